@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/digest.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+struct hasher {
+	EVP_MD_CTX *sha256;
+	EVP_MD_CTX *md5;
+};
+
+/* OpenSSL fails here only when memory is exhausted or the library is broken: nothing a caller could decide on. */
+static void must(int ok)
+{
+	if (ok != 1) {
+		(void)fputs("larder: OpenSSL cannot hash on this machine\n", stderr);
+		abort();
+	}
+}
+
+static EVP_MD_CTX *begin_hash(const EVP_MD *type)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+	must(context != NULL);
+	must(EVP_DigestInit_ex(context, type, NULL));
+	return context;
+}
+
+struct hasher *hasher_create(void)
+{
+	struct hasher *hasher = mem_zero(1, sizeof *hasher);
+
+	hasher->sha256 = begin_hash(EVP_sha256());
+	hasher->md5 = begin_hash(EVP_md5());
+	return hasher;
+}
+
+void hasher_add(struct hasher *hasher, const void *bytes, size_t length)
+{
+	must(EVP_DigestUpdate(hasher->sha256, bytes, length));
+	must(EVP_DigestUpdate(hasher->md5, bytes, length));
+}
+
+struct checksums hasher_result(struct hasher *hasher)
+{
+	struct checksums result = {0};
+	uint8_t sha256[32];
+
+	must(EVP_DigestFinal_ex(hasher->sha256, sha256, NULL));
+	must(EVP_DigestFinal_ex(hasher->md5, result.md5, NULL));
+	result.sha256 = digest_from_bytes(sha256);
+	return result;
+}
+
+void hasher_destroy(struct hasher *hasher)
+{
+	if (!hasher)
+		return;
+	EVP_MD_CTX_free(hasher->sha256);
+	EVP_MD_CTX_free(hasher->md5);
+	free(hasher);
+}
+
+struct digest digest_of(const void *bytes, size_t length)
+{
+	uint8_t sha256[32];
+
+	must(EVP_Digest(bytes, length, sha256, NULL, EVP_sha256(), NULL));
+	return digest_from_bytes(sha256);
+}
+
+struct digest digest_from_bytes(const uint8_t bytes[32])
+{
+	static const char digits[] = "0123456789abcdef";
+	struct digest digest = {0};
+
+	memcpy(digest.bytes, bytes, sizeof digest.bytes);
+	for (size_t i = 0; i < sizeof digest.bytes; i++) {
+		digest.hex[2 * i] = digits[bytes[i] >> 4];
+		digest.hex[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	return digest;
+}
+
+static int nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool digest_parse(const char *text, struct digest *out)
+{
+	uint8_t bytes[32];
+
+	if (strncmp(text, "sha256:", 7) == 0)
+		text += 7;
+	if (strlen(text) != 2 * sizeof bytes)
+		return false;
+	for (size_t i = 0; i < sizeof bytes; i++) {
+		int high = nibble(text[2 * i]);
+		int low = nibble(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	*out = digest_from_bytes(bytes);
+	return true;
+}
+
+bool digest_equal(const struct digest *a, const struct digest *b)
+{
+	return CRYPTO_memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+struct base64 base64_encode(const uint8_t *bytes, size_t length)
+{
+	struct base64 out = {0};
+
+	if (length <= 64)
+		(void)EVP_EncodeBlock((unsigned char *)out.text, bytes, (int)length);
+	return out;
+}
+
+bool base64_decode(const char *text, uint8_t *out, size_t length)
+{
+	unsigned char decoded[72];
+	size_t characters = strlen(text);
+
+	if (length > 64 || characters != (length + 2) / 3 * 4)
+		return false;
+	if (EVP_DecodeBlock(decoded, (const unsigned char *)text, (int)characters) < 0)
+		return false;
+	/* The block decoder takes "=" anywhere as zero bits: only a text that encodes back to itself counts. */
+	if (strcmp(base64_encode(decoded, length).text, text) != 0)
+		return false;
+	memcpy(out, decoded, length);
+	return true;
+}
+
+void random_bytes(void *out, size_t length)
+{
+	must(RAND_bytes(out, (int)length));
+}

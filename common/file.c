@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+
+bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset, struct err *err)
+{
+	const char *next = bytes;
+
+	while (length > 0) {
+		ssize_t written = pwrite(fd, next, length, offset);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return err_errno(err, errno, "write %zu bytes", length);
+		next += written;
+		offset += written;
+		length -= (size_t)written;
+	}
+	return true;
+}
+
+bool file_read_at(int fd, void *bytes, size_t length, int64_t offset, size_t *out_read, struct err *err)
+{
+	char *next = bytes;
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t got = pread(fd, next + done, length - done, offset + (int64_t)done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_errno(err, errno, "read %zu bytes", length);
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	*out_read = done;
+	return true;
+}
+
+bool file_read_all(const char *path, size_t limit, struct buffer *out, struct err *err)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO_BUFFER struct buffer all = {0};
+	char block[16384];
+	size_t got = sizeof block;
+
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", path);
+	while (got == sizeof block) {
+		if (!file_read_at(fd, block, sizeof block, (int64_t)all.length, &got, err))
+			return err_prefix(err, "%s: ", path);
+		if (all.length + got > limit)
+			return err_set(err, ERR_TOO_LARGE, "%s is larger than %zu bytes", path, limit);
+		buffer_add(&all, block, got);
+	}
+	buffer_add(out, all.data, all.length);
+	return true;
+}
+
+static bool make_folder(const char *path, struct err *err)
+{
+	struct stat status;
+
+	if (mkdir(path, 0750) == 0)
+		return true;
+	if (errno != EEXIST)
+		return err_errno(err, errno, "create folder %s", path);
+	if (stat(path, &status) < 0 || !S_ISDIR(status.st_mode))
+		return err_set(err, ERR_INTERNAL, "%s is in the way: it is not a folder", path);
+	return true;
+}
+
+bool file_make_folders(const char *path, struct err *err)
+{
+	AUTO_FREE char *part = mem_dup(path);
+
+	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (!make_folder(part, err))
+			return false;
+		*slash = '/';
+	}
+	return make_folder(path, err);
+}
+
+bool file_sync_folder(int folder_fd, struct err *err)
+{
+	if (fsync(folder_fd) < 0)
+		return err_errno(err, errno, "make a folder's names durable");
+	return true;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files and folders, as far as the C library does not say it in one call. */
+#ifndef COMMON_FILE_H
+#define COMMON_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/err.h"
+
+/* Writes all bytes at an offset, across short writes and interruptions. */
+bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset, struct err *err);
+
+/* Reads up to length bytes at an offset; *out_read is less only at the end of the file. */
+bool file_read_at(int fd, void *bytes, size_t length, int64_t offset, size_t *out_read, struct err *err);
+
+/* Appends a whole file to *out; ERR_TOO_LARGE when it has more than limit bytes. */
+bool file_read_all(const char *path, size_t limit, struct buffer *out, struct err *err);
+
+/* Creates a folder and its parents with mode 0750 where they are missing. */
+bool file_make_folders(const char *path, struct err *err);
+
+/* Makes the names in a folder durable. */
+bool file_sync_folder(int folder_fd, struct err *err);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *or_abort(void *memory)
+{
+	if (!memory) {
+		(void)fputs("larder: out of memory\n", stderr);
+		abort();
+	}
+	return memory;
+}
+
+void *mem_zero(size_t count, size_t size)
+{
+	return or_abort(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *mem_resize(void *memory, size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes))
+		return or_abort(NULL);
+	return or_abort(realloc(memory, bytes ? bytes : 1));
+}
+
+char *mem_dup(const char *string)
+{
+	return string ? or_abort(strdup(string)) : NULL;
+}
+
+char *mem_dup_n(const char *bytes, size_t length)
+{
+	char *copy = mem_zero(length + 1, 1);
+
+	if (length)
+		memcpy(copy, bytes, length);
+	return copy;
+}
+
+char *mem_printf(const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	return or_abort(text);
+}

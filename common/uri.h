@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of a URL that Larder reads and writes (RFC 3986): percent-encoding and queries. */
+#ifndef COMMON_URI_H
+#define COMMON_URI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/buffer.h"
+
+enum { URI_QUERY_MAX = 64 };
+
+struct query {
+	struct {
+		char *name;
+		char *value; /* "" when the parameter has no "=" */
+	} parameters[URI_QUERY_MAX];
+	size_t count;
+	char *memory; /* what names and values point into */
+};
+
+/* Decodes %XX in place, and "+" to a blank when plus_is_blank. False for a broken escape or an encoded NUL. */
+bool uri_decode(char *text, bool plus_is_blank);
+
+/* Appends with everything escaped but unreserved characters and those in keep. */
+void uri_encode(struct buffer *out, const char *text, const char *keep);
+
+/* Splits "a=1&b=2" into decoded pairs; NULL is an empty query. False for a broken escape or more than URI_QUERY_MAX. */
+bool query_parse(const char *text, struct query *out);
+void query_finish(struct query *query);
+
+/* The last value given under this name, or NULL. */
+const char *query_find(const struct query *query, const char *name);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configuration: one struct from one ini file. Every key has a default; config.example.ini shows them all. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "server/upstream/route.h"
+
+struct config {
+	struct {
+		char *listen;
+		char *public_url;	/* NULL: from the request's Host */
+		char *tls_certificate;	/* NULL: plain HTTP */
+		char *tls_key;
+		int64_t threads;
+		int64_t workers;
+		int64_t max_connections;
+		int64_t idle_timeout_s;
+		int64_t drain_timeout_s;
+	} server;
+	struct {
+		char *data_dir;
+		int64_t max_bytes;
+		int64_t keep_free_bytes;
+	} storage;
+	struct {
+		bool read_needs_token; /* read = anyone | token */
+	} auth;
+	struct {
+		int64_t max_upload_bytes;
+		int64_t max_unpacked_bytes;
+		int64_t max_members;
+		int64_t max_ratio;
+	} publish;
+	struct {
+		bool offline;
+		int64_t negative_ttl_s;
+		int64_t connect_timeout_s;
+		int64_t stall_timeout_s;
+		int64_t retries;
+		int64_t max_fills;
+		char *allow; /* globs; NULL allows all */
+		char *deny;  /* globs; NULL denies none */
+		bool private_upstreams;
+	} mirror;
+	struct {
+		char *hosts;
+		char *uncompressed_root; /* NULL: no such place */
+	} hub;
+	struct {
+		enum log_level level;
+		enum log_format format;
+	} log;
+	struct upstream *upstreams; /* in the file's order; the defaults where the file has none */
+	size_t upstream_count;
+};
+
+/* The defaults, as a whole configuration. */
+struct config *config_create(void);
+void config_destroy(struct config *config);
+
+/* Reads an ini file over the defaults. Every fault is appended to *faults as one line "FILE:LINE: sentence"; false if there
+ * was any (err sums them up) or the file cannot be read. The caller owns *out. */
+bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err);
+
+/* Sets one key as the file would ("server", "listen", "127.0.0.1:0"): for the command line. */
+bool config_set(struct config *config, const char *section, const char *key, const char *value, struct err *err);
+
+/* Writes every key with its default and what it is for: the text of config.example.ini. */
+void config_write_example(struct buffer *out);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Conditional and range requests on a representation that is wholly there (RFC 9110 sections 13 and 14). */
+#ifndef SERVER_HTTP_CONDITIONS_H
+#define SERVER_HTTP_CONDITIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/http/request.h"
+
+enum condition {
+	CONDITION_WHOLE,	   /* 200 */
+	CONDITION_PART,		   /* 206: first and length are set */
+	CONDITION_NOT_MODIFIED,	   /* 304 */
+	CONDITION_FAILED,	   /* 412: If-Match or If-Unmodified-Since */
+	CONDITION_NOT_SATISFIABLE  /* 416 */
+};
+
+struct selection {
+	enum condition condition;
+	int64_t first;
+	int64_t length;
+};
+
+/* Evaluates If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range and Range in the order of RFC 9110
+ * 13.2.2. etag is strong and quoted. Several ranges, other units and malformed ranges give the whole. */
+struct selection conditions_evaluate(const struct request *request, const char *etag, int64_t last_modified_s,
+	int64_t size_bytes);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a handler answers: a status, headers and one of five kinds of body. */
+#ifndef SERVER_HTTP_REPLY_H
+#define SERVER_HTTP_REPLY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/err.h"
+#include "common/waiter.h"
+
+enum { REPLY_HEADERS_MAX = 24 };
+
+enum reply_body {
+	REPLY_EMPTY,
+	REPLY_BYTES,  /* from memory */
+	REPLY_FILE,   /* part of a file, by sendfile */
+	REPLY_STREAM, /* pulled from a feed that may still grow; chunked */
+	REPLY_LATER   /* no answer yet: ask again when woken */
+};
+
+enum feed_result { FEED_DATA, FEED_WAIT, FEED_END, FEED_CUT };
+
+/* A body that grows while it is sent. */
+struct feed_ops {
+	/* Copies up to length bytes at offset. FEED_WAIT: nothing there yet, and the waiter has been joined (same critical
+	 * section). FEED_CUT: the connection is reset. Called on a front thread: must not block on the network. */
+	enum feed_result (*read)(void *feed, int64_t offset, void *bytes, size_t length, size_t *out_read,
+		struct waiter *waiter);
+	/* Takes the waiter back; false if it has been or is being woken. */
+	bool (*leave)(void *feed, struct waiter *waiter);
+	void (*destroy)(void *feed);
+};
+
+struct request;
+struct reply;
+
+/* An answer that depends on something that has not happened yet. No worker is held while it is waited for. */
+struct later_ops {
+	/* True: go on now. False: the waiter has been joined and is woken when it is worth asking again. Any thread. */
+	bool (*ready)(void *later, struct waiter *waiter);
+	/* Fills a fresh reply (which may be REPLY_LATER again); on a worker, may block. Takes over or destroys `later`. */
+	void (*resume)(void *later, const struct request *request, struct reply *reply);
+	void (*destroy)(void *later);
+};
+
+struct reply_header {
+	const char *name; /* a constant */
+	char *value;
+};
+
+struct reply {
+	int status;
+	struct reply_header headers[REPLY_HEADERS_MAX];
+	size_t header_count;
+	enum reply_body kind;
+	char *bytes; /* REPLY_BYTES */
+	size_t length;
+	int fd; /* REPLY_FILE */
+	int64_t offset;
+	int64_t size;
+	const struct feed_ops *feed_ops; /* REPLY_STREAM */
+	void *feed;
+	const struct later_ops *later_ops; /* REPLY_LATER */
+	void *later;
+	int64_t head_length; /* for HEAD without a body at hand: the Content-Length to tell; -1: none */
+	enum err_code problem; /* which refusal this is, for the log and the metrics; ERR_NONE */
+	char note[64];	     /* a word for the access log, such as "hit"; may be "" */
+};
+
+void reply_init(struct reply *reply);
+/* Frees what the reply still owns. */
+void reply_finish(struct reply *reply);
+
+/* Adds a header; name is a constant, the value is copied. Values with control characters are dropped (RFC 9110 5.5). */
+void reply_header(struct reply *reply, const char *name, const char *value);
+void reply_header_printf(struct reply *reply, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Each sets status and body; the first takes over bytes (malloc'ed), the next the descriptor, the last two their object. */
+void reply_take_bytes(struct reply *reply, int status, const char *media_type, char *bytes, size_t length);
+void reply_text(struct reply *reply, int status, const char *media_type, const char *text);
+void reply_file(struct reply *reply, int status, const char *media_type, int fd, int64_t offset, int64_t size);
+void reply_stream(struct reply *reply, int status, const char *media_type, const struct feed_ops *ops, void *feed);
+void reply_later(struct reply *reply, const struct later_ops *ops, void *later);
+void reply_empty(struct reply *reply, int status);
+
+/* Writes the value as JSON and lets go of it (json_decref). */
+void reply_json(struct reply *reply, int status, json_t *value);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The shape of one row in the table of routes, and how a request finds its row. */
+#ifndef SERVER_HTTP_ROUTE_H
+#define SERVER_HTTP_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/http/reply.h"
+#include "server/http/request.h"
+
+/* What the client must be allowed to do. */
+enum role {
+	ROLE_NONE,    /* anyone, always: health, the page's own files */
+	ROLE_READ,    /* anyone, or a token where auth.read says so */
+	ROLE_HANDLER, /* the handler decides, since it depends on the name: publish and withdraw */
+	ROLE_ADMIN
+};
+
+enum body_kind {
+	BODY_NONE,   /* a body is read and dropped */
+	BODY_MEMORY, /* collected in request->body, up to REQUEST_MEMORY_BODY_MAX */
+	BODY_UPLOAD  /* poured into what upload->begin made */
+};
+
+/* Where an upload's body goes. services is what the front was given. */
+struct upload_ops {
+	/* Before the first byte and before "100 Continue", on a worker. False: the reply is filled, the body is not wanted. */
+	bool (*begin)(void *services, struct request *request, struct reply *reply);
+	/* A piece of the body, on a front thread: may write to disk, nothing slower. False: the rest is not wanted, the
+	 * handler is called at once. */
+	bool (*write)(struct request *request, const void *bytes, size_t length);
+	/* The client went away before its body ended; frees request->upload. Not called once the handler was. */
+	void (*abort)(struct request *request);
+};
+
+struct route {
+	enum method method;  /* a GET row answers HEAD as well */
+	const char *pattern; /* literal, or ending in "*", which matches any rest (also an empty one) */
+	enum role role;
+	enum body_kind body;
+	const struct upload_ops *upload; /* with BODY_UPLOAD */
+	/* On a worker; may block; fills the reply. Owns request->upload from now on. */
+	void (*handle)(void *services, struct request *request, struct reply *reply);
+};
+
+/* The first row that matches, with request->rest set; NULL if none does. *path_known tells whether another method would
+ * have matched (405 instead of 404), and allow gets the methods that would ("GET, HEAD, PUT"). */
+const struct route *route_find(const struct route *routes, size_t count, struct request *request, bool *path_known,
+	char allow[64]);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/metrics.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+struct metric_row {
+	const char *kind;
+	const char *family;
+	const char *labels;
+	const char *help;
+};
+
+static const struct metric_row rows[METRIC_COUNT] = {
+#define METRIC_ROW(name, kind, family, labels, help) [name] = {#kind, family, labels, help},
+	METRICS(METRIC_ROW)
+#undef METRIC_ROW
+};
+static _Atomic int64_t values[METRIC_COUNT];
+static _Atomic int64_t refusals[ERR_CODE_COUNT];
+
+void metric_add(enum metric metric, int64_t amount)
+{
+	atomic_fetch_add_explicit(&values[metric], amount, memory_order_relaxed);
+}
+
+void metric_set(enum metric metric, int64_t value)
+{
+	atomic_store_explicit(&values[metric], value, memory_order_relaxed);
+}
+
+int64_t metric_read(enum metric metric)
+{
+	return atomic_load_explicit(&values[metric], memory_order_relaxed);
+}
+
+void metric_refused(enum err_code code)
+{
+	atomic_fetch_add_explicit(&refusals[code], 1, memory_order_relaxed);
+}
+
+static void write_head(struct buffer *out, const char *family, const char *help, const char *kind)
+{
+	buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family, help, family, kind);
+}
+
+void metrics_write(struct buffer *out)
+{
+	for (int i = 0; i < METRIC_COUNT; i++) {
+		if (i == 0 || strcmp(rows[i].family, rows[i - 1].family) != 0)
+			write_head(out, rows[i].family, rows[i].help, rows[i].kind);
+		buffer_printf(out, "%s%s %lld\n", rows[i].family, rows[i].labels, (long long)metric_read(i));
+	}
+	write_head(out, "larder_refusals_total", "Requests refused, by the code of the problem.", "counter");
+	for (int code = ERR_NONE + 1; code < ERR_CODE_COUNT; code++)
+		buffer_printf(out, "larder_refusals_total{code=\"%s\"} %lld\n", err_name(code),
+			(long long)atomic_load_explicit(&refusals[code], memory_order_relaxed));
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What Larder counts, in one table; tests wait on these instead of sleeping. */
+#ifndef SERVER_METRICS_H
+#define SERVER_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/err.h"
+
+/* X(name, kind, family, labels, help): families of several rows stand together and carry their help on the first. */
+#define METRICS(X) \
+	X(METRIC_REQUESTS, counter, "larder_requests_total", "", "Requests answered.") \
+	X(METRIC_REQUESTS_RUNNING, gauge, "larder_requests_running", "", "Requests being answered now.") \
+	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
+	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies queued for clients.") \
+	X(METRIC_RECEIVED_BYTES, counter, "larder_received_bytes_total", "", "Bytes of request bodies.") \
+	X(METRIC_HITS, counter, "larder_artifact_requests_total", "{result=\"hit\"}", \
+		"Artifact requests by where the bytes came from.") \
+	X(METRIC_MISSES, counter, "larder_artifact_requests_total", "{result=\"miss\"}", "") \
+	X(METRIC_COLLAPSED, counter, "larder_artifact_requests_total", "{result=\"collapsed\"}", "") \
+	X(METRIC_ABSENT_HITS, counter, "larder_artifact_requests_total", "{result=\"absent\"}", "") \
+	X(METRIC_CUTS, counter, "larder_cut_total", "", "Answers that were reset because their fill failed.") \
+	X(METRIC_FILLS_STARTED, counter, "larder_fills_total", "{event=\"started\"}", "Fills by what became of them.") \
+	X(METRIC_FILLS_KEPT, counter, "larder_fills_total", "{event=\"kept\"}", "") \
+	X(METRIC_FILLS_ABSENT, counter, "larder_fills_total", "{event=\"absent\"}", "") \
+	X(METRIC_FILLS_FAILED, counter, "larder_fills_total", "{event=\"failed\"}", "") \
+	X(METRIC_FILLS_RUNNING, gauge, "larder_fills_running", "", "Fills running now.") \
+	X(METRIC_FILL_WAITERS, gauge, "larder_fill_waiters", "", "Client answers that wait on a fill or stream from it.") \
+	X(METRIC_UPSTREAM_REQUESTS, counter, "larder_upstream_requests_total", "", "Requests sent upstream.") \
+	X(METRIC_UPSTREAM_BYTES, counter, "larder_upstream_received_bytes_total", "", "Bytes of bodies from upstream.") \
+	X(METRIC_UPSTREAM_RETRIES, counter, "larder_upstream_retries_total", "", "Transfers tried again.") \
+	X(METRIC_UPSTREAM_RESUMES, counter, "larder_upstream_resumes_total", "", "Transfers taken up where they broke.") \
+	X(METRIC_PUBLISHED, counter, "larder_published_total", "", "Artifacts published.") \
+	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \
+	X(METRIC_UPLOADS_RUNNING, gauge, "larder_uploads_running", "", "Uploads running now.") \
+	X(METRIC_UPLOADS_ABORTED, counter, "larder_uploads_aborted_total", "", "Uploads whose client went away.")
+
+enum metric {
+#define METRIC_NAME(name, kind, family, labels, help) name,
+	METRICS(METRIC_NAME)
+#undef METRIC_NAME
+	METRIC_COUNT
+};
+
+void metric_add(enum metric metric, int64_t amount);
+void metric_set(enum metric metric, int64_t value);
+int64_t metric_read(enum metric metric);
+
+/* Counts a refusal by its code: larder_refusals_total{code="not-found"}. */
+void metric_refused(enum err_code code);
+
+/* Appends all of them in Prometheus' text format (version 0.0.4). */
+void metrics_write(struct buffer *out);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The container of a module: one gzip member around one tar. Read strictly as a stream: whoever reads to the end knows
+ * that CRC and length are right, the tar is whole to its two zero blocks and nothing lies behind either. It judges
+ * bytes, not modules: which members are allowed is the business of module/examination. */
+#ifndef SERVER_MODULE_ARCHIVE_H
+#define SERVER_MODULE_ARCHIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/module/stream.h"
+
+enum { ARCHIVE_NAME_MAX = 4096 };
+
+enum member_kind {
+	MEMBER_FILE,
+	MEMBER_FOLDER,
+	MEMBER_OTHER /* link, device, fifo, sparse file, anything that hub clients refuse */
+};
+
+struct member {
+	char name[ARCHIVE_NAME_MAX + 1]; /* as in the archive: may begin with "./", may end with "/" */
+	enum member_kind kind;
+	char type; /* the tar header's type flag */
+	int64_t size_bytes;
+};
+
+struct archive_limits {
+	int64_t unpacked_bytes; /* of the tar stream; 0 is no limit */
+	int64_t ratio; /* of tar bytes to gzip bytes, judged once 16 MiB of tar have been seen; 0 is no limit */
+};
+
+struct archive;
+
+/* Reads from the stream, which stays the caller's and must outlive the archive. destroy takes NULL. */
+struct archive *archive_create(struct stream *gzip, const struct archive_limits *limits);
+void archive_destroy(struct archive *archive);
+
+/* Goes to the next member, skipping what is left of the one before; *found is false at the archive's end, and only
+ * where gzip and tar both ended as they should. ERR_INVALID_MODULE says what is broken and about where. */
+bool archive_next(struct archive *archive, struct member *member, bool *found, struct err *err);
+
+/* The content of the current member, to be read at most to its end; valid until the next archive_next. */
+struct stream *archive_content(struct archive *archive);
+
+/* Bytes of tar that were read so far. */
+int64_t archive_unpacked_bytes(const struct archive *archive);
+
+/* Zero bytes behind the two zero blocks beyond tar's usual padding to 10240; other bytes there are an error. */
+int64_t archive_padding_bytes(const struct archive *archive);
+
+#endif

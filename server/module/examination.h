@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The judgement on one artifact's bytes: reads it whole, lists its members and what its model says of itself, and finds
+ * every rule of the interface (section "Publishing") that it breaks. */
+#ifndef SERVER_MODULE_EXAMINATION_H
+#define SERVER_MODULE_EXAMINATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/module/name.h"
+#include "server/module/savedmodel.h"
+#include "server/module/stream.h"
+
+enum { EXAMINATION_FINDINGS_MAX = 100 };
+
+enum severity {
+	SEVERITY_WARNING,   /* hampers some clients: refused when published, kept with a warning when mirrored */
+	SEVERITY_VIOLATION  /* broken or dangerous: never served */
+};
+
+struct finding {
+	enum severity severity;
+	const char *rule; /* a constant such as "name-traversal"; the table is in examination.c */
+	char *path;	  /* the member, or "" for the whole */
+	char *message;	  /* a sentence that says what to do about it */
+};
+
+struct examined_member {
+	char *path; /* normal form: no "./", no trailing slash */
+	bool is_folder;
+	int64_t size_bytes;
+};
+
+struct examination_limits {
+	int64_t max_unpacked_bytes;
+	int64_t max_members;
+	int64_t max_ratio;
+};
+
+struct examination {
+	enum format format;
+	int64_t unpacked_bytes; /* sum of the files' sizes */
+	struct examined_member *members; /* in the archive's order, without the root folder; empty for bare files */
+	size_t member_count;
+	size_t member_capacity;
+	size_t file_count;
+	struct finding *findings;
+	size_t finding_count;
+	size_t finding_capacity;
+	struct saved_model *saved_model; /* NULL where the format has none or it could not be read */
+};
+
+/* Reads the stream to its end and judges it as an artifact of this format. The caller owns *out. Whatever is wrong with
+ * the bytes becomes a finding; false only where the stream itself failed. Memory is bounded by the limits. */
+bool examination_run(struct stream *stream, enum format format, const struct examination_limits *limits,
+	struct examination **out, struct err *err);
+
+/* How many findings have this severity. */
+size_t examination_count(const struct examination *examination, enum severity severity);
+
+/* Frees it all; takes NULL. */
+void examination_destroy(struct examination *examination);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files by digest under data_dir/blobs, and the drafts that may become one. A blob is complete, durable and never
+ * changes: it is there wholly or not at all. */
+#ifndef SERVER_STORE_BLOBS_H
+#define SERVER_STORE_BLOBS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "server/store/spool.h"
+
+struct blobs;
+
+/* Opens (and creates) blobs/ and drafts/ under the data folder. close takes NULL. */
+bool blobs_open(const char *data_dir, struct blobs **out, struct err *err);
+void blobs_close(struct blobs *blobs);
+
+/* A new, empty draft with a name that no other has. */
+bool blobs_begin(struct blobs *blobs, struct spool **out, struct err *err);
+
+/* Takes up a draft that an earlier process left. ERR_NOT_FOUND if it is gone or shorter than length. */
+bool blobs_resume(struct blobs *blobs, const char *draft, int64_t length, struct spool **out, struct err *err);
+
+/* Makes a complete draft the blob with this digest: write, fsync, rename, fsync of the folder. Durable on return. The
+ * caller has verified the digest and calls spool_mark_kept() once the catalog knows. */
+bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err);
+
+/* Opens a blob for reading; the caller owns *out_fd. ERR_NOT_FOUND if there is none. */
+bool blobs_read(struct blobs *blobs, const struct digest *digest, int *out_fd, int64_t *out_size, struct err *err);
+
+/* Removes a blob; nothing to do is no error. Needs no free space. */
+bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *err);
+
+/* Deletes every draft but those for which keep answers true. For start-up, before any draft is begun. */
+bool blobs_sweep_drafts(struct blobs *blobs, bool (*keep)(void *context, const char *draft), void *context,
+	struct err *err);
+
+/* Calls visit for every blob on disk until it answers false. */
+bool blobs_each(struct blobs *blobs, bool (*visit)(void *context, const struct digest *digest, int64_t size_bytes),
+	void *context, struct err *err);
+
+/* Bytes that are free for us on the file system. */
+bool blobs_free_bytes(struct blobs *blobs, int64_t *out_bytes, struct err *err);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is known of publishers, modules, versions, artifacts and tokens: all of the SQL. Every function may be called from
+ * any thread and blocks for the database only. Times are seconds since 1970. */
+#ifndef SERVER_STORE_CATALOG_H
+#define SERVER_STORE_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "server/module/examination.h"
+#include "server/module/name.h"
+#include "server/module/savedmodel.h"
+
+enum version_source { SOURCE_PUBLISHED, SOURCE_MIRRORED, SOURCE_LISTED, SOURCE_COUNT };
+enum version_state { STATE_ACTIVE, STATE_WITHDRAWN, STATE_QUARANTINED, STATE_COUNT };
+const char *version_source_name(enum version_source source); /* "published" … */
+const char *version_state_name(enum version_state state);    /* "active" … */
+bool version_source_parse(const char *name, enum version_source *out);
+
+struct catalog;
+
+/* Opens or creates data_dir/larder.db and brings its schema up to date, in one transaction a migration. A database of a newer
+ * Larder is refused. close takes NULL. */
+bool catalog_open(const char *data_dir, struct catalog **out, struct err *err);
+void catalog_close(struct catalog *catalog);
+
+/* Reads and writes something small: whether the database can serve. */
+bool catalog_check(struct catalog *catalog, struct err *err);
+
+/* ---- artifacts: the way of a download --------------------------------------------------------------------------- */
+
+struct artifact {
+	struct name name;
+	enum version_source source;
+	enum version_state state;
+	bool recorded; /* this format of the version has a digest; all below is set only then */
+	struct checksums checksums;
+	int64_t size_bytes;
+	int64_t unpacked_bytes;
+	int64_t file_count;
+	int64_t created_at;
+	bool cached; /* the blob is in the store */
+	int64_t downloads;
+};
+
+/* What is known of one name with its format. *found is false where the version is not known at all. */
+bool catalog_find_artifact(struct catalog *catalog, const struct name *name, struct artifact *out, bool *found,
+	struct err *err);
+
+/* The highest active version of the handle that has the format; with FORMAT_COUNT, any format. */
+bool catalog_latest_version(struct catalog *catalog, const char *handle, enum format format, int64_t *out_version,
+	bool *found, struct err *err);
+
+/* Every digest that a row claims with cached = true: answers for start-up checks and gc. */
+bool catalog_claims_blob(struct catalog *catalog, const struct digest *digest, bool *claimed, struct err *err);
+
+/* Something durable to record about a blob that lies in the store. */
+struct keeping {
+	const struct name *name;
+	enum version_source source;  /* published or mirrored */
+	const char *published_by;    /* the token's name; NULL for mirrored */
+	const char *upstream;	     /* the upstream's name; NULL for published */
+	const struct checksums *checksums;
+	int64_t size_bytes;
+	const struct examination *examination;
+	int64_t now_s;
+};
+
+enum kept {
+	KEPT_NEW_VERSION,  /* the version had not been known (or only as listed) */
+	KEPT_NEW_ARTIFACT, /* another format of a known version */
+	KEPT_AGAIN	   /* the very same bytes had been recorded; the blob counts as cached from now on */
+};
+
+/* Records version, artifact, blob and all the examination says, in one transaction (durable on return). ERR_CONFLICT where
+ * other bytes are recorded under the name (source published, or mirrored against published), ERR_GONE where it was withdrawn,
+ * ERR_QUARANTINED where an upstream's bytes differ from those it gave before. */
+bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum kept *out, struct err *err);
+
+/* Withdraws a version: 410 from now on, its number is never used again. digests that no other version needs are handed to
+ * orphaned (may be called several times, after the commit). ERR_NOT_FOUND, ERR_GONE if it was withdrawn before. */
+bool catalog_withdraw(struct catalog *catalog, const struct name *name, const char *who, int64_t now_s,
+	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err);
+
+/* Sets a version's Markdown (ERR_NOT_FOUND without the version); *created tells whether it had none. */
+bool catalog_set_documentation(struct catalog *catalog, const struct name *name, const char *markdown, const char *who,
+	int64_t now_s, bool *created, struct err *err);
+/* *out is NULL where there is none; free() it. */
+bool catalog_find_documentation(struct catalog *catalog, const struct name *name, char **out, struct err *err);
+
+/* The blob is no longer in the store: its rows stay, with cached false. */
+bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, struct err *err);
+
+/* Adds to an artifact's downloads and sets its time of last use. */
+bool catalog_count_downloads(struct catalog *catalog, const struct name *name, int64_t downloads, int64_t now_s,
+	struct err *err);
+
+/* ---- what upstreams were found not to have ----------------------------------------------------------------------- */
+
+bool catalog_remember_absent(struct catalog *catalog, const struct name *name, int64_t until_s, struct err *err);
+/* *until_s is 0 where nothing (or nothing that is still valid at now_s) is remembered. */
+bool catalog_find_absent(struct catalog *catalog, const struct name *name, int64_t now_s, int64_t *until_s,
+	struct err *err);
+
+/* ---- listing ------------------------------------------------------------------------------------------------------ */
+
+struct module_query {
+	const char *q;	       /* words that must all occur in the handle, in any case; NULL: all */
+	const char *publisher; /* NULL: all */
+	const char *after;     /* continue behind this handle; NULL: from the start */
+	int has_format;	       /* 1: only modules with `format` */
+	enum format format;
+	int has_source;
+	enum version_source source;
+	int has_cached; /* 1: only modules whose latest version is in the store, or is not, as `cached` says */
+	bool cached;
+	size_t limit;
+};
+
+struct module_summary {
+	char *handle;
+	char *description; /* "" where there is none */
+	int64_t latest_version; /* the highest active one */
+	int64_t *versions;	/* active ones, ascending */
+	size_t version_count;
+	bool formats[FORMAT_COUNT]; /* of the latest version, as are source, cached and size */
+	enum version_source source;
+	bool cached;
+	int64_t size_bytes;
+	int64_t downloads; /* of all versions */
+	int64_t updated_at;
+};
+
+struct module_list {
+	struct module_summary *items; /* by handle */
+	size_t count;
+	int64_t total; /* that match, on all pages */
+	bool more;     /* there is a page behind this one */
+};
+
+/* The caller owns *out: module_list_finish(). */
+bool catalog_list_modules(struct catalog *catalog, const struct module_query *query, struct module_list *out,
+	struct err *err);
+void module_list_finish(struct module_list *list);
+
+struct artifact_details {
+	struct artifact artifact;
+	struct finding *warnings;
+	size_t warning_count;
+};
+
+struct version_details {
+	struct name name;
+	enum version_source source;
+	enum version_state state;
+	char *published_by; /* NULL where there is none, as for all strings here */
+	char *upstream;
+	char *description;
+	int64_t created_at;
+	struct artifact_details artifacts[FORMAT_COUNT];
+	size_t artifact_count;
+	struct saved_model *saved_model; /* of the tf-hub artifact; NULL without one */
+};
+
+/* *found is false (and nothing is to be freed) where the version is not known. Withdrawn ones are found, with state. */
+bool catalog_find_version(struct catalog *catalog, const struct name *name, struct version_details *out, bool *found,
+	struct err *err);
+void version_details_finish(struct version_details *details);
+
+/* All versions of a handle, ascending, with state; *count 0 where the handle is not known. free() *out. */
+struct version_row {
+	int64_t version;
+	enum version_source source;
+	enum version_state state;
+	int64_t created_at;
+};
+bool catalog_list_versions(struct catalog *catalog, const char *handle, struct version_row **out, size_t *count,
+	struct err *err);
+
+/* Files (not folders) of an artifact in the archive's order: up to limit from the offset-th on; *total counts all. */
+struct file_row {
+	char *path;
+	int64_t size_bytes;
+};
+bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_t offset, size_t limit,
+	struct file_row **out, size_t *count, int64_t *total, struct err *err);
+void file_rows_destroy(struct file_row *rows, size_t count);
+
+struct publisher_row {
+	char *name;
+	char *display_name;
+	int64_t modules;
+};
+bool catalog_list_publishers(struct catalog *catalog, struct publisher_row **out, size_t *count, struct err *err);
+void publisher_rows_destroy(struct publisher_row *rows, size_t count);
+
+struct catalog_totals {
+	int64_t modules;
+	int64_t versions; /* active */
+	int64_t artifacts;
+	int64_t cached_artifacts;
+	int64_t blobs; /* in the store */
+	int64_t blob_bytes;
+	int64_t downloads;
+};
+bool catalog_count(struct catalog *catalog, struct catalog_totals *out, struct err *err);
+
+/* ---- tokens ------------------------------------------------------------------------------------------------------- */
+
+struct token_row {
+	char *name;
+	char *scopes;	     /* separated by blanks: "read publish:acme/*" */
+	int64_t created_at;
+	int64_t expires_at;  /* 0: never */
+	int64_t revoked_at;  /* 0: not */
+};
+
+/* hash is the SHA-256 of the secret. ERR_CONFLICT where a token of that name is valid. */
+bool catalog_add_token(struct catalog *catalog, const char *name, const struct digest *hash, const char *scopes,
+	int64_t now_s, int64_t expires_at, struct err *err);
+/* Tokens, newest first, each with its hash for the caller to compare. *count 0: there are none. */
+struct token_secret {
+	struct token_row row;
+	struct digest hash;
+};
+bool catalog_list_tokens(struct catalog *catalog, struct token_secret **out, size_t *count, struct err *err);
+void token_secrets_destroy(struct token_secret *tokens, size_t count);
+/* ERR_NOT_FOUND where no valid token has the name. */
+bool catalog_revoke_token(struct catalog *catalog, const char *name, int64_t now_s, struct err *err);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which upstream may have an artifact, and at which URL there. */
+#ifndef SERVER_UPSTREAM_ROUTE_H
+#define SERVER_UPSTREAM_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/module/name.h"
+
+/* One [upstream NAME] section. All strings are owned by whoever owns the array; those that may be missing are NULL. */
+struct upstream {
+	char *name;
+	char *url;	/* a template: {path} {handle} {version} {format} {query} */
+	char *match;	/* globs of handles; NULL matches all */
+	char *formats;	/* names of formats; NULL is all that the template can express */
+	char *ca_file;
+	char *bearer_token_file;
+	int64_t rate_bytes_per_s;
+	int64_t max_connections;
+};
+
+/* Checks a template when the configuration is read: http or https, a host, known words only. ERR_BAD_REQUEST. */
+bool upstream_check_template(const char *url, struct err *err);
+
+/* Whether this upstream may have the artifact (match, formats; a template that does not name {query} or {format} has
+ * only tf-hub). */
+bool upstream_may_have(const struct upstream *upstream, const struct name *name);
+
+/* The artifact's URL there; free() it. */
+char *upstream_url(const struct upstream *upstream, const struct name *name);
+
+#endif
