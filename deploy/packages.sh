@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Which packages of the distribution Larder needs and how they get onto the machine: read by deploy/run and tests/run. The
+# names are the same on Debian 12, Debian 13 and Ubuntu 24.04.
+
+build_packages() {
+	cat <<'END'
+gcc                    the compiler
+libc6-dev              its headers, which gcc only recommends
+meson                  the build
+ninja-build            runs what meson plans
+pkg-config             finds the libraries below
+python3                embeds static files and SQL at build time
+libmicrohttpd-dev      HTTP, the serving side
+libcurl4-openssl-dev   HTTP, the fetching side
+libsqlite3-dev         the catalog
+libarchive-dev         packing and unpacking on the command line
+libjansson-dev         JSON
+libssl-dev             SHA-256, MD5, random bytes
+zlib1g-dev             gzip, read as a stream
+libinih-dev            the ini file
+END
+}
+
+test_packages() {
+	cat <<'END'
+libcmocka-dev          unit tests
+python3-pytest         everything that drives the real binary
+python3-pytest-xdist   the same, two tests at a time
+python3-protobuf       the oracle: what Google's own runtime reads
+protobuf-compiler      makes the oracle from schema/saved_model.proto
+curl                   one of the clients that must be able to publish
+END
+}
+
+# The names in a table: the first word of each line.
+package_names() {
+	"$1" | while read -r name reason; do
+		printf '%s ' "$name"
+	done
+}
+
+missing_packages() {
+	for name in $(package_names "$1"); do
+		case $(dpkg-query -W -f='${Status}' "$name" 2>/dev/null) in
+		'install ok installed') ;;
+		*) printf '%s ' "$name" ;;
+		esac
+	done
+}
+
+# Runs a command as root: directly, or by sudo.
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null 2>&1; then
+		sudo "$@"
+	else
+		return 1
+	fi
+}
+
+# Installs what is missing of a table (build_packages or test_packages); needs no network where nothing is. Says what to do and fails where it cannot.
+install_packages() {
+	if ! command -v dpkg-query >/dev/null 2>&1; then
+		echo 'This script installs packages by apt, which this system does not have. Install the counterparts of' >&2
+		echo "  $(package_names "$1")" >&2
+		echo 'and build by hand: meson setup build && meson compile -C build' >&2
+		return 1
+	fi
+	missing=$(missing_packages "$1")
+	[ -n "$missing" ] || return 0
+	echo "Installing $missing"
+	# shellcheck disable=SC2086 # a list of words
+	if ! { as_root apt-get update -q &&
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } >&2; then
+		echo 'These packages could not be installed. As root, with access to the package servers:' >&2
+		echo "  apt-get update && apt-get install --no-install-recommends $missing" >&2
+		return 1
+	fi
+}
