@@ -29,7 +29,7 @@ STRANGERS = [("server/registry/", "server/http/"), ("server/store/", "server/htt
 ONE_ROOM = {
     "microhttpd.h": ["server/http/front.c"],
     "sqlite3.h": ["server/store/db.h", "server/store/db.c"],
-    "curl/curl.h": ["server/upstream/client.c", "server/command/"],
+    "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/command/"],
     "archive.h": ["server/module/"],
     "zlib.h": ["server/module/"],
     "ini.h": ["server/config.c"],

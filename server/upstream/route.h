@@ -23,11 +23,12 @@ struct upstream {
 	int64_t max_connections;
 };
 
-/* Checks a template when the configuration is read: http or https, a host, known words only. ERR_BAD_REQUEST. */
+/* Checks a template when the configuration is read: http or https, a host, known words only, and {path} or {handle}
+ * and {version}, since one URL cannot be every module's. ERR_BAD_REQUEST. */
 bool upstream_check_template(const char *url, struct err *err);
 
 /* Whether this upstream may have the artifact (match, formats; a template that does not name {query} or {format} has
- * only tf-hub). */
+ * one format only: the one that formats lists, or else tf-hub). */
 bool upstream_may_have(const struct upstream *upstream, const struct name *name);
 
 /* The artifact's URL there; free() it. */

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/upstream/client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/metrics.h"
+#include "server/upstream/transfer.h"
+
+enum { POOLED_CONNECTIONS = 32, ROUND_MS = 1000, REST_MS = 60 * 1000 };
+
+/* A transfer and who waits for it; it lives on his stack. */
+struct job {
+	struct transfer transfer; /* the caller's before and after, the client's thread's in between */
+	const _Atomic bool *stop;
+	struct err *why;
+	struct job *next;
+	pthread_cond_t has_ended;
+	bool ended; /* guarded by the client's mutex, as is the outcome */
+	enum transfer_outcome outcome;
+};
+
+struct client {
+	pthread_mutex_t mutex; /* guards handed, callers, stopping and the ends of jobs */
+	pthread_cond_t is_empty;
+	struct job *handed;
+	size_t callers;
+	bool stopping;
+
+	struct job *running; /* this and the multi handle are the thread's */
+	CURLM *multi;
+	pthread_t thread;
+	struct client_settings settings;
+	char *user_agent;
+};
+
+/* The job may be gone when this returns. */
+static void end_job(struct client *client, struct job *job, CURLcode result)
+{
+	struct err why = {0};
+	enum transfer_outcome outcome = transfer_end(&job->transfer, result, &why);
+
+	(void)curl_multi_remove_handle(client->multi, job->transfer.easy);
+	LOCKED(&client->mutex);
+	if (outcome != TRANSFER_DONE)
+		*job->why = why;
+	job->outcome = outcome;
+	job->ended = true;
+	(void)pthread_cond_signal(&job->has_ended);
+}
+
+static void stop_all(struct client *client, struct job *jobs)
+{
+	while (jobs) {
+		struct job *job = jobs;
+
+		jobs = job->next;
+		job->transfer.declined = true;
+		end_job(client, job, CURLE_ABORTED_BY_CALLBACK);
+	}
+}
+
+static struct job *take_handed(struct client *client, bool *stopping)
+{
+	LOCKED(&client->mutex);
+	*stopping = client->stopping;
+	return TAKE(client->handed);
+}
+
+static void unlink_job(struct client *client, struct job *job)
+{
+	struct job **slot = &client->running;
+
+	while (*slot != job)
+		slot = &(*slot)->next;
+	*slot = job->next;
+}
+
+static void begin_job(struct client *client, struct job *job)
+{
+	job->next = client->running;
+	client->running = job;
+	if (curl_multi_add_handle(client->multi, job->transfer.easy) != CURLM_OK) {
+		unlink_job(client, job);
+		end_job(client, job, CURLE_FAILED_INIT);
+	}
+}
+
+/* Begins what has been handed over; false when the client is to end. */
+static bool admit(struct client *client)
+{
+	bool stopping;
+	struct job *handed = take_handed(client, &stopping);
+
+	while (handed) {
+		struct job *job = handed;
+
+		handed = job->next;
+		begin_job(client, job);
+	}
+	return !stopping;
+}
+
+static void end_completed(struct client *client)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(client->multi, &left))) {
+		CURLcode result = message->data.result;
+		char *job = NULL;
+
+		(void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job);
+		unlink_job(client, (struct job *)job);
+		end_job(client, (struct job *)job, result);
+	}
+}
+
+/* Passes on what has waited long enough; CURLE_OK while the job is to go on. */
+static CURLcode tend_job(struct job *job, int64_t now_ms)
+{
+	struct transfer *transfer = &job->transfer;
+
+	if (job->stop && atomic_load(job->stop))
+		transfer->declined = true;
+	if (transfer->declined || (transfer_hold_left(transfer, now_ms) == 0 && !transfer_flush(transfer)))
+		return CURLE_ABORTED_BY_CALLBACK;
+	return transfer_has_stalled(transfer) ? CURLE_OPERATION_TIMEDOUT : CURLE_OK;
+}
+
+static void tend_all(struct client *client)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	struct job *next;
+
+	for (struct job *job = client->running; job; job = next) {
+		CURLcode result = tend_job(job, now_ms);
+
+		next = job->next;
+		if (result != CURLE_OK) {
+			unlink_job(client, job);
+			end_job(client, job, result);
+		}
+	}
+}
+
+/* At most one round's time counts: a receiver that was slow for once must not make the others look stalled.
+ */
+static void pass_time(struct client *client, int64_t *before_ms)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	int64_t elapsed_ms = now_ms - *before_ms < ROUND_MS ? now_ms - *before_ms : ROUND_MS;
+
+	*before_ms = now_ms;
+	for (struct job *job = client->running; job; job = job->next)
+		job->transfer.idle_ms += elapsed_ms;
+}
+
+static int patience_ms(const struct client *client)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	int64_t patience = client->running ? ROUND_MS : REST_MS;
+
+	for (const struct job *job = client->running; job; job = job->next) {
+		int64_t left = transfer_hold_left(&job->transfer, now_ms);
+
+		if (left < patience)
+			patience = left;
+	}
+	return (int)patience;
+}
+
+static void *run(void *argument)
+{
+	struct client *client = argument;
+	int64_t before_ms = clock_monotonic_ms();
+
+	/* Time passes before the sockets are read: what has come meanwhile counts as come. */
+	for (; admit(client); pass_time(client, &before_ms)) {
+		int count;
+
+		(void)curl_multi_perform(client->multi, &count);
+		end_completed(client);
+		tend_all(client);
+		(void)curl_multi_poll(client->multi, NULL, 0, patience_ms(client), NULL);
+	}
+	stop_all(client, TAKE(client->running));
+	return NULL;
+}
+
+static void start_libcurl(void)
+{
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static void free_client(struct client *client)
+{
+	(void)curl_multi_cleanup(client->multi);
+	(void)pthread_cond_destroy(&client->is_empty);
+	(void)pthread_mutex_destroy(&client->mutex);
+	free(client->user_agent);
+	free(client);
+}
+
+bool client_create(const struct client_settings *settings, struct client **out, struct err *err)
+{
+	static pthread_once_t libcurl = PTHREAD_ONCE_INIT;
+	struct client *client = mem_zero(1, sizeof *client);
+	int failure;
+
+	(void)pthread_once(&libcurl, start_libcurl);
+	(void)pthread_mutex_init(&client->mutex, NULL);
+	(void)pthread_cond_init(&client->is_empty, NULL);
+	client->settings = *settings;
+	client->user_agent = mem_dup(settings->user_agent);
+	client->settings.user_agent = client->user_agent;
+	client->multi = curl_multi_init();
+	(void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)POOLED_CONNECTIONS);
+	failure = client->multi ? pthread_create(&client->thread, NULL, run, client) : ENOMEM;
+	if (failure) {
+		free_client(client);
+		return err_errno(err, failure, "start the thread of the upstream client");
+	}
+	*out = client;
+	return true;
+}
+
+void client_destroy(struct client *client)
+{
+	if (!client)
+		return;
+	{
+		LOCKED(&client->mutex);
+		client->stopping = true;
+	}
+	client_wake(client);
+	(void)pthread_join(client->thread, NULL);
+	{
+		LOCKED(&client->mutex);
+		while (client->callers > 0)
+			(void)pthread_cond_wait(&client->is_empty, &client->mutex);
+	}
+	free_client(client);
+}
+
+/* Hands the job to the thread and sleeps until it has ended; false when the client takes no more. */
+static bool perform(struct client *client, struct job *job)
+{
+	LOCKED(&client->mutex);
+	if (client->stopping)
+		return false;
+	client->callers++;
+	job->next = client->handed;
+	client->handed = job;
+	client_wake(client);
+	while (!job->ended)
+		(void)pthread_cond_wait(&job->has_ended, &client->mutex);
+	if (--client->callers == 0)
+		(void)pthread_cond_signal(&client->is_empty);
+	return true;
+}
+
+enum transfer_outcome client_transfer(struct client *client, const struct transfer_request *request,
+	const struct receiver *receiver, const _Atomic bool *stop, struct err *why)
+{
+	struct job job = {.stop = stop, .why = why, .has_ended = PTHREAD_COND_INITIALIZER};
+
+	if (!transfer_init(&job.transfer, &client->settings, request, receiver, why))
+		return TRANSFER_REFUSED;
+	(void)curl_easy_setopt(job.transfer.easy, CURLOPT_PRIVATE, &job);
+	metric_add(METRIC_UPSTREAM_REQUESTS, 1);
+	if (!perform(client, &job)) {
+		job.outcome = TRANSFER_STOPPED;
+		(void)err_set(why, ERR_UPSTREAM_FAILED, "The daemon is stopping.");
+	}
+	transfer_finish(&job.transfer);
+	(void)pthread_cond_destroy(&job.has_ended);
+	return job.outcome;
+}
+
+void client_wake(struct client *client)
+{
+	(void)curl_multi_wakeup(client->multi);
+}

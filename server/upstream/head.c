@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/upstream/head.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/clock.h"
+#include "common/number.h"
+
+enum { VALUE_MAX = 512 };
+
+static void take_length(struct head *head, const char *value)
+{
+	int64_t length;
+
+	head->answer.length = number_parse(value, &length) ? length : -1;
+}
+
+static void take_transfer_encoding(struct head *head, const char *value)
+{
+	head->chunked = true;
+}
+
+static void take_location(struct head *head, const char *value)
+{
+	head->has_location = *value != '\0';
+}
+
+static void take_retry_after(struct head *head, const char *value)
+{
+	int64_t number;
+
+	if (number_parse(value, &number))
+		head->answer.retry_after_s = number;
+	else if (clock_parse_http(value, &number) && number > clock_now_s())
+		head->answer.retry_after_s = number - clock_now_s();
+}
+
+/* Cuts the text at the separator and reads what is before it; NULL where that is no number. */
+static char *read_up_to(char *text, char separator, int64_t *out)
+{
+	char *end = strchr(text, separator);
+
+	if (!end)
+		return NULL;
+	*end = '\0';
+	return number_parse(text, out) ? end + 1 : NULL;
+}
+
+/* "bytes 5-9/10", "bytes 5-9/" with "*" for a total that is not known, or "bytes *" "/10" of a 416. */
+static void take_content_range(struct head *head, const char *value)
+{
+	char text[VALUE_MAX];
+	char *rest = text + strlen("bytes ");
+	int64_t first = -1;
+	int64_t last = -1;
+	int64_t total = -1;
+
+	if (strncasecmp(value, "bytes ", strlen("bytes ")) != 0)
+		return;
+	(void)strcpy(text, value);
+	if (strncmp(rest, "*/", 2) == 0)
+		rest += 2;
+	else if (!(rest = read_up_to(rest, '-', &first)) || !(rest = read_up_to(rest, '/', &last)) ||
+		 last < first)
+		return;
+	if (strcmp(rest, "*") != 0 && (!number_parse(rest, &total) || total <= last))
+		return;
+	head->answer.range_first = first;
+	head->answer.range_total = total;
+}
+
+#define COPIED(member) NULL, offsetof(struct answer, member), sizeof((struct answer *)0)->member
+
+static const struct field {
+	const char *name;
+	void (*take)(struct head *head, const char *value); /* NULL: copied to the offset */
+	size_t offset;
+	size_t size;
+} fields[] = {
+	{"Content-Length", take_length, 0, 0},
+	{"Transfer-Encoding", take_transfer_encoding, 0, 0},
+	{"Location", take_location, 0, 0},
+	{"Retry-After", take_retry_after, 0, 0},
+	{"Content-Range", take_content_range, 0, 0},
+	{"Content-Type", COPIED(content_type)},
+	{"Content-Encoding", COPIED(content_encoding)},
+	{"ETag", COPIED(etag)},
+	{"Last-Modified", COPIED(last_modified)},
+};
+
+static const struct field *find_field(const char *line, size_t name_length)
+{
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		if (strlen(fields[i].name) == name_length &&
+			strncasecmp(fields[i].name, line, name_length) == 0)
+			return &fields[i];
+	}
+	return NULL;
+}
+
+/* A value that does not fit is no value: half an ETag or half a date would be another one. */
+static bool copy_value(char *out, size_t size, const char *from, const char *end)
+{
+	while (from < end && isspace((unsigned char)*from))
+		from++;
+	while (end > from && isspace((unsigned char)end[-1]))
+		end--;
+	if ((size_t)(end - from) >= size)
+		return false;
+	for (const char *c = from; c < end; c++) {
+		if (iscntrl((unsigned char)*c))
+			return false;
+	}
+	memcpy(out, from, (size_t)(end - from));
+	out[end - from] = '\0';
+	return true;
+}
+
+static void take_field(struct head *head, const char *line, size_t length)
+{
+	const char *colon = memchr(line, ':', length);
+	const struct field *field = colon ? find_field(line, (size_t)(colon - line)) : NULL;
+	char value[VALUE_MAX];
+
+	if (!field)
+		return;
+	/* curl follows a Location of any length. */
+	if (field->take == take_location)
+		head->has_location = true;
+	else if (!field->take)
+		(void)copy_value(
+			(char *)&head->answer + field->offset, field->size, colon + 1, line + length);
+	else if (copy_value(value, sizeof value, colon + 1, line + length))
+		field->take(head, value);
+}
+
+static void begin(struct head *head, const char *line, size_t length)
+{
+	const char *blank = memchr(line, ' ', length);
+	size_t bytes = head->bytes;
+
+	*head = (struct head){.bytes = bytes};
+	head->answer.length = -1;
+	head->answer.range_first = -1;
+	head->answer.range_total = -1;
+	for (const char *c = blank ? blank + 1 : line; c < line + length && isdigit((unsigned char)*c); c++) {
+		if (head->answer.status < 1000)
+			head->answer.status = 10 * head->answer.status + (*c - '0');
+	}
+}
+
+static enum head_progress end(struct head *head)
+{
+	struct answer *answer = &head->answer;
+
+	if (answer->status < 200)
+		return HEAD_INTERIM;
+	if (answer->status >= 300 && answer->status < 400 && head->has_location)
+		return HEAD_REDIRECT;
+	if (head->chunked)
+		answer->length = -1;
+	if (answer->status != 206)
+		answer->range_first = -1;
+	if (answer->status != 206 && answer->status != 416)
+		answer->range_total = -1;
+	return HEAD_FINAL;
+}
+
+enum head_progress head_add(struct head *head, const char *line, size_t length)
+{
+	head->bytes += length;
+	if (head->bytes > HEAD_BYTES_MAX)
+		return HEAD_TOO_LARGE;
+	if (length == 0 || *line == '\r' || *line == '\n')
+		return end(head);
+	if (length > 5 && memcmp(line, "HTTP/", 5) == 0)
+		begin(head, line, length);
+	else
+		take_field(head, line, length);
+	return HEAD_MORE;
+}

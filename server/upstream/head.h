@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The heads that come before a body: reads them line by line into a struct answer, in bounded memory. */
+#ifndef SERVER_UPSTREAM_HEAD_H
+#define SERVER_UPSTREAM_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/upstream/client.h"
+
+/* Of all heads of one transfer together: interim ones, those of redirects, the final one. */
+enum { HEAD_BYTES_MAX = 256 * 1024 };
+
+enum head_progress {
+	HEAD_MORE,     /* in the middle of a head */
+	HEAD_INTERIM,  /* a 1xx has ended; the answer is still to come */
+	HEAD_REDIRECT, /* a redirect has ended */
+	HEAD_FINAL,    /* *answer is whole, but for its effective_url */
+	HEAD_TOO_LARGE
+};
+
+/* All zero to begin with. */
+struct head {
+	struct answer answer;
+	bool chunked;
+	bool has_location;
+	size_t bytes;
+};
+
+/* Takes one line with its line end; a status line begins a new head. A field that does not fit its place in
+ * struct answer, or has control characters, is left out. */
+enum head_progress head_add(struct head *head, const char *line, size_t length);
+
+#endif

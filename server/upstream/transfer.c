@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/upstream/transfer.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/metrics.h"
+#include "server/upstream/peer.h"
+
+enum { REDIRECTS_MAX = 10, SOCKET_BUFFER = 64 * 1024 };
+
+AUTO_CLEANER(own_curl_url, CURLU *, curl_url_cleanup)
+AUTO_CLEANER(own_curl_string, char *, curl_free)
+
+static bool find_place(const char *url, struct place *out)
+{
+	AUTO(own_curl_url) CURLU *parts = curl_url();
+	AUTO(own_curl_string) char *host = NULL;
+	AUTO(own_curl_string) char *port = NULL;
+
+	if (!parts || !url || curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) ||
+		curl_url_get(parts, CURLUPART_HOST, &host, 0) || !host ||
+		curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
+		return false;
+	(void)snprintf(out->host, sizeof out->host, "%s", host);
+	(void)snprintf(out->port, sizeof out->port, "%s", port);
+	return true;
+}
+
+static const char *current_url(const struct transfer *transfer)
+{
+	const char *url = NULL;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url);
+	return url ? url : transfer->request->url;
+}
+
+/* Without what may be secret: user, query and fragment. */
+static void show_url(const char *url, char *out, size_t size)
+{
+	static const CURLUPart secret[] = {
+		CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_QUERY, CURLUPART_FRAGMENT};
+	AUTO(own_curl_url) CURLU *parts = curl_url();
+	AUTO(own_curl_string) char *shown = NULL;
+
+	if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK) {
+		for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
+			(void)curl_url_set(parts, secret[i], NULL, 0);
+		(void)curl_url_get(parts, CURLUPART_URL, &shown, 0);
+	}
+	(void)snprintf(out, size, "%s", shown ? shown : "");
+}
+
+/* A redirect's target is a stranger's word, so the address that it really leads to counts. The first hop and
+ * all that stays at its host and port are the operator's word. */
+static bool leads_inside(const struct transfer *transfer, const union peer *peer)
+{
+	struct place place;
+	int64_t port;
+
+	if (transfer->hops == 0 || transfer->settings->private_redirects)
+		return false;
+	if (!find_place(current_url(transfer), &place) || !number_parse(place.port, &port))
+		return true;
+	if (strcasecmp(place.host, transfer->origin.host) == 0 &&
+		strcmp(place.port, transfer->origin.port) == 0)
+		return false;
+	/* Another port than the URL's is a proxy's: where that connects to is for the proxy to judge. */
+	return port == peer_port(peer) && peer_is_inside(peer);
+}
+
+/* Asked before a connection is opened … */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct transfer *transfer = context;
+	union peer peer = {.any = {0}};
+	size_t size = address->addrlen < sizeof peer ? address->addrlen : sizeof peer;
+
+	memcpy(&peer, &address->addr, size);
+	if (leads_inside(transfer, &peer)) {
+		transfer->forbidden = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* … and before each request, since a connection may have been opened by another transfer. */
+static int before_request(void *context, char *peer_ip, char *own_ip, int peer_tcp_port, int own_tcp_port)
+{
+	struct transfer *transfer = context;
+	union peer peer = {.any = {0}};
+
+	transfer->forbidden = (!peer_parse(peer_ip, peer_tcp_port, &peer) && transfer->hops > 0) ||
+			      leads_inside(transfer, &peer);
+	transfer->asked = true;
+	transfer->idle_ms = 0;
+	return transfer->forbidden ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static void begin_hop(struct transfer *transfer)
+{
+	transfer->asked = false;
+	transfer->forbidden = false;
+	transfer->idle_ms = -1000 * transfer->settings->connect_timeout_s;
+}
+
+static bool pass_head(struct transfer *transfer)
+{
+	struct answer *answer = &transfer->head.answer;
+
+	show_url(current_url(transfer), answer->effective_url, sizeof answer->effective_url);
+	transfer->answered = true;
+	transfer->declined = !transfer->receiver->head(transfer->receiver->context, answer);
+	return !transfer->declined;
+}
+
+static size_t take_head_line(char *line, size_t size, size_t count, void *context)
+{
+	struct transfer *transfer = context;
+	size_t length = size * count;
+
+	/* What comes after the head are trailers. */
+	if (transfer->answered)
+		return length;
+	transfer->idle_ms = 0;
+	switch (head_add(&transfer->head, line, length)) {
+	case HEAD_TOO_LARGE:
+		return 0;
+	case HEAD_REDIRECT:
+		transfer->hops++;
+		begin_hop(transfer);
+		return length;
+	case HEAD_FINAL:
+		return pass_head(transfer) ? length : 0;
+	default:
+		return length;
+	}
+}
+
+static size_t take_body(char *bytes, size_t size, size_t count, void *context)
+{
+	struct transfer *transfer = context;
+	size_t length = size * count;
+
+	transfer->idle_ms = 0;
+	if (!transfer->gathered)
+		transfer->gathered = mem_zero(1, TRANSFER_GATHER_MAX);
+	if (length > TRANSFER_GATHER_MAX - transfer->gathered_bytes && !transfer_flush(transfer))
+		return 0;
+	if (transfer->gathered_bytes == 0)
+		transfer->gathered_ms = clock_monotonic_ms();
+	memcpy(transfer->gathered + transfer->gathered_bytes, bytes, length);
+	transfer->gathered_bytes += length;
+	return length;
+}
+
+bool transfer_flush(struct transfer *transfer)
+{
+	const struct receiver *receiver = transfer->receiver;
+	size_t length = transfer->gathered_bytes;
+
+	transfer->gathered_bytes = 0;
+	if (transfer->declined || length == 0)
+		return !transfer->declined;
+	metric_add(METRIC_UPSTREAM_BYTES, (int64_t)length);
+	transfer->declined = !receiver->body(receiver->context, transfer->gathered, length);
+	return !transfer->declined;
+}
+
+int64_t transfer_hold_left(const struct transfer *transfer, int64_t now_ms)
+{
+	int64_t left = transfer->gathered_ms + TRANSFER_HOLD_MS - now_ms;
+
+	if (transfer->gathered_bytes == 0)
+		return INT64_MAX;
+	return left > 0 ? left : 0;
+}
+
+bool transfer_has_stalled(struct transfer *transfer)
+{
+	int64_t limit_s = transfer->settings->stall_timeout_s;
+
+	if (transfer->idle_ms < 1000 * limit_s)
+		return false;
+	(void)snprintf(
+		transfer->error, sizeof transfer->error, "nothing came for %" PRId64 " seconds", limit_s);
+	return true;
+}
+
+/* Each value is checked: a line end in one of them would be a header of somebody else's making. */
+static bool add_header(struct transfer *transfer, const char *name, const char *value, struct err *err)
+{
+	AUTO_FREE char *line = NULL;
+	struct curl_slist *longer;
+
+	for (const char *c = value; *c; c++) {
+		if (iscntrl((unsigned char)*c))
+			return err_set(err, ERR_UPSTREAM_FAILED,
+				"The request header %s has a control character.", name);
+	}
+	line = mem_printf("%s%s", name, value);
+	longer = curl_slist_append(transfer->headers, line);
+	if (!longer)
+		return err_set(err, ERR_INTERNAL, "There is no memory for a request header.");
+	transfer->headers = longer;
+	return true;
+}
+
+static bool add_headers(struct transfer *transfer, struct err *err)
+{
+	const struct transfer_request *request = transfer->request;
+
+	/* curl leaves Authorization out where a redirect leads to another host, port or scheme. */
+	return (!request->bearer_token ||
+		       add_header(transfer, "Authorization: Bearer ", request->bearer_token, err)) &&
+	       (!request->cdn_loop || add_header(transfer, "CDN-Loop: ", request->cdn_loop, err)) &&
+	       (!request->if_range || request->range_first <= 0 ||
+		       add_header(transfer, "If-Range: ", request->if_range, err));
+}
+
+#define SET(option, value) (curl_easy_setopt(transfer->easy, option, value) == CURLE_OK)
+
+static bool set_bounds(struct transfer *transfer)
+{
+	const struct client_settings *settings = transfer->settings;
+
+	return SET(CURLOPT_FOLLOWLOCATION, 1L) && SET(CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX) &&
+#if LIBCURL_VERSION_NUM >= 0x075500
+	       SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https") &&
+#else
+	       SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
+	       SET(CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
+#endif
+	       SET(CURLOPT_CONNECTTIMEOUT, (long)settings->connect_timeout_s) &&
+	       SET(CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)transfer->request->rate_bytes_per_s) &&
+	       SET(CURLOPT_BUFFERSIZE, (long)SOCKET_BUFFER) && SET(CURLOPT_NOSIGNAL, 1L);
+}
+
+/* A name that takes long to look up must not hold up the other transfers when its own is given up. */
+static bool set_quick_exit(struct transfer *transfer)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+	return SET(CURLOPT_QUICK_EXIT, 1L);
+#else
+	return true;
+#endif
+}
+
+static bool set_callbacks(struct transfer *transfer)
+{
+	return SET(CURLOPT_HEADERFUNCTION, take_head_line) && SET(CURLOPT_HEADERDATA, transfer) &&
+	       SET(CURLOPT_WRITEFUNCTION, take_body) && SET(CURLOPT_WRITEDATA, transfer) &&
+	       SET(CURLOPT_OPENSOCKETFUNCTION, open_socket) && SET(CURLOPT_OPENSOCKETDATA, transfer) &&
+	       SET(CURLOPT_PREREQFUNCTION, before_request) && SET(CURLOPT_PREREQDATA, transfer) &&
+	       SET(CURLOPT_ERRORBUFFER, transfer->error) && SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+}
+
+static bool set_request(struct transfer *transfer)
+{
+	const struct transfer_request *request = transfer->request;
+	char range[32];
+
+	(void)snprintf(range, sizeof range, "%" PRId64 "-", request->range_first);
+	return SET(CURLOPT_URL, request->url) && SET(CURLOPT_NOBODY, request->head_only ? 1L : 0L) &&
+	       SET(CURLOPT_USERAGENT, transfer->settings->user_agent) &&
+	       SET(CURLOPT_HTTPHEADER, transfer->headers) &&
+	       (request->range_first <= 0 || SET(CURLOPT_RANGE, range)) &&
+	       (!request->ca_file || SET(CURLOPT_CAINFO, request->ca_file));
+}
+
+bool transfer_init(struct transfer *transfer, const struct client_settings *settings,
+	const struct transfer_request *request, const struct receiver *receiver, struct err *err)
+{
+	*transfer = (struct transfer){
+		.settings = settings, .request = request, .receiver = receiver, .easy = curl_easy_init()};
+	if (transfer->easy && add_headers(transfer, err)) {
+		begin_hop(transfer);
+		(void)find_place(request->url, &transfer->origin);
+		if (set_bounds(transfer) && set_quick_exit(transfer) && set_callbacks(transfer) &&
+			set_request(transfer))
+			return true;
+		(void)err_set(err, ERR_INTERNAL, "libcurl does not take the options of a transfer.");
+	} else if (!transfer->easy) {
+		(void)err_set(err, ERR_INTERNAL, "libcurl cannot begin a transfer.");
+	}
+	transfer_finish(transfer);
+	return false;
+}
+
+void transfer_finish(struct transfer *transfer)
+{
+	curl_easy_cleanup(transfer->easy);
+	curl_slist_free_all(transfer->headers);
+	free(transfer->gathered);
+	*transfer = (struct transfer){0};
+}
+
+static bool is_refused(const struct transfer *transfer, CURLcode result)
+{
+	if (transfer->forbidden || result == CURLE_TOO_MANY_REDIRECTS ||
+		transfer->head.bytes > HEAD_BYTES_MAX)
+		return true;
+	return transfer->hops > 0 && !transfer->asked &&
+	       (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_URL_MALFORMAT);
+}
+
+static enum transfer_outcome judge(const struct transfer *transfer, CURLcode result)
+{
+	if (transfer->declined)
+		return TRANSFER_STOPPED;
+	if (transfer->answered)
+		return result == CURLE_OK ? TRANSFER_DONE : TRANSFER_BROKEN;
+	return is_refused(transfer, result) ? TRANSFER_REFUSED : TRANSFER_UNREACHABLE;
+}
+
+static const char *reason_of(const struct transfer *transfer, CURLcode result)
+{
+	if (transfer->declined)
+		return "the transfer was stopped";
+	if (!transfer->answered && transfer->forbidden)
+		return "a redirect leads to a private address";
+	if (!transfer->answered && transfer->head.bytes > HEAD_BYTES_MAX)
+		return "the head of the answer is too large";
+	if (result == CURLE_OK)
+		return "it ended without an answer";
+	return *transfer->error ? transfer->error : curl_easy_strerror(result);
+}
+
+enum transfer_outcome transfer_end(struct transfer *transfer, CURLcode result, struct err *why)
+{
+	static const enum err_code codes[] = {[TRANSFER_UNREACHABLE] = ERR_UPSTREAM_UNREACHABLE,
+		[TRANSFER_BROKEN] = ERR_UPSTREAM_FAILED,
+		[TRANSFER_REFUSED] = ERR_UPSTREAM_FAILED,
+		[TRANSFER_STOPPED] = ERR_UPSTREAM_FAILED};
+	struct place place = {.host = "upstream"};
+	enum transfer_outcome outcome;
+
+	(void)transfer_flush(transfer);
+	outcome = judge(transfer, result);
+	if (outcome != TRANSFER_DONE) {
+		(void)find_place(current_url(transfer), &place);
+		(void)err_set(why, codes[outcome], "%s: %s.", place.host, reason_of(transfer, result));
+	}
+	return outcome;
+}

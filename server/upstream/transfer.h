@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One transfer: what libcurl is told to do, what its callbacks gather, and how the end is judged. It knows
+ * nothing of threads; the client runs it. */
+#ifndef SERVER_UPSTREAM_TRANSFER_H
+#define SERVER_UPSTREAM_TRANSFER_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/upstream/client.h"
+#include "server/upstream/head.h"
+
+enum { TRANSFER_GATHER_MAX = 256 * 1024, TRANSFER_HOLD_MS = 2 };
+
+struct place {
+	char host[256];
+	char port[8];
+};
+
+struct transfer {
+	const struct client_settings *settings;
+	const struct transfer_request *request;
+	const struct receiver *receiver;
+	CURL *easy;
+	struct curl_slist *headers;
+	char error[CURL_ERROR_SIZE];
+	struct place origin;
+	struct head head;
+	int hops;       /* redirects followed so far */
+	bool asked;     /* of this hop: there is a connection, and the request goes out */
+	bool forbidden; /* of this hop: it leads inside */
+	bool answered;  /* the receiver has the head */
+	bool declined;  /* the receiver or its owner wants no more */
+	char *gathered; /* allocated when the first byte of a body comes */
+	size_t gathered_bytes;
+	int64_t gathered_ms; /* when the first of them came */
+	int64_t idle_ms; /* since the last byte, counted by the client; below zero while a connection may take
+			    its time */
+};
+
+/* Prepares an easy handle; the strings and structs given must outlive the transfer. finish takes what init
+ * has made. */
+bool transfer_init(struct transfer *transfer, const struct client_settings *settings,
+	const struct transfer_request *request, const struct receiver *receiver, struct err *err);
+void transfer_finish(struct transfer *transfer);
+
+/* Hands what has been gathered to the receiver; false once that wants no more. */
+bool transfer_flush(struct transfer *transfer);
+
+/* The milliseconds that what has been gathered may still wait; INT64_MAX where there is nothing. */
+int64_t transfer_hold_left(const struct transfer *transfer, int64_t now_ms);
+
+/* Whether nothing has come for too long; the end's sentence will then say so. */
+bool transfer_has_stalled(struct transfer *transfer);
+
+/* Hands over what is left and judges; *why is a sentence unless it is TRANSFER_DONE. */
+enum transfer_outcome transfer_end(struct transfer *transfer, CURLcode result, struct err *why);
+
+#endif

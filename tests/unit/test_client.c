@@ -1,0 +1,845 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The upstream client against a real HTTP server that can stall, cut and redirect. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/buffer.h"
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/metrics.h"
+#include "server/upstream/client.h"
+
+enum { CONNECTIONS_MAX = 128, LONG_BODY = 1000 * 1000 };
+
+/* ---- A scripted server ---- */
+
+struct server {
+	pthread_mutex_t mutex; /* guards the rest */
+	int listener;
+	int port;
+	int other_port; /* where "/elsewhere" leads */
+	int accepted;
+	int fds[CONNECTIONS_MAX];
+	pthread_t threads[CONNECTIONS_MAX];
+	char last_request[4096];
+	pthread_t thread;
+};
+
+struct connection {
+	struct server *server;
+	int fd;
+};
+
+static void send_all(int fd, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
+
+		if (sent <= 0)
+			return;
+		bytes += sent;
+		length -= (size_t)sent;
+	}
+}
+
+static void say(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(int fd, const char *format, ...)
+{
+	char text[2048];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	send_all(fd, text, strlen(text));
+}
+
+/* Keeps the connection open until the other side closes it. */
+static bool sleep_on(int fd)
+{
+	char bytes[256];
+
+	while (recv(fd, bytes, sizeof bytes, 0) > 0)
+		;
+	return false;
+}
+
+static bool send_long(int fd, const char *request)
+{
+	AUTO_FREE char *body = mem_zero(1, LONG_BODY);
+
+	for (int i = 0; i < LONG_BODY; i++)
+		body[i] = (char)(i % 251);
+	say(fd, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", LONG_BODY);
+	send_all(fd, body, LONG_BODY);
+	return true;
+}
+
+static bool send_endless_head(int fd, const char *request)
+{
+	say(fd, "HTTP/1.1 200 OK\r\n");
+	for (int i = 0; i < 4000; i++)
+		say(fd, "X-%d: %0100d\r\n", i, i);
+	say(fd, "Content-Length: 0\r\n\r\n");
+	return false;
+}
+
+static bool send_range(int fd, const char *request)
+{
+	const char *range = strstr(request, "\r\nRange: bytes=4-\r\n");
+	const char *if_range = strstr(request, "\r\nIf-Range: \"v1\"\r\n");
+
+	if (range && if_range)
+		say(fd, "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 4-9/10\r\nContent-Length: "
+			"6\r\n\r\n456789");
+	else
+		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789");
+	return true;
+}
+
+/* What a path is answered; "%1$d" is this server's port, "%2$d" the other one's. */
+static const struct script {
+	const char *path;
+	const char *answer;
+	bool (*act)(
+		int fd, const char *request); /* after the answer; answers whether the connection lives on */
+	bool close;
+} scripts[] = {
+	{"/plain",
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: application/gzip\r\nETag: \"v1\"\r\n"
+		"last-modified:  Sat, 21 Nov 2026 01:02:03 GMT \r\nContent-Encoding: gzip\r\n\r\nhello"},
+	{"/interim", "HTTP/1.1 103 Early Hints\r\nContent-Length: 77\r\nETag: \"no\"\r\nLocation: /no\r\n\r\n"
+		     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+	{"/chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n"
+		     "Content-Type: trailer/ignored\r\n\r\n"},
+	{"/until-close", "HTTP/1.0 200 OK\r\n\r\nhello", .close = true},
+	{"/empty", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+	{"/absent", "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone"},
+	{"/head", "HTTP/1.1 200 OK\r\nContent-Length: 123456789012\r\n\r\n"},
+	{"/busy-seconds", "HTTP/1.1 503 Busy\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n"},
+	{"/busy-date", "HTTP/1.1 429 Busy\r\nRetry-After: Fri, 31 Dec 2199 23:59:59 GMT\r\nContent-Length: "
+		       "0\r\n\r\n"},
+	{"/busy-past", "HTTP/1.1 503 Busy\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: "
+		       "0\r\n\r\n"},
+	{"/one", "HTTP/1.1 301 Moved\r\nLocation: /two?secret=1\r\nETag: \"no\"\r\nContent-Length: "
+		 "3\r\n\r\nbad"},
+	{"/two", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%1$d/three?secret=2\r\nContent-Length: "
+		 "0\r\n\r\n"},
+	{"/three", "HTTP/1.1 308 Permanent\r\nLocation: plain?secret=3\r\nContent-Length: 0\r\n\r\n"},
+	{"/see-other", "HTTP/1.1 303 See Other\r\nLocation: /see-temporary\r\nContent-Length: 0\r\n\r\n"},
+	{"/see-temporary", "HTTP/1.1 307 Temporary\r\nLocation: /plain\r\nContent-Length: 0\r\n\r\n"},
+	{"/round", "HTTP/1.1 302 Found\r\nLocation: /round\r\nContent-Length: 0\r\n\r\n"},
+	{"/to-file", "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"},
+	{"/to-ftp", "HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/x\r\nContent-Length: 0\r\n\r\n"},
+	{"/to-nothing", "HTTP/1.1 302 Found\r\nLocation: http://\r\nContent-Length: 0\r\n\r\n"},
+	{"/elsewhere",
+		"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%2$d/plain\r\nContent-Length: 0\r\n\r\n"},
+	{"/to-mapped", "HTTP/1.1 302 Found\r\nLocation: "
+		       "http://[::ffff:127.0.0.1]:%2$d/plain\r\nContent-Length: 0\r\n\r\n"},
+	{"/to-name",
+		"HTTP/1.1 302 Found\r\nLocation: http://localhost:%1$d/plain\r\nContent-Length: 0\r\n\r\n"},
+	{"/to-cloud", "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"},
+	{"/cut", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\nETag: \"v1\"\r\n\r\nhello", .close = true},
+	{"/cut-chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+		.close = true},
+	{"/stall", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", .act = NULL},
+	{"/silent", ""},
+	{"/hang-up", "", .close = true},
+	{"/not-http", "hello, this is no HTTP\r\n\r\n", .close = true},
+	{"/long", "", .act = send_long},
+	{"/endless-head", "", .act = send_endless_head},
+	{"/range", "", .act = send_range},
+	{"/unsatisfiable", "HTTP/1.1 416 No\r\nContent-Range: bytes */10\r\nContent-Length: 0\r\n\r\n"},
+	{"/bad-range", "HTTP/1.1 206 Partial\r\nContent-Range: bytes 9-4/10\r\nContent-Length: 0\r\n\r\n"},
+};
+
+static const struct script *find_script(const char *request)
+{
+	char path[128] = "";
+	char *from;
+
+	if (sscanf(request, "%*s %127s", path) != 1)
+		return NULL;
+	path[strcspn(path, "?")] = '\0';
+	from = strstr(path, "://") ? strchr(strstr(path, "://") + 3, '/') : path;
+	for (size_t i = 0; from && i < sizeof scripts / sizeof *scripts; i++) {
+		if (strcmp(from, scripts[i].path) == 0)
+			return &scripts[i];
+	}
+	return NULL;
+}
+
+static bool answer_request(struct server *server, int fd, const char *request)
+{
+	const struct script *script = find_script(request);
+	char text[2048];
+	int own_port;
+	int other_port;
+
+	{
+		LOCKED(&server->mutex);
+		(void)snprintf(server->last_request, sizeof server->last_request, "%s", request);
+		own_port = server->port;
+		other_port = server->other_port;
+	}
+	if (!script)
+		return false;
+	if (strstr(script->answer, "$d"))
+		(void)snprintf(text, sizeof text, script->answer, own_port, other_port);
+	else
+		(void)snprintf(text, sizeof text, "%s", script->answer);
+	send_all(fd, text, strlen(text));
+	if (script->act)
+		return script->act(fd, request);
+	if (strcmp(script->path, "/stall") == 0 || strcmp(script->path, "/silent") == 0)
+		return sleep_on(fd);
+	return !script->close;
+}
+
+static void *serve_connection(void *argument)
+{
+	struct connection connection = *(struct connection *)argument;
+	char request[4096];
+	size_t length = 0;
+	bool alive = true;
+
+	free(argument);
+	while (alive) {
+		ssize_t got = recv(connection.fd, request + length, sizeof request - 1 - length, 0);
+
+		if (got <= 0)
+			break;
+		length += (size_t)got;
+		request[length] = '\0';
+		if (strstr(request, "\r\n\r\n")) {
+			alive = answer_request(connection.server, connection.fd, request);
+			length = 0;
+		}
+	}
+	(void)shutdown(connection.fd, SHUT_RDWR);
+	return NULL;
+}
+
+static void *serve(void *argument)
+{
+	struct server *server = argument;
+
+	for (;;) {
+		int fd = accept(server->listener, NULL, NULL);
+		struct connection *connection;
+
+		if (fd < 0)
+			return NULL;
+		connection = mem_zero(1, sizeof *connection);
+		*connection = (struct connection){.server = server, .fd = fd};
+		LOCKED(&server->mutex);
+		assert_true(server->accepted < CONNECTIONS_MAX);
+		server->fds[server->accepted] = fd;
+		assert_int_equal(pthread_create(&server->threads[server->accepted], NULL, serve_connection,
+					 connection),
+			0);
+		server->accepted++;
+	}
+}
+
+static struct server *start_server(void)
+{
+	struct server *server = mem_zero(1, sizeof *server);
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof address;
+
+	(void)pthread_mutex_init(&server->mutex, NULL);
+	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(server->listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(server->listener, 128), 0);
+	assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &size), 0);
+	server->port = ntohs(address.sin_port);
+	assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
+	return server;
+}
+
+static void stop_server(struct server *server)
+{
+	(void)shutdown(server->listener, SHUT_RDWR);
+	(void)pthread_join(server->thread, NULL);
+	for (int i = 0; i < server->accepted; i++) {
+		(void)shutdown(server->fds[i], SHUT_RDWR);
+		(void)pthread_join(server->threads[i], NULL);
+		(void)close(server->fds[i]);
+	}
+	(void)close(server->listener);
+	(void)pthread_mutex_destroy(&server->mutex);
+	free(server);
+}
+
+static int accepted_by(struct server *server)
+{
+	LOCKED(&server->mutex);
+	return server->accepted;
+}
+
+static bool last_request_has(struct server *server, const char *text)
+{
+	LOCKED(&server->mutex);
+	return strcasestr(server->last_request, text) != NULL;
+}
+
+/* ---- What a test has ---- */
+
+struct house {
+	struct server *first;
+	struct server *second;
+	struct client *client;
+};
+
+static struct client *make_client(bool private_redirects)
+{
+	struct client_settings settings = {.connect_timeout_s = 1,
+		.stall_timeout_s = 1,
+		.private_redirects = private_redirects,
+		.user_agent = "larder/test"};
+	struct client *client = NULL;
+	struct err err;
+
+	assert_true(client_create(&settings, &client, &err));
+	return client;
+}
+
+static int open_house(void **state)
+{
+	struct house *house = mem_zero(1, sizeof *house);
+
+	house->first = start_server();
+	house->second = start_server();
+	house->first->other_port = house->second->port;
+	house->client = make_client(false);
+	*state = house;
+	return 0;
+}
+
+static int close_house(void **state)
+{
+	struct house *house = *state;
+
+	client_destroy(house->client);
+	stop_server(house->first);
+	stop_server(house->second);
+	free(house);
+	return 0;
+}
+
+struct taken {
+	struct answer answer;
+	int heads;
+	bool body_before_head;
+	struct buffer body;
+	size_t largest;
+	bool decline_head;
+	bool decline_body;
+	sem_t *begun; /* posted when the first bytes of a body have come */
+};
+
+static bool take_head(void *context, const struct answer *answer)
+{
+	struct taken *taken = context;
+
+	taken->heads++;
+	taken->answer = *answer;
+	return !taken->decline_head;
+}
+
+static bool take_body(void *context, const void *bytes, size_t length)
+{
+	struct taken *taken = context;
+
+	taken->body_before_head |= taken->heads == 0;
+	taken->largest = length > taken->largest ? length : taken->largest;
+	buffer_add(&taken->body, bytes, length);
+	if (taken->begun)
+		(void)sem_post(taken->begun);
+	return !taken->decline_body;
+}
+
+static enum transfer_outcome fetch_stoppable(struct client *client, struct server *server, const char *path,
+	struct transfer_request request, const _Atomic bool *stop, struct taken *taken, struct err *why)
+{
+	AUTO_FREE char *url = mem_printf("http://127.0.0.1:%d%s", server->port, path);
+	struct receiver receiver = {.head = take_head, .body = take_body, .context = taken};
+	enum transfer_outcome outcome;
+
+	request.url = url;
+	outcome = client_transfer(client, &request, &receiver, stop, why);
+	assert_false(taken->body_before_head);
+	return outcome;
+}
+
+static enum transfer_outcome fetch_as(struct client *client, struct server *server, const char *path,
+	struct transfer_request request, struct taken *taken, struct err *why)
+{
+	return fetch_stoppable(client, server, path, request, NULL, taken, why);
+}
+
+static enum transfer_outcome fetch(
+	struct client *client, struct server *server, const char *path, struct taken *taken, struct err *why)
+{
+	return fetch_as(client, server, path, (struct transfer_request){0}, taken, why);
+}
+
+/* ---- Tests ---- */
+
+/* Each outcome, with the status and body that must have come before it. */
+static void judges_every_end(void **state)
+{
+	static const struct {
+		const char *path;
+		enum transfer_outcome outcome;
+		int status; /* 0: no head */
+		int64_t length;
+		const char *body;
+		const char *said; /* in the sentence */
+	} cases[] = {
+		{"/plain", TRANSFER_DONE, 200, 5, "hello", NULL},
+		{"/interim", TRANSFER_DONE, 200, 5, "hello", NULL},
+		{"/chunked", TRANSFER_DONE, 200, -1, "hello", NULL},
+		{"/until-close", TRANSFER_DONE, 200, -1, "hello", NULL},
+		{"/empty", TRANSFER_DONE, 200, 0, "", NULL},
+		{"/absent", TRANSFER_DONE, 404, 4, "gone", NULL},
+		{"/one", TRANSFER_DONE, 200, 5, "hello", NULL},
+		{"/see-other", TRANSFER_DONE, 200, 5, "hello", NULL},
+		{"/to-name", TRANSFER_REFUSED, 0, 0, "", "private address"},
+		{"/elsewhere", TRANSFER_REFUSED, 0, 0, "", "private address"},
+		{"/to-mapped", TRANSFER_REFUSED, 0, 0, "", "private address"},
+		{"/to-cloud", TRANSFER_REFUSED, 0, 0, "", "private address"},
+		{"/round", TRANSFER_REFUSED, 0, 0, "", "Maximum (10) redirects"},
+		{"/to-file", TRANSFER_REFUSED, 0, 0, "", "file"},
+		{"/to-ftp", TRANSFER_REFUSED, 0, 0, "", "ftp"},
+		{"/to-nothing", TRANSFER_REFUSED, 0, 0, "", "127.0.0.1: "},
+		{"/endless-head", TRANSFER_REFUSED, 0, 0, "", "too large"},
+		{"/cut", TRANSFER_BROKEN, 200, 50, "hello", "127.0.0.1: "},
+		{"/cut-chunked", TRANSFER_BROKEN, 200, -1, "hello", "127.0.0.1: "},
+		{"/stall", TRANSFER_BROKEN, 200, 50, "hello", "nothing came for 1 seconds"},
+		{"/silent", TRANSFER_UNREACHABLE, 0, 0, "", "nothing came for 1 seconds"},
+		{"/hang-up", TRANSFER_UNREACHABLE, 0, 0, "", "127.0.0.1: "},
+		{"/not-http", TRANSFER_UNREACHABLE, 0, 0, "", "HTTP/0.9"},
+	};
+	struct house *house = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct taken taken = {0};
+		struct err why = {0};
+
+		print_message("%s\n", cases[i].path);
+		assert_int_equal(
+			fetch(house->client, house->first, cases[i].path, &taken, &why), cases[i].outcome);
+		assert_int_equal(taken.heads, cases[i].status ? 1 : 0);
+		assert_int_equal(taken.answer.status, cases[i].status);
+		assert_int_equal(taken.answer.length, cases[i].length);
+		assert_string_equal(buffer_string(&taken.body), cases[i].body);
+		if (cases[i].said)
+			assert_non_null(strstr(why.text, cases[i].said));
+		else
+			assert_string_equal(why.text, "");
+		buffer_finish(&taken.body);
+	}
+}
+
+static void reads_the_head(void **state)
+{
+	struct house *house = *state;
+	struct taken taken = {0};
+	struct err why;
+
+	assert_int_equal(fetch(house->client, house->first, "/plain?secret=0", &taken, &why), TRANSFER_DONE);
+	assert_string_equal(taken.answer.content_type, "application/gzip");
+	assert_string_equal(taken.answer.content_encoding, "gzip");
+	assert_string_equal(taken.answer.etag, "\"v1\"");
+	assert_string_equal(taken.answer.last_modified, "Sat, 21 Nov 2026 01:02:03 GMT");
+	assert_int_equal(taken.answer.range_first, -1);
+	assert_int_equal(taken.answer.range_total, -1);
+	assert_int_equal(taken.answer.retry_after_s, 0);
+	assert_non_null(strstr(taken.answer.effective_url, "/plain"));
+	assert_null(strstr(taken.answer.effective_url, "secret"));
+	buffer_finish(&taken.body);
+}
+
+static void shows_no_query(void **state)
+{
+	struct house *house = *state;
+	struct taken taken = {0};
+	struct taken cut = {0};
+	struct err why;
+	AUTO_FREE char *wanted = mem_printf("http://127.0.0.1:%d/plain", house->first->port);
+
+	assert_int_equal(fetch(house->client, house->first, "/one?secret=0", &taken, &why), TRANSFER_DONE);
+	assert_string_equal(taken.answer.effective_url, wanted);
+	assert_string_equal(taken.answer.etag, "\"v1\"");
+	assert_true(last_request_has(house->first, "GET /plain?secret=3 "));
+	assert_int_equal(fetch(house->client, house->first, "/cut?secret=0", &cut, &why), TRANSFER_BROKEN);
+	assert_null(strstr(why.text, "secret"));
+	buffer_finish(&taken.body);
+	buffer_finish(&cut.body);
+}
+
+static void reads_retry_after(void **state)
+{
+	struct house *house = *state;
+	struct taken taken = {0};
+	struct err why;
+
+	assert_int_equal(fetch(house->client, house->first, "/busy-seconds", &taken, &why), TRANSFER_DONE);
+	assert_int_equal(taken.answer.retry_after_s, 17);
+	assert_int_equal(fetch(house->client, house->first, "/busy-date", &taken, &why), TRANSFER_DONE);
+	assert_true(taken.answer.retry_after_s > 100 * 365 * 86400LL);
+	assert_int_equal(fetch(house->client, house->first, "/busy-past", &taken, &why), TRANSFER_DONE);
+	assert_int_equal(taken.answer.retry_after_s, 0);
+}
+
+static void asks_for_a_head_only(void **state)
+{
+	struct house *house = *state;
+	struct taken taken = {0};
+	struct err why;
+
+	assert_int_equal(fetch_as(house->client, house->first, "/head",
+				 (struct transfer_request){.head_only = true}, &taken, &why),
+		TRANSFER_DONE);
+	assert_true(last_request_has(house->first, "HEAD /head "));
+	assert_int_equal(taken.heads, 1);
+	assert_int_equal(taken.answer.length, 123456789012);
+	assert_int_equal(taken.body.length, 0);
+}
+
+static void resumes(void **state)
+{
+	struct house *house = *state;
+	struct transfer_request resume = {.range_first = 4, .if_range = "\"v1\""};
+	struct transfer_request changed = {.range_first = 4, .if_range = "\"v0\""};
+	struct taken rest = {0};
+	struct taken whole = {0};
+	struct taken none = {0};
+	struct err why;
+
+	assert_int_equal(fetch_as(house->client, house->first, "/range", resume, &rest, &why), TRANSFER_DONE);
+	assert_int_equal(rest.answer.status, 206);
+	assert_int_equal(rest.answer.range_first, 4);
+	assert_int_equal(rest.answer.range_total, 10);
+	assert_string_equal(buffer_string(&rest.body), "456789");
+	assert_int_equal(
+		fetch_as(house->client, house->first, "/range", changed, &whole, &why), TRANSFER_DONE);
+	assert_int_equal(whole.answer.status, 200);
+	assert_string_equal(buffer_string(&whole.body), "0123456789");
+	assert_int_equal(
+		fetch_as(house->client, house->first, "/unsatisfiable", resume, &none, &why), TRANSFER_DONE);
+	assert_int_equal(none.answer.range_first, -1);
+	assert_int_equal(none.answer.range_total, 10);
+	assert_int_equal(
+		fetch_as(house->client, house->first, "/bad-range", resume, &none, &why), TRANSFER_DONE);
+	assert_int_equal(none.answer.range_first, -1);
+	buffer_finish(&rest.body);
+	buffer_finish(&whole.body);
+}
+
+static void sends_what_it_should(void **state)
+{
+	struct house *house = *state;
+	struct transfer_request request = {
+		.bearer_token = "s3cret", .cdn_loop = "larder-1", .if_range = "\"v1\""};
+	struct taken taken = {0};
+	struct err why;
+
+	assert_int_equal(
+		fetch_as(house->client, house->first, "/plain", request, &taken, &why), TRANSFER_DONE);
+	assert_true(last_request_has(house->first, "\r\nAuthorization: Bearer s3cret\r\n"));
+	assert_true(last_request_has(house->first, "\r\nCDN-Loop: larder-1\r\n"));
+	assert_true(last_request_has(house->first, "\r\nUser-Agent: larder/test\r\n"));
+	assert_true(last_request_has(house->first, "\r\nAccept: */*\r\n"));
+	assert_false(last_request_has(house->first, "Accept-Encoding"));
+	assert_false(last_request_has(house->first, "Range"));
+	assert_false(last_request_has(house->first, "Cookie"));
+	buffer_finish(&taken.body);
+}
+
+static void sends_no_header_with_a_line_end(void **state)
+{
+	struct house *house = *state;
+	struct transfer_request request = {.range_first = 1, .if_range = "\"a\"\r\nX: y"};
+	struct taken taken = {0};
+	struct err why;
+
+	assert_int_equal(
+		fetch_as(house->client, house->first, "/plain", request, &taken, &why), TRANSFER_REFUSED);
+	assert_int_equal(taken.heads, 0);
+	assert_non_null(strstr(why.text, "control character"));
+}
+
+static void keeps_the_token_from_strangers(void **state)
+{
+	struct house *house = *state;
+	struct client *trusting = make_client(true);
+	struct transfer_request request = {.bearer_token = "s3cret"};
+	struct taken taken = {0};
+	struct taken stayed = {0};
+	struct err why;
+
+	assert_int_equal(
+		fetch_as(trusting, house->first, "/elsewhere", request, &taken, &why), TRANSFER_DONE);
+	assert_true(last_request_has(house->first, "Bearer s3cret"));
+	assert_true(last_request_has(house->second, "GET /plain "));
+	assert_false(last_request_has(house->second, "s3cret"));
+	assert_int_equal(fetch_as(trusting, house->first, "/three", request, &stayed, &why), TRANSFER_DONE);
+	assert_true(last_request_has(house->first, "GET /plain?secret=3 "));
+	assert_true(last_request_has(house->first, "Bearer s3cret"));
+	client_destroy(trusting);
+	buffer_finish(&taken.body);
+	buffer_finish(&stayed.body);
+}
+
+/* The pool has a connection to the forbidden place, opened for an upstream of the operator's own. */
+static void refuses_a_pooled_connection_too(void **state)
+{
+	struct house *house = *state;
+	struct taken allowed = {0};
+	struct taken refused = {0};
+	struct err why;
+
+	assert_int_equal(fetch(house->client, house->second, "/plain", &allowed, &why), TRANSFER_DONE);
+	assert_int_equal(fetch(house->client, house->first, "/elsewhere", &refused, &why), TRANSFER_REFUSED);
+	assert_int_equal(refused.heads, 0);
+	buffer_finish(&allowed.body);
+}
+
+/* With a proxy between, the address that is connected to is the proxy's and says nothing about the target. */
+static void leaves_addresses_to_a_proxy(void **state)
+{
+	struct house *house = *state;
+	AUTO_FREE char *proxy = mem_printf("http://127.0.0.1:%d", house->first->port);
+	struct receiver receiver = {.head = take_head, .body = take_body};
+	struct transfer_request request = {.url = "http://upstream.example/to-cloud"};
+	struct client *client;
+	struct taken taken = {0};
+	struct err why;
+
+	assert_int_equal(setenv("http_proxy", proxy, 1), 0);
+	client = make_client(false);
+	receiver.context = &taken;
+	/* The proxy has no page for "/" and hangs up: the request was sent, so it was not refused. */
+	assert_int_equal(client_transfer(client, &request, &receiver, NULL, &why), TRANSFER_UNREACHABLE);
+	assert_true(last_request_has(house->first, "GET http://169.254.169.254/ "));
+	client_destroy(client);
+	assert_int_equal(unsetenv("http_proxy"), 0);
+}
+
+static void finds_nobody(void **state)
+{
+	static const char *const urls[] = {
+		"http://127.0.0.1:1/x?secret=1",
+		"http://no-such-host.invalid/x?secret=1",
+		"gopher://127.0.0.1/?secret=1",
+		"http://127.0.0.1:99999/?secret=1",
+		"",
+	};
+	struct house *house = *state;
+
+	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+		struct taken taken = {0};
+		struct receiver receiver = {.head = take_head, .body = take_body, .context = &taken};
+		struct transfer_request request = {.url = urls[i]};
+		struct err why = {0};
+
+		assert_int_equal(client_transfer(house->client, &request, &receiver, NULL, &why),
+			TRANSFER_UNREACHABLE);
+		assert_int_equal(why.code, ERR_UPSTREAM_UNREACHABLE);
+		assert_null(strstr(why.text, "secret"));
+		assert_int_equal(taken.heads, 0);
+	}
+}
+
+static void obeys_its_receiver(void **state)
+{
+	struct house *house = *state;
+	struct taken no_head = {.decline_head = true};
+	struct taken no_body = {.decline_body = true};
+	struct taken no_long_body = {.decline_body = true};
+	struct err why;
+
+	assert_int_equal(fetch(house->client, house->first, "/long", &no_head, &why), TRANSFER_STOPPED);
+	assert_int_equal(no_head.body.length, 0);
+	assert_int_equal(fetch(house->client, house->first, "/cut", &no_body, &why), TRANSFER_STOPPED);
+	assert_int_equal(fetch(house->client, house->first, "/long", &no_long_body, &why), TRANSFER_STOPPED);
+	assert_true(no_long_body.body.length < LONG_BODY);
+	buffer_finish(&no_body.body);
+	buffer_finish(&no_long_body.body);
+}
+
+static void gathers_a_long_body(void **state)
+{
+	struct house *house = *state;
+	int64_t requests = metric_read(METRIC_UPSTREAM_REQUESTS);
+	int64_t bytes = metric_read(METRIC_UPSTREAM_BYTES);
+	struct taken taken = {0};
+	struct err why;
+
+	assert_int_equal(fetch(house->client, house->first, "/long", &taken, &why), TRANSFER_DONE);
+	assert_int_equal(taken.body.length, LONG_BODY);
+	assert_true(taken.largest <= 256 * 1024);
+	for (size_t i = 0; i < LONG_BODY; i++)
+		assert_int_equal((unsigned char)taken.body.data[i], i % 251);
+	assert_int_equal(metric_read(METRIC_UPSTREAM_REQUESTS) - requests, 1);
+	assert_int_equal(metric_read(METRIC_UPSTREAM_BYTES) - bytes, LONG_BODY);
+	buffer_finish(&taken.body);
+}
+
+static void reuses_connections(void **state)
+{
+	struct house *house = *state;
+
+	for (int i = 0; i < 5; i++) {
+		struct taken taken = {0};
+		struct err why;
+
+		assert_int_equal(fetch(house->client, house->first, "/one", &taken, &why), TRANSFER_DONE);
+		buffer_finish(&taken.body);
+	}
+	assert_int_equal(accepted_by(house->first), 1);
+}
+
+struct background {
+	struct house *house;
+	const char *path;
+	_Atomic bool stop;
+	struct taken taken;
+	enum transfer_outcome outcome;
+	pthread_t thread;
+};
+
+static void *fetch_behind(void *argument)
+{
+	struct background *background = argument;
+	struct err why;
+
+	background->outcome = fetch_stoppable(background->house->client, background->house->first,
+		background->path, (struct transfer_request){0}, &background->stop, &background->taken, &why);
+	return NULL;
+}
+
+static void start_behind(struct background *background)
+{
+	assert_int_equal(pthread_create(&background->thread, NULL, fetch_behind, background), 0);
+}
+
+static void runs_many_at_once(void **state)
+{
+	enum { COUNT = 50 };
+	struct house *house = *state;
+	struct background *all = mem_zero(COUNT, sizeof *all);
+
+	for (int i = 0; i < COUNT; i++) {
+		all[i].house = house;
+		all[i].path = i % 2 ? "/long" : "/one";
+		start_behind(&all[i]);
+	}
+	for (int i = 0; i < COUNT; i++) {
+		(void)pthread_join(all[i].thread, NULL);
+		assert_int_equal(all[i].outcome, TRANSFER_DONE);
+		assert_int_equal(all[i].taken.body.length, i % 2 ? LONG_BODY : 5);
+		buffer_finish(&all[i].taken.body);
+	}
+	free(all);
+}
+
+/* The transfer is patient, so that only the flag can end it. */
+static void use_patient_client(struct house *house)
+{
+	struct client_settings patient = {
+		.connect_timeout_s = 600, .stall_timeout_s = 600, .user_agent = "larder/test"};
+	struct err err;
+
+	client_destroy(house->client);
+	assert_true(client_create(&patient, &house->client, &err));
+}
+
+static void stops_when_told(void **state)
+{
+	struct house *house = *state;
+	struct background background = {.house = house, .path = "/stall"};
+	sem_t begun;
+
+	(void)sem_init(&begun, 0, 0);
+	background.taken.begun = &begun;
+	use_patient_client(house);
+	start_behind(&background);
+	(void)sem_wait(&begun);
+	atomic_store(&background.stop, true);
+	client_wake(house->client);
+	(void)pthread_join(background.thread, NULL);
+	assert_int_equal(background.outcome, TRANSFER_STOPPED);
+	assert_string_equal(buffer_string(&background.taken.body), "hello");
+	buffer_finish(&background.taken.body);
+	(void)sem_destroy(&begun);
+}
+
+static void ends_all_when_destroyed(void **state)
+{
+	struct house *house = *state;
+	struct background background = {.house = house, .path = "/stall"};
+	sem_t begun;
+
+	(void)sem_init(&begun, 0, 0);
+	background.taken.begun = &begun;
+	use_patient_client(house);
+	start_behind(&background);
+	(void)sem_wait(&begun);
+	client_destroy(house->client);
+	(void)pthread_join(background.thread, NULL);
+	house->client = NULL;
+	assert_int_equal(background.outcome, TRANSFER_STOPPED);
+	buffer_finish(&background.taken.body);
+	(void)sem_destroy(&begun);
+}
+
+#define IN_HOUSE(test) cmocka_unit_test_setup_teardown(test, open_house, close_house)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		IN_HOUSE(judges_every_end),
+		IN_HOUSE(reads_the_head),
+		IN_HOUSE(shows_no_query),
+		IN_HOUSE(reads_retry_after),
+		IN_HOUSE(asks_for_a_head_only),
+		IN_HOUSE(resumes),
+		IN_HOUSE(sends_what_it_should),
+		IN_HOUSE(sends_no_header_with_a_line_end),
+		IN_HOUSE(keeps_the_token_from_strangers),
+		IN_HOUSE(refuses_a_pooled_connection_too),
+		IN_HOUSE(leaves_addresses_to_a_proxy),
+		IN_HOUSE(finds_nobody),
+		IN_HOUSE(obeys_its_receiver),
+		IN_HOUSE(gathers_a_long_body),
+		IN_HOUSE(reuses_connections),
+		IN_HOUSE(runs_many_at_once),
+		IN_HOUSE(stops_when_told),
+		IN_HOUSE(ends_all_when_destroyed),
+	};
+
+	/* No proxy of the machine's own may come between. */
+	for (const char *const *name = (const char *const[]){"http_proxy", "all_proxy", "ALL_PROXY", NULL};
+		*name; name++)
+		(void)unsetenv(*name);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
