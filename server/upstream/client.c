@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -13,7 +14,7 @@
 #include "server/metrics.h"
 #include "server/upstream/transfer.h"
 
-enum { POOLED_CONNECTIONS = 32, ROUND_MS = 1000, REST_MS = 60 * 1000 };
+enum { POOLED_CONNECTIONS = 64, ROUND_MS = 1000, REST_MS = 60 * 1000 };
 
 /* A transfer and who waits for it; it lives on his stack. */
 struct job {
@@ -180,7 +181,11 @@ static void *run(void *argument)
 {
 	struct client *client = argument;
 	int64_t before_ms = clock_monotonic_ms();
+	sigset_t all;
 
+	/* Above all SIGPIPE, which TLS libraries raise when the other side has hung up. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_BLOCK, &all, NULL);
 	/* Time passes before the sockets are read: what has come meanwhile counts as come. */
 	for (; admit(client); pass_time(client, &before_ms)) {
 		int count;

@@ -9,7 +9,8 @@
 #include "common/clock.h"
 #include "common/number.h"
 
-enum { VALUE_MAX = 512 };
+/* A day is as good as never, and callers can reckon with it. */
+enum { VALUE_MAX = 512, RETRY_AFTER_MAX_S = 86400 };
 
 static void take_length(struct head *head, const char *value)
 {
@@ -23,19 +24,14 @@ static void take_transfer_encoding(struct head *head, const char *value)
 	head->chunked = true;
 }
 
-static void take_location(struct head *head, const char *value)
-{
-	head->has_location = *value != '\0';
-}
-
 static void take_retry_after(struct head *head, const char *value)
 {
 	int64_t number;
 
-	if (number_parse(value, &number))
-		head->answer.retry_after_s = number;
-	else if (clock_parse_http(value, &number) && number > clock_now_s())
-		head->answer.retry_after_s = number - clock_now_s();
+	if (!number_parse(value, &number))
+		number = clock_parse_http(value, &number) ? number - clock_now_s() : 0;
+	if (number > 0)
+		head->answer.retry_after_s = number < RETRY_AFTER_MAX_S ? number : RETRY_AFTER_MAX_S;
 }
 
 /* Cuts the text at the separator and reads what is before it; NULL where that is no number. */
@@ -82,7 +78,6 @@ static const struct field {
 } fields[] = {
 	{"Content-Length", take_length, 0, 0},
 	{"Transfer-Encoding", take_transfer_encoding, 0, 0},
-	{"Location", take_location, 0, 0},
 	{"Retry-After", take_retry_after, 0, 0},
 	{"Content-Range", take_content_range, 0, 0},
 	{"Content-Type", COPIED(content_type)},
@@ -102,39 +97,47 @@ static const struct field *find_field(const char *line, size_t name_length)
 }
 
 /* A value that does not fit is no value: half an ETag or half a date would be another one. */
-static bool copy_value(char *out, size_t size, const char *from, const char *end)
+static bool copy_value(char *out, size_t size, const char *value, size_t length)
 {
-	while (from < end && isspace((unsigned char)*from))
-		from++;
-	while (end > from && isspace((unsigned char)end[-1]))
-		end--;
-	if ((size_t)(end - from) >= size)
+	if (length >= size)
 		return false;
-	for (const char *c = from; c < end; c++) {
-		if (iscntrl((unsigned char)*c))
+	for (size_t i = 0; i < length; i++) {
+		if (iscntrl((unsigned char)value[i]))
 			return false;
 	}
-	memcpy(out, from, (size_t)(end - from));
-	out[end - from] = '\0';
+	memcpy(out, value, length);
+	out[length] = '\0';
 	return true;
+}
+
+static void take_value(struct head *head, const struct field *field, const char *value, size_t length)
+{
+	char text[VALUE_MAX];
+
+	if (!field->take)
+		(void)copy_value((char *)&head->answer + field->offset, field->size, value, length);
+	else if (copy_value(text, sizeof text, value, length))
+		field->take(head, text);
 }
 
 static void take_field(struct head *head, const char *line, size_t length)
 {
+	const char *end = line + length;
 	const char *colon = memchr(line, ':', length);
-	const struct field *field = colon ? find_field(line, (size_t)(colon - line)) : NULL;
-	char value[VALUE_MAX];
+	const char *value = colon ? colon + 1 : end;
+	size_t name_length = colon ? (size_t)(colon - line) : 0;
+	const struct field *field = find_field(line, name_length);
 
-	if (!field)
-		return;
-	/* curl follows a Location of any length. */
-	if (field->take == take_location)
+	while (value < end && isspace((unsigned char)*value))
+		value++;
+	while (end > value && isspace((unsigned char)end[-1]))
+		end--;
+	if (field)
+		take_value(head, field, value, (size_t)(end - value));
+	/* As libcurl does, which follows a Location of any length and content but an empty one. */
+	if (name_length == strlen("Location") && strncasecmp(line, "Location", name_length) == 0 &&
+		end > value)
 		head->has_location = true;
-	else if (!field->take)
-		(void)copy_value(
-			(char *)&head->answer + field->offset, field->size, colon + 1, line + length);
-	else if (copy_value(value, sizeof value, colon + 1, line + length))
-		field->take(head, value);
 }
 
 static void begin(struct head *head, const char *line, size_t length)

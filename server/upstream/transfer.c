@@ -27,10 +27,11 @@ static bool find_place(const char *url, struct place *out)
 
 	if (!parts || !url || curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) ||
 		curl_url_get(parts, CURLUPART_HOST, &host, 0) || !host ||
-		curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
+		curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
+		strlen(host) >= sizeof out->host || strlen(port) >= sizeof out->port)
 		return false;
-	(void)snprintf(out->host, sizeof out->host, "%s", host);
-	(void)snprintf(out->port, sizeof out->port, "%s", port);
+	(void)strcpy(out->host, host);
+	(void)strcpy(out->port, port);
 	return true;
 }
 
@@ -72,7 +73,8 @@ static bool leads_inside(const struct transfer *transfer, const union peer *peer
 	if (strcasecmp(place.host, transfer->origin.host) == 0 &&
 		strcmp(place.port, transfer->origin.port) == 0)
 		return false;
-	/* Another port than the URL's is a proxy's: where that connects to is for the proxy to judge. */
+	/* Another port than the URL's is a proxy's: where that connects to is for the proxy to judge. A proxy
+	 * at the URL's own port cannot be told from the target and is judged as that. */
 	return port == peer_port(peer) && peer_is_inside(peer);
 }
 
@@ -108,6 +110,7 @@ static void begin_hop(struct transfer *transfer)
 {
 	transfer->asked = false;
 	transfer->forbidden = false;
+	/* Also bounds how long the body of a redirect, which goes to nobody, may take. */
 	transfer->idle_ms = -1000 * transfer->settings->connect_timeout_s;
 }
 
@@ -149,6 +152,9 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 	struct transfer *transfer = context;
 	size_t length = size * count;
 
+	/* Only the body of a redirect can come before the head that counts. */
+	if (!transfer->answered)
+		return length;
 	transfer->idle_ms = 0;
 	if (!transfer->gathered)
 		transfer->gathered = mem_zero(1, TRANSFER_GATHER_MAX);
@@ -203,7 +209,8 @@ static bool add_header(struct transfer *transfer, const char *name, const char *
 	for (const char *c = value; *c; c++) {
 		if (iscntrl((unsigned char)*c))
 			return err_set(err, ERR_UPSTREAM_FAILED,
-				"The request header %s has a control character.", name);
+				"The request header %.*s would have a control character.",
+				(int)strcspn(name, ":"), name);
 	}
 	line = mem_printf("%s%s", name, value);
 	longer = curl_slist_append(transfer->headers, line);
@@ -275,21 +282,23 @@ static bool set_request(struct transfer *transfer)
 	       (!request->ca_file || SET(CURLOPT_CAINFO, request->ca_file));
 }
 
+static bool set_options(struct transfer *transfer, struct err *err)
+{
+	if (set_bounds(transfer) && set_quick_exit(transfer) && set_callbacks(transfer) &&
+		set_request(transfer))
+		return true;
+	return err_set(err, ERR_INTERNAL, "libcurl does not take the options of a transfer.");
+}
+
 bool transfer_init(struct transfer *transfer, const struct client_settings *settings,
 	const struct transfer_request *request, const struct receiver *receiver, struct err *err)
 {
 	*transfer = (struct transfer){
 		.settings = settings, .request = request, .receiver = receiver, .easy = curl_easy_init()};
-	if (transfer->easy && add_headers(transfer, err)) {
-		begin_hop(transfer);
-		(void)find_place(request->url, &transfer->origin);
-		if (set_bounds(transfer) && set_quick_exit(transfer) && set_callbacks(transfer) &&
-			set_request(transfer))
-			return true;
-		(void)err_set(err, ERR_INTERNAL, "libcurl does not take the options of a transfer.");
-	} else if (!transfer->easy) {
-		(void)err_set(err, ERR_INTERNAL, "libcurl cannot begin a transfer.");
-	}
+	begin_hop(transfer);
+	(void)find_place(request->url, &transfer->origin);
+	if (add_headers(transfer, err) && set_options(transfer, err))
+		return true;
 	transfer_finish(transfer);
 	return false;
 }

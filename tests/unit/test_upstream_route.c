@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which upstream may have what, at which URL, and which addresses a redirect must not lead to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/own.h"
+#include "server/upstream/peer.h"
+#include "server/upstream/route.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const struct name nnlm = {"google/nnlm-en-dim50", 2, FORMAT_TF_HUB};
+static const struct name movenet = {"google/tfjs-model/movenet", 4, FORMAT_TFJS};
+static const struct name yamnet = {"google/lite-model/yamnet", 1, FORMAT_TFLITE};
+
+static void checks_templates(void **state)
+{
+	static const struct {
+		const char *url;
+		bool good;
+	} cases[] = {
+		{"https://tfhub.dev/{path}?{query}", true},
+		{"http://origin:8080/{path}?{query}", true},
+		{"HTTPS://[::1]:8443/m/{handle}/v{version}.tar.gz", true},
+		{"https://user:pass@host/{path}?format={format}", true},
+		{"ftp://host/{path}", false},
+		{"file:///{path}", false},
+		{"host/{path}", false},
+		{"", false},
+		{"https:///{path}", false},
+		{"https://:80/{path}", false},
+		{"https://user@/{path}", false},
+		{"https://?{path}", false},
+		{"https://{handle}.example/{version}", false},
+		{"https://host/{paths}", false},
+		{"https://host/{path", false},
+		{"https://host/{path}}", false},
+		{"https://host/{}{path}", false},
+		{"https://host/{path} x", false},
+		{"https://host/{path}\r\nX: y", false},
+		{"https://host/module.tar.gz", false},
+		{"https://host/{handle}", false},
+		{"https://host/{version}", false},
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct err err = {0};
+
+		print_message("%s\n", cases[i].url);
+		assert_int_equal(upstream_check_template(cases[i].url, &err), cases[i].good);
+		assert_int_equal(err.code, cases[i].good ? ERR_NONE : ERR_BAD_REQUEST);
+	}
+}
+
+static void builds_urls(void **state)
+{
+	static const struct {
+		char *url;
+		const struct name *name;
+		const char *wanted;
+	} cases[] = {
+		{"https://tfhub.dev/{path}?{query}", &nnlm,
+			"https://tfhub.dev/google/nnlm-en-dim50/2?tf-hub-format=compressed"},
+		{"https://tfhub.dev/{path}?{query}", &movenet,
+			"https://tfhub.dev/google/tfjs-model/movenet/4?tfjs-format=compressed"},
+		{"https://tfhub.dev/{path}?{query}", &yamnet,
+			"https://tfhub.dev/google/lite-model/yamnet/1?lite-format=tflite"},
+		{"http://h/{format}/{handle}/v{version}.tgz", &nnlm,
+			"http://h/tf-hub/google/nnlm-en-dim50/v2.tgz"},
+		{"http://h/{path}/{path}", &nnlm, "http://h/google/nnlm-en-dim50/2/google/nnlm-en-dim50/2"},
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct upstream upstream = {.url = cases[i].url};
+		AUTO_FREE char *url = upstream_url(&upstream, cases[i].name);
+
+		assert_string_equal(url, cases[i].wanted);
+	}
+}
+
+static void encodes_names(void **state)
+{
+	static const struct name odd = {"a/b c?d#e%f", 1, FORMAT_TF_HUB};
+	struct upstream upstream = {.url = "http://h/{path}"};
+	AUTO_FREE char *url = upstream_url(&upstream, &odd);
+
+	assert_string_equal(url, "http://h/a/b%20c%3Fd%23e%25f/1");
+}
+
+static void knows_who_may_have_what(void **state)
+{
+	static const struct {
+		struct upstream upstream;
+		const struct name *name;
+		bool wanted;
+	} cases[] = {
+		{{.url = "http://h/{path}?{query}"}, &nnlm, true},
+		{{.url = "http://h/{path}?{query}"}, &yamnet, true},
+		{{.url = "http://h/{format}/{path}"}, &movenet, true},
+		{{.url = "http://h/{path}"}, &nnlm, true},
+		{{.url = "http://h/{path}"}, &movenet, false},
+		{{.url = "http://h/{path}.tflite", .formats = "tflite"}, &yamnet, true},
+		{{.url = "http://h/{path}.tflite", .formats = "tflite"}, &nnlm, false},
+		{{.url = "http://h/{path}", .formats = "tf-hub, tflite"}, &nnlm, true},
+		{{.url = "http://h/{path}", .formats = "tf-hub, tflite"}, &yamnet, false},
+		{{.url = "http://h/{path}?{query}", .formats = "tf-hub, tflite"}, &yamnet, true},
+		{{.url = "http://h/{path}?{query}", .formats = "tf-hub,tflite"}, &movenet, false},
+		{{.url = "http://h/{path}?{query}", .match = "google/*"}, &nnlm, true},
+		{{.url = "http://h/{path}?{query}", .match = "acme/*, deepmind/*"}, &nnlm, false},
+		{{.url = "http://h/{path}?{query}", .match = ""}, &nnlm, false},
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_int_equal(upstream_may_have(&cases[i].upstream, cases[i].name), cases[i].wanted);
+}
+
+static void knows_addresses_inside(void **state)
+{
+	static const struct {
+		const char *ip;
+		bool inside;
+	} cases[] = {
+		{"8.8.8.8", false},
+		{"9.255.255.255", false},
+		{"10.0.0.0", true},
+		{"10.255.255.255", true},
+		{"11.0.0.0", false},
+		{"100.63.255.255", false},
+		{"100.64.0.1", true},
+		{"100.127.255.255", true},
+		{"100.128.0.0", false},
+		{"127.0.0.1", true},
+		{"127.255.0.1", true},
+		{"0.0.0.0", true},
+		{"169.254.169.254", true},
+		{"169.253.0.1", false},
+		{"172.15.255.255", false},
+		{"172.16.0.1", true},
+		{"172.31.255.255", true},
+		{"172.32.0.0", false},
+		{"192.168.1.1", true},
+		{"192.169.0.0", false},
+		{"223.255.255.255", false},
+		{"224.0.0.1", true},
+		{"255.255.255.255", true},
+		{"::", true},
+		{"::1", true},
+		{"fe80::1", true},
+		{"febf::1", true},
+		{"fec0::1", true},
+		{"fc00::1", true},
+		{"fdff::1", true},
+		{"fe00::1", false},
+		{"ff02::1", true},
+		{"2001:4860:4860::8888", false},
+		{"::ffff:10.0.0.1", true},
+		{"::ffff:8.8.8.8", false},
+		{"::127.0.0.1", true},
+		{"64:ff9b::192.168.0.1", true},
+		{"64:ff9b::8.8.8.8", false},
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		union peer peer;
+
+		print_message("%s\n", cases[i].ip);
+		assert_true(peer_parse(cases[i].ip, 443, &peer));
+		assert_int_equal(peer_port(&peer), 443);
+		assert_int_equal(peer_is_inside(&peer), cases[i].inside);
+	}
+}
+
+static void takes_the_unknown_for_inside(void **state)
+{
+	union peer peer = {.any = {.sa_family = AF_UNIX}};
+
+	assert_true(peer_is_inside(&peer));
+	assert_int_equal(peer_port(&peer), 0);
+	assert_false(peer_parse("localhost", 80, &peer));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(checks_templates),
+		cmocka_unit_test(builds_urls),
+		cmocka_unit_test(encodes_names),
+		cmocka_unit_test(knows_who_may_have_what),
+		cmocka_unit_test(knows_addresses_inside),
+		cmocka_unit_test(takes_the_unknown_for_inside),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
