@@ -99,6 +99,8 @@ struct saved_model {
 enum {
 	SAVED_MODEL_META_GRAPHS_MAX = 64,
 	SAVED_MODEL_SIGNATURES_MAX = 4096,   /* in one meta graph */
+	SAVED_MODEL_CALLABLES_MAX = 4096,    /* in one meta graph */
+	SAVED_MODEL_OPS_MAX = 4096,	     /* distinct ones in one meta graph */
 	SAVED_MODEL_STRING_MAX = 4096,	     /* of any name that is kept */
 	SAVED_MODEL_KEPT_BYTES_MAX = 64 << 20, /* all that is kept of one file */
 	SAVED_MODEL_TEXT_BYTES_MAX = 256 << 20

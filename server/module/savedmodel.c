@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/savedmodel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/module/callables.h"
+#include "server/module/message.h"
+#include "server/module/tensor.h"
+#include "server/module/textproto.h"
+
+#define INIT_SIGNATURE "__saved_model_init_op"
+
+struct reading {
+	struct tree tree;
+	struct saved_model *model;
+	struct meta_graph graph; /* the one whose elements stream by */
+	struct objects objects;  /* of the same */
+};
+
+AUTO_CLEANER(own_saved_model, struct saved_model *, saved_model_destroy)
+
+/* The index of the first row that does not sort before op. */
+static size_t op_position(const struct meta_graph *graph, const char *op)
+{
+	size_t low = 0;
+	size_t high = graph->op_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(graph->ops[middle].op, op) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void count_op(struct reading *reading, const char *op)
+{
+	struct meta_graph *graph = &reading->graph;
+	size_t at = op_position(graph, op);
+
+	if (*op == '\0')
+		return;
+	if (at < graph->op_count && strcmp(graph->ops[at].op, op) == 0) {
+		graph->ops[at].count++;
+		return;
+	}
+	if (graph->op_count == SAVED_MODEL_OPS_MAX) {
+		reading->tree.truncated = true;
+		return;
+	}
+	if (!tree_charge(&reading->tree, sizeof *graph->ops + strlen(op)))
+		return;
+	MEM_GROW(graph->ops, graph->op_count, graph->op_capacity);
+	memmove(&graph->ops[at + 1], &graph->ops[at], (graph->op_count - at) * sizeof *graph->ops);
+	graph->ops[at] = (struct op_count){mem_dup(op), 1};
+	graph->op_count++;
+}
+
+static int by_string(const void *left, const void *right)
+{
+	return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static void take_info(struct tree *tree, const struct message *info, struct meta_graph *graph)
+{
+	graph->tensorflow_version = mem_dup(message_string(info, META_INFO_TENSORFLOW_VERSION));
+	for (const struct item *tag = message_items(info, META_INFO_TAGS); tag; tag = tag->next) {
+		if (!tree_charge(tree, sizeof *graph->tags + strlen(tag->string)))
+			break;
+		MEM_GROW(graph->tags, graph->tag_count, graph->tag_capacity);
+		graph->tags[graph->tag_count++] = mem_dup(tag->string);
+	}
+	if (graph->tag_count > 0)
+		qsort(graph->tags, graph->tag_count, sizeof *graph->tags, by_string);
+}
+
+static bool take_tensors(
+	struct tree *tree, const struct message *signature, uint32_t number, struct tensors *out)
+{
+	size_t count;
+	AUTO_FREE const struct message **entries = message_map(signature, number, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct tensor tensor = {.name = mem_dup(message_string(entries[i], ENTRY_KEY))};
+
+		tensor_from_info(&tensor, message_inner(entries[i], ENTRY_VALUE));
+		if (!tensors_add(out, &tensor, tree))
+			return false;
+	}
+	return true;
+}
+
+static void signature_finish(struct signature *signature)
+{
+	free(signature->name);
+	free(signature->method);
+	tensors_finish(&signature->inputs);
+	tensors_finish(&signature->outputs);
+}
+
+static bool take_signature(struct tree *tree, const struct message *entry, struct signature *out)
+{
+	const struct message *message = message_inner(entry, ENTRY_VALUE);
+	const char *name = message_string(entry, ENTRY_KEY);
+	const char *method = message_string(message, SIGNATURE_METHOD);
+
+	if (!tree_charge(tree, sizeof *out + strlen(name) + strlen(method)))
+		return false;
+	*out = (struct signature){.name = mem_dup(name), .method = mem_dup(method)};
+	if (take_tensors(tree, message, SIGNATURE_INPUTS, &out->inputs) &&
+		take_tensors(tree, message, SIGNATURE_OUTPUTS, &out->outputs))
+		return true;
+	signature_finish(out);
+	return false;
+}
+
+static void take_signatures(struct tree *tree, const struct message *message, struct meta_graph *graph)
+{
+	size_t count;
+	AUTO_FREE const struct message **entries = message_map(message, META_GRAPH_SIGNATURES, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct signature signature;
+
+		if (strcmp(message_string(entries[i], ENTRY_KEY), INIT_SIGNATURE) == 0)
+			continue;
+		if (graph->signature_count == SAVED_MODEL_SIGNATURES_MAX) {
+			tree->truncated = true;
+			return;
+		}
+		if (!take_signature(tree, entries[i], &signature))
+			continue;
+		MEM_GROW(graph->signatures, graph->signature_count, graph->signature_capacity);
+		graph->signatures[graph->signature_count++] = signature;
+	}
+}
+
+static void meta_graph_finish(struct meta_graph *graph)
+{
+	for (size_t i = 0; i < graph->tag_count; i++)
+		free(graph->tags[i]);
+	for (size_t i = 0; i < graph->signature_count; i++)
+		signature_finish(&graph->signatures[i]);
+	for (size_t i = 0; i < graph->callable_count; i++)
+		callable_finish(&graph->callables[i]);
+	for (size_t i = 0; i < graph->op_count; i++)
+		free(graph->ops[i].op);
+	free(graph->tags);
+	free(graph->tensorflow_version);
+	free(graph->signatures);
+	free(graph->callables);
+	free(graph->ops);
+	*graph = (struct meta_graph){0};
+}
+
+static void take_meta_graph(struct reading *reading, const struct message *message)
+{
+	struct saved_model *model = reading->model;
+	struct meta_graph *graph = &reading->graph;
+
+	if (model->meta_graph_count == SAVED_MODEL_META_GRAPHS_MAX) {
+		reading->tree.truncated = true;
+		meta_graph_finish(graph);
+	} else {
+		take_info(&reading->tree, message_inner(message, META_GRAPH_INFO), graph);
+		take_signatures(&reading->tree, message, graph);
+		callables_find(
+			&reading->tree, &reading->objects, message_inner(message, META_GRAPH_OBJECTS), graph);
+		MEM_GROW(model->meta_graphs, model->meta_graph_count, model->meta_graph_capacity);
+		model->meta_graphs[model->meta_graph_count++] = *graph;
+		*graph = (struct meta_graph){0};
+	}
+	objects_finish(&reading->objects);
+}
+
+static bool take_element(void *listener, const struct message *element)
+{
+	struct reading *reading = listener;
+	const struct message_type *type = message_type(element);
+
+	if (type == &object_type)
+		return objects_add(&reading->objects, element);
+	if (type == &node_type)
+		count_op(reading, message_string(element, NODE_OP));
+	else if (type == &meta_graph_type)
+		take_meta_graph(reading, element);
+	return false;
+}
+
+static bool read_model(struct stream *stream,
+	bool (*read)(struct tree *tree, struct message *message, struct stream *stream, struct err *err),
+	struct saved_model **out, struct err *err)
+{
+	AUTO(own_saved_model) struct saved_model *model = mem_zero(1, sizeof *model);
+	struct reading reading = {.model = model};
+	struct message *root;
+	bool done;
+
+	reading.tree = (struct tree){
+		.element = take_element, .listener = &reading, .bytes_left = SAVED_MODEL_KEPT_BYTES_MAX};
+	root = tree_message(&reading.tree, &saved_model_type);
+	done = read(&reading.tree, root, stream, err);
+	model->schema_version = message_integer(root, SAVED_MODEL_SCHEMA_VERSION);
+	model->truncated = reading.tree.truncated;
+	meta_graph_finish(&reading.graph);
+	objects_finish(&reading.objects);
+	tree_finish(&reading.tree);
+	if (!done)
+		return false;
+	if (model->meta_graph_count == 0)
+		return err_set(err, ERR_INVALID_MODULE, "The SavedModel has no meta graph.");
+	*out = TAKE(model);
+	return true;
+}
+
+bool saved_model_read(struct stream *stream, struct saved_model **out, struct err *err)
+{
+	return read_model(stream, message_read, out, err);
+}
+
+bool saved_model_read_text(struct stream *stream, struct saved_model **out, struct err *err)
+{
+	if (!read_model(stream, textproto_read, out, err))
+		return false;
+	(*out)->is_text = true;
+	return true;
+}
+
+void saved_model_destroy(struct saved_model *model)
+{
+	if (!model)
+		return;
+	for (size_t i = 0; i < model->meta_graph_count; i++)
+		meta_graph_finish(&model->meta_graphs[i]);
+	free(model->meta_graphs);
+	free(model);
+}

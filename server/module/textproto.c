@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/textproto.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/module/textlexer.h"
+
+struct textproto {
+	struct textlexer lexer;
+	struct tree *tree;
+	unsigned depth;
+};
+
+/* Where a value goes; field is NULL for one that is skipped. */
+struct place {
+	struct message *message;
+	const struct field *field;
+};
+
+static bool next(struct textproto *text, struct err *err)
+{
+	return textlexer_next(&text->lexer, err);
+}
+
+static bool is_sign(const struct textproto *text, char sign)
+{
+	return textlexer_is(&text->lexer, sign);
+}
+
+static bool fail(const struct textproto *text, const char *what, struct err *err)
+{
+	return textlexer_fail(&text->lexer, what, err);
+}
+
+static bool parse_bool(const char *word, uint64_t *bits)
+{
+	static const char *const words[][4] = {{"false", "False", "f", "0"}, {"true", "True", "t", "1"}};
+
+	for (size_t i = 0; i < 8; i++) {
+		if (strcmp(word, words[i / 4][i % 4]) == 0) {
+			*bits = i / 4;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_integer(const char *word, bool is_negative, bool is_32_bit, uint64_t *bits)
+{
+	uint64_t limit = (is_32_bit ? INT32_MAX : INT64_MAX) + (uint64_t)is_negative;
+	uint64_t value;
+	char *end;
+
+	if (*word < '0' || *word > '9')
+		return false;
+	errno = 0;
+	value = strtoull(word, &end, 0);
+	if (*end || errno || value > limit)
+		return false;
+	*bits = is_negative ? 0 - value : value;
+	return true;
+}
+
+static bool parse_double(const char *word, bool is_negative, uint64_t *bits)
+{
+	char *end;
+	double value = strtod(word, &end);
+
+	if (end == word || (*end && strcmp(end, "f") != 0 && strcmp(end, "F") != 0))
+		return false;
+	if (is_negative)
+		value = -value;
+	memcpy(bits, &value, sizeof value);
+	return true;
+}
+
+static bool parse_number(const struct field *field, const char *word, bool is_negative, uint64_t *bits)
+{
+	int64_t symbol;
+
+	switch (field->kind) {
+	case FIELD_BOOL:
+		return !is_negative && parse_bool(word, bits);
+	case FIELD_DOUBLE:
+		return parse_double(word, is_negative, bits);
+	case FIELD_ENUM:
+		if (!is_negative && field->symbol(word, &symbol)) {
+			*bits = (uint64_t)symbol;
+			return true;
+		}
+		return parse_integer(word, is_negative, true, bits);
+	default:
+		return parse_integer(word, is_negative, field->kind == FIELD_INT32, bits);
+	}
+}
+
+static bool read_string(struct textproto *text, const struct place *place, struct err *err)
+{
+	const struct textlexer *lexer = &text->lexer;
+
+	if (place->field && place->field->kind != FIELD_STRING)
+		return fail(text, "a string stands where none can be", err);
+	if (place->field && !tree_set_string(text->tree, place->message, place->field,
+				    lexer->is_cut ? NULL : lexer->text, lexer->text_length, err))
+		return false;
+	return next(text, err);
+}
+
+static bool read_scalar(struct textproto *text, const struct place *place, struct err *err)
+{
+	bool is_negative = is_sign(text, '-');
+	uint64_t bits;
+
+	if (text->lexer.kind == TOKEN_STRING)
+		return read_string(text, place, err);
+	if (is_negative && !next(text, err))
+		return false;
+	if (text->lexer.kind != TOKEN_WORD)
+		return fail(text, "a value is missing", err);
+	if (place->field) {
+		if (place->field->kind == FIELD_STRING || place->field->kind == FIELD_MESSAGE ||
+			!parse_number(place->field, text->lexer.text, is_negative, &bits))
+			return fail(text, "a value is not of its field's type", err);
+		tree_set_number(place->message, place->field, bits);
+	}
+	return next(text, err);
+}
+
+static bool read_fields(struct textproto *text, struct message *message, char end, struct err *err);
+
+static bool read_message(struct textproto *text, const struct place *place, struct err *err)
+{
+	char end = is_sign(text, '{') ? '}' : '>';
+	struct inner inner = {0};
+
+	if (place->field && place->field->kind != FIELD_MESSAGE)
+		return fail(text, "a message stands where none can be", err);
+	if (text->depth == TEXTPROTO_DEPTH_MAX)
+		return fail(text, "it is nested too deeply", err);
+	if (place->field)
+		inner = tree_open(text->tree, place->message, place->field);
+	text->depth++;
+	if (!next(text, err) || !read_fields(text, inner.message, end, err))
+		return false;
+	text->depth--;
+	if (place->field)
+		tree_close(text->tree, place->message, place->field, &inner);
+	return next(text, err);
+}
+
+static bool read_value(struct textproto *text, const struct place *place, struct err *err)
+{
+	if (is_sign(text, '{') || is_sign(text, '<'))
+		return read_message(text, place, err);
+	return read_scalar(text, place, err);
+}
+
+static bool read_list(struct textproto *text, const struct place *place, struct err *err)
+{
+	if (place->field && place->field->label == FIELD_SINGLE)
+		return fail(text, "a list stands where one value belongs", err);
+	if (!next(text, err))
+		return false;
+	if (is_sign(text, ']'))
+		return next(text, err);
+	for (;;) {
+		if (!read_value(text, place, err))
+			return false;
+		if (is_sign(text, ']'))
+			return next(text, err);
+		if (!is_sign(text, ','))
+			return fail(text, "a list lacks a comma", err);
+		if (!next(text, err))
+			return false;
+	}
+}
+
+/* "[type.googleapis.com/some.Type]" or "[an.extension]": nothing that is read has one. */
+static bool skip_bracketed_name(struct textproto *text, struct err *err)
+{
+	do {
+		if (!next(text, err))
+			return false;
+		if (text->lexer.kind != TOKEN_WORD && !strchr("]/.-%", text->lexer.text[0]))
+			return fail(text, "a name in brackets does not end", err);
+	} while (!is_sign(text, ']'));
+	return next(text, err);
+}
+
+static bool read_name(struct textproto *text, struct place *place, struct err *err)
+{
+	if (is_sign(text, '['))
+		return skip_bracketed_name(text, err);
+	if (text->lexer.kind != TOKEN_WORD)
+		return fail(text, "a field's name is missing", err);
+	if (place->message)
+		place->field = field_by_name(message_type(place->message), text->lexer.text);
+	return next(text, err);
+}
+
+static bool read_field(struct textproto *text, struct message *message, struct err *err)
+{
+	struct place place = {.message = message};
+	bool has_colon;
+
+	if (!read_name(text, &place, err))
+		return false;
+	has_colon = is_sign(text, ':');
+	if (has_colon && !next(text, err))
+		return false;
+	if (!has_colon && !is_sign(text, '{') && !is_sign(text, '<'))
+		return fail(text, "a colon is missing", err);
+	if (!(is_sign(text, '[') ? read_list(text, &place, err) : read_value(text, &place, err)))
+		return false;
+	return (!is_sign(text, ',') && !is_sign(text, ';')) || next(text, err);
+}
+
+/* Reads up to the sign that ends the message, without taking it; the outermost ends with the text, and '\0'
+ * says so. */
+static bool read_fields(struct textproto *text, struct message *message, char end, struct err *err)
+{
+	for (;;) {
+		if (end ? is_sign(text, end) : text->lexer.kind == TOKEN_END)
+			return true;
+		if (text->lexer.kind == TOKEN_END)
+			return fail(text, "it ends within a message", err);
+		if (!read_field(text, message, err))
+			return false;
+	}
+}
+
+bool textproto_read(struct tree *tree, struct message *message, struct stream *stream, struct err *err)
+{
+	AUTO_FREE struct textproto *text = mem_zero(1, sizeof *text);
+
+	text->tree = tree;
+	textlexer_init(&text->lexer, stream);
+	return next(text, err) && read_fields(text, message, '\0', err);
+}

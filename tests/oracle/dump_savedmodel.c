@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * dump_savedmodel [--text] FILE: what our reader finds in a SavedModel, as JSON for
+ * tests/oracle/test_savedmodel.py. Status 1 and the sentence on standard error where the reader refuses the
+ * file. */
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/file.h"
+#include "common/own.h"
+#include "server/module/savedmodel.h"
+
+static json_t *shape_json(const struct shape *shape)
+{
+	json_t *dimensions;
+
+	if (shape->kind == SHAPE_UNSET)
+		return json_string("unset");
+	if (shape->kind == SHAPE_UNKNOWN_RANK)
+		return json_null();
+	dimensions = json_array();
+	for (size_t i = 0; i < shape->rank; i++)
+		json_array_append_new(dimensions, json_integer(shape->dimensions[i]));
+	return dimensions;
+}
+
+static void set_string(json_t *object, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(object, key, json_string(value));
+}
+
+static json_t *tensors_json(const struct tensors *tensors)
+{
+	static const char *const encodings[] = {"dense", "coo", "composite", "literal"};
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < tensors->count; i++) {
+		const struct tensor *tensor = &tensors->items[i];
+		json_t *object = json_object();
+
+		set_string(object, "name", tensor->name);
+		set_string(object, "encoding", encodings[tensor->encoding]);
+		set_string(object, "tensor", tensor->tensor);
+		set_string(object, "values", tensor->values);
+		set_string(object, "indices", tensor->indices);
+		set_string(object, "dense_shape", tensor->dense_shape);
+		set_string(object, "type", tensor->type);
+		set_string(object, "dtype", dtype_name(tensor->dtype).text);
+		json_object_set_new(object, "shape", shape_json(&tensor->shape));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *signatures_json(const struct meta_graph *graph)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < graph->signature_count; i++) {
+		const struct signature *signature = &graph->signatures[i];
+
+		json_array_append_new(
+			array, json_pack("{s:s, s:s, s:o, s:o}", "name", signature->name, "method",
+				       signature->method, "inputs", tensors_json(&signature->inputs),
+				       "outputs", tensors_json(&signature->outputs)));
+	}
+	return array;
+}
+
+static json_t *callables_json(const struct meta_graph *graph)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < graph->callable_count; i++) {
+		const struct callable *callable = &graph->callables[i];
+
+		json_array_append_new(array, json_pack("{s:s, s:o, s:o}", "name", callable->name, "inputs",
+						     tensors_json(&callable->inputs), "outputs",
+						     tensors_json(&callable->outputs)));
+	}
+	return array;
+}
+
+static json_t *meta_graph_json(const struct meta_graph *graph)
+{
+	json_t *tags = json_array();
+	json_t *ops = json_object();
+
+	for (size_t i = 0; i < graph->tag_count; i++)
+		json_array_append_new(tags, json_string(graph->tags[i]));
+	for (size_t i = 0; i < graph->op_count; i++)
+		json_object_set_new(ops, graph->ops[i].op, json_integer(graph->ops[i].count));
+	return json_pack("{s:o, s:s, s:o, s:o, s:o}", "tags", tags, "tensorflow_version",
+		graph->tensorflow_version, "signatures", signatures_json(graph), "callables",
+		callables_json(graph), "ops", ops);
+}
+
+static json_t *model_json(const struct saved_model *model)
+{
+	json_t *graphs = json_array();
+
+	for (size_t i = 0; i < model->meta_graph_count; i++)
+		json_array_append_new(graphs, meta_graph_json(&model->meta_graphs[i]));
+	return json_pack("{s:I, s:b, s:o}", "schema_version", (json_int_t)model->schema_version, "truncated",
+		(int)model->truncated, "meta_graphs", graphs);
+}
+
+int main(int argc, char **argv)
+{
+	bool is_text = argc == 3 && strcmp(argv[1], "--text") == 0;
+	AUTO_BUFFER struct buffer file = {0};
+	struct memory_stream memory;
+	struct saved_model *model;
+	struct err err;
+	json_t *json;
+
+	if (argc != (is_text ? 3 : 2)) {
+		(void)fputs("usage: dump_savedmodel [--text] FILE\n", stderr);
+		return 2;
+	}
+	if (!file_read_all(argv[argc - 1], 1 << 30, &file, &err) ||
+		!(is_text ? saved_model_read_text : saved_model_read)(
+			memory_stream_init(&memory, file.data, file.length), &model, &err)) {
+		(void)fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	json = model_json(model);
+	(void)json_dumpf(json, stdout, JSON_SORT_KEYS | JSON_INDENT(1));
+	(void)putchar('\n');
+	json_decref(json);
+	saved_model_destroy(model);
+	return 0;
+}
