@@ -51,7 +51,8 @@ struct artifact {
 bool catalog_find_artifact(struct catalog *catalog, const struct name *name, struct artifact *out, bool *found,
 	struct err *err);
 
-/* The highest active version of the handle that has the format; with FORMAT_COUNT, any format. */
+/* The highest active version of the handle that has the format; with FORMAT_COUNT, of whatever format (also of
+ * none, as a listed one). */
 bool catalog_latest_version(struct catalog *catalog, const char *handle, enum format format, int64_t *out_version,
 	bool *found, struct err *err);
 
@@ -81,12 +82,12 @@ enum kept {
  * ERR_QUARANTINED where an upstream's bytes differ from those it gave before. */
 bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum kept *out, struct err *err);
 
-/* Withdraws a version: 410 from now on, its number is never used again. digests that no other version needs are handed to
- * orphaned (may be called several times, after the commit). ERR_NOT_FOUND, ERR_GONE if it was withdrawn before. */
+/* Withdraws a version: 410 from now on, its number is never used again. Digests that no other version needs
+ * are no longer claimed and are handed to orphaned (may be called several times, after the commit). ERR_NOT_FOUND, ERR_GONE if it was withdrawn before. */
 bool catalog_withdraw(struct catalog *catalog, const struct name *name, const char *who, int64_t now_s,
 	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err);
 
-/* Sets a version's Markdown (ERR_NOT_FOUND without the version); *created tells whether it had none. */
+/* Sets a version's Markdown (ERR_NOT_FOUND without the version, ERR_GONE where it was withdrawn); *created tells whether it had none. */
 bool catalog_set_documentation(struct catalog *catalog, const struct name *name, const char *markdown, const char *who,
 	int64_t now_s, bool *created, struct err *err);
 /* *out is NULL where there is none; free() it. */
@@ -109,7 +110,7 @@ bool catalog_find_absent(struct catalog *catalog, const struct name *name, int64
 /* ---- listing ------------------------------------------------------------------------------------------------------ */
 
 struct module_query {
-	const char *q;	       /* words that must all occur in the handle, in any case; NULL: all */
+	const char *q;	       /* at most 16 words that must all occur in the handle, in any case; NULL: all */
 	const char *publisher; /* NULL: all */
 	const char *after;     /* continue behind this handle; NULL: from the start */
 	int has_format;	       /* 1: only modules with `format` */
@@ -142,14 +143,14 @@ struct module_list {
 	bool more;     /* there is a page behind this one */
 };
 
-/* The caller owns *out: module_list_finish(). */
+/* The caller owns *out: module_list_finish(). ERR_BAD_REQUEST for a q of too many words. */
 bool catalog_list_modules(struct catalog *catalog, const struct module_query *query, struct module_list *out,
 	struct err *err);
 void module_list_finish(struct module_list *list);
 
 struct artifact_details {
 	struct artifact artifact;
-	struct finding *warnings;
+	struct finding *warnings; /* all of them, with their rules, are the details' own */
 	size_t warning_count;
 };
 
@@ -213,7 +214,7 @@ bool catalog_count(struct catalog *catalog, struct catalog_totals *out, struct e
 
 struct token_row {
 	char *name;
-	char *scopes;	     /* separated by blanks: "read publish:acme/*" */
+	char *scopes;	     /* separated by blanks: "read publish:acme/x" */
 	int64_t created_at;
 	int64_t expires_at;  /* 0: never */
 	int64_t revoked_at;  /* 0: not */

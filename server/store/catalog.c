@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog_rows.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+enum statement { ADD_AUDIT, WRITE_HEALTH, COUNT_ALL };
+
+static const char *const sql[] = {
+	[ADD_AUDIT] = "INSERT INTO audit (at, who, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+	[WRITE_HEALTH] =
+		"INSERT INTO health (id, checked_at) VALUES (1, ?1)"
+		" ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at RETURNING checked_at",
+	[COUNT_ALL] = "SELECT (SELECT coalesce(sum(modules), 0) FROM publishers),"
+		      " (SELECT count(*) FROM versions WHERE state = 'active'),"
+		      " (SELECT count(*) FROM artifacts a JOIN versions v ON v.id = a.version_id WHERE "
+		      "v.state = 'active'),"
+		      " (SELECT count(*) FROM blobs b JOIN artifacts a ON a.blob_id = b.id"
+		      "  JOIN versions v ON v.id = a.version_id WHERE b.cached = 1 AND v.state = 'active'),"
+		      " (SELECT count(*) FROM blobs WHERE cached = 1),"
+		      " (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE cached = 1),"
+		      " (SELECT coalesce(sum(downloads), 0) FROM modules)",
+};
+
+static const char *const source_names[SOURCE_COUNT] = {
+	[SOURCE_PUBLISHED] = "published", [SOURCE_MIRRORED] = "mirrored", [SOURCE_LISTED] = "listed"};
+static const char *const state_names[STATE_COUNT] = {
+	[STATE_ACTIVE] = "active", [STATE_WITHDRAWN] = "withdrawn", [STATE_QUARANTINED] = "quarantined"};
+
+const char *version_source_name(enum version_source source)
+{
+	return source_names[source];
+}
+
+const char *version_state_name(enum version_state state)
+{
+	return state_names[state];
+}
+
+size_t catalog_word(const char *const *words, size_t count, const char *word)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (word && strcmp(words[i], word) == 0)
+			return i;
+	}
+	return count;
+}
+
+bool version_source_parse(const char *name, enum version_source *out)
+{
+	size_t place = catalog_word(source_names, SOURCE_COUNT, name);
+
+	if (place == SOURCE_COUNT)
+		return false;
+	*out = (enum version_source)place;
+	return true;
+}
+
+/* The schema admits no other words than these. */
+enum version_source rows_source(struct rows *rows, int column)
+{
+	enum version_source source = SOURCE_LISTED;
+
+	(void)version_source_parse(rows_text(rows, column), &source);
+	return source;
+}
+
+/* What cannot be read is not served. */
+enum version_state rows_state(struct rows *rows, int column)
+{
+	size_t place = catalog_word(state_names, STATE_COUNT, rows_text(rows, column));
+
+	return place == STATE_COUNT ? STATE_QUARANTINED : (enum version_state)place;
+}
+
+bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *action, const char *subject,
+	const char *detail, struct err *err)
+{
+	return txn_run(txn, sql[ADD_AUDIT],
+		VALUES(v_int(now_s), v_text(who), v_text(action), v_text(subject), v_text(detail)), err);
+}
+
+AUTO_CLEANER(own_db, struct db *, db_close)
+
+bool catalog_open(const char *data_dir, struct catalog **out, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/larder.db", data_dir);
+	AUTO(own_db) struct db *db = NULL;
+	struct catalog *catalog;
+
+	if (!db_open(path, catalog_migrations, catalog_migration_count, &db, err))
+		return false;
+	catalog = mem_zero(1, sizeof *catalog);
+	catalog->db = TAKE(db);
+	*out = catalog;
+	return true;
+}
+
+void catalog_close(struct catalog *catalog)
+{
+	if (!catalog)
+		return;
+	db_close(catalog->db);
+	free(catalog);
+}
+
+bool catalog_check(struct catalog *catalog, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_write(catalog->db, &txn, err))
+		return false;
+	return txn_run(txn, sql[WRITE_HEALTH], VALUES(v_int(clock_now_s())), err) && txn_commit(txn, err);
+}
+
+bool catalog_count(struct catalog *catalog, struct catalog_totals *out, struct err *err)
+{
+	struct catalog_totals totals = {0};
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[COUNT_ALL], NULL, 0);
+	if (rows_next(rows)) {
+		totals.modules = rows_int(rows, 0);
+		totals.versions = rows_int(rows, 1);
+		totals.artifacts = rows_int(rows, 2);
+		totals.cached_artifacts = rows_int(rows, 3);
+		totals.blobs = rows_int(rows, 4);
+		totals.blob_bytes = rows_int(rows, 5);
+		totals.downloads = rows_int(rows, 6);
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*out = totals;
+	return true;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the catalog share among themselves. Nobody else includes this. */
+#ifndef SERVER_STORE_CATALOG_ROWS_H
+#define SERVER_STORE_CATALOG_ROWS_H
+
+#include "server/store/catalog.h"
+#include "server/store/db.h"
+
+/* Immutable after creation; the database has its own mutexes. */
+struct catalog {
+	struct db *db;
+};
+
+/* The files of schema/, in order; made by the build. */
+extern const struct migration catalog_migrations[];
+extern const size_t catalog_migration_count;
+
+/* The place of a word in a table of names; count where it is none of them. */
+size_t catalog_word(const char *const *words, size_t count, const char *word);
+
+enum version_source rows_source(struct rows *rows, int column);
+enum version_state rows_state(struct rows *rows, int column);
+
+/* Writes a line of the audit log; the subject is a name's path or a token's name. who, detail: NULL where
+ * there is none. */
+bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *action, const char *subject,
+	const char *detail, struct err *err);
+
+/* What an artifact's columns are, in a statement with artifacts a and blobs b; artifact_fill() reads them
+ * into *out from this column on. */
+#define ARTIFACT_COLUMNS \
+	"b.digest, b.md5, b.size_bytes, b.unpacked_bytes, b.file_count, a.created_at, b.cached, a.downloads"
+void artifact_fill(struct rows *rows, int column, struct artifact *out);
+
+/* A version's rows; version_id is 0 where it is not known. */
+struct version_ids {
+	int64_t module_id;
+	int64_t version_id;
+	enum version_source source;
+	enum version_state state;
+};
+bool version_find_ids(struct txn *txn, const struct name *name, struct version_ids *out, struct err *err);
+
+/* Brings a module's derived columns up to date after its versions or artifacts changed. */
+bool module_refresh(struct txn *txn, int64_t module_id, struct err *err);
+
+/* Notes whether a blob is in the store, and with it the derived columns of all modules whose latest version
+ * uses it. */
+bool blob_set_cached(struct txn *txn, int64_t blob_id, bool cached, struct err *err);
+
+/* Writes down an examination of a blob; one of the same blob and format that is there already stays as it is.
+ */
+bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
+	const struct examination *examination, struct err *err);
+bool saved_model_record(
+	struct txn *txn, int64_t inspection_id, const struct saved_model *model, struct err *err);
+
+/* *out is NULL where the inspection found none; saved_model_destroy() it. */
+bool saved_model_load(struct txn *txn, int64_t inspection_id, struct saved_model **out, struct err *err);
+
+/* The inspection's warnings; findings_destroy() them. */
+bool findings_load(
+	struct txn *txn, int64_t inspection_id, struct finding **out, size_t *count, struct err *err);
+void findings_destroy(struct finding *findings, size_t count);
+
+#endif
