@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fixtures of tests/http and tests/crash."""
 import os
-from pathlib import Path
 
 import pytest
 
-from .daemon import ROOT, Daemon, binary, under_thread_sanitizer
+from .daemon import Daemon, binary, under_thread_sanitizer
 from .upstream import Upstream
 from . import modules
 
@@ -24,8 +23,13 @@ def start(tmp_path):
         return daemon.start()
 
     yield start_daemon
+    faults = []
     for daemon in daemons:
-        daemon.stop()
+        try:
+            daemon.stop()
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)
 
 
 @pytest.fixture
@@ -63,11 +67,3 @@ def mirror(upstream, start):
 def big_module():
     """A module for stampedes: 64 MiB, less where each byte costs more."""
     return modules.module((8 if under_thread_sanitizer() else 64) << 20)
-
-
-@pytest.fixture(scope="session")
-def testdata():
-    folder = ROOT.parent / "shared" / "testdata"
-    if not Path(folder, "expected").is_dir():
-        pytest.skip("../shared/testdata is not there")
-    return folder

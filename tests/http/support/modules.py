@@ -48,13 +48,14 @@ def map_field(number, entries):
 
 @dataclass
 class Tensor:
-    """One input or output: shape is a list with -1 for unknown dimensions, None for unknown rank, or UNSET."""
+    """One input or output: dtype is a name of DTYPES or a number; shape is a list with -1 for unknown dimensions, None for
+    unknown rank, or UNSET."""
     name: str
-    dtype: str = "float32"
+    dtype: object = "float32"
     shape: object = field(default_factory=list)
 
     def encode(self):
-        out = bytes_field(1, self.name) + number_field(2, DTYPES[self.dtype])
+        out = bytes_field(1, self.name) + number_field(2, DTYPES.get(self.dtype, self.dtype))
         return out if self.shape is UNSET else out + bytes_field(3, self.encode_shape())
 
     def encode_shape(self):

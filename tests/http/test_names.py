@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names that are none are refused before anything else is done with them, and in the words of problem+json."""
+import pytest
+from support import modules
+from support.client import read_status
+from support.daemon import assert_problem
+
+QUERY = "?tf-hub-format=compressed"
+
+
+@pytest.mark.parametrize("path", [
+    "/acme/x/../y/1", "/acme/./x/1", "/acme//x/1", "/acme/x%2Fy/1", "/acme/x%2f1", "/acme/%2e%2e/1", "/acme/x/1%00",
+    "/acme/%zz/1", "/acme/%/1", "/ACME/x/1", "/acme/x y/1".replace(" ", "%20"), "/acme/x;y/1", "/acme/" + "x" * 520 + "/1",
+    "/acme/x/0", "/acme/x/99999999999999999999",
+])
+def test_malformed_names(larder, path):
+    assert_problem(larder.get(path + QUERY), 400, "bad-request")
+
+
+@pytest.mark.parametrize("path", ["/api/x/1", "/healthz/x/1", "/metrics/x/1", "/-/x/1"])
+def test_reserved_publishers(larder, path):
+    reply = larder.put(path, modules.module(100))
+    assert reply.status in (400, 404, 405), f"PUT {path}: {reply}"
+    assert reply.json()["code"] in ("bad-request", "not-found", "method-not-allowed")
+
+
+@pytest.mark.parametrize("path", ["/google/spice/1/default/1", "/acme/1/1", "/acme/a.b_C-d/7", "/acme/x/1/y/2/z/3"])
+def test_names_with_digits_and_dots(larder, path):
+    larder.publish(path, modules.module(100))
+    assert larder.get(path + QUERY).status == 200
+    handle, version = path[1:].rsplit("/", 1)
+    described = larder.get("/api/v1/modules" + path).json()
+    assert (described["handle"], described["version"]) == (handle, int(version))
+
+
+def test_one_version_may_be_a_prefix_of_another(larder):
+    short, long = modules.module(100, seed=1), modules.module(100, seed=2)
+    larder.publish("/google/spice/1", short)
+    larder.publish("/google/spice/1/default/1", long)
+    assert larder.get("/google/spice/1" + QUERY).body == short
+    assert larder.get("/google/spice/1/default/1" + QUERY).body == long
+
+
+def test_handles_are_case_sensitive(larder):
+    larder.publish("/acme/Model/1", modules.module(100, seed=1))
+    larder.publish("/acme/model/1", modules.module(100, seed=2))
+    assert larder.get("/acme/Model/1" + QUERY).body != larder.get("/acme/model/1" + QUERY).body
+
+
+@pytest.mark.parametrize("request_bytes", [
+    b"GET /a\x00b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    b"GET " + b"/x" * 9000 + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    b"GET / HTTP/1.1\r\nConnection: close\r\n" + b"X-Long: " + b"y" * 70000 + b"\r\n\r\n",
+    b"BREW /acme/x/1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+], ids=["control character", "long target", "long header", "method"])
+def test_requests_that_make_no_sense(larder, request_bytes):
+    answer = larder.raw(request_bytes)
+    assert not answer or 400 <= read_status(answer) < 600
+    assert larder.get("/healthz").status == 200
+
+
+def test_method_that_a_path_does_not_have(larder):
+    reply = larder.request("POST", "/healthz", body=b"x")
+    assert_problem(reply, 405, "method-not-allowed")
+    assert "GET" in reply.header("Allow")
