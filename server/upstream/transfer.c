@@ -14,7 +14,7 @@
 #include "server/metrics.h"
 #include "server/upstream/peer.h"
 
-enum { REDIRECTS_MAX = 10, SOCKET_BUFFER = 64 * 1024 };
+enum { REDIRECTS_MAX = 10, SOCKET_BUFFER = 64 * 1024, SOCKET_BUFFER_MIN = 1024 };
 
 AUTO_CLEANER(own_curl_url, CURLU *, curl_url_cleanup)
 AUTO_CLEANER(own_curl_string, char *, curl_free)
@@ -147,6 +147,17 @@ static size_t take_head_line(char *line, size_t size, size_t count, void *contex
 	}
 }
 
+/* Under a limit libcurl pauses for as long as the bytes should have taken, and a pause is no stall. */
+static void count_progress(struct transfer *transfer, size_t length)
+{
+	int64_t rate = transfer->request->rate_bytes_per_s;
+
+	if (transfer->idle_ms > 0)
+		transfer->idle_ms = 0;
+	if (rate > 0)
+		transfer->idle_ms -= 1000 * (int64_t)length / rate;
+}
+
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 {
 	struct transfer *transfer = context;
@@ -155,7 +166,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 	/* Only the body of a redirect can come before the head that counts. */
 	if (!transfer->answered)
 		return length;
-	transfer->idle_ms = 0;
+	count_progress(transfer, length);
 	if (!transfer->gathered)
 		transfer->gathered = mem_zero(1, TRANSFER_GATHER_MAX);
 	if (length > TRANSFER_GATHER_MAX - transfer->gathered_bytes && !transfer_flush(transfer))
@@ -234,6 +245,16 @@ static bool add_headers(struct transfer *transfer, struct err *err)
 
 #define SET(option, value) (curl_easy_setopt(transfer->easy, option, value) == CURLE_OK)
 
+/* libcurl may read a hundred times before it looks at the limit: under one, that is three seconds' worth. */
+static long socket_buffer(int64_t rate_bytes_per_s)
+{
+	int64_t wanted = rate_bytes_per_s / 32;
+
+	if (rate_bytes_per_s == 0 || wanted > SOCKET_BUFFER)
+		return SOCKET_BUFFER;
+	return wanted > SOCKET_BUFFER_MIN ? (long)wanted : SOCKET_BUFFER_MIN;
+}
+
 static bool set_bounds(struct transfer *transfer)
 {
 	const struct client_settings *settings = transfer->settings;
@@ -247,7 +268,8 @@ static bool set_bounds(struct transfer *transfer)
 #endif
 	       SET(CURLOPT_CONNECTTIMEOUT, (long)settings->connect_timeout_s) &&
 	       SET(CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)transfer->request->rate_bytes_per_s) &&
-	       SET(CURLOPT_BUFFERSIZE, (long)SOCKET_BUFFER) && SET(CURLOPT_NOSIGNAL, 1L);
+	       SET(CURLOPT_BUFFERSIZE, socket_buffer(transfer->request->rate_bytes_per_s)) &&
+	       SET(CURLOPT_NOSIGNAL, 1L);
 }
 
 /* A name that takes long to look up must not hold up the other transfers when its own is given up. */

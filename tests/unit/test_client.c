@@ -704,6 +704,20 @@ static void gathers_a_long_body(void **state)
 	buffer_finish(&taken.body);
 }
 
+/* A limit makes libcurl pause for longer than the time-out of a stall. */
+static void does_not_take_a_limit_for_a_stall(void **state)
+{
+	struct house *house = *state;
+	struct transfer_request request = {.rate_bytes_per_s = 300 * 1000};
+	struct taken taken = {0};
+	struct err why;
+
+	assert_int_equal(
+		fetch_as(house->client, house->first, "/long", request, &taken, &why), TRANSFER_DONE);
+	assert_int_equal(taken.body.length, LONG_BODY);
+	buffer_finish(&taken.body);
+}
+
 static void reuses_connections(void **state)
 {
 	struct house *house = *state;
@@ -831,6 +845,7 @@ int main(void)
 		IN_HOUSE(finds_nobody),
 		IN_HOUSE(obeys_its_receiver),
 		IN_HOUSE(gathers_a_long_body),
+		IN_HOUSE(does_not_take_a_limit_for_a_stall),
 		IN_HOUSE(reuses_connections),
 		IN_HOUSE(runs_many_at_once),
 		IN_HOUSE(stops_when_told),
