@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of the catalog share among themselves. Nobody else includes this. */
+ * What the files of the catalog share among themselves. Nobody else includes this, but for its test. */
 #ifndef SERVER_STORE_CATALOG_ROWS_H
 #define SERVER_STORE_CATALOG_ROWS_H
 
