@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 #
 # Which packages of the distribution Larder needs and how they get onto the machine: read by deploy/run and tests/run. The
 # names are the same on Debian 12, Debian 13 and Ubuntu 24.04.
@@ -35,7 +36,7 @@ END
 
 # The names in a table: the first word of each line.
 package_names() {
-	"$1" | while read -r name reason; do
+	"$1" | while read -r name _; do
 		printf '%s ' "$name"
 	done
 }

@@ -113,7 +113,7 @@ def test_many_modules_at_once(upstream, mirror):
     assert upstream.count() == len(contents), upstream.counts()
 
 
-# ---- the last 64 KiB ------------------------------------------------------------------------------------------------------
+# ---- the last 64 KiB -------------------------------------------------------------------------------------------------
 
 def test_last_bytes_are_held_back_until_all_is_verified(upstream, mirror):
     gate = threading.Event()
@@ -198,7 +198,7 @@ def test_upstream_that_never_answers_is_unreachable(upstream, start):
     assert_problem(mirror.get(COMPRESSED), 504, "upstream-unreachable")
 
 
-# ---- broken transfers are taken up ------------------------------------------------------------------------------------------
+# ---- broken transfers are taken up -----------------------------------------------------------------------------------
 
 @pytest.mark.concurrent
 def test_broken_transfer_is_resumed(upstream, start):
@@ -226,7 +226,7 @@ def test_bytes_that_changed_between_two_tries_are_never_mixed(upstream, start):
     assert set(mirror.blobs()) <= {modules.digest(MODULE), modules.digest(other)}
 
 
-# ---- clients come and go --------------------------------------------------------------------------------------------------------
+# ---- clients come and go ---------------------------------------------------------------------------------------------
 
 def test_fill_outlives_its_clients(upstream, mirror):
     gate = threading.Event()

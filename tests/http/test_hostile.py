@@ -190,7 +190,8 @@ def test_violations_are_limited(larder):
 @pytest.mark.parametrize("changes", [
     {"model.json": None}, {"model.json": b"{"}, {"model.json": b"[]"}, {"model.json": b"{}"}, {"model.json": b"[" * 100_000},
     {"group1-shard2of3.bin": None}, {"group1-shard2of3.bin": b"short"},
-    {"model.json": json.dumps({"modelTopology": {}, "weightsManifest": [{"paths": ["../../etc/passwd"], "weights": []}]}).encode()},
+    {"model.json": json.dumps({"modelTopology": {}, "weightsManifest": [
+        {"paths": ["../../etc/passwd"], "weights": []}]}).encode()},
 ], ids=["no model.json", "cut JSON", "array", "no weights", "deep JSON", "no shard", "short shard", "traversal"])
 def test_tfjs_archives(larder, changes):
     reply = larder.put("/acme/tfjs/1?tfjs-format=compressed", modules.tfjs_module(**changes))

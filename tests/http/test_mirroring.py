@@ -138,7 +138,7 @@ def test_redirect_to_a_page_is_absent(upstream, start):
     assert_problem(mirror.get(COMPRESSED), 404, "not-found")
 
 
-# ---- absent ------------------------------------------------------------------------------------------------------------
+# ---- absent ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("answer", [Answer(b"", 404), Answer(b"", 410), html()], ids=["404", "410", "HTML"])
 def test_absent_is_told_and_remembered(upstream, mirror, answer):
@@ -178,7 +178,7 @@ def test_publishing_ends_absence(upstream, mirror):
     assert mirror.get(COMPRESSED).body == SMALL
 
 
-# ---- several upstreams -----------------------------------------------------------------------------------------------------
+# ---- several upstreams -----------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("first", [Answer(b"", 404), html(), Answer(b"", 500), Answer(b"", 403)],
                          ids=["404", "HTML", "500", "403"])
@@ -226,7 +226,7 @@ def test_upstream_that_does_not_match_is_not_asked(upstream, make_upstream, star
     assert upstream.count() == 0
 
 
-# ---- failures ------------------------------------------------------------------------------------------------------------
+# ---- failures --------------------------------------------------------------------------------------------------------
 
 def test_unreachable_is_never_told_as_absent(upstream, mirror):
     upstream.stop()
@@ -296,7 +296,7 @@ def test_other_bytes_than_published_never_replace_them(upstream, mirror):
     assert upstream.count() == 0
 
 
-# ---- policy ---------------------------------------------------------------------------------------------------------------
+# ---- policy ----------------------------------------------------------------------------------------------------------
 
 def test_offline(upstream, start):
     mirror = start({"mirror": {"offline": "on"}}, [upstream.url])
@@ -317,7 +317,7 @@ def test_deny_and_allow(upstream, start):
     assert upstream.count() == 1
 
 
-# ---- HEAD, loops, chains ------------------------------------------------------------------------------------------------------
+# ---- HEAD, loops, chains ---------------------------------------------------------------------------------------------
 
 def test_head_of_a_miss_fetches_nothing(upstream, mirror):
     upstream.serve(PATH, MODULE)

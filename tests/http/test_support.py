@@ -18,7 +18,7 @@ def site(upstream):
     return Http(("127.0.0.1", upstream.port))
 
 
-# ---- modules ------------------------------------------------------------------------------------------------------------
+# ---- modules ---------------------------------------------------------------------------------------------------------
 
 def test_varints():
     assert [modules.varint(n) for n in (0, 127, 128, 300)] == [b"\0", b"\x7f", b"\x80\x01", b"\xac\x02"]
@@ -72,7 +72,7 @@ def test_tfjs_module_can_lack_a_shard():
         assert "./group1-shard2of3.bin" not in tar.getnames() and "./model.json" in tar.getnames()
 
 
-# ---- the upstream ----------------------------------------------------------------------------------------------------------
+# ---- the upstream ----------------------------------------------------------------------------------------------------
 
 def test_upstream_serves_and_counts(upstream, site):
     upstream.serve("/a", b"hello")
@@ -139,7 +139,7 @@ def test_upstream_goes_away(upstream, site):
         site.get("/a")
 
 
-# ---- the clients ------------------------------------------------------------------------------------------------------------
+# ---- the clients -----------------------------------------------------------------------------------------------------
 
 def test_chunked_body_cut_before_its_last_chunk_is_an_error(upstream, site):
     upstream.serve("/a", Answer(b"x" * 10, cut_after=10, cut="close", chunked=True))

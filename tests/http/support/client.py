@@ -18,7 +18,8 @@ class Reply:
     version: int = 11
 
     def json(self):
-        assert "json" in self.headers.get("Content-Type", ""), f"not JSON but {self.headers.get('Content-Type')}: {self.body[:200]!r}"
+        media_type = self.headers.get("Content-Type", "")
+        assert "json" in media_type, f"not JSON but {media_type}: {self}"
         return json.loads(self.body)
 
     def header(self, name):

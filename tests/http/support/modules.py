@@ -18,7 +18,7 @@ DTYPES = {"invalid": 0, "float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int
 DTYPES.update({f"{name}_ref": number + 100 for name, number in list(DTYPES.items()) if number})
 
 
-# ---- protobuf's wire format -------------------------------------------------------------------------------------------
+# ---- protobuf's wire format ------------------------------------------------------------------------------------------
 
 def varint(value):
     value &= (1 << 64) - 1
@@ -44,7 +44,7 @@ def map_field(number, entries):
     return b"".join(bytes_field(number, bytes_field(1, key) + bytes_field(2, value)) for key, value in entries.items())
 
 
-# ---- SavedModel --------------------------------------------------------------------------------------------------------
+# ---- SavedModel ------------------------------------------------------------------------------------------------------
 
 @dataclass
 class Tensor:
@@ -100,7 +100,7 @@ def saved_model(*meta_graphs):
     return number_field(1, 1) + b"".join(bytes_field(2, graph.encode()) for graph in meta_graphs or (half_plus_two(),))
 
 
-# ---- archives -----------------------------------------------------------------------------------------------------------
+# ---- archives --------------------------------------------------------------------------------------------------------
 
 @dataclass
 class Member:
@@ -182,7 +182,7 @@ def tflite_model(size=500):
     return struct.pack("<I", 28) + b"TFL3" + payload(size - 8, 7)
 
 
-# ---- damage ---------------------------------------------------------------------------------------------------------------
+# ---- damage ----------------------------------------------------------------------------------------------------------
 
 def with_bad_crc(archive):
     """The archive with a wrong CRC at its very end: all but the last 8 bytes are right."""
