@@ -29,7 +29,7 @@ CREATE TABLE modules (
 
 CREATE INDEX modules_by_publisher ON modules (publisher_id);
 CREATE INDEX modules_by_latest ON modules (latest_id);
-CREATE INDEX modules_listed ON modules (handle, latest_source, latest_formats, latest_cached)
+CREATE INDEX modules_listed ON modules (handle, latest_id, latest_source, latest_formats, latest_cached)
 	WHERE latest_id IS NOT NULL;
 
 CREATE TRIGGER modules_count AFTER UPDATE OF latest_id ON modules
