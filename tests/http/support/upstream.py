@@ -139,8 +139,9 @@ class Handler(BaseHTTPRequestHandler):
         return min([at + block, len(answer.body)] + stops)
 
     def send_piece(self, answer, piece):
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if answer.chunked else piece)
+        # Counted first: whoever holds a byte can rely on its having been counted.
         self.server.upstream.count_sent(len(piece))
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if answer.chunked else piece)
         if answer.rate:
             time.sleep(len(piece) / answer.rate)
 
