@@ -10,11 +10,11 @@
 #include "server/http/request.h"
 
 enum condition {
-	CONDITION_WHOLE,	   /* 200 */
-	CONDITION_PART,		   /* 206: first and length are set */
-	CONDITION_NOT_MODIFIED,	   /* 304 */
-	CONDITION_FAILED,	   /* 412: If-Match or If-Unmodified-Since */
-	CONDITION_NOT_SATISFIABLE  /* 416 */
+	CONDITION_WHOLE,          /* 200 */
+	CONDITION_PART,           /* 206: first and length are set */
+	CONDITION_NOT_MODIFIED,   /* 304 */
+	CONDITION_FAILED,         /* 412: If-Match or If-Unmodified-Since */
+	CONDITION_NOT_SATISFIABLE /* 416 */
 };
 
 struct selection {
@@ -23,9 +23,10 @@ struct selection {
 	int64_t length;
 };
 
-/* Evaluates If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range and Range in the order of RFC 9110
- * 13.2.2. etag is strong and quoted. Several ranges, other units and malformed ranges give the whole. */
-struct selection conditions_evaluate(const struct request *request, const char *etag, int64_t last_modified_s,
-	int64_t size_bytes);
+/* Evaluates If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range and Range in the order
+ * of RFC 9110 13.2.2. etag is strong and quoted. Several ranges, other units and malformed ranges give the
+ * whole. */
+struct selection conditions_evaluate(
+	const struct request *request, const char *etag, int64_t last_modified_s, int64_t size_bytes);
 
 #endif

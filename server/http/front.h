@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The server's door: listens, matches, pours bodies, lets workers call handlers while the connection sleeps, sends. The only
- * room that knows libmicrohttpd. */
+ * The server's door: listens, matches, pours bodies, lets workers call handlers while the connection sleeps,
+ * sends. The only room that knows libmicrohttpd. */
 #ifndef SERVER_HTTP_FRONT_H
 #define SERVER_HTTP_FRONT_H
 
@@ -13,20 +13,20 @@
 #include "server/http/route.h"
 
 struct front_settings {
-	const char *listen;   /* "127.0.0.1:8080", "[::]:80"; port 0 takes a free one */
+	const char *listen;          /* "127.0.0.1:8080", "[::]:80"; port 0 takes a free one */
 	const char *tls_certificate; /* PEM files; both or neither */
 	const char *tls_key;
 	const char *hub_hosts; /* see request_set_target */
-	unsigned threads;     /* epoll threads; 0: one per core, at least 2 */
-	unsigned workers;     /* 0: twice the cores, at least 8 */
+	unsigned threads;      /* epoll threads; 0: one per core, at least 2 */
+	unsigned workers;      /* 0: twice the cores, at least 8 */
 	unsigned max_connections;
 	unsigned idle_timeout_s;
 	unsigned drain_timeout_s; /* how long front_close lets running answers go on */
 	const struct route *routes;
 	size_t route_count;
 	void *services; /* handed to handlers */
-	/* Whether the client may do what the role asks; sets request->who. ERR_UNAUTHORIZED or ERR_FORBIDDEN. On a worker or
-	 * a front thread; must be quick. Not called for ROLE_NONE and ROLE_HANDLER. */
+	/* Whether the client may do what the role asks; sets request->who. ERR_UNAUTHORIZED or ERR_FORBIDDEN.
+	 * On a worker or a front thread; must be quick. Not called for ROLE_NONE and ROLE_HANDLER. */
 	bool (*authorize)(void *services, enum role role, struct request *request, struct err *err);
 };
 
@@ -38,7 +38,8 @@ bool front_open(const struct front_settings *settings, struct front **out, struc
 /* "http://127.0.0.1:8080": where it really listens. */
 const char *front_url(const struct front *front);
 
-/* Takes no more connections, lets running answers end for at most drain_timeout_s, ends the rest; takes NULL. */
+/* Takes no more connections, lets running answers end for at most drain_timeout_s, ends the rest; takes NULL.
+ */
 void front_close(struct front *front);
 
 #endif

@@ -12,8 +12,8 @@
 /* The status for a code. */
 int problem_status(enum err_code code);
 
-/* Turns the reply into this refusal, with Retry-After where trying again helps and WWW-Authenticate with 401. The text of
- * ERR_INTERNAL stays in the log: the client reads a general sentence. */
+/* Turns the reply into this refusal, with Retry-After where trying again helps and WWW-Authenticate with 401.
+ * The text of ERR_INTERNAL stays in the log: the client reads a general sentence. */
 void problem_reply(struct reply *reply, const struct err *err);
 
 /* The same with more members in the JSON object; takes over `extra`. */

@@ -27,11 +27,12 @@ enum feed_result { FEED_DATA, FEED_WAIT, FEED_END, FEED_CUT };
 
 /* A body that grows while it is sent. */
 struct feed_ops {
-	/* Copies up to length bytes at offset. FEED_WAIT: nothing there yet, and the waiter has been joined (same critical
-	 * section). FEED_CUT: the connection is reset. Called on a front thread: must not block on the network. */
+	/* Copies up to length bytes at offset. FEED_WAIT: nothing there yet, and the waiter has been joined
+	 * (same critical section). FEED_CUT: the connection is reset. Called on a front thread: must not
+	 * block on the network. */
 	enum feed_result (*read)(void *feed, int64_t offset, void *bytes, size_t length, size_t *out_read,
 		struct waiter *waiter);
-	/* Takes the waiter back; false if it has been or is being woken. */
+	/* Takes the waiter back; false if it has been or is being woken. Short: a lock is held. */
 	bool (*leave)(void *feed, struct waiter *waiter);
 	void (*destroy)(void *feed);
 };
@@ -41,9 +42,14 @@ struct reply;
 
 /* An answer that depends on something that has not happened yet. No worker is held while it is waited for. */
 struct later_ops {
-	/* True: go on now. False: the waiter has been joined and is woken when it is worth asking again. Any thread. */
+	/* True: go on now. False: the waiter has been joined and is woken when it is worth asking again; from
+	 * the joining on another thread may resume or destroy `later`. On a worker. */
 	bool (*ready)(void *later, struct waiter *waiter);
-	/* Fills a fresh reply (which may be REPLY_LATER again); on a worker, may block. Takes over or destroys `later`. */
+	/* Takes the waiter back; false if it has not joined, has been or is being woken. Short: a lock is
+	 * held. */
+	bool (*leave)(void *later, struct waiter *waiter);
+	/* Fills a fresh reply (which may be REPLY_LATER again); on a worker, may block. Takes over or
+	 * destroys `later`. */
 	void (*resume)(void *later, const struct request *request, struct reply *reply);
 	void (*destroy)(void *later);
 };
@@ -67,25 +73,30 @@ struct reply {
 	void *feed;
 	const struct later_ops *later_ops; /* REPLY_LATER */
 	void *later;
-	int64_t head_length; /* for HEAD without a body at hand: the Content-Length to tell; -1: none */
+	int64_t head_length;   /* REPLY_EMPTY to HEAD, or a 304: the Content-Length to tell. -1: none, which
+				  ends the connection */
 	enum err_code problem; /* which refusal this is, for the log and the metrics; ERR_NONE */
-	char note[64];	     /* a word for the access log, such as "hit"; may be "" */
+	char note[64];         /* a word for the access log, such as "hit"; may be "" */
 };
 
 void reply_init(struct reply *reply);
 /* Frees what the reply still owns. */
 void reply_finish(struct reply *reply);
 
-/* Adds a header; name is a constant, the value is copied. Values with control characters are dropped (RFC 9110 5.5). */
+/* Adds a header; name is a constant, the value is copied. Values with control characters are dropped (RFC
+ * 9110 5.5). */
 void reply_header(struct reply *reply, const char *name, const char *value);
 void reply_header_printf(struct reply *reply, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Each sets status and body; the first takes over bytes (malloc'ed), the next the descriptor, the last two their object. */
+/* Each sets status and body; the first takes over bytes (malloc'ed), the next the descriptor, the last two
+ * their object. */
 void reply_take_bytes(struct reply *reply, int status, const char *media_type, char *bytes, size_t length);
 void reply_text(struct reply *reply, int status, const char *media_type, const char *text);
-void reply_file(struct reply *reply, int status, const char *media_type, int fd, int64_t offset, int64_t size);
-void reply_stream(struct reply *reply, int status, const char *media_type, const struct feed_ops *ops, void *feed);
+void reply_file(
+	struct reply *reply, int status, const char *media_type, int fd, int64_t offset, int64_t size);
+void reply_stream(
+	struct reply *reply, int status, const char *media_type, const struct feed_ops *ops, void *feed);
 void reply_later(struct reply *reply, const struct later_ops *ops, void *later);
 void reply_empty(struct reply *reply, int status);
 

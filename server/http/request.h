@@ -18,19 +18,19 @@ enum { REQUEST_TARGET_MAX = 8192, REQUEST_MEMORY_BODY_MAX = 64 << 10 };
 
 struct request {
 	enum method method;
-	char *path;	    /* begins with "/"; percent-decoded; as routes and handlers see it after rewriting */
-	char *log_path;	    /* the target as it may be logged and shown: tokens are replaced by "…" */
+	char *path;     /* begins with "/"; percent-decoded; as routes and handlers see it after rewriting */
+	char *log_path; /* the target as it may be logged and shown: tokens are replaced by "…" */
 	struct query query; /* decoded */
 	const char *rest;   /* what the route's "*" matched; points into path */
 	char *path_token;   /* from /-/t/<token>/, or NULL */
 	bool http_1_0;
-	bool has_body;		/* a Content-Length above 0 or chunked coding */
+	bool has_body;          /* a Content-Length above 0 or chunked coding */
 	int64_t content_length; /* -1: chunked, or no body */
-	char client[64];	/* its address as text */
-	struct buffer body;	/* with BODY_MEMORY: the whole of it */
-	void *upload;		/* with BODY_UPLOAD: what begin made */
-	char who[64];		/* the token's name once the request is authorized; "" for anyone */
-	int64_t started_us;	/* monotonic */
+	char client[64];        /* its address as text */
+	struct buffer body;     /* with BODY_MEMORY: the whole of it */
+	void *upload;           /* with BODY_UPLOAD: what begin made */
+	char who[64];           /* the token's name once the request is authorized; "" for anyone */
+	int64_t started_us;     /* monotonic */
 
 	/* How headers are found; set by the front, or by a test. */
 	const char *(*find_header)(const void *headers, const char *name);
@@ -40,9 +40,11 @@ struct request {
 /* A header's value (names in any case), or NULL. Valid as long as the request. */
 const char *request_header(const struct request *request, const char *name);
 
-/* Reads a target as it stands in the request line ("/a/b?c", or "http://host/a" in absolute form) into path and query.
- * hosts is the list of hub.hosts: their names are taken off an absolute form, and off "/https://<host>/…" and
- * "/https:/<host>/…". /-/t/<token>/… becomes path_token and the rest. ERR_BAD_REQUEST for broken or encoded-slash paths,
+/* Reads a target as it stands in the request line ("/a/b?c", or "http://host/a" in absolute form) into path
+ * and query. hosts is the list of hub.hosts: their names are taken off an absolute form, and off
+ * "/https://<host>/…" and
+ * "/https:/<host>/…". /-/t/<token>/… becomes path_token and the rest. ERR_BAD_REQUEST for broken or
+ * encoded-slash paths,
  * "." and ".." and empty segments, an overlong path or query. */
 bool request_set_target(struct request *request, const char *target, const char *hosts, struct err *err);
 

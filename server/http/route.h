@@ -26,12 +26,14 @@ enum body_kind {
 
 /* Where an upload's body goes. services is what the front was given. */
 struct upload_ops {
-	/* Before the first byte and before "100 Continue", on a worker. False: the reply is filled, the body is not wanted. */
+	/* Before the first byte and before "100 Continue", on a worker. False: the reply is filled, the body
+	 * is not wanted. */
 	bool (*begin)(void *services, struct request *request, struct reply *reply);
-	/* A piece of the body, on a front thread: may write to disk, nothing slower. False: the rest is not wanted, the
-	 * handler is called at once. */
+	/* A piece of the body, on a front thread: may write to disk, nothing slower. False: the rest is not
+	 * wanted, the handler is called at once. */
 	bool (*write)(struct request *request, const void *bytes, size_t length);
-	/* The client went away before its body ended; frees request->upload. Not called once the handler was. */
+	/* The client went away before its body ended; frees request->upload. Not called once the handler was.
+	 */
 	void (*abort)(struct request *request);
 };
 
@@ -45,9 +47,10 @@ struct route {
 	void (*handle)(void *services, struct request *request, struct reply *reply);
 };
 
-/* The first row that matches, with request->rest set; NULL if none does. *path_known tells whether another method would
- * have matched (405 instead of 404), and allow gets the methods that would ("GET, HEAD, PUT"). */
-const struct route *route_find(const struct route *routes, size_t count, struct request *request, bool *path_known,
-	char allow[64]);
+/* The first row that matches, with request->rest set; NULL if none does. *path_known tells whether another
+ * method would have matched (405 instead of 404), and allow gets the methods that would ("GET, HEAD, PUT").
+ */
+const struct route *route_find(
+	const struct route *routes, size_t count, struct request *request, bool *path_known, char allow[64]);
 
 #endif

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/http/problem.h"
+#include "server/metrics.h"
+
+void traffic_init(struct traffic *traffic, const struct front_settings *settings)
+{
+	pthread_condattr_t monotonic;
+
+	*traffic = (struct traffic){.settings = *settings};
+	(void)pthread_mutex_init(&traffic->mutex, NULL);
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&traffic->quiet, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
+	sleepers_init(&traffic->sleepers);
+}
+
+void traffic_finish(struct traffic *traffic)
+{
+	sleepers_finish(&traffic->sleepers);
+	(void)pthread_cond_destroy(&traffic->quiet);
+	(void)pthread_mutex_destroy(&traffic->mutex);
+}
+
+void traffic_drain(struct traffic *traffic, unsigned timeout_s)
+{
+	LOCKED(&traffic->mutex);
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_s;
+	traffic->draining = true;
+	while (traffic->running &&
+		pthread_cond_timedwait(&traffic->quiet, &traffic->mutex, &until) != ETIMEDOUT)
+		continue;
+}
+
+struct exchange *exchange_create(
+	struct traffic *traffic, struct MHD_Connection *connection, const char *target)
+{
+	struct exchange *exchange = mem_zero(1, sizeof *exchange);
+
+	exchange->traffic = traffic;
+	exchange->sleeper.house = &traffic->sleepers;
+	exchange->sleeper.connection = connection;
+	exchange->request.started_us = clock_monotonic_us();
+	exchange->request.content_length = -1;
+	reply_init(&exchange->reply);
+	(void)request_set_target(
+		&exchange->request, target, traffic->settings.hub_hosts, &exchange->target_err);
+	return exchange;
+}
+
+static void leave(struct traffic *traffic)
+{
+	LOCKED(&traffic->mutex);
+	metric_add(METRIC_REQUESTS_RUNNING, -1);
+	if (--traffic->running == 0)
+		(void)pthread_cond_signal(&traffic->quiet);
+}
+
+void exchange_destroy(struct exchange *exchange)
+{
+	struct traffic *traffic = exchange->traffic;
+	bool running = exchange->running;
+
+	if (exchange->upload_open)
+		exchange->route->upload->abort(&exchange->request);
+	reply_finish(&exchange->reply);
+	request_finish(&exchange->request);
+	free(exchange);
+	if (running)
+		leave(traffic);
+}
+
+void exchange_enter(struct exchange *exchange)
+{
+	LOCKED(&exchange->traffic->mutex);
+	metric_add(METRIC_REQUESTS_RUNNING, 1);
+	exchange->traffic->running++;
+	exchange->running = true;
+}
+
+void exchange_refuse(struct exchange *exchange, const struct err *err)
+{
+	problem_reply(&exchange->reply, err);
+	exchange->answered = true;
+	exchange->called = true;
+	exchange->dropping = true;
+}
+
+/* A path that this method does not go with: a preflight, another method, or nothing at all. */
+static void answer_unrouted(struct exchange *exchange, bool path_known, const char *allow)
+{
+	const char *path = exchange->request.path;
+	struct err err;
+
+	if (!path_known)
+		(void)err_set(&err, ERR_NOT_FOUND, "There is nothing at \"%.160s\".", path);
+	else
+		(void)err_set(&err, ERR_METHOD_NOT_ALLOWED, "This path answers to %s only.", allow);
+	exchange_refuse(exchange, &err);
+	if (path_known && exchange->request.method == METHOD_OPTIONS) {
+		reply_finish(&exchange->reply);
+		reply_init(&exchange->reply);
+		reply_empty(&exchange->reply, 204);
+		reply_header(&exchange->reply, "Access-Control-Allow-Methods", allow);
+		reply_header(&exchange->reply, "Access-Control-Allow-Headers",
+			"Authorization, Content-Type, Range, If-Range, If-None-Match, If-Modified-Since, "
+			"Content-Digest, Repr-Digest, X-Checksum-Sha256");
+		reply_header(&exchange->reply, "Access-Control-Max-Age", "86400");
+	}
+	if (path_known)
+		reply_header(&exchange->reply, "Allow", allow);
+}
+
+static bool is_authorized(struct exchange *exchange, struct err *err)
+{
+	const struct front_settings *settings = &exchange->traffic->settings;
+	enum role role = exchange->route->role;
+
+	if (role == ROLE_NONE || role == ROLE_HANDLER)
+		return true;
+	return settings->authorize(settings->services, role, &exchange->request, err);
+}
+
+static bool body_fits(const struct exchange *exchange, struct err *err)
+{
+	if (exchange->route->body == BODY_MEMORY &&
+		exchange->request.content_length > REQUEST_MEMORY_BODY_MAX)
+		return err_set(
+			err, ERR_TOO_LARGE, "The body may have %d bytes at most.", REQUEST_MEMORY_BODY_MAX);
+	return true;
+}
+
+void exchange_match(struct exchange *exchange)
+{
+	const struct front_settings *settings = &exchange->traffic->settings;
+	bool path_known;
+	char allow[64];
+	struct err err;
+
+	if (exchange->target_err.code != ERR_NONE) {
+		exchange_refuse(exchange, &exchange->target_err);
+		return;
+	}
+	exchange->route =
+		route_find(settings->routes, settings->route_count, &exchange->request, &path_known, allow);
+	if (!exchange->route)
+		answer_unrouted(exchange, path_known, allow);
+	else if (!is_authorized(exchange, &err) || !body_fits(exchange, &err))
+		exchange_refuse(exchange, &err);
+	else
+		exchange->dropping = exchange->route->body == BODY_NONE;
+}
+
+static void collect(struct exchange *exchange, const void *bytes, size_t length)
+{
+	struct buffer *body = &exchange->request.body;
+	struct err err;
+
+	if (length <= REQUEST_MEMORY_BODY_MAX - body->length) {
+		buffer_add(body, bytes, length);
+		return;
+	}
+	(void)err_set(&err, ERR_TOO_LARGE, "The body has more than %d bytes.", REQUEST_MEMORY_BODY_MAX);
+	exchange_refuse(exchange, &err);
+}
+
+bool exchange_pour(struct exchange *exchange, const void *bytes, size_t length)
+{
+	exchange->received_bytes += (int64_t)length;
+	metric_add(METRIC_RECEIVED_BYTES, (int64_t)length);
+	if (exchange->dropping)
+		return exchange->received_bytes <= EXCHANGE_DROPPED_BODY_MAX;
+	if (exchange->route->body == BODY_MEMORY) {
+		collect(exchange, bytes, length);
+	} else if (!exchange->route->upload->write(&exchange->request, bytes, length)) {
+		exchange->dropping = true;
+		(void)exchange_call(exchange);
+	}
+	return true;
+}
+
+static bool leave_later(struct sleeper *sleeper)
+{
+	struct exchange *exchange = (struct exchange *)((char *)sleeper - offsetof(struct exchange, sleeper));
+
+	return exchange->reply.later_ops->leave(exchange->reply.later, &exchange->waiter);
+}
+
+/* Fills a fresh reply from one that had to wait. */
+static void resume_later(struct exchange *exchange)
+{
+	const struct later_ops *ops = exchange->reply.later_ops;
+	void *later = TAKE(exchange->reply.later);
+
+	reply_finish(&exchange->reply);
+	reply_init(&exchange->reply);
+	ops->resume(later, &exchange->request, &exchange->reply);
+}
+
+/* On a worker: brings a reply that has to wait as far as it gets, and wakes the connection once it can be
+ * sent. */
+static void settle(struct exchange *exchange)
+{
+	struct reply *reply = &exchange->reply;
+
+	while (reply->kind == REPLY_LATER) {
+		sleeper_set_leave(&exchange->sleeper, leave_later);
+		/* From here on the exchange is another thread's, unless ready says so. */
+		if (!reply->later_ops->ready(reply->later, &exchange->waiter))
+			return;
+		sleeper_set_leave(&exchange->sleeper, NULL);
+		resume_later(exchange);
+	}
+	exchange->answered = true;
+	sleeper_wake(&exchange->sleeper);
+}
+
+static struct exchange *of_job(struct job *job)
+{
+	return (struct exchange *)((char *)job - offsetof(struct exchange, job));
+}
+
+static void run_settle(struct job *job)
+{
+	settle(of_job(job));
+}
+
+static void wake_later(struct waiter *waiter)
+{
+	struct exchange *exchange = (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
+
+	sleeper_set_leave(&exchange->sleeper, NULL);
+	exchange->job.run = run_settle;
+	workers_submit_always(exchange->traffic->workers, &exchange->job);
+}
+
+static void run_begin(struct job *job)
+{
+	struct exchange *exchange = of_job(job);
+	void *services = exchange->traffic->settings.services;
+
+	if (!exchange->route->upload->begin(services, &exchange->request, &exchange->reply)) {
+		settle(exchange);
+		return;
+	}
+	exchange->upload_open = true;
+	sleeper_wake(&exchange->sleeper);
+}
+
+static void run_handler(struct job *job)
+{
+	struct exchange *exchange = of_job(job);
+
+	exchange->upload_open = false;
+	exchange->route->handle(exchange->traffic->settings.services, &exchange->request, &exchange->reply);
+	settle(exchange);
+}
+
+static void refuse_busy(struct exchange *exchange)
+{
+	struct err err;
+
+	(void)err_set(&err, ERR_BUSY, "All workers are busy and the queue is full.");
+	metric_add(METRIC_BUSY, 1);
+	exchange_refuse(exchange, &err);
+}
+
+/* Hands the exchange to a worker and sleeps. While the server closes, nothing is begun and the connection
+ * ends. */
+static bool employ(struct exchange *exchange, void (*run)(struct job *job), bool admitted)
+{
+	struct workers *workers = exchange->traffic->workers;
+
+	if (!sleeper_prepare(&exchange->sleeper, NULL))
+		return false;
+	exchange->job.run = run;
+	exchange->waiter.wake = wake_later;
+	if (admitted) {
+		workers_submit_always(workers, &exchange->job);
+	} else if (!workers_submit(workers, &exchange->job)) {
+		sleeper_cancel(&exchange->sleeper);
+		refuse_busy(exchange);
+		return false;
+	}
+	return sleeper_sleep(&exchange->sleeper);
+}
+
+bool exchange_begin_upload(struct exchange *exchange)
+{
+	return employ(exchange, run_begin, false);
+}
+
+bool exchange_call(struct exchange *exchange)
+{
+	exchange->called = true;
+	return employ(exchange, run_handler, exchange->route->body == BODY_UPLOAD);
+}

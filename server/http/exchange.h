@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One request on its way through the front: what it asks, where it stands, what it answers; and the jobs that
+ * workers do for it while its connection sleeps. */
+#ifndef SERVER_HTTP_EXCHANGE_H
+#define SERVER_HTTP_EXCHANGE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/waiter.h"
+#include "server/http/front.h"
+#include "server/http/reply.h"
+#include "server/http/request.h"
+#include "server/http/sleepers.h"
+#include "server/http/workers.h"
+
+/* What all exchanges share. */
+struct traffic {
+	pthread_mutex_t mutex; /* guards running and draining */
+	pthread_cond_t quiet;
+	unsigned running;
+	bool draining;
+	struct front_settings settings; /* from here on: immutable, or with a lock of its own */
+	struct workers *workers;
+	struct sleepers sleepers;
+};
+
+void traffic_init(struct traffic *traffic, const struct front_settings *settings);
+void traffic_finish(struct traffic *traffic);
+
+/* Asks clients to leave after their running request, and waits until none runs, for at most this long. */
+void traffic_drain(struct traffic *traffic, unsigned timeout_s);
+
+/* Owned by the connection's thread, but by a worker while the connection sleeps. */
+struct exchange {
+	struct traffic *traffic;
+	struct request request;
+	struct err target_err; /* why the target is no good; ERR_NONE if it is */
+	const struct route *route;
+	struct reply reply;
+	int64_t received_bytes;
+	int64_t sent_bytes;
+
+	/* Where it stands, as its connection's thread sees it. */
+	bool running;    /* counts in traffic->running */
+	bool head_taken; /* matched, and the upload has begun */
+	bool dropping;   /* what is left of the body is not wanted */
+	bool called;     /* the handler has been, or need not be */
+	bool sent;
+	/* The same, as workers tell it. */
+	bool upload_open; /* begin has succeeded; abort it unless the handler is called */
+	bool answered;    /* the reply is filled */
+
+	struct sleeper sleeper;
+	struct waiter waiter; /* for a later reply or a feed */
+	struct job job;
+};
+
+/* Begins with the target as it was sent. */
+struct exchange *exchange_create(
+	struct traffic *traffic, struct MHD_Connection *connection, const char *target);
+void exchange_destroy(struct exchange *exchange);
+
+/* Counts it among the running ones. */
+void exchange_enter(struct exchange *exchange);
+
+/* Finds the route and refuses what can be refused by the head alone; then the reply is filled and nothing is
+ * called. */
+void exchange_match(struct exchange *exchange);
+
+/* Takes a piece of the body. False: the client goes on and on with a body that is not wanted. */
+bool exchange_pour(struct exchange *exchange, const void *bytes, size_t length);
+
+/* Have workers begin the upload, or call the handler. True: the connection sleeps; when it is called again
+ * the outcome is there. False: the outcome is there already. */
+bool exchange_begin_upload(struct exchange *exchange);
+bool exchange_call(struct exchange *exchange);
+
+/* Fills the reply with this refusal; no handler will be called. */
+void exchange_refuse(struct exchange *exchange, const struct err *err);
+
+enum { EXCHANGE_DROPPED_BODY_MAX = 1 << 30 };
+
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/front.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/http/exchange.h"
+#include "server/http/listener.h"
+#include "server/http/responses.h"
+#include "server/metrics.h"
+
+enum { CONNECTION_MEMORY = 32 << 10, QUEUE_PER_WORKER = 128, PEM_MAX = 1 << 20, OPTIONS_MAX = 16 };
+
+/* AES-GCM first, and the server's order: what the processor does fastest. */
+static const char tls_priorities[] =
+	"NORMAL:%SERVER_PRECEDENCE:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305";
+
+struct front {
+	struct traffic traffic;
+	struct MHD_Daemon *daemon;
+	int listen_fd; /* libmicrohttpd's while the daemon accepts */
+	char *url;
+	struct buffer certificate;
+	struct buffer key;
+};
+
+static const struct {
+	const char *name;
+	enum method method;
+} methods[] = {
+	{"GET", METHOD_GET},
+	{"HEAD", METHOD_HEAD},
+	{"PUT", METHOD_PUT},
+	{"POST", METHOD_POST},
+	{"DELETE", METHOD_DELETE},
+	{"OPTIONS", METHOD_OPTIONS},
+};
+
+static enum method parse_method(const char *name)
+{
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+		if (strcmp(name, methods[i].name) == 0)
+			return methods[i].method;
+	}
+	return METHOD_OTHER;
+}
+
+static const char *find_header(const void *headers, const char *name)
+{
+	return MHD_lookup_connection_value((struct MHD_Connection *)headers, MHD_HEADER_KIND, name);
+}
+
+static void write_client(struct MHD_Connection *connection, char *out, size_t size)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info ? info->client_addr : NULL;
+	const void *number = NULL;
+
+	if (address && address->sa_family == AF_INET)
+		number = &((const struct sockaddr_in *)address)->sin_addr;
+	else if (address && address->sa_family == AF_INET6)
+		number = &((const struct sockaddr_in6 *)address)->sin6_addr;
+	if (number)
+		(void)inet_ntop(address->sa_family, number, out, (socklen_t)size);
+}
+
+static void read_head(
+	struct request *request, struct MHD_Connection *connection, const char *method, const char *version)
+{
+	const char *length = find_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *coding = find_header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+
+	request->method = parse_method(method);
+	request->http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
+	request->headers = connection;
+	request->find_header = find_header;
+	if (coding || !length || !number_parse(length, &request->content_length))
+		request->content_length = -1;
+	request->has_body = coding || request->content_length > 0;
+	write_client(connection, request->client, sizeof request->client);
+}
+
+/* A client that does not wait for "100 Continue" sends its body whatever we say, and many listen only when it
+ * is sent. */
+static bool sends_body_anyway(const struct request *request)
+{
+	return !request_header(request, MHD_HTTP_HEADER_EXPECT) &&
+	       request->content_length <= EXCHANGE_DROPPED_BODY_MAX;
+}
+
+static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
+{
+	struct MHD_Response *response = response_create(exchange);
+	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)exchange->reply.status, response);
+
+	MHD_destroy_response(response);
+	exchange->sent = queued == MHD_YES;
+	return queued;
+}
+
+/* Step one: match and refuse early. Called again after the sleep in which an upload is begun. */
+static enum MHD_Result take_head(
+	struct exchange *exchange, struct MHD_Connection *connection, const char *method, const char *version)
+{
+	bool is_upload;
+
+	if (!exchange->running) {
+		exchange_enter(exchange);
+		read_head(&exchange->request, connection, method, version);
+		exchange_match(exchange);
+		is_upload = !exchange->answered && exchange->route->body == BODY_UPLOAD;
+		if (is_upload && exchange_begin_upload(exchange))
+			return MHD_YES;
+	}
+	exchange->head_taken = true;
+	if (!exchange->answered)
+		return exchange->route->body != BODY_UPLOAD || exchange->upload_open ? MHD_YES : MHD_NO;
+	exchange->called = true;
+	exchange->dropping = true;
+	if (exchange->request.has_body && !sends_body_anyway(&exchange->request))
+		return send_reply(exchange, connection);
+	/* Answered on its first call, a request would cost its connection. */
+	return MHD_YES;
+}
+
+/* Step two: pour the body into what the route asked for. */
+static enum MHD_Result take_body(struct exchange *exchange, const char *bytes, size_t *length)
+{
+	size_t poured = *length;
+
+	*length = 0;
+	return exchange_pour(exchange, bytes, poured) ? MHD_YES : MHD_NO;
+}
+
+/* Step three: call the handler and send what it answers. Without an answer the server is closing. */
+static enum MHD_Result call_and_send(struct exchange *exchange, struct MHD_Connection *connection)
+{
+	if (!exchange->called && exchange_call(exchange))
+		return MHD_YES;
+	return exchange->answered ? send_reply(exchange, connection) : MHD_NO;
+}
+
+static enum MHD_Result on_access(void *argument, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *bytes, size_t *length, void **context)
+{
+	struct exchange *exchange = *context;
+
+	if (!exchange->head_taken)
+		return take_head(exchange, connection, method, version);
+	if (*length > 0)
+		return take_body(exchange, bytes, length);
+	return call_and_send(exchange, connection);
+}
+
+static void *on_target(void *argument, const char *target, struct MHD_Connection *connection)
+{
+	return exchange_create(argument, connection, target);
+}
+
+/* How it ended, where that was not in order. */
+static const char *const endings[] = {
+	[MHD_REQUEST_TERMINATED_WITH_ERROR] = "broken",
+	[MHD_REQUEST_TERMINATED_TIMEOUT_REACHED] = "timeout",
+	[MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN] = "shutdown",
+	[MHD_REQUEST_TERMINATED_READ_ERROR] = "client gone",
+	[MHD_REQUEST_TERMINATED_CLIENT_ABORT] = "client gone",
+};
+
+static const char *unless_empty(const char *text)
+{
+	return *text ? text : NULL;
+}
+
+static void log_exchange(
+	const struct exchange *exchange, const char *method, enum MHD_RequestTerminationCode ending)
+{
+	const struct request *request = &exchange->request;
+	const struct reply *reply = &exchange->reply;
+	char status[16];
+	char bytes[24];
+	char ms[24];
+
+	if (!log_enabled(LOG_LEVEL_INFO))
+		return;
+	(void)snprintf(status, sizeof status, "%d", reply->status);
+	(void)snprintf(bytes, sizeof bytes, "%lld", (long long)exchange->sent_bytes);
+	(void)snprintf(ms, sizeof ms, "%.1f", (double)(clock_monotonic_us() - request->started_us) / 1000);
+	log_event(LOG_LEVEL_INFO, "request", "method", method, "path", request->log_path, "status",
+		exchange->sent ? status : NULL, "bytes", bytes, "ms", ms, "client",
+		unless_empty(request->client), "who", unless_empty(request->who), "note",
+		unless_empty(reply->note), "problem", reply->problem ? err_name(reply->problem) : NULL, "end",
+		endings[ending], NULL);
+}
+
+static const char *method_name(enum method method)
+{
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+		if (methods[i].method == method)
+			return methods[i].name;
+	}
+	return "other";
+}
+
+/* Step four: complete. */
+static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
+	enum MHD_RequestTerminationCode ending)
+{
+	struct exchange *exchange = TAKE(*(struct exchange **)context);
+
+	if (!exchange)
+		return;
+	log_exchange(exchange, exchange->running ? method_name(exchange->request.method) : NULL, ending);
+	metric_add(METRIC_SENT_BYTES, exchange->sent_bytes);
+	if (exchange->sent)
+		metric_add(METRIC_REQUESTS, 1);
+	if (exchange->reply.problem)
+		metric_refused(exchange->reply.problem);
+	exchange_destroy(exchange);
+}
+
+/* request_set_target decodes, since it must see what was sent. */
+static size_t keep_escapes(void *argument, struct MHD_Connection *connection, char *text)
+{
+	return strlen(text);
+}
+
+static void on_log(void *argument, const char *format, va_list args)
+{
+	char text[240];
+
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		return;
+	(void)vsnprintf(text, sizeof text, format, args);
+	text[strcspn(text, "\r\n")] = '\0';
+	log_event(LOG_LEVEL_DEBUG, "connection", "text", text, NULL);
+}
+
+static void set_defaults(struct front_settings *settings)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned cores = online > 0 ? (unsigned)online : 1;
+
+	if (settings->threads == 0)
+		settings->threads = cores < 2 ? 2 : cores;
+	if (settings->workers == 0)
+		settings->workers = cores < 4 ? 8 : 2 * cores;
+	if (settings->max_connections < settings->threads)
+		settings->max_connections = settings->threads;
+}
+
+static bool read_tls_files(struct front *front, struct err *err)
+{
+	const struct front_settings *settings = &front->traffic.settings;
+
+	return !settings->tls_certificate ||
+	       (file_read_all(settings->tls_certificate, PEM_MAX, &front->certificate, err) &&
+		       file_read_all(settings->tls_key, PEM_MAX, &front->key, err));
+}
+
+/* epoll with TLS would burn a core whenever a client stalls in its handshake. */
+static unsigned daemon_flags(const struct front *front)
+{
+	unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+
+	return flags | (front->traffic.settings.tls_certificate ? MHD_USE_TLS | MHD_USE_POLL_INTERNAL_THREAD
+								: MHD_USE_EPOLL_INTERNAL_THREAD);
+}
+
+static size_t daemon_options(struct front *front, struct MHD_OptionItem options[OPTIONS_MAX])
+{
+	const struct front_settings *settings = &front->traffic.settings;
+	size_t count = 0;
+
+	options[count++] = (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, front->listen_fd, NULL};
+	options[count++] =
+		(struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL};
+	options[count++] =
+		(struct MHD_OptionItem){MHD_OPTION_CONNECTION_LIMIT, settings->max_connections, NULL};
+	options[count++] =
+		(struct MHD_OptionItem){MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_timeout_s, NULL};
+	/* One thread is no pool, says libmicrohttpd. */
+	if (settings->threads > 1)
+		options[count++] =
+			(struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, settings->threads, NULL};
+	if (settings->tls_certificate) {
+		options[count++] = (struct MHD_OptionItem){
+			MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)buffer_string(&front->certificate)};
+		options[count++] = (struct MHD_OptionItem){
+			MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)buffer_string(&front->key)};
+		options[count++] =
+			(struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)tls_priorities};
+	}
+	options[count++] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+	return count;
+}
+
+static bool start_daemon(struct front *front, struct err *err)
+{
+	struct MHD_OptionItem options[OPTIONS_MAX];
+
+	(void)daemon_options(front, options);
+	/* The logger comes first, so that complaints about the other options reach it. */
+	front->daemon = MHD_start_daemon(daemon_flags(front), 0, NULL, NULL, on_access, front,
+		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target,
+		&front->traffic, MHD_OPTION_NOTIFY_COMPLETED, on_completed, front,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	if (front->daemon)
+		return true;
+	/* libmicrohttpd has closed the socket, or not, depending on what failed: better leaked than closed
+	 * twice. */
+	(void)TAKE_FD(front->listen_fd);
+	return err_set(err, ERR_INTERNAL, "the HTTP server does not start at %s%s", front->url,
+		front->certificate.length ? ": is the certificate for that key?" : "");
+}
+
+static bool start(struct front *front, struct err *err)
+{
+	const struct front_settings *settings = &front->traffic.settings;
+
+	if (!read_tls_files(front, err) || !listener_open(settings->listen, &front->listen_fd, err))
+		return false;
+	front->url = mem_printf(
+		"http%s://%s", settings->tls_certificate ? "s" : "", listener_address(front->listen_fd).text);
+	return workers_create(settings->workers, (size_t)settings->workers * QUEUE_PER_WORKER,
+		       &front->traffic.workers, err) &&
+	       start_daemon(front, err);
+}
+
+bool front_open(const struct front_settings *settings, struct front **out, struct err *err)
+{
+	struct front *front = mem_zero(1, sizeof *front);
+
+	front->listen_fd = -1;
+	traffic_init(&front->traffic, settings);
+	set_defaults(&front->traffic.settings);
+	if (!start(front, err)) {
+		front_close(front);
+		return false;
+	}
+	*out = front;
+	return true;
+}
+
+const char *front_url(const struct front *front)
+{
+	return front->url;
+}
+
+static void stop_daemon(struct front *front)
+{
+	(void)MHD_quiesce_daemon(front->daemon);
+	/* The socket is out of every epoll set now: who connects is refused instead of left to wait. */
+	(void)shutdown(front->listen_fd, SHUT_RDWR);
+	traffic_drain(&front->traffic, front->traffic.settings.drain_timeout_s);
+	sleepers_close(&front->traffic.sleepers);
+	MHD_stop_daemon(front->daemon);
+}
+
+void front_close(struct front *front)
+{
+	if (!front)
+		return;
+	if (front->daemon)
+		stop_daemon(front);
+	workers_destroy(front->traffic.workers);
+	own_close(&front->listen_fd);
+	traffic_finish(&front->traffic);
+	buffer_finish(&front->certificate);
+	buffer_finish(&front->key);
+	free(front->url);
+	free(front);
+}

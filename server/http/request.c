@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/request.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+
+static const char token_prefix[] = "/-/t/";
+
+const char *request_header(const struct request *request, const char *name)
+{
+	return request->find_header ? request->find_header(request->headers, name) : NULL;
+}
+
+/* Decodes what can be decoded, so that no spelling of a token's path escapes the log's eye. */
+static void decode_leniently(char *text)
+{
+	char *out = text;
+
+	for (const char *in = text; *in; in++) {
+		unsigned byte;
+		int used = 0;
+
+		if (*in == '%' && isxdigit((unsigned char)in[1]) && isxdigit((unsigned char)in[2]) &&
+			sscanf(in, "%%%2x%n", &byte, &used) == 1 && used == 3 && byte != 0) {
+			*out++ = (char)byte;
+			in += 2;
+		} else {
+			*out++ = *in;
+		}
+	}
+	*out = '\0';
+}
+
+/* The target as it may be logged: what follows /-/t/ is hidden wherever it stands. */
+static char *loggable(const char *target)
+{
+	AUTO_FREE char *text = mem_dup_n(target, strnlen(target, REQUEST_TARGET_MAX));
+	char *token;
+	char *end;
+
+	decode_leniently(text);
+	token = strstr(text, token_prefix);
+	if (!token)
+		return TAKE(text);
+	token += strlen(token_prefix);
+	end = token + strcspn(token, "/?");
+	return mem_printf("%.*s…%s", (int)(token - text), text, end);
+}
+
+/* Whether a host (followed by anything that may follow one) is in the list of hub.hosts. */
+static bool is_hub_host(const char *host, size_t length, const char *hosts)
+{
+	size_t name_length;
+
+	for (const char *name = hosts ? hosts : ""; *name; name += name_length) {
+		name += strspn(name, ", \t");
+		name_length = strcspn(name, ", \t");
+		if (name_length && name_length == length && strncasecmp(name, host, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Steps over "http://" or "https://" (with the slashes that are asked for at least); NULL if it is neither.
+ */
+static const char *skip_scheme(const char *text, size_t slashes)
+{
+	size_t length = strncasecmp(text, "https:", 6) == 0 ? 6 : strncasecmp(text, "http:", 5) == 0 ? 5 : 0;
+	size_t found = strspn(text + length, "/");
+
+	if (!length || found < slashes || found > 2)
+		return NULL;
+	return text + length + found;
+}
+
+/* Takes the authority off "host:port/path": *path begins at the slash, or at the end. */
+static bool strip_host(const char *text, const char *hosts, const char **path, struct err *err)
+{
+	size_t authority = strcspn(text, "/");
+	size_t host = strcspn(text, ":/");
+
+	if (!is_hub_host(text, host, hosts))
+		return err_set(err, ERR_BAD_REQUEST,
+			"This server does not stand for the host \"%.*s\"; see hub.hosts.",
+			(int)(host < 100 ? host : 100), text);
+	*path = text + authority;
+	return true;
+}
+
+/* Every segment is a name: not empty, not a step up or down. */
+static bool check_segments(const char *path, struct err *err)
+{
+	if (strcmp(path, "/") == 0)
+		return true;
+	for (const char *at = path; *at; at += strcspn(at, "/")) {
+		size_t length = strcspn(++at, "/");
+
+		if (length == 0)
+			return err_set(err, ERR_BAD_REQUEST, "The path has an empty segment.");
+		if (strncmp(at, "..", length) == 0 && length <= 2)
+			return err_set(err, ERR_BAD_REQUEST, "The path has a \".\" or \"..\" segment.");
+	}
+	return true;
+}
+
+static bool has_controls(const char *text)
+{
+	for (const char *c = text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+/* Reads the path as it was sent into decoded text. */
+static bool decode_path(char *path, struct err *err)
+{
+	for (const char *at = strchr(path, '%'); at; at = strchr(at + 1, '%')) {
+		if (strncasecmp(at, "%2f", 3) == 0)
+			return err_set(err, ERR_BAD_REQUEST, "The path has a percent-encoded slash.");
+	}
+	if (!uri_decode(path, false) || has_controls(path))
+		return err_set(err, ERR_BAD_REQUEST, "The path has a broken or forbidden percent-encoding.");
+	return true;
+}
+
+/* Takes "/-/t/<token>" off; the token is the caller's, NULL if there is none. */
+static bool strip_token(const char **path, char **token, struct err *err)
+{
+	size_t length;
+
+	if (strncmp(*path, token_prefix, strlen(token_prefix)) != 0)
+		return true;
+	*path += strlen(token_prefix);
+	length = strcspn(*path, "/");
+	if (length == 0)
+		return err_set(err, ERR_BAD_REQUEST, "The path has an empty token.");
+	*token = mem_dup_n(*path, length);
+	*path += length;
+	return true;
+}
+
+/* Takes "/https://<host>" and "/https:/<host>" off. */
+static bool strip_embedded_host(const char **path, const char *hosts, struct err *err)
+{
+	const char *host = **path == '/' ? skip_scheme(*path + 1, 1) : NULL;
+
+	return !host || strip_host(host, hosts, path, err);
+}
+
+static char *without_trailing_slash(const char *path)
+{
+	size_t length = strlen(path);
+
+	if (length == 0)
+		return mem_dup("/");
+	return mem_dup_n(
+		path, length > 1 && path[length - 1] == '/' && path[length - 2] != '/' ? length - 1 : length);
+}
+
+/* From the path as it was sent to the one that routes and handlers see. */
+static bool rewrite_path(struct request *request, char *sent, const char *hosts, struct err *err)
+{
+	const char *path = sent;
+	const char *absolute = skip_scheme(sent, 2);
+	AUTO_FREE char *token = NULL;
+	AUTO_FREE char *rewritten = NULL;
+
+	if (absolute && !strip_host(absolute, hosts, &path, err))
+		return false;
+	if (*path != '/' && !absolute)
+		return err_set(err, ERR_BAD_REQUEST, "The request's target is no path.");
+	if (!strip_token(&path, &token, err) || !strip_embedded_host(&path, hosts, err))
+		return false;
+	rewritten = without_trailing_slash(path);
+	if (!check_segments(rewritten, err))
+		return false;
+	request->path = TAKE(rewritten);
+	request->path_token = TAKE(token);
+	request->rest = request->path + strlen(request->path);
+	return true;
+}
+
+bool request_set_target(struct request *request, const char *target, const char *hosts, struct err *err)
+{
+	size_t path_length = strcspn(target, "?");
+	const char *query = target[path_length] ? target + path_length + 1 : NULL;
+	AUTO_FREE char *sent = NULL;
+
+	request->log_path = loggable(target);
+	if (strnlen(target, REQUEST_TARGET_MAX + 1) > REQUEST_TARGET_MAX)
+		return err_set(err, ERR_BAD_REQUEST, "The request's target has more than %d bytes.",
+			REQUEST_TARGET_MAX);
+	sent = mem_dup_n(target, path_length);
+	if (!decode_path(sent, err) || !rewrite_path(request, sent, hosts, err))
+		return false;
+	if (!query_parse(query, &request->query))
+		return err_set(err, ERR_BAD_REQUEST,
+			"The query has a broken percent-encoding or more than %d parameters.", URI_QUERY_MAX);
+	return true;
+}
+
+const char *request_token(const struct request *request)
+{
+	const char *value = request_header(request, "Authorization");
+
+	if (value && strncasecmp(value, "Bearer ", 7) == 0)
+		return value + 7 + strspn(value + 7, " ");
+	return request->path_token;
+}
+
+/* The weight of one item of Accept ("text/html;level=1;q=0.8"), in thousandths. */
+static int item_weight(const char *item, size_t length)
+{
+	for (const char *at = item; (at = memchr(at, ';', length - (size_t)(at - item))); at++) {
+		const char *parameter = at + 1 + strspn(at + 1, " \t");
+
+		if (strncasecmp(parameter, "q=", 2) == 0) {
+			double weight = strtod(parameter + 2, NULL);
+
+			return weight >= 0 && weight < 1 ? (int)(weight * 1000) : 1000;
+		}
+	}
+	return 1000;
+}
+
+/* The weight that Accept gives a media type: that of the most specific item which covers it, 0 if none does.
+ */
+static int accept_weight(const char *accept, const char *type, const char *range)
+{
+	const char *const forms[] = {type, range, "*/*"};
+	int weights[] = {-1, -1, -1};
+
+	for (const char *item = accept; *item; item += strcspn(item, ",")) {
+		size_t name;
+
+		item += strspn(item, ", \t");
+		name = strcspn(item, ",; \t");
+		for (int i = 0; i < 3; i++) {
+			if (name == strlen(forms[i]) && strncasecmp(item, forms[i], name) == 0)
+				weights[i] = item_weight(item, strcspn(item, ","));
+		}
+	}
+	for (int i = 0; i < 3; i++) {
+		if (weights[i] >= 0)
+			return weights[i];
+	}
+	return 0;
+}
+
+bool request_wants_html(const struct request *request)
+{
+	const char *accept = request_header(request, "Accept");
+
+	return accept && accept_weight(accept, "text/html", "text/*") >
+				 accept_weight(accept, "application/json", "application/*");
+}
+
+void request_finish(struct request *request)
+{
+	free(TAKE(request->path));
+	free(TAKE(request->log_path));
+	free(TAKE(request->path_token));
+	query_finish(&request->query);
+	buffer_finish(&request->body);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/responses.h"
+
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/http/problem.h"
+#include "server/metrics.h"
+
+enum {
+	TLS_BLOCK = 256 << 10,
+	/* Chunks are made in the connection's memory; the response's own block stays unused. */
+	STREAM_BLOCK = 1 << 10
+};
+
+static const struct {
+	const char *name;
+	const char *value;
+} on_every_answer[] = {
+	{"Server", "larder/" LARDER_VERSION},
+	{"X-Content-Type-Options", "nosniff"},
+	{"Access-Control-Allow-Origin", "*"},
+	{"Access-Control-Expose-Headers", "Content-Length, ETag, Repr-Digest, Cache-Status"},
+	{"Cross-Origin-Resource-Policy", "cross-origin"},
+};
+
+static bool leave_feed(struct sleeper *sleeper)
+{
+	struct exchange *exchange = (struct exchange *)((char *)sleeper - offsetof(struct exchange, sleeper));
+
+	return exchange->reply.feed_ops->leave(exchange->reply.feed, &exchange->waiter);
+}
+
+static void wake_stream(struct waiter *waiter)
+{
+	struct exchange *exchange = (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
+
+	sleeper_wake(&exchange->sleeper);
+}
+
+/* Resets the connection, so that no client takes what it has for the whole. Disconnecting sends the RST
+ * before libmicrohttpd's shutdown() could send an orderly FIN; under TLS the missing last chunk has to do. */
+static ssize_t cut(struct exchange *exchange)
+{
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(exchange->sleeper.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	metric_add(METRIC_CUTS, 1);
+	if (info && !exchange->traffic->settings.tls_certificate) {
+		(void)setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+		(void)connect(info->connect_fd, &nowhere, sizeof nowhere);
+	}
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* Reads until there is something to send or the connection sleeps: libmicrohttpd spins on a reader that just
+ * answers 0. */
+static ssize_t read_feed(void *argument, uint64_t offset, char *bytes, size_t length)
+{
+	struct exchange *exchange = argument;
+	const struct reply *reply = &exchange->reply;
+	enum feed_result result;
+	size_t got = 0;
+
+	do {
+		if (!sleeper_prepare(&exchange->sleeper, leave_feed))
+			return cut(exchange);
+		result = reply->feed_ops->read(
+			reply->feed, (int64_t)offset, bytes, length, &got, &exchange->waiter);
+		if (result != FEED_WAIT)
+			sleeper_cancel(&exchange->sleeper);
+		else if (sleeper_sleep(&exchange->sleeper))
+			return 0;
+	} while (result == FEED_WAIT);
+	if (result == FEED_CUT)
+		return cut(exchange);
+	if (result == FEED_END)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	exchange->sent_bytes += (int64_t)got;
+	return (ssize_t)got;
+}
+
+static struct MHD_Response *stream_response(struct exchange *exchange)
+{
+	exchange->waiter.wake = wake_stream;
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_feed, exchange, NULL);
+}
+
+static ssize_t read_file(void *argument, uint64_t offset, char *bytes, size_t length)
+{
+	const struct reply *reply = &((struct exchange *)argument)->reply;
+	struct err err;
+	size_t got;
+
+	if (!file_read_at(reply->fd, bytes, length, reply->offset + (int64_t)offset, &got, &err) || got == 0)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	return (ssize_t)got;
+}
+
+/* sendfile where it can be; TLS needs large blocks instead. */
+static struct MHD_Response *file_response(struct exchange *exchange)
+{
+	struct reply *reply = &exchange->reply;
+
+	exchange->sent_bytes = reply->size;
+	if (exchange->traffic->settings.tls_certificate)
+		return MHD_create_response_from_callback(
+			(uint64_t)reply->size, TLS_BLOCK, read_file, exchange, NULL);
+	return MHD_create_response_from_fd_at_offset64(
+		(uint64_t)reply->size, TAKE_FD(reply->fd), (uint64_t)reply->offset);
+}
+
+static struct MHD_Response *bytes_response(struct exchange *exchange)
+{
+	struct reply *reply = &exchange->reply;
+
+	exchange->sent_bytes = (int64_t)reply->length;
+	return MHD_create_response_from_buffer(reply->length, TAKE(reply->bytes), MHD_RESPMEM_MUST_FREE);
+}
+
+static struct MHD_Response *empty_response(struct exchange *exchange)
+{
+	return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+}
+
+/* Never asked: these answers have no body. */
+static ssize_t read_nothing(void *argument, uint64_t offset, char *bytes, size_t length)
+{
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* An answer to HEAD, or a 304: the length of a body that is not sent. libmicrohttpd cannot be silent about
+ * the length and keep the connection. */
+static struct MHD_Response *bodiless_response(const struct exchange *exchange)
+{
+	const struct reply *reply = &exchange->reply;
+	bool known = reply->head_length >= 0;
+	struct MHD_Response *response =
+		MHD_create_response_from_callback(known ? (uint64_t)reply->head_length : MHD_SIZE_UNKNOWN,
+			STREAM_BLOCK, read_nothing, NULL, NULL);
+
+	if (response && !known)
+		(void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+	return response;
+}
+
+static bool is_bodiless(const struct exchange *exchange)
+{
+	const struct reply *reply = &exchange->reply;
+	bool head = exchange->request.method == METHOD_HEAD;
+
+	if (reply->kind == REPLY_STREAM)
+		return head;
+	return reply->kind == REPLY_EMPTY &&
+	       (reply->status == 304 || (head && reply->status == 200) || (head && reply->head_length >= 0));
+}
+
+static struct MHD_Response *body_response(struct exchange *exchange)
+{
+	static struct MHD_Response *(*const by_kind[])(struct exchange *) = {
+		[REPLY_EMPTY] = empty_response,
+		[REPLY_BYTES] = bytes_response,
+		[REPLY_FILE] = file_response,
+		[REPLY_STREAM] = stream_response,
+		[REPLY_LATER] = empty_response,
+	};
+	struct MHD_Response *response;
+
+	response =
+		is_bodiless(exchange) ? bodiless_response(exchange) : by_kind[exchange->reply.kind](exchange);
+	if (!response)
+		abort();
+	if (exchange->request.method == METHOD_HEAD)
+		exchange->sent_bytes = 0;
+	return response;
+}
+
+static bool is_draining(struct traffic *traffic)
+{
+	LOCKED(&traffic->mutex);
+	return traffic->draining;
+}
+
+struct MHD_Response *response_create(struct exchange *exchange)
+{
+	const struct reply *reply = &exchange->reply;
+	struct MHD_Response *response;
+	struct err err;
+
+	/* Closing in order would be the only end that an HTTP/1.0 client can see: no failure would show. */
+	if (reply->kind == REPLY_STREAM && exchange->request.http_1_0 &&
+		exchange->request.method != METHOD_HEAD) {
+		(void)err_set(&err, ERR_INTERNAL, "a handler answered an HTTP/1.0 client with a stream");
+		problem_reply(&exchange->reply, &err);
+	}
+	response = body_response(exchange);
+	for (size_t i = 0; i < sizeof on_every_answer / sizeof *on_every_answer; i++)
+		(void)MHD_add_response_header(response, on_every_answer[i].name, on_every_answer[i].value);
+	for (size_t i = 0; i < reply->header_count; i++)
+		(void)MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+	if (is_draining(exchange->traffic))
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	return response;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Turns a reply into what libmicrohttpd sends: the body's five kinds, and the headers that every answer
+ * carries. */
+#ifndef SERVER_HTTP_RESPONSES_H
+#define SERVER_HTTP_RESPONSES_H
+
+#include "server/http/exchange.h"
+
+struct MHD_Response;
+
+/* A response for the exchange's reply; never NULL. A feed stays the exchange's, bytes and descriptors go to
+ * the response. */
+struct MHD_Response *response_create(struct exchange *exchange);
+
+#endif

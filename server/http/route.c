@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	enum method method;
+	const char *names; /* as Allow lists them */
+} allow_names[] = {
+	{METHOD_GET, "GET, HEAD"},
+	{METHOD_PUT, "PUT"},
+	{METHOD_POST, "POST"},
+	{METHOD_DELETE, "DELETE"},
+};
+
+/* What the pattern leaves of the path: "" for a literal, NULL if it does not match. */
+static const char *match(const char *pattern, const char *path)
+{
+	size_t length = strlen(pattern);
+
+	if (length && pattern[length - 1] == '*')
+		return strncmp(pattern, path, length - 1) == 0 ? path + length - 1 : NULL;
+	return strcmp(pattern, path) == 0 ? path + length : NULL;
+}
+
+static bool answers(enum method row, enum method asked)
+{
+	return row == asked || (row == METHOD_GET && asked == METHOD_HEAD);
+}
+
+static void write_allow(unsigned methods, char allow[64])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < sizeof allow_names / sizeof *allow_names; i++) {
+		if (methods & 1u << allow_names[i].method)
+			used += (size_t)snprintf(
+				allow + used, 64 - used, "%s%s", used ? ", " : "", allow_names[i].names);
+	}
+	(void)snprintf(allow + used, 64 - used, "%sOPTIONS", used ? ", " : "");
+}
+
+const struct route *route_find(
+	const struct route *routes, size_t count, struct request *request, bool *path_known, char allow[64])
+{
+	unsigned methods = 0;
+
+	allow[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		const char *rest = match(routes[i].pattern, request->path);
+
+		if (rest && answers(routes[i].method, request->method)) {
+			request->rest = rest;
+			*path_known = true;
+			return &routes[i];
+		}
+		if (rest)
+			methods |= 1u << routes[i].method;
+	}
+	*path_known = methods != 0;
+	if (methods)
+		write_allow(methods, allow);
+	return NULL;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/sleepers.h"
+
+#include <microhttpd.h>
+#include <time.h>
+
+#include "common/own.h"
+
+enum { SWEEP_NS = 20 * 1000 * 1000 };
+
+void sleepers_init(struct sleepers *sleepers)
+{
+	pthread_condattr_t monotonic;
+
+	*sleepers = (struct sleepers){0};
+	(void)pthread_mutex_init(&sleepers->mutex, NULL);
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&sleepers->all_up, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
+}
+
+void sleepers_finish(struct sleepers *sleepers)
+{
+	(void)pthread_cond_destroy(&sleepers->all_up);
+	(void)pthread_mutex_destroy(&sleepers->mutex);
+}
+
+static void enter(struct sleeper *sleeper)
+{
+	struct sleepers *house = sleeper->house;
+
+	sleeper->previous = NULL;
+	sleeper->next = house->first;
+	if (house->first)
+		house->first->previous = sleeper;
+	house->first = sleeper;
+}
+
+static void get_up(struct sleeper *sleeper)
+{
+	struct sleepers *house = sleeper->house;
+
+	*(sleeper->previous ? &sleeper->previous->next : &house->first) = sleeper->next;
+	if (sleeper->next)
+		sleeper->next->previous = sleeper->previous;
+	sleeper->state = SLEEP_AWAKE;
+	if (!house->first)
+		(void)pthread_cond_signal(&house->all_up);
+}
+
+bool sleeper_prepare(struct sleeper *sleeper, bool (*leave)(struct sleeper *sleeper))
+{
+	LOCKED(&sleeper->house->mutex);
+	if (sleeper->house->closing)
+		return false;
+	sleeper->leave = leave;
+	sleeper->state = SLEEP_DROWSY;
+	enter(sleeper);
+	return true;
+}
+
+void sleeper_cancel(struct sleeper *sleeper)
+{
+	LOCKED(&sleeper->house->mutex);
+	get_up(sleeper);
+}
+
+bool sleeper_sleep(struct sleeper *sleeper)
+{
+	LOCKED(&sleeper->house->mutex);
+	if (sleeper->state == SLEEP_WOKEN) {
+		get_up(sleeper);
+		return false;
+	}
+	sleeper->state = SLEEP_ASLEEP;
+	MHD_suspend_connection(sleeper->connection);
+	return true;
+}
+
+void sleeper_wake(struct sleeper *sleeper)
+{
+	struct sleepers *house = sleeper->house;
+	LOCKED(&house->mutex);
+
+	if (sleeper->state == SLEEP_DROWSY) {
+		sleeper->state = SLEEP_WOKEN;
+		return;
+	}
+	/* Under the mutex: sleepers_close must not see an empty house before the connection is resumed. */
+	get_up(sleeper);
+	MHD_resume_connection(sleeper->connection);
+}
+
+void sleeper_set_leave(struct sleeper *sleeper, bool (*leave)(struct sleeper *sleeper))
+{
+	LOCKED(&sleeper->house->mutex);
+	sleeper->leave = leave;
+}
+
+static void wake_those_who_can_leave(struct sleepers *sleepers)
+{
+	struct sleeper *next;
+
+	for (struct sleeper *sleeper = sleepers->first; sleeper; sleeper = next) {
+		next = sleeper->next;
+		if (sleeper->state == SLEEP_ASLEEP && sleeper->leave && sleeper->leave(sleeper)) {
+			get_up(sleeper);
+			MHD_resume_connection(sleeper->connection);
+		}
+	}
+}
+
+static struct timespec after_ns(long ns)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ns;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return until;
+}
+
+void sleepers_close(struct sleepers *sleepers)
+{
+	LOCKED(&sleepers->mutex);
+	sleepers->closing = true;
+	/* Swept again and again, since one may be on its way into a wait while another is swept. */
+	while (sleepers->first) {
+		struct timespec until = after_ns(SWEEP_NS);
+
+		wake_those_who_can_leave(sleepers);
+		if (sleepers->first)
+			(void)pthread_cond_timedwait(&sleepers->all_up, &sleepers->mutex, &until);
+	}
+}

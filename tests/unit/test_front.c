@@ -1,0 +1,894 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "http_client.h"
+#include "server/http/front.h"
+#include "server/http/problem.h"
+#include "server/metrics.h"
+
+enum { FEED_MAX = 4 << 20, UPLOAD_MAX = 1 << 20 };
+
+/* What handlers share with the test. */
+struct services {
+	pthread_mutex_t mutex; /* guards all below */
+	pthread_cond_t changed;
+	struct waiter *waiters; /* of the feed and of /later */
+	int64_t fed;
+	bool fed_all;
+	bool fed_wrong;
+	bool event; /* what /later waits for */
+	bool gate_open;
+	int at_gate;
+	int begun;
+	int aborted;
+	int feeds; /* not yet destroyed */
+	int resumed;
+};
+
+static void services_init(struct services *services)
+{
+	*services = (struct services){0};
+	(void)pthread_mutex_init(&services->mutex, NULL);
+	(void)pthread_cond_init(&services->changed, NULL);
+}
+
+static void await(struct services *services, const int *value, int wanted)
+{
+	LOCKED(&services->mutex);
+	while (*value != wanted)
+		(void)pthread_cond_wait(&services->changed, &services->mutex);
+}
+
+static void count(struct services *services, int *value, int change)
+{
+	LOCKED(&services->mutex);
+	*value += change;
+	(void)pthread_cond_broadcast(&services->changed);
+}
+
+static void open_gate(struct services *services)
+{
+	LOCKED(&services->mutex);
+	services->gate_open = true;
+	(void)pthread_cond_broadcast(&services->changed);
+}
+
+/* Changes what readers wait for, and wakes them outside of the mutex. */
+static void feed(struct services *services, int64_t more, bool all, bool wrong)
+{
+	struct waiter *detached;
+
+	(void)pthread_mutex_lock(&services->mutex);
+	services->fed += more;
+	services->fed_all = all;
+	services->fed_wrong = wrong;
+	detached = TAKE(services->waiters);
+	(void)pthread_mutex_unlock(&services->mutex);
+	waiter_wake_all(detached);
+}
+
+static char byte_at(int64_t offset)
+{
+	return (char)(offset * 31 + (offset >> 8) * 7);
+}
+
+static enum feed_result read_feed(
+	void *object, int64_t offset, void *bytes, size_t length, size_t *out_read, struct waiter *waiter)
+{
+	struct services *services = object;
+	LOCKED(&services->mutex);
+	int64_t there = services->fed - offset;
+
+	if (services->fed_wrong)
+		return FEED_CUT;
+	if (there == 0 && services->fed_all)
+		return FEED_END;
+	if (there == 0) {
+		waiter_join(&services->waiters, waiter);
+		return FEED_WAIT;
+	}
+	*out_read = there < (int64_t)length ? (size_t)there : length;
+	for (size_t i = 0; i < *out_read; i++)
+		((char *)bytes)[i] = byte_at(offset + (int64_t)i);
+	return FEED_DATA;
+}
+
+static bool leave(void *object, struct waiter *waiter)
+{
+	struct services *services = object;
+	LOCKED(&services->mutex);
+
+	return waiter_leave(&services->waiters, waiter);
+}
+
+static void destroy_feed(void *object)
+{
+	struct services *services = object;
+
+	count(services, &services->feeds, -1);
+}
+
+static const struct feed_ops feed_ops = {read_feed, leave, destroy_feed};
+
+static void handle_stream(void *object, struct request *request, struct reply *reply)
+{
+	struct services *services = object;
+
+	count(services, &services->feeds, 1);
+	reply_stream(reply, 200, "application/gzip", &feed_ops, services);
+}
+
+static bool later_ready(void *object, struct waiter *waiter)
+{
+	struct services *services = object;
+	LOCKED(&services->mutex);
+
+	if (!services->event)
+		waiter_join(&services->waiters, waiter);
+	return services->event;
+}
+
+static void resume_twice(void *object, const struct request *request, struct reply *reply);
+static const struct later_ops later_ops = {later_ready, leave, resume_twice, destroy_feed};
+
+/* Waits a second time, so that a reply may be late again and again. */
+static void resume_twice(void *object, const struct request *request, struct reply *reply)
+{
+	struct services *services = object;
+
+	count(services, &services->resumed, 1);
+	if (services->resumed % 2 == 1) {
+		reply_later(reply, &later_ops, services);
+		return;
+	}
+	destroy_feed(services);
+	reply_text(reply, 200, "text/plain", request->path);
+}
+
+static void handle_later(void *object, struct request *request, struct reply *reply)
+{
+	struct services *services = object;
+
+	count(services, &services->feeds, 1);
+	reply_later(reply, &later_ops, services);
+}
+
+static void handle_hello(void *object, struct request *request, struct reply *reply)
+{
+	reply_text(reply, 200, "text/plain", "hello");
+}
+
+static void handle_blocked(void *object, struct request *request, struct reply *reply)
+{
+	struct services *services = object;
+	LOCKED(&services->mutex);
+
+	services->at_gate++;
+	(void)pthread_cond_broadcast(&services->changed);
+	while (!services->gate_open)
+		(void)pthread_cond_wait(&services->changed, &services->mutex);
+	reply_text(reply, 200, "text/plain", "passed");
+}
+
+static void handle_file(void *object, struct request *request, struct reply *reply)
+{
+	FILE *file = tmpfile();
+	char block[1000];
+
+	for (size_t i = 0; i < sizeof block; i++)
+		block[i] = byte_at((int64_t)i);
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(fwrite(block, 1, sizeof block, file), sizeof block);
+	assert_int_equal(fflush(file), 0);
+	reply_file(reply, 206, "application/gzip", dup(fileno(file)), 1500, 250000);
+	(void)fclose(file);
+}
+
+static void handle_head(void *object, struct request *request, struct reply *reply)
+{
+	reply_empty(reply, strcmp(request->rest, "304") == 0 ? 304 : 200);
+	if (strcmp(request->rest, "unknown") != 0)
+		reply->head_length = 123456;
+}
+
+static void handle_internal(void *object, struct request *request, struct reply *reply)
+{
+	struct err err;
+
+	(void)err_set(&err, ERR_INTERNAL, "the disk's secret name");
+	problem_reply(reply, &err);
+}
+
+static void handle_memory(void *object, struct request *request, struct reply *reply)
+{
+	reply_text(reply, 200, "text/plain", buffer_string(&request->body));
+}
+
+static void handle_who(void *object, struct request *request, struct reply *reply)
+{
+	reply_text(reply, 200, "text/plain", request->who);
+}
+
+/* An upload is a count of its bytes; X-Refuse refuses it at its head. */
+static bool begin_upload(void *object, struct request *request, struct reply *reply)
+{
+	struct services *services = object;
+	struct err err;
+
+	count(services, &services->begun, 1);
+	if (request_header(request, "X-Refuse")) {
+		(void)err_set(&err, ERR_CONFLICT, "other bytes are there");
+		problem_reply(reply, &err);
+		return false;
+	}
+	request->upload = mem_zero(1, sizeof(struct services *) + sizeof(int64_t));
+	*(struct services **)request->upload = services;
+	return true;
+}
+
+static int64_t *upload_length(const struct request *request)
+{
+	return (int64_t *)((char *)request->upload + sizeof(struct services *));
+}
+
+static bool write_upload(struct request *request, const void *bytes, size_t length)
+{
+	*upload_length(request) += (int64_t)length;
+	return *upload_length(request) <= UPLOAD_MAX;
+}
+
+static void abort_upload(struct request *request)
+{
+	struct services *services = *(struct services **)request->upload;
+
+	free(TAKE(request->upload));
+	count(services, &services->aborted, 1);
+}
+
+static void handle_upload(void *object, struct request *request, struct reply *reply)
+{
+	int64_t length = *upload_length(request);
+	struct err err;
+
+	free(TAKE(request->upload));
+	if (length > UPLOAD_MAX) {
+		(void)err_set(&err, ERR_TOO_LARGE, "too large");
+		problem_reply(reply, &err);
+		return;
+	}
+	reply_take_bytes(reply, 201, "text/plain", mem_printf("%lld", (long long)length),
+		(size_t)snprintf(NULL, 0, "%lld", (long long)length));
+}
+
+static const struct upload_ops upload_ops = {begin_upload, write_upload, abort_upload};
+
+static const struct route routes[] = {
+	{METHOD_GET, "/hello", ROLE_NONE, BODY_NONE, NULL, handle_hello},
+	{METHOD_GET, "/blocked", ROLE_NONE, BODY_NONE, NULL, handle_blocked},
+	{METHOD_GET, "/file", ROLE_NONE, BODY_NONE, NULL, handle_file},
+	{METHOD_GET, "/head/*", ROLE_NONE, BODY_NONE, NULL, handle_head},
+	{METHOD_GET, "/internal", ROLE_NONE, BODY_NONE, NULL, handle_internal},
+	{METHOD_GET, "/stream", ROLE_NONE, BODY_NONE, NULL, handle_stream},
+	{METHOD_GET, "/later", ROLE_NONE, BODY_NONE, NULL, handle_later},
+	{METHOD_GET, "/admin", ROLE_ADMIN, BODY_NONE, NULL, handle_who},
+	{METHOD_POST, "/memory", ROLE_NONE, BODY_MEMORY, NULL, handle_memory},
+	{METHOD_PUT, "/admin", ROLE_ADMIN, BODY_UPLOAD, &upload_ops, handle_upload},
+	{METHOD_PUT, "/upload/*", ROLE_HANDLER, BODY_UPLOAD, &upload_ops, handle_upload},
+};
+
+static bool authorize(void *object, enum role role, struct request *request, struct err *err)
+{
+	const char *token = request_token(request);
+
+	if (!token || strcmp(token, "s3cret") != 0)
+		return err_set(err, ERR_UNAUTHORIZED, "a token is needed");
+	(void)strcpy(request->who, "alice");
+	return true;
+}
+
+static struct front *open_front(struct services *services, unsigned workers, unsigned drain_timeout_s)
+{
+	const struct front_settings settings = {
+		.listen = "127.0.0.1:0",
+		.hub_hosts = "tfhub.dev",
+		.threads = 2,
+		.workers = workers,
+		.max_connections = 1000,
+		.idle_timeout_s = 60,
+		.drain_timeout_s = drain_timeout_s,
+		.routes = routes,
+		.route_count = sizeof routes / sizeof *routes,
+		.services = services,
+		.authorize = authorize,
+	};
+	struct front *front = NULL;
+	struct err err;
+
+	services_init(services);
+	if (!front_open(&settings, &front, &err))
+		fail_msg("%s", err.text);
+	return front;
+}
+
+static void close_front(struct front *front)
+{
+	front_close(front);
+	assert_int_equal(metric_read(METRIC_REQUESTS_RUNNING), 0);
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static void test_a_connection_is_kept(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+	struct client client = client_open(front_url(front));
+
+	for (int i = 0; i < 3; i++) {
+		struct answer answer;
+
+		client_send(&client, GET("/hello?x=%20"));
+		answer = client_read(&client, true);
+		assert_int_equal(answer.status, 200);
+		assert_string_equal(buffer_string(&answer.body), "hello");
+		assert_null(answer_header(&answer, "Connection"));
+		assert_true(answer_has(&answer, "Content-Type", "text/plain"));
+		assert_true(answer_has(&answer, "Access-Control-Allow-Origin", "*"));
+		assert_true(answer_has(&answer, "Cross-Origin-Resource-Policy", "cross-origin"));
+		assert_true(answer_has(&answer, "X-Content-Type-Options", "nosniff"));
+		assert_true(answer_has(&answer, "Server", "larder/" LARDER_VERSION));
+		answer_finish(&answer);
+	}
+	assert_int_equal(
+		client_ask(&client, "GET http://tfhub.dev/hello HTTP/1.1\r\nHost: tfhub.dev\r\n\r\n"), 200);
+	client_close(&client);
+	close_front(front);
+}
+
+static void test_pipelined_requests(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+	struct client client = client_open(front_url(front));
+	static const int statuses[] = {200, 404, 200, 405};
+
+	client_send(&client,
+		GET("/hello") GET("/nothing") GET("/hello") "DELETE /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+	for (int i = 0; i < 4; i++) {
+		struct answer answer = client_read(&client, true);
+
+		assert_int_equal(answer.status, statuses[i]);
+		assert_true(answer.complete);
+		answer_finish(&answer);
+	}
+	client_close(&client);
+	close_front(front);
+}
+
+static void test_files_are_sent_in_part(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+	struct client client = client_open(front_url(front));
+	struct answer answer;
+
+	client_send(&client, GET("/file"));
+	answer = client_read(&client, true);
+	assert_int_equal(answer.status, 206);
+	assert_int_equal(answer.body.length, 250000);
+	for (int i = 0; i < 250000; i++)
+		assert_int_equal(answer.body.data[i], byte_at((1500 + i) % 1000));
+	answer_finish(&answer);
+	client_close(&client);
+	close_front(front);
+}
+
+static void test_head_and_304_have_no_body(void **state)
+{
+	static const struct {
+		const char *request;
+		int status;
+		const char *length;
+		bool kept;
+	} cases[] = {
+		{"HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\n", 200, "5", true},
+		{"HEAD /file HTTP/1.1\r\nHost: x\r\n\r\n", 206, "250000", true},
+		{"HEAD /head/known HTTP/1.1\r\nHost: x\r\n\r\n", 200, "123456", true},
+		{"HEAD /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404, NULL, true},
+		{GET("/head/304"), 304, "123456", true},
+		{"HEAD /head/unknown HTTP/1.1\r\nHost: x\r\n\r\n", 200, "", false},
+		{"HEAD /stream HTTP/1.1\r\nHost: x\r\n\r\n", 200, "", false},
+	};
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct client client = client_open(front_url(front));
+		struct answer answer;
+
+		client_send(&client, cases[i].request);
+		answer = client_read(&client, false);
+		assert_int_equal(answer.status, cases[i].status);
+		if (cases[i].length && *cases[i].length)
+			assert_true(answer_has(&answer, "Content-Length", cases[i].length));
+		else if (cases[i].length)
+			assert_null(answer_header(&answer, "Content-Length"));
+		assert_null(answer_header(&answer, "Transfer-Encoding"));
+		/* Whatever came after the head would be read as the next answer. */
+		if (cases[i].kept)
+			assert_int_equal(client_ask(&client, GET("/hello")), 200);
+		else
+			assert_false(client_receive(&client));
+		answer_finish(&answer);
+		client_close(&client);
+	}
+	close_front(front);
+}
+
+static void test_refusals_name_their_cause(void **state)
+{
+	static const struct {
+		const char *request;
+		int status;
+		const char *code;
+		const char *header;
+		const char *value;
+	} cases[] = {
+		{GET("/nothing"), 404, "not-found", "Access-Control-Allow-Origin", "*"},
+		{GET("/a%2Fb"), 400, "bad-request", "Cache-Control", "no-store"},
+		{GET("/https://example.com/x"), 400, "bad-request", NULL, NULL},
+		{"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", 405, "method-not-allowed",
+			"Allow", "GET, HEAD, OPTIONS"},
+		{"BREW /hello HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method-not-allowed", "Allow",
+			"GET, HEAD, OPTIONS"},
+		{GET("/admin"), 401, "unauthorized", "WWW-Authenticate", "Bearer realm=\"larder\""},
+		{GET("/internal"), 500, "internal", NULL, NULL},
+		{"GET /stream HTTP/1.0\r\n\r\n", 500, "internal", NULL, NULL},
+	};
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct client client = client_open(front_url(front));
+		char wanted[64];
+		struct answer answer;
+
+		client_send(&client, cases[i].request);
+		answer = client_read(&client, true);
+		assert_int_equal(answer.status, cases[i].status);
+		assert_true(answer_has(&answer, "Content-Type", "application/problem+json"));
+		(void)snprintf(wanted, sizeof wanted, "\"code\":\"%s\"", cases[i].code);
+		assert_non_null(strstr(buffer_string(&answer.body), wanted));
+		assert_null(strstr(buffer_string(&answer.body), "secret"));
+		if (cases[i].header)
+			assert_true(answer_has(&answer, cases[i].header, cases[i].value));
+		answer_finish(&answer);
+		client_close(&client);
+	}
+	close_front(front);
+	assert_int_equal(services.feeds, 0);
+}
+
+static void test_preflight_and_tokens(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+	struct client client = client_open(front_url(front));
+	struct answer answer;
+
+	client_send(&client, "OPTIONS /admin HTTP/1.1\r\nHost: x\r\nOrigin: http://y\r\n\r\n");
+	answer = client_read(&client, true);
+	assert_int_equal(answer.status, 204);
+	assert_true(answer_has(&answer, "Allow", "GET, HEAD, PUT, OPTIONS"));
+	assert_true(answer_has(&answer, "Access-Control-Allow-Methods", "GET, HEAD, PUT, OPTIONS"));
+	assert_non_null(strstr(answer_header(&answer, "Access-Control-Allow-Headers"),
+		"Authorization, Content-Type, Range"));
+	answer_finish(&answer);
+	assert_int_equal(client_ask(&client, "OPTIONS /nothing HTTP/1.1\r\nHost: x\r\n\r\n"), 404);
+	assert_int_equal(
+		client_ask(&client, "GET /admin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cret\r\n\r\n"),
+		200);
+	client_send(&client, GET("/-/t/s3cret/admin/"));
+	answer = client_read(&client, true);
+	assert_string_equal(buffer_string(&answer.body), "alice");
+	answer_finish(&answer);
+	client_close(&client);
+	close_front(front);
+}
+
+static void send_zeros(struct client *client, size_t length)
+{
+	static const char zeros[64 << 10];
+
+	while (length > 0) {
+		ssize_t sent =
+			send(client->fd, zeros, length < sizeof zeros ? length : sizeof zeros, MSG_NOSIGNAL);
+
+		assert_true(sent > 0);
+		length -= (size_t)sent;
+	}
+}
+
+static void test_bodies_in_memory_are_limited(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+	struct client client = client_open(front_url(front));
+	struct answer answer;
+
+	client_send(&client, "POST /memory HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nseven");
+	answer = client_read(&client, true);
+	assert_string_equal(buffer_string(&answer.body), "seven");
+	answer_finish(&answer);
+	client_send(&client, "POST /memory HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+			     "4\r\nfour\r\n5\r\n five\r\n0\r\n\r\n");
+	answer = client_read(&client, true);
+	assert_string_equal(buffer_string(&answer.body), "four five");
+	answer_finish(&answer);
+
+	/* Refused by its head, with the body taken, so that the client reads its answer and the connection is
+	 * kept. */
+	client_send(&client, "POST /memory HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+	send_zeros(&client, 1000000);
+	assert_int_equal(client_ask(&client, GET("/hello")), 413);
+	answer = client_read(&client, true);
+	assert_int_equal(answer.status, 200);
+	answer_finish(&answer);
+	/* Refused on the way. */
+	client_send(
+		&client, "POST /memory HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n");
+	send_zeros(&client, 0x10001);
+	assert_int_equal(client_ask(&client, "\r\n0\r\n\r\n"), 413);
+	/* Refused without a look at the body, which the client holds back. */
+	assert_int_equal(client_ask(&client, "POST /memory HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+					     "Expect: 100-continue\r\n\r\n"),
+		413);
+	client_close(&client);
+	close_front(front);
+}
+
+static void test_uploads(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+	struct client client = client_open(front_url(front));
+	struct answer answer;
+
+	client_send(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n");
+	send_zeros(&client, 500000);
+	answer = client_read(&client, true);
+	assert_int_equal(answer.status, 201);
+	assert_string_equal(buffer_string(&answer.body), "500000");
+	answer_finish(&answer);
+	assert_int_equal(
+		client_ask(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+				    "5\r\nseven\r\n3\r\nten\r\n0\r\n\r\n"),
+		201);
+	assert_int_equal(
+		client_ask(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 201);
+	/* write says no: the handler's refusal comes, and the rest of the body has been dropped. */
+	client_send(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n");
+	send_zeros(&client, 5000000);
+	answer = client_read(&client, true);
+	assert_int_equal(answer.status, 413);
+	answer_finish(&answer);
+	/* The same where several small chunks stand in one buffer. */
+	client_send(
+		&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n");
+	send_zeros(&client, 0x100000);
+	assert_int_equal(client_ask(&client, "\r\n1\r\na\r\n1\r\nb\r\n1\r\nc\r\n1\r\nd\r\n0\r\n\r\n"), 413);
+	assert_int_equal(client_ask(&client, GET("/hello")), 200);
+	assert_int_equal(services.aborted, 0);
+	client_close(&client);
+	close_front(front);
+}
+
+#define EXPECT "Host: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
+
+static void test_continue_comes_after_begin(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+	struct client client = client_open(front_url(front));
+	struct answer answer;
+
+	client_send(&client, "PUT /upload/a HTTP/1.1\r\n" EXPECT "\r\n");
+	answer = client_read(&client, true);
+	assert_int_equal(answer.status, 100);
+	await(&services, &services.begun, 1);
+	assert_int_equal(client_ask(&client, "seven"), 201);
+	/* Refused by begin: the final status, and never a 100. */
+	assert_int_equal(client_ask(&client, "PUT /upload/a HTTP/1.1\r\n" EXPECT "X-Refuse: 1\r\n\r\n"), 409);
+	client_close(&client);
+	/* Refused before begin. */
+	client = client_open(front_url(front));
+	assert_int_equal(client_ask(&client, "PUT /admin HTTP/1.1\r\n" EXPECT "\r\n"), 401);
+	client_close(&client);
+	/* Refused, but sent all the same. */
+	client = client_open(front_url(front));
+	assert_int_equal(client_ask(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+					     "X-Refuse: 1\r\n\r\nseven"),
+		409);
+	assert_int_equal(client_ask(&client, GET("/hello")), 200);
+	client_close(&client);
+	await(&services, &services.begun, 3);
+	close_front(front);
+	assert_int_equal(services.aborted, 0);
+}
+
+static void test_an_abandoned_upload_is_aborted(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 0);
+	struct client client = client_open(front_url(front));
+
+	client_send(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\nseven");
+	await(&services, &services.begun, 1);
+	client_close(&client);
+	await(&services, &services.aborted, 1);
+	/* The server's end aborts as well. */
+	client = client_open(front_url(front));
+	client_send(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\n" EXPECT "\r\n");
+	await(&services, &services.begun, 2);
+	close_front(front);
+	assert_int_equal(services.aborted, 2);
+	client_close(&client);
+}
+
+static void test_a_full_queue_refuses(void **state)
+{
+	enum { QUEUE = 128, REFUSED = 11, CLIENTS = QUEUE + REFUSED };
+	struct services services;
+	struct front *front = open_front(&services, 1, 60);
+	struct client first = client_open(front_url(front));
+	struct client clients[CLIENTS];
+	int64_t busy = metric_read(METRIC_BUSY);
+	int refused = 0;
+
+	client_send(&first, GET("/blocked"));
+	await(&services, &services.at_gate, 1);
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = client_open(front_url(front));
+		client_send(&clients[i], GET("/blocked"));
+	}
+	while (metric_read(METRIC_BUSY) < busy + REFUSED)
+		(void)sched_yield();
+	open_gate(&services);
+	for (int i = 0; i < CLIENTS; i++) {
+		struct answer answer = client_read(&clients[i], true);
+
+		assert_true(answer.status == 200 || answer.status == 503);
+		if (answer.status == 503) {
+			refused++;
+			assert_true(answer_has(&answer, "Retry-After", "1"));
+		}
+		answer_finish(&answer);
+		client_close(&clients[i]);
+	}
+	assert_int_equal(refused, REFUSED);
+	client_close(&first);
+	close_front(front);
+}
+
+static void test_a_late_reply_holds_no_worker(void **state)
+{
+	enum { CLIENTS = 40 };
+	struct services services;
+	struct front *front = open_front(&services, 1, 10);
+	struct client clients[CLIENTS];
+	struct client other = client_open(front_url(front));
+
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = client_open(front_url(front));
+		client_send(&clients[i], GET("/later"));
+	}
+	await(&services, &services.feeds, CLIENTS);
+	assert_int_equal(client_ask(&other, GET("/hello")), 200);
+	/* Woken for nothing at first. */
+	feed(&services, 0, false, false);
+	(void)pthread_mutex_lock(&services.mutex);
+	services.event = true;
+	(void)pthread_mutex_unlock(&services.mutex);
+	feed(&services, 0, false, false);
+	for (int i = 0; i < CLIENTS; i++) {
+		struct answer answer = client_read(&clients[i], true);
+
+		assert_int_equal(answer.status, 200);
+		assert_string_equal(buffer_string(&answer.body), "/later");
+		answer_finish(&answer);
+		client_close(&clients[i]);
+	}
+	client_close(&other);
+	close_front(front);
+	assert_int_equal(services.feeds, 0);
+}
+
+static void *feed_slowly(void *object)
+{
+	struct services *services = object;
+
+	/* Odd pieces, some larger than a chunk and many smaller, so that readers catch up again and again. */
+	for (int64_t fed = 0, piece = 1; fed < FEED_MAX; fed += piece) {
+		piece = (piece * 7919 + 13) % 50021;
+		if (piece > FEED_MAX - fed)
+			piece = FEED_MAX - fed;
+		feed(services, piece, false, false);
+	}
+	feed(services, 0, true, false);
+	return NULL;
+}
+
+static void test_many_readers_of_one_feed(void **state)
+{
+	enum { CLIENTS = 32 };
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+	struct client clients[CLIENTS];
+	pthread_t writer;
+
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = client_open(front_url(front));
+		client_send(&clients[i], GET("/stream"));
+	}
+	await(&services, &services.feeds, CLIENTS);
+	assert_int_equal(pthread_create(&writer, NULL, feed_slowly, &services), 0);
+	for (int i = 0; i < CLIENTS; i++) {
+		struct answer answer = client_read(&clients[i], true);
+		int64_t wrong = 0;
+
+		assert_true(answer.complete);
+		assert_true(answer_has(&answer, "Transfer-Encoding", "chunked"));
+		assert_int_equal(answer.body.length, FEED_MAX);
+		for (int64_t at = 0; at < FEED_MAX; at++)
+			wrong += answer.body.data[at] != byte_at(at);
+		assert_int_equal(wrong, 0);
+		answer_finish(&answer);
+		/* A stream that ended in order keeps its connection. */
+		assert_int_equal(client_ask(&clients[i], GET("/hello")), 200);
+		client_close(&clients[i]);
+	}
+	assert_int_equal(pthread_join(writer, NULL), 0);
+	close_front(front);
+	assert_int_equal(services.feeds, 0);
+}
+
+static void test_a_cut_is_a_reset(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+	struct client client = client_open(front_url(front));
+	int64_t cuts = metric_read(METRIC_CUTS);
+	char bytes[64];
+
+	feed(&services, 10, false, false);
+	client_send(&client, GET("/stream"));
+	assert_true(client_read_until(&client, "\r\n\r\nA\r\n", bytes, sizeof bytes));
+	feed(&services, 0, false, true);
+	while (client_receive(&client))
+		continue;
+	assert_int_equal(errno, ECONNRESET);
+	assert_null(strstr(buffer_string(&client.in), "\r\n0\r\n"));
+	client_close(&client);
+	client = client_open(front_url(front));
+	assert_int_equal(client_ask(&client, GET("/hello")), 200);
+	client_close(&client);
+	close_front(front);
+	assert_int_equal(metric_read(METRIC_CUTS), cuts + 1);
+	assert_int_equal(services.feeds, 0);
+}
+
+static void test_close_ends_those_who_sleep(void **state)
+{
+	enum { CLIENTS = 20 };
+	struct services services;
+	struct front *front = open_front(&services, 2, 0);
+	struct client clients[CLIENTS];
+	char bytes[64];
+
+	feed(&services, 10, false, false);
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = client_open(front_url(front));
+		client_send(&clients[i], i % 2 ? GET("/later") : GET("/stream"));
+	}
+	await(&services, &services.feeds, CLIENTS);
+	for (int i = 0; i < CLIENTS; i += 2)
+		assert_true(client_read_until(&clients[i], "\r\n\r\nA\r\n", bytes, sizeof bytes));
+	close_front(front);
+	assert_int_equal(services.feeds, 0);
+	assert_null(services.waiters);
+	for (int i = 0; i < CLIENTS; i++) {
+		while (client_receive(&clients[i]))
+			continue;
+		assert_null(strstr(buffer_string(&clients[i].in), "\r\n0\r\n"));
+		client_close(&clients[i]);
+	}
+}
+
+static void *close_in_thread(void *front)
+{
+	front_close(front);
+	return NULL;
+}
+
+static void test_close_lets_running_answers_end(void **state)
+{
+	struct services services;
+	struct front *front = open_front(&services, 2, 60);
+	AUTO_FREE char *url = mem_dup(front_url(front));
+	struct client client = client_open(url);
+	struct client idle = client_open(url);
+	struct answer answer;
+	pthread_t closer;
+	bool accepted = true;
+
+	assert_int_equal(client_ask(&idle, GET("/hello")), 200);
+	client_send(&client, GET("/blocked"));
+	await(&services, &services.at_gate, 1);
+	assert_int_equal(pthread_create(&closer, NULL, close_in_thread, front), 0);
+	while (accepted) {
+		struct client late = client_open(url);
+
+		accepted = late.fd >= 0;
+		client_close(&late);
+	}
+	open_gate(&services);
+	answer = client_read(&client, true);
+	assert_int_equal(answer.status, 200);
+	assert_true(answer_has(&answer, "Connection", "close"));
+	answer_finish(&answer);
+	assert_int_equal(pthread_join(closer, NULL), 0);
+	client_close(&client);
+	client_close(&idle);
+}
+
+static void test_where_it_cannot_listen(void **state)
+{
+	static const char *const wrong[] = {"nowhere", "256.0.0.1:80", "127.0.0.1:http:", "192.0.2.1:0"};
+	struct front_settings settings = {.threads = 1, .workers = 1, .max_connections = 10};
+	struct front *front = NULL;
+	struct err err;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		settings.listen = wrong[i];
+		assert_false(front_open(&settings, &front, &err));
+		assert_non_null(strstr(err.text, wrong[i]));
+	}
+	front_close(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_connection_is_kept),
+		cmocka_unit_test(test_pipelined_requests),
+		cmocka_unit_test(test_files_are_sent_in_part),
+		cmocka_unit_test(test_head_and_304_have_no_body),
+		cmocka_unit_test(test_refusals_name_their_cause),
+		cmocka_unit_test(test_preflight_and_tokens),
+		cmocka_unit_test(test_bodies_in_memory_are_limited),
+		cmocka_unit_test(test_uploads),
+		cmocka_unit_test(test_continue_comes_after_begin),
+		cmocka_unit_test(test_an_abandoned_upload_is_aborted),
+		cmocka_unit_test(test_a_full_queue_refuses),
+		cmocka_unit_test(test_a_late_reply_holds_no_worker),
+		cmocka_unit_test(test_many_readers_of_one_feed),
+		cmocka_unit_test(test_a_cut_is_a_reset),
+		cmocka_unit_test(test_close_ends_those_who_sleep),
+		cmocka_unit_test(test_close_lets_running_answers_end),
+		cmocka_unit_test(test_where_it_cannot_listen),
+	};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
