@@ -6,7 +6,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "common/mem.h"
 #include "server/http/problem.h"
 
 static const char *header(const struct reply *reply, const char *name)
@@ -131,45 +130,12 @@ static void test_a_sentence_that_is_not_utf8(void **state)
 	reply_finish(&reply);
 }
 
-static void test_headers_cannot_be_split(void **state)
-{
-	struct reply reply;
-
-	reply_init(&reply);
-	reply_header(&reply, "Location", "/a\r\nX: y");
-	reply_header_printf(&reply, "X-Two", "%s", "a\nb");
-	reply_header(&reply, "X-Three", "a\tb …");
-	assert_int_equal(reply.header_count, 1);
-	for (int i = 0; i < 2 * REPLY_HEADERS_MAX; i++)
-		reply_header(&reply, "X-Many", "x");
-	assert_int_equal(reply.header_count, REPLY_HEADERS_MAX);
-	reply_finish(&reply);
-}
-
-static void test_a_later_body_replaces_an_earlier_one(void **state)
-{
-	struct reply reply;
-
-	reply_init(&reply);
-	reply_text(&reply, 200, "text/plain", "one");
-	reply_json(&reply, 201, json_pack("{s:i}", "a", 1));
-	assert_int_equal(reply.status, 201);
-	assert_int_equal(reply.header_count, 1);
-	assert_string_equal(header(&reply, "Content-Type"), "application/json");
-	reply_empty(&reply, 204);
-	assert_int_equal(reply.header_count, 0);
-	assert_null(reply.bytes);
-	reply_finish(&reply);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_code_has_its_status),
 		cmocka_unit_test(test_a_refusal_replaces_what_was_begun),
 		cmocka_unit_test(test_a_sentence_that_is_not_utf8),
-		cmocka_unit_test(test_headers_cannot_be_split),
-		cmocka_unit_test(test_a_later_body_replaces_an_earlier_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
