@@ -51,7 +51,7 @@ struct config {
 		bool private_upstreams;
 	} mirror;
 	struct {
-		char *hosts;
+		char *hosts; /* NULL: none */
 		char *uncompressed_root; /* NULL: no such place */
 	} hub;
 	struct {

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/config.h"
+
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/config.keys.h"
+
+enum { FILE_SIZE_MAX = 1 << 20, UPSTREAM_NAME_MAX = 32, UPSTREAMS_MAX = 64, INITIAL_UPSTREAM_COUNT = 2 };
+
+static const struct {
+	const char *name;
+	const char *url;
+} initial_upstreams[INITIAL_UPSTREAM_COUNT] = {
+	{"tfhub", "https://tfhub.dev/{path}?{query}"},
+	{"gcs", "https://storage.googleapis.com/tfhub-modules/{path}.tar.gz"},
+};
+
+static bool is_upstream_key(const struct key *key)
+{
+	return key >= upstream_keys && key < upstream_keys + UPSTREAM_KEY_COUNT;
+}
+
+static bool is_section(const char *name)
+{
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+		if (strcmp(config_keys[i].section, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the struct ---- */
+
+static void set_initial(const struct key *table, size_t count, void *base)
+{
+	struct err err;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!key_set(&table[i], base, table[i].initial, &err)) {
+			(void)fprintf(
+				stderr, "larder: the default of %s is wrong: %s\n", table[i].name, err.text);
+			abort();
+		}
+	}
+}
+
+static struct upstream *add_upstream(struct config *config, const char *name)
+{
+	struct upstream *upstream;
+
+	config->upstreams =
+		mem_resize(config->upstreams, config->upstream_count + 1, sizeof *config->upstreams);
+	upstream = &config->upstreams[config->upstream_count++];
+	*upstream = (struct upstream){.name = mem_dup(name)};
+	set_initial(upstream_keys, UPSTREAM_KEY_COUNT, upstream);
+	return upstream;
+}
+
+static void drop_upstreams(struct config *config)
+{
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		struct upstream *upstream = &config->upstreams[i];
+
+		free(upstream->name);
+		free(upstream->url);
+		free(upstream->match);
+		free(upstream->formats);
+		free(upstream->ca_file);
+		free(upstream->bearer_token_file);
+	}
+	free(TAKE(config->upstreams));
+	config->upstream_count = 0;
+}
+
+struct config *config_create(void)
+{
+	struct config *config = mem_zero(1, sizeof *config);
+
+	set_initial(config_keys, CONFIG_KEY_COUNT, config);
+	for (size_t i = 0; i < INITIAL_UPSTREAM_COUNT; i++) {
+		struct upstream *upstream = add_upstream(config, initial_upstreams[i].name);
+
+		free(upstream->url);
+		upstream->url = mem_dup(initial_upstreams[i].url);
+	}
+	return config;
+}
+
+void config_destroy(struct config *config)
+{
+	if (!config)
+		return;
+	free(config->server.listen);
+	free(config->server.public_url);
+	free(config->server.tls_certificate);
+	free(config->server.tls_key);
+	free(config->storage.data_dir);
+	free(config->mirror.allow);
+	free(config->mirror.deny);
+	free(config->hub.hosts);
+	free(config->hub.uncompressed_root);
+	drop_upstreams(config);
+	free(config);
+}
+
+AUTO_CLEANER(own_config, struct config *, config_destroy)
+
+bool config_set(
+	struct config *config, const char *section, const char *key, const char *value, struct err *err)
+{
+	const struct key *found = key_find(section, key);
+
+	if (!found || is_upstream_key(found))
+		return err_set(err, ERR_BAD_REQUEST, "there is no key \"%s\" in [%s]", key, section);
+	return key_set(found, config, value, err);
+}
+
+/* ---- the file ---- */
+
+/* inih splits the lines; where they are, and which of them it found no sense in, is noted as it pulls them. A
+ * key is applied once the next one begins, since lists may go on in indented lines. */
+struct reading {
+	const char *path;
+	const char *rest; /* of the file's text */
+	int line;
+	bool unclaimed; /* the line says something, and inih has not reported it as a key */
+	bool indented;
+
+	char *section; /* NULL while it is one that is not known: its keys are not worth a fault each */
+	int key_lines[CONFIG_KEY_COUNT];            /* where each key was set; 0: not in this file */
+	int upstream_key_lines[UPSTREAM_KEY_COUNT]; /* of the last upstream */
+	int upstream_line;                          /* 0: no upstream section yet */
+
+	char *key; /* NULL: none is pending */
+	struct buffer value;
+	int value_line;
+
+	struct config *config;
+	struct buffer *faults;
+	size_t fault_count;
+};
+
+static void finish_reading(struct reading *reading)
+{
+	free(reading->section);
+	free(reading->key);
+	buffer_finish(&reading->value);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+add_fault(struct reading *reading, int line, const char *format, ...)
+{
+	char text[400];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	buffer_printf(reading->faults, "%s:%d: %s\n", reading->path, line, text);
+	reading->fault_count++;
+}
+
+static void apply(struct reading *reading, const struct key *key, void *base, int *line)
+{
+	struct err err;
+
+	if (*line)
+		add_fault(reading, reading->value_line, "%s was already set in line %d", key->name, *line);
+	else if (!key_set(key, base, buffer_string(&reading->value), &err))
+		add_fault(reading, reading->value_line, "%s", err.text);
+	*line = reading->value_line;
+}
+
+static const struct key *pending_key(const struct reading *reading)
+{
+	return reading->section && reading->key ? key_find(reading->section, reading->key) : NULL;
+}
+
+static void apply_pending(struct reading *reading)
+{
+	const struct key *key = pending_key(reading);
+
+	if (key && is_upstream_key(key))
+		apply(reading, key, &reading->config->upstreams[reading->config->upstream_count - 1],
+			&reading->upstream_key_lines[key - upstream_keys]);
+	else if (key)
+		apply(reading, key, reading->config, &reading->key_lines[key - config_keys]);
+	else if (reading->key && reading->section && *reading->section)
+		add_fault(reading, reading->value_line, "there is no key \"%s\" in [%s]", reading->key,
+			reading->section);
+	else if (reading->key && reading->section)
+		add_fault(reading, reading->value_line, "\"%s\" stands before the first [section]",
+			reading->key);
+	free(TAKE(reading->key));
+	buffer_finish(&reading->value);
+}
+
+/* What can be said of an upstream only when all of its keys have been read. */
+static void close_upstream(struct reading *reading)
+{
+	const struct config *config = reading->config;
+
+	if (reading->section && strcmp(reading->section, "upstream") == 0 && !reading->upstream_key_lines[0])
+		add_fault(reading, reading->upstream_line, "[upstream %s] has no url",
+			config->upstreams[config->upstream_count - 1].name);
+}
+
+static bool is_upstream_name(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t length = strlen(name);
+
+	return length > 0 && length <= UPSTREAM_NAME_MAX && strspn(name, letters) == length;
+}
+
+static bool upstream_is_known(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		if (strcmp(config->upstreams[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool open_upstream(struct reading *reading, const char *name, struct err *err)
+{
+	struct config *config = reading->config;
+
+	if (!is_upstream_name(name))
+		return err_set(err, ERR_BAD_REQUEST,
+			"an upstream's name has 1 to %d letters, digits and ._-, as in [upstream tfhub]",
+			UPSTREAM_NAME_MAX);
+	if (!reading->upstream_line)
+		drop_upstreams(config);
+	reading->upstream_line = reading->line;
+	if (upstream_is_known(config, name))
+		return err_set(err, ERR_BAD_REQUEST, "there is more than one upstream named \"%s\"", name);
+	if (config->upstream_count == UPSTREAMS_MAX)
+		return err_set(err, ERR_BAD_REQUEST, "there are more than %d upstreams", UPSTREAMS_MAX);
+	memset(reading->upstream_key_lines, 0, sizeof reading->upstream_key_lines);
+	(void)add_upstream(config, name);
+	return true;
+}
+
+static void open_section(struct reading *reading, char *name)
+{
+	struct err err;
+
+	free(TAKE(reading->section));
+	if (strncmp(name, "upstream", 8) == 0 && strchr(" \t", name[8])) {
+		if (open_upstream(reading, name + 8 + strspn(name + 8, " \t"), &err))
+			reading->section = mem_dup("upstream");
+		else
+			add_fault(reading, reading->line, "%s", err.text);
+	} else if (is_section(name)) {
+		reading->section = mem_dup(name);
+	} else {
+		add_fault(reading, reading->line, "there is no section [%s]", name);
+	}
+}
+
+/* inih does not report sections by themselves, and an empty one can be wrong too. */
+static void read_section(struct reading *reading, const char *line)
+{
+	size_t length = strcspn(line, "]\n");
+	AUTO_FREE char *name = mem_dup_n(line + 1, length - 1);
+
+	apply_pending(reading);
+	close_upstream(reading);
+	if (line[length] == ']') {
+		open_section(reading, name);
+	} else {
+		add_fault(reading, reading->line, "a section's name ends with \"]\"");
+		free(TAKE(reading->section));
+	}
+}
+
+static void finish_line(struct reading *reading)
+{
+	if (reading->unclaimed)
+		add_fault(reading, reading->line,
+			"this is neither a [section] nor \"key = value\" nor a # comment");
+	reading->unclaimed = false;
+}
+
+static void look_at_line(struct reading *reading, const char *line)
+{
+	size_t blank = strspn(line, " \t\r\n\v\f");
+
+	reading->indented = blank > 0;
+	if (line[0] == '[')
+		read_section(reading, line);
+	else
+		reading->unclaimed = line[blank] && !strchr("#;", line[blank]);
+	/* Nothing can continue it any more; at once, so that faults come in the order of lines. */
+	if (reading->unclaimed && !reading->indented)
+		apply_pending(reading);
+}
+
+/* As fgets, for inih. */
+static char *read_line(char *line, int size, void *context)
+{
+	struct reading *reading = context;
+	size_t length = strcspn(reading->rest, "\n");
+
+	finish_line(reading);
+	if (!*reading->rest)
+		return NULL;
+	reading->line++;
+	if (length + 2 > (size_t)size) {
+		add_fault(reading, reading->line,
+			"this line has more than %d characters; a list may go on in indented lines",
+			size - 2);
+		(void)snprintf(line, (size_t)size, "\n");
+	} else {
+		(void)snprintf(line, (size_t)size, "%.*s\n", (int)length, reading->rest);
+		look_at_line(reading, line);
+	}
+	reading->rest += length + (reading->rest[length] == '\n');
+	return line;
+}
+
+static void continue_value(struct reading *reading, const char *value)
+{
+	const struct key *key = pending_key(reading);
+
+	if (key && key->is_list)
+		buffer_printf(&reading->value, " %s", value);
+	else if (key)
+		add_fault(reading, reading->line,
+			"an indented line continues the one above it, but %s is no list", key->name);
+}
+
+/* inih reports each line of a value that goes on under the same name. */
+static int on_key(void *context, const char *section, const char *name, const char *value)
+{
+	struct reading *reading = context;
+
+	(void)section;
+	reading->unclaimed = false;
+	if (reading->indented && reading->key) {
+		continue_value(reading, value);
+		return 1;
+	}
+	reading->key = mem_dup(name);
+	reading->value_line = reading->line;
+	buffer_add_string(&reading->value, value);
+	return 1;
+}
+
+static void check_whole(struct reading *reading)
+{
+	const struct config *config = reading->config;
+	const struct key *certificate = key_find("server", "tls_certificate");
+	const struct key *key = key_find("server", "tls_key");
+
+	if (config->server.tls_certificate && !config->server.tls_key)
+		add_fault(reading, reading->key_lines[certificate - config_keys],
+			"tls_certificate needs tls_key as well");
+	if (config->server.tls_key && !config->server.tls_certificate)
+		add_fault(reading, reading->key_lines[key - config_keys],
+			"tls_key needs tls_certificate as well");
+}
+
+static void read_text(struct reading *reading)
+{
+	(void)ini_parse_stream(read_line, reading, on_key, reading);
+	apply_pending(reading);
+	close_upstream(reading);
+	check_whole(reading);
+}
+
+bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err)
+{
+	AUTO(own_config) struct config *config = config_create();
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO(finish_reading) struct reading reading = {.path = path, .config = config, .faults = faults};
+
+	if (!file_read_all(path, FILE_SIZE_MAX, &text, err))
+		return false;
+	reading.section = mem_dup("");
+	reading.rest = buffer_string(&text);
+	if (strncmp(reading.rest, "\xEF\xBB\xBF", 3) == 0)
+		reading.rest += 3;
+	read_text(&reading);
+	if (strlen(buffer_string(&text)) != text.length)
+		add_fault(&reading, reading.line, "the file goes on behind a NUL byte here: it is no text");
+	if (reading.fault_count)
+		return err_set(err, ERR_BAD_REQUEST, "%s has %zu fault%s", path, reading.fault_count,
+			reading.fault_count == 1 ? "" : "s");
+	*out = TAKE(config);
+	return true;
+}
+
+/* ---- the example ---- */
+
+static void write_key(struct buffer *out, const struct key *key, const char *value)
+{
+	buffer_printf(out, "\n# %s\n#%s =%s%s\n", key->purpose, key->name, *value ? " " : "", value);
+}
+
+void config_write_example(struct buffer *out)
+{
+	const char *section = "";
+
+	buffer_add_string(out,
+		"# Configuration of Larder: every key with its default.\n"
+		"# Sizes take K, M, G or T, times are in seconds.\n"
+		"# Lists are separated by commas or blanks and may go on in indented lines.\n");
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+		if (strcmp(section, config_keys[i].section) != 0)
+			buffer_printf(out, "\n[%s]\n", config_keys[i].section);
+		section = config_keys[i].section;
+		write_key(out, &config_keys[i], config_keys[i].initial);
+	}
+	buffer_add_string(
+		out, "\n# Upstreams, asked in this order. A file that has one replaces these two.\n");
+	buffer_printf(out, "#[upstream %s]\n", initial_upstreams[0].name);
+	for (size_t i = 0; i < UPSTREAM_KEY_COUNT; i++)
+		write_key(out, &upstream_keys[i], upstream_keys[i].initial);
+	for (size_t i = 1; i < INITIAL_UPSTREAM_COUNT; i++)
+		buffer_printf(out, "\n#[upstream %s]\n#url = %s\n", initial_upstreams[i].name,
+			initial_upstreams[i].url);
+}

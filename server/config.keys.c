@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/config.keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/config.h"
+#include "server/module/name.h"
+
+static const char list_separators[] = ", \t";
+
+/* ---- kinds of values ---- */
+
+/* An empty value unsets: the slot is NULL then. */
+static bool set_text(const struct key *key, void *slot, const char *value, struct err *err)
+{
+	char **text = slot;
+
+	if (*value && key->check && !key->check(value, err))
+		return err_prefix(err, "%s: ", key->name);
+	free(*text);
+	*text = *value ? mem_dup(value) : NULL;
+	return true;
+}
+
+static bool set_required(const struct key *key, void *slot, const char *value, struct err *err)
+{
+	if (!*value)
+		return err_set(err, ERR_BAD_REQUEST, "%s cannot be empty", key->name);
+	return set_text(key, slot, value, err);
+}
+
+/* A URL to which paths are appended: kept without its last slash. */
+static bool set_base_url(const struct key *key, void *slot, const char *value, struct err *err)
+{
+	size_t length = strlen(value);
+	AUTO_FREE char *bare = mem_dup_n(value, length && value[length - 1] == '/' ? length - 1 : length);
+
+	return set_text(key, slot, bare, err);
+}
+
+static bool set_list(const struct key *key, void *slot, const char *value, struct err *err)
+{
+	/* No glob and no name has one: somebody indented the next key, which then reads as a continuation. */
+	if (strchr(value, '='))
+		return err_set(err, ERR_BAD_REQUEST, "%s has an \"=\" in its list: is the next key indented?",
+			key->name);
+	return set_text(key, slot, value, err);
+}
+
+static bool set_number(const struct key *key, void *slot, const char *value, struct err *err)
+{
+	int64_t number;
+
+	if (!number_parse(value, &number) || number < key->min || number > key->max)
+		return err_set(err, ERR_BAD_REQUEST, "%s takes a whole number from %lld to %lld, not \"%s\"",
+			key->name, (long long)key->min, (long long)key->max, value);
+	*(int64_t *)slot = number;
+	return true;
+}
+
+static bool set_size(const struct key *key, void *slot, const char *value, struct err *err)
+{
+	int64_t size;
+
+	if (!number_parse_size(value, &size) || size < key->min)
+		return err_set(err, ERR_BAD_REQUEST,
+			"%s takes a size of at least %lld bytes such as 512M or 16G, not \"%s\"", key->name,
+			(long long)key->min, value);
+	*(int64_t *)slot = size;
+	return true;
+}
+
+static bool find_choice(const struct key *key, const char *value, unsigned *out, struct err *err)
+{
+	AUTO_BUFFER struct buffer all = {0};
+
+	for (unsigned i = 0; key->choices[i]; i++) {
+		if (strcmp(value, key->choices[i]) == 0) {
+			*out = i;
+			return true;
+		}
+		buffer_printf(&all, "%s%s", i ? ", " : "", key->choices[i]);
+	}
+	return err_set(err, ERR_BAD_REQUEST, "%s takes one of %s, not \"%s\"", key->name, buffer_string(&all),
+		value);
+}
+
+/* Choices alternate between what is off and what is on. */
+static bool set_switch(const struct key *key, void *slot, const char *value, struct err *err)
+{
+	unsigned choice;
+
+	if (!find_choice(key, value, &choice, err))
+		return false;
+	*(bool *)slot = choice % 2;
+	return true;
+}
+
+/* For enums that are numbered as their choices are. */
+static bool set_choice(const struct key *key, void *slot, const char *value, struct err *err)
+{
+	return find_choice(key, value, slot, err);
+}
+
+static const char *const switch_choices[] = {"off", "on", "false", "true", "no", "yes", "0", "1", NULL};
+static const char *const read_choices[] = {"anyone", "token", NULL};
+static const char *const level_choices[] = {"error", "warn", "info", "debug", NULL};
+static const char *const log_format_choices[] = {"text", "json", NULL};
+
+static bool check_listen(const char *value, struct err *err)
+{
+	const char *colon = strrchr(value, ':');
+	bool bare_ipv6 = colon && memchr(value, ':', (size_t)(colon - value)) && *value != '[';
+	int64_t port;
+
+	if (!colon || colon == value || bare_ipv6 || !number_parse(colon + 1, &port) || port > 65535)
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%s\" is no address with a port, such as 127.0.0.1:8080 or [::]:8080", value);
+	return true;
+}
+
+static bool check_base_url(const char *value, struct err *err)
+{
+	const char *host = strstr(value, "://");
+	bool known = strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0;
+
+	if (!known || !host[3] || host[3] == '/' || strpbrk(value, " \t?#"))
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%s\" is no URL that paths can be appended to, such as https://models.example.org",
+			value);
+	return true;
+}
+
+static bool check_formats(const char *value, struct err *err)
+{
+	enum format format;
+
+	for (value += strspn(value, list_separators); *value; value += strspn(value, list_separators)) {
+		size_t length = strcspn(value, list_separators);
+		AUTO_FREE char *name = mem_dup_n(value, length);
+
+		if (!format_parse(name, &format))
+			return err_set(err, ERR_BAD_REQUEST,
+				"\"%s\" is no format; there are tf-hub, tfjs, tflite and coral", name);
+		value += length;
+	}
+	return true;
+}
+
+/* ---- the keys ---- */
+
+#define KEY(section_, key_) \
+	.section = #section_, .name = #key_, .offset = offsetof(struct config, section_.key_)
+#define RANGE(min_, max_) .set = set_number, .min = (min_), .max = (max_)
+#define SIZE(min_) .set = set_size, .min = (min_)
+#define LIST .set = set_list, .is_list = true
+#define SWITCH .set = set_switch, .choices = switch_choices
+
+_Static_assert(sizeof(enum log_level) == sizeof(unsigned), "set_choice() writes an unsigned");
+_Static_assert(sizeof(enum log_format) == sizeof(unsigned), "set_choice() writes an unsigned");
+
+const struct key config_keys[CONFIG_KEY_COUNT] = {
+	/* clang-format off */
+	{KEY(server, listen), .set = set_required, .check = check_listen, .initial = "127.0.0.1:8080",
+		.purpose = "Address and port to listen on; port 0 takes a free one. IPv6: [::]:8080."},
+	{KEY(server, public_url), .set = set_base_url, .check = check_base_url, .initial = "",
+		.purpose = "URL at which clients reach Larder, for links. Empty: from the request's Host."},
+	{KEY(server, tls_certificate), .set = set_text, .initial = "",
+		.purpose = "PEM file with certificate and chain; with tls_key, Larder speaks HTTPS only."},
+	{KEY(server, tls_key), .set = set_text, .initial = "",
+		.purpose = "PEM file with the certificate's private key."},
+	{KEY(server, threads), RANGE(0, 1024), .initial = "0",
+		.purpose = "Threads that send and receive; 0: one per core, at least 2."},
+	{KEY(server, workers), RANGE(0, 4096), .initial = "0",
+		.purpose = "Threads that wait for disk, database and upstreams; 0: two per core, at least 8."},
+	{KEY(server, max_connections), RANGE(1, 1000000), .initial = "4096",
+		.purpose = "Connections open at the same time; more wait in the kernel's queue."},
+	{KEY(server, idle_timeout_s), RANGE(1, 86400), .initial = "75",
+		.purpose = "A connection on which nothing moves for so long is closed."},
+	{KEY(server, drain_timeout_s), RANGE(0, 86400), .initial = "30",
+		.purpose = "How long running answers may go on after SIGTERM."},
+
+	{KEY(storage, data_dir), .set = set_required, .initial = "larder-data",
+		.purpose = "Folder of the database and of all modules; made when missing."},
+	{KEY(storage, max_bytes), SIZE(0), .initial = "0",
+		.purpose = "Most bytes of mirrored modules to keep, last used ones first. 0: no limit."},
+	{KEY(storage, keep_free_bytes), SIZE(0), .initial = "1G",
+		.purpose = "Bytes to leave free on the disk: before it gets fuller, mirrored modules go."},
+
+	{.section = "auth", .name = "read", .offset = offsetof(struct config, auth.read_needs_token),
+		.set = set_switch, .choices = read_choices, .initial = "anyone",
+		.purpose = "Who may read: anyone, or whoever has a token. Writing always takes a token."},
+
+	{KEY(publish, max_upload_bytes), SIZE(1), .initial = "16G",
+		.purpose = "Largest module that may be published, as it is uploaded."},
+	{KEY(publish, max_unpacked_bytes), SIZE(1), .initial = "64G",
+		.purpose = "Largest module when unpacked; mirrored ones too, as for the next two."},
+	{KEY(publish, max_members), RANGE(1, 10000000), .initial = "100000",
+		.purpose = "Most files and folders in one archive."},
+	{KEY(publish, max_ratio), RANGE(1, 1000000), .initial = "200",
+		.purpose = "Most unpacked bytes per byte of archive: trained weights stay below 10, zeros reach 1032."},
+
+	{KEY(mirror, offline), SWITCH, .initial = "off",
+		.purpose = "Never ask an upstream; what is not here is answered 504."},
+	{KEY(mirror, negative_ttl_s), RANGE(0, 31536000), .initial = "600",
+		.purpose = "How long to remember that no upstream has a module; 0: not at all."},
+	{KEY(mirror, connect_timeout_s), RANGE(1, 3600), .initial = "10",
+		.purpose = "How long connecting to an upstream may take."},
+	{KEY(mirror, stall_timeout_s), RANGE(1, 86400), .initial = "60",
+		.purpose = "A transfer that brings no byte for so long has failed."},
+	{KEY(mirror, retries), RANGE(0, 100), .initial = "5",
+		.purpose = "How often a broken transfer is resumed."},
+	{KEY(mirror, max_fills), RANGE(1, 10000), .initial = "32",
+		.purpose = "Modules fetched at the same time; more wait for their turn."},
+	{KEY(mirror, allow), LIST, .initial = "",
+		.purpose = "Handles that may be mirrored, as patterns such as google/* tensorflow/*. Empty: all."},
+	{KEY(mirror, deny), LIST, .initial = "",
+		.purpose = "Handles that may not be, whatever allow says. Empty: none."},
+	{KEY(mirror, private_upstreams), SWITCH, .initial = "off",
+		.purpose = "Let an upstream redirect to private, loopback and link-local addresses."},
+
+	{KEY(hub, hosts), LIST,
+		.initial = "tfhub.dev, www.tfhub.dev, hub.tensorflow.google.cn, gcs.tensorflow.google.cn",
+		.purpose = "Hosts whose URLs Larder answers for, as /https://<host>/<path> and as a proxy."},
+	{KEY(hub, uncompressed_root), .set = set_text, .initial = "",
+		.purpose = "Where modules lie unpacked, such as gs://bucket: the answer to tf-hub-format=uncompressed."},
+
+	{KEY(log, level), .set = set_choice, .choices = level_choices, .initial = "info",
+		.purpose = "Least severe events to write: error, warn, info or debug."},
+	{KEY(log, format), .set = set_choice, .choices = log_format_choices, .initial = "text",
+		.purpose = "One line an event, as text or as json."},
+	/* clang-format on */
+};
+
+#define UPSTREAM_KEY(key_) .section = "upstream", .name = #key_, .offset = offsetof(struct upstream, key_)
+
+const struct key upstream_keys[UPSTREAM_KEY_COUNT] = {
+	/* clang-format off */
+	{UPSTREAM_KEY(url), .set = set_required, .check = upstream_check_template,
+		.initial = "https://tfhub.dev/{path}?{query}",
+		.purpose = "Where it has a module: {path} (handle/version) {handle} {version} {format} {query}."},
+	{UPSTREAM_KEY(match), LIST, .initial = "",
+		.purpose = "Handles to ask it for, as patterns. Empty: all."},
+	{UPSTREAM_KEY(formats), LIST, .check = check_formats, .initial = "",
+		.purpose = "Formats to ask it for: tf-hub, tfjs, tflite, coral. Empty: all that url can tell apart."},
+	{UPSTREAM_KEY(ca_file), .set = set_text, .initial = "",
+		.purpose = "PEM file with the certificates to trust. Empty: the system's."},
+	{UPSTREAM_KEY(bearer_token_file), .set = set_text, .initial = "",
+		.purpose = "File with a token to send it. Empty: none."},
+	{UPSTREAM_KEY(rate_bytes_per_s), SIZE(0), .initial = "0",
+		.purpose = "Most bytes a second for each transfer from it; 0: no limit."},
+	{UPSTREAM_KEY(max_connections), RANGE(1, 1000), .initial = "16",
+		.purpose = "Transfers from it at the same time."},
+	/* clang-format on */
+};
+
+static const struct key *find(const struct key *table, size_t count, const char *section, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(table[i].section, section) == 0 && strcmp(table[i].name, name) == 0)
+			return &table[i];
+	}
+	return NULL;
+}
+
+const struct key *key_find(const char *section, const char *name)
+{
+	const struct key *key = find(config_keys, CONFIG_KEY_COUNT, section, name);
+
+	return key ? key : find(upstream_keys, UPSTREAM_KEY_COUNT, section, name);
+}
+
+bool key_set(const struct key *key, void *base, const char *value, struct err *err)
+{
+	return key->set(key, (char *)base + key->offset, value, err);
+}
