@@ -183,10 +183,13 @@ static bool read_list(struct textproto *text, const struct place *place, struct 
 /* "[type.googleapis.com/some.Type]" or "[an.extension]": nothing that is read has one. */
 static bool skip_bracketed_name(struct textproto *text, struct err *err)
 {
+	static const char signs[] = {']', '/', '.', '-', '%'};
+
 	do {
 		if (!next(text, err))
 			return false;
-		if (text->lexer.kind != TOKEN_WORD && !strchr("]/.-%", text->lexer.text[0]))
+		if (text->lexer.kind != TOKEN_WORD &&
+			(text->lexer.kind != TOKEN_SIGN || !memchr(signs, text->lexer.text[0], sizeof signs)))
 			return fail(text, "a name in brackets does not end", err);
 	} while (!is_sign(text, ']'));
 	return next(text, err);

@@ -88,10 +88,11 @@ static void reads_well_formed_messages(void **state)
 		{BYTES("\x12\x03"
 		       "abc\x10\x07"),
 			"2:3 2=7 "},
-		{BYTES("\x0a\x05\x1a\x02\x08\x05\x08\x01\x08\x02"), "1{3{1=5 }}1=1 1=2 "},
+		{BYTES("\x0a\x06\x1a\x02\x08\x05\x08\x01\x08\x02"), "1{3{1=5 }1=1 }1=2 "},
 		{BYTES("\x0a\x00\x0a\x02\x08\x01"), "1{}1{1=1 }"},
 		{BYTES("\xfa\xff\xff\xff\x0f\x00"), "536870911{}"},
-		{BYTES("\x0b\x08\x01\x14\x12\x02xy\x13\x08\x07\x14\x0c\x08\x01"), NULL}, /* groups 1 and 2 cross */
+		{BYTES("\x0b\x08\x01\x14\x12\x02xy\x13\x08\x07\x14\x0c\x08\x01"),
+			NULL}, /* groups 1 and 2 cross */
 		{BYTES("\x0b\x08\x01\x13\x12\x02xy\x14\x0c\x08\x02"), "1=2 "},
 		{BYTES("\x0a\x04\x13\x14\x08\x01"), "1{1=1 }"},
 	};
@@ -196,7 +197,8 @@ static void bounds_the_depth_of_groups(void **state)
 	for (size_t depth = WIRE_DEPTH_MAX; depth <= WIRE_DEPTH_MAX + 1; depth++) {
 		memset(bytes, 0x0b, depth);
 		memset(bytes + depth, 0x0c, depth);
-		assert_int_equal(walk_bytes(bytes, 2 * depth, seen, sizeof seen, &err), depth == WIRE_DEPTH_MAX);
+		assert_int_equal(
+			walk_bytes(bytes, 2 * depth, seen, sizeof seen, &err), depth == WIRE_DEPTH_MAX);
 	}
 	assert_non_null(strstr(err.text, "nested too deeply"));
 }
