@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What identifies an artifact: handle, version and format; how they are read from a path and written as one. */
+ * What identifies an artifact: handle, version and format; how they are read from a path and written as one.
+ */
 #ifndef SERVER_MODULE_NAME_H
 #define SERVER_MODULE_NAME_H
 
@@ -15,12 +16,12 @@ enum format { FORMAT_TF_HUB, FORMAT_TFJS, FORMAT_TFLITE, FORMAT_CORAL, FORMAT_CO
 
 /* One row a format; walk it by enum format. */
 struct format_row {
-	const char *name;	   /* "tf-hub", as in JSON */
-	const char *query_key;	   /* "tf-hub-format" */
-	const char *query_value;   /* "compressed", "tflite" */
-	const char *media_type;	   /* "application/gzip" */
-	const char *file_suffix;   /* ".tar.gz" */
-	bool is_archive;	   /* a tar.gz, as opposed to one bare file */
+	const char *name;        /* "tf-hub", as in JSON */
+	const char *query_key;   /* "tf-hub-format" */
+	const char *query_value; /* "compressed", "tflite" */
+	const char *media_type;  /* "application/gzip" */
+	const char *file_suffix; /* ".tar.gz" */
+	bool is_archive;         /* a tar.gz, as opposed to one bare file */
 };
 extern const struct format_row formats[FORMAT_COUNT];
 
@@ -29,14 +30,14 @@ bool format_parse(const char *name, enum format *out);
 
 struct name {
 	char handle[NAME_PATH_MAX + 1]; /* "google/nnlm-en-dim50" */
-	int64_t version;		/* 0: none was given */
+	int64_t version;                /* 0: none was given */
 	enum format format;
 };
 
-/* Reads "<handle>[/<version>][/<member>]" (no leading slash, already percent-decoded): the last all-digit segment is
- * the version, what follows it the member. *member points into path, or is NULL where there is none. A path without
- * a version is all handle. ERR_BAD_REQUEST, with a sentence that says which rule of the grammar is broken. Leaves
- * name->format alone. */
+/* Reads "<handle>[/<version>][/<member>]" (no leading slash, already percent-decoded): the last all-digit
+ * segment is the version, what follows it the member. *member points into path, or is NULL where there is
+ * none. A path without a version is all handle. ERR_BAD_REQUEST, with a sentence that says which rule of the
+ * grammar is broken. Leaves name->format alone. */
 bool name_parse_path(const char *path, struct name *name, const char **member, struct err *err);
 
 /* Reads exactly "<handle>/<version>"; anything else is ERR_BAD_REQUEST. */

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/name.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/number.h"
+#include "server/module/utf8.h"
+
+const struct format_row formats[FORMAT_COUNT] = {
+	[FORMAT_TF_HUB] = {"tf-hub", "tf-hub-format", "compressed", "application/gzip", ".tar.gz", true},
+	[FORMAT_TFJS] = {"tfjs", "tfjs-format", "compressed", "application/gzip", ".tar.gz", true},
+	[FORMAT_TFLITE] = {"tflite", "lite-format", "tflite", "application/octet-stream", ".tflite", false},
+	[FORMAT_CORAL] = {"coral", "coral-format", "tflite", "application/octet-stream", ".tflite", false},
+};
+
+static const char *const reserved_publishers[] = {"api", "healthz", "readyz", "metrics"};
+
+static const char publisher_characters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+static const char name_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+bool format_parse(const char *name, enum format *out)
+{
+	for (int i = 0; i < FORMAT_COUNT; i++) {
+		if (strcmp(formats[i].name, name) == 0) {
+			*out = (enum format)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A piece of a path between slashes; it points into the path. */
+struct segment {
+	const char *text;
+	size_t length;
+};
+
+/* The segment after this one; false at the end of the path. */
+static bool next_segment(const char *path_end, struct segment *segment)
+{
+	const char *end = segment->text + segment->length;
+
+	if (end == path_end)
+		return false;
+	segment->text = end + 1;
+	segment->length = (size_t)(strchrnul(segment->text, '/') - segment->text);
+	if (segment->text + segment->length > path_end)
+		segment->length = (size_t)(path_end - segment->text);
+	return true;
+}
+
+static struct segment first_segment(const char *path)
+{
+	return (struct segment){path, (size_t)(strchrnul(path, '/') - path)};
+}
+
+static bool consists_of(struct segment segment, const char *characters)
+{
+	return strspn(segment.text, characters) >= segment.length;
+}
+
+static bool equals(struct segment segment, const char *text)
+{
+	return strlen(text) == segment.length && memcmp(segment.text, text, segment.length) == 0;
+}
+
+/* Rules that hold for every segment, of handle and member alike. */
+static bool check_segments(const char *path, struct err *err)
+{
+	const char *end = path + strlen(path);
+	struct segment segment = first_segment(path);
+
+	do {
+		if (segment.length == 0)
+			return err_set(err, ERR_BAD_REQUEST,
+				"The path has an empty segment (two slashes in a row, or one at an end).");
+		if (equals(segment, ".") || equals(segment, ".."))
+			return err_set(err, ERR_BAD_REQUEST, "The path has a \".\" or \"..\" segment.");
+	} while (next_segment(end, &segment));
+	return true;
+}
+
+static bool check_characters(const char *path, struct err *err)
+{
+	uint32_t code;
+	size_t length;
+
+	for (const char *at = path; *at; at += length) {
+		length = utf8_decode(at, &code);
+		if (length == 0)
+			return err_set(err, ERR_BAD_REQUEST, "The path is not UTF-8.");
+		if (utf8_is_control(code))
+			return err_set(err, ERR_BAD_REQUEST, "The path has a control character.");
+	}
+	return true;
+}
+
+static bool check_publisher(struct segment publisher, struct err *err)
+{
+	if (publisher.text[0] == '-')
+		return err_set(err, ERR_BAD_REQUEST,
+			"A publisher cannot begin with \"-\": such paths are Larder's own.");
+	if (!consists_of(publisher, publisher_characters))
+		return err_set(err, ERR_BAD_REQUEST,
+			"The publisher \"%.*s\" may only have lower case letters, digits and \"-\".",
+			(int)(publisher.length > 64 ? 64 : publisher.length), publisher.text);
+	for (size_t i = 0; i < sizeof reserved_publishers / sizeof *reserved_publishers; i++) {
+		if (equals(publisher, reserved_publishers[i]))
+			return err_set(err, ERR_BAD_REQUEST, "\"%s\" is reserved and can be no publisher.",
+				reserved_publishers[i]);
+	}
+	return true;
+}
+
+static bool check_handle(const char *handle, size_t length, struct err *err)
+{
+	struct segment segment = first_segment(handle);
+
+	if (segment.length > length)
+		segment.length = length;
+	if (!check_publisher(segment, err))
+		return false;
+	while (next_segment(handle + length, &segment)) {
+		if (!consists_of(segment, name_characters))
+			return err_set(err, ERR_BAD_REQUEST,
+				"A module's name may only have letters, digits, \"_\", \".\" and \"-\" "
+				"between its slashes.");
+	}
+	return true;
+}
+
+/* The last all-digit segment behind the publisher. A publisher may be all digits, and is never a version. */
+static bool find_version(const char *path, struct segment *out)
+{
+	const char *end = path + strlen(path);
+	struct segment segment = first_segment(path);
+	bool found = false;
+
+	while (next_segment(end, &segment)) {
+		if (consists_of(segment, "0123456789")) {
+			*out = segment;
+			found = true;
+		}
+	}
+	return found;
+}
+
+static bool parse_version(struct segment segment, int64_t *out, struct err *err)
+{
+	char digits[20] = "";
+
+	if (segment.text[0] == '0')
+		return err_set(
+			err, ERR_BAD_REQUEST, "A version is an integer from 1, without leading zeros.");
+	if (segment.length >= sizeof digits)
+		return err_set(err, ERR_BAD_REQUEST, "The version is too large a number.");
+	memcpy(digits, segment.text, segment.length);
+	if (!number_parse(digits, out))
+		return err_set(err, ERR_BAD_REQUEST, "The version is too large a number.");
+	return true;
+}
+
+static bool parse_parts(
+	const char *path, struct segment version, struct name *name, const char **member, struct err *err)
+{
+	size_t handle_length = version.text ? (size_t)(version.text - 1 - path) : strlen(path);
+	int64_t number = 0;
+
+	if (!check_handle(path, handle_length, err))
+		return false;
+	if (version.text && !parse_version(version, &number, err))
+		return false;
+	if (version.text && !memchr(path, '/', handle_length))
+		return err_set(err, ERR_BAD_REQUEST,
+			"The path has a publisher and a version, but no module between them.");
+	memcpy(name->handle, path, handle_length);
+	name->handle[handle_length] = '\0';
+	name->version = number;
+	*member = version.text && version.text[version.length] ? version.text + version.length + 1 : NULL;
+	return true;
+}
+
+bool name_parse_path(const char *path, struct name *name, const char **member, struct err *err)
+{
+	struct segment version = {0};
+
+	if (strlen(path) > NAME_PATH_MAX)
+		return err_set(err, ERR_BAD_REQUEST, "The path has more than %d bytes.", NAME_PATH_MAX);
+	if (!check_characters(path, err) || !check_segments(path, err))
+		return false;
+	(void)find_version(path, &version);
+	return parse_parts(path, version, name, member, err);
+}
+
+bool name_parse_versioned(const char *path, struct name *name, struct err *err)
+{
+	struct name parsed = *name;
+	const char *member;
+
+	if (!name_parse_path(path, &parsed, &member, err))
+		return false;
+	if (parsed.version == 0 || member)
+		return err_set(err, ERR_BAD_REQUEST,
+			"The path must end with a version, as in \"google/nnlm-en-dim50/2\".");
+	*name = parsed;
+	return true;
+}
+
+struct name_path name_path(const struct name *name)
+{
+	struct name_path path;
+
+	if (name->version == 0)
+		(void)snprintf(path.text, sizeof path.text, "%s", name->handle);
+	else
+		(void)snprintf(path.text, sizeof path.text, "%s/%" PRId64, name->handle, name->version);
+	return path;
+}
+
+struct publisher_name name_publisher(const char *handle)
+{
+	struct publisher_name publisher;
+	size_t length = strcspn(handle, "/");
+
+	(void)snprintf(publisher.text, sizeof publisher.text, "%.*s",
+		(int)(length > NAME_PATH_MAX ? NAME_PATH_MAX : length), handle);
+	return publisher;
+}
