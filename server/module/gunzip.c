@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/gunzip.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "common/mem.h"
+#include "common/number.h"
+
+enum { BLOCK_BYTES = 128 << 10, PIECE_MAX = 1 << 30, WINDOW_BITS = 15, GZIP_ONLY = 16 };
+
+struct gunzip {
+	struct stream stream; /* first: the stream's address is ours */
+	struct stream *source;
+	int64_t max_bytes;
+	int64_t max_ratio;
+	int64_t bytes_in;
+	int64_t bytes_out;
+	const uint8_t *rest; /* of a piece that is larger than zlib takes at once */
+	size_t rest_length;
+	z_stream zlib;
+	bool member_ended;
+	bool closed; /* nothing lies behind the member */
+	enum gunzip_fault fault;
+	struct err failure;
+	uint8_t block[BLOCK_BYTES];
+};
+
+static bool fail(struct gunzip *gunzip, enum gunzip_fault fault)
+{
+	gunzip->fault = fault;
+	return false;
+}
+
+#define BROKEN(gunzip, ...) \
+	(err_set(&(gunzip)->failure, ERR_INVALID_MODULE, __VA_ARGS__), fail((gunzip), GUNZIP_BROKEN))
+
+struct magic {
+	size_t offset;
+	const char *bytes;
+	const char *meaning;
+};
+
+static const struct magic magics[] = {
+	{0, "<", "HTML or XML, perhaps an error page"},
+	{0, "PK", "a zip archive"},
+	{0, "BZh", "bzip2"},
+	{0,
+		"\xfd"
+		"7zXZ",
+		"xz"},
+	{0, "\x28\xb5\x2f\xfd", "Zstandard"},
+	{0, "{", "JSON"},
+	{4, "TFL3", "a bare .tflite file"},
+	{257, "ustar", "a plain tar that was not compressed"},
+};
+
+static const char *looks_like(const uint8_t *data, size_t length)
+{
+	for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
+		size_t wanted = strlen(magics[i].bytes);
+
+		if (length >= magics[i].offset + wanted &&
+			memcmp(data + magics[i].offset, magics[i].bytes, wanted) == 0)
+			return magics[i].meaning;
+	}
+	return "something else";
+}
+
+static bool check_beginning(struct gunzip *gunzip, const uint8_t *data, size_t length)
+{
+	if (data[0] == 0x1f && (length == 1 || data[1] == 0x8b))
+		return true;
+	return BROKEN(gunzip, "This is not gzip: it begins with %02x %02x and looks like %s.", data[0],
+		length > 1 ? data[1] : 0, looks_like(data, length));
+}
+
+/* Hands the source's next piece to zlib, at most PIECE_MAX of it, since zlib counts in 32 bits. */
+static bool refill(struct gunzip *gunzip)
+{
+	size_t length;
+
+	if (gunzip->rest_length == 0 &&
+		!stream_next(gunzip->source, &gunzip->rest, &gunzip->rest_length, &gunzip->failure))
+		return fail(gunzip, GUNZIP_SOURCE_FAILED);
+	length = gunzip->rest_length < PIECE_MAX ? gunzip->rest_length : PIECE_MAX;
+	if (length == 0)
+		return true;
+	if (gunzip->bytes_in == 0 && !check_beginning(gunzip, gunzip->rest, gunzip->rest_length))
+		return false;
+	gunzip->zlib.next_in = (Bytef *)gunzip->rest;
+	gunzip->zlib.avail_in = (uInt)length;
+	gunzip->rest += length;
+	gunzip->rest_length -= length;
+	gunzip->bytes_in += (int64_t)length;
+	return true;
+}
+
+static bool broken_data(struct gunzip *gunzip)
+{
+	const char *message = gunzip->zlib.msg ? gunzip->zlib.msg : "broken data";
+	int64_t at = gunzip_bytes_in(gunzip);
+
+	if (strcmp(message, "incorrect data check") == 0)
+		return BROKEN(gunzip, "The CRC at the end of the gzip stream does not match its content: it "
+				      "was damaged on the way.");
+	if (strcmp(message, "incorrect length check") == 0)
+		return BROKEN(gunzip, "The length at the end of the gzip stream does not match its content.");
+	return BROKEN(gunzip, "The gzip stream is broken at about byte %" PRId64 " (%s).", at, message);
+}
+
+/* Inflates once; fresh input must be there, or be at its end. */
+static bool inflate_some(struct gunzip *gunzip)
+{
+	int status;
+
+	if (gunzip->zlib.avail_in == 0) {
+		if (!refill(gunzip))
+			return false;
+		if (gunzip->zlib.avail_in == 0)
+			return gunzip->bytes_in == 0
+				       ? BROKEN(gunzip, "The file is empty.")
+				       : BROKEN(gunzip, "The gzip stream is cut off after %" PRId64 " bytes.",
+						 gunzip->bytes_in);
+	}
+	status = inflate(&gunzip->zlib, Z_NO_FLUSH);
+	gunzip->member_ended = status == Z_STREAM_END;
+	return status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR || broken_data(gunzip);
+}
+
+static bool check_end(struct gunzip *gunzip)
+{
+	if (gunzip->zlib.avail_in == 0 && !refill(gunzip))
+		return false;
+	if (gunzip->zlib.avail_in > 0)
+		return BROKEN(gunzip,
+			"There are bytes after the end of the gzip stream at byte %" PRId64
+			"; hub clients ignore them silently.",
+			gunzip_bytes_in(gunzip));
+	gunzip->closed = true;
+	return true;
+}
+
+static bool check_limits(struct gunzip *gunzip)
+{
+	int64_t in = gunzip_bytes_in(gunzip);
+
+	if (gunzip->max_bytes > 0 && gunzip->bytes_out > gunzip->max_bytes) {
+		(void)err_set(&gunzip->failure, ERR_INVALID_MODULE, "The archive unpacks to more than %s.",
+			number_size(gunzip->max_bytes).text);
+		return fail(gunzip, GUNZIP_TOO_LARGE);
+	}
+	if (gunzip->max_ratio > 0 && gunzip->bytes_out >= GUNZIP_RATIO_FROM_BYTES &&
+		gunzip->bytes_out / gunzip->max_ratio > in) {
+		(void)err_set(&gunzip->failure, ERR_INVALID_MODULE,
+			"The archive unpacks to more than %" PRId64 " times its size (%" PRId64
+			" bytes from %" PRId64 ").",
+			gunzip->max_ratio, gunzip->bytes_out, in);
+		return fail(gunzip, GUNZIP_RATIO);
+	}
+	return true;
+}
+
+static bool fill_block(struct gunzip *gunzip, size_t *length)
+{
+	gunzip->zlib.next_out = gunzip->block;
+	gunzip->zlib.avail_out = BLOCK_BYTES;
+	while (!gunzip->member_ended && gunzip->zlib.avail_out > 0) {
+		if (!inflate_some(gunzip))
+			return false;
+	}
+	*length = BLOCK_BYTES - gunzip->zlib.avail_out;
+	gunzip->bytes_out += (int64_t)*length;
+	if (*length == 0 && !gunzip->closed && !check_end(gunzip))
+		return false;
+	return check_limits(gunzip);
+}
+
+static bool next_block(struct stream *stream, const uint8_t **data, size_t *length, struct err *err)
+{
+	struct gunzip *gunzip = (struct gunzip *)stream;
+	size_t filled;
+
+	if (gunzip->fault != GUNZIP_SOUND || !fill_block(gunzip, &filled)) {
+		*err = gunzip->failure;
+		return false;
+	}
+	*data = gunzip->block;
+	*length = filled;
+	return true;
+}
+
+struct gunzip *gunzip_create(struct stream *source, int64_t max_bytes, int64_t max_ratio)
+{
+	struct gunzip *gunzip = mem_zero(1, sizeof *gunzip);
+
+	gunzip->stream.next = next_block;
+	gunzip->source = source;
+	gunzip->max_bytes = max_bytes;
+	gunzip->max_ratio = max_ratio;
+	/* It fails for want of memory only, and then as every small allocation does. */
+	if (inflateInit2(&gunzip->zlib, WINDOW_BITS + GZIP_ONLY) != Z_OK)
+		abort();
+	return gunzip;
+}
+
+void gunzip_destroy(struct gunzip *gunzip)
+{
+	if (!gunzip)
+		return;
+	(void)inflateEnd(&gunzip->zlib);
+	free(gunzip);
+}
+
+struct stream *gunzip_stream(struct gunzip *gunzip)
+{
+	return &gunzip->stream;
+}
+
+enum gunzip_fault gunzip_fault(const struct gunzip *gunzip)
+{
+	return gunzip->fault;
+}
+
+int64_t gunzip_bytes_in(const struct gunzip *gunzip)
+{
+	return gunzip->bytes_in - (int64_t)gunzip->zlib.avail_in;
+}
+
+int64_t gunzip_bytes_out(const struct gunzip *gunzip)
+{
+	return gunzip->bytes_out;
+}
