@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The container of a module: one gzip member around one tar. Read strictly as a stream: whoever reads to the end knows
- * that CRC and length are right, the tar is whole to its two zero blocks and nothing lies behind either. It judges
- * bytes, not modules: which members are allowed is the business of module/examination. */
+ * The container of a module: one gzip member around one tar. Read strictly as a stream: whoever reads to the
+ * end knows that CRC and length are right, the tar is whole to its two zero blocks and nothing lies behind
+ * either. It judges bytes, not modules: which members are allowed is the business of module/examination. */
 #ifndef SERVER_MODULE_ARCHIVE_H
 #define SERVER_MODULE_ARCHIVE_H
 
@@ -29,7 +29,19 @@ struct member {
 
 struct archive_limits {
 	int64_t unpacked_bytes; /* of the tar stream; 0 is no limit */
-	int64_t ratio; /* of tar bytes to gzip bytes, judged once 16 MiB of tar have been seen; 0 is no limit */
+	int64_t ratio; /* of tar bytes to gzip bytes, judged once 16 MiB of tar have been seen; 0 is no limit
+			*/
+};
+
+/* Whose fault a failure was. */
+enum archive_fault {
+	ARCHIVE_SOUND,
+	ARCHIVE_GZIP_BROKEN,
+	ARCHIVE_TAR_BROKEN,
+	ARCHIVE_TOO_LARGE,     /* limits: unpacked_bytes */
+	ARCHIVE_RATIO,         /* limits: ratio */
+	ARCHIVE_NAME_TOO_LONG, /* beyond ARCHIVE_NAME_MAX */
+	ARCHIVE_SOURCE_FAILED  /* the stream's own error, passed through */
 };
 
 struct archive;
@@ -38,17 +50,23 @@ struct archive;
 struct archive *archive_create(struct stream *gzip, const struct archive_limits *limits);
 void archive_destroy(struct archive *archive);
 
-/* Goes to the next member, skipping what is left of the one before; *found is false at the archive's end, and only
- * where gzip and tar both ended as they should. ERR_INVALID_MODULE says what is broken and about where. */
+/* Goes to the next member, skipping what is left of the one before; *found is false at the archive's end, and
+ * only where gzip and tar both ended as they should. ERR_INVALID_MODULE says what is broken and about where.
+ */
 bool archive_next(struct archive *archive, struct member *member, bool *found, struct err *err);
 
 /* The content of the current member, to be read at most to its end; valid until the next archive_next. */
 struct stream *archive_content(struct archive *archive);
 
+/* What archive_next or the content failed with; every failure stays. While it is ARCHIVE_SOUND, a reader of
+ * the content that failed did so for its own reasons. */
+enum archive_fault archive_fault(const struct archive *archive);
+
 /* Bytes of tar that were read so far. */
 int64_t archive_unpacked_bytes(const struct archive *archive);
 
-/* Zero bytes behind the two zero blocks beyond tar's usual padding to 10240; other bytes there are an error. */
+/* Zero bytes behind the two zero blocks beyond tar's usual padding to 10240; other bytes there are an error.
+ */
 int64_t archive_padding_bytes(const struct archive *archive);
 
 #endif
