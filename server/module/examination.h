@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The judgement on one artifact's bytes: reads it whole, lists its members and what its model says of itself, and finds
- * every rule of the interface (section "Publishing") that it breaks. */
+ * The judgement on one artifact's bytes: reads it whole, lists its members and what its model says of itself,
+ * and finds every rule of the interface (section "Publishing") that it breaks. */
 #ifndef SERVER_MODULE_EXAMINATION_H
 #define SERVER_MODULE_EXAMINATION_H
 
@@ -17,15 +17,17 @@
 enum { EXAMINATION_FINDINGS_MAX = 100 };
 
 enum severity {
-	SEVERITY_WARNING,   /* hampers some clients: refused when published, kept with a warning when mirrored */
-	SEVERITY_VIOLATION  /* broken or dangerous: never served */
+	SEVERITY_WARNING,  /* hampers some clients: refused when published, kept with a warning when mirrored
+			    */
+	SEVERITY_VIOLATION /* broken or dangerous: never served */
 };
 
 struct finding {
 	enum severity severity;
-	const char *rule; /* a constant such as "name-traversal"; the table is in examination.c */
-	char *path;	  /* the member, or "" for the whole */
-	char *message;	  /* a sentence that says what to do about it */
+	bool publishable; /* a warning with which it may be published all the same */
+	const char *rule; /* a constant such as "name-traversal"; the table is in violations.c */
+	char *path;       /* the member, or "" for the whole */
+	char *message;    /* a sentence that says what to do about it */
 };
 
 struct examined_member {
@@ -34,16 +36,18 @@ struct examined_member {
 	int64_t size_bytes;
 };
 
+/* 0 is no limit. */
 struct examination_limits {
 	int64_t max_unpacked_bytes;
-	int64_t max_members;
+	int64_t max_members; /* the names of one archive are bounded besides */
 	int64_t max_ratio;
 };
 
 struct examination {
 	enum format format;
 	int64_t unpacked_bytes; /* sum of the files' sizes */
-	struct examined_member *members; /* in the archive's order, without the root folder; empty for bare files */
+	struct examined_member
+		*members; /* in the archive's order, without the root folder; empty for bare files */
 	size_t member_count;
 	size_t member_capacity;
 	size_t file_count;
@@ -53,8 +57,9 @@ struct examination {
 	struct saved_model *saved_model; /* NULL where the format has none or it could not be read */
 };
 
-/* Reads the stream to its end and judges it as an artifact of this format. The caller owns *out. Whatever is wrong with
- * the bytes becomes a finding; false only where the stream itself failed. Memory is bounded by the limits. */
+/* Reads the stream to its end and judges it as an artifact of this format. The caller owns *out. Whatever is
+ * wrong with the bytes becomes a finding; false only where the stream itself failed. Memory is bounded by the
+ * limits. */
 bool examination_run(struct stream *stream, enum format format, const struct examination_limits *limits,
 	struct examination **out, struct err *err);
 

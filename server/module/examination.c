@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/examination.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/module/archive.h"
+#include "server/module/membername.h"
+#include "server/module/tflite.h"
+#include "server/module/tfjs.h"
+#include "server/module/tree.h"
+#include "server/module/violations.h"
+
+/* All names of one archive, however many members are allowed. */
+enum { NAME_BYTES_MAX = 64 << 20 };
+
+AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
+AUTO_CLEANER(own_tree, struct tree *, tree_destroy)
+AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
+#define AUTO_ARCHIVE AUTO(own_archive)
+#define AUTO_TREE AUTO(own_tree)
+#define AUTO_EXAMINATION AUTO(own_examination)
+
+/* What is kept of a root member until the whole archive was seen. */
+struct root_file {
+	bool seen;
+	bool sound;
+	struct err err;
+};
+
+/* One archive on its way through the judgement. Owned by the stack of judge_archive(). */
+struct walk {
+	struct examination *examination;
+	const struct examination_limits *limits;
+	struct archive *archive;
+	struct tree *tree;
+	int64_t headers; /* members of any kind */
+	bool cut_short;  /* by a limit or by broken bytes: what is missing may lie behind */
+	struct root_file saved_model;
+	struct root_file saved_model_text;
+	struct root_file tfhub_module;
+	struct root_file model_json;
+	struct saved_model *text_model;
+	struct buffer json;
+};
+
+static void finish_walk(struct walk *walk)
+{
+	saved_model_destroy(walk->text_model);
+	buffer_finish(&walk->json);
+}
+
+static const enum rule rule_of_fault[] = {
+	[ARCHIVE_GZIP_BROKEN] = RULE_GZIP_BROKEN,
+	[ARCHIVE_TAR_BROKEN] = RULE_TAR_BROKEN,
+	[ARCHIVE_TOO_LARGE] = RULE_BOMB_SIZE,
+	[ARCHIVE_RATIO] = RULE_BOMB_RATIO,
+	[ARCHIVE_NAME_TOO_LONG] = RULE_NAME_TOO_LONG,
+};
+
+/* Ends the walk with a finding where the archive is at fault; false where its stream failed. */
+static bool end_with_fault(struct walk *walk, const struct err *err)
+{
+	enum archive_fault fault = archive_fault(walk->archive);
+
+	if (fault == ARCHIVE_SOUND || fault == ARCHIVE_SOURCE_FAILED)
+		return false;
+	violations_add(walk->examination, rule_of_fault[fault], "", "%s", err->text);
+	walk->cut_short = true;
+	return true;
+}
+
+static void read_saved_model(struct walk *walk, struct root_file *file)
+{
+	struct stream *content = archive_content(walk->archive);
+
+	file->sound = saved_model_read(content, &walk->examination->saved_model, &file->err);
+}
+
+static void read_saved_model_text(struct walk *walk, struct root_file *file)
+{
+	file->sound = saved_model_read_text(archive_content(walk->archive), &walk->text_model, &file->err);
+}
+
+/* Appends the content, up to limit bytes; false if it has more or the archive broke. */
+static bool gather(struct walk *walk, size_t limit, struct buffer *out, struct err *err)
+{
+	const uint8_t *data;
+	size_t length;
+
+	do {
+		if (!stream_next(archive_content(walk->archive), &data, &length, err))
+			return false;
+		if (length > limit - out->length)
+			return err_set(err, ERR_INVALID_MODULE, "The file has more than %zu bytes.", limit);
+		if (length > 0)
+			buffer_add(out, data, length);
+	} while (length > 0);
+	return true;
+}
+
+static void read_tfhub_module(struct walk *walk, struct root_file *file)
+{
+	static const char format_v3[] = {0x08, 0x03};
+	AUTO_BUFFER struct buffer content = {0};
+
+	file->sound = gather(walk, sizeof format_v3, &content, &file->err) &&
+		      content.length == sizeof format_v3 &&
+		      memcmp(content.data, format_v3, sizeof format_v3) == 0;
+}
+
+static void read_model_json(struct walk *walk, struct root_file *file)
+{
+	file->sound = gather(walk, TFJS_JSON_BYTES_MAX, &walk->json, &file->err);
+}
+
+/* The files at the root that are looked into. */
+struct reader {
+	enum format format;
+	const char *path;
+	size_t file; /* offset of its struct root_file */
+	void (*read)(struct walk *walk, struct root_file *file);
+};
+
+static const struct reader readers[] = {
+	{FORMAT_TF_HUB, "saved_model.pb", offsetof(struct walk, saved_model), read_saved_model},
+	{FORMAT_TF_HUB, "saved_model.pbtxt", offsetof(struct walk, saved_model_text), read_saved_model_text},
+	{FORMAT_TF_HUB, "tfhub_module.pb", offsetof(struct walk, tfhub_module), read_tfhub_module},
+	{FORMAT_TFJS, "model.json", offsetof(struct walk, model_json), read_model_json},
+};
+
+static void read_root_file(struct walk *walk, const char *path)
+{
+	for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
+		struct root_file *file = (struct root_file *)((char *)walk + readers[i].file);
+
+		if (readers[i].format != walk->examination->format || strcmp(readers[i].path, path) != 0)
+			continue;
+		file->seen = true;
+		readers[i].read(walk, file);
+	}
+}
+
+static void list_member(struct examination *examination, const char *path, const struct member *member)
+{
+	struct examined_member *listed;
+
+	MEM_GROW(examination->members, examination->member_count, examination->member_capacity);
+	listed = &examination->members[examination->member_count++];
+	*listed = (struct examined_member){.path = mem_dup(path),
+		.is_folder = member->kind == MEMBER_FOLDER,
+		.size_bytes = member->size_bytes};
+	if (member->kind != MEMBER_FILE)
+		return;
+	examination->file_count++;
+	examination->unpacked_bytes += member->size_bytes;
+}
+
+/* Whether the name is free. A folder that only its files spoke of so far may still come. */
+static bool check_twin(struct walk *walk, const char *path, const struct member *member)
+{
+	const struct tree_entry *twin = tree_find(walk->tree, path);
+
+	if (!twin)
+		return true;
+	if (strcmp(twin->path, path) != 0) {
+		violations_add(walk->examination, RULE_NAME_CASE_COLLISION, path,
+			"The name differs from \"%s\" in case only, which some file systems take for the "
+			"same; rename one.",
+			twin->path);
+		return false;
+	}
+	if (twin->is_implied && member->kind == MEMBER_FOLDER)
+		return true;
+	violations_add(walk->examination, RULE_NAME_DUPLICATE, path,
+		"The archive has two members of this name, and hub clients keep the last; pack it once.");
+	return false;
+}
+
+static void report_missing_folder(struct walk *walk, const struct tree_entry *missing)
+{
+	violations_add(walk->examination, RULE_FOLDER_MISSING, missing->path,
+		"The folder has no entry before its files, and hub clients make none; pack with tar, or with "
+		"larder pack.");
+}
+
+/* The nearest thing above that is in the tree must be a folder, and written in the same way. */
+static void check_parent(struct walk *walk, const char *path)
+{
+	char parent[ARCHIVE_NAME_MAX + 1];
+	const char *slash = strrchr(path, '/');
+	const struct tree_entry *entry = NULL;
+
+	while (slash && !entry) {
+		size_t length = (size_t)(slash - path);
+
+		memcpy(parent, path, length);
+		parent[length] = '\0';
+		entry = tree_find(walk->tree, parent);
+		slash = memrchr(path, '/', length);
+	}
+	if (entry && !entry->is_folder)
+		violations_add(walk->examination, RULE_NAME_UNDER_FILE, path,
+			"\"%s\" is a file in this archive, so nothing can lie under it.", entry->path);
+	else if (entry && strcmp(entry->path, parent) != 0)
+		violations_add(walk->examination, RULE_NAME_CASE_COLLISION, path,
+			"Its folder differs from \"%s\" in case only, which some file systems take for the "
+			"same; rename one.",
+			entry->path);
+}
+
+static void place(struct walk *walk, const char *path, const struct member *member)
+{
+	const struct tree_entry *missing = NULL;
+
+	check_parent(walk, path);
+	if (tree_find(walk->tree, path))
+		tree_confirm(walk->tree, path);
+	else
+		tree_add(walk->tree, path, member->kind == MEMBER_FOLDER, member->size_bytes, &missing);
+	/* A folder's entry stands for those above it too: clients make the whole way. */
+	if (missing && member->kind == MEMBER_FILE)
+		report_missing_folder(walk, missing);
+	list_member(walk->examination, path, member);
+	if (member->kind == MEMBER_FILE)
+		read_root_file(walk, path);
+}
+
+static void judge_member(struct walk *walk, const struct member *member)
+{
+	char path[ARCHIVE_NAME_MAX + 1];
+	bool sound = membername_judge(walk->examination, member->name);
+
+	membername_normalise(member->name, path);
+	if (member->kind == MEMBER_OTHER) {
+		violations_add(walk->examination, RULE_MEMBER_TYPE, member->name,
+			"Only files and folders are allowed, and this is something else (tar type \"%c\"); "
+			"pack with tar -h "
+			"to follow links.",
+			member->type ? member->type : '0');
+		return;
+	}
+	if (path[0] == '\0') {
+		if (member->kind == MEMBER_FILE)
+			violations_add(
+				walk->examination, RULE_NAME_EMPTY, member->name, "A file has no name.");
+		return;
+	}
+	if (sound && check_twin(walk, path, member))
+		place(walk, path, member);
+}
+
+static bool check_count(struct walk *walk)
+{
+	int64_t max = walk->limits->max_members;
+
+	walk->headers++;
+	if (max > 0 && walk->headers > max)
+		violations_add(walk->examination, RULE_TOO_MANY_MEMBERS, "",
+			"The archive has more than %" PRId64 " members; pack fewer files.", max);
+	else if (tree_bytes(walk->tree) > NAME_BYTES_MAX)
+		violations_add(walk->examination, RULE_TOO_MANY_MEMBERS, "",
+			"The names in the archive need more than %d bytes; pack fewer files.",
+			NAME_BYTES_MAX);
+	else
+		return true;
+	walk->cut_short = true;
+	return false;
+}
+
+static bool walk_members(struct walk *walk, struct err *err)
+{
+	struct member member;
+	struct err failure;
+	bool found = true;
+
+	while (found) {
+		if (!archive_next(walk->archive, &member, &found, &failure)) {
+			if (end_with_fault(walk, &failure))
+				return true;
+			*err = failure;
+			return false;
+		}
+		if (found && !check_count(walk))
+			return true;
+		if (found)
+			judge_member(walk, &member);
+	}
+	if (archive_padding_bytes(walk->archive) > 0)
+		violations_add(walk->examination, RULE_TRAILING_PADDING, "",
+			"The tar is followed by %" PRId64 " needless zero bytes; pack it again.",
+			archive_padding_bytes(walk->archive));
+	return true;
+}
+
+static bool is_key(const char *name, const char *const keys[2])
+{
+	return strcmp(name, keys[0]) == 0 || strcmp(name, keys[1]) == 0;
+}
+
+/* The member that makes the one folder at the root that holds such a member the module's, or NULL. */
+static const char *find_wrapped_key(const struct examination *examination, const char *const keys[2])
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < examination->member_count; i++) {
+		const struct examined_member *member = &examination->members[i];
+		const char *slash = strchr(member->path, '/');
+
+		if (!slash || member->is_folder || !is_key(slash + 1, keys))
+			continue;
+		if (found && strncmp(found, member->path, (size_t)(slash + 1 - member->path)) != 0)
+			return NULL;
+		found = member->path;
+	}
+	return found;
+}
+
+/* Whether the module lies in a folder of its own instead of at the root; a finding if so. */
+static bool find_wrapper(struct examination *examination, const char *const keys[2])
+{
+	const char *key = find_wrapped_key(examination, keys);
+	int length = key ? (int)strcspn(key, "/") : 0;
+
+	if (!key)
+		return false;
+	violations_add(examination, RULE_WRAPPER_FOLDER, key,
+		"The module lies in the folder \"%.*s\" instead of at the root; pack it with: tar -C "
+		"\"%.*s\" -czf "
+		"module.tar.gz .",
+		length, key, length, key);
+	return true;
+}
+
+static void judge_saved_model(struct walk *walk)
+{
+	static const char *const keys[2] = {"saved_model.pb", "saved_model.pbtxt"};
+	bool text_counts = !walk->saved_model.seen && walk->saved_model_text.seen;
+	const struct root_file *file = text_counts ? &walk->saved_model_text : &walk->saved_model;
+
+	if (text_counts)
+		walk->examination->saved_model = TAKE(walk->text_model);
+	if (walk->examination->saved_model)
+		walk->examination->saved_model->tf1_hub = walk->tfhub_module.seen;
+	if (walk->cut_short)
+		return;
+	if (!file->seen && !find_wrapper(walk->examination, keys))
+		violations_add(walk->examination, RULE_SAVED_MODEL_MISSING, "",
+			"There is neither saved_model.pb nor saved_model.pbtxt at the root of the archive.");
+	if (file->seen && !file->sound)
+		violations_add(
+			walk->examination, RULE_SAVED_MODEL_BROKEN, keys[text_counts], "%s", file->err.text);
+	if (text_counts && file->sound)
+		violations_add(walk->examination, RULE_PBTXT_ONLY, keys[1],
+			"There is saved_model.pbtxt but no saved_model.pb; some clients read the binary form "
+			"only.");
+	if (walk->tfhub_module.seen && !walk->tfhub_module.sound)
+		violations_add(walk->examination, RULE_TFHUB_MODULE_FORMAT, "tfhub_module.pb",
+			"tfhub_module.pb does not say format 3 (bytes 08 03), so hub clients refuse the "
+			"module; export it again.");
+}
+
+static void judge_tfjs(struct walk *walk)
+{
+	static const char *const keys[2] = {"model.json", "model.json"};
+
+	if (walk->cut_short)
+		return;
+	if (walk->model_json.seen && walk->model_json.sound)
+		tfjs_judge(walk->examination, &walk->json, walk->tree);
+	else if (walk->model_json.seen)
+		violations_add(
+			walk->examination, RULE_MODEL_JSON_BROKEN, keys[0], "%s", walk->model_json.err.text);
+	else if (!find_wrapper(walk->examination, keys))
+		violations_add(walk->examination, RULE_MODEL_JSON_MISSING, "",
+			"There is no model.json at the root of the archive.");
+}
+
+static bool judge_archive(struct examination *examination, struct stream *stream,
+	const struct examination_limits *limits, struct err *err)
+{
+	struct archive_limits unpacking = {
+		.unpacked_bytes = limits->max_unpacked_bytes, .ratio = limits->max_ratio};
+	AUTO_ARCHIVE struct archive *archive = archive_create(stream, &unpacking);
+	AUTO_TREE struct tree *tree = tree_create();
+	AUTO(finish_walk)
+	struct walk walk = {.examination = examination, .limits = limits, .archive = archive, .tree = tree};
+
+	if (!walk_members(&walk, err))
+		return false;
+	if (examination->format == FORMAT_TF_HUB)
+		judge_saved_model(&walk);
+	else
+		judge_tfjs(&walk);
+	return true;
+}
+
+bool examination_run(struct stream *stream, enum format format, const struct examination_limits *limits,
+	struct examination **out, struct err *err)
+{
+	AUTO_EXAMINATION struct examination *examination = mem_zero(1, sizeof *examination);
+
+	examination->format = format;
+	if (formats[format].is_archive ? !judge_archive(examination, stream, limits, err)
+				       : !tflite_judge(examination, stream, limits->max_unpacked_bytes, err))
+		return false;
+	*out = TAKE(examination);
+	return true;
+}
+
+size_t examination_count(const struct examination *examination, enum severity severity)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < examination->finding_count; i++)
+		count += examination->findings[i].severity == severity;
+	return count;
+}
+
+void examination_destroy(struct examination *examination)
+{
+	if (!examination)
+		return;
+	for (size_t i = 0; i < examination->member_count; i++)
+		free(examination->members[i].path);
+	for (size_t i = 0; i < examination->finding_count; i++) {
+		free(examination->findings[i].path);
+		free(examination->findings[i].message);
+	}
+	free(examination->members);
+	free(examination->findings);
+	saved_model_destroy(examination->saved_model);
+	free(examination);
+}

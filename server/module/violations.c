@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/violations.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/buffer.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/module/utf8.h"
+
+struct rule_row {
+	const char *name;
+	enum severity severity;
+	bool publishable;
+};
+
+static const struct rule_row rules[RULE_COUNT] = {
+	[RULE_GZIP_BROKEN] = {"gzip-broken", SEVERITY_VIOLATION, false},
+	[RULE_TAR_BROKEN] = {"tar-broken", SEVERITY_VIOLATION, false},
+	[RULE_BOMB_SIZE] = {"bomb-size", SEVERITY_VIOLATION, false},
+	[RULE_BOMB_RATIO] = {"bomb-ratio", SEVERITY_VIOLATION, false},
+	[RULE_TOO_MANY_MEMBERS] = {"too-many-members", SEVERITY_VIOLATION, false},
+	[RULE_MEMBER_TYPE] = {"member-type", SEVERITY_VIOLATION, false},
+	[RULE_NAME_EMPTY] = {"name-empty", SEVERITY_VIOLATION, false},
+	[RULE_NAME_TRAVERSAL] = {"name-traversal", SEVERITY_VIOLATION, false},
+	[RULE_NAME_ABSOLUTE] = {"name-absolute", SEVERITY_VIOLATION, false},
+	[RULE_NAME_NOT_UTF8] = {"name-not-utf8", SEVERITY_VIOLATION, false},
+	[RULE_NAME_CONTROL] = {"name-control", SEVERITY_VIOLATION, false},
+	[RULE_NAME_TOO_LONG] = {"name-too-long", SEVERITY_VIOLATION, false},
+	[RULE_NAME_DUPLICATE] = {"name-duplicate", SEVERITY_VIOLATION, false},
+	[RULE_NAME_CASE_COLLISION] = {"name-case-collision", SEVERITY_VIOLATION, false},
+	[RULE_NAME_UNDER_FILE] = {"name-under-file", SEVERITY_VIOLATION, false},
+	[RULE_FOLDER_MISSING] = {"folder-missing", SEVERITY_WARNING, false},
+	[RULE_WRAPPER_FOLDER] = {"wrapper-folder", SEVERITY_VIOLATION, false},
+	[RULE_TRAILING_PADDING] = {"trailing-padding", SEVERITY_WARNING, false},
+	[RULE_SAVED_MODEL_MISSING] = {"saved-model-missing", SEVERITY_VIOLATION, false},
+	[RULE_SAVED_MODEL_BROKEN] = {"saved-model-broken", SEVERITY_VIOLATION, false},
+	[RULE_PBTXT_ONLY] = {"pbtxt-only", SEVERITY_WARNING, true},
+	[RULE_TFHUB_MODULE_FORMAT] = {"tfhub-module-format", SEVERITY_WARNING, false},
+	[RULE_MODEL_JSON_MISSING] = {"model-json-missing", SEVERITY_VIOLATION, false},
+	[RULE_MODEL_JSON_BROKEN] = {"model-json-broken", SEVERITY_VIOLATION, false},
+	[RULE_SHARD_MISSING] = {"shard-missing", SEVERITY_VIOLATION, false},
+	[RULE_SHARD_SIZE] = {"shard-size", SEVERITY_VIOLATION, false},
+	[RULE_TFLITE_MAGIC] = {"tflite-magic", SEVERITY_VIOLATION, false},
+};
+
+static char *printable(const char *text)
+{
+	AUTO_BUFFER struct buffer out = {0};
+	uint32_t code;
+
+	while (*text) {
+		size_t length = utf8_decode(text, &code);
+
+		if (length == 0 || utf8_is_control(code)) {
+			buffer_printf(&out, "\\x%02x", (unsigned char)*text);
+			text++;
+		} else {
+			buffer_add(&out, text, length);
+			text += length;
+		}
+	}
+	return buffer_take(&out);
+}
+
+static char *format_message(const char *format, va_list args)
+{
+	AUTO_FREE char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0)
+		abort();
+	return printable(text);
+}
+
+/* Where the next finding goes, or NULL. Warnings never crowd out a violation, lest the artifact pass for
+ * sound. */
+static struct finding *find_room(struct examination *examination, enum severity severity)
+{
+	if (examination->finding_count < EXAMINATION_FINDINGS_MAX) {
+		MEM_GROW(examination->findings, examination->finding_count, examination->finding_capacity);
+		examination->findings[examination->finding_count] = (struct finding){0};
+		return &examination->findings[examination->finding_count++];
+	}
+	for (size_t i = examination->finding_count; i-- > 0;) {
+		if (examination->findings[i].severity < severity)
+			return &examination->findings[i];
+	}
+	return NULL;
+}
+
+void violations_add(
+	struct examination *examination, enum rule rule, const char *path, const char *format, ...)
+{
+	struct finding *finding = find_room(examination, rules[rule].severity);
+	va_list args;
+
+	if (!finding)
+		return;
+	free(finding->path);
+	free(finding->message);
+	va_start(args, format);
+	*finding = (struct finding){.severity = rules[rule].severity,
+		.publishable = rules[rule].publishable,
+		.rule = rules[rule].name,
+		.path = printable(path),
+		.message = format_message(format, args)};
+	va_end(args);
+}

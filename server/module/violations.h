@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rules that an artifact can break, and the list of those that one did. What breaks a rule is for others
+ * to see. */
+#ifndef SERVER_MODULE_VIOLATIONS_H
+#define SERVER_MODULE_VIOLATIONS_H
+
+#include "server/module/examination.h"
+
+enum rule {
+	RULE_GZIP_BROKEN,
+	RULE_TAR_BROKEN,
+	RULE_BOMB_SIZE,
+	RULE_BOMB_RATIO,
+	RULE_TOO_MANY_MEMBERS,
+	RULE_MEMBER_TYPE,
+	RULE_NAME_EMPTY,
+	RULE_NAME_TRAVERSAL,
+	RULE_NAME_ABSOLUTE,
+	RULE_NAME_NOT_UTF8,
+	RULE_NAME_CONTROL,
+	RULE_NAME_TOO_LONG,
+	RULE_NAME_DUPLICATE,
+	RULE_NAME_CASE_COLLISION,
+	RULE_NAME_UNDER_FILE,
+	RULE_FOLDER_MISSING,
+	RULE_WRAPPER_FOLDER,
+	RULE_TRAILING_PADDING,
+	RULE_SAVED_MODEL_MISSING,
+	RULE_SAVED_MODEL_BROKEN,
+	RULE_PBTXT_ONLY,
+	RULE_TFHUB_MODULE_FORMAT,
+	RULE_MODEL_JSON_MISSING,
+	RULE_MODEL_JSON_BROKEN,
+	RULE_SHARD_MISSING,
+	RULE_SHARD_SIZE,
+	RULE_TFLITE_MAGIC,
+	RULE_COUNT
+};
+
+/* Adds a finding; where there are EXAMINATION_FINDINGS_MAX already, a violation takes a warning's place. Path
+ * and message may hold any bytes: what is not printable UTF-8 is written as \xNN. */
+void violations_add(struct examination *examination, enum rule rule, const char *path, const char *format,
+	...) __attribute__((format(printf, 4, 5)));
+
+#endif
