@@ -16,7 +16,7 @@ enum { VISIT_BYTES = 16 };
 
 /* One concrete function on its way to a callable. */
 struct trace {
-	struct tree *tree;
+	struct pool *pool;
 	struct callable callable;
 	struct tensors *into; /* the inputs or the outputs */
 	struct buffer path;   /* where in the structure of arguments or results we are */
@@ -99,7 +99,7 @@ static bool add_leaf(struct trace *trace, const struct message *value)
 	tensor_from_value(&tensor, value);
 	tensor.name = mem_dup(trace->path.length == trace->anonymous && *spec_name ? spec_name : path);
 	add_to_key(trace, &tensor);
-	return tensors_add(trace->into, &tensor, trace->tree);
+	return tensors_add(trace->into, &tensor, trace->pool);
 }
 
 static bool flatten(struct trace *trace, const struct message *value);
@@ -110,7 +110,7 @@ static bool flatten_at(struct trace *trace, const char *step, const struct messa
 	bool done;
 
 	if (before + strlen(step) >= SAVED_MODEL_STRING_MAX) {
-		trace->tree->truncated = true;
+		trace->pool->truncated = true;
 		return false;
 	}
 	buffer_printf(&trace->path, "%s%s", before > 0 ? "/" : "", step);
@@ -159,7 +159,7 @@ static bool flatten(struct trace *trace, const struct message *value)
 {
 	uint32_t which = message_oneof(value);
 
-	if (!tree_charge(trace->tree, VISIT_BYTES))
+	if (!pool_charge(trace->pool, VISIT_BYTES))
 		return false;
 	switch (which) {
 	case VALUE_LIST:
@@ -254,12 +254,12 @@ static bool fill_trace(struct trace *trace, const struct message *function, cons
 	return !results || message_oneof(results) == VALUE_NONE || flatten(trace, results);
 }
 
-static void add_trace(struct traces *traces, struct tree *tree, const char *name,
+static void add_trace(struct traces *traces, struct pool *pool, const char *name,
 	const struct message *function, const struct message *concrete)
 {
-	struct trace trace = {.tree = tree};
+	struct trace trace = {.pool = pool};
 
-	if (!tree_charge(tree, sizeof trace + strlen(name)))
+	if (!pool_charge(pool, sizeof trace + strlen(name)))
 		return;
 	trace.callable.name = mem_dup(name);
 	if (!fill_trace(&trace, function, concrete)) {
@@ -278,7 +278,7 @@ static bool is_public(const char *name)
 
 /* Every trace of every public function of the root; concrete functions are looked up by name in the sorted
  * entries. */
-static void collect_traces(struct traces *traces, struct tree *tree, const struct objects *objects,
+static void collect_traces(struct traces *traces, struct pool *pool, const struct objects *objects,
 	const struct message **concrete, size_t concrete_count)
 {
 	for (const struct item *child = message_items(objects->root, OBJECT_CHILDREN); child;
@@ -289,12 +289,12 @@ static void collect_traces(struct traces *traces, struct tree *tree, const struc
 		const struct item *wanted =
 			is_public(name) ? message_items(function, FUNCTION_CONCRETE) : NULL;
 
-		for (; wanted && tree_charge(tree, VISIT_BYTES); wanted = wanted->next) {
+		for (; wanted && pool_charge(pool, VISIT_BYTES); wanted = wanted->next) {
 			const struct message **entry = bsearch(
 				wanted->string, concrete, concrete_count, sizeof *concrete, by_entry_key);
 
 			if (entry)
-				add_trace(traces, tree, name, function, message_inner(*entry, ENTRY_VALUE));
+				add_trace(traces, pool, name, function, message_inner(*entry, ENTRY_VALUE));
 		}
 	}
 }
@@ -308,7 +308,7 @@ static int by_name_and_key(const void *left, const void *right)
 	return order ? order : strcmp(buffer_string(&a->key), buffer_string(&b->key));
 }
 
-static void keep_distinct(struct traces *traces, struct tree *tree, struct meta_graph *graph)
+static void keep_distinct(struct traces *traces, struct pool *pool, struct meta_graph *graph)
 {
 	for (size_t i = 0; i < traces->count; i++) {
 		struct trace *trace = &traces->items[i];
@@ -317,7 +317,7 @@ static void keep_distinct(struct traces *traces, struct tree *tree, struct meta_
 		if (i + 1 < traces->count && by_name_and_key(trace, trace + 1) == 0)
 			continue;
 		if (graph->callable_count == SAVED_MODEL_CALLABLES_MAX) {
-			tree->truncated = true;
+			pool->truncated = true;
 			return;
 		}
 		MEM_GROW(graph->callables, graph->callable_count, graph->callable_capacity);
@@ -326,7 +326,7 @@ static void keep_distinct(struct traces *traces, struct tree *tree, struct meta_
 	}
 }
 
-void callables_find(struct tree *tree, const struct objects *objects, const struct message *object_graph,
+void callables_find(struct pool *pool, const struct objects *objects, const struct message *object_graph,
 	struct meta_graph *graph)
 {
 	struct traces traces = {0};
@@ -335,10 +335,10 @@ void callables_find(struct tree *tree, const struct objects *objects, const stru
 		message_map(object_graph, OBJECTS_CONCRETE_FUNCTIONS, &count);
 
 	if (count > 0)
-		collect_traces(&traces, tree, objects, concrete, count);
+		collect_traces(&traces, pool, objects, concrete, count);
 	if (traces.count > 0)
 		qsort(traces.items, traces.count, sizeof *traces.items, by_name_and_key);
-	keep_distinct(&traces, tree, graph);
+	keep_distinct(&traces, pool, graph);
 	for (size_t i = 0; i < traces.count; i++)
 		trace_finish(&traces.items[i]);
 	free(traces.items);

@@ -24,12 +24,12 @@ struct objects {
 	int64_t next_id;
 };
 
-/* Looks at the next SavedObject; says whether the tree must keep it. */
+/* Looks at the next SavedObject; says whether the pool must keep it. */
 bool objects_add(struct objects *objects, const struct message *object);
 void objects_finish(struct objects *objects);
 
-/* Adds the callables to the meta graph, sorted, as far as the tree has bytes left for them. */
-void callables_find(struct tree *tree, const struct objects *objects, const struct message *object_graph,
+/* Adds the callables to the meta graph, sorted, as far as the pool has bytes left for them. */
+void callables_find(struct pool *pool, const struct objects *objects, const struct message *object_graph,
 	struct meta_graph *graph);
 
 void callable_finish(struct callable *callable);

@@ -47,7 +47,7 @@ static void add_double(struct buffer *out, double value)
 {
 	char text[40];
 	int digits = 1;
-	int exponent;
+	long exponent;
 
 	if (!isfinite(value)) {
 		buffer_add_string(out, isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
@@ -56,11 +56,11 @@ static void add_double(struct buffer *out, double value)
 	do
 		(void)snprintf(text, sizeof text, "%.*e", digits - 1, value);
 	while (strtod(text, NULL) != value && ++digits <= 17);
-	exponent = atoi(strchr(text, 'e') + 1);
+	exponent = strtol(strchr(text, 'e') + 1, NULL, 10);
 	if (exponent < -4 || exponent >= 16)
 		buffer_add_string(out, text);
 	else if (digits - 1 > exponent)
-		buffer_printf(out, "%.*f", digits - 1 - exponent, value);
+		buffer_printf(out, "%.*f", digits - 1 - (int)exponent, value);
 	else
 		buffer_printf(out, "%.1f", value);
 }

@@ -47,23 +47,23 @@ static struct chunk *chunk_create(struct chunk *before, size_t bytes)
 	return chunk;
 }
 
-bool tree_charge(struct tree *tree, size_t bytes)
+bool pool_charge(struct pool *pool, size_t bytes)
 {
-	if (bytes > tree->bytes_left) {
-		tree->truncated = true;
+	if (bytes > pool->bytes_left) {
+		pool->truncated = true;
 		return false;
 	}
-	tree->bytes_left -= bytes;
+	pool->bytes_left -= bytes;
 	return true;
 }
 
-void *tree_allocate(struct tree *tree, size_t bytes)
+void *pool_allocate(struct pool *pool, size_t bytes)
 {
 	size_t size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	struct tree_mark *top = &tree->top;
+	struct pool_mark *top = &pool->top;
 	void *memory;
 
-	if (!tree_charge(tree, size))
+	if (!pool_charge(pool, size))
 		return NULL;
 	if (!top->chunk || size > top->chunk->size - top->chunk_used) {
 		top->chunk = chunk_create(top->chunk, size);
@@ -76,27 +76,27 @@ void *tree_allocate(struct tree *tree, size_t bytes)
 }
 
 /* Frees all that was allocated since then. */
-static void rewind_to(struct tree *tree, const struct tree_mark *mark)
+static void rewind_to(struct pool *pool, const struct pool_mark *mark)
 {
-	while (tree->top.chunk != mark->chunk) {
-		struct chunk *before = tree->top.chunk->before;
+	while (pool->top.chunk != mark->chunk) {
+		struct chunk *before = pool->top.chunk->before;
 
-		free(tree->top.chunk);
-		tree->top.chunk = before;
+		free(pool->top.chunk);
+		pool->top.chunk = before;
 	}
-	tree->bytes_left += tree->top.held - mark->held;
-	tree->top = *mark;
+	pool->bytes_left += pool->top.held - mark->held;
+	pool->top = *mark;
 }
 
-void tree_finish(struct tree *tree)
+void pool_finish(struct pool *pool)
 {
-	rewind_to(tree, &(struct tree_mark){0});
+	rewind_to(pool, &(struct pool_mark){0});
 }
 
-struct message *tree_message(struct tree *tree, const struct message_type *type)
+struct message *message_create(struct pool *pool, const struct message_type *type)
 {
 	struct message *message =
-		tree_allocate(tree, sizeof *message + type->slot_count * sizeof(struct slot));
+		pool_allocate(pool, sizeof *message + type->slot_count * sizeof(struct slot));
 
 	if (message)
 		message->type = type;
@@ -113,10 +113,10 @@ static struct slot *slot_for(struct message *message, const struct field *field)
 	return slot;
 }
 
-static struct item *add_item(struct tree *tree, struct message *message, const struct field *field)
+static struct item *add_item(struct pool *pool, struct message *message, const struct field *field)
 {
 	struct slot *slot = slot_for(message, field);
-	struct item *item = tree_allocate(tree, sizeof *item);
+	struct item *item = pool_allocate(pool, sizeof *item);
 
 	if (!item)
 		return NULL;
@@ -128,7 +128,7 @@ static struct item *add_item(struct tree *tree, struct message *message, const s
 	return item;
 }
 
-void tree_set_number(struct message *message, const struct field *field, uint64_t bits)
+void message_set_number(struct message *message, const struct field *field, uint64_t bits)
 {
 	slot_for(message, field)->bits = bits;
 }
@@ -149,25 +149,25 @@ static bool is_text(const char *bytes, size_t length)
 	return (size_t)(at - bytes) == length;
 }
 
-static void leave_out(struct tree *tree, struct message *message, const struct field *field)
+static void leave_out(struct pool *pool, struct message *message, const struct field *field)
 {
-	tree->truncated = true;
+	pool->truncated = true;
 	if (field->label == FIELD_SINGLE)
 		slot_for(message, field)->string = "";
 	if (field->number == ENTRY_KEY)
 		message->lacks_key = true;
 }
 
-bool tree_set_string(struct tree *tree, struct message *message, const struct field *field, const char *bytes,
-	size_t length, struct err *err)
+bool message_set_string(struct pool *pool, struct message *message, const struct field *field,
+	const char *bytes, size_t length, struct err *err)
 {
-	char *copy = bytes ? tree_allocate(tree, length + 1) : NULL;
+	char *copy = bytes ? pool_allocate(pool, length + 1) : NULL;
 	struct item *item = NULL;
 
-	if (copy && field->label == FIELD_REPEATED && !(item = add_item(tree, message, field)))
+	if (copy && field->label == FIELD_REPEATED && !(item = add_item(pool, message, field)))
 		copy = NULL;
 	if (!copy) {
-		leave_out(tree, message, field);
+		leave_out(pool, message, field);
 		return true;
 	}
 	memcpy(copy, bytes, length);
@@ -184,62 +184,62 @@ bool tree_set_string(struct tree *tree, struct message *message, const struct fi
 	return true;
 }
 
-struct inner tree_open(struct tree *tree, struct message *message, const struct field *field)
+struct inner message_open(struct pool *pool, struct message *message, const struct field *field)
 {
-	struct inner inner = {.before = tree->top};
+	struct inner inner = {.before = pool->top};
 	struct slot *slot = slot_for(message, field);
 
 	if (field->label != FIELD_SINGLE)
-		inner.message = tree_message(tree, field->type);
+		inner.message = message_create(pool, field->type);
 	else if (!slot->message)
-		inner.message = slot->message = tree_message(tree, field->type);
+		inner.message = slot->message = message_create(pool, field->type);
 	else
 		inner.message = slot->message;
 	return inner;
 }
 
-void tree_close(
-	struct tree *tree, struct message *message, const struct field *field, const struct inner *inner)
+void message_close(
+	struct pool *pool, struct message *message, const struct field *field, const struct inner *inner)
 {
 	struct item *item;
 
 	if (!inner->message || field->label == FIELD_SINGLE)
 		return;
 	if ((field->label == FIELD_MAP && inner->message->lacks_key) ||
-		(field->label == FIELD_STREAMED && !tree->element(tree->listener, inner->message))) {
-		rewind_to(tree, &inner->before);
+		(field->label == FIELD_STREAMED && !pool->element(pool->listener, inner->message))) {
+		rewind_to(pool, &inner->before);
 		return;
 	}
-	item = add_item(tree, message, field);
+	item = add_item(pool, message, field);
 	if (item)
 		item->message = inner->message;
 }
 
 /* Not inlined: its buffer would be on the stack once for each level of the recursion. */
-__attribute__((noinline)) static bool read_string(struct tree *tree, struct message *message,
+__attribute__((noinline)) static bool read_string(struct pool *pool, struct message *message,
 	const struct field *field, struct wire *wire, size_t length, struct err *err)
 {
 	char bytes[SAVED_MODEL_STRING_MAX];
 
 	if (length > sizeof bytes)
-		return tree_set_string(tree, message, field, NULL, 0, err);
+		return message_set_string(pool, message, field, NULL, 0, err);
 	return wire_read(wire, bytes, length, err) &&
-	       tree_set_string(tree, message, field, bytes, length, err);
+	       message_set_string(pool, message, field, bytes, length, err);
 }
 
-static bool read_fields(struct tree *tree, struct message *message, struct wire *wire, struct err *err);
+static bool read_fields(struct pool *pool, struct message *message, struct wire *wire, struct err *err);
 
-static bool read_inner(struct tree *tree, struct message *message, const struct field *field,
+static bool read_inner(struct pool *pool, struct message *message, const struct field *field,
 	struct wire *wire, struct err *err)
 {
-	struct inner inner = tree_open(tree, message, field);
+	struct inner inner = message_open(pool, message, field);
 
 	if (!inner.message)
 		return true;
-	if (!wire_enter(wire, err) || !read_fields(tree, inner.message, wire, err))
+	if (!wire_enter(wire, err) || !read_fields(pool, inner.message, wire, err))
 		return false;
 	wire_leave(wire);
-	tree_close(tree, message, field, &inner);
+	message_close(pool, message, field, &inner);
 	return true;
 }
 
@@ -266,7 +266,7 @@ static enum wire_type wire_type_of(enum field_kind kind)
 	return kind == FIELD_DOUBLE ? WIRE_FIXED64 : WIRE_VARINT;
 }
 
-static bool read_field(struct tree *tree, struct message *message, const struct wire_field *at,
+static bool read_field(struct pool *pool, struct message *message, const struct wire_field *at,
 	struct wire *wire, struct err *err)
 {
 	const struct field *field = field_by_number(message->type, at->number);
@@ -275,14 +275,14 @@ static bool read_field(struct tree *tree, struct message *message, const struct 
 	if (!field || wire_type_of(field->kind) != at->type)
 		return true;
 	if (field->kind == FIELD_MESSAGE)
-		return read_inner(tree, message, field, wire, err);
+		return read_inner(pool, message, field, wire, err);
 	if (field->kind == FIELD_STRING)
-		return read_string(tree, message, field, wire, at->value, err);
-	tree_set_number(message, field, number_bits(field->kind, at->value));
+		return read_string(pool, message, field, wire, at->value, err);
+	message_set_number(message, field, number_bits(field->kind, at->value));
 	return true;
 }
 
-static bool read_fields(struct tree *tree, struct message *message, struct wire *wire, struct err *err)
+static bool read_fields(struct pool *pool, struct message *message, struct wire *wire, struct err *err)
 {
 	struct wire_field at;
 	bool found;
@@ -292,17 +292,17 @@ static bool read_fields(struct tree *tree, struct message *message, struct wire 
 			return false;
 		if (!found)
 			return true;
-		if (!read_field(tree, message, &at, wire, err))
+		if (!read_field(pool, message, &at, wire, err))
 			return false;
 	}
 }
 
-bool message_read(struct tree *tree, struct message *message, struct stream *stream, struct err *err)
+bool message_read(struct pool *pool, struct message *message, struct stream *stream, struct err *err)
 {
 	struct wire wire;
 
 	wire_init(&wire, stream);
-	return read_fields(tree, message, &wire, err);
+	return read_fields(pool, message, &wire, err);
 }
 
 const struct message_type *message_type(const struct message *message)

@@ -2,7 +2,7 @@
  *
  * Messages in memory, of the types in server/module/fields.h, merged as protobuf merges: the last scalar
  * wins, repeated fields are concatenated, sub-messages merged, of a oneof the last member stays. All of them
- * live in one bounded tree and are freed with it; what does not fit is left out and the tree says so. */
+ * live in one bounded pool and are freed with it; what does not fit is left out and the pool says so. */
 #ifndef SERVER_MODULE_MESSAGE_H
 #define SERVER_MODULE_MESSAGE_H
 
@@ -25,52 +25,52 @@ struct item {
 	};
 };
 
-/* How far a tree has grown. */
-struct tree_mark {
+/* How far a pool has grown. */
+struct pool_mark {
 	struct chunk *chunk;
 	size_t chunk_used;
 	size_t held; /* bytes taken from bytes_left */
 };
 
-struct tree {
-	/* Shown each complete element of a FIELD_STREAMED field; says whether the tree is to keep it. One
+struct pool {
+	/* Shown each complete element of a FIELD_STREAMED field; says whether the pool is to keep it. One
 	 * that is not kept is gone after the call. */
 	bool (*element)(void *listener, const struct message *element);
 	void *listener;
 	size_t bytes_left; /* what may still be allocated; the owner may take from it as well */
 	bool truncated;    /* something was left out */
-	struct tree_mark top;
+	struct pool_mark top;
 };
 
-/* Takes bytes from what is left, for something kept or done outside of the tree; false, and truncated, where
+/* Takes bytes from what is left, for something kept or done outside of the pool; false, and truncated, where
  * there is less. */
-bool tree_charge(struct tree *tree, size_t bytes);
+bool pool_charge(struct pool *pool, size_t bytes);
 
 /* Zeroed memory that lives as long as the message that is being filled; NULL, and truncated, where there is
  * no room. */
-void *tree_allocate(struct tree *tree, size_t bytes);
-struct message *tree_message(struct tree *tree, const struct message_type *type);
-void tree_finish(struct tree *tree);
+void *pool_allocate(struct pool *pool, size_t bytes);
+struct message *message_create(struct pool *pool, const struct message_type *type);
+void pool_finish(struct pool *pool);
 
 /* Sets a field that is no string or message; doubles travel as their bits. */
-void tree_set_number(struct message *message, const struct field *field, uint64_t bits);
+void message_set_number(struct message *message, const struct field *field, uint64_t bits);
 
 /* Sets or adds a copy of a string; NULL is one that is too long to be kept. ERR_INVALID_MODULE if it is no
  * UTF-8, or contains a NUL. */
-bool tree_set_string(struct tree *tree, struct message *message, const struct field *field, const char *bytes,
-	size_t length, struct err *err);
+bool message_set_string(struct pool *pool, struct message *message, const struct field *field,
+	const char *bytes, size_t length, struct err *err);
 
 /* An inner message while it is filled. */
 struct inner {
 	struct message *message; /* NULL: no room, skip it */
-	struct tree_mark before;
+	struct pool_mark before;
 };
-struct inner tree_open(struct tree *tree, struct message *message, const struct field *field);
-void tree_close(
-	struct tree *tree, struct message *message, const struct field *field, const struct inner *inner);
+struct inner message_open(struct pool *pool, struct message *message, const struct field *field);
+void message_close(
+	struct pool *pool, struct message *message, const struct field *field, const struct inner *inner);
 
 /* Fills a message from the wire format, to the stream's end. */
-bool message_read(struct tree *tree, struct message *message, struct stream *stream, struct err *err);
+bool message_read(struct pool *pool, struct message *message, struct stream *stream, struct err *err);
 
 const struct message_type *message_type(const struct message *message);
 

@@ -14,7 +14,7 @@
 #define INIT_SIGNATURE "__saved_model_init_op"
 
 struct reading {
-	struct tree tree;
+	struct pool pool;
 	struct saved_model *model;
 	struct meta_graph graph; /* the one whose elements stream by */
 	struct objects objects;  /* of the same */
@@ -51,10 +51,10 @@ static void count_op(struct reading *reading, const char *op)
 		return;
 	}
 	if (graph->op_count == SAVED_MODEL_OPS_MAX) {
-		reading->tree.truncated = true;
+		reading->pool.truncated = true;
 		return;
 	}
-	if (!tree_charge(&reading->tree, sizeof *graph->ops + strlen(op)))
+	if (!pool_charge(&reading->pool, sizeof *graph->ops + strlen(op)))
 		return;
 	MEM_GROW(graph->ops, graph->op_count, graph->op_capacity);
 	memmove(&graph->ops[at + 1], &graph->ops[at], (graph->op_count - at) * sizeof *graph->ops);
@@ -67,11 +67,11 @@ static int by_string(const void *left, const void *right)
 	return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
-static void take_info(struct tree *tree, const struct message *info, struct meta_graph *graph)
+static void take_info(struct pool *pool, const struct message *info, struct meta_graph *graph)
 {
 	graph->tensorflow_version = mem_dup(message_string(info, META_INFO_TENSORFLOW_VERSION));
 	for (const struct item *tag = message_items(info, META_INFO_TAGS); tag; tag = tag->next) {
-		if (!tree_charge(tree, sizeof *graph->tags + strlen(tag->string)))
+		if (!pool_charge(pool, sizeof *graph->tags + strlen(tag->string)))
 			break;
 		MEM_GROW(graph->tags, graph->tag_count, graph->tag_capacity);
 		graph->tags[graph->tag_count++] = mem_dup(tag->string);
@@ -81,7 +81,7 @@ static void take_info(struct tree *tree, const struct message *info, struct meta
 }
 
 static bool take_tensors(
-	struct tree *tree, const struct message *signature, uint32_t number, struct tensors *out)
+	struct pool *pool, const struct message *signature, uint32_t number, struct tensors *out)
 {
 	size_t count;
 	AUTO_FREE const struct message **entries = message_map(signature, number, &count);
@@ -90,7 +90,7 @@ static bool take_tensors(
 		struct tensor tensor = {.name = mem_dup(message_string(entries[i], ENTRY_KEY))};
 
 		tensor_from_info(&tensor, message_inner(entries[i], ENTRY_VALUE));
-		if (!tensors_add(out, &tensor, tree))
+		if (!tensors_add(out, &tensor, pool))
 			return false;
 	}
 	return true;
@@ -104,23 +104,23 @@ static void signature_finish(struct signature *signature)
 	tensors_finish(&signature->outputs);
 }
 
-static bool take_signature(struct tree *tree, const struct message *entry, struct signature *out)
+static bool take_signature(struct pool *pool, const struct message *entry, struct signature *out)
 {
 	const struct message *message = message_inner(entry, ENTRY_VALUE);
 	const char *name = message_string(entry, ENTRY_KEY);
 	const char *method = message_string(message, SIGNATURE_METHOD);
 
-	if (!tree_charge(tree, sizeof *out + strlen(name) + strlen(method)))
+	if (!pool_charge(pool, sizeof *out + strlen(name) + strlen(method)))
 		return false;
 	*out = (struct signature){.name = mem_dup(name), .method = mem_dup(method)};
-	if (take_tensors(tree, message, SIGNATURE_INPUTS, &out->inputs) &&
-		take_tensors(tree, message, SIGNATURE_OUTPUTS, &out->outputs))
+	if (take_tensors(pool, message, SIGNATURE_INPUTS, &out->inputs) &&
+		take_tensors(pool, message, SIGNATURE_OUTPUTS, &out->outputs))
 		return true;
 	signature_finish(out);
 	return false;
 }
 
-static void take_signatures(struct tree *tree, const struct message *message, struct meta_graph *graph)
+static void take_signatures(struct pool *pool, const struct message *message, struct meta_graph *graph)
 {
 	size_t count;
 	AUTO_FREE const struct message **entries = message_map(message, META_GRAPH_SIGNATURES, &count);
@@ -131,10 +131,10 @@ static void take_signatures(struct tree *tree, const struct message *message, st
 		if (strcmp(message_string(entries[i], ENTRY_KEY), INIT_SIGNATURE) == 0)
 			continue;
 		if (graph->signature_count == SAVED_MODEL_SIGNATURES_MAX) {
-			tree->truncated = true;
+			pool->truncated = true;
 			return;
 		}
-		if (!take_signature(tree, entries[i], &signature))
+		if (!take_signature(pool, entries[i], &signature))
 			continue;
 		MEM_GROW(graph->signatures, graph->signature_count, graph->signature_capacity);
 		graph->signatures[graph->signature_count++] = signature;
@@ -165,13 +165,13 @@ static void take_meta_graph(struct reading *reading, const struct message *messa
 	struct meta_graph *graph = &reading->graph;
 
 	if (model->meta_graph_count == SAVED_MODEL_META_GRAPHS_MAX) {
-		reading->tree.truncated = true;
+		reading->pool.truncated = true;
 		meta_graph_finish(graph);
 	} else {
-		take_info(&reading->tree, message_inner(message, META_GRAPH_INFO), graph);
-		take_signatures(&reading->tree, message, graph);
+		take_info(&reading->pool, message_inner(message, META_GRAPH_INFO), graph);
+		take_signatures(&reading->pool, message, graph);
 		callables_find(
-			&reading->tree, &reading->objects, message_inner(message, META_GRAPH_OBJECTS), graph);
+			&reading->pool, &reading->objects, message_inner(message, META_GRAPH_OBJECTS), graph);
 		MEM_GROW(model->meta_graphs, model->meta_graph_count, model->meta_graph_capacity);
 		model->meta_graphs[model->meta_graph_count++] = *graph;
 		*graph = (struct meta_graph){0};
@@ -194,7 +194,7 @@ static bool take_element(void *listener, const struct message *element)
 }
 
 static bool read_model(struct stream *stream,
-	bool (*read)(struct tree *tree, struct message *message, struct stream *stream, struct err *err),
+	bool (*read)(struct pool *pool, struct message *message, struct stream *stream, struct err *err),
 	struct saved_model **out, struct err *err)
 {
 	AUTO(own_saved_model) struct saved_model *model = mem_zero(1, sizeof *model);
@@ -202,15 +202,15 @@ static bool read_model(struct stream *stream,
 	struct message *root;
 	bool done;
 
-	reading.tree = (struct tree){
+	reading.pool = (struct pool){
 		.element = take_element, .listener = &reading, .bytes_left = SAVED_MODEL_KEPT_BYTES_MAX};
-	root = tree_message(&reading.tree, &saved_model_type);
-	done = read(&reading.tree, root, stream, err);
+	root = message_create(&reading.pool, &saved_model_type);
+	done = read(&reading.pool, root, stream, err);
 	model->schema_version = message_integer(root, SAVED_MODEL_SCHEMA_VERSION);
-	model->truncated = reading.tree.truncated;
+	model->truncated = reading.pool.truncated;
 	meta_graph_finish(&reading.graph);
 	objects_finish(&reading.objects);
-	tree_finish(&reading.tree);
+	pool_finish(&reading.pool);
 	if (!done)
 		return false;
 	if (model->meta_graph_count == 0)

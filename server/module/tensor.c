@@ -125,9 +125,9 @@ static size_t tensor_bytes(const struct tensor *tensor)
 	       tensor->shape.rank * sizeof *tensor->shape.dimensions;
 }
 
-bool tensors_add(struct tensors *tensors, struct tensor *tensor, struct tree *tree)
+bool tensors_add(struct tensors *tensors, struct tensor *tensor, struct pool *pool)
 {
-	if (!tree_charge(tree, tensor_bytes(tensor))) {
+	if (!pool_charge(pool, tensor_bytes(tensor))) {
 		tensor_finish(tensor);
 		return false;
 	}

@@ -15,9 +15,9 @@ void tensor_from_info(struct tensor *tensor, const struct message *info);
 /* The same from a StructuredValue that is neither list, tuple nor dict: a spec, or else a literal. */
 void tensor_from_value(struct tensor *tensor, const struct message *value);
 
-/* Moves a tensor to the end of the list where the tree has bytes left for it; frees it and is false
+/* Moves a tensor to the end of the list where the pool has bytes left for it; frees it and is false
  * otherwise. */
-bool tensors_add(struct tensors *tensors, struct tensor *tensor, struct tree *tree);
+bool tensors_add(struct tensors *tensors, struct tensor *tensor, struct pool *pool);
 
 void tensors_finish(struct tensors *tensors);
 

@@ -12,7 +12,7 @@
 
 struct textproto {
 	struct textlexer lexer;
-	struct tree *tree;
+	struct pool *pool;
 	unsigned depth;
 };
 
@@ -105,7 +105,7 @@ static bool read_string(struct textproto *text, const struct place *place, struc
 
 	if (place->field && place->field->kind != FIELD_STRING)
 		return fail(text, "a string stands where none can be", err);
-	if (place->field && !tree_set_string(text->tree, place->message, place->field,
+	if (place->field && !message_set_string(text->pool, place->message, place->field,
 				    lexer->is_cut ? NULL : lexer->text, lexer->text_length, err))
 		return false;
 	return next(text, err);
@@ -126,7 +126,7 @@ static bool read_scalar(struct textproto *text, const struct place *place, struc
 		if (place->field->kind == FIELD_STRING || place->field->kind == FIELD_MESSAGE ||
 			!parse_number(place->field, text->lexer.text, is_negative, &bits))
 			return fail(text, "a value is not of its field's type", err);
-		tree_set_number(place->message, place->field, bits);
+		message_set_number(place->message, place->field, bits);
 	}
 	return next(text, err);
 }
@@ -143,13 +143,13 @@ static bool read_message(struct textproto *text, const struct place *place, stru
 	if (text->depth == TEXTPROTO_DEPTH_MAX)
 		return fail(text, "it is nested too deeply", err);
 	if (place->field)
-		inner = tree_open(text->tree, place->message, place->field);
+		inner = message_open(text->pool, place->message, place->field);
 	text->depth++;
 	if (!next(text, err) || !read_fields(text, inner.message, end, err))
 		return false;
 	text->depth--;
 	if (place->field)
-		tree_close(text->tree, place->message, place->field, &inner);
+		message_close(text->pool, place->message, place->field, &inner);
 	return next(text, err);
 }
 
@@ -237,11 +237,11 @@ static bool read_fields(struct textproto *text, struct message *message, char en
 	}
 }
 
-bool textproto_read(struct tree *tree, struct message *message, struct stream *stream, struct err *err)
+bool textproto_read(struct pool *pool, struct message *message, struct stream *stream, struct err *err)
 {
 	AUTO_FREE struct textproto *text = mem_zero(1, sizeof *text);
 
-	text->tree = tree;
+	text->pool = pool;
 	textlexer_init(&text->lexer, stream);
 	return next(text, err) && read_fields(text, message, '\0', err);
 }

@@ -62,7 +62,7 @@ static bool take_varint(struct wire *wire, int bytes_max, uint64_t *out, struct 
 	uint64_t value = 0;
 
 	for (int i = 0; i < bytes_max; i++) {
-		uint8_t byte;
+		uint8_t byte = 0;
 
 		if (!take_within(wire, &byte, 1, err))
 			return false;
@@ -77,7 +77,7 @@ static bool take_varint(struct wire *wire, int bytes_max, uint64_t *out, struct 
 
 static bool take_fixed(struct wire *wire, int bytes, uint64_t *out, struct err *err)
 {
-	uint8_t raw[8];
+	uint8_t raw[8] = {0};
 	uint64_t value = 0;
 
 	if (!take_within(wire, raw, bytes, err))
@@ -144,7 +144,7 @@ static bool skip_group(struct wire *wire, uint32_t number, struct err *err)
 {
 	uint32_t open[WIRE_DEPTH_MAX + 1] = {number};
 	unsigned count = 1;
-	struct wire_field field;
+	struct wire_field field = {0};
 
 	while (count > 0) {
 		if (wire->depth + count > WIRE_DEPTH_MAX)
