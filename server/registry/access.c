@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/access.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/globs.h"
+#include "common/mem.h"
+#include "common/own.h"
+
+#define LIFETIME_MAX_S (INT64_C(100) * 366 * 86400)
+
+enum { REFRESH_MS = 1000, UNKNOWN_RELOADS_PER_S = 10 };
+
+struct access {
+	pthread_mutex_t mutex; /* guards all below it but what is never changed */
+	struct catalog *catalog;
+	bool read_needs_token;
+
+	struct token_secret *tokens; /* as of loaded_ms */
+	size_t count;
+	bool loaded;
+	int64_t loaded_ms;
+	int64_t window_ms; /* a second in which reloads for unknown tokens are counted: strangers cause them
+			    */
+	int window_reloads;
+};
+
+/* A global one takes no ":<glob>". */
+static const struct {
+	const char *name;
+	bool global;
+} rights[RIGHT_COUNT] = {
+	[RIGHT_READ] = {"read", true},
+	[RIGHT_PUBLISH] = {"publish", false},
+	[RIGHT_WITHDRAW] = {"withdraw", false},
+	[RIGHT_ADMIN] = {"admin", true},
+};
+
+/* ---- scopes ---- */
+
+static const char all_scopes[] = "read, publish:<glob>, withdraw:<glob> and admin";
+
+/* The glob of a scope for this right ("" for a global one), or NULL where the scope is for another. */
+static const char *scope_glob(const char *scope, enum right right)
+{
+	size_t length = strlen(rights[right].name);
+
+	if (strncmp(scope, rights[right].name, length) != 0)
+		return NULL;
+	if (rights[right].global)
+		return scope[length] ? NULL : "";
+	return scope[length] == ':' && scope[length + 1] ? scope + length + 1 : NULL;
+}
+
+static bool scope_allows(const char *scope, enum right right, const char *handle)
+{
+	const char *glob = scope_glob(scope, right);
+
+	if (scope_glob(scope, RIGHT_ADMIN))
+		return true;
+	return glob && (rights[right].global || (handle && globs_match(glob, handle)));
+}
+
+/* Neither separators of lists, which would make several globs of one, nor what would garble a listing. */
+static bool is_one_word(const char *scope)
+{
+	for (const char *c = scope; *c; c++) {
+		if (*c == ',' || *c == 127 || (unsigned char)*c <= ' ')
+			return false;
+	}
+	return true;
+}
+
+static bool scope_is_known(const char *scope)
+{
+	for (int right = 0; right < RIGHT_COUNT; right++) {
+		if (scope_glob(scope, (enum right)right))
+			return is_one_word(scope);
+	}
+	return false;
+}
+
+/* The next of some words separated by blanks; the caller owns it. NULL behind the last. */
+static char *next_word(const char **words)
+{
+	const char *start = *words + strspn(*words, " \t");
+	size_t length = strcspn(start, " \t");
+
+	*words = start + length;
+	return length ? mem_dup_n(start, length) : NULL;
+}
+
+static bool scopes_allow(const char *scopes, enum right right, const char *handle)
+{
+	bool allowed = right == RIGHT_READ;
+
+	while (!allowed) {
+		AUTO_FREE char *scope = next_word(&scopes);
+
+		if (!scope)
+			return false;
+		allowed = scope_allows(scope, right, handle);
+	}
+	return true;
+}
+
+/* Each scope is known; one blank between them. */
+static bool read_scopes(const char *scopes, struct buffer *out, struct err *err)
+{
+	if (strlen(scopes) > TOKEN_SCOPES_MAX)
+		return err_set(err, ERR_BAD_REQUEST, "a token takes at most %d characters of scopes",
+			TOKEN_SCOPES_MAX);
+	for (;;) {
+		AUTO_FREE char *scope = next_word(&scopes);
+
+		if (!scope)
+			break;
+		if (!scope_is_known(scope))
+			return err_set(
+				err, ERR_BAD_REQUEST, "\"%s\" is no scope; there are %s", scope, all_scopes);
+		buffer_printf(out, "%s%s", out->length ? " " : "", scope);
+	}
+	if (!out->length)
+		return err_set(err, ERR_BAD_REQUEST, "a token needs a scope; there are %s", all_scopes);
+	return true;
+}
+
+/* ---- the table of tokens ---- */
+
+static bool reload(struct access *access, struct err *err)
+{
+	struct token_secret *tokens;
+	size_t count;
+
+	if (!catalog_list_tokens(access->catalog, &tokens, &count, err))
+		return false;
+	token_secrets_destroy(access->tokens, access->count);
+	access->tokens = tokens;
+	access->count = count;
+	access->loaded = true;
+	access->loaded_ms = clock_monotonic_ms();
+	return true;
+}
+
+/* Compares with every token, so that the time tells nothing of where or how far one matches. */
+static const struct token_secret *match(const struct access *access, const struct digest *hash)
+{
+	const struct token_secret *found = NULL;
+
+	for (size_t i = 0; i < access->count; i++) {
+		if (digest_equal(&access->tokens[i].hash, hash))
+			found = &access->tokens[i];
+	}
+	return found;
+}
+
+static bool may_reload_for_unknown(struct access *access)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (now_ms - access->window_ms >= 1000) {
+		access->window_ms = now_ms;
+		access->window_reloads = 0;
+	}
+	return access->window_reloads++ < UNKNOWN_RELOADS_PER_S;
+}
+
+/* *out is NULL where the token is not known; else valid until the mutex is given back. */
+static bool find_token(
+	struct access *access, const char *secret, const struct token_secret **out, struct err *err)
+{
+	struct digest hash = digest_of(secret, strlen(secret));
+	bool stale = !access->loaded || clock_monotonic_ms() - access->loaded_ms >= REFRESH_MS;
+
+	if (stale && !reload(access, err))
+		return false;
+	*out = match(access, &hash);
+	if (*out || stale || !may_reload_for_unknown(access))
+		return true;
+	/* It may have been made a moment ago. */
+	if (!reload(access, err))
+		return false;
+	*out = match(access, &hash);
+	return true;
+}
+
+static void forget_table(struct access *access)
+{
+	LOCKED(&access->mutex);
+	access->loaded = false;
+}
+
+/* ---- judging ---- */
+
+static bool check_valid(const struct token_secret *token, struct err *err)
+{
+	const struct token_row *row = token ? &token->row : NULL;
+
+	if (!row)
+		return err_set(err, ERR_UNAUTHORIZED, "this token is not known here");
+	if (row->revoked_at)
+		return err_set(err, ERR_UNAUTHORIZED, "the token %s was revoked at %s", row->name,
+			clock_rfc3339(row->revoked_at).text);
+	if (row->expires_at && row->expires_at <= clock_now_s())
+		return err_set(err, ERR_UNAUTHORIZED, "the token %s expired at %s", row->name,
+			clock_rfc3339(row->expires_at).text);
+	return true;
+}
+
+static bool check_scopes(const struct token_row *row, enum right right, const char *handle, struct err *err)
+{
+	bool about_handle = !rights[right].global && handle;
+
+	if (scopes_allow(row->scopes, right, handle))
+		return true;
+	return err_set(err, ERR_FORBIDDEN, "the token %s lacks the scope %s%s%s", row->name,
+		rights[right].name, about_handle ? ":" : "", about_handle ? handle : "");
+}
+
+static bool check_token(struct access *access, const char *secret, enum right right, const char *handle,
+	char who[TOKEN_NAME_MAX + 1], struct err *err)
+{
+	const struct token_secret *token;
+
+	LOCKED(&access->mutex);
+	if (!find_token(access, secret, &token, err) || !check_valid(token, err) ||
+		!check_scopes(&token->row, right, handle, err))
+		return false;
+	(void)snprintf(who, TOKEN_NAME_MAX + 1, "%s", token->row.name);
+	return true;
+}
+
+bool access_check(struct access *access, const char *secret, enum right right, const char *handle,
+	char who[TOKEN_NAME_MAX + 1], struct err *err)
+{
+	bool open = right == RIGHT_READ && !access->read_needs_token;
+	struct err ignored;
+
+	if (!secret && !open)
+		return err_set(err, ERR_UNAUTHORIZED, "this takes a token: Authorization: Bearer <token>");
+	if (secret && check_token(access, secret, right, handle, who, open ? &ignored : err))
+		return true;
+	/* A stale token in some tool's settings does not keep it from what anyone may do. */
+	if (open)
+		who[0] = '\0';
+	return open;
+}
+
+/* ---- issuing ---- */
+
+static bool is_token_name(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t length = strlen(name);
+
+	return length > 0 && length <= TOKEN_NAME_MAX && strspn(name, letters) == length;
+}
+
+bool access_issue(struct access *access, const char *name, const char *scopes, int64_t lifetime_s,
+	struct token_text *out, struct err *err)
+{
+	AUTO_BUFFER struct buffer known = {0};
+	int64_t now_s = clock_now_s();
+	struct token_text token;
+	struct digest hash;
+	uint8_t secret[32];
+
+	if (!is_token_name(name))
+		return err_set(err, ERR_BAD_REQUEST, "a token's name has 1 to %d letters, digits and ._-",
+			TOKEN_NAME_MAX);
+	if (lifetime_s < 0 || lifetime_s > LIFETIME_MAX_S)
+		return err_set(err, ERR_BAD_REQUEST, "a token's life ends within 100 years, or not at all");
+	if (!read_scopes(scopes, &known, err))
+		return false;
+	random_bytes(secret, sizeof secret);
+	(void)snprintf(token.text, sizeof token.text, "lrd_%s", digest_from_bytes(secret).hex);
+	hash = digest_of(token.text, strlen(token.text));
+	if (!catalog_add_token(access->catalog, name, &hash, buffer_string(&known), now_s,
+		    lifetime_s ? now_s + lifetime_s : 0, err))
+		return false;
+	forget_table(access);
+	*out = token;
+	return true;
+}
+
+bool access_revoke(struct access *access, const char *name, struct err *err)
+{
+	if (!catalog_revoke_token(access->catalog, name, clock_now_s(), err))
+		return false;
+	forget_table(access);
+	return true;
+}
+
+bool access_create(struct catalog *catalog, bool read_needs_token, struct access **out, struct err *err)
+{
+	struct access *access = mem_zero(1, sizeof *access);
+
+	(void)pthread_mutex_init(&access->mutex, NULL);
+	access->catalog = catalog;
+	access->read_needs_token = read_needs_token;
+	if (!reload(access, err)) {
+		access_destroy(access);
+		return false;
+	}
+	*out = access;
+	return true;
+}
+
+void access_destroy(struct access *access)
+{
+	if (!access)
+		return;
+	token_secrets_destroy(access->tokens, access->count);
+	(void)pthread_mutex_destroy(&access->mutex);
+	free(access);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tokens: who may do what. Issues them, judges them, forgets none: a token made or revoked by another process
+ * counts here within a second. Their secrets are kept as SHA-256 only. */
+#ifndef SERVER_REGISTRY_ACCESS_H
+#define SERVER_REGISTRY_ACCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/store/catalog.h"
+
+enum right { RIGHT_READ, RIGHT_PUBLISH, RIGHT_WITHDRAW, RIGHT_ADMIN, RIGHT_COUNT };
+
+enum { TOKEN_NAME_MAX = 63, TOKEN_SCOPES_MAX = 4000 };
+
+/* "lrd_" and 64 hexadecimal digits. */
+struct token_text {
+	char text[72];
+};
+
+struct access;
+
+/* Judges by the catalog's tokens; reading takes one where read_needs_token says so. The catalog must outlive
+ * it. destroy takes NULL. */
+bool access_create(struct catalog *catalog, bool read_needs_token, struct access **out, struct err *err);
+void access_destroy(struct access *access);
+
+/* Makes a token: a name of [A-Za-z0-9._-], scopes separated by blanks (read, publish:<glob>, withdraw:<glob>,
+ * admin), a lifetime (0: for ever). *out is the only copy of its secret. ERR_BAD_REQUEST, ERR_CONFLICT where
+ * the name is taken. */
+bool access_issue(struct access *access, const char *name, const char *scopes, int64_t lifetime_s,
+	struct token_text *out, struct err *err);
+
+/* ERR_NOT_FOUND where no valid token has the name. */
+bool access_revoke(struct access *access, const char *name, struct err *err);
+
+/* Whether the bearer of this secret (NULL: nobody in particular) may do this with the handle; admin may do
+ * all, any valid token may read. who gets the token's name, or "". ERR_UNAUTHORIZED without a valid token
+ * where one is needed, ERR_FORBIDDEN where its scopes do not suffice. From any thread; takes microseconds,
+ * and a query once a second. */
+bool access_check(struct access *access, const char *secret, enum right right, const char *handle,
+	char who[TOKEN_NAME_MAX + 1], struct err *err);
+
+#endif
