@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows and columns of text on a command's output: aligned under headings for people, bare and separated by
+ * tabs for programs. */
+#ifndef SERVER_COMMAND_TABLE_H
+#define SERVER_COMMAND_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct table {
+	size_t columns;
+	char **cells; /* row by row; the first row has the headings */
+	size_t count;
+	size_t capacity;
+};
+
+/* Adds a cell, copied: first the headings, then row by row. Control characters become blanks. */
+void table_add(struct table *table, const char *text);
+
+/* Prints it all; for_people is usually isatty(). */
+void table_print(const struct table *table, FILE *out, bool for_people);
+
+void table_finish(struct table *table);
+
+#endif
