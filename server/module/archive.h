@@ -29,8 +29,7 @@ struct member {
 
 struct archive_limits {
 	int64_t unpacked_bytes; /* of the tar stream; 0 is no limit */
-	int64_t ratio; /* of tar bytes to gzip bytes, judged once 16 MiB of tar have been seen; 0 is no limit
-			*/
+	int64_t ratio;          /* of tar bytes to gzip bytes, judged from 16 MiB of tar on; 0 is no limit */
 };
 
 /* Whose fault a failure was. */
@@ -51,8 +50,7 @@ struct archive *archive_create(struct stream *gzip, const struct archive_limits 
 void archive_destroy(struct archive *archive);
 
 /* Goes to the next member, skipping what is left of the one before; *found is false at the archive's end, and
- * only where gzip and tar both ended as they should. ERR_INVALID_MODULE says what is broken and about where.
- */
+ * only where gzip and tar both ended well. ERR_INVALID_MODULE says what is broken and about where. */
 bool archive_next(struct archive *archive, struct member *member, bool *found, struct err *err);
 
 /* The content of the current member, to be read at most to its end; valid until the next archive_next. */
@@ -65,8 +63,7 @@ enum archive_fault archive_fault(const struct archive *archive);
 /* Bytes of tar that were read so far. */
 int64_t archive_unpacked_bytes(const struct archive *archive);
 
-/* Zero bytes behind the two zero blocks beyond tar's usual padding to 10240; other bytes there are an error.
- */
+/* Zero bytes behind the two zero blocks beyond tar's usual padding to 10240; others are an error. */
 int64_t archive_padding_bytes(const struct archive *archive);
 
 #endif

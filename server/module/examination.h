@@ -17,8 +17,7 @@
 enum { EXAMINATION_FINDINGS_MAX = 100 };
 
 enum severity {
-	SEVERITY_WARNING,  /* hampers some clients: refused when published, kept with a warning when mirrored
-			    */
+	SEVERITY_WARNING,  /* hampers some clients: refused when published, kept when mirrored */
 	SEVERITY_VIOLATION /* broken or dangerous: never served */
 };
 
@@ -45,9 +44,8 @@ struct examination_limits {
 
 struct examination {
 	enum format format;
-	int64_t unpacked_bytes; /* sum of the files' sizes */
-	struct examined_member
-		*members; /* in the archive's order, without the root folder; empty for bare files */
+	int64_t unpacked_bytes;          /* sum of the files' sizes */
+	struct examined_member *members; /* in the archive's order, without the root; none for bare files */
 	size_t member_count;
 	size_t member_capacity;
 	size_t file_count;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A member's name by itself: its normal form, and the rules that hold for every name whatever the archive is.
- */
+ * A member's name by itself: its normal form, and the rules that hold for every name. */
 #ifndef SERVER_MODULE_MEMBERNAME_H
 #define SERVER_MODULE_MEMBERNAME_H
 

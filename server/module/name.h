@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What identifies an artifact: handle, version and format; how they are read from a path and written as one.
- */
+ * What identifies an artifact: handle, version and format; how they are read and written as a path. */
 #ifndef SERVER_MODULE_NAME_H
 #define SERVER_MODULE_NAME_H
 

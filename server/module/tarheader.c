@@ -109,8 +109,8 @@ static size_t text_length(const uint8_t *block, struct field field)
 	return strnlen((const char *)block + field.offset, field.length);
 }
 
-/* Only POSIX headers have a prefix; others keep times or nothing in its place, which tarfile takes for one.
- */
+/* Only POSIX headers have a prefix; others keep times or nothing in its place, which tarfile takes for a
+ * prefix. */
 static bool read_name(const uint8_t *block, enum dialect dialect, struct tar_header *out)
 {
 	size_t prefix_length = text_length(block, prefix_field);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/own.h"
+#include "server/module/gunzip.h"
+#include "tests/unit/tar_writer.h"
+
+AUTO_CLEANER(own_gunzip, struct gunzip *, gunzip_destroy)
+#define AUTO_GUNZIP AUTO(own_gunzip)
+
+static bool drain(struct gunzip *gunzip, struct buffer *out, struct err *err)
+{
+	const uint8_t *data;
+	size_t length;
+
+	do {
+		if (!stream_next(gunzip_stream(gunzip), &data, &length, err))
+			return false;
+		if (length > 0)
+			buffer_add(out, data, length);
+	} while (length > 0);
+	return true;
+}
+
+static enum gunzip_fault unpack(const void *bytes, size_t length, struct buffer *out, struct err *err)
+{
+	struct memory_stream memory;
+	AUTO_GUNZIP struct gunzip *gunzip = gunzip_create(memory_stream_init(&memory, bytes, length), 0, 0);
+	struct err again;
+
+	if (drain(gunzip, out, err))
+		assert_int_equal(gunzip_bytes_in(gunzip), length);
+	else
+		assert_false(drain(gunzip, out, &again));
+	return gunzip_fault(gunzip);
+}
+
+/* Bytes that do not compress away, so that several blocks come out. */
+static void fill(struct buffer *out, size_t length)
+{
+	uint32_t state = 1;
+
+	for (size_t i = 0; i < length; i++) {
+		char byte;
+
+		state = state * 1664525 + 1013904223;
+		byte = (char)(state >> 24);
+		buffer_add(out, &byte, 1);
+	}
+}
+
+static void test_unpacks(void **state)
+{
+	static const size_t lengths[] = {0, 1, 511, 131071, 131072, 131073, 1000000};
+
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		AUTO_BUFFER struct buffer plain = {0};
+		AUTO_BUFFER struct buffer packed = {0};
+		AUTO_BUFFER struct buffer out = {0};
+		struct err err;
+
+		fill(&plain, lengths[i]);
+		gzip_bytes(plain.data, plain.length, &packed);
+		assert_int_equal(unpack(packed.data, packed.length, &out, &err), GUNZIP_SOUND);
+		assert_int_equal(out.length, plain.length);
+		assert_memory_equal(buffer_string(&out), buffer_string(&plain), plain.length);
+	}
+}
+
+static void test_takes_bytes_one_by_one(void **state)
+{
+	AUTO_BUFFER struct buffer packed = {0};
+	AUTO_BUFFER struct buffer out = {0};
+	struct trickle trickle;
+	struct err err;
+
+	gzip_bytes("hello", 5, &packed);
+	AUTO_GUNZIP struct gunzip *gunzip =
+		gunzip_create(trickle_init(&trickle, packed.data, packed.length, false), 0, 0);
+	assert_true(drain(gunzip, &out, &err));
+	assert_string_equal(out.data, "hello");
+	assert_int_equal(gunzip_bytes_out(gunzip), 5);
+}
+
+static void test_passes_the_source_s_error_on(void **state)
+{
+	AUTO_BUFFER struct buffer packed = {0};
+	AUTO_BUFFER struct buffer out = {0};
+	struct trickle trickle;
+	struct err err;
+
+	gzip_bytes("hello", 5, &packed);
+	for (size_t length = 0; length <= packed.length; length++) {
+		AUTO_GUNZIP struct gunzip *gunzip =
+			gunzip_create(trickle_init(&trickle, packed.data, length, true), 0, 0);
+
+		assert_false(drain(gunzip, &out, &err));
+		assert_int_equal(gunzip_fault(gunzip), GUNZIP_SOURCE_FAILED);
+		assert_string_equal(err.text, "The disk is on fire.");
+	}
+}
+
+static void test_notices_every_truncation(void **state)
+{
+	AUTO_BUFFER struct buffer packed = {0};
+	struct err err;
+
+	gzip_bytes("hello, hello, hello", 19, &packed);
+	for (size_t length = 0; length < packed.length; length++) {
+		AUTO_BUFFER struct buffer out = {0};
+
+		assert_int_equal(unpack(packed.data, length, &out, &err), GUNZIP_BROKEN);
+		assert_int_equal(err.code, ERR_INVALID_MODULE);
+		assert_non_null(strstr(err.text, length ? "cut off" : "empty"));
+	}
+}
+
+static void test_notices_damage(void **state)
+{
+	AUTO_BUFFER struct buffer packed = {0};
+	struct err err;
+
+	gzip_bytes("hello", 5, &packed);
+	for (size_t back = 1; back <= 8; back++) {
+		AUTO_BUFFER struct buffer out = {0};
+
+		packed.data[packed.length - back] ^= 1;
+		assert_int_equal(unpack(packed.data, packed.length, &out, &err), GUNZIP_BROKEN);
+		assert_non_null(strstr(err.text, back <= 4 ? "length" : "CRC"));
+		packed.data[packed.length - back] ^= 1;
+	}
+}
+
+static void test_notices_what_lies_behind(void **state)
+{
+	AUTO_BUFFER struct buffer packed = {0};
+	AUTO_BUFFER struct buffer twice = {0};
+	AUTO_BUFFER struct buffer out = {0};
+	struct err err;
+
+	gzip_bytes("hello", 5, &packed);
+	buffer_add(&twice, packed.data, packed.length);
+	buffer_add(&twice, packed.data, packed.length);
+	assert_int_equal(unpack(twice.data, twice.length, &out, &err), GUNZIP_BROKEN);
+	assert_non_null(strstr(err.text, "after the end"));
+	assert_int_equal(unpack(twice.data, packed.length + 1, &out, &err), GUNZIP_BROKEN);
+	buffer_add(&packed, "\0", 1);
+	assert_int_equal(unpack(packed.data, packed.length, &out, &err), GUNZIP_BROKEN);
+}
+
+static void test_names_what_it_is_instead(void **state)
+{
+	static const struct {
+		const char *bytes;
+		const char *meaning;
+	} rows[] = {{"<!DOCTYPE html>", "HTML"}, {"PK\x03\x04", "zip"}, {"BZh91AY", "bzip2"},
+		{"{\"error\":1}", "JSON"}, {"\x1c\x01\x01\x01TFL3", ".tflite"}, {"q", "something else"}};
+	AUTO_BUFFER struct buffer out = {0};
+	AUTO_BUFFER struct buffer tar = {0};
+	struct err err;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_int_equal(unpack(rows[i].bytes, strlen(rows[i].bytes), &out, &err), GUNZIP_BROKEN);
+		assert_non_null(strstr(err.text, rows[i].meaning));
+	}
+	(void)tar_file(&tar, "x", "y");
+	assert_int_equal(unpack(tar.data, tar.length, &out, &err), GUNZIP_BROKEN);
+	assert_non_null(strstr(err.text, "plain tar"));
+}
+
+static void test_stops_bombs(void **state)
+{
+	enum { BOMB = 64 << 20 };
+	AUTO_FREE char *zeros = mem_zero(BOMB, 1);
+	AUTO_BUFFER struct buffer packed = {0};
+	struct memory_stream memory;
+	const struct {
+		int64_t max_bytes;
+		int64_t max_ratio;
+		enum gunzip_fault fault;
+		int64_t most;
+	} rows[] = {{BOMB, 0, GUNZIP_SOUND, BOMB}, {BOMB - 1, 0, GUNZIP_TOO_LARGE, BOMB},
+		{1 << 20, 100, GUNZIP_TOO_LARGE, 2 << 20},
+		{0, 100, GUNZIP_RATIO, GUNZIP_RATIO_FROM_BYTES + (1 << 20)}, {0, 2000, GUNZIP_SOUND, BOMB}};
+
+	gzip_bytes(zeros, BOMB, &packed);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		AUTO_GUNZIP struct gunzip *gunzip =
+			gunzip_create(memory_stream_init(&memory, packed.data, packed.length),
+				rows[i].max_bytes, rows[i].max_ratio);
+		struct err err;
+
+		assert_int_equal(stream_drain(gunzip_stream(gunzip), &err), rows[i].fault == GUNZIP_SOUND);
+		assert_int_equal(gunzip_fault(gunzip), rows[i].fault);
+		assert_true(gunzip_bytes_out(gunzip) <= rows[i].most);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unpacks),
+		cmocka_unit_test(test_takes_bytes_one_by_one),
+		cmocka_unit_test(test_passes_the_source_s_error_on),
+		cmocka_unit_test(test_notices_every_truncation),
+		cmocka_unit_test(test_notices_damage),
+		cmocka_unit_test(test_notices_what_lies_behind),
+		cmocka_unit_test(test_names_what_it_is_instead),
+		cmocka_unit_test(test_stops_bombs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
