@@ -120,12 +120,24 @@ static bool sum_shards(
 	{
 		int64_t bytes = 0;
 
-		complete = json_is_string(path) &&
-			   find_shard(examination, members, json_string_value(path), &bytes) && complete;
+		complete = find_shard(examination, members, json_string_value(path), &bytes) && complete;
 		if (__builtin_add_overflow(*out, bytes, out))
 			return false;
 	}
 	return complete;
+}
+
+static bool are_strings(const json_t *array)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(array, i, item)
+	{
+		if (!json_is_string(item))
+			return false;
+	}
+	return json_is_array(array);
 }
 
 static void judge_group(struct examination *examination, const struct tree *members, const json_t *group)
@@ -135,7 +147,7 @@ static void judge_group(struct examination *examination, const struct tree *memb
 	int64_t actual_bytes;
 	enum declared declared = sum_declared(json_object_get(group, "weights"), &declared_bytes);
 
-	if (declared == DECLARED_NONSENSE || !json_is_array(paths)) {
+	if (declared == DECLARED_NONSENSE || !are_strings(paths)) {
 		violations_add(examination, RULE_MODEL_JSON_BROKEN, model_json_name,
 			"A group of weightsManifest lacks paths, or weights with shape and dtype; convert "
 			"the model again.");

@@ -1,0 +1,702 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <dirent.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/file.h"
+#include "common/own.h"
+#include "server/module/examination.h"
+#include "tests/unit/tar_writer.h"
+
+AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
+#define AUTO_EXAMINATION AUTO(own_examination)
+
+static const char testdata[] = "../shared/testdata";
+static const struct examination_limits usual = {
+	.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200};
+
+/* The smallest model: one meta graph, empty. */
+static const char model[] = "\x08\x01\x12\x00";
+static const char model_text[] = "meta_graphs { }";
+
+static struct examination *examine_bytes(
+	const void *bytes, size_t length, enum format format, const struct examination_limits *limits)
+{
+	struct memory_stream memory;
+	struct examination *examination = NULL;
+	struct err err;
+
+	if (!examination_run(memory_stream_init(&memory, bytes, length), format, limits, &examination, &err))
+		fail_msg("%s", err.text);
+	return examination;
+}
+
+static struct examination *examine_tar(
+	const struct buffer *tar, enum format format, const struct examination_limits *limits)
+{
+	AUTO_BUFFER struct buffer packed = {0};
+
+	gzip_bytes(tar->data, tar->length, &packed);
+	return examine_bytes(packed.data, packed.length, format, limits);
+}
+
+/* "rule path\n" of each finding. */
+static void list_findings(const struct examination *examination, struct buffer *out)
+{
+	buffer_add_string(out, "");
+	for (size_t i = 0; i < examination->finding_count; i++) {
+		const struct finding *finding = &examination->findings[i];
+
+		buffer_printf(out, "%s %s\n", finding->rule, finding->path);
+		assert_true(strlen(finding->message) > 10);
+	}
+}
+
+static void write_model(struct buffer *tar)
+{
+	(void)tar_member_bytes(tar, "saved_model.pb", '0', model, sizeof model - 1);
+}
+
+/* A sound module with a member of its own: what most rows differ in. */
+struct member_row {
+	const char *name;
+	char type;
+	const char *findings;
+};
+
+static const struct member_row member_rows[] = {
+	{"x", '0', ""},
+	{"./x", '0', ""},
+	{".hidden", '0', ""},
+	{"a/.gitkeep", '0', ""},
+	{"a//b/./c/", '5', ""},
+	{"a/\xc3\xa4", '0', ""},
+	{"", '0', "name-empty \n"},
+	{"./", '5', ""},
+	{"l", '1', "member-type l\n"},
+	{"l", '2', "member-type l\n"},
+	{"l", '3', "member-type l\n"},
+	{"l", '6', "member-type l\n"},
+	{"l", 'S', "member-type l\n"},
+	{"../x", '0', "name-traversal ../x\n"},
+	{"..", '5', "name-traversal ..\n"},
+	{"a/..", '5', "name-traversal a/..\n"},
+	{"a/../x", '0', "name-traversal a/../x\n"},
+	{"..x", '0', "name-traversal ..x\n"},
+	{"./..x", '0', "name-traversal ./..x\n"},
+	{"a/..x", '0', ""},
+	{"/x", '0', "name-absolute /x\n"},
+	{"/../x", '0', "name-absolute /../x\nname-traversal /../x\n"},
+	{"\xff", '0', "name-not-utf8 \\xff\n"},
+	{"a\nb", '0', "name-control a\\x0ab\n"},
+	{"a\x7f", '0', "name-control a\\x7f\n"},
+	{"\xc2\x85", '0', "name-control \\xc2\\x85\n"},
+	{"saved_model.pb", '0', "name-duplicate saved_model.pb\n"},
+	{"./saved_model.pb", '0', "name-duplicate saved_model.pb\n"},
+	{"a", '5', "name-duplicate a\n"},
+	{"a", '0', "name-duplicate a\n"},
+	{"A", '5', "name-case-collision A\n"},
+	{"A/x", '0', "name-case-collision A/x\n"},
+	{"Saved_Model.pb", '0', "name-case-collision Saved_Model.pb\n"},
+	{"\xc3\x84", '0', "name-case-collision \xc3\x84\n"},
+	{"\xd0\x96", '0', "name-case-collision \xd0\x96\n"},
+	{"saved_model.pb/x", '0', "name-under-file saved_model.pb/x\n"},
+	{"new/x", '0', "folder-missing new\n"},
+	{"a/new/x", '0', "folder-missing a/new\n"},
+	{"new/deep", '5', ""},
+};
+
+static void test_judges_members(void **state)
+{
+	for (size_t i = 0; i < sizeof member_rows / sizeof *member_rows; i++) {
+		AUTO_BUFFER struct buffer tar = {0};
+		AUTO_BUFFER struct buffer findings = {0};
+
+		write_model(&tar);
+		(void)tar_folder(&tar, "a");
+		(void)tar_file(&tar, "\xc3\xa4", "");
+		(void)tar_file(&tar, "\xd0\xb6", "");
+		(void)tar_header(&tar, member_rows[i].name, member_rows[i].type, 0);
+		tar_end(&tar);
+		AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TF_HUB, &usual);
+		list_findings(examination, &findings);
+		if (strcmp(findings.data, member_rows[i].findings) != 0)
+			fail_msg("row %zu, %s: %s", i, member_rows[i].name, findings.data);
+		assert_non_null(examination->saved_model);
+	}
+}
+
+static void write_long_segment(struct buffer *tar)
+{
+	char name[257] = "";
+
+	memset(name, 'x', 256);
+	write_model(tar);
+	tar_pax(tar, 'x', "path", name);
+	(void)tar_file(tar, "x", "");
+	memset(name, 'y', 255);
+	name[255] = '\0';
+	tar_pax(tar, 'x', "path", name);
+	(void)tar_file(tar, "y", "");
+}
+
+static void write_text_model(struct buffer *tar)
+{
+	(void)tar_file(tar, "saved_model.pbtxt", model_text);
+}
+
+static void write_both_models(struct buffer *tar)
+{
+	(void)tar_file(tar, "saved_model.pbtxt", "garbage {");
+	write_model(tar);
+}
+
+static void write_broken_model(struct buffer *tar)
+{
+	(void)tar_file(tar, "saved_model.pb", "garbage");
+	(void)tar_file(tar, "../x", "");
+}
+
+static void write_broken_text(struct buffer *tar)
+{
+	(void)tar_file(tar, "saved_model.pbtxt", "garbage {");
+}
+
+static void write_empty_model(struct buffer *tar)
+{
+	(void)tar_file(tar, "saved_model.pb", "");
+}
+
+static void write_broken_with_text(struct buffer *tar)
+{
+	write_text_model(tar);
+	(void)tar_file(tar, "saved_model.pb", "garbage");
+}
+
+static void write_nothing(struct buffer *tar)
+{
+}
+
+static void write_wrapped(struct buffer *tar)
+{
+	(void)tar_folder(tar, "module/");
+	(void)tar_file(tar, "._module", "");
+	(void)tar_file(tar, "module/saved_model.pb", model);
+}
+
+static void write_two_wrapped(struct buffer *tar)
+{
+	(void)tar_folder(tar, "one/");
+	(void)tar_folder(tar, "two/");
+	(void)tar_file(tar, "one/saved_model.pb", model);
+	(void)tar_file(tar, "two/saved_model.pb", model);
+}
+
+static void write_too_deep(struct buffer *tar)
+{
+	(void)tar_folder(tar, "one/two");
+	(void)tar_file(tar, "one/two/saved_model.pb", model);
+}
+
+static void write_tf1_hub(struct buffer *tar)
+{
+	(void)tar_file(tar, "tfhub_module.pb", "\x08\x03");
+	write_model(tar);
+}
+
+static void write_tf1_hub_format(struct buffer *tar)
+{
+	write_model(tar);
+	(void)tar_file(tar, "tfhub_module.pb", "\x08\x03\x12\x01x");
+}
+
+static void write_folder_late(struct buffer *tar)
+{
+	write_model(tar);
+	(void)tar_file(tar, "variables/variables.index", "");
+	(void)tar_file(tar, "variables/variables.data-00000-of-00001", "");
+	(void)tar_folder(tar, "variables/");
+}
+
+static void write_implied_collision(struct buffer *tar)
+{
+	write_model(tar);
+	(void)tar_file(tar, "Assets/x", "");
+	(void)tar_file(tar, "assets/y", "");
+}
+
+static void write_implied_file(struct buffer *tar)
+{
+	write_model(tar);
+	(void)tar_file(tar, "a/x", "");
+	(void)tar_file(tar, "a", "");
+}
+
+static void write_padding(struct buffer *tar)
+{
+	write_model(tar);
+	tar_zeros(tar, 20480);
+}
+
+static void write_bad_header(struct buffer *tar)
+{
+	(void)tar_file(tar, "../x", "");
+	buffer_add_string(tar, "garbage");
+	tar_zeros(tar, 512 - 7);
+}
+
+struct archive_row {
+	const char *label;
+	enum format format;
+	void (*write)(struct buffer *tar);
+	const char *findings;
+};
+
+static const struct archive_row archive_rows[] = {
+	{"long segment", FORMAT_TF_HUB, write_long_segment, NULL},
+	{"text", FORMAT_TF_HUB, write_text_model, "pbtxt-only saved_model.pbtxt\n"},
+	{"both", FORMAT_TF_HUB, write_both_models, ""},
+	{"broken", FORMAT_TF_HUB, write_broken_model,
+		"name-traversal ../x\nsaved-model-broken saved_model.pb\n"},
+	{"broken text", FORMAT_TF_HUB, write_broken_text, "saved-model-broken saved_model.pbtxt\n"},
+	{"empty model", FORMAT_TF_HUB, write_empty_model, "saved-model-broken saved_model.pb\n"},
+	{"broken, text", FORMAT_TF_HUB, write_broken_with_text, "saved-model-broken saved_model.pb\n"},
+	{"nothing", FORMAT_TF_HUB, write_nothing, "saved-model-missing \n"},
+	{"wrapped", FORMAT_TF_HUB, write_wrapped, "wrapper-folder module/saved_model.pb\n"},
+	{"two wrapped", FORMAT_TF_HUB, write_two_wrapped, "saved-model-missing \n"},
+	{"too deep", FORMAT_TF_HUB, write_too_deep, "saved-model-missing \n"},
+	{"tf1", FORMAT_TF_HUB, write_tf1_hub, ""},
+	{"tf1 format", FORMAT_TF_HUB, write_tf1_hub_format, "tfhub-module-format tfhub_module.pb\n"},
+	{"folder late", FORMAT_TF_HUB, write_folder_late, "folder-missing variables\n"},
+	{"implied collision", FORMAT_TF_HUB, write_implied_collision,
+		"folder-missing Assets\nname-case-collision assets/y\n"},
+	{"implied file", FORMAT_TF_HUB, write_implied_file, "folder-missing a\nname-duplicate a\n"},
+	{"padding", FORMAT_TF_HUB, write_padding, "trailing-padding \n"},
+	{"bad header", FORMAT_TF_HUB, write_bad_header, "name-traversal ../x\ntar-broken \n"},
+	{"tfjs nothing", FORMAT_TFJS, write_model, "model-json-missing \n"},
+};
+
+static void test_judges_archives(void **state)
+{
+	for (size_t i = 0; i < sizeof archive_rows / sizeof *archive_rows; i++) {
+		AUTO_BUFFER struct buffer tar = {0};
+		AUTO_BUFFER struct buffer findings = {0};
+
+		archive_rows[i].write(&tar);
+		tar_end(&tar);
+		AUTO_EXAMINATION struct examination *examination =
+			examine_tar(&tar, archive_rows[i].format, &usual);
+		list_findings(examination, &findings);
+		if (archive_rows[i].findings && strcmp(findings.data, archive_rows[i].findings) != 0)
+			fail_msg("%s: %s", archive_rows[i].label, findings.data);
+		if (!archive_rows[i].findings)
+			assert_non_null(strstr(findings.data, "name-too-long xxx"));
+	}
+}
+
+static void test_tells_tf1_hub_apart(void **state)
+{
+	for (int tf1 = 0; tf1 < 2; tf1++) {
+		AUTO_BUFFER struct buffer tar = {0};
+
+		(tf1 ? write_tf1_hub : write_model)(&tar);
+		tar_end(&tar);
+		AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TF_HUB, &usual);
+		assert_int_equal(examination->saved_model->tf1_hub, tf1);
+		assert_false(examination->saved_model->is_text);
+	}
+}
+
+static void test_says_what_may_be_published(void **state)
+{
+	AUTO_BUFFER struct buffer tar = {0};
+
+	write_text_model(&tar);
+	(void)tar_file(&tar, "a/b", "");
+	(void)tar_file(&tar, "../c", "");
+	tar_end(&tar);
+	AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TF_HUB, &usual);
+	assert_int_equal(examination_count(examination, SEVERITY_VIOLATION), 1);
+	assert_int_equal(examination_count(examination, SEVERITY_WARNING), 2);
+	for (size_t i = 0; i < examination->finding_count; i++)
+		assert_int_equal(examination->findings[i].publishable,
+			strcmp(examination->findings[i].rule, "pbtxt-only") == 0);
+}
+
+static void test_lists_members(void **state)
+{
+	AUTO_BUFFER struct buffer tar = {0};
+
+	(void)tar_folder(&tar, "./");
+	(void)tar_folder(&tar, "./assets/");
+	(void)tar_file(&tar, "./assets/vocab.txt", "hello");
+	write_model(&tar);
+	tar_end(&tar);
+	AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TF_HUB, &usual);
+	assert_int_equal(examination->finding_count, 0);
+	assert_int_equal(examination->member_count, 3);
+	assert_int_equal(examination->file_count, 2);
+	assert_int_equal(examination->unpacked_bytes, 5 + sizeof model - 1);
+	assert_string_equal(examination->members[0].path, "assets");
+	assert_true(examination->members[0].is_folder);
+	assert_string_equal(examination->members[1].path, "assets/vocab.txt");
+	assert_int_equal(examination->members[1].size_bytes, 5);
+}
+
+/* However many warnings there are, a violation behind them is told. */
+static void test_keeps_violations_among_many_warnings(void **state)
+{
+	AUTO_BUFFER struct buffer tar = {0};
+
+	for (int i = 0; i < 300; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof name, "folder%d/x", i);
+		(void)tar_file(&tar, name, "");
+	}
+	(void)tar_file(&tar, "../x", "");
+	tar_end(&tar);
+	AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TF_HUB, &usual);
+	assert_int_equal(examination->finding_count, EXAMINATION_FINDINGS_MAX);
+	assert_int_equal(examination_count(examination, SEVERITY_VIOLATION), 2);
+}
+
+static void assert_only(const struct examination *examination, const char *rule)
+{
+	assert_int_equal(examination->finding_count, 1);
+	assert_string_equal(examination->findings[0].rule, rule);
+}
+
+static void test_refuses_broken_gzip(void **state)
+{
+	AUTO_BUFFER struct buffer tar = {0};
+	AUTO_BUFFER struct buffer packed = {0};
+	size_t whole;
+
+	write_model(&tar);
+	tar_end(&tar);
+	gzip_bytes(tar.data, tar.length, &packed);
+	whole = packed.length;
+	for (size_t length = 0; length < whole; length++) {
+		AUTO_EXAMINATION struct examination *cut =
+			examine_bytes(packed.data, length, FORMAT_TF_HUB, &usual);
+
+		assert_only(cut, "gzip-broken");
+	}
+	packed.data[whole - 6] ^= 1;
+	AUTO_EXAMINATION struct examination *flipped =
+		examine_bytes(packed.data, whole, FORMAT_TF_HUB, &usual);
+	assert_only(flipped, "gzip-broken");
+	packed.data[whole - 6] ^= 1;
+	gzip_bytes(tar.data, tar.length, &packed);
+	AUTO_EXAMINATION struct examination *second =
+		examine_bytes(packed.data, packed.length, FORMAT_TF_HUB, &usual);
+	assert_only(second, "gzip-broken");
+	AUTO_EXAMINATION struct examination *trailing =
+		examine_bytes(packed.data, whole + 1, FORMAT_TF_HUB, &usual);
+	assert_only(trailing, "gzip-broken");
+}
+
+static void test_refuses_every_truncated_tar(void **state)
+{
+	AUTO_BUFFER struct buffer tar = {0};
+
+	write_model(&tar);
+	tar_end(&tar);
+	for (size_t length = 0; length < tar.length; length += 7) {
+		struct buffer cut = {.data = tar.data, .length = length};
+		AUTO_EXAMINATION struct examination *examination = examine_tar(&cut, FORMAT_TF_HUB, &usual);
+
+		assert_string_equal(examination->findings[examination->finding_count - 1].rule, "tar-broken");
+	}
+}
+
+static void test_passes_failures_of_the_source_on(void **state)
+{
+	AUTO_BUFFER struct buffer tar = {0};
+	AUTO_BUFFER struct buffer packed = {0};
+	struct examination *examination = NULL;
+	struct err err;
+
+	write_model(&tar);
+	tar_end(&tar);
+	gzip_bytes(tar.data, tar.length, &packed);
+	for (size_t length = 0; length <= packed.length; length++) {
+		for (int format = 0; format < FORMAT_COUNT; format++) {
+			struct trickle trickle;
+
+			if (length > 0 && !formats[format].is_archive)
+				continue;
+			assert_false(examination_run(trickle_init(&trickle, packed.data, length, true),
+				(enum format)format, &usual, &examination, &err));
+			assert_int_equal(err.code, ERR_INTERNAL);
+			assert_null(examination);
+		}
+	}
+}
+
+static void test_stops_bombs(void **state)
+{
+	enum { BOMB = 48 << 20 };
+	AUTO_FREE char *zeros = mem_zero(BOMB, 1);
+	AUTO_BUFFER struct buffer tar = {0};
+	struct examination_limits small = {.max_unpacked_bytes = 1 << 20};
+
+	write_model(&tar);
+	(void)tar_member_bytes(&tar, "zeros", '0', zeros, BOMB);
+	tar_end(&tar);
+	AUTO_EXAMINATION struct examination *ratio = examine_tar(&tar, FORMAT_TF_HUB, &usual);
+	assert_only(ratio, "bomb-ratio");
+	AUTO_EXAMINATION struct examination *size = examine_tar(&tar, FORMAT_TF_HUB, &small);
+	assert_only(size, "bomb-size");
+	AUTO_EXAMINATION struct examination *none =
+		examine_tar(&tar, FORMAT_TF_HUB, &(struct examination_limits){0});
+	assert_int_equal(none->finding_count, 0);
+}
+
+static void test_stops_at_too_many_members(void **state)
+{
+	struct examination_limits limits = {.max_unpacked_bytes = 1 << 30, .max_members = 100};
+	AUTO_BUFFER struct buffer tar = {0};
+
+	for (int i = 0; i < 50000; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof name, "x%d", i);
+		(void)tar_file(&tar, name, "");
+	}
+	tar_end(&tar);
+	AUTO_EXAMINATION struct examination *few = examine_tar(&tar, FORMAT_TF_HUB, &limits);
+	assert_only(few, "too-many-members");
+	assert_int_equal(few->member_count, 100);
+	limits.max_members = 50000;
+	AUTO_EXAMINATION struct examination *all = examine_tar(&tar, FORMAT_TF_HUB, &limits);
+	assert_only(all, "saved-model-missing");
+	assert_int_equal(all->member_count, 50000);
+}
+
+/* Every name makes five hundred folders: the memory behind names is what ends it. */
+static void test_bounds_the_memory_of_names(void **state)
+{
+	struct examination_limits limits = {0};
+	AUTO_BUFFER struct buffer tar = {0};
+
+	for (int i = 0; i < 400; i++) {
+		char name[1000];
+		int length = snprintf(name, sizeof name, "%d", i);
+
+		while (length < 990)
+			length += snprintf(name + length, sizeof name - (size_t)length, "/x");
+		tar_pax(&tar, 'x', "path", name);
+		(void)tar_file(&tar, "x", "");
+	}
+	tar_end(&tar);
+	AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TF_HUB, &limits);
+	assert_string_equal(examination->findings[examination->finding_count - 1].rule, "too-many-members");
+}
+
+struct tfjs_row {
+	const char *json;
+	const char *findings;
+};
+
+#define WEIGHTS(paths, weights) "{\"weightsManifest\":[{\"paths\":[" paths "],\"weights\":[" weights "]}]}"
+
+/* Beside "a" with 4 bytes and "b/c" with 8. */
+static const struct tfjs_row tfjs_rows[] = {
+	{"{\"modelTopology\":{}}", ""},
+	{"{\"modelTopology\":null}", ""},
+	{WEIGHTS("\"a\"", "{\"shape\":[1],\"dtype\":\"float32\"}"), ""},
+	{WEIGHTS("\"./a\"", "{\"shape\":[],\"dtype\":\"int32\"}"), ""},
+	{WEIGHTS("\"a\",\"b/c\"",
+		 "{\"shape\":[2,2],\"dtype\":\"bool\"},{\"shape\":[1],\"dtype\":\"complex64\"}"),
+		""},
+	{WEIGHTS("\"a\"", "{\"shape\":[2],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint16\"}}"),
+		""},
+	{WEIGHTS("\"a\"", "{\"shape\":[4],\"dtype\":\"float32\",\"quantization\":{\"dtype\":\"uint8\"}}"),
+		""},
+	{WEIGHTS("\"a\"", "{\"shape\":[9],\"dtype\":\"string\"}"), ""},
+	{WEIGHTS("\"a\"", "{\"shape\":[2],\"dtype\":\"float32\"}"), "shard-size model.json\n"},
+	{WEIGHTS("\"b/c\"", "{\"shape\":[1],\"dtype\":\"float32\"}"), "shard-size model.json\n"},
+	{WEIGHTS("\"A\"", "{\"shape\":[1],\"dtype\":\"float32\"}"), "shard-missing A\n"},
+	{WEIGHTS("\"b\"", "{\"shape\":[1],\"dtype\":\"float32\"}"), "shard-missing b\n"},
+	{WEIGHTS("\"x\",\"a\",\"y\"", ""), "shard-missing x\nshard-missing y\n"},
+	{WEIGHTS("\"/a\"", ""), "shard-missing /a\n"},
+	{WEIGHTS("\"../a\"", ""), "shard-missing ../a\n"},
+	{WEIGHTS("\"a\"", "{\"shape\":[-1],\"dtype\":\"float32\"}"), "model-json-broken model.json\n"},
+	{WEIGHTS("\"a\"", "{\"shape\":[4294967296,4294967296],\"dtype\":\"float32\"}"),
+		"model-json-broken model.json\n"},
+	{WEIGHTS("\"a\"", "{\"shape\":1,\"dtype\":\"float32\"}"), "model-json-broken model.json\n"},
+	{WEIGHTS("\"a\"", "{\"shape\":[1]}"), "model-json-broken model.json\n"},
+	{WEIGHTS("\"a\"", "7"), "model-json-broken model.json\n"},
+	{WEIGHTS("7", ""), "model-json-broken model.json\n"},
+	{"{\"weightsManifest\":7}", "model-json-broken model.json\n"},
+	{"{\"weightsManifest\":[7]}", "model-json-broken model.json\n"},
+	{"{\"weightsManifest\":[{\"paths\":[\"a\"]}]}", "model-json-broken model.json\n"},
+	{"{}", "model-json-broken model.json\n"},
+	{"[]", "model-json-broken model.json\n"},
+	{"<html>", "model-json-broken model.json\n"},
+	{"", "model-json-broken model.json\n"},
+};
+
+static void test_judges_tfjs(void **state)
+{
+	for (size_t i = 0; i < sizeof tfjs_rows / sizeof *tfjs_rows; i++) {
+		AUTO_BUFFER struct buffer tar = {0};
+		AUTO_BUFFER struct buffer findings = {0};
+
+		(void)tar_file(&tar, "./model.json", tfjs_rows[i].json);
+		(void)tar_folder(&tar, "b");
+		(void)tar_file(&tar, "a", "1234");
+		(void)tar_file(&tar, "b/c", "12345678");
+		tar_end(&tar);
+		AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TFJS, &usual);
+		list_findings(examination, &findings);
+		if (strcmp(findings.data, tfjs_rows[i].findings) != 0)
+			fail_msg("%s: %s", tfjs_rows[i].json, findings.data);
+		assert_null(examination->saved_model);
+	}
+}
+
+static void test_bounds_model_json(void **state)
+{
+	enum { COMMAS = 3 << 20 };
+	AUTO_FREE char *commas = mem_zero(COMMAS + 1, 1);
+	AUTO_BUFFER struct buffer tar = {0};
+
+	memset(commas, '[', COMMAS);
+	(void)tar_file(&tar, "model.json", commas);
+	tar_end(&tar);
+	AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TFJS, &usual);
+	assert_only(examination, "model-json-broken");
+}
+
+static void test_judges_tflite(void **state)
+{
+	static const char sound[] = "\x1c\0\0\0TFL3 and so on";
+	static const struct {
+		const char *bytes;
+		size_t length;
+		const char *rule;
+		const char *message;
+	} rows[] = {{sound, sizeof sound, NULL, NULL}, {sound, 8, NULL, NULL},
+		{sound, 7, "tflite-magic", "TFL3"}, {sound, 0, "tflite-magic", "TFL3"},
+		{"\x1f\x8b\x08\0\0\0\0\0", 8, "tflite-magic", "gzip"},
+		{"<html><body>", 12, "tflite-magic", "TFL3"}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		for (int format = FORMAT_TFLITE; format <= FORMAT_CORAL; format++) {
+			AUTO_EXAMINATION struct examination *examination =
+				examine_bytes(rows[i].bytes, rows[i].length, (enum format)format, &usual);
+
+			assert_int_equal(examination->file_count, 1);
+			assert_int_equal(examination->unpacked_bytes, rows[i].length);
+			if (!rows[i].rule) {
+				assert_int_equal(examination->finding_count, 0);
+				continue;
+			}
+			assert_only(examination, rows[i].rule);
+			assert_non_null(strstr(examination->findings[0].message, rows[i].message));
+		}
+	}
+	AUTO_EXAMINATION struct examination *large = examine_bytes(
+		sound, sizeof sound, FORMAT_TFLITE, &(struct examination_limits){.max_unpacked_bytes = 10});
+	assert_only(large, "bomb-size");
+}
+
+static void examine_file(const char *path, enum format format)
+{
+	AUTO_BUFFER struct buffer bytes = {0};
+	AUTO_BUFFER struct buffer findings = {0};
+	struct err err;
+
+	if (!file_read_all(path, 64 << 20, &bytes, &err))
+		fail_msg("%s", err.text);
+	AUTO_EXAMINATION struct examination *examination =
+		examine_bytes(bytes.data, bytes.length, format, &usual);
+	list_findings(examination, &findings);
+	if (findings.length > 0 && strcmp(findings.data, "pbtxt-only saved_model.pbtxt\n") != 0)
+		fail_msg("%s: %s", path, findings.data);
+	assert_int_equal(examination->saved_model != NULL, format == FORMAT_TF_HUB);
+}
+
+static void examine_folder(const char *folder, enum format format)
+{
+	char archive[] = "/tmp/larder-test-examination-XXXXXX";
+	AUTO_FD int fd = mkstemp(archive);
+	AUTO_FREE char *command =
+		mem_printf("tar --sort=name --owner=0 -C '%s' -czf '%s' .", folder, archive);
+
+	assert_int_equal(system(command), 0);
+	examine_file(archive, format);
+	(void)unlink(archive);
+}
+
+/* Calls visit for each entry of a folder under testdata; how many there were. */
+static size_t each(const char *name, enum format format, void (*visit)(const char *path, enum format format))
+{
+	AUTO_FREE char *folder = mem_printf("%s/%s", testdata, name);
+	DIR *entries = opendir(folder);
+	size_t count = 0;
+
+	if (!entries)
+		return 0;
+	for (struct dirent *entry = readdir(entries); entry; entry = readdir(entries)) {
+		AUTO_FREE char *path = mem_printf("%s/%s", folder, entry->d_name);
+
+		if (entry->d_name[0] == '.')
+			continue;
+		visit(path, format);
+		count++;
+	}
+	(void)closedir(entries);
+	return count;
+}
+
+static void examine_tflite_in(const char *folder, enum format format)
+{
+	AUTO_FREE char *name = mem_printf("tflite/%s", strrchr(folder, '/') + 1);
+
+	assert_true(each(name, format, examine_file) > 0);
+}
+
+static void test_finds_nothing_wrong_with_real_models(void **state)
+{
+	if (access(testdata, R_OK) != 0) {
+		print_message("%s is not there: skipped\n", testdata);
+		skip();
+	}
+	assert_true(each("savedmodel", FORMAT_TF_HUB, examine_folder) > 10);
+	assert_true(each("tfjs", FORMAT_TFJS, examine_folder) > 4);
+	assert_true(each("archive/hub-half_plus_two_v1", FORMAT_TF_HUB, examine_file) > 0);
+	assert_true(each("tflite", FORMAT_TFLITE, examine_tflite_in) > 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_judges_members),
+		cmocka_unit_test(test_judges_archives),
+		cmocka_unit_test(test_tells_tf1_hub_apart),
+		cmocka_unit_test(test_says_what_may_be_published),
+		cmocka_unit_test(test_lists_members),
+		cmocka_unit_test(test_keeps_violations_among_many_warnings),
+		cmocka_unit_test(test_refuses_broken_gzip),
+		cmocka_unit_test(test_refuses_every_truncated_tar),
+		cmocka_unit_test(test_passes_failures_of_the_source_on),
+		cmocka_unit_test(test_stops_bombs),
+		cmocka_unit_test(test_stops_at_too_many_members),
+		cmocka_unit_test(test_bounds_the_memory_of_names),
+		cmocka_unit_test(test_judges_tfjs),
+		cmocka_unit_test(test_bounds_model_json),
+		cmocka_unit_test(test_judges_tflite),
+		cmocka_unit_test(test_finds_nothing_wrong_with_real_models),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
