@@ -10,7 +10,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/config.keys.h"
+#include "server/config_keys.h"
 
 enum { FILE_SIZE_MAX = 1 << 20, UPSTREAM_NAME_MAX = 32, UPSTREAMS_MAX = 64, INITIAL_UPSTREAM_COUNT = 2 };
 

@@ -15,7 +15,7 @@ FLOORS = [
     ["server/app.", "server/routes."],
     ["server/hub/", "server/api/", "server/web/"],
     ["server/registry/"],
-    ["server/config."],
+    ["server/config"],
     ["server/store/"],
     ["server/upstream/"],
     ["server/module/"],

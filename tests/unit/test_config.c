@@ -16,7 +16,7 @@
 #include "common/file.h"
 #include "common/own.h"
 #include "server/config.h"
-#include "server/config.keys.h"
+#include "server/config_keys.h"
 
 AUTO_CLEANER(own_config, struct config *, config_destroy)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/config.keys.h"
+#include "server/config_keys.h"
 
 #include <stdlib.h>
 #include <string.h>

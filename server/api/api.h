@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The JSON API for people and programs (INTERFACE: section 3): one handler a route. Handlers translate words to values,
+ * make one service call and translate the result. */
+#ifndef SERVER_API_API_H
+#define SERVER_API_API_H
+
+#include <jansson.h>
+
+#include "server/http/reply.h"
+#include "server/http/request.h"
+#include "server/module/name.h"
+
+/* /api/v1/modules and /api/v1/modules/<handle>[/<version>] */
+void api_modules(void *services, struct request *request, struct reply *reply);
+void api_module(void *services, struct request *request, struct reply *reply);
+/* /api/v1/…/<handle>/<version> */
+void api_signatures(void *services, struct request *request, struct reply *reply);
+void api_files(void *services, struct request *request, struct reply *reply);
+void api_documentation(void *services, struct request *request, struct reply *reply);
+void api_publishers(void *services, struct request *request, struct reply *reply);
+void api_stats(void *services, struct request *request, struct reply *reply);
+void api_openapi(void *services, struct request *request, struct reply *reply);
+/* /healthz, /readyz, /metrics */
+void api_healthz(void *services, struct request *request, struct reply *reply);
+void api_readyz(void *services, struct request *request, struct reply *reply);
+void api_metrics(void *services, struct request *request, struct reply *reply);
+
+/* Answers with the JSON of a publisher, a module or a version, whichever the name is: for the bare hub URLs. */
+void api_describe(void *services, const struct request *request, const struct name *name, struct reply *reply);
+
+/* The version's JSON, as after a publication; NULL, with the refusal in *err, where it is not known. */
+json_t *api_version_json(void *services, const struct request *request, const struct name *name, struct err *err);
+
+#endif

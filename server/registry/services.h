@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The services of one daemon, as handlers get them. app builds them bottom-up; nobody else owns any. */
+#ifndef SERVER_REGISTRY_SERVICES_H
+#define SERVER_REGISTRY_SERVICES_H
+
+#include <stdint.h>
+
+struct access;
+struct blobs;
+struct catalog;
+struct config;
+struct mirror;
+struct publisher;
+struct registry;
+
+struct services {
+	const struct config *config;
+	const char *url; /* where clients reach this server: public_url, or where it listens; no last slash */
+	int64_t started_at;
+	struct catalog *catalog;
+	struct blobs *blobs;
+	struct access *access;
+	struct registry *registry;
+	struct mirror *mirror;
+	struct publisher *publisher;
+};
+
+#endif
