@@ -40,7 +40,7 @@ static inline void tar_seal(struct buffer *tar, size_t at)
 static inline size_t tar_header(struct buffer *tar, const char *name, char type, int64_t size)
 {
 	size_t at = tar->length;
-	char digits[13];
+	char digits[24];
 
 	tar_zeros(tar, TAR_WRITER_BLOCK);
 	memcpy(tar->data + at, name, strlen(name) < 100 ? strlen(name) : 100);
