@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Packing: the same files give the same bytes, and what comes out may be published. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/buffer.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/module/examination.h"
+#include "server/module/guess.h"
+#include "server/module/pack.h"
+
+AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
+
+/* A meta graph with the tag "serve". */
+static const char model[] = "\x08\x01\x12\x09\x0a\x07\x22\x05serve";
+
+struct folder {
+	char path[64];
+};
+
+static int make_folder(void **state)
+{
+	struct folder *folder = mem_zero(1, sizeof *folder);
+
+	(void)snprintf(folder->path, sizeof folder->path, "/tmp/larder-test-pack-XXXXXX");
+	*state = folder;
+	return mkdtemp(folder->path) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	struct folder *folder = *state;
+	AUTO_FREE char *command = mem_printf("rm -r '%s'", folder->path);
+	int status = system(command);
+
+	free(folder);
+	return status;
+}
+
+/* Writes DIR/name with its folders; a name that ends with a slash is a folder. */
+static void put(const char *folder, const char *name, const char *content, size_t length, mode_t mode)
+{
+	AUTO_FREE char *path = mem_printf("%s/%s", folder, name);
+	char *slash = strrchr(path, '/');
+	struct err err;
+
+	*slash = '\0';
+	assert_true(file_make_folders(path, &err));
+	*slash = '/';
+	if (!slash[1])
+		return;
+	AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	assert_true(fd >= 0);
+	assert_true(file_write_at(fd, content, length, 0, &err));
+}
+
+static void put_model(const char *folder)
+{
+	put(folder, "saved_model.pb", model, sizeof model - 1, 0600);
+}
+
+static void link_to(const char *folder, const char *target, const char *name)
+{
+	AUTO_FREE char *path = mem_printf("%s/%s", folder, name);
+
+	assert_int_equal(symlink(target, path), 0);
+}
+
+static int open_temporary(void)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* The archive's bytes; fails the test where there are none. */
+static void pack(const char *folder, struct buffer *out)
+{
+	AUTO_FD int fd = open_temporary();
+	AUTO_FREE char *path = mem_printf("/proc/self/fd/%d", fd);
+	struct err err;
+
+	if (!pack_folder(folder, fd, NULL, &err))
+		fail_msg("%s", err.text);
+	assert_true(file_read_all(path, 64 << 20, out, &err));
+}
+
+static void assert_refused(const char *folder, enum err_code code, const char *words)
+{
+	AUTO_FD int fd = open_temporary();
+	struct err err;
+
+	assert_false(pack_folder(folder, fd, NULL, &err));
+	assert_int_equal(err.code, code);
+	if (!strstr(err.text, words))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, words);
+}
+
+static struct examination *examine(const char *folder, enum format format)
+{
+	AUTO_BUFFER struct buffer archive = {0};
+	struct examination *examination;
+	struct memory_stream memory;
+	struct err err;
+
+	pack(folder, &archive);
+	if (!examination_run(memory_stream_init(&memory, archive.data, archive.length), format,
+		    &(struct examination_limits){0}, &examination, &err))
+		fail_msg("%s", err.text);
+	return examination;
+}
+
+/* Sub-folders so that the two are made in different order, with different modes and times. */
+static void test_packs_the_same_bytes(void **state)
+{
+	const struct folder *folder = *state;
+	AUTO_FREE char *one = mem_printf("%s/one", folder->path);
+	AUTO_FREE char *other = mem_printf("%s/other/", folder->path);
+	AUTO_FREE char *touch = mem_printf("touch -d 1999-01-01 '%s/assets/b'", other);
+	AUTO_BUFFER struct buffer first = {0};
+	AUTO_BUFFER struct buffer second = {0};
+
+	put_model(one);
+	put(one, "assets/a", "1", 1, 0644);
+	put(one, "assets/b", "2", 1, 0644);
+	put(one, "variables/", "", 0, 0);
+	put(other, "variables/", "", 0, 0);
+	put(other, "assets/b", "2", 1, 0755);
+	put(other, "assets/a", "1", 1, 0600);
+	put_model(other);
+	assert_int_equal(system(touch), 0);
+	pack(one, &first);
+	pack(other, &second);
+	assert_int_equal(first.length, second.length);
+	assert_memory_equal(first.data, second.data, first.length);
+	/* RFC 1952: neither time nor name. */
+	assert_memory_equal(first.data, "\x1f\x8b\x08\0\0\0\0\0", 8);
+}
+
+static void test_puts_folders_first(void **state)
+{
+	static const char *const expected[] = {"a-", "a", "a/b", "z", "Y", "a/b/c", "a/x", "saved_model.pb"};
+	const struct folder *folder = *state;
+
+	put_model(folder->path);
+	put(folder->path, "z/", "", 0, 0);
+	put(folder->path, "a/b/c", "", 0, 0644);
+	put(folder->path, "a/x", "", 0, 0644);
+	put(folder->path, "Y", "", 0, 0644);
+	put(folder->path, "a-/", "", 0, 0);
+	AUTO(own_examination) struct examination *examination = examine(folder->path, FORMAT_TF_HUB);
+	assert_int_equal(examination->member_count, sizeof expected / sizeof *expected);
+	for (size_t i = 0; i < examination->member_count; i++)
+		assert_string_equal(examination->members[i].path, expected[i]);
+}
+
+static void test_passes_the_examination(void **state)
+{
+	const struct folder *folder = *state;
+	AUTO_FREE char *long_name = mem_zero(1, 201);
+	AUTO_FREE char *deep = NULL;
+
+	memset(long_name, 'n', 200);
+	deep = mem_printf("assets/%s/%s", long_name, long_name);
+	put_model(folder->path);
+	put(folder->path, deep, "deep", 4, 0644);
+	put(folder->path, "assets/\xc3\xa4\xe6\xbc\xa2.txt", "wide", 4, 0644);
+	put(folder->path, "assets/.hidden", "", 0, 0644);
+	AUTO(own_examination) struct examination *examination = examine(folder->path, FORMAT_TF_HUB);
+	if (examination->finding_count)
+		fail_msg("%s: %s", examination->findings[0].rule, examination->findings[0].message);
+	assert_non_null(examination->saved_model);
+	assert_int_equal(examination->file_count, 4);
+	assert_string_equal(examination->members[0].path, "assets");
+	assert_string_equal(examination->members[3].path, deep);
+	assert_string_equal(examination->members[4].path, "assets/\xc3\xa4\xe6\xbc\xa2.txt");
+}
+
+static void test_leaves_judging_to_the_examination(void **state)
+{
+	const struct folder *folder = *state;
+
+	put(folder->path, "half_plus_two/saved_model.pb", model, sizeof model - 1, 0644);
+	AUTO(own_examination) struct examination *examination = examine(folder->path, FORMAT_TF_HUB);
+	assert_true(examination_count(examination, SEVERITY_VIOLATION) > 0);
+	assert_string_equal(examination->findings[0].rule, "wrapper-folder");
+}
+
+static void test_refuses_what_is_no_file(void **state)
+{
+	const struct folder *folder = *state;
+	AUTO_FREE char *fifo = mem_printf("%s/two/fifo", folder->path);
+	AUTO_FREE char *one = mem_printf("%s/one", folder->path);
+	AUTO_FREE char *two = mem_printf("%s/two", folder->path);
+	AUTO_FREE char *three = mem_printf("%s/three", folder->path);
+	AUTO_FREE char *file = mem_printf("%s/one/saved_model.pb", folder->path);
+
+	put_model(one);
+	link_to(one, "saved_model.pb", "link");
+	assert_refused(one, ERR_INVALID_MODULE, "one/link is a symbolic link");
+	put_model(two);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_refused(two, ERR_INVALID_MODULE, "two/fifo is neither");
+	put(three, "\xff", "", 0, 0644);
+	assert_refused(three, ERR_INVALID_MODULE, "not UTF-8");
+	assert_refused(file, ERR_BAD_REQUEST, "is no folder");
+	assert_refused("/nonexistent", ERR_NOT_FOUND, "/nonexistent");
+}
+
+/* The folder that is named may be a link; only what lies in it may not. */
+static void test_follows_the_folder_itself(void **state)
+{
+	const struct folder *folder = *state;
+	AUTO_FREE char *one = mem_printf("%s/one", folder->path);
+	AUTO_FREE char *link = mem_printf("%s/link", folder->path);
+
+	put_model(one);
+	link_to(folder->path, "one", "link");
+	AUTO(own_examination) struct examination *examination = examine(link, FORMAT_TF_HUB);
+	assert_int_equal(examination->member_count, 1);
+}
+
+struct counter {
+	struct pack_watcher watcher;
+	int64_t done;
+	int64_t total;
+};
+
+static void count(struct pack_watcher *watcher, int64_t done_bytes, int64_t total_bytes)
+{
+	struct counter *counter = (struct counter *)watcher;
+
+	assert_true(done_bytes > counter->done && done_bytes <= total_bytes);
+	counter->done = done_bytes;
+	counter->total = total_bytes;
+}
+
+static void test_tells_its_progress(void **state)
+{
+	enum { LARGE = 300000 };
+	const struct folder *folder = *state;
+	AUTO_FREE char *large = mem_zero(1, LARGE);
+	struct counter counter = {.watcher = {count}};
+	AUTO_FD int fd = open_temporary();
+	struct err err;
+
+	put_model(folder->path);
+	put(folder->path, "large", large, LARGE, 0644);
+	assert_true(pack_folder(folder->path, fd, &counter.watcher, &err));
+	assert_int_equal(counter.done, LARGE + sizeof model - 1);
+	assert_int_equal(counter.total, counter.done);
+}
+
+static void assert_packed_format(const char *folder, enum format format)
+{
+	AUTO_FD int fd = open_temporary();
+	struct err err;
+
+	assert_int_equal(guess_folder(folder), format);
+	assert_true(pack_folder(folder, fd, NULL, &err));
+	assert_int_equal(guess_file("module.tar.gz", fd), format);
+}
+
+static void test_guesses_formats(void **state)
+{
+	const struct folder *folder = *state;
+	AUTO_FD int fd = open_temporary();
+
+	assert_packed_format(folder->path, FORMAT_TF_HUB);
+	put(folder->path, "assets/model.json", "{}", 2, 0644);
+	assert_packed_format(folder->path, FORMAT_TF_HUB);
+	put(folder->path, "model.json", "{}", 2, 0644);
+	assert_packed_format(folder->path, FORMAT_TFJS);
+	put_model(folder->path);
+	assert_packed_format(folder->path, FORMAT_TF_HUB);
+	assert_int_equal(guess_file("a/b.tflite", fd), FORMAT_TFLITE);
+	assert_int_equal(guess_file("empty", fd), FORMAT_TF_HUB);
+}
+
+int main(void)
+{
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+	const struct CMUnitTest tests[] = {
+		IN_FOLDER(test_packs_the_same_bytes),
+		IN_FOLDER(test_puts_folders_first),
+		IN_FOLDER(test_passes_the_examination),
+		IN_FOLDER(test_leaves_judging_to_the_examination),
+		IN_FOLDER(test_refuses_what_is_no_file),
+		IN_FOLDER(test_follows_the_folder_itself),
+		IN_FOLDER(test_tells_its_progress),
+		IN_FOLDER(test_guesses_formats),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
