@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/answer.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "server/config.h"
+
+enum { HOST_MAX = 262 }; /* a name of 255 bytes, a colon and a port */
+
+/* Host is the client's word and ends up in links: only what a name, an address and a port are written with.
+ */
+static bool is_host(const char *host)
+{
+	static const char characters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:[]";
+	size_t length = strspn(host, characters);
+
+	return length > 0 && length <= HOST_MAX && host[length] == '\0';
+}
+
+char *answer_base_url(const struct services *services, const struct request *request)
+{
+	const char *host = request_header(request, "Host");
+
+	if (services->config->server.public_url || !host || !is_host(host))
+		return mem_dup(services->url);
+	return mem_printf("%s://%s", services->config->server.tls_certificate ? "https" : "http", host);
+}
+
+static json_t *escape(const char *text)
+{
+	AUTO_BUFFER struct buffer out = {0};
+
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x80)
+			buffer_add(&out, text, 1);
+		else
+			buffer_printf(&out, "\\x%02x", (unsigned char)*text);
+	}
+	return json_string(buffer_string(&out));
+}
+
+json_t *answer_text(const char *text)
+{
+	json_t *value = text ? json_string(text) : json_null();
+
+	return value ? value : escape(text);
+}
+
+json_t *answer_time(int64_t time_s)
+{
+	return json_string(clock_rfc3339(time_s).text);
+}
+
+void answer_json(struct reply *reply, json_t *value)
+{
+	reply_json(reply, 200, value);
+	reply_header(reply, "Cache-Control", "no-cache");
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every answer of the API is made of: addresses, texts and times as JSON, and the header that all carry.
+ */
+#ifndef SERVER_API_ANSWER_H
+#define SERVER_API_ANSWER_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "server/http/reply.h"
+#include "server/http/request.h"
+#include "server/registry/services.h"
+
+/* Where the client reached us, without a last slash: public_url, else by the Host that it sent; free() it. */
+char *answer_base_url(const struct services *services, const struct request *request);
+
+/* A text from elsewhere; bytes that are not UTF-8 are shown as \xNN. NULL becomes null. */
+json_t *answer_text(const char *text);
+
+/* RFC 3339. */
+json_t *answer_time(int64_t time_s);
+
+/* 200 with this value, which it lets go of; Cache-Control: no-cache. */
+void answer_json(struct reply *reply, json_t *value);
+
+#endif

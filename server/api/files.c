@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "server/api/answer.h"
+#include "server/api/api.h"
+#include "server/api/page.h"
+#include "server/api/version.h"
+#include "server/http/problem.h"
+
+static bool read_format(const struct request *request, bool *out_given, enum format *out, struct err *err)
+{
+	const char *format = query_find(&request->query, "format");
+
+	*out_given = format != NULL;
+	if (format && !format_parse(format, out))
+		return err_set(err, ERR_BAD_REQUEST, "The format must be tf-hub, tfjs, tflite or coral.");
+	return true;
+}
+
+/* Sets name->format to the one that is asked for, or to the first that there is. */
+static bool choose_format(
+	const struct services *services, const struct request *request, struct name *name, struct err *err)
+{
+	struct artifact artifact = {0};
+	bool given;
+
+	if (!read_format(request, &given, &name->format, err) ||
+		!version_find_artifact(services, name, &artifact, err))
+		return false;
+	while (!given && !artifact.recorded && name->format + 1 < FORMAT_COUNT) {
+		name->format++;
+		if (!version_find_artifact(services, name, &artifact, err))
+			return false;
+	}
+	if (artifact.recorded)
+		return true;
+	return err_set(err, ERR_NOT_FOUND, "Version %s has no artifact%s%s here, and so no files.",
+		name_path(name).text, given ? " of format " : "", given ? formats[name->format].name : "");
+}
+
+static json_t *files_json(const struct file_row *rows, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, json_pack("{s:o, s:I}", "path", answer_text(rows[i].path),
+						     "size_bytes", (json_int_t)rows[i].size_bytes));
+	return array;
+}
+
+static bool list_files(
+	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
+{
+	struct file_row *rows;
+	struct name name;
+	struct page page;
+	int64_t position, total;
+	size_t count;
+	char last[24];
+
+	if (!page_read_position(request, &page, &position, err) || !version_named(request, &name, err) ||
+		!choose_format(services, request, &name, err) ||
+		!catalog_list_files(
+			services->catalog, &name, position, page.limit, &rows, &count, &total, err))
+		return false;
+	(void)snprintf(last, sizeof last, "%" PRId64, position + (int64_t)count);
+	page_reply(services, request, reply, "files", files_json(rows, count), total,
+		count > 0 && total - position > (int64_t)count ? last : NULL);
+	file_rows_destroy(rows, count);
+	return true;
+}
+
+void api_files(void *services, struct request *request, struct reply *reply)
+{
+	struct err err;
+
+	if (!list_files(services, request, reply, &err))
+		problem_reply(reply, &err);
+}

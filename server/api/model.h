@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A SavedModel's listing as JSON (INTERFACE: section 3). */
+#ifndef SERVER_API_MODEL_H
+#define SERVER_API_MODEL_H
+
+#include <jansson.h>
+
+#include "server/module/savedmodel.h"
+
+/* All of it, as in a version's "saved_model"; null where model is NULL. */
+json_t *model_json(const struct saved_model *model);
+
+/* [{"tags", "signatures", "callables"}] */
+json_t *model_signatures_json(const struct saved_model *model);
+
+#endif

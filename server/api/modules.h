@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Modules as JSON: one, or some of a list. */
+#ifndef SERVER_API_MODULES_H
+#define SERVER_API_MODULES_H
+
+#include <jansson.h>
+
+#include "common/err.h"
+#include "server/http/request.h"
+#include "server/registry/services.h"
+#include "server/store/catalog.h"
+
+/* As in a list. */
+json_t *module_summary_json(const struct module_summary *summary);
+
+/* The module with all of its versions, also withdrawn ones; NULL with ERR_NOT_FOUND where it is not known. */
+json_t *module_json(
+	const struct services *services, const struct request *request, const char *handle, struct err *err);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/publishers.h"
+
+#include <string.h>
+
+#include "common/own.h"
+#include "server/api/answer.h"
+#include "server/api/api.h"
+#include "server/api/page.h"
+#include "server/http/problem.h"
+#include "server/store/catalog.h"
+
+struct publishers {
+	struct publisher_row *rows; /* by name */
+	size_t count;
+};
+
+static void publishers_finish(struct publishers *publishers)
+{
+	publisher_rows_destroy(publishers->rows, publishers->count);
+}
+
+static json_t *row_json(const struct publisher_row *row)
+{
+	return json_pack("{s:s, s:o, s:I}", "name", row->name, "display_name", answer_text(row->display_name),
+		"modules", (json_int_t)row->modules);
+}
+
+json_t *publisher_json(
+	const struct services *services, const struct request *request, const char *name, struct err *err)
+{
+	AUTO(publishers_finish) struct publishers all = {0};
+	AUTO_FREE char *base = answer_base_url(services, request);
+
+	if (!catalog_list_publishers(services->catalog, &all.rows, &all.count, err))
+		return NULL;
+	for (size_t i = 0; i < all.count; i++) {
+		json_t *object;
+
+		if (strcmp(all.rows[i].name, name) != 0)
+			continue;
+		object = row_json(&all.rows[i]);
+		json_object_set_new(object, "url", json_sprintf("%s/%s", base, name));
+		json_object_set_new(
+			object, "modules_url", json_sprintf("%s/api/v1/modules?publisher=%s", base, name));
+		return object;
+	}
+	(void)err_set(err, ERR_NOT_FOUND,
+		"No publisher \"%s\" is known here. /api/v1/publishers lists those that are.", name);
+	return NULL;
+}
+
+static bool list_publishers(
+	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
+{
+	AUTO(publishers_finish) struct publishers all = {0};
+	struct page page;
+	size_t first = 0, end;
+	json_t *items;
+
+	if (!page_read(request, &page, err) ||
+		!catalog_list_publishers(services->catalog, &all.rows, &all.count, err))
+		return false;
+	while (first < all.count && strcmp(all.rows[first].name, page.after) <= 0)
+		first++;
+	end = all.count - first > page.limit ? first + page.limit : all.count;
+	items = json_array();
+	for (size_t i = first; i < end; i++)
+		json_array_append_new(items, row_json(&all.rows[i]));
+	page_reply(services, request, reply, "publishers", items, (int64_t)all.count,
+		end < all.count ? all.rows[end - 1].name : NULL);
+	return true;
+}
+
+void api_publishers(void *services, struct request *request, struct reply *reply)
+{
+	struct err err;
+
+	if (!list_publishers(services, request, reply, &err))
+		problem_reply(reply, &err);
+}

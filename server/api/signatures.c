@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/own.h"
+#include "server/api/answer.h"
+#include "server/api/api.h"
+#include "server/api/model.h"
+#include "server/api/version.h"
+#include "server/http/problem.h"
+
+static json_t *listing_json(const struct services *services, const struct request *request, struct err *err)
+{
+	AUTO(version_details_finish) struct version_details details = {0};
+	struct name name;
+	json_t *object;
+
+	if (!version_named(request, &name, err) || !version_find(services, &name, &details, err))
+		return NULL;
+	if (!details.saved_model) {
+		(void)err_set(err, ERR_NOT_FOUND,
+			"Version %s has no SavedModel here, and so no signatures; "
+			"/api/v1/modules/… tells which formats it has.",
+			name_path(&name).text);
+		return NULL;
+	}
+	object = json_pack("{s:s, s:I, s:o}", "handle", name.handle, "version", (json_int_t)name.version,
+		"meta_graphs", model_signatures_json(details.saved_model));
+	if (details.saved_model->truncated)
+		json_object_set_new(object, "truncated", json_true());
+	return object;
+}
+
+void api_signatures(void *services, struct request *request, struct reply *reply)
+{
+	struct err err;
+	json_t *listing = listing_json(services, request, &err);
+
+	if (listing)
+		answer_json(reply, listing);
+	else
+		problem_reply(reply, &err);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/version.h"
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/api/answer.h"
+#include "server/api/api.h"
+#include "server/api/model.h"
+
+bool version_named(const struct request *request, struct name *out, struct err *err)
+{
+	out->format = FORMAT_TF_HUB;
+	return name_parse_versioned(request->rest, out, err);
+}
+
+static bool refuse_unknown(const struct name *name, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND,
+		"Version %s is not known here. /api/v1/modules/<handle> lists the versions that are.",
+		name_path(name).text);
+}
+
+static bool refuse_withdrawn(const struct name *name, struct err *err)
+{
+	return err_set(err, ERR_GONE, "Version %s was withdrawn; use another version of the module.",
+		name_path(name).text);
+}
+
+bool version_find(const struct services *services, const struct name *name, struct version_details *out,
+	struct err *err)
+{
+	AUTO(version_details_finish) struct version_details details = {0};
+	bool found;
+
+	if (!catalog_find_version(services->catalog, name, &details, &found, err))
+		return false;
+	if (!found)
+		return refuse_unknown(name, err);
+	if (details.state == STATE_WITHDRAWN)
+		return refuse_withdrawn(name, err);
+	*out = details;
+	details = (struct version_details){0};
+	return true;
+}
+
+bool version_find_artifact(
+	const struct services *services, const struct name *name, struct artifact *out, struct err *err)
+{
+	struct artifact artifact;
+	bool found;
+
+	if (!catalog_find_artifact(services->catalog, name, &artifact, &found, err))
+		return false;
+	if (!found)
+		return refuse_unknown(name, err);
+	if (artifact.state == STATE_WITHDRAWN)
+		return refuse_withdrawn(name, err);
+	*out = artifact;
+	return true;
+}
+
+static json_t *warnings_json(const struct artifact_details *details)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < details->warning_count; i++) {
+		const struct finding *warning = &details->warnings[i];
+
+		json_array_append_new(
+			array, json_pack("{s:o, s:o, s:o}", "rule", answer_text(warning->rule), "path",
+				       answer_text(warning->path), "message", answer_text(warning->message)));
+	}
+	return array;
+}
+
+static json_t *artifact_json(const struct artifact_details *details, const char *version_url)
+{
+	const struct artifact *artifact = &details->artifact;
+	const struct format_row *format = &formats[artifact->name.format];
+	AUTO_FREE char *url = mem_printf("%s?%s=%s", version_url, format->query_key, format->query_value);
+	json_t *object = json_pack("{s:s, s:s+, s:I, s:I, s:I}", "format", format->name, "digest",
+		"sha256:", artifact->checksums.sha256.hex, "size_bytes", (json_int_t)artifact->size_bytes,
+		"unpacked_bytes", (json_int_t)artifact->unpacked_bytes, "files",
+		(json_int_t)artifact->file_count);
+
+	(void)json_object_update_new(object,
+		json_pack("{s:s, s:s, s:b, s:I}", "media_type", format->media_type, "url", url, "cached",
+			(int)artifact->cached, "downloads", (json_int_t)artifact->downloads));
+	if (details->warning_count > 0)
+		json_object_set_new(object, "warnings", warnings_json(details));
+	return object;
+}
+
+static json_t *artifacts_json(const struct version_details *details, const char *version_url)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < details->artifact_count; i++) {
+		if (details->artifacts[i].artifact.recorded)
+			json_array_append_new(array, artifact_json(&details->artifacts[i], version_url));
+	}
+	return array;
+}
+
+static json_t *details_json(const struct version_details *details, const char *version_url)
+{
+	json_t *object = json_pack("{s:s, s:I, s:s, s:s, s:s}", "handle", details->name.handle, "version",
+		(json_int_t)details->name.version, "url", version_url, "source",
+		version_source_name(details->source), "state", version_state_name(details->state));
+
+	(void)json_object_update_new(object,
+		json_pack("{s:o, s:o, s:o, s:o, s:{}}", "published_by", answer_text(details->published_by),
+			"upstream", answer_text(details->upstream), "created_at",
+			answer_time(details->created_at), "description",
+			answer_text(details->description ? details->description : ""), "tags"));
+	json_object_set_new(object, "artifacts", artifacts_json(details, version_url));
+	json_object_set_new(object, "saved_model", model_json(details->saved_model));
+	return object;
+}
+
+json_t *api_version_json(
+	void *services, const struct request *request, const struct name *name, struct err *err)
+{
+	AUTO(version_details_finish) struct version_details details = {0};
+	AUTO_FREE char *base = NULL;
+	AUTO_FREE char *url = NULL;
+
+	if (!version_find(services, name, &details, err))
+		return NULL;
+	base = answer_base_url(services, request);
+	url = mem_printf("%s/%s", base, name_path(name).text);
+	return details_json(&details, url);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How paths of the API name a version, and what is refused of those that are named. */
+#ifndef SERVER_API_VERSION_H
+#define SERVER_API_VERSION_H
+
+#include "common/err.h"
+#include "server/http/request.h"
+#include "server/module/name.h"
+#include "server/registry/services.h"
+#include "server/store/catalog.h"
+
+/* Reads "<handle>/<version>" from what the route matched; format is tf-hub's. ERR_BAD_REQUEST for anything
+ * else. */
+bool version_named(const struct request *request, struct name *out, struct err *err);
+
+/* All that is known of it; the caller owns *out. ERR_NOT_FOUND, ERR_GONE where it was withdrawn. */
+bool version_find(const struct services *services, const struct name *name, struct version_details *out,
+	struct err *err);
+
+/* Its artifact in name->format only, which may be one that is not recorded. The same refusals. */
+bool version_find_artifact(
+	const struct services *services, const struct name *name, struct artifact *out, struct err *err);
+
+#endif
