@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/own.h"
+#include "server/module/document.h"
+
+static void test_rendering(void **state)
+{
+	static const struct {
+		const char *markdown;
+		const char *html;
+	} cases[] = {
+		{"", ""},
+		{"# A *b*", "<h1>A <em>b</em></h1>\n"},
+		{"~~a~~", "<p><del>a</del></p>\n"},
+		{"|a|\n|-|\n|b|",
+			"<table>\n<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>b</td>\n"
+			"</tr>\n</tbody>\n</table>\n"},
+		{"see www.a.b", "<p>see <a href=\"http://www.a.b\">www.a.b</a></p>\n"},
+		{"\xff", "<p>\xef\xbf\xbd</p>\n"},
+		/* What could run or call elsewhere. */
+		{"<script>alert(1)</script>", "<!-- raw HTML omitted -->\n"},
+		{"a <b onclick=x>c", "<p>a <!-- raw HTML omitted -->c</p>\n"},
+		{"[a](https://a.b/c \"t\")", "<p><a href=\"https://a.b/c\" title=\"t\">a</a></p>\n"},
+		{"[a](HTTP://a.b)", "<p><a href=\"HTTP://a.b\">a</a></p>\n"},
+		{"[a](mailto:a@b.c)", "<p><a href=\"mailto:a@b.c\">a</a></p>\n"},
+		{"[a](../b?c:d#e)", "<p><a href=\"../b?c:d#e\">a</a></p>\n"},
+		{"[a](javascript:x)", "<p><a href=\"\">a</a></p>\n"},
+		{"[a](JavaScript:x)", "<p><a href=\"\">a</a></p>\n"},
+		{"[a](java&Tab;script:x)", "<p><a href=\"\">a</a></p>\n"},
+		{"[a](&#1;javascript:x)", "<p><a href=\"\">a</a></p>\n"},
+		{"[a](javascript&colon;x)", "<p><a href=\"\">a</a></p>\n"},
+		{"[a](ftp://a.b)", "<p><a href=\"\">a</a></p>\n"},
+		{"[a](:x)", "<p><a href=\"\">a</a></p>\n"},
+		{"<data:text/html,x>", "<p><a href=\"\">data:text/html,x</a></p>\n"},
+		{"![a](data:image/png;base64,AA)", "<p><img src=\"\" alt=\"a\" /></p>\n"},
+		{"![a](b.png)", "<p><img src=\"b.png\" alt=\"a\" /></p>\n"},
+		{"[a]\n\n[a]: vbscript:x", "<p><a href=\"\">a</a></p>\n"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		AUTO_FREE char *html = document_render(cases[i].markdown);
+
+		assert_string_equal(html, cases[i].html);
+	}
+}
+
+static void test_depth(void **state)
+{
+	static const char *const openings[] = {"> ", "[", "*a ", "![", "- "};
+
+	for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
+		AUTO_BUFFER struct buffer markdown = {0};
+		AUTO_FREE char *html = NULL;
+
+		for (int depth = 0; depth < 5000; depth++)
+			buffer_add_string(&markdown, openings[i]);
+		html = document_render(buffer_string(&markdown));
+		assert_non_null(html);
+	}
+}
+
+static void *render_table(void *context)
+{
+	AUTO_FREE char *html = document_render("|a|\n|-|");
+
+	return strstr(html, "<table>") ? context : NULL;
+}
+
+static void test_threads(void **state)
+{
+	pthread_t threads[4];
+	void *result;
+
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, render_table, threads), 0);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(threads[i], &result), 0);
+		assert_ptr_equal(result, threads);
+	}
+}
+
+int main(void)
+{
+	/* The threads come first, so that they race for the first use. */
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_rendering),
+		cmocka_unit_test(test_depth),
+	};
+
+	return cmocka_run_group_tests_name("document", tests, NULL, NULL);
+}
