@@ -7,8 +7,8 @@ import sys
 
 def main(output, path, name, header):
     data = pathlib.Path(path).read_bytes() + b"\0"
-    # Numbers and not a literal: compilers need not take strings of more than 4095 characters.
-    rows = [", ".join(map(str, data[i:i + 24])) for i in range(0, len(data), 24)]
+    # Characters and not one literal: compilers need not take strings of more than 4095 characters.
+    rows = [", ".join(f"'\\x{byte:02x}'" for byte in data[i:i + 12]) for i in range(0, len(data), 12)]
     pathlib.Path(output).write_text(
         f'/* Made from {pathlib.Path(path).name} by schema/embed_text.py. */\n#include "{header}"\n\n'
         f"const char {name}[] = {{\n\t" + ",\n\t".join(rows) + "};\n", encoding="utf-8")

@@ -185,14 +185,15 @@ json_t *module_json(
 	size_t count;
 	json_t *object;
 
-	if (!catalog_list_versions(services->catalog, handle, &rows, &count, err) ||
-		!find_summary(services, handle, &list, err))
+	if (!catalog_list_versions(services->catalog, handle, &rows, &count, err))
 		return NULL;
 	if (count == 0) {
 		(void)err_set(err, ERR_NOT_FOUND,
 			"No module %s is known here. /api/v1/modules?q=… finds those that are.", handle);
 		return NULL;
 	}
+	if (!find_summary(services, handle, &list, err))
+		return NULL;
 	object = list.count > 0 && strcmp(list.items[0].handle, handle) == 0
 			 ? module_summary_json(&list.items[0])
 			 : inactive_json(handle, &rows[count - 1]);
