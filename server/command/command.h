@@ -41,5 +41,10 @@ bool command_parse_duration(const char *text, int64_t *out_s);
 
 int command_serve(int argc, char **argv);
 int command_token(int argc, char **argv);
+int command_pack(int argc, char **argv);
+int command_publish(int argc, char **argv);
+int command_list(int argc, char **argv);
+int command_show(int argc, char **argv);
+int command_signatures(int argc, char **argv);
 
 #endif

@@ -1,22 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/command/table.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/utf8.h"
+
+void table_blank_controls(char *text)
+{
+	uint32_t code;
+
+	while (*text) {
+		size_t length = utf8_decode(text, &code);
+
+		if (length == 0 || utf8_is_control(code)) {
+			length = length ? length : 1;
+			memset(text, ' ', length);
+		}
+		text += length;
+	}
+}
 
 void table_add(struct table *table, const char *text)
 {
 	char *cell = mem_dup(text);
 
-	for (char *c = cell; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 127)
-			*c = ' ';
-	}
+	table_blank_controls(cell);
 	MEM_GROW(table->cells, table->count, table->capacity);
 	table->cells[table->count++] = cell;
+}
+
+void table_printf(struct table *table, const char *format, ...)
+{
+	AUTO_FREE char *text = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		abort();
+	va_end(arguments);
+	table_add(table, text);
+}
+
+void table_add_row(struct table *table, const char *const *texts)
+{
+	for (size_t i = 0; i < table->columns; i++)
+		table_add(table, texts[i]);
 }
 
 /* Characters, as far as each takes one column: continuation bytes of UTF-8 take none. */

@@ -18,6 +18,12 @@ struct table {
 
 /* Adds a cell, copied: first the headings, then row by row. Control characters become blanks. */
 void table_add(struct table *table, const char *text);
+void table_printf(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void table_add_row(struct table *table, const char *const *texts);
+
+/* Makes text of strangers fit for a terminal: control characters (C0, DEL, C1) and what is not UTF-8 become
+ * blanks. */
+void table_blank_controls(char *text);
 
 /* Prints it all; for_people is usually isatty(). */
 void table_print(const struct table *table, FILE *out, bool for_people);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The API's JSON as tables for people: modules, versions, artifacts, signatures. What a server leaves out or
+ * gives otherwise than the interface says is shown as nothing. */
+#ifndef SERVER_COMMAND_LISTING_H
+#define SERVER_COMMAND_LISTING_H
+
+#include <jansson.h>
+
+#include "server/command/table.h"
+
+/* Adds the headings of a list of modules, and a page of it. */
+void listing_begin_modules(struct table *table);
+void listing_add_modules(struct table *table, const json_t *modules);
+
+/* Prints a module's versions; a version's artifacts; meta graphs' signatures and callables, a row a tensor.
+ */
+void listing_print_versions(const json_t *module);
+void listing_print_artifacts(const json_t *version);
+void listing_print_signatures(const json_t *meta_graphs);
+
+/* Prints a few members of an object as "key: value", where they are there. */
+void listing_print_facts(const json_t *object, const char *const *keys);
+
+/* Prints the table to standard output: aligned on a terminal, tab-separated elsewhere. */
+void listing_print(const struct table *table);
+
+/* Prints JSON, on a terminal without anything that is not ASCII. */
+void listing_print_json(const json_t *json);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/command/packing.h"
+
+#include <stdio.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/command/progress.h"
+#include "server/command/table.h"
+#include "server/module/examination.h"
+#include "server/module/guess.h"
+#include "server/module/pack.h"
+
+AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
+
+struct packing_watcher {
+	struct pack_watcher watcher;
+	struct progress progress;
+};
+
+static void show_progress(struct pack_watcher *watcher, int64_t done_bytes, int64_t total_bytes)
+{
+	progress_show(&((struct packing_watcher *)watcher)->progress, done_bytes, total_bytes);
+}
+
+void packing_print_finding(const char *rule, const char *path, const char *message)
+{
+	AUTO_FREE char *line = mem_printf("  %s%s%s: %s", rule, *path ? " " : "", path, message);
+
+	table_blank_controls(line);
+	(void)fprintf(stderr, "%s\n", line);
+}
+
+static bool judge(const char *folder, const struct examination *examination, struct err *err)
+{
+	size_t violations = 0;
+
+	for (size_t i = 0; i < examination->finding_count; i++) {
+		const struct finding *finding = &examination->findings[i];
+
+		violations += !finding->publishable;
+		packing_print_finding(finding->rule, finding->path, finding->message);
+	}
+	if (violations > 0)
+		return err_set(err, ERR_INVALID_MODULE, "%s is no %s module that can be published.", folder,
+			formats[examination->format].name);
+	return true;
+}
+
+bool packing_run(const char *folder, enum format format, int fd, struct err *err)
+{
+	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
+	AUTO(own_examination) struct examination *examination = NULL;
+	struct packing_watcher watcher = {.watcher = {show_progress}};
+	bool packed;
+
+	progress_init(&watcher.progress, "packing");
+	packed = pack_folder(folder, fd, &watcher.watcher, err);
+	progress_finish(&watcher.progress);
+	return packed &&
+	       examination_run(file_stream_init(file, fd), format, &(struct examination_limits){0},
+		       &examination, err) &&
+	       judge(folder, examination, err);
+}

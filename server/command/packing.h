@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Packing as commands do it: with progress, and with the rules for publishing held against what came out. */
+#ifndef SERVER_COMMAND_PACKING_H
+#define SERVER_COMMAND_PACKING_H
+
+#include "common/err.h"
+#include "server/module/name.h"
+
+/* Writes the folder's archive to fd, which can be read too, and examines it: findings are printed to stderr,
+ * ERR_INVALID_MODULE where one forbids publishing. Limits are the registry's own and not tried here. */
+bool packing_run(const char *folder, enum format format, int fd, struct err *err);
+
+/* One broken rule, on stderr. */
+void packing_print_finding(const char *rule, const char *path, const char *message);
+
+#endif

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/command/remote.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "common/digest.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/command/table.h"
+
+static const char default_server[] = "http://127.0.0.1:8080";
+
+enum {
+	REPLY_MAX = 64 << 20, /* bytes of JSON: a page of modules, one version's signatures */
+	TOKEN_MAX = 4096,
+	CONNECT_TIMEOUT_S = 15,
+	EXPECT_TIMEOUT_MS = 5000,
+	STALL_TIMEOUT_S = 300 /* a registry that examines a large upload is silent for a while */
+};
+
+struct remote {
+	char *server; /* without its last slash */
+	char *authorization;
+	CURL *easy;
+	struct buffer body;
+	bool too_large;
+	char problem[CURL_ERROR_SIZE];
+};
+
+/* One running upload. */
+struct source {
+	const struct remote_upload *upload;
+	int64_t size_bytes;
+	int64_t offset;
+};
+
+AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
+AUTO_CLEANER(own_headers, struct curl_slist *, curl_slist_free_all)
+AUTO_CLEANER(own_hasher, struct hasher *, hasher_destroy)
+
+/* ---- which registry ---- */
+
+void remote_take_option(struct remote_options *options, int letter, const char *argument)
+{
+	switch (letter) {
+	case 'S':
+		options->server = argument;
+		break;
+	case 'T':
+		options->token = argument;
+		break;
+	case 'F':
+		options->token_file = argument;
+		break;
+	}
+}
+
+static const char *or_environment(const char *given, const char *variable)
+{
+	const char *value = given ? given : getenv(variable);
+
+	return value && *value ? value : NULL;
+}
+
+/* "" where there is none: many a registry lets anyone read. */
+static bool read_token(const struct remote_options *options, struct buffer *token, struct err *err)
+{
+	bool from_file = options->token_file && !options->token;
+	const char *value = from_file ? NULL : or_environment(options->token, "LARDER_TOKEN");
+
+	buffer_add_string(token, value ? value : "");
+	if (from_file && !file_read_all(options->token_file, TOKEN_MAX, token, err))
+		return false;
+	if (from_file && token->data)
+		token->data[strcspn(token->data, " \t\r\n")] = '\0';
+	return true;
+}
+
+static bool make_authorization(const struct remote_options *options, char **out, struct err *err)
+{
+	AUTO_BUFFER struct buffer token = {0};
+	const char *text;
+
+	if (!read_token(options, &token, err))
+		return false;
+	text = buffer_string(&token);
+	for (const char *c = text; *c; c++) {
+		if (*c <= ' ' || *c > '~')
+			return err_set(err, ERR_BAD_REQUEST,
+				"The token has characters that no token has: is it whole, and alone?");
+	}
+	*out = *text ? mem_printf("Authorization: Bearer %s", text) : NULL;
+	return true;
+}
+
+static bool check_server(const char *server, struct err *err)
+{
+	if (strncasecmp(server, "http://", 7) == 0 || strncasecmp(server, "https://", 8) == 0)
+		return true;
+	return err_set(
+		err, ERR_BAD_REQUEST, "\"%s\" is no URL of a registry, such as %s.", server, default_server);
+}
+
+bool remote_create(const struct remote_options *options, struct remote **out, struct err *err)
+{
+	AUTO(own_remote) struct remote *remote = mem_zero(1, sizeof *remote);
+	const char *server = or_environment(options->server, "LARDER_SERVER");
+	size_t length;
+
+	server = server ? server : default_server;
+	if (!check_server(server, err) || !make_authorization(options, &remote->authorization, err))
+		return false;
+	for (length = strlen(server); length && server[length - 1] == '/';)
+		length--;
+	remote->server = mem_dup_n(server, length);
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+	remote->easy = curl_easy_init();
+	if (!remote->easy)
+		return err_set(err, ERR_INTERNAL, "libcurl cannot be started.");
+	*out = TAKE(remote);
+	return true;
+}
+
+void remote_destroy(struct remote *remote)
+{
+	if (!remote)
+		return;
+	curl_easy_cleanup(remote->easy);
+	buffer_finish(&remote->body);
+	free(remote->authorization);
+	free(remote->server);
+	free(remote);
+}
+
+/* ---- one request ---- */
+
+#define SET(option, value) (curl_easy_setopt(remote->easy, option, value) == CURLE_OK)
+
+static bool restrict_protocols(struct remote *remote)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+	return SET(CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	return SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+static size_t take_body(char *bytes, size_t size, size_t count, void *context)
+{
+	struct remote *remote = context;
+	size_t length = size * count;
+
+	remote->too_large = remote->body.length + length > REPLY_MAX;
+	if (remote->too_large)
+		return 0;
+	buffer_add(&remote->body, bytes, length);
+	return length;
+}
+
+/* Redirects are not followed: the API has none, and a token goes to the registry that was named. */
+static bool prepare(struct remote *remote, const char *url, struct curl_slist *headers, struct err *err)
+{
+	curl_easy_reset(remote->easy);
+	buffer_finish(&remote->body);
+	remote->too_large = false;
+	remote->problem[0] = '\0';
+	if (SET(CURLOPT_URL, url) && restrict_protocols(remote) && SET(CURLOPT_NOSIGNAL, 1L) &&
+		SET(CURLOPT_USERAGENT, "larder/" LARDER_VERSION) && SET(CURLOPT_HTTPHEADER, headers) &&
+		SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S) && SET(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
+		SET(CURLOPT_LOW_SPEED_TIME, (long)STALL_TIMEOUT_S) &&
+		SET(CURLOPT_ERRORBUFFER, remote->problem) && SET(CURLOPT_WRITEFUNCTION, take_body) &&
+		SET(CURLOPT_WRITEDATA, remote))
+		return true;
+	return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
+}
+
+/* A refusal may come while the body still goes out, which then fails: the answer counts. */
+static bool perform(struct remote *remote, struct remote_reply *reply, struct err *err)
+{
+	CURLcode code = curl_easy_perform(remote->easy);
+	long status = 0;
+
+	(void)curl_easy_getinfo(remote->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (remote->too_large)
+		return err_set(
+			err, ERR_UPSTREAM_FAILED, "%s answers more than a registry would.", remote->server);
+	if (code != CURLE_OK && (status < 400 || remote->body.length == 0)) {
+		(void)err_set(err, ERR_UPSTREAM_UNREACHABLE, "%s: %s.", remote->server,
+			*remote->problem ? remote->problem : curl_easy_strerror(code));
+		table_blank_controls(err->text);
+		return false;
+	}
+	reply->status = status;
+	reply->json =
+		remote->body.length ? json_loadb(remote->body.data, remote->body.length, 0, NULL) : NULL;
+	return true;
+}
+
+/* Keeps what the list was where there is no memory for one more. */
+static void add_header(struct curl_slist **headers, const char *line)
+{
+	struct curl_slist *longer = line ? curl_slist_append(*headers, line) : NULL;
+
+	*headers = longer ? longer : *headers;
+}
+
+/* ---- get ---- */
+
+/* The path and query of a URL. */
+static char *strip_origin(const char *target)
+{
+	const char *host = strstr(target, "://");
+	const char *path = host && host < target + strcspn(target, "/?") + 1 ? strchr(host + 3, '/') : target;
+
+	return mem_dup(path ? path : "/");
+}
+
+bool remote_get(struct remote *remote, const char *target, json_t **out, struct err *err)
+{
+	AUTO(own_headers) struct curl_slist *headers = NULL;
+	AUTO(remote_reply_finish) struct remote_reply reply = {0};
+	AUTO_FREE char *path = strip_origin(target);
+	AUTO_FREE char *url = mem_printf("%s%s", remote->server, path);
+
+	add_header(&headers, "Accept: application/json");
+	add_header(&headers, remote->authorization);
+	if (!prepare(remote, url, headers, err) || !perform(remote, &reply, err) ||
+		!remote_accepted(&reply, err))
+		return false;
+	if (!json_is_object(reply.json))
+		return err_set(err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?",
+			remote->server);
+	*out = TAKE(reply.json);
+	return true;
+}
+
+/* ---- put ---- */
+
+static size_t give_body(char *bytes, size_t size, size_t count, void *context)
+{
+	struct source *source = context;
+	const struct remote_upload *upload = source->upload;
+	struct err err;
+	size_t got;
+
+	if (!file_read_at(upload->fd, bytes, size * count, source->offset, &got, &err))
+		return CURL_READFUNC_ABORT;
+	source->offset += (int64_t)got;
+	if (upload->progressed)
+		upload->progressed(upload->context, source->offset, source->size_bytes);
+	return got;
+}
+
+static int seek_body(void *context, curl_off_t offset, int origin)
+{
+	struct source *source = context;
+
+	if (origin != SEEK_SET)
+		return CURL_SEEKFUNC_CANTSEEK;
+	source->offset = offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static bool hash_file(int fd, struct digest *out, struct err *err)
+{
+	AUTO(own_hasher) struct hasher *hasher = hasher_create();
+	int64_t offset = 0;
+	char block[65536];
+	size_t got;
+
+	do {
+		if (!file_read_at(fd, block, sizeof block, offset, &got, err))
+			return false;
+		hasher_add(hasher, block, got);
+		offset += (int64_t)got;
+	} while (got > 0);
+	*out = hasher_result(hasher).sha256;
+	return true;
+}
+
+static bool make_put_headers(struct remote *remote, const struct remote_upload *upload,
+	struct curl_slist **headers, struct err *err)
+{
+	AUTO_FREE char *type = mem_printf("Content-Type: %s", upload->media_type);
+	AUTO_FREE char *repr = NULL;
+	struct digest digest;
+
+	if (!hash_file(upload->fd, &digest, err))
+		return false;
+	repr = mem_printf("Repr-Digest: sha-256=:%s:", base64_encode(digest.bytes, sizeof digest.bytes).text);
+	add_header(headers, type);
+	add_header(headers, repr);
+	add_header(headers, "Expect: 100-continue");
+	add_header(headers, "Accept: application/json");
+	add_header(headers, remote->authorization);
+	return true;
+}
+
+static bool prepare_put(struct remote *remote, struct source *source, struct err *err)
+{
+	if (SET(CURLOPT_UPLOAD, 1L) && SET(CURLOPT_READFUNCTION, give_body) &&
+		SET(CURLOPT_READDATA, source) && SET(CURLOPT_SEEKFUNCTION, seek_body) &&
+		SET(CURLOPT_SEEKDATA, source) &&
+		SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)source->size_bytes) &&
+		SET(CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10) &&
+		SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_TIMEOUT_MS))
+		return true;
+	return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
+}
+
+bool remote_put(struct remote *remote, const struct remote_upload *upload, struct remote_reply *reply,
+	struct err *err)
+{
+	AUTO(own_headers) struct curl_slist *headers = NULL;
+	AUTO_FREE char *url = mem_printf("%s%s", remote->server, upload->target);
+	struct source source = {.upload = upload};
+	struct stat status;
+
+	if (fstat(upload->fd, &status) < 0)
+		return err_errno(err, errno, "read the file");
+	source.size_bytes = status.st_size;
+	return make_put_headers(remote, upload, &headers, err) && prepare(remote, url, headers, err) &&
+	       prepare_put(remote, &source, err) && perform(remote, reply, err);
+}
+
+/* ---- what came back ---- */
+
+bool remote_accepted(const struct remote_reply *reply, struct err *err)
+{
+	const char *detail = json_string_value(json_object_get(reply->json, "detail"));
+	const char *code = json_string_value(json_object_get(reply->json, "code"));
+
+	if (reply->status >= 200 && reply->status < 300)
+		return true;
+	if (detail && code)
+		(void)err_set(err, ERR_UPSTREAM_FAILED, "%s (%s)", detail, code);
+	else
+		(void)err_set(err, ERR_UPSTREAM_FAILED,
+			"The server answers %ld, and no reason that a Larder gives.", reply->status);
+	table_blank_controls(err->text);
+	return false;
+}
+
+void remote_reply_finish(struct remote_reply *reply)
+{
+	json_decref(reply->json);
+	reply->json = NULL;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A registry as commands reach it: over HTTP, with a token, one request at a time. Refusals become sentences
+ * here, and what a server says cannot steer a terminal. */
+#ifndef SERVER_COMMAND_REMOTE_H
+#define SERVER_COMMAND_REMOTE_H
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/err.h"
+
+struct remote;
+
+/* Which registry, and who asks; what is NULL comes from $LARDER_SERVER and $LARDER_TOKEN. */
+struct remote_options {
+	const char *server;
+	const char *token;
+	const char *token_file;
+};
+
+/* Rows of a command's options for getopt_long(), and what takes them. */
+#define REMOTE_LONG_OPTIONS \
+	{"server", required_argument, NULL, 'S'}, {"token", required_argument, NULL, 'T'}, \
+	{ \
+		"token-file", required_argument, NULL, 'F' \
+	}
+void remote_take_option(struct remote_options *options, int letter, const char *argument);
+
+/* The caller owns *out. ERR_BAD_REQUEST for a URL or a token that is none. */
+bool remote_create(const struct remote_options *options, struct remote **out, struct err *err);
+void remote_destroy(struct remote *remote);
+
+/* GETs a target such as "/api/v1/modules?q=x"; of a whole URL only the path and query count, so that a token
+ * never goes to another host. Anything but JSON and a 2xx is an error. The caller owns *out. */
+bool remote_get(struct remote *remote, const char *target, json_t **out, struct err *err);
+
+struct remote_upload {
+	const char *target;
+	const char *media_type;
+	int fd; /* a file, sent from its beginning; stays the caller's */
+	/* May be NULL; called as bytes go out. */
+	void (*progressed)(void *context, int64_t done_bytes, int64_t total_bytes);
+	void *context;
+};
+
+struct remote_reply {
+	long status;
+	json_t *json; /* NULL where the body was none */
+};
+
+/* PUTs a file with its digest; true for every answer, also a refusal. */
+bool remote_put(struct remote *remote, const struct remote_upload *upload, struct remote_reply *reply,
+	struct err *err);
+
+/* Whether the reply is a 2xx; else its problem as a sentence. */
+bool remote_accepted(const struct remote_reply *reply, struct err *err);
+
+void remote_reply_finish(struct remote_reply *reply);
+
+#endif
