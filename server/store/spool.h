@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One growing file with one writer and any number of readers, each at its own pace: an upload's body or an upstream
- * transfer on its way to become a blob. Readers for clients see all but the last SPOOL_HELD_BACK bytes until the spool
- * is kept, so that none holds a complete module that was not verified; the inspector sees all.
+ * One growing file with one writer and any number of readers, each at its own pace: an upload's body or an
+ * upstream transfer on its way to become a blob. Readers for clients see all but the last SPOOL_HELD_BACK
+ * bytes until the spool is kept, so that none holds a complete module that was not verified; the inspector
+ * sees all.
  *
  *     growing ─▶ complete ─▶ kept        (the file is a blob now)
  *        └───────────┴─────▶ refused     (the file is unlinked, readers are cut off) */
@@ -24,9 +25,9 @@ enum spool_state { SPOOL_GROWING, SPOOL_COMPLETE, SPOOL_KEPT, SPOOL_REFUSED };
 
 struct spool_progress {
 	enum spool_state state;
-	int64_t length;	 /* bytes written so far */
+	int64_t length;  /* bytes written so far */
 	int64_t visible; /* how many of them a client may have */
-	struct err err;	 /* why it was refused */
+	struct err err;  /* why it was refused */
 };
 
 struct spool;
@@ -34,23 +35,24 @@ struct spool;
 /* Creates an empty draft in the folder under this name (durable from spool_keep on). One reference. */
 bool spool_create(int drafts_fd, const char *name, struct spool **out, struct err *err);
 
-/* Takes up a draft that an earlier process left: its first length bytes are the content so far. One reference. */
+/* Takes up a draft that an earlier process left: its first length bytes are the content so far. One
+ * reference. */
 bool spool_resume(int drafts_fd, const char *name, int64_t length, struct spool **out, struct err *err);
 
 struct spool *spool_acquire(struct spool *spool);
-/* Gives one reference back; the last one unlinks the draft unless it was kept or spool_leave_draft() was called. NULL is
- * taken. */
+/* Gives one reference back; the last one unlinks the draft unless it was kept or spool_leave_draft() was
+ * called. NULL is taken. */
 void spool_release(struct spool *spool);
 AUTO_CLEANER(own_spool, struct spool *, spool_release)
 #define AUTO_SPOOL AUTO(own_spool)
 
-/* The writer's side: append, then either complete or refuse. append fails with ERR_NO_SPACE and the like, and with the
- * refusal's error once somebody has refused the spool. */
+/* The writer's side: append, then either complete or refuse. append fails with ERR_NO_SPACE and the like, and
+ * with the refusal's error once somebody has refused the spool. */
 bool spool_append(struct spool *spool, const void *bytes, size_t length, struct err *err);
 void spool_complete(struct spool *spool);
 
-/* Drops all that was written and begins again, which the inspector notices; false, with nothing changed, once a client
- * may have seen a byte. */
+/* Drops all that was written and grows from nothing again; false, with nothing changed, once a client may
+ * have seen a byte or the spool has ended. No spool_stream may be reading it. */
 bool spool_restart(struct spool *spool);
 
 /* Ends it as kept or refused: everyone is woken. The first of them to be called counts. */
@@ -67,8 +69,9 @@ bool spool_sync(struct spool *spool, struct err *err);
 const char *spool_name(const struct spool *spool);
 int spool_fd(const struct spool *spool);
 
-/* How far it is. With a waiter: joins it, in the same critical section, if nothing has changed since the progress that
- * *seen tells of (neither visible nor state); returns whether it joined. *seen is brought up to date. */
+/* How far it is. With a waiter: joins it, in the same critical section, if nothing has changed since the
+ * progress that *seen tells of (neither visible nor state); returns whether it joined. *seen is brought up to
+ * date. */
 bool spool_await(struct spool *spool, struct spool_progress *seen, struct waiter *waiter);
 
 /* Takes a waiter back; false if it has been or is just being woken. */
@@ -77,14 +80,12 @@ bool spool_leave(struct spool *spool, struct waiter *waiter);
 /* Blocks until the spool is kept or refused, and tells which. */
 struct spool_progress spool_wait_end(struct spool *spool);
 
-/* A blocking stream over all bytes from the start, for the inspector (one at a time). When the spool is restarted, next
- * fails with ERR_BUSY and the stream begins anew at the first byte. Ends at the last byte of a complete spool; fails with
- * the refusal's error. */
+/* A blocking stream over all bytes from the start, for the inspector. Ends at the last byte of a complete
+ * spool; fails with the refusal's error. */
 struct spool_stream {
 	struct stream stream;
 	struct spool *spool;
 	int64_t offset;
-	unsigned generation;
 	uint8_t *block;
 };
 void spool_stream_init(struct spool_stream *stream, struct spool *spool);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/app.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/http/front.h"
+#include "server/registry/access.h"
+#include "server/registry/publisher.h"
+#include "server/registry/registry.h"
+#include "server/registry/services.h"
+#include "server/routes.h"
+
+enum { UPLOADS_MAX = 64 };
+
+struct app {
+	const struct config *config;
+	int lock_fd;
+	struct services services;
+	struct keeper *keeper;
+	struct ledger *ledger;
+	struct client *client;
+	struct front *front;
+	char *url; /* where the configuration says that it listens */
+};
+
+static bool lock_data_dir(const char *data_dir, int *out_fd, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/lock", data_dir);
+	AUTO_FD int fd = -1;
+
+	if (!file_make_folders(data_dir, err))
+		return false;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(err, ERR_BUSY,
+			"another daemon is running on %s: stop it, or choose another folder with --data",
+			data_dir);
+	*out_fd = TAKE_FD(fd);
+	return true;
+}
+
+static struct examination_limits limits_of(const struct config *config)
+{
+	return (struct examination_limits){
+		.max_unpacked_bytes = config->publish.max_unpacked_bytes,
+		.max_members = config->publish.max_members,
+		.max_ratio = config->publish.max_ratio,
+	};
+}
+
+static bool open_stores(struct app *app, struct err *err)
+{
+	const char *data_dir = app->config->storage.data_dir;
+	struct services *services = &app->services;
+
+	if (!lock_data_dir(data_dir, &app->lock_fd, err) ||
+		!catalog_open(data_dir, &services->catalog, err) ||
+		!blobs_open(data_dir, &services->blobs, err))
+		return false;
+	app->keeper = keeper_create(services->catalog, services->blobs);
+	return keeper_sweep(app->keeper, err);
+}
+
+static bool open_mirror(struct app *app, struct err *err)
+{
+	const struct config *config = app->config;
+	const struct client_settings client = {
+		.connect_timeout_s = config->mirror.connect_timeout_s,
+		.stall_timeout_s = config->mirror.stall_timeout_s,
+		.private_redirects = config->mirror.private_upstreams,
+		.user_agent = "larder/" LARDER_VERSION,
+	};
+	const struct mirror_policy policy = {
+		config->mirror.offline, config->mirror.allow, config->mirror.deny, config->mirror.max_fills};
+	struct fill_tools tools = {
+		.settings = {config->upstreams, config->upstream_count, config->mirror.retries,
+			config->mirror.negative_ttl_s, config->storage.keep_free_bytes,
+			config->mirror.connect_timeout_s, limits_of(config)},
+		.catalog = app->services.catalog,
+		.blobs = app->services.blobs,
+		.keeper = app->keeper,
+	};
+
+	if (!client_create(&client, &app->client, err))
+		return false;
+	tools.client = app->client;
+	app->services.mirror = mirror_create(&tools, &policy);
+	return true;
+}
+
+static bool open_services(struct app *app, struct err *err)
+{
+	const struct config *config = app->config;
+	struct services *services = &app->services;
+	const struct publisher_settings publishing = {config->publish.max_upload_bytes,
+		config->storage.keep_free_bytes, UPLOADS_MAX, limits_of(config)};
+
+	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
+		!ledger_create(services->catalog, &app->ledger, err) || !open_mirror(app, err))
+		return false;
+	services->publisher = publisher_create(&publishing, services->catalog, services->blobs, app->keeper);
+	services->registry =
+		registry_create(services->catalog, services->blobs, services->mirror, app->ledger);
+	return true;
+}
+
+static bool authorize(void *context, enum role role, struct request *request, struct err *err)
+{
+	const struct services *services = context;
+
+	return access_check(services->access, request_token(request),
+		role == ROLE_ADMIN ? RIGHT_ADMIN : RIGHT_READ, NULL, request->who, err);
+}
+
+static bool open_front(struct app *app, struct err *err)
+{
+	const struct config *config = app->config;
+	const struct front_settings settings = {
+		.listen = config->server.listen,
+		.tls_certificate = config->server.tls_certificate,
+		.tls_key = config->server.tls_key,
+		.hub_hosts = config->hub.hosts,
+		.threads = (unsigned)config->server.threads,
+		.workers = (unsigned)config->server.workers,
+		.max_connections = (unsigned)config->server.max_connections,
+		.idle_timeout_s = (unsigned)config->server.idle_timeout_s,
+		.drain_timeout_s = (unsigned)config->server.drain_timeout_s,
+		.routes = routes,
+		.route_count = route_count,
+		.services = &app->services,
+		.authorize = authorize,
+	};
+
+	return front_open(&settings, &app->front, err);
+}
+
+bool app_open(const struct config *config, struct app **out, struct err *err)
+{
+	struct app *app = mem_zero(1, sizeof *app);
+
+	app->config = config;
+	app->lock_fd = -1;
+	app->services.config = config;
+	app->services.started_at = clock_now_s();
+	log_configure(config->log.level, config->log.format);
+	app->url = mem_printf(
+		"%s://%s", config->server.tls_certificate ? "https" : "http", config->server.listen);
+	app->services.url = config->server.public_url ? config->server.public_url : app->url;
+	if (!open_stores(app, err) || !open_services(app, err) || !open_front(app, err)) {
+		app_close(app);
+		return false;
+	}
+	*out = app;
+	return true;
+}
+
+const char *app_url(const struct app *app)
+{
+	return front_url(app->front);
+}
+
+void app_reload(struct app *app, const struct config *config)
+{
+	mirror_set_offline(app->services.mirror, config->mirror.offline);
+	log_configure(config->log.level, config->log.format);
+}
+
+void app_close(struct app *app)
+{
+	if (!app)
+		return;
+	front_close(app->front);
+	registry_destroy(app->services.registry);
+	publisher_destroy(app->services.publisher);
+	mirror_destroy(app->services.mirror);
+	client_destroy(app->client);
+	ledger_destroy(app->ledger);
+	access_destroy(app->services.access);
+	keeper_destroy(app->keeper);
+	blobs_close(app->services.blobs);
+	catalog_close(app->services.catalog);
+	own_close(&app->lock_fd);
+	free(app->url);
+	free(app);
+}

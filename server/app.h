@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One running daemon: builds the services bottom-up from a configuration, and takes them down in reverse. */
+#ifndef SERVER_APP_H
+#define SERVER_APP_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+#include "server/config.h"
+
+struct app;
+
+/* Opens the data folder (refused while another daemon has it), and serves. The configuration must outlive it.
+ */
+bool app_open(const struct config *config, struct app **out, struct err *err);
+
+/* "http://127.0.0.1:8080": where it listens. */
+const char *app_url(const struct app *app);
+
+/* Takes over from a configuration that was read again what can change while running: mirror.offline and the
+ * log. */
+void app_reload(struct app *app, const struct config *config);
+
+/* Ends running answers within server.drain_timeout_s, stops fills, writes what was counted. Takes NULL. */
+void app_close(struct app *app);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/own.h"
+#include "server/app.h"
+#include "server/command/command.h"
+
+struct options {
+	const char *config;
+	const char *listen;
+	const char *data;
+	bool offline;
+	bool check;
+};
+
+AUTO_CLEANER(own_config, struct config *, config_destroy)
+AUTO_CLEANER(own_app, struct app *, app_close)
+
+static bool read_options(int argc, char **argv, struct options *out)
+{
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"listen", required_argument, NULL, 'l'},
+		{"data", required_argument, NULL, 'd'},
+		{"offline", no_argument, NULL, 'o'},
+		{"check", no_argument, NULL, 'k'},
+		{NULL, 0, NULL, 0},
+	};
+
+	for (int option = getopt_long(argc, argv, "", known, NULL); option != -1;
+		option = getopt_long(argc, argv, "", known, NULL)) {
+		switch (option) {
+		case 'c':
+			out->config = optarg;
+			break;
+		case 'l':
+			out->listen = optarg;
+			break;
+		case 'd':
+			out->data = optarg;
+			break;
+		case 'o':
+			out->offline = true;
+			break;
+		case 'k':
+			out->check = true;
+			break;
+		default:
+			return false;
+		}
+	}
+	return optind == argc;
+}
+
+/* The file's configuration with what the command line says over it. */
+static bool load(const struct options *options, struct config **out, struct err *err)
+{
+	AUTO(own_config) struct config *config = NULL;
+
+	if (!command_load_config(options->config, options->data, &config, err))
+		return false;
+	if (options->listen && !config_set(config, "server", "listen", options->listen, err))
+		return false;
+	if (options->offline && !config_set(config, "mirror", "offline", "on", err))
+		return false;
+	*out = TAKE(config);
+	return true;
+}
+
+static void reload(struct app *app, const struct options *options)
+{
+	AUTO(own_config) struct config *config = NULL;
+	struct err err;
+
+	if (!load(options, &config, &err)) {
+		log_event(LOG_LEVEL_ERROR, "the configuration is not reloaded", "why", err.text, NULL);
+		return;
+	}
+	app_reload(app, config);
+	log_event(LOG_LEVEL_INFO, "reloaded", "offline", config->mirror.offline ? "on" : "off", NULL);
+}
+
+/* Signals are taken here, one after the other, and by no other thread. */
+static void await_end(struct app *app, const struct options *options, const sigset_t *signals)
+{
+	int signal = 0;
+
+	while (sigwait(signals, &signal) != 0 || signal == SIGHUP) {
+		if (signal == SIGHUP)
+			reload(app, options);
+	}
+	log_event(LOG_LEVEL_INFO, "stopping", NULL);
+}
+
+static void block_signals(sigset_t *out)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigemptyset(out);
+	(void)sigaddset(out, SIGTERM);
+	(void)sigaddset(out, SIGINT);
+	(void)sigaddset(out, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, out, NULL);
+}
+
+int command_serve(int argc, char **argv)
+{
+	struct options options = {0};
+	AUTO(own_config) struct config *config = NULL;
+	AUTO(own_app) struct app *app = NULL;
+	sigset_t signals;
+	struct err err;
+
+	if (!read_options(argc, argv, &options))
+		return command_misuse("serve", "serve takes options only, and not these");
+	if (!load(&options, &config, &err))
+		return command_fail(&err);
+	if (options.check) {
+		(void)puts("the configuration is sound");
+		return COMMAND_DONE;
+	}
+	/* Before any thread is made, so that all of them leave the signals to this one. */
+	block_signals(&signals);
+	if (!app_open(config, &app, &err))
+		return command_fail(&err);
+	(void)printf("listening on %s\n", app_url(app));
+	(void)fflush(stdout);
+	await_end(app, &options, &signals);
+	return COMMAND_DONE;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/hub/follower.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/mem.h"
+#include "server/http/problem.h"
+#include "server/metrics.h"
+
+struct follower {
+	struct follower_plan plan;
+	struct spool *spool;
+};
+
+static void destroy(void *object)
+{
+	struct follower *follower = object;
+
+	metric_add(METRIC_FILL_WAITERS, -1);
+	spool_release(follower->spool);
+	free(follower);
+}
+
+static bool leave(void *object, struct waiter *waiter)
+{
+	struct follower *follower = object;
+
+	return spool_leave(follower->spool, waiter);
+}
+
+/* ---- before the first byte
+ * ---------------------------------------------------------------------------------------- */
+
+static bool has_answer(const struct follower_plan *plan, const struct spool_progress *progress)
+{
+	return progress->state == SPOOL_KEPT || progress->state == SPOOL_REFUSED ||
+	       (!plan->whole && progress->visible > 0);
+}
+
+static bool ready(void *object, struct waiter *waiter)
+{
+	struct follower *follower = object;
+	const struct follower_plan plan = follower->plan;
+	struct spool_progress seen = {0};
+
+	/* From the join on, another thread may own the follower. */
+	do {
+		(void)spool_await(follower->spool, &seen, NULL);
+		if (has_answer(&plan, &seen))
+			return true;
+	} while (!spool_await(follower->spool, &seen, waiter));
+	return false;
+}
+
+static const struct feed_ops feed;
+
+static void resume(void *object, const struct request *request, struct reply *reply)
+{
+	struct follower *follower = object;
+	struct spool_progress seen = {0};
+
+	(void)spool_await(follower->spool, &seen, NULL);
+	if (seen.state == SPOOL_REFUSED) {
+		problem_reply(reply, &seen.err);
+		destroy(follower);
+	} else if (seen.state == SPOOL_KEPT) {
+		follower->plan.serve(follower->plan.services, request, &follower->plan.name,
+			follower->plan.cache_status, reply);
+		destroy(follower);
+	} else {
+		reply_stream(reply, 200, formats[follower->plan.name.format].media_type, &feed, follower);
+		reply_header(reply, "Cache-Status", follower->plan.cache_status);
+		follower->plan.begin(follower->plan.services, &follower->plan.name, reply);
+		(void)strcpy(reply->note, "miss");
+	}
+}
+
+/* ---- streaming
+ * ---------------------------------------------------------------------------------------------------- */
+
+static enum feed_result read_visible(
+	const struct follower *follower, int64_t offset, void *bytes, size_t length, size_t *out_read)
+{
+	struct err err;
+
+	if (!file_read_at(spool_fd(follower->spool), bytes, length, offset, out_read, &err) || *out_read == 0)
+		return FEED_CUT;
+	return FEED_DATA;
+}
+
+static enum feed_result read_feed(
+	void *object, int64_t offset, void *bytes, size_t length, size_t *out_read, struct waiter *waiter)
+{
+	struct follower *follower = object;
+	struct spool_progress seen = {0};
+
+	do {
+		(void)spool_await(follower->spool, &seen, NULL);
+		if (seen.state == SPOOL_REFUSED)
+			return FEED_CUT;
+		if (offset < seen.visible) {
+			if ((int64_t)length > seen.visible - offset)
+				length = (size_t)(seen.visible - offset);
+			return read_visible(follower, offset, bytes, length, out_read);
+		}
+		if (seen.state == SPOOL_KEPT)
+			return FEED_END;
+	} while (!spool_await(follower->spool, &seen, waiter));
+	return FEED_WAIT;
+}
+
+static const struct feed_ops feed = {read_feed, leave, destroy};
+static const struct later_ops later = {ready, leave, resume, destroy};
+
+void follower_reply(struct reply *reply, const struct follower_plan *plan, struct spool *spool)
+{
+	struct follower *follower = mem_zero(1, sizeof *follower);
+
+	metric_add(METRIC_FILL_WAITERS, 1);
+	follower->plan = *plan;
+	follower->spool = spool;
+	reply_later(reply, &later, follower);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One client's answer that follows a fill: sleeps until there is something to say, then streams, or serves
+ * the blob if the fill is over by then. */
+#ifndef SERVER_HUB_FOLLOWER_H
+#define SERVER_HUB_FOLLOWER_H
+
+#include <stdbool.h>
+
+#include "server/http/reply.h"
+#include "server/http/request.h"
+#include "server/module/name.h"
+#include "server/store/spool.h"
+
+struct follower_plan {
+	void *services;
+	struct name name;
+	const char *cache_status; /* a constant for the answer's header */
+	bool whole; /* wait for the end: HTTP/1.0 clients, and ranges of what is not there yet */
+	/* Answers from the blob once the fill has been kept. */
+	void (*serve)(void *services, const struct request *request, const struct name *name,
+		const char *cache_status, struct reply *reply);
+	/* Is told that an answer begins to be streamed, and adds its headers. */
+	void (*begin)(void *services, const struct name *name, struct reply *reply);
+};
+
+/* Makes the reply follow the spool, of which it takes over the reference. */
+void follower_reply(struct reply *reply, const struct follower_plan *plan, struct spool *spool);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Handlers for what hub clients and publishers say. */
+#ifndef SERVER_HUB_HUB_H
+#define SERVER_HUB_HUB_H
+
+#include "server/http/route.h"
+#include "server/hub/words.h"
+
+/* GET and HEAD of an artifact: download.c. */
+void hub_download(void *services, struct request *request, const struct words *words, struct reply *reply);
+
+/* PUT of an artifact or its documentation: publish.c. */
+extern const struct upload_ops hub_upload;
+void hub_publish(void *services, struct request *request, struct reply *reply);
+
+/* DELETE of a version: publish.c. */
+void hub_withdraw(void *services, struct request *request, struct reply *reply);
+
+#endif

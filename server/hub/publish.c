@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/api/api.h"
+#include "server/http/problem.h"
+#include "server/hub/hub.h"
+#include "server/module/utf8.h"
+#include "server/registry/access.h"
+#include "server/registry/publisher.h"
+#include "server/registry/services.h"
+
+enum { DOCUMENTATION_BYTES_MAX = 1 << 20 };
+
+/* What a PUT pours its body into: an artifact's upload, or a page of Markdown in memory. */
+struct body {
+	struct name name;
+	struct upload *upload; /* NULL for documentation */
+	struct buffer markdown;
+	bool too_large;
+};
+
+static void destroy_body(struct body *body)
+{
+	buffer_finish(&body->markdown);
+	free(body);
+}
+
+static bool authorize(const struct services *services, struct request *request, enum right right,
+	const struct name *name, struct err *err)
+{
+	return access_check(services->access, request_token(request), right, name->handle, request->who, err);
+}
+
+/* ---- headers of an upload
+ * ----------------------------------------------------------------------------------------- */
+
+/* Media types under which clients send gzip and bare files; curl adds the form's to --data-binary. */
+static const char *const upload_types[] = {"application/gzip", "application/x-gzip",
+	"application/octet-stream", "binary/octet-stream", "application/x-tar", "application/x-gtar",
+	"application/x-compressed", "application/x-compressed-tar", "application/tar+gzip",
+	"application/x-tgz", "application/x-www-form-urlencoded"};
+
+static bool is_type(const char *content_type, const char *type)
+{
+	size_t length = strlen(type);
+
+	return strncasecmp(content_type, type, length) == 0 && strchr("; \t", content_type[length]);
+}
+
+static bool check_type(const struct request *request, struct err *err)
+{
+	const char *type = request_header(request, "Content-Type");
+	const char *coding = request_header(request, "Content-Encoding");
+
+	if (coding && strcasecmp(coding, "identity") != 0)
+		return err_set(err, ERR_UNSUPPORTED_MEDIA,
+			"send the artifact itself, without a Content-Encoding: a tar.gz is no coding of a "
+			"tar here");
+	for (size_t i = 0; type && i < sizeof upload_types / sizeof *upload_types; i++) {
+		if (is_type(type, upload_types[i]))
+			return true;
+	}
+	return !type || err_set(err, ERR_UNSUPPORTED_MEDIA,
+				"send a module as application/gzip or application/octet-stream, "
+				"documentation as text/markdown");
+}
+
+/* Finds sha-256 in a digest header (RFC 9530: sha-256=:<base64>:, and others that are left alone). */
+static bool read_digest_header(
+	const struct request *request, const char *header, struct declaration *declaration, struct err *err)
+{
+	const char *value = request_header(request, header);
+	AUTO_FREE char *copy = mem_dup(value);
+	char *rest = copy;
+
+	for (char *item = strsep(&rest, ","); item; item = strsep(&rest, ",")) {
+		uint8_t bytes[32];
+		size_t length;
+
+		item += strspn(item, " \t");
+		if (strncasecmp(item, "sha-256=", 8) != 0)
+			continue;
+		item += 8;
+		length = strcspn(item + (*item == ':'), ":") + 1;
+		if (*item != ':' || item[length] != ':')
+			return err_set(
+				err, ERR_BAD_REQUEST, "%s must be sha-256=:<base64>: (RFC 9530)", header);
+		item[length] = '\0';
+		if (!base64_decode(item + 1, bytes, sizeof bytes))
+			return err_set(err, ERR_BAD_REQUEST,
+				"%s has a sha-256 that is not 32 bytes in base64", header);
+		declaration->sha256 = digest_from_bytes(bytes);
+		declaration->has_sha256 = true;
+	}
+	return true;
+}
+
+static bool read_declaration(const struct request *request, struct declaration *out, struct err *err)
+{
+	const char *checksum = request_header(request, "X-Checksum-Sha256");
+	struct declaration declaration = {.length = request->content_length};
+
+	if (!read_digest_header(request, "Content-Digest", &declaration, err) ||
+		!read_digest_header(request, "Repr-Digest", &declaration, err))
+		return false;
+	if (checksum && !digest_parse(checksum, &declaration.sha256))
+		return err_set(err, ERR_BAD_REQUEST, "X-Checksum-Sha256 must have 64 hexadecimal digits");
+	declaration.has_sha256 |= checksum != NULL;
+	*out = declaration;
+	return true;
+}
+
+/* ---- the body
+ * ----------------------------------------------------------------------------------------------------- */
+
+static bool is_documentation(const struct request *request)
+{
+	const char *type = request_header(request, "Content-Type");
+
+	return type && is_type(type, "text/markdown");
+}
+
+static bool begin_body(
+	const struct services *services, struct request *request, struct body *body, struct err *err)
+{
+	struct declaration declaration;
+
+	if (!words_read_upload(request, &body->name, err) ||
+		!authorize(services, request, RIGHT_PUBLISH, &body->name, err))
+		return false;
+	if (is_documentation(request))
+		return request->content_length <= DOCUMENTATION_BYTES_MAX ||
+		       err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
+	return check_type(request, err) && read_declaration(request, &declaration, err) &&
+	       publisher_begin(
+		       services->publisher, &body->name, request->who, &declaration, &body->upload, err);
+}
+
+static bool begin(void *context, struct request *request, struct reply *reply)
+{
+	struct body *body = mem_zero(1, sizeof *body);
+	struct err err;
+
+	if (!begin_body(context, request, body, &err)) {
+		destroy_body(body);
+		problem_reply(reply, &err);
+		return false;
+	}
+	request->upload = body;
+	return true;
+}
+
+static bool write_piece(struct request *request, const void *bytes, size_t length)
+{
+	struct body *body = request->upload;
+
+	if (body->upload)
+		return upload_write(body->upload, bytes, length);
+	body->too_large = body->markdown.length + length > DOCUMENTATION_BYTES_MAX;
+	if (!body->too_large)
+		buffer_add(&body->markdown, bytes, length);
+	return !body->too_large;
+}
+
+static void abort_body(struct request *request)
+{
+	struct body *body = request->upload;
+
+	if (body->upload)
+		upload_abort(body->upload);
+	destroy_body(body);
+	request->upload = NULL;
+}
+
+const struct upload_ops hub_upload = {begin, write_piece, abort_body};
+
+/* ---- the answer
+ * --------------------------------------------------------------------------------------------------- */
+
+static void reply_version(void *services, const struct request *request, const struct name *name, int status,
+	struct reply *reply)
+{
+	struct err err;
+	json_t *version = api_version_json(services, request, name, &err);
+
+	if (!version)
+		return problem_reply(reply, &err);
+	reply_json(reply, status, version);
+	if (status == 201)
+		reply_header_printf(reply, "Location", "/%s", name_path(name).text);
+}
+
+static json_t *violations_json(const struct examination *examination)
+{
+	json_t *violations = json_array();
+
+	for (size_t i = 0; i < examination->finding_count; i++) {
+		const struct finding *finding = &examination->findings[i];
+
+		if (!finding->publishable)
+			(void)json_array_append_new(
+				violations, json_pack("{s:s, s:s, s:s}", "rule", finding->rule, "path",
+						    finding->path, "message", finding->message));
+	}
+	return json_pack("{s:o}", "violations", violations);
+}
+
+AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
+
+static void finish_artifact(
+	void *services, const struct request *request, struct body *body, struct reply *reply)
+{
+	AUTO(own_examination) struct examination *examination = NULL;
+	struct err err;
+	enum kept kept;
+
+	if (upload_finish(TAKE(body->upload), &kept, &examination, &err))
+		reply_version(services, request, &body->name, kept == KEPT_AGAIN ? 200 : 201, reply);
+	else if (examination)
+		problem_reply_with(reply, &err, violations_json(examination));
+	else
+		problem_reply(reply, &err);
+}
+
+static bool is_text(const char *markdown, size_t length)
+{
+	uint32_t code;
+	size_t step = 1;
+
+	for (size_t i = 0; i < length && step > 0; i += step) {
+		step = utf8_decode(markdown + i, &code);
+		if (step == 0 || code == 0)
+			return false;
+	}
+	return true;
+}
+
+static void finish_documentation(
+	struct services *services, const struct request *request, struct body *body, struct reply *reply)
+{
+	const char *markdown = buffer_string(&body->markdown);
+	struct err err;
+	bool created;
+
+	if (body->too_large)
+		(void)err_set(&err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
+	else if (!is_text(markdown, body->markdown.length))
+		(void)err_set(&err, ERR_BAD_REQUEST, "documentation must be UTF-8 text without NUL");
+	else if (publisher_document(services->publisher, &body->name, markdown, request->who, &created, &err))
+		return reply_version(services, request, &body->name, created ? 201 : 200, reply);
+	problem_reply(reply, &err);
+}
+
+void hub_publish(void *services, struct request *request, struct reply *reply)
+{
+	struct body *body = TAKE(request->upload);
+
+	if (body->upload)
+		finish_artifact(services, request, body, reply);
+	else
+		finish_documentation(services, request, body, reply);
+	destroy_body(body);
+}
+
+void hub_withdraw(void *context, struct request *request, struct reply *reply)
+{
+	struct services *services = context;
+	struct name name;
+	struct err err;
+
+	if (!words_read_upload(request, &name, &err) ||
+		!authorize(services, request, RIGHT_WITHDRAW, &name, &err) ||
+		!publisher_withdraw(services->publisher, &name, request->who, &err))
+		return problem_reply(reply, &err);
+	reply_json(reply, 200,
+		json_pack("{s:s, s:I, s:s}", "handle", name.handle, "version", (json_int_t)name.version,
+			"state", "withdrawn"));
+}

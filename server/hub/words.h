@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The words of hub clients: what a path and a query ask for. Pure translation, no answer. */
+#ifndef SERVER_HUB_WORDS_H
+#define SERVER_HUB_WORDS_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+#include "server/http/request.h"
+#include "server/module/name.h"
+
+enum wanted {
+	WANTED_DESCRIPTION,  /* no format: the page, or JSON */
+	WANTED_ARTIFACT,     /* the bytes of name.format */
+	WANTED_UNCOMPRESSED, /* the place of an unpacked copy */
+	WANTED_MEMBER        /* one file of the TF.js archive */
+};
+
+struct words {
+	enum wanted wanted;
+	struct name name;   /* version 0 where none is given */
+	const char *member; /* with WANTED_MEMBER; points into memory */
+	char *memory;
+};
+
+/* Reads a request for a hub URL (INTERFACE: section 2). ERR_BAD_REQUEST with a sentence. */
+bool words_read(const struct request *request, struct words *out, struct err *err);
+void words_finish(struct words *words);
+#define AUTO_WORDS __attribute__((cleanup(words_finish)))
+
+/* The format that an upload's query names; tf-hub without one. */
+bool words_read_upload(const struct request *request, struct name *out, struct err *err);
+
+#endif

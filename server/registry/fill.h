@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One fill from first to last: tries the upstreams that may have the artifact, takes up broken transfers, has
+ * the bytes inspected and kept, and ends the spool. Whoever runs it owns the thread; whoever reads the spool
+ * need not know. */
+#ifndef SERVER_REGISTRY_FILL_H
+#define SERVER_REGISTRY_FILL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/module/name.h"
+#include "server/registry/keeper.h"
+#include "server/upstream/client.h"
+#include "server/upstream/route.h"
+
+struct fill_settings {
+	const struct upstream *upstreams; /* in the order in which they are asked */
+	size_t upstream_count;
+	int64_t retries; /* of a transfer that makes no progress, and rounds over all upstreams */
+	int64_t negative_ttl_s;
+	int64_t keep_free_bytes;
+	int64_t connect_timeout_s;
+	struct examination_limits limits;
+};
+
+/* What fills work with; all of it outlives them. */
+struct fill_tools {
+	struct fill_settings settings;
+	struct client *client;
+	struct catalog *catalog;
+	struct blobs *blobs;
+	struct keeper *keeper;
+};
+
+/* Fills the spool, on the calling thread. It ends as kept, or refused with ERR_NOT_FOUND (every upstream said
+ * so; remembered for negative_ttl_s), ERR_UPSTREAM_UNREACHABLE, ERR_UPSTREAM_FAILED, ERR_QUARANTINED,
+ * ERR_NO_SPACE or, stopped, ERR_BUSY. cdn_loop is sent along. */
+void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
+	const char *cdn_loop, const _Atomic bool *stop);
+
+/* Asks the upstreams by HEAD for the artifact's size (-1: not told), with the same errors. */
+bool fill_ask_size(const struct fill_tools *tools, const struct name *name, const char *cdn_loop,
+	int64_t *out_bytes, struct err *err);
+
+#endif

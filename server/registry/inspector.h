@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Follows a spool on a thread of its own while it grows: hashes every byte and examines the artifact. Judges
+ * nothing and keeps nothing; whoever started it decides what the findings mean. */
+#ifndef SERVER_REGISTRY_INSPECTOR_H
+#define SERVER_REGISTRY_INSPECTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/own.h"
+#include "server/module/examination.h"
+#include "server/store/spool.h"
+
+struct inspection {
+	bool whole; /* read to its end: checksums and size are those of the complete spool */
+	struct checksums checksums;
+	int64_t size_bytes;
+	struct examination *examination;
+};
+void inspection_finish(struct inspection *inspection);
+#define AUTO_INSPECTION AUTO(inspection_finish)
+
+struct inspector;
+
+/* Starts the thread; it ends with the spool: complete and read, or refused. The limits are copied. */
+bool inspector_start(struct spool *spool, enum format format, const struct examination_limits *limits,
+	struct inspector **out, struct err *err);
+
+/* Whether it has already found a violation: what else arrives is not worth its transfer. */
+bool inspector_has_given_up(const struct inspector *inspector);
+
+/* Blocks until the inspector has ended. The caller owns *out. False where the spool was refused or could not
+ * be read. */
+bool inspector_wait(struct inspector *inspector, struct inspection *out, struct err *err);
+
+/* Waits for the thread and frees it all. The spool must be complete or have ended by now. Takes NULL. */
+void inspector_destroy(struct inspector *inspector);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order of writing: blob durable, then its row, then the answer; deleting is the reverse. The only room
+ * that makes blobs and removes them while the daemon runs, so that neither happens in the middle of the
+ * other. */
+#ifndef SERVER_REGISTRY_KEEPER_H
+#define SERVER_REGISTRY_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/registry/inspector.h"
+#include "server/store/blobs.h"
+#include "server/store/catalog.h"
+
+struct keeper;
+
+/* Both stores must outlive it. destroy takes NULL. */
+struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs);
+void keeper_destroy(struct keeper *keeper);
+
+struct origin {
+	enum version_source source;
+	const char *who; /* the token's name, or the upstream's */
+};
+
+/* Keeps a complete and inspected spool under this name: durable on return, and marked as kept. Fails as
+ * catalog_keep does, or with ERR_NO_SPACE; nothing is left behind then but what was there before. */
+bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *name,
+	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err);
+
+/* Withdraws a version and removes the blobs that nothing else needs. */
+bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char *who, struct err *err);
+
+/* At start-up, before anything else uses the stores: drafts that no row claims are swept. */
+bool keeper_sweep(struct keeper *keeper, struct err *err);
+
+#endif

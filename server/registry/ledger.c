@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/ledger.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/own.h"
+
+enum { FLUSH_S = 5 };
+
+struct tally {
+	struct name name;
+	int64_t downloads;
+};
+
+struct ledger {
+	pthread_mutex_t mutex; /* guards entries and stop */
+	pthread_cond_t stopping;
+	void *entries; /* a tsearch tree of struct tally */
+	bool stop;
+
+	struct catalog *catalog;
+	pthread_t thread;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct tally *left = a;
+	const struct tally *right = b;
+	int by_handle = strcmp(left->name.handle, right->name.handle);
+
+	if (by_handle != 0)
+		return by_handle;
+	if (left->name.version != right->name.version)
+		return left->name.version < right->name.version ? -1 : 1;
+	return (int)left->name.format - (int)right->name.format;
+}
+
+void ledger_count(struct ledger *ledger, const struct name *name)
+{
+	const struct tally key = {.name = *name};
+	LOCKED(&ledger->mutex);
+	struct tally **slot = tfind(&key, &ledger->entries, compare);
+
+	if (!slot) {
+		struct tally *tally = mem_zero(1, sizeof *tally);
+
+		tally->name = *name;
+		slot = tsearch(tally, &ledger->entries, compare);
+		if (!slot)
+			abort();
+	}
+	(*slot)->downloads++;
+}
+
+static void *take_entries(struct ledger *ledger)
+{
+	LOCKED(&ledger->mutex);
+
+	return TAKE(ledger->entries);
+}
+
+static void flush(struct ledger *ledger)
+{
+	void *entries = take_entries(ledger);
+
+	while (entries) {
+		struct tally *tally = *(struct tally **)entries;
+		struct err err;
+
+		if (!catalog_count_downloads(
+			    ledger->catalog, &tally->name, tally->downloads, clock_now_s(), &err))
+			log_event(LOG_LEVEL_WARN, "downloads are not counted", "name",
+				name_path(&tally->name).text, "why", err.text, NULL);
+		(void)tdelete(tally, &entries, compare);
+		free(tally);
+	}
+}
+
+/* True when it is time to end. */
+static bool sleep_until_flush(struct ledger *ledger)
+{
+	struct timespec until;
+	int waited = 0;
+	LOCKED(&ledger->mutex);
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += FLUSH_S;
+	while (!ledger->stop && waited == 0)
+		waited = pthread_cond_timedwait(&ledger->stopping, &ledger->mutex, &until);
+	return ledger->stop;
+}
+
+static void *run(void *argument)
+{
+	struct ledger *ledger = argument;
+
+	while (!sleep_until_flush(ledger))
+		flush(ledger);
+	flush(ledger);
+	return NULL;
+}
+
+bool ledger_create(struct catalog *catalog, struct ledger **out, struct err *err)
+{
+	struct ledger *ledger = mem_zero(1, sizeof *ledger);
+	int failure;
+
+	(void)pthread_mutex_init(&ledger->mutex, NULL);
+	(void)pthread_cond_init(&ledger->stopping, NULL);
+	ledger->catalog = catalog;
+	failure = pthread_create(&ledger->thread, NULL, run, ledger);
+	if (failure != 0) {
+		free(ledger);
+		return err_errno(err, failure, "start a thread to count downloads with");
+	}
+	*out = ledger;
+	return true;
+}
+
+static void ask_to_stop(struct ledger *ledger)
+{
+	LOCKED(&ledger->mutex);
+
+	ledger->stop = true;
+	(void)pthread_cond_signal(&ledger->stopping);
+}
+
+void ledger_destroy(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	ask_to_stop(ledger);
+	(void)pthread_join(ledger->thread, NULL);
+	(void)pthread_cond_destroy(&ledger->stopping);
+	(void)pthread_mutex_destroy(&ledger->mutex);
+	free(ledger);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Counts downloads in memory and writes them to the catalog in batches, so that a hit costs no transaction.
+ * What was counted is written at the latest when the ledger is destroyed. */
+#ifndef SERVER_REGISTRY_LEDGER_H
+#define SERVER_REGISTRY_LEDGER_H
+
+#include "server/store/catalog.h"
+
+struct ledger;
+
+/* Starts its thread. The catalog must outlive it. destroy writes what is left; takes NULL. */
+bool ledger_create(struct catalog *catalog, struct ledger **out, struct err *err);
+void ledger_destroy(struct ledger *ledger);
+
+/* Counts one download. Never blocks for the database. */
+void ledger_count(struct ledger *ledger, const struct name *name);
+
+#endif

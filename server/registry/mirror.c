@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/mirror.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/globs.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/metrics.h"
+
+/* How many fills may wait for each one that runs, before further ones are refused. */
+enum { QUEUE_FACTOR = 16, THREAD_STACK_BYTES = 512 << 10, LOOP_HEADER_MAX = 1024 };
+
+/* A fill that runs or waits for its turn. */
+struct running {
+	struct running *next;
+	struct mirror *mirror;
+	struct name name;
+	struct spool *spool;
+	char *cdn_loop;
+};
+
+struct mirror {
+	pthread_mutex_t mutex; /* guards everything below up to the blank line */
+	pthread_cond_t changed;
+	struct running *fills;
+	int64_t fill_count;
+	int64_t active; /* of them; the others wait for their turn */
+
+	struct fill_tools tools;
+	struct mirror_policy policy;
+	atomic_bool offline;
+	atomic_bool stop;
+	char id[24]; /* how other Larders know us again (RFC 8586) */
+};
+
+struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror_policy *policy)
+{
+	struct mirror *mirror = mem_zero(1, sizeof *mirror);
+	uint64_t chance;
+
+	(void)pthread_mutex_init(&mirror->mutex, NULL);
+	(void)pthread_cond_init(&mirror->changed, NULL);
+	mirror->tools = *tools;
+	mirror->policy = *policy;
+	atomic_init(&mirror->offline, policy->offline);
+	random_bytes(&chance, sizeof chance);
+	(void)snprintf(mirror->id, sizeof mirror->id, "larder-%016" PRIx64, chance);
+	return mirror;
+}
+
+static void await_all_ended(struct mirror *mirror)
+{
+	LOCKED(&mirror->mutex);
+
+	(void)pthread_cond_broadcast(&mirror->changed);
+	while (mirror->fill_count > 0)
+		(void)pthread_cond_wait(&mirror->changed, &mirror->mutex);
+}
+
+void mirror_destroy(struct mirror *mirror)
+{
+	if (!mirror)
+		return;
+	atomic_store(&mirror->stop, true);
+	client_wake(mirror->tools.client);
+	await_all_ended(mirror);
+	(void)pthread_cond_destroy(&mirror->changed);
+	(void)pthread_mutex_destroy(&mirror->mutex);
+	free(mirror);
+}
+
+void mirror_set_offline(struct mirror *mirror, bool offline)
+{
+	atomic_store(&mirror->offline, offline);
+}
+
+/* ---- may it be asked for at all
+ * ----------------------------------------------------------------------------------- */
+
+static bool check_policy(const struct mirror *mirror, const struct name *name, struct err *err)
+{
+	const char *allow = mirror->policy.allow;
+	const char *deny = mirror->policy.deny;
+
+	if (deny && globs_match(deny, name->handle))
+		return err_set(err, ERR_BLOCKED_BY_POLICY, "%s is denied here by mirror.deny", name->handle);
+	if (allow && !globs_match(allow, name->handle))
+		return err_set(err, ERR_BLOCKED_BY_POLICY, "%s is not among what mirror.allow lets in",
+			name->handle);
+	return true;
+}
+
+static bool some_upstream_may_have(const struct mirror *mirror, const struct name *name)
+{
+	for (size_t i = 0; i < mirror->tools.settings.upstream_count; i++) {
+		if (upstream_may_have(&mirror->tools.settings.upstreams[i], name))
+			return true;
+	}
+	return false;
+}
+
+static bool check_absence(const struct mirror *mirror, const struct name *name, struct err *err)
+{
+	int64_t now_s = clock_now_s();
+	int64_t until_s;
+
+	if (!catalog_find_absent(mirror->tools.catalog, name, now_s, &until_s, err))
+		return false;
+	if (until_s == 0)
+		return true;
+	metric_add(METRIC_ABSENT_HITS, 1);
+	(void)err_set(err, ERR_NOT_FOUND,
+		"%s is not here, and no upstream had it; they are asked again after %s", name_path(name).text,
+		clock_rfc3339(until_s).text);
+	err->retry_after_s = (unsigned)(until_s - now_s);
+	return false;
+}
+
+static bool may_ask(
+	const struct mirror *mirror, const struct name *name, const char *cdn_loop, struct err *err)
+{
+	if (!check_policy(mirror, name, err))
+		return false;
+	if (cdn_loop && (strstr(cdn_loop, mirror->id) || strlen(cdn_loop) > LOOP_HEADER_MAX))
+		return err_set(err, ERR_LOOP_DETECTED,
+			"the request has come through this server before (CDN-Loop): check the upstreams");
+	if (!some_upstream_may_have(mirror, name))
+		return err_set(err, ERR_NOT_FOUND, "%s is not here, and no configured upstream may have it",
+			name_path(name).text);
+	if (!check_absence(mirror, name, err))
+		return false;
+	if (atomic_load(&mirror->offline))
+		return err_set(
+			err, ERR_OFFLINE, "%s is not here, and mirror.offline is on", name_path(name).text);
+	return true;
+}
+
+static char *loop_header(const struct mirror *mirror, const char *received)
+{
+	return received ? mem_printf("%s, %s", received, mirror->id) : mem_dup(mirror->id);
+}
+
+/* ---- running fills
+ * ------------------------------------------------------------------------------------------------ */
+
+static struct running *find_running(const struct mirror *mirror, const struct name *name)
+{
+	for (struct running *fill = mirror->fills; fill; fill = fill->next) {
+		if (fill->name.version == name->version && fill->name.format == name->format &&
+			strcmp(fill->name.handle, name->handle) == 0)
+			return fill;
+	}
+	return NULL;
+}
+
+static void await_turn(struct mirror *mirror)
+{
+	LOCKED(&mirror->mutex);
+
+	while (mirror->active >= mirror->policy.max_fills && !atomic_load(&mirror->stop))
+		(void)pthread_cond_wait(&mirror->changed, &mirror->mutex);
+	mirror->active++;
+}
+
+/* Takes a fill out of the list and frees it: whoever asks from now on finds what it has left in the catalog.
+ */
+static void end_running(struct running *fill, bool was_active)
+{
+	struct mirror *mirror = fill->mirror;
+	struct running **link = &mirror->fills;
+
+	spool_release(fill->spool);
+	free(fill->cdn_loop);
+	metric_add(METRIC_FILLS_RUNNING, -1);
+	LOCKED(&mirror->mutex);
+	while (*link != fill)
+		link = &(*link)->next;
+	*link = fill->next;
+	mirror->fill_count--;
+	mirror->active -= was_active;
+	(void)pthread_cond_broadcast(&mirror->changed);
+	free(fill);
+}
+
+static void *run_fill(void *argument)
+{
+	struct running *fill = argument;
+	struct mirror *mirror = fill->mirror;
+
+	await_turn(mirror);
+	fill_run(&mirror->tools, &fill->name, fill->spool, fill->cdn_loop, &mirror->stop);
+	end_running(fill, true);
+	return NULL;
+}
+
+static bool start_thread(struct running *fill, struct err *err)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int failure;
+
+	(void)pthread_attr_init(&attributes);
+	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	(void)pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+	failure = pthread_create(&thread, &attributes, run_fill, fill);
+	(void)pthread_attr_destroy(&attributes);
+	return failure == 0 || err_errno(err, failure, "start a thread to fill with");
+}
+
+/* Under the mutex. */
+static bool start_fill(struct mirror *mirror, const struct name *name, const char *cdn_loop,
+	struct running **out, struct err *err)
+{
+	AUTO_SPOOL struct spool *spool = NULL;
+	struct running *fill;
+
+	if (mirror->fill_count >= QUEUE_FACTOR * mirror->policy.max_fills)
+		return err_set(err, ERR_BUSY,
+			"%" PRId64 " fills are running or waiting; try again in a moment",
+			mirror->fill_count);
+	if (!blobs_begin(mirror->tools.blobs, &spool, err))
+		return false;
+	fill = mem_zero(1, sizeof *fill);
+	fill->mirror = mirror;
+	fill->name = *name;
+	fill->cdn_loop = loop_header(mirror, cdn_loop);
+	fill->spool = spool_acquire(spool);
+	if (!start_thread(fill, err)) {
+		spool_release(fill->spool);
+		free(fill->cdn_loop);
+		free(fill);
+		return false;
+	}
+	fill->next = mirror->fills;
+	mirror->fills = fill;
+	mirror->fill_count++;
+	metric_add(METRIC_FILLS_RUNNING, 1);
+	*out = fill;
+	return true;
+}
+
+static bool is_cached(const struct mirror *mirror, const struct name *name, bool *out, struct err *err)
+{
+	struct artifact artifact;
+	bool found;
+
+	if (!catalog_find_artifact(mirror->tools.catalog, name, &artifact, &found, err))
+		return false;
+	*out = found && artifact.recorded && artifact.cached;
+	return true;
+}
+
+bool mirror_join(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct spool **out,
+	bool *collapsed, struct err *err)
+{
+	LOCKED(&mirror->mutex);
+	struct running *fill = find_running(mirror, name);
+	bool cached;
+
+	*out = NULL;
+	*collapsed = fill != NULL;
+	if (!fill) {
+		/* A fill may have ended since the caller looked: it has told the catalog before it left the
+		 * list. */
+		if (!is_cached(mirror, name, &cached, err))
+			return false;
+		if (cached)
+			return true;
+		if (!may_ask(mirror, name, cdn_loop, err) || !start_fill(mirror, name, cdn_loop, &fill, err))
+			return false;
+	}
+	*out = spool_acquire(fill->spool);
+	return true;
+}
+
+bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char *cdn_loop, int64_t *out_bytes,
+	struct err *err)
+{
+	AUTO_FREE char *loop = loop_header(mirror, cdn_loop);
+
+	return may_ask(mirror, name, cdn_loop, err) &&
+	       fill_ask_size(&mirror->tools, name, loop, out_bytes, err);
+}

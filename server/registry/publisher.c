@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/publisher.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/metrics.h"
+
+struct publisher {
+	struct publisher_settings settings;
+	struct catalog *catalog;
+	struct blobs *blobs;
+	struct keeper *keeper;
+	atomic_uint running;
+};
+
+struct upload {
+	struct publisher *publisher;
+	struct name name;
+	char *who;
+	struct declaration declaration;
+	struct spool *spool;
+	struct inspector *inspector;
+	int64_t received_bytes;
+	bool failed; /* err says why; the rest of the body is not wanted */
+	struct err err;
+};
+
+struct publisher *publisher_create(const struct publisher_settings *settings, struct catalog *catalog,
+	struct blobs *blobs, struct keeper *keeper)
+{
+	struct publisher *publisher = mem_zero(1, sizeof *publisher);
+
+	publisher->settings = *settings;
+	publisher->catalog = catalog;
+	publisher->blobs = blobs;
+	publisher->keeper = keeper;
+	return publisher;
+}
+
+void publisher_destroy(struct publisher *publisher)
+{
+	free(publisher);
+}
+
+static bool refuse_too_large(const struct publisher *publisher, struct err *err)
+{
+	return err_set(err, ERR_TOO_LARGE, "the upload is larger than %s (publish.max_upload_bytes)",
+		number_size(publisher->settings.max_upload_bytes).text);
+}
+
+static bool check_space(struct publisher *publisher, int64_t length, struct err *err)
+{
+	int64_t free_bytes;
+
+	if (length > publisher->settings.max_upload_bytes)
+		return refuse_too_large(publisher, err);
+	if (!blobs_free_bytes(publisher->blobs, &free_bytes, err))
+		return false;
+	if ((length > 0 ? length : 0) > free_bytes - publisher->settings.keep_free_bytes)
+		return err_set(err, ERR_NO_SPACE,
+			"there is no room for %s: %s are free and %s of them stay so "
+			"(storage.keep_free_bytes)",
+			length > 0 ? number_size(length).text : "an upload", number_size(free_bytes).text,
+			number_size(publisher->settings.keep_free_bytes).text);
+	return true;
+}
+
+static bool refuse_conflict(const struct name *name, const struct digest *ours, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT,
+		"%s is there with other bytes (sha256 %.12s…), and a version never changes: publish a new "
+		"one",
+		name_path(name).text, ours->hex);
+}
+
+/* What the catalog says of the name already decides some uploads. */
+static bool check_name(struct publisher *publisher, const struct name *name,
+	const struct declaration *declaration, struct err *err)
+{
+	struct artifact artifact;
+	bool found;
+
+	if (!catalog_find_artifact(publisher->catalog, name, &artifact, &found, err))
+		return false;
+	if (found && artifact.state == STATE_WITHDRAWN)
+		return err_set(err, ERR_GONE, "%s was withdrawn; its number is never used again",
+			name_path(name).text);
+	if (found && artifact.recorded && declaration->has_sha256 &&
+		!digest_equal(&artifact.checksums.sha256, &declaration->sha256))
+		return refuse_conflict(name, &artifact.checksums.sha256, err);
+	return true;
+}
+
+static void free_upload(struct upload *upload)
+{
+	struct err over;
+
+	if (upload->spool) {
+		/* Unless it was kept: so that the inspector ends. */
+		(void)err_set(&over, ERR_INTERNAL, "the upload is over");
+		spool_refuse(upload->spool, &over);
+	}
+	inspector_destroy(upload->inspector);
+	spool_release(upload->spool);
+	atomic_fetch_sub(&upload->publisher->running, 1);
+	metric_add(METRIC_UPLOADS_RUNNING, -1);
+	free(upload->who);
+	free(upload);
+}
+
+static bool open_spool(struct upload *upload, struct err *err)
+{
+	struct publisher *publisher = upload->publisher;
+
+	return blobs_begin(publisher->blobs, &upload->spool, err) &&
+	       inspector_start(upload->spool, upload->name.format, &publisher->settings.limits,
+		       &upload->inspector, err);
+}
+
+bool publisher_begin(struct publisher *publisher, const struct name *name, const char *who,
+	const struct declaration *declaration, struct upload **out, struct err *err)
+{
+	struct upload *upload;
+
+	if (!check_name(publisher, name, declaration, err) ||
+		!check_space(publisher, declaration->length, err))
+		return false;
+	if (atomic_fetch_add(&publisher->running, 1) >= publisher->settings.max_uploads) {
+		atomic_fetch_sub(&publisher->running, 1);
+		return err_set(err, ERR_BUSY, "%u uploads are running; try again in a moment",
+			publisher->settings.max_uploads);
+	}
+	metric_add(METRIC_UPLOADS_RUNNING, 1);
+	upload = mem_zero(1, sizeof *upload);
+	upload->publisher = publisher;
+	upload->name = *name;
+	upload->who = mem_dup(who);
+	upload->declaration = *declaration;
+	if (!open_spool(upload, err)) {
+		free_upload(upload);
+		return false;
+	}
+	*out = upload;
+	return true;
+}
+
+static bool has_digest(const struct upload *upload)
+{
+	return upload->declaration.has_sha256 || upload->declaration.has_md5;
+}
+
+bool upload_write(struct upload *upload, const void *bytes, size_t length)
+{
+	struct publisher *publisher = upload->publisher;
+
+	/* Where a digest was declared the whole body is wanted: only it tells damage on the way from a bad
+	 * module. */
+	if (upload->failed || (inspector_has_given_up(upload->inspector) && !has_digest(upload)))
+		return false;
+	upload->received_bytes += (int64_t)length;
+	upload->failed = upload->received_bytes > publisher->settings.max_upload_bytes
+				 ? !refuse_too_large(publisher, &upload->err)
+				 : !spool_append(upload->spool, bytes, length, &upload->err);
+	return !upload->failed;
+}
+
+static bool check_digests(const struct upload *upload, const struct inspection *inspection, struct err *err)
+{
+	const struct declaration *declared = &upload->declaration;
+
+	if (declared->has_sha256 && !digest_equal(&declared->sha256, &inspection->checksums.sha256))
+		return err_set(err, ERR_DIGEST_MISMATCH, "the body's sha256 is %s, the header says %s",
+			inspection->checksums.sha256.hex, declared->sha256.hex);
+	if (declared->has_md5 && memcmp(declared->md5, inspection->checksums.md5, sizeof declared->md5) != 0)
+		return err_set(
+			err, ERR_DIGEST_MISMATCH, "the body's md5 is not the one that the header says");
+	return true;
+}
+
+static bool check_rules(const struct examination *examination, struct err *err)
+{
+	size_t broken = 0;
+
+	for (size_t i = 0; i < examination->finding_count; i++)
+		broken += !examination->findings[i].publishable;
+	if (broken > 0)
+		return err_set(err, ERR_INVALID_MODULE,
+			"the module breaks %zu rule%s; each is listed in violations", broken,
+			broken == 1 ? "" : "s");
+	return true;
+}
+
+/* The digest is judged first: bytes that were damaged on the way are not to be called a bad module. */
+static bool judge(struct inspection *inspection, const struct upload *upload, struct err *err)
+{
+	if (inspection->whole && !check_digests(upload, inspection, err))
+		return false;
+	return check_rules(inspection->examination, err);
+}
+
+static bool keep(struct upload *upload, const struct inspection *inspection, enum kept *out, struct err *err)
+{
+	const struct origin origin = {SOURCE_PUBLISHED, upload->who};
+
+	if (!keeper_keep(
+		    upload->publisher->keeper, upload->spool, &upload->name, &origin, inspection, out, err))
+		return false;
+	if (*out != KEPT_AGAIN)
+		metric_add(METRIC_PUBLISHED, 1);
+	log_event(LOG_LEVEL_INFO, *out == KEPT_AGAIN ? "published again" : "published", "name",
+		name_path(&upload->name).text, "format", formats[upload->name.format].name, "by", upload->who,
+		"sha256", inspection->checksums.sha256.hex, NULL);
+	return true;
+}
+
+static bool finish(struct upload *upload, enum kept *out, struct examination **examination, struct err *err)
+{
+	AUTO_INSPECTION struct inspection inspection = {0};
+
+	if (upload->failed) {
+		*err = upload->err;
+		return false;
+	}
+	spool_complete(upload->spool);
+	if (!inspector_wait(upload->inspector, &inspection, err))
+		return false;
+	if (judge(&inspection, upload, err))
+		return keep(upload, &inspection, out, err);
+	if (err->code == ERR_INVALID_MODULE)
+		*examination = TAKE(inspection.examination);
+	return false;
+}
+
+bool upload_finish(struct upload *upload, enum kept *out, struct examination **examination, struct err *err)
+{
+	bool done;
+
+	*examination = NULL;
+	done = finish(upload, out, examination, err);
+	free_upload(upload);
+	return done;
+}
+
+void upload_abort(struct upload *upload)
+{
+	metric_add(METRIC_UPLOADS_ABORTED, 1);
+	free_upload(upload);
+}
+
+bool publisher_withdraw(
+	struct publisher *publisher, const struct name *name, const char *who, struct err *err)
+{
+	if (!keeper_withdraw(publisher->keeper, name, who, err))
+		return false;
+	metric_add(METRIC_WITHDRAWN, 1);
+	log_event(LOG_LEVEL_INFO, "withdrawn", "name", name_path(name).text, "by", who, NULL);
+	return true;
+}
+
+bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
+	const char *who, bool *created, struct err *err)
+{
+	return catalog_set_documentation(
+		publisher->catalog, name, markdown, who, clock_now_s(), created, err);
+}

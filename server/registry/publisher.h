@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Publishing: takes an upload into a spool, has it inspected while it arrives, and keeps it if it follows the
+ * rules. A version's bytes never change once they are kept. */
+#ifndef SERVER_REGISTRY_PUBLISHER_H
+#define SERVER_REGISTRY_PUBLISHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/registry/keeper.h"
+
+struct publisher_settings {
+	int64_t max_upload_bytes;
+	int64_t keep_free_bytes;
+	unsigned max_uploads; /* at once */
+	struct examination_limits limits;
+};
+
+struct publisher;
+
+struct publisher *publisher_create(const struct publisher_settings *settings, struct catalog *catalog,
+	struct blobs *blobs, struct keeper *keeper);
+/* No upload may be running. Takes NULL. */
+void publisher_destroy(struct publisher *publisher);
+
+/* What the client said of the body before it sent it. */
+struct declaration {
+	int64_t length; /* -1: not told */
+	bool has_sha256;
+	struct digest sha256;
+	bool has_md5;
+	uint8_t md5[16];
+};
+
+struct upload;
+
+/* Refuses early what need not be sent: ERR_GONE, ERR_CONFLICT (other bytes by their declared digest),
+ * ERR_TOO_LARGE, ERR_NO_SPACE, ERR_BUSY. who is the token's name. */
+bool publisher_begin(struct publisher *publisher, const struct name *name, const char *who,
+	const struct declaration *declaration, struct upload **out, struct err *err);
+
+/* A piece of the body. False: the rest is not wanted; upload_finish tells why. Never blocks but for the disk.
+ */
+bool upload_write(struct upload *upload, const void *bytes, size_t length);
+
+/* The body has ended: verifies, keeps, and frees the upload whatever comes of it. On ERR_INVALID_MODULE
+ * *examination holds the findings (the caller's to destroy); it is NULL otherwise. */
+bool upload_finish(struct upload *upload, enum kept *out, struct examination **examination, struct err *err);
+
+/* The client went away: nothing is kept. */
+void upload_abort(struct upload *upload);
+
+/* Withdraws a version; ERR_NOT_FOUND, ERR_GONE. */
+bool publisher_withdraw(
+	struct publisher *publisher, const struct name *name, const char *who, struct err *err);
+
+/* Sets a version's Markdown; *created where it had none. ERR_NOT_FOUND, ERR_GONE. */
+bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
+	const char *who, bool *created, struct err *err);
+
+#endif

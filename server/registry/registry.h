@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The answer to "give me this artifact": a blob that is here, or a spool that a fill is pouring into. */
+#ifndef SERVER_REGISTRY_REGISTRY_H
+#define SERVER_REGISTRY_REGISTRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/registry/ledger.h"
+#include "server/registry/mirror.h"
+#include "server/store/blobs.h"
+#include "server/store/catalog.h"
+
+struct registry;
+
+/* All must outlive it. destroy takes NULL. */
+struct registry *registry_create(
+	struct catalog *catalog, struct blobs *blobs, struct mirror *mirror, struct ledger *ledger);
+void registry_destroy(struct registry *registry);
+
+struct holding {
+	struct artifact artifact; /* as far as it is recorded; its name always */
+	int fd;                   /* the blob, from its first byte; -1 with a spool */
+	struct spool *spool;      /* NULL with a blob */
+	bool collapsed;           /* the fill was running already */
+};
+/* Closes and lets go of what it holds. */
+void holding_finish(struct holding *holding);
+#define AUTO_HOLDING AUTO(holding_finish)
+
+/* Opens an artifact, starting or joining a fill where it is not here. cdn_loop: see mirror_join. The caller
+ * owns *out. ERR_GONE, ERR_QUARANTINED, and all that mirror_join fails with. */
+bool registry_open(struct registry *registry, const struct name *name, const char *cdn_loop,
+	struct holding *out, struct err *err);
+
+/* As registry_open, but never starts a fill: with *found false the blob is not here, and *size_bytes is what
+ * upstream tells of it (-1: nothing). */
+bool registry_look(struct registry *registry, const struct name *name, const char *cdn_loop,
+	struct holding *out, bool *found, int64_t *size_bytes, struct err *err);
+
+/* The highest active version of a handle that has the format here. ERR_NOT_FOUND. */
+bool registry_latest(struct registry *registry, const char *handle, enum format format, int64_t *out_version,
+	struct err *err);
+
+/* One client has been given the artifact. */
+void registry_count_download(struct registry *registry, const struct name *name);
+
+#endif

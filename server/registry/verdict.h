@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an upstream's answer means for a fill. Pure: knows neither spools nor sockets. */
+#ifndef SERVER_REGISTRY_VERDICT_H
+#define SERVER_REGISTRY_VERDICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/upstream/client.h"
+
+enum verdict {
+	VERDICT_TAKE,    /* the body is what was asked for */
+	VERDICT_ABSENT,  /* this upstream does not have it */
+	VERDICT_RESTART, /* it can only be had from the first byte on */
+	VERDICT_BROKEN,  /* cut in the middle: worth taking up */
+	VERDICT_FAILED,  /* nothing to be had from this upstream now; another one may help */
+	VERDICT_FATAL,   /* nothing will help */
+	VERDICT_KEPT
+};
+
+/* What is known of the object that a transfer has begun to bring. */
+struct object {
+	char etag[256];
+	char last_modified[64];
+	int64_t length; /* of the whole; -1: not told */
+};
+
+/* Judges an answer's head. offset is how much of the object is there already. *err is filled for
+ * VERDICT_FAILED. */
+enum verdict verdict_of_answer(
+	const struct answer *answer, const struct object *object, int64_t offset, struct err *err);
+
+/* What the head says of the object. */
+struct object object_of_answer(const struct answer *answer);
+
+/* What If-Range can carry to prove that it is the same object: a strong ETag, else the date; NULL: nothing
+ * can. */
+const char *object_validator(const struct object *object);
+
+#endif

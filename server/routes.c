@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/routes.h"
+
+#include "server/api/api.h"
+#include "server/http/problem.h"
+#include "server/hub/hub.h"
+
+/* A hub URL: the bytes where a format is asked for, what is known of it where none is. */
+static void get_hub_url(void *services, struct request *request, struct reply *reply)
+{
+	AUTO_WORDS struct words words = {0};
+	struct err err;
+
+	if (!words_read(request, &words, &err))
+		problem_reply(reply, &err);
+	else if (words.wanted == WANTED_DESCRIPTION)
+		api_describe(services, request, &words.name, reply);
+	else
+		hub_download(services, request, &words, reply);
+}
+
+static void get_home(void *services, struct request *request, struct reply *reply)
+{
+	api_stats(services, request, reply);
+}
+
+/* The first row that matches counts; GET rows answer HEAD as well. */
+const struct route routes[] = {
+	{METHOD_GET, "/healthz", ROLE_NONE, BODY_NONE, NULL, api_healthz},
+	{METHOD_GET, "/readyz", ROLE_NONE, BODY_NONE, NULL, api_readyz},
+	{METHOD_GET, "/metrics", ROLE_NONE, BODY_NONE, NULL, api_metrics},
+	{METHOD_GET, "/api/v1/openapi.yaml", ROLE_NONE, BODY_NONE, NULL, api_openapi},
+	{METHOD_GET, "/api/v1/modules", ROLE_READ, BODY_NONE, NULL, api_modules},
+	{METHOD_GET, "/api/v1/modules/*", ROLE_READ, BODY_NONE, NULL, api_module},
+	{METHOD_GET, "/api/v1/signatures/*", ROLE_READ, BODY_NONE, NULL, api_signatures},
+	{METHOD_GET, "/api/v1/files/*", ROLE_READ, BODY_NONE, NULL, api_files},
+	{METHOD_GET, "/api/v1/documentation/*", ROLE_READ, BODY_NONE, NULL, api_documentation},
+	{METHOD_GET, "/api/v1/publishers", ROLE_READ, BODY_NONE, NULL, api_publishers},
+	{METHOD_GET, "/api/v1/stats", ROLE_READ, BODY_NONE, NULL, api_stats},
+	{METHOD_GET, "/", ROLE_READ, BODY_NONE, NULL, get_home},
+	{METHOD_GET, "/*", ROLE_READ, BODY_NONE, NULL, get_hub_url},
+	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish},
+	{METHOD_DELETE, "/*", ROLE_HANDLER, BODY_NONE, NULL, hub_withdraw},
+};
+const size_t route_count = sizeof routes / sizeof *routes;

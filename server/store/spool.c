@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/mem.h"
+
+/* Readers are woken once for so many bytes or so much time, since each wake costs every sleeping connection a
+ * look. */
+enum { WAKE_BYTES = 256 << 10, WAKE_US = 2000, STREAM_BLOCK = 256 << 10 };
+
+struct spool {
+	pthread_mutex_t mutex; /* guards everything below up to the blank line */
+	pthread_cond_t changed;
+	struct spool_progress progress;
+	struct waiter *waiters;
+	bool shown; /* a client may have seen a byte */
+	bool leave_draft;
+	int64_t woken_at_length;
+	int64_t woken_at_us;
+
+	atomic_uint references;
+	int folder_fd; /* ours */
+	int fd;
+	char *name;
+};
+
+static struct spool *new_spool(int folder_fd, int fd, const char *name, int64_t length)
+{
+	struct spool *spool = mem_zero(1, sizeof *spool);
+
+	(void)pthread_mutex_init(&spool->mutex, NULL);
+	(void)pthread_cond_init(&spool->changed, NULL);
+	atomic_init(&spool->references, 1);
+	spool->folder_fd = folder_fd;
+	spool->fd = fd;
+	spool->name = mem_dup(name);
+	spool->progress.length = length;
+	return spool;
+}
+
+static bool open_draft(
+	int drafts_fd, const char *name, int flags, int *out_folder, int *out_fd, struct err *err)
+{
+	AUTO_FD int folder = fcntl(drafts_fd, F_DUPFD_CLOEXEC, 0);
+	AUTO_FD int fd = -1;
+
+	if (folder < 0)
+		return err_errno(err, errno, "open the folder of drafts");
+	fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0640);
+	if (fd < 0)
+		return err_errno(err, errno, "open draft %s", name);
+	*out_folder = TAKE_FD(folder);
+	*out_fd = TAKE_FD(fd);
+	return true;
+}
+
+bool spool_create(int drafts_fd, const char *name, struct spool **out, struct err *err)
+{
+	int folder = -1;
+	int fd = -1;
+
+	if (!open_draft(drafts_fd, name, O_CREAT | O_EXCL, &folder, &fd, err))
+		return false;
+	*out = new_spool(folder, fd, name, 0);
+	return true;
+}
+
+bool spool_resume(int drafts_fd, const char *name, int64_t length, struct spool **out, struct err *err)
+{
+	AUTO_FD int folder = -1;
+	AUTO_FD int fd = -1;
+	struct stat status;
+
+	if (!open_draft(drafts_fd, name, 0, &folder, &fd, err))
+		return false;
+	if (fstat(fd, &status) < 0)
+		return err_errno(err, errno, "look at draft %s", name);
+	if (status.st_size < length)
+		return err_set(err, ERR_NOT_FOUND, "draft %s has only %lld of %lld bytes", name,
+			(long long)status.st_size, (long long)length);
+	if (ftruncate(fd, length) < 0)
+		return err_errno(err, errno, "cut draft %s to %lld bytes", name, (long long)length);
+	*out = new_spool(TAKE_FD(folder), TAKE_FD(fd), name, length);
+	return true;
+}
+
+struct spool *spool_acquire(struct spool *spool)
+{
+	atomic_fetch_add_explicit(&spool->references, 1, memory_order_relaxed);
+	return spool;
+}
+
+void spool_release(struct spool *spool)
+{
+	if (!spool || atomic_fetch_sub_explicit(&spool->references, 1, memory_order_acq_rel) > 1)
+		return;
+	if (spool->progress.state != SPOOL_KEPT && !spool->leave_draft)
+		(void)unlinkat(spool->folder_fd, spool->name, 0);
+	(void)close(spool->fd);
+	(void)close(spool->folder_fd);
+	(void)pthread_cond_destroy(&spool->changed);
+	(void)pthread_mutex_destroy(&spool->mutex);
+	free(spool->name);
+	free(spool);
+}
+
+/* Under the mutex: everyone who waits is to be woken by the caller, outside of it. */
+static struct waiter *detach_waiters(struct spool *spool)
+{
+	spool->woken_at_length = spool->progress.length;
+	spool->woken_at_us = clock_monotonic_us();
+	(void)pthread_cond_broadcast(&spool->changed);
+	return TAKE(spool->waiters);
+}
+
+static int64_t visible_of(const struct spool_progress *progress)
+{
+	if (progress->state == SPOOL_KEPT)
+		return progress->length;
+	return progress->length > SPOOL_HELD_BACK ? progress->length - SPOOL_HELD_BACK : 0;
+}
+
+/* Under the mutex. A small step is left to the next one: the inspector needs no haste and clients would pay
+ * for it. */
+static bool worth_waking(const struct spool *spool)
+{
+	return spool->progress.length - spool->woken_at_length >= WAKE_BYTES ||
+	       clock_monotonic_us() - spool->woken_at_us >= WAKE_US;
+}
+
+static struct waiter *grow(struct spool *spool, size_t length)
+{
+	LOCKED(&spool->mutex);
+
+	spool->progress.length += (int64_t)length;
+	spool->progress.visible = visible_of(&spool->progress);
+	return worth_waking(spool) ? detach_waiters(spool) : NULL;
+}
+
+static bool may_append(struct spool *spool, int64_t *offset, struct err *err)
+{
+	LOCKED(&spool->mutex);
+
+	if (spool->progress.state == SPOOL_REFUSED) {
+		*err = spool->progress.err;
+		return false;
+	}
+	*offset = spool->progress.length;
+	return true;
+}
+
+bool spool_append(struct spool *spool, const void *bytes, size_t length, struct err *err)
+{
+	int64_t offset;
+
+	if (!may_append(spool, &offset, err) || !file_write_at(spool->fd, bytes, length, offset, err))
+		return false;
+	waiter_wake_all(grow(spool, length));
+	return true;
+}
+
+/* Under the mutex: goes to a state unless the spool has ended. */
+static struct waiter *change_state(struct spool *spool, enum spool_state state)
+{
+	if (spool->progress.state == SPOOL_KEPT || spool->progress.state == SPOOL_REFUSED)
+		return NULL;
+	spool->progress.state = state;
+	spool->progress.visible = visible_of(&spool->progress);
+	return detach_waiters(spool);
+}
+
+static struct waiter *end_with(struct spool *spool, enum spool_state state, const struct err *why)
+{
+	LOCKED(&spool->mutex);
+
+	if (why && spool->progress.state != SPOOL_KEPT && spool->progress.state != SPOOL_REFUSED)
+		spool->progress.err = *why;
+	return change_state(spool, state);
+}
+
+void spool_complete(struct spool *spool)
+{
+	waiter_wake_all(end_with(spool, SPOOL_COMPLETE, NULL));
+}
+
+void spool_mark_kept(struct spool *spool)
+{
+	waiter_wake_all(end_with(spool, SPOOL_KEPT, NULL));
+}
+
+void spool_refuse(struct spool *spool, const struct err *err)
+{
+	waiter_wake_all(end_with(spool, SPOOL_REFUSED, err));
+}
+
+bool spool_restart(struct spool *spool)
+{
+	LOCKED(&spool->mutex);
+
+	if (spool->shown || spool->progress.state == SPOOL_KEPT || spool->progress.state == SPOOL_REFUSED)
+		return false;
+	if (ftruncate(spool->fd, 0) < 0)
+		return false;
+	spool->progress.state = SPOOL_GROWING;
+	spool->progress.length = 0;
+	spool->progress.visible = 0;
+	spool->woken_at_length = 0;
+	return true;
+}
+
+void spool_leave_draft(struct spool *spool)
+{
+	LOCKED(&spool->mutex);
+
+	spool->leave_draft = true;
+}
+
+bool spool_sync(struct spool *spool, struct err *err)
+{
+	if (fdatasync(spool->fd) < 0)
+		return err_errno(err, errno, "make draft %s durable", spool->name);
+	return true;
+}
+
+const char *spool_name(const struct spool *spool)
+{
+	return spool->name;
+}
+
+int spool_fd(const struct spool *spool)
+{
+	return spool->fd;
+}
+
+bool spool_await(struct spool *spool, struct spool_progress *seen, struct waiter *waiter)
+{
+	LOCKED(&spool->mutex);
+	bool nothing_new = seen->visible == spool->progress.visible && seen->state == spool->progress.state;
+
+	*seen = spool->progress;
+	if (seen->visible > 0)
+		spool->shown = true;
+	if (!waiter || !nothing_new)
+		return false;
+	waiter_join(&spool->waiters, waiter);
+	return true;
+}
+
+bool spool_leave(struct spool *spool, struct waiter *waiter)
+{
+	LOCKED(&spool->mutex);
+
+	return waiter_leave(&spool->waiters, waiter);
+}
+
+struct spool_progress spool_wait_end(struct spool *spool)
+{
+	LOCKED(&spool->mutex);
+
+	while (spool->progress.state != SPOOL_KEPT && spool->progress.state != SPOOL_REFUSED)
+		(void)pthread_cond_wait(&spool->changed, &spool->mutex);
+	return spool->progress;
+}
+
+/* Under the mutex: sleeps until something changes, or a little, since small appends are not announced. */
+static void sleep_a_little(struct spool *spool)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 5 * 1000 * 1000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	(void)pthread_cond_timedwait(&spool->changed, &spool->mutex, &until);
+}
+
+/* Blocks until there is more than the stream has read, or the end, or a restart. The inspector follows every
+ * spool, so whatever append left unannounced is announced here: no client waits for bytes that are there. */
+static bool await_bytes(
+	struct spool_stream *stream, int64_t *length, struct waiter **to_wake, struct err *err)
+{
+	struct spool *spool = stream->spool;
+	LOCKED(&spool->mutex);
+
+	while (spool->progress.state == SPOOL_GROWING && spool->progress.length <= stream->offset)
+		sleep_a_little(spool);
+	if (spool->progress.state == SPOOL_REFUSED) {
+		*err = spool->progress.err;
+		return false;
+	}
+	*length = spool->progress.length;
+	if (spool->progress.length != spool->woken_at_length)
+		*to_wake = detach_waiters(spool);
+	return true;
+}
+
+static bool next_from_spool(struct stream *base, const uint8_t **data, size_t *length, struct err *err)
+{
+	struct spool_stream *stream = (struct spool_stream *)base;
+	struct waiter *to_wake = NULL;
+	int64_t available = 0;
+	size_t wanted;
+
+	if (!await_bytes(stream, &available, &to_wake, err))
+		return false;
+	waiter_wake_all(to_wake);
+	wanted = available - stream->offset < STREAM_BLOCK ? (size_t)(available - stream->offset)
+							   : STREAM_BLOCK;
+	if (!file_read_at(stream->spool->fd, stream->block, wanted, stream->offset, length, err))
+		return false;
+	stream->offset += (int64_t)*length;
+	*data = stream->block;
+	return true;
+}
+
+void spool_stream_init(struct spool_stream *stream, struct spool *spool)
+{
+	*stream = (struct spool_stream){.stream = {next_from_spool},
+		.spool = spool_acquire(spool),
+		.block = mem_zero(STREAM_BLOCK, 1)};
+}
+
+void spool_stream_finish(struct spool_stream *stream)
+{
+	free(stream->block);
+	spool_release(stream->spool);
+	*stream = (struct spool_stream){0};
+}

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pack, publish, list, show and signatures: the registry from the command line."""
+import gzip
+import io
+import json
+import os
+import pty
+import subprocess
+import tarfile
+import threading
+
+import pytest
+from support import modules
+from support.daemon import REPORTS, binary
+from support.upstream import Answer
+from support.waiting import DEADLINE_S
+
+MODULE = modules.module(5000)
+HANDLE = "acme/half-plus-two"
+PATH = f"{HANDLE}/1"
+
+
+def unpack(archive, folder):
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A module's folder."""
+    return unpack(MODULE, tmp_path / "module")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a command: run(*arguments, status=0, server=None, token=None)."""
+    def run_command(*arguments, status=0, server=None, token=None):
+        done = subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True, timeout=DEADLINE_S,
+                              cwd=tmp_path, env=environment(server, token))
+        assert not REPORTS.search(done.stderr), done.stderr
+        assert done.returncode == status, f"{arguments}: status {done.returncode}: {done.stdout}{done.stderr}"
+        return done
+    return run_command
+
+
+def environment(server=None, token=None):
+    unset = ("LARDER_SERVER", "LARDER_TOKEN", "http_proxy", "all_proxy")
+    kept = {name: value for name, value in os.environ.items() if name not in unset}
+    given = {"LARDER_SERVER": server, "LARDER_TOKEN": token}
+    return {**kept, **{name: value for name, value in given.items() if value is not None}}
+
+
+def run_on_terminal(*arguments, server):
+    """What the command prints where standard output is a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([binary(), *arguments], stdout=theirs, stderr=theirs, env=environment(server))
+    os.close(theirs)
+    printed = b""
+    while True:
+        try:
+            block = os.read(ours, 1 << 16)
+        except OSError:  # how Linux tells that nobody has the other end any more
+            break
+        if not block:
+            break
+        printed += block
+    os.close(ours)
+    assert process.wait(DEADLINE_S) == 0, printed
+    return printed
+
+
+def rows(text):
+    return [line.split("\t") for line in text.splitlines()]
+
+
+# ---- pack ---------------------------------------------------------------------------------------------------------------
+
+def test_packs_canonically(run, folder, tmp_path):
+    run("pack", folder, "-o", "one.tar.gz")
+    for path in folder.rglob("*"):
+        os.utime(path, (1, 1))
+    run("pack", f"{folder}/", "-o", "two.tar.gz")
+    packed = (tmp_path / "one.tar.gz").read_bytes()
+    assert packed == (tmp_path / "two.tar.gz").read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        infos = tar.getmembers()
+    assert [info.name for info in infos] == [".", "./variables", "./saved_model.pb",
+                                             "./variables/variables.data-00000-of-00001", "./variables/variables.index"]
+    assert {(info.uid, info.gid, info.uname, info.gname, info.mtime) for info in infos} == {(0, 0, "", "", 0)}
+    assert {info.mode for info in infos} == {0o755, 0o644}
+
+
+def test_pack_says_what_is_wrong_and_leaves_nothing(run, folder, tmp_path):
+    before = sorted(os.listdir(tmp_path))
+    (tmp_path / "module.tar.gz").write_bytes(b"the one before")
+    done = run("pack", tmp_path, "-o", "../module.tar.gz", status=1)
+    assert "wrapper-folder" in done.stderr
+    (folder / "link").symlink_to("saved_model.pb")
+    done = run("pack", folder, "-o", "module.tar.gz", status=1)
+    assert "link is a symbolic link" in done.stderr
+    assert (tmp_path / "module.tar.gz").read_bytes() == b"the one before"
+    assert sorted(os.listdir(tmp_path)) == sorted([*before, "module.tar.gz"])
+    assert not (tmp_path.parent / "module.tar.gz").exists()
+
+
+def test_pack_does_not_pack_its_output(run, folder):
+    done = run("pack", folder, "-o", folder / "module.tar.gz", status=1)
+    assert "write it elsewhere" in done.stderr and not (folder / "module.tar.gz").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["module"], ["a", "b", "-o", "c"], ["module", "-o", "c", "--format", "tflite"]])
+def test_pack_misused(run, arguments):
+    assert "larder pack --help" in run("pack", *arguments, status=2).stderr
+
+
+# ---- publish ------------------------------------------------------------------------------------------------------------
+
+def test_publishes_a_folder(run, folder, larder):
+    done = run("publish", folder, f"{larder.url}/{PATH}", token=larder.token())
+    artifact, _, *tensors = rows(done.stdout)
+    assert (artifact[0], artifact[4]) == ("tf-hub", "sha256:" + larder.blobs()[0])
+    assert tensors == [["serve", "serving_default", "input", "x", "float32", "[-1,1]"],
+                       ["serve", "serving_default", "output", "y", "float32", "[-1,1]"]]
+    assert tarfile.open(fileobj=io.BytesIO(larder.get(f"/{PATH}?tf-hub-format=compressed").body)).getnames()
+
+
+def test_publishes_the_same_folder_twice(run, folder, larder):
+    for _ in range(2):
+        run("publish", folder, PATH, "--server", larder.url, "--token", larder.token())
+    assert len(larder.blobs()) == 1
+
+
+@pytest.mark.parametrize("body, name, format", [
+    (MODULE, "module.tar.gz", "tf-hub"),
+    (modules.tfjs_module(), "module.tar.gz", "tfjs"),
+    (modules.tflite_model(), "model.tflite", "tflite"),
+])
+def test_publishes_files(run, larder, tmp_path, body, name, format):
+    (tmp_path / name).write_bytes(body)
+    (tmp_path / "token").write_text(larder.token() + "\n")
+    done = run("publish", name, f"{larder.url}/{PATH}", "--json", "--token-file", "token")
+    artifact, = json.loads(done.stdout)["artifacts"]
+    assert (artifact["format"], artifact["digest"]) == (format, "sha256:" + modules.digest(body))
+
+
+def test_publishes_documentation(run, folder, larder, tmp_path):
+    (tmp_path / "README.md").write_text("# Half plus two\n")
+    run("publish", folder, f"{larder.url}/{PATH}", "--documentation", "README.md", token=larder.token())
+    assert "Half plus two" in larder.get(f"/api/v1/documentation/{PATH}", accept="text/markdown").body.decode()
+
+
+def test_documentation_that_is_not_there_costs_no_upload(run, folder, larder):
+    run("publish", folder, f"{larder.url}/{PATH}", "--documentation", "README.md", status=1, token=larder.token())
+    larder.assert_nothing_kept()
+
+
+def test_says_every_violation(run, larder, tmp_path):
+    wrapped = [*modules.members(), modules.Member("./../up"), modules.Member("./link", type=tarfile.SYMTYPE, link="x")]
+    (tmp_path / "bad.tar.gz").write_bytes(modules.pack(wrapped))
+    done = run("publish", "bad.tar.gz", f"{larder.url}/{PATH}", status=1, token=larder.token())
+    assert "invalid-module" in done.stderr and "name-traversal" in done.stderr and "member-type" in done.stderr
+    assert done.stdout == ""
+    larder.assert_nothing_kept()
+
+
+def test_says_who_is_refused(run, folder, larder):
+    url = f"{larder.url}/{PATH}"
+    assert "(unauthorized)" in run("publish", folder, url, status=1).stderr
+    assert "(forbidden)" in run("publish", folder, url, status=1, token=larder.token("publish:other/*")).stderr
+    larder.assert_nothing_kept()
+
+
+def test_says_that_a_version_is_taken(run, folder, larder):
+    larder.publish(f"/{PATH}", modules.module(5000, seed=2))
+    assert "(conflict)" in run("publish", folder, f"{larder.url}/{PATH}", status=1, token=larder.token()).stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://127.0.0.1:9/acme/x", "ftp://127.0.0.1/acme/x/1", "/1"])
+def test_refuses_what_is_no_version(run, folder, url):
+    assert run("publish", folder, url, status=1).stderr.startswith("larder: ")
+
+
+# ---- list, show, signatures ---------------------------------------------------------------------------------------------
+
+def test_lists_and_searches(run, larder):
+    larder.publish(f"/{PATH}", MODULE)
+    larder.publish("/other/thing/3", modules.tfjs_module(), content_type="application/gzip") \
+        if False else larder.publish("/other/thing/3?tfjs-format=compressed", modules.tfjs_module())
+    assert [row[:3] for row in rows(run("list", server=larder.url).stdout)] == [
+        [HANDLE, "1", "tf-hub"], ["other/thing", "3", "tfjs"]]
+    for arguments in (["thing"], ["--publisher", "other"], ["--format", "tfjs"]):
+        assert [row[0] for row in rows(run("list", *arguments, server=larder.url).stdout)] == ["other/thing"]
+    assert json.loads(run("list", "--json", "--server", larder.url).stdout)["total"] == 2
+
+
+def test_shows_modules_and_versions(run, larder):
+    larder.publish(f"/{PATH}", MODULE)
+    assert ["handle:", HANDLE] in rows(run("show", HANDLE, server=larder.url).stdout)
+    shown = rows(run("show", "/" + PATH, server=larder.url).stdout)
+    assert ["state:", "active"] in shown
+    assert any(row[0] == "tf-hub" and row[-1] == "sha256:" + modules.digest(MODULE) for row in shown)
+    assert json.loads(run("show", PATH, "--json", server=larder.url).stdout)["handle"] == HANDLE
+    assert "(not-found)" in run("show", "acme/none", status=1, server=larder.url).stderr
+
+
+def test_lists_signatures_of_the_latest_version(run, larder):
+    larder.publish(f"/{PATH}", MODULE)
+    for path in (PATH, HANDLE):
+        assert rows(run("signatures", path, server=larder.url).stdout) == [
+            ["serve", "serving_default", "input", "x", "float32", "[-1,1]"],
+            ["serve", "serving_default", "output", "y", "float32", "[-1,1]"]]
+
+
+def answer_json(value, status=200):
+    return Answer(json.dumps(value).encode(), status, "application/json")
+
+
+def test_follows_pages_on_the_same_server_only(run, upstream):
+    """The next page's host is the server's word; the token goes to ours all the same."""
+    first = {"modules": [{"handle": "a/x"}], "next": "http://elsewhere.invalid/api/v1/more?cursor=1"}
+    upstream.script("/api/v1/modules", answer_json(first))
+    upstream.script("/api/v1/more", answer_json({"modules": [{"handle": "b/y"}], "next": None}))
+    done = run("list", server=upstream.url, token="secret")
+    assert [row[0] for row in rows(done.stdout)] == ["a/x", "b/y"]
+
+
+def test_a_server_cannot_steer_the_terminal(run, upstream):
+    evil = "\x1b]0;owned\x07\x9b31mred\r\n\t"
+    upstream.script("/api/v1/modules", answer_json({"modules": [{"handle": evil, "description": evil}], "next": None}))
+    upstream.script("/api/v1/modules/a/x", answer_json({"detail": evil, "code": evil}, 404))
+    printed = run_on_terminal("list", server=upstream.url)
+    printed += run_on_terminal("list", "--json", server=upstream.url)
+    assert b"owned" in printed
+    assert not any(byte in printed for byte in (b"\x1b", b"\x07", b"\xc2\x9b")), printed
+    refused = run("show", "a/x", status=1, server=upstream.url).stderr
+    assert "owned" in refused and not set("\x1b\x07\x9b\r\t") & set(refused)
+
+
+def test_aligns_on_a_terminal(upstream):
+    upstream.script("/api/v1/modules", answer_json({"modules": [{"handle": "a/long-name", "latest_version": 7}], "next": None}))
+    heading, line = run_on_terminal("list", server=upstream.url).decode().splitlines()
+    assert heading.startswith("MODULE") and heading.index("LATEST") == line.index("7")
+
+
+@pytest.mark.parametrize("answer", [Answer(b"<html>", 200, "text/html"), Answer(b"", 200), answer_json([1]),
+                                    answer_json({"x": 1}, 302), Answer(b"{", 500, "application/problem+json")])
+def test_recognises_what_is_no_larder(run, upstream, answer):
+    upstream.script("/api/v1/modules", answer)
+    assert run("list", status=1, server=upstream.url).stderr.count("\n") == 1
