@@ -47,7 +47,9 @@ static bool read_destination(const char *url, const struct publish_options *opti
 	const char *host = strstr(url, "://");
 	const char *path = host ? strchr(host + 3, '/') : url;
 
-	if (!path || !name_parse_versioned(path + strspn(path, "/"), &destination->name, err))
+	if (path && !name_parse_versioned(path + strspn(path, "/"), &destination->name, err))
+		return err_prefix(err, "%s: ", url);
+	if (!path)
 		return err_set(err, ERR_BAD_REQUEST,
 			"\"%s\" is no URL of a version, such as http://127.0.0.1:8080/acme/half-plus-two/1.",
 			url);

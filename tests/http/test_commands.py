@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """pack, publish, list, show and signatures: the registry from the command line."""
-import gzip
 import io
 import json
 import os
 import pty
 import subprocess
 import tarfile
-import threading
 
 import pytest
 from support import modules
@@ -185,8 +183,7 @@ def test_refuses_what_is_no_version(run, folder, url):
 
 def test_lists_and_searches(run, larder):
     larder.publish(f"/{PATH}", MODULE)
-    larder.publish("/other/thing/3", modules.tfjs_module(), content_type="application/gzip") \
-        if False else larder.publish("/other/thing/3?tfjs-format=compressed", modules.tfjs_module())
+    larder.publish("/other/thing/3?tfjs-format=compressed", modules.tfjs_module())
     assert [row[:3] for row in rows(run("list", server=larder.url).stdout)] == [
         [HANDLE, "1", "tf-hub"], ["other/thing", "3", "tfjs"]]
     for arguments in (["thing"], ["--publisher", "other"], ["--format", "tfjs"]):
@@ -219,16 +216,16 @@ def answer_json(value, status=200):
 def test_follows_pages_on_the_same_server_only(run, upstream):
     """The next page's host is the server's word; the token goes to ours all the same."""
     first = {"modules": [{"handle": "a/x"}], "next": "http://elsewhere.invalid/api/v1/more?cursor=1"}
-    upstream.script("/api/v1/modules", answer_json(first))
-    upstream.script("/api/v1/more", answer_json({"modules": [{"handle": "b/y"}], "next": None}))
+    upstream.serve("/api/v1/modules", answer_json(first))
+    upstream.serve("/api/v1/more", answer_json({"modules": [{"handle": "b/y"}], "next": None}))
     done = run("list", server=upstream.url, token="secret")
     assert [row[0] for row in rows(done.stdout)] == ["a/x", "b/y"]
 
 
 def test_a_server_cannot_steer_the_terminal(run, upstream):
     evil = "\x1b]0;owned\x07\x9b31mred\r\n\t"
-    upstream.script("/api/v1/modules", answer_json({"modules": [{"handle": evil, "description": evil}], "next": None}))
-    upstream.script("/api/v1/modules/a/x", answer_json({"detail": evil, "code": evil}, 404))
+    upstream.serve("/api/v1/modules", answer_json({"modules": [{"handle": evil, "description": evil}], "next": None}))
+    upstream.serve("/api/v1/modules/a/x", answer_json({"detail": evil, "code": evil}, 404))
     printed = run_on_terminal("list", server=upstream.url)
     printed += run_on_terminal("list", "--json", server=upstream.url)
     assert b"owned" in printed
@@ -238,7 +235,7 @@ def test_a_server_cannot_steer_the_terminal(run, upstream):
 
 
 def test_aligns_on_a_terminal(upstream):
-    upstream.script("/api/v1/modules", answer_json({"modules": [{"handle": "a/long-name", "latest_version": 7}], "next": None}))
+    upstream.serve("/api/v1/modules", answer_json({"modules": [{"handle": "a/long-name", "latest_version": 7}], "next": None}))
     heading, line = run_on_terminal("list", server=upstream.url).decode().splitlines()
     assert heading.startswith("MODULE") and heading.index("LATEST") == line.index("7")
 
@@ -246,5 +243,5 @@ def test_aligns_on_a_terminal(upstream):
 @pytest.mark.parametrize("answer", [Answer(b"<html>", 200, "text/html"), Answer(b"", 200), answer_json([1]),
                                     answer_json({"x": 1}, 302), Answer(b"{", 500, "application/problem+json")])
 def test_recognises_what_is_no_larder(run, upstream, answer):
-    upstream.script("/api/v1/modules", answer)
+    upstream.serve("/api/v1/modules", answer)
     assert run("list", status=1, server=upstream.url).stderr.count("\n") == 1
