@@ -40,28 +40,25 @@ static const struct command commands[] = {
 		command_token},
 	{"pack", "make a reproducible archive of a folder",
 		"usage: larder pack DIR -o FILE [--format FORMAT]\n\n"
-		"Packs a module's folder canonically: the same files give the same bytes. The archive is "
-		"then held\n"
-		"against the rules for publishing; FILE is written only where it keeps them.\n\n"
+		"Packs a module's folder canonically: the same files give the same bytes. The archive is\n"
+		"then held against the rules for publishing; FILE is written only where it keeps them.\n\n"
 		"  -o, --output FILE   the archive, such as module.tar.gz\n"
-		"  --format FORMAT     tf-hub or tfjs (default: tfjs for a folder with a model.json and no "
-		"SavedModel)\n",
+		"  --format FORMAT     tf-hub or tfjs (default: tfjs where there is a model.json and no\n"
+		"                      SavedModel)\n",
 		command_pack},
 	{"publish", "send a module to a registry",
 		"usage: larder publish DIR|FILE URL [--documentation FILE.md] [--format FORMAT] [--json]\n"
 		"                      [--token TOKEN | --token-file FILE]\n\n"
-		"Sends a module and prints what the registry saw in it. A folder is packed first. URL is the "
-		"version's,\n"
-		"such as http://127.0.0.1:8080/acme/half-plus-two/1; without http:// it is a path on the "
-		"server.\n\n"
+		"Sends a module and prints what the registry saw in it. A folder is packed first. URL is\n"
+		"the version's, such as http://127.0.0.1:8080/acme/half-plus-two/1; without http:// it is a\n"
+		"path on the server.\n\n"
 		"  --documentation FILE  send this Markdown afterwards\n"
 		"  --format FORMAT       tf-hub, tfjs, tflite or coral (default: by what DIR or FILE holds)\n"
 		"  --json                print the version as JSON\n" REMOTE_HELP,
 		command_publish},
 	{"list", "list modules, or search them",
-		"usage: larder list [QUERY] [--publisher NAME] [--format FORMAT] [--source SOURCE] [--sort "
-		"ORDER] "
-		"[--json]\n"
+		"usage: larder list [QUERY] [--publisher NAME] [--format FORMAT] [--source SOURCE]\n"
+		"                   [--sort ORDER] [--json]\n"
 		"                   [--server URL] [--token TOKEN | --token-file FILE]\n\n"
 		"Lists what a registry has: a table on a terminal, fields separated by tabs elsewhere.\n\n"
 		"  --publisher NAME      only this publisher's\n"
@@ -72,16 +69,15 @@ static const struct command commands[] = {
 		command_list},
 	{"show", "tell what a registry knows of a module or a version",
 		"usage: larder show PATH [--json] [--server URL] [--token TOKEN | --token-file FILE]\n\n"
-		"PATH is a module, such as acme/half-plus-two, or a version of it, such as "
+		"PATH is a module, such as acme/half-plus-two, or a version of it, such as\n"
 		"acme/half-plus-two/1.\n\n"
 		"  --json                print JSON\n" REMOTE_HELP,
 		command_show},
 	{"signatures", "list what a SavedModel takes and gives",
-		"usage: larder signatures PATH [--json] [--server URL] [--token TOKEN | --token-file "
-		"FILE]\n\n"
-		"Lists the signatures' inputs and outputs, a row each; callables have brackets behind their "
-		"name.\n"
-		"Without a version in PATH the latest is meant.\n\n"
+		"usage: larder signatures PATH [--json] [--server URL]\n"
+		"                         [--token TOKEN | --token-file FILE]\n\n"
+		"Lists the signatures' inputs and outputs, a row each; callables have brackets behind\n"
+		"their name. Without a version in PATH the latest is meant.\n\n"
 		"  --json                print JSON\n" REMOTE_HELP,
 		command_signatures},
 };

@@ -84,19 +84,26 @@ static void add_joined(struct table *table, const json_t *array)
 	table_add(table, buffer_string(&text));
 }
 
+/* Ends the text behind so many characters. */
+static void cut(char *text, size_t width)
+{
+	for (; *text; text++) {
+		bool begins = ((unsigned char)*text & 0xC0) != 0x80;
+
+		if (begins && width-- == 0) {
+			*text = '\0';
+			return;
+		}
+	}
+}
+
 /* Long enough to recognise on a terminal; whole for programs. */
 static void add_description(struct table *table, const json_t *object)
 {
 	AUTO_FREE char *text = mem_dup(text_of(object, "description"));
-	size_t end = 0;
 
-	for (size_t width = 0; for_people() && text[end]; end++) {
-		width += ((unsigned char)text[end] & 0xC0) != 0x80;
-		if (width > DESCRIPTION_WIDTH)
-			text[end] = '\0';
-		if (!text[end])
-			break;
-	}
+	if (for_people())
+		cut(text, DESCRIPTION_WIDTH);
 	table_add(table, text);
 }
 
