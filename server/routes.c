@@ -19,6 +19,15 @@ static void get_hub_url(void *services, struct request *request, struct reply *r
 		hub_download(services, request, &words, reply);
 }
 
+static void get_unknown(void *services, struct request *request, struct reply *reply)
+{
+	struct err err;
+
+	(void)services;
+	(void)err_set(&err, ERR_NOT_FOUND, "the API has no %s; /api/v1/openapi.yaml tells what it has", request->log_path);
+	problem_reply(reply, &err);
+}
+
 static void get_home(void *services, struct request *request, struct reply *reply)
 {
 	api_stats(services, request, reply);
@@ -37,6 +46,8 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/v1/documentation/*", ROLE_READ, BODY_NONE, NULL, api_documentation},
 	{METHOD_GET, "/api/v1/publishers", ROLE_READ, BODY_NONE, NULL, api_publishers},
 	{METHOD_GET, "/api/v1/stats", ROLE_READ, BODY_NONE, NULL, api_stats},
+	{METHOD_GET, "/api", ROLE_NONE, BODY_NONE, NULL, get_unknown},
+	{METHOD_GET, "/api/*", ROLE_NONE, BODY_NONE, NULL, get_unknown},
 	{METHOD_GET, "/", ROLE_READ, BODY_NONE, NULL, get_home},
 	{METHOD_GET, "/*", ROLE_READ, BODY_NONE, NULL, get_hub_url},
 	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish},

@@ -29,7 +29,7 @@ void api_metrics(void *services, struct request *request, struct reply *reply);
 /* Answers with the JSON of a publisher, a module or a version, whichever the name is: for the bare hub URLs. */
 void api_describe(void *services, const struct request *request, const struct name *name, struct reply *reply);
 
-/* The version's JSON, as after a publication; NULL, with the refusal in *err, where it is not known. */
+/* The version's JSON, also of a withdrawn one; NULL, with the refusal in *err, where it is not known. */
 json_t *api_version_json(void *services, const struct request *request, const struct name *name, struct err *err);
 
 #endif

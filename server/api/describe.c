@@ -6,6 +6,7 @@
 #include "server/api/api.h"
 #include "server/api/modules.h"
 #include "server/api/publishers.h"
+#include "server/api/version.h"
 #include "server/http/problem.h"
 
 static void answer(struct reply *reply, json_t *value, const struct err *err)
@@ -16,12 +17,22 @@ static void answer(struct reply *reply, json_t *value, const struct err *err)
 		problem_reply(reply, err);
 }
 
+/* A hub URL of a withdrawn version is gone in every form; the API still tells of it. */
+static json_t *versioned_page(void *services, const struct request *request, const struct name *name, struct err *err)
+{
+	struct artifact artifact;
+
+	if (!version_find_artifact(services, name, &artifact, err))
+		return NULL;
+	return api_version_json(services, request, name, err);
+}
+
 void api_describe(void *services, const struct request *request, const struct name *name, struct reply *reply)
 {
 	struct err err;
 
 	if (name->version != 0)
-		answer(reply, api_version_json(services, request, name, &err), &err);
+		answer(reply, versioned_page(services, request, name, &err), &err);
 	else if (strchr(name->handle, '/'))
 		answer(reply, module_json(services, request, name->handle, &err), &err);
 	else

@@ -26,16 +26,27 @@ static bool refuse_withdrawn(const struct name *name, struct err *err)
 		name_path(name).text);
 }
 
-bool version_find(const struct services *services, const struct name *name, struct version_details *out,
+bool version_look(const struct services *services, const struct name *name, struct version_details *out,
 	struct err *err)
 {
-	AUTO(version_details_finish) struct version_details details = {0};
+	struct version_details details = {0};
 	bool found;
 
 	if (!catalog_find_version(services->catalog, name, &details, &found, err))
 		return false;
 	if (!found)
 		return refuse_unknown(name, err);
+	*out = details;
+	return true;
+}
+
+bool version_find(const struct services *services, const struct name *name, struct version_details *out,
+	struct err *err)
+{
+	AUTO(version_details_finish) struct version_details details = {0};
+
+	if (!version_look(services, name, &details, err))
+		return false;
 	if (details.state == STATE_WITHDRAWN)
 		return refuse_withdrawn(name, err);
 	*out = details;
@@ -125,7 +136,7 @@ json_t *api_version_json(
 	AUTO_FREE char *base = NULL;
 	AUTO_FREE char *url = NULL;
 
-	if (!version_find(services, name, &details, err))
+	if (!version_look(services, name, &details, err))
 		return NULL;
 	base = answer_base_url(services, request);
 	url = mem_printf("%s/%s", base, name_path(name).text);

@@ -14,7 +14,11 @@
  * else. */
 bool version_named(const struct request *request, struct name *out, struct err *err);
 
-/* All that is known of it; the caller owns *out. ERR_NOT_FOUND, ERR_GONE where it was withdrawn. */
+/* All that is known of it; the caller owns *out. ERR_NOT_FOUND. */
+bool version_look(const struct services *services, const struct name *name, struct version_details *out,
+	struct err *err);
+
+/* The same, and ERR_GONE where it was withdrawn. */
 bool version_find(const struct services *services, const struct name *name, struct version_details *out,
 	struct err *err);
 

@@ -189,18 +189,19 @@ static void head_artifact(struct services *services, const struct request *reque
 }
 
 /* A format without a version: where the latest one is. Never to be cached, since it moves. */
-static void redirect_to_latest(struct services *services, const struct request *request,
-	const struct name *name, struct reply *reply)
+static void redirect_to_latest(
+	struct services *services, const struct request *request, const struct words *words, struct reply *reply)
 {
-	struct name latest = *name;
+	const struct format_row *format = &formats[words->name.format];
+	struct name latest = words->name;
 	struct err err;
 
-	if (!registry_latest(services->registry, name->handle, name->format, &latest.version, &err))
+	if (!registry_latest(services->registry, latest.handle, latest.format, &latest.version, &err))
 		return fail(reply, &err);
 	reply_empty(reply, 302);
 	reply_header_printf(reply, "Location", "%s%s/%s?%s=%s", request->path_token ? "/-/t/" : "",
-		request->path_token ? request->path_token : "", name_path(&latest).text,
-		formats[name->format].query_key, formats[name->format].query_value);
+		request->path_token ? request->path_token : "", name_path(&latest).text, format->query_key,
+		words->wanted == WANTED_UNCOMPRESSED ? "uncompressed" : format->query_value);
 	reply_header(reply, "Cache-Control", "no-cache");
 }
 
@@ -227,10 +228,10 @@ void hub_download(void *context, struct request *request, const struct words *wo
 {
 	struct services *services = context;
 
-	if (words->wanted == WANTED_UNCOMPRESSED)
+	if (words->name.version == 0)
+		redirect_to_latest(services, request, words, reply);
+	else if (words->wanted == WANTED_UNCOMPRESSED)
 		point_to_uncompressed(services, &words->name, reply);
-	else if (words->name.version == 0)
-		redirect_to_latest(services, request, &words->name, reply);
 	else if (request->method == METHOD_HEAD)
 		head_artifact(services, request, &words->name, reply);
 	else

@@ -82,9 +82,9 @@ static bool read_digest_header(
 		size_t length;
 
 		item += strspn(item, " \t");
-		if (strncasecmp(item, "sha-256=", 8) != 0)
+		if (strncasecmp(item, "sha-256", 7) != 0)
 			continue;
-		item += 8;
+		item += 7 + (item[7] == '=');
 		length = strcspn(item + (*item == ':'), ":") + 1;
 		if (*item != ':' || item[length] != ':')
 			return err_set(

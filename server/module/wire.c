@@ -121,7 +121,7 @@ static bool take_value(struct wire *wire, struct wire_field *field, struct err *
 
 static bool take_field(struct wire *wire, struct wire_field *field, struct err *err)
 {
-	uint64_t tag;
+	uint64_t tag = 0;
 
 	if (!take_varint(wire, TAG_BYTES_MAX, &tag, err))
 		return false;
