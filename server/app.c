@@ -13,6 +13,7 @@
 #include "common/own.h"
 #include "server/http/front.h"
 #include "server/registry/access.h"
+#include "server/registry/janitor.h"
 #include "server/registry/publisher.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
@@ -25,6 +26,7 @@ struct app {
 	int lock_fd;
 	struct services services;
 	struct keeper *keeper;
+	struct janitor *janitor;
 	struct ledger *ledger;
 	struct client *client;
 	struct front *front;
@@ -68,7 +70,7 @@ static bool open_stores(struct app *app, struct err *err)
 		!blobs_open(data_dir, &services->blobs, err))
 		return false;
 	app->keeper = keeper_create(services->catalog, services->blobs);
-	return keeper_sweep(app->keeper, err);
+	return keeper_sweep_drafts(app->keeper, err);
 }
 
 static bool open_mirror(struct app *app, struct err *err)
@@ -106,7 +108,8 @@ static bool open_services(struct app *app, struct err *err)
 		config->storage.keep_free_bytes, UPLOADS_MAX, limits_of(config)};
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
-		!ledger_create(services->catalog, &app->ledger, err) || !open_mirror(app, err))
+		!ledger_create(services->catalog, &app->ledger, err) || !open_mirror(app, err) ||
+		!janitor_create(app->keeper, &app->janitor, err))
 		return false;
 	services->publisher = publisher_create(&publishing, services->catalog, services->blobs, app->keeper);
 	services->registry =
@@ -184,6 +187,7 @@ void app_close(struct app *app)
 	publisher_destroy(app->services.publisher);
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);
+	janitor_destroy(app->janitor);
 	ledger_destroy(app->ledger);
 	access_destroy(app->services.access);
 	keeper_destroy(app->keeper);

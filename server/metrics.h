@@ -33,6 +33,7 @@
 	X(METRIC_UPSTREAM_BYTES, counter, "larder_upstream_received_bytes_total", "", "Bytes of bodies from upstream.") \
 	X(METRIC_UPSTREAM_RETRIES, counter, "larder_upstream_retries_total", "", "Transfers tried again.") \
 	X(METRIC_UPSTREAM_RESUMES, counter, "larder_upstream_resumes_total", "", "Transfers taken up where they broke.") \
+	X(METRIC_SWEEPS, counter, "larder_sweeps_total", "", "Sweeps of the store for blobs that nothing claims.") \
 	X(METRIC_PUBLISHED, counter, "larder_published_total", "", "Artifacts published.") \
 	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \
 	X(METRIC_UPLOADS_RUNNING, gauge, "larder_uploads_running", "", "Uploads running now.") \

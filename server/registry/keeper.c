@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/keeper.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -99,7 +100,37 @@ static bool no_draft_is_claimed(void *context, const char *draft)
 	return false;
 }
 
-bool keeper_sweep(struct keeper *keeper, struct err *err)
+bool keeper_sweep_drafts(struct keeper *keeper, struct err *err)
 {
 	return blobs_sweep_drafts(keeper->blobs, no_draft_is_claimed, NULL, err);
+}
+
+struct sweep {
+	struct keeper *keeper;
+	const _Atomic bool *stop;
+};
+
+/* Under the keeper's lock for one blob at a time, so that none is taken for unclaimed between its rename and
+ * its row. */
+static bool sweep_blob(void *context, const struct digest *digest, int64_t size_bytes)
+{
+	struct sweep *sweep = context;
+	struct keeper *keeper = sweep->keeper;
+	struct err err;
+	bool claimed = true;
+	LOCKED(&keeper->mutex);
+
+	(void)size_bytes;
+	if (catalog_claims_blob(keeper->catalog, digest, &claimed, &err) && !claimed) {
+		remove_orphan(keeper, digest);
+		log_event(LOG_LEVEL_INFO, "removed a blob that nothing claims", "sha256", digest->hex, NULL);
+	}
+	return !atomic_load(sweep->stop);
+}
+
+bool keeper_sweep_blobs(struct keeper *keeper, const _Atomic bool *stop, struct err *err)
+{
+	struct sweep sweep = {keeper, stop};
+
+	return blobs_each(keeper->blobs, sweep_blob, &sweep, err);
 }

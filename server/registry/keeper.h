@@ -34,6 +34,9 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char *who, struct err *err);
 
 /* At start-up, before anything else uses the stores: drafts that no row claims are swept. */
-bool keeper_sweep(struct keeper *keeper, struct err *err);
+bool keeper_sweep_drafts(struct keeper *keeper, struct err *err);
+
+/* Removes every blob that no row claims, one at a time while the daemon serves, until stop is set. */
+bool keeper_sweep_blobs(struct keeper *keeper, const _Atomic bool *stop, struct err *err);
 
 #endif

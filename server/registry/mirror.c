@@ -168,24 +168,37 @@ static void await_turn(struct mirror *mirror)
 	mirror->active++;
 }
 
-/* Takes a fill out of the list and frees it: whoever asks from now on finds what it has left in the catalog.
- */
-static void end_running(struct running *fill, bool was_active)
+static void take_from_list(struct mirror *mirror, const struct running *fill)
 {
-	struct mirror *mirror = fill->mirror;
 	struct running **link = &mirror->fills;
-
-	spool_release(fill->spool);
-	free(fill->cdn_loop);
-	metric_add(METRIC_FILLS_RUNNING, -1);
 	LOCKED(&mirror->mutex);
+
 	while (*link != fill)
 		link = &(*link)->next;
 	*link = fill->next;
+}
+
+static void count_ended(struct mirror *mirror)
+{
+	LOCKED(&mirror->mutex);
+
 	mirror->fill_count--;
-	mirror->active -= was_active;
+	mirror->active--;
 	(void)pthread_cond_broadcast(&mirror->changed);
+}
+
+/* Out of the list first: from then on nobody can join, and whoever asks finds what the fill has left in the
+ * catalog. */
+static void end_running(struct running *fill)
+{
+	struct mirror *mirror = fill->mirror;
+
+	take_from_list(mirror, fill);
+	spool_release(fill->spool);
+	free(fill->cdn_loop);
 	free(fill);
+	metric_add(METRIC_FILLS_RUNNING, -1);
+	count_ended(mirror);
 }
 
 static void *run_fill(void *argument)
@@ -195,7 +208,7 @@ static void *run_fill(void *argument)
 
 	await_turn(mirror);
 	fill_run(&mirror->tools, &fill->name, fill->spool, fill->cdn_loop, &mirror->stop);
-	end_running(fill, true);
+	end_running(fill);
 	return NULL;
 }
 

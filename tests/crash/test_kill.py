@@ -20,6 +20,7 @@ ROUNDS = 12
 def assert_consistent(larder, contents, complete=()):
     """Each path is served wholly or unknown (those of `complete` served), and the store holds what the catalog claims and
     nothing else. The daemon must be started with no upstream that has them."""
+    larder.wait_for("larder_sweeps_total", 1)
     claimed = set()
     for path, content in contents.items():
         reply = larder.get("/api/v1/modules" + path)

@@ -34,6 +34,7 @@ def test_metrics_count(upstream, mirror):
     mirror.get("/acme/absent/1.tar.gz")
     mirror.get("/acme/absent/1.tar.gz")
     mirror.get("/acme/../x")
+    mirror.wait_for_idle()
     metrics = mirror.metrics()
     expected = {
         'larder_artifact_requests_total{result="hit"}': 2,

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/janitor.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "server/metrics.h"
+
+struct janitor {
+	struct keeper *keeper;
+	pthread_t thread;
+	atomic_bool stop;
+};
+
+static void *run(void *argument)
+{
+	struct janitor *janitor = argument;
+	struct err err;
+
+	if (!keeper_sweep_blobs(janitor->keeper, &janitor->stop, &err))
+		log_event(LOG_LEVEL_WARN, "the store could not be swept", "why", err.text, NULL);
+	metric_add(METRIC_SWEEPS, 1);
+	return NULL;
+}
+
+bool janitor_create(struct keeper *keeper, struct janitor **out, struct err *err)
+{
+	struct janitor *janitor = mem_zero(1, sizeof *janitor);
+	int failure;
+
+	janitor->keeper = keeper;
+	failure = pthread_create(&janitor->thread, NULL, run, janitor);
+	if (failure != 0) {
+		free(janitor);
+		return err_errno(err, failure, "start a thread to clean up with");
+	}
+	*out = janitor;
+	return true;
+}
+
+void janitor_destroy(struct janitor *janitor)
+{
+	if (!janitor)
+		return;
+	atomic_store(&janitor->stop, true);
+	(void)pthread_join(janitor->thread, NULL);
+	free(janitor);
+}
