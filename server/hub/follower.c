@@ -11,6 +11,7 @@
 
 struct follower {
 	struct follower_plan plan;
+	char *member; /* what plan.member points to */
 	struct spool *spool;
 };
 
@@ -20,6 +21,7 @@ static void destroy(void *object)
 
 	metric_add(METRIC_FILL_WAITERS, -1);
 	spool_release(follower->spool);
+	free(follower->member);
 	free(follower);
 }
 
@@ -56,6 +58,14 @@ static bool ready(void *object, struct waiter *waiter)
 
 static const struct feed_ops feed;
 
+static void refuse(const struct follower_plan *plan, const struct err *err, struct reply *reply)
+{
+	if (plan->fail)
+		plan->fail(plan, err, reply);
+	else
+		problem_reply(reply, err);
+}
+
 static void resume(void *object, const struct request *request, struct reply *reply)
 {
 	struct follower *follower = object;
@@ -63,16 +73,15 @@ static void resume(void *object, const struct request *request, struct reply *re
 
 	(void)spool_await(follower->spool, &seen, NULL);
 	if (seen.state == SPOOL_REFUSED) {
-		problem_reply(reply, &seen.err);
+		refuse(&follower->plan, &seen.err, reply);
 		destroy(follower);
 	} else if (seen.state == SPOOL_KEPT) {
-		follower->plan.serve(follower->plan.services, request, &follower->plan.name,
-			follower->plan.cache_status, reply);
+		follower->plan.serve(&follower->plan, request, reply);
 		destroy(follower);
 	} else {
 		reply_stream(reply, 200, formats[follower->plan.name.format].media_type, &feed, follower);
 		reply_header(reply, "Cache-Status", follower->plan.cache_status);
-		follower->plan.begin(follower->plan.services, &follower->plan.name, reply);
+		follower->plan.begin(&follower->plan, reply);
 		(void)strcpy(reply->note, "miss");
 	}
 }
@@ -120,6 +129,8 @@ void follower_reply(struct reply *reply, const struct follower_plan *plan, struc
 
 	metric_add(METRIC_FILL_WAITERS, 1);
 	follower->plan = *plan;
+	follower->member = mem_dup(plan->member);
+	follower->plan.member = follower->member;
 	follower->spool = spool;
 	reply_later(reply, &later, follower);
 }

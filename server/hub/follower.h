@@ -12,16 +12,20 @@
 #include "server/module/name.h"
 #include "server/store/spool.h"
 
+struct services;
+
 struct follower_plan {
-	void *services;
+	const struct services *services;
 	struct name name;
+	const char *member;       /* the file of the archive that is asked for, or NULL; copied */
 	const char *cache_status; /* a constant for the answer's header */
 	bool whole; /* wait for the end: HTTP/1.0 clients, and ranges of what is not there yet */
 	/* Answers from the blob once the fill has been kept. */
-	void (*serve)(void *services, const struct request *request, const struct name *name,
-		const char *cache_status, struct reply *reply);
-	/* Is told that an answer begins to be streamed, and adds its headers. */
-	void (*begin)(void *services, const struct name *name, struct reply *reply);
+	void (*serve)(const struct follower_plan *plan, const struct request *request, struct reply *reply);
+	/* Is told that an answer begins to be streamed, and adds its headers. Never with whole. */
+	void (*begin)(const struct follower_plan *plan, struct reply *reply);
+	/* Answers with what the fill failed with. NULL: as problems are. */
+	void (*fail)(const struct follower_plan *plan, const struct err *err, struct reply *reply);
 };
 
 /* Makes the reply follow the spool, of which it takes over the reference. */
