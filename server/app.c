@@ -18,6 +18,7 @@
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/routes.h"
+#include "server/store/members.h"
 
 enum { UPLOADS_MAX = 64 };
 
@@ -64,10 +65,14 @@ static bool open_stores(struct app *app, struct err *err)
 {
 	const char *data_dir = app->config->storage.data_dir;
 	struct services *services = &app->services;
+	const struct members_limits unpacking = {app->config->publish.max_unpacked_bytes,
+		app->config->publish.max_members, app->config->publish.max_ratio,
+		app->config->storage.keep_free_bytes};
 
 	if (!lock_data_dir(data_dir, &app->lock_fd, err) ||
 		!catalog_open(data_dir, &services->catalog, err) ||
-		!blobs_open(data_dir, &services->blobs, err))
+		!blobs_open(data_dir, &services->blobs, err) ||
+		!members_open(data_dir, &unpacking, &services->members, err))
 		return false;
 	app->keeper = keeper_create(services->catalog, services->blobs);
 	return keeper_sweep_drafts(app->keeper, err);
@@ -191,6 +196,7 @@ void app_close(struct app *app)
 	ledger_destroy(app->ledger);
 	access_destroy(app->services.access);
 	keeper_destroy(app->keeper);
+	members_close(app->services.members);
 	blobs_close(app->services.blobs);
 	catalog_close(app->services.catalog);
 	own_close(&app->lock_fd);

@@ -15,6 +15,8 @@ static void get_hub_url(void *services, struct request *request, struct reply *r
 		problem_reply(reply, &err);
 	else if (words.wanted == WANTED_DESCRIPTION)
 		api_describe(services, request, &words.name, reply);
+	else if (words.wanted == WANTED_MEMBER)
+		hub_member(services, request, &words, reply);
 	else
 		hub_download(services, request, &words, reply);
 }

@@ -10,6 +10,9 @@
 /* GET and HEAD of an artifact: download.c. */
 void hub_download(void *services, struct request *request, const struct words *words, struct reply *reply);
 
+/* GET and HEAD of one file of a TF.js archive: member.c. */
+void hub_member(void *services, struct request *request, const struct words *words, struct reply *reply);
+
 /* PUT of an artifact or its documentation: publish.c. */
 extern const struct upload_ops hub_upload;
 void hub_publish(void *services, struct request *request, struct reply *reply);

@@ -10,6 +10,7 @@ struct access;
 struct blobs;
 struct catalog;
 struct config;
+struct members;
 struct mirror;
 struct publisher;
 struct registry;
@@ -20,6 +21,7 @@ struct services {
 	int64_t started_at;
 	struct catalog *catalog;
 	struct blobs *blobs;
+	struct members *members;
 	struct access *access;
 	struct registry *registry;
 	struct mirror *mirror;

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/http/problem.h"
+#include "server/hub/follower.h"
+#include "server/hub/hub.h"
+#include "server/hub/representation.h"
+#include "server/registry/registry.h"
+#include "server/registry/services.h"
+#include "server/store/members.h"
+
+static const struct {
+	const char *suffix;
+	const char *media_type;
+} media_types[] = {
+	{".json", "application/json"},
+	{".txt", "text/plain; charset=utf-8"},
+	{".csv", "text/csv; charset=utf-8"},
+	{".md", "text/markdown; charset=utf-8"},
+	{".wasm", "application/wasm"},
+};
+
+static const char *media_type_of(const char *member)
+{
+	const char *dot = strrchr(member, '.');
+
+	for (size_t i = 0; dot && i < sizeof media_types / sizeof *media_types; i++) {
+		if (strcasecmp(dot, media_types[i].suffix) == 0)
+			return media_types[i].media_type;
+	}
+	return "application/octet-stream";
+}
+
+static bool is_model_json(const char *member)
+{
+	const char *slash = strrchr(member, '/');
+
+	return strcmp(slash ? slash + 1 : member, "model.json") == 0;
+}
+
+/* TF.js looks at the status of model.json only: words in any other refusal would become weights (PROTOCOL:
+ * 1.2). */
+static void drop_words(const char *member, struct reply *reply)
+{
+	if (reply->problem != ERR_NONE && !is_model_json(member))
+		reply_empty(reply, reply->status);
+}
+
+static void fail(const struct follower_plan *plan, const struct err *err, struct reply *reply)
+{
+	problem_reply(reply, err);
+	drop_words(plan->member, reply);
+}
+
+/* ---- an archive that is just being unpacked
+ * ------------------------------------------------------------------------------------------ */
+
+struct unpacking_wait {
+	struct follower_plan plan;
+	char *member; /* what plan.member points to */
+	struct unpacking *unpacking;
+};
+
+static void serve_kept(const struct follower_plan *plan, const struct request *request, struct reply *reply);
+
+static void destroy_wait(void *object)
+{
+	struct unpacking_wait *wait = object;
+
+	unpacking_release(wait->unpacking);
+	free(wait->member);
+	free(wait);
+}
+
+static bool is_unpacked(void *object, struct waiter *waiter)
+{
+	struct unpacking_wait *wait = object;
+
+	return !unpacking_await(wait->unpacking, waiter);
+}
+
+static bool leave_wait(void *object, struct waiter *waiter)
+{
+	struct unpacking_wait *wait = object;
+
+	return unpacking_leave(wait->unpacking, waiter);
+}
+
+static void resume(void *object, const struct request *request, struct reply *reply)
+{
+	struct unpacking_wait *wait = object;
+	struct err err;
+
+	if (unpacking_result(wait->unpacking, &err))
+		serve_kept(&wait->plan, request, reply);
+	else
+		fail(&wait->plan, &err, reply);
+	destroy_wait(wait);
+}
+
+static const struct later_ops later = {is_unpacked, leave_wait, resume, destroy_wait};
+
+static void wait_for(const struct follower_plan *plan, struct unpacking *unpacking, struct reply *reply)
+{
+	struct unpacking_wait *wait = mem_zero(1, sizeof *wait);
+
+	wait->plan = *plan;
+	wait->member = mem_dup(plan->member);
+	wait->plan.member = wait->member;
+	wait->unpacking = unpacking;
+	reply_later(reply, &later, wait);
+}
+
+/* ---- an archive that is here
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void serve_file(const struct follower_plan *plan, const struct request *request,
+	const struct artifact *artifact, struct member_file *file, struct reply *reply)
+{
+	struct digest path = digest_of(plan->member, strlen(plan->member));
+	char etag[160];
+	const struct representation representation = {
+		.fd = &file->fd,
+		.size_bytes = file->size_bytes,
+		.modified_at = artifact->created_at,
+		.etag = etag,
+		.media_type = media_type_of(plan->member),
+	};
+
+	/* Paths may have any characters, entity tags may not. */
+	(void)snprintf(etag, sizeof etag, "\"sha256:%s/%s\"", artifact->checksums.sha256.hex, path.hex);
+	(void)representation_reply(plan->services, request, &representation, plan->cache_status, reply);
+	drop_words(plan->member, reply);
+	/* One client that loads the model asks for this once, however many shards there are. */
+	if (request->method == METHOD_GET && reply->kind == REPLY_FILE && reply->offset == 0 &&
+		is_model_json(plan->member))
+		registry_count_download(plan->services->registry, &artifact->name);
+}
+
+static void serve_holding(const struct follower_plan *plan, const struct request *request,
+	const struct holding *holding, struct reply *reply)
+{
+	const struct artifact *artifact = &holding->artifact;
+	AUTO_MEMBER_FILE struct member_file file = {.fd = -1};
+	struct err err;
+
+	if (!members_read(plan->services->members, &artifact->checksums.sha256, holding->fd, plan->member,
+		    &file, &err))
+		fail(plan, &err, reply);
+	else if (file.unpacking)
+		wait_for(plan, TAKE(file.unpacking), reply);
+	else
+		serve_file(plan, request, artifact, &file, reply);
+}
+
+/* After a fill, or when somebody else has unpacked it: the blob is here by now. */
+static void serve_kept(const struct follower_plan *plan, const struct request *request, struct reply *reply)
+{
+	AUTO_HOLDING struct holding holding = {.fd = -1};
+	struct err err;
+
+	if (representation_open_kept(plan->services, &plan->name, &holding, &err))
+		serve_holding(plan, request, &holding, reply);
+	else
+		fail(plan, &err, reply);
+}
+
+/* ---- GET and HEAD
+ * ------------------------------------------------------------------------------------------------- */
+
+static void get_member(struct follower_plan *plan, const struct request *request, struct reply *reply)
+{
+	AUTO_HOLDING struct holding holding = {.fd = -1};
+	struct err err;
+
+	if (!registry_open(plan->services->registry, &plan->name, request_header(request, "CDN-Loop"),
+		    &holding, &err))
+		return fail(plan, &err, reply);
+	if (!holding.spool)
+		return serve_holding(plan, request, &holding, reply);
+	plan->cache_status = holding.collapsed ? cache_status_collapsed : cache_status_stored;
+	follower_reply(reply, plan, TAKE(holding.spool));
+}
+
+/* What upstream tells of an archive says nothing about the size of its files, nor whether this one is there.
+ */
+static void head_member(const struct follower_plan *plan, const struct request *request, struct reply *reply)
+{
+	AUTO_HOLDING struct holding holding = {.fd = -1};
+	int64_t size_bytes;
+	struct err err;
+	bool found;
+
+	if (!registry_look(plan->services->registry, &plan->name, request_header(request, "CDN-Loop"),
+		    &holding, &found, &size_bytes, &err))
+		return fail(plan, &err, reply);
+	if (found)
+		return serve_holding(plan, request, &holding, reply);
+	reply_empty(reply, 200);
+	reply_header(reply, "Content-Type", media_type_of(plan->member));
+	reply_header(reply, "Cache-Status", "larder; fwd=miss");
+	reply_header(reply, "Accept-Ranges", "bytes");
+}
+
+void hub_member(void *context, struct request *request, const struct words *words, struct reply *reply)
+{
+	struct follower_plan plan = {
+		.services = context,
+		.name = words->name,
+		.member = words->member,
+		.cache_status = cache_status_hit,
+		.whole = true,
+		.serve = serve_kept,
+		.fail = fail,
+	};
+
+	if (request->method == METHOD_HEAD)
+		head_member(&plan, request, reply);
+	else
+		get_member(&plan, request, reply);
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/members.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/mem.h"
+#include "server/store/unpack.h"
+
+struct members {
+	pthread_mutex_t mutex; /* guards running, and of each unpacking all but digest and members */
+	int data_fd;           /* data_dir: "unpacked" itself may go and come back */
+	struct unpack_limits limits;
+	struct unpacking *running;
+};
+
+struct unpacking {
+	struct members *members;
+	struct digest digest;
+	struct unpacking *next; /* in members->running */
+	struct waiter *waiters;
+	unsigned references;
+	bool over;
+	bool failed;
+	struct err err;
+};
+
+/* "unpacked/ab12…", and with a suffix where it is being made. */
+struct folder_path {
+	char text[88];
+};
+
+static struct folder_path path_of(const struct digest *digest, const char *suffix)
+{
+	struct folder_path path;
+
+	(void)snprintf(path.text, sizeof path.text, "unpacked/%s%s", digest->hex, suffix);
+	return path;
+}
+
+static bool make_root(struct members *members, struct err *err)
+{
+	if (mkdirat(members->data_fd, "unpacked", 0750) < 0 && errno != EEXIST)
+		return err_errno(err, errno, "create folder unpacked");
+	return true;
+}
+
+static void own_dir(DIR **folder)
+{
+	if (*folder)
+		(void)closedir(*folder);
+}
+
+/* NULL where the folder is not there: errno says why. */
+static DIR *list(int parent, const char *name)
+{
+	AUTO_FD int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+
+	if (folder)
+		(void)TAKE_FD(fd);
+	return folder;
+}
+
+/* Folders here are flat. One that others remove at the same time is no failure. */
+static bool remove_folder(int parent, const char *name, struct err *err)
+{
+	AUTO(own_dir) DIR *folder = list(parent, name);
+
+	if (!folder)
+		return errno == ENOENT || err_errno(err, errno, "list folder %s", name);
+	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(dirfd(folder), entry->d_name, 0) < 0 && errno != ENOENT)
+			return err_errno(err, errno, "remove %s/%s", name, entry->d_name);
+	}
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_errno(err, errno, "remove folder %s", name);
+	return true;
+}
+
+/* ---- opening and sweeping ---- */
+
+static bool is_kept(const char *name, bool (*keep)(void *context, const struct digest *digest), void *context)
+{
+	struct digest digest;
+
+	/* Half-made folders carry a suffix, so that they are no digests. */
+	return digest_parse(name, &digest) && keep(context, &digest);
+}
+
+static bool sweep(struct members *members, bool half_made,
+	bool (*keep)(void *context, const struct digest *digest), void *context, struct err *err)
+{
+	AUTO(own_dir) DIR *root = list(members->data_fd, "unpacked");
+	struct digest digest;
+
+	if (!root)
+		return errno == ENOENT || err_errno(err, errno, "list folder unpacked");
+	for (struct dirent *entry = readdir(root); entry; entry = readdir(root)) {
+		if (entry->d_name[0] == '.' || digest_parse(entry->d_name, &digest) == half_made)
+			continue;
+		if (!half_made && is_kept(entry->d_name, keep, context))
+			continue;
+		if (!remove_folder(dirfd(root), entry->d_name, err))
+			return false;
+	}
+	return true;
+}
+
+bool members_sweep(struct members *members, bool (*keep)(void *context, const struct digest *digest),
+	void *context, struct err *err)
+{
+	return sweep(members, false, keep, context, err);
+}
+
+bool members_remove(struct members *members, const struct digest *digest, struct err *err)
+{
+	return remove_folder(members->data_fd, path_of(digest, "").text, err);
+}
+
+bool members_open(
+	const char *data_dir, const struct members_limits *limits, struct members **out, struct err *err)
+{
+	struct members *members = mem_zero(1, sizeof *members);
+
+	(void)pthread_mutex_init(&members->mutex, NULL);
+	members->limits = (struct unpack_limits){{limits->max_unpacked_bytes, limits->max_ratio},
+		limits->max_members, limits->keep_free_bytes};
+	members->data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (members->data_fd < 0)
+		(void)err_errno(err, errno, "open folder %s", data_dir);
+	if (members->data_fd < 0 || !make_root(members, err) || !sweep(members, true, NULL, NULL, err)) {
+		members_close(members);
+		return false;
+	}
+	*out = members;
+	return true;
+}
+
+void members_close(struct members *members)
+{
+	if (!members)
+		return;
+	own_close(&members->data_fd);
+	(void)pthread_mutex_destroy(&members->mutex);
+	free(members);
+}
+
+/* ---- what is there ---- */
+
+enum lookup { LOOKUP_FOUND, LOOKUP_NO_SUCH_MEMBER, LOOKUP_NOT_UNPACKED, LOOKUP_FAILED };
+
+/* Whether a folder lost files since it was made, as one that is just being removed by hand. */
+static bool is_damaged(int folder_fd)
+{
+	AUTO(own_dir) DIR *folder = list(folder_fd, ".");
+	int64_t files = -1; /* the record of their number is one more entry */
+	int64_t recorded;
+
+	if (!folder || !unpack_read_count(folder_fd, &recorded))
+		return true;
+	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
+		files += entry->d_name[0] != '.';
+	return files != recorded;
+}
+
+static enum lookup look_up(struct members *members, const struct digest *digest, const char *path,
+	struct member_file *out, struct err *err)
+{
+	struct folder_path folder_path = path_of(digest, "");
+	AUTO_FD int folder =
+		openat(members->data_fd, folder_path.text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_FD int fd = -1;
+	struct stat status;
+
+	if (folder < 0 && errno == ENOENT)
+		return LOOKUP_NOT_UNPACKED;
+	if (folder >= 0)
+		fd = openat(folder, unpack_name(path).text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder >= 0 && fd < 0 && errno == ENOENT)
+		return is_damaged(folder) ? LOOKUP_NOT_UNPACKED : LOOKUP_NO_SUCH_MEMBER;
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		(void)err_errno(err, errno, "open %s", folder_path.text);
+		return LOOKUP_FAILED;
+	}
+	*out = (struct member_file){.fd = TAKE_FD(fd), .size_bytes = status.st_size};
+	return LOOKUP_FOUND;
+}
+
+static bool no_such_member(const char *path, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "the archive has no file \"%.160s\"", path);
+}
+
+/* ---- unpacking ---- */
+
+static bool keep_none(void *context, const struct digest *digest)
+{
+	(void)context;
+	(void)digest;
+	return false;
+}
+
+static bool unpack_into(struct members *members, const struct digest *digest, int archive_fd,
+	const char *name, struct err *err)
+{
+	AUTO_FD int folder = -1;
+
+	if (!remove_folder(members->data_fd, name, err))
+		return false;
+	if (mkdirat(members->data_fd, name, 0750) < 0)
+		return err_errno(err, errno, "create folder %s", name);
+	folder = openat(members->data_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0)
+		return err_errno(err, errno, "open folder %s", name);
+	return unpack_archive(archive_fd, folder, &members->limits, err) ||
+	       err_prefix(err, "unpack %.12s: ", digest->hex);
+}
+
+static bool unpack_and_name(
+	struct members *members, const struct digest *digest, int archive_fd, struct err *err)
+{
+	struct folder_path draft = path_of(digest, ".new");
+	struct folder_path folder = path_of(digest, "");
+	struct err ignored;
+
+	if (!make_root(members, err))
+		return false;
+	if (!unpack_into(members, digest, archive_fd, draft.text, err)) {
+		(void)remove_folder(members->data_fd, draft.text, &ignored);
+		return false;
+	}
+	if (!remove_folder(members->data_fd, folder.text, err))
+		return false;
+	if (renameat(members->data_fd, draft.text, members->data_fd, folder.text) < 0)
+		return err_errno(err, errno, "name folder %s", folder.text);
+	return true;
+}
+
+/* What is unpacked of other archives makes room where there is none. */
+static bool unpack(struct members *members, const struct digest *digest, int archive_fd, struct err *err)
+{
+	struct err ignored;
+
+	if (unpack_and_name(members, digest, archive_fd, err))
+		return true;
+	return err->code == ERR_NO_SPACE && members_sweep(members, keep_none, NULL, &ignored) &&
+	       unpack_and_name(members, digest, archive_fd, err);
+}
+
+/* The unpacking of this archive; *joined where another thread is at it. The caller owns a reference. */
+static struct unpacking *join_or_begin(struct members *members, const struct digest *digest, bool *joined)
+{
+	LOCKED(&members->mutex);
+	struct unpacking *unpacking = members->running;
+
+	while (unpacking && !digest_equal(&unpacking->digest, digest))
+		unpacking = unpacking->next;
+	*joined = unpacking;
+	if (!unpacking) {
+		unpacking = mem_zero(1, sizeof *unpacking);
+		unpacking->members = members;
+		unpacking->digest = *digest;
+		unpacking->next = members->running;
+		members->running = unpacking;
+	}
+	unpacking->references++;
+	return unpacking;
+}
+
+static void end(struct unpacking *unpacking, const struct err *why)
+{
+	struct members *members = unpacking->members;
+	struct waiter *waiters;
+
+	{
+		LOCKED(&members->mutex);
+		struct unpacking **link = &members->running;
+
+		while (*link != unpacking)
+			link = &(*link)->next;
+		*link = unpacking->next;
+		unpacking->over = true;
+		unpacking->failed = why;
+		if (why)
+			unpacking->err = *why;
+		waiters = TAKE(unpacking->waiters);
+	}
+	waiter_wake_all(waiters);
+}
+
+/* As the one who unpacks. Another may have ended between the first look and the beginning. */
+static enum lookup look_up_unpacking(struct unpacking *unpacking, int archive_fd, const char *path,
+	struct member_file *out, struct err *err)
+{
+	struct members *members = unpacking->members;
+	enum lookup lookup = look_up(members, &unpacking->digest, path, out, err);
+
+	if (lookup == LOOKUP_NOT_UNPACKED) {
+		lookup = LOOKUP_FAILED;
+		if (unpack(members, &unpacking->digest, archive_fd, err))
+			lookup = look_up(members, &unpacking->digest, path, out, err);
+	}
+	end(unpacking, lookup == LOOKUP_FAILED ? err : NULL);
+	return lookup;
+}
+
+bool members_read(struct members *members, const struct digest *digest, int archive_fd, const char *path,
+	struct member_file *out, struct err *err)
+{
+	enum lookup lookup = look_up(members, digest, path, out, err);
+
+	if (lookup == LOOKUP_NOT_UNPACKED) {
+		bool joined;
+		AUTO(own_unpacking) struct unpacking *unpacking = join_or_begin(members, digest, &joined);
+
+		if (joined) {
+			*out = (struct member_file){.fd = -1, .unpacking = TAKE(unpacking)};
+			return true;
+		}
+		lookup = look_up_unpacking(unpacking, archive_fd, path, out, err);
+	}
+	if (lookup == LOOKUP_NO_SUCH_MEMBER)
+		return no_such_member(path, err);
+	if (lookup == LOOKUP_NOT_UNPACKED)
+		return err_set(err, ERR_BUSY, "the unpacked archive was removed at once; try again");
+	return lookup == LOOKUP_FOUND;
+}
+
+void member_file_finish(struct member_file *file)
+{
+	own_close(&file->fd);
+	unpacking_release(file->unpacking);
+	*file = (struct member_file){.fd = -1};
+}
+
+bool unpacking_await(struct unpacking *unpacking, struct waiter *waiter)
+{
+	LOCKED(&unpacking->members->mutex);
+
+	if (unpacking->over)
+		return false;
+	waiter_join(&unpacking->waiters, waiter);
+	return true;
+}
+
+bool unpacking_leave(struct unpacking *unpacking, struct waiter *waiter)
+{
+	LOCKED(&unpacking->members->mutex);
+
+	return waiter_leave(&unpacking->waiters, waiter);
+}
+
+bool unpacking_result(struct unpacking *unpacking, struct err *err)
+{
+	LOCKED(&unpacking->members->mutex);
+
+	if (unpacking->failed)
+		*err = unpacking->err;
+	return !unpacking->failed;
+}
+
+void unpacking_release(struct unpacking *unpacking)
+{
+	bool last;
+
+	if (!unpacking)
+		return;
+	{
+		LOCKED(&unpacking->members->mutex);
+		last = --unpacking->references == 0;
+	}
+	if (last)
+		free(unpacking);
+}

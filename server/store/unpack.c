@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/unpack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "common/digest.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/module/guess.h"
+#include "server/module/membername.h"
+
+static const char count_name[] = "files";
+
+AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
+
+struct unpack_name unpack_name(const char *path)
+{
+	struct digest digest = digest_of(path, strlen(path));
+	struct unpack_name name;
+
+	memcpy(name.text, digest.hex, sizeof name.text);
+	return name;
+}
+
+static bool check_room(int folder_fd, int64_t needed, int64_t keep_free, struct err *err)
+{
+	struct statvfs status;
+	int64_t room;
+
+	if (fstatvfs(folder_fd, &status) < 0)
+		return err_errno(err, errno, "ask for the free space");
+	room = (int64_t)status.f_bavail * (int64_t)status.f_frsize - keep_free;
+	return needed <= room ||
+	       err_set(err, ERR_NO_SPACE, "there is no room for %s more beside the %s that stay free",
+		       number_size(needed).text, number_size(keep_free).text);
+}
+
+static bool create_file(int folder_fd, const char *name, int *out_fd, struct err *err)
+{
+	*out_fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0440);
+	return *out_fd >= 0 || err_errno(err, errno, "create file %s", name);
+}
+
+static bool sync_file(int fd, const char *name, struct err *err)
+{
+	return fsync(fd) == 0 || err_errno(err, errno, "make file %s durable", name);
+}
+
+static bool write_content(struct stream *content, int fd, struct err *err)
+{
+	const uint8_t *data;
+	size_t length;
+	int64_t offset = 0;
+
+	do {
+		if (!stream_next(content, &data, &length, err) ||
+			!file_write_at(fd, data, length, offset, err))
+			return false;
+		offset += (int64_t)length;
+	} while (length > 0);
+	return true;
+}
+
+static bool write_member(struct archive *archive, const struct member *member, int folder_fd, struct err *err)
+{
+	char path[ARCHIVE_NAME_MAX + 1];
+	struct unpack_name name;
+	AUTO_FD int fd = -1;
+
+	membername_normalise(member->name, path);
+	name = unpack_name(path);
+	return create_file(folder_fd, name.text, &fd, err) &&
+	       write_content(archive_content(archive), fd, err) && sync_file(fd, name.text, err);
+}
+
+static bool write_count(int folder_fd, int64_t count, struct err *err)
+{
+	AUTO_FD int fd = -1;
+	char text[24];
+	int length = snprintf(text, sizeof text, "%" PRId64, count);
+
+	return create_file(folder_fd, count_name, &fd, err) &&
+	       file_write_at(fd, text, (size_t)length, 0, err) && sync_file(fd, count_name, err);
+}
+
+static bool write_members(
+	struct archive *archive, int folder_fd, const struct unpack_limits *limits, struct err *err)
+{
+	AUTO_FREE struct member *member = mem_zero(1, sizeof *member);
+	int64_t count = 0;
+	bool found;
+
+	for (;;) {
+		if (!archive_next(archive, member, &found, err))
+			return false;
+		if (!found)
+			return write_count(folder_fd, count, err) && file_sync_folder(folder_fd, err);
+		if (member->kind != MEMBER_FILE)
+			continue;
+		if (limits->max_files > 0 && count >= limits->max_files)
+			return err_set(
+				err, ERR_INTERNAL, "it has more than %" PRId64 " files", limits->max_files);
+		if (!check_room(folder_fd, member->size_bytes, limits->keep_free_bytes, err) ||
+			!write_member(archive, member, folder_fd, err))
+			return false;
+		count++;
+	}
+}
+
+bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *limits, struct err *err)
+{
+	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
+	AUTO(own_archive)
+	struct archive *archive = archive_create(file_stream_init(file, archive_fd), &limits->archive);
+
+	if (write_members(archive, folder_fd, limits, err))
+		return true;
+	/* It was whole when it was kept: neither the client's nor the publisher's fault. */
+	if (err->code != ERR_NO_SPACE)
+		err->code = ERR_INTERNAL;
+	return false;
+}
+
+bool unpack_read_count(int folder_fd, int64_t *out)
+{
+	AUTO_FD int fd = openat(folder_fd, count_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char text[24] = "";
+	struct err err;
+	size_t length;
+
+	return fd >= 0 && file_read_at(fd, text, sizeof text - 1, 0, &length, &err) &&
+	       number_parse(text, out);
+}
