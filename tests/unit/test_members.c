@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/stat.h>
+
+#include "common/file.h"
+#include "common/own.h"
+#include "server/store/members.h"
+#include "tests/unit/tar_writer.h"
+
+enum { READERS = 8, BIG = 1 << 20 };
+
+static const struct members_limits no_limits;
+
+struct place {
+	char folder[32];
+	struct members *members;
+	int archive_fd;
+	struct digest digest;
+};
+
+static void reopen(struct place *place, const struct members_limits *limits)
+{
+	struct err err = {0};
+
+	members_close(TAKE(place->members));
+	if (!members_open(place->folder, limits, &place->members, &err))
+		fail_msg("%s", err.text);
+}
+
+static int set_up(void **state)
+{
+	struct place *place = mem_zero(1, sizeof *place);
+
+	(void)snprintf(place->folder, sizeof place->folder, "/tmp/larder-test.XXXXXX");
+	assert_non_null(mkdtemp(place->folder));
+	place->archive_fd = -1;
+	reopen(place, &no_limits);
+	*state = place;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct place *place = *state;
+	AUTO_FREE char *command = mem_printf("rm -rf '%s'", place->folder);
+
+	members_close(place->members);
+	own_close(&place->archive_fd);
+	assert_int_equal(system(command), 0);
+	free(place);
+	return 0;
+}
+
+/* Puts the bytes where a blob would be. */
+static void put_archive(struct place *place, const struct buffer *bytes)
+{
+	AUTO_FREE char *path = mem_printf("%s/archive", place->folder);
+	struct err err = {0};
+
+	own_close(&place->archive_fd);
+	place->archive_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(place->archive_fd >= 0);
+	assert_true(file_write_at(place->archive_fd, bytes->data, bytes->length, 0, &err));
+	place->digest = digest_of(bytes->data, bytes->length);
+}
+
+struct entry {
+	const char *name; /* as in the archive */
+	const char *path; /* as it is asked for */
+	const char *content;
+};
+
+static const struct entry entries[] = {
+	{"./model.json", "model.json", "{}"},
+	{"group1-shard1of1.bin", "group1-shard1of1.bin", "weights"},
+	{"assets/words.txt", "assets/words.txt", "a\nb\n"},
+	{"assets/Words.txt", "assets/Words.txt", "other words"},
+	{"empty.bin", "empty.bin", ""},
+	{"files", "files", "named as the record of their number"},
+	{"../../outside", "../../outside", "never followed"},
+	{"/tmp/absolute", "tmp/absolute", "never followed either"},
+};
+enum { ENTRIES = sizeof entries / sizeof *entries };
+
+static void make_archive(struct buffer *out)
+{
+	AUTO_BUFFER struct buffer tar = {0};
+
+	(void)tar_folder(&tar, "./");
+	(void)tar_folder(&tar, "assets/");
+	for (size_t i = 0; i < ENTRIES; i++)
+		(void)tar_member_bytes(
+			&tar, entries[i].name, '0', entries[i].content, strlen(entries[i].content));
+	tar_end(&tar);
+	gzip_bytes(tar.data, tar.length, out);
+}
+
+static void put_entries(struct place *place)
+{
+	AUTO_BUFFER struct buffer archive = {0};
+
+	make_archive(&archive);
+	put_archive(place, &archive);
+}
+
+static bool read_member(struct place *place, const char *path, struct member_file *out, struct err *err)
+{
+	return members_read(place->members, &place->digest, place->archive_fd, path, out, err);
+}
+
+static void assert_entry(struct place *place, const struct entry *entry)
+{
+	AUTO_MEMBER_FILE struct member_file file = {.fd = -1};
+	char content[64] = "";
+	struct err err = {0};
+	size_t length;
+
+	if (!read_member(place, entry->path, &file, &err))
+		fail_msg("%s: %s", entry->path, err.text);
+	assert_null(file.unpacking);
+	assert_int_equal(file.size_bytes, strlen(entry->content));
+	assert_true(file_read_at(file.fd, content, sizeof content - 1, 0, &length, &err));
+	assert_string_equal(content, entry->content);
+}
+
+static void assert_all_entries(struct place *place)
+{
+	for (size_t i = 0; i < ENTRIES; i++)
+		assert_entry(place, &entries[i]);
+}
+
+static void assert_refused(struct place *place, const char *path, enum err_code code)
+{
+	AUTO_MEMBER_FILE struct member_file file = {.fd = -1};
+	struct err err = {0};
+
+	assert_false(read_member(place, path, &file, &err));
+	assert_int_equal(err.code, code);
+}
+
+/* How many archives, also half of one, are unpacked. */
+static size_t count_unpacked(const struct place *place)
+{
+	AUTO_FREE char *path = mem_printf("%s/unpacked", place->folder);
+	DIR *folder = opendir(path);
+	size_t count = 0;
+
+	assert_non_null(folder);
+	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
+		count += entry->d_name[0] != '.';
+	(void)closedir(folder);
+	return count;
+}
+
+static void remove_by_hand(const struct place *place, const char *path)
+{
+	AUTO_FREE char *command = mem_printf("rm -rf '%s'/%s", place->folder, path);
+
+	assert_int_equal(system(command), 0);
+}
+
+/* ---- finding files ---- */
+
+static void test_every_file_is_found_by_its_path(void **state)
+{
+	struct place *place = *state;
+
+	put_entries(place);
+	assert_all_entries(place);
+	assert_int_equal(count_unpacked(place), 1);
+	assert_int_equal(access("/tmp/absolute", F_OK), -1);
+}
+
+static void test_other_paths_are_not_found(void **state)
+{
+	static const char *const others[] = {"", "/", "./model.json", "/model.json", "model.json/",
+		"Model.json", "assets", "assets/", "words.txt", "outside", "none", "."};
+	struct place *place = *state;
+
+	put_entries(place);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		assert_refused(place, others[i], ERR_NOT_FOUND);
+	assert_all_entries(place);
+}
+
+/* ---- going and coming back ---- */
+
+static void test_what_was_removed_is_made_again(void **state)
+{
+	static const char *const removals[] = {
+		"unpacked", "unpacked/*", "unpacked/*/*", "unpacked/*/files", "unpacked/*/[0-7]*"};
+	struct place *place = *state;
+
+	put_entries(place);
+	for (size_t i = 0; i < sizeof removals / sizeof *removals; i++) {
+		assert_all_entries(place);
+		remove_by_hand(place, removals[i]);
+	}
+	assert_all_entries(place);
+}
+
+static void test_remove(void **state)
+{
+	struct place *place = *state;
+	struct err err = {0};
+
+	put_entries(place);
+	assert_all_entries(place);
+	assert_true(members_remove(place->members, &place->digest, &err));
+	assert_int_equal(count_unpacked(place), 0);
+	assert_true(members_remove(place->members, &place->digest, &err));
+}
+
+static bool is_digest(void *context, const struct digest *digest)
+{
+	return digest_equal(context, digest);
+}
+
+static void test_a_sweep_keeps_what_it_is_told_to(void **state)
+{
+	struct place *place = *state;
+	struct digest other = digest_of("other", 5);
+	struct err err = {0};
+
+	put_entries(place);
+	assert_all_entries(place);
+	assert_true(members_sweep(place->members, is_digest, &place->digest, &err));
+	assert_int_equal(count_unpacked(place), 1);
+	assert_true(members_sweep(place->members, is_digest, &other, &err));
+	assert_int_equal(count_unpacked(place), 0);
+	remove_by_hand(place, "unpacked");
+	assert_true(members_sweep(place->members, is_digest, &other, &err));
+}
+
+static void test_opening_sweeps_what_is_half_made(void **state)
+{
+	struct place *place = *state;
+	AUTO_FREE char *command =
+		mem_printf("cd '%s/unpacked' && mkdir %064d.new && touch %064d.new/x", place->folder, 0, 0);
+
+	put_entries(place);
+	assert_all_entries(place);
+	assert_int_equal(system(command), 0);
+	reopen(place, &no_limits);
+	assert_int_equal(count_unpacked(place), 1);
+	assert_all_entries(place);
+}
+
+/* ---- limits and damage ---- */
+
+static void test_limits(void **state)
+{
+	static const struct {
+		struct members_limits limits;
+		enum err_code code;
+	} rows[] = {
+		{{.max_members = ENTRIES - 1}, ERR_INTERNAL},
+		{{.max_unpacked_bytes = 2048}, ERR_INTERNAL},
+		{{.keep_free_bytes = INT64_MAX}, ERR_NO_SPACE},
+	};
+	struct place *place = *state;
+
+	put_entries(place);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		reopen(place, &rows[i].limits);
+		assert_refused(place, "model.json", rows[i].code);
+		assert_int_equal(count_unpacked(place), 0);
+	}
+	reopen(place, &(struct members_limits){.max_members = ENTRIES});
+	assert_all_entries(place);
+}
+
+static void test_a_broken_archive_leaves_nothing(void **state)
+{
+	AUTO_BUFFER struct buffer archive = {0};
+	struct place *place = *state;
+	size_t whole;
+
+	make_archive(&archive);
+	whole = archive.length;
+	for (archive.length = 1; archive.length < whole; archive.length += 97) {
+		put_archive(place, &archive);
+		assert_refused(place, "model.json", ERR_INTERNAL);
+	}
+	assert_int_equal(count_unpacked(place), 0);
+	archive.length = whole;
+	put_archive(place, &archive);
+	assert_all_entries(place);
+}
+
+/* ---- many at once ---- */
+
+struct reader {
+	struct waiter waiter;
+	sem_t woken;
+	struct place *place;
+	enum err_code refused; /* ERR_NONE: it got the file */
+	pthread_t thread;
+};
+
+static void wake(struct waiter *waiter)
+{
+	(void)sem_post(&((struct reader *)waiter)->woken);
+}
+
+static enum err_code read_patiently(struct reader *reader)
+{
+	for (;;) {
+		AUTO_MEMBER_FILE struct member_file file = {.fd = -1};
+		struct err err = {0};
+
+		if (!read_member(reader->place, "big.bin", &file, &err))
+			return err.code;
+		if (!file.unpacking)
+			return file.size_bytes == BIG ? ERR_NONE : ERR_BAD_REQUEST;
+		if (unpacking_await(file.unpacking, &reader->waiter))
+			(void)sem_wait(&reader->woken);
+		if (!unpacking_result(file.unpacking, &err))
+			return err.code;
+	}
+}
+
+static void *run_reader(void *argument)
+{
+	struct reader *reader = argument;
+
+	reader->refused = read_patiently(reader);
+	return NULL;
+}
+
+static void assert_readers(struct place *place, enum err_code refused)
+{
+	struct reader readers[READERS] = {0};
+
+	for (size_t i = 0; i < READERS; i++) {
+		readers[i].waiter.wake = wake;
+		readers[i].place = place;
+		(void)sem_init(&readers[i].woken, 0, 0);
+		assert_int_equal(pthread_create(&readers[i].thread, NULL, run_reader, &readers[i]), 0);
+	}
+	for (size_t i = 0; i < READERS; i++) {
+		(void)pthread_join(readers[i].thread, NULL);
+		(void)sem_destroy(&readers[i].woken);
+		assert_int_equal(readers[i].refused, refused);
+	}
+}
+
+static void put_big(struct place *place)
+{
+	AUTO_BUFFER struct buffer tar = {0};
+	AUTO_BUFFER struct buffer archive = {0};
+	AUTO_FREE char *bytes = mem_zero(BIG, 1);
+
+	(void)tar_member_bytes(&tar, "big.bin", '0', bytes, BIG);
+	tar_end(&tar);
+	gzip_bytes(tar.data, tar.length, &archive);
+	put_archive(place, &archive);
+}
+
+static void test_many_readers_share_one_unpacking(void **state)
+{
+	struct place *place = *state;
+
+	put_big(place);
+	for (int round = 0; round < 5; round++) {
+		assert_readers(place, ERR_NONE);
+		assert_int_equal(count_unpacked(place), 1);
+		remove_by_hand(place, "unpacked");
+	}
+}
+
+static void test_many_readers_share_a_failure(void **state)
+{
+	struct place *place = *state;
+
+	put_big(place);
+	reopen(place, &(struct members_limits){.max_unpacked_bytes = BIG});
+	assert_readers(place, ERR_INTERNAL);
+	assert_int_equal(count_unpacked(place), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_every_file_is_found_by_its_path, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_other_paths_are_not_found, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_was_removed_is_made_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_remove, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_sweep_keeps_what_it_is_told_to, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_opening_sweeps_what_is_half_made, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_broken_archive_leaves_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_readers_share_one_unpacking, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_readers_share_a_failure, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
