@@ -20,6 +20,7 @@ static void destroy(void *object)
 	struct follower *follower = object;
 
 	metric_add(METRIC_FILL_WAITERS, -1);
+	spool_add_readers(follower->spool, -1);
 	spool_release(follower->spool);
 	free(follower->member);
 	free(follower);
@@ -132,5 +133,6 @@ void follower_reply(struct reply *reply, const struct follower_plan *plan, struc
 	follower->member = mem_dup(plan->member);
 	follower->plan.member = follower->member;
 	follower->spool = spool;
+	spool_add_readers(spool, 1);
 	reply_later(reply, &later, follower);
 }

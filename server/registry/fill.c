@@ -22,7 +22,7 @@ struct fill {
 	const struct name *name;
 	struct spool *spool;
 	const char *cdn_loop;
-	const _Atomic bool *stop;
+	struct fill_watch *watch;
 	struct inspector *inspector;
 	struct object object; /* whose bytes the spool holds */
 	int64_t length;       /* bytes in the spool */
@@ -34,7 +34,19 @@ struct fill {
 
 static bool is_stopped(const struct fill *fill)
 {
-	return atomic_load(fill->stop);
+	return atomic_load(&fill->watch->stop);
+}
+
+static bool refuse_stopped(const struct fill *fill, struct err *err)
+{
+	return err_set(err, ERR_BUSY, "the fill was %s",
+		atomic_load(&fill->watch->cancelled) ? "cancelled" : "stopped");
+}
+
+static void set_length(struct fill *fill, int64_t length)
+{
+	fill->length = length;
+	fill_watch_bytes(fill->watch, length, clock_monotonic_ms());
 }
 
 /* ---- the receiver: on the client's thread
@@ -65,6 +77,7 @@ static bool take_head(void *context, const struct answer *answer)
 		fill->object = object_of_answer(answer);
 	else
 		metric_add(METRIC_UPSTREAM_RESUMES, 1);
+	fill_watch_total(fill->watch, fill->object.length);
 	if (!has_room(fill, answer->length > 0 ? answer->length : 0))
 		fill->verdict = VERDICT_FATAL;
 	return fill->verdict == VERDICT_TAKE;
@@ -80,7 +93,7 @@ static bool take_body(void *context, const void *bytes, size_t length)
 		fill->verdict = VERDICT_FATAL;
 		return false;
 	}
-	fill->length += (int64_t)length;
+	set_length(fill, fill->length + (int64_t)length);
 	return true;
 }
 
@@ -120,7 +133,7 @@ static enum verdict of_outcome(struct fill *fill, enum transfer_outcome outcome,
 		/* By the inspector: what it found is said when the spool is judged. */
 		if (!is_stopped(fill))
 			return VERDICT_TAKE;
-		(void)err_set(&fill->err, ERR_BUSY, "the fill was stopped");
+		(void)refuse_stopped(fill, &fill->err);
 		return VERDICT_FATAL;
 	default:
 		(void)err_set(&fill->err, ERR_UPSTREAM_FAILED, "%s", why->text);
@@ -145,7 +158,8 @@ static enum verdict transfer(struct fill *fill, const struct upstream *upstream,
 	request.rate_bytes_per_s = upstream->rate_bytes_per_s;
 	request.cdn_loop = fill->cdn_loop;
 	fill->verdict = VERDICT_TAKE;
-	outcome = client_transfer(fill->tools->client, &request, receiver, fill->stop, &why);
+	fill_watch_attempt(fill->watch, upstream->name);
+	outcome = client_transfer(fill->tools->client, &request, receiver, &fill->watch->stop, &why);
 	return fill->verdict != VERDICT_TAKE ? fill->verdict : of_outcome(fill, outcome, &why);
 }
 
@@ -185,8 +199,11 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 	AUTO_INSPECTION struct inspection inspection = {0};
 	enum kept kept;
 
+	fill_watch_state(fill->watch, FILL_VERIFYING);
 	spool_complete(fill->spool);
 	if (!inspector_wait(fill->inspector, &inspection, &fill->err))
+		return VERDICT_FATAL;
+	if (atomic_load(&fill->watch->cancelled) && !refuse_stopped(fill, &fill->err))
 		return VERDICT_FATAL;
 	if (has_violation(inspection.examination, &fill->err))
 		return VERDICT_FAILED;
@@ -205,7 +222,7 @@ static bool begin_anew(struct fill *fill)
 	inspector_destroy(TAKE(fill->inspector));
 	if (!spool_restart(fill->spool))
 		return false;
-	fill->length = 0;
+	set_length(fill, 0);
 	fill->object = (struct object){.length = -1};
 	if (inspector_start(
 		    fill->spool, fill->name->format, &fill->tools->settings.limits, &fill->inspector, &err))
@@ -356,9 +373,10 @@ static bool goes_on(const struct fill *fill, int64_t round, int64_t started_ms)
 }
 
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
-	const char *cdn_loop, const _Atomic bool *stop)
+	const char *cdn_loop, struct fill_watch *watch)
 {
-	struct fill fill = {.tools = tools, .name = name, .spool = spool, .cdn_loop = cdn_loop, .stop = stop};
+	struct fill fill = {
+		.tools = tools, .name = name, .spool = spool, .cdn_loop = cdn_loop, .watch = watch};
 	AUTO_FREE bool *absent = skip_others(tools, name);
 	int64_t started_ms = clock_monotonic_ms();
 	struct err worst = {0};
@@ -378,8 +396,8 @@ void fill_run(const struct fill_tools *tools, const struct name *name, struct sp
 		remember_absent(tools, name);
 		end_refused(&fill, &worst);
 	} else {
-		if (worst.code == ERR_NONE)
-			(void)err_set(&worst, ERR_BUSY, "the fill was stopped before it began");
+		if (worst.code == ERR_NONE || is_stopped(&fill))
+			(void)refuse_stopped(&fill, &worst);
 		end_refused(&fill, &worst);
 	}
 	inspector_destroy(fill.inspector);
@@ -410,12 +428,13 @@ static bool drop_body(void *context, const void *bytes, size_t length)
 bool fill_ask_size(const struct fill_tools *tools, const struct name *name, const char *cdn_loop,
 	int64_t *out_bytes, struct err *err)
 {
-	static const _Atomic bool never = false;
-	struct fill fill = {.tools = tools, .name = name, .cdn_loop = cdn_loop, .stop = &never};
+	AUTO(fill_watch_finish) struct fill_watch unwatched;
+	struct fill fill = {.tools = tools, .name = name, .cdn_loop = cdn_loop, .watch = &unwatched};
 	const struct receiver receiver = {note_head, drop_body, &fill};
 	const struct transfer_request request = {.head_only = true};
 	struct err worst = {0};
 
+	fill_watch_init(&unwatched);
 	for (size_t i = 0; i < tools->settings.upstream_count; i++) {
 		const struct upstream *upstream = &tools->settings.upstreams[i];
 		enum verdict verdict;

@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "server/module/name.h"
 #include "server/registry/keeper.h"
+#include "server/registry/watch.h"
 #include "server/upstream/client.h"
 #include "server/upstream/route.h"
 
@@ -36,9 +37,9 @@ struct fill_tools {
 
 /* Fills the spool, on the calling thread. It ends as kept, or refused with ERR_NOT_FOUND (every upstream said
  * so; remembered for negative_ttl_s), ERR_UPSTREAM_UNREACHABLE, ERR_UPSTREAM_FAILED, ERR_QUARANTINED,
- * ERR_NO_SPACE or, stopped, ERR_BUSY. cdn_loop is sent along. */
+ * ERR_NO_SPACE or, stopped, ERR_BUSY. cdn_loop is sent along. The watch is told how far it is. */
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
-	const char *cdn_loop, const _Atomic bool *stop);
+	const char *cdn_loop, struct fill_watch *watch);
 
 /* Asks the upstreams by HEAD for the artifact's size (-1: not told), with the same errors. */
 bool fill_ask_size(const struct fill_tools *tools, const struct name *name, const char *cdn_loop,

@@ -16,13 +16,20 @@
 /* How many fills may wait for each one that runs, before further ones are refused. */
 enum { QUEUE_FACTOR = 16, THREAD_STACK_BYTES = 512 << 10, LOOP_HEADER_MAX = 1024 };
 
+/* Of those that ended, so many are remembered for so long: whoever started some can learn what became of
+ * them. */
+enum { ENDED_MAX = 256, ENDED_S = 600 };
+
 /* A fill that runs or waits for its turn. */
 struct running {
 	struct running *next;
 	struct mirror *mirror;
+	int64_t id;
 	struct name name;
 	struct spool *spool;
 	char *cdn_loop;
+	int64_t started_at;
+	struct fill_watch watch;
 };
 
 struct mirror {
@@ -31,11 +38,13 @@ struct mirror {
 	struct running *fills;
 	int64_t fill_count;
 	int64_t active; /* of them; the others wait for their turn */
+	int64_t last_id;
+	struct fill_status *ended; /* a ring of ENDED_MAX */
+	size_t ended_count;        /* ever */
 
 	struct fill_tools tools;
 	struct mirror_policy policy;
 	atomic_bool offline;
-	atomic_bool stop;
 	char id[24]; /* how other Larders know us again (RFC 8586) */
 };
 
@@ -46,6 +55,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 
 	(void)pthread_mutex_init(&mirror->mutex, NULL);
 	(void)pthread_cond_init(&mirror->changed, NULL);
+	mirror->ended = mem_zero(ENDED_MAX, sizeof *mirror->ended);
 	mirror->tools = *tools;
 	mirror->policy = *policy;
 	atomic_init(&mirror->offline, policy->offline);
@@ -54,11 +64,19 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	return mirror;
 }
 
+static void stop_all(struct mirror *mirror)
+{
+	LOCKED(&mirror->mutex);
+
+	for (struct running *fill = mirror->fills; fill; fill = fill->next)
+		atomic_store(&fill->watch.stop, true);
+	(void)pthread_cond_broadcast(&mirror->changed);
+}
+
 static void await_all_ended(struct mirror *mirror)
 {
 	LOCKED(&mirror->mutex);
 
-	(void)pthread_cond_broadcast(&mirror->changed);
 	while (mirror->fill_count > 0)
 		(void)pthread_cond_wait(&mirror->changed, &mirror->mutex);
 }
@@ -67,11 +85,12 @@ void mirror_destroy(struct mirror *mirror)
 {
 	if (!mirror)
 		return;
-	atomic_store(&mirror->stop, true);
+	stop_all(mirror);
 	client_wake(mirror->tools.client);
 	await_all_ended(mirror);
 	(void)pthread_cond_destroy(&mirror->changed);
 	(void)pthread_mutex_destroy(&mirror->mutex);
+	free(mirror->ended);
 	free(mirror);
 }
 
@@ -114,7 +133,6 @@ static bool check_absence(const struct mirror *mirror, const struct name *name, 
 		return false;
 	if (until_s == 0)
 		return true;
-	metric_add(METRIC_ABSENT_HITS, 1);
 	(void)err_set(err, ERR_NOT_FOUND,
 		"%s is not here, and no upstream had it; they are asked again after %s", name_path(name).text,
 		clock_rfc3339(until_s).text);
@@ -141,6 +159,16 @@ static bool may_ask(
 	return true;
 }
 
+/* As may_ask, for requests, which are counted. */
+static bool admit(const struct mirror *mirror, const struct name *name, const char *cdn_loop, struct err *err)
+{
+	if (may_ask(mirror, name, cdn_loop, err))
+		return true;
+	if (err->code == ERR_NOT_FOUND && err->retry_after_s > 0)
+		metric_add(METRIC_ABSENT_HITS, 1);
+	return false;
+}
+
 static char *loop_header(const struct mirror *mirror, const char *received)
 {
 	return received ? mem_printf("%s, %s", received, mirror->id) : mem_dup(mirror->id);
@@ -159,16 +187,40 @@ static struct running *find_running(const struct mirror *mirror, const struct na
 	return NULL;
 }
 
-static void await_turn(struct mirror *mirror)
+static void await_turn(struct mirror *mirror, const struct fill_watch *watch)
 {
 	LOCKED(&mirror->mutex);
 
-	while (mirror->active >= mirror->policy.max_fills && !atomic_load(&mirror->stop))
+	while (mirror->active >= mirror->policy.max_fills && !atomic_load(&watch->stop))
 		(void)pthread_cond_wait(&mirror->changed, &mirror->mutex);
 	mirror->active++;
 }
 
-static void take_from_list(struct mirror *mirror, const struct running *fill)
+static struct fill_status status_of(struct running *fill)
+{
+	return (struct fill_status){
+		.id = fill->id,
+		.name = fill->name,
+		.figures = fill_watch_read(&fill->watch, clock_monotonic_ms()),
+		.waiters = spool_readers(fill->spool),
+		.started_at = fill->started_at,
+	};
+}
+
+/* Under the mutex. */
+static void remember_ended(struct mirror *mirror, struct running *fill)
+{
+	struct fill_status *status = &mirror->ended[mirror->ended_count++ % ENDED_MAX];
+	struct spool_progress end = spool_wait_end(fill->spool);
+
+	*status = status_of(fill);
+	status->figures.state = end.state == SPOOL_KEPT ? FILL_KEPT : FILL_FAILED;
+	status->ended_at = clock_now_s();
+	if (end.state != SPOOL_KEPT)
+		status->err = end.err;
+}
+
+static void take_from_list(struct mirror *mirror, struct running *fill)
 {
 	struct running **link = &mirror->fills;
 	LOCKED(&mirror->mutex);
@@ -176,6 +228,7 @@ static void take_from_list(struct mirror *mirror, const struct running *fill)
 	while (*link != fill)
 		link = &(*link)->next;
 	*link = fill->next;
+	remember_ended(mirror, fill);
 }
 
 static void count_ended(struct mirror *mirror)
@@ -196,6 +249,7 @@ static void end_running(struct running *fill)
 	take_from_list(mirror, fill);
 	spool_release(fill->spool);
 	free(fill->cdn_loop);
+	fill_watch_finish(&fill->watch);
 	free(fill);
 	metric_add(METRIC_FILLS_RUNNING, -1);
 	count_ended(mirror);
@@ -206,8 +260,8 @@ static void *run_fill(void *argument)
 	struct running *fill = argument;
 	struct mirror *mirror = fill->mirror;
 
-	await_turn(mirror);
-	fill_run(&mirror->tools, &fill->name, fill->spool, fill->cdn_loop, &mirror->stop);
+	await_turn(mirror, &fill->watch);
+	fill_run(&mirror->tools, &fill->name, fill->spool, fill->cdn_loop, &fill->watch);
 	end_running(fill);
 	return NULL;
 }
@@ -241,12 +295,16 @@ static bool start_fill(struct mirror *mirror, const struct name *name, const cha
 		return false;
 	fill = mem_zero(1, sizeof *fill);
 	fill->mirror = mirror;
+	fill->id = ++mirror->last_id;
 	fill->name = *name;
+	fill->started_at = clock_now_s();
+	fill_watch_init(&fill->watch);
 	fill->cdn_loop = loop_header(mirror, cdn_loop);
 	fill->spool = spool_acquire(spool);
 	if (!start_thread(fill, err)) {
 		spool_release(fill->spool);
 		free(fill->cdn_loop);
+		fill_watch_finish(&fill->watch);
 		free(fill);
 		return false;
 	}
@@ -269,26 +327,43 @@ static bool is_cached(const struct mirror *mirror, const struct name *name, bool
 	return true;
 }
 
+/* Under the mutex. *out is NULL where the artifact is here. */
+static bool find_or_start(struct mirror *mirror, const struct name *name, const char *cdn_loop,
+	struct running **out, bool *collapsed, struct err *err)
+{
+	bool cached;
+
+	*out = find_running(mirror, name);
+	*collapsed = *out != NULL;
+	if (*collapsed)
+		return true;
+	/* A fill may have ended since the caller looked: it has told the catalog before it left the list. */
+	if (!is_cached(mirror, name, &cached, err))
+		return false;
+	return cached || (admit(mirror, name, cdn_loop, err) && start_fill(mirror, name, cdn_loop, out, err));
+}
+
 bool mirror_join(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct spool **out,
 	bool *collapsed, struct err *err)
 {
 	LOCKED(&mirror->mutex);
-	struct running *fill = find_running(mirror, name);
-	bool cached;
+	struct running *fill;
 
-	*out = NULL;
-	*collapsed = fill != NULL;
-	if (!fill) {
-		/* A fill may have ended since the caller looked: it has told the catalog before it left the
-		 * list. */
-		if (!is_cached(mirror, name, &cached, err))
-			return false;
-		if (cached)
-			return true;
-		if (!may_ask(mirror, name, cdn_loop, err) || !start_fill(mirror, name, cdn_loop, &fill, err))
-			return false;
-	}
-	*out = spool_acquire(fill->spool);
+	if (!find_or_start(mirror, name, cdn_loop, &fill, collapsed, err))
+		return false;
+	*out = fill ? spool_acquire(fill->spool) : NULL;
+	return true;
+}
+
+bool mirror_start(struct mirror *mirror, const struct name *name, int64_t *id, struct err *err)
+{
+	LOCKED(&mirror->mutex);
+	struct running *fill;
+	bool collapsed;
+
+	if (!find_or_start(mirror, name, NULL, &fill, &collapsed, err))
+		return false;
+	*id = fill ? fill->id : 0;
 	return true;
 }
 
@@ -297,6 +372,97 @@ bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char 
 {
 	AUTO_FREE char *loop = loop_header(mirror, cdn_loop);
 
-	return may_ask(mirror, name, cdn_loop, err) &&
+	return admit(mirror, name, cdn_loop, err) &&
 	       fill_ask_size(&mirror->tools, name, loop, out_bytes, err);
+}
+
+/* ---- seen from outside
+ * ------------------------------------------------------------------------------------------------ */
+
+/* Under the mutex. The list of fills has the newest first. */
+static void list_running(struct mirror *mirror, struct fill_list *list)
+{
+	size_t at = 0;
+
+	for (const struct running *fill = mirror->fills; fill; fill = fill->next)
+		at++;
+	list->running = at;
+	list->count = at;
+	for (struct running *fill = mirror->fills; fill; fill = fill->next)
+		list->items[--at] = status_of(fill);
+}
+
+/* Under the mutex. */
+static void list_ended(const struct mirror *mirror, struct fill_list *list)
+{
+	size_t remembered = mirror->ended_count < ENDED_MAX ? mirror->ended_count : ENDED_MAX;
+	int64_t since_s = clock_now_s() - ENDED_S;
+
+	for (size_t i = 1; i <= remembered; i++) {
+		const struct fill_status *status = &mirror->ended[(mirror->ended_count - i) % ENDED_MAX];
+
+		if (status->ended_at >= since_s)
+			list->items[list->count++] = *status;
+	}
+}
+
+void mirror_list(struct mirror *mirror, struct fill_list *out)
+{
+	LOCKED(&mirror->mutex);
+
+	out->items = mem_zero((size_t)mirror->fill_count + ENDED_MAX, sizeof *out->items);
+	list_running(mirror, out);
+	list_ended(mirror, out);
+}
+
+void fill_list_finish(struct fill_list *list)
+{
+	free(list->items);
+	*list = (struct fill_list){0};
+}
+
+/* Cancelled before stopped: who sees that it stops knows why. */
+static bool mark_cancelled(struct mirror *mirror, int64_t id)
+{
+	struct running *fill;
+	LOCKED(&mirror->mutex);
+
+	for (fill = mirror->fills; fill && fill->id != id;)
+		fill = fill->next;
+	if (!fill)
+		return false;
+	atomic_store(&fill->watch.cancelled, true);
+	atomic_store(&fill->watch.stop, true);
+	(void)pthread_cond_broadcast(&mirror->changed);
+	return true;
+}
+
+bool mirror_cancel(struct mirror *mirror, int64_t id, struct err *err)
+{
+	if (!mark_cancelled(mirror, id))
+		return err_set(err, ERR_NOT_FOUND, "no fill %" PRId64 " is running", id);
+	client_wake(mirror->tools.client);
+	return true;
+}
+
+static const char *deciding_rule(const struct mirror *mirror, const struct name *name)
+{
+	const struct mirror_policy *policy = &mirror->policy;
+
+	if (policy->deny && globs_match(policy->deny, name->handle))
+		return "mirror.deny";
+	return policy->allow ? "mirror.allow" : policy->deny ? "mirror.deny" : NULL;
+}
+
+bool mirror_consider(struct mirror *mirror, const struct name *name, struct mirror_view *out, struct err *err)
+{
+	struct mirror_view view = {.offline = atomic_load(&mirror->offline)};
+
+	if (!catalog_find_absent(mirror->tools.catalog, name, clock_now_s(), &view.absent_until_s, err))
+		return false;
+	view.allowed = check_policy(mirror, name, &view.refusal);
+	view.rule = deciding_rule(mirror, name);
+	(void)may_ask(mirror, name, NULL, &view.refusal);
+	*out = view;
+	return true;
 }

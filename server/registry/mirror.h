@@ -18,6 +18,34 @@ struct mirror_policy {
 	int64_t max_fills; /* at once; further ones wait for their turn */
 };
 
+/* One fill, as it stood when it was looked at. */
+struct fill_status {
+	int64_t id; /* unique while the process lives */
+	struct name name;
+	struct fill_figures figures; /* its state is FILL_KEPT or FILL_FAILED once it has ended */
+	int64_t waiters;             /* clients that follow it */
+	int64_t started_at;
+	int64_t ended_at; /* 0: it runs */
+	struct err err;   /* why it failed */
+};
+
+struct fill_list {
+	struct fill_status
+		*items; /* those that run, oldest first; then those that ended lately, latest first */
+	size_t count;
+	size_t running; /* how many of them run or wait for their turn */
+};
+void fill_list_finish(struct fill_list *list);
+
+/* What would become of a request for something that is not here. */
+struct mirror_view {
+	bool offline;
+	bool allowed;           /* by the rules below */
+	const char *rule;       /* the key that decides: "mirror.deny", "mirror.allow"; NULL: none is set */
+	int64_t absent_until_s; /* no upstream had it lately; 0: nothing is remembered */
+	struct err refusal;     /* ERR_NONE: a fill would be started */
+};
+
 struct mirror;
 
 /* The tools are copied; what they and the policy point to must outlive the mirror. */
@@ -35,6 +63,21 @@ void mirror_set_offline(struct mirror *mirror, bool offline);
  * upstream may have it, or none had it lately), ERR_BUSY (too many fills wait), ERR_NO_SPACE. */
 bool mirror_join(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct spool **out,
 	bool *collapsed, struct err *err);
+
+/* Starts a fill for nobody in particular, or finds the one that runs; it needs no reader to go on. *id is 0
+ * where the artifact has come into the store meanwhile. Fails as mirror_join does. */
+bool mirror_start(struct mirror *mirror, const struct name *name, int64_t *id, struct err *err);
+
+/* The fills that run, and the last ones that ended, at one moment. The caller owns *out. */
+void mirror_list(struct mirror *mirror, struct fill_list *out);
+
+/* Ends a running fill: clients that have no byte yet are refused with ERR_BUSY, the others are cut off.
+ * ERR_NOT_FOUND. */
+bool mirror_cancel(struct mirror *mirror, int64_t id, struct err *err);
+
+/* Judges a name as mirror_join would, without a packet or a count. */
+bool mirror_consider(
+	struct mirror *mirror, const struct name *name, struct mirror_view *out, struct err *err);
 
 /* The size that upstream tells for an artifact (-1: it does not), without fetching it. Fails as mirror_join
  * and fills do. */

@@ -112,6 +112,16 @@ bool registry_open(struct registry *registry, const struct name *name, const cha
 	return err_set(err, ERR_BUSY, "%s is coming and going; try again", name_path(name).text);
 }
 
+bool registry_prefetch(struct registry *registry, const struct name *name, int64_t *fill_id, struct err *err)
+{
+	AUTO_HOLDING struct holding holding = {.fd = -1};
+	bool found;
+
+	*fill_id = 0;
+	return find_here(registry, name, &holding, &found, err) &&
+	       (found || mirror_start(registry->mirror, name, fill_id, err));
+}
+
 bool registry_look(struct registry *registry, const struct name *name, const char *cdn_loop,
 	struct holding *out, bool *found, int64_t *size_bytes, struct err *err)
 {
@@ -120,7 +130,8 @@ bool registry_look(struct registry *registry, const struct name *name, const cha
 		return false;
 	if (!*found && out->artifact.recorded)
 		*size_bytes = out->artifact.size_bytes;
-	return *found || *size_bytes >= 0 || mirror_ask_size(registry->mirror, name, cdn_loop, size_bytes, err);
+	return *found || *size_bytes >= 0 ||
+	       mirror_ask_size(registry->mirror, name, cdn_loop, size_bytes, err);
 }
 
 bool registry_latest(struct registry *registry, const char *handle, enum format format, int64_t *out_version,

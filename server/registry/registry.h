@@ -35,6 +35,10 @@ void holding_finish(struct holding *holding);
 bool registry_open(struct registry *registry, const struct name *name, const char *cdn_loop,
 	struct holding *out, struct err *err);
 
+/* Starts or finds the fill of an artifact and holds nothing of it; *fill_id is 0 where it is here already.
+ * Fails as registry_open does. */
+bool registry_prefetch(struct registry *registry, const struct name *name, int64_t *fill_id, struct err *err);
+
 /* As registry_open, but never starts a fill: with *found false the blob is not here, and *size_bytes is what
  * upstream tells of it (-1: nothing). */
 bool registry_look(struct registry *registry, const struct name *name, const char *cdn_loop,

@@ -27,6 +27,7 @@ struct spool {
 	int64_t woken_at_us;
 
 	atomic_uint references;
+	atomic_int readers;
 	int folder_fd; /* ours */
 	int fd;
 	char *name;
@@ -252,6 +253,16 @@ bool spool_await(struct spool *spool, struct spool_progress *seen, struct waiter
 		return false;
 	waiter_join(&spool->waiters, waiter);
 	return true;
+}
+
+void spool_add_readers(struct spool *spool, int change)
+{
+	atomic_fetch_add_explicit(&spool->readers, change, memory_order_relaxed);
+}
+
+int spool_readers(const struct spool *spool)
+{
+	return atomic_load_explicit(&spool->readers, memory_order_relaxed);
 }
 
 bool spool_leave(struct spool *spool, struct waiter *waiter)

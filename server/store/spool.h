@@ -74,6 +74,10 @@ int spool_fd(const struct spool *spool);
  * date. */
 bool spool_await(struct spool *spool, struct spool_progress *seen, struct waiter *waiter);
 
+/* Clients that follow it: whoever does adds one to them, and takes it off in the end. */
+void spool_add_readers(struct spool *spool, int change);
+int spool_readers(const struct spool *spool);
+
 /* Takes a waiter back; false if it has been or is just being woken. */
 bool spool_leave(struct spool *spool, struct waiter *waiter);
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What others see of a running fill, and how they end it. The fill tells where it stands; whoever looks on
+ * reads figures that belong together, at any time and from any thread. */
+#ifndef SERVER_REGISTRY_WATCH_H
+#define SERVER_REGISTRY_WATCH_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum fill_state { FILL_WAITING, FILL_TRANSFERRING, FILL_VERIFYING, FILL_KEPT, FILL_FAILED, FILL_STATE_COUNT };
+const char *fill_state_name(enum fill_state state); /* "waiting" … */
+
+/* How far a fill is. */
+struct fill_figures {
+	enum fill_state state;
+	const char *upstream; /* the one that is or was asked last; NULL before the first */
+	int64_t attempts;     /* transfers begun */
+	int64_t bytes;
+	int64_t total_bytes; /* -1: upstream does not tell */
+	int64_t rate;        /* bytes a second, over the last few seconds */
+	int64_t eta_s;       /* until the transfer ends; -1: nobody knows */
+};
+
+enum { WATCH_MARKS = 10 };
+
+struct fill_watch {
+	pthread_mutex_t mutex; /* guards everything below up to the blank line; rate and eta_s are not used */
+	struct fill_figures figures;
+	struct {
+		int64_t at_ms;
+		int64_t bytes;
+	} marks[WATCH_MARKS]; /* a ring of where it stood, for the rate */
+	size_t mark_count;
+
+	_Atomic bool stop;      /* ends the fill soon */
+	_Atomic bool cancelled; /* with stop: by somebody's wish, and for good */
+};
+
+void fill_watch_init(struct fill_watch *watch);
+void fill_watch_finish(struct fill_watch *watch);
+
+/* What the fill tells. Times are monotonic. The upstream's name must outlive the watch. */
+void fill_watch_attempt(struct fill_watch *watch, const char *upstream);
+void fill_watch_total(struct fill_watch *watch, int64_t total_bytes);
+void fill_watch_bytes(struct fill_watch *watch, int64_t bytes, int64_t now_ms);
+void fill_watch_state(struct fill_watch *watch, enum fill_state state);
+
+struct fill_figures fill_watch_read(struct fill_watch *watch, int64_t now_ms);
+
+#endif
