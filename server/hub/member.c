@@ -57,8 +57,7 @@ static void fail(const struct follower_plan *plan, const struct err *err, struct
 	drop_words(plan->member, reply);
 }
 
-/* ---- an archive that is just being unpacked
- * ------------------------------------------------------------------------------------------ */
+/* ---- an archive that is just being unpacked ---- */
 
 struct unpacking_wait {
 	struct follower_plan plan;
@@ -116,8 +115,7 @@ static void wait_for(const struct follower_plan *plan, struct unpacking *unpacki
 	reply_later(reply, &later, wait);
 }
 
-/* ---- an archive that is here
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- an archive that is here ---- */
 
 static void serve_file(const struct follower_plan *plan, const struct request *request,
 	const struct artifact *artifact, struct member_file *file, struct reply *reply)
@@ -170,8 +168,7 @@ static void serve_kept(const struct follower_plan *plan, const struct request *r
 		fail(plan, &err, reply);
 }
 
-/* ---- GET and HEAD
- * ------------------------------------------------------------------------------------------------- */
+/* ---- GET and HEAD ---- */
 
 static void get_member(struct follower_plan *plan, const struct request *request, struct reply *reply)
 {

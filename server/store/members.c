@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,10 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "server/store/unpack.h"
+
+enum { DIGEST_LENGTH = 64 };
+
+static const char half_made[] = ".new";
 
 struct members {
 	pthread_mutex_t mutex; /* guards running, and of each unpacking all but digest and members */
@@ -70,7 +73,7 @@ static DIR *list(int parent, const char *name)
 	return folder;
 }
 
-/* Folders here are flat. One that others remove at the same time is no failure. */
+/* Folders here are flat. One that others remove, or make anew, at the same time is no failure. */
 static bool remove_folder(int parent, const char *name, struct err *err)
 {
 	AUTO(own_dir) DIR *folder = list(parent, name);
@@ -83,44 +86,42 @@ static bool remove_folder(int parent, const char *name, struct err *err)
 		if (unlinkat(dirfd(folder), entry->d_name, 0) < 0 && errno != ENOENT)
 			return err_errno(err, errno, "remove %s/%s", name, entry->d_name);
 	}
-	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY)
 		return err_errno(err, errno, "remove folder %s", name);
 	return true;
 }
 
 /* ---- opening and sweeping ---- */
 
-static bool is_kept(const char *name, bool (*keep)(void *context, const struct digest *digest), void *context)
+/* Nothing else is touched, whoever may have put it there. */
+static bool is_half_made(const char *name)
 {
-	struct digest digest;
-
-	/* Half-made folders carry a suffix, so that they are no digests. */
-	return digest_parse(name, &digest) && keep(context, &digest);
+	return strlen(name) == DIGEST_LENGTH + strlen(half_made) &&
+	       strcmp(name + DIGEST_LENGTH, half_made) == 0;
 }
 
-static bool sweep(struct members *members, bool half_made,
-	bool (*keep)(void *context, const struct digest *digest), void *context, struct err *err)
+static bool is_to_go(
+	const char *name, bool (*keep)(void *context, const struct digest *digest), void *context)
 {
-	AUTO(own_dir) DIR *root = list(members->data_fd, "unpacked");
 	struct digest digest;
 
-	if (!root)
-		return errno == ENOENT || err_errno(err, errno, "list folder unpacked");
-	for (struct dirent *entry = readdir(root); entry; entry = readdir(root)) {
-		if (entry->d_name[0] == '.' || digest_parse(entry->d_name, &digest) == half_made)
-			continue;
-		if (!half_made && is_kept(entry->d_name, keep, context))
-			continue;
-		if (!remove_folder(dirfd(root), entry->d_name, err))
-			return false;
-	}
-	return true;
+	if (!keep)
+		return is_half_made(name);
+	return digest_parse(name, &digest) && !keep(context, &digest);
 }
 
 bool members_sweep(struct members *members, bool (*keep)(void *context, const struct digest *digest),
 	void *context, struct err *err)
 {
-	return sweep(members, false, keep, context, err);
+	AUTO(own_dir) DIR *root = list(members->data_fd, "unpacked");
+
+	if (!root)
+		return errno == ENOENT || err_errno(err, errno, "list folder unpacked");
+	for (struct dirent *entry = readdir(root); entry; entry = readdir(root)) {
+		if (is_to_go(entry->d_name, keep, context) && !remove_folder(dirfd(root), entry->d_name, err))
+			return false;
+	}
+	return true;
 }
 
 bool members_remove(struct members *members, const struct digest *digest, struct err *err)
@@ -139,7 +140,7 @@ bool members_open(
 	members->data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (members->data_fd < 0)
 		(void)err_errno(err, errno, "open folder %s", data_dir);
-	if (members->data_fd < 0 || !make_root(members, err) || !sweep(members, true, NULL, NULL, err)) {
+	if (members->data_fd < 0 || !make_root(members, err) || !members_sweep(members, NULL, NULL, err)) {
 		members_close(members);
 		return false;
 	}
@@ -230,7 +231,7 @@ static bool unpack_into(struct members *members, const struct digest *digest, in
 static bool unpack_and_name(
 	struct members *members, const struct digest *digest, int archive_fd, struct err *err)
 {
-	struct folder_path draft = path_of(digest, ".new");
+	struct folder_path draft = path_of(digest, half_made);
 	struct folder_path folder = path_of(digest, "");
 	struct err ignored;
 

@@ -60,7 +60,7 @@ AUTO_CLEANER(own_unpacking, struct unpacking *, unpacking_release)
 /* Removes what is unpacked of one archive; nothing to do is no error. */
 bool members_remove(struct members *members, const struct digest *digest, struct err *err);
 
-/* Removes all archives for which keep answers false. */
+/* Removes all archives for which keep answers false. With NULL, at start-up: what is half unpacked. */
 bool members_sweep(struct members *members, bool (*keep)(void *context, const struct digest *digest),
 	void *context, struct err *err);
 

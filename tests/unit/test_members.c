@@ -244,14 +244,14 @@ static void test_a_sweep_keeps_what_it_is_told_to(void **state)
 static void test_opening_sweeps_what_is_half_made(void **state)
 {
 	struct place *place = *state;
-	AUTO_FREE char *command =
-		mem_printf("cd '%s/unpacked' && mkdir %064d.new && touch %064d.new/x", place->folder, 0, 0);
+	AUTO_FREE char *command = mem_printf(
+		"cd '%s/unpacked' && mkdir %064d.new && touch %064d.new/x stranger", place->folder, 0, 0);
 
 	put_entries(place);
 	assert_all_entries(place);
 	assert_int_equal(system(command), 0);
 	reopen(place, &no_limits);
-	assert_int_equal(count_unpacked(place), 1);
+	assert_int_equal(count_unpacked(place), 2);
 	assert_all_entries(place);
 }
 
