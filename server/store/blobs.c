@@ -198,7 +198,7 @@ bool blobs_each(struct blobs *blobs,
 	for (struct dirent *shard = readdir(shards); shard && more; shard = readdir(shards)) {
 		AUTO(own_dir) DIR *folder = NULL;
 
-		if (shard->d_name[0] == '.')
+		if (shard->d_name[0] == '.' || strlen(shard->d_name) != 2)
 			continue;
 		folder = list_folder(blobs->blobs_fd, shard->d_name, err);
 		if (!folder)

@@ -33,6 +33,13 @@ struct spool {
 	char *name;
 };
 
+static int64_t visible_of(const struct spool_progress *progress)
+{
+	if (progress->state == SPOOL_KEPT)
+		return progress->length;
+	return progress->length > SPOOL_HELD_BACK ? progress->length - SPOOL_HELD_BACK : 0;
+}
+
 static struct spool *new_spool(int folder_fd, int fd, const char *name, int64_t length)
 {
 	struct spool *spool = mem_zero(1, sizeof *spool);
@@ -44,6 +51,7 @@ static struct spool *new_spool(int folder_fd, int fd, const char *name, int64_t 
 	spool->fd = fd;
 	spool->name = mem_dup(name);
 	spool->progress.length = length;
+	spool->progress.visible = visible_of(&spool->progress);
 	return spool;
 }
 
@@ -120,13 +128,6 @@ static struct waiter *detach_waiters(struct spool *spool)
 	spool->woken_at_us = clock_monotonic_us();
 	(void)pthread_cond_broadcast(&spool->changed);
 	return TAKE(spool->waiters);
-}
-
-static int64_t visible_of(const struct spool_progress *progress)
-{
-	if (progress->state == SPOOL_KEPT)
-		return progress->length;
-	return progress->length > SPOOL_HELD_BACK ? progress->length - SPOOL_HELD_BACK : 0;
 }
 
 /* Under the mutex. A small step is left to the next one: the inspector needs no haste and clients would pay

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The upstream client against a real HTTP server that can stall, cut and redirect. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -12,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,51 +21,11 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/upstream/client.h"
+#include "tests/unit/scripted_server.h"
 
-enum { CONNECTIONS_MAX = 128, LONG_BODY = 1000 * 1000 };
+enum { LONG_BODY = 1000 * 1000 };
 
-/* ---- A scripted server ---- */
-
-struct server {
-	pthread_mutex_t mutex; /* guards the rest */
-	int listener;
-	int port;
-	int other_port; /* where "/elsewhere" leads */
-	int accepted;
-	int fds[CONNECTIONS_MAX];
-	pthread_t threads[CONNECTIONS_MAX];
-	char last_request[4096];
-	pthread_t thread;
-};
-
-struct connection {
-	struct server *server;
-	int fd;
-};
-
-static void send_all(int fd, const char *bytes, size_t length)
-{
-	while (length > 0) {
-		ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
-
-		if (sent <= 0)
-			return;
-		bytes += sent;
-		length -= (size_t)sent;
-	}
-}
-
-static void say(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(int fd, const char *format, ...)
-{
-	char text[2048];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	send_all(fd, text, strlen(text));
-}
+/* ---- What it answers ---- */
 
 /* Keeps the connection open until the other side closes it. */
 static bool sleep_on(int fd, const char *request)
@@ -185,23 +143,17 @@ static const struct script *find_script(const char *request)
 	return NULL;
 }
 
+/* The context is the port of the other server, where "/elsewhere" leads. */
 static bool answer_request(struct server *server, int fd, const char *request)
 {
 	const struct script *script = find_script(request);
+	const int *other_port = server->context;
 	char text[2048];
-	int own_port;
-	int other_port;
 
-	{
-		LOCKED(&server->mutex);
-		(void)snprintf(server->last_request, sizeof server->last_request, "%s", request);
-		own_port = server->port;
-		other_port = server->other_port;
-	}
 	if (!script)
 		return false;
 	if (strstr(script->answer, "$d"))
-		(void)snprintf(text, sizeof text, script->answer, own_port, other_port);
+		(void)snprintf(text, sizeof text, script->answer, server->port, *other_port);
 	else
 		(void)snprintf(text, sizeof text, "%s", script->answer);
 	send_all(fd, text, strlen(text));
@@ -210,99 +162,12 @@ static bool answer_request(struct server *server, int fd, const char *request)
 	return !script->close;
 }
 
-static void *serve_connection(void *argument)
-{
-	struct connection connection = *(struct connection *)argument;
-	char request[4096];
-	size_t length = 0;
-	bool alive = true;
-
-	free(argument);
-	while (alive) {
-		ssize_t got = recv(connection.fd, request + length, sizeof request - 1 - length, 0);
-
-		if (got <= 0)
-			break;
-		length += (size_t)got;
-		request[length] = '\0';
-		if (strstr(request, "\r\n\r\n")) {
-			alive = answer_request(connection.server, connection.fd, request);
-			length = 0;
-		}
-	}
-	(void)shutdown(connection.fd, SHUT_RDWR);
-	return NULL;
-}
-
-static void *serve(void *argument)
-{
-	struct server *server = argument;
-
-	for (;;) {
-		int fd = accept(server->listener, NULL, NULL);
-		struct connection *connection;
-
-		if (fd < 0)
-			return NULL;
-		connection = mem_zero(1, sizeof *connection);
-		*connection = (struct connection){.server = server, .fd = fd};
-		LOCKED(&server->mutex);
-		assert_true(server->accepted < CONNECTIONS_MAX);
-		server->fds[server->accepted] = fd;
-		assert_int_equal(pthread_create(&server->threads[server->accepted], NULL, serve_connection,
-					 connection),
-			0);
-		server->accepted++;
-	}
-}
-
-static struct server *start_server(void)
-{
-	struct server *server = mem_zero(1, sizeof *server);
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof address;
-
-	(void)pthread_mutex_init(&server->mutex, NULL);
-	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(server->listener, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(listen(server->listener, 128), 0);
-	assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &size), 0);
-	server->port = ntohs(address.sin_port);
-	assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
-	return server;
-}
-
-static void stop_server(struct server *server)
-{
-	(void)shutdown(server->listener, SHUT_RDWR);
-	(void)pthread_join(server->thread, NULL);
-	for (int i = 0; i < server->accepted; i++) {
-		(void)shutdown(server->fds[i], SHUT_RDWR);
-		(void)pthread_join(server->threads[i], NULL);
-		(void)close(server->fds[i]);
-	}
-	(void)close(server->listener);
-	(void)pthread_mutex_destroy(&server->mutex);
-	free(server);
-}
-
-static int accepted_by(struct server *server)
-{
-	LOCKED(&server->mutex);
-	return server->accepted;
-}
-
-static bool last_request_has(struct server *server, const char *text)
-{
-	LOCKED(&server->mutex);
-	return strcasestr(server->last_request, text) != NULL;
-}
-
 /* ---- What a test has ---- */
 
 struct house {
 	struct server *first;
 	struct server *second;
+	int no_port;
 	struct client *client;
 };
 
@@ -323,9 +188,8 @@ static int open_house(void **state)
 {
 	struct house *house = mem_zero(1, sizeof *house);
 
-	house->first = start_server();
-	house->second = start_server();
-	house->first->other_port = house->second->port;
+	house->second = start_server(answer_request, &house->no_port);
+	house->first = start_server(answer_request, &house->second->port);
 	house->client = make_client(false);
 	*state = house;
 	return 0;

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <sched.h>
+
+#include "server/registry/inspector.h"
+#include "tests/unit/store_place.h"
+
+static const struct examination_limits limits = {
+	.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200};
+
+static int set_up(void **state)
+{
+	struct place *place = mem_zero(1, sizeof *place);
+
+	place_open(place);
+	*state = place;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	place_close(*state);
+	free(*state);
+	return 0;
+}
+
+static struct spool *begin(struct place *place)
+{
+	struct spool *spool = NULL;
+	struct err err = {0};
+
+	if (!blobs_begin(place->blobs, &spool, &err))
+		fail_msg("%s", err.text);
+	return spool;
+}
+
+static struct inspector *inspect(struct spool *spool)
+{
+	struct inspector *inspector = NULL;
+	struct err err = {0};
+
+	if (!inspector_start(spool, FORMAT_TF_HUB, &limits, &inspector, &err))
+		fail_msg("%s", err.text);
+	return inspector;
+}
+
+/* In pieces, as it comes from a socket. */
+static void append(struct spool *spool, const struct buffer *bytes, size_t step)
+{
+	for (size_t at = 0; at < bytes->length; at += step) {
+		size_t left = bytes->length - at;
+		struct err err = {0};
+
+		if (!spool_append(spool, bytes->data + at, left < step ? left : step, &err))
+			fail_msg("%s", err.text);
+	}
+}
+
+static void examines_what_arrives(void **state)
+{
+	static const size_t steps[] = {1 << 20, 4096, 977};
+	AUTO_BUFFER struct buffer module = {0};
+
+	make_module(&module, 300 << 10, 1);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		AUTO_SPOOL struct spool *spool = begin(*state);
+		AUTO_INSPECTION struct inspection inspection = {0};
+		struct inspector *inspector = inspect(spool);
+		struct digest digest = digest_of(module.data, module.length);
+		struct err err = {0};
+
+		append(spool, &module, steps[i]);
+		spool_complete(spool);
+		if (!inspector_wait(inspector, &inspection, &err))
+			fail_msg("%s", err.text);
+		assert_false(inspector_has_given_up(inspector));
+		inspector_destroy(inspector);
+		assert_true(inspection.whole);
+		assert_int_equal(inspection.size_bytes, module.length);
+		assert_true(digest_equal(&inspection.checksums.sha256, &digest));
+		assert_int_equal(inspection.examination->finding_count, 0);
+		assert_int_equal(inspection.examination->file_count, 2);
+		assert_int_equal(inspection.examination->unpacked_bytes, 4 + (300 << 10));
+	}
+}
+
+static void ends_when_the_spool_is_refused(void **state)
+{
+	AUTO_SPOOL struct spool *spool = begin(*state);
+	AUTO_BUFFER struct buffer module = {0};
+	struct inspector *inspector = inspect(spool);
+	const struct err refusal = {.code = ERR_BUSY, .text = "no more"};
+	struct inspection inspection = {0};
+	struct err err = {0};
+
+	make_module(&module, 100 << 10, 1);
+	module.length /= 2;
+	append(spool, &module, 4096);
+	spool_refuse(spool, &refusal);
+	assert_false(inspector_wait(inspector, &inspection, &err));
+	assert_int_equal(err.code, ERR_BUSY);
+	assert_null(inspection.examination);
+	inspector_destroy(inspector);
+}
+
+static void judges_a_cut_module(void **state)
+{
+	AUTO_SPOOL struct spool *spool = begin(*state);
+	AUTO_BUFFER struct buffer module = {0};
+	AUTO_INSPECTION struct inspection inspection = {0};
+	struct inspector *inspector = inspect(spool);
+	struct err err = {0};
+
+	make_module(&module, 100 << 10, 1);
+	module.length /= 2;
+	append(spool, &module, 4096);
+	spool_complete(spool);
+	assert_true(inspector_wait(inspector, &inspection, &err));
+	assert_true(inspection.whole);
+	assert_int_equal(inspection.size_bytes, module.length);
+	assert_true(examination_count(inspection.examination, SEVERITY_VIOLATION) > 0);
+	inspector_destroy(inspector);
+}
+
+static void await_giving_up(struct inspector *inspector)
+{
+	while (!inspector_has_given_up(inspector))
+		(void)sched_yield();
+}
+
+/* Whoever sends nonsense is stopped while he sends it: the spool grows still. */
+static void gives_up_early_on_hostile_bytes(void **state)
+{
+	AUTO_SPOOL struct spool *spool = begin(*state);
+	AUTO_BUFFER struct buffer nonsense = {0};
+	AUTO_INSPECTION struct inspection inspection = {0};
+	struct inspector *inspector = inspect(spool);
+	struct digest digest;
+	struct err err = {0};
+
+	add_noise(&nonsense, 100 << 10, 1);
+	append(spool, &nonsense, 4096);
+	await_giving_up(inspector);
+	/* What comes all the same is hashed: a declared digest is judged by it. */
+	append(spool, &nonsense, 4096);
+	spool_complete(spool);
+	assert_true(inspector_wait(inspector, &inspection, &err));
+	inspector_destroy(inspector);
+	assert_true(inspection.whole);
+	add_noise(&nonsense, 100 << 10, 1);
+	digest = digest_of(nonsense.data, nonsense.length);
+	assert_true(digest_equal(&inspection.checksums.sha256, &digest));
+	assert_string_equal(inspection.examination->findings[0].rule, "gzip-broken");
+}
+
+/* The findings are there though the rest never came. */
+static void keeps_its_findings_when_refused_later(void **state)
+{
+	AUTO_SPOOL struct spool *spool = begin(*state);
+	AUTO_BUFFER struct buffer nonsense = {0};
+	AUTO_INSPECTION struct inspection inspection = {0};
+	struct inspector *inspector = inspect(spool);
+	const struct err refusal = {.code = ERR_BUSY, .text = "no more"};
+	struct err err = {0};
+
+	add_noise(&nonsense, 100 << 10, 1);
+	append(spool, &nonsense, 4096);
+	await_giving_up(inspector);
+	spool_refuse(spool, &refusal);
+	assert_true(inspector_wait(inspector, &inspection, &err));
+	inspector_destroy(inspector);
+	assert_false(inspection.whole);
+	assert_true(examination_count(inspection.examination, SEVERITY_VIOLATION) > 0);
+}
+
+static void need_not_be_waited_for(void **state)
+{
+	AUTO_SPOOL struct spool *spool = begin(*state);
+	AUTO_BUFFER struct buffer module = {0};
+	struct inspector *inspector = inspect(spool);
+
+	make_module(&module, 1 << 10, 1);
+	append(spool, &module, 4096);
+	spool_complete(spool);
+	inspector_destroy(inspector);
+	inspector_destroy(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(examines_what_arrives, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ends_when_the_spool_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(judges_a_cut_module, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(gives_up_early_on_hostile_bytes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(keeps_its_findings_when_refused_later, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(need_not_be_waited_for, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("inspector", tests, NULL, NULL);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "server/registry/verdict.h"
+
+#define DATE "Sat, 21 Nov 2026 01:02:03 GMT"
+#define OTHER_DATE "Sun, 22 Nov 2026 01:02:03 GMT"
+#define WHOLE .range_first = -1, .range_total = -1, .length = -1
+#define PART(first, total) .status = 206, .range_first = (first), .range_total = (total)
+
+static void judges_an_answer(void **state)
+{
+	static const struct {
+		struct answer answer;
+		struct object object;
+		int64_t offset;
+		enum verdict verdict;
+	} cases[] = {
+		/* A first request. */
+		{{.status = 200, WHOLE}, {.length = -1}, 0, VERDICT_TAKE},
+		{{.status = 200, WHOLE, .content_type = "application/octet-stream"}, {.length = -1}, 0,
+			VERDICT_TAKE},
+		{{.status = 200, WHOLE, .content_type = "text/html"}, {.length = -1}, 0, VERDICT_ABSENT},
+		{{.status = 200, WHOLE, .content_type = "Text/HTML; charset=utf-8"}, {.length = -1}, 0,
+			VERDICT_ABSENT},
+		{{.status = 200, WHOLE, .content_type = "application/xhtml+xml"}, {.length = -1}, 0,
+			VERDICT_ABSENT},
+		{{.status = 404, WHOLE}, {.length = -1}, 0, VERDICT_ABSENT},
+		{{.status = 410, WHOLE}, {.length = -1}, 0, VERDICT_ABSENT},
+		{{PART(0, 10)}, {.length = -1}, 0, VERDICT_RESTART},
+		/* Another one, for what is missing. */
+		{{PART(4, 10), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_TAKE},
+		{{PART(4, -1), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_TAKE},
+		{{PART(4, 10), .etag = "\"v1\""}, {"\"v1\"", "", -1}, 4, VERDICT_TAKE},
+		{{PART(4, 10), .last_modified = DATE}, {"", DATE, 10}, 4, VERDICT_TAKE},
+		{{PART(4, 10), .etag = "\"v1\"", .last_modified = OTHER_DATE}, {"\"v1\"", DATE, 10}, 4,
+			VERDICT_TAKE},
+		/* It is another object by now, or not what was asked for. */
+		{{PART(4, 10), .etag = "\"v2\""}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
+		{{PART(4, 10)}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
+		{{PART(4, 10), .last_modified = OTHER_DATE}, {"", DATE, 10}, 4, VERDICT_RESTART},
+		{{PART(4, 11), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
+		{{PART(3, 10), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
+		{{PART(-1, -1), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
+		{{.status = 200, WHOLE, .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
+		{{.status = 416, WHOLE}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
+		{{.status = 404, WHOLE}, {"\"v1\"", "", 10}, 4, VERDICT_ABSENT},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct err err = {0};
+		enum verdict verdict =
+			verdict_of_answer(&cases[i].answer, &cases[i].object, cases[i].offset, &err);
+
+		if (verdict != cases[i].verdict)
+			fail_msg("case %zu (%d): %d, not %d", i, cases[i].answer.status, (int)verdict,
+				(int)cases[i].verdict);
+		assert_int_equal(err.code, ERR_NONE);
+	}
+}
+
+static void another_status_is_a_failure(void **state)
+{
+	static const int statuses[] = {100, 204, 302, 304, 400, 401, 403, 416, 429, 500, 502, 503};
+	const struct object object = {.length = -1};
+
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+		const struct answer answer = {.status = statuses[i], WHOLE, .retry_after_s = 17};
+		char status[8];
+		struct err err = {0};
+
+		assert_int_equal(verdict_of_answer(&answer, &object, 0, &err), VERDICT_FAILED);
+		assert_int_equal(err.code, ERR_UPSTREAM_FAILED);
+		assert_int_equal(err.retry_after_s, 17);
+		(void)snprintf(status, sizeof status, "%d", statuses[i]);
+		assert_non_null(strstr(err.text, status));
+	}
+}
+
+static void finds_what_proves_the_object(void **state)
+{
+	static const struct {
+		struct answer answer;
+		const char *validator;
+	} cases[] = {
+		{{.etag = "\"v1\"", .last_modified = DATE}, "\"v1\""},
+		{{.etag = "W/\"v1\"", .last_modified = DATE}, DATE},
+		{{.etag = "W/\"v1\""}, NULL},
+		{{.last_modified = DATE}, DATE},
+		{{.status = 200}, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct object object = object_of_answer(&cases[i].answer);
+		const char *validator = object_validator(&object);
+
+		if (cases[i].validator)
+			assert_string_equal(validator, cases[i].validator);
+		else
+			assert_null(validator);
+	}
+}
+
+static void copies_what_the_head_says(void **state)
+{
+	const struct answer answer = {.length = 77, .etag = "\"v1\"", .last_modified = DATE};
+	struct object object = object_of_answer(&answer);
+
+	assert_int_equal(object.length, 77);
+	assert_string_equal(object.etag, "\"v1\"");
+	assert_string_equal(object.last_modified, DATE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(judges_an_answer),
+		cmocka_unit_test(another_status_is_a_failure),
+		cmocka_unit_test(finds_what_proves_the_object),
+		cmocka_unit_test(copies_what_the_head_says),
+	};
+
+	return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
+}
