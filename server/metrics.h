@@ -33,6 +33,11 @@
 	X(METRIC_UPSTREAM_BYTES, counter, "larder_upstream_received_bytes_total", "", "Bytes of bodies from upstream.") \
 	X(METRIC_UPSTREAM_RETRIES, counter, "larder_upstream_retries_total", "", "Transfers tried again.") \
 	X(METRIC_UPSTREAM_RESUMES, counter, "larder_upstream_resumes_total", "", "Transfers taken up where they broke.") \
+	X(METRIC_UPSTREAM_COOLDOWNS, counter, "larder_upstream_cooldowns_total", "", "Cool-downs of upstreams that failed.") \
+	X(METRIC_UPSTREAMS_COOLING, gauge, "larder_upstreams_cooling", "", "Upstreams that cool down or await their probe.") \
+	X(METRIC_FILL_BOOKMARKS, counter, "larder_fill_bookmarks_total", "", "Bookmarks written, for fills to go on after a restart.") \
+	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", "Fills that went on with an earlier process's draft.") \
+	X(METRIC_QUARANTINED, counter, "larder_quarantined_total", "", "Fills refused because upstream changed the bytes.") \
 	X(METRIC_SWEEPS, counter, "larder_sweeps_total", "", "Sweeps of the store for blobs that nothing claims.") \
 	X(METRIC_PUBLISHED, counter, "larder_published_total", "", "Artifacts published.") \
 	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \

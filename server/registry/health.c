@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/health.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/metrics.h"
+
+enum {
+	FAILURES_MAX = 3, /* in a row, before a cool-down */
+	COOLDOWN_FIRST_MS = 10 * 1000,
+	COOLDOWN_MAX_MS = 300 * 1000,
+	RETRY_AFTER_MAX_S = 3600,
+	LOOK_MS = 50 /* how often a waiting fill looks whether it is to stop */
+};
+
+struct condition {
+	int64_t failures;  /* in a row */
+	int64_t cooldowns; /* in a row; not 0: only a probe may pass */
+	int64_t until_ms;  /* monotonic */
+	bool probing;
+	int64_t running;
+};
+
+struct health {
+	pthread_mutex_t mutex; /* guards the conditions */
+	pthread_cond_t changed;
+	const struct upstream *upstreams;
+	size_t count;
+	struct condition *conditions;
+};
+
+struct health *health_create(const struct upstream *upstreams, size_t count)
+{
+	struct health *health = mem_zero(1, sizeof *health);
+
+	(void)pthread_mutex_init(&health->mutex, NULL);
+	(void)pthread_cond_init(&health->changed, NULL);
+	health->upstreams = upstreams;
+	health->count = count;
+	health->conditions = mem_zero(count ? count : 1, sizeof *health->conditions);
+	return health;
+}
+
+void health_destroy(struct health *health)
+{
+	if (!health)
+		return;
+	(void)pthread_cond_destroy(&health->changed);
+	(void)pthread_mutex_destroy(&health->mutex);
+	free(health->conditions);
+	free(health);
+}
+
+/* ---- entering -------------------------------------------------------------------------------- */
+
+/* Under the mutex. */
+static bool is_cooling(const struct condition *condition, int64_t now_ms)
+{
+	return condition->cooldowns > 0 && (condition->probing || now_ms < condition->until_ms);
+}
+
+static bool refuse(const struct condition *condition, int64_t now_ms, struct err *err)
+{
+	int64_t left_s = (condition->until_ms - now_ms + 999) / 1000;
+
+	left_s = left_s > 0 ? left_s : 1;
+	(void)err_set(err, ERR_UPSTREAM_UNREACHABLE, "cooling down after failures until %s",
+		clock_rfc3339(clock_now_s() + left_s).text);
+	err->retry_after_s = (unsigned)left_s;
+	return false;
+}
+
+/* Under the mutex. A stop flag has nobody who would wake us, so it is looked at. */
+static void sleep_a_little(struct health *health)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOOK_MS * 1000 * 1000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	(void)pthread_cond_timedwait(&health->changed, &health->mutex, &until);
+}
+
+/* Whether waiting on is of use. */
+static bool may_wait(int64_t began_ms, int64_t patience_ms, const _Atomic bool *stop, struct err *err)
+{
+	if (atomic_load(stop))
+		return err_set(err, ERR_BUSY, "the fill was stopped");
+	if (patience_ms >= 0 && clock_monotonic_ms() - began_ms >= patience_ms)
+		return err_set(err, ERR_BUSY, "all of its connections are in use; try again in a moment");
+	return true;
+}
+
+bool health_enter(struct health *health, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
+	struct turn *out, struct err *err)
+{
+	struct condition *condition = &health->conditions[upstream];
+	int64_t connections = health->upstreams[upstream].max_connections;
+	int64_t began_ms = clock_monotonic_ms();
+	LOCKED(&health->mutex);
+
+	for (;;) {
+		int64_t now_ms = clock_monotonic_ms();
+
+		if (is_cooling(condition, now_ms))
+			return refuse(condition, now_ms, err);
+		if (connections <= 0 || condition->running < connections)
+			break;
+		if (!may_wait(began_ms, patience_ms, stop, err))
+			return false;
+		sleep_a_little(health);
+	}
+	condition->probing = condition->cooldowns > 0;
+	condition->running++;
+	*out = (struct turn){upstream, condition->probing};
+	return true;
+}
+
+bool health_is_cooling(struct health *health, size_t upstream)
+{
+	LOCKED(&health->mutex);
+
+	return is_cooling(&health->conditions[upstream], clock_monotonic_ms());
+}
+
+/* ---- noting and leaving ---------------------------------------------------------------------------------
+ */
+
+/* Doubles with each cool-down; by chance up to a quarter longer, so that many Larders do not return at once.
+ */
+static int64_t cooldown_ms(int64_t cooldowns)
+{
+	int64_t wait_ms = (int64_t)COOLDOWN_FIRST_MS << (cooldowns < 5 ? cooldowns : 5);
+	uint16_t chance;
+
+	random_bytes(&chance, sizeof chance);
+	wait_ms = wait_ms < COOLDOWN_MAX_MS ? wait_ms : COOLDOWN_MAX_MS;
+	return wait_ms + wait_ms * chance / 4 / UINT16_MAX;
+}
+
+/* Under the mutex. */
+static void cool_down(struct health *health, size_t upstream, int64_t retry_after_s)
+{
+	struct condition *condition = &health->conditions[upstream];
+	int64_t wait_ms = cooldown_ms(condition->cooldowns);
+
+	if (retry_after_s > 0)
+		wait_ms = 1000 * (retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S);
+	if (condition->cooldowns == 0)
+		metric_add(METRIC_UPSTREAMS_COOLING, 1);
+	condition->cooldowns++;
+	condition->failures = 0;
+	condition->until_ms = clock_monotonic_ms() + wait_ms;
+	metric_add(METRIC_UPSTREAM_COOLDOWNS, 1);
+	log_event(LOG_LEVEL_WARN, "an upstream cools down", "upstream", health->upstreams[upstream].name,
+		"until", clock_rfc3339(clock_now_s() + (wait_ms + 999) / 1000).text, NULL);
+}
+
+/* Under the mutex. */
+static void recover(struct health *health, size_t upstream)
+{
+	struct condition *condition = &health->conditions[upstream];
+
+	condition->failures = 0;
+	if (condition->cooldowns == 0)
+		return;
+	condition->cooldowns = 0;
+	metric_add(METRIC_UPSTREAMS_COOLING, -1);
+	log_event(LOG_LEVEL_INFO, "an upstream is back", "upstream", health->upstreams[upstream].name, NULL);
+}
+
+/* Whoever waits to probe may; under the mutex. */
+static void end_probe(struct health *health, struct turn *turn)
+{
+	if (turn->is_probe)
+		health->conditions[turn->upstream].probing = false;
+	turn->is_probe = false;
+}
+
+void health_note_well(struct health *health, struct turn *turn)
+{
+	LOCKED(&health->mutex);
+
+	end_probe(health, turn);
+	recover(health, turn->upstream);
+}
+
+/* Transfers that began before a cool-down and fail during it tell nothing new. */
+void health_note_ill(struct health *health, struct turn *turn, int64_t retry_after_s)
+{
+	struct condition *condition = &health->conditions[turn->upstream];
+	bool was_probe = turn->is_probe;
+	LOCKED(&health->mutex);
+
+	if (condition->cooldowns > 0 && !was_probe)
+		return;
+	end_probe(health, turn);
+	condition->failures++;
+	if (was_probe || retry_after_s > 0 || condition->failures >= FAILURES_MAX)
+		cool_down(health, turn->upstream, retry_after_s);
+}
+
+void health_leave(struct health *health, struct turn *turn)
+{
+	LOCKED(&health->mutex);
+
+	end_probe(health, turn);
+	health->conditions[turn->upstream].running--;
+	(void)pthread_cond_broadcast(&health->changed);
+}

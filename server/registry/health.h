@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How the upstreams are doing, in memory: which of them is left alone for a while after failures in a row,
+ * and whose turn it is where only so many transfers may run at once. */
+#ifndef SERVER_REGISTRY_HEALTH_H
+#define SERVER_REGISTRY_HEALTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/upstream/route.h"
+
+struct health;
+
+/* The upstreams must outlive it; they are known by their place in the array. destroy takes NULL. */
+struct health *health_create(const struct upstream *upstreams, size_t count);
+void health_destroy(struct health *health);
+
+/* Leave to run one transfer with an upstream. */
+struct turn {
+	size_t upstream;
+	bool is_probe; /* the first one behind a cool-down */
+};
+
+/* Waits for a turn with this upstream, at most patience_ms (below zero: however long it takes). False with
+ * ERR_UPSTREAM_UNREACHABLE and retry_after_s while it cools down, or ERR_BUSY where *stop was set or patience
+ * ran out. Where true, health_leave() must follow. Behind a cool-down only one is let through, to probe,
+ * until it has noted what it found, or has left. */
+bool health_enter(struct health *health, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
+	struct turn *out, struct err *err);
+void health_leave(struct health *health, struct turn *turn);
+
+/* Notes what a transfer found, as soon as it knows: well is an upstream that answers as a server that works
+ * does, if only to say no; ill one that is out of reach or answers 5xx or 429. retry_after_s: for how long it
+ * asked to be left alone; 0 where it did not. */
+void health_note_well(struct health *health, struct turn *turn);
+void health_note_ill(struct health *health, struct turn *turn, int64_t retry_after_s);
+
+/* Whether nobody would be let through now, whoever's turn it is. */
+bool health_is_cooling(struct health *health, size_t upstream);
+
+#endif
