@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fills against HTTP servers that have the module, have not, or break off in the middle. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "server/registry/mirror.h"
+#include "tests/unit/scripted_server.h"
+#include "tests/unit/store_place.h"
+
+enum { UPSTREAMS = 2, JOINERS = 8, CUT_AT = 150 << 10 };
+
+/* What an upstream does with a request. */
+enum mood {
+	MOOD_SERVE,
+	MOOD_ABSENT,
+	MOOD_FAIL,
+	MOOD_NONSENSE,
+	MOOD_CUT_ONCE, /* breaks off, and serves the rest when asked for it */
+	MOOD_CHANGE,   /* breaks off, and has other bytes after that */
+	MOOD_CUT_EARLY,
+	MOOD_STALL
+};
+
+struct upstream_script {
+	enum mood mood;
+	const struct buffer *module;
+	const struct buffer *other;
+	atomic_int answered;
+	sem_t begun;   /* posted when the first bytes are on their way */
+	sem_t *resume; /* when set, the rest is sent after it is posted */
+};
+
+struct house {
+	struct place place;
+	struct keeper *keeper;
+	struct client *client;
+	struct server *servers[UPSTREAMS];
+	struct upstream_script scripts[UPSTREAMS];
+	struct upstream upstreams[UPSTREAMS];
+	struct mirror *mirror;
+	struct name name;
+	struct buffer module;
+	struct buffer other;
+};
+
+/* ---- The upstreams ---- */
+
+static void send_head(int fd, const struct buffer *body, const char *etag)
+{
+	say(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nETag: \"%s\"\r\n\r\n", body->length, etag);
+}
+
+static bool send_whole(int fd, const struct buffer *body, const char *etag)
+{
+	send_head(fd, body, etag);
+	send_all(fd, body->data, body->length);
+	return true;
+}
+
+static bool send_rest(int fd, const struct buffer *body, size_t from)
+{
+	say(fd,
+		"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %zu-%zu/%zu\r\nContent-Length: %zu\r\n"
+		"ETag: \"v1\"\r\n\r\n",
+		from, body->length - 1, body->length, body->length - from);
+	send_all(fd, body->data + from, body->length - from);
+	return true;
+}
+
+static bool send_part(int fd, const struct buffer *body, size_t length)
+{
+	send_head(fd, body, "v1");
+	send_all(fd, body->data, length);
+	return false;
+}
+
+/* Sends the first part; with a gate, returns when that has been opened. */
+static void begin_module(struct upstream_script *script, int fd)
+{
+	send_head(fd, script->module, "v1");
+	send_all(fd, script->module->data, CUT_AT);
+	(void)sem_post(&script->begun);
+	if (script->resume)
+		(void)sem_wait(script->resume);
+}
+
+static bool serve_module(struct upstream_script *script, int fd)
+{
+	begin_module(script, fd);
+	send_all(fd, script->module->data + CUT_AT, script->module->length - CUT_AT);
+	return true;
+}
+
+static bool continue_cut(struct upstream_script *script, int fd, const char *request)
+{
+	const char *range = strcasestr(request, "\r\nRange: bytes=");
+	size_t from = range ? strtoul(range + strlen("\r\nRange: bytes="), NULL, 10) : 0;
+
+	if (script->mood == MOOD_CHANGE)
+		return send_whole(fd, script->other, "v2");
+	if (from > 0 && from < script->module->length && strcasestr(request, "\r\nIf-Range: \"v1\"\r\n"))
+		return send_rest(fd, script->module, from);
+	return send_whole(fd, script->module, "v1");
+}
+
+static bool stall(struct upstream_script *script, int fd)
+{
+	char byte;
+
+	begin_module(script, fd);
+	while (recv(fd, &byte, 1, 0) > 0)
+		;
+	return false;
+}
+
+static bool answer_as_told(struct server *server, int fd, const char *request)
+{
+	struct upstream_script *script = server->context;
+	int before = atomic_fetch_add(&script->answered, 1);
+	AUTO_BUFFER struct buffer nonsense = {0};
+
+	if (strncmp(request, "HEAD ", 5) == 0 && script->mood == MOOD_SERVE) {
+		send_head(fd, script->module, "v1");
+		return true;
+	}
+	switch (script->mood) {
+	case MOOD_SERVE:
+		return serve_module(script, fd);
+	case MOOD_ABSENT:
+		say(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+		return true;
+	case MOOD_FAIL:
+		say(fd, "HTTP/1.1 503 Busy\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n");
+		return true;
+	case MOOD_NONSENSE:
+		add_noise(&nonsense, 10 << 10, 1);
+		return send_whole(fd, &nonsense, "v1");
+	case MOOD_CUT_EARLY:
+		return send_part(fd, script->module, SPOOL_HELD_BACK / 2);
+	case MOOD_STALL:
+		return stall(script, fd);
+	default:
+		if (before > 0)
+			return continue_cut(script, fd, request);
+		begin_module(script, fd);
+		return false;
+	}
+}
+
+/* ---- What a test has ---- */
+
+static const struct mirror_policy no_policy = {.max_fills = 4};
+
+static void make_mirror(struct house *house, const struct mirror_policy *policy, int64_t negative_ttl_s)
+{
+	const struct fill_tools tools = {
+		.settings = {.upstreams = house->upstreams,
+			.upstream_count = UPSTREAMS,
+			.retries = 1,
+			.negative_ttl_s = negative_ttl_s,
+			.connect_timeout_s = 5,
+			.limits = {.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200}},
+		.client = house->client,
+		.catalog = house->place.catalog,
+		.blobs = house->place.blobs,
+		.keeper = house->keeper,
+	};
+
+	mirror_destroy(house->mirror);
+	house->mirror = mirror_create(&tools, policy);
+}
+
+static void start_upstream(struct house *house, int i, const char *name)
+{
+	house->scripts[i].module = &house->module;
+	house->scripts[i].other = &house->other;
+	house->scripts[i].mood = MOOD_ABSENT;
+	assert_int_equal(sem_init(&house->scripts[i].begun, 0, 0), 0);
+	house->servers[i] = start_server(answer_as_told, &house->scripts[i]);
+	house->upstreams[i].name = mem_dup(name);
+	house->upstreams[i].url = mem_printf("http://127.0.0.1:%d/{path}?{query}", house->servers[i]->port);
+}
+
+static int set_up(void **state)
+{
+	const struct client_settings settings = {
+		.connect_timeout_s = 5, .stall_timeout_s = 60, .user_agent = "larder/test"};
+	struct house *house = mem_zero(1, sizeof *house);
+	struct err err;
+
+	place_open(&house->place);
+	house->keeper = keeper_create(house->place.catalog, house->place.blobs);
+	assert_true(client_create(&settings, &house->client, &err));
+	make_module(&house->module, 300 << 10, 1);
+	make_module(&house->other, 300 << 10, 2);
+	start_upstream(house, 0, "first");
+	start_upstream(house, 1, "second");
+	house->name = name_of("google/x", 1, FORMAT_TF_HUB);
+	make_mirror(house, &no_policy, 600);
+	*state = house;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct house *house = *state;
+
+	mirror_destroy(house->mirror);
+	client_destroy(house->client);
+	for (int i = 0; i < UPSTREAMS; i++) {
+		stop_server(house->servers[i]);
+		(void)sem_destroy(&house->scripts[i].begun);
+		free(house->upstreams[i].name);
+		free(house->upstreams[i].url);
+	}
+	keeper_destroy(house->keeper);
+	place_close(&house->place);
+	buffer_finish(&house->module);
+	buffer_finish(&house->other);
+	free(house);
+	return 0;
+}
+
+static struct spool *join(struct house *house, bool *collapsed)
+{
+	struct spool *spool = NULL;
+	struct err err = {0};
+
+	if (!mirror_join(house->mirror, &house->name, NULL, &spool, collapsed, &err))
+		fail_msg("%s", err.text);
+	return spool;
+}
+
+static enum err_code refused_to_join(struct house *house, const char *cdn_loop)
+{
+	struct spool *spool = NULL;
+	struct err err = {0};
+	bool collapsed;
+
+	assert_false(mirror_join(house->mirror, &house->name, cdn_loop, &spool, &collapsed, &err));
+	assert_null(spool);
+	return err.code;
+}
+
+/* Fills and waits for the end. */
+static struct spool_progress fill(struct house *house)
+{
+	bool collapsed;
+	AUTO_SPOOL struct spool *spool = join(house, &collapsed);
+
+	assert_non_null(spool);
+	return spool_wait_end(spool);
+}
+
+static void assert_stored(struct house *house, const struct buffer *bytes)
+{
+	struct artifact artifact = place_find(&house->place, &house->name);
+	struct digest digest = digest_of(bytes->data, bytes->length);
+
+	assert_true(artifact.recorded && artifact.cached);
+	assert_int_equal(artifact.source, SOURCE_MIRRORED);
+	assert_int_equal(artifact.size_bytes, bytes->length);
+	assert_true(digest_equal(&artifact.checksums.sha256, &digest));
+	assert_int_equal(place_count_blobs(&house->place), 1);
+}
+
+/* The fill's thread has let go of its spool by the time that the mirror is gone. */
+static void assert_nothing_left(struct house *house)
+{
+	mirror_destroy(TAKE(house->mirror));
+	assert_int_equal(place_count_blobs(&house->place), 0);
+	assert_int_equal(place_count_drafts(&house->place), 0);
+}
+
+/* ---- Tests ---- */
+
+static void one_fetch_for_many(void **state)
+{
+	struct house *house = *state;
+	struct spool *spools[JOINERS];
+	sem_t resume;
+	bool collapsed;
+
+	assert_int_equal(sem_init(&resume, 0, 0), 0);
+	house->scripts[0].mood = MOOD_SERVE;
+	house->scripts[0].resume = &resume;
+	spools[0] = join(house, &collapsed);
+	assert_false(collapsed);
+	(void)sem_wait(&house->scripts[0].begun);
+	for (int i = 1; i < JOINERS; i++) {
+		spools[i] = join(house, &collapsed);
+		assert_true(collapsed);
+		assert_ptr_equal(spools[i], spools[0]);
+	}
+	(void)sem_post(&resume);
+	for (int i = 0; i < JOINERS; i++) {
+		struct spool_progress end = spool_wait_end(spools[i]);
+
+		assert_int_equal(end.state, SPOOL_KEPT);
+		assert_int_equal(end.length, house->module.length);
+		spool_release(spools[i]);
+	}
+	assert_stored(house, &house->module);
+	assert_int_equal(requests_to(house->servers[0]), 1);
+	(void)sem_destroy(&resume);
+}
+
+struct joiner {
+	struct house *house;
+	pthread_barrier_t *start;
+	pthread_t thread;
+	bool well;
+};
+
+static void *join_at_once(void *argument)
+{
+	struct joiner *joiner = argument;
+	AUTO_SPOOL struct spool *spool = NULL;
+	struct err err;
+	bool collapsed;
+
+	(void)pthread_barrier_wait(joiner->start);
+	joiner->well =
+		mirror_join(joiner->house->mirror, &joiner->house->name, NULL, &spool, &collapsed, &err) &&
+		(!spool || spool_wait_end(spool).state == SPOOL_KEPT);
+	return NULL;
+}
+
+/* Whenever they come, before, during or after: the upstream is asked once. */
+static void one_fetch_for_many_threads(void **state)
+{
+	struct house *house = *state;
+	struct joiner joiners[JOINERS];
+	pthread_barrier_t start;
+
+	house->scripts[0].mood = MOOD_SERVE;
+	assert_int_equal(pthread_barrier_init(&start, NULL, JOINERS), 0);
+	for (int i = 0; i < JOINERS; i++) {
+		joiners[i] = (struct joiner){.house = house, .start = &start};
+		assert_int_equal(pthread_create(&joiners[i].thread, NULL, join_at_once, &joiners[i]), 0);
+	}
+	for (int i = 0; i < JOINERS; i++) {
+		assert_int_equal(pthread_join(joiners[i].thread, NULL), 0);
+		assert_true(joiners[i].well);
+	}
+	(void)pthread_barrier_destroy(&start);
+	assert_stored(house, &house->module);
+	assert_int_equal(requests_to(house->servers[0]), 1);
+}
+
+static void what_is_there_is_not_fetched(void **state)
+{
+	struct house *house = *state;
+	bool collapsed;
+
+	house->scripts[0].mood = MOOD_SERVE;
+	assert_int_equal(fill(house).state, SPOOL_KEPT);
+	make_mirror(house, &no_policy, 600); /* the fill has left the list */
+	assert_null(join(house, &collapsed));
+	assert_int_equal(requests_to(house->servers[0]), 1);
+}
+
+static void absence_is_remembered(void **state)
+{
+	struct house *house = *state;
+
+	assert_int_equal(fill(house).err.code, ERR_NOT_FOUND);
+	assert_int_equal(requests_to(house->servers[0]), 1);
+	assert_int_equal(requests_to(house->servers[1]), 1);
+	make_mirror(house, &no_policy, 600);
+	assert_int_equal(refused_to_join(house, NULL), ERR_NOT_FOUND);
+	assert_int_equal(requests_to(house->servers[0]), 1);
+	assert_nothing_left(house);
+}
+
+static void failure_is_not_remembered(void **state)
+{
+	struct house *house = *state;
+	struct spool_progress end;
+
+	house->scripts[0].mood = MOOD_FAIL;
+	end = fill(house);
+	assert_int_equal(end.err.code, ERR_UPSTREAM_FAILED);
+	assert_non_null(strstr(end.err.text, "first"));
+	assert_int_equal(end.err.retry_after_s, 17);
+	make_mirror(house, &no_policy, 600);
+	house->scripts[0].mood = MOOD_SERVE;
+	assert_int_equal(fill(house).state, SPOOL_KEPT);
+	assert_stored(house, &house->module);
+}
+
+static void who_cannot_be_reached_may_have_it_later(void **state)
+{
+	struct house *house = *state;
+	char *reachable = house->upstreams[0].url;
+	char nobody[] = "http://127.0.0.1:1/{path}?{query}";
+
+	house->upstreams[0].url = nobody;
+	assert_int_equal(fill(house).err.code, ERR_UPSTREAM_UNREACHABLE);
+	make_mirror(house, &no_policy, 600);
+	house->upstreams[0].url = reachable;
+	house->scripts[0].mood = MOOD_SERVE;
+	assert_int_equal(fill(house).state, SPOOL_KEPT);
+	assert_stored(house, &house->module);
+}
+
+static void a_broken_transfer_is_taken_up(void **state)
+{
+	struct house *house = *state;
+
+	house->scripts[0].mood = MOOD_CUT_ONCE;
+	assert_int_equal(fill(house).state, SPOOL_KEPT);
+	assert_stored(house, &house->module);
+	assert_int_equal(requests_to(house->servers[0]), 2);
+	assert_true(last_request_has(house->servers[0], "\r\nRange: bytes="));
+	assert_true(last_request_has(house->servers[0], "\r\nIf-Range: \"v1\"\r\n"));
+	assert_int_equal(requests_to(house->servers[1]), 0);
+}
+
+/* No client has seen a byte of the first object, so the other one may take its place. */
+static void a_changed_object_is_begun_anew(void **state)
+{
+	struct house *house = *state;
+
+	house->scripts[0].mood = MOOD_CHANGE;
+	assert_int_equal(fill(house).state, SPOOL_KEPT);
+	assert_stored(house, &house->other);
+}
+
+/* One client has: it must not be given the end of something else. */
+static void a_changed_object_is_refused_once_shown(void **state)
+{
+	struct house *house = *state;
+	sem_t resume;
+	bool collapsed;
+	AUTO_SPOOL struct spool *spool = NULL;
+	struct spool_progress seen = {0};
+
+	assert_int_equal(sem_init(&resume, 0, 0), 0);
+	house->scripts[0].mood = MOOD_CHANGE;
+	house->scripts[0].resume = &resume;
+	spool = join(house, &collapsed);
+	(void)sem_wait(&house->scripts[0].begun);
+	while (seen.visible == 0)
+		(void)spool_await(spool, &seen, NULL);
+	(void)sem_post(&resume);
+	assert_int_equal(spool_wait_end(spool).state, SPOOL_REFUSED);
+	(void)sem_destroy(&resume);
+	spool_release(TAKE(spool));
+	assert_nothing_left(house);
+}
+
+static void the_second_serves_what_the_first_breaks(void **state)
+{
+	static const enum mood moods[] = {MOOD_FAIL, MOOD_NONSENSE, MOOD_ABSENT};
+	struct house *house = *state;
+
+	house->scripts[1].mood = MOOD_SERVE;
+	for (size_t i = 0; i < sizeof moods / sizeof *moods; i++) {
+		make_mirror(house, &no_policy, 600);
+		house->name.version = 1 + (int64_t)i;
+		house->scripts[0].mood = moods[i];
+		assert_int_equal(fill(house).state, SPOOL_KEPT);
+		assert_stored(house, &house->module);
+	}
+}
+
+static void nonsense_is_not_kept(void **state)
+{
+	struct house *house = *state;
+
+	house->scripts[0].mood = MOOD_NONSENSE;
+	assert_int_equal(fill(house).err.code, ERR_UPSTREAM_FAILED);
+	assert_nothing_left(house);
+}
+
+static void destroying_ends_what_runs(void **state)
+{
+	struct house *house = *state;
+	bool collapsed;
+	AUTO_SPOOL struct spool *spool = NULL;
+	struct spool_progress end;
+
+	house->scripts[0].mood = MOOD_STALL;
+	spool = join(house, &collapsed);
+	(void)sem_wait(&house->scripts[0].begun);
+	mirror_destroy(TAKE(house->mirror));
+	end = spool_wait_end(spool);
+	assert_int_equal(end.state, SPOOL_REFUSED);
+	assert_int_equal(end.err.code, ERR_BUSY);
+	spool_release(TAKE(spool));
+	assert_int_equal(place_count_drafts(&house->place), 0);
+}
+
+/* The others wait for their turn, but not without bound; all end with the mirror. */
+static void so_many_fills_at_once(void **state)
+{
+	static const struct mirror_policy one = {.max_fills = 1};
+	struct house *house = *state;
+	struct spool *spools[16];
+	bool collapsed;
+
+	make_mirror(house, &one, 600);
+	house->scripts[0].mood = MOOD_STALL;
+	for (int i = 0; i < 16; i++) {
+		house->name.version = 1 + i;
+		spools[i] = join(house, &collapsed);
+		assert_false(collapsed);
+	}
+	house->name.version = 17;
+	assert_int_equal(refused_to_join(house, NULL), ERR_BUSY);
+	(void)sem_wait(&house->scripts[0].begun);
+	mirror_destroy(TAKE(house->mirror));
+	assert_int_equal(requests_to(house->servers[0]), 1);
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(spool_wait_end(spools[i]).err.code, ERR_BUSY);
+		spool_release(spools[i]);
+	}
+}
+
+static void obeys_its_policy(void **state)
+{
+	static const struct {
+		struct mirror_policy policy;
+		enum err_code refused;
+	} cases[] = {
+		{{.max_fills = 1, .deny = "google/*"}, ERR_BLOCKED_BY_POLICY},
+		{{.max_fills = 1, .allow = "acme/*"}, ERR_BLOCKED_BY_POLICY},
+		{{.max_fills = 1, .allow = "google/*", .deny = "google/x"}, ERR_BLOCKED_BY_POLICY},
+		{{.max_fills = 1, .offline = true}, ERR_OFFLINE},
+	};
+	struct house *house = *state;
+	struct err err = {0};
+	int64_t bytes;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		make_mirror(house, &cases[i].policy, 600);
+		assert_int_equal(refused_to_join(house, NULL), cases[i].refused);
+		assert_false(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
+		assert_int_equal(err.code, cases[i].refused);
+	}
+	house->scripts[0].mood = MOOD_SERVE;
+	mirror_set_offline(house->mirror, false);
+	assert_int_equal(fill(house).state, SPOOL_KEPT);
+}
+
+static void asks_only_who_may_have_it(void **state)
+{
+	struct house *house = *state;
+	char other[] = "acme/*";
+
+	house->upstreams[0].match = other;
+	house->scripts[1].mood = MOOD_SERVE;
+	assert_int_equal(fill(house).state, SPOOL_KEPT);
+	assert_int_equal(requests_to(house->servers[0]), 0);
+	house->upstreams[1].match = other;
+	house->name.version = 2;
+	assert_int_equal(refused_to_join(house, NULL), ERR_NOT_FOUND);
+}
+
+/* What one Larder sends along is what it knows itself by. */
+static void notices_a_loop(void **state)
+{
+	struct house *house = *state;
+	AUTO_FREE char *long_way = mem_zero(2000, 1);
+	char header[128] = "";
+	const char *found;
+
+	assert_int_equal(fill(house).err.code, ERR_NOT_FOUND);
+	{
+		LOCKED(&house->servers[0]->mutex);
+		found = strcasestr(house->servers[0]->last_request, "CDN-Loop: ");
+		assert_non_null(found);
+		(void)sscanf(found + strlen("CDN-Loop: "), "%127[^\r]", header);
+	}
+	house->name.version = 2;
+	assert_int_equal(refused_to_join(house, header), ERR_LOOP_DETECTED);
+	memset(long_way, 'x', 1999);
+	assert_int_equal(refused_to_join(house, long_way), ERR_LOOP_DETECTED);
+}
+
+static void asks_for_a_size(void **state)
+{
+	struct house *house = *state;
+	struct err err = {0};
+	int64_t bytes = 0;
+
+	house->scripts[1].mood = MOOD_SERVE;
+	assert_true(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
+	assert_int_equal(bytes, house->module.length);
+	assert_true(last_request_has(house->servers[1], "HEAD /google/x/1?tf-hub-format=compressed "));
+	house->scripts[1].mood = MOOD_FAIL;
+	assert_false(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
+	assert_int_equal(err.code, ERR_UPSTREAM_FAILED);
+	house->scripts[1].mood = MOOD_ABSENT;
+	assert_false(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(refused_to_join(house, NULL), ERR_NOT_FOUND);
+}
+
+#define ROOM(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ROOM(one_fetch_for_many),
+		ROOM(one_fetch_for_many_threads),
+		ROOM(what_is_there_is_not_fetched),
+		ROOM(absence_is_remembered),
+		ROOM(failure_is_not_remembered),
+		ROOM(who_cannot_be_reached_may_have_it_later),
+		ROOM(a_broken_transfer_is_taken_up),
+		ROOM(a_changed_object_is_begun_anew),
+		ROOM(a_changed_object_is_refused_once_shown),
+		ROOM(the_second_serves_what_the_first_breaks),
+		ROOM(nonsense_is_not_kept),
+		ROOM(destroying_ends_what_runs),
+		ROOM(so_many_fills_at_once),
+		ROOM(obeys_its_policy),
+		ROOM(asks_only_who_may_have_it),
+		ROOM(notices_a_loop),
+		ROOM(asks_for_a_size),
+	};
+
+	return cmocka_run_group_tests_name("mirror", tests, NULL, NULL);
+}
