@@ -20,6 +20,9 @@ void api_files(void *services, struct request *request, struct reply *reply);
 void api_documentation(void *services, struct request *request, struct reply *reply);
 void api_publishers(void *services, struct request *request, struct reply *reply);
 void api_stats(void *services, struct request *request, struct reply *reply);
+/* /api/v1/fills: those that run and ended lately; /api/v1/fills/<id>: DELETE cancels one */
+void api_fills(void *services, struct request *request, struct reply *reply);
+void api_cancel_fill(void *services, struct request *request, struct reply *reply);
 void api_openapi(void *services, struct request *request, struct reply *reply);
 /* /healthz, /readyz, /metrics */
 void api_healthz(void *services, struct request *request, struct reply *reply);

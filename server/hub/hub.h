@@ -13,6 +13,12 @@ void hub_download(void *services, struct request *request, const struct words *w
 /* GET and HEAD of one file of a TF.js archive: member.c. */
 void hub_member(void *services, struct request *request, const struct words *words, struct reply *reply);
 
+/* POST /api/v1/fills: starts fills that nobody waits for: prefetch.c. */
+void hub_prefetch(void *services, struct request *request, struct reply *reply);
+
+/* GET /api/v1/explain: what would be answered and why, without asking an upstream: explain.c. */
+void hub_explain(void *services, struct request *request, struct reply *reply);
+
 /* PUT of an artifact or its documentation: publish.c. */
 extern const struct upload_ops hub_upload;
 void hub_publish(void *services, struct request *request, struct reply *reply);

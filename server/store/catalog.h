@@ -45,6 +45,7 @@ struct artifact {
 	int64_t created_at;
 	bool cached; /* the blob is in the store */
 	int64_t downloads;
+	int64_t last_used_at; /* a download, or else when it was kept */
 };
 
 /* What is known of one name with its format. *found is false where the version is not known at all. */

@@ -61,6 +61,7 @@ void artifact_fill(struct rows *rows, int column, struct artifact *out)
 	out->created_at = rows_int(rows, column + 5);
 	out->cached = rows_int(rows, column + 6) != 0;
 	out->downloads = rows_int(rows, column + 7);
+	out->last_used_at = rows_int(rows, column + 8);
 }
 
 bool catalog_find_artifact(

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <jansson.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/api/answer.h"
+#include "server/api/api.h"
+#include "server/api/fills.h"
+#include "server/config.h"
+#include "server/http/problem.h"
+#include "server/hub/hub.h"
+#include "server/hub/target.h"
+#include "server/registry/services.h"
+#include "server/store/catalog.h"
+
+static const char *const wanted_names[] = {
+	[WANTED_DESCRIPTION] = "description",
+	[WANTED_ARTIFACT] = "artifact",
+	[WANTED_UNCOMPRESSED] = "uncompressed",
+	[WANTED_MEMBER] = "member",
+};
+
+/* What is known here of the name, and what would be answered. */
+struct explanation {
+	struct artifact artifact;
+	bool known;
+	struct mirror_view view;
+	json_t *fill; /* the one that runs; NULL: none does */
+	int status;
+	const char *cache; /* NULL: no artifact would be answered */
+	struct err refusal;
+};
+
+static void finish(struct explanation *explanation)
+{
+	json_decref(explanation->fill);
+}
+
+static json_t *find_fill(const struct services *services, const struct name *name)
+{
+	AUTO(fill_list_finish) struct fill_list list = {0};
+
+	mirror_list(services->mirror, &list);
+	for (size_t i = 0; i < list.running; i++) {
+		const struct name *other = &list.items[i].name;
+
+		if (other->version == name->version && other->format == name->format &&
+			strcmp(other->handle, name->handle) == 0)
+			return fill_json(&list.items[i]);
+	}
+	return NULL;
+}
+
+/* ---- what would be answered ---- */
+
+static void refuse(struct explanation *out, const struct err *err)
+{
+	out->refusal = *err;
+	out->status = problem_status(err->code);
+}
+
+static void judge_fetch(const struct name *name, struct explanation *out)
+{
+	struct err err;
+
+	out->status = 200;
+	if (out->known && out->artifact.state == STATE_WITHDRAWN) {
+		(void)err_set(&err, ERR_GONE, "%s was withdrawn", name_path(name).text);
+		refuse(out, &err);
+	} else if (out->known && out->artifact.state == STATE_QUARANTINED) {
+		(void)err_set(&err, ERR_QUARANTINED, "%s is held back", name_path(name).text);
+		refuse(out, &err);
+	} else if (out->known && out->artifact.recorded && out->artifact.cached) {
+		out->cache = "hit";
+	} else if (out->fill) {
+		out->cache = "collapsed";
+	} else if (out->view.refusal.code != ERR_NONE) {
+		refuse(out, &out->view.refusal);
+	} else {
+		out->cache = "miss";
+	}
+}
+
+static void take_problem(const struct reply *reply, struct err *out)
+{
+	json_t *problem = json_loadb(reply->bytes, reply->length, 0, NULL);
+	const char *detail = json_string_value(json_object_get(problem, "detail"));
+
+	(void)err_set(out, reply->problem, "%s", detail ? detail : "");
+	json_decref(problem);
+}
+
+/* What no upstream is ever asked for is answered on trial. */
+static void judge_on_trial(struct services *services, struct request *request, const struct words *words,
+	struct explanation *out)
+{
+	struct reply reply;
+
+	reply_init(&reply);
+	if (words->wanted == WANTED_DESCRIPTION)
+		api_describe(services, request, &words->name, &reply);
+	else
+		hub_download(services, request, words, &reply);
+	out->status = reply.status;
+	if (reply.problem != ERR_NONE)
+		take_problem(&reply, &out->refusal);
+	reply_finish(&reply);
+}
+
+static bool explain(struct services *services, struct request *request, const struct words *words,
+	struct explanation *out, struct err *err)
+{
+	const struct name *name = &words->name;
+	bool fetched = words->wanted == WANTED_ARTIFACT || words->wanted == WANTED_MEMBER;
+
+	if (!catalog_find_artifact(services->catalog, name, &out->artifact, &out->known, err) ||
+		!mirror_consider(services->mirror, name, &out->view, err))
+		return false;
+	out->fill = find_fill(services, name);
+	if (fetched && name->version > 0)
+		judge_fetch(name, out);
+	else
+		judge_on_trial(services, request, words, out);
+	return true;
+}
+
+/* ---- as JSON ---- */
+
+static json_t *name_json(const struct name *name)
+{
+	json_t *version = name->version > 0 ? json_integer(name->version) : json_null();
+
+	return json_pack("{s:s, s:o, s:s}", "handle", name->handle, "version", version, "format",
+		formats[name->format].name);
+}
+
+static json_t *answer_of(const struct explanation *explanation)
+{
+	json_t *object = json_pack("{s:i, s:s?}", "status", explanation->status, "cache", explanation->cache);
+
+	if (explanation->refusal.code != ERR_NONE)
+		fill_add_refusal(object, &explanation->refusal);
+	return object;
+}
+
+static json_t *artifact_json(const struct explanation *explanation)
+{
+	const struct artifact *artifact = &explanation->artifact;
+
+	if (!explanation->known || !artifact->recorded)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s+, s:I, s:b, s:I, s:o}", "source",
+		version_source_name(artifact->source), "state", version_state_name(artifact->state), "digest",
+		"sha256:", artifact->checksums.sha256.hex, "size_bytes", (json_int_t)artifact->size_bytes,
+		"cached", artifact->cached, "downloads", (json_int_t)artifact->downloads, "created_at",
+		answer_time(artifact->created_at));
+}
+
+/* Without what may be a secret: the query, and a name and password before the host. */
+static json_t *public_url(const struct upstream *upstream, const struct name *name)
+{
+	AUTO_FREE char *url = upstream_url(upstream, name);
+	AUTO_FREE char *shown = NULL;
+	char *host = strstr(url, "://") + 3;
+	char *at;
+
+	url[strcspn(url, "?#")] = '\0';
+	at = memrchr(host, '@', strcspn(host, "/"));
+	shown = mem_printf("%.*s%s", (int)(host - url), url, at ? at + 1 : host);
+	return answer_text(shown);
+}
+
+static json_t *upstreams_json(const struct config *config, const struct name *name)
+{
+	json_t *items = json_array();
+
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		const struct upstream *upstream = &config->upstreams[i];
+		bool may_have = name->version > 0 && upstream_may_have(upstream, name);
+
+		json_array_append_new(items,
+			json_pack("{s:o, s:o, s:b}", "name", answer_text(upstream->name), "url",
+				may_have ? public_url(upstream, name) : json_null(), "may_have", may_have));
+	}
+	return items;
+}
+
+static json_t *explanation_json(
+	const struct services *services, const struct words *words, const struct explanation *explanation)
+{
+	const struct mirror_view *view = &explanation->view;
+	int64_t last_use = explanation->known ? explanation->artifact.last_used_at : 0;
+	json_t *negative = view->absent_until_s
+				   ? json_pack("{s:o}", "until", answer_time(view->absent_until_s))
+				   : json_null();
+
+	return json_pack("{s:o, s:s, s:o, s:o, s:O?, s:{s:b, s:s?}, s:o, s:o, s:n, s:o, s:b}", "name",
+		name_json(&words->name), "wanted", wanted_names[words->wanted], "answer",
+		answer_of(explanation), "artifact", artifact_json(explanation), "fill", explanation->fill,
+		"policy", "allowed", view->allowed, "rule", view->rule, "upstreams",
+		upstreams_json(services->config, &words->name), "negative", negative, "pinned_by",
+		"last_used_at", last_use ? answer_time(last_use) : json_null(), "offline", view->offline);
+}
+
+/* What is no hub URL has an answer too. */
+static json_t *unreadable_json(const struct err *why)
+{
+	struct explanation explanation = {.status = problem_status(why->code), .refusal = *why};
+
+	return json_pack("{s:n, s:n, s:o}", "name", "wanted", "answer", answer_of(&explanation));
+}
+
+void hub_explain(void *context, struct request *request, struct reply *reply)
+{
+	struct services *services = context;
+	const char *url = query_find(&request->query, "url");
+	AUTO(finish) struct explanation explanation = {0};
+	AUTO_WORDS struct words words = {0};
+	AUTO_FREE char *shown = NULL;
+	struct err err;
+	json_t *object;
+
+	if (!url) {
+		(void)err_set(&err, ERR_BAD_REQUEST, "url is missing: ?url=/google/nnlm-en-dim50/2");
+		return problem_reply(reply, &err);
+	}
+	if (!target_read(services, request, url, &words, &shown, &err))
+		object = unreadable_json(&err);
+	else if (explain(services, request, &words, &explanation, &err))
+		object = explanation_json(services, &words, &explanation);
+	else
+		return problem_reply(reply, &err);
+	json_object_set_new(object, "url", answer_text(shown));
+	answer_json(reply, object);
+}
