@@ -264,16 +264,17 @@ static bool prepare_again(struct fill *fill, enum verdict verdict)
 static enum verdict try_upstream(struct fill *fill, const struct upstream *upstream)
 {
 	int64_t failures = 0; /* in a row, without a byte of progress */
+	int64_t furthest = fill->length; /* an upstream without ranges must not begin anew for ever */
 
 	for (;;) {
-		int64_t before = fill->length;
 		enum verdict verdict = fetch(fill, upstream);
 
 		if (verdict == VERDICT_TAKE)
 			return verify_and_keep(fill, upstream);
 		if (verdict != VERDICT_BROKEN && verdict != VERDICT_RESTART)
 			return verdict;
-		failures = fill->length > before ? 0 : failures + 1;
+		failures = fill->length > furthest ? 0 : failures + 1;
+		furthest = fill->length > furthest ? fill->length : furthest;
 		if (failures > fill->tools->settings.retries)
 			return fill->length > 0 && !begin_anew(fill) ? VERDICT_FATAL : VERDICT_FAILED;
 		if (!prepare_again(fill, verdict))

@@ -140,14 +140,21 @@ static bool check_absence(const struct mirror *mirror, const struct name *name, 
 	return false;
 }
 
+static bool check_loop(const struct mirror *mirror, const char *cdn_loop, struct err *err)
+{
+	if (cdn_loop && (strstr(cdn_loop, mirror->id) || strlen(cdn_loop) > LOOP_HEADER_MAX))
+		return err_set(err, ERR_LOOP_DETECTED,
+			"the request has come through this server before (CDN-Loop): check the upstreams");
+	return true;
+}
+
 static bool may_ask(
 	const struct mirror *mirror, const struct name *name, const char *cdn_loop, struct err *err)
 {
 	if (!check_policy(mirror, name, err))
 		return false;
-	if (cdn_loop && (strstr(cdn_loop, mirror->id) || strlen(cdn_loop) > LOOP_HEADER_MAX))
-		return err_set(err, ERR_LOOP_DETECTED,
-			"the request has come through this server before (CDN-Loop): check the upstreams");
+	if (!check_loop(mirror, cdn_loop, err))
+		return false;
 	if (!some_upstream_may_have(mirror, name))
 		return err_set(err, ERR_NOT_FOUND, "%s is not here, and no configured upstream may have it",
 			name_path(name).text);
@@ -335,8 +342,9 @@ static bool find_or_start(struct mirror *mirror, const struct name *name, const 
 
 	*out = find_running(mirror, name);
 	*collapsed = *out != NULL;
+	/* Were a loop's request to join, the fill would wait for the upstream and that for the fill. */
 	if (*collapsed)
-		return true;
+		return check_loop(mirror, cdn_loop, err);
 	/* A fill may have ended since the caller looked: it has told the catalog before it left the list. */
 	if (!is_cached(mirror, name, &cached, err))
 		return false;

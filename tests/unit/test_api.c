@@ -372,7 +372,9 @@ static void test_withdrawn(void **state)
 
 	keep(state, "zoo/tiger/1", FORMAT_TF_HUB);
 	withdraw(state, "zoo/tiger/1");
-	json_decref(module(state, "zoo/tiger/1", 410));
+	json = module(state, "zoo/tiger/1", 200);
+	assert_member(json, "state", "\"withdrawn\"");
+	json_decref(json);
 	json_decref(get(state, api_signatures, "/s/zoo/tiger/1", "/s/", 410));
 	json_decref(get(state, api_files, "/f/zoo/tiger/1", "/f/", 410));
 	json_decref(get(state, api_documentation, "/d/zoo/tiger/1", "/d/", 410));

@@ -140,8 +140,10 @@ static struct examination *examination_of(enum format format)
 	examination->members[2] = (struct examined_member){mem_dup("a.pb"), false, 20};
 	examination->finding_count = 1;
 	examination->findings = mem_zero(1, sizeof *examination->findings);
-	examination->findings[0] = (struct finding){
-		SEVERITY_WARNING, "folder-order", mem_dup("variables"), mem_dup("Put it first.")};
+	examination->findings[0] = (struct finding){.severity = SEVERITY_WARNING,
+		.rule = "folder-order",
+		.path = mem_dup("variables"),
+		.message = mem_dup("Put it first.")};
 	return examination;
 }
 

@@ -459,7 +459,7 @@ static void a_changed_object_is_refused_once_shown(void **state)
 
 static void the_second_serves_what_the_first_breaks(void **state)
 {
-	static const enum mood moods[] = {MOOD_FAIL, MOOD_NONSENSE, MOOD_ABSENT};
+	static const enum mood moods[] = {MOOD_FAIL, MOOD_CUT_EARLY, MOOD_NONSENSE, MOOD_ABSENT};
 	struct house *house = *state;
 
 	house->scripts[1].mood = MOOD_SERVE;
@@ -565,25 +565,42 @@ static void asks_only_who_may_have_it(void **state)
 	assert_int_equal(refused_to_join(house, NULL), ERR_NOT_FOUND);
 }
 
+static void read_loop_header(struct house *house, char header[128])
+{
+	LOCKED(&house->servers[0]->mutex);
+	const char *found = strcasestr(house->servers[0]->last_request, "CDN-Loop: ");
+
+	assert_non_null(found);
+	(void)sscanf(found + strlen("CDN-Loop: "), "%127[^\r]", header);
+}
+
 /* What one Larder sends along is what it knows itself by. */
 static void notices_a_loop(void **state)
 {
 	struct house *house = *state;
 	AUTO_FREE char *long_way = mem_zero(2000, 1);
 	char header[128] = "";
-	const char *found;
 
 	assert_int_equal(fill(house).err.code, ERR_NOT_FOUND);
-	{
-		LOCKED(&house->servers[0]->mutex);
-		found = strcasestr(house->servers[0]->last_request, "CDN-Loop: ");
-		assert_non_null(found);
-		(void)sscanf(found + strlen("CDN-Loop: "), "%127[^\r]", header);
-	}
+	read_loop_header(house, header);
 	house->name.version = 2;
 	assert_int_equal(refused_to_join(house, header), ERR_LOOP_DETECTED);
 	memset(long_way, 'x', 1999);
 	assert_int_equal(refused_to_join(house, long_way), ERR_LOOP_DETECTED);
+}
+
+/* The fill waits for the very upstream that asks: were it joined, each would wait for the other. */
+static void joins_no_loop(void **state)
+{
+	struct house *house = *state;
+	char header[128] = "";
+	bool collapsed;
+
+	house->scripts[0].mood = MOOD_STALL;
+	spool_release(join(house, &collapsed));
+	(void)sem_wait(&house->scripts[0].begun);
+	read_loop_header(house, header);
+	assert_int_equal(refused_to_join(house, header), ERR_LOOP_DETECTED);
 }
 
 static void asks_for_a_size(void **state)
@@ -626,6 +643,7 @@ int main(void)
 		ROOM(obeys_its_policy),
 		ROOM(asks_only_who_may_have_it),
 		ROOM(notices_a_loop),
+		ROOM(joins_no_loop),
 		ROOM(asks_for_a_size),
 	};
 
