@@ -38,6 +38,11 @@
 	X(METRIC_FILL_BOOKMARKS, counter, "larder_fill_bookmarks_total", "", "Bookmarks written, for fills to go on after a restart.") \
 	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", "Fills that went on with an earlier process's draft.") \
 	X(METRIC_QUARANTINED, counter, "larder_quarantined_total", "", "Fills refused because upstream changed the bytes.") \
+	X(METRIC_MIRRORED_BYTES, gauge, "larder_mirrored_bytes", "", "Bytes of mirrored blobs in the store.") \
+	X(METRIC_RESERVED_BYTES, gauge, "larder_reserved_bytes", "", "Bytes claimed for fills that are running.") \
+	X(METRIC_FREE_BYTES, gauge, "larder_free_bytes", "", "Free on the store's file system, when it was last looked at.") \
+	X(METRIC_EVICTIONS, counter, "larder_evictions_total", "", "Mirrored blobs removed to make room.") \
+	X(METRIC_EVICTED_BYTES, counter, "larder_evicted_bytes_total", "", "Bytes of mirrored blobs removed to make room.") \
 	X(METRIC_SWEEPS, counter, "larder_sweeps_total", "", "Sweeps of the store for blobs that nothing claims.") \
 	X(METRIC_PUBLISHED, counter, "larder_published_total", "", "Artifacts published.") \
 	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \

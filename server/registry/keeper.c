@@ -8,6 +8,18 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/store/catalog_fills.h"
+
+/* Upstreams seldom tell what they changed, and nobody has asked for it since. */
+enum { DRAFT_AGE_MAX_S = 24 * 3600 };
+
+/* The name of a span between a file and its row: no thread and no process is in another. */
+#define ALONE(keeper) \
+	LOCKED(&(keeper)->mutex); \
+	AUTO(own_blobs_lock) struct blobs *alone_ = blobs_lock((keeper)->blobs); \
+	(void)alone_
+
+enum { EVICTED_AT_ONCE = 64 };
 
 struct keeper {
 	pthread_mutex_t mutex; /* guards the span between a blob's file and its row */
@@ -46,6 +58,15 @@ static void undo_adoption(struct keeper *keeper, const struct digest *digest)
 			NULL);
 }
 
+/* The blob is there already: a full disk shall not be the reason to throw it away for want of a row. */
+static bool write_row(struct keeper *keeper, const struct keeping *keeping, enum kept *out, struct err *err)
+{
+	if (catalog_keep(keeper->catalog, keeping, out, err))
+		return true;
+	return err->code == ERR_NO_SPACE && blobs_spend_reserve(keeper->blobs) &&
+	       catalog_keep(keeper->catalog, keeping, out, err);
+}
+
 bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *name,
 	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err)
 {
@@ -65,10 +86,10 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 	/* Outside of the lock: this is the long part, and the file has no name yet that others could see. */
 	if (!spool_sync(spool, err))
 		return false;
-	LOCKED(&keeper->mutex);
+	ALONE(keeper);
 	if (!blobs_adopt(keeper->blobs, spool, digest, err))
 		return false;
-	if (!catalog_keep(keeper->catalog, &keeping, out, err)) {
+	if (!write_row(keeper, &keeping, out, err)) {
 		undo_adoption(keeper, digest);
 		return false;
 	}
@@ -82,27 +103,111 @@ static void remove_orphan(void *context, const struct digest *digest)
 	struct err err;
 
 	if (!blobs_remove(keeper->blobs, digest, &err))
-		log_event(LOG_LEVEL_WARN, "a withdrawn blob stays", "digest", digest->hex, "why", err.text,
-			NULL);
+		log_event(LOG_LEVEL_WARN, "a blob that nothing claims stays", "digest", digest->hex, "why",
+			err.text, NULL);
 }
 
 bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char *who, struct err *err)
 {
-	LOCKED(&keeper->mutex);
+	ALONE(keeper);
 
 	return catalog_withdraw(keeper->catalog, name, who, clock_now_s(), remove_orphan, keeper, err);
 }
 
-static bool no_draft_is_claimed(void *context, const char *draft)
+/* ---- evicting -------------------------------------------------------------------------------- */
+
+struct batch {
+	struct keeper *keeper;
+	size_t count;
+	struct digest digests[EVICTED_AT_ONCE];
+	int fds[EVICTED_AT_ONCE]; /* hold back who would read meanwhile */
+};
+
+static void finish_batch(struct batch *batch)
 {
-	(void)context;
-	(void)draft;
-	return false;
+	for (size_t i = 0; i < batch->count; i++)
+		own_close(&batch->fds[i]);
+}
+
+static bool take_unread(void *context, const struct digest *digest, int64_t size_bytes)
+{
+	struct batch *batch = context;
+
+	(void)size_bytes;
+	if (!blobs_offer(batch->keeper->blobs, digest, &batch->fds[batch->count]))
+		return false;
+	batch->digests[batch->count++] = *digest;
+	return true;
+}
+
+/* *eviction gains what went. */
+static bool evict_batch(struct keeper *keeper, struct eviction *eviction, struct err *err)
+{
+	AUTO(finish_batch) struct batch batch = {.keeper = keeper};
+	size_t left = eviction->max_blobs - eviction->count;
+	struct eviction part = {.wanted_bytes = eviction->wanted_bytes - eviction->bytes,
+		.max_blobs = left < EVICTED_AT_ONCE ? left : EVICTED_AT_ONCE};
+	ALONE(keeper);
+
+	if (!catalog_evict(keeper->catalog, &part, take_unread, &batch, err))
+		return false;
+	for (size_t i = 0; i < batch.count; i++)
+		remove_orphan(keeper, &batch.digests[i]);
+	eviction->bytes += part.bytes;
+	eviction->count += part.count;
+	eviction->withheld_bytes = part.withheld_bytes;
+	return true;
+}
+
+bool keeper_evict(struct keeper *keeper, struct eviction *eviction, struct err *err)
+{
+	size_t before;
+
+	do {
+		before = eviction->count;
+		if (!evict_batch(keeper, eviction, err) &&
+			(err->code != ERR_NO_SPACE || !blobs_spend_reserve(keeper->blobs) ||
+				!evict_batch(keeper, eviction, err)))
+			return false;
+	} while (eviction->count > before && eviction->count < eviction->max_blobs &&
+		 eviction->bytes < eviction->wanted_bytes);
+	return true;
+}
+
+bool keeper_check_lost(struct keeper *keeper, const struct digest *digest, bool *lost, struct err *err)
+{
+	AUTO_FD int fd = -1;
+	int64_t size_bytes;
+	bool claimed;
+	ALONE(keeper);
+
+	*lost = false;
+	if (!catalog_claims_blob(keeper->catalog, digest, &claimed, err))
+		return false;
+	if (!claimed || blobs_read(keeper->blobs, digest, &fd, &size_bytes, err))
+		return true;
+	if (err->code != ERR_NOT_FOUND)
+		return false;
+	*lost = true;
+	return catalog_forget_blob(keeper->catalog, digest, err);
+}
+
+/* ---- sweeping -------------------------------------------------------------------------------- */
+
+/* What cannot be told is kept: another start may know. */
+static bool is_claimed(void *context, const char *draft)
+{
+	struct keeper *keeper = context;
+	struct err err;
+	bool claimed;
+
+	return !catalog_claims_draft(keeper->catalog, draft, &claimed, &err) || claimed;
 }
 
 bool keeper_sweep_drafts(struct keeper *keeper, struct err *err)
 {
-	return blobs_sweep_drafts(keeper->blobs, no_draft_is_claimed, NULL, err);
+	return catalog_forget_old_fills(keeper->catalog, clock_now_s() - DRAFT_AGE_MAX_S, err) &&
+	       blobs_sweep_drafts(keeper->blobs, is_claimed, keeper, err);
 }
 
 struct sweep {
@@ -118,7 +223,7 @@ static bool sweep_blob(void *context, const struct digest *digest, int64_t size_
 	struct keeper *keeper = sweep->keeper;
 	struct err err;
 	bool claimed = true;
-	LOCKED(&keeper->mutex);
+	ALONE(keeper);
 
 	(void)size_bytes;
 	if (catalog_claims_blob(keeper->catalog, digest, &claimed, &err) && !claimed) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The order of writing: blob durable, then its row, then the answer; deleting is the reverse. The only room
- * that makes blobs and removes them while the daemon runs, so that neither happens in the middle of the
- * other. */
+ * that makes blobs and removes them, so that neither happens in the middle of the other, in this process or
+ * another. */
 #ifndef SERVER_REGISTRY_KEEPER_H
 #define SERVER_REGISTRY_KEEPER_H
 
@@ -13,6 +13,7 @@
 #include "server/registry/inspector.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog.h"
+#include "server/store/catalog_space.h"
 
 struct keeper;
 
@@ -33,7 +34,16 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 /* Withdraws a version and removes the blobs that nothing else needs. */
 bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char *who, struct err *err);
 
-/* At start-up, before anything else uses the stores: drafts that no row claims are swept. */
+/* Evicts mirrored blobs that nobody reads, as catalog_evict does, and removes their files: *eviction says how
+ * much is wanted, and how much it was. Needs no free space. */
+bool keeper_evict(struct keeper *keeper, struct eviction *eviction, struct err *err);
+
+/* A blob could not be read: where its file is truly gone while a row claims it, the claim is dropped, and
+ * *lost is true. */
+bool keeper_check_lost(struct keeper *keeper, const struct digest *digest, bool *lost, struct err *err);
+
+/* At start-up, before anything else uses the stores: drafts that no row claims are swept,
+ * and rows that claim one for longer than a day. */
 bool keeper_sweep_drafts(struct keeper *keeper, struct err *err);
 
 /* Removes every blob that no row claims, one at a time while the daemon serves, until stop is set. */

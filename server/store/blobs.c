@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,9 +16,12 @@
 #include "common/mem.h"
 #include "common/own.h"
 
+enum { RESERVE_BYTES = 4 << 20 };
+
 struct blobs {
 	int blobs_fd;  /* data_dir/blobs/sha256 */
 	int drafts_fd; /* data_dir/drafts */
+	char *reserve; /* data_dir/reserve */
 };
 
 /* "ab/ab12…" below blobs/sha256. */
@@ -57,6 +61,7 @@ bool blobs_open(const char *data_dir, struct blobs **out, struct err *err)
 	blobs = mem_zero(1, sizeof *blobs);
 	blobs->blobs_fd = TAKE_FD(blobs_fd);
 	blobs->drafts_fd = TAKE_FD(drafts_fd);
+	blobs->reserve = mem_printf("%s/reserve", data_dir);
 	*out = blobs;
 	return true;
 }
@@ -67,6 +72,7 @@ void blobs_close(struct blobs *blobs)
 		return;
 	(void)close(blobs->blobs_fd);
 	(void)close(blobs->drafts_fd);
+	free(blobs->reserve);
 	free(blobs);
 }
 
@@ -84,6 +90,16 @@ bool blobs_begin(struct blobs *blobs, struct spool **out, struct err *err)
 bool blobs_resume(struct blobs *blobs, const char *draft, int64_t length, struct spool **out, struct err *err)
 {
 	return spool_resume(blobs->drafts_fd, draft, length, out, err);
+}
+
+bool blobs_draft_size(struct blobs *blobs, const char *draft, int64_t *out_bytes, struct err *err)
+{
+	struct stat status;
+
+	if (fstatat(blobs->drafts_fd, draft, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(err, errno, "look at draft %s", draft);
+	*out_bytes = status.st_size;
+	return true;
 }
 
 /* The folder of two digits, made durable in its parent before anything is renamed into it. */
@@ -109,6 +125,8 @@ bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *
 
 	if (!open_shard(blobs, digest, &shard, err))
 		return false;
+	/* Whoever follows the spool reads the blob. */
+	(void)flock(spool_fd(spool), LOCK_SH);
 	if (fchmod(spool_fd(spool), 0440) < 0)
 		return err_errno(err, errno, "make blob %s read-only", digest->hex);
 	if (fsync(spool_fd(spool)) < 0)
@@ -126,7 +144,9 @@ bool blobs_read(
 
 	if (fd < 0)
 		return err_errno(err, errno, "open blob %s", digest->hex);
-	if (fstat(fd, &status) < 0)
+	/* The kernel keeps the table of who reads what: a lock goes with the last descriptor, whoever has it. Where
+	 * the blob is being removed just now, its bytes can be read all the same. */
+	if (flock(fd, LOCK_SH) < 0 || fstat(fd, &status) < 0)
 		return err_errno(err, errno, "look at blob %s", digest->hex);
 	*out_size = status.st_size;
 	*out_fd = TAKE_FD(fd);
@@ -138,6 +158,46 @@ bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *
 	if (unlinkat(blobs->blobs_fd, path_of(digest).text, 0) < 0 && errno != ENOENT)
 		return err_errno(err, errno, "remove blob %s", digest->hex);
 	return true;
+}
+
+bool blobs_offer(struct blobs *blobs, const struct digest *digest, int *out_fd)
+{
+	AUTO_FD int fd = openat(blobs->blobs_fd, path_of(digest).text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 ? errno != ENOENT : flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return false;
+	*out_fd = TAKE_FD(fd);
+	return true;
+}
+
+struct blobs *blobs_lock(struct blobs *blobs)
+{
+	while (flock(blobs->blobs_fd, LOCK_EX) < 0 && errno == EINTR)
+		;
+	return blobs;
+}
+
+void blobs_unlock(struct blobs *blobs)
+{
+	if (blobs)
+		(void)flock(blobs->blobs_fd, LOCK_UN);
+}
+
+void blobs_fill_reserve(struct blobs *blobs)
+{
+	AUTO_FD int fd = open(blobs->reserve, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0 || status.st_size == RESERVE_BYTES)
+		return;
+	/* Half of it would be of no use, and could be what somebody else lacks. */
+	if (posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
+		(void)unlink(blobs->reserve);
+}
+
+bool blobs_spend_reserve(struct blobs *blobs)
+{
+	return unlink(blobs->reserve) == 0;
 }
 
 static void own_dir(DIR **folder)

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/space.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/metrics.h"
+
+enum { STEP_BYTES = 64 << 20, RELIEF_BYTES = 64 << 20, PATIENCE_MS = 60 * 1000, POLL_MS = 50 };
+
+struct space {
+	pthread_mutex_t mutex; /* guards the claims, and with them the decision who gets room */
+	pthread_cond_t released;
+	int64_t limited_bytes; /* the claims that max_bytes bounds */
+	int64_t ahead_bytes;   /* of all claims: not on the disk yet */
+
+	struct space_limits limits;
+	struct catalog *catalog;
+	struct blobs *blobs;
+	struct keeper *keeper;
+	struct space_annex annex;
+};
+
+static int64_t no_bytes(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static int64_t evict_nothing(void *context, int64_t wanted_bytes)
+{
+	(void)context;
+	(void)wanted_bytes;
+	return 0;
+}
+
+/* What is taken and what is left, at one moment. */
+struct figures {
+	int64_t mirrored;
+	int64_t annex;
+	int64_t free;
+};
+
+/* Under the mutex. Whatever becomes a blob is still claimed until its row is there: for a moment it counts
+ * twice, never not at all. */
+static bool take_figures(struct space *space, struct figures *out, struct err *err)
+{
+	struct figures figures = {.annex = space->annex.bytes(space->annex.context)};
+
+	if (!catalog_mirrored_bytes(space->catalog, &figures.mirrored, err) ||
+		!blobs_free_bytes(space->blobs, &figures.free, err))
+		return false;
+	metric_set(METRIC_MIRRORED_BYTES, figures.mirrored);
+	metric_set(METRIC_FREE_BYTES, figures.free);
+	metric_set(METRIC_RESERVED_BYTES, space->limited_bytes);
+	*out = figures;
+	return true;
+}
+
+struct space *space_create(const struct space_limits *limits, struct catalog *catalog, struct blobs *blobs,
+	struct keeper *keeper, const struct space_annex *annex)
+{
+	static const struct space_annex none = {no_bytes, evict_nothing, NULL};
+	struct space *space = mem_zero(1, sizeof *space);
+	struct figures figures;
+	struct err err;
+
+	(void)pthread_mutex_init(&space->mutex, NULL);
+	(void)pthread_cond_init(&space->released, NULL);
+	space->limits = *limits;
+	space->catalog = catalog;
+	space->blobs = blobs;
+	space->keeper = keeper;
+	space->annex = annex ? *annex : none;
+	blobs_fill_reserve(blobs);
+	(void)take_figures(space, &figures, &err);
+	return space;
+}
+
+void space_destroy(struct space *space)
+{
+	if (!space)
+		return;
+	(void)pthread_cond_destroy(&space->released);
+	(void)pthread_mutex_destroy(&space->mutex);
+	free(space);
+}
+
+/* ---- what is lacking ------------------------------------------------------------------------- */
+
+/* Bytes that must go before so many more fit; not above zero where they fit. */
+static int64_t lack_under_limit(const struct space *space, const struct figures *figures, int64_t more)
+{
+	if (space->limits.max_bytes == 0)
+		return 0;
+	return figures->mirrored + figures->annex + space->limited_bytes + more - space->limits.max_bytes;
+}
+
+static int64_t lack_of_free(const struct space *space, const struct figures *figures, int64_t more)
+{
+	return space->ahead_bytes + more + space->limits.keep_free_bytes - figures->free;
+}
+
+static int64_t lack_of(const struct space *space, const struct figures *figures, bool unlimited, int64_t more)
+{
+	int64_t limit = unlimited ? 0 : lack_under_limit(space, figures, more);
+	int64_t free = lack_of_free(space, figures, more);
+
+	return limit > free ? limit : free;
+}
+
+static bool refuse(const struct space *space, const struct figures *figures, bool unlimited, int64_t more,
+	struct err *err)
+{
+	if (!unlimited && lack_under_limit(space, figures, more) > 0)
+		return err_set(err, ERR_NO_SPACE,
+			"there is no room for %s more: of %s (storage.max_bytes) %s are in use and cannot go",
+			number_size(more).text, number_size(space->limits.max_bytes).text,
+			number_size(figures->mirrored + figures->annex + space->limited_bytes).text);
+	return err_set(err, ERR_NO_SPACE,
+		"there is no room for %s more: %s are free, and %s of them stay so (storage.keep_free_bytes)",
+		number_size(more).text, number_size(figures->free).text,
+		number_size(space->limits.keep_free_bytes).text);
+}
+
+/* Whether waiting may help: others have claims that will end, or read what could go. */
+static bool may_ease(
+	const struct space *space, const struct claim *claim, const struct eviction *eviction, int64_t bytes)
+{
+	bool others = space->limited_bytes > (claim->unlimited ? 0 : claim->bytes) ||
+		      space->ahead_bytes > claim->bytes - claim->written;
+	bool fits_alone =
+		claim->unlimited || space->limits.max_bytes == 0 || bytes <= space->limits.max_bytes;
+
+	return fits_alone && (others || eviction->withheld_bytes > 0);
+}
+
+/* ---- making room ----------------------------------------------------------------------------- */
+
+static bool evict(struct space *space, int64_t wanted_bytes, struct eviction *eviction, struct err *err)
+{
+	int64_t derived = space->annex.evict(space->annex.context, wanted_bytes);
+
+	*eviction = (struct eviction){.wanted_bytes = wanted_bytes - derived, .max_blobs = SIZE_MAX};
+	if (eviction->wanted_bytes > 0 && !keeper_evict(space->keeper, eviction, err))
+		return false;
+	metric_add(METRIC_EVICTIONS, (int64_t)eviction->count);
+	metric_add(METRIC_EVICTED_BYTES, eviction->bytes);
+	if (eviction->count > 0)
+		log_event(LOG_LEVEL_INFO, "evicted to make room", "wanted", number_size(wanted_bytes).text,
+			"went", number_size(eviction->bytes).text, NULL);
+	return true;
+}
+
+/* Under the mutex. */
+static bool make_room(struct space *space, const struct claim *claim, int64_t bytes, struct err *err)
+{
+	int64_t more = bytes - claim->bytes;
+	struct eviction eviction = {0};
+	struct figures figures;
+	int64_t lack;
+
+	if (!take_figures(space, &figures, err))
+		return false;
+	lack = lack_of(space, &figures, claim->unlimited, more);
+	/* What can never fit shall not empty the store first. */
+	if (lack > 0 &&
+		(claim->unlimited || space->limits.max_bytes == 0 || bytes <= space->limits.max_bytes) &&
+		!evict(space, lack, &eviction, err))
+		return false;
+	if (lack > 0 && !take_figures(space, &figures, err))
+		return false;
+	if (lack_of(space, &figures, claim->unlimited, more) <= 0)
+		return true;
+	(void)refuse(space, &figures, claim->unlimited, more, err);
+	if (may_ease(space, claim, &eviction, bytes))
+		err->code = ERR_BUSY;
+	return false;
+}
+
+/* Under the mutex. */
+static bool extend(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
+{
+	if (bytes <= claim->bytes)
+		return true;
+	if (!make_room(space, claim, bytes, err))
+		return false;
+	space->ahead_bytes += bytes - claim->bytes;
+	if (!claim->unlimited)
+		space->limited_bytes += bytes - claim->bytes;
+	claim->bytes = bytes;
+	metric_set(METRIC_RESERVED_BYTES, space->limited_bytes);
+	return true;
+}
+
+bool space_claim(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
+{
+	LOCKED(&space->mutex);
+
+	return extend(space, claim, bytes, err);
+}
+
+/* Under the mutex: what readers let go of is not announced, so that this looks again by itself. */
+static void sleep_a_little(struct space *space)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += POLL_MS * 1000 * 1000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	(void)pthread_cond_timedwait(&space->released, &space->mutex, &until);
+}
+
+bool space_await(
+	struct space *space, struct claim *claim, int64_t bytes, const _Atomic bool *stop, struct err *err)
+{
+	int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+	LOCKED(&space->mutex);
+
+	while (!extend(space, claim, bytes, err)) {
+		if (err->code != ERR_BUSY || atomic_load(stop))
+			return false;
+		if (clock_monotonic_ms() > until_ms) {
+			err->code = ERR_NO_SPACE;
+			return false;
+		}
+		sleep_a_little(space);
+	}
+	return true;
+}
+
+bool space_note_written(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
+{
+	LOCKED(&space->mutex);
+
+	/* A small module shall not ask for a whole step, and a large one not for many. */
+	if (claim->written + bytes > claim->bytes &&
+		!extend(space, claim, claim->bytes + (bytes > STEP_BYTES ? bytes : STEP_BYTES), err) &&
+		!extend(space, claim, claim->written + bytes, err)) {
+		err->code = ERR_NO_SPACE;
+		return false;
+	}
+	claim->written += bytes;
+	space->ahead_bytes -= bytes;
+	return true;
+}
+
+void space_release(struct space *space, struct claim *claim)
+{
+	struct figures figures;
+	struct err err;
+	LOCKED(&space->mutex);
+
+	space->ahead_bytes -= claim->bytes - claim->written;
+	if (!claim->unlimited)
+		space->limited_bytes -= claim->bytes;
+	claim->bytes = 0;
+	claim->written = 0;
+	if (take_figures(space, &figures, &err) && lack_of_free(space, &figures, 0) <= 0)
+		blobs_fill_reserve(space->blobs);
+	(void)pthread_cond_broadcast(&space->released);
+}
+
+bool space_relieve(struct space *space)
+{
+	struct eviction eviction = {0};
+	struct err err;
+	LOCKED(&space->mutex);
+
+	return evict(space, RELIEF_BYTES, &eviction, &err) && eviction.bytes > 0;
+}
+
+/* ---- the limits without a claim --------------------------------------------------------------- */
+
+bool space_enforce(struct space *space, struct eviction *out, struct err *err)
+{
+	struct figures figures;
+	int64_t lack;
+	LOCKED(&space->mutex);
+
+	*out = (struct eviction){0};
+	if (!take_figures(space, &figures, err))
+		return false;
+	lack = lack_of(space, &figures, false, 0);
+	return lack <= 0 || (evict(space, lack, out, err) && take_figures(space, &figures, err));
+}
+
+static bool take_all(void *context, const struct digest *digest, int64_t size_bytes)
+{
+	(void)context;
+	(void)digest;
+	(void)size_bytes;
+	return true;
+}
+
+bool space_preview(struct space *space, struct eviction *out, struct err *err)
+{
+	struct figures figures;
+	LOCKED(&space->mutex);
+
+	if (!take_figures(space, &figures, err))
+		return false;
+	*out = (struct eviction){
+		.wanted_bytes = lack_of(space, &figures, false, 0), .max_blobs = SIZE_MAX, .dry_run = true};
+	return catalog_evict(space->catalog, out, take_all, NULL, err);
+}

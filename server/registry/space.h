@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The bytes of the disk and who may have them: mirrored blobs, fills and unpacked members against a limit,
+ * and everybody against what is to stay free. Owns the decision what goes to make room; the keeper carries it
+ * out. */
+#ifndef SERVER_REGISTRY_SPACE_H
+#define SERVER_REGISTRY_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/registry/keeper.h"
+
+struct space_limits {
+	int64_t max_bytes; /* of what is mirrored, being filled and unpacked; 0: no limit */
+	int64_t keep_free_bytes;
+};
+
+/* Something derived that takes room as well and goes before any blob does. Both are called under the space's
+ * mutex. */
+struct space_annex {
+	int64_t (*bytes)(void *context);
+	/* Removes about so many bytes, and tells how many went. */
+	int64_t (*evict)(void *context, int64_t wanted_bytes);
+	void *context;
+};
+
+struct space;
+
+/* All must outlive it; annex may be NULL. destroy takes NULL; no claim may be left then. */
+struct space *space_create(const struct space_limits *limits, struct catalog *catalog, struct blobs *blobs,
+	struct keeper *keeper, const struct space_annex *annex);
+void space_destroy(struct space *space);
+
+/* Room that was promised to one draft. Zeroed, it claims nothing; its fields are the space's. */
+struct claim {
+	bool unlimited; /* the owner's to set: an upload, which max_bytes does not bound */
+	int64_t bytes;
+	int64_t written;
+};
+
+/* Extends the claim to so many bytes in all, evicting to fit. ERR_NO_SPACE where it can never fit, ERR_BUSY
+ * where others, who will let go of it, have the room. */
+bool space_claim(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
+
+/* As space_claim, but waits for the others, until *stop or for a minute: ERR_NO_SPACE then. */
+bool space_await(
+	struct space *space, struct claim *claim, int64_t bytes, const _Atomic bool *stop, struct err *err);
+
+/* So many bytes of the draft are on the disk now. Where they outgrow the claim it is extended by steps. */
+bool space_note_written(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
+
+/* Gives back what was claimed, after the draft has become a blob or has gone. */
+void space_release(struct space *space, struct claim *claim);
+
+/* The disk was full before the limits were reached, by somebody else's doing: evicts what is worth a new try.
+ * False where there is nothing. */
+bool space_relieve(struct space *space);
+
+/* Evicts until the limits hold, or nothing is left that may go. */
+bool space_enforce(struct space *space, struct eviction *out, struct err *err);
+
+/* What space_enforce would evict now. */
+bool space_preview(struct space *space, struct eviction *out, struct err *err);
+
+#endif
