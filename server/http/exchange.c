@@ -32,6 +32,13 @@ void traffic_finish(struct traffic *traffic)
 	(void)pthread_mutex_destroy(&traffic->mutex);
 }
 
+void traffic_announce_end(struct traffic *traffic)
+{
+	LOCKED(&traffic->mutex);
+
+	traffic->draining = true;
+}
+
 void traffic_drain(struct traffic *traffic, unsigned timeout_s)
 {
 	LOCKED(&traffic->mutex);
@@ -39,7 +46,6 @@ void traffic_drain(struct traffic *traffic, unsigned timeout_s)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += timeout_s;
-	traffic->draining = true;
 	while (traffic->running &&
 		pthread_cond_timedwait(&traffic->quiet, &traffic->mutex, &until) != ETIMEDOUT)
 		continue;

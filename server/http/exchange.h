@@ -31,6 +31,9 @@ struct traffic {
 void traffic_init(struct traffic *traffic, const struct front_settings *settings);
 void traffic_finish(struct traffic *traffic);
 
+/* From now on each answer closes its connection. */
+void traffic_announce_end(struct traffic *traffic);
+
 /* Asks clients to leave after their running request, and waits until none runs, for at most this long. */
 void traffic_drain(struct traffic *traffic, unsigned timeout_s);
 

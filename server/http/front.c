@@ -361,6 +361,7 @@ const char *front_url(const struct front *front)
 
 static void stop_daemon(struct front *front)
 {
+	traffic_announce_end(&front->traffic);
 	(void)MHD_quiesce_daemon(front->daemon);
 	/* The socket is out of every epoll set now: who connects is refused instead of left to wait. */
 	(void)shutdown(front->listen_fd, SHUT_RDWR);
