@@ -11,6 +11,8 @@
 
 #include "common/err.h"
 #include "server/module/name.h"
+#include "server/registry/bookmarks.h"
+#include "server/registry/health.h"
 #include "server/registry/keeper.h"
 #include "server/registry/watch.h"
 #include "server/upstream/client.h"
@@ -33,13 +35,17 @@ struct fill_tools {
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct keeper *keeper;
+	struct health *health; /* this and the next are the mirror's own */
+	struct bookmarks *bookmarks;
 };
 
 /* Fills the spool, on the calling thread. It ends as kept, or refused with ERR_NOT_FOUND (every upstream said
  * so; remembered for negative_ttl_s), ERR_UPSTREAM_UNREACHABLE, ERR_UPSTREAM_FAILED, ERR_QUARANTINED,
- * ERR_NO_SPACE or, stopped, ERR_BUSY. cdn_loop is sent along. The watch is told how far it is. */
+ * ERR_NO_SPACE or, stopped, ERR_BUSY. row: what an earlier process noted of the bytes in
+ * the spool; NULL where it is empty. A fill that was stopped, but not cancelled, leaves its draft for the
+ * next one, if it is worth it. cdn_loop is sent along. The watch is told how far it is. */
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
-	const char *cdn_loop, struct fill_watch *watch);
+	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch);
 
 /* Asks the upstreams by HEAD for the artifact's size (-1: not told), with the same errors. */
 bool fill_ask_size(const struct fill_tools *tools, const struct name *name, const char *cdn_loop,

@@ -27,6 +27,8 @@ struct running {
 	int64_t id;
 	struct name name;
 	struct spool *spool;
+	struct fill_row row; /* what is noted of the spool's first bytes, */
+	bool goes_on;        /* … where they are an earlier process's */
 	char *cdn_loop;
 	int64_t started_at;
 	struct fill_watch watch;
@@ -57,6 +59,8 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	(void)pthread_cond_init(&mirror->changed, NULL);
 	mirror->ended = mem_zero(ENDED_MAX, sizeof *mirror->ended);
 	mirror->tools = *tools;
+	mirror->tools.health = health_create(tools->settings.upstreams, tools->settings.upstream_count);
+	mirror->tools.bookmarks = bookmarks_create(tools->catalog, tools->blobs);
 	mirror->policy = *policy;
 	atomic_init(&mirror->offline, policy->offline);
 	random_bytes(&chance, sizeof chance);
@@ -88,6 +92,8 @@ void mirror_destroy(struct mirror *mirror)
 	stop_all(mirror);
 	client_wake(mirror->tools.client);
 	await_all_ended(mirror);
+	bookmarks_destroy(mirror->tools.bookmarks);
+	health_destroy(mirror->tools.health);
 	(void)pthread_cond_destroy(&mirror->changed);
 	(void)pthread_mutex_destroy(&mirror->mutex);
 	free(mirror->ended);
@@ -184,6 +190,18 @@ static char *loop_header(const struct mirror *mirror, const char *received)
 /* ---- running fills
  * ------------------------------------------------------------------------------------------------ */
 
+static void free_running(struct running *fill)
+{
+	if (!fill)
+		return;
+	spool_release(fill->spool);
+	free(fill->cdn_loop);
+	fill_watch_finish(&fill->watch);
+	free(fill);
+}
+
+AUTO_CLEANER(own_running, struct running *, free_running)
+
 static struct running *find_running(const struct mirror *mirror, const struct name *name)
 {
 	for (struct running *fill = mirror->fills; fill; fill = fill->next) {
@@ -254,10 +272,7 @@ static void end_running(struct running *fill)
 	struct mirror *mirror = fill->mirror;
 
 	take_from_list(mirror, fill);
-	spool_release(fill->spool);
-	free(fill->cdn_loop);
-	fill_watch_finish(&fill->watch);
-	free(fill);
+	free_running(fill);
 	metric_add(METRIC_FILLS_RUNNING, -1);
 	count_ended(mirror);
 }
@@ -268,7 +283,8 @@ static void *run_fill(void *argument)
 	struct mirror *mirror = fill->mirror;
 
 	await_turn(mirror, &fill->watch);
-	fill_run(&mirror->tools, &fill->name, fill->spool, fill->cdn_loop, &fill->watch);
+	fill_run(&mirror->tools, &fill->name, fill->spool, fill->goes_on ? &fill->row : NULL, fill->cdn_loop,
+		&fill->watch);
 	end_running(fill);
 	return NULL;
 }
@@ -287,39 +303,48 @@ static bool start_thread(struct running *fill, struct err *err)
 	return failure == 0 || err_errno(err, failure, "start a thread to fill with");
 }
 
-/* Under the mutex. */
-static bool start_fill(struct mirror *mirror, const struct name *name, const char *cdn_loop,
-	struct running **out, struct err *err)
+static struct running *new_running(struct mirror *mirror, const struct name *name, const char *cdn_loop)
 {
-	AUTO_SPOOL struct spool *spool = NULL;
-	struct running *fill;
+	struct running *fill = mem_zero(1, sizeof *fill);
 
-	if (mirror->fill_count >= QUEUE_FACTOR * mirror->policy.max_fills)
-		return err_set(err, ERR_BUSY,
-			"%" PRId64 " fills are running or waiting; try again in a moment",
-			mirror->fill_count);
-	if (!blobs_begin(mirror->tools.blobs, &spool, err))
-		return false;
-	fill = mem_zero(1, sizeof *fill);
 	fill->mirror = mirror;
 	fill->id = ++mirror->last_id;
 	fill->name = *name;
 	fill->started_at = clock_now_s();
 	fill_watch_init(&fill->watch);
 	fill->cdn_loop = loop_header(mirror, cdn_loop);
-	fill->spool = spool_acquire(spool);
-	if (!start_thread(fill, err)) {
-		spool_release(fill->spool);
-		free(fill->cdn_loop);
-		fill_watch_finish(&fill->watch);
-		free(fill);
+	return fill;
+}
+
+/* An earlier process's draft of the artifact, or a new one. */
+static bool open_spool(struct running *fill, struct err *err)
+{
+	const struct fill_tools *tools = &fill->mirror->tools;
+
+	if (!bookmarks_take_up(tools->bookmarks, &fill->name, &fill->spool, &fill->row, err))
 		return false;
-	}
+	fill->goes_on = fill->spool != NULL;
+	return fill->goes_on || blobs_begin(tools->blobs, &fill->spool, err);
+}
+
+/* Under the mutex. */
+static bool start_fill(struct mirror *mirror, const struct name *name, const char *cdn_loop,
+	struct running **out, struct err *err)
+{
+	AUTO(own_running) struct running *fill = NULL;
+
+	if (mirror->fill_count >= QUEUE_FACTOR * mirror->policy.max_fills)
+		return err_set(err, ERR_BUSY,
+			"%" PRId64 " fills are running or waiting; try again in a moment",
+			mirror->fill_count);
+	fill = new_running(mirror, name, cdn_loop);
+	if (!open_spool(fill, err) || !start_thread(fill, err))
+		return false;
 	fill->next = mirror->fills;
 	mirror->fills = fill;
 	mirror->fill_count++;
 	metric_add(METRIC_FILLS_RUNNING, 1);
-	*out = fill;
+	*out = TAKE(fill);
 	return true;
 }
 

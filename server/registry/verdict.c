@@ -5,6 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/clock.h"
+
+/* RFC 9110, 8.8.2.2: within it, a resource may have changed twice and still tell the same date. */
+enum { DATE_AGE_MIN_S = 60 };
+
 /* Hubs that moved answer what they lost with a page (PROTOCOL: 1.5). */
 static bool is_page(const struct answer *answer)
 {
@@ -15,6 +20,9 @@ static bool is_page(const struct answer *answer)
 static bool is_same_object(const struct answer *answer, const struct object *object, int64_t offset)
 {
 	if (answer->range_first != offset)
+		return false;
+	/* Less than the rest would leave the object short with nobody to notice. */
+	if (object->length >= 0 && answer->length >= 0 && offset + answer->length != object->length)
 		return false;
 	if (object->length >= 0 && answer->range_total >= 0 && answer->range_total != object->length)
 		return false;
@@ -61,7 +69,16 @@ struct object object_of_answer(const struct answer *answer)
 
 const char *object_validator(const struct object *object)
 {
-	if (object->etag[0] && strncmp(object->etag, "W/", 2) != 0)
-		return object->etag;
+	/* RFC 9110, 13.1.5: never a weak ETag, and no date either where there is an ETag. */
+	if (object->etag[0])
+		return strncmp(object->etag, "W/", 2) != 0 ? object->etag : NULL;
 	return object->last_modified[0] ? object->last_modified : NULL;
+}
+
+void object_distrust_date(struct object *object, int64_t now_s)
+{
+	int64_t modified_s;
+
+	if (!clock_parse_http(object->last_modified, &modified_s) || now_s - modified_s < DATE_AGE_MIN_S)
+		object->last_modified[0] = '\0';
 }

@@ -35,8 +35,11 @@ enum verdict verdict_of_answer(
 /* What the head says of the object. */
 struct object object_of_answer(const struct answer *answer);
 
-/* What If-Range can carry to prove that it is the same object: a strong ETag, else the date; NULL: nothing
- * can. */
+/* What If-Range can carry to prove that it is the same object: a strong ETag, the date where there is no
+ * ETag; NULL: nothing can. */
 const char *object_validator(const struct object *object);
+
+/* Drops a date that is too young to tell two objects apart. */
+void object_distrust_date(struct object *object, int64_t now_s);
 
 #endif

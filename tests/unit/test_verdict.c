@@ -12,7 +12,7 @@
 #define DATE "Sat, 21 Nov 2026 01:02:03 GMT"
 #define OTHER_DATE "Sun, 22 Nov 2026 01:02:03 GMT"
 #define WHOLE .range_first = -1, .range_total = -1, .length = -1
-#define PART(first, total) .status = 206, .range_first = (first), .range_total = (total)
+#define PART(first, total) .status = 206, .length = -1, .range_first = (first), .range_total = (total)
 
 static void judges_an_answer(void **state)
 {
@@ -47,6 +47,8 @@ static void judges_an_answer(void **state)
 		{{PART(4, 10), .last_modified = OTHER_DATE}, {"", DATE, 10}, 4, VERDICT_RESTART},
 		{{PART(4, 11), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
 		{{PART(3, 10), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
+		{{.status = 206, .range_first = 4, .range_total = 10, .length = 3, .etag = "\"v1\""},
+			{"\"v1\"", "", 10}, 4, VERDICT_RESTART},
 		{{PART(-1, -1), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
 		{{.status = 200, WHOLE, .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
 		{{.status = 416, WHOLE}, {"\"v1\"", "", 10}, 4, VERDICT_RESTART},
@@ -90,7 +92,7 @@ static void finds_what_proves_the_object(void **state)
 		const char *validator;
 	} cases[] = {
 		{{.etag = "\"v1\"", .last_modified = DATE}, "\"v1\""},
-		{{.etag = "W/\"v1\"", .last_modified = DATE}, DATE},
+		{{.etag = "W/\"v1\"", .last_modified = DATE}, NULL},
 		{{.etag = "W/\"v1\""}, NULL},
 		{{.last_modified = DATE}, DATE},
 		{{.status = 200}, NULL},
@@ -104,6 +106,32 @@ static void finds_what_proves_the_object(void **state)
 			assert_string_equal(validator, cases[i].validator);
 		else
 			assert_null(validator);
+	}
+}
+
+static void drops_dates_that_prove_nothing(void **state)
+{
+	/* DATE is 1795222923. */
+	static const struct {
+		const char *date;
+		int64_t now_s;
+		bool stays;
+	} cases[] = {
+		{DATE, 1795222923 + 60, true},
+		{DATE, 1795222923 + 86400, true},
+		{DATE, 1795222923 + 59, false},
+		{DATE, 1795222923, false},
+		{DATE, 1795222923 - 3600, false},
+		{"yesterday", 1795222923, false},
+		{"", 1795222923, false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct object object = {.length = -1};
+
+		(void)snprintf(object.last_modified, sizeof object.last_modified, "%s", cases[i].date);
+		object_distrust_date(&object, cases[i].now_s);
+		assert_int_equal(object.last_modified[0] != '\0', cases[i].stays);
 	}
 }
 
@@ -123,6 +151,7 @@ int main(void)
 		cmocka_unit_test(judges_an_answer),
 		cmocka_unit_test(another_status_is_a_failure),
 		cmocka_unit_test(finds_what_proves_the_object),
+		cmocka_unit_test(drops_dates_that_prove_nothing),
 		cmocka_unit_test(copies_what_the_head_says),
 	};
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Notes in the catalog how far running fills are, on a thread of its own, so that another process can go on
+ * with their drafts after a restart, a kill or a crash of the machine. */
+#ifndef SERVER_REGISTRY_BOOKMARKS_H
+#define SERVER_REGISTRY_BOOKMARKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/registry/verdict.h"
+#include "server/store/blobs.h"
+#include "server/store/catalog_fills.h"
+
+struct bookmarks;
+
+/* Both stores must outlive it. Where there is no thread to be had, nothing is noted. destroy takes NULL; no
+ * bookmark may be open then. */
+struct bookmarks *bookmarks_create(struct catalog *catalog, struct blobs *blobs);
+void bookmarks_destroy(struct bookmarks *bookmarks);
+
+/* Opens the draft that an earlier process left for this artifact, cut to what can be trusted of it (then
+ * row->durable_bytes); *out is NULL where there is none. The caller owns the reference. */
+bool bookmarks_take_up(struct bookmarks *bookmarks, const struct name *name, struct spool **out,
+	struct fill_row *row, struct err *err);
+
+struct bookmark;
+
+/* Has a fill noted soon. Does not block, and the next one neither. */
+struct bookmark *bookmark_open(struct bookmarks *bookmarks, struct spool *spool, const struct name *name,
+	const char *upstream, const struct object *object);
+
+/* Tells how long the draft is. */
+void bookmark_advance(struct bookmark *bookmark, int64_t length);
+
+/* Ends it: with stays the note is made once more and holds, else it is deleted. Takes NULL. */
+void bookmark_close(struct bookmark *bookmark, bool stays);
+
+#endif

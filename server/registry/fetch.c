@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/fetch.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/own.h"
+#include "server/registry/fill.h"
+#include "server/registry/health.h"
+
+enum { TOKEN_BYTES_MAX = 8192 };
+
+/* A request that runs: its receiver's side. */
+struct running {
+	const struct fetch *fetch;
+	struct turn turn;
+	enum verdict verdict; /* VERDICT_TAKE until something speaks against it */
+	struct err err;
+};
+
+/* ---- on the client's thread ------------------------------------------------------------------ */
+
+static void note_status(struct running *running, const struct answer *answer)
+{
+	struct health *health = running->fetch->tools->health;
+	bool asks_for_rest = answer->status == 429 || answer->status == 503;
+
+	if (answer->status >= 500 || answer->status == 429)
+		health_note_ill(health, &running->turn, asks_for_rest ? answer->retry_after_s : 0);
+	else
+		health_note_well(health, &running->turn);
+}
+
+static bool take_head(void *context, const struct answer *answer)
+{
+	struct running *running = context;
+	const struct fetch *fetch = running->fetch;
+
+	note_status(running, answer);
+	running->verdict = verdict_of_answer(answer, fetch->object, fetch->offset, &running->err);
+	if (running->verdict == VERDICT_TAKE && !fetch->head(fetch->context, answer, &running->err))
+		running->verdict = VERDICT_FATAL;
+	return running->verdict == VERDICT_TAKE;
+}
+
+static bool take_body(void *context, const void *bytes, size_t length)
+{
+	struct running *running = context;
+	const struct fetch *fetch = running->fetch;
+
+	if (!fetch->body || fetch->body(fetch->context, bytes, length, &running->err))
+		return true;
+	if (running->err.code != ERR_NONE)
+		running->verdict = VERDICT_FATAL;
+	return false;
+}
+
+/* ---- on the caller's ------------------------------------------------------------------------- */
+
+/* The bearer token of an upstream, read anew each time so that it can be rotated; *out is NULL where there is
+ * none. */
+static bool read_token(const struct upstream *upstream, char **out, struct err *err)
+{
+	AUTO_BUFFER struct buffer token = {0};
+
+	*out = NULL;
+	if (!upstream->bearer_token_file)
+		return true;
+	if (!file_read_all(upstream->bearer_token_file, TOKEN_BYTES_MAX, &token, err))
+		return err_set(err, ERR_UPSTREAM_FAILED, "its bearer_token_file cannot be read");
+	while (token.length > 0 && strchr(" \t\r\n", token.data[token.length - 1]))
+		token.data[--token.length] = '\0';
+	*out = buffer_take(&token);
+	return true;
+}
+
+/* What the transport's end means, where the head was not refused. */
+static enum verdict of_outcome(struct running *running, enum transfer_outcome outcome, const struct err *why)
+{
+	const struct fetch *fetch = running->fetch;
+
+	switch (outcome) {
+	case TRANSFER_DONE:
+		return VERDICT_TAKE;
+	case TRANSFER_BROKEN:
+		(void)err_set(&running->err, ERR_UPSTREAM_FAILED, "%s", why->text);
+		return VERDICT_BROKEN;
+	case TRANSFER_UNREACHABLE:
+		health_note_ill(fetch->tools->health, &running->turn, 0);
+		(void)err_set(&running->err, ERR_UPSTREAM_UNREACHABLE, "%s", why->text);
+		return VERDICT_FAILED;
+	case TRANSFER_STOPPED:
+		/* By the receiver: it knows why. */
+		if (!atomic_load(&fetch->watch->stop))
+			return VERDICT_TAKE;
+		(void)err_set(&running->err, ERR_BUSY, "the fill was stopped");
+		return VERDICT_FATAL;
+	default:
+		(void)err_set(&running->err, ERR_UPSTREAM_FAILED, "%s", why->text);
+		return VERDICT_FAILED;
+	}
+}
+
+static enum verdict transfer(struct running *running)
+{
+	const struct fetch *fetch = running->fetch;
+	const struct upstream *upstream = &fetch->tools->settings.upstreams[fetch->upstream];
+	const struct receiver receiver = {take_head, take_body, running};
+	AUTO_FREE char *url = upstream_url(upstream, fetch->name);
+	AUTO_FREE char *token = NULL;
+	enum transfer_outcome outcome;
+	struct err why = {0};
+
+	if (!read_token(upstream, &token, &running->err))
+		return VERDICT_FAILED;
+	const struct transfer_request request = {
+		.url = url,
+		.head_only = fetch->head_only,
+		.range_first = fetch->offset,
+		.if_range = fetch->offset > 0 ? object_validator(fetch->object) : NULL,
+		.bearer_token = token,
+		.ca_file = upstream->ca_file,
+		.rate_bytes_per_s = upstream->rate_bytes_per_s,
+		.cdn_loop = fetch->cdn_loop,
+	};
+	fill_watch_attempt(fetch->watch, upstream->name);
+	outcome = client_transfer(fetch->tools->client, &request, &receiver, &fetch->watch->stop, &why);
+	return running->verdict != VERDICT_TAKE ? running->verdict : of_outcome(running, outcome, &why);
+}
+
+enum verdict fetch_run(const struct fetch *fetch, struct err *err)
+{
+	const struct fill_tools *tools = fetch->tools;
+	/* A client waits for a HEAD, and would rather be refused than wait for somebody's long transfer. */
+	int64_t patience_ms = fetch->head_only ? 1000 * tools->settings.connect_timeout_s : -1;
+	struct running running = {.fetch = fetch, .verdict = VERDICT_TAKE};
+	enum verdict verdict;
+
+	if (!health_enter(
+		    tools->health, fetch->upstream, patience_ms, &fetch->watch->stop, &running.turn, err))
+		return atomic_load(&fetch->watch->stop) ? VERDICT_FATAL : VERDICT_FAILED;
+	verdict = transfer(&running);
+	health_leave(tools->health, &running.turn);
+	*err = running.err;
+	return verdict;
+}
+
+/* ---- what failures come to ------------------------------------------------------------------- */
+
+void fetch_keep_worse(struct err *worst, const struct err *err, const char *upstream)
+{
+	if (worst->code == ERR_UPSTREAM_FAILED && err->code != ERR_UPSTREAM_FAILED)
+		return;
+	*worst = *err;
+	(void)err_prefix(worst, "upstream %s: ", upstream);
+}
+
+bool fetch_note_absent(const struct fill_tools *tools, const struct name *name, struct err *err)
+{
+	int64_t until_s = clock_now_s() + tools->settings.negative_ttl_s;
+	struct err why;
+
+	/* Not remembered is asked again: no reason to fail otherwise. */
+	if (!catalog_remember_absent(tools->catalog, name, until_s, &why))
+		log_event(LOG_LEVEL_WARN, "an absence is not remembered", "name", name_path(name).text, "why",
+			why.text, NULL);
+	return err_set(err, ERR_NOT_FOUND, "%s is not here, and no upstream has it", name_path(name).text);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One request for one artifact to one upstream, in its turn and only while the upstream is well; what came of
+ * it is judged and told to the upstream's health. What the bytes are for is the caller's business. */
+#ifndef SERVER_REGISTRY_FETCH_H
+#define SERVER_REGISTRY_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/module/name.h"
+#include "server/registry/verdict.h"
+#include "server/registry/watch.h"
+
+struct fill_tools;
+
+struct fetch {
+	const struct fill_tools *tools;
+	const struct name *name;
+	const char *cdn_loop;
+	struct fill_watch *watch; /* its stop ends the request */
+	size_t upstream;          /* its place among the settings' */
+	bool head_only;
+	int64_t offset;              /* bytes that are there already, */
+	const struct object *object; /* … of this */
+	/* On the client's thread. The head of an answer to take; false with *err is fatal. */
+	bool (*head)(void *context, const struct answer *answer, struct err *err);
+	/* A piece of its body; NULL drops it. False is fatal with *err, and enough without. */
+	bool (*body)(void *context, const void *bytes, size_t length, struct err *err);
+	void *context;
+};
+
+/* Blocks until it has ended. VERDICT_TAKE: the body is whole, or the receiver had enough; VERDICT_FAILED also
+ * where the upstream cools down. *err is filled for VERDICT_BROKEN, _FAILED and _FATAL. */
+enum verdict fetch_run(const struct fetch *fetch, struct err *err);
+
+/* Which of two failures the client is told: what failed says more than what could not be reached. */
+void fetch_keep_worse(struct err *worst, const struct err *err, const char *upstream);
+
+/* Every upstream said that it is absent: fills *err, and remembers it for the settings' negative_ttl_s.
+ * Always false. */
+bool fetch_note_absent(const struct fill_tools *tools, const struct name *name, struct err *err);
+
+#endif
