@@ -80,6 +80,17 @@ static const struct command commands[] = {
 		"their name. Without a version in PATH the latest is meant.\n\n"
 		"  --json                print JSON\n" REMOTE_HELP,
 		command_signatures},
+	{"prefetch", "have a registry fetch modules before they are wanted",
+		"usage: larder prefetch [--from FILE] [--json] [--server URL]\n"
+		"                       [--token TOKEN | --token-file FILE] PATH...\n\n"
+		"Has a running daemon fetch versions from its upstreams, shows how far they are, and ends\n"
+		"when all are there. A PATH is as in a URL, such as google/nnlm-en-dim50/2 (the tf-hub\n"
+		"archive) or 'google/x/1?tfjs-format=compressed'. Fails if any of them cannot be had, and\n"
+		"says why. When it is interrupted, the daemon fetches on.\n\n"
+		"  --from FILE           read paths from FILE, one a line (-: standard input); empty lines and\n"
+		"                        lines that begin with # are skipped\n"
+		"  --json                print JSON in the end\n" REMOTE_HELP,
+		command_prefetch},
 };
 
 int main(int argc, char **argv)

@@ -46,5 +46,6 @@ int command_publish(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_show(int argc, char **argv);
 int command_signatures(int argc, char **argv);
+int command_prefetch(int argc, char **argv);
 
 #endif

@@ -221,23 +221,48 @@ static char *strip_origin(const char *target)
 	return mem_dup(path ? path : "/");
 }
 
-bool remote_get(struct remote *remote, const char *target, json_t **out, struct err *err)
+/* Performs what is prepared, and takes an object out of a good answer. */
+static bool perform_for_object(struct remote *remote, json_t **out, struct err *err)
 {
-	AUTO(own_headers) struct curl_slist *headers = NULL;
 	AUTO(remote_reply_finish) struct remote_reply reply = {0};
-	AUTO_FREE char *path = strip_origin(target);
-	AUTO_FREE char *url = mem_printf("%s%s", remote->server, path);
 
-	add_header(&headers, "Accept: application/json");
-	add_header(&headers, remote->authorization);
-	if (!prepare(remote, url, headers, err) || !perform(remote, &reply, err) ||
-		!remote_accepted(&reply, err))
+	if (!perform(remote, &reply, err) || !remote_accepted(&reply, err))
 		return false;
 	if (!json_is_object(reply.json))
 		return err_set(err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?",
 			remote->server);
 	*out = TAKE(reply.json);
 	return true;
+}
+
+bool remote_get(struct remote *remote, const char *target, json_t **out, struct err *err)
+{
+	AUTO(own_headers) struct curl_slist *headers = NULL;
+	AUTO_FREE char *path = strip_origin(target);
+	AUTO_FREE char *url = mem_printf("%s%s", remote->server, path);
+
+	add_header(&headers, "Accept: application/json");
+	add_header(&headers, remote->authorization);
+	return prepare(remote, url, headers, err) && perform_for_object(remote, out, err);
+}
+
+/* ---- post ---- */
+
+bool remote_post(struct remote *remote, const char *target, const json_t *body, json_t **out, struct err *err)
+{
+	AUTO(own_headers) struct curl_slist *headers = NULL;
+	AUTO_FREE char *url = mem_printf("%s%s", remote->server, target);
+	AUTO_FREE char *text = json_dumps(body, JSON_COMPACT);
+
+	add_header(&headers, "Content-Type: application/json");
+	add_header(&headers, "Accept: application/json");
+	add_header(&headers, "Expect:");
+	add_header(&headers, remote->authorization);
+	if (!prepare(remote, url, headers, err))
+		return false;
+	if (!SET(CURLOPT_POSTFIELDSIZE, (long)strlen(text)) || !SET(CURLOPT_POSTFIELDS, text))
+		return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
+	return perform_for_object(remote, out, err);
 }
 
 /* ---- put ---- */

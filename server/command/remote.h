@@ -38,6 +38,10 @@ void remote_destroy(struct remote *remote);
  * never goes to another host. Anything but JSON and a 2xx is an error. The caller owns *out. */
 bool remote_get(struct remote *remote, const char *target, json_t **out, struct err *err);
 
+/* POSTs JSON; the answer as of remote_get. */
+bool remote_post(
+	struct remote *remote, const char *target, const json_t *body, json_t **out, struct err *err);
+
 struct remote_upload {
 	const char *target;
 	const char *media_type;

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * prefetch: has a running daemon fetch what will be wanted, and waits until all of it is there. */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/buffer.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/command/command.h"
+#include "server/command/fillbars.h"
+#include "server/command/listing.h"
+#include "server/command/remote.h"
+#include "server/command/table.h"
+
+/* A batch must fit into the body that the server takes. */
+enum {
+	PATH_BYTES_MAX = 1024,
+	BATCH = 50,
+	RUNNING_MAX = 64,
+	TRIES_MAX = 3,
+	POLL_FIRST_MS = 50,
+	POLL_MAX_MS = 500
+};
+
+AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
+AUTO_CLEANER(own_json, json_t *, json_decref)
+
+enum wish_state { WISH_OPEN, WISH_RUNNING, WISH_KEPT, WISH_HERE, WISH_FAILED, WISH_STATE_COUNT };
+
+static const char *const state_names[WISH_STATE_COUNT] = {
+	"open", "running", "kept", "already-here", "failed"};
+
+/* One path that is to be there in the end. */
+struct wish {
+	char *path;
+	enum wish_state state;
+	int tries;
+	json_int_t id; /* of its fill, with the time at which that began: ids begin anew with the server */
+	char *started_at;
+	json_int_t bytes;
+	char *code; /* why it failed */
+	char *detail;
+};
+
+struct prefetch {
+	struct remote *remote;
+	struct wish *wishes;
+	size_t count;
+	size_t capacity;
+	size_t open; /* wishes before this one are not WISH_OPEN */
+	size_t running;
+	bool full; /* the server's queue, a moment ago */
+	bool json;
+	struct fillbars bars;
+};
+
+static void finish(struct prefetch *prefetch)
+{
+	for (size_t i = 0; i < prefetch->count; i++) {
+		free(prefetch->wishes[i].path);
+		free(prefetch->wishes[i].started_at);
+		free(prefetch->wishes[i].code);
+		free(prefetch->wishes[i].detail);
+	}
+	free(prefetch->wishes);
+	remote_destroy(prefetch->remote);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+/* ---- what is wished for ---- */
+
+static bool add_wish(struct prefetch *prefetch, const char *path, struct err *err)
+{
+	AUTO(own_json) json_t *text = json_string(path);
+
+	if (!text)
+		return err_set(err, ERR_BAD_REQUEST, "A path is not in UTF-8.");
+	if (strlen(path) > PATH_BYTES_MAX)
+		return err_set(err, ERR_BAD_REQUEST, "A path has more than %d bytes: %.40s...",
+			PATH_BYTES_MAX, path);
+	MEM_GROW(prefetch->wishes, prefetch->count, prefetch->capacity);
+	prefetch->wishes[prefetch->count++] = (struct wish){.path = mem_dup(path)};
+	return true;
+}
+
+/* Blanks around a path do not count, nor do empty lines and remarks. */
+static bool add_line(struct prefetch *prefetch, char *line, struct err *err)
+{
+	char *path = line + strspn(line, " \t\r\n");
+	size_t length = strlen(path);
+
+	while (length > 0 && strchr(" \t\r\n", path[length - 1]))
+		path[--length] = '\0';
+	return length == 0 || *path == '#' || add_wish(prefetch, path, err);
+}
+
+static void close_file(FILE **file)
+{
+	if (*file && *file != stdin)
+		(void)fclose(*file);
+}
+
+static bool add_lines(struct prefetch *prefetch, const char *name, struct err *err)
+{
+	AUTO(close_file) FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
+	AUTO_FREE char *line = NULL;
+	size_t size = 0;
+
+	if (!file)
+		return err_errno(err, errno, "open %s", name);
+	while (getline(&line, &size, file) >= 0) {
+		if (!add_line(prefetch, line, err))
+			return err_prefix(err, "%s: ", name);
+	}
+	return !ferror(file) || err_errno(err, errno, "read %s", name);
+}
+
+/* ---- what becomes of it ---- */
+
+/* Lines that stay go above the bars. */
+static void tell(struct prefetch *prefetch, const struct wish *wish)
+{
+	AUTO_FREE char *path = mem_dup(wish->path);
+
+	table_blank_controls(path);
+	fillbars_clear(&prefetch->bars);
+	if (wish->state == WISH_FAILED)
+		(void)fprintf(stderr, "larder: %s: %s (%s)\n", path, wish->detail, wish->code);
+	else if (!prefetch->json && wish->state == WISH_HERE)
+		(void)printf("%s: is already here\n", path);
+	else if (!prefetch->json)
+		(void)printf("%s: fetched, %s\n", path, number_size(wish->bytes).text);
+	(void)fflush(stdout);
+}
+
+static void end_wish(struct prefetch *prefetch, struct wish *wish, enum wish_state state, const json_t *why)
+{
+	wish->state = state;
+	if (state == WISH_FAILED) {
+		wish->code = mem_dup(text_of(why, "code"));
+		wish->detail = mem_dup(text_of(why, "detail"));
+		table_blank_controls(wish->code);
+		table_blank_controls(wish->detail);
+	}
+	tell(prefetch, wish);
+}
+
+/* Nobody knows any more what became of its fill: it is asked for again, but not for ever. */
+static void reopen(struct prefetch *prefetch, struct wish *wish)
+{
+	AUTO(own_json) json_t *why = NULL;
+	size_t at = (size_t)(wish - prefetch->wishes);
+
+	wish->state = WISH_OPEN;
+	prefetch->open = at < prefetch->open ? at : prefetch->open;
+	if (wish->tries < TRIES_MAX)
+		return;
+	why = json_pack("{s:s, s:s}", "code", "internal", "detail", "the server lost track of it");
+	end_wish(prefetch, wish, WISH_FAILED, why);
+}
+
+/* ---- starting ---- */
+
+struct batch {
+	struct wish *wishes[BATCH];
+	size_t count;
+	json_t *paths;
+};
+
+static void finish_batch(struct batch *batch)
+{
+	json_decref(batch->paths);
+}
+
+static void gather(struct prefetch *prefetch, struct batch *batch)
+{
+	while (prefetch->open < prefetch->count && prefetch->wishes[prefetch->open].state != WISH_OPEN)
+		prefetch->open++;
+	for (size_t i = prefetch->open; i < prefetch->count && batch->count < BATCH; i++) {
+		if (prefetch->wishes[i].state != WISH_OPEN)
+			continue;
+		batch->wishes[batch->count++] = &prefetch->wishes[i];
+		json_array_append_new(batch->paths, json_string(prefetch->wishes[i].path));
+	}
+}
+
+/* The answer names each path as often as it was sent. */
+static struct wish *take_from_batch(struct batch *batch, const json_t *path)
+{
+	for (size_t i = 0; path && i < batch->count; i++) {
+		if (batch->wishes[i] && strcmp(batch->wishes[i]->path, json_string_value(path)) == 0)
+			return TAKE(batch->wishes[i]);
+	}
+	return NULL;
+}
+
+static const json_t *path_of(const json_t *entry)
+{
+	const json_t *path = json_is_object(entry) ? json_object_get(entry, "path") : entry;
+
+	return json_is_string(path) ? path : NULL;
+}
+
+static void take_started(struct prefetch *prefetch, struct wish *wish, const json_t *entry)
+{
+	free(wish->started_at);
+	wish->id = json_integer_value(json_object_get(entry, "id"));
+	wish->started_at = mem_dup(text_of(entry, "started_at"));
+	wish->state = WISH_RUNNING;
+	wish->tries++;
+	prefetch->running++;
+}
+
+static void take_here(struct prefetch *prefetch, struct wish *wish, const json_t *entry)
+{
+	(void)entry;
+	end_wish(prefetch, wish, WISH_HERE, NULL);
+}
+
+/* A full queue is no failure: its turn comes. */
+static void take_refused(struct prefetch *prefetch, struct wish *wish, const json_t *entry)
+{
+	if (strcmp(text_of(entry, "code"), "busy") == 0)
+		prefetch->full = true;
+	else
+		end_wish(prefetch, wish, WISH_FAILED, entry);
+}
+
+static void take_answer(struct prefetch *prefetch, struct batch *batch, const json_t *answer)
+{
+	static const struct {
+		const char *key;
+		void (*take)(struct prefetch *prefetch, struct wish *wish, const json_t *entry);
+	} rows[] = {{"fills", take_started}, {"already_here", take_here}, {"refused", take_refused}};
+	const json_t *entry;
+	size_t i;
+
+	for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+		json_array_foreach(json_object_get(answer, rows[row].key), i, entry)
+		{
+			struct wish *wish = take_from_batch(batch, path_of(entry));
+
+			if (wish)
+				rows[row].take(prefetch, wish, entry);
+		}
+	}
+}
+
+static bool start_batch(struct prefetch *prefetch, struct batch *batch, struct err *err)
+{
+	AUTO(own_json) json_t *body = json_pack("{s:O}", "paths", batch->paths);
+	AUTO(own_json) json_t *answer = NULL;
+
+	if (!remote_post(prefetch->remote, "/api/v1/fills", body, &answer, err))
+		return false;
+	take_answer(prefetch, batch, answer);
+	for (size_t i = 0; i < batch->count; i++) {
+		if (batch->wishes[i])
+			return err_set(err, ERR_UPSTREAM_FAILED, "The server says nothing of %.100s.",
+				batch->wishes[i]->path);
+	}
+	return true;
+}
+
+/* As many as may run at once: the queue is there for others too. */
+static bool start_open(struct prefetch *prefetch, struct err *err)
+{
+	prefetch->full = false;
+	while (!prefetch->full && prefetch->running < RUNNING_MAX) {
+		AUTO(finish_batch) struct batch batch = {.paths = json_array()};
+
+		gather(prefetch, &batch);
+		if (batch.count == 0)
+			return true;
+		if (!start_batch(prefetch, &batch, err))
+			return false;
+	}
+	return true;
+}
+
+/* ---- waiting ---- */
+
+static json_t *find_fill(const json_t *fills, const struct wish *wish)
+{
+	json_t *fill;
+	size_t i;
+
+	json_array_foreach((json_t *)fills, i, fill)
+	{
+		if (json_integer_value(json_object_get(fill, "id")) == wish->id &&
+			strcmp(text_of(fill, "started_at"), wish->started_at) == 0)
+			return fill;
+	}
+	return NULL;
+}
+
+static void take_ended(struct prefetch *prefetch, struct wish *wish, const json_t *fill)
+{
+	bool kept = strcmp(text_of(fill, "state"), "kept") == 0;
+
+	prefetch->running--;
+	wish->bytes = json_integer_value(json_object_get(fill, "bytes"));
+	if (fill)
+		end_wish(prefetch, wish, kept ? WISH_KEPT : WISH_FAILED, fill);
+	else
+		reopen(prefetch, wish);
+}
+
+static void draw(struct prefetch *prefetch, const json_t *ours)
+{
+	size_t ended = 0;
+	char summary[80];
+
+	for (size_t i = 0; i < prefetch->count; i++)
+		ended += prefetch->wishes[i].state > WISH_RUNNING;
+	(void)snprintf(summary, sizeof summary, "%zu of %zu done, %zu on their way", ended, prefetch->count,
+		prefetch->running);
+	fillbars_draw(&prefetch->bars, ours, summary);
+}
+
+static bool look(struct prefetch *prefetch, struct err *err)
+{
+	AUTO(own_json) json_t *answer = NULL;
+	AUTO(own_json) json_t *ours = json_array();
+
+	if (!remote_get(prefetch->remote, "/api/v1/fills", &answer, err))
+		return false;
+	for (size_t i = 0; i < prefetch->count; i++) {
+		struct wish *wish = &prefetch->wishes[i];
+		json_t *fill;
+
+		if (wish->state != WISH_RUNNING)
+			continue;
+		fill = find_fill(json_object_get(answer, "fills"), wish);
+		if (fill)
+			json_array_append(ours, fill);
+		else
+			take_ended(prefetch, wish, find_fill(json_object_get(answer, "recent"), wish));
+	}
+	draw(prefetch, ours);
+	return true;
+}
+
+static void pause_ms(int64_t time_ms)
+{
+	const struct timespec time = {.tv_sec = time_ms / 1000, .tv_nsec = time_ms % 1000 * 1000000};
+
+	(void)nanosleep(&time, NULL);
+}
+
+static bool has_more(const struct prefetch *prefetch)
+{
+	for (size_t i = prefetch->open; i < prefetch->count; i++) {
+		if (prefetch->wishes[i].state == WISH_OPEN)
+			return true;
+	}
+	return prefetch->running > 0;
+}
+
+/* Soon at first, since small modules come quickly. */
+static bool run(struct prefetch *prefetch, struct err *err)
+{
+	int64_t wait_ms = POLL_FIRST_MS;
+
+	while (has_more(prefetch)) {
+		if (!start_open(prefetch, err))
+			return false;
+		if (!has_more(prefetch))
+			break;
+		pause_ms(wait_ms);
+		wait_ms = wait_ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : wait_ms * 2;
+		if (!look(prefetch, err))
+			return false;
+	}
+	return true;
+}
+
+/* ---- what came of it all ---- */
+
+static json_t *wish_json(const struct wish *wish)
+{
+	json_t *object = json_pack("{s:s, s:s, s:I}", "path", wish->path, "state", state_names[wish->state],
+		"bytes", wish->bytes);
+
+	if (wish->state == WISH_FAILED) {
+		json_object_set_new(object, "code", json_string(wish->code));
+		json_object_set_new(object, "detail", json_string(wish->detail));
+	}
+	return object;
+}
+
+static int report(const struct prefetch *prefetch)
+{
+	AUTO(own_json) json_t *paths = json_array();
+	AUTO(own_json) json_t *all = NULL;
+	size_t counts[WISH_STATE_COUNT] = {0};
+
+	for (size_t i = 0; i < prefetch->count; i++) {
+		counts[prefetch->wishes[i].state]++;
+		json_array_append_new(paths, wish_json(&prefetch->wishes[i]));
+	}
+	all = json_pack("{s:O, s:I, s:I, s:I}", "paths", paths, "kept", (json_int_t)counts[WISH_KEPT],
+		"already_here", (json_int_t)counts[WISH_HERE], "failed", (json_int_t)counts[WISH_FAILED]);
+	if (prefetch->json)
+		listing_print_json(all);
+	else
+		(void)printf("%zu fetched, %zu already here, %zu failed\n", counts[WISH_KEPT],
+			counts[WISH_HERE], counts[WISH_FAILED]);
+	return counts[WISH_FAILED] > 0 ? COMMAND_FAILED : COMMAND_DONE;
+}
+
+/* ---- options ---- */
+
+static const struct option known_options[] = {
+	REMOTE_LONG_OPTIONS,
+	{"from", required_argument, NULL, 'f'},
+	{"json", no_argument, NULL, 'j'},
+	{NULL, 0, NULL, 0},
+};
+
+struct prefetch_options {
+	struct remote_options remote;
+	const char *from;
+	bool json;
+};
+
+static bool read_options(int argc, char **argv, struct prefetch_options *options)
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "", known_options, NULL)) != -1) {
+		if (letter == '?')
+			return false;
+		if (letter == 'f')
+			options->from = optarg;
+		else if (letter == 'j')
+			options->json = true;
+		else
+			remote_take_option(&options->remote, letter, optarg);
+	}
+	return true;
+}
+
+static bool read_wishes(struct prefetch *prefetch, const char *from, char **paths, struct err *err)
+{
+	if (from && !add_lines(prefetch, from, err))
+		return false;
+	for (; *paths; paths++) {
+		if (!add_wish(prefetch, *paths, err))
+			return false;
+	}
+	return true;
+}
+
+int command_prefetch(int argc, char **argv)
+{
+	AUTO(finish) struct prefetch prefetch = {0};
+	struct prefetch_options options = {0};
+	struct err err;
+	bool done;
+
+	if (!read_options(argc, argv, &options))
+		return COMMAND_MISUSE;
+	if (optind == argc && !options.from)
+		return command_misuse("prefetch", "prefetch takes paths, such as google/nnlm-en-dim50/2");
+	prefetch.json = options.json;
+	fillbars_init(&prefetch.bars);
+	if (!read_wishes(&prefetch, options.from, argv + optind, &err) ||
+		!remote_create(&options.remote, &prefetch.remote, &err))
+		return command_fail(&err);
+	done = run(&prefetch, &err);
+	fillbars_clear(&prefetch.bars);
+	return done ? report(&prefetch) : command_fail(&err);
+}
