@@ -15,11 +15,13 @@ python3                embeds static files and SQL at build time
 libmicrohttpd-dev      HTTP, the serving side
 libcurl4-openssl-dev   HTTP, the fetching side
 libsqlite3-dev         the catalog
-libarchive-dev         packing and unpacking on the command line
+libarchive-dev         packing on the command line
 libjansson-dev         JSON
 libssl-dev             SHA-256, MD5, random bytes
 zlib1g-dev             gzip, read as a stream
 libinih-dev            the ini file
+libcmark-gfm-dev       documentation, from Markdown to safe HTML
+libcmark-gfm-extensions-dev its tables and automatic links
 END
 }
 

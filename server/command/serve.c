@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "common/log.h"
 #include "common/own.h"
@@ -106,6 +107,18 @@ static void block_signals(sigset_t *out)
 	(void)pthread_sigmask(SIG_BLOCK, out, NULL);
 }
 
+/* Each connection, download and fill takes a descriptor; the usual soft limit of 1024 is for programs that
+ * use select. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int command_serve(int argc, char **argv)
 {
 	struct options options = {0};
@@ -124,6 +137,7 @@ int command_serve(int argc, char **argv)
 	}
 	/* Before any thread is made, so that all of them leave the signals to this one. */
 	block_signals(&signals);
+	raise_descriptor_limit();
 	if (!app_open(config, &app, &err))
 		return command_fail(&err);
 	(void)printf("listening on %s\n", app_url(app));
