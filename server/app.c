@@ -17,6 +17,7 @@
 #include "server/registry/publisher.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
+#include "server/registry/space.h"
 #include "server/routes.h"
 #include "server/store/members.h"
 
@@ -27,6 +28,7 @@ struct app {
 	int lock_fd;
 	struct services services;
 	struct keeper *keeper;
+	struct space *space;
 	struct janitor *janitor;
 	struct ledger *ledger;
 	struct client *client;
@@ -68,6 +70,8 @@ static bool open_stores(struct app *app, struct err *err)
 	const struct members_limits unpacking = {app->config->publish.max_unpacked_bytes,
 		app->config->publish.max_members, app->config->publish.max_ratio,
 		app->config->storage.keep_free_bytes};
+	const struct space_limits limits = {
+		app->config->storage.max_bytes, app->config->storage.keep_free_bytes};
 
 	if (!lock_data_dir(data_dir, &app->lock_fd, err) ||
 		!catalog_open(data_dir, &services->catalog, err) ||
@@ -75,6 +79,7 @@ static bool open_stores(struct app *app, struct err *err)
 		!members_open(data_dir, &unpacking, &services->members, err))
 		return false;
 	app->keeper = keeper_create(services->catalog, services->blobs);
+	app->space = space_create(&limits, services->catalog, services->blobs, app->keeper, NULL);
 	return keeper_sweep_drafts(app->keeper, err);
 }
 
@@ -91,11 +96,11 @@ static bool open_mirror(struct app *app, struct err *err)
 		config->mirror.offline, config->mirror.allow, config->mirror.deny, config->mirror.max_fills};
 	struct fill_tools tools = {
 		.settings = {config->upstreams, config->upstream_count, config->mirror.retries,
-			config->mirror.negative_ttl_s, config->storage.keep_free_bytes,
-			config->mirror.connect_timeout_s, limits_of(config)},
+			config->mirror.negative_ttl_s, config->mirror.connect_timeout_s, limits_of(config)},
 		.catalog = app->services.catalog,
 		.blobs = app->services.blobs,
 		.keeper = app->keeper,
+		.space = app->space,
 	};
 
 	if (!client_create(&client, &app->client, err))
@@ -109,16 +114,17 @@ static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
 	struct services *services = &app->services;
-	const struct publisher_settings publishing = {config->publish.max_upload_bytes,
-		config->storage.keep_free_bytes, UPLOADS_MAX, limits_of(config)};
+	const struct publisher_settings publishing = {
+		config->publish.max_upload_bytes, UPLOADS_MAX, limits_of(config)};
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
 		!ledger_create(services->catalog, &app->ledger, err) || !open_mirror(app, err) ||
 		!janitor_create(app->keeper, &app->janitor, err))
 		return false;
-	services->publisher = publisher_create(&publishing, services->catalog, services->blobs, app->keeper);
-	services->registry =
-		registry_create(services->catalog, services->blobs, services->mirror, app->ledger);
+	services->publisher = publisher_create(
+		&publishing, services->catalog, services->blobs, app->keeper, app->space);
+	services->registry = registry_create(
+		services->catalog, services->blobs, app->keeper, services->mirror, app->ledger);
 	return true;
 }
 
@@ -195,6 +201,7 @@ void app_close(struct app *app)
 	janitor_destroy(app->janitor);
 	ledger_destroy(app->ledger);
 	access_destroy(app->services.access);
+	space_destroy(app->space);
 	keeper_destroy(app->keeper);
 	members_close(app->services.members);
 	blobs_close(app->services.blobs);

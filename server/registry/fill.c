@@ -30,6 +30,8 @@ struct fill {
 	size_t source;        /* … and the upstream that gave them */
 	int64_t length;       /* bytes in the spool */
 	struct bookmark *bookmark;
+	struct claim claim;
+	int64_t crowded_bytes; /* for so many there was no room beside other fills */
 	struct err err; /* why the last attempt failed */
 	bool kept;
 };
@@ -48,17 +50,18 @@ static bool refuse_stopped(const struct fill *fill, struct err *err)
 /* ---- the receiver: on the client's thread
  * ------------------------------------------------------------------------- */
 
-static bool has_room(struct fill *fill, int64_t more, struct err *err)
+/* Never waits for the room that others have: that is for the fill's own thread to do. */
+static bool claim_room(struct fill *fill, int64_t more, struct err *err)
 {
-	int64_t keep_free = fill->tools->settings.keep_free_bytes;
-	int64_t free_bytes;
+	struct space *space = fill->tools->space;
+	int64_t whole;
 
-	if (!blobs_free_bytes(fill->tools->blobs, &free_bytes, err))
-		return false;
-	if (more <= free_bytes - keep_free)
-		return true;
-	return err_set(err, ERR_NO_SPACE, "there is no room for %s more: %s are free and %s of them stay so",
-		number_size(more).text, number_size(free_bytes).text, number_size(keep_free).text);
+	if (__builtin_add_overflow(fill->length, more > 0 ? more : 1, &whole))
+		whole = INT64_MAX;
+	if (space_claim(space, &fill->claim, whole, err))
+		return space_note_length(space, &fill->claim, fill->length, err);
+	fill->crowded_bytes = err->code == ERR_BUSY ? whole : 0;
+	return false;
 }
 
 static void note_progress(struct fill *fill, int64_t length)
@@ -87,19 +90,33 @@ static bool take_head(void *context, const struct answer *answer, struct err *er
 {
 	struct fill *fill = context;
 
+	if (!claim_room(fill, answer->length, err))
+		return false;
 	if (fill->length == 0)
 		begin_object(fill, answer);
 	else
 		metric_add(METRIC_UPSTREAM_RESUMES, 1);
 	fill_watch_total(fill->watch, fill->object.length);
-	return has_room(fill, answer->length > 0 ? answer->length : 0, err);
+	return true;
+}
+
+/* Others may fill the disk as well: what may go then makes room for one more try. */
+static bool append(struct fill *fill, const void *bytes, size_t length, struct err *err)
+{
+	struct space *space = fill->tools->space;
+
+	if (!space_note_length(space, &fill->claim, fill->length + (int64_t)length, err))
+		return false;
+	return spool_append(fill->spool, bytes, length, err) ||
+	       (err->code == ERR_NO_SPACE && space_relieve(space) &&
+		       spool_append(fill->spool, bytes, length, err));
 }
 
 static bool take_body(void *context, const void *bytes, size_t length, struct err *err)
 {
 	struct fill *fill = context;
 
-	if (inspector_has_given_up(fill->inspector) || !spool_append(fill->spool, bytes, length, err))
+	if (inspector_has_given_up(fill->inspector) || !append(fill, bytes, length, err))
 		return false;
 	note_progress(fill, fill->length + (int64_t)length);
 	return true;
@@ -109,6 +126,22 @@ static bool is_short(const struct fill *fill)
 {
 	return fill->object.length >= 0 && fill->length < fill->object.length &&
 	       !inspector_has_given_up(fill->inspector);
+}
+
+/* A request whose answer finds no room beside other fills is made again once they have let go. */
+static enum verdict run_in_turn(struct fill *fill)
+{
+	enum verdict verdict;
+
+	for (;;) {
+		fill->crowded_bytes = 0;
+		verdict = fetch_run(&fill->fetch, &fill->err);
+		if (verdict != VERDICT_FATAL || fill->crowded_bytes == 0)
+			return verdict;
+		if (!space_await(fill->tools->space, &fill->claim, fill->crowded_bytes, &fill->watch->stop,
+			    &fill->err))
+			return verdict;
+	}
 }
 
 static enum verdict fetch(struct fill *fill)
@@ -123,7 +156,7 @@ static enum verdict fetch(struct fill *fill)
 	if (fill->length == 0)
 		bookmark_close(TAKE(fill->bookmark), false);
 	fill->fetch.offset = fill->length;
-	verdict = fetch_run(&fill->fetch, &fill->err);
+	verdict = run_in_turn(fill);
 	if (verdict != VERDICT_TAKE || !is_short(fill))
 		return verdict;
 	(void)err_set(&fill->err, ERR_UPSTREAM_FAILED, "it ended before the length that it told");
@@ -429,4 +462,5 @@ void fill_run(const struct fill_tools *tools, const struct name *name, struct sp
 	}
 	end(&fill, absent, &worst);
 	inspector_destroy(fill.inspector);
+	space_release(tools->space, &fill.claim);
 }

@@ -14,6 +14,7 @@
 #include "server/registry/bookmarks.h"
 #include "server/registry/health.h"
 #include "server/registry/keeper.h"
+#include "server/registry/space.h"
 #include "server/registry/watch.h"
 #include "server/upstream/client.h"
 #include "server/upstream/route.h"
@@ -23,7 +24,6 @@ struct fill_settings {
 	size_t upstream_count;
 	int64_t retries; /* of a transfer that makes no progress, and rounds over all upstreams */
 	int64_t negative_ttl_s;
-	int64_t keep_free_bytes;
 	int64_t connect_timeout_s;
 	struct examination_limits limits;
 };
@@ -35,6 +35,7 @@ struct fill_tools {
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct keeper *keeper;
+	struct space *space;
 	struct health *health; /* this and the next are the mirror's own */
 	struct bookmarks *bookmarks;
 };

@@ -16,6 +16,7 @@ enum { FLUSH_S = 5 };
 struct tally {
 	struct name name;
 	int64_t downloads;
+	int64_t used_at; /* the last of them */
 };
 
 struct ledger {
@@ -56,6 +57,7 @@ void ledger_count(struct ledger *ledger, const struct name *name)
 			abort();
 	}
 	(*slot)->downloads++;
+	(*slot)->used_at = clock_now_s();
 }
 
 static void *take_entries(struct ledger *ledger)
@@ -74,7 +76,7 @@ static void flush(struct ledger *ledger)
 		struct err err;
 
 		if (!catalog_count_downloads(
-			    ledger->catalog, &tally->name, tally->downloads, clock_now_s(), &err))
+			    ledger->catalog, &tally->name, tally->downloads, tally->used_at, &err))
 			log_event(LOG_LEVEL_WARN, "downloads are not counted", "name",
 				name_path(&tally->name).text, "why", err.text, NULL);
 		(void)tdelete(tally, &entries, compare);

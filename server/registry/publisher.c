@@ -17,6 +17,7 @@ struct publisher {
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct keeper *keeper;
+	struct space *space;
 	atomic_uint running;
 };
 
@@ -27,13 +28,14 @@ struct upload {
 	struct declaration declaration;
 	struct spool *spool;
 	struct inspector *inspector;
+	struct claim claim;
 	int64_t received_bytes;
 	bool failed; /* err says why; the rest of the body is not wanted */
 	struct err err;
 };
 
 struct publisher *publisher_create(const struct publisher_settings *settings, struct catalog *catalog,
-	struct blobs *blobs, struct keeper *keeper)
+	struct blobs *blobs, struct keeper *keeper, struct space *space)
 {
 	struct publisher *publisher = mem_zero(1, sizeof *publisher);
 
@@ -41,6 +43,7 @@ struct publisher *publisher_create(const struct publisher_settings *settings, st
 	publisher->catalog = catalog;
 	publisher->blobs = blobs;
 	publisher->keeper = keeper;
+	publisher->space = space;
 	return publisher;
 }
 
@@ -53,23 +56,6 @@ static bool refuse_too_large(const struct publisher *publisher, struct err *err)
 {
 	return err_set(err, ERR_TOO_LARGE, "the upload is larger than %s (publish.max_upload_bytes)",
 		number_size(publisher->settings.max_upload_bytes).text);
-}
-
-static bool check_space(struct publisher *publisher, int64_t length, struct err *err)
-{
-	int64_t free_bytes;
-
-	if (length > publisher->settings.max_upload_bytes)
-		return refuse_too_large(publisher, err);
-	if (!blobs_free_bytes(publisher->blobs, &free_bytes, err))
-		return false;
-	if ((length > 0 ? length : 0) > free_bytes - publisher->settings.keep_free_bytes)
-		return err_set(err, ERR_NO_SPACE,
-			"there is no room for %s: %s are free and %s of them stay so "
-			"(storage.keep_free_bytes)",
-			length > 0 ? number_size(length).text : "an upload", number_size(free_bytes).text,
-			number_size(publisher->settings.keep_free_bytes).text);
-	return true;
 }
 
 static bool refuse_conflict(const struct name *name, const struct digest *ours, struct err *err)
@@ -109,17 +95,30 @@ static void free_upload(struct upload *upload)
 	}
 	inspector_destroy(upload->inspector);
 	spool_release(upload->spool);
+	space_release(upload->publisher->space, &upload->claim);
 	atomic_fetch_sub(&upload->publisher->running, 1);
 	metric_add(METRIC_UPLOADS_RUNNING, -1);
 	free(upload->who);
 	free(upload);
 }
 
+/* What is claimed by others is not waited for: a client can try again. */
+static bool claim_space(struct upload *upload, int64_t bytes, struct err *err)
+{
+	upload->claim.unlimited = true;
+	if (space_claim(upload->publisher->space, &upload->claim, bytes > 0 ? bytes : 1, err))
+		return true;
+	if (err->code == ERR_BUSY)
+		err->code = ERR_NO_SPACE;
+	return false;
+}
+
 static bool open_spool(struct upload *upload, struct err *err)
 {
 	struct publisher *publisher = upload->publisher;
 
-	return blobs_begin(publisher->blobs, &upload->spool, err) &&
+	return claim_space(upload, upload->declaration.length, err) &&
+	       blobs_begin(publisher->blobs, &upload->spool, err) &&
 	       inspector_start(upload->spool, upload->name.format, &publisher->settings.limits,
 		       &upload->inspector, err);
 }
@@ -129,9 +128,10 @@ bool publisher_begin(struct publisher *publisher, const struct name *name, const
 {
 	struct upload *upload;
 
-	if (!check_name(publisher, name, declaration, err) ||
-		!check_space(publisher, declaration->length, err))
+	if (!check_name(publisher, name, declaration, err))
 		return false;
+	if (declaration->length > publisher->settings.max_upload_bytes)
+		return refuse_too_large(publisher, err);
 	if (atomic_fetch_add(&publisher->running, 1) >= publisher->settings.max_uploads) {
 		atomic_fetch_sub(&publisher->running, 1);
 		return err_set(err, ERR_BUSY, "%u uploads are running; try again in a moment",
@@ -156,6 +156,17 @@ static bool has_digest(const struct upload *upload)
 	return upload->declaration.has_sha256 || upload->declaration.has_md5;
 }
 
+static bool append(struct upload *upload, const void *bytes, size_t length, struct err *err)
+{
+	struct space *space = upload->publisher->space;
+
+	if (!space_note_length(space, &upload->claim, upload->received_bytes, err))
+		return false;
+	return spool_append(upload->spool, bytes, length, err) ||
+	       (err->code == ERR_NO_SPACE && space_relieve(space) &&
+		       spool_append(upload->spool, bytes, length, err));
+}
+
 bool upload_write(struct upload *upload, const void *bytes, size_t length)
 {
 	struct publisher *publisher = upload->publisher;
@@ -167,7 +178,7 @@ bool upload_write(struct upload *upload, const void *bytes, size_t length)
 	upload->received_bytes += (int64_t)length;
 	upload->failed = upload->received_bytes > publisher->settings.max_upload_bytes
 				 ? !refuse_too_large(publisher, &upload->err)
-				 : !spool_append(upload->spool, bytes, length, &upload->err);
+				 : !append(upload, bytes, length, &upload->err);
 	return !upload->failed;
 }
 

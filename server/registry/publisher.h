@@ -10,10 +10,10 @@
 
 #include "common/err.h"
 #include "server/registry/keeper.h"
+#include "server/registry/space.h"
 
 struct publisher_settings {
 	int64_t max_upload_bytes;
-	int64_t keep_free_bytes;
 	unsigned max_uploads; /* at once */
 	struct examination_limits limits;
 };
@@ -21,7 +21,7 @@ struct publisher_settings {
 struct publisher;
 
 struct publisher *publisher_create(const struct publisher_settings *settings, struct catalog *catalog,
-	struct blobs *blobs, struct keeper *keeper);
+	struct blobs *blobs, struct keeper *keeper, struct space *space);
 /* No upload may be running. Takes NULL. */
 void publisher_destroy(struct publisher *publisher);
 

@@ -11,16 +11,17 @@
 struct registry {
 	struct catalog *catalog;
 	struct blobs *blobs;
+	struct keeper *keeper;
 	struct mirror *mirror;
 	struct ledger *ledger;
 };
 
-struct registry *registry_create(
-	struct catalog *catalog, struct blobs *blobs, struct mirror *mirror, struct ledger *ledger)
+struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct keeper *keeper,
+	struct mirror *mirror, struct ledger *ledger)
 {
 	struct registry *registry = mem_zero(1, sizeof *registry);
 
-	*registry = (struct registry){catalog, blobs, mirror, ledger};
+	*registry = (struct registry){catalog, blobs, keeper, mirror, ledger};
 	return registry;
 }
 
@@ -48,13 +49,15 @@ static bool check_state(const struct artifact *artifact, struct err *err)
 	}
 }
 
-/* The blob of a row that counts it as cached. A file that is gone all the same (lost by the disk, removed by
- * hand) is told loudly and forgotten, so that it is fetched again. */
+/* The blob of a row that counts it as cached. It may have been evicted meanwhile; a file that is gone
+ * although a row claims it (lost by the disk, removed by hand) is told loudly and forgotten, so that it is
+ * fetched again. */
 static bool open_blob(struct registry *registry, const struct artifact *artifact, struct holding *out,
 	bool *found, struct err *err)
 {
 	const struct digest *digest = &artifact->checksums.sha256;
 	int64_t size_bytes;
+	bool lost;
 
 	*found = true;
 	if (blobs_read(registry->blobs, digest, &out->fd, &size_bytes, err))
@@ -62,9 +65,12 @@ static bool open_blob(struct registry *registry, const struct artifact *artifact
 	*found = false;
 	if (err->code != ERR_NOT_FOUND)
 		return false;
-	log_event(LOG_LEVEL_ERROR, "a blob is missing from the disk", "name", name_path(&artifact->name).text,
-		"sha256", digest->hex, NULL);
-	return catalog_forget_blob(registry->catalog, digest, err);
+	if (!keeper_check_lost(registry->keeper, digest, &lost, err))
+		return false;
+	if (lost)
+		log_event(LOG_LEVEL_ERROR, "a blob is missing from the disk", "name",
+			name_path(&artifact->name).text, "sha256", digest->hex, NULL);
+	return true;
 }
 
 /* What is here of the name; *found false where it has to be fetched. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "server/registry/keeper.h"
 #include "server/registry/ledger.h"
 #include "server/registry/mirror.h"
 #include "server/store/blobs.h"
@@ -16,8 +17,8 @@
 struct registry;
 
 /* All must outlive it. destroy takes NULL. */
-struct registry *registry_create(
-	struct catalog *catalog, struct blobs *blobs, struct mirror *mirror, struct ledger *ledger);
+struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct keeper *keeper,
+	struct mirror *mirror, struct ledger *ledger);
 void registry_destroy(struct registry *registry);
 
 struct holding {

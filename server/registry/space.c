@@ -94,17 +94,25 @@ void space_destroy(struct space *space)
 
 /* ---- what is lacking ------------------------------------------------------------------------- */
 
+/* Lengths are strangers' words, and may be as large as numbers get. */
+static int64_t sum(int64_t a, int64_t b)
+{
+	int64_t result;
+
+	return __builtin_add_overflow(a, b, &result) ? INT64_MAX : result;
+}
+
 /* Bytes that must go before so many more fit; not above zero where they fit. */
 static int64_t lack_under_limit(const struct space *space, const struct figures *figures, int64_t more)
 {
 	if (space->limits.max_bytes == 0)
 		return 0;
-	return figures->mirrored + figures->annex + space->limited_bytes + more - space->limits.max_bytes;
+	return sum(figures->mirrored + figures->annex + space->limited_bytes - space->limits.max_bytes, more);
 }
 
 static int64_t lack_of_free(const struct space *space, const struct figures *figures, int64_t more)
 {
-	return space->ahead_bytes + more + space->limits.keep_free_bytes - figures->free;
+	return sum(sum(space->limits.keep_free_bytes - figures->free, space->ahead_bytes), more);
 }
 
 static int64_t lack_of(const struct space *space, const struct figures *figures, bool unlimited, int64_t more)
@@ -236,19 +244,26 @@ bool space_await(
 	return true;
 }
 
-bool space_note_written(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
+/* How far ahead a claim of unknown size reaches: sixteen of them shall not take all there is. */
+static int64_t step_of(const struct space *space)
+{
+	int64_t share = space->limits.max_bytes / 16;
+
+	return share > 0 && share < STEP_BYTES ? share : STEP_BYTES;
+}
+
+bool space_note_length(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
 {
 	LOCKED(&space->mutex);
+	int64_t step = bytes + step_of(space);
 
-	/* A small module shall not ask for a whole step, and a large one not for many. */
-	if (claim->written + bytes > claim->bytes &&
-		!extend(space, claim, claim->bytes + (bytes > STEP_BYTES ? bytes : STEP_BYTES), err) &&
-		!extend(space, claim, claim->written + bytes, err)) {
+	/* The last ones may still fit where no whole step does. */
+	if (bytes > claim->bytes && !extend(space, claim, step, err) && !extend(space, claim, bytes, err)) {
 		err->code = ERR_NO_SPACE;
 		return false;
 	}
-	claim->written += bytes;
-	space->ahead_bytes -= bytes;
+	space->ahead_bytes -= bytes - claim->written;
+	claim->written = bytes;
 	return true;
 }
 

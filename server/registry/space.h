@@ -48,8 +48,9 @@ bool space_claim(struct space *space, struct claim *claim, int64_t bytes, struct
 bool space_await(
 	struct space *space, struct claim *claim, int64_t bytes, const _Atomic bool *stop, struct err *err);
 
-/* So many bytes of the draft are on the disk now. Where they outgrow the claim it is extended by steps. */
-bool space_note_written(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
+/* The draft has so many bytes now, more or fewer than before. Where they outgrow the claim it is extended, by
+ * steps; ERR_NO_SPACE where that cannot be. */
+bool space_note_length(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
 
 /* Gives back what was claimed, after the draft has become a blob or has gone. */
 void space_release(struct space *space, struct claim *claim);

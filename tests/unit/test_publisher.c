@@ -15,22 +15,29 @@ enum { UPLOAD_MAX = 400 << 10, STEP = 4096 };
 struct house {
 	struct place place;
 	struct keeper *keeper;
+	struct space *space;
 	struct publisher *publisher;
 	struct name name;
 	struct buffer module;
 	struct buffer other; /* as sound, with other bytes */
 };
 
-static struct publisher *make_publisher(struct house *house, unsigned max_uploads, int64_t keep_free_bytes)
+static struct publisher *make_publisher(struct house *house, unsigned max_uploads, struct space *space)
 {
 	const struct publisher_settings settings = {
 		.max_upload_bytes = UPLOAD_MAX,
-		.keep_free_bytes = keep_free_bytes,
 		.max_uploads = max_uploads,
 		.limits = {.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200},
 	};
 
-	return publisher_create(&settings, house->place.catalog, house->place.blobs, house->keeper);
+	return publisher_create(&settings, house->place.catalog, house->place.blobs, house->keeper, space);
+}
+
+static struct space *make_space(struct house *house, int64_t keep_free_bytes)
+{
+	const struct space_limits limits = {.keep_free_bytes = keep_free_bytes};
+
+	return space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, NULL);
 }
 
 static int set_up(void **state)
@@ -39,7 +46,8 @@ static int set_up(void **state)
 
 	place_open(&house->place);
 	house->keeper = keeper_create(house->place.catalog, house->place.blobs);
-	house->publisher = make_publisher(house, 2, 0);
+	house->space = make_space(house, 0);
+	house->publisher = make_publisher(house, 2, house->space);
 	house->name = name_of("acme/x", 1, FORMAT_TF_HUB);
 	make_module(&house->module, 200 << 10, 1);
 	make_module(&house->other, 200 << 10, 2);
@@ -52,6 +60,7 @@ static int tear_down(void **state)
 	struct house *house = *state;
 
 	publisher_destroy(house->publisher);
+	space_destroy(house->space);
 	keeper_destroy(house->keeper);
 	place_close(&house->place);
 	buffer_finish(&house->module);
@@ -282,7 +291,9 @@ static void what_would_fill_the_disk_is_refused(void **state)
 	struct house *house = *state;
 
 	publisher_destroy(house->publisher);
-	house->publisher = make_publisher(house, 2, INT64_MAX);
+	space_destroy(house->space);
+	house->space = make_space(house, INT64_MAX);
+	house->publisher = make_publisher(house, 2, house->space);
 	assert_int_equal(refused_at_once(house, &nothing), ERR_NO_SPACE);
 }
 
