@@ -32,7 +32,7 @@ struct fill {
 	struct bookmark *bookmark;
 	struct claim claim;
 	int64_t crowded_bytes; /* for so many there was no room beside other fills */
-	struct err err; /* why the last attempt failed */
+	struct err err;        /* why the last attempt failed */
 	bool kept;
 };
 
@@ -362,6 +362,7 @@ static void end_refused(struct fill *fill, const struct err *why)
 	if (stays)
 		spool_leave_draft(fill->spool);
 	bookmark_close(TAKE(fill->bookmark), stays);
+	atomic_store(&fill->watch->refused, true);
 	spool_refuse(fill->spool, why);
 	metric_add(why->code == ERR_NOT_FOUND ? METRIC_FILLS_ABSENT : METRIC_FILLS_FAILED, 1);
 	if (why->code == ERR_QUARANTINED)

@@ -37,6 +37,7 @@ struct fill_watch {
 
 	_Atomic bool stop;      /* ends the fill soon */
 	_Atomic bool cancelled; /* with stop: by somebody's wish, and for good */
+	_Atomic bool refused;   /* it is about to end so: whoever asks now needs another one */
 };
 
 void fill_watch_init(struct fill_watch *watch);
