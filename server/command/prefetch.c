@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * prefetch: has a running daemon fetch what will be wanted, and waits until all of it is there. */
-#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -11,49 +10,22 @@
 
 #include "common/buffer.h"
 #include "common/mem.h"
-#include "common/number.h"
 #include "common/own.h"
 #include "server/command/command.h"
 #include "server/command/fillbars.h"
 #include "server/command/listing.h"
 #include "server/command/remote.h"
-#include "server/command/table.h"
+#include "server/command/wishes.h"
 
 /* A batch must fit into the body that the server takes. */
-enum {
-	PATH_BYTES_MAX = 1024,
-	BATCH = 50,
-	RUNNING_MAX = 64,
-	TRIES_MAX = 3,
-	POLL_FIRST_MS = 50,
-	POLL_MAX_MS = 500
-};
+enum { BATCH = 50, RUNNING_MAX = 64, TRIES_MAX = 3, POLL_FIRST_MS = 50, POLL_MAX_MS = 500 };
 
 AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
 AUTO_CLEANER(own_json, json_t *, json_decref)
 
-enum wish_state { WISH_OPEN, WISH_RUNNING, WISH_KEPT, WISH_HERE, WISH_FAILED, WISH_STATE_COUNT };
-
-static const char *const state_names[WISH_STATE_COUNT] = {
-	"open", "running", "kept", "already-here", "failed"};
-
-/* One path that is to be there in the end. */
-struct wish {
-	char *path;
-	enum wish_state state;
-	int tries;
-	json_int_t id; /* of its fill, with the time at which that began: ids begin anew with the server */
-	char *started_at;
-	json_int_t bytes;
-	char *code; /* why it failed */
-	char *detail;
-};
-
 struct prefetch {
 	struct remote *remote;
-	struct wish *wishes;
-	size_t count;
-	size_t capacity;
+	struct wishes wishes;
 	size_t open; /* wishes before this one are not WISH_OPEN */
 	size_t running;
 	bool full; /* the server's queue, a moment ago */
@@ -63,13 +35,7 @@ struct prefetch {
 
 static void finish(struct prefetch *prefetch)
 {
-	for (size_t i = 0; i < prefetch->count; i++) {
-		free(prefetch->wishes[i].path);
-		free(prefetch->wishes[i].started_at);
-		free(prefetch->wishes[i].code);
-		free(prefetch->wishes[i].detail);
-	}
-	free(prefetch->wishes);
+	wishes_finish(&prefetch->wishes);
 	remote_destroy(prefetch->remote);
 }
 
@@ -80,89 +46,19 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-/* ---- what is wished for ---- */
-
-static bool add_wish(struct prefetch *prefetch, const char *path, struct err *err)
-{
-	AUTO(own_json) json_t *text = json_string(path);
-
-	if (!text)
-		return err_set(err, ERR_BAD_REQUEST, "A path is not in UTF-8.");
-	if (strlen(path) > PATH_BYTES_MAX)
-		return err_set(err, ERR_BAD_REQUEST, "A path has more than %d bytes: %.40s...",
-			PATH_BYTES_MAX, path);
-	MEM_GROW(prefetch->wishes, prefetch->count, prefetch->capacity);
-	prefetch->wishes[prefetch->count++] = (struct wish){.path = mem_dup(path)};
-	return true;
-}
-
-/* Blanks around a path do not count, nor do empty lines and remarks. */
-static bool add_line(struct prefetch *prefetch, char *line, struct err *err)
-{
-	char *path = line + strspn(line, " \t\r\n");
-	size_t length = strlen(path);
-
-	while (length > 0 && strchr(" \t\r\n", path[length - 1]))
-		path[--length] = '\0';
-	return length == 0 || *path == '#' || add_wish(prefetch, path, err);
-}
-
-static void close_file(FILE **file)
-{
-	if (*file && *file != stdin)
-		(void)fclose(*file);
-}
-
-static bool add_lines(struct prefetch *prefetch, const char *name, struct err *err)
-{
-	AUTO(close_file) FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
-	AUTO_FREE char *line = NULL;
-	size_t size = 0;
-
-	if (!file)
-		return err_errno(err, errno, "open %s", name);
-	while (getline(&line, &size, file) >= 0) {
-		if (!add_line(prefetch, line, err))
-			return err_prefix(err, "%s: ", name);
-	}
-	return !ferror(file) || err_errno(err, errno, "read %s", name);
-}
-
-/* ---- what becomes of it ---- */
-
 /* Lines that stay go above the bars. */
-static void tell(struct prefetch *prefetch, const struct wish *wish)
-{
-	AUTO_FREE char *path = mem_dup(wish->path);
-
-	table_blank_controls(path);
-	fillbars_clear(&prefetch->bars);
-	if (wish->state == WISH_FAILED)
-		(void)fprintf(stderr, "larder: %s: %s (%s)\n", path, wish->detail, wish->code);
-	else if (!prefetch->json && wish->state == WISH_HERE)
-		(void)printf("%s: is already here\n", path);
-	else if (!prefetch->json)
-		(void)printf("%s: fetched, %s\n", path, number_size(wish->bytes).text);
-	(void)fflush(stdout);
-}
-
 static void end_wish(struct prefetch *prefetch, struct wish *wish, enum wish_state state, const json_t *why)
 {
-	wish->state = state;
-	if (state == WISH_FAILED) {
-		wish->code = mem_dup(text_of(why, "code"));
-		wish->detail = mem_dup(text_of(why, "detail"));
-		table_blank_controls(wish->code);
-		table_blank_controls(wish->detail);
-	}
-	tell(prefetch, wish);
+	wish_end(wish, state, why);
+	fillbars_clear(&prefetch->bars);
+	wish_tell(wish, prefetch->json);
 }
 
 /* Nobody knows any more what became of its fill: it is asked for again, but not for ever. */
 static void reopen(struct prefetch *prefetch, struct wish *wish)
 {
 	AUTO(own_json) json_t *why = NULL;
-	size_t at = (size_t)(wish - prefetch->wishes);
+	size_t at = (size_t)(wish - prefetch->wishes.items);
 
 	wish->state = WISH_OPEN;
 	prefetch->open = at < prefetch->open ? at : prefetch->open;
@@ -187,13 +83,14 @@ static void finish_batch(struct batch *batch)
 
 static void gather(struct prefetch *prefetch, struct batch *batch)
 {
-	while (prefetch->open < prefetch->count && prefetch->wishes[prefetch->open].state != WISH_OPEN)
+	while (prefetch->open < prefetch->wishes.count &&
+		prefetch->wishes.items[prefetch->open].state != WISH_OPEN)
 		prefetch->open++;
-	for (size_t i = prefetch->open; i < prefetch->count && batch->count < BATCH; i++) {
-		if (prefetch->wishes[i].state != WISH_OPEN)
+	for (size_t i = prefetch->open; i < prefetch->wishes.count && batch->count < BATCH; i++) {
+		if (prefetch->wishes.items[i].state != WISH_OPEN)
 			continue;
-		batch->wishes[batch->count++] = &prefetch->wishes[i];
-		json_array_append_new(batch->paths, json_string(prefetch->wishes[i].path));
+		batch->wishes[batch->count++] = &prefetch->wishes.items[i];
+		json_array_append_new(batch->paths, json_string(prefetch->wishes.items[i].path));
 	}
 }
 
@@ -321,13 +218,12 @@ static void take_ended(struct prefetch *prefetch, struct wish *wish, const json_
 
 static void draw(struct prefetch *prefetch, const json_t *ours)
 {
-	size_t ended = 0;
+	const struct wishes *wishes = &prefetch->wishes;
+	size_t left = wishes_count(wishes, WISH_OPEN) + prefetch->running;
 	char summary[80];
 
-	for (size_t i = 0; i < prefetch->count; i++)
-		ended += prefetch->wishes[i].state > WISH_RUNNING;
-	(void)snprintf(summary, sizeof summary, "%zu of %zu done, %zu on their way", ended, prefetch->count,
-		prefetch->running);
+	(void)snprintf(summary, sizeof summary, "%zu of %zu done, %zu on their way", wishes->count - left,
+		wishes->count, prefetch->running);
 	fillbars_draw(&prefetch->bars, ours, summary);
 }
 
@@ -338,8 +234,8 @@ static bool look(struct prefetch *prefetch, struct err *err)
 
 	if (!remote_get(prefetch->remote, "/api/v1/fills", &answer, err))
 		return false;
-	for (size_t i = 0; i < prefetch->count; i++) {
-		struct wish *wish = &prefetch->wishes[i];
+	for (size_t i = 0; i < prefetch->wishes.count; i++) {
+		struct wish *wish = &prefetch->wishes.items[i];
 		json_t *fill;
 
 		if (wish->state != WISH_RUNNING)
@@ -363,8 +259,8 @@ static void pause_ms(int64_t time_ms)
 
 static bool has_more(const struct prefetch *prefetch)
 {
-	for (size_t i = prefetch->open; i < prefetch->count; i++) {
-		if (prefetch->wishes[i].state == WISH_OPEN)
+	for (size_t i = prefetch->open; i < prefetch->wishes.count; i++) {
+		if (prefetch->wishes.items[i].state == WISH_OPEN)
 			return true;
 	}
 	return prefetch->running > 0;
@@ -388,38 +284,18 @@ static bool run(struct prefetch *prefetch, struct err *err)
 	return true;
 }
 
-/* ---- what came of it all ---- */
-
-static json_t *wish_json(const struct wish *wish)
-{
-	json_t *object = json_pack("{s:s, s:s, s:I}", "path", wish->path, "state", state_names[wish->state],
-		"bytes", wish->bytes);
-
-	if (wish->state == WISH_FAILED) {
-		json_object_set_new(object, "code", json_string(wish->code));
-		json_object_set_new(object, "detail", json_string(wish->detail));
-	}
-	return object;
-}
-
 static int report(const struct prefetch *prefetch)
 {
-	AUTO(own_json) json_t *paths = json_array();
-	AUTO(own_json) json_t *all = NULL;
-	size_t counts[WISH_STATE_COUNT] = {0};
+	const struct wishes *wishes = &prefetch->wishes;
+	AUTO(own_json) json_t *all = prefetch->json ? wishes_json(wishes) : NULL;
+	size_t failed = wishes_count(wishes, WISH_FAILED);
 
-	for (size_t i = 0; i < prefetch->count; i++) {
-		counts[prefetch->wishes[i].state]++;
-		json_array_append_new(paths, wish_json(&prefetch->wishes[i]));
-	}
-	all = json_pack("{s:O, s:I, s:I, s:I}", "paths", paths, "kept", (json_int_t)counts[WISH_KEPT],
-		"already_here", (json_int_t)counts[WISH_HERE], "failed", (json_int_t)counts[WISH_FAILED]);
-	if (prefetch->json)
+	if (all)
 		listing_print_json(all);
 	else
-		(void)printf("%zu fetched, %zu already here, %zu failed\n", counts[WISH_KEPT],
-			counts[WISH_HERE], counts[WISH_FAILED]);
-	return counts[WISH_FAILED] > 0 ? COMMAND_FAILED : COMMAND_DONE;
+		(void)printf("%zu fetched, %zu already here, %zu failed\n", wishes_count(wishes, WISH_KEPT),
+			wishes_count(wishes, WISH_HERE), failed);
+	return failed > 0 ? COMMAND_FAILED : COMMAND_DONE;
 }
 
 /* ---- options ---- */
@@ -454,12 +330,12 @@ static bool read_options(int argc, char **argv, struct prefetch_options *options
 	return true;
 }
 
-static bool read_wishes(struct prefetch *prefetch, const char *from, char **paths, struct err *err)
+static bool read_wishes(struct wishes *wishes, const char *from, char **paths, struct err *err)
 {
-	if (from && !add_lines(prefetch, from, err))
+	if (from && !wishes_read(wishes, from, err))
 		return false;
 	for (; *paths; paths++) {
-		if (!add_wish(prefetch, *paths, err))
+		if (!wishes_add(wishes, *paths, err))
 			return false;
 	}
 	return true;
@@ -478,7 +354,7 @@ int command_prefetch(int argc, char **argv)
 		return command_misuse("prefetch", "prefetch takes paths, such as google/nnlm-en-dim50/2");
 	prefetch.json = options.json;
 	fillbars_init(&prefetch.bars);
-	if (!read_wishes(&prefetch, options.from, argv + optind, &err) ||
+	if (!read_wishes(&prefetch.wishes, options.from, argv + optind, &err) ||
 		!remote_create(&options.remote, &prefetch.remote, &err))
 		return command_fail(&err);
 	done = run(&prefetch, &err);

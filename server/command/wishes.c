@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/command/wishes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/command/table.h"
+
+AUTO_CLEANER(own_json, json_t *, json_decref)
+
+static const char *const state_names[WISH_STATE_COUNT] = {
+	"open", "running", "kept", "already-here", "failed"};
+
+void wishes_finish(struct wishes *wishes)
+{
+	for (size_t i = 0; i < wishes->count; i++) {
+		free(wishes->items[i].path);
+		free(wishes->items[i].started_at);
+		free(wishes->items[i].code);
+		free(wishes->items[i].detail);
+	}
+	free(wishes->items);
+	*wishes = (struct wishes){0};
+}
+
+/* ---- reading ---- */
+
+bool wishes_add(struct wishes *wishes, const char *path, struct err *err)
+{
+	AUTO(own_json) json_t *text = json_string(path);
+
+	if (!text)
+		return err_set(err, ERR_BAD_REQUEST, "A path is not in UTF-8.");
+	if (strlen(path) > WISH_PATH_MAX)
+		return err_set(err, ERR_BAD_REQUEST, "A path has more than %d bytes.", WISH_PATH_MAX);
+	MEM_GROW(wishes->items, wishes->count, wishes->capacity);
+	wishes->items[wishes->count++] = (struct wish){.path = mem_dup(path)};
+	return true;
+}
+
+/* Blanks around a path do not count. */
+static bool add_line(struct wishes *wishes, char *line, struct err *err)
+{
+	char *path = line + strspn(line, " \t\r\n");
+	size_t length = strlen(path);
+
+	while (length > 0 && strchr(" \t\r\n", path[length - 1]))
+		path[--length] = '\0';
+	return length == 0 || *path == '#' || wishes_add(wishes, path, err);
+}
+
+static void close_file(FILE **file)
+{
+	if (*file && *file != stdin)
+		(void)fclose(*file);
+}
+
+bool wishes_read(struct wishes *wishes, const char *name, struct err *err)
+{
+	AUTO(close_file) FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
+	AUTO_FREE char *line = NULL;
+	size_t size = 0;
+
+	if (!file)
+		return err_errno(err, errno, "open %s", name);
+	while (getline(&line, &size, file) >= 0) {
+		if (!add_line(wishes, line, err))
+			return err_prefix(err, "%s: ", name);
+	}
+	return !ferror(file) || err_errno(err, errno, "read %s", name);
+}
+
+/* ---- what became of them ---- */
+
+size_t wishes_count(const struct wishes *wishes, enum wish_state state)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < wishes->count; i++)
+		count += wishes->items[i].state == state;
+	return count;
+}
+
+static char *printable(const json_t *why, const char *key)
+{
+	const char *text = json_string_value(json_object_get(why, key));
+	char *copy = mem_dup(text ? text : "");
+
+	table_blank_controls(copy);
+	return copy;
+}
+
+void wish_end(struct wish *wish, enum wish_state state, const json_t *why)
+{
+	wish->state = state;
+	if (state != WISH_FAILED)
+		return;
+	wish->code = printable(why, "code");
+	wish->detail = printable(why, "detail");
+}
+
+void wish_tell(const struct wish *wish, bool quiet)
+{
+	AUTO_FREE char *path = mem_dup(wish->path);
+
+	table_blank_controls(path);
+	if (wish->state == WISH_FAILED)
+		(void)fprintf(stderr, "larder: %s: %s (%s)\n", path, wish->detail, wish->code);
+	else if (!quiet && wish->state == WISH_HERE)
+		(void)printf("%s: is already here\n", path);
+	else if (!quiet)
+		(void)printf("%s: fetched, %s\n", path, number_size(wish->bytes).text);
+	(void)fflush(stdout);
+}
+
+static json_t *wish_json(const struct wish *wish)
+{
+	json_t *object = json_pack("{s:s, s:s, s:I}", "path", wish->path, "state", state_names[wish->state],
+		"bytes", wish->bytes);
+
+	if (wish->state == WISH_FAILED) {
+		json_object_set_new(object, "code", json_string(wish->code));
+		json_object_set_new(object, "detail", json_string(wish->detail));
+	}
+	return object;
+}
+
+json_t *wishes_json(const struct wishes *wishes)
+{
+	json_t *paths = json_array();
+
+	for (size_t i = 0; i < wishes->count; i++)
+		json_array_append_new(paths, wish_json(&wishes->items[i]));
+	return json_pack("{s:o, s:I, s:I, s:I}", "paths", paths, "kept",
+		(json_int_t)wishes_count(wishes, WISH_KEPT), "already_here",
+		(json_int_t)wishes_count(wishes, WISH_HERE), "failed",
+		(json_int_t)wishes_count(wishes, WISH_FAILED));
+}
