@@ -91,6 +91,33 @@ static const struct command commands[] = {
 		"                        lines that begin with # are skipped\n"
 		"  --json                print JSON in the end\n" REMOTE_HELP,
 		command_prefetch},
+	{"pin", "keep mirrored modules whatever the disk lacks",
+		"usage: larder pin PATH... [--config FILE] [--data DIR]\n"
+		"       larder pin --list [--json] [--config FILE] [--data DIR]\n\n"
+		"A pinned module is never removed to make room. PATH is a version, such as\n"
+		"google/nnlm-en-dim50/2, or a handle with all of its versions; * and ? match as in a shell:\n"
+		"'google/*'. It also counts for what is fetched later. Works on the data folder itself,\n"
+		"whether a daemon runs on it or not.\n\n"
+		"  --list           print what is pinned\n"
+		"  --json           print JSON\n"
+		"  --config FILE    the configuration that names the data folder\n"
+		"  --data DIR       the data folder (default: larder-data)\n",
+		command_pin},
+	{"unpin", "let go of what was pinned",
+		"usage: larder unpin PATH... [--config FILE] [--data DIR]\n\n"
+		"PATH is as it was pinned; \"larder pin --list\" shows it.\n\n"
+		"  --config FILE    the configuration that names the data folder\n"
+		"  --data DIR       the data folder (default: larder-data)\n",
+		command_unpin},
+	{"gc", "remove what nothing needs, and what is over the limits",
+		"usage: larder gc [--dry-run] [--config FILE] [--data DIR]\n\n"
+		"Removes files that no module needs, and mirrored modules, least recently used first, until\n"
+		"storage.max_bytes and storage.keep_free_bytes hold. Safe while a daemon runs, which does\n"
+		"the same by itself when it needs room. What is published, pinned or being read stays.\n\n"
+		"  --dry-run        only print what would be removed\n"
+		"  --config FILE    the configuration with the limits and the data folder\n"
+		"  --data DIR       the data folder (default: larder-data)\n",
+		command_gc},
 };
 
 int main(int argc, char **argv)

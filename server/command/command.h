@@ -47,5 +47,8 @@ int command_list(int argc, char **argv);
 int command_show(int argc, char **argv);
 int command_signatures(int argc, char **argv);
 int command_prefetch(int argc, char **argv);
+int command_pin(int argc, char **argv);
+int command_unpin(int argc, char **argv);
+int command_gc(int argc, char **argv);
 
 #endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/command/command.h"
+#include "server/command/table.h"
+#include "server/registry/keeper.h"
+#include "server/registry/space.h"
+#include "server/store/blobs.h"
+#include "server/store/catalog_space.h"
+
+AUTO_CLEANER(own_config, struct config *, config_destroy)
+AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
+AUTO_CLEANER(own_blobs, struct blobs *, blobs_close)
+AUTO_CLEANER(own_keeper, struct keeper *, keeper_destroy)
+AUTO_CLEANER(own_space, struct space *, space_destroy)
+
+struct upkeep_options {
+	const char *command;
+	const char *config;
+	const char *data;
+	bool list;
+	bool json;
+	bool dry_run;
+};
+
+/* The letters of all that these commands take; each is offered its own. */
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"data", required_argument, NULL, 'd'},
+	{"list", no_argument, NULL, 'l'},
+	{"json", no_argument, NULL, 'j'},
+	{"dry-run", no_argument, NULL, 'n'},
+	{NULL, 0, NULL, 0},
+};
+
+static bool take_option(struct upkeep_options *options, int letter)
+{
+	switch (letter) {
+	case 'c':
+		options->config = optarg;
+		return true;
+	case 'd':
+		options->data = optarg;
+		return true;
+	case 'l':
+		options->list = true;
+		return true;
+	case 'j':
+		options->json = true;
+		return true;
+	case 'n':
+		options->dry_run = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Returns COMMAND_DONE when they are read; allowed: the letters of those that the command takes. */
+static int read_options(int argc, char **argv, const char *allowed, struct upkeep_options *options)
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (letter == '?')
+			return COMMAND_MISUSE;
+		if (!strchr(allowed, letter))
+			return command_misuse(
+				options->command, "%s does not take this option", options->command);
+		(void)take_option(options, letter);
+	}
+	return COMMAND_DONE;
+}
+
+/* Straight on the database, which a daemon may have open. */
+static bool open_catalog(
+	const struct upkeep_options *options, struct config **config, struct catalog **out, struct err *err)
+{
+	return command_load_config(options->config, options->data, config, err) &&
+	       file_make_folders((*config)->storage.data_dir, err) &&
+	       catalog_open((*config)->storage.data_dir, out, err);
+}
+
+/* ---- pin, unpin ---- */
+
+static void print_json(const struct pin_row *pins, size_t count)
+{
+	json_t *list = json_array();
+	json_t *all = json_pack("{s:o,s:I}", "pins", list, "total", (json_int_t)count);
+
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append_new(
+			list, json_pack("{s:s,s:s}", "path", pins[i].pattern, "created_at",
+				      clock_rfc3339(pins[i].created_at).text));
+	(void)json_dumpf(all, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(all);
+}
+
+static void print_table(const struct pin_row *pins, size_t count)
+{
+	AUTO(table_finish) struct table table = {.columns = 2};
+
+	table_add(&table, "PATH");
+	table_add(&table, "CREATED");
+	for (size_t i = 0; i < count; i++) {
+		table_add(&table, pins[i].pattern);
+		table_add(&table, clock_rfc3339(pins[i].created_at).text);
+	}
+	table_print(&table, stdout, isatty(STDOUT_FILENO));
+}
+
+static int list_pins(const struct upkeep_options *options)
+{
+	AUTO(own_config) struct config *config = NULL;
+	AUTO(own_catalog) struct catalog *catalog = NULL;
+	struct pin_row *pins;
+	size_t count;
+	struct err err;
+
+	if (!open_catalog(options, &config, &catalog, &err) ||
+		!catalog_list_pins(catalog, &pins, &count, &err))
+		return command_fail(&err);
+	(options->json ? print_json : print_table)(pins, count);
+	pin_rows_destroy(pins, count);
+	return COMMAND_DONE;
+}
+
+/* Blanks and commas would make it a list of patterns, and no handle begins with a slash. */
+static bool is_pattern(const char *path)
+{
+	return *path && *path != '/' && strlen(path) <= NAME_PATH_MAX && !strpbrk(path, ", \t\r\n");
+}
+
+static bool pin(struct catalog *catalog, const char *path, struct err *err)
+{
+	bool added;
+
+	if (!catalog_pin(catalog, path, clock_now_s(), &added, err))
+		return false;
+	(void)fprintf(stderr, added ? "%s is pinned\n" : "%s was pinned before\n", path);
+	return true;
+}
+
+static bool unpin(struct catalog *catalog, const char *path, struct err *err)
+{
+	if (!catalog_unpin(catalog, path, err))
+		return false;
+	(void)fprintf(stderr, "%s is not pinned any more\n", path);
+	return true;
+}
+
+static int change_pins(const struct upkeep_options *options, int count, char **paths,
+	bool (*change)(struct catalog *catalog, const char *path, struct err *err))
+{
+	AUTO(own_config) struct config *config = NULL;
+	AUTO(own_catalog) struct catalog *catalog = NULL;
+	int status = COMMAND_DONE;
+	struct err err;
+
+	if (count == 0)
+		return command_misuse(options->command, "%s takes a PATH", options->command);
+	for (int i = 0; i < count; i++) {
+		if (!is_pattern(paths[i]))
+			return command_misuse(options->command, "\"%s\" is no path of a module", paths[i]);
+	}
+	if (!open_catalog(options, &config, &catalog, &err))
+		return command_fail(&err);
+	for (int i = 0; i < count; i++) {
+		if (!change(catalog, paths[i], &err))
+			status = command_fail(&err);
+	}
+	return status;
+}
+
+int command_pin(int argc, char **argv)
+{
+	struct upkeep_options options = {.command = "pin"};
+	int status = read_options(argc, argv, "cdlj", &options);
+
+	if (status != COMMAND_DONE)
+		return status;
+	if (!options.list)
+		return options.json ? command_misuse("pin", "--json goes with --list")
+				    : change_pins(&options, argc - optind, argv + optind, pin);
+	return optind < argc ? command_misuse("pin", "--list takes no PATH") : list_pins(&options);
+}
+
+int command_unpin(int argc, char **argv)
+{
+	struct upkeep_options options = {.command = "unpin"};
+	int status = read_options(argc, argv, "cd", &options);
+
+	return status != COMMAND_DONE ? status : change_pins(&options, argc - optind, argv + optind, unpin);
+}
+
+/* ---- gc ---- */
+
+struct garbage {
+	struct catalog *catalog;
+	int64_t count;
+	int64_t bytes;
+};
+
+static bool count_unclaimed(void *context, const struct digest *digest, int64_t size_bytes)
+{
+	struct garbage *garbage = context;
+	bool claimed = true;
+	struct err err;
+
+	if (catalog_claims_blob(garbage->catalog, digest, &claimed, &err) && !claimed) {
+		garbage->count++;
+		garbage->bytes += size_bytes;
+	}
+	return true;
+}
+
+static void print_count(const char *what, bool dry_run, int64_t count, int64_t bytes)
+{
+	(void)printf("%s%lld %s (%s)\n", dry_run ? "would remove " : "removed ", (long long)count, what,
+		number_size(bytes).text);
+}
+
+/* Each step is safe beside a daemon: the keeper keeps the two apart. */
+static bool collect(const struct upkeep_options *options, struct catalog *catalog, struct blobs *blobs,
+	const struct space_limits *limits, struct err *err)
+{
+	static const _Atomic bool never = false;
+	AUTO(own_keeper) struct keeper *keeper = keeper_create(catalog, blobs);
+	AUTO(own_space) struct space *space = space_create(limits, catalog, blobs, keeper, NULL);
+	struct garbage garbage = {.catalog = catalog};
+	struct eviction eviction = {0};
+	int64_t absences;
+
+	if (!blobs_each(blobs, count_unclaimed, &garbage, err) ||
+		(!options->dry_run && !keeper_sweep_blobs(keeper, &never, err)))
+		return false;
+	print_count("files that nothing needs", options->dry_run, garbage.count, garbage.bytes);
+	if (!(options->dry_run ? space_preview : space_enforce)(space, &eviction, err))
+		return false;
+	print_count("mirrored modules, used least recently", options->dry_run, (int64_t)eviction.count,
+		eviction.bytes);
+	return options->dry_run || catalog_prune_absences(catalog, clock_now_s(), &absences, err);
+}
+
+int command_gc(int argc, char **argv)
+{
+	struct upkeep_options options = {.command = "gc"};
+	AUTO(own_config) struct config *config = NULL;
+	AUTO(own_catalog) struct catalog *catalog = NULL;
+	AUTO(own_blobs) struct blobs *blobs = NULL;
+	int status = read_options(argc, argv, "cdn", &options);
+	struct space_limits limits;
+	struct err err;
+
+	if (status != COMMAND_DONE)
+		return status;
+	if (optind < argc)
+		return command_misuse("gc", "gc takes no arguments");
+	if (!open_catalog(&options, &config, &catalog, &err) ||
+		!blobs_open(config->storage.data_dir, &blobs, &err))
+		return command_fail(&err);
+	log_configure(LOG_LEVEL_WARN, config->log.format);
+	limits = (struct space_limits){config->storage.max_bytes, config->storage.keep_free_bytes};
+	return collect(&options, catalog, blobs, &limits, &err) ? COMMAND_DONE : command_fail(&err);
+}
