@@ -9,13 +9,15 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/number.h"
 
 struct hasher {
 	EVP_MD_CTX *sha256;
 	EVP_MD_CTX *md5;
 };
 
-/* OpenSSL fails here only when memory is exhausted or the library is broken: nothing a caller could decide on. */
+/* OpenSSL fails here only when memory is exhausted or the library is broken: nothing a caller could decide
+ * on. */
 static void must(int ok)
 {
 	if (ok != 1) {
@@ -89,17 +91,6 @@ struct digest digest_from_bytes(const uint8_t bytes[32])
 	return digest;
 }
 
-static int nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool digest_parse(const char *text, struct digest *out)
 {
 	uint8_t bytes[32];
@@ -109,8 +100,8 @@ bool digest_parse(const char *text, struct digest *out)
 	if (strlen(text) != 2 * sizeof bytes)
 		return false;
 	for (size_t i = 0; i < sizeof bytes; i++) {
-		int high = nibble(text[2 * i]);
-		int low = nibble(text[2 * i + 1]);
+		int high = number_of_hex_digit(text[2 * i]);
+		int low = number_of_hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;
@@ -143,7 +134,8 @@ bool base64_decode(const char *text, uint8_t *out, size_t length)
 		return false;
 	if (EVP_DecodeBlock(decoded, (const unsigned char *)text, (int)characters) < 0)
 		return false;
-	/* The block decoder takes "=" anywhere as zero bits: only a text that encodes back to itself counts. */
+	/* The block decoder takes "=" anywhere as zero bits: only a text that encodes back to itself counts.
+	 */
 	if (strcmp(base64_encode(decoded, length).text, text) != 0)
 		return false;
 	memcpy(out, decoded, length);

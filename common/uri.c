@@ -6,17 +6,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "common/number.h"
 
 bool uri_decode(char *text, bool plus_is_blank)
 {
@@ -24,8 +14,8 @@ bool uri_decode(char *text, bool plus_is_blank)
 
 	for (const char *in = text; *in; in++) {
 		if (*in == '%') {
-			int high = hex_value(in[1]);
-			int low = high < 0 ? -1 : hex_value(in[2]);
+			int high = number_of_hex_digit(in[1]);
+			int low = high < 0 ? -1 : number_of_hex_digit(in[2]);
 
 			if (low < 0 || (high == 0 && low == 0))
 				return false;
