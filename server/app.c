@@ -74,7 +74,7 @@ static bool open_stores(struct app *app, struct err *err)
 		app->config->storage.max_bytes, app->config->storage.keep_free_bytes};
 
 	if (!lock_data_dir(data_dir, &app->lock_fd, err) ||
-		!catalog_open(data_dir, &services->catalog, err) ||
+		!catalog_open(data_dir, &services->catalog, err) || !catalog_check(services->catalog, err) ||
 		!blobs_open(data_dir, &services->blobs, err) ||
 		!members_open(data_dir, &unpacking, &services->members, err))
 		return false;
@@ -121,8 +121,8 @@ static bool open_services(struct app *app, struct err *err)
 		!ledger_create(services->catalog, &app->ledger, err) || !open_mirror(app, err) ||
 		!janitor_create(app->keeper, &app->janitor, err))
 		return false;
-	services->publisher = publisher_create(
-		&publishing, services->catalog, services->blobs, app->keeper, app->space);
+	services->publisher =
+		publisher_create(&publishing, services->catalog, services->blobs, app->keeper, app->space);
 	services->registry = registry_create(
 		services->catalog, services->blobs, app->keeper, services->mirror, app->ledger);
 	return true;
