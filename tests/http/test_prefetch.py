@@ -5,6 +5,8 @@ import os
 import pty
 import subprocess
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
 import pytest
 from support import modules
@@ -166,3 +168,57 @@ def test_lines_that_are_no_paths(larder, tmp_path, lines, words):
 def test_nobody_answers(larder):
     larder.stop()
     assert prefetch(larder, "google/x/1", status=1).stderr.startswith("larder: http://")
+
+
+# ---- a server that is none ---------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def impostor():
+    """Answers what `posted` and `listed` say; `posts` counts what was asked for."""
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format, *arguments):
+            pass
+
+        def answer(self, value):
+            body = json.dumps(value).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.server.script.posts += 1
+            self.answer(self.server.script.posted)
+
+        def do_GET(self):
+            self.answer(self.server.script.listed)
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.script = SimpleNamespace(posted={}, listed={}, posts=0, url=f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server.script
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_fill_that_is_forgotten_is_asked_for_again_but_not_for_ever(impostor):
+    impostor.posted = {"fills": [{"path": "google/x/1", "id": 7, "started_at": "2026-01-01T00:00:00Z"}]}
+    # The same number of another time, as after a restart, is another fill.
+    impostor.listed = {"fills": [], "recent": [{"id": 7, "started_at": "2026-01-02T00:00:00Z", "state": "kept"}]}
+    assert "lost track" in prefetch(impostor, "google/x/1", status=1).stderr
+    assert impostor.posts == 3
+
+
+def test_what_a_server_says_cannot_steer_the_terminal(impostor):
+    impostor.posted = {"refused": [{"path": "google/x/1", "code": "gone\x1b[2J", "detail": "\x9b1mno\nlarder: all is well"}]}
+    lines = prefetch(impostor, "google/x/1", status=1).stderr
+    assert lines.count("\n") == 1 and "\x1b" not in lines and "\x9b" not in lines
+
+
+@pytest.mark.parametrize("posted", [{}, {"fills": 1}, {"fills": [1, None, {"path": 1}]}, {"already_here": ["other/x/1"]}])
+def test_answers_that_tell_nothing(impostor, posted):
+    impostor.posted = posted
+    assert "says nothing of google/x/1" in prefetch(impostor, "google/x/1", status=1).stderr
