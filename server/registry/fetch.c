@@ -28,7 +28,8 @@ static void note_status(struct running *running, const struct answer *answer)
 	struct health *health = running->fetch->tools->health;
 	bool asks_for_rest = answer->status == 429 || answer->status == 503;
 
-	if (answer->status >= 500 || answer->status == 429)
+	/* In a loop, it is we who are told to be ill. */
+	if ((answer->status >= 500 && answer->status != 508) || answer->status == 429)
 		health_note_ill(health, &running->turn, asks_for_rest ? answer->retry_after_s : 0);
 	else
 		health_note_well(health, &running->turn);
@@ -153,6 +154,8 @@ enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 void fetch_keep_worse(struct err *worst, const struct err *err, const char *upstream)
 {
 	if (worst->code == ERR_UPSTREAM_FAILED && err->code != ERR_UPSTREAM_FAILED)
+		return;
+	if (worst->code != ERR_NONE && err->code == ERR_LOOP_DETECTED)
 		return;
 	*worst = *err;
 	(void)err_prefix(worst, "upstream %s: ", upstream);

@@ -225,8 +225,8 @@ static bool begin_anew(struct fill *fill)
  * ----------------------------------------------------------------------------------------------------- */
 
 /* Waits longer after each failure, by chance up to half of it less, so that many fills do not return at once;
- * at least for as long as upstream wishes. */
-static void back_off(struct fill *fill, int64_t failures)
+ * at_least_s is added to that. */
+static void back_off(struct fill *fill, int64_t failures, int64_t at_least_s)
 {
 	int64_t wait_ms = BACKOFF_FIRST_MS << (failures < 6 ? failures : 6);
 	uint16_t chance;
@@ -235,7 +235,7 @@ static void back_off(struct fill *fill, int64_t failures)
 	random_bytes(&chance, sizeof chance);
 	wait_ms = wait_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : wait_ms;
 	wait_ms -= wait_ms * chance / 2 / UINT16_MAX;
-	until = clock_monotonic_ms() + wait_ms + 1000 * (int64_t)fill->err.retry_after_s;
+	until = clock_monotonic_ms() + wait_ms + 1000 * at_least_s;
 	metric_add(METRIC_UPSTREAM_RETRIES, 1);
 	while (!is_stopped(fill) && clock_monotonic_ms() < until) {
 		const struct timespec slice = {.tv_nsec = 20 * 1000 * 1000};
@@ -286,7 +286,7 @@ static enum verdict try_upstream(struct fill *fill)
 			return fill->length > 0 && !begin_anew(fill) ? VERDICT_FATAL : VERDICT_FAILED;
 		if (!prepare_again(fill, verdict))
 			return VERDICT_FATAL;
-		back_off(fill, failures);
+		back_off(fill, failures, fill->err.retry_after_s);
 	}
 }
 
@@ -458,8 +458,10 @@ void fill_run(const struct fill_tools *tools, const struct name *name, struct sp
 		take_up(&fill, row);
 	for (int64_t round = 0; !over && goes_on(&fill, absent, round, started_ms); round++) {
 		if (round > 0)
-			back_off(&fill, round - 1);
-		over = try_round(&fill, absent, &worst) || all_absent(absent, tools->settings.upstream_count);
+			back_off(&fill, round - 1, 0);
+		/* Others may only fail; a loop would have it sent round again. */
+		over = try_round(&fill, absent, &worst) || worst.code == ERR_LOOP_DETECTED ||
+		       all_absent(absent, tools->settings.upstream_count);
 	}
 	end(&fill, absent, &worst);
 	inspector_destroy(fill.inspector);

@@ -33,7 +33,8 @@ static bool is_same_object(const struct answer *answer, const struct object *obj
 
 static enum verdict of_failure(const struct answer *answer, struct err *err)
 {
-	(void)err_set(err, ERR_UPSTREAM_FAILED, "it answered %d", answer->status);
+	(void)err_set(err, answer->status == 508 ? ERR_LOOP_DETECTED : ERR_UPSTREAM_FAILED, "it answered %d",
+		answer->status);
 	err->retry_after_s = (unsigned)answer->retry_after_s;
 	return VERDICT_FAILED;
 }

@@ -66,10 +66,10 @@ class Daemon(Http):
             merged["upstream nobody"] = {"url": "http://127.0.0.1:9/{path}?{query}"}
         self.config_path.write_text(ini(merged))
 
-    def start(self):
+    def start(self, *arguments):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([binary(), "serve", "--config", str(self.config_path)], stdout=subprocess.PIPE,
-                                            stderr=log, cwd=self.folder, text=True)
+            self.process = subprocess.Popen([binary(), "serve", "--config", str(self.config_path), *arguments],
+                                            stdout=subprocess.PIPE, stderr=log, cwd=self.folder, text=True)
         self.url = self.read_url()
         host, port = re.fullmatch(r"http://([^/]+):(\d+)/?", self.url).groups()
         self.address = (host, int(port))
