@@ -12,7 +12,13 @@
 #include "common/own.h"
 #include "server/metrics.h"
 
-enum { STEP_BYTES = 64 << 20, RELIEF_BYTES = 64 << 20, PATIENCE_MS = 60 * 1000, POLL_MS = 50 };
+enum {
+	STEP_MIN_BYTES = 1 << 20,
+	STEP_MAX_BYTES = 64 << 20,
+	RELIEF_BYTES = 64 << 20,
+	PATIENCE_MS = 60 * 1000,
+	POLL_MS = 50
+};
 
 struct space {
 	pthread_mutex_t mutex; /* guards the claims, and with them the decision who gets room */
@@ -56,11 +62,16 @@ static bool take_figures(struct space *space, struct figures *out, struct err *e
 	if (!catalog_mirrored_bytes(space->catalog, &figures.mirrored, err) ||
 		!blobs_free_bytes(space->blobs, &figures.free, err))
 		return false;
-	metric_set(METRIC_MIRRORED_BYTES, figures.mirrored);
-	metric_set(METRIC_FREE_BYTES, figures.free);
-	metric_set(METRIC_RESERVED_BYTES, space->limited_bytes);
 	*out = figures;
 	return true;
+}
+
+/* Under the mutex. Shown are the figures that a decision rests on, so that none of them counts twice. */
+static void show(const struct space *space, const struct figures *figures)
+{
+	metric_set(METRIC_MIRRORED_BYTES, figures->mirrored);
+	metric_set(METRIC_FREE_BYTES, figures->free);
+	metric_set(METRIC_RESERVED_BYTES, space->limited_bytes);
 }
 
 struct space *space_create(const struct space_limits *limits, struct catalog *catalog, struct blobs *blobs,
@@ -79,7 +90,8 @@ struct space *space_create(const struct space_limits *limits, struct catalog *ca
 	space->keeper = keeper;
 	space->annex = annex ? *annex : none;
 	blobs_fill_reserve(blobs);
-	(void)take_figures(space, &figures, &err);
+	if (take_figures(space, &figures, &err))
+		show(space, &figures);
 	return space;
 }
 
@@ -137,16 +149,19 @@ static bool refuse(const struct space *space, const struct figures *figures, boo
 		number_size(space->limits.keep_free_bytes).text);
 }
 
+static bool fits_alone(const struct space *space, const struct claim *claim, int64_t bytes)
+{
+	return claim->unlimited || space->limits.max_bytes == 0 || bytes <= space->limits.max_bytes;
+}
+
 /* Whether waiting may help: others have claims that will end, or read what could go. */
 static bool may_ease(
 	const struct space *space, const struct claim *claim, const struct eviction *eviction, int64_t bytes)
 {
 	bool others = space->limited_bytes > (claim->unlimited ? 0 : claim->bytes) ||
 		      space->ahead_bytes > claim->bytes - claim->written;
-	bool fits_alone =
-		claim->unlimited || space->limits.max_bytes == 0 || bytes <= space->limits.max_bytes;
 
-	return fits_alone && (others || eviction->withheld_bytes > 0);
+	return fits_alone(space, claim, bytes) && (others || eviction->withheld_bytes > 0);
 }
 
 /* ---- making room ----------------------------------------------------------------------------- */
@@ -166,28 +181,45 @@ static bool evict(struct space *space, int64_t wanted_bytes, struct eviction *ev
 	return true;
 }
 
+/* What can never fit shall not empty the store first. */
+static bool is_worth_evicting(const struct space *space, const struct figures *figures,
+	const struct claim *claim, int64_t bytes, int64_t lack)
+{
+	return lack > 0 && lack <= figures->mirrored + figures->annex && fits_alone(space, claim, bytes);
+}
+
+/* Under the mutex. The database needs some of the room that it makes, so that once may not be enough. */
+static bool evict_for(struct space *space, const struct claim *claim, int64_t more, struct figures *figures,
+	struct eviction *last, struct err *err)
+{
+	*last = (struct eviction){.count = 1};
+	while (last->count > 0) {
+		int64_t lack;
+
+		if (!take_figures(space, figures, err))
+			return false;
+		lack = lack_of(space, figures, claim->unlimited, more);
+		if (!is_worth_evicting(space, figures, claim, sum(claim->bytes, more), lack))
+			return true;
+		if (!evict(space, lack, last, err))
+			return false;
+	}
+	return take_figures(space, figures, err);
+}
+
 /* Under the mutex. */
-static bool make_room(struct space *space, const struct claim *claim, int64_t bytes, struct err *err)
+static bool make_room(struct space *space, const struct claim *claim, int64_t bytes, struct figures *figures,
+	struct err *err)
 {
 	int64_t more = bytes - claim->bytes;
-	struct eviction eviction = {0};
-	struct figures figures;
-	int64_t lack;
+	struct eviction last;
 
-	if (!take_figures(space, &figures, err))
+	if (!evict_for(space, claim, more, figures, &last, err))
 		return false;
-	lack = lack_of(space, &figures, claim->unlimited, more);
-	/* What can never fit shall not empty the store first. */
-	if (lack > 0 &&
-		(claim->unlimited || space->limits.max_bytes == 0 || bytes <= space->limits.max_bytes) &&
-		!evict(space, lack, &eviction, err))
-		return false;
-	if (lack > 0 && !take_figures(space, &figures, err))
-		return false;
-	if (lack_of(space, &figures, claim->unlimited, more) <= 0)
+	if (lack_of(space, figures, claim->unlimited, more) <= 0)
 		return true;
-	(void)refuse(space, &figures, claim->unlimited, more, err);
-	if (may_ease(space, claim, &eviction, bytes))
+	(void)refuse(space, figures, claim->unlimited, more, err);
+	if (may_ease(space, claim, &last, bytes))
 		err->code = ERR_BUSY;
 	return false;
 }
@@ -195,15 +227,17 @@ static bool make_room(struct space *space, const struct claim *claim, int64_t by
 /* Under the mutex. */
 static bool extend(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
 {
+	struct figures figures;
+
 	if (bytes <= claim->bytes)
 		return true;
-	if (!make_room(space, claim, bytes, err))
+	if (!make_room(space, claim, bytes, &figures, err))
 		return false;
 	space->ahead_bytes += bytes - claim->bytes;
 	if (!claim->unlimited)
 		space->limited_bytes += bytes - claim->bytes;
 	claim->bytes = bytes;
-	metric_set(METRIC_RESERVED_BYTES, space->limited_bytes);
+	show(space, &figures);
 	return true;
 }
 
@@ -244,18 +278,20 @@ bool space_await(
 	return true;
 }
 
-/* How far ahead a claim of unknown size reaches: sixteen of them shall not take all there is. */
-static int64_t step_of(const struct space *space)
+/* How far ahead a claim of unknown size reaches: as far again, and sixteen of them not for all there is. */
+static int64_t step_of(const struct space *space, int64_t bytes)
 {
 	int64_t share = space->limits.max_bytes / 16;
+	int64_t most = share > 0 && share < STEP_MAX_BYTES ? share : STEP_MAX_BYTES;
+	int64_t step = bytes > STEP_MIN_BYTES ? bytes : STEP_MIN_BYTES;
 
-	return share > 0 && share < STEP_BYTES ? share : STEP_BYTES;
+	return step < most ? step : most;
 }
 
 bool space_note_length(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
 {
 	LOCKED(&space->mutex);
-	int64_t step = bytes + step_of(space);
+	int64_t step = bytes + step_of(space, bytes);
 
 	/* The last ones may still fit where no whole step does. */
 	if (bytes > claim->bytes && !extend(space, claim, step, err) && !extend(space, claim, bytes, err)) {
@@ -278,8 +314,13 @@ void space_release(struct space *space, struct claim *claim)
 		space->limited_bytes -= claim->bytes;
 	claim->bytes = 0;
 	claim->written = 0;
-	if (take_figures(space, &figures, &err) && lack_of_free(space, &figures, 0) <= 0)
-		blobs_fill_reserve(space->blobs);
+	metric_set(METRIC_RESERVED_BYTES, space->limited_bytes);
+	if (take_figures(space, &figures, &err)) {
+		if (space->limited_bytes == 0)
+			show(space, &figures);
+		if (lack_of_free(space, &figures, 0) <= 0)
+			blobs_fill_reserve(space->blobs);
+	}
 	(void)pthread_cond_broadcast(&space->released);
 }
 
@@ -304,7 +345,10 @@ bool space_enforce(struct space *space, struct eviction *out, struct err *err)
 	if (!take_figures(space, &figures, err))
 		return false;
 	lack = lack_of(space, &figures, false, 0);
-	return lack <= 0 || (evict(space, lack, out, err) && take_figures(space, &figures, err));
+	if (lack > 0 && (!evict(space, lack, out, err) || !take_figures(space, &figures, err)))
+		return false;
+	show(space, &figures);
+	return true;
 }
 
 static bool take_all(void *context, const struct digest *digest, int64_t size_bytes)

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The disk's limits: what is mirrored stays below max_bytes, the file system keeps its free bytes, and a full disk breaks
+nothing that is there."""
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+from support import modules
+from support.client import Download
+from support.daemon import assert_problem, under_thread_sanitizer
+from support.upstream import Answer
+from support.waiting import wait_until
+
+MiB = 1 << 20
+EVICTED = "larder_evictions_total"
+
+
+def names(count, prefix="m"):
+    return [f"/google/{prefix}{i}/1" for i in range(count)]
+
+
+def serve_modules(upstream, paths, size, first_seed=1):
+    """Distinct modules of one size; {path: bytes}."""
+    contents = {path: modules.module(size, seed=first_seed + i) for i, path in enumerate(paths)}
+    for path, content in contents.items():
+        upstream.serve(path, content)
+    return contents
+
+
+def fetch(larder, path):
+    reply = larder.get(path + ".tar.gz")
+    larder.wait_for_idle()
+    return reply
+
+
+def is_cached(larder, path):
+    return larder.get("/api/v1/modules" + path).json()["artifacts"][0]["cached"]
+
+
+class Gauge:
+    """Looks at the daemon's figures and its folder for as long as the test runs; remembers the highest."""
+
+    def __init__(self, larder):
+        self.larder = larder
+        self.claimed = 0
+        self.on_disk = 0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.stopping.wait(0.02):
+            metrics = self.larder.metrics()
+            self.claimed = max(self.claimed, metrics["larder_mirrored_bytes"] + metrics["larder_reserved_bytes"])
+            self.on_disk = max(self.on_disk, self.bytes_on_disk())
+
+    def bytes_on_disk(self):
+        total = 0
+        for folder in ("blobs", "drafts"):
+            for path in (self.larder.data / folder).rglob("*"):
+                try:
+                    total += path.stat().st_size if path.is_file() else 0
+                except FileNotFoundError:
+                    pass  # it went between the two looks
+        return total
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join()
+
+
+# ---- max_bytes -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.concurrent
+def test_many_clients_pull_more_than_there_is_room_for(upstream, start):
+    """1 GiB with LARDER_TEST_PULL_MIB=1024."""
+    scale = 8 if under_thread_sanitizer() else 1
+    limit = 64 * MiB // scale
+    total = int(os.environ.get("LARDER_TEST_PULL_MIB", "256")) * MiB // scale
+    size = 2 * MiB // scale
+    larder = start({"storage": {"max_bytes": limit}, "mirror": {"max_fills": 16}}, [upstream.url])
+    published = {f"/acme/p{i}/1": modules.module(size, seed=10_000 + i) for i in range(2)}
+    for path, content in published.items():
+        larder.publish(path, content)
+    pinned = serve_modules(upstream, ["/google/pinned/1"], size, 20_000)
+    assert fetch(larder, "/google/pinned/1").body == pinned["/google/pinned/1"]
+    assert larder.larder("pin", "google/pinned/1").returncode == 0
+    # The names differ, and so do the bytes; made on the way, so that the test does not hold them all.
+    paths = names(total // size)
+    faults = []
+    todo = iter(enumerate(paths))
+    mutex = threading.Lock()
+
+    def pull():
+        while True:
+            with mutex:
+                number, path = next(todo, (None, None))
+            if path is None:
+                return
+            content = modules.module(size, seed=number + 1)
+            upstream.serve(path, content)
+            reply = larder.get(path + ".tar.gz")
+            upstream.serve(path, Answer(b"", 500))
+            if reply.status != 200 or reply.body != content:
+                faults.append(f"{path}: {str(reply)[:300]}")
+
+    gauge = Gauge(larder)
+    threads = [threading.Thread(target=pull) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gauge.stop()
+    assert not faults, f"{len(faults)} failed: {faults[:3]}"
+    larder.wait_for_idle()
+    module = len(published["/acme/p0/1"])
+    assert gauge.claimed <= limit + module, f"{gauge.claimed} bytes were claimed of {limit}"
+    assert gauge.on_disk <= limit + module * (1 + len(published)), f"{gauge.on_disk} bytes lay on the disk"
+    assert larder.metric(EVICTED) >= (total - limit) // module - 1
+    sent = upstream.count()
+    for path, content in (published | pinned).items():
+        assert larder.get(path + ".tar.gz").body == content
+    assert upstream.count() == sent, "what was pinned was fetched again"
+
+
+def test_least_recently_used_goes_first(upstream, start):
+    contents = serve_modules(upstream, names(4), 200_000)
+    size = len(contents["/google/m0/1"])
+    larder = start({"storage": {"max_bytes": 3 * size + 1000}}, [upstream.url])
+    for path in names(3):
+        assert fetch(larder, path).body == contents[path]
+        time.sleep(1.1)  # uses are told apart by the second
+    assert fetch(larder, "/google/m0/1").status == 200
+    larder.restart()  # writes what was counted
+    assert fetch(larder, "/google/m3/1").status == 200
+    assert [is_cached(larder, path) for path in names(4)] == [True, False, True, True]
+
+
+def test_evicted_module_is_fetched_again_and_equal(upstream, start):
+    contents = serve_modules(upstream, names(3), 200_000)
+    size = len(contents["/google/m0/1"])
+    larder = start({"storage": {"max_bytes": 2 * size + 1000}}, [upstream.url])
+    for path in names(3):
+        assert fetch(larder, path).status == 200
+    gone = [path for path in names(3) if not is_cached(larder, path)]
+    assert len(gone) == 1 and len(larder.blobs()) == 2
+    assert larder.metric(EVICTED) == 1 and larder.metric("larder_evicted_bytes_total") == size
+    head = larder.head(gone[0] + ".tar.gz")
+    assert head.status == 200 and int(head.header("Content-Length")) == size
+    assert upstream.count() == 3 and upstream.count(method="HEAD") == 0, "the catalog knows the size"
+    assert fetch(larder, gone[0]).body == contents[gone[0]]
+    assert upstream.count(gone[0]) == 2
+
+
+def test_evicted_and_offline(upstream, start):
+    contents = serve_modules(upstream, names(2), 200_000)
+    settings = {"storage": {"max_bytes": len(contents["/google/m0/1"]) + 1000}}
+    larder = start(settings, [upstream.url])
+    for path in names(2):
+        assert fetch(larder, path).status == 200
+    larder.stop()
+    larder.configure(settings | {"mirror": {"offline": "true"}}, [upstream.url])
+    larder.start()
+    assert larder.get("/google/m1/1.tar.gz").body == contents["/google/m1/1"]
+    assert_problem(larder.get("/google/m0/1.tar.gz"), 504, "offline")
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_module_larger_than_all_room(upstream, start, chunked):
+    content = modules.module(300_000)
+    upstream.serve("/google/small/1", modules.module(50_000, seed=2))
+    upstream.serve("/google/m/1", Answer(content, chunked=chunked))
+    larder = start({"storage": {"max_bytes": 200_000}}, [upstream.url])
+    assert fetch(larder, "/google/small/1").status == 200
+    reply = fetch_or_cut(larder, "/google/m/1.tar.gz")
+    if not chunked:
+        problem = assert_problem(reply, 507, "no-space")
+        assert "max_bytes" in problem["detail"] and "195" in problem["detail"], problem
+        assert is_cached(larder, "/google/small/1"), "what can never fit must not empty the store"
+    larder.wait_for_idle()
+    larder.wait_for_no_drafts()
+    assert larder.metric("larder_reserved_bytes") == 0
+
+
+def fetch_or_cut(larder, path):
+    """The answer, or None where it was cut off."""
+    try:
+        return larder.get(path)
+    except Exception:
+        return None
+
+
+def test_shared_bytes_count_as_published(upstream, start):
+    content = modules.module(200_000)
+    upstream.serve("/google/m0/1", content)
+    others = serve_modules(upstream, names(3, "other"), 200_000, 50)
+    larder = start({"storage": {"max_bytes": len(content) + 1000}}, [upstream.url])
+    assert fetch(larder, "/google/m0/1").body == content
+    larder.publish("/acme/m/1", content)
+    for path in others:
+        assert fetch(larder, path).status == 200
+    assert larder.get("/google/m0/1.tar.gz").body == content and upstream.count("/google/m0/1") == 1
+
+
+def test_what_is_being_read_stays(upstream, start):
+    big = modules.module(24 * MiB)
+    upstream.serve("/google/big/1", big)
+    upstream.serve("/google/other/1", modules.module(20 * MiB, seed=2))
+    larder = start({"storage": {"max_bytes": 30 * MiB}}, [upstream.url])
+    assert fetch(larder, "/google/big/1").status == 200
+    reader = Download(larder, "/google/big/1.tar.gz")
+    assert reader.read_up_to(1000)
+    other = []
+    thread = threading.Thread(target=lambda: other.append(larder.get("/google/other/1.tar.gz")))
+    thread.start()
+    upstream.wait_for_requests(1, "/google/other/1")
+    assert is_cached(larder, "/google/big/1") and larder.metric(EVICTED) == 0
+    assert reader.read_to_end() and reader.digest() == modules.digest(big)
+    reader.close()
+    thread.join()
+    assert other[0].status == 200, other[0]
+    larder.wait_for_idle()
+    assert not is_cached(larder, "/google/big/1")
+
+
+# ---- pin, unpin, gc --------------------------------------------------------------------------------------------------
+
+def test_pins_are_listed_and_let_go(upstream, start):
+    contents = serve_modules(upstream, names(4), 200_000)
+    size = len(contents["/google/m0/1"])
+    larder = start({"storage": {"max_bytes": 2 * size + 1000}}, [upstream.url])
+    assert fetch(larder, "/google/m0/1").status == 200
+    larder.larder("pin", "google/m0")
+    assert "google/m0" in larder.larder("pin", "--list").stdout
+    for path in names(4)[1:]:
+        assert fetch(larder, path).status == 200
+        assert is_cached(larder, "/google/m0/1")
+    larder.larder("unpin", "google/m0")
+    failed = larder.larder("unpin", "google/m0", check=False)
+    assert failed.returncode == 1 and "google/m0" in failed.stderr
+    assert fetch(larder, "/google/m1/1").status == 200
+    assert not is_cached(larder, "/google/m0/1")
+
+
+def test_all_pinned_leaves_no_room(upstream, start):
+    contents = serve_modules(upstream, names(2), 200_000)
+    larder = start({"storage": {"max_bytes": len(contents["/google/m0/1"]) + 1000}}, [upstream.url])
+    larder.larder("pin", "google/*")
+    assert fetch(larder, "/google/m0/1").status == 200
+    assert_problem(fetch(larder, "/google/m1/1"), 507, "no-space")
+    assert larder.get("/google/m0/1.tar.gz").status == 200
+
+
+def test_gc_beside_a_running_daemon(upstream, start, tmp_path):
+    contents = serve_modules(upstream, names(4), 200_000)
+    size = len(contents["/google/m0/1"])
+    larder = start(upstreams=[upstream.url])
+    for path in names(4):
+        assert fetch(larder, path).status == 200
+    stray = larder.data / "blobs" / "sha256" / "00" / ("00" * 32)
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"nobody's")
+    narrow = tmp_path / "narrow.ini"
+    narrow.write_text(f"[storage]\nmax_bytes = {2 * size + 1000}\nkeep_free_bytes = 0\n")
+    would = larder.larder("gc", "--dry-run", "--config", str(narrow)).stdout
+    assert "would remove 1 files" in would and "would remove 2 mirrored" in would, would
+    assert len(larder.blobs()) == 5
+    did = larder.larder("gc", "--config", str(narrow)).stdout
+    assert "removed 1 files" in did and "removed 2 mirrored" in did, did
+    assert len(larder.blobs()) == 2 and not stray.exists()
+    for path in names(4):
+        assert fetch(larder, path).body == contents[path]
+    assert upstream.count() == 6
+
+
+# ---- the file system's end -------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a file system of 32 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def start_on(start, disk, upstream, keep_free):
+    data = disk / "larder" / "data"
+    data.mkdir(parents=True)
+    larder = start({"storage": {"keep_free_bytes": keep_free}}, [upstream.url], name="disk/larder")
+    assert larder.data == data
+    return larder
+
+
+def free_bytes(folder):
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_bytes_stay_free(small_disk, upstream, start, chunked):
+    larder = start_on(start, small_disk, upstream, 8 * MiB)
+    contents = {path: modules.module(2 * MiB, seed=i) for i, path in enumerate(names(16))}
+    for path, content in contents.items():
+        upstream.serve(path, Answer(content, chunked=chunked))
+    for path, content in contents.items():
+        reply = fetch(larder, path)
+        assert reply.body == content, f"{path}: {reply}"
+        assert free_bytes(small_disk) >= 8 * MiB - (1 << 20), "what the database needs is not foreseen"
+    assert larder.metric(EVICTED) > 0
+    reply = larder.put("/acme/huge/1", modules.module(25 * MiB, seed=99))
+    assert_problem(reply, 507, "no-space")
+    larder.publish("/acme/large/1", modules.module(10 * MiB, seed=98))
+    assert larder.get("/acme/large/1.tar.gz").status == 200
+
+
+def fill_disk(folder, leave):
+    """A file of somebody else's that leaves only so many bytes."""
+    other = folder / "other"
+    with open(other, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free_bytes(folder) - leave)
+    return other
+
+
+def test_disk_runs_full_in_the_middle(small_disk, upstream, start):
+    larder = start_on(start, small_disk, upstream, 0)
+    published = modules.module(300_000, seed=5)
+    larder.publish("/acme/p/1", published)
+    content = modules.module(12 * MiB)
+    gate = threading.Event()
+    upstream.serve("/google/big/1", Answer(content, gate=gate, gate_after=4 * MiB), content)
+    reader = Download(larder, "/google/big/1.tar.gz")
+    assert reader.read_up_to(MiB)
+    other = fill_disk(small_disk, 256 << 10)
+    gate.set()
+    assert not reader.read_to_end(), "the rest cannot have been kept"
+    reader.close()
+    larder.wait_for_idle()
+    larder.wait_for_no_drafts()
+    assert larder.get("/acme/p/1.tar.gz").body == published
+    assert_problem(larder.get("/google/big/1.tar.gz"), 507, "no-space")
+    assert larder.get("/healthz").status == 200
+    other.unlink()
+    assert fetch(larder, "/google/big/1").body == content
+    larder.stop()
+    check = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('PRAGMA integrity_check').fetchone()[0])"
+    done = subprocess.run(["/usr/bin/python3", "-c", check, str(larder.data / "larder.db")], capture_output=True, text=True)
+    assert done.stdout.strip() == "ok", done
+
+
+def test_mirrored_modules_make_way_when_others_fill_the_disk(small_disk, upstream, start):
+    contents = serve_modules(upstream, names(6), 2 * MiB)
+    larder = start_on(start, small_disk, upstream, 0)
+    for path in names(4):
+        assert fetch(larder, path).status == 200
+    fill_disk(small_disk, 64 << 10)
+    for path in names(6)[4:]:
+        assert fetch(larder, path).body == contents[path]
+    assert larder.metric(EVICTED) > 0 and not is_cached(larder, "/google/m0/1")
