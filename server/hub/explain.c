@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -12,7 +13,7 @@
 #include "server/hub/hub.h"
 #include "server/hub/target.h"
 #include "server/registry/services.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog_space.h"
 
 static const char *const wanted_names[] = {
 	[WANTED_DESCRIPTION] = "description",
@@ -26,7 +27,8 @@ struct explanation {
 	struct artifact artifact;
 	bool known;
 	struct mirror_view view;
-	json_t *fill; /* the one that runs; NULL: none does */
+	json_t *fill;    /* the one that runs; NULL: none does */
+	char *pinned_by; /* the pattern; NULL: none */
 	int status;
 	const char *cache; /* NULL: no artifact would be answered */
 	struct err refusal;
@@ -35,6 +37,7 @@ struct explanation {
 static void finish(struct explanation *explanation)
 {
 	json_decref(explanation->fill);
+	free(explanation->pinned_by);
 }
 
 static json_t *find_fill(const struct services *services, const struct name *name)
@@ -115,6 +118,7 @@ static bool explain(struct services *services, struct request *request, const st
 	bool fetched = words->wanted == WANTED_ARTIFACT || words->wanted == WANTED_MEMBER;
 
 	if (!catalog_find_artifact(services->catalog, name, &out->artifact, &out->known, err) ||
+		!catalog_find_pin(services->catalog, name, &out->pinned_by, err) ||
 		!mirror_consider(services->mirror, name, &out->view, err))
 		return false;
 	out->fill = find_fill(services, name);
@@ -195,12 +199,13 @@ static json_t *explanation_json(
 				   ? json_pack("{s:o}", "until", answer_time(view->absent_until_s))
 				   : json_null();
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:O?, s:{s:b, s:s?}, s:o, s:o, s:n, s:o, s:b}", "name",
+	return json_pack("{s:o, s:s, s:o, s:o, s:O?, s:{s:b, s:s?}, s:o, s:o, s:s?, s:o, s:b}", "name",
 		name_json(&words->name), "wanted", wanted_names[words->wanted], "answer",
 		answer_of(explanation), "artifact", artifact_json(explanation), "fill", explanation->fill,
 		"policy", "allowed", view->allowed, "rule", view->rule, "upstreams",
 		upstreams_json(services->config, &words->name), "negative", negative, "pinned_by",
-		"last_used_at", last_use ? answer_time(last_use) : json_null(), "offline", view->offline);
+		explanation->pinned_by, "last_used_at", last_use ? answer_time(last_use) : json_null(),
+		"offline", view->offline);
 }
 
 /* What is no hub URL has an answer too. */

@@ -69,16 +69,28 @@ static bool load_pins(struct txn *txn, struct pins *pins, struct err *err)
 	return rows_done(rows, err);
 }
 
-static bool is_pinned(const struct pins *pins, const struct name *name)
+/* The pattern that pins a name, or NULL. */
+static const char *pattern_for(const struct pins *pins, const struct name *name)
 {
 	struct name_path path = name_path(name);
 
 	for (size_t i = 0; i < pins->count; i++) {
 		if (globs_match(pins->rows[i].pattern, path.text) ||
 			globs_match(pins->rows[i].pattern, name->handle))
-			return true;
+			return pins->rows[i].pattern;
 	}
-	return false;
+	return NULL;
+}
+
+bool catalog_find_pin(struct catalog *catalog, const struct name *name, char **out_pattern, struct err *err)
+{
+	AUTO(finish_pins) struct pins pins = {0};
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err) || !load_pins(txn, &pins, err))
+		return false;
+	*out_pattern = mem_dup(pattern_for(&pins, name));
+	return true;
 }
 
 /* Whether one of the names that a blob serves is pinned. */
@@ -95,7 +107,7 @@ static bool check_pins(
 		struct name name = {.version = rows_int(rows, 1)};
 
 		(void)snprintf(name.handle, sizeof name.handle, "%s", rows_text(rows, 0));
-		*pinned = is_pinned(pins, &name);
+		*pinned = pattern_for(pins, &name) != NULL;
 	}
 	return rows_done(rows, err);
 }

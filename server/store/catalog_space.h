@@ -37,6 +37,9 @@ bool catalog_pin(struct catalog *catalog, const char *pattern, int64_t now_s, bo
 /* ERR_NOT_FOUND where no such pin is. */
 bool catalog_unpin(struct catalog *catalog, const char *pattern, struct err *err);
 
+/* The pattern that pins a name, NULL where none does; free() it. */
+bool catalog_find_pin(struct catalog *catalog, const struct name *name, char **out_pattern, struct err *err);
+
 struct pin_row {
 	char *pattern;
 	int64_t created_at;

@@ -141,3 +141,11 @@ def test_a_file_of_an_archive(upstream, mirror):
 
 def test_without_a_url(larder):
     assert_problem(larder.get("/api/v1/explain"), 400, "bad-request")
+
+
+def test_what_pins_it(upstream, mirror):
+    upstream.serve(PATH, MODULE)
+    mirror.get(PATH + ".tar.gz")
+    assert explain(mirror, PATH)["pinned_by"] is None
+    mirror.larder("pin", PATH.lstrip("/"))
+    assert explain(mirror, PATH)["pinned_by"] == PATH.lstrip("/")
