@@ -63,6 +63,19 @@ static struct examination_limits limits_of(const struct config *config)
 	};
 }
 
+static bool open_writable(const char *data_dir, struct services *services, struct err *err)
+{
+	return (services->catalog || catalog_open(data_dir, &services->catalog, err)) &&
+	       catalog_check(services->catalog, err);
+}
+
+/* A full disk is no reason not to serve what is here. */
+static bool open_catalog(const char *data_dir, struct services *services, struct err *err)
+{
+	return open_writable(data_dir, services, err) ||
+	       (blobs_spend_reserve(services->blobs) && open_writable(data_dir, services, err));
+}
+
 static bool open_stores(struct app *app, struct err *err)
 {
 	const char *data_dir = app->config->storage.data_dir;
@@ -73,9 +86,8 @@ static bool open_stores(struct app *app, struct err *err)
 	const struct space_limits limits = {
 		app->config->storage.max_bytes, app->config->storage.keep_free_bytes};
 
-	if (!lock_data_dir(data_dir, &app->lock_fd, err) ||
-		!catalog_open(data_dir, &services->catalog, err) || !catalog_check(services->catalog, err) ||
-		!blobs_open(data_dir, &services->blobs, err) ||
+	if (!lock_data_dir(data_dir, &app->lock_fd, err) || !blobs_open(data_dir, &services->blobs, err) ||
+		!open_catalog(data_dir, services, err) ||
 		!members_open(data_dir, &unpacking, &services->members, err))
 		return false;
 	app->keeper = keeper_create(services->catalog, services->blobs);

@@ -57,14 +57,22 @@ class Gauge:
             self.on_disk = max(self.on_disk, self.bytes_on_disk())
 
     def bytes_on_disk(self):
-        total = 0
-        for folder in ("blobs", "drafts"):
+        """What lay there at one moment for certain: files that were there before and after it, as long as before."""
+        before = self.files()
+        after = self.files()
+        return sum(size for inode, size in before.items() if after.get(inode, -1) >= size)
+
+    def files(self):
+        found = {}
+        for folder in ("drafts", "blobs"):
             for path in (self.larder.data / folder).rglob("*"):
                 try:
-                    total += path.stat().st_size if path.is_file() else 0
+                    status = path.stat()
+                    if path.is_file():
+                        found[status.st_ino] = status.st_size
                 except FileNotFoundError:
                     pass  # it went between the two looks
-        return total
+        return found
 
     def stop(self):
         self.stopping.set()
@@ -362,3 +370,17 @@ def test_mirrored_modules_make_way_when_others_fill_the_disk(small_disk, upstrea
     for path in names(6)[4:]:
         assert fetch(larder, path).body == contents[path]
     assert larder.metric(EVICTED) > 0 and not is_cached(larder, "/google/m0/1")
+
+
+def test_starts_and_serves_on_a_full_disk(small_disk, upstream, start):
+    contents = serve_modules(upstream, names(2), 300_000)
+    larder = start_on(start, small_disk, upstream, 0)
+    assert fetch(larder, "/google/m0/1").status == 200
+    larder.larder("pin", "google/m0/1")
+    larder.stop()
+    other = fill_disk(small_disk, 0)
+    larder.start()
+    assert larder.get("/google/m0/1.tar.gz").body == contents["/google/m0/1"]
+    other.write_bytes(b"")
+    assert fetch(larder, "/google/m1/1").body == contents["/google/m1/1"]
+    assert (larder.data / "reserve").stat().st_size > 0
