@@ -4,12 +4,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "common/mem.h"
 #include "common/number.h"
+#include "server/module/inflater.h"
 
-enum { BLOCK_BYTES = 128 << 10, PIECE_MAX = 1 << 30, WINDOW_BITS = 15, GZIP_ONLY = 16 };
+enum { BLOCK_BYTES = 128 << 10 };
 
 struct gunzip {
 	struct stream stream; /* first: the stream's address is ours */
@@ -18,9 +18,10 @@ struct gunzip {
 	int64_t max_ratio;
 	int64_t bytes_in;
 	int64_t bytes_out;
-	const uint8_t *rest; /* of a piece that is larger than zlib takes at once */
+	const uint8_t *rest; /* of a piece that is larger than the inflater takes at once */
 	size_t rest_length;
-	z_stream zlib;
+	struct inflater *inflater;
+	bool starved;
 	bool member_ended;
 	bool closed; /* nothing lies behind the member */
 	enum gunzip_fault fault;
@@ -77,7 +78,7 @@ static bool check_beginning(struct gunzip *gunzip, const uint8_t *data, size_t l
 		length > 1 ? data[1] : 0, looks_like(data, length));
 }
 
-/* Hands the source's next piece to zlib, at most PIECE_MAX of it, since zlib counts in 32 bits. */
+/* Hands the source's next piece to the inflater. */
 static bool refill(struct gunzip *gunzip)
 {
 	size_t length;
@@ -85,56 +86,64 @@ static bool refill(struct gunzip *gunzip)
 	if (gunzip->rest_length == 0 &&
 		!stream_next(gunzip->source, &gunzip->rest, &gunzip->rest_length, &gunzip->failure))
 		return fail(gunzip, GUNZIP_SOURCE_FAILED);
-	length = gunzip->rest_length < PIECE_MAX ? gunzip->rest_length : PIECE_MAX;
+	length = gunzip->rest_length < INFLATER_PIECE_MAX ? gunzip->rest_length : INFLATER_PIECE_MAX;
 	if (length == 0)
 		return true;
 	if (gunzip->bytes_in == 0 && !check_beginning(gunzip, gunzip->rest, gunzip->rest_length))
 		return false;
-	gunzip->zlib.next_in = (Bytef *)gunzip->rest;
-	gunzip->zlib.avail_in = (uInt)length;
+	inflater_feed(gunzip->inflater, gunzip->rest, length);
 	gunzip->rest += length;
 	gunzip->rest_length -= length;
 	gunzip->bytes_in += (int64_t)length;
 	return true;
 }
 
-static bool broken_data(struct gunzip *gunzip)
+static bool judge(struct gunzip *gunzip, enum inflated inflated)
 {
-	const char *message = gunzip->zlib.msg ? gunzip->zlib.msg : "broken data";
-	int64_t at = gunzip_bytes_in(gunzip);
-
-	if (strcmp(message, "incorrect data check") == 0)
+	switch (inflated) {
+	case INFLATED_FULL:
+	case INFLATED_STARVED:
+	case INFLATED_ENDED:
+		gunzip->starved = inflated == INFLATED_STARVED;
+		gunzip->member_ended = inflated == INFLATED_ENDED;
+		return true;
+	case INFLATED_WRONG_CRC:
 		return BROKEN(gunzip, "The CRC at the end of the gzip stream does not match its content: it "
 				      "was damaged on the way.");
-	if (strcmp(message, "incorrect length check") == 0)
+	case INFLATED_WRONG_LENGTH:
 		return BROKEN(gunzip, "The length at the end of the gzip stream does not match its content.");
-	return BROKEN(gunzip, "The gzip stream is broken at about byte %" PRId64 " (%s).", at, message);
+	case INFLATED_BROKEN:
+		break;
+	}
+	return BROKEN(gunzip, "The gzip stream is broken at about byte %" PRId64 " (%s).",
+		gunzip_bytes_in(gunzip), inflater_complaint(gunzip->inflater));
 }
 
-/* Inflates once; fresh input must be there, or be at its end. */
-static bool inflate_some(struct gunzip *gunzip)
+/* Inflates once, behind what is filled of the block. */
+static bool inflate_some(struct gunzip *gunzip, size_t *filled)
 {
-	int status;
+	size_t length = BLOCK_BYTES - *filled;
+	enum inflated inflated;
 
-	if (gunzip->zlib.avail_in == 0) {
+	if (gunzip->starved && inflater_left(gunzip->inflater) == 0) {
 		if (!refill(gunzip))
 			return false;
-		if (gunzip->zlib.avail_in == 0)
+		if (inflater_left(gunzip->inflater) == 0)
 			return gunzip->bytes_in == 0
 				       ? BROKEN(gunzip, "The file is empty.")
 				       : BROKEN(gunzip, "The gzip stream is cut off after %" PRId64 " bytes.",
 						 gunzip->bytes_in);
 	}
-	status = inflate(&gunzip->zlib, Z_NO_FLUSH);
-	gunzip->member_ended = status == Z_STREAM_END;
-	return status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR || broken_data(gunzip);
+	inflated = inflater_run(gunzip->inflater, gunzip->block + *filled, &length);
+	*filled += length;
+	return judge(gunzip, inflated);
 }
 
 static bool check_end(struct gunzip *gunzip)
 {
-	if (gunzip->zlib.avail_in == 0 && !refill(gunzip))
+	if (inflater_left(gunzip->inflater) == 0 && !refill(gunzip))
 		return false;
-	if (gunzip->zlib.avail_in > 0)
+	if (inflater_left(gunzip->inflater) > 0)
 		return BROKEN(gunzip,
 			"There are bytes after the end of the gzip stream at byte %" PRId64
 			"; hub clients ignore them silently.",
@@ -165,15 +174,15 @@ static bool check_limits(struct gunzip *gunzip)
 
 static bool fill_block(struct gunzip *gunzip, size_t *length)
 {
-	gunzip->zlib.next_out = gunzip->block;
-	gunzip->zlib.avail_out = BLOCK_BYTES;
-	while (!gunzip->member_ended && gunzip->zlib.avail_out > 0) {
-		if (!inflate_some(gunzip))
+	size_t filled = 0;
+
+	while (!gunzip->member_ended && filled < BLOCK_BYTES) {
+		if (!inflate_some(gunzip, &filled))
 			return false;
 	}
-	*length = BLOCK_BYTES - gunzip->zlib.avail_out;
-	gunzip->bytes_out += (int64_t)*length;
-	if (*length == 0 && !gunzip->closed && !check_end(gunzip))
+	*length = filled;
+	gunzip->bytes_out += (int64_t)filled;
+	if (filled == 0 && !gunzip->closed && !check_end(gunzip))
 		return false;
 	return check_limits(gunzip);
 }
@@ -200,9 +209,8 @@ struct gunzip *gunzip_create(struct stream *source, int64_t max_bytes, int64_t m
 	gunzip->source = source;
 	gunzip->max_bytes = max_bytes;
 	gunzip->max_ratio = max_ratio;
-	/* It fails for want of memory only, and then as every small allocation does. */
-	if (inflateInit2(&gunzip->zlib, WINDOW_BITS + GZIP_ONLY) != Z_OK)
-		abort();
+	gunzip->inflater = inflater_create();
+	gunzip->starved = true;
 	return gunzip;
 }
 
@@ -210,7 +218,7 @@ void gunzip_destroy(struct gunzip *gunzip)
 {
 	if (!gunzip)
 		return;
-	(void)inflateEnd(&gunzip->zlib);
+	inflater_destroy(gunzip->inflater);
 	free(gunzip);
 }
 
@@ -226,7 +234,7 @@ enum gunzip_fault gunzip_fault(const struct gunzip *gunzip)
 
 int64_t gunzip_bytes_in(const struct gunzip *gunzip)
 {
-	return gunzip->bytes_in - (int64_t)gunzip->zlib.avail_in;
+	return gunzip->bytes_in - (int64_t)inflater_left(gunzip->inflater);
 }
 
 int64_t gunzip_bytes_out(const struct gunzip *gunzip)

@@ -40,6 +40,32 @@ static enum gunzip_fault unpack(const void *bytes, size_t length, struct buffer 
 	return gunzip_fault(gunzip);
 }
 
+/* The bytes in two pieces. */
+struct cut_stream {
+	struct stream stream;
+	const char *data;
+	size_t length;
+	size_t cut;
+};
+
+static bool next_half(struct stream *base, const uint8_t **data, size_t *length, struct err *err)
+{
+	struct cut_stream *stream = (struct cut_stream *)base;
+
+	*data = (const uint8_t *)stream->data;
+	*length = stream->cut;
+	stream->data += stream->cut;
+	stream->length -= stream->cut;
+	stream->cut = stream->length;
+	return true;
+}
+
+static struct stream *cut_stream_init(struct cut_stream *stream, const char *data, size_t length, size_t cut)
+{
+	*stream = (struct cut_stream){{next_half}, data, length, cut};
+	return &stream->stream;
+}
+
 /* Bytes that do not compress away, so that several blocks come out. */
 static void fill(struct buffer *out, size_t length)
 {
@@ -102,6 +128,52 @@ static void test_passes_the_source_s_error_on(void **state)
 		assert_false(drain(gunzip, &out, &err));
 		assert_int_equal(gunzip_fault(gunzip), GUNZIP_SOURCE_FAILED);
 		assert_string_equal(err.text, "The disk is on fire.");
+	}
+}
+
+/* With every field that RFC 1952 knows, behind every cut between two pieces. */
+static void test_reads_every_header(void **state)
+{
+	static const char head[] = "\x1f\x8b\x08\x1e\0\0\0\0\0\x03\x03\0abcname\0comment";
+	AUTO_BUFFER struct buffer packed = {0};
+	AUTO_BUFFER struct buffer gzip = {0};
+	uLong crc = crc32(0, (const Bytef *)head, sizeof head);
+	const char field[2] = {(char)crc, (char)(crc >> 8)};
+
+	gzip_bytes("hello", 5, &packed);
+	buffer_add(&gzip, head, sizeof head);
+	buffer_add(&gzip, field, sizeof field);
+	buffer_add(&gzip, packed.data + 10, packed.length - 10);
+	for (size_t cut = 1; cut <= gzip.length; cut++) {
+		AUTO_BUFFER struct buffer out = {0};
+		struct cut_stream cut_stream;
+		AUTO_GUNZIP struct gunzip *gunzip =
+			gunzip_create(cut_stream_init(&cut_stream, gzip.data, gzip.length, cut), 0, 0);
+		struct err err;
+
+		assert_true(drain(gunzip, &out, &err));
+		assert_string_equal(out.data, "hello");
+		assert_int_equal(gunzip_bytes_in(gunzip), gzip.length);
+	}
+}
+
+static void test_refuses_damaged_headers(void **state)
+{
+	static const struct {
+		size_t at;
+		char value;
+		const char *complaint;
+	} rows[] = {{1, 0, "not gzip"}, {2, 9, "method"}, {3, '\x20', "flags"}, {3, '\x80', "flags"}};
+	struct err err;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		AUTO_BUFFER struct buffer packed = {0};
+		AUTO_BUFFER struct buffer out = {0};
+
+		gzip_bytes("hello", 5, &packed);
+		packed.data[rows[i].at] = rows[i].value;
+		assert_int_equal(unpack(packed.data, packed.length, &out, &err), GUNZIP_BROKEN);
+		assert_non_null(strstr(err.text, rows[i].complaint));
 	}
 }
 
@@ -207,6 +279,8 @@ int main(void)
 		cmocka_unit_test(test_unpacks),
 		cmocka_unit_test(test_takes_bytes_one_by_one),
 		cmocka_unit_test(test_passes_the_source_s_error_on),
+		cmocka_unit_test(test_reads_every_header),
+		cmocka_unit_test(test_refuses_damaged_headers),
 		cmocka_unit_test(test_notices_every_truncation),
 		cmocka_unit_test(test_notices_damage),
 		cmocka_unit_test(test_notices_what_lies_behind),
