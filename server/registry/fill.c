@@ -194,8 +194,11 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 		return VERDICT_FATAL;
 	if (atomic_load(&fill->watch->cancelled) && !refuse_stopped(fill, &fill->err))
 		return VERDICT_FATAL;
-	if (has_violation(inspection.examination, &fill->err))
+	if (has_violation(inspection.examination, &fill->err)) {
+		/* The rest of such an object is not worth having. */
+		fill->object = (struct object){.length = -1};
 		return VERDICT_FAILED;
+	}
 	if (!keeper_keep(
 		    fill->tools->keeper, fill->spool, fill->name, &origin, &inspection, &kept, &fill->err))
 		return VERDICT_FATAL;

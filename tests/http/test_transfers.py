@@ -217,6 +217,14 @@ def test_upstream_that_never_gets_further_is_given_up(upstream, patient, answer)
     patient.assert_nothing_kept()
 
 
+def test_what_is_no_module_is_not_taken_up(upstream, patient):
+    """It is whole and could be resumed, and would be found out again and again."""
+    Ranged(upstream, PATH, part(modules.with_bad_crc(modules.module(1000))))
+    assert_problem(patient.get(COMPRESSED), 502, "upstream-failed")
+    assert upstream.count() <= 4
+    patient.assert_nothing_kept()
+
+
 def test_no_progress_in_a_resume_is_given_up(upstream, patient):
     Ranged(upstream, PATH, part(MODULE, 2 * MIB), part(MODULE, 0))
     download = Download(patient, COMPRESSED)
