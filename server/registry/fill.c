@@ -365,8 +365,6 @@ static void end_refused(struct fill *fill, const struct err *why)
 	if (stays)
 		spool_leave_draft(fill->spool);
 	bookmark_close(TAKE(fill->bookmark), stays);
-	atomic_store(&fill->watch->refused, true);
-	spool_refuse(fill->spool, why);
 	metric_add(why->code == ERR_NOT_FOUND ? METRIC_FILLS_ABSENT : METRIC_FILLS_FAILED, 1);
 	if (why->code == ERR_QUARANTINED)
 		metric_add(METRIC_QUARANTINED, 1);
@@ -374,6 +372,9 @@ static void end_refused(struct fill *fill, const struct err *why)
 		why->code == ERR_QUARANTINED ? "upstream changed the bytes" : "fill failed", "name",
 		name_path(fill->name).text, "format", formats[fill->name->format].name, "code",
 		err_name(why->code), "why", why->text, NULL);
+	/* Last: whoever is told finds it counted, and may ask again at once. */
+	atomic_store(&fill->watch->refused, true);
+	spool_refuse(fill->spool, why);
 }
 
 static void end_kept(struct fill *fill)
