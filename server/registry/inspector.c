@@ -20,12 +20,13 @@ struct inspector {
 	struct err err;
 };
 
-/* The spool's bytes on their way to the examination, hashed as they pass. */
-struct hashing_stream {
-	struct stream stream;
-	struct spool_stream *source;
-	struct hasher *hasher;
+/* The spool's checksums, from a stream of its own: hashing takes about as long as inflating. */
+struct hashing {
+	struct spool *spool;
+	bool done;
+	struct checksums checksums;
 	int64_t size_bytes;
+	struct err err;
 };
 
 AUTO_CLEANER(own_hasher, struct hasher *, hasher_destroy)
@@ -36,48 +37,77 @@ void inspection_finish(struct inspection *inspection)
 	*inspection = (struct inspection){0};
 }
 
-static bool next_hashed(struct stream *base, const uint8_t **data, size_t *length, struct err *err)
+static bool hash(struct spool_stream *source, struct hashing *hashing)
 {
-	struct hashing_stream *hashing = (struct hashing_stream *)base;
+	AUTO(own_hasher) struct hasher *hasher = hasher_create();
+	const uint8_t *data;
+	size_t length;
 
-	if (!stream_next(&hashing->source->stream, data, length, err))
-		return false;
-	hasher_add(hashing->hasher, *data, *length);
-	hashing->size_bytes += (int64_t)*length;
+	do {
+		if (!stream_next(&source->stream, &data, &length, &hashing->err))
+			return false;
+		hasher_add(hasher, data, length);
+		hashing->size_bytes += (int64_t)length;
+	} while (length > 0);
+	hashing->checksums = hasher_result(hasher);
 	return true;
 }
 
-static bool inspect(
-	struct inspector *inspector, struct hashing_stream *hashing, struct inspection *out, struct err *err)
+static void *run_hashing(void *argument)
 {
-	AUTO_INSPECTION struct inspection inspection = {0};
-	bool violated;
+	struct hashing *hashing = argument;
+	struct spool_stream source;
 
-	if (!examination_run(
-		    &hashing->stream, inspector->format, &inspector->limits, &inspection.examination, err))
-		return false;
-	violated = examination_count(inspection.examination, SEVERITY_VIOLATION) > 0;
-	atomic_store(&inspector->given_up, violated);
-	inspection.whole = stream_drain(&hashing->stream, err);
-	if (!inspection.whole && !violated)
-		return false;
-	inspection.checksums = hasher_result(hashing->hasher);
-	inspection.size_bytes = hashing->size_bytes;
-	*out = inspection;
-	inspection.examination = NULL;
-	return true;
+	spool_stream_init(&source, hashing->spool);
+	hashing->done = hash(&source, hashing);
+	spool_stream_finish(&source);
+	return NULL;
 }
 
+static void examine(struct inspector *inspector)
+{
+	struct spool_stream source;
+
+	spool_stream_init(&source, inspector->spool);
+	inspector->done = examination_run(&source.stream, inspector->format, &inspector->limits,
+		&inspector->inspection.examination, &inspector->err);
+	spool_stream_finish(&source);
+	if (inspector->done && examination_count(inspector->inspection.examination, SEVERITY_VIOLATION) > 0)
+		atomic_store(&inspector->given_up, true);
+}
+
+/* Violations stand whether or not the rest ever came; anything else counts for the complete spool only. */
+static void conclude(struct inspector *inspector, const struct hashing *hashing)
+{
+	struct inspection *inspection = &inspector->inspection;
+
+	if (!inspector->done)
+		return;
+	if (!hashing->done && !inspector_has_given_up(inspector)) {
+		inspection_finish(inspection);
+		inspector->done = false;
+		inspector->err = hashing->err;
+		return;
+	}
+	inspection->whole = hashing->done;
+	inspection->checksums = hashing->checksums;
+	inspection->size_bytes = hashing->size_bytes;
+}
+
+/* Without a second thread the work is done in turn: that is slower, and as good. */
 static void *run(void *argument)
 {
 	struct inspector *inspector = argument;
-	AUTO(own_hasher) struct hasher *hasher = hasher_create();
-	struct spool_stream source;
-	struct hashing_stream hashing = {.stream = {next_hashed}, .source = &source, .hasher = hasher};
+	struct hashing hashing = {.spool = inspector->spool};
+	pthread_t thread;
+	bool parallel = pthread_create(&thread, NULL, run_hashing, &hashing) == 0;
 
-	spool_stream_init(&source, inspector->spool);
-	inspector->done = inspect(inspector, &hashing, &inspector->inspection, &inspector->err);
-	spool_stream_finish(&source);
+	examine(inspector);
+	if (parallel)
+		(void)pthread_join(thread, NULL);
+	else
+		(void)run_hashing(&hashing);
+	conclude(inspector, &hashing);
 	return NULL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Follows a spool on a thread of its own while it grows: hashes every byte and examines the artifact. Judges
- * nothing and keeps nothing; whoever started it decides what the findings mean. */
+ * Follows a spool while it grows, on two threads of its own: one hashes every byte, the other examines the
+ * artifact. Judges nothing and keeps nothing; whoever started it decides what the findings mean. */
 #ifndef SERVER_REGISTRY_INSPECTOR_H
 #define SERVER_REGISTRY_INSPECTOR_H
 
@@ -25,7 +25,7 @@ void inspection_finish(struct inspection *inspection);
 
 struct inspector;
 
-/* Starts the thread; it ends with the spool: complete and read, or refused. The limits are copied. */
+/* Starts the threads; they end with the spool: complete and read, or refused. The limits are copied. */
 bool inspector_start(struct spool *spool, enum format format, const struct examination_limits *limits,
 	struct inspector **out, struct err *err);
 
@@ -36,7 +36,7 @@ bool inspector_has_given_up(const struct inspector *inspector);
  * be read. */
 bool inspector_wait(struct inspector *inspector, struct inspection *out, struct err *err);
 
-/* Waits for the thread and frees it all. The spool must be complete or have ended by now. Takes NULL. */
+/* Waits for the threads and frees it all. The spool must be complete or have ended by now. Takes NULL. */
 void inspector_destroy(struct inspector *inspector);
 
 #endif

@@ -84,8 +84,8 @@ bool spool_leave(struct spool *spool, struct waiter *waiter);
 /* Blocks until the spool is kept or refused, and tells which. */
 struct spool_progress spool_wait_end(struct spool *spool);
 
-/* A blocking stream over all bytes from the start, for the inspector. Ends at the last byte of a complete
- * spool; fails with the refusal's error. */
+/* A blocking stream over all bytes from the start, for the inspector; a spool may have several. Ends at the
+ * last byte of a complete spool; fails with the refusal's error. */
 struct spool_stream {
 	struct stream stream;
 	struct spool *spool;
