@@ -153,7 +153,8 @@ enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 
 void fetch_keep_worse(struct err *worst, const struct err *err, const char *upstream)
 {
-	if (worst->code == ERR_UPSTREAM_FAILED && err->code != ERR_UPSTREAM_FAILED)
+	/* What failed says more than what could not be reached; what is our own trouble says most. */
+	if (worst->code == ERR_UPSTREAM_FAILED && err->code == ERR_UPSTREAM_UNREACHABLE)
 		return;
 	if (worst->code != ERR_NONE && err->code == ERR_LOOP_DETECTED)
 		return;

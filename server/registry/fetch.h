@@ -36,8 +36,8 @@ struct fetch {
  * where the upstream cools down. *err is filled for VERDICT_BROKEN, _FAILED and _FATAL. */
 enum verdict fetch_run(const struct fetch *fetch, struct err *err);
 
-/* Which of two failures the client is told: what failed says more than what could not be reached, and
- * that more than a loop. */
+/* Which of two failures the client is told: our own trouble, then what failed, then what could not be reached,
+ * then a loop. */
 void fetch_keep_worse(struct err *worst, const struct err *err, const char *upstream);
 
 /* Every upstream said that it is absent: fills *err, and remembers it for the settings' negative_ttl_s.

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "server/registry/mirror.h"
+#include "server/registry/space.h"
 #include "tests/unit/scripted_server.h"
 #include "tests/unit/store_place.h"
 
@@ -40,6 +41,7 @@ struct upstream_script {
 struct house {
 	struct place place;
 	struct keeper *keeper;
+	struct space *space;
 	struct client *client;
 	struct server *servers[UPSTREAMS];
 	struct upstream_script scripts[UPSTREAMS];
@@ -157,6 +159,7 @@ static bool answer_as_told(struct server *server, int fd, const char *request)
 /* ---- What a test has ---- */
 
 static const struct mirror_policy no_policy = {.max_fills = 4};
+static const struct space_limits no_limits = {0};
 
 static void make_mirror(struct house *house, const struct mirror_policy *policy, int64_t negative_ttl_s)
 {
@@ -171,6 +174,7 @@ static void make_mirror(struct house *house, const struct mirror_policy *policy,
 		.catalog = house->place.catalog,
 		.blobs = house->place.blobs,
 		.keeper = house->keeper,
+		.space = house->space,
 	};
 
 	mirror_destroy(house->mirror);
@@ -197,6 +201,8 @@ static int set_up(void **state)
 
 	place_open(&house->place);
 	house->keeper = keeper_create(house->place.catalog, house->place.blobs);
+	house->space =
+		space_create(&no_limits, house->place.catalog, house->place.blobs, house->keeper, NULL);
 	assert_true(client_create(&settings, &house->client, &err));
 	make_module(&house->module, 300 << 10, 1);
 	make_module(&house->other, 300 << 10, 2);
@@ -220,6 +226,7 @@ static int tear_down(void **state)
 		free(house->upstreams[i].name);
 		free(house->upstreams[i].url);
 	}
+	space_destroy(house->space);
 	keeper_destroy(house->keeper);
 	place_close(&house->place);
 	buffer_finish(&house->module);
@@ -613,13 +620,15 @@ static void asks_for_a_size(void **state)
 	assert_true(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
 	assert_int_equal(bytes, house->module.length);
 	assert_true(last_request_has(house->servers[1], "HEAD /google/x/1?tf-hub-format=compressed "));
-	house->scripts[1].mood = MOOD_FAIL;
-	assert_false(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
-	assert_int_equal(err.code, ERR_UPSTREAM_FAILED);
 	house->scripts[1].mood = MOOD_ABSENT;
 	assert_false(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 	assert_int_equal(refused_to_join(house, NULL), ERR_NOT_FOUND);
+	/* Last: an upstream that fails is left alone for a while. */
+	house->scripts[1].mood = MOOD_FAIL;
+	house->name = name_of("google/y", 1, FORMAT_TF_HUB);
+	assert_false(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
+	assert_int_equal(err.code, ERR_UPSTREAM_FAILED);
 }
 
 #define ROOM(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
