@@ -2,6 +2,7 @@
 #include "server/registry/ledger.h"
 
 #include <search.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,8 +16,10 @@ enum { FLUSH_S = 5 };
 
 struct tally {
 	struct name name;
-	int64_t downloads;
-	int64_t used_at; /* the last of them */
+	_Atomic int64_t downloads;
+	_Atomic int64_t used_at; /* the last of them */
+	struct ledger *ledger;
+	unsigned holders; /* guarded by the ledger's mutex: a tally that is held stays in the tree */
 };
 
 struct ledger {
@@ -42,44 +45,98 @@ static int compare(const void *a, const void *b)
 	return (int)left->name.format - (int)right->name.format;
 }
 
-void ledger_count(struct ledger *ledger, const struct name *name)
+static struct tally *find_or_add(struct ledger *ledger, const struct name *name)
 {
 	const struct tally key = {.name = *name};
-	LOCKED(&ledger->mutex);
 	struct tally **slot = tfind(&key, &ledger->entries, compare);
 
 	if (!slot) {
 		struct tally *tally = mem_zero(1, sizeof *tally);
 
 		tally->name = *name;
+		tally->ledger = ledger;
 		slot = tsearch(tally, &ledger->entries, compare);
 		if (!slot)
 			abort();
 	}
-	(*slot)->downloads++;
-	(*slot)->used_at = clock_now_s();
+	return *slot;
 }
 
-static void *take_entries(struct ledger *ledger)
+void ledger_count(struct ledger *ledger, const struct name *name)
 {
 	LOCKED(&ledger->mutex);
 
-	return TAKE(ledger->entries);
+	tally_count(find_or_add(ledger, name));
+}
+
+struct tally *ledger_open_tally(struct ledger *ledger, const struct name *name)
+{
+	LOCKED(&ledger->mutex);
+	struct tally *tally = find_or_add(ledger, name);
+
+	tally->holders++;
+	return tally;
+}
+
+void tally_count(struct tally *tally)
+{
+	atomic_fetch_add_explicit(&tally->downloads, 1, memory_order_relaxed);
+	atomic_store_explicit(&tally->used_at, clock_now_s(), memory_order_relaxed);
+}
+
+void tally_release(struct tally *tally)
+{
+	LOCKED(&tally->ledger->mutex);
+
+	tally->holders--;
+}
+
+/* Takes what was counted: a tree of the caller's. Tallies that are held stay, and begin again. */
+static void *take_counted(struct ledger *ledger)
+{
+	void *counted = NULL;
+	void *held = NULL;
+	LOCKED(&ledger->mutex);
+
+	while (ledger->entries) {
+		struct tally *tally = *(struct tally **)ledger->entries;
+		struct tally *taken = tally;
+
+		(void)tdelete(tally, &ledger->entries, compare);
+		if (tally->holders > 0) {
+			taken = mem_zero(1, sizeof *taken);
+			taken->name = tally->name;
+			taken->downloads = atomic_exchange(&tally->downloads, 0);
+			taken->used_at = tally->used_at;
+			if (!tsearch(tally, &held, compare))
+				abort();
+		}
+		if (!tsearch(taken, &counted, compare))
+			abort();
+	}
+	ledger->entries = held;
+	return counted;
+}
+
+static void write_down(struct ledger *ledger, const struct tally *tally)
+{
+	struct err err;
+
+	if (tally->downloads > 0 && !catalog_count_downloads(ledger->catalog, &tally->name, tally->downloads,
+					    tally->used_at, &err))
+		log_event(LOG_LEVEL_WARN, "downloads are not counted", "name", name_path(&tally->name).text,
+			"why", err.text, NULL);
 }
 
 static void flush(struct ledger *ledger)
 {
-	void *entries = take_entries(ledger);
+	void *counted = take_counted(ledger);
 
-	while (entries) {
-		struct tally *tally = *(struct tally **)entries;
-		struct err err;
+	while (counted) {
+		struct tally *tally = *(struct tally **)counted;
 
-		if (!catalog_count_downloads(
-			    ledger->catalog, &tally->name, tally->downloads, tally->used_at, &err))
-			log_event(LOG_LEVEL_WARN, "downloads are not counted", "name",
-				name_path(&tally->name).text, "why", err.text, NULL);
-		(void)tdelete(tally, &entries, compare);
+		write_down(ledger, tally);
+		(void)tdelete(tally, &counted, compare);
 		free(tally);
 	}
 }

@@ -16,4 +16,11 @@ void ledger_destroy(struct ledger *ledger);
 /* Counts one download. Never blocks for the database. */
 void ledger_count(struct ledger *ledger, const struct name *name);
 
+/* The count of one artifact, for who counts the same one again and again: tally_count takes no lock. To be
+ * released before the ledger is destroyed. */
+struct tally;
+struct tally *ledger_open_tally(struct ledger *ledger, const struct name *name);
+void tally_count(struct tally *tally);
+void tally_release(struct tally *tally);
+
 #endif
