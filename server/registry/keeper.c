@@ -25,6 +25,8 @@ struct keeper {
 	pthread_mutex_t mutex; /* guards the span between a blob's file and its row */
 	struct catalog *catalog;
 	struct blobs *blobs;
+	void (*forget)(void *context, const char *label); /* NULL: nobody remembers */
+	void *forget_context;
 };
 
 struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs)
@@ -43,6 +45,18 @@ void keeper_destroy(struct keeper *keeper)
 		return;
 	(void)pthread_mutex_destroy(&keeper->mutex);
 	free(keeper);
+}
+
+void keeper_set_forget(struct keeper *keeper, void (*forget)(void *context, const char *label), void *context)
+{
+	keeper->forget = forget;
+	keeper->forget_context = context;
+}
+
+static void forget(const struct keeper *keeper, const char *label)
+{
+	if (keeper->forget)
+		keeper->forget(keeper->forget_context, label);
 }
 
 /* After a row could not be written: the blob goes again, unless another version has it. */
@@ -90,6 +104,8 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 	if (!blobs_adopt(keeper->blobs, spool, digest, err))
 		return false;
 	if (!write_row(keeper, &keeping, out, err)) {
+		if (err->code == ERR_QUARANTINED)
+			forget(keeper, name_path(name).text);
 		undo_adoption(keeper, digest);
 		return false;
 	}
@@ -109,9 +125,13 @@ static void remove_orphan(void *context, const struct digest *digest)
 
 bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char *who, struct err *err)
 {
+	bool withdrawn;
 	ALONE(keeper);
 
-	return catalog_withdraw(keeper->catalog, name, who, clock_now_s(), remove_orphan, keeper, err);
+	withdrawn = catalog_withdraw(keeper->catalog, name, who, clock_now_s(), remove_orphan, keeper, err);
+	/* Only now: what was looked up before the row changed is told apart by the forgetting. */
+	forget(keeper, name_path(name).text);
+	return withdrawn;
 }
 
 /* ---- evicting -------------------------------------------------------------------------------- */
@@ -134,6 +154,8 @@ static bool take_unread(void *context, const struct digest *digest, int64_t size
 	struct batch *batch = context;
 
 	(void)size_bytes;
+	/* Who only keeps it at hand does not read it. */
+	forget(batch->keeper, digest->hex);
 	if (!blobs_offer(batch->keeper->blobs, digest, &batch->fds[batch->count]))
 		return false;
 	batch->digests[batch->count++] = *digest;
@@ -151,8 +173,11 @@ static bool evict_batch(struct keeper *keeper, struct eviction *eviction, struct
 
 	if (!catalog_evict(keeper->catalog, &part, take_unread, &batch, err))
 		return false;
-	for (size_t i = 0; i < batch.count; i++)
+	for (size_t i = 0; i < batch.count; i++) {
+		/* Again: it may have been taken up once more before the row changed. */
+		forget(keeper, batch.digests[i].hex);
 		remove_orphan(keeper, &batch.digests[i]);
+	}
 	eviction->bytes += part.bytes;
 	eviction->count += part.count;
 	eviction->withheld_bytes = part.withheld_bytes;

@@ -21,6 +21,12 @@ struct keeper;
 struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs);
 void keeper_destroy(struct keeper *keeper);
 
+/* Calls forget, before the operation returns, for what may no longer be given to clients: a version's path
+ * ("acme/model/1") or a blob's digest. It must be quick and not call the keeper. To be set before the keeper
+ * is used. */
+void keeper_set_forget(
+	struct keeper *keeper, void (*forget)(void *context, const char *label), void *context);
+
 struct origin {
 	enum version_source source;
 	const char *who; /* the token's name, or the upstream's */
