@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/front.h"
+#include "server/http/hot.h"
 #include "server/registry/access.h"
 #include "server/registry/janitor.h"
 #include "server/registry/publisher.h"
@@ -23,10 +24,13 @@
 
 enum { UPLOADS_MAX = 64 };
 
+static const struct hot_limits hot_limits = {.replies = 8192, .files = 128, .bytes = 32 << 20};
+
 struct app {
 	const struct config *config;
 	int lock_fd;
 	struct services services;
+	struct hot *hot;
 	struct keeper *keeper;
 	struct space *space;
 	struct janitor *janitor;
@@ -76,6 +80,11 @@ static bool open_catalog(const char *data_dir, struct services *services, struct
 	       (blobs_spend_reserve(services->blobs) && open_writable(data_dir, services, err));
 }
 
+static void forget(void *hot, const char *label)
+{
+	hot_forget(hot, label);
+}
+
 static bool open_stores(struct app *app, struct err *err)
 {
 	const char *data_dir = app->config->storage.data_dir;
@@ -91,6 +100,8 @@ static bool open_stores(struct app *app, struct err *err)
 		!members_open(data_dir, &unpacking, &services->members, err))
 		return false;
 	app->keeper = keeper_create(services->catalog, services->blobs);
+	app->hot = hot_create(&hot_limits);
+	keeper_set_forget(app->keeper, forget, app->hot);
 	app->space = space_create(&limits, services->catalog, services->blobs, app->keeper, NULL);
 	return keeper_sweep_drafts(app->keeper, err);
 }
@@ -163,6 +174,7 @@ static bool open_front(struct app *app, struct err *err)
 		.drain_timeout_s = (unsigned)config->server.drain_timeout_s,
 		.routes = routes,
 		.route_count = route_count,
+		.hot = app->hot,
 		.services = &app->services,
 		.authorize = authorize,
 	};
@@ -211,6 +223,8 @@ void app_close(struct app *app)
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);
 	janitor_destroy(app->janitor);
+	/* Nobody looks for replies or forgets any from here on; they hold tallies. */
+	hot_destroy(app->hot);
 	ledger_destroy(app->ledger);
 	access_destroy(app->services.access);
 	space_destroy(app->space);

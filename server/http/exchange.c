@@ -34,9 +34,12 @@ void traffic_finish(struct traffic *traffic)
 
 void traffic_announce_end(struct traffic *traffic)
 {
-	LOCKED(&traffic->mutex);
+	atomic_store(&traffic->draining, true);
+}
 
-	traffic->draining = true;
+bool traffic_is_ending(const struct traffic *traffic)
+{
+	return atomic_load_explicit(&traffic->draining, memory_order_relaxed);
 }
 
 void traffic_drain(struct traffic *traffic, unsigned timeout_s)
@@ -51,6 +54,15 @@ void traffic_drain(struct traffic *traffic, unsigned timeout_s)
 		continue;
 }
 
+static void read_target(struct exchange *exchange, const char *target)
+{
+	const struct front_settings *settings = &exchange->traffic->settings;
+
+	if (settings->hot && strnlen(target, HOT_TARGET_MAX + 1) <= HOT_TARGET_MAX)
+		exchange->target = mem_dup(target);
+	(void)request_set_target(&exchange->request, target, settings->hub_hosts, &exchange->target_err);
+}
+
 struct exchange *exchange_create(
 	struct traffic *traffic, struct MHD_Connection *connection, const char *target)
 {
@@ -62,9 +74,44 @@ struct exchange *exchange_create(
 	exchange->request.started_us = clock_monotonic_us();
 	exchange->request.content_length = -1;
 	reply_init(&exchange->reply);
-	(void)request_set_target(
-		&exchange->request, target, traffic->settings.hub_hosts, &exchange->target_err);
+	exchange->hot = hot_find(traffic->settings.hot, target);
+	if (!exchange->hot)
+		read_target(exchange, target);
 	return exchange;
+}
+
+void exchange_decline_hot(struct exchange *exchange)
+{
+	struct hot_reply *hot = TAKE(exchange->hot);
+
+	read_target(exchange, hot->target);
+	hot_release(hot);
+}
+
+bool exchange_keep_hot(struct exchange *exchange, struct MHD_Response *response)
+{
+	struct reply *reply = &exchange->reply;
+	bool is_file = reply->kind == REPLY_FILE;
+	struct hot_reply *hot;
+
+	/* Under TLS a file's response reads through its exchange; an ending server's closes connections. */
+	if (!reply->reuse.ops || !exchange->target || (!is_file && reply->kind != REPLY_BYTES) ||
+		(is_file && exchange->traffic->settings.tls_certificate) ||
+		traffic_is_ending(exchange->traffic))
+		return false;
+	hot = mem_zero(1, sizeof *hot);
+	hot->target = TAKE(exchange->target);
+	hot->log_path = mem_dup(exchange->request.log_path);
+	hot->note = mem_dup(reply->note);
+	hot->status = reply->status;
+	hot->size = exchange->sent_bytes;
+	hot->is_file = is_file;
+	hot->response = response;
+	hot->reuse = reply->reuse;
+	reply->reuse = (struct reuse){0};
+	atomic_init(&hot->holders, 1);
+	hot_keep(exchange->traffic->settings.hot, exchange->hot_ticket, hot);
+	return true;
 }
 
 static void leave(struct traffic *traffic)
@@ -82,8 +129,10 @@ void exchange_destroy(struct exchange *exchange)
 
 	if (exchange->upload_open)
 		exchange->route->upload->abort(&exchange->request);
+	hot_release(exchange->hot);
 	reply_finish(&exchange->reply);
 	request_finish(&exchange->request);
+	free(exchange->target);
 	free(exchange);
 	if (running)
 		leave(traffic);
@@ -230,6 +279,8 @@ static void settle(struct exchange *exchange)
 		sleeper_set_leave(&exchange->sleeper, NULL);
 		resume_later(exchange);
 	}
+	if (reply->reuse.ops)
+		reply_load_file(reply, HOT_BODY_MAX);
 	exchange->answered = true;
 	sleeper_wake(&exchange->sleeper);
 }
@@ -271,6 +322,7 @@ static void run_handler(struct job *job)
 	struct exchange *exchange = of_job(job);
 
 	exchange->upload_open = false;
+	exchange->hot_ticket = hot_ticket(exchange->traffic->settings.hot);
 	exchange->route->handle(exchange->traffic->settings.services, &exchange->request, &exchange->reply);
 	settle(exchange);
 }

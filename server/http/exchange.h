@@ -12,6 +12,7 @@
 
 #include "common/waiter.h"
 #include "server/http/front.h"
+#include "server/http/hot.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
 #include "server/http/sleepers.h"
@@ -19,10 +20,10 @@
 
 /* What all exchanges share. */
 struct traffic {
-	pthread_mutex_t mutex; /* guards running and draining */
+	pthread_mutex_t mutex; /* guards running */
 	pthread_cond_t quiet;
 	unsigned running;
-	bool draining;
+	_Atomic bool draining;
 	struct front_settings settings; /* from here on: immutable, or with a lock of its own */
 	struct workers *workers;
 	struct sleepers sleepers;
@@ -34,12 +35,17 @@ void traffic_finish(struct traffic *traffic);
 /* From now on each answer closes its connection. */
 void traffic_announce_end(struct traffic *traffic);
 
+bool traffic_is_ending(const struct traffic *traffic);
+
 /* Asks clients to leave after their running request, and waits until none runs, for at most this long. */
 void traffic_drain(struct traffic *traffic, unsigned timeout_s);
 
 /* Owned by the connection's thread, but by a worker while the connection sleeps. */
 struct exchange {
 	struct traffic *traffic;
+	struct hot_reply *hot; /* the reply that is kept for its target; what follows is not used then */
+	uint64_t hot_ticket;
+	char *target; /* as it was sent, where its reply might be kept */
 	struct request request;
 	struct err target_err; /* why the target is no good; ERR_NONE if it is */
 	const struct route *route;
@@ -66,6 +72,12 @@ struct exchange {
 struct exchange *exchange_create(
 	struct traffic *traffic, struct MHD_Connection *connection, const char *target);
 void exchange_destroy(struct exchange *exchange);
+
+/* The reply that is kept for its target is not for this request, which goes the common way. */
+void exchange_decline_hot(struct exchange *exchange);
+
+/* Keeps what is being sent for others, where the handler allows it; takes over the response then. */
+bool exchange_keep_hot(struct exchange *exchange, struct MHD_Response *response);
 
 /* Counts it among the running ones. */
 void exchange_enter(struct exchange *exchange);

@@ -93,6 +93,33 @@ static void read_head(
 	write_client(connection, request->client, sizeof request->client);
 }
 
+/* Whether a field asks for something else than the whole, or for something that a kept reply knows nothing
+ * of. */
+static enum MHD_Result find_special(
+	void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	static const char *const special[] = {
+		"Authorization", "Range", "Content-Length", "Transfer-Encoding", "Expect"};
+	bool *found = argument;
+
+	*found = strncasecmp(name, "If-", 3) == 0;
+	for (size_t i = 0; i < sizeof special / sizeof *special && !*found; i++)
+		*found = strcasecmp(name, special[i]) == 0;
+	return *found ? MHD_NO : MHD_YES;
+}
+
+static bool suits_hot(const struct exchange *exchange, struct MHD_Connection *connection, const char *version)
+{
+	bool special = false;
+
+	if (exchange->request.method != METHOD_GET && exchange->request.method != METHOD_HEAD)
+		return false;
+	if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0 || traffic_is_ending(exchange->traffic))
+		return false;
+	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, find_special, &special);
+	return !special;
+}
+
 /* A client that does not wait for "100 Continue" sends its body whatever we say, and many listen only when it
  * is sent. */
 static bool sends_body_anyway(const struct request *request)
@@ -106,8 +133,39 @@ static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connecti
 	struct MHD_Response *response = response_create(exchange);
 	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)exchange->reply.status, response);
 
-	MHD_destroy_response(response);
 	exchange->sent = queued == MHD_YES;
+	if (!exchange->sent || !exchange_keep_hot(exchange, response))
+		response_destroy(response);
+	return queued;
+}
+
+/* All steps at once, where the reply is prepared. False: it is not for this request. */
+static bool take_hot_head(
+	struct exchange *exchange, struct MHD_Connection *connection, const char *method, const char *version)
+{
+	exchange->request.method = parse_method(method);
+	if (!suits_hot(exchange, connection, version)) {
+		exchange_decline_hot(exchange);
+		return false;
+	}
+	exchange_enter(exchange);
+	exchange->head_taken = true;
+	exchange->dropping = true;
+	exchange->reply.status = exchange->hot->status;
+	return true;
+}
+
+static enum MHD_Result send_hot(struct exchange *exchange, struct MHD_Connection *connection)
+{
+	struct hot_reply *hot = exchange->hot;
+	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)hot->status, hot->response);
+
+	exchange->sent = queued == MHD_YES;
+	metric_add(METRIC_PREPARED, exchange->sent);
+	if (exchange->sent && exchange->request.method == METHOD_GET) {
+		exchange->sent_bytes = hot->size;
+		hot->reuse.ops->hit(hot->reuse.context);
+	}
 	return queued;
 }
 
@@ -158,10 +216,14 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 {
 	struct exchange *exchange = *context;
 
+	if (!exchange->head_taken && exchange->hot && take_hot_head(exchange, connection, method, version))
+		return MHD_YES;
 	if (!exchange->head_taken)
 		return take_head(exchange, connection, method, version);
 	if (*length > 0)
 		return take_body(exchange, bytes, length);
+	if (exchange->hot)
+		return send_hot(exchange, connection);
 	return call_and_send(exchange, connection);
 }
 
@@ -189,6 +251,7 @@ static void log_exchange(
 {
 	const struct request *request = &exchange->request;
 	const struct reply *reply = &exchange->reply;
+	const struct hot_reply *hot = exchange->hot;
 	char status[16];
 	char bytes[24];
 	char ms[24];
@@ -198,11 +261,11 @@ static void log_exchange(
 	(void)snprintf(status, sizeof status, "%d", reply->status);
 	(void)snprintf(bytes, sizeof bytes, "%lld", (long long)exchange->sent_bytes);
 	(void)snprintf(ms, sizeof ms, "%.1f", (double)(clock_monotonic_us() - request->started_us) / 1000);
-	log_event(LOG_LEVEL_INFO, "request", "method", method, "path", request->log_path, "status",
-		exchange->sent ? status : NULL, "bytes", bytes, "ms", ms, "client",
-		unless_empty(request->client), "who", unless_empty(request->who), "note",
-		unless_empty(reply->note), "problem", reply->problem ? err_name(reply->problem) : NULL, "end",
-		endings[ending], NULL);
+	log_event(LOG_LEVEL_INFO, "request", "method", method, "path",
+		hot ? hot->log_path : request->log_path, "status", exchange->sent ? status : NULL, "bytes",
+		bytes, "ms", ms, "client", unless_empty(request->client), "who", unless_empty(request->who),
+		"note", unless_empty(hot ? hot->note : reply->note), "problem",
+		reply->problem ? err_name(reply->problem) : NULL, "end", endings[ending], NULL);
 }
 
 static const char *method_name(enum method method)
@@ -222,6 +285,8 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 
 	if (!exchange)
 		return;
+	if (exchange->hot && log_enabled(LOG_LEVEL_INFO))
+		write_client(connection, exchange->request.client, sizeof exchange->request.client);
 	log_exchange(exchange, exchange->running ? method_name(exchange->request.method) : NULL, ending);
 	metric_add(METRIC_SENT_BYTES, exchange->sent_bytes);
 	if (exchange->sent)

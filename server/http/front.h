@@ -12,6 +12,8 @@
 #include "common/err.h"
 #include "server/http/route.h"
 
+struct hot;
+
 struct front_settings {
 	const char *listen;          /* "127.0.0.1:8080", "[::]:80"; port 0 takes a free one */
 	const char *tls_certificate; /* PEM files; both or neither */
@@ -24,7 +26,8 @@ struct front_settings {
 	unsigned drain_timeout_s; /* how long front_close lets running answers go on */
 	const struct route *routes;
 	size_t route_count;
-	void *services; /* handed to handlers */
+	struct hot *hot; /* where replies may be kept prepared, or NULL */
+	void *services;  /* handed to handlers */
 	/* Whether the client may do what the role asks; sets request->who. ERR_UNAUTHORIZED or ERR_FORBIDDEN.
 	 * On a worker or a front thread; must be quick. Not called for ROLE_NONE and ROLE_HANDLER. */
 	bool (*authorize)(void *services, enum role role, struct request *request, struct err *err);

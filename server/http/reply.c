@@ -6,12 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
 
 void reply_init(struct reply *reply)
 {
 	*reply = (struct reply){.status = 200, .kind = REPLY_EMPTY, .fd = -1, .head_length = -1};
+}
+
+void reuse_finish(struct reuse *reuse)
+{
+	if (reuse->ops)
+		reuse->ops->destroy(reuse->context);
+	for (size_t i = 0; i < REUSE_LABELS; i++)
+		free(reuse->labels[i]);
+	*reuse = (struct reuse){0};
 }
 
 /* Lets go of the body, so that another can take its place. */
@@ -24,6 +34,7 @@ static void drop_body(struct reply *reply)
 		reply->feed_ops->destroy(TAKE(reply->feed));
 	if (reply->later)
 		reply->later_ops->destroy(TAKE(reply->later));
+	reuse_finish(&reply->reuse);
 	reply->kind = REPLY_EMPTY;
 	reply->length = 0;
 }
@@ -112,6 +123,33 @@ void reply_file(struct reply *reply, int status, const char *media_type, int fd,
 	reply->fd = fd;
 	reply->offset = offset;
 	reply->size = size;
+}
+
+void reply_load_file(struct reply *reply, int64_t max)
+{
+	AUTO_FREE char *bytes = NULL;
+	struct err err;
+	size_t got;
+
+	if (reply->kind != REPLY_FILE || reply->size > max)
+		return;
+	bytes = mem_zero(1, (size_t)reply->size + 1);
+	if (!file_read_at(reply->fd, bytes, (size_t)reply->size, reply->offset, &got, &err) ||
+		(int64_t)got != reply->size)
+		return;
+	reply->kind = REPLY_BYTES;
+	reply->length = got;
+	reply->bytes = TAKE(bytes);
+	(void)close(TAKE_FD(reply->fd));
+}
+
+void reply_reuse(struct reply *reply, const struct reuse_ops *ops, void *context,
+	const char *const labels[REUSE_LABELS])
+{
+	reuse_finish(&reply->reuse);
+	reply->reuse = (struct reuse){.ops = ops, .context = context};
+	for (size_t i = 0; i < REUSE_LABELS; i++)
+		reply->reuse.labels[i] = labels[i] ? mem_dup(labels[i]) : NULL;
 }
 
 void reply_stream(

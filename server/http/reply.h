@@ -54,6 +54,22 @@ struct later_ops {
 	void (*destroy)(void *later);
 };
 
+enum { REUSE_LABELS = 2 };
+
+/* What a handler says of a reply that may be given again to whoever sends the same target: see hot.h. */
+struct reuse_ops {
+	void (*hit)(
+		void *context); /* it has been given to one more client, on a front thread: must be quick */
+	void (*destroy)(void *context);
+};
+
+struct reuse {
+	const struct reuse_ops *ops; /* NULL: the reply is for this request alone */
+	void *context;
+	char *labels[REUSE_LABELS]; /* any of which can be forgotten */
+};
+void reuse_finish(struct reuse *reuse);
+
 struct reply_header {
 	const char *name; /* a constant */
 	char *value;
@@ -77,6 +93,7 @@ struct reply {
 				  ends the connection */
 	enum err_code problem; /* which refusal this is, for the log and the metrics; ERR_NONE */
 	char note[64];         /* a word for the access log, such as "hit"; may be "" */
+	struct reuse reuse;
 };
 
 void reply_init(struct reply *reply);
@@ -99,6 +116,14 @@ void reply_stream(
 	struct reply *reply, int status, const char *media_type, const struct feed_ops *ops, void *feed);
 void reply_later(struct reply *reply, const struct later_ops *ops, void *later);
 void reply_empty(struct reply *reply, int status);
+
+/* This reply, whose body is set, may be given again. Takes over the context, copies the labels. */
+void reply_reuse(struct reply *reply, const struct reuse_ops *ops, void *context,
+	const char *const labels[REUSE_LABELS]);
+
+/* Reads the body of a REPLY_FILE that has at most max bytes into memory; otherwise, and where that fails, the
+ * reply stays as it is. */
+void reply_load_file(struct reply *reply, int64_t max);
 
 /* Writes the value as JSON and lets go of it (json_decref). */
 void reply_json(struct reply *reply, int status, json_t *value);

@@ -181,10 +181,9 @@ static struct MHD_Response *body_response(struct exchange *exchange)
 	return response;
 }
 
-static bool is_draining(struct traffic *traffic)
+void response_destroy(struct MHD_Response *response)
 {
-	LOCKED(&traffic->mutex);
-	return traffic->draining;
+	MHD_destroy_response(response);
 }
 
 struct MHD_Response *response_create(struct exchange *exchange)
@@ -204,7 +203,7 @@ struct MHD_Response *response_create(struct exchange *exchange)
 		(void)MHD_add_response_header(response, on_every_answer[i].name, on_every_answer[i].value);
 	for (size_t i = 0; i < reply->header_count; i++)
 		(void)MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
-	if (is_draining(exchange->traffic))
+	if (traffic_is_ending(exchange->traffic))
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	return response;
 }

@@ -13,4 +13,7 @@ struct MHD_Response;
  * the response. */
 struct MHD_Response *response_create(struct exchange *exchange);
 
+/* Lets go of it; who is being sent it keeps it alive. Takes NULL. */
+void response_destroy(struct MHD_Response *response);
+
 #endif

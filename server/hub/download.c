@@ -50,6 +50,34 @@ static void add_artifact_headers(const struct artifact *artifact, struct reply *
 /* ---- a blob that is here
  * ------------------------------------------------------------------------------------------ */
 
+static void count_hit(void *context)
+{
+	registry_count_hit(context);
+}
+
+static void release_tally(void *context)
+{
+	tally_release(context);
+}
+
+/* The whole of what is here is the same for everyone, unless it takes a token to read it. */
+static bool may_be_kept(const struct services *services, const struct request *request,
+	const char *cache_status, const struct reply *reply)
+{
+	return request->method == METHOD_GET && reply->kind == REPLY_FILE && reply->status == 200 &&
+	       cache_status == cache_status_hit && !services->config->auth.read_needs_token &&
+	       !request_token(request);
+}
+
+static void keep(const struct services *services, const struct artifact *artifact, struct reply *reply)
+{
+	static const struct reuse_ops ops = {count_hit, release_tally};
+	const struct name_path path = name_path(&artifact->name);
+	const char *const labels[REUSE_LABELS] = {path.text, artifact->checksums.sha256.hex};
+
+	reply_reuse(reply, &ops, registry_open_tally(services->registry, &artifact->name), labels);
+}
+
 static void serve_holding(const struct services *services, const struct request *request,
 	struct holding *holding, const char *cache_status, struct reply *reply)
 {
@@ -68,6 +96,8 @@ static void serve_holding(const struct services *services, const struct request 
 		add_artifact_headers(artifact, reply);
 	if (request->method == METHOD_GET && reply->kind == REPLY_FILE && reply->offset == 0)
 		registry_count_download(services->registry, &artifact->name);
+	if (may_be_kept(services, request, cache_status, reply))
+		keep(services, artifact, reply);
 }
 
 /* After a fill: the blob is here by now. */

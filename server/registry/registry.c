@@ -156,3 +156,14 @@ void registry_count_download(struct registry *registry, const struct name *name)
 {
 	ledger_count(registry->ledger, name);
 }
+
+struct tally *registry_open_tally(struct registry *registry, const struct name *name)
+{
+	return ledger_open_tally(registry->ledger, name);
+}
+
+void registry_count_hit(struct tally *tally)
+{
+	metric_add(METRIC_HITS, 1);
+	tally_count(tally);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/http/hot.h"
+
+enum { THREADS = 4, ROUNDS = 3000 };
+
+static const struct hot_limits roomy = {.replies = 64, .files = 64, .bytes = 1 << 20};
+
+static void count(void *context)
+{
+	atomic_fetch_add((_Atomic int *)context, 1);
+}
+
+/* A reply without a body to send; *destroyed counts its end. */
+static struct hot_reply *make(
+	const char *target, const char *label, int64_t size, bool is_file, _Atomic int *destroyed)
+{
+	static const struct reuse_ops ops = {.hit = count, .destroy = count};
+	struct hot_reply *reply = mem_zero(1, sizeof *reply);
+
+	reply->target = mem_dup(target);
+	reply->size = size;
+	reply->is_file = is_file;
+	reply->reuse = (struct reuse){.ops = &ops, .context = destroyed, .labels = {mem_dup(label)}};
+	atomic_init(&reply->holders, 1);
+	return reply;
+}
+
+static bool is_there(struct hot *hot, const char *target)
+{
+	struct hot_reply *reply = hot_find(hot, target);
+
+	hot_release(reply);
+	return reply != NULL;
+}
+
+static void finds_what_is_kept(void **state)
+{
+	_Atomic int destroyed = 0;
+	struct hot *hot = hot_create(&roomy);
+
+	assert_false(is_there(hot, "/a/1"));
+	assert_false(is_there(NULL, "/a/1"));
+	hot_keep(hot, hot_ticket(hot), make("/a/1", "a/1", 10, false, &destroyed));
+	hot_keep(hot, hot_ticket(hot), make("/b/1", "b/1", 10, true, &destroyed));
+	assert_true(is_there(hot, "/a/1"));
+	assert_true(is_there(hot, "/b/1"));
+	assert_false(is_there(hot, "/a/1?x"));
+	assert_false(is_there(hot, "/a/"));
+	hot_keep(hot, hot_ticket(hot), make("/a/1", "a/1", 10, false, &destroyed));
+	assert_int_equal(destroyed, 1);
+	hot_destroy(hot);
+	assert_int_equal(destroyed, 3);
+}
+
+static void forgets_by_label(void **state)
+{
+	_Atomic int destroyed = 0;
+	struct hot *hot = hot_create(&roomy);
+	struct hot_reply *held;
+
+	hot_keep(hot, hot_ticket(hot), make("/a/1", "a/1", 10, false, &destroyed));
+	hot_keep(hot, hot_ticket(hot), make("/a/1.tgz", "a/1", 10, true, &destroyed));
+	hot_keep(hot, hot_ticket(hot), make("/a/10", "a/10", 10, false, &destroyed));
+	held = hot_find(hot, "/a/1");
+	hot_forget(hot, "a/1");
+	assert_false(is_there(hot, "/a/1"));
+	assert_false(is_there(hot, "/a/1.tgz"));
+	assert_true(is_there(hot, "/a/10"));
+	/* Who is just sending it may go on. */
+	assert_int_equal(destroyed, 1);
+	hot_release(held);
+	assert_int_equal(destroyed, 2);
+	hot_destroy(hot);
+}
+
+static void keeps_nothing_that_was_overtaken(void **state)
+{
+	_Atomic int destroyed = 0;
+	struct hot *hot = hot_create(&roomy);
+	uint64_t ticket = hot_ticket(hot);
+
+	hot_forget(hot, "a/1");
+	hot_keep(hot, ticket, make("/a/1", "a/1", 10, false, &destroyed));
+	assert_false(is_there(hot, "/a/1"));
+	assert_int_equal(destroyed, 1);
+	hot_destroy(hot);
+}
+
+static void keep_many(struct hot *hot, int count_, int64_t size, bool is_file, _Atomic int *destroyed)
+{
+	for (int i = 0; i < count_; i++) {
+		AUTO_FREE char *target = mem_printf("/m/%d", i);
+
+		hot_keep(hot, hot_ticket(hot), make(target, target + 1, size, is_file, destroyed));
+		/* The first one is asked for again and again. */
+		assert_true(is_there(hot, "/m/0"));
+		assert_true(is_there(hot, target));
+	}
+}
+
+/* What is asked for stays, the others make way. */
+static void stays_within_its_bounds(void **state)
+{
+	static const struct {
+		struct hot_limits limits;
+		int64_t size;
+		bool is_file;
+		int left;
+	} cases[] = {
+		{{.replies = 10, .files = 100, .bytes = 1 << 20}, 10, false, 10},
+		{{.replies = 10, .files = 100, .bytes = 1 << 20}, 10, true, 10},
+		{{.replies = 100, .files = 3, .bytes = 1 << 20}, 1LL << 40, true, 3},
+		{{.replies = 100, .files = 3, .bytes = 50000}, 10000, false, 4},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		_Atomic int destroyed = 0;
+		struct hot *hot = hot_create(&cases[i].limits);
+
+		keep_many(hot, 50, cases[i].size, cases[i].is_file, &destroyed);
+		assert_int_equal(50 - destroyed, cases[i].left);
+		hot_destroy(hot);
+		assert_int_equal(destroyed, 50);
+	}
+}
+
+static void refuses_what_never_fits(void **state)
+{
+	static const struct hot_limits small = {.replies = 4, .files = 0, .bytes = 10000};
+	_Atomic int destroyed = 0;
+	struct hot *hot = hot_create(&small);
+
+	hot_keep(hot, hot_ticket(hot), make("/a", "a", 9000, false, &destroyed));
+	hot_keep(hot, hot_ticket(hot), make("/f", "f", 10, true, &destroyed));
+	assert_int_equal(destroyed, 2);
+	hot_destroy(hot);
+}
+
+/* ---- many threads ------------------------------------------------------------------------------------ */
+
+struct version {
+	struct hot *hot;
+	_Atomic bool withdrawn; /* as its row says */
+	_Atomic bool told;      /* the withdrawal has been answered */
+	_Atomic int destroyed;
+	_Atomic int wrong;
+};
+
+/* Finds or keeps, as the front and its workers do. */
+static void *ask(void *argument)
+{
+	struct version *version = argument;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		bool told = atomic_load(&version->told);
+		struct hot_reply *reply = hot_find(version->hot, "/a/1");
+		uint64_t ticket = hot_ticket(version->hot);
+
+		version->wrong += told && reply;
+		if (!reply && !atomic_load(&version->withdrawn))
+			hot_keep(version->hot, ticket, make("/a/1", "a/1", 10, false, &version->destroyed));
+		hot_release(reply);
+	}
+	return NULL;
+}
+
+/* Withdraws as the keeper does: the row, the forgetting, the answer. */
+static void never_finds_what_was_withdrawn(void **state)
+{
+	for (int round = 0; round < 20; round++) {
+		struct version version = {.hot = hot_create(&roomy)};
+		pthread_t threads[THREADS];
+
+		for (int i = 0; i < THREADS; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, ask, &version), 0);
+		while (!is_there(version.hot, "/a/1"))
+			continue;
+		atomic_store(&version.withdrawn, true);
+		hot_forget(version.hot, "a/1");
+		atomic_store(&version.told, true);
+		for (int i = 0; i < THREADS; i++)
+			assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_int_equal(version.wrong, 0);
+		assert_false(is_there(version.hot, "/a/1"));
+		hot_destroy(version.hot);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_what_is_kept),
+		cmocka_unit_test(forgets_by_label),
+		cmocka_unit_test(keeps_nothing_that_was_overtaken),
+		cmocka_unit_test(stays_within_its_bounds),
+		cmocka_unit_test(refuses_what_never_fits),
+		cmocka_unit_test(never_finds_what_was_withdrawn),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
