@@ -93,7 +93,7 @@ static bool find_choice(const struct key *key, const char *value, unsigned *out,
 /* Choices alternate between what is off and what is on. */
 static bool set_switch(const struct key *key, void *slot, const char *value, struct err *err)
 {
-	unsigned choice;
+	unsigned choice = 0;
 
 	if (!find_choice(key, value, &choice, err))
 		return false;
