@@ -138,6 +138,7 @@ static void test_reads_every_header(void **state)
 	AUTO_BUFFER struct buffer packed = {0};
 	AUTO_BUFFER struct buffer gzip = {0};
 	uLong crc = crc32(0, (const Bytef *)head, sizeof head);
+	struct err err;
 	const char field[2] = {(char)crc, (char)(crc >> 8)};
 
 	gzip_bytes("hello", 5, &packed);
@@ -149,12 +150,14 @@ static void test_reads_every_header(void **state)
 		struct cut_stream cut_stream;
 		AUTO_GUNZIP struct gunzip *gunzip =
 			gunzip_create(cut_stream_init(&cut_stream, gzip.data, gzip.length, cut), 0, 0);
-		struct err err;
 
 		assert_true(drain(gunzip, &out, &err));
 		assert_string_equal(out.data, "hello");
 		assert_int_equal(gunzip_bytes_in(gunzip), gzip.length);
 	}
+	gzip.data[sizeof head] ^= 1;
+	assert_int_equal(unpack(gzip.data, gzip.length, &packed, &err), GUNZIP_BROKEN);
+	assert_non_null(strstr(err.text, "header crc"));
 }
 
 static void test_refuses_damaged_headers(void **state)
