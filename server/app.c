@@ -14,6 +14,7 @@
 #include "server/http/front.h"
 #include "server/http/hot.h"
 #include "server/registry/access.h"
+#include "server/registry/annex.h"
 #include "server/registry/janitor.h"
 #include "server/registry/publisher.h"
 #include "server/registry/registry.h"
@@ -94,15 +95,21 @@ static bool open_stores(struct app *app, struct err *err)
 		app->config->storage.keep_free_bytes};
 	const struct space_limits limits = {
 		app->config->storage.max_bytes, app->config->storage.keep_free_bytes};
+	struct space_annex annex;
+	struct members_room room;
 
 	if (!lock_data_dir(data_dir, &app->lock_fd, err) || !blobs_open(data_dir, &services->blobs, err) ||
 		!open_catalog(data_dir, services, err) ||
-		!members_open(data_dir, &unpacking, &services->members, err))
+		!members_open(data_dir, &unpacking, &services->members, err) ||
+		!members_sweep(services->members, err))
 		return false;
-	app->keeper = keeper_create(services->catalog, services->blobs);
+	annex = annex_of(services->members);
+	app->keeper = keeper_create(services->catalog, services->blobs, services->members);
 	app->hot = hot_create(&hot_limits);
 	keeper_set_forget(app->keeper, forget, app->hot);
-	app->space = space_create(&limits, services->catalog, services->blobs, app->keeper, NULL);
+	app->space = space_create(&limits, services->catalog, services->blobs, app->keeper, &annex);
+	room = annex_room(app->space);
+	members_set_room(services->members, &room);
 	return keeper_sweep_drafts(app->keeper, err);
 }
 

@@ -13,6 +13,7 @@
 #include "common/own.h"
 #include "server/command/command.h"
 #include "server/command/table.h"
+#include "server/registry/annex.h"
 #include "server/registry/keeper.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
@@ -20,7 +21,6 @@
 
 AUTO_CLEANER(own_config, struct config *, config_destroy)
 AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
-AUTO_CLEANER(own_blobs, struct blobs *, blobs_close)
 AUTO_CLEANER(own_keeper, struct keeper *, keeper_destroy)
 AUTO_CLEANER(own_space, struct space *, space_destroy)
 
@@ -206,6 +206,19 @@ int command_unpin(int argc, char **argv)
 
 /* ---- gc ---- */
 
+struct stores {
+	struct catalog *catalog;
+	struct blobs *blobs;
+	struct members *members;
+};
+
+static void finish_stores(struct stores *stores)
+{
+	members_close(stores->members);
+	blobs_close(stores->blobs);
+	catalog_close(stores->catalog);
+}
+
 struct garbage {
 	struct catalog *catalog;
 	int64_t count;
@@ -231,34 +244,47 @@ static void print_count(const char *what, bool dry_run, int64_t count, int64_t b
 		number_size(bytes).text);
 }
 
+static bool count_garbage(
+	struct stores *stores, struct garbage *blobs, struct garbage *unpacked, struct err *err)
+{
+	*blobs = *unpacked = (struct garbage){.catalog = stores->catalog};
+	(void)members_each(stores->members, count_unclaimed, unpacked);
+	return blobs_each(stores->blobs, count_unclaimed, blobs, err);
+}
+
 /* Each step is safe beside a daemon: the keeper keeps the two apart. */
-static bool collect(const struct upkeep_options *options, struct catalog *catalog, struct blobs *blobs,
+static bool collect(const struct upkeep_options *options, struct stores *stores,
 	const struct space_limits *limits, struct err *err)
 {
 	static const _Atomic bool never = false;
-	AUTO(own_keeper) struct keeper *keeper = keeper_create(catalog, blobs);
-	AUTO(own_space) struct space *space = space_create(limits, catalog, blobs, keeper, NULL);
-	struct garbage garbage = {.catalog = catalog};
+	const struct space_annex annex = annex_of(stores->members);
+	AUTO(own_keeper)
+	struct keeper *keeper = keeper_create(stores->catalog, stores->blobs, stores->members);
+	AUTO(own_space)
+	struct space *space = space_create(limits, stores->catalog, stores->blobs, keeper, &annex);
+	struct garbage files;
+	struct garbage unpacked;
 	struct eviction eviction = {0};
 	int64_t absences;
 
-	if (!blobs_each(blobs, count_unclaimed, &garbage, err) ||
+	if (!count_garbage(stores, &files, &unpacked, err) ||
 		(!options->dry_run && !keeper_sweep_blobs(keeper, &never, err)))
 		return false;
-	print_count("files that nothing needs", options->dry_run, garbage.count, garbage.bytes);
+	print_count("files that nothing needs", options->dry_run, files.count, files.bytes);
+	print_count("unpacked archives that nothing needs", options->dry_run, unpacked.count, unpacked.bytes);
 	if (!(options->dry_run ? space_preview : space_enforce)(space, &eviction, err))
 		return false;
 	print_count("mirrored modules, used least recently", options->dry_run, (int64_t)eviction.count,
 		eviction.bytes);
-	return options->dry_run || catalog_prune_absences(catalog, clock_now_s(), &absences, err);
+	return options->dry_run || catalog_prune_absences(stores->catalog, clock_now_s(), &absences, err);
 }
 
 int command_gc(int argc, char **argv)
 {
 	struct upkeep_options options = {.command = "gc"};
 	AUTO(own_config) struct config *config = NULL;
-	AUTO(own_catalog) struct catalog *catalog = NULL;
-	AUTO(own_blobs) struct blobs *blobs = NULL;
+	AUTO(finish_stores) struct stores stores = {0};
+	static const struct members_limits unpacks_nothing;
 	int status = read_options(argc, argv, "cdn", &options);
 	struct space_limits limits;
 	struct err err;
@@ -267,10 +293,11 @@ int command_gc(int argc, char **argv)
 		return status;
 	if (optind < argc)
 		return command_misuse("gc", "gc takes no arguments");
-	if (!open_catalog(&options, &config, &catalog, &err) ||
-		!blobs_open(config->storage.data_dir, &blobs, &err))
+	if (!open_catalog(&options, &config, &stores.catalog, &err) ||
+		!blobs_open(config->storage.data_dir, &stores.blobs, &err) ||
+		!members_open(config->storage.data_dir, &unpacks_nothing, &stores.members, &err))
 		return command_fail(&err);
 	log_configure(LOG_LEVEL_WARN, config->log.format);
 	limits = (struct space_limits){config->storage.max_bytes, config->storage.keep_free_bytes};
-	return collect(&options, catalog, blobs, &limits, &err) ? COMMAND_DONE : command_fail(&err);
+	return collect(&options, &stores, &limits, &err) ? COMMAND_DONE : command_fail(&err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Cleans up behind the scenes: after a start it removes the blobs that no row claims, which a crash between a
- * blob's rename and its row leaves. Nobody has to wait for it. */
+ * blob's rename and its row leaves, and what is unpacked of such. Nobody has to wait for it. */
 #ifndef SERVER_REGISTRY_JANITOR_H
 #define SERVER_REGISTRY_JANITOR_H
 

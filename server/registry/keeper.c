@@ -25,17 +25,19 @@ struct keeper {
 	pthread_mutex_t mutex; /* guards the span between a blob's file and its row */
 	struct catalog *catalog;
 	struct blobs *blobs;
+	struct members *members; /* or NULL */
 	void (*forget)(void *context, const char *label); /* NULL: nobody remembers */
 	void *forget_context;
 };
 
-struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs)
+struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs, struct members *members)
 {
 	struct keeper *keeper = mem_zero(1, sizeof *keeper);
 
 	(void)pthread_mutex_init(&keeper->mutex, NULL);
 	keeper->catalog = catalog;
 	keeper->blobs = blobs;
+	keeper->members = members;
 	return keeper;
 }
 
@@ -113,11 +115,21 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 	return true;
 }
 
+static void remove_unpacked(struct keeper *keeper, const struct digest *digest)
+{
+	struct err err;
+
+	if (keeper->members && !members_remove(keeper->members, digest, &err))
+		log_event(LOG_LEVEL_WARN, "unpacked files that nothing claims stay", "digest", digest->hex,
+			"why", err.text, NULL);
+}
+
 static void remove_orphan(void *context, const struct digest *digest)
 {
 	struct keeper *keeper = context;
 	struct err err;
 
+	remove_unpacked(keeper, digest);
 	if (!blobs_remove(keeper->blobs, digest, &err))
 		log_event(LOG_LEVEL_WARN, "a blob that nothing claims stays", "digest", digest->hex, "why",
 			err.text, NULL);
@@ -214,6 +226,7 @@ bool keeper_check_lost(struct keeper *keeper, const struct digest *digest, bool 
 	if (err->code != ERR_NOT_FOUND)
 		return false;
 	*lost = true;
+	remove_unpacked(keeper, digest);
 	return catalog_forget_blob(keeper->catalog, digest, err);
 }
 
@@ -258,9 +271,26 @@ static bool sweep_blob(void *context, const struct digest *digest, int64_t size_
 	return !atomic_load(sweep->stop);
 }
 
+static bool sweep_unpacked(void *context, const struct digest *digest, int64_t bytes)
+{
+	struct sweep *sweep = context;
+	struct err err;
+	bool claimed = true;
+	ALONE(sweep->keeper);
+
+	(void)bytes;
+	if (catalog_claims_blob(sweep->keeper->catalog, digest, &claimed, &err) && !claimed)
+		remove_unpacked(sweep->keeper, digest);
+	return !atomic_load(sweep->stop);
+}
+
 bool keeper_sweep_blobs(struct keeper *keeper, const _Atomic bool *stop, struct err *err)
 {
 	struct sweep sweep = {keeper, stop};
 
-	return blobs_each(keeper->blobs, sweep_blob, &sweep, err);
+	if (!blobs_each(keeper->blobs, sweep_blob, &sweep, err))
+		return false;
+	if (keeper->members)
+		(void)members_each(keeper->members, sweep_unpacked, &sweep);
+	return true;
 }

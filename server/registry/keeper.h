@@ -14,11 +14,12 @@
 #include "server/store/blobs.h"
 #include "server/store/catalog.h"
 #include "server/store/catalog_space.h"
+#include "server/store/members.h"
 
 struct keeper;
 
-/* Both stores must outlive it. destroy takes NULL. */
-struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs);
+/* All must outlive it. What is unpacked of a blob goes with it; members may be NULL. destroy takes NULL. */
+struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs, struct members *members);
 void keeper_destroy(struct keeper *keeper);
 
 /* Calls forget, before the operation returns, for what may no longer be given to clients: a version's path
@@ -52,7 +53,8 @@ bool keeper_check_lost(struct keeper *keeper, const struct digest *digest, bool 
  * and rows that claim one for longer than a day. */
 bool keeper_sweep_drafts(struct keeper *keeper, struct err *err);
 
-/* Removes every blob that no row claims, one at a time while the daemon serves, until stop is set. */
+/* Removes every blob that no row claims, and what is unpacked of such, one at a time while the daemon serves,
+ * until stop is set. */
 bool keeper_sweep_blobs(struct keeper *keeper, const _Atomic bool *stop, struct err *err);
 
 #endif

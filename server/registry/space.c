@@ -166,11 +166,12 @@ static bool may_ease(
 
 /* ---- making room ----------------------------------------------------------------------------- */
 
-static bool evict(struct space *space, int64_t wanted_bytes, struct eviction *eviction, struct err *err)
+/* *derived_bytes: what went of the annex, before any blob. */
+static bool evict(struct space *space, int64_t wanted_bytes, struct eviction *eviction,
+	int64_t *derived_bytes, struct err *err)
 {
-	int64_t derived = space->annex.evict(space->annex.context, wanted_bytes);
-
-	*eviction = (struct eviction){.wanted_bytes = wanted_bytes - derived, .max_blobs = SIZE_MAX};
+	*derived_bytes = space->annex.evict(space->annex.context, wanted_bytes);
+	*eviction = (struct eviction){.wanted_bytes = wanted_bytes - *derived_bytes, .max_blobs = SIZE_MAX};
 	if (eviction->wanted_bytes > 0 && !keeper_evict(space->keeper, eviction, err))
 		return false;
 	metric_add(METRIC_EVICTIONS, (int64_t)eviction->count);
@@ -192,8 +193,10 @@ static bool is_worth_evicting(const struct space *space, const struct figures *f
 static bool evict_for(struct space *space, const struct claim *claim, int64_t more, struct figures *figures,
 	struct eviction *last, struct err *err)
 {
+	int64_t derived = 0;
+
 	*last = (struct eviction){.count = 1};
-	while (last->count > 0) {
+	while (last->count > 0 || derived > 0) {
 		int64_t lack;
 
 		if (!take_figures(space, figures, err))
@@ -201,7 +204,7 @@ static bool evict_for(struct space *space, const struct claim *claim, int64_t mo
 		lack = lack_of(space, figures, claim->unlimited, more);
 		if (!is_worth_evicting(space, figures, claim, sum(claim->bytes, more), lack))
 			return true;
-		if (!evict(space, lack, last, err))
+		if (!evict(space, lack, last, &derived, err))
 			return false;
 	}
 	return take_figures(space, figures, err);
@@ -327,10 +330,11 @@ void space_release(struct space *space, struct claim *claim)
 bool space_relieve(struct space *space)
 {
 	struct eviction eviction = {0};
+	int64_t derived = 0;
 	struct err err;
 	LOCKED(&space->mutex);
 
-	return evict(space, RELIEF_BYTES, &eviction, &err) && eviction.bytes > 0;
+	return (evict(space, RELIEF_BYTES, &eviction, &derived, &err) && eviction.bytes > 0) || derived > 0;
 }
 
 /* ---- the limits without a claim --------------------------------------------------------------- */
@@ -338,6 +342,7 @@ bool space_relieve(struct space *space)
 bool space_enforce(struct space *space, struct eviction *out, struct err *err)
 {
 	struct figures figures;
+	int64_t derived;
 	int64_t lack;
 	LOCKED(&space->mutex);
 
@@ -345,7 +350,7 @@ bool space_enforce(struct space *space, struct eviction *out, struct err *err)
 	if (!take_figures(space, &figures, err))
 		return false;
 	lack = lack_of(space, &figures, false, 0);
-	if (lack > 0 && (!evict(space, lack, out, err) || !take_figures(space, &figures, err)))
+	if (lack > 0 && (!evict(space, lack, out, &derived, err) || !take_figures(space, &figures, err)))
 		return false;
 	show(space, &figures);
 	return true;
@@ -366,7 +371,8 @@ bool space_preview(struct space *space, struct eviction *out, struct err *err)
 
 	if (!take_figures(space, &figures, err))
 		return false;
-	*out = (struct eviction){
-		.wanted_bytes = lack_of(space, &figures, false, 0), .max_blobs = SIZE_MAX, .dry_run = true};
+	*out = (struct eviction){.wanted_bytes = lack_of(space, &figures, false, 0) - figures.annex,
+		.max_blobs = SIZE_MAX,
+		.dry_run = true};
 	return catalog_evict(space->catalog, out, take_all, NULL, err);
 }

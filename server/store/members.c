@@ -12,6 +12,7 @@
 
 #include "common/file.h"
 #include "common/mem.h"
+#include "server/store/folders.h"
 #include "server/store/unpack.h"
 
 enum { DIGEST_LENGTH = 64 };
@@ -19,10 +20,12 @@ enum { DIGEST_LENGTH = 64 };
 static const char half_made[] = ".new";
 
 struct members {
-	pthread_mutex_t mutex; /* guards running, and of each unpacking all but digest and members */
+	pthread_mutex_t mutex; /* guards running, folders, and of each unpacking all but digest and members */
 	int data_fd;           /* data_dir: "unpacked" itself may go and come back */
 	struct unpack_limits limits;
+	struct members_room room;
 	struct unpacking *running;
+	struct folders folders;
 };
 
 struct unpacking {
@@ -31,6 +34,7 @@ struct unpacking {
 	struct unpacking *next; /* in members->running */
 	struct waiter *waiters;
 	unsigned references;
+	bool unwanted; /* removed while it was made */
 	bool over;
 	bool failed;
 	struct err err;
@@ -100,33 +104,60 @@ static bool is_half_made(const char *name)
 	       strcmp(name + DIGEST_LENGTH, half_made) == 0;
 }
 
-static bool is_to_go(
-	const char *name, bool (*keep)(void *context, const struct digest *digest), void *context)
-{
-	struct digest digest;
-
-	if (!keep)
-		return is_half_made(name);
-	return digest_parse(name, &digest) && !keep(context, &digest);
-}
-
-bool members_sweep(struct members *members, bool (*keep)(void *context, const struct digest *digest),
-	void *context, struct err *err)
+/* Calls visit with the name of everything in data_dir/unpacked. */
+static bool each_entry(struct members *members,
+	bool (*visit)(struct members *members, int root_fd, const struct dirent *entry, struct err *err),
+	struct err *err)
 {
 	AUTO(own_dir) DIR *root = list(members->data_fd, "unpacked");
 
 	if (!root)
 		return errno == ENOENT || err_errno(err, errno, "list folder unpacked");
 	for (struct dirent *entry = readdir(root); entry; entry = readdir(root)) {
-		if (is_to_go(entry->d_name, keep, context) && !remove_folder(dirfd(root), entry->d_name, err))
+		if (!visit(members, dirfd(root), entry, err))
 			return false;
 	}
 	return true;
 }
 
-bool members_remove(struct members *members, const struct digest *digest, struct err *err)
+static bool read_record(int root_fd, const char *name, struct unpack_record *record, int64_t *made_at)
 {
-	return remove_folder(members->data_fd, path_of(digest, "").text, err);
+	AUTO_FD int folder = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+
+	if (folder < 0 || fstat(folder, &status) < 0 || !unpack_read_record(folder, record))
+		return false;
+	*made_at = status.st_mtim.tv_sec;
+	return true;
+}
+
+static bool learn(struct members *members, int root_fd, const struct dirent *entry, struct err *err)
+{
+	struct unpack_record record;
+	struct digest digest;
+	int64_t made_at;
+
+	(void)err;
+	if (digest_parse(entry->d_name, &digest) && read_record(root_fd, entry->d_name, &record, &made_at))
+		folders_put(&members->folders, &digest, record.bytes, made_at);
+	return true;
+}
+
+static bool sweep(struct members *members, int root_fd, const struct dirent *entry, struct err *err)
+{
+	struct unpack_record record;
+	struct digest digest;
+	int64_t made_at;
+	bool damaged = digest_parse(entry->d_name, &digest) &&
+		       !read_record(root_fd, entry->d_name, &record, &made_at);
+
+	(void)members;
+	return !(damaged || is_half_made(entry->d_name)) || remove_folder(root_fd, entry->d_name, err);
+}
+
+bool members_sweep(struct members *members, struct err *err)
+{
+	return each_entry(members, sweep, err);
 }
 
 bool members_open(
@@ -140,7 +171,7 @@ bool members_open(
 	members->data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (members->data_fd < 0)
 		(void)err_errno(err, errno, "open folder %s", data_dir);
-	if (members->data_fd < 0 || !make_root(members, err) || !members_sweep(members, NULL, NULL, err)) {
+	if (members->data_fd < 0 || !make_root(members, err) || !each_entry(members, learn, err)) {
 		members_close(members);
 		return false;
 	}
@@ -153,8 +184,104 @@ void members_close(struct members *members)
 	if (!members)
 		return;
 	own_close(&members->data_fd);
+	folders_finish(&members->folders);
 	(void)pthread_mutex_destroy(&members->mutex);
 	free(members);
+}
+
+void members_set_room(struct members *members, const struct members_room *room)
+{
+	members->room = *room;
+}
+
+/* ---- removing ---- */
+
+/* Under the mutex. */
+static struct unpacking *find_running(struct members *members, const struct digest *digest)
+{
+	struct unpacking *unpacking = members->running;
+
+	while (unpacking && !digest_equal(&unpacking->digest, digest))
+		unpacking = unpacking->next;
+	return unpacking;
+}
+
+bool members_remove(struct members *members, const struct digest *digest, struct err *err)
+{
+	{
+		LOCKED(&members->mutex);
+		struct unpacking *unpacking = find_running(members, digest);
+
+		if (unpacking)
+			unpacking->unwanted = true;
+		(void)folders_drop(&members->folders, digest);
+	}
+	return remove_folder(members->data_fd, path_of(digest, "").text, err);
+}
+
+int64_t members_bytes(struct members *members)
+{
+	LOCKED(&members->mutex);
+
+	return members->folders.bytes;
+}
+
+/* Who unpacks is about to read. */
+static bool is_idle(void *context, const struct digest *digest)
+{
+	return !find_running(context, digest);
+}
+
+static bool take_oldest(struct members *members, struct folder *out)
+{
+	LOCKED(&members->mutex);
+	const struct folder *oldest = folders_find_oldest(&members->folders, is_idle, members);
+
+	if (!oldest)
+		return false;
+	*out = *oldest;
+	return folders_drop(&members->folders, &out->digest);
+}
+
+int64_t members_evict(struct members *members, int64_t wanted_bytes)
+{
+	struct folder folder;
+	int64_t gone = 0;
+	struct err ignored;
+
+	while (gone < wanted_bytes && take_oldest(members, &folder)) {
+		if (!remove_folder(members->data_fd, path_of(&folder.digest, "").text, &ignored)) {
+			LOCKED(&members->mutex);
+			folders_put(&members->folders, &folder.digest, folder.bytes, folder.used);
+			break;
+		}
+		gone += folder.bytes;
+	}
+	return gone;
+}
+
+static struct folder *copy_folders(struct members *members, size_t *count)
+{
+	LOCKED(&members->mutex);
+	struct folder *copy = mem_zero(members->folders.count + 1, sizeof *copy);
+
+	*count = members->folders.count;
+	for (size_t i = 0; i < *count; i++)
+		copy[i] = members->folders.rows[i];
+	return copy;
+}
+
+bool members_each(struct members *members,
+	bool (*visit)(void *context, const struct digest *digest, int64_t bytes), void *context)
+{
+	size_t count;
+	AUTO_FREE struct folder *folders = copy_folders(members, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!visit(context, &folders[i].digest, folders[i].bytes))
+			return false;
+	}
+	return true;
 }
 
 /* ---- what is there ---- */
@@ -166,13 +293,13 @@ static bool is_damaged(int folder_fd)
 {
 	AUTO(own_dir) DIR *folder = list(folder_fd, ".");
 	int64_t files = -1; /* the record of their number is one more entry */
-	int64_t recorded;
+	struct unpack_record record;
 
-	if (!folder || !unpack_read_count(folder_fd, &recorded))
+	if (!folder || !unpack_read_record(folder_fd, &record))
 		return true;
 	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
 		files += entry->d_name[0] != '.';
-	return files != recorded;
+	return files != record.files;
 }
 
 static enum lookup look_up(struct members *members, const struct digest *digest, const char *path,
@@ -205,15 +332,8 @@ static bool no_such_member(const char *path, struct err *err)
 
 /* ---- unpacking ---- */
 
-static bool keep_none(void *context, const struct digest *digest)
-{
-	(void)context;
-	(void)digest;
-	return false;
-}
-
 static bool unpack_into(struct members *members, const struct digest *digest, int archive_fd,
-	const char *name, struct err *err)
+	const char *name, const struct unpack_room *room, struct unpack_record *out, struct err *err)
 {
 	AUTO_FD int folder = -1;
 
@@ -224,12 +344,12 @@ static bool unpack_into(struct members *members, const struct digest *digest, in
 	folder = openat(members->data_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
 		return err_errno(err, errno, "open folder %s", name);
-	return unpack_archive(archive_fd, folder, &members->limits, err) ||
+	return unpack_archive(archive_fd, folder, &members->limits, room, out, err) ||
 	       err_prefix(err, "unpack %.12s: ", digest->hex);
 }
 
-static bool unpack_and_name(
-	struct members *members, const struct digest *digest, int archive_fd, struct err *err)
+static bool unpack_and_name(struct members *members, const struct digest *digest, int archive_fd,
+	const struct unpack_room *room, struct unpack_record *out, struct err *err)
 {
 	struct folder_path draft = path_of(digest, half_made);
 	struct folder_path folder = path_of(digest, "");
@@ -237,7 +357,7 @@ static bool unpack_and_name(
 
 	if (!make_root(members, err))
 		return false;
-	if (!unpack_into(members, digest, archive_fd, draft.text, err)) {
+	if (!unpack_into(members, digest, archive_fd, draft.text, room, out, err)) {
 		(void)remove_folder(members->data_fd, draft.text, &ignored);
 		return false;
 	}
@@ -248,25 +368,58 @@ static bool unpack_and_name(
 	return true;
 }
 
-/* What is unpacked of other archives makes room where there is none. */
-static bool unpack(struct members *members, const struct digest *digest, int archive_fd, struct err *err)
+/* Into the record, unless it was removed meanwhile. */
+static bool note(struct unpacking *unpacking, const struct unpack_record *record, struct err *err)
 {
-	struct err ignored;
+	struct members *members = unpacking->members;
 
-	if (unpack_and_name(members, digest, archive_fd, err))
-		return true;
-	return err->code == ERR_NO_SPACE && members_sweep(members, keep_none, NULL, &ignored) &&
-	       unpack_and_name(members, digest, archive_fd, err);
+	{
+		LOCKED(&members->mutex);
+		if (!unpacking->unwanted) {
+			folders_put(&members->folders, &unpacking->digest, record->bytes,
+				members->folders.now + 1);
+			return true;
+		}
+	}
+	return remove_folder(members->data_fd, path_of(&unpacking->digest, "").text, err);
+}
+
+/* Where nobody grants room, what is unpacked of other archives makes some. */
+static bool unpack_freely(struct unpacking *unpacking, int archive_fd, struct err *err)
+{
+	struct members *members = unpacking->members;
+	struct unpack_record record;
+	bool done = unpack_and_name(members, &unpacking->digest, archive_fd, NULL, &record, err);
+
+	if (!done && err->code == ERR_NO_SPACE && members_evict(members, INT64_MAX) > 0)
+		done = unpack_and_name(members, &unpacking->digest, archive_fd, NULL, &record, err);
+	return done && note(unpacking, &record, err);
+}
+
+/* The claim ends after the bytes are in the record: for a moment they count twice, never not at all. */
+static bool unpack(struct unpacking *unpacking, int archive_fd, struct err *err)
+{
+	struct members *members = unpacking->members;
+	const struct members_room *granting = &members->room;
+	struct unpack_room room = {.extend = granting->extend};
+	struct unpack_record record;
+	bool done;
+
+	if (!granting->begin)
+		return unpack_freely(unpacking, archive_fd, err);
+	room.context = granting->begin(granting->context);
+	done = unpack_and_name(members, &unpacking->digest, archive_fd, &room, &record, err) &&
+	       note(unpacking, &record, err);
+	granting->end(room.context);
+	return done;
 }
 
 /* The unpacking of this archive; *joined where another thread is at it. The caller owns a reference. */
 static struct unpacking *join_or_begin(struct members *members, const struct digest *digest, bool *joined)
 {
 	LOCKED(&members->mutex);
-	struct unpacking *unpacking = members->running;
+	struct unpacking *unpacking = find_running(members, digest);
 
-	while (unpacking && !digest_equal(&unpacking->digest, digest))
-		unpacking = unpacking->next;
 	*joined = unpacking;
 	if (!unpacking) {
 		unpacking = mem_zero(1, sizeof *unpacking);
@@ -309,11 +462,18 @@ static enum lookup look_up_unpacking(struct unpacking *unpacking, int archive_fd
 
 	if (lookup == LOOKUP_NOT_UNPACKED) {
 		lookup = LOOKUP_FAILED;
-		if (unpack(members, &unpacking->digest, archive_fd, err))
+		if (unpack(unpacking, archive_fd, err))
 			lookup = look_up(members, &unpacking->digest, path, out, err);
 	}
 	end(unpacking, lookup == LOOKUP_FAILED ? err : NULL);
 	return lookup;
+}
+
+static void touch(struct members *members, const struct digest *digest)
+{
+	LOCKED(&members->mutex);
+
+	folders_touch(&members->folders, digest);
 }
 
 bool members_read(struct members *members, const struct digest *digest, int archive_fd, const char *path,
@@ -331,6 +491,8 @@ bool members_read(struct members *members, const struct digest *digest, int arch
 		}
 		lookup = look_up_unpacking(unpacking, archive_fd, path, out, err);
 	}
+	if (lookup == LOOKUP_FOUND || lookup == LOOKUP_NO_SUCH_MEMBER)
+		touch(members, digest);
 	if (lookup == LOOKUP_NO_SUCH_MEMBER)
 		return no_such_member(path, err);
 	if (lookup == LOOKUP_NOT_UNPACKED)

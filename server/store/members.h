@@ -24,10 +24,22 @@ struct members_limits {
 	int64_t keep_free_bytes;
 };
 
-/* Opens data_dir/unpacked, and sweeps what was left half unpacked. close takes NULL. */
+/* Opens data_dir/unpacked, and learns what lies there. close takes NULL. */
 bool members_open(
 	const char *data_dir, const struct members_limits *limits, struct members **out, struct err *err);
 void members_close(struct members *members);
+
+/* Who grants room on the disk to an unpacking. extend is told what is there and what is to be, in all; it may
+ * evict other archives meanwhile. */
+struct members_room {
+	void *(*begin)(void *context);
+	bool (*extend)(void *claim, int64_t written_bytes, int64_t bytes, struct err *err);
+	void (*end)(void *claim);
+	void *context;
+};
+
+/* Before anything is read. Without it, keep_free_bytes alone is held to. */
+void members_set_room(struct members *members, const struct members_room *room);
 
 /* One archive on its way to the disk, by another thread. */
 struct unpacking;
@@ -40,7 +52,7 @@ struct member_file {
 
 /* Opens a file of the archive with this digest, under its exact path in normal form (membername_normalise).
  * The first to ask unpacks it from archive_fd; who asks meanwhile is given the unpacking. The caller owns
- * *out. ERR_NOT_FOUND: the archive has no such file. */
+ * *out. ERR_NOT_FOUND: the archive has no such file. ERR_NO_SPACE, and what the room's owner answers. */
 bool members_read(struct members *members, const struct digest *digest, int archive_fd, const char *path,
 	struct member_file *out, struct err *err);
 /* Closes and lets go of what it holds. */
@@ -57,11 +69,21 @@ bool unpacking_result(struct unpacking *unpacking, struct err *err);
 void unpacking_release(struct unpacking *unpacking);
 AUTO_CLEANER(own_unpacking, struct unpacking *, unpacking_release)
 
-/* Removes what is unpacked of one archive; nothing to do is no error. */
+/* Removes what is unpacked of one archive, also what is just being made; nothing to do is no error. */
 bool members_remove(struct members *members, const struct digest *digest, struct err *err);
 
-/* Removes all archives for which keep answers false. With NULL, at start-up: what is half unpacked. */
-bool members_sweep(struct members *members, bool (*keep)(void *context, const struct digest *digest),
-	void *context, struct err *err);
+/* At start-up, while no other process unpacks: removes what is half unpacked, or damaged. */
+bool members_sweep(struct members *members, struct err *err);
+
+/* The bytes of all that is unpacked. */
+int64_t members_bytes(struct members *members);
+
+/* Removes archives, least recently used first, until so many bytes are gone or nothing is left that may go;
+ * returns how many went. */
+int64_t members_evict(struct members *members, int64_t wanted_bytes);
+
+/* Calls visit for every archive that is unpacked until it answers false. It may remove any. */
+bool members_each(struct members *members,
+	bool (*visit)(void *context, const struct digest *digest, int64_t bytes), void *context);
 
 #endif

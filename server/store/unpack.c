@@ -18,7 +18,9 @@
 #include "server/module/guess.h"
 #include "server/module/membername.h"
 
-static const char count_name[] = "files";
+enum { BLOCK_BYTES = 4096 };
+
+static const char record_name[] = "files";
 
 AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
 
@@ -82,61 +84,94 @@ static bool write_member(struct archive *archive, const struct member *member, i
 	       write_content(archive_content(archive), fd, err) && sync_file(fd, name.text, err);
 }
 
-static bool write_count(int folder_fd, int64_t count, struct err *err)
+static bool write_record(int folder_fd, const struct unpack_record *record, struct err *err)
 {
 	AUTO_FD int fd = -1;
-	char text[24];
-	int length = snprintf(text, sizeof text, "%" PRId64, count);
+	char text[48];
+	int length = snprintf(text, sizeof text, "%" PRId64 " %" PRId64, record->files, record->bytes);
 
-	return create_file(folder_fd, count_name, &fd, err) &&
-	       file_write_at(fd, text, (size_t)length, 0, err) && sync_file(fd, count_name, err);
+	return create_file(folder_fd, record_name, &fd, err) &&
+	       file_write_at(fd, text, (size_t)length, 0, err) && sync_file(fd, record_name, err);
 }
 
-static bool write_members(
-	struct archive *archive, int folder_fd, const struct unpack_limits *limits, struct err *err)
+/* Many small files take more of a disk than the sum of their lengths. */
+static int64_t bytes_on_disk(int64_t size_bytes)
+{
+	return size_bytes > INT64_MAX - BLOCK_BYTES
+		       ? INT64_MAX
+		       : (size_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+}
+
+static bool admit(const struct unpack_record *record, const struct member *member, int folder_fd,
+	const struct unpack_limits *limits, const struct unpack_room *room, struct err *err)
+{
+	int64_t after;
+
+	if (limits->max_files > 0 && record->files >= limits->max_files)
+		return err_set(err, ERR_INTERNAL, "it has more than %" PRId64 " files", limits->max_files);
+	if (__builtin_add_overflow(record->bytes, bytes_on_disk(member->size_bytes), &after))
+		after = INT64_MAX;
+	return (!room || room->extend(room->context, record->bytes, after, err)) &&
+	       check_room(folder_fd, member->size_bytes, limits->keep_free_bytes, err);
+}
+
+static bool write_members(struct archive *archive, int folder_fd, const struct unpack_limits *limits,
+	const struct unpack_room *room, struct unpack_record *record, struct err *err)
 {
 	AUTO_FREE struct member *member = mem_zero(1, sizeof *member);
-	int64_t count = 0;
 	bool found;
 
 	for (;;) {
 		if (!archive_next(archive, member, &found, err))
 			return false;
 		if (!found)
-			return write_count(folder_fd, count, err) && file_sync_folder(folder_fd, err);
+			return write_record(folder_fd, record, err) && file_sync_folder(folder_fd, err);
 		if (member->kind != MEMBER_FILE)
 			continue;
-		if (limits->max_files > 0 && count >= limits->max_files)
-			return err_set(
-				err, ERR_INTERNAL, "it has more than %" PRId64 " files", limits->max_files);
-		if (!check_room(folder_fd, member->size_bytes, limits->keep_free_bytes, err) ||
+		if (!admit(record, member, folder_fd, limits, room, err) ||
 			!write_member(archive, member, folder_fd, err))
 			return false;
-		count++;
+		record->files++;
+		record->bytes += bytes_on_disk(member->size_bytes);
 	}
 }
 
-bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *limits, struct err *err)
+bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *limits,
+	const struct unpack_room *room, struct unpack_record *out, struct err *err)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
 	AUTO(own_archive)
 	struct archive *archive = archive_create(file_stream_init(file, archive_fd), &limits->archive);
+	/* The folder, and the record in it. */
+	struct unpack_record record = {.bytes = 2 * BLOCK_BYTES};
 
-	if (write_members(archive, folder_fd, limits, err))
+	if (write_members(archive, folder_fd, limits, room, &record, err)) {
+		*out = record;
 		return true;
+	}
 	/* It was whole when it was kept: neither the client's nor the publisher's fault. */
-	if (err->code != ERR_NO_SPACE)
+	if (err->code != ERR_NO_SPACE && err->code != ERR_BUSY)
 		err->code = ERR_INTERNAL;
 	return false;
 }
 
-bool unpack_read_count(int folder_fd, int64_t *out)
+bool unpack_read_record(int folder_fd, struct unpack_record *out)
 {
-	AUTO_FD int fd = openat(folder_fd, count_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	char text[24] = "";
+	AUTO_FD int fd = openat(folder_fd, record_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct unpack_record record;
+	char text[48] = "";
 	struct err err;
 	size_t length;
+	char *blank;
 
-	return fd >= 0 && file_read_at(fd, text, sizeof text - 1, 0, &length, &err) &&
-	       number_parse(text, out);
+	if (fd < 0 || !file_read_at(fd, text, sizeof text - 1, 0, &length, &err))
+		return false;
+	blank = strchr(text, ' ');
+	if (!blank)
+		return false;
+	*blank = '\0';
+	if (!number_parse(text, &record.files) || !number_parse(blank + 1, &record.bytes))
+		return false;
+	*out = record;
+	return true;
 }

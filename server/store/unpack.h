@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One archive's files into one flat folder. A file is named by the SHA-256 of its path, so that no name in an
- * archive is ever followed on the disk; one more file records how many there are. */
+ * archive is ever followed on the disk; one more file records how many there are, and their bytes. */
 #ifndef SERVER_STORE_UNPACK_H
 #define SERVER_STORE_UNPACK_H
 
@@ -18,6 +18,18 @@ struct unpack_limits {
 	int64_t keep_free_bytes;
 };
 
+/* Who grants room: asked before each file is written, with what is there and what will be then, in all. */
+struct unpack_room {
+	bool (*extend)(void *context, int64_t written_bytes, int64_t bytes, struct err *err);
+	void *context;
+};
+
+/* What a folder holds. The bytes are those of the disk. */
+struct unpack_record {
+	int64_t files;
+	int64_t bytes;
+};
+
 struct unpack_name {
 	char text[65];
 };
@@ -25,12 +37,13 @@ struct unpack_name {
 /* The name in the folder of the file with this path in normal form. */
 struct unpack_name unpack_name(const char *path);
 
-/* Reads the archive from its first byte to its verified end into the folder, which is empty; durable on
- * return. ERR_NO_SPACE; ERR_INTERNAL for an archive that breaks the limits or is broken: it was examined
- * before. */
-bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *limits, struct err *err);
+/* Unpacks a whole archive from its first byte to its verified end into the folder, which is empty; durable on
+ * return. room may be NULL. ERR_NO_SPACE, and what room answers; ERR_INTERNAL for an archive that breaks the
+ * limits or is broken: it was examined before. */
+bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *limits,
+	const struct unpack_room *room, struct unpack_record *out, struct err *err);
 
-/* How many files were unpacked into the folder; false where it does not say. */
-bool unpack_read_count(int folder_fd, int64_t *out);
+/* What was unpacked into the folder; false where it does not say. */
+bool unpack_read_record(int folder_fd, struct unpack_record *out);
 
 #endif

@@ -145,7 +145,7 @@ static void a_row_without_its_draft_is_forgotten(void **state)
 static void sweeping_spares_drafts_of_the_last_day(void **state)
 {
 	const struct place *place = *state;
-	struct keeper *keeper = keeper_create(place->catalog, place->blobs);
+	struct keeper *keeper = keeper_create(place->catalog, place->blobs, NULL);
 	AUTO_SPOOL struct spool *unclaimed = NULL;
 	struct fill_row row;
 	struct err err;

@@ -32,7 +32,8 @@ static void reopen(struct place *place, const struct members_limits *limits)
 	struct err err = {0};
 
 	members_close(TAKE(place->members));
-	if (!members_open(place->folder, limits, &place->members, &err))
+	if (!members_open(place->folder, limits, &place->members, &err) ||
+		!members_sweep(place->members, &err))
 		fail_msg("%s", err.text);
 }
 
@@ -220,25 +221,191 @@ static void test_remove(void **state)
 	assert_true(members_remove(place->members, &place->digest, &err));
 }
 
-static bool is_digest(void *context, const struct digest *digest)
+/* An archive that unpacks to four blocks: the folder, the record, and a file of two. */
+enum { BLOCK = 4096, SMALL = 4 * BLOCK };
+
+static struct digest put_small(struct place *place, const char *content)
 {
-	return digest_equal(context, digest);
+	AUTO_BUFFER struct buffer tar = {0};
+	AUTO_BUFFER struct buffer archive = {0};
+	char bytes[BLOCK + 1] = "";
+
+	(void)snprintf(bytes, sizeof bytes, "%s", content);
+	(void)tar_member_bytes(&tar, "model.json", '0', bytes, sizeof bytes);
+	tar_end(&tar);
+	gzip_bytes(tar.data, tar.length, &archive);
+	put_archive(place, &archive);
+	return place->digest;
 }
 
-static void test_a_sweep_keeps_what_it_is_told_to(void **state)
+static struct digest unpack_small(struct place *place, const char *content)
 {
-	struct place *place = *state;
-	struct digest other = digest_of("other", 5);
+	AUTO_MEMBER_FILE struct member_file file = {.fd = -1};
+	struct digest digest = put_small(place, content);
 	struct err err = {0};
 
-	put_entries(place);
-	assert_all_entries(place);
-	assert_true(members_sweep(place->members, is_digest, &place->digest, &err));
-	assert_int_equal(count_unpacked(place), 1);
-	assert_true(members_sweep(place->members, is_digest, &other, &err));
+	if (!read_member(place, "model.json", &file, &err))
+		fail_msg("%s", err.text);
+	return digest;
+}
+
+static bool is_unpacked(const struct place *place, const struct digest *digest)
+{
+	AUTO_FREE char *path = mem_printf("%s/unpacked/%s", place->folder, digest->hex);
+
+	return access(path, F_OK) == 0;
+}
+
+static void test_bytes_are_counted_and_remembered(void **state)
+{
+	struct place *place = *state;
+	struct err err = {0};
+	struct digest first = unpack_small(place, "a");
+
+	(void)unpack_small(place, "b");
+	assert_int_equal(members_bytes(place->members), 2 * SMALL);
+	reopen(place, &no_limits);
+	assert_int_equal(members_bytes(place->members), 2 * SMALL);
+	assert_true(members_remove(place->members, &first, &err));
+	assert_int_equal(members_bytes(place->members), SMALL);
+	remove_by_hand(place, "unpacked/*/files");
+	reopen(place, &no_limits);
+	assert_int_equal(members_bytes(place->members), 0);
 	assert_int_equal(count_unpacked(place), 0);
-	remove_by_hand(place, "unpacked");
-	assert_true(members_sweep(place->members, is_digest, &other, &err));
+}
+
+static void test_least_recently_used_goes_first(void **state)
+{
+	struct place *place = *state;
+	struct digest digests[] = {
+		unpack_small(place, "a"), unpack_small(place, "b"), unpack_small(place, "c")};
+
+	(void)unpack_small(place, "a");
+	assert_int_equal(members_evict(place->members, 1), SMALL);
+	assert_true(is_unpacked(place, &digests[0]));
+	assert_false(is_unpacked(place, &digests[1]));
+	assert_int_equal(members_evict(place->members, SMALL), SMALL);
+	assert_true(is_unpacked(place, &digests[0]));
+	assert_int_equal(members_evict(place->members, INT64_MAX), SMALL);
+	assert_int_equal(members_evict(place->members, INT64_MAX), 0);
+	assert_int_equal(members_bytes(place->members), 0);
+}
+
+/* One who grants room up to a limit, as the space does. */
+struct granting {
+	struct members *members;
+	int64_t limit;
+	int64_t most;
+	int claims;
+};
+
+static void *begin_claim(void *context)
+{
+	struct granting *granting = context;
+
+	granting->claims++;
+	return granting;
+}
+
+static bool extend_claim(void *claim, int64_t written_bytes, int64_t bytes, struct err *err)
+{
+	struct granting *granting = claim;
+	int64_t lack = members_bytes(granting->members) + bytes - granting->limit;
+
+	assert_true(written_bytes <= bytes);
+	if (lack > 0 && members_evict(granting->members, lack) < lack)
+		return err_set(err, ERR_BUSY, "no room");
+	granting->most = bytes > granting->most ? bytes : granting->most;
+	return true;
+}
+
+static void end_claim(void *claim)
+{
+	((struct granting *)claim)->claims--;
+}
+
+static void test_room_is_claimed_first(void **state)
+{
+	struct place *place = *state;
+	struct granting granting = {.members = place->members, .limit = 2 * SMALL};
+	const struct members_room room = {begin_claim, extend_claim, end_claim, &granting};
+	struct digest first;
+
+	members_set_room(place->members, &room);
+	first = unpack_small(place, "a");
+	(void)unpack_small(place, "b");
+	assert_true(is_unpacked(place, &first));
+	(void)unpack_small(place, "c");
+	assert_false(is_unpacked(place, &first));
+	assert_int_equal(granting.most, SMALL);
+	assert_int_equal(members_bytes(place->members), 2 * SMALL);
+	granting.limit = SMALL - 1;
+	(void)put_small(place, "d");
+	assert_refused(place, "model.json", ERR_BUSY);
+	assert_int_equal(count_unpacked(place), 0);
+	assert_int_equal(granting.claims, 0);
+}
+
+/* Removes the archive in the middle of its unpacking. */
+static bool remove_meanwhile(void *claim, int64_t written_bytes, int64_t bytes, struct err *err)
+{
+	struct place *place = claim;
+
+	(void)written_bytes;
+	(void)bytes;
+	return members_remove(place->members, &place->digest, err);
+}
+
+static void *begin_with(void *context)
+{
+	return context;
+}
+
+static void end_nothing(void *claim)
+{
+	(void)claim;
+}
+
+static void test_what_is_removed_while_it_is_made_does_not_stay(void **state)
+{
+	struct place *place = *state;
+	const struct members_room room = {begin_with, remove_meanwhile, end_nothing, place};
+
+	members_set_room(place->members, &room);
+	put_entries(place);
+	assert_refused(place, "model.json", ERR_BUSY);
+	assert_int_equal(count_unpacked(place), 0);
+	assert_int_equal(members_bytes(place->members), 0);
+}
+
+struct visit {
+	struct members *members;
+	size_t count;
+	int64_t bytes;
+};
+
+static bool remove_visited(void *context, const struct digest *digest, int64_t bytes)
+{
+	struct visit *visit = context;
+	struct err err = {0};
+
+	visit->count++;
+	visit->bytes += bytes;
+	return members_remove(visit->members, digest, &err);
+}
+
+static void test_each_may_be_removed(void **state)
+{
+	struct place *place = *state;
+	struct visit visit = {.members = place->members};
+
+	for (int i = 0; i < 40; i++)
+		(void)unpack_small(place, (char[]){(char)('A' + i), 0});
+	assert_true(members_each(place->members, remove_visited, &visit));
+	assert_int_equal(visit.count, 40);
+	assert_int_equal(visit.bytes, 40 * SMALL);
+	assert_int_equal(count_unpacked(place), 0);
+	assert_int_equal(members_bytes(place->members), 0);
 }
 
 static void test_opening_sweeps_what_is_half_made(void **state)
@@ -395,7 +562,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_other_paths_are_not_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_was_removed_is_made_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_remove, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_sweep_keeps_what_it_is_told_to, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bytes_are_counted_and_remembered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_least_recently_used_goes_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_room_is_claimed_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_what_is_removed_while_it_is_made_does_not_stay, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_each_may_be_removed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_opening_sweeps_what_is_half_made, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_broken_archive_leaves_nothing, set_up, tear_down),

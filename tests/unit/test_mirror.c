@@ -200,7 +200,7 @@ static int set_up(void **state)
 	struct err err;
 
 	place_open(&house->place);
-	house->keeper = keeper_create(house->place.catalog, house->place.blobs);
+	house->keeper = keeper_create(house->place.catalog, house->place.blobs, NULL);
 	house->space =
 		space_create(&no_limits, house->place.catalog, house->place.blobs, house->keeper, NULL);
 	assert_true(client_create(&settings, &house->client, &err));

@@ -45,7 +45,7 @@ static int set_up(void **state)
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
-	house->keeper = keeper_create(house->place.catalog, house->place.blobs);
+	house->keeper = keeper_create(house->place.catalog, house->place.blobs, NULL);
 	house->space = make_space(house, 0);
 	house->publisher = make_publisher(house, 2, house->space);
 	house->name = name_of("acme/x", 1, FORMAT_TF_HUB);

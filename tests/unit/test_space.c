@@ -34,7 +34,7 @@ static int set_up(void **state)
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
-	house->keeper = keeper_create(house->place.catalog, house->place.blobs);
+	house->keeper = keeper_create(house->place.catalog, house->place.blobs, NULL);
 	use_limits(house, 10 * UNIT, 0);
 	*state = house;
 	return 0;

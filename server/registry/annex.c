@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/annex.h"
+
+#include <stdlib.h>
+
+#include "common/mem.h"
+
+static int64_t count_bytes(void *context)
+{
+	return members_bytes(context);
+}
+
+static int64_t evict(void *context, int64_t wanted_bytes)
+{
+	return members_evict(context, wanted_bytes);
+}
+
+struct space_annex annex_of(struct members *members)
+{
+	return (struct space_annex){count_bytes, evict, members};
+}
+
+struct unpacking_claim {
+	struct space *space;
+	struct claim claim;
+};
+
+static void *begin(void *context)
+{
+	struct unpacking_claim *unpacking = mem_zero(1, sizeof *unpacking);
+
+	unpacking->space = context;
+	return unpacking;
+}
+
+static bool extend(void *context, int64_t written_bytes, int64_t total_bytes, struct err *err)
+{
+	struct unpacking_claim *unpacking = context;
+
+	return space_note_length(unpacking->space, &unpacking->claim, written_bytes, err) &&
+	       space_claim(unpacking->space, &unpacking->claim, total_bytes, err);
+}
+
+static void end(void *context)
+{
+	struct unpacking_claim *unpacking = context;
+
+	space_release(unpacking->space, &unpacking->claim);
+	free(unpacking);
+}
+
+struct members_room annex_room(struct space *space)
+{
+	return (struct members_room){begin, extend, end, space};
+}
