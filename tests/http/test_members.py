@@ -3,6 +3,7 @@
 import concurrent.futures
 import io
 import shutil
+import subprocess
 import tarfile
 import threading
 from pathlib import Path
@@ -205,3 +206,91 @@ def test_a_single_file_that_is_lost_is_unpacked_again(published):
     for file in (published.data / "unpacked" / modules.digest(published.archive)).iterdir():
         file.unlink()
         assert_members(published, HANDLE, published.archive)
+
+
+# ---- room ------------------------------------------------------------------------------------------------------------
+
+KiB = 1024
+MODELS = [f"/acme/js{i}/1" for i in range(6)]
+
+
+def bytes_on_disk(larder, folder):
+    return int(subprocess.run(["du", "-s", "-B1", str(larder.data / folder)], check=True, capture_output=True,
+                              text=True).stdout.split()[0])
+
+
+def serve_models(upstream, paths, shard_size):
+    archives = {path: modules.tfjs_module(shard_size=shard_size + 4 * i) for i, path in enumerate(paths)}
+    for path, archive in archives.items():
+        upstream.serve(path, archive)
+    return archives
+
+
+def assert_model(larder, path, archive):
+    for member, content in contents(archive).items():
+        reply = larder.get(f"{path}/{member}?tfjs-format=file")
+        assert (reply.status, reply.body) == (200, content), f"{path}/{member}: {reply}"
+    larder.wait_for_idle()
+
+
+def test_unpacked_files_count_under_max_bytes(upstream, start):
+    archives = serve_models(upstream, MODELS, 200 * KiB)
+    unpacked_size = sum(len(content) + 4 * KiB for content in contents(archives[MODELS[0]]).values())
+    blobs = sum(len(archive) for archive in archives.values())
+    limit = blobs + 2 * unpacked_size + unpacked_size // 2
+    larder = start({"storage": {"max_bytes": limit}}, [upstream.url])
+    for path in MODELS + MODELS[:3]:
+        assert_model(larder, path, archives[path])
+        assert bytes_on_disk(larder, "unpacked") + sum(len(archive) for archive in archives.values()
+                                                       if modules.digest(archive) in larder.blobs()) <= limit + 64 * KiB
+    assert unpacked(larder) == sorted(modules.digest(archives[path]) for path in MODELS[1:3])
+    assert len(larder.blobs()) == len(MODELS), "blobs went before what is unpacked"
+    assert upstream.count() == len(MODELS)
+    larder.restart()
+    assert_model(larder, MODELS[3], archives[MODELS[3]])
+    assert len(unpacked(larder)) == 2, "a restart forgot what lies there"
+
+
+def test_a_model_that_cannot_be_unpacked_evicts_nothing_that_is_needed(upstream, start):
+    archive = modules.tfjs_module(shard_size=400 * KiB)
+    limit = sum(map(len, contents(archive).values())) - 100 * KiB
+    larder = start({"storage": {"max_bytes": limit}}, [upstream.url])
+    larder.publish(HANDLE + "?tfjs-format=compressed", archive)
+    reply = larder.get(f"{HANDLE}/model.json?tfjs-format=file")
+    assert_problem(reply, 507, "no-space")
+    assert not unpacked(larder)
+    assert larder.get(HANDLE + "?tfjs-format=compressed").body == archive
+
+
+def test_an_evicted_model_takes_its_unpacked_files_with_it(upstream, start, tmp_path):
+    archives = serve_models(upstream, MODELS[:2], 200 * KiB)
+    larder = start(upstreams=[upstream.url])
+    for path, archive in archives.items():
+        assert_model(larder, path, archive)
+    narrow = tmp_path / "narrow.ini"
+    narrow.write_text("[storage]\nmax_bytes = 1000\nkeep_free_bytes = 0\n")
+    assert larder.larder("gc", "--config", str(narrow)).returncode == 0
+    assert not larder.blobs() and not unpacked(larder)
+    for path, archive in archives.items():
+        assert_model(larder, path, archive)
+
+
+def test_a_withdrawn_model_takes_its_unpacked_files_with_it(published):
+    assert_members(published, HANDLE, published.archive)
+    token = published.token("withdraw:*")
+    assert published.request("DELETE", HANDLE, {"Authorization": f"Bearer {token}"}).status < 300
+    assert not unpacked(published)
+
+
+def test_gc_removes_unpacked_files_that_nothing_needs(published):
+    assert_members(published, HANDLE, published.archive)
+    folder = published.data / "unpacked"
+    stray = folder / ("0" * 64)
+    shutil.copytree(folder / modules.digest(published.archive), stray)
+    would = published.larder("gc", "--dry-run").stdout
+    assert "would remove 1 unpacked archives" in would, would
+    assert stray.exists()
+    did = published.larder("gc").stdout
+    assert "removed 1 unpacked archives" in did, did
+    assert unpacked(published) == [modules.digest(published.archive)]
+    assert_members(published, HANDLE, published.archive)
