@@ -38,14 +38,37 @@ bool log_enabled(enum log_level level)
 	return level <= atomic_load_explicit(&chosen_level, memory_order_relaxed);
 }
 
-/* Quotes as JSON does: no byte that a client sent can end the line or steer a terminal. */
-static void add_quoted(struct buffer *line, const char *value)
+static void add_in_quotes(struct buffer *line, const char *value)
+{
+	buffer_add_string(line, "\"");
+	buffer_add_string(line, value);
+	buffer_add_string(line, "\"");
+}
+
+/* Whether JSON writes the text as it stands: nearly all values are such, and a line is written for each
+ * request. */
+static bool needs_no_escapes(const char *value)
+{
+	for (const char *c = value; *c; c++) {
+		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
+			return false;
+	}
+	return true;
+}
+
+static void add_escaped(struct buffer *line, const char *value)
 {
 	json_t *string = json_string(value);
 	AUTO_FREE char *quoted = string ? json_dumps(string, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
 
 	json_decref(string);
 	buffer_add_string(line, quoted ? quoted : "\"(not UTF-8)\"");
+}
+
+/* Quotes as JSON does: no byte that a client sent can end the line or steer a terminal. */
+static void add_quoted(struct buffer *line, const char *value)
+{
+	(needs_no_escapes(value) ? add_in_quotes : add_escaped)(line, value);
 }
 
 static bool is_plain(const char *value)
@@ -59,7 +82,9 @@ static bool is_plain(const char *value)
 
 static void add_text_pair(struct buffer *line, const char *key, const char *value)
 {
-	buffer_printf(line, " %s=", key);
+	buffer_add_string(line, " ");
+	buffer_add_string(line, key);
+	buffer_add_string(line, "=");
 	if (is_plain(value))
 		buffer_add_string(line, value);
 	else
@@ -68,7 +93,9 @@ static void add_text_pair(struct buffer *line, const char *key, const char *valu
 
 static void add_json_pair(struct buffer *line, const char *key, const char *value)
 {
-	buffer_printf(line, ",\"%s\":", key);
+	buffer_add_string(line, ",");
+	add_in_quotes(line, key);
+	buffer_add_string(line, ":");
 	add_quoted(line, value);
 }
 
@@ -97,7 +124,8 @@ void log_event(enum log_level level, const char *event, ...)
 	}
 	va_end(pairs);
 	buffer_add_string(&line, json ? "}\n" : "\n");
-	/* One write a line, so that lines of several threads never mix. A log that cannot be written is nobody's failure. */
+	/* One write a line, so that lines of several threads never mix. A log that cannot be written is
+	 * nobody's failure. */
 	if (write(STDERR_FILENO, line.data, line.length) < 0)
 		return;
 }

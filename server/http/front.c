@@ -21,7 +21,7 @@
 #include "server/http/responses.h"
 #include "server/metrics.h"
 
-enum { CONNECTION_MEMORY = 32 << 10, QUEUE_PER_WORKER = 128, PEM_MAX = 1 << 20, OPTIONS_MAX = 16 };
+enum { CONNECTION_MEMORY = 16 << 10, QUEUE_PER_WORKER = 128, PEM_MAX = 1 << 20, OPTIONS_MAX = 16 };
 
 /* AES-GCM first, and the server's order: what the processor does fastest. */
 static const char tls_priorities[] =
@@ -254,13 +254,15 @@ static void log_exchange(
 	const struct hot_reply *hot = exchange->hot;
 	char status[16];
 	char bytes[24];
-	char ms[24];
+	char ms[48];
+	int64_t us;
 
 	if (!log_enabled(LOG_LEVEL_INFO))
 		return;
+	us = clock_monotonic_us() - request->started_us;
 	(void)snprintf(status, sizeof status, "%d", reply->status);
 	(void)snprintf(bytes, sizeof bytes, "%lld", (long long)exchange->sent_bytes);
-	(void)snprintf(ms, sizeof ms, "%.1f", (double)(clock_monotonic_us() - request->started_us) / 1000);
+	(void)snprintf(ms, sizeof ms, "%lld.%lld", (long long)(us / 1000), (long long)(us % 1000 / 100));
 	log_event(LOG_LEVEL_INFO, "request", "method", method, "path",
 		hot ? hot->log_path : request->log_path, "status", exchange->sent ? status : NULL, "bytes",
 		bytes, "ms", ms, "client", unless_empty(request->client), "who", unless_empty(request->who),
