@@ -111,8 +111,9 @@ static const struct command commands[] = {
 		command_unpin},
 	{"gc", "remove what nothing needs, and what is over the limits",
 		"usage: larder gc [--dry-run] [--config FILE] [--data DIR]\n\n"
-		"Removes files that no module needs, and mirrored modules, least recently used first, until\n"
-		"storage.max_bytes and storage.keep_free_bytes hold. Safe while a daemon runs, which does\n"
+		"Removes files and unpacked archives that no module needs, and mirrored modules, least\n"
+		"recently used first, until storage.max_bytes and storage.keep_free_bytes hold; what is\n"
+		"unpacked goes before any module. Safe while a daemon runs, which does\n"
 		"the same by itself when it needs room. What is published, pinned or being read stays.\n\n"
 		"  --dry-run        only print what would be removed\n"
 		"  --config FILE    the configuration with the limits and the data folder\n"
