@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -136,6 +137,28 @@ static bool write_members(struct archive *archive, int folder_fd, const struct u
 	}
 }
 
+/* As gzip's last four bytes tell it, modulo 4 GiB and of its last part: a guess, which the files correct. */
+static int64_t expected_bytes(int archive_fd)
+{
+	struct stat status;
+	uint8_t last[4];
+	size_t length;
+	struct err err;
+
+	if (fstat(archive_fd, &status) < 0 || status.st_size < (off_t)sizeof last ||
+		!file_read_at(
+			archive_fd, last, sizeof last, status.st_size - (off_t)sizeof last, &length, &err) ||
+		length < sizeof last)
+		return 0;
+	return last[0] | last[1] << 8 | last[2] << 16 | (int64_t)last[3] << 24;
+}
+
+/* All at once where that can be told: what can never fit shall not make others go bit by bit. */
+static bool admit_whole(int archive_fd, const struct unpack_room *room, struct err *err)
+{
+	return !room || room->extend(room->context, 0, expected_bytes(archive_fd), err);
+}
+
 bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *limits,
 	const struct unpack_room *room, struct unpack_record *out, struct err *err)
 {
@@ -145,7 +168,8 @@ bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *l
 	/* The folder, and the record in it. */
 	struct unpack_record record = {.bytes = 2 * BLOCK_BYTES};
 
-	if (write_members(archive, folder_fd, limits, room, &record, err)) {
+	if (admit_whole(archive_fd, room, err) &&
+		write_members(archive, folder_fd, limits, room, &record, err)) {
 		*out = record;
 		return true;
 	}

@@ -18,7 +18,8 @@ struct unpack_limits {
 	int64_t keep_free_bytes;
 };
 
-/* Who grants room: asked before each file is written, with what is there and what will be then, in all. */
+/* Who grants room: asked before anything and before each file is written, with what is there and what will be
+ * then, in all; never less is meant than was granted before. */
 struct unpack_room {
 	bool (*extend)(void *context, int64_t written_bytes, int64_t bytes, struct err *err);
 	void *context;

@@ -251,15 +251,20 @@ def test_unpacked_files_count_under_max_bytes(upstream, start):
     assert len(unpacked(larder)) == 2, "a restart forgot what lies there"
 
 
-def test_a_model_that_cannot_be_unpacked_evicts_nothing_that_is_needed(upstream, start):
-    archive = modules.tfjs_module(shard_size=400 * KiB)
-    limit = sum(map(len, contents(archive).values())) - 100 * KiB
-    larder = start({"storage": {"max_bytes": limit}}, [upstream.url])
-    larder.publish(HANDLE + "?tfjs-format=compressed", archive)
-    reply = larder.get(f"{HANDLE}/model.json?tfjs-format=file")
-    assert_problem(reply, 507, "no-space")
-    assert not unpacked(larder)
-    assert larder.get(HANDLE + "?tfjs-format=compressed").body == archive
+def test_a_model_that_cannot_be_unpacked_evicts_nothing(upstream, start):
+    archives = serve_models(upstream, MODELS[:2], 10 * KiB)
+    plain = modules.tfjs_module(**{"vocab.json": b"[" + b"0," * 400 * KiB + b"0]"})
+    larder = start({"storage": {"max_bytes": 300 * KiB}}, [upstream.url])
+    for path in archives:
+        assert_model(larder, path, archives[path])
+    there = unpacked(larder)
+    larder.publish(HANDLE + "?tfjs-format=compressed", plain)
+    assert_problem(larder.get(f"{HANDLE}/model.json?tfjs-format=file"), 507, "no-space")
+    assert unpacked(larder) == there and len(there) == 2
+    assert larder.get(HANDLE + "?tfjs-format=compressed").body == plain
+    for path in archives:
+        assert_model(larder, path, archives[path])
+    assert upstream.count() == 2
 
 
 def test_an_evicted_model_takes_its_unpacked_files_with_it(upstream, start, tmp_path):
