@@ -359,12 +359,6 @@ static bool is_cached(const struct mirror *mirror, const struct name *name, bool
 	return true;
 }
 
-/* Its first bytes may be gone. */
-static bool check_passing(const struct running *fill, struct err *err)
-{
-	return !spool_is_passing(fill->spool, err);
-}
-
 /* Under the mutex. *out is NULL where the artifact is here. */
 static bool find_or_start(struct mirror *mirror, const struct name *name, const char *cdn_loop,
 	struct running **out, bool *collapsed, struct err *err)
@@ -375,7 +369,7 @@ static bool find_or_start(struct mirror *mirror, const struct name *name, const 
 	*collapsed = *out != NULL;
 	/* Were a loop's request to join, the fill would wait for the upstream and that for the fill. */
 	if (*collapsed)
-		return check_loop(mirror, cdn_loop, err) && check_passing(*out, err);
+		return check_loop(mirror, cdn_loop, err);
 	/* A fill may have ended since the caller looked: it has told the catalog before it left the list. */
 	if (!is_cached(mirror, name, &cached, err))
 		return false;
