@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# Which packages of the distribution Larder needs and how they get onto the machine: read by deploy/run and tests/run. The
-# names are the same on Debian 12, Debian 13 and Ubuntu 24.04.
+# Which packages of the distribution Larder needs and how they get onto the machine: read by deploy/run, tests/run and
+# tests/bench/run. The names are the same on Debian 12, Debian 13 and Ubuntu 24.04.
 
 build_packages() {
 	cat <<'END'
@@ -38,6 +38,17 @@ openssl                makes the certificates of an upstream's own authority
 END
 }
 
+bench_packages() {
+	cat <<'END'
+nginx                  the other side of most rows
+varnish                the other side of the stampede
+wrk                    small requests
+gzip                   a part of what verifying is held against
+iproute2               switches on the loopback of a network namespace
+util-linux             makes the namespace
+END
+}
+
 # The names in a table: the first word of each line.
 package_names() {
 	"$1" | while read -r name _; do
@@ -65,7 +76,7 @@ as_root() {
 	fi
 }
 
-# Installs what is missing of a table (build_packages or test_packages); needs no network where nothing is. Says what to do and fails where it cannot.
+# Installs what is missing of a table (build_packages, test_packages, bench_packages); needs no network where nothing is. Says what to do and fails where it cannot.
 install_packages() {
 	if ! command -v dpkg-query >/dev/null 2>&1; then
 		echo 'This script installs packages by apt, which this system does not have. Install the counterparts of' >&2

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine that is measured on: which core does what, and who used how much of the processor."""
+import contextlib
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+
+SERVER_CORE = 0
+LOAD_CORE = 1
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGESIZE")
+
+
+def pin_load():
+    """This process, and all that it starts, goes to the core of the load."""
+    os.sched_setaffinity(0, {LOAD_CORE})
+
+
+def pin(command, cores=(SERVER_CORE,)):
+    """The command, to be run on these cores."""
+    return ["taskset", "-c", ",".join(str(core) for core in cores), *[str(word) for word in command]]
+
+
+def children_of(pid):
+    """The processes below this one, with itself."""
+    found = [pid]
+    for process in found:
+        for path in Path(f"/proc/{process}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(child) for child in path.read_text().split()]
+    return found
+
+
+def fields_of(pid):
+    """/proc/PID/stat from the third field on."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
+def cpu_of(pid):
+    """Seconds of the processor that this process and all below it have used, and those below it that have ended."""
+    ticks = 0
+    for process in children_of(pid):
+        with contextlib.suppress(OSError):
+            ticks += sum(int(value) for value in fields_of(process)[11:15])
+    return ticks / TICKS
+
+
+def resident_of(pid):
+    """Bytes of memory of this process and all below it; what they share counts once."""
+    total = 0
+    for process in children_of(pid):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1]) * 1024
+    return total
+
+
+def peak_of(pid):
+    """The most bytes that this process and those below it have had resident, each at its own peak."""
+    total = 0
+    for process in children_of(pid):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{process}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    total += int(line.split()[1]) * 1024
+    return total
+
+
+def socket_memory():
+    """Bytes that the kernel holds for TCP sockets of this network namespace's protocol (the whole machine's counter)."""
+    for line in Path("/proc/net/sockstat").read_text().splitlines():
+        if line.startswith("TCP:"):
+            words = line.split()
+            return int(words[words.index("mem") + 1]) * PAGE
+    return 0
+
+
+class ForeignCpu:
+    """How much of the processor others used while this object lives: neither we nor what we started."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+        self.before = self.read()
+
+    @staticmethod
+    def read():
+        user, nice, system, idle, wait, irq, softirq, steal = (
+            int(value) / TICKS for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+        times = os.times()
+        ours = times.user + times.system + times.children_user + times.children_system
+        ours += sum(cpu_of(child) for child in children_of(os.getpid())[1:])
+        return user + nice + system + irq + softirq, steal, ours
+
+    def shares(self):
+        """Cores used by others, and cores that the host took away, on average."""
+        passed = time.monotonic() - self.began
+        busy, steal, ours = (now - then for now, then in zip(self.read(), self.before))
+        return max(0.0, busy - ours) / passed, steal / passed
+
+
+def processor_name():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def describe():
+    """Words on the machine, for the table's head and the JSON file."""
+    release = platform.freedesktop_os_release()
+    return {"processor": processor_name(), "cores": os.cpu_count(), "kernel": platform.release(),
+            "system": release.get("PRETTY_NAME", ""), "date": time.strftime("%Y-%m-%d %H:%M"),
+            "congestion_control": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
+            "nginx": version_of("nginx"), "varnish": version_of("varnish"), "wrk": version_of("wrk"),
+            "libmicrohttpd": version_of("libmicrohttpd12")}
+
+
+def version_of(package):
+    done = subprocess.run(["dpkg-query", "-W", "-f=${Version}", package], capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
