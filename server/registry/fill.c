@@ -192,6 +192,8 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 	spool_complete(fill->spool);
 	if (!inspector_wait(fill->inspector, &inspection, &fill->err))
 		return VERDICT_FATAL;
+	/* Its work is done: whatever comes next needs a new one. */
+	inspector_destroy(TAKE(fill->inspector));
 	if (atomic_load(&fill->watch->cancelled) && !refuse_stopped(fill, &fill->err))
 		return VERDICT_FATAL;
 	if (has_violation(inspection.examination, &fill->err)) {

@@ -274,6 +274,18 @@ def test_wrong_bytes_are_not_served(upstream, mirror, body):
     mirror.assert_nothing_kept()
 
 
+@pytest.mark.parametrize("empty", [Answer(b""), Answer(b"", chunked=True)], ids=["length 0", "chunked"])
+def test_empty_answers_are_tried_again_and_told(upstream, make_upstream, start, empty):
+    second = make_upstream()
+    mirror = start({"mirror": {"retries": 2}}, upstreams=[upstream.url, second.url])
+    upstream.serve(PATH, empty)
+    assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")
+    second.serve("/google/other/1", MODULE)
+    upstream.serve("/google/other/1", empty)
+    assert mirror.get("/google/other/1?tf-hub-format=compressed").body == MODULE
+    assert mirror.get("/healthz").status == 200
+
+
 def test_dangerous_archives_are_not_served(upstream, mirror):
     upstream.serve(PATH, modules.pack(modules.members() + [modules.Member("../../etc/cron.d/x", b"boom")]))
     assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")
