@@ -37,20 +37,42 @@ static void decode_leniently(char *text)
 	*out = '\0';
 }
 
-/* The target as it may be logged: what follows /-/t/ is hidden wherever it stands. */
+/* How many bytes from here on are a secret: what stands behind /-/t/, or looks like a token of ours, since a
+ * slip in the path ("/-/t//lrd_…") must not bring one into the log. *shown is how many of them may be read
+ * all the same. */
+static size_t secret_length(const char *text, size_t *shown)
+{
+	static const char token_start[] = "lrd_";
+	size_t digits;
+
+	*shown = strlen(token_prefix);
+	if (strncmp(text, token_prefix, *shown) == 0)
+		return *shown + strcspn(text + *shown, "/?");
+	*shown = strlen(token_start);
+	digits =
+		strncmp(text, token_start, *shown) == 0 ? strspn(text + *shown, "0123456789abcdefABCDEF") : 0;
+	return digits >= 8 ? *shown + digits : 0;
+}
+
+/* The target as it may be logged. Decoded again and again, since what a client has escaped twice is a token
+ * still. */
 static char *loggable(const char *target)
 {
 	AUTO_FREE char *text = mem_dup_n(target, strnlen(target, REQUEST_TARGET_MAX));
-	char *token;
-	char *end;
+	AUTO_BUFFER struct buffer out = {0};
+	size_t shown;
 
-	decode_leniently(text);
-	token = strstr(text, token_prefix);
-	if (!token)
-		return TAKE(text);
-	token += strlen(token_prefix);
-	end = token + strcspn(token, "/?");
-	return mem_printf("%.*s…%s", (int)(token - text), text, end);
+	for (int times = 0; times < 3; times++)
+		decode_leniently(text);
+	for (const char *rest = text; *rest;) {
+		size_t length = secret_length(rest, &shown);
+
+		buffer_add(&out, rest, length ? shown : 1);
+		if (length)
+			buffer_add_string(&out, "…");
+		rest += length ? length : 1;
+	}
+	return buffer_take(&out);
 }
 
 /* Whether a host (followed by anything that may follow one) is in the list of hub.hosts. */

@@ -138,6 +138,35 @@ static void test_tokens_never_reach_the_log(void **state)
 	}
 }
 
+/* Where a token of ours slipped to another place of the target: doubled slashes, another parameter, escapes
+ * of escapes. */
+static void test_tokens_in_wrong_places_do_not_either(void **state)
+{
+	static const struct {
+		const char *target;
+		const char *log_path;
+	} cases[] = {
+		{"/-/t//lrd_0123456789abcdef/x", "/-/t/…/lrd_…/x"},
+		{"/-//t/lrd_0123456789abcdef/x", "/-//t/lrd_…/x"},
+		{"/lrd_0123456789ABCDEF/x", "/lrd_…/x"},
+		{"/x?token=lrd_0123456789abcdef&y=1", "/x?token=lrd_…&y=1"},
+		{"/%252D/t/lrd%255F0123456789abcdef", "/-/t/…"},
+		{"/api/v1/explain?url=http%3A%2F%2Fmirror%2F-%2Ft%2Fs3cret%2Fgoogle%2Fx%2F1",
+			"/api/v1/explain?url=http://mirror/-/t/…/google/x/1"},
+		{"/-/t/one/-/t/two/x", "/-/t/…/-/t/…/x"},
+		{"/google/lrd_short/1", "/google/lrd_short/1"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct request request = {0};
+		struct err err;
+
+		(void)request_set_target(&request, cases[i].target, hosts, &err);
+		assert_string_equal(request.log_path, cases[i].log_path);
+		request_finish(&request);
+	}
+}
+
 static void test_sizes_are_limited(void **state)
 {
 	char target[REQUEST_TARGET_MAX + 2];
@@ -215,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_targets_become_paths),
 		cmocka_unit_test(test_broken_targets_are_refused),
 		cmocka_unit_test(test_tokens_never_reach_the_log),
+		cmocka_unit_test(test_tokens_in_wrong_places_do_not_either),
 		cmocka_unit_test(test_sizes_are_limited),
 		cmocka_unit_test(test_query_is_decoded),
 		cmocka_unit_test(test_authorization_wins_over_the_path),
