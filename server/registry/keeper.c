@@ -25,7 +25,7 @@ struct keeper {
 	pthread_mutex_t mutex; /* guards the span between a blob's file and its row */
 	struct catalog *catalog;
 	struct blobs *blobs;
-	struct members *members; /* or NULL */
+	struct members *members;                          /* or NULL */
 	void (*forget)(void *context, const char *label); /* NULL: nobody remembers */
 	void *forget_context;
 };
@@ -141,6 +141,10 @@ bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char 
 	ALONE(keeper);
 
 	withdrawn = catalog_withdraw(keeper->catalog, name, who, clock_now_s(), remove_orphan, keeper, err);
+	/* Withdrawing is how room is made: it must not need any. */
+	if (!withdrawn && err->code == ERR_NO_SPACE && blobs_spend_reserve(keeper->blobs))
+		withdrawn = catalog_withdraw(
+			keeper->catalog, name, who, clock_now_s(), remove_orphan, keeper, err);
 	/* Only now: what was looked up before the row changed is told apart by the forgetting. */
 	forget(keeper, name_path(name).text);
 	return withdrawn;

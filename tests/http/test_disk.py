@@ -394,3 +394,19 @@ def test_starts_and_serves_on_a_full_disk(small_disk, upstream, start):
     other.write_bytes(b"")
     assert fetch(larder, "/google/m1/1").body == contents["/google/m1/1"]
     assert (larder.data / "reserve").stat().st_size > 0
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["running", "started anew"])
+def test_withdrawing_needs_no_room(small_disk, upstream, start, again):
+    larder = start_on(start, small_disk, upstream, 0)
+    larder.publish("/acme/x/1", modules.module(300_000))
+    allowed = {"Authorization": f"Bearer {larder.token('withdraw:*')}"}
+    if again:
+        larder.stop()
+    fill_disk(small_disk, 0)
+    if again:
+        larder.start()
+    reply = larder.request("DELETE", "/acme/x/1", allowed)
+    assert (reply.status, reply.json()["state"]) == (200, "withdrawn"), reply
+    assert_problem(larder.get("/acme/x/1.tar.gz"), 410, "gone")
+    assert free_bytes(small_disk) > 200_000
