@@ -41,6 +41,16 @@ static struct tm broken_down(int64_t time_s)
 	return parts;
 }
 
+void clock_init_cond(pthread_cond_t *cond)
+{
+	pthread_condattr_t monotonic;
+
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(cond, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
+}
+
 struct time_text clock_rfc3339(int64_t time_s)
 {
 	struct tm parts = broken_down(time_s);
@@ -76,8 +86,8 @@ static bool parse_with(const char *text, const char *format, int64_t *out_s)
 bool clock_parse_http(const char *text, int64_t *out_s)
 {
 	return parse_with(text, "%a, %d %b %Y %H:%M:%S GMT", out_s) ||
-		parse_with(text, "%A, %d-%b-%y %H:%M:%S GMT", out_s) ||
-		parse_with(text, "%a %b %e %H:%M:%S %Y", out_s);
+	       parse_with(text, "%A, %d-%b-%y %H:%M:%S GMT", out_s) ||
+	       parse_with(text, "%a %b %e %H:%M:%S %Y", out_s);
 }
 
 bool clock_parse_rfc3339(const char *text, int64_t *out_s)

@@ -4,6 +4,7 @@
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,9 @@ int64_t clock_now_s(void);
 /* Monotonic milliseconds and microseconds, for durations only. */
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
+
+/* Makes a condition whose timed waits take times of CLOCK_MONOTONIC. */
+void clock_init_cond(pthread_cond_t *cond);
 
 /* "2026-11-21T01:02:03Z" (RFC 3339). */
 struct time_text clock_rfc3339(int64_t time_s);

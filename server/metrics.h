@@ -14,6 +14,7 @@
 #define METRICS(X) \
 	X(METRIC_REQUESTS, counter, "larder_requests_total", "", "Requests answered.") \
 	X(METRIC_REQUESTS_RUNNING, gauge, "larder_requests_running", "", "Requests being answered now.") \
+	X(METRIC_CONNECTIONS, gauge, "larder_connections", "", "Connections of clients, idle ones too.") \
 	X(METRIC_PREPARED, counter, "larder_prepared_total", "", "Requests answered from the hot table.") \
 	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
 	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies queued for clients.") \

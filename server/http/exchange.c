@@ -14,14 +14,9 @@
 
 void traffic_init(struct traffic *traffic, const struct front_settings *settings)
 {
-	pthread_condattr_t monotonic;
-
 	*traffic = (struct traffic){.settings = *settings};
 	(void)pthread_mutex_init(&traffic->mutex, NULL);
-	(void)pthread_condattr_init(&monotonic);
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&traffic->quiet, &monotonic);
-	(void)pthread_condattr_destroy(&monotonic);
+	clock_init_cond(&traffic->quiet);
 	sleepers_init(&traffic->sleepers);
 }
 
@@ -78,6 +73,15 @@ struct exchange *exchange_create(
 	if (!exchange->hot)
 		read_target(exchange, target);
 	return exchange;
+}
+
+bool exchange_is_still_hot(const struct exchange *exchange)
+{
+	struct hot_reply *now = hot_find(exchange->traffic->settings.hot, exchange->hot->target);
+	bool same = now == exchange->hot;
+
+	hot_release(now);
+	return same;
 }
 
 void exchange_decline_hot(struct exchange *exchange)

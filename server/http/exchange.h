@@ -48,6 +48,7 @@ struct exchange {
 	char *target; /* as it was sent, where its reply might be kept */
 	struct request request;
 	struct err target_err; /* why the target is no good; ERR_NONE if it is */
+	bool malformed;        /* the head can be read in two ways: nothing more is read from this connection */
 	const struct route *route;
 	struct reply reply;
 	int64_t received_bytes;
@@ -72,6 +73,9 @@ struct exchange {
 struct exchange *exchange_create(
 	struct traffic *traffic, struct MHD_Connection *connection, const char *target);
 void exchange_destroy(struct exchange *exchange);
+
+/* Whether the kept reply was not forgotten while the head was still arriving. */
+bool exchange_is_still_hot(const struct exchange *exchange);
 
 /* The reply that is kept for its target is not for this request, which goes the common way. */
 void exchange_decline_hot(struct exchange *exchange);

@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/http/acceptor.h"
 #include "server/http/exchange.h"
 #include "server/http/listener.h"
 #include "server/http/responses.h"
@@ -30,7 +31,7 @@ static const char tls_priorities[] =
 struct front {
 	struct traffic traffic;
 	struct MHD_Daemon *daemon;
-	int listen_fd; /* libmicrohttpd's while the daemon accepts */
+	struct acceptor *acceptor;
 	char *url;
 	struct buffer certificate;
 	struct buffer key;
@@ -93,6 +94,41 @@ static void read_head(
 	write_client(connection, request->client, sizeof request->client);
 }
 
+/* What of a head two servers could read in two ways (RFC 9112 sections 3.2, 6.1 and 11.2). */
+struct framing {
+	int lengths;
+	int codings;
+	int hosts;
+	bool odd;
+};
+
+static enum MHD_Result count_framing(
+	void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *framing = argument;
+
+	framing->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	framing->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+	if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		framing->codings++;
+		framing->odd |= !value || strcasecmp(value, "chunked") != 0;
+	}
+	framing->odd |= strpbrk(name, " \t") != NULL;
+	return MHD_YES;
+}
+
+static bool check_framing(struct MHD_Connection *connection, struct err *err)
+{
+	struct framing framing = {0};
+
+	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_framing, &framing);
+	if (!framing.odd && framing.hosts <= 1 && framing.lengths + framing.codings <= 1)
+		return true;
+	return err_set(err, ERR_BAD_REQUEST,
+		"the request's head can be read in two ways: one Host, and either one "
+		"Content-Length or Transfer-Encoding: chunked");
+}
+
 /* Whether a field asks for something else than the whole, or for something that a kept reply knows nothing
  * of. */
 static enum MHD_Result find_special(
@@ -111,13 +147,14 @@ static enum MHD_Result find_special(
 static bool suits_hot(const struct exchange *exchange, struct MHD_Connection *connection, const char *version)
 {
 	bool special = false;
+	struct err err;
 
 	if (exchange->request.method != METHOD_GET && exchange->request.method != METHOD_HEAD)
 		return false;
 	if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0 || traffic_is_ending(exchange->traffic))
 		return false;
 	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, find_special, &special);
-	return !special;
+	return !special && check_framing(connection, &err);
 }
 
 /* A client that does not wait for "100 Continue" sends its body whatever we say, and many listen only when it
@@ -144,7 +181,7 @@ static bool take_hot_head(
 	struct exchange *exchange, struct MHD_Connection *connection, const char *method, const char *version)
 {
 	exchange->request.method = parse_method(method);
-	if (!suits_hot(exchange, connection, version)) {
+	if (!suits_hot(exchange, connection, version) || !exchange_is_still_hot(exchange)) {
 		exchange_decline_hot(exchange);
 		return false;
 	}
@@ -178,6 +215,7 @@ static enum MHD_Result take_head(
 	if (!exchange->running) {
 		exchange_enter(exchange);
 		read_head(&exchange->request, connection, method, version);
+		exchange->malformed = !check_framing(connection, &exchange->target_err);
 		exchange_match(exchange);
 		is_upload = !exchange->answered && exchange->route->body == BODY_UPLOAD;
 		if (is_upload && exchange_begin_upload(exchange))
@@ -188,7 +226,7 @@ static enum MHD_Result take_head(
 		return exchange->route->body != BODY_UPLOAD || exchange->upload_open ? MHD_YES : MHD_NO;
 	exchange->called = true;
 	exchange->dropping = true;
-	if (exchange->request.has_body && !sends_body_anyway(&exchange->request))
+	if (exchange->malformed || (exchange->request.has_body && !sends_body_anyway(&exchange->request)))
 		return send_reply(exchange, connection);
 	/* Answered on its first call, a request would cost its connection. */
 	return MHD_YES;
@@ -298,6 +336,24 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 	exchange_destroy(exchange);
 }
 
+static void on_connection(void *argument, struct MHD_Connection *connection, void **context,
+	enum MHD_ConnectionNotificationCode code)
+{
+	const struct front *front = argument;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
+		acceptor_release(front->acceptor);
+	else
+		acceptor_confirm(front->acceptor);
+}
+
+static bool deliver(void *context, int fd, const struct sockaddr_storage *address, socklen_t length)
+{
+	const struct front *front = context;
+
+	return MHD_add_connection(front->daemon, fd, (const struct sockaddr *)address, length) == MHD_YES;
+}
+
 /* request_set_target decodes, since it must see what was sent. */
 static size_t keep_escapes(void *argument, struct MHD_Connection *connection, char *text)
 {
@@ -340,7 +396,8 @@ static bool read_tls_files(struct front *front, struct err *err)
 /* epoll with TLS would burn a core whenever a client stalls in its handshake. */
 static unsigned daemon_flags(const struct front *front)
 {
-	unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+	unsigned flags =
+		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET;
 
 	return flags | (front->traffic.settings.tls_certificate ? MHD_USE_TLS | MHD_USE_POLL_INTERNAL_THREAD
 								: MHD_USE_EPOLL_INTERNAL_THREAD);
@@ -351,11 +408,11 @@ static size_t daemon_options(struct front *front, struct MHD_OptionItem options[
 	const struct front_settings *settings = &front->traffic.settings;
 	size_t count = 0;
 
-	options[count++] = (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, front->listen_fd, NULL};
 	options[count++] =
 		(struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL};
-	options[count++] =
-		(struct MHD_OptionItem){MHD_OPTION_CONNECTION_LIMIT, settings->max_connections, NULL};
+	/* The acceptor counts; libmicrohttpd would divide it by threads. */
+	options[count++] = (struct MHD_OptionItem){
+		MHD_OPTION_CONNECTION_LIMIT, (intptr_t)settings->max_connections * settings->threads, NULL};
 	options[count++] =
 		(struct MHD_OptionItem){MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_timeout_s, NULL};
 	/* One thread is no pool, says libmicrohttpd. */
@@ -383,34 +440,39 @@ static bool start_daemon(struct front *front, struct err *err)
 	front->daemon = MHD_start_daemon(daemon_flags(front), 0, NULL, NULL, on_access, front,
 		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target,
 		&front->traffic, MHD_OPTION_NOTIFY_COMPLETED, on_completed, front,
-		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-	if (front->daemon)
-		return true;
-	/* libmicrohttpd has closed the socket, or not, depending on what failed: better leaked than closed
-	 * twice. */
-	(void)TAKE_FD(front->listen_fd);
-	return err_set(err, ERR_INTERNAL, "the HTTP server does not start at %s%s", front->url,
-		front->certificate.length ? ": is the certificate for that key?" : "");
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, front, MHD_OPTION_UNESCAPE_CALLBACK,
+		keep_escapes, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	return front->daemon ||
+	       err_set(err, ERR_INTERNAL, "the HTTP server does not start at %s%s", front->url,
+		       front->certificate.length ? ": is the certificate for that key?" : "");
+}
+
+static bool listen_for_all(struct front *front, struct err *err)
+{
+	const struct front_settings *settings = &front->traffic.settings;
+	AUTO_FD int fd = -1;
+
+	if (!listener_open(settings->listen, &fd, err))
+		return false;
+	front->url =
+		mem_printf("http%s://%s", settings->tls_certificate ? "s" : "", listener_address(fd).text);
+	return acceptor_open(TAKE_FD(fd), settings->max_connections, deliver, front, &front->acceptor, err);
 }
 
 static bool start(struct front *front, struct err *err)
 {
 	const struct front_settings *settings = &front->traffic.settings;
 
-	if (!read_tls_files(front, err) || !listener_open(settings->listen, &front->listen_fd, err))
-		return false;
-	front->url = mem_printf(
-		"http%s://%s", settings->tls_certificate ? "s" : "", listener_address(front->listen_fd).text);
-	return workers_create(settings->workers, (size_t)settings->workers * QUEUE_PER_WORKER,
+	return read_tls_files(front, err) && listen_for_all(front, err) &&
+	       workers_create(settings->workers, (size_t)settings->workers * QUEUE_PER_WORKER,
 		       &front->traffic.workers, err) &&
-	       start_daemon(front, err);
+	       start_daemon(front, err) && acceptor_start(front->acceptor, err);
 }
 
 bool front_open(const struct front_settings *settings, struct front **out, struct err *err)
 {
 	struct front *front = mem_zero(1, sizeof *front);
 
-	front->listen_fd = -1;
 	traffic_init(&front->traffic, settings);
 	set_defaults(&front->traffic.settings);
 	if (!start(front, err)) {
@@ -429,9 +491,7 @@ const char *front_url(const struct front *front)
 static void stop_daemon(struct front *front)
 {
 	traffic_announce_end(&front->traffic);
-	(void)MHD_quiesce_daemon(front->daemon);
-	/* The socket is out of every epoll set now: who connects is refused instead of left to wait. */
-	(void)shutdown(front->listen_fd, SHUT_RDWR);
+	acceptor_refuse(front->acceptor);
 	traffic_drain(&front->traffic, front->traffic.settings.drain_timeout_s);
 	sleepers_close(&front->traffic.sleepers);
 	MHD_stop_daemon(front->daemon);
@@ -444,7 +504,7 @@ void front_close(struct front *front)
 	if (front->daemon)
 		stop_daemon(front);
 	workers_destroy(front->traffic.workers);
-	own_close(&front->listen_fd);
+	acceptor_close(front->acceptor);
 	traffic_finish(&front->traffic);
 	buffer_finish(&front->certificate);
 	buffer_finish(&front->key);

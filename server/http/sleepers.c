@@ -4,20 +4,16 @@
 #include <microhttpd.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/own.h"
 
 enum { SWEEP_NS = 20 * 1000 * 1000 };
 
 void sleepers_init(struct sleepers *sleepers)
 {
-	pthread_condattr_t monotonic;
-
 	*sleepers = (struct sleepers){0};
 	(void)pthread_mutex_init(&sleepers->mutex, NULL);
-	(void)pthread_condattr_init(&monotonic);
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&sleepers->all_up, &monotonic);
-	(void)pthread_condattr_destroy(&monotonic);
+	clock_init_cond(&sleepers->all_up);
 }
 
 void sleepers_finish(struct sleepers *sleepers)

@@ -2,6 +2,7 @@
 """What was served once is served from memory, and nobody can tell: same answers, same counts, gone at once where withdrawn
 or evicted."""
 import os
+import socket
 import threading
 
 import pytest
@@ -107,6 +108,17 @@ def test_withdrawn_is_gone_at_once(larder, module):
     for url in (COMPRESSED, PATH + ".tar.gz"):
         assert_problem(larder.get(url), 410, "gone")
         assert larder.head(url).status == 410
+
+
+def test_withdrawn_while_the_head_arrives(larder):
+    larder.publish(PATH, SMALL)
+    larder.get(COMPRESSED), larder.get(COMPRESSED)
+    with socket.create_connection(larder.address, timeout=60) as late:
+        late.sendall(f"GET {COMPRESSED} HTTP/1.1\r\nHost: x\r\n".encode())
+        wait_until(lambda: larder.metric("larder_connections") >= 2, larder.tail)
+        assert withdraw(larder).status == 200
+        late.sendall(b"Connection: close\r\n\r\n")
+        assert b" 410 " in late.makefile("rb").readline()
 
 
 @pytest.mark.parametrize("size", [3000, 300_000])

@@ -296,14 +296,15 @@ static bool authorize(void *object, enum role role, struct request *request, str
 	return true;
 }
 
-static struct front *open_front(struct services *services, unsigned workers, unsigned drain_timeout_s)
+static struct front *open_front_for(
+	struct services *services, unsigned max_connections, unsigned workers, unsigned drain_timeout_s)
 {
 	const struct front_settings settings = {
 		.listen = "127.0.0.1:0",
 		.hub_hosts = "tfhub.dev",
 		.threads = 2,
 		.workers = workers,
-		.max_connections = 1000,
+		.max_connections = max_connections,
 		.idle_timeout_s = 60,
 		.drain_timeout_s = drain_timeout_s,
 		.routes = routes,
@@ -320,10 +321,16 @@ static struct front *open_front(struct services *services, unsigned workers, uns
 	return front;
 }
 
+static struct front *open_front(struct services *services, unsigned workers, unsigned drain_timeout_s)
+{
+	return open_front_for(services, 1000, workers, drain_timeout_s);
+}
+
 static void close_front(struct front *front)
 {
 	front_close(front);
 	assert_int_equal(metric_read(METRIC_REQUESTS_RUNNING), 0);
+	assert_int_equal(metric_read(METRIC_CONNECTIONS), 0);
 }
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "common/mem.h"
 #include "front_handlers.h"
 #include "http_client.h"
 
@@ -322,7 +324,7 @@ static void test_an_abandoned_upload_is_aborted(void **state)
 	await(&services, &services.aborted, 1);
 	/* The server's end aborts as well. */
 	client = client_open(front_url(front));
-	client_send(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\n" EXPECT "\r\n");
+	client_send(&client, "PUT /upload/a HTTP/1.1\r\n" EXPECT "\r\n");
 	await(&services, &services.begun, 2);
 	close_front(front);
 	assert_int_equal(services.aborted, 2);
@@ -535,6 +537,98 @@ static void test_close_lets_running_answers_end(void **state)
 	client_close(&idle);
 }
 
+static void test_those_over_the_limit_wait(void **state)
+{
+	struct services services;
+	struct front *front = open_front_for(&services, 2, 2, 10);
+	struct client first = client_open(front_url(front));
+	struct client second = client_open(front_url(front));
+	struct client third;
+	struct answer answer;
+
+	assert_int_equal(client_ask(&first, GET("/hello")), 200);
+	assert_int_equal(client_ask(&second, GET("/hello")), 200);
+	third = client_open(front_url(front));
+	client_send(&third, GET("/hello"));
+	assert_int_equal(client_ask(&first, GET("/hello")), 200);
+	assert_int_equal(metric_read(METRIC_CONNECTIONS), 2);
+	client_close(&second);
+	answer = client_read(&third, true);
+	assert_int_equal(answer.status, 200);
+	answer_finish(&answer);
+	client_close(&first);
+	client_close(&third);
+	close_front(front);
+}
+
+static void *ask_until_refused(void *url)
+{
+	struct client client;
+
+	for (client = client_open(url); client.fd >= 0; client = client_open(url)) {
+		(void)send(client.fd, GET("/hello"), strlen(GET("/hello")), MSG_NOSIGNAL);
+		(void)client_receive(&client);
+		client_close(&client);
+	}
+	client_close(&client);
+	return NULL;
+}
+
+/* Closing once aborted the process where a thread of libmicrohttpd was busy at that moment. */
+static void test_closing_under_load(void **state)
+{
+	enum { ROUNDS = 40, CLIENTS = 4 };
+
+	for (int round = 0; round < ROUNDS; round++) {
+		struct services services;
+		struct front *front = open_front(&services, 2, 10);
+		AUTO_FREE char *url = mem_dup(front_url(front));
+		int64_t answered = metric_read(METRIC_REQUESTS);
+		pthread_t clients[CLIENTS];
+
+		for (int i = 0; i < CLIENTS; i++)
+			assert_int_equal(pthread_create(&clients[i], NULL, ask_until_refused, url), 0);
+		while (metric_read(METRIC_REQUESTS) < answered + CLIENTS)
+			(void)sched_yield();
+		close_front(front);
+		for (int i = 0; i < CLIENTS; i++)
+			assert_int_equal(pthread_join(clients[i], NULL), 0);
+	}
+}
+
+static void test_heads_that_can_be_read_in_two_ways(void **state)
+{
+	static const char *const heads[] = {
+		"Host: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n",
+		"Host: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n",
+		"Host: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+		"Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+		"Host: x\r\nTransfer-Encoding: gzip, chunked\r\n",
+		"Host: x\r\nTransfer-Encoding: identity\r\n",
+		"Host: x\r\nHost: y\r\n",
+		"Host: x\r\nContent-Length : 3\r\n",
+	};
+	struct services services;
+	struct front *front = open_front(&services, 2, 10);
+
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+		struct client client = client_open(front_url(front));
+		struct answer answer;
+
+		client_send(&client, "POST /memory HTTP/1.1\r\n");
+		client_send(&client, heads[i]);
+		client_send(&client, "\r\n");
+		answer = client_read(&client, true);
+		if (answer.status != 400)
+			fail_msg("%s was answered with %d", heads[i], answer.status);
+		while (client_receive(&client))
+			continue;
+		answer_finish(&answer);
+		client_close(&client);
+	}
+	close_front(front);
+}
+
 static void test_where_it_cannot_listen(void **state)
 {
 	static const char *const wrong[] = {"nowhere", "256.0.0.1:80", "127.0.0.1:http:", "192.0.2.1:0"};
@@ -569,6 +663,9 @@ int main(void)
 		cmocka_unit_test(test_a_cut_is_a_reset),
 		cmocka_unit_test(test_close_ends_those_who_sleep),
 		cmocka_unit_test(test_close_lets_running_answers_end),
+		cmocka_unit_test(test_those_over_the_limit_wait),
+		cmocka_unit_test(test_closing_under_load),
+		cmocka_unit_test(test_heads_that_can_be_read_in_two_ways),
 		cmocka_unit_test(test_where_it_cannot_listen),
 	};
 

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/acceptor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/metrics.h"
+
+enum { SHORTAGE_PAUSE_MS = 100, CONFIRMATIONS_S = 1 };
+
+struct acceptor {
+	pthread_mutex_t mutex; /* guards open and unseen */
+	pthread_cond_t all_seen;
+	unsigned open;
+	unsigned unseen; /* delivered, but not confirmed */
+	pthread_t thread;
+	bool running; /* the thread; of its owner */
+	int listen_fd;
+	int wake_fd;
+	unsigned max_connections;
+	acceptor_deliver *deliver;
+	void *context;
+	_Atomic bool refusing;
+	bool short_of; /* descriptors or memory; the thread's own */
+};
+
+static bool is_full(struct acceptor *acceptor)
+{
+	LOCKED(&acceptor->mutex);
+
+	return acceptor->open >= acceptor->max_connections;
+}
+
+static void wake(const struct acceptor *acceptor)
+{
+	(void)eventfd_write(acceptor->wake_fd, 1);
+}
+
+static void count_in(struct acceptor *acceptor)
+{
+	LOCKED(&acceptor->mutex);
+
+	acceptor->open++;
+	acceptor->unseen++;
+	metric_add(METRIC_CONNECTIONS, 1);
+}
+
+static void deliver(
+	struct acceptor *acceptor, int fd, const struct sockaddr_storage *address, socklen_t length)
+{
+	count_in(acceptor);
+	if (acceptor->deliver(acceptor->context, fd, address, length))
+		return;
+	acceptor_confirm(acceptor);
+	acceptor_release(acceptor);
+}
+
+/* Who knocks meanwhile stays in the kernel's queue. Told once, until it is over. */
+static void note_shortage(struct acceptor *acceptor, int reason)
+{
+	struct err err;
+
+	if (!acceptor->short_of) {
+		(void)err_errno(
+			&err, reason, "accept connections (they wait; raise the limit on open files)");
+		log_event(LOG_LEVEL_WARN, "connections wait", "error", err.text, NULL);
+	}
+	acceptor->short_of = true;
+}
+
+static bool is_shortage(int reason)
+{
+	return reason == EMFILE || reason == ENFILE || reason == ENOBUFS || reason == ENOMEM;
+}
+
+/* Takes those who wait. A connection that its client has given up is no reason to stop. */
+static void accept_all(struct acceptor *acceptor)
+{
+	while (!is_full(acceptor) && !atomic_load(&acceptor->refusing)) {
+		struct sockaddr_storage address;
+		socklen_t length = sizeof address;
+		int fd = accept4(acceptor->listen_fd, (struct sockaddr *)&address, &length,
+			SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0 && is_shortage(errno))
+			note_shortage(acceptor, errno);
+		if (fd < 0 && (acceptor->short_of || errno == EAGAIN))
+			return;
+		if (fd < 0)
+			continue;
+		acceptor->short_of = false;
+		deliver(acceptor, fd, &address, length);
+	}
+}
+
+static void *run(void *argument)
+{
+	struct acceptor *acceptor = argument;
+	eventfd_t ignored;
+
+	while (!atomic_load(&acceptor->refusing)) {
+		bool listening = !is_full(acceptor) && !acceptor->short_of;
+		struct pollfd events[] = {
+			{.fd = acceptor->wake_fd, .events = POLLIN},
+			{.fd = acceptor->listen_fd, .events = POLLIN},
+		};
+
+		(void)poll(events, listening ? 2 : 1, acceptor->short_of ? SHORTAGE_PAUSE_MS : -1);
+		(void)eventfd_read(acceptor->wake_fd, &ignored);
+		accept_all(acceptor);
+	}
+	return NULL;
+}
+
+bool acceptor_open(int listen_fd, unsigned max_connections, acceptor_deliver *deliver_one, void *context,
+	struct acceptor **out, struct err *err)
+{
+	struct acceptor *acceptor = mem_zero(1, sizeof *acceptor);
+
+	(void)pthread_mutex_init(&acceptor->mutex, NULL);
+	clock_init_cond(&acceptor->all_seen);
+	acceptor->listen_fd = listen_fd;
+	acceptor->max_connections = max_connections;
+	acceptor->deliver = deliver_one;
+	acceptor->context = context;
+	acceptor->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (acceptor->wake_fd < 0) {
+		(void)err_errno(err, errno, "make an eventfd for the acceptor");
+		acceptor_close(acceptor);
+		return false;
+	}
+	*out = acceptor;
+	return true;
+}
+
+bool acceptor_start(struct acceptor *acceptor, struct err *err)
+{
+	int failure = pthread_create(&acceptor->thread, NULL, run, acceptor);
+
+	acceptor->running = failure == 0;
+	return failure == 0 || err_errno(err, failure, "start the acceptor's thread");
+}
+
+void acceptor_confirm(struct acceptor *acceptor)
+{
+	LOCKED(&acceptor->mutex);
+
+	if (--acceptor->unseen == 0)
+		(void)pthread_cond_signal(&acceptor->all_seen);
+}
+
+void acceptor_release(struct acceptor *acceptor)
+{
+	LOCKED(&acceptor->mutex);
+
+	metric_add(METRIC_CONNECTIONS, -1);
+	if (acceptor->open-- == acceptor->max_connections)
+		wake(acceptor);
+}
+
+static void await_confirmations(struct acceptor *acceptor)
+{
+	LOCKED(&acceptor->mutex);
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += CONFIRMATIONS_S;
+	while (acceptor->unseen &&
+		pthread_cond_timedwait(&acceptor->all_seen, &acceptor->mutex, &until) != ETIMEDOUT)
+		continue;
+}
+
+void acceptor_refuse(struct acceptor *acceptor)
+{
+	atomic_store(&acceptor->refusing, true);
+	if (acceptor->running) {
+		wake(acceptor);
+		(void)pthread_join(acceptor->thread, NULL);
+	}
+	acceptor->running = false;
+	own_close(&acceptor->listen_fd);
+	acceptor->listen_fd = -1;
+	await_confirmations(acceptor);
+}
+
+void acceptor_close(struct acceptor *acceptor)
+{
+	if (!acceptor)
+		return;
+	acceptor_refuse(acceptor);
+	own_close(&acceptor->wake_fd);
+	(void)pthread_cond_destroy(&acceptor->all_seen);
+	(void)pthread_mutex_destroy(&acceptor->mutex);
+	free(acceptor);
+}

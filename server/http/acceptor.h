@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Takes connections from the listening socket, on a thread of its own, and hands them on; at most so many at
+ * a time, the others wait in the kernel's queue. What becomes of a connection is the front's. libmicrohttpd
+ * accepts by itself too, but its way to stop accepting (MHD_quiesce_daemon) aborts the process where a busy
+ * thread of its own does the same at the same moment. */
+#ifndef SERVER_HTTP_ACCEPTOR_H
+#define SERVER_HTTP_ACCEPTOR_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "common/err.h"
+
+struct acceptor;
+
+/* Gives a connection away: non-blocking, close-on-exec. False: it was closed at once. */
+typedef bool acceptor_deliver(
+	void *context, int fd, const struct sockaddr_storage *address, socklen_t length);
+
+/* Takes over listen_fd (see listener_open), also where it fails. Nothing is accepted before acceptor_start.
+ */
+bool acceptor_open(int listen_fd, unsigned max_connections, acceptor_deliver *deliver, void *context,
+	struct acceptor **out, struct err *err);
+bool acceptor_start(struct acceptor *acceptor, struct err *err);
+
+/* A delivered connection has been looked at by its receiver; has ended. From any thread, also after
+ * acceptor_refuse. */
+void acceptor_confirm(struct acceptor *acceptor);
+void acceptor_release(struct acceptor *acceptor);
+
+/* Takes no more; when it returns, the socket is closed, whoever connects is refused, and those that were
+ * delivered are confirmed (it waits for that a second at most). */
+void acceptor_refuse(struct acceptor *acceptor);
+
+/* Takes NULL. */
+void acceptor_close(struct acceptor *acceptor);
+
+#endif
