@@ -9,11 +9,13 @@ import tempfile
 from pathlib import Path
 
 import machine
+import rows_cold
 import rows_hot
+import rows_large
 from rows import table
 from servers import ROOT, Failed
 
-GROUPS = [rows_hot]
+GROUPS = [rows_hot, rows_large, rows_cold]
 
 
 class Bench:
@@ -37,8 +39,9 @@ class Bench:
 
     @staticmethod
     def tell(row):
-        ratio = f", ratio {row.ratio:.3f}" if row.others else ""
-        print(f"  {row.name}{ratio} {row.verdict}", file=sys.stderr, flush=True)
+        if row.measured:
+            ratio = f"ratio {row.ratio:.3f}" if row.others else f"{row.judged:.3g} {row.unit}"
+            print(f"  {row.name}: {ratio} {row.verdict}", file=sys.stderr, flush=True)
 
 
 def parse_arguments():
@@ -64,6 +67,8 @@ def measure_group(group, rows, quick):
         bench = Bench(folder, quick)
         try:
             group.measure(bench, rows)
+            for row in rows.values():
+                bench.tell(row)
             bench.stop_servers()
             return True
         except Failed as failure:

@@ -11,6 +11,7 @@
  *     --header LINE     sent with each request
  *     --range SIZE:OF   a random range of SIZE bytes of a body of OF bytes with each request
  *     --status N        what every answer must have (200)
+ *     --copy 1          read bodies into memory as clients do, instead of having the kernel drop them
  *
  * Several targets take turns. Prints one line of JSON; times are in milliseconds and count from when the
  * request was sent. Exit status 1 where an answer had another status or broke off. */
@@ -43,6 +44,7 @@ struct plan {
 	long range_size;
 	long range_of;
 	int status;
+	bool copies;
 	char **targets;
 	int target_count;
 };
@@ -285,19 +287,27 @@ static void take_chunked(struct run *run, struct connection *connection, const c
 	}
 }
 
-/* The kernel drops what it is told to truncate: the client's own copying would limit what can be measured. */
+/* What the kernel is told to truncate costs the client nothing, so that the server alone is measured. */
+static ssize_t receive(struct run *run, const struct connection *connection)
+{
+	size_t room = connection->left < DISCARD_MAX ? (size_t)connection->left : DISCARD_MAX;
+
+	if (connection->part != PART_LENGTH)
+		return recv(connection->fd, run->block, BLOCK, 0);
+	if (run->plan.copies)
+		return recv(connection->fd, run->block, room < BLOCK ? room : BLOCK, 0);
+	return recv(connection->fd, NULL, room, MSG_TRUNC);
+}
+
 static void take_body(struct run *run, struct connection *connection)
 {
-	bool known = connection->part == PART_LENGTH;
-	size_t room = known && connection->left < DISCARD_MAX ? (size_t)connection->left : DISCARD_MAX;
-	ssize_t got = known ? recv(connection->fd, NULL, room, MSG_TRUNC)
-			    : recv(connection->fd, run->block, BLOCK, 0);
+	ssize_t got = receive(run, connection);
 
 	if (got < 0 && errno == EAGAIN)
 		return;
 	if (got <= 0)
 		break_off(run, connection);
-	else if (known)
+	else if (connection->part == PART_LENGTH)
 		take_length(run, connection, (size_t)got);
 	else
 		take_chunked(run, connection, run->block, (size_t)got);
@@ -379,6 +389,8 @@ static void read_option(struct plan *plan, int option, const char *value)
 		plan->each = number;
 	else if (option == 's')
 		plan->status = (int)number;
+	else if (option == 'm')
+		plan->copies = *value == '1';
 	else if (option == 't')
 		plan->seconds = atof(value);
 	else if (option == 'h')
@@ -391,7 +403,7 @@ static void read_arguments(int argc, char **argv, struct plan *plan)
 {
 	static const struct option options[] = {{"connections", 1, NULL, 'c'}, {"seconds", 1, NULL, 't'},
 		{"each", 1, NULL, 'e'}, {"header", 1, NULL, 'h'}, {"range", 1, NULL, 'r'},
-		{"status", 1, NULL, 's'}, {NULL, 0, NULL, 0}};
+		{"status", 1, NULL, 's'}, {"copy", 1, NULL, 'm'}, {NULL, 0, NULL, 0}};
 	long port;
 	int option;
 

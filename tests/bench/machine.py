@@ -3,14 +3,15 @@
 import contextlib
 import os
 import platform
+import re
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 SERVER_CORE = 0
 LOAD_CORE = 1
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGESIZE")
 
 
 def pin_load():
@@ -58,24 +59,45 @@ def resident_of(pid):
     return total
 
 
-def peak_of(pid):
-    """The most bytes that this process and those below it have had resident, each at its own peak."""
-    total = 0
-    for process in children_of(pid):
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{process}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    total += int(line.split()[1]) * 1024
-    return total
+class Memory:
+    """The most that a process and those below it had resident while this was entered, by looking again and again."""
+
+    def __init__(self, pid, every_s=0.05):
+        self.pid, self.every_s, self.peak = pid, every_s, 0
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+
+    def watch(self):
+        while True:
+            self.peak = max(self.peak, resident_of(self.pid))
+            if self.ending.wait(self.every_s):
+                return
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.thread.join()
 
 
-def socket_memory():
-    """Bytes that the kernel holds for TCP sockets of this network namespace's protocol (the whole machine's counter)."""
-    for line in Path("/proc/net/sockstat").read_text().splitlines():
-        if line.startswith("TCP:"):
-            words = line.split()
-            return int(words[words.index("mem") + 1]) * PAGE
-    return 0
+def queued_by(port):
+    """Bytes that the kernel holds for what the sockets of a server's port have still to send."""
+    listed = subprocess.run(["ss", "-tmnH", "state", "established", f"sport = :{port}"], capture_output=True, text=True,
+                            check=True).stdout
+    return sum(int(value) for value in re.findall(r"skmem:\([^)]*?,w(\d+)", listed))
+
+
+def settled(read, looks=5):
+    """A value once it has stayed as it is for some looks."""
+    value, same = read(), 0
+    while same < looks:
+        time.sleep(0.05)
+        now = read()
+        same = same + 1 if now == value else 0
+        value = now
+    return value
 
 
 class ForeignCpu:

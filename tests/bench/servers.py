@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -67,9 +66,6 @@ class Server:
 
     def resident(self):
         return machine.resident_of(self.process.pid)
-
-    def peak(self):
-        return machine.peak_of(self.process.pid)
 
     def stop(self):
         process, self.process = self.process, None
@@ -197,11 +193,6 @@ class Varnish(Server):
             "sub vcl_backend_response { set beresp.ttl = 1h; }\n")
 
     def start(self):
-        return self.launch(["varnishd", "-F", "-n", self.folder / "work", "-a", f"127.0.0.1:{self.port}", "-f",
+        return self.launch(["varnishd", "-F", "-j", "none", "-n", self.folder / "work", "-a", f"127.0.0.1:{self.port}", "-f",
                             self.folder / "bench.vcl", "-s", f"malloc,{self.memory}", "-T", "none"],
                            stdout=subprocess.DEVNULL).await_port()
-
-
-def discard(folder):
-    """Removes what a server kept, so that the next round begins with nothing."""
-    shutil.rmtree(folder, ignore_errors=True)
