@@ -12,10 +12,12 @@ import machine
 import rows_cold
 import rows_hot
 import rows_large
+import rows_memory
+import rows_upload
 from rows import table
 from servers import ROOT, Failed
 
-GROUPS = [rows_hot, rows_large, rows_cold]
+GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory]
 
 
 class Bench:
