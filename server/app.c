@@ -149,7 +149,7 @@ static bool open_services(struct app *app, struct err *err)
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
 		!ledger_create(services->catalog, &app->ledger, err) || !open_mirror(app, err) ||
-		!janitor_create(app->keeper, &app->janitor, err))
+		!janitor_create(services->catalog, app->keeper, &app->janitor, err))
 		return false;
 	services->publisher =
 		publisher_create(&publishing, services->catalog, services->blobs, app->keeper, app->space);

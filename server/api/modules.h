@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Modules as JSON: one, or some of a list. */
+ * Modules as JSON: one by itself, or as lists have it. */
 #ifndef SERVER_API_MODULES_H
 #define SERVER_API_MODULES_H
 
@@ -10,6 +10,9 @@
 #include "server/http/request.h"
 #include "server/registry/services.h"
 #include "server/store/catalog.h"
+
+/* {"task":[…], …} */
+json_t *tags_json(const struct tags *tags);
 
 /* As in a list. */
 json_t *module_summary_json(const struct module_summary *summary);

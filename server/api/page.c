@@ -49,13 +49,13 @@ static bool decode_piece(const char *text, size_t length, uint8_t *out)
 	return length % 4 != 1 && base64_decode(padded, out, length * 3 / 4);
 }
 
-static bool decode_cursor(const char *cursor, char out[NAME_PATH_MAX + 1])
+static bool decode_cursor(const char *cursor, char out[PAGE_PLACE_MAX + 1])
 {
-	uint8_t bytes[NAME_PATH_MAX + PIECE_BYTES] = {0};
+	uint8_t bytes[PAGE_PLACE_MAX + PIECE_BYTES] = {0};
 	size_t length = strlen(cursor);
 	size_t decoded = length * 3 / 4;
 
-	if (decoded == 0 || decoded > NAME_PATH_MAX)
+	if (decoded == 0 || decoded > PAGE_PLACE_MAX)
 		return false;
 	for (size_t at = 0; at < length; at += PIECE_CHARACTERS) {
 		size_t piece = length - at < PIECE_CHARACTERS ? length - at : PIECE_CHARACTERS;
@@ -141,11 +141,16 @@ static json_t *next_url(const struct services *services, const struct request *r
 	return json_string(buffer_string(&url));
 }
 
-void page_reply(const struct services *services, const struct request *request, struct reply *reply,
-	const char *things, json_t *items, int64_t total, const char *last)
+json_t *page_json(const struct services *services, const struct request *request, const char *things,
+	json_t *items, int64_t total, const char *last)
 {
 	json_t *next = last ? next_url(services, request, last) : json_null();
 
-	answer_json(
-		reply, json_pack("{s:o, s:I, s:o}", things, items, "total", (json_int_t)total, "next", next));
+	return json_pack("{s:o, s:I, s:o}", things, items, "total", (json_int_t)total, "next", next);
+}
+
+void page_reply(const struct services *services, const struct request *request, struct reply *reply,
+	const char *things, json_t *items, int64_t total, const char *last)
+{
+	answer_json(reply, page_json(services, request, things, items, total, last));
 }

@@ -14,11 +14,12 @@
 #include "server/module/name.h"
 #include "server/registry/services.h"
 
-enum { PAGE_LIMIT_DEFAULT = 50, PAGE_LIMIT_MAX = 200 };
+/* PAGE_PLACE_MAX: the bytes that say where a page ends, such as a name and a number. */
+enum { PAGE_LIMIT_DEFAULT = 50, PAGE_LIMIT_MAX = 200, PAGE_PLACE_MAX = NAME_PATH_MAX + 64 };
 
 struct page {
 	size_t limit;
-	char after[NAME_PATH_MAX + 1]; /* where the page before this one ended; "" on the first */
+	char after[PAGE_PLACE_MAX + 1]; /* where the page before this one ended; "" on the first */
 };
 
 /* Reads limit and cursor. ERR_BAD_REQUEST for a limit out of bounds and for what was never a cursor. */
@@ -28,9 +29,13 @@ bool page_read(const struct request *request, struct page *out, struct err *err)
 bool page_read_position(const struct request *request, struct page *out, int64_t *position, struct err *err);
 
 /* Answers {"<things>": items, "total", "next"}; takes over items. last is where this page ends (at most
- * NAME_PATH_MAX bytes), or NULL where it is the last one; next repeats the request with everything it asked
+ * PAGE_PLACE_MAX bytes), or NULL where it is the last one; next repeats the request with everything it asked
  * for. */
 void page_reply(const struct services *services, const struct request *request, struct reply *reply,
 	const char *things, json_t *items, int64_t total, const char *last);
+
+/* The same as a value, for lists that say more. */
+json_t *page_json(const struct services *services, const struct request *request, const char *things,
+	json_t *items, int64_t total, const char *last);
 
 #endif

@@ -6,6 +6,7 @@
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/model.h"
+#include "server/api/modules.h"
 
 bool version_named(const struct request *request, struct name *out, struct err *err)
 {
@@ -120,10 +121,11 @@ static json_t *details_json(const struct version_details *details, const char *v
 		version_source_name(details->source), "state", version_state_name(details->state));
 
 	(void)json_object_update_new(object,
-		json_pack("{s:o, s:o, s:o, s:o, s:{}}", "published_by", answer_text(details->published_by),
+		json_pack("{s:o, s:o, s:o, s:o, s:o}", "published_by", answer_text(details->published_by),
 			"upstream", answer_text(details->upstream), "created_at",
 			answer_time(details->created_at), "description",
-			answer_text(details->description ? details->description : ""), "tags"));
+			answer_text(details->description ? details->description : ""), "tags",
+			tags_json(&details->tags)));
 	json_object_set_new(object, "artifacts", artifacts_json(details, version_url));
 	json_object_set_new(object, "saved_model", model_json(details->saved_model));
 	return object;

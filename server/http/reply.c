@@ -174,7 +174,7 @@ void reply_empty(struct reply *reply, int status)
 
 void reply_json(struct reply *reply, int status, json_t *value)
 {
-	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+	char *text = json_dumps(value, JSON_COMPACT);
 
 	/* Only a value that is no JSON text at all cannot be written: a bug of the handler. */
 	if (!text)

@@ -8,8 +8,10 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "server/metrics.h"
+#include "server/store/catalog_search.h"
 
 struct janitor {
+	struct catalog *catalog;
 	struct keeper *keeper;
 	pthread_t thread;
 	atomic_bool stop;
@@ -20,17 +22,20 @@ static void *run(void *argument)
 	struct janitor *janitor = argument;
 	struct err err;
 
+	if (!catalog_warm(janitor->catalog, &err))
+		log_event(LOG_LEVEL_WARN, "lists could not be prepared", "why", err.text, NULL);
 	if (!keeper_sweep_blobs(janitor->keeper, &janitor->stop, &err))
 		log_event(LOG_LEVEL_WARN, "the store could not be swept", "why", err.text, NULL);
 	metric_add(METRIC_SWEEPS, 1);
 	return NULL;
 }
 
-bool janitor_create(struct keeper *keeper, struct janitor **out, struct err *err)
+bool janitor_create(struct catalog *catalog, struct keeper *keeper, struct janitor **out, struct err *err)
 {
 	struct janitor *janitor = mem_zero(1, sizeof *janitor);
 	int failure;
 
+	janitor->catalog = catalog;
 	janitor->keeper = keeper;
 	failure = pthread_create(&janitor->thread, NULL, run, janitor);
 	if (failure != 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Cleans up behind the scenes: after a start it removes the blobs that no row claims, which a crash between a
- * blob's rename and its row leaves, and what is unpacked of such. Nobody has to wait for it. */
+ * What a start leaves for afterwards, so that nobody has to wait for it: lists are read into memory, and blobs that no row
+ * claims, which a crash between a blob's rename and its row leaves, are removed with what is unpacked of them. */
 #ifndef SERVER_REGISTRY_JANITOR_H
 #define SERVER_REGISTRY_JANITOR_H
 
@@ -10,8 +10,8 @@
 
 struct janitor;
 
-/* Starts its thread, which begins with a sweep. The keeper must outlive it. destroy takes NULL. */
-bool janitor_create(struct keeper *keeper, struct janitor **out, struct err *err);
+/* Starts its thread. Catalog and keeper must outlive it. destroy takes NULL. */
+bool janitor_create(struct catalog *catalog, struct keeper *keeper, struct janitor **out, struct err *err);
 void janitor_destroy(struct janitor *janitor);
 
 #endif

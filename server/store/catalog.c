@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "server/store/search.h"
 
 enum statement { ADD_AUDIT, WRITE_HEALTH, COUNT_ALL };
 
@@ -92,6 +93,7 @@ bool catalog_open(const char *data_dir, struct catalog **out, struct err *err)
 		return false;
 	catalog = mem_zero(1, sizeof *catalog);
 	catalog->db = TAKE(db);
+	catalog->search = search_create();
 	*out = catalog;
 	return true;
 }
@@ -100,6 +102,7 @@ void catalog_close(struct catalog *catalog)
 {
 	if (!catalog)
 		return;
+	search_destroy(catalog->search);
 	db_close(catalog->db);
 	free(catalog);
 }

@@ -110,18 +110,16 @@ bool catalog_find_absent(struct catalog *catalog, const struct name *name, int64
 
 /* ---- listing ------------------------------------------------------------------------------------------------------ */
 
-struct module_query {
-	const char *q;	       /* at most 16 words that must all occur in the handle, in any case; NULL: all */
-	const char *publisher; /* NULL: all */
-	const char *after;     /* continue behind this handle; NULL: from the start */
-	int has_format;	       /* 1: only modules with `format` */
-	enum format format;
-	int has_source;
-	enum version_source source;
-	int has_cached; /* 1: only modules whose latest version is in the store, or is not, as `cached` says */
-	bool cached;
-	size_t limit;
+/* What documentation says of a version: task, dataset, language, architecture, license, fine_tunable … */
+struct tag {
+	char *kind;
+	char *value;
 };
+struct tags {
+	struct tag *items; /* by kind, then value */
+	size_t count;
+};
+void tags_finish(struct tags *tags);
 
 struct module_summary {
 	char *handle;
@@ -129,7 +127,8 @@ struct module_summary {
 	int64_t latest_version; /* the highest active one */
 	int64_t *versions;	/* active ones, ascending */
 	size_t version_count;
-	bool formats[FORMAT_COUNT]; /* of the latest version, as are source, cached and size */
+	struct tags tags; /* of the latest version, as are formats, source, cached and size */
+	bool formats[FORMAT_COUNT]; /* of artifacts, and those that documentation tells of */
 	enum version_source source;
 	bool cached;
 	int64_t size_bytes;
@@ -137,17 +136,11 @@ struct module_summary {
 	int64_t updated_at;
 };
 
-struct module_list {
-	struct module_summary *items; /* by handle */
-	size_t count;
-	int64_t total; /* that match, on all pages */
-	bool more;     /* there is a page behind this one */
-};
+void module_summary_finish(struct module_summary *summary);
 
-/* The caller owns *out: module_list_finish(). ERR_BAD_REQUEST for a q of too many words. */
-bool catalog_list_modules(struct catalog *catalog, const struct module_query *query, struct module_list *out,
+/* One module as a list has it; *found is false, and nothing is to be freed, where it has no active version. */
+bool catalog_find_module(struct catalog *catalog, const char *handle, struct module_summary *out, bool *found,
 	struct err *err);
-void module_list_finish(struct module_list *list);
 
 struct artifact_details {
 	struct artifact artifact;
@@ -162,6 +155,7 @@ struct version_details {
 	char *published_by; /* NULL where there is none, as for all strings here */
 	char *upstream;
 	char *description;
+	struct tags tags;
 	int64_t created_at;
 	struct artifact_details artifacts[FORMAT_COUNT];
 	size_t artifact_count;

@@ -50,9 +50,11 @@ static const char *const sql[] = {
 	[REFRESH_SUMMARY] =
 		"UPDATE modules SET"
 		" latest_source = (SELECT source FROM versions WHERE id = latest_id),"
-		" (latest_formats, latest_cached, latest_size_bytes) ="
-		" (SELECT coalesce(',' || group_concat(a.format) || ',', ''), coalesce(min(b.cached), 0),"
-		"  coalesce(sum(b.size_bytes), 0)"
+		" latest_formats = (SELECT coalesce(',' || group_concat(format) || ',', '') FROM"
+		"  (SELECT format FROM artifacts WHERE version_id = latest_id UNION"
+		"   SELECT format FROM listed_formats WHERE version_id = latest_id)),"
+		" (latest_cached, latest_size_bytes) ="
+		" (SELECT coalesce(min(b.cached), 0), coalesce(sum(b.size_bytes), 0)"
 		"  FROM artifacts a JOIN blobs b ON b.id = a.blob_id WHERE a.version_id = latest_id) WHERE "
 		"id = ?1",
 	[WITHDRAW] = "UPDATE versions SET state = 'withdrawn', updated_at = ?2 WHERE id = ?1",
@@ -91,7 +93,8 @@ bool version_find_ids(struct txn *txn, const struct name *name, struct version_i
 bool module_refresh(struct txn *txn, int64_t module_id, struct err *err)
 {
 	return txn_run(txn, sql[REFRESH_LATEST], VALUES(v_int(module_id)), err) &&
-	       txn_run(txn, sql[REFRESH_SUMMARY], VALUES(v_int(module_id)), err);
+	       txn_run(txn, sql[REFRESH_SUMMARY], VALUES(v_int(module_id)), err) &&
+	       module_refresh_texts(txn, module_id, err);
 }
 
 /* Runs a statement that answers one id. */

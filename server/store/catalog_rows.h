@@ -7,9 +7,12 @@
 #include "server/store/catalog.h"
 #include "server/store/db.h"
 
-/* Immutable after creation; the database has its own mutexes. */
+struct search;
+
+/* Immutable after creation; the database and the search have their own locks. */
 struct catalog {
 	struct db *db;
+	struct search *search;
 };
 
 /* The files of schema/, in order; made by the build. */
@@ -43,8 +46,19 @@ struct version_ids {
 };
 bool version_find_ids(struct txn *txn, const struct name *name, struct version_ids *out, struct err *err);
 
-/* Brings a module's derived columns up to date after its versions or artifacts changed. */
+/* Brings a module's derived columns, its text and its facets up to date after its versions, artifacts, tags or
+ * documentation changed. */
 bool module_refresh(struct txn *txn, int64_t module_id, struct err *err);
+
+/* The part of it that is searched. */
+bool module_refresh_texts(struct txn *txn, int64_t module_id, struct err *err);
+
+/* A module as a list has it; *found is false where it has no active version. */
+bool summary_load(
+	struct txn *txn, int64_t module_id, struct module_summary *out, bool *found, struct err *err);
+
+/* A version's tags; tags_finish() them. */
+bool tags_load(struct txn *txn, int64_t version_id, struct tags *out, struct err *err);
 
 /* Notes whether a blob is in the store, and with it the derived columns of all modules whose latest version
  * uses it. */

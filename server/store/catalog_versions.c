@@ -106,7 +106,7 @@ bool catalog_find_version(struct catalog *catalog, const struct name *name, stru
 	*found = id != 0;
 	if (id == 0)
 		return true;
-	if (!load_artifacts(txn, id, &details, err))
+	if (!load_artifacts(txn, id, &details, err) || !tags_load(txn, id, &details.tags, err))
 		return false;
 	qsort(details.artifacts, details.artifact_count, sizeof *details.artifacts, compare_formats);
 	*out = details;
@@ -119,6 +119,7 @@ void version_details_finish(struct version_details *details)
 	free(details->published_by);
 	free(details->upstream);
 	free(details->description);
+	tags_finish(&details->tags);
 	for (size_t i = 0; i < details->artifact_count; i++)
 		findings_destroy(details->artifacts[i].warnings, details->artifacts[i].warning_count);
 	saved_model_destroy(details->saved_model);

@@ -291,8 +291,8 @@ static void test_refused_queries(void **state)
 {
 	static const char *const queries[] = {"limit=0", "limit=201", "limit=-1", "limit=x",
 		"limit=", "cursor=", "cursor=nonsense", "cursor=%ff%fe", "cursor=YQ==", "cursor=A",
-		"format=zip", "source=stolen", "cached=1", "sort=downloads", "task=x", "facets=true",
-		"op=Conv2D"};
+		"format=zip", "source=stolen", "cached=1", "sort=colour", "facets=1", "fine_tunable=x",
+		"input_dtype=float"};
 
 	for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
 		AUTO_FREE char *query = mem_printf("?%s", queries[i]);

@@ -12,6 +12,7 @@
 
 #include "common/mem.h"
 #include "server/store/catalog_rows.h"
+#include "server/store/catalog_search.h"
 
 enum { NOW = 1700000000 };
 
@@ -705,29 +706,36 @@ static void filters_modules(void **state)
 	assert_int_equal(withdraw(catalog, "zoo/gone/1", &orphans), ERR_NONE);
 	forget(catalog, "4");
 	const struct {
-		struct module_query query;
+		const char *q;
+		enum facet facet;
+		const char *value;
 		int64_t total;
 		const char *first;
 	} cases[] = {
-		{{0}, 4, "acme-2/x"},
-		{{.publisher = "acme"}, 2, "acme/Half_Plus-Two"},
-		{{.publisher = "acm"}, 0, NULL},
-		{{.publisher = "zoo"}, 1, "zoo/a/b"},
-		{{.q = "PLUS half"}, 2, "acme/Half_Plus-Two"},
-		{{.q = "  half_plus  "}, 1, "acme/Half_Plus-Two"},
-		{{.q = "%"}, 0, NULL},
-		{{.q = "\\"}, 0, NULL},
-		{{.q = "half zoo"}, 0, NULL},
-		{{.q = "a a a a a a a a a a a a a a a a"}, 4, NULL},
-		{{.q = "x", .publisher = "acme"}, 1, "acme/halfXplus"},
-		{{.has_format = 1, .format = FORMAT_TFJS}, 1, "acme/halfXplus"},
-		{{.has_format = 1, .format = FORMAT_CORAL}, 0, NULL},
-		{{.has_source = 1, .source = SOURCE_MIRRORED}, 2, "acme-2/x"},
-		{{.has_cached = 1, .cached = true}, 3, NULL},
-		{{.has_cached = 1, .cached = false}, 1, "zoo/a/b"},
+		{NULL, 0, NULL, 4, "acme-2/x"},
+		{NULL, FACET_PUBLISHER, "acme", 2, "acme/Half_Plus-Two"},
+		{NULL, FACET_PUBLISHER, "acm", 0, NULL},
+		{NULL, FACET_PUBLISHER, "zoo", 1, "zoo/a/b"},
+		{"PLUS half", 0, NULL, 2, "acme/Half_Plus-Two"},
+		{"  half_plus  ", 0, NULL, 1, "acme/Half_Plus-Two"},
+		{"%", 0, NULL, 0, NULL},
+		{"\\", 0, NULL, 0, NULL},
+		{"half zoo", 0, NULL, 0, NULL},
+		{"a a a a a a a a a a a a a a a a", 0, NULL, 4, NULL},
+		{"x", FACET_PUBLISHER, "acme", 1, "acme/halfXplus"},
+		{NULL, FACET_FORMAT, "tfjs", 1, "acme/halfXplus"},
+		{NULL, FACET_FORMAT, "coral", 0, NULL},
+		{NULL, FACET_SOURCE, "mirrored", 2, "acme-2/x"},
+		{NULL, FACET_CACHED, "true", 3, NULL},
+		{NULL, FACET_CACHED, "false", 1, "zoo/a/b"},
 	};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		assert_int_equal(total_of(catalog, cases[i].query, cases[i].first), cases[i].total);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct module_filter filter = {cases[i].facet, cases[i].value};
+		struct module_query query = {
+			.q = cases[i].q, .filters = &filter, .filter_count = filter.value != NULL};
+
+		assert_int_equal(total_of(catalog, query, cases[i].first), cases[i].total);
+	}
 }
 
 static void refuses_too_many_words(void **state)
@@ -766,7 +774,7 @@ static void summarises_a_module(void **state)
 	assert_int_equal(list.items[0].size_bytes, 9);
 	assert_int_equal(list.items[0].updated_at, NOW + 1);
 	assert_string_equal(list.items[0].description, "");
-	assert_false(list.more);
+	assert_null(list.next);
 	module_list_finish(&list);
 	assert_true(catalog_list_versions(catalog, "acme/x", &versions, &count, &err));
 	assert_int_equal(count, 3);
@@ -794,23 +802,24 @@ static void pages_stay_stable(void **state)
 	};
 	struct catalog *catalog = catalog_of(state);
 	struct err err = {0};
-	char after[NAME_PATH_MAX + 1] = "";
-	bool more = true;
+	char last[NAME_PATH_MAX + 1] = "";
+	AUTO_FREE char *after = mem_dup("");
 	size_t seen = 0;
 
 	run_beside(*state, fill, sizeof fill / sizeof *fill);
-	while (more) {
-		struct module_query query = {.q = "M", .after = after, .limit = PAGE};
+	while (after) {
+		struct module_query query = {.q = "M", .after = after, .sort = SORT_NAME, .limit = PAGE};
 		struct module_list list;
 
 		assert_true(catalog_list_modules(catalog, &query, &list, &err));
 		assert_true(list.total >= MANY);
 		for (size_t i = 0; i < list.count; i++) {
-			assert_true(strcmp(list.items[i].handle, after) > 0);
-			(void)snprintf(after, sizeof after, "%s", list.items[i].handle);
+			assert_true(strcmp(list.items[i].handle, last) > 0);
+			(void)snprintf(last, sizeof last, "%s", list.items[i].handle);
 		}
 		seen += list.count;
-		more = list.more;
+		free(after);
+		after = TAKE(list.next);
 		module_list_finish(&list);
 		/* What comes in before the page does not move it. */
 		if (seen == PAGE)

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/module_index.h"
+
+#include <ctype.h>
+
+#include "common/buffer.h"
+
+const char *const facet_names[FACET_COUNT] = {
+	[FACET_TASK] = "task",
+	[FACET_DATASET] = "dataset",
+	[FACET_LANGUAGE] = "language",
+	[FACET_ARCHITECTURE] = "architecture",
+	[FACET_LICENSE] = "license",
+	[FACET_FINE_TUNABLE] = "fine_tunable",
+	[FACET_FORMAT] = "format",
+	[FACET_PUBLISHER] = "publisher",
+	[FACET_SOURCE] = "source",
+	[FACET_CACHED] = "cached",
+	[FACET_OP] = "op",
+	[FACET_INPUT_DTYPE] = "input_dtype",
+	[FACET_OUTPUT_DTYPE] = "output_dtype",
+	[FACET_TAG] = "tag",
+	[FACET_TENSORFLOW_VERSION] = "tensorflow_version",
+};
+
+/* The modules that have one value, in ascending order. */
+struct posting {
+	char *text;
+	uint32_t *slots;
+	size_t count;
+	size_t capacity;
+};
+
+struct postings {
+	struct posting **items;
+	size_t count;
+	size_t capacity;
+};
+
+struct entry {
+	int64_t id;
+	int64_t numbers[SORT_ORDERS]; /* by what each order sorts; 0 by name */
+	char *handle;
+	size_t name; /* where its lower case begins in names */
+	size_t handle_length;
+};
+
+/* Slots as one order has them. */
+struct order {
+	uint32_t *slots;
+	size_t count;
+	size_t capacity;
+};
+
+struct module_index {
+	struct entry *entries; /* by slot */
+	size_t count;
+	size_t capacity;
+	struct slots listed;
+	struct slots cached;
+	struct buffer names;  /* all handles in lower case, each with its NUL */
+	uint32_t *slot_by_id; /* UINT32_MAX: none */
+	size_t id_count;
+	struct postings facets[FACET_COUNT];
+	struct posting **value_by_id;
+	size_t value_count;
+	struct order orders[SORT_ORDERS];
+};
+
+/* Makes room for the row `number` in an array that is read by number, filling what is new with this byte. */
+static void *widen(void *array, size_t *count, size_t number, size_t size, int byte)
+{
+	size_t wider = *count ? *count : 64;
+
+	if (number < *count)
+		return array;
+	while (wider <= number)
+		wider *= 2;
+	array = mem_resize(array, wider, size);
+	memset((char *)array + *count * size, byte, (wider - *count) * size);
+	*count = wider;
+	return array;
+}
+
+struct module_index *module_index_create(void)
+{
+	return mem_zero(1, sizeof(struct module_index));
+}
+
+void module_index_destroy(struct module_index *index)
+{
+	if (!index)
+		return;
+	for (size_t i = 0; i < index->count; i++)
+		free(index->entries[i].handle);
+	for (size_t facet = 0; facet < FACET_COUNT; facet++) {
+		for (size_t i = 0; i < index->facets[facet].count; i++) {
+			free(index->facets[facet].items[i]->text);
+			free(index->facets[facet].items[i]->slots);
+			free(index->facets[facet].items[i]);
+		}
+		free(index->facets[facet].items);
+	}
+	for (size_t sort = 0; sort < SORT_ORDERS; sort++)
+		free(index->orders[sort].slots);
+	slots_finish(&index->listed);
+	slots_finish(&index->cached);
+	buffer_finish(&index->names);
+	free(index->entries);
+	free(index->slot_by_id);
+	free(index->value_by_id);
+	free(index);
+}
+
+/* ---- orders ---------------------------------------------------------------------------------- */
+
+struct place_in_order module_index_place(const struct module_index *index, enum module_sort sort, size_t slot)
+{
+	const struct entry *entry = &index->entries[slot];
+
+	return (struct place_in_order){entry->numbers[sort], entry->handle};
+}
+
+/* Numbers descend; among equals by downloads shorter handles come first, since most have none. */
+static int compare(enum module_sort sort, const struct place_in_order *a, const struct place_in_order *b)
+{
+	if (a->number != b->number)
+		return a->number > b->number ? -1 : 1;
+	if (sort == SORT_DOWNLOADS) {
+		size_t x = strlen(a->handle), y = strlen(b->handle);
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return strcmp(a->handle, b->handle);
+}
+
+struct sorting {
+	const struct module_index *index;
+	enum module_sort sort;
+};
+
+static int compare_slots(const void *a, const void *b, void *context)
+{
+	const struct sorting *sorting = context;
+	struct place_in_order x = module_index_place(sorting->index, sorting->sort, *(const uint32_t *)a);
+	struct place_in_order y = module_index_place(sorting->index, sorting->sort, *(const uint32_t *)b);
+
+	return compare(sorting->sort, &x, &y);
+}
+
+/* How many of the order stand before a place, or with `included` at it. */
+static size_t rank(const struct module_index *index, enum module_sort sort,
+	const struct place_in_order *place, bool included)
+{
+	const struct order *order = &index->orders[sort];
+	size_t low = 0, high = order->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct place_in_order here = module_index_place(index, sort, order->slots[middle]);
+		int difference = compare(sort, &here, place);
+
+		if (difference < 0 || (included && difference == 0))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void enter_order(struct module_index *index, enum module_sort sort, size_t slot)
+{
+	struct place_in_order place = module_index_place(index, sort, slot);
+	struct order *order = &index->orders[sort];
+	size_t at = rank(index, sort, &place, false);
+
+	MEM_GROW(order->slots, order->count, order->capacity);
+	memmove(order->slots + at + 1, order->slots + at, (order->count - at) * sizeof *order->slots);
+	order->slots[at] = (uint32_t)slot;
+	order->count++;
+}
+
+/* Before its numbers change. */
+static void leave_order(struct module_index *index, enum module_sort sort, size_t slot)
+{
+	struct place_in_order place = module_index_place(index, sort, slot);
+	struct order *order = &index->orders[sort];
+	size_t at = rank(index, sort, &place, false);
+
+	memmove(order->slots + at, order->slots + at + 1, (order->count - at - 1) * sizeof *order->slots);
+	order->count--;
+}
+
+void module_index_sort(struct module_index *index)
+{
+	for (enum module_sort sort = 0; sort < SORT_ORDERS; sort++) {
+		struct order *order = &index->orders[sort];
+
+		order->count = 0;
+		for (size_t slot = 0; slot < index->count; slot++) {
+			MEM_GROW(order->slots, order->count, order->capacity);
+			order->slots[order->count++] = (uint32_t)slot;
+		}
+		if (order->count > 0)
+			qsort_r(order->slots, order->count, sizeof *order->slots, compare_slots,
+				&(struct sorting){index, sort});
+	}
+}
+
+size_t module_index_walk(const struct module_index *index, enum module_sort sort, const struct slots *set,
+	const struct place_in_order *after, size_t *out, size_t max)
+{
+	const struct order *order = &index->orders[sort];
+	size_t found = 0;
+
+	for (size_t i = after ? rank(index, sort, after, true) : 0; i < order->count && found < max; i++) {
+		if (slots_have(set, order->slots[i]))
+			out[found++] = order->slots[i];
+	}
+	return found;
+}
+
+/* ---- modules --------------------------------------------------------------------------------- */
+
+static void set_state(struct module_index *index, size_t slot, const struct module_facts *facts)
+{
+	struct entry *entry = &index->entries[slot];
+
+	entry->numbers[SORT_DOWNLOADS] = facts->downloads;
+	entry->numbers[SORT_UPDATED] = facts->updated_at;
+	entry->numbers[SORT_SIZE] = facts->size_bytes;
+	(facts->listed ? slots_add : slots_remove)(&index->listed, slot);
+	(facts->cached ? slots_add : slots_remove)(&index->cached, slot);
+}
+
+void module_index_append(struct module_index *index, const struct module_facts *facts)
+{
+	size_t slot = index->count;
+	struct entry *entry;
+
+	MEM_GROW(index->entries, index->count, index->capacity);
+	entry = &index->entries[index->count++];
+	*entry = (struct entry){.id = facts->id,
+		.handle = mem_dup(facts->handle),
+		.name = index->names.length,
+		.handle_length = strlen(facts->handle)};
+	buffer_add(&index->names, facts->handle, entry->handle_length + 1);
+	for (char *at = index->names.data + entry->name; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	slots_grow(&index->listed, index->count);
+	slots_grow(&index->cached, index->count);
+	index->slot_by_id = widen(
+		index->slot_by_id, &index->id_count, (size_t)facts->id, sizeof *index->slot_by_id, 0xff);
+	index->slot_by_id[facts->id] = (uint32_t)slot;
+	set_state(index, slot, facts);
+}
+
+bool module_index_set(struct module_index *index, const struct module_facts *facts)
+{
+	bool is_new;
+	size_t slot;
+
+	is_new = !module_index_find(index, facts->id, &slot);
+	if (is_new) {
+		slot = index->count;
+		module_index_append(index, facts);
+	}
+	for (enum module_sort sort = 0; !is_new && sort < SORT_ORDERS; sort++)
+		leave_order(index, sort, slot);
+	set_state(index, slot, facts);
+	for (enum module_sort sort = 0; sort < SORT_ORDERS; sort++)
+		enter_order(index, sort, slot);
+	return is_new;
+}
+
+size_t module_index_slots(const struct module_index *index)
+{
+	return index->count;
+}
+
+bool module_index_find(const struct module_index *index, int64_t id, size_t *out_slot)
+{
+	if (id < 0 || (size_t)id >= index->id_count || index->slot_by_id[id] == UINT32_MAX)
+		return false;
+	*out_slot = index->slot_by_id[id];
+	return true;
+}
+
+int64_t module_index_id(const struct module_index *index, size_t slot)
+{
+	return index->entries[slot].id;
+}
+
+struct slots module_index_listed(const struct module_index *index)
+{
+	return slots_copy(&index->listed);
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+void module_index_add_value(struct module_index *index, int64_t value_id, enum facet facet, const char *text)
+{
+	struct postings *postings = &index->facets[facet];
+	struct posting *posting;
+
+	index->value_by_id = widen(
+		index->value_by_id, &index->value_count, (size_t)value_id, sizeof *index->value_by_id, 0);
+	if (index->value_by_id[value_id])
+		return;
+	posting = mem_zero(1, sizeof *posting);
+	posting->text = mem_dup(text);
+	MEM_GROW(postings->items, postings->count, postings->capacity);
+	postings->items[postings->count++] = posting;
+	index->value_by_id[value_id] = posting;
+}
+
+/* Where a slot is in a posting, or would be. */
+static size_t position(const struct posting *posting, size_t slot)
+{
+	size_t low = 0, high = posting->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (posting->slots[middle] < slot)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void module_index_give(struct module_index *index, int64_t id, int64_t value_id)
+{
+	struct posting *posting = (size_t)value_id < index->value_count ? index->value_by_id[value_id] : NULL;
+	size_t slot, at;
+
+	if (!posting || !module_index_find(index, id, &slot))
+		return;
+	at = posting->count;
+	if (at > 0 && posting->slots[at - 1] >= slot)
+		at = position(posting, slot);
+	if (at < posting->count && posting->slots[at] == slot)
+		return;
+	MEM_GROW(posting->slots, posting->count, posting->capacity);
+	memmove(posting->slots + at + 1, posting->slots + at, (posting->count - at) * sizeof *posting->slots);
+	posting->slots[at] = (uint32_t)slot;
+	posting->count++;
+}
+
+static void take(struct posting *posting, size_t slot)
+{
+	size_t at = position(posting, slot);
+
+	if (at == posting->count || posting->slots[at] != slot)
+		return;
+	memmove(posting->slots + at, posting->slots + at + 1,
+		(posting->count - at - 1) * sizeof *posting->slots);
+	posting->count--;
+}
+
+void module_index_forget_values(struct module_index *index, int64_t id)
+{
+	size_t slot;
+
+	if (!module_index_find(index, id, &slot))
+		return;
+	for (size_t facet = 0; facet < FACET_COUNT; facet++) {
+		for (size_t i = 0; i < index->facets[facet].count; i++)
+			take(index->facets[facet].items[i], slot);
+	}
+}
+
+/* "2.11" stands for itself and for all that begins with "2.11.". */
+static bool matches(enum facet facet, const char *text, const char *value)
+{
+	size_t length = strlen(value);
+
+	if (facet != FACET_TENSORFLOW_VERSION)
+		return strcmp(text, value) == 0;
+	return strncmp(text, value, length) == 0 && (text[length] == '\0' || text[length] == '.');
+}
+
+static void match_cached(const struct module_index *index, const char *value, struct slots *out)
+{
+	uint64_t inverse = strcmp(value, "true") == 0 ? 0 : UINT64_MAX;
+
+	for (size_t i = 0; i < slots_words(out->count); i++)
+		out->words[i] |= (index->cached.words[i] ^ inverse) & index->listed.words[i];
+}
+
+void module_index_match(
+	const struct module_index *index, enum facet facet, const char *value, struct slots *out)
+{
+	const struct postings *postings = &index->facets[facet];
+
+	if (facet == FACET_CACHED)
+		match_cached(index, value, out);
+	for (size_t i = 0; i < postings->count; i++) {
+		const struct posting *posting = postings->items[i];
+
+		if (!matches(facet, posting->text, value))
+			continue;
+		for (size_t at = 0; at < posting->count; at++)
+			slots_add(out, posting->slots[at]);
+	}
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static bool is_word(char character)
+{
+	return isalnum((unsigned char)character) != 0;
+}
+
+void module_index_match_name(
+	const struct module_index *index, const char *word, struct slots *whole, struct slots *inside)
+{
+	const char *names = buffer_string(&index->names);
+	const char *end = names + index->names.length;
+	size_t length = strlen(word), slot = 0;
+	const char *hit = names;
+
+	while ((hit = memmem(hit, (size_t)(end - hit), word, length)) != NULL) {
+		const struct entry *entry;
+
+		while (slot + 1 < index->count && (size_t)(hit - names) >= index->entries[slot + 1].name)
+			slot++;
+		entry = &index->entries[slot];
+		slots_add(inside, slot);
+		if ((hit == names + entry->name || !is_word(hit[-1])) && !is_word(hit[length])) {
+			slots_add(whole, slot);
+			/* Nothing better can follow in this name. */
+			hit = names + entry->name + entry->handle_length;
+		} else {
+			hit++;
+		}
+	}
+}
+
+/* ---- counting -------------------------------------------------------------------------------- */
+
+static int compare_counts(const void *a, const void *b)
+{
+	const struct facet_count *x = a, *y = b;
+
+	if (x->count != y->count)
+		return x->count > y->count ? -1 : 1;
+	return strcmp(x->value, y->value);
+}
+
+static int64_t count_in(const struct posting *posting, const struct slots *set)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < posting->count; i++)
+		count += slots_have(set, posting->slots[i]);
+	return count;
+}
+
+static size_t count_cached(const struct module_index *index, const struct slots *set, struct facet_count *out)
+{
+	int64_t total = slots_total(set), cached = 0;
+
+	for (size_t i = 0; i < slots_words(set->count); i++)
+		cached += __builtin_popcountll(set->words[i] & index->cached.words[i]);
+	out[0] = (struct facet_count){"true", cached};
+	out[1] = (struct facet_count){"false", total - cached};
+	return 2;
+}
+
+size_t module_index_count(const struct module_index *index, enum facet facet, const struct slots *set,
+	struct facet_count *out, size_t max)
+{
+	const struct postings *postings = &index->facets[facet];
+	AUTO_FREE struct facet_count *counts = mem_zero(postings->count + 2, sizeof *counts);
+	size_t found = facet == FACET_CACHED ? count_cached(index, set, counts) : 0;
+
+	for (size_t i = 0; i < postings->count; i++) {
+		int64_t count = count_in(postings->items[i], set);
+
+		if (count > 0)
+			counts[found++] = (struct facet_count){postings->items[i]->text, count};
+	}
+	qsort(counts, found, sizeof *counts, compare_counts);
+	found = found < max ? found : max;
+	memcpy(out, counts, found * sizeof *out);
+	return found;
+}

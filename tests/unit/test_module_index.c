@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "common/buffer.h"
+#include "server/store/module_index.h"
+
+AUTO_CLEANER(own_index, struct module_index *, module_index_destroy)
+
+static const struct module_facts zoo[] = {
+	{.id = 7,
+		.handle = "zoo/Tiger_v2",
+		.listed = true,
+		.cached = true,
+		.downloads = 5,
+		.updated_at = 30,
+		.size_bytes = 1},
+	{.id = 3,
+		.handle = "acme/tigers/1/big",
+		.listed = true,
+		.downloads = 9,
+		.updated_at = 10,
+		.size_bytes = 3},
+	{.id = 130,
+		.handle = "acme/gone",
+		.listed = false,
+		.cached = true,
+		.downloads = 99,
+		.updated_at = 99},
+	{.id = 4, .handle = "acme/x", .listed = true, .downloads = 5, .updated_at = 20, .size_bytes = 2},
+};
+enum { ZOO = sizeof zoo / sizeof *zoo };
+
+static struct module_index *make_zoo(void)
+{
+	struct module_index *index = module_index_create();
+
+	for (size_t i = 0; i < ZOO; i++)
+		module_index_append(index, &zoo[i]);
+	module_index_sort(index);
+	module_index_add_value(index, 1, FACET_TASK, "walking");
+	module_index_add_value(index, 2, FACET_TASK, "sleeping");
+	module_index_add_value(index, 3, FACET_TENSORFLOW_VERSION, "2.11.0");
+	module_index_add_value(index, 4, FACET_TENSORFLOW_VERSION, "2.1.0");
+	module_index_give(index, 7, 1);
+	module_index_give(index, 3, 1);
+	module_index_give(index, 4, 2);
+	module_index_give(index, 130, 2);
+	module_index_give(index, 7, 3);
+	module_index_give(index, 4, 4);
+	return index;
+}
+
+/* The ids of a set, in the order of a walk. */
+static void check_walk(const struct module_index *index, enum module_sort sort, const struct slots *set,
+	const struct place_in_order *after, const char *expected)
+{
+	AUTO_BUFFER struct buffer ids = {0};
+	size_t found[16];
+	size_t count = module_index_walk(index, sort, set, after, found, 16);
+
+	for (size_t i = 0; i < count; i++)
+		buffer_printf(&ids, "%s%lld", i ? " " : "", (long long)module_index_id(index, found[i]));
+	assert_string_equal(buffer_string(&ids), expected);
+}
+
+static void walks_in_every_order(void **state)
+{
+	AUTO(own_index) struct module_index *index = make_zoo();
+	AUTO_SLOTS struct slots listed = module_index_listed(index);
+
+	check_walk(index, SORT_NAME, &listed, NULL, "3 4 7");
+	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "3 4 7");
+	check_walk(index, SORT_UPDATED, &listed, NULL, "7 4 3");
+	check_walk(index, SORT_SIZE, &listed, NULL, "3 4 7");
+}
+
+static void goes_on_behind_a_place(void **state)
+{
+	AUTO(own_index) struct module_index *index = make_zoo();
+	AUTO_SLOTS struct slots listed = module_index_listed(index);
+
+	check_walk(index, SORT_NAME, &listed, &(struct place_in_order){0, "acme/tigers/1/big"}, "4 7");
+	/* Where nothing stands (any more). */
+	check_walk(index, SORT_NAME, &listed, &(struct place_in_order){0, "acme/w"}, "4 7");
+	check_walk(index, SORT_UPDATED, &listed, &(struct place_in_order){25, "a"}, "4 3");
+	check_walk(index, SORT_UPDATED, &listed, &(struct place_in_order){20, "acme/x"}, "3");
+	check_walk(index, SORT_UPDATED, &listed, &(struct place_in_order){1, "a"}, "");
+}
+
+static void follows_changes(void **state)
+{
+	AUTO(own_index) struct module_index *index = make_zoo();
+	struct module_facts changed = zoo[1];
+
+	changed.downloads = 1;
+	assert_false(module_index_set(index, &changed));
+	assert_true(module_index_set(
+		index, &(struct module_facts){.id = 9, .handle = "acme/y", .listed = true, .downloads = 7}));
+	AUTO_SLOTS struct slots listed = module_index_listed(index);
+	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "9 4 7 3");
+	check_walk(index, SORT_NAME, &listed, NULL, "3 4 9 7");
+	changed.listed = false;
+	assert_false(module_index_set(index, &changed));
+	AUTO_SLOTS struct slots fewer = module_index_listed(index);
+	check_walk(index, SORT_NAME, &fewer, NULL, "4 9 7");
+}
+
+static int64_t matching(const struct module_index *index, enum facet facet, const char *value)
+{
+	AUTO_SLOTS struct slots set = slots_init(module_index_slots(index));
+	AUTO_SLOTS struct slots listed = module_index_listed(index);
+
+	module_index_match(index, facet, value, &set);
+	slots_intersect(&set, &listed);
+	return slots_total(&set);
+}
+
+static void matches_values(void **state)
+{
+	AUTO(own_index) struct module_index *index = make_zoo();
+	static const struct {
+		enum facet facet;
+		const char *value;
+		int64_t total;
+	} cases[] = {
+		{FACET_TASK, "walking", 2},
+		{FACET_TASK, "sleeping", 1},
+		{FACET_TASK, "walk", 0},
+		{FACET_DATASET, "walking", 0},
+		{FACET_CACHED, "true", 1},
+		{FACET_CACHED, "false", 2},
+		{FACET_TENSORFLOW_VERSION, "2", 2},
+		{FACET_TENSORFLOW_VERSION, "2.1", 1},
+		{FACET_TENSORFLOW_VERSION, "2.11.0", 1},
+		{FACET_TENSORFLOW_VERSION, "2.11.0.1", 0},
+		{FACET_TENSORFLOW_VERSION, "1", 0},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(matching(index, cases[i].facet, cases[i].value), cases[i].total);
+	module_index_forget_values(index, 7);
+	assert_int_equal(matching(index, FACET_TASK, "walking"), 1);
+	module_index_give(index, 7, 2);
+	module_index_give(index, 7, 2);
+	assert_int_equal(matching(index, FACET_TASK, "sleeping"), 2);
+	/* What is not known does no harm. */
+	module_index_give(index, 7, 1000);
+	module_index_give(index, 1000, 1);
+	module_index_forget_values(index, -1);
+}
+
+static void counts_values(void **state)
+{
+	AUTO(own_index) struct module_index *index = make_zoo();
+	AUTO_SLOTS struct slots listed = module_index_listed(index);
+	struct facet_count counts[4];
+
+	assert_int_equal(module_index_count(index, FACET_TASK, &listed, counts, 4), 2);
+	assert_string_equal(counts[0].value, "walking");
+	assert_int_equal(counts[0].count, 2);
+	assert_string_equal(counts[1].value, "sleeping");
+	assert_int_equal(counts[1].count, 1);
+	assert_int_equal(module_index_count(index, FACET_TASK, &listed, counts, 1), 1);
+	assert_int_equal(module_index_count(index, FACET_LICENSE, &listed, counts, 4), 0);
+	assert_int_equal(module_index_count(index, FACET_CACHED, &listed, counts, 4), 2);
+	assert_int_equal(counts[0].count + counts[1].count, 3);
+}
+
+static void finds_words_in_names(void **state)
+{
+	AUTO(own_index) struct module_index *index = make_zoo();
+	static const struct {
+		const char *word;
+		const char *whole;
+		const char *inside;
+	} cases[] = {
+		{"tiger", "7", "3 7"},
+		{"tigers", "3", "3"},
+		{"v2", "7", "7"},
+		{"iger", "", "3 7"},
+		{"acme", "3 4", "3 4"},
+		{"acme/x", "4", "4"},
+		{"1", "3", "3"},
+		{"o/t", "", "7"},
+		{"xzoo", "", ""},
+		{"tiger_v2acme", "", ""},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		AUTO_SLOTS struct slots listed = module_index_listed(index);
+		AUTO_SLOTS struct slots whole = slots_init(module_index_slots(index));
+		AUTO_SLOTS struct slots inside = slots_init(module_index_slots(index));
+
+		module_index_match_name(index, cases[i].word, &whole, &inside);
+		slots_intersect(&whole, &listed);
+		slots_intersect(&inside, &listed);
+		check_walk(index, SORT_NAME, &whole, NULL, cases[i].whole);
+		check_walk(index, SORT_NAME, &inside, NULL, cases[i].inside);
+	}
+}
+
+static void is_empty_at_first(void **state)
+{
+	AUTO(own_index) struct module_index *index = module_index_create();
+	AUTO_SLOTS struct slots none = {0};
+	struct facet_count counts[2];
+
+	module_index_sort(index);
+	none = module_index_listed(index);
+	check_walk(index, SORT_NAME, &none, NULL, "");
+	module_index_match_name(index, "a", &none, &none);
+	module_index_match(index, FACET_CACHED, "false", &none);
+	assert_int_equal(slots_total(&none), 0);
+	assert_int_equal(module_index_count(index, FACET_TASK, &none, counts, 2), 0);
+	assert_true(module_index_set(index, &zoo[0]));
+	assert_int_equal(matching(index, FACET_CACHED, "true"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(walks_in_every_order),
+		cmocka_unit_test(goes_on_behind_a_place),
+		cmocka_unit_test(follows_changes),
+		cmocka_unit_test(matches_values),
+		cmocka_unit_test(counts_values),
+		cmocka_unit_test(finds_words_in_names),
+		cmocka_unit_test(is_empty_at_first),
+	};
+
+	return cmocka_run_group_tests_name("module_index", tests, NULL, NULL);
+}
