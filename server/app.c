@@ -119,6 +119,7 @@ static bool open_mirror(struct app *app, struct err *err)
 	const struct client_settings client = {
 		.connect_timeout_s = config->mirror.connect_timeout_s,
 		.stall_timeout_s = config->mirror.stall_timeout_s,
+		.min_bytes_per_s = config->mirror.min_bytes_per_s,
 		.private_redirects = config->mirror.private_upstreams,
 		.user_agent = "larder/" LARDER_VERSION,
 	};

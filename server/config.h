@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The configuration: one struct from one ini file. Every key has a default; config.example.ini shows them all. */
+ * The configuration: one struct from one ini file. Every key has a default; config.example.ini shows them
+ * all. */
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
 
@@ -16,8 +17,8 @@
 struct config {
 	struct {
 		char *listen;
-		char *public_url;	/* NULL: from the request's Host */
-		char *tls_certificate;	/* NULL: plain HTTP */
+		char *public_url;      /* NULL: from the request's Host */
+		char *tls_certificate; /* NULL: plain HTTP */
 		char *tls_key;
 		int64_t threads;
 		int64_t workers;
@@ -44,14 +45,16 @@ struct config {
 		int64_t negative_ttl_s;
 		int64_t connect_timeout_s;
 		int64_t stall_timeout_s;
+		int64_t min_bytes_per_s; /* 0: no limit */
 		int64_t retries;
 		int64_t max_fills;
+		int64_t queue_timeout_s;
 		char *allow; /* globs; NULL allows all */
 		char *deny;  /* globs; NULL denies none */
 		bool private_upstreams;
 	} mirror;
 	struct {
-		char *hosts; /* NULL: none */
+		char *hosts;             /* NULL: none */
 		char *uncompressed_root; /* NULL: no such place */
 	} hub;
 	struct {
@@ -66,12 +69,13 @@ struct config {
 struct config *config_create(void);
 void config_destroy(struct config *config);
 
-/* Reads an ini file over the defaults. Every fault is appended to *faults as one line "FILE:LINE: sentence"; false if there
- * was any (err sums them up) or the file cannot be read. The caller owns *out. */
+/* Reads an ini file over the defaults. Every fault is appended to *faults as one line "FILE:LINE: sentence";
+ * false if there was any (err sums them up) or the file cannot be read. The caller owns *out. */
 bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err);
 
 /* Sets one key as the file would ("server", "listen", "127.0.0.1:0"): for the command line. */
-bool config_set(struct config *config, const char *section, const char *key, const char *value, struct err *err);
+bool config_set(
+	struct config *config, const char *section, const char *key, const char *value, struct err *err);
 
 /* Writes every key with its default and what it is for: the text of config.example.ini. */
 void config_write_example(struct buffer *out);

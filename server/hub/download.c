@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/own.h"
+#include "common/uri.h"
 #include "server/config.h"
 #include "server/http/problem.h"
 #include "server/hub/follower.h"
@@ -163,14 +164,18 @@ static void redirect_to_latest(struct services *services, const struct request *
 	const struct words *words, struct reply *reply)
 {
 	const struct format_row *format = &formats[words->name.format];
+	AUTO_BUFFER struct buffer token = {0};
 	struct name latest = words->name;
 	struct err err;
 
 	if (!registry_latest(services->registry, latest.handle, latest.format, &latest.version, &err))
 		return fail(reply, &err);
+	/* It was decoded, and is a stranger's word where reading takes no token. */
+	if (request->path_token)
+		uri_encode(&token, request->path_token, "");
 	reply_empty(reply, 302);
 	reply_header_printf(reply, "Location", "%s%s/%s?%s=%s", request->path_token ? "/-/t/" : "",
-		request->path_token ? request->path_token : "", name_path(&latest).text, format->query_key,
+		buffer_string(&token), name_path(&latest).text, format->query_key,
 		words->wanted == WANTED_UNCOMPRESSED ? "uncompressed" : format->query_value);
 	reply_header(reply, "Cache-Control", "no-cache");
 }

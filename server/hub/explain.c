@@ -46,10 +46,7 @@ static json_t *find_fill(const struct services *services, const struct name *nam
 
 	mirror_list(services->mirror, &list);
 	for (size_t i = 0; i < list.running; i++) {
-		const struct name *other = &list.items[i].name;
-
-		if (other->version == name->version && other->format == name->format &&
-			strcmp(other->handle, name->handle) == 0)
+		if (name_equals(&list.items[i].name, name))
 			return fill_json(&list.items[i]);
 	}
 	return NULL;

@@ -208,6 +208,11 @@ bool name_parse_versioned(const char *path, struct name *name, struct err *err)
 	return true;
 }
 
+bool name_equals(const struct name *a, const struct name *b)
+{
+	return a->version == b->version && a->format == b->format && strcmp(a->handle, b->handle) == 0;
+}
+
 struct name_path name_path(const struct name *name)
 {
 	struct name_path path;

@@ -33,6 +33,9 @@ struct name {
 	enum format format;
 };
 
+/* Whether both are the same artifact. */
+bool name_equals(const struct name *a, const struct name *b);
+
 /* Reads "<handle>[/<version>][/<member>]" (no leading slash, already percent-decoded): the last all-digit
  * segment is the version, what follows it the member. *member points into path, or is NULL where there is
  * none. A path without a version is all handle. ERR_BAD_REQUEST, with a sentence that says which rule of the

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/number.h"
 #include "common/own.h"
 #include "server/registry/fill.h"
 #include "server/registry/health.h"
@@ -25,14 +26,28 @@ struct running {
 
 static void note_status(struct running *running, const struct answer *answer)
 {
-	struct health *health = running->fetch->tools->health;
+	const struct fetch *fetch = running->fetch;
+	struct health *health = fetch->tools->health;
+	enum ailment ailment = ailment_of_answer(answer);
 	bool asks_for_rest = answer->status == 429 || answer->status == 503;
 
-	/* In a loop, it is we who are told to be ill. */
-	if ((answer->status >= 500 && answer->status != 508) || answer->status == 429)
-		health_note_ill(health, &running->turn, asks_for_rest ? answer->retry_after_s : 0);
-	else
+	if (ailment == AILMENT_NONE)
 		health_note_well(health, &running->turn);
+	else
+		health_note_ill(health, &running->turn, ailment == AILMENT_ARTIFACT ? fetch->name : NULL,
+			asks_for_rest ? answer->retry_after_s : 0);
+}
+
+/* Compressed, nothing becomes twice as long: whatever tells such a length would be refused in the end. */
+static bool has_possible_length(struct running *running, const struct answer *answer)
+{
+	int64_t most = running->fetch->tools->settings.limits.max_unpacked_bytes;
+
+	if (answer->length / 2 <= most)
+		return true;
+	return err_set(&running->err, ERR_UPSTREAM_FAILED,
+		"it promises %s, more than any module may have (publish.max_unpacked_bytes)",
+		number_size(answer->length).text);
 }
 
 static bool take_head(void *context, const struct answer *answer)
@@ -42,6 +57,8 @@ static bool take_head(void *context, const struct answer *answer)
 
 	note_status(running, answer);
 	running->verdict = verdict_of_answer(answer, fetch->object, fetch->offset, &running->err);
+	if (running->verdict == VERDICT_TAKE && !has_possible_length(running, answer))
+		running->verdict = VERDICT_FAILED;
 	if (running->verdict == VERDICT_TAKE && !fetch->head(fetch->context, answer, &running->err))
 		running->verdict = VERDICT_FATAL;
 	return running->verdict == VERDICT_TAKE;
@@ -89,8 +106,13 @@ static enum verdict of_outcome(struct running *running, enum transfer_outcome ou
 	case TRANSFER_BROKEN:
 		(void)err_set(&running->err, ERR_UPSTREAM_FAILED, "%s", why->text);
 		return VERDICT_BROKEN;
+	case TRANSFER_SLOW:
+		(void)err_set(&running->err, ERR_UPSTREAM_FAILED, "%s", why->text);
+		return VERDICT_SLOW;
+	case TRANSFER_SILENT:
 	case TRANSFER_UNREACHABLE:
-		health_note_ill(fetch->tools->health, &running->turn, 0);
+		health_note_ill(fetch->tools->health, &running->turn,
+			outcome == TRANSFER_SILENT ? fetch->name : NULL, 0);
 		(void)err_set(&running->err, ERR_UPSTREAM_UNREACHABLE, "%s", why->text);
 		return VERDICT_FAILED;
 	case TRANSFER_STOPPED:

@@ -33,11 +33,11 @@ struct fetch {
 };
 
 /* Blocks until it has ended. VERDICT_TAKE: the body is whole, or the receiver had enough; VERDICT_FAILED also
- * where the upstream cools down. *err is filled for VERDICT_BROKEN, _FAILED and _FATAL. */
+ * where the upstream cools down. *err is filled for VERDICT_BROKEN, _SLOW, _FAILED and _FATAL. */
 enum verdict fetch_run(const struct fetch *fetch, struct err *err);
 
-/* Which of two failures the client is told: our own trouble, then what failed, then what could not be reached,
- * then a loop. */
+/* Which of two failures the client is told: our own trouble, then what failed, then what could not be
+ * reached, then a loop. */
 void fetch_keep_worse(struct err *worst, const struct err *err, const char *upstream);
 
 /* Every upstream said that it is absent: fills *err, and remembers it for the settings' negative_ttl_s.

@@ -261,7 +261,7 @@ static bool may_pass(const struct fill *fill, enum verdict verdict)
 {
 	if (verdict == VERDICT_FAILED)
 		return can_resume(fill) && fill->err.retry_after_s <= WAIT_MAX_S;
-	return verdict == VERDICT_BROKEN || verdict == VERDICT_RESTART;
+	return verdict == VERDICT_BROKEN || verdict == VERDICT_SLOW || verdict == VERDICT_RESTART;
 }
 
 /* Makes ready for another transfer from the same upstream. */
@@ -271,7 +271,7 @@ static bool prepare_again(struct fill *fill, enum verdict verdict)
 }
 
 /* A restart does not count as progress until it is further than ever: else an upstream that cannot resume and
- * always breaks off would be asked forever. */
+ * always breaks off would be asked forever. Neither does what trickles. */
 static enum verdict try_upstream(struct fill *fill)
 {
 	const struct upstream *upstream = &fill->tools->settings.upstreams[fill->fetch.upstream];
@@ -285,7 +285,7 @@ static enum verdict try_upstream(struct fill *fill)
 			return verify_and_keep(fill, upstream);
 		if (is_stopped(fill) || !may_pass(fill, verdict))
 			return verdict;
-		failures = fill->length > furthest ? 0 : failures + 1;
+		failures = fill->length > furthest && verdict != VERDICT_SLOW ? 0 : failures + 1;
 		furthest = fill->length > furthest ? fill->length : furthest;
 		if (failures > fill->tools->settings.retries)
 			return fill->length > 0 && !begin_anew(fill) ? VERDICT_FATAL : VERDICT_FAILED;

@@ -22,7 +22,9 @@ enum {
 };
 
 struct condition {
-	int64_t failures;  /* in a row */
+	int64_t failures; /* in a row, */
+	size_t blamed;    /* … of which so many may be these artifacts' own */
+	struct name artifacts[FAILURES_MAX];
 	int64_t cooldowns; /* in a row; not 0: only a probe may pass */
 	int64_t until_ms;  /* monotonic */
 	bool probing;
@@ -159,6 +161,7 @@ static void cool_down(struct health *health, size_t upstream, int64_t retry_afte
 		metric_add(METRIC_UPSTREAMS_COOLING, 1);
 	condition->cooldowns++;
 	condition->failures = 0;
+	condition->blamed = 0;
 	condition->until_ms = clock_monotonic_ms() + wait_ms;
 	metric_add(METRIC_UPSTREAM_COOLDOWNS, 1);
 	log_event(LOG_LEVEL_WARN, "an upstream cools down", "upstream", health->upstreams[upstream].name,
@@ -171,6 +174,7 @@ static void recover(struct health *health, size_t upstream)
 	struct condition *condition = &health->conditions[upstream];
 
 	condition->failures = 0;
+	condition->blamed = 0;
 	if (condition->cooldowns == 0)
 		return;
 	condition->cooldowns = 0;
@@ -194,8 +198,21 @@ void health_note_well(struct health *health, struct turn *turn)
 	recover(health, turn->upstream);
 }
 
+/* Under the mutex. One artifact that its upstream cannot give must not take all others from us, however often
+ * it is asked for. */
+static void count_failure(struct condition *condition, const struct name *name)
+{
+	for (size_t i = 0; name && i < condition->blamed; i++) {
+		if (name_equals(&condition->artifacts[i], name))
+			return;
+	}
+	if (name && condition->blamed < FAILURES_MAX)
+		condition->artifacts[condition->blamed++] = *name;
+	condition->failures++;
+}
+
 /* Transfers that began before a cool-down and fail during it tell nothing new. */
-void health_note_ill(struct health *health, struct turn *turn, int64_t retry_after_s)
+void health_note_ill(struct health *health, struct turn *turn, const struct name *name, int64_t retry_after_s)
 {
 	struct condition *condition = &health->conditions[turn->upstream];
 	bool was_probe = turn->is_probe;
@@ -204,7 +221,7 @@ void health_note_ill(struct health *health, struct turn *turn, int64_t retry_aft
 	if (condition->cooldowns > 0 && !was_probe)
 		return;
 	end_probe(health, turn);
-	condition->failures++;
+	count_failure(condition, name);
 	if (was_probe || retry_after_s > 0 || condition->failures >= FAILURES_MAX)
 		cool_down(health, turn->upstream, retry_after_s);
 }

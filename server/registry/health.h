@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "server/module/name.h"
 #include "server/upstream/route.h"
 
 struct health;
@@ -33,10 +34,13 @@ bool health_enter(struct health *health, size_t upstream, int64_t patience_ms, c
 void health_leave(struct health *health, struct turn *turn);
 
 /* Notes what a transfer found, as soon as it knows: well is an upstream that answers as a server that works
- * does, if only to say no; ill one that is out of reach or answers 5xx or 429. retry_after_s: for how long it
- * asked to be left alone; 0 where it did not. */
+ * does, if only to say no; ill one that is out of reach, is silent, or answers 5xx or 429. Three of these in
+ * a row begin a cool-down. name: what was asked for, where the fault may lie with that alone; it then counts
+ * once in a row however often it is asked for. NULL: it is the server's for certain. retry_after_s: for how
+ * long it asked to be left alone, which begins a cool-down at once; 0 where it did not. */
 void health_note_well(struct health *health, struct turn *turn);
-void health_note_ill(struct health *health, struct turn *turn, int64_t retry_after_s);
+void health_note_ill(
+	struct health *health, struct turn *turn, const struct name *name, int64_t retry_after_s);
 
 /* Whether nobody would be let through now, whoever's turn it is. */
 bool health_is_cooling(struct health *health, size_t upstream);

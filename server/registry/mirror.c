@@ -205,8 +205,7 @@ AUTO_CLEANER(own_running, struct running *, free_running)
 static struct running *find_running(const struct mirror *mirror, const struct name *name)
 {
 	for (struct running *fill = mirror->fills; fill; fill = fill->next) {
-		if (!atomic_load(&fill->watch.refused) && fill->name.version == name->version &&
-			fill->name.format == name->format && strcmp(fill->name.handle, name->handle) == 0)
+		if (!atomic_load(&fill->watch.refused) && name_equals(&fill->name, name))
 			return fill;
 	}
 	return NULL;

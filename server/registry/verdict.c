@@ -39,6 +39,12 @@ static enum verdict of_failure(const struct answer *answer, struct err *err)
 	return VERDICT_FAILED;
 }
 
+static enum verdict of_part(struct err *err)
+{
+	(void)err_set(err, ERR_UPSTREAM_FAILED, "it answered 206, a part, where the whole was asked for");
+	return VERDICT_FAILED;
+}
+
 enum verdict verdict_of_answer(
 	const struct answer *answer, const struct object *object, int64_t offset, struct err *err)
 {
@@ -48,7 +54,9 @@ enum verdict verdict_of_answer(
 			return VERDICT_ABSENT;
 		return offset == 0 ? VERDICT_TAKE : VERDICT_RESTART;
 	case 206:
-		return offset > 0 && is_same_object(answer, object, offset) ? VERDICT_TAKE : VERDICT_RESTART;
+		if (offset == 0)
+			return of_part(err);
+		return is_same_object(answer, object, offset) ? VERDICT_TAKE : VERDICT_RESTART;
 	case 416:
 		return offset > 0 ? VERDICT_RESTART : of_failure(answer, err);
 	case 404:
@@ -57,6 +65,24 @@ enum verdict verdict_of_answer(
 	default:
 		return of_failure(answer, err);
 	}
+}
+
+/* Another Larder, or whoever tells failures as it does, works: what is behind it, or its disk, does not. */
+static bool is_about_one(const struct answer *answer)
+{
+	bool reasoned = strncasecmp(answer->content_type, "application/problem+json", 24) == 0;
+
+	return reasoned && (answer->status == 502 || answer->status == 504 || answer->status == 507);
+}
+
+enum ailment ailment_of_answer(const struct answer *answer)
+{
+	if (answer->status == 429)
+		return AILMENT_SERVER;
+	/* In a loop, it is we who are told to be ill. */
+	if (answer->status < 500 || answer->status == 508 || is_about_one(answer))
+		return AILMENT_NONE;
+	return AILMENT_ARTIFACT;
 }
 
 struct object object_of_answer(const struct answer *answer)

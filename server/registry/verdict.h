@@ -15,6 +15,7 @@ enum verdict {
 	VERDICT_ABSENT,  /* this upstream does not have it */
 	VERDICT_RESTART, /* it can only be had from the first byte on */
 	VERDICT_BROKEN,  /* cut in the middle: worth taking up */
+	VERDICT_SLOW,    /* came too slowly: worth taking up, but what it brought is no progress */
 	VERDICT_FAILED,  /* nothing to be had from this upstream now; another one may help */
 	VERDICT_FATAL,   /* nothing will help */
 	VERDICT_KEPT
@@ -31,6 +32,15 @@ struct object {
  * VERDICT_FAILED. */
 enum verdict verdict_of_answer(
 	const struct answer *answer, const struct object *object, int64_t offset, struct err *err);
+
+enum ailment {
+	AILMENT_NONE,     /* a server that works, if only to say no */
+	AILMENT_ARTIFACT, /* a failure that may be of this artifact alone */
+	AILMENT_SERVER
+};
+
+/* What an answer's status says of the upstream's health. */
+enum ailment ailment_of_answer(const struct answer *answer);
 
 /* What the head says of the object. */
 struct object object_of_answer(const struct answer *answer);

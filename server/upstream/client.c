@@ -160,7 +160,7 @@ static void pass_time(struct client *client, int64_t *before_ms)
 
 	*before_ms = now_ms;
 	for (struct job *job = client->running; job; job = job->next)
-		job->transfer.idle_ms += elapsed_ms;
+		transfer_pass_time(&job->transfer, elapsed_ms);
 }
 
 static int patience_ms(const struct client *client)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP(S) transfers from upstreams: one thread, one connection pool, any number of transfers. The only room that knows
- * libcurl. It judges transport, not content: what a status means for a module is the mirror's business. */
+ * HTTP(S) transfers from upstreams: one thread, one connection pool, any number of transfers. The only room
+ * that knows libcurl. It judges transport, not content: what a status means for a module is the mirror's
+ * business. */
 #ifndef SERVER_UPSTREAM_CLIENT_H
 #define SERVER_UPSTREAM_CLIENT_H
 
@@ -13,35 +14,40 @@
 
 struct client_settings {
 	int64_t connect_timeout_s;
-	int64_t stall_timeout_s; /* a transfer that brings no byte for so long has failed */
-	bool private_redirects;	 /* redirects may lead to private, loopback and link-local addresses */
+	int64_t stall_timeout_s; /* a transfer that brings no byte for so long has failed, */
+	int64_t min_bytes_per_s; /* … and one that brings less than this meanwhile; 0: no limit */
+	bool private_redirects;  /* redirects may lead to private, loopback and link-local addresses */
 	const char *user_agent;
 };
 
 enum transfer_outcome {
-	TRANSFER_DONE,	      /* the answer is whole as far as HTTP can tell (length, last chunk) */
-	TRANSFER_UNREACHABLE, /* no connection, no name, TLS failed, time-out before an answer */
-	TRANSFER_BROKEN,      /* cut or stalled after the answer began */
-	TRANSFER_REFUSED,     /* forbidden redirect, too many of them, too large a header */
-	TRANSFER_STOPPED      /* the receiver or client_stop() ended it */
+	TRANSFER_DONE,        /* the answer is whole as far as HTTP can tell (length, last chunk) */
+	TRANSFER_UNREACHABLE, /* no connection with the URL's own server: no name, refused, TLS failed,
+				 time-out */
+	TRANSFER_SILENT,  /* it was asked, and no answer came: time-out, hung up; or so where it redirected to
+			   */
+	TRANSFER_BROKEN,  /* cut or stalled after the answer began */
+	TRANSFER_SLOW,    /* the answer began, and came slower than min_bytes_per_s */
+	TRANSFER_REFUSED, /* what came is no HTTP, forbidden redirect, too many of them, too large a header */
+	TRANSFER_STOPPED  /* the receiver or client_stop() ended it */
 };
 
 /* What the final answer's head says (after redirects). */
 struct answer {
 	int status;
-	int64_t length;		  /* of this body; -1 where it is not told */
-	int64_t range_first;	  /* of a 206's Content-Range; -1 without one */
-	int64_t range_total;	  /* its complete length; -1 where it is not told */
-	int64_t retry_after_s;	  /* 0 where there is none */
-	char content_type[128];	  /* "" where there is none; so for the others */
+	int64_t length;         /* of this body; -1 where it is not told */
+	int64_t range_first;    /* of a 206's Content-Range; -1 without one */
+	int64_t range_total;    /* its complete length; -1 where it is not told */
+	int64_t retry_after_s;  /* 0 where there is none */
+	char content_type[128]; /* "" where there is none; so for the others */
 	char content_encoding[64];
 	char etag[256];
 	char last_modified[64];
 	char effective_url[1024]; /* without its query: signed URLs carry secrets there */
 };
 
-/* Who takes the answer. Both are called on the client's thread and must be short: they may write to disk, and nothing
- * slower. Answering false stops the transfer. */
+/* Who takes the answer. Both are called on the client's thread and must be short: they may write to disk, and
+ * nothing slower. Answering false stops the transfer. */
 struct receiver {
 	bool (*head)(void *context, const struct answer *answer);
 	bool (*body)(void *context, const void *bytes, size_t length);
@@ -50,13 +56,13 @@ struct receiver {
 
 struct transfer_request {
 	const char *url;
-	bool head_only;	      /* HEAD instead of GET */
-	int64_t range_first;  /* asks for the bytes from here on; 0 is the whole */
-	const char *if_range; /* a strong ETag or a date, with range_first; may be NULL */
+	bool head_only;           /* HEAD instead of GET */
+	int64_t range_first;      /* asks for the bytes from here on; 0 is the whole */
+	const char *if_range;     /* a strong ETag or a date, with range_first; may be NULL */
 	const char *bearer_token; /* sent to the first host only; may be NULL */
-	const char *ca_file;	  /* PEM; NULL is the system's */
+	const char *ca_file;      /* PEM; NULL is the system's */
 	int64_t rate_bytes_per_s; /* 0 is no limit */
-	const char *cdn_loop;	  /* value of the CDN-Loop header (RFC 8586); may be NULL */
+	const char *cdn_loop;     /* value of the CDN-Loop header (RFC 8586); may be NULL */
 };
 
 struct client;
@@ -65,10 +71,10 @@ struct client;
 bool client_create(const struct client_settings *settings, struct client **out, struct err *err);
 void client_destroy(struct client *client);
 
-/* Performs one transfer and blocks until it has ended. The receiver gets the head once, then the body of whatever status
- * in pieces of up to 256 KiB, gathered but not held for longer than 2 ms. A body in a Content-Encoding is passed on as it
- * is. *stop, which may be NULL, is looked at about once a second and on client_wake(): true ends the transfer.
- * *why gets a sentence for every outcome but TRANSFER_DONE. */
+/* Performs one transfer and blocks until it has ended. The receiver gets the head once, then the body of
+ * whatever status in pieces of up to 256 KiB, gathered but not held for longer than 2 ms. A body in a
+ * Content-Encoding is passed on as it is. *stop, which may be NULL, is looked at about once a second and on
+ * client_wake(): true ends the transfer. *why gets a sentence for every outcome but TRANSFER_DONE. */
 enum transfer_outcome client_transfer(struct client *client, const struct transfer_request *request,
 	const struct receiver *receiver, const _Atomic bool *stop, struct err *why);
 

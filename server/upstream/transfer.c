@@ -86,6 +86,8 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 	size_t size = address->addrlen < sizeof peer ? address->addrlen : sizeof peer;
 
 	memcpy(&peer, &address->addr, size);
+	/* The connection that it was asked on may have been a dead one of the pool. */
+	transfer->asked = false;
 	if (leads_inside(transfer, &peer)) {
 		transfer->forbidden = true;
 		return CURL_SOCKET_BAD;
@@ -102,6 +104,7 @@ static int before_request(void *context, char *peer_ip, char *own_ip, int peer_t
 	transfer->forbidden = (!peer_parse(peer_ip, peer_tcp_port, &peer) && transfer->hops > 0) ||
 			      leads_inside(transfer, &peer);
 	transfer->asked = true;
+	/* From here on the whole head may take stall_timeout_s: line by line it could take for ever. */
 	transfer->idle_ms = 0;
 	return transfer->forbidden ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
@@ -109,6 +112,7 @@ static int before_request(void *context, char *peer_ip, char *own_ip, int peer_t
 static void begin_hop(struct transfer *transfer)
 {
 	transfer->asked = false;
+	transfer->before = transfer->head.bytes;
 	transfer->forbidden = false;
 	/* Also bounds how long the body of a redirect, which goes to nobody, may take. */
 	transfer->idle_ms = -1000 * transfer->settings->connect_timeout_s;
@@ -120,6 +124,7 @@ static bool pass_head(struct transfer *transfer)
 
 	show_url(current_url(transfer), answer->effective_url, sizeof answer->effective_url);
 	transfer->answered = true;
+	transfer->idle_ms = 0;
 	transfer->declined = !transfer->receiver->head(transfer->receiver->context, answer);
 	return !transfer->declined;
 }
@@ -132,7 +137,6 @@ static size_t take_head_line(char *line, size_t size, size_t count, void *contex
 	/* What comes after the head are trailers. */
 	if (transfer->answered)
 		return length;
-	transfer->idle_ms = 0;
 	switch (head_add(&transfer->head, line, length)) {
 	case HEAD_TOO_LARGE:
 		return 0;
@@ -152,6 +156,7 @@ static void count_progress(struct transfer *transfer, size_t length)
 {
 	int64_t rate = transfer->request->rate_bytes_per_s;
 
+	transfer->span_bytes += (int64_t)length;
 	if (transfer->idle_ms > 0)
 		transfer->idle_ms = 0;
 	if (rate > 0)
@@ -200,14 +205,52 @@ int64_t transfer_hold_left(const struct transfer *transfer, int64_t now_ms)
 	return left > 0 ? left : 0;
 }
 
+void transfer_pass_time(struct transfer *transfer, int64_t elapsed_ms)
+{
+	transfer->idle_ms += elapsed_ms;
+	if (transfer->answered)
+		transfer->span_ms += elapsed_ms;
+}
+
+/* The least rate, and never more than half of what our own limit lets through. */
+static int64_t least_rate(const struct transfer *transfer)
+{
+	int64_t least = transfer->settings->min_bytes_per_s;
+	int64_t half = transfer->request->rate_bytes_per_s / 2;
+
+	return transfer->request->rate_bytes_per_s > 0 && half < least ? half : least;
+}
+
+/* Looked at once for each span of stall_timeout_s: whoever trickles would hold a connection, and the fill's
+ * place, for as long as he likes. */
+static bool is_too_slow(struct transfer *transfer)
+{
+	int64_t limit_s = transfer->settings->stall_timeout_s;
+	int64_t least = least_rate(transfer);
+
+	if (transfer->span_ms < 1000 * limit_s)
+		return false;
+	transfer->slow = transfer->span_bytes / limit_s < least;
+	if (transfer->slow)
+		(void)snprintf(transfer->error, sizeof transfer->error,
+			"%s came in %" PRId64 " seconds, less than %s a second",
+			number_size(transfer->span_bytes).text, limit_s, number_size(least).text);
+	transfer->span_ms = 0;
+	transfer->span_bytes = 0;
+	return transfer->slow;
+}
+
 bool transfer_has_stalled(struct transfer *transfer)
 {
 	int64_t limit_s = transfer->settings->stall_timeout_s;
 
 	if (transfer->idle_ms < 1000 * limit_s)
-		return false;
-	(void)snprintf(
-		transfer->error, sizeof transfer->error, "nothing came for %" PRId64 " seconds", limit_s);
+		return is_too_slow(transfer);
+	(void)snprintf(transfer->error, sizeof transfer->error, "%s for %" PRId64 " seconds",
+		!transfer->answered && transfer->head.bytes > transfer->before
+			? "the head of the answer was not whole"
+			: "nothing came",
+		limit_s);
 	return true;
 }
 
@@ -342,13 +385,32 @@ static bool is_refused(const struct transfer *transfer, CURLcode result)
 	       (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_URL_MALFORMAT);
 }
 
+/* Whether something came that is no head of an answer, rather than nothing. */
+static bool is_malformed(const struct transfer *transfer, CURLcode result)
+{
+	static const CURLcode codes[] = {CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL,
+		CURLE_FILESIZE_EXCEEDED, CURLE_BAD_CONTENT_ENCODING, CURLE_HTTP2, CURLE_HTTP2_STREAM};
+
+	if (!transfer->asked)
+		return false;
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		if (result == codes[i])
+			return true;
+	}
+	return transfer->head.bytes > transfer->before && result != CURLE_OPERATION_TIMEDOUT;
+}
+
 static enum transfer_outcome judge(const struct transfer *transfer, CURLcode result)
 {
 	if (transfer->declined)
 		return TRANSFER_STOPPED;
+	if (transfer->answered && result == CURLE_OK)
+		return TRANSFER_DONE;
 	if (transfer->answered)
-		return result == CURLE_OK ? TRANSFER_DONE : TRANSFER_BROKEN;
-	return is_refused(transfer, result) ? TRANSFER_REFUSED : TRANSFER_UNREACHABLE;
+		return transfer->slow ? TRANSFER_SLOW : TRANSFER_BROKEN;
+	if (is_refused(transfer, result) || is_malformed(transfer, result))
+		return TRANSFER_REFUSED;
+	return transfer->asked || transfer->hops > 0 ? TRANSFER_SILENT : TRANSFER_UNREACHABLE;
 }
 
 static const char *reason_of(const struct transfer *transfer, CURLcode result)
@@ -359,6 +421,8 @@ static const char *reason_of(const struct transfer *transfer, CURLcode result)
 		return "a redirect leads to a private address";
 	if (!transfer->answered && transfer->head.bytes > HEAD_BYTES_MAX)
 		return "the head of the answer is too large";
+	if (!transfer->answered && is_malformed(transfer, result) && !*transfer->error)
+		return "it ended in the middle of the answer's head";
 	if (result == CURLE_OK)
 		return "it ended without an answer";
 	return *transfer->error ? transfer->error : curl_easy_strerror(result);
@@ -367,7 +431,9 @@ static const char *reason_of(const struct transfer *transfer, CURLcode result)
 enum transfer_outcome transfer_end(struct transfer *transfer, CURLcode result, struct err *why)
 {
 	static const enum err_code codes[] = {[TRANSFER_UNREACHABLE] = ERR_UPSTREAM_UNREACHABLE,
+		[TRANSFER_SILENT] = ERR_UPSTREAM_UNREACHABLE,
 		[TRANSFER_BROKEN] = ERR_UPSTREAM_FAILED,
+		[TRANSFER_SLOW] = ERR_UPSTREAM_FAILED,
 		[TRANSFER_REFUSED] = ERR_UPSTREAM_FAILED,
 		[TRANSFER_STOPPED] = ERR_UPSTREAM_FAILED};
 	struct place place = {.host = "upstream"};

@@ -32,14 +32,18 @@ struct transfer {
 	struct head head;
 	int hops;       /* redirects followed so far */
 	bool asked;     /* of this hop: there is a connection, and the request goes out */
+	size_t before;  /* of this hop: the bytes of heads that came before it */
 	bool forbidden; /* of this hop: it leads inside */
 	bool answered;  /* the receiver has the head */
 	bool declined;  /* the receiver or its owner wants no more */
+	bool slow;      /* the answer came below the least rate */
 	char *gathered; /* allocated when the first byte of a body comes */
 	size_t gathered_bytes;
 	int64_t gathered_ms; /* when the first of them came */
 	int64_t idle_ms; /* since the last byte, counted by the client; below zero while a connection may take
 			    its time */
+	int64_t span_ms; /* since when span_bytes are counted: of a body, by the client's rounds */
+	int64_t span_bytes;
 };
 
 /* Prepares an easy handle; the strings and structs given must outlive the transfer. finish takes what init
@@ -54,7 +58,10 @@ bool transfer_flush(struct transfer *transfer);
 /* The milliseconds that what has been gathered may still wait; INT64_MAX where there is nothing. */
 int64_t transfer_hold_left(const struct transfer *transfer, int64_t now_ms);
 
-/* Whether nothing has come for too long; the end's sentence will then say so. */
+/* So much time has passed. */
+void transfer_pass_time(struct transfer *transfer, int64_t elapsed_ms);
+
+/* Whether nothing has come for too long, or too little; the end's sentence will then say so. */
 bool transfer_has_stalled(struct transfer *transfer);
 
 /* Hands over what is left and judges; *why is a sentence unless it is TRANSFER_DONE. */

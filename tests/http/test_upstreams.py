@@ -12,7 +12,7 @@ import pytest
 from support import modules
 from support.client import Download
 from support.daemon import assert_problem
-from support.upstream import Answer, redirect
+from support.upstream import Answer, Raw, redirect
 from support.waiting import wait_until
 
 PATH = "/google/nnlm/2"
@@ -161,10 +161,85 @@ def test_a_probe_that_fails_begins_a_longer_cool_down(upstream, mirror):
 
 def test_a_fill_does_not_wait_for_the_end_of_a_cool_down(upstream, start):
     mirror = start({"mirror": {"retries": 100}}, [upstream.url])
-    upstream.serve(PATH, Answer(b"", 500))
+    upstream.serve(PATH, Answer(b"", 429))
     problem = assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")
-    assert "500" in problem["detail"]
+    assert "429" in problem["detail"]
     assert upstream.count() == 3
+
+
+# What one path brings forth, and what a client is told of it. The upstream is well otherwise.
+FAULTS_OF_ONE = {"500": (Answer(b"", 500), 502), "502": (Answer(b"", 502), 502), "503": (Answer(b"", 503), 502),
+                 "no HTTP": (Raw(b"hello, this is no HTTP\r\n\r\n"), 502),
+                 "bad status line": (Raw(b"HTTP/1.1 two hundred\r\n\r\n"), 502),
+                 "bad field": (Raw(b"HTTP/1.1 200 OK\r\nthis is no field\r\n\r\n"), 502),
+                 "bad Content-Length": (Raw(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"), 502),
+                 "half a head": (Raw(b"HTTP/1.1 200 OK\r\nContent-Ty"), 502),
+                 "hangs up": (Raw(b""), 504),
+                 "wrong bytes": (Answer(b"no module"), 502),
+                 "broken archive": (Answer(modules.with_bad_crc(SMALL)), 502),
+                 "206": (Answer(SMALL, 206), 502),
+                 "absurd length": (Answer(b"", declared_length=(1 << 63) - 1), 502)}
+
+
+@pytest.mark.parametrize("fault", FAULTS_OF_ONE)
+def test_what_is_wrong_with_one_module_costs_no_other(upstream, mirror, fault):
+    answer, status = FAULTS_OF_ONE[fault]
+    upstream.serve(PATH, answer)
+    upstream.serve("/google/m0/1", SMALL)
+    for _ in range(5):
+        assert_problem(mirror.get(COMPRESSED), status, "upstream-failed" if status == 502 else "upstream-unreachable")
+    assert mirror.metric("larder_upstream_cooldowns_total") == 0
+    assert mirror.get(url_of(0)).body == SMALL
+
+
+def test_silence_for_several_modules_begins_a_cool_down(upstream, mirror):
+    for number in range(3):
+        upstream.serve(f"/google/m{number}/1", Raw(b""))
+        assert_problem(mirror.get(url_of(number)), 504, "upstream-unreachable")
+    assert mirror.metric("larder_upstream_cooldowns_total") == 1
+
+
+@pytest.mark.parametrize("status", [502, 504, 507])
+def test_a_larder_whose_own_upstream_fails_is_well(upstream, mirror, status):
+    for number in range(5):
+        upstream.serve(f"/google/m{number}/1", Answer(b"{}", status, "application/problem+json"))
+        assert_problem(mirror.get(url_of(number)), 502, "upstream-failed")
+    upstream.serve(PATH, SMALL)
+    assert mirror.get(COMPRESSED).body == SMALL
+
+
+def test_a_part_where_the_whole_was_asked_for_is_told(upstream, mirror):
+    upstream.serve(PATH, Answer(SMALL, 206))
+    assert "it answered 206, a part" in assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")["detail"]
+    assert upstream.count() == 1
+
+
+def test_a_head_passes_on_no_absurd_length(upstream, mirror):
+    upstream.serve(PATH, Answer(b"", declared_length=(1 << 63) - 1))
+    assert mirror.head(COMPRESSED).status == 502
+
+
+# ---- throughput ------------------------------------------------------------------------------------------------------
+
+def test_an_upstream_that_trickles_is_given_up(upstream, start):
+    mirror = start({"mirror": {"max_fills": 1, "retries": 1, "stall_timeout_s": 1, "min_bytes_per_s": "1K"}}, [upstream.url])
+    upstream.serve(PATH, Answer(MODULE, rate=100, etag='"v1"', ranges=True))
+    upstream.serve("/google/m0/1", SMALL)
+    slow = Requests(mirror, COMPRESSED)
+    upstream.wait_for_requests(1)
+    assert mirror.get(url_of(0)).body == SMALL, "the only place was held for ever"
+    problem = assert_problem(slow.join()[COMPRESSED], 502, "upstream-failed")
+    assert "less than 1" in problem["detail"] and "a second" in problem["detail"], problem
+    assert upstream.count(PATH) <= 2 * 2, "more than its retries, in each of two rounds"
+    mirror.wait_for_idle()
+    assert len(mirror.blobs()) == 1
+
+
+def test_a_limit_of_our_own_is_no_trickle(upstream, start):
+    mirror = start({"mirror": {"stall_timeout_s": 1, "min_bytes_per_s": "1M"},
+                    "upstream slow": {"url": template(upstream), "rate_bytes_per_s": "512K"}})
+    upstream.serve(PATH, MODULE)
+    assert mirror.get(COMPRESSED).body == MODULE
 
 
 # ---- turns -----------------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ static void fail_once(struct health *health, int64_t retry_after_s)
 {
 	struct turn turn = enter(health, 0);
 
-	health_note_ill(health, &turn, retry_after_s);
+	health_note_ill(health, &turn, NULL, retry_after_s);
 	health_leave(health, &turn);
 }
 
@@ -72,6 +72,30 @@ static void three_failures_in_a_row_begin_a_cool_down(void **state)
 	health_leave(health, &turn);
 }
 
+static void fail_for(struct health *health, const char *handle)
+{
+	struct turn turn = enter(health, 0);
+	struct name wanted = {.version = 1};
+
+	(void)strcpy(wanted.handle, handle);
+	health_note_ill(health, &turn, &wanted, 0);
+	health_leave(health, &turn);
+}
+
+static void one_artifact_counts_once(void **state)
+{
+	AUTO_HEALTH struct health *health = health_create(upstreams, 2);
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		fail_for(health, "google/a");
+	fail_for(health, "google/b");
+	fail_for(health, "google/a");
+	assert_false(health_is_cooling(health, 0));
+	fail_for(health, "google/c");
+	assert_cooling(health, 10, 13);
+}
+
 static void a_wish_to_be_left_alone_is_met(void **state)
 {
 	static const struct {
@@ -99,7 +123,7 @@ static void old_transfers_change_no_cool_down_but_by_success(void **state)
 
 	(void)state;
 	fail_once(health, 60);
-	health_note_ill(health, &old, 3000);
+	health_note_ill(health, &old, NULL, 3000);
 	health_leave(health, &old);
 	assert_cooling(health, 59, 60);
 	assert_int_equal(metric_read(METRIC_UPSTREAM_COOLDOWNS) - before, 1);
@@ -132,7 +156,7 @@ static void one_probes_and_what_it_finds_counts(void **state)
 	/* One that found nothing leaves the probe to the next. */
 	health_leave(health, &probe);
 	probe = await_probe(health);
-	health_note_ill(health, &probe, 0);
+	health_note_ill(health, &probe, NULL, 0);
 	health_leave(health, &probe);
 	assert_cooling(health, 20, 25);
 }
@@ -224,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(three_failures_in_a_row_begin_a_cool_down),
+		cmocka_unit_test(one_artifact_counts_once),
 		cmocka_unit_test(a_wish_to_be_left_alone_is_met),
 		cmocka_unit_test(old_transfers_change_no_cool_down_but_by_success),
 		cmocka_unit_test(one_probes_and_what_it_finds_counts),

@@ -33,7 +33,6 @@ static void judges_an_answer(void **state)
 			VERDICT_ABSENT},
 		{{.status = 404, WHOLE}, {.length = -1}, 0, VERDICT_ABSENT},
 		{{.status = 410, WHOLE}, {.length = -1}, 0, VERDICT_ABSENT},
-		{{PART(0, 10)}, {.length = -1}, 0, VERDICT_RESTART},
 		/* Another one, for what is missing. */
 		{{PART(4, 10), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_TAKE},
 		{{PART(4, -1), .etag = "\"v1\""}, {"\"v1\"", "", 10}, 4, VERDICT_TAKE},
@@ -82,6 +81,44 @@ static void another_status_is_a_failure(void **state)
 		assert_int_equal(err.retry_after_s, 17);
 		(void)snprintf(status, sizeof status, "%d", statuses[i]);
 		assert_non_null(strstr(err.text, status));
+	}
+}
+
+static void a_part_that_nobody_asked_for_is_a_failure(void **state)
+{
+	const struct object object = {.length = -1};
+	const struct answer answer = {PART(0, 10)};
+	struct err err = {0};
+
+	assert_int_equal(verdict_of_answer(&answer, &object, 0, &err), VERDICT_FAILED);
+	assert_non_null(strstr(err.text, "206"));
+	assert_non_null(strstr(err.text, "the whole was asked for"));
+}
+
+static void tells_who_is_ill(void **state)
+{
+	static const struct {
+		int status;
+		const char *media_type;
+		enum ailment ailment;
+	} cases[] = {
+		{200, "text/html", AILMENT_NONE},
+		{404, "", AILMENT_NONE},
+		{403, "", AILMENT_NONE},
+		{429, "application/problem+json", AILMENT_SERVER},
+		{500, "", AILMENT_ARTIFACT},
+		{502, "text/html", AILMENT_ARTIFACT},
+		{503, "application/problem+json", AILMENT_ARTIFACT},
+		{504, "application/problem+json; charset=utf-8", AILMENT_NONE},
+		{507, "application/problem+json", AILMENT_NONE},
+		{508, "", AILMENT_NONE},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct answer answer = {.status = cases[i].status, WHOLE};
+
+		(void)snprintf(answer.content_type, sizeof answer.content_type, "%s", cases[i].media_type);
+		assert_int_equal(ailment_of_answer(&answer), cases[i].ailment);
 	}
 }
 
@@ -150,6 +187,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges_an_answer),
 		cmocka_unit_test(another_status_is_a_failure),
+		cmocka_unit_test(a_part_that_nobody_asked_for_is_a_failure),
+		cmocka_unit_test(tells_who_is_ill),
 		cmocka_unit_test(finds_what_proves_the_object),
 		cmocka_unit_test(drops_dates_that_prove_nothing),
 		cmocka_unit_test(copies_what_the_head_says),

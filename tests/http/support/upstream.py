@@ -36,6 +36,14 @@ class Answer:
     cut: str = "reset"
 
 
+class Raw(Answer):
+    """Bytes in place of an answer; the connection ends after them."""
+
+    def __init__(self, sent):
+        super().__init__()
+        self.sent = sent
+
+
 def redirect(location, status=302):
     return Answer(b"", status, "text/plain", {"Location": location})
 
@@ -79,6 +87,9 @@ class Handler(BaseHTTPRequestHandler):
         answer = self.server.upstream.take(seen)
         if answer.before:
             self.server.upstream.hold(answer.before)
+        if isinstance(answer, Raw):
+            self.wfile.write(answer.sent)
+            raise Cut
         first = self.first_byte(answer)
         self.send_head(answer, first)
         if self.command != "HEAD":
