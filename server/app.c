@@ -127,7 +127,8 @@ static bool open_mirror(struct app *app, struct err *err)
 		config->mirror.offline, config->mirror.allow, config->mirror.deny, config->mirror.max_fills};
 	struct fill_tools tools = {
 		.settings = {config->upstreams, config->upstream_count, config->mirror.retries,
-			config->mirror.negative_ttl_s, config->mirror.connect_timeout_s, limits_of(config)},
+			config->mirror.negative_ttl_s, config->mirror.connect_timeout_s,
+			config->mirror.queue_timeout_s, limits_of(config)},
 		.catalog = app->services.catalog,
 		.blobs = app->services.blobs,
 		.keeper = app->keeper,

@@ -26,7 +26,7 @@ static const char *const wanted_names[] = {
 struct explanation {
 	struct artifact artifact;
 	bool known;
-	struct mirror_view view;
+	struct admission_view view;
 	json_t *fill;    /* the one that runs; NULL: none does */
 	char *pinned_by; /* the pattern; NULL: none */
 	int status;
@@ -190,19 +190,22 @@ static json_t *upstreams_json(const struct config *config, const struct name *na
 static json_t *explanation_json(
 	const struct services *services, const struct words *words, const struct explanation *explanation)
 {
-	const struct mirror_view *view = &explanation->view;
+	const struct admission_view *view = &explanation->view;
 	int64_t last_use = explanation->known ? explanation->artifact.last_used_at : 0;
 	json_t *negative = view->absent_until_s
 				   ? json_pack("{s:o}", "until", answer_time(view->absent_until_s))
 				   : json_null();
+	json_t *quarantine = view->quarantined_until_s
+				     ? json_pack("{s:o}", "until", answer_time(view->quarantined_until_s))
+				     : json_null();
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:O?, s:{s:b, s:s?}, s:o, s:o, s:s?, s:o, s:b}", "name",
+	return json_pack("{s:o, s:s, s:o, s:o, s:O?, s:{s:b, s:s?}, s:o, s:o, s:o, s:s?, s:o, s:b}", "name",
 		name_json(&words->name), "wanted", wanted_names[words->wanted], "answer",
 		answer_of(explanation), "artifact", artifact_json(explanation), "fill", explanation->fill,
 		"policy", "allowed", view->allowed, "rule", view->rule, "upstreams",
-		upstreams_json(services->config, &words->name), "negative", negative, "pinned_by",
-		explanation->pinned_by, "last_used_at", last_use ? answer_time(last_use) : json_null(),
-		"offline", view->offline);
+		upstreams_json(services->config, &words->name), "negative", negative, "quarantine",
+		quarantine, "pinned_by", explanation->pinned_by, "last_used_at",
+		last_use ? answer_time(last_use) : json_null(), "offline", view->offline);
 }
 
 /* What is no hub URL has an answer too. */

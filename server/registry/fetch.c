@@ -154,11 +154,20 @@ static enum verdict transfer(struct running *running)
 	return running->verdict != VERDICT_TAKE ? running->verdict : of_outcome(running, outcome, &why);
 }
 
+/* Who waits for a HEAD would rather be refused than wait for somebody's long transfer. */
+static int64_t patience_of(const struct fetch *fetch)
+{
+	const struct fill_settings *settings = &fetch->tools->settings;
+
+	if (fetch->head_only)
+		return 1000 * settings->connect_timeout_s;
+	return atomic_load(&fetch->watch->wanted) ? 1000 * settings->queue_timeout_s : -1;
+}
+
 enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 {
 	const struct fill_tools *tools = fetch->tools;
-	/* A client waits for a HEAD, and would rather be refused than wait for somebody's long transfer. */
-	int64_t patience_ms = fetch->head_only ? 1000 * tools->settings.connect_timeout_s : -1;
+	int64_t patience_ms = patience_of(fetch);
 	struct running running = {.fetch = fetch, .verdict = VERDICT_TAKE};
 	enum verdict verdict;
 

@@ -25,6 +25,7 @@ struct fill_settings {
 	int64_t retries; /* of a transfer that makes no progress, and rounds over all upstreams */
 	int64_t negative_ttl_s;
 	int64_t connect_timeout_s;
+	int64_t queue_timeout_s; /* for how long clients may wait for a turn, here or with an upstream */
 	struct examination_limits limits;
 };
 

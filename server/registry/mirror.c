@@ -3,18 +3,18 @@
 
 #include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/clock.h"
-#include "common/globs.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/registry/queue.h"
 
-/* How many fills may wait for each one that runs, before further ones are refused. */
-enum { QUEUE_FACTOR = 16, THREAD_STACK_BYTES = 512 << 10, LOOP_HEADER_MAX = 1024 };
+/* How many fills there may be for each that runs before further ones are refused; fewer for those that no
+ * client waits for. */
+enum { QUEUE_FACTOR = 16, QUEUE_FACTOR_AHEAD = 12, THREAD_STACK_BYTES = 512 << 10 };
 
 /* Of those that ended, so many are remembered for so long: whoever started some can learn what became of
  * them. */
@@ -32,6 +32,7 @@ struct running {
 	char *cdn_loop;
 	int64_t started_at;
 	struct fill_watch watch;
+	struct ticket ticket;
 };
 
 struct mirror {
@@ -39,21 +40,22 @@ struct mirror {
 	pthread_cond_t changed;
 	struct running *fills;
 	int64_t fill_count;
-	int64_t active; /* of them; the others wait for their turn */
 	int64_t last_id;
 	struct fill_status *ended; /* a ring of ENDED_MAX */
 	size_t ended_count;        /* ever */
 
 	struct fill_tools tools;
-	struct mirror_policy policy;
-	atomic_bool offline;
-	char id[24]; /* how other Larders know us again (RFC 8586) */
+	int64_t max_fills;
+	struct queue *queue;
+	struct admission *admission;
 };
 
 struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror_policy *policy)
 {
 	struct mirror *mirror = mem_zero(1, sizeof *mirror);
-	uint64_t chance;
+	const struct fill_settings *settings = &tools->settings;
+	const struct admission_rules rules = {policy->offline, policy->allow, policy->deny,
+		settings->upstreams, settings->upstream_count, settings->negative_ttl_s};
 
 	(void)pthread_mutex_init(&mirror->mutex, NULL);
 	(void)pthread_cond_init(&mirror->changed, NULL);
@@ -61,10 +63,9 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	mirror->tools = *tools;
 	mirror->tools.health = health_create(tools->settings.upstreams, tools->settings.upstream_count);
 	mirror->tools.bookmarks = bookmarks_create(tools->catalog, tools->blobs);
-	mirror->policy = *policy;
-	atomic_init(&mirror->offline, policy->offline);
-	random_bytes(&chance, sizeof chance);
-	(void)snprintf(mirror->id, sizeof mirror->id, "larder-%016" PRIx64, chance);
+	mirror->max_fills = policy->max_fills;
+	mirror->queue = queue_create(policy->max_fills, settings->queue_timeout_s);
+	mirror->admission = admission_create(&rules, tools->catalog);
 	return mirror;
 }
 
@@ -74,7 +75,6 @@ static void stop_all(struct mirror *mirror)
 
 	for (struct running *fill = mirror->fills; fill; fill = fill->next)
 		atomic_store(&fill->watch.stop, true);
-	(void)pthread_cond_broadcast(&mirror->changed);
 }
 
 static void await_all_ended(struct mirror *mirror)
@@ -90,10 +90,13 @@ void mirror_destroy(struct mirror *mirror)
 	if (!mirror)
 		return;
 	stop_all(mirror);
+	queue_wake(mirror->queue);
 	client_wake(mirror->tools.client);
 	await_all_ended(mirror);
 	bookmarks_destroy(mirror->tools.bookmarks);
 	health_destroy(mirror->tools.health);
+	admission_destroy(mirror->admission);
+	queue_destroy(mirror->queue);
 	(void)pthread_cond_destroy(&mirror->changed);
 	(void)pthread_mutex_destroy(&mirror->mutex);
 	free(mirror->ended);
@@ -102,89 +105,17 @@ void mirror_destroy(struct mirror *mirror)
 
 void mirror_set_offline(struct mirror *mirror, bool offline)
 {
-	atomic_store(&mirror->offline, offline);
+	admission_set_offline(mirror->admission, offline);
 }
 
-/* ---- may it be asked for at all
- * ----------------------------------------------------------------------------------- */
-
-static bool check_policy(const struct mirror *mirror, const struct name *name, struct err *err)
+/* For requests, which are counted. */
+static bool admit(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct err *err)
 {
-	const char *allow = mirror->policy.allow;
-	const char *deny = mirror->policy.deny;
-
-	if (deny && globs_match(deny, name->handle))
-		return err_set(err, ERR_BLOCKED_BY_POLICY, "%s is denied here by mirror.deny", name->handle);
-	if (allow && !globs_match(allow, name->handle))
-		return err_set(err, ERR_BLOCKED_BY_POLICY, "%s is not among what mirror.allow lets in",
-			name->handle);
-	return true;
-}
-
-static bool some_upstream_may_have(const struct mirror *mirror, const struct name *name)
-{
-	for (size_t i = 0; i < mirror->tools.settings.upstream_count; i++) {
-		if (upstream_may_have(&mirror->tools.settings.upstreams[i], name))
-			return true;
-	}
-	return false;
-}
-
-static bool check_absence(const struct mirror *mirror, const struct name *name, struct err *err)
-{
-	int64_t now_s = clock_now_s();
-	int64_t until_s;
-
-	if (!catalog_find_absent(mirror->tools.catalog, name, now_s, &until_s, err))
-		return false;
-	if (until_s == 0)
-		return true;
-	(void)err_set(err, ERR_NOT_FOUND,
-		"%s is not here, and no upstream had it; they are asked again after %s", name_path(name).text,
-		clock_rfc3339(until_s).text);
-	err->retry_after_s = (unsigned)(until_s - now_s);
-	return false;
-}
-
-static bool check_loop(const struct mirror *mirror, const char *cdn_loop, struct err *err)
-{
-	if (cdn_loop && (strstr(cdn_loop, mirror->id) || strlen(cdn_loop) > LOOP_HEADER_MAX))
-		return err_set(err, ERR_LOOP_DETECTED,
-			"the request has come through this server before (CDN-Loop): check the upstreams");
-	return true;
-}
-
-static bool may_ask(
-	const struct mirror *mirror, const struct name *name, const char *cdn_loop, struct err *err)
-{
-	if (!check_policy(mirror, name, err))
-		return false;
-	if (!check_loop(mirror, cdn_loop, err))
-		return false;
-	if (!some_upstream_may_have(mirror, name))
-		return err_set(err, ERR_NOT_FOUND, "%s is not here, and no configured upstream may have it",
-			name_path(name).text);
-	if (!check_absence(mirror, name, err))
-		return false;
-	if (atomic_load(&mirror->offline))
-		return err_set(
-			err, ERR_OFFLINE, "%s is not here, and mirror.offline is on", name_path(name).text);
-	return true;
-}
-
-/* As may_ask, for requests, which are counted. */
-static bool admit(const struct mirror *mirror, const struct name *name, const char *cdn_loop, struct err *err)
-{
-	if (may_ask(mirror, name, cdn_loop, err))
+	if (admission_check(mirror->admission, name, cdn_loop, err))
 		return true;
 	if (err->code == ERR_NOT_FOUND && err->retry_after_s > 0)
 		metric_add(METRIC_ABSENT_HITS, 1);
 	return false;
-}
-
-static char *loop_header(const struct mirror *mirror, const char *received)
-{
-	return received ? mem_printf("%s, %s", received, mirror->id) : mem_dup(mirror->id);
 }
 
 /* ---- running fills
@@ -209,15 +140,6 @@ static struct running *find_running(const struct mirror *mirror, const struct na
 			return fill;
 	}
 	return NULL;
-}
-
-static void await_turn(struct mirror *mirror, const struct fill_watch *watch)
-{
-	LOCKED(&mirror->mutex);
-
-	while (mirror->active >= mirror->policy.max_fills && !atomic_load(&watch->stop))
-		(void)pthread_cond_wait(&mirror->changed, &mirror->mutex);
-	mirror->active++;
 }
 
 static struct fill_status status_of(struct running *fill)
@@ -260,7 +182,6 @@ static void count_ended(struct mirror *mirror)
 	LOCKED(&mirror->mutex);
 
 	mirror->fill_count--;
-	mirror->active--;
 	(void)pthread_cond_broadcast(&mirror->changed);
 }
 
@@ -271,19 +192,35 @@ static void end_running(struct running *fill)
 	struct mirror *mirror = fill->mirror;
 
 	take_from_list(mirror, fill);
+	queue_leave(mirror->queue, &fill->ticket);
 	free_running(fill);
 	metric_add(METRIC_FILLS_RUNNING, -1);
 	count_ended(mirror);
+}
+
+/* A draft that an earlier process left waits for the next one, and so does its bookmark. */
+static void turn_away(struct running *fill, const struct err *why)
+{
+	metric_add(METRIC_FILLS_FAILED, 1);
+	log_event(LOG_LEVEL_WARN, "fill turned away", "name", name_path(&fill->name).text, "format",
+		formats[fill->name.format].name, "why", why->text, NULL);
+	if (fill->goes_on)
+		spool_leave_draft(fill->spool);
+	atomic_store(&fill->watch.refused, true);
+	spool_refuse(fill->spool, why);
 }
 
 static void *run_fill(void *argument)
 {
 	struct running *fill = argument;
 	struct mirror *mirror = fill->mirror;
+	struct err err;
 
-	await_turn(mirror, &fill->watch);
-	fill_run(&mirror->tools, &fill->name, fill->spool, fill->goes_on ? &fill->row : NULL, fill->cdn_loop,
-		&fill->watch);
+	if (queue_await(mirror->queue, &fill->ticket, &fill->watch.stop, &err))
+		fill_run(&mirror->tools, &fill->name, fill->spool, fill->goes_on ? &fill->row : NULL,
+			fill->cdn_loop, &fill->watch);
+	else
+		turn_away(fill, &err);
 	end_running(fill);
 	return NULL;
 }
@@ -311,7 +248,7 @@ static struct running *new_running(struct mirror *mirror, const struct name *nam
 	fill->name = *name;
 	fill->started_at = clock_now_s();
 	fill_watch_init(&fill->watch);
-	fill->cdn_loop = loop_header(mirror, cdn_loop);
+	fill->cdn_loop = admission_loop_header(mirror->admission, cdn_loop);
 	return fill;
 }
 
@@ -326,19 +263,34 @@ static bool open_spool(struct running *fill, struct err *err)
 	return fill->goes_on || blobs_begin(tools->blobs, &fill->spool, err);
 }
 
+/* A client waits for it, which is more urgent than what was only ordered in advance. */
+static void want(struct running *fill)
+{
+	atomic_store(&fill->watch.wanted, true);
+	queue_want(fill->mirror->queue, &fill->ticket);
+}
+
 /* Under the mutex. */
-static bool start_fill(struct mirror *mirror, const struct name *name, const char *cdn_loop,
+static bool start_fill(struct mirror *mirror, const struct name *name, const char *cdn_loop, bool wanted,
 	struct running **out, struct err *err)
 {
 	AUTO(own_running) struct running *fill = NULL;
+	int64_t most = (wanted ? QUEUE_FACTOR : QUEUE_FACTOR_AHEAD) * mirror->max_fills;
 
-	if (mirror->fill_count >= QUEUE_FACTOR * mirror->policy.max_fills)
+	if (mirror->fill_count >= most)
 		return err_set(err, ERR_BUSY,
 			"%" PRId64 " fills are running or waiting; try again in a moment",
 			mirror->fill_count);
 	fill = new_running(mirror, name, cdn_loop);
-	if (!open_spool(fill, err) || !start_thread(fill, err))
+	if (!open_spool(fill, err))
 		return false;
+	queue_join(mirror->queue, &fill->ticket);
+	if (wanted)
+		want(fill);
+	if (!start_thread(fill, err)) {
+		queue_leave(mirror->queue, &fill->ticket);
+		return false;
+	}
 	fill->next = mirror->fills;
 	mirror->fills = fill;
 	mirror->fill_count++;
@@ -359,7 +311,7 @@ static bool is_cached(const struct mirror *mirror, const struct name *name, bool
 }
 
 /* Under the mutex. *out is NULL where the artifact is here. */
-static bool find_or_start(struct mirror *mirror, const struct name *name, const char *cdn_loop,
+static bool find_or_start(struct mirror *mirror, const struct name *name, const char *cdn_loop, bool wanted,
 	struct running **out, bool *collapsed, struct err *err)
 {
 	bool cached;
@@ -367,12 +319,15 @@ static bool find_or_start(struct mirror *mirror, const struct name *name, const 
 	*out = find_running(mirror, name);
 	*collapsed = *out != NULL;
 	/* Were a loop's request to join, the fill would wait for the upstream and that for the fill. */
+	if (*collapsed && wanted)
+		want(*out);
 	if (*collapsed)
-		return check_loop(mirror, cdn_loop, err);
+		return admission_check_loop(mirror->admission, cdn_loop, err);
 	/* A fill may have ended since the caller looked: it has told the catalog before it left the list. */
 	if (!is_cached(mirror, name, &cached, err))
 		return false;
-	return cached || (admit(mirror, name, cdn_loop, err) && start_fill(mirror, name, cdn_loop, out, err));
+	return cached ||
+	       (admit(mirror, name, cdn_loop, err) && start_fill(mirror, name, cdn_loop, wanted, out, err));
 }
 
 bool mirror_join(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct spool **out,
@@ -381,7 +336,7 @@ bool mirror_join(struct mirror *mirror, const struct name *name, const char *cdn
 	LOCKED(&mirror->mutex);
 	struct running *fill;
 
-	if (!find_or_start(mirror, name, cdn_loop, &fill, collapsed, err))
+	if (!find_or_start(mirror, name, cdn_loop, true, &fill, collapsed, err))
 		return false;
 	*out = fill ? spool_acquire(fill->spool) : NULL;
 	return true;
@@ -393,7 +348,7 @@ bool mirror_start(struct mirror *mirror, const struct name *name, int64_t *id, s
 	struct running *fill;
 	bool collapsed;
 
-	if (!find_or_start(mirror, name, NULL, &fill, &collapsed, err))
+	if (!find_or_start(mirror, name, NULL, false, &fill, &collapsed, err))
 		return false;
 	*id = fill ? fill->id : 0;
 	return true;
@@ -402,7 +357,7 @@ bool mirror_start(struct mirror *mirror, const struct name *name, int64_t *id, s
 bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char *cdn_loop, int64_t *out_bytes,
 	struct err *err)
 {
-	AUTO_FREE char *loop = loop_header(mirror, cdn_loop);
+	AUTO_FREE char *loop = admission_loop_header(mirror->admission, cdn_loop);
 
 	return admit(mirror, name, cdn_loop, err) &&
 	       fill_ask_size(&mirror->tools, name, loop, out_bytes, err);
@@ -465,7 +420,6 @@ static bool mark_cancelled(struct mirror *mirror, int64_t id)
 		return false;
 	atomic_store(&fill->watch.cancelled, true);
 	atomic_store(&fill->watch.stop, true);
-	(void)pthread_cond_broadcast(&mirror->changed);
 	return true;
 }
 
@@ -473,28 +427,13 @@ bool mirror_cancel(struct mirror *mirror, int64_t id, struct err *err)
 {
 	if (!mark_cancelled(mirror, id))
 		return err_set(err, ERR_NOT_FOUND, "no fill %" PRId64 " is running", id);
+	queue_wake(mirror->queue);
 	client_wake(mirror->tools.client);
 	return true;
 }
 
-static const char *deciding_rule(const struct mirror *mirror, const struct name *name)
+bool mirror_consider(
+	struct mirror *mirror, const struct name *name, struct admission_view *out, struct err *err)
 {
-	const struct mirror_policy *policy = &mirror->policy;
-
-	if (policy->deny && globs_match(policy->deny, name->handle))
-		return "mirror.deny";
-	return policy->allow ? "mirror.allow" : policy->deny ? "mirror.deny" : NULL;
-}
-
-bool mirror_consider(struct mirror *mirror, const struct name *name, struct mirror_view *out, struct err *err)
-{
-	struct mirror_view view = {.offline = atomic_load(&mirror->offline)};
-
-	if (!catalog_find_absent(mirror->tools.catalog, name, clock_now_s(), &view.absent_until_s, err))
-		return false;
-	view.allowed = check_policy(mirror, name, &view.refusal);
-	view.rule = deciding_rule(mirror, name);
-	(void)may_ask(mirror, name, NULL, &view.refusal);
-	*out = view;
-	return true;
+	return admission_consider(mirror->admission, name, out, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Fetches from upstream what is not here: one fill for an artifact however many ask, within the limits and
- * the policy of the site. Owns the running fills and their threads. */
+ * the policy of the site (admission), in their turn (queue). Owns the running fills and their threads. */
 #ifndef SERVER_REGISTRY_MIRROR_H
 #define SERVER_REGISTRY_MIRROR_H
 
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "server/registry/admission.h"
 #include "server/registry/fill.h"
 
 struct mirror_policy {
@@ -37,15 +38,6 @@ struct fill_list {
 };
 void fill_list_finish(struct fill_list *list);
 
-/* What would become of a request for something that is not here. */
-struct mirror_view {
-	bool offline;
-	bool allowed;           /* by the rules below */
-	const char *rule;       /* the key that decides: "mirror.deny", "mirror.allow"; NULL: none is set */
-	int64_t absent_until_s; /* no upstream had it lately; 0: nothing is remembered */
-	struct err refusal;     /* ERR_NONE: a fill would be started */
-};
-
 struct mirror;
 
 /* The tools are copied; what they and the policy point to must outlive the mirror. */
@@ -60,12 +52,14 @@ void mirror_set_offline(struct mirror *mirror, bool offline);
 /* Joins the running fill of this artifact, or starts one (*collapsed tells which). The caller owns the
  * reference to *out; it is NULL where the artifact has come into the store meanwhile. cdn_loop is the
  * request's CDN-Loop header or NULL. ERR_BLOCKED_BY_POLICY, ERR_OFFLINE, ERR_LOOP_DETECTED, ERR_NOT_FOUND (no
- * upstream may have it, or none had it lately), ERR_BUSY (too many fills wait), ERR_NO_SPACE. */
+ * upstream may have it, or none had it lately), ERR_QUARANTINED, ERR_BUSY (too many fills wait),
+ * ERR_NO_SPACE. */
 bool mirror_join(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct spool **out,
 	bool *collapsed, struct err *err);
 
 /* Starts a fill for nobody in particular, or finds the one that runs; it needs no reader to go on. *id is 0
- * where the artifact has come into the store meanwhile. Fails as mirror_join does. */
+ * where the artifact has come into the store meanwhile. Fails as mirror_join does, and with ERR_BUSY earlier:
+ * what clients wait for goes first, and a part of the queue and of the places is theirs. */
 bool mirror_start(struct mirror *mirror, const struct name *name, int64_t *id, struct err *err);
 
 /* The fills that run, and the last ones that ended, at one moment. The caller owns *out. */
@@ -77,7 +71,7 @@ bool mirror_cancel(struct mirror *mirror, int64_t id, struct err *err);
 
 /* Judges a name as mirror_join would, without a packet or a count. */
 bool mirror_consider(
-	struct mirror *mirror, const struct name *name, struct mirror_view *out, struct err *err);
+	struct mirror *mirror, const struct name *name, struct admission_view *out, struct err *err);
 
 /* The size that upstream tells for an artifact (-1: it does not), without fetching it. Fails as mirror_join
  * and fills do. */

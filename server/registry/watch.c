@@ -26,6 +26,8 @@ void fill_watch_init(struct fill_watch *watch)
 	(void)pthread_mutex_init(&watch->mutex, NULL);
 	atomic_init(&watch->stop, false);
 	atomic_init(&watch->cancelled, false);
+	atomic_init(&watch->wanted, false);
+	atomic_init(&watch->refused, false);
 }
 
 void fill_watch_finish(struct fill_watch *watch)

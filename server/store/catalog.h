@@ -108,6 +108,10 @@ bool catalog_remember_absent(struct catalog *catalog, const struct name *name, i
 bool catalog_find_absent(struct catalog *catalog, const struct name *name, int64_t now_s, int64_t *until_s,
 	struct err *err);
 
+/* When an upstream's bytes were last found to be others than those recorded; 0: not since that time. */
+bool catalog_find_quarantine(struct catalog *catalog, const struct name *name, int64_t since_s, int64_t *at_s,
+	struct err *err);
+
 /* ---- listing ------------------------------------------------------------------------------------------------------ */
 
 /* What documentation says of a version: task, dataset, language, architecture, license, fine_tunable … */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Upstreams that fail, throttle, want a secret or must not be asked: each outcome of the interface, and what reaches whom."""
 import http.client
+import json
 import signal
 import socket
 import ssl
@@ -288,6 +289,57 @@ def test_more_fills_than_may_wait_are_refused(upstream, start):
     assert mirror.get(url_of(16)).body == SMALL
 
 
+def test_waiting_for_a_turn_has_an_end(upstream, start):
+    mirror = start({"mirror": {"max_fills": 1, "queue_timeout_s": 1}}, [upstream.url])
+    before = threading.Event()
+    upstream.serve(PATH, Answer(SMALL, before=before))
+    upstream.serve("/google/m0/1", SMALL)
+    first = Requests(mirror, COMPRESSED)
+    upstream.wait_for_requests(1)
+    reply = mirror.get(url_of(0))
+    assert "turn" in assert_problem(reply, 503, "busy")["detail"] and int(reply.header("Retry-After")) >= 1
+    assert upstream.count() == 1
+    before.set()
+    assert first.join()[COMPRESSED].body == SMALL
+    assert mirror.get(url_of(0)).body == SMALL
+
+
+def test_waiting_for_a_connection_has_an_end(upstream, start):
+    mirror = start({"mirror": {"queue_timeout_s": 1}, "upstream one": {"url": template(upstream), "max_connections": 1}})
+    before = threading.Event()
+    upstream.serve(PATH, Answer(SMALL, before=before))
+    first = Requests(mirror, COMPRESSED)
+    upstream.wait_for_requests(1)
+    assert_problem(mirror.get(url_of(0)), 503, "busy")
+    before.set()
+    assert first.join()[COMPRESSED].body == SMALL
+
+
+@pytest.mark.concurrent
+def test_what_is_fetched_in_advance_leaves_room_for_clients(upstream, start):
+    mirror = start({"mirror": {"max_fills": 4}}, [upstream.url])
+    before = threading.Event()
+    paths = [f"google/m{number}/1" for number in range(12 * 4)]
+    for path in paths:
+        upstream.serve("/" + path, Answer(SMALL, before=before))
+    upstream.serve(PATH, SMALL)
+    body = json.dumps({"paths": paths}).encode()
+    posted = mirror.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, body)
+    assert posted.status == 202, posted
+    upstream.wait_for_requests(3)
+    assert mirror.get(COMPRESSED).body == SMALL, "a client waited behind what nobody waits for"
+    assert upstream.count() == 4, "a quarter of the places is for clients"
+    more = mirror.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, b'{"paths": ["google/more/1"]}')
+    assert [refused["code"] for refused in more.json()["refused"]] == ["busy"], more
+    # A client that waits for one of them moves it up, and what it leaves goes to the next.
+    late = Requests(mirror, url_of(40))
+    upstream.wait_for_requests(1, "/google/m40/1")
+    before.set()
+    assert late.join()[url_of(40)].body == SMALL
+    mirror.wait_for_idle()
+    assert len(mirror.blobs()) == 1 and mirror.metric('larder_fills_total{event="kept"}') == 49
+
+
 def test_rate_is_kept(upstream, start):
     mirror = start({"upstream slow": {"url": template(upstream), "rate_bytes_per_s": "256K"}})
     upstream.serve(PATH, MODULE)
@@ -316,7 +368,8 @@ def lose_blob(mirror):
     blob.unlink()
 
 
-def test_other_bytes_than_recorded_are_quarantined(upstream, mirror):
+def test_other_bytes_than_recorded_are_quarantined(upstream, start):
+    mirror = start({"mirror": {"negative_ttl_s": 0}}, [upstream.url])
     upstream.serve(PATH, SMALL)
     assert mirror.get(COMPRESSED).body == SMALL
     lose_blob(mirror)
@@ -330,6 +383,37 @@ def test_other_bytes_than_recorded_are_quarantined(upstream, mirror):
     assert artifact["digest"] == "sha256:" + modules.digest(SMALL)
     upstream.serve(PATH, SMALL)
     assert mirror.get(COMPRESSED).body == SMALL, "ours stay what is right"
+
+
+def test_other_bytes_cost_upstream_one_fetch(upstream, mirror):
+    upstream.serve(PATH, SMALL)
+    assert mirror.get(COMPRESSED).body == SMALL
+    lose_blob(mirror)
+    upstream.serve(PATH, OTHER)
+    assert_problem(mirror.get(COMPRESSED), 451, "quarantined")
+    for _ in range(3):
+        reply = mirror.get(COMPRESSED)
+        assert_problem(reply, 451, "quarantined")
+        assert 1 <= int(reply.header("Retry-After")) <= 60
+    mirror.restart()
+    assert_problem(mirror.get(COMPRESSED), 451, "quarantined")
+    assert upstream.count() == 2 and upstream.count(method="HEAD") == 0
+    explained = mirror.get("/api/v1/explain?url=" + COMPRESSED.replace("?", "%3F")).json()
+    assert explained["quarantine"]["until"] and explained["answer"]["code"] == "quarantined", explained
+    assert explained["answer"]["status"] == 451 and explained["negative"] is None
+    # Ours are right, from wherever they come.
+    mirror.publish(COMPRESSED, SMALL)
+    assert mirror.get(COMPRESSED).body == SMALL
+
+
+def test_other_bytes_are_looked_at_again_in_time(upstream, start):
+    mirror = start({"mirror": {"negative_ttl_s": 1}}, [upstream.url])
+    upstream.serve(PATH, SMALL)
+    assert mirror.get(COMPRESSED).body == SMALL
+    lose_blob(mirror)
+    upstream.serve(PATH, OTHER, SMALL)
+    assert_problem(mirror.get(COMPRESSED), 451, "quarantined")
+    wait_until(lambda: mirror.get(COMPRESSED).body == SMALL, "upstream to be asked again")
 
 
 def test_other_bytes_never_reach_a_client_whole(upstream, mirror):

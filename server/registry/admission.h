@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * May an artifact that is not here be asked for upstream at all: the site's rules, loops, and what is
+ * remembered of earlier answers. Not a packet goes out for it. */
+#ifndef SERVER_REGISTRY_ADMISSION_H
+#define SERVER_REGISTRY_ADMISSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/module/name.h"
+#include "server/store/catalog.h"
+#include "server/upstream/route.h"
+
+struct admission_rules {
+	bool offline;
+	const char *allow; /* globs of handles; NULL allows all */
+	const char *deny;  /* globs of handles; NULL denies none */
+	const struct upstream *upstreams;
+	size_t upstream_count;
+	int64_t negative_ttl_s; /* for so long bytes that were held back are not fetched again */
+};
+
+/* What would become of a request for something that is not here. */
+struct admission_view {
+	bool offline;
+	bool allowed;           /* by the rules below */
+	const char *rule;       /* the key that decides: "mirror.deny", "mirror.allow"; NULL: none is set */
+	int64_t absent_until_s; /* no upstream had it lately; 0: nothing is remembered */
+	int64_t quarantined_until_s; /* upstream had other bytes than ours lately; 0: nothing is remembered */
+	struct err refusal;          /* ERR_NONE: a fill would be started */
+};
+
+struct admission;
+
+/* What the rules point to, and the catalog, must outlive it. destroy takes NULL. */
+struct admission *admission_create(const struct admission_rules *rules, struct catalog *catalog);
+void admission_destroy(struct admission *admission);
+
+/* May be changed at any time. */
+void admission_set_offline(struct admission *admission, bool offline);
+
+/* Whether a fill may be started. cdn_loop: the request's CDN-Loop header or NULL. ERR_BLOCKED_BY_POLICY,
+ * ERR_LOOP_DETECTED, ERR_NOT_FOUND (no upstream may have it, or none had it lately), ERR_QUARANTINED,
+ * ERR_OFFLINE; with retry_after_s where the memory has an end. */
+bool admission_check(
+	struct admission *admission, const struct name *name, const char *cdn_loop, struct err *err);
+
+/* ERR_LOOP_DETECTED where the request has come through here before. */
+bool admission_check_loop(const struct admission *admission, const char *cdn_loop, struct err *err);
+
+/* The CDN-Loop header to send upstream (RFC 8586); free() it. */
+char *admission_loop_header(const struct admission *admission, const char *received);
+
+/* All of the above as one view. */
+bool admission_consider(
+	struct admission *admission, const struct name *name, struct admission_view *out, struct err *err);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/queue.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/own.h"
+
+enum { CLIENTS_SHARE = 4, RETRY_AFTER_S = 30 };
+
+struct queue {
+	pthread_mutex_t mutex; /* guards the line and its tickets */
+	pthread_cond_t changed;
+	struct ticket *line; /* the first that came first */
+	int64_t inside;
+	int64_t inside_unwanted; /* of them, those that no client waits for */
+
+	int64_t places;
+	int64_t patience_ms;
+};
+
+struct queue *queue_create(int64_t places, int64_t patience_s)
+{
+	struct queue *queue = mem_zero(1, sizeof *queue);
+	pthread_condattr_t attributes;
+
+	(void)pthread_mutex_init(&queue->mutex, NULL);
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&queue->changed, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	queue->places = places;
+	queue->patience_ms = 1000 * patience_s;
+	return queue;
+}
+
+void queue_destroy(struct queue *queue)
+{
+	if (!queue)
+		return;
+	(void)pthread_cond_destroy(&queue->changed);
+	(void)pthread_mutex_destroy(&queue->mutex);
+	free(queue);
+}
+
+void queue_join(struct queue *queue, struct ticket *ticket)
+{
+	struct ticket **link = &queue->line;
+	LOCKED(&queue->mutex);
+
+	while (*link)
+		link = &(*link)->next;
+	*link = ticket;
+}
+
+void queue_want(struct queue *queue, struct ticket *ticket)
+{
+	LOCKED(&queue->mutex);
+
+	if (ticket->wanted_ms)
+		return;
+	ticket->wanted_ms = clock_monotonic_ms();
+	if (ticket->inside)
+		queue->inside_unwanted--;
+	(void)pthread_cond_broadcast(&queue->changed);
+}
+
+/* Under the mutex. The only place there is is not kept from anybody. */
+static bool has_place_for(const struct queue *queue, const struct ticket *ticket)
+{
+	int64_t kept = queue->places > 1 ? (queue->places + CLIENTS_SHARE - 1) / CLIENTS_SHARE : 0;
+
+	return queue->inside < queue->places &&
+	       (ticket->wanted_ms || queue->inside_unwanted < queue->places - kept);
+}
+
+/* Under the mutex. */
+static bool is_first(const struct queue *queue, const struct ticket *ticket)
+{
+	bool passed = false;
+
+	for (const struct ticket *other = queue->line; other; other = other->next) {
+		passed |= other == ticket;
+		if (other != ticket && !other->inside && !ticket->wanted_ms == !other->wanted_ms && !passed)
+			return false;
+		if (!other->inside && other->wanted_ms && !ticket->wanted_ms)
+			return false;
+	}
+	return true;
+}
+
+/* Under the mutex: sleeps until something changes, or the patience of the ticket's clients ends; false where
+ * it has. */
+static bool sleep_on(struct queue *queue, const struct ticket *ticket)
+{
+	int64_t until_ms = ticket->wanted_ms + queue->patience_ms;
+	const struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+
+	if (!ticket->wanted_ms)
+		return pthread_cond_wait(&queue->changed, &queue->mutex) == 0;
+	if (clock_monotonic_ms() >= until_ms)
+		return false;
+	(void)pthread_cond_timedwait(&queue->changed, &queue->mutex, &until);
+	return true;
+}
+
+bool queue_await(struct queue *queue, struct ticket *ticket, const _Atomic bool *stop, struct err *err)
+{
+	LOCKED(&queue->mutex);
+
+	while (!atomic_load(stop) && !(has_place_for(queue, ticket) && is_first(queue, ticket))) {
+		if (sleep_on(queue, ticket))
+			continue;
+		(void)err_set(err, ERR_BUSY,
+			"it has waited %" PRId64 " seconds for its turn, since %" PRId64
+			" others are being fetched; try again in a while",
+			queue->patience_ms / 1000, queue->inside);
+		err->retry_after_s = RETRY_AFTER_S;
+		return false;
+	}
+	ticket->inside = true;
+	queue->inside++;
+	queue->inside_unwanted += !ticket->wanted_ms;
+	/* There may be a place for the next one, too. */
+	(void)pthread_cond_broadcast(&queue->changed);
+	return true;
+}
+
+void queue_leave(struct queue *queue, struct ticket *ticket)
+{
+	struct ticket **link = &queue->line;
+	LOCKED(&queue->mutex);
+
+	while (*link != ticket)
+		link = &(*link)->next;
+	*link = ticket->next;
+	if (ticket->inside) {
+		queue->inside--;
+		queue->inside_unwanted -= !ticket->wanted_ms;
+	}
+	(void)pthread_cond_broadcast(&queue->changed);
+}
+
+void queue_wake(struct queue *queue)
+{
+	LOCKED(&queue->mutex);
+
+	(void)pthread_cond_broadcast(&queue->changed);
+}

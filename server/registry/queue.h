@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whose turn it is where only so many may fill at once: first what clients wait for, then what was only
+ * ordered in advance, each in the order in which it came. A quarter of the places is kept for clients. */
+#ifndef SERVER_REGISTRY_QUEUE_H
+#define SERVER_REGISTRY_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct queue;
+
+/* patience_s: how long anything that clients wait for may stand in the queue. destroy takes NULL; nobody may
+ * be in it then. */
+struct queue *queue_create(int64_t places, int64_t patience_s);
+void queue_destroy(struct queue *queue);
+
+/* Somebody in the queue, from queue_join() to queue_leave(); zeroed before. Its fields are the queue's. */
+struct ticket {
+	struct ticket *next;
+	bool inside;       /* it has a place */
+	int64_t wanted_ms; /* since when a client waits for it; 0: none does */
+};
+
+/* Takes the last place of the line. Does not block. */
+void queue_join(struct queue *queue, struct ticket *ticket);
+
+/* A client waits for it from now on; whatever state it is in. */
+void queue_want(struct queue *queue, struct ticket *ticket);
+
+/* Blocks until it is its turn, or *stop is set and queue_wake() was called: both are true. False with
+ * ERR_BUSY and retry_after_s where a client has waited too long. */
+bool queue_await(struct queue *queue, struct ticket *ticket, const _Atomic bool *stop, struct err *err);
+
+/* Gives up its place, or its wait for one. */
+void queue_leave(struct queue *queue, struct ticket *ticket);
+
+/* Has all that wait look at their stop flags. */
+void queue_wake(struct queue *queue);
+
+#endif
