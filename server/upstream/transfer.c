@@ -208,7 +208,8 @@ int64_t transfer_hold_left(const struct transfer *transfer, int64_t now_ms)
 void transfer_pass_time(struct transfer *transfer, int64_t elapsed_ms)
 {
 	transfer->idle_ms += elapsed_ms;
-	if (transfer->answered)
+	/* Below zero it is our own limit that holds the bytes back. */
+	if (transfer->answered && transfer->idle_ms > 0)
 		transfer->span_ms += elapsed_ms;
 }
 
