@@ -46,7 +46,7 @@ static json_t *find_fill(const struct services *services, const struct name *nam
 
 	mirror_list(services->mirror, &list);
 	for (size_t i = 0; i < list.running; i++) {
-		if (name_equals(&list.items[i].name, name))
+		if (!list.items[i].refused && name_equals(&list.items[i].name, name))
 			return fill_json(&list.items[i]);
 	}
 	return NULL;

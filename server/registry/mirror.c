@@ -150,6 +150,7 @@ static struct fill_status status_of(struct running *fill)
 		.figures = fill_watch_read(&fill->watch, clock_monotonic_ms()),
 		.waiters = spool_readers(fill->spool),
 		.started_at = fill->started_at,
+		.refused = atomic_load(&fill->watch.refused),
 	};
 }
 
