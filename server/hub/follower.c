@@ -13,6 +13,7 @@ struct follower {
 	struct follower_plan plan;
 	char *member; /* what plan.member points to */
 	struct spool *spool;
+	struct spool_reader reader;
 };
 
 static void destroy(void *object)
@@ -20,6 +21,7 @@ static void destroy(void *object)
 	struct follower *follower = object;
 
 	metric_add(METRIC_FILL_WAITERS, -1);
+	spool_part(follower->spool, &follower->reader);
 	spool_add_readers(follower->spool, -1);
 	spool_release(follower->spool);
 	free(follower->member);
@@ -38,8 +40,15 @@ static bool leave(void *object, struct waiter *waiter)
 
 static bool has_answer(const struct follower_plan *plan, const struct spool_progress *progress)
 {
-	return progress->state == SPOOL_KEPT || progress->state == SPOOL_REFUSED ||
+	return progress->state == SPOOL_KEPT || progress->state == SPOOL_REFUSED || progress->passing ||
 	       (!plan->whole && progress->visible > 0);
+}
+
+/* Whether the stream can begin: in passing, there will never be a whole to serve from. */
+static bool may_stream(struct follower *follower, const struct spool_progress *seen)
+{
+	return seen->state != SPOOL_REFUSED && !(seen->passing && follower->plan.whole) &&
+	       spool_advance(follower->spool, &follower->reader, 0);
 }
 
 static bool ready(void *object, struct waiter *waiter)
@@ -73,11 +82,11 @@ static void resume(void *object, const struct request *request, struct reply *re
 	struct spool_progress seen = {0};
 
 	(void)spool_await(follower->spool, &seen, NULL);
-	if (seen.state == SPOOL_REFUSED) {
-		refuse(&follower->plan, &seen.err, reply);
-		destroy(follower);
-	} else if (seen.state == SPOOL_KEPT) {
+	if (seen.state == SPOOL_KEPT) {
 		follower->plan.serve(&follower->plan, request, reply);
+		destroy(follower);
+	} else if (!may_stream(follower, &seen)) {
+		refuse(&follower->plan, &seen.err, reply);
 		destroy(follower);
 	} else {
 		reply_stream(reply, 200, formats[follower->plan.name.format].media_type, &feed, follower);
@@ -90,14 +99,16 @@ static void resume(void *object, const struct request *request, struct reply *re
 /* ---- streaming
  * ---------------------------------------------------------------------------------------------------- */
 
+/* Bytes that were given back meanwhile read as zeros: only the spool knows. */
 static enum feed_result read_visible(
-	const struct follower *follower, int64_t offset, void *bytes, size_t length, size_t *out_read)
+	struct follower *follower, int64_t offset, void *bytes, size_t length, size_t *out_read)
 {
 	struct err err;
 
 	if (!file_read_at(spool_fd(follower->spool), bytes, length, offset, out_read, &err) || *out_read == 0)
 		return FEED_CUT;
-	return FEED_DATA;
+	return spool_advance(follower->spool, &follower->reader, offset + (int64_t)*out_read) ? FEED_DATA
+											      : FEED_CUT;
 }
 
 static enum feed_result read_feed(
@@ -115,7 +126,7 @@ static enum feed_result read_feed(
 				length = (size_t)(seen.visible - offset);
 			return read_visible(follower, offset, bytes, length, out_read);
 		}
-		if (seen.state == SPOOL_KEPT)
+		if (seen.state == SPOOL_KEPT || seen.state == SPOOL_PASSED)
 			return FEED_END;
 	} while (!spool_await(follower->spool, &seen, waiter));
 	return FEED_WAIT;
@@ -134,5 +145,6 @@ void follower_reply(struct reply *reply, const struct follower_plan *plan, struc
 	follower->plan.member = follower->member;
 	follower->spool = spool;
 	spool_add_readers(spool, 1);
+	spool_join(spool, &follower->reader);
 	reply_later(reply, &later, follower);
 }

@@ -17,6 +17,9 @@
 #include "server/registry/fetch.h"
 #include "server/registry/health.h"
 
+/* In passing: what is written at once, and how long a reader may stand still while all wait for room. */
+enum { SLICE_BYTES = 64 << 10, READER_STALL_MS = 30 * 1000 };
+
 enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 5000, WAIT_MAX_S = 30, BOOKMARK_BYTES_MIN = 1 << 20 };
 
 struct fill {
@@ -33,7 +36,9 @@ struct fill {
 	struct claim claim;
 	int64_t crowded_bytes; /* for so many there was no room beside other fills */
 	struct err err;        /* why the last attempt failed */
-	bool kept;
+	bool full;             /* … for want of room in the middle */
+	bool passing;          /* there is room for a part at a time only */
+	bool kept;             /* or passed on whole */
 };
 
 static bool is_stopped(const struct fill *fill)
@@ -90,7 +95,7 @@ static bool take_head(void *context, const struct answer *answer, struct err *er
 {
 	struct fill *fill = context;
 
-	if (!claim_room(fill, answer->length, err))
+	if (!fill->passing && !claim_room(fill, answer->length, err))
 		return false;
 	if (fill->length == 0)
 		begin_object(fill, answer);
@@ -112,14 +117,47 @@ static bool append(struct fill *fill, const void *bytes, size_t length, struct e
 		       spool_append(fill->spool, bytes, length, err));
 }
 
+static bool append_in_passing(struct fill *fill, const void *bytes, size_t length, struct err *err)
+{
+	int64_t window = fill->length - spool_give_back(fill->spool);
+
+	if (spool_readers(fill->spool) == 0)
+		return err_set(err, ERR_NO_SPACE, "there is no room for it, and nobody waits any more");
+	return space_note_length(fill->tools->space, &fill->claim, window + (int64_t)length, err) &&
+	       spool_append(fill->spool, bytes, length, err);
+}
+
+/* What of the piece did not fit is asked for again. */
+static bool take_slices(struct fill *fill, const char *bytes, size_t length, struct err *err)
+{
+	for (size_t at = 0; at < length; at += SLICE_BYTES) {
+		size_t slice = length - at < SLICE_BYTES ? length - at : SLICE_BYTES;
+
+		if (!append_in_passing(fill, bytes + at, slice, err))
+			return false;
+		note_progress(fill, fill->length + (int64_t)slice);
+	}
+	return true;
+}
+
+static bool take_whole(struct fill *fill, const char *bytes, size_t length, struct err *err)
+{
+	if (!append(fill, bytes, length, err))
+		return false;
+	note_progress(fill, fill->length + (int64_t)length);
+	return true;
+}
+
 static bool take_body(void *context, const void *bytes, size_t length, struct err *err)
 {
 	struct fill *fill = context;
 
-	if (inspector_has_given_up(fill->inspector) || !append(fill, bytes, length, err))
+	if (inspector_has_given_up(fill->inspector))
 		return false;
-	note_progress(fill, fill->length + (int64_t)length);
-	return true;
+	if (fill->passing ? take_slices(fill, bytes, length, err) : take_whole(fill, bytes, length, err))
+		return true;
+	fill->full = err->code == ERR_NO_SPACE;
+	return false;
 }
 
 static bool is_short(const struct fill *fill)
@@ -144,11 +182,63 @@ static enum verdict run_in_turn(struct fill *fill)
 	}
 }
 
+/* ---- no room for the whole
+ * ---------------------------------------------------------------------------------------- */
+
+static void sleep_a_little(void)
+{
+	const struct timespec slice = {.tv_nsec = 20 * 1000 * 1000};
+
+	(void)nanosleep(&slice, NULL);
+}
+
+/* Only where clients wait for the rest, and upstream can prove to have it. */
+static bool begin_passing(struct fill *fill)
+{
+	if (fill->length == 0 || !object_validator(&fill->object) || spool_readers(fill->spool) == 0 ||
+		!spool_pass(fill->spool, &fill->err))
+		return false;
+	fill->passing = true;
+	bookmark_close(TAKE(fill->bookmark), false);
+	log_event(LOG_LEVEL_WARN, "no room: a fill goes on in passing", "name", name_path(fill->name).text,
+		"format", formats[fill->name->format].name, "why", fill->err.text, NULL);
+	return true;
+}
+
+/* Until half of the window is free, or all who read have what there is. Who does not move at all is left
+ * behind. */
+static bool await_readers(struct fill *fill)
+{
+	int64_t gone = spool_give_back(fill->spool);
+	int64_t half = (fill->length - gone) / 2;
+	int64_t wanted =
+		gone + half < fill->length - SPOOL_HELD_BACK ? gone + half : fill->length - SPOOL_HELD_BACK;
+	int64_t moved_ms = clock_monotonic_ms();
+
+	while (gone < wanted && !is_stopped(fill) && spool_readers(fill->spool) > 0) {
+		int64_t before = gone;
+
+		sleep_a_little();
+		gone = spool_give_back(fill->spool);
+		if (gone > before)
+			moved_ms = clock_monotonic_ms();
+		else if (clock_monotonic_ms() - moved_ms > READER_STALL_MS && !spool_cut_slowest(fill->spool))
+			return false;
+	}
+	return gone >= wanted && spool_readers(fill->spool) > 0;
+}
+
+static bool go_on_in_passing(struct fill *fill)
+{
+	return (fill->passing || begin_passing(fill)) && await_readers(fill);
+}
+
 static enum verdict fetch(struct fill *fill)
 {
 	enum verdict verdict;
 
 	fill->err = (struct err){0};
+	fill->full = false;
 	/* An earlier process had it all. */
 	if (fill->length > 0 && fill->length == fill->object.length)
 		return VERDICT_TAKE;
@@ -157,6 +247,8 @@ static enum verdict fetch(struct fill *fill)
 		bookmark_close(TAKE(fill->bookmark), false);
 	fill->fetch.offset = fill->length;
 	verdict = run_in_turn(fill);
+	if (verdict == VERDICT_FATAL && fill->full)
+		return go_on_in_passing(fill) ? VERDICT_BROKEN : VERDICT_FATAL;
 	if (verdict != VERDICT_TAKE || !is_short(fill))
 		return verdict;
 	(void)err_set(&fill->err, ERR_UPSTREAM_FAILED, "it ended before the length that it told");
@@ -181,12 +273,22 @@ static bool has_violation(const struct examination *examination, struct err *err
 	return false;
 }
 
+/* In passing, what clients were given must be as true, though nothing stays of it. */
+static bool keep(
+	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
+{
+	struct keeper *keeper = fill->tools->keeper;
+	enum kept kept;
+
+	return fill->passing ? keeper_compare(keeper, fill->name, origin, inspection, err)
+			     : keeper_keep(keeper, fill->spool, fill->name, origin, inspection, &kept, err);
+}
+
 /* Waits for the inspector and keeps what it passed. */
 static enum verdict verify_and_keep(struct fill *fill, const struct upstream *upstream)
 {
 	const struct origin origin = {SOURCE_MIRRORED, upstream->name};
 	AUTO_INSPECTION struct inspection inspection = {0};
-	enum kept kept;
 
 	fill_watch_state(fill->watch, FILL_VERIFYING);
 	spool_complete(fill->spool);
@@ -201,10 +303,7 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 		fill->object = (struct object){.length = -1};
 		return VERDICT_FAILED;
 	}
-	if (!keeper_keep(
-		    fill->tools->keeper, fill->spool, fill->name, &origin, &inspection, &kept, &fill->err))
-		return VERDICT_FATAL;
-	return VERDICT_KEPT;
+	return keep(fill, &origin, &inspection, &fill->err) ? VERDICT_KEPT : VERDICT_FATAL;
 }
 
 static bool inspect(struct fill *fill)
@@ -242,11 +341,8 @@ static void back_off(struct fill *fill, int64_t failures, int64_t at_least_s)
 	wait_ms -= wait_ms * chance / 2 / UINT16_MAX;
 	until = clock_monotonic_ms() + wait_ms + 1000 * at_least_s;
 	metric_add(METRIC_UPSTREAM_RETRIES, 1);
-	while (!is_stopped(fill) && clock_monotonic_ms() < until) {
-		const struct timespec slice = {.tv_nsec = 20 * 1000 * 1000};
-
-		(void)nanosleep(&slice, NULL);
-	}
+	while (!is_stopped(fill) && clock_monotonic_ms() < until)
+		sleep_a_little();
 }
 
 /* Whether the spool holds the beginning of an object that upstream can prove to have the rest of. */
@@ -387,6 +483,16 @@ static void end_kept(struct fill *fill)
 		formats[fill->name->format].name, "size", number_size(fill->length).text, NULL);
 }
 
+static void end_passed(struct fill *fill)
+{
+	metric_add(METRIC_FILLS_FAILED, 1);
+	log_event(LOG_LEVEL_WARN, "fill passed on, and not kept", "name", name_path(fill->name).text,
+		"format", formats[fill->name->format].name, "size", number_size(fill->length).text, NULL);
+	/* Last: see end_refused. */
+	atomic_store(&fill->watch->refused, true);
+	spool_mark_passed(fill->spool);
+}
+
 static bool all_cooling(const struct fill *fill, const bool *absent)
 {
 	for (size_t i = 0; i < fill->tools->settings.upstream_count; i++) {
@@ -428,7 +534,7 @@ static void take_up(struct fill *fill, const struct fill_row *row)
 static void end(struct fill *fill, const bool *absent, struct err *worst)
 {
 	if (fill->kept)
-		return end_kept(fill);
+		return fill->passing ? end_passed(fill) : end_kept(fill);
 	if (is_stopped(fill))
 		(void)refuse_stopped(fill, worst);
 	else if (all_absent(absent, fill->tools->settings.upstream_count))

@@ -43,9 +43,11 @@ struct fill_tools {
 
 /* Fills the spool, on the calling thread. It ends as kept, or refused with ERR_NOT_FOUND (every upstream said
  * so; remembered for negative_ttl_s), ERR_UPSTREAM_UNREACHABLE, ERR_UPSTREAM_FAILED, ERR_QUARANTINED,
- * ERR_NO_SPACE or, stopped, ERR_BUSY. row: what an earlier process noted of the bytes in
- * the spool; NULL where it is empty. A fill that was stopped, but not cancelled, leaves its draft for the
- * next one, if it is worth it. cdn_loop is sent along. The watch is told how far it is. */
+ * ERR_NO_SPACE or, stopped, ERR_BUSY. Where the disk runs full in the middle and upstream can prove to have
+ * the rest, whoever follows gets the bytes in passing: it ends as passed then, and nothing is kept. row: what
+ * an earlier process noted of the bytes in the spool; NULL where it is empty. A fill that was stopped, but
+ * not cancelled, leaves its draft for the next one, if it is worth it. cdn_loop is sent along. The watch is
+ * told how far it is. */
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
 	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch);
 

@@ -7,8 +7,19 @@
 
 #include "common/mem.h"
 
+/* The spool's checksums, from a stream of its own: hashing takes about as long as inflating. */
+struct hashing {
+	struct spool_stream source;
+	bool done;
+	struct checksums checksums;
+	int64_t size_bytes;
+	struct err err;
+};
+
 struct inspector {
-	struct spool *spool;
+	/* Both streams are open from the start, so that no byte is given back before they have it. */
+	struct spool_stream source;
+	struct hashing hashing;
 	enum format format;
 	struct examination_limits limits;
 	pthread_t thread;
@@ -20,15 +31,6 @@ struct inspector {
 	struct err err;
 };
 
-/* The spool's checksums, from a stream of its own: hashing takes about as long as inflating. */
-struct hashing {
-	struct spool *spool;
-	bool done;
-	struct checksums checksums;
-	int64_t size_bytes;
-	struct err err;
-};
-
 AUTO_CLEANER(own_hasher, struct hasher *, hasher_destroy)
 
 void inspection_finish(struct inspection *inspection)
@@ -37,14 +39,14 @@ void inspection_finish(struct inspection *inspection)
 	*inspection = (struct inspection){0};
 }
 
-static bool hash(struct spool_stream *source, struct hashing *hashing)
+static bool hash(struct hashing *hashing)
 {
 	AUTO(own_hasher) struct hasher *hasher = hasher_create();
 	const uint8_t *data;
 	size_t length;
 
 	do {
-		if (!stream_next(&source->stream, &data, &length, &hashing->err))
+		if (!stream_next(&hashing->source.stream, &data, &length, &hashing->err))
 			return false;
 		hasher_add(hasher, data, length);
 		hashing->size_bytes += (int64_t)length;
@@ -56,22 +58,17 @@ static bool hash(struct spool_stream *source, struct hashing *hashing)
 static void *run_hashing(void *argument)
 {
 	struct hashing *hashing = argument;
-	struct spool_stream source;
 
-	spool_stream_init(&source, hashing->spool);
-	hashing->done = hash(&source, hashing);
-	spool_stream_finish(&source);
+	hashing->done = hash(hashing);
+	spool_stream_finish(&hashing->source);
 	return NULL;
 }
 
 static void examine(struct inspector *inspector)
 {
-	struct spool_stream source;
-
-	spool_stream_init(&source, inspector->spool);
-	inspector->done = examination_run(&source.stream, inspector->format, &inspector->limits,
+	inspector->done = examination_run(&inspector->source.stream, inspector->format, &inspector->limits,
 		&inspector->inspection.examination, &inspector->err);
-	spool_stream_finish(&source);
+	spool_stream_finish(&inspector->source);
 	if (inspector->done && examination_count(inspector->inspection.examination, SEVERITY_VIOLATION) > 0)
 		atomic_store(&inspector->given_up, true);
 }
@@ -98,16 +95,15 @@ static void conclude(struct inspector *inspector, const struct hashing *hashing)
 static void *run(void *argument)
 {
 	struct inspector *inspector = argument;
-	struct hashing hashing = {.spool = inspector->spool};
 	pthread_t thread;
-	bool parallel = pthread_create(&thread, NULL, run_hashing, &hashing) == 0;
+	bool parallel = pthread_create(&thread, NULL, run_hashing, &inspector->hashing) == 0;
 
 	examine(inspector);
 	if (parallel)
 		(void)pthread_join(thread, NULL);
 	else
-		(void)run_hashing(&hashing);
-	conclude(inspector, &hashing);
+		(void)run_hashing(&inspector->hashing);
+	conclude(inspector, &inspector->hashing);
 	return NULL;
 }
 
@@ -117,12 +113,15 @@ bool inspector_start(struct spool *spool, enum format format, const struct exami
 	struct inspector *inspector = mem_zero(1, sizeof *inspector);
 	int failure;
 
-	inspector->spool = spool_acquire(spool);
+	spool_stream_init(&inspector->source, spool);
+	spool_stream_init(&inspector->hashing.source, spool);
 	inspector->format = format;
 	inspector->limits = *limits;
 	failure = pthread_create(&inspector->thread, NULL, run, inspector);
 	if (failure != 0) {
 		inspector->joined = true;
+		spool_stream_finish(&inspector->source);
+		spool_stream_finish(&inspector->hashing.source);
 		inspector_destroy(inspector);
 		return err_errno(err, failure, "start a thread to inspect with");
 	}
@@ -160,6 +159,5 @@ void inspector_destroy(struct inspector *inspector)
 		return;
 	join(inspector);
 	inspection_finish(&inspector->inspection);
-	spool_release(inspector->spool);
 	free(inspector);
 }

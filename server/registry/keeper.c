@@ -83,12 +83,12 @@ static bool write_row(struct keeper *keeper, const struct keeping *keeping, enum
 	       catalog_keep(keeper->catalog, keeping, out, err);
 }
 
-bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *name,
-	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err)
+static struct keeping keeping_of(
+	const struct name *name, const struct origin *origin, const struct inspection *inspection)
 {
-	const struct digest *digest = &inspection->checksums.sha256;
 	bool published = origin->source == SOURCE_PUBLISHED;
-	struct keeping keeping = {
+
+	return (struct keeping){
 		.name = name,
 		.source = origin->source,
 		.published_by = published ? origin->who : NULL,
@@ -98,6 +98,13 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 		.examination = inspection->examination,
 		.now_s = clock_now_s(),
 	};
+}
+
+bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *name,
+	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err)
+{
+	const struct digest *digest = &inspection->checksums.sha256;
+	const struct keeping keeping = keeping_of(name, origin, inspection);
 
 	/* Outside of the lock: this is the long part, and the file has no name yet that others could see. */
 	if (!spool_sync(spool, err))
@@ -113,6 +120,28 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 	}
 	spool_mark_kept(spool);
 	return true;
+}
+
+bool keeper_compare(struct keeper *keeper, const struct name *name, const struct origin *origin,
+	const struct inspection *inspection, struct err *err)
+{
+	const struct keeping keeping = keeping_of(name, origin, inspection);
+	struct artifact artifact;
+	enum kept kept;
+	bool found;
+	ALONE(keeper);
+
+	if (!catalog_find_artifact(keeper->catalog, name, &artifact, &found, err))
+		return false;
+	if (!found || (artifact.state == STATE_ACTIVE &&
+			      (!artifact.recorded ||
+				      digest_equal(&artifact.checksums.sha256, &keeping.checksums->sha256))))
+		return true;
+	/* It refuses them, and writes down why. */
+	(void)catalog_keep(keeper->catalog, &keeping, &kept, err);
+	if (err->code == ERR_QUARANTINED)
+		forget(keeper, name_path(name).text);
+	return false;
 }
 
 static void remove_unpacked(struct keeper *keeper, const struct digest *digest)

@@ -38,6 +38,10 @@ struct origin {
 bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *name,
 	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err);
 
+/* Whether bytes that will not be kept are what this name may have: refuses what keeper_keep would refuse. */
+bool keeper_compare(struct keeper *keeper, const struct name *name, const struct origin *origin,
+	const struct inspection *inspection, struct err *err);
+
 /* Withdraws a version and removes the blobs that nothing else needs. */
 bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char *who, struct err *err);
 

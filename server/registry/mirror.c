@@ -311,6 +311,12 @@ static bool is_cached(const struct mirror *mirror, const struct name *name, bool
 	return true;
 }
 
+/* Its first bytes may be gone. */
+static bool check_passing(const struct running *fill, struct err *err)
+{
+	return !spool_is_passing(fill->spool, err);
+}
+
 /* Under the mutex. *out is NULL where the artifact is here. */
 static bool find_or_start(struct mirror *mirror, const struct name *name, const char *cdn_loop, bool wanted,
 	struct running **out, bool *collapsed, struct err *err)
@@ -323,7 +329,7 @@ static bool find_or_start(struct mirror *mirror, const struct name *name, const 
 	if (*collapsed && wanted)
 		want(*out);
 	if (*collapsed)
-		return admission_check_loop(mirror->admission, cdn_loop, err);
+		return admission_check_loop(mirror->admission, cdn_loop, err) && check_passing(*out, err);
 	/* A fill may have ended since the caller looked: it has told the catalog before it left the list. */
 	if (!is_cached(mirror, name, &cached, err))
 		return false;

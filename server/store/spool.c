@@ -21,7 +21,9 @@ struct spool {
 	pthread_cond_t changed;
 	struct spool_progress progress;
 	struct waiter *waiters;
-	bool shown; /* a client may have seen a byte */
+	struct spool_reader *joined;
+	int64_t gone; /* bytes given back, from the first on */
+	bool shown;   /* a client may have seen a byte */
 	bool leave_draft;
 	int64_t woken_at_length;
 	int64_t woken_at_us;
@@ -35,7 +37,7 @@ struct spool {
 
 static int64_t visible_of(const struct spool_progress *progress)
 {
-	if (progress->state == SPOOL_KEPT)
+	if (progress->state == SPOOL_KEPT || progress->state == SPOOL_PASSED)
 		return progress->length;
 	return progress->length > SPOOL_HELD_BACK ? progress->length - SPOOL_HELD_BACK : 0;
 }
@@ -111,7 +113,7 @@ void spool_release(struct spool *spool)
 {
 	if (!spool || atomic_fetch_sub_explicit(&spool->references, 1, memory_order_acq_rel) > 1)
 		return;
-	if (spool->progress.state != SPOOL_KEPT && !spool->leave_draft)
+	if (spool->progress.state != SPOOL_KEPT && !spool->progress.passing && !spool->leave_draft)
 		(void)unlinkat(spool->folder_fd, spool->name, 0);
 	(void)close(spool->fd);
 	(void)close(spool->folder_fd);
@@ -169,10 +171,15 @@ bool spool_append(struct spool *spool, const void *bytes, size_t length, struct 
 	return true;
 }
 
+static bool has_ended(const struct spool *spool)
+{
+	return spool->progress.state >= SPOOL_KEPT;
+}
+
 /* Under the mutex: goes to a state unless the spool has ended. */
 static struct waiter *change_state(struct spool *spool, enum spool_state state)
 {
-	if (spool->progress.state == SPOOL_KEPT || spool->progress.state == SPOOL_REFUSED)
+	if (has_ended(spool))
 		return NULL;
 	spool->progress.state = state;
 	spool->progress.visible = visible_of(&spool->progress);
@@ -183,7 +190,7 @@ static struct waiter *end_with(struct spool *spool, enum spool_state state, cons
 {
 	LOCKED(&spool->mutex);
 
-	if (why && spool->progress.state != SPOOL_KEPT && spool->progress.state != SPOOL_REFUSED)
+	if (why && !has_ended(spool))
 		spool->progress.err = *why;
 	return change_state(spool, state);
 }
@@ -198,6 +205,11 @@ void spool_mark_kept(struct spool *spool)
 	waiter_wake_all(end_with(spool, SPOOL_KEPT, NULL));
 }
 
+void spool_mark_passed(struct spool *spool)
+{
+	waiter_wake_all(end_with(spool, SPOOL_PASSED, NULL));
+}
+
 void spool_refuse(struct spool *spool, const struct err *err)
 {
 	waiter_wake_all(end_with(spool, SPOOL_REFUSED, err));
@@ -207,7 +219,7 @@ bool spool_restart(struct spool *spool)
 {
 	LOCKED(&spool->mutex);
 
-	if (spool->shown || spool->progress.state == SPOOL_KEPT || spool->progress.state == SPOOL_REFUSED)
+	if (spool->shown || spool->progress.passing || has_ended(spool))
 		return false;
 	if (ftruncate(spool->fd, 0) < 0)
 		return false;
@@ -216,6 +228,123 @@ bool spool_restart(struct spool *spool)
 	spool->progress.visible = 0;
 	spool->woken_at_length = 0;
 	return true;
+}
+
+/* ---- in passing ------------------------------------------------------------------------------ */
+
+/* The name goes first: no process may ever take up a draft with holes. */
+static bool begin_passing(struct spool *spool, const struct err *why, struct waiter **to_wake)
+{
+	LOCKED(&spool->mutex);
+
+	if (spool->progress.visible == 0 || has_ended(spool) ||
+		unlinkat(spool->folder_fd, spool->name, 0) < 0)
+		return false;
+	spool->progress.passing = true;
+	spool->progress.err = *why;
+	*to_wake = detach_waiters(spool);
+	return true;
+}
+
+bool spool_pass(struct spool *spool, const struct err *why)
+{
+	struct waiter *to_wake = NULL;
+
+	if (!begin_passing(spool, why, &to_wake))
+		return false;
+	waiter_wake_all(to_wake);
+	return true;
+}
+
+bool spool_is_passing(struct spool *spool, struct err *why)
+{
+	LOCKED(&spool->mutex);
+
+	if (spool->progress.passing)
+		*why = spool->progress.err;
+	return spool->progress.passing;
+}
+
+/* Under the mutex. */
+static int64_t slowest_offset(const struct spool *spool)
+{
+	int64_t slowest = spool->progress.length;
+
+	for (const struct spool_reader *reader = spool->joined; reader; reader = reader->next) {
+		if (!reader->cut && reader->offset < slowest)
+			slowest = reader->offset;
+	}
+	return slowest;
+}
+
+/* Whoever joins meanwhile must find out: the bytes count as gone before they are. */
+static bool advance_window(struct spool *spool, int64_t *gone)
+{
+	LOCKED(&spool->mutex);
+	int64_t slowest = slowest_offset(spool);
+	bool moves = spool->progress.passing && slowest > spool->gone;
+
+	if (moves)
+		spool->gone = slowest;
+	*gone = spool->gone;
+	return moves;
+}
+
+int64_t spool_give_back(struct spool *spool)
+{
+	int64_t gone;
+
+	/* From the start, so that no block stays for having been half in use. Where the file system cannot,
+	 * there will be no more room: the writer finds out. */
+	if (advance_window(spool, &gone))
+		(void)fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, gone);
+	return gone;
+}
+
+bool spool_cut_slowest(struct spool *spool)
+{
+	bool any = false;
+	LOCKED(&spool->mutex);
+	int64_t slowest = slowest_offset(spool);
+
+	for (struct spool_reader *reader = spool->joined; reader; reader = reader->next) {
+		if (reader->steady || reader->cut || reader->offset > slowest)
+			continue;
+		reader->cut = true;
+		any = true;
+	}
+	return any;
+}
+
+void spool_join(struct spool *spool, struct spool_reader *reader)
+{
+	LOCKED(&spool->mutex);
+
+	reader->offset = 0;
+	reader->cut = spool->gone > 0;
+	reader->next = spool->joined;
+	reader->link = &spool->joined;
+	if (reader->next)
+		reader->next->link = &reader->next;
+	spool->joined = reader;
+}
+
+bool spool_advance(struct spool *spool, struct spool_reader *reader, int64_t offset)
+{
+	LOCKED(&spool->mutex);
+
+	reader->offset = offset;
+	return !reader->cut;
+}
+
+void spool_part(struct spool *spool, struct spool_reader *reader)
+{
+	LOCKED(&spool->mutex);
+
+	if (reader->next)
+		reader->next->link = reader->link;
+	*reader->link = reader->next;
+	reader->link = NULL;
 }
 
 void spool_leave_draft(struct spool *spool)
@@ -245,7 +374,8 @@ int spool_fd(const struct spool *spool)
 bool spool_await(struct spool *spool, struct spool_progress *seen, struct waiter *waiter)
 {
 	LOCKED(&spool->mutex);
-	bool nothing_new = seen->visible == spool->progress.visible && seen->state == spool->progress.state;
+	bool nothing_new = seen->visible == spool->progress.visible && seen->state == spool->progress.state &&
+			   seen->passing == spool->progress.passing;
 
 	*seen = spool->progress;
 	if (seen->visible > 0)
@@ -277,7 +407,7 @@ struct spool_progress spool_wait_end(struct spool *spool)
 {
 	LOCKED(&spool->mutex);
 
-	while (spool->progress.state != SPOOL_KEPT && spool->progress.state != SPOOL_REFUSED)
+	while (!has_ended(spool))
 		(void)pthread_cond_wait(&spool->changed, &spool->mutex);
 	return spool->progress;
 }
@@ -330,18 +460,22 @@ static bool next_from_spool(struct stream *base, const uint8_t **data, size_t *l
 		return false;
 	stream->offset += (int64_t)*length;
 	*data = stream->block;
-	return true;
+	return spool_advance(stream->spool, &stream->reader, stream->offset) ||
+	       err_set(err, ERR_NO_SPACE, "what was to be inspected is gone already");
 }
 
 void spool_stream_init(struct spool_stream *stream, struct spool *spool)
 {
 	*stream = (struct spool_stream){.stream = {next_from_spool},
 		.spool = spool_acquire(spool),
+		.reader.steady = true,
 		.block = mem_zero(STREAM_BLOCK, 1)};
+	spool_join(spool, &stream->reader);
 }
 
 void spool_stream_finish(struct spool_stream *stream)
 {
+	spool_part(stream->spool, &stream->reader);
 	free(stream->block);
 	spool_release(stream->spool);
 	*stream = (struct spool_stream){0};

@@ -6,7 +6,12 @@
  * sees all.
  *
  *     growing ─▶ complete ─▶ kept        (the file is a blob now)
- *        └───────────┴─────▶ refused     (the file is unlinked, readers are cut off) */
+ *        │           ├─────▶ passed      (readers had it all, and nothing is kept)
+ *        └───────────┴─────▶ refused     (the file is unlinked, readers are cut off)
+ *
+ * Where there is no room for the whole, a spool can go on in passing: its file is unlinked and becomes a
+ * window over the stream, whose bytes are given back once every reader has them. Nobody can join it from then
+ * on. What its readers were told before (that the answer will be stored, say) stands. */
 #ifndef SERVER_STORE_SPOOL_H
 #define SERVER_STORE_SPOOL_H
 
@@ -21,13 +26,23 @@
 
 enum { SPOOL_HELD_BACK = 64 << 10 };
 
-enum spool_state { SPOOL_GROWING, SPOOL_COMPLETE, SPOOL_KEPT, SPOOL_REFUSED };
+enum spool_state { SPOOL_GROWING, SPOOL_COMPLETE, SPOOL_KEPT, SPOOL_PASSED, SPOOL_REFUSED };
 
 struct spool_progress {
 	enum spool_state state;
 	int64_t length;  /* bytes written so far */
 	int64_t visible; /* how many of them a client may have */
-	struct err err;  /* why it was refused */
+	bool passing;    /* it will not be kept */
+	struct err err;  /* why it was refused, or why it is passing */
+};
+
+/* One that reads the bytes from the first to the last. Its fields are the spool's. */
+struct spool_reader {
+	struct spool_reader *next;
+	struct spool_reader **link; /* what points to it; NULL: it has not joined */
+	int64_t offset;             /* it has all before this */
+	bool steady;                /* is never cut for being slow */
+	bool cut;                   /* the bytes at its offset may be gone */
 };
 
 struct spool;
@@ -55,8 +70,23 @@ void spool_complete(struct spool *spool);
  * have seen a byte or the spool has ended. No spool_stream may be reading it. */
 bool spool_restart(struct spool *spool);
 
-/* Ends it as kept or refused: everyone is woken. The first of them to be called counts. */
+/* Goes on in passing, for this reason. False, with nothing changed, where no client can have seen a byte or
+ * the draft cannot be unlinked. */
+bool spool_pass(struct spool *spool, const struct err *why);
+
+/* Whether it goes on so; *why is set then. */
+bool spool_is_passing(struct spool *spool, struct err *why);
+
+/* Gives back what all readers have of a spool that is passing; tells how many bytes are gone from its start.
+ */
+int64_t spool_give_back(struct spool *spool);
+
+/* Lets go of the readers that are furthest behind; false where there is none that may be cut. */
+bool spool_cut_slowest(struct spool *spool);
+
+/* Ends it as kept, passed or refused: everyone is woken. The first of them to be called counts. */
 void spool_mark_kept(struct spool *spool);
+void spool_mark_passed(struct spool *spool);
 void spool_refuse(struct spool *spool, const struct err *err);
 
 /* Keeps the draft on disk when the last reference goes, for another process to resume. */
@@ -78,10 +108,16 @@ bool spool_await(struct spool *spool, struct spool_progress *seen, struct waiter
 void spool_add_readers(struct spool *spool, int change);
 int spool_readers(const struct spool *spool);
 
+/* Readers join at the first byte, tell how far they are, and part in the end. What was read is good only if
+ * advance answers true thereafter: it is false for one that was cut, or joined when bytes were gone. */
+void spool_join(struct spool *spool, struct spool_reader *reader);
+bool spool_advance(struct spool *spool, struct spool_reader *reader, int64_t offset);
+void spool_part(struct spool *spool, struct spool_reader *reader);
+
 /* Takes a waiter back; false if it has been or is just being woken. */
 bool spool_leave(struct spool *spool, struct waiter *waiter);
 
-/* Blocks until the spool is kept or refused, and tells which. */
+/* Blocks until the spool is kept, passed or refused, and tells which. */
 struct spool_progress spool_wait_end(struct spool *spool);
 
 /* A blocking stream over all bytes from the start, for the inspector; a spool may have several. Ends at the
@@ -89,6 +125,7 @@ struct spool_progress spool_wait_end(struct spool *spool);
 struct spool_stream {
 	struct stream stream;
 	struct spool *spool;
+	struct spool_reader reader;
 	int64_t offset;
 	uint8_t *block;
 };

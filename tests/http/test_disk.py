@@ -371,6 +371,106 @@ def test_disk_runs_full_in_the_middle(small_disk, upstream, start):
     assert done.stdout.strip() == "ok", done
 
 
+class Crowd:
+    """Clients that read one artifact, each on a thread of its own."""
+
+    def __init__(self, larder, path, count=8):
+        self.readers = [Download(larder, path) for _ in range(count)]
+        self.whole = [None] * count
+        self.threads = [threading.Thread(target=self.read, args=(i,)) for i in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def read(self, number):
+        self.whole[number] = self.readers[number].read_to_end()
+
+    def digests(self):
+        """Of those who got it whole; for the others what cut them off."""
+        for thread in self.threads:
+            thread.join()
+        for reader in self.readers:
+            reader.close()
+        return {self.digest(reader, whole) for reader, whole in zip(self.readers, self.whole)}
+
+    @staticmethod
+    def digest(reader, whole):
+        if reader.status != 200:
+            return reader.status
+        return reader.digest() if whole else f"{reader.received} bytes, then {reader.error!r}"
+
+
+def assert_nothing_stays(larder, path):
+    larder.wait_for_idle()
+    larder.wait_for_no_drafts()
+    assert not larder.blobs() and larder.metric("larder_reserved_bytes") == 0
+    assert larder.get("/healthz").status == 200
+    assert larder.get("/api/v1/modules" + path).status == 404
+
+
+@pytest.mark.concurrent
+def test_module_larger_than_the_disk_is_passed_on(small_disk, upstream, start):
+    larder = start_on(start, small_disk, upstream, 0)
+    content = modules.module(64 * MiB)
+    gate = threading.Event()
+    answer = Answer(content, chunked=True, ranges=True, etag='"big"', gate=gate, gate_after=4 * MiB)
+    upstream.serve("/google/big/1", answer)
+    crowd = Crowd(larder, "/google/big/1.tar.gz")
+    gate.set()  # all have joined: who comes later finds the first bytes gone
+    assert crowd.digests() == {modules.digest(content)}
+    assert_nothing_stays(larder, "/google/big/1")
+    small = serve_modules(upstream, names(1), 2 * MiB)
+    assert fetch(larder, "/google/m0/1").body == small["/google/m0/1"]
+    assert is_cached(larder, "/google/m0/1")
+
+
+@pytest.mark.concurrent
+def test_disk_runs_full_and_clients_get_the_rest_in_passing(small_disk, upstream, start):
+    larder = start_on(start, small_disk, upstream, 0)
+    content = modules.module(16 * MiB)
+    gate = threading.Event()
+    answer = Answer(content, ranges=True, etag='"big"', gate=gate, gate_after=4 * MiB)
+    upstream.serve("/google/big/1", answer)
+    crowd = Crowd(larder, "/google/big/1.tar.gz")
+    wait_until(lambda: min(reader.received for reader in crowd.readers) > MiB, "bytes at every client")
+    whole = []
+    partial = threading.Thread(target=lambda: whole.append(larder.get("/google/big/1.tar.gz", range="bytes=5-")))
+    partial.start()
+    wait_until(lambda: larder.metric("larder_fill_waiters") == 9, "somebody who needs the whole")
+    other = fill_disk(small_disk, 256 << 10)
+    gate.set()
+    assert crowd.digests() == {modules.digest(content)}
+    partial.join()
+    assert_problem(whole[0], 507, "no-space")
+    assert_nothing_stays(larder, "/google/big/1")
+    assert_problem(larder.get("/google/big/1.tar.gz"), 507, "no-space")
+    other.unlink()
+    assert fetch(larder, "/google/big/1").body == content
+    assert is_cached(larder, "/google/big/1")
+
+
+def test_changed_bytes_are_refused_in_passing(small_disk, upstream, start):
+    larder = start_on(start, small_disk, upstream, 0)
+    contents = serve_modules(upstream, ["/google/big/1", "/google/other/1"], 16 * MiB)
+    for path in contents:
+        assert fetch(larder, path).status == 200
+    assert not is_cached(larder, "/google/big/1"), "it has made way"
+    larder.larder("pin", "google/other/1")
+    changed = modules.module(24 * MiB, seed=7)
+    upstream.serve("/google/big/1", Answer(changed, chunked=True, ranges=True, etag='"new"'))
+    assert fetch_or_cut(larder, "/google/big/1.tar.gz") is None
+    larder.wait_for_idle()
+    larder.wait_for_no_drafts()
+    assert larder.metric("larder_quarantined_total") == 1
+    assert not is_cached(larder, "/google/big/1")
+
+
+def test_no_passing_on_without_ranges(small_disk, upstream, start):
+    larder = start_on(start, small_disk, upstream, 0)
+    upstream.serve("/google/big/1", Answer(modules.module(48 * MiB), chunked=True, etag='"big"'))
+    assert fetch_or_cut(larder, "/google/big/1.tar.gz") is None
+    assert_nothing_stays(larder, "/google/big/1")
+
+
 def test_mirrored_modules_make_way_when_others_fill_the_disk(small_disk, upstream, start):
     contents = serve_modules(upstream, names(6), 2 * MiB)
     larder = start_on(start, small_disk, upstream, 0)

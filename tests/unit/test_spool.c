@@ -503,6 +503,120 @@ static void takes_up_a_draft(void **state)
 	assert_false(has_draft(folder, "a"));
 }
 
+/* ---- In passing ---- */
+
+static int64_t bytes_on_disk(const struct spool *spool)
+{
+	struct stat status;
+
+	assert_int_equal(fstat(spool_fd(spool), &status), 0);
+	return (int64_t)status.st_blocks * 512;
+}
+
+enum { WINDOW_STEP = 1 << 20 };
+
+static void gives_back_what_all_readers_have(void **state)
+{
+	struct folder *folder = *state;
+	AUTO_SPOOL struct spool *spool = create(folder, "a");
+	struct spool_reader slow = {0};
+	struct spool_reader fast = {0};
+
+	spool_join(spool, &slow);
+	spool_join(spool, &fast);
+	append(spool, 4 * WINDOW_STEP, 1);
+	assert_true(spool_advance(spool, &fast, 3 * WINDOW_STEP));
+	assert_true(spool_advance(spool, &slow, WINDOW_STEP));
+	assert_int_equal(spool_give_back(spool), 0);
+	assert_true(spool_pass(spool, &refusal));
+	assert_false(has_draft(folder, "a"));
+	assert_true(look(spool).passing);
+	assert_int_equal(spool_give_back(spool), WINDOW_STEP);
+	assert_true(bytes_on_disk(spool) <= 3 * WINDOW_STEP + (64 << 10));
+	append(spool, WINDOW_STEP, 2);
+	assert_int_equal(look(spool).length, 5 * WINDOW_STEP);
+	spool_part(spool, &slow);
+	assert_int_equal(spool_give_back(spool), 3 * WINDOW_STEP);
+	assert_true(bytes_on_disk(spool) <= 2 * WINDOW_STEP + (64 << 10));
+	spool_part(spool, &fast);
+}
+
+static void lets_nobody_join_a_window(void **state)
+{
+	AUTO_SPOOL struct spool *spool = create(*state, "a");
+	struct spool_reader first = {0};
+	struct spool_reader late = {0};
+	struct spool_stream source;
+	struct err err = {0};
+	const uint8_t *data;
+	size_t length;
+
+	spool_join(spool, &first);
+	append(spool, 2 * WINDOW_STEP, 1);
+	assert_true(spool_pass(spool, &refusal));
+	assert_true(spool_is_passing(spool, &err));
+	assert_int_equal(err.code, ERR_QUARANTINED);
+	assert_true(spool_advance(spool, &first, WINDOW_STEP));
+	assert_int_equal(spool_give_back(spool), WINDOW_STEP);
+	spool_join(spool, &late);
+	assert_false(spool_advance(spool, &late, 0));
+	spool_stream_init(&source, spool);
+	assert_false(stream_next(&source.stream, &data, &length, &err));
+	assert_int_equal(err.code, ERR_NO_SPACE);
+	spool_stream_finish(&source);
+	/* It holds nothing back either. */
+	assert_true(spool_advance(spool, &first, 2 * WINDOW_STEP));
+	assert_int_equal(spool_give_back(spool), 2 * WINDOW_STEP);
+	spool_part(spool, &late);
+	spool_part(spool, &first);
+}
+
+static void cuts_the_slowest_only(void **state)
+{
+	AUTO_SPOOL struct spool *spool = create(*state, "a");
+	struct spool_reader slow = {0};
+	struct spool_reader fast = {0};
+	struct spool_reader steady = {.steady = true};
+
+	spool_join(spool, &slow);
+	spool_join(spool, &fast);
+	spool_join(spool, &steady);
+	append(spool, 2 * WINDOW_STEP, 1);
+	assert_true(spool_pass(spool, &refusal));
+	assert_true(spool_advance(spool, &fast, WINDOW_STEP));
+	assert_true(spool_advance(spool, &steady, WINDOW_STEP / 2));
+	assert_true(spool_cut_slowest(spool));
+	assert_false(spool_advance(spool, &slow, WINDOW_STEP));
+	assert_int_equal(spool_give_back(spool), WINDOW_STEP / 2);
+	assert_false(spool_cut_slowest(spool));
+	assert_true(spool_advance(spool, &fast, WINDOW_STEP + 1));
+	spool_part(spool, &slow);
+	spool_part(spool, &fast);
+	spool_part(spool, &steady);
+}
+
+static void ends_as_passed_and_keeps_nothing(void **state)
+{
+	struct folder *folder = *state;
+	struct spool *spool = create(folder, "a");
+	const struct err later = {.code = ERR_BUSY, .text = "too late"};
+
+	assert_false(spool_pass(spool, &refusal)); /* nobody has begun */
+	assert_true(has_draft(folder, "a"));
+	append(spool, CHUNK, 1);
+	assert_true(spool_pass(spool, &refusal));
+	assert_false(spool_restart(spool));
+	spool_complete(spool);
+	assert_int_equal(look(spool).visible, CHUNK - SPOOL_HELD_BACK);
+	spool_mark_passed(spool);
+	spool_refuse(spool, &later);
+	assert_int_equal(spool_wait_end(spool).state, SPOOL_PASSED);
+	assert_int_equal(look(spool).visible, CHUNK);
+	assert_int_equal(look(spool).err.code, ERR_QUARANTINED);
+	spool_release(spool);
+	assert_false(has_draft(folder, "a"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -521,6 +635,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_kept_or_left_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_two_drafts_share_a_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(takes_up_a_draft, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(gives_back_what_all_readers_have, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lets_nobody_join_a_window, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(cuts_the_slowest_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ends_as_passed_and_keeps_nothing, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("spool", tests, NULL, NULL);
