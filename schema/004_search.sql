@@ -34,6 +34,9 @@ CREATE TABLE collection_modules (
 	PRIMARY KEY (collection_id, position)
 ) STRICT, WITHOUT ROWID;
 
+-- Where the free part of the Markdown begins, in characters: what stands before it is in description and tags.
+ALTER TABLE documentation ADD COLUMN body_at INTEGER NOT NULL DEFAULT 0;
+
 -- Formats that a version is said to come in, before any artifact of it is here.
 CREATE TABLE listed_formats (
 	version_id INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
@@ -75,7 +78,7 @@ CREATE VIEW current_texts (module_id, description, tags) AS
 	FROM modules m JOIN versions v ON v.id = m.latest_id;
 
 CREATE VIEW current_documents (module_id, documentation) AS
-	SELECT m.id, d.markdown FROM modules m JOIN documentation d ON d.version_id = m.latest_id;
+	SELECT m.id, substr(d.markdown, d.body_at + 1) FROM modules m JOIN documentation d ON d.version_id = m.latest_id;
 
 -- What a list can be filtered by and counted in, of each module's latest version.
 CREATE VIEW current_facets (module_id, facet, value) AS

@@ -6,6 +6,9 @@
 #include "server/api/version.h"
 #include "server/http/problem.h"
 #include "server/module/document.h"
+#include "server/module/hubdoc.h"
+
+AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
 
 static bool wants_markdown(const struct request *request)
 {
@@ -33,6 +36,19 @@ static bool find_markdown(
 	return true;
 }
 
+/* A head in the hub's format is shown as description and tags. */
+static const char *body_of(const char *markdown)
+{
+	AUTO(own_hubdoc) struct hubdoc *head = NULL;
+	struct err ignored;
+	bool is_one;
+	size_t line;
+
+	if (!hubdoc_read(markdown, &head, &is_one, &line, &ignored) || !is_one)
+		return markdown;
+	return markdown + head->body_at;
+}
+
 void api_documentation(void *services, struct request *request, struct reply *reply)
 {
 	AUTO_FREE char *markdown = NULL;
@@ -46,7 +62,7 @@ void api_documentation(void *services, struct request *request, struct reply *re
 	if (wants_markdown(request)) {
 		reply_text(reply, 200, "text/markdown; charset=utf-8", markdown);
 	} else {
-		html = document_render(markdown);
+		html = document_render(body_of(markdown));
 		reply_take_bytes(reply, 200, "text/html; charset=utf-8", html, strlen(html));
 	}
 	reply_header(reply, "Content-Security-Policy", "default-src 'none'; sandbox");

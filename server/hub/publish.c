@@ -226,19 +226,6 @@ static void finish_artifact(
 		problem_reply(reply, &err);
 }
 
-static bool is_text(const char *markdown, size_t length)
-{
-	uint32_t code;
-	size_t step = 1;
-
-	for (size_t i = 0; i < length && step > 0; i += step) {
-		step = utf8_decode(markdown + i, &code);
-		if (step == 0 || code == 0)
-			return false;
-	}
-	return true;
-}
-
 static void finish_documentation(
 	struct services *services, const struct request *request, struct body *body, struct reply *reply)
 {
@@ -248,7 +235,7 @@ static void finish_documentation(
 
 	if (body->too_large)
 		(void)err_set(&err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
-	else if (!is_text(markdown, body->markdown.length))
+	else if (!utf8_is_text(markdown, body->markdown.length))
 		(void)err_set(&err, ERR_BAD_REQUEST, "documentation must be UTF-8 text without NUL");
 	else if (publisher_document(services->publisher, &body->name, markdown, request->who, &created, &err))
 		return reply_version(services, request, &body->name, created ? 201 : 200, reply);

@@ -41,3 +41,16 @@ bool utf8_is_control(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0);
 }
+
+bool utf8_is_text(const char *bytes, size_t length)
+{
+	uint32_t code;
+	size_t step = 1;
+
+	for (size_t i = 0; i < length && step > 0; i += step) {
+		step = utf8_decode(bytes + i, &code);
+		if (step == 0 || code == 0)
+			return false;
+	}
+	return true;
+}

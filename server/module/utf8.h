@@ -15,4 +15,7 @@ size_t utf8_decode(const char *text, uint32_t *out_code);
 /* Whether a code point is a control character (C0, DEL, C1). */
 bool utf8_is_control(uint32_t code);
 
+/* Whether these bytes, which a NUL follows, are UTF-8 without a NUL among them. */
+bool utf8_is_text(const char *bytes, size_t length);
+
 #endif

@@ -56,7 +56,9 @@ void upload_abort(struct upload *upload);
 bool publisher_withdraw(
 	struct publisher *publisher, const struct name *name, const char *who, struct err *err);
 
-/* Sets a version's Markdown; *created where it had none. ERR_NOT_FOUND, ERR_GONE. */
+/* Sets a version's Markdown; *created where it had none. With a head in the hub's format it fills description
+ * and tags. ERR_NOT_FOUND, ERR_GONE, and ERR_BAD_REQUEST where such a head breaks its format, or is another
+ * version's. */
 bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
 	const char *who, bool *created, struct err *err);
 

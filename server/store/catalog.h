@@ -12,6 +12,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "server/module/examination.h"
+#include "server/module/hubdoc.h"
 #include "server/module/name.h"
 #include "server/module/savedmodel.h"
 
@@ -88,9 +89,18 @@ bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum k
 bool catalog_withdraw(struct catalog *catalog, const struct name *name, const char *who, int64_t now_s,
 	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err);
 
-/* Sets a version's Markdown (ERR_NOT_FOUND without the version, ERR_GONE where it was withdrawn); *created tells whether it had none. */
-bool catalog_set_documentation(struct catalog *catalog, const struct name *name, const char *markdown, const char *who,
-	int64_t now_s, bool *created, struct err *err);
+/* A version's Markdown, and what it says in its head. */
+struct documentation {
+	const char *markdown;
+	const struct hubdoc *head; /* NULL for free text: then the version has neither description nor tags */
+	const char *who;	   /* the token's name; NULL where it came with a tree of documentation */
+	int64_t now_s;
+};
+
+/* Sets a version's documentation, and with it description and tags (ERR_NOT_FOUND without the version, ERR_GONE where it was
+ * withdrawn); *created tells whether it had none. */
+bool catalog_set_documentation(struct catalog *catalog, const struct name *name, const struct documentation *documentation,
+	bool *created, struct err *err);
 /* *out is NULL where there is none; free() it. */
 bool catalog_find_documentation(struct catalog *catalog, const struct name *name, char **out, struct err *err);
 

@@ -57,6 +57,10 @@ bool module_refresh_texts(struct txn *txn, int64_t module_id, struct err *err);
 bool summary_load(
 	struct txn *txn, int64_t module_id, struct module_summary *out, bool *found, struct err *err);
 
+/* Writes a version's documentation with all that it says; the module is still to be refreshed. */
+bool documentation_write(
+	struct txn *txn, int64_t version_id, const struct documentation *documentation, struct err *err);
+
 /* A version's tags; tags_finish() them. */
 bool tags_load(struct txn *txn, int64_t version_id, struct tags *out, struct err *err);
 

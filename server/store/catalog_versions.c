@@ -9,7 +9,9 @@ enum statement {
 	LIST_VERSIONS,
 	HAS_DOCUMENTATION,
 	SET_DOCUMENTATION,
-	TOUCH_VERSION,
+	DESCRIBE_VERSION,
+	DROP_TAGS,
+	ADD_TAG,
 	FIND_DOCUMENTATION
 };
 
@@ -26,11 +28,15 @@ static const char *const sql[] = {
 			  " FROM modules m JOIN versions v ON v.module_id = m.id WHERE m.handle = ?1 ORDER "
 			  "BY v.version",
 	[HAS_DOCUMENTATION] = "SELECT 1 FROM documentation WHERE version_id = ?1",
-	[SET_DOCUMENTATION] = "INSERT INTO documentation (version_id, markdown, updated_by, updated_at)"
-			      " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (version_id) DO UPDATE SET"
-			      " markdown = excluded.markdown, updated_by = excluded.updated_by,"
-			      " updated_at = excluded.updated_at",
-	[TOUCH_VERSION] = "UPDATE versions SET updated_at = ?2 WHERE id = ?1",
+	[SET_DOCUMENTATION] =
+		"INSERT INTO documentation (version_id, markdown, body_at, updated_by, updated_at)"
+		" VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (version_id) DO UPDATE SET markdown = "
+		"excluded.markdown,"
+		" body_at = excluded.body_at, updated_by = excluded.updated_by, updated_at = "
+		"excluded.updated_at",
+	[DESCRIBE_VERSION] = "UPDATE versions SET description = ?2, updated_at = ?3 WHERE id = ?1",
+	[DROP_TAGS] = "DELETE FROM tags WHERE version_id = ?1",
+	[ADD_TAG] = "INSERT OR IGNORE INTO tags (version_id, kind, value) VALUES (?1, ?2, ?3)",
 	[FIND_DOCUMENTATION] =
 		"SELECT d.markdown FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 		" JOIN documentation d ON d.version_id = v.id WHERE m.handle = ?1",
@@ -160,8 +166,49 @@ static bool has_documentation(struct txn *txn, int64_t version_id, bool *out, st
 	return rows_done(rows, err);
 }
 
-bool catalog_set_documentation(struct catalog *catalog, const struct name *name, const char *markdown,
-	const char *who, int64_t now_s, bool *created, struct err *err)
+static bool write_tags(struct txn *txn, int64_t version_id, const struct hubdoc *head, struct err *err)
+{
+	if (!txn_run(txn, sql[DROP_TAGS], VALUES(v_int(version_id)), err))
+		return false;
+	for (size_t i = 0; head && i < head->tag_count; i++) {
+		if (!txn_run(txn, sql[ADD_TAG],
+			    VALUES(v_int(version_id), v_text(head->tags[i].kind),
+				    v_text(head->tags[i].value)),
+			    err))
+			return false;
+	}
+	return true;
+}
+
+/* SQL counts characters. */
+static int64_t count_characters(const char *text, size_t length)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < length; i++)
+		count += ((unsigned char)text[i] & 0xC0) != 0x80;
+	return count;
+}
+
+bool documentation_write(
+	struct txn *txn, int64_t version_id, const struct documentation *documentation, struct err *err)
+{
+	const struct hubdoc *head = documentation->head;
+	int64_t body_at = head ? count_characters(documentation->markdown, head->body_at) : 0;
+
+	return txn_run(txn, sql[SET_DOCUMENTATION],
+		       VALUES(v_int(version_id), v_text(documentation->markdown), v_int(body_at),
+			       v_text(documentation->who), v_int(documentation->now_s)),
+		       err) &&
+	       txn_run(txn, sql[DESCRIBE_VERSION],
+		       VALUES(v_int(version_id), v_text(head ? head->description : ""),
+			       v_int(documentation->now_s)),
+		       err) &&
+	       write_tags(txn, version_id, head, err);
+}
+
+bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
+	const struct documentation *documentation, bool *created, struct err *err)
 {
 	struct name_path path = name_path(name);
 	AUTO_TXN struct txn *txn = NULL;
@@ -175,11 +222,11 @@ bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 	if (ids.state == STATE_WITHDRAWN)
 		return err_set(err, ERR_GONE, "%s was withdrawn", path.text);
 	if (!has_documentation(txn, ids.version_id, &had_one, err) ||
-		!txn_run(txn, sql[SET_DOCUMENTATION],
-			VALUES(v_int(ids.version_id), v_text(markdown), v_text(who), v_int(now_s)), err) ||
-		!txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids.version_id), v_int(now_s)), err) ||
+		!documentation_write(txn, ids.version_id, documentation, err) ||
 		!module_refresh(txn, ids.module_id, err) ||
-		!audit_record(txn, now_s, who, "document", path.text, NULL, err) || !txn_commit(txn, err))
+		!audit_record(
+			txn, documentation->now_s, documentation->who, "document", path.text, NULL, err) ||
+		!txn_commit(txn, err))
 		return false;
 	*created = !had_one;
 	return true;

@@ -319,6 +319,27 @@ def test_documentation(larder):
     assert larder.get(COMPRESSED).body == MODULE
 
 
+def test_documentation_of_another_version(larder):
+    larder.publish(PATH, MODULE)
+    for head in ("# Module acme/half-plus-two/2", "# Module acme/other/1", "# Collection acme/half-plus-two/1"):
+        assert_problem(larder.put(PATH, (head + "\nText.\n").encode(), content_type="text/markdown"), 400, "bad-request")
+
+
+def test_documentation_that_breaks_its_format(larder):
+    larder.publish(PATH, MODULE)
+    text = b"# Module acme/half-plus-two/1\nHalves.\n\n<!-- colour: red -->\n"
+    problem = assert_problem(larder.put(PATH, text, content_type="text/markdown"), 400, "bad-request")
+    assert "line 4" in problem["detail"] and "colour" in problem["detail"]
+    assert_problem(larder.get("/api/v1/documentation" + PATH), 404, "not-found")
+
+
+def test_documentation_shows_its_body(larder):
+    larder.publish(PATH, MODULE)
+    larder.publish(PATH, b"# Module acme/half-plus-two/1\nHalves.\n\n<!-- task: t -->\n\n## Use\nIt.\n", content_type="text/markdown")
+    assert larder.get("/api/v1/documentation" + PATH).body == b"<h2>Use</h2>\n<p>It.</p>\n"
+    assert larder.get("/api/v1/modules" + PATH).json()["description"] == "Halves."
+
+
 def test_documentation_needs_a_token(larder):
     larder.publish(PATH, MODULE)
     assert_problem(larder.put(PATH, b"# X", token="", content_type="text/markdown"), 401, "unauthorized")

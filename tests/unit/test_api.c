@@ -502,8 +502,8 @@ static void test_documentation(void **state)
 	keep(state, "zoo/x/1", FORMAT_TF_HUB);
 	json_decref(get(state, api_documentation, "/d/zoo/x/1", "/d/", 404));
 	json_decref(get(state, api_documentation, "/d/zoo/x/2", "/d/", 404));
-	if (!catalog_set_documentation(
-		    place->services.catalog, &name, "# A\n<script>", "ci", NOW, &created, &err))
+	const struct documentation documentation = {"# A\n<script>", NULL, "ci", NOW};
+	if (!catalog_set_documentation(place->services.catalog, &name, &documentation, &created, &err))
 		fail_msg("%s", err.text);
 	assert_document(state, NULL, "text/html; charset=utf-8", "<h1>A</h1>\n<!-- raw HTML omitted -->\n");
 	assert_document(state, "text/markdown", "text/markdown; charset=utf-8", "# A\n<script>");

@@ -647,6 +647,21 @@ static void lists_files_by_page(void **state)
 	file_rows_destroy(files, count);
 }
 
+static enum err_code document(struct catalog *catalog, const char *path, const char *markdown, bool *created)
+{
+	struct name name = name_of(path, FORMAT_TF_HUB);
+	struct hubdoc *head = NULL;
+	struct err err = {0};
+	bool is_one, done;
+	size_t line;
+
+	assert_true(hubdoc_read(markdown, &head, &is_one, &line, &err));
+	done = catalog_set_documentation(
+		catalog, &name, &(struct documentation){markdown, head, "ci", NOW}, created, &err);
+	hubdoc_destroy(head);
+	return done ? ERR_NONE : err.code;
+}
+
 static void documents_a_version(void **state)
 {
 	struct catalog *catalog = catalog_of(state);
@@ -656,21 +671,46 @@ static void documents_a_version(void **state)
 	char *markdown = NULL;
 	bool created = false;
 
-	assert_false(catalog_set_documentation(catalog, &name, "# X", "ci", NOW, &created, &err));
-	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(document(catalog, "acme/x/1", "# X", &created), ERR_NOT_FOUND);
 	(void)keep(catalog, "acme/x/1", FORMAT_TF_HUB, "bytes", SOURCE_PUBLISHED);
 	assert_true(catalog_find_documentation(catalog, &name, &markdown, &err));
 	assert_null(markdown);
-	assert_true(catalog_set_documentation(catalog, &name, "# X", "ci", NOW, &created, &err));
+	assert_int_equal(document(catalog, "acme/x/1", "# X", &created), ERR_NONE);
 	assert_true(created);
-	assert_true(catalog_set_documentation(catalog, &name, "# Y", "ci", NOW, &created, &err));
+	assert_int_equal(document(catalog, "acme/x/1", "# Y", &created), ERR_NONE);
 	assert_false(created);
 	assert_true(catalog_find_documentation(catalog, &name, &markdown, &err));
 	assert_string_equal(markdown, "# Y");
 	free(markdown);
 	assert_int_equal(withdraw(catalog, "acme/x/1", &orphans), ERR_NONE);
-	assert_false(catalog_set_documentation(catalog, &name, "# Z", "ci", NOW, &created, &err));
-	assert_int_equal(err.code, ERR_GONE);
+	assert_int_equal(document(catalog, "acme/x/1", "# Z", &created), ERR_GONE);
+}
+
+static void documentation_makes_tags(void **state)
+{
+	static const char with_head[] = "# Placeholder acme/x/1\nÜber.\n<!-- task: b -->\n<!-- task: a -->\n"
+					"<!-- language: Ä -->\n# Body\n";
+	struct catalog *catalog = catalog_of(state);
+	struct name name = name_of("acme/x/1", FORMAT_TF_HUB);
+	struct version_details details;
+	struct err err = {0};
+	bool created, found;
+
+	(void)keep(catalog, "acme/x/1", FORMAT_TF_HUB, "bytes", SOURCE_PUBLISHED);
+	assert_int_equal(document(catalog, "acme/x/1", with_head, &created), ERR_NONE);
+	assert_true(catalog_find_version(catalog, &name, &details, &found, &err));
+	assert_string_equal(details.description, "Über.");
+	assert_int_equal(details.tags.count, 3);
+	assert_string_equal(details.tags.items[1].kind, "task");
+	assert_string_equal(details.tags.items[1].value, "a");
+	version_details_finish(&details);
+	assert_int_equal(ask_beside(*state, "SELECT count(*) FROM current_documents WHERE documentation = '# Body' || char(10)"), 1);
+	/* Free text says none of this. */
+	assert_int_equal(document(catalog, "acme/x/1", "# Y", &created), ERR_NONE);
+	assert_true(catalog_find_version(catalog, &name, &details, &found, &err));
+	assert_string_equal(details.description, "");
+	assert_int_equal(details.tags.count, 0);
+	version_details_finish(&details);
 }
 
 /* ---- listing --------------------------------------------------------------------------------- */
@@ -1082,7 +1122,7 @@ int main(int argc, char **argv)
 		TEST(counts_downloads),
 		TEST(a_saved_model_comes_back_exactly),
 		TEST(lists_files_by_page),
-		TEST(documents_a_version),
+		TEST(documents_a_version), TEST(documentation_makes_tags),
 		TEST(filters_modules),
 		TEST(refuses_too_many_words),
 		TEST(summarises_a_module),
