@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/api/events.h"
 #include "server/http/front.h"
 #include "server/http/hot.h"
 #include "server/registry/access.h"
@@ -157,7 +158,7 @@ static bool open_services(struct app *app, struct err *err)
 		publisher_create(&publishing, services->catalog, services->blobs, app->keeper, app->space);
 	services->registry = registry_create(
 		services->catalog, services->blobs, app->keeper, services->mirror, app->ledger);
-	return true;
+	return events_create(services, &services->events, err);
 }
 
 static bool authorize(void *context, enum role role, struct request *request, struct err *err)
@@ -226,7 +227,10 @@ void app_close(struct app *app)
 {
 	if (!app)
 		return;
+	/* They would keep the front waiting. */
+	events_end(app->services.events);
 	front_close(app->front);
+	events_destroy(app->services.events);
 	registry_destroy(app->services.registry);
 	publisher_destroy(app->services.publisher);
 	mirror_destroy(app->services.mirror);

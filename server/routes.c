@@ -4,6 +4,19 @@
 #include "server/api/api.h"
 #include "server/http/problem.h"
 #include "server/hub/hub.h"
+#include "server/web/web.h"
+
+/* One address, a page for browsers and JSON for programs. */
+static void describe(
+	void *services, const struct request *request, const struct name *name, struct reply *reply)
+{
+	if (request_wants_html(request)) {
+		web_describe(services, request, name, reply);
+	} else {
+		api_describe(services, request, name, reply);
+		reply_header(reply, "Vary", "Accept");
+	}
+}
 
 /* A hub URL: the bytes where a format is asked for, what is known of it where none is. */
 static void get_hub_url(void *services, struct request *request, struct reply *reply)
@@ -14,7 +27,7 @@ static void get_hub_url(void *services, struct request *request, struct reply *r
 	if (!words_read(request, &words, &err))
 		problem_reply(reply, &err);
 	else if (words.wanted == WANTED_DESCRIPTION)
-		api_describe(services, request, &words.name, reply);
+		describe(services, request, &words.name, reply);
 	else if (words.wanted == WANTED_MEMBER)
 		hub_member(services, request, &words, reply);
 	else
@@ -26,13 +39,19 @@ static void get_unknown(void *services, struct request *request, struct reply *r
 	struct err err;
 
 	(void)services;
-	(void)err_set(&err, ERR_NOT_FOUND, "the API has no %s; /api/v1/openapi.yaml tells what it has", request->log_path);
+	(void)err_set(&err, ERR_NOT_FOUND, "the API has no %s; /api/v1/openapi.yaml tells what it has",
+		request->log_path);
 	problem_reply(reply, &err);
 }
 
 static void get_home(void *services, struct request *request, struct reply *reply)
 {
-	api_stats(services, request, reply);
+	if (request_wants_html(request)) {
+		web_home(services, request, reply);
+	} else {
+		api_stats(services, request, reply);
+		reply_header(reply, "Vary", "Accept");
+	}
 }
 
 /* The first row that matches counts; GET rows answer HEAD as well. */
@@ -51,10 +70,15 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/v1/fills", ROLE_READ, BODY_NONE, NULL, api_fills},
 	{METHOD_POST, "/api/v1/fills", ROLE_READ, BODY_MEMORY, NULL, hub_prefetch},
 	{METHOD_DELETE, "/api/v1/fills/*", ROLE_ADMIN, BODY_NONE, NULL, api_cancel_fill},
+	{METHOD_GET, "/api/v1/activity", ROLE_READ, BODY_NONE, NULL, api_activity},
+	{METHOD_GET, "/api/v1/events", ROLE_READ, BODY_NONE, NULL, api_events},
 	{METHOD_GET, "/api/v1/explain", ROLE_READ, BODY_NONE, NULL, hub_explain},
 	{METHOD_GET, "/api", ROLE_NONE, BODY_NONE, NULL, get_unknown},
 	{METHOD_GET, "/api/*", ROLE_NONE, BODY_NONE, NULL, get_unknown},
 	{METHOD_GET, "/", ROLE_READ, BODY_NONE, NULL, get_home},
+	{METHOD_GET, "/-/activity", ROLE_READ, BODY_NONE, NULL, web_activity},
+	{METHOD_GET, "/-/search", ROLE_READ, BODY_NONE, NULL, web_home},
+	{METHOD_GET, "/-/static/*", ROLE_NONE, BODY_NONE, NULL, web_asset},
 	{METHOD_GET, "/*", ROLE_READ, BODY_NONE, NULL, get_hub_url},
 	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish},
 	{METHOD_DELETE, "/*", ROLE_HANDLER, BODY_NONE, NULL, hub_withdraw},

@@ -23,6 +23,9 @@ void api_stats(void *services, struct request *request, struct reply *reply);
 /* /api/v1/fills: those that run and ended lately; /api/v1/fills/<id>: DELETE cancels one */
 void api_fills(void *services, struct request *request, struct reply *reply);
 void api_cancel_fill(void *services, struct request *request, struct reply *reply);
+/* what goes on right now, once, and as server-sent events */
+void api_activity(void *services, struct request *request, struct reply *reply);
+void api_events(void *services, struct request *request, struct reply *reply);
 void api_openapi(void *services, struct request *request, struct reply *reply);
 /* /healthz, /readyz, /metrics */
 void api_healthz(void *services, struct request *request, struct reply *reply);

@@ -43,6 +43,11 @@ int problem_status(enum err_code code)
 	return rows[code].status;
 }
 
+const char *problem_title(enum err_code code)
+{
+	return rows[code].title;
+}
+
 /* What the client may read. A sentence that is not UTF-8 (it may quote the request) is shown without its
  * foreign bytes. */
 static json_t *detail_of(const struct err *err)

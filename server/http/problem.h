@@ -9,8 +9,9 @@
 #include "common/err.h"
 #include "server/http/reply.h"
 
-/* The status for a code. */
+/* The status for a code, and its title. */
 int problem_status(enum err_code code);
+const char *problem_title(enum err_code code);
 
 /* Turns the reply into this refusal, with Retry-After where trying again helps and WWW-Authenticate with 401.
  * The text of ERR_INTERNAL stays in the log: the client reads a general sentence. */

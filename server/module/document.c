@@ -73,7 +73,85 @@ static void disarm(cmark_node *document)
 	}
 }
 
-char *document_render(const char *markdown)
+/* ---- as a section ---------------------------------------------------------------------------- */
+
+static void lower_heading(cmark_node *heading)
+{
+	int level = cmark_node_get_heading_level(heading);
+
+	(void)cmark_node_set_heading_level(heading, level < 6 ? level + 1 : 6);
+}
+
+/* The image's text becomes that of a link; inside of another link it is just text that stands out. */
+static void unload_image(cmark_node *image, bool is_inside)
+{
+	AUTO(own_node) cmark_node *gone = image;
+	cmark_node *link = cmark_node_new(is_inside ? CMARK_NODE_EMPH : CMARK_NODE_LINK);
+	cmark_node *child;
+
+	if (!is_inside)
+		(void)cmark_node_set_url(link, cmark_node_get_url(image));
+	if (!cmark_node_first_child(image)) {
+		child = cmark_node_new(CMARK_NODE_TEXT);
+		(void)cmark_node_set_literal(child, "image");
+		(void)cmark_node_append_child(link, child);
+	}
+	while ((child = cmark_node_first_child(image)))
+		(void)cmark_node_append_child(link, child);
+	(void)cmark_node_replace(image, link);
+}
+
+static void fit_in(cmark_node *document)
+{
+	AUTO(own_iterator) cmark_iter *iterator = cmark_iter_new(document);
+	cmark_event_type event;
+	size_t around = 0; /* links and images that are open */
+
+	while ((event = cmark_iter_next(iterator)) != CMARK_EVENT_DONE) {
+		cmark_node *node = cmark_iter_get_node(iterator);
+		cmark_node_type type = cmark_node_get_type(node);
+		bool enters = event == CMARK_EVENT_ENTER;
+
+		if (type == CMARK_NODE_HEADING && enters)
+			lower_heading(node);
+		if (type == CMARK_NODE_LINK || type == CMARK_NODE_IMAGE)
+			around = enters ? around + 1 : around - 1;
+		/* On the way out, so that the iterator has left it. */
+		if (type == CMARK_NODE_IMAGE && !enters)
+			unload_image(node, around > 0);
+	}
+}
+
+static bool opens_catalogue_document(cmark_node *node)
+{
+	static const char *const kinds[] = {
+		"Module ", "Placeholder ", "Lite ", "Tfjs ", "Coral ", "Publisher ", "Collection "};
+	const char *text;
+
+	if (!node || cmark_node_get_type(node) != CMARK_NODE_HEADING || !cmark_node_first_child(node))
+		return false;
+	text = cmark_node_get_literal(cmark_node_first_child(node));
+	for (size_t i = 0; text && i < sizeof kinds / sizeof *kinds; i++) {
+		if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void drop_opening(cmark_node *document)
+{
+	cmark_node *heading = cmark_node_first_child(document);
+	cmark_node *sentence;
+
+	if (!opens_catalogue_document(heading))
+		return;
+	sentence = cmark_node_next(heading);
+	cmark_node_free(heading);
+	if (sentence && cmark_node_get_type(sentence) == CMARK_NODE_PARAGRAPH)
+		cmark_node_free(sentence);
+}
+
+static char *render(const char *markdown, void (*prepare)(cmark_node *document))
 {
 	AUTO(own_parser) cmark_parser *parser = create_parser();
 	AUTO(own_node) cmark_node *document = NULL;
@@ -81,5 +159,23 @@ char *document_render(const char *markdown)
 	cmark_parser_feed(parser, markdown, strlen(markdown));
 	document = cmark_parser_finish(parser);
 	disarm(document);
+	if (prepare)
+		prepare(document);
 	return cmark_render_html(document, OPTIONS, cmark_parser_get_syntax_extensions(parser));
+}
+
+static void prepare_section(cmark_node *document)
+{
+	drop_opening(document);
+	fit_in(document);
+}
+
+char *document_render(const char *markdown)
+{
+	return render(markdown, NULL);
+}
+
+char *document_render_section(const char *markdown)
+{
+	return render(markdown, prepare_section);
 }

@@ -9,4 +9,9 @@
  * text. */
 char *document_render(const char *markdown);
 
+/* The same as a section of a page of its own: headings begin one level lower, images are links to themselves
+ * (a page loads nothing from elsewhere), and the opening of a catalogue's document ("# Module acme/model/1"
+ * and the sentence below it), which the page has said already, is left out. */
+char *document_render_section(const char *markdown);
+
 #endif

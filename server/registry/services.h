@@ -10,6 +10,7 @@ struct access;
 struct blobs;
 struct catalog;
 struct config;
+struct events;
 struct members;
 struct mirror;
 struct publisher;
@@ -26,6 +27,7 @@ struct services {
 	struct registry *registry;
 	struct mirror *mirror;
 	struct publisher *publisher;
+	struct events *events;
 };
 
 #endif

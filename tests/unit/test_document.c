@@ -53,6 +53,35 @@ static void test_rendering(void **state)
 	}
 }
 
+static void test_sections(void **state)
+{
+	static const struct {
+		const char *markdown;
+		const char *html;
+	} cases[] = {
+		{"# A\n###### B", "<h2>A</h2>\n<h6>B</h6>\n"},
+		/* Nothing is loaded from elsewhere. */
+		{"![a *b*](https://c.d/e.png)", "<p><a href=\"https://c.d/e.png\">a <em>b</em></a></p>\n"},
+		{"![](https://c.d/e.png)", "<p><a href=\"https://c.d/e.png\">image</a></p>\n"},
+		{"[![a](https://c.d/e.png)](https://f.g)", "<p><a href=\"https://f.g\"><em>a</em></a></p>\n"},
+		{"![a ![b](c) d](e)", "<p><a href=\"e\">a <em>b</em> d</a></p>\n"},
+		{"![a](javascript:x)", "<p><a href=\"\">a</a></p>\n"},
+		/* What the page has said already. */
+		{"# Module acme/a/1\n\nA sentence\nof two lines.\n\n<!-- task: b -->\n\n## C",
+			"<!-- raw HTML omitted -->\n<h3>C</h3>\n"},
+		{"# Module acme/a/1\n## C", "<h3>C</h3>\n"},
+		{"# Modules\n\nb", "<h2>Modules</h2>\n<p>b</p>\n"},
+		{"#\n\nb", "<h2></h2>\n<p>b</p>\n"},
+		{"", ""},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		AUTO_FREE char *html = document_render_section(cases[i].markdown);
+
+		assert_string_equal(html, cases[i].html);
+	}
+}
+
 static void test_depth(void **state)
 {
 	static const char *const openings[] = {"> ", "[", "*a ", "![", "- "};
@@ -66,6 +95,21 @@ static void test_depth(void **state)
 		html = document_render(buffer_string(&markdown));
 		assert_non_null(html);
 	}
+}
+
+/* Depth must not be paid for by its square. */
+static void test_nested_images(void **state)
+{
+	enum { DEPTH = 50000 };
+	AUTO_BUFFER struct buffer markdown = {0};
+	AUTO_FREE char *html = NULL;
+
+	for (int depth = 0; depth < DEPTH; depth++)
+		buffer_add_string(&markdown, "![");
+	for (int depth = 0; depth < DEPTH; depth++)
+		buffer_add_string(&markdown, "](a)");
+	html = document_render_section(buffer_string(&markdown));
+	assert_null(strstr(html, "<img"));
 }
 
 static void *render_table(void *context)
@@ -94,7 +138,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_rendering),
+		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_nested_images),
 	};
 
 	return cmocka_run_group_tests_name("document", tests, NULL, NULL);

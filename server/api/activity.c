@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/activity.h"
+
+#include "common/own.h"
+#include "server/api/answer.h"
+#include "server/api/api.h"
+#include "server/api/fills.h"
+#include "server/config.h"
+#include "server/http/problem.h"
+#include "server/metrics.h"
+#include "server/registry/mirror.h"
+#include "server/store/blobs.h"
+#include "server/store/catalog_recent.h"
+#include "server/store/catalog_space.h"
+
+enum { RECENT_MAX = 20 };
+
+struct recent {
+	struct recent_row *rows;
+	size_t count;
+};
+
+static void recent_finish(struct recent *recent)
+{
+	recent_rows_destroy(recent->rows, recent->count);
+}
+
+static json_t *recent_json(const struct recent *recent)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < recent->count; i++) {
+		const struct recent_row *row = &recent->rows[i];
+
+		json_array_append_new(array,
+			json_pack("{s:s, s:I, s:s, s:s, s:o, s:o}", "handle", row->name.handle, "version",
+				(json_int_t)row->name.version, "format", formats[row->name.format].name,
+				"source", version_source_name(row->source), "published_by",
+				answer_text(row->published_by), "at", answer_time(row->at)));
+	}
+	return array;
+}
+
+static json_t *disk_json(const struct services *services, int64_t free_bytes, int64_t mirrored_bytes)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "free_bytes", (json_int_t)free_bytes, "max_bytes",
+		(json_int_t)services->config->storage.max_bytes, "cached_bytes", (json_int_t)mirrored_bytes,
+		"drafts_bytes", (json_int_t)metric_read(METRIC_RESERVED_BYTES));
+}
+
+/* Counted since the start; a request that joined a running fill had to wait, but cost upstream nothing. */
+static json_t *traffic_json(void)
+{
+	int64_t hits = metric_read(METRIC_HITS);
+	int64_t misses = metric_read(METRIC_MISSES);
+	int64_t collapsed = metric_read(METRIC_COLLAPSED);
+	int64_t all = hits + misses + collapsed;
+	int64_t sent = metric_read(METRIC_SENT_BYTES);
+	int64_t upstream = metric_read(METRIC_UPSTREAM_BYTES);
+
+	return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "hits", (json_int_t)hits, "misses",
+		(json_int_t)misses, "collapsed", (json_int_t)collapsed, "hit_rate",
+		all > 0 ? json_real((double)hits / (double)all) : json_null(), "sent_bytes", (json_int_t)sent,
+		"upstream_bytes", (json_int_t)upstream, "upstream_bytes_saved",
+		(json_int_t)(sent > upstream ? sent - upstream : 0));
+}
+
+static void add_fills(const struct services *services, json_t *object)
+{
+	AUTO(fill_list_finish) struct fill_list list = {0};
+	json_t *running = json_array();
+	json_t *ended = json_array();
+
+	mirror_list(services->mirror, &list);
+	for (size_t i = 0; i < list.count; i++)
+		json_array_append_new(i < list.running ? running : ended, fill_json(&list.items[i]));
+	json_object_set_new(object, "fills", running);
+	json_object_set_new(object, "ended_fills", ended);
+}
+
+json_t *activity_json(const struct services *services, struct err *err)
+{
+	AUTO(recent_finish) struct recent recent = {0};
+	int64_t free_bytes, mirrored_bytes;
+	json_t *object;
+
+	if (!catalog_list_recent(services->catalog, RECENT_MAX, &recent.rows, &recent.count, err) ||
+		!catalog_mirrored_bytes(services->catalog, &mirrored_bytes, err) ||
+		!blobs_free_bytes(services->blobs, &free_bytes, err))
+		return NULL;
+	object = traffic_json();
+	json_object_set_new(object, "disk", disk_json(services, free_bytes, mirrored_bytes));
+	json_object_set_new(object, "recent", recent_json(&recent));
+	add_fills(services, object);
+	return object;
+}
+
+void api_activity(void *services, struct request *request, struct reply *reply)
+{
+	struct err err;
+	json_t *activity = activity_json(services, &err);
+
+	(void)request;
+	if (activity)
+		answer_json(reply, activity);
+	else
+		problem_reply(reply, &err);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/events.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/api/activity.h"
+#include "server/api/api.h"
+#include "server/http/problem.h"
+#include "server/metrics.h"
+
+enum { LOOK_EVERY_S = 1, COMMENT_AFTER_MS = 15000 };
+
+/* One message; never changes. */
+struct news {
+	size_t holders; /* under the mutex of the events */
+	int64_t number;
+	size_t length;
+	char text[];
+};
+
+struct events {
+	pthread_mutex_t mutex;  /* guards everything below but services and thread */
+	pthread_cond_t changed; /* listeners, ended */
+	struct news *activity;  /* the last that was told; NULL: none yet */
+	struct news *comment;   /* the last sign of life; NULL: none yet */
+	int64_t told;           /* the number of the younger of these two */
+	int64_t told_at_ms;
+	size_t listeners;
+	bool ended;
+	struct waiter *waiters;
+
+	const struct services *services;
+	pthread_t thread;
+	bool has_thread;
+};
+
+/* ---- news -------------------------------------------------------------------------------------------------
+ */
+
+static struct news *news_create(const char *before, const char *text, const char *after)
+{
+	size_t length = strlen(before) + strlen(text) + strlen(after);
+	struct news *news = mem_zero(1, sizeof *news + length + 1);
+
+	(void)stpcpy(stpcpy(stpcpy(news->text, before), text), after);
+	news->length = length;
+	news->holders = 1;
+	return news;
+}
+
+static void news_release(struct news *news)
+{
+	if (news && --news->holders == 0)
+		free(news);
+}
+
+static struct news *news_hold(struct news *news)
+{
+	news->holders++;
+	return news;
+}
+
+/* Puts the news in its place; the caller wakes who is returned, after the mutex. */
+static struct waiter *tell(struct events *events, struct news **place, struct news *news)
+{
+	struct waiter *detached = TAKE(events->waiters);
+
+	news_release(*place);
+	*place = news;
+	news->number = ++events->told;
+	events->told_at_ms = clock_monotonic_ms();
+	return detached;
+}
+
+static struct waiter *tell_if_new(struct events *events, struct news *news)
+{
+	LOCKED(&events->mutex);
+
+	if (!events->activity || strcmp(events->activity->text, news->text) != 0)
+		return tell(events, &events->activity, news);
+	news_release(news);
+	if (clock_monotonic_ms() - events->told_at_ms < COMMENT_AFTER_MS)
+		return NULL;
+	return tell(events, &events->comment, news_create("", ":\n\n", ""));
+}
+
+static bool look(struct events *events, struct err *err)
+{
+	json_t *activity = activity_json(events->services, err);
+	AUTO_FREE char *text = activity ? json_dumps(activity, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	json_decref(activity);
+	if (!text)
+		return false;
+	waiter_wake_all(tell_if_new(events, news_create("event: activity\ndata: ", text, "\n\n")));
+	return true;
+}
+
+/* ---- the thread that looks --------------------------------------------------------------------------------
+ */
+
+static void rest(struct events *events)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += LOOK_EVERY_S;
+	while (!events->ended && events->listeners == 0)
+		(void)pthread_cond_wait(&events->changed, &events->mutex);
+	while (!events->ended &&
+		pthread_cond_timedwait(&events->changed, &events->mutex, &until) != ETIMEDOUT)
+		continue;
+}
+
+static bool rest_until_next(struct events *events)
+{
+	LOCKED(&events->mutex);
+
+	rest(events);
+	return !events->ended;
+}
+
+static void *run(void *argument)
+{
+	struct events *events = argument;
+	struct err err;
+
+	/* What cannot be read now may be read in a second. */
+	while (rest_until_next(events))
+		(void)look(events, &err);
+	return NULL;
+}
+
+bool events_create(const struct services *services, struct events **out, struct err *err)
+{
+	struct events *events = mem_zero(1, sizeof *events);
+	pthread_condattr_t monotonic;
+	int failed;
+
+	events->services = services;
+	(void)pthread_mutex_init(&events->mutex, NULL);
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&events->changed, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
+	failed = pthread_create(&events->thread, NULL, run, events);
+	events->has_thread = !failed;
+	if (failed) {
+		events_destroy(events);
+		return err_errno(err, failed, "start the thread of events");
+	}
+	*out = events;
+	return true;
+}
+
+static struct waiter *end(struct events *events)
+{
+	LOCKED(&events->mutex);
+
+	events->ended = true;
+	(void)pthread_cond_broadcast(&events->changed);
+	return TAKE(events->waiters);
+}
+
+void events_end(struct events *events)
+{
+	if (events)
+		waiter_wake_all(end(events));
+}
+
+void events_destroy(struct events *events)
+{
+	if (!events)
+		return;
+	events_end(events);
+	if (events->has_thread)
+		(void)pthread_join(events->thread, NULL);
+	news_release(events->activity);
+	news_release(events->comment);
+	(void)pthread_cond_destroy(&events->changed);
+	(void)pthread_mutex_destroy(&events->mutex);
+	free(events);
+}
+
+/* ---- listeners
+ * --------------------------------------------------------------------------------------------- */
+
+struct listener {
+	struct events *events;
+	struct news *news; /* what is being sent; NULL: nothing yet */
+	int64_t from;      /* where in the stream it begins */
+};
+
+/* The younger of what it has not been told; what was told in between is of no use any more. */
+static struct news *next_news(const struct listener *listener)
+{
+	const struct events *events = listener->events;
+	int64_t heard = listener->news ? listener->news->number : 0;
+
+	if (events->activity && events->activity->number > heard)
+		return events->activity;
+	return events->comment && events->comment->number > heard ? events->comment : NULL;
+}
+
+static enum feed_result copy(
+	const struct listener *listener, int64_t offset, void *bytes, size_t length, size_t *out_read)
+{
+	size_t at = (size_t)(offset - listener->from);
+	size_t left = listener->news->length - at;
+
+	*out_read = left < length ? left : length;
+	memcpy(bytes, listener->news->text + at, *out_read);
+	return FEED_DATA;
+}
+
+static enum feed_result read_news(
+	void *feed, int64_t offset, void *bytes, size_t length, size_t *out_read, struct waiter *waiter)
+{
+	struct listener *listener = feed;
+	struct news *next;
+	LOCKED(&listener->events->mutex);
+
+	if (listener->events->ended)
+		return FEED_END;
+	if (listener->news && offset < listener->from + (int64_t)listener->news->length)
+		return copy(listener, offset, bytes, length, out_read);
+	next = next_news(listener);
+	if (next) {
+		news_release(listener->news);
+		listener->news = news_hold(next);
+		listener->from = offset;
+		return copy(listener, offset, bytes, length, out_read);
+	}
+	waiter_join(&listener->events->waiters, waiter);
+	return FEED_WAIT;
+}
+
+static bool leave(void *feed, struct waiter *waiter)
+{
+	struct listener *listener = feed;
+	LOCKED(&listener->events->mutex);
+
+	return waiter_leave(&listener->events->waiters, waiter);
+}
+
+static void listener_destroy(void *feed)
+{
+	struct listener *listener = feed;
+	{
+		LOCKED(&listener->events->mutex);
+
+		listener->events->listeners--;
+		news_release(listener->news);
+	}
+	metric_add(METRIC_EVENT_LISTENERS, -1);
+	free(listener);
+}
+
+static bool admit(struct events *events, struct err *err)
+{
+	LOCKED(&events->mutex);
+
+	if (events->ended || events->listeners == EVENTS_LISTENERS_MAX)
+		return err_set(err, ERR_BUSY, "%d listen to events already; ask /api/v1/activity instead",
+			EVENTS_LISTENERS_MAX);
+	events->listeners++;
+	metric_add(METRIC_EVENT_LISTENERS, 1);
+	(void)pthread_cond_signal(&events->changed);
+	return true;
+}
+
+/* What was told last may be old: nobody has looked while nobody listened. */
+static bool listen(
+	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
+{
+	static const struct feed_ops ops = {read_news, leave, listener_destroy};
+	struct listener *listener;
+
+	if (request->http_1_0)
+		return err_set(err, ERR_BAD_REQUEST, "events take HTTP/1.1; ask /api/v1/activity instead");
+	if (!look(services->events, err) || !admit(services->events, err))
+		return false;
+	listener = mem_zero(1, sizeof *listener);
+	listener->events = services->events;
+	reply_stream(reply, 200, "text/event-stream", &ops, listener);
+	reply_header(reply, "Cache-Control", "no-store");
+	/* nginx would hold the stream back otherwise. */
+	reply_header(reply, "X-Accel-Buffering", "no");
+	return true;
+}
+
+void api_events(void *services, struct request *request, struct reply *reply)
+{
+	struct err err;
+
+	if (!listen(services, request, reply, &err))
+		problem_reply(reply, &err);
+}

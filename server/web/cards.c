@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/web/cards.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/number.h"
+#include "common/uri.h"
+#include "server/module/name.h"
+#include "server/web/facts.h"
+
+struct count_text count_text(int64_t number)
+{
+	struct count_text out = {""};
+	char digits[24];
+	size_t at = 0;
+	int length = snprintf(digits, sizeof digits, "%" PRId64, number);
+
+	for (int i = 0; i < length; i++) {
+		if (i > 0 && (length - i) % 3 == 0)
+			out.text[at++] = ',';
+		out.text[at++] = digits[i];
+	}
+	return out;
+}
+
+void cards_write_day(struct view *view, const char *time)
+{
+	char day[11] = "";
+
+	(void)snprintf(day, sizeof day, "%s", time);
+	HTML(&view->html, "<time datetime=\"%s\">%s</time>", time, day);
+}
+
+static void write_tag(struct view *view, const char *kind, const char *value)
+{
+	HTML(&view->html, "<li><a class=\"chip\" href=\"%s/?%s=", view->root, kind);
+	html_query_value(&view->html, value);
+	HTML(&view->html, "\">%s</a></li>\n", value);
+}
+
+/* Kinds that the list can be filtered by; others are told on the module's own page. */
+static const char *const tag_kinds[] = {"task", "dataset", "language", "architecture"};
+
+void cards_write_tags(struct view *view, const json_t *tags)
+{
+	if (json_object_size(tags) == 0)
+		return;
+	HTML(&view->html, "<ul class=\"chips\">\n");
+	for (size_t kind = 0; kind < sizeof tag_kinds / sizeof *tag_kinds; kind++) {
+		const json_t *values = json_object_get(tags, tag_kinds[kind]);
+		const json_t *value;
+		size_t i;
+
+		json_array_foreach((json_t *)values, i, value)
+			write_tag(view, tag_kinds[kind], json_string_value(value));
+	}
+	HTML(&view->html, "</ul>\n");
+}
+
+static void write_formats(struct view *view, const json_t *module)
+{
+	const json_t *format;
+	size_t i;
+
+	json_array_foreach(json_object_get(module, "formats"), i, format)
+		HTML(&view->html, "<span class=\"format\">%s</span>\n", json_string_value(format));
+}
+
+static void write_figures(struct view *view, const json_t *module)
+{
+	int64_t downloads = fact_number(module, "downloads");
+	bool cached = fact_true(module, "cached");
+
+	HTML(&view->html, "<p class=\"figures\">");
+	write_formats(view, module);
+	HTML(&view->html, "<span class=\"state %s\">%s</span>\n", cached ? "here" : "away",
+		cached ? "on this server" : "fetched at first use");
+	if (fact_number(module, "size_bytes") > 0)
+		HTML(&view->html, "<span>%s</span>\n", number_size(fact_number(module, "size_bytes")).text);
+	if (downloads > 0)
+		HTML(&view->html, "<span>%s download%s</span>\n", count_text(downloads).text,
+			downloads == 1 ? "" : "s");
+	HTML(&view->html, "<span>version %" PRId64 "</span>\n<span>", fact_number(module, "latest_version"));
+	cards_write_day(view, fact_text(module, "updated_at"));
+	HTML(&view->html, "</span></p>\n");
+}
+
+/* Where a name may be broken over lines is the style sheet's to say. */
+static void write_handle(struct view *view, const char *handle)
+{
+	const char *slash = strchr(handle, '/');
+
+	view_link(view, handle);
+	if (slash)
+		HTML(&view->html, "<span class=\"publisher\">%s/</span>", name_publisher(handle).text);
+	HTML(&view->html, "<span class=\"name\">%s</span></a>", slash ? slash + 1 : handle);
+}
+
+static void write_card(struct view *view, const json_t *module)
+{
+	HTML(&view->html, "<li class=\"card\">\n<h3>");
+	write_handle(view, fact_text(module, "handle"));
+	HTML(&view->html, "</h3>\n");
+	if (*fact_text(module, "description"))
+		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(module, "description"));
+	cards_write_tags(view, json_object_get(module, "tags"));
+	write_figures(view, module);
+	HTML(&view->html, "</li>\n");
+}
+
+void cards_write(struct view *view, const json_t *modules)
+{
+	const json_t *module;
+	size_t i;
+
+	HTML(&view->html, "<ol class=\"cards\">\n");
+	json_array_foreach((json_t *)modules, i, module) write_card(view, module);
+	HTML(&view->html, "</ol>\n");
+}
+
+/* The API's cursor is the last parameter of its "next"; it is base64url. */
+void cards_write_next(struct view *view, const char *path, const json_t *list)
+{
+	const char *next = fact_text(list, "next");
+	const char *cursor = strstr(next, "cursor=");
+	const struct query *query = &view->request->query;
+
+	if (!cursor)
+		return;
+	HTML(&view->html, "<p class=\"more\"><a class=\"button\" rel=\"next\" href=\"%s/", view->root);
+	html_path(&view->html, path);
+	HTML(&view->html, "?");
+	for (size_t i = 0; i < query->count; i++) {
+		if (strcmp(query->parameters[i].name, "cursor") == 0)
+			continue;
+		html_query_value(&view->html, query->parameters[i].name);
+		HTML(&view->html, "=");
+		html_query_value(&view->html, query->parameters[i].value);
+		HTML(&view->html, "&amp;");
+	}
+	HTML(&view->html, "%s\">Next page</a></p>\n", cursor);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Modules in a list, one card each, as home, publishers and collections show them. */
+#ifndef SERVER_WEB_CARDS_H
+#define SERVER_WEB_CARDS_H
+
+#include <jansson.h>
+
+#include "server/web/view.h"
+
+/* An ordered list of the API's modules. */
+void cards_write(struct view *view, const json_t *modules);
+
+/* The chips of an object of tags, {"task": ["text-embedding"], …}, each a link to what else has it. */
+void cards_write_tags(struct view *view, const json_t *tags);
+
+/* A time of the API, "2026-11-21T01:02:03Z", as a day. */
+void cards_write_day(struct view *view, const char *time);
+
+/* "The link to the page behind this one", where the API's "next" names one; path is the page's own. */
+void cards_write_next(struct view *view, const char *path, const json_t *list);
+
+/* 1 234 567 */
+struct count_text {
+	char text[32];
+};
+struct count_text count_text(int64_t number);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/uri.h"
+#include "server/api/publishers.h"
+#include "server/http/problem.h"
+#include "server/module/document.h"
+#include "server/store/catalog.h"
+#include "server/web/cards.h"
+#include "server/web/facts.h"
+#include "server/web/model.h"
+#include "server/web/module.h"
+#include "server/web/snippets.h"
+#include "server/web/web.h"
+
+/* ---- a version
+ * ------------------------------------------------------------------------------------------------ */
+
+static void write_title(struct view *view, const json_t *version)
+{
+	const char *handle = fact_text(version, "handle");
+	const struct publisher_name publisher = name_publisher(handle);
+	const char *name = handle + strlen(publisher.text);
+
+	HTML(&view->html,
+		"<header class=\"title\">\n<nav class=\"crumbs\" aria-label=\"Breadcrumb\"><a "
+		"href=\"%s/\">Modules"
+		"</a> / ",
+		view->root);
+	view_link(view, publisher.text);
+	HTML(&view->html, "%s</a></nav>\n<h1>%s</h1>\n", publisher.text, name + (*name == '/'));
+	if (*fact_text(version, "description"))
+		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(version, "description"));
+	cards_write_tags(view, json_object_get(version, "tags"));
+	HTML(&view->html, "</header>\n");
+}
+
+/* NULL where there is none; the caller frees it. */
+static char *render_documentation(const struct view *view, const struct name *name)
+{
+	AUTO_FREE char *markdown = NULL;
+	struct err err;
+
+	if (!catalog_find_documentation(view->services->catalog, name, &markdown, &err) || !markdown)
+		return NULL;
+	return document_render_section(markdown);
+}
+
+static void write_documentation(struct view *view, const char *rendered)
+{
+	HTML(&view->html,
+		"<section aria-labelledby=\"documentation\">\n<h2 id=\"documentation\">Documentation</h2>\n"
+		"<div class=\"document\">\n");
+	html_document(&view->html, rendered);
+	HTML(&view->html, "</div>\n</section>\n");
+}
+
+static void offer_documentation(struct view *view, const struct name *name)
+{
+	AUTO_FREE char *command =
+		mem_printf("curl -X PUT -H 'Content-Type: text/markdown' -H \"Authorization: Bearer "
+			   "$TOKEN\" \\\n    --data-binary @README.md %s/%s",
+			view->url, name_path(name).text);
+
+	HTML(&view->html,
+		"<section aria-labelledby=\"documentation\">\n<h2 id=\"documentation\">Documentation</h2>\n"
+		"<p>None yet. Whoever may publish this module can add some:</p>\n");
+	view_code(view, "Add documentation", command);
+	HTML(&view->html, "</section>\n");
+}
+
+static void write_version(
+	struct view *view, const struct name *name, const json_t *module, const json_t *version)
+{
+	const json_t *model = json_object_get(version, "saved_model");
+	AUTO_FREE char *documentation = render_documentation(view, name);
+	bool active = strcmp(fact_text(version, "state"), "active") == 0;
+
+	write_title(view, version);
+	HTML(&view->html, "<div class=\"columns\">\n<div class=\"primary\">\n");
+	module_write_notices(view, version);
+	if (active)
+		snippets_write(view, version);
+	if (documentation)
+		write_documentation(view, documentation);
+	if (json_is_object(model))
+		model_write(view, model);
+	module_write_artifacts(view, version);
+	if (active)
+		module_write_files(view, version);
+	if (!documentation && active)
+		offer_documentation(view, name);
+	HTML(&view->html, "</div>\n");
+	module_write_aside(view, module, version);
+	HTML(&view->html, "</div>\n");
+}
+
+/* A withdrawn version is gone for clients of the hub; people may read what it was. */
+static int status_of(const json_t *version)
+{
+	return strcmp(fact_text(version, "state"), "withdrawn") == 0 ? 410 : 200;
+}
+
+/* What is not known here may still be upstream. */
+static void refuse_version(
+	struct view *view, const struct name *name, const struct err *err, struct reply *reply)
+{
+	AUTO_FREE char *command =
+		mem_printf("larder prefetch --server %s %s", view->url, name_path(name).text);
+	const char *slash = strrchr(name->handle, '/');
+
+	if (err->code != ERR_NOT_FOUND)
+		return view_refuse(view, err, reply);
+	problem_reply(reply, err);
+	view_begin(view, "Not known here", SECTION_NONE, "module.js");
+	HTML(&view->html,
+		"<div class=\"prose\">\n<h1>%s is not known here</h1>\n<div class=\"notice\" id=\"fetch\" "
+		"data-path=\"%s\">\n"
+		"<p>An upstream may have it. Whoever loads it from here has it fetched; to try now:</p>\n",
+		name_path(name).text, name_path(name).text);
+	view_code(view, "Fetch it now", command);
+	HTML(&view->html, "</div>\n<p><a href=\"%s/?q=", view->root);
+	html_query_value(&view->html, slash ? slash + 1 : name->handle);
+	HTML(&view->html, "\">Search for what is alike</a></p>\n</div>\n");
+	view_send(view, reply, reply->status);
+}
+
+static void describe_version(struct view *view, const struct name *name, struct reply *reply)
+{
+	struct err err;
+	AUTO_FACTS json_t *module = facts_ask(view, FACTS_MODULE, name->handle, &err);
+	AUTO_FACTS json_t *version =
+		module ? facts_ask(view, FACTS_MODULE, name_path(name).text, &err) : NULL;
+
+	if (!version)
+		return refuse_version(view, name, &err, reply);
+	view_begin(view, name_path(name).text, SECTION_NONE, "module.js");
+	write_version(view, name, module, version);
+	view_send(view, reply, status_of(version));
+}
+
+/* ---- a module: the page of its latest version -------------------------------------------------------------
+ */
+
+static int64_t version_to_show(const json_t *module)
+{
+	const json_t *rows = json_object_get(module, "version_list");
+	int64_t latest = fact_number(module, "latest_version");
+
+	return latest ? latest : fact_number(json_array_get(rows, json_array_size(rows) - 1), "version");
+}
+
+static void describe_module(struct view *view, const struct name *name, struct reply *reply)
+{
+	struct err err;
+	AUTO_FACTS json_t *module = facts_ask(view, FACTS_MODULE, name->handle, &err);
+	struct name latest = *name;
+
+	if (!module)
+		return view_refuse(view, &err, reply);
+	latest.version = version_to_show(module);
+	describe_version(view, &latest, reply);
+}
+
+/* ---- a publisher
+ * ------------------------------------------------------------------------------------------------- */
+
+static void write_publisher(struct view *view, const char *name, const json_t *publisher, const json_t *list)
+{
+	const char *display_name = fact_text(publisher, "display_name");
+	int64_t total = fact_number(list, "total");
+
+	HTML(&view->html,
+		"<header class=\"title\">\n<nav class=\"crumbs\" aria-label=\"Breadcrumb\"><a "
+		"href=\"%s/\">Modules"
+		"</a></nav>\n<h1>%s</h1>\n",
+		view->root, *display_name ? display_name : name);
+	HTML(&view->html, "<p class=\"about\">%s module%s published as <code>%s</code></p>\n</header>\n",
+		count_text(total).text, total == 1 ? "" : "s", name);
+	HTML(&view->html, "<section aria-labelledby=\"modules\">\n<h2 id=\"modules\">Modules</h2>\n");
+	cards_write(view, json_object_get(list, "modules"));
+	cards_write_next(view, name, list);
+	HTML(&view->html, "</section>\n");
+}
+
+static void describe_publisher(struct view *view, const char *name, struct reply *reply)
+{
+	const char *cursor = query_find(&view->request->query, "cursor");
+	AUTO_BUFFER struct buffer rest = {0};
+	struct err err;
+
+	buffer_printf(&rest, "?limit=30&publisher=%s%s", name, cursor ? "&cursor=" : "");
+	uri_encode(&rest, cursor ? cursor : "", "");
+	AUTO_FACTS json_t *publisher = publisher_json(view->services, view->request, name, &err);
+	AUTO_FACTS json_t *list =
+		publisher ? facts_ask(view, FACTS_MODULES, buffer_string(&rest), &err) : NULL;
+
+	if (!list)
+		return view_refuse(view, &err, reply);
+	view_begin(view, name, SECTION_NONE, NULL);
+	write_publisher(view, name, publisher, list);
+	view_send(view, reply, 200);
+}
+
+void web_describe(void *services, const struct request *request, const struct name *name, struct reply *reply)
+{
+	AUTO_VIEW struct view view;
+
+	view_init(&view, services, request);
+	if (name->version > 0)
+		describe_version(&view, name, reply);
+	else if (strchr(name->handle, '/'))
+		describe_module(&view, name, reply);
+	else
+		describe_publisher(&view, name->handle, reply);
+}

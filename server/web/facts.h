@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What pages show: exactly what the JSON API tells. No page knows more than a program can ask for. */
+#ifndef SERVER_WEB_FACTS_H
+#define SERVER_WEB_FACTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/own.h"
+#include "server/web/view.h"
+
+enum facts { FACTS_MODULES, FACTS_MODULE, FACTS_FILES, FACTS_STATS, FACTS_ACTIVITY };
+
+/* Asks the API, on the calling thread, as the page's client would; rest follows the route ("?q=bert",
+ * "acme/model/1"). The caller owns the value; NULL with what the API refused with. */
+json_t *facts_ask(const struct view *view, enum facts facts, const char *rest, struct err *err);
+AUTO_CLEANER(own_facts, json_t *, json_decref)
+#define AUTO_FACTS AUTO(own_facts)
+
+/* A member of an object: "" and 0 where there is none, or it is of another type. Valid as long as the object.
+ */
+const char *fact_text(const json_t *object, const char *key);
+int64_t fact_number(const json_t *object, const char *key);
+bool fact_true(const json_t *object, const char *key);
+
+#endif

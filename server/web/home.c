@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/uri.h"
+#include "server/web/cards.h"
+#include "server/web/facts.h"
+#include "server/web/filters.h"
+#include "server/web/web.h"
+
+enum { CARDS_ON_A_PAGE = 30 };
+
+static const char *asked(const struct view *view)
+{
+	const char *q = query_find(&view->request->query, "q");
+
+	return q ? q : "";
+}
+
+/* ---- what the API is asked --------------------------------------------------------------------------- */
+
+/* An empty field of the form says nothing. */
+static void copy_parameters(const struct query *query, struct buffer *out)
+{
+	for (size_t i = 0; i < query->count; i++) {
+		if (!*query->parameters[i].value)
+			continue;
+		uri_encode(out, query->parameters[i].name, "");
+		buffer_add_string(out, "=");
+		uri_encode(out, query->parameters[i].value, "");
+		buffer_add_string(out, "&");
+	}
+}
+
+static json_t *ask(const struct view *view, struct err *err)
+{
+	AUTO_BUFFER struct buffer rest = {0};
+
+	buffer_add_string(&rest, "?");
+	copy_parameters(&view->request->query, &rest);
+	buffer_printf(&rest, "facets=true&limit=%d", CARDS_ON_A_PAGE);
+	return facts_ask(view, FACTS_MODULES, buffer_string(&rest), err);
+}
+
+/* ---- the form ------------------------------------------------------------------------------------------ */
+
+static void write_search(struct view *view)
+{
+	HTML(&view->html,
+		"<form id=\"search\" class=\"hero\" role=\"search\" action=\"%s/\">\n<h1>Find a model</h1>\n"
+		"<div class=\"field\">\n<label class=\"unseen\" for=\"q\">Search modules</label>\n"
+		"<input id=\"q\" type=\"search\" name=\"q\" value=\"%s\" autocomplete=\"off\" "
+		"spellcheck=\"false\" "
+		"placeholder=\"A name, a task, a word of its documentation\">\n"
+		"<button>Search</button>\n</div>\n</form>\n",
+		view->root, asked(view));
+}
+
+static void write_sort(struct view *view)
+{
+	static const struct {
+		const char *value;
+		const char *label;
+	} orders[] = {
+		{"", "Best match"},
+		{"name", "Name"},
+		{"downloads", "Downloads"},
+		{"updated", "Last change"},
+		{"size", "Size"},
+	};
+	const char *sort = query_find(&view->request->query, "sort");
+
+	HTML(&view->html, "<label class=\"sort\">Sort by <select name=\"sort\" form=\"search\">\n");
+	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
+		HTML(&view->html, "<option value=\"%s\"%s>%s</option>\n", orders[i].value,
+			sort && strcmp(sort, orders[i].value) == 0 ? " selected" : "", orders[i].label);
+	HTML(&view->html, "</select></label>\n");
+}
+
+static void write_filters(struct view *view, const json_t *answer)
+{
+	const json_t *facets = json_object_get(answer, "facets");
+
+	if (json_object_size(facets) == 0)
+		return;
+	HTML(&view->html,
+		"<aside id=\"filters\" class=\"filters\" aria-label=\"Filters\">\n"
+		"<button type=\"button\" class=\"fold\" aria-expanded=\"false\" aria-controls=\"groups\">"
+		"Filters</button>\n<div id=\"groups\">\n");
+	if (filters_count(view->request) > 0) {
+		HTML(&view->html, "<p><a class=\"clear\" href=\"%s/?q=", view->root);
+		html_query_value(&view->html, asked(view));
+		HTML(&view->html, "\">Clear all filters</a></p>\n");
+	}
+	filters_write(view, facets);
+	HTML(&view->html,
+		"<p class=\"apply\"><button form=\"search\">Apply</button></p>\n</div>\n</aside>\n");
+}
+
+/* ---- the list ------------------------------------------------------------------------------------------ */
+
+/* Nothing is here yet: how that changes. */
+static void write_beginning(struct view *view)
+{
+	AUTO_FREE char *prefetch =
+		mem_printf("larder prefetch --server %s google/nnlm-en-dim50/2", view->url);
+	AUTO_FREE char *publish =
+		mem_printf("larder publish my-model/ %s/acme/my-model/1 --token \"$TOKEN\"", view->url);
+
+	HTML(&view->html, "<div class=\"empty prose\">\n<h2>Nothing is here yet</h2>\n"
+			  "<p>A module comes here when it is first asked for, and stays. Fetch one from "
+			  "upstream now:</p>\n");
+	view_code(view, "Fetch a module", prefetch);
+	HTML(&view->html,
+		"<p>Publish one of your own; the token is made once, by whoever runs this server:</p>\n");
+	view_code(view, "Make a token", "TOKEN=$(larder token create ci --scope 'publish:acme/*')");
+	view_code(view, "Publish a module", publish);
+	HTML(&view->html, "<p>Or list a whole catalogue of documentation, to be fetched at first use:</p>\n");
+	view_code(view, "List a catalogue", "larder import-docs tfhub.dev.tar.gz");
+	HTML(&view->html, "</div>\n");
+}
+
+static void write_no_match(struct view *view)
+{
+	HTML(&view->html, "<div class=\"empty prose\">\n<h2>No module matches</h2>\n<ul>\n"
+			  "<li>Fewer or shorter words find more: each of them must occur.</li>\n");
+	if (filters_count(view->request) > 0) {
+		HTML(&view->html, "<li><a href=\"%s/?q=", view->root);
+		html_query_value(&view->html, asked(view));
+		HTML(&view->html, "\">Search without filters</a></li>\n");
+	}
+	HTML(&view->html,
+		"<li><a href=\"%s/\">Show all modules</a></li>\n"
+		"<li>What an upstream has need not be listed here: a handle and its version after "
+		"<code>%s/</code> fetch it.</li>\n</ul>\n</div>\n",
+		view->root, view->url);
+}
+
+static void write_results(struct view *view, const json_t *answer)
+{
+	const json_t *modules = json_object_get(answer, "modules");
+	int64_t total = fact_number(answer, "total");
+	bool narrowed = *asked(view) || filters_count(view->request) > 0;
+
+	HTML(&view->html,
+		"<section id=\"results\" class=\"results\" aria-label=\"Modules\">\n<div class=\"bar\">\n");
+	HTML(&view->html, "<p id=\"count\" role=\"status\">%s module%s%s</p>\n", count_text(total).text,
+		total == 1 ? "" : "s", narrowed ? (total == 1 ? " matches" : " match") : "");
+	write_sort(view);
+	HTML(&view->html, "</div>\n<h2 class=\"unseen\">Modules</h2>\n");
+	if (json_array_size(modules) > 0)
+		cards_write(view, modules);
+	else if (narrowed)
+		write_no_match(view);
+	else
+		write_beginning(view);
+	cards_write_next(view, "", answer);
+	HTML(&view->html, "</section>\n");
+}
+
+static void write_refusal(struct view *view, const struct err *err)
+{
+	HTML(&view->html,
+		"<section id=\"results\" class=\"results\" aria-label=\"Modules\">\n"
+		"<div class=\"empty prose\" role=\"status\">\n<h2>This cannot be searched "
+		"for</h2>\n<p>%s</p>\n"
+		"<p><a href=\"%s/\">Show all modules</a></p>\n</div>\n</section>\n",
+		err->text, view->root);
+}
+
+void web_home(void *services, struct request *request, struct reply *reply)
+{
+	AUTO_VIEW struct view view;
+	AUTO_FACTS json_t *answer = NULL;
+	struct err err;
+
+	view_init(&view, services, request);
+	answer = ask(&view, &err);
+	if (!answer && err.code != ERR_BAD_REQUEST)
+		return view_refuse(&view, &err, reply);
+	view_begin(&view, *asked(&view) ? asked(&view) : "Larder: modules", SECTION_MODULES, "search.js");
+	write_search(&view);
+	HTML(&view.html, "<div class=\"browse\">\n");
+	if (answer) {
+		write_filters(&view, answer);
+		write_results(&view, answer);
+	} else {
+		write_refusal(&view, &err);
+	}
+	HTML(&view.html, "</div>\n");
+	view_send(&view, reply, answer ? 200 : 400);
+}

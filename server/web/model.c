@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/web/model.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "server/web/cards.h"
+#include "server/web/facts.h"
+
+/* ---- one tensor -------------------------------------------------------------------------------------------
+ */
+
+static void write_dimensions(struct view *view, const json_t *shape)
+{
+	const json_t *size;
+	size_t i;
+
+	HTML(&view->html, "<code>[");
+	json_array_foreach((json_t *)shape, i, size)
+	{
+		HTML(&view->html, "%s", i > 0 ? ", " : "");
+		if (json_integer_value(size) < 0)
+			HTML(&view->html, "<abbr title=\"any size\">?</abbr>");
+		else
+			HTML(&view->html, "%" PRId64, (int64_t)json_integer_value(size));
+	}
+	HTML(&view->html, "]</code>");
+}
+
+static void write_shape(struct view *view, const json_t *shape)
+{
+	if (json_is_null(shape))
+		HTML(&view->html, "<span class=\"faint\">any rank</span>");
+	else if (!shape)
+		HTML(&view->html, "<span class=\"faint\">not told</span>");
+	else if (json_array_size(shape) == 0)
+		HTML(&view->html, "<code>[]</code> <span class=\"faint\">scalar</span>");
+	else
+		write_dimensions(view, shape);
+}
+
+static void write_kind(struct view *view, const json_t *tensor)
+{
+	const char *encoding = fact_text(tensor, "encoding");
+
+	if (strcmp(encoding, "literal") == 0)
+		HTML(&view->html, "<code>%s</code> <span class=\"faint\">literal</span>",
+			fact_text(tensor, "value"));
+	else
+		HTML(&view->html, "<code>%s</code>", fact_text(tensor, "dtype"));
+	if (strcmp(encoding, "coo") == 0)
+		HTML(&view->html, " <span class=\"faint\">sparse</span>");
+	if (strcmp(encoding, "composite") == 0)
+		HTML(&view->html, " <span class=\"faint\">%s</span>", fact_text(tensor, "type"));
+}
+
+void model_write_type(struct view *view, const json_t *tensor)
+{
+	if (!json_is_object(tensor)) {
+		HTML(&view->html, "<td class=\"faint\">none</td><td></td>");
+		return;
+	}
+	HTML(&view->html, "<td>");
+	write_kind(view, tensor);
+	HTML(&view->html, "</td><td>");
+	if (strcmp(fact_text(tensor, "encoding"), "literal") != 0)
+		write_shape(view, json_object_get(tensor, "shape"));
+	HTML(&view->html, "</td>");
+}
+
+/* ---- one signature ----------------------------------------------------------------------------------------
+ */
+
+/* Callables have no names of tensors, and so no column for them. */
+static void write_rows(struct view *view, const char *title, const json_t *tensors, int columns)
+{
+	HTML(&view->html, "<tbody>\n<tr class=\"group\"><th colspan=\"%d\" scope=\"rowgroup\">%s</th></tr>\n",
+		columns, title);
+	for (size_t i = 0; i < json_array_size(tensors) && !view_is_full(view); i++) {
+		const json_t *tensor = json_array_get(tensors, i);
+
+		HTML(&view->html, "<tr><th scope=\"row\"><code>%s</code></th>", fact_text(tensor, "name"));
+		model_write_type(view, tensor);
+		if (columns > 3)
+			HTML(&view->html, "<td class=\"faint\"><code>%s</code></td>",
+				fact_text(tensor, "tensor"));
+		HTML(&view->html, "</tr>\n");
+	}
+	if (json_array_size(tensors) == 0)
+		HTML(&view->html, "<tr><td colspan=\"%d\" class=\"faint\">none</td></tr>\n", columns);
+	HTML(&view->html, "</tbody>\n");
+}
+
+static void write_function(struct view *view, const json_t *function, int columns)
+{
+	const char *name = fact_text(function, "name");
+	const char *method = fact_text(function, "method");
+
+	HTML(&view->html,
+		"<div class=\"scroll\" tabindex=\"0\" role=\"group\" "
+		"aria-label=\"%s\">\n<table>\n<caption><code>%s</code>",
+		name, name);
+	if (*method)
+		HTML(&view->html, " <span class=\"method\">%s</span>", method);
+	HTML(&view->html, "</caption>\n<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Type</th>"
+			  "<th scope=\"col\">Shape</th>");
+	if (columns > 3)
+		HTML(&view->html, "<th scope=\"col\">Tensor</th>");
+	HTML(&view->html, "</tr></thead>\n");
+	write_rows(view, "Inputs", json_object_get(function, "inputs"), columns);
+	write_rows(view, "Outputs", json_object_get(function, "outputs"), columns);
+	HTML(&view->html, "</table>\n</div>\n");
+}
+
+static void write_functions(struct view *view, const json_t *functions, int columns)
+{
+	for (size_t i = 0; i < json_array_size(functions) && !view_is_full(view); i++)
+		write_function(view, json_array_get(functions, i), columns);
+}
+
+/* ---- one meta graph -------------------------------------------------------------------------------------
+ */
+
+static void write_ops(struct view *view, const json_t *ops)
+{
+	const json_t *op;
+	size_t i;
+
+	if (json_array_size(ops) == 0)
+		return;
+	HTML(&view->html,
+		"<details class=\"ops\">\n<summary>%" PRId64
+		" kinds of operations</summary>\n<ul class=\"chips\">\n",
+		(int64_t)json_array_size(ops));
+	json_array_foreach((json_t *)ops, i, op)
+	{
+		HTML(&view->html, "<li><a class=\"chip\" href=\"%s/?op=", view->root);
+		html_query_value(&view->html, fact_text(op, "op"));
+		HTML(&view->html, "\">%s <span class=\"count\">%s</span></a></li>\n", fact_text(op, "op"),
+			count_text(fact_number(op, "count")).text);
+	}
+	HTML(&view->html, "</ul>\n</details>\n");
+}
+
+/* "serve", or what the empty set of tags stands for. */
+static void write_graph_title(struct view *view, const json_t *tags)
+{
+	const json_t *tag;
+	size_t i;
+
+	HTML(&view->html, "<h3>Graph ");
+	json_array_foreach((json_t *)tags, i, tag)
+		HTML(&view->html, "<code>%s</code> ", json_string_value(tag));
+	if (json_array_size(tags) == 0)
+		HTML(&view->html,
+			"without tags <span class=\"faint\">(the default one of a TF1 Hub module)</span>");
+	HTML(&view->html, "</h3>\n");
+}
+
+static void write_graph(struct view *view, const json_t *graph, bool alone)
+{
+	const json_t *callables = json_object_get(graph, "callables");
+
+	if (!alone || json_array_size(json_object_get(graph, "tags")) == 0)
+		write_graph_title(view, json_object_get(graph, "tags"));
+	else
+		HTML(&view->html, "<h3 class=\"unseen\">Graph</h3>\n");
+	write_functions(view, json_object_get(graph, "signatures"), 4);
+	if (json_array_size(callables) > 0)
+		HTML(&view->html, "<h4>Callable by name</h4>\n");
+	write_functions(view, callables, 3);
+	write_ops(view, json_object_get(graph, "ops"));
+}
+
+void model_write(struct view *view, const json_t *model)
+{
+	const json_t *graphs = json_object_get(model, "meta_graphs");
+	const json_t *graph;
+	size_t i;
+
+	HTML(&view->html,
+		"<section aria-labelledby=\"signatures\">\n<h2 id=\"signatures\">Signatures</h2>\n");
+	if (fact_true(model, "truncated"))
+		HTML(&view->html, "<p class=\"note\">The model says more than is kept here; what is shown is "
+				  "right.</p>\n");
+	json_array_foreach((json_t *)graphs, i, graph) write_graph(view, graph, json_array_size(graphs) == 1);
+	if (view_is_full(view))
+		HTML(&view->html, "<p class=\"note\">This model says more than a page can hold; the API "
+				  "tells all of it.</p>\n");
+	HTML(&view->html, "</section>\n");
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a model takes and gives, as tables: signatures, callables, the operations it is made of. */
+#ifndef SERVER_WEB_MODEL_H
+#define SERVER_WEB_MODEL_H
+
+#include <jansson.h>
+
+#include "server/web/view.h"
+
+/* The whole of a version's "saved_model". */
+void model_write(struct view *view, const json_t *model);
+
+/* "float32" and "[?, 784]" of one tensor, each in a cell; a dash where the tensor is null. */
+void model_write_type(struct view *view, const json_t *tensor);
+
+#endif

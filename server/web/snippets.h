@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The code with which each client loads a version from this very server. */
+#ifndef SERVER_WEB_SNIPPETS_H
+#define SERVER_WEB_SNIPPETS_H
+
+#include <jansson.h>
+
+#include "server/web/view.h"
+
+/* One panel a client, for those whose formats the version has; of a version that is only listed those of
+ * tf-hub. */
+void snippets_write(struct view *view, const json_t *version);
+
+#endif

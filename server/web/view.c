@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/web/view.h"
+
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "server/api/answer.h"
+#include "server/http/problem.h"
+#include "server/web/assets.h"
+
+static const struct {
+	const char *name;
+	const char *value;
+} on_every_page[] = {
+	{"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src "
+				    "'self'; connect-src 'self'; "
+				    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
+	{"Referrer-Policy", "no-referrer"},
+	{"Vary", "Accept"},
+};
+
+enum { LONG_PAGE = 2 << 20 };
+
+void view_init(struct view *view, struct services *services, const struct request *request)
+{
+	AUTO_FREE char *base = answer_base_url(services, request);
+	const char *token = request->path_token;
+
+	*view = (struct view){.services = services, .request = request};
+	view->root = mem_printf("%s%s", token ? "/-/t/" : "", token ? token : "");
+	view->url = mem_printf("%s%s", base, view->root);
+}
+
+void view_finish(struct view *view)
+{
+	html_finish(&view->html);
+	free(TAKE(view->root));
+	free(TAKE(view->url));
+}
+
+static void write_static(struct html *html, const struct view *view, const char *name)
+{
+	HTML(html, "%s/-/static/%s/%s", view->root, assets_revision, name);
+}
+
+static void write_head(struct view *view, const char *title, const char *script)
+{
+	struct html *html = &view->html;
+
+	HTML(html,
+		"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>%s</title>\n",
+		title);
+	HTML(html, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		   "<meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"stylesheet\" href=\"");
+	write_static(html, view, "larder.css");
+	HTML(html, "\">\n<link rel=\"icon\" type=\"image/svg+xml\" href=\"");
+	write_static(html, view, "icon.svg");
+	HTML(html, "\">\n<link rel=\"modulepreload\" href=\"");
+	write_static(html, view, "copy.js");
+	HTML(html, "\">\n<script type=\"module\" src=\"");
+	write_static(html, view, script ? script : "page.js");
+	HTML(html, "\"></script>\n</head>\n");
+}
+
+static void write_navigation(struct view *view, enum view_section section)
+{
+	static const struct {
+		const char *path;
+		const char *name;
+		enum view_section section;
+	} links[] = {
+		{"/", "Modules", SECTION_MODULES},
+		{"/-/activity", "Activity", SECTION_ACTIVITY},
+	};
+	struct html *html = &view->html;
+
+	HTML(html, "<nav aria-label=\"Site\">\n<ul>\n");
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+		HTML(html, "<li><a href=\"%s%s\"", view->root, links[i].path);
+		if (links[i].section == section)
+			HTML(html, " aria-current=\"page\"");
+		HTML(html, ">%s</a></li>\n", links[i].name);
+	}
+	HTML(html, "</ul>\n</nav>\n");
+}
+
+static void write_header(struct view *view, enum view_section section)
+{
+	struct html *html = &view->html;
+
+	HTML(html, "<body data-root=\"%s\">\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n",
+		view->root);
+	HTML(html, "<header class=\"site\">\n<a class=\"brand\" href=\"%s/\"><img src=\"", view->root);
+	write_static(html, view, "icon.svg");
+	HTML(html, "\" alt=\"\" width=\"28\" height=\"28\">Larder</a>\n");
+	if (section != SECTION_MODULES)
+		HTML(html,
+			"<form class=\"find\" role=\"search\" action=\"%s/\">\n"
+			"<label class=\"unseen\" for=\"find\">Search modules</label>\n"
+			"<input id=\"find\" type=\"search\" name=\"q\" placeholder=\"Search modules\" "
+			"autocomplete=\"off\" spellcheck=\"false\">\n</form>\n",
+			view->root);
+	write_navigation(view, section);
+	HTML(html, "</header>\n<main id=\"main\" tabindex=\"-1\">\n");
+}
+
+void view_begin(struct view *view, const char *title, enum view_section section, const char *script)
+{
+	write_head(view, title, script);
+	write_header(view, section);
+}
+
+bool view_is_full(const struct view *view)
+{
+	return view->html.out.length > LONG_PAGE;
+}
+
+static void write_footer(struct view *view)
+{
+	HTML(&view->html,
+		"</main>\n<footer class=\"site\">\n<p>Larder %s</p>\n"
+		"<p><a href=\"%s/api/v1/openapi.yaml\">API</a> <a href=\"%s/metrics\">Metrics</a></p>\n"
+		"</footer>\n</body>\n</html>\n",
+		LARDER_VERSION, view->root, view->root);
+}
+
+void view_send(struct view *view, struct reply *reply, int status)
+{
+	size_t length;
+
+	write_footer(view);
+	length = view->html.out.length;
+	reply_take_bytes(reply, status, "text/html; charset=utf-8", buffer_take(&view->html.out), length);
+	for (size_t i = 0; i < sizeof on_every_page / sizeof *on_every_page; i++)
+		reply_header(reply, on_every_page[i].name, on_every_page[i].value);
+	if (reply->problem == ERR_NONE)
+		reply_header(reply, "Cache-Control", "no-cache");
+}
+
+void view_refuse(struct view *view, const struct err *err, struct reply *reply)
+{
+	struct html *html = &view->html;
+
+	html_finish(html);
+	problem_reply(reply, err);
+	view_begin(view, problem_title(err->code), SECTION_NONE, NULL);
+	HTML(html, "<div class=\"prose\">\n<h1>%s</h1>\n<p>%s</p>\n", problem_title(err->code),
+		err->code == ERR_INTERNAL ? "Something went wrong here; the server's log has the details."
+					  : err->text);
+	HTML(html, "<p><a href=\"%s/\">All modules</a></p>\n</div>\n", view->root);
+	view_send(view, reply, reply->status);
+}
+
+void view_link(struct view *view, const char *path)
+{
+	HTML(&view->html, "<a href=\"%s/", view->root);
+	html_path(&view->html, path);
+	HTML(&view->html, "\">");
+}
+
+/* The script finds the button by its class and copies the code beside it; without scripts there is no button.
+ */
+void view_code(struct view *view, const char *label, const char *code)
+{
+	HTML(&view->html,
+		"<div class=\"code\"><pre tabindex=\"0\" aria-label=\"%s\"><code>%s</code></pre></div>\n",
+		label, code);
+}

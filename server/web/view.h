@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One page on its way to a browser: the frame that all pages share, their headers, and how a refusal looks.
+ */
+#ifndef SERVER_WEB_VIEW_H
+#define SERVER_WEB_VIEW_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+#include "common/own.h"
+#include "server/http/reply.h"
+#include "server/http/request.h"
+#include "server/registry/services.h"
+#include "server/web/html.h"
+
+enum view_section { SECTION_NONE, SECTION_MODULES, SECTION_COLLECTIONS, SECTION_ACTIVITY };
+
+struct view {
+	struct services *services;
+	const struct request *request;
+	char *root; /* what links begin with: "", or "/-/t/<token>" for a browser that reads so */
+	char *url;  /* this server's own, with root; no last slash */
+	struct html html;
+};
+
+void view_init(struct view *view, struct services *services, const struct request *request);
+void view_finish(struct view *view);
+#define AUTO_VIEW AUTO(view_finish)
+
+/* Writes all that comes before a page's own content; script is one of static/, or NULL. The header has a
+ * search form unless the page is one. */
+void view_begin(struct view *view, const char *title, enum view_section section, const char *script);
+
+/* Closes the page and makes it the reply. */
+void view_send(struct view *view, struct reply *reply, int status);
+
+/* Whether the page is so long that lists of things from strangers had better end. */
+bool view_is_full(const struct view *view);
+
+/* Throws away what was written and sends a page that tells of the refusal. */
+void view_refuse(struct view *view, const struct err *err, struct reply *reply);
+
+/* <a href> to a path under root, for the caller to close; the path is percent-encoded. */
+void view_link(struct view *view, const char *path);
+
+/* A line of code with a button that copies it. */
+void view_code(struct view *view, const char *label, const char *code);
+
+#endif

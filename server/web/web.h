@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pages for browsers: one handler a page. Works without scripts; a page shows what the API tells. */
+#ifndef SERVER_WEB_WEB_H
+#define SERVER_WEB_WEB_H
+
+#include "server/http/reply.h"
+#include "server/http/request.h"
+#include "server/module/name.h"
+
+/* "/" and "/-/search": search, filters, the list */
+void web_home(void *services, struct request *request, struct reply *reply);
+/* /-/static/<revision>/<name> */
+void web_asset(void *services, struct request *request, struct reply *reply);
+/* /-/compare/<handle>?from=&to= */
+void web_compare(void *services, struct request *request, struct reply *reply);
+/* /-/collections and /-/collections/<publisher>/<name> */
+void web_collections(void *services, struct request *request, struct reply *reply);
+void web_collection(void *services, struct request *request, struct reply *reply);
+void web_activity(void *services, struct request *request, struct reply *reply);
+
+/* The page of a publisher, a module or a version, whichever the name is: for the bare hub URLs. */
+void web_describe(
+	void *services, const struct request *request, const struct name *name, struct reply *reply);
+
+#endif
