@@ -13,7 +13,7 @@
 #include "server/store/catalog_recent.h"
 #include "server/store/catalog_space.h"
 
-enum { RECENT_MAX = 20 };
+enum { RECENT_MAX = 20, ENDED_MAX = 10 };
 
 struct recent {
 	struct recent_row *rows;
@@ -72,7 +72,7 @@ static void add_fills(const struct services *services, json_t *object)
 	json_t *ended = json_array();
 
 	mirror_list(services->mirror, &list);
-	for (size_t i = 0; i < list.count; i++)
+	for (size_t i = 0; i < list.count && i < list.running + ENDED_MAX; i++)
 		json_array_append_new(i < list.running ? running : ended, fill_json(&list.items[i]));
 	json_object_set_new(object, "fills", running);
 	json_object_set_new(object, "ended_fills", ended);
