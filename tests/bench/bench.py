@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import machine
+import rows_catalogue
 import rows_cold
 import rows_hot
 import rows_large
@@ -17,7 +18,7 @@ import rows_upload
 from rows import table
 from servers import ROOT, Failed
 
-GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory]
+GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory, rows_catalogue]
 
 
 class Bench:

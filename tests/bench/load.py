@@ -8,7 +8,6 @@ import socket
 import subprocess
 from dataclasses import dataclass, field
 
-import machine
 from servers import DEADLINE_S, ROOT, Failed
 
 BENCH_LOAD = ROOT / "build-bench" / "tests" / "bench" / "bench_load"
@@ -161,6 +160,3 @@ class Background:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
-
-
-assert machine.LOAD_CORE != machine.SERVER_CORE

@@ -4,7 +4,7 @@ import bodies
 import load
 from bodies import KIB, MIB
 from rows import Row
-from servers import Larder, Nginx, header_lines
+from servers import Larder, Nginx, header_lines, share
 
 CPU = "CPU µs a request"
 STATIC = "nginx static"
@@ -45,6 +45,8 @@ class Place:
         self.larder = self.start_larder(bench, "larder")
         self.logging = self.start_larder(bench, "logging", {"log": {"level": "info"}}) if logging else self.larder
         self.headers = {size: load.check(self.larder, target(size), self.digests[size]) for size in SIZES}
+        for size, file in self.files.items():
+            share(self.larder, file, self.digests[size])
         self.start_nginx(bench, root)
         self.check_all()
 

@@ -14,7 +14,7 @@ import load
 import machine
 from bodies import KIB, MIB
 from rows import Row
-from servers import DEADLINE_S, ROOT, Failed, Larder, Nginx
+from servers import DEADLINE_S, ROOT, Failed, Larder, Nginx, forget
 
 VERIFY = ROOT / "build-bench" / "tests" / "bench" / "bench_verify"
 BOTH = (machine.SERVER_CORE, machine.LOAD_CORE)
@@ -160,7 +160,7 @@ class Busy:
 
     @staticmethod
     def read_cold(larder, cold):
-        forget(larder.data, cold[1])
+        forget(cold[1])
         load.run([load.BENCH_LOAD, "--each", 1, "127.0.0.1", larder.port, cold[0]])
 
     def __enter__(self):
@@ -176,27 +176,21 @@ class Busy:
             raise Failed(f"the work beside small requests failed: {self.failure}")
 
 
-def forget(data, size):
-    """Drops blobs of this size from the page cache."""
-    for blob in (Path(data) / "blobs").rglob("*"):
-        if blob.is_file() and blob.stat().st_size == size:
-            with open(blob, "rb") as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
 def measure_busy(bench, row):
     folder = bench.folder / "busy"
     folder.mkdir()
     larder = bench.own(Larder(folder / "larder"))
     token = larder.token()
     larder.start()
-    small, cold, size = "/bench/small/1?lite-format=tflite", "/bench/cold/1?lite-format=tflite", 256 * MIB
+    small, cold = "/bench/small/1?lite-format=tflite", "/bench/cold/1?lite-format=tflite"
+    large = bodies.tflite(folder / "cold", 256 * MIB, 2)
     larder.publish(small, bodies.tflite(folder / "small", KIB), token)
-    larder.publish(cold, bodies.tflite(folder / "cold", size, 2), token)
+    larder.publish(cold, large, token)
+    blob = larder.blob(bodies.sha256(large))
     file = bodies.archive(folder / "module.tar.gz", 256 * MIB)
     for _ in range(bench.rounds):
         idle = load.downloads(larder, small, seconds=bench.seconds, connections=8)
-        with Busy(larder, token, file, (cold, size)):
+        with Busy(larder, token, file, (cold, blob)):
             busy = load.downloads(larder, small, seconds=2 * bench.seconds, connections=8)
         row.add(busy.p99_ms, idle.p99_ms)
 
