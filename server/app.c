@@ -34,6 +34,7 @@ struct app {
 	struct services services;
 	struct hot *hot;
 	struct keeper *keeper;
+	struct bookmarks *bookmarks;
 	struct space *space;
 	struct janitor *janitor;
 	struct ledger *ledger;
@@ -96,7 +97,7 @@ static bool open_stores(struct app *app, struct err *err)
 		app->config->storage.keep_free_bytes};
 	const struct space_limits limits = {
 		app->config->storage.max_bytes, app->config->storage.keep_free_bytes};
-	struct space_annex annex;
+	struct space_annex annexes[2];
 	struct members_room room;
 
 	if (!lock_data_dir(data_dir, &app->lock_fd, err) || !blobs_open(data_dir, &services->blobs, err) ||
@@ -104,14 +105,18 @@ static bool open_stores(struct app *app, struct err *err)
 		!members_open(data_dir, &unpacking, &services->members, err) ||
 		!members_sweep(services->members, err))
 		return false;
-	annex = annex_of(services->members);
 	app->keeper = keeper_create(services->catalog, services->blobs, services->members);
 	app->hot = hot_create(&hot_limits);
 	keeper_set_forget(app->keeper, forget, app->hot);
-	app->space = space_create(&limits, services->catalog, services->blobs, app->keeper, &annex);
+	if (!keeper_sweep_drafts(app->keeper, err))
+		return false;
+	app->bookmarks = bookmarks_create(services->catalog, services->blobs);
+	annexes[0] = annex_of(services->members);
+	annexes[1] = annex_of_drafts(app->bookmarks);
+	app->space = space_create(&limits, services->catalog, services->blobs, app->keeper, annexes, 2);
 	room = annex_room(app->space);
 	members_set_room(services->members, &room);
-	return keeper_sweep_drafts(app->keeper, err);
+	return true;
 }
 
 static bool open_mirror(struct app *app, struct err *err)
@@ -134,6 +139,7 @@ static bool open_mirror(struct app *app, struct err *err)
 		.blobs = app->services.blobs,
 		.keeper = app->keeper,
 		.space = app->space,
+		.bookmarks = app->bookmarks,
 	};
 
 	if (!client_create(&client, &app->client, err))
@@ -241,6 +247,7 @@ void app_close(struct app *app)
 	ledger_destroy(app->ledger);
 	access_destroy(app->services.access);
 	space_destroy(app->space);
+	bookmarks_destroy(app->bookmarks);
 	keeper_destroy(app->keeper);
 	members_close(app->services.members);
 	blobs_close(app->services.blobs);

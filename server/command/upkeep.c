@@ -261,7 +261,7 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 	AUTO(own_keeper)
 	struct keeper *keeper = keeper_create(stores->catalog, stores->blobs, stores->members);
 	AUTO(own_space)
-	struct space *space = space_create(limits, stores->catalog, stores->blobs, keeper, &annex);
+	struct space *space = space_create(limits, stores->catalog, stores->blobs, keeper, &annex, 1);
 	struct garbage files;
 	struct garbage unpacked;
 	struct eviction eviction = {0};

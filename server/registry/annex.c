@@ -20,6 +20,21 @@ struct space_annex annex_of(struct members *members)
 	return (struct space_annex){count_bytes, evict, members};
 }
 
+static int64_t count_drafts(void *context)
+{
+	return bookmarks_waiting_bytes(context);
+}
+
+static int64_t evict_drafts(void *context, int64_t wanted_bytes)
+{
+	return bookmarks_evict(context, wanted_bytes);
+}
+
+struct space_annex annex_of_drafts(struct bookmarks *bookmarks)
+{
+	return (struct space_annex){count_drafts, evict_drafts, bookmarks};
+}
+
 struct unpacking_claim {
 	struct space *space;
 	struct claim claim;

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between space and members: what is unpacked counts under max_bytes and goes before any blob does, and what
- * is being unpacked claims its room first. */
+ * Between space and what is derived: unpacked members and drafts that wait count under max_bytes and go
+ * before any blob does, and what is being unpacked claims its room first. */
 #ifndef SERVER_REGISTRY_ANNEX_H
 #define SERVER_REGISTRY_ANNEX_H
 
+#include "server/registry/bookmarks.h"
 #include "server/registry/space.h"
 #include "server/store/members.h"
 
 /* The members as something derived that the space may evict. */
 struct space_annex annex_of(struct members *members);
+
+/* The same for the drafts that wait to be gone on with. */
+struct space_annex annex_of_drafts(struct bookmarks *bookmarks);
 
 /* The space as the one who grants room to the members. */
 struct members_room annex_room(struct space *space);

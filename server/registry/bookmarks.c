@@ -27,10 +27,20 @@ struct bookmark {
 	bool busy;
 };
 
+/* A draft that nobody fills. */
+struct waiting {
+	struct waiting *next;
+	struct name name;
+	char draft[sizeof((struct fill_row *)0)->draft];
+	int64_t bytes;
+	bool taken; /* somebody is about to */
+};
+
 struct bookmarks {
-	pthread_mutex_t mutex; /* guards the open bookmarks and stopping */
+	pthread_mutex_t mutex; /* guards the open bookmarks, the drafts that wait, and stopping */
 	pthread_cond_t changed;
 	struct bookmark *open;
+	struct waiting *waiting; /* the oldest first */
 	bool stopping;
 
 	struct catalog *catalog;
@@ -126,15 +136,143 @@ static void read_boot_id(char *out, size_t size)
 		out, size, "%.*s", (int)strcspn((const char *)text.data, "\n"), (const char *)text.data);
 }
 
+/* ---- drafts that wait ------------------------------------------------------------------------- */
+
+static struct waiting **find_waiting(struct bookmarks *bookmarks, const struct name *name)
+{
+	struct waiting **link = &bookmarks->waiting;
+
+	while (*link && !name_equals(&(*link)->name, name))
+		link = &(*link)->next;
+	return link;
+}
+
+static void add_waiting(
+	struct bookmarks *bookmarks, const struct name *name, const char *draft, int64_t bytes)
+{
+	struct waiting *waiting = mem_zero(1, sizeof *waiting);
+	struct waiting **link = &bookmarks->waiting;
+	LOCKED(&bookmarks->mutex);
+
+	waiting->name = *name;
+	(void)snprintf(waiting->draft, sizeof waiting->draft, "%s", draft);
+	waiting->bytes = bytes;
+	while (*link)
+		link = &(*link)->next;
+	*link = waiting;
+}
+
+static void add_row(void *context, const struct name *name, const char *draft)
+{
+	struct bookmarks *bookmarks = context;
+	int64_t bytes = 0;
+	struct err err;
+
+	/* Whoever takes up a draft that is gone finds out, and forgets the row. */
+	(void)blobs_draft_size(bookmarks->blobs, draft, &bytes, &err);
+	add_waiting(bookmarks, name, draft, bytes);
+}
+
+/* Whether one waits that nobody else takes up. */
+static bool take(struct bookmarks *bookmarks, const struct name *name)
+{
+	struct waiting *waiting;
+	LOCKED(&bookmarks->mutex);
+
+	waiting = *find_waiting(bookmarks, name);
+	if (!waiting || waiting->taken)
+		return false;
+	waiting->taken = true;
+	return true;
+}
+
+void bookmarks_put_back(struct bookmarks *bookmarks, const struct name *name)
+{
+	struct waiting *waiting;
+	LOCKED(&bookmarks->mutex);
+
+	waiting = *find_waiting(bookmarks, name);
+	if (waiting)
+		waiting->taken = false;
+}
+
+void bookmarks_settle(struct bookmarks *bookmarks, const struct name *name)
+{
+	struct waiting **link;
+	struct waiting *waiting;
+	LOCKED(&bookmarks->mutex);
+
+	link = find_waiting(bookmarks, name);
+	waiting = *link;
+	if (!waiting)
+		return;
+	*link = waiting->next;
+	free(waiting);
+}
+
+int64_t bookmarks_waiting_bytes(struct bookmarks *bookmarks)
+{
+	int64_t bytes = 0;
+	LOCKED(&bookmarks->mutex);
+
+	for (const struct waiting *waiting = bookmarks->waiting; waiting; waiting = waiting->next)
+		bytes += waiting->bytes;
+	return bytes;
+}
+
+/* The oldest that may go, marked as taken; false where there is none. */
+static bool take_oldest(struct bookmarks *bookmarks, struct waiting *out)
+{
+	LOCKED(&bookmarks->mutex);
+
+	for (struct waiting *waiting = bookmarks->waiting; waiting; waiting = waiting->next) {
+		if (waiting->taken)
+			continue;
+		waiting->taken = true;
+		*out = *waiting;
+		return true;
+	}
+	return false;
+}
+
+/* The file first: that needs no room, and a row without one does no harm. */
+static void remove_waiting(struct bookmarks *bookmarks, const struct waiting *waiting)
+{
+	struct err err;
+
+	if (!blobs_remove_draft(bookmarks->blobs, waiting->draft, &err) ||
+		!catalog_forget_fill(bookmarks->catalog, &waiting->name, &err))
+		log_event(LOG_LEVEL_WARN, "a draft that should make room stays noted", "name",
+			name_path(&waiting->name).text, "why", err.text, NULL);
+	bookmarks_settle(bookmarks, &waiting->name);
+}
+
+int64_t bookmarks_evict(struct bookmarks *bookmarks, int64_t wanted_bytes)
+{
+	int64_t evicted = 0;
+	struct waiting waiting;
+
+	while (evicted < wanted_bytes && take_oldest(bookmarks, &waiting)) {
+		remove_waiting(bookmarks, &waiting);
+		evicted += waiting.bytes;
+	}
+	return evicted;
+}
+
+/* ---- the room --------------------------------------------------------------------------------- */
+
 struct bookmarks *bookmarks_create(struct catalog *catalog, struct blobs *blobs)
 {
 	struct bookmarks *bookmarks = mem_zero(1, sizeof *bookmarks);
+	struct err err;
 
 	(void)pthread_mutex_init(&bookmarks->mutex, NULL);
 	(void)pthread_cond_init(&bookmarks->changed, NULL);
 	bookmarks->catalog = catalog;
 	bookmarks->blobs = blobs;
 	read_boot_id(bookmarks->boot_id, sizeof bookmarks->boot_id);
+	if (!catalog_each_fill(catalog, add_row, bookmarks, &err))
+		log_event(LOG_LEVEL_WARN, "drafts of earlier fills are not known", "why", err.text, NULL);
 	bookmarks->has_thread = pthread_create(&bookmarks->thread, NULL, run, bookmarks) == 0;
 	return bookmarks;
 }
@@ -154,6 +292,8 @@ void bookmarks_destroy(struct bookmarks *bookmarks)
 	stop(bookmarks);
 	if (bookmarks->has_thread)
 		(void)pthread_join(bookmarks->thread, NULL);
+	while (bookmarks->waiting)
+		bookmarks_settle(bookmarks, &bookmarks->waiting->name);
 	(void)pthread_cond_destroy(&bookmarks->changed);
 	(void)pthread_mutex_destroy(&bookmarks->mutex);
 	free(bookmarks);
@@ -180,17 +320,20 @@ bool bookmarks_take_up(struct bookmarks *bookmarks, const struct name *name, str
 	bool found;
 
 	*out = NULL;
-	if (!catalog_find_fill(bookmarks->catalog, name, row, &found, err))
-		return false;
-	if (!found)
+	if (!take(bookmarks, name))
 		return true;
-	if (trusted_length(bookmarks, row, &length, err) && length > 0 &&
+	if (!catalog_find_fill(bookmarks->catalog, name, row, &found, err)) {
+		bookmarks_put_back(bookmarks, name);
+		return false;
+	}
+	if (found && trusted_length(bookmarks, row, &length, err) && length > 0 &&
 		blobs_resume(bookmarks->blobs, row->draft, length, out, err)) {
 		row->durable_bytes = length;
 		return true;
 	}
 	*out = NULL;
-	return catalog_forget_fill(bookmarks->catalog, name, err);
+	bookmarks_settle(bookmarks, name);
+	return !found || catalog_forget_fill(bookmarks->catalog, name, err);
 }
 
 /* ---- one of them ----------------------------------------------------------------------------- */
@@ -240,6 +383,12 @@ static void take_from_list(struct bookmark *bookmark)
 	*link = bookmark->next;
 }
 
+static void leave(struct bookmark *bookmark)
+{
+	note_or_tell(bookmark->bookmarks, bookmark, bookmark->length);
+	add_waiting(bookmark->bookmarks, &bookmark->row.name, bookmark->row.draft, bookmark->length);
+}
+
 void bookmark_close(struct bookmark *bookmark, bool stays)
 {
 	struct err err;
@@ -248,7 +397,7 @@ void bookmark_close(struct bookmark *bookmark, bool stays)
 		return;
 	take_from_list(bookmark);
 	if (stays)
-		note_or_tell(bookmark->bookmarks, bookmark, bookmark->length);
+		leave(bookmark);
 	/* A row without its draft is found out when somebody wants to go on with it. */
 	else if (!catalog_forget_fill(bookmark->bookmarks->catalog, &bookmark->row.name, &err))
 		log_event(LOG_LEVEL_WARN, "a fill's bookmark stays", "name",

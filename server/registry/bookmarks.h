@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Notes in the catalog how far running fills are, on a thread of its own, so that another process can go on
- * with their drafts after a restart, a kill or a crash of the machine. */
+ * with their drafts after a restart, a kill or a crash of the machine. Owns the drafts that wait for that. */
 #ifndef SERVER_REGISTRY_BOOKMARKS_H
 #define SERVER_REGISTRY_BOOKMARKS_H
 
@@ -15,15 +15,25 @@
 
 struct bookmarks;
 
-/* Both stores must outlive it. Where there is no thread to be had, nothing is noted. destroy takes NULL; no
- * bookmark may be open then. */
+/* Both stores must outlive it. Where there is no thread to be had, nothing is noted. The drafts that wait are
+ * those that have a row now. destroy takes NULL; no bookmark may be open then. */
 struct bookmarks *bookmarks_create(struct catalog *catalog, struct blobs *blobs);
 void bookmarks_destroy(struct bookmarks *bookmarks);
 
 /* Opens the draft that an earlier process left for this artifact, cut to what can be trusted of it (then
- * row->durable_bytes); *out is NULL where there is none. The caller owns the reference. */
+ * row->durable_bytes); *out is NULL where there is none. The caller owns the reference. Until he calls one of
+ * the next two, the draft counts among those that wait, but cannot be evicted. */
 bool bookmarks_take_up(struct bookmarks *bookmarks, const struct name *name, struct spool **out,
 	struct fill_row *row, struct err *err);
+
+/* What was taken up is the fill's own from now on, which claims its room; or it waits on, as it is. */
+void bookmarks_settle(struct bookmarks *bookmarks, const struct name *name);
+void bookmarks_put_back(struct bookmarks *bookmarks, const struct name *name);
+
+/* The bytes of the drafts that wait; and removes about so many of them, the oldest first, and tells how many
+ * went. Both may be called under other rooms' mutexes. */
+int64_t bookmarks_waiting_bytes(struct bookmarks *bookmarks);
+int64_t bookmarks_evict(struct bookmarks *bookmarks, int64_t wanted_bytes);
 
 struct bookmark;
 
@@ -34,7 +44,8 @@ struct bookmark *bookmark_open(struct bookmarks *bookmarks, struct spool *spool,
 /* Tells how long the draft is. */
 void bookmark_advance(struct bookmark *bookmark, int64_t length);
 
-/* Ends it: with stays the note is made once more and holds, else it is deleted. Takes NULL. */
+/* Ends it: with stays the note is made once more and holds, and the draft waits; else it is deleted. Takes
+ * NULL. */
 void bookmark_close(struct bookmark *bookmark, bool stays);
 
 #endif

@@ -33,6 +33,7 @@ struct fill {
 	size_t source;        /* … and the upstream that gave them */
 	int64_t length;       /* bytes in the spool */
 	struct bookmark *bookmark;
+	bool unproved; /* an earlier process's bytes, and upstream has not said yet that it has the rest */
 	struct claim claim;
 	int64_t crowded_bytes; /* for so many there was no room beside other fills */
 	struct err err;        /* why the last attempt failed */
@@ -91,6 +92,13 @@ static void begin_object(struct fill *fill, const struct answer *answer)
 			tools->settings.upstreams[fill->source].name, &fill->object);
 }
 
+/* What an earlier process has left may be seen. */
+static void accept_draft(struct fill *fill)
+{
+	fill->unproved = false;
+	spool_reveal(fill->spool);
+}
+
 static bool take_head(void *context, const struct answer *answer, struct err *err)
 {
 	struct fill *fill = context;
@@ -99,7 +107,9 @@ static bool take_head(void *context, const struct answer *answer, struct err *er
 		return false;
 	if (fill->length == 0)
 		begin_object(fill, answer);
-	else
+	else if (fill->unproved)
+		accept_draft(fill);
+	if (fill->fetch.offset > 0)
 		metric_add(METRIC_UPSTREAM_RESUMES, 1);
 	fill_watch_total(fill->watch, fill->object.length);
 	return true;
@@ -239,9 +249,11 @@ static enum verdict fetch(struct fill *fill)
 
 	fill->err = (struct err){0};
 	fill->full = false;
-	/* An earlier process had it all. */
-	if (fill->length > 0 && fill->length == fill->object.length)
+	/* An earlier process had it all: what is whole and sound needs no more proof. */
+	if (fill->length > 0 && fill->length == fill->object.length) {
+		accept_draft(fill);
 		return VERDICT_TAKE;
+	}
 	/* What was noted of an object that has not brought a byte. */
 	if (fill->length == 0)
 		bookmark_close(TAKE(fill->bookmark), false);
@@ -320,6 +332,7 @@ static bool begin_anew(struct fill *fill)
 	if (!spool_restart(fill->spool))
 		return false;
 	bookmark_close(TAKE(fill->bookmark), false);
+	fill->unproved = false;
 	note_progress(fill, 0);
 	fill->object = (struct object){.length = -1};
 	return inspect(fill);
@@ -383,6 +396,8 @@ static enum verdict try_upstream(struct fill *fill)
 			return verdict;
 		failures = fill->length > furthest && verdict != VERDICT_SLOW ? 0 : failures + 1;
 		furthest = fill->length > furthest ? fill->length : furthest;
+		if (failures > fill->tools->settings.retries && fill->unproved)
+			return VERDICT_FAILED;
 		if (failures > fill->tools->settings.retries)
 			return fill->length > 0 && !begin_anew(fill) ? VERDICT_FATAL : VERDICT_FAILED;
 		if (!prepare_again(fill, verdict))
@@ -400,16 +415,48 @@ static bool prepare(struct fill *fill, size_t upstream)
 	return (fill->inspector && fill->length == 0) || begin_anew(fill);
 }
 
+static bool take_any(void *context, const struct answer *answer, struct err *err)
+{
+	(void)context;
+	(void)answer;
+	(void)err;
+	return true;
+}
+
+/* Whether an earlier process's draft, whose own upstream is silent, may go for what this one has: not before
+ * it is known to have something. */
+static bool may_replace_draft(struct fill *fill, size_t upstream, enum verdict *out)
+{
+	struct fetch head = fill->fetch;
+
+	if (!fill->unproved || fill->source == upstream)
+		return true;
+	head.upstream = upstream;
+	head.head_only = true;
+	head.offset = 0;
+	head.head = take_any;
+	head.body = NULL;
+	*out = fetch_run(&head, &fill->err);
+	/* Some refuse every HEAD, and would answer a GET. */
+	return *out == VERDICT_TAKE ||
+	       (*out == VERDICT_FAILED && fill->err.code == ERR_UPSTREAM_FAILED);
+}
+
 /* Whether the fill is over, kept or refused; *absent tells whether the upstream said so. */
 static bool try_one(struct fill *fill, size_t upstream, bool *absent, struct err *worst)
 {
 	enum verdict verdict;
 
-	if (!prepare(fill, upstream))
-		return true;
-	verdict = try_upstream(fill);
+	if (may_replace_draft(fill, upstream, &verdict)) {
+		if (!prepare(fill, upstream))
+			return true;
+		verdict = try_upstream(fill);
+	}
 	fill->kept = verdict == VERDICT_KEPT;
 	*absent = verdict == VERDICT_ABSENT;
+	/* Nobody has the rest of it any more. */
+	if (*absent && fill->source == upstream)
+		fill->unproved = false;
 	if (!fill->kept && !*absent)
 		fetch_keep_worse(worst, &fill->err, fill->tools->settings.upstreams[upstream].name);
 	return fill->kept || verdict == VERDICT_FATAL;
@@ -458,7 +505,8 @@ static enum log_level loudness(enum err_code code)
 static void end_refused(struct fill *fill, const struct err *why)
 {
 	/* Another process can go on with it, whereas a cancelled fill has ended for good. */
-	bool stays = fill->bookmark && is_stopped(fill) && !atomic_load(&fill->watch->cancelled);
+	bool stays = fill->bookmark && (is_stopped(fill) || fill->unproved) &&
+		     !atomic_load(&fill->watch->cancelled);
 
 	if (stays)
 		spool_leave_draft(fill->spool);
@@ -515,6 +563,8 @@ static void take_up(struct fill *fill, const struct fill_row *row)
 {
 	const struct fill_settings *settings = &fill->tools->settings;
 
+	bookmarks_settle(fill->tools->bookmarks, fill->name);
+	space_adopt(fill->tools->space, &fill->claim, row->durable_bytes);
 	for (size_t i = 0; i < settings->upstream_count; i++) {
 		if (strcmp(settings->upstreams[i].name, row->upstream) != 0)
 			continue;
@@ -526,6 +576,7 @@ static void take_up(struct fill *fill, const struct fill_row *row)
 		fill->bookmark = bookmark_open(
 			fill->tools->bookmarks, fill->spool, fill->name, row->upstream, &fill->object);
 		note_progress(fill, row->durable_bytes);
+		fill->unproved = true;
 		fill_watch_total(fill->watch, row->total_bytes);
 		metric_add(METRIC_FILLS_CONTINUED, 1);
 	}

@@ -37,8 +37,8 @@ struct fill_tools {
 	struct blobs *blobs;
 	struct keeper *keeper;
 	struct space *space;
-	struct health *health; /* this and the next are the mirror's own */
 	struct bookmarks *bookmarks;
+	struct health *health; /* the mirror's own */
 };
 
 /* Fills the spool, on the calling thread. It ends as kept, or refused with ERR_NOT_FOUND (every upstream said

@@ -62,7 +62,6 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	mirror->ended = mem_zero(ENDED_MAX, sizeof *mirror->ended);
 	mirror->tools = *tools;
 	mirror->tools.health = health_create(tools->settings.upstreams, tools->settings.upstream_count);
-	mirror->tools.bookmarks = bookmarks_create(tools->catalog, tools->blobs);
 	mirror->max_fills = policy->max_fills;
 	mirror->queue = queue_create(policy->max_fills, settings->queue_timeout_s);
 	mirror->admission = admission_create(&rules, tools->catalog);
@@ -93,7 +92,6 @@ void mirror_destroy(struct mirror *mirror)
 	queue_wake(mirror->queue);
 	client_wake(mirror->tools.client);
 	await_all_ended(mirror);
-	bookmarks_destroy(mirror->tools.bookmarks);
 	health_destroy(mirror->tools.health);
 	admission_destroy(mirror->admission);
 	queue_destroy(mirror->queue);
@@ -199,14 +197,21 @@ static void end_running(struct running *fill)
 	count_ended(mirror);
 }
 
-/* A draft that an earlier process left waits for the next one, and so does its bookmark. */
+/* A draft that an earlier process left waits for the next fill, and so does its bookmark. */
+static void put_back_draft(struct running *fill)
+{
+	if (!fill->goes_on)
+		return;
+	spool_leave_draft(fill->spool);
+	bookmarks_put_back(fill->mirror->tools.bookmarks, &fill->name);
+}
+
 static void turn_away(struct running *fill, const struct err *why)
 {
 	metric_add(METRIC_FILLS_FAILED, 1);
 	log_event(LOG_LEVEL_WARN, "fill turned away", "name", name_path(&fill->name).text, "format",
 		formats[fill->name.format].name, "why", why->text, NULL);
-	if (fill->goes_on)
-		spool_leave_draft(fill->spool);
+	put_back_draft(fill);
 	atomic_store(&fill->watch.refused, true);
 	spool_refuse(fill->spool, why);
 }
@@ -290,6 +295,7 @@ static bool start_fill(struct mirror *mirror, const struct name *name, const cha
 		want(fill);
 	if (!start_thread(fill, err)) {
 		queue_leave(mirror->queue, &fill->ticket);
+		put_back_draft(fill);
 		return false;
 	}
 	fill->next = mirror->fills;

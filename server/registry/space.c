@@ -30,20 +30,26 @@ struct space {
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct keeper *keeper;
-	struct space_annex annex;
+	struct space_annex *annexes;
+	size_t annex_count;
 };
 
-static int64_t no_bytes(void *context)
+static int64_t annex_bytes(const struct space *space)
 {
-	(void)context;
-	return 0;
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < space->annex_count; i++)
+		bytes += space->annexes[i].bytes(space->annexes[i].context);
+	return bytes;
 }
 
-static int64_t evict_nothing(void *context, int64_t wanted_bytes)
+static int64_t evict_annexes(struct space *space, int64_t wanted_bytes)
 {
-	(void)context;
-	(void)wanted_bytes;
-	return 0;
+	int64_t evicted = 0;
+
+	for (size_t i = 0; i < space->annex_count && evicted < wanted_bytes; i++)
+		evicted += space->annexes[i].evict(space->annexes[i].context, wanted_bytes - evicted);
+	return evicted;
 }
 
 /* What is taken and what is left, at one moment. */
@@ -57,7 +63,7 @@ struct figures {
  * twice, never not at all. */
 static bool take_figures(struct space *space, struct figures *out, struct err *err)
 {
-	struct figures figures = {.annex = space->annex.bytes(space->annex.context)};
+	struct figures figures = {.annex = annex_bytes(space)};
 
 	if (!catalog_mirrored_bytes(space->catalog, &figures.mirrored, err) ||
 		!blobs_free_bytes(space->blobs, &figures.free, err))
@@ -75,9 +81,8 @@ static void show(const struct space *space, const struct figures *figures)
 }
 
 struct space *space_create(const struct space_limits *limits, struct catalog *catalog, struct blobs *blobs,
-	struct keeper *keeper, const struct space_annex *annex)
+	struct keeper *keeper, const struct space_annex *annexes, size_t annex_count)
 {
-	static const struct space_annex none = {no_bytes, evict_nothing, NULL};
 	struct space *space = mem_zero(1, sizeof *space);
 	struct figures figures;
 	struct err err;
@@ -88,7 +93,10 @@ struct space *space_create(const struct space_limits *limits, struct catalog *ca
 	space->catalog = catalog;
 	space->blobs = blobs;
 	space->keeper = keeper;
-	space->annex = annex ? *annex : none;
+	space->annexes = mem_zero(annex_count + 1, sizeof *space->annexes);
+	for (size_t i = 0; i < annex_count; i++)
+		space->annexes[i] = annexes[i];
+	space->annex_count = annex_count;
 	blobs_fill_reserve(blobs);
 	if (take_figures(space, &figures, &err))
 		show(space, &figures);
@@ -101,6 +109,7 @@ void space_destroy(struct space *space)
 		return;
 	(void)pthread_cond_destroy(&space->released);
 	(void)pthread_mutex_destroy(&space->mutex);
+	free(space->annexes);
 	free(space);
 }
 
@@ -170,7 +179,7 @@ static bool may_ease(
 static bool evict(struct space *space, int64_t wanted_bytes, struct eviction *eviction,
 	int64_t *derived_bytes, struct err *err)
 {
-	*derived_bytes = space->annex.evict(space->annex.context, wanted_bytes);
+	*derived_bytes = evict_annexes(space, wanted_bytes);
 	*eviction = (struct eviction){.wanted_bytes = wanted_bytes - *derived_bytes, .max_blobs = SIZE_MAX};
 	if (eviction->wanted_bytes > 0 && !keeper_evict(space->keeper, eviction, err))
 		return false;
@@ -249,6 +258,17 @@ bool space_claim(struct space *space, struct claim *claim, int64_t bytes, struct
 	LOCKED(&space->mutex);
 
 	return extend(space, claim, bytes, err);
+}
+
+void space_adopt(struct space *space, struct claim *claim, int64_t bytes)
+{
+	LOCKED(&space->mutex);
+
+	claim->bytes += bytes;
+	claim->written += bytes;
+	if (!claim->unlimited)
+		space->limited_bytes += bytes;
+	metric_set(METRIC_RESERVED_BYTES, space->limited_bytes);
 }
 
 /* Under the mutex: what readers let go of is not announced, so that this looks again by itself. */

@@ -28,9 +28,10 @@ struct space_annex {
 
 struct space;
 
-/* All must outlive it; annex may be NULL. destroy takes NULL; no claim may be left then. */
+/* All must outlive it; of the annexes, which are copied, the first is evicted first. destroy takes NULL; no
+ * claim may be left then. */
 struct space *space_create(const struct space_limits *limits, struct catalog *catalog, struct blobs *blobs,
-	struct keeper *keeper, const struct space_annex *annex);
+	struct keeper *keeper, const struct space_annex *annexes, size_t annex_count);
 void space_destroy(struct space *space);
 
 /* Room that was promised to one draft. Zeroed, it claims nothing; its fields are the space's. */
@@ -43,6 +44,10 @@ struct claim {
 /* Extends the claim to so many bytes in all, evicting to fit. ERR_NO_SPACE where it can never fit, ERR_BUSY
  * where others, who will let go of it, have the room. */
 bool space_claim(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
+
+/* Extends the claim by bytes that are on the disk already and have just stopped counting elsewhere: an
+ * annex's. That changes nothing in all, and cannot fail. */
+void space_adopt(struct space *space, struct claim *claim, int64_t bytes);
 
 /* As space_claim, but waits for the others, until *stop or for a minute: ERR_NO_SPACE then. */
 bool space_await(

@@ -92,6 +92,13 @@ bool blobs_resume(struct blobs *blobs, const char *draft, int64_t length, struct
 	return spool_resume(blobs->drafts_fd, draft, length, out, err);
 }
 
+bool blobs_remove_draft(struct blobs *blobs, const char *draft, struct err *err)
+{
+	if (unlinkat(blobs->drafts_fd, draft, 0) < 0 && errno != ENOENT)
+		return err_errno(err, errno, "remove draft %s", draft);
+	return true;
+}
+
 bool blobs_draft_size(struct blobs *blobs, const char *draft, int64_t *out_bytes, struct err *err)
 {
 	struct stat status;
@@ -229,8 +236,8 @@ bool blobs_sweep_drafts(
 	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
 		if (entry->d_name[0] == '.' || keep(context, entry->d_name))
 			continue;
-		if (unlinkat(blobs->drafts_fd, entry->d_name, 0) < 0 && errno != ENOENT)
-			return err_errno(err, errno, "remove draft %s", entry->d_name);
+		if (!blobs_remove_draft(blobs, entry->d_name, err))
+			return false;
 	}
 	return true;
 }

@@ -28,6 +28,9 @@ bool blobs_resume(struct blobs *blobs, const char *draft, int64_t length, struct
 /* How long a draft that lies there is. ERR_NOT_FOUND. */
 bool blobs_draft_size(struct blobs *blobs, const char *draft, int64_t *out_bytes, struct err *err);
 
+/* Removes a draft that nobody has open; nothing to do is no error. Needs no free space. */
+bool blobs_remove_draft(struct blobs *blobs, const char *draft, struct err *err);
+
 /* Makes a complete draft the blob with this digest: write, fsync, rename, fsync of the folder. Durable on return. The
  * caller has verified the digest and calls spool_mark_kept() once the catalog knows. */
 bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err);

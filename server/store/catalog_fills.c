@@ -5,7 +5,7 @@
 
 #include "server/store/catalog_rows.h"
 
-enum statement { NOTE_FILL, FIND_FILL, FORGET_FILL, FORGET_OLD_FILLS, FIND_DRAFT };
+enum statement { NOTE_FILL, FIND_FILL, LIST_FILLS, FORGET_FILL, FORGET_OLD_FILLS, FIND_DRAFT };
 
 static const char *const sql[] = {
 	[NOTE_FILL] = "INSERT OR REPLACE INTO fills (handle, version, format, draft, upstream, etag,"
@@ -13,6 +13,7 @@ static const char *const sql[] = {
 		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[FIND_FILL] = "SELECT draft, upstream, etag, last_modified, boot_id, total_bytes, durable_bytes,"
 		      " updated_at FROM fills WHERE handle = ?1 AND version = ?2 AND format = ?3",
+	[LIST_FILLS] = "SELECT handle, version, format, draft FROM fills ORDER BY updated_at, id",
 	[FORGET_FILL] = "DELETE FROM fills WHERE handle = ?1 AND version = ?2 AND format = ?3",
 	[FORGET_OLD_FILLS] = "DELETE FROM fills WHERE updated_at < ?1",
 	[FIND_DRAFT] = "SELECT 1 FROM fills WHERE draft = ?1",
@@ -68,6 +69,25 @@ bool catalog_find_fill(
 	*out = row;
 	*found = known;
 	return true;
+}
+
+bool catalog_each_fill(struct catalog *catalog,
+	void (*visit)(void *context, const struct name *name, const char *draft), void *context,
+	struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_FILLS], NULL, 0);
+	while (rows_next(rows)) {
+		struct name name = {.version = rows_int(rows, 1)};
+
+		(void)snprintf(name.handle, sizeof name.handle, "%s", rows_text(rows, 0));
+		if (format_parse(rows_text(rows, 2), &name.format))
+			visit(context, &name, rows_text(rows, 3));
+	}
+	return rows_done(rows, err);
 }
 
 bool catalog_forget_fill(struct catalog *catalog, const struct name *name, struct err *err)

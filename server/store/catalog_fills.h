@@ -29,6 +29,11 @@ bool catalog_note_fill(struct catalog *catalog, const struct fill_row *row, stru
 bool catalog_find_fill(
 	struct catalog *catalog, const struct name *name, struct fill_row *out, bool *found, struct err *err);
 
+/* Calls visit for the name and the draft of each row, oldest first. */
+bool catalog_each_fill(struct catalog *catalog,
+	void (*visit)(void *context, const struct name *name, const char *draft), void *context,
+	struct err *err);
+
 /* Deletes the row of a name; none is no error. */
 bool catalog_forget_fill(struct catalog *catalog, const struct name *name, struct err *err);
 

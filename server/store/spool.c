@@ -22,8 +22,9 @@ struct spool {
 	struct spool_progress progress;
 	struct waiter *waiters;
 	struct spool_reader *joined;
-	int64_t gone; /* bytes given back, from the first on */
-	bool shown;   /* a client may have seen a byte */
+	int64_t gone;   /* bytes given back, from the first on */
+	bool shown;     /* a client may have seen a byte */
+	bool concealed; /* none may yet */
 	bool leave_draft;
 	int64_t woken_at_length;
 	int64_t woken_at_us;
@@ -35,10 +36,14 @@ struct spool {
 	char *name;
 };
 
-static int64_t visible_of(const struct spool_progress *progress)
+static int64_t visible_of(const struct spool *spool)
 {
+	const struct spool_progress *progress = &spool->progress;
+
 	if (progress->state == SPOOL_KEPT || progress->state == SPOOL_PASSED)
 		return progress->length;
+	if (spool->concealed)
+		return 0;
 	return progress->length > SPOOL_HELD_BACK ? progress->length - SPOOL_HELD_BACK : 0;
 }
 
@@ -53,7 +58,8 @@ static struct spool *new_spool(int folder_fd, int fd, const char *name, int64_t 
 	spool->fd = fd;
 	spool->name = mem_dup(name);
 	spool->progress.length = length;
-	spool->progress.visible = visible_of(&spool->progress);
+	spool->concealed = length > 0;
+	spool->progress.visible = visible_of(spool);
 	return spool;
 }
 
@@ -145,7 +151,7 @@ static struct waiter *grow(struct spool *spool, size_t length)
 	LOCKED(&spool->mutex);
 
 	spool->progress.length += (int64_t)length;
-	spool->progress.visible = visible_of(&spool->progress);
+	spool->progress.visible = visible_of(spool);
 	return worth_waking(spool) ? detach_waiters(spool) : NULL;
 }
 
@@ -182,7 +188,7 @@ static struct waiter *change_state(struct spool *spool, enum spool_state state)
 	if (has_ended(spool))
 		return NULL;
 	spool->progress.state = state;
-	spool->progress.visible = visible_of(&spool->progress);
+	spool->progress.visible = visible_of(spool);
 	return detach_waiters(spool);
 }
 
@@ -226,8 +232,23 @@ bool spool_restart(struct spool *spool)
 	spool->progress.state = SPOOL_GROWING;
 	spool->progress.length = 0;
 	spool->progress.visible = 0;
+	spool->concealed = false;
 	spool->woken_at_length = 0;
 	return true;
+}
+
+static struct waiter *reveal(struct spool *spool)
+{
+	LOCKED(&spool->mutex);
+
+	spool->concealed = false;
+	spool->progress.visible = visible_of(spool);
+	return detach_waiters(spool);
+}
+
+void spool_reveal(struct spool *spool)
+{
+	waiter_wake_all(reveal(spool));
 }
 
 /* ---- in passing ------------------------------------------------------------------------------ */

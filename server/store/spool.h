@@ -50,8 +50,8 @@ struct spool;
 /* Creates an empty draft in the folder under this name (durable from spool_keep on). One reference. */
 bool spool_create(int drafts_fd, const char *name, struct spool **out, struct err *err);
 
-/* Takes up a draft that an earlier process left: its first length bytes are the content so far. One
- * reference. */
+/* Takes up a draft that an earlier process left: its first length bytes are the content so far. Clients see
+ * none of them before spool_reveal(). One reference. */
 bool spool_resume(int drafts_fd, const char *name, int64_t length, struct spool **out, struct err *err);
 
 struct spool *spool_acquire(struct spool *spool);
@@ -69,6 +69,9 @@ void spool_complete(struct spool *spool);
 /* Drops all that was written and grows from nothing again; false, with nothing changed, once a client may
  * have seen a byte or the spool has ended. No spool_stream may be reading it. */
 bool spool_restart(struct spool *spool);
+
+/* What was taken up is of the object that is to follow: clients may see it. */
+void spool_reveal(struct spool *spool);
 
 /* Goes on in passing, for this reason. False, with nothing changed, where no client can have seen a byte or
  * the draft cannot be unlinked. */

@@ -8,8 +8,7 @@ import pytest
 from support import modules
 from support.client import Download
 from support.daemon import assert_problem, under_thread_sanitizer
-from support.upstream import Answer
-from support.waiting import wait_until
+from support.upstream import Answer, Raw
 
 PATH = "/google/big/1"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
@@ -300,23 +299,95 @@ def test_fill_goes_on_after_two_kills(upstream, mirror, large):
     assert [seen.headers.get("range") for seen in upstream.requests][1] == f"bytes={half}-"
 
 
-def test_object_changed_while_the_process_was_away(upstream, mirror, large):
+def test_object_changed_while_the_process_was_away(upstream, start, large):
+    mirror = start({"mirror": {"retries": 3}}, [upstream.url])
     hold_in_the_middle(upstream, mirror, large)
     mirror.kill()
     changed = modules.module(len(large), seed=5)
     upstream.serve(PATH, Answer(changed, etag='"v2"', ranges=True))
     mirror.start()
-    wait_until(lambda: mirror.get(COMPRESSED).body == changed if fetched_whole(mirror) else False,
-               "the new object in place of the draft")
+    assert mirror.get(COMPRESSED).body == changed, "the draft is nobody's bytes before upstream has said so"
     mirror.wait_for_idle()
     assert mirror.blobs() == [modules.digest(changed)] and rows(mirror) == [] and mirror.drafts() == []
 
 
-def fetched_whole(mirror):
-    """Whether a download ended in order; the first one after the change may be reset."""
-    download = Download(mirror, COMPRESSED)
-    download.read_to_end()
-    return download.whole
+def test_draft_is_shown_to_nobody_before_upstream_has_proved_it(upstream, mirror, large):
+    _, half = hold_in_the_middle(upstream, mirror, large)
+    mirror.kill()
+    before = threading.Event()
+    upstream.serve(PATH, Answer(large, etag='"v1"', ranges=True, before=before))
+    mirror.start()
+    got = []
+    thread = threading.Thread(target=lambda: got.append(Download(mirror, COMPRESSED)))
+    thread.start()
+    upstream.wait_for_requests(2)
+    mirror.wait_for("larder_fill_waiters", 1)
+    assert not got, "a client has the head of an answer that nobody can vouch for"
+    before.set()
+    thread.join()
+    assert got[0].read_to_end() and got[0].digest() == modules.digest(large)
+    assert upstream.sent_bytes == len(large)
+
+
+@pytest.mark.parametrize("trouble", ["silence", "503", "504"])
+def test_draft_outlives_an_upstream_that_cannot_be_asked(upstream, mirror, large, trouble):
+    _, half = hold_in_the_middle(upstream, mirror, large)
+    mirror.kill()
+    good = Answer(large, etag='"v1"', ranges=True)
+    bad = Raw(b"") if trouble == "silence" else Answer(b"", int(trouble))
+    upstream.serve(PATH, bad, bad, good)
+    mirror.start()
+    for _ in range(2):
+        assert mirror.get(COMPRESSED).status == (504 if trouble == "silence" else 502)
+        mirror.wait_for_idle()
+        assert len(mirror.drafts()) == 1 and len(rows(mirror)) == 1, "what was fetched was thrown away"
+    assert mirror.get(COMPRESSED).body == large
+    assert upstream.sent_bytes == len(large), "upstream was asked for more than the rest"
+
+
+def test_draft_goes_where_upstream_has_the_object_no_more(upstream, mirror, large):
+    hold_in_the_middle(upstream, mirror, large)
+    mirror.kill()
+    upstream.serve(PATH, Answer(b"", 404))
+    mirror.start()
+    assert_problem(mirror.get(COMPRESSED), 404, "not-found")
+    mirror.wait_for_idle()
+    assert mirror.drafts() == [] and rows(mirror) == []
+
+
+@pytest.mark.parametrize("second_has_it", [True, False])
+def test_draft_goes_for_another_upstreams_bytes_only_if_that_has_some(upstream, make_upstream, start, large, second_has_it):
+    second = make_upstream()
+    mirror = start(upstreams=[upstream.url, second.url])
+    hold_in_the_middle(upstream, mirror, large)
+    mirror.kill()
+    upstream.serve(PATH, Raw(b""))
+    if second_has_it:
+        second.serve(PATH, large)
+    mirror.start()
+    reply = mirror.get(COMPRESSED)
+    mirror.wait_for_idle()
+    if second_has_it:
+        assert reply.body == large and mirror.drafts() == []
+    else:
+        assert_problem(reply, 504, "upstream-unreachable")
+        assert len(mirror.drafts()) == 1 and second.count() == 0 and second.count(method="HEAD") == 1
+
+
+def test_drafts_that_wait_count_under_the_limit_and_go_first(upstream, start, large):
+    small, other = modules.module(len(large) // 4, seed=7), modules.module(len(large) // 2, seed=8)
+    mirror = start({"storage": {"max_bytes": len(large) + len(small) // 2}}, [upstream.url])
+    hold_in_the_middle(upstream, mirror, large)
+    mirror.kill()
+    mirror.start()
+    for name, content in (("small", small), ("other", other)):
+        assert len(mirror.drafts()) == 1
+        upstream.serve(f"/google/{name}/1", content)
+        assert mirror.get(f"/google/{name}/1.tar.gz").body == content
+        mirror.wait_for_idle()
+    assert mirror.drafts() == [] and rows(mirror) == [], "more than storage.max_bytes lay there"
+    assert len(mirror.blobs()) == 2, "a whole module went before a part of one"
+    assert mirror.get(COMPRESSED).body == large
 
 
 def test_after_a_crash_of_the_machine_only_what_was_durable_counts(upstream, mirror, large):

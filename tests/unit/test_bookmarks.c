@@ -33,9 +33,8 @@ static int tear_down(void **state)
 }
 
 /* What a process leaves that began a fill and was ended in order. */
-static void leave_draft(const struct place *place, bool stays)
+static void leave_draft_of(const struct place *place, struct bookmarks *bookmarks, bool stays)
 {
-	struct bookmarks *bookmarks = bookmarks_create(place->catalog, place->blobs);
 	AUTO_SPOOL struct spool *spool = NULL;
 	static const char bytes[ALL] = "begun";
 	struct bookmark *bookmark;
@@ -48,6 +47,13 @@ static void leave_draft(const struct place *place, bool stays)
 	if (stays)
 		spool_leave_draft(spool);
 	bookmark_close(bookmark, stays);
+}
+
+static void leave_draft(const struct place *place, bool stays)
+{
+	struct bookmarks *bookmarks = bookmarks_create(place->catalog, place->blobs);
+
+	leave_draft_of(place, bookmarks, stays);
 	bookmarks_destroy(bookmarks);
 }
 
@@ -166,6 +172,54 @@ static void sweeping_spares_drafts_of_the_last_day(void **state)
 	keeper_destroy(keeper);
 }
 
+static void drafts_that_wait_count_and_may_go(void **state)
+{
+	const struct place *place = *state;
+	AUTO_SPOOL struct spool *spool = NULL;
+	struct bookmarks *bookmarks;
+	struct fill_row row;
+	struct err err;
+	bool found;
+
+	leave_draft(place, true);
+	bookmarks = bookmarks_create(place->catalog, place->blobs);
+	assert_int_equal(bookmarks_waiting_bytes(bookmarks), ALL);
+	/* What somebody takes up counts until he says that it is his, and does not go. */
+	assert_true(bookmarks_take_up(bookmarks, &name, &spool, &row, &err));
+	assert_non_null(spool);
+	assert_int_equal(bookmarks_waiting_bytes(bookmarks), ALL);
+	assert_int_equal(bookmarks_evict(bookmarks, 1), 0);
+	spool_leave_draft(spool);
+	spool_release(TAKE(spool));
+	bookmarks_put_back(bookmarks, &name);
+	assert_int_equal(bookmarks_evict(bookmarks, 1), ALL);
+	assert_int_equal(bookmarks_waiting_bytes(bookmarks), 0);
+	assert_int_equal(place_count_drafts(place), 0);
+	(void)find_row(place, &found);
+	assert_false(found);
+	assert_true(bookmarks_take_up(bookmarks, &name, &spool, &row, &err));
+	assert_null(spool);
+	bookmarks_destroy(bookmarks);
+}
+
+static void what_is_left_waits_in_the_same_process_too(void **state)
+{
+	const struct place *place = *state;
+	struct bookmarks *bookmarks = bookmarks_create(place->catalog, place->blobs);
+	AUTO_SPOOL struct spool *spool = NULL;
+	struct fill_row row;
+	struct err err;
+
+	leave_draft_of(place, bookmarks, true);
+	assert_int_equal(bookmarks_waiting_bytes(bookmarks), ALL);
+	assert_true(bookmarks_take_up(bookmarks, &name, &spool, &row, &err));
+	assert_non_null(spool);
+	assert_int_equal(row.durable_bytes, ALL);
+	bookmarks_settle(bookmarks, &name);
+	assert_int_equal(bookmarks_waiting_bytes(bookmarks), 0);
+	bookmarks_destroy(bookmarks);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -176,6 +230,8 @@ int main(void)
 		TEST(after_another_boot_only_durable_bytes_are_trusted),
 		TEST(a_row_without_its_draft_is_forgotten),
 		TEST(sweeping_spares_drafts_of_the_last_day),
+		TEST(drafts_that_wait_count_and_may_go),
+		TEST(what_is_left_waits_in_the_same_process_too),
 	};
 
 	return cmocka_run_group_tests_name("bookmarks", tests, NULL, NULL);

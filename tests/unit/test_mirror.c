@@ -47,6 +47,7 @@ struct house {
 	struct upstream_script scripts[UPSTREAMS];
 	struct upstream upstreams[UPSTREAMS];
 	struct mirror *mirror;
+	struct bookmarks *bookmarks;
 	struct name name;
 	struct buffer module;
 	struct buffer other;
@@ -161,8 +162,16 @@ static bool answer_as_told(struct server *server, int fd, const char *request)
 static const struct mirror_policy no_policy = {.max_fills = 4};
 static const struct space_limits no_limits = {0};
 
+static void end_process(struct house *house)
+{
+	mirror_destroy(TAKE(house->mirror));
+	bookmarks_destroy(TAKE(house->bookmarks));
+}
+
 static void make_mirror(struct house *house, const struct mirror_policy *policy, int64_t negative_ttl_s)
 {
+	end_process(house);
+	house->bookmarks = bookmarks_create(house->place.catalog, house->place.blobs);
 	const struct fill_tools tools = {
 		.settings = {.upstreams = house->upstreams,
 			.upstream_count = UPSTREAMS,
@@ -176,9 +185,9 @@ static void make_mirror(struct house *house, const struct mirror_policy *policy,
 		.blobs = house->place.blobs,
 		.keeper = house->keeper,
 		.space = house->space,
+		.bookmarks = house->bookmarks,
 	};
 
-	mirror_destroy(house->mirror);
 	house->mirror = mirror_create(&tools, policy);
 }
 
@@ -203,7 +212,7 @@ static int set_up(void **state)
 	place_open(&house->place);
 	house->keeper = keeper_create(house->place.catalog, house->place.blobs, NULL);
 	house->space =
-		space_create(&no_limits, house->place.catalog, house->place.blobs, house->keeper, NULL);
+		space_create(&no_limits, house->place.catalog, house->place.blobs, house->keeper, NULL, 0);
 	assert_true(client_create(&settings, &house->client, &err));
 	make_module(&house->module, 300 << 10, 1);
 	make_module(&house->other, 300 << 10, 2);
@@ -219,7 +228,7 @@ static int tear_down(void **state)
 {
 	struct house *house = *state;
 
-	mirror_destroy(house->mirror);
+	end_process(house);
 	client_destroy(house->client);
 	for (int i = 0; i < UPSTREAMS; i++) {
 		stop_server(house->servers[i]);

@@ -37,7 +37,7 @@ static struct space *make_space(struct house *house, int64_t keep_free_bytes)
 {
 	const struct space_limits limits = {.keep_free_bytes = keep_free_bytes};
 
-	return space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, NULL);
+	return space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, NULL, 0);
 }
 
 static int set_up(void **state)

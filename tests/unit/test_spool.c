@@ -496,11 +496,31 @@ static void takes_up_a_draft(void **state)
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 	spool = resume(folder, "a", CHUNK - 1);
 	assert_int_equal(look(spool).length, CHUNK - 1);
+	assert_int_equal(look(spool).visible, 0);
+	spool_reveal(spool);
 	assert_int_equal(look(spool).visible, CHUNK - 1 - SPOOL_HELD_BACK);
 	append(spool, 1, 2);
 	assert_int_equal(look(spool).length, CHUNK);
 	spool_release(spool);
 	assert_false(has_draft(folder, "a"));
+}
+
+/* Nobody has seen a byte of what is concealed, so that it may go for another object's. */
+static void what_was_taken_up_may_be_dropped_unseen(void **state)
+{
+	struct folder *folder = *state;
+	struct spool *spool = create(folder, "a");
+
+	append(spool, CHUNK, 1);
+	spool_leave_draft(spool);
+	spool_release(spool);
+	spool = resume(folder, "a", CHUNK);
+	append(spool, CHUNK, 2);
+	assert_int_equal(look(spool).visible, 0);
+	assert_true(spool_restart(spool));
+	append(spool, CHUNK, 3);
+	assert_int_equal(look(spool).visible, CHUNK - SPOOL_HELD_BACK);
+	spool_release(spool);
 }
 
 /* ---- In passing ---- */
@@ -635,6 +655,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_kept_or_left_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_two_drafts_share_a_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(takes_up_a_draft, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_taken_up_may_be_dropped_unseen, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(gives_back_what_all_readers_have, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lets_nobody_join_a_window, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cuts_the_slowest_only, set_up, tear_down),
