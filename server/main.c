@@ -119,6 +119,19 @@ static const struct command commands[] = {
 		"  --config FILE    the configuration with the limits and the data folder\n"
 		"  --data DIR       the data folder (default: larder-data)\n",
 		command_gc},
+	{"import-docs", "list modules that a documentation tree tells of",
+		"usage: larder import-docs DIR|TAR [--dry-run] [--json] [--config FILE] [--data DIR]\n\n"
+		"Reads a folder or tar.gz of Markdown as tfhub.dev has it. Publishers and collections get their\n"
+		"pages; versions that are not here are listed with their tags and documentation, and fetched\n"
+		"at first use. Deployments (Lite, Tfjs, Coral) are listed under the name that clients ask for:\n"
+		"publisher/lite-model/name. What a publisher has documented stays. Safe while a daemon runs;\n"
+		"to do it again changes nothing. Fails, with each file and line, where documents have faults;\n"
+		"the others are taken all the same.\n\n"
+		"  --dry-run        only report what would change\n"
+		"  --json           print the report as JSON\n"
+		"  --config FILE    the configuration that names the data folder\n"
+		"  --data DIR       the data folder (default: larder-data)\n",
+		command_import_docs},
 };
 
 int main(int argc, char **argv)

@@ -50,5 +50,6 @@ int command_prefetch(int argc, char **argv);
 int command_pin(int argc, char **argv);
 int command_unpin(int argc, char **argv);
 int command_gc(int argc, char **argv);
+int command_import_docs(int argc, char **argv);
 
 #endif

@@ -206,13 +206,13 @@ static bool add_tag(struct hubdoc *doc, size_t row, const char *value, size_t le
 	if (!*text || strlen(text) > HUBDOC_VALUE_MAX)
 		return err_set(err, ERR_BAD_REQUEST, "\"%s\" must have a value of at most %d bytes",
 			keys[row].key, HUBDOC_VALUE_MAX);
+	if (has_tag(doc, keys[row].tag, text))
+		return true;
 	if (!keys[row].repeats && has_tag(doc, keys[row].tag, NULL))
 		return err_set(err, ERR_BAD_REQUEST, "\"%s\" stands here a second time", keys[row].key);
 	if (strcmp(keys[row].tag, "fine_tunable") == 0 && strcmp(text, "true") != 0 &&
 		strcmp(text, "false") != 0)
 		return err_set(err, ERR_BAD_REQUEST, "\"fine-tunable\" must be true or false");
-	if (has_tag(doc, keys[row].tag, text))
-		return true;
 	if (doc->tag_count == HUBDOC_TAGS_MAX)
 		return err_set(err, ERR_BAD_REQUEST, "there are more than %d tags", HUBDOC_TAGS_MAX);
 	doc->tags[doc->tag_count++] = (struct hubdoc_tag){keys[row].tag, TAKE(text)};
@@ -307,7 +307,7 @@ bool hubdoc_read(const char *markdown, struct hubdoc **out, bool *is_one, size_t
 		return true;
 	if (!read_description(&reader, err) || !read_block(&reader, err)) {
 		*line = reader.number;
-		return err_prefix(err, "line %zu: ", reader.number);
+		return false;
 	}
 	*out = TAKE(doc);
 	return true;

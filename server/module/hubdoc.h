@@ -47,11 +47,12 @@ struct hubdoc {
 };
 
 /* *is_one is false where the first line is no such heading: free Markdown, and nothing is to be freed.
- * ERR_BAD_REQUEST names the line that breaks the format, in *line and in the sentence. */
+ * ERR_BAD_REQUEST says what breaks the format, *line where. */
 bool hubdoc_read(const char *markdown, struct hubdoc **out, bool *is_one, size_t *line, struct err *err);
 void hubdoc_destroy(struct hubdoc *doc);
 
-/* Whether it has all that the format requires, as trees of documentation must; what else is read stands without. */
+/* Whether it has all that the format requires, as trees of documentation must; what else is read stands
+ * without. */
 bool hubdoc_check_complete(const struct hubdoc *doc, struct err *err);
 
 /* The name under which hub clients ask for it: deployments have "lite-model/" (or tfjs-, coral-) behind the

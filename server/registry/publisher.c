@@ -286,7 +286,7 @@ static bool read_head(const struct name *name, const char *markdown, struct hubd
 	size_t line;
 
 	if (!hubdoc_read(markdown, &head, &is_one, &line, err))
-		return err_prefix(err, "the documentation, ");
+		return err_prefix(err, "line %zu of the documentation: ", line);
 	if (!is_one)
 		return true;
 	if (!hubdoc_url_name(head, &url, err))

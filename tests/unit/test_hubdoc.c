@@ -148,7 +148,7 @@ static void test_faults(void **state)
 		{MODULE_HEAD MODULE_KEYS "text", 8, "only"},
 		{MODULE_HEAD MODULE_KEYS "<!-- colour: red -->", 8, "\"colour\""},
 		{MODULE_HEAD MODULE_KEYS "<!-- demo: https://a.b -->", 8, "Module"},
-		{MODULE_HEAD MODULE_KEYS "<!-- format: hub -->", 8, "second"},
+		{MODULE_HEAD MODULE_KEYS "<!-- format: saved_model -->", 8, "second"},
 		{MODULE_HEAD MODULE_KEYS "<!-- license: -->", 8, "value"},
 		{MODULE_HEAD MODULE_KEYS "<!-- license mit -->", 8, "key: value"},
 		{MODULE_HEAD MODULE_KEYS "<!-- license: mit", 8, "key: value"},
