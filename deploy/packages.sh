@@ -49,6 +49,13 @@ util-linux             makes the namespace
 END
 }
 
+# Node.js and npm may be there without the distribution's packages, and of a version that they would fight with.
+browser_packages() {
+	echo 'chromium               the browser that the pages are tried in'
+	command -v node >/dev/null 2>&1 || echo 'nodejs                 what drives it'
+	command -v npm >/dev/null 2>&1 || echo 'npm                    brings playwright-core and axe-core (tests/browser/package-lock.json)'
+}
+
 # The names in a table: the first word of each line.
 package_names() {
 	"$1" | while read -r name _; do

@@ -35,6 +35,12 @@ function span(className, text) {
 	return made;
 }
 
+function minute(at) {
+	const made = element("time", at.slice(0, 16).replace("T", " "));
+	made.dateTime = at;
+	return made;
+}
+
 function nameCell(row) {
 	const link = element("a", `${row.handle}/${row.version}`);
 	const cell = element("th", link, " ", span("format", row.format));
@@ -60,12 +66,12 @@ function runningRow(fill) {
 
 function endedRow(fill) {
 	const failed = Boolean(fill.detail);
-	const cells = [span(`change ${failed ? "removed" : "added"}`, failed ? "failed" : "kept"), size(fill.bytes), fill.ended_at, fill.detail ?? ""];
+	const cells = [span(`change ${failed ? "removed" : "added"}`, failed ? "failed" : "kept"), size(fill.bytes), minute(fill.ended_at), fill.detail ?? ""];
 	return element("tr", nameCell(fill), ...cells.map((cell) => element("td", cell)));
 }
 
 function recentRow(row) {
-	return element("tr", nameCell(row), ...[row.source, row.published_by ?? "", row.at].map((cell) => element("td", cell)));
+	return element("tr", nameCell(row), ...[row.source, row.published_by ?? "", minute(row.at)].map((cell) => element("td", cell)));
 }
 
 function setText(id, text) {

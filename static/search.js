@@ -2,6 +2,7 @@
 // Search as you type, and filters that need no reload: the server's own page is asked for and its list shown in place of
 // ours, so that there is one way to draw a list.
 import { offerCopies } from "./copy.js";
+import { load } from "./list.js";
 
 const PAUSE_MS = 120;
 const form = document.getElementById("search");
@@ -20,11 +21,11 @@ function address() {
 	return form.getAttribute("action") + (query ? `?${query}` : "");
 }
 
-async function load(url) {
+// What was asked before is of no use any more.
+function ask(url) {
 	running?.abort();
 	running = new AbortController();
-	const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: running.signal });
-	return new DOMParser().parseFromString(await answer.text(), "text/html");
+	return load(url, running.signal);
 }
 
 // Which checkbox, button or link has the focus, so that its successor can have it.
@@ -73,21 +74,13 @@ function announce() {
 async function update(remember) {
 	const url = address();
 	try {
-		show(await load(url));
+		show(await ask(url));
 		history[remember ? "pushState" : "replaceState"](null, "", url);
 	} catch (error) {
 		if (error.name !== "AbortError") {
 			location.assign(url);
 		}
 	}
-}
-
-async function append(link) {
-	const page = await load(link.href);
-	const first = document.importNode(page.querySelector(".cards > li"), true);
-	document.querySelector(".cards").append(first, ...page.querySelectorAll(".cards > li:not(:first-child)"));
-	link.closest(".more").replaceWith(...page.querySelectorAll(".more"));
-	first.querySelector("a").focus({ preventScroll: true });
 }
 
 function fold(open) {
@@ -111,11 +104,7 @@ document.addEventListener("change", (event) => {
 	}
 });
 document.addEventListener("click", (event) => {
-	const link = event.target.closest?.("a[rel=next]");
-	if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
-		event.preventDefault();
-		append(link).catch(() => location.assign(link.href));
-	} else if (event.target.closest?.(".fold")) {
+	if (event.target.closest?.(".fold")) {
 		fold(!document.getElementById("filters").classList.contains("open"));
 	}
 });
@@ -126,4 +115,3 @@ document.addEventListener("keydown", (event) => {
 	}
 });
 addEventListener("popstate", () => location.reload());
-offerCopies(document);

@@ -81,7 +81,8 @@ static void write_rate(struct view *view)
 {
 	HTML(&view->html,
 		"<div class=\"tile\"><dt>Coming in</dt><dd><span class=\"figure\" id=\"rate\">0 B/s</span>\n"
-		"<svg viewBox=\"0 0 59 20\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
+		"<svg class=\"chart\" viewBox=\"0 0 59 20\" preserveAspectRatio=\"none\" "
+		"aria-hidden=\"true\">"
 		"<polygon class=\"area\" id=\"rate-area\" points=\"0,20 59,20\"/>"
 		"<polyline class=\"line\" id=\"rate-line\" points=\"0,20 59,20\"/></svg>\n"
 		"<span class=\"faint\">over the last minute</span></dd></div>\n");
@@ -150,11 +151,11 @@ static void write_ended_fill(struct view *view, const json_t *fill)
 
 	HTML(&view->html, "<tr>");
 	write_name(view, fill);
-	HTML(&view->html,
-		"<td><span class=\"change %s\">%s</span></td><td>%s</td><td>%s</td><td>%s</td></tr>\n",
+	HTML(&view->html, "<td><span class=\"change %s\">%s</span></td><td>%s</td><td>",
 		failed ? "removed" : "added", failed ? "failed" : "kept",
-		number_size(fact_number(fill, "bytes")).text, fact_text(fill, "ended_at"),
-		fact_text(fill, "detail"));
+		number_size(fact_number(fill, "bytes")).text);
+	cards_write_minute(view, fact_text(fill, "ended_at"));
+	HTML(&view->html, "</td><td>%s</td></tr>\n", fact_text(fill, "detail"));
 }
 
 static void write_ended(struct view *view, const json_t *fills)
@@ -168,7 +169,7 @@ static void write_ended(struct view *view, const json_t *fills)
 		"<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Fills that ended "
 		"lately\">\n<table>\n<thead><tr>"
 		"<th scope=\"col\">Module</th><th scope=\"col\">Result</th><th scope=\"col\">Bytes</th><th "
-		"scope=\"col\">At</th>"
+		"scope=\"col\">At (UTC)</th>"
 		"<th scope=\"col\">Why</th></tr></thead>\n<tbody id=\"ended-fills\">\n",
 		json_array_size(fills) == 0 ? " hidden" : "");
 	json_array_foreach((json_t *)fills, i, fill) write_ended_fill(view, fill);
@@ -193,15 +194,17 @@ static void write_recent(struct view *view, const json_t *recent)
 		"<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"New on this "
 		"server\"%s>\n<table>\n<thead><tr>"
 		"<th scope=\"col\">Module</th><th scope=\"col\">Source</th><th scope=\"col\">Published "
-		"by</th><th scope=\"col\">At</th>"
+		"by</th><th scope=\"col\">At (UTC)</th>"
 		"</tr></thead>\n<tbody id=\"recent\">\n",
 		json_array_size(recent) == 0 ? " hidden" : "");
 	json_array_foreach((json_t *)recent, i, row)
 	{
 		HTML(&view->html, "<tr>");
 		write_name(view, row);
-		HTML(&view->html, "<td>%s</td><td>%s</td><td>%s</td></tr>\n", fact_text(row, "source"),
-			fact_text(row, "published_by"), fact_text(row, "at"));
+		HTML(&view->html, "<td>%s</td><td>%s</td><td>", fact_text(row, "source"),
+			fact_text(row, "published_by"));
+		cards_write_minute(view, fact_text(row, "at"));
+		HTML(&view->html, "</td></tr>\n");
 	}
 	HTML(&view->html, "</tbody>\n</table>\n</div>\n</section>\n");
 }

@@ -25,12 +25,24 @@ struct count_text count_text(int64_t number)
 	return out;
 }
 
+static void write_time(struct view *view, const char *time, size_t length)
+{
+	char text[sizeof "2026-11-21 01:02"] = "";
+
+	(void)snprintf(text, length + 1, "%s", time);
+	if (text[strcspn(text, "T")])
+		text[strcspn(text, "T")] = ' ';
+	HTML(&view->html, "<time datetime=\"%s\">%s</time>", time, text);
+}
+
 void cards_write_day(struct view *view, const char *time)
 {
-	char day[11] = "";
+	write_time(view, time, strlen("2026-11-21"));
+}
 
-	(void)snprintf(day, sizeof day, "%s", time);
-	HTML(&view->html, "<time datetime=\"%s\">%s</time>", time, day);
+void cards_write_minute(struct view *view, const char *time)
+{
+	write_time(view, time, strlen("2026-11-21 01:02"));
 }
 
 static void write_tag(struct view *view, const char *kind, const char *value)

@@ -14,8 +14,9 @@ void cards_write(struct view *view, const json_t *modules);
 /* The chips of an object of tags, {"task": ["text-embedding"], …}, each a link to what else has it. */
 void cards_write_tags(struct view *view, const json_t *tags);
 
-/* A time of the API, "2026-11-21T01:02:03Z", as a day. */
+/* A time of the API, "2026-11-21T01:02:03Z", as a day, and as a day and a minute. */
 void cards_write_day(struct view *view, const char *time);
+void cards_write_minute(struct view *view, const char *time);
 
 /* "The link to the page behind this one", where the API's "next" names one; path is the page's own. */
 void cards_write_next(struct view *view, const char *path, const json_t *list);

@@ -199,7 +199,7 @@ static void describe_publisher(struct view *view, const char *name, struct reply
 
 	if (!list)
 		return view_refuse(view, &err, reply);
-	view_begin(view, name, SECTION_NONE, NULL);
+	view_begin(view, name, SECTION_NONE, "list.js");
 	write_publisher(view, name, publisher, list);
 	view_send(view, reply, 200);
 }

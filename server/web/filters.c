@@ -99,6 +99,8 @@ static size_t collect(
 	*out = NULL;
 	json_object_foreach((json_t *)counts, value, number)
 	{
+		if (json_integer_value(number) == 0 && !is_chosen(request, key, value))
+			continue;
 		MEM_GROW(*out, count, capacity);
 		(*out)[count++] =
 			(struct choice){value, json_integer_value(number), is_chosen(request, key, value)};

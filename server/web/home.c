@@ -11,6 +11,9 @@
 
 enum { CARDS_ON_A_PAGE = 30 };
 
+/* Without words there is no match to be the best; what others use comes first then. */
+static const char default_sort[] = "downloads";
+
 static const char *asked(const struct view *view)
 {
 	const char *q = query_find(&view->request->query, "q");
@@ -39,6 +42,8 @@ static json_t *ask(const struct view *view, struct err *err)
 
 	buffer_add_string(&rest, "?");
 	copy_parameters(&view->request->query, &rest);
+	if (!*asked(view) && !query_find(&view->request->query, "sort"))
+		buffer_printf(&rest, "sort=%s&", default_sort);
 	buffer_printf(&rest, "facets=true&limit=%d", CARDS_ON_A_PAGE);
 	return facts_ask(view, FACTS_MODULES, buffer_string(&rest), err);
 }
@@ -57,24 +62,30 @@ static void write_search(struct view *view)
 		view->root, asked(view));
 }
 
+static bool is_sorted_by(const struct view *view, const char *order)
+{
+	const char *sort = query_find(&view->request->query, "sort");
+
+	return strcmp(sort && *sort ? sort : *asked(view) ? "relevance" : default_sort, order) == 0;
+}
+
 static void write_sort(struct view *view)
 {
 	static const struct {
 		const char *value;
 		const char *label;
 	} orders[] = {
-		{"", "Best match"},
-		{"name", "Name"},
+		{"relevance", "Best match"},
 		{"downloads", "Downloads"},
 		{"updated", "Last change"},
+		{"name", "Name"},
 		{"size", "Size"},
 	};
-	const char *sort = query_find(&view->request->query, "sort");
 
 	HTML(&view->html, "<label class=\"sort\">Sort by <select name=\"sort\" form=\"search\">\n");
-	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
+	for (size_t i = *asked(view) ? 0 : 1; i < sizeof orders / sizeof *orders; i++)
 		HTML(&view->html, "<option value=\"%s\"%s>%s</option>\n", orders[i].value,
-			sort && strcmp(sort, orders[i].value) == 0 ? " selected" : "", orders[i].label);
+			is_sorted_by(view, orders[i].value) ? " selected" : "", orders[i].label);
 	HTML(&view->html, "</select></label>\n");
 }
 

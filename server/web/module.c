@@ -279,8 +279,20 @@ static void write_options(struct view *view, const char *name, const json_t *ver
 	HTML(&view->html, "</select>");
 }
 
+void module_write_comparing(struct view *view, const json_t *module, int64_t from, int64_t to)
+{
+	const json_t *versions = json_object_get(module, "versions");
+
+	HTML(&view->html, "<form class=\"compare\" action=\"%s/-/compare/%s\">\n<label>from ", view->root,
+		fact_text(module, "handle"));
+	write_options(view, "from", versions, from);
+	HTML(&view->html, "</label>\n<label>to ");
+	write_options(view, "to", versions, to);
+	HTML(&view->html, "</label>\n<button>Compare</button>\n</form>\n");
+}
+
 /* With the version before the one that is shown, or else the next. */
-static void write_comparing(struct view *view, const json_t *module, int64_t current)
+static void offer_comparing(struct view *view, const json_t *module, int64_t current)
 {
 	const json_t *versions = json_object_get(module, "versions");
 	int64_t other = 0;
@@ -293,13 +305,9 @@ static void write_comparing(struct view *view, const json_t *module, int64_t cur
 		if (number < current || (other == 0 && number > current))
 			other = number;
 	}
-	HTML(&view->html,
-		"<h2>Compare</h2>\n<form class=\"compare\" action=\"%s/-/compare/%s\">\n<label>from ",
-		view->root, fact_text(module, "handle"));
-	write_options(view, "from", versions, other < current ? other : current);
-	HTML(&view->html, "</label>\n<label>to ");
-	write_options(view, "to", versions, other < current ? current : other);
-	HTML(&view->html, "</label>\n<button>Compare</button>\n</form>\n");
+	HTML(&view->html, "<h2>Compare</h2>\n");
+	module_write_comparing(
+		view, module, other < current ? other : current, other < current ? current : other);
 }
 
 void module_write_aside(struct view *view, const json_t *module, const json_t *version)
@@ -309,6 +317,6 @@ void module_write_aside(struct view *view, const json_t *module, const json_t *v
 	HTML(&view->html, "<aside class=\"about\" aria-label=\"About this version\">\n");
 	write_facts(view, module, version);
 	write_versions(view, module, current);
-	write_comparing(view, module, current);
+	offer_comparing(view, module, current);
 	HTML(&view->html, "</aside>\n");
 }

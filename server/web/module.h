@@ -5,6 +5,7 @@
 #define SERVER_WEB_MODULE_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "server/module/name.h"
 #include "server/web/view.h"
@@ -19,5 +20,8 @@ void module_write_files(struct view *view, const json_t *version);
 
 /* The column beside the text: figures, versions, comparing them. */
 void module_write_aside(struct view *view, const json_t *module, const json_t *version);
+
+/* A form that chooses two of its versions. */
+void module_write_comparing(struct view *view, const json_t *module, int64_t from, int64_t to);
 
 #endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs scenarios in one Chromium, as a line of JSON on standard input asks for them:
+//   {"scenario": "search", "url": "http://…", "args": {…}}
+// and answers each with {"done": true} or {"error": "…"}. In between a scenario may tell the other side something and
+// wait for it: {"told": "…"} is answered with any line.
+import { createRequire } from "node:module";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+	"--disable-component-update", "--disable-sync"];
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const shots = process.env.LARDER_SCREENSHOTS;
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+
+async function read() {
+	const { value, done } = await lines.next();
+	return done ? null : JSON.parse(value);
+}
+
+function write(message) {
+	process.stdout.write(JSON.stringify(message) + "\n");
+}
+
+export function assert(condition, text) {
+	if (!condition) {
+		throw new Error(text);
+	}
+}
+
+// What a page may never do: fail in its scripts, break its own policy, ask another host, open a dialog.
+function watch(page, url, faults) {
+	page.on("pageerror", (error) => faults.push(`a script failed: ${error.stack}`));
+	page.on("dialog", (dialog) => {
+		faults.push(`a dialog was opened: ${dialog.message()}`);
+		dialog.dismiss();
+	});
+	page.on("request", (request) => {
+		if (!request.url().startsWith(`${url}/`)) {
+			faults.push(`${request.url()} was asked for`);
+		}
+	});
+	page.on("console", (message) => {
+		if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+			faults.push(`the console says: ${message.text()}`);
+		}
+	});
+}
+
+async function audit(page) {
+	await page.evaluate(axe);
+	const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+	const bad = violations.filter((violation) => ["serious", "critical"].includes(violation.impact));
+	const told = bad.map((violation) => `${violation.id} (${violation.impact}): ${violation.nodes.slice(0, 5).map((node) => node.html).join("\n    ")}`);
+	assert(bad.length === 0, `${page.url()}: ${told.join("\n  ")}`);
+}
+
+async function shoot(page, name) {
+	if (shots) {
+		await mkdir(shots, { recursive: true });
+		await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+	}
+}
+
+async function tell(what) {
+	write({ told: what });
+	await read();
+}
+
+async function run(browser, { scenario, url, args }) {
+	const faults = [];
+	const contexts = [];
+	async function open(path, options = {}) {
+		const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+		contexts.push(context);
+		const page = await context.newPage();
+		watch(page, url, faults);
+		await page.goto(url + path);
+		return page;
+	}
+	const { default: play } = await import(`./scenarios/${scenario}.mjs`);
+	try {
+		await play({ open, audit, shoot, tell, assert, url, args });
+		assert(faults.length === 0, faults.join("\n"));
+	} finally {
+		await Promise.all(contexts.map((context) => context.close()));
+	}
+}
+
+const profile = await mkdtemp(`${tmpdir()}/larder-browser-`);
+const browser = await chromium.launch({
+	executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+	args: ARGUMENTS,
+	env: { ...process.env, HOME: profile },
+});
+write({ version: browser.version() });
+for (let job = await read(); job; job = await read()) {
+	try {
+		await run(browser, job);
+		write({ done: true });
+	} catch (error) {
+		write({ error: error.stack });
+	}
+}
+await browser.close();
+await rm(profile, { recursive: true, force: true });

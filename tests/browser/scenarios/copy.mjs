@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each client's code can be copied, and names this very server.
+export default async function ({ open, assert, url }) {
+	const page = await open("/acme/nnlm-en/1", { permissions: ["clipboard-read", "clipboard-write"] });
+	for (const tab of await page.getByRole("tab").all()) {
+		await tab.click();
+		const panel = page.getByRole("tabpanel");
+		const button = panel.getByRole("button");
+		assert(await button.textContent() === "Copy", "no button to copy");
+		await button.click();
+		await panel.getByRole("button", { name: "Copied" }).waitFor();
+		const copied = await page.evaluate(() => navigator.clipboard.readText());
+		assert(copied === await panel.locator("code").textContent(), `copied ${copied}`);
+		assert(copied.includes(`${url}/acme/nnlm-en/1`), `${copied} names another server`);
+	}
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// A fill is started on one page and watched on another, from its first bytes to its end.
+export default async function ({ open, shoot, tell, assert }) {
+	const activity = await open("/-/activity");
+	await activity.locator("#live").getByText("Live", { exact: true }).waitFor();
+	assert(await activity.locator("#no-fills").isVisible(), "a fill is running already");
+	const page = await open("/far/away/3");
+	await page.getByRole("button", { name: "Fetch it now", exact: true }).click();
+	await page.getByRole("link", { name: "watch it come" }).waitFor();
+
+	const row = activity.locator("#fills tr").filter({ hasText: "far/away/3" });
+	await row.waitFor();
+	await activity.waitForFunction(() => {
+		const bar = document.querySelector("#fills progress");
+		return bar && bar.value > 0 && bar.value < bar.max;
+	});
+	await shoot(activity, "activity-live");
+	await tell("halfway");
+	await activity.locator("#ended-fills tr").filter({ hasText: "far/away/3" }).getByText("kept").waitFor();
+	await activity.locator("#recent tr").filter({ hasText: "far/away/3" }).waitFor();
+	assert(await row.count() === 0, "the fill is still shown as running");
+	await page.reload();
+	await page.getByRole("heading", { level: 1, name: "away" }).waitFor();
+}

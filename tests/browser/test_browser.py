@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages in a real Chromium: each test plays a scenario (scenarios/), which looks for what a person would."""
+import threading
+
+import pytest
+from conftest import document
+from support import modules
+from support.modules import MetaGraph, Signature, Tensor
+from support.upstream import Answer
+
+SCRIPT = "<script>globalThis.harmed = true</script>"
+IMAGE = '"><img src=x onerror="globalThis.harmed = true">'
+
+
+@pytest.mark.parametrize("scenario", ["search", "filters", "module", "copy", "narrow", "without_scripts", "keyboard"])
+def test_scenario(browser, shelf, scenario):
+    browser.play(scenario, shelf)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible_in_both_schemes(browser, shelf, scheme):
+    browser.play("accessible", shelf, scheme=scheme)
+
+
+def test_empty_registry(browser, larder):
+    browser.play("empty", larder)
+
+
+def test_fill_is_watched_live(browser, shelf, upstream):
+    gate = threading.Event()
+    upstream.serve("/far/away/3", Answer(modules.module(4 << 20), gate=gate, gate_after=2 << 20))
+    browser.play("live_fill", shelf, {"halfway": gate.set})
+
+
+def test_hostile_module_harms_nobody(browser, larder):
+    tensor = Tensor(f"{SCRIPT}:0", "float32", [-1])
+    model = modules.saved_model(MetaGraph({SCRIPT: Signature({IMAGE: tensor}, {SCRIPT: tensor}, method=IMAGE)},
+                                          tags=(IMAGE,), tensorflow_version=SCRIPT, ops=(SCRIPT, IMAGE)))
+    entries = modules.members(model=model) + [modules.Member("./assets/"), modules.Member('./assets/<img src=x onerror=alert(1)>')]
+    larder.publish("/acme/hostile/1", modules.pack(entries))
+    body = document("Module", "acme/hostile/1", f"{SCRIPT}{IMAGE}", asset_path="https://example.org/a.tar.gz", task="text-embedding",
+                    format="hub", fine_tunable="true").decode()
+    body += f"\n{SCRIPT}\n\n[click](javascript:globalThis.harmed=true) {IMAGE}\n<iframe src='//example.org'></iframe>\n"
+    reply = larder.put("/acme/hostile/1", body.encode(), content_type="text/markdown")
+    assert reply.status in (200, 201), reply
+    browser.play("hostile", larder)
