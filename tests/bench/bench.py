@@ -15,7 +15,7 @@ import rows_hot
 import rows_large
 import rows_memory
 import rows_upload
-from rows import table
+from rows import DISTURBED, table
 from servers import ROOT, Failed
 
 GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory, rows_catalogue]
@@ -69,8 +69,11 @@ def measure_group(group, rows, quick):
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "build-bench") as folder:
         bench = Bench(folder, quick)
         try:
+            machine.await_quiet(0 if quick else 20, DISTURBED / 2)
+            foreign = machine.ForeignCpu()
             group.measure(bench, rows)
             for row in rows.values():
+                row.foreign_cores = round(sum(foreign.shares()), 3)
                 bench.tell(row)
             bench.stop_servers()
             return True
@@ -94,6 +97,8 @@ def print_table(rows, about):
           f"{about['congestion_control']}; {about['rounds']} rounds each, medians")
     print(f"Others used {about['foreign_cores']:.2f} cores meanwhile, the host took {about['stolen_cores']:.2f}\n")
     print(table(rows))
+    if any(row.foreign_cores > DISTURBED for row in rows):
+        print(f"\n~ others used more than {DISTURBED} cores while this row's group was measured")
     missed = [row.name for row in rows if row.verdict == "missed"]
     held = sum(row.verdict in ("holds", "stretch") for row in rows if row.measured)
     print(f"\n{held} goals hold, {len(missed)} missed{': ' + ', '.join(missed) if missed else ''}")

@@ -123,6 +123,16 @@ class ForeignCpu:
         return max(0.0, busy - ours) / passed, steal / passed
 
 
+def await_quiet(patience_s, cores):
+    """Waits until others leave the machine alone, as far as patience goes."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        foreign = ForeignCpu()
+        time.sleep(1)
+        if sum(foreign.shares()) < cores:
+            return
+
+
 def processor_name():
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

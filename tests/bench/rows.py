@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from statistics import median
 
 
+# Cores that others used on average, from which on the table marks a row.
+DISTURBED = 0.2
+
+
 @dataclass
 class Row:
     """What is to hold is the ratio, or Larder's own figure where there is nothing to compare it with. `less` says which
@@ -17,7 +21,7 @@ class Row:
     stretch: float = None
     less: bool = True
     quick: bool = True
-    note: str = ""
+    foreign_cores: float = 0.0
     larder: list = field(default_factory=list)
     others: list = field(default_factory=list)
 
@@ -58,7 +62,7 @@ class Row:
         return {"name": self.name, "title": self.title, "other": self.other, "unit": self.unit, "goal": self.goal,
                 "floor": self.floor, "stretch": self.stretch, "better": "less" if self.less else "more",
                 "larder": median(self.larder), "other_value": median(self.others) if self.others else None,
-                "ratio": self.ratio, "verdict": self.verdict, "note": self.note, "larder_rounds": self.larder,
+                "ratio": self.ratio, "verdict": self.verdict, "foreign_cores": self.foreign_cores, "larder_rounds": self.larder,
                 "other_rounds": self.others}
 
 
@@ -78,7 +82,7 @@ def cells(row):
     limit = lambda value: f"{sign} {number(value)}" if value is not None else ""  # noqa: E731
     return (row.name, f"{row.title}, {row.unit}", number(median(row.larder)), row.other,
             number(median(row.others)) if row.others else "", number(row.ratio), row.goal, limit(row.floor),
-            limit(row.stretch), row.verdict)
+            limit(row.stretch), row.verdict + (" ~" if row.foreign_cores > DISTURBED else ""))
 
 
 HEADS = ("row", "what", "Larder", "against", "has", "ratio", "goal", "floor", "stretch", "holds?")
