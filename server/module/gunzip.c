@@ -75,7 +75,8 @@ static bool check_beginning(struct gunzip *gunzip, const uint8_t *data, size_t l
 	if (data[0] == 0x1f && (length == 1 || data[1] == 0x8b))
 		return true;
 	if (length == 1)
-		return BROKEN(gunzip, "This is not gzip: it begins with %02x.", data[0]);
+		return BROKEN(gunzip, "This is not gzip: it begins with %02x and looks like %s.", data[0],
+			looks_like(data, length));
 	return BROKEN(gunzip, "This is not gzip: it begins with %02x %02x and looks like %s.", data[0],
 		data[1], looks_like(data, length));
 }
