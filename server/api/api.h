@@ -19,6 +19,13 @@ void api_signatures(void *services, struct request *request, struct reply *reply
 void api_files(void *services, struct request *request, struct reply *reply);
 void api_documentation(void *services, struct request *request, struct reply *reply);
 void api_publishers(void *services, struct request *request, struct reply *reply);
+/* /api/v1/publishers/<publisher>, /api/v1/publisher-documentation/<publisher> */
+void api_publisher(void *services, struct request *request, struct reply *reply);
+void api_publisher_documentation(void *services, struct request *request, struct reply *reply);
+/* /api/v1/collections, and with <publisher>/<name>; /api/v1/collection-documentation/<publisher>/<name> */
+void api_collections(void *services, struct request *request, struct reply *reply);
+void api_collection(void *services, struct request *request, struct reply *reply);
+void api_collection_documentation(void *services, struct request *request, struct reply *reply);
 void api_stats(void *services, struct request *request, struct reply *reply);
 /* /api/v1/fills: those that run and ended lately; /api/v1/fills/<id>: DELETE cancels one */
 void api_fills(void *services, struct request *request, struct reply *reply);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/documentation.h"
+
 #include <string.h>
 
 #include "common/own.h"
@@ -7,8 +9,6 @@
 #include "server/http/problem.h"
 #include "server/module/document.h"
 #include "server/module/hubdoc.h"
-
-AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
 
 static bool wants_markdown(const struct request *request)
 {
@@ -36,36 +36,28 @@ static bool find_markdown(
 	return true;
 }
 
-/* A head in the hub's format is shown as description and tags. */
-static const char *body_of(const char *markdown)
+void documentation_reply(const struct request *request, const char *markdown, struct reply *reply)
 {
-	AUTO(own_hubdoc) struct hubdoc *head = NULL;
-	struct err ignored;
-	bool is_one;
-	size_t line;
+	char *html;
 
-	if (!hubdoc_read(markdown, &head, &is_one, &line, &ignored) || !is_one)
-		return markdown;
-	return markdown + head->body_at;
+	if (wants_markdown(request)) {
+		reply_text(reply, 200, "text/markdown; charset=utf-8", markdown);
+	} else {
+		html = document_render(hubdoc_body(markdown));
+		reply_take_bytes(reply, 200, "text/html; charset=utf-8", html, strlen(html));
+	}
+	reply_header(reply, "Content-Security-Policy", "default-src 'none'; sandbox");
+	reply_header(reply, "Cache-Control", "no-cache");
+	reply_header(reply, "Vary", "Accept");
 }
 
 void api_documentation(void *services, struct request *request, struct reply *reply)
 {
 	AUTO_FREE char *markdown = NULL;
 	struct err err;
-	char *html;
 
-	if (!find_markdown(services, request, &markdown, &err)) {
+	if (find_markdown(services, request, &markdown, &err))
+		documentation_reply(request, markdown, reply);
+	else
 		problem_reply(reply, &err);
-		return;
-	}
-	if (wants_markdown(request)) {
-		reply_text(reply, 200, "text/markdown; charset=utf-8", markdown);
-	} else {
-		html = document_render(body_of(markdown));
-		reply_take_bytes(reply, 200, "text/html; charset=utf-8", html, strlen(html));
-	}
-	reply_header(reply, "Content-Security-Policy", "default-src 'none'; sandbox");
-	reply_header(reply, "Cache-Control", "no-cache");
-	reply_header(reply, "Vary", "Accept");
 }

@@ -313,6 +313,18 @@ bool hubdoc_read(const char *markdown, struct hubdoc **out, bool *is_one, size_t
 	return true;
 }
 
+const char *hubdoc_body(const char *markdown)
+{
+	AUTO(own_hubdoc) struct hubdoc *head = NULL;
+	struct err ignored;
+	bool is_one;
+	size_t line;
+
+	if (!hubdoc_read(markdown, &head, &is_one, &line, &ignored) || !is_one)
+		return markdown;
+	return markdown + head->body_at;
+}
+
 void hubdoc_destroy(struct hubdoc *doc)
 {
 	if (!doc)

@@ -51,6 +51,9 @@ struct hubdoc {
 bool hubdoc_read(const char *markdown, struct hubdoc **out, bool *is_one, size_t *line, struct err *err);
 void hubdoc_destroy(struct hubdoc *doc);
 
+/* The part of the text that is for people to read: all of it, but for a head that is one. */
+const char *hubdoc_body(const char *markdown);
+
 /* Whether it has all that the format requires, as trees of documentation must; what else is read stands
  * without. */
 bool hubdoc_check_complete(const struct hubdoc *doc, struct err *err);

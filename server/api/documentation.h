@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Documentation as the API answers it. */
+#ifndef SERVER_API_DOCUMENTATION_H
+#define SERVER_API_DOCUMENTATION_H
+
+#include "server/http/reply.h"
+#include "server/http/request.h"
+
+/* The Markdown as it is where Accept asks for it; else its free part as safe HTML. */
+void documentation_reply(const struct request *request, const char *markdown, struct reply *reply);
+
+#endif
