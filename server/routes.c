@@ -65,6 +65,7 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/v1/signatures/*", ROLE_READ, BODY_NONE, NULL, api_signatures},
 	{METHOD_GET, "/api/v1/files/*", ROLE_READ, BODY_NONE, NULL, api_files},
 	{METHOD_GET, "/api/v1/documentation/*", ROLE_READ, BODY_NONE, NULL, api_documentation},
+	{METHOD_GET, "/api/v1/diff/*", ROLE_READ, BODY_NONE, NULL, api_diff},
 	{METHOD_GET, "/api/v1/publishers", ROLE_READ, BODY_NONE, NULL, api_publishers},
 	{METHOD_GET, "/api/v1/publishers/*", ROLE_READ, BODY_NONE, NULL, api_publisher},
 	{METHOD_GET, "/api/v1/publisher-documentation/*", ROLE_READ, BODY_NONE, NULL,

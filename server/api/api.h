@@ -26,6 +26,8 @@ void api_publisher_documentation(void *services, struct request *request, struct
 void api_collections(void *services, struct request *request, struct reply *reply);
 void api_collection(void *services, struct request *request, struct reply *reply);
 void api_collection_documentation(void *services, struct request *request, struct reply *reply);
+/* /api/v1/diff/<handle>/<version>/<version> */
+void api_diff(void *services, struct request *request, struct reply *reply);
 void api_stats(void *services, struct request *request, struct reply *reply);
 /* /api/v1/fills: those that run and ended lately; /api/v1/fills/<id>: DELETE cancels one */
 void api_fills(void *services, struct request *request, struct reply *reply);

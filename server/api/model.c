@@ -29,14 +29,15 @@ static void set_type(json_t *object, const struct tensor *tensor)
 	set_shape(object, &tensor->shape);
 }
 
+static const char *const encodings[] = {
+	[TENSOR_DENSE] = NULL, /* the usual one is not named */
+	[TENSOR_COO] = "coo",
+	[TENSOR_COMPOSITE] = "composite",
+	[TENSOR_LITERAL] = "literal",
+};
+
 static json_t *tensor_json(const struct tensor *tensor)
 {
-	static const char *const encodings[] = {
-		[TENSOR_DENSE] = NULL, /* the usual one is not named */
-		[TENSOR_COO] = "coo",
-		[TENSOR_COMPOSITE] = "composite",
-		[TENSOR_LITERAL] = "literal",
-	};
 	json_t *object = json_object();
 
 	set_text(object, "name", tensor->name);
@@ -54,6 +55,17 @@ static json_t *tensor_json(const struct tensor *tensor)
 	return object;
 }
 
+json_t *model_tensor_type_json(const struct tensor *tensor)
+{
+	json_t *object = json_object();
+
+	if (tensor->encoding != TENSOR_LITERAL)
+		set_type(object, tensor);
+	set_text(object, "encoding", encodings[tensor->encoding]);
+	set_text(object, tensor->encoding == TENSOR_LITERAL ? "value" : "type", tensor->type);
+	return object;
+}
+
 static json_t *tensors_json(const struct tensors *tensors)
 {
 	json_t *array = json_array();
@@ -63,7 +75,7 @@ static json_t *tensors_json(const struct tensors *tensors)
 	return array;
 }
 
-static json_t *tags_json(const struct meta_graph *graph)
+json_t *model_tags_json(const struct meta_graph *graph)
 {
 	json_t *array = json_array();
 
@@ -113,8 +125,8 @@ static json_t *ops_json(const struct meta_graph *graph)
 
 static json_t *listing_json(const struct meta_graph *graph)
 {
-	return json_pack("{s:o, s:o, s:o}", "tags", tags_json(graph), "signatures", signatures_json(graph),
-		"callables", callables_json(graph));
+	return json_pack("{s:o, s:o, s:o}", "tags", model_tags_json(graph), "signatures",
+		signatures_json(graph), "callables", callables_json(graph));
 }
 
 static json_t *meta_graph_json(const struct meta_graph *graph)

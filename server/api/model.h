@@ -11,6 +11,13 @@
 /* All of it, as in a version's "saved_model"; null where model is NULL. */
 json_t *model_json(const struct saved_model *model);
 
+/* ["serve"] */
+json_t *model_tags_json(const struct meta_graph *graph);
+
+/* What a tensor is, whatever it is called: {"dtype","shape"}, and of those that are not dense what they are
+ * instead. */
+json_t *model_tensor_type_json(const struct tensor *tensor);
+
 /* [{"tags", "signatures", "callables"}] */
 json_t *model_signatures_json(const struct saved_model *model);
 

@@ -200,6 +200,17 @@ bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_
 	struct file_row **out, size_t *count, int64_t *total, struct err *err);
 void file_rows_destroy(struct file_row *rows, size_t count);
 
+/* Files that only one of two artifacts has, or that differ in size, by path: up to limit. *more tells of further
+ * ones. */
+struct file_change {
+	char *path;
+	int64_t from_bytes; /* -1: not there, as of the other */
+	int64_t to_bytes;
+};
+bool catalog_compare_files(struct catalog *catalog, const struct name *from, const struct name *to,
+	size_t limit, struct file_change **out, size_t *count, bool *more, struct err *err);
+void file_changes_destroy(struct file_change *changes, size_t count);
+
 struct publisher_row {
 	char *name;
 	char *display_name;

@@ -10,7 +10,8 @@ enum statement {
 	LIST_WARNINGS,
 	FIND_INSPECTION,
 	LIST_FILES,
-	COUNT_FILES
+	COUNT_FILES,
+	COMPARE_FILES
 };
 
 static const char *const sql[] = {
@@ -28,6 +29,10 @@ static const char *const sql[] = {
 	[LIST_FILES] = "SELECT path, size_bytes FROM members WHERE inspection_id = ?1 AND is_folder = 0"
 		       " ORDER BY position LIMIT ?2 OFFSET ?3",
 	[COUNT_FILES] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND is_folder = 0",
+	[COMPARE_FILES] = "SELECT path, max(iif(inspection_id = ?1, size_bytes, -1)) AS from_bytes,"
+			  " max(iif(inspection_id = ?2, size_bytes, -1)) AS to_bytes FROM members"
+			  " WHERE inspection_id IN (?1, ?2) AND is_folder = 0"
+			  " GROUP BY path HAVING from_bytes <> to_bytes ORDER BY path LIMIT ?3",
 };
 
 static const char *const severity_names[] = {
@@ -151,6 +156,14 @@ static bool ask_number(struct txn *txn, const char *text, const struct value *va
 	return true;
 }
 
+/* *out is 0 where there is none. */
+static bool find_inspection(struct txn *txn, const struct name *name, int64_t *out, struct err *err)
+{
+	return ask_number(txn, sql[FIND_INSPECTION],
+		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name)), out,
+		err);
+}
+
 bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_t offset, size_t limit,
 	struct file_row **out, size_t *count, int64_t *total, struct err *err)
 {
@@ -158,11 +171,7 @@ bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_
 	AUTO_TXN struct txn *txn = NULL;
 	int64_t id, all;
 
-	if (!db_read(catalog->db, &txn, err) ||
-		!ask_number(txn, sql[FIND_INSPECTION],
-			VALUES(v_text(name->handle), v_int(name->version),
-				v_text(formats[name->format].name)),
-			&id, err) ||
+	if (!db_read(catalog->db, &txn, err) || !find_inspection(txn, name, &id, err) ||
 		!ask_number(txn, sql[COUNT_FILES], VALUES(v_int(id)), &all, err))
 		return false;
 	AUTO_ROWS struct rows *rows =
@@ -185,4 +194,53 @@ void file_rows_destroy(struct file_row *rows, size_t count)
 	for (size_t i = 0; i < count; i++)
 		free(rows[i].path);
 	free(rows);
+}
+
+/* ---- what differs ---------------------------------------------------------------------------- */
+
+struct change_list {
+	struct file_change *items;
+	size_t count;
+	size_t capacity;
+};
+
+static void change_list_finish(struct change_list *list)
+{
+	file_changes_destroy(list->items, list->count);
+}
+
+bool catalog_compare_files(struct catalog *catalog, const struct name *from, const struct name *to,
+	size_t limit, struct file_change **out, size_t *count, bool *more, struct err *err)
+{
+	AUTO(change_list_finish) struct change_list list = {0};
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t from_id, to_id;
+	size_t seen = 0;
+
+	if (!db_read(catalog->db, &txn, err) || !find_inspection(txn, from, &from_id, err) ||
+		!find_inspection(txn, to, &to_id, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(
+		txn, sql[COMPARE_FILES], VALUES(v_int(from_id), v_int(to_id), v_int((int64_t)limit + 1)));
+	while (rows_next(rows)) {
+		if (++seen > limit)
+			continue;
+		MEM_GROW(list.items, list.count, list.capacity);
+		list.items[list.count++] =
+			(struct file_change){rows_dup(rows, 0), rows_int(rows, 1), rows_int(rows, 2)};
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*more = seen > limit;
+	*count = list.count;
+	list.count = 0;
+	*out = TAKE(list.items);
+	return true;
+}
+
+void file_changes_destroy(struct file_change *changes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(changes[i].path);
+	free(changes);
 }
