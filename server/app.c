@@ -114,6 +114,7 @@ static bool open_stores(struct app *app, struct err *err)
 	annexes[0] = annex_of(services->members);
 	annexes[1] = annex_of_drafts(app->bookmarks);
 	app->space = space_create(&limits, services->catalog, services->blobs, app->keeper, annexes, 2);
+	services->space = app->space;
 	room = annex_room(app->space);
 	members_set_room(services->members, &room);
 	return true;

@@ -43,6 +43,7 @@
 	X(METRIC_MIRRORED_BYTES, gauge, "larder_mirrored_bytes", "", "Bytes of mirrored blobs in the store.") \
 	X(METRIC_RESERVED_BYTES, gauge, "larder_reserved_bytes", "", "Bytes claimed for fills that are running.") \
 	X(METRIC_FREE_BYTES, gauge, "larder_free_bytes", "", "Free on the store's file system, when it was last looked at.") \
+	X(METRIC_STORAGE_FULL, gauge, "larder_storage_full", "", "1 where nothing can be taken for want of room, when it was last looked at.") \
 	X(METRIC_EVICTIONS, counter, "larder_evictions_total", "", "Mirrored blobs removed to make room.") \
 	X(METRIC_EVICTED_BYTES, counter, "larder_evicted_bytes_total", "", "Bytes of mirrored blobs removed to make room.") \
 	X(METRIC_SWEEPS, counter, "larder_sweeps_total", "", "Sweeps of the store for blobs that nothing claims.") \

@@ -3,7 +3,7 @@
 #include "server/api/api.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
-#include "server/store/blobs.h"
+#include "server/registry/space.h"
 #include "server/store/catalog.h"
 
 static void answer_plain(struct reply *reply, const char *media_type, const char *text)
@@ -17,24 +17,41 @@ void api_healthz(void *services, struct request *request, struct reply *reply)
 	answer_plain(reply, "text/plain; charset=utf-8", "ok\n");
 }
 
+/* A full disk takes nothing in, but all that is here is served, and a balancer that took this server away
+ * would take that away too. */
+static bool look(const struct services *services, struct space_view *out, struct err *why)
+{
+	bool writable = catalog_check(services->catalog, why);
+
+	if ((!writable && why->code != ERR_NO_SPACE) || !space_look(services->space, out, why))
+		return false;
+	out->full |= !writable;
+	return true;
+}
+
 void api_readyz(void *services, struct request *request, struct reply *reply)
 {
 	const struct services *all = services;
-	int64_t free_bytes;
+	struct space_view space = {0};
 	struct err why, err;
 
-	if (catalog_check(all->catalog, &why) && blobs_free_bytes(all->blobs, &free_bytes, &why)) {
-		answer_json(reply, json_pack("{s:b, s:I}", "ready", 1, "free_bytes", (json_int_t)free_bytes));
-		return;
+	if (!look(all, &space, &why)) {
+		(void)err_set(&err, ERR_BUSY, "Not ready to serve: %.200s", why.text);
+		return problem_reply(reply, &err);
 	}
-	(void)err_set(&err, ERR_BUSY, "Not ready to serve: %.200s", why.text);
-	problem_reply(reply, &err);
+	answer_json(reply, json_pack("{s:b, s:b, s:I}", "ready", 1, "full", space.full, "free_bytes",
+				   (json_int_t)space.free_bytes));
 }
 
 void api_metrics(void *services, struct request *request, struct reply *reply)
 {
+	const struct services *all = services;
 	AUTO_BUFFER struct buffer text = {0};
+	struct space_view space;
+	struct err ignored;
 
+	/* What cannot be looked at is told by /readyz; the figures stay what they were. */
+	(void)space_look(all->space, &space, &ignored);
 	metrics_write(&text);
 	answer_plain(reply, "text/plain; version=0.0.4; charset=utf-8", buffer_string(&text));
 }

@@ -15,6 +15,7 @@ struct members;
 struct mirror;
 struct publisher;
 struct registry;
+struct space;
 
 struct services {
 	const struct config *config;
@@ -23,6 +24,7 @@ struct services {
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct members *members;
+	struct space *space;
 	struct access *access;
 	struct registry *registry;
 	struct mirror *mirror;

@@ -396,3 +396,30 @@ bool space_preview(struct space *space, struct eviction *out, struct err *err)
 		.dry_run = true};
 	return catalog_evict(space->catalog, out, take_all, NULL, err);
 }
+
+/* Under the mutex. */
+static bool could_evict(struct space *space, int64_t wanted_bytes, bool *out, struct err *err)
+{
+	struct eviction eviction = {.wanted_bytes = wanted_bytes, .max_blobs = SIZE_MAX, .dry_run = true};
+
+	if (wanted_bytes > 0 && !catalog_evict(space->catalog, &eviction, take_all, NULL, err))
+		return false;
+	*out = eviction.bytes >= wanted_bytes;
+	return true;
+}
+
+bool space_look(struct space *space, struct space_view *out, struct err *err)
+{
+	struct figures figures;
+	bool eased;
+	LOCKED(&space->mutex);
+
+	if (!take_figures(space, &figures, err) ||
+		!could_evict(
+			space, lack_of_free(space, &figures, STEP_MIN_BYTES) - figures.annex, &eased, err))
+		return false;
+	metric_set(METRIC_FREE_BYTES, figures.free);
+	metric_set(METRIC_STORAGE_FULL, !eased);
+	*out = (struct space_view){figures.free, !eased};
+	return true;
+}

@@ -67,6 +67,14 @@ bool space_relieve(struct space *space);
 /* Evicts until the limits hold, or nothing is left that may go. */
 bool space_enforce(struct space *space, struct eviction *out, struct err *err);
 
+struct space_view {
+	int64_t free_bytes;
+	bool full; /* the next upload finds no room, whatever might go for it */
+};
+
+/* Looks, and shows what it sees in the metrics. Evicts nothing. */
+bool space_look(struct space *space, struct space_view *out, struct err *err);
+
 /* What space_enforce would evict now. */
 bool space_preview(struct space *space, struct eviction *out, struct err *err);
 

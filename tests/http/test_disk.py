@@ -471,6 +471,34 @@ def test_no_passing_on_without_ranges(small_disk, upstream, start):
     assert_nothing_stays(larder, "/google/big/1")
 
 
+def test_a_full_disk_is_told_as_such(small_disk, upstream, start):
+    larder = start_on(start, small_disk, upstream, 0)
+    content = modules.module(2 * MiB)
+    larder.publish("/acme/p/1", content)
+    assert larder.get("/readyz").json()["full"] is False and larder.metric("larder_storage_full") == 0
+    other = fill_disk(small_disk, 0)
+    ready = larder.get("/readyz")
+    assert ready.status == 200, "what is here is served"
+    assert ready.json()["ready"] is True and ready.json()["full"] is True, ready
+    assert larder.metric("larder_storage_full") == 1
+    assert larder.get("/acme/p/1.tar.gz").body == content
+    assert_problem(larder.put("/acme/q/1", modules.module(2 * MiB, seed=2)), 507, "no-space")
+    other.unlink()
+    assert larder.get("/readyz").json()["full"] is False and larder.metric("larder_storage_full") == 0
+    larder.publish("/acme/q/1", modules.module(2 * MiB, seed=2))
+
+
+def test_what_could_go_is_room(small_disk, upstream, start):
+    larder = start_on(start, small_disk, upstream, 8 * MiB)
+    contents = serve_modules(upstream, names(2), 2 * MiB)
+    for path in contents:
+        assert fetch(larder, path).status == 200
+    fill_disk(small_disk, 8 * MiB)
+    assert larder.get("/readyz").json()["full"] is False
+    larder.larder("pin", "google/*")
+    assert larder.get("/readyz").json()["full"] is True
+
+
 def test_mirrored_modules_make_way_when_others_fill_the_disk(small_disk, upstream, start):
     contents = serve_modules(upstream, names(6), 2 * MiB)
     larder = start_on(start, small_disk, upstream, 0)

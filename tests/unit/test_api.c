@@ -13,6 +13,7 @@
 #include "server/api/api.h"
 #include "server/config.h"
 #include "server/registry/services.h"
+#include "server/registry/space.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog.h"
 
@@ -26,12 +27,15 @@ typedef void handler(void *services, struct request *request, struct reply *repl
 struct place {
 	char *folder;
 	struct config config;
+	struct keeper *keeper;
 	struct services services;
 };
 
 static int set_up(void **state)
 {
+	const struct space_limits no_limits = {0};
 	struct place *place = mem_zero(1, sizeof *place);
+	struct services *services = &place->services;
 	struct err err = {0};
 
 	place->folder = mem_dup("/tmp/test_api.XXXXXX");
@@ -41,6 +45,9 @@ static int set_up(void **state)
 	if (!catalog_open(place->folder, &place->services.catalog, &err) ||
 		!blobs_open(place->folder, &place->services.blobs, &err))
 		fail_msg("%s", err.text);
+	place->keeper = keeper_create(services->catalog, services->blobs, NULL);
+	services->space =
+		space_create(&no_limits, services->catalog, services->blobs, place->keeper, NULL, 0);
 	*state = place;
 	return 0;
 }
@@ -50,6 +57,8 @@ static int tear_down(void **state)
 	struct place *place = *state;
 	AUTO_FREE char *command = mem_printf("rm -rf '%s'", place->folder);
 
+	space_destroy(place->services.space);
+	keeper_destroy(place->keeper);
 	catalog_close(place->services.catalog);
 	blobs_close(place->services.blobs);
 	assert_int_equal(system(command), 0);
@@ -562,6 +571,7 @@ static void test_status(void **state)
 	json_decref(json);
 	json = get(state, api_readyz, "/readyz", "", 200);
 	assert_member(json, "ready", "true");
+	assert_member(json, "full", "false");
 	json_decref(json);
 	ask(state, api_healthz, "/healthz", "", &here, &reply);
 	assert_memory_equal(reply.bytes, "ok\n", 3);
