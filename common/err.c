@@ -49,6 +49,10 @@ static enum err_code code_of_errno(int number)
 	case ENOSPC:
 	case EDQUOT:
 		return ERR_NO_SPACE;
+	/* Others will let go of theirs. */
+	case EMFILE:
+	case ENFILE:
+		return ERR_BUSY;
 	case ENOENT:
 		return ERR_NOT_FOUND;
 	default:

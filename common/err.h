@@ -42,7 +42,7 @@ struct err {
 bool err_set(struct err *err, enum err_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* As err_set for a failed system call: the sentence is followed by the errno's own text. ENOSPC and EDQUOT become
- * ERR_NO_SPACE, ENOENT ERR_NOT_FOUND, all others ERR_INTERNAL. Always false. */
+ * ERR_NO_SPACE, EMFILE and ENFILE ERR_BUSY, ENOENT ERR_NOT_FOUND, all others ERR_INTERNAL. Always false. */
 bool err_errno(struct err *err, int number, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts words before the text that *err already has ("import b.tar: <text>"). Always false. */

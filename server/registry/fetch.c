@@ -115,6 +115,9 @@ static enum verdict of_outcome(struct running *running, enum transfer_outcome ou
 			outcome == TRANSFER_SILENT ? fetch->name : NULL, 0);
 		(void)err_set(&running->err, ERR_UPSTREAM_UNREACHABLE, "%s", why->text);
 		return VERDICT_FAILED;
+	case TRANSFER_STARVED:
+		(void)err_set(&running->err, ERR_BUSY, "%s", why->text);
+		return VERDICT_FAILED;
 	case TRANSFER_STOPPED:
 		/* By the receiver: it knows why. */
 		if (!atomic_load(&fetch->watch->stop))

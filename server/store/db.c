@@ -74,6 +74,13 @@ static bool is_out_of_space(sqlite3 *handle, int primary)
 	       (number == ENOSPC || number == EDQUOT);
 }
 
+static bool is_out_of_descriptors(sqlite3 *handle)
+{
+	int number = sqlite3_system_errno(handle);
+
+	return number == EMFILE || number == ENFILE;
+}
+
 /* Says in *err what the connection failed at last. Always false. */
 static bool failed(const struct txn *txn, struct err *err)
 {
@@ -88,6 +95,8 @@ static bool failed(const struct txn *txn, struct err *err)
 		err->retry_after_s = 1;
 		return false;
 	}
+	if (primary == SQLITE_CANTOPEN && is_out_of_descriptors(txn->handle))
+		return err_set(err, ERR_BUSY, "no descriptor is left for the database: %s", words);
 	return err_set(err, ERR_INTERNAL, "database %s: %s", txn->db->path, words);
 }
 

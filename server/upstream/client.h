@@ -29,6 +29,7 @@ enum transfer_outcome {
 	TRANSFER_BROKEN,  /* cut or stalled after the answer began */
 	TRANSFER_SLOW,    /* the answer began, and came slower than min_bytes_per_s */
 	TRANSFER_REFUSED, /* what came is no HTTP, forbidden redirect, too many of them, too large a header */
+	TRANSFER_STARVED, /* we have no descriptor left for it */
 	TRANSFER_STOPPED  /* the receiver or client_stop() ended it */
 };
 

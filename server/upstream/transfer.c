@@ -2,6 +2,7 @@
 #include "server/upstream/transfer.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,6 +79,16 @@ static bool leads_inside(const struct transfer *transfer, const union peer *peer
 	return port == peer_port(peer) && peer_is_inside(peer);
 }
 
+/* That we have no socket for it says nothing of the upstream. */
+static curl_socket_t own_socket(struct transfer *transfer, const struct curl_sockaddr *address)
+{
+	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+		transfer->starved = true;
+	return fd;
+}
+
 /* Asked before a connection is opened … */
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -92,7 +103,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 		transfer->forbidden = true;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	return own_socket(transfer, address);
 }
 
 /* … and before each request, since a connection may have been opened by another transfer. */
@@ -411,6 +422,8 @@ static enum transfer_outcome judge(const struct transfer *transfer, CURLcode res
 		return transfer->slow ? TRANSFER_SLOW : TRANSFER_BROKEN;
 	if (is_refused(transfer, result) || is_malformed(transfer, result))
 		return TRANSFER_REFUSED;
+	if (transfer->starved)
+		return TRANSFER_STARVED;
 	return transfer->asked || transfer->hops > 0 ? TRANSFER_SILENT : TRANSFER_UNREACHABLE;
 }
 
@@ -424,6 +437,8 @@ static const char *reason_of(const struct transfer *transfer, CURLcode result)
 		return "the head of the answer is too large";
 	if (!transfer->answered && is_malformed(transfer, result) && !*transfer->error)
 		return "it ended in the middle of the answer's head";
+	if (!transfer->answered && transfer->starved)
+		return "there is no descriptor left for a connection";
 	if (result == CURLE_OK)
 		return "it ended without an answer";
 	return *transfer->error ? transfer->error : curl_easy_strerror(result);
@@ -436,6 +451,7 @@ enum transfer_outcome transfer_end(struct transfer *transfer, CURLcode result, s
 		[TRANSFER_BROKEN] = ERR_UPSTREAM_FAILED,
 		[TRANSFER_SLOW] = ERR_UPSTREAM_FAILED,
 		[TRANSFER_REFUSED] = ERR_UPSTREAM_FAILED,
+		[TRANSFER_STARVED] = ERR_BUSY,
 		[TRANSFER_STOPPED] = ERR_UPSTREAM_FAILED};
 	struct place place = {.host = "upstream"};
 	enum transfer_outcome outcome;

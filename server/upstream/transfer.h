@@ -34,6 +34,7 @@ struct transfer {
 	bool asked;     /* of this hop: there is a connection, and the request goes out */
 	size_t before;  /* of this hop: the bytes of heads that came before it */
 	bool forbidden; /* of this hop: it leads inside */
+	bool starved;   /* there was no descriptor for a connection */
 	bool answered;  /* the receiver has the head */
 	bool declined;  /* the receiver or its owner wants no more */
 	bool slow;      /* the answer came below the least rate */

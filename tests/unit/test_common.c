@@ -367,6 +367,8 @@ static void err_translates_errno(void **state)
 
 	assert_false(err_errno(&err, ENOSPC, "write"));
 	assert_int_equal(err.code, ERR_NO_SPACE);
+	assert_false(err_errno(&err, EMFILE, "open"));
+	assert_int_equal(err.code, ERR_BUSY);
 	assert_false(err_errno(&err, ENOENT, "open %s", "x"));
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 	assert_string_equal(err.text, "open x: No such file or directory");
