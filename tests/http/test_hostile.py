@@ -188,6 +188,11 @@ def test_violations_are_limited(larder):
     assert len(problem["violations"]) == 100
 
 
+def test_one_byte_is_told_as_one(larder):
+    problem = larder.put("/acme/one/1", b"x").json()
+    assert [violation["message"] for violation in problem["violations"]] == ["This is not gzip: it begins with 78 and looks like something else."], problem
+
+
 @pytest.mark.parametrize("changes", [
     {"model.json": None}, {"model.json": b"{"}, {"model.json": b"[]"}, {"model.json": b"{}"}, {"model.json": b"[" * 100_000},
     {"group1-shard2of3.bin": None}, {"group1-shard2of3.bin": b"short"},

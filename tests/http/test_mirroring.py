@@ -108,11 +108,12 @@ def test_redirects_are_followed(upstream, start, status):
     assert "X-Goog-Signature" not in mirror.log(), "a signed URL is in the log"
 
 
-def test_redirect_to_a_private_address_is_refused(upstream, make_upstream, start):
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0.0.0.0"])
+def test_redirect_to_a_private_address_is_refused(upstream, make_upstream, start, host):
     inner = make_upstream()
     inner.serve("/secret", SMALL)
     mirror = start(upstreams=[upstream.url])
-    upstream.serve(PATH, redirect(inner.url + "/secret"))
+    upstream.serve(PATH, redirect(f"http://{host}:{inner.port}/secret"))
     assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")
     assert inner.count() == 0, "the private address was asked all the same"
 
@@ -128,7 +129,21 @@ def test_endless_redirects_are_refused(upstream, start):
     mirror = start({"mirror": {"private_upstreams": "on"}}, [upstream.url])
     upstream.serve(PATH, redirect(PATH))
     assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")
-    assert upstream.count() <= 60
+    assert upstream.count() == 11
+
+
+@pytest.mark.parametrize("hops", [10, 11])
+def test_ten_redirects_are_followed_and_no_more(upstream, start, hops):
+    mirror = start({"mirror": {"private_upstreams": "on"}}, [upstream.url])
+    upstream.serve(PATH, redirect("/hop1"))
+    for hop in range(1, hops):
+        upstream.serve(f"/hop{hop}", redirect(f"/hop{hop + 1}"))
+    upstream.serve(f"/hop{hops}", SMALL)
+    reply = mirror.get(COMPRESSED)
+    if hops <= 10:
+        assert reply.body == SMALL
+    else:
+        assert "redirects" in assert_problem(reply, 502, "upstream-failed")["detail"]
 
 
 def test_redirect_to_a_page_is_absent(upstream, start):

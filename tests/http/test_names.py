@@ -63,3 +63,11 @@ def test_method_that_a_path_does_not_have(larder):
     reply = larder.request("POST", "/healthz", body=b"x")
     assert_problem(reply, 405, "method-not-allowed")
     assert "GET" in reply.header("Allow")
+
+
+def test_token_in_a_redirect_is_escaped_again(larder):
+    larder.publish("/acme/x/1", modules.module(1000))
+    for token in ("a%20b", "%22%3E%3Cscript%3E", "%C3%A4", "plain"):
+        reply = larder.get(f"/-/t/{token}/acme/x?tf-hub-format=compressed")
+        assert reply.status == 302
+        assert reply.header("Location") == f"/-/t/{token}/acme/x/1?tf-hub-format=compressed"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a year brings by chance: descriptors that run out, reloads without end, slow clients behind TLS, and a site that
 is closed to strangers on every path."""
+import contextlib
 import http.client
 import os
 import re
@@ -13,8 +14,8 @@ import threading
 
 import pytest
 from support import modules
-from support.client import Download, Http
-from support.daemon import ROOT, assert_problem
+from support.client import Http
+from support.daemon import ROOT, Daemon, assert_problem
 from support.waiting import DEADLINE_S
 
 MIB = 1 << 20
@@ -130,7 +131,6 @@ def routes():
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory):
-    from support.daemon import Daemon
     daemon = Daemon(tmp_path_factory.mktemp("closed"), {"auth": {"read": "token"}}).start()
     daemon.publish(HELD, modules.module(1000))
     yield daemon
@@ -182,3 +182,65 @@ def certificate(tmp_path_factory):
                     "-keyout", "key.pem", "-out", "cert.pem", "-days", "30", "-subj", "/CN=localhost",
                     "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True)
     return folder
+
+
+class Secure(Http):
+    """As Http, over TLS."""
+
+    def __init__(self, address, certificate):
+        super().__init__(address)
+        self.context = ssl.create_default_context(cafile=certificate / "cert.pem")
+
+    def connect(self):
+        return self.context.wrap_socket(socket.create_connection(self.address, timeout=DEADLINE_S), server_hostname="127.0.0.1")
+
+    def ask(self, path):
+        connection = self.connect()
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        return connection
+
+    def fetch(self, path, connection=None):
+        response = http.client.HTTPResponse(connection or self.ask(path))
+        response.begin()
+        return response.read()
+
+
+def start_secure(start, certificate, **server):
+    """The daemon, and with its data already there: its tests' own client speaks no TLS."""
+    keys = {"tls_certificate": certificate / "cert.pem", "tls_key": certificate / "key.pem", **server}
+    plain = start()
+    content = modules.module(8 * MIB)
+    plain.publish(HELD, content)
+    plain.stop()
+    plain.configure({"server": keys})
+    plain.start()
+    return plain, Secure(plain.address, certificate), content
+
+
+def test_slow_clients_behind_tls_hold_up_nobody(start, certificate):
+    larder, secure, content = start_secure(start, certificate)
+    silent = [socket.create_connection(larder.address) for _ in range(100)]
+    halfway = [secure.connect() for _ in range(20)]
+    for connection in halfway:
+        connection.sendall(b"GET " + HELD.encode())
+    lazy = [secure.ask(HELD + ".tar.gz") for _ in range(20)]
+    for _ in range(5):
+        assert secure.fetch(HELD + ".tar.gz") == content
+    for connection in lazy:
+        assert secure.fetch(None, connection) == content, "who reads late gets less"
+    for connection in silent + halfway + lazy:
+        connection.close()
+    assert secure.fetch("/healthz") == b"ok\n"
+
+
+def test_silent_clients_are_let_go_behind_tls(start, certificate):
+    larder, secure, content = start_secure(start, certificate, idle_timeout_s=1, max_connections=20)
+    silent = [socket.create_connection(larder.address, timeout=DEADLINE_S) for _ in range(10)]
+    halfway = [secure.connect() for _ in range(5)]
+    for connection in halfway:
+        connection.sendall(b"GET " + HELD.encode())
+    for connection in silent + halfway:
+        with connection, contextlib.suppress(ConnectionResetError, ssl.SSLError):
+            while connection.recv(4096):
+                pass  # an answer that says so, if there is one; then the end
+    assert secure.fetch(HELD + ".tar.gz") == content

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Upstreams that fail, throttle, want a secret or must not be asked: each outcome of the interface, and what reaches whom."""
+import contextlib
 import http.client
 import json
 import signal
 import socket
+import socketserver
 import ssl
 import subprocess
 import threading
@@ -586,6 +588,46 @@ def test_certificate_by_a_stranger_is_refused(secure_upstream, start):
     problem = assert_problem(mirror.get(COMPRESSED), 504, "upstream-unreachable")
     assert "certificate" in problem["detail"].lower(), problem
     assert secure_upstream.count() == 0
+
+
+class Tunnels(socketserver.ThreadingTCPServer):
+    """A proxy that opens tunnels (CONNECT), all to one place, and remembers who was asked for."""
+    daemon_threads = True
+
+    def __init__(self, target):
+        super().__init__(("127.0.0.1", 0), Tunnel)
+        self.target = target
+        self.asked = []
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.server.asked.append(self.rfile.readline().decode().split()[:2])
+        while self.rfile.readline().strip():
+            pass
+        with socket.create_connection(self.server.target) as far:
+            self.wfile.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+            threading.Thread(target=self.copy, args=(far, self.connection), daemon=True).start()
+            self.copy(self.connection, far)
+
+    @staticmethod
+    def copy(source, sink):
+        with contextlib.suppress(OSError):
+            while block := source.recv(1 << 16):
+                sink.sendall(block)
+            sink.shutdown(socket.SHUT_WR)
+
+
+def test_secure_proxy_of_the_environment(secure_upstream, authority, start, monkeypatch):
+    with Tunnels(("127.0.0.1", secure_upstream.port)) as tunnels:
+        threading.Thread(target=tunnels.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv("https_proxy", "http://127.0.0.1:%d" % tunnels.server_address[1])
+        monkeypatch.setenv("no_proxy", "near.example")
+        mirror = start({"upstream far": {"url": "https://localhost:443/{path}?{query}", "ca_file": authority / "ca.pem"}})
+        assert mirror.get(COMPRESSED).body == SMALL
+        assert tunnels.asked == [["CONNECT", "localhost:443"]]
+        mirror.stop()
+        tunnels.shutdown()
 
 
 def test_proxy_of_the_environment(upstream, start, monkeypatch):

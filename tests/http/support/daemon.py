@@ -71,14 +71,14 @@ class Daemon(Http):
             self.process = subprocess.Popen([binary(), "serve", "--config", str(self.config_path), *arguments],
                                             stdout=subprocess.PIPE, stderr=log, cwd=self.folder, text=True)
         self.url = self.read_url()
-        host, port = re.fullmatch(r"http://([^/]+):(\d+)/?", self.url).groups()
+        host, port = re.fullmatch(r"https?://([^/]+):(\d+)/?", self.url).groups()
         self.address = (host, int(port))
         return self
 
     def read_url(self):
         ready, _, _ = select.select([self.process.stdout], [], [], DEADLINE_S)
         line = self.process.stdout.readline() if ready else ""
-        found = re.match(r"listening on (http://\S+)", line)
+        found = re.match(r"listening on (https?://\S+)", line)
         if not found:
             self.process.kill()
             status = self.process.wait()
