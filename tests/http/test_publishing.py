@@ -193,7 +193,8 @@ def test_too_large(start):
     assert_problem(larder.put(PATH, MODULE), 413, "too-large")
     answer = larder.raw(f"PUT {PATH} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {larder.token()}\r\n"
                         f"Transfer-Encoding: chunked\r\n\r\n".encode()
-                        + b"".join(b"1000\r\n" + bytes(4096) + b"\r\n" for _ in range(64)) + b"0\r\n\r\n", to_end=False)
+                        + b"".join(b"1000\r\n" + MODULE[at:at + 4096] + b"\r\n" for at in range(0, len(MODULE) - 4096, 4096))
+                        + b"0\r\n\r\n", to_end=False)
     assert read_status(answer) == 413
     larder.assert_nothing_kept()
 
