@@ -16,6 +16,7 @@
 #include "server/http/hot.h"
 #include "server/registry/access.h"
 #include "server/registry/annex.h"
+#include "server/registry/bell.h"
 #include "server/registry/janitor.h"
 #include "server/registry/publisher.h"
 #include "server/registry/registry.h"
@@ -33,6 +34,7 @@ struct app {
 	int lock_fd;
 	struct services services;
 	struct hot *hot;
+	struct bell *bell; /* NULL: other processes cannot be heard */
 	struct keeper *keeper;
 	struct bookmarks *bookmarks;
 	struct space *space;
@@ -88,6 +90,17 @@ static void forget(void *hot, const char *label)
 	hot_forget(hot, label);
 }
 
+/* Without it other processes have to wait for what is kept at hand, and no more. */
+static void open_bell(struct app *app)
+{
+	struct err err;
+
+	if (!bell_open(app->config->storage.data_dir, forget, app->hot, &app->bell, &err))
+		log_event(LOG_LEVEL_WARN,
+			"larder gc beside this daemon will not remove what it keeps at hand", "why", err.text,
+			NULL);
+}
+
 static bool open_stores(struct app *app, struct err *err)
 {
 	const char *data_dir = app->config->storage.data_dir;
@@ -108,6 +121,7 @@ static bool open_stores(struct app *app, struct err *err)
 	app->keeper = keeper_create(services->catalog, services->blobs, services->members);
 	app->hot = hot_create(&hot_limits);
 	keeper_set_forget(app->keeper, forget, app->hot);
+	open_bell(app);
 	if (!keeper_sweep_drafts(app->keeper, err))
 		return false;
 	app->bookmarks = bookmarks_create(services->catalog, services->blobs);
@@ -243,6 +257,7 @@ void app_close(struct app *app)
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);
 	janitor_destroy(app->janitor);
+	bell_close(app->bell);
 	/* Nobody looks for replies or forgets any from here on; they hold tallies. */
 	hot_destroy(app->hot);
 	ledger_destroy(app->ledger);

@@ -14,6 +14,7 @@
 #include "server/command/command.h"
 #include "server/command/table.h"
 #include "server/registry/annex.h"
+#include "server/registry/bell.h"
 #include "server/registry/keeper.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
@@ -252,9 +253,27 @@ static bool count_garbage(
 	return blobs_each(stores->blobs, count_unclaimed, blobs, err);
 }
 
+/* The daemon that may run on the same folder. */
+struct neighbour {
+	const char *data_dir;
+	bool silent; /* it was asked once, and did not answer */
+};
+
+/* What it keeps at hand counts as being read, and would be given to clients after it has gone. */
+static void have_forgotten(void *context, const char *label)
+{
+	struct neighbour *neighbour = context;
+	struct err err;
+
+	if (neighbour->silent || bell_ring(neighbour->data_dir, label, &err))
+		return;
+	neighbour->silent = true;
+	(void)command_fail(&err);
+}
+
 /* Each step is safe beside a daemon: the keeper keeps the two apart. */
 static bool collect(const struct upkeep_options *options, struct stores *stores,
-	const struct space_limits *limits, struct err *err)
+	const struct space_limits *limits, struct neighbour *neighbour, struct err *err)
 {
 	static const _Atomic bool never = false;
 	const struct space_annex annex = annex_of(stores->members);
@@ -267,6 +286,7 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 	struct eviction eviction = {0};
 	int64_t absences;
 
+	keeper_set_forget(keeper, have_forgotten, neighbour);
 	if (!count_garbage(stores, &files, &unpacked, err) ||
 		(!options->dry_run && !keeper_sweep_blobs(keeper, &never, err)))
 		return false;
@@ -287,6 +307,7 @@ int command_gc(int argc, char **argv)
 	static const struct members_limits unpacks_nothing;
 	int status = read_options(argc, argv, "cdn", &options);
 	struct space_limits limits;
+	struct neighbour neighbour;
 	struct err err;
 
 	if (status != COMMAND_DONE)
@@ -299,5 +320,6 @@ int command_gc(int argc, char **argv)
 		return command_fail(&err);
 	log_configure(LOG_LEVEL_WARN, config->log.format);
 	limits = (struct space_limits){config->storage.max_bytes, config->storage.keep_free_bytes};
-	return collect(&options, &stores, &limits, &err) ? COMMAND_DONE : command_fail(&err);
+	neighbour = (struct neighbour){.data_dir = config->storage.data_dir};
+	return collect(&options, &stores, &limits, &neighbour, &err) ? COMMAND_DONE : command_fail(&err);
 }

@@ -2,12 +2,14 @@
 """What was served once is served from memory, and nobody can tell: same answers, same counts, gone at once where withdrawn
 or evicted."""
 import os
+import signal
 import socket
 import threading
 
 import pytest
 from support import modules
 from support.daemon import assert_problem
+from support.upstream import Answer
 from support.waiting import wait_until
 
 PATH = "/acme/half-plus-two/1"
@@ -143,6 +145,54 @@ def test_evicted_is_gone_at_once(upstream, start, size):
         if not larder.get("/api/v1/modules" + path).json()["artifacts"][0]["cached"]:
             assert larder.get(path + ".tar.gz").body == contents[path]
     assert upstream.count() > sent, "what was evicted was given all the same"
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("size", [3000, 300_000])
+def test_gc_of_another_process_is_heard(upstream, start, tmp_path, size):
+    """What the daemon keeps at hand does not hold up larder gc, and is not given any more once that has ended."""
+    paths = [f"/google/m{i}/1" for i in range(4)]
+    contents = {path: modules.module(size, seed=i + 1) for i, path in enumerate(paths)}
+    for path, content in contents.items():
+        upstream.serve(path, content)
+    larder = start(upstreams=[upstream.url])
+    for path in paths:
+        for _ in range(3):
+            assert larder.get(path + ".tar.gz").body == contents[path]
+            larder.wait_for_idle()
+    assert larder.metric(PREPARED) >= 4
+    narrow = tmp_path / "narrow.ini"
+    narrow.write_text("[storage]\nmax_bytes = 1\nkeep_free_bytes = 0\n")
+    done = larder.larder("gc", "--config", str(narrow))
+    assert "removed 4 mirrored" in done.stdout and done.stderr == "", done
+    assert larder.blobs() == []
+    prepared = larder.metric(PREPARED)
+    for path in paths:
+        upstream.serve(path, Answer(b"gone", 404))
+    for path in paths:
+        assert_problem(larder.get(path + ".tar.gz"), 404, "not-found")
+    assert larder.metric(PREPARED) == prepared
+
+
+def test_gc_beside_a_daemon_that_does_not_answer(upstream, start, tmp_path):
+    """It is told, and removes what the daemon does not keep open."""
+    path, other = "/google/m/1", "/google/other/1"
+    for each in (path, other):
+        upstream.serve(each, LARGE if each == path else modules.module(400_000))
+    larder = start(upstreams=[upstream.url])
+    larder.get(other + ".tar.gz")
+    for _ in range(3):
+        larder.get(path + ".tar.gz")
+        larder.wait_for_idle()
+    narrow = tmp_path / "narrow.ini"
+    narrow.write_text("[storage]\nmax_bytes = 1\nkeep_free_bytes = 0\n")
+    larder.process.send_signal(signal.SIGSTOP)
+    try:
+        done = larder.larder("gc", "--config", str(narrow))
+    finally:
+        larder.process.send_signal(signal.SIGCONT)
+    assert "does not answer" in done.stderr and "removed 1 mirrored" in done.stdout, done
+    assert larder.get(path + ".tar.gz").body == LARGE
 
 
 def test_the_table_keeps_no_more_files_than_it_may(larder):
