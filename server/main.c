@@ -57,14 +57,24 @@ static const struct command commands[] = {
 		"  --json                print the version as JSON\n" REMOTE_HELP,
 		command_publish},
 	{"list", "list modules, or search them",
-		"usage: larder list [QUERY] [--publisher NAME] [--format FORMAT] [--source SOURCE]\n"
-		"                   [--sort ORDER] [--json]\n"
+		"usage: larder list [QUERY] [FILTER...] [--sort ORDER] [--json]\n"
 		"                   [--server URL] [--token TOKEN | --token-file FILE]\n\n"
-		"Lists what a registry has: a table on a terminal, fields separated by tabs elsewhere.\n\n"
+		"Lists what a registry has: a table on a terminal, fields separated by tabs elsewhere.\n"
+		"QUERY is words that the name, description, documentation or tags of a module have.\n"
+		"Modules must pass every filter; of one that is given several times any value will do.\n\n"
 		"  --publisher NAME      only this publisher's\n"
 		"  --format FORMAT       only those that come as tf-hub, tfjs, tflite or coral\n"
 		"  --source SOURCE       only those that are published, mirrored or listed\n"
-		"  --sort ORDER          name or relevance\n"
+		"  --cached[=false]      only those that are here, or are not\n"
+		"  --task TASK           only those whose documentation says so; likewise --dataset,\n"
+		"                        --language, --architecture, --license, --fine-tunable[=false]\n"
+		"  --op OP               only those whose graph has this op, such as MatMul\n"
+		"  --input-dtype DTYPE   only those that take such a tensor, such as string\n"
+		"  --output-dtype DTYPE  only those that give one\n"
+		"  --tag TAG             only those that have a meta graph with this tag, such as serve\n"
+		"  --tensorflow-version VERSION\n"
+		"                        only those that this wrote, such as 2 or 2.11\n"
+		"  --sort ORDER          relevance, name, downloads, updated or size\n"
 		"  --json                print JSON\n" REMOTE_HELP,
 		command_list},
 	{"show", "tell what a registry knows of a module or a version",
@@ -80,6 +90,16 @@ static const struct command commands[] = {
 		"their name. Without a version in PATH the latest is meant.\n\n"
 		"  --json                print JSON\n" REMOTE_HELP,
 		command_signatures},
+	{"diff", "tell what differs between two versions of a module",
+		"usage: larder diff HANDLE FROM TO [--format FORMAT] [--check] [--json]\n"
+		"                   [--server URL] [--token TOKEN | --token-file FILE]\n\n"
+		"Holds two versions against each other, such as acme/half-plus-two 1 2: sizes, signatures,\n"
+		"callables (with brackets behind their name), ops and files. What code that was written\n"
+		"for FROM can fail over is called breaking. Only what was here already can be compared.\n\n"
+		"  --format FORMAT       tf-hub, tfjs, tflite or coral (default: the first that both have)\n"
+		"  --check               exit with status 1 where something is breaking\n"
+		"  --json                print JSON\n" REMOTE_HELP,
+		command_diff},
 	{"prefetch", "have a registry fetch modules before they are wanted",
 		"usage: larder prefetch [--from FILE] [--json] [--server URL]\n"
 		"                       [--token TOKEN | --token-file FILE] PATH...\n\n"

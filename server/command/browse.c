@@ -32,21 +32,38 @@ static void finish_options(struct browse_options *options)
 	buffer_finish(&options->query);
 }
 
+/* Options have dashes where parameters have underscores. */
 static void add_parameter(struct buffer *query, const char *name, const char *value)
 {
-	buffer_printf(query, "&%s=", name);
+	AUTO_FREE char *parameter = mem_dup(name);
+
+	for (char *dash = strchr(parameter, '-'); dash; dash = strchr(dash, '-'))
+		*dash = '_';
+	buffer_printf(query, "&%s=", parameter);
 	uri_encode(query, value, "");
 }
 
 /* ---- options ---- */
 
-/* The filters' letters stand for themselves in the URL by the option's name. */
+/* What has 'q' stands in the URL by the option's name. */
 static const struct option list_options[] = {
 	REMOTE_LONG_OPTIONS,
 	{"json", no_argument, NULL, 'j'},
 	{"publisher", required_argument, NULL, 'q'},
+	{"task", required_argument, NULL, 'q'},
+	{"dataset", required_argument, NULL, 'q'},
+	{"language", required_argument, NULL, 'q'},
+	{"architecture", required_argument, NULL, 'q'},
+	{"license", required_argument, NULL, 'q'},
+	{"fine-tunable", optional_argument, NULL, 'q'},
 	{"format", required_argument, NULL, 'q'},
 	{"source", required_argument, NULL, 'q'},
+	{"cached", optional_argument, NULL, 'q'},
+	{"op", required_argument, NULL, 'q'},
+	{"input-dtype", required_argument, NULL, 'q'},
+	{"output-dtype", required_argument, NULL, 'q'},
+	{"tag", required_argument, NULL, 'q'},
+	{"tensorflow-version", required_argument, NULL, 'q'},
 	{"sort", required_argument, NULL, 'q'},
 	{NULL, 0, NULL, 0},
 };
@@ -67,7 +84,7 @@ static bool read_options(int argc, char **argv, const struct option *known, stru
 		if (letter == 'j')
 			options->json = true;
 		else if (letter == 'q')
-			add_parameter(&options->query, known[row].name, optarg);
+			add_parameter(&options->query, known[row].name, optarg ? optarg : "true");
 		else
 			remote_take_option(&options->remote, letter, optarg);
 	}

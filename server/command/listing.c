@@ -2,87 +2,26 @@
 #include "server/command/listing.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "common/buffer.h"
 #include "common/mem.h"
-#include "common/number.h"
 #include "common/own.h"
+#include "server/command/cells.h"
 
 enum { DESCRIPTION_WIDTH = 60 };
 
-static bool for_people(void)
-{
-	return isatty(STDOUT_FILENO);
-}
-
 void listing_print(const struct table *table)
 {
-	table_print(table, stdout, for_people());
+	table_print(table, stdout, cells_for_people());
 }
 
 void listing_print_json(const json_t *json)
 {
-	(void)json_dumpf(json, stdout, JSON_INDENT(2) | (for_people() ? JSON_ENSURE_ASCII : 0));
+	(void)json_dumpf(json, stdout, JSON_INDENT(2) | (cells_for_people() ? JSON_ENSURE_ASCII : 0));
 	(void)putchar('\n');
 }
 
-/* ---- values ---- */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-static void add_text(struct table *table, const json_t *object, const char *key)
-{
-	table_add(table, text_of(object, key));
-}
-
-static void add_number(struct table *table, const json_t *object, const char *key)
-{
-	const json_t *number = json_object_get(object, key);
-
-	if (json_is_integer(number))
-		table_printf(table, "%lld", (long long)json_integer_value(number));
-	else
-		table_add(table, "");
-}
-
-static void add_size(struct table *table, const json_t *object, const char *key)
-{
-	if (for_people() && json_is_integer(json_object_get(object, key)))
-		table_add(table, number_size(json_integer_value(json_object_get(object, key))).text);
-	else
-		add_number(table, object, key);
-}
-
-static void join(struct buffer *out, const json_t *array)
-{
-	size_t i;
-	const json_t *item;
-
-	json_array_foreach((json_t *)array, i, item)
-	{
-		if (i > 0)
-			buffer_add_string(out, ",");
-		if (json_is_string(item))
-			buffer_add_string(out, json_string_value(item));
-		else if (json_is_integer(item))
-			buffer_printf(out, "%lld", (long long)json_integer_value(item));
-	}
-}
-
-static void add_joined(struct table *table, const json_t *array)
-{
-	AUTO_BUFFER struct buffer text = {0};
-
-	join(&text, array);
-	table_add(table, buffer_string(&text));
-}
+/* ---- modules and versions ---- */
 
 /* Ends the text behind so many characters. */
 static void cut(char *text, size_t width)
@@ -100,14 +39,12 @@ static void cut(char *text, size_t width)
 /* Long enough to recognise on a terminal; whole for programs. */
 static void add_description(struct table *table, const json_t *object)
 {
-	AUTO_FREE char *text = mem_dup(text_of(object, "description"));
+	AUTO_FREE char *text = mem_dup(cell_text(object, "description"));
 
-	if (for_people())
+	if (cells_for_people())
 		cut(text, DESCRIPTION_WIDTH);
 	table_add(table, text);
 }
-
-/* ---- modules and versions ---- */
 
 void listing_begin_modules(struct table *table)
 {
@@ -125,12 +62,12 @@ void listing_add_modules(struct table *table, const json_t *modules)
 
 	json_array_foreach((json_t *)modules, i, module)
 	{
-		add_text(table, module, "handle");
-		add_number(table, module, "latest_version");
-		add_joined(table, json_object_get(module, "formats"));
-		add_size(table, module, "size_bytes");
-		add_text(table, module, "source");
-		add_text(table, module, "updated_at");
+		cell_add_text(table, module, "handle");
+		cell_add_number(table, module, "latest_version");
+		cell_add_joined(table, json_object_get(module, "formats"));
+		cell_add_size(table, module, "size_bytes");
+		cell_add_text(table, module, "source");
+		cell_add_text(table, module, "updated_at");
 		add_description(table, module);
 	}
 }
@@ -145,10 +82,10 @@ void listing_print_versions(const json_t *module)
 	table_add_row(&table, headings);
 	json_array_foreach(json_object_get(module, "version_list"), i, version)
 	{
-		add_number(&table, version, "version");
-		add_text(&table, version, "source");
-		add_text(&table, version, "state");
-		add_text(&table, version, "created_at");
+		cell_add_number(&table, version, "version");
+		cell_add_text(&table, version, "source");
+		cell_add_text(&table, version, "state");
+		cell_add_text(&table, version, "created_at");
 	}
 	listing_print(&table);
 }
@@ -163,11 +100,11 @@ void listing_print_artifacts(const json_t *version)
 	table_add_row(&table, headings);
 	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
 	{
-		add_text(&table, artifact, "format");
-		add_size(&table, artifact, "size_bytes");
-		add_number(&table, artifact, "files");
-		add_size(&table, artifact, "unpacked_bytes");
-		add_text(&table, artifact, "digest");
+		cell_add_text(&table, artifact, "format");
+		cell_add_size(&table, artifact, "size_bytes");
+		cell_add_number(&table, artifact, "files");
+		cell_add_size(&table, artifact, "unpacked_bytes");
+		cell_add_text(&table, artifact, "digest");
 	}
 	listing_print(&table);
 }
@@ -178,11 +115,11 @@ void listing_print_facts(const json_t *object, const char *const *keys)
 		const json_t *value = json_object_get(object, *keys);
 		AUTO_FREE char *text = json_is_integer(value)
 					       ? mem_printf("%lld", (long long)json_integer_value(value))
-					       : mem_dup(text_of(object, *keys));
+					       : mem_dup(cell_text(object, *keys));
 
 		table_blank_controls(text);
 		if (*text)
-			(void)printf("%s:%c%s\n", *keys, for_people() ? ' ' : '\t', text);
+			(void)printf("%s:%c%s\n", *keys, cells_for_people() ? ' ' : '\t', text);
 	}
 }
 
@@ -196,28 +133,10 @@ struct graph {
 
 static void add_shape(struct table *table, const json_t *tensor)
 {
-	const json_t *shape = json_object_get(tensor, "shape");
 	AUTO_BUFFER struct buffer text = {0};
 
-	if (json_is_array(shape)) {
-		buffer_add_string(&text, "[");
-		join(&text, shape);
-		buffer_add_string(&text, "]");
-	} else if (json_is_null(shape)) {
-		buffer_add_string(&text, "unknown");
-	}
+	cell_write_shape(&text, tensor);
 	table_add(table, buffer_string(&text));
-}
-
-/* A literal has a value instead of a dtype, a composite tensor a type. */
-static void add_dtype(struct table *table, const json_t *tensor)
-{
-	static const char *const keys[] = {"dtype", "type", "value"};
-	size_t i = 0;
-
-	while (i + 1 < sizeof keys / sizeof *keys && !*text_of(tensor, keys[i]))
-		i++;
-	add_text(table, tensor, keys[i]);
 }
 
 static void add_tensors(
@@ -228,11 +147,11 @@ static void add_tensors(
 
 	json_array_foreach((json_t *)tensors, i, tensor)
 	{
-		add_joined(graph->table, graph->tags);
+		cell_add_joined(graph->table, graph->tags);
 		table_add(graph->table, name);
 		table_add(graph->table, direction);
-		add_text(graph->table, tensor, "name");
-		add_dtype(graph->table, tensor);
+		cell_add_text(graph->table, tensor, "name");
+		table_add(graph->table, cell_dtype(tensor));
 		add_shape(graph->table, tensor);
 	}
 }
@@ -245,7 +164,7 @@ static void add_functions(const struct graph *graph, const json_t *functions, co
 
 	json_array_foreach((json_t *)functions, i, function)
 	{
-		AUTO_FREE char *name = mem_printf("%s%s", text_of(function, "name"), brackets);
+		AUTO_FREE char *name = mem_printf("%s%s", cell_text(function, "name"), brackets);
 
 		add_tensors(graph, name, "input", json_object_get(function, "inputs"));
 		add_tensors(graph, name, "output", json_object_get(function, "outputs"));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pack, publish, list, show and signatures: the registry from the command line."""
+"""pack, publish, list, show, signatures and diff: the registry from the command line."""
 import io
 import json
 import os
@@ -191,6 +191,41 @@ def test_lists_and_searches(run, larder):
     assert json.loads(run("list", "--json", "--server", larder.url).stdout)["total"] == 2
 
 
+DOCUMENT = b"""# Module acme/half-plus-two/1
+Adds two.
+
+<!-- task: text-embedding -->
+<!-- dataset: mnist -->
+<!-- language: en -->
+<!-- network-architecture: other -->
+<!-- license: mit -->
+<!-- fine-tunable: true -->
+"""
+
+
+@pytest.mark.parametrize("option, value, other", [
+    ("--publisher", "acme", "other"), ("--format", "tf-hub", "tfjs"), ("--source", "published", "listed"), ("--task", "text-embedding", "none"),
+    ("--dataset", "mnist", "none"), ("--language", "en", "de"), ("--architecture", "other", "bert"), ("--license", "mit", "none"),
+    ("--fine-tunable", "true", "false"), ("--cached", "true", "false"), ("--op", "Mul", "Conv2D"), ("--input-dtype", "float32", "string"),
+    ("--output-dtype", "float32", "int64"), ("--tag", "serve", "train"), ("--tensorflow-version", "2.14", "2.1"),
+])
+def test_filters(run, larder, option, value, other):
+    larder.publish(f"/{PATH}", MODULE)
+    larder.publish(f"/{PATH}", DOCUMENT, content_type="text/markdown")
+    for arguments, handles in ([f"{option}={value}"], [HANDLE]), ([f"{option}={other}"], []), (["half", f"{option}={value}"], [HANDLE]):
+        assert [row[0] for row in rows(run("list", *arguments, server=larder.url).stdout)] == handles, arguments
+
+
+def test_filters_add_up(run, larder):
+    larder.publish(f"/{PATH}", MODULE)
+    larder.publish("/other/thing/3?tfjs-format=compressed", modules.tfjs_module())
+    for arguments, handles in (["--format=tfjs", "--format", "tf-hub"], [HANDLE, "other/thing"]), (["--format=tfjs", "--op=Mul"], []), (
+            ["--cached", "thing"], ["other/thing"]), (["--sort=size"], ["other/thing", HANDLE]):
+        assert sorted(row[0] for row in rows(run("list", *arguments, server=larder.url).stdout)) == sorted(handles), arguments
+    assert "(bad-request)" in run("list", "--sort=colour", status=1, server=larder.url).stderr
+    run("list", "--colour=red", status=2, server=larder.url)
+
+
 def test_shows_modules_and_versions(run, larder):
     larder.publish(f"/{PATH}", MODULE)
     assert ["handle:", HANDLE] in rows(run("show", HANDLE, server=larder.url).stdout)
@@ -245,3 +280,63 @@ def test_aligns_on_a_terminal(upstream):
 def test_recognises_what_is_no_larder(run, upstream, answer):
     upstream.serve("/api/v1/modules", answer)
     assert run("list", status=1, server=upstream.url).stderr.count("\n") == 1
+
+
+# ---- diff -----------------------------------------------------------------------------------------------------------------
+
+def publish_two(daemon):
+    x, y = modules.Tensor("x:0", "float32", [-1, 1]), modules.Tensor("y:0", "float32", None)
+    graphs = [modules.MetaGraph({"serving_default": modules.Signature({"x": x}, {"y": y}), "old": modules.Signature({"x": x}, {})}, ops=("Const", "Mul")),
+              modules.MetaGraph({"serving_default": modules.Signature({"x": modules.Tensor("x:0", "int32", [-1, 1])}, {"y": y})}, ops=("Const", "Add"))]
+    for version, graph in enumerate(graphs, 1):
+        daemon.publish(f"/{HANDLE}/{version}", modules.module(5000, model=modules.saved_model(graph)))
+
+
+def test_compares(run, larder):
+    publish_two(larder)
+    lines = rows(run("diff", HANDLE, 1, 2, server=larder.url).stdout)
+    assert lines[0] == ["version", "1", "2"] and ["TensorFlow", "2.14.0", "2.14.0"] in lines and ["breaking", "", "yes"] in lines
+    assert ["serve", "serving_default", "input", "x", "changed", "float32[-1,1]", "int32[-1,1]", "breaking"] in lines
+    assert ["serve", "old", "", "", "removed", "", "", "breaking"] in lines
+    assert lines[lines.index(["Add", "0", "1"]) + 1] == ["Mul", "1", "0"]
+    assert [line for line in lines if line[0] == "saved_model.pb"][0][1] == "changed"
+    back = rows(run("diff", HANDLE, 2, 1, server=larder.url).stdout)
+    assert ["serve", "old", "", "", "added", "", "", ""] in back
+
+
+def test_compares_for_programs(run, larder):
+    publish_two(larder)
+    assert json.loads(run("diff", HANDLE, 1, 2, "--json", server=larder.url).stdout) == larder.get(f"/api/v1/diff/{HANDLE}/1/2").json()
+    run("diff", "--check", HANDLE, 1, 2, status=1, server=larder.url)
+    same = rows(run("diff", "--check", HANDLE, 1, 1, "--format=tf-hub", server=larder.url).stdout)
+    assert [line[0] for line in same] == ["version", "size", "unpacked", "TensorFlow", "breaking"] and same[-1] == ["breaking", "", "no"]
+
+
+def test_compares_on_a_terminal(larder):
+    publish_two(larder)
+    lines = run_on_terminal("diff", HANDLE, "1", "2", server=larder.url).decode().splitlines()
+    assert lines[0].split() == ["FROM", "TO"] and "KiB" in lines[2]
+    assert sum(not line for line in lines) == 3, lines
+
+
+@pytest.mark.parametrize("arguments, status", [
+    ([], 2), ([HANDLE], 2), ([HANDLE, 1], 2), ([HANDLE, 1, 2, 3], 2), ([HANDLE, 1, 2, "--colour"], 2),
+    ([HANDLE, 1, 3], 1), ([HANDLE, 1, "x"], 1), ([HANDLE, "", 1], 1), ([HANDLE, "../1", 1], 1), (["acme", 1, 2], 1),
+    ([HANDLE, 1, 2, "--format", "tfjs"], 1), ([HANDLE, 1, 2, "--format", "&?"], 1), (["acme/../x", 1, 2], 1), ([f"{HANDLE}/1", 1, 2], 1),
+])
+def test_diff_says_what_cannot_be(run, larder, arguments, status):
+    publish_two(larder)
+    done = run("diff", *arguments, status=status, server=larder.url)
+    assert done.stderr.startswith("larder: ") and done.stdout == ""
+
+
+def test_a_server_cannot_steer_the_terminal_by_what_differs(upstream):
+    evil = "\x1b]0;owned\x07\x9b31mred\r\n\t"
+    tensor = {"name": evil, "change": evil, "from": {"dtype": evil, "shape": [evil]}, "to": None}
+    function = {"name": evil, "meta_graph": [evil], "change": "changed", "inputs": [tensor], "outputs": evil}
+    upstream.serve("/api/v1/diff/a/x/1/2", answer_json({
+        "from": evil, "size_bytes": evil, "tensorflow_version": {"from": evil}, "signatures": [function, evil, {**function, "change": evil}],
+        "callables": evil, "ops": [{"op": evil}], "files": [{"path": evil, "change": evil}, 1]}))
+    printed = run_on_terminal("diff", "a/x", "1", "2", server=upstream.url)
+    assert b"owned" in printed
+    assert not any(byte in printed for byte in (b"\x1b", b"\x07", b"\xc2\x9b")), printed
