@@ -118,3 +118,47 @@ def test_tflite_models(larder, name):
     path = model_path("lite", name)
     larder.publish(path + "?lite-format=tflite", file.read_bytes())
     assert larder.get(path + "?lite-format=tflite").body == file.read_bytes()
+
+
+TURNED = {"added": "removed", "removed": "added", "changed": "changed"}
+
+
+def told(differences, turned=False):
+    """What a diff says of signatures and callables, in any order; turned: as if asked the other way round."""
+    def tensor(one):
+        sides = (one["to"], one["from"]) if turned else (one["from"], one["to"])
+        return [one["name"] or "", TURNED[one["change"]] if turned else one["change"], *sides]
+
+    def function(one):
+        change = TURNED[one["change"]] if turned else one["change"]
+        return [one["meta_graph"], one["name"], change, *(sorted(map(tensor, one[side]), key=str) for side in ("inputs", "outputs"))]
+
+    return sorted((function(one) for kind in ("signatures", "callables") for one in differences[kind]), key=str)
+
+
+def signatures_of(larder, path):
+    """By meta graph and name, without what tensors are called within the graph."""
+    return {(str(graph["tags"]), signature["name"]): str([[(tensor["name"], tensor.get("dtype"), tensor.get("shape", "unset"))
+                                                           for tensor in signature[side]] for side in ("inputs", "outputs")])
+            for graph in larder.get(f"/api/v1/signatures/{path}").json()["meta_graphs"] for signature in graph["signatures"]}
+
+
+def expected_changes(before, after):
+    return {key: "added" if key not in before else "removed" if key not in after else "changed"
+            for key in {**before, **after} if before.get(key) != after.get(key)}
+
+
+def test_real_models_compared(larder):
+    signatures = {}
+    for version, name in enumerate(MODELS, 1):
+        larder.publish(f"/real/all/{version}", pack_folder(TESTDATA / "savedmodel" / name))
+        signatures[version] = signatures_of(larder, f"real/all/{version}")
+    for before in signatures:
+        for after in range(before, len(MODELS) + 1):
+            forth = larder.get(f"/api/v1/diff/real/all/{before}/{after}").json()
+            back = larder.get(f"/api/v1/diff/real/all/{after}/{before}").json()
+            assert told(forth) == told(back, turned=True)
+            assert {(str(one["meta_graph"]), one["name"]): one["change"] for one in forth["signatures"]} == expected_changes(
+                signatures[before], signatures[after])
+            assert [(op["op"], op["from"], op["to"]) for op in forth["ops"]] == [(op["op"], op["to"], op["from"]) for op in back["ops"]]
+            assert before != after or told(forth) == forth["ops"] == forth["files"] == []
