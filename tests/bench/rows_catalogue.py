@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import random
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -57,6 +58,8 @@ def make(bench):
         key.update(script.read_bytes())
     folder = ROOT / "build-bench" / f"catalogue-{key.hexdigest()[:16]}"
     if not (folder / "made").exists():
+        for old in folder.parent.glob("catalogue-*"):
+            shutil.rmtree(old)
         folder.mkdir(exist_ok=True)
         done = subprocess.run([sys.executable, MAKER, folder / "data", "--modules", str(MODULES), "--larder",
                                ROOT / "build-bench" / "larder"], capture_output=True, text=True)
