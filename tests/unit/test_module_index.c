@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <ctype.h>
+
 #include "common/buffer.h"
 #include "server/store/module_index.h"
 
@@ -203,6 +205,55 @@ static void finds_words_in_names(void **state)
 	}
 }
 
+static void scribble(char *out, size_t length, uint32_t *seed)
+{
+	static const char letters[] = "ab-cd0e_";
+
+	for (size_t i = 0; i < length; i++) {
+		*seed = *seed * 1664525 + 1013904223;
+		out[i] = letters[*seed >> 29];
+	}
+	out[length] = '\0';
+}
+
+static bool stands_alone(const char *name, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *hit = strstr(name, word); hit; hit = strstr(hit + 1, word)) {
+		if ((hit == name || !isalnum((unsigned char)hit[-1])) && !isalnum((unsigned char)hit[length]))
+			return true;
+	}
+	return false;
+}
+
+/* Names are told apart by marks that may be alike before they are read. */
+static void finds_words_as_reading_all_names_does(void **state)
+{
+	enum { NAMES = 300, WORDS = 300, LONGEST = 40 };
+	AUTO(own_index) struct module_index *index = module_index_create();
+	char names[NAMES][LONGEST + 1];
+	uint32_t seed = 1;
+
+	for (size_t i = 0; i < NAMES; i++) {
+		scribble(names[i], 1 + i % LONGEST, &seed);
+		module_index_append(
+			index, &(struct module_facts){.id = (int64_t)i, .handle = names[i], .listed = true});
+	}
+	for (size_t i = 0; i < WORDS; i++) {
+		AUTO_SLOTS struct slots whole = slots_init(NAMES);
+		AUTO_SLOTS struct slots inside = slots_init(NAMES);
+		char word[8];
+
+		scribble(word, 1 + i % 6, &seed);
+		module_index_match_name(index, word, &whole, &inside);
+		for (size_t slot = 0; slot < NAMES; slot++) {
+			assert_int_equal(slots_have(&inside, slot), strstr(names[slot], word) != NULL);
+			assert_int_equal(slots_have(&whole, slot), stands_alone(names[slot], word));
+		}
+	}
+}
+
 static void is_empty_at_first(void **state)
 {
 	AUTO(own_index) struct module_index *index = module_index_create();
@@ -229,6 +280,7 @@ int main(void)
 		cmocka_unit_test(matches_values),
 		cmocka_unit_test(counts_values),
 		cmocka_unit_test(finds_words_in_names),
+		cmocka_unit_test(finds_words_as_reading_all_names_does),
 		cmocka_unit_test(is_empty_at_first),
 	};
 
