@@ -7,6 +7,8 @@
 
 #include "common/mem.h"
 
+enum { WRITTEN_OUT_BYTES = 8 << 20 };
+
 /* The spool's checksums, from a stream of its own: hashing takes about as long as inflating. */
 struct hashing {
 	struct spool_stream source;
@@ -39,9 +41,19 @@ void inspection_finish(struct inspection *inspection)
 	*inspection = (struct inspection){0};
 }
 
+/* This thread has time to wait for the disk, whoever appends may not. */
+static void write_out(const struct hashing *hashing, int64_t *written)
+{
+	if (hashing->size_bytes - *written < WRITTEN_OUT_BYTES)
+		return;
+	spool_write_out(hashing->source.spool, *written, hashing->size_bytes);
+	*written = hashing->size_bytes;
+}
+
 static bool hash(struct hashing *hashing)
 {
 	AUTO(own_hasher) struct hasher *hasher = hasher_create();
+	int64_t written = 0;
 	const uint8_t *data;
 	size_t length;
 
@@ -50,6 +62,7 @@ static bool hash(struct hashing *hashing)
 			return false;
 		hasher_add(hasher, data, length);
 		hashing->size_bytes += (int64_t)length;
+		write_out(hashing, &written);
 	} while (length > 0);
 	hashing->checksums = hasher_result(hasher);
 	return true;

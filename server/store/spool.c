@@ -375,6 +375,11 @@ void spool_leave_draft(struct spool *spool)
 	spool->leave_draft = true;
 }
 
+void spool_write_out(struct spool *spool, int64_t from, int64_t to)
+{
+	(void)sync_file_range(spool->fd, from, to - from, SYNC_FILE_RANGE_WRITE);
+}
+
 bool spool_sync(struct spool *spool, struct err *err)
 {
 	if (fdatasync(spool->fd) < 0)

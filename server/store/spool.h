@@ -95,6 +95,10 @@ void spool_refuse(struct spool *spool, const struct err *err);
 /* Keeps the draft on disk when the last reference goes, for another process to resume. */
 void spool_leave_draft(struct spool *spool);
 
+/* Has the disk begin with the bytes from one offset to another, so that little is left for spool_sync(). May
+ * take its time, and promises nothing. */
+void spool_write_out(struct spool *spool, int64_t from, int64_t to);
+
 /* Makes the bytes durable. */
 bool spool_sync(struct spool *spool, struct err *err);
 

@@ -10,7 +10,7 @@
 #include "server/registry/publisher.h"
 #include "tests/unit/store_place.h"
 
-enum { UPLOAD_MAX = 400 << 10, STEP = 4096 };
+enum { UPLOAD_MAX = 1 << 20, STEP = 4096, LARGE = 800 << 10 };
 
 struct house {
 	struct place place;
@@ -78,15 +78,20 @@ static struct declaration declare(const struct buffer *bytes)
 		.sha256 = digest_of(bytes->data, bytes->length)};
 }
 
-static bool write_all(struct upload *upload, const struct buffer *bytes)
+static bool write_in_steps(struct upload *upload, const struct buffer *bytes, size_t step)
 {
-	for (size_t at = 0; at < bytes->length; at += STEP) {
+	for (size_t at = 0; at < bytes->length; at += step) {
 		size_t left = bytes->length - at;
 
-		if (!upload_write(upload, bytes->data + at, left < STEP ? left : STEP))
+		if (!upload_write(upload, bytes->data + at, left < step ? left : step))
 			return false;
 	}
 	return true;
+}
+
+static bool write_all(struct upload *upload, const struct buffer *bytes)
+{
+	return write_in_steps(upload, bytes, STEP);
 }
 
 static struct upload *begin(struct house *house, const struct declaration *declaration)
@@ -163,6 +168,32 @@ static void publishes(void **state)
 
 	publish_well(house, &house->module, KEPT_NEW_VERSION);
 	assert_stored(house, &house->module);
+}
+
+/* Pieces are gathered before they are written: below, across and at their bounds. */
+static void pieces_of_any_size_make_up_the_whole(void **state)
+{
+	static const size_t steps[] = {1000, 64 << 10, (256 << 10) - 1, 256 << 10, 700 << 10, LARGE * 2};
+	struct house *house = *state;
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		AUTO_BUFFER struct buffer module = {0};
+		struct upload *upload;
+		struct examination *examination;
+		struct digest digest;
+		struct artifact artifact;
+		struct err err = {0};
+		enum kept kept;
+
+		make_module(&module, LARGE, (uint32_t)(100 + i));
+		house->name.version = 10 + (int64_t)i;
+		upload = begin(house, &nothing);
+		assert_true(write_in_steps(upload, &module, steps[i]));
+		assert_true(upload_finish(upload, &kept, &examination, &err));
+		artifact = place_find(&house->place, &house->name);
+		digest = digest_of(module.data, module.length);
+		assert_true(digest_equal(&artifact.checksums.sha256, &digest));
+	}
 }
 
 static void the_same_bytes_are_there_again(void **state)
@@ -354,7 +385,7 @@ static void nonsense_is_stopped_early(void **state)
 	struct err err = {0};
 	enum kept kept;
 
-	add_noise(&piece, 4096, 1);
+	add_noise(&piece, UPLOAD_MAX / 2, 1);
 	assert_true(upload_write(upload, piece.data, piece.length));
 	while (upload_write(upload, "", 0))
 		;
@@ -481,6 +512,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROOM(publishes),
+		ROOM(pieces_of_any_size_make_up_the_whole),
 		ROOM(the_same_bytes_are_there_again),
 		ROOM(other_bytes_are_a_conflict),
 		ROOM(another_format_joins_the_version),

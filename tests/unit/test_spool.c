@@ -486,6 +486,7 @@ static void takes_up_a_draft(void **state)
 	struct err err = {0};
 
 	append(spool, CHUNK, 1);
+	spool_write_out(spool, 0, CHUNK);
 	assert_true(spool_sync(spool, &err));
 	spool_leave_draft(spool);
 	spool_release(spool);
