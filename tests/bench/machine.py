@@ -48,15 +48,22 @@ def cpu_of(pid):
     return ticks / TICKS
 
 
+def rollup_of(pid):
+    """/proc/PID/smaps_rollup in bytes, by name."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {name: int(rest.split()[0]) * 1024 for name, rest in (line.split(":", 1) for line in lines)}
+
+
 def resident_of(pid):
-    """Bytes of memory of this process and all below it; what they share counts once."""
-    total = 0
+    """Bytes of memory of this process and all below it; what they share counts once. Libraries count in full, although other
+    programs may have them, too."""
+    rollups = []
     for process in children_of(pid):
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1]) * 1024
-    return total
+        with contextlib.suppress(OSError, IndexError):
+            rollups.append(rollup_of(process))
+    rollups.sort(key=lambda rollup: rollup["Rss"])
+    own = sum(rollup["Private_Clean"] + rollup["Private_Dirty"] for rollup in rollups[:-1])
+    return own + rollups[-1]["Rss"] if rollups else 0
 
 
 class Memory:
