@@ -16,6 +16,7 @@
 	X(METRIC_REQUESTS_RUNNING, gauge, "larder_requests_running", "", "Requests being answered now.") \
 	X(METRIC_CONNECTIONS, gauge, "larder_connections", "", "Connections of clients, idle ones too.") \
 	X(METRIC_PREPARED, counter, "larder_prepared_total", "", "Requests answered from the hot table.") \
+	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the express lanes.") \
 	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
 	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies queued for clients.") \
 	X(METRIC_RECEIVED_BYTES, counter, "larder_received_bytes_total", "", "Bytes of request bodies.") \

@@ -8,21 +8,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/metrics.h"
 
-enum { SHORTAGE_PAUSE_MS = 100, CONFIRMATIONS_S = 1 };
+enum { SHORTAGE_PAUSE_MS = 100 };
 
 struct acceptor {
-	pthread_mutex_t mutex; /* guards open and unseen */
-	pthread_cond_t all_seen;
+	pthread_mutex_t mutex; /* guards open */
 	unsigned open;
-	unsigned unseen; /* delivered, but not confirmed */
 	pthread_t thread;
 	bool running; /* the thread; of its owner */
 	int listen_fd;
@@ -51,7 +47,6 @@ static void count_in(struct acceptor *acceptor)
 	LOCKED(&acceptor->mutex);
 
 	acceptor->open++;
-	acceptor->unseen++;
 	metric_add(METRIC_CONNECTIONS, 1);
 }
 
@@ -59,10 +54,7 @@ static void deliver(
 	struct acceptor *acceptor, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	count_in(acceptor);
-	if (acceptor->deliver(acceptor->context, fd, address, length))
-		return;
-	acceptor_confirm(acceptor);
-	acceptor_release(acceptor);
+	acceptor->deliver(acceptor->context, fd, address, length);
 }
 
 /* Who knocks meanwhile stays in the kernel's queue. Told once, until it is over. */
@@ -128,7 +120,6 @@ bool acceptor_open(int listen_fd, unsigned max_connections, acceptor_deliver *de
 	struct acceptor *acceptor = mem_zero(1, sizeof *acceptor);
 
 	(void)pthread_mutex_init(&acceptor->mutex, NULL);
-	clock_init_cond(&acceptor->all_seen);
 	acceptor->listen_fd = listen_fd;
 	acceptor->max_connections = max_connections;
 	acceptor->deliver = deliver_one;
@@ -151,14 +142,6 @@ bool acceptor_start(struct acceptor *acceptor, struct err *err)
 	return failure == 0 || err_errno(err, failure, "start the acceptor's thread");
 }
 
-void acceptor_confirm(struct acceptor *acceptor)
-{
-	LOCKED(&acceptor->mutex);
-
-	if (--acceptor->unseen == 0)
-		(void)pthread_cond_signal(&acceptor->all_seen);
-}
-
 void acceptor_release(struct acceptor *acceptor)
 {
 	LOCKED(&acceptor->mutex);
@@ -166,18 +149,6 @@ void acceptor_release(struct acceptor *acceptor)
 	metric_add(METRIC_CONNECTIONS, -1);
 	if (acceptor->open-- == acceptor->max_connections)
 		wake(acceptor);
-}
-
-static void await_confirmations(struct acceptor *acceptor)
-{
-	LOCKED(&acceptor->mutex);
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += CONFIRMATIONS_S;
-	while (acceptor->unseen &&
-		pthread_cond_timedwait(&acceptor->all_seen, &acceptor->mutex, &until) != ETIMEDOUT)
-		continue;
 }
 
 void acceptor_refuse(struct acceptor *acceptor)
@@ -190,7 +161,6 @@ void acceptor_refuse(struct acceptor *acceptor)
 	acceptor->running = false;
 	own_close(&acceptor->listen_fd);
 	acceptor->listen_fd = -1;
-	await_confirmations(acceptor);
 }
 
 void acceptor_close(struct acceptor *acceptor)
@@ -199,7 +169,6 @@ void acceptor_close(struct acceptor *acceptor)
 		return;
 	acceptor_refuse(acceptor);
 	own_close(&acceptor->wake_fd);
-	(void)pthread_cond_destroy(&acceptor->all_seen);
 	(void)pthread_mutex_destroy(&acceptor->mutex);
 	free(acceptor);
 }

@@ -14,8 +14,8 @@
 
 struct acceptor;
 
-/* Gives a connection away: non-blocking, close-on-exec. False: it was closed at once. */
-typedef bool acceptor_deliver(
+/* Gives a connection away: non-blocking, close-on-exec. */
+typedef void acceptor_deliver(
 	void *context, int fd, const struct sockaddr_storage *address, socklen_t length);
 
 /* Takes over listen_fd (see listener_open), also where it fails. Nothing is accepted before acceptor_start.
@@ -24,13 +24,10 @@ bool acceptor_open(int listen_fd, unsigned max_connections, acceptor_deliver *de
 	struct acceptor **out, struct err *err);
 bool acceptor_start(struct acceptor *acceptor, struct err *err);
 
-/* A delivered connection has been looked at by its receiver; has ended. From any thread, also after
- * acceptor_refuse. */
-void acceptor_confirm(struct acceptor *acceptor);
+/* A delivered connection has ended. From any thread, also after acceptor_refuse. */
 void acceptor_release(struct acceptor *acceptor);
 
-/* Takes no more; when it returns, the socket is closed, whoever connects is refused, and those that were
- * delivered are confirmed (it waits for that a second at most). */
+/* Takes no more; when it returns, the socket is closed and whoever connects is refused. */
 void acceptor_refuse(struct acceptor *acceptor);
 
 /* Takes NULL. */

@@ -2,6 +2,7 @@
 #include "server/http/exchange.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,7 +11,10 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/problem.h"
+#include "server/http/responses.h"
 #include "server/metrics.h"
+
+enum { CONFIRMATIONS_S = 1 };
 
 void traffic_init(struct traffic *traffic, const struct front_settings *settings)
 {
@@ -37,13 +41,43 @@ bool traffic_is_ending(const struct traffic *traffic)
 	return atomic_load_explicit(&traffic->draining, memory_order_relaxed);
 }
 
-void traffic_drain(struct traffic *traffic, unsigned timeout_s)
+void traffic_hand_over(struct traffic *traffic)
 {
 	LOCKED(&traffic->mutex);
+	traffic->handed++;
+}
+
+void traffic_confirm(struct traffic *traffic)
+{
+	LOCKED(&traffic->mutex);
+	if (--traffic->handed == 0)
+		(void)pthread_cond_signal(&traffic->quiet);
+}
+
+static struct timespec in_seconds(unsigned seconds)
+{
 	struct timespec until;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_s;
+	until.tv_sec += seconds;
+	return until;
+}
+
+void traffic_await_confirmations(struct traffic *traffic)
+{
+	LOCKED(&traffic->mutex);
+	struct timespec until = in_seconds(CONFIRMATIONS_S);
+
+	while (traffic->handed &&
+		pthread_cond_timedwait(&traffic->quiet, &traffic->mutex, &until) != ETIMEDOUT)
+		continue;
+}
+
+void traffic_drain(struct traffic *traffic, unsigned timeout_s)
+{
+	LOCKED(&traffic->mutex);
+	struct timespec until = in_seconds(timeout_s);
+
 	while (traffic->running &&
 		pthread_cond_timedwait(&traffic->quiet, &traffic->mutex, &until) != ETIMEDOUT)
 		continue;
@@ -92,33 +126,75 @@ void exchange_decline_hot(struct exchange *exchange)
 	hot_release(hot);
 }
 
-bool exchange_keep_hot(struct exchange *exchange, struct MHD_Response *response)
+/* Under TLS a file's response reads through its exchange; an ending server's closes connections. */
+static bool may_be_kept(const struct exchange *exchange)
 {
-	struct reply *reply = &exchange->reply;
+	const struct reply *reply = &exchange->reply;
 	bool is_file = reply->kind == REPLY_FILE;
-	struct hot_reply *hot;
 
-	/* Under TLS a file's response reads through its exchange; an ending server's closes connections. */
-	if (!reply->reuse.ops || !exchange->target || (!is_file && reply->kind != REPLY_BYTES) ||
-		(is_file && exchange->traffic->settings.tls_certificate) ||
-		traffic_is_ending(exchange->traffic))
-		return false;
-	hot = mem_zero(1, sizeof *hot);
-	hot->target = TAKE(exchange->target);
-	hot->log_path = mem_dup(exchange->request.log_path);
-	hot->note = mem_dup(reply->note);
-	hot->status = reply->status;
-	hot->size = exchange->sent_bytes;
-	hot->is_file = is_file;
-	hot->response = response;
-	hot->reuse = reply->reuse;
-	reply->reuse = (struct reuse){0};
-	atomic_init(&hot->holders, 1);
-	hot_keep(exchange->traffic->settings.hot, exchange->hot_ticket, hot);
-	return true;
+	return reply->reuse.ops && exchange->target && reply->status == 200 && reply->offset == 0 &&
+	       (is_file || reply->kind == REPLY_BYTES) &&
+	       !(is_file && exchange->traffic->settings.tls_certificate) &&
+	       !traffic_is_ending(exchange->traffic);
 }
 
-static void leave(struct traffic *traffic)
+static void take_body(struct hot_reply *hot, const struct reply *reply)
+{
+	int length;
+
+	hot->is_file = reply->kind == REPLY_FILE;
+	hot->size = hot->is_file ? reply->size : (int64_t)reply->length;
+	hot->body = reply->bytes;
+	hot->fd = reply->fd;
+	length = snprintf(hot->length_field, sizeof hot->length_field, "Content-Length: %lld\r\n\r\n",
+		(long long)hot->size);
+	hot->length_field_length = (size_t)length;
+}
+
+static void take_head(struct hot_reply *hot, const struct reply *reply)
+{
+	const char *etag = reply_find_header(reply, "ETag");
+	const char *modified = reply_find_header(reply, "Last-Modified");
+
+	hot->status = reply->status;
+	hot->note = mem_dup(reply->note);
+	hot->fields = response_fields(reply, &hot->fields_length, &hot->type_length);
+	if (etag && modified && clock_parse_http(modified, &hot->modified_s))
+		hot->etag = mem_dup(etag);
+}
+
+struct hot_reply *exchange_prepare_hot(struct exchange *exchange)
+{
+	struct reply *reply = &exchange->reply;
+	struct hot_reply *hot;
+
+	if (!may_be_kept(exchange))
+		return NULL;
+	hot = mem_zero(1, sizeof *hot);
+	atomic_init(&hot->holders, 1);
+	hot->target = TAKE(exchange->target);
+	hot->log_path = mem_dup(exchange->request.log_path);
+	take_head(hot, reply);
+	take_body(hot, reply);
+	hot->reuse = reply->reuse;
+	reply->reuse = (struct reuse){0};
+	return hot;
+}
+
+void exchange_keep_hot(const struct exchange *exchange, struct hot_reply *hot, struct MHD_Response *response)
+{
+	hot->response = response;
+	hot_keep(exchange->traffic->settings.hot, exchange->hot_ticket, hot);
+}
+
+void traffic_enter(struct traffic *traffic)
+{
+	LOCKED(&traffic->mutex);
+	metric_add(METRIC_REQUESTS_RUNNING, 1);
+	traffic->running++;
+}
+
+void traffic_leave(struct traffic *traffic)
 {
 	LOCKED(&traffic->mutex);
 	metric_add(METRIC_REQUESTS_RUNNING, -1);
@@ -139,14 +215,12 @@ void exchange_destroy(struct exchange *exchange)
 	free(exchange->target);
 	free(exchange);
 	if (running)
-		leave(traffic);
+		traffic_leave(traffic);
 }
 
 void exchange_enter(struct exchange *exchange)
 {
-	LOCKED(&exchange->traffic->mutex);
-	metric_add(METRIC_REQUESTS_RUNNING, 1);
-	exchange->traffic->running++;
+	traffic_enter(exchange->traffic);
 	exchange->running = true;
 }
 

@@ -20,9 +20,10 @@
 
 /* What all exchanges share. */
 struct traffic {
-	pthread_mutex_t mutex; /* guards running */
+	pthread_mutex_t mutex; /* guards running and handed */
 	pthread_cond_t quiet;
 	unsigned running;
+	unsigned handed; /* connections that libmicrohttpd was given and has not looked at yet */
 	_Atomic bool draining;
 	struct front_settings settings; /* from here on: immutable, or with a lock of its own */
 	struct workers *workers;
@@ -37,6 +38,16 @@ void traffic_announce_end(struct traffic *traffic);
 
 bool traffic_is_ending(const struct traffic *traffic);
 
+/* One more, one less that traffic_drain waits for. */
+void traffic_enter(struct traffic *traffic);
+void traffic_leave(struct traffic *traffic);
+
+/* A connection is given to libmicrohttpd, or has been looked at by it. It closes those that it has not, when
+ * it stops, without a word and without taking locks: so all are awaited before (a second at most). */
+void traffic_hand_over(struct traffic *traffic);
+void traffic_confirm(struct traffic *traffic);
+void traffic_await_confirmations(struct traffic *traffic);
+
 /* Asks clients to leave after their running request, and waits until none runs, for at most this long. */
 void traffic_drain(struct traffic *traffic, unsigned timeout_s);
 
@@ -48,7 +59,7 @@ struct exchange {
 	char *target; /* as it was sent, where its reply might be kept */
 	struct request request;
 	struct err target_err; /* why the target is no good; ERR_NONE if it is */
-	bool malformed;        /* the head can be read in two ways: nothing more is read from this connection */
+	bool malformed; /* the head can be read in two ways: nothing more is read from this connection */
 	const struct route *route;
 	struct reply reply;
 	int64_t received_bytes;
@@ -80,8 +91,10 @@ bool exchange_is_still_hot(const struct exchange *exchange);
 /* The reply that is kept for its target is not for this request, which goes the common way. */
 void exchange_decline_hot(struct exchange *exchange);
 
-/* Keeps what is being sent for others, where the handler allows it; takes over the response then. */
-bool exchange_keep_hot(struct exchange *exchange, struct MHD_Response *response);
+/* What others are to be given of the reply, before response_create empties it; NULL where the handler does
+ * not allow it. Goes to exchange_keep_hot, which takes over the response as well, or to hot_release. */
+struct hot_reply *exchange_prepare_hot(struct exchange *exchange);
+void exchange_keep_hot(const struct exchange *exchange, struct hot_reply *hot, struct MHD_Response *response);
 
 /* Counts it among the running ones. */
 void exchange_enter(struct exchange *exchange);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/front.h"
 
-#include <arpa/inet.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,8 +15,10 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/http/accesslog.h"
 #include "server/http/acceptor.h"
 #include "server/http/exchange.h"
+#include "server/http/express.h"
 #include "server/http/listener.h"
 #include "server/http/responses.h"
 #include "server/metrics.h"
@@ -32,6 +33,7 @@ struct front {
 	struct traffic traffic;
 	struct MHD_Daemon *daemon;
 	struct acceptor *acceptor;
+	struct express *express; /* NULL: no hot table, or TLS */
 	char *url;
 	struct buffer certificate;
 	struct buffer key;
@@ -67,15 +69,8 @@ static void write_client(struct MHD_Connection *connection, char *out, size_t si
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *address = info ? info->client_addr : NULL;
-	const void *number = NULL;
 
-	if (address && address->sa_family == AF_INET)
-		number = &((const struct sockaddr_in *)address)->sin_addr;
-	else if (address && address->sa_family == AF_INET6)
-		number = &((const struct sockaddr_in6 *)address)->sin6_addr;
-	if (number)
-		(void)inet_ntop(address->sa_family, number, out, (socklen_t)size);
+	access_client(info ? info->client_addr : NULL, out, size);
 }
 
 static void read_head(
@@ -167,12 +162,17 @@ static bool sends_body_anyway(const struct request *request)
 
 static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
 {
+	struct hot_reply *hot = exchange_prepare_hot(exchange);
 	struct MHD_Response *response = response_create(exchange);
 	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)exchange->reply.status, response);
 
 	exchange->sent = queued == MHD_YES;
-	if (!exchange->sent || !exchange_keep_hot(exchange, response))
+	if (hot && exchange->sent) {
+		exchange_keep_hot(exchange, hot, response);
+	} else {
+		hot_release(hot);
 		response_destroy(response);
+	}
 	return queued;
 }
 
@@ -201,7 +201,7 @@ static enum MHD_Result send_hot(struct exchange *exchange, struct MHD_Connection
 	metric_add(METRIC_PREPARED, exchange->sent);
 	if (exchange->sent && exchange->request.method == METHOD_GET) {
 		exchange->sent_bytes = hot->size;
-		hot->reuse.ops->hit(hot->reuse.context);
+		hot->reuse.ops->hit(hot->reuse.context, true);
 	}
 	return queued;
 }
@@ -279,42 +279,25 @@ static const char *const endings[] = {
 	[MHD_REQUEST_TERMINATED_CLIENT_ABORT] = "client gone",
 };
 
-static const char *unless_empty(const char *text)
-{
-	return *text ? text : NULL;
-}
-
-static void log_exchange(
-	const struct exchange *exchange, const char *method, enum MHD_RequestTerminationCode ending)
+static void log_exchange(const struct exchange *exchange, enum MHD_RequestTerminationCode ending)
 {
 	const struct request *request = &exchange->request;
 	const struct reply *reply = &exchange->reply;
 	const struct hot_reply *hot = exchange->hot;
-	char status[16];
-	char bytes[24];
-	char ms[48];
-	int64_t us;
+	const struct access access = {
+		.method = exchange->running ? access_method(request->method) : NULL,
+		.path = hot ? hot->log_path : request->log_path,
+		.status = exchange->sent ? reply->status : 0,
+		.sent_bytes = exchange->sent_bytes,
+		.started_us = request->started_us,
+		.client = request->client,
+		.who = request->who,
+		.note = hot ? hot->note : reply->note,
+		.problem = reply->problem,
+		.ending = endings[ending],
+	};
 
-	if (!log_enabled(LOG_LEVEL_INFO))
-		return;
-	us = clock_monotonic_us() - request->started_us;
-	(void)snprintf(status, sizeof status, "%d", reply->status);
-	(void)snprintf(bytes, sizeof bytes, "%lld", (long long)exchange->sent_bytes);
-	(void)snprintf(ms, sizeof ms, "%lld.%lld", (long long)(us / 1000), (long long)(us % 1000 / 100));
-	log_event(LOG_LEVEL_INFO, "request", "method", method, "path",
-		hot ? hot->log_path : request->log_path, "status", exchange->sent ? status : NULL, "bytes",
-		bytes, "ms", ms, "client", unless_empty(request->client), "who", unless_empty(request->who),
-		"note", unless_empty(hot ? hot->note : reply->note), "problem",
-		reply->problem ? err_name(reply->problem) : NULL, "end", endings[ending], NULL);
-}
-
-static const char *method_name(enum method method)
-{
-	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-		if (methods[i].method == method)
-			return methods[i].name;
-	}
-	return "other";
+	access_log(&access);
 }
 
 /* Step four: complete. */
@@ -325,9 +308,10 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 
 	if (!exchange)
 		return;
-	if (exchange->hot && log_enabled(LOG_LEVEL_INFO))
+	if (exchange->hot && access_is_logged())
 		write_client(connection, exchange->request.client, sizeof exchange->request.client);
-	log_exchange(exchange, exchange->running ? method_name(exchange->request.method) : NULL, ending);
+	if (access_is_logged())
+		log_exchange(exchange, ending);
 	metric_add(METRIC_SENT_BYTES, exchange->sent_bytes);
 	if (exchange->sent)
 		metric_add(METRIC_REQUESTS, 1);
@@ -336,22 +320,43 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 	exchange_destroy(exchange);
 }
 
+/* ---- connections ---- */
+
 static void on_connection(void *argument, struct MHD_Connection *connection, void **context,
 	enum MHD_ConnectionNotificationCode code)
 {
-	const struct front *front = argument;
+	struct front *front = argument;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
 		acceptor_release(front->acceptor);
 	else
-		acceptor_confirm(front->acceptor);
+		traffic_confirm(&front->traffic);
 }
 
-static bool deliver(void *context, int fd, const struct sockaddr_storage *address, socklen_t length)
+static void release(void *context)
 {
-	const struct front *front = context;
+	acceptor_release(((struct front *)context)->acceptor);
+}
 
-	return MHD_add_connection(front->daemon, fd, (const struct sockaddr *)address, length) == MHD_YES;
+static void hand_to_daemon(void *context, int fd, const struct sockaddr_storage *address, socklen_t length)
+{
+	struct front *front = context;
+
+	traffic_hand_over(&front->traffic);
+	if (MHD_add_connection(front->daemon, fd, (const struct sockaddr *)address, length) == MHD_YES)
+		return;
+	traffic_confirm(&front->traffic);
+	release(front);
+}
+
+static void deliver(void *context, int fd, const struct sockaddr_storage *address, socklen_t length)
+{
+	struct front *front = context;
+
+	if (front->express)
+		express_take(front->express, fd, address, length);
+	else
+		hand_to_daemon(front, fd, address, length);
 }
 
 /* request_set_target decodes, since it must see what was sent. */
@@ -459,6 +464,14 @@ static bool listen_for_all(struct front *front, struct err *err)
 	return acceptor_open(TAKE_FD(fd), settings->max_connections, deliver, front, &front->acceptor, err);
 }
 
+static bool open_express(struct front *front, struct err *err)
+{
+	const struct express_exits exits = {hand_to_daemon, release, front};
+
+	return !front->traffic.settings.hot || front->traffic.settings.tls_certificate ||
+	       express_open(&front->traffic, &exits, &front->express, err);
+}
+
 static bool start(struct front *front, struct err *err)
 {
 	const struct front_settings *settings = &front->traffic.settings;
@@ -466,7 +479,7 @@ static bool start(struct front *front, struct err *err)
 	return read_tls_files(front, err) && listen_for_all(front, err) &&
 	       workers_create(settings->workers, (size_t)settings->workers * QUEUE_PER_WORKER,
 		       &front->traffic.workers, err) &&
-	       start_daemon(front, err) && acceptor_start(front->acceptor, err);
+	       start_daemon(front, err) && open_express(front, err) && acceptor_start(front->acceptor, err);
 }
 
 bool front_open(const struct front_settings *settings, struct front **out, struct err *err)
@@ -492,8 +505,12 @@ static void stop_daemon(struct front *front)
 {
 	traffic_announce_end(&front->traffic);
 	acceptor_refuse(front->acceptor);
+	if (front->express)
+		express_end(front->express);
 	traffic_drain(&front->traffic, front->traffic.settings.drain_timeout_s);
 	sleepers_close(&front->traffic.sleepers);
+	express_close(front->express);
+	traffic_await_confirmations(&front->traffic);
 	MHD_stop_daemon(front->daemon);
 }
 

@@ -122,12 +122,15 @@ void hot_release(struct hot_reply *reply)
 	free(reply->target);
 	free(reply->log_path);
 	free(reply->note);
+	free(reply->fields);
+	free(reply->etag);
 	free(reply);
 }
 
 static int64_t bytes_of(const struct hot_reply *reply)
 {
-	return BYTES_PER_REPLY + 2 * (int64_t)strlen(reply->target) + (reply->is_file ? 0 : reply->size);
+	return BYTES_PER_REPLY + 2 * (int64_t)strlen(reply->target) + (int64_t)reply->fields_length +
+	       (reply->is_file ? 0 : reply->size);
 }
 
 /* Takes a reply out of the table and puts it onto the list of those to let go. */
@@ -180,8 +183,8 @@ static void make_room(struct hot *hot, const struct hot_reply *reply, struct hot
 static bool is_welcome(struct hot *hot, uint64_t ticket, const struct hot_reply *reply)
 {
 	return ticket == atomic_load(&hot->ticket) && strlen(reply->target) <= HOT_TARGET_MAX &&
-	       bytes_of(reply) <= hot->limits.bytes && (!reply->is_file || hot->limits.files > 0) &&
-	       !find(hot, reply->hash, reply->target);
+	       reply->fields_length <= HOT_FIELDS_MAX && bytes_of(reply) <= hot->limits.bytes &&
+	       (!reply->is_file || hot->limits.files > 0) && !find(hot, reply->hash, reply->target);
 }
 
 static struct hot_reply *put(struct hot *hot, uint64_t ticket, struct hot_reply *reply)

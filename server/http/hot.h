@@ -15,7 +15,12 @@
 struct MHD_Response;
 struct hot;
 
-enum { HOT_TARGET_MAX = 512, HOT_BODY_MAX = 64 << 10 };
+enum {
+	HOT_TARGET_MAX = 512,
+	HOT_BODY_MAX = 64 << 10,
+	HOT_HEAD_MAX = 4 << 10,
+	HOT_FIELDS_MAX = HOT_HEAD_MAX - 512
+};
 
 struct hot_limits {
 	unsigned replies;
@@ -31,7 +36,16 @@ struct hot_reply {
 	int status;
 	int64_t size;
 	bool is_file;
-	struct MHD_Response *response; /* shared by all who send it */
+	struct MHD_Response *response; /* shared by all who send it; owns body and fd */
+	const char *body;
+	int fd;
+	char *fields; /* of its head, Content-Type first; without Date and Content-Length */
+	size_t fields_length;
+	size_t type_length;
+	char length_field[48]; /* "Content-Length: 5", and the head's end */
+	size_t length_field_length;
+	char *etag; /* or NULL: no conditional requests */
+	int64_t modified_s;
 	struct reuse reuse;
 
 	_Atomic unsigned holders;

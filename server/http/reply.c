@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/file.h"
 #include "common/mem.h"
@@ -68,6 +69,15 @@ static void take_header(struct reply *reply, const char *name, char *value)
 void reply_header(struct reply *reply, const char *name, const char *value)
 {
 	take_header(reply, name, mem_dup(value));
+}
+
+const char *reply_find_header(const struct reply *reply, const char *name)
+{
+	for (size_t i = 0; i < reply->header_count; i++) {
+		if (strcasecmp(reply->headers[i].name, name) == 0)
+			return reply->headers[i].value;
+	}
+	return NULL;
 }
 
 void reply_header_printf(struct reply *reply, const char *name, const char *format, ...)

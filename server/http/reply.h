@@ -58,8 +58,9 @@ enum { REUSE_LABELS = 2 };
 
 /* What a handler says of a reply that may be given again to whoever sends the same target: see hot.h. */
 struct reuse_ops {
-	void (*hit)(
-		void *context); /* it has been given to one more client, on a front thread: must be quick */
+	/* It has been given to one more client, from its beginning (a download) or not; on a front thread:
+	 * must be quick. */
+	void (*hit)(void *context, bool download);
 	void (*destroy)(void *context);
 };
 
@@ -105,6 +106,9 @@ void reply_finish(struct reply *reply);
 void reply_header(struct reply *reply, const char *name, const char *value);
 void reply_header_printf(struct reply *reply, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The first value of this header, or NULL. */
+const char *reply_find_header(const struct reply *reply, const char *name);
 
 /* Each sets status and body; the first takes over bytes (malloc'ed), the next the descriptor, the last two
  * their object. */

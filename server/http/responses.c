@@ -181,6 +181,32 @@ static struct MHD_Response *body_response(struct exchange *exchange)
 	return response;
 }
 
+static void add_field(struct buffer *out, const char *name, const char *value)
+{
+	buffer_add_string(out, name);
+	buffer_add_string(out, ": ");
+	buffer_add_string(out, value);
+	buffer_add_string(out, "\r\n");
+}
+
+char *response_fields(const struct reply *reply, size_t *length, size_t *type_length)
+{
+	AUTO_BUFFER struct buffer out = {0};
+	const char *type = reply_find_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE);
+
+	if (type)
+		add_field(&out, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	*type_length = out.length;
+	for (size_t i = 0; i < sizeof on_every_answer / sizeof *on_every_answer; i++)
+		add_field(&out, on_every_answer[i].name, on_every_answer[i].value);
+	for (size_t i = 0; i < reply->header_count; i++) {
+		if (reply->headers[i].value != type)
+			add_field(&out, reply->headers[i].name, reply->headers[i].value);
+	}
+	*length = out.length;
+	return buffer_take(&out);
+}
+
 void response_destroy(struct MHD_Response *response)
 {
 	MHD_destroy_response(response);

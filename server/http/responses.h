@@ -13,6 +13,10 @@ struct MHD_Response;
  * the response. */
 struct MHD_Response *response_create(struct exchange *exchange);
 
+/* Its header fields as they stand in a head, each with its end of line, Content-Type first (*type_length
+ * bytes of it); without Date, Connection and Content-Length. The caller frees. */
+char *response_fields(const struct reply *reply, size_t *length, size_t *type_length);
+
 /* Lets go of it; who is being sent it keeps it alive. Takes NULL. */
 void response_destroy(struct MHD_Response *response);
 

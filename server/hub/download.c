@@ -51,9 +51,9 @@ static void add_artifact_headers(const struct artifact *artifact, struct reply *
 /* ---- a blob that is here
  * ------------------------------------------------------------------------------------------ */
 
-static void count_hit(void *context)
+static void count_hit(void *context, bool download)
 {
-	registry_count_hit(context);
+	registry_count_hit(context, download);
 }
 
 static void release_tally(void *context)

@@ -162,8 +162,9 @@ struct tally *registry_open_tally(struct registry *registry, const struct name *
 	return ledger_open_tally(registry->ledger, name);
 }
 
-void registry_count_hit(struct tally *tally)
+void registry_count_hit(struct tally *tally, bool download)
 {
 	metric_add(METRIC_HITS, 1);
-	tally_count(tally);
+	if (download)
+		tally_count(tally);
 }

@@ -52,9 +52,9 @@ bool registry_latest(struct registry *registry, const char *handle, enum format 
 /* One client has been given the artifact. */
 void registry_count_download(struct registry *registry, const struct name *name);
 
-/* For an artifact that is given again and again without being opened: its tally, and the count of one such hit.
- */
+/* For an artifact that is given again and again without being opened: its tally, and the count of one such hit,
+ * which is a download or just a part. */
 struct tally *registry_open_tally(struct registry *registry, const struct name *name);
-void registry_count_hit(struct tally *tally);
+void registry_count_hit(struct tally *tally, bool download);
 
 #endif

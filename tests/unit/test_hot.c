@@ -20,11 +20,16 @@ static void count(void *context)
 	atomic_fetch_add((_Atomic int *)context, 1);
 }
 
+static void count_hit(void *context, bool download)
+{
+	count(context);
+}
+
 /* A reply without a body to send; *destroyed counts its end. */
 static struct hot_reply *make(
 	const char *target, const char *label, int64_t size, bool is_file, _Atomic int *destroyed)
 {
-	static const struct reuse_ops ops = {.hit = count, .destroy = count};
+	static const struct reuse_ops ops = {.hit = count_hit, .destroy = count};
 	struct hot_reply *reply = mem_zero(1, sizeof *reply);
 
 	reply->target = mem_dup(target);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One line of the log for each request that was answered. */
+#ifndef SERVER_HTTP_ACCESSLOG_H
+#define SERVER_HTTP_ACCESSLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/err.h"
+#include "server/http/request.h"
+
+/* A string of NULL or "" is left out. */
+struct access {
+	const char *method;
+	const char *path; /* without secrets */
+	int status;       /* 0: nothing was answered */
+	int64_t sent_bytes;
+	int64_t started_us; /* monotonic */
+	const char *client;
+	const char *who;
+	const char *note;
+	enum err_code problem;
+	const char *ending; /* NULL: in order */
+};
+
+bool access_is_logged(void);
+void access_log(const struct access *access);
+
+/* "GET"; "other" for METHOD_OTHER. */
+const char *access_method(enum method method);
+
+/* The address as text; out stays as it is for other families than IPv4 and IPv6. */
+void access_client(const struct sockaddr *address, char *out, size_t size);
+
+#endif

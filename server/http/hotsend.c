@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/hotsend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/http/accesslog.h"
+#include "server/http/conditions.h"
+#include "server/metrics.h"
+
+/* How much goes out before others have their turn. */
+enum { TURN_BYTES = 2 << 20 };
+
+static const char close_field[] = "Connection: close\r\n";
+static const char ok[] = "HTTP/1.1 200 OK\r\n";
+static const char partial_content[] = "HTTP/1.1 206 Partial Content\r\n";
+static const char not_modified[] = "HTTP/1.1 304 Not Modified\r\n";
+
+void hotsend_set_date(struct hotsend_desk *desk, int64_t now_s)
+{
+	int length = snprintf(desk->date, sizeof desk->date, "Date: %s\r\n", clock_http(now_s).text);
+
+	desk->date_length = (size_t)length;
+}
+
+/* ---- which answer ---- */
+
+static bool select_part(
+	const struct hot_reply *reply, const struct plain_head *head, struct selection *selection)
+{
+	const struct request request = {
+		.method = head->method, .find_header = plain_head_find, .headers = head};
+
+	*selection = (struct selection){CONDITION_WHOLE, 0, reply->size};
+	if (head->condition_count == 0)
+		return true;
+	if (!reply->etag)
+		return false;
+	*selection = conditions_evaluate(&request, reply->etag, reply->modified_s, reply->size);
+	return selection->condition == CONDITION_WHOLE || selection->condition == CONDITION_PART ||
+	       selection->condition == CONDITION_NOT_MODIFIED;
+}
+
+bool hotsend_begin(struct hotsend *hotsend, struct hot *hot, const struct plain_head *head)
+{
+	static const int statuses[] = {
+		[CONDITION_WHOLE] = 200, [CONDITION_PART] = 206, [CONDITION_NOT_MODIFIED] = 304};
+	struct hot_reply *reply = hot_find(hot, head->target);
+	struct selection selection;
+
+	if (!reply || !select_part(reply, head, &selection)) {
+		hot_release(reply);
+		return false;
+	}
+	*hotsend = (struct hotsend){
+		.reply = reply, .method = head->method, .offset = selection.first, .closes = head->closes};
+	hotsend->status = statuses[selection.condition];
+	hotsend->started_us = access_is_logged() ? clock_monotonic_us() : 0;
+	if (head->method == METHOD_GET && hotsend->status != 304)
+		hotsend->left = hotsend->length = selection.length;
+	return true;
+}
+
+/* ---- its head ---- */
+
+static char *append(char *out, const char *bytes, size_t length)
+{
+	memcpy(out, bytes, length);
+	return out + length;
+}
+
+static char *append_part_fields(const struct hotsend *hotsend, char *out)
+{
+	int length = sprintf(out, "Content-Range: bytes %lld-%lld/%lld\r\nContent-Length: %lld\r\n\r\n",
+		(long long)hotsend->offset, (long long)(hotsend->offset + hotsend->left - 1),
+		(long long)hotsend->reply->size, (long long)hotsend->left);
+
+	return out + length;
+}
+
+/* The type is that of a body, and a 304 has none. */
+static size_t write_head(const struct hotsend *hotsend, struct hotsend_desk *desk)
+{
+	const struct hot_reply *reply = hotsend->reply;
+	size_t skipped = hotsend->status == 304 ? reply->type_length : 0;
+	char *out = desk->out;
+
+	if (hotsend->status == 200)
+		out = append(out, ok, sizeof ok - 1);
+	else if (hotsend->status == 206)
+		out = append(out, partial_content, sizeof partial_content - 1);
+	else
+		out = append(out, not_modified, sizeof not_modified - 1);
+	out = append(out, desk->date, desk->date_length);
+	out = append(out, reply->fields + skipped, reply->fields_length - skipped);
+	if (hotsend->closes)
+		out = append(out, close_field, sizeof close_field - 1);
+	if (hotsend->status == 206)
+		out = append_part_fields(hotsend, out);
+	else
+		out = append(out, reply->length_field, reply->length_field_length);
+	return (size_t)(out - desk->out);
+}
+
+/* ---- sending ---- */
+
+static bool is_full(int reason)
+{
+	return reason == EAGAIN || reason == EINTR;
+}
+
+static ssize_t send_some(int fd, const void *bytes, size_t length, bool more)
+{
+	return send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+}
+
+/* Part of what was joined, head first, is out; the rest is kept for later. */
+static enum hotsend_result account(
+	struct hotsend *hotsend, const struct hotsend_desk *desk, size_t head_length, ssize_t sent)
+{
+	size_t taken = sent > 0 ? (size_t)sent : 0;
+
+	if (sent < 0 && !is_full(errno))
+		return HOTSEND_BROKEN;
+	if (taken < head_length) {
+		hotsend->head_length = head_length - taken;
+		hotsend->head = mem_dup_n(desk->out + taken, hotsend->head_length);
+		return HOTSEND_WAIT;
+	}
+	hotsend->offset += (int64_t)(taken - head_length);
+	hotsend->left -= (int64_t)(taken - head_length);
+	return hotsend->left ? HOTSEND_WAIT : HOTSEND_DONE;
+}
+
+/* Puts the body behind the head, so that one call sends both. */
+static bool join_body(const struct hotsend *hotsend, char *out)
+{
+	const struct hot_reply *reply = hotsend->reply;
+	struct err err;
+	size_t got = 0;
+
+	if (!reply->is_file)
+		memcpy(out, reply->body + hotsend->offset, (size_t)hotsend->left);
+	else if (!file_read_at(reply->fd, out, (size_t)hotsend->left, hotsend->offset, &got, &err))
+		return false;
+	return !reply->is_file || got == (size_t)hotsend->left;
+}
+
+static void count(const struct hotsend *hotsend)
+{
+	const struct hot_reply *reply = hotsend->reply;
+
+	metric_add(METRIC_PREPARED, 1);
+	metric_add(METRIC_EXPRESS, 1);
+	if (hotsend->method == METHOD_GET)
+		reply->reuse.ops->hit(reply->reuse.context, hotsend->left > 0 && hotsend->offset == 0);
+}
+
+enum hotsend_result hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd)
+{
+	size_t head_length = write_head(hotsend, desk);
+	size_t joined = head_length;
+	enum hotsend_result result;
+
+	count(hotsend);
+	if (hotsend->left <= HOTSEND_JOINED_MAX) {
+		if (hotsend->left && !join_body(hotsend, desk->out + head_length))
+			return HOTSEND_BROKEN;
+		joined += (size_t)hotsend->left;
+		return account(hotsend, desk, head_length, send_some(fd, desk->out, joined, false));
+	}
+	result = account(hotsend, desk, head_length, send_some(fd, desk->out, joined, true));
+	return result == HOTSEND_WAIT && !hotsend->head ? hotsend_next(hotsend, fd) : result;
+}
+
+static enum hotsend_result send_head(struct hotsend *hotsend, int fd)
+{
+	ssize_t sent = send_some(fd, hotsend->head + hotsend->head_sent,
+		hotsend->head_length - hotsend->head_sent, hotsend->left > 0);
+
+	if (sent < 0)
+		return is_full(errno) ? HOTSEND_WAIT : HOTSEND_BROKEN;
+	hotsend->head_sent += (size_t)sent;
+	return hotsend->head_sent == hotsend->head_length ? HOTSEND_DONE : HOTSEND_WAIT;
+}
+
+static ssize_t send_body(const struct hotsend *hotsend, int fd)
+{
+	const struct hot_reply *reply = hotsend->reply;
+	size_t length = hotsend->left < TURN_BYTES ? (size_t)hotsend->left : TURN_BYTES;
+	off_t offset = hotsend->offset;
+
+	return reply->is_file ? sendfile(fd, reply->fd, &offset, length)
+			      : send_some(fd, reply->body + hotsend->offset, length, false);
+}
+
+enum hotsend_result hotsend_next(struct hotsend *hotsend, int fd)
+{
+	int64_t turn = TURN_BYTES;
+	ssize_t sent = 0;
+
+	if (hotsend->head) {
+		enum hotsend_result result = send_head(hotsend, fd);
+
+		if (result != HOTSEND_DONE)
+			return result;
+		free(TAKE(hotsend->head));
+	}
+	for (; hotsend->left > 0 && turn > 0; turn -= sent) {
+		sent = send_body(hotsend, fd);
+		if (sent < 0 && is_full(errno))
+			return HOTSEND_WAIT;
+		/* 0: the file is shorter than it was. */
+		if (sent <= 0)
+			return HOTSEND_BROKEN;
+		hotsend->offset += sent;
+		hotsend->left -= sent;
+	}
+	return hotsend->left ? HOTSEND_WAIT : HOTSEND_DONE;
+}
+
+/* ---- the end ---- */
+
+static void log_it(const struct hotsend *hotsend, const struct sockaddr *client, const char *ending)
+{
+	char address[64] = "";
+	const struct access access = {
+		.method = access_method(hotsend->method),
+		.path = hotsend->reply->log_path,
+		.status = hotsend->status,
+		.sent_bytes = hotsend->length,
+		.started_us = hotsend->started_us,
+		.client = address,
+		.note = hotsend->reply->note,
+		.ending = ending,
+	};
+
+	access_client(client, address, sizeof address);
+	access_log(&access);
+}
+
+void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, const char *ending)
+{
+	if (!hotsend->reply)
+		return;
+	if (hotsend->started_us && access_is_logged())
+		log_it(hotsend, client, ending);
+	metric_add(METRIC_REQUESTS, 1);
+	metric_add(METRIC_SENT_BYTES, hotsend->length);
+	hot_release(hotsend->reply);
+	free(hotsend->head);
+	*hotsend = (struct hotsend){0};
+}

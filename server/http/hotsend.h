@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Gives a reply of the hot table to a socket, in turns: the whole, a part (Range), its head alone, or the
+ * word that it has not changed; counts and logs it. */
+#ifndef SERVER_HTTP_HOTSEND_H
+#define SERVER_HTTP_HOTSEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "server/http/hot.h"
+#include "server/http/plainhead.h"
+
+enum { HOTSEND_JOINED_MAX = 16 << 10 };
+
+/* What a thread needs to make answers; zeroed, then given a date. */
+struct hotsend_desk {
+	char date[64];
+	size_t date_length;
+	char out[HOT_HEAD_MAX + HOTSEND_JOINED_MAX];
+};
+void hotsend_set_date(struct hotsend_desk *desk, int64_t now_s);
+
+/* One answer; zeroed: none. */
+struct hotsend {
+	struct hot_reply *reply;
+	enum method method;
+	int status;
+	int64_t started_us;
+	int64_t offset; /* of the body: what comes next, and how much is left */
+	int64_t left;
+	int64_t length;
+	char *head; /* what the socket has not taken of it yet, or NULL */
+	size_t head_length;
+	size_t head_sent;
+	bool closes; /* the client wants no more on this connection */
+};
+
+enum hotsend_result { HOTSEND_DONE, HOTSEND_WAIT, HOTSEND_BROKEN };
+
+/* Finds the reply for this request. False: there is none, or the answer is a refusal; nothing is begun. */
+bool hotsend_begin(struct hotsend *hotsend, struct hot *hot, const struct plain_head *head);
+
+/* Sends as much as the socket takes. HOTSEND_WAIT: go on with hotsend_next when it takes more. */
+enum hotsend_result hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd);
+enum hotsend_result hotsend_next(struct hotsend *hotsend, int fd);
+
+/* The end, in order (ending NULL) or not ("client gone"). Does nothing where none was begun. */
+void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, const char *ending);
+
+#endif

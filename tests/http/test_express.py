@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The express lanes answer what is hot and plain; whatever else a connection asks, nobody can tell where it was answered."""
+import socket
+import threading
+
+import pytest
+from support import modules
+from support.waiting import DEADLINE_S, wait_until
+
+PATH = "/acme/half-plus-two/1"
+COMPRESSED = PATH + "?tf-hub-format=compressed"
+SMALL = modules.module(3000)
+MEDIUM = modules.module(40_000)
+LARGE = modules.module(20_000_000)
+SIZES = pytest.mark.parametrize("module", [SMALL, MEDIUM, LARGE], ids=["small", "medium", "large"])
+EXPRESS = "larder_express_total"
+
+
+def plain(target=COMPRESSED, method="GET", **fields):
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+    return f"{method} {target} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode()
+
+
+class Connection:
+    def __init__(self, larder):
+        self.socket = socket.create_connection(larder.address, timeout=DEADLINE_S)
+        self.stream = self.socket.makefile("rb")
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def receive(self, has_body=True):
+        """The status, the fields but for the date, and the body of one answer."""
+        status = int(self.stream.readline().split()[1])
+        fields = {}
+        while (line := self.stream.readline()) not in (b"\r\n", b""):
+            name, value = line.decode().rstrip("\r\n").split(": ", 1)
+            fields[name.lower()] = value
+        assert fields.pop("date").endswith(" GMT")
+        length = int(fields["content-length"]) if has_body else 0
+        return status, fields, self.stream.read(length)
+
+    def ask(self, *arguments, has_body=True, **fields):
+        self.send(plain(*arguments, **fields))
+        return self.receive(has_body)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stream.close()
+        self.socket.close()
+
+
+def heat(larder, module):
+    larder.publish(PATH, module)
+    assert larder.get(COMPRESSED).body == module
+
+
+@SIZES
+def test_answers_are_the_same_as_elsewhere(larder, module):
+    heat(larder, module)
+    etag = larder.get(COMPRESSED).header("ETag")
+    modified = larder.get(COMPRESSED).header("Last-Modified")
+    size = len(module)
+    cases = [
+        {}, {"Range": "bytes=0-0"}, {"Range": f"bytes=5-{size - 2}"}, {"Range": "bytes=-7"}, {"Range": f"bytes={size - 3}-"},
+        {"Range": "bytes=0-1,3-4"}, {"Range": "lines=1-2"}, {"Range": "bytes=2-9", "If-Range": etag},
+        {"Range": "bytes=2-9", "If-Range": '"other"'}, {"If-None-Match": etag}, {"If-None-Match": f'"a", W/{etag}'},
+        {"If-None-Match": '"other"'}, {"If-Modified-Since": modified}, {"If-Match": etag},
+        {"If-Unmodified-Since": modified}, {"Range": "bytes=0-4", "If-None-Match": etag}]
+    with Connection(larder) as hot, Connection(larder) as elsewhere:
+        before = larder.metric(EXPRESS)
+        for fields in cases:
+            for method in ("GET", "HEAD"):
+                has_body = method == "GET" and not (set(fields.values()) & {etag, modified, f'"a", W/{etag}'} and
+                                                    "Range" not in fields and "If-Match" not in fields and
+                                                    "If-Unmodified-Since" not in fields)
+                has_body = has_body and fields != {"Range": "bytes=0-4", "If-None-Match": etag}
+                ours = hot.ask(COMPRESSED, method, has_body=has_body, **fields)
+                # A token sends it the long way.
+                theirs = elsewhere.ask(COMPRESSED, method, has_body=has_body, Authorization="Bearer none", **fields)
+                assert ours == theirs, f"{method} {fields}: {ours[:2]} here, {theirs[:2]} there"
+                if ours[0] == 200 and has_body:
+                    assert ours[2] == module
+        assert larder.metric(EXPRESS) - before == 2 * len(cases)
+
+
+@SIZES
+def test_refusals_come_the_long_way(larder, module):
+    heat(larder, module)
+    for fields, status in (({"Range": f"bytes={len(module)}-"}, 416), ({"If-Match": '"other"'}, 412)):
+        before = larder.metric(EXPRESS)
+        with Connection(larder) as connection:
+            assert connection.ask(**fields)[0] == status
+            assert connection.ask()[2] == module, "the connection goes on"
+        assert larder.metric(EXPRESS) == before
+
+
+def test_one_connection_for_all_kinds_of_requests(larder):
+    heat(larder, SMALL)
+    with Connection(larder) as connection:
+        for _ in range(3):
+            assert connection.ask()[2] == SMALL
+        assert connection.ask("/api/v1/modules" + PATH)[0] == 200
+        for _ in range(3):
+            assert connection.ask()[2] == SMALL
+        assert connection.ask("/nothing/here/1")[0] in (404, 504)
+
+
+@SIZES
+def test_pipelined_requests_are_answered_in_order(larder, module):
+    heat(larder, module)
+    with Connection(larder) as connection:
+        connection.send(plain() + plain(Range="bytes=3-5") + plain(method="HEAD") + plain("/healthz") + plain())
+        assert connection.receive()[2] == module
+        assert connection.receive()[2] == module[3:6]
+        assert connection.receive(has_body=False)[0] == 200
+        assert connection.receive()[0] == 200
+        assert connection.receive()[2] == module
+
+
+@SIZES
+def test_who_wants_it_closed_gets_it_closed(larder, module):
+    heat(larder, module)
+    before = larder.metric(EXPRESS)
+    answer = larder.raw(plain(Connection="close"))
+    assert answer.endswith(module) and b"\r\nConnection: close\r\n" in answer
+    assert larder.metric(EXPRESS) - before == 1
+    answer = larder.raw(plain(Connection="close") + plain())
+    assert answer.count(b"HTTP/1.1 200") == 1 and answer.endswith(module), "nothing is answered after that"
+
+
+def test_heads_that_come_in_pieces(larder):
+    heat(larder, SMALL)
+    head = plain()
+    for cut in (1, 10, len(head) - 2, len(head) - 1):
+        with Connection(larder) as connection:
+            connection.send(head[:cut])
+            wait_until(lambda: larder.metric("larder_connections") >= 2, larder.tail)
+            connection.send(head[cut:])
+            assert connection.receive()[2] == SMALL
+
+
+def test_odd_heads_are_not_answered_here(larder):
+    heat(larder, SMALL)
+    before = larder.metric(EXPRESS)
+    for head in (b"Host: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n", b"Host: x\r\nHost: y\r\n", b"Host: x\r\nContent-Length : 0\r\n",
+                 b"Host: x\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n"):
+        answer = larder.raw(f"GET {COMPRESSED} HTTP/1.1\r\n".encode() + head + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 "), answer[:80]
+    assert larder.metric(EXPRESS) == before
+
+
+def test_a_client_that_stops_reading_stops_nobody_else(larder):
+    heat(larder, LARGE)
+    with Connection(larder) as slow:
+        slow.send(plain())
+        wait_until(lambda: larder.metric("larder_requests_running") >= 2, larder.tail)  # it, and the one who asks
+        for _ in range(5):
+            with Connection(larder) as other:
+                assert other.ask()[2] == LARGE
+        assert slow.receive()[2] == LARGE
+
+
+def test_clients_that_go_away_in_the_middle(larder):
+    heat(larder, LARGE)
+    for _ in range(10):
+        with Connection(larder) as connection:
+            connection.send(plain())
+            assert connection.stream.read(1000)
+    larder.wait_for_idle()
+    wait_until(lambda: larder.metric("larder_connections") <= 1, larder.tail)
+    assert 'end="client gone"' in larder.log()
+    assert larder.get(COMPRESSED).body == LARGE
+
+
+def test_idle_connections_end(start):
+    larder = start({"server": {"idle_timeout_s": 1}})
+    heat(larder, LARGE)
+    with Connection(larder) as idle, Connection(larder) as stalled:
+        assert idle.ask()[2] == LARGE
+        stalled.send(plain())
+        assert stalled.stream.read(1000)
+        assert idle.stream.read() == b""
+        wait_until(lambda: larder.metric("larder_connections") <= 1, larder.tail)
+        assert len(stalled.stream.read()) < len(LARGE)
+
+
+def test_what_runs_at_the_end_is_sent_whole(larder):
+    heat(larder, LARGE)
+    with Connection(larder) as idle, Connection(larder) as running:
+        assert idle.ask()[2] == LARGE
+        running.send(plain())
+        wait_until(lambda: larder.metric("larder_requests_running") >= 2, larder.tail)
+        stopper = threading.Thread(target=larder.stop)
+        stopper.start()
+        assert running.receive()[2] == LARGE
+        stopper.join()
+        assert idle.stream.read() == b""
+
+
+def test_parts_are_hits_but_no_downloads(larder):
+    heat(larder, MEDIUM)
+    hits = 'larder_artifact_requests_total{result="hit"}'
+    before = larder.metric(hits)
+    with Connection(larder) as connection:
+        etag = connection.ask()[1]["etag"]
+        connection.ask(Range="bytes=0-9")
+        connection.ask(Range="bytes=10-19")
+        connection.ask(has_body=False, If_None_Match=etag)
+        connection.ask(COMPRESSED, "HEAD", has_body=False)
+    assert larder.metric(hits) - before == 4
+    larder.restart()
+    assert larder.get("/api/v1/modules" + PATH).json()["artifacts"][0]["downloads"] == 3
+
+
+@pytest.mark.concurrent
+def test_many_connections_while_it_is_withdrawn_and_stopped(larder):
+    heat(larder, MEDIUM)
+    faults, asked = [], threading.Semaphore(0)
+
+    def ask(number):
+        try:
+            with Connection(larder) as connection:
+                while True:
+                    status, _, body = connection.ask(**({"Range": "bytes=7-"} if number % 2 else {}))
+                    asked.release()
+                    if status == 410:
+                        return
+                    if body != MEDIUM[7 if number % 2 else 0:]:
+                        faults.append(f"{status}, {len(body)} bytes")
+        except Exception as error:
+            faults.append(repr(error))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(200):
+        asked.acquire()
+    larder.request("DELETE", PATH, {"Authorization": f"Bearer {larder.token('withdraw:*')}"})
+    for thread in threads:
+        thread.join()
+    assert not faults, faults
