@@ -7,21 +7,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-static const char *const methods[] = {
-	[METHOD_GET] = "GET",
-	[METHOD_HEAD] = "HEAD",
-	[METHOD_PUT] = "PUT",
-	[METHOD_POST] = "POST",
-	[METHOD_DELETE] = "DELETE",
-	[METHOD_OPTIONS] = "OPTIONS",
-	[METHOD_OTHER] = "other",
-};
-
-const char *access_method(enum method method)
-{
-	return methods[method];
-}
-
 void access_client(const struct sockaddr *address, char *out, size_t size)
 {
 	const void *number = NULL;

@@ -28,9 +28,6 @@ struct access {
 bool access_is_logged(void);
 void access_log(const struct access *access);
 
-/* "GET"; "other" for METHOD_OTHER. */
-const char *access_method(enum method method);
-
 /* The address as text; out stays as it is for other families than IPv4 and IPv6. */
 void access_client(const struct sockaddr *address, char *out, size_t size);
 

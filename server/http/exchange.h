@@ -5,51 +5,16 @@
 #ifndef SERVER_HTTP_EXCHANGE_H
 #define SERVER_HTTP_EXCHANGE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/waiter.h"
-#include "server/http/front.h"
 #include "server/http/hot.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
-#include "server/http/sleepers.h"
+#include "server/http/traffic.h"
 #include "server/http/workers.h"
-
-/* What all exchanges share. */
-struct traffic {
-	pthread_mutex_t mutex; /* guards running and handed */
-	pthread_cond_t quiet;
-	unsigned running;
-	unsigned handed; /* connections that libmicrohttpd was given and has not looked at yet */
-	_Atomic bool draining;
-	struct front_settings settings; /* from here on: immutable, or with a lock of its own */
-	struct workers *workers;
-	struct sleepers sleepers;
-};
-
-void traffic_init(struct traffic *traffic, const struct front_settings *settings);
-void traffic_finish(struct traffic *traffic);
-
-/* From now on each answer closes its connection. */
-void traffic_announce_end(struct traffic *traffic);
-
-bool traffic_is_ending(const struct traffic *traffic);
-
-/* One more, one less that traffic_drain waits for. */
-void traffic_enter(struct traffic *traffic);
-void traffic_leave(struct traffic *traffic);
-
-/* A connection is given to libmicrohttpd, or has been looked at by it. It closes those that it has not, when
- * it stops, without a word and without taking locks: so all are awaited before (a second at most). */
-void traffic_hand_over(struct traffic *traffic);
-void traffic_confirm(struct traffic *traffic);
-void traffic_await_confirmations(struct traffic *traffic);
-
-/* Asks clients to leave after their running request, and waits until none runs, for at most this long. */
-void traffic_drain(struct traffic *traffic, unsigned timeout_s);
 
 /* Owned by the connection's thread, but by a worker while the connection sleeps. */
 struct exchange {

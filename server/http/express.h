@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "common/err.h"
-#include "server/http/exchange.h"
+#include "server/http/traffic.h"
 
 struct express;
 

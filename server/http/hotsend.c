@@ -233,7 +233,7 @@ static void log_it(const struct hotsend *hotsend, const struct sockaddr *client,
 {
 	char address[64] = "";
 	const struct access access = {
-		.method = access_method(hotsend->method),
+		.method = method_name(hotsend->method),
 		.path = hotsend->reply->log_path,
 		.status = hotsend->status,
 		.sent_bytes = hotsend->length,

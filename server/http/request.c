@@ -12,6 +12,30 @@
 
 static const char token_prefix[] = "/-/t/";
 
+static const char *const methods[] = {
+	[METHOD_GET] = "GET",
+	[METHOD_HEAD] = "HEAD",
+	[METHOD_PUT] = "PUT",
+	[METHOD_POST] = "POST",
+	[METHOD_DELETE] = "DELETE",
+	[METHOD_OPTIONS] = "OPTIONS",
+	[METHOD_OTHER] = "other",
+};
+
+const char *method_name(enum method method)
+{
+	return methods[method];
+}
+
+enum method method_parse(const char *name)
+{
+	enum method method = METHOD_GET;
+
+	while (method != METHOD_OTHER && strcmp(name, methods[method]) != 0)
+		method++;
+	return method;
+}
+
 const char *request_header(const struct request *request, const char *name)
 {
 	return request->find_header ? request->find_header(request->headers, name) : NULL;

@@ -14,6 +14,12 @@
 
 enum method { METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_POST, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER };
 
+/* "GET"; "other". */
+const char *method_name(enum method method);
+
+/* METHOD_OTHER for all that we do not serve. */
+enum method method_parse(const char *name);
+
 enum { REQUEST_TARGET_MAX = 8192, REQUEST_MEMORY_BODY_MAX = 64 << 10 };
 
 struct request {
