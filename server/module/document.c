@@ -60,6 +60,30 @@ static bool is_safe(const char *url)
 	return false;
 }
 
+/* The library asks all of a node's ancestors at each change of the tree, and browsers suffer from deep trees
+ * as well. */
+static void prune(cmark_node *document)
+{
+	AUTO(own_iterator) cmark_iter *iterator = cmark_iter_new(document);
+	cmark_event_type event;
+	size_t depth = 0;
+
+	while ((event = cmark_iter_next(iterator)) != CMARK_EVENT_DONE) {
+		cmark_node *node = cmark_iter_get_node(iterator);
+		cmark_node *child = cmark_node_first_child(node);
+
+		if (!child)
+			continue;
+		depth = event == CMARK_EVENT_ENTER ? depth + 1 : depth - 1;
+		if (depth <= DOCUMENT_DEPTH_MAX)
+			continue;
+		for (; child; child = cmark_node_first_child(node))
+			cmark_node_free(child);
+		cmark_iter_reset(iterator, node, CMARK_EVENT_EXIT);
+		depth--;
+	}
+}
+
 static void disarm(cmark_node *document)
 {
 	AUTO(own_iterator) cmark_iter *iterator = cmark_iter_new(document);
@@ -158,6 +182,7 @@ static char *render(const char *markdown, void (*prepare)(cmark_node *document))
 
 	cmark_parser_feed(parser, markdown, strlen(markdown));
 	document = cmark_parser_finish(parser);
+	prune(document);
 	disarm(document);
 	if (prepare)
 		prepare(document);

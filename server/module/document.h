@@ -4,6 +4,9 @@
 #ifndef SERVER_MODULE_DOCUMENT_H
 #define SERVER_MODULE_DOCUMENT_H
 
+/* Blocks and spans inside of each other; what lies deeper is left out. */
+enum { DOCUMENT_DEPTH_MAX = 100 };
+
 /* An HTML fragment (GitHub's tables, strikethrough and bare links included); free() it. Raw HTML is left out,
  * and links and images lead only to http, https, mailto and relative addresses. The caller has bounded the
  * text. */

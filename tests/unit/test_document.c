@@ -97,6 +97,24 @@ static void test_depth(void **state)
 	}
 }
 
+static void test_what_lies_too_deep_is_left_out(void **state)
+{
+	AUTO_BUFFER struct buffer markdown = {0};
+	AUTO_FREE char *html = NULL;
+	size_t quotes = 0;
+
+	for (int depth = 0; depth < 5000; depth++)
+		buffer_add_string(&markdown, "> ");
+	buffer_add_string(&markdown, "deep\n\n- a\n  - b\n\n**after**\n");
+	html = document_render(buffer_string(&markdown));
+	for (const char *at = html; (at = strstr(at, "<blockquote>")); at++)
+		quotes++;
+	assert_int_equal(quotes, DOCUMENT_DEPTH_MAX);
+	assert_null(strstr(html, "deep"));
+	assert_non_null(strstr(html, "<li>b</li>"));
+	assert_non_null(strstr(html, "<strong>after</strong>"));
+}
+
 /* Depth must not be paid for by its square. */
 static void test_nested_images(void **state)
 {
@@ -140,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_rendering),
 		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_what_lies_too_deep_is_left_out),
 		cmocka_unit_test(test_nested_images),
 	};
 
