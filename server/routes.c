@@ -87,8 +87,8 @@ const struct route routes[] = {
 	{METHOD_GET, "/-/activity", ROLE_READ, BODY_NONE, NULL, web_activity},
 	{METHOD_GET, "/-/search", ROLE_READ, BODY_NONE, NULL, web_home},
 	{METHOD_GET, "/-/static/*", ROLE_NONE, BODY_NONE, NULL, web_asset},
-	{METHOD_GET, "/*", ROLE_READ, BODY_NONE, NULL, get_hub_url},
-	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish},
+	{METHOD_GET, "/*", ROLE_READ, BODY_NONE, NULL, get_hub_url, .bulk = true},
+	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true},
 	{METHOD_DELETE, "/*", ROLE_HANDLER, BODY_NONE, NULL, hub_withdraw},
 };
 const size_t route_count = sizeof routes / sizeof *routes;

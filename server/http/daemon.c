@@ -8,7 +8,7 @@
 #include "common/file.h"
 #include "common/log.h"
 
-enum { CONNECTION_MEMORY = 16 << 10, PEM_MAX = 1 << 20, OPTIONS_MAX = 16 };
+enum { PEM_MAX = 1 << 20, OPTIONS_MAX = 16 };
 
 /* AES-GCM first, and the server's order: what the processor does fastest. */
 static const char tls_priorities[] =
@@ -61,7 +61,6 @@ static void add(struct options *options, enum MHD_OPTION option, intptr_t value,
 static void add_all(
 	struct options *options, const struct daemon *daemon, const struct front_settings *settings)
 {
-	add(options, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL);
 	/* The acceptor counts; libmicrohttpd would divide it by threads. */
 	add(options, MHD_OPTION_CONNECTION_LIMIT, (intptr_t)settings->max_connections * settings->threads,
 		NULL);
@@ -77,7 +76,7 @@ static void add_all(
 	add(options, MHD_OPTION_END, 0, NULL);
 }
 
-bool daemon_start(struct daemon *daemon, const struct front_settings *settings,
+bool daemon_start(struct daemon *daemon, const struct front_settings *settings, size_t connection_memory,
 	const struct daemon_hooks *hooks, struct err *err)
 {
 	struct options options = {.count = 0};
@@ -85,6 +84,7 @@ bool daemon_start(struct daemon *daemon, const struct front_settings *settings,
 
 	if (!read_tls_files(daemon, settings, err))
 		return false;
+	add(&options, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)connection_memory, NULL);
 	add_all(&options, daemon, settings);
 	/* The logger comes first, so that complaints about the other options reach it. */
 	daemon->threads = MHD_start_daemon(flags_of(settings), 0, NULL, NULL, hooks->access, context,

@@ -28,8 +28,9 @@ struct daemon {
 	struct buffer key;
 };
 
-/* Starts its threads. ERR_CONFIG or ERR_IO for TLS files that are no good; then daemon_stop all the same. */
-bool daemon_start(struct daemon *daemon, const struct front_settings *settings,
+/* Starts its threads; each connection is given that many bytes. ERR_CONFIG or ERR_IO for TLS files that are
+ * no good; then daemon_stop all the same. */
+bool daemon_start(struct daemon *daemon, const struct front_settings *settings, size_t connection_memory,
 	const struct daemon_hooks *hooks, struct err *err);
 
 /* Gives it a connection that is non-blocking. False: the connection is closed. */

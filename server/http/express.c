@@ -44,7 +44,7 @@ struct lane {
 	struct connection *first; /* from here on the thread's own */
 	int64_t now_s;
 	struct hotsend_desk desk;
-	char in[HEAD_MAX];
+	char in[HEAD_MAX + 1];
 };
 
 struct express {
@@ -105,13 +105,14 @@ static void drop(struct lane *lane, struct connection *connection, const char *e
 	exits->closed(exits->context);
 }
 
-static void hand_on(struct lane *lane, struct connection *connection)
+static void hand_on(struct lane *lane, struct connection *connection, const char *head)
 {
 	const struct express_exits *exits = &lane->express->exits;
 
 	link_out(lane, connection);
 	(void)watch(lane, connection, EPOLL_CTL_DEL, 0);
-	exits->hand_on(exits->context, connection->fd, &connection->address, connection->address_length);
+	exits->hand_on(
+		exits->context, connection->fd, &connection->address, connection->address_length, head);
 	free(connection);
 }
 
@@ -143,7 +144,7 @@ static void go_on(struct lane *lane, struct connection *connection, enum hotsend
 		if (closes)
 			drop(lane, connection, NULL);
 		else if (atomic_load_explicit(&lane->express->ending, memory_order_relaxed))
-			hand_on(lane, connection);
+			hand_on(lane, connection, "");
 		else if (had_to_wait && !watch(lane, connection, EPOLL_CTL_MOD, EPOLLIN))
 			drop(lane, connection, NULL);
 	}
@@ -172,14 +173,17 @@ static bool is_nothing_yet(int reason)
 
 static void receive(struct lane *lane, struct connection *connection)
 {
-	ssize_t got = recv(connection->fd, lane->in, sizeof lane->in, MSG_PEEK);
+	ssize_t got = recv(connection->fd, lane->in, HEAD_MAX, MSG_PEEK);
 
 	if (got < 0 && is_nothing_yet(errno))
 		return;
-	if (got <= 0)
+	if (got <= 0) {
 		drop(lane, connection, NULL);
-	else if (!answer(lane, connection, (size_t)got))
-		hand_on(lane, connection);
+		return;
+	}
+	lane->in[got] = '\0';
+	if (!answer(lane, connection, (size_t)got))
+		hand_on(lane, connection, lane->in);
 }
 
 static void serve(struct lane *lane, struct connection *connection)
@@ -220,7 +224,7 @@ static void hand_on_all_idle(struct lane *lane)
 	for (struct connection *connection = lane->first; connection; connection = next) {
 		next = connection->next;
 		if (!connection->waits_to_send)
-			hand_on(lane, connection);
+			hand_on(lane, connection, "");
 	}
 }
 

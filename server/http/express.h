@@ -16,8 +16,10 @@ struct express;
 
 /* Both from any lane's thread. */
 struct express_exits {
-	/* Takes the connection over, as it came. */
-	void (*hand_on)(void *context, int fd, const struct sockaddr_storage *address, socklen_t length);
+	/* Takes the connection over, as it came. head: what its request begins with ("" if it has none yet),
+	 * for a look; it is still to be read. */
+	void (*hand_on)(void *context, int fd, const struct sockaddr_storage *address, socklen_t length,
+		const char *head);
 	/* A connection was closed here. */
 	void (*closed)(void *context);
 	void *context;

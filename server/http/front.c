@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/front.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,13 +20,18 @@
 #include "server/http/responses.h"
 #include "server/metrics.h"
 
-enum { QUEUE_PER_WORKER = 128 };
+enum { QUEUE_PER_WORKER = 128, BULK_LOOK_MAX = 256 };
+
+/* libmicrohttpd wipes a connection's memory after each request, but moves a body in pieces that fit into it.
+ * Above 64 KiB the C library would map and unmap it each time. */
+enum { DAEMON_SMALL, DAEMON_BULK, DAEMONS };
+static const size_t connection_memory[] = {[DAEMON_SMALL] = 16 << 10, [DAEMON_BULK] = 60 << 10};
 
 struct front {
 	struct traffic traffic;
-	struct daemon daemon;
+	struct daemon daemons[DAEMONS];
 	struct acceptor *acceptor;
-	struct express *express; /* NULL: no hot table, or TLS */
+	struct express *express; /* NULL: TLS */
 	char *url;
 };
 
@@ -226,12 +232,34 @@ static void release(void *context)
 	acceptor_release(((struct front *)context)->acceptor);
 }
 
-static void hand_to_daemon(void *context, int fd, const struct sockaddr_storage *address, socklen_t length)
+/* By the path as it stands there: what is written in an unusual way just goes the other way. */
+static bool is_bulk(const struct front_settings *settings, const char *head)
+{
+	char line[BULK_LOOK_MAX];
+	char allow[64];
+	char *path = line;
+	struct request request = {0};
+	const struct route *route;
+	bool path_known;
+
+	(void)snprintf(line, sizeof line, "%s", head);
+	request.method = method_parse(strsep(&path, " "));
+	if (!path)
+		return false;
+	request.path = strsep(&path, " ?\r");
+	route = route_find(settings->routes, settings->route_count, &request, &path_known, allow);
+	return route && route->bulk;
+}
+
+static void hand_to_daemon(
+	void *context, int fd, const struct sockaddr_storage *address, socklen_t length, const char *head)
 {
 	struct front *front = context;
+	bool bulk = is_bulk(&front->traffic.settings, head);
+	struct daemon *daemon = &front->daemons[bulk ? DAEMON_BULK : DAEMON_SMALL];
 
 	traffic_hand_over(&front->traffic);
-	if (daemon_take(&front->daemon, fd, (const struct sockaddr *)address, length))
+	if (daemon_take(daemon, fd, (const struct sockaddr *)address, length))
 		return;
 	traffic_confirm(&front->traffic);
 	release(front);
@@ -244,7 +272,7 @@ static void deliver(void *context, int fd, const struct sockaddr_storage *addres
 	if (front->express)
 		express_take(front->express, fd, address, length);
 	else
-		hand_to_daemon(front, fd, address, length);
+		hand_to_daemon(front, fd, address, length, "");
 }
 
 static void set_defaults(struct front_settings *settings)
@@ -276,15 +304,22 @@ static bool open_express(struct front *front, struct err *err)
 {
 	const struct express_exits exits = {hand_to_daemon, release, front};
 
-	return !front->traffic.settings.hot || front->traffic.settings.tls_certificate ||
+	return front->traffic.settings.tls_certificate ||
 	       express_open(&front->traffic, &exits, &front->express, err);
 }
 
-static bool start_daemon(struct front *front, struct err *err)
+/* Under TLS nobody can look at a head before. */
+static bool start_daemons(struct front *front, struct err *err)
 {
 	const struct daemon_hooks hooks = {on_target, on_access, on_completed, on_connection, front};
+	const struct front_settings *settings = &front->traffic.settings;
+	int count = settings->tls_certificate ? 1 : DAEMONS;
 
-	return daemon_start(&front->daemon, &front->traffic.settings, &hooks, err);
+	for (int i = 0; i < count; i++) {
+		if (!daemon_start(&front->daemons[i], settings, connection_memory[i], &hooks, err))
+			return false;
+	}
+	return true;
 }
 
 static bool start(struct front *front, struct err *err)
@@ -294,7 +329,7 @@ static bool start(struct front *front, struct err *err)
 	return listen_for_all(front, err) &&
 	       workers_create(settings->workers, (size_t)settings->workers * QUEUE_PER_WORKER,
 		       &front->traffic.workers, err) &&
-	       start_daemon(front, err) && open_express(front, err) && acceptor_start(front->acceptor, err);
+	       start_daemons(front, err) && open_express(front, err) && acceptor_start(front->acceptor, err);
 }
 
 bool front_open(const struct front_settings *settings, struct front **out, struct err *err)
@@ -332,9 +367,10 @@ void front_close(struct front *front)
 {
 	if (!front)
 		return;
-	if (front->daemon.threads)
+	if (front->daemons[DAEMON_SMALL].threads)
 		let_go(front);
-	daemon_stop(&front->daemon);
+	for (int i = 0; i < DAEMONS; i++)
+		daemon_stop(&front->daemons[i]);
 	workers_destroy(front->traffic.workers);
 	acceptor_close(front->acceptor);
 	traffic_finish(&front->traffic);

@@ -45,6 +45,7 @@ struct route {
 	const struct upload_ops *upload; /* with BODY_UPLOAD */
 	/* On a worker; may block; fills the reply. Owns request->upload from now on. */
 	void (*handle)(void *services, struct request *request, struct reply *reply);
+	bool bulk; /* large bodies: a connection that begins with this row gets more memory to move them */
 };
 
 /* The first row that matches, with request->rest set; NULL if none does. *path_known tells whether another
