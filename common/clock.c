@@ -32,6 +32,13 @@ int64_t clock_monotonic_us(void)
 	return now_in(CLOCK_MONOTONIC, 1000000);
 }
 
+void clock_sleep_ms(int64_t time_ms)
+{
+	const struct timespec time = {.tv_sec = time_ms / 1000, .tv_nsec = time_ms % 1000 * 1000000};
+
+	(void)nanosleep(&time, NULL);
+}
+
 static struct tm broken_down(int64_t time_s)
 {
 	time_t time = (time_t)time_s;

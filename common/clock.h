@@ -19,6 +19,9 @@ int64_t clock_now_s(void);
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
 
+/* For what nobody announces: looks again later. */
+void clock_sleep_ms(int64_t time_ms);
+
 /* Makes a condition whose timed waits take times of CLOCK_MONOTONIC. */
 void clock_init_cond(pthread_cond_t *cond);
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/buffer.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/command/command.h"
@@ -250,13 +250,6 @@ static bool look(struct prefetch *prefetch, struct err *err)
 	return true;
 }
 
-static void pause_ms(int64_t time_ms)
-{
-	const struct timespec time = {.tv_sec = time_ms / 1000, .tv_nsec = time_ms % 1000 * 1000000};
-
-	(void)nanosleep(&time, NULL);
-}
-
 static bool has_more(const struct prefetch *prefetch)
 {
 	for (size_t i = prefetch->open; i < prefetch->wishes.count; i++) {
@@ -276,7 +269,7 @@ static bool run(struct prefetch *prefetch, struct err *err)
 			return false;
 		if (!has_more(prefetch))
 			break;
-		pause_ms(wait_ms);
+		clock_sleep_ms(wait_ms);
 		wait_ms = wait_ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : wait_ms * 2;
 		if (!look(prefetch, err))
 			return false;

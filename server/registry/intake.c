@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/intake.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/own.h"
+#include "server/metrics.h"
+#include "server/registry/fill.h"
+
+enum { BOOKMARK_BYTES_MIN = 1 << 20 };
+
+/* In passing: what is written at once, and how long a reader may stand still while all wait for room. */
+enum { SLICE_BYTES = 64 << 10, READER_STALL_MS = 30 * 1000, LOOK_EVERY_MS = 20 };
+
+/* ---- what answers bring: on the client's thread ---------------------------------------------- */
+
+/* Never waits for the room that others have: that is for the fill's own thread to do. */
+static bool claim_room(struct intake *intake, int64_t more, struct err *err)
+{
+	struct space *space = intake->tools->space;
+	int64_t whole;
+
+	if (__builtin_add_overflow(intake->length, more > 0 ? more : 1, &whole))
+		whole = INT64_MAX;
+	if (space_claim(space, &intake->claim, whole, err))
+		return space_note_length(space, &intake->claim, intake->length, err);
+	intake->crowded_bytes = err->code == ERR_BUSY ? whole : 0;
+	return false;
+}
+
+static void note_progress(struct intake *intake, int64_t length)
+{
+	intake->length = length;
+	fill_watch_bytes(intake->watch, length, clock_monotonic_ms());
+	if (intake->bookmark)
+		bookmark_advance(intake->bookmark, length);
+}
+
+/* What another process could prove to be the same object is worth a bookmark, unless it is soon fetched anew.
+ */
+static void open_bookmark(struct intake *intake)
+{
+	const struct fill_tools *tools = intake->tools;
+
+	if (object_validator(&intake->object) && intake->object.length >= BOOKMARK_BYTES_MIN)
+		intake->bookmark = bookmark_open(tools->bookmarks, intake->spool, intake->name,
+			tools->settings.upstreams[intake->source].name, &intake->object);
+}
+
+static void begin_object(struct intake *intake, size_t upstream, const struct answer *answer)
+{
+	intake->object = object_of_answer(answer);
+	object_distrust_date(&intake->object, clock_now_s());
+	intake->source = upstream;
+	open_bookmark(intake);
+}
+
+void intake_begin_answer(struct intake *intake)
+{
+	intake->full = false;
+	/* What was noted of an object that has not brought a byte. */
+	if (intake->length == 0)
+		bookmark_close(TAKE(intake->bookmark), false);
+}
+
+void intake_prove(struct intake *intake)
+{
+	intake->unproved = false;
+	spool_reveal(intake->spool);
+}
+
+bool intake_head(struct intake *intake, size_t upstream, const struct answer *answer, struct err *err)
+{
+	if (!intake->passing && !claim_room(intake, answer->length, err))
+		return false;
+	if (intake->length == 0)
+		begin_object(intake, upstream, answer);
+	else if (intake->unproved)
+		intake_prove(intake);
+	fill_watch_total(intake->watch, intake->object.length);
+	return true;
+}
+
+/* Others may fill the disk as well: what may go then makes room for one more try. */
+static bool append(struct intake *intake, const void *bytes, size_t length, struct err *err)
+{
+	struct space *space = intake->tools->space;
+
+	if (!space_note_length(space, &intake->claim, intake->length + (int64_t)length, err))
+		return false;
+	return spool_append(intake->spool, bytes, length, err) ||
+	       (err->code == ERR_NO_SPACE && space_relieve(space) &&
+		       spool_append(intake->spool, bytes, length, err));
+}
+
+static bool append_in_passing(struct intake *intake, const void *bytes, size_t length, struct err *err)
+{
+	int64_t window = intake->length - spool_give_back(intake->spool);
+
+	if (spool_readers(intake->spool) == 0)
+		return err_set(err, ERR_NO_SPACE, "there is no room for it, and nobody waits any more");
+	return space_note_length(intake->tools->space, &intake->claim, window + (int64_t)length, err) &&
+	       spool_append(intake->spool, bytes, length, err);
+}
+
+/* What of the piece did not fit is asked for again. */
+static bool take_slices(struct intake *intake, const char *bytes, size_t length, struct err *err)
+{
+	for (size_t at = 0; at < length; at += SLICE_BYTES) {
+		size_t slice = length - at < SLICE_BYTES ? length - at : SLICE_BYTES;
+
+		if (!append_in_passing(intake, bytes + at, slice, err))
+			return false;
+		note_progress(intake, intake->length + (int64_t)slice);
+	}
+	return true;
+}
+
+static bool take_whole(struct intake *intake, const char *bytes, size_t length, struct err *err)
+{
+	if (!append(intake, bytes, length, err))
+		return false;
+	note_progress(intake, intake->length + (int64_t)length);
+	return true;
+}
+
+bool intake_body(struct intake *intake, const void *bytes, size_t length, struct err *err)
+{
+	if (inspector_has_given_up(intake->inspector))
+		return false;
+	if (intake->passing ? take_slices(intake, bytes, length, err)
+			    : take_whole(intake, bytes, length, err))
+		return true;
+	intake->full = err->code == ERR_NO_SPACE;
+	return false;
+}
+
+bool intake_await_room(struct intake *intake, struct err *err)
+{
+	int64_t wanted = intake->crowded_bytes;
+
+	intake->crowded_bytes = 0;
+	return wanted > 0 &&
+	       space_await(intake->tools->space, &intake->claim, wanted, &intake->watch->stop, err);
+}
+
+/* ---- no room for the whole ------------------------------------------------------------------- */
+
+/* Only where clients wait for the rest, and upstream can prove to have it. */
+static bool begin_passing(struct intake *intake, const struct err *why)
+{
+	if (!intake_can_resume(intake) || spool_readers(intake->spool) == 0 ||
+		!spool_pass(intake->spool, why))
+		return false;
+	intake->passing = true;
+	bookmark_close(TAKE(intake->bookmark), false);
+	log_event(LOG_LEVEL_WARN, "no room: a fill goes on in passing", "name", name_path(intake->name).text,
+		"format", formats[intake->name->format].name, "why", why->text, NULL);
+	return true;
+}
+
+/* Until half of the window is free, or all who read have what there is. Who does not move at all is left
+ * behind. */
+static bool await_readers(struct intake *intake)
+{
+	struct spool *spool = intake->spool;
+	int64_t gone = spool_give_back(spool);
+	int64_t half = gone + (intake->length - gone) / 2;
+	int64_t all = intake->length - SPOOL_HELD_BACK;
+	int64_t wanted = half < all ? half : all;
+	int64_t moved_ms = clock_monotonic_ms();
+
+	while (gone < wanted && !atomic_load(&intake->watch->stop) && spool_readers(spool) > 0) {
+		int64_t before = gone;
+
+		clock_sleep_ms(LOOK_EVERY_MS);
+		gone = spool_give_back(spool);
+		if (gone > before)
+			moved_ms = clock_monotonic_ms();
+		else if (clock_monotonic_ms() - moved_ms > READER_STALL_MS && !spool_cut_slowest(spool))
+			return false;
+	}
+	return gone >= wanted && spool_readers(spool) > 0;
+}
+
+bool intake_pass(struct intake *intake, const struct err *why)
+{
+	return (intake->passing || begin_passing(intake, why)) && await_readers(intake);
+}
+
+/* ---- between answers ------------------------------------------------------------------------- */
+
+bool intake_can_resume(const struct intake *intake)
+{
+	return intake->length > 0 && object_validator(&intake->object);
+}
+
+bool intake_is_short(const struct intake *intake)
+{
+	return intake->object.length >= 0 && intake->length < intake->object.length &&
+	       !inspector_has_given_up(intake->inspector);
+}
+
+bool intake_inspect(struct intake *intake, struct err *err)
+{
+	return intake->inspector || inspector_start(intake->spool, intake->name->format,
+					    &intake->tools->settings.limits, &intake->inspector, err);
+}
+
+bool intake_conclude(struct intake *intake, struct inspection *out, struct err *err)
+{
+	spool_complete(intake->spool);
+	if (!inspector_wait(intake->inspector, out, err))
+		return false;
+	inspector_destroy(TAKE(intake->inspector));
+	return true;
+}
+
+bool intake_begin_anew(struct intake *intake, struct err *err)
+{
+	spool_complete(intake->spool);
+	inspector_destroy(TAKE(intake->inspector));
+	if (!spool_restart(intake->spool))
+		return false;
+	bookmark_close(TAKE(intake->bookmark), false);
+	intake->unproved = false;
+	note_progress(intake, 0);
+	intake->object = (struct object){.length = -1};
+	return intake_inspect(intake, err);
+}
+
+static void fill_object(struct object *object, const struct fill_row *row)
+{
+	object->length = row->total_bytes;
+	(void)snprintf(object->etag, sizeof object->etag, "%s", row->etag);
+	(void)snprintf(object->last_modified, sizeof object->last_modified, "%s", row->last_modified);
+}
+
+void intake_take_up(struct intake *intake, const struct fill_row *row)
+{
+	const struct fill_tools *tools = intake->tools;
+	const struct fill_settings *settings = &tools->settings;
+
+	bookmarks_settle(tools->bookmarks, intake->name);
+	space_adopt(tools->space, &intake->claim, row->durable_bytes);
+	for (size_t i = 0; i < settings->upstream_count; i++) {
+		if (strcmp(settings->upstreams[i].name, row->upstream) != 0)
+			continue;
+		intake->source = i;
+		fill_object(&intake->object, row);
+		intake->bookmark = bookmark_open(
+			tools->bookmarks, intake->spool, intake->name, row->upstream, &intake->object);
+		note_progress(intake, row->durable_bytes);
+		intake->unproved = true;
+		fill_watch_total(intake->watch, row->total_bytes);
+		metric_add(METRIC_FILLS_CONTINUED, 1);
+	}
+}
+
+void intake_end(struct intake *intake, bool stays)
+{
+	if (stays)
+		spool_leave_draft(intake->spool);
+	bookmark_close(TAKE(intake->bookmark), stays);
+}
+
+void intake_finish(struct intake *intake)
+{
+	inspector_destroy(TAKE(intake->inspector));
+	space_release(intake->tools->space, &intake->claim);
+}
