@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# Which packages of the distribution Larder needs and how they get onto the machine: read by deploy/run, tests/run and
-# tests/bench/run. The names are the same on Debian 12, Debian 13 and Ubuntu 24.04.
+# Which packages of the distribution Larder needs and how they get onto the machine: read by deploy/run, tests/run,
+# tests/bench/run and tests/fuzz/run. The names are the same on Debian 12, Debian 13 and Ubuntu 24.04.
 
 build_packages() {
 	cat <<'END'
@@ -49,6 +49,13 @@ util-linux             makes the namespace
 END
 }
 
+fuzz_packages() {
+	cat <<'END'
+clang                  the compiler that brings libFuzzer
+libclang-rt-dev        … and this is where it is
+END
+}
+
 # Node.js and npm may be there without the distribution's packages, and of a version that they would fight with.
 browser_packages() {
 	echo 'chromium               the browser that the pages are tried in'
@@ -83,7 +90,7 @@ as_root() {
 	fi
 }
 
-# Installs what is missing of a table (build_packages, test_packages, bench_packages); needs no network where nothing is. Says what to do and fails where it cannot.
+# Installs what is missing of a table (build_packages, test_packages, bench_packages, fuzz_packages); needs no network where nothing is. Says what to do and fails where it cannot.
 install_packages() {
 	if ! command -v dpkg-query >/dev/null 2>&1; then
 		echo 'This script installs packages by apt, which this system does not have. Install the counterparts of' >&2
