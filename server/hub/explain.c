@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/api/answer.h"
@@ -60,7 +61,28 @@ static void refuse(struct explanation *out, const struct err *err)
 	out->status = problem_status(err->code);
 }
 
-static void judge_fetch(const struct name *name, struct explanation *out)
+/* Whether one of the upstreams that may have it can be asked just now; else *err is what a client is told. */
+static bool has_well_upstream(const struct services *services, const struct name *name, struct err *err)
+{
+	const struct config *config = services->config;
+	bool none = true;
+
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		int64_t until_s = mirror_cooling_until_s(services->mirror, i);
+
+		if (!upstream_may_have(&config->upstreams[i], name))
+			continue;
+		if (until_s == 0)
+			return true;
+		(void)err_set(err, ERR_UPSTREAM_UNREACHABLE,
+			"upstream %s: cooling down after failures until %s", config->upstreams[i].name,
+			clock_rfc3339(until_s).text);
+		none = false;
+	}
+	return none;
+}
+
+static void judge_fetch(const struct services *services, const struct name *name, struct explanation *out)
 {
 	struct err err;
 
@@ -77,6 +99,8 @@ static void judge_fetch(const struct name *name, struct explanation *out)
 		out->cache = "collapsed";
 	} else if (out->view.refusal.code != ERR_NONE) {
 		refuse(out, &out->view.refusal);
+	} else if (!has_well_upstream(services, name, &err)) {
+		refuse(out, &err);
 	} else {
 		out->cache = "miss";
 	}
@@ -120,7 +144,7 @@ static bool explain(struct services *services, struct request *request, const st
 		return false;
 	out->fill = find_fill(services, name);
 	if (fetched && name->version > 0)
-		judge_fetch(name, out);
+		judge_fetch(services, name, out);
 	else
 		judge_on_trial(services, request, words, out);
 	return true;
@@ -158,31 +182,37 @@ static json_t *artifact_json(const struct explanation *explanation)
 		answer_time(artifact->created_at));
 }
 
-/* Without what may be a secret: the query, and a name and password before the host. */
+/* Without what may be a secret: a query that is not the format's alone, and a name and password before the
+ * host. */
 static json_t *public_url(const struct upstream *upstream, const struct name *name)
 {
 	AUTO_FREE char *url = upstream_url(upstream, name);
 	AUTO_FREE char *shown = NULL;
+	const char *query = strchr(upstream->url, '?');
 	char *host = strstr(url, "://") + 3;
 	char *at;
 
-	url[strcspn(url, "?#")] = '\0';
+	if (!query || strcmp(query, "?{query}") != 0)
+		url[strcspn(url, "?#")] = '\0';
 	at = memrchr(host, '@', strcspn(host, "/"));
 	shown = mem_printf("%.*s%s", (int)(host - url), url, at ? at + 1 : host);
 	return answer_text(shown);
 }
 
-static json_t *upstreams_json(const struct config *config, const struct name *name)
+static json_t *upstreams_json(const struct services *services, const struct name *name)
 {
+	const struct config *config = services->config;
 	json_t *items = json_array();
 
 	for (size_t i = 0; i < config->upstream_count; i++) {
 		const struct upstream *upstream = &config->upstreams[i];
 		bool may_have = name->version > 0 && upstream_may_have(upstream, name);
+		int64_t until_s = mirror_cooling_until_s(services->mirror, i);
 
 		json_array_append_new(items,
-			json_pack("{s:o, s:o, s:b}", "name", answer_text(upstream->name), "url",
-				may_have ? public_url(upstream, name) : json_null(), "may_have", may_have));
+			json_pack("{s:o, s:o, s:b, s:o}", "name", answer_text(upstream->name), "url",
+				may_have ? public_url(upstream, name) : json_null(), "may_have", may_have,
+				"cooling_until", until_s ? answer_time(until_s) : json_null()));
 	}
 	return items;
 }
@@ -203,8 +233,8 @@ static json_t *explanation_json(
 		name_json(&words->name), "wanted", wanted_names[words->wanted], "answer",
 		answer_of(explanation), "artifact", artifact_json(explanation), "fill", explanation->fill,
 		"policy", "allowed", view->allowed, "rule", view->rule, "upstreams",
-		upstreams_json(services->config, &words->name), "negative", negative, "quarantine",
-		quarantine, "pinned_by", explanation->pinned_by, "last_used_at",
+		upstreams_json(services, &words->name), "negative", negative, "quarantine", quarantine,
+		"pinned_by", explanation->pinned_by, "last_used_at",
 		last_use ? answer_time(last_use) : json_null(), "offline", view->offline);
 }
 

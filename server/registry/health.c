@@ -69,11 +69,18 @@ static bool is_cooling(const struct condition *condition, int64_t now_ms)
 	return condition->cooldowns > 0 && (condition->probing || now_ms < condition->until_ms);
 }
 
-static bool refuse(const struct condition *condition, int64_t now_ms, struct err *err)
+/* Behind it, while one probes, it is over in a moment. */
+static int64_t seconds_left(const struct condition *condition, int64_t now_ms)
 {
 	int64_t left_s = (condition->until_ms - now_ms + 999) / 1000;
 
-	left_s = left_s > 0 ? left_s : 1;
+	return left_s > 0 ? left_s : 1;
+}
+
+static bool refuse(const struct condition *condition, int64_t now_ms, struct err *err)
+{
+	int64_t left_s = seconds_left(condition, now_ms);
+
 	(void)err_set(err, ERR_UPSTREAM_UNREACHABLE, "cooling down after failures until %s",
 		clock_rfc3339(clock_now_s() + left_s).text);
 	err->retry_after_s = (unsigned)left_s;
@@ -132,6 +139,15 @@ bool health_is_cooling(struct health *health, size_t upstream)
 	LOCKED(&health->mutex);
 
 	return is_cooling(&health->conditions[upstream], clock_monotonic_ms());
+}
+
+int64_t health_cooling_until_s(struct health *health, size_t upstream)
+{
+	const struct condition *condition = &health->conditions[upstream];
+	int64_t now_ms = clock_monotonic_ms();
+	LOCKED(&health->mutex);
+
+	return is_cooling(condition, now_ms) ? clock_now_s() + seconds_left(condition, now_ms) : 0;
 }
 
 /* ---- noting and leaving ---------------------------------------------------------------------------------

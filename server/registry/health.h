@@ -45,4 +45,7 @@ void health_note_ill(
 /* Whether nobody would be let through now, whoever's turn it is. */
 bool health_is_cooling(struct health *health, size_t upstream);
 
+/* Until when that holds, by the wall clock; 0 where it does not. */
+int64_t health_cooling_until_s(struct health *health, size_t upstream);
+
 #endif

@@ -445,6 +445,11 @@ bool mirror_cancel(struct mirror *mirror, int64_t id, struct err *err)
 	return true;
 }
 
+int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream)
+{
+	return health_cooling_until_s(mirror->tools.health, upstream);
+}
+
 bool mirror_consider(
 	struct mirror *mirror, const struct name *name, struct admission_view *out, struct err *err)
 {

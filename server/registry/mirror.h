@@ -74,6 +74,9 @@ bool mirror_cancel(struct mirror *mirror, int64_t id, struct err *err);
 bool mirror_consider(
 	struct mirror *mirror, const struct name *name, struct admission_view *out, struct err *err);
 
+/* Until when an upstream (by its place in the settings) is left alone after failures; 0: it is not. */
+int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream);
+
 /* The size that upstream tells for an artifact (-1: it does not), without fetching it. Fails as mirror_join
  * and fills do. */
 bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char *cdn_loop, int64_t *out_bytes,

@@ -30,7 +30,7 @@ def test_a_miss_and_the_hit_that_follows(upstream, mirror):
     assert miss["artifact"] is None and miss["fill"] is None and miss["negative"] is None
     assert miss["last_used_at"] is None and miss["pinned_by"] is None and miss["offline"] is False
     assert miss["policy"] == {"allowed": True, "rule": None}
-    assert miss["upstreams"] == [{"name": "test0", "url": upstream.url + PATH, "may_have": True}]
+    assert miss["upstreams"] == [{"name": "test0", "url": upstream.url + COMPRESSED, "may_have": True, "cooling_until": None}]
     assert upstream.requests == [], "nobody was asked"
     assert mirror.get(COMPRESSED).body == MODULE
     hit = explain(mirror, COMPRESSED)
@@ -116,8 +116,8 @@ def test_upstreams_are_shown_without_secrets(upstream, start):
                     "upstream second": {"url": "http://127.0.0.1:9/{path}?{query}", "match": "other/*"}})
     explained = explain(larder, COMPRESSED)
     assert explained["upstreams"] == [
-        {"name": "first", "url": f"http://127.0.0.1:{upstream.port}/google/x/1", "may_have": True},
-        {"name": "second", "url": None, "may_have": False}]
+        {"name": "first", "url": f"http://127.0.0.1:{upstream.port}/google/x/1", "may_have": True, "cooling_until": None},
+        {"name": "second", "url": None, "may_have": False, "cooling_until": None}]
     assert "password" not in json.dumps(explained) and "secret" not in json.dumps(explained)
 
 
@@ -149,3 +149,14 @@ def test_what_pins_it(upstream, mirror):
     assert explain(mirror, PATH)["pinned_by"] is None
     mirror.larder("pin", PATH.lstrip("/"))
     assert explain(mirror, PATH)["pinned_by"] == PATH.lstrip("/")
+
+
+def test_an_upstream_that_is_left_alone(upstream, start):
+    mirror = start(upstreams=[upstream.url])
+    upstream.serve(PATH, Answer(b"later", 503, headers={"Retry-After": "60"}))
+    mirror.get(COMPRESSED)
+    explained = explain(mirror, COMPRESSED)
+    assert explained["upstreams"][0]["cooling_until"].endswith("Z")
+    assert (explained["answer"]["status"], explained["answer"]["code"]) == (504, "upstream-unreachable")
+    refused = assert_problem(mirror.get(COMPRESSED), 504, "upstream-unreachable")
+    assert explained["answer"]["detail"][:40] == refused["detail"][:40], (explained, refused)
