@@ -10,7 +10,7 @@
 
 #include "common/own.h"
 
-enum { OPTIONS = CMARK_OPT_DEFAULT | CMARK_OPT_VALIDATE_UTF8 };
+enum { OPTIONS = CMARK_OPT_DEFAULT | CMARK_OPT_VALIDATE_UTF8, INTRICACY_MAX = 50 * 1000 * 1000 };
 
 static const char *const extensions[] = {"table", "strikethrough", "autolink"};
 
@@ -175,13 +175,42 @@ static void drop_opening(cmark_node *document)
 		cmark_node_free(sentence);
 }
 
+/* ---- rendering ------------------------------------------------------------------------------- */
+
+/* At each closing bracket the parser may walk over all that could yet become emphasis. */
+static bool is_too_intricate(const char *markdown)
+{
+	int64_t brackets = 0;
+	int64_t marks = 0;
+
+	for (const char *at = markdown; *(at += strcspn(at, "]*_~")); at++)
+		*(*at == ']' ? &brackets : &marks) += 1;
+	return brackets * marks > INTRICACY_MAX;
+}
+
+static cmark_node *as_code(const char *markdown)
+{
+	cmark_node *document = cmark_node_new(CMARK_NODE_DOCUMENT);
+	cmark_node *code = cmark_node_new(CMARK_NODE_CODE_BLOCK);
+
+	(void)cmark_node_set_literal(code, markdown);
+	(void)cmark_node_append_child(document, code);
+	return document;
+}
+
+static cmark_node *parse(cmark_parser *parser, const char *markdown)
+{
+	if (is_too_intricate(markdown))
+		return as_code(markdown);
+	cmark_parser_feed(parser, markdown, strlen(markdown));
+	return cmark_parser_finish(parser);
+}
+
 static char *render(const char *markdown, void (*prepare)(cmark_node *document))
 {
 	AUTO(own_parser) cmark_parser *parser = create_parser();
-	AUTO(own_node) cmark_node *document = NULL;
+	AUTO(own_node) cmark_node *document = parse(parser, markdown);
 
-	cmark_parser_feed(parser, markdown, strlen(markdown));
-	document = cmark_parser_finish(parser);
 	prune(document);
 	disarm(document);
 	if (prepare)

@@ -130,6 +130,24 @@ static void test_nested_images(void **state)
 	assert_null(strstr(html, "<img"));
 }
 
+/* So many brackets in so much emphasis took the parser a minute. */
+static void test_intricate(void **state)
+{
+	AUTO_BUFFER struct buffer markdown = {0};
+	AUTO_FREE char *html = NULL;
+
+	for (int i = 0; i < 90000; i++)
+		buffer_add_string(&markdown, "*a ![](b) ");
+	html = document_render_section(buffer_string(&markdown));
+	assert_int_equal(strncmp(html, "<pre><code>*a ![](b) *a", 23), 0);
+	free(TAKE(html));
+	buffer_finish(&markdown);
+	for (int i = 0; i < 5000; i++)
+		buffer_add_string(&markdown, "*a* [b](c) ");
+	html = document_render_section(buffer_string(&markdown));
+	assert_non_null(strstr(html, "<em>a</em> <a href=\"c\">b</a>"));
+}
+
 static void *render_table(void *context)
 {
 	AUTO_FREE char *html = document_render("|a|\n|-|");
@@ -160,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_what_lies_too_deep_is_left_out),
 		cmocka_unit_test(test_nested_images),
+		cmocka_unit_test(test_intricate),
 	};
 
 	return cmocka_run_group_tests_name("document", tests, NULL, NULL);
