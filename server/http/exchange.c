@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -67,13 +68,22 @@ static bool may_be_kept(const struct exchange *exchange)
 	       !traffic_is_ending(exchange->traffic);
 }
 
+/* Only ever read by the kernel on our behalf, so that a bad disk is an error of a call and no SIGBUS. */
+static const char *map_file(const struct reply *reply)
+{
+	void *map = reply->size > 0 ? mmap(NULL, (size_t)reply->size, PROT_READ, MAP_SHARED, reply->fd, 0)
+				    : MAP_FAILED;
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
 static void take_body(struct hot_reply *hot, const struct reply *reply)
 {
 	int length;
 
 	hot->is_file = reply->kind == REPLY_FILE;
 	hot->size = hot->is_file ? reply->size : (int64_t)reply->length;
-	hot->body = reply->bytes;
+	hot->body = hot->is_file ? map_file(reply) : reply->bytes;
 	hot->fd = reply->fd;
 	length = snprintf(hot->length_field, sizeof hot->length_field, "Content-Length: %lld\r\n\r\n",
 		(long long)hot->size);

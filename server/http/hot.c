@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "common/mem.h"
@@ -117,6 +118,8 @@ void hot_release(struct hot_reply *reply)
 {
 	if (!reply || atomic_fetch_sub(&reply->holders, 1) > 1)
 		return;
+	if (reply->is_file && reply->body)
+		(void)munmap((void *)reply->body, (size_t)reply->size);
 	response_destroy(reply->response);
 	reuse_finish(&reply->reuse);
 	free(reply->target);

@@ -37,7 +37,7 @@ struct hot_reply {
 	int64_t size;
 	bool is_file;
 	struct MHD_Response *response; /* shared by all who send it; owns body and fd */
-	const char *body;
+	const char *body; /* a file is mapped, for small parts of it; NULL where it could not be */
 	int fd;
 	char *fields; /* of its head, Content-Type first; without Date and Content-Length */
 	size_t fields_length;

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/accesslog.h"
@@ -117,12 +117,12 @@ static bool is_full(int reason)
 	return reason == EAGAIN || reason == EINTR;
 }
 
-static ssize_t send_some(int fd, const void *bytes, size_t length, bool more)
+static int send_flags(bool more)
 {
-	return send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+	return MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
 }
 
-/* Part of what was joined, head first, is out; the rest is kept for later. */
+/* Part of head and body is out; what is missing of the head is kept for later. */
 static enum hotsend_result account(
 	struct hotsend *hotsend, const struct hotsend_desk *desk, size_t head_length, ssize_t sent)
 {
@@ -140,20 +140,6 @@ static enum hotsend_result account(
 	return hotsend->left ? HOTSEND_WAIT : HOTSEND_DONE;
 }
 
-/* Puts the body behind the head, so that one call sends both. */
-static bool join_body(const struct hotsend *hotsend, char *out)
-{
-	const struct hot_reply *reply = hotsend->reply;
-	struct err err;
-	size_t got = 0;
-
-	if (!reply->is_file)
-		memcpy(out, reply->body + hotsend->offset, (size_t)hotsend->left);
-	else if (!file_read_at(reply->fd, out, (size_t)hotsend->left, hotsend->offset, &got, &err))
-		return false;
-	return !reply->is_file || got == (size_t)hotsend->left;
-}
-
 static void count(const struct hotsend *hotsend)
 {
 	const struct hot_reply *reply = hotsend->reply;
@@ -164,27 +150,35 @@ static void count(const struct hotsend *hotsend)
 		reply->reuse.ops->hit(reply->reuse.context, hotsend->left > 0 && hotsend->offset == 0);
 }
 
+/* What goes along with the head, in one call; NULL: nothing. The kernel copies it, so large parts of files
+ * are left to sendfile. */
+static const char *body_along(const struct hotsend *hotsend)
+{
+	const struct hot_reply *reply = hotsend->reply;
+
+	if (!reply->body || (reply->is_file && hotsend->left > HOTSEND_MAPPED_MAX))
+		return NULL;
+	return reply->body + hotsend->offset;
+}
+
 enum hotsend_result hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd)
 {
 	size_t head_length = write_head(hotsend, desk);
-	size_t joined = head_length;
+	const char *along = hotsend->left ? body_along(hotsend) : NULL;
+	bool more = hotsend->left && !along;
+	struct iovec pieces[] = {{desk->out, head_length}, {(void *)along, (size_t)hotsend->left}};
+	const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = along ? 2 : 1};
 	enum hotsend_result result;
 
 	count(hotsend);
-	if (hotsend->left <= HOTSEND_JOINED_MAX) {
-		if (hotsend->left && !join_body(hotsend, desk->out + head_length))
-			return HOTSEND_BROKEN;
-		joined += (size_t)hotsend->left;
-		return account(hotsend, desk, head_length, send_some(fd, desk->out, joined, false));
-	}
-	result = account(hotsend, desk, head_length, send_some(fd, desk->out, joined, true));
-	return result == HOTSEND_WAIT && !hotsend->head ? hotsend_next(hotsend, fd) : result;
+	result = account(hotsend, desk, head_length, sendmsg(fd, &message, send_flags(more)));
+	return result == HOTSEND_WAIT && more && !hotsend->head ? hotsend_next(hotsend, fd) : result;
 }
 
 static enum hotsend_result send_head(struct hotsend *hotsend, int fd)
 {
-	ssize_t sent = send_some(fd, hotsend->head + hotsend->head_sent,
-		hotsend->head_length - hotsend->head_sent, hotsend->left > 0);
+	ssize_t sent = send(fd, hotsend->head + hotsend->head_sent, hotsend->head_length - hotsend->head_sent,
+		send_flags(hotsend->left > 0));
 
 	if (sent < 0)
 		return is_full(errno) ? HOTSEND_WAIT : HOTSEND_BROKEN;
@@ -199,7 +193,7 @@ static ssize_t send_body(const struct hotsend *hotsend, int fd)
 	off_t offset = hotsend->offset;
 
 	return reply->is_file ? sendfile(fd, reply->fd, &offset, length)
-			      : send_some(fd, reply->body + hotsend->offset, length, false);
+			      : send(fd, reply->body + hotsend->offset, length, send_flags(false));
 }
 
 enum hotsend_result hotsend_next(struct hotsend *hotsend, int fd)

@@ -13,13 +13,13 @@
 #include "server/http/hot.h"
 #include "server/http/plainhead.h"
 
-enum { HOTSEND_JOINED_MAX = 16 << 10 };
+enum { HOTSEND_MAPPED_MAX = 16 << 10 };
 
 /* What a thread needs to make answers; zeroed, then given a date. */
 struct hotsend_desk {
 	char date[64];
 	size_t date_length;
-	char out[HOT_HEAD_MAX + HOTSEND_JOINED_MAX];
+	char out[HOT_HEAD_MAX];
 };
 void hotsend_set_date(struct hotsend_desk *desk, int64_t now_s);
 
