@@ -13,8 +13,9 @@
 #include "common/mem.h"
 
 /* Readers are woken once for so many bytes or so much time, since each wake costs every sleeping connection a
- * look. */
-enum { WAKE_BYTES = 256 << 10, WAKE_US = 2000, STREAM_BLOCK = 256 << 10 };
+ * look; sooner while the first of them wait for their first bytes. */
+enum { WAKE_BYTES = 256 << 10, WAKE_US = 8000, STREAM_BLOCK = 256 << 10 };
+enum { BEGINNING_BYTES = 1 << 20, BEGINNING_WAKE_US = 2000 };
 
 struct spool {
 	pthread_mutex_t mutex; /* guards everything below up to the blank line */
@@ -142,8 +143,11 @@ static struct waiter *detach_waiters(struct spool *spool)
  * for it. */
 static bool worth_waking(const struct spool *spool)
 {
-	return spool->progress.length - spool->woken_at_length >= WAKE_BYTES ||
-	       clock_monotonic_us() - spool->woken_at_us >= WAKE_US;
+	int64_t length = spool->progress.length;
+	int64_t wake_us = length < BEGINNING_BYTES ? BEGINNING_WAKE_US : WAKE_US;
+
+	return length - spool->woken_at_length >= WAKE_BYTES ||
+	       clock_monotonic_us() - spool->woken_at_us >= wake_us;
 }
 
 static struct waiter *grow(struct spool *spool, size_t length)
@@ -444,7 +448,7 @@ static void sleep_a_little(struct spool *spool)
 	struct timespec until;
 
 	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 5 * 1000 * 1000;
+	until.tv_nsec += WAKE_US * 1000;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	(void)pthread_cond_timedwait(&spool->changed, &spool->mutex, &until);
