@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 
-enum { WRITTEN_OUT_BYTES = 8 << 20 };
+enum { WRITTEN_OUT_BYTES = 8 << 20, NICENESS = 10 };
 
 /* The spool's checksums, from a stream of its own: hashing takes about as long as inflating. */
 struct hashing {
@@ -104,13 +106,22 @@ static void conclude(struct inspector *inspector, const struct hashing *hashing)
 	inspection->size_bytes = hashing->size_bytes;
 }
 
+/* A second of work for one module must not hold up thousands of small requests on the same core. Niceness is
+ * a thread's own, and inherited by the threads that it starts. */
+static void stand_back(void)
+{
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
+}
+
 /* Without a second thread the work is done in turn: that is slower, and as good. */
 static void *run(void *argument)
 {
 	struct inspector *inspector = argument;
 	pthread_t thread;
-	bool parallel = pthread_create(&thread, NULL, run_hashing, &inspector->hashing) == 0;
+	bool parallel;
 
+	stand_back();
+	parallel = pthread_create(&thread, NULL, run_hashing, &inspector->hashing) == 0;
 	examine(inspector);
 	if (parallel)
 		(void)pthread_join(thread, NULL);
