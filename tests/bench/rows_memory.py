@@ -20,6 +20,7 @@ UNIT = "MiB"
 ROWS = [
     Row("memory-start", "resident after the start", NGINX, UNIT),
     Row("memory-idle", "resident with 1,000 idle connections", NGINX, UNIT),
+    Row("memory-idle-api", "resident with 1,000 idle connections that asked for JSON", "", UNIT, "§5", 32),
     Row("memory-downloads", "resident with 64 running downloads of 1 GiB", NGINX, UNIT, quick=False),
     Row("memory-both", "resident with 1,000 idle connections, 64 downloads", "", UNIT, "§5", 32, quick=False),
     Row("memory-put", "resident during a PUT of 1 GiB", "nginx PUT", UNIT, quick=False),
@@ -54,8 +55,8 @@ def resident(server):
     return machine.resident_of(server.process.pid) / MIB
 
 
-def with_idle(server):
-    with load.idle_connections(server.port, SMALL, IDLE):
+def with_idle(server, target=SMALL):
+    with load.idle_connections(server.port, target, IDLE):
         return resident(server)
 
 
@@ -81,6 +82,8 @@ def measure(bench, rows):
         rows["memory-start"].add(*place.both(resident))
     if "memory-idle" in rows:
         rows["memory-idle"].add(*place.both(with_idle))
+    if "memory-idle-api" in rows:
+        rows["memory-idle-api"].add(with_idle(place.larder, "/api/v1/modules/bench/small/1"))
     if "memory-downloads" in rows:
         rows["memory-downloads"].add(*place.both(peak_of_downloads))
     if "memory-both" in rows:
