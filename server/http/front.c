@@ -25,7 +25,7 @@ enum { QUEUE_PER_WORKER = 128, BULK_LOOK_MAX = 256 };
 /* libmicrohttpd wipes a connection's memory after each request, but moves a body in pieces that fit into it.
  * Above 64 KiB the C library would map and unmap it each time. */
 enum { DAEMON_SMALL, DAEMON_BULK, DAEMONS };
-static const size_t connection_memory[] = {[DAEMON_SMALL] = 16 << 10, [DAEMON_BULK] = 60 << 10};
+static const size_t connection_memory[] = {[DAEMON_SMALL] = 12 << 10, [DAEMON_BULK] = 60 << 10};
 
 struct front {
 	struct traffic traffic;
