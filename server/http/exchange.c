@@ -150,7 +150,11 @@ void exchange_enter(struct exchange *exchange)
 
 void exchange_refuse(struct exchange *exchange, const struct err *err)
 {
+	const struct front_settings *settings = &exchange->traffic->settings;
+
 	problem_reply(&exchange->reply, err);
+	if (settings->present)
+		settings->present(settings->services, &exchange->request, err, &exchange->reply);
 	exchange->answered = true;
 	exchange->called = true;
 	exchange->dropping = true;
