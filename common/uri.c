@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/mem.h"
 #include "common/number.h"
@@ -37,6 +38,19 @@ void uri_encode(struct buffer *out, const char *text, const char *keep)
 		else
 			buffer_printf(out, "%%%02X", (unsigned char)*c);
 	}
+}
+
+bool uri_host_is_listed(const char *hosts, const char *host, size_t length)
+{
+	size_t name_length;
+
+	for (const char *name = hosts ? hosts : ""; *name; name += name_length) {
+		name += strspn(name, ", \t");
+		name_length = strcspn(name, ", \t");
+		if (name_length && name_length == length && strncasecmp(name, host, length) == 0)
+			return true;
+	}
+	return false;
 }
 
 static bool add_parameter(struct query *query, char *pair)

@@ -20,13 +20,18 @@ struct query {
 	char *memory; /* what names and values point into */
 };
 
-/* Decodes %XX in place, and "+" to a blank when plus_is_blank. False for a broken escape or an encoded NUL. */
+/* Decodes %XX in place, and "+" to a blank when plus_is_blank. False for a broken escape or an encoded NUL.
+ */
 bool uri_decode(char *text, bool plus_is_blank);
 
 /* Appends with everything escaped but unreserved characters and those in keep. */
 void uri_encode(struct buffer *out, const char *text, const char *keep);
 
-/* Splits "a=1&b=2" into decoded pairs; NULL is an empty query. False for a broken escape or more than URI_QUERY_MAX. */
+/* Whether a host is one of a list of names with commas or blanks between them; NULL is an empty list. */
+bool uri_host_is_listed(const char *hosts, const char *host, size_t length);
+
+/* Splits "a=1&b=2" into decoded pairs; NULL is an empty query. False for a broken escape or more than
+ * URI_QUERY_MAX. */
 bool query_parse(const char *text, struct query *out);
 void query_finish(struct query *query);
 

@@ -99,20 +99,6 @@ static char *loggable(const char *target)
 	return buffer_take(&out);
 }
 
-/* Whether a host (followed by anything that may follow one) is in the list of hub.hosts. */
-static bool is_hub_host(const char *host, size_t length, const char *hosts)
-{
-	size_t name_length;
-
-	for (const char *name = hosts ? hosts : ""; *name; name += name_length) {
-		name += strspn(name, ", \t");
-		name_length = strcspn(name, ", \t");
-		if (name_length && name_length == length && strncasecmp(name, host, length) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Steps over "http://" or "https://" (with the slashes that are asked for at least); NULL if it is neither.
  */
 static const char *skip_scheme(const char *text, size_t slashes)
@@ -131,7 +117,7 @@ static bool strip_host(const char *text, const char *hosts, const char **path, s
 	size_t authority = strcspn(text, "/");
 	size_t host = strcspn(text, ":/");
 
-	if (!is_hub_host(text, host, hosts))
+	if (!uri_host_is_listed(hosts, text, host))
 		return err_set(err, ERR_BAD_REQUEST,
 			"This server does not stand for the host \"%.*s\"; see hub.hosts.",
 			(int)(host < 100 ? host : 100), text);
