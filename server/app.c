@@ -24,6 +24,7 @@
 #include "server/registry/space.h"
 #include "server/routes.h"
 #include "server/store/members.h"
+#include "server/web/web.h"
 
 enum { UPLOADS_MAX = 64 };
 
@@ -208,6 +209,7 @@ static bool open_front(struct app *app, struct err *err)
 		.hot = app->hot,
 		.services = &app->services,
 		.authorize = authorize,
+		.present = web_refuse,
 	};
 
 	return front_open(&settings, &app->front, err);

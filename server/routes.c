@@ -6,6 +6,12 @@
 #include "server/hub/hub.h"
 #include "server/web/web.h"
 
+static void refuse(void *services, const struct request *request, const struct err *err, struct reply *reply)
+{
+	problem_reply(reply, err);
+	web_refuse(services, request, err, reply);
+}
+
 /* One address, a page for browsers and JSON for programs. */
 static void describe(
 	void *services, const struct request *request, const struct name *name, struct reply *reply)
@@ -25,7 +31,7 @@ static void get_hub_url(void *services, struct request *request, struct reply *r
 	struct err err;
 
 	if (!words_read(request, &words, &err))
-		problem_reply(reply, &err);
+		refuse(services, request, &err, reply);
 	else if (words.wanted == WANTED_DESCRIPTION)
 		describe(services, request, &words.name, reply);
 	else if (words.wanted == WANTED_MEMBER)
@@ -84,6 +90,9 @@ const struct route routes[] = {
 	{METHOD_GET, "/api", ROLE_NONE, BODY_NONE, NULL, get_unknown},
 	{METHOD_GET, "/api/*", ROLE_NONE, BODY_NONE, NULL, get_unknown},
 	{METHOD_GET, "/", ROLE_READ, BODY_NONE, NULL, get_home},
+	{METHOD_GET, "/-/compare/*", ROLE_READ, BODY_NONE, NULL, web_compare},
+	{METHOD_GET, "/-/collections", ROLE_READ, BODY_NONE, NULL, web_collections},
+	{METHOD_GET, "/-/collections/*", ROLE_READ, BODY_NONE, NULL, web_collection},
 	{METHOD_GET, "/-/activity", ROLE_READ, BODY_NONE, NULL, web_activity},
 	{METHOD_GET, "/-/search", ROLE_READ, BODY_NONE, NULL, web_home},
 	{METHOD_GET, "/-/static/*", ROLE_NONE, BODY_NONE, NULL, web_asset},

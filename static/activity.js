@@ -101,17 +101,10 @@ function showTiles(now) {
 	setBar("saved-bar", now.sent_bytes ? 1 - now.upstream_bytes / now.sent_bytes : 0);
 }
 
-function showFills(now) {
+function showRows(now) {
 	byId("fills").replaceChildren(...now.fills.map(runningRow));
-	byId("fill-table").hidden = now.fills.length === 0;
-	byId("no-fills").hidden = now.fills.length > 0;
 	byId("ended-fills").replaceChildren(...now.ended_fills.map(endedRow));
-	byId("ended-section").hidden = now.ended_fills.length === 0;
-}
-
-function showRecent(now) {
 	byId("recent").replaceChildren(...now.recent.map(recentRow));
-	byId("recent").closest(".scroll").hidden = now.recent.length === 0;
 }
 
 // One sample a second, whether or not there was an event.
@@ -138,8 +131,7 @@ function listen() {
 	events.addEventListener("activity", (event) => {
 		const now = JSON.parse(event.data);
 		showTiles(now);
-		showFills(now);
-		showRecent(now);
+		showRows(now);
 		incoming = now.fills.reduce((sum, fill) => sum + fill.rate, 0);
 	});
 }

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/mem.h"
 #include "common/own.h"
+#include "common/uri.h"
 
 enum { OPTIONS = CMARK_OPT_DEFAULT | CMARK_OPT_VALIDATE_UTF8, INTRICACY_MAX = 50 * 1000 * 1000 };
 
@@ -125,7 +127,30 @@ static void unload_image(cmark_node *image, bool is_inside)
 	(void)cmark_node_replace(image, link);
 }
 
-static void fit_in(cmark_node *document)
+/* The path of a module's address; NULL for other addresses, such as the catalogue's own search ("/s?q=…"). */
+static const char *path_at_home(const char *url, const struct document_home *home)
+{
+	size_t scheme = strncasecmp(url, "https://", 8) == 0  ? 8
+			: strncasecmp(url, "http://", 7) == 0 ? 7
+							      : 0;
+	const char *host = url + scheme;
+	const char *path = host + strcspn(host, ":/?#");
+
+	if (!scheme || *path != '/' || !uri_host_is_listed(home->hosts, host, (size_t)(path - host)))
+		return NULL;
+	return path[1 + strcspn(path + 1, "/?#")] == '/' && path[1] != '/' ? path : NULL;
+}
+
+static void lead_home(cmark_node *link, const struct document_home *home)
+{
+	const char *path = path_at_home(cmark_node_get_url(link), home);
+	AUTO_FREE char *url = path ? mem_printf("%s%s", home->root, path) : NULL;
+
+	if (url)
+		(void)cmark_node_set_url(link, url);
+}
+
+static void fit_in(cmark_node *document, const struct document_home *home)
 {
 	AUTO(own_iterator) cmark_iter *iterator = cmark_iter_new(document);
 	cmark_event_type event;
@@ -138,6 +163,8 @@ static void fit_in(cmark_node *document)
 
 		if (type == CMARK_NODE_HEADING && enters)
 			lower_heading(node);
+		if (type == CMARK_NODE_LINK && enters)
+			lead_home(node, home);
 		if (type == CMARK_NODE_LINK || type == CMARK_NODE_IMAGE)
 			around = enters ? around + 1 : around - 1;
 		/* On the way out, so that the iterator has left it. */
@@ -162,6 +189,19 @@ static bool opens_catalogue_document(cmark_node *node)
 	return false;
 }
 
+/* "[![Icon URL]](https://…)", which no such image is defined for. */
+static bool is_icon(cmark_node *node)
+{
+	cmark_node *link = node ? cmark_node_first_child(node) : NULL;
+	cmark_node *text = link ? cmark_node_first_child(link) : NULL;
+
+	if (!text || cmark_node_get_type(link) != CMARK_NODE_LINK)
+		return false;
+	while (text && !(cmark_node_get_literal(text) && strstr(cmark_node_get_literal(text), "Icon URL")))
+		text = cmark_node_next(text);
+	return text;
+}
+
 static void drop_opening(cmark_node *document)
 {
 	cmark_node *heading = cmark_node_first_child(document);
@@ -171,8 +211,11 @@ static void drop_opening(cmark_node *document)
 		return;
 	sentence = cmark_node_next(heading);
 	cmark_node_free(heading);
-	if (sentence && cmark_node_get_type(sentence) == CMARK_NODE_PARAGRAPH)
-		cmark_node_free(sentence);
+	if (!sentence || cmark_node_get_type(sentence) != CMARK_NODE_PARAGRAPH)
+		return;
+	if (is_icon(cmark_node_next(sentence)))
+		cmark_node_free(cmark_node_next(sentence));
+	cmark_node_free(sentence);
 }
 
 /* ---- rendering ------------------------------------------------------------------------------- */
@@ -200,36 +243,31 @@ static cmark_node *as_code(const char *markdown)
 
 static cmark_node *parse(cmark_parser *parser, const char *markdown)
 {
+	cmark_node *document;
+
 	if (is_too_intricate(markdown))
 		return as_code(markdown);
 	cmark_parser_feed(parser, markdown, strlen(markdown));
-	return cmark_parser_finish(parser);
-}
-
-static char *render(const char *markdown, void (*prepare)(cmark_node *document))
-{
-	AUTO(own_parser) cmark_parser *parser = create_parser();
-	AUTO(own_node) cmark_node *document = parse(parser, markdown);
-
+	document = cmark_parser_finish(parser);
 	prune(document);
 	disarm(document);
-	if (prepare)
-		prepare(document);
-	return cmark_render_html(document, OPTIONS, cmark_parser_get_syntax_extensions(parser));
-}
-
-static void prepare_section(cmark_node *document)
-{
-	drop_opening(document);
-	fit_in(document);
+	return document;
 }
 
 char *document_render(const char *markdown)
 {
-	return render(markdown, NULL);
+	AUTO(own_parser) cmark_parser *parser = create_parser();
+	AUTO(own_node) cmark_node *document = parse(parser, markdown);
+
+	return cmark_render_html(document, OPTIONS, cmark_parser_get_syntax_extensions(parser));
 }
 
-char *document_render_section(const char *markdown)
+char *document_render_section(const char *markdown, const struct document_home *home)
 {
-	return render(markdown, prepare_section);
+	AUTO(own_parser) cmark_parser *parser = create_parser();
+	AUTO(own_node) cmark_node *document = parse(parser, markdown);
+
+	drop_opening(document);
+	fit_in(document, home);
+	return cmark_render_html(document, OPTIONS, cmark_parser_get_syntax_extensions(parser));
 }

@@ -13,9 +13,17 @@ enum { DOCUMENT_DEPTH_MAX = 100 };
  * stands. */
 char *document_render(const char *markdown);
 
+/* The hosts (a list as in hub.hosts; NULL: none) that a server stands for, and what its own paths begin with.
+ */
+struct document_home {
+	const char *hosts;
+	const char *root;
+};
+
 /* The same as a section of a page of its own: headings begin one level lower, images are links to themselves
- * (a page loads nothing from elsewhere), and the opening of a catalogue's document ("# Module acme/model/1"
- * and the sentence below it), which the page has said already, is left out. */
-char *document_render_section(const char *markdown);
+ * (a page loads nothing from elsewhere), links to modules of the home's hosts lead home, and the opening of a
+ * catalogue's document ("# Module acme/model/1" and the sentence below it), which the page has said already,
+ * is left out. */
+char *document_render_section(const char *markdown, const struct document_home *home);
 
 #endif

@@ -6,12 +6,12 @@
 #include "common/number.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
+#include "server/web/table.h"
 #include "server/web/web.h"
 
 /* The script (static/activity.js) keeps what has an id up to date. */
 
-/* ---- tiles
- * ------------------------------------------------------------------------------------------------- */
+/* ---- tiles ----------------------------------------------------------------------------------- */
 
 static void write_bar(struct view *view, const char *id, double share)
 {
@@ -19,9 +19,9 @@ static void write_bar(struct view *view, const char *id, double share)
 
 	(void)snprintf(width, sizeof width, "%.1f", share < 0 ? 0 : share > 1 ? 100 : share * 100);
 	HTML(&view->html,
-		"<svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
-		"<rect class=\"ground\" width=\"100\" height=\"8\" rx=\"1\"/>"
-		"<rect class=\"part\" id=\"%s\" width=\"%s\" height=\"8\" rx=\"1\"/></svg>\n",
+		"<svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect "
+		"class=\"ground\" width=\"100\" height=\"8\" rx=\"1\"/><rect class=\"part\" id=\"%s\" "
+		"width=\"%s\" height=\"8\" rx=\"1\"/></svg>\n",
 		id, width);
 }
 
@@ -38,8 +38,7 @@ static void write_hits(struct view *view, const json_t *activity)
 	write_bar(view, "hit-bar", json_number_value(rate));
 	HTML(&view->html,
 		"<span class=\"faint\"><span id=\"hits\">%s</span> hits, <span id=\"misses\">%s</span> "
-		"misses since "
-		"the start</span></dd></div>\n",
+		"misses since the start</span></dd></div>\n",
 		count_text(fact_number(activity, "hits")).text,
 		count_text(fact_number(activity, "misses")).text);
 }
@@ -71,8 +70,7 @@ static void write_saved(struct view *view, const json_t *activity)
 	write_bar(view, "saved-bar", sent > 0 ? 1 - (double)upstream / (double)sent : 0);
 	HTML(&view->html,
 		"<span class=\"faint\"><span id=\"sent\">%s</span> given out, <span id=\"fetched\">%s</span> "
-		"fetched"
-		"</span></dd></div>\n",
+		"fetched</span></dd></div>\n",
 		number_size(sent).text, number_size(upstream).text);
 }
 
@@ -82,14 +80,12 @@ static void write_rate(struct view *view)
 	HTML(&view->html,
 		"<div class=\"tile\"><dt>Coming in</dt><dd><span class=\"figure\" id=\"rate\">0 B/s</span>\n"
 		"<svg class=\"chart\" viewBox=\"0 0 59 20\" preserveAspectRatio=\"none\" "
-		"aria-hidden=\"true\">"
-		"<polygon class=\"area\" id=\"rate-area\" points=\"0,20 59,20\"/>"
-		"<polyline class=\"line\" id=\"rate-line\" points=\"0,20 59,20\"/></svg>\n"
+		"aria-hidden=\"true\"><polygon class=\"area\" id=\"rate-area\" points=\"0,20 "
+		"59,20\"/><polyline class=\"line\" id=\"rate-line\" points=\"0,20 59,20\"/></svg>\n"
 		"<span class=\"faint\">over the last minute</span></dd></div>\n");
 }
 
-/* ---- fills
- * --------------------------------------------------------------------------------------------------- */
+/* ---- fills ----------------------------------------------------------------------------------- */
 
 static void write_name(struct view *view, const json_t *row)
 {
@@ -126,23 +122,17 @@ static void write_fills(struct view *view, const json_t *fills)
 	const json_t *fill;
 	size_t i;
 
-	HTML(&view->html,
-		"<section aria-labelledby=\"running\">\n<h2 id=\"running\">Running fills</h2>\n"
-		"<p id=\"no-fills\"%s>Nothing is being fetched. A fill begins when a client asks for a "
-		"module that is "
-		"not here, or by <code>larder prefetch</code>.</p>\n",
-		json_array_size(fills) > 0 ? " hidden" : "");
-	HTML(&view->html,
-		"<div class=\"scroll\" id=\"fill-table\" tabindex=\"0\" role=\"group\" aria-label=\"Running "
-		"fills\"%s>\n<table>\n"
-		"<thead><tr><th scope=\"col\">Module</th><th scope=\"col\">Progress</th><th "
-		"scope=\"col\">Bytes</th>"
-		"<th scope=\"col\">Rate</th><th scope=\"col\">Waiting</th><th scope=\"col\">Upstream</th><th "
-		"scope=\"col\">State</th>"
-		"</tr></thead>\n<tbody id=\"fills\">\n",
-		json_array_size(fills) == 0 ? " hidden" : "");
+	section_begin(view, "running", "Running fills");
+	table_begin(view,
+		&(struct table){.label = "Running fills",
+			.body_id = "fills",
+			.columns = {"Module", "Progress", "Bytes", "Rate", "Waiting", "Upstream", "State"}});
 	json_array_foreach((json_t *)fills, i, fill) write_fill(view, fill);
-	HTML(&view->html, "</tbody>\n</table>\n</div>\n</section>\n");
+	table_end(view);
+	HTML(&view->html,
+		"<p class=\"none\" id=\"no-fills\">Nothing is being fetched. A fill begins when a client "
+		"asks for a module that is not here, or by <code>larder prefetch</code>.</p>\n");
+	section_end(view);
 }
 
 static void write_ended_fill(struct view *view, const json_t *fill)
@@ -163,50 +153,44 @@ static void write_ended(struct view *view, const json_t *fills)
 	const json_t *fill;
 	size_t i;
 
-	HTML(&view->html,
-		"<section id=\"ended-section\" aria-labelledby=\"ended\"%s>\n<h2 id=\"ended\">Fills that "
-		"ended lately</h2>\n"
-		"<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Fills that ended "
-		"lately\">\n<table>\n<thead><tr>"
-		"<th scope=\"col\">Module</th><th scope=\"col\">Result</th><th scope=\"col\">Bytes</th><th "
-		"scope=\"col\">At (UTC)</th>"
-		"<th scope=\"col\">Why</th></tr></thead>\n<tbody id=\"ended-fills\">\n",
-		json_array_size(fills) == 0 ? " hidden" : "");
+	section_begin(view, "ended", "Fills that ended lately");
+	table_begin(view, &(struct table){.label = "Fills that ended lately",
+				  .body_id = "ended-fills",
+				  .columns = {"Module", "Result", "Bytes", "At (UTC)", "Why"}});
 	json_array_foreach((json_t *)fills, i, fill) write_ended_fill(view, fill);
-	HTML(&view->html, "</tbody>\n</table>\n</div>\n</section>\n");
+	table_end(view);
+	HTML(&view->html, "<p class=\"none\">None since this server started.</p>\n");
+	section_end(view);
 }
 
-/* ---- what came here last
- * ---------------------------------------------------------------------------------------- */
+/* ---- what came here last --------------------------------------------------------------------- */
+
+static void write_recent_row(struct view *view, const json_t *row)
+{
+	HTML(&view->html, "<tr>");
+	write_name(view, row);
+	HTML(&view->html, "<td>%s</td><td>%s</td><td>", fact_text(row, "source"),
+		fact_text(row, "published_by"));
+	cards_write_minute(view, fact_text(row, "at"));
+	HTML(&view->html, "</td></tr>\n");
+}
 
 static void write_recent(struct view *view, const json_t *recent)
 {
 	const json_t *row;
 	size_t i;
 
+	section_begin(view, "latest", "New on this server");
+	table_begin(view, &(struct table){.label = "New on this server",
+				  .body_id = "recent",
+				  .columns = {"Module", "Source", "Published by", "At (UTC)"}});
+	json_array_foreach((json_t *)recent, i, row) write_recent_row(view, row);
+	table_end(view);
 	HTML(&view->html,
-		"<section aria-labelledby=\"latest\">\n<h2 id=\"latest\">New on this server</h2>\n");
-	if (json_array_size(recent) == 0)
-		HTML(&view->html,
-			"<p>Nothing yet. <a href=\"%s/\">The list of modules</a> tells how to begin.</p>\n",
-			view->root);
-	HTML(&view->html,
-		"<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"New on this "
-		"server\"%s>\n<table>\n<thead><tr>"
-		"<th scope=\"col\">Module</th><th scope=\"col\">Source</th><th scope=\"col\">Published "
-		"by</th><th scope=\"col\">At (UTC)</th>"
-		"</tr></thead>\n<tbody id=\"recent\">\n",
-		json_array_size(recent) == 0 ? " hidden" : "");
-	json_array_foreach((json_t *)recent, i, row)
-	{
-		HTML(&view->html, "<tr>");
-		write_name(view, row);
-		HTML(&view->html, "<td>%s</td><td>%s</td><td>", fact_text(row, "source"),
-			fact_text(row, "published_by"));
-		cards_write_minute(view, fact_text(row, "at"));
-		HTML(&view->html, "</td></tr>\n");
-	}
-	HTML(&view->html, "</tbody>\n</table>\n</div>\n</section>\n");
+		"<p class=\"none\">Nothing yet. <a href=\"%s/\">The list of modules</a> tells how to "
+		"begin.</p>\n",
+		view->root);
+	section_end(view);
 }
 
 static void write_activity(struct view *view, const json_t *activity)

@@ -10,6 +10,8 @@
 #include "server/module/name.h"
 #include "server/web/facts.h"
 
+enum { TAGS_ON_A_CARD = 8 };
+
 struct count_text count_text(int64_t number)
 {
 	struct count_text out = {""};
@@ -53,21 +55,24 @@ static void write_tag(struct view *view, const char *kind, const char *value)
 }
 
 /* Kinds that the list can be filtered by; others are told on the module's own page. */
-static const char *const tag_kinds[] = {"task", "dataset", "language", "architecture"};
+static const char *const tag_kinds[] = {"task", "architecture", "dataset", "language"};
 
-void cards_write_tags(struct view *view, const json_t *tags)
+void cards_write_tags(struct view *view, const json_t *tags, size_t max)
 {
-	if (json_object_size(tags) == 0)
-		return;
+	size_t count = 0;
+
 	HTML(&view->html, "<ul class=\"chips\">\n");
 	for (size_t kind = 0; kind < sizeof tag_kinds / sizeof *tag_kinds; kind++) {
 		const json_t *values = json_object_get(tags, tag_kinds[kind]);
-		const json_t *value;
-		size_t i;
 
-		json_array_foreach((json_t *)values, i, value)
-			write_tag(view, tag_kinds[kind], json_string_value(value));
+		for (size_t i = 0; i < json_array_size(values); i++) {
+			if (count++ < max)
+				write_tag(
+					view, tag_kinds[kind], json_string_value(json_array_get(values, i)));
+		}
 	}
+	if (count > max)
+		HTML(&view->html, "<li class=\"faint\">and %" PRId64 " more</li>\n", (int64_t)(count - max));
 	HTML(&view->html, "</ul>\n");
 }
 
@@ -78,6 +83,12 @@ static void write_formats(struct view *view, const json_t *module)
 
 	json_array_foreach(json_object_get(module, "formats"), i, format)
 		HTML(&view->html, "<span class=\"format\">%s</span>\n", json_string_value(format));
+}
+
+/* When a catalogue was imported says nothing of what it lists. */
+static bool is_dated(const json_t *module)
+{
+	return *fact_text(module, "updated_at") && strcmp(fact_text(module, "source"), "listed") != 0;
 }
 
 static void write_figures(struct view *view, const json_t *module)
@@ -94,9 +105,10 @@ static void write_figures(struct view *view, const json_t *module)
 	if (downloads > 0)
 		HTML(&view->html, "<span>%s download%s</span>\n", count_text(downloads).text,
 			downloads == 1 ? "" : "s");
-	HTML(&view->html, "<span>version %" PRId64 "</span>\n<span>", fact_number(module, "latest_version"));
-	cards_write_day(view, fact_text(module, "updated_at"));
-	HTML(&view->html, "</span></p>\n");
+	HTML(&view->html, "<span>version %" PRId64 "</span>\n", fact_number(module, "latest_version"));
+	if (is_dated(module))
+		cards_write_day(view, fact_text(module, "updated_at"));
+	HTML(&view->html, "</p>\n");
 }
 
 /* Where a name may be broken over lines is the style sheet's to say. */
@@ -117,7 +129,8 @@ static void write_card(struct view *view, const json_t *module)
 	HTML(&view->html, "</h3>\n");
 	if (*fact_text(module, "description"))
 		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(module, "description"));
-	cards_write_tags(view, json_object_get(module, "tags"));
+	if (json_object_size(json_object_get(module, "tags")) > 0)
+		cards_write_tags(view, json_object_get(module, "tags"), TAGS_ON_A_CARD);
 	write_figures(view, module);
 	HTML(&view->html, "</li>\n");
 }

@@ -11,8 +11,9 @@
 /* An ordered list of the API's modules. */
 void cards_write(struct view *view, const json_t *modules);
 
-/* The chips of an object of tags, {"task": ["text-embedding"], …}, each a link to what else has it. */
-void cards_write_tags(struct view *view, const json_t *tags);
+/* The chips of an object of tags, {"task": ["text-embedding"], …}, each a link to what else has it; at most
+ * so many. */
+void cards_write_tags(struct view *view, const json_t *tags, size_t max);
 
 /* A time of the API, "2026-11-21T01:02:03Z", as a day, and as a day and a minute. */
 void cards_write_day(struct view *view, const char *time);

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "common/uri.h"
-#include "server/api/publishers.h"
 #include "server/http/problem.h"
-#include "server/module/document.h"
-#include "server/store/catalog.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
 #include "server/web/model.h"
 #include "server/web/module.h"
+#include "server/web/publisher.h"
 #include "server/web/snippets.h"
+#include "server/web/table.h"
 #include "server/web/web.h"
 
-/* ---- a version
- * ------------------------------------------------------------------------------------------------ */
+/* ---- a version ------------------------------------------------------------------------------- */
 
 static void write_title(struct view *view, const json_t *version)
 {
@@ -24,67 +23,45 @@ static void write_title(struct view *view, const json_t *version)
 	const struct publisher_name publisher = name_publisher(handle);
 	const char *name = handle + strlen(publisher.text);
 
-	HTML(&view->html,
-		"<header class=\"title\">\n<nav class=\"crumbs\" aria-label=\"Breadcrumb\"><a "
-		"href=\"%s/\">Modules"
-		"</a> / ",
-		view->root);
-	view_link(view, publisher.text);
-	HTML(&view->html, "%s</a></nav>\n<h1>%s</h1>\n", publisher.text, name + (*name == '/'));
+	HTML(&view->html, "<header class=\"title\">\n");
+	view_begin_crumbs(view, "/", "Modules");
+	view_crumb(view, publisher.text, publisher.text);
+	view_end_crumbs(view);
+	HTML(&view->html, "<h1>%s</h1>\n", name + (*name == '/'));
 	if (*fact_text(version, "description"))
 		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(version, "description"));
-	cards_write_tags(view, json_object_get(version, "tags"));
+	cards_write_tags(view, json_object_get(version, "tags"), SIZE_MAX);
 	HTML(&view->html, "</header>\n");
-}
-
-/* NULL where there is none; the caller frees it. */
-static char *render_documentation(const struct view *view, const struct name *name)
-{
-	AUTO_FREE char *markdown = NULL;
-	struct err err;
-
-	if (!catalog_find_documentation(view->services->catalog, name, &markdown, &err) || !markdown)
-		return NULL;
-	return document_render_section(markdown);
-}
-
-static void write_documentation(struct view *view, const char *rendered)
-{
-	HTML(&view->html,
-		"<section aria-labelledby=\"documentation\">\n<h2 id=\"documentation\">Documentation</h2>\n"
-		"<div class=\"document\">\n");
-	html_document(&view->html, rendered);
-	HTML(&view->html, "</div>\n</section>\n");
 }
 
 static void offer_documentation(struct view *view, const struct name *name)
 {
 	AUTO_FREE char *command =
-		mem_printf("curl -X PUT -H 'Content-Type: text/markdown' -H \"Authorization: Bearer "
-			   "$TOKEN\" \\\n    --data-binary @README.md %s/%s",
+		mem_printf("curl -X PUT -H 'Content-Type: text/markdown' -H \"Authorization: Bearer $TOKEN\" "
+			   "\\\n    --data-binary @README.md %s/%s",
 			view->url, name_path(name).text);
 
-	HTML(&view->html,
-		"<section aria-labelledby=\"documentation\">\n<h2 id=\"documentation\">Documentation</h2>\n"
-		"<p>None yet. Whoever may publish this module can add some:</p>\n");
+	section_begin(view, "documentation", "Documentation");
+	HTML(&view->html, "<p>None yet. Whoever may publish this module can add some:</p>\n");
 	view_code(view, "Add documentation", command);
-	HTML(&view->html, "</section>\n");
+	section_end(view);
 }
 
 static void write_version(
 	struct view *view, const struct name *name, const json_t *module, const json_t *version)
 {
 	const json_t *model = json_object_get(version, "saved_model");
-	AUTO_FREE char *documentation = render_documentation(view, name);
+	AUTO_FREE char *documentation =
+		facts_render_documentation(view, FACTS_DOCUMENTATION, name_path(name).text);
 	bool active = strcmp(fact_text(version, "state"), "active") == 0;
 
 	write_title(view, version);
 	HTML(&view->html, "<div class=\"columns\">\n<div class=\"primary\">\n");
 	module_write_notices(view, version);
 	if (active)
-		snippets_write(view, version);
+		snippets_write(view, module, version);
 	if (documentation)
-		write_documentation(view, documentation);
+		view_document(view, "Documentation", documentation);
 	if (json_is_object(model))
 		model_write(view, model);
 	module_write_artifacts(view, version);
@@ -127,6 +104,27 @@ static void refuse_version(
 	view_send(view, reply, reply->status);
 }
 
+/* "acme/collections/some" was a collection's address on tfhub.dev, with or without a version. */
+static bool find_collection(struct view *view, const struct name *name, struct reply *reply)
+{
+	const struct publisher_name publisher = name_publisher(name->handle);
+	const char *rest = name->handle + strlen(publisher.text);
+	AUTO_FACTS json_t *collection = NULL;
+	AUTO_FREE char *handle = NULL;
+	struct err err;
+
+	if (strncmp(rest, "/collections/", strlen("/collections/")) != 0)
+		return false;
+	handle = mem_printf("%s/%s", publisher.text, rest + strlen("/collections/"));
+	collection = facts_ask(view, FACTS_COLLECTION, handle, &err);
+	if (!collection)
+		return false;
+	reply_empty(reply, 302);
+	reply_header_printf(reply, "Location", "%s/-/collections/%s", view->root, handle);
+	reply_header(reply, "Cache-Control", "no-cache");
+	return true;
+}
+
 static void describe_version(struct view *view, const struct name *name, struct reply *reply)
 {
 	struct err err;
@@ -134,6 +132,8 @@ static void describe_version(struct view *view, const struct name *name, struct 
 	AUTO_FACTS json_t *version =
 		module ? facts_ask(view, FACTS_MODULE, name_path(name).text, &err) : NULL;
 
+	if (!version && find_collection(view, name, reply))
+		return;
 	if (!version)
 		return refuse_version(view, name, &err, reply);
 	view_begin(view, name_path(name).text, SECTION_NONE, "module.js");
@@ -141,8 +141,7 @@ static void describe_version(struct view *view, const struct name *name, struct 
 	view_send(view, reply, status_of(version));
 }
 
-/* ---- a module: the page of its latest version -------------------------------------------------------------
- */
+/* ---- a module: the page of its latest version ------------------------------------------------ */
 
 static int64_t version_to_show(const json_t *module)
 {
@@ -158,50 +157,12 @@ static void describe_module(struct view *view, const struct name *name, struct r
 	AUTO_FACTS json_t *module = facts_ask(view, FACTS_MODULE, name->handle, &err);
 	struct name latest = *name;
 
+	if (!module && find_collection(view, name, reply))
+		return;
 	if (!module)
 		return view_refuse(view, &err, reply);
 	latest.version = version_to_show(module);
 	describe_version(view, &latest, reply);
-}
-
-/* ---- a publisher
- * ------------------------------------------------------------------------------------------------- */
-
-static void write_publisher(struct view *view, const char *name, const json_t *publisher, const json_t *list)
-{
-	const char *display_name = fact_text(publisher, "display_name");
-	int64_t total = fact_number(list, "total");
-
-	HTML(&view->html,
-		"<header class=\"title\">\n<nav class=\"crumbs\" aria-label=\"Breadcrumb\"><a "
-		"href=\"%s/\">Modules"
-		"</a></nav>\n<h1>%s</h1>\n",
-		view->root, *display_name ? display_name : name);
-	HTML(&view->html, "<p class=\"about\">%s module%s published as <code>%s</code></p>\n</header>\n",
-		count_text(total).text, total == 1 ? "" : "s", name);
-	HTML(&view->html, "<section aria-labelledby=\"modules\">\n<h2 id=\"modules\">Modules</h2>\n");
-	cards_write(view, json_object_get(list, "modules"));
-	cards_write_next(view, name, list);
-	HTML(&view->html, "</section>\n");
-}
-
-static void describe_publisher(struct view *view, const char *name, struct reply *reply)
-{
-	const char *cursor = query_find(&view->request->query, "cursor");
-	AUTO_BUFFER struct buffer rest = {0};
-	struct err err;
-
-	buffer_printf(&rest, "?limit=30&publisher=%s%s", name, cursor ? "&cursor=" : "");
-	uri_encode(&rest, cursor ? cursor : "", "");
-	AUTO_FACTS json_t *publisher = publisher_json(view->services, view->request, name, &err);
-	AUTO_FACTS json_t *list =
-		publisher ? facts_ask(view, FACTS_MODULES, buffer_string(&rest), &err) : NULL;
-
-	if (!list)
-		return view_refuse(view, &err, reply);
-	view_begin(view, name, SECTION_NONE, "list.js");
-	write_publisher(view, name, publisher, list);
-	view_send(view, reply, 200);
 }
 
 void web_describe(void *services, const struct request *request, const struct name *name, struct reply *reply)
@@ -214,5 +175,5 @@ void web_describe(void *services, const struct request *request, const struct na
 	else if (strchr(name->handle, '/'))
 		describe_module(&view, name, reply);
 	else
-		describe_publisher(&view, name->handle, reply);
+		publisher_describe(&view, name->handle, reply);
 }

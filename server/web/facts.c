@@ -2,9 +2,12 @@
 #include "server/web/facts.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "common/mem.h"
 #include "server/api/api.h"
+#include "server/config.h"
+#include "server/module/document.h"
 
 static const struct {
 	const char *prefix;
@@ -13,18 +16,42 @@ static const struct {
 	[FACTS_MODULES] = {"/api/v1/modules", api_modules},
 	[FACTS_MODULE] = {"/api/v1/modules/", api_module},
 	[FACTS_FILES] = {"/api/v1/files/", api_files},
+	[FACTS_DIFF] = {"/api/v1/diff/", api_diff},
+	[FACTS_PUBLISHER] = {"/api/v1/publishers/", api_publisher},
+	[FACTS_COLLECTIONS] = {"/api/v1/collections", api_collections},
+	[FACTS_COLLECTION] = {"/api/v1/collections/", api_collection},
 	[FACTS_ACTIVITY] = {"/api/v1/activity", api_activity},
-	[FACTS_STATS] = {"/api/v1/stats", api_stats},
+	[FACTS_DOCUMENTATION] = {"/api/v1/documentation/", api_documentation},
+	[FACTS_PUBLISHER_DOCUMENTATION] = {"/api/v1/publisher-documentation/", api_publisher_documentation},
+	[FACTS_COLLECTION_DOCUMENTATION] = {"/api/v1/collection-documentation/",
+		api_collection_documentation},
 };
 
-/* A request of ours, with the headers of the client's. */
-static bool prepare(const struct view *view, const char *target, struct request *out, struct err *err)
+/* The headers of the page's client, but for what it would like to get. */
+static const char *find_header(const void *headers, const char *name)
 {
-	*out = (struct request){.method = METHOD_GET,
+	const struct request *page = headers;
+	const bool is_accept = strcasecmp(name, "Accept") == 0;
+
+	return is_accept ? "application/json, text/markdown" : request_header(page, name);
+}
+
+/* Asks on the calling thread, as the page's client would. */
+static bool ask(
+	const struct view *view, enum facts facts, const char *rest, struct reply *reply, struct err *err)
+{
+	AUTO_FREE char *target = mem_printf("%s%s", rows[facts].prefix, rest);
+	AUTO(request_finish)
+	struct request request = {.method = METHOD_GET,
 		.content_length = -1,
-		.find_header = view->request->find_header,
-		.headers = view->request->headers};
-	return request_set_target(out, target, NULL, err);
+		.find_header = find_header,
+		.headers = view->request};
+
+	if (!request_set_target(&request, target, NULL, err))
+		return false;
+	request.rest = request.path + strlen(rows[facts].prefix);
+	rows[facts].handle(view->services, &request, reply);
+	return true;
 }
 
 static void take_refusal(const struct reply *reply, struct err *err)
@@ -50,18 +77,24 @@ static json_t *take_answer(const struct reply *reply, struct err *err)
 
 json_t *facts_ask(const struct view *view, enum facts facts, const char *rest, struct err *err)
 {
-	AUTO_FREE char *target = mem_printf("%s%s", rows[facts].prefix, rest);
-	AUTO(request_finish) struct request request = {0};
 	AUTO(reply_finish) struct reply reply;
-	json_t *answer;
 
 	reply_init(&reply);
-	if (!prepare(view, target, &request, err))
+	return ask(view, facts, rest, &reply, err) ? take_answer(&reply, err) : NULL;
+}
+
+char *facts_render_documentation(const struct view *view, enum facts facts, const char *rest)
+{
+	const struct document_home home = {view->services->config->hub.hosts, view->root};
+	AUTO(reply_finish) struct reply reply;
+	AUTO_FREE char *markdown = NULL;
+	struct err err;
+
+	reply_init(&reply);
+	if (!ask(view, facts, rest, &reply, &err) || reply.problem != ERR_NONE)
 		return NULL;
-	request.rest = request.path + strlen(rows[facts].prefix);
-	rows[facts].handle(view->services, &request, &reply);
-	answer = take_answer(&reply, err);
-	return answer;
+	markdown = mem_dup_n(reply.bytes, reply.length);
+	return document_render_section(markdown, &home);
 }
 
 const char *fact_text(const json_t *object, const char *key)

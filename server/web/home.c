@@ -21,7 +21,7 @@ static const char *asked(const struct view *view)
 	return q ? q : "";
 }
 
-/* ---- what the API is asked --------------------------------------------------------------------------- */
+/* ---- what the API is asked ------------------------------------------------------------------- */
 
 /* An empty field of the form says nothing. */
 static void copy_parameters(const struct query *query, struct buffer *out)
@@ -48,7 +48,7 @@ static json_t *ask(const struct view *view, struct err *err)
 	return facts_ask(view, FACTS_MODULES, buffer_string(&rest), err);
 }
 
-/* ---- the form ------------------------------------------------------------------------------------------ */
+/* ---- the form -------------------------------------------------------------------------------- */
 
 static void write_search(struct view *view)
 {
@@ -56,8 +56,7 @@ static void write_search(struct view *view)
 		"<form id=\"search\" class=\"hero\" role=\"search\" action=\"%s/\">\n<h1>Find a model</h1>\n"
 		"<div class=\"field\">\n<label class=\"unseen\" for=\"q\">Search modules</label>\n"
 		"<input id=\"q\" type=\"search\" name=\"q\" value=\"%s\" autocomplete=\"off\" "
-		"spellcheck=\"false\" "
-		"placeholder=\"A name, a task, a word of its documentation\">\n"
+		"spellcheck=\"false\" placeholder=\"A name, a task, a word of its documentation\">\n"
 		"<button>Search</button>\n</div>\n</form>\n",
 		view->root, asked(view));
 }
@@ -95,10 +94,9 @@ static void write_filters(struct view *view, const json_t *answer)
 
 	if (json_object_size(facets) == 0)
 		return;
-	HTML(&view->html,
-		"<aside id=\"filters\" class=\"filters\" aria-label=\"Filters\">\n"
-		"<button type=\"button\" class=\"fold\" aria-expanded=\"false\" aria-controls=\"groups\">"
-		"Filters</button>\n<div id=\"groups\">\n");
+	HTML(&view->html, "<aside id=\"filters\" class=\"filters\" aria-label=\"Filters\">\n"
+			  "<button type=\"button\" class=\"fold\" aria-expanded=\"false\" "
+			  "aria-controls=\"groups\">Filters</button>\n<div id=\"groups\">\n");
 	if (filters_count(view->request) > 0) {
 		HTML(&view->html, "<p><a class=\"clear\" href=\"%s/?q=", view->root);
 		html_query_value(&view->html, asked(view));
@@ -109,7 +107,7 @@ static void write_filters(struct view *view, const json_t *answer)
 		"<p class=\"apply\"><button form=\"search\">Apply</button></p>\n</div>\n</aside>\n");
 }
 
-/* ---- the list ------------------------------------------------------------------------------------------ */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 /* Nothing is here yet: how that changes. */
 static void write_beginning(struct view *view)

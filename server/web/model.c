@@ -6,9 +6,9 @@
 
 #include "server/web/cards.h"
 #include "server/web/facts.h"
+#include "server/web/table.h"
 
-/* ---- one tensor -------------------------------------------------------------------------------------------
- */
+/* ---- one tensor ------------------------------------------------------------------------------ */
 
 static void write_dimensions(struct view *view, const json_t *shape)
 {
@@ -54,72 +54,82 @@ static void write_kind(struct view *view, const json_t *tensor)
 		HTML(&view->html, " <span class=\"faint\">%s</span>", fact_text(tensor, "type"));
 }
 
-void model_write_type(struct view *view, const json_t *tensor)
+static bool has_shape(const json_t *tensor)
 {
-	if (!json_is_object(tensor)) {
-		HTML(&view->html, "<td class=\"faint\">none</td><td></td>");
-		return;
-	}
+	return strcmp(fact_text(tensor, "encoding"), "literal") != 0;
+}
+
+static void write_type(struct view *view, const json_t *tensor)
+{
 	HTML(&view->html, "<td>");
 	write_kind(view, tensor);
 	HTML(&view->html, "</td><td>");
-	if (strcmp(fact_text(tensor, "encoding"), "literal") != 0)
+	if (has_shape(tensor))
 		write_shape(view, json_object_get(tensor, "shape"));
 	HTML(&view->html, "</td>");
 }
 
-/* ---- one signature ----------------------------------------------------------------------------------------
- */
+void model_write_tensor(struct view *view, const json_t *tensor)
+{
+	write_kind(view, tensor);
+	HTML(&view->html, " ");
+	if (has_shape(tensor))
+		write_shape(view, json_object_get(tensor, "shape"));
+}
+
+/* ---- one signature --------------------------------------------------------------------------- */
+
+static const struct table signature_table = {
+	.kind = "signature", .columns = {"Name", "Type", "Shape", "Tensor"}};
 
 /* Callables have no names of tensors, and so no column for them. */
-static void write_rows(struct view *view, const char *title, const json_t *tensors, int columns)
-{
-	HTML(&view->html, "<tbody>\n<tr class=\"group\"><th colspan=\"%d\" scope=\"rowgroup\">%s</th></tr>\n",
-		columns, title);
-	for (size_t i = 0; i < json_array_size(tensors) && !view_is_full(view); i++) {
-		const json_t *tensor = json_array_get(tensors, i);
+static const struct table callable_table = {.kind = "signature", .columns = {"Name", "Type", "Shape"}};
 
-		HTML(&view->html, "<tr><th scope=\"row\"><code>%s</code></th>", fact_text(tensor, "name"));
-		model_write_type(view, tensor);
-		if (columns > 3)
-			HTML(&view->html, "<td class=\"faint\"><code>%s</code></td>",
-				fact_text(tensor, "tensor"));
-		HTML(&view->html, "</tr>\n");
-	}
-	if (json_array_size(tensors) == 0)
-		HTML(&view->html, "<tr><td colspan=\"%d\" class=\"faint\">none</td></tr>\n", columns);
-	HTML(&view->html, "</tbody>\n");
+static void write_tensor(struct view *view, const struct table *table, const json_t *tensor)
+{
+	HTML(&view->html, "<tr><th scope=\"row\"><code>%s</code></th>", fact_text(tensor, "name"));
+	write_type(view, tensor);
+	if (table->columns[3])
+		HTML(&view->html, "<td class=\"faint\"><code>%s</code></td>", fact_text(tensor, "tensor"));
+	HTML(&view->html, "</tr>\n");
 }
 
-static void write_function(struct view *view, const json_t *function, int columns)
+static void write_tensors(
+	struct view *view, const struct table *table, const char *title, const json_t *tensors)
 {
-	const char *name = fact_text(function, "name");
-	const char *method = fact_text(function, "method");
+	table_begin_group(view, table, title);
+	for (size_t i = 0; i < json_array_size(tensors) && !view_is_full(view); i++)
+		write_tensor(view, table, json_array_get(tensors, i));
+	if (json_array_size(tensors) == 0)
+		HTML(&view->html, "<tr><td colspan=\"%d\" class=\"faint\">none</td></tr>\n",
+			table->columns[3] ? 4 : 3);
+	table_end_group(view);
+}
 
-	HTML(&view->html,
-		"<div class=\"scroll\" tabindex=\"0\" role=\"group\" "
-		"aria-label=\"%s\">\n<table>\n<caption><code>%s</code>",
-		name, name);
+static void write_function(struct view *view, const struct table *kind, const json_t *function)
+{
+	const char *method = fact_text(function, "method");
+	struct table table = *kind;
+
+	table.label = fact_text(function, "name");
+	table_open(view, &table);
+	HTML(&view->html, "<caption><code>%s</code>", table.label);
 	if (*method)
 		HTML(&view->html, " <span class=\"method\">%s</span>", method);
-	HTML(&view->html, "</caption>\n<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Type</th>"
-			  "<th scope=\"col\">Shape</th>");
-	if (columns > 3)
-		HTML(&view->html, "<th scope=\"col\">Tensor</th>");
-	HTML(&view->html, "</tr></thead>\n");
-	write_rows(view, "Inputs", json_object_get(function, "inputs"), columns);
-	write_rows(view, "Outputs", json_object_get(function, "outputs"), columns);
-	HTML(&view->html, "</table>\n</div>\n");
+	HTML(&view->html, "</caption>\n");
+	table_head(view, &table);
+	write_tensors(view, &table, "Inputs", json_object_get(function, "inputs"));
+	write_tensors(view, &table, "Outputs", json_object_get(function, "outputs"));
+	table_close(view);
 }
 
-static void write_functions(struct view *view, const json_t *functions, int columns)
+static void write_functions(struct view *view, const struct table *table, const json_t *functions)
 {
 	for (size_t i = 0; i < json_array_size(functions) && !view_is_full(view); i++)
-		write_function(view, json_array_get(functions, i), columns);
+		write_function(view, table, json_array_get(functions, i));
 }
 
-/* ---- one meta graph -------------------------------------------------------------------------------------
- */
+/* ---- one meta graph -------------------------------------------------------------------------- */
 
 static void write_ops(struct view *view, const json_t *ops)
 {
@@ -165,10 +175,10 @@ static void write_graph(struct view *view, const json_t *graph, bool alone)
 		write_graph_title(view, json_object_get(graph, "tags"));
 	else
 		HTML(&view->html, "<h3 class=\"unseen\">Graph</h3>\n");
-	write_functions(view, json_object_get(graph, "signatures"), 4);
+	write_functions(view, &signature_table, json_object_get(graph, "signatures"));
 	if (json_array_size(callables) > 0)
 		HTML(&view->html, "<h4>Callable by name</h4>\n");
-	write_functions(view, callables, 3);
+	write_functions(view, &callable_table, callables);
 	write_ops(view, json_object_get(graph, "ops"));
 }
 
@@ -178,8 +188,7 @@ void model_write(struct view *view, const json_t *model)
 	const json_t *graph;
 	size_t i;
 
-	HTML(&view->html,
-		"<section aria-labelledby=\"signatures\">\n<h2 id=\"signatures\">Signatures</h2>\n");
+	section_begin(view, "signatures", "Signatures");
 	if (fact_true(model, "truncated"))
 		HTML(&view->html, "<p class=\"note\">The model says more than is kept here; what is shown is "
 				  "right.</p>\n");
@@ -187,5 +196,5 @@ void model_write(struct view *view, const json_t *model)
 	if (view_is_full(view))
 		HTML(&view->html, "<p class=\"note\">This model says more than a page can hold; the API "
 				  "tells all of it.</p>\n");
-	HTML(&view->html, "</section>\n");
+	section_end(view);
 }

@@ -11,7 +11,7 @@
 /* The whole of a version's "saved_model". */
 void model_write(struct view *view, const json_t *model);
 
-/* "float32" and "[?, 784]" of one tensor, each in a cell; a dash where the tensor is null. */
-void model_write_type(struct view *view, const json_t *tensor);
+/* "float32 [?, 784]" of one tensor. */
+void model_write_tensor(struct view *view, const json_t *tensor);
 
 #endif

@@ -8,11 +8,11 @@
 #include "common/number.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
+#include "server/web/table.h"
 
 enum { FILES_SHOWN = 200, VERSIONS_SHOWN = 50 };
 
-/* ---- notices
- * ----------------------------------------------------------------------------------------------- */
+/* ---- notices --------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *state;
@@ -48,8 +48,7 @@ static void write_fetching(struct view *view, const json_t *version)
 	HTML(&view->html,
 		"<div class=\"notice\" id=\"fetch\" data-path=\"%s/%" PRId64 "\">\n"
 		"<p><strong>Not on this server yet.</strong> It is fetched from upstream when it is first "
-		"asked for; "
-		"to have it sooner:</p>\n",
+		"asked for; to have it sooner:</p>\n",
 		handle, number);
 	view_code(view, "Fetch it now", command);
 	HTML(&view->html, "</div>\n");
@@ -65,8 +64,7 @@ static void write_warnings(struct view *view, const json_t *artifact)
 		return;
 	HTML(&view->html,
 		"<div class=\"notice warn\">\n<p><strong>Findings in the %s artifact.</strong> It is whole, "
-		"but may trouble "
-		"some clients:</p>\n<ul>\n",
+		"but may trouble some clients:</p>\n<ul>\n",
 		fact_text(artifact, "format"));
 	json_array_foreach((json_t *)warnings, i, warning)
 	{
@@ -96,8 +94,7 @@ void module_write_notices(struct view *view, const json_t *version)
 		write_fetching(view, version);
 }
 
-/* ---- artifacts and files
- * ------------------------------------------------------------------------------------- */
+/* ---- artifacts and files --------------------------------------------------------------------- */
 
 static void write_artifact(struct view *view, const json_t *version, const json_t *artifact)
 {
@@ -124,33 +121,27 @@ void module_write_artifacts(struct view *view, const json_t *version)
 
 	if (json_array_size(artifacts) == 0)
 		return;
-	HTML(&view->html,
-		"<section aria-labelledby=\"artifacts\">\n<h2 id=\"artifacts\">Artifacts</h2>\n"
-		"<div class=\"scroll\" tabindex=\"0\" role=\"group\" "
-		"aria-label=\"Artifacts\">\n<table>\n<thead><tr>"
-		"<th scope=\"col\">Format</th><th scope=\"col\">Size</th><th scope=\"col\">Unpacked</th>"
-		"<th scope=\"col\">Downloads</th><th scope=\"col\">Where</th><th "
-		"scope=\"col\">Digest</th></tr></thead>\n"
-		"<tbody>\n");
+	section_begin(view, "artifacts", "Artifacts");
+	table_begin(view, &(struct table){.label = "Artifacts",
+				  .columns = {"Format", "Size", "Unpacked", "Downloads", "Where", "Digest"}});
 	json_array_foreach((json_t *)artifacts, i, artifact) write_artifact(view, version, artifact);
-	HTML(&view->html, "</tbody>\n</table>\n</div>\n</section>\n");
+	table_end(view);
+	section_end(view);
 }
 
 static void write_file_list(struct view *view, const char *format, const json_t *files, int64_t total)
 {
+	AUTO_FREE char *label = mem_printf("Files of %s", format);
 	const json_t *file;
 	size_t i;
 
-	HTML(&view->html,
-		"<details%s>\n<summary>%s <span class=\"faint\">%s file%s</span></summary>\n"
-		"<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Files of %s\">\n<table "
-		"class=\"files\">\n"
-		"<thead><tr><th scope=\"col\">File</th><th scope=\"col\">Size</th></tr></thead>\n<tbody>\n",
-		total <= 12 ? " open" : "", format, count_text(total).text, total == 1 ? "" : "s", format);
+	HTML(&view->html, "<details%s>\n<summary>%s <span class=\"faint\">%s file%s</span></summary>\n",
+		total <= 12 ? " open" : "", format, count_text(total).text, total == 1 ? "" : "s");
+	table_begin(view, &(struct table){.label = label, .kind = "files", .columns = {"File", "Size"}});
 	json_array_foreach((json_t *)files, i, file)
 		HTML(&view->html, "<tr><th scope=\"row\"><code>%s</code></th><td>%s</td></tr>\n",
 			fact_text(file, "path"), number_size(fact_number(file, "size_bytes")).text);
-	HTML(&view->html, "</tbody>\n</table>\n</div>\n");
+	table_end(view);
 	if (total > (int64_t)json_array_size(files))
 		HTML(&view->html, "<p class=\"faint\">The first %d; the API lists all of them.</p>\n",
 			FILES_SHOWN);
@@ -176,14 +167,13 @@ void module_write_files(struct view *view, const json_t *version)
 
 	if (json_array_size(artifacts) == 0)
 		return;
-	HTML(&view->html, "<section aria-labelledby=\"files\">\n<h2 id=\"files\">Files</h2>\n");
+	section_begin(view, "files", "Files");
 	json_array_foreach((json_t *)artifacts, i, artifact)
 		write_files(view, version, fact_text(artifact, "format"));
-	HTML(&view->html, "</section>\n");
+	section_end(view);
 }
 
-/* ---- the column beside
- * ------------------------------------------------------------------------------------------ */
+/* ---- the column beside ----------------------------------------------------------------------- */
 
 static void write_fact(struct view *view, const char *name, const char *value)
 {
@@ -231,7 +221,7 @@ static void write_facts(struct view *view, const json_t *module, const json_t *v
 	write_fact(view, "Upstream", fact_text(version, "upstream"));
 	if (artifact)
 		write_fact(view, "Size", number_size(fact_number(artifact, "size_bytes")).text);
-	HTML(&view->html, "<dt>Downloads</dt><dd>%s</dd>\n<dt>Since</dt><dd>",
+	HTML(&view->html, "<dt>Downloads</dt><dd>%s</dd>\n<dt>Added</dt><dd>",
 		count_text(fact_number(module, "downloads")).text);
 	cards_write_day(view, fact_text(version, "created_at"));
 	HTML(&view->html, "</dd>\n");
@@ -316,7 +306,11 @@ void module_write_aside(struct view *view, const json_t *module, const json_t *v
 
 	HTML(&view->html, "<aside class=\"about\" aria-label=\"About this version\">\n");
 	write_facts(view, module, version);
+	HTML(&view->html,
+		"<p class=\"raw\"><a href=\"%s/api/v1/modules/%s/%" PRId64 "\">All of it as JSON</a></p>\n",
+		view->root, fact_text(version, "handle"), current);
 	write_versions(view, module, current);
-	offer_comparing(view, module, current);
+	if (json_array_size(json_object_get(version, "artifacts")) > 0)
+		offer_comparing(view, module, current);
 	HTML(&view->html, "</aside>\n");
 }

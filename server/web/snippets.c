@@ -25,8 +25,7 @@ static const struct snippet {
 		"import tensorflow_hub as hub\n\npath = hub.resolve(\"{url}\")"},
 	{FORMAT_TFJS, "tfjs", "TF.js", "JavaScript, in a browser or in Node.js",
 		"import * as tf from \"@tensorflow/tfjs\";\n\nconst model = await "
-		"tf.loadGraphModel(\"{url}\", {fromTFHub: "
-		"true});"},
+		"tf.loadGraphModel(\"{url}\", {fromTFHub: true});"},
 	{FORMAT_TFLITE, "tflite", "TF Lite", "Python: the file, then its interpreter",
 		"import urllib.request\nimport tensorflow as tf\n\n"
 		"path, _ = urllib.request.urlretrieve(\"{url}?lite-format=tflite\", \"{file}.tflite\")\n"
@@ -45,25 +44,38 @@ static const struct snippet {
 		"curl -fL -o {file}_edgetpu.tflite \"{url}?coral-format=tflite\""},
 };
 
-static const char *digest_of(const json_t *version, enum format format, bool *has)
+static bool is_listed_as(const json_t *module, const char *format)
 {
-	const json_t *artifacts = json_object_get(version, "artifacts");
+	const json_t *listed;
+	size_t i;
+
+	json_array_foreach(json_object_get(module, "formats"), i, listed)
+	{
+		if (strcmp(json_string_value(listed), format) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const json_t *find_artifact(const json_t *version, const char *format)
+{
 	const json_t *artifact;
 	size_t i;
 
-	*has = false;
-	json_array_foreach((json_t *)artifacts, i, artifact)
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
 	{
-		const char *digest = fact_text(artifact, "digest");
-		const char *colon = strchr(digest, ':');
-
-		if (strcmp(fact_text(artifact, "format"), formats[format].name) != 0)
-			continue;
-		*has = true;
-		return colon ? colon + 1 : "";
+		if (strcmp(fact_text(artifact, "format"), format) == 0)
+			return artifact;
 	}
-	*has = json_array_size(artifacts) == 0 && format == FORMAT_TF_HUB;
-	return "";
+	return NULL;
+}
+
+/* Hexadecimal; "" where it is not known. */
+static const char *digest_of(const json_t *artifact)
+{
+	const char *colon = strchr(fact_text(artifact, "digest"), ':');
+
+	return colon ? colon + 1 : "";
 }
 
 static void add_word(struct buffer *out, const char *word, size_t length, const char *url, const char *file)
@@ -115,22 +127,23 @@ static void write_snippet(struct view *view, const struct snippet *snippet, cons
 	HTML(&view->html, "</div>\n");
 }
 
-void snippets_write(struct view *view, const json_t *version)
+void snippets_write(struct view *view, const json_t *module, const json_t *version)
 {
 	const char *handle = fact_text(version, "handle");
 	const char *slash = strrchr(handle, '/');
 	int64_t number = fact_number(version, "version");
+	bool is_listed = json_array_size(json_object_get(version, "artifacts")) == 0;
 	AUTO_FREE char *url = mem_printf("%s/%s/%" PRId64, view->url, handle, number);
 	AUTO_FREE char *file = mem_printf("%s-%" PRId64, slash ? slash + 1 : handle, number);
 
 	HTML(&view->html, "<section class=\"use\" aria-labelledby=\"use\">\n<h2 id=\"use\">Use it</h2>\n"
 			  "<div class=\"panels\" data-tabs=\"Clients\">\n");
 	for (size_t i = 0; i < sizeof snippets / sizeof *snippets; i++) {
-		bool has;
-		const char *digest = digest_of(version, snippets[i].format, &has);
+		const char *format = formats[snippets[i].format].name;
+		const json_t *artifact = find_artifact(version, format);
 
-		if (has)
-			write_snippet(view, &snippets[i], url, file, digest);
+		if (artifact || (is_listed && is_listed_as(module, format)))
+			write_snippet(view, &snippets[i], url, file, digest_of(artifact));
 	}
 	HTML(&view->html, "</div>\n</section>\n");
 }

@@ -8,8 +8,8 @@
 
 #include "server/web/view.h"
 
-/* One panel a client, for those whose formats the version has; of a version that is only listed those of
- * tf-hub. */
-void snippets_write(struct view *view, const json_t *version);
+/* One panel a client, for those whose formats the version has; where it is only listed, for those that its
+ * module is listed with. */
+void snippets_write(struct view *view, const json_t *module, const json_t *version);
 
 #endif

@@ -4,17 +4,20 @@
 #include <stdlib.h>
 
 #include "common/mem.h"
+#include "common/uri.h"
 #include "server/api/answer.h"
 #include "server/http/problem.h"
 #include "server/web/assets.h"
+#include "server/web/table.h"
+#include "server/web/web.h"
 
 static const struct {
 	const char *name;
 	const char *value;
 } on_every_page[] = {
-	{"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src "
-				    "'self'; connect-src 'self'; "
-				    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
+	{"Content-Security-Policy",
+		"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
+		"'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
 	{"Referrer-Policy", "no-referrer"},
 	{"Vary", "Accept"},
 };
@@ -25,9 +28,13 @@ void view_init(struct view *view, struct services *services, const struct reques
 {
 	AUTO_FREE char *base = answer_base_url(services, request);
 	const char *token = request->path_token;
+	AUTO_BUFFER struct buffer encoded = {0};
 
 	*view = (struct view){.services = services, .request = request};
-	view->root = mem_printf("%s%s", token ? "/-/t/" : "", token ? token : "");
+	/* It was decoded, and is a stranger's word where reading takes no token. */
+	if (token)
+		uri_encode(&encoded, token, "");
+	view->root = mem_printf("%s%s", token ? "/-/t/" : "", buffer_string(&encoded));
 	view->url = mem_printf("%s%s", base, view->root);
 }
 
@@ -70,6 +77,7 @@ static void write_navigation(struct view *view, enum view_section section)
 		enum view_section section;
 	} links[] = {
 		{"/", "Modules", SECTION_MODULES},
+		{"/-/collections", "Collections", SECTION_COLLECTIONS},
 		{"/-/activity", "Activity", SECTION_ACTIVITY},
 	};
 	struct html *html = &view->html;
@@ -142,11 +150,16 @@ void view_refuse(struct view *view, const struct err *err, struct reply *reply)
 	struct html *html = &view->html;
 
 	html_finish(html);
-	problem_reply(reply, err);
+	if (reply->problem == ERR_NONE)
+		problem_reply(reply, err);
 	view_begin(view, problem_title(err->code), SECTION_NONE, NULL);
 	HTML(html, "<div class=\"prose\">\n<h1>%s</h1>\n<p>%s</p>\n", problem_title(err->code),
 		err->code == ERR_INTERNAL ? "Something went wrong here; the server's log has the details."
 					  : err->text);
+	if (err->code == ERR_UNAUTHORIZED)
+		HTML(html,
+			"<p>A browser can send one in the address: <code>%s/-/t/&lt;token&gt;/</code>.</p>\n",
+			view->url);
 	HTML(html, "<p><a href=\"%s/\">All modules</a></p>\n</div>\n", view->root);
 	view_send(view, reply, reply->status);
 }
@@ -158,6 +171,33 @@ void view_link(struct view *view, const char *path)
 	HTML(&view->html, "\">");
 }
 
+void view_begin_crumbs(struct view *view, const char *path, const char *name)
+{
+	HTML(&view->html, "<nav class=\"crumbs\" aria-label=\"Breadcrumb\"><a href=\"%s%s\">%s</a>",
+		view->root, path, name);
+}
+
+void view_crumb(struct view *view, const char *path, const char *name)
+{
+	HTML(&view->html, " / ");
+	view_link(view, path);
+	HTML(&view->html, "%s</a>", name);
+}
+
+void view_end_crumbs(struct view *view)
+{
+	HTML(&view->html, "</nav>\n");
+}
+
+void view_document(struct view *view, const char *title, const char *rendered)
+{
+	section_begin(view, "documentation", title);
+	HTML(&view->html, "<div class=\"document\">\n");
+	html_document(&view->html, rendered);
+	HTML(&view->html, "</div>\n");
+	section_end(view);
+}
+
 /* The script finds the button by its class and copies the code beside it; without scripts there is no button.
  */
 void view_code(struct view *view, const char *label, const char *code)
@@ -165,4 +205,14 @@ void view_code(struct view *view, const char *label, const char *code)
 	HTML(&view->html,
 		"<div class=\"code\"><pre tabindex=\"0\" aria-label=\"%s\"><code>%s</code></pre></div>\n",
 		label, code);
+}
+
+void web_refuse(void *services, const struct request *request, const struct err *err, struct reply *reply)
+{
+	AUTO_VIEW struct view view = {0};
+
+	if (!request_wants_html(request))
+		return;
+	view_init(&view, services, request);
+	view_refuse(&view, err, reply);
 }

@@ -44,6 +44,14 @@ void view_refuse(struct view *view, const struct err *err, struct reply *reply);
 /* <a href> to a path under root, for the caller to close; the path is percent-encoded. */
 void view_link(struct view *view, const char *path);
 
+/* The way to this page from above: links, the first of them to a path under root. */
+void view_begin_crumbs(struct view *view, const char *path, const char *name);
+void view_crumb(struct view *view, const char *path, const char *name);
+void view_end_crumbs(struct view *view);
+
+/* The section of what facts_render_documentation() gave. */
+void view_document(struct view *view, const char *title, const char *rendered);
+
 /* A line of code with a button that copies it. */
 void view_code(struct view *view, const char *label, const char *code);
 

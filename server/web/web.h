@@ -8,6 +8,10 @@
 #include "server/http/request.h"
 #include "server/module/name.h"
 
+/* Puts a page in the place of a refusal where the client is a browser; leaves the reply alone otherwise. From
+ * any thread. */
+void web_refuse(void *services, const struct request *request, const struct err *err, struct reply *reply);
+
 /* "/" and "/-/search": search, filters, the list */
 void web_home(void *services, struct request *request, struct reply *reply);
 /* /-/static/<revision>/<name> */

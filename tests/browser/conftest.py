@@ -87,15 +87,29 @@ def changed_model():
                                                  ops=("Placeholder", "Const", "Mul", "Cast")))
 
 
+COLLECTION = """# Collection lab/pictures/1
+What tells what a picture shows.
+
+<!-- task: image-classification -->
+
+## Modules
+[the small one](https://tfhub.dev/lab/mobilenet/1) and [the large one](https://tfhub.dev/lab/resnet/4)
+"""
+
+
 @pytest.fixture
-def shelf(start, upstream):
-    """A daemon with some modules of two publishers, and an upstream."""
+def shelf(start, upstream, tmp_path):
+    """A daemon with some modules of two publishers and a collection, and an upstream."""
     larder = start(upstreams=[upstream.url])
     for seed, (path, sentence, tags) in enumerate(LISTED):
         model = changed_model() if path == "acme/nnlm-en/2" else None
         larder.publish("/" + path, modules.module(1000 + seed, model=model, seed=seed))
         reply = larder.put("/" + path, document("Module", path, sentence, **tags), content_type="text/markdown")
         assert reply.status in (200, 201), reply
+    tree = tmp_path / "tree/assets/docs/lab/collections/pictures"
+    tree.mkdir(parents=True)
+    (tree / "1.md").write_text(COLLECTION)
+    larder.larder("import-docs", str(tmp_path / "tree"))
     larder.publish("/acme/nnlm-en/1?tfjs-format=compressed", modules.tfjs_module())
     larder.publish("/acme/nnlm-en/1?lite-format=tflite", modules.tflite_model())
     return larder

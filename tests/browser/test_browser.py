@@ -12,7 +12,7 @@ SCRIPT = "<script>globalThis.harmed = true</script>"
 IMAGE = '"><img src=x onerror="globalThis.harmed = true">'
 
 
-@pytest.mark.parametrize("scenario", ["search", "filters", "module", "copy", "narrow", "without_scripts", "keyboard"])
+@pytest.mark.parametrize("scenario", ["search", "filters", "module", "copy", "compare", "collections", "narrow", "without_scripts", "keyboard"])
 def test_scenario(browser, shelf, scenario):
     browser.play(scenario, shelf)
 
@@ -43,4 +43,5 @@ def test_hostile_module_harms_nobody(browser, larder):
     body += f"\n{SCRIPT}\n\n[click](javascript:globalThis.harmed=true) {IMAGE}\n<iframe src='//example.org'></iframe>\n"
     reply = larder.put("/acme/hostile/1", body.encode(), content_type="text/markdown")
     assert reply.status in (200, 201), reply
+    larder.publish("/acme/hostile/2", modules.module())
     browser.play("hostile", larder)

@@ -195,3 +195,119 @@ def test_files_import_only_each_other(larder):
     for path in assets(larder):
         text = larder.get(path).body.decode()
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text), f"{path} names an address elsewhere"
+
+
+# ---- refusals ---------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path, status", [("/-/nothing", 400), ("/acme/../x", 400), ("/acme/x/1/model.json/y?a=%zz", 400), ("/-/compare/acme/absent", 404),
+                                          ("/-/collections/acme/absent", 404), ("/-/collections/acme", 404)])
+def test_browsers_are_refused_by_pages(larder, path, status):
+    page = browse(larder, path, status)
+    assert "/" in page.links and page.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path, status", [("/-/nothing", 400), ("/acme/../x", 400), ("/api/v1/nothing", 404), ("/acme/absent/1", 404)])
+def test_programs_are_refused_by_problems(larder, path, status):
+    for accept in ("*/*", "application/json"):
+        reply = larder.get(path, accept=accept)
+        assert reply.status == status and reply.header("Content-Type") == "application/problem+json"
+
+
+def test_browser_without_a_token_is_told_how_to_send_one(start):
+    larder = start({"auth": {"read": "token"}})
+    page = browse(larder, "/", 401)
+    assert page.has_text(f"{larder.url}/-/t/<token>/") and page.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+# ---- comparing --------------------------------------------------------------------------------------------------------------
+
+def signed(**tensors):
+    inputs = {name: Tensor(f"{name}:0", "float32", shape) for name, shape in tensors.items()}
+    return modules.saved_model(MetaGraph({"serving_default": Signature(inputs, {"y": Tensor("y:0", "float32", [-1])})}))
+
+
+def test_two_versions_are_compared(larder):
+    for version, model in enumerate((signed(x=[-1]), signed(x=[-1], scale=[]), signed(x=[-1], scale=[])), 1):
+        larder.publish(f"/acme/m/{version}", modules.module(1000 * min(version, 2), model=model))
+    page = browse(larder, "/-/compare/acme/m?from=1&to=2")
+    assert page.has_text("m: version 1 and version 2")
+    assert page.has_text("Code that calls version 1 may fail with version 2") and page.has_text("Signature serving_default: input scale is new")
+    assert page.has_text("saved_model.pb")
+    assert browse(larder, "/-/compare/acme/m?from=2&to=1").has_text("Signature serving_default: input scale is gone")
+    assert browse(larder, "/-/compare/acme/m").has_text("No difference. Code that calls version 2 can call version 3 as well.")
+    assert browse(larder, "/-/compare/acme/m?from=x&to=").has_text("m: version 2 and version 3")
+    links = browse(larder, "/acme/m/2")
+    assert ("form", "/-/compare/acme/m") in [(tag, attributes.get("action")) for tag, attributes in links.tags]
+
+
+def test_what_was_never_here_cannot_be_compared(larder):
+    larder.publish("/acme/m/1", modules.module())
+    page = browse(larder, "/-/compare/acme/m?from=1&to=7", 404)
+    assert page.has_text(f"larder prefetch --server {larder.url} acme/m/7")
+    assert browse(larder, "/-/compare/acme/m?format=tfjs", 404).has_text("larder prefetch")
+    assert browse(larder, "/-/compare/acme/m?format=%22%3E", 400).has_text("m: version 1 and version 1")
+    assert browse(larder, "/-/compare/acme/m/1", 404).has_text("without its number")
+
+
+def test_formats_without_signatures_are_compared_by_their_files(larder):
+    for version, size in ((1, 400), (2, 800)):
+        larder.publish(f"/acme/js/{version}?tfjs-format=compressed", modules.tfjs_module(2, size))
+    page = browse(larder, "/-/compare/acme/js")
+    assert page.has_text("group1-shard1of2.bin") and not page.has_text("Operations")
+
+
+# ---- collections and publishers ---------------------------------------------------------------------------------------------
+
+MODULE = "# Module acme/{}/1\n{}\n\n<!-- asset-path: legacy -->\n<!-- task: other -->\n<!-- fine-tunable: false -->\n<!-- format: hub -->\n\n## Overview\nText.\n"
+DOCUMENTS = {
+    "acme/acme.md": f"# Publisher acme\nAcme {SCRIPT}\n\n[![Icon URL]](https://acme.test/i.png)\n\n## Who\nWe make *things*.\n",
+    "acme/models/x/1.md": MODULE.format("x", "Embeds words."),
+    "acme/models/y/1.md": MODULE.format("y", "Sees."),
+    "acme/collections/all/1.md": f"# Collection acme/all/1\nAll {SCRIPT} of it.\n\n<!-- task: other -->\n\n## Modules\n"
+                                 "[x](https://tfhub.dev/acme/x/1) [z](https://tfhub.dev/acme/z/1) [home](https://acme.test/)\n",
+}
+
+
+@pytest.fixture
+def catalogue(larder, tmp_path):
+    for path, text in DOCUMENTS.items():
+        file = tmp_path / "tree/assets/docs" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    larder.larder("import-docs", str(tmp_path / "tree"))
+    return larder
+
+
+def test_collections_are_listed_and_shown(catalogue):
+    page = browse(catalogue, "/-/collections")
+    assert page.has_text("1 collection") and page.has_text(f"All {SCRIPT} of it.") and "/-/collections/acme/all" in page.links
+    assert "/-/collections/acme/all" in browse(catalogue, "/-/collections?q=ALL&publisher=acme").links
+    assert browse(catalogue, "/-/collections?q=none").has_text("No collection matches")
+    page = browse(catalogue, "/-/collections/acme/all")
+    assert page.has_text("Embeds words.") and "/acme/x" in page.links and "/acme" in page.links
+    assert "/acme/x/1" in page.links and "https://acme.test/" in page.links, "links to modules lead home, others stay"
+    assert not [link for link in page.links if link.startswith("https://tfhub.dev")]
+
+
+def test_collection_is_found_where_the_hub_had_it(catalogue):
+    for path in ("/acme/collections/all", "/acme/collections/all/1", "/https://tfhub.dev/acme/collections/all/1"):
+        reply = catalogue.get(path, accept=BROWSER)
+        assert reply.status == 302 and reply.header("Location") == "/-/collections/acme/all"
+        assert catalogue.get(path).status == 404
+    browse(catalogue, "/acme/collections/none/1", 404)
+
+
+def test_no_collection_says_where_they_come_from(larder):
+    assert browse(larder, "/-/collections").has_text("larder import-docs")
+
+
+def test_publisher_is_shown_with_its_collections(catalogue):
+    page = browse(catalogue, "/acme")
+    assert page.has_text(f"Acme {SCRIPT}") and page.has_text("We make things.") and not page.has_text("Icon URL")
+    assert page.has_text("2 modules and 1 collection") and {"/-/collections/acme/all", "/acme/x", "/acme/y"} <= set(page.links)
+
+
+def test_listed_module_offers_its_formats_and_no_comparing(catalogue):
+    page = browse(catalogue, "/acme/x")
+    assert page.has_text("Not on this server yet") and page.has_text("hub.load(") and not page.has_text("tf.loadGraphModel")
+    assert "form" in [tag for tag, _ in page.tags] and not page.has_text("Compare")

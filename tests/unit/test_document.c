@@ -53,6 +53,8 @@ static void test_rendering(void **state)
 	}
 }
 
+static const struct document_home home = {"tfhub.dev, hub.example", "/-/t/x"};
+
 static void test_sections(void **state)
 {
 	static const struct {
@@ -66,9 +68,19 @@ static void test_sections(void **state)
 		{"[![a](https://c.d/e.png)](https://f.g)", "<p><a href=\"https://f.g\"><em>a</em></a></p>\n"},
 		{"![a ![b](c) d](e)", "<p><a href=\"e\">a <em>b</em> d</a></p>\n"},
 		{"![a](javascript:x)", "<p><a href=\"\">a</a></p>\n"},
+		/* Modules of hosts that are stood for are here. */
+		{"[a](https://tfhub.dev/b/c/1?d=e#f)", "<p><a href=\"/-/t/x/b/c/1?d=e#f\">a</a></p>\n"},
+		{"[a](HTTP://Hub.Example/b/c)", "<p><a href=\"/-/t/x/b/c\">a</a></p>\n"},
+		{"[a](https://tfhub.dev/s?q=b)", "<p><a href=\"https://tfhub.dev/s?q=b\">a</a></p>\n"},
+		{"[a](https://tfhub.dev//b/c)", "<p><a href=\"https://tfhub.dev//b/c\">a</a></p>\n"},
+		{"[a](https://tfhub.dev.b/c/d)", "<p><a href=\"https://tfhub.dev.b/c/d\">a</a></p>\n"},
+		{"[a](https://tfhub.dev)", "<p><a href=\"https://tfhub.dev\">a</a></p>\n"},
+		{"[a](//tfhub.dev/b/c)", "<p><a href=\"//tfhub.dev/b/c\">a</a></p>\n"},
 		/* What the page has said already. */
 		{"# Module acme/a/1\n\nA sentence\nof two lines.\n\n<!-- task: b -->\n\n## C",
 			"<!-- raw HTML omitted -->\n<h3>C</h3>\n"},
+		{"# Publisher acme\nACME\n\n[![Icon URL]](https://a.b/c.png)\n\n[d](e)",
+			"<p><a href=\"e\">d</a></p>\n"},
 		{"# Module acme/a/1\n## C", "<h3>C</h3>\n"},
 		{"# Modules\n\nb", "<h2>Modules</h2>\n<p>b</p>\n"},
 		{"#\n\nb", "<h2></h2>\n<p>b</p>\n"},
@@ -76,7 +88,7 @@ static void test_sections(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		AUTO_FREE char *html = document_render_section(cases[i].markdown);
+		AUTO_FREE char *html = document_render_section(cases[i].markdown, &home);
 
 		assert_string_equal(html, cases[i].html);
 	}
@@ -126,7 +138,7 @@ static void test_nested_images(void **state)
 		buffer_add_string(&markdown, "![");
 	for (int depth = 0; depth < DEPTH; depth++)
 		buffer_add_string(&markdown, "](a)");
-	html = document_render_section(buffer_string(&markdown));
+	html = document_render_section(buffer_string(&markdown), &home);
 	assert_null(strstr(html, "<img"));
 }
 

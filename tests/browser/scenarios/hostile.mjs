@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names, signatures and documentation that try to run: they are shown, and nothing else happens.
 export default async function ({ open, shoot, assert }) {
-	for (const path of ["/acme/hostile/1", "/", "/?q=hostile", "/acme", "/-/activity", "/?q=%3Cscript%3EglobalThis.harmed%3Dtrue%3C/script%3E"]) {
+	for (const path of ["/acme/hostile/1", "/", "/?q=hostile", "/acme", "/-/compare/acme/hostile", "/-/compare/acme/hostile?from=2&to=1", "/-/activity", "/?q=%3Cscript%3EglobalThis.harmed%3Dtrue%3C/script%3E"]) {
 		const page = await open(path);
 		await page.waitForLoadState();
 		assert(await page.evaluate(() => globalThis.harmed) === undefined, `${path} ran something`);

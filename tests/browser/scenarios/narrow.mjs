@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A phone: nothing sticks out at the side, filters fold away.
 export default async function ({ open, shoot, assert, args }) {
-	for (const [path, name] of [["/", "home"], ["/acme/nnlm-en/1", "module"], ["/acme", "publisher"], ["/-/activity", "activity"], ["/no/such/1", "unknown"]]) {
+	for (const [path, name] of [["/", "home"], ["/acme/nnlm-en/1", "module"], ["/acme", "publisher"], ["/-/compare/acme/nnlm-en", "compare"],
+		["/-/collections", "collections"], ["/-/collections/lab/pictures", "collection"], ["/-/activity", "activity"], ["/no/such/1", "unknown"]]) {
 		const page = await open(path, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
 		await page.waitForLoadState();
 		const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
