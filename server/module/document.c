@@ -14,7 +14,11 @@
 
 enum { OPTIONS = CMARK_OPT_DEFAULT | CMARK_OPT_VALIDATE_UTF8, INTRICACY_MAX = 50 * 1000 * 1000 };
 
-static const char *const extensions[] = {"table", "strikethrough", "autolink"};
+/* Wider tables are nobody's documentation, and cost the library the square of their columns. */
+enum { COLUMNS_MAX = 1000, CELLS_MAX = 1 << 18 };
+
+static const char *const extensions[] = {"strikethrough", "autolink", "table"};
+enum { EXTENSIONS = sizeof extensions / sizeof *extensions, WITHOUT_TABLES = EXTENSIONS - 1 };
 
 static const char *const schemes[] = {"http", "https", "mailto"};
 
@@ -33,7 +37,7 @@ static void own_iterator(cmark_iter **iterator)
 	cmark_iter_free(*iterator);
 }
 
-static cmark_parser *create_parser(void)
+static cmark_parser *create_parser(size_t extension_count)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	cmark_parser *parser;
@@ -41,7 +45,7 @@ static cmark_parser *create_parser(void)
 	/* The library's register of extensions has no lock. */
 	(void)pthread_once(&once, cmark_gfm_core_extensions_ensure_registered);
 	parser = cmark_parser_new(OPTIONS);
-	for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+	for (size_t i = 0; i < extension_count; i++)
 		(void)cmark_parser_attach_syntax_extension(
 			parser, cmark_find_syntax_extension(extensions[i]));
 	return parser;
@@ -96,6 +100,49 @@ static void disarm(cmark_node *document)
 
 		if (url && !is_safe(url))
 			(void)cmark_node_set_url(node, "");
+	}
+}
+
+/* ---- what is not worth its cost -------------------------------------------------------------- */
+
+/* A table has as many cells as rows times columns, however little its rows say. */
+static bool has_huge_table(const char *markdown)
+{
+	size_t lines = 0, widest = 0;
+
+	for (const char *line = markdown; *line; lines++) {
+		size_t columns = 0;
+
+		for (; *line && *line != '\n'; line++)
+			columns += *line == '|';
+		line += *line == '\n';
+		widest = columns > widest ? columns : widest;
+	}
+	return widest > COLUMNS_MAX || lines * widest > CELLS_MAX;
+}
+
+/* Up to where it opens more quotes and lists than are shown: the library pays for each piece of text by its
+ * depth. */
+static size_t measure_line(const char *line)
+{
+	size_t length = strcspn(line, "\n");
+	size_t depth = 0;
+
+	for (size_t i = 0; i < length && strchr(" \t>-+*.)0123456789", line[i]); i++) {
+		depth += line[i] == '>' || (line[i + 1] == ' ' && strchr("-+*.)", line[i]));
+		if (depth > DOCUMENT_DEPTH_MAX)
+			return i + 1;
+	}
+	return length;
+}
+
+static void feed(cmark_parser *parser, const char *markdown)
+{
+	for (const char *line = markdown; *line; line += *line == '\n') {
+		cmark_parser_feed(parser, line, measure_line(line));
+		line += strcspn(line, "\n");
+		if (*line)
+			cmark_parser_feed(parser, "\n", 1);
 	}
 }
 
@@ -247,27 +294,32 @@ static cmark_node *parse(cmark_parser *parser, const char *markdown)
 
 	if (is_too_intricate(markdown))
 		return as_code(markdown);
-	cmark_parser_feed(parser, markdown, strlen(markdown));
+	feed(parser, markdown);
 	document = cmark_parser_finish(parser);
 	prune(document);
 	disarm(document);
 	return document;
 }
 
-char *document_render(const char *markdown)
+static char *render(const char *markdown, const struct document_home *home)
 {
-	AUTO(own_parser) cmark_parser *parser = create_parser();
+	AUTO(own_parser)
+	cmark_parser *parser = create_parser(has_huge_table(markdown) ? WITHOUT_TABLES : EXTENSIONS);
 	AUTO(own_node) cmark_node *document = parse(parser, markdown);
 
+	if (home) {
+		drop_opening(document);
+		fit_in(document, home);
+	}
 	return cmark_render_html(document, OPTIONS, cmark_parser_get_syntax_extensions(parser));
+}
+
+char *document_render(const char *markdown)
+{
+	return render(markdown, NULL);
 }
 
 char *document_render_section(const char *markdown, const struct document_home *home)
 {
-	AUTO(own_parser) cmark_parser *parser = create_parser();
-	AUTO(own_node) cmark_node *document = parse(parser, markdown);
-
-	drop_opening(document);
-	fit_in(document, home);
-	return cmark_render_html(document, OPTIONS, cmark_parser_get_syntax_extensions(parser));
+	return render(markdown, home);
 }

@@ -10,7 +10,7 @@ enum { DOCUMENT_DEPTH_MAX = 100 };
 /* An HTML fragment (GitHub's tables, strikethrough and bare links included); free() it. Raw HTML is left out,
  * and links and images lead only to http, https, mailto and relative addresses. The caller has bounded the
  * text; what would take the parser seconds, tens of thousands of links in as much emphasis, is shown as it
- * stands. */
+ * stands, and so are tables of thousands of columns. */
 char *document_render(const char *markdown);
 
 /* The hosts (a list as in hub.hosts; NULL: none) that a server stands for, and what its own paths begin with.
