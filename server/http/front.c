@@ -41,7 +41,7 @@ static bool suits_hot(const struct exchange *exchange, struct MHD_Connection *co
 
 	return (exchange->request.method == METHOD_GET || exchange->request.method == METHOD_HEAD) &&
 	       strcmp(version, MHD_HTTP_VERSION_1_1) == 0 && !traffic_is_ending(exchange->traffic) &&
-	       !head_is_special(connection) && head_check_framing(connection, &err);
+	       !head_is_special(connection) && head_check_framing(connection, version, &err);
 }
 
 /* A client that does not wait for "100 Continue" sends its body whatever we say, and many listen only when it
@@ -107,7 +107,7 @@ static enum MHD_Result take_head(
 	if (!exchange->running) {
 		exchange_enter(exchange);
 		head_read(&exchange->request, connection, method, version);
-		exchange->malformed = !head_check_framing(connection, &exchange->target_err);
+		exchange->malformed = !head_check_framing(connection, version, &exchange->target_err);
 		exchange_match(exchange);
 		is_upload = !exchange->answered && exchange->route->body == BODY_UPLOAD;
 		if (is_upload && exchange_begin_upload(exchange))

@@ -31,8 +31,11 @@ void head_read(
 	request->http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
 	request->headers = connection;
 	request->find_header = find_header;
-	if (coding || !length || !number_parse(length, &request->content_length))
+	if (coding || !length)
 		request->content_length = -1;
+	else if (!number_parse(length, &request->content_length))
+		request->content_length =
+			INT64_MAX; /* it was looked at before: only too large a number is none */
 	request->has_body = coding || request->content_length > 0;
 	head_write_client(connection, request->client, sizeof request->client);
 }
@@ -59,11 +62,13 @@ static enum MHD_Result count_framing(
 	return MHD_YES;
 }
 
-bool head_check_framing(struct MHD_Connection *connection, struct err *err)
+bool head_check_framing(struct MHD_Connection *connection, const char *version, struct err *err)
 {
 	struct framing framing = {0};
 
 	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_framing, &framing);
+	if (framing.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
+		return err_set(err, ERR_BAD_REQUEST, "a request of HTTP/1.1 names its host: Host is missing");
 	if (!framing.odd && framing.hosts <= 1 && framing.lengths + framing.codings <= 1)
 		return true;
 	return err_set(err, ERR_BAD_REQUEST,

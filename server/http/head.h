@@ -19,8 +19,9 @@ void head_read(
 /* The client's address as text; out stays as it is where there is none. */
 void head_write_client(struct MHD_Connection *connection, char *out, size_t size);
 
-/* ERR_BAD_REQUEST for a head that two servers could read in two ways (RFC 9112 sections 3.2, 6.1, 11.2). */
-bool head_check_framing(struct MHD_Connection *connection, struct err *err);
+/* ERR_BAD_REQUEST for a head without a Host that needs one, or that two servers could read in two ways (RFC
+ * 9112 sections 3.2, 6.1, 11.2). */
+bool head_check_framing(struct MHD_Connection *connection, const char *version, struct err *err);
 
 /* Whether a field asks for something else than the whole, or for something that a kept reply knows nothing
  * of. */

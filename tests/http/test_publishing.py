@@ -185,6 +185,8 @@ def test_expect_100_continue(start):
     other = larder.token("publish:other/*")
     assert expect_100(larder, "/acme/x/1", {**right, "Authorization": f"Bearer {other}"}) == (403, None)
     assert expect_100(larder, "/acme/x/1", {**right, "Content-Length": str(2 << 20)}) == (413, None)
+    for absurd in (2**63, 2**64 - 2, 2**64 - 1):
+        assert expect_100(larder, "/acme/x/1", {**right, "Content-Length": str(absurd)}) == (413, None)
     assert expect_100(larder, PATH, {**right, "Repr-Digest": digest_header(OTHER)}) == (409, None)
 
 

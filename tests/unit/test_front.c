@@ -606,6 +606,7 @@ static void test_heads_that_can_be_read_in_two_ways(void **state)
 		"Host: x\r\nTransfer-Encoding: gzip, chunked\r\n",
 		"Host: x\r\nTransfer-Encoding: identity\r\n",
 		"Host: x\r\nHost: y\r\n",
+		"Content-Length: 3\r\n",
 		"Host: x\r\nContent-Length : 3\r\n",
 	};
 	struct services services;
