@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
 #include "server/command/command.h"
@@ -81,6 +82,18 @@ static int read_options(int argc, char **argv, const char *allowed, struct upkee
 		(void)take_option(options, letter);
 	}
 	return COMMAND_DONE;
+}
+
+/* A folder that is misspelt would be made, and found to be clean. */
+static bool check_store(const char *data_dir, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/larder.db", data_dir);
+
+	return access(path, F_OK) == 0 ||
+	       err_set(err, ERR_NOT_FOUND,
+		       "there is no store in %.150s: name its folder with --data, or its "
+		       "configuration with --config",
+		       data_dir);
 }
 
 /* Straight on the database, which a daemon may have open. */
@@ -314,7 +327,9 @@ int command_gc(int argc, char **argv)
 		return status;
 	if (optind < argc)
 		return command_misuse("gc", "gc takes no arguments");
-	if (!open_catalog(&options, &config, &stores.catalog, &err) ||
+	if (!command_load_config(options.config, options.data, &config, &err) ||
+		!check_store(config->storage.data_dir, &err) ||
+		!catalog_open(config->storage.data_dir, &stores.catalog, &err) ||
 		!blobs_open(config->storage.data_dir, &stores.blobs, &err) ||
 		!members_open(config->storage.data_dir, &unpacks_nothing, &stores.members, &err))
 		return command_fail(&err);

@@ -10,7 +10,7 @@ import time
 import pytest
 from support import modules
 from support.client import Download
-from support.daemon import assert_problem, under_thread_sanitizer
+from support.daemon import assert_problem, binary, under_thread_sanitizer
 from support.upstream import Answer
 from support.waiting import wait_until
 
@@ -287,6 +287,12 @@ def test_gc_beside_a_running_daemon(upstream, start, tmp_path):
     for path in names(4):
         assert fetch(larder, path).body == contents[path]
     assert upstream.count() == 6
+
+
+def test_gc_of_a_folder_that_is_no_store(tmp_path):
+    nowhere = tmp_path / "nowhere"
+    done = subprocess.run([binary(), "gc", "--data", str(nowhere)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "no store" in done.stderr and not nowhere.exists(), done
 
 
 # ---- the file system's end -------------------------------------------------------------------------------------------
