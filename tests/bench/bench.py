@@ -15,7 +15,7 @@ import rows_hot
 import rows_large
 import rows_memory
 import rows_upload
-from rows import DISTURBED, table
+from rows import DISTURBED, markdown, table
 from servers import ROOT, Failed
 
 GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory, rows_catalogue]
@@ -52,6 +52,7 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rows", default="*")
     parser.add_argument("--json", default=ROOT / "build-bench" / "bench.json", type=Path)
+    parser.add_argument("--markdown", type=Path)
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()
 
@@ -126,6 +127,8 @@ def main():
     about = machine.describe() | {"quick": arguments.quick, "rounds": 3 if arguments.quick else 5,
                                   "foreign_cores": round(used, 3), "stolen_cores": round(stolen, 3)}
     print_table(measured, about)
+    if arguments.markdown:
+        arguments.markdown.write_text(markdown(measured))
     arguments.json.write_text(json.dumps(about | {"rows": [row.as_json() for row in measured]}, indent=1) + "\n")
     return 0 if done else 1
 

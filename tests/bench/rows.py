@@ -77,12 +77,14 @@ def number(value):
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.3g}"
 
 
+def limit_of(row, value):
+    return f"{'≤' if row.less else '≥'} {number(value)}" if value is not None else ""
+
+
 def cells(row):
-    sign = "≤" if row.less else "≥"
-    limit = lambda value: f"{sign} {number(value)}" if value is not None else ""  # noqa: E731
     return (row.name, f"{row.title}, {row.unit}", number(median(row.larder)), row.other,
-            number(median(row.others)) if row.others else "", number(row.ratio), row.goal, limit(row.floor),
-            limit(row.stretch), row.verdict + (" ~" if row.foreign_cores > DISTURBED else ""))
+            number(median(row.others)) if row.others else "", number(row.ratio), row.goal, limit_of(row, row.floor),
+            limit_of(row, row.stretch), row.verdict + (" ~" if row.foreign_cores > DISTURBED else ""))
 
 
 HEADS = ("row", "what", "Larder", "against", "has", "ratio", "goal", "floor", "stretch", "holds?")
@@ -94,3 +96,20 @@ def table(rows):
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADS))]
     lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+
+
+def result(row):
+    """Both figures and their ratio, as one reads them."""
+    ours = f"{number(median(row.larder))} {row.unit}"
+    return f"{number(row.ratio)} ({ours}; {number(median(row.others))})" if row.others else ours
+
+
+def markdown(rows):
+    """The rows that were measured as README has them."""
+    lines = ["| | what | goal | result |", "|---|---|---|---|"]
+    for row in rows:
+        goal = limit_of(row, row.floor) + (f" ({limit_of(row, row.stretch)})" if row.stretch is not None else "")
+        verdict = {"missed": ", **missed**", "": ""}.get(row.verdict, f", {row.verdict}")
+        against = f" against {row.other}" if row.other else ""
+        lines.append(f"| {row.goal} | {row.title}{against} | {goal} | {result(row)}{verdict} |")
+    return "\n".join(lines) + "\n"
