@@ -35,7 +35,8 @@ struct hotsend {
 	char *head; /* what the socket has not taken of it yet, or NULL */
 	size_t head_length;
 	size_t head_sent;
-	bool closes; /* the client wants no more on this connection */
+	bool closes;         /* the client wants no more on this connection */
+	int64_t measured_us; /* since when its pace is measured; 0: not yet, -1: no more */
 };
 
 enum hotsend_result { HOTSEND_DONE, HOTSEND_WAIT, HOTSEND_BROKEN };

@@ -12,7 +12,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 
-enum { BACKLOG = 4096, UNSENT_BYTES = 128 << 10 };
+enum { BACKLOG = 4096, UNSENT_BYTES = 192 << 10 };
 
 static void free_addresses(struct addrinfo *addresses)
 {
@@ -43,7 +43,7 @@ static bool split(char *listen, char **host, char **port, struct err *err)
 }
 
 /* Connections inherit these. Little unsent data in the kernel keeps a stalled download at 0.2 MiB instead
- * of 2. */
+ * of 2.5. */
 static void set_options(int fd)
 {
 	const int on = 1;

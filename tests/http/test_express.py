@@ -152,9 +152,12 @@ def test_odd_heads_are_not_answered_here(larder):
     assert larder.metric(EXPRESS) == before
 
 
-def test_a_client_that_stops_reading_stops_nobody_else(larder):
+@pytest.mark.parametrize("was_quick", [False, True])
+def test_a_client_that_stops_reading_stops_nobody_else(larder, was_quick):
     heat(larder, LARGE)
     with Connection(larder) as slow:
+        if was_quick:
+            assert slow.ask()[2] == LARGE
         slow.send(plain())
         wait_until(lambda: larder.metric("larder_requests_running") >= 2, larder.tail)  # it, and the one who asks
         for _ in range(5):
