@@ -19,7 +19,7 @@ libarchive-dev         packing on the command line
 libjansson-dev         JSON
 libssl-dev             SHA-256, MD5, random bytes
 libisal-dev            gzip, read as a stream, 1.5 to 2 times as fast as by zlib
-zlib1g-dev             gzip where there is no ISA-L, and in the tests
+zlib1g-dev             gzip, written; read where there is no ISA-L
 libinih-dev            the ini file
 libcmark-gfm-dev       documentation, from Markdown to safe HTML
 libcmark-gfm-extensions-dev its tables and automatic links

@@ -83,6 +83,7 @@ function offerFetch(box) {
 		fetchNow(box.dataset.path, status).catch((error) => { status.textContent = String(error); });
 	});
 	line.append(button, " ", status);
+	box.classList.add("ready");
 	box.append(line);
 }
 

@@ -18,7 +18,7 @@ static const struct asset *find_asset(const char *name)
 	return NULL;
 }
 
-static bool accepts_gzip(const struct request *request)
+bool assets_accept_gzip(const struct request *request)
 {
 	const char *accept = request_header(request, "Accept-Encoding");
 	const char *found = accept ? strstr(accept, "gzip") : NULL;
@@ -28,7 +28,7 @@ static bool accepts_gzip(const struct request *request)
 
 static void send_asset(const struct request *request, const struct asset *asset, struct reply *reply)
 {
-	bool packed = accepts_gzip(request);
+	bool packed = assets_accept_gzip(request);
 	const void *bytes = packed ? asset->packed : asset->plain;
 	size_t length = packed ? asset->packed_length : asset->plain_length;
 	char etag[64];

@@ -91,13 +91,17 @@ static void write_sort(struct view *view)
 static void write_filters(struct view *view, const json_t *answer)
 {
 	const json_t *facets = json_object_get(answer, "facets");
+	const size_t chosen = filters_count(view->request);
 
 	if (json_object_size(facets) == 0)
 		return;
 	HTML(&view->html, "<aside id=\"filters\" class=\"filters\" aria-label=\"Filters\">\n"
 			  "<button type=\"button\" class=\"fold\" aria-expanded=\"false\" "
-			  "aria-controls=\"groups\">Filters</button>\n<div id=\"groups\">\n");
-	if (filters_count(view->request) > 0) {
+			  "aria-controls=\"groups\">Filters");
+	if (chosen > 0)
+		HTML(&view->html, " (%d)", (int)chosen);
+	HTML(&view->html, "</button>\n<div id=\"groups\">\n");
+	if (chosen > 0) {
 		HTML(&view->html, "<p><a class=\"clear\" href=\"%s/?q=", view->root);
 		html_query_value(&view->html, asked(view));
 		HTML(&view->html, "\">Clear all filters</a></p>\n");

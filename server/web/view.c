@@ -7,6 +7,7 @@
 #include "common/uri.h"
 #include "server/api/answer.h"
 #include "server/http/problem.h"
+#include "server/module/gzip.h"
 #include "server/web/assets.h"
 #include "server/web/table.h"
 #include "server/web/web.h"
@@ -19,8 +20,10 @@ static const struct {
 		"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
 		"'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
 	{"Referrer-Policy", "no-referrer"},
-	{"Vary", "Accept"},
+	{"Vary", "Accept, Accept-Encoding"},
 };
+
+static const char media_type[] = "text/html; charset=utf-8";
 
 enum { LONG_PAGE = 2 << 20 };
 
@@ -132,13 +135,31 @@ static void write_footer(struct view *view)
 		LARDER_VERSION, view->root, view->root);
 }
 
+/* A page with a token in its links is sent as it is: how well it packs would tell of the token to whoever can
+ * have words of theirs put beside it. */
+static bool may_be_packed(const struct view *view)
+{
+	return !view->request->path_token && assets_accept_gzip(view->request);
+}
+
+static void take_page(struct view *view, struct reply *reply, int status)
+{
+	size_t length = view->html.out.length;
+	AUTO_FREE char *page = buffer_take(&view->html.out);
+	size_t packed_length;
+	char *packed;
+
+	if (!may_be_packed(view))
+		return reply_take_bytes(reply, status, media_type, TAKE(page), length);
+	packed = gzip_pack(page, length, &packed_length);
+	reply_take_bytes(reply, status, media_type, packed, packed_length);
+	reply_header(reply, "Content-Encoding", "gzip");
+}
+
 void view_send(struct view *view, struct reply *reply, int status)
 {
-	size_t length;
-
 	write_footer(view);
-	length = view->html.out.length;
-	reply_take_bytes(reply, status, "text/html; charset=utf-8", buffer_take(&view->html.out), length);
+	take_page(view, reply, status);
 	for (size_t i = 0; i < sizeof on_every_page / sizeof *on_every_page; i++)
 		reply_header(reply, on_every_page[i].name, on_every_page[i].value);
 	if (reply->problem == ERR_NONE)

@@ -68,12 +68,24 @@ def published(larder):
 
 def test_one_address_for_browsers_and_programs(published):
     for path in ("/", "/acme", "/acme/half-plus-two", "/acme/half-plus-two/2"):
-        assert browse(published, path).headers["Vary"] == "Accept"
+        assert browse(published, path).headers["Vary"] == "Accept, Accept-Encoding"
         for accept in ("*/*", "application/json"):
             reply = published.get(path, accept=accept)
             assert reply.header("Content-Type") == "application/json" and reply.header("Vary") == "Accept", path
     archive = published.get("/acme/half-plus-two/2?tf-hub-format=compressed", accept=BROWSER)
     assert archive.header("Content-Type") == "application/gzip"
+
+
+def test_pages_are_packed_for_those_who_take_it(published):
+    for path, status in (("/", 200), ("/acme/half-plus-two", 200), ("/acme/absent/1", 404)):
+        plain = published.get(path, accept=BROWSER)
+        packed = published.get(path, accept=BROWSER, accept_encoding="gzip, deflate, br")
+        assert plain.status == packed.status == status
+        assert "Content-Encoding" not in plain.headers and packed.header("Content-Encoding") == "gzip"
+        assert gzip.decompress(packed.body) == plain.body and len(packed.body) * 2 < len(plain.body)
+    assert "Content-Encoding" not in published.get("/", accept="*/*", accept_encoding="gzip").headers
+    # A token beside words that others choose must not be guessed by how well both pack.
+    assert "Content-Encoding" not in published.get(f"/-/t/{published.token('read')}/", accept=BROWSER, accept_encoding="gzip").headers
 
 
 def test_pages_may_load_and_run_only_what_is_ours(published):
