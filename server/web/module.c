@@ -236,7 +236,7 @@ static void write_version_link(struct view *view, const char *handle, const json
 	AUTO_FREE char *path = mem_printf("%s/%" PRId64, handle, number);
 	const char *state = fact_text(row, "state");
 
-	HTML(&view->html, "<li%s>", number == current ? " class=\"current\"" : "");
+	HTML(&view->html, "<li class=\"%s\">", number == current ? "current" : "other");
 	view_link(view, path);
 	HTML(&view->html, "Version %" PRId64 "</a> ", number);
 	if (strcmp(state, "active") != 0)

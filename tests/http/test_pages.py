@@ -108,6 +108,7 @@ def test_a_module_can_be_read_without_scripts(published):
     assert page.has_text("serving_default") and page.has_text("float32") and page.has_text("[ ?, 1]".replace(" ", "", 1))
     assert page.has_text("variables/variables.index")
     assert page.has_text(f'hub.load("{published.url}/acme/half-plus-two/2")')
+    assert [attributes.get("class") for tag, attributes in page.tags if tag == "li"].count("current") == 1
     assert "/acme/half-plus-two/1" in page.links and "https://elsewhere.example/a.png" in page.links
     assert "img" not in [tag for tag, attributes in page.tags if not attributes.get("src", "").startswith("/-/static/")]
 
