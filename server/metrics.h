@@ -19,6 +19,8 @@
 	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the express lanes.") \
 	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
 	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies queued for clients.") \
+	X(METRIC_MODULE_BYTES, counter, "larder_module_bytes_total", "", \
+		"Those of them that were of modules, not of pages and JSON.") \
 	X(METRIC_RECEIVED_BYTES, counter, "larder_received_bytes_total", "", "Bytes of request bodies.") \
 	X(METRIC_HITS, counter, "larder_artifact_requests_total", "{result=\"hit\"}", \
 		"Artifact requests by where the bytes came from.") \

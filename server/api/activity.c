@@ -55,7 +55,7 @@ static json_t *traffic_json(void)
 	int64_t misses = metric_read(METRIC_MISSES);
 	int64_t collapsed = metric_read(METRIC_COLLAPSED);
 	int64_t all = hits + misses + collapsed;
-	int64_t sent = metric_read(METRIC_SENT_BYTES);
+	int64_t sent = metric_read(METRIC_MODULE_BYTES);
 	int64_t upstream = metric_read(METRIC_UPSTREAM_BYTES);
 
 	return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "hits", (json_int_t)hits, "misses",

@@ -67,12 +67,13 @@ static json_t *totals_json(const struct catalog_totals *totals)
 /* Counted since the start. */
 static json_t *traffic_json(void)
 {
-	int64_t sent = metric_read(METRIC_SENT_BYTES);
+	int64_t modules = metric_read(METRIC_MODULE_BYTES);
 	int64_t upstream = metric_read(METRIC_UPSTREAM_BYTES);
 
 	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "hits", (json_int_t)metric_read(METRIC_HITS), "misses",
-		(json_int_t)metric_read(METRIC_MISSES), "sent_bytes", (json_int_t)sent, "upstream_bytes",
-		(json_int_t)upstream, "saved_bytes", (json_int_t)(sent > upstream ? sent - upstream : 0));
+		(json_int_t)metric_read(METRIC_MISSES), "sent_bytes",
+		(json_int_t)metric_read(METRIC_SENT_BYTES), "upstream_bytes", (json_int_t)upstream,
+		"saved_bytes", (json_int_t)(modules > upstream ? modules - upstream : 0));
 }
 
 void api_stats(void *services, struct request *request, struct reply *reply)

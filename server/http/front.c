@@ -207,6 +207,8 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 	if (access_is_logged())
 		log_exchange(exchange, ending);
 	metric_add(METRIC_SENT_BYTES, exchange->sent_bytes);
+	if (exchange->hot || exchange->reply.is_module)
+		metric_add(METRIC_MODULE_BYTES, exchange->sent_bytes);
 	if (exchange->sent)
 		metric_add(METRIC_REQUESTS, 1);
 	if (exchange->reply.problem)

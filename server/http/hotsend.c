@@ -271,6 +271,7 @@ void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, cons
 		log_it(hotsend, client, ending);
 	metric_add(METRIC_REQUESTS, 1);
 	metric_add(METRIC_SENT_BYTES, hotsend->length);
+	metric_add(METRIC_MODULE_BYTES, hotsend->length);
 	hot_release(hotsend->reply);
 	free(hotsend->head);
 	*hotsend = (struct hotsend){0};

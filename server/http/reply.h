@@ -93,6 +93,7 @@ struct reply {
 	int64_t head_length;   /* REPLY_EMPTY to HEAD, or a 304: the Content-Length to tell. -1: none, which
 				  ends the connection */
 	enum err_code problem; /* which refusal this is, for the log and the metrics; ERR_NONE */
+	bool is_module;        /* the bytes are a module's, for the metrics */
 	char note[64];         /* a word for the access log, such as "hit"; may be "" */
 	struct reuse reuse;
 };

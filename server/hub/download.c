@@ -119,6 +119,7 @@ static void begin_stream(const struct follower_plan *plan, struct reply *reply)
 {
 	add_stream_headers(&plan->name, reply);
 	representation_add_caching(plan->services, reply);
+	reply->is_module = true;
 	registry_count_download(plan->services->registry, &plan->name);
 }
 

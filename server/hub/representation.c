@@ -62,6 +62,7 @@ bool representation_reply(const struct services *services, const struct request 
 		reply->note, sizeof reply->note, "%s", cache_status == cache_status_hit ? "hit" : "miss");
 	if (is_refusal(&selection))
 		return false;
+	reply->is_module = true;
 	reply_header(reply, "Accept-Ranges", "bytes");
 	representation_add_caching(services, reply);
 	reply_header(reply, "ETag", representation->etag);

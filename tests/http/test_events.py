@@ -7,6 +7,7 @@ import pytest
 from support import modules
 from support.daemon import assert_problem
 from support.upstream import Answer
+from support.waiting import wait_until
 
 LISTENERS_MAX = 64
 PATH = "/acme/x/1"
@@ -55,6 +56,22 @@ def test_activity_tells_what_goes_on(upstream, start):
     assert activity["fills"] == [] and [fill["handle"] for fill in activity["ended_fills"]] == ["acme/x"]
     assert [(row["handle"], row["version"], row["source"], row["published_by"]) for row in activity["recent"]] == [
         ("acme/x", 1, "mirrored", None), ("acme/own", 3, "published", "ci-publish")]
+
+
+def test_what_modules_save_is_not_counted_by_pages(upstream, start):
+    larder = start(upstreams=[upstream.url])
+    archive = modules.module(100_000)
+    upstream.serve(PATH, archive)
+    for _ in range(3):
+        larder.get(PATH + "?tf-hub-format=compressed")
+    wait_until(lambda: larder.get("/api/v1/activity").json()["sent_bytes"] == 3 * len(archive), "three downloads are counted")
+    for accept in ("text/html", "*/*"):
+        larder.get("/", accept=accept)
+        larder.get(PATH, accept=accept)
+    activity = larder.get("/api/v1/activity").json()
+    assert activity["upstream_bytes_saved"] == activity["sent_bytes"] - activity["upstream_bytes"] == 2 * len(archive)
+    stats = larder.get("/api/v1/stats").json()
+    assert stats["saved_bytes"] == 2 * len(archive) and stats["sent_bytes"] > 3 * len(archive)
 
 
 @pytest.mark.concurrent
