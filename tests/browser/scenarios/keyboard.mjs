@@ -15,6 +15,8 @@ export default async function ({ open, assert }) {
 	assert(await page.getByRole("tab", { selected: true }).textContent() === "hub.load", "the tabs do not go round");
 	await page.getByRole("link", { name: "Larder" }).press("Enter");
 	await page.locator("#count").waitFor();
+	// Keys are heard once the scripts have run, which is after the first look at the list.
+	await page.waitForLoadState("load");
 	await page.keyboard.press("/");
 	await page.keyboard.type("resnet");
 	await page.locator("#count").getByText("1 module matches").waitFor();
