@@ -47,6 +47,11 @@ static bool read_destination(const char *url, const struct publish_options *opti
 	const char *host = strstr(url, "://");
 	const char *path = host ? strchr(host + 3, '/') : url;
 
+	if (path && strchr(path, '?'))
+		return err_set(err, ERR_BAD_REQUEST,
+			"%s: leave out what begins with \"?\"; the format is seen from the files, or said "
+			"with --format.",
+			url);
 	if (path && !name_parse_versioned(path + strspn(path, "/"), &destination->name, err))
 		return err_prefix(err, "%s: ", url);
 	if (!path)

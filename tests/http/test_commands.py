@@ -179,6 +179,12 @@ def test_refuses_what_is_no_version(run, folder, url):
     assert run("publish", folder, url, status=1).stderr.startswith("larder: ")
 
 
+def test_query_is_told_from_a_version(run, folder, larder):
+    """Hub URLs have one, so people paste it."""
+    done = run("publish", folder, f"{larder.url}/{PATH}?tfjs-format=compressed", status=1, token=larder.token())
+    assert "--format" in done.stderr
+
+
 # ---- list, show, signatures ---------------------------------------------------------------------------------------------
 
 def test_lists_and_searches(run, larder):
