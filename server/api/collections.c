@@ -23,7 +23,7 @@ static json_t *summary_json(const struct collection_summary *summary)
 	return object;
 }
 
-/* ---- one ------------------------------------------------------------------------------------- */
+/* ---- one ---- */
 
 static bool find_collection(
 	const struct services *services, const char *handle, struct collection_details *out, struct err *err)
@@ -89,7 +89,7 @@ void api_collection_documentation(void *services, struct request *request, struc
 		problem_reply(reply, &err);
 }
 
-/* ---- the list -------------------------------------------------------------------------------- */
+/* ---- the list ---- */
 
 static const char *find_parameter(const struct request *request, const char *name)
 {

@@ -38,7 +38,7 @@ static void finish_sides(struct sides *sides)
 	file_changes_destroy(sides->files, sides->file_count);
 }
 
-/* ---- which two ------------------------------------------------------------------------------- */
+/* ---- which two ---- */
 
 /* "<handle>/<from>/<to>" */
 static bool read_names(const char *rest, struct sides *out, struct err *err)
@@ -109,7 +109,7 @@ static bool load_sides(
 		       &sides->files, &sides->file_count, &sides->more_files, err);
 }
 
-/* ---- models ---------------------------------------------------------------------------------- */
+/* ---- models ---- */
 
 static json_t *type_or_null(const struct tensor *tensor)
 {
@@ -181,7 +181,7 @@ static json_t *models_json(const struct sides *sides)
 		"ops", ops_json(&comparison));
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static json_t *size_or_null(int64_t bytes)
 {
@@ -206,7 +206,7 @@ static json_t *files_json(const struct sides *sides)
 	return array;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------ */
+/* ---- the answer ---- */
 
 static json_t *two_numbers(int64_t from, int64_t to)
 {

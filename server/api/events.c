@@ -42,8 +42,7 @@ struct events {
 	bool has_thread;
 };
 
-/* ---- news -------------------------------------------------------------------------------------------------
- */
+/* ---- news ---- */
 
 static struct news *news_create(const char *before, const char *text, const char *after)
 {
@@ -104,8 +103,7 @@ static bool look(struct events *events, struct err *err)
 	return true;
 }
 
-/* ---- the thread that looks --------------------------------------------------------------------------------
- */
+/* ---- the thread that looks ---- */
 
 static void rest(struct events *events)
 {
@@ -190,8 +188,7 @@ void events_destroy(struct events *events)
 	free(events);
 }
 
-/* ---- listeners
- * --------------------------------------------------------------------------------------------- */
+/* ---- listeners ---- */
 
 struct listener {
 	struct events *events;

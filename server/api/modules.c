@@ -6,8 +6,7 @@
 #include "common/own.h"
 #include "server/api/answer.h"
 
-/* ---- a module as JSON -------------------------------------------------------------------------------------
- */
+/* ---- a module as JSON ---- */
 
 static json_t *numbers_json(const int64_t *numbers, size_t count)
 {

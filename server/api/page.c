@@ -9,8 +9,7 @@
 #include "common/own.h"
 #include "server/api/answer.h"
 
-/* ---- cursors: base64url (RFC 4648 section 5) without padding ---------------------------------------------
- */
+/* ---- cursors: base64url (RFC 4648 section 5) without padding ---- */
 
 enum { PIECE_BYTES = 48, PIECE_CHARACTERS = 64 };
 
@@ -72,8 +71,7 @@ static bool decode_cursor(const char *cursor, char out[PAGE_PLACE_MAX + 1])
 	return true;
 }
 
-/* ---- what is asked for ------------------------------------------------------------------------------------
- */
+/* ---- what is asked for ---- */
 
 static bool refuse_cursor(struct err *err)
 {
@@ -112,8 +110,7 @@ bool page_read_position(const struct request *request, struct page *out, int64_t
 	return true;
 }
 
-/* ---- the answer -------------------------------------------------------------------------------------------
- */
+/* ---- the answer ---- */
 
 static void add_parameter(struct buffer *url, const char *name, const char *value)
 {

@@ -11,7 +11,7 @@
 #include "server/module/savedmodel.h"
 #include "server/store/catalog_search.h"
 
-/* ---- what a query asks for ------------------------------------------------------------------- */
+/* ---- what a query asks for ---- */
 
 struct dtype_number {
 	char text[24];
@@ -113,7 +113,7 @@ static bool read_wish(const struct request *request, struct wish *out, struct er
 	return read_sort(request, &out->query, err) && read_facets(request, &out->query, err);
 }
 
-/* ---- the answer ------------------------------------------------------------------------------ */
+/* ---- the answer ---- */
 
 static json_t *facets_json(const struct module_list *list)
 {

@@ -52,7 +52,7 @@ static void finish_run(struct run *run)
 	json_decref(run->faults);
 }
 
-/* ---- options --------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
@@ -84,7 +84,7 @@ static int read_options(int argc, char **argv, struct options *options)
 	return COMMAND_DONE;
 }
 
-/* ---- transactions ---------------------------------------------------------------------------- */
+/* ---- transactions ---- */
 
 static bool begin(struct run *run, struct err *err)
 {
@@ -102,7 +102,7 @@ static bool commit(struct run *run, struct err *err)
 	return true;
 }
 
-/* ---- documents ------------------------------------------------------------------------------- */
+/* ---- documents ---- */
 
 static bool add_fault(struct run *run, const char *path, size_t line, const char *detail)
 {
@@ -166,7 +166,7 @@ static bool import_tree(struct run *run, struct err *err)
 	return begin(run, err) && docs_import_link(run->import, err) && commit(run, err);
 }
 
-/* ---- the report ------------------------------------------------------------------------------ */
+/* ---- the report ---- */
 
 static size_t sum(const size_t *numbers, size_t count)
 {

@@ -17,8 +17,7 @@ static void fail(struct reply *reply, const struct err *err)
 	problem_reply(reply, err);
 }
 
-/* ---- headers
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- headers ---- */
 
 /* "nnlm-en-dim50_2.tar.gz" */
 static void add_disposition(const struct name *name, struct reply *reply)
@@ -48,8 +47,7 @@ static void add_artifact_headers(const struct artifact *artifact, struct reply *
 		reply, "x-goog-hash", "md5=%s", base64_encode(checksums->md5, sizeof checksums->md5).text);
 }
 
-/* ---- a blob that is here
- * ------------------------------------------------------------------------------------------ */
+/* ---- a blob that is here ---- */
 
 static void count_hit(void *context, bool download)
 {
@@ -112,8 +110,7 @@ static void serve_kept(const struct follower_plan *plan, const struct request *r
 	serve_holding(plan->services, request, &holding, plan->cache_status, reply);
 }
 
-/* ---- GET and HEAD
- * ------------------------------------------------------------------------------------------------- */
+/* ---- GET and HEAD ---- */
 
 static void begin_stream(const struct follower_plan *plan, struct reply *reply)
 {

@@ -35,8 +35,7 @@ static bool leave(void *object, struct waiter *waiter)
 	return spool_leave(follower->spool, waiter);
 }
 
-/* ---- before the first byte
- * ---------------------------------------------------------------------------------------- */
+/* ---- before the first byte ---- */
 
 static bool has_answer(const struct follower_plan *plan, const struct spool_progress *progress)
 {
@@ -96,8 +95,7 @@ static void resume(void *object, const struct request *request, struct reply *re
 	}
 }
 
-/* ---- streaming
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- streaming ---- */
 
 /* Bytes that were given back meanwhile read as zeros: only the spool knows. */
 static enum feed_result read_visible(

@@ -35,8 +35,7 @@ static bool authorize(const struct services *services, struct request *request, 
 	return access_check(services->access, request_token(request), right, name->handle, request->who, err);
 }
 
-/* ---- headers of an upload
- * ----------------------------------------------------------------------------------------- */
+/* ---- headers of an upload ---- */
 
 /* Media types under which clients send gzip and bare files; curl adds the form's to --data-binary. */
 static const char *const upload_types[] = {"application/gzip", "application/x-gzip",
@@ -114,8 +113,7 @@ static bool read_declaration(const struct request *request, struct declaration *
 	return true;
 }
 
-/* ---- the body
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the body ---- */
 
 static bool is_documentation(const struct request *request)
 {
@@ -178,8 +176,7 @@ static void abort_body(struct request *request)
 
 const struct upload_ops hub_upload = {begin, write_piece, abort_body};
 
-/* ---- the answer
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the answer ---- */
 
 static void reply_version(void *services, const struct request *request, const struct name *name, int status,
 	struct reply *reply)

@@ -22,7 +22,7 @@ static bool same_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* ---- shapes ---------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 /* Whether every tensor that fits into the one shape fits into the other, too. */
 static bool admits(const struct shape *wide, const struct shape *narrow)
@@ -43,7 +43,7 @@ static bool same_shape(const struct shape *a, const struct shape *b)
 	return a->kind == b->kind && admits(a, b) && admits(b, a);
 }
 
-/* ---- tensors --------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static bool same_kind(const struct tensor *a, const struct tensor *b)
 {
@@ -156,7 +156,7 @@ static bool any_breaks(const struct tensor_changes *changes)
 	return false;
 }
 
-/* ---- signatures and callables ---------------------------------------------------------------- */
+/* ---- signatures and callables ---- */
 
 /* What both are. */
 struct function {
@@ -298,7 +298,7 @@ static void compare_functions(struct functions *from, struct functions *to, stru
 	}
 }
 
-/* ---- meta graphs ----------------------------------------------------------------------------- */
+/* ---- meta graphs ---- */
 
 static bool same_tags(const struct meta_graph *a, const struct meta_graph *b)
 {
@@ -332,7 +332,7 @@ static void compare_graphs(const struct meta_graph *from, const struct meta_grap
 	compare_functions(&old_callables, &new_callables, &out->callables);
 }
 
-/* ---- ops ------------------------------------------------------------------------------------- */
+/* ---- ops ---- */
 
 static int compare_ops(const void *a, const void *b)
 {
@@ -371,7 +371,7 @@ static size_t merge_ops(struct op_change *ops, size_t count)
 	return kept;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 static bool any_function_breaks(const struct function_changes *changes)
 {

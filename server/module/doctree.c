@@ -61,7 +61,7 @@ static bool give_page(struct walk *walk, const char *path, const struct buffer *
 	return walk->take(walk->context, &(struct doctree_page){path, markdown, NULL}, err);
 }
 
-/* ---- a folder -------------------------------------------------------------------------------- */
+/* ---- a folder ---- */
 
 /* The name was looked at before: what it names now must be a file still, and nothing that one waits for. */
 static bool read_file(const char *path, struct buffer *out, const char **fault, struct err *err)
@@ -144,7 +144,7 @@ static bool walk_folder(struct walk *walk, const char *path, struct err *err)
 	return errno == 0 || err_errno(err, errno, "read %s", path);
 }
 
-/* ---- an archive ------------------------------------------------------------------------------ */
+/* ---- an archive ---- */
 
 static bool read_member(struct stream *content, struct buffer *out, struct err *err)
 {
@@ -197,7 +197,7 @@ static bool walk_archive(struct walk *walk, int fd, struct err *err)
 	}
 }
 
-/* ---- either ---------------------------------------------------------------------------------- */
+/* ---- either ---- */
 
 bool doctree_read(const char *path,
 	bool (*take)(void *context, const struct doctree_page *page, struct err *err), void *context,

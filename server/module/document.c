@@ -103,7 +103,7 @@ static void disarm(cmark_node *document)
 	}
 }
 
-/* ---- what is not worth its cost -------------------------------------------------------------- */
+/* ---- what is not worth its cost ---- */
 
 /* A table has as many cells as rows times columns, however little its rows say. */
 static bool has_huge_table(const char *markdown)
@@ -146,7 +146,7 @@ static void feed(cmark_parser *parser, const char *markdown)
 	}
 }
 
-/* ---- as a section ---------------------------------------------------------------------------- */
+/* ---- as a section ---- */
 
 static void lower_heading(cmark_node *heading)
 {
@@ -265,7 +265,7 @@ static void drop_opening(cmark_node *document)
 	cmark_node_free(sentence);
 }
 
-/* ---- rendering ------------------------------------------------------------------------------- */
+/* ---- rendering ---- */
 
 /* At each closing bracket the parser may walk over all that could yet become emphasis. */
 static bool is_too_intricate(const char *markdown)

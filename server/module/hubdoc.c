@@ -10,7 +10,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 
-/* ---- the format, as tables ------------------------------------------------------------------- */
+/* ---- the format, as tables ---- */
 
 static const struct {
 	const char *word;
@@ -62,7 +62,7 @@ const char *hubdoc_kind_name(enum hubdoc_kind kind)
 	return kinds[kind].word;
 }
 
-/* ---- lines ----------------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 struct reader {
 	const char *text;
@@ -108,7 +108,7 @@ static bool begins(const char *text, const char *with)
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* ---- the heading ----------------------------------------------------------------------------- */
+/* ---- the heading ---- */
 
 /* An entity that keeps names from being broken over lines stands in some. */
 static void drop_joiners(char *text)
@@ -157,7 +157,7 @@ static bool read_heading(struct reader *reader)
 	return name_parse_versioned(name, &doc->name, &ignored);
 }
 
-/* ---- the description ------------------------------------------------------------------------- */
+/* ---- the description ---- */
 
 static bool read_description(struct reader *reader, struct err *err)
 {
@@ -179,7 +179,7 @@ static bool read_description(struct reader *reader, struct err *err)
 	return true;
 }
 
-/* ---- comments -------------------------------------------------------------------------------- */
+/* ---- comments ---- */
 
 static bool is_key(const char *key, size_t length, size_t row)
 {
@@ -292,7 +292,7 @@ bool hubdoc_check_complete(const struct hubdoc *doc, struct err *err)
 	return true;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
 
@@ -353,7 +353,7 @@ bool hubdoc_url_name(const struct hubdoc *doc, struct name *out, struct err *err
 	return true;
 }
 
-/* ---- links ----------------------------------------------------------------------------------- */
+/* ---- links ---- */
 
 static bool read_link(const char *path, size_t length, struct name *out)
 {

@@ -64,7 +64,7 @@ static int make_socket(int seconds)
 	return fd;
 }
 
-/* ---- the daemon's side ----------------------------------------------------------------------- */
+/* ---- the daemon's side ---- */
 
 static void hear(struct bell *bell, int fd)
 {
@@ -155,7 +155,7 @@ void bell_close(struct bell *bell)
 	free(bell);
 }
 
-/* ---- the others' side ------------------------------------------------------------------------ */
+/* ---- the others' side ---- */
 
 /* No socket, or nobody behind it. */
 static bool is_nobody(int reason)

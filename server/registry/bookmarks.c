@@ -50,7 +50,7 @@ struct bookmarks {
 	bool has_thread;
 };
 
-/* ---- noting ---------------------------------------------------------------------------------- */
+/* ---- noting ---- */
 
 /* Durable first, then the row that says so. */
 static bool note(struct bookmarks *bookmarks, struct bookmark *bookmark, int64_t length, struct err *err)
@@ -121,7 +121,7 @@ static void *run(void *argument)
 	return NULL;
 }
 
-/* ---- all of them ----------------------------------------------------------------------------- */
+/* ---- all of them ---- */
 
 /* Empty where the system has none: then only what is durable counts. */
 static void read_boot_id(char *out, size_t size)
@@ -136,7 +136,7 @@ static void read_boot_id(char *out, size_t size)
 		out, size, "%.*s", (int)strcspn((const char *)text.data, "\n"), (const char *)text.data);
 }
 
-/* ---- drafts that wait ------------------------------------------------------------------------- */
+/* ---- drafts that wait ---- */
 
 static struct waiting **find_waiting(struct bookmarks *bookmarks, const struct name *name)
 {
@@ -259,7 +259,7 @@ int64_t bookmarks_evict(struct bookmarks *bookmarks, int64_t wanted_bytes)
 	return evicted;
 }
 
-/* ---- the room --------------------------------------------------------------------------------- */
+/* ---- the room ---- */
 
 struct bookmarks *bookmarks_create(struct catalog *catalog, struct blobs *blobs)
 {
@@ -336,7 +336,7 @@ bool bookmarks_take_up(struct bookmarks *bookmarks, const struct name *name, str
 	return !found || catalog_forget_fill(bookmarks->catalog, name, err);
 }
 
-/* ---- one of them ----------------------------------------------------------------------------- */
+/* ---- one of them ---- */
 
 struct bookmark *bookmark_open(struct bookmarks *bookmarks, struct spool *spool, const struct name *name,
 	const char *upstream, const struct object *object)

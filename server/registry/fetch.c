@@ -22,7 +22,7 @@ struct running {
 	struct err err;
 };
 
-/* ---- on the client's thread ------------------------------------------------------------------ */
+/* ---- on the client's thread ---- */
 
 static void note_status(struct running *running, const struct answer *answer)
 {
@@ -76,7 +76,7 @@ static bool take_body(void *context, const void *bytes, size_t length)
 	return false;
 }
 
-/* ---- on the caller's ------------------------------------------------------------------------- */
+/* ---- on the caller's ---- */
 
 /* The bearer token of an upstream, read anew each time so that it can be rotated; *out is NULL where there is
  * none. */
@@ -183,7 +183,7 @@ enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 	return verdict;
 }
 
-/* ---- what failures come to ------------------------------------------------------------------- */
+/* ---- what failures come to ---- */
 
 void fetch_keep_worse(struct err *worst, const struct err *err, const char *upstream)
 {

@@ -36,7 +36,7 @@ static bool refuse_stopped(const struct fill *fill, struct err *err)
 		atomic_load(&fill->watch->cancelled) ? "cancelled" : "stopped");
 }
 
-/* ---- one request ----------------------------------------------------------------------------- */
+/* ---- one request ---- */
 
 static bool take_head(void *context, const struct answer *answer, struct err *err)
 {
@@ -89,7 +89,7 @@ static enum verdict fetch(struct fill *fill)
 	return VERDICT_BROKEN;
 }
 
-/* ---- the bytes are there --------------------------------------------------------------------- */
+/* ---- the bytes are there ---- */
 
 static bool has_violation(const struct examination *examination, struct err *err)
 {
@@ -137,7 +137,7 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 	return keep(fill, &origin, &inspection, &fill->err) ? VERDICT_KEPT : VERDICT_FATAL;
 }
 
-/* ---- attempts -------------------------------------------------------------------------------- */
+/* ---- attempts ---- */
 
 /* Waits longer after each failure, by chance up to half of it less, so that many fills do not return at once;
  * at_least_s is added to that. */

@@ -61,7 +61,7 @@ void health_destroy(struct health *health)
 	free(health);
 }
 
-/* ---- entering -------------------------------------------------------------------------------- */
+/* ---- entering ---- */
 
 /* Under the mutex. */
 static bool is_cooling(const struct condition *condition, int64_t now_ms)
@@ -150,8 +150,7 @@ int64_t health_cooling_until_s(struct health *health, size_t upstream)
 	return is_cooling(condition, now_ms) ? clock_now_s() + seconds_left(condition, now_ms) : 0;
 }
 
-/* ---- noting and leaving ---------------------------------------------------------------------------------
- */
+/* ---- noting and leaving ---- */
 
 /* Doubles with each cool-down; by chance up to a quarter longer, so that many Larders do not return at once.
  */

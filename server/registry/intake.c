@@ -16,7 +16,7 @@ enum { BOOKMARK_BYTES_MIN = 1 << 20 };
 /* In passing: what is written at once, and how long a reader may stand still while all wait for room. */
 enum { SLICE_BYTES = 64 << 10, READER_STALL_MS = 30 * 1000, LOOK_EVERY_MS = 20 };
 
-/* ---- what answers bring: on the client's thread ---------------------------------------------- */
+/* ---- what answers bring: on the client's thread ---- */
 
 /* Never waits for the room that others have: that is for the fill's own thread to do. */
 static bool claim_room(struct intake *intake, int64_t more, struct err *err)
@@ -148,7 +148,7 @@ bool intake_await_room(struct intake *intake, struct err *err)
 	       space_await(intake->tools->space, &intake->claim, wanted, &intake->watch->stop, err);
 }
 
-/* ---- no room for the whole ------------------------------------------------------------------- */
+/* ---- no room for the whole ---- */
 
 /* Only where clients wait for the rest, and upstream can prove to have it. */
 static bool begin_passing(struct intake *intake, const struct err *why)
@@ -192,7 +192,7 @@ bool intake_pass(struct intake *intake, const struct err *why)
 	return (intake->passing || begin_passing(intake, why)) && await_readers(intake);
 }
 
-/* ---- between answers ------------------------------------------------------------------------- */
+/* ---- between answers ---- */
 
 bool intake_can_resume(const struct intake *intake)
 {

@@ -179,7 +179,7 @@ bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char 
 	return withdrawn;
 }
 
-/* ---- evicting -------------------------------------------------------------------------------- */
+/* ---- evicting ---- */
 
 struct batch {
 	struct keeper *keeper;
@@ -263,7 +263,7 @@ bool keeper_check_lost(struct keeper *keeper, const struct digest *digest, bool 
 	return catalog_forget_blob(keeper->catalog, digest, err);
 }
 
-/* ---- sweeping -------------------------------------------------------------------------------- */
+/* ---- sweeping ---- */
 
 /* What cannot be told is kept: another start may know. */
 static bool is_claimed(void *context, const char *draft)

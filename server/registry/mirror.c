@@ -116,8 +116,7 @@ static bool admit(struct mirror *mirror, const struct name *name, const char *cd
 	return false;
 }
 
-/* ---- running fills
- * ------------------------------------------------------------------------------------------------ */
+/* ---- running fills ---- */
 
 static void free_running(struct running *fill)
 {
@@ -376,8 +375,7 @@ bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char 
 	       fill_ask_size(&mirror->tools, name, loop, out_bytes, err);
 }
 
-/* ---- seen from outside
- * ------------------------------------------------------------------------------------------------ */
+/* ---- seen from outside ---- */
 
 /* Under the mutex. The list of fills has the newest first. */
 static void list_running(struct mirror *mirror, struct fill_list *list)

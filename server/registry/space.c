@@ -113,7 +113,7 @@ void space_destroy(struct space *space)
 	free(space);
 }
 
-/* ---- what is lacking ------------------------------------------------------------------------- */
+/* ---- what is lacking ---- */
 
 /* Lengths are strangers' words, and may be as large as numbers get. */
 static int64_t sum(int64_t a, int64_t b)
@@ -173,7 +173,7 @@ static bool may_ease(
 	return fits_alone(space, claim, bytes) && (others || eviction->withheld_bytes > 0);
 }
 
-/* ---- making room ----------------------------------------------------------------------------- */
+/* ---- making room ---- */
 
 /* *derived_bytes: what went of the annex, before any blob. */
 static bool evict(struct space *space, int64_t wanted_bytes, struct eviction *eviction,
@@ -357,7 +357,7 @@ bool space_relieve(struct space *space)
 	return (evict(space, RELIEF_BYTES, &eviction, &derived, &err) && eviction.bytes > 0) || derived > 0;
 }
 
-/* ---- the limits without a claim --------------------------------------------------------------- */
+/* ---- the limits without a claim ---- */
 
 bool space_enforce(struct space *space, struct eviction *out, struct err *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is known of publishers, modules, versions, artifacts and tokens: all of the SQL. Every function may be called from
- * any thread and blocks for the database only. Times are seconds since 1970. */
+ * What is known of publishers, modules, versions, artifacts and tokens: all of the SQL. Every function may be
+ * called from any thread and blocks for the database only. Times are seconds since 1970. */
 #ifndef SERVER_STORE_CATALOG_H
 #define SERVER_STORE_CATALOG_H
 
@@ -24,15 +24,15 @@ bool version_source_parse(const char *name, enum version_source *out);
 
 struct catalog;
 
-/* Opens or creates data_dir/larder.db and brings its schema up to date, in one transaction a migration. A database of a newer
- * Larder is refused. close takes NULL. */
+/* Opens or creates data_dir/larder.db and brings its schema up to date, in one transaction a migration. A
+ * database of a newer Larder is refused. close takes NULL. */
 bool catalog_open(const char *data_dir, struct catalog **out, struct err *err);
 void catalog_close(struct catalog *catalog);
 
 /* Reads and writes something small: whether the database can serve. */
 bool catalog_check(struct catalog *catalog, struct err *err);
 
-/* ---- artifacts: the way of a download --------------------------------------------------------------------------- */
+/* ---- artifacts: the way of a download ---- */
 
 struct artifact {
 	struct name name;
@@ -50,23 +50,24 @@ struct artifact {
 };
 
 /* What is known of one name with its format. *found is false where the version is not known at all. */
-bool catalog_find_artifact(struct catalog *catalog, const struct name *name, struct artifact *out, bool *found,
-	struct err *err);
+bool catalog_find_artifact(
+	struct catalog *catalog, const struct name *name, struct artifact *out, bool *found, struct err *err);
 
-/* The highest active version of the handle that has the format; with FORMAT_COUNT, of whatever format (also of
- * none, as a listed one). */
-bool catalog_latest_version(struct catalog *catalog, const char *handle, enum format format, int64_t *out_version,
-	bool *found, struct err *err);
+/* The highest active version of the handle that has the format; with FORMAT_COUNT, of whatever format (also
+ * of none, as a listed one). */
+bool catalog_latest_version(struct catalog *catalog, const char *handle, enum format format,
+	int64_t *out_version, bool *found, struct err *err);
 
 /* Every digest that a row claims with cached = true: answers for start-up checks and gc. */
-bool catalog_claims_blob(struct catalog *catalog, const struct digest *digest, bool *claimed, struct err *err);
+bool catalog_claims_blob(
+	struct catalog *catalog, const struct digest *digest, bool *claimed, struct err *err);
 
 /* Something durable to record about a blob that lies in the store. */
 struct keeping {
 	const struct name *name;
-	enum version_source source;  /* published or mirrored */
-	const char *published_by;    /* the token's name; NULL for mirrored */
-	const char *upstream;	     /* the upstream's name; NULL for published */
+	enum version_source source; /* published or mirrored */
+	const char *published_by;   /* the token's name; NULL for mirrored */
+	const char *upstream;       /* the upstream's name; NULL for published */
 	const struct checksums *checksums;
 	int64_t size_bytes;
 	const struct examination *examination;
@@ -76,16 +77,18 @@ struct keeping {
 enum kept {
 	KEPT_NEW_VERSION,  /* the version had not been known (or only as listed) */
 	KEPT_NEW_ARTIFACT, /* another format of a known version */
-	KEPT_AGAIN	   /* the very same bytes had been recorded; the blob counts as cached from now on */
+	KEPT_AGAIN         /* the very same bytes had been recorded; the blob counts as cached from now on */
 };
 
-/* Records version, artifact, blob and all the examination says, in one transaction (durable on return). ERR_CONFLICT where
- * other bytes are recorded under the name (source published, or mirrored against published), ERR_GONE where it was withdrawn,
- * ERR_QUARANTINED where an upstream's bytes differ from those it gave before. */
+/* Records version, artifact, blob and all the examination says, in one transaction (durable on return).
+ * ERR_CONFLICT where other bytes are recorded under the name (source published, or mirrored against
+ * published), ERR_GONE where it was withdrawn, ERR_QUARANTINED where an upstream's bytes differ from those it
+ * gave before. */
 bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum kept *out, struct err *err);
 
 /* Withdraws a version: 410 from now on, its number is never used again. Digests that no other version needs
- * are no longer claimed and are handed to orphaned (may be called several times, after the commit). ERR_NOT_FOUND, ERR_GONE if it was withdrawn before. */
+ * are no longer claimed and are handed to orphaned (may be called several times, after the commit).
+ * ERR_NOT_FOUND, ERR_GONE if it was withdrawn before. */
 bool catalog_withdraw(struct catalog *catalog, const struct name *name, const char *who, int64_t now_s,
 	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err);
 
@@ -93,36 +96,38 @@ bool catalog_withdraw(struct catalog *catalog, const struct name *name, const ch
 struct documentation {
 	const char *markdown;
 	const struct hubdoc *head; /* NULL for free text: then the version has neither description nor tags */
-	const char *who;	   /* the token's name; NULL where it came with a tree of documentation */
+	const char *who;           /* the token's name; NULL where it came with a tree of documentation */
 	int64_t now_s;
 };
 
-/* Sets a version's documentation, and with it description and tags (ERR_NOT_FOUND without the version, ERR_GONE where it was
- * withdrawn); *created tells whether it had none. */
-bool catalog_set_documentation(struct catalog *catalog, const struct name *name, const struct documentation *documentation,
-	bool *created, struct err *err);
+/* Sets a version's documentation, and with it description and tags (ERR_NOT_FOUND without the version,
+ * ERR_GONE where it was withdrawn); *created tells whether it had none. */
+bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
+	const struct documentation *documentation, bool *created, struct err *err);
 /* *out is NULL where there is none; free() it. */
-bool catalog_find_documentation(struct catalog *catalog, const struct name *name, char **out, struct err *err);
+bool catalog_find_documentation(
+	struct catalog *catalog, const struct name *name, char **out, struct err *err);
 
 /* The blob is no longer in the store: its rows stay, with cached false. */
 bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, struct err *err);
 
 /* Adds to an artifact's downloads and sets its time of last use. */
-bool catalog_count_downloads(struct catalog *catalog, const struct name *name, int64_t downloads, int64_t now_s,
-	struct err *err);
+bool catalog_count_downloads(
+	struct catalog *catalog, const struct name *name, int64_t downloads, int64_t now_s, struct err *err);
 
-/* ---- what upstreams were found not to have ----------------------------------------------------------------------- */
+/* ---- what upstreams were found not to have ---- */
 
-bool catalog_remember_absent(struct catalog *catalog, const struct name *name, int64_t until_s, struct err *err);
+bool catalog_remember_absent(
+	struct catalog *catalog, const struct name *name, int64_t until_s, struct err *err);
 /* *until_s is 0 where nothing (or nothing that is still valid at now_s) is remembered. */
-bool catalog_find_absent(struct catalog *catalog, const struct name *name, int64_t now_s, int64_t *until_s,
-	struct err *err);
+bool catalog_find_absent(
+	struct catalog *catalog, const struct name *name, int64_t now_s, int64_t *until_s, struct err *err);
 
 /* When an upstream's bytes were last found to be others than those recorded; 0: not since that time. */
-bool catalog_find_quarantine(struct catalog *catalog, const struct name *name, int64_t since_s, int64_t *at_s,
-	struct err *err);
+bool catalog_find_quarantine(
+	struct catalog *catalog, const struct name *name, int64_t since_s, int64_t *at_s, struct err *err);
 
-/* ---- listing ------------------------------------------------------------------------------------------------------ */
+/* ---- listing ---- */
 
 /* What documentation says of a version: task, dataset, language, architecture, license, fine_tunable … */
 struct tag {
@@ -137,11 +142,11 @@ void tags_finish(struct tags *tags);
 
 struct module_summary {
 	char *handle;
-	char *description; /* "" where there is none */
+	char *description;      /* "" where there is none */
 	int64_t latest_version; /* the highest active one */
-	int64_t *versions;	/* active ones, ascending */
+	int64_t *versions;      /* active ones, ascending */
 	size_t version_count;
-	struct tags tags; /* of the latest version, as are formats, source, cached and size */
+	struct tags tags;           /* of the latest version, as are formats, source, cached and size */
 	bool formats[FORMAT_COUNT]; /* of artifacts, and those that documentation tells of */
 	enum version_source source;
 	bool cached;
@@ -152,7 +157,8 @@ struct module_summary {
 
 void module_summary_finish(struct module_summary *summary);
 
-/* One module as a list has it; *found is false, and nothing is to be freed, where it has no active version. */
+/* One module as a list has it; *found is false, and nothing is to be freed, where it has no active version.
+ */
 bool catalog_find_module(struct catalog *catalog, const char *handle, struct module_summary *out, bool *found,
 	struct err *err);
 
@@ -176,9 +182,10 @@ struct version_details {
 	struct saved_model *saved_model; /* of the tf-hub artifact; NULL without one */
 };
 
-/* *found is false (and nothing is to be freed) where the version is not known. Withdrawn ones are found, with state. */
-bool catalog_find_version(struct catalog *catalog, const struct name *name, struct version_details *out, bool *found,
-	struct err *err);
+/* *found is false (and nothing is to be freed) where the version is not known. Withdrawn ones are found, with
+ * state. */
+bool catalog_find_version(struct catalog *catalog, const struct name *name, struct version_details *out,
+	bool *found, struct err *err);
 void version_details_finish(struct version_details *details);
 
 /* All versions of a handle, ascending, with state; *count 0 where the handle is not known. free() *out. */
@@ -188,10 +195,11 @@ struct version_row {
 	enum version_state state;
 	int64_t created_at;
 };
-bool catalog_list_versions(struct catalog *catalog, const char *handle, struct version_row **out, size_t *count,
-	struct err *err);
+bool catalog_list_versions(struct catalog *catalog, const char *handle, struct version_row **out,
+	size_t *count, struct err *err);
 
-/* Files (not folders) of an artifact in the archive's order: up to limit from the offset-th on; *total counts all. */
+/* Files (not folders) of an artifact in the archive's order: up to limit from the offset-th on; *total counts
+ * all. */
 struct file_row {
 	char *path;
 	int64_t size_bytes;
@@ -200,8 +208,8 @@ bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_
 	struct file_row **out, size_t *count, int64_t *total, struct err *err);
 void file_rows_destroy(struct file_row *rows, size_t count);
 
-/* Files that only one of two artifacts has, or that differ in size, by path: up to limit. *more tells of further
- * ones. */
+/* Files that only one of two artifacts has, or that differ in size, by path: up to limit. *more tells of
+ * further ones. */
 struct file_change {
 	char *path;
 	int64_t from_bytes; /* -1: not there, as of the other */
@@ -216,7 +224,8 @@ struct publisher_row {
 	char *display_name;
 	int64_t modules;
 };
-bool catalog_list_publishers(struct catalog *catalog, struct publisher_row **out, size_t *count, struct err *err);
+bool catalog_list_publishers(
+	struct catalog *catalog, struct publisher_row **out, size_t *count, struct err *err);
 void publisher_rows_destroy(struct publisher_row *rows, size_t count);
 
 struct catalog_totals {
@@ -230,19 +239,19 @@ struct catalog_totals {
 };
 bool catalog_count(struct catalog *catalog, struct catalog_totals *out, struct err *err);
 
-/* ---- tokens ------------------------------------------------------------------------------------------------------- */
+/* ---- tokens ---- */
 
 struct token_row {
 	char *name;
-	char *scopes;	     /* separated by blanks: "read publish:acme/x" */
+	char *scopes; /* separated by blanks: "read publish:acme/x" */
 	int64_t created_at;
-	int64_t expires_at;  /* 0: never */
-	int64_t revoked_at;  /* 0: not */
+	int64_t expires_at; /* 0: never */
+	int64_t revoked_at; /* 0: not */
 };
 
 /* hash is the SHA-256 of the secret. ERR_CONFLICT where a token of that name is valid. */
-bool catalog_add_token(struct catalog *catalog, const char *name, const struct digest *hash, const char *scopes,
-	int64_t now_s, int64_t expires_at, struct err *err);
+bool catalog_add_token(struct catalog *catalog, const char *name, const struct digest *hash,
+	const char *scopes, int64_t now_s, int64_t expires_at, struct err *err);
 /* Tokens, newest first, each with its hash for the caller to compare. *count 0: there are none. */
 struct token_secret {
 	struct token_row row;

@@ -51,7 +51,7 @@ static const char *const sql[] = {
 			    " AND at > ?2 AND substr(detail, 1, length(?3) + 1) = ?3 || ':'",
 };
 
-/* ---- artifacts ------------------------------------------------------------------------------- */
+/* ---- artifacts ---- */
 
 void artifact_fill(struct rows *rows, int column, struct artifact *out)
 {
@@ -132,7 +132,7 @@ bool catalog_count_downloads(
 	       txn_commit(txn, err);
 }
 
-/* ---- blobs ----------------------------------------------------------------------------------- */
+/* ---- blobs ---- */
 
 /* The id of a blob that counts as cached; 0 where there is none. */
 static bool find_cached_blob(struct txn *txn, const struct digest *digest, int64_t *out_id, struct err *err)
@@ -175,7 +175,7 @@ bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, s
 	return blob_set_cached(txn, id, false, err) && txn_commit(txn, err);
 }
 
-/* ---- absences -------------------------------------------------------------------------------- */
+/* ---- absences ---- */
 
 bool catalog_remember_absent(
 	struct catalog *catalog, const struct name *name, int64_t until_s, struct err *err)

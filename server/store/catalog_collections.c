@@ -60,7 +60,7 @@ static bool load_summary(struct txn *txn, struct rows *rows, struct collection_s
 	return load_tags(txn, rows_int(rows, 0), &out->tags, err);
 }
 
-/* ---- the list -------------------------------------------------------------------------------- */
+/* ---- the list ---- */
 
 /* Collections are made by people, one by one: there are not so many that each could not be looked at. */
 static bool has_words(const struct collection_summary *summary, const char *q)
@@ -137,7 +137,7 @@ void collection_list_finish(struct collection_list *list)
 	*list = (struct collection_list){0};
 }
 
-/* ---- one collection -------------------------------------------------------------------------- */
+/* ---- one collection ---- */
 
 static bool load_modules(struct txn *txn, int64_t id, struct collection_details *out, struct err *err)
 {
@@ -186,7 +186,7 @@ void collection_details_finish(struct collection_details *details)
 	*details = (struct collection_details){0};
 }
 
-/* ---- publishers ------------------------------------------------------------------------------ */
+/* ---- publishers ---- */
 
 bool catalog_find_publisher(struct catalog *catalog, const char *name, struct publisher_details *out,
 	bool *found, struct err *err)

@@ -101,7 +101,7 @@ void docs_import_end(struct docs_import *import)
 	free(import);
 }
 
-/* ---- versions -------------------------------------------------------------------------------- */
+/* ---- versions ---- */
 
 static bool add_version(
 	struct docs_import *import, const struct name *name, struct version_ids *ids, struct err *err)
@@ -197,7 +197,7 @@ bool docs_import_link(struct docs_import *import, struct err *err)
 	return true;
 }
 
-/* ---- publishers ------------------------------------------------------------------------------ */
+/* ---- publishers ---- */
 
 /* Modules may have made its row before. */
 static bool is_unknown(struct txn *txn, const char *publisher, bool *out, struct err *err)
@@ -226,7 +226,7 @@ static bool add_publisher(struct docs_import *import, const struct hubdoc *doc, 
 	return true;
 }
 
-/* ---- collections ----------------------------------------------------------------------------- */
+/* ---- collections ---- */
 
 struct collection_ids {
 	int64_t id; /* 0: none */

@@ -38,7 +38,7 @@ static const char *const sql[] = {
 static const char *const severity_names[] = {
 	[SEVERITY_WARNING] = "warning", [SEVERITY_VIOLATION] = "violation"};
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static bool record_members(
 	struct txn *txn, int64_t id, const struct examination *examination, struct err *err)
@@ -85,7 +85,7 @@ bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
 	return !examination->saved_model || saved_model_record(txn, id, examination->saved_model, err);
 }
 
-/* ---- findings -------------------------------------------------------------------------------- */
+/* ---- findings ---- */
 
 struct finding_list {
 	struct finding *items;
@@ -130,7 +130,7 @@ void findings_destroy(struct finding *findings, size_t count)
 	free(findings);
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 struct file_list {
 	struct file_row *items;
@@ -196,7 +196,7 @@ void file_rows_destroy(struct file_row *rows, size_t count)
 	free(rows);
 }
 
-/* ---- what differs ---------------------------------------------------------------------------- */
+/* ---- what differs ---- */
 
 struct change_list {
 	struct file_change *items;

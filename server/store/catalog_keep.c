@@ -128,7 +128,7 @@ static bool find_record(struct txn *txn, const struct name *name, struct record 
 	return true;
 }
 
-/* ---- may it be kept? ------------------------------------------------------------------------- */
+/* ---- may it be kept? ---- */
 
 /* An upstream's bytes are not what they were: that much is written down, and nothing else. Always false. */
 static bool refuse_changed(
@@ -168,7 +168,7 @@ static bool check_keeping(
 		version_source_name(record->ids.source), record->digest.hex);
 }
 
-/* ---- keeping --------------------------------------------------------------------------------- */
+/* ---- keeping ---- */
 
 static bool add_version(
 	struct txn *txn, const struct keeping *keeping, struct version_ids *ids, struct err *err)
@@ -260,7 +260,7 @@ bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum k
 	return true;
 }
 
-/* ---- withdrawing ----------------------------------------------------------------------------- */
+/* ---- withdrawing ---- */
 
 struct orphans {
 	int64_t ids[FORMAT_COUNT];

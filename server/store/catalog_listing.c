@@ -17,7 +17,7 @@ static const char *const sql[] = {
 			    " WHERE modules > 0 ORDER BY name",
 };
 
-/* ---- tags ------------------------------------------------------------------------------------ */
+/* ---- tags ---- */
 
 bool tags_load(struct txn *txn, int64_t version_id, struct tags *out, struct err *err)
 {
@@ -41,7 +41,7 @@ void tags_finish(struct tags *tags)
 	*tags = (struct tags){0};
 }
 
-/* ---- modules --------------------------------------------------------------------------------- */
+/* ---- modules ---- */
 
 static void read_formats(const char *text, bool out[FORMAT_COUNT])
 {
@@ -117,7 +117,7 @@ bool catalog_find_module(
 	return rows_done(rows, err) && summary_load(txn, id, out, found, err);
 }
 
-/* ---- publishers ------------------------------------------------------------------------------ */
+/* ---- publishers ---- */
 
 struct publisher_list {
 	struct publisher_row *items;

@@ -58,7 +58,7 @@ static const char callable_kind[] = "callable";
 static const char input_direction[] = "input";
 static const char output_direction[] = "output";
 
-/* ---- shapes as text -------------------------------------------------------------------------- */
+/* ---- shapes as text ---- */
 
 /* NULL where there is no shape message; free() it. */
 static char *shape_text(const struct shape *shape)
@@ -101,7 +101,7 @@ static struct shape shape_read(const char *text)
 	return shape;
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static bool record_tensors(struct txn *txn, int64_t function_id, const char *direction,
 	const struct tensors *tensors, struct err *err)
@@ -208,7 +208,7 @@ bool saved_model_record(
 	return true;
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 AUTO_CLEANER(own_model, struct saved_model *, saved_model_destroy)
 

@@ -43,7 +43,7 @@ bool module_sort_parse(const char *name, enum module_sort *out)
 	return true;
 }
 
-/* ---- the words of a search ------------------------------------------------------------------- */
+/* ---- the words of a search ---- */
 
 struct words {
 	char *text; /* what the items point into */
@@ -89,7 +89,7 @@ static bool split_words(const char *q, struct words *words, struct err *err)
 	return true;
 }
 
-/* ---- where a page begins: "<sort><tier>.<number>.<handle>" ----------------------------------- */
+/* ---- where a page begins: "<sort><tier>.<number>.<handle>" ---- */
 
 struct start {
 	size_t tier;
@@ -122,7 +122,7 @@ static bool read_start(const char *text, enum module_sort sort, struct start *ou
 	return strlen(handle + 1) <= NAME_PATH_MAX && number_parse(out->number, &out->place.number);
 }
 
-/* ---- selecting ------------------------------------------------------------------------------- */
+/* ---- selecting ---- */
 
 /* What a query is made of while it runs. */
 struct selection {
@@ -207,7 +207,7 @@ static void count_facet(const struct selection *selection, enum facet facet, str
 		out->rows[i] = (struct facet_row){mem_dup(counts[i].value), counts[i].count};
 }
 
-/* ---- a page ---------------------------------------------------------------------------------- */
+/* ---- a page ---- */
 
 struct hits {
 	size_t *slots;

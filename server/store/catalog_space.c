@@ -38,7 +38,7 @@ bool catalog_mirrored_bytes(struct catalog *catalog, int64_t *out_bytes, struct 
 	return true;
 }
 
-/* ---- pins ------------------------------------------------------------------------------------ */
+/* ---- pins ---- */
 
 struct pins {
 	struct pin_row *rows;
@@ -147,7 +147,7 @@ bool catalog_list_pins(struct catalog *catalog, struct pin_row **out, size_t *co
 	return true;
 }
 
-/* ---- eviction -------------------------------------------------------------------------------- */
+/* ---- eviction ---- */
 
 struct candidate {
 	int64_t id; /* 0: there is none */

@@ -42,7 +42,7 @@ static const char *const sql[] = {
 		" JOIN documentation d ON d.version_id = v.id WHERE m.handle = ?1",
 };
 
-/* ---- one version ----------------------------------------------------------------------------- */
+/* ---- one version ---- */
 
 static bool load_version(struct txn *txn, const struct name *name, struct version_details *out,
 	int64_t *out_id, struct err *err)
@@ -132,7 +132,7 @@ void version_details_finish(struct version_details *details)
 	*details = (struct version_details){0};
 }
 
-/* ---- all versions of a module ---------------------------------------------------------------- */
+/* ---- all versions of a module ---- */
 
 bool catalog_list_versions(
 	struct catalog *catalog, const char *handle, struct version_row **out, size_t *count, struct err *err)
@@ -156,7 +156,7 @@ bool catalog_list_versions(
 	return true;
 }
 
-/* ---- documentation --------------------------------------------------------------------------- */
+/* ---- documentation ---- */
 
 static bool has_documentation(struct txn *txn, int64_t version_id, bool *out, struct err *err)
 {

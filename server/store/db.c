@@ -62,7 +62,7 @@ static const char *const sql[] = {
 	[ROLLBACK] = "ROLLBACK",
 };
 
-/* ---- failures -------------------------------------------------------------------------------- */
+/* ---- failures ---- */
 
 static bool is_out_of_space(sqlite3 *handle, int primary)
 {
@@ -105,7 +105,7 @@ static bool execute(struct txn *txn, const char *script, struct err *err)
 	return sqlite3_exec(txn->handle, script, NULL, NULL, NULL) == SQLITE_OK || failed(txn, err);
 }
 
-/* ---- statements ------------------------------------------------------------------------------ */
+/* ---- statements ---- */
 
 static struct rows *refuse(struct txn *txn, const char *why, const char *text)
 {
@@ -283,7 +283,7 @@ int64_t txn_last_id(struct txn *txn)
 	return sqlite3_last_insert_rowid(txn->handle);
 }
 
-/* ---- connections ----------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 static void disconnect(struct txn *txn)
 {
@@ -351,7 +351,7 @@ static bool enter_wal(struct txn *txn, struct err *err)
 	return true;
 }
 
-/* ---- migrations ------------------------------------------------------------------------------ */
+/* ---- migrations ---- */
 
 static bool apply(struct txn *txn, const struct migration *migration, int64_t number, struct err *err)
 {
@@ -400,7 +400,7 @@ static bool check_version(struct db *db, size_t count, struct err *err)
 	return true;
 }
 
-/* ---- the file -------------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 AUTO_CLEANER(own_db, struct db *, db_close)
 
@@ -440,7 +440,7 @@ void db_close(struct db *db)
 	free(db);
 }
 
-/* ---- transactions ---------------------------------------------------------------------------- */
+/* ---- transactions ---- */
 
 /* An idle reader, or NULL with the right to make one more. */
 static struct txn *take_reader(struct db *db)

@@ -31,7 +31,7 @@ bool db_open(
 	const char *path, const struct migration *migrations, size_t count, struct db **out, struct err *err);
 void db_close(struct db *db);
 
-/* ---- transactions ---------------------------------------------------------------------------- */
+/* ---- transactions ---- */
 
 /* A connection in the hands of one thread, within a transaction. */
 struct txn;
@@ -51,7 +51,7 @@ void txn_end(struct txn *txn);
 AUTO_CLEANER(own_txn, struct txn *, txn_end)
 #define AUTO_TXN AUTO(own_txn)
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 struct value {
 	enum { VALUE_NULL, VALUE_INTEGER, VALUE_TEXT, VALUE_BYTES } kind;
@@ -87,7 +87,7 @@ static inline struct value v_digest(const struct digest *digest)
 	(const struct value[]){__VA_ARGS__}, \
 		sizeof((const struct value[]){__VA_ARGS__}) / sizeof(struct value)
 
-/* ---- statements ------------------------------------------------------------------------------ */
+/* ---- statements ---- */
 
 /* A statement that is running. Whatever fails shows once, in rows_done(). */
 struct rows;

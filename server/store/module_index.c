@@ -119,7 +119,7 @@ void module_index_destroy(struct module_index *index)
 	free(index);
 }
 
-/* ---- orders ---------------------------------------------------------------------------------- */
+/* ---- orders ---- */
 
 struct place_in_order module_index_place(const struct module_index *index, enum module_sort sort, size_t slot)
 {
@@ -228,7 +228,7 @@ size_t module_index_walk(const struct module_index *index, enum module_sort sort
 	return found;
 }
 
-/* ---- modules --------------------------------------------------------------------------------- */
+/* ---- modules ---- */
 
 static void add_pair(struct pairs *pairs, char first, char second)
 {
@@ -320,7 +320,7 @@ struct slots module_index_listed(const struct module_index *index)
 	return slots_copy(&index->listed);
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 void module_index_add_value(struct module_index *index, int64_t value_id, enum facet facet, const char *text)
 {
@@ -430,7 +430,7 @@ void module_index_match(
 	}
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static bool has_all(const struct pairs *pairs, const struct pairs *wanted)
 {
@@ -469,7 +469,7 @@ void module_index_match_name(
 	}
 }
 
-/* ---- counting -------------------------------------------------------------------------------- */
+/* ---- counting ---- */
 
 static int compare_counts(const void *a, const void *b)
 {

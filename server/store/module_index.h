@@ -61,7 +61,7 @@ struct module_index;
 struct module_index *module_index_create(void);
 void module_index_destroy(struct module_index *index);
 
-/* ---- filling it: in bulk first, then change by change ----------------------------------------- */
+/* ---- filling it: in bulk first, then change by change ---- */
 
 /* A value with the id that modules have it by; again is no harm. Ids are small and dense, as those of
  * modules. */
@@ -79,7 +79,7 @@ bool module_index_set(struct module_index *index, const struct module_facts *fac
 void module_index_give(struct module_index *index, int64_t id, int64_t value_id);
 void module_index_forget_values(struct module_index *index, int64_t id);
 
-/* ---- asking it ------------------------------------------------------------------------------- */
+/* ---- asking it ---- */
 
 size_t module_index_slots(const struct module_index *index);
 
@@ -108,7 +108,7 @@ struct facet_count {
 size_t module_index_count(const struct module_index *index, enum facet facet, const struct slots *set,
 	struct facet_count *out, size_t max);
 
-/* ---- orders ---------------------------------------------------------------------------------- */
+/* ---- orders ---- */
 
 /* Where something stands in an order, whether it is in it or not. */
 struct place_in_order {

@@ -77,7 +77,7 @@ static struct module_facts read_facts(struct rows *rows)
 	};
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 /* What a later Larder may count by is none of ours. */
 static void add_value(struct module_index *index, struct rows *rows)
@@ -131,7 +131,7 @@ static bool load_all(struct search *search, struct txn *txn, struct err *err)
 	return true;
 }
 
-/* ---- what changed ---------------------------------------------------------------------------- */
+/* ---- what changed ---- */
 
 static bool load_values_of(struct txn *txn, struct module_index *index, int64_t id, struct err *err)
 {
@@ -185,7 +185,7 @@ static bool follow(struct search *search, struct txn *txn, int64_t revision, str
 	return true;
 }
 
-/* ---- locks ----------------------------------------------------------------------------------- */
+/* ---- locks ---- */
 
 /* Brings the index up to this snapshot, unless somebody has brought it further. */
 static bool catch_up(struct search *search, struct txn *txn, int64_t revision, struct err *err)

@@ -55,7 +55,7 @@ void terms_clear(struct terms *terms)
 	}
 }
 
-/* ---- asking the texts ------------------------------------------------------------------------ */
+/* ---- asking the texts ---- */
 
 /* A string of FTS5 says nothing but its words, whatever is in it. */
 static char *match_expression(const struct term *term)
@@ -111,7 +111,7 @@ static struct term *make_term(const char *word, bool is_prefix)
 	return term;
 }
 
-/* ---- keeping the answers --------------------------------------------------------------------- */
+/* ---- keeping the answers ---- */
 
 static struct term *find_kept(struct terms *terms, const struct term *wanted)
 {

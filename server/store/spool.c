@@ -255,7 +255,7 @@ void spool_reveal(struct spool *spool)
 	waiter_wake_all(reveal(spool));
 }
 
-/* ---- in passing ------------------------------------------------------------------------------ */
+/* ---- in passing ---- */
 
 /* The name goes first: no process may ever take up a draft with holes. */
 static bool begin_passing(struct spool *spool, const struct err *why, struct waiter **to_wake)

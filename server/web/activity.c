@@ -11,7 +11,7 @@
 
 /* The script (static/activity.js) keeps what has an id up to date. */
 
-/* ---- tiles ----------------------------------------------------------------------------------- */
+/* ---- tiles ---- */
 
 static void write_bar(struct view *view, const char *id, double share)
 {
@@ -85,7 +85,7 @@ static void write_rate(struct view *view)
 		"<span class=\"faint\">over the last minute</span></dd></div>\n");
 }
 
-/* ---- fills ----------------------------------------------------------------------------------- */
+/* ---- fills ---- */
 
 static void write_name(struct view *view, const json_t *row)
 {
@@ -163,7 +163,7 @@ static void write_ended(struct view *view, const json_t *fills)
 	section_end(view);
 }
 
-/* ---- what came here last --------------------------------------------------------------------- */
+/* ---- what came here last ---- */
 
 static void write_recent_row(struct view *view, const json_t *row)
 {

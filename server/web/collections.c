@@ -12,7 +12,7 @@
 
 enum { CARDS_ON_A_PAGE = 30, TAGS_ON_A_CARD = 8 };
 
-/* ---- the list -------------------------------------------------------------------------------- */
+/* ---- the list ---- */
 
 static void write_card(struct view *view, const json_t *collection)
 {
@@ -141,7 +141,7 @@ void web_collections(void *services, struct request *request, struct reply *repl
 	view_send(&view, reply, 200);
 }
 
-/* ---- one ------------------------------------------------------------------------------------- */
+/* ---- one ---- */
 
 static void write_title(struct view *view, const json_t *collection)
 {

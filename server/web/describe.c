@@ -15,7 +15,7 @@
 #include "server/web/table.h"
 #include "server/web/web.h"
 
-/* ---- a version ------------------------------------------------------------------------------- */
+/* ---- a version ---- */
 
 static void write_title(struct view *view, const json_t *version)
 {
@@ -141,7 +141,7 @@ static void describe_version(struct view *view, const struct name *name, struct 
 	view_send(view, reply, status_of(version));
 }
 
-/* ---- a module: the page of its latest version ------------------------------------------------ */
+/* ---- a module: the page of its latest version ---- */
 
 static int64_t version_to_show(const json_t *module)
 {

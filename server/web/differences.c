@@ -26,7 +26,7 @@ static void write_change(struct view *view, const char *change, bool breaking)
 		HTML(&view->html, " <span class=\"change breaking\">breaking</span>");
 }
 
-/* ---- the verdict ----------------------------------------------------------------------------- */
+/* ---- the verdict ---- */
 
 static const struct kind {
 	const char *key;
@@ -136,7 +136,7 @@ static void write_verdict(struct view *view, const json_t *diff)
 	HTML(&view->html, "</div>\n");
 }
 
-/* ---- figures --------------------------------------------------------------------------------- */
+/* ---- figures ---- */
 
 static void write_difference(struct view *view, int64_t from, int64_t to)
 {
@@ -186,7 +186,7 @@ static void write_figures(struct view *view, const struct titles *titles, const 
 	section_end(view);
 }
 
-/* ---- signatures ------------------------------------------------------------------------------ */
+/* ---- signatures ---- */
 
 static void write_side(struct view *view, const json_t *tensor)
 {
@@ -306,7 +306,7 @@ static void write_functions(
 	section_end(view);
 }
 
-/* ---- operations and files -------------------------------------------------------------------- */
+/* ---- operations and files ---- */
 
 static void write_op(struct view *view, const json_t *op)
 {
@@ -375,7 +375,7 @@ static void write_listing(
 	section_end(view);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 /* Of other formats nothing but files and sizes is compared. */
 static bool has_signatures(const json_t *diff)

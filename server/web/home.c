@@ -21,7 +21,7 @@ static const char *asked(const struct view *view)
 	return q ? q : "";
 }
 
-/* ---- what the API is asked ------------------------------------------------------------------- */
+/* ---- what the API is asked ---- */
 
 /* An empty field of the form says nothing. */
 static void copy_parameters(const struct query *query, struct buffer *out)
@@ -48,7 +48,7 @@ static json_t *ask(const struct view *view, struct err *err)
 	return facts_ask(view, FACTS_MODULES, buffer_string(&rest), err);
 }
 
-/* ---- the form -------------------------------------------------------------------------------- */
+/* ---- the form ---- */
 
 static void write_search(struct view *view)
 {
@@ -111,7 +111,7 @@ static void write_filters(struct view *view, const json_t *answer)
 		"<p class=\"apply\"><button form=\"search\">Apply</button></p>\n</div>\n</aside>\n");
 }
 
-/* ---- the list -------------------------------------------------------------------------------- */
+/* ---- the list ---- */
 
 /* Nothing is here yet: how that changes. */
 static void write_beginning(struct view *view)

@@ -8,7 +8,7 @@
 #include "server/web/facts.h"
 #include "server/web/table.h"
 
-/* ---- one tensor ------------------------------------------------------------------------------ */
+/* ---- one tensor ---- */
 
 static void write_dimensions(struct view *view, const json_t *shape)
 {
@@ -77,7 +77,7 @@ void model_write_tensor(struct view *view, const json_t *tensor)
 		write_shape(view, json_object_get(tensor, "shape"));
 }
 
-/* ---- one signature --------------------------------------------------------------------------- */
+/* ---- one signature ---- */
 
 static const struct table signature_table = {
 	.kind = "signature", .columns = {"Name", "Type", "Shape", "Tensor"}};
@@ -129,7 +129,7 @@ static void write_functions(struct view *view, const struct table *table, const 
 		write_function(view, table, json_array_get(functions, i));
 }
 
-/* ---- one meta graph -------------------------------------------------------------------------- */
+/* ---- one meta graph ---- */
 
 static void write_ops(struct view *view, const json_t *ops)
 {

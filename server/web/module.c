@@ -12,7 +12,7 @@
 
 enum { FILES_SHOWN = 200, VERSIONS_SHOWN = 50 };
 
-/* ---- notices --------------------------------------------------------------------------------- */
+/* ---- notices ---- */
 
 static const struct {
 	const char *state;
@@ -94,7 +94,7 @@ void module_write_notices(struct view *view, const json_t *version)
 		write_fetching(view, version);
 }
 
-/* ---- artifacts and files --------------------------------------------------------------------- */
+/* ---- artifacts and files ---- */
 
 static void write_artifact(struct view *view, const json_t *version, const json_t *artifact)
 {
@@ -173,7 +173,7 @@ void module_write_files(struct view *view, const json_t *version)
 	section_end(view);
 }
 
-/* ---- the column beside ----------------------------------------------------------------------- */
+/* ---- the column beside ---- */
 
 static void write_fact(struct view *view, const char *name, const char *value)
 {

@@ -21,8 +21,7 @@ enum { NOW = 1700000000 };
 
 typedef void handler(void *services, struct request *request, struct reply *reply);
 
-/* ---- services over a folder of their own ------------------------------------------------------------------
- */
+/* ---- services over a folder of their own ---- */
 
 struct place {
 	char *folder;
@@ -196,8 +195,7 @@ static void withdraw(void **state, const char *path)
 		fail_msg("%s", err.text);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 struct sent {
 	const char *host;
@@ -278,8 +276,7 @@ static json_t *module(void **state, const char *path, int status)
 	return get(state, api_module, target, "/api/v1/modules/", status);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 static void test_list(void **state)
 {
@@ -348,8 +345,7 @@ static void test_pages(void **state)
 	assert_int_equal(walk(state, api_publishers, "publishers", "/api/v1/publishers?limit=2", ""), 7);
 }
 
-/* ---- one module, one version ------------------------------------------------------------------------------
- */
+/* ---- one module, one version ---- */
 
 static void test_module(void **state)
 {
@@ -484,8 +480,7 @@ static void test_hosts(void **state)
 	}
 }
 
-/* ---- documentation ----------------------------------------------------------------------------------------
- */
+/* ---- documentation ---- */
 
 static void assert_document(void **state, const char *accept, const char *media_type, const char *text)
 {
@@ -518,8 +513,7 @@ static void test_documentation(void **state)
 	assert_document(state, "text/markdown", "text/markdown; charset=utf-8", "# A\n<script>");
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------
- */
+/* ---- the rest ---- */
 
 static void test_describe(void **state)
 {

@@ -16,7 +16,7 @@
 
 enum { NOW = 1700000000 };
 
-/* ---- a catalog in a folder of its own -------------------------------------------------------- */
+/* ---- a catalog in a folder of its own ---- */
 
 struct place {
 	char *folder;
@@ -108,7 +108,7 @@ static int64_t ask_beside(const struct place *place, const char *text)
 	return number;
 }
 
-/* ---- things to keep -------------------------------------------------------------------------- */
+/* ---- things to keep ---- */
 
 static struct name name_of(const char *path, enum format format)
 {
@@ -231,7 +231,7 @@ static void forget(struct catalog *catalog, const char *content)
 	assert_true(catalog_forget_blob(catalog, &digest, &err));
 }
 
-/* ---- keeping --------------------------------------------------------------------------------- */
+/* ---- keeping ---- */
 
 static void keeps_and_finds(void **state)
 {
@@ -450,7 +450,7 @@ static void counts_downloads(void **state)
 	assert_true(catalog_check(catalog, &err));
 }
 
-/* ---- saved models ---------------------------------------------------------------------------- */
+/* ---- saved models ---- */
 
 static struct tensors tensors_of(const struct tensor *items, size_t count)
 {
@@ -713,7 +713,7 @@ static void documentation_makes_tags(void **state)
 	version_details_finish(&details);
 }
 
-/* ---- listing --------------------------------------------------------------------------------- */
+/* ---- listing ---- */
 
 /* How many match, with the first handle checked where one is given. */
 static int64_t total_of(struct catalog *catalog, struct module_query query, const char *first)
@@ -868,7 +868,7 @@ static void pages_stay_stable(void **state)
 	assert_int_equal(seen, MANY);
 }
 
-/* ---- absences and tokens --------------------------------------------------------------------- */
+/* ---- absences and tokens ---- */
 
 static void absences_expire(void **state)
 {
@@ -931,7 +931,7 @@ static void tokens_live_and_end(void **state)
 	assert_int_equal(ask_beside(*state, "SELECT count(*) FROM audit WHERE action LIKE 'token-%'"), 4);
 }
 
-/* ---- many at once ---------------------------------------------------------------------------- */
+/* ---- many at once ---- */
 
 enum { THREADS = 6, ROUNDS = 15 };
 

@@ -27,8 +27,7 @@
 #define EACH(row, table) \
 	(size_t i_ = 0; i_ < sizeof(table) / sizeof *(table) && ((row) = &(table)[i_], 1); i_++)
 
-/* ---- buffer
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- buffer ---- */
 
 static void buffer_is_a_string_at_any_length(void **state)
 {
@@ -59,8 +58,7 @@ static void buffer_gives_its_memory_away(void **state)
 	assert_string_equal(buffer_string(&buffer), "");
 }
 
-/* ---- clock
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- clock ---- */
 
 static void clock_writes_and_reads_dates(void **state)
 {
@@ -110,8 +108,7 @@ static void clock_durations_never_go_back(void **state)
 	assert_true(clock_now_s() > 1700000000);
 }
 
-/* ---- number
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- number ---- */
 
 struct number_case {
 	const char *text;
@@ -175,8 +172,7 @@ static void sizes_are_written_for_people(void **state)
 	assert_string_equal(number_size(INT64_C(3) << 50).text, "3072.0 TiB");
 }
 
-/* ---- globs
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- globs ---- */
 
 static void globs_match_lists_of_patterns(void **state)
 {
@@ -203,9 +199,7 @@ static void globs_match_lists_of_patterns(void **state)
 	}
 }
 
-/* ---- uri
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- uri ---- */
 
 static void uri_decodes_in_place(void **state)
 {
@@ -274,8 +268,7 @@ static void query_limits_what_it_takes(void **state)
 	assert_false(query_parse("a=%zz", &query));
 }
 
-/* ---- digest
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- digest ---- */
 
 #define ABC_SHA256 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -344,9 +337,7 @@ static void random_bytes_differ(void **state)
 	assert_memory_not_equal(a, b, sizeof a);
 }
 
-/* ---- err
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- err ---- */
 
 static void err_tells_code_and_sentence(void **state)
 {
@@ -398,9 +389,7 @@ static void every_code_has_a_name_of_its_own(void **state)
 	}
 }
 
-/* ---- file
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- file ---- */
 
 static int make_folder(void **state)
 {
@@ -484,8 +473,7 @@ static void folders_are_made_durable(void **state)
 	assert_false(file_sync_folder(-1, &err));
 }
 
-/* ---- waiter
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- waiter ---- */
 
 struct sleeper {
 	struct waiter waiter;

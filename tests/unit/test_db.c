@@ -102,7 +102,7 @@ static bool add_one(struct db *db, const char *word, struct err *err)
 	       txn_run(txn, add_fact, VALUES(v_text(word), v_bytes("\0\1", 2)), err) && txn_commit(txn, err);
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static void migrates_step_by_step(void **state)
 {
@@ -196,7 +196,7 @@ static void fails_without_its_folder(void **state)
 	assert_non_null(strstr(err.text, "/nonexistent/folder/x.db"));
 }
 
-/* ---- values and rows ------------------------------------------------------------------------- */
+/* ---- values and rows ---- */
 
 static void values_come_back(void **state)
 {
@@ -256,7 +256,7 @@ static void failures_show_in_the_end(void **state)
 	db_close(db);
 }
 
-/* ---- transactions ---------------------------------------------------------------------------- */
+/* ---- transactions ---- */
 
 static void rolls_back_what_was_not_committed(void **state)
 {
@@ -331,7 +331,7 @@ static void threads_share_it(void **state)
 	db_close(db);
 }
 
-/* ---- processes ------------------------------------------------------------------------------- */
+/* ---- processes ---- */
 
 /* What `test_db add PATH COUNT` does, in a process of its own. */
 static int add_many(const char *path, int count)

@@ -151,7 +151,7 @@ static void refuses_what_never_fits(void **state)
 	hot_destroy(hot);
 }
 
-/* ---- many threads ------------------------------------------------------------------------------------ */
+/* ---- many threads ---- */
 
 struct version {
 	struct hot *hot;

@@ -105,7 +105,7 @@ static enum err_code claim(struct house *house, struct claim *claim, int64_t byt
 	return space_claim(house->space, claim, bytes, &err) ? ERR_NONE : err.code;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------ */
+/* ---- tests ---- */
 
 static void what_is_used_least_goes_first(void **state)
 {
