@@ -21,9 +21,9 @@ MAKER = Path(__file__).with_name("catalogue.py")
 ROWS = [
     Row("json-version", "a version's JSON, 1 client: p99", unit="ms", quick=False),
     Row("json-cpu", "a version's JSON, 64 connections", unit="CPU µs a request", quick=False),
-    Row("search", "different searches, 1 client: p99", unit="ms", goal="§5", floor=10, quick=False),
+    Row("search", "different searches, 1 client: p99", unit="ms", goal="L", floor=10, quick=False),
     Row("search-facets", "the same with facets, 1 client: p99", unit="ms", quick=False),
-    Row("start", "start until it is ready", unit="ms", goal="§5", floor=300, quick=False),
+    Row("start", "start until it is ready", unit="ms", goal="L", floor=300, quick=False),
     Row("start-search", "start until a first search is answered", unit="ms", quick=False),
 ]
 
