@@ -90,11 +90,12 @@ static bool parse_with(const char *text, const char *format, int64_t *out_s)
 	return true;
 }
 
+/* A blank in a format stands for any number of blanks, also none: at the end it lets them pass. */
 bool clock_parse_http(const char *text, int64_t *out_s)
 {
-	return parse_with(text, "%a, %d %b %Y %H:%M:%S GMT", out_s) ||
-	       parse_with(text, "%A, %d-%b-%y %H:%M:%S GMT", out_s) ||
-	       parse_with(text, "%a %b %e %H:%M:%S %Y", out_s);
+	return parse_with(text, "%a, %d %b %Y %H:%M:%S GMT ", out_s) ||
+	       parse_with(text, "%A, %d-%b-%y %H:%M:%S GMT ", out_s) ||
+	       parse_with(text, "%a %b %e %H:%M:%S %Y ", out_s);
 }
 
 bool clock_parse_rfc3339(const char *text, int64_t *out_s)

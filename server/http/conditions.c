@@ -12,13 +12,20 @@ static const char *skip_blanks(const char *text)
 	return text + strspn(text, " \t");
 }
 
+/* Blanks at the end of a value are not part of it, and libmicrohttpd leaves them there. */
+static bool is_over(const char *text)
+{
+	return !*skip_blanks(text);
+}
+
 /* Whether a list of entity tags (RFC 9110 8.8.3), or "*", has this strong one. A weak tag counts where weak
  * is allowed. */
 static bool has_etag(const char *list, const char *etag, bool weak_allowed)
 {
 	size_t length = strlen(etag);
 
-	if (strcmp(skip_blanks(list), "*") == 0)
+	list = skip_blanks(list);
+	if (*list == '*' && is_over(list + 1))
 		return true;
 	for (const char *at = list + strspn(list, " \t,"); *at; at += strspn(at, " \t,")) {
 		bool weak = strncmp(at, "W/", 2) == 0;
@@ -75,13 +82,14 @@ static bool client_has_it(const struct request *request, const char *etag, int64
 static bool range_applies(const struct request *request, const char *etag, int64_t last_modified_s)
 {
 	const char *value = request_header(request, "If-Range");
+	size_t length = strlen(etag);
 	int64_t date_s;
 
 	if (!value)
 		return true;
 	value = skip_blanks(value);
 	if (*value == '"' || strncmp(value, "W/", 2) == 0)
-		return strcmp(value, etag) == 0;
+		return strncmp(value, etag, length) == 0 && is_over(value + length);
 	return clock_parse_http(value, &date_s) && date_s == last_modified_s;
 }
 
@@ -135,7 +143,7 @@ static struct selection select_range(const char *range, int64_t size)
 		return whole;
 	range++;
 	has_last = read_number(&range, &last);
-	if (*skip_blanks(range) || (first < 0 && !has_last) || (first >= 0 && last < first))
+	if (!is_over(range) || (first < 0 && !has_last) || (first >= 0 && last < first))
 		return whole;
 	if (first < 0)
 		return last_bytes(last, size);

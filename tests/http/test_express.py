@@ -86,6 +86,19 @@ def test_answers_are_the_same_as_elsewhere(larder, module):
         assert larder.metric(EXPRESS) - before == 2 * len(cases)
 
 
+def test_blanks_after_a_value_mean_nothing(larder):
+    heat(larder, SMALL)
+    etag, modified = (larder.get(COMPRESSED).header(name) for name in ("ETag", "Last-Modified"))
+    cases = [({"If-None-Match": "* "}, 304), ({"If-None-Match": f"{etag} \t"}, 304), ({"If-Modified-Since": f"{modified}\t"}, 304),
+             ({"If-Match": "*\t"}, 200), ({"If-Unmodified-Since": "Sun, 06 Nov 1994 08:49:37 GMT "}, 412),
+             ({"Range": "bytes=0-4 ", "If-Range": f"{etag} "}, 206), ({"Range": "bytes=0-4", "If-Range": f"{modified} "}, 206)]
+    with Connection(larder) as hot, Connection(larder) as elsewhere:
+        for fields, status in cases:
+            ours = hot.ask(has_body=status != 304, **fields)
+            theirs = elsewhere.ask(has_body=status != 304, Authorization="Bearer none", **fields)
+            assert ours == theirs and ours[0] == status, f"{fields}: {ours[0]} here, {theirs[0]} there"
+
+
 @SIZES
 def test_refusals_come_the_long_way(larder, module):
     heat(larder, module)
