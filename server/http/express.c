@@ -42,6 +42,7 @@ struct lane {
 	int epoll_fd;
 	int wake_fd;
 	struct connection *first; /* from here on the thread's own */
+	bool ended;               /* has begun its last answer */
 	int64_t now_s;
 	struct hotsend_desk desk;
 	char in[HEAD_MAX + 1];
@@ -228,6 +229,15 @@ static void hand_on_all_idle(struct lane *lane)
 	}
 }
 
+/* What is being sent counts by itself from here on. */
+static void note_end(struct lane *lane)
+{
+	hand_on_all_idle(lane);
+	if (!lane->ended)
+		traffic_leave(lane->express->traffic);
+	lane->ended = true;
+}
+
 static void drop_stale(struct lane *lane)
 {
 	int64_t idle_timeout_s = lane->express->traffic->settings.idle_timeout_s;
@@ -271,7 +281,7 @@ static void work(struct lane *lane)
 	(void)eventfd_read(lane->wake_fd, &ignored);
 	admit(lane);
 	if (atomic_load(&lane->express->ending))
-		hand_on_all_idle(lane);
+		note_end(lane);
 }
 
 static void *run(void *argument)
@@ -356,8 +366,12 @@ static void wake_all(const struct express *express)
 		(void)eventfd_write(express->lanes[i].wake_fd, 1);
 }
 
+/* A lane may be about to begin an answer that counts as running only when it has to wait: so each lane counts
+ * as one until it knows. */
 void express_end(struct express *express)
 {
+	for (unsigned i = 0; i < express->lane_count; i++)
+		traffic_enter(express->traffic);
 	atomic_store(&express->ending, true);
 	wake_all(express);
 }

@@ -13,10 +13,11 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/front.h"
+#include "server/http/hot.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
 
-enum { FEED_MAX = 4 << 20, UPLOAD_MAX = 1 << 20 };
+enum { FEED_MAX = 4 << 20, UPLOAD_MAX = 1 << 20, HOT_SIZE = 16 << 20 };
 
 /* What handlers share with the test. */
 struct services {
@@ -194,6 +195,34 @@ static void handle_file(void *object, struct request *request, struct reply *rep
 	(void)fclose(file);
 }
 
+/* Whoever gives it again stands at the gate first. */
+static void hit_at_gate(void *object, bool download)
+{
+	struct services *services = object;
+	LOCKED(&services->mutex);
+
+	services->at_gate++;
+	(void)pthread_cond_broadcast(&services->changed);
+	while (!services->gate_open)
+		(void)pthread_cond_wait(&services->changed, &services->mutex);
+}
+
+static void keep_services(void *object)
+{
+}
+
+static void handle_hot(void *object, struct request *request, struct reply *reply)
+{
+	static const struct reuse_ops ops = {hit_at_gate, keep_services};
+	static const char *const labels[REUSE_LABELS] = {"hot"};
+	FILE *file = tmpfile();
+
+	assert_int_equal(ftruncate(fileno(file), HOT_SIZE), 0);
+	reply_file(reply, 200, "application/gzip", dup(fileno(file)), 0, HOT_SIZE);
+	reply_reuse(reply, &ops, object, labels);
+	(void)fclose(file);
+}
+
 static void handle_head(void *object, struct request *request, struct reply *reply)
 {
 	reply_empty(reply, strcmp(request->rest, "304") == 0 ? 304 : 200);
@@ -276,6 +305,7 @@ static const struct route routes[] = {
 	{METHOD_GET, "/hello", ROLE_NONE, BODY_NONE, NULL, handle_hello},
 	{METHOD_GET, "/blocked", ROLE_NONE, BODY_NONE, NULL, handle_blocked},
 	{METHOD_GET, "/file", ROLE_NONE, BODY_NONE, NULL, handle_file},
+	{METHOD_GET, "/hot", ROLE_NONE, BODY_NONE, NULL, handle_hot},
 	{METHOD_GET, "/head/*", ROLE_NONE, BODY_NONE, NULL, handle_head},
 	{METHOD_GET, "/internal", ROLE_NONE, BODY_NONE, NULL, handle_internal},
 	{METHOD_GET, "/stream", ROLE_NONE, BODY_NONE, NULL, handle_stream},
@@ -296,8 +326,8 @@ static bool authorize(void *object, enum role role, struct request *request, str
 	return true;
 }
 
-static struct front *open_front_for(
-	struct services *services, unsigned max_connections, unsigned workers, unsigned drain_timeout_s)
+static struct front *open_front_with(struct services *services, unsigned max_connections, unsigned workers,
+	unsigned drain_timeout_s, struct hot *hot)
 {
 	const struct front_settings settings = {
 		.listen = "127.0.0.1:0",
@@ -310,6 +340,7 @@ static struct front *open_front_for(
 		.routes = routes,
 		.route_count = sizeof routes / sizeof *routes,
 		.services = services,
+		.hot = hot,
 		.authorize = authorize,
 	};
 	struct front *front = NULL;
@@ -319,6 +350,12 @@ static struct front *open_front_for(
 	if (!front_open(&settings, &front, &err))
 		fail_msg("%s", err.text);
 	return front;
+}
+
+static struct front *open_front_for(
+	struct services *services, unsigned max_connections, unsigned workers, unsigned drain_timeout_s)
+{
+	return open_front_with(services, max_connections, workers, drain_timeout_s, NULL);
 }
 
 static struct front *open_front(struct services *services, unsigned workers, unsigned drain_timeout_s)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "front_handlers.h"
@@ -537,6 +538,36 @@ static void test_close_lets_running_answers_end(void **state)
 	client_close(&idle);
 }
 
+/* One that has begun and does not count as running yet. */
+static void test_close_lets_kept_answers_begin(void **state)
+{
+	enum { TIME_TO_MISS_IT_MS = 100 };
+	static const struct hot_limits limits = {.replies = 10, .files = 10, .bytes = 1 << 20};
+	struct services services;
+	struct hot *hot = hot_create(&limits);
+	struct front *front = open_front_with(&services, 10, 2, 60, hot);
+	struct client first = client_open(front_url(front));
+	struct client client = client_open(front_url(front));
+	struct answer answer;
+	pthread_t closer;
+
+	assert_int_equal(client_ask(&first, GET("/hot")), 200);
+	client_send(&client, GET("/hot"));
+	await(&services, &services.at_gate, 1);
+	assert_int_equal(pthread_create(&closer, NULL, close_in_thread, front), 0);
+	clock_sleep_ms(TIME_TO_MISS_IT_MS);
+	open_gate(&services);
+	answer = client_read(&client, true);
+	assert_int_equal(answer.status, 200);
+	assert_true(answer.complete);
+	answer_finish(&answer);
+	assert_int_equal(pthread_join(closer, NULL), 0);
+	assert_int_equal(metric_read(METRIC_REQUESTS_RUNNING), 0);
+	client_close(&first);
+	client_close(&client);
+	hot_destroy(hot);
+}
+
 static void test_those_over_the_limit_wait(void **state)
 {
 	struct services services;
@@ -664,6 +695,7 @@ int main(void)
 		cmocka_unit_test(test_a_cut_is_a_reset),
 		cmocka_unit_test(test_close_ends_those_who_sleep),
 		cmocka_unit_test(test_close_lets_running_answers_end),
+		cmocka_unit_test(test_close_lets_kept_answers_begin),
 		cmocka_unit_test(test_those_over_the_limit_wait),
 		cmocka_unit_test(test_closing_under_load),
 		cmocka_unit_test(test_heads_that_can_be_read_in_two_ways),
