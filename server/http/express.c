@@ -44,6 +44,7 @@ struct lane {
 	struct connection *first; /* from here on the thread's own */
 	bool ended;               /* has begun its last answer */
 	int64_t now_s;
+	int64_t date_s;
 	struct hotsend_desk desk;
 	char in[HEAD_MAX + 1];
 };
@@ -250,21 +251,26 @@ static void drop_stale(struct lane *lane)
 	}
 }
 
-static void tick(struct lane *lane)
+/* Before anything is served: an answer must not be dated before what it tells of. True: a second has passed.
+ */
+static bool read_clocks(struct lane *lane)
 {
 	int64_t now_s = clock_monotonic_ms() / 1000;
+	int64_t date_s = clock_now_s();
+	bool passed = now_s != lane->now_s;
 
-	if (now_s == lane->now_s)
-		return;
 	lane->now_s = now_s;
-	hotsend_set_date(&lane->desk, clock_now_s());
-	drop_stale(lane);
+	if (date_s != lane->date_s)
+		hotsend_set_date(&lane->desk, date_s);
+	lane->date_s = date_s;
+	return passed;
 }
 
 static void work(struct lane *lane)
 {
 	struct epoll_event events[EVENTS];
 	int count = epoll_wait(lane->epoll_fd, events, EVENTS, TICK_MS);
+	bool second_passed = read_clocks(lane);
 	eventfd_t ignored;
 	bool woken = false;
 
@@ -275,7 +281,8 @@ static void work(struct lane *lane)
 		else
 			woken = true;
 	}
-	tick(lane);
+	if (second_passed)
+		drop_stale(lane);
 	if (!woken)
 		return;
 	(void)eventfd_read(lane->wake_fd, &ignored);
@@ -288,7 +295,6 @@ static void *run(void *argument)
 {
 	struct lane *lane = argument;
 
-	tick(lane);
 	while (!atomic_load_explicit(&lane->express->closing, memory_order_relaxed))
 		work(lane);
 	admit(lane);

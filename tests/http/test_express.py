@@ -2,6 +2,8 @@
 """The express lanes answer what is hot and plain; whatever else a connection asks, nobody can tell where it was answered."""
 import socket
 import threading
+import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 from support import modules
@@ -108,6 +110,18 @@ def test_refusals_come_the_long_way(larder, module):
             assert connection.ask(**fields)[0] == status
             assert connection.ask()[2] == module, "the connection goes on"
         assert larder.metric(EXPRESS) == before
+
+
+def test_no_answer_is_dated_before_what_it_gives(larder):
+    for version in range(1, 13):
+        target = COMPRESSED.replace("/1?", f"/{version}?")
+        time.sleep(0.13)  # anywhere in a second
+        larder.publish(target.split("?")[0], SMALL)
+        assert larder.get(target).body == SMALL
+        before = larder.metric(EXPRESS)
+        reply = larder.get(target)
+        assert larder.metric(EXPRESS) == before + 1
+        assert parsedate_to_datetime(reply.header("Date")) >= parsedate_to_datetime(reply.header("Last-Modified"))
 
 
 def test_one_connection_for_all_kinds_of_requests(larder):
