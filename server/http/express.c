@@ -139,8 +139,8 @@ static void go_on(struct lane *lane, struct connection *connection, enum hotsend
 	connection->active_s = lane->now_s;
 	if (result == HOTSEND_WAIT) {
 		wait_to_send(lane, connection);
-	} else if (result == HOTSEND_BROKEN) {
-		drop(lane, connection, "client gone");
+	} else if (result != HOTSEND_DONE) {
+		drop(lane, connection, result == HOTSEND_GONE ? "client gone" : "broken");
 	} else {
 		finish_sending(lane, connection, NULL);
 		if (closes)

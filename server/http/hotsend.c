@@ -124,6 +124,13 @@ static bool is_full(int reason)
 	return reason == EAGAIN || reason == EINTR;
 }
 
+/* Whose fault it is that this call sent nothing: a mapping or a file that cannot be read, or ends before its
+ * time (0), or the socket. */
+static enum hotsend_result failure(ssize_t sent)
+{
+	return sent == 0 || errno == EFAULT || errno == EIO ? HOTSEND_BROKEN : HOTSEND_GONE;
+}
+
 static int send_flags(bool more)
 {
 	return MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
@@ -136,7 +143,7 @@ static enum hotsend_result account(
 	size_t taken = sent > 0 ? (size_t)sent : 0;
 
 	if (sent < 0 && !is_full(errno))
-		return HOTSEND_BROKEN;
+		return failure(sent);
 	if (taken < head_length) {
 		hotsend->head_length = head_length - taken;
 		hotsend->head = mem_dup_n(desk->out + taken, hotsend->head_length);
@@ -188,7 +195,7 @@ static enum hotsend_result send_head(struct hotsend *hotsend, int fd)
 		send_flags(hotsend->left > 0));
 
 	if (sent < 0)
-		return is_full(errno) ? HOTSEND_WAIT : HOTSEND_BROKEN;
+		return is_full(errno) ? HOTSEND_WAIT : HOTSEND_GONE;
 	hotsend->head_sent += (size_t)sent;
 	return hotsend->head_sent == hotsend->head_length ? HOTSEND_DONE : HOTSEND_WAIT;
 }
@@ -232,9 +239,8 @@ enum hotsend_result hotsend_next(struct hotsend *hotsend, int fd)
 		sent = send_body(hotsend, fd);
 		if (sent < 0 && is_full(errno))
 			break;
-		/* 0: the file is shorter than it was. */
 		if (sent <= 0)
-			return HOTSEND_BROKEN;
+			return failure(sent);
 		hotsend->offset += sent;
 		hotsend->left -= sent;
 	}

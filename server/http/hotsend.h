@@ -39,7 +39,8 @@ struct hotsend {
 	int64_t measured_us; /* since when its pace is measured; 0: not yet, -1: no more */
 };
 
-enum hotsend_result { HOTSEND_DONE, HOTSEND_WAIT, HOTSEND_BROKEN };
+/* The client is gone, or the file does not give what it had: nothing more can be sent. */
+enum hotsend_result { HOTSEND_DONE, HOTSEND_WAIT, HOTSEND_GONE, HOTSEND_BROKEN };
 
 /* Finds the reply for this request. False: there is none, or the answer is a refusal; nothing is begun. */
 bool hotsend_begin(struct hotsend *hotsend, struct hot *hot, const struct plain_head *head);
@@ -48,7 +49,7 @@ bool hotsend_begin(struct hotsend *hotsend, struct hot *hot, const struct plain_
 enum hotsend_result hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd);
 enum hotsend_result hotsend_next(struct hotsend *hotsend, int fd);
 
-/* The end, in order (ending NULL) or not ("client gone"). Does nothing where none was begun. */
+/* The end, in order (ending NULL) or not ("client gone", "broken"). Does nothing where none was begun. */
 void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, const char *ending);
 
 #endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The express lanes answer what is hot and plain; whatever else a connection asks, nobody can tell where it was answered."""
+import os
 import socket
 import threading
 import time
@@ -203,6 +204,17 @@ def test_clients_that_go_away_in_the_middle(larder):
     wait_until(lambda: larder.metric("larder_connections") <= 1, larder.tail)
     assert 'end="client gone"' in larder.log()
     assert larder.get(COMPRESSED).body == LARGE
+
+
+@pytest.mark.parametrize("part", [{}, {"Range": "bytes=15000000-15000009"}], ids=["whole", "part"])
+def test_a_file_that_has_lost_its_end_is_no_fault_of_the_client(larder, part):
+    heat(larder, LARGE)
+    blob = next(path for path in (larder.data / "blobs").rglob(larder.blobs()[0]))
+    blob.chmod(0o644)
+    os.truncate(blob, 10_000_000)
+    answer = larder.raw(plain(Connection="close", **part))
+    assert len(answer) < 10_010_000
+    assert "end=broken" in larder.log() and 'end="client gone"' not in larder.log(), larder.tail()
 
 
 def test_idle_connections_end(start):
