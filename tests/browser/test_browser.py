@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages in a real Chromium: each test plays a scenario (scenarios/), which looks for what a person would."""
+import subprocess
 import threading
 
 import pytest
-from conftest import document
+from conftest import ROOT, document
 from support import modules
+from support.daemon import binary
 from support.modules import MetaGraph, Signature, Tensor
 from support.upstream import Answer
+
+TESTDATA = ROOT.parent / "shared" / "testdata"
+COMPARED = ["serving-half_plus_two_tf2_cpu", "tfjsnode-module_with_multiple_signatures"]
 
 SCRIPT = "<script>globalThis.harmed = true</script>"
 IMAGE = '"><img src=x onerror="globalThis.harmed = true">'
@@ -45,3 +50,24 @@ def test_hostile_module_harms_nobody(browser, larder):
     assert reply.status in (200, 201), reply
     larder.publish("/acme/hostile/2", modules.module())
     browser.play("hostile", larder)
+
+
+@pytest.fixture
+def catalogue(larder, tmp_path):
+    """All of tfhub.dev's catalogue, listed, and the real models of the test data, published."""
+    if not TESTDATA.is_dir():
+        pytest.skip("../shared/testdata is not there")
+    larder.larder("import-docs", str(TESTDATA / "tfhub_catalog.tar.gz"))
+    models = sorted((TESTDATA / "savedmodel").iterdir())
+    places = [(model, f"/real/{model.name.lower()}/1") for model in models]
+    places += [(TESTDATA / "savedmodel" / name, f"/real/compared/{version}") for version, name in enumerate(COMPARED, 1)]
+    for number, (model, path) in enumerate(places):
+        packed = tmp_path / f"{number}.tar.gz"
+        subprocess.run([binary(), "pack", str(model), "-o", str(packed)], check=True)
+        larder.publish(path, packed.read_bytes())
+    return larder
+
+
+def test_whole_catalogue(browser, catalogue):
+    browser.play("catalogue", catalogue, modules=catalogue.get("/api/v1/modules?limit=1").json()["total"],
+                 published="/real/compared/2")
