@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -164,13 +165,21 @@ static void count(const struct hotsend *hotsend)
 		reply->reuse.ops->hit(reply->reuse.context, hotsend->left > 0 && hotsend->offset == 0);
 }
 
+/* Behind the end of a file that somebody cut short, its last page gives zeros. */
+static bool is_whole(const struct hot_reply *reply)
+{
+	struct stat status;
+
+	return fstat(reply->fd, &status) == 0 && status.st_size >= reply->size;
+}
+
 /* What goes along with the head, in one call; NULL: nothing. The kernel copies it, so large parts of files
  * are left to sendfile. */
 static const char *body_along(const struct hotsend *hotsend)
 {
 	const struct hot_reply *reply = hotsend->reply;
 
-	if (!reply->body || (reply->is_file && hotsend->left > HOTSEND_MAPPED_MAX))
+	if (!reply->body || (reply->is_file && (hotsend->left > HOTSEND_MAPPED_MAX || !is_whole(reply))))
 		return NULL;
 	return reply->body + hotsend->offset;
 }

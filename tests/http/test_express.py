@@ -217,6 +217,18 @@ def test_a_file_that_has_lost_its_end_is_no_fault_of_the_client(larder, part):
     assert "end=broken" in larder.log() and 'end="client gone"' not in larder.log(), larder.tail()
 
 
+def test_small_part_across_the_end_of_a_broken_file(larder):
+    """What is mapped behind the end would be zeros."""
+    heat(larder, LARGE)
+    blob = next(path for path in (larder.data / "blobs").rglob(larder.blobs()[0]))
+    blob.chmod(0o644)
+    os.truncate(blob, 10_000_000)
+    answer = larder.raw(plain(Range="bytes=9999990-10000009", Connection="close"))
+    body = answer.partition(b"\r\n\r\n")[2]
+    assert body == LARGE[9_999_990:10_000_000], body
+    assert "end=broken" in larder.log(), larder.tail()
+
+
 def test_idle_connections_end(start):
     larder = start({"server": {"idle_timeout_s": 1}})
     heat(larder, LARGE)
