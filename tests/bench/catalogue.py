@@ -142,7 +142,7 @@ def main():
     parser.add_argument("--larder", default=str(ROOT / "build/larder"))
     options = parser.parse_args()
     began = time.monotonic()
-    subprocess.run([options.larder, "gc", "--data", options.folder], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([options.larder, "token", "list", "--data", options.folder], check=True, stdout=subprocess.DEVNULL)
     database = sqlite3.connect(pathlib.Path(options.folder) / "larder.db", isolation_level=None)
     database.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; BEGIN")
     maker = Maker(database, options.modules)
