@@ -3,15 +3,16 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/number.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/store/catalog_cooldowns.h"
 
 enum {
 	FAILURES_MAX = 3, /* in a row, before a cool-down */
@@ -26,7 +27,9 @@ struct condition {
 	size_t blamed;    /* … of which so many may be these artifacts' own */
 	struct name artifacts[FAILURES_MAX];
 	int64_t cooldowns; /* in a row; not 0: only a probe may pass */
-	int64_t until_ms;  /* monotonic */
+	int64_t until_ms;  /* monotonic, */
+	int64_t until_s;   /* … and by the wall clock */
+	bool unnoted;      /* the catalog is to be told of these three */
 	bool probing;
 	int64_t running;
 };
@@ -34,20 +37,101 @@ struct condition {
 struct health {
 	pthread_mutex_t mutex; /* guards the conditions */
 	pthread_cond_t changed;
+	pthread_mutex_t noting; /* before the other one: the catalog hears of changes in their order */
 	const struct upstream *upstreams;
 	size_t count;
+	struct catalog *catalog;
 	struct condition *conditions;
 };
 
-struct health *health_create(const struct upstream *upstreams, size_t count)
+/* ---- over a restart ---- */
+
+/* Not its limits: an upstream that wants to be left alone wants that from a slower client, too. */
+static struct digest identity_of(const struct upstream *upstream)
+{
+	AUTO_FREE char *text = mem_printf("%s\n%s\n%s\n%s", upstream->name, upstream->url,
+		upstream->ca_file ? upstream->ca_file : "",
+		upstream->bearer_token_file ? upstream->bearer_token_file : "");
+
+	return digest_of(text, strlen(text));
+}
+
+/* A clock that was put back makes no cool-down longer than it can be. */
+static void restore(struct condition *condition, const struct cooldown *cooldown, const char *name)
+{
+	int64_t now_s = clock_now_s();
+	int64_t left_s = cooldown->until_s - now_s;
+
+	left_s = left_s < RETRY_AFTER_MAX_S ? left_s : RETRY_AFTER_MAX_S;
+	condition->cooldowns = cooldown->in_a_row;
+	condition->until_s = now_s + left_s;
+	condition->until_ms = clock_monotonic_ms() + 1000 * left_s;
+	metric_add(METRIC_UPSTREAMS_COOLING, 1);
+	log_event(LOG_LEVEL_WARN, "an upstream still cools down", "upstream", name, "until",
+		clock_rfc3339(condition->until_s).text, NULL);
+}
+
+static void restore_all(struct health *health)
+{
+	for (size_t i = 0; i < health->count; i++) {
+		const struct digest identity = identity_of(&health->upstreams[i]);
+		struct cooldown cooldown;
+		bool found = false;
+		struct err err;
+
+		if (!catalog_find_cooldown(
+			    health->catalog, &identity, clock_now_s(), &cooldown, &found, &err))
+			log_event(LOG_LEVEL_WARN, "cool-downs are not remembered", "upstream",
+				health->upstreams[i].name, "why", err.text, NULL);
+		else if (found)
+			restore(&health->conditions[i], &cooldown, health->upstreams[i].name);
+	}
+}
+
+static bool take_unnoted(struct health *health, size_t upstream, struct cooldown *out)
+{
+	struct condition *condition = &health->conditions[upstream];
+	bool unnoted;
+	LOCKED(&health->mutex);
+
+	*out = (struct cooldown){.in_a_row = condition->cooldowns, .until_s = condition->until_s};
+	unnoted = condition->unnoted;
+	condition->unnoted = false;
+	return unnoted;
+}
+
+/* Not where it is noted in memory: that is on the thread that serves all transfers. */
+static void note_down(struct health *health, size_t upstream)
+{
+	struct cooldown cooldown;
+	struct err err;
+	bool done;
+	LOCKED(&health->noting);
+
+	if (!take_unnoted(health, upstream, &cooldown))
+		return;
+	cooldown.upstream = identity_of(&health->upstreams[upstream]);
+	done = cooldown.in_a_row > 0 ? catalog_note_cooldown(health->catalog, &cooldown, clock_now_s(), &err)
+				     : catalog_forget_cooldown(health->catalog, &cooldown.upstream, &err);
+	if (!done)
+		log_event(LOG_LEVEL_WARN, "a cool-down will not be remembered", "upstream",
+			health->upstreams[upstream].name, "why", err.text, NULL);
+}
+
+/* ---- creating ---- */
+
+struct health *health_create(const struct upstream *upstreams, size_t count, struct catalog *catalog)
 {
 	struct health *health = mem_zero(1, sizeof *health);
 
 	(void)pthread_mutex_init(&health->mutex, NULL);
+	(void)pthread_mutex_init(&health->noting, NULL);
 	(void)pthread_cond_init(&health->changed, NULL);
 	health->upstreams = upstreams;
 	health->count = count;
+	health->catalog = catalog;
 	health->conditions = mem_zero(count ? count : 1, sizeof *health->conditions);
+	restore_all(health);
 	return health;
 }
 
@@ -56,6 +140,7 @@ void health_destroy(struct health *health)
 	if (!health)
 		return;
 	(void)pthread_cond_destroy(&health->changed);
+	(void)pthread_mutex_destroy(&health->noting);
 	(void)pthread_mutex_destroy(&health->mutex);
 	free(health->conditions);
 	free(health);
@@ -178,9 +263,11 @@ static void cool_down(struct health *health, size_t upstream, int64_t retry_afte
 	condition->failures = 0;
 	condition->blamed = 0;
 	condition->until_ms = clock_monotonic_ms() + wait_ms;
+	condition->until_s = clock_now_s() + (wait_ms + 999) / 1000;
+	condition->unnoted = true;
 	metric_add(METRIC_UPSTREAM_COOLDOWNS, 1);
 	log_event(LOG_LEVEL_WARN, "an upstream cools down", "upstream", health->upstreams[upstream].name,
-		"until", clock_rfc3339(clock_now_s() + (wait_ms + 999) / 1000).text, NULL);
+		"until", clock_rfc3339(condition->until_s).text, NULL);
 }
 
 /* Under the mutex. */
@@ -193,6 +280,7 @@ static void recover(struct health *health, size_t upstream)
 	if (condition->cooldowns == 0)
 		return;
 	condition->cooldowns = 0;
+	condition->unnoted = true;
 	metric_add(METRIC_UPSTREAMS_COOLING, -1);
 	log_event(LOG_LEVEL_INFO, "an upstream is back", "upstream", health->upstreams[upstream].name, NULL);
 }
@@ -241,11 +329,20 @@ void health_note_ill(struct health *health, struct turn *turn, const struct name
 		cool_down(health, turn->upstream, retry_after_s);
 }
 
-void health_leave(struct health *health, struct turn *turn)
+/* Whether there is something to note down. */
+static bool give_back(struct health *health, struct turn *turn)
 {
+	struct condition *condition = &health->conditions[turn->upstream];
 	LOCKED(&health->mutex);
 
 	end_probe(health, turn);
-	health->conditions[turn->upstream].running--;
+	condition->running--;
 	(void)pthread_cond_broadcast(&health->changed);
+	return condition->unnoted;
+}
+
+void health_leave(struct health *health, struct turn *turn)
+{
+	if (give_back(health, turn))
+		note_down(health, turn->upstream);
 }

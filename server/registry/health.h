@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How the upstreams are doing, in memory: which of them is left alone for a while after failures in a row,
- * and whose turn it is where only so many transfers may run at once. */
+ * How the upstreams are doing: which of them is left alone for a while after failures in a row, also by the
+ * next process, and whose turn it is where only so many transfers may run at once. */
 #ifndef SERVER_REGISTRY_HEALTH_H
 #define SERVER_REGISTRY_HEALTH_H
 
@@ -11,12 +11,15 @@
 
 #include "common/err.h"
 #include "server/module/name.h"
+#include "server/store/catalog.h"
 #include "server/upstream/route.h"
 
 struct health;
 
-/* The upstreams must outlive it; they are known by their place in the array. destroy takes NULL. */
-struct health *health_create(const struct upstream *upstreams, size_t count);
+/* The upstreams must outlive it; they are known by their place in the array. The catalog, which must too, has
+ * the cool-downs that an earlier process left and is told of each change; one that cannot read or write makes
+ * for a bad memory and no failure. destroy takes NULL. */
+struct health *health_create(const struct upstream *upstreams, size_t count, struct catalog *catalog);
 void health_destroy(struct health *health);
 
 /* Leave to run one transfer with an upstream. */
@@ -27,8 +30,9 @@ struct turn {
 
 /* Waits for a turn with this upstream, at most patience_ms (below zero: however long it takes). False with
  * ERR_UPSTREAM_UNREACHABLE and retry_after_s while it cools down, or ERR_BUSY where *stop was set or patience
- * ran out. Where true, health_leave() must follow. Behind a cool-down only one is let through, to probe,
- * until it has noted what it found, or has left. */
+ * ran out. Where true, health_leave() must follow, which blocks for the database where a cool-down has begun
+ * or ended. Behind a cool-down only one is let through, to probe, until it has noted what it found, or has
+ * left. */
 bool health_enter(struct health *health, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
 	struct turn *out, struct err *err);
 void health_leave(struct health *health, struct turn *turn);

@@ -61,7 +61,8 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	(void)pthread_cond_init(&mirror->changed, NULL);
 	mirror->ended = mem_zero(ENDED_MAX, sizeof *mirror->ended);
 	mirror->tools = *tools;
-	mirror->tools.health = health_create(tools->settings.upstreams, tools->settings.upstream_count);
+	mirror->tools.health =
+		health_create(tools->settings.upstreams, tools->settings.upstream_count, tools->catalog);
 	mirror->max_fills = policy->max_fills;
 	mirror->queue = queue_create(policy->max_fills, settings->queue_timeout_s);
 	mirror->admission = admission_create(&rules, tools->catalog);

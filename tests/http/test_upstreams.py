@@ -14,7 +14,7 @@ import time
 import pytest
 from support import modules
 from support.client import Download
-from support.daemon import assert_problem
+from support.daemon import Daemon, assert_problem
 from support.upstream import Answer, Raw, redirect
 from support.waiting import wait_until
 
@@ -160,6 +160,34 @@ def test_a_probe_that_fails_begins_a_longer_cool_down(upstream, mirror):
     wait_until(lambda: mirror.get(COMPRESSED).status == 502, "a probe to be let through")
     assert 15 <= int(mirror.get(COMPRESSED).header("Retry-After")) <= 26
     assert upstream.count() == 2 and mirror.metric("larder_upstream_cooldowns_total") == 2
+
+
+@pytest.mark.parametrize("end", [Daemon.stop, Daemon.kill])
+def test_a_restart_does_not_end_a_cool_down(upstream, mirror, end):
+    upstream.serve(PATH, Answer(b"", 429, headers={"Retry-After": "1800"}), SMALL)
+    assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")
+    for _ in range(2):
+        end(mirror)
+        mirror.start()
+        reply = mirror.get(COMPRESSED)
+        assert "cooling down" in assert_problem(reply, 504, "upstream-unreachable")["detail"]
+        assert 1700 < int(reply.header("Retry-After")) <= 1800
+    assert upstream.count() == 1
+    assert mirror.metric("larder_upstreams_cooling") == 1 and mirror.metric("larder_upstream_cooldowns_total") == 0
+    explained = mirror.get("/api/v1/explain?url=" + COMPRESSED.replace("?", "%3f")).json()
+    assert explained["upstreams"][0]["cooling_until"], explained
+    # Whoever changes what an upstream is need not wait.
+    mirror.stop()
+    mirror.configure(upstreams=[upstream.url + "/{handle}/{version}?{query}"])
+    assert mirror.start().get(COMPRESSED).body == SMALL
+
+
+def test_a_cool_down_that_has_ended_is_not_remembered(upstream, mirror):
+    upstream.serve(PATH, Answer(b"", 503, headers={"Retry-After": "1"}), Answer(SMALL))
+    assert mirror.get(COMPRESSED).status == 502
+    wait_until(lambda: mirror.get(COMPRESSED).status == 200, "a probe to be let through")
+    mirror.restart()
+    assert mirror.metric("larder_upstreams_cooling") == 0
 
 
 def test_a_fill_does_not_wait_for_the_end_of_a_cool_down(upstream, start):

@@ -10,12 +10,38 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/registry/health.h"
+#include "server/store/catalog_cooldowns.h"
+#include "tests/unit/store_place.h"
 
 enum { THREADS = 8, ROUNDS = 200, TURNS = 3 };
 
 static const _Atomic bool never = false;
-static char name[] = "far";
-static const struct upstream upstreams[] = {{.name = name, .max_connections = TURNS}, {.name = name}};
+static char far[] = "far";
+static char near[] = "near";
+static char url[] = "https://hub.example/{path}?{query}";
+static const struct upstream upstreams[] = {
+	{.name = far, .url = url, .max_connections = TURNS}, {.name = near, .url = url}};
+
+static int open_place(void **state)
+{
+	struct place *place = mem_zero(1, sizeof *place);
+
+	place_open(place);
+	*state = place;
+	return 0;
+}
+
+static int close_place(void **state)
+{
+	place_close(*state);
+	free(*state);
+	return 0;
+}
+
+static struct catalog *catalog_of(void **state)
+{
+	return ((struct place *)*state)->catalog;
+}
 
 AUTO_CLEANER(own_health, struct health *, health_destroy)
 #define AUTO_HEALTH AUTO(own_health)
@@ -52,10 +78,9 @@ static void assert_cooling(struct health *health, unsigned least_s, unsigned mos
 
 static void three_failures_in_a_row_begin_a_cool_down(void **state)
 {
-	AUTO_HEALTH struct health *health = health_create(upstreams, 2);
+	AUTO_HEALTH struct health *health = health_create(upstreams, 2, catalog_of(state));
 	struct turn turn;
 
-	(void)state;
 	fail_once(health, 0);
 	fail_once(health, 0);
 	turn = enter(health, 0);
@@ -84,9 +109,8 @@ static void fail_for(struct health *health, const char *handle)
 
 static void one_artifact_counts_once(void **state)
 {
-	AUTO_HEALTH struct health *health = health_create(upstreams, 2);
+	AUTO_HEALTH struct health *health = health_create(upstreams, 2, catalog_of(state));
 
-	(void)state;
 	for (int i = 0; i < 10; i++)
 		fail_for(health, "google/a");
 	fail_for(health, "google/b");
@@ -104,9 +128,10 @@ static void a_wish_to_be_left_alone_is_met(void **state)
 		unsigned most_s;
 	} cases[] = {{1800, 1799, 1800}, {86400, 3599, 3600}, {INT64_MAX, 3599, 3600}};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		AUTO_HEALTH struct health *health = health_create(upstreams, 2);
+		char other[] = {(char)('a' + i), '\0'};
+		const struct upstream one = {.name = other, .url = url};
+		AUTO_HEALTH struct health *health = health_create(&one, 1, catalog_of(state));
 
 		fail_once(health, cases[i].wish_s);
 		assert_cooling(health, cases[i].least_s, cases[i].most_s);
@@ -115,13 +140,12 @@ static void a_wish_to_be_left_alone_is_met(void **state)
 
 static void old_transfers_change_no_cool_down_but_by_success(void **state)
 {
-	AUTO_HEALTH struct health *health = health_create(upstreams, 2);
+	AUTO_HEALTH struct health *health = health_create(upstreams, 2, catalog_of(state));
 	int64_t before = metric_read(METRIC_UPSTREAM_COOLDOWNS);
 	int64_t cooling = metric_read(METRIC_UPSTREAMS_COOLING);
 	struct turn old = enter(health, 0);
 	struct turn other = enter(health, 0);
 
-	(void)state;
 	fail_once(health, 60);
 	health_note_ill(health, &old, NULL, 3000);
 	health_leave(health, &old);
@@ -146,10 +170,9 @@ static struct turn await_probe(struct health *health)
 
 static void one_probes_and_what_it_finds_counts(void **state)
 {
-	AUTO_HEALTH struct health *health = health_create(upstreams, 2);
+	AUTO_HEALTH struct health *health = health_create(upstreams, 2, catalog_of(state));
 	struct turn probe;
 
-	(void)state;
 	fail_once(health, 1);
 	probe = await_probe(health);
 	assert_cooling(health, 1, 1);
@@ -163,11 +186,10 @@ static void one_probes_and_what_it_finds_counts(void **state)
 
 static void a_probe_that_is_answered_lets_all_in_at_once(void **state)
 {
-	AUTO_HEALTH struct health *health = health_create(upstreams, 2);
+	AUTO_HEALTH struct health *health = health_create(upstreams, 2, catalog_of(state));
 	struct turn probe;
 	struct turn turn;
 
-	(void)state;
 	fail_once(health, 1);
 	probe = await_probe(health);
 	health_note_well(health, &probe);
@@ -180,12 +202,11 @@ static void a_probe_that_is_answered_lets_all_in_at_once(void **state)
 static void turns_are_waited_for_with_patience_or_until_stopped(void **state)
 {
 	static const _Atomic bool stopped = true;
-	AUTO_HEALTH struct health *health = health_create(upstreams, 2);
+	AUTO_HEALTH struct health *health = health_create(upstreams, 2, catalog_of(state));
 	struct turn turns[TURNS];
 	struct err err = {0};
 	struct turn turn;
 
-	(void)state;
 	for (size_t i = 0; i < TURNS; i++)
 		turns[i] = enter(health, 0);
 	assert_false(health_enter(health, 0, 0, &never, &turn, &err));
@@ -197,6 +218,101 @@ static void turns_are_waited_for_with_patience_or_until_stopped(void **state)
 		health_leave(health, &turns[i]);
 	turn = enter(health, 0);
 	health_leave(health, &turn);
+}
+
+/* ---- over a restart ---- */
+
+static void the_next_process_knows_of_a_cool_down(void **state)
+{
+	AUTO_HEALTH struct health *before = health_create(upstreams, 2, catalog_of(state));
+	int64_t cooling = metric_read(METRIC_UPSTREAMS_COOLING);
+
+	fail_once(before, 1800);
+	AUTO_HEALTH struct health *after = health_create(upstreams, 2, catalog_of(state));
+	assert_cooling(after, 1795, 1800);
+	assert_false(health_is_cooling(after, 1));
+	assert_int_equal(metric_read(METRIC_UPSTREAMS_COOLING) - cooling, 2);
+}
+
+static void the_next_process_goes_on_counting(void **state)
+{
+	AUTO_HEALTH struct health *before = health_create(upstreams, 2, catalog_of(state));
+	struct turn probe;
+
+	for (int i = 0; i < 3; i++)
+		fail_once(before, i == 2 ? 2 : 0);
+	AUTO_HEALTH struct health *after = health_create(upstreams, 2, catalog_of(state));
+	probe = await_probe(after);
+	health_note_ill(after, &probe, NULL, 0);
+	health_leave(after, &probe);
+	assert_cooling(after, 20, 25);
+	AUTO_HEALTH struct health *last = health_create(upstreams, 2, catalog_of(state));
+	assert_cooling(last, 19, 26);
+}
+
+static void what_has_ended_is_forgotten(void **state)
+{
+	AUTO_HEALTH struct health *before = health_create(upstreams, 2, catalog_of(state));
+	struct turn old = enter(before, 0);
+
+	fail_once(before, 1800);
+	health_note_well(before, &old);
+	health_leave(before, &old);
+	AUTO_HEALTH struct health *after = health_create(upstreams, 2, catalog_of(state));
+	assert_false(health_is_cooling(after, 0));
+}
+
+static void another_configuration_is_another_upstream(void **state)
+{
+	static char elsewhere[] = "https://mirror.example/{path}?{query}";
+	static char file[] = "/etc/larder.pem";
+	static const struct {
+		struct upstream upstream;
+		bool same;
+	} cases[] = {
+		{{.name = far, .url = url}, true},
+		{{.name = far, .url = url, .max_connections = 1, .rate_bytes_per_s = 1024}, true},
+		{{.name = near, .url = url}, false},
+		{{.name = far, .url = elsewhere}, false},
+		{{.name = far, .url = url, .ca_file = file}, false},
+		{{.name = far, .url = url, .bearer_token_file = file}, false},
+	};
+	AUTO_HEALTH struct health *before = health_create(upstreams, 2, catalog_of(state));
+
+	fail_once(before, 1800);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		AUTO_HEALTH struct health *after = health_create(&cases[i].upstream, 1, catalog_of(state));
+
+		assert_int_equal(health_is_cooling(after, 0), cases[i].same);
+	}
+}
+
+static struct digest identity(void **state, int64_t until_s, int64_t now_s)
+{
+	const struct cooldown cooldown = {digest_of(&until_s, sizeof until_s), 1, until_s};
+	struct err err = {0};
+
+	if (!catalog_note_cooldown(catalog_of(state), &cooldown, now_s, &err))
+		fail_msg("%s", err.text);
+	return cooldown.upstream;
+}
+
+/* Rows that nobody looks for go when their time has come. */
+static void rows_that_are_over_go(void **state)
+{
+	const struct digest first = identity(state, 200, 100);
+	const struct digest second = identity(state, 300, 200);
+	struct err err = {0};
+	struct cooldown row;
+	bool found;
+
+	assert_true(catalog_find_cooldown(catalog_of(state), &first, 0, &row, &found, &err));
+	assert_false(found);
+	assert_true(catalog_find_cooldown(catalog_of(state), &second, 299, &row, &found, &err));
+	assert_true(found);
+	assert_int_equal(row.until_s, 300);
+	assert_true(catalog_find_cooldown(catalog_of(state), &second, 300, &row, &found, &err));
+	assert_false(found);
 }
 
 struct crowd {
@@ -228,11 +344,10 @@ static void *come_and_go(void *argument)
 
 static void never_more_at_once_than_connections(void **state)
 {
-	AUTO_HEALTH struct health *health = health_create(upstreams, 2);
+	AUTO_HEALTH struct health *health = health_create(upstreams, 2, catalog_of(state));
 	struct crowd crowd = {.health = health};
 	pthread_t threads[THREADS];
 
-	(void)state;
 	for (size_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &crowd), 0);
 	for (size_t i = 0; i < THREADS; i++) {
@@ -244,17 +359,24 @@ static void never_more_at_once_than_connections(void **state)
 	assert_in_range(atomic_load(&crowd.most), 1, TURNS);
 }
 
+#define TEST(function) cmocka_unit_test_setup_teardown(function, open_place, close_place)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(three_failures_in_a_row_begin_a_cool_down),
-		cmocka_unit_test(one_artifact_counts_once),
-		cmocka_unit_test(a_wish_to_be_left_alone_is_met),
-		cmocka_unit_test(old_transfers_change_no_cool_down_but_by_success),
-		cmocka_unit_test(one_probes_and_what_it_finds_counts),
-		cmocka_unit_test(a_probe_that_is_answered_lets_all_in_at_once),
-		cmocka_unit_test(turns_are_waited_for_with_patience_or_until_stopped),
-		cmocka_unit_test(never_more_at_once_than_connections),
+		TEST(three_failures_in_a_row_begin_a_cool_down),
+		TEST(one_artifact_counts_once),
+		TEST(a_wish_to_be_left_alone_is_met),
+		TEST(old_transfers_change_no_cool_down_but_by_success),
+		TEST(one_probes_and_what_it_finds_counts),
+		TEST(a_probe_that_is_answered_lets_all_in_at_once),
+		TEST(turns_are_waited_for_with_patience_or_until_stopped),
+		TEST(the_next_process_knows_of_a_cool_down),
+		TEST(the_next_process_goes_on_counting),
+		TEST(what_has_ended_is_forgotten),
+		TEST(another_configuration_is_another_upstream),
+		TEST(rows_that_are_over_go),
+		TEST(never_more_at_once_than_connections),
 	};
 
 	return cmocka_run_group_tests_name("health", tests, NULL, NULL);

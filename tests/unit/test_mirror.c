@@ -22,6 +22,7 @@ enum mood {
 	MOOD_SERVE,
 	MOOD_ABSENT,
 	MOOD_FAIL,
+	MOOD_REST, /* fails, and asks to be left alone */
 	MOOD_NONSENSE,
 	MOOD_CUT_ONCE, /* breaks off, and serves the rest when asked for it */
 	MOOD_CHANGE,   /* breaks off, and has other bytes after that */
@@ -140,6 +141,9 @@ static bool answer_as_told(struct server *server, int fd, const char *request)
 		say(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
 		return true;
 	case MOOD_FAIL:
+		say(fd, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+		return true;
+	case MOOD_REST:
 		say(fd, "HTTP/1.1 503 Busy\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n");
 		return true;
 	case MOOD_NONSENSE:
@@ -406,11 +410,27 @@ static void failure_is_not_remembered(void **state)
 	end = fill(house);
 	assert_int_equal(end.err.code, ERR_UPSTREAM_FAILED);
 	assert_non_null(strstr(end.err.text, "first"));
-	assert_int_equal(end.err.retry_after_s, 17);
 	make_mirror(house, &no_policy, 600);
 	house->scripts[0].mood = MOOD_SERVE;
 	assert_int_equal(fill(house).state, SPOOL_KEPT);
 	assert_stored(house, &house->module);
+}
+
+static void a_wish_to_be_left_alone_is_remembered(void **state)
+{
+	struct house *house = *state;
+	struct spool_progress end;
+
+	house->scripts[0].mood = MOOD_REST;
+	end = fill(house);
+	assert_int_equal(end.err.code, ERR_UPSTREAM_FAILED);
+	assert_int_equal(end.err.retry_after_s, 17);
+	make_mirror(house, &no_policy, 600);
+	house->scripts[0].mood = MOOD_SERVE;
+	end = fill(house);
+	assert_int_equal(end.err.code, ERR_UPSTREAM_UNREACHABLE);
+	assert_in_range(end.err.retry_after_s, 1, 17);
+	assert_int_equal(atomic_load(&house->scripts[0].answered), 1);
 }
 
 static void who_cannot_be_reached_may_have_it_later(void **state)
@@ -651,6 +671,7 @@ int main(void)
 		ROOM(what_is_there_is_not_fetched),
 		ROOM(absence_is_remembered),
 		ROOM(failure_is_not_remembered),
+		ROOM(a_wish_to_be_left_alone_is_remembered),
 		ROOM(who_cannot_be_reached_may_have_it_later),
 		ROOM(a_broken_transfer_is_taken_up),
 		ROOM(a_changed_object_is_begun_anew),
