@@ -35,7 +35,7 @@ enum err_code {
 struct err {
 	enum err_code code;
 	unsigned retry_after_s; /* 0: trying again is not known to help */
-	char text[240];
+	char text[480];
 };
 
 /* Fills *err with a code and a formatted sentence. Always false, so that a caller can return it. */

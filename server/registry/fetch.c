@@ -11,6 +11,7 @@
 #include "common/own.h"
 #include "server/registry/fill.h"
 #include "server/registry/health.h"
+#include "server/registry/reason.h"
 
 enum { TOKEN_BYTES_MAX = 8192 };
 
@@ -20,6 +21,8 @@ struct running {
 	struct turn turn;
 	enum verdict verdict; /* VERDICT_TAKE until something speaks against it */
 	struct err err;
+	bool explains; /* it has failed, and the body says why */
+	struct reason reason;
 };
 
 /* ---- on the client's thread ---- */
@@ -61,7 +64,8 @@ static bool take_head(void *context, const struct answer *answer)
 		running->verdict = VERDICT_FAILED;
 	if (running->verdict == VERDICT_TAKE && !fetch->head(fetch->context, answer, &running->err))
 		running->verdict = VERDICT_FATAL;
-	return running->verdict == VERDICT_TAKE;
+	running->explains = running->verdict == VERDICT_FAILED && reason_is_told(answer);
+	return running->verdict == VERDICT_TAKE || running->explains;
 }
 
 static bool take_body(void *context, const void *bytes, size_t length)
@@ -69,6 +73,8 @@ static bool take_body(void *context, const void *bytes, size_t length)
 	struct running *running = context;
 	const struct fetch *fetch = running->fetch;
 
+	if (running->explains)
+		return reason_add(&running->reason, bytes, length);
 	if (!fetch->body || fetch->body(fetch->context, bytes, length, &running->err))
 		return true;
 	if (running->err.code != ERR_NONE)
@@ -154,6 +160,8 @@ static enum verdict transfer(struct running *running)
 	};
 	fill_watch_attempt(fetch->watch, upstream->name);
 	outcome = client_transfer(fetch->tools->client, &request, &receiver, &fetch->watch->stop, &why);
+	if (running->explains)
+		reason_append(&running->reason, upstream, token, &running->err);
 	return running->verdict != VERDICT_TAKE ? running->verdict : of_outcome(running, outcome, &why);
 }
 
@@ -179,6 +187,7 @@ enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 		return atomic_load(&fetch->watch->stop) ? VERDICT_FATAL : VERDICT_FAILED;
 	verdict = transfer(&running);
 	health_leave(tools->health, &running.turn);
+	reason_finish(&running.reason);
 	*err = running.err;
 	return verdict;
 }

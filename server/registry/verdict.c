@@ -67,12 +67,20 @@ enum verdict verdict_of_answer(
 	}
 }
 
+bool answer_is_problem(const struct answer *answer)
+{
+	static const char type[] = "application/problem+json";
+	size_t length = sizeof type - 1;
+
+	return strncasecmp(answer->content_type, type, length) == 0 &&
+	       strchr("; \t", answer->content_type[length]);
+}
+
 /* Another Larder, or whoever tells failures as it does, works: what is behind it, or its disk, does not. */
 static bool is_about_one(const struct answer *answer)
 {
-	bool reasoned = strncasecmp(answer->content_type, "application/problem+json", 24) == 0;
-
-	return reasoned && (answer->status == 502 || answer->status == 504 || answer->status == 507);
+	return answer_is_problem(answer) &&
+	       (answer->status == 502 || answer->status == 504 || answer->status == 507);
 }
 
 enum ailment ailment_of_answer(const struct answer *answer)

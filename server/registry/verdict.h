@@ -42,6 +42,9 @@ enum ailment {
 /* What an answer's status says of the upstream's health. */
 enum ailment ailment_of_answer(const struct answer *answer);
 
+/* Whether its body is application/problem+json, as Larder's own refusals are. */
+bool answer_is_problem(const struct answer *answer);
+
 /* What the head says of the object. */
 struct object object_of_answer(const struct answer *answer);
 

@@ -8,6 +8,8 @@
 
 #include "common/buffer.h"
 #include "common/globs.h"
+#include "common/mem.h"
+#include "common/own.h"
 #include "common/uri.h"
 
 static void add_path(struct buffer *out, const struct name *name)
@@ -159,4 +161,70 @@ char *upstream_url(const struct upstream *upstream, const struct name *name)
 		}
 	}
 	return buffer_take(&url);
+}
+
+/* ---- credentials ---- */
+
+/* A parameter that is shorter is no secret, and would be found anywhere. */
+enum { SECRET_MIN = 4 };
+
+/* As it stands in the template, or decoded. */
+static bool repeats(const char *text, const char *secret, size_t length)
+{
+	AUTO_FREE char *copy = mem_dup_n(secret, length);
+
+	return length > 0 && (strstr(text, copy) || (uri_decode(copy, false) && strstr(text, copy)));
+}
+
+static bool repeats_user(const char *rest, const char *text)
+{
+	const char *at = memrchr(rest, '@', strcspn(rest, "/?#"));
+	const char *colon = at ? memchr(rest, ':', (size_t)(at - rest)) : NULL;
+	const char *password = colon ? colon + 1 : rest;
+
+	/* The second is how it is sent. */
+	return at && (repeats(text, password, (size_t)(at - password)) || strcasestr(text, "Basic "));
+}
+
+static bool repeats_token(const char *rest, const char *text)
+{
+	static const char marker[] = "/-/t/";
+	const char *found = strstr(rest, marker);
+	const char *token = found ? found + strlen(marker) : "";
+
+	return repeats(text, token, strcspn(token, "/?#"));
+}
+
+static bool is_format_key(const char *key, size_t length)
+{
+	for (size_t i = 0; i < FORMAT_COUNT; i++) {
+		if (strlen(formats[i].query_key) == length && memcmp(formats[i].query_key, key, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool repeats_parameter(const char *rest, const char *text)
+{
+	const char *parameter = rest + strcspn(rest, "?");
+
+	while (*parameter) {
+		size_t length = strcspn(++parameter, "&");
+		const char *equals = memchr(parameter, '=', length);
+		const char *end = parameter + length;
+
+		if (equals && end - equals > SECRET_MIN && !memchr(equals, '{', (size_t)(end - equals)) &&
+			!is_format_key(parameter, (size_t)(equals - parameter)) &&
+			repeats(text, equals + 1, (size_t)(end - equals - 1)))
+			return true;
+		parameter = end;
+	}
+	return false;
+}
+
+bool upstream_is_betrayed_by(const struct upstream *upstream, const char *text)
+{
+	const char *rest = after_scheme(upstream->url);
+
+	return repeats_user(rest, text) || repeats_token(rest, text) || repeats_parameter(rest, text);
 }

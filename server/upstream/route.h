@@ -34,4 +34,8 @@ bool upstream_may_have(const struct upstream *upstream, const struct name *name)
 /* The artifact's URL there; free() it. */
 char *upstream_url(const struct upstream *upstream, const struct name *name);
 
+/* Whether a text repeats a credential that the template has: user and password, the token of a path /-/t/<token>,
+ * or the value of a parameter that is the same for all modules. */
+bool upstream_is_betrayed_by(const struct upstream *upstream, const char *text);
+
 #endif

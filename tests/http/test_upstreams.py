@@ -526,6 +526,68 @@ def test_formats_decide_who_is_asked(upstream, make_upstream, start):
     assert (upstream.count(), second.count()) == (0, 1)
 
 
+# ---- what an upstream says of its failure ---------------------------------------------------------------------------
+
+def problem(detail, status=504, **more):
+    return Answer(json.dumps({"type": "urn:x", "status": status, "detail": detail}).encode(), status, "application/problem+json",
+                  **more)
+
+
+def test_the_reason_comes_through_a_chain_of_larders(upstream, start):
+    first = start({"upstream origin": {"url": template(upstream)}}, name="first")
+    second = start({"upstream first": {"url": first.url + "/{path}?{query}"}}, name="second")
+    upstream.serve(PATH, Answer(b"", 500))
+    reply = second.get(COMPRESSED)
+    detail = assert_problem(reply, 502, "upstream-failed")["detail"]
+    assert detail == 'upstream first: it answered 502, saying "upstream origin: it answered 500"'
+    assert f"why={json.dumps(detail)}" in second.log()
+    upstream.stop()
+    detail = assert_problem(second.get(url_of(1)), 502, "upstream-failed")["detail"]
+    assert detail.startswith('upstream first: it answered 504, saying "upstream origin: ') and "connect" in detail, detail
+
+
+@pytest.mark.parametrize("status", [400, 403, 429, 451, 500, 503])
+def test_the_reason_is_told_for_any_refusal(upstream, mirror, status):
+    upstream.serve(PATH, problem("come back\r\ntomorrow", status, chunked=True))
+    detail = assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")["detail"]
+    assert detail == f'upstream test0: it answered {status}, saying "come back tomorrow"'
+
+
+@pytest.mark.parametrize("answer", [
+    Answer(b'{"detail": "told"}', 504, "application/json"), problem("told" * 5000), problem("told" * 5000, chunked=True),
+    problem("told", declared_length=1000, cut_after=10), problem("told", headers={"Content-Encoding": "br"}),
+    Answer(b"[" * 16384, 504, "application/problem+json"), Answer(b"told", 504, "application/problem+json")])
+def test_what_is_no_reason_is_not_told(upstream, mirror, answer):
+    upstream.serve(PATH, answer)
+    assert assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")["detail"] == "upstream test0: it answered 504"
+    assert "told" not in mirror.log()
+
+
+def test_a_reason_that_trickles_is_not_waited_for(upstream, start):
+    mirror = start({"mirror": {"stall_timeout_s": 1}}, [upstream.url])
+    upstream.serve(PATH, problem("told", gate=threading.Event(), gate_after=5))
+    assert assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")["detail"] == "upstream test0: it answered 504"
+
+
+def test_our_credentials_are_not_told_by_others(upstream, start, tmp_path):
+    (tmp_path / "token").write_text("t0p-secret\n")
+    host = upstream.url.removeprefix("http://")
+    mirror = start({"upstream ours": {"url": f"http://ci:pass-word@{host}/-/t/tok3n-1/{{path}}?sig=abcd-1&{{query}}",
+                                      "bearer_token_file": tmp_path / "token"}})
+    secrets = ["Bearer t0p-secret", f"http://ci:pass-word@{host}/", "/-/t/tok3n-1/google/nnlm/2", "?sig=abcd-1"]
+    for secret in secrets:
+        upstream.serve("/-/t/tok3n-1" + PATH, problem(f"no access by {secret}", 403))
+        assert assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")["detail"] == "upstream ours: it answered 403"
+    assert not any(secret in mirror.log() for secret in ("t0p-secret", "pass-word", "tok3n-1", "abcd-1"))
+
+
+def test_a_reason_is_escaped_on_pages(upstream, mirror):
+    upstream.serve(PATH, problem("</td><script>alert(1)</script>"))
+    assert mirror.get(COMPRESSED).status == 502
+    page = mirror.get("/-/activity", accept="text/html").body.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "<script>alert" not in page
+
+
 # ---- loops -----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.concurrent

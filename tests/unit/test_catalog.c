@@ -938,7 +938,7 @@ enum { THREADS = 6, ROUNDS = 15 };
 struct worker {
 	struct catalog *catalog;
 	int number;
-	char failure[256];
+	char failure[sizeof((struct err *)NULL)->text];
 };
 
 static void *work(void *argument)

@@ -188,6 +188,41 @@ static void takes_the_unknown_for_inside(void **state)
 	assert_false(peer_parse("localhost", 80, &peer));
 }
 
+static void keeps_its_credentials(void **state)
+{
+	static const struct {
+		const char *url;
+		const char *text;
+		bool betrayed;
+	} cases[] = {
+		{"https://hub.example/{path}?{query}", "google/x/1 is not at hub.example", false},
+		{"https://ci:se%40cret@hub.example/{path}?{query}", "hub.example wants more of ci", false},
+		{"https://ci:se%40cret@hub.example/{path}?{query}", "at ci:se%40cret@hub.example", true},
+		{"https://ci:se%40cret@hub.example/{path}?{query}", "is 'se@cret' a password?", true},
+		{"https://ci:a@hub.example/{path}?{query}", "a", true},
+		{"https://ci:se%40cret@hub.example/{path}?{query}", "authorization: BASIC Y2k6", true},
+		{"https://key@hub.example/{path}?{query}", "no such key", true},
+		{"https://hub.example/-/t/tok3n/{path}?{query}", "/-/t/tok3n/google/x/1 is not here", true},
+		{"https://hub.example/-/t/tok3n/{path}?{query}", "/-/t/ is not here", false},
+		{"https://hub.example/{path}?sig=abcd&{query}", "the signature abcd is too old", true},
+		{"https://hub.example/{path}?{query}&sig=ab%63d", "the signature abcd is too old", true},
+		{"https://hub.example/{path}?v=2&{query}", "2 things are wrong", false},
+		{"https://hub.example/{path}?tf-hub-format=compressed", "a compressed one is not here",
+			false},
+		{"https://hub.example/{path}?name={handle}", "google/x is not here", false},
+		{"https://hub.example/{path}?", "google/x is not here", false},
+		{"https://hub.example/{path}?&=&", "google/x is not here", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct upstream upstream = {.url = cases[i].url};
+
+		print_message("%s: %s\n", cases[i].url, cases[i].text);
+		assert_int_equal(upstream_is_betrayed_by(&upstream, cases[i].text), cases[i].betrayed);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -195,6 +230,7 @@ int main(void)
 		cmocka_unit_test(builds_urls),
 		cmocka_unit_test(encodes_names),
 		cmocka_unit_test(knows_who_may_have_what),
+		cmocka_unit_test(keeps_its_credentials),
 		cmocka_unit_test(knows_addresses_inside),
 		cmocka_unit_test(takes_the_unknown_for_inside),
 	};
