@@ -84,7 +84,7 @@ void api_collection_documentation(void *services, struct request *request, struc
 	struct err err;
 
 	if (find_collection(services, request->rest, &details, &err))
-		documentation_reply(request, details.markdown, reply);
+		documentation_reply(services, request, details.markdown, reply);
 	else
 		problem_reply(reply, &err);
 }

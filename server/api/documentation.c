@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/own.h"
+#include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/version.h"
+#include "server/config.h"
 #include "server/http/problem.h"
 #include "server/module/document.h"
 #include "server/module/hubdoc.h"
@@ -36,14 +38,24 @@ static bool find_markdown(
 	return true;
 }
 
-void documentation_reply(const struct request *request, const char *markdown, struct reply *reply)
+/* Its links are whole addresses, as those of the API are: the fragment may come to stand anywhere. */
+static char *render(const struct services *services, const struct request *request, const char *markdown)
+{
+	AUTO_FREE char *base = answer_base_url(services, request);
+	const struct document_home home = {services->config->hub.hosts, base};
+
+	return document_render(hubdoc_body(markdown), &home);
+}
+
+void documentation_reply(const struct services *services, const struct request *request, const char *markdown,
+	struct reply *reply)
 {
 	char *html;
 
 	if (wants_markdown(request)) {
 		reply_text(reply, 200, "text/markdown; charset=utf-8", markdown);
 	} else {
-		html = document_render(hubdoc_body(markdown));
+		html = render(services, request, markdown);
 		reply_take_bytes(reply, 200, "text/html; charset=utf-8", html, strlen(html));
 	}
 	reply_header(reply, "Content-Security-Policy", "default-src 'none'; sandbox");
@@ -57,7 +69,7 @@ void api_documentation(void *services, struct request *request, struct reply *re
 	struct err err;
 
 	if (find_markdown(services, request, &markdown, &err))
-		documentation_reply(request, markdown, reply);
+		documentation_reply(services, request, markdown, reply);
 	else
 		problem_reply(reply, &err);
 }

@@ -74,7 +74,7 @@ void api_publisher_documentation(void *services, struct request *request, struct
 	if (!find_publisher(services, request->rest, &details, &err))
 		return problem_reply(reply, &err);
 	if (details.markdown)
-		return documentation_reply(request, details.markdown, reply);
+		return documentation_reply(services, request, details.markdown, reply);
 	(void)err_set(&err, ERR_NOT_FOUND, "Publisher %.100s has no documentation.", request->rest);
 	problem_reply(reply, &err);
 }

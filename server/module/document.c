@@ -146,6 +146,43 @@ static void feed(cmark_parser *parser, const char *markdown)
 	}
 }
 
+/* ---- links to modules ---- */
+
+/* The path of a module's address; NULL for other addresses, such as the catalogue's own search ("/s?q=…"). */
+static const char *path_at_home(const char *url, const struct document_home *home)
+{
+	size_t scheme = strncasecmp(url, "https://", 8) == 0  ? 8
+			: strncasecmp(url, "http://", 7) == 0 ? 7
+							      : 0;
+	const char *host = url + scheme;
+	const char *path = host + strcspn(host, ":/?#");
+
+	if (!scheme || *path != '/' || !uri_host_is_listed(home->hosts, host, (size_t)(path - host)))
+		return NULL;
+	return path[1 + strcspn(path + 1, "/?#")] == '/' && path[1] != '/' ? path : NULL;
+}
+
+static void lead_home(cmark_node *link, const struct document_home *home)
+{
+	const char *path = path_at_home(cmark_node_get_url(link), home);
+	AUTO_FREE char *url = path ? mem_printf("%s%s", home->root, path) : NULL;
+
+	if (url)
+		(void)cmark_node_set_url(link, url);
+}
+
+static void lead_links_home(cmark_node *document, const struct document_home *home)
+{
+	AUTO(own_iterator) cmark_iter *iterator = cmark_iter_new(document);
+
+	while (cmark_iter_next(iterator) != CMARK_EVENT_DONE) {
+		cmark_node *node = cmark_iter_get_node(iterator);
+
+		if (cmark_node_get_type(node) == CMARK_NODE_LINK)
+			lead_home(node, home);
+	}
+}
+
 /* ---- as a section ---- */
 
 static void lower_heading(cmark_node *heading)
@@ -174,30 +211,7 @@ static void unload_image(cmark_node *image, bool is_inside)
 	(void)cmark_node_replace(image, link);
 }
 
-/* The path of a module's address; NULL for other addresses, such as the catalogue's own search ("/s?q=…"). */
-static const char *path_at_home(const char *url, const struct document_home *home)
-{
-	size_t scheme = strncasecmp(url, "https://", 8) == 0  ? 8
-			: strncasecmp(url, "http://", 7) == 0 ? 7
-							      : 0;
-	const char *host = url + scheme;
-	const char *path = host + strcspn(host, ":/?#");
-
-	if (!scheme || *path != '/' || !uri_host_is_listed(home->hosts, host, (size_t)(path - host)))
-		return NULL;
-	return path[1 + strcspn(path + 1, "/?#")] == '/' && path[1] != '/' ? path : NULL;
-}
-
-static void lead_home(cmark_node *link, const struct document_home *home)
-{
-	const char *path = path_at_home(cmark_node_get_url(link), home);
-	AUTO_FREE char *url = path ? mem_printf("%s%s", home->root, path) : NULL;
-
-	if (url)
-		(void)cmark_node_set_url(link, url);
-}
-
-static void fit_in(cmark_node *document, const struct document_home *home)
+static void fit_in(cmark_node *document)
 {
 	AUTO(own_iterator) cmark_iter *iterator = cmark_iter_new(document);
 	cmark_event_type event;
@@ -210,8 +224,6 @@ static void fit_in(cmark_node *document, const struct document_home *home)
 
 		if (type == CMARK_NODE_HEADING && enters)
 			lower_heading(node);
-		if (type == CMARK_NODE_LINK && enters)
-			lead_home(node, home);
 		if (type == CMARK_NODE_LINK || type == CMARK_NODE_IMAGE)
 			around = enters ? around + 1 : around - 1;
 		/* On the way out, so that the iterator has left it. */
@@ -301,25 +313,26 @@ static cmark_node *parse(cmark_parser *parser, const char *markdown)
 	return document;
 }
 
-static char *render(const char *markdown, const struct document_home *home)
+static char *render(const char *markdown, const struct document_home *home, bool is_section)
 {
 	AUTO(own_parser)
 	cmark_parser *parser = create_parser(has_huge_table(markdown) ? WITHOUT_TABLES : EXTENSIONS);
 	AUTO(own_node) cmark_node *document = parse(parser, markdown);
 
-	if (home) {
+	lead_links_home(document, home);
+	if (is_section) {
 		drop_opening(document);
-		fit_in(document, home);
+		fit_in(document);
 	}
 	return cmark_render_html(document, OPTIONS, cmark_parser_get_syntax_extensions(parser));
 }
 
-char *document_render(const char *markdown)
+char *document_render(const char *markdown, const struct document_home *home)
 {
-	return render(markdown, NULL);
+	return render(markdown, home, false);
 }
 
 char *document_render_section(const char *markdown, const struct document_home *home)
 {
-	return render(markdown, home);
+	return render(markdown, home, true);
 }

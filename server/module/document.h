@@ -7,23 +7,23 @@
 /* Blocks and spans inside of each other; what lies deeper is left out. */
 enum { DOCUMENT_DEPTH_MAX = 100 };
 
-/* An HTML fragment (GitHub's tables, strikethrough and bare links included); free() it. Raw HTML is left out,
- * and links and images lead only to http, https, mailto and relative addresses. The caller has bounded the
- * text; what would take the parser seconds, tens of thousands of links in as much emphasis, is shown as it
- * stands, and so are tables of thousands of columns. */
-char *document_render(const char *markdown);
-
-/* The hosts (a list as in hub.hosts; NULL: none) that a server stands for, and what its own paths begin with.
- */
+/* The hosts (a list as in hub.hosts; NULL: none) that a server stands for, and what its own addresses begin
+ * with. */
 struct document_home {
 	const char *hosts;
 	const char *root;
 };
 
+/* An HTML fragment (GitHub's tables, strikethrough and bare links included); free() it. Raw HTML is left out,
+ * links and images lead only to http, https, mailto and relative addresses, and links to modules of the
+ * home's hosts lead home. The caller has bounded the text; what would take the parser seconds, tens of
+ * thousands of links in as much emphasis, is shown as it stands, and so are tables of thousands of columns.
+ */
+char *document_render(const char *markdown, const struct document_home *home);
+
 /* The same as a section of a page of its own: headings begin one level lower, images are links to themselves
- * (a page loads nothing from elsewhere), links to modules of the home's hosts lead home, and the opening of a
- * catalogue's document ("# Module acme/model/1" and the sentence below it), which the page has said already,
- * is left out. */
+ * (a page loads nothing from elsewhere), and the opening of a catalogue's document ("# Module acme/model/1"
+ * and the sentence below it), which the page has said already, is left out. */
 char *document_render_section(const char *markdown, const struct document_home *home);
 
 #endif

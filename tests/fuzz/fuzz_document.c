@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct document_home home = {"tfhub.dev", "/-/t/x"};
 	AUTO_FREE char *text = mem_dup_n((const char *)data, size);
-	AUTO_FREE char *html = document_render(text);
+	AUTO_FREE char *html = document_render(text, &home);
 	AUTO_FREE char *section = document_render_section(text, &home);
 
 	check_html(html);

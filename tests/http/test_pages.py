@@ -3,6 +3,7 @@
 tests/browser has what takes a browser."""
 import gzip
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -267,6 +268,31 @@ def test_formats_without_signatures_are_compared_by_their_files(larder):
         larder.publish(f"/acme/js/{version}?tfjs-format=compressed", modules.tfjs_module(2, size))
     page = browse(larder, "/-/compare/acme/js")
     assert page.has_text("group1-shard1of2.bin") and not page.has_text("Operations")
+
+
+# ---- documentation -------------------------------------------------------------------------------------------------------
+
+LINKS = ("[one](https://tfhub.dev/google/x/1) [two](http://hub.test/google/y?tf-hub-format=compressed) "
+         "[search](https://tfhub.dev/s?q=x) [other](https://other.test/google/z/1) [near](#usage)\n")
+STAY = ["https://tfhub.dev/s?q=x", "https://other.test/google/z/1", "#usage"]
+
+
+def links_of(reply):
+    return [unescape(link) for link in re.findall(r'<a href="([^"]*)"', reply.body.decode())]
+
+
+@pytest.mark.parametrize("settings", [{}, {"server": {"public_url": "https://models.acme.test/hub"}}])
+def test_documentation_leads_to_the_modules_of_this_server(start, settings):
+    larder = start({"hub": {"hosts": "tfhub.dev, hub.test"}, **settings})
+    larder.publish("/acme/x/1", modules.module(400))
+    larder.publish("/acme/x/1", LINKS.encode(), content_type="text/markdown")
+    home = settings.get("server", {}).get("public_url") or larder.url.rstrip("/")
+    paths = ["/google/x/1", "/google/y?tf-hub-format=compressed"]
+    documentation = "/api/v1/documentation/acme/x/1"
+    assert set(paths + STAY) <= set(browse(larder, "/acme/x/1").links)
+    # A fragment may be shown anywhere: whole addresses, as in the rest of the API.
+    assert links_of(larder.get(documentation)) == [home + path for path in paths] + STAY
+    assert larder.get(documentation, accept="text/markdown").body.decode() == LINKS, "what was published stays as it is"
 
 
 # ---- collections and publishers ---------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@
 #include "common/own.h"
 #include "server/module/document.h"
 
+static const struct document_home home = {"tfhub.dev, hub.example", "/-/t/x"};
+
 static void test_rendering(void **state)
 {
 	static const struct {
@@ -45,16 +47,20 @@ static void test_rendering(void **state)
 		{"![a](data:image/png;base64,AA)", "<p><img src=\"\" alt=\"a\" /></p>\n"},
 		{"![a](b.png)", "<p><img src=\"b.png\" alt=\"a\" /></p>\n"},
 		{"[a]\n\n[a]: vbscript:x", "<p><a href=\"\">a</a></p>\n"},
+		/* Modules of hosts that are stood for are here; what is loaded comes from where it was. */
+		{"[a](https://tfhub.dev/b/c/1)", "<p><a href=\"/-/t/x/b/c/1\">a</a></p>\n"},
+		{"https://tfhub.dev/b/c", "<p><a href=\"/-/t/x/b/c\">https://tfhub.dev/b/c</a></p>\n"},
+		{"[![a](https://tfhub.dev/b/c.png)](https://tfhub.dev/b/c)",
+			"<p><a href=\"/-/t/x/b/c\"><img src=\"https://tfhub.dev/b/c.png\" alt=\"a\" "
+			"/></a></p>\n"},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		AUTO_FREE char *html = document_render(cases[i].markdown);
+		AUTO_FREE char *html = document_render(cases[i].markdown, &home);
 
 		assert_string_equal(html, cases[i].html);
 	}
 }
-
-static const struct document_home home = {"tfhub.dev, hub.example", "/-/t/x"};
 
 static void test_sections(void **state)
 {
@@ -114,7 +120,7 @@ static void test_depth(void **state)
 			buffer_add_string(&markdown, cases[i].opening);
 		for (int times = 0; times < TIMES; times++)
 			buffer_add_string(&markdown, cases[i].rest);
-		html = document_render(buffer_string(&markdown));
+		html = document_render(buffer_string(&markdown), &home);
 		section = document_render_section(buffer_string(&markdown), &home);
 		assert_null(strstr(html, "<script"));
 		assert_null(strstr(section, "<img"));
@@ -130,7 +136,7 @@ static void test_what_lies_too_deep_is_left_out(void **state)
 	for (int depth = 0; depth < 5000; depth++)
 		buffer_add_string(&markdown, "> ");
 	buffer_add_string(&markdown, "deep\n\n- a\n  - b\n\n**after**\n");
-	html = document_render(buffer_string(&markdown));
+	html = document_render(buffer_string(&markdown), &home);
 	for (const char *at = html; (at = strstr(at, "<blockquote>")); at++)
 		quotes++;
 	assert_int_equal(quotes, DOCUMENT_DEPTH_MAX);
@@ -162,7 +168,7 @@ static void test_huge_tables_are_none(void **state)
 		repeat(&markdown, "|a", cases[i].columns, "\n");
 		repeat(&markdown, "|-", cases[i].columns, "\n");
 		repeat(&markdown, "|b\n", cases[i].rows, "");
-		html = document_render(buffer_string(&markdown));
+		html = document_render(buffer_string(&markdown), &home);
 		assert_int_equal(strstr(html, "<table>") != NULL, cases[i].is_table);
 	}
 }
@@ -187,7 +193,7 @@ static void test_intricate(void **state)
 
 static void *render_table(void *context)
 {
-	AUTO_FREE char *html = document_render("|a|\n|-|");
+	AUTO_FREE char *html = document_render("|a|\n|-|", &home);
 
 	return strstr(html, "<table>") ? context : NULL;
 }
