@@ -47,7 +47,7 @@ struct base64 base64_encode(const uint8_t *bytes, size_t length);
 /* Decodes exactly length bytes; false if the text is anything else. length is at most 64. */
 bool base64_decode(const char *text, uint8_t *out, size_t length);
 
-/* Fills with bytes from the system's random generator. */
+/* Fills with bytes from the kernel's random generator. length is at most 256. */
 void random_bytes(void *out, size_t length);
 
 #endif

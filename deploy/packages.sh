@@ -17,7 +17,7 @@ libcurl4-openssl-dev   HTTP, the fetching side
 libsqlite3-dev         the catalog
 libarchive-dev         packing on the command line
 libjansson-dev         JSON
-libssl-dev             SHA-256, MD5, random bytes
+libssl-dev             SHA-256, MD5
 libisal-dev            gzip, read as a stream, 1.5 to 2 times as fast as by zlib
 zlib1g-dev             gzip, written; read where there is no ISA-L
 libinih-dev            the ini file

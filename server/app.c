@@ -135,7 +135,7 @@ static bool open_stores(struct app *app, struct err *err)
 	return true;
 }
 
-static bool open_mirror(struct app *app, struct err *err)
+static void open_mirror(struct app *app)
 {
 	const struct config *config = app->config;
 	const struct client_settings client = {
@@ -158,11 +158,9 @@ static bool open_mirror(struct app *app, struct err *err)
 		.bookmarks = app->bookmarks,
 	};
 
-	if (!client_create(&client, &app->client, err))
-		return false;
+	app->client = client_create(&client);
 	tools.client = app->client;
 	app->services.mirror = mirror_create(&tools, &policy);
-	return true;
 }
 
 static bool open_services(struct app *app, struct err *err)
@@ -173,9 +171,10 @@ static bool open_services(struct app *app, struct err *err)
 		config->publish.max_upload_bytes, UPLOADS_MAX, limits_of(config)};
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
-		!ledger_create(services->catalog, &app->ledger, err) || !open_mirror(app, err) ||
+		!ledger_create(services->catalog, &app->ledger, err) ||
 		!janitor_create(services->catalog, app->keeper, &app->janitor, err))
 		return false;
+	open_mirror(app);
 	services->publisher =
 		publisher_create(&publishing, services->catalog, services->blobs, app->keeper, app->space);
 	services->registry = registry_create(

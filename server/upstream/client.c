@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -14,7 +16,7 @@
 #include "server/metrics.h"
 #include "server/upstream/transfer.h"
 
-enum { POOLED_CONNECTIONS = 64, ROUND_MS = 1000, REST_MS = 60 * 1000 };
+enum { POOLED_CONNECTIONS = 64, SPARE_DESCRIPTORS = 8, ROUND_MS = 1000, REST_MS = 60 * 1000 };
 
 /* A transfer and who waits for it; it lives on his stack. */
 struct job {
@@ -28,14 +30,15 @@ struct job {
 };
 
 struct client {
-	pthread_mutex_t mutex; /* guards handed, callers, stopping and the ends of jobs */
+	pthread_mutex_t
+		mutex; /* guards handed, callers, stopping, the ends of jobs and the start of the thread */
 	pthread_cond_t is_empty;
 	struct job *handed;
 	size_t callers;
 	bool stopping;
 
-	struct job *running; /* this and the multi handle are the thread's */
-	CURLM *multi;
+	struct job *running; /* this and the multi handle are the thread's, if it was started */
+	CURLM *multi;        /* NULL before; others may only wake it */
 	pthread_t thread;
 	struct client_settings settings;
 	char *user_agent;
@@ -204,54 +207,104 @@ static void start_libcurl(void)
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-static void free_client(struct client *client)
+/* OpenSSL goes on without its configuration where that cannot be opened, and libcurl's multi handle without
+ * what wakes it: neither says so. */
+static bool has_spare_descriptors(void)
 {
-	(void)curl_multi_cleanup(client->multi);
-	(void)pthread_cond_destroy(&client->is_empty);
-	(void)pthread_mutex_destroy(&client->mutex);
-	free(client->user_agent);
-	free(client);
+	int fds[SPARE_DESCRIPTORS];
+	int count = 0;
+
+	while (count < SPARE_DESCRIPTORS && (fds[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
+		count++;
+	for (int i = 0; i < count; i++)
+		(void)close(fds[i]);
+	return count == SPARE_DESCRIPTORS;
 }
 
-bool client_create(const struct client_settings *settings, struct client **out, struct err *err)
+/* Beside other threads: nobody else uses libcurl, and OpenSSL may be started so. */
+static CURLM *open_multi(void)
 {
 	static pthread_once_t libcurl = PTHREAD_ONCE_INIT;
-	struct client *client = mem_zero(1, sizeof *client);
-	int failure;
+	CURLM *multi = NULL;
 
+	if (!has_spare_descriptors())
+		return NULL;
 	(void)pthread_once(&libcurl, start_libcurl);
+	multi = curl_multi_init();
+	if (multi && curl_multi_wakeup(multi) == CURLM_OK)
+		return multi;
+	(void)curl_multi_cleanup(multi);
+	return NULL;
+}
+
+/* Not before the first transfer: a daemon that has all it serves can do without the memory that TLS takes.
+ * What fails is tried again with the next one. */
+static bool start(struct client *client, struct err *why)
+{
+	LOCKED(&client->mutex);
+	if (client->multi || client->stopping)
+		return true;
+	client->multi = open_multi();
+	(void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)POOLED_CONNECTIONS);
+	if (client->multi && pthread_create(&client->thread, NULL, run, client) == 0)
+		return true;
+	(void)curl_multi_cleanup(TAKE(client->multi));
+	return err_set(why, ERR_BUSY, "There is no descriptor or thread left for transfers from upstream.");
+}
+
+struct client *client_create(const struct client_settings *settings)
+{
+	struct client *client = mem_zero(1, sizeof *client);
+
 	(void)pthread_mutex_init(&client->mutex, NULL);
 	(void)pthread_cond_init(&client->is_empty, NULL);
 	client->settings = *settings;
 	client->user_agent = mem_dup(settings->user_agent);
 	client->settings.user_agent = client->user_agent;
-	client->multi = curl_multi_init();
-	(void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)POOLED_CONNECTIONS);
-	failure = client->multi ? pthread_create(&client->thread, NULL, run, client) : ENOMEM;
-	if (failure) {
-		free_client(client);
-		return err_errno(err, failure, "start the thread of the upstream client");
-	}
-	*out = client;
-	return true;
+	return client;
+}
+
+/* Under the mutex. */
+static void wake(struct client *client)
+{
+	if (client->multi)
+		(void)curl_multi_wakeup(client->multi);
+}
+
+void client_wake(struct client *client)
+{
+	LOCKED(&client->mutex);
+	wake(client);
+}
+
+/* Nothing is started from here on. */
+static bool stop(struct client *client)
+{
+	LOCKED(&client->mutex);
+	client->stopping = true;
+	wake(client);
+	return client->multi != NULL;
+}
+
+static void await_callers(struct client *client)
+{
+	LOCKED(&client->mutex);
+	while (client->callers > 0)
+		(void)pthread_cond_wait(&client->is_empty, &client->mutex);
 }
 
 void client_destroy(struct client *client)
 {
 	if (!client)
 		return;
-	{
-		LOCKED(&client->mutex);
-		client->stopping = true;
-	}
-	client_wake(client);
-	(void)pthread_join(client->thread, NULL);
-	{
-		LOCKED(&client->mutex);
-		while (client->callers > 0)
-			(void)pthread_cond_wait(&client->is_empty, &client->mutex);
-	}
-	free_client(client);
+	if (stop(client))
+		(void)pthread_join(client->thread, NULL);
+	await_callers(client);
+	(void)curl_multi_cleanup(client->multi);
+	(void)pthread_cond_destroy(&client->is_empty);
+	(void)pthread_mutex_destroy(&client->mutex);
+	free(client->user_agent);
+	free(client);
 }
 
 /* Hands the job to the thread and sleeps until it has ended; false when the client takes no more. */
@@ -263,7 +316,7 @@ static bool perform(struct client *client, struct job *job)
 	client->callers++;
 	job->next = client->handed;
 	client->handed = job;
-	client_wake(client);
+	wake(client);
 	while (!job->ended)
 		(void)pthread_cond_wait(&job->has_ended, &client->mutex);
 	if (--client->callers == 0)
@@ -276,6 +329,8 @@ enum transfer_outcome client_transfer(struct client *client, const struct transf
 {
 	struct job job = {.stop = stop, .why = why, .has_ended = PTHREAD_COND_INITIALIZER};
 
+	if (!start(client, why))
+		return TRANSFER_STARVED;
 	if (!transfer_init(&job.transfer, &client->settings, request, receiver, why))
 		return TRANSFER_REFUSED;
 	(void)curl_easy_setopt(job.transfer.easy, CURLOPT_PRIVATE, &job);
@@ -287,9 +342,4 @@ enum transfer_outcome client_transfer(struct client *client, const struct transf
 	transfer_finish(&job.transfer);
 	(void)pthread_cond_destroy(&job.has_ended);
 	return job.outcome;
-}
-
-void client_wake(struct client *client)
-{
-	(void)curl_multi_wakeup(client->multi);
 }

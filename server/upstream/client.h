@@ -29,7 +29,7 @@ enum transfer_outcome {
 	TRANSFER_BROKEN,  /* cut or stalled after the answer began */
 	TRANSFER_SLOW,    /* the answer began, and came slower than min_bytes_per_s */
 	TRANSFER_REFUSED, /* what came is no HTTP, forbidden redirect, too many of them, too large a header */
-	TRANSFER_STARVED, /* we have no descriptor left for it */
+	TRANSFER_STARVED, /* we have no descriptor or thread left for it */
 	TRANSFER_STOPPED  /* the receiver or client_stop() ended it */
 };
 
@@ -68,8 +68,9 @@ struct transfer_request {
 
 struct client;
 
-/* Starts the thread. destroy ends all transfers (TRANSFER_STOPPED) and waits for it; takes NULL. */
-bool client_create(const struct client_settings *settings, struct client **out, struct err *err);
+/* The first transfer starts libcurl and the thread. destroy ends all transfers (TRANSFER_STOPPED) and waits
+ * for the thread; takes NULL. */
+struct client *client_create(const struct client_settings *settings);
 void client_destroy(struct client *client);
 
 /* Performs one transfer and blocks until it has ended. The receiver gets the head once, then the body of

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The upstream client against a real HTTP server that can stall, cut and redirect. */
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -203,11 +205,8 @@ static struct client *make_client(bool private_redirects)
 		.min_bytes_per_s = 100,
 		.private_redirects = private_redirects,
 		.user_agent = "larder/test"};
-	struct client *client = NULL;
-	struct err err;
 
-	assert_true(client_create(&settings, &client, &err));
-	return client;
+	return client_create(&settings);
 }
 
 static int open_house(void **state)
@@ -353,6 +352,51 @@ static void judges_every_end(void **state)
 			assert_string_equal(why.text, "");
 		buffer_finish(&taken.body);
 	}
+}
+
+static int count_entries(const char *path)
+{
+	DIR *folder = opendir(path);
+	int count = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder))
+		count++;
+	(void)closedir(folder);
+	return count;
+}
+
+static void takes_nothing_before_it_is_asked(void **state)
+{
+	int threads = count_entries("/proc/self/task");
+	int descriptors = count_entries("/proc/self/fd");
+	struct client *client = make_client(false);
+
+	assert_int_equal(count_entries("/proc/self/task"), threads);
+	assert_int_equal(count_entries("/proc/self/fd"), descriptors);
+	client_wake(client);
+	client_destroy(client);
+}
+
+static void starts_once_there_are_descriptors(void **state)
+{
+	struct house *house = *state;
+	struct rlimit usual;
+	struct rlimit none;
+	struct taken taken = {0};
+	struct err why;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	none = usual;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(fetch(house->client, house->first, "/plain", &taken, &why), TRANSFER_STARVED);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	assert_int_equal(why.code, ERR_BUSY);
+	assert_int_equal(taken.heads, 0);
+	assert_int_equal(fetch(house->client, house->first, "/plain", &taken, &why), TRANSFER_DONE);
+	assert_string_equal(buffer_string(&taken.body), "hello");
+	buffer_finish(&taken.body);
 }
 
 static void reads_the_head(void **state)
@@ -678,10 +722,9 @@ static void use_patient_client(struct house *house)
 {
 	struct client_settings patient = {
 		.connect_timeout_s = 600, .stall_timeout_s = 600, .user_agent = "larder/test"};
-	struct err err;
 
 	client_destroy(house->client);
-	assert_true(client_create(&patient, &house->client, &err));
+	house->client = client_create(&patient);
 }
 
 static void stops_when_told(void **state)
@@ -728,6 +771,8 @@ static void ends_all_when_destroyed(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(takes_nothing_before_it_is_asked),
+		IN_HOUSE(starts_once_there_are_descriptors),
 		IN_HOUSE(judges_every_end),
 		IN_HOUSE(reads_the_head),
 		IN_HOUSE(shows_no_query),

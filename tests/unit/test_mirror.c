@@ -211,13 +211,12 @@ static int set_up(void **state)
 	const struct client_settings settings = {
 		.connect_timeout_s = 5, .stall_timeout_s = 60, .user_agent = "larder/test"};
 	struct house *house = mem_zero(1, sizeof *house);
-	struct err err;
 
 	place_open(&house->place);
 	house->keeper = keeper_create(house->place.catalog, house->place.blobs, NULL);
 	house->space =
 		space_create(&no_limits, house->place.catalog, house->place.blobs, house->keeper, NULL, 0);
-	assert_true(client_create(&settings, &house->client, &err));
+	house->client = client_create(&settings);
 	make_module(&house->module, 300 << 10, 1);
 	make_module(&house->other, 300 << 10, 2);
 	start_upstream(house, 0, "first");
