@@ -15,7 +15,6 @@ python3                embeds static files and SQL at build time
 libmicrohttpd-dev      HTTP, the serving side
 libcurl4-openssl-dev   HTTP, the fetching side
 libsqlite3-dev         the catalog
-libarchive-dev         packing on the command line
 libjansson-dev         JSON
 libssl-dev             SHA-256, MD5
 libisal-dev            gzip, read as a stream, 1.5 to 2 times as fast as by zlib
@@ -35,6 +34,7 @@ python3-protobuf       the oracle: what Google's own runtime reads
 protobuf-compiler      makes the oracle from schema/saved_model.proto
 curl                   one of the clients that must be able to publish
 openssl                makes the certificates of an upstream's own authority
+libarchive-dev         what tests/bench holds verifying against
 END
 }
 
@@ -44,6 +44,7 @@ nginx                  the other side of most rows
 varnish                the other side of the stampede
 wrk                    small requests
 gzip                   a part of what verifying is held against
+libarchive-dev         … and another
 iproute2               switches on the loopback of a network namespace
 util-linux             makes the namespace
 END

@@ -30,7 +30,6 @@ ONE_ROOM = {
     "microhttpd.h": ["server/http/daemon.", "server/http/head.c", "server/http/responses.c", "server/http/sleepers.c"],
     "sqlite3.h": ["server/store/db.h", "server/store/db.c"],
     "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/command/"],
-    "archive.h": ["server/module/"],
     "zlib.h": ["server/module/"],
     "ini.h": ["server/config.c"],
     "cmark-gfm.h": ["server/module/document.c", "server/web/"],

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/module/pack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
+#include "common/buffer.h"
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/ustar.h"
 #include "server/module/utf8.h"
 
 /* A file or folder below the one that is packed. */
@@ -33,7 +33,7 @@ struct items {
 };
 
 struct packing {
-	struct archive *archive;
+	gzFile archive;
 	struct pack_watcher *watcher;
 	int64_t done_bytes;
 	int64_t total_bytes;
@@ -46,8 +46,6 @@ static void close_walk(FTS *walk)
 }
 
 AUTO_CLEANER(own_fts, FTS *, close_walk)
-AUTO_CLEANER(own_writer, struct archive *, (void)archive_write_free)
-AUTO_CLEANER(own_entry, struct archive_entry *, archive_entry_free)
 
 static void finish_items(struct items *items)
 {
@@ -151,38 +149,42 @@ static bool list_items(const char *folder, struct items *items, struct err *err)
 
 /* ---- writing them ---- */
 
-static bool fail_archive(struct archive *archive, const char *name, struct err *err)
+static bool fail_writing(int number, struct err *err)
 {
-	int number = archive_errno(archive);
-	const char *text = archive_error_string(archive);
+	return err_errno(err, number, "write the archive");
+}
 
-	if (number == ENOSPC || number == EDQUOT)
-		return err_errno(err, number, "write the archive");
-	return err_set(
-		err, ERR_INTERNAL, "%s cannot be packed: %s.", name, text ? text : "libarchive refuses it");
+/* length is less than 2 GiB. */
+static bool write_bytes(struct packing *packing, const void *bytes, size_t length, struct err *err)
+{
+	int number = Z_OK;
+
+	if (gzwrite(packing->archive, bytes, (unsigned)length) == (int)length)
+		return true;
+	(void)gzerror(packing->archive, &number);
+	return fail_writing(number == Z_ERRNO ? errno : EIO, err);
 }
 
 static bool write_header(struct packing *packing, const struct item *item, struct err *err)
 {
-	AUTO(own_entry) struct archive_entry *entry = archive_entry_new();
+	AUTO_BUFFER struct buffer header = {0};
 
-	archive_entry_set_pathname(entry, item->name);
-	archive_entry_set_filetype(entry, item->is_folder ? AE_IFDIR : AE_IFREG);
-	archive_entry_set_perm(entry, item->is_folder ? 0755 : 0644);
-	archive_entry_set_size(entry, item->size_bytes);
-	archive_entry_set_mtime(entry, 0, 0);
-	archive_entry_set_uid(entry, 0);
-	archive_entry_set_gid(entry, 0);
-	/* A warning is a name that was not written as it should be. */
-	return archive_write_header(packing->archive, entry) == ARCHIVE_OK ||
-	       fail_archive(packing->archive, item->name, err);
+	ustar_add_header(&header, item->name, item->is_folder, item->size_bytes);
+	return write_bytes(packing, header.data, header.length, err);
 }
 
-static bool write_block(
-	struct packing *packing, const struct item *item, const char *block, size_t length, struct err *err)
+static bool write_padding(struct packing *packing, const struct item *item, struct err *err)
 {
-	if (archive_write_data(packing->archive, block, length) != (la_ssize_t)length)
-		return fail_archive(packing->archive, item->name, err);
+	AUTO_BUFFER struct buffer padding = {0};
+
+	ustar_add_padding(&padding, item->size_bytes);
+	return write_bytes(packing, padding.data, padding.length, err);
+}
+
+static bool write_block(struct packing *packing, const char *block, size_t length, struct err *err)
+{
+	if (!write_bytes(packing, block, length, err))
+		return false;
 	packing->done_bytes += (int64_t)length;
 	if (packing->watcher)
 		packing->watcher->progressed(packing->watcher, packing->done_bytes, packing->total_bytes);
@@ -205,10 +207,21 @@ static bool write_content(struct packing *packing, const struct item *item, stru
 		offset += (int64_t)got;
 		if (offset > item->size_bytes || (got < sizeof block && offset < item->size_bytes))
 			return err_set(err, ERR_CONFLICT, "%s was changed while it was packed.", item->path);
-		if (got > 0 && !write_block(packing, item, block, got, err))
+		if (got > 0 && !write_block(packing, block, got, err))
 			return false;
 	} while (got == sizeof block);
 	return true;
+}
+
+static bool write_end(struct packing *packing, struct err *err)
+{
+	AUTO_BUFFER struct buffer end = {0};
+
+	ustar_add_end(&end);
+	if (!write_bytes(packing, end.data, end.length, err))
+		return false;
+	errno = 0;
+	return gzclose_w(TAKE(packing->archive)) == Z_OK || fail_writing(errno ? errno : EIO, err);
 }
 
 static bool write_items(struct packing *packing, const struct items *items, struct err *err)
@@ -217,56 +230,40 @@ static bool write_items(struct packing *packing, const struct items *items, stru
 		const struct item *item = &items->list[i];
 
 		if (!write_header(packing, item, err) ||
-			(!item->is_folder && !write_content(packing, item, err)))
+			(!item->is_folder &&
+				(!write_content(packing, item, err) || !write_padding(packing, item, err))))
 			return false;
 	}
-	return archive_write_close(packing->archive) == ARCHIVE_OK ||
-	       fail_archive(packing->archive, "The archive's end", err);
+	return write_end(packing, err);
 }
 
-/* ustar, with pax headers only for what does not fit. */
-static bool open_archive(struct archive *archive, int fd, struct err *err)
+/* zlib writes neither time nor name into its head. */
+static bool open_archive(struct packing *packing, int fd, struct err *err)
 {
-	if (archive_write_set_format_pax_restricted(archive) == ARCHIVE_OK &&
-		archive_write_add_filter_gzip(archive) == ARCHIVE_OK &&
-		archive_write_set_filter_option(archive, "gzip", "compression-level", "6") == ARCHIVE_OK &&
-		archive_write_set_filter_option(archive, "gzip", "timestamp", NULL) == ARCHIVE_OK &&
-		archive_write_set_bytes_in_last_block(archive, 1) == ARCHIVE_OK &&
-		archive_write_open_fd(archive, fd) == ARCHIVE_OK)
-		return true;
-	return fail_archive(archive, "The folder", err);
+	AUTO_FD int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (own < 0)
+		return fail_writing(errno, err);
+	packing->archive = gzdopen(own, "wb6");
+	if (!packing->archive)
+		return fail_writing(ENOMEM, err);
+	(void)TAKE_FD(own);
+	return true;
 }
 
-/* libarchive reads names by the thread's locale, on which the bytes must not depend. */
-static locale_t enter_utf8(locale_t *out_before)
+static void finish_packing(struct packing *packing)
 {
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-
-	*out_before = utf8 ? uselocale(utf8) : (locale_t)0;
-	return utf8;
-}
-
-static void leave_utf8(locale_t utf8, locale_t before)
-{
-	if (!utf8)
-		return;
-	(void)uselocale(before);
-	freelocale(utf8);
+	if (packing->archive)
+		(void)gzclose_w(packing->archive);
 }
 
 bool pack_folder(const char *folder, int fd, struct pack_watcher *watcher, struct err *err)
 {
 	AUTO(finish_items) struct items items = {0};
-	AUTO(own_writer) struct archive *archive = archive_write_new();
-	struct packing packing = {.archive = archive, .watcher = watcher};
-	locale_t before, utf8;
-	bool done;
+	AUTO(finish_packing) struct packing packing = {.watcher = watcher};
 
 	if (!list_items(folder, &items, err))
 		return false;
 	packing.total_bytes = items.total_bytes;
-	utf8 = enter_utf8(&before);
-	done = open_archive(archive, fd, err) && write_items(&packing, &items, err);
-	leave_utf8(utf8, before);
-	return done;
+	return open_archive(&packing, fd, err) && write_items(&packing, &items, err);
 }

@@ -15,12 +15,16 @@
 #include <unistd.h>
 
 #include "common/buffer.h"
+#include "common/digest.h"
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/module/examination.h"
 #include "server/module/guess.h"
+#include "server/module/gunzip.h"
 #include "server/module/pack.h"
+#include "server/module/tarheader.h"
+#include "server/module/ustar.h"
 
 AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
 
@@ -97,6 +101,26 @@ static void pack(const char *folder, struct buffer *out)
 	if (!pack_folder(folder, fd, NULL, &err))
 		fail_msg("%s", err.text);
 	assert_true(file_read_all(path, 64 << 20, out, &err));
+}
+
+/* SHA-256 of the tar in it: how small it becomes is zlib's business. */
+static struct digest tar_digest(const char *folder)
+{
+	AUTO_BUFFER struct buffer archive = {0};
+	AUTO_BUFFER struct buffer tar = {0};
+	struct memory_stream memory;
+	struct gunzip *gunzip;
+	const uint8_t *piece;
+	size_t length;
+	struct err err;
+
+	pack(folder, &archive);
+	gunzip = gunzip_create(memory_stream_init(&memory, archive.data, archive.length), 0, 0);
+	while (stream_next(gunzip_stream(gunzip), &piece, &length, &err) && length > 0)
+		buffer_add(&tar, piece, length);
+	assert_int_equal(gunzip_fault(gunzip), GUNZIP_SOUND);
+	gunzip_destroy(gunzip);
+	return digest_of(tar.data, tar.length);
 }
 
 static void assert_refused(const char *folder, enum err_code code, const char *words)
@@ -188,6 +212,131 @@ static void test_passes_the_examination(void **state)
 	assert_string_equal(examination->members[0].path, "assets");
 	assert_string_equal(examination->members[3].path, deep);
 	assert_string_equal(examination->members[4].path, "assets/\xc3\xa4\xe6\xbc\xa2.txt");
+}
+
+/* Every kind of name: short, split in two, too long for that, not ASCII, and sizes around a block's. */
+static void put_many_names(const char *folder)
+{
+	AUTO_FREE char *hundred = mem_zero(1, 101);
+	AUTO_FREE char *split = NULL;
+	AUTO_FREE char *deep = NULL;
+	AUTO_FREE char *block = mem_zero(1, 513);
+
+	memset(hundred, 'n', 100);
+	memset(block, 'b', 513);
+	split = mem_printf("%.*s/%.*s/x", 90, hundred, 60, hundred);
+	deep = mem_printf("assets/%s/%s/%s", hundred, hundred, hundred);
+	put_model(folder);
+	put(folder, "variables/", "", 0, 0);
+	put(folder, split, "split", 5, 0644);
+	put(folder, deep, "deep", 4, 0644);
+	put(folder, hundred + 2, "whole", 5, 0644); /* 98 and "./" */
+	put(folder, hundred + 1, "one more", 8, 0644);
+	put(folder, "\xc3\xa9/\xe6\xbc\xa2.txt", "wide", 4, 0644);
+	put(folder, "blocks/none", block, 0, 0644);
+	put(folder, "blocks/one", block, 512, 0644);
+	put(folder, "blocks/more", block, 513, 0644);
+}
+
+/* GNU tar has the same idea of the archive, and nothing to say to it. */
+static void test_is_read_by_tar(void **state)
+{
+	const struct folder *folder = *state;
+	AUTO_FREE char *one = mem_printf("%s/one", folder->path);
+	AUTO_FREE char *path = mem_printf("%s/one.tar.gz", folder->path);
+	AUTO_FREE char *unpack = mem_printf("cd '%s' && mkdir two && gzip -t one.tar.gz && "
+					    "tar xzf one.tar.gz -C two 2>said && test ! -s said",
+		folder->path);
+	AUTO_FREE char *compare = mem_printf("diff -r '%s' '%s/two'", one, folder->path);
+	AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct err err;
+
+	put_many_names(one);
+	assert_true(fd >= 0);
+	if (!pack_folder(one, fd, NULL, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(system(unpack), 0);
+	assert_int_equal(system(compare), 0);
+}
+
+/* A folder that was packed and published once is not other bytes because Larder is newer. */
+static void test_packs_what_it_always_packed(void **state)
+{
+	const struct folder *folder = *state;
+	AUTO_FREE char *long_name = mem_zero(1, 91);
+	AUTO_FREE char *split = NULL;
+
+	memset(long_name, 'n', 90);
+	split = mem_printf("assets/%s/vocabulary", long_name);
+	put_model(folder->path);
+	put(folder->path, split, "a b c", 5, 0644);
+	put(folder->path, "variables/variables.index", "1", 1, 0644);
+	assert_string_equal(tar_digest(folder->path).hex,
+		"47df8d17a1a9473eb40efc42f01dd151da5fbdabce51bb9f8aefc0de39844ef8");
+}
+
+enum { SIZE_AT = 124 }; /* in a header */
+
+static void test_writes_sizes_of_any_length(void **state)
+{
+	static const struct {
+		int64_t size_bytes;
+		const char *field;
+		const char *record; /* NULL: none */
+	} cases[] = {
+		{8589934591, "77777777777 ", NULL},
+		{8589934592, "00000000000 ", "19 size=8589934592\n"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		AUTO_BUFFER struct buffer out = {0};
+		const char *header;
+
+		ustar_add_header(&out, "./large", false, cases[i].size_bytes);
+		assert_int_equal(out.length, cases[i].record ? 3 * USTAR_BLOCK : USTAR_BLOCK);
+		header = out.data + out.length - USTAR_BLOCK;
+		assert_memory_equal(header + SIZE_AT, cases[i].field, 12);
+		if (cases[i].record)
+			assert_string_equal(out.data + USTAR_BLOCK, cases[i].record);
+	}
+}
+
+/* The length counts its own digits, of which 100 has one more than 99. Beyond ASCII each name has a
+ * record. */
+static void test_counts_the_length_of_records(void **state)
+{
+	for (size_t length = 2; length < 1200; length++) {
+		AUTO_BUFFER struct buffer out = {0};
+		AUTO_FREE char *name = mem_zero(1, length + 1);
+		struct pax_records records;
+
+		memset(name, 'n', length);
+		memcpy(name, "\xc3\xa9", 2);
+		ustar_add_header(&out, name, false, 0);
+		assert_null(pax_records_read(
+			out.data + USTAR_BLOCK, strtoul(out.data + SIZE_AT, NULL, 8), &records));
+		assert_int_equal(records.path_length, length);
+	}
+}
+
+static void test_tells_that_the_disk_is_full(void **state)
+{
+	enum { LARGE = 1 << 20 };
+	const struct folder *folder = *state;
+	AUTO_FREE char *large = mem_zero(1, LARGE);
+	AUTO_FD int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	struct err err;
+
+	assert_true(full >= 0);
+	put_model(folder->path);
+	assert_false(pack_folder(folder->path, full, NULL, &err));
+	assert_int_equal(err.code, ERR_NO_SPACE);
+	for (int i = 0; i < LARGE; i += 256)
+		random_bytes(large + i, 256);
+	put(folder->path, "large", large, LARGE, 0644);
+	assert_false(pack_folder(folder->path, full, NULL, &err));
+	assert_int_equal(err.code, ERR_NO_SPACE);
+	assert_string_equal(err.text, "write the archive: No space left on device");
 }
 
 static void test_leaves_judging_to_the_examination(void **state)
@@ -298,6 +447,11 @@ int main(void)
 		IN_FOLDER(test_packs_the_same_bytes),
 		IN_FOLDER(test_puts_folders_first),
 		IN_FOLDER(test_passes_the_examination),
+		IN_FOLDER(test_is_read_by_tar),
+		IN_FOLDER(test_packs_what_it_always_packed),
+		cmocka_unit_test(test_writes_sizes_of_any_length),
+		cmocka_unit_test(test_counts_the_length_of_records),
+		IN_FOLDER(test_tells_that_the_disk_is_full),
 		IN_FOLDER(test_leaves_judging_to_the_examination),
 		IN_FOLDER(test_refuses_what_is_no_file),
 		IN_FOLDER(test_follows_the_folder_itself),
