@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -46,6 +47,17 @@ bool file_read_at(int fd, void *bytes, size_t length, int64_t offset, size_t *ou
 	}
 	*out_read = done;
 	return true;
+}
+
+bool file_has_at_hand(int fd, int64_t offset)
+{
+	char byte;
+	const struct iovec place = {&byte, 1};
+	ssize_t got = preadv2(fd, &place, 1, offset, RWF_NOWAIT);
+
+	if (got < 0 && errno == EOPNOTSUPP)
+		got = pread(fd, &byte, 1, offset);
+	return got == 1;
 }
 
 bool file_read_all(const char *path, size_t limit, struct buffer *out, struct err *err)

@@ -17,6 +17,10 @@ bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset, str
 /* Reads up to length bytes at an offset; *out_read is less only at the end of the file. */
 bool file_read_at(int fd, void *bytes, size_t length, int64_t offset, size_t *out_read, struct err *err);
 
+/* Whether the byte at this offset is there and in memory: reading it would not wait for a disk. Where the
+ * kernel cannot tell, it is read. */
+bool file_has_at_hand(int fd, int64_t offset);
+
 /* Appends a whole file to *out; ERR_TOO_LARGE when it has more than limit bytes. */
 bool file_read_all(const char *path, size_t limit, struct buffer *out, struct err *err);
 

@@ -4,29 +4,34 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
-#include "common/own.h"
+#include "server/http/freight.h"
 #include "server/http/hot.h"
 #include "server/http/hotsend.h"
+#include "server/http/loop.h"
 #include "server/http/plainhead.h"
 #include "server/metrics.h"
 
 enum { EVENTS = 64, HEAD_MAX = 8 << 10, TICK_MS = 1000 };
 
-/* A lane's own, but while it is among the incoming. */
+/* A lane's own, but while it is posted to it or with the freight. */
 struct connection {
+	struct post post;
+	struct cargo cargo;
+	struct lane *lane;
 	struct connection *next;
 	struct connection *previous;
 	int fd;
-	bool waits_to_send; /* and counts among the running requests */
+	uint32_t watched; /* what its lane waits for */
+	bool counts;      /* among the running requests, as its answer has to wait */
+	bool unloaded;    /* comes from the freight, where it ended so: */
+	enum sending ending;
 	int64_t active_s;
 	struct hotsend send;
 	socklen_t address_length;
@@ -34,13 +39,8 @@ struct connection {
 };
 
 struct lane {
-	pthread_mutex_t mutex; /* guards incoming */
-	struct connection *incoming;
+	struct loop loop;
 	struct express *express;
-	pthread_t thread;
-	bool running;
-	int epoll_fd;
-	int wake_fd;
 	struct connection *first; /* from here on the thread's own */
 	bool ended;               /* has begun its last answer */
 	int64_t now_s;
@@ -55,17 +55,20 @@ struct express {
 	unsigned lane_count;
 	unsigned next; /* the lane that is given the next connection */
 	_Atomic bool ending;
-	_Atomic bool closing;
 	struct lane *lanes;
 };
 
 /* ---- a lane's connections ---- */
 
-static bool watch(const struct lane *lane, struct connection *connection, int operation, uint32_t events)
+/* 0: nothing. */
+static bool watch(struct lane *lane, struct connection *connection, uint32_t events)
 {
-	struct epoll_event event = {.events = events, .data.ptr = connection};
+	int operation = !connection->watched ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
 
-	return epoll_ctl(lane->epoll_fd, operation, connection->fd, &event) == 0;
+	if (connection->watched == events)
+		return true;
+	connection->watched = events;
+	return loop_watch(&lane->loop, operation, connection->fd, events, connection);
 }
 
 static void link_in(struct lane *lane, struct connection *connection)
@@ -88,15 +91,15 @@ static void link_out(struct lane *lane, struct connection *connection)
 }
 
 /* The reply is sent, or never will be. */
-static void finish_sending(struct lane *lane, struct connection *connection, const char *ending)
+static void finish_sending(struct lane *lane, struct connection *connection, enum sending ending)
 {
 	hotsend_finish(&connection->send, (const struct sockaddr *)&connection->address, ending);
-	if (connection->waits_to_send)
+	if (connection->counts)
 		traffic_leave(lane->express->traffic);
-	connection->waits_to_send = false;
+	connection->counts = false;
 }
 
-static void drop(struct lane *lane, struct connection *connection, const char *ending)
+static void drop(struct lane *lane, struct connection *connection, enum sending ending)
 {
 	const struct express_exits *exits = &lane->express->exits;
 
@@ -112,7 +115,7 @@ static void hand_on(struct lane *lane, struct connection *connection, const char
 	const struct express_exits *exits = &lane->express->exits;
 
 	link_out(lane, connection);
-	(void)watch(lane, connection, EPOLL_CTL_DEL, 0);
+	(void)watch(lane, connection, 0);
 	exits->hand_on(
 		exits->context, connection->fd, &connection->address, connection->address_length, head);
 	free(connection);
@@ -120,37 +123,73 @@ static void hand_on(struct lane *lane, struct connection *connection, const char
 
 /* ---- one request ---- */
 
-/* Goes on when the socket takes more. */
-static void wait_to_send(struct lane *lane, struct connection *connection)
+/* An answer that has to wait counts until its end. */
+static void count_in(struct lane *lane, struct connection *connection)
 {
-	if (connection->waits_to_send)
-		return;
-	connection->waits_to_send = true;
-	traffic_enter(lane->express->traffic);
-	if (!watch(lane, connection, EPOLL_CTL_MOD, EPOLLOUT))
-		drop(lane, connection, "broken");
+	if (!connection->counts)
+		traffic_enter(lane->express->traffic);
+	connection->counts = true;
 }
 
-static void go_on(struct lane *lane, struct connection *connection, enum hotsend_result result)
+/* What would have to wait for the disk goes on where nobody else waits for it. */
+static void load(struct lane *lane, struct connection *connection)
 {
-	bool had_to_wait = connection->waits_to_send;
+	(void)watch(lane, connection, 0);
+	link_out(lane, connection);
+	connection->send.patient = true;
+	if (freight_load(lane->express->traffic->freight, &connection->cargo))
+		return;
+	link_in(lane, connection);
+	drop(lane, connection, SENDING_STOPPED);
+}
+
+static void complete(struct lane *lane, struct connection *connection)
+{
 	bool closes = connection->send.closes;
 
+	finish_sending(lane, connection, SENDING_DONE);
+	if (!closes && atomic_load_explicit(&lane->express->ending, memory_order_relaxed))
+		hand_on(lane, connection, "");
+	else if (closes || !watch(lane, connection, EPOLLIN))
+		drop(lane, connection, SENDING_DONE);
+}
+
+static void go_on(struct lane *lane, struct connection *connection, enum sending sending)
+{
 	connection->active_s = lane->now_s;
-	if (result == HOTSEND_WAIT) {
-		wait_to_send(lane, connection);
-	} else if (result != HOTSEND_DONE) {
-		drop(lane, connection, result == HOTSEND_GONE ? "client gone" : "broken");
+	if (sending == SENDING_DONE) {
+		complete(lane, connection);
+	} else if (sending == SENDING_FULL && watch(lane, connection, EPOLLOUT)) {
+		count_in(lane, connection);
+	} else if (sending == SENDING_COLD) {
+		count_in(lane, connection);
+		load(lane, connection);
 	} else {
-		finish_sending(lane, connection, NULL);
-		if (closes)
-			drop(lane, connection, NULL);
-		else if (atomic_load_explicit(&lane->express->ending, memory_order_relaxed))
-			hand_on(lane, connection, "");
-		else if (had_to_wait && !watch(lane, connection, EPOLL_CTL_MOD, EPOLLIN))
-			drop(lane, connection, NULL);
+		drop(lane, connection, sending == SENDING_FULL ? SENDING_BROKEN : sending);
 	}
 }
+
+/* On a thread of the freight. */
+static struct connection *of_cargo(struct cargo *cargo)
+{
+	return (struct connection *)((char *)cargo - offsetof(struct connection, cargo));
+}
+
+static enum sending move_cargo(struct cargo *cargo)
+{
+	return hotsend_next(&of_cargo(cargo)->send, cargo->socket);
+}
+
+static void unload_cargo(struct cargo *cargo, enum sending ending)
+{
+	struct connection *connection = of_cargo(cargo);
+
+	connection->unloaded = true;
+	connection->ending = ending;
+	loop_post(&connection->lane->loop, &connection->post);
+}
+
+static const struct cargo_ops cargo_ops = {move_cargo, NULL, unload_cargo};
 
 /* False: the request is not for here. */
 static bool answer(struct lane *lane, struct connection *connection, size_t length)
@@ -180,7 +219,7 @@ static void receive(struct lane *lane, struct connection *connection)
 	if (got < 0 && is_nothing_yet(errno))
 		return;
 	if (got <= 0) {
-		drop(lane, connection, NULL);
+		drop(lane, connection, SENDING_DONE);
 		return;
 	}
 	lane->in[got] = '\0';
@@ -190,7 +229,7 @@ static void receive(struct lane *lane, struct connection *connection)
 
 static void serve(struct lane *lane, struct connection *connection)
 {
-	if (connection->waits_to_send)
+	if (connection->counts)
 		go_on(lane, connection, hotsend_next(&connection->send, connection->fd));
 	else
 		receive(lane, connection);
@@ -198,24 +237,26 @@ static void serve(struct lane *lane, struct connection *connection)
 
 /* ---- a lane ---- */
 
-static struct connection *take_incoming(struct lane *lane)
+static void admit(struct lane *lane, struct connection *connection)
 {
-	LOCKED(&lane->mutex);
+	bool unloaded = connection->unloaded;
 
-	return TAKE(lane->incoming);
+	link_in(lane, connection);
+	connection->active_s = lane->now_s;
+	connection->unloaded = false;
+	if (unloaded)
+		go_on(lane, connection, connection->ending);
+	else if (!watch(lane, connection, EPOLLIN))
+		drop(lane, connection, SENDING_DONE);
 }
 
-static void admit(struct lane *lane)
+static void take_posts(struct lane *lane)
 {
-	struct connection *connection = take_incoming(lane);
-	struct connection *next;
+	struct post *next;
 
-	for (; connection; connection = next) {
-		next = connection->next;
-		connection->active_s = lane->now_s;
-		link_in(lane, connection);
-		if (!watch(lane, connection, EPOLL_CTL_ADD, EPOLLIN))
-			drop(lane, connection, NULL);
+	for (struct post *post = loop_collect(&lane->loop); post; post = next) {
+		next = post->next;
+		admit(lane, (struct connection *)((char *)post - offsetof(struct connection, post)));
 	}
 }
 
@@ -225,7 +266,7 @@ static void hand_on_all_idle(struct lane *lane)
 
 	for (struct connection *connection = lane->first; connection; connection = next) {
 		next = connection->next;
-		if (!connection->waits_to_send)
+		if (!connection->counts)
 			hand_on(lane, connection, "");
 	}
 }
@@ -247,7 +288,7 @@ static void drop_stale(struct lane *lane)
 	for (struct connection *connection = lane->first; connection && idle_timeout_s; connection = next) {
 		next = connection->next;
 		if (lane->now_s - connection->active_s > idle_timeout_s)
-			drop(lane, connection, "timeout");
+			drop(lane, connection, SENDING_LATE);
 	}
 }
 
@@ -269,24 +310,18 @@ static bool read_clocks(struct lane *lane)
 static void work(struct lane *lane)
 {
 	struct epoll_event events[EVENTS];
-	int count = epoll_wait(lane->epoll_fd, events, EVENTS, TICK_MS);
+	bool woken;
+	int count = loop_wait(&lane->loop, events, EVENTS, TICK_MS, &woken);
 	bool second_passed = read_clocks(lane);
-	eventfd_t ignored;
-	bool woken = false;
 
 	/* What may end other connections than the event's own comes when all events are served. */
-	for (int i = 0; i < count; i++) {
-		if (events[i].data.ptr)
-			serve(lane, events[i].data.ptr);
-		else
-			woken = true;
-	}
+	for (int i = 0; i < count; i++)
+		serve(lane, events[i].data.ptr);
 	if (second_passed)
 		drop_stale(lane);
 	if (!woken)
 		return;
-	(void)eventfd_read(lane->wake_fd, &ignored);
-	admit(lane);
+	take_posts(lane);
 	if (atomic_load(&lane->express->ending))
 		note_end(lane);
 }
@@ -295,11 +330,11 @@ static void *run(void *argument)
 {
 	struct lane *lane = argument;
 
-	while (!atomic_load_explicit(&lane->express->closing, memory_order_relaxed))
+	while (!loop_is_shut(&lane->loop))
 		work(lane);
-	admit(lane);
+	take_posts(lane);
 	while (lane->first)
-		drop(lane, lane->first, "shutdown");
+		drop(lane, lane->first, SENDING_STOPPED);
 	return NULL;
 }
 
@@ -307,20 +342,9 @@ static void *run(void *argument)
 
 static bool open_lane(struct express *express, struct lane *lane, struct err *err)
 {
-	struct epoll_event event = {.events = EPOLLIN};
-	int failure;
-
 	lane->express = express;
-	(void)pthread_mutex_init(&lane->mutex, NULL);
-	lane->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	lane->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	express->lane_count++;
-	if (lane->epoll_fd < 0 || lane->wake_fd < 0 ||
-		epoll_ctl(lane->epoll_fd, EPOLL_CTL_ADD, lane->wake_fd, &event) < 0)
-		return err_errno(err, errno, "make an epoll set for connections");
-	failure = pthread_create(&lane->thread, NULL, run, lane);
-	lane->running = failure == 0;
-	return lane->running || err_errno(err, failure, "start a thread for connections");
+	return loop_open(&lane->loop, err) && loop_start(&lane->loop, run, lane, err);
 }
 
 bool express_open(
@@ -343,14 +367,6 @@ bool express_open(
 	return true;
 }
 
-static void push(struct lane *lane, struct connection *connection)
-{
-	LOCKED(&lane->mutex);
-
-	connection->next = lane->incoming;
-	lane->incoming = connection;
-}
-
 void express_take(struct express *express, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct connection *connection = mem_zero(1, sizeof *connection);
@@ -360,16 +376,12 @@ void express_take(struct express *express, int fd, const struct sockaddr_storage
 	/* A head that waits for its body says so (MSG_MORE); nothing else is worth waiting for. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	connection->fd = fd;
+	connection->lane = lane;
+	connection->cargo.ops = &cargo_ops;
+	connection->cargo.socket = fd;
 	connection->address = *address;
 	connection->address_length = length;
-	push(lane, connection);
-	(void)eventfd_write(lane->wake_fd, 1);
-}
-
-static void wake_all(const struct express *express)
-{
-	for (unsigned i = 0; i < express->lane_count; i++)
-		(void)eventfd_write(express->lanes[i].wake_fd, 1);
+	loop_post(&lane->loop, &connection->post);
 }
 
 /* A lane may be about to begin an answer that counts as running only when it has to wait: so each lane counts
@@ -379,26 +391,18 @@ void express_end(struct express *express)
 	for (unsigned i = 0; i < express->lane_count; i++)
 		traffic_enter(express->traffic);
 	atomic_store(&express->ending, true);
-	wake_all(express);
-}
-
-static void close_lane(struct lane *lane)
-{
-	if (lane->running)
-		(void)pthread_join(lane->thread, NULL);
-	own_close(&lane->epoll_fd);
-	own_close(&lane->wake_fd);
-	(void)pthread_mutex_destroy(&lane->mutex);
+	for (unsigned i = 0; i < express->lane_count; i++)
+		loop_wake(&express->lanes[i].loop);
 }
 
 void express_close(struct express *express)
 {
 	if (!express)
 		return;
-	atomic_store(&express->closing, true);
-	wake_all(express);
 	for (unsigned i = 0; i < express->lane_count; i++)
-		close_lane(&express->lanes[i]);
+		loop_shut(&express->lanes[i].loop);
+	for (unsigned i = 0; i < express->lane_count; i++)
+		loop_close(&express->lanes[i].loop);
 	free(express->lanes);
 	free(express);
 }

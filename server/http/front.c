@@ -15,12 +15,16 @@
 #include "server/http/daemon.h"
 #include "server/http/exchange.h"
 #include "server/http/express.h"
+#include "server/http/freight.h"
 #include "server/http/head.h"
 #include "server/http/listener.h"
 #include "server/http/responses.h"
 #include "server/metrics.h"
 
 enum { QUEUE_PER_WORKER = 128, BULK_LOOK_MAX = 256 };
+
+/* While one waits for the disk, another can send. */
+enum { FREIGHT_LANES_MIN = 2 };
 
 /* libmicrohttpd wipes a connection's memory after each request, but moves a body in pieces that fit into it.
  * Above 64 KiB the C library would map and unmap it each time. */
@@ -305,8 +309,12 @@ static bool listen_for_all(struct front *front, struct err *err)
 static bool open_express(struct front *front, struct err *err)
 {
 	const struct express_exits exits = {hand_to_daemon, release, front};
+	const struct front_settings *settings = &front->traffic.settings;
+	unsigned lanes = settings->threads < FREIGHT_LANES_MIN ? FREIGHT_LANES_MIN : settings->threads;
 
-	return front->traffic.settings.tls_certificate ||
+	if (settings->tls_certificate)
+		return true;
+	return freight_open(lanes, settings->idle_timeout_s, &front->traffic.freight, err) &&
 	       express_open(&front->traffic, &exits, &front->express, err);
 }
 
@@ -360,6 +368,7 @@ static void let_go(struct front *front)
 	if (front->express)
 		express_end(front->express);
 	traffic_drain(&front->traffic, front->traffic.settings.drain_timeout_s);
+	freight_stop(front->traffic.freight);
 	sleepers_close(&front->traffic.sleepers);
 	express_close(front->express);
 	traffic_await_confirmations(&front->traffic);
@@ -374,6 +383,7 @@ void front_close(struct front *front)
 	for (int i = 0; i < DAEMONS; i++)
 		daemon_stop(&front->daemons[i]);
 	workers_destroy(front->traffic.workers);
+	freight_destroy(front->traffic.freight);
 	acceptor_close(front->acceptor);
 	traffic_finish(&front->traffic);
 	free(front->url);

@@ -31,8 +31,8 @@ struct front_settings {
 	/* Whether the client may do what the role asks; sets request->who. ERR_UNAUTHORIZED or ERR_FORBIDDEN.
 	 * On a worker or a front thread; must be quick. Not called for ROLE_NONE and ROLE_HANDLER. */
 	bool (*authorize)(void *services, enum role role, struct request *request, struct err *err);
-	/* May put another body in the place of a refusal that no handler made, such as a page for a browser; or NULL. On a
-	 * front thread; must be quick. */
+	/* May put another body in the place of a refusal that no handler made, such as a page for a browser;
+	 * or NULL. On a front thread; must be quick. */
 	void (*present)(
 		void *services, const struct request *request, const struct err *err, struct reply *reply);
 };

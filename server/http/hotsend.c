@@ -2,6 +2,7 @@
 #include "server/http/hotsend.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -9,11 +10,11 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/accesslog.h"
@@ -21,7 +22,7 @@
 #include "server/metrics.h"
 
 /* How much goes out before others have their turn. */
-enum { TURN_BYTES = 2 << 20 };
+enum { TURN_BYTES = 2 << 20, PROBE_BYTES = 256 << 10 };
 
 /* For who takes so much in so short a time, more may wait in the kernel than for one that may be stalled:
  * both sides wake less often. */
@@ -127,9 +128,9 @@ static bool is_full(int reason)
 
 /* Whose fault it is that this call sent nothing: a mapping or a file that cannot be read, or ends before its
  * time (0), or the socket. */
-static enum hotsend_result failure(ssize_t sent)
+static enum sending failure(ssize_t sent)
 {
-	return sent == 0 || errno == EFAULT || errno == EIO ? HOTSEND_BROKEN : HOTSEND_GONE;
+	return sent == 0 || errno == EFAULT || errno == EIO ? SENDING_BROKEN : SENDING_GONE;
 }
 
 static int send_flags(bool more)
@@ -138,7 +139,7 @@ static int send_flags(bool more)
 }
 
 /* Part of head and body is out; what is missing of the head is kept for later. */
-static enum hotsend_result account(
+static enum sending account(
 	struct hotsend *hotsend, const struct hotsend_desk *desk, size_t head_length, ssize_t sent)
 {
 	size_t taken = sent > 0 ? (size_t)sent : 0;
@@ -148,11 +149,11 @@ static enum hotsend_result account(
 	if (taken < head_length) {
 		hotsend->head_length = head_length - taken;
 		hotsend->head = mem_dup_n(desk->out + taken, hotsend->head_length);
-		return HOTSEND_WAIT;
+		return SENDING_FULL;
 	}
 	hotsend->offset += (int64_t)(taken - head_length);
 	hotsend->left -= (int64_t)(taken - head_length);
-	return hotsend->left ? HOTSEND_WAIT : HOTSEND_DONE;
+	return hotsend->left ? SENDING_FULL : SENDING_DONE;
 }
 
 static void count(const struct hotsend *hotsend)
@@ -165,54 +166,79 @@ static void count(const struct hotsend *hotsend)
 		reply->reuse.ops->hit(reply->reuse.context, hotsend->left > 0 && hotsend->offset == 0);
 }
 
-/* Behind the end of a file that somebody cut short, its last page gives zeros. */
-static bool is_whole(const struct hot_reply *reply)
-{
-	struct stat status;
-
-	return fstat(reply->fd, &status) == 0 && status.st_size >= reply->size;
-}
-
 /* What goes along with the head, in one call; NULL: nothing. The kernel copies it, so large parts of files
- * are left to sendfile. */
+ * are left to sendfile; as is a file that somebody cut short, since behind its end its last page gives zeros.
+ */
 static const char *body_along(const struct hotsend *hotsend)
 {
 	const struct hot_reply *reply = hotsend->reply;
 
-	if (!reply->body || (reply->is_file && (hotsend->left > HOTSEND_MAPPED_MAX || !is_whole(reply))))
+	if (!reply->body || (reply->is_file && (hotsend->left > HOTSEND_MAPPED_MAX ||
+						       !file_has_at_hand(reply->fd,
+							       hotsend->offset + hotsend->left - 1))))
 		return NULL;
 	return reply->body + hotsend->offset;
 }
 
-enum hotsend_result hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd)
+enum sending hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd)
 {
 	size_t head_length = write_head(hotsend, desk);
 	const char *along = hotsend->left ? body_along(hotsend) : NULL;
 	bool more = hotsend->left && !along;
 	struct iovec pieces[] = {{desk->out, head_length}, {(void *)along, (size_t)hotsend->left}};
 	const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = along ? 2 : 1};
-	enum hotsend_result result;
+	enum sending result;
 
 	count(hotsend);
 	result = account(hotsend, desk, head_length, sendmsg(fd, &message, send_flags(more)));
-	return result == HOTSEND_WAIT && more && !hotsend->head ? hotsend_next(hotsend, fd) : result;
+	return result == SENDING_FULL && more && !hotsend->head ? hotsend_next(hotsend, fd) : result;
 }
 
-static enum hotsend_result send_head(struct hotsend *hotsend, int fd)
+static enum sending send_head(struct hotsend *hotsend, int fd)
 {
 	ssize_t sent = send(fd, hotsend->head + hotsend->head_sent, hotsend->head_length - hotsend->head_sent,
 		send_flags(hotsend->left > 0));
 
 	if (sent < 0)
-		return is_full(errno) ? HOTSEND_WAIT : HOTSEND_GONE;
+		return is_full(errno) ? SENDING_FULL : SENDING_GONE;
 	hotsend->head_sent += (size_t)sent;
-	return hotsend->head_sent == hotsend->head_length ? HOTSEND_DONE : HOTSEND_WAIT;
+	return hotsend->head_sent == hotsend->head_length ? SENDING_DONE : SENDING_FULL;
+}
+
+/* The kernel reads and drops pages in runs, so a byte in each step will do. */
+static bool is_at_hand(const struct hotsend *hotsend, int64_t until)
+{
+	for (int64_t offset = hotsend->offset; offset < until; offset += PROBE_BYTES) {
+		if (!file_has_at_hand(hotsend->reply->fd, offset))
+			return false;
+	}
+	return file_has_at_hand(hotsend->reply->fd, until - 1);
+}
+
+/* False: the next turn's bytes would have to come from the disk, for which this answer is not to wait. One
+ * that may wait has the disk begin with them all at once. */
+static bool look_ahead(struct hotsend *hotsend)
+{
+	int64_t length = hotsend->left < TURN_BYTES ? hotsend->left : TURN_BYTES;
+	int64_t until = hotsend->offset + length;
+
+	if (!hotsend->reply->is_file || hotsend->offset < hotsend->at_hand_until)
+		return true;
+	if (!is_at_hand(hotsend, until)) {
+		if (!hotsend->patient)
+			return false;
+		(void)posix_fadvise(hotsend->reply->fd, hotsend->offset, 2 * length, POSIX_FADV_WILLNEED);
+	}
+	hotsend->at_hand_until = until;
+	return true;
 }
 
 static ssize_t send_body(const struct hotsend *hotsend, int fd)
 {
 	const struct hot_reply *reply = hotsend->reply;
-	size_t length = hotsend->left < TURN_BYTES ? (size_t)hotsend->left : TURN_BYTES;
+	int64_t until = reply->is_file ? hotsend->at_hand_until : hotsend->offset + TURN_BYTES;
+	size_t length = hotsend->left < until - hotsend->offset ? (size_t)hotsend->left
+								: (size_t)(until - hotsend->offset);
 	off_t offset = hotsend->offset;
 
 	return reply->is_file ? sendfile(fd, reply->fd, &offset, length)
@@ -232,19 +258,21 @@ static void measure_pace(struct hotsend *hotsend, int fd)
 	hotsend->measured_us = -1;
 }
 
-enum hotsend_result hotsend_next(struct hotsend *hotsend, int fd)
+enum sending hotsend_next(struct hotsend *hotsend, int fd)
 {
 	int64_t turn = TURN_BYTES;
 	ssize_t sent = 0;
 
 	if (hotsend->head) {
-		enum hotsend_result result = send_head(hotsend, fd);
+		enum sending result = send_head(hotsend, fd);
 
-		if (result != HOTSEND_DONE)
+		if (result != SENDING_DONE)
 			return result;
 		free(TAKE(hotsend->head));
 	}
 	for (; hotsend->left > 0 && turn > 0; turn -= sent) {
+		if (!look_ahead(hotsend))
+			return SENDING_COLD;
 		sent = send_body(hotsend, fd);
 		if (sent < 0 && is_full(errno))
 			break;
@@ -255,7 +283,7 @@ enum hotsend_result hotsend_next(struct hotsend *hotsend, int fd)
 	}
 	if (hotsend->left > 0)
 		measure_pace(hotsend, fd);
-	return hotsend->left ? HOTSEND_WAIT : HOTSEND_DONE;
+	return hotsend->left ? SENDING_FULL : SENDING_DONE;
 }
 
 /* ---- the end ---- */
@@ -278,12 +306,12 @@ static void log_it(const struct hotsend *hotsend, const struct sockaddr *client,
 	access_log(&access);
 }
 
-void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, const char *ending)
+void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, enum sending ending)
 {
 	if (!hotsend->reply)
 		return;
 	if (hotsend->started_us && access_is_logged())
-		log_it(hotsend, client, ending);
+		log_it(hotsend, client, sending_ending(ending));
 	metric_add(METRIC_REQUESTS, 1);
 	metric_add(METRIC_SENT_BYTES, hotsend->length);
 	metric_add(METRIC_MODULE_BYTES, hotsend->length);

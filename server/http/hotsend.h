@@ -12,6 +12,7 @@
 
 #include "server/http/hot.h"
 #include "server/http/plainhead.h"
+#include "server/http/sending.h"
 
 enum { HOTSEND_MAPPED_MAX = 16 << 10 };
 
@@ -35,21 +36,21 @@ struct hotsend {
 	char *head; /* what the socket has not taken of it yet, or NULL */
 	size_t head_length;
 	size_t head_sent;
-	bool closes;         /* the client wants no more on this connection */
-	int64_t measured_us; /* since when its pace is measured; 0: not yet, -1: no more */
+	int64_t at_hand_until; /* the body is in memory to here, as far as was looked */
+	bool patient;          /* may wait for the disk */
+	bool closes;           /* the client wants no more on this connection */
+	int64_t measured_us;   /* since when its pace is measured; 0: not yet, -1: no more */
 };
-
-/* The client is gone, or the file does not give what it had: nothing more can be sent. */
-enum hotsend_result { HOTSEND_DONE, HOTSEND_WAIT, HOTSEND_GONE, HOTSEND_BROKEN };
 
 /* Finds the reply for this request. False: there is none, or the answer is a refusal; nothing is begun. */
 bool hotsend_begin(struct hotsend *hotsend, struct hot *hot, const struct plain_head *head);
 
-/* Sends as much as the socket takes. HOTSEND_WAIT: go on with hotsend_next when it takes more. */
-enum hotsend_result hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd);
-enum hotsend_result hotsend_next(struct hotsend *hotsend, int fd);
+/* Sends as much as the socket takes. SENDING_FULL: go on with hotsend_next when it takes more. SENDING_COLD:
+ * set patient, where it is no harm to wait for the disk, and go on. */
+enum sending hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd);
+enum sending hotsend_next(struct hotsend *hotsend, int fd);
 
-/* The end, in order (ending NULL) or not ("client gone", "broken"). Does nothing where none was begun. */
-void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, const char *ending);
+/* The end. Does nothing where none was begun. */
+void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, enum sending ending);
 
 #endif

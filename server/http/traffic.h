@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What all requests of one front share: its settings, its workers, its sleepers, how many of them are
- * running, and how they come to their end when the server closes. */
+ * What all requests of one front share: its settings, its workers, its freight lanes, its sleepers, how many
+ * of them are running, and how they come to their end when the server closes. */
 #ifndef SERVER_HTTP_TRAFFIC_H
 #define SERVER_HTTP_TRAFFIC_H
 
@@ -12,6 +12,8 @@
 #include "server/http/sleepers.h"
 #include "server/http/workers.h"
 
+struct freight;
+
 struct traffic {
 	pthread_mutex_t mutex; /* guards running and handed */
 	pthread_cond_t quiet;
@@ -20,6 +22,7 @@ struct traffic {
 	_Atomic bool draining;
 	struct front_settings settings; /* from here on: immutable, or with a lock of its own */
 	struct workers *workers;
+	struct freight *freight; /* NULL: TLS, where nobody else can send */
 	struct sleepers sleepers;
 };
 

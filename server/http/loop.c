@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/loop.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+
+#include "common/own.h"
+
+bool loop_open(struct loop *loop, struct err *err)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	(void)pthread_mutex_init(&loop->mutex, NULL);
+	loop->open = true;
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) < 0)
+		return err_errno(err, errno, "make an epoll set for connections");
+	return true;
+}
+
+bool loop_start(struct loop *loop, void *(*run)(void *argument), void *argument, struct err *err)
+{
+	int failure = pthread_create(&loop->thread, NULL, run, argument);
+
+	loop->running = failure == 0;
+	return loop->running || err_errno(err, failure, "start a thread for connections");
+}
+
+bool loop_watch(const struct loop *loop, int operation, int fd, uint32_t events, void *tag)
+{
+	struct epoll_event event = {.events = events, .data.ptr = tag};
+
+	return epoll_ctl(loop->epoll_fd, operation, fd, &event) == 0;
+}
+
+int loop_wait(const struct loop *loop, struct epoll_event *events, int max, int timeout_ms, bool *woken)
+{
+	int count = epoll_wait(loop->epoll_fd, events, max, timeout_ms);
+	eventfd_t ignored;
+
+	*woken = false;
+	for (int i = 0; i < count && !*woken; i++) {
+		if (events[i].data.ptr)
+			continue;
+		(void)eventfd_read(loop->wake_fd, &ignored);
+		events[i] = events[--count];
+		*woken = true;
+	}
+	return count;
+}
+
+struct post *loop_collect(struct loop *loop)
+{
+	LOCKED(&loop->mutex);
+
+	return TAKE(loop->posts);
+}
+
+/* Under the mutex, the wake too: once the thread has the post, nobody is here any more. Whoever posts first
+ * wakes; what comes until the thread has looked is found along with it. */
+static void put(struct loop *loop, struct post *post)
+{
+	post->next = loop->posts;
+	loop->posts = post;
+	if (!post->next)
+		loop_wake(loop);
+}
+
+void loop_post(struct loop *loop, struct post *post)
+{
+	LOCKED(&loop->mutex);
+
+	put(loop, post);
+}
+
+bool loop_offer(struct loop *loop, struct post *post)
+{
+	LOCKED(&loop->mutex);
+
+	if (loop->shut)
+		return false;
+	put(loop, post);
+	return true;
+}
+
+void loop_wake(const struct loop *loop)
+{
+	(void)eventfd_write(loop->wake_fd, 1);
+}
+
+static void mark_shut(struct loop *loop)
+{
+	LOCKED(&loop->mutex);
+
+	loop->shut = true;
+}
+
+void loop_shut(struct loop *loop)
+{
+	mark_shut(loop);
+	loop_wake(loop);
+}
+
+bool loop_is_shut(const struct loop *loop)
+{
+	return atomic_load_explicit(&loop->shut, memory_order_relaxed);
+}
+
+void loop_join(struct loop *loop)
+{
+	if (loop->running)
+		(void)pthread_join(loop->thread, NULL);
+	loop->running = false;
+}
+
+void loop_close(struct loop *loop)
+{
+	if (!loop->open)
+		return;
+	loop_join(loop);
+	own_close(&loop->epoll_fd);
+	own_close(&loop->wake_fd);
+	(void)pthread_mutex_destroy(&loop->mutex);
+	*loop = (struct loop){0};
+}
