@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/waiter.h"
+#include "server/http/haul.h"
 #include "server/http/hot.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
@@ -42,6 +43,7 @@ struct exchange {
 
 	struct sleeper sleeper;
 	struct waiter waiter; /* for a later reply or a feed */
+	struct haul haul;
 	struct job job;
 };
 

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "server/metrics.h"
 
 enum { EVENTS = 64, TICK_MS = 1000, STOP_TICK_MS = 20 };
 
@@ -217,7 +218,10 @@ bool freight_load(struct freight *freight, struct cargo *cargo)
 
 	cargo->lane = NULL;
 	cargo->watched = false;
-	return loop_offer(&freight->lanes[next % freight->lane_count].loop, &cargo->post);
+	if (!loop_offer(&freight->lanes[next % freight->lane_count].loop, &cargo->post))
+		return false;
+	metric_add(METRIC_FREIGHT, 1);
+	return true;
 }
 
 void freight_wake(struct cargo *cargo)

@@ -182,6 +182,7 @@ static void log_exchange(const struct exchange *exchange, enum MHD_RequestTermin
 	const struct request *request = &exchange->request;
 	const struct reply *reply = &exchange->reply;
 	const struct hot_reply *hot = exchange->hot;
+	const char *hauled = sending_ending(exchange->haul.ending);
 	const struct access access = {
 		.method = exchange->running ? method_name(request->method) : NULL,
 		.path = hot ? hot->log_path : request->log_path,
@@ -192,7 +193,7 @@ static void log_exchange(const struct exchange *exchange, enum MHD_RequestTermin
 		.who = request->who,
 		.note = hot ? hot->note : reply->note,
 		.problem = reply->problem,
-		.ending = endings[ending],
+		.ending = hauled ? hauled : endings[ending],
 	};
 
 	access_log(&access);

@@ -21,8 +21,7 @@
 #include "server/http/conditions.h"
 #include "server/metrics.h"
 
-/* How much goes out before others have their turn. */
-enum { TURN_BYTES = 2 << 20, PROBE_BYTES = 256 << 10 };
+enum { PROBE_BYTES = 256 << 10 };
 
 /* For who takes so much in so short a time, more may wait in the kernel than for one that may be stalled:
  * both sides wake less often. */
@@ -219,7 +218,7 @@ static bool is_at_hand(const struct hotsend *hotsend, int64_t until)
  * that may wait has the disk begin with them all at once. */
 static bool look_ahead(struct hotsend *hotsend)
 {
-	int64_t length = hotsend->left < TURN_BYTES ? hotsend->left : TURN_BYTES;
+	int64_t length = hotsend->left < SENDING_TURN_BYTES ? hotsend->left : SENDING_TURN_BYTES;
 	int64_t until = hotsend->offset + length;
 
 	if (!hotsend->reply->is_file || hotsend->offset < hotsend->at_hand_until)
@@ -236,7 +235,7 @@ static bool look_ahead(struct hotsend *hotsend)
 static ssize_t send_body(const struct hotsend *hotsend, int fd)
 {
 	const struct hot_reply *reply = hotsend->reply;
-	int64_t until = reply->is_file ? hotsend->at_hand_until : hotsend->offset + TURN_BYTES;
+	int64_t until = reply->is_file ? hotsend->at_hand_until : hotsend->offset + SENDING_TURN_BYTES;
 	size_t length = hotsend->left < until - hotsend->offset ? (size_t)hotsend->left
 								: (size_t)(until - hotsend->offset);
 	off_t offset = hotsend->offset;
@@ -260,7 +259,7 @@ static void measure_pace(struct hotsend *hotsend, int fd)
 
 enum sending hotsend_next(struct hotsend *hotsend, int fd)
 {
-	int64_t turn = TURN_BYTES;
+	int64_t turn = SENDING_TURN_BYTES;
 	ssize_t sent = 0;
 
 	if (hotsend->head) {

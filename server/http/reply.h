@@ -25,6 +25,12 @@ enum reply_body {
 
 enum feed_result { FEED_DATA, FEED_WAIT, FEED_END, FEED_CUT };
 
+/* Bytes that stand in a file. */
+struct loan {
+	int fd; /* stays the lender's */
+	int64_t length;
+};
+
 /* A body that grows while it is sent. */
 struct feed_ops {
 	/* Copies up to length bytes at offset. FEED_WAIT: nothing there yet, and the waiter has been joined
@@ -35,6 +41,11 @@ struct feed_ops {
 	/* Takes the waiter back; false if it has been or is being woken. Short: a lock is held. */
 	bool (*leave)(void *feed, struct waiter *waiter);
 	void (*destroy)(void *feed);
+	/* The same as read, without a copy: all that there is at offset, in a file that keeps it there until
+	 * repay, which follows at once and tells how far the bytes went (false: as FEED_CUT). NULL: cannot.
+	 */
+	enum feed_result (*lend)(void *feed, int64_t offset, struct loan *loan, struct waiter *waiter);
+	bool (*repay)(void *feed, int64_t offset);
 };
 
 struct request;

@@ -42,28 +42,47 @@ static void wake_stream(struct waiter *waiter)
 	sleeper_wake(&exchange->sleeper);
 }
 
+static int socket_of(const struct exchange *exchange)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(exchange->sleeper.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
+}
+
 /* Resets the connection, so that no client takes what it has for the whole. Disconnecting sends the RST
  * before libmicrohttpd's shutdown() could send an orderly FIN; under TLS the missing last chunk has to do. */
 static ssize_t cut(struct exchange *exchange)
 {
 	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(exchange->sleeper.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int fd = socket_of(exchange);
 
 	metric_add(METRIC_CUTS, 1);
-	if (info && !exchange->traffic->settings.tls_certificate) {
-		(void)setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-		(void)connect(info->connect_fd, &nowhere, sizeof nowhere);
+	if (fd >= 0 && !exchange->traffic->settings.tls_certificate) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+		(void)connect(fd, &nowhere, sizeof nowhere);
 	}
 	return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+static ssize_t end_haul(struct exchange *exchange)
+{
+	switch (exchange->haul.ending) {
+	case SENDING_DONE:
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	case SENDING_GONE:
+	case SENDING_LATE:
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	default:
+		return cut(exchange);
+	}
+}
+
 /* Reads until there is something to send or the connection sleeps: libmicrohttpd spins on a reader that just
  * answers 0. */
-static ssize_t read_feed(void *argument, uint64_t offset, char *bytes, size_t length)
+static ssize_t copy_feed(struct exchange *exchange, int64_t offset, char *bytes, size_t length)
 {
-	struct exchange *exchange = argument;
 	const struct reply *reply = &exchange->reply;
 	enum feed_result result;
 	size_t got = 0;
@@ -71,8 +90,7 @@ static ssize_t read_feed(void *argument, uint64_t offset, char *bytes, size_t le
 	do {
 		if (!sleeper_prepare(&exchange->sleeper, leave_feed))
 			return cut(exchange);
-		result = reply->feed_ops->read(
-			reply->feed, (int64_t)offset, bytes, length, &got, &exchange->waiter);
+		result = reply->feed_ops->read(reply->feed, offset, bytes, length, &got, &exchange->waiter);
 		if (result != FEED_WAIT)
 			sleeper_cancel(&exchange->sleeper);
 		else if (sleeper_sleep(&exchange->sleeper))
@@ -86,9 +104,21 @@ static ssize_t read_feed(void *argument, uint64_t offset, char *bytes, size_t le
 	return (ssize_t)got;
 }
 
+static ssize_t read_feed(void *argument, uint64_t offset, char *bytes, size_t length)
+{
+	struct exchange *exchange = argument;
+	bool arrived = false;
+
+	if (exchange->haul.begun)
+		return end_haul(exchange);
+	if (haul_begin(exchange, socket_of(exchange), &arrived))
+		return arrived ? end_haul(exchange) : 0;
+	exchange->waiter.wake = wake_stream;
+	return copy_feed(exchange, (int64_t)offset, bytes, length);
+}
+
 static struct MHD_Response *stream_response(struct exchange *exchange)
 {
-	exchange->waiter.wake = wake_stream;
 	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_feed, exchange, NULL);
 }
 

@@ -4,6 +4,9 @@
 #ifndef SERVER_HTTP_SENDING_H
 #define SERVER_HTTP_SENDING_H
 
+/* How much goes out before others have their turn. */
+enum { SENDING_TURN_BYTES = 2 << 20 };
+
 enum sending {
 	SENDING_DONE,
 	SENDING_FULL,    /* the socket takes no more for now */

@@ -109,28 +109,57 @@ static enum feed_result read_visible(
 											      : FEED_CUT;
 }
 
-static enum feed_result read_feed(
-	void *object, int64_t offset, void *bytes, size_t length, size_t *out_read, struct waiter *waiter)
+/* How much there is at the offset, unless it ends there. */
+static enum feed_result await_more(
+	struct follower *follower, int64_t offset, int64_t *available, struct waiter *waiter)
 {
-	struct follower *follower = object;
 	struct spool_progress seen = {0};
 
 	do {
 		(void)spool_await(follower->spool, &seen, NULL);
+		*available = seen.visible - offset;
 		if (seen.state == SPOOL_REFUSED)
 			return FEED_CUT;
-		if (offset < seen.visible) {
-			if ((int64_t)length > seen.visible - offset)
-				length = (size_t)(seen.visible - offset);
-			return read_visible(follower, offset, bytes, length, out_read);
-		}
+		if (*available > 0)
+			return FEED_DATA;
 		if (seen.state == SPOOL_KEPT || seen.state == SPOOL_PASSED)
 			return FEED_END;
 	} while (!spool_await(follower->spool, &seen, waiter));
 	return FEED_WAIT;
 }
 
-static const struct feed_ops feed = {read_feed, leave, destroy};
+static enum feed_result read_feed(
+	void *object, int64_t offset, void *bytes, size_t length, size_t *out_read, struct waiter *waiter)
+{
+	int64_t available;
+	enum feed_result result = await_more(object, offset, &available, waiter);
+
+	if (result != FEED_DATA)
+		return result;
+	if ((int64_t)length > available)
+		length = (size_t)available;
+	return read_visible(object, offset, bytes, length, out_read);
+}
+
+static enum feed_result lend(void *object, int64_t offset, struct loan *loan, struct waiter *waiter)
+{
+	struct follower *follower = object;
+	enum feed_result result = await_more(follower, offset, &loan->length, waiter);
+
+	if (result != FEED_DATA)
+		return result;
+	loan->fd = spool_fd(follower->spool);
+	return spool_borrow(follower->spool, &follower->reader, offset) ? FEED_DATA : FEED_CUT;
+}
+
+static bool repay(void *object, int64_t offset)
+{
+	struct follower *follower = object;
+
+	return spool_advance(follower->spool, &follower->reader, offset);
+}
+
+static const struct feed_ops feed = {read_feed, leave, destroy, lend, repay};
 static const struct later_ops later = {ready, leave, resume, destroy};
 
 void follower_reply(struct reply *reply, const struct follower_plan *plan, struct spool *spool)

@@ -334,6 +334,8 @@ static void end_kept(struct fill *fill)
 	metric_add(METRIC_FILLS_KEPT, 1);
 	log_event(LOG_LEVEL_INFO, "fill kept", "name", name_path(fill->name).text, "format",
 		formats[fill->name->format].name, "size", number_size(fill->intake.length).text, NULL);
+	/* Last: see end_refused. */
+	spool_mark_kept(fill->intake.spool);
 }
 
 static void end_passed(struct fill *fill)

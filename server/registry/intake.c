@@ -163,28 +163,39 @@ static bool begin_passing(struct intake *intake, const struct err *why)
 	return true;
 }
 
-/* Until half of the window is free, or all who read have what there is. Who does not move at all is left
- * behind. */
+/* How far all must have read for enough of the window to be given back, or for there to be nothing to wait
+ * for. */
+static int64_t wanted_progress(const struct intake *intake, int64_t gone)
+{
+	int64_t half = gone + (intake->length - gone) / 2;
+	int64_t some = gone + SPOOL_GIVE_BACK_STEP;
+	int64_t all = intake->length - SPOOL_HELD_BACK;
+	int64_t wanted = half > some ? half : some;
+
+	return wanted < all ? wanted : all;
+}
+
+/* Who does not move at all is left behind. */
 static bool await_readers(struct intake *intake)
 {
 	struct spool *spool = intake->spool;
-	int64_t gone = spool_give_back(spool);
-	int64_t half = gone + (intake->length - gone) / 2;
-	int64_t all = intake->length - SPOOL_HELD_BACK;
-	int64_t wanted = half < all ? half : all;
+	int64_t wanted = wanted_progress(intake, spool_give_back(spool));
+	int64_t slowest = spool_slowest(spool);
 	int64_t moved_ms = clock_monotonic_ms();
 
-	while (gone < wanted && !atomic_load(&intake->watch->stop) && spool_readers(spool) > 0) {
-		int64_t before = gone;
+	while (slowest < wanted && !atomic_load(&intake->watch->stop) && spool_readers(spool) > 0) {
+		int64_t before = slowest;
 
 		clock_sleep_ms(LOOK_EVERY_MS);
-		gone = spool_give_back(spool);
-		if (gone > before)
+		(void)spool_give_back(spool);
+		slowest = spool_slowest(spool);
+		if (slowest > before)
 			moved_ms = clock_monotonic_ms();
 		else if (clock_monotonic_ms() - moved_ms > READER_STALL_MS && !spool_cut_slowest(spool))
 			return false;
 	}
-	return gone >= wanted && spool_readers(spool) > 0;
+	(void)spool_give_back(spool);
+	return slowest >= wanted && spool_readers(spool) > 0;
 }
 
 bool intake_pass(struct intake *intake, const struct err *why)

@@ -118,7 +118,6 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 		undo_adoption(keeper, digest);
 		return false;
 	}
-	spool_mark_kept(spool);
 	return true;
 }
 

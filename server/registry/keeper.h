@@ -33,8 +33,9 @@ struct origin {
 	const char *who; /* the token's name, or the upstream's */
 };
 
-/* Keeps a complete and inspected spool under this name: durable on return, and marked as kept. Fails as
- * catalog_keep does, or with ERR_NO_SPACE; nothing is left behind then but what was there before. */
+/* Keeps a complete and inspected spool under this name: durable on return; then it is the caller's to mark
+ * the spool as kept, when all is counted. Fails as catalog_keep does, or with ERR_NO_SPACE; nothing is left
+ * behind then but what was there before. */
 bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *name,
 	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err);
 

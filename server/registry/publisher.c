@@ -257,6 +257,7 @@ static bool keep(struct upload *upload, const struct inspection *inspection, enu
 	log_event(LOG_LEVEL_INFO, *out == KEPT_AGAIN ? "published again" : "published", "name",
 		name_path(&upload->name).text, "format", formats[upload->name.format].name, "by", upload->who,
 		"sha256", inspection->checksums.sha256.hex, NULL);
+	spool_mark_kept(upload->spool);
 	return true;
 }
 

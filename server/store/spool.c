@@ -296,7 +296,7 @@ static int64_t slowest_offset(const struct spool *spool)
 	int64_t slowest = spool->progress.length;
 
 	for (const struct spool_reader *reader = spool->joined; reader; reader = reader->next) {
-		if (!reader->cut && reader->offset < slowest)
+		if ((!reader->cut || reader->borrows) && reader->offset < slowest)
 			slowest = reader->offset;
 	}
 	return slowest;
@@ -306,11 +306,11 @@ static int64_t slowest_offset(const struct spool *spool)
 static bool advance_window(struct spool *spool, int64_t *gone)
 {
 	LOCKED(&spool->mutex);
-	int64_t slowest = slowest_offset(spool);
-	bool moves = spool->progress.passing && slowest > spool->gone;
+	int64_t whole = slowest_offset(spool) / SPOOL_GIVE_BACK_STEP * SPOOL_GIVE_BACK_STEP;
+	bool moves = spool->progress.passing && whole > spool->gone;
 
 	if (moves)
-		spool->gone = slowest;
+		spool->gone = whole;
 	*gone = spool->gone;
 	return moves;
 }
@@ -319,11 +319,19 @@ int64_t spool_give_back(struct spool *spool)
 {
 	int64_t gone;
 
-	/* From the start, so that no block stays for having been half in use. Where the file system cannot,
-	 * there will be no more room: the writer finds out. */
+	/* A hole that began or ended within a page (up to 2 MiB in some file systems) would have its part of
+	 * it zeroed, although it may be on its way to a client who was sent it without a copy. Where the file
+	 * system cannot make holes, there will be no more room: the writer finds out. */
 	if (advance_window(spool, &gone))
 		(void)fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, gone);
 	return gone;
+}
+
+int64_t spool_slowest(struct spool *spool)
+{
+	LOCKED(&spool->mutex);
+
+	return slowest_offset(spool);
 }
 
 bool spool_cut_slowest(struct spool *spool)
@@ -346,6 +354,7 @@ void spool_join(struct spool *spool, struct spool_reader *reader)
 	LOCKED(&spool->mutex);
 
 	reader->offset = 0;
+	reader->borrows = false;
 	reader->cut = spool->gone > 0;
 	reader->next = spool->joined;
 	reader->link = &spool->joined;
@@ -359,7 +368,17 @@ bool spool_advance(struct spool *spool, struct spool_reader *reader, int64_t off
 	LOCKED(&spool->mutex);
 
 	reader->offset = offset;
+	reader->borrows = false;
 	return !reader->cut;
+}
+
+bool spool_borrow(struct spool *spool, struct spool_reader *reader, int64_t offset)
+{
+	LOCKED(&spool->mutex);
+
+	reader->offset = offset;
+	reader->borrows = !reader->cut;
+	return reader->borrows;
 }
 
 void spool_part(struct spool *spool, struct spool_reader *reader)

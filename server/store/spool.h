@@ -24,7 +24,7 @@
 #include "common/waiter.h"
 #include "server/module/stream.h"
 
-enum { SPOOL_HELD_BACK = 64 << 10 };
+enum { SPOOL_HELD_BACK = 64 << 10, SPOOL_GIVE_BACK_STEP = 2 << 20 };
 
 enum spool_state { SPOOL_GROWING, SPOOL_COMPLETE, SPOOL_KEPT, SPOOL_PASSED, SPOOL_REFUSED };
 
@@ -41,6 +41,7 @@ struct spool_reader {
 	struct spool_reader *next;
 	struct spool_reader **link; /* what points to it; NULL: it has not joined */
 	int64_t offset;             /* it has all before this */
+	bool borrows;               /* is sending what comes there: it is not to be given back now */
 	bool steady;                /* is never cut for being slow */
 	bool cut;                   /* the bytes at its offset may be gone */
 };
@@ -80,9 +81,13 @@ bool spool_pass(struct spool *spool, const struct err *why);
 /* Whether it goes on so; *why is set then. */
 bool spool_is_passing(struct spool *spool, struct err *why);
 
-/* Gives back what all readers have of a spool that is passing; tells how many bytes are gone from its start.
- */
+/* Gives back what all readers have of a spool that is passing, in whole steps; tells how many bytes are gone
+ * from its start. What the kernel still has to send of them stays as it is, since it takes no page in part:
+ * none has more than a step. */
 int64_t spool_give_back(struct spool *spool);
+
+/* How far the readers are that are furthest behind. */
+int64_t spool_slowest(struct spool *spool);
 
 /* Lets go of the readers that are furthest behind; false where there is none that may be cut. */
 bool spool_cut_slowest(struct spool *spool);
@@ -119,6 +124,9 @@ int spool_readers(const struct spool *spool);
  * advance answers true thereafter: it is false for one that was cut, or joined when bytes were gone. */
 void spool_join(struct spool *spool, struct spool_reader *reader);
 bool spool_advance(struct spool *spool, struct spool_reader *reader, int64_t offset);
+/* From here to spool_advance the bytes from the offset on stay, even if the reader is cut meanwhile. False:
+ * it has been. */
+bool spool_borrow(struct spool *spool, struct spool_reader *reader, int64_t offset);
 void spool_part(struct spool *spool, struct spool_reader *reader);
 
 /* Takes a waiter back; false if it has been or is just being woken. */

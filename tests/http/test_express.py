@@ -254,6 +254,67 @@ def test_what_runs_at_the_end_is_sent_whole(larder):
         assert idle.stream.read() == b""
 
 
+def chill(larder):
+    """Takes the kept module out of memory, as time does; skips where the file system will not."""
+    blob = next(path for path in (larder.data / "blobs").rglob("*") if path.is_file())
+    with open(blob, "rb") as file:
+        os.fsync(file)
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        try:
+            os.preadv(file.fileno(), [bytearray(1)], len(LARGE) // 2, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            pytest.skip(f"this file system does not tell what is in memory: {error}")
+    pytest.skip("this file system keeps everything in memory")
+
+
+@pytest.mark.parametrize("wanted", [None, (len(LARGE) // 3, len(LARGE) // 3 + 2_999_999), (9_000_001, 9_004_096)],
+                         ids=["whole", "part", "small part"])
+def test_what_is_not_in_memory_goes_by_freight(larder, wanted):
+    heat(larder, LARGE)
+    freight = larder.metric("larder_freight_total")
+    with Connection(larder) as connection:
+        assert connection.ask()[2] == LARGE
+        assert larder.metric("larder_freight_total") == freight
+        chill(larder)
+        first, last = wanted or (0, len(LARGE) - 1)
+        for _ in range(2):
+            _, fields, body = connection.ask(**({"Range": f"bytes={first}-{last}"} if wanted else {}))
+            assert body == LARGE[first:last + 1] and int(fields["content-length"]) == len(body)
+        assert larder.metric("larder_freight_total") == freight + 1, "the second time it was in memory"
+
+
+def test_a_client_that_leaves_the_freight(larder):
+    heat(larder, LARGE)
+    with Connection(larder) as connection:
+        connection.ask(Range="bytes=0-0")
+        chill(larder)
+        connection.send(plain())
+        wait_until(lambda: larder.metric("larder_freight_total") == 1, larder.tail)
+        assert connection.socket.recv(1000)
+    wait_until(lambda: larder.metric("larder_connections") <= 1 and larder.metric("larder_requests_running") <= 1, larder.tail)
+    assert larder.get(COMPRESSED).body == LARGE
+
+
+def test_freight_at_the_end(larder):
+    heat(larder, LARGE)
+    with Connection(larder) as sent, Connection(larder) as stalled:
+        for connection in (sent, stalled):
+            connection.ask(Range="bytes=0-0")
+        chill(larder)
+        stalled.send(plain())
+        wait_until(lambda: larder.metric("larder_freight_total") == 1, larder.tail)
+        chill(larder)
+        sent.send(plain())
+        wait_until(lambda: larder.metric("larder_requests_running") >= 3, larder.tail)
+        stopper = threading.Thread(target=larder.stop)
+        stopper.start()
+        assert sent.receive()[2] == LARGE
+        stopper.join()
+        assert len(stalled.stream.read()) < len(LARGE)
+
+
 def test_parts_are_hits_but_no_downloads(larder):
     heat(larder, MEDIUM)
     hits = 'larder_artifact_requests_total{result="hit"}'

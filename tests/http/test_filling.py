@@ -72,6 +72,7 @@ def test_stampede_on_a_cold_module(upstream, mirror, big_module):
     assert statuses.count("larder;fwd=miss;collapsed") == CLIENTS - 1, statuses[:3]
     assert {download.headers.get("Transfer-Encoding") for download in downloads} == {"chunked"}
     assert mirror.blobs() and mirror.metric('larder_fills_total{event="started"}') == 1
+    assert mirror.metric("larder_freight_total") == CLIENTS
 
 
 @pytest.mark.concurrent

@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "server/store/spool.h"
@@ -534,7 +536,7 @@ static int64_t bytes_on_disk(const struct spool *spool)
 	return (int64_t)status.st_blocks * 512;
 }
 
-enum { WINDOW_STEP = 1 << 20 };
+enum { WINDOW_STEP = SPOOL_GIVE_BACK_STEP };
 
 static void gives_back_what_all_readers_have(void **state)
 {
@@ -560,6 +562,34 @@ static void gives_back_what_all_readers_have(void **state)
 	assert_int_equal(spool_give_back(spool), 3 * WINDOW_STEP);
 	assert_true(bytes_on_disk(spool) <= 2 * WINDOW_STEP + (64 << 10));
 	spool_part(spool, &fast);
+}
+
+/* What was sent without a copy is still the file's page while the other side has not read it. */
+static void what_is_on_its_way_stays_when_it_is_given_back(void **state)
+{
+	enum { LENGTH = 60000 };
+	AUTO_SPOOL struct spool *spool = create(*state, "a");
+	struct spool_reader reader = {0};
+	off_t offset = WINDOW_STEP;
+	int64_t gone;
+	char sent[LENGTH];
+	char received[LENGTH];
+	int ends[2];
+
+	spool_join(spool, &reader);
+	append(spool, 2 * WINDOW_STEP, 3);
+	assert_true(spool_pass(spool, &refusal));
+	assert_int_equal(pread(spool_fd(spool), sent, LENGTH, offset), LENGTH);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	assert_int_equal(sendfile(ends[0], spool_fd(spool), &offset, LENGTH), LENGTH);
+	assert_true(spool_advance(spool, &reader, offset));
+	gone = spool_give_back(spool);
+	assert_int_equal(recv(ends[1], received, LENGTH, MSG_WAITALL), LENGTH);
+	assert_memory_equal(received, sent, LENGTH);
+	assert_int_equal(gone, WINDOW_STEP);
+	spool_part(spool, &reader);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
 }
 
 static void lets_nobody_join_a_window(void **state)
@@ -602,18 +632,43 @@ static void cuts_the_slowest_only(void **state)
 	spool_join(spool, &slow);
 	spool_join(spool, &fast);
 	spool_join(spool, &steady);
-	append(spool, 2 * WINDOW_STEP, 1);
+	append(spool, 3 * WINDOW_STEP, 1);
 	assert_true(spool_pass(spool, &refusal));
-	assert_true(spool_advance(spool, &fast, WINDOW_STEP));
-	assert_true(spool_advance(spool, &steady, WINDOW_STEP / 2));
+	assert_true(spool_advance(spool, &fast, 2 * WINDOW_STEP));
+	assert_true(spool_advance(spool, &steady, WINDOW_STEP + 7));
 	assert_true(spool_cut_slowest(spool));
 	assert_false(spool_advance(spool, &slow, WINDOW_STEP));
-	assert_int_equal(spool_give_back(spool), WINDOW_STEP / 2);
+	assert_int_equal(spool_slowest(spool), WINDOW_STEP + 7);
+	assert_int_equal(spool_give_back(spool), WINDOW_STEP);
 	assert_false(spool_cut_slowest(spool));
-	assert_true(spool_advance(spool, &fast, WINDOW_STEP + 1));
+	assert_true(spool_advance(spool, &fast, 2 * WINDOW_STEP + 1));
 	spool_part(spool, &slow);
 	spool_part(spool, &fast);
 	spool_part(spool, &steady);
+}
+
+static void keeps_what_is_borrowed(void **state)
+{
+	struct folder *folder = *state;
+	struct spool *spool = create(folder, "a");
+	struct spool_reader slow = {0};
+	struct spool_reader fast = {0};
+
+	append(spool, 2 * WINDOW_STEP, 2);
+	spool_join(spool, &slow);
+	spool_join(spool, &fast);
+	assert_true(spool_pass(spool, &refusal));
+	assert_true(spool_advance(spool, &fast, WINDOW_STEP));
+	assert_true(spool_borrow(spool, &slow, 0));
+	assert_true(spool_cut_slowest(spool));
+	assert_int_equal(spool_give_back(spool), 0);
+	assert_false(spool_advance(spool, &slow, WINDOW_STEP / 2));
+	assert_int_equal(spool_give_back(spool), WINDOW_STEP);
+	assert_false(spool_borrow(spool, &slow, WINDOW_STEP / 2));
+	assert_true(spool_borrow(spool, &fast, WINDOW_STEP));
+	spool_part(spool, &slow);
+	spool_part(spool, &fast);
+	spool_release(spool);
 }
 
 static void ends_as_passed_and_keeps_nothing(void **state)
@@ -658,8 +713,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(takes_up_a_draft, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_was_taken_up_may_be_dropped_unseen, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(gives_back_what_all_readers_have, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_is_on_its_way_stays_when_it_is_given_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lets_nobody_join_a_window, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cuts_the_slowest_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(keeps_what_is_borrowed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ends_as_passed_and_keeps_nothing, set_up, tear_down),
 	};
 
