@@ -71,6 +71,15 @@ static void restore(struct condition *condition, const struct cooldown *cooldown
 		clock_rfc3339(condition->until_s).text, NULL);
 }
 
+/* Most starts find none, and leave OpenSSL alone: its memory is for those who fetch or publish. */
+static bool has_some(struct health *health)
+{
+	bool has;
+	struct err err;
+
+	return !catalog_has_cooldowns(health->catalog, clock_now_s(), &has, &err) || has;
+}
+
 static void restore_all(struct health *health)
 {
 	for (size_t i = 0; i < health->count; i++) {
@@ -131,7 +140,8 @@ struct health *health_create(const struct upstream *upstreams, size_t count, str
 	health->count = count;
 	health->catalog = catalog;
 	health->conditions = mem_zero(count ? count : 1, sizeof *health->conditions);
-	restore_all(health);
+	if (has_some(health))
+		restore_all(health);
 	return health;
 }
 

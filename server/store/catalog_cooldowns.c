@@ -3,12 +3,13 @@
 
 #include "server/store/catalog_rows.h"
 
-enum statement { NOTE_COOLDOWN, FORGET_PAST, FIND_COOLDOWN, FORGET_COOLDOWN };
+enum statement { NOTE_COOLDOWN, FORGET_PAST, HAS_COOLDOWNS, FIND_COOLDOWN, FORGET_COOLDOWN };
 
 static const char *const sql[] = {
 	[NOTE_COOLDOWN] =
 		"INSERT OR REPLACE INTO cooldowns (upstream, in_a_row, until_s) VALUES (?1, ?2, ?3)",
 	[FORGET_PAST] = "DELETE FROM cooldowns WHERE until_s <= ?1",
+	[HAS_COOLDOWNS] = "SELECT 1 FROM cooldowns WHERE until_s > ?1 LIMIT 1",
 	[FIND_COOLDOWN] = "SELECT in_a_row, until_s FROM cooldowns WHERE upstream = ?1 AND until_s > ?2",
 	[FORGET_COOLDOWN] = "DELETE FROM cooldowns WHERE upstream = ?1",
 };
@@ -24,6 +25,21 @@ bool catalog_note_cooldown(
 			       v_int(cooldown->until_s)),
 		       err) &&
 	       txn_run(txn, sql[FORGET_PAST], VALUES(v_int(now_s)), err) && txn_commit(txn, err);
+}
+
+bool catalog_has_cooldowns(struct catalog *catalog, int64_t now_s, bool *has, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	bool found;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[HAS_COOLDOWNS], VALUES(v_int(now_s)));
+	found = rows_next(rows);
+	if (!rows_done(rows, err))
+		return false;
+	*has = found;
+	return true;
 }
 
 bool catalog_find_cooldown(struct catalog *catalog, const struct digest *upstream, int64_t now_s,

@@ -23,6 +23,9 @@ struct cooldown {
 bool catalog_note_cooldown(
 	struct catalog *catalog, const struct cooldown *cooldown, int64_t now_s, struct err *err);
 
+/* Whether any upstream's is not over at now_s. */
+bool catalog_has_cooldowns(struct catalog *catalog, int64_t now_s, bool *has, struct err *err);
+
 /* *found is false where there is none, or it is over at now_s. */
 bool catalog_find_cooldown(struct catalog *catalog, const struct digest *upstream, int64_t now_s,
 	struct cooldown *out, bool *found, struct err *err);

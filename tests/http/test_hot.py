@@ -2,6 +2,7 @@
 """What was served once is served from memory, and nobody can tell: same answers, same counts, gone at once where withdrawn
 or evicted."""
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -45,6 +46,21 @@ def test_every_answer_is_like_the_first(larder, module):
         head = larder.head(COMPRESSED)
         assert (head.status, head.body, headers(head)) == (200, b"", headers(first))
     assert larder.metric(PREPARED) - before == 10
+
+
+def test_serving_starts_no_tls(larder, tmp_path, monkeypatch):
+    """OpenSSL reads its configuration as it starts: whoever opened this one would wait for somebody who writes it."""
+    larder.publish(PATH, LARGE)
+    pipe = tmp_path / "openssl.cnf"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("OPENSSL_CONF", str(pipe))
+    larder.restart()
+    for _ in range(3):
+        assert larder.get(COMPRESSED).body == LARGE
+    assert larder.get("/readyz").status == 200
+    with pytest.raises(OSError) as nobody_reads:
+        os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    assert nobody_reads.value.errno == errno.ENXIO
 
 
 @pytest.mark.parametrize("module", [SMALL, LARGE], ids=["small", "large"])

@@ -306,6 +306,10 @@ static void rows_that_are_over_go(void **state)
 	struct cooldown row;
 	bool found;
 
+	assert_true(catalog_has_cooldowns(catalog_of(state), 299, &found, &err));
+	assert_true(found);
+	assert_true(catalog_has_cooldowns(catalog_of(state), 300, &found, &err));
+	assert_false(found);
 	assert_true(catalog_find_cooldown(catalog_of(state), &first, 0, &row, &found, &err));
 	assert_false(found);
 	assert_true(catalog_find_cooldown(catalog_of(state), &second, 299, &row, &found, &err));
