@@ -89,37 +89,47 @@ static bool split_words(const char *q, struct words *words, struct err *err)
 	return true;
 }
 
-/* ---- where a page begins: "<sort><tier>.<number>.<handle>" ---- */
+/* ---- where a page begins: "<sort><tier>.<number>.<tie>.<handle>" ---- */
 
 struct start {
 	size_t tier;
 	bool has_place;
 	struct place_in_order place;
-	char number[24]; /* digits, before they are read */
 };
 
 static char *start_text(enum module_sort sort, size_t tier, const struct place_in_order *place)
 {
-	return mem_printf("%c%zu.%" PRId64 ".%s", "ndusr"[sort], tier, place -> number, place -> handle);
+	return mem_printf("%c%zu.%" PRId64 ".%" PRId64 ".%s", "ndusr"[sort], tier, place -> number,
+		place -> tie, place -> handle);
+}
+
+/* Reads digits up to a dot; NULL where they are no number, else what is behind it. */
+static const char *read_number(const char *text, int64_t *out)
+{
+	char digits[24];
+	size_t length = strcspn(text, ".");
+
+	if (text[length] != '.' || length >= sizeof digits)
+		return NULL;
+	memcpy(digits, text, length);
+	digits[length] = '\0';
+	return number_parse(digits, out) ? text + length + 1 : NULL;
 }
 
 static bool read_start(const char *text, enum module_sort sort, struct start *out)
 {
-	const char *number, *handle;
+	const char *rest;
 
 	if (!text || !*text)
 		return true;
 	if (text[0] != "ndusr"[sort] || text[1] < '0' || text[1] >= '0' + TIER_COUNT || text[2] != '.')
 		return false;
 	out->tier = (size_t)(text[1] - '0');
-	number = text + 3;
-	handle = strchr(number, '.');
-	if (!handle || (size_t)(handle - number) >= sizeof out->number)
-		return false;
-	memcpy(out->number, number, (size_t)(handle - number));
-	out->place.handle = handle + 1;
+	rest = read_number(text + 3, &out->place.number);
+	rest = rest ? read_number(rest, &out->place.tie) : NULL;
+	out->place.handle = rest;
 	out->has_place = true;
-	return strlen(handle + 1) <= NAME_PATH_MAX && number_parse(out->number, &out->place.number);
+	return rest && strlen(rest) <= NAME_PATH_MAX;
 }
 
 /* ---- selecting ---- */
@@ -222,16 +232,11 @@ static void finish_hits(struct hits *hits)
 	free(hits->tiers);
 }
 
-static enum module_sort order_of(enum module_sort sort)
-{
-	return sort == SORT_RELEVANCE ? SORT_DOWNLOADS : sort;
-}
-
 static void take_hits(
 	const struct selection *selection, size_t tier, const struct slots *set, struct hits *hits)
 {
 	bool begins_here = selection->start.has_place && tier == selection->start.tier;
-	size_t found = module_index_walk(selection->index, order_of(selection->sort), set,
+	size_t found = module_index_walk(selection->index, selection->sort, set,
 		begins_here ? &selection->start.place : NULL, hits->slots + hits->count,
 		hits->max - hits->count);
 
@@ -289,8 +294,8 @@ static void collect(const struct selection *selection, struct findings *out, str
 	for (size_t i = 0; i < out->count; i++)
 		out->ids[i] = module_index_id(selection->index, hits.slots[i]);
 	if (hits.count > limit && limit > 0) {
-		struct place_in_order last = module_index_place(
-			selection->index, order_of(selection->sort), hits.slots[limit - 1]);
+		struct place_in_order last =
+			module_index_place(selection->index, selection->sort, hits.slots[limit - 1]);
 
 		list->next = start_text(selection->sort, hits.tiers[limit - 1], &last);
 	}

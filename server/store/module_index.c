@@ -4,6 +4,10 @@
 #include <ctype.h>
 
 #include "common/buffer.h"
+#include "server/module/name.h"
+
+/* More than any time in seconds. */
+static const int64_t HERE = INT64_C(1) << 40;
 
 const char *const facet_names[FACET_COUNT] = {
 	[FACET_TASK] = "task",
@@ -39,9 +43,12 @@ struct postings {
 
 struct entry {
 	int64_t id;
-	int64_t numbers[SORT_ORDERS]; /* by what each order sorts; 0 by name */
+	int64_t downloads;
+	int64_t updated_at;
+	int64_t size_bytes;
 	char *handle;
-	size_t name; /* where its lower case begins in names */
+	size_t length; /* of the handle */
+	size_t name;   /* where its lower case begins in names */
 };
 
 /* Which pairs of neighbouring letters a name has, each hashed to one bit. */
@@ -70,7 +77,7 @@ struct module_index {
 	struct postings facets[FACET_COUNT];
 	struct posting **value_by_id;
 	size_t value_count;
-	struct order orders[SORT_ORDERS];
+	struct order orders[SORT_COUNT];
 };
 
 /* Makes room for the row `number` in an array that is read by number, filling what is new with this byte. */
@@ -107,7 +114,7 @@ void module_index_destroy(struct module_index *index)
 		}
 		free(index->facets[facet].items);
 	}
-	for (size_t sort = 0; sort < SORT_ORDERS; sort++)
+	for (size_t sort = 0; sort < SORT_COUNT; sort++)
 		free(index->orders[sort].slots);
 	slots_finish(&index->listed);
 	slots_finish(&index->cached);
@@ -121,24 +128,35 @@ void module_index_destroy(struct module_index *index)
 
 /* ---- orders ---- */
 
+/* Most have no downloads. Among equals people are shown first what is here, then what is new; a search rather
+ * finds the name that has little besides its words. */
 struct place_in_order module_index_place(const struct module_index *index, enum module_sort sort, size_t slot)
 {
 	const struct entry *entry = &index->entries[slot];
 
-	return (struct place_in_order){entry->numbers[sort], entry->handle};
+	switch (sort) {
+	case SORT_DOWNLOADS:
+		return (struct place_in_order){entry->downloads,
+			entry->updated_at + (slots_have(&index->cached, slot) ? HERE : 0), entry->handle};
+	case SORT_RELEVANCE:
+		return (struct place_in_order){
+			entry->downloads, NAME_PATH_MAX - (int64_t)entry->length, entry->handle};
+	case SORT_UPDATED:
+		return (struct place_in_order){entry->updated_at, 0, entry->handle};
+	case SORT_SIZE:
+		return (struct place_in_order){entry->size_bytes, 0, entry->handle};
+	default:
+		return (struct place_in_order){0, 0, entry->handle};
+	}
 }
 
-/* Numbers descend; among equals by downloads shorter handles come first, since most have none. */
-static int compare(enum module_sort sort, const struct place_in_order *a, const struct place_in_order *b)
+/* Numbers descend, names ascend. */
+static int compare(const struct place_in_order *a, const struct place_in_order *b)
 {
 	if (a->number != b->number)
 		return a->number > b->number ? -1 : 1;
-	if (sort == SORT_DOWNLOADS) {
-		size_t x = strlen(a->handle), y = strlen(b->handle);
-
-		if (x != y)
-			return x < y ? -1 : 1;
-	}
+	if (a->tie != b->tie)
+		return a->tie > b->tie ? -1 : 1;
 	return strcmp(a->handle, b->handle);
 }
 
@@ -153,7 +171,7 @@ static int compare_slots(const void *a, const void *b, void *context)
 	struct place_in_order x = module_index_place(sorting->index, sorting->sort, *(const uint32_t *)a);
 	struct place_in_order y = module_index_place(sorting->index, sorting->sort, *(const uint32_t *)b);
 
-	return compare(sorting->sort, &x, &y);
+	return compare(&x, &y);
 }
 
 /* How many of the order stand before a place, or with `included` at it. */
@@ -166,7 +184,7 @@ static size_t rank(const struct module_index *index, enum module_sort sort,
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		struct place_in_order here = module_index_place(index, sort, order->slots[middle]);
-		int difference = compare(sort, &here, place);
+		int difference = compare(&here, place);
 
 		if (difference < 0 || (included && difference == 0))
 			low = middle + 1;
@@ -201,7 +219,7 @@ static void leave_order(struct module_index *index, enum module_sort sort, size_
 
 void module_index_sort(struct module_index *index)
 {
-	for (enum module_sort sort = 0; sort < SORT_ORDERS; sort++) {
+	for (enum module_sort sort = 0; sort < SORT_COUNT; sort++) {
 		struct order *order = &index->orders[sort];
 
 		order->count = 0;
@@ -250,9 +268,9 @@ static void set_state(struct module_index *index, size_t slot, const struct modu
 {
 	struct entry *entry = &index->entries[slot];
 
-	entry->numbers[SORT_DOWNLOADS] = facts->downloads;
-	entry->numbers[SORT_UPDATED] = facts->updated_at;
-	entry->numbers[SORT_SIZE] = facts->size_bytes;
+	entry->downloads = facts->downloads;
+	entry->updated_at = facts->updated_at;
+	entry->size_bytes = facts->size_bytes;
 	(facts->listed ? slots_add : slots_remove)(&index->listed, slot);
 	(facts->cached ? slots_add : slots_remove)(&index->cached, slot);
 }
@@ -265,8 +283,10 @@ void module_index_append(struct module_index *index, const struct module_facts *
 	MEM_GROW(index->entries, index->count, index->capacity);
 	MEM_GROW(index->pairs, index->count, index->pairs_capacity);
 	entry = &index->entries[index->count++];
-	*entry = (struct entry){
-		.id = facts->id, .handle = mem_dup(facts->handle), .name = index->names.length};
+	*entry = (struct entry){.id = facts->id,
+		.handle = mem_dup(facts->handle),
+		.length = strlen(facts->handle),
+		.name = index->names.length};
 	buffer_add(&index->names, facts->handle, strlen(facts->handle) + 1);
 	for (char *at = index->names.data + entry->name; *at; at++)
 		*at = (char)tolower((unsigned char)*at);
@@ -289,10 +309,10 @@ bool module_index_set(struct module_index *index, const struct module_facts *fac
 		slot = index->count;
 		module_index_append(index, facts);
 	}
-	for (enum module_sort sort = 0; !is_new && sort < SORT_ORDERS; sort++)
+	for (enum module_sort sort = 0; !is_new && sort < SORT_COUNT; sort++)
 		leave_order(index, sort, slot);
 	set_state(index, slot, facts);
-	for (enum module_sort sort = 0; sort < SORT_ORDERS; sort++)
+	for (enum module_sort sort = 0; sort < SORT_COUNT; sort++)
 		enter_order(index, sort, slot);
 	return is_new;
 }

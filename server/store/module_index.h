@@ -40,8 +40,7 @@ enum module_sort {
 	SORT_DOWNLOADS, /* this and the next two: the largest first */
 	SORT_UPDATED,
 	SORT_SIZE,
-	SORT_ORDERS,
-	SORT_RELEVANCE = SORT_ORDERS, /* only with words: the best hits first, then by downloads */
+	SORT_RELEVANCE, /* the order among hits that are equally good; only with words */
 	SORT_COUNT
 };
 
@@ -113,6 +112,7 @@ size_t module_index_count(const struct module_index *index, enum facet facet, co
 /* Where something stands in an order, whether it is in it or not. */
 struct place_in_order {
 	int64_t number; /* downloads, time or bytes; 0 by name */
+	int64_t tie; /* among those of one number the larger comes first, then handles ascend; not negative */
 	const char *handle;
 };
 

@@ -336,6 +336,12 @@ def test_collection_is_found_where_the_hub_had_it(catalogue):
     browse(catalogue, "/acme/collections/none/1", 404)
 
 
+def test_home_begins_with_what_is_here(catalogue):
+    catalogue.publish("/zoo/the-longest-name/1", modules.module(400))
+    links = [link for link in browse(catalogue, "/").links if link in ("/acme/x", "/acme/y", "/zoo/the-longest-name")]
+    assert links == ["/zoo/the-longest-name", "/acme/x", "/acme/y"], "what nobody has fetched yet: here, then new, then by name"
+
+
 def test_no_collection_says_where_they_come_from(larder):
     assert browse(larder, "/-/collections").has_text("larder import-docs")
 

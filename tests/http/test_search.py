@@ -241,12 +241,13 @@ def test_query_of_ten_kilobytes(zoo):
 
 
 def test_cursors_of_others(zoo):
-    texts = [b"x", b"n0", b"n0.", b"n0.0", b"n9.0.a", b"n0.-1.a", b"n0.99999999999999999999999.a", b"d0.0.acme/x", b"r0.x.a", b"n0.0." + b"a" * 570,
-             b"n0.0.\x01", b"n0.0.\xff", b"n4.0.acme", b"'", b"%s%n"]
+    texts = [b"x", b"n0", b"n0.", b"n0.0", b"n0.0.0", b"n0.0.acme/x", b"n9.0.0.a", b"n0.-1.0.a", b"n0.0.-1.a", b"n0.0.99999999999999999999999.a",
+             b"n0.99999999999999999999999.0.a", b"d0.0.0.acme/x", b"r0.x.0.a", b"n0.0.0." + b"a" * 570, b"n0.0.0.\x01", b"n0.0.0.\xff",
+             b"n4.0.0.acme", b"'", b"%s%n"]
     for text in texts:
         cursor = base64.urlsafe_b64encode(text).decode().rstrip("=")
         assert_problem(zoo.get("/api/v1/modules?sort=name&cursor=" + cursor), 400, "bad-request")
-    cursor = base64.urlsafe_b64encode(b"n0.0.acme/nothing").decode().rstrip("=")
+    cursor = base64.urlsafe_b64encode(b"n0.0.0.acme/nothing").decode().rstrip("=")
     assert zoo.get("/api/v1/modules?sort=name&cursor=" + cursor).json()["modules"][0]["handle"] == "zoo/lion"
 
 

@@ -75,9 +75,43 @@ static void walks_in_every_order(void **state)
 	AUTO_SLOTS struct slots listed = module_index_listed(index);
 
 	check_walk(index, SORT_NAME, &listed, NULL, "3 4 7");
-	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "3 4 7");
+	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "3 7 4");
+	check_walk(index, SORT_RELEVANCE, &listed, NULL, "3 4 7");
 	check_walk(index, SORT_UPDATED, &listed, NULL, "7 4 3");
 	check_walk(index, SORT_SIZE, &listed, NULL, "3 4 7");
+}
+
+/* Of nothing that was downloaded: first what is here, then what is new, then by name; in searches the
+ * shortest name. */
+static void orders_those_that_nobody_asked_for(void **state)
+{
+	static const struct module_facts quiet[] = {
+		{.id = 1, .handle = "b/short", .listed = true, .updated_at = 20},
+		{.id = 2, .handle = "b/longer-here", .listed = true, .cached = true, .updated_at = 10},
+		{.id = 3, .handle = "a/longer-new", .listed = true, .updated_at = 30},
+		{.id = 4, .handle = "a/longer-too", .listed = true, .updated_at = 20},
+		{.id = 5, .handle = "z", .listed = true, .cached = true, .updated_at = 1},
+		{.id = 6, .handle = "z/asked-for", .listed = true, .downloads = 1, .updated_at = 1},
+	};
+	AUTO(own_index) struct module_index *index = module_index_create();
+	struct module_facts arrived = quiet[3];
+	struct place_in_order place;
+	size_t slot;
+
+	for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++)
+		module_index_append(index, &quiet[i]);
+	module_index_sort(index);
+	AUTO_SLOTS struct slots listed = module_index_listed(index);
+	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "6 2 5 3 4 1");
+	check_walk(index, SORT_RELEVANCE, &listed, NULL, "6 5 1 3 4 2");
+	arrived.cached = true;
+	assert_false(module_index_set(index, &arrived));
+	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "6 4 2 5 3 1");
+	assert_true(module_index_find(index, 5, &slot));
+	place = module_index_place(index, SORT_DOWNLOADS, slot);
+	check_walk(index, SORT_DOWNLOADS, &listed, &place, "3 1");
+	place = module_index_place(index, SORT_RELEVANCE, slot);
+	check_walk(index, SORT_RELEVANCE, &listed, &place, "1 3 4 2");
 }
 
 static void goes_on_behind_a_place(void **state)
@@ -85,12 +119,12 @@ static void goes_on_behind_a_place(void **state)
 	AUTO(own_index) struct module_index *index = make_zoo();
 	AUTO_SLOTS struct slots listed = module_index_listed(index);
 
-	check_walk(index, SORT_NAME, &listed, &(struct place_in_order){0, "acme/tigers/1/big"}, "4 7");
+	check_walk(index, SORT_NAME, &listed, &(struct place_in_order){0, 0, "acme/tigers/1/big"}, "4 7");
 	/* Where nothing stands (any more). */
-	check_walk(index, SORT_NAME, &listed, &(struct place_in_order){0, "acme/w"}, "4 7");
-	check_walk(index, SORT_UPDATED, &listed, &(struct place_in_order){25, "a"}, "4 3");
-	check_walk(index, SORT_UPDATED, &listed, &(struct place_in_order){20, "acme/x"}, "3");
-	check_walk(index, SORT_UPDATED, &listed, &(struct place_in_order){1, "a"}, "");
+	check_walk(index, SORT_NAME, &listed, &(struct place_in_order){0, 0, "acme/w"}, "4 7");
+	check_walk(index, SORT_UPDATED, &listed, &(struct place_in_order){25, 0, "a"}, "4 3");
+	check_walk(index, SORT_UPDATED, &listed, &(struct place_in_order){20, 0, "acme/x"}, "3");
+	check_walk(index, SORT_UPDATED, &listed, &(struct place_in_order){1, 0, "a"}, "");
 }
 
 static void follows_changes(void **state)
@@ -103,7 +137,7 @@ static void follows_changes(void **state)
 	assert_true(module_index_set(
 		index, &(struct module_facts){.id = 9, .handle = "acme/y", .listed = true, .downloads = 7}));
 	AUTO_SLOTS struct slots listed = module_index_listed(index);
-	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "9 4 7 3");
+	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "9 7 4 3");
 	check_walk(index, SORT_NAME, &listed, NULL, "3 4 9 7");
 	changed.listed = false;
 	assert_false(module_index_set(index, &changed));
@@ -275,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(walks_in_every_order),
+		cmocka_unit_test(orders_those_that_nobody_asked_for),
 		cmocka_unit_test(goes_on_behind_a_place),
 		cmocka_unit_test(follows_changes),
 		cmocka_unit_test(matches_values),
