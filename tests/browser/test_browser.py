@@ -27,6 +27,16 @@ def test_accessible_in_both_schemes(browser, shelf, scheme):
     browser.play("accessible", shelf, scheme=scheme)
 
 
+def test_signatures_on_a_phone(browser, larder):
+    for version, dtype in ((1, "float32"), (2, "bfloat16")):
+        inputs = {f"{part}_of_the_{part}_that_the_encoder_reads": Tensor(f"StatefulPartitionedCall_{part}/a_scope_in_it/Reshape:0", dtype, [-1, 1280, 1280, 3])
+                  for part in ("words", "positions")}
+        signatures = {"serving_default": Signature(inputs, {"logits": Tensor("logits:0", dtype, None)}),
+                      f"only_in_{version}": Signature(inputs, {"y": Tensor("y:0", "string", [])})}
+        larder.publish(f"/acme/long/{version}", modules.module(model=modules.saved_model(MetaGraph(signatures))))
+    browser.play("phone_signatures", larder)
+
+
 def test_empty_registry(browser, larder):
     browser.play("empty", larder)
 
