@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lists of modules: filtered, counted, page by page. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "server/store/catalog_search.h"
+#include "tests/unit/catalog_place.h"
+
+/* How many match, with the first handle checked where one is given. */
+static int64_t total_of(struct catalog *catalog, struct module_query query, const char *first)
+{
+	struct module_list list;
+	struct err err = {0};
+	int64_t total;
+
+	query.limit = 200;
+	if (!catalog_list_modules(catalog, &query, &list, &err))
+		fail_msg("%s", err.text);
+	total = list.total;
+	assert_int_equal(total, list.count);
+	if (first)
+		assert_string_equal(list.items[0].handle, first);
+	module_list_finish(&list);
+	return total;
+}
+
+static void filters_modules(void **state)
+{
+	struct catalog *catalog = catalog_of(state);
+	struct orphans orphans;
+
+	(void)keep(catalog, "acme/Half_Plus-Two/1", FORMAT_TF_HUB, "1", SOURCE_PUBLISHED);
+	(void)keep(catalog, "acme/halfXplus/1", FORMAT_TFJS, "2", SOURCE_PUBLISHED);
+	(void)keep(catalog, "acme-2/x/1", FORMAT_TFLITE, "3", SOURCE_MIRRORED);
+	(void)keep(catalog, "zoo/a/b/1", FORMAT_TF_HUB, "4", SOURCE_MIRRORED);
+	(void)keep(catalog, "zoo/gone/1", FORMAT_TF_HUB, "5", SOURCE_MIRRORED);
+	assert_int_equal(withdraw(catalog, "zoo/gone/1", &orphans), ERR_NONE);
+	forget(catalog, "4");
+	const struct {
+		const char *q;
+		enum facet facet;
+		const char *value;
+		int64_t total;
+		const char *first;
+	} cases[] = {
+		{NULL, 0, NULL, 4, "acme-2/x"},
+		{NULL, FACET_PUBLISHER, "acme", 2, "acme/Half_Plus-Two"},
+		{NULL, FACET_PUBLISHER, "acm", 0, NULL},
+		{NULL, FACET_PUBLISHER, "zoo", 1, "zoo/a/b"},
+		{"PLUS half", 0, NULL, 2, "acme/Half_Plus-Two"},
+		{"  half_plus  ", 0, NULL, 1, "acme/Half_Plus-Two"},
+		{"%", 0, NULL, 0, NULL},
+		{"\\", 0, NULL, 0, NULL},
+		{"half zoo", 0, NULL, 0, NULL},
+		{"a a a a a a a a a a a a a a a a", 0, NULL, 4, NULL},
+		{"x", FACET_PUBLISHER, "acme", 1, "acme/halfXplus"},
+		{NULL, FACET_FORMAT, "tfjs", 1, "acme/halfXplus"},
+		{NULL, FACET_FORMAT, "coral", 0, NULL},
+		{NULL, FACET_SOURCE, "mirrored", 2, "acme-2/x"},
+		{NULL, FACET_CACHED, "true", 3, NULL},
+		{NULL, FACET_CACHED, "false", 1, "zoo/a/b"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct module_filter filter = {cases[i].facet, cases[i].value};
+		struct module_query query = {
+			.q = cases[i].q, .filters = &filter, .filter_count = filter.value != NULL};
+
+		assert_int_equal(total_of(catalog, query, cases[i].first), cases[i].total);
+	}
+}
+
+static void refuses_too_many_words(void **state)
+{
+	struct module_query query = {.q = "a a a a a a a a a a a a a a a a a", .limit = 1};
+	struct module_list list;
+	struct err err = {0};
+
+	assert_false(catalog_list_modules(catalog_of(state), &query, &list, &err));
+	assert_int_equal(err.code, ERR_BAD_REQUEST);
+}
+
+static void summarises_a_module(void **state)
+{
+	struct catalog *catalog = catalog_of(state);
+	struct orphans orphans;
+	struct module_list list;
+	struct version_row *versions;
+	struct publisher_row *publishers;
+	struct err err = {0};
+	size_t count;
+
+	(void)keep(catalog, "acme/x/1", FORMAT_TF_HUB, "one", SOURCE_PUBLISHED);
+	(void)keep(catalog, "acme/x/3", FORMAT_TF_HUB, "three", SOURCE_PUBLISHED);
+	(void)keep(catalog, "acme/x/3", FORMAT_TFLITE, "lite", SOURCE_PUBLISHED);
+	(void)keep(catalog, "acme/x/2", FORMAT_TF_HUB, "two", SOURCE_PUBLISHED);
+	assert_int_equal(withdraw(catalog, "acme/x/2", &orphans), ERR_NONE);
+	assert_true(catalog_list_modules(catalog, &(struct module_query){.limit = 5}, &list, &err));
+	assert_int_equal(list.items[0].latest_version, 3);
+	assert_int_equal(list.items[0].version_count, 2);
+	assert_int_equal(list.items[0].versions[0], 1);
+	assert_int_equal(list.items[0].versions[1], 3);
+	assert_true(list.items[0].formats[FORMAT_TF_HUB] && list.items[0].formats[FORMAT_TFLITE]);
+	assert_false(list.items[0].formats[FORMAT_TFJS]);
+	assert_true(list.items[0].cached);
+	assert_int_equal(list.items[0].size_bytes, 9);
+	assert_int_equal(list.items[0].updated_at, NOW + 1);
+	assert_string_equal(list.items[0].description, "");
+	assert_null(list.next);
+	module_list_finish(&list);
+	assert_true(catalog_list_versions(catalog, "acme/x", &versions, &count, &err));
+	assert_int_equal(count, 3);
+	assert_int_equal(versions[1].version, 2);
+	assert_int_equal(versions[1].state, STATE_WITHDRAWN);
+	free(versions);
+	assert_true(catalog_list_publishers(catalog, &publishers, &count, &err));
+	assert_int_equal(count, 1);
+	assert_string_equal(publishers[0].display_name, "acme");
+	assert_int_equal(publishers[0].modules, 1);
+	publisher_rows_destroy(publishers, count);
+}
+
+enum { MANY = 5000, PAGE = 200 };
+
+static void pages_stay_stable(void **state)
+{
+	static const char *const fill[] = {
+		"INSERT INTO publishers (id, name) VALUES (1, 'many')",
+		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+		" INSERT INTO modules (id, publisher_id, handle) SELECT i, 1, printf('many/m%05d', i) FROM n",
+		"INSERT INTO versions (id, module_id, version, source, created_at, updated_at)"
+		" SELECT id, id, 1, 'listed', 1, 1 FROM modules",
+		"UPDATE modules SET latest_id = id, latest_source = 'listed'",
+	};
+	struct catalog *catalog = catalog_of(state);
+	struct err err = {0};
+	char last[NAME_PATH_MAX + 1] = "";
+	AUTO_FREE char *after = mem_dup("");
+	size_t seen = 0;
+
+	run_beside(*state, fill, sizeof fill / sizeof *fill);
+	while (after) {
+		struct module_query query = {.q = "M", .after = after, .sort = SORT_NAME, .limit = PAGE};
+		struct module_list list;
+
+		assert_true(catalog_list_modules(catalog, &query, &list, &err));
+		assert_true(list.total >= MANY);
+		for (size_t i = 0; i < list.count; i++) {
+			assert_true(strcmp(list.items[i].handle, last) > 0);
+			(void)snprintf(last, sizeof last, "%s", list.items[i].handle);
+		}
+		seen += list.count;
+		free(after);
+		after = TAKE(list.next);
+		module_list_finish(&list);
+		/* What comes in before the page does not move it. */
+		if (seen == PAGE)
+			(void)keep(catalog, "many/m00000/1", FORMAT_TF_HUB, "new", SOURCE_MIRRORED);
+	}
+	assert_int_equal(seen, MANY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(filters_modules),
+		TEST(refuses_too_many_words),
+		TEST(summarises_a_module),
+		TEST(pages_stay_stable),
+	};
+
+	return cmocka_run_group_tests_name("catalog_search", tests, NULL, NULL);
+}
