@@ -160,18 +160,24 @@ static int compare(const struct place_in_order *a, const struct place_in_order *
 	return strcmp(a->handle, b->handle);
 }
 
+/* Most places differ by name only: where each slot stands among names is found once. */
 struct sorting {
 	const struct module_index *index;
 	enum module_sort sort;
+	const uint32_t *by_name; /* NULL while that is found */
 };
 
 static int compare_slots(const void *a, const void *b, void *context)
 {
 	const struct sorting *sorting = context;
-	struct place_in_order x = module_index_place(sorting->index, sorting->sort, *(const uint32_t *)a);
-	struct place_in_order y = module_index_place(sorting->index, sorting->sort, *(const uint32_t *)b);
+	uint32_t first = *(const uint32_t *)a, second = *(const uint32_t *)b;
+	struct place_in_order x = module_index_place(sorting->index, sorting->sort, first);
+	struct place_in_order y = module_index_place(sorting->index, sorting->sort, second);
 
-	return compare(&x, &y);
+	if (!sorting->by_name || x.number != y.number || x.tie != y.tie)
+		return compare(&x, &y);
+	return (sorting->by_name[first] > sorting->by_name[second]) -
+	       (sorting->by_name[first] < sorting->by_name[second]);
 }
 
 /* How many of the order stand before a place, or with `included` at it. */
@@ -217,20 +223,29 @@ static void leave_order(struct module_index *index, enum module_sort sort, size_
 	order->count--;
 }
 
+static void sort_all(struct module_index *index, enum module_sort sort, const uint32_t *by_name)
+{
+	struct order *order = &index->orders[sort];
+
+	order->count = 0;
+	for (size_t slot = 0; slot < index->count; slot++) {
+		MEM_GROW(order->slots, order->count, order->capacity);
+		order->slots[order->count++] = (uint32_t)slot;
+	}
+	if (order->count > 0)
+		qsort_r(order->slots, order->count, sizeof *order->slots, compare_slots,
+			&(struct sorting){index, sort, by_name});
+}
+
 void module_index_sort(struct module_index *index)
 {
-	for (enum module_sort sort = 0; sort < SORT_COUNT; sort++) {
-		struct order *order = &index->orders[sort];
+	AUTO_FREE uint32_t *by_name = mem_zero(index->count + 1, sizeof *by_name);
 
-		order->count = 0;
-		for (size_t slot = 0; slot < index->count; slot++) {
-			MEM_GROW(order->slots, order->count, order->capacity);
-			order->slots[order->count++] = (uint32_t)slot;
-		}
-		if (order->count > 0)
-			qsort_r(order->slots, order->count, sizeof *order->slots, compare_slots,
-				&(struct sorting){index, sort});
-	}
+	sort_all(index, SORT_NAME, NULL);
+	for (size_t i = 0; i < index->count; i++)
+		by_name[index->orders[SORT_NAME].slots[i]] = (uint32_t)i;
+	for (enum module_sort sort = SORT_NAME + 1; sort < SORT_COUNT; sort++)
+		sort_all(index, sort, by_name);
 }
 
 size_t module_index_walk(const struct module_index *index, enum module_sort sort, const struct slots *set,
