@@ -38,6 +38,7 @@ struct options {
 struct run {
 	const struct options *options;
 	struct catalog *catalog;
+	int64_t now_s; /* of all that it brings: lists are sorted by it */
 	struct docs_import *import;
 	size_t pending; /* taken, but not committed */
 	size_t kinds[HUBDOC_KIND_COUNT];
@@ -88,7 +89,7 @@ static int read_options(int argc, char **argv, struct options *options)
 
 static bool begin(struct run *run, struct err *err)
 {
-	return run->import || docs_import_begin(run->catalog, clock_now_s(), &run->import, err);
+	return run->import || docs_import_begin(run->catalog, run->now_s, &run->import, err);
 }
 
 static bool commit(struct run *run, struct err *err)
@@ -254,6 +255,8 @@ int command_import_docs(int argc, char **argv)
 		!file_make_folders(config->storage.data_dir, &err) ||
 		!catalog_open(config->storage.data_dir, &catalog, &err))
 		return command_fail(&err);
-	AUTO(finish_run) struct run run = {.options = &options, .catalog = catalog, .faults = json_array()};
+	AUTO(finish_run)
+	struct run run = {
+		.options = &options, .catalog = catalog, .now_s = clock_now_s(), .faults = json_array()};
 	return import_tree(&run, &err) ? report(&run) : command_fail(&err);
 }

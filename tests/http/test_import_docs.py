@@ -230,3 +230,12 @@ def test_catalogue_answers_what_people_ask(larder, headings):
     assert larder.get("/api/v1/modules?task=text-embedding&language=de").json()["total"] > 0
     everything = larder.get("/api/v1/modules?q=image&facets=true&limit=200").json()
     assert everything["total"] > 500 and everything["next"]
+
+
+def test_catalogue_came_at_one_time(larder, headings):
+    """However long it took: what is not here yet, and nobody has asked for, is listed by name then."""
+    run(larder, CATALOGUE)
+    latest = larder.get("/api/v1/modules?sort=updated&limit=200").json()["modules"]
+    assert len({module["updated_at"] for module in latest}) == 1
+    handles = [module["handle"] for module in larder.get("/api/v1/modules?sort=downloads&limit=200").json()["modules"]]
+    assert handles == sorted(handles)
