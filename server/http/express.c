@@ -18,7 +18,10 @@
 #include "server/http/plainhead.h"
 #include "server/metrics.h"
 
-enum { EVENTS = 64, HEAD_MAX = 8 << 10, TICK_MS = 1000 };
+enum { EVENTS = 64, HEAD_MAX = 8 << 10, ANSWERED_MAX = 2 << 10, TICK_MS = 1000 };
+
+/* Of each change once: looking again at what was just served would cost as much as it tells. */
+enum { REQUESTS = EPOLLIN | EPOLLRDHUP | (int)EPOLLET };
 
 /* A lane's own, but while it is posted to it or with the freight. */
 struct connection {
@@ -29,9 +32,12 @@ struct connection {
 	struct connection *previous;
 	int fd;
 	uint32_t watched; /* what its lane waits for */
+	bool unseen;      /* there is more than the last event's turn has looked at */
 	bool counts;      /* among the running requests, as its answer has to wait */
 	bool unloaded;    /* comes from the freight, where it ended so: */
 	enum sending ending;
+	bool looks_past; /* sees what comes behind the heads that were answered, which stay until later */
+	size_t answered; /* bytes of them */
 	int64_t active_s;
 	struct hotsend send;
 	socklen_t address_length;
@@ -65,9 +71,10 @@ static bool watch(struct lane *lane, struct connection *connection, uint32_t eve
 {
 	int operation = !connection->watched ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
 
-	if (connection->watched == events)
+	if (connection->watched == events && !connection->unseen)
 		return true;
 	connection->watched = events;
+	connection->unseen = false;
 	return loop_watch(&lane->loop, operation, connection->fd, events, connection);
 }
 
@@ -99,11 +106,29 @@ static void finish_sending(struct lane *lane, struct connection *connection, enu
 	connection->counts = false;
 }
 
+/* Looks from here on start at the first byte there is (for TCP from Linux 6.9 on). */
+static bool look_past(const struct connection *connection)
+{
+	const int nothing = 0;
+
+	return setsockopt(connection->fd, SOL_SOCKET, SO_PEEK_OFF, &nothing, sizeof nothing) == 0;
+}
+
+/* Out of the socket, without copying them once more. */
+static void take_answered(struct lane *lane, struct connection *connection)
+{
+	if (connection->answered > 0)
+		(void)recv(connection->fd, lane->in, connection->answered, MSG_TRUNC);
+	connection->answered = 0;
+}
+
+/* What is closed with bytes unread is reset, and the client might lose its answer. */
 static void drop(struct lane *lane, struct connection *connection, enum sending ending)
 {
 	const struct express_exits *exits = &lane->express->exits;
 
 	finish_sending(lane, connection, ending);
+	take_answered(lane, connection);
 	link_out(lane, connection);
 	(void)close(connection->fd);
 	free(connection);
@@ -114,6 +139,7 @@ static void hand_on(struct lane *lane, struct connection *connection, const char
 {
 	const struct express_exits *exits = &lane->express->exits;
 
+	take_answered(lane, connection);
 	link_out(lane, connection);
 	(void)watch(lane, connection, 0);
 	exits->hand_on(
@@ -150,7 +176,7 @@ static void complete(struct lane *lane, struct connection *connection)
 	finish_sending(lane, connection, SENDING_DONE);
 	if (!closes && atomic_load_explicit(&lane->express->ending, memory_order_relaxed))
 		hand_on(lane, connection, "");
-	else if (closes || !watch(lane, connection, EPOLLIN))
+	else if (closes || !watch(lane, connection, REQUESTS))
 		drop(lane, connection, SENDING_DONE);
 }
 
@@ -191,6 +217,17 @@ static void unload_cargo(struct cargo *cargo, enum sending ending)
 
 static const struct cargo_ops cargo_ops = {move_cargo, NULL, unload_cargo};
 
+/* Its head stays in the socket where looks can go past it, but not for ever. */
+static void note_answered(struct lane *lane, struct connection *connection, size_t length)
+{
+	connection->answered += length;
+	if (connection->looks_past && connection->answered < ANSWERED_MAX && !connection->unseen)
+		return;
+	take_answered(lane, connection);
+	if (connection->looks_past)
+		(void)look_past(connection);
+}
+
 /* False: the request is not for here. */
 static bool answer(struct lane *lane, struct connection *connection, size_t length)
 {
@@ -201,8 +238,8 @@ static bool answer(struct lane *lane, struct connection *connection, size_t leng
 		!plain_head_read(lane->in, length, &head) || (head.closes && head.length < length) ||
 		!hotsend_begin(&connection->send, express->traffic->settings.hot, &head))
 		return false;
-	/* Takes the head out of the socket without copying it once more. */
-	(void)recv(connection->fd, lane->in, head.length, MSG_TRUNC);
+	connection->unseen |= head.length < length;
+	note_answered(lane, connection, head.length);
 	go_on(lane, connection, hotsend_first(&connection->send, &lane->desk, connection->fd));
 	return true;
 }
@@ -212,6 +249,7 @@ static bool is_nothing_yet(int reason)
 	return reason == EAGAIN || reason == EINTR;
 }
 
+/* One request. */
 static void receive(struct lane *lane, struct connection *connection)
 {
 	ssize_t got = recv(connection->fd, lane->in, HEAD_MAX, MSG_PEEK);
@@ -227,8 +265,9 @@ static void receive(struct lane *lane, struct connection *connection)
 		hand_on(lane, connection, lane->in);
 }
 
-static void serve(struct lane *lane, struct connection *connection)
+static void serve(struct lane *lane, struct connection *connection, uint32_t events)
 {
+	connection->unseen = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
 	if (connection->counts)
 		go_on(lane, connection, hotsend_next(&connection->send, connection->fd));
 	else
@@ -246,7 +285,7 @@ static void admit(struct lane *lane, struct connection *connection)
 	connection->unloaded = false;
 	if (unloaded)
 		go_on(lane, connection, connection->ending);
-	else if (!watch(lane, connection, EPOLLIN))
+	else if (!watch(lane, connection, REQUESTS))
 		drop(lane, connection, SENDING_DONE);
 }
 
@@ -280,15 +319,24 @@ static void note_end(struct lane *lane)
 	lane->ended = true;
 }
 
-static void drop_stale(struct lane *lane)
+static bool is_stale(const struct lane *lane, const struct connection *connection)
 {
 	int64_t idle_timeout_s = lane->express->traffic->settings.idle_timeout_s;
+
+	return idle_timeout_s && lane->now_s - connection->active_s > idle_timeout_s;
+}
+
+/* Once a second. */
+static void sweep(struct lane *lane)
+{
 	struct connection *next;
 
-	for (struct connection *connection = lane->first; connection && idle_timeout_s; connection = next) {
+	for (struct connection *connection = lane->first; connection; connection = next) {
 		next = connection->next;
-		if (lane->now_s - connection->active_s > idle_timeout_s)
+		if (is_stale(lane, connection))
 			drop(lane, connection, SENDING_LATE);
+		else if (connection->active_s < lane->now_s)
+			take_answered(lane, connection);
 	}
 }
 
@@ -296,15 +344,14 @@ static void drop_stale(struct lane *lane)
  */
 static bool read_clocks(struct lane *lane)
 {
-	int64_t now_s = clock_monotonic_ms() / 1000;
 	int64_t date_s = clock_now_s();
-	bool passed = now_s != lane->now_s;
 
-	lane->now_s = now_s;
-	if (date_s != lane->date_s)
-		hotsend_set_date(&lane->desk, date_s);
+	if (date_s == lane->date_s)
+		return false;
 	lane->date_s = date_s;
-	return passed;
+	lane->now_s = clock_monotonic_ms() / 1000;
+	hotsend_set_date(&lane->desk, date_s);
+	return true;
 }
 
 static void work(struct lane *lane)
@@ -316,9 +363,9 @@ static void work(struct lane *lane)
 
 	/* What may end other connections than the event's own comes when all events are served. */
 	for (int i = 0; i < count; i++)
-		serve(lane, events[i].data.ptr);
+		serve(lane, events[i].data.ptr, events[i].events);
 	if (second_passed)
-		drop_stale(lane);
+		sweep(lane);
 	if (!woken)
 		return;
 	take_posts(lane);
@@ -379,6 +426,7 @@ void express_take(struct express *express, int fd, const struct sockaddr_storage
 	connection->lane = lane;
 	connection->cargo.ops = &cargo_ops;
 	connection->cargo.socket = fd;
+	connection->looks_past = look_past(connection);
 	connection->address = *address;
 	connection->address_length = length;
 	loop_post(&lane->loop, &connection->post);

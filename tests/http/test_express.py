@@ -254,6 +254,52 @@ def test_what_runs_at_the_end_is_sent_whole(larder):
         assert idle.stream.read() == b""
 
 
+def test_a_client_that_says_it_has_asked_all(larder):
+    """Half-closed along with its request, or later: it gets its answer and then the end, not a connection that stays."""
+    heat(larder, MEDIUM)
+    for asked_before in (0, 1, 40):
+        with Connection(larder) as connection:
+            for _ in range(asked_before):
+                assert connection.ask()[2] == MEDIUM
+            connection.send(plain())
+            connection.socket.shutdown(socket.SHUT_WR)
+            assert connection.receive()[2] == MEDIUM
+            assert connection.stream.read() == b""
+        with Connection(larder) as connection:
+            for _ in range(asked_before):
+                assert connection.ask()[2] == MEDIUM
+            connection.socket.shutdown(socket.SHUT_WR)
+            assert connection.stream.read() == b""
+
+
+def test_many_answers_and_then_something_else(larder):
+    """The heads that were answered are not read again by who takes the connection over, one or many at a time."""
+    heat(larder, SMALL)
+    before = larder.metric(EXPRESS)
+    for count in (1, 5, 30, 31, 100):
+        with Connection(larder) as connection:
+            for _ in range(count):
+                assert connection.ask()[2] == SMALL
+            connection.send(plain() * 3 + plain("/api/v1/modules" + PATH) + plain())
+            assert [connection.receive()[2] for _ in range(3)] == [SMALL] * 3
+            assert b"half-plus-two" in connection.receive()[2]
+            assert connection.receive()[2] == SMALL
+            assert connection.ask("/healthz")[0] == 200
+    assert larder.metric(EXPRESS) - before == 1 + 5 + 30 + 31 + 100 + 5 * 3
+
+
+def test_connection_close_after_many_answers(larder):
+    """Closed in order: no reset takes the last answer away, however much of the heads was left in the socket."""
+    heat(larder, LARGE)
+    for count in (0, 3, 33):
+        with Connection(larder) as connection:
+            for _ in range(count):
+                connection.ask(Range="bytes=0-0")
+            connection.send(plain(Connection="close"))
+            assert connection.receive()[2] == LARGE
+            assert connection.stream.read() == b""
+
+
 def chill(larder):
     """Takes the kept module out of memory, as time does; skips where the file system will not."""
     blob = next(path for path in (larder.data / "blobs").rglob("*") if path.is_file())
