@@ -150,6 +150,9 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 {
 	struct exchange *exchange = *context;
 
+	/* libmicrohttpd that is stopping drops a response with a yes, and asks for it again. */
+	if (exchange->sent)
+		return MHD_NO;
 	if (!exchange->head_taken && exchange->hot && take_hot_head(exchange, connection, method, version))
 		return MHD_YES;
 	if (!exchange->head_taken)
