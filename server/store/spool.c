@@ -341,7 +341,9 @@ bool spool_cut_slowest(struct spool *spool)
 	int64_t slowest = slowest_offset(spool);
 
 	for (struct spool_reader *reader = spool->joined; reader; reader = reader->next) {
-		if (reader->steady || reader->cut || reader->offset > slowest)
+		bool is_over = reader->cut && !reader->borrows;
+
+		if (reader->steady || is_over || reader->offset > slowest)
 			continue;
 		reader->cut = true;
 		any = true;

@@ -89,7 +89,8 @@ int64_t spool_give_back(struct spool *spool);
 /* How far the readers are that are furthest behind. */
 int64_t spool_slowest(struct spool *spool);
 
-/* Lets go of the readers that are furthest behind; false where there is none that may be cut. */
+/* Lets go of the readers that are furthest behind, of those who borrow once they repay; false where there is
+ * none that may be cut. */
 bool spool_cut_slowest(struct spool *spool);
 
 /* Ends it as kept, passed or refused: everyone is woken. The first of them to be called counts. */

@@ -661,6 +661,7 @@ static void keeps_what_is_borrowed(void **state)
 	assert_true(spool_advance(spool, &fast, WINDOW_STEP));
 	assert_true(spool_borrow(spool, &slow, 0));
 	assert_true(spool_cut_slowest(spool));
+	assert_true(spool_cut_slowest(spool)); /* it goes, though not yet: the others are worth waiting for */
 	assert_int_equal(spool_give_back(spool), 0);
 	assert_false(spool_advance(spool, &slow, WINDOW_STEP / 2));
 	assert_int_equal(spool_give_back(spool), WINDOW_STEP);
