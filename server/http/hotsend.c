@@ -165,6 +165,16 @@ static void count(const struct hotsend *hotsend)
 		reply->reuse.ops->hit(reply->reuse.context, hotsend->left > 0 && hotsend->offset == 0);
 }
 
+/* The kernel reads and drops pages in runs, so a byte in each step will do. */
+static bool is_at_hand(const struct hotsend *hotsend, int64_t until)
+{
+	for (int64_t offset = hotsend->offset; offset < until; offset += PROBE_BYTES) {
+		if (!file_has_at_hand(hotsend->reply->fd, offset))
+			return false;
+	}
+	return file_has_at_hand(hotsend->reply->fd, until - 1);
+}
+
 /* What goes along with the head, in one call; NULL: nothing. The kernel copies it, so large parts of files
  * are left to sendfile; as is a file that somebody cut short, since behind its end its last page gives zeros.
  */
@@ -172,9 +182,9 @@ static const char *body_along(const struct hotsend *hotsend)
 {
 	const struct hot_reply *reply = hotsend->reply;
 
-	if (!reply->body || (reply->is_file && (hotsend->left > HOTSEND_MAPPED_MAX ||
-						       !file_has_at_hand(reply->fd,
-							       hotsend->offset + hotsend->left - 1))))
+	if (!reply->body ||
+		(reply->is_file && (hotsend->left > HOTSEND_MAPPED_MAX ||
+					   !is_at_hand(hotsend, hotsend->offset + hotsend->left))))
 		return NULL;
 	return reply->body + hotsend->offset;
 }
@@ -222,16 +232,6 @@ static enum sending send_head(struct hotsend *hotsend, int fd)
 		return is_full(errno) ? SENDING_FULL : SENDING_GONE;
 	hotsend->head_sent += (size_t)sent;
 	return hotsend->head_sent == hotsend->head_length ? SENDING_DONE : SENDING_FULL;
-}
-
-/* The kernel reads and drops pages in runs, so a byte in each step will do. */
-static bool is_at_hand(const struct hotsend *hotsend, int64_t until)
-{
-	for (int64_t offset = hotsend->offset; offset < until; offset += PROBE_BYTES) {
-		if (!file_has_at_hand(hotsend->reply->fd, offset))
-			return false;
-	}
-	return file_has_at_hand(hotsend->reply->fd, until - 1);
 }
 
 /* False: the next turn's bytes would have to come from the disk, for which this answer is not to wait. One

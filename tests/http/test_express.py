@@ -331,6 +331,22 @@ def test_what_is_not_in_memory_goes_by_freight(larder, wanted):
         assert larder.metric("larder_freight_total") == freight + 1, "the second time it was in memory"
 
 
+def test_part_that_begins_out_of_memory_goes_by_freight(larder):
+    """What is small is sent from a mapping, and its end alone does not tell what is in memory."""
+    heat(larder, LARGE)
+    page = len(LARGE) * 3 // 4 // 4096 * 4096
+    with Connection(larder) as connection:
+        connection.ask(Range="bytes=0-0")
+        chill(larder)
+        blob = next(path for path in (larder.data / "blobs").rglob("*") if path.is_file())
+        with open(blob, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)  # no pages but those that are read
+            os.pread(file.fileno(), 1, page)
+        freight = larder.metric("larder_freight_total")
+        assert connection.ask(Range=f"bytes={page - 8192}-{page + 99}")[2] == LARGE[page - 8192:page + 100]
+        assert larder.metric("larder_freight_total") == freight + 1
+
+
 def test_a_client_that_leaves_the_freight(larder):
     heat(larder, LARGE)
     with Connection(larder) as connection:
