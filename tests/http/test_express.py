@@ -359,6 +359,35 @@ def test_a_client_that_leaves_the_freight(larder):
     assert larder.get(COMPRESSED).body == LARGE
 
 
+def test_requests_behind_one_that_went_by_freight(larder):
+    heat(larder, LARGE)
+    with Connection(larder) as connection:
+        connection.ask(Range="bytes=0-0")
+        chill(larder)
+        express = larder.metric(EXPRESS)
+        connection.send(plain() + plain(Range="bytes=7-9") + plain(method="HEAD") + plain(Range="bytes=-4", Connection="close"))
+        assert connection.receive()[2] == LARGE
+        assert connection.receive()[2] == LARGE[7:10]
+        assert int(connection.receive(has_body=False)[1]["content-length"]) == len(LARGE)
+        assert connection.receive()[2] == LARGE[-4:]
+        assert connection.stream.read() == b""
+    assert larder.metric(EXPRESS) == express + 4 and larder.metric("larder_freight_total") == 1
+
+
+def test_what_is_withdrawn_while_it_goes_by_freight(larder):
+    heat(larder, LARGE)
+    with Connection(larder) as connection:
+        connection.ask(Range="bytes=0-0")
+        chill(larder)
+        connection.send(plain())
+        wait_until(lambda: larder.metric("larder_freight_total") == 1, larder.tail)
+        larder.request("DELETE", PATH, {"Authorization": f"Bearer {larder.token('withdraw:*')}"})
+        wait_until(lambda: not larder.blobs(), "the file to be gone")
+        assert connection.receive()[2] == LARGE
+        connection.send(plain())
+        assert connection.stream.readline().split()[1] == b"410"
+
+
 def test_freight_at_the_end(larder):
     heat(larder, LARGE)
     with Connection(larder) as sent, Connection(larder) as stalled:
