@@ -163,7 +163,7 @@ static void load(struct lane *lane, struct connection *connection)
 	(void)watch(lane, connection, 0);
 	link_out(lane, connection);
 	connection->send.patient = true;
-	if (freight_load(lane->express->traffic->freight, &connection->cargo))
+	if (freight_load(lane->express->traffic->cold_freight, &connection->cargo))
 		return;
 	link_in(lane, connection);
 	drop(lane, connection, SENDING_STOPPED);

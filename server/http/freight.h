@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The freight lanes: threads that send what may have to wait: for the disk, where a file is not in memory, or
- * for more to come, where it still grows. The express lanes and libmicrohttpd lend them a socket for one
- * answer's body, so that nobody else waits for it. */
+ * for more to come, where it still grows. The express lanes lend them the sockets of the former and
+ * libmicrohttpd those of the latter for one answer's body, so that no other requests wait for it; bodies that
+ * share a lane do. */
 #ifndef SERVER_HTTP_FREIGHT_H
 #define SERVER_HTTP_FREIGHT_H
 

@@ -24,7 +24,7 @@
 enum { QUEUE_PER_WORKER = 128, BULK_LOOK_MAX = 256 };
 
 /* While one waits for the disk, another can send. */
-enum { FREIGHT_LANES_MIN = 2 };
+enum { COLD_LANES_MIN = 2 };
 
 /* libmicrohttpd wipes a connection's memory after each request, but moves a body in pieces that fit into it.
  * Above 64 KiB the C library would map and unmap it each time. */
@@ -314,11 +314,13 @@ static bool open_express(struct front *front, struct err *err)
 {
 	const struct express_exits exits = {hand_to_daemon, release, front};
 	const struct front_settings *settings = &front->traffic.settings;
-	unsigned lanes = settings->threads < FREIGHT_LANES_MIN ? FREIGHT_LANES_MIN : settings->threads;
+	unsigned lanes = settings->threads < COLD_LANES_MIN ? COLD_LANES_MIN : settings->threads;
 
 	if (settings->tls_certificate)
 		return true;
-	return freight_open(lanes, settings->idle_timeout_s, &front->traffic.freight, err) &&
+	return freight_open(lanes, settings->idle_timeout_s, &front->traffic.cold_freight, err) &&
+	       freight_open(
+		       settings->threads, settings->idle_timeout_s, &front->traffic.growing_freight, err) &&
 	       express_open(&front->traffic, &exits, &front->express, err);
 }
 
@@ -372,7 +374,8 @@ static void let_go(struct front *front)
 	if (front->express)
 		express_end(front->express);
 	traffic_drain(&front->traffic, front->traffic.settings.drain_timeout_s);
-	freight_stop(front->traffic.freight);
+	freight_stop(front->traffic.growing_freight);
+	freight_stop(front->traffic.cold_freight);
 	sleepers_close(&front->traffic.sleepers);
 	express_close(front->express);
 	traffic_await_confirmations(&front->traffic);
@@ -387,7 +390,8 @@ void front_close(struct front *front)
 	for (int i = 0; i < DAEMONS; i++)
 		daemon_stop(&front->daemons[i]);
 	workers_destroy(front->traffic.workers);
-	freight_destroy(front->traffic.freight);
+	freight_destroy(front->traffic.growing_freight);
+	freight_destroy(front->traffic.cold_freight);
 	acceptor_close(front->acceptor);
 	traffic_finish(&front->traffic);
 	free(front->url);

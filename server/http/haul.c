@@ -44,7 +44,7 @@ static void wake(struct waiter *waiter)
 
 bool haul_begin(struct exchange *exchange, int socket, bool *arrived)
 {
-	struct freight *freight = exchange->traffic->freight;
+	struct freight *freight = exchange->traffic->growing_freight;
 	struct reply *reply = &exchange->reply;
 
 	if (!freight || !reply->feed_ops->lend || !sleeper_prepare(&exchange->sleeper, NULL))

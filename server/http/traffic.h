@@ -22,7 +22,10 @@ struct traffic {
 	_Atomic bool draining;
 	struct front_settings settings; /* from here on: immutable, or with a lock of its own */
 	struct workers *workers;
-	struct freight *freight; /* NULL: TLS, where nobody else can send */
+	/* For what waits for the disk, and for what waits for more to come, which is not to wait for the
+	 * former. NULL: TLS, where nobody else can send. */
+	struct freight *cold_freight;
+	struct freight *growing_freight;
 	struct sleepers sleepers;
 };
 
