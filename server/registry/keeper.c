@@ -118,6 +118,9 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 		undo_adoption(keeper, digest);
 		return false;
 	}
+	/* The file took the place of one with the same bytes, if there was one: nobody is to keep that open.
+	 */
+	forget(keeper, digest->hex);
 	return true;
 }
 

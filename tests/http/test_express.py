@@ -406,6 +406,18 @@ def test_freight_at_the_end(larder):
         assert len(stalled.stream.read()) < len(LARGE)
 
 
+def test_equal_bytes_under_other_names_leave_no_file_open(larder):
+    """Each keeping puts the file in place anew; what was kept hot of the one before would hold its space on the disk."""
+    heat(larder, LARGE)
+    for version in (2, 3, 4):
+        path = f"/acme/half-plus-two/{version}"
+        larder.publish(path, LARGE)
+        assert larder.get(path + "?tf-hub-format=compressed").body == LARGE
+        assert larder.get(COMPRESSED).body == LARGE
+    open_files = [os.readlink(entry) for entry in os.scandir(f"/proc/{larder.process.pid}/fd") if os.path.islink(entry)]
+    assert not [name for name in open_files if "/blobs/" in name and name.endswith("(deleted)")]
+
+
 def test_parts_are_hits_but_no_downloads(larder):
     heat(larder, MEDIUM)
     hits = 'larder_artifact_requests_total{result="hit"}'
