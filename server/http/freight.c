@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -19,6 +21,7 @@ struct freight_lane {
 };
 
 struct freight {
+	int niceness;
 	unsigned idle_timeout_s;
 	unsigned lane_count;
 	_Atomic unsigned next; /* the lane that is given the next cargo */
@@ -176,6 +179,8 @@ static void *run(void *argument)
 {
 	struct freight_lane *lane = argument;
 
+	/* Linux has it for each thread. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), lane->freight->niceness);
 	while (!loop_is_shut(&lane->loop))
 		work(lane, TICK_MS);
 	/* What was offered last is in the inbox; what is being woken comes there. */
@@ -194,11 +199,13 @@ static bool open_lane(struct freight *freight, struct freight_lane *lane, struct
 	return loop_open(&lane->loop, err) && loop_start(&lane->loop, run, lane, err);
 }
 
-bool freight_open(unsigned lanes, unsigned idle_timeout_s, struct freight **out, struct err *err)
+bool freight_open(
+	unsigned lanes, int niceness, unsigned idle_timeout_s, struct freight **out, struct err *err)
 {
 	struct freight *freight = mem_zero(1, sizeof *freight);
 	bool opened = true;
 
+	freight->niceness = niceness;
 	freight->idle_timeout_s = idle_timeout_s;
 	freight->lanes = mem_zero(lanes, sizeof *freight->lanes);
 	for (unsigned i = 0; i < lanes && opened; i++)

@@ -43,8 +43,10 @@ struct cargo {
 	int64_t active_s;
 };
 
-/* This many threads; a body that waits for its socket for longer than idle_timeout_s (0: never) has ended. */
-bool freight_open(unsigned lanes, unsigned idle_timeout_s, struct freight **out, struct err *err);
+/* This many threads, of this niceness (setpriority); a body that waits for its socket for longer than
+ * idle_timeout_s (0: never) has ended. */
+bool freight_open(
+	unsigned lanes, int niceness, unsigned idle_timeout_s, struct freight **out, struct err *err);
 
 /* Takes the cargo until it is unloaded. False: the freight is closing. From any thread. */
 bool freight_load(struct freight *freight, struct cargo *cargo);

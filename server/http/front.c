@@ -26,6 +26,9 @@ enum { QUEUE_PER_WORKER = 128, BULK_LOOK_MAX = 256 };
 /* While one waits for the disk, another can send. */
 enum { COLD_LANES_MIN = 2 };
 
+/* Whoever waits for a disk can let small requests on the same core go first. */
+enum { COLD_NICENESS = 15 };
+
 /* libmicrohttpd wipes a connection's memory after each request, but moves a body in pieces that fit into it.
  * Above 64 KiB the C library would map and unmap it each time. */
 enum { DAEMON_SMALL, DAEMON_BULK, DAEMONS };
@@ -318,9 +321,10 @@ static bool open_express(struct front *front, struct err *err)
 
 	if (settings->tls_certificate)
 		return true;
-	return freight_open(lanes, settings->idle_timeout_s, &front->traffic.cold_freight, err) &&
-	       freight_open(
-		       settings->threads, settings->idle_timeout_s, &front->traffic.growing_freight, err) &&
+	return freight_open(
+		       lanes, COLD_NICENESS, settings->idle_timeout_s, &front->traffic.cold_freight, err) &&
+	       freight_open(settings->threads, 0, settings->idle_timeout_s, &front->traffic.growing_freight,
+		       err) &&
 	       express_open(&front->traffic, &exits, &front->express, err);
 }
 

@@ -236,7 +236,7 @@ static struct freight *open_freight(unsigned idle_timeout_s)
 	struct freight *freight = NULL;
 	struct err err;
 
-	if (!freight_open(LANES, idle_timeout_s, &freight, &err))
+	if (!freight_open(LANES, 0, idle_timeout_s, &freight, &err))
 		fail_msg("%s", err.text);
 	return freight;
 }
