@@ -296,7 +296,7 @@ static void a_failed_source_ends_it(void **state)
 	source_finish(&source);
 }
 
-static void a_client_may_go_while_it_is_starved(void **state)
+static void assert_client_may_go(int steps)
 {
 	struct freight *freight = open_freight(NEVER_S);
 	struct source source;
@@ -305,7 +305,8 @@ static void a_client_may_go_while_it_is_starved(void **state)
 
 	source_init(&source);
 	body_init(&body, &source);
-	grow(&source);
+	for (int i = 0; i < steps; i++)
+		grow(&source);
 	assert_true(freight_load(freight, &body.cargo));
 	assert_int_equal(read(body.client, &first, 1), 1);
 	own_close(&body.client);
@@ -316,25 +317,14 @@ static void a_client_may_go_while_it_is_starved(void **state)
 	source_finish(&source);
 }
 
+static void a_client_may_go_while_it_is_starved(void **state)
+{
+	assert_client_may_go(1);
+}
+
 static void a_client_may_go_while_it_is_sent_something(void **state)
 {
-	struct freight *freight = open_freight(NEVER_S);
-	struct source source;
-	struct body body;
-	char first;
-
-	source_init(&source);
-	body_init(&body, &source);
-	for (int i = 0; i < STEPS; i++)
-		grow(&source);
-	assert_true(freight_load(freight, &body.cargo));
-	assert_int_equal(read(body.client, &first, 1), 1);
-	own_close(&body.client);
-	body.client = -1;
-	assert_int_equal(await_ending(&body), SENDING_GONE);
-	body_finish(&body);
-	close_freight(freight);
-	source_finish(&source);
+	assert_client_may_go(STEPS);
 }
 
 static void who_takes_nothing_is_late(void **state)
