@@ -23,57 +23,6 @@ static const char *const sql[] = {
 		      " (SELECT coalesce(sum(downloads), 0) FROM modules)",
 };
 
-static const char *const source_names[SOURCE_COUNT] = {
-	[SOURCE_PUBLISHED] = "published", [SOURCE_MIRRORED] = "mirrored", [SOURCE_LISTED] = "listed"};
-static const char *const state_names[STATE_COUNT] = {
-	[STATE_ACTIVE] = "active", [STATE_WITHDRAWN] = "withdrawn", [STATE_QUARANTINED] = "quarantined"};
-
-const char *version_source_name(enum version_source source)
-{
-	return source_names[source];
-}
-
-const char *version_state_name(enum version_state state)
-{
-	return state_names[state];
-}
-
-size_t catalog_word(const char *const *words, size_t count, const char *word)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (word && strcmp(words[i], word) == 0)
-			return i;
-	}
-	return count;
-}
-
-bool version_source_parse(const char *name, enum version_source *out)
-{
-	size_t place = catalog_word(source_names, SOURCE_COUNT, name);
-
-	if (place == SOURCE_COUNT)
-		return false;
-	*out = (enum version_source)place;
-	return true;
-}
-
-/* The schema admits no other words than these. */
-enum version_source rows_source(struct rows *rows, int column)
-{
-	enum version_source source = SOURCE_LISTED;
-
-	(void)version_source_parse(rows_text(rows, column), &source);
-	return source;
-}
-
-/* What cannot be read is not served. */
-enum version_state rows_state(struct rows *rows, int column)
-{
-	size_t place = catalog_word(state_names, STATE_COUNT, rows_text(rows, column));
-
-	return place == STATE_COUNT ? STATE_QUARANTINED : (enum version_state)place;
-}
-
 bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *action, const char *subject,
 	const char *detail, struct err *err)
 {

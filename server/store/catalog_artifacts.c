@@ -9,8 +9,6 @@ enum statement {
 	FIND_LATEST,
 	FIND_LATEST_OF_FORMAT,
 	FIND_CACHED_BLOB,
-	SET_CACHED,
-	REFRESH_CACHED,
 	COUNT_DOWNLOADS,
 	COUNT_MODULE_DOWNLOADS,
 	FORGET_ABSENT,
@@ -32,12 +30,6 @@ static const char *const sql[] = {
 		" JOIN artifacts a ON a.version_id = v.id AND a.format = ?2"
 		" WHERE m.handle = ?1 AND v.state = 'active' ORDER BY v.version DESC LIMIT 1",
 	[FIND_CACHED_BLOB] = "SELECT id FROM blobs WHERE digest = ?1 AND cached = 1",
-	[SET_CACHED] = "UPDATE blobs SET cached = ?2 WHERE id = ?1",
-	[REFRESH_CACHED] =
-		"UPDATE modules SET latest_cached ="
-		" (SELECT coalesce(min(b.cached), 0) FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
-		"  WHERE a.version_id = modules.latest_id)"
-		" WHERE latest_id IN (SELECT version_id FROM artifacts WHERE blob_id = ?1)",
 	[COUNT_DOWNLOADS] =
 		"UPDATE artifacts SET downloads = downloads + ?3, last_used_at = max(last_used_at, ?4)"
 		" WHERE version_id = ?1 AND format = ?2",
@@ -155,12 +147,6 @@ bool catalog_claims_blob(struct catalog *catalog, const struct digest *digest, b
 		return false;
 	*claimed = id != 0;
 	return true;
-}
-
-bool blob_set_cached(struct txn *txn, int64_t blob_id, bool cached, struct err *err)
-{
-	return txn_run(txn, sql[SET_CACHED], VALUES(v_int(blob_id), v_int(cached)), err) &&
-	       txn_run(txn, sql[REFRESH_CACHED], VALUES(v_int(blob_id)), err);
 }
 
 bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, struct err *err)

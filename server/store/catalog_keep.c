@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 enum statement {
-	FIND_IDS,
 	FIND_DIGEST,
 	ADD_PUBLISHER,
 	ADD_MODULE,
@@ -21,8 +20,6 @@ enum statement {
 };
 
 static const char *const sql[] = {
-	[FIND_IDS] = "SELECT m.id, v.id, v.source, v.state FROM modules m"
-		     " JOIN versions v ON v.module_id = m.id AND v.version = ?2 WHERE m.handle = ?1",
 	[FIND_DIGEST] = "SELECT b.id, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 			" WHERE a.version_id = ?1 AND a.format = ?2",
 	[ADD_PUBLISHER] = "INSERT INTO publishers (name) VALUES (?1) ON CONFLICT DO NOTHING",
@@ -71,24 +68,6 @@ struct record {
 	int64_t blob_id; /* 0: this format has none */
 	struct digest digest;
 };
-
-bool version_find_ids(struct txn *txn, const struct name *name, struct version_ids *out, struct err *err)
-{
-	AUTO_ROWS struct rows *rows =
-		txn_query(txn, sql[FIND_IDS], VALUES(v_text(name->handle), v_int(name->version)));
-	struct version_ids ids = {0};
-
-	if (rows_next(rows)) {
-		ids.module_id = rows_int(rows, 0);
-		ids.version_id = rows_int(rows, 1);
-		ids.source = rows_source(rows, 2);
-		ids.state = rows_state(rows, 3);
-	}
-	if (!rows_done(rows, err))
-		return false;
-	*out = ids;
-	return true;
-}
 
 bool module_refresh(struct txn *txn, int64_t module_id, struct err *err)
 {
