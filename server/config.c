@@ -274,6 +274,8 @@ static void read_section(struct reading *reading, const char *line)
 
 	apply_pending(reading);
 	close_upstream(reading);
+	if (reading->indented)
+		add_fault(reading, reading->line, "a [section] is not indented, nor are its keys");
 	if (line[length] == ']') {
 		open_section(reading, name);
 	} else {
@@ -295,8 +297,8 @@ static void look_at_line(struct reading *reading, const char *line)
 	size_t blank = strspn(line, " \t\r\n\v\f");
 
 	reading->indented = blank > 0;
-	if (line[0] == '[')
-		read_section(reading, line);
+	if (line[blank] == '[' && (blank == 0 || !reading->key))
+		read_section(reading, line + blank);
 	else
 		reading->unclaimed = line[blank] && !strchr("#;", line[blank]);
 	/* Nothing can continue it any more; at once, so that faults come in the order of lines. */

@@ -187,6 +187,10 @@ static const struct {
 } faulty[] = {
 	{"[serve]\nlisten = x\n", "1: there is no section [serve]\n"},
 	{"[server\nlisten = x\n", "1: a section's name ends with \"]\"\n"},
+	{"\n    [server]\n    listen = 127.0.0.1:1\n\n    [log]\n    level = info\n",
+		"2: a [section] is not indented, nor are its keys\n"
+		"5: an indented line continues the one above it, but listen is no list\n"
+		"6: an indented line continues the one above it, but listen is no list\n"},
 	{"listen = x\n", "1: \"listen\" stands before the first [section]\n"},
 	{"\n[server]\nlisten_on = x\n", "3: there is no key \"listen_on\" in [server]\n"},
 	{"[server]\nlisten\n", "2: this is neither a [section] nor \"key = value\" nor a # comment\n"},
