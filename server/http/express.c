@@ -114,11 +114,16 @@ static bool look_past(const struct connection *connection)
 	return setsockopt(connection->fd, SOL_SOCKET, SO_PEEK_OFF, &nothing, sizeof nothing) == 0;
 }
 
-/* Out of the socket, without copying them once more. */
+/* Out of the socket, without copying them once more. What was sent as urgent ends a call before its time. */
 static void take_answered(struct lane *lane, struct connection *connection)
 {
-	if (connection->answered > 0)
-		(void)recv(connection->fd, lane->in, connection->answered, MSG_TRUNC);
+	size_t left = connection->answered;
+	ssize_t taken = 1;
+
+	while (left > 0 && taken > 0) {
+		taken = recv(connection->fd, lane->in, left < HEAD_MAX ? left : HEAD_MAX, MSG_TRUNC);
+		left -= taken > 0 ? (size_t)taken : 0;
+	}
 	connection->answered = 0;
 }
 
@@ -228,6 +233,12 @@ static void note_answered(struct lane *lane, struct connection *connection, size
 		(void)look_past(connection);
 }
 
+/* A look that was filled may have left something, of which no event will tell. */
+static bool is_followed(const struct plain_head *head, size_t length)
+{
+	return head->length < length || length == HEAD_MAX;
+}
+
 /* False: the request is not for here. */
 static bool answer(struct lane *lane, struct connection *connection, size_t length)
 {
@@ -235,10 +246,10 @@ static bool answer(struct lane *lane, struct connection *connection, size_t leng
 	struct plain_head head;
 
 	if (atomic_load_explicit(&express->ending, memory_order_relaxed) ||
-		!plain_head_read(lane->in, length, &head) || (head.closes && head.length < length) ||
+		!plain_head_read(lane->in, length, &head) || (head.closes && is_followed(&head, length)) ||
 		!hotsend_begin(&connection->send, express->traffic->settings.hot, &head))
 		return false;
-	connection->unseen |= head.length < length;
+	connection->unseen |= is_followed(&head, length);
 	note_answered(lane, connection, head.length);
 	go_on(lane, connection, hotsend_first(&connection->send, &lane->desk, connection->fd));
 	return true;

@@ -170,6 +170,49 @@ def test_heads_that_come_in_pieces(larder):
             assert connection.receive()[2] == SMALL
 
 
+def padded(length, **fields):
+    """A plain head of so many bytes."""
+    return plain(X_Padding="x" * (length - len(plain(X_Padding="", **fields))), **fields)
+
+
+@pytest.mark.parametrize("length", [8191, 8192, 8193])
+def test_requests_behind_a_head_that_fills_a_look(larder, length):
+    heat(larder, SMALL)
+    with Connection(larder) as connection:
+        connection.send(padded(length) + plain(Range="bytes=0-2") + padded(length, Connection="close") + plain())
+        assert connection.receive()[2] == SMALL
+        assert connection.receive()[2] == SMALL[:3]
+        assert connection.receive()[2] == SMALL
+        assert connection.stream.read() == b""
+
+
+def test_long_heads_behind_answered_ones(start):
+    """What was left in the socket and is taken at once can be more than a look."""
+    larder = start({"server": {"threads": 1}})
+    heat(larder, SMALL)
+    before = larder.metric(EXPRESS)
+    with Connection(larder) as connection:
+        for length in (2000, 8192, 1900, 8000, 100):
+            connection.send(padded(length))
+            assert connection.receive()[2] == SMALL
+    assert larder.metric(EXPRESS) - before == 5
+
+
+def test_urgent_bytes_are_as_good_as_others(larder):
+    """Passed over, they would shift what is still to be taken out of the socket."""
+    heat(larder, SMALL)
+    with Connection(larder) as connection:
+        connection.send(padded(2000))
+        assert connection.receive()[2] == SMALL
+        connection.socket.send(b"!", socket.MSG_OOB)
+        try:
+            connection.send(plain(Range="bytes=0-2"))
+            connection.socket.shutdown(socket.SHUT_WR)
+            assert b"HTTP/1.1 206" not in connection.stream.read()
+        except OSError:
+            pass  # refused, and closed before all of it was sent
+
+
 def test_odd_heads_are_not_answered_here(larder):
     heat(larder, SMALL)
     before = larder.metric(EXPRESS)
