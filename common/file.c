@@ -11,6 +11,8 @@
 #include "common/mem.h"
 #include "common/own.h"
 
+enum { PROBE_BYTES = 256 << 10, PROBES_MAX = 1024 };
+
 bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset, struct err *err)
 {
 	const char *next = bytes;
@@ -58,6 +60,32 @@ bool file_has_at_hand(int fd, int64_t offset)
 	if (got < 0 && errno == EOPNOTSUPP)
 		got = pread(fd, &byte, 1, offset);
 	return got == 1;
+}
+
+bool file_part_at_hand(int fd, int64_t offset, int64_t length)
+{
+	int64_t step = length / PROBES_MAX > PROBE_BYTES ? length / PROBES_MAX : PROBE_BYTES;
+
+	for (int64_t at = 0; at < length; at += step) {
+		if (!file_has_at_hand(fd, offset + at))
+			return false;
+	}
+	return length == 0 || file_has_at_hand(fd, offset + length - 1);
+}
+
+bool file_read_at_hand(
+	int fd, void *bytes, size_t length, int64_t offset, size_t *out_read, bool *out_cold, struct err *err)
+{
+	const struct iovec place = {bytes, length};
+	ssize_t got = preadv2(fd, &place, 1, offset, RWF_NOWAIT);
+
+	*out_cold = got < 0 && errno == EAGAIN;
+	if (got < 0 && errno == EOPNOTSUPP)
+		return file_read_at(fd, bytes, length, offset, out_read, err);
+	if (got < 0 && !*out_cold)
+		return err_errno(err, errno, "read %zu bytes", length);
+	*out_read = got < 0 ? 0 : (size_t)got;
+	return true;
 }
 
 bool file_read_all(const char *path, size_t limit, struct buffer *out, struct err *err)

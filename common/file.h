@@ -21,6 +21,14 @@ bool file_read_at(int fd, void *bytes, size_t length, int64_t offset, size_t *ou
  * kernel cannot tell, it is read. */
 bool file_has_at_hand(int fd, int64_t offset);
 
+/* The same for a part of the file, as far as some of its bytes tell: the kernel reads and drops pages in
+ * runs. */
+bool file_part_at_hand(int fd, int64_t offset, int64_t length);
+
+/* As file_read_at, of what is in memory; *out_cold: the first byte is not, and nothing was read. */
+bool file_read_at_hand(int fd, void *bytes, size_t length, int64_t offset, size_t *out_read, bool *out_cold,
+	struct err *err);
+
 /* Appends a whole file to *out; ERR_TOO_LARGE when it has more than limit bytes. */
 bool file_read_all(const char *path, size_t limit, struct buffer *out, struct err *err);
 

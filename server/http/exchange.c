@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/problem.h"
@@ -56,7 +57,8 @@ void exchange_decline_hot(struct exchange *exchange)
 	hot_release(hot);
 }
 
-/* Under TLS a file's response reads through its exchange; an ending server's closes connections. */
+/* Under TLS, and while it is cold, a file's response reads through its exchange; an ending server's closes
+ * connections. */
 static bool may_be_kept(const struct exchange *exchange)
 {
 	const struct reply *reply = &exchange->reply;
@@ -64,7 +66,7 @@ static bool may_be_kept(const struct exchange *exchange)
 
 	return reply->reuse.ops && exchange->target && reply->status == 200 && reply->offset == 0 &&
 	       (is_file || reply->kind == REPLY_BYTES) &&
-	       !(is_file && exchange->traffic->settings.tls_certificate) &&
+	       !(is_file && (exchange->cold || exchange->traffic->settings.tls_certificate)) &&
 	       !traffic_is_ending(exchange->traffic);
 }
 
@@ -287,6 +289,8 @@ static void settle(struct exchange *exchange)
 	}
 	if (reply->reuse.ops)
 		reply_load_file(reply, HOT_BODY_MAX);
+	exchange->cold =
+		reply->kind == REPLY_FILE && !file_part_at_hand(reply->fd, reply->offset, reply->size);
 	exchange->answered = true;
 	sleeper_wake(&exchange->sleeper);
 }

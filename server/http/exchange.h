@@ -40,6 +40,7 @@ struct exchange {
 	/* The same, as workers tell it. */
 	bool upload_open; /* begin has succeeded; abort it unless the handler is called */
 	bool answered;    /* the reply is filled */
+	bool cold;        /* with a file that is not in memory */
 
 	struct sleeper sleeper;
 	struct waiter waiter; /* for a later reply or a feed */

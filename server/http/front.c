@@ -316,16 +316,22 @@ static bool listen_for_all(struct front *front, struct err *err)
 static bool open_express(struct front *front, struct err *err)
 {
 	const struct express_exits exits = {hand_to_daemon, release, front};
-	const struct front_settings *settings = &front->traffic.settings;
-	unsigned lanes = settings->threads < COLD_LANES_MIN ? COLD_LANES_MIN : settings->threads;
 
-	if (settings->tls_certificate)
-		return true;
-	return freight_open(
-		       lanes, COLD_NICENESS, settings->idle_timeout_s, &front->traffic.cold_freight, err) &&
-	       freight_open(settings->threads, 0, settings->idle_timeout_s, &front->traffic.growing_freight,
-		       err) &&
+	return front->traffic.settings.tls_certificate ||
 	       express_open(&front->traffic, &exits, &front->express, err);
+}
+
+/* Under TLS nobody else can send. */
+static bool open_freight(struct front *front, struct err *err)
+{
+	struct traffic *traffic = &front->traffic;
+	unsigned threads = traffic->settings.threads;
+	unsigned idle_timeout_s = traffic->settings.idle_timeout_s;
+	unsigned cold = threads < COLD_LANES_MIN ? COLD_LANES_MIN : threads;
+
+	return freight_open(cold, COLD_NICENESS, idle_timeout_s, &traffic->cold_freight, err) &&
+	       (traffic->settings.tls_certificate ||
+		       freight_open(threads, 0, idle_timeout_s, &traffic->growing_freight, err));
 }
 
 /* Under TLS nobody can look at a head before. */
@@ -349,7 +355,8 @@ static bool start(struct front *front, struct err *err)
 	return listen_for_all(front, err) &&
 	       workers_create(settings->workers, (size_t)settings->workers * QUEUE_PER_WORKER,
 		       &front->traffic.workers, err) &&
-	       start_daemons(front, err) && open_express(front, err) && acceptor_start(front->acceptor, err);
+	       start_daemons(front, err) && open_freight(front, err) && open_express(front, err) &&
+	       acceptor_start(front->acceptor, err);
 }
 
 bool front_open(const struct front_settings *settings, struct front **out, struct err *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Has the freight send an exchange's feed while its connection sleeps: libmicrohttpd sends what comes before
- * and the last chunk. */
+ * Has the freight do what would have to wait for an exchange, while its connection sleeps: send its feed, of
+ * which libmicrohttpd sends what comes before and the last chunk, or bring what comes next of its file into
+ * memory. */
 #ifndef SERVER_HTTP_HAUL_H
 #define SERVER_HTTP_HAUL_H
 
@@ -12,16 +13,21 @@
 
 struct exchange;
 
+enum { HAUL_WARM_BYTES = 2 << 20 };
+
 /* Zeroed: not hauled. */
 struct haul {
 	bool begun;
 	struct cargo cargo;
-	struct chunked chunked;
+	struct chunked chunked; /* a feed's */
+	int64_t offset;         /* where a file is to be warm from */
 	enum sending ending;
 };
 
-/* On the connection's thread, when the head has been sent to this socket. False: the feed cannot be hauled,
- * or the server closes. True: the connection sleeps unless *arrived; once it has, haul.ending tells how. */
-bool haul_begin(struct exchange *exchange, int socket, bool *arrived);
+/* On the connection's thread, whose socket this is; a feed's when the head has been sent. False: it cannot be
+ * hauled, or the server closes. True: the connection sleeps unless *arrived; once it has, haul.ending tells
+ * how. */
+bool haul_feed(struct exchange *exchange, int socket, bool *arrived);
+bool haul_warmth(struct exchange *exchange, int socket, int64_t offset, bool *arrived);
 
 #endif

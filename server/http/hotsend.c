@@ -21,8 +21,6 @@
 #include "server/http/conditions.h"
 #include "server/metrics.h"
 
-enum { PROBE_BYTES = 256 << 10 };
-
 /* For who takes so much in so short a time, more may wait in the kernel than for one that may be stalled:
  * both sides wake less often. */
 enum { QUICK_BYTES = 8 << 20, QUICK_US = 500 * 1000, QUICK_UNSENT_BYTES = 1 << 20 };
@@ -165,16 +163,6 @@ static void count(const struct hotsend *hotsend)
 		reply->reuse.ops->hit(reply->reuse.context, hotsend->left > 0 && hotsend->offset == 0);
 }
 
-/* The kernel reads and drops pages in runs, so a byte in each step will do. */
-static bool is_at_hand(const struct hotsend *hotsend, int64_t until)
-{
-	for (int64_t offset = hotsend->offset; offset < until; offset += PROBE_BYTES) {
-		if (!file_has_at_hand(hotsend->reply->fd, offset))
-			return false;
-	}
-	return file_has_at_hand(hotsend->reply->fd, until - 1);
-}
-
 /* What goes along with the head, in one call; NULL: nothing. The kernel copies it, so large parts of files
  * are left to sendfile; as is a file that somebody cut short, since behind its end its last page gives zeros.
  */
@@ -184,7 +172,7 @@ static const char *body_along(const struct hotsend *hotsend)
 
 	if (!reply->body ||
 		(reply->is_file && (hotsend->left > HOTSEND_MAPPED_MAX ||
-					   !is_at_hand(hotsend, hotsend->offset + hotsend->left))))
+					   !file_part_at_hand(reply->fd, hotsend->offset, hotsend->left))))
 		return NULL;
 	return reply->body + hotsend->offset;
 }
@@ -243,7 +231,7 @@ static bool look_ahead(struct hotsend *hotsend)
 
 	if (!hotsend->reply->is_file || hotsend->offset < hotsend->at_hand_until)
 		return true;
-	if (!is_at_hand(hotsend, until)) {
+	if (!file_part_at_hand(hotsend->reply->fd, hotsend->offset, length)) {
 		if (!hotsend->patient)
 			return false;
 		(void)posix_fadvise(hotsend->reply->fd, hotsend->offset, 2 * length, POSIX_FADV_WILLNEED);

@@ -12,7 +12,7 @@
 #include "server/metrics.h"
 
 enum {
-	TLS_BLOCK = 256 << 10,
+	FILE_BLOCK = 256 << 10,
 	/* Chunks are made in the connection's memory; the response's own block stays unused. */
 	STREAM_BLOCK = 1 << 10
 };
@@ -111,7 +111,7 @@ static ssize_t read_feed(void *argument, uint64_t offset, char *bytes, size_t le
 
 	if (exchange->haul.begun)
 		return end_haul(exchange);
-	if (haul_begin(exchange, socket_of(exchange), &arrived))
+	if (haul_feed(exchange, socket_of(exchange), &arrived))
 		return arrived ? end_haul(exchange) : 0;
 	exchange->waiter.wake = wake_stream;
 	return copy_feed(exchange, (int64_t)offset, bytes, length);
@@ -122,26 +122,39 @@ static struct MHD_Response *stream_response(struct exchange *exchange)
 	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_feed, exchange, NULL);
 }
 
+/* What is not in memory is brought there while the connection sleeps; then it is read, even if that should
+ * wait after all. */
 static ssize_t read_file(void *argument, uint64_t offset, char *bytes, size_t length)
 {
-	const struct reply *reply = &((struct exchange *)argument)->reply;
+	struct exchange *exchange = argument;
+	const struct reply *reply = &exchange->reply;
+	int64_t from = reply->offset + (int64_t)offset;
+	bool arrived = exchange->haul.begun;
+	bool cold = arrived;
 	struct err err;
-	size_t got;
+	size_t got = 0;
 
-	if (!file_read_at(reply->fd, bytes, length, reply->offset + (int64_t)offset, &got, &err) || got == 0)
+	exchange->haul.begun = false;
+	if (!cold && !file_read_at_hand(reply->fd, bytes, length, from, &got, &cold, &err))
 		return MHD_CONTENT_READER_END_WITH_ERROR;
-	return (ssize_t)got;
+	if (cold && !arrived && haul_warmth(exchange, socket_of(exchange), from, &arrived) && !arrived)
+		return 0;
+	exchange->haul.begun = false;
+	if (cold && !file_read_at(reply->fd, bytes, length, from, &got, &err))
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	return got > 0 ? (ssize_t)got : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-/* sendfile where it can be; TLS needs large blocks instead. */
+/* sendfile where it can be; TLS needs large blocks instead, and so does a file that is not in memory: for its
+ * sake libmicrohttpd's thread would wait for the disk within sendfile. */
 static struct MHD_Response *file_response(struct exchange *exchange)
 {
 	struct reply *reply = &exchange->reply;
 
 	exchange->sent_bytes = reply->size;
-	if (exchange->traffic->settings.tls_certificate)
+	if (exchange->traffic->settings.tls_certificate || exchange->cold)
 		return MHD_create_response_from_callback(
-			(uint64_t)reply->size, TLS_BLOCK, read_file, exchange, NULL);
+			(uint64_t)reply->size, FILE_BLOCK, read_file, exchange, NULL);
 	return MHD_create_response_from_fd_at_offset64(
 		(uint64_t)reply->size, TAKE_FD(reply->fd), (uint64_t)reply->offset);
 }

@@ -23,9 +23,9 @@ struct traffic {
 	struct front_settings settings; /* from here on: immutable, or with a lock of its own */
 	struct workers *workers;
 	/* For what waits for the disk, and for what waits for more to come, which is not to wait for the
-	 * former. NULL: TLS, where nobody else can send. */
+	 * former. */
 	struct freight *cold_freight;
-	struct freight *growing_freight;
+	struct freight *growing_freight; /* NULL: TLS, where nobody else can send */
 	struct sleepers sleepers;
 };
 

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 from support import modules
+from support.memory import chill
 from support.waiting import DEADLINE_S, wait_until
 
 PATH = "/acme/half-plus-two/1"
@@ -343,21 +344,6 @@ def test_connection_close_after_many_answers(larder):
             assert connection.stream.read() == b""
 
 
-def chill(larder):
-    """Takes the kept module out of memory, as time does; skips where the file system will not."""
-    blob = next(path for path in (larder.data / "blobs").rglob("*") if path.is_file())
-    with open(blob, "rb") as file:
-        os.fsync(file)
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        try:
-            os.preadv(file.fileno(), [bytearray(1)], len(LARGE) // 2, os.RWF_NOWAIT)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            pytest.skip(f"this file system does not tell what is in memory: {error}")
-    pytest.skip("this file system keeps everything in memory")
-
-
 @pytest.mark.parametrize("wanted", [None, (len(LARGE) // 3, len(LARGE) // 3 + 2_999_999), (9_000_001, 9_004_096)],
                          ids=["whole", "part", "small part"])
 def test_what_is_not_in_memory_goes_by_freight(larder, wanted):
@@ -388,6 +374,48 @@ def test_part_that_begins_out_of_memory_goes_by_freight(larder):
         freight = larder.metric("larder_freight_total")
         assert connection.ask(Range=f"bytes={page - 8192}-{page + 99}")[2] == LARGE[page - 8192:page + 100]
         assert larder.metric("larder_freight_total") == freight + 1
+
+
+@pytest.mark.parametrize("header", ["Range", "Authorization"])
+def test_what_libmicrohttpd_sends_is_brought_into_memory_first(larder, header):
+    """The first request for it, or one that is not for the hot table: none of its threads waits for the disk."""
+    larder.publish(PATH, LARGE)
+    larder.restart()
+    for turn in range(2):
+        chill(larder)
+        before, express = larder.metric("larder_freight_total"), larder.metric(EXPRESS)
+        fields = {"Range": "bytes=7-"} if header == "Range" else {"Authorization": f"Bearer {larder.token('read')}"}
+        with Connection(larder) as connection:
+            assert connection.ask(**fields)[2] == (LARGE[7:] if header == "Range" else LARGE)
+            assert connection.ask("/healthz")[0] == 200
+        assert larder.metric("larder_freight_total") > before and larder.metric(EXPRESS) == express, f"turn {turn}"
+        before = larder.metric("larder_freight_total")
+        with Connection(larder) as connection:
+            connection.ask(**fields)
+        assert larder.metric("larder_freight_total") == before, "it is in memory now"
+
+
+def test_what_was_cold_is_kept_hot_once_it_is_not(larder):
+    larder.publish(PATH, LARGE)
+    larder.restart()
+    chill(larder)
+    before = larder.metric(EXPRESS)
+    for _ in range(3):
+        with Connection(larder) as connection:
+            assert connection.ask()[2] == LARGE
+    assert larder.metric(EXPRESS) == before + 1
+
+
+def test_a_client_that_leaves_while_its_file_is_read(larder):
+    larder.publish(PATH, LARGE)
+    larder.restart()
+    chill(larder)
+    for _ in range(4):
+        with Connection(larder) as connection:
+            connection.send(plain())
+            assert connection.socket.recv(1000)
+        chill(larder)
+    wait_until(lambda: larder.metric("larder_connections") <= 1 and larder.metric("larder_requests_running") <= 1, larder.tail)
 
 
 def test_a_client_that_leaves_the_freight(larder):

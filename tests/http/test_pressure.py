@@ -16,6 +16,7 @@ import pytest
 from support import modules
 from support.client import Http
 from support.daemon import ROOT, Daemon, assert_problem
+from support.memory import chill
 from support.waiting import DEADLINE_S
 
 MIB = 1 << 20
@@ -231,6 +232,14 @@ def test_slow_clients_behind_tls_hold_up_nobody(start, certificate):
     for connection in silent + halfway + lazy:
         connection.close()
     assert secure.fetch("/healthz") == b"ok\n"
+
+
+def test_what_is_not_in_memory_behind_tls(start, certificate):
+    larder, secure, content = start_secure(start, certificate)
+    for _ in range(2):
+        chill(larder)
+        assert secure.fetch(HELD + ".tar.gz") == content
+    assert "larder_freight_total 0" not in secure.fetch("/metrics").decode()
 
 
 def test_silent_clients_are_let_go_behind_tls(start, certificate):
