@@ -110,6 +110,9 @@ static void *serve(void *argument)
 		int fd = accept(server->listener, NULL, NULL);
 		struct connection *connection;
 
+		/* A test may take all descriptors of this process for a while. */
+		if (fd < 0 && errno == EMFILE)
+			continue;
 		if (fd < 0)
 			return NULL;
 		connection = mem_zero(1, sizeof *connection);
