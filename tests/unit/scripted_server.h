@@ -6,6 +6,7 @@
 #define TESTS_UNIT_SCRIPTED_SERVER_H
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
