@@ -17,7 +17,7 @@
 	X(METRIC_CONNECTIONS, gauge, "larder_connections", "", "Connections of clients, idle ones too.") \
 	X(METRIC_PREPARED, counter, "larder_prepared_total", "", "Requests answered from the hot table.") \
 	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the express lanes.") \
-	X(METRIC_FREIGHT, counter, "larder_freight_total", "", "Bodies given to the freight lanes: cold files, running fills.") \
+	X(METRIC_FREIGHT, counter, "larder_freight_total", "", "Work given to the freight lanes: cold files, pieces of them, running fills.") \
 	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
 	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies queued for clients.") \
 	X(METRIC_MODULE_BYTES, counter, "larder_module_bytes_total", "", \

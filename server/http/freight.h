@@ -3,7 +3,7 @@
  * The freight lanes: threads that send what may have to wait: for the disk, where a file is not in memory, or
  * for more to come, where it still grows. The express lanes lend them the sockets of the former and
  * libmicrohttpd those of the latter for one answer's body, so that no other requests wait for it; bodies that
- * share a lane do. */
+ * share a lane do. Of a cold file that libmicrohttpd sends itself, they only bring pieces into memory. */
 #ifndef SERVER_HTTP_FREIGHT_H
 #define SERVER_HTTP_FREIGHT_H
 
@@ -19,8 +19,8 @@ struct cargo;
 
 /* On one of the freight's threads. */
 struct cargo_ops {
-	/* Sends as much as the socket takes; may wait for the disk. SENDING_STARVED: freight_wake will be
-	 * called, or has been. */
+	/* Sends as much as the socket takes, or does what there is to do; may wait for the disk.
+	 * SENDING_STARVED: freight_wake will be called, or has been. */
 	enum sending (*move)(struct cargo *cargo);
 	/* Takes back what would call freight_wake; false if that is just being called. NULL: never starved.
 	 */
