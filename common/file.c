@@ -140,3 +140,16 @@ bool file_sync_folder(int folder_fd, struct err *err)
 		return err_errno(err, errno, "make a folder's names durable");
 	return true;
 }
+
+bool file_open_standard(struct err *err)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+		if (fd < 0)
+			return err_errno(err, errno, "open /dev/null");
+	} while (fd <= STDERR_FILENO);
+	(void)close(fd);
+	return true;
+}

@@ -35,6 +35,11 @@ bool file_read_all(const char *path, size_t limit, struct buffer *out, struct er
 /* Creates a folder and its parents with mode 0750 where they are missing. */
 bool file_make_folders(const char *path, struct err *err);
 
+/* Takes the descriptors 0 to 2 where the caller left one closed: else the next file that is opened becomes
+ * standard output or error, and is written to. Reading them finds the end, writing them fails as before. To
+ * be called before any other file is opened. */
+bool file_open_standard(struct err *err);
+
 /* Makes the names in a folder durable. */
 bool file_sync_folder(int folder_fd, struct err *err);
 

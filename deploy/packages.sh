@@ -33,6 +33,9 @@ python3-pytest-xdist   the same, two tests at a time
 python3-protobuf       the oracle: what Google's own runtime reads
 protobuf-compiler      makes the oracle from schema/saved_model.proto
 curl                   one of the clients that must be able to publish
+caddy                  … and three servers that stand before it
+haproxy                …
+nginx                  …
 openssl                makes the certificates of an upstream's own authority
 libarchive-dev         what tests/bench holds verifying against
 END

@@ -99,6 +99,7 @@ void config_destroy(struct config *config)
 		return;
 	free(config->server.listen);
 	free(config->server.public_url);
+	free(config->server.trusted_proxies);
 	free(config->server.tls_certificate);
 	free(config->server.tls_key);
 	free(config->storage.data_dir);

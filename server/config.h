@@ -14,10 +14,13 @@
 #include "common/log.h"
 #include "server/upstream/route.h"
 
+enum hold { HOLD_NEVER, HOLD_PROXIED, HOLD_ALWAYS };
+
 struct config {
 	struct {
 		char *listen;
 		char *public_url;      /* NULL: from the request's Host */
+		char *trusted_proxies; /* networks; NULL: none */
 		char *tls_certificate; /* NULL: plain HTTP */
 		char *tls_key;
 		int64_t threads;
@@ -41,6 +44,7 @@ struct config {
 		int64_t max_ratio;
 	} publish;
 	struct {
+		enum hold hold_until_verified;
 		bool offline;
 		int64_t negative_ttl_s;
 		int64_t connect_timeout_s;

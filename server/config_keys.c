@@ -6,6 +6,7 @@
 
 #include "common/buffer.h"
 #include "common/mem.h"
+#include "common/network.h"
 #include "common/number.h"
 #include "common/own.h"
 #include "server/config.h"
@@ -109,6 +110,7 @@ static bool set_choice(const struct key *key, void *slot, const char *value, str
 
 static const char *const switch_choices[] = {"off", "on", "false", "true", "no", "yes", "0", "1", NULL};
 static const char *const read_choices[] = {"anyone", "token", NULL};
+static const char *const hold_choices[] = {"never", "proxied", "always", NULL};
 static const char *const level_choices[] = {"error", "warn", "info", "debug", NULL};
 static const char *const log_format_choices[] = {"text", "json", NULL};
 
@@ -161,6 +163,7 @@ static bool check_formats(const char *value, struct err *err)
 #define LIST .set = set_list, .is_list = true
 #define SWITCH .set = set_switch, .choices = switch_choices
 
+_Static_assert(sizeof(enum hold) == sizeof(unsigned), "set_choice() writes an unsigned");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "set_choice() writes an unsigned");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "set_choice() writes an unsigned");
 
@@ -170,6 +173,8 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "Address and port to listen on; port 0 takes a free one. IPv6: [::]:8080."},
 	{KEY(server, public_url), .set = set_base_url, .check = check_base_url, .initial = "",
 		.purpose = "URL at which clients reach Larder, for links. Empty: from the request's Host."},
+	{KEY(server, trusted_proxies), LIST, .check = network_check_list, .initial = "",
+		.purpose = "Networks of proxies in front of Larder, such as 10.0.0.0/8 127.0.0.1. Empty: none."},
 	{KEY(server, tls_certificate), .set = set_text, .initial = "",
 		.purpose = "PEM file with certificate and chain; with tls_key, Larder speaks HTTPS only."},
 	{KEY(server, tls_key), .set = set_text, .initial = "",
@@ -205,6 +210,9 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 	{KEY(publish, max_ratio), RANGE(1, 1000000), .initial = "200",
 		.purpose = "Most unpacked bytes per byte of archive: trained weights stay below 10, zeros reach 1032."},
 
+	{KEY(mirror, hold_until_verified), .set = set_choice, .choices = hold_choices, .initial = "proxied",
+		.purpose = "Who waits for a whole new module instead of following it: never, proxied (requests through "
+			   "a proxy) or always."},
 	{KEY(mirror, offline), SWITCH, .initial = "off",
 		.purpose = "Never ask an upstream; what is not here is answered 504."},
 	{KEY(mirror, negative_ttl_s), RANGE(0, 31536000), .initial = "600",

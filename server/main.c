@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * argv → a command. */
+#include "common/file.h"
 #include "server/command/command.h"
 
 #define REMOTE_HELP \
@@ -156,5 +157,9 @@ static const struct command commands[] = {
 
 int main(int argc, char **argv)
 {
+	struct err err;
+
+	if (!file_open_standard(&err))
+		return command_fail(&err);
 	return command_run(commands, sizeof commands / sizeof *commands, argc, argv);
 }

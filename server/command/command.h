@@ -13,7 +13,12 @@
 #include "common/err.h"
 #include "server/config.h"
 
-enum command_status { COMMAND_DONE, COMMAND_FAILED, COMMAND_MISUSE };
+enum command_status {
+	COMMAND_DONE,
+	COMMAND_FAILED,
+	COMMAND_MISUSE,
+	COMMAND_MISCONFIGURED = 78 /* EX_CONFIG of sysexits.h: to start again without a change is in vain */
+};
 
 struct command {
 	const char *name;

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "common/buffer.h"
 #include "common/log.h"
 #include "common/own.h"
 #include "server/app.h"
 #include "server/command/command.h"
+#include "server/config_files.h"
 
 struct options {
 	const char *config;
@@ -57,6 +59,16 @@ static bool read_options(int argc, char **argv, struct options *out)
 	return optind == argc;
 }
 
+/* Whether a daemon can use the files that the configuration names. */
+static bool check_files(const struct config *config, struct err *err)
+{
+	AUTO_BUFFER struct buffer faults = {0};
+	bool sound = config_check_files(config, &faults, err);
+
+	(void)fputs(buffer_string(&faults), stderr);
+	return sound;
+}
+
 /* The file's configuration with what the command line says over it. */
 static bool load(const struct options *options, struct config **out, struct err *err)
 {
@@ -68,8 +80,21 @@ static bool load(const struct options *options, struct config **out, struct err 
 		return false;
 	if (options->offline && !config_set(config, "mirror", "offline", "on", err))
 		return false;
+	if (!check_files(config, err))
+		return false;
 	*out = TAKE(config);
 	return true;
+}
+
+/* As the daemon would find it, and what it would only warn of. */
+static int check(const struct config *config)
+{
+	struct err err;
+
+	if (!config_check_dates(config, &err))
+		return command_fail(&err);
+	(void)puts("the configuration is sound");
+	return COMMAND_DONE;
 }
 
 static void reload(struct app *app, const struct options *options)
@@ -119,29 +144,43 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int command_serve(int argc, char **argv)
+/* Nobody may be there to read it: that is no reason to end in failure. */
+static void print_address(const struct app *app)
 {
-	struct options options = {0};
-	AUTO(own_config) struct config *config = NULL;
+	(void)printf("listening on %s\n", app_url(app));
+	if (fflush(stdout) != 0 && !freopen("/dev/null", "w", stdout))
+		log_event(LOG_LEVEL_WARN, "standard output cannot be written", NULL);
+}
+
+static int serve(const struct config *config, const struct options *options)
+{
 	AUTO(own_app) struct app *app = NULL;
 	sigset_t signals;
 	struct err err;
 
-	if (!read_options(argc, argv, &options))
-		return command_misuse("serve", "serve takes options only, and not these");
-	if (!load(&options, &config, &err))
-		return command_fail(&err);
-	if (options.check) {
-		(void)puts("the configuration is sound");
-		return COMMAND_DONE;
-	}
+	if (!config_check_dates(config, &err))
+		log_event(LOG_LEVEL_WARN, "clients will refuse the certificate", "why", err.text, NULL);
 	/* Before any thread is made, so that all of them leave the signals to this one. */
 	block_signals(&signals);
 	raise_descriptor_limit();
 	if (!app_open(config, &app, &err))
 		return command_fail(&err);
-	(void)printf("listening on %s\n", app_url(app));
-	(void)fflush(stdout);
-	await_end(app, &options, &signals);
+	print_address(app);
+	await_end(app, options, &signals);
 	return COMMAND_DONE;
+}
+
+int command_serve(int argc, char **argv)
+{
+	struct options options = {0};
+	AUTO(own_config) struct config *config = NULL;
+	struct err err;
+
+	if (!read_options(argc, argv, &options))
+		return command_misuse("serve", "serve takes options only, and not these");
+	if (!load(&options, &config, &err)) {
+		(void)command_fail(&err);
+		return options.check ? COMMAND_FAILED : COMMAND_MISCONFIGURED;
+	}
+	return options.check ? check(config) : serve(config, &options);
 }

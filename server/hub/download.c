@@ -8,6 +8,7 @@
 #include "server/http/problem.h"
 #include "server/hub/follower.h"
 #include "server/hub/hub.h"
+#include "server/hub/proxied.h"
 #include "server/hub/representation.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
@@ -133,7 +134,8 @@ static void get_artifact(struct services *services, const struct request *reques
 	if (!holding.spool)
 		return serve_holding(services, request, &holding, cache_status_hit, reply);
 	plan.cache_status = holding.collapsed ? cache_status_collapsed : cache_status_stored;
-	plan.whole = request->http_1_0 || request_header(request, "Range");
+	plan.whole = request->http_1_0 || request_header(request, "Range") ||
+		     proxied_must_wait(services->config, request);
 	follower_reply(reply, &plan, TAKE(holding.spool));
 }
 

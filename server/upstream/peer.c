@@ -5,23 +5,30 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
+
+#include "common/network.h"
+
+enum { HOST_MAX = 255 }; /* RFC 1035 */
 
 struct block {
 	uint8_t prefix[16];
-	int bits;
+	unsigned bits;
 };
 
 /* IANA's special-purpose registries, as far as something may listen there. */
 static const struct block inside_v4[] = {
-	{{0}, 8},         /* this network */
-	{{10}, 8},        /* private */
-	{{100, 64}, 10},  /* shared by carriers */
-	{{127}, 8},       /* loopback */
-	{{169, 254}, 16}, /* link-local; clouds keep credentials there */
-	{{172, 16}, 12},  /* private */
-	{{192, 168}, 16}, /* private */
-	{{224}, 4},       /* multicast */
-	{{240}, 4},       /* reserved, broadcast */
+	{{0}, 8},          /* this network */
+	{{10}, 8},         /* private */
+	{{100, 64}, 10},   /* shared by carriers */
+	{{127}, 8},        /* loopback */
+	{{169, 254}, 16},  /* link-local; clouds keep credentials there */
+	{{172, 16}, 12},   /* private */
+	{{192, 0, 0}, 24}, /* protocol assignments */
+	{{192, 168}, 16},  /* private */
+	{{198, 18}, 15},   /* benchmarks between networks; some clouds' insides */
+	{{224}, 4},        /* multicast */
+	{{240}, 4},        /* reserved, broadcast */
 };
 static const struct block inside_v6[] = {
 	{{[15] = 0}, 128},  /* unspecified */
@@ -30,6 +37,11 @@ static const struct block inside_v6[] = {
 	{{0xfe, 0x80}, 10}, /* link-local */
 	{{0xfe, 0xc0}, 10}, /* site-local */
 	{{0xff}, 8},        /* multicast */
+	/* Tunnels and translators, behind which any IPv4 address may stand. */
+	{{0x20, 0x01}, 32},                         /* Teredo */
+	{{0x20, 0x01, 0x00, 0x02}, 48},             /* benchmarks */
+	{{0x20, 0x02}, 16},                         /* 6to4 */
+	{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48}, /* NAT64 within a site (RFC 8215) */
 };
 /* The last four bytes of these are an IPv4 address: mapped, compatible, translated (RFC 6052). */
 static const struct block carrying_v4[] = {
@@ -38,21 +50,10 @@ static const struct block carrying_v4[] = {
 	{{0x00, 0x64, 0xff, 0x9b}, 96},
 };
 
-static bool is_in_block(const uint8_t *address, const struct block *block)
-{
-	size_t bytes = (size_t)block->bits / 8;
-	int rest = block->bits % 8;
-	uint8_t mask = (uint8_t)(0xff00 >> rest);
-
-	if (memcmp(address, block->prefix, bytes) != 0)
-		return false;
-	return rest == 0 || (address[bytes] & mask) == block->prefix[bytes];
-}
-
 static bool is_in_one(const uint8_t *address, const struct block *blocks, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (is_in_block(address, &blocks[i]))
+		if (network_covers(address, blocks[i].prefix, blocks[i].bits))
 			return true;
 	}
 	return false;
@@ -100,4 +101,46 @@ bool peer_is_inside(const union peer *peer)
 		       (IS_IN(address, carrying_v4) && IS_IN(address + 12, inside_v4));
 	}
 	return true;
+}
+
+/* Names that a resolver, ours or a proxy's, answers with its own machine (RFC 6761). */
+static bool is_local_name(const char *host)
+{
+	static const char *const names[] = {"localhost", "localhost.localdomain", "localhost6",
+		"localhost6.localdomain6", "ip6-localhost", "ip6-loopback"};
+	static const char domain[] = ".localhost";
+	size_t length = strlen(host);
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcasecmp(host, names[i]) == 0)
+			return true;
+	}
+	return length >= sizeof domain && strcasecmp(host + length - (sizeof domain - 1), domain) == 0;
+}
+
+/* All spellings that a proxy may take for an IPv4 address: 127.1, 0x7f000001, 017700000001. */
+static bool parse_loosely(const char *host, union peer *out)
+{
+	*out = (union peer){.v4 = {.sin_family = AF_INET}};
+	return inet_aton(host, &out->v4.sin_addr) != 0 || peer_parse(host, 0, out);
+}
+
+bool peer_host_is_inside(const char *host)
+{
+	char bare[HOST_MAX + 1];
+	union peer peer;
+	size_t length;
+
+	if (*host == '[')
+		host++;
+	length = strcspn(host, "]%");
+	if (length > HOST_MAX)
+		return true;
+	while (length > 0 && host[length - 1] == '.')
+		length--;
+	memcpy(bare, host, length);
+	bare[length] = '\0';
+	if (parse_loosely(bare, &peer))
+		return peer_is_inside(&peer);
+	return is_local_name(bare);
 }

@@ -21,8 +21,13 @@ bool peer_parse(const char *ip, int port, union peer *out);
 /* In host byte order; 0 for what is neither IPv4 nor IPv6. */
 int peer_port(const union peer *peer);
 
-/* Private, shared (RFC 6598), loopback, link-local, unique-local, unspecified, multicast or reserved; also
- * when such an IPv4 address is written as an IPv6 one. What is neither IPv4 nor IPv6 is inside as well. */
+/* Private, shared (RFC 6598), loopback, link-local, unique-local, unspecified, multicast, reserved or for
+ * benchmarks; also when such an IPv4 address is written as an IPv6 one, and whatever a tunnel (6to4, Teredo)
+ * leads to. What is neither IPv4 nor IPv6 is inside as well. */
 bool peer_is_inside(const union peer *peer);
+
+/* The same of a URL's host, without asking anybody: an address in any spelling, with or without brackets, or
+ * a name of the own machine (localhost). Other names are not inside as far as can be told. */
+bool peer_host_is_inside(const char *host);
 
 #endif

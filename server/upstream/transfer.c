@@ -74,7 +74,10 @@ static bool leads_inside(const struct transfer *transfer, const union peer *peer
 	if (strcasecmp(place.host, transfer->origin.host) == 0 &&
 		strcmp(place.port, transfer->origin.port) == 0)
 		return false;
-	/* Another port than the URL's is a proxy's: where that connects to is for the proxy to judge. A proxy
+	/* What the URL itself says counts whoever connects. */
+	if (peer_host_is_inside(place.host))
+		return true;
+	/* Another port than the URL's is a proxy's: what a name means to it is for the proxy to judge. A proxy
 	 * at the URL's own port cannot be told from the target and is judged as that. */
 	return port == peer_port(peer) && peer_is_inside(peer);
 }

@@ -75,6 +75,8 @@ static void assert_same_config(const struct config *a, const struct config *b)
 {
 	assert_same_text(a->server.listen, b->server.listen);
 	assert_same_text(a->server.public_url, b->server.public_url);
+	assert_same_text(a->server.trusted_proxies, b->server.trusted_proxies);
+	assert_int_equal(a->mirror.hold_until_verified, b->mirror.hold_until_verified);
 	assert_same_text(a->server.tls_certificate, b->server.tls_certificate);
 	assert_same_text(a->server.tls_key, b->server.tls_key);
 	assert_same_text(a->storage.data_dir, b->storage.data_dir);
@@ -216,6 +218,10 @@ static const struct {
 						"appended to, such as https://models.example.org\n"},
 	{"[server]\ntls_certificate = a.pem\n", "2: tls_certificate needs tls_key as well\n"},
 	{"[server]\n\ntls_key = a.pem\n", "3: tls_key needs tls_certificate as well\n"},
+	{"[server]\ntrusted_proxies = 10.0.0.0/8 proxy\n",
+		"2: trusted_proxies: \"proxy\" is no network such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1\n"},
+	{"[mirror]\nhold_until_verified = on\n",
+		"2: hold_until_verified takes one of never, proxied, always, not \"on\"\n"},
 	{"[storage]\nmax_bytes = 1 G\n",
 		"2: max_bytes takes a size of at least 0 bytes such as 512M or 16G, not \"1 G\"\n"},
 	{"[publish]\nmax_upload_bytes = 0\n",

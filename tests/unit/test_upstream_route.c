@@ -167,6 +167,21 @@ static void knows_addresses_inside(void **state)
 		{"::127.0.0.1", true},
 		{"64:ff9b::192.168.0.1", true},
 		{"64:ff9b::8.8.8.8", false},
+		{"198.17.255.255", false},
+		{"198.18.0.1", true},
+		{"198.19.255.255", true},
+		{"198.20.0.0", false},
+		{"191.255.255.255", false},
+		{"192.0.0.170", true},
+		{"192.0.1.1", false},
+		{"2002:808:808::1", true},
+		{"2003::1", false},
+		{"64:ff9b:1::8.8.8.8", true},
+		{"64:ff9b:2::1", false},
+		{"2001:0:4136:e378::1", true},
+		{"2001:1::1", false},
+		{"2001:2::1", true},
+		{"2001:2:1::1", false},
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -186,6 +201,67 @@ static void takes_the_unknown_for_inside(void **state)
 	assert_true(peer_is_inside(&peer));
 	assert_int_equal(peer_port(&peer), 0);
 	assert_false(peer_parse("localhost", 80, &peer));
+}
+
+/* One address in all the spellings that some resolver understands. */
+static void check_spellings(unsigned a, unsigned b, unsigned c, unsigned d, bool inside)
+{
+	static const char *const forms[] = {"%1$u.%2$u.%3$u.%4$u", "%1$u.%2$u.%5$u", "%1$u.%6$u", "%7$u",
+		"0x%1$x.0x%2$x.0x%3$x.0x%4$x", "0x%7$x", "0%1$o.0%2$o.0%3$o.0%4$o", "0%7$o",
+		"0%1$o.0x%2$x.%5$u", "[::ffff:%1$u.%2$u.%3$u.%4$u]", "::ffff:%1$u.%2$u.%3$u.%4$u",
+		"[64:ff9b::%1$u.%2$u.%3$u.%4$u]", "%1$u.%2$u.%3$u.%4$u."};
+	unsigned low = c << 8 | d;
+
+	for (size_t i = 0; i < COUNT(forms); i++) {
+		char host[80];
+
+		(void)snprintf(
+			host, sizeof host, forms[i], a, b, c, d, low, b << 16 | low, a << 24 | b << 16 | low);
+		print_message("%s\n", host);
+		assert_int_equal(peer_host_is_inside(host), inside);
+	}
+}
+
+static void knows_hosts_inside(void **state)
+{
+	static const struct {
+		const char *host;
+		bool inside;
+	} cases[] = {
+		{"localhost", true},
+		{"LocalHost.", true},
+		{"localhost..", true},
+		{"a.localhost", true},
+		{"localhost.localdomain", true},
+		{"ip6-loopback", true},
+		{"[::1]", true},
+		{"[fe80::1%25eth0]", true},
+		{"[2001:4860:4860::8888]", false},
+		{"[2002:7f00:1::]", true},
+		{"notlocalhost", false},
+		{"localhost.example.org", false},
+		{".localhost", false},
+		{"models.example", false},
+		{"10.example", false},
+		{"", false},
+	};
+	char endless[600];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("%s\n", cases[i].host);
+		assert_int_equal(peer_host_is_inside(cases[i].host), cases[i].inside);
+	}
+	check_spellings(127, 0, 0, 1, true);
+	check_spellings(10, 1, 2, 3, true);
+	check_spellings(169, 254, 169, 254, true);
+	check_spellings(192, 168, 0, 9, true);
+	check_spellings(198, 18, 77, 1, true);
+	check_spellings(8, 8, 4, 4, false);
+	check_spellings(93, 184, 216, 34, false);
+	memset(endless, 'a', sizeof endless - 1);
+	endless[sizeof endless - 1] = '\0';
+	assert_true(peer_host_is_inside(endless));
 }
 
 static void keeps_its_credentials(void **state)
@@ -233,6 +309,7 @@ int main(void)
 		cmocka_unit_test(keeps_its_credentials),
 		cmocka_unit_test(knows_addresses_inside),
 		cmocka_unit_test(takes_the_unknown_for_inside),
+		cmocka_unit_test(knows_hosts_inside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

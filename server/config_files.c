@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/config_files.h"
+
+#include <stddef.h>
+
+#include "common/clock.h"
+#include "common/pem.h"
+
+struct looking {
+	struct buffer *faults;
+	size_t count;
+};
+
+static void note(struct looking *looking, const char *section, const char *key, const struct err *err)
+{
+	buffer_printf(looking->faults, "%s.%s: %s\n", section, key, err->text);
+	looking->count++;
+}
+
+static void check_server(const struct config *config, struct looking *looking)
+{
+	const char *certificate = config->server.tls_certificate;
+	struct err err;
+
+	if (certificate && !pem_check_pair(certificate, config->server.tls_key, &err))
+		note(looking, "server", "tls_certificate, tls_key", &err);
+}
+
+static void check_upstreams(const struct config *config, struct looking *looking)
+{
+	struct err err;
+
+	for (size_t i = 0; i < config->upstream_count && !config->mirror.offline; i++) {
+		const struct upstream *upstream = &config->upstreams[i];
+
+		if (upstream->ca_file && !pem_check_authorities(upstream->ca_file, &err)) {
+			buffer_add_string(looking->faults, "upstream ");
+			note(looking, upstream->name, "ca_file", &err);
+		}
+	}
+}
+
+bool config_check_files(const struct config *config, struct buffer *faults, struct err *err)
+{
+	struct looking looking = {.faults = faults};
+
+	check_server(config, &looking);
+	check_upstreams(config, &looking);
+	return looking.count == 0 ||
+	       err_set(err, ERR_BAD_REQUEST, "%zu file%s of the configuration cannot be used", looking.count,
+		       looking.count == 1 ? "" : "s");
+}
+
+bool config_check_dates(const struct config *config, struct err *err)
+{
+	const char *certificate = config->server.tls_certificate;
+
+	return !certificate || pem_check_dates(certificate, clock_now_s(), err);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/hub/proxied.h"
+
+#include <stddef.h>
+
+#include "common/network.h"
+
+bool proxied_request(const struct config *config, const struct request *request)
+{
+	static const char *const marks[] = {"Via", "Forwarded", "X-Forwarded-For"};
+
+	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+		if (request_header(request, marks[i]))
+			return true;
+	}
+	return network_list_has(config->server.trusted_proxies, request->client);
+}
+
+bool proxied_must_wait(const struct config *config, const struct request *request)
+{
+	switch (config->mirror.hold_until_verified) {
+	case HOLD_NEVER:
+		return false;
+	case HOLD_ALWAYS:
+		return true;
+	default:
+		return proxied_request(config, request);
+	}
+}

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real reverse proxies in front of a server, each on a free port with a configuration of its own."""
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from .client import Http
+from .waiting import wait_until
+
+# A proxy never sees a request's end by a time-out of its own in these tests.
+HAPROXY = """
+global
+    maxconn 256
+defaults
+    mode http
+    timeout connect 10s
+    timeout client 300s
+    timeout server 300s
+frontend door
+    bind 127.0.0.1:{port}{proto}
+    default_backend house
+backend house
+    {option}
+    server larder {target}
+"""
+
+CADDY = """
+{{
+    admin off
+    auto_https off
+    servers {{
+        protocols h1 h2c
+    }}
+}}
+http://127.0.0.1:{port} {{
+    reverse_proxy {target} {{
+        flush_interval -1
+    }}
+}}
+"""
+
+NGINX = """
+daemon off;
+error_log stderr error;
+pid {folder}/nginx.pid;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        client_max_body_size 0;
+        merge_slashes off;
+        location / {{
+            proxy_pass http://{target};
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_buffering off;
+            proxy_request_buffering off;
+            proxy_read_timeout 1h;
+            {option}
+        }}
+    }}
+}}
+"""
+
+KINDS = {
+    "nginx": (NGINX, lambda config: ["nginx", "-c", config, "-e", "stderr"]),
+    "haproxy": (HAPROXY, lambda config: ["haproxy", "-db", "-q", "-f", config]),
+    "caddy": (CADDY, lambda config: ["caddy", "run", "--adapter", "caddyfile", "--config", config]),
+}
+
+# What each adds to say that there is a proxy, where it does not by itself.
+MARKS = {"nginx": "proxy_set_header X-Forwarded-For $remote_addr;", "haproxy": "option forwardfor", "caddy": ""}
+
+
+def free_port():
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return place.getsockname()[1]
+
+
+class Proxy(Http):
+    """One that passes all on to this address; marks: it says so in a header. http2: cleartext HTTP/2 on its own side."""
+
+    def __init__(self, kind, folder, target, marks=True, http2=False):
+        template, command = KINDS[kind]
+        if not shutil.which(kind):
+            pytest.skip(f"{kind} is not installed")
+        super().__init__(("127.0.0.1", free_port()))
+        self.url = "http://%s:%d" % self.address
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / f"{kind}.conf"
+        config.write_text(template.format(port=self.address[1], target="%s:%d" % target, folder=folder,
+                                          option=MARKS[kind] if marks else "", proto=" proto h2" if http2 else ""))
+        self.log = open(folder / f"{kind}.log", "wb")
+        self.process = subprocess.Popen(command(str(config)), stdout=self.log, stderr=self.log, cwd=folder,
+                                        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder),
+                                             "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)})
+        wait_until(self.answers, lambda: f"{kind} to listen; it ended with {self.process.poll()}")
+
+    def answers(self):
+        assert self.process.poll() is None, open(self.log.name, errors="replace").read()
+        with socket.socket() as attempt:
+            return attempt.connect_ex(self.address) == 0
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
