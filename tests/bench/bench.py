@@ -14,11 +14,12 @@ import rows_cold
 import rows_hot
 import rows_large
 import rows_memory
+import rows_proxied
 import rows_upload
 from rows import DISTURBED, markdown, table
 from servers import ROOT, Failed
 
-GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory, rows_catalogue]
+GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory, rows_proxied, rows_catalogue]
 
 
 class Bench:

@@ -186,7 +186,7 @@ class Nginx(Server):
         super().__init__(folder, cores)
         self.name = name
         self.ports = [free_port() for _ in servers]
-        self.port = self.ports[0]
+        self.port = self.ports[0] if self.ports else None
         blocks = "".join(f"  server {{ listen 127.0.0.1:{port} backlog=4096; {text} }}\n"
                          for port, text in zip(self.ports, servers))
         temporary = "".join(f"  {kind}_temp_path {self.folder}/{kind};\n"
