@@ -396,6 +396,7 @@ static bool judge_archive(struct examination *examination, struct stream *stream
 		judge_saved_model(&walk);
 	else
 		judge_tfjs(&walk);
+	examination->has_proved_end = true;
 	return true;
 }
 

@@ -49,6 +49,7 @@ struct examination {
 	size_t member_count;
 	size_t member_capacity;
 	size_t file_count;
+	bool has_proved_end; /* its last byte is known to be its last: half of it would have a violation */
 	struct finding *findings;
 	size_t finding_count;
 	size_t finding_capacity;

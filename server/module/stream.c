@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/module/stream.h"
 
+#include <string.h>
+
 bool stream_drain(struct stream *stream, struct err *err)
 {
 	const uint8_t *data;
@@ -24,8 +26,24 @@ static bool next_from_memory(struct stream *stream, const uint8_t **data, size_t
 	return true;
 }
 
+static bool again_from_memory(
+	struct stream *stream, int64_t offset, void *out, size_t length, size_t *out_read, struct err *err)
+{
+	struct memory_stream *memory = (struct memory_stream *)stream;
+	size_t left = (uint64_t)offset < memory->size ? memory->size - (size_t)offset : 0;
+
+	(void)err;
+	*out_read = length < left ? length : left;
+	if (*out_read > 0)
+		memcpy(out, memory->data + offset, *out_read);
+	return true;
+}
+
 struct stream *memory_stream_init(struct memory_stream *memory, const void *data, size_t length)
 {
-	*memory = (struct memory_stream){.stream = {next_from_memory}, .data = data, .length = length};
+	*memory = (struct memory_stream){.stream = {next_from_memory, again_from_memory},
+		.data = data,
+		.length = length,
+		.size = length};
 	return &memory->stream;
 }

@@ -44,6 +44,9 @@ static const struct rule_row rules[RULE_COUNT] = {
 	[RULE_SHARD_MISSING] = {"shard-missing", SEVERITY_VIOLATION, false},
 	[RULE_SHARD_SIZE] = {"shard-size", SEVERITY_VIOLATION, false},
 	[RULE_TFLITE_MAGIC] = {"tflite-magic", SEVERITY_VIOLATION, false},
+	[RULE_TFLITE_BROKEN] = {"tflite-broken", SEVERITY_VIOLATION, false},
+	[RULE_TFLITE_CUT] = {"tflite-cut", SEVERITY_VIOLATION, false},
+	[RULE_TFLITE_TEXT_MODE] = {"tflite-text-mode", SEVERITY_VIOLATION, false},
 };
 
 static char *printable(const char *text)

@@ -515,9 +515,21 @@ static bool next_from_spool(struct stream *base, const uint8_t **data, size_t *l
 	       err_set(err, ERR_NO_SPACE, "what was to be inspected is gone already");
 }
 
+/* In passing, what was given back is gone. */
+static bool again_from_spool(
+	struct stream *base, int64_t offset, void *out, size_t length, size_t *out_read, struct err *err)
+{
+	struct spool_stream *stream = (struct spool_stream *)base;
+	struct err why;
+
+	*out_read = 0;
+	return spool_is_passing(stream->spool, &why) ||
+	       file_read_at(stream->spool->fd, out, length, offset, out_read, err);
+}
+
 void spool_stream_init(struct spool_stream *stream, struct spool *spool)
 {
-	*stream = (struct spool_stream){.stream = {next_from_spool},
+	*stream = (struct spool_stream){.stream = {next_from_spool, again_from_spool},
 		.spool = spool_acquire(spool),
 		.reader.steady = true,
 		.block = mem_zero(STREAM_BLOCK, 1)};

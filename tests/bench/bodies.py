@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
-from support.modules import saved_model  # noqa: E402 (the tests' writer of SavedModels)
+from support.modules import TFLITE_MIN, saved_model, tflite_head  # noqa: E402 (the tests' writers of models)
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -23,7 +23,7 @@ def tflite(path, size, seed=1):
     """A bare .tflite of exactly this size, of bytes that no compression makes smaller."""
     block = random.Random(seed).randbytes(min(size, BLOCK))
     with open(path, "wb") as out:
-        out.write((b"\x1c\0\0\0TFL3" + block[8:])[:size])
+        out.write((tflite_head(size) + block[TFLITE_MIN:])[:size])
         for at in range(len(block), size, len(block)):
             # The blocks differ, so that no two files and no two places are alike.
             out.write((struct.pack("<QQ", seed, at) + block[16:])[:size - at])

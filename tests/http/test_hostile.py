@@ -204,7 +204,7 @@ def test_tfjs_archives(larder, changes):
     assert_problem(reply, 422, "invalid-module")
 
 
-@pytest.mark.parametrize("body", [b"TFL3", b"\x1c\0\0\0TFL2" + bytes(100), modules.module(100), b"\0" * 3])
+@pytest.mark.parametrize("body", [b"TFL3", b"\x1c\0\0\0TFL2" + bytes(100), b"\x1c\0\0\0TFL3" + bytes(100), modules.module(100), b"\0" * 3])
 def test_tflite_files(larder, body):
     assert_problem(larder.put("/acme/lite/1?lite-format=tflite", body), 422, "invalid-module")
 

@@ -12,6 +12,7 @@
 #include "common/own.h"
 #include "server/module/examination.h"
 #include "tests/unit/tar_writer.h"
+#include "tests/unit/tflite_writer.h"
 
 AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
 #define AUTO_EXAMINATION AUTO(own_examination)
@@ -578,14 +579,17 @@ static void test_bounds_model_json(void **state)
 
 static void test_judges_tflite(void **state)
 {
-	static const char sound[] = "\x1c\0\0\0TFL3 and so on";
-	static const struct {
+	AUTO_BUFFER struct buffer sound = {0};
+	static const char noise[] = "\x1c\0\0\0TFL3 and so on";
+	tflite_write(&sound, "and so on", 9);
+	const struct {
 		const char *bytes;
 		size_t length;
 		const char *rule;
 		const char *message;
-	} rows[] = {{sound, sizeof sound, NULL, NULL}, {sound, 8, NULL, NULL},
-		{sound, 7, "tflite-magic", "TFL3"}, {sound, 0, "tflite-magic", "TFL3"},
+	} rows[] = {{sound.data, sound.length, NULL, NULL}, {sound.data, sound.length - 1, "tflite-cut", "cut off"},
+		{noise, sizeof noise, "tflite-cut", "byte 28"}, {noise, 8, "tflite-cut", "8 bytes"},
+		{noise, 7, "tflite-magic", "TFL3"}, {noise, 0, "tflite-magic", "TFL3"},
 		{"\x1f\x8b\x08\0\0\0\0\0", 8, "tflite-magic", "gzip"},
 		{"<html><body>", 12, "tflite-magic", "TFL3"}};
 
@@ -605,7 +609,7 @@ static void test_judges_tflite(void **state)
 		}
 	}
 	AUTO_EXAMINATION struct examination *large = examine_bytes(
-		sound, sizeof sound, FORMAT_TFLITE, &(struct examination_limits){.max_unpacked_bytes = 10});
+		sound.data, sound.length, FORMAT_TFLITE, &(struct examination_limits){.max_unpacked_bytes = 10});
 	assert_only(large, "bomb-size");
 }
 

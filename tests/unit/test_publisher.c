@@ -9,6 +9,7 @@
 
 #include "server/registry/publisher.h"
 #include "tests/unit/store_place.h"
+#include "tests/unit/tflite_writer.h"
 
 enum { UPLOAD_MAX = 1 << 20, STEP = 4096, LARGE = 800 << 10 };
 
@@ -224,12 +225,13 @@ static void other_bytes_are_a_conflict(void **state)
 static void another_format_joins_the_version(void **state)
 {
 	struct house *house = *state;
+	AUTO_BUFFER struct buffer noise = {0};
 	AUTO_BUFFER struct buffer model = {0};
 
 	publish_well(house, &house->module, KEPT_NEW_VERSION);
 	house->name.format = FORMAT_TFLITE;
-	buffer_add(&model, "\x1c\0\0\0TFL3", 8);
-	add_noise(&model, 1000, 3);
+	add_noise(&noise, 1000, 3);
+	tflite_write(&model, noise.data, noise.length);
 	publish_well(house, &model, KEPT_NEW_ARTIFACT);
 	assert_int_equal(place_count_blobs(&house->place), 2);
 }

@@ -178,8 +178,21 @@ def tfjs_module(shards=3, shard_size=400, **changes):
     return pack([Member("./")] + [Member("./" + name, data) for name, data in content.items() if data is not None])
 
 
+TFLITE_MIN = 92
+
+
+def tflite_head(size):
+    """The first TFLITE_MIN bytes of a TF Lite model of this size: a subgraph, an empty buffer, and one that has the rest."""
+    vtable = struct.pack("<7H2x", 14, 16, 4, 0, 8, 0, 12)                   # at 8: version, subgraphs, buffers
+    model = struct.pack("<4I", 24 - 8, 3, 40 - 32, 56 - 36)                 # at 24
+    subgraph = struct.pack("<2I2HI", 1, 52 - 44, 4, 4, 52 - 48)             # at 40: vector, vtable, table
+    buffers = struct.pack("<3I3H2x", 2, 76 - 60, 80 - 64, 6, 8, 4)          # at 56: vector; at 68: vtable
+    content = struct.pack("<4I", 76 - 48, 80 - 68, 88 - 84, size - TFLITE_MIN)  # at 76, 80: buffers; at 88: the bytes
+    return struct.pack("<I", 24) + b"TFL3" + vtable + model + subgraph + buffers + content
+
+
 def tflite_model(size=500):
-    return struct.pack("<I", 28) + b"TFL3" + payload(size - 8, 7)
+    return tflite_head(size) + payload(size - TFLITE_MIN, 7)
 
 
 # ---- damage ----------------------------------------------------------------------------------------------------------
