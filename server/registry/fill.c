@@ -106,6 +106,17 @@ static bool has_violation(const struct examination *examination, struct err *err
 	return false;
 }
 
+/* Where the connection's end is all that says so, the bytes themselves must show that they are whole. */
+static bool may_be_cut(const struct fill *fill, const struct examination *examination, struct err *err)
+{
+	if (!fill->intake.until_close || examination->has_proved_end)
+		return false;
+	(void)err_set(err, ERR_UPSTREAM_FAILED,
+		"it sent bytes without a length until the connection ended, and nothing in them shows that they are "
+		"whole; have it send Content-Length, or chunks");
+	return true;
+}
+
 /* In passing, what clients were given must be as true, though nothing stays of it. */
 static bool keep(
 	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
@@ -129,7 +140,8 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 		return VERDICT_FATAL;
 	if (atomic_load(&fill->watch->cancelled) && !refuse_stopped(fill, &fill->err))
 		return VERDICT_FATAL;
-	if (has_violation(inspection.examination, &fill->err)) {
+	if (has_violation(inspection.examination, &fill->err) ||
+		may_be_cut(fill, inspection.examination, &fill->err)) {
 		/* The rest of such an object is not worth having. */
 		fill->intake.object = (struct object){.length = -1};
 		return VERDICT_FAILED;

@@ -81,6 +81,7 @@ bool intake_head(struct intake *intake, size_t upstream, const struct answer *an
 		begin_object(intake, upstream, answer);
 	else if (intake->unproved)
 		intake_prove(intake);
+	intake->until_close = answer->until_close && intake->object.length < 0 && answer->range_total < 0;
 	fill_watch_total(intake->watch, intake->object.length);
 	return true;
 }

@@ -29,9 +29,10 @@ struct intake {
 	struct object object; /* whose bytes the spool holds, */
 	size_t source;        /* … and the upstream that gave them */
 	int64_t length;       /* bytes in the spool */
-	bool unproved; /* an earlier process's bytes, and upstream has not said yet that it has the rest */
-	bool full;     /* room ran out in the middle of the last answer */
-	bool passing;  /* there is room for a part at a time only */
+	bool unproved;    /* an earlier process's bytes, and upstream has not said yet that it has the rest */
+	bool full;        /* room ran out in the middle of the last answer */
+	bool passing;     /* there is room for a part at a time only */
+	bool until_close; /* nothing but the connection's end says that the bytes are all */
 
 	struct inspector *inspector;
 	struct bookmark *bookmark;

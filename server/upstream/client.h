@@ -37,6 +37,7 @@ enum transfer_outcome {
 struct answer {
 	int status;
 	int64_t length;         /* of this body; -1 where it is not told */
+	bool until_close;       /* it ends with the connection: a cut looks like its end */
 	int64_t range_first;    /* of a 206's Content-Range; -1 without one */
 	int64_t range_total;    /* its complete length; -1 where it is not told */
 	int64_t retry_after_s;  /* 0 where there is none */

@@ -22,6 +22,7 @@ static void take_length(struct head *head, const char *value)
 static void take_transfer_encoding(struct head *head, const char *value)
 {
 	head->chunked = true;
+	head->has_last_chunk = head->has_last_chunk || strcasestr(value, "chunked");
 }
 
 static void take_retry_after(struct head *head, const char *value)
@@ -149,6 +150,7 @@ static void begin(struct head *head, const char *line, size_t length)
 	head->answer.length = -1;
 	head->answer.range_first = -1;
 	head->answer.range_total = -1;
+	head->is_http1 = length > 6 && line[5] == '1';
 	for (const char *c = blank ? blank + 1 : line; c < line + length && isdigit((unsigned char)*c); c++) {
 		if (head->answer.status < 1000)
 			head->answer.status = 10 * head->answer.status + (*c - '0');
@@ -165,6 +167,7 @@ static enum head_progress end(struct head *head)
 		return HEAD_REDIRECT;
 	if (head->chunked)
 		answer->length = -1;
+	answer->until_close = head->is_http1 && answer->length < 0 && !head->has_last_chunk;
 	if (answer->status != 206)
 		answer->range_first = -1;
 	if (answer->status != 206 && answer->status != 416)

@@ -23,7 +23,9 @@ enum head_progress {
 /* All zero to begin with. */
 struct head {
 	struct answer answer;
-	bool chunked;
+	bool is_http1;
+	bool chunked;        /* or coded otherwise: a length does not count */
+	bool has_last_chunk; /* the coding shows its own end */
 	bool has_location;
 	size_t bytes;
 };
