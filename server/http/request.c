@@ -213,6 +213,7 @@ static bool rewrite_path(struct request *request, char *sent, const char *hosts,
 	rewritten = without_trailing_slash(path);
 	if (!check_segments(rewritten, err))
 		return false;
+	request->ends_in_slash = strlen(path) > strlen(rewritten);
 	request->path = TAKE(rewritten);
 	request->path_token = TAKE(token);
 	request->rest = request->path + strlen(request->path);
@@ -245,6 +246,24 @@ const char *request_token(const struct request *request)
 	if (value && strncasecmp(value, "Bearer ", 7) == 0)
 		return value + 7 + strspn(value + 7, " ");
 	return request->path_token;
+}
+
+char *request_way_to(const struct request *request, const char *path)
+{
+	AUTO_BUFFER struct buffer way = {0};
+	const char *folder = request->path + 1;
+
+	if (!request->path_token)
+		return mem_dup(path);
+	buffer_add_string(&way, "./");
+	while ((folder = strchr(folder, '/'))) {
+		buffer_add_string(&way, "../");
+		folder++;
+	}
+	if (request->ends_in_slash && strcmp(request->path, "/") != 0)
+		buffer_add_string(&way, "../");
+	buffer_add_string(&way, path + 1);
+	return buffer_take(&way);
 }
 
 /* The weight of one item of Accept ("text/html;level=1;q=0.8"), in thousandths. */

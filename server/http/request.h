@@ -29,6 +29,7 @@ struct request {
 	struct query query; /* decoded */
 	const char *rest;   /* what the route's "*" matched; points into path */
 	char *path_token;   /* from /-/t/<token>/, or NULL */
+	bool ends_in_slash; /* the path as it was sent did, which path does not tell */
 	bool http_1_0;
 	bool has_body;          /* a Content-Length above 0 or chunked coding */
 	int64_t content_length; /* -1: chunked, or no body */
@@ -56,6 +57,10 @@ bool request_set_target(struct request *request, const char *target, const char 
 
 /* The token that the client presented: Authorization: Bearer, else path_token, else NULL. */
 const char *request_token(const struct request *request);
+
+/* What leads a client from this request to another path of ours ("/a/b"), for a Location; free() it. Behind a token's
+ * path it is relative: the token is not repeated, and yet the client goes on with it. */
+char *request_way_to(const struct request *request, const char *path);
 
 /* Whether Accept ranks text/html above JSON: a browser. */
 bool request_wants_html(const struct request *request);

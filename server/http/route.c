@@ -14,12 +14,19 @@ static const struct {
 	{METHOD_DELETE, "DELETE"},
 };
 
+static bool is_literal(const char *pattern)
+{
+	size_t length = strlen(pattern);
+
+	return length == 0 || pattern[length - 1] != '*';
+}
+
 /* What the pattern leaves of the path: "" for a literal, NULL if it does not match. */
 static const char *match(const char *pattern, const char *path)
 {
 	size_t length = strlen(pattern);
 
-	if (length && pattern[length - 1] == '*')
+	if (!is_literal(pattern))
 		return strncmp(pattern, path, length - 1) == 0 ? path + length - 1 : NULL;
 	return strcmp(pattern, path) == 0 ? path + length : NULL;
 }
@@ -45,11 +52,15 @@ const struct route *route_find(
 	const struct route *routes, size_t count, struct request *request, bool *path_known, char allow[64])
 {
 	unsigned methods = 0;
+	bool named = false;
 
 	allow[0] = '\0';
 	for (size_t i = 0; i < count; i++) {
 		const char *rest = match(routes[i].pattern, request->path);
 
+		if (named && !is_literal(routes[i].pattern))
+			continue;
+		named = named || (rest && is_literal(routes[i].pattern));
 		if (rest && answers(routes[i].method, request->method)) {
 			request->rest = rest;
 			*path_known = true;

@@ -48,8 +48,9 @@ struct route {
 	bool bulk; /* large bodies: a connection that begins with this row gets more memory to move them */
 };
 
-/* The first row that matches, with request->rest set; NULL if none does. *path_known tells whether another
- * method would have matched (405 instead of 404), and allow gets the methods that would ("GET, HEAD, PUT").
+/* The first row that matches, with request->rest set; NULL if none does. A path that a literal names has no
+ * other methods than its literals'. *path_known tells whether another method would have matched (405 instead
+ * of 404), and allow gets the methods that would ("GET, HEAD, PUT").
  */
 const struct route *route_find(
 	const struct route *routes, size_t count, struct request *request, bool *path_known, char allow[64]);

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/mem.h"
 #include "common/own.h"
-#include "common/uri.h"
 #include "server/config.h"
 #include "server/http/problem.h"
 #include "server/hub/follower.h"
@@ -164,18 +164,17 @@ static void redirect_to_latest(struct services *services, const struct request *
 	const struct words *words, struct reply *reply)
 {
 	const struct format_row *format = &formats[words->name.format];
-	AUTO_BUFFER struct buffer token = {0};
+	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *way = NULL;
 	struct name latest = words->name;
 	struct err err;
 
 	if (!registry_latest(services->registry, latest.handle, latest.format, &latest.version, &err))
 		return fail(reply, &err);
-	/* It was decoded, and is a stranger's word where reading takes no token. */
-	if (request->path_token)
-		uri_encode(&token, request->path_token, "");
+	path = mem_printf("/%s", name_path(&latest).text);
+	way = request_way_to(request, path);
 	reply_empty(reply, 302);
-	reply_header_printf(reply, "Location", "%s%s/%s?%s=%s", request->path_token ? "/-/t/" : "",
-		buffer_string(&token), name_path(&latest).text, format->query_key,
+	reply_header_printf(reply, "Location", "%s?%s=%s", way, format->query_key,
 		words->wanted == WANTED_UNCOMPRESSED ? "uncompressed" : format->query_value);
 	reply_header(reply, "Cache-Control", "no-cache");
 }

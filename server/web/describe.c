@@ -111,6 +111,8 @@ static bool find_collection(struct view *view, const struct name *name, struct r
 	const char *rest = name->handle + strlen(publisher.text);
 	AUTO_FACTS json_t *collection = NULL;
 	AUTO_FREE char *handle = NULL;
+	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *way = NULL;
 	struct err err;
 
 	if (strncmp(rest, "/collections/", strlen("/collections/")) != 0)
@@ -119,8 +121,10 @@ static bool find_collection(struct view *view, const struct name *name, struct r
 	collection = facts_ask(view, FACTS_COLLECTION, handle, &err);
 	if (!collection)
 		return false;
+	path = mem_printf("/-/collections/%s", handle);
+	way = request_way_to(view->request, path);
 	reply_empty(reply, 302);
-	reply_header_printf(reply, "Location", "%s/-/collections/%s", view->root, handle);
+	reply_header(reply, "Location", way);
 	reply_header(reply, "Cache-Control", "no-cache");
 	return true;
 }
