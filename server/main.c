@@ -40,19 +40,22 @@ static const struct command commands[] = {
 		"  --data DIR       the data folder (default: larder-data)\n",
 		command_token},
 	{"pack", "make a reproducible archive of a folder",
-		"usage: larder pack DIR -o FILE [--format FORMAT]\n\n"
+		"usage: larder pack DIR -o FILE [--dereference] [--format FORMAT]\n\n"
 		"Packs a module's folder canonically: the same files give the same bytes. The archive is\n"
 		"then held against the rules for publishing; FILE is written only where it keeps them.\n\n"
 		"  -o, --output FILE   the archive, such as module.tar.gz\n"
+		"  --dereference       pack what symbolic links lead to, also out of DIR (caches of Hugging\n"
+		"                      Face, DVC and Bazel are made of links); without it they are refused\n"
 		"  --format FORMAT     tf-hub or tfjs (default: tfjs where there is a model.json and no\n"
 		"                      SavedModel)\n",
 		command_pack},
 	{"publish", "send a module to a registry",
-		"usage: larder publish DIR|FILE URL [--documentation FILE.md] [--format FORMAT] [--json]\n"
-		"                      [--token TOKEN | --token-file FILE]\n\n"
+		"usage: larder publish DIR|FILE URL [--dereference] [--documentation FILE.md]\n"
+		"                      [--format FORMAT] [--json] [--token TOKEN | --token-file FILE]\n\n"
 		"Sends a module and prints what the registry saw in it. A folder is packed first. URL is\n"
 		"the version's, such as http://127.0.0.1:8080/acme/half-plus-two/1; without http:// it is a\n"
 		"path on the server.\n\n"
+		"  --dereference         pack what DIR's symbolic links lead to, also out of DIR\n"
 		"  --documentation FILE  send this Markdown afterwards\n"
 		"  --format FORMAT       tf-hub, tfjs, tflite or coral (default: by what DIR or FILE holds)\n"
 		"  --json                print the version as JSON\n" REMOTE_HELP,

@@ -20,6 +20,7 @@
 struct pack_options {
 	const char *output;
 	const char *format; /* NULL: by what the folder holds */
+	enum pack_links links;
 };
 
 /* A file beside the output that becomes the output, or goes away with the scope. */
@@ -90,18 +91,20 @@ static bool print_result(const char *output, int fd, enum format format, struct 
 	return true;
 }
 
-static bool pack(const char *folder, enum format format, const char *output, struct err *err)
+static bool pack(const char *folder, enum format format, const struct pack_options *options, struct err *err)
 {
 	AUTO(finish_draft) struct draft draft = {.fd = -1};
+	const char *output = options->output;
 
 	return check_output(folder, output, err) && open_draft(output, &draft, err) &&
-	       packing_run(folder, format, draft.fd, err) && commit_draft(&draft, output, err) &&
-	       print_result(output, draft.fd, format, err);
+	       packing_run(folder, options->links, format, draft.fd, err) &&
+	       commit_draft(&draft, output, err) && print_result(output, draft.fd, format, err);
 }
 
 static const struct option long_options[] = {
 	{"output", required_argument, NULL, 'o'},
 	{"format", required_argument, NULL, 'f'},
+	{"dereference", no_argument, NULL, 'L'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -112,7 +115,10 @@ static bool read_options(int argc, char **argv, struct pack_options *options)
 	while ((letter = getopt_long(argc, argv, "o:", long_options, NULL)) != -1) {
 		if (letter == '?')
 			return false;
-		*(letter == 'o' ? &options->output : &options->format) = optarg;
+		if (letter == 'L')
+			options->links = PACK_LINKS_FOLLOWED;
+		else
+			*(letter == 'o' ? &options->output : &options->format) = optarg;
 	}
 	return true;
 }
@@ -130,5 +136,5 @@ int command_pack(int argc, char **argv)
 	format = guess_folder(argv[optind]);
 	if (options.format && (!format_parse(options.format, &format) || !formats[format].is_archive))
 		return command_misuse("pack", "--format takes tf-hub or tfjs, not \"%s\"", options.format);
-	return pack(argv[optind], format, options.output, &err) ? COMMAND_DONE : command_fail(&err);
+	return pack(argv[optind], format, &options, &err) ? COMMAND_DONE : command_fail(&err);
 }

@@ -2,6 +2,7 @@
 #include "server/command/packing.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/mem.h"
 #include "common/own.h"
@@ -9,18 +10,41 @@
 #include "server/command/table.h"
 #include "server/module/examination.h"
 #include "server/module/guess.h"
-#include "server/module/pack.h"
 
 AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
 
 struct packing_watcher {
 	struct pack_watcher watcher;
 	struct progress progress;
+	size_t left_count;
+	char *first_left; /* "a -> /b/c" */
 };
 
 static void show_progress(struct pack_watcher *watcher, int64_t done_bytes, int64_t total_bytes)
 {
 	progress_show(&((struct packing_watcher *)watcher)->progress, done_bytes, total_bytes);
+}
+
+static void note_left(struct pack_watcher *watcher, const char *link, const char *target)
+{
+	struct packing_watcher *ours = (struct packing_watcher *)watcher;
+
+	if (ours->left_count++ == 0)
+		ours->first_left = mem_printf("%s -> %s", link, target);
+}
+
+/* Whoever packs a folder of links is to see where its files come from. */
+static void print_left(const struct packing_watcher *watcher, const char *folder)
+{
+	AUTO_FREE char *line = NULL;
+
+	if (watcher->left_count == 0)
+		return;
+	line = mem_printf("%zu link%s out of %s %s followed, the first: %s", watcher->left_count,
+		watcher->left_count == 1 ? "" : "s", folder, watcher->left_count == 1 ? "is" : "are",
+		watcher->first_left);
+	table_blank_controls(line);
+	(void)fprintf(stderr, "%s\n", line);
 }
 
 void packing_print_finding(const char *rule, const char *path, const char *message)
@@ -47,16 +71,18 @@ static bool judge(const char *folder, const struct examination *examination, str
 	return true;
 }
 
-bool packing_run(const char *folder, enum format format, int fd, struct err *err)
+bool packing_run(const char *folder, enum pack_links links, enum format format, int fd, struct err *err)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
 	AUTO(own_examination) struct examination *examination = NULL;
-	struct packing_watcher watcher = {.watcher = {show_progress}};
+	struct packing_watcher watcher = {.watcher = {show_progress, note_left}};
 	bool packed;
 
 	progress_init(&watcher.progress, "packing");
-	packed = pack_folder(folder, fd, &watcher.watcher, err);
+	packed = pack_folder(folder, links, fd, &watcher.watcher, err);
 	progress_finish(&watcher.progress);
+	print_left(&watcher, folder);
+	free(watcher.first_left);
 	return packed &&
 	       examination_run(file_stream_init(file, fd), format, &(struct examination_limits){0},
 		       &examination, err) &&

@@ -24,6 +24,7 @@ struct publish_options {
 	struct remote_options remote;
 	const char *documentation;
 	const char *format; /* NULL: by what the file or folder holds */
+	enum pack_links links;
 	bool json;
 };
 
@@ -91,7 +92,7 @@ static bool open_folder(const char *folder, const struct publish_options *option
 	if (!choose_format(options, guess_folder(folder), out_format) || !formats[*out_format].is_archive)
 		return err_set(err, ERR_BAD_REQUEST, "A folder is published as tf-hub or tfjs, not as %s.",
 			options->format);
-	if (!open_temporary(&fd, err) || !packing_run(folder, *out_format, fd, err))
+	if (!open_temporary(&fd, err) || !packing_run(folder, options->links, *out_format, fd, err))
 		return false;
 	*out_fd = TAKE_FD(fd);
 	return true;
@@ -241,6 +242,7 @@ static const struct option long_options[] = {
 	REMOTE_LONG_OPTIONS,
 	{"documentation", required_argument, NULL, 'd'},
 	{"format", required_argument, NULL, 'f'},
+	{"dereference", no_argument, NULL, 'l'},
 	{"json", no_argument, NULL, 'j'},
 	{NULL, 0, NULL, 0},
 };
@@ -258,6 +260,9 @@ static bool read_options(int argc, char **argv, struct publish_options *options)
 			break;
 		case 'f':
 			options->format = optarg;
+			break;
+		case 'l':
+			options->links = PACK_LINKS_FOLLOWED;
 			break;
 		case 'j':
 			options->json = true;

@@ -32,20 +32,30 @@ struct items {
 	int64_t total_bytes;
 };
 
+/* Looking what there is. */
+struct walk {
+	FTS *fts;
+	enum pack_links links;
+	struct pack_watcher *watcher;
+	char *root; /* without links, where they are followed */
+	size_t root_length;
+	struct items *items;
+};
+
 struct packing {
 	gzFile archive;
+	enum pack_links links;
 	struct pack_watcher *watcher;
 	int64_t done_bytes;
 	int64_t total_bytes;
 };
 
-static void close_walk(FTS *walk)
+static void finish_walk(struct walk *walk)
 {
-	if (walk)
-		(void)fts_close(walk);
+	if (walk->fts)
+		(void)fts_close(walk->fts);
+	free(walk->root);
 }
-
-AUTO_CLEANER(own_fts, FTS *, close_walk)
 
 static void finish_items(struct items *items)
 {
@@ -91,18 +101,70 @@ static bool add_item(struct items *items, const FTSENT *entry, size_t root_lengt
 	return true;
 }
 
-static bool take_entry(struct items *items, const FTSENT *entry, size_t root_length, struct err *err)
+static bool lies_under(const char *path, const char *root)
+{
+	size_t length = strlen(root);
+
+	return strncmp(path, root, length) == 0 &&
+	       (path[length] == '/' || !path[length] || root[length - 1] == '/');
+}
+
+/* The walk shows what a link leads to as if it stood there. */
+static bool tell_of_link(const struct walk *walk, const FTSENT *entry, struct err *err)
+{
+	AUTO_FREE char *target = NULL;
+	struct stat status;
+
+	if (entry->fts_level == FTS_ROOTLEVEL || lstat(entry->fts_accpath, &status) < 0 ||
+		!S_ISLNK(status.st_mode))
+		return true;
+	target = realpath(entry->fts_accpath, NULL);
+	if (!target)
+		return err_errno(err, errno, "follow %s", entry->fts_path);
+	if (walk->watcher && walk->watcher->left && !lies_under(target, walk->root))
+		walk->watcher->left(walk->watcher, entry->fts_path, target);
+	return true;
+}
+
+static bool take_item(const struct walk *walk, const FTSENT *entry, struct err *err)
+{
+	if (walk->links == PACK_LINKS_FOLLOWED && walk->items->count >= PACK_LINKED_MAX)
+		return err_set(err, ERR_INVALID_MODULE,
+			"With what its links lead to, the folder has more than %d files and folders; %s is "
+			"one of "
+			"them.",
+			PACK_LINKED_MAX, entry->fts_path);
+	return (walk->links == PACK_LINKS_REFUSED || tell_of_link(walk, entry, err)) &&
+	       add_item(walk->items, entry, walk->root_length, err);
+}
+
+static bool refuse_link(const struct walk *walk, const FTSENT *entry, struct err *err)
+{
+	if (walk->links == PACK_LINKS_REFUSED)
+		return err_set(err, ERR_INVALID_MODULE,
+			"%s is a symbolic link: hub clients take files and folders only. With --dereference "
+			"what it leads to is packed in its place.",
+			entry->fts_path);
+	return err_set(err, ERR_INVALID_MODULE, "%s is a symbolic link to something that is not there.",
+		entry->fts_path);
+}
+
+static bool take_entry(const struct walk *walk, const FTSENT *entry, struct err *err)
 {
 	switch (entry->fts_info) {
 	case FTS_D:
 	case FTS_F:
-		return add_item(items, entry, root_length, err);
+		return take_item(walk, entry, err);
 	case FTS_DP:
 		return true;
 	case FTS_SL:
 	case FTS_SLNONE:
+		return refuse_link(walk, entry, err);
+	case FTS_DC:
 		return err_set(err, ERR_INVALID_MODULE,
-			"%s is a symbolic link: hub clients take files and folders only.", entry->fts_path);
+			"%s leads back to %s, which holds it: remove the link, or pack what it is to stand "
+			"for.",
+			entry->fts_path, entry->fts_cycle->fts_path);
 	case FTS_DNR:
 	case FTS_ERR:
 	case FTS_NS:
@@ -121,26 +183,38 @@ static int compare_items(const void *left, const void *right)
 	return a->is_folder == b->is_folder ? strcmp(a->name, b->name) : b->is_folder - a->is_folder;
 }
 
-static bool list_items(const char *folder, struct items *items, struct err *err)
+static bool open_walk(const char *folder, struct walk *walk, struct err *err)
 {
-	AUTO_FREE char *root = mem_dup(folder);
-	char *roots[] = {root, NULL};
-	AUTO(own_fts) FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, NULL);
+	AUTO_FREE char *path = mem_dup(folder);
+	char *roots[] = {path, NULL};
+	int options = walk->links == PACK_LINKS_FOLLOWED ? FTS_LOGICAL : FTS_PHYSICAL | FTS_COMFOLLOW;
 
-	if (!walk)
-		return err_errno(err, errno, "read %s", folder);
+	walk->root_length = strlen(folder);
+	walk->root = realpath(folder, NULL);
+	/* Last: what is closed before it was read leaks in glibc. */
+	if (walk->root)
+		walk->fts = fts_open(roots, options | FTS_NOCHDIR, NULL);
+	return walk->fts || err_errno(err, errno, "read %s", folder);
+}
+
+static bool list_items(const char *folder, struct walk *walk, struct err *err)
+{
+	struct items *items = walk->items;
+
+	if (!open_walk(folder, walk, err))
+		return false;
 	for (;;) {
 		const FTSENT *entry;
 
 		errno = 0;
-		entry = fts_read(walk);
+		entry = fts_read(walk->fts);
 		if (!entry && errno)
 			return err_errno(err, errno, "read %s", folder);
 		if (!entry)
 			break;
 		if (entry->fts_level == FTS_ROOTLEVEL && entry->fts_info == FTS_F)
 			return err_set(err, ERR_BAD_REQUEST, "%s is no folder.", folder);
-		if (!take_entry(items, entry, strlen(folder), err))
+		if (!take_entry(walk, entry, err))
 			return false;
 	}
 	qsort(items->list, items->count, sizeof *items->list, compare_items);
@@ -194,7 +268,8 @@ static bool write_block(struct packing *packing, const char *block, size_t lengt
 /* The header has told the size already: a file that was changed in the meantime cannot be packed. */
 static bool write_content(struct packing *packing, const struct item *item, struct err *err)
 {
-	AUTO_FD int fd = open(item->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int links = packing->links == PACK_LINKS_FOLLOWED ? 0 : O_NOFOLLOW;
+	AUTO_FD int fd = open(item->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | links);
 	int64_t offset = 0;
 	char block[65536];
 	size_t got;
@@ -257,12 +332,14 @@ static void finish_packing(struct packing *packing)
 		(void)gzclose_w(packing->archive);
 }
 
-bool pack_folder(const char *folder, int fd, struct pack_watcher *watcher, struct err *err)
+bool pack_folder(
+	const char *folder, enum pack_links links, int fd, struct pack_watcher *watcher, struct err *err)
 {
 	AUTO(finish_items) struct items items = {0};
-	AUTO(finish_packing) struct packing packing = {.watcher = watcher};
+	AUTO(finish_walk) struct walk walk = {.links = links, .watcher = watcher, .items = &items};
+	AUTO(finish_packing) struct packing packing = {.links = links, .watcher = watcher};
 
-	if (!list_items(folder, &items, err))
+	if (!list_items(folder, &walk, err))
 		return false;
 	packing.total_bytes = items.total_bytes;
 	return open_archive(&packing, fd, err) && write_items(&packing, &items, err);

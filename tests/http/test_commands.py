@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """pack, publish, list, show, signatures and diff: the registry from the command line."""
+import hashlib
 import io
 import json
 import os
@@ -105,6 +106,53 @@ def test_pack_says_what_is_wrong_and_leaves_nothing(run, folder, tmp_path):
 def test_pack_does_not_pack_its_output(run, folder):
     done = run("pack", folder, "-o", folder / "module.tar.gz", status=1)
     assert "write it elsewhere" in done.stderr and not (folder / "module.tar.gz").exists()
+
+
+def link_each_file(folder, store):
+    """As in Hugging Face's cache: snapshots/… leads to blobs/…"""
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        blob = store / hashlib.sha256(path.read_bytes()).hexdigest()
+        path.rename(blob)
+        path.symlink_to(os.path.relpath(blob, path.parent))
+
+
+def link_what_is_in_it(folder, store):
+    """As DVC does for a folder that is in its cache."""
+    for path in list(folder.iterdir()):
+        path.rename(store / path.name)
+        path.symlink_to(store / path.name)
+
+
+def link_the_folder_and_what_is_in_it(folder, store):
+    """As bazel-bin leads to a sandbox, which leads to files."""
+    link_each_file(folder, store)
+    folder.rename(store / "bin")
+    for path in [path for path in (store / "bin").rglob("*") if path.is_symlink()]:
+        target = store / os.path.basename(os.readlink(path))
+        path.unlink()
+        path.symlink_to(target)
+    folder.symlink_to(store / "bin")
+
+
+@pytest.mark.parametrize("link", [link_each_file, link_what_is_in_it, link_the_folder_and_what_is_in_it])
+def test_follows_links_where_it_is_told_to(run, folder, larder, tmp_path, link):
+    run("pack", folder, "-o", "plain.tar.gz")
+    (tmp_path / "store").mkdir()
+    link(folder, tmp_path / "store")
+    done = run("pack", folder, "-o", "linked.tar.gz", status=1)
+    assert "is a symbolic link" in done.stderr and "--dereference" in done.stderr
+    done = run("pack", "--dereference", folder, "-o", "linked.tar.gz")
+    assert "out of" in done.stderr and str(tmp_path / "store") in done.stderr
+    assert (tmp_path / "linked.tar.gz").read_bytes() == (tmp_path / "plain.tar.gz").read_bytes()
+    run("publish", folder, PATH, status=1, server=larder.url, token=larder.token())
+    run("publish", folder, PATH, "--dereference", server=larder.url, token=larder.token())
+    assert larder.get(f"/{PATH}.tar.gz").body == (tmp_path / "plain.tar.gz").read_bytes()
+
+
+@pytest.mark.parametrize("target, words", [("/nonexistent/file", "not there"), (".", "leads back to"), ("variables", "leads back to")])
+def test_links_that_lead_nowhere(run, folder, target, words):
+    (folder / "variables" / "link").symlink_to(target if target != "variables" else "../variables")
+    assert words in run("pack", "--dereference", folder, "-o", "module.tar.gz", status=1).stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["module"], ["a", "b", "-o", "c"], ["module", "-o", "c", "--format", "tflite"]])

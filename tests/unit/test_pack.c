@@ -92,15 +92,21 @@ static int open_temporary(void)
 }
 
 /* The archive's bytes; fails the test where there are none. */
-static void pack(const char *folder, struct buffer *out)
+static void pack_with(
+	const char *folder, enum pack_links links, struct pack_watcher *watcher, struct buffer *out)
 {
 	AUTO_FD int fd = open_temporary();
 	AUTO_FREE char *path = mem_printf("/proc/self/fd/%d", fd);
 	struct err err;
 
-	if (!pack_folder(folder, fd, NULL, &err))
+	if (!pack_folder(folder, links, fd, watcher, &err))
 		fail_msg("%s", err.text);
 	assert_true(file_read_all(path, 64 << 20, out, &err));
+}
+
+static void pack(const char *folder, struct buffer *out)
+{
+	pack_with(folder, PACK_LINKS_REFUSED, NULL, out);
 }
 
 /* SHA-256 of the tar in it: how small it becomes is zlib's business. */
@@ -123,15 +129,21 @@ static struct digest tar_digest(const char *folder)
 	return digest_of(tar.data, tar.length);
 }
 
-static void assert_refused(const char *folder, enum err_code code, const char *words)
+static void assert_not_packed(
+	const char *folder, enum pack_links links, enum err_code code, const char *words)
 {
 	AUTO_FD int fd = open_temporary();
 	struct err err;
 
-	assert_false(pack_folder(folder, fd, NULL, &err));
+	assert_false(pack_folder(folder, links, fd, NULL, &err));
 	assert_int_equal(err.code, code);
 	if (!strstr(err.text, words))
 		fail_msg("\"%s\" does not say \"%s\"", err.text, words);
+}
+
+static void assert_refused(const char *folder, enum err_code code, const char *words)
+{
+	assert_not_packed(folder, PACK_LINKS_REFUSED, code, words);
 }
 
 static struct examination *examine(const char *folder, enum format format)
@@ -253,7 +265,7 @@ static void test_is_read_by_tar(void **state)
 
 	put_many_names(one);
 	assert_true(fd >= 0);
-	if (!pack_folder(one, fd, NULL, &err))
+	if (!pack_folder(one, PACK_LINKS_REFUSED, fd, NULL, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(system(unpack), 0);
 	assert_int_equal(system(compare), 0);
@@ -329,12 +341,12 @@ static void test_tells_that_the_disk_is_full(void **state)
 
 	assert_true(full >= 0);
 	put_model(folder->path);
-	assert_false(pack_folder(folder->path, full, NULL, &err));
+	assert_false(pack_folder(folder->path, PACK_LINKS_REFUSED, full, NULL, &err));
 	assert_int_equal(err.code, ERR_NO_SPACE);
 	for (int i = 0; i < LARGE; i += 256)
 		random_bytes(large + i, 256);
 	put(folder->path, "large", large, LARGE, 0644);
-	assert_false(pack_folder(folder->path, full, NULL, &err));
+	assert_false(pack_folder(folder->path, PACK_LINKS_REFUSED, full, NULL, &err));
 	assert_int_equal(err.code, ERR_NO_SPACE);
 	assert_string_equal(err.text, "write the archive: No space left on device");
 }
@@ -368,6 +380,99 @@ static void test_refuses_what_is_no_file(void **state)
 	assert_refused(three, ERR_INVALID_MODULE, "not UTF-8");
 	assert_refused(file, ERR_BAD_REQUEST, "is no folder");
 	assert_refused("/nonexistent", ERR_NOT_FOUND, "/nonexistent");
+}
+
+/* ---- links ---- */
+
+struct leaving {
+	struct pack_watcher watcher;
+	int count;
+};
+
+static void note_progress(struct pack_watcher *watcher, int64_t done_bytes, int64_t total_bytes)
+{
+	(void)watcher;
+	(void)done_bytes;
+	(void)total_bytes;
+}
+
+static void note_left(struct pack_watcher *watcher, const char *link, const char *target)
+{
+	assert_non_null(strstr(link, "/linked/"));
+	assert_int_equal(target[0], '/');
+	((struct leaving *)watcher)->count++;
+}
+
+/* Files and folders behind links, as Hugging Face's caches, DVC and Bazel lay them out, are packed as those
+ * that they lead to. */
+static void test_follows_links(void **state)
+{
+	const struct folder *folder = *state;
+	AUTO_FREE char *plain = mem_printf("%s/plain", folder->path);
+	AUTO_FREE char *linked = mem_printf("%s/linked", folder->path);
+	AUTO_FREE char *blob = mem_printf("%s/blobs/1f0c", folder->path);
+	AUTO_BUFFER struct buffer expected = {0};
+	AUTO_BUFFER struct buffer packed = {0};
+	struct leaving leaving = {.watcher = {note_progress, note_left}};
+
+	put_model(plain);
+	put(plain, "assets/vocab.txt", "a", 1, 0644);
+	put(plain, "variables/v.index", "index", 5, 0644);
+	put(plain, "variables/v.again", "index", 5, 0644);
+	put(folder->path, "blobs/1f0c", model, sizeof model - 1, 0400);
+	put(folder->path, "blobs/tree/vocab.txt", "a", 1, 0644);
+	put(linked, "variables/v.index", "index", 5, 0644);
+	link_to(linked, "../blobs/1f0c", "saved_model.pb");
+	link_to(linked, "../blobs/tree", "assets");
+	link_to(linked, "v.index", "variables/v.again");
+	pack(plain, &expected);
+	pack_with(linked, PACK_LINKS_FOLLOWED, &leaving.watcher, &packed);
+	assert_int_equal(packed.length, expected.length);
+	assert_memory_equal(packed.data, expected.data, expected.length);
+	assert_int_equal(leaving.count, 2);
+	assert_refused(linked, ERR_INVALID_MODULE, "--dereference");
+	assert_int_equal(unlink(blob), 0);
+	assert_not_packed(
+		linked, PACK_LINKS_FOLLOWED, ERR_INVALID_MODULE, "saved_model.pb is a symbolic link to");
+}
+
+static void test_links_do_not_run_in_circles(void **state)
+{
+	static const char *const targets[] = {".", "..", "../loop", "../../loop/inner/self", "self"};
+	const struct folder *folder = *state;
+	AUTO_FREE char *loop = mem_printf("%s/loop", folder->path);
+	AUTO_FREE char *self = mem_printf("%s/loop/inner/self", folder->path);
+
+	put_model(loop);
+	put(loop, "inner/", "", 0, 0);
+	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+		link_to(loop, targets[i], "inner/self");
+		assert_not_packed(loop, PACK_LINKS_FOLLOWED, ERR_INVALID_MODULE, "/loop/inner/self");
+		assert_int_equal(unlink(self), 0);
+	}
+}
+
+/* Each folder twice in the next one: 2^40 of them. */
+static void test_links_do_not_multiply(void **state)
+{
+	const struct folder *folder = *state;
+	AUTO_FREE char *top = mem_printf("%s/40", folder->path);
+
+	put_model(top);
+	for (int i = 0; i < 40; i++) {
+		AUTO_FREE char *inner = mem_printf("../%d", i);
+		AUTO_FREE char *left = mem_printf("%d/left", i + 1);
+		AUTO_FREE char *right = mem_printf("%d/right", i + 1);
+		AUTO_FREE char *name = mem_printf("%d/", i);
+
+		AUTO_FREE char *next = mem_printf("%d/", i + 1);
+
+		put(folder->path, name, "", 0, 0);
+		put(folder->path, next, "", 0, 0);
+		link_to(folder->path, inner, left);
+		link_to(folder->path, inner, right);
+	}
+	assert_not_packed(top, PACK_LINKS_FOLLOWED, ERR_INVALID_MODULE, "more than");
 }
 
 /* The folder that is named may be a link; only what lies in it may not. */
@@ -409,7 +514,7 @@ static void test_tells_its_progress(void **state)
 
 	put_model(folder->path);
 	put(folder->path, "large", large, LARGE, 0644);
-	assert_true(pack_folder(folder->path, fd, &counter.watcher, &err));
+	assert_true(pack_folder(folder->path, PACK_LINKS_REFUSED, fd, &counter.watcher, &err));
 	assert_int_equal(counter.done, LARGE + sizeof model - 1);
 	assert_int_equal(counter.total, counter.done);
 }
@@ -420,7 +525,7 @@ static void assert_packed_format(const char *folder, enum format format)
 	struct err err;
 
 	assert_int_equal(guess_folder(folder), format);
-	assert_true(pack_folder(folder, fd, NULL, &err));
+	assert_true(pack_folder(folder, PACK_LINKS_REFUSED, fd, NULL, &err));
 	assert_int_equal(guess_file("module.tar.gz", fd), format);
 }
 
@@ -454,6 +559,9 @@ int main(void)
 		IN_FOLDER(test_tells_that_the_disk_is_full),
 		IN_FOLDER(test_leaves_judging_to_the_examination),
 		IN_FOLDER(test_refuses_what_is_no_file),
+		IN_FOLDER(test_follows_links),
+		IN_FOLDER(test_links_do_not_run_in_circles),
+		IN_FOLDER(test_links_do_not_multiply),
 		IN_FOLDER(test_follows_the_folder_itself),
 		IN_FOLDER(test_tells_its_progress),
 		IN_FOLDER(test_guesses_formats),
