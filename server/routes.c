@@ -98,6 +98,7 @@ const struct route routes[] = {
 	{METHOD_GET, "/-/static/*", ROLE_NONE, BODY_NONE, NULL, web_asset},
 	{METHOD_GET, "/*", ROLE_READ, BODY_NONE, NULL, get_hub_url, .bulk = true},
 	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true},
+	{METHOD_POST, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true},
 	{METHOD_DELETE, "/*", ROLE_HANDLER, BODY_NONE, NULL, hub_withdraw},
 };
 const size_t route_count = sizeof routes / sizeof *routes;

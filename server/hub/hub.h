@@ -19,7 +19,7 @@ void hub_prefetch(void *services, struct request *request, struct reply *reply);
 /* GET /api/v1/explain: what would be answered and why, without asking an upstream: explain.c. */
 void hub_explain(void *services, struct request *request, struct reply *reply);
 
-/* PUT of an artifact or its documentation: publish.c. */
+/* PUT of an artifact or its documentation, PUT or POST of a TF.js model as a form: publish.c. */
 extern const struct upload_ops hub_upload;
 void hub_publish(void *services, struct request *request, struct reply *reply);
 

@@ -7,6 +7,7 @@
 #include "common/own.h"
 #include "server/api/api.h"
 #include "server/http/problem.h"
+#include "server/hub/form.h"
 #include "server/hub/hub.h"
 #include "server/module/utf8.h"
 #include "server/registry/access.h"
@@ -15,11 +16,12 @@
 
 enum { DOCUMENTATION_BYTES_MAX = 1 << 20 };
 
-/* What a PUT pours its body into: an artifact's upload, or a page of Markdown in memory. */
+/* What a PUT or POST pours its body into: an artifact's upload, a form, or a page of Markdown in memory. */
 struct body {
 	struct name name;
-	struct upload *upload; /* NULL for documentation */
-	struct buffer markdown;
+	struct upload *upload;
+	struct form *form;
+	struct buffer markdown; /* with neither of the two */
 	bool too_large;
 };
 
@@ -50,22 +52,28 @@ static bool is_type(const char *content_type, const char *type)
 	return strncasecmp(content_type, type, length) == 0 && strchr("; \t", content_type[length]);
 }
 
+static bool check_coding(const struct request *request, struct err *err)
+{
+	const char *coding = request_header(request, "Content-Encoding");
+
+	return !coding || strcasecmp(coding, "identity") == 0 ||
+	       err_set(err, ERR_UNSUPPORTED_MEDIA,
+		       "send the artifact itself, without a Content-Encoding: a tar.gz is no coding of a "
+		       "tar here");
+}
+
 static bool check_type(const struct request *request, struct err *err)
 {
 	const char *type = request_header(request, "Content-Type");
-	const char *coding = request_header(request, "Content-Encoding");
 
-	if (coding && strcasecmp(coding, "identity") != 0)
-		return err_set(err, ERR_UNSUPPORTED_MEDIA,
-			"send the artifact itself, without a Content-Encoding: a tar.gz is no coding of a "
-			"tar here");
 	for (size_t i = 0; type && i < sizeof upload_types / sizeof *upload_types; i++) {
 		if (is_type(type, upload_types[i]))
 			return true;
 	}
 	return !type || err_set(err, ERR_UNSUPPORTED_MEDIA,
 				"send a module as application/gzip or application/octet-stream, "
-				"documentation as text/markdown");
+				"documentation as text/markdown, a TF.js model that is saved from code as "
+				"multipart/form-data");
 }
 
 /* Finds sha-256 in a digest header (RFC 9530: sha-256=:<base64>:, and others that are left alone). */
@@ -122,20 +130,50 @@ static bool is_documentation(const struct request *request)
 	return type && is_type(type, "text/markdown");
 }
 
-static bool begin_body(
-	const struct services *services, struct request *request, struct body *body, struct err *err)
+/* A form needs no query: it is a TF.js model. */
+static bool choose_format(const struct request *request, bool is_form, struct name *name, struct err *err)
+{
+	if (!is_form)
+		return request->method == METHOD_PUT || err_set(err, ERR_UNSUPPORTED_MEDIA,
+								"POST takes multipart/form-data, as TF.js "
+								"sends a model that it saves; send files "
+								"by PUT");
+	if (name->format != FORMAT_TFJS && query_find(&request->query, formats[name->format].query_key))
+		return err_set(err, ERR_BAD_REQUEST,
+			"a form is a TF.js model, and the query says %s: leave the query out, or send the "
+			"file "
+			"itself by PUT",
+			formats[name->format].name);
+	name->format = FORMAT_TFJS;
+	return true;
+}
+
+static bool begin_artifact(const struct services *services, struct request *request, bool is_form,
+	struct body *body, struct err *err)
 {
 	struct declaration declaration;
 
+	if (!check_coding(request, err) || !read_declaration(request, &declaration, err))
+		return false;
+	if (is_form)
+		return form_begin(services, request, &body->name, &declaration, &body->form, err);
+	return check_type(request, err) && publisher_begin(services->publisher, &body->name, request->who,
+						   &declaration, &body->upload, err);
+}
+
+static bool begin_body(
+	const struct services *services, struct request *request, struct body *body, struct err *err)
+{
+	bool is_form = form_is_sent(request);
+
 	if (!words_read_upload(request, &body->name, err) ||
-		!authorize(services, request, RIGHT_PUBLISH, &body->name, err))
+		!authorize(services, request, RIGHT_PUBLISH, &body->name, err) ||
+		!choose_format(request, is_form, &body->name, err))
 		return false;
 	if (is_documentation(request))
 		return request->content_length <= DOCUMENTATION_BYTES_MAX ||
 		       err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
-	return check_type(request, err) && read_declaration(request, &declaration, err) &&
-	       publisher_begin(
-		       services->publisher, &body->name, request->who, &declaration, &body->upload, err);
+	return begin_artifact(services, request, is_form, body, err);
 }
 
 static bool begin(void *context, struct request *request, struct reply *reply)
@@ -158,6 +196,8 @@ static bool write_piece(struct request *request, const void *bytes, size_t lengt
 
 	if (body->upload)
 		return upload_write(body->upload, bytes, length);
+	if (body->form)
+		return form_write(body->form, bytes, length);
 	body->too_large = body->markdown.length + length > DOCUMENTATION_BYTES_MAX;
 	if (!body->too_large)
 		buffer_add(&body->markdown, bytes, length);
@@ -170,6 +210,8 @@ static void abort_body(struct request *request)
 
 	if (body->upload)
 		upload_abort(body->upload);
+	if (body->form)
+		form_abort(body->form);
 	destroy_body(body);
 	request->upload = NULL;
 }
@@ -181,6 +223,8 @@ const struct upload_ops hub_upload = {begin, write_piece, abort_body};
 static void reply_version(void *services, const struct request *request, const struct name *name, int status,
 	struct reply *reply)
 {
+	AUTO_FREE char *path = mem_printf("/%s", name_path(name).text);
+	AUTO_FREE char *way = request_way_to(request, path);
 	struct err err;
 	json_t *version = api_version_json(services, request, name, &err);
 
@@ -188,7 +232,7 @@ static void reply_version(void *services, const struct request *request, const s
 		return problem_reply(reply, &err);
 	reply_json(reply, status, version);
 	if (status == 201)
-		reply_header_printf(reply, "Location", "/%s", name_path(name).text);
+		reply_header(reply, "Location", way);
 }
 
 static json_t *violations_json(const struct examination *examination)
@@ -208,6 +252,13 @@ static json_t *violations_json(const struct examination *examination)
 
 AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
 
+static bool finish_body(struct body *body, enum kept *kept, struct examination **examination, struct err *err)
+{
+	if (body->form)
+		return form_finish(TAKE(body->form), kept, examination, err);
+	return upload_finish(TAKE(body->upload), kept, examination, err);
+}
+
 static void finish_artifact(
 	void *services, const struct request *request, struct body *body, struct reply *reply)
 {
@@ -215,7 +266,7 @@ static void finish_artifact(
 	struct err err;
 	enum kept kept;
 
-	if (upload_finish(TAKE(body->upload), &kept, &examination, &err))
+	if (finish_body(body, &kept, &examination, &err))
 		reply_version(services, request, &body->name, kept == KEPT_AGAIN ? 200 : 201, reply);
 	else if (examination)
 		problem_reply_with(reply, &err, violations_json(examination));
@@ -243,7 +294,7 @@ void hub_publish(void *services, struct request *request, struct reply *reply)
 {
 	struct body *body = TAKE(request->upload);
 
-	if (body->upload)
+	if (body->upload || body->form)
 		finish_artifact(services, request, body, reply);
 	else
 		finish_documentation(services, request, body, reply);

@@ -145,11 +145,41 @@ void words_finish(struct words *words)
 	*words = (struct words){0};
 }
 
+/* Whether the handle ends in a number. */
+static bool ends_in_number(const char *handle)
+{
+	return ends_in_version(handle, strlen(handle));
+}
+
+/* curl -T appends the file's name to a URL that ends in a slash. To take it off would be to guess: a file may be
+ * called "2", or "2.tar.gz", and mean the version that it was appended to. */
+static bool has_no_file(const struct request *request, struct err *err)
+{
+	AUTO_WORDS struct words words = {.memory = mem_dup(request->path + 1)};
+	char *path = words.memory;
+	bool archive = strip_archive_words(&path);
+	struct err ignored;
+
+	if (!name_parse_path(path, &words.name, &words.member, &ignored))
+		return true;
+	if (words.member)
+		return err_set(err, ERR_BAD_REQUEST,
+			"behind the version stands \"%.60s\", as curl -T adds a file's name to a URL that ends in "
+			"\"/\": leave the slash off, and send it to /%.100s",
+			words.member, name_path(&words.name).text);
+	if (archive && ends_in_number(words.name.handle))
+		return err_set(err, ERR_BAD_REQUEST,
+			"this can be version %lld of %.80s, or a file that curl -T has added to a URL that ends in "
+			"\"/\": name the version without a file's ending",
+			(long long)words.name.version, words.name.handle);
+	return true;
+}
+
 bool words_read_upload(const struct request *request, struct name *out, struct err *err)
 {
 	AUTO_WORDS struct words words = {0};
 
-	if (!words_read(request, &words, err))
+	if (!has_no_file(request, err) || !words_read(request, &words, err))
 		return false;
 	if (words.wanted == WANTED_DESCRIPTION && !words.member)
 		words.name.format = FORMAT_TF_HUB;

@@ -57,10 +57,11 @@ void publisher_destroy(struct publisher *publisher)
 	free(publisher);
 }
 
-static bool refuse_too_large(const struct publisher *publisher, struct err *err)
+bool publisher_fits(const struct publisher *publisher, int64_t bytes, struct err *err)
 {
-	return err_set(err, ERR_TOO_LARGE, "the upload is larger than %s (publish.max_upload_bytes)",
-		number_size(publisher->settings.max_upload_bytes).text);
+	return bytes <= publisher->settings.max_upload_bytes ||
+	       err_set(err, ERR_TOO_LARGE, "the upload is larger than %s (publish.max_upload_bytes)",
+		       number_size(publisher->settings.max_upload_bytes).text);
 }
 
 static bool refuse_conflict(const struct name *name, const struct digest *ours, struct err *err)
@@ -134,10 +135,9 @@ bool publisher_begin(struct publisher *publisher, const struct name *name, const
 {
 	struct upload *upload;
 
-	if (!check_name(publisher, name, declaration, err))
+	if (!check_name(publisher, name, declaration, err) ||
+		!publisher_fits(publisher, declaration->length, err))
 		return false;
-	if (declaration->length > publisher->settings.max_upload_bytes)
-		return refuse_too_large(publisher, err);
 	if (atomic_fetch_add(&publisher->running, 1) >= publisher->settings.max_uploads) {
 		atomic_fetch_sub(&publisher->running, 1);
 		return err_set(err, ERR_BUSY, "%u uploads are running; try again in a moment",
@@ -205,9 +205,8 @@ bool upload_write(struct upload *upload, const void *bytes, size_t length)
 	if (upload->failed || (inspector_has_given_up(upload->inspector) && !has_digest(upload)))
 		return false;
 	upload->received_bytes += (int64_t)length;
-	upload->failed = upload->received_bytes > publisher->settings.max_upload_bytes
-				 ? !refuse_too_large(publisher, &upload->err)
-				 : !gather(upload, bytes, length, &upload->err);
+	upload->failed = !publisher_fits(publisher, upload->received_bytes, &upload->err) ||
+			 !gather(upload, bytes, length, &upload->err);
 	return !upload->failed;
 }
 

@@ -34,6 +34,9 @@ struct declaration {
 	uint8_t md5[16];
 };
 
+/* ERR_TOO_LARGE where no upload may have so many bytes. */
+bool publisher_fits(const struct publisher *publisher, int64_t bytes, struct err *err);
+
 struct upload;
 
 /* Refuses early what need not be sent: ERR_GONE, ERR_CONFLICT (other bytes by their declared digest),

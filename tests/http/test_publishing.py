@@ -201,7 +201,7 @@ def test_too_large(start):
     larder.assert_nothing_kept()
 
 
-@pytest.mark.parametrize("media_type", ["image/png", "text/html", "application/json", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("media_type", ["image/png", "text/html", "application/json", "multipart/mixed; boundary=x"])
 def test_unsupported_media(larder, media_type):
     assert_problem(larder.put(PATH, MODULE, content_type=media_type), 415, "unsupported-media")
 

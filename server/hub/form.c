@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/hub/form.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/hub/multipart.h"
+#include "server/registry/parts.h"
+
+static const char *const part_names[] = {"model.json", "model.weights.bin"};
+enum { PART_MODEL, PART_WEIGHTS, PART_COUNT };
+
+struct form {
+	struct multipart *multipart;
+	struct parts *parts;
+	struct declaration declaration;
+	struct hasher *hasher; /* of the body as it was sent, where its digest was told */
+	bool seen[PART_COUNT];
+	bool failed; /* err says why */
+	struct err err;
+};
+
+bool form_is_sent(const struct request *request)
+{
+	const char *type = request_header(request, "Content-Type");
+
+	return type && multipart_is_form(type);
+}
+
+static void free_form(struct form *form)
+{
+	multipart_destroy(form->multipart);
+	hasher_destroy(form->hasher);
+	free(form);
+}
+
+static bool begin_part(void *context, const char *name, struct err *err)
+{
+	struct form *form = context;
+
+	for (size_t i = 0; i < PART_COUNT; i++) {
+		if (strcmp(name, part_names[i]) != 0)
+			continue;
+		if (form->seen[i])
+			return err_set(err, ERR_BAD_REQUEST, "the form has the part \"%s\" twice", name);
+		form->seen[i] = true;
+		parts_add(form->parts, part_names[i]);
+		return true;
+	}
+	return err_set(err, ERR_BAD_REQUEST,
+		"the form has a part \"%.40s\"; a model sent as a form has model.json and model.weights.bin, "
+		"as "
+		"TF.js saves it. Publish other files with `larder publish FOLDER URL`",
+		name);
+}
+
+static bool take_data(void *context, const void *bytes, size_t length, struct err *err)
+{
+	struct form *form = context;
+
+	return parts_write(form->parts, bytes, length, err);
+}
+
+bool form_begin(const struct services *services, const struct request *request, const struct name *name,
+	const struct declaration *declaration, struct form **out, struct err *err)
+{
+	struct form *form = mem_zero(1, sizeof *form);
+	const struct multipart_receiver receiver = {begin_part, take_data, form};
+
+	form->declaration = *declaration;
+	if (!multipart_create(request_header(request, "Content-Type"), &receiver, &form->multipart, err) ||
+		!parts_begin(services, name, request->who, declaration->length, &form->parts, err)) {
+		free_form(form);
+		return false;
+	}
+	if (declaration->has_sha256)
+		form->hasher = hasher_create();
+	*out = form;
+	return true;
+}
+
+bool form_write(struct form *form, const void *bytes, size_t length)
+{
+	if (form->failed)
+		return false;
+	if (form->hasher)
+		hasher_add(form->hasher, bytes, length);
+	form->failed = !multipart_write(form->multipart, bytes, length, &form->err);
+	return !form->failed;
+}
+
+static bool check_digest(struct form *form, struct err *err)
+{
+	struct digest actual;
+
+	if (!form->hasher)
+		return true;
+	actual = hasher_result(form->hasher).sha256;
+	return digest_equal(&actual, &form->declaration.sha256) ||
+	       err_set(err, ERR_DIGEST_MISMATCH, "the body's sha256 is %s, the header says %s", actual.hex,
+		       form->declaration.sha256.hex);
+}
+
+/* The digest is judged before the model: bytes that were damaged on the way are not to be called a bad one.
+ */
+static bool is_complete(struct form *form, struct err *err)
+{
+	if (form->failed) {
+		*err = form->err;
+		return false;
+	}
+	return multipart_finish(form->multipart, err) && check_digest(form, err) &&
+	       (form->seen[PART_MODEL] ||
+		       err_set(err, ERR_BAD_REQUEST, "the form has no part \"%s\"", part_names[PART_MODEL]));
+}
+
+bool form_finish(struct form *form, enum kept *out, struct examination **examination, struct err *err)
+{
+	bool done;
+
+	*examination = NULL;
+	if (!is_complete(form, err)) {
+		form_abort(form);
+		return false;
+	}
+	done = parts_finish(TAKE(form->parts), out, examination, err);
+	free_form(form);
+	return done;
+}
+
+void form_abort(struct form *form)
+{
+	parts_abort(TAKE(form->parts));
+	free_form(form);
+}
