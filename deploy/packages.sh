@@ -61,10 +61,19 @@ END
 }
 
 # Node.js and npm may be there without the distribution's packages, and of a version that they would fight with.
+node_packages() {
+	command -v node >/dev/null 2>&1 || echo 'nodejs                 what drives the browser, and runs TF.js'
+	command -v npm >/dev/null 2>&1 || echo 'npm                    brings what the package-lock.json of tests/browser and tests/clients lists'
+}
+
 browser_packages() {
 	echo 'chromium               the browser that the pages are tried in'
-	command -v node >/dev/null 2>&1 || echo 'nodejs                 what drives it'
-	command -v npm >/dev/null 2>&1 || echo 'npm                    brings playwright-core and axe-core (tests/browser/package-lock.json)'
+	node_packages
+}
+
+client_packages() {
+	echo 'wget                   one of the clients that must be able to go on with what was broken off'
+	node_packages
 }
 
 # The names in a table: the first word of each line.
