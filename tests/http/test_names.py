@@ -85,3 +85,11 @@ def test_redirect_does_not_repeat_the_token_but_keeps_it(larder, token, asked):
 def test_redirect_without_a_token_is_a_path(larder):
     larder.publish("/acme/x/1", modules.module(1000))
     assert larder.get("/acme/x?tf-hub-format=compressed").header("Location") == "/acme/x/1?tf-hub-format=compressed"
+
+
+@pytest.mark.parametrize("path", ["/acme/x/1", "/acme/x", "/acme", "/acme/absent/1", "/acme/x/1/absent.bin", "/acme/../x", "/acme/x/1" + QUERY[:-10] + "zip",
+                                  "/api/v1/modules", "/api/v1/modules/acme/x/1", "/api/v1/nothing", "/api/v1/explain?url=/-/t/s3cret/acme/x/1"])
+def test_programs_are_not_told_the_token(larder, path):
+    larder.publish("/acme/x/1", modules.module(1000))
+    reply = larder.get(f"/-/t/s3cret{path}", accept="application/json")
+    assert "s3cret" not in str(reply.headers) + reply.body.decode(), reply
