@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/module/archive.h"
+#include "server/module/checkpoint.h"
 #include "server/module/membername.h"
 #include "server/module/tflite.h"
 #include "server/module/tfjs.h"
@@ -44,14 +45,17 @@ struct walk {
 	struct root_file saved_model_text;
 	struct root_file tfhub_module;
 	struct root_file model_json;
+	struct root_file checkpoint_index;
 	struct saved_model *text_model;
 	struct buffer json;
+	struct buffer index;
 };
 
 static void finish_walk(struct walk *walk)
 {
 	saved_model_destroy(walk->text_model);
 	buffer_finish(&walk->json);
+	buffer_finish(&walk->index);
 }
 
 static const enum rule rule_of_fault[] = {
@@ -118,7 +122,12 @@ static void read_model_json(struct walk *walk, struct root_file *file)
 	file->sound = gather(walk, TFJS_JSON_BYTES_MAX, &walk->json, &file->err);
 }
 
-/* The files at the root that are looked into. */
+static void read_checkpoint_index(struct walk *walk, struct root_file *file)
+{
+	file->sound = gather(walk, CHECKPOINT_INDEX_BYTES_MAX, &walk->index, &file->err);
+}
+
+/* The files that are looked into. */
 struct reader {
 	enum format format;
 	const char *path;
@@ -130,6 +139,7 @@ static const struct reader readers[] = {
 	{FORMAT_TF_HUB, "saved_model.pb", offsetof(struct walk, saved_model), read_saved_model},
 	{FORMAT_TF_HUB, "saved_model.pbtxt", offsetof(struct walk, saved_model_text), read_saved_model_text},
 	{FORMAT_TF_HUB, "tfhub_module.pb", offsetof(struct walk, tfhub_module), read_tfhub_module},
+	{FORMAT_TF_HUB, CHECKPOINT_INDEX, offsetof(struct walk, checkpoint_index), read_checkpoint_index},
 	{FORMAT_TFJS, "model.json", offsetof(struct walk, model_json), read_model_json},
 };
 
@@ -358,6 +368,12 @@ static void judge_saved_model(struct walk *walk)
 		violations_add(walk->examination, RULE_PBTXT_ONLY, keys[1],
 			"There is saved_model.pbtxt but no saved_model.pb; some clients read the binary form "
 			"only.");
+	if (text_counts && file->sound && walk->examination->saved_model->odd_field[0])
+		violations_add(walk->examination, RULE_PBTXT_UNKNOWN_FIELD, keys[1],
+			"It has the field \"%s\", which TensorFlow's text parser does not know there and refuses; save "
+			"the model again, in binary form.",
+			walk->examination->saved_model->odd_field);
+	checkpoint_judge(walk->examination, walk->checkpoint_index.sound ? &walk->index : NULL);
 	if (walk->tfhub_module.seen && !walk->tfhub_module.sound)
 		violations_add(walk->examination, RULE_TFHUB_MODULE_FORMAT, "tfhub_module.pb",
 			"tfhub_module.pb does not say format 3 (bytes 08 03), so hub clients refuse the "

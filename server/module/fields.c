@@ -187,7 +187,7 @@ static const struct field object_fields[] = {
 	{"user_object", 4, MESSAGE(unread_type), .slot = 1},
 	{"asset", 5, MESSAGE(unread_type), .slot = 1},
 	{"function", OBJECT_FUNCTION, MESSAGE(function_type), .slot = 1},
-	{"variable", 7, MESSAGE(unread_type), .slot = 1},
+	{"variable", OBJECT_VARIABLE, MESSAGE(unread_type), .slot = 1},
 	{"bare_concrete_function", 8, MESSAGE(unread_type), .slot = 1},
 	{"constant", 9, MESSAGE(unread_type), .slot = 1},
 	{"resource", 10, MESSAGE(unread_type), .slot = 1},
@@ -240,14 +240,18 @@ static const struct field meta_info_fields[] = {
 };
 static const struct message_type meta_info_type = {"MetaGraphDef.MetaInfoDef", 2, ROWS(meta_info_fields)};
 
+static const struct field saver_fields[] = {{"restore_op_name", SAVER_RESTORE, STRING, .slot = 0}};
+static const struct message_type saver_type = {"SaverDef", 1, ROWS(saver_fields)};
+
 static const struct field meta_graph_fields[] = {
 	{"meta_info_def", META_GRAPH_INFO, MESSAGE(meta_info_type), .slot = 0},
 	{"graph_def", META_GRAPH_GRAPH, MESSAGE(graph_type), .slot = 1},
+	{"saver_def", META_GRAPH_SAVER, MESSAGE(saver_type), .slot = 4},
 	{"signature_def", META_GRAPH_SIGNATURES, FIELD_MESSAGE, FIELD_MAP, .type = &signature_entry_type,
 		.slot = 2},
 	{"object_graph_def", META_GRAPH_OBJECTS, MESSAGE(objects_type), .slot = 3},
 };
-const struct message_type meta_graph_type = {"MetaGraphDef", 4, ROWS(meta_graph_fields)};
+const struct message_type meta_graph_type = {"MetaGraphDef", 5, ROWS(meta_graph_fields)};
 
 static const struct field saved_model_fields[] = {
 	{"saved_model_schema_version", SAVED_MODEL_SCHEMA_VERSION, FIELD_INT64, .slot = 0},

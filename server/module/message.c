@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/protocheck.h"
 #include "server/module/savedmodel.h"
 #include "server/module/utf8.h"
 #include "server/module/wire.h"
@@ -217,26 +218,30 @@ void message_close(
 
 /* Not inlined: its buffer would be on the stack once for each level of the recursion. */
 __attribute__((noinline)) static bool read_string(struct pool *pool, struct message *message,
-	const struct field *field, struct wire *wire, size_t length, struct err *err)
+	const struct field *field, const struct proto_field *known, const struct wire_field *at,
+	struct wire *wire, struct err *err)
 {
 	char bytes[SAVED_MODEL_STRING_MAX];
 
-	if (length > sizeof bytes)
-		return message_set_string(pool, message, field, NULL, 0, err);
-	return wire_read(wire, bytes, length, err) &&
-	       message_set_string(pool, message, field, bytes, length, err);
+	if (at->value > sizeof bytes)
+		return message_set_string(pool, message, field, NULL, 0, err) &&
+		       proto_check(known, at, wire, err);
+	return wire_read(wire, bytes, at->value, err) &&
+	       message_set_string(pool, message, field, bytes, at->value, err);
 }
 
-static bool read_fields(struct pool *pool, struct message *message, struct wire *wire, struct err *err);
+static bool read_fields(struct pool *pool, struct message *message, const struct proto_type *schema,
+	struct wire *wire, struct err *err);
 
 static bool read_inner(struct pool *pool, struct message *message, const struct field *field,
-	struct wire *wire, struct err *err)
+	const struct proto_field *known, const struct wire_field *at, struct wire *wire, struct err *err)
 {
 	struct inner inner = message_open(pool, message, field);
 
 	if (!inner.message)
-		return true;
-	if (!wire_enter(wire, err) || !read_fields(pool, inner.message, wire, err))
+		return proto_check(known, at, wire, err);
+	if (!wire_enter(wire, err) ||
+		!read_fields(pool, inner.message, known ? known->type : NULL, wire, err))
 		return false;
 	wire_leave(wire);
 	message_close(pool, message, field, &inner);
@@ -266,23 +271,24 @@ static enum wire_type wire_type_of(enum field_kind kind)
 	return kind == FIELD_DOUBLE ? WIRE_FIXED64 : WIRE_VARINT;
 }
 
-static bool read_field(struct pool *pool, struct message *message, const struct wire_field *at,
-	struct wire *wire, struct err *err)
+static bool read_field(struct pool *pool, struct message *message, const struct proto_field *known,
+	const struct wire_field *at, struct wire *wire, struct err *err)
 {
 	const struct field *field = field_by_number(message->type, at->number);
 
 	/* A known number with another wire type is an unknown field to protobuf. */
 	if (!field || wire_type_of(field->kind) != at->type)
-		return true;
+		return proto_check(known, at, wire, err);
 	if (field->kind == FIELD_MESSAGE)
-		return read_inner(pool, message, field, wire, err);
+		return read_inner(pool, message, field, known, at, wire, err);
 	if (field->kind == FIELD_STRING)
-		return read_string(pool, message, field, wire, at->value, err);
+		return read_string(pool, message, field, known, at, wire, err);
 	message_set_number(message, field, number_bits(field->kind, at->value));
 	return true;
 }
 
-static bool read_fields(struct pool *pool, struct message *message, struct wire *wire, struct err *err)
+static bool read_fields(struct pool *pool, struct message *message, const struct proto_type *schema,
+	struct wire *wire, struct err *err)
 {
 	struct wire_field at;
 	bool found;
@@ -292,7 +298,7 @@ static bool read_fields(struct pool *pool, struct message *message, struct wire 
 			return false;
 		if (!found)
 			return true;
-		if (!read_field(pool, message, &at, wire, err))
+		if (!read_field(pool, message, proto_by_number(schema, at.number), &at, wire, err))
 			return false;
 	}
 }
@@ -302,7 +308,7 @@ bool message_read(struct pool *pool, struct message *message, struct stream *str
 	struct wire wire;
 
 	wire_init(&wire, stream);
-	return read_fields(pool, message, &wire, err);
+	return read_fields(pool, message, pool->schema, &wire, err);
 }
 
 const struct message_type *message_type(const struct message *message)

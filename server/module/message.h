@@ -12,6 +12,7 @@
 
 #include "common/err.h"
 #include "server/module/fields.h"
+#include "server/module/protoschema.h"
 #include "server/module/stream.h"
 
 struct message;
@@ -37,8 +38,11 @@ struct pool {
 	 * that is not kept is gone after the call. */
 	bool (*element)(void *listener, const struct message *element);
 	void *listener;
-	size_t bytes_left; /* what may still be allocated; the owner may take from it as well */
-	bool truncated;    /* something was left out */
+	const struct proto_type
+		*schema;    /* of the outermost message: what is not read is held against it; may be NULL */
+	char odd_field[64]; /* of text: the first field that the schema does not have; "" */
+	size_t bytes_left;  /* what may still be allocated; the owner may take from it as well */
+	bool truncated;     /* something was left out */
 	struct pool_mark top;
 };
 

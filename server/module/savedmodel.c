@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/module/savedmodel.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,6 +165,8 @@ static void take_meta_graph(struct reading *reading, const struct message *messa
 	struct saved_model *model = reading->model;
 	struct meta_graph *graph = &reading->graph;
 
+	if (message_string(message_inner(message, META_GRAPH_SAVER), SAVER_RESTORE)[0])
+		model->restores_variables = true;
 	if (model->meta_graph_count == SAVED_MODEL_META_GRAPHS_MAX) {
 		reading->pool.truncated = true;
 		meta_graph_finish(graph);
@@ -184,6 +187,8 @@ static bool take_element(void *listener, const struct message *element)
 	struct reading *reading = listener;
 	const struct message_type *type = message_type(element);
 
+	if (type == &object_type && message_has(element, OBJECT_VARIABLE))
+		reading->model->restores_variables = true;
 	if (type == &object_type)
 		return objects_add(&reading->objects, element);
 	if (type == &node_type)
@@ -202,12 +207,15 @@ static bool read_model(struct stream *stream,
 	struct message *root;
 	bool done;
 
-	reading.pool = (struct pool){
-		.element = take_element, .listener = &reading, .bytes_left = SAVED_MODEL_KEPT_BYTES_MAX};
+	reading.pool = (struct pool){.element = take_element,
+		.listener = &reading,
+		.schema = &proto_saved_model,
+		.bytes_left = SAVED_MODEL_KEPT_BYTES_MAX};
 	root = message_create(&reading.pool, &saved_model_type);
 	done = read(&reading.pool, root, stream, err);
 	model->schema_version = message_integer(root, SAVED_MODEL_SCHEMA_VERSION);
 	model->truncated = reading.pool.truncated;
+	(void)snprintf(model->odd_field, sizeof model->odd_field, "%s", reading.pool.odd_field);
 	meta_graph_finish(&reading.graph);
 	objects_finish(&reading.objects);
 	pool_finish(&reading.pool);

@@ -88,6 +88,8 @@ struct meta_graph {
 struct saved_model {
 	bool tf1_hub; /* a tfhub_module.pb lies beside it; set by whoever walks the archive */
 	bool is_text; /* read from saved_model.pbtxt */
+	bool restores_variables; /* when it is loaded: it has a saver that does, or objects that are variables */
+	char odd_field[64];      /* of text: a field that TensorFlow's parser would refuse, or "" */
 	bool truncated; /* it says more than the limits below let us keep; what is there is right */
 	int64_t schema_version;
 	struct meta_graph *meta_graphs;

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/module/textlexer.h"
+#include "server/module/utf8.h"
 
 struct textproto {
 	struct textlexer lexer;
@@ -16,10 +18,12 @@ struct textproto {
 	unsigned depth;
 };
 
-/* Where a value goes; field is NULL for one that is skipped. */
+/* Where a value goes; field is NULL for one that is not read, known for one that TensorFlow does not know. */
 struct place {
 	struct message *message;
 	const struct field *field;
+	const struct proto_type *schema;
+	const struct proto_field *known;
 };
 
 static bool next(struct textproto *text, struct err *err)
@@ -99,12 +103,58 @@ static bool parse_number(const struct field *field, const char *word, bool is_ne
 	}
 }
 
+static bool is_identifier(const char *word)
+{
+	return *word < '0' || *word > '9';
+}
+
+/* Whether a word can be the value of a field that is not read. Which names an enum has is not known. */
+static bool suits(enum proto_kind kind, const char *word, bool is_negative)
+{
+	uint64_t bits;
+
+	switch (kind) {
+	case PROTO_BOOL:
+		return !is_negative && parse_bool(word, &bits);
+	case PROTO_FLOAT:
+	case PROTO_DOUBLE:
+		return parse_double(word, is_negative, &bits);
+	case PROTO_ENUM:
+		return (!is_negative && is_identifier(word)) || parse_integer(word, is_negative, true, &bits);
+	case PROTO_INT32:
+		return parse_integer(word, is_negative, true, &bits);
+	case PROTO_INT64:
+	case PROTO_SINT64:
+		return parse_integer(word, is_negative, false, &bits);
+	case PROTO_UINT32:
+	case PROTO_UINT64:
+	case PROTO_FIXED64:
+		return !is_negative && !is_identifier(word);
+	default:
+		return false;
+	}
+}
+
+static bool check_string(const struct textproto *text, const struct proto_field *known, struct err *err)
+{
+	const struct textlexer *lexer = &text->lexer;
+
+	if (!known || known->kind == PROTO_BYTES)
+		return true;
+	if (known->kind != PROTO_STRING)
+		return fail(text, "a string stands where none can be", err);
+	return lexer->is_cut || utf8_is_characters(lexer->text, lexer->text_length) ||
+	       fail(text, "a string is not UTF-8", err);
+}
+
 static bool read_string(struct textproto *text, const struct place *place, struct err *err)
 {
 	const struct textlexer *lexer = &text->lexer;
 
 	if (place->field && place->field->kind != FIELD_STRING)
 		return fail(text, "a string stands where none can be", err);
+	if (!place->field && !check_string(text, place->known, err))
+		return false;
 	if (place->field && !message_set_string(text->pool, place->message, place->field,
 				    lexer->is_cut ? NULL : lexer->text, lexer->text_length, err))
 		return false;
@@ -127,25 +177,30 @@ static bool read_scalar(struct textproto *text, const struct place *place, struc
 			!parse_number(place->field, text->lexer.text, is_negative, &bits))
 			return fail(text, "a value is not of its field's type", err);
 		message_set_number(place->message, place->field, bits);
+	} else if (place->known && !suits(place->known->kind, text->lexer.text, is_negative)) {
+		return fail(text, "a value is not of its field's type", err);
 	}
 	return next(text, err);
 }
 
-static bool read_fields(struct textproto *text, struct message *message, char end, struct err *err);
+static bool read_fields(struct textproto *text, struct message *message, const struct proto_type *schema,
+	char end, struct err *err);
 
 static bool read_message(struct textproto *text, const struct place *place, struct err *err)
 {
 	char end = is_sign(text, '{') ? '}' : '>';
 	struct inner inner = {0};
 
-	if (place->field && place->field->kind != FIELD_MESSAGE)
+	if ((place->field && place->field->kind != FIELD_MESSAGE) ||
+		(place->known && place->known->kind != PROTO_MESSAGE))
 		return fail(text, "a message stands where none can be", err);
 	if (text->depth == TEXTPROTO_DEPTH_MAX)
 		return fail(text, "it is nested too deeply", err);
 	if (place->field)
 		inner = message_open(text->pool, place->message, place->field);
 	text->depth++;
-	if (!next(text, err) || !read_fields(text, inner.message, end, err))
+	if (!next(text, err) ||
+		!read_fields(text, inner.message, place->known ? place->known->type : NULL, end, err))
 		return false;
 	text->depth--;
 	if (place->field)
@@ -162,7 +217,8 @@ static bool read_value(struct textproto *text, const struct place *place, struct
 
 static bool read_list(struct textproto *text, const struct place *place, struct err *err)
 {
-	if (place->field && place->field->label == FIELD_SINGLE)
+	if ((place->field && place->field->label == FIELD_SINGLE) ||
+		(place->known && !place->known->repeated))
 		return fail(text, "a list stands where one value belongs", err);
 	if (!next(text, err))
 		return false;
@@ -178,6 +234,13 @@ static bool read_list(struct textproto *text, const struct place *place, struct 
 		if (!next(text, err))
 			return false;
 	}
+}
+
+/* The first field that TensorFlow's text parser would refuse. */
+static void note_odd(struct textproto *text, const char *name)
+{
+	if (!text->pool->odd_field[0])
+		(void)snprintf(text->pool->odd_field, sizeof text->pool->odd_field, "%.63s", name);
 }
 
 /* "[type.googleapis.com/some.Type]" or "[an.extension]": nothing that is read has one. */
@@ -197,18 +260,25 @@ static bool skip_bracketed_name(struct textproto *text, struct err *err)
 
 static bool read_name(struct textproto *text, struct place *place, struct err *err)
 {
-	if (is_sign(text, '['))
+	if (is_sign(text, '[')) {
+		if (place->schema && !place->schema->is_any)
+			note_odd(text, "[…]");
 		return skip_bracketed_name(text, err);
+	}
 	if (text->lexer.kind != TOKEN_WORD)
 		return fail(text, "a field's name is missing", err);
 	if (place->message)
 		place->field = field_by_name(message_type(place->message), text->lexer.text);
+	place->known = proto_by_name(place->schema, text->lexer.text);
+	if (place->schema && !place->known)
+		note_odd(text, text->lexer.text);
 	return next(text, err);
 }
 
-static bool read_field(struct textproto *text, struct message *message, struct err *err)
+static bool read_field(
+	struct textproto *text, struct message *message, const struct proto_type *schema, struct err *err)
 {
-	struct place place = {.message = message};
+	struct place place = {.message = message, .schema = schema};
 	bool has_colon;
 
 	if (!read_name(text, &place, err))
@@ -225,14 +295,15 @@ static bool read_field(struct textproto *text, struct message *message, struct e
 
 /* Reads up to the sign that ends the message, without taking it; the outermost ends with the text, and '\0'
  * says so. */
-static bool read_fields(struct textproto *text, struct message *message, char end, struct err *err)
+static bool read_fields(struct textproto *text, struct message *message, const struct proto_type *schema,
+	char end, struct err *err)
 {
 	for (;;) {
 		if (end ? is_sign(text, end) : text->lexer.kind == TOKEN_END)
 			return true;
 		if (text->lexer.kind == TOKEN_END)
 			return fail(text, "it ends within a message", err);
-		if (!read_field(text, message, err))
+		if (!read_field(text, message, schema, err))
 			return false;
 	}
 }
@@ -243,5 +314,5 @@ bool textproto_read(struct pool *pool, struct message *message, struct stream *s
 
 	text->pool = pool;
 	textlexer_init(&text->lexer, stream);
-	return next(text, err) && read_fields(text, message, '\0', err);
+	return next(text, err) && read_fields(text, message, pool->schema, '\0', err);
 }

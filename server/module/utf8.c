@@ -54,3 +54,13 @@ bool utf8_is_text(const char *bytes, size_t length)
 	}
 	return true;
 }
+
+bool utf8_is_characters(const char *bytes, size_t length)
+{
+	uint32_t code;
+	size_t step = 1;
+
+	for (size_t i = 0; i < length && step > 0; i += step)
+		step = utf8_decode(bytes + i, &code);
+	return step > 0 || length == 0;
+}

@@ -15,6 +15,9 @@ size_t utf8_decode(const char *text, uint32_t *out_code);
 /* Whether a code point is a control character (C0, DEL, C1). */
 bool utf8_is_control(uint32_t code);
 
+/* Whether these bytes, which a NUL follows, are UTF-8; NUL is a character like others. */
+bool utf8_is_characters(const char *bytes, size_t length);
+
 /* Whether these bytes, which a NUL follows, are UTF-8 without a NUL among them. */
 bool utf8_is_text(const char *bytes, size_t length);
 

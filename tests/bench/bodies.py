@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
-from support.modules import TFLITE_MIN, saved_model, tflite_head  # noqa: E402 (the tests' writers of models)
+from support.modules import TFLITE_MIN, bundle_index, saved_model, tflite_head  # noqa: E402 (the tests' writers of models)
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -76,11 +76,13 @@ class GzipWriter:
 def archive(path, size, seed=1, level=6):
     """A module's tar.gz with this many bytes of weights; level 0 stores them as they are."""
     block = weights(BLOCK // 4, seed)
-    graph = saved_model()
+    graph, index = saved_model(), bundle_index(size // BLOCK * BLOCK)
     with open(path, "wb") as out:
         writer = GzipWriter(out, level)
         writer.add(tar_head("./", 0) + tar_head("./saved_model.pb", len(graph)) + padded(graph)
-                   + tar_head("./variables/", 0) + tar_head("./variables/variables.data-00000-of-00001", size))
+                   + tar_head("./variables/", 0)
+                   + tar_head("./variables/variables.index", len(index)) + padded(index)
+                   + tar_head("./variables/variables.data-00000-of-00001", size))
         writer.add(block, size // BLOCK)
         writer.add(bytes(1024))
         writer.close()

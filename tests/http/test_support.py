@@ -161,7 +161,7 @@ def test_hub_client_appends_its_query():
 def test_hub_client_resolves(upstream, tmp_path):
     upstream.serve("/a/1", modules.module())
     folder = hub_client.load(f"{upstream.url}/a/1", tmp_path)
-    assert (tmp_path / folder / "variables" / "variables.index").read_bytes() == modules.payload(100, 1001)
+    assert (tmp_path / folder / "variables" / "variables.index").read_bytes() == modules.bundle_index(1000)
     assert hub_client.load(f"{upstream.url}/a/1", tmp_path) == folder
     assert upstream.count() == 1 and upstream.requests[0].headers["accept-encoding"] == "identity"
 

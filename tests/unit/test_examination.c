@@ -219,8 +219,8 @@ static void write_tf1_hub_format(struct buffer *tar)
 static void write_folder_late(struct buffer *tar)
 {
 	write_model(tar);
-	(void)tar_file(tar, "variables/variables.index", "");
-	(void)tar_file(tar, "variables/variables.data-00000-of-00001", "");
+	(void)tar_file(tar, "variables/one", "");
+	(void)tar_file(tar, "variables/two", "");
 	(void)tar_folder(tar, "variables/");
 }
 

@@ -124,11 +124,43 @@ def payload(size, seed=1):
     return random.Random(seed).randbytes(size)
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def table_block(entries):
+    """A block of LevelDB's tables, with the type and checksum behind it."""
+    content = b"".join(varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in entries)
+    content += struct.pack("<2I", 0, 1)
+    crc = crc32c(content + b"\0")
+    return content + b"\0" + struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def bundle_index(*sizes, tensors=None):
+    """The index of a checkpoint whose shards have these sizes: a variable of bytes that fills each, or the tensors given as
+    (shard, offset, size)."""
+    tensors = [(i, 0, size) for i, size in enumerate(sizes)] if tensors is None else tensors
+    entries = [(b"", number_field(1, len(sizes)) + bytes_field(3, number_field(1, 1)))]
+    for i, (shard, offset, size) in enumerate(tensors):
+        entries.append((b"v%05d" % i, number_field(1, 4) + bytes_field(2, bytes_field(2, number_field(1, size)))
+                        + number_field(3, shard) + number_field(4, offset) + number_field(5, size)))
+    data, meta = table_block(entries), table_block([])
+    handle = varint(0) + varint(len(data) - 5)
+    index = table_block([(b"w", handle)])
+    footer = varint(len(data)) + varint(len(meta) - 5) + varint(len(data + meta)) + varint(len(index) - 5)
+    return data + meta + index + footer.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
+
+
 def members(size=1000, model=None, prefix="", seed=1):
     """The usual members of a TF2 module with variables of this size."""
     return [Member(prefix + name, content) for name, content in (
         ("./", b""), ("./saved_model.pb", saved_model() if model is None else model), ("./variables/", b""),
-        ("./variables/variables.index", payload(100, seed + 1000)),
+        ("./variables/variables.index", bundle_index(size)),
         ("./variables/variables.data-00000-of-00001", payload(size, seed)))]
 
 
