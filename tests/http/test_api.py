@@ -88,7 +88,7 @@ def test_version(stocked):
     assert TIME.fullmatch(version["created_at"])
     artifact, = version["artifacts"]
     assert artifact["media_type"] == "application/gzip" and artifact["files"] == 3 and artifact["cached"] is True
-    assert artifact["unpacked_bytes"] == 100 + 100 + len(modules.saved_model())
+    assert artifact["unpacked_bytes"] == 100 + len(modules.bundle_index(100)) + len(modules.saved_model())
     assert artifact["url"].endswith("/zoo/tiger/4?tf-hub-format=compressed")
     assert stocked.get(urlsplit(artifact["url"]).path + "?tf-hub-format=compressed").status == 200
     assert version["saved_model"]["kind"] == "saved-model"

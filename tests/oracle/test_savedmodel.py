@@ -25,10 +25,18 @@ pytestmark = pytest.mark.skipif(not DUMP, reason="LARDER_DUMP_SAVEDMODEL names n
 def pb(tmp_path_factory):
     pytest.importorskip("google.protobuf")
     out = tmp_path_factory.mktemp("protoc")
-    subprocess.run(["protoc", f"--proto_path={ROOT / 'schema'}", f"--python_out={out}", "saved_model.proto"], check=True)
+    subprocess.run(["protoc", f"--proto_path={ROOT / 'schema'}", f"--python_out={out}", "saved_model.proto",
+                    "whole_model.proto"], check=True)
     sys.path.insert(0, str(out))
     import saved_model_pb2
     return saved_model_pb2
+
+
+@pytest.fixture(scope="session")
+def whole(pb):
+    """The same messages with all of TensorFlow's fields."""
+    import whole_model_pb2
+    return whole_model_pb2
 
 
 def run(path, *options):
@@ -503,27 +511,104 @@ def test_truncated_at_every_byte(pb, tmp_path):
         assert run(path).returncode in (0, 1), length
 
 
-def test_bit_flips_agree_with_protobuf(pb, tmp_path):
-    """Whatever protobuf parses we must read the same; what it refuses we may refuse or, in fields we skip, accept."""
+def parsed(module, data):
+    """What protobuf reads; None where it refuses, or stops at a stray end of a group, of which it only warns."""
     from google.protobuf.message import DecodeError
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            model = module.SavedModel.FromString(bytes(data))
+    except DecodeError:
+        return None
+    return None if warned else model
+
+
+def flipped(rng, data):
+    broken = bytearray(data)
+    broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
+    return bytes(broken)
+
+
+def test_bit_flips_agree_with_protobuf(pb, whole, tmp_path):
+    """Whatever protobuf parses we must read the same."""
     rng = random.Random(1)
     data = small_model(pb)
     path = tmp_path / "saved_model.pb"
     for _ in range(BIT_FLIPS):
-        broken = bytearray(data)
-        broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
+        broken = flipped(rng, data)
         path.write_bytes(broken)
         done = run(path)
         assert done.returncode in (0, 1), done.stderr.decode()
-        try:
-            with warnings.catch_warnings(record=True) as warned:
-                warnings.simplefilter("always")
-                model = pb.SavedModel.FromString(bytes(broken))
-        except DecodeError:
-            continue
-        if warned:  # of a stray end of a group, at which it stops
+        model = parsed(pb, broken)
+        if model is None or parsed(whole, broken) is None:
             continue
         if done.returncode == 0:
             check(json.loads(done.stdout), model)
         else:
             assert b"NUL" in done.stderr or not model.meta_graphs
+
+
+class Filler:
+    """A model with something in every field that TensorFlow has."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def scalar(self, field):
+        kinds = {field.TYPE_STRING: lambda: self.random.choice(["", "x", "ä€", "name:0", "y" * 300]),
+                 field.TYPE_BYTES: lambda: self.random.randbytes(self.random.randint(0, 5)),
+                 field.TYPE_FLOAT: self.random.random, field.TYPE_DOUBLE: self.random.random,
+                 field.TYPE_BOOL: lambda: True}
+        return kinds.get(field.type, lambda: self.random.randint(0, 300))()
+
+    def fill(self, message, depth=0):
+        for field in message.DESCRIPTOR.fields:
+            if self.random.random() < (0.4 if depth < 4 else 0.75):
+                continue
+            if field.message_type is None:
+                if field.label == field.LABEL_REPEATED:
+                    getattr(message, field.name).extend(self.scalar(field) for _ in range(self.random.randint(0, 3)))
+                else:
+                    setattr(message, field.name, self.scalar(field))
+            elif depth > 12:
+                continue
+            elif field.message_type.GetOptions().map_entry:
+                key, value = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
+                if value.message_type is None:
+                    getattr(message, field.name)[self.scalar(key)] = self.scalar(value)
+                else:
+                    self.fill(getattr(message, field.name)[self.scalar(key)], depth + 1)
+            elif field.label == field.LABEL_REPEATED:
+                self.fill(getattr(message, field.name).add(), depth + 1)
+            else:
+                inner = getattr(message, field.name)
+                inner.SetInParent()
+                self.fill(inner, depth + 1)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_refuses_what_protobuf_refuses(whole, tmp_path, seed):
+    """Every field, read or not: what protobuf takes we take, and what it refuses we refuse."""
+    model = whole.SavedModel(saved_model_schema_version=1)
+    graph = model.meta_graphs.add()
+    Filler(seed).fill(graph)
+    graph.object_graph_def.ClearField("nodes") if seed % 2 else None
+    data = model.SerializeToString()
+    rng = random.Random(seed)
+    path = tmp_path / "saved_model.pb"
+    path.write_bytes(data)
+    assert run(path).returncode == 0, run(path).stderr.decode()
+    refused = 0
+    for _ in range(60):
+        broken = flipped(rng, data)
+        path.write_bytes(broken)
+        done = run(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            read = parsed(whole, broken)
+        refused += read is None
+        if read is None:
+            assert done.returncode == 1, broken
+        else:
+            assert done.returncode == 0 or b"NUL" in done.stderr or not read.meta_graphs, done.stderr.decode()
+    assert refused > 0
