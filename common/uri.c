@@ -40,14 +40,44 @@ void uri_encode(struct buffer *out, const char *text, const char *keep)
 	}
 }
 
-bool uri_host_is_listed(const char *hosts, const char *host, size_t length)
+/* Whether the path is one of "folder|folder", or lies in it. */
+static bool lies_in(const char *path, const char *folders, size_t length)
 {
-	size_t name_length;
+	const char *end = folders + length;
+	size_t first = *path == '/' ? strcspn(path + 1, "/?#") : 0;
 
-	for (const char *name = hosts ? hosts : ""; *name; name += name_length) {
-		name += strspn(name, ", \t");
-		name_length = strcspn(name, ", \t");
-		if (name_length && name_length == length && strncasecmp(name, host, length) == 0)
+	for (const char *folder = folders; folder < end; folder++) {
+		size_t folder_length = strcspn(folder, "|");
+
+		if (folder_length > (size_t)(end - folder))
+			folder_length = (size_t)(end - folder);
+		if (first > 0 && folder_length == first && memcmp(folder, path + 1, first) == 0)
+			return true;
+		folder += folder_length;
+	}
+	return false;
+}
+
+/* "host", or "host/folder|folder" for what lies in these folders only. */
+static bool is_entry(
+	const char *entry, size_t entry_length, const char *host, size_t length, const char *path)
+{
+	const char *slash = memchr(entry, '/', entry_length);
+	size_t name_length = slash ? (size_t)(slash - entry) : entry_length;
+
+	if (name_length == 0 || name_length != length || strncasecmp(entry, host, length) != 0)
+		return false;
+	return !slash || lies_in(path, slash + 1, entry_length - name_length - 1);
+}
+
+bool uri_host_is_listed(const char *hosts, const char *host, size_t length, const char *path)
+{
+	size_t entry_length;
+
+	for (const char *entry = hosts ? hosts : ""; *entry; entry += entry_length) {
+		entry += strspn(entry, ", \t");
+		entry_length = strcspn(entry, ", \t");
+		if (is_entry(entry, entry_length, host, length, path))
 			return true;
 	}
 	return false;

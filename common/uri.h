@@ -27,8 +27,9 @@ bool uri_decode(char *text, bool plus_is_blank);
 /* Appends with everything escaped but unreserved characters and those in keep. */
 void uri_encode(struct buffer *out, const char *text, const char *keep);
 
-/* Whether a host is one of a list of names with commas or blanks between them; NULL is an empty list. */
-bool uri_host_is_listed(const char *hosts, const char *host, size_t length);
+/* Whether a host is one of a list of names with commas or blanks between them, or the path lies in a folder
+ * of one that is listed as "host/folder|folder"; NULL is an empty list. */
+bool uri_host_is_listed(const char *hosts, const char *host, size_t length, const char *path);
 
 /* Splits "a=1&b=2" into decoded pairs; NULL is an empty query. False for a broken escape or more than
  * URI_QUERY_MAX. */

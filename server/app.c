@@ -149,8 +149,8 @@ static void open_mirror(struct app *app)
 		config->mirror.offline, config->mirror.allow, config->mirror.deny, config->mirror.max_fills};
 	struct fill_tools tools = {
 		.settings = {config->upstreams, config->upstream_count, config->mirror.retries,
-			config->mirror.negative_ttl_s, config->mirror.connect_timeout_s,
-			config->mirror.queue_timeout_s, limits_of(config)},
+			config->mirror.negative_ttl_s, config->mirror.latest_ttl_s,
+			config->mirror.connect_timeout_s, config->mirror.queue_timeout_s, limits_of(config)},
 		.catalog = app->services.catalog,
 		.blobs = app->services.blobs,
 		.keeper = app->keeper,

@@ -47,6 +47,7 @@ struct config {
 		enum hold hold_until_verified;
 		bool offline;
 		int64_t negative_ttl_s;
+		int64_t latest_ttl_s;
 		int64_t connect_timeout_s;
 		int64_t stall_timeout_s;
 		int64_t min_bytes_per_s; /* 0: no limit */

@@ -217,6 +217,8 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "Never ask an upstream; what is not here is answered 504."},
 	{KEY(mirror, negative_ttl_s), RANGE(0, 31536000), .initial = "600",
 		.purpose = "How long to remember that no upstream has a module; 0: not at all."},
+	{KEY(mirror, latest_ttl_s), RANGE(0, 31536000), .initial = "600",
+		.purpose = "How long it is believed which version upstream called its latest."},
 	{KEY(mirror, connect_timeout_s), RANGE(1, 3600), .initial = "10",
 		.purpose = "How long connecting to an upstream may take."},
 	{KEY(mirror, stall_timeout_s), RANGE(1, 86400), .initial = "60",
@@ -237,8 +239,9 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "Let an upstream redirect to private, loopback and link-local addresses."},
 
 	{KEY(hub, hosts), LIST,
-		.initial = "tfhub.dev, www.tfhub.dev, hub.tensorflow.google.cn, gcs.tensorflow.google.cn",
-		.purpose = "Hosts whose URLs Larder answers for, as /https://<host>/<path> and as a proxy."},
+		.initial = "tfhub.dev, www.tfhub.dev, hub.tensorflow.google.cn, gcs.tensorflow.google.cn,"
+			   " storage.googleapis.com/tfhub-modules|tfhub-lite-models|tfhub-tfjs-modules",
+		.purpose = "Hosts, or host/folder|folder, whose URLs Larder answers for, as /https://<host>/<path> and as a proxy."},
 	{KEY(hub, uncompressed_root), .set = set_text, .initial = "",
 		.purpose = "Where modules lie unpacked, such as gs://bucket: the answer to tf-hub-format=uncompressed."},
 

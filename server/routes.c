@@ -4,6 +4,7 @@
 #include "server/api/api.h"
 #include "server/http/problem.h"
 #include "server/hub/hub.h"
+#include "server/registry/services.h"
 #include "server/web/web.h"
 
 static void refuse(void *services, const struct request *request, const struct err *err, struct reply *reply)
@@ -25,12 +26,13 @@ static void describe(
 }
 
 /* A hub URL: the bytes where a format is asked for, what is known of it where none is. */
-static void get_hub_url(void *services, struct request *request, struct reply *reply)
+static void get_hub_url(void *context, struct request *request, struct reply *reply)
 {
+	struct services *services = context;
 	AUTO_WORDS struct words words = {0};
 	struct err err;
 
-	if (!words_read(request, &words, &err))
+	if (!words_read(request, services->catalog, &words, &err))
 		refuse(services, request, &err, reply);
 	else if (words.wanted == WANTED_DESCRIPTION)
 		describe(services, request, &words.name, reply);

@@ -8,6 +8,7 @@
 #include "server/api/publishers.h"
 #include "server/api/version.h"
 #include "server/http/problem.h"
+#include "server/store/catalog_paths.h"
 
 static void answer(struct reply *reply, json_t *value, const struct err *err)
 {
@@ -41,12 +42,12 @@ void api_describe(void *services, const struct request *request, const struct na
 
 /* The API has no members: digits that other segments follow belong to the handle ("google/spice/1/default").
  */
-static bool read_name(const char *path, struct name *out, struct err *err)
+static bool read_name(const struct services *services, const char *path, struct name *out, struct err *err)
 {
 	const char *member;
 
 	out->format = FORMAT_TF_HUB;
-	if (!name_parse_path(path, out, &member, err))
+	if (!catalog_read_path(services->catalog, path, PATH_WHOLE, out, &member, err))
 		return false;
 	if (member) {
 		(void)snprintf(out->handle, sizeof out->handle, "%s", path);
@@ -55,12 +56,19 @@ static bool read_name(const char *path, struct name *out, struct err *err)
 	return true;
 }
 
+void api_module_by_handle(void *services, struct request *request, struct reply *reply)
+{
+	struct err err;
+
+	answer(reply, module_json(services, request, request->rest, &err), &err);
+}
+
 void api_module(void *services, struct request *request, struct reply *reply)
 {
 	struct name name;
 	struct err err;
 
-	if (!read_name(request->rest, &name, &err))
+	if (!read_name(services, request->rest, &name, &err))
 		problem_reply(reply, &err);
 	else if (name.version != 0)
 		answer(reply, api_version_json(services, request, &name, &err), &err);

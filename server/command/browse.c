@@ -174,14 +174,24 @@ static const char *skip_slashes(const char *path)
 	return path + strspn(path, "/");
 }
 
-/* The text is safe in a URL: the grammar of names allows nothing that needs escaping. */
+/* What it names is for the server to say; only a file's name is refused here. The text is safe in a URL: the
+ * grammar of names allows nothing that needs escaping. */
 static bool read_path(const char *path, struct name *name, struct err *err)
 {
-	const char *member;
+	struct name_reading readings[NAME_READINGS_MAX];
+	const char *text = skip_slashes(path);
+	const char *member = NULL;
 
-	if (!name_parse_path(skip_slashes(path), name, &member, err))
-		return false;
-	return !member || err_set(err, ERR_BAD_REQUEST, "%s names a file in a module, not a module.", path);
+	if (name_list_readings(text, readings) == 0 || readings[0].member) {
+		if (!name_parse_path(text, name, &member, err))
+			return false;
+		if (member)
+			return err_set(
+				err, ERR_BAD_REQUEST, "%s names a file in a module, not a module.", path);
+	}
+	(void)snprintf(name->handle, sizeof name->handle, "%s", text);
+	name->version = 0;
+	return true;
 }
 
 static void print_version(const json_t *version)
@@ -225,29 +235,33 @@ static bool show(struct remote *remote, struct name *name, bool as_json, struct 
 	if (as_json)
 		listing_print_json(json);
 	else
-		(name->version ? print_version : print_module)(json);
+		(json_object_get(json, "version") ? print_version : print_module)(json);
 	return true;
 }
 
 /* Without a version the latest is meant, as for downloads. */
-static bool find_latest(struct remote *remote, struct name *name, struct err *err)
+static bool find_version(struct remote *remote, struct name *name, struct err *err)
 {
-	AUTO(own_json) json_t *module = NULL;
+	AUTO(own_json) json_t *described = NULL;
+	const char *handle;
 
-	if (name->version)
-		return true;
-	if (!get(remote, "modules", name, &module, err))
+	if (!get(remote, "modules", name, &described, err))
 		return false;
-	name->version = json_integer_value(json_object_get(module, "latest_version"));
-	return name->version > 0 ||
-	       err_set(err, ERR_NOT_FOUND, "%s has no version that is active.", name->handle);
+	handle = json_string_value(json_object_get(described, "handle"));
+	name->version = json_integer_value(json_object_get(described, "version"));
+	if (name->version == 0)
+		name->version = json_integer_value(json_object_get(described, "latest_version"));
+	if (!handle || name->version <= 0)
+		return err_set(err, ERR_NOT_FOUND, "%s has no version that is active.", name->handle);
+	(void)snprintf(name->handle, sizeof name->handle, "%s", handle);
+	return true;
 }
 
 static bool show_signatures(struct remote *remote, struct name *name, bool as_json, struct err *err)
 {
 	AUTO(own_json) json_t *json = NULL;
 
-	if (!find_latest(remote, name, err) || !get(remote, "signatures", name, &json, err))
+	if (!find_version(remote, name, err) || !get(remote, "signatures", name, &json, err))
 		return false;
 	if (as_json)
 		listing_print_json(json);

@@ -117,7 +117,7 @@ static bool strip_host(const char *text, const char *hosts, const char **path, s
 	size_t authority = strcspn(text, "/");
 	size_t host = strcspn(text, ":/");
 
-	if (!uri_host_is_listed(hosts, text, host))
+	if (!uri_host_is_listed(hosts, text, host, text + authority))
 		return err_set(err, ERR_BAD_REQUEST,
 			"This server does not stand for the host \"%.*s\"; see hub.hosts.",
 			(int)(host < 100 ? host : 100), text);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/mem.h"
 #include "common/own.h"
 #include "server/config.h"
 #include "server/http/problem.h"
@@ -159,26 +158,6 @@ static void head_artifact(struct services *services, const struct request *reque
 	add_stream_headers(name, reply);
 }
 
-/* A format without a version: where the latest one is. Never to be cached, since it moves. */
-static void redirect_to_latest(struct services *services, const struct request *request,
-	const struct words *words, struct reply *reply)
-{
-	const struct format_row *format = &formats[words->name.format];
-	AUTO_FREE char *path = NULL;
-	AUTO_FREE char *way = NULL;
-	struct name latest = words->name;
-	struct err err;
-
-	if (!registry_latest(services->registry, latest.handle, latest.format, &latest.version, &err))
-		return fail(reply, &err);
-	path = mem_printf("/%s", name_path(&latest).text);
-	way = request_way_to(request, path);
-	reply_empty(reply, 302);
-	reply_header_printf(reply, "Location", "%s?%s=%s", way, format->query_key,
-		words->wanted == WANTED_UNCOMPRESSED ? "uncompressed" : format->query_value);
-	reply_header(reply, "Cache-Control", "no-cache");
-}
-
 /* tensorflow_hub wants a 303 whose body is the place of an unpacked copy (PROTOCOL: 1.1). */
 static void point_to_uncompressed(
 	const struct services *services, const struct name *name, struct reply *reply)
@@ -203,7 +182,7 @@ void hub_download(void *context, struct request *request, const struct words *wo
 	struct services *services = context;
 
 	if (words->name.version == 0)
-		redirect_to_latest(services, request, words, reply);
+		hub_redirect(services, request, words, reply);
 	else if (words->wanted == WANTED_UNCOMPRESSED)
 		point_to_uncompressed(services, &words->name, reply);
 	else if (request->method == METHOD_HEAD)

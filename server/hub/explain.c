@@ -13,6 +13,7 @@
 #include "server/http/problem.h"
 #include "server/hub/hub.h"
 #include "server/hub/target.h"
+#include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/store/catalog_space.h"
 
@@ -30,6 +31,9 @@ struct explanation {
 	struct admission_view view;
 	json_t *fill;    /* the one that runs; NULL: none does */
 	char *pinned_by; /* the pattern; NULL: none */
+	bool redirects;  /* a version is to be found: */
+	int64_t latest;  /* the version that a redirect would lead to; 0: none, or not known yet */
+	bool asks;       /* upstream is asked which that is */
 	int status;
 	const char *cache; /* NULL: no artifact would be answered */
 	struct err refusal;
@@ -132,6 +136,27 @@ static void judge_on_trial(struct services *services, struct request *request, c
 	reply_finish(&reply);
 }
 
+/* Where a redirect would lead; where upstream would be asked first, what is known here stands in for its
+ * answer. */
+static void judge_redirect(const struct services *services, const struct name *name, struct explanation *out)
+{
+	int64_t version;
+	struct err err;
+
+	out->status = 302;
+	out->redirects = true;
+	if (registry_latest_known(services->registry, name, &version, &out->asks, &err)) {
+		out->latest = version;
+		return;
+	}
+	if (out->asks)
+		(void)err_set(&err, ERR_NOT_FOUND,
+			"no version of %s is known here as %s; upstream is asked which is its latest, and "
+			"may tell",
+			name->handle, formats[name->format].name);
+	refuse(out, &err);
+}
+
 static bool explain(struct services *services, struct request *request, const struct words *words,
 	struct explanation *out, struct err *err)
 {
@@ -145,6 +170,9 @@ static bool explain(struct services *services, struct request *request, const st
 	out->fill = find_fill(services, name);
 	if (fetched && name->version > 0)
 		judge_fetch(services, name, out);
+	else if (fetched || words->wanted == WANTED_UNCOMPRESSED)
+		name->version > 0 ? judge_on_trial(services, request, words, out)
+				  : judge_redirect(services, name, out);
 	else
 		judge_on_trial(services, request, words, out);
 	return true;
@@ -164,6 +192,11 @@ static json_t *answer_of(const struct explanation *explanation)
 {
 	json_t *object = json_pack("{s:i, s:s?}", "status", explanation->status, "cache", explanation->cache);
 
+	if (explanation->redirects)
+		json_object_update_new(
+			object, json_pack("{s:o, s:b}", "latest",
+					explanation->latest ? json_integer(explanation->latest) : json_null(),
+					"asks_upstream", (int)explanation->asks));
 	if (explanation->refusal.code != ERR_NONE)
 		fill_add_refusal(object, &explanation->refusal);
 	return object;

@@ -10,6 +10,9 @@
 /* GET and HEAD of an artifact: download.c. */
 void hub_download(void *services, struct request *request, const struct words *words, struct reply *reply);
 
+/* GET and HEAD of an artifact without its version: where the latest one is: redirect.c. */
+void hub_redirect(void *services, struct request *request, const struct words *words, struct reply *reply);
+
 /* GET and HEAD of one file of a TF.js archive: member.c. */
 void hub_member(void *services, struct request *request, const struct words *words, struct reply *reply);
 

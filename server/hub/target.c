@@ -31,7 +31,7 @@ bool target_read(const struct services *services, const struct request *request,
 	const char *path = strip_base(services, request, text);
 	AUTO_FREE char *target = mem_printf("%s%s", is_rooted(path) ? "" : "/", path);
 	bool read = request_set_target(&asked, target, services->config->hub.hosts, err) &&
-		    words_read(&asked, out, err);
+		    words_read(&asked, services->catalog, out, err);
 
 	if (shown)
 		*shown = TAKE(asked.log_path);

@@ -79,35 +79,67 @@ static bool ends_in_version(const char *path, size_t length)
 	return digits > 0 && digits < length && path[length - 1 - digits] == '/';
 }
 
-/* Takes "tfhub-modules/" and ".tar.gz" off; true where there was such a suffix. */
-static bool strip_archive_words(char **path)
+/* Where modules lay before tfhub.dev answered for them, and what files there are called. */
+static const struct place {
+	const char *bucket;
+	const char *suffix; /* NULL: single files lie there */
+	enum format format;
+	bool any_query; /* whatever the query says */
+} places[] = {
+	{"tfhub-modules/", ".tar.gz", FORMAT_TF_HUB, false},
+	{"tfhub-modules/", ".tgz", FORMAT_TF_HUB, false},
+	{"tfhub-lite-models/", ".tflite", FORMAT_TFLITE, true},
+	{"tfhub-lite-models/", ".tar.gz", FORMAT_TF_HUB, true},
+	{"tfhub-tfjs-modules/", ".tar.gz", FORMAT_TFJS, true},
+	{"tfhub-tfjs-modules/", ".tgz", FORMAT_TFJS, true},
+	{"tfhub-tfjs-modules/", NULL, FORMAT_TFJS, false},
+	{"", ".tar.gz", FORMAT_TF_HUB, false},
+	{"", ".tgz", FORMAT_TF_HUB, false},
+};
+
+static bool lies_at(const struct place *place, const char *path)
 {
-	static const char *const suffixes[] = {".tar.gz", ".tgz"};
-	static const char bucket[] = "tfhub-modules/";
+	size_t length = strlen(path);
+	size_t suffix = place->suffix ? strlen(place->suffix) : 0;
 
-	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-		size_t length = strlen(*path);
-		size_t suffix = strlen(suffixes[i]);
-
-		if (length <= suffix || strcmp(*path + length - suffix, suffixes[i]) != 0 ||
-			!ends_in_version(*path, length - suffix))
-			continue;
-		(*path)[length - suffix] = '\0';
-		if (strncmp(*path, bucket, sizeof bucket - 1) == 0)
-			*path += sizeof bucket - 1;
-		return true;
-	}
-	return false;
+	if (strncmp(path, place->bucket, strlen(place->bucket)) != 0)
+		return false;
+	return !place->suffix || (length > suffix && strcmp(path + length - suffix, place->suffix) == 0 &&
+					 ends_in_version(path, length - suffix));
 }
 
-static bool judge(struct words *words, bool given, bool archive, struct err *err)
+/* Takes the bucket and the suffix off; NULL where there is neither. */
+static const struct place *strip_place(char **path)
 {
-	if (archive && !(given && words->name.format == FORMAT_TFJS)) {
-		words->wanted = WANTED_ARTIFACT;
-		words->name.format = FORMAT_TF_HUB;
-	} else if (!given) {
-		words->wanted = words->member ? WANTED_MEMBER : WANTED_DESCRIPTION;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		const struct place *place = &places[i];
+
+		if (!lies_at(place, *path))
+			continue;
+		if (place->suffix)
+			(*path)[strlen(*path) - strlen(place->suffix)] = '\0';
+		*path += strlen(place->bucket);
+		return place;
 	}
+	return NULL;
+}
+
+/* A whole archive is what such a file is; of which format, the query may say where the place does not. */
+static void apply_place(const struct place *place, struct words *words, bool *given)
+{
+	if (!place || !place->suffix)
+		return;
+	if (!*given || place->any_query || words->name.format != FORMAT_TFJS) {
+		words->wanted = WANTED_ARTIFACT;
+		words->name.format = place->format;
+	}
+	*given = true;
+}
+
+static bool judge(struct words *words, bool given, struct err *err)
+{
+	if (!given)
+		words->wanted = words->member ? WANTED_MEMBER : WANTED_DESCRIPTION;
 	if (words->wanted == WANTED_MEMBER)
 		words->name.format = FORMAT_TFJS;
 	if (words->wanted == WANTED_MEMBER && !words->member)
@@ -123,16 +155,20 @@ static bool judge(struct words *words, bool given, bool archive, struct err *err
 	return true;
 }
 
-bool words_read(const struct request *request, struct words *out, struct err *err)
+bool words_read(const struct request *request, struct catalog *catalog, struct words *out, struct err *err)
 {
 	AUTO_WORDS struct words words = {.memory = mem_dup(request->path + 1)};
 	char *path = words.memory;
-	bool archive = strip_archive_words(&path);
+	const struct place *place = strip_place(&path);
+	enum path_use use;
 	bool given;
 
-	if (!read_query(&request->query, &words.name.format, &words.wanted, &given, err) ||
-		!name_parse_path(path, &words.name, &words.member, err) ||
-		!judge(&words, given, archive, err))
+	if (!read_query(&request->query, &words.name.format, &words.wanted, &given, err))
+		return false;
+	apply_place(place, &words, &given);
+	use = !given ? PATH_ANY : words.wanted == WANTED_MEMBER ? PATH_MEMBER : PATH_WHOLE;
+	if (!catalog_read_path(catalog, path, use, &words.name, &words.member, err) ||
+		!judge(&words, given, err))
 		return false;
 	*out = words;
 	words.memory = NULL;
@@ -157,7 +193,8 @@ static bool has_no_file(const struct request *request, struct err *err)
 {
 	AUTO_WORDS struct words words = {.memory = mem_dup(request->path + 1)};
 	char *path = words.memory;
-	bool archive = strip_archive_words(&path);
+	const struct place *place = strip_place(&path);
+	bool archive = place && place->suffix;
 	struct err ignored;
 
 	if (!name_parse_path(path, &words.name, &words.member, &ignored))
@@ -179,7 +216,8 @@ bool words_read_upload(const struct request *request, struct name *out, struct e
 {
 	AUTO_WORDS struct words words = {0};
 
-	if (!has_no_file(request, err) || !words_read(request, &words, err))
+	/* An upload names its version; by what is known it might be taken for another's file. */
+	if (!has_no_file(request, err) || !words_read(request, NULL, &words, err))
 		return false;
 	if (words.wanted == WANTED_DESCRIPTION && !words.member)
 		words.name.format = FORMAT_TF_HUB;

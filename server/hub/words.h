@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The words of hub clients: what a path and a query ask for. Pure translation, no answer. */
+ * The words of hub clients: what a path and a query ask for. Translation, no answer. */
 #ifndef SERVER_HUB_WORDS_H
 #define SERVER_HUB_WORDS_H
 
@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "server/http/request.h"
 #include "server/module/name.h"
+#include "server/store/catalog_paths.h"
 
 enum wanted {
 	WANTED_DESCRIPTION,  /* no format: the page, or JSON */
@@ -24,8 +25,9 @@ struct words {
 	char *memory;
 };
 
-/* Reads a request for a hub URL (INTERFACE: section 2). ERR_BAD_REQUEST with a sentence. */
-bool words_read(const struct request *request, struct words *out, struct err *err);
+/* Reads a request for a hub URL (INTERFACE: section 2). Where its path can be read in several ways, the
+ * catalog decides; NULL: the grammar. ERR_BAD_REQUEST with a sentence. */
+bool words_read(const struct request *request, struct catalog *catalog, struct words *out, struct err *err);
 void words_finish(struct words *words);
 #define AUTO_WORDS __attribute__((cleanup(words_finish)))
 

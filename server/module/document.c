@@ -157,7 +157,7 @@ static const char *path_at_home(const char *url, const struct document_home *hom
 	const char *host = url + scheme;
 	const char *path = host + strcspn(host, ":/?#");
 
-	if (!scheme || *path != '/' || !uri_host_is_listed(home->hosts, host, (size_t)(path - host)))
+	if (!scheme || *path != '/' || !uri_host_is_listed(home->hosts, host, (size_t)(path - host), path))
 		return NULL;
 	return path[1 + strcspn(path + 1, "/?#")] == '/' && path[1] != '/' ? path : NULL;
 }

@@ -358,13 +358,18 @@ bool hubdoc_url_name(const struct hubdoc *doc, struct name *out, struct err *err
 static bool read_link(const char *path, size_t length, struct name *out)
 {
 	AUTO_FREE char *copy = mem_dup_n(path, length);
+	struct name_reading readings[NAME_READINGS_MAX];
 	const char *member;
-	struct err ignored;
+	size_t count;
 
 	while (length > 0 && strchr("/.", copy[length - 1]))
 		copy[--length] = '\0';
-	return name_parse_path(copy, out, &member, &ignored) && !member && strchr(out->handle, '/') &&
-	       !strstr(out->handle, "/collection");
+	/* Links lead to models, not to their files: what ends in no version is all name. */
+	count = name_list_readings(copy, readings);
+	if (count == 0 || readings[0].version > 0)
+		return false;
+	name_take_reading(out, copy, &readings[count > 1 && !readings[1].member], &member);
+	return !strstr(out->handle, "/collection");
 }
 
 bool hubdoc_next_link(const char **text, struct name *out)

@@ -194,6 +194,65 @@ bool name_parse_path(const char *path, struct name *name, const char **member, s
 	return parse_parts(path, version, name, member, err);
 }
 
+/* ---- every way to read a path ---- */
+
+static bool read_with_version(const char *path, struct segment version, struct name_reading *out)
+{
+	const char *end = version.text + version.length;
+	struct name_reading reading = {.handle_length = (size_t)(version.text - 1 - path)};
+	struct err ignored;
+
+	if (!memchr(path, '/', reading.handle_length) ||
+		!check_handle(path, reading.handle_length, &ignored) ||
+		!parse_version(version, &reading.version, &ignored))
+		return false;
+	reading.member = *end ? end + 1 : NULL;
+	*out = reading;
+	return true;
+}
+
+/* The segment before this one; false at the beginning of the path. */
+static bool previous_segment(const char *path, struct segment *segment)
+{
+	const char *end = segment->text - 1;
+	const char *slash;
+
+	if (segment->text == path)
+		return false;
+	slash = memrchr(path, '/', (size_t)(end - path));
+	segment->text = slash ? slash + 1 : path;
+	segment->length = (size_t)(end - segment->text);
+	return true;
+}
+
+size_t name_list_readings(const char *path, struct name_reading out[NAME_READINGS_MAX])
+{
+	size_t length = strnlen(path, NAME_PATH_MAX + 1);
+	struct segment segment = {path + length + 1, 0};
+	struct err ignored;
+	size_t count = 0;
+
+	if (length > NAME_PATH_MAX || !strchr(path, '/') || !check_characters(path, &ignored) ||
+		!check_segments(path, &ignored))
+		return 0;
+	if (check_handle(path, length, &ignored))
+		out[count++] = (struct name_reading){.handle_length = length};
+	while (count < NAME_READINGS_MAX && previous_segment(path, &segment)) {
+		if (consists_of(segment, "0123456789"))
+			count += read_with_version(path, segment, &out[count]);
+	}
+	return count;
+}
+
+void name_take_reading(
+	struct name *name, const char *path, const struct name_reading *reading, const char **member)
+{
+	memcpy(name->handle, path, reading->handle_length);
+	name->handle[reading->handle_length] = '\0';
+	name->version = reading->version;
+	*member = reading->member;
+}
+
 bool name_parse_versioned(const char *path, struct name *name, struct err *err)
 {
 	struct name parsed = *name;

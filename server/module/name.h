@@ -5,6 +5,7 @@
 #define SERVER_MODULE_NAME_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -41,6 +42,23 @@ bool name_equals(const struct name *a, const struct name *b);
  * none. A path without a version is all handle. ERR_BAD_REQUEST, with a sentence that says which rule of the
  * grammar is broken. Leaves name->format alone. */
 bool name_parse_path(const char *path, struct name *name, const char **member, struct err *err);
+
+/* One way to read a path: where its handle ends, which of the numbers behind it is the version. */
+struct name_reading {
+	size_t handle_length;
+	int64_t version;    /* 0: the whole path is the handle */
+	const char *member; /* points into the path; NULL where there is none */
+};
+enum { NAME_READINGS_MAX = 16 };
+
+/* The ways in which a path with a publisher and a name can be read, the longest handle first: digits are a
+ * version, or belong to a name. Those beyond NAME_READINGS_MAX are left out; none where the path breaks the
+ * grammar. */
+size_t name_list_readings(const char *path, struct name_reading out[NAME_READINGS_MAX]);
+
+/* Takes a reading of this path. Leaves name->format alone. */
+void name_take_reading(
+	struct name *name, const char *path, const struct name_reading *reading, const char **member);
 
 /* Reads exactly "<handle>/<version>"; anything else is ERR_BAD_REQUEST. */
 bool name_parse_versioned(const char *path, struct name *name, struct err *err);

@@ -82,6 +82,17 @@ static bool take_body(void *context, const void *bytes, size_t length)
 	return false;
 }
 
+static bool take_redirect(void *context, const char *url)
+{
+	struct running *running = context;
+	const struct fetch *fetch = running->fetch;
+
+	if (!fetch->redirect || fetch->redirect(fetch->context, url))
+		return true;
+	health_note_well(fetch->tools->health, &running->turn);
+	return false;
+}
+
 /* ---- on the caller's ---- */
 
 /* The bearer token of an upstream, read anew each time so that it can be rotated; *out is NULL where there is
@@ -140,7 +151,7 @@ static enum verdict transfer(struct running *running)
 {
 	const struct fetch *fetch = running->fetch;
 	const struct upstream *upstream = &fetch->tools->settings.upstreams[fetch->upstream];
-	const struct receiver receiver = {take_head, take_body, running};
+	const struct receiver receiver = {take_head, take_body, running, take_redirect};
 	AUTO_FREE char *url = upstream_url(upstream, fetch->name);
 	AUTO_FREE char *token = NULL;
 	enum transfer_outcome outcome;

@@ -27,13 +27,16 @@ struct fetch {
 	const struct object *object; /* … of this */
 	/* On the client's thread. The head of an answer to take; false with *err is fatal. */
 	bool (*head)(void *context, const struct answer *answer, struct err *err);
+	/* Where a redirect leads; false ends the request there. NULL follows. */
+	bool (*redirect)(void *context, const char *url);
 	/* A piece of its body; NULL drops it. False is fatal with *err, and enough without. */
 	bool (*body)(void *context, const void *bytes, size_t length, struct err *err);
 	void *context;
 };
 
-/* Blocks until it has ended. VERDICT_TAKE: the body is whole, or the receiver had enough; VERDICT_FAILED also
- * where the upstream cools down. *err is filled for VERDICT_BROKEN, _SLOW, _FAILED and _FATAL. */
+/* Blocks until it has ended. VERDICT_TAKE: the body is whole, or the receiver had enough (of a redirect,
+ * too); VERDICT_FAILED also where the upstream cools down. *err is filled for VERDICT_BROKEN, _SLOW, _FAILED
+ * and _FATAL. */
 enum verdict fetch_run(const struct fetch *fetch, struct err *err);
 
 /* Which of two failures the client is told: our own trouble, then what failed, then what could not be

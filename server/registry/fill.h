@@ -24,6 +24,7 @@ struct fill_settings {
 	size_t upstream_count;
 	int64_t retries; /* of a transfer that makes no progress, and rounds over all upstreams */
 	int64_t negative_ttl_s;
+	int64_t latest_ttl_s; /* for so long an upstream's word of its latest version counts */
 	int64_t connect_timeout_s;
 	int64_t queue_timeout_s; /* for how long clients may wait for a turn, here or with an upstream */
 	struct examination_limits limits;

@@ -48,6 +48,7 @@ struct mirror {
 	int64_t max_fills;
 	struct queue *queue;
 	struct admission *admission;
+	struct latest *latest;
 };
 
 struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror_policy *policy)
@@ -66,6 +67,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	mirror->max_fills = policy->max_fills;
 	mirror->queue = queue_create(policy->max_fills, settings->queue_timeout_s);
 	mirror->admission = admission_create(&rules, tools->catalog);
+	mirror->latest = latest_create(&mirror->tools, mirror->admission);
 	return mirror;
 }
 
@@ -93,6 +95,7 @@ void mirror_destroy(struct mirror *mirror)
 	queue_wake(mirror->queue);
 	client_wake(mirror->tools.client);
 	await_all_ended(mirror);
+	latest_destroy(mirror->latest);
 	health_destroy(mirror->tools.health);
 	admission_destroy(mirror->admission);
 	queue_destroy(mirror->queue);
@@ -100,6 +103,11 @@ void mirror_destroy(struct mirror *mirror)
 	(void)pthread_mutex_destroy(&mirror->mutex);
 	free(mirror->ended);
 	free(mirror);
+}
+
+struct latest *mirror_latest(struct mirror *mirror)
+{
+	return mirror->latest;
 }
 
 void mirror_set_offline(struct mirror *mirror, bool offline)

@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "server/registry/admission.h"
 #include "server/registry/fill.h"
+#include "server/registry/latest.h"
 
 struct mirror_policy {
 	bool offline;
@@ -46,6 +47,9 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 
 /* Stops all fills and waits for them; nobody may join any more. Takes NULL. */
 void mirror_destroy(struct mirror *mirror);
+
+/* Asks the same upstreams which version is the latest; the mirror's own. */
+struct latest *mirror_latest(struct mirror *mirror);
 
 /* May be changed at any time. */
 void mirror_set_offline(struct mirror *mirror, bool offline);

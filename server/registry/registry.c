@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/store/catalog_paths.h"
 
 struct registry {
 	struct catalog *catalog;
@@ -140,16 +141,98 @@ bool registry_look(struct registry *registry, const struct name *name, const cha
 	       mirror_ask_size(registry->mirror, name, cdn_loop, size_bytes, err);
 }
 
-bool registry_latest(struct registry *registry, const char *handle, enum format format, int64_t *out_version,
-	struct err *err)
-{
-	bool found;
+/* ---- without a version ---- */
 
-	if (!catalog_latest_version(registry->catalog, handle, format, out_version, &found, err))
+/* The newest that may be had, or where upstream could not be asked, that is here; what asking failed with
+ * where there is none. A loop is never answered from what is here: who asked would take it for upstream's
+ * word. */
+static bool fall_back(const struct name *name, const struct newest *newest, const struct err *why,
+	int64_t *out_version, struct err *err)
+{
+	bool asked = why->code == ERR_NONE || why->code == ERR_NOT_FOUND;
+	int64_t version = newest->here && !asked ? newest->here : newest->known;
+
+	if (version > 0 && why->code != ERR_LOOP_DETECTED) {
+		*out_version = version;
+		return true;
+	}
+	if (why->code != ERR_NONE)
+		*err = *why;
+	else
+		(void)err_set(err, ERR_NOT_FOUND, "no version of %s is here as %s", name->handle,
+			formats[name->format].name);
+	return false;
+}
+
+/* Upstream's word, unless that version is withdrawn or held back here. */
+static bool take_word(struct registry *registry, const struct name *name, int64_t version,
+	const struct newest *newest, int64_t *out_version, struct err *err)
+{
+	struct name latest = *name;
+	struct err none = {0};
+	bool may;
+
+	latest.version = version;
+	if (!catalog_may_be_latest(registry->catalog, &latest, &may, err))
 		return false;
-	return found || err_set(err, ERR_NOT_FOUND,
-				"no version of %s is here as %s; name one in the URL to have it fetched",
-				handle, formats[format].name);
+	if (!may)
+		return fall_back(name, newest, &none, out_version, err);
+	*out_version = version;
+	return true;
+}
+
+static bool find_newest(
+	struct registry *registry, const struct name *name, struct newest *out, struct err *err)
+{
+	return catalog_find_newest(registry->catalog, name->handle, name->format, out, err);
+}
+
+bool registry_latest(struct registry *registry, const struct name *name, const char *cdn_loop,
+	int64_t *out_version, struct question **out, struct err *err)
+{
+	struct newest newest;
+	int64_t version = 0;
+	struct err why = {0};
+
+	*out = NULL;
+	if (!find_newest(registry, name, &newest, err))
+		return false;
+	if (newest.published ||
+		!latest_ask(mirror_latest(registry->mirror), name, cdn_loop, &version, out, &why))
+		return fall_back(name, &newest, &why, out_version, err);
+	return *out || take_word(registry, name, version, &newest, out_version, err);
+}
+
+bool registry_latest_answered(
+	struct registry *registry, struct question *question, int64_t *out_version, struct err *err)
+{
+	const struct name *name = question_name(question);
+	struct newest newest;
+	int64_t version;
+	struct err why = {0};
+
+	if (!find_newest(registry, name, &newest, err))
+		return false;
+	if (!question_result(question, &version, &why))
+		return fall_back(name, &newest, &why, out_version, err);
+	return take_word(registry, name, version, &newest, out_version, err);
+}
+
+bool registry_latest_known(
+	struct registry *registry, const struct name *name, int64_t *out_version, bool *asks, struct err *err)
+{
+	struct latest *latest = mirror_latest(registry->mirror);
+	int64_t version = latest_recall(latest, name);
+	struct newest newest;
+	struct err why = {0};
+
+	*asks = false;
+	if (!find_newest(registry, name, &newest, err))
+		return false;
+	if (!newest.published && version > 0)
+		return take_word(registry, name, version, &newest, out_version, err);
+	*asks = !newest.published && latest_may_ask(latest, name, NULL, &why);
+	return fall_back(name, &newest, &why, out_version, err);
 }
 
 void registry_count_download(struct registry *registry, const struct name *name)

@@ -45,8 +45,17 @@ bool registry_prefetch(struct registry *registry, const struct name *name, int64
 bool registry_look(struct registry *registry, const struct name *name, const char *cdn_loop,
 	struct holding *out, bool *found, int64_t *size_bytes, struct err *err);
 
-/* The highest active version of a handle that has the format here. ERR_NOT_FOUND. */
-bool registry_latest(struct registry *registry, const char *handle, enum format format, int64_t *out_version,
+/* Which version a name without one means: of a published handle, and where no upstream can be asked, the highest active
+ * one that is here or else listed; otherwise the one that upstream calls its latest. *out is NULL with a version; else the
+ * question that an upstream is being asked, the caller's own: await it, then registry_latest_answered. Fails as mirror_join
+ * does where nothing is known here. */
+bool registry_latest(struct registry *registry, const struct name *name, const char *cdn_loop,
+	int64_t *out_version, struct question **out, struct err *err);
+bool registry_latest_answered(
+	struct registry *registry, struct question *question, int64_t *out_version, struct err *err);
+
+/* The same, as far as it is known without asking; *asks tells whether an upstream would be asked first. */
+bool registry_latest_known(struct registry *registry, const struct name *name, int64_t *out_version, bool *asks,
 	struct err *err);
 
 /* One client has been given the artifact. */

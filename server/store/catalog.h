@@ -53,11 +53,6 @@ struct artifact {
 bool catalog_find_artifact(
 	struct catalog *catalog, const struct name *name, struct artifact *out, bool *found, struct err *err);
 
-/* The highest active version of the handle that has the format; with FORMAT_COUNT, of whatever format (also
- * of none, as a listed one). */
-bool catalog_latest_version(struct catalog *catalog, const char *handle, enum format format,
-	int64_t *out_version, bool *found, struct err *err);
-
 /* Every digest that a row claims with cached = true: answers for start-up checks and gc. */
 bool catalog_claims_blob(
 	struct catalog *catalog, const struct digest *digest, bool *claimed, struct err *err);

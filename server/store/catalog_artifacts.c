@@ -6,8 +6,6 @@ enum { ABSENCES_MAX = 100000 };
 
 enum statement {
 	FIND_ARTIFACT,
-	FIND_LATEST,
-	FIND_LATEST_OF_FORMAT,
 	FIND_CACHED_BLOB,
 	COUNT_DOWNLOADS,
 	COUNT_MODULE_DOWNLOADS,
@@ -23,12 +21,6 @@ static const char *const sql[] = {
 			  " FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 			  " LEFT JOIN artifacts a ON a.version_id = v.id AND a.format = ?3"
 			  " LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1",
-	[FIND_LATEST] =
-		"SELECT v.version FROM modules m JOIN versions v ON v.id = m.latest_id WHERE m.handle = ?1",
-	[FIND_LATEST_OF_FORMAT] =
-		"SELECT v.version FROM modules m JOIN versions v ON v.module_id = m.id"
-		" JOIN artifacts a ON a.version_id = v.id AND a.format = ?2"
-		" WHERE m.handle = ?1 AND v.state = 'active' ORDER BY v.version DESC LIMIT 1",
 	[FIND_CACHED_BLOB] = "SELECT id FROM blobs WHERE digest = ?1 AND cached = 1",
 	[COUNT_DOWNLOADS] =
 		"UPDATE artifacts SET downloads = downloads + ?3, last_used_at = max(last_used_at, ?4)"
@@ -81,27 +73,6 @@ bool catalog_find_artifact(
 		return false;
 	*out = artifact;
 	*found = known;
-	return true;
-}
-
-bool catalog_latest_version(struct catalog *catalog, const char *handle, enum format format,
-	int64_t *out_version, bool *found, struct err *err)
-{
-	AUTO_TXN struct txn *txn = NULL;
-	int64_t version = 0;
-
-	if (!db_read(catalog->db, &txn, err))
-		return false;
-	AUTO_ROWS struct rows *rows = format == FORMAT_COUNT
-					      ? txn_query(txn, sql[FIND_LATEST], VALUES(v_text(handle)))
-					      : txn_query(txn, sql[FIND_LATEST_OF_FORMAT],
-							VALUES(v_text(handle), v_text(formats[format].name)));
-	if (rows_next(rows))
-		version = rows_int(rows, 0);
-	if (!rows_done(rows, err))
-		return false;
-	*out_version = version;
-	*found = version != 0;
 	return true;
 }
 

@@ -48,12 +48,14 @@ struct answer {
 	char effective_url[1024]; /* without its query: signed URLs carry secrets there */
 };
 
-/* Who takes the answer. Both are called on the client's thread and must be short: they may write to disk, and
- * nothing slower. Answering false stops the transfer. */
+/* Who takes the answer. All are called on the client's thread and must be short: they may write to disk, and
+ * nothing slower. Answering false stops the transfer. redirect, which may be NULL, is told where a redirect
+ * leads (the whole URL) before it is followed. */
 struct receiver {
 	bool (*head)(void *context, const struct answer *answer);
 	bool (*body)(void *context, const void *bytes, size_t length);
 	void *context;
+	bool (*redirect)(void *context, const char *url);
 };
 
 struct transfer_request {

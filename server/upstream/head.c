@@ -135,6 +135,8 @@ static void take_field(struct head *head, const char *line, size_t length)
 		end--;
 	if (field)
 		take_value(head, field, value, (size_t)(end - value));
+	if (name_length == strlen("Location") && strncasecmp(line, "Location", name_length) == 0)
+		(void)copy_value(head->location, sizeof head->location, value, (size_t)(end - value));
 	/* As libcurl does, which follows a Location of any length and content but an empty one. */
 	if (name_length == strlen("Location") && strncasecmp(line, "Location", name_length) == 0 &&
 		end > value)

@@ -10,7 +10,7 @@
 #include "server/upstream/client.h"
 
 /* Of all heads of one transfer together: interim ones, those of redirects, the final one. */
-enum { HEAD_BYTES_MAX = 256 * 1024 };
+enum { HEAD_BYTES_MAX = 256 * 1024, HEAD_LOCATION_MAX = 2048 };
 
 enum head_progress {
 	HEAD_MORE,     /* in the middle of a head */
@@ -27,6 +27,7 @@ struct head {
 	bool chunked;        /* or coded otherwise: a length does not count */
 	bool has_last_chunk; /* the coding shows its own end */
 	bool has_location;
+	char location[HEAD_LOCATION_MAX]; /* "" where it has none, or a longer one */
 	size_t bytes;
 };
 

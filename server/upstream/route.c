@@ -146,6 +146,14 @@ bool upstream_may_have(const struct upstream *upstream, const struct name *name)
 	return tells_formats || name->format == only;
 }
 
+/* What is glued to the version, such as ".tar.gz", makes no sense behind a handle. */
+bool upstream_tells_latest(const struct upstream *upstream)
+{
+	const char *path = strstr(upstream->url, "{path}");
+
+	return path && !strstr(upstream->url, "{version}") && strchr("?#", path[strlen("{path}")]);
+}
+
 char *upstream_url(const struct upstream *upstream, const struct name *name)
 {
 	struct buffer url = {0};

@@ -31,7 +31,10 @@ bool upstream_check_template(const char *url, struct err *err);
  * one format only: the one that formats lists, or else tf-hub). */
 bool upstream_may_have(const struct upstream *upstream, const struct name *name);
 
-/* The artifact's URL there; free() it. */
+/* Whether its template makes an address of a handle alone, so that it can be asked which version is the latest. */
+bool upstream_tells_latest(const struct upstream *upstream);
+
+/* The artifact's URL there, or its handle's where the name has no version; free() it. */
 char *upstream_url(const struct upstream *upstream, const struct name *name);
 
 /* Whether a text repeats a credential that the template has: user and password, the token of a path /-/t/<token>,

@@ -143,6 +143,21 @@ static bool pass_head(struct transfer *transfer)
 	return !transfer->declined;
 }
 
+/* Whether to go where the redirect leads. */
+static bool pass_redirect(struct transfer *transfer)
+{
+	const struct receiver *receiver = transfer->receiver;
+	AUTO(own_curl_url) CURLU *parts = curl_url();
+	AUTO(own_curl_string) char *url = NULL;
+
+	if (receiver->redirect && parts &&
+		curl_url_set(parts, CURLUPART_URL, current_url(transfer), 0) == CURLUE_OK &&
+		curl_url_set(parts, CURLUPART_URL, transfer->head.location, 0) == CURLUE_OK &&
+		curl_url_get(parts, CURLUPART_URL, &url, 0) == CURLUE_OK)
+		transfer->declined = !receiver->redirect(receiver->context, url);
+	return !transfer->declined;
+}
+
 static size_t take_head_line(char *line, size_t size, size_t count, void *context)
 {
 	struct transfer *transfer = context;
@@ -155,6 +170,8 @@ static size_t take_head_line(char *line, size_t size, size_t count, void *contex
 	case HEAD_TOO_LARGE:
 		return 0;
 	case HEAD_REDIRECT:
+		if (!pass_redirect(transfer))
+			return 0;
 		transfer->hops++;
 		begin_hop(transfer);
 		return length;

@@ -82,7 +82,7 @@ static json_t *ask_module(const struct view *view, struct err *err)
 	AUTO_FACTS json_t *module = NULL;
 
 	uri_encode(&handle, view->request->rest, "/");
-	module = facts_ask(view, FACTS_MODULE, buffer_string(&handle), err);
+	module = facts_ask(view, FACTS_VERSION, buffer_string(&handle), err);
 	if (module && !json_object_get(module, "versions")) {
 		(void)err_set(err, ERR_NOT_FOUND,
 			"Two versions are compared: ask for %.200s without its number.", view->request->rest);

@@ -134,7 +134,7 @@ static void describe_version(struct view *view, const struct name *name, struct 
 	struct err err;
 	AUTO_FACTS json_t *module = facts_ask(view, FACTS_MODULE, name->handle, &err);
 	AUTO_FACTS json_t *version =
-		module ? facts_ask(view, FACTS_MODULE, name_path(name).text, &err) : NULL;
+		module ? facts_ask(view, FACTS_VERSION, name_path(name).text, &err) : NULL;
 
 	if (!version && find_collection(view, name, reply))
 		return;

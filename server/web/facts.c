@@ -14,7 +14,8 @@ static const struct {
 	void (*handle)(void *services, struct request *request, struct reply *reply);
 } rows[] = {
 	[FACTS_MODULES] = {"/api/v1/modules", api_modules},
-	[FACTS_MODULE] = {"/api/v1/modules/", api_module},
+	[FACTS_MODULE] = {"/api/v1/modules/", api_module_by_handle},
+	[FACTS_VERSION] = {"/api/v1/modules/", api_module},
 	[FACTS_FILES] = {"/api/v1/files/", api_files},
 	[FACTS_DIFF] = {"/api/v1/diff/", api_diff},
 	[FACTS_PUBLISHER] = {"/api/v1/publishers/", api_publisher},

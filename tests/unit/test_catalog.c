@@ -158,29 +158,6 @@ static void a_listed_version_becomes_real(void **state)
 	module_list_finish(&list);
 }
 
-static void finds_the_latest_version(void **state)
-{
-	struct catalog *catalog = catalog_of(state);
-	struct orphans orphans;
-	struct err err = {0};
-	int64_t version = 0;
-	bool found = true;
-
-	assert_true(catalog_latest_version(catalog, "acme/x", FORMAT_COUNT, &version, &found, &err));
-	assert_false(found);
-	(void)keep(catalog, "acme/x/2", FORMAT_TF_HUB, "two", SOURCE_PUBLISHED);
-	(void)keep(catalog, "acme/x/10", FORMAT_TFJS, "ten", SOURCE_PUBLISHED);
-	assert_true(catalog_latest_version(catalog, "acme/x", FORMAT_COUNT, &version, &found, &err));
-	assert_true(found && version == 10);
-	assert_true(catalog_latest_version(catalog, "acme/x", FORMAT_TF_HUB, &version, &found, &err));
-	assert_true(found && version == 2);
-	assert_int_equal(withdraw(catalog, "acme/x/10", &orphans), ERR_NONE);
-	assert_true(catalog_latest_version(catalog, "acme/x", FORMAT_COUNT, &version, &found, &err));
-	assert_true(found && version == 2);
-	assert_true(catalog_latest_version(catalog, "acme/x", FORMAT_TFJS, &version, &found, &err));
-	assert_false(found);
-}
-
 static void counts_downloads(void **state)
 {
 	struct catalog *catalog = catalog_of(state);
@@ -350,7 +327,6 @@ int main(void)
 		TEST(withdraws_for_good),
 		TEST(one_blob_is_inspected_once),
 		TEST(a_listed_version_becomes_real),
-		TEST(finds_the_latest_version),
 		TEST(counts_downloads),
 		TEST(documents_a_version),
 		TEST(documentation_makes_tags),

@@ -123,6 +123,31 @@ static void knows_who_may_have_what(void **state)
 		assert_int_equal(upstream_may_have(&cases[i].upstream, cases[i].name), cases[i].wanted);
 }
 
+static void knows_who_can_be_asked_without_a_version(void **state)
+{
+	static const struct name handle = {"google/x", 0, FORMAT_TF_HUB};
+	static const struct {
+		struct upstream upstream;
+		const char *url; /* NULL: cannot be asked */
+	} cases[] = {
+		{{.url = "http://h/{path}?{query}"}, "http://h/google/x?tf-hub-format=compressed"},
+		{{.url = "http://h/{path}"}, "http://h/google/x"},
+		{{.url = "http://h/-/t/word/{path}#top"}, "http://h/-/t/word/google/x#top"},
+		{{.url = "http://h/{path}.tar.gz"}, NULL},
+		{{.url = "http://h/{path}/archive"}, NULL},
+		{{.url = "http://h/{handle}/{version}?{query}"}, NULL},
+		{{.url = "http://h/{path}?{query}&v={version}"}, NULL},
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		AUTO_FREE char *url = upstream_url(&cases[i].upstream, &handle);
+
+		assert_int_equal(upstream_tells_latest(&cases[i].upstream), cases[i].url != NULL);
+		if (cases[i].url)
+			assert_string_equal(url, cases[i].url);
+	}
+}
+
 static void knows_addresses_inside(void **state)
 {
 	static const struct {
@@ -306,6 +331,7 @@ int main(void)
 		cmocka_unit_test(builds_urls),
 		cmocka_unit_test(encodes_names),
 		cmocka_unit_test(knows_who_may_have_what),
+		cmocka_unit_test(knows_who_can_be_asked_without_a_version),
 		cmocka_unit_test(keeps_its_credentials),
 		cmocka_unit_test(knows_addresses_inside),
 		cmocka_unit_test(takes_the_unknown_for_inside),

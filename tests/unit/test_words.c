@@ -71,6 +71,22 @@ static void reads_what_is_wanted(void **state)
 		{"/google/x", WANTED_DESCRIPTION, "google/x", 0, FORMAT_COUNT, NULL},
 		{"/google", WANTED_DESCRIPTION, "google", 0, FORMAT_COUNT, NULL},
 		{"/google/x/1?other=words", WANTED_DESCRIPTION, "google/x", 1, FORMAT_COUNT, NULL},
+		{"/tfhub-modules/google/x/1.tgz?lite-format=tflite", WANTED_ARTIFACT, "google/x", 1,
+			FORMAT_TF_HUB, NULL},
+		{"/tfhub-lite-models/google/lite-model/x/1.tflite", WANTED_ARTIFACT, "google/lite-model/x", 1,
+			FORMAT_TFLITE, NULL},
+		{"/tfhub-lite-models/google/lite-model/x/1.tflite?tf-hub-format=compressed", WANTED_ARTIFACT,
+			"google/lite-model/x", 1, FORMAT_TFLITE, NULL},
+		{"/tfhub-tfjs-modules/google/tfjs-model/x/1.tar.gz", WANTED_ARTIFACT, "google/tfjs-model/x",
+			1, FORMAT_TFJS, NULL},
+		{"/tfhub-tfjs-modules/google/tfjs-model/x/1/model.json", WANTED_MEMBER, "google/tfjs-model/x",
+			1, FORMAT_TFJS, "model.json"},
+		{"/tfhub-tfjs-modules/google/tfjs-model/x/1?tfjs-format=compressed", WANTED_ARTIFACT,
+			"google/tfjs-model/x", 1, FORMAT_TFJS, NULL},
+		{"/google/x/1/default?tfjs-format=compressed", WANTED_ARTIFACT, "google/x/1/default", 0,
+			FORMAT_TFJS, NULL},
+		{"/google/x/050?tfjs-format=compressed", WANTED_ARTIFACT, "google/x/050", 0, FORMAT_TFJS,
+			NULL},
 		{"/tfhub-modules/google/x/1", WANTED_DESCRIPTION, "tfhub-modules/google/x", 1, FORMAT_COUNT,
 			NULL},
 	};
@@ -81,7 +97,7 @@ static void reads_what_is_wanted(void **state)
 		struct err err = {0};
 
 		print_message("%s\n", cases[i].target);
-		if (!words_read(&request, &words, &err))
+		if (!words_read(&request, NULL, &words, &err))
 			fail_msg("%s", err.text);
 		assert_int_equal(words.wanted, cases[i].wanted);
 		assert_string_equal(words.name.handle, cases[i].handle);
@@ -118,7 +134,7 @@ static void refuses_what_it_cannot_read(void **state)
 		struct words words = {.wanted = WANTED_UNCOMPRESSED};
 		struct err err = {0};
 
-		if (words_read(&request, &words, &err))
+		if (words_read(&request, NULL, &words, &err))
 			fail_msg("%s is read", targets[i]);
 		assert_int_equal(err.code, ERR_BAD_REQUEST);
 		assert_true(strlen(err.text) > 10);
