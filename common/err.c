@@ -19,6 +19,7 @@ static const char *const names[ERR_CODE_COUNT] = {
 	[ERR_CONFLICT] = "conflict",
 	[ERR_RANGE_NOT_SATISFIABLE] = "range-not-satisfiable",
 	[ERR_TOO_LARGE] = "too-large",
+	[ERR_HEAD_TOO_LARGE] = "head-too-large",
 	[ERR_UNSUPPORTED_MEDIA] = "unsupported-media",
 	[ERR_INVALID_MODULE] = "invalid-module",
 	[ERR_OFFLINE] = "offline",

@@ -17,6 +17,7 @@
 	X(METRIC_CONNECTIONS, gauge, "larder_connections", "", "Connections of clients, idle ones too.") \
 	X(METRIC_PREPARED, counter, "larder_prepared_total", "", "Requests answered from the hot table.") \
 	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the express lanes.") \
+	X(METRIC_LINGERED, counter, "larder_lingered_total", "", "Connections answered before they had sent all, and read on for a while.") \
 	X(METRIC_FREIGHT, counter, "larder_freight_total", "", "Work given to the freight lanes: cold files, pieces of them, running fills.") \
 	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
 	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies queued for clients.") \

@@ -97,9 +97,10 @@ bool daemon_start(struct daemon *daemon, const struct front_settings *settings, 
 		       settings->tls_certificate ? ": is the certificate for that key?" : "");
 }
 
-bool daemon_take(struct daemon *daemon, int fd, const struct sockaddr *address, socklen_t length)
+bool daemon_take(struct daemon *daemon, int fd, const struct sockaddr_storage *address)
 {
-	return MHD_add_connection(daemon->threads, fd, address, length) == MHD_YES;
+	return MHD_add_connection(daemon->threads, fd, (const struct sockaddr *)address, sizeof *address) ==
+	       MHD_YES;
 }
 
 void daemon_stop(struct daemon *daemon)

@@ -33,8 +33,9 @@ struct daemon {
 bool daemon_start(struct daemon *daemon, const struct front_settings *settings, size_t connection_memory,
 	const struct daemon_hooks *hooks, struct err *err);
 
-/* Gives it a connection that is non-blocking. False: the connection is closed. */
-bool daemon_take(struct daemon *daemon, int fd, const struct sockaddr *address, socklen_t length);
+/* Gives it a connection that is non-blocking; the address is kept as a whole. False: the connection is
+ * closed. */
+bool daemon_take(struct daemon *daemon, int fd, const struct sockaddr_storage *address);
 
 /* Ends its threads and connections. */
 void daemon_stop(struct daemon *daemon);

@@ -37,6 +37,8 @@ struct exchange {
 	bool dropping;   /* what is left of the body is not wanted */
 	bool called;     /* the handler has been, or need not be */
 	bool sent;
+	bool unread;  /* answered before its body was read: what comes of that has to be seen off */
+	bool is_last; /* its answer ends the connection */
 	/* The same, as workers tell it. */
 	bool upload_open; /* begin has succeeded; abort it unless the handler is called */
 	bool answered;    /* the reply is filled */

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -16,9 +17,12 @@
 #include "server/http/hotsend.h"
 #include "server/http/loop.h"
 #include "server/http/plainhead.h"
+#include "server/http/refusal.h"
+#include "server/http/wirehead.h"
 #include "server/metrics.h"
 
-enum { EVENTS = 64, HEAD_MAX = 8 << 10, ANSWERED_MAX = 2 << 10, TICK_MS = 1000 };
+/* A first look is short, as most heads are; one byte more than a head may have tells that it has more. */
+enum { EVENTS = 64, GLANCE = 8 << 10, LOOK = WIRE_HEAD_MAX + 1, ANSWERED_MAX = 2 << 10, TICK_MS = 1000 };
 
 /* Of each change once: looking again at what was just served would cost as much as it tells. */
 enum { REQUESTS = EPOLLIN | EPOLLRDHUP | (int)EPOLLET };
@@ -38,6 +42,8 @@ struct connection {
 	enum sending ending;
 	bool looks_past; /* sees what comes behind the heads that were answered, which stay until later */
 	size_t answered; /* bytes of them */
+	size_t looked;   /* how much of a head is there, in which its end is not */
+	enum err_code spoilt; /* why nothing more can be read; ERR_NONE: it can */
 	int64_t active_s;
 	struct hotsend send;
 	socklen_t address_length;
@@ -52,14 +58,14 @@ struct lane {
 	int64_t now_s;
 	int64_t date_s;
 	struct hotsend_desk desk;
-	char in[HEAD_MAX + 1];
+	char in[LOOK + 1];
 };
 
 struct express {
 	struct traffic *traffic;
 	struct express_exits exits;
 	unsigned lane_count;
-	unsigned next; /* the lane that is given the next connection */
+	_Atomic unsigned next; /* the lane that is given the next connection */
 	_Atomic bool ending;
 	struct lane *lanes;
 };
@@ -121,7 +127,7 @@ static void take_answered(struct lane *lane, struct connection *connection)
 	ssize_t taken = 1;
 
 	while (left > 0 && taken > 0) {
-		taken = recv(connection->fd, lane->in, left < HEAD_MAX ? left : HEAD_MAX, MSG_TRUNC);
+		taken = recv(connection->fd, lane->in, left < LOOK ? left : LOOK, MSG_TRUNC);
 		left -= taken > 0 ? (size_t)taken : 0;
 	}
 	connection->answered = 0;
@@ -133,6 +139,7 @@ static void drop(struct lane *lane, struct connection *connection, enum sending 
 	const struct express_exits *exits = &lane->express->exits;
 
 	finish_sending(lane, connection, ending);
+	connection->answered += connection->looked;
 	take_answered(lane, connection);
 	link_out(lane, connection);
 	(void)close(connection->fd);
@@ -140,15 +147,22 @@ static void drop(struct lane *lane, struct connection *connection, enum sending 
 	exits->closed(exits->context);
 }
 
-static void hand_on(struct lane *lane, struct connection *connection, const char *head)
+/* Takes what was answered out of its socket, which is another's from now on. */
+static void part_with(struct lane *lane, struct connection *connection)
 {
-	const struct express_exits *exits = &lane->express->exits;
-
 	take_answered(lane, connection);
 	link_out(lane, connection);
 	(void)watch(lane, connection, 0);
-	exits->hand_on(
-		exits->context, connection->fd, &connection->address, connection->address_length, head);
+}
+
+static void hand_on(
+	struct lane *lane, struct connection *connection, const char *head, const struct wire_heads *heads)
+{
+	const struct express_exits *exits = &lane->express->exits;
+
+	part_with(lane, connection);
+	exits->hand_on(exits->context, connection->fd, &connection->address, connection->address_length, head,
+		heads);
 	free(connection);
 }
 
@@ -180,7 +194,7 @@ static void complete(struct lane *lane, struct connection *connection)
 
 	finish_sending(lane, connection, SENDING_DONE);
 	if (!closes && atomic_load_explicit(&lane->express->ending, memory_order_relaxed))
-		hand_on(lane, connection, "");
+		hand_on(lane, connection, NULL, NULL);
 	else if (closes || !watch(lane, connection, REQUESTS))
 		drop(lane, connection, SENDING_DONE);
 }
@@ -236,7 +250,7 @@ static void note_answered(struct lane *lane, struct connection *connection, size
 /* A look that was filled may have left something, of which no event will tell. */
 static bool is_followed(const struct plain_head *head, size_t length)
 {
-	return head->length < length || length == HEAD_MAX;
+	return head->length < length || length == GLANCE;
 }
 
 /* False: the request is not for here. */
@@ -260,20 +274,104 @@ static bool is_nothing_yet(int reason)
 	return reason == EAGAIN || reason == EINTR;
 }
 
+/* What has come, up to this much. 0: nothing yet, or the connection was dropped. */
+static size_t look(struct lane *lane, struct connection *connection, size_t most)
+{
+	ssize_t got = recv(connection->fd, lane->in, most, MSG_PEEK);
+
+	if (got < 0 && is_nothing_yet(errno))
+		return 0;
+	if (got <= 0) {
+		drop(lane, connection, SENDING_DONE);
+		return 0;
+	}
+	lane->in[got] = '\0';
+	return (size_t)got;
+}
+
+/* From the head's first byte on, wherever looks have come to. */
+static size_t look_again(struct lane *lane, struct connection *connection)
+{
+	take_answered(lane, connection);
+	if (connection->looks_past)
+		(void)look_past(connection);
+	return look(lane, connection, LOOK);
+}
+
+/* An answer of this size fits into a socket that has nothing to send. */
+static void refuse(struct lane *lane, struct connection *connection, const struct err *err)
+{
+	const struct express_exits *exits = &lane->express->exits;
+	bool is_head = strncmp(lane->in, "HEAD ", 5) == 0;
+
+	part_with(lane, connection);
+	refusal_send(
+		connection->fd, (const struct sockaddr *)&connection->address, lane->desk.date, is_head, err);
+	exits->see_off(exits->context, connection->fd);
+	free(connection);
+}
+
+/* It was read along with the requests before, which are answered. */
+static void refuse_what_follows(struct lane *lane, struct connection *connection)
+{
+	struct err err;
+
+	(void)err_set(&err, connection->spoilt,
+		"What follows the requests that were answered on this connection cannot be read, or is too "
+		"large.");
+	lane->in[0] = '\0';
+	refuse(lane, connection, &err);
+}
+
+/* The rest may come, unless the client has said that it will not. */
+static void await_end(struct lane *lane, struct connection *connection, size_t length)
+{
+	struct err err;
+
+	connection->looked = length;
+	connection->active_s = lane->now_s;
+	if (!wire_head_may_end(lane->in, length, &err))
+		refuse(lane, connection, &err);
+	else if (connection->unseen)
+		drop(lane, connection, SENDING_DONE);
+	else if (connection->looks_past)
+		(void)look_past(connection);
+}
+
+/* A head that is not answered here. */
+static void judge(struct lane *lane, struct connection *connection)
+{
+	size_t got = look_again(lane, connection);
+	size_t length;
+	struct wire_head head;
+	struct wire_heads heads;
+	struct err err;
+
+	if (got == 0)
+		return;
+	length = wire_head_end(lane->in, got, connection->looked);
+	if (length == 0) {
+		await_end(lane, connection, got);
+	} else if (!wire_head_read(lane->in, length, &head, &err)) {
+		refuse(lane, connection, &err);
+	} else {
+		wire_heads_read(lane->in, got, &head, &heads);
+		hand_on(lane, connection, lane->in, &heads);
+	}
+}
+
 /* One request. */
 static void receive(struct lane *lane, struct connection *connection)
 {
-	ssize_t got = recv(connection->fd, lane->in, HEAD_MAX, MSG_PEEK);
+	size_t got;
 
-	if (got < 0 && is_nothing_yet(errno))
-		return;
-	if (got <= 0) {
-		drop(lane, connection, SENDING_DONE);
+	if (connection->looked) {
+		judge(lane, connection);
 		return;
 	}
-	lane->in[got] = '\0';
-	if (!answer(lane, connection, (size_t)got))
-		hand_on(lane, connection, lane->in);
+	got = look(lane, connection, GLANCE);
+	if (got > 0 && !answer(lane, connection, got))
+		judge(lane, connection);
 }
 
 static void serve(struct lane *lane, struct connection *connection, uint32_t events)
@@ -296,6 +394,8 @@ static void admit(struct lane *lane, struct connection *connection)
 	connection->unloaded = false;
 	if (unloaded)
 		go_on(lane, connection, connection->ending);
+	else if (connection->spoilt)
+		refuse_what_follows(lane, connection);
 	else if (!watch(lane, connection, REQUESTS))
 		drop(lane, connection, SENDING_DONE);
 }
@@ -317,7 +417,7 @@ static void hand_on_all_idle(struct lane *lane)
 	for (struct connection *connection = lane->first; connection; connection = next) {
 		next = connection->next;
 		if (!connection->counts)
-			hand_on(lane, connection, "");
+			hand_on(lane, connection, NULL, NULL);
 	}
 }
 
@@ -418,29 +518,36 @@ bool express_open(
 	for (unsigned i = 0; i < lanes && opened; i++)
 		opened = open_lane(express, &express->lanes[i], err);
 	if (!opened) {
-		express_close(express);
+		express_stop(express);
+		express_destroy(express);
 		return false;
 	}
 	*out = express;
 	return true;
 }
 
-void express_take(struct express *express, int fd, const struct sockaddr_storage *address, socklen_t length)
+bool express_take(struct express *express, int fd, const struct sockaddr_storage *address, socklen_t length,
+	enum err_code spoilt)
 {
 	struct connection *connection = mem_zero(1, sizeof *connection);
-	struct lane *lane = &express->lanes[express->next++ % express->lane_count];
+	unsigned next = atomic_fetch_add_explicit(&express->next, 1, memory_order_relaxed);
+	struct lane *lane = &express->lanes[next % express->lane_count];
 	const int on = 1;
 
 	/* A head that waits for its body says so (MSG_MORE); nothing else is worth waiting for. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	connection->fd = fd;
+	connection->spoilt = spoilt;
 	connection->lane = lane;
 	connection->cargo.ops = &cargo_ops;
 	connection->cargo.socket = fd;
 	connection->looks_past = look_past(connection);
 	connection->address = *address;
 	connection->address_length = length;
-	loop_post(&lane->loop, &connection->post);
+	if (loop_offer(&lane->loop, &connection->post))
+		return true;
+	free(connection);
+	return false;
 }
 
 /* A lane may be about to begin an answer that counts as running only when it has to wait: so each lane counts
@@ -454,12 +561,20 @@ void express_end(struct express *express)
 		loop_wake(&express->lanes[i].loop);
 }
 
-void express_close(struct express *express)
+void express_stop(struct express *express)
 {
 	if (!express)
 		return;
 	for (unsigned i = 0; i < express->lane_count; i++)
 		loop_shut(&express->lanes[i].loop);
+	for (unsigned i = 0; i < express->lane_count; i++)
+		loop_join(&express->lanes[i].loop);
+}
+
+void express_destroy(struct express *express)
+{
+	if (!express)
+		return;
 	for (unsigned i = 0; i < express->lane_count; i++)
 		loop_close(&express->lanes[i].loop);
 	free(express->lanes);

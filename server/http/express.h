@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The express lanes: epoll threads that new connections come to first. A plain GET or HEAD whose reply the
- * hot table has is answered here with as few system calls as there can be; the first request that is anything
- * else takes its connection, unread, over to libmicrohttpd for good. */
+ * hot table has is answered here with as few system calls as there can be. The head of any other is looked at
+ * when all of it is there: what can be read in two ways is refused here, all else goes over to libmicrohttpd
+ * with its connection, unread, until it is answered. */
 #ifndef SERVER_HTTP_EXPRESS_H
 #define SERVER_HTTP_EXPRESS_H
 
@@ -11,15 +12,18 @@
 
 #include "common/err.h"
 #include "server/http/traffic.h"
+#include "server/http/wirehead.h"
 
 struct express;
 
 /* Both from any lane's thread. */
 struct express_exits {
-	/* Takes the connection over, as it came. head: what its request begins with ("" if it has none yet),
-	 * for a look; it is still to be read. */
+	/* Takes the connection over, as it came. head: its request's, for a look; it is still to be read,
+	 * with all these. NULL both: there is none yet. */
 	void (*hand_on)(void *context, int fd, const struct sockaddr_storage *address, socklen_t length,
-		const char *head);
+		const char *head, const struct wire_heads *heads);
+	/* Takes over a connection whose request was refused, shut down for writing. */
+	void (*see_off)(void *context, int fd);
 	/* A connection was closed here. */
 	void (*closed)(void *context);
 	void *context;
@@ -29,14 +33,18 @@ struct express_exits {
 bool express_open(
 	struct traffic *traffic, const struct express_exits *exits, struct express **out, struct err *err);
 
-/* Takes a non-blocking connection; from one thread only. */
-void express_take(struct express *express, int fd, const struct sockaddr_storage *address, socklen_t length);
+/* Takes a non-blocking connection, new or back from where it was handed on to; from any thread. spoilt: what
+ * follows the requests that were answered is no good; or ERR_NONE. False: the express is stopped, and the
+ * connection still the caller's. */
+bool express_take(struct express *express, int fd, const struct sockaddr_storage *address, socklen_t length,
+	enum err_code spoilt);
 
 /* From now on nothing is begun here: idle connections are handed on, and so are the others once they have
  * what they are being sent. */
 void express_end(struct express *express);
 
-/* Nothing comes in any more. Closes what is still there; takes NULL. */
-void express_close(struct express *express);
+/* Closes what is still there; then nothing is taken, until express_destroy. Both take NULL. */
+void express_stop(struct express *express);
+void express_destroy(struct express *express);
 
 #endif

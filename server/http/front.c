@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/front.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,9 @@
 #include "server/http/exchange.h"
 #include "server/http/express.h"
 #include "server/http/freight.h"
+#include "server/http/guest.h"
 #include "server/http/head.h"
+#include "server/http/farewell.h"
 #include "server/http/listener.h"
 #include "server/http/responses.h"
 #include "server/metrics.h"
@@ -29,16 +32,22 @@ enum { COLD_LANES_MIN = 2 };
 /* Whoever waits for a disk can let small requests on the same core go first. */
 enum { COLD_NICENESS = 15 };
 
-/* libmicrohttpd wipes a connection's memory after each request, but moves a body in pieces that fit into it.
- * Above 64 KiB the C library would map and unmap it each time. */
-enum { DAEMON_SMALL, DAEMON_BULK, DAEMONS };
-static const size_t connection_memory[] = {[DAEMON_SMALL] = 12 << 10, [DAEMON_BULK] = 60 << 10};
+/* libmicrohttpd wipes a connection's memory after each request, but moves a body in pieces that fit into it,
+ * and reads a head into one half. Above 64 KiB the C library would map and unmap it each time; so much is for
+ * heads alone, whose connections have it for one request. Under TLS, where nobody can look at a head before,
+ * it has to do for all. */
+enum { DAEMON_SMALL, DAEMON_BULK, DAEMON_HEADS, DAEMONS };
+static const size_t connection_memory[] = {
+	[DAEMON_SMALL] = 12 << 10, [DAEMON_BULK] = 60 << 10, [DAEMON_HEADS] = 256 << 10};
+enum { TLS_CONNECTION_MEMORY = 80 << 10 };
 
 struct front {
 	struct traffic traffic;
 	struct daemon daemons[DAEMONS];
 	struct acceptor *acceptor;
 	struct express *express; /* NULL: TLS */
+	struct farewell *farewell;
+	int dead_socket;
 	char *url;
 };
 
@@ -52,10 +61,11 @@ static bool suits_hot(const struct exchange *exchange, struct MHD_Connection *co
 }
 
 /* A client that does not wait for "100 Continue" sends its body whatever we say, and many listen only when it
- * is sent. */
+ * is sent. A proxy that passes Expect on may have said "100 Continue" itself, as Caddy does, and resets its
+ * client if it is answered before. */
 static bool sends_body_anyway(const struct request *request)
 {
-	return !request_header(request, MHD_HTTP_HEADER_EXPECT) &&
+	return (!request_header(request, MHD_HTTP_HEADER_EXPECT) || request_says_proxied(request)) &&
 	       request->content_length <= EXCHANGE_DROPPED_BODY_MAX;
 }
 
@@ -125,8 +135,10 @@ static enum MHD_Result take_head(
 		return exchange->route->body != BODY_UPLOAD || exchange->upload_open ? MHD_YES : MHD_NO;
 	exchange->called = true;
 	exchange->dropping = true;
+	exchange->unread = exchange->request.has_body && !exchange->malformed;
 	if (exchange->malformed || (exchange->request.has_body && !sends_body_anyway(&exchange->request)))
 		return send_reply(exchange, connection);
+	exchange->unread = false;
 	/* Answered on its first call, a request would cost its connection. */
 	return MHD_YES;
 }
@@ -205,6 +217,51 @@ static void log_exchange(const struct exchange *exchange, enum MHD_RequestTermin
 	access_log(&access);
 }
 
+static struct guest *guest_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void release(void *context)
+{
+	acceptor_release(((struct front *)context)->acceptor);
+}
+
+static void see_off(void *context, int fd)
+{
+	struct front *front = context;
+
+	if (farewell_take(front->farewell, fd))
+		return;
+	(void)close(fd);
+	release(front);
+}
+
+/* What comes next on this connection is looked at like what came first. */
+static void take_back(struct front *front, struct MHD_Connection *connection)
+{
+	const struct sockaddr_storage *address = guest_address(connection);
+	struct guest *guest = guest_of(connection);
+	int fd = guest_take_back(guest, connection, front->dead_socket);
+
+	if (fd < 0 || express_take(front->express, fd, address, sizeof *address, guest->spoilt))
+		return;
+	(void)close(fd);
+	release(front);
+}
+
+/* Where another goes on with the connection after this request. */
+static void part_with(struct front *front, struct MHD_Connection *connection, const struct exchange *exchange)
+{
+	int fd = exchange->unread ? guest_hold(guest_of(connection), connection) : -1;
+
+	if (fd >= 0)
+		see_off(front, fd);
+	else if (front->express && exchange->sent && !exchange->is_last &&
+		 !traffic_is_ending(&front->traffic))
+		take_back(front, connection);
+}
+
 /* Step four: complete. */
 static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
 	enum MHD_RequestTerminationCode ending)
@@ -224,6 +281,8 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 		metric_add(METRIC_REQUESTS, 1);
 	if (exchange->reply.problem)
 		metric_refused(exchange->reply.problem);
+	if (ending == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		part_with(argument, connection, exchange);
 	exchange_destroy(exchange);
 }
 
@@ -233,16 +292,16 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
 	enum MHD_ConnectionNotificationCode code)
 {
 	struct front *front = argument;
+	struct guest *guest = *context;
 
-	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
-		acceptor_release(front->acceptor);
-	else
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = guest_create(connection);
 		traffic_confirm(&front->traffic);
-}
-
-static void release(void *context)
-{
-	acceptor_release(((struct front *)context)->acceptor);
+		return;
+	}
+	if (!guest->left)
+		release(front);
+	free(guest);
 }
 
 /* By the path as it stands there: what is written in an unusual way just goes the other way. */
@@ -264,15 +323,25 @@ static bool is_bulk(const struct front_settings *settings, const char *head)
 	return route && route->bulk;
 }
 
-static void hand_to_daemon(
-	void *context, int fd, const struct sockaddr_storage *address, socklen_t length, const char *head)
+static struct daemon *daemon_for(struct front *front, const char *head, const struct wire_heads *heads)
+{
+	int number = head && is_bulk(&front->traffic.settings, head) ? DAEMON_BULK : DAEMON_SMALL;
+
+	while (heads && number < DAEMON_HEADS && heads->memory > connection_memory[number] / 2)
+		number++;
+	return &front->daemons[number];
+}
+
+static void hand_to_daemon(void *context, int fd, const struct sockaddr_storage *address, socklen_t length,
+	const char *head, const struct wire_heads *heads)
 {
 	struct front *front = context;
-	bool bulk = is_bulk(&front->traffic.settings, head);
-	struct daemon *daemon = &front->daemons[bulk ? DAEMON_BULK : DAEMON_SMALL];
+	struct sockaddr_storage announced = {0};
 
+	memcpy(&announced, address, length);
+	guest_announce(&announced, fd, heads);
 	traffic_hand_over(&front->traffic);
-	if (daemon_take(daemon, fd, (const struct sockaddr *)address, length))
+	if (daemon_take(daemon_for(front, head, heads), fd, &announced))
 		return;
 	traffic_confirm(&front->traffic);
 	release(front);
@@ -282,10 +351,12 @@ static void deliver(void *context, int fd, const struct sockaddr_storage *addres
 {
 	struct front *front = context;
 
-	if (front->express)
-		express_take(front->express, fd, address, length);
-	else
-		hand_to_daemon(front, fd, address, length, "");
+	if (!front->express) {
+		hand_to_daemon(front, fd, address, length, NULL, NULL);
+	} else if (!express_take(front->express, fd, address, length, ERR_NONE)) {
+		(void)close(fd);
+		release(front);
+	}
 }
 
 static void set_defaults(struct front_settings *settings)
@@ -315,7 +386,7 @@ static bool listen_for_all(struct front *front, struct err *err)
 
 static bool open_express(struct front *front, struct err *err)
 {
-	const struct express_exits exits = {hand_to_daemon, release, front};
+	const struct express_exits exits = {hand_to_daemon, see_off, release, front};
 
 	return front->traffic.settings.tls_certificate ||
 	       express_open(&front->traffic, &exits, &front->express, err);
@@ -339,20 +410,24 @@ static bool start_daemons(struct front *front, struct err *err)
 {
 	const struct daemon_hooks hooks = {on_target, on_access, on_completed, on_connection, front};
 	const struct front_settings *settings = &front->traffic.settings;
-	int count = settings->tls_certificate ? 1 : DAEMONS;
+	bool tls = settings->tls_certificate;
+	bool started = true;
 
-	for (int i = 0; i < count; i++) {
-		if (!daemon_start(&front->daemons[i], settings, connection_memory[i], &hooks, err))
-			return false;
+	for (int i = 0; i < (tls ? 1 : DAEMONS) && started; i++) {
+		started = daemon_start(&front->daemons[i], settings,
+			tls ? TLS_CONNECTION_MEMORY : connection_memory[i], &hooks, err);
 	}
-	return true;
+	return started;
 }
 
 static bool start(struct front *front, struct err *err)
 {
 	const struct front_settings *settings = &front->traffic.settings;
 
-	return listen_for_all(front, err) &&
+	front->dead_socket = guest_dead_socket();
+	if (front->dead_socket < 0)
+		return err_errno(err, errno, "make a socket for connections that have ended");
+	return listen_for_all(front, err) && farewell_open(release, front, &front->farewell, err) &&
 	       workers_create(settings->workers, (size_t)settings->workers * QUEUE_PER_WORKER,
 		       &front->traffic.workers, err) &&
 	       start_daemons(front, err) && open_freight(front, err) && open_express(front, err) &&
@@ -363,6 +438,7 @@ bool front_open(const struct front_settings *settings, struct front **out, struc
 {
 	struct front *front = mem_zero(1, sizeof *front);
 
+	front->dead_socket = -1;
 	traffic_init(&front->traffic, settings);
 	set_defaults(&front->traffic.settings);
 	if (!start(front, err)) {
@@ -388,7 +464,7 @@ static void let_go(struct front *front)
 	freight_stop(front->traffic.growing_freight);
 	freight_stop(front->traffic.cold_freight);
 	sleepers_close(&front->traffic.sleepers);
-	express_close(front->express);
+	express_stop(front->express);
 	traffic_await_confirmations(&front->traffic);
 }
 
@@ -400,6 +476,10 @@ void front_close(struct front *front)
 		let_go(front);
 	for (int i = 0; i < DAEMONS; i++)
 		daemon_stop(&front->daemons[i]);
+	farewell_stop(front->farewell);
+	express_destroy(front->express);
+	farewell_destroy(front->farewell);
+	own_close(&front->dead_socket);
 	workers_destroy(front->traffic.workers);
 	freight_destroy(front->traffic.growing_freight);
 	freight_destroy(front->traffic.cold_freight);

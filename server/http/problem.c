@@ -26,6 +26,7 @@ static const struct problem_row rows[ERR_CODE_COUNT] = {
 	[ERR_CONFLICT] = {409, 0, "Already published"},
 	[ERR_RANGE_NOT_SATISFIABLE] = {416, 0, "Range not satisfiable"},
 	[ERR_TOO_LARGE] = {413, 0, "Too large"},
+	[ERR_HEAD_TOO_LARGE] = {431, 0, "Head too large"},
 	[ERR_UNSUPPORTED_MEDIA] = {415, 0, "Unsupported media type"},
 	[ERR_INVALID_MODULE] = {422, 0, "Invalid module"},
 	[ERR_OFFLINE] = {504, 0, "Offline"},

@@ -41,6 +41,16 @@ const char *request_header(const struct request *request, const char *name)
 	return request->find_header ? request->find_header(request->headers, name) : NULL;
 }
 
+bool request_says_proxied(const struct request *request)
+{
+	static const char *const marks[] = {"Via", "Forwarded", "X-Forwarded-For"};
+	bool marked = false;
+
+	for (size_t i = 0; i < sizeof marks / sizeof *marks && !marked; i++)
+		marked = request_header(request, marks[i]) != NULL;
+	return marked;
+}
+
 /* Decodes what can be decoded, so that no spelling of a token's path escapes the log's eye. */
 static void decode_leniently(char *text)
 {

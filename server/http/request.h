@@ -47,6 +47,9 @@ struct request {
 /* A header's value (names in any case), or NULL. Valid as long as the request. */
 const char *request_header(const struct request *request, const char *name);
 
+/* Whether a proxy says that it came through it. */
+bool request_says_proxied(const struct request *request);
+
 /* Reads a target as it stands in the request line ("/a/b?c", or "http://host/a" in absolute form) into path
  * and query. hosts is the list of hub.hosts: their names are taken off an absolute form, and off
  * "/https://<host>/…" and

@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/hub/proxied.h"
 
-#include <stddef.h>
-
 #include "common/network.h"
 
 bool proxied_request(const struct config *config, const struct request *request)
 {
-	static const char *const marks[] = {"Via", "Forwarded", "X-Forwarded-For"};
-
-	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-		if (request_header(request, marks[i]))
-			return true;
-	}
-	return network_list_has(config->server.trusted_proxies, request->client);
+	return request_says_proxied(request) ||
+	       network_list_has(config->server.trusted_proxies, request->client);
 }
 
 bool proxied_must_wait(const struct config *config, const struct request *request)

@@ -49,6 +49,7 @@ static void test_every_code_has_its_status(void **state)
 		{ERR_CONFLICT, 409, "urn:larder:conflict", NULL},
 		{ERR_RANGE_NOT_SATISFIABLE, 416, "urn:larder:range-not-satisfiable", NULL},
 		{ERR_TOO_LARGE, 413, "urn:larder:too-large", NULL},
+		{ERR_HEAD_TOO_LARGE, 431, "urn:larder:head-too-large", NULL},
 		{ERR_UNSUPPORTED_MEDIA, 415, "urn:larder:unsupported-media", NULL},
 		{ERR_INVALID_MODULE, 422, "urn:larder:invalid-module", NULL},
 		{ERR_OFFLINE, 504, "urn:larder:offline", NULL},

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/guest.h"
+
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+
+/* What is announced, where no address of IP reaches. */
+static const size_t guest_at = sizeof(struct sockaddr_storage) - sizeof(struct guest);
+_Static_assert(sizeof(struct sockaddr_storage) - sizeof(struct guest) >= sizeof(struct sockaddr_in6),
+	"an address has room for both");
+
+static bool count_received(int fd, int64_t *out)
+{
+	struct tcp_info info = {0};
+	socklen_t length = sizeof info;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 || !info.tcpi_bytes_received)
+		return false;
+	*out = (int64_t)info.tcpi_bytes_received;
+	return true;
+}
+
+static bool count_unread(int fd, int64_t *out)
+{
+	int unread;
+
+	if (ioctl(fd, FIONREAD, &unread) < 0)
+		return false;
+	*out = unread;
+	return true;
+}
+
+/* What arrives between the two calls makes this too little, and the count below too much: so they are equal
+ * only where both are right. */
+static int64_t count_due(int fd, const struct wire_heads *heads)
+{
+	int64_t received;
+	int64_t unread;
+
+	if (heads->bytes < 0 || !count_received(fd, &received) || !count_unread(fd, &unread))
+		return -1;
+	return received - unread + heads->bytes;
+}
+
+static bool has_given_what_is_due(const struct guest *guest, int fd)
+{
+	int64_t received;
+	int64_t unread;
+
+	return guest->due >= 0 && count_unread(fd, &unread) && count_received(fd, &received) &&
+	       received - unread == guest->due;
+}
+
+void guest_announce(struct sockaddr_storage *address, int fd, const struct wire_heads *heads)
+{
+	struct guest guest = {.due = -1};
+
+	if (heads && heads->stays) {
+		guest.due = count_due(fd, heads);
+		guest.requests = heads->count;
+		guest.spoilt = heads->spoilt;
+	}
+	memcpy((char *)address + guest_at, &guest, sizeof guest);
+}
+
+const struct sockaddr_storage *guest_address(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	return (const struct sockaddr_storage *)info->client_addr;
+}
+
+static int socket_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info->connect_fd;
+}
+
+struct guest *guest_create(struct MHD_Connection *connection)
+{
+	struct guest *guest = mem_zero(1, sizeof *guest);
+
+	memcpy(guest, (const char *)guest_address(connection) + guest_at, sizeof *guest);
+	return guest;
+}
+
+/* While it sleeps, libmicrohttpd has its socket in no set: under the same number it finds another when it
+ * wakes, reads its end, and closes that. */
+int guest_take_back(struct guest *guest, struct MHD_Connection *connection, int dead_socket)
+{
+	int fd = socket_of(connection);
+	int taken;
+
+	if (guest->requests == 0 || --guest->requests > 0 ||
+		(!guest->spoilt && !has_given_what_is_due(guest, fd)))
+		return -1;
+	taken = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (taken < 0)
+		return -1;
+	MHD_suspend_connection(connection);
+	guest->left = dup3(dead_socket, fd, O_CLOEXEC) == fd;
+	MHD_resume_connection(connection);
+	if (guest->left)
+		return taken;
+	(void)close(taken);
+	return -1;
+}
+
+int guest_hold(struct guest *guest, struct MHD_Connection *connection)
+{
+	int taken = fcntl(socket_of(connection), F_DUPFD_CLOEXEC, 0);
+
+	guest->left = taken >= 0;
+	return taken;
+}
+
+int guest_dead_socket(void)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -1;
+	(void)close(pair[1]);
+	return pair[0];
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A connection that libmicrohttpd has for one request, or those that came together: what it is to read of it,
+ * and how the connection is taken back when they are answered, so that each head is looked at before. */
+#ifndef SERVER_HTTP_GUEST_H
+#define SERVER_HTTP_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "server/http/wirehead.h"
+
+struct MHD_Connection;
+
+/* One for each connection of a daemon. */
+struct guest {
+	int64_t due;          /* bytes its socket will have given when its requests are read; -1: unknown */
+	unsigned requests;    /* that are to be answered before it leaves; 0: it stays for good */
+	enum err_code spoilt; /* of what follows, which need not be read */
+	bool left;            /* another has the connection now: what libmicrohttpd closes is a dead socket */
+};
+
+/* Writes into the address, behind what the kernel put there, what is due of the unread requests; NULL: it is
+ * not known. Whoever gets the address on the other side makes the guest of it. */
+void guest_announce(struct sockaddr_storage *address, int fd, const struct wire_heads *heads);
+struct guest *guest_create(struct MHD_Connection *connection);
+
+/* In libmicrohttpd's word that a request is completed, after which it keeps the connection: takes it back, if
+ * that was the last. -1: it was not, or it stays, as more was read than the requests. */
+int guest_take_back(struct guest *guest, struct MHD_Connection *connection, int dead_socket);
+
+/* In the same, before it closes the connection: another hand on its socket, or -1. */
+int guest_hold(struct guest *guest, struct MHD_Connection *connection);
+
+/* The address as it was announced. */
+const struct sockaddr_storage *guest_address(struct MHD_Connection *connection);
+
+/* A socket that has come to its end. -1: none can be made. */
+int guest_dead_socket(void);
+
+#endif
