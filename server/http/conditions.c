@@ -128,28 +128,62 @@ static struct selection last_bytes(int64_t count, int64_t size)
 }
 
 /* "bytes=first-last", "bytes=first-", "bytes=-count"; anything else, or more of it, gives the whole. */
-static struct selection select_range(const char *range, int64_t size)
+/* "bytes=first-last" with either missing (-1); false for several ranges, other units and what is malformed.
+ */
+static bool read_range(const char *range, int64_t *out_first, int64_t *out_last)
 {
-	const struct selection whole = {CONDITION_WHOLE, 0, size};
 	int64_t first = -1;
-	int64_t last = INT64_MAX;
-	bool has_last;
+	int64_t last = -1;
 
 	if (strncasecmp(range, "bytes=", 6) != 0)
-		return whole;
+		return false;
 	range = skip_blanks(range + 6);
 	(void)read_number(&range, &first);
 	if (*range != '-')
-		return whole;
+		return false;
 	range++;
-	has_last = read_number(&range, &last);
-	if (!is_over(range) || (first < 0 && !has_last) || (first >= 0 && last < first))
+	(void)read_number(&range, &last);
+	if (!is_over(range) || (first < 0 && last < 0) || (first >= 0 && last >= 0 && last < first))
+		return false;
+	*out_first = first;
+	*out_last = last;
+	return true;
+}
+
+static struct selection select_range(const char *range, int64_t size)
+{
+	const struct selection whole = {CONDITION_WHOLE, 0, size};
+	int64_t first;
+	int64_t last;
+
+	if (!read_range(range, &first, &last))
 		return whole;
 	if (first < 0)
 		return last_bytes(last, size);
 	if (first >= size)
 		return (struct selection){.condition = CONDITION_NOT_SATISFIABLE};
-	return part(first, last, size);
+	return part(first, last < 0 ? INT64_MAX : last, size);
+}
+
+static bool is_conditional(const struct request *request)
+{
+	static const char *const names[] = {
+		"If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (request_header(request, names[i]))
+			return true;
+	}
+	return false;
+}
+
+enum foresight conditions_foresee(const struct request *request, int64_t *first, int64_t *last)
+{
+	const char *range = request->method == METHOD_GET ? request_header(request, "Range") : NULL;
+
+	if (!range || !read_range(range, first, last) || (*first == 0 && *last < 0))
+		return FORESIGHT_WHOLE;
+	return *first >= 0 && *last >= 0 && !is_conditional(request) ? FORESIGHT_PART : FORESIGHT_NONE;
 }
 
 struct selection conditions_evaluate(

@@ -29,4 +29,13 @@ struct selection {
 struct selection conditions_evaluate(
 	const struct request *request, const char *etag, int64_t last_modified_s, int64_t size_bytes);
 
+/* What a GET asks for of a representation that is still growing, so that neither its size nor its ETag are
+ * known. */
+enum foresight {
+	FORESIGHT_WHOLE, /* all of it, also by "bytes=0-": 200 at once */
+	FORESIGHT_PART,  /* *first to *last, once they are there */
+	FORESIGHT_NONE   /* that depends on what is not known yet */
+};
+enum foresight conditions_foresee(const struct request *request, int64_t *first, int64_t *last);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "common/own.h"
 #include "server/config.h"
+#include "server/http/conditions.h"
 #include "server/http/problem.h"
 #include "server/hub/follower.h"
 #include "server/hub/hub.h"
@@ -115,9 +116,24 @@ static void serve_kept(const struct follower_plan *plan, const struct request *r
 static void begin_stream(const struct follower_plan *plan, struct reply *reply)
 {
 	add_stream_headers(&plan->name, reply);
-	representation_add_caching(plan->services, reply);
 	reply->is_module = true;
+	/* A part is given whole before the rest is verified: nobody is to keep it. */
+	if (plan->part) {
+		reply_header(reply, "Cache-Control", "no-store");
+		return;
+	}
+	representation_add_caching(plan->services, reply);
 	registry_count_download(plan->services->registry, &plan->name);
+}
+
+static void foresee(
+	const struct services *services, const struct request *request, struct follower_plan *plan)
+{
+	enum foresight foresight = conditions_foresee(request, &plan->first, &plan->last);
+
+	plan->whole = request->http_1_0 || foresight == FORESIGHT_NONE ||
+		      proxied_must_wait(services->config, request);
+	plan->part = !plan->whole && foresight == FORESIGHT_PART;
 }
 
 static void get_artifact(struct services *services, const struct request *request, const struct name *name,
@@ -133,8 +149,7 @@ static void get_artifact(struct services *services, const struct request *reques
 	if (!holding.spool)
 		return serve_holding(services, request, &holding, cache_status_hit, reply);
 	plan.cache_status = holding.collapsed ? cache_status_collapsed : cache_status_stored;
-	plan.whole = request->http_1_0 || request_header(request, "Range") ||
-		     proxied_must_wait(services->config, request);
+	foresee(services, request, &plan);
 	follower_reply(reply, &plan, TAKE(holding.spool));
 }
 

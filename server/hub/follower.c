@@ -39,14 +39,18 @@ static bool leave(void *object, struct waiter *waiter)
 
 static bool has_answer(const struct follower_plan *plan, const struct spool_progress *progress)
 {
+	int64_t wanted = plan->part ? plan->last : 0;
+
 	return progress->state == SPOOL_KEPT || progress->state == SPOOL_REFUSED || progress->passing ||
-	       (!plan->whole && progress->visible > 0);
+	       (!plan->whole && progress->visible > wanted);
 }
 
-/* Whether the stream can begin: in passing, there will never be a whole to serve from. */
+/* Whether the stream can begin: in passing, there will never be a whole to serve from, or to be a part of. */
 static bool may_stream(struct follower *follower, const struct spool_progress *seen)
 {
-	return seen->state != SPOOL_REFUSED && !(seen->passing && follower->plan.whole) &&
+	bool depends = follower->plan.whole || (follower->plan.part && seen->visible <= follower->plan.last);
+
+	return seen->state != SPOOL_REFUSED && !(seen->passing && depends) &&
 	       spool_advance(follower->spool, &follower->reader, 0);
 }
 
@@ -66,6 +70,21 @@ static bool ready(void *object, struct waiter *waiter)
 }
 
 static const struct feed_ops feed;
+static const struct feed_ops part_feed;
+
+static void begin_stream(struct follower *follower, struct reply *reply)
+{
+	const struct follower_plan *plan = &follower->plan;
+
+	reply_stream(reply, plan->part ? 206 : 200, formats[plan->name.format].media_type,
+		plan->part ? &part_feed : &feed, follower);
+	if (plan->part)
+		reply_header_printf(reply, "Content-Range", "bytes %lld-%lld/*", (long long)plan->first,
+			(long long)plan->last);
+	reply_header(reply, "Cache-Status", plan->cache_status);
+	plan->begin(plan, reply);
+	(void)strcpy(reply->note, "miss");
+}
 
 static void refuse(const struct follower_plan *plan, const struct err *err, struct reply *reply)
 {
@@ -88,10 +107,7 @@ static void resume(void *object, const struct request *request, struct reply *re
 		refuse(&follower->plan, &seen.err, reply);
 		destroy(follower);
 	} else {
-		reply_stream(reply, 200, formats[follower->plan.name.format].media_type, &feed, follower);
-		reply_header(reply, "Cache-Status", follower->plan.cache_status);
-		follower->plan.begin(&follower->plan, reply);
-		(void)strcpy(reply->note, "miss");
+		begin_stream(follower, reply);
 	}
 }
 
@@ -109,20 +125,40 @@ static enum feed_result read_visible(
 											      : FEED_CUT;
 }
 
-/* How much there is at the offset, unless it ends there. */
+/* Where the answer's byte at this offset stands in the spool. */
+static int64_t place_of(const struct follower *follower, int64_t offset)
+{
+	return follower->plan.part ? follower->plan.first + offset : offset;
+}
+
+/* The end of the part that was asked for, or of all that may be shown. */
+static int64_t shown_to(const struct follower *follower, const struct spool_progress *seen)
+{
+	bool beyond = follower->plan.part && seen->visible > follower->plan.last;
+
+	return beyond ? follower->plan.last + 1 : seen->visible;
+}
+
+static bool has_all(const struct follower *follower, int64_t place, const struct spool_progress *seen)
+{
+	return seen->state == SPOOL_KEPT || seen->state == SPOOL_PASSED ||
+	       (follower->plan.part && place > follower->plan.last);
+}
+
+/* How much there is at the place, unless it ends there. */
 static enum feed_result await_more(
-	struct follower *follower, int64_t offset, int64_t *available, struct waiter *waiter)
+	struct follower *follower, int64_t place, int64_t *available, struct waiter *waiter)
 {
 	struct spool_progress seen = {0};
 
 	do {
 		(void)spool_await(follower->spool, &seen, NULL);
-		*available = seen.visible - offset;
+		*available = shown_to(follower, &seen) - place;
 		if (seen.state == SPOOL_REFUSED)
 			return FEED_CUT;
 		if (*available > 0)
 			return FEED_DATA;
-		if (seen.state == SPOOL_KEPT || seen.state == SPOOL_PASSED)
+		if (has_all(follower, place, &seen))
 			return FEED_END;
 	} while (!spool_await(follower->spool, &seen, waiter));
 	return FEED_WAIT;
@@ -132,13 +168,14 @@ static enum feed_result read_feed(
 	void *object, int64_t offset, void *bytes, size_t length, size_t *out_read, struct waiter *waiter)
 {
 	int64_t available;
-	enum feed_result result = await_more(object, offset, &available, waiter);
+	int64_t place = place_of(object, offset);
+	enum feed_result result = await_more(object, place, &available, waiter);
 
 	if (result != FEED_DATA)
 		return result;
 	if ((int64_t)length > available)
 		length = (size_t)available;
-	return read_visible(object, offset, bytes, length, out_read);
+	return read_visible(object, place, bytes, length, out_read);
 }
 
 static enum feed_result lend(void *object, int64_t offset, struct loan *loan, struct waiter *waiter)
@@ -160,6 +197,8 @@ static bool repay(void *object, int64_t offset)
 }
 
 static const struct feed_ops feed = {read_feed, leave, destroy, lend, repay};
+/* What is lent stands at the same place in the answer and in the file. */
+static const struct feed_ops part_feed = {read_feed, leave, destroy, NULL, NULL};
 static const struct later_ops later = {ready, leave, resume, destroy};
 
 void follower_reply(struct reply *reply, const struct follower_plan *plan, struct spool *spool)

@@ -19,7 +19,10 @@ struct follower_plan {
 	struct name name;
 	const char *member;       /* the file of the archive that is asked for, or NULL; copied */
 	const char *cache_status; /* a constant for the answer's header */
-	bool whole; /* wait for the end: HTTP/1.0 clients, and ranges of what is not there yet */
+	bool whole;               /* wait for the end: HTTP/1.0 clients, and ranges that depend on it */
+	bool part;                /* only the bytes from first to last, as soon as they may be shown */
+	int64_t first;
+	int64_t last;
 	/* Answers from the blob once the fill has been kept. */
 	void (*serve)(const struct follower_plan *plan, const struct request *request, struct reply *reply);
 	/* Is told that an answer begins to be streamed, and adds its headers. Never with whole. */
