@@ -68,34 +68,45 @@ static bool some_upstream_may_have(const struct admission *admission, const stru
 
 /* What is remembered of earlier answers; 0: nothing that still counts. */
 static bool recall(const struct admission *admission, const struct name *name, int64_t now_s,
-	int64_t *absent_until_s, int64_t *quarantined_until_s, struct err *err)
+	struct absence *absence, int64_t *quarantined_until_s, struct err *err)
 {
 	int64_t ttl_s = admission->rules.negative_ttl_s;
 	int64_t changed_at;
 
-	if (!catalog_find_absent(admission->catalog, name, now_s, absent_until_s, err) ||
+	if (!catalog_find_absent(admission->catalog, name, now_s, absence, err) ||
 		!catalog_find_quarantine(admission->catalog, name, now_s - ttl_s, &changed_at, err))
 		return false;
 	*quarantined_until_s = changed_at ? changed_at + ttl_s : 0;
 	return true;
 }
 
+static bool refuse_again(
+	const struct absence *absence, const struct name *name, int64_t now_s, struct err *err)
+{
+	const char *said = absence->answer.text;
+
+	if (!said[0])
+		(void)err_set(err, absence->answer.code,
+			"%s is not here, and no upstream had it; asked again after %s", name_path(name).text,
+			clock_rfc3339(absence->until_s).text);
+	else
+		(void)err_set(err, absence->answer.code, "%.430s; asked again after %s", said,
+			clock_rfc3339(absence->until_s).text);
+	err->retry_after_s = (unsigned)(absence->until_s - now_s);
+	return false;
+}
+
 /* One fetch of a whole module is enough to learn that it is not the one that we know. */
 static bool check_memory(const struct admission *admission, const struct name *name, struct err *err)
 {
 	int64_t now_s = clock_now_s();
-	int64_t absent_until_s;
+	struct absence absence;
 	int64_t quarantined_until_s;
 
-	if (!recall(admission, name, now_s, &absent_until_s, &quarantined_until_s, err))
+	if (!recall(admission, name, now_s, &absence, &quarantined_until_s, err))
 		return false;
-	if (absent_until_s) {
-		(void)err_set(err, ERR_NOT_FOUND,
-			"%s is not here, and no upstream had it; they are asked again after %s",
-			name_path(name).text, clock_rfc3339(absent_until_s).text);
-		err->retry_after_s = (unsigned)(absent_until_s - now_s);
-		return false;
-	}
+	if (absence.until_s)
+		return refuse_again(&absence, name, now_s, err);
 	if (quarantined_until_s) {
 		(void)err_set(err, ERR_QUARANTINED,
 			"%.150s is not here, and upstream had other bytes than those recorded; asked again "
@@ -151,9 +162,11 @@ bool admission_consider(
 	struct admission *admission, const struct name *name, struct admission_view *out, struct err *err)
 {
 	struct admission_view view = {.offline = atomic_load(&admission->offline)};
+	struct absence absence;
 
-	if (!recall(admission, name, clock_now_s(), &view.absent_until_s, &view.quarantined_until_s, err))
+	if (!recall(admission, name, clock_now_s(), &absence, &view.quarantined_until_s, err))
 		return false;
+	view.absent_until_s = absence.until_s;
 	view.allowed = check_policy(admission, name, &view.refusal);
 	view.rule = deciding_rule(admission, name);
 	(void)admission_check(admission, name, NULL, &view.refusal);

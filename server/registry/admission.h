@@ -28,7 +28,7 @@ struct admission_view {
 	bool offline;
 	bool allowed;           /* by the rules below */
 	const char *rule;       /* the key that decides: "mirror.deny", "mirror.allow"; NULL: none is set */
-	int64_t absent_until_s; /* no upstream had it lately; 0: nothing is remembered */
+	int64_t absent_until_s; /* every upstream said no lately; 0: nothing is remembered */
 	int64_t quarantined_until_s; /* upstream had other bytes than ours lately; 0: nothing is remembered */
 	struct err refusal;          /* ERR_NONE: a fill would be started */
 };
@@ -43,8 +43,8 @@ void admission_destroy(struct admission *admission);
 void admission_set_offline(struct admission *admission, bool offline);
 
 /* Whether a fill may be started. cdn_loop: the request's CDN-Loop header or NULL. ERR_BLOCKED_BY_POLICY,
- * ERR_LOOP_DETECTED, ERR_NOT_FOUND (no upstream may have it, or none had it lately), ERR_QUARANTINED,
- * ERR_OFFLINE; with retry_after_s where the memory has an end. */
+ * ERR_LOOP_DETECTED, ERR_NOT_FOUND (no upstream may have it, or none had it lately), ERR_UPSTREAM_FAILED (so
+ * lately, for good), ERR_QUARANTINED, ERR_OFFLINE; with retry_after_s where the memory has an end. */
 bool admission_check(
 	struct admission *admission, const struct name *name, const char *cdn_loop, struct err *err);
 

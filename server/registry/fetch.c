@@ -12,6 +12,7 @@
 #include "server/registry/fill.h"
 #include "server/registry/health.h"
 #include "server/registry/reason.h"
+#include "server/registry/wrapping.h"
 
 enum { TOKEN_BYTES_MAX = 8192 };
 
@@ -23,6 +24,11 @@ struct running {
 	struct err err;
 	bool explains; /* it has failed, and the body says why */
 	struct reason reason;
+	bool begun;                /* the fetch has the head */
+	struct wrapping *wrapping; /* NULL: the labels fit */
+	bool unpacks;
+	bool stripped;    /* the archive's own gzip has been taken off, */
+	bool wants_coded; /* … and it is asked for as it is stored */
 };
 
 /* ---- on the client's thread ---- */
@@ -36,7 +42,8 @@ static void note_status(struct running *running, const struct answer *answer)
 
 	if (ailment == AILMENT_NONE)
 		health_note_well(health, &running->turn);
-	else
+	/* What a server makes of HEAD says nothing of how it does. */
+	else if (!fetch->head_only)
 		health_note_ill(health, &running->turn, ailment == AILMENT_ARTIFACT ? fetch->name : NULL,
 			asks_for_rest ? answer->retry_after_s : 0);
 }
@@ -53,33 +60,125 @@ static bool has_possible_length(struct running *running, const struct answer *an
 		number_size(answer->length).text);
 }
 
+/* Hands on the head; false where no more is wanted. */
+static bool begin(struct running *running, const struct answer *answer)
+{
+	const struct fetch *fetch = running->fetch;
+
+	running->begun = true;
+	if (!fetch->head(fetch->context, answer, &running->err))
+		running->verdict = VERDICT_FATAL;
+	return running->verdict == VERDICT_TAKE && !fetch->glance;
+}
+
+static enum verdict judge(struct running *running, const struct answer *answer)
+{
+	const struct fetch *fetch = running->fetch;
+	enum verdict verdict =
+		fetch->head_only ? verdict_of_head(answer, fetch->object, &running->err)
+				 : verdict_of_answer(answer, fetch->object, fetch->offset, &running->err);
+
+	/* Who asks where something is need not look at a page. */
+	if (verdict == VERDICT_HEADLESS && fetch->redirect && answer->status < 300)
+		return VERDICT_ABSENT;
+	return verdict == VERDICT_TAKE && !has_possible_length(running, answer) ? VERDICT_FAILED : verdict;
+}
+
+static bool is_failure(enum verdict verdict)
+{
+	return verdict == VERDICT_FAILED || verdict == VERDICT_REFUSED || verdict == VERDICT_FORBIDDEN;
+}
+
+/* Who only wants the head waits for no byte, unless that decides. */
+static bool is_looked_at(const struct fetch *fetch, const struct answer *answer)
+{
+	if (fetch->head_only || fetch->offset > 0)
+		return false;
+	return fetch->glance ? answer_is_page(answer) : wrapping_is_possible(answer, fetch->name->format);
+}
+
 static bool take_head(void *context, const struct answer *answer)
 {
 	struct running *running = context;
 	const struct fetch *fetch = running->fetch;
 
 	note_status(running, answer);
-	running->verdict = verdict_of_answer(answer, fetch->object, fetch->offset, &running->err);
-	if (running->verdict == VERDICT_TAKE && !has_possible_length(running, answer))
-		running->verdict = VERDICT_FAILED;
-	if (running->verdict == VERDICT_TAKE && !fetch->head(fetch->context, answer, &running->err))
-		running->verdict = VERDICT_FATAL;
-	running->explains = running->verdict == VERDICT_FAILED && reason_is_told(answer);
-	return running->verdict == VERDICT_TAKE || running->explains;
+	running->verdict = judge(running, answer);
+	running->explains = is_failure(running->verdict) && reason_is_told(answer);
+	if (running->verdict != VERDICT_TAKE)
+		return running->explains;
+	if (!is_looked_at(fetch, answer))
+		return begin(running, answer);
+	running->wrapping = wrapping_create(answer, fetch->name->format);
+	return true;
 }
 
-static bool take_body(void *context, const void *bytes, size_t length)
+static bool pass_body(void *context, const void *bytes, size_t length)
 {
 	struct running *running = context;
 	const struct fetch *fetch = running->fetch;
 
-	if (running->explains)
-		return reason_add(&running->reason, bytes, length);
 	if (!fetch->body || fetch->body(fetch->context, bytes, length, &running->err))
 		return true;
 	if (running->err.code != ERR_NONE)
 		running->verdict = VERDICT_FATAL;
 	return false;
+}
+
+static bool pass_unpacked(struct running *running, const void *bytes, size_t length)
+{
+	const struct wrapping_sink sink = {pass_body, running};
+
+	if (!running->unpacks)
+		return length == 0 || pass_body(running, bytes, length);
+	if (wrapping_unpack(running->wrapping, bytes, length, &sink, &running->err))
+		return true;
+	if (running->verdict == VERDICT_TAKE && running->err.code != ERR_NONE)
+		running->verdict = VERDICT_FAILED;
+	return false;
+}
+
+static void refuse_stripped(struct running *running)
+{
+	const char *coding = wrapping_answer(running->wrapping)->content_encoding;
+
+	running->stripped = true;
+	running->verdict = VERDICT_REFUSED;
+	(void)err_set(&running->err, ERR_UPSTREAM_FAILED,
+		"it answered with something that is no module: a plain tar where a tar.gz belongs; the "
+		"store, or a "
+		"proxy before it, takes the gzip off (%s%.60s): have it send the file as it is stored",
+		coding[0] ? "Content-Encoding: " : "it tells no Content-Encoding", coding);
+}
+
+/* Looks at what the body begins with; once it is decided, what has been held goes on. */
+static bool open_body(struct running *running, const void *bytes, size_t length, bool end)
+{
+	enum wrapped wrapped = wrapping_look(running->wrapping, bytes, length, end);
+	const void *held;
+
+	if (wrapped == WRAPPED_UNDECIDED)
+		return true;
+	if (wrapped == WRAPPED_PAGE)
+		running->verdict = VERDICT_ABSENT;
+	if (wrapped == WRAPPED_STRIPPED)
+		refuse_stripped(running);
+	if (running->verdict != VERDICT_TAKE)
+		return false;
+	running->unpacks = wrapped == WRAPPED_CODED;
+	held = wrapping_held(running->wrapping, &length);
+	return begin(running, wrapping_answer(running->wrapping)) && pass_unpacked(running, held, length);
+}
+
+static bool take_body(void *context, const void *bytes, size_t length)
+{
+	struct running *running = context;
+
+	if (running->explains)
+		return reason_add(&running->reason, bytes, length);
+	if (running->wrapping && !running->begun)
+		return open_body(running, bytes, length, false);
+	return pass_unpacked(running, bytes, length);
 }
 
 static bool take_redirect(void *context, const char *url)
@@ -112,6 +211,17 @@ static bool read_token(const struct upstream *upstream, char **out, struct err *
 	return true;
 }
 
+/* All has come of a body that was looked at. A coding that is cut off may come whole next time. */
+static enum verdict close_body(struct running *running)
+{
+	if (running->wrapping && !running->begun)
+		(void)open_body(running, "", 0, true);
+	if (running->verdict == VERDICT_TAKE && running->unpacks &&
+		!wrapping_end(running->wrapping, &running->err))
+		running->verdict = VERDICT_FAILED;
+	return running->verdict;
+}
+
 /* What the transport's end means, where the head was not refused. */
 static enum verdict of_outcome(struct running *running, enum transfer_outcome outcome, const struct err *why)
 {
@@ -119,7 +229,7 @@ static enum verdict of_outcome(struct running *running, enum transfer_outcome ou
 
 	switch (outcome) {
 	case TRANSFER_DONE:
-		return VERDICT_TAKE;
+		return close_body(running);
 	case TRANSFER_BROKEN:
 		(void)err_set(&running->err, ERR_UPSTREAM_FAILED, "%s", why->text);
 		return VERDICT_BROKEN;
@@ -147,6 +257,17 @@ static enum verdict of_outcome(struct running *running, enum transfer_outcome ou
 	}
 }
 
+static void explain(struct running *running, const struct upstream *upstream, const char *token)
+{
+	if (running->verdict == VERDICT_FORBIDDEN && reason_is_a_buckets(&running->reason)) {
+		running->verdict = VERDICT_HIDDEN;
+		(void)err_set(&running->err, ERR_UPSTREAM_FAILED,
+			"it answered 403 AccessDenied, as buckets do for what they lack");
+	} else {
+		reason_append(&running->reason, upstream, token, &running->err);
+	}
+}
+
 static enum verdict transfer(struct running *running)
 {
 	const struct fetch *fetch = running->fetch;
@@ -168,12 +289,26 @@ static enum verdict transfer(struct running *running)
 		.ca_file = upstream->ca_file,
 		.rate_bytes_per_s = upstream->rate_bytes_per_s,
 		.cdn_loop = fetch->cdn_loop,
+		.accept_encoding = running->wants_coded ? "gzip" : "identity",
 	};
 	fill_watch_attempt(fetch->watch, upstream->name);
 	outcome = client_transfer(fetch->tools->client, &request, &receiver, &fetch->watch->stop, &why);
 	if (running->explains)
-		reason_append(&running->reason, upstream, token, &running->err);
+		explain(running, upstream, token);
 	return running->verdict != VERDICT_TAKE ? running->verdict : of_outcome(running, outcome, &why);
+}
+
+/* Stores that keep an archive as if it were coded (GCS with Content-Encoding: gzip) take the gzip off for
+ * whoever does not ask for it. Asking so from the start would have others put one on. */
+static enum verdict transfer_coded(struct running *running)
+{
+	wrapping_destroy(TAKE(running->wrapping));
+	running->wants_coded = true;
+	running->stripped = false;
+	running->begun = false;
+	running->verdict = VERDICT_TAKE;
+	running->err = (struct err){0};
+	return transfer(running);
 }
 
 /* Who waits for a HEAD would rather be refused than wait for somebody's long transfer. */
@@ -197,8 +332,11 @@ enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 		    tools->health, fetch->upstream, patience_ms, &fetch->watch->stop, &running.turn, err))
 		return atomic_load(&fetch->watch->stop) ? VERDICT_FATAL : VERDICT_FAILED;
 	verdict = transfer(&running);
+	if (running.stripped && !atomic_load(&fetch->watch->stop))
+		verdict = transfer_coded(&running);
 	health_leave(tools->health, &running.turn);
 	reason_finish(&running.reason);
+	wrapping_destroy(running.wrapping);
 	*err = running.err;
 	return verdict;
 }
@@ -216,14 +354,20 @@ void fetch_keep_worse(struct err *worst, const struct err *err, const char *upst
 	(void)err_prefix(worst, "upstream %s: ", upstream);
 }
 
-bool fetch_note_absent(const struct fill_tools *tools, const struct name *name, struct err *err)
+void fetch_remember(const struct fill_tools *tools, const struct name *name, const struct err *answer)
 {
-	int64_t until_s = clock_now_s() + tools->settings.negative_ttl_s;
+	struct absence absence = {clock_now_s() + tools->settings.negative_ttl_s, *answer};
 	struct err why;
 
 	/* Not remembered is asked again: no reason to fail otherwise. */
-	if (!catalog_remember_absent(tools->catalog, name, until_s, &why))
-		log_event(LOG_LEVEL_WARN, "an absence is not remembered", "name", name_path(name).text, "why",
+	if (!catalog_remember_absent(tools->catalog, name, &absence, &why))
+		log_event(LOG_LEVEL_WARN, "a refusal is not remembered", "name", name_path(name).text, "why",
 			why.text, NULL);
-	return err_set(err, ERR_NOT_FOUND, "%s is not here, and no upstream has it", name_path(name).text);
+}
+
+bool fetch_note_absent(const struct fill_tools *tools, const struct name *name, struct err *err)
+{
+	(void)err_set(err, ERR_NOT_FOUND, "%s is not here, and no upstream has it", name_path(name).text);
+	fetch_remember(tools, name, err);
+	return false;
 }

@@ -23,6 +23,7 @@ struct fetch {
 	struct fill_watch *watch; /* its stop ends the request */
 	size_t upstream;          /* its place among the settings' */
 	bool head_only;
+	bool glance;                 /* GET, and no more than it takes to know the head */
 	int64_t offset;              /* bytes that are there already, */
 	const struct object *object; /* … of this */
 	/* On the client's thread. The head of an answer to take; false with *err is fatal. */
@@ -35,13 +36,17 @@ struct fetch {
 };
 
 /* Blocks until it has ended. VERDICT_TAKE: the body is whole, or the receiver had enough (of a redirect,
- * too); VERDICT_FAILED also where the upstream cools down. *err is filled for VERDICT_BROKEN, _SLOW, _FAILED
- * and _FATAL. */
+ * too); VERDICT_FAILED also where the upstream cools down. *err is filled for all but VERDICT_TAKE, _ABSENT,
+ * _RESTART and _HEADLESS. */
 enum verdict fetch_run(const struct fetch *fetch, struct err *err);
 
 /* Which of two failures the client is told: our own trouble, then what failed, then what could not be
  * reached, then a loop. */
 void fetch_keep_worse(struct err *worst, const struct err *err, const char *upstream);
+
+/* Every upstream has said no, for good: remembers what clients are told of it, for the settings'
+ * negative_ttl_s. */
+void fetch_remember(const struct fill_tools *tools, const struct name *name, const struct err *answer);
 
 /* Every upstream said that it is absent: fills *err, and remembers it for the settings' negative_ttl_s.
  * Always false. */

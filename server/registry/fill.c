@@ -12,6 +12,8 @@
 #include "server/registry/fetch.h"
 #include "server/registry/health.h"
 #include "server/registry/intake.h"
+#include "server/registry/proof.h"
+#include "server/registry/standings.h"
 
 enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 5000, BACKOFF_LOOK_MS = 20, WAIT_MAX_S = 30 };
 
@@ -21,6 +23,7 @@ struct fill {
 	struct fill_watch *watch;
 	struct fetch fetch;
 	struct intake intake;
+	struct standings standings;
 	struct err err; /* why the last attempt failed */
 	bool kept;      /* or passed on whole */
 };
@@ -129,6 +132,41 @@ static bool keep(
 		       : keeper_keep(keeper, fill->intake.spool, fill->name, origin, inspection, &kept, err);
 }
 
+/* The rest of such an object is not worth having. */
+static void disown(struct fill *fill)
+{
+	fill->intake.object = (struct object){.length = -1};
+}
+
+/* Whether what upstream has said of the bytes holds. In passing, most of them are gone. */
+static bool is_as_told(struct fill *fill, const struct inspection *inspection, struct err *err)
+{
+	struct intake *intake = &fill->intake;
+	int fd = intake->passing ? -1 : spool_fd(intake->spool);
+
+	return !inspection->whole ||
+	       proof_check(&intake->testimony, &inspection->checksums, inspection->size_bytes, fd, err);
+}
+
+/* What was done to the bytes on their way explains most of what is wrong with them. */
+static void explain_coding(struct fill *fill)
+{
+	if (fill->intake.coding[0])
+		(void)err_prefix(&fill->err, "with Content-Encoding: %s ", fill->intake.coding);
+}
+
+/* What upstream told of the bytes has held, so that there are no more of them. */
+static bool is_proved(const struct fill *fill)
+{
+	return fill->intake.testimony.count > 0 && !fill->intake.passing;
+}
+
+/* Whether asking again would bring the same: all bytes came, or enough to see that no more are wanted. */
+static bool is_certain(const struct fill *fill, const struct inspection *inspection)
+{
+	return fill->intake.length > 0 && (fill->intake.certain || !inspection->whole);
+}
+
 /* Waits for the inspector and keeps what it passed. */
 static enum verdict verify_and_keep(struct fill *fill, const struct upstream *upstream)
 {
@@ -140,10 +178,17 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 		return VERDICT_FATAL;
 	if (atomic_load(&fill->watch->cancelled) && !refuse_stopped(fill, &fill->err))
 		return VERDICT_FATAL;
-	if (has_violation(inspection.examination, &fill->err) ||
-		may_be_cut(fill, inspection.examination, &fill->err)) {
-		/* The rest of such an object is not worth having. */
-		fill->intake.object = (struct object){.length = -1};
+	if (!is_as_told(fill, &inspection, &fill->err)) {
+		disown(fill);
+		return VERDICT_FAILED;
+	}
+	if (has_violation(inspection.examination, &fill->err)) {
+		disown(fill);
+		explain_coding(fill);
+		return is_certain(fill, &inspection) ? VERDICT_REFUSED : VERDICT_FAILED;
+	}
+	if (!is_proved(fill) && may_be_cut(fill, inspection.examination, &fill->err)) {
+		disown(fill);
 		return VERDICT_FAILED;
 	}
 	return keep(fill, &origin, &inspection, &fill->err) ? VERDICT_KEPT : VERDICT_FATAL;
@@ -258,60 +303,49 @@ static bool may_replace_draft(struct fill *fill, size_t upstream, enum verdict *
 	head.body = NULL;
 	*out = fetch_run(&head, &fill->err);
 	/* Some refuse every HEAD, and would answer a GET. */
-	return *out == VERDICT_TAKE || (*out == VERDICT_FAILED && fill->err.code == ERR_UPSTREAM_FAILED);
+	return *out == VERDICT_TAKE || *out == VERDICT_HEADLESS ||
+	       (*out != VERDICT_ABSENT && fill->err.code == ERR_UPSTREAM_FAILED);
 }
 
-/* Whether the fill is over, kept or refused; *absent tells whether the upstream said so. */
-static bool try_one(struct fill *fill, size_t upstream, bool *absent, struct err *worst)
+/* Whether the fill is over, kept or refused. */
+static bool try_one(struct fill *fill, size_t upstream)
 {
 	enum verdict verdict;
+	bool asked = may_replace_draft(fill, upstream, &verdict);
 
-	if (may_replace_draft(fill, upstream, &verdict)) {
+	if (asked) {
 		if (!prepare(fill, upstream))
 			return true;
 		verdict = try_upstream(fill);
 	}
 	fill->kept = verdict == VERDICT_KEPT;
-	*absent = verdict == VERDICT_ABSENT;
+	if (!asked && verdict == VERDICT_ABSENT) {
+		standings_doubt(&fill->standings, upstream);
+		return false;
+	}
 	/* Nobody has the rest of it any more. */
-	if (*absent && fill->intake.source == upstream)
+	if (verdict == VERDICT_ABSENT && fill->intake.source == upstream) {
 		fill->intake.unproved = false;
-	if (!fill->kept && !*absent)
-		fetch_keep_worse(worst, &fill->err, fill->tools->settings.upstreams[upstream].name);
+		standings_reopen(&fill->standings);
+	}
+	standings_note(&fill->standings, upstream, verdict, &fill->err);
 	return fill->kept || verdict == VERDICT_FATAL;
 }
 
-/* Asks each upstream once, the one whose bytes are here first; those that say absent are not asked again. */
-static bool try_round(struct fill *fill, bool *absent, struct err *worst)
+/* Asks each upstream once, the one whose bytes are here first; those that said no for good are not asked
+ * again. */
+static bool try_round(struct fill *fill)
 {
 	size_t count = fill->tools->settings.upstream_count;
 	size_t first = intake_can_resume(&fill->intake) ? fill->intake.source : count;
 
-	if (first < count && !absent[first] && try_one(fill, first, &absent[first], worst))
+	if (first < count && standings_is_open(&fill->standings, first) && try_one(fill, first))
 		return true;
 	for (size_t i = 0; i < count; i++) {
-		if (i != first && !absent[i] && try_one(fill, i, &absent[i], worst))
+		if (i != first && standings_is_open(&fill->standings, i) && try_one(fill, i))
 			return true;
 	}
 	return false;
-}
-
-static bool all_absent(const bool *absent, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (!absent[i])
-			return false;
-	}
-	return true;
-}
-
-static bool *skip_others(const struct fill_tools *tools, const struct name *name)
-{
-	bool *skip = mem_zero(tools->settings.upstream_count, sizeof *skip);
-
-	for (size_t i = 0; i < tools->settings.upstream_count; i++)
-		skip[i] = !upstream_may_have(&tools->settings.upstreams[i], name);
-	return skip;
 }
 
 static enum log_level loudness(enum err_code code)
@@ -361,46 +395,49 @@ static void end_passed(struct fill *fill)
 	spool_mark_passed(fill->intake.spool);
 }
 
-static bool all_cooling(const struct fill *fill, const bool *absent)
+static bool all_cooling(const struct fill *fill)
 {
 	for (size_t i = 0; i < fill->tools->settings.upstream_count; i++) {
-		if (!absent[i] && !health_is_cooling(fill->tools->health, i))
+		if (standings_is_open(&fill->standings, i) && !health_is_cooling(fill->tools->health, i))
 			return false;
 	}
 	return true;
 }
 
 /* Rounds end early where nobody can be reached: a site without a network is told so soon. */
-static bool goes_on(const struct fill *fill, const bool *absent, int64_t round, int64_t started_ms)
+static bool goes_on(const struct fill *fill, int64_t round, int64_t started_ms)
 {
 	return round <= fill->tools->settings.retries && !is_stopped(fill) &&
 	       clock_monotonic_ms() - started_ms <= 2000 * fill->tools->settings.connect_timeout_s &&
-	       (round == 0 || !all_cooling(fill, absent));
+	       !(round > 0 && all_cooling(fill));
 }
 
-static void end(struct fill *fill, const bool *absent, struct err *worst)
+static void end(struct fill *fill)
 {
+	struct err why = {0};
+
 	if (fill->kept)
 		return fill->intake.passing ? end_passed(fill) : end_kept(fill);
 	if (is_stopped(fill))
-		(void)refuse_stopped(fill, worst);
-	else if (all_absent(absent, fill->tools->settings.upstream_count))
-		(void)fetch_note_absent(fill->tools, fill->name, worst);
-	else if (worst->code == ERR_NONE && fill->err.code != ERR_NONE)
-		*worst = fill->err;
-	else if (worst->code == ERR_NONE)
-		(void)err_set(worst, ERR_UPSTREAM_FAILED,
+		(void)refuse_stopped(fill, &why);
+	else if (standings_conclude(&fill->standings, fill->name, &why)) {
+		if (standings_all_settled(&fill->standings) &&
+			(why.code == ERR_NOT_FOUND || why.code == ERR_UPSTREAM_FAILED))
+			fetch_remember(fill->tools, fill->name, &why);
+	} else if (fill->err.code != ERR_NONE)
+		why = fill->err;
+	else
+		(void)err_set(&why, ERR_UPSTREAM_FAILED,
 			"what was begun of %s cannot be gone on with; try again", name_path(fill->name).text);
-	end_refused(fill, worst);
+	end_refused(fill, &why);
 }
 
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
 	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch)
 {
+	const struct fill_settings *settings = &tools->settings;
 	struct fill fill = {.tools = tools, .name = name, .watch = watch};
-	AUTO_FREE bool *absent = skip_others(tools, name);
 	int64_t started_ms = clock_monotonic_ms();
-	struct err worst = {0};
 	bool over = false;
 
 	fill.intake = (struct intake){
@@ -413,16 +450,18 @@ void fill_run(const struct fill_tools *tools, const struct name *name, struct sp
 		.head = take_head,
 		.body = take_body,
 		.context = &fill};
+	standings_init(&fill.standings, settings->upstreams, settings->upstream_count, name);
 	metric_add(METRIC_FILLS_STARTED, 1);
 	if (row)
 		intake_take_up(&fill.intake, row);
-	for (int64_t round = 0; !over && goes_on(&fill, absent, round, started_ms); round++) {
+	for (int64_t round = 0; !over && goes_on(&fill, round, started_ms); round++) {
 		if (round > 0)
 			back_off(&fill, round - 1, 0);
 		/* Others may only fail; a loop would have it sent round again. */
-		over = try_round(&fill, absent, &worst) || worst.code == ERR_LOOP_DETECTED ||
-		       all_absent(absent, tools->settings.upstream_count);
+		over = try_round(&fill) || fill.standings.worst.code == ERR_LOOP_DETECTED ||
+		       standings_all_settled(&fill.standings);
 	}
-	end(&fill, absent, &worst);
+	end(&fill);
 	intake_finish(&fill.intake);
+	standings_finish(&fill.standings);
 }

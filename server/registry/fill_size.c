@@ -2,6 +2,7 @@
 #include "common/own.h"
 #include "server/registry/fetch.h"
 #include "server/registry/fill.h"
+#include "server/registry/standings.h"
 
 static bool note_length(void *context, const struct answer *answer, struct err *err)
 {
@@ -10,10 +11,36 @@ static bool note_length(void *context, const struct answer *answer, struct err *
 	return true;
 }
 
+static bool drop(void *context, const void *bytes, size_t length, struct err *err)
+{
+	(void)context;
+	(void)bytes;
+	(void)length;
+	(void)err;
+	return false;
+}
+
+/* By GET where HEAD is refused, hanging up behind the head. */
+static enum verdict ask(const struct fetch *fetch, struct err *err)
+{
+	struct fetch glance = *fetch;
+	enum verdict verdict = fetch_run(fetch, err);
+
+	if (verdict != VERDICT_HEADLESS)
+		return verdict;
+	glance.head_only = false;
+	glance.glance = true;
+	*err = (struct err){0};
+	return fetch_run(&glance, err);
+}
+
+/* What HEAD is answered is not remembered: a server may know GET better. */
 bool fill_ask_size(const struct fill_tools *tools, const struct name *name, const char *cdn_loop,
 	int64_t *out_bytes, struct err *err)
 {
+	const struct fill_settings *settings = &tools->settings;
 	AUTO(fill_watch_finish) struct fill_watch unwatched;
+	AUTO(standings_finish) struct standings standings;
 	const struct object nothing = {.length = -1};
 	int64_t length = -1;
 	struct fetch fetch = {.tools = tools,
@@ -23,28 +50,25 @@ bool fill_ask_size(const struct fill_tools *tools, const struct name *name, cons
 		.head_only = true,
 		.object = &nothing,
 		.head = note_length,
+		.body = drop,
 		.context = &length};
-	struct err worst = {0};
 
 	fill_watch_init(&unwatched);
-	for (size_t i = 0; i < tools->settings.upstream_count; i++) {
-		const struct upstream *upstream = &tools->settings.upstreams[i];
+	standings_init(&standings, settings->upstreams, settings->upstream_count, name);
+	for (size_t i = 0; i < settings->upstream_count; i++) {
 		enum verdict verdict;
 		struct err why = {0};
 
-		if (!upstream_may_have(upstream, name))
+		if (!standings_is_open(&standings, i))
 			continue;
 		fetch.upstream = i;
-		verdict = fetch_run(&fetch, &why);
+		verdict = ask(&fetch, &why);
 		if (verdict == VERDICT_TAKE) {
 			*out_bytes = length;
 			return true;
 		}
-		if (verdict != VERDICT_ABSENT)
-			fetch_keep_worse(&worst, &why, upstream->name);
+		standings_note(&standings, i, verdict, &why);
 	}
-	if (worst.code == ERR_NONE)
-		return fetch_note_absent(tools, name, err);
-	*err = worst;
+	(void)standings_conclude(&standings, name, err);
 	return false;
 }

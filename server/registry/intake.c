@@ -54,6 +54,8 @@ static void open_bookmark(struct intake *intake)
 static void begin_object(struct intake *intake, size_t upstream, const struct answer *answer)
 {
 	intake->object = object_of_answer(answer);
+	intake->testimony.count = 0;
+	(void)snprintf(intake->coding, sizeof intake->coding, "%s", answer->content_encoding);
 	object_distrust_date(&intake->object, clock_now_s());
 	intake->source = upstream;
 	open_bookmark(intake);
@@ -82,6 +84,8 @@ bool intake_head(struct intake *intake, size_t upstream, const struct answer *an
 	else if (intake->unproved)
 		intake_prove(intake);
 	intake->until_close = answer->until_close && intake->object.length < 0 && answer->range_total < 0;
+	testimony_add(&intake->testimony, &answer->testimony);
+	intake->certain = !answer->until_close && answer->status != 202;
 	fill_watch_total(intake->watch, intake->object.length);
 	return true;
 }
@@ -242,6 +246,7 @@ bool intake_begin_anew(struct intake *intake, struct err *err)
 	intake->unproved = false;
 	note_progress(intake, 0);
 	intake->object = (struct object){.length = -1};
+	intake->testimony.count = 0;
 	return intake_inspect(intake, err);
 }
 
@@ -264,6 +269,7 @@ void intake_take_up(struct intake *intake, const struct fill_row *row)
 			continue;
 		intake->source = i;
 		fill_object(&intake->object, row);
+		testimony_read(&intake->testimony, "ETag", strlen("ETag"), intake->object.etag);
 		intake->bookmark = bookmark_open(
 			tools->bookmarks, intake->spool, intake->name, row->upstream, &intake->object);
 		note_progress(intake, row->durable_bytes);

@@ -219,6 +219,7 @@ static enum verdict request(
 		.watch = &question->watch,
 		.upstream = upstream,
 		.head_only = head_only,
+		.glance = !head_only,
 		.object = &nothing,
 		.head = take_head,
 		.redirect = take_redirect,
@@ -238,7 +239,8 @@ static enum verdict ask_upstream(
 	struct hearing hearing;
 	enum verdict verdict = request(question, upstream, true, &hearing, err);
 
-	if (verdict == VERDICT_FAILED && err->code == ERR_UPSTREAM_FAILED && err->retry_after_s == 0)
+	if (verdict == VERDICT_HEADLESS ||
+		(verdict == VERDICT_FAILED && err->code == ERR_UPSTREAM_FAILED && err->retry_after_s == 0))
 		verdict = request(question, upstream, false, &hearing, err);
 	*out_version = hearing.version;
 	return verdict;

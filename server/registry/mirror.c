@@ -120,7 +120,7 @@ static bool admit(struct mirror *mirror, const struct name *name, const char *cd
 {
 	if (admission_check(mirror->admission, name, cdn_loop, err))
 		return true;
-	if (err->code == ERR_NOT_FOUND && err->retry_after_s > 0)
+	if ((err->code == ERR_NOT_FOUND || err->code == ERR_UPSTREAM_FAILED) && err->retry_after_s > 0)
 		metric_add(METRIC_ABSENT_HITS, 1);
 	return false;
 }

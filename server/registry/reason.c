@@ -17,10 +17,22 @@ static const char cut_off[] = "…";
 
 AUTO_CLEANER(own_json, json_t *, json_decref)
 
+static bool may_be_a_buckets(const struct answer *answer)
+{
+	return answer->status == 403 && strcasestr(answer->content_type, "xml");
+}
+
 bool reason_is_told(const struct answer *answer)
 {
-	return answer->status >= 400 && answer->length <= REASON_BODY_MAX && answer_is_problem(answer) &&
-	       !answer->content_encoding[0];
+	return answer->status >= 400 && answer->length <= REASON_BODY_MAX &&
+	       (answer_is_problem(answer) || may_be_a_buckets(answer)) && !answer->content_encoding[0];
+}
+
+bool reason_is_a_buckets(const struct reason *reason)
+{
+	const char *text = buffer_string(&reason->body);
+
+	return !reason->given_up && strstr(text, "<Error") && strstr(text, "<Code>AccessDenied</Code>");
 }
 
 bool reason_add(struct reason *reason, const void *bytes, size_t length)

@@ -27,6 +27,10 @@ struct reason {
 /* Whether the body behind this head may tell one. */
 bool reason_is_told(const struct answer *answer);
 
+/* Whether it is what a bucket (S3, GCS, MinIO …) answers with 403 for what it lacks, to those who may not
+ * list it. */
+bool reason_is_a_buckets(const struct reason *reason);
+
 /* Takes a piece of that body; false once it is too long or takes too long, and there will be no reason. */
 bool reason_add(struct reason *reason, const void *bytes, size_t length);
 

@@ -10,8 +10,7 @@
 /* RFC 9110, 8.8.2.2: within it, a resource may have changed twice and still tell the same date. */
 enum { DATE_AGE_MIN_S = 60 };
 
-/* Hubs that moved answer what they lost with a page (PROTOCOL: 1.5). */
-static bool is_page(const struct answer *answer)
+bool answer_is_page(const struct answer *answer)
 {
 	return strncasecmp(answer->content_type, "text/html", 9) == 0 ||
 	       strncasecmp(answer->content_type, "application/xhtml", 17) == 0;
@@ -39,8 +38,31 @@ static enum verdict of_failure(const struct answer *answer, struct err *err)
 	return VERDICT_FAILED;
 }
 
-static enum verdict of_part(struct err *err)
+/* No is no, whenever it is asked again; in the middle of an object it may be of this moment. */
+static bool is_definite(int status)
 {
+	static const int statuses[] = {400, 401, 402, 403, 451};
+
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+		if (statuses[i] == status)
+			return true;
+	}
+	return false;
+}
+
+static enum verdict of_refusal(const struct answer *answer, int64_t offset, struct err *err)
+{
+	enum verdict verdict = of_failure(answer, err);
+
+	if (offset > 0 || !is_definite(answer->status))
+		return verdict;
+	return answer->status == 403 ? VERDICT_FORBIDDEN : VERDICT_REFUSED;
+}
+
+static enum verdict of_part(const struct answer *answer, struct err *err)
+{
+	if (answer_is_whole_range(answer))
+		return VERDICT_TAKE;
 	(void)err_set(err, ERR_UPSTREAM_FAILED, "it answered 206, a part, where the whole was asked for");
 	return VERDICT_FAILED;
 }
@@ -50,12 +72,14 @@ enum verdict verdict_of_answer(
 {
 	switch (answer->status) {
 	case 200:
-		if (is_page(answer))
-			return VERDICT_ABSENT;
+	case 201:
+	case 202:
+	case 203:
+		/* What the body is, its bytes will tell. */
 		return offset == 0 ? VERDICT_TAKE : VERDICT_RESTART;
 	case 206:
 		if (offset == 0)
-			return of_part(err);
+			return of_part(answer, err);
 		return is_same_object(answer, object, offset) ? VERDICT_TAKE : VERDICT_RESTART;
 	case 416:
 		return offset > 0 ? VERDICT_RESTART : of_failure(answer, err);
@@ -63,8 +87,22 @@ enum verdict verdict_of_answer(
 	case 410:
 		return VERDICT_ABSENT;
 	default:
-		return of_failure(answer, err);
+		return of_refusal(answer, offset, err);
 	}
+}
+
+/* Signed addresses are signed for GET (403), and frameworks know no HEAD (400, 405, 501). Of a page, the
+ * first bytes would decide. */
+enum verdict verdict_of_head(const struct answer *answer, const struct object *object, struct err *err)
+{
+	static const int refusals[] = {400, 403, 405, 501};
+	enum verdict verdict = verdict_of_answer(answer, object, 0, err);
+
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+		if (refusals[i] == answer->status)
+			return VERDICT_HEADLESS;
+	}
+	return verdict == VERDICT_TAKE && answer_is_page(answer) ? VERDICT_HEADLESS : verdict;
 }
 
 bool answer_is_problem(const struct answer *answer)
@@ -95,7 +133,8 @@ enum ailment ailment_of_answer(const struct answer *answer)
 
 struct object object_of_answer(const struct answer *answer)
 {
-	struct object object = {.length = answer->length};
+	bool whole_range = answer->length < 0 && answer_is_whole_range(answer);
+	struct object object = {.length = whole_range ? answer->range_total : answer->length};
 
 	(void)snprintf(object.etag, sizeof object.etag, "%s", answer->etag);
 	(void)snprintf(object.last_modified, sizeof object.last_modified, "%s", answer->last_modified);

@@ -11,13 +11,17 @@
 #include "server/upstream/client.h"
 
 enum verdict {
-	VERDICT_TAKE,    /* the body is what was asked for */
-	VERDICT_ABSENT,  /* this upstream does not have it */
-	VERDICT_RESTART, /* it can only be had from the first byte on */
-	VERDICT_BROKEN,  /* cut in the middle: worth taking up */
-	VERDICT_SLOW,    /* came too slowly: worth taking up, but what it brought is no progress */
-	VERDICT_FAILED,  /* nothing to be had from this upstream now; another one may help */
-	VERDICT_FATAL,   /* nothing will help */
+	VERDICT_TAKE,      /* the body is what was asked for */
+	VERDICT_ABSENT,    /* this upstream does not have it */
+	VERDICT_RESTART,   /* it can only be had from the first byte on */
+	VERDICT_BROKEN,    /* cut in the middle: worth taking up */
+	VERDICT_SLOW,      /* came too slowly: worth taking up, but what it brought is no progress */
+	VERDICT_FAILED,    /* nothing to be had from this upstream now; another one may help */
+	VERDICT_REFUSED,   /* the same, and it will say no other thing for a while */
+	VERDICT_FORBIDDEN, /* so by 403, which may mean that it does not have it, */
+	VERDICT_HIDDEN,    /* … and does where a bucket says it that shows nobody what it lacks */
+	VERDICT_HEADLESS,  /* HEAD gets no answer here; GET would */
+	VERDICT_FATAL,     /* nothing will help */
 	VERDICT_KEPT
 };
 
@@ -29,9 +33,12 @@ struct object {
 };
 
 /* Judges an answer's head. offset is how much of the object is there already. *err is filled for
- * VERDICT_FAILED. */
+ * VERDICT_FAILED, _REFUSED and _FORBIDDEN. */
 enum verdict verdict_of_answer(
 	const struct answer *answer, const struct object *object, int64_t offset, struct err *err);
+
+/* The same for an answer to HEAD, which only GET can make a failure of. */
+enum verdict verdict_of_head(const struct answer *answer, const struct object *object, struct err *err);
 
 enum ailment {
 	AILMENT_NONE,     /* a server that works, if only to say no */
@@ -41,6 +48,9 @@ enum ailment {
 
 /* What an answer's status says of the upstream's health. */
 enum ailment ailment_of_answer(const struct answer *answer);
+
+/* Whether it is labelled as a web page; hubs that moved answer so for what they lost. */
+bool answer_is_page(const struct answer *answer);
 
 /* Whether its body is application/problem+json, as Larder's own refusals are. */
 bool answer_is_problem(const struct answer *answer);

@@ -112,11 +112,16 @@ bool catalog_count_downloads(
 
 /* ---- what upstreams were found not to have ---- */
 
+struct absence {
+	int64_t until_s;   /* 0: none is remembered */
+	struct err answer; /* what clients were told: ERR_NOT_FOUND, or ERR_UPSTREAM_FAILED with its reason */
+};
+
 bool catalog_remember_absent(
-	struct catalog *catalog, const struct name *name, int64_t until_s, struct err *err);
-/* *until_s is 0 where nothing (or nothing that is still valid at now_s) is remembered. */
-bool catalog_find_absent(
-	struct catalog *catalog, const struct name *name, int64_t now_s, int64_t *until_s, struct err *err);
+	struct catalog *catalog, const struct name *name, const struct absence *absence, struct err *err);
+/* until_s is 0 where nothing (or nothing that is still valid at now_s) is remembered. */
+bool catalog_find_absent(struct catalog *catalog, const struct name *name, int64_t now_s, struct absence *out,
+	struct err *err);
 
 /* When an upstream's bytes were last found to be others than those recorded; 0: not since that time. */
 bool catalog_find_quarantine(

@@ -27,9 +27,10 @@ static const char *const sql[] = {
 		" WHERE version_id = ?1 AND format = ?2",
 	[COUNT_MODULE_DOWNLOADS] = "UPDATE modules SET downloads = downloads + ?2 WHERE id = ?1",
 	[FORGET_ABSENT] = "DELETE FROM absences WHERE handle = ?1 AND version = ?2 AND format = ?3",
-	[ADD_ABSENT] = "INSERT INTO absences (handle, version, format, until_s) VALUES (?1, ?2, ?3, ?4)",
+	[ADD_ABSENT] = "INSERT INTO absences (handle, version, format, until_s, failed, reason)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[PRUNE_ABSENT] = "DELETE FROM absences WHERE id <= ?1",
-	[FIND_ABSENT] = "SELECT until_s FROM absences"
+	[FIND_ABSENT] = "SELECT until_s, failed, reason FROM absences"
 			" WHERE handle = ?1 AND version = ?2 AND format = ?3 AND until_s > ?4",
 	[FIND_QUARANTINE] = "SELECT max(at) FROM audit WHERE subject = ?1 AND action = 'quarantine'"
 			    " AND at > ?2 AND substr(detail, 1, length(?3) + 1) = ?3 || ':'",
@@ -135,8 +136,9 @@ bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, s
 /* ---- absences ---- */
 
 bool catalog_remember_absent(
-	struct catalog *catalog, const struct name *name, int64_t until_s, struct err *err)
+	struct catalog *catalog, const struct name *name, const struct absence *absence, struct err *err)
 {
+	const struct err *answer = &absence->answer;
 	const char *format = formats[name->format].name;
 	AUTO_TXN struct txn *txn = NULL;
 
@@ -145,7 +147,9 @@ bool catalog_remember_absent(
 		!txn_run(txn, sql[FORGET_ABSENT],
 			VALUES(v_text(name->handle), v_int(name->version), v_text(format)), err) ||
 		!txn_run(txn, sql[ADD_ABSENT],
-			VALUES(v_text(name->handle), v_int(name->version), v_text(format), v_int(until_s)),
+			VALUES(v_text(name->handle), v_int(name->version), v_text(format),
+				v_int(absence->until_s), v_int(answer->code == ERR_UPSTREAM_FAILED),
+				v_text(answer->text)),
 			err))
 		return false;
 	return txn_run(txn, sql[PRUNE_ABSENT], VALUES(v_int(txn_last_id(txn) - ABSENCES_MAX)), err) &&
@@ -153,20 +157,24 @@ bool catalog_remember_absent(
 }
 
 bool catalog_find_absent(
-	struct catalog *catalog, const struct name *name, int64_t now_s, int64_t *until_s, struct err *err)
+	struct catalog *catalog, const struct name *name, int64_t now_s, struct absence *out, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
-	int64_t found;
+	struct absence found = {0};
 
 	if (!db_read(catalog->db, &txn, err))
 		return false;
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ABSENT],
 		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name),
 			v_int(now_s)));
-	found = rows_next(rows) ? rows_int(rows, 0) : 0;
+	if (rows_next(rows)) {
+		found.until_s = rows_int(rows, 0);
+		(void)err_set(&found.answer, rows_int(rows, 1) ? ERR_UPSTREAM_FAILED : ERR_NOT_FOUND, "%s",
+			rows_text(rows, 2));
+	}
 	if (!rows_done(rows, err))
 		return false;
-	*until_s = found;
+	*out = found;
 	return true;
 }
 

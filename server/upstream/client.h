@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "server/upstream/testimony.h"
 
 struct client_settings {
 	int64_t connect_timeout_s;
@@ -39,6 +40,7 @@ struct answer {
 	int64_t length;         /* of this body; -1 where it is not told */
 	bool until_close;       /* it ends with the connection: a cut looks like its end */
 	int64_t range_first;    /* of a 206's Content-Range; -1 without one */
+	int64_t range_last;     /* the same */
 	int64_t range_total;    /* its complete length; -1 where it is not told */
 	int64_t retry_after_s;  /* 0 where there is none */
 	char content_type[128]; /* "" where there is none; so for the others */
@@ -46,7 +48,11 @@ struct answer {
 	char etag[256];
 	char last_modified[64];
 	char effective_url[1024]; /* without its query: signed URLs carry secrets there */
+	struct testimony testimony; /* what this head, and those of redirects to it, say of the bytes */
 };
+
+/* Whether a 206 has all from the first byte to the last. */
+bool answer_is_whole_range(const struct answer *answer);
 
 /* Who takes the answer. All are called on the client's thread and must be short: they may write to disk, and
  * nothing slower. Answering false stops the transfer. redirect, which may be NULL, is told where a redirect
@@ -67,6 +73,7 @@ struct transfer_request {
 	const char *ca_file;      /* PEM; NULL is the system's */
 	int64_t rate_bytes_per_s; /* 0 is no limit */
 	const char *cdn_loop;     /* value of the CDN-Loop header (RFC 8586); may be NULL */
+	const char *accept_encoding; /* may be NULL */
 };
 
 struct client;

@@ -10,7 +10,7 @@
 #include "common/number.h"
 
 /* A day is as good as never, and callers can reckon with it. */
-enum { VALUE_MAX = 512, RETRY_AFTER_MAX_S = 86400 };
+enum { VALUE_MAX = 1024, RETRY_AFTER_MAX_S = 86400 };
 
 static void take_length(struct head *head, const char *value)
 {
@@ -23,6 +23,12 @@ static void take_transfer_encoding(struct head *head, const char *value)
 {
 	head->chunked = true;
 	head->has_last_chunk = head->has_last_chunk || strcasestr(value, "chunked");
+}
+
+static void take_stored_encoding(struct head *head, const char *value)
+{
+	if (strlen(value) < sizeof head->stored_encoding)
+		(void)strcpy(head->stored_encoding, value);
 }
 
 static void take_retry_after(struct head *head, const char *value)
@@ -66,6 +72,7 @@ static void take_content_range(struct head *head, const char *value)
 	if (strcmp(rest, "*") != 0 && (!number_parse(rest, &total) || total <= last))
 		return;
 	head->answer.range_first = first;
+	head->answer.range_last = last;
 	head->answer.range_total = total;
 }
 
@@ -81,6 +88,7 @@ static const struct field {
 	{"Transfer-Encoding", take_transfer_encoding, 0, 0},
 	{"Retry-After", take_retry_after, 0, 0},
 	{"Content-Range", take_content_range, 0, 0},
+	{"x-goog-stored-content-encoding", take_stored_encoding, 0, 0},
 	{"Content-Type", COPIED(content_type)},
 	{"Content-Encoding", COPIED(content_encoding)},
 	{"ETag", COPIED(etag)},
@@ -121,6 +129,16 @@ static void take_value(struct head *head, const struct field *field, const char 
 		field->take(head, text);
 }
 
+/* A statement that is cut off or has control characters is none. */
+static void take_testimony(
+	struct head *head, const char *name, size_t name_length, const char *value, size_t length)
+{
+	char text[VALUE_MAX];
+
+	if (copy_value(text, sizeof text, value, length))
+		testimony_read(&head->testimony, name, name_length, text);
+}
+
 static void take_field(struct head *head, const char *line, size_t length)
 {
 	const char *end = line + length;
@@ -137,20 +155,29 @@ static void take_field(struct head *head, const char *line, size_t length)
 		take_value(head, field, value, (size_t)(end - value));
 	if (name_length == strlen("Location") && strncasecmp(line, "Location", name_length) == 0)
 		(void)copy_value(head->location, sizeof head->location, value, (size_t)(end - value));
+	take_testimony(head, line, name_length, value, (size_t)(end - value));
 	/* As libcurl does, which follows a Location of any length and content but an empty one. */
 	if (name_length == strlen("Location") && strncasecmp(line, "Location", name_length) == 0 &&
 		end > value)
 		head->has_location = true;
 }
 
+bool answer_is_whole_range(const struct answer *answer)
+{
+	return answer->range_first == 0 && answer->range_total > 0 &&
+	       answer->range_last == answer->range_total - 1;
+}
+
 static void begin(struct head *head, const char *line, size_t length)
 {
 	const char *blank = memchr(line, ' ', length);
 	size_t bytes = head->bytes;
+	struct testimony settled = head->settled;
 
-	*head = (struct head){.bytes = bytes};
+	*head = (struct head){.bytes = bytes, .settled = settled};
 	head->answer.length = -1;
 	head->answer.range_first = -1;
+	head->answer.range_last = -1;
 	head->answer.range_total = -1;
 	head->is_http1 = length > 6 && line[5] == '1';
 	for (const char *c = blank ? blank + 1 : line; c < line + length && isdigit((unsigned char)*c); c++) {
@@ -159,14 +186,28 @@ static void begin(struct head *head, const char *line, size_t length)
 	}
 }
 
+static void settle_testimony(struct head *head, bool redirect)
+{
+	struct answer *answer = &head->answer;
+	const struct testimony_head about = {
+		.redirect = redirect,
+		.empty = answer->length == 0,
+		.part = answer->status == 206 && !answer_is_whole_range(answer),
+		.coding = answer->content_encoding,
+		.stored_encoding = head->stored_encoding,
+	};
+
+	testimony_settle(&head->testimony, &about, &head->settled);
+	answer->testimony = head->settled;
+}
+
 static enum head_progress end(struct head *head)
 {
 	struct answer *answer = &head->answer;
+	bool redirect = answer->status >= 300 && answer->status < 400 && head->has_location;
 
 	if (answer->status < 200)
 		return HEAD_INTERIM;
-	if (answer->status >= 300 && answer->status < 400 && head->has_location)
-		return HEAD_REDIRECT;
 	if (head->chunked)
 		answer->length = -1;
 	answer->until_close = head->is_http1 && answer->length < 0 && !head->has_last_chunk;
@@ -174,7 +215,8 @@ static enum head_progress end(struct head *head)
 		answer->range_first = -1;
 	if (answer->status != 206 && answer->status != 416)
 		answer->range_total = -1;
-	return HEAD_FINAL;
+	settle_testimony(head, redirect);
+	return redirect ? HEAD_REDIRECT : HEAD_FINAL;
 }
 
 enum head_progress head_add(struct head *head, const char *line, size_t length)

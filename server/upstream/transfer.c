@@ -314,6 +314,8 @@ static bool add_headers(struct transfer *transfer, struct err *err)
 	return (!request->bearer_token ||
 		       add_header(transfer, "Authorization: Bearer ", request->bearer_token, err)) &&
 	       (!request->cdn_loop || add_header(transfer, "CDN-Loop: ", request->cdn_loop, err)) &&
+	       (!request->accept_encoding ||
+		       add_header(transfer, "Accept-Encoding: ", request->accept_encoding, err)) &&
 	       (!request->if_range || request->range_first <= 0 ||
 		       add_header(transfer, "If-Range: ", request->if_range, err));
 }

@@ -575,9 +575,10 @@ def test_our_credentials_are_not_told_by_others(upstream, start, tmp_path):
     mirror = start({"upstream ours": {"url": f"http://ci:pass-word@{host}/-/t/tok3n-1/{{path}}?sig=abcd-1&{{query}}",
                                       "bearer_token_file": tmp_path / "token"}})
     secrets = ["Bearer t0p-secret", f"http://ci:pass-word@{host}/", "/-/t/tok3n-1/google/nnlm/2", "?sig=abcd-1"]
-    for secret in secrets:
-        upstream.serve("/-/t/tok3n-1" + PATH, problem(f"no access by {secret}", 403))
-        assert assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")["detail"] == "upstream ours: it answered 403"
+    for number, secret in enumerate(secrets):
+        upstream.serve(f"/-/t/tok3n-1/google/m{number}/1", problem(f"no access by {secret.replace(PATH, f'/google/m{number}/1')}", 403))
+        detail = assert_problem(mirror.get(url_of(number)), 502, "upstream-failed")["detail"]
+        assert detail == "upstream ours: it answered 403"
     assert not any(secret in mirror.log() for secret in ("t0p-secret", "pass-word", "tok3n-1", "abcd-1"))
 
 

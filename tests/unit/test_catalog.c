@@ -263,18 +263,24 @@ static void absences_expire(void **state)
 	struct name name = name_of("google/absent/1", FORMAT_TF_HUB);
 	struct name other = name_of("google/absent/1", FORMAT_TFJS);
 	struct err err = {0};
-	int64_t until = -1;
+	struct absence absence = {.until_s = -1};
+	const struct absence first = {NOW + 10, {.code = ERR_NOT_FOUND, .text = "no upstream has it"}};
+	const struct absence second = {NOW + 20, {.code = ERR_UPSTREAM_FAILED, .text = "it answered 401"}};
 
-	assert_true(catalog_find_absent(catalog, &name, NOW, &until, &err));
-	assert_int_equal(until, 0);
-	assert_true(catalog_remember_absent(catalog, &name, NOW + 10, &err));
-	assert_true(catalog_remember_absent(catalog, &name, NOW + 20, &err));
-	assert_true(catalog_find_absent(catalog, &name, NOW + 19, &until, &err));
-	assert_int_equal(until, NOW + 20);
-	assert_true(catalog_find_absent(catalog, &name, NOW + 20, &until, &err));
-	assert_int_equal(until, 0);
-	assert_true(catalog_find_absent(catalog, &other, NOW, &until, &err));
-	assert_int_equal(until, 0);
+	assert_true(catalog_find_absent(catalog, &name, NOW, &absence, &err));
+	assert_int_equal(absence.until_s, 0);
+	assert_true(catalog_remember_absent(catalog, &name, &first, &err));
+	assert_true(catalog_find_absent(catalog, &name, NOW, &absence, &err));
+	assert_int_equal(absence.answer.code, ERR_NOT_FOUND);
+	assert_true(catalog_remember_absent(catalog, &name, &second, &err));
+	assert_true(catalog_find_absent(catalog, &name, NOW + 19, &absence, &err));
+	assert_int_equal(absence.until_s, NOW + 20);
+	assert_int_equal(absence.answer.code, ERR_UPSTREAM_FAILED);
+	assert_string_equal(absence.answer.text, "it answered 401");
+	assert_true(catalog_find_absent(catalog, &name, NOW + 20, &absence, &err));
+	assert_int_equal(absence.until_s, 0);
+	assert_true(catalog_find_absent(catalog, &other, NOW, &absence, &err));
+	assert_int_equal(absence.until_s, 0);
 }
 
 static enum err_code add_token(

@@ -26,11 +26,12 @@ static void judges_an_answer(void **state)
 		{{.status = 200, WHOLE}, {.length = -1}, 0, VERDICT_TAKE},
 		{{.status = 200, WHOLE, .content_type = "application/octet-stream"}, {.length = -1}, 0,
 			VERDICT_TAKE},
-		{{.status = 200, WHOLE, .content_type = "text/html"}, {.length = -1}, 0, VERDICT_ABSENT},
-		{{.status = 200, WHOLE, .content_type = "Text/HTML; charset=utf-8"}, {.length = -1}, 0,
-			VERDICT_ABSENT},
-		{{.status = 200, WHOLE, .content_type = "application/xhtml+xml"}, {.length = -1}, 0,
-			VERDICT_ABSENT},
+		{{.status = 200, WHOLE, .content_type = "text/html"}, {.length = -1}, 0, VERDICT_TAKE},
+		{{.status = 201, WHOLE}, {.length = -1}, 0, VERDICT_TAKE},
+		{{.status = 202, WHOLE}, {.length = -1}, 0, VERDICT_TAKE},
+		{{.status = 203, WHOLE}, {.length = -1}, 0, VERDICT_TAKE},
+		{{.status = 206, .length = 10, .range_first = 0, .range_last = 9, .range_total = 10},
+			{.length = -1}, 0, VERDICT_TAKE},
 		{{.status = 404, WHOLE}, {.length = -1}, 0, VERDICT_ABSENT},
 		{{.status = 410, WHOLE}, {.length = -1}, 0, VERDICT_ABSENT},
 		/* Another one, for what is missing. */
@@ -66,9 +67,51 @@ static void judges_an_answer(void **state)
 	}
 }
 
+static void a_definite_answer_is_one_only_for_the_whole(void **state)
+{
+	static const int statuses[] = {400, 401, 402, 403, 451};
+	const struct object object = {.length = -1};
+
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+		const struct answer answer = {.status = statuses[i], WHOLE};
+		struct err err = {0};
+
+		assert_int_equal(verdict_of_answer(&answer, &object, 0, &err),
+			statuses[i] == 403 ? VERDICT_FORBIDDEN : VERDICT_REFUSED);
+		assert_int_equal(err.code, ERR_UPSTREAM_FAILED);
+		assert_int_equal(verdict_of_answer(&answer, &object, 4, &err), VERDICT_FAILED);
+	}
+}
+
+static void head_is_judged_less_harshly(void **state)
+{
+	static const struct {
+		struct answer answer;
+		enum verdict verdict;
+	} cases[] = {
+		{{.status = 200, WHOLE}, VERDICT_TAKE},
+		{{.status = 200, WHOLE, .content_type = "Text/HTML; charset=utf-8"}, VERDICT_HEADLESS},
+		{{.status = 200, WHOLE, .content_type = "application/xhtml+xml"}, VERDICT_HEADLESS},
+		{{.status = 400, WHOLE}, VERDICT_HEADLESS},
+		{{.status = 403, WHOLE}, VERDICT_HEADLESS},
+		{{.status = 405, WHOLE}, VERDICT_HEADLESS},
+		{{.status = 501, WHOLE}, VERDICT_HEADLESS},
+		{{.status = 404, WHOLE}, VERDICT_ABSENT},
+		{{.status = 401, WHOLE}, VERDICT_REFUSED},
+		{{.status = 500, WHOLE}, VERDICT_FAILED},
+	};
+	const struct object object = {.length = -1};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct err err = {0};
+
+		assert_int_equal(verdict_of_head(&cases[i].answer, &object, &err), cases[i].verdict);
+	}
+}
+
 static void another_status_is_a_failure(void **state)
 {
-	static const int statuses[] = {100, 204, 302, 304, 400, 401, 403, 416, 429, 500, 502, 503};
+	static const int statuses[] = {100, 204, 205, 302, 304, 405, 416, 429, 500, 502, 503};
 	const struct object object = {.length = -1};
 
 	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
@@ -186,6 +229,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges_an_answer),
+		cmocka_unit_test(a_definite_answer_is_one_only_for_the_whole),
+		cmocka_unit_test(head_is_judged_less_harshly),
 		cmocka_unit_test(another_status_is_a_failure),
 		cmocka_unit_test(a_part_that_nobody_asked_for_is_a_failure),
 		cmocka_unit_test(tells_who_is_ill),

@@ -36,6 +36,17 @@ class Answer:
     cut: str = "reset"
 
 
+def by_method(head, get):
+    """Answers HEAD and GET differently."""
+    return lambda seen: head if seen.method == "HEAD" else get
+
+
+def bucket_403():
+    """What S3, GCS and their like answer for a key that is not there to those who may not list the bucket."""
+    return Answer(b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message>'
+                  b"<RequestId>4442587FB7D0A2F9</RequestId></Error>", 403, "application/xml")
+
+
 class Raw(Answer):
     """Bytes in place of an answer; the connection ends after them."""
 
@@ -194,7 +205,8 @@ class Upstream:
         self.thread.start()
 
     def serve(self, path, *answers):
-        """Sets a path's answers, one a request; the last one stays. Bytes stand for an answer with that body."""
+        """Sets a path's answers, one a request; the last one stays. Bytes stand for an answer with that body; a function
+        makes one for the request that it is called with."""
         with self.mutex:
             self.scripts[path] = [Answer(answer) if isinstance(answer, bytes) else answer for answer in answers]
 
@@ -204,7 +216,8 @@ class Upstream:
             script = self.scripts.get(seen.path)
             if not script:
                 return Answer(b"no such thing\n", 404, "text/plain")
-            return script.pop(0) if len(script) > 1 else script[0]
+            answer = script.pop(0) if len(script) > 1 else script[0]
+            return answer(seen) if callable(answer) else answer
 
     def count_sent(self, length):
         with self.mutex:

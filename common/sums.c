@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/sums.h"
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+enum { SLICES = 8 };
+
+static const struct row {
+	size_t size;
+	const EVP_MD *(*type)(void); /* NULL: no hash of OpenSSL's */
+	uint32_t polynomial;         /* of a CRC, reflected */
+} rows[SUM_COUNT] = {
+	[SUM_SHA256] = {32, EVP_sha256, 0},
+	[SUM_SHA512] = {64, EVP_sha512, 0},
+	[SUM_SHA1] = {20, EVP_sha1, 0},
+	[SUM_MD5] = {16, EVP_md5, 0},
+	[SUM_CRC32C] = {4, NULL, 0x82f63b78},
+	[SUM_CRC32] = {4, NULL, 0xedb88320},
+	[SUM_LENGTH] = {8, NULL, 0},
+};
+
+struct crc {
+	uint32_t value;
+	uint32_t table[SLICES][256];
+};
+
+struct sums {
+	EVP_MD_CTX *hashes[SUM_COUNT];
+	struct crc *crcs[SUM_COUNT];
+	uint64_t length;
+	bool counts;
+};
+
+size_t sum_size(enum sum sum)
+{
+	return rows[sum].size;
+}
+
+/* OpenSSL fails here only when memory is exhausted or the library is broken: nothing a caller could decide
+ * on. */
+static void must(int ok)
+{
+	if (ok != 1) {
+		(void)fputs("larder: OpenSSL cannot hash on this machine\n", stderr);
+		abort();
+	}
+}
+
+static struct crc *new_crc(uint32_t polynomial)
+{
+	struct crc *crc = mem_zero(1, sizeof *crc);
+
+	crc->value = UINT32_MAX;
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t value = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			value = value >> 1 ^ (value & 1 ? polynomial : 0);
+		crc->table[0][i] = value;
+	}
+	for (int slice = 1; slice < SLICES; slice++) {
+		for (int i = 0; i < 256; i++) {
+			uint32_t before = crc->table[slice - 1][i];
+
+			crc->table[slice][i] = before >> 8 ^ crc->table[0][before & 0xff];
+		}
+	}
+	return crc;
+}
+
+/* Eight bytes at a time: a table for each. */
+static void add_to_crc(struct crc *crc, const uint8_t *bytes, size_t length)
+{
+	uint32_t value = crc->value;
+
+	for (; length >= SLICES; bytes += SLICES, length -= SLICES) {
+		uint32_t low = value ^ ((uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 |
+					       (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24);
+
+		value = crc->table[7][low & 0xff] ^ crc->table[6][low >> 8 & 0xff] ^
+			crc->table[5][low >> 16 & 0xff] ^ crc->table[4][low >> 24] ^ crc->table[3][bytes[4]] ^
+			crc->table[2][bytes[5]] ^ crc->table[1][bytes[6]] ^ crc->table[0][bytes[7]];
+	}
+	for (; length > 0; bytes++, length--)
+		value = value >> 8 ^ crc->table[0][(value ^ *bytes) & 0xff];
+	crc->value = value;
+}
+
+struct sums *sums_create(unsigned wanted)
+{
+	struct sums *sums = mem_zero(1, sizeof *sums);
+
+	for (int i = 0; i < SUM_COUNT; i++) {
+		if (!(wanted & 1u << i))
+			continue;
+		if (rows[i].type) {
+			sums->hashes[i] = EVP_MD_CTX_new();
+			must(sums->hashes[i] != NULL);
+			must(EVP_DigestInit_ex(sums->hashes[i], rows[i].type(), NULL));
+		} else if (rows[i].polynomial) {
+			sums->crcs[i] = new_crc(rows[i].polynomial);
+		}
+	}
+	sums->counts = wanted & 1u << SUM_LENGTH;
+	return sums;
+}
+
+void sums_add(struct sums *sums, const void *bytes, size_t length)
+{
+	sums->length += length;
+	for (int i = 0; i < SUM_COUNT; i++) {
+		if (sums->hashes[i])
+			must(EVP_DigestUpdate(sums->hashes[i], bytes, length));
+		if (sums->crcs[i])
+			add_to_crc(sums->crcs[i], bytes, length);
+	}
+}
+
+static void put_number(uint8_t *out, uint64_t number, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		out[i] = (uint8_t)(number >> 8 * (size - 1 - i));
+}
+
+void sum_of_length(uint64_t length, uint8_t out[SUM_BYTES_MAX])
+{
+	put_number(out, length, rows[SUM_LENGTH].size);
+}
+
+void sums_result(struct sums *sums, uint8_t out[SUM_COUNT][SUM_BYTES_MAX])
+{
+	for (int i = 0; i < SUM_COUNT; i++) {
+		if (sums->hashes[i])
+			must(EVP_DigestFinal_ex(sums->hashes[i], out[i], NULL));
+		if (sums->crcs[i])
+			put_number(out[i], ~sums->crcs[i]->value, rows[i].size);
+	}
+	if (sums->counts)
+		sum_of_length(sums->length, out[SUM_LENGTH]);
+}
+
+void sums_destroy(struct sums *sums)
+{
+	if (!sums)
+		return;
+	for (int i = 0; i < SUM_COUNT; i++) {
+		EVP_MD_CTX_free(sums->hashes[i]);
+		free(sums->crcs[i]);
+	}
+	free(sums);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/proof.h"
+
+#include <string.h>
+
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+
+enum { BLOCK_BYTES = 256 << 10 };
+
+AUTO_CLEANER(own_sums, struct sums *, sums_destroy)
+
+static const char *const sum_names[SUM_COUNT] = {
+	[SUM_SHA256] = "SHA-256",
+	[SUM_SHA512] = "SHA-512",
+	[SUM_SHA1] = "SHA-1",
+	[SUM_MD5] = "MD5",
+	[SUM_CRC32C] = "CRC-32C",
+	[SUM_CRC32] = "CRC-32",
+	[SUM_LENGTH] = "length",
+};
+
+static bool is_true(const struct statement *statement, uint8_t sums[SUM_COUNT][SUM_BYTES_MAX])
+{
+	return memcmp(statement->value, sums[statement->sum], sum_size(statement->sum)) == 0;
+}
+
+bool proof_hold(const struct testimony *testimony, uint8_t sums[SUM_COUNT][SUM_BYTES_MAX],
+	uint8_t others[SUM_COUNT][SUM_BYTES_MAX], struct err *err)
+{
+	for (size_t i = 0; i < testimony->count; i++) {
+		const struct statement *statement = &testimony->items[i];
+
+		if (!is_true(statement, sums) && !(others && is_true(statement, others)))
+			return err_set(err, ERR_UPSTREAM_FAILED,
+				"what came does not have the %s that it told (%s)", sum_names[statement->sum],
+				statement_header(statement));
+	}
+	return true;
+}
+
+/* Not those that are known. */
+static bool read_sums(
+	unsigned wanted, int64_t size, int fd, uint8_t out[SUM_COUNT][SUM_BYTES_MAX], struct err *err)
+{
+	AUTO(own_sums) struct sums *sums = sums_create(wanted);
+	AUTO_FREE char *block = mem_zero(1, BLOCK_BYTES);
+	size_t length;
+
+	for (int64_t at = 0; at < size; at += (int64_t)length) {
+		size_t most = size - at < BLOCK_BYTES ? (size_t)(size - at) : BLOCK_BYTES;
+
+		if (!file_read_at(fd, block, most, at, &length, err))
+			return false;
+		if (length == 0)
+			return err_set(err, ERR_INTERNAL, "what came has become shorter");
+		sums_add(sums, block, length);
+	}
+	sums_result(sums, out);
+	return true;
+}
+
+static struct testimony only(const struct testimony *testimony, unsigned sums)
+{
+	struct testimony out = {.count = 0};
+
+	for (size_t i = 0; i < testimony->count; i++) {
+		if (sums & 1u << testimony->items[i].sum)
+			out.items[out.count++] = testimony->items[i];
+	}
+	return out;
+}
+
+bool proof_check(const struct testimony *testimony, const struct checksums *checksums, int64_t size, int fd,
+	struct err *err)
+{
+	static const unsigned known = 1u << SUM_SHA256 | 1u << SUM_MD5 | 1u << SUM_LENGTH;
+	uint8_t sums[SUM_COUNT][SUM_BYTES_MAX] = {0};
+	unsigned more = testimony_wanted(testimony) & ~known;
+	struct testimony held = only(testimony, fd < 0 ? known : ~0u);
+
+	memcpy(sums[SUM_SHA256], checksums->sha256.bytes, sizeof checksums->sha256.bytes);
+	memcpy(sums[SUM_MD5], checksums->md5, sizeof checksums->md5);
+	sum_of_length((uint64_t)size, sums[SUM_LENGTH]);
+	if (more && fd >= 0 && !read_sums(more, size, fd, sums, err))
+		return false;
+	return proof_hold(&held, sums, NULL, err);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/wrapping.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/buffer.h"
+#include "common/mem.h"
+#include "server/module/inflater.h"
+#include "server/registry/proof.h"
+#include "server/registry/verdict.h"
+
+enum {
+	PROBE_BYTES = 512,    /* of what is inside: a tar's first head */
+	HELD_MAX = 128 << 10, /* whatever needs more to begin is no module */
+	BLOCK_BYTES = 64 << 10,
+	SWELL_MAX = 64, /* whole blocks out of one piece that came, which has up to four */
+	MAGIC_AT = 4    /* of a tflite, behind a number */
+};
+
+struct wrapping {
+	struct answer answer;
+	enum format format;
+	enum wrapped wrapped;
+	struct buffer held;
+	struct inflater *inflater; /* of the coding, from its first byte on */
+	bool ended;
+	uint8_t *block;
+	/* What was said of the bytes may be true of those that came, or of those inside. */
+	struct testimony said;
+	struct sums *came;
+	struct sums *inside;
+};
+
+/* ---- what bytes look like ---- */
+
+static bool is_gzip(const uint8_t *bytes, size_t length)
+{
+	return length >= 3 && bytes[0] == 0x1f && bytes[1] == 0x8b && bytes[2] == 8;
+}
+
+static bool is_tar(const uint8_t *bytes, size_t length)
+{
+	return length >= 262 && memcmp(bytes + 257, "ustar", 5) == 0;
+}
+
+static bool is_bare(const uint8_t *bytes, size_t length)
+{
+	return length >= MAGIC_AT + 4 && memcmp(bytes + MAGIC_AT, "TFL3", 4) == 0;
+}
+
+static bool is_module(enum format format, const uint8_t *bytes, size_t length)
+{
+	return formats[format].is_archive ? is_gzip(bytes, length) : is_bare(bytes, length);
+}
+
+/* ---- what labels say ---- */
+
+static bool is_coded(const struct answer *answer)
+{
+	return answer->content_encoding[0] && strcasecmp(answer->content_encoding, "identity") != 0;
+}
+
+static bool says_gzip(const struct answer *answer)
+{
+	return strcasestr(answer->content_encoding, "gzip") != NULL;
+}
+
+bool wrapping_is_possible(const struct answer *answer, enum format format)
+{
+	return formats[format].is_archive || answer_is_page(answer) || is_coded(answer);
+}
+
+struct wrapping *wrapping_create(const struct answer *answer, enum format format)
+{
+	struct wrapping *wrapping = mem_zero(1, sizeof *wrapping);
+
+	wrapping->answer = *answer;
+	wrapping->format = format;
+	return wrapping;
+}
+
+void wrapping_destroy(struct wrapping *wrapping)
+{
+	if (!wrapping)
+		return;
+	buffer_finish(&wrapping->held);
+	inflater_destroy(wrapping->inflater);
+	sums_destroy(wrapping->came);
+	sums_destroy(wrapping->inside);
+	free(wrapping->block);
+	free(wrapping);
+}
+
+/* ---- deciding ---- */
+
+/* Unpacks the beginning of what is held; true once there is enough of it, or will be no more. */
+static bool look_inside(const struct wrapping *wrapping, uint8_t *out, size_t *length)
+{
+	struct inflater *inflater = inflater_create();
+	size_t room = PROBE_BYTES;
+	enum inflated state;
+
+	inflater_feed(inflater, (const uint8_t *)wrapping->held.data, wrapping->held.length);
+	state = inflater_run(inflater, out, &room);
+	inflater_destroy(inflater);
+	*length = state == INFLATED_FULL || state == INFLATED_STARVED || state == INFLATED_ENDED ? room : 0;
+	return state != INFLATED_STARVED || room == PROBE_BYTES;
+}
+
+/* It begins as gzip does, and is said to be coded so: is that the archive's own gzip, or one around it? */
+static enum wrapped decide_gzip(const struct wrapping *wrapping, bool end)
+{
+	const struct answer *answer = &wrapping->answer;
+	uint8_t inside[PROBE_BYTES];
+	size_t length = 0;
+	bool enough = look_inside(wrapping, inside, &length);
+
+	if (is_module(wrapping->format, inside, length))
+		return WRAPPED_CODED;
+	if (!enough && !end)
+		return WRAPPED_UNDECIDED;
+	return answer_is_page(answer) && !is_tar(inside, length) ? WRAPPED_PAGE : WRAPPED_NOT;
+}
+
+static enum wrapped decide(const struct wrapping *wrapping, bool end)
+{
+	const uint8_t *bytes = (const uint8_t *)wrapping->held.data;
+	size_t length = wrapping->held.length;
+
+	if (is_gzip(bytes, length) && says_gzip(&wrapping->answer))
+		return decide_gzip(wrapping, end);
+	if (is_module(wrapping->format, bytes, length))
+		return WRAPPED_NOT;
+	if (length < PROBE_BYTES && !end)
+		return WRAPPED_UNDECIDED;
+	if (formats[wrapping->format].is_archive && is_tar(bytes, length))
+		return WRAPPED_STRIPPED;
+	return answer_is_page(&wrapping->answer) ? WRAPPED_PAGE : WRAPPED_NOT;
+}
+
+/* Neither the length nor what proves a rest is the unpacked object's; its end is the coding's own. */
+static void begin_unpacking(struct wrapping *wrapping)
+{
+	struct answer *answer = &wrapping->answer;
+	unsigned wanted = testimony_wanted(&answer->testimony);
+
+	wrapping->block = mem_zero(1, BLOCK_BYTES);
+	wrapping->inflater = inflater_create();
+	wrapping->said = answer->testimony;
+	wrapping->came = sums_create(wanted);
+	wrapping->inside = sums_create(wanted);
+	answer->testimony.count = 0;
+	answer->length = -1;
+	answer->until_close = false;
+	answer->etag[0] = '\0';
+	answer->last_modified[0] = '\0';
+}
+
+enum wrapped wrapping_look(struct wrapping *wrapping, const void *bytes, size_t length, bool end)
+{
+	buffer_add(&wrapping->held, bytes, length);
+	wrapping->wrapped = decide(wrapping, end || wrapping->held.length > HELD_MAX);
+	if (wrapping->wrapped == WRAPPED_CODED)
+		begin_unpacking(wrapping);
+	return wrapping->wrapped;
+}
+
+const struct answer *wrapping_answer(const struct wrapping *wrapping)
+{
+	return &wrapping->answer;
+}
+
+const void *wrapping_held(const struct wrapping *wrapping, size_t *length)
+{
+	*length = wrapping->held.length;
+	return wrapping->held.data;
+}
+
+/* ---- unpacking ---- */
+
+static bool fail(const struct wrapping *wrapping, const char *why, struct err *err)
+{
+	return err_set(err, ERR_UPSTREAM_FAILED, "its Content-Encoding: %.60s %s",
+		wrapping->answer.content_encoding, why);
+}
+
+static bool pass_on(struct wrapping *wrapping, size_t length, const struct wrapping_sink *sink)
+{
+	sums_add(wrapping->inside, wrapping->block, length);
+	return length == 0 || sink->take(sink->context, wrapping->block, length);
+}
+
+/* On the thread that serves all transfers: what a piece may become has an end. */
+bool wrapping_unpack(struct wrapping *wrapping, const void *bytes, size_t length,
+	const struct wrapping_sink *sink, struct err *err)
+{
+	enum inflated state = INFLATED_FULL;
+
+	sums_add(wrapping->came, bytes, length);
+	if (wrapping->ended && length > 0)
+		return fail(wrapping, "has bytes behind its end", err);
+	inflater_feed(wrapping->inflater, bytes, length);
+	for (int blocks = 0; state == INFLATED_FULL; blocks++) {
+		size_t room = BLOCK_BYTES;
+
+		if (blocks > SWELL_MAX)
+			return fail(wrapping, "swells without measure", err);
+		state = inflater_run(wrapping->inflater, wrapping->block, &room);
+		if (!pass_on(wrapping, room, sink))
+			return false;
+	}
+	wrapping->ended = state == INFLATED_ENDED;
+	if (wrapping->ended && inflater_left(wrapping->inflater) > 0)
+		return fail(wrapping, "has bytes behind its end", err);
+	return state == INFLATED_ENDED || state == INFLATED_STARVED || fail(wrapping, "is broken", err);
+}
+
+bool wrapping_end(struct wrapping *wrapping, struct err *err)
+{
+	uint8_t came[SUM_COUNT][SUM_BYTES_MAX] = {0};
+	uint8_t inside[SUM_COUNT][SUM_BYTES_MAX] = {0};
+
+	if (wrapping->wrapped != WRAPPED_CODED)
+		return true;
+	if (!wrapping->ended)
+		return fail(wrapping, "is cut off", err);
+	sums_result(wrapping->came, came);
+	sums_result(wrapping->inside, inside);
+	return proof_hold(&wrapping->said, came, inside, err);
+}
