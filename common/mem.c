@@ -54,3 +54,10 @@ char *mem_printf(const char *format, ...)
 	va_end(args);
 	return or_abort(text);
 }
+
+bool mem_is_zero(const void *bytes, size_t length)
+{
+	const char *at = bytes;
+
+	return length == 0 || (at[0] == 0 && memcmp(at, at + 1, length - 1) == 0);
+}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Small allocations that abort when memory is exhausted. Sizes that others choose are limited before they get here. */
+ * Small allocations that abort when memory is exhausted. Sizes that others choose are limited before they get
+ * here. */
 #ifndef COMMON_MEM_H
 #define COMMON_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Zeroed memory for count items; free() it. */
@@ -16,6 +18,9 @@ void *mem_resize(void *memory, size_t count, size_t size);
 char *mem_dup(const char *string);
 char *mem_dup_n(const char *bytes, size_t length);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Whether all these bytes are zeros. */
+bool mem_is_zero(const void *bytes, size_t length);
 
 /* Makes room for one more item in a growing array: doubles *array when count has reached *capacity. */
 #define MEM_GROW(array, count, capacity) \

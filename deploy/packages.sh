@@ -20,6 +20,7 @@ libssl-dev             SHA-256, MD5
 libisal-dev            gzip, read as a stream, 1.5 to 2 times as fast as by zlib
 zlib1g-dev             gzip, written; read where there is no ISA-L
 libinih-dev            the ini file
+unicode-data           which letters differ in case only: the table of simple case folding (3 KiB in the binary; ICU has it too, and 40 MiB)
 libcmark-gfm-dev       documentation, from Markdown to safe HTML
 libcmark-gfm-extensions-dev its tables and automatic links
 END
@@ -38,6 +39,8 @@ haproxy                …
 nginx                  …
 openssl                makes the certificates of an upstream's own authority
 libarchive-dev         what tests/bench holds verifying against
+libarchive-tools       bsdtar: what macOS, FreeBSD and Windows pack with
+p7zip-full             7-Zip: what many pack with on Windows
 END
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The container of a module: one gzip member around one tar. Read strictly as a stream: whoever reads to the
- * end knows that CRC and length are right, the tar is whole to its two zero blocks and nothing lies behind
- * either. It judges bytes, not modules: which members are allowed is the business of module/examination. */
+ * end knows that CRC and length are right, the tar is whole and nothing but zeros lies behind either. It
+ * judges bytes, not modules: which members are allowed is the business of module/examination. */
 #ifndef SERVER_MODULE_ARCHIVE_H
 #define SERVER_MODULE_ARCHIVE_H
 
@@ -17,13 +17,14 @@ enum { ARCHIVE_NAME_MAX = 4096 };
 enum member_kind {
 	MEMBER_FILE,
 	MEMBER_FOLDER,
-	MEMBER_OTHER /* link, device, fifo, sparse file, anything that hub clients refuse */
+	MEMBER_OTHER /* link, device, fifo, label, anything that hub clients refuse */
 };
 
 struct member {
 	char name[ARCHIVE_NAME_MAX + 1]; /* as in the archive: may begin with "./", may end with "/" */
 	enum member_kind kind;
-	char type; /* the tar header's type flag */
+	char type;      /* the tar header's type flag */
+	bool is_sparse; /* a file whose holes the tar leaves out; its content has them */
 	int64_t size_bytes;
 };
 
@@ -60,10 +61,16 @@ struct stream *archive_content(struct archive *archive);
  * the content that failed did so for its own reasons. */
 enum archive_fault archive_fault(const struct archive *archive);
 
+/* The CRC-32 of the last file that archive_next went past, found at next to no cost; 0 of a sparse one. */
+uint32_t archive_passed_crc(const struct archive *archive);
+
 /* Bytes of tar that were read so far. */
 int64_t archive_unpacked_bytes(const struct archive *archive);
 
-/* Zero bytes behind the two zero blocks beyond tar's usual padding to 10240; others are an error. */
-int64_t archive_padding_bytes(const struct archive *archive);
+/* At the archive's end: whether its two blocks of zeros, or one of them, are missing. */
+bool archive_lacks_end(const struct archive *archive);
+
+/* Whether gzip's header has extra fields, over which Python's tarfile stumbles. */
+bool archive_has_gzip_extra(const struct archive *archive);
 
 #endif

@@ -8,9 +8,12 @@
 #include "common/buffer.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/advice.h"
 #include "server/module/archive.h"
 #include "server/module/checkpoint.h"
+#include "server/module/magic.h"
 #include "server/module/membername.h"
+#include "server/module/membertype.h"
 #include "server/module/tflite.h"
 #include "server/module/tfjs.h"
 #include "server/module/tree.h"
@@ -39,8 +42,11 @@ struct walk {
 	const struct examination_limits *limits;
 	struct archive *archive;
 	struct tree *tree;
-	int64_t headers; /* members of any kind */
-	bool cut_short;  /* by a limit or by broken bytes: what is missing may lie behind */
+	struct stream *content;     /* of the current member */
+	struct tree_entry *passing; /* the file whose CRC is known once it was passed, or NULL */
+	bool repeats;               /* … and that was there before */
+	int64_t headers;            /* members of any kind */
+	bool cut_short;             /* by a limit or by broken bytes: what is missing may lie behind */
 	struct root_file saved_model;
 	struct root_file saved_model_text;
 	struct root_file tfhub_module;
@@ -78,16 +84,17 @@ static bool end_with_fault(struct walk *walk, const struct err *err)
 	return true;
 }
 
+/* Of a file that comes again the last one counts, as for clients. */
 static void read_saved_model(struct walk *walk, struct root_file *file)
 {
-	struct stream *content = archive_content(walk->archive);
-
-	file->sound = saved_model_read(content, &walk->examination->saved_model, &file->err);
+	saved_model_destroy(TAKE(walk->examination->saved_model));
+	file->sound = saved_model_read(walk->content, &walk->examination->saved_model, &file->err);
 }
 
 static void read_saved_model_text(struct walk *walk, struct root_file *file)
 {
-	file->sound = saved_model_read_text(archive_content(walk->archive), &walk->text_model, &file->err);
+	saved_model_destroy(TAKE(walk->text_model));
+	file->sound = saved_model_read_text(walk->content, &walk->text_model, &file->err);
 }
 
 /* Appends the content, up to limit bytes; false if it has more or the archive broke. */
@@ -97,7 +104,7 @@ static bool gather(struct walk *walk, size_t limit, struct buffer *out, struct e
 	size_t length;
 
 	do {
-		if (!stream_next(archive_content(walk->archive), &data, &length, err))
+		if (!stream_next(walk->content, &data, &length, err))
 			return false;
 		if (length > limit - out->length)
 			return err_set(err, ERR_INVALID_MODULE, "The file has more than %zu bytes.", limit);
@@ -119,6 +126,7 @@ static void read_tfhub_module(struct walk *walk, struct root_file *file)
 
 static void read_model_json(struct walk *walk, struct root_file *file)
 {
+	buffer_finish(&walk->json);
 	file->sound = gather(walk, TFJS_JSON_BYTES_MAX, &walk->json, &file->err);
 }
 
@@ -170,32 +178,38 @@ static void list_member(struct examination *examination, const char *path, const
 	examination->unpacked_bytes += member->size_bytes;
 }
 
-/* Whether the name is free. A folder that only its files spoke of so far may still come. */
-static bool check_twin(struct walk *walk, const char *path, const struct member *member)
+static void check_case(struct walk *walk, const char *path)
 {
-	const struct tree_entry *twin = tree_find(walk->tree, path);
+	const struct tree_entry *twin = tree_find_folded(walk->tree, path);
 
-	if (!twin)
-		return true;
-	if (strcmp(twin->path, path) != 0) {
+	if (twin)
 		violations_add(walk->examination, RULE_NAME_CASE_COLLISION, path,
 			"The name differs from \"%s\" in case only, which some file systems take for the "
 			"same; rename one.",
 			twin->path);
-		return false;
-	}
-	if (twin->is_implied && member->kind == MEMBER_FOLDER)
+}
+
+/* Whether an entry of this name may come again. A folder may, also where only its files spoke of it so far; a
+ * file where it can be what it was. */
+static bool may_repeat(struct walk *walk, const struct tree_entry *twin, const struct member *member)
+{
+	bool is_folder = member->kind == MEMBER_FOLDER;
+
+	if (twin->is_folder && is_folder)
 		return true;
-	violations_add(walk->examination, RULE_NAME_DUPLICATE, path,
-		"The archive has two members of this name, and hub clients keep the last; pack it once.");
+	if (!twin->is_folder && !is_folder && twin->size_bytes == member->size_bytes && !member->is_sparse)
+		return true;
+	violations_add(walk->examination, RULE_NAME_DUPLICATE, twin->path,
+		"The archive has two different members of this name, and clients keep the last; pack it "
+		"once: " ADVICE_PACK ".");
 	return false;
 }
 
 static void report_missing_folder(struct walk *walk, const struct tree_entry *missing)
 {
 	violations_add(walk->examination, RULE_FOLDER_MISSING, missing->path,
-		"The folder has no entry before its files, and hub clients make none; pack with tar, or with "
-		"larder pack.");
+		"The folder has no entry before its files, and hub clients make none; pack the whole "
+		"folder: " ADVICE_PACK ".");
 }
 
 /* The nearest thing above that is in the tree must be a folder, and written in the same way. */
@@ -204,40 +218,123 @@ static void check_parent(struct walk *walk, const char *path)
 	char parent[ARCHIVE_NAME_MAX + 1];
 	const char *slash = strrchr(path, '/');
 	const struct tree_entry *entry = NULL;
+	const struct tree_entry *twin = NULL;
 
-	while (slash && !entry) {
+	while (slash && !entry && !twin) {
 		size_t length = (size_t)(slash - path);
 
 		memcpy(parent, path, length);
 		parent[length] = '\0';
 		entry = tree_find(walk->tree, parent);
+		twin = entry ? NULL : tree_find_folded(walk->tree, parent);
 		slash = memrchr(path, '/', length);
 	}
 	if (entry && !entry->is_folder)
 		violations_add(walk->examination, RULE_NAME_UNDER_FILE, path,
 			"\"%s\" is a file in this archive, so nothing can lie under it.", entry->path);
-	else if (entry && strcmp(entry->path, parent) != 0)
+	else if (twin)
 		violations_add(walk->examination, RULE_NAME_CASE_COLLISION, path,
 			"Its folder differs from \"%s\" in case only, which some file systems take for the "
 			"same; rename one.",
-			entry->path);
+			twin->path);
+}
+
+/* Large files that Git keeps elsewhere are packed as these by whoever has not fetched them. A small file is
+ * read twice for it, from memory. */
+enum { POINTER_BYTES_MAX = 1024 };
+
+struct small_file {
+	struct memory_stream stream;
+	uint8_t bytes[POINTER_BYTES_MAX];
+	size_t length;
+};
+
+static bool read_small_file(struct walk *walk, struct small_file *file)
+{
+	const uint8_t *data;
+	size_t length;
+	struct err again; /* archive_next fails with it too */
+
+	file->length = 0;
+	do {
+		if (!stream_next(walk->content, &data, &length, &again))
+			return false;
+		memcpy(file->bytes + file->length, data, length);
+		file->length += length;
+	} while (length > 0);
+	walk->content = memory_stream_init(&file->stream, file->bytes, file->length);
+	return true;
+}
+
+static void read_file(struct walk *walk, const char *path, const struct member *member)
+{
+	struct small_file small;
+
+	walk->content = archive_content(walk->archive);
+	if (member->size_bytes > 0 && member->size_bytes <= POINTER_BYTES_MAX) {
+		if (!read_small_file(walk, &small))
+			return;
+		if (magic_is_lfs_pointer(small.bytes, small.length))
+			violations_add(walk->examination, RULE_LFS_POINTER, path,
+				"This is the pointer that Git LFS keeps instead of the file; run `git lfs "
+				"pull` in "
+				"the checkout and pack again.");
+	}
+	read_root_file(walk, path);
+}
+
+static struct tree_entry *add(struct walk *walk, const char *path, const struct member *member)
+{
+	const struct tree_entry *missing = NULL;
+	struct tree_entry *entry;
+
+	check_case(walk, path);
+	entry = tree_add(walk->tree, path, member->kind == MEMBER_FOLDER, member->size_bytes, &missing);
+	/* A folder's entry stands for those above it too: clients make the whole way. */
+	if (missing && member->kind == MEMBER_FILE)
+		report_missing_folder(walk, missing);
+	return entry;
 }
 
 static void place(struct walk *walk, const char *path, const struct member *member)
 {
-	const struct tree_entry *missing = NULL;
+	struct tree_entry *entry = tree_find(walk->tree, path);
 
-	check_parent(walk, path);
-	if (tree_find(walk->tree, path))
-		tree_confirm(walk->tree, path);
+	if (entry && !may_repeat(walk, entry, member))
+		return;
+	walk->repeats = entry;
+	if (!entry)
+		check_parent(walk, path);
+	if (!entry || entry->is_implied)
+		list_member(walk->examination, path, member);
+	if (!entry)
+		entry = add(walk, path, member);
+	entry->is_implied = false;
+	if (member->kind == MEMBER_FILE) {
+		walk->passing = entry;
+		read_file(walk, path, member);
+	}
+}
+
+/* Once the file before was passed. */
+static void settle(struct walk *walk)
+{
+	struct tree_entry *entry = TAKE(walk->passing);
+	uint32_t crc = archive_passed_crc(walk->archive);
+
+	if (!entry)
+		return;
+	if (!walk->repeats)
+		entry->crc = crc;
+	else if (entry->crc == crc)
+		violations_add(walk->examination, RULE_NAME_REPEATED, entry->path,
+			"The archive has this file more than once, each time the same; pack it "
+			"once: " ADVICE_PACK ".");
 	else
-		tree_add(walk->tree, path, member->kind == MEMBER_FOLDER, member->size_bytes, &missing);
-	/* A folder's entry stands for those above it too: clients make the whole way. */
-	if (missing && member->kind == MEMBER_FILE)
-		report_missing_folder(walk, missing);
-	list_member(walk->examination, path, member);
-	if (member->kind == MEMBER_FILE)
-		read_root_file(walk, path);
+		violations_add(walk->examination, RULE_NAME_DUPLICATE, entry->path,
+			"The archive has two different files of this name, and clients keep the last; pack "
+			"it "
+			"once: " ADVICE_PACK ".");
 }
 
 static void judge_member(struct walk *walk, const struct member *member)
@@ -247,20 +344,20 @@ static void judge_member(struct walk *walk, const struct member *member)
 
 	membername_normalise(member->name, path);
 	if (member->kind == MEMBER_OTHER) {
-		violations_add(walk->examination, RULE_MEMBER_TYPE, member->name,
-			"Only files and folders are allowed, and this is something else (tar type \"%c\"); "
-			"pack with tar -h "
-			"to follow links.",
-			member->type ? member->type : '0');
+		membertype_report(walk->examination, member);
 		return;
 	}
+	if (member->is_sparse)
+		violations_add(walk->examination, RULE_SPARSE_MEMBER, member->name,
+			"The file is packed as a sparse one, which some clients do not know; pack without -S "
+			"(--sparse): " ADVICE_PACK ".");
 	if (path[0] == '\0') {
 		if (member->kind == MEMBER_FILE)
 			violations_add(
 				walk->examination, RULE_NAME_EMPTY, member->name, "A file has no name.");
 		return;
 	}
-	if (sound && check_twin(walk, path, member))
+	if (sound)
 		place(walk, path, member);
 }
 
@@ -282,6 +379,21 @@ static bool check_count(struct walk *walk)
 	return false;
 }
 
+/* What clients take although others would not. */
+static void judge_container(struct walk *walk)
+{
+	if (archive_has_gzip_extra(walk->archive))
+		violations_add(walk->examination, RULE_GZIP_EXTRA, "",
+			"The gzip header has extra fields, which Python's tarfile cannot read as a stream; "
+			"make it "
+			"anew with " ADVICE_REGZIP ".");
+	if (archive_lacks_end(walk->archive))
+		violations_add(walk->examination, RULE_TAR_END_MISSING, "",
+			"The tar ends behind its last member, without the two blocks of zeros that should "
+			"follow: "
+			"whatever came behind would be missed; pack it again: " ADVICE_PACK ".");
+}
+
 static bool walk_members(struct walk *walk, struct err *err)
 {
 	struct member member;
@@ -295,15 +407,13 @@ static bool walk_members(struct walk *walk, struct err *err)
 			*err = failure;
 			return false;
 		}
+		settle(walk);
 		if (found && !check_count(walk))
 			return true;
 		if (found)
 			judge_member(walk, &member);
 	}
-	if (archive_padding_bytes(walk->archive) > 0)
-		violations_add(walk->examination, RULE_TRAILING_PADDING, "",
-			"The tar is followed by %" PRId64 " needless zero bytes; pack it again.",
-			archive_padding_bytes(walk->archive));
+	judge_container(walk);
 	return true;
 }
 
@@ -339,9 +449,8 @@ static bool find_wrapper(struct examination *examination, const char *const keys
 	if (!key)
 		return false;
 	violations_add(examination, RULE_WRAPPER_FOLDER, key,
-		"The module lies in the folder \"%.*s\" instead of at the root; pack it with: tar -C "
-		"\"%.*s\" -czf "
-		"module.tar.gz .",
+		"The module lies in the folder \"%.*s\" instead of at the root; pack that folder: `tar -h "
+		"--hard-dereference -C \"%.*s\" -czf module.tar.gz .`.",
 		length, key, length, key);
 	return true;
 }

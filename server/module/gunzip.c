@@ -7,7 +7,9 @@
 
 #include "common/mem.h"
 #include "common/number.h"
+#include "server/module/advice.h"
 #include "server/module/inflater.h"
+#include "server/module/magic.h"
 
 enum { BLOCK_BYTES = 128 << 10 };
 
@@ -38,47 +40,17 @@ static bool fail(struct gunzip *gunzip, enum gunzip_fault fault)
 #define BROKEN(gunzip, ...) \
 	(err_set(&(gunzip)->failure, ERR_INVALID_MODULE, __VA_ARGS__), fail((gunzip), GUNZIP_BROKEN))
 
-struct magic {
-	size_t offset;
-	const char *bytes;
-	const char *meaning;
-};
-
-static const struct magic magics[] = {
-	{0, "<", "HTML or XML, perhaps an error page"},
-	{0, "PK", "a zip archive"},
-	{0, "BZh", "bzip2"},
-	{0,
-		"\xfd"
-		"7zXZ",
-		"xz"},
-	{0, "\x28\xb5\x2f\xfd", "Zstandard"},
-	{0, "{", "JSON"},
-	{4, "TFL3", "a bare .tflite file"},
-	{257, "ustar", "a plain tar that was not compressed"},
-};
-
-static const char *looks_like(const uint8_t *data, size_t length)
-{
-	for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
-		size_t wanted = strlen(magics[i].bytes);
-
-		if (length >= magics[i].offset + wanted &&
-			memcmp(data + magics[i].offset, magics[i].bytes, wanted) == 0)
-			return magics[i].meaning;
-	}
-	return "something else";
-}
-
 static bool check_beginning(struct gunzip *gunzip, const uint8_t *data, size_t length)
 {
+	const struct magic *magic = magic_find(data, length);
+
 	if (data[0] == 0x1f && (length == 1 || data[1] == 0x8b))
 		return true;
 	if (length == 1)
 		return BROKEN(gunzip, "This is not gzip: it begins with %02x and looks like %s.", data[0],
-			looks_like(data, length));
-	return BROKEN(gunzip, "This is not gzip: it begins with %02x %02x and looks like %s.", data[0],
-		data[1], looks_like(data, length));
+			magic->meaning);
+	return BROKEN(gunzip, "This is not gzip: it begins with %02x %02x and looks like %s%s%s.", data[0],
+		data[1], magic->meaning, magic->advice ? "; " : "", magic->advice ? magic->advice : "");
 }
 
 /* Hands the source's next piece to the inflater. */
@@ -142,15 +114,33 @@ static bool inflate_some(struct gunzip *gunzip, size_t *filled)
 	return judge(gunzip, inflated);
 }
 
+static bool behind_the_end(struct gunzip *gunzip, const uint8_t *rest, size_t length, int64_t end)
+{
+	bool is_gzip = length > 1 && rest[0] == 0x1f && rest[1] == 0x8b;
+
+	return BROKEN(gunzip,
+		"There %s after the end of the gzip stream at byte %" PRId64
+		", which hub clients ignore silently; make it one with " ADVICE_REGZIP ".",
+		is_gzip ? "is another gzip stream" : "are bytes", end);
+}
+
+/* bsdtar fills the last record with zeros behind the gzip stream; every client takes them. */
 static bool check_end(struct gunzip *gunzip)
 {
-	if (inflater_left(gunzip->inflater) == 0 && !refill(gunzip))
-		return false;
-	if (inflater_left(gunzip->inflater) > 0)
-		return BROKEN(gunzip,
-			"There are bytes after the end of the gzip stream at byte %" PRId64
-			"; hub clients ignore them silently.",
-			gunzip_bytes_in(gunzip));
+	int64_t end = gunzip_bytes_in(gunzip);
+	size_t length = inflater_left(gunzip->inflater);
+
+	for (;; length = inflater_left(gunzip->inflater)) {
+		const uint8_t *rest = gunzip->rest - length;
+
+		if (!mem_is_zero(rest, length))
+			return behind_the_end(gunzip, rest, length, end);
+		inflater_feed(gunzip->inflater, NULL, 0);
+		if (!refill(gunzip))
+			return false;
+		if (inflater_left(gunzip->inflater) == 0)
+			break;
+	}
 	gunzip->closed = true;
 	return true;
 }
@@ -233,6 +223,16 @@ struct stream *gunzip_stream(struct gunzip *gunzip)
 enum gunzip_fault gunzip_fault(const struct gunzip *gunzip)
 {
 	return gunzip->fault;
+}
+
+uint32_t gunzip_crc(const struct gunzip *gunzip)
+{
+	return inflater_crc(gunzip->inflater);
+}
+
+bool gunzip_has_extra(const struct gunzip *gunzip)
+{
+	return inflater_has_extra(gunzip->inflater);
 }
 
 int64_t gunzip_bytes_in(const struct gunzip *gunzip)

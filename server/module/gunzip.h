@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unpacks exactly one gzip member (RFC 1952) as a stream: its CRC and length must be right and nothing may
- * lie behind it. Hub clients check none of that, so this is where it is checked. */
+ * Unpacks exactly one gzip member (RFC 1952) as a stream: its CRC and length must be right and nothing but
+ * zeros, which some packers fill a record up with, may lie behind it. Hub clients check none of that, so this
+ * is where it is checked. */
 #ifndef SERVER_MODULE_GUNZIP_H
 #define SERVER_MODULE_GUNZIP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/module/stream.h"
@@ -32,6 +34,12 @@ struct stream *gunzip_stream(struct gunzip *gunzip);
 
 /* What the stream failed with. */
 enum gunzip_fault gunzip_fault(const struct gunzip *gunzip);
+
+/* The CRC-32 of all that was handed out so far. */
+uint32_t gunzip_crc(const struct gunzip *gunzip);
+
+/* Whether its header has extra fields, over which Python's tarfile stumbles; known with the first block. */
+bool gunzip_has_extra(const struct gunzip *gunzip);
 
 /* Bytes taken from the source and handed out so far. */
 int64_t gunzip_bytes_in(const struct gunzip *gunzip);

@@ -5,6 +5,7 @@
 #ifndef SERVER_MODULE_INFLATER_H
 #define SERVER_MODULE_INFLATER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,15 @@ size_t inflater_left(const struct inflater *inflater);
 /* Unpacks into out, which has *length bytes of room; *length becomes how many there are. Nothing can follow
  * after anything but FULL and STARVED. */
 enum inflated inflater_run(struct inflater *inflater, uint8_t *out, size_t *length);
+
+/* The CRC-32 of all that was unpacked so far. */
+uint32_t inflater_crc(const struct inflater *inflater);
+
+/* The CRC-32 that this one goes on to with so many more bytes. */
+uint32_t inflater_crc_on(uint32_t crc, const uint8_t *data, size_t length);
+
+/* Whether the header, once it was read, has an extra field with something in it (RFC 1952, FEXTRA). */
+bool inflater_has_extra(const struct inflater *inflater);
 
 /* What is broken, in a few words. */
 const char *inflater_complaint(const struct inflater *inflater);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -129,6 +130,21 @@ enum inflated inflater_run(struct inflater *inflater, uint8_t *out, size_t *leng
 		return INFLATED_BROKEN;
 	}
 	return *length < room ? INFLATED_STARVED : INFLATED_FULL;
+}
+
+uint32_t inflater_crc(const struct inflater *inflater)
+{
+	return inflater->isal.crc;
+}
+
+uint32_t inflater_crc_on(uint32_t crc, const uint8_t *data, size_t length)
+{
+	return crc32_gzip_refl(crc, data, length);
+}
+
+bool inflater_has_extra(const struct inflater *inflater)
+{
+	return inflater->header.extra_length > 0;
 }
 
 const char *inflater_complaint(const struct inflater *inflater)

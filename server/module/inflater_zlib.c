@@ -10,6 +10,7 @@ enum { WINDOW_BITS = 15, GZIP_ONLY = 16 };
 
 struct inflater {
 	z_stream zlib;
+	gz_header header;
 };
 
 struct inflater *inflater_create(void)
@@ -19,6 +20,7 @@ struct inflater *inflater_create(void)
 	/* It fails for want of memory only, and then as every small allocation does. */
 	if (inflateInit2(&inflater->zlib, WINDOW_BITS + GZIP_ONLY) != Z_OK)
 		abort();
+	(void)inflateGetHeader(&inflater->zlib, &inflater->header);
 	return inflater;
 }
 
@@ -63,6 +65,21 @@ enum inflated inflater_run(struct inflater *inflater, uint8_t *out, size_t *leng
 	if (status != Z_OK && status != Z_BUF_ERROR)
 		return fault_of(inflater);
 	return inflater->zlib.avail_out > 0 ? INFLATED_STARVED : INFLATED_FULL;
+}
+
+uint32_t inflater_crc(const struct inflater *inflater)
+{
+	return (uint32_t)inflater->zlib.adler;
+}
+
+uint32_t inflater_crc_on(uint32_t crc, const uint8_t *data, size_t length)
+{
+	return (uint32_t)crc32_z(crc, data, length);
+}
+
+bool inflater_has_extra(const struct inflater *inflater)
+{
+	return inflater->header.extra_len > 0;
 }
 
 const char *inflater_complaint(const struct inflater *inflater)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "server/module/advice.h"
 #include "server/module/utf8.h"
 #include "server/module/violations.h"
 
@@ -50,14 +51,15 @@ static bool has_control(const char *name, const char *path)
 	return false;
 }
 
+/* Windows takes a backslash for a slash. */
 static bool has_parent_segment(const char *name)
 {
 	while (*name) {
-		size_t length = strcspn(name, "/");
+		size_t length = strcspn(name, "/\\");
 
 		if (length == 2 && memcmp(name, "..", 2) == 0)
 			return true;
-		name += length + (name[length] == '/');
+		name += length + (name[length] != '\0');
 	}
 	return false;
 }
@@ -79,13 +81,15 @@ static size_t longest_segment(const char *name)
 /* The rules as a table: does the name (as written, and in normal form) break it? */
 struct name_rule {
 	enum rule rule;
+	bool is_harmless; /* the member counts all the same */
 	bool (*breaks)(const char *name, const char *path);
 	const char *message;
 };
 
+/* The root itself may be called "/". */
 static bool is_absolute(const char *name, const char *path)
 {
-	return name[0] == '/';
+	return name[0] == '/' && path[0];
 }
 
 static bool leads_out(const char *name, const char *path)
@@ -98,21 +102,32 @@ static bool seems_to_lead_out(const char *name, const char *path)
 	return !has_parent_segment(name) && strncmp(path, "..", 2) == 0;
 }
 
+static bool has_backslash(const char *name, const char *path)
+{
+	return strchr(name, '\\') != NULL;
+}
+
 static bool is_too_long(const char *name, const char *path)
 {
 	return strlen(path) > MEMBERNAME_MAX || longest_segment(path) > MEMBERNAME_SEGMENT_MAX;
 }
 
 static const struct name_rule name_rules[] = {
-	{RULE_NAME_ABSOLUTE, is_absolute,
-		"The name begins with a slash; pack the module with names relative to its folder."},
-	{RULE_NAME_TRAVERSAL, leads_out,
-		"The name leads out of its folder with \"..\"; pack the module without such names."},
-	{RULE_NAME_TRAVERSAL, seems_to_lead_out,
+	{RULE_NAME_ABSOLUTE, false, is_absolute,
+		"The name begins with a slash; pack the module with names relative to its "
+		"folder: " ADVICE_PACK "."},
+	{RULE_NAME_TRAVERSAL, false, leads_out,
+		"The name leads out of its folder with \"..\"; pack the module's folder by "
+		"itself: " ADVICE_PACK "."},
+	{RULE_NAME_TRAVERSAL, false, seems_to_lead_out,
 		"Hub clients refuse names that begin with \"..\"; rename it."},
-	{RULE_NAME_NOT_UTF8, is_not_utf8, "The name is not UTF-8; rename it."},
-	{RULE_NAME_CONTROL, has_control, "The name has a control character; rename it."},
-	{RULE_NAME_TOO_LONG, is_too_long,
+	{RULE_NAME_NOT_UTF8, false, is_not_utf8, "The name is not UTF-8; rename it."},
+	{RULE_NAME_CONTROL, false, has_control, "The name has a control character; rename it."},
+	{RULE_NAME_BACKSLASH, true, has_backslash,
+		"The name has a backslash, which Windows and browsers take for a slash; rename it, or, where "
+		"it "
+		"was to be a folder, pack with " ADVICE_PACK "."},
+	{RULE_NAME_TOO_LONG, false, is_too_long,
 		"The name is too long: at most 1024 bytes, and 255 between two slashes; shorten it."},
 };
 
@@ -125,7 +140,7 @@ bool membername_judge(struct examination *examination, const char *name)
 	for (size_t i = 0; i < sizeof name_rules / sizeof *name_rules; i++) {
 		if (name_rules[i].breaks(name, path)) {
 			violations_add(examination, name_rules[i].rule, name, "%s", name_rules[i].message);
-			sound = false;
+			sound = sound && name_rules[i].is_harmless;
 		}
 	}
 	return sound;

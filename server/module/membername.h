@@ -16,7 +16,7 @@ enum { MEMBERNAME_MAX = 1024, MEMBERNAME_SEGMENT_MAX = 255 };
 /* Writes the normal form: without "./", doubled slashes and slashes at the ends; "" is the root. */
 void membername_normalise(const char *name, char out[ARCHIVE_NAME_MAX + 1]);
 
-/* Adds a finding for each rule that the name breaks; false if it breaks one. */
+/* Adds a finding for each rule that the name breaks; false if the member cannot count for one of them. */
 bool membername_judge(struct examination *examination, const char *name);
 
 #endif

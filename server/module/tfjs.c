@@ -104,6 +104,10 @@ static bool find_shard(
 			"model.json names this shard, but it is not in the archive; pack it as well.");
 		return false;
 	}
+	if (strpbrk(name, "%#?"))
+		violations_add(examination, RULE_SHARD_NAME, name,
+			"TF.js asks for shards by URL, where \"%%\", \"#\" and \"?\" do not stand for "
+			"themselves; rename the file, and in model.json too.");
 	*out = entry->size_bytes;
 	return true;
 }

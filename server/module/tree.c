@@ -7,78 +7,36 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/utf8.h"
+#include "server/module/folding.h"
 
 struct tree {
 	void *root; /* of tsearch(), which balances: names made to collide cost no more than others */
 	int64_t bytes;
 };
 
-/* Capitals whose small letter has as many bytes in UTF-8; every step-th code point of a range is one. */
-struct capitals {
-	uint32_t first;
-	uint32_t last;
-	uint32_t step;
-	uint32_t distance;
-};
-
-static const struct capitals capitals[] = {
-	{'A', 'Z', 1, 32},
-	{0xc0, 0xd6, 1, 32},
-	{0xd8, 0xde, 1, 32},
-	{0x100, 0x12e, 2, 1},
-	{0x132, 0x136, 2, 1},
-	{0x139, 0x147, 2, 1},
-	{0x14a, 0x176, 2, 1},
-	{0x179, 0x17d, 2, 1},
-	{0x391, 0x3a1, 1, 32},
-	{0x3a3, 0x3ab, 1, 32},
-	{0x400, 0x40f, 1, 80},
-	{0x410, 0x42f, 1, 32},
-};
-
-static uint32_t fold_code(uint32_t code)
-{
-	for (size_t i = 0; i < sizeof capitals / sizeof *capitals; i++) {
-		const struct capitals *row = &capitals[i];
-
-		if (code >= row->first && code <= row->last && (code - row->first) % row->step == 0)
-			return code + row->distance;
-	}
-	return code;
-}
-
-void tree_fold(char *text)
-{
-	uint32_t code;
-	size_t length;
-
-	for (; *text; text += length) {
-		length = utf8_decode(text, &code);
-		if (length == 1) {
-			text[0] = (char)fold_code(code);
-		} else if (length == 2) {
-			code = fold_code(code);
-			text[0] = (char)(0xc0 | code >> 6);
-			text[1] = (char)(0x80 | (code & 0x3f));
-		} else if (length == 0) {
-			length = 1;
-		}
-	}
-}
-
+/* What differs in case only lies side by side. A key without a path is equal to any of them. */
 static int compare(const void *a, const void *b)
 {
-	return strcmp(((const struct tree_entry *)a)->folded, ((const struct tree_entry *)b)->folded);
+	const struct tree_entry *left = a;
+	const struct tree_entry *right = b;
+	int order = strcmp(left->folded, right->folded);
+
+	return order != 0 || !left->path || !right->path ? order : strcmp(left->path, right->path);
+}
+
+static struct tree_entry *create_key(const char *path, size_t length)
+{
+	struct tree_entry *key = mem_zero(1, sizeof *key + folding_room(length));
+
+	(void)folding_fold(path, length, key->folded);
+	return key;
 }
 
 static struct tree_entry *create_entry(const char *path, size_t length)
 {
-	struct tree_entry *entry = mem_zero(1, sizeof *entry + length + 1);
+	struct tree_entry *entry = create_key(path, length);
 
 	entry->path = mem_dup_n(path, length);
-	memcpy(entry->folded, path, length);
-	tree_fold(entry->folded);
 	return entry;
 }
 
@@ -108,17 +66,30 @@ void tree_destroy(struct tree *tree)
 	free(tree);
 }
 
-static struct tree_entry *find(const struct tree *tree, const char *path, size_t length)
+static struct tree_entry *find(const struct tree *tree, struct tree_entry *key)
 {
-	AUTO_ENTRY struct tree_entry *key = create_entry(path, length);
 	struct tree_entry *const *node = tfind(key, &tree->root, compare);
 
 	return node ? *node : NULL;
 }
 
-const struct tree_entry *tree_find(const struct tree *tree, const char *path)
+static struct tree_entry *find_exactly(const struct tree *tree, const char *path, size_t length)
 {
-	return find(tree, path, strlen(path));
+	AUTO_ENTRY struct tree_entry *key = create_entry(path, length);
+
+	return find(tree, key);
+}
+
+struct tree_entry *tree_find(const struct tree *tree, const char *path)
+{
+	return find_exactly(tree, path, strlen(path));
+}
+
+const struct tree_entry *tree_find_folded(const struct tree *tree, const char *path)
+{
+	AUTO_ENTRY struct tree_entry *key = create_key(path, strlen(path));
+
+	return find(tree, key);
 }
 
 /* The entry that was added, which the tree owns. */
@@ -128,7 +99,7 @@ static struct tree_entry *add(struct tree *tree, const char *path, size_t length
 
 	if (!tsearch(entry, &tree->root, compare))
 		abort();
-	tree->bytes += (int64_t)(sizeof *entry + 2 * (length + 1) + 8 * sizeof(void *));
+	tree->bytes += (int64_t)(sizeof *entry + folding_room(length) + length + 1 + 8 * sizeof(void *));
 	return entry;
 }
 
@@ -138,7 +109,7 @@ static const struct tree_entry *imply_folders(struct tree *tree, const char *pat
 	const struct tree_entry *deepest = NULL;
 	const char *slash = strrchr(path, '/');
 
-	while (slash && !find(tree, path, (size_t)(slash - path))) {
+	while (slash && !find_exactly(tree, path, (size_t)(slash - path))) {
 		struct tree_entry *entry = add(tree, path, (size_t)(slash - path));
 
 		entry->is_folder = true;
@@ -150,7 +121,7 @@ static const struct tree_entry *imply_folders(struct tree *tree, const char *pat
 	return deepest;
 }
 
-void tree_add(struct tree *tree, const char *path, bool is_folder, int64_t size_bytes,
+struct tree_entry *tree_add(struct tree *tree, const char *path, bool is_folder, int64_t size_bytes,
 	const struct tree_entry **missing)
 {
 	struct tree_entry *entry = add(tree, path, strlen(path));
@@ -158,14 +129,7 @@ void tree_add(struct tree *tree, const char *path, bool is_folder, int64_t size_
 	entry->is_folder = is_folder;
 	entry->size_bytes = size_bytes;
 	*missing = imply_folders(tree, path);
-}
-
-void tree_confirm(struct tree *tree, const char *path)
-{
-	struct tree_entry *entry = find(tree, path, strlen(path));
-
-	if (entry)
-		entry->is_implied = false;
+	return entry;
 }
 
 int64_t tree_bytes(const struct tree *tree)

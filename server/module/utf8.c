@@ -37,6 +37,16 @@ size_t utf8_decode(const char *text, uint32_t *out_code)
 	return 0;
 }
 
+size_t utf8_encode(uint32_t code, char *out)
+{
+	size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+
+	for (size_t i = length; i-- > 1; code >>= 6)
+		out[i] = (char)(0x80 | (code & 0x3f));
+	out[0] = (char)(forms[length - 1].lead | code);
+	return length;
+}
+
 bool utf8_is_control(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0);

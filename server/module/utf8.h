@@ -12,6 +12,9 @@
  * surrogates are not). At the terminating NUL it is 1, as for any ASCII. */
 size_t utf8_decode(const char *text, uint32_t *out_code);
 
+/* Writes the UTF-8 of a code point, without a NUL; its length in bytes, at most 4. */
+size_t utf8_encode(uint32_t code, char *out);
+
 /* Whether a code point is a control character (C0, DEL, C1). */
 bool utf8_is_control(uint32_t code);
 

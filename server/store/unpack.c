@@ -73,7 +73,9 @@ static bool write_content(struct stream *content, int fd, struct err *err)
 	return true;
 }
 
-static bool write_member(struct archive *archive, const struct member *member, int folder_fd, struct err *err)
+/* A file that comes again takes the place of the one before, as for hub clients; *is_new is false then. */
+static bool write_member(
+	struct archive *archive, const struct member *member, int folder_fd, bool *is_new, struct err *err)
 {
 	char path[ARCHIVE_NAME_MAX + 1];
 	struct unpack_name name;
@@ -81,6 +83,7 @@ static bool write_member(struct archive *archive, const struct member *member, i
 
 	membername_normalise(member->name, path);
 	name = unpack_name(path);
+	*is_new = unlinkat(folder_fd, name.text, 0) < 0;
 	return create_file(folder_fd, name.text, &fd, err) &&
 	       write_content(archive_content(archive), fd, err) && sync_file(fd, name.text, err);
 }
@@ -120,6 +123,7 @@ static bool write_members(struct archive *archive, int folder_fd, const struct u
 	const struct unpack_room *room, struct unpack_record *record, struct err *err)
 {
 	AUTO_FREE struct member *member = mem_zero(1, sizeof *member);
+	bool is_new;
 	bool found;
 
 	for (;;) {
@@ -130,8 +134,10 @@ static bool write_members(struct archive *archive, int folder_fd, const struct u
 		if (member->kind != MEMBER_FILE)
 			continue;
 		if (!admit(record, member, folder_fd, limits, room, err) ||
-			!write_member(archive, member, folder_fd, err))
+			!write_member(archive, member, folder_fd, &is_new, err))
 			return false;
+		if (!is_new)
+			continue;
 		record->files++;
 		record->bytes += bytes_on_disk(member->size_bytes);
 	}

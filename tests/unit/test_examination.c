@@ -79,11 +79,22 @@ static const struct member_row member_rows[] = {
 	{"a/\xc3\xa4", '0', ""},
 	{"", '0', "name-empty \n"},
 	{"./", '5', ""},
+	{".", '5', ""},
+	{"/", '5', ""},
+	{"//", '5', ""},
+	{"", '5', ""},
+	{"/", '0', "tar-broken \n"},
+	{"/..", '5', "name-absolute /..\nname-traversal /..\n"},
 	{"l", '1', "member-type l\n"},
 	{"l", '2', "member-type l\n"},
 	{"l", '3', "member-type l\n"},
 	{"l", '6', "member-type l\n"},
-	{"l", 'S', "member-type l\n"},
+	{"l", 'V', "member-type l\n"},
+	{"a\\b", '0', "name-backslash a\\b\n"},
+	{"\\x", '0', "name-backslash \\x\n"},
+	{"C:\\x", '0', "name-backslash C:\\x\n"},
+	{"a\\..\\..\\x", '0', "name-traversal a\\..\\..\\x\nname-backslash a\\..\\..\\x\n"},
+	{"..\\x", '0', "name-traversal ..\\x\nname-backslash ..\\x\n"},
 	{"../x", '0', "name-traversal ../x\n"},
 	{"..", '5', "name-traversal ..\n"},
 	{"a/..", '5', "name-traversal a/..\n"},
@@ -99,13 +110,24 @@ static const struct member_row member_rows[] = {
 	{"\xc2\x85", '0', "name-control \\xc2\\x85\n"},
 	{"saved_model.pb", '0', "name-duplicate saved_model.pb\n"},
 	{"./saved_model.pb", '0', "name-duplicate saved_model.pb\n"},
-	{"a", '5', "name-duplicate a\n"},
+	{"k", '0', "name-repeated k\n"},
+	{"./k", '0', "name-repeated k\n"},
+	{"a", '5', ""},
+	{"./a/", '5', ""},
+	{"\xc3\xa4", '5', "name-duplicate \xc3\xa4\n"},
 	{"a", '0', "name-duplicate a\n"},
 	{"A", '5', "name-case-collision A\n"},
-	{"A/x", '0', "name-case-collision A/x\n"},
+	{"A/x", '0', "name-case-collision A/x\nfolder-missing A\n"},
 	{"Saved_Model.pb", '0', "name-case-collision Saved_Model.pb\n"},
 	{"\xc3\x84", '0', "name-case-collision \xc3\x84\n"},
 	{"\xd0\x96", '0', "name-case-collision \xd0\x96\n"},
+	{"\xd4\xb1", '0', "name-case-collision \xd4\xb1\n"},
+	{"\xe1\x8e\xa0", '0', ""},
+	{"\xf0\x90\x90\x80", '0', "name-case-collision \xf0\x90\x90\x80\n"},
+	{"\xe2\x84\xaa", '0', "name-case-collision \xe2\x84\xaa\n"},
+	{"\xe1\xba\x9e", '0', "name-case-collision \xe1\xba\x9e\n"},
+	{"ss", '0', ""},
+	{"\xc8\xba", '0', "name-case-collision \xc8\xba\n"},
 	{"saved_model.pb/x", '0', "name-under-file saved_model.pb/x\n"},
 	{"new/x", '0', "folder-missing new\n"},
 	{"a/new/x", '0', "folder-missing a/new\n"},
@@ -122,6 +144,11 @@ static void test_judges_members(void **state)
 		(void)tar_folder(&tar, "a");
 		(void)tar_file(&tar, "\xc3\xa4", "");
 		(void)tar_file(&tar, "\xd0\xb6", "");
+		(void)tar_file(&tar, "\xd5\xa1", "");         /* Armenian */
+		(void)tar_file(&tar, "\xf0\x90\x90\xa8", ""); /* Deseret */
+		(void)tar_file(&tar, "k", "");                /* as the sign of Kelvin is */
+		(void)tar_file(&tar, "\xc3\x9f", "");         /* sharp s, of two sizes */
+		(void)tar_file(&tar, "\xe2\xb1\xa5", "");     /* whose capital has a byte less */
 		(void)tar_header(&tar, member_rows[i].name, member_rows[i].type, 0);
 		tar_end(&tar);
 		AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TF_HUB, &usual);
@@ -238,6 +265,82 @@ static void write_implied_file(struct buffer *tar)
 	(void)tar_file(tar, "a", "");
 }
 
+static void write_repeated_model(struct buffer *tar)
+{
+	write_model(tar);
+	(void)tar_file(tar, "x", "");
+	write_model(tar);
+	write_model(tar);
+}
+
+static void write_changed_model(struct buffer *tar)
+{
+	write_model(tar);
+	(void)tar_member_bytes(tar, "./saved_model.pb", '0', "\x08\x02\x12\x00", 4);
+}
+
+static void write_repeated_large(struct buffer *tar)
+{
+	AUTO_FREE char *bytes = mem_zero(300000, 1);
+
+	write_model(tar);
+	memset(bytes, 'x', 300000);
+	for (int i = 0; i < 2; i++)
+		(void)tar_member_bytes(tar, "x", '0', bytes, 300000);
+	(void)tar_member_bytes(tar, "y", '0', bytes, 300000);
+	bytes[150000] = 'y';
+	(void)tar_member_bytes(tar, "y", '0', bytes, 300000);
+}
+
+static void write_case_of_folders(struct buffer *tar)
+{
+	write_model(tar);
+	(void)tar_folder(tar, "Assets");
+	(void)tar_folder(tar, "assets");
+	(void)tar_file(tar, "Assets/x", "");
+	(void)tar_file(tar, "assets/x", "");
+	(void)tar_file(tar, "assets/y", "");
+}
+
+static void write_lfs_pointers(struct buffer *tar)
+{
+	static const char pointer[] =
+		"version https://git-lfs.github.com/spec/v1\n"
+		"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
+		"size 12345\n";
+
+	(void)tar_file(tar, "saved_model.pb", pointer);
+	(void)tar_folder(tar, "variables");
+	(void)tar_file(tar, "variables/variables.index", pointer);
+	(void)tar_file(tar, "readme", "see https://git-lfs.github.com/spec/v1");
+}
+
+static void write_backslash_folder(struct buffer *tar)
+{
+	write_model(tar);
+	(void)tar_file(tar, "variables\\variables.index", "");
+	(void)tar_file(tar, "a\\b\\c", "");
+}
+
+static void write_sparse(struct buffer *tar)
+{
+	struct buffer records = {0};
+
+	write_model(tar);
+	pax_record(&records, "GNU.sparse.size", "100000");
+	pax_record(&records, "GNU.sparse.map", "99995,5");
+	pax_record(&records, "GNU.sparse.name", "sparse");
+	(void)tar_member_bytes(tar, "pax", 'x', records.data, records.length);
+	(void)tar_file(tar, "GNUSparseFile.0/sparse", "hello");
+	buffer_finish(&records);
+}
+
+static void write_repeated_sparse(struct buffer *tar)
+{
+	write_sparse(tar);
+	write_sparse(tar);
+}
+
 static void write_padding(struct buffer *tar)
 {
 	write_model(tar);
@@ -275,9 +378,23 @@ static const struct archive_row archive_rows[] = {
 	{"tf1 format", FORMAT_TF_HUB, write_tf1_hub_format, "tfhub-module-format tfhub_module.pb\n"},
 	{"folder late", FORMAT_TF_HUB, write_folder_late, "folder-missing variables\n"},
 	{"implied collision", FORMAT_TF_HUB, write_implied_collision,
-		"folder-missing Assets\nname-case-collision assets/y\n"},
+		"folder-missing Assets\nname-case-collision assets/y\nfolder-missing assets\n"},
 	{"implied file", FORMAT_TF_HUB, write_implied_file, "folder-missing a\nname-duplicate a\n"},
-	{"padding", FORMAT_TF_HUB, write_padding, "trailing-padding \n"},
+	{"padding", FORMAT_TF_HUB, write_padding, ""},
+	{"repeated", FORMAT_TF_HUB, write_repeated_model,
+		"name-repeated saved_model.pb\nname-repeated saved_model.pb\n"},
+	{"changed", FORMAT_TF_HUB, write_changed_model, "name-duplicate saved_model.pb\n"},
+	{"repeated, large", FORMAT_TF_HUB, write_repeated_large, "name-repeated x\nname-duplicate y\n"},
+	{"case of folders", FORMAT_TF_HUB, write_case_of_folders,
+		"name-case-collision assets\nname-case-collision assets/x\n"},
+	{"LFS pointers", FORMAT_TF_HUB, write_lfs_pointers,
+		"lfs-pointer saved_model.pb\nlfs-pointer variables/variables.index\n"
+		"saved-model-broken saved_model.pb\n"},
+	{"backslashes", FORMAT_TF_HUB, write_backslash_folder,
+		"name-backslash variables\\variables.index\nname-backslash a\\b\\c\n"},
+	{"sparse", FORMAT_TF_HUB, write_sparse, "sparse-member sparse\n"},
+	{"repeated sparse", FORMAT_TF_HUB, write_repeated_sparse,
+		"sparse-member sparse\nname-repeated saved_model.pb\nsparse-member sparse\nname-duplicate sparse\n"},
 	{"bad header", FORMAT_TF_HUB, write_bad_header, "name-traversal ../x\ntar-broken \n"},
 	{"tfjs nothing", FORMAT_TFJS, write_model, "model-json-missing \n"},
 };
@@ -401,19 +518,28 @@ static void test_refuses_broken_gzip(void **state)
 	AUTO_EXAMINATION struct examination *trailing =
 		examine_bytes(packed.data, whole + 1, FORMAT_TF_HUB, &usual);
 	assert_only(trailing, "gzip-broken");
+	memset(packed.data + whole, 0, packed.length - whole);
+	AUTO_EXAMINATION struct examination *zeros =
+		examine_bytes(packed.data, packed.length, FORMAT_TF_HUB, &usual);
+	assert_int_equal(zeros->finding_count, 0);
 }
 
+/* Where only its end is missing, it is whole for clients. */
 static void test_refuses_every_truncated_tar(void **state)
 {
 	AUTO_BUFFER struct buffer tar = {0};
+	size_t members;
 
 	write_model(&tar);
+	members = tar.length;
 	tar_end(&tar);
-	for (size_t length = 0; length < tar.length; length += 7) {
+	for (size_t length = 0; length < tar.length; length += 8) {
 		struct buffer cut = {.data = tar.data, .length = length};
 		AUTO_EXAMINATION struct examination *examination = examine_tar(&cut, FORMAT_TF_HUB, &usual);
 
-		assert_string_equal(examination->findings[examination->finding_count - 1].rule, "tar-broken");
+		assert_string_equal(examination->findings[examination->finding_count - 1].rule,
+			length < members ? "tar-broken" : "tar-end-missing");
+		assert_int_equal(examination_count(examination, SEVERITY_VIOLATION), length < members);
 	}
 }
 
@@ -528,6 +654,7 @@ static const struct tfjs_row tfjs_rows[] = {
 	{WEIGHTS("\"b\"", "{\"shape\":[1],\"dtype\":\"float32\"}"), "shard-missing b\n"},
 	{WEIGHTS("\"x\",\"a\",\"y\"", ""), "shard-missing x\nshard-missing y\n"},
 	{WEIGHTS("\"/a\"", ""), "shard-missing /a\n"},
+	{WEIGHTS("\"100%\",\"#1\",\"b/who?\"", ""), "shard-name 100%\nshard-name #1\nshard-name b/who?\n"},
 	{WEIGHTS("\"../a\"", ""), "shard-missing ../a\n"},
 	{WEIGHTS("\"a\"", "{\"shape\":[-1],\"dtype\":\"float32\"}"), "model-json-broken model.json\n"},
 	{WEIGHTS("\"a\"", "{\"shape\":[4294967296,4294967296],\"dtype\":\"float32\"}"),
@@ -555,6 +682,9 @@ static void test_judges_tfjs(void **state)
 		(void)tar_folder(&tar, "b");
 		(void)tar_file(&tar, "a", "1234");
 		(void)tar_file(&tar, "b/c", "12345678");
+		(void)tar_file(&tar, "100%", "");
+		(void)tar_file(&tar, "#1", "");
+		(void)tar_file(&tar, "b/who?", "");
 		tar_end(&tar);
 		AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TFJS, &usual);
 		list_findings(examination, &findings);

@@ -224,8 +224,70 @@ static void test_notices_what_lies_behind(void **state)
 	assert_int_equal(unpack(twice.data, twice.length, &out, &err), GUNZIP_BROKEN);
 	assert_non_null(strstr(err.text, "after the end"));
 	assert_int_equal(unpack(twice.data, packed.length + 1, &out, &err), GUNZIP_BROKEN);
-	buffer_add(&packed, "\0", 1);
+	buffer_add(&packed, "\0\0\1\0", 4);
 	assert_int_equal(unpack(packed.data, packed.length, &out, &err), GUNZIP_BROKEN);
+	assert_non_null(strstr(err.text, "are bytes"));
+}
+
+/* bsdtar fills its last record up with them. */
+static void test_takes_zeros_behind(void **state)
+{
+	static const size_t counts[] = {1, 7, 512, 10240, 300000};
+
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		AUTO_FREE char *zeros = mem_zero(counts[i], 1);
+		AUTO_BUFFER struct buffer packed = {0};
+		AUTO_BUFFER struct buffer out = {0};
+		struct trickle trickle;
+		struct err err;
+
+		gzip_bytes("hello", 5, &packed);
+		buffer_add(&packed, zeros, counts[i]);
+		assert_int_equal(unpack(packed.data, packed.length, &out, &err), GUNZIP_SOUND);
+		assert_int_equal(out.length, 5);
+		AUTO_GUNZIP struct gunzip *gunzip =
+			gunzip_create(trickle_init(&trickle, packed.data, packed.length, false), 0, 0);
+		assert_true(drain(gunzip, &out, &err));
+		assert_int_equal(gunzip_bytes_in(gunzip), packed.length);
+		packed.data[packed.length - 1] = 1;
+		assert_int_equal(unpack(packed.data, packed.length, &out, &err), GUNZIP_BROKEN);
+	}
+}
+
+/* A gzip stream whose header has an extra field of so many bytes, and a name. */
+static void gzip_with_extra(size_t extra, struct buffer *out)
+{
+	AUTO_BUFFER struct buffer plain = {0};
+	char head[] = "\x1f\x8b\x08\x0c\0\0\0\0\0\xff";
+	char length[2] = {(char)(extra & 0xff), (char)(extra >> 8)};
+
+	gzip_bytes("hello", 5, &plain);
+	buffer_add(out, head, 10);
+	buffer_add(out, length, 2);
+	for (size_t i = 0; i < extra; i++)
+		buffer_add(out, "x", 1);
+	buffer_add(out, "name", 5);
+	buffer_add(out, plain.data + 10, plain.length - 10);
+}
+
+static void test_tells_of_extra_fields(void **state)
+{
+	static const size_t lengths[] = {0, 1, 300, 65535};
+
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		AUTO_BUFFER struct buffer packed = {0};
+		AUTO_BUFFER struct buffer out = {0};
+		struct trickle trickle;
+		struct err err;
+
+		gzip_with_extra(lengths[i], &packed);
+		AUTO_GUNZIP struct gunzip *gunzip =
+			gunzip_create(trickle_init(&trickle, packed.data, packed.length, false), 0, 0);
+		assert_true(drain(gunzip, &out, &err));
+		assert_string_equal(out.data, "hello");
+		assert_int_equal(gunzip_has_extra(gunzip), lengths[i] > 0);
+		assert_int_equal(gunzip_crc(gunzip), crc32(0, (const Bytef *)"hello", 5));
+	}
 }
 
 static void test_names_what_it_is_instead(void **state)
@@ -234,7 +296,12 @@ static void test_names_what_it_is_instead(void **state)
 		const char *bytes;
 		const char *meaning;
 	} rows[] = {{"<!DOCTYPE html>", "HTML"}, {"PK\x03\x04", "zip"}, {"BZh91AY", "bzip2"},
-		{"{\"error\":1}", "JSON"}, {"\x1c\x01\x01\x01TFL3", ".tflite"}, {"q", "something else"}};
+		{"{\"error\":1}", "JSON"}, {"\x1c\x01\x01\x01TFL3", ".tflite"}, {"q", "something else"},
+		{"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"},
+		{"7z\xbc\xaf\x27\x1c", "7z archive"},
+		{"\xfd"
+		 "7zXZ",
+			"xz -dc FILE"}};
 	AUTO_BUFFER struct buffer out = {0};
 	AUTO_BUFFER struct buffer tar = {0};
 	struct err err;
@@ -287,6 +354,8 @@ int main(void)
 		cmocka_unit_test(test_notices_every_truncation),
 		cmocka_unit_test(test_notices_damage),
 		cmocka_unit_test(test_notices_what_lies_behind),
+		cmocka_unit_test(test_takes_zeros_behind),
+		cmocka_unit_test(test_tells_of_extra_fields),
 		cmocka_unit_test(test_names_what_it_is_instead),
 		cmocka_unit_test(test_stops_bombs),
 	};
