@@ -132,6 +132,7 @@ static void read_model_json(struct walk *walk, struct root_file *file)
 
 static void read_checkpoint_index(struct walk *walk, struct root_file *file)
 {
+	buffer_finish(&walk->index);
 	file->sound = gather(walk, CHECKPOINT_INDEX_BYTES_MAX, &walk->index, &file->err);
 }
 

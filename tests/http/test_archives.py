@@ -82,7 +82,7 @@ HAMPERING = {
 REFUSED_ANYWHERE = {
     "repeated with other content": lambda: pack(GOOD + [Member("./saved_model.pb", modules.saved_model(modules.half_plus_two(),
                                                                                                      modules.half_plus_two()))]),
-    "repeated with as much other content": lambda: pack(GOOD + [Member("./variables/variables.index", modules.payload(100, 9))]),
+    "repeated with as much other content": lambda: pack(GOOD + [Member("./variables/variables.index", modules.bundle_index(1000)[::-1])]),
     "backslashes that lead out": lambda: pack(GOOD + [Member("a\\..\\..\\x", b"x")]),
     "volume label": lambda: pack([Member("models", type=b"V")] + GOOD),
     "gzip in gzip": lambda: compress(compress(PLAIN)),

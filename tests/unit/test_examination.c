@@ -310,8 +310,8 @@ static void write_lfs_pointers(struct buffer *tar)
 		"size 12345\n";
 
 	(void)tar_file(tar, "saved_model.pb", pointer);
-	(void)tar_folder(tar, "variables");
-	(void)tar_file(tar, "variables/variables.index", pointer);
+	(void)tar_folder(tar, "assets");
+	(void)tar_file(tar, "assets/vocab", pointer);
 	(void)tar_file(tar, "readme", "see https://git-lfs.github.com/spec/v1");
 }
 
@@ -388,7 +388,7 @@ static const struct archive_row archive_rows[] = {
 	{"case of folders", FORMAT_TF_HUB, write_case_of_folders,
 		"name-case-collision assets\nname-case-collision assets/x\n"},
 	{"LFS pointers", FORMAT_TF_HUB, write_lfs_pointers,
-		"lfs-pointer saved_model.pb\nlfs-pointer variables/variables.index\n"
+		"lfs-pointer saved_model.pb\nlfs-pointer assets/vocab\n"
 		"saved-model-broken saved_model.pb\n"},
 	{"backslashes", FORMAT_TF_HUB, write_backslash_folder,
 		"name-backslash variables\\variables.index\nname-backslash a\\b\\c\n"},

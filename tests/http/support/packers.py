@@ -19,7 +19,7 @@ def folder(root):
     (root / "variables").mkdir(parents=True)
     (root / "assets" / ("long" * 20)).mkdir(parents=True)
     (root / "saved_model.pb").write_bytes(modules.saved_model())
-    (root / "variables" / "variables.index").write_bytes(modules.payload(100))
+    (root / "variables" / "variables.index").write_bytes(modules.bundle_index(5000))
     (root / "variables" / "variables.data-00000-of-00001").write_bytes(modules.payload(5000))
     (root / "assets" / ("long" * 20) / ("name" * 20)).write_bytes(b"far")
     (root / "assets" / "wörter.txt").write_bytes(b"hello\n")
