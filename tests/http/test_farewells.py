@@ -35,7 +35,7 @@ def larder(start):
 REFUSALS = {
     "no token": (PATH, None, [], 401),
     "not its publisher": (PATH, "publish:others", [], 403),
-    "a reserved name": ("/healthz", "publish:*", [], 400),
+    "a path that takes none": ("/healthz", "publish:*", [], 405),
     "an address that is none": ("/a//b/1", "publish:*", [], 400),
 }
 
