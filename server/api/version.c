@@ -98,6 +98,9 @@ static json_t *artifact_json(const struct artifact_details *details, const char 
 	(void)json_object_update_new(object,
 		json_pack("{s:s, s:s, s:b, s:I}", "media_type", format->media_type, "url", url, "cached",
 			(int)artifact->cached, "downloads", (json_int_t)artifact->downloads));
+	(void)json_object_update_new(object,
+		json_pack("{s:s, s:o, s:o}", "source", version_source_name(artifact->source), "published_by",
+			answer_text(details->published_by), "upstream", answer_text(details->upstream)));
 	if (details->warning_count > 0)
 		json_object_set_new(object, "warnings", warnings_json(details));
 	return object;

@@ -2,6 +2,7 @@
 #include "server/command/listing.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/buffer.h"
 #include "common/mem.h"
@@ -90,9 +91,17 @@ void listing_print_versions(const json_t *module)
 	listing_print(&table);
 }
 
+static bool is_published(const json_t *artifact)
+{
+	const char *source = json_string_value(json_object_get(artifact, "source"));
+
+	return source && strcmp(source, "published") == 0;
+}
+
 void listing_print_artifacts(const json_t *version)
 {
-	static const char *const headings[] = {"FORMAT", "SIZE", "FILES", "UNPACKED", "DIGEST"};
+	static const char *const headings[] = {
+		"FORMAT", "SOURCE", "FROM", "SIZE", "FILES", "UNPACKED", "DIGEST"};
 	AUTO(table_finish) struct table table = {.columns = sizeof headings / sizeof *headings};
 	size_t i;
 	const json_t *artifact;
@@ -101,6 +110,8 @@ void listing_print_artifacts(const json_t *version)
 	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
 	{
 		cell_add_text(&table, artifact, "format");
+		cell_add_text(&table, artifact, "source");
+		cell_add_text(&table, artifact, is_published(artifact) ? "published_by" : "upstream");
 		cell_add_size(&table, artifact, "size_bytes");
 		cell_add_number(&table, artifact, "files");
 		cell_add_size(&table, artifact, "unpacked_bytes");

@@ -135,7 +135,7 @@ bool keeper_compare(struct keeper *keeper, const struct name *name, const struct
 
 	if (!catalog_find_artifact(keeper->catalog, name, &artifact, &found, err))
 		return false;
-	if (!found || (artifact.state == STATE_ACTIVE &&
+	if (!found || (artifact.state == STATE_ACTIVE && artifact_check_published(&artifact, err) &&
 			      (!artifact.recorded ||
 				      digest_equal(&artifact.checksums.sha256, &keeping.checksums->sha256))))
 		return true;

@@ -319,7 +319,8 @@ static bool is_cached(const struct mirror *mirror, const struct name *name, bool
 	struct artifact artifact;
 	bool found;
 
-	if (!catalog_find_artifact(mirror->tools.catalog, name, &artifact, &found, err))
+	if (!catalog_find_artifact(mirror->tools.catalog, name, &artifact, &found, err) ||
+		!artifact_check_published(&artifact, err))
 		return false;
 	*out = found && artifact.recorded && artifact.cached;
 	return true;

@@ -86,7 +86,7 @@ static bool find_here(
 		return false;
 	if (!*found)
 		return true;
-	if (!check_state(&artifact, err))
+	if (!check_state(&artifact, err) || !artifact_check_published(&artifact, err))
 		return false;
 	out->artifact = artifact;
 	*found = artifact.recorded && artifact.cached;

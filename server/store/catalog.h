@@ -36,7 +36,8 @@ bool catalog_check(struct catalog *catalog, struct err *err);
 
 struct artifact {
 	struct name name;
-	enum version_source source;
+	enum version_source version_source; /* published as soon as one of its artifacts is */
+	enum version_source source;         /* of this format, once it is recorded; else the version's */
 	enum version_state state;
 	bool recorded; /* this format of the version has a digest; all below is set only then */
 	struct checksums checksums;
@@ -48,6 +49,10 @@ struct artifact {
 	int64_t downloads;
 	int64_t last_used_at; /* a download, or else when it was kept */
 };
+
+/* A published version has the formats that were published, and those that were mirrored before. ERR_NOT_FOUND
+ * where this is none of them: no upstream's bytes may ever stand for it. */
+bool artifact_check_published(const struct artifact *artifact, struct err *err);
 
 /* What is known of one name with its format. *found is false where the version is not known at all. */
 bool catalog_find_artifact(
@@ -75,10 +80,11 @@ enum kept {
 	KEPT_AGAIN         /* the very same bytes had been recorded; the blob counts as cached from now on */
 };
 
-/* Records version, artifact, blob and all the examination says, in one transaction (durable on return).
- * ERR_CONFLICT where other bytes are recorded under the name (source published, or mirrored against
- * published), ERR_GONE where it was withdrawn, ERR_QUARANTINED where an upstream's bytes differ from those it
- * gave before. */
+/* Records version, artifact, blob and all the examination says, in one transaction (durable on return). What
+ * is published is so from then on, also where it had been mirrored before. ERR_CONFLICT where other bytes are
+ * recorded under the name (source published, or mirrored against published), ERR_NOT_FOUND where an
+ * upstream's would be a new format of a published version, ERR_GONE where it was withdrawn, ERR_QUARANTINED
+ * where an upstream's bytes differ from those it gave before. */
 bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum kept *out, struct err *err);
 
 /* Withdraws a version: 410 from now on, its number is never used again. Digests that no other version needs
@@ -164,6 +170,8 @@ bool catalog_find_module(struct catalog *catalog, const char *handle, struct mod
 
 struct artifact_details {
 	struct artifact artifact;
+	char *published_by;       /* the token's name; NULL where it was mirrored */
+	char *upstream;           /* NULL where it was published */
 	struct finding *warnings; /* all of them, with their rules, are the details' own */
 	size_t warning_count;
 };

@@ -50,12 +50,23 @@ void artifact_fill(struct rows *rows, int column, struct artifact *out)
 	out->cached = rows_int(rows, column + 6) != 0;
 	out->downloads = rows_int(rows, column + 7);
 	out->last_used_at = rows_int(rows, column + 8);
+	out->source = rows_source(rows, column + 9);
+}
+
+bool artifact_check_published(const struct artifact *artifact, struct err *err)
+{
+	if (artifact->recorded || artifact->version_source != SOURCE_PUBLISHED)
+		return true;
+	return err_set(err, ERR_NOT_FOUND,
+		"%.200s is published here, and not as %s; no upstream is asked for the rest of what is "
+		"published",
+		name_path(&artifact->name).text, formats[artifact->name.format].name);
 }
 
 bool catalog_find_artifact(
 	struct catalog *catalog, const struct name *name, struct artifact *out, bool *found, struct err *err)
 {
-	struct artifact artifact = {.name = *name};
+	struct artifact artifact = {.name = *name, .version_source = SOURCE_LISTED, .source = SOURCE_LISTED};
 	AUTO_TXN struct txn *txn = NULL;
 	bool known;
 
@@ -65,7 +76,7 @@ bool catalog_find_artifact(
 		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name)));
 	known = rows_next(rows);
 	if (known) {
-		artifact.source = rows_source(rows, 0);
+		artifact.version_source = artifact.source = rows_source(rows, 0);
 		artifact.state = rows_state(rows, 1);
 		if (!rows_is_null(rows, 2))
 			artifact_fill(rows, 2, &artifact);

@@ -10,8 +10,10 @@ enum statement {
 	FIND_MODULE,
 	ADD_VERSION,
 	PROMOTE_LISTED,
+	PUBLISH_VERSION,
 	ADD_BLOB,
 	ADD_ARTIFACT,
+	PUBLISH_ARTIFACT,
 	TOUCH_VERSION,
 	REFRESH_LATEST,
 	REFRESH_SUMMARY,
@@ -20,7 +22,7 @@ enum statement {
 };
 
 static const char *const sql[] = {
-	[FIND_DIGEST] = "SELECT b.id, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+	[FIND_DIGEST] = "SELECT b.id, b.digest, a.source FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 			" WHERE a.version_id = ?1 AND a.format = ?2",
 	[ADD_PUBLISHER] = "INSERT INTO publishers (name) VALUES (?1) ON CONFLICT DO NOTHING",
 	[ADD_MODULE] = "INSERT INTO modules (publisher_id, handle)"
@@ -32,12 +34,19 @@ static const char *const sql[] = {
 	[PROMOTE_LISTED] =
 		"UPDATE versions SET source = ?2, published_by = ?3, upstream = ?4, created_at = ?5,"
 		" updated_at = ?5 WHERE id = ?1",
+	/* The upstream stays: it is that of what was mirrored before. */
+	[PUBLISH_VERSION] = "UPDATE versions SET source = 'published', published_by = ?2 WHERE id = ?1"
+			    " AND source <> 'published'",
 	[ADD_BLOB] =
 		"INSERT INTO blobs (digest, md5, size_bytes, unpacked_bytes, file_count, cached, added_at)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)"
 		" ON CONFLICT (digest) DO UPDATE SET cached = 1 RETURNING id",
-	[ADD_ARTIFACT] = "INSERT INTO artifacts (version_id, format, blob_id, created_at, last_used_at)"
-			 " VALUES (?1, ?2, ?3, ?4, ?4)",
+	[ADD_ARTIFACT] =
+		"INSERT INTO artifacts"
+		" (version_id, format, blob_id, created_at, last_used_at, source, published_by, upstream)"
+		" VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+	[PUBLISH_ARTIFACT] = "UPDATE artifacts SET source = 'published', published_by = ?3, upstream = NULL"
+			     " WHERE version_id = ?1 AND format = ?2",
 	[TOUCH_VERSION] = "UPDATE versions SET updated_at = ?2 WHERE id = ?1",
 	[REFRESH_LATEST] =
 		"UPDATE modules SET"
@@ -67,6 +76,7 @@ struct record {
 	struct version_ids ids;
 	int64_t blob_id; /* 0: this format has none */
 	struct digest digest;
+	enum version_source source; /* of this format */
 };
 
 bool module_refresh(struct txn *txn, int64_t module_id, struct err *err)
@@ -100,6 +110,7 @@ static bool find_record(struct txn *txn, const struct name *name, struct record 
 	if (rows_next(rows)) {
 		record.blob_id = rows_int(rows, 0);
 		record.digest = rows_digest(rows, 1);
+		record.source = rows_source(rows, 2);
 	}
 	if (!rows_done(rows, err))
 		return false;
@@ -138,13 +149,17 @@ static bool check_keeping(
 		return err_set(err, ERR_GONE, "%s was withdrawn; its number is not used again", path.text);
 	if (record->ids.state == STATE_QUARANTINED)
 		return err_set(err, ERR_QUARANTINED, "%s is held back", path.text);
+	if (record->blob_id == 0 && keeping->source == SOURCE_MIRRORED)
+		return artifact_check_published(
+			&(struct artifact){.name = *keeping->name, .version_source = record->ids.source},
+			err);
 	if (record->blob_id == 0 || digest_equal(&record->digest, &keeping->checksums->sha256))
 		return true;
-	if (keeping->source == SOURCE_MIRRORED && record->ids.source == SOURCE_MIRRORED)
+	if (keeping->source == SOURCE_MIRRORED && record->source == SOURCE_MIRRORED)
 		return refuse_changed(txn, keeping, record, err);
 	return err_set(err, ERR_CONFLICT,
 		"%.100s is already %s with other bytes (sha256:%.12s…); use a new version", path.text,
-		version_source_name(record->ids.source), record->digest.hex);
+		version_source_name(record->source), record->digest.hex);
 }
 
 /* ---- keeping ---- */
@@ -168,6 +183,14 @@ static bool add_version(
 	return true;
 }
 
+static bool publish_version(
+	struct txn *txn, const struct keeping *keeping, const struct version_ids *ids, struct err *err)
+{
+	return keeping->source != SOURCE_PUBLISHED ||
+	       txn_run(txn, sql[PUBLISH_VERSION],
+		       VALUES(v_int(ids->version_id), v_text(keeping->published_by)), err);
+}
+
 /* Makes sure of the version's row: a new one, or one that was only listed, or one that has other formats. */
 static bool claim_version(struct txn *txn, const struct keeping *keeping, struct version_ids *ids,
 	enum kept *out, struct err *err)
@@ -182,7 +205,8 @@ static bool claim_version(struct txn *txn, const struct keeping *keeping, struct
 				v_int(keeping->now_s)),
 			err);
 	*out = KEPT_NEW_ARTIFACT;
-	return txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids->version_id), v_int(keeping->now_s)), err);
+	return publish_version(txn, keeping, ids, err) &&
+	       txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids->version_id), v_int(keeping->now_s)), err);
 }
 
 static bool record_blob(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
@@ -201,24 +225,51 @@ static bool record_blob(struct txn *txn, const struct keeping *keeping, int64_t 
 	       inspection_record(txn, *out_id, keeping->name->format, examination, err);
 }
 
+static bool audit_publishing(struct txn *txn, const struct keeping *keeping, struct err *err)
+{
+	char detail[128];
+
+	if (keeping->source != SOURCE_PUBLISHED)
+		return true;
+	(void)snprintf(detail, sizeof detail, "%s: sha256:%s", formats[keeping->name->format].name,
+		keeping->checksums->sha256.hex);
+	return audit_record(txn, keeping->now_s, keeping->published_by, "publish",
+		name_path(keeping->name).text, detail, err);
+}
+
 static bool record_new(struct txn *txn, const struct keeping *keeping, struct version_ids *ids,
 	enum kept *out, struct err *err)
 {
 	const char *format = formats[keeping->name->format].name;
-	char detail[128];
 	int64_t blob_id;
 
 	if (!claim_version(txn, keeping, ids, out, err) || !record_blob(txn, keeping, &blob_id, err) ||
 		!txn_run(txn, sql[ADD_ARTIFACT],
-			VALUES(v_int(ids->version_id), v_text(format), v_int(blob_id), v_int(keeping->now_s)),
-			err) ||
-		!module_refresh(txn, ids->module_id, err))
+			VALUES(v_int(ids->version_id), v_text(format), v_int(blob_id), v_int(keeping->now_s),
+				v_text(version_source_name(keeping->source)), v_text(keeping->published_by),
+				v_text(keeping->upstream)),
+			err))
 		return false;
-	if (keeping->source != SOURCE_PUBLISHED)
+	return module_refresh(txn, ids->module_id, err) && audit_publishing(txn, keeping, err);
+}
+
+/* The very same bytes again: who publishes what had been mirrored has published it. */
+static bool record_again(
+	struct txn *txn, const struct keeping *keeping, const struct record *record, struct err *err)
+{
+	const struct version_ids *ids = &record->ids;
+
+	if (!blob_set_cached(txn, record->blob_id, true, err))
+		return false;
+	if (keeping->source != SOURCE_PUBLISHED || record->source == SOURCE_PUBLISHED)
 		return true;
-	(void)snprintf(detail, sizeof detail, "%s: sha256:%s", format, keeping->checksums->sha256.hex);
-	return audit_record(txn, keeping->now_s, keeping->published_by, "publish",
-		name_path(keeping->name).text, detail, err);
+	return publish_version(txn, keeping, ids, err) &&
+	       txn_run(txn, sql[PUBLISH_ARTIFACT],
+		       VALUES(v_int(ids->version_id), v_text(formats[keeping->name->format].name),
+			       v_text(keeping->published_by)),
+		       err) &&
+	       txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids->version_id), v_int(keeping->now_s)), err) &&
+	       module_refresh(txn, ids->module_id, err) && audit_publishing(txn, keeping, err);
 }
 
 bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum kept *out, struct err *err)
@@ -231,7 +282,7 @@ bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum k
 	if (!db_write(catalog->db, &txn, err) || !find_record(txn, keeping->name, &record, err) ||
 		!check_keeping(txn, keeping, &record, err))
 		return false;
-	done = record.blob_id ? blob_set_cached(txn, record.blob_id, true, err)
+	done = record.blob_id ? record_again(txn, keeping, &record, err)
 			      : record_new(txn, keeping, &record.ids, &kept, err);
 	if (!done || !txn_commit(txn, err))
 		return false;

@@ -9,7 +9,7 @@
 
 /* By the order in which blobs came, which takes no sorting however many there are. */
 static const char sql[] =
-	"SELECT m.handle, v.version, a.format, v.source, v.published_by, a.created_at FROM blobs b"
+	"SELECT m.handle, v.version, a.format, a.source, a.published_by, a.created_at FROM blobs b"
 	" JOIN artifacts a ON a.blob_id = b.id JOIN versions v ON v.id = a.version_id AND v.state = 'active'"
 	" JOIN modules m ON m.id = v.module_id ORDER BY b.id DESC LIMIT ?1";
 

@@ -34,7 +34,7 @@ bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *a
  * into *out from this column on. */
 #define ARTIFACT_COLUMNS \
 	"b.digest, b.md5, b.size_bytes, b.unpacked_bytes, b.file_count, a.created_at, b.cached, a.downloads," \
-	" a.last_used_at"
+	" a.last_used_at, a.source"
 void artifact_fill(struct rows *rows, int column, struct artifact *out);
 
 /* A version's rows; version_id is 0 where it is not known. */

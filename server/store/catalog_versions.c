@@ -20,7 +20,7 @@ static const char *const sql[] = {
 		"SELECT v.id, v.source, v.state, v.published_by, v.upstream, v.description, v.created_at"
 		" FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2 WHERE m.handle = "
 		"?1",
-	[LIST_ARTIFACTS] = "SELECT a.format, i.id, " ARTIFACT_COLUMNS
+	[LIST_ARTIFACTS] = "SELECT a.format, i.id, a.published_by, a.upstream, " ARTIFACT_COLUMNS
 			   " FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 			   " LEFT JOIN inspections i ON i.blob_id = b.id AND i.format = a.format"
 			   " WHERE a.version_id = ?1",
@@ -70,9 +70,12 @@ static bool load_artifact(
 	struct artifact_details *details = &out->artifacts[out->artifact_count++];
 	int64_t inspection_id = rows_int(rows, 1);
 
-	details->artifact = (struct artifact){.name = out->name, .source = out->source, .state = out->state};
+	details->artifact =
+		(struct artifact){.name = out->name, .version_source = out->source, .state = out->state};
 	details->artifact.name.format = format;
-	artifact_fill(rows, 2, &details->artifact);
+	details->published_by = rows_dup(rows, 2);
+	details->upstream = rows_dup(rows, 3);
+	artifact_fill(rows, 4, &details->artifact);
 	if (!findings_load(txn, inspection_id, &details->warnings, &details->warning_count, err))
 		return false;
 	return format != FORMAT_TF_HUB || saved_model_load(txn, inspection_id, &out->saved_model, err);
@@ -126,8 +129,11 @@ void version_details_finish(struct version_details *details)
 	free(details->upstream);
 	free(details->description);
 	tags_finish(&details->tags);
-	for (size_t i = 0; i < details->artifact_count; i++)
+	for (size_t i = 0; i < details->artifact_count; i++) {
+		free(details->artifacts[i].published_by);
+		free(details->artifacts[i].upstream);
 		findings_destroy(details->artifacts[i].warnings, details->artifacts[i].warning_count);
+	}
 	saved_model_destroy(details->saved_model);
 	*details = (struct version_details){0};
 }

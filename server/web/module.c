@@ -96,6 +96,20 @@ void module_write_notices(struct view *view, const json_t *version)
 
 /* ---- artifacts and files ---- */
 
+static void write_source(struct view *view, const json_t *artifact)
+{
+	const char *source = fact_text(artifact, "source");
+	const char *who = fact_text(artifact, "published_by");
+	const char *upstream = fact_text(artifact, "upstream");
+
+	HTML(&view->html, "<td>%s", source);
+	if (*who)
+		HTML(&view->html, " by %s", who);
+	if (*upstream)
+		HTML(&view->html, " from %s", upstream);
+	HTML(&view->html, "</td>");
+}
+
 static void write_artifact(struct view *view, const json_t *version, const json_t *artifact)
 {
 	const char *query = strchr(fact_text(artifact, "url"), '?');
@@ -104,6 +118,7 @@ static void write_artifact(struct view *view, const json_t *version, const json_
 	HTML(&view->html, "<tr><th scope=\"row\"><a href=\"%s/%s/%" PRId64 "%s\" download>%s</a></th>",
 		view->root, fact_text(version, "handle"), fact_number(version, "version"), query ? query : "",
 		fact_text(artifact, "format"));
+	write_source(view, artifact);
 	HTML(&view->html, "<td class=\"nowrap\">%s</td><td class=\"nowrap\">%s</td>",
 		number_size(fact_number(artifact, "size_bytes")).text,
 		number_size(fact_number(artifact, "unpacked_bytes")).text);
@@ -122,8 +137,9 @@ void module_write_artifacts(struct view *view, const json_t *version)
 	if (json_array_size(artifacts) == 0)
 		return;
 	section_begin(view, "artifacts", "Artifacts");
-	table_begin(view, &(struct table){.label = "Artifacts",
-				  .columns = {"Format", "Size", "Unpacked", "Downloads", "Where", "Digest"}});
+	table_begin(view,
+		&(struct table){.label = "Artifacts",
+			.columns = {"Format", "Source", "Size", "Unpacked", "Downloads", "Where", "Digest"}});
 	json_array_foreach((json_t *)artifacts, i, artifact) write_artifact(view, version, artifact);
 	table_end(view);
 	section_end(view);
