@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/request.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/secrets.h"
 
 static const char token_prefix[] = "/-/t/";
 
@@ -51,62 +50,12 @@ bool request_says_proxied(const struct request *request)
 	return marked;
 }
 
-/* Decodes what can be decoded, so that no spelling of a token's path escapes the log's eye. */
-static void decode_leniently(char *text)
-{
-	char *out = text;
-
-	for (const char *in = text; *in; in++) {
-		unsigned byte;
-		int used = 0;
-
-		if (*in == '%' && isxdigit((unsigned char)in[1]) && isxdigit((unsigned char)in[2]) &&
-			sscanf(in, "%%%2x%n", &byte, &used) == 1 && used == 3 && byte != 0) {
-			*out++ = (char)byte;
-			in += 2;
-		} else {
-			*out++ = *in;
-		}
-	}
-	*out = '\0';
-}
-
-/* How many bytes from here on are a secret: what stands behind /-/t/, or looks like a token of ours, since a
- * slip in the path ("/-/t//lrd_…") must not bring one into the log. *shown is how many of them may be read
- * all the same. */
-static size_t secret_length(const char *text, size_t *shown)
-{
-	static const char token_start[] = "lrd_";
-	size_t digits;
-
-	*shown = strlen(token_prefix);
-	if (strncmp(text, token_prefix, *shown) == 0)
-		return *shown + strcspn(text + *shown, "/?");
-	*shown = strlen(token_start);
-	digits =
-		strncmp(text, token_start, *shown) == 0 ? strspn(text + *shown, "0123456789abcdefABCDEF") : 0;
-	return digits >= 8 ? *shown + digits : 0;
-}
-
-/* The target as it may be logged. Decoded again and again, since what a client has escaped twice is a token
- * still. */
+/* The target as it may be logged. */
 static char *loggable(const char *target)
 {
 	AUTO_FREE char *text = mem_dup_n(target, strnlen(target, REQUEST_TARGET_MAX));
-	AUTO_BUFFER struct buffer out = {0};
-	size_t shown;
 
-	for (int times = 0; times < 3; times++)
-		decode_leniently(text);
-	for (const char *rest = text; *rest;) {
-		size_t length = secret_length(rest, &shown);
-
-		buffer_add(&out, rest, length ? shown : 1);
-		if (length)
-			buffer_add_string(&out, "…");
-		rest += length ? length : 1;
-	}
-	return buffer_take(&out);
+	return secrets_hide_tokens(text, NULL);
 }
 
 /* Steps over "http://" or "https://" (with the slashes that are asked for at least); NULL if it is neither.

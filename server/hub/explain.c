@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/mem.h"
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
@@ -215,21 +214,11 @@ static json_t *artifact_json(const struct explanation *explanation)
 		answer_time(artifact->created_at));
 }
 
-/* Without what may be a secret: a query that is not the format's alone, and a name and password before the
- * host. */
 static json_t *public_url(const struct upstream *upstream, const struct name *name)
 {
-	AUTO_FREE char *url = upstream_url(upstream, name);
-	AUTO_FREE char *shown = NULL;
-	const char *query = strchr(upstream->url, '?');
-	char *host = strstr(url, "://") + 3;
-	char *at;
+	AUTO_FREE char *url = upstream_public_url(upstream, name);
 
-	if (!query || strcmp(query, "?{query}") != 0)
-		url[strcspn(url, "?#")] = '\0';
-	at = memrchr(host, '@', strcspn(host, "/"));
-	shown = mem_printf("%.*s%s", (int)(host - url), url, at ? at + 1 : host);
-	return answer_text(shown);
+	return answer_text(url);
 }
 
 static json_t *upstreams_json(const struct services *services, const struct name *name)

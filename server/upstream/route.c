@@ -10,6 +10,7 @@
 #include "common/globs.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/secrets.h"
 #include "common/uri.h"
 
 static void add_path(struct buffer *out, const struct name *name)
@@ -81,6 +82,14 @@ static bool has_host(const char *rest)
 	return host < rest + length && *host != ':' && !memchr(rest, '{', length);
 }
 
+/* Of what looks like a word, and no more: behind it there may be a secret. */
+static int word_length(const char *brace)
+{
+	size_t letters = strspn(brace + 1, "abcdefghijklmnopqrstuvwxyz_-");
+
+	return letters > 40 ? 41 : (int)(letters + 1 + (brace[letters + 1] == '}'));
+}
+
 static bool check_words(const char *url, struct err *err)
 {
 	for (const char *c = url; *c; c++) {
@@ -91,9 +100,9 @@ static bool check_words(const char *url, struct err *err)
 				"An upstream's url has no blanks or control characters.");
 		if (strchr("{}", *c) && !word)
 			return err_set(err, ERR_BAD_REQUEST,
-				"\"%.40s\" in an upstream's url is none of {path}, {handle}, {version}, "
+				"\"%.*s\" in an upstream's url is none of {path}, {handle}, {version}, "
 				"{format} and {query}.",
-				c);
+				word_length(c), c);
 		if (word)
 			c += strlen(word->text) - 1;
 	}
@@ -172,6 +181,15 @@ char *upstream_url(const struct upstream *upstream, const struct name *name)
 }
 
 /* ---- credentials ---- */
+
+/* A query that is not the format's alone may be one. */
+char *upstream_public_url(const struct upstream *upstream, const struct name *name)
+{
+	AUTO_FREE char *url = upstream_url(upstream, name);
+	const char *query = strchr(upstream->url, '?');
+
+	return secrets_hide(url, query && strcmp(query, "?{query}") == 0);
+}
 
 /* A parameter that is shorter is no secret, and would be found anywhere. */
 enum { SECRET_MIN = 4 };

@@ -37,6 +37,9 @@ bool upstream_tells_latest(const struct upstream *upstream);
 /* The artifact's URL there, or its handle's where the name has no version; free() it. */
 char *upstream_url(const struct upstream *upstream, const struct name *name);
 
+/* The same as it may be shown to anybody; free() it. */
+char *upstream_public_url(const struct upstream *upstream, const struct name *name);
+
 /* Whether a text repeats a credential that the template has: user and password, the token of a path /-/t/<token>,
  * or the value of a parameter that is the same for all modules. */
 bool upstream_is_betrayed_by(const struct upstream *upstream, const char *text);

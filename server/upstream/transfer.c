@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "common/secrets.h"
 #include "server/metrics.h"
 #include "server/upstream/peer.h"
 
@@ -44,20 +45,11 @@ static const char *current_url(const struct transfer *transfer)
 	return url ? url : transfer->request->url;
 }
 
-/* Without what may be secret: user, query and fragment. */
 static void show_url(const char *url, char *out, size_t size)
 {
-	static const CURLUPart secret[] = {
-		CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_QUERY, CURLUPART_FRAGMENT};
-	AUTO(own_curl_url) CURLU *parts = curl_url();
-	AUTO(own_curl_string) char *shown = NULL;
+	AUTO_FREE char *shown = secrets_hide(url, false);
 
-	if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK) {
-		for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
-			(void)curl_url_set(parts, secret[i], NULL, 0);
-		(void)curl_url_get(parts, CURLUPART_URL, &shown, 0);
-	}
-	(void)snprintf(out, size, "%s", shown ? shown : "");
+	(void)snprintf(out, size, "%s", shown);
 }
 
 /* A redirect's target is a stranger's word, so the address that it really leads to counts. The first hop and
