@@ -1,36 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/admission.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/clock.h"
-#include "common/digest.h"
 #include "common/globs.h"
 #include "common/mem.h"
-
-enum { LOOP_HEADER_MAX = 1024 };
+#include "server/registry/cdnloop.h"
 
 struct admission {
 	struct admission_rules rules; /* but for offline, which changes */
 	struct catalog *catalog;
 	atomic_bool offline;
-	char id[24]; /* how other Larders know us again */
+	char id[CDN_LOOP_ID_SIZE]; /* how other Larders know us again */
 };
 
 struct admission *admission_create(const struct admission_rules *rules, struct catalog *catalog)
 {
 	struct admission *admission = mem_zero(1, sizeof *admission);
-	uint64_t chance;
 
 	admission->rules = *rules;
 	admission->catalog = catalog;
 	atomic_init(&admission->offline, rules->offline);
-	random_bytes(&chance, sizeof chance);
-	(void)snprintf(admission->id, sizeof admission->id, "larder-%016" PRIx64, chance);
+	cdn_loop_make_id(admission->id);
 	return admission;
 }
 
@@ -120,16 +113,23 @@ static bool check_memory(const struct admission *admission, const struct name *n
 
 bool admission_check_loop(const struct admission *admission, const char *cdn_loop, struct err *err)
 {
-	if (cdn_loop && (strstr(cdn_loop, admission->id) || strlen(cdn_loop) > LOOP_HEADER_MAX))
-		return err_set(err, ERR_LOOP_DETECTED,
-			"the request has come through this server before (CDN-Loop): check the upstreams");
-	return true;
+	return cdn_loop_check(cdn_loop, admission->id, err);
+}
+
+/* Whoever asks for a version that is published here is not to be given a stranger's. */
+static bool check_published(const struct admission *admission, const struct name *name, struct err *err)
+{
+	struct artifact artifact;
+	bool found;
+
+	return catalog_find_artifact(admission->catalog, name, &artifact, &found, err) &&
+	       artifact_check_published(&artifact, err);
 }
 
 bool admission_check(
 	struct admission *admission, const struct name *name, const char *cdn_loop, struct err *err)
 {
-	if (!check_policy(admission, name, err))
+	if (!check_published(admission, name, err) || !check_policy(admission, name, err))
 		return false;
 	if (!admission_check_loop(admission, cdn_loop, err))
 		return false;
@@ -146,7 +146,7 @@ bool admission_check(
 
 char *admission_loop_header(const struct admission *admission, const char *received)
 {
-	return received ? mem_printf("%s, %s", received, admission->id) : mem_dup(admission->id);
+	return cdn_loop_append(received, admission->id);
 }
 
 static const char *deciding_rule(const struct admission *admission, const struct name *name)

@@ -43,12 +43,14 @@ void admission_destroy(struct admission *admission);
 void admission_set_offline(struct admission *admission, bool offline);
 
 /* Whether a fill may be started. cdn_loop: the request's CDN-Loop header or NULL. ERR_BLOCKED_BY_POLICY,
- * ERR_LOOP_DETECTED, ERR_NOT_FOUND (no upstream may have it, or none had it lately), ERR_UPSTREAM_FAILED (so
- * lately, for good), ERR_QUARANTINED, ERR_OFFLINE; with retry_after_s where the memory has an end. */
+ * ERR_LOOP_DETECTED, ERR_BAD_REQUEST, ERR_NOT_FOUND (it is published here in other formats, no upstream may
+ * have it, or none had it lately), ERR_UPSTREAM_FAILED (so lately, for good), ERR_QUARANTINED, ERR_OFFLINE;
+ * with retry_after_s where the memory has an end. */
 bool admission_check(
 	struct admission *admission, const struct name *name, const char *cdn_loop, struct err *err);
 
-/* ERR_LOOP_DETECTED where the request has come through here before. */
+/* ERR_LOOP_DETECTED where the request has come through here before, ERR_BAD_REQUEST where its header is none.
+ */
 bool admission_check_loop(const struct admission *admission, const char *cdn_loop, struct err *err);
 
 /* The CDN-Loop header to send upstream (RFC 8586); free() it. */
