@@ -17,6 +17,7 @@
 #include "server/registry/access.h"
 #include "server/registry/annex.h"
 #include "server/registry/bell.h"
+#include "server/registry/budget.h"
 #include "server/registry/janitor.h"
 #include "server/registry/publisher.h"
 #include "server/registry/registry.h"
@@ -175,6 +176,7 @@ static bool open_services(struct app *app, struct err *err)
 		!janitor_create(services->catalog, app->keeper, &app->janitor, err))
 		return false;
 	open_mirror(app);
+	services->budget = budget_create();
 	services->publisher =
 		publisher_create(&publishing, services->catalog, services->blobs, app->keeper, app->space);
 	services->registry = registry_create(
@@ -255,6 +257,7 @@ void app_close(struct app *app)
 	events_destroy(app->services.events);
 	registry_destroy(app->services.registry);
 	publisher_destroy(app->services.publisher);
+	budget_destroy(app->services.budget);
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);
 	janitor_destroy(app->janitor);

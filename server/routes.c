@@ -84,7 +84,7 @@ const struct route routes[] = {
 		api_collection_documentation},
 	{METHOD_GET, "/api/v1/stats", ROLE_READ, BODY_NONE, NULL, api_stats},
 	{METHOD_GET, "/api/v1/fills", ROLE_READ, BODY_NONE, NULL, api_fills},
-	{METHOD_POST, "/api/v1/fills", ROLE_READ, BODY_MEMORY, NULL, hub_prefetch},
+	{METHOD_POST, "/api/v1/fills", ROLE_READ, BODY_MEMORY, NULL, hub_prefetch, .own_pages = true},
 	{METHOD_DELETE, "/api/v1/fills/*", ROLE_ADMIN, BODY_NONE, NULL, api_cancel_fill},
 	{METHOD_GET, "/api/v1/activity", ROLE_READ, BODY_NONE, NULL, api_activity},
 	{METHOD_GET, "/api/v1/events", ROLE_READ, BODY_NONE, NULL, api_events},

@@ -60,7 +60,9 @@ function tabbed(box) {
 // Starts the fill and tells where it is to be watched.
 async function fetchNow(path, status) {
 	status.textContent = "Asking…";
-	const answer = await fetch(`${root}/api/v1/fills`, { method: "POST", body: JSON.stringify({ paths: [path] }) });
+	const answer = await fetch(`${root}/api/v1/fills`, {
+		method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ paths: [path] }),
+	});
 	const told = await answer.json();
 	const refused = told.refused?.[0]?.detail ?? told.detail;
 	status.textContent = refused ?? "It is on its way: ";

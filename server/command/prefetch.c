@@ -161,8 +161,11 @@ static bool start_batch(struct prefetch *prefetch, struct batch *batch, struct e
 	AUTO(own_json) json_t *body = json_pack("{s:O}", "paths", batch->paths);
 	AUTO(own_json) json_t *answer = NULL;
 
-	if (!remote_post(prefetch->remote, "/api/v1/fills", body, &answer, err))
-		return false;
+	if (!remote_post(prefetch->remote, "/api/v1/fills", body, &answer, err)) {
+		/* Our budget is used up for now, or the server's rooms are full: the wishes stay open. */
+		prefetch->full = err->code == ERR_BUSY;
+		return prefetch->full;
+	}
 	take_answer(prefetch, batch, answer);
 	for (size_t i = 0; i < batch->count; i++) {
 		if (batch->wishes[i])

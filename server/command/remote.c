@@ -364,7 +364,8 @@ bool remote_accepted(const struct remote_reply *reply, struct err *err)
 	if (reply->status >= 200 && reply->status < 300)
 		return true;
 	if (detail && code)
-		(void)err_set(err, ERR_UPSTREAM_FAILED, "%s (%s)", detail, code);
+		(void)err_set(err, strcmp(code, "busy") == 0 ? ERR_BUSY : ERR_UPSTREAM_FAILED, "%s (%s)",
+			detail, code);
 	else
 		(void)err_set(err, ERR_UPSTREAM_FAILED,
 			"The server answers %ld, and no reason that a Larder gives.", reply->status);

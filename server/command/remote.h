@@ -60,7 +60,7 @@ struct remote_reply {
 bool remote_put(struct remote *remote, const struct remote_upload *upload, struct remote_reply *reply,
 	struct err *err);
 
-/* Whether the reply is a 2xx; else its problem as a sentence. */
+/* Whether the reply is a 2xx; else its problem as a sentence, with ERR_BUSY where a try later may do. */
 bool remote_accepted(const struct remote_reply *reply, struct err *err);
 
 void remote_reply_finish(struct remote_reply *reply);

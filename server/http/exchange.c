@@ -162,6 +162,24 @@ void exchange_refuse(struct exchange *exchange, const struct err *err)
 	exchange->dropping = true;
 }
 
+/* Any POST may be sent after a preflight (Fetch, 4.8); one with Content-Type: application/json only where
+ * that is among the headers. */
+static void answer_preflight(struct exchange *exchange, const char *allow)
+{
+	const struct front_settings *settings = &exchange->traffic->settings;
+	bool own = route_is_for_own_pages(settings->routes, settings->route_count, exchange->request.path);
+
+	reply_finish(&exchange->reply);
+	reply_init(&exchange->reply);
+	reply_empty(&exchange->reply, 204);
+	reply_header(&exchange->reply, "Access-Control-Allow-Methods", allow);
+	reply_header_printf(&exchange->reply, "Access-Control-Allow-Headers",
+		"Authorization, %sRange, If-Range, If-None-Match, If-Modified-Since, "
+		"Content-Digest, Repr-Digest, X-Checksum-Sha256",
+		own ? "" : "Content-Type, ");
+	reply_header(&exchange->reply, "Access-Control-Max-Age", "86400");
+}
+
 /* A path that this method does not go with: a preflight, another method, or nothing at all. */
 static void answer_unrouted(struct exchange *exchange, bool path_known, const char *allow)
 {
@@ -173,16 +191,8 @@ static void answer_unrouted(struct exchange *exchange, bool path_known, const ch
 	else
 		(void)err_set(&err, ERR_METHOD_NOT_ALLOWED, "This path answers to %s only.", allow);
 	exchange_refuse(exchange, &err);
-	if (path_known && exchange->request.method == METHOD_OPTIONS) {
-		reply_finish(&exchange->reply);
-		reply_init(&exchange->reply);
-		reply_empty(&exchange->reply, 204);
-		reply_header(&exchange->reply, "Access-Control-Allow-Methods", allow);
-		reply_header(&exchange->reply, "Access-Control-Allow-Headers",
-			"Authorization, Content-Type, Range, If-Range, If-None-Match, If-Modified-Since, "
-			"Content-Digest, Repr-Digest, X-Checksum-Sha256");
-		reply_header(&exchange->reply, "Access-Control-Max-Age", "86400");
-	}
+	if (path_known && exchange->request.method == METHOD_OPTIONS)
+		answer_preflight(exchange, allow);
 	if (path_known)
 		reply_header(&exchange->reply, "Allow", allow);
 }

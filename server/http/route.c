@@ -48,6 +48,15 @@ static void write_allow(unsigned methods, char allow[64])
 	(void)snprintf(allow + used, 64 - used, "%sOPTIONS", used ? ", " : "");
 }
 
+bool route_is_for_own_pages(const struct route *routes, size_t count, const char *path)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (routes[i].own_pages && match(routes[i].pattern, path))
+			return true;
+	}
+	return false;
+}
+
 const struct route *route_find(
 	const struct route *routes, size_t count, struct request *request, bool *path_known, char allow[64])
 {

@@ -45,6 +45,8 @@ struct route {
 	const struct upload_ops *upload; /* with BODY_UPLOAD */
 	/* On a worker; may block; fills the reply. Owns request->upload from now on. */
 	void (*handle)(void *services, struct request *request, struct reply *reply);
+	bool own_pages; /* a page of another site may not send it: its preflight is not told of Content-Type
+			 */
 	bool bulk; /* large bodies: a connection that begins with this row gets more memory to move them */
 };
 
@@ -54,5 +56,8 @@ struct route {
  */
 const struct route *route_find(
 	const struct route *routes, size_t count, struct request *request, bool *path_known, char allow[64]);
+
+/* Whether some row of this path is for our own pages only. */
+bool route_is_for_own_pages(const struct route *routes, size_t count, const char *path);
 
 #endif

@@ -1,17 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <jansson.h>
 #include <string.h>
+#include <strings.h>
 
+#include "common/clock.h"
+#include "common/mem.h"
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/fills.h"
 #include "server/http/problem.h"
 #include "server/hub/hub.h"
 #include "server/hub/target.h"
+#include "server/registry/budget.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 
+/* Each is looked up while the client waits. */
+enum { PATHS_MAX = 100 };
+
 AUTO_CLEANER(own_json, json_t *, json_decref)
+
+/* ---- who may send it, and how much ---- */
+
+/* No page of another site can send this type without asking first, and it is not allowed to. */
+static bool check_type(const struct request *request, struct err *err)
+{
+	static const char json[] = "application/json";
+	const char *type = request_header(request, "Content-Type");
+
+	if (type && strncasecmp(type, json, strlen(json)) == 0 && strchr("; \t", type[strlen(json)]))
+		return true;
+	return err_set(err, ERR_UNSUPPORTED_MEDIA,
+		"send the paths as JSON, with \"Content-Type: application/json\" (curl -H)");
+}
+
+/* Who has a budget of his own: a token, or an address, of IPv6 a network's. */
+static char *client_key(const struct request *request)
+{
+	struct in6_addr address;
+
+	if (request->who[0])
+		return mem_printf("token %s", request->who);
+	if (inet_pton(AF_INET6, request->client, &address) == 1 && !IN6_IS_ADDR_V4MAPPED(&address))
+		return mem_printf("network %s", base64_encode(address.s6_addr, 8).text);
+	return mem_printf("address %s", request->client);
+}
 
 /* ---- the body: {"paths": ["google/x/1", …]} and nothing else ---- */
 
@@ -22,6 +56,10 @@ static bool check_paths(const json_t *paths, struct err *err)
 
 	if (!json_is_array(paths))
 		return err_set(err, ERR_BAD_REQUEST, "the body needs \"paths\", an array of strings");
+	if (json_array_size(paths) > PATHS_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			"%zu paths are more than the %d that one request may name: send them in parts",
+			json_array_size(paths), PATHS_MAX);
 	json_array_foreach((json_t *)paths, i, path)
 	{
 		if (!json_is_string(path) || strlen(json_string_value(path)) != json_string_length(path))
@@ -87,16 +125,30 @@ static json_t *refusal_json(const char *path, const struct err *err)
 	return refusal;
 }
 
+/* What is here, or cannot be had, costs nothing. */
+static bool start_within_budget(const struct services *services, const char *client, const struct name *name,
+	int64_t *id, struct err *err)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (!budget_check(services->budget, client, now_ms, err) ||
+		!registry_prefetch(services->registry, name, id, err))
+		return false;
+	if (*id > 0)
+		budget_spend(services->budget, client, now_ms);
+	return true;
+}
+
 /* Starts the fill of one path: its id (0: it is here), or -1 with an entry among the refused. */
-static int64_t start_one(
-	const struct services *services, const struct request *request, const char *path, json_t *refused)
+static int64_t start_one(const struct services *services, const struct request *request, const char *client,
+	const char *path, json_t *refused)
 {
 	struct name name;
 	struct err err;
 	int64_t id;
 
 	if (read_name(services, request, path, &name, &err) &&
-		registry_prefetch(services->registry, &name, &id, &err))
+		start_within_budget(services, client, &name, &id, &err))
 		return id;
 	json_array_append_new(refused, refusal_json(path, &err));
 	return -1;
@@ -128,19 +180,22 @@ void hub_prefetch(void *context, struct request *request, struct reply *reply)
 	const struct services *services = context;
 	AUTO(own_json) json_t *body = NULL;
 	AUTO(own_json) json_t *ids = json_array();
+	AUTO_FREE char *client = client_key(request);
 	json_t *here, *refused;
 	const json_t *paths, *path;
 	struct err err;
 	size_t i;
 
-	if (!read_body(request, &body, &err))
+	if (!check_type(request, &err) ||
+		!budget_check(services->budget, client, clock_monotonic_ms(), &err) ||
+		!read_body(request, &body, &err))
 		return problem_reply(reply, &err);
 	paths = json_object_get(body, "paths");
 	here = json_array();
 	refused = json_array();
 	json_array_foreach((json_t *)paths, i, path)
 	{
-		int64_t id = start_one(services, request, json_string_value(path), refused);
+		int64_t id = start_one(services, request, client, json_string_value(path), refused);
 
 		json_array_append_new(ids, json_integer(id));
 		if (id == 0)

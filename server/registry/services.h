@@ -8,6 +8,7 @@
 
 struct access;
 struct blobs;
+struct budget;
 struct catalog;
 struct config;
 struct events;
@@ -28,6 +29,7 @@ struct services {
 	struct access *access;
 	struct registry *registry;
 	struct mirror *mirror;
+	struct budget *budget; /* of fills that clients order in advance */
 	struct publisher *publisher;
 	struct events *events;
 };

@@ -81,7 +81,8 @@ def test_listener_hears_of_a_fill_while_it_runs(upstream, mirror):
     listener = Listener(mirror)
     assert listener.response.headers["Content-Type"] == "text/event-stream"
     assert listener.next()["fills"] == []
-    mirror.request("POST", "/api/v1/fills", body=json.dumps({"paths": [PATH]}).encode())
+    mirror.request("POST", "/api/v1/fills", {"Content-Type": "application/json"},
+                   json.dumps({"paths": [PATH]}).encode())
     running = listener.until(lambda now: now["fills"] and now["fills"][0]["bytes"] > 0)["fills"][0]
     assert running["handle"] == "acme/x" and running["total_bytes"] > 3 << 20
     gate.set()

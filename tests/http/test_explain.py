@@ -125,7 +125,8 @@ def test_upstreams_are_shown_without_secrets(upstream, start):
 def test_a_running_fill(upstream, mirror):
     gate = threading.Event()
     upstream.serve(PATH, Answer(MODULE, gate=gate, gate_after=len(MODULE) // 2))
-    started = mirror.request("POST", "/api/v1/fills", {}, json.dumps({"paths": ["google/x/1"]}).encode())
+    started = mirror.request("POST", "/api/v1/fills", {"Content-Type": "application/json"},
+                             json.dumps({"paths": ["google/x/1"]}).encode())
     number = json.loads(started.body)["fills"][0]["id"]
     explained = explain(mirror, COMPRESSED)
     assert explained["answer"] == {"status": 200, "cache": "collapsed"} and explained["fill"]["id"] == number
