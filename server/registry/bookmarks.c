@@ -173,8 +173,8 @@ static void add_row(void *context, const struct name *name, const char *draft)
 	add_waiting(bookmarks, name, draft, bytes);
 }
 
-/* Whether one waits that nobody else takes up. */
-static bool take(struct bookmarks *bookmarks, const struct name *name)
+/* Whether one waits that nobody else takes up, and which. */
+static bool take(struct bookmarks *bookmarks, const struct name *name, struct waiting *out)
 {
 	struct waiting *waiting;
 	LOCKED(&bookmarks->mutex);
@@ -183,6 +183,7 @@ static bool take(struct bookmarks *bookmarks, const struct name *name)
 	if (!waiting || waiting->taken)
 		return false;
 	waiting->taken = true;
+	*out = *waiting;
 	return true;
 }
 
@@ -313,14 +314,23 @@ static bool trusted_length(
 	return true;
 }
 
+/* Of no use to anybody: what nobody counts any more must not stay on the disk. */
+static bool drop_waiting(struct bookmarks *bookmarks, const struct waiting *waiting, struct err *err)
+{
+	bookmarks_settle(bookmarks, &waiting->name);
+	return blobs_remove_draft(bookmarks->blobs, waiting->draft, err) &&
+	       catalog_forget_fill(bookmarks->catalog, &waiting->name, err);
+}
+
 bool bookmarks_take_up(struct bookmarks *bookmarks, const struct name *name, struct spool **out,
 	struct fill_row *row, struct err *err)
 {
+	struct waiting waiting;
 	int64_t length;
 	bool found;
 
 	*out = NULL;
-	if (!take(bookmarks, name))
+	if (!take(bookmarks, name, &waiting))
 		return true;
 	if (!catalog_find_fill(bookmarks->catalog, name, row, &found, err)) {
 		bookmarks_put_back(bookmarks, name);
@@ -332,8 +342,7 @@ bool bookmarks_take_up(struct bookmarks *bookmarks, const struct name *name, str
 		return true;
 	}
 	*out = NULL;
-	bookmarks_settle(bookmarks, name);
-	return !found || catalog_forget_fill(bookmarks->catalog, name, err);
+	return drop_waiting(bookmarks, &waiting, err);
 }
 
 /* ---- one of them ---- */

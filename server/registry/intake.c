@@ -281,6 +281,8 @@ void intake_take_up(struct intake *intake, const struct fill_row *row)
 
 void intake_end(struct intake *intake, bool stays)
 {
+	/* There is nothing to go on with where nothing came. */
+	stays = stays && intake->length > 0;
 	if (stays)
 		spool_leave_draft(intake->spool);
 	bookmark_close(TAKE(intake->bookmark), stays);

@@ -130,7 +130,28 @@ static void after_another_boot_only_durable_bytes_are_trusted(void **state)
 		if (cases[i].trusted < 0)
 			(void)find_row(place, &found);
 		assert_int_equal(found, cases[i].trusted >= 0);
+		/* Nor does it stay where nobody counts it. */
+		assert_int_equal(place_count_drafts(place), 0);
 	}
+}
+
+/* The note could not be made, or was taken by hand: the draft is known all the same. */
+static void a_draft_without_its_row_does_not_stay(void **state)
+{
+	const struct place *place = *state;
+	struct bookmarks *bookmarks = bookmarks_create(place->catalog, place->blobs);
+	struct spool *spool = NULL;
+	struct fill_row row;
+	struct err err;
+
+	leave_draft_of(place, bookmarks, true);
+	assert_int_equal(place_count_drafts(place), 1);
+	assert_true(catalog_forget_fill(place->catalog, &name, &err));
+	assert_true(bookmarks_take_up(bookmarks, &name, &spool, &row, &err));
+	assert_null(spool);
+	assert_int_equal(bookmarks_waiting_bytes(bookmarks), 0);
+	assert_int_equal(place_count_drafts(place), 0);
+	bookmarks_destroy(bookmarks);
 }
 
 static void a_row_without_its_draft_is_forgotten(void **state)
@@ -228,6 +249,7 @@ int main(void)
 		TEST(what_stays_is_taken_up_with_all_that_is_known),
 		TEST(what_does_not_stay_leaves_nothing),
 		TEST(after_another_boot_only_durable_bytes_are_trusted),
+		TEST(a_draft_without_its_row_does_not_stay),
 		TEST(a_row_without_its_draft_is_forgotten),
 		TEST(sweeping_spares_drafts_of_the_last_day),
 		TEST(drafts_that_wait_count_and_may_go),
