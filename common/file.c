@@ -108,12 +108,28 @@ bool file_read_all(const char *path, size_t limit, struct buffer *out, struct er
 	return true;
 }
 
+/* Makes a folder's name durable in the one that holds it. Where that may not be opened, or is on a disk that
+ * keeps nothing or never changes, there is nothing to be done. */
+static bool sync_parent(const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *parent =
+		slash ? mem_dup_n(path, slash == path ? 1 : (size_t)(slash - path)) : mem_dup(".");
+	AUTO_FD int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == EACCES || err_errno(err, errno, "open folder %s", parent);
+	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
+		return err_errno(err, errno, "make the names in %s durable", parent);
+	return true;
+}
+
 static bool make_folder(const char *path, struct err *err)
 {
 	struct stat status;
 
 	if (mkdir(path, 0750) == 0)
-		return true;
+		return sync_parent(path, err);
 	if (errno != EEXIST)
 		return err_errno(err, errno, "create folder %s", path);
 	if (stat(path, &status) < 0 || !S_ISDIR(status.st_mode))
@@ -131,7 +147,8 @@ bool file_make_folders(const char *path, struct err *err)
 			return false;
 		*slash = '/';
 	}
-	return make_folder(path, err);
+	/* Who made it may have been killed before its name was durable. */
+	return make_folder(path, err) && sync_parent(path, err);
 }
 
 bool file_sync_folder(int folder_fd, struct err *err)

@@ -32,7 +32,8 @@ bool file_read_at_hand(int fd, void *bytes, size_t length, int64_t offset, size_
 /* Appends a whole file to *out; ERR_TOO_LARGE when it has more than limit bytes. */
 bool file_read_all(const char *path, size_t limit, struct buffer *out, struct err *err);
 
-/* Creates a folder and its parents with mode 0750 where they are missing. */
+/* Creates a folder and its parents with mode 0750 where they are missing; their names are durable on return.
+ */
 bool file_make_folders(const char *path, struct err *err);
 
 /* Takes the descriptors 0 to 2 where the caller left one closed: else the next file that is opened becomes

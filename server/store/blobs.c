@@ -56,7 +56,9 @@ bool blobs_open(const char *data_dir, struct blobs **out, struct err *err)
 	struct blobs *blobs;
 
 	if (!open_folder(data_dir, "blobs/sha256", &blobs_fd, err) ||
-		!open_folder(data_dir, "drafts", &drafts_fd, err))
+		!open_folder(data_dir, "drafts", &drafts_fd, err) ||
+		/* Who made a folder in there may have been killed before its name was durable. */
+		!file_sync_folder(blobs_fd, err))
 		return false;
 	blobs = mem_zero(1, sizeof *blobs);
 	blobs->blobs_fd = TAKE_FD(blobs_fd);

@@ -15,7 +15,7 @@
 
 struct blobs;
 
-/* Opens (and creates) blobs/ and drafts/ under the data folder. close takes NULL. */
+/* Opens (and creates) blobs/ and drafts/ under the data folder, which then are durable. close takes NULL. */
 bool blobs_open(const char *data_dir, struct blobs **out, struct err *err);
 void blobs_close(struct blobs *blobs);
 

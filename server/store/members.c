@@ -55,9 +55,9 @@ static struct folder_path path_of(const struct digest *digest, const char *suffi
 
 static bool make_root(struct members *members, struct err *err)
 {
-	if (mkdirat(members->data_fd, "unpacked", 0750) < 0 && errno != EEXIST)
-		return err_errno(err, errno, "create folder unpacked");
-	return true;
+	if (mkdirat(members->data_fd, "unpacked", 0750) == 0)
+		return file_sync_folder(members->data_fd, err);
+	return errno == EEXIST || err_errno(err, errno, "create folder unpacked");
 }
 
 static void own_dir(DIR **folder)
