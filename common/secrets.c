@@ -49,16 +49,23 @@ static size_t secret_length(const char *text, size_t *shown)
 	return digits >= 8 ? *shown + digits : 0;
 }
 
-/* Decoded again and again, since what somebody has escaped twice is a token still. */
+/* Again and again, since what somebody has escaped twice is a token still. */
+char *secrets_decode(const char *text)
+{
+	char *decoded = mem_dup(text);
+
+	for (int times = 0; times < 3; times++)
+		decode_leniently(decoded);
+	return decoded;
+}
+
 char *secrets_hide_tokens(const char *text, bool *hides_any)
 {
-	AUTO_FREE char *decoded = mem_dup(text);
+	AUTO_FREE char *decoded = secrets_decode(text);
 	AUTO_BUFFER struct buffer out = {0};
 	bool any = false;
 	size_t shown;
 
-	for (int times = 0; times < 3; times++)
-		decode_leniently(decoded);
 	for (const char *rest = decoded; *rest;) {
 		size_t length = secret_length(rest, &shown);
 

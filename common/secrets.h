@@ -7,6 +7,10 @@
 
 #include <stdbool.h>
 
+/* A text with all that is percent-encoded in it decoded, as often as it is; what cannot be decoded stays.
+ * free() it. */
+char *secrets_decode(const char *text);
+
 /* A path or URL, decoded, in which the token of each "/-/t/<token>", in whatever percent-encoding, and
  * whatever looks like a token of ours stands as "…". *hides_any may be NULL. free() it. */
 char *secrets_hide_tokens(const char *text, bool *hides_any);

@@ -30,8 +30,8 @@ UPDATE versions SET source = 'published',
 	WHERE source <> 'published'
 		AND EXISTS (SELECT 1 FROM artifacts a WHERE a.version_id = versions.id AND a.source = 'published');
 
-UPDATE blobs SET
-	published = EXISTS (SELECT 1 FROM artifacts a JOIN versions v ON v.id = a.version_id
+UPDATE blobs SET published = 1 - published
+	WHERE published <> EXISTS (SELECT 1 FROM artifacts a JOIN versions v ON v.id = a.version_id
 		WHERE a.blob_id = blobs.id AND a.source = 'published' AND v.state <> 'withdrawn');
 
 UPDATE modules SET latest_source = (SELECT source FROM versions WHERE id = latest_id)

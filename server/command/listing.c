@@ -101,7 +101,7 @@ static bool is_published(const json_t *artifact)
 void listing_print_artifacts(const json_t *version)
 {
 	static const char *const headings[] = {
-		"FORMAT", "SOURCE", "FROM", "SIZE", "FILES", "UNPACKED", "DIGEST"};
+		"FORMAT", "SIZE", "FILES", "UNPACKED", "DIGEST", "SOURCE", "FROM"};
 	AUTO(table_finish) struct table table = {.columns = sizeof headings / sizeof *headings};
 	size_t i;
 	const json_t *artifact;
@@ -110,12 +110,12 @@ void listing_print_artifacts(const json_t *version)
 	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
 	{
 		cell_add_text(&table, artifact, "format");
-		cell_add_text(&table, artifact, "source");
-		cell_add_text(&table, artifact, is_published(artifact) ? "published_by" : "upstream");
 		cell_add_size(&table, artifact, "size_bytes");
 		cell_add_number(&table, artifact, "files");
 		cell_add_size(&table, artifact, "unpacked_bytes");
 		cell_add_text(&table, artifact, "digest");
+		cell_add_text(&table, artifact, "source");
+		cell_add_text(&table, artifact, is_published(artifact) ? "published_by" : "upstream");
 	}
 	listing_print(&table);
 }

@@ -215,10 +215,15 @@ static bool repeats_user(const char *rest, const char *text)
 static bool repeats_token(const char *rest, const char *text)
 {
 	static const char marker[] = "/-/t/";
-	const char *found = strstr(rest, marker);
-	const char *token = found ? found + strlen(marker) : "";
+	AUTO_FREE char *decoded = secrets_decode(rest);
+	const char *token = decoded;
 
-	return repeats(text, token, strcspn(token, "/?#"));
+	while ((token = strstr(token, marker))) {
+		token += strlen(marker);
+		if (repeats(text, token, strcspn(token, "/?#")))
+			return true;
+	}
+	return false;
 }
 
 static bool is_format_key(const char *key, size_t length)
