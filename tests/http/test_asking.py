@@ -133,7 +133,8 @@ def test_the_modules_own_gzip_stays_whatever_the_label(upstream, eager, label):
 @pytest.mark.parametrize("body, label", [(zlib.compress(SMALL), "deflate"), (b"\x1b\x10\x00" + bytes(99), "br"),
                                          (b"\x28\xb5\x2f\xfd" + bytes(99), "zstd"),
                                          (gzip.compress(gzip.compress(SMALL)), "gzip, gzip"),
-                                         (gzip.compress(b"no module" * 99), "gzip")])
+                                         (gzip.compress(b"no module" * 99), "gzip")],
+                         ids=["deflate", "br", "zstd", "gzip-twice", "no-module"])
 def test_a_coding_that_is_not_taken_off_is_named(upstream, eager, body, label):
     upstream.serve(PATH, Answer(body, headers={"Content-Encoding": label}))
     assert f"Content-Encoding: {label}" in assert_problem(eager.get(COMPRESSED), 502, "upstream-failed")["detail"]
