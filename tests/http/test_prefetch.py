@@ -128,7 +128,7 @@ def test_more_than_the_queue_takes(upstream, start):
 @pytest.mark.concurrent
 def test_bars_on_a_terminal(upstream, mirror):
     gate = threading.Event()
-    upstream.serve("/google/big/1", Answer(MODULE, gate=gate, gate_after=len(MODULE) // 2))
+    upstream.serve("/google/big/1", Answer(MODULE, gate=gate, gate_after=(len(MODULE) + 1) // 2))
     upstream.serve("/google/small/1", MODULE)
     terminal = OnTerminal(mirror, "google/big/1", "google/small/1")
     terminal.wait_for(b" 50 % of ")
