@@ -19,8 +19,8 @@ static bool read_format(const struct request *request, bool *out_given, enum for
 }
 
 /* Sets name->format to the one that is asked for, or to the first that there is. */
-static bool choose_format(
-	const struct services *services, const struct request *request, struct name *name, struct err *err)
+static bool choose_format(const struct services *services, const struct request *request, struct name *name,
+	struct artifact *out, struct err *err)
 {
 	struct artifact artifact = {0};
 	bool given;
@@ -33,6 +33,7 @@ static bool choose_format(
 		if (!version_find_artifact(services, name, &artifact, err))
 			return false;
 	}
+	*out = artifact;
 	if (artifact.recorded)
 		return true;
 	return err_set(err, ERR_NOT_FOUND, "Version %s has no artifact%s%s here, and so no files.",
@@ -49,9 +50,20 @@ static json_t *files_json(const struct file_row *rows, size_t count)
 	return array;
 }
 
+/* An archive of very many files is listed in part, and tells the true count; a bare file has no list. */
+static void answer(struct reply *reply, json_t *page, const struct artifact *artifact, int64_t listed)
+{
+	if (listed > 0 && listed < artifact->file_count) {
+		json_object_set_new(page, "total", json_integer(artifact->file_count));
+		json_object_set_new(page, "truncated", json_true());
+	}
+	answer_json(reply, page);
+}
+
 static bool list_files(
 	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
 {
+	struct artifact artifact;
 	struct file_row *rows;
 	struct name name;
 	struct page page;
@@ -60,13 +72,15 @@ static bool list_files(
 	char last[24];
 
 	if (!page_read_position(request, &page, &position, err) || !version_named(request, &name, err) ||
-		!choose_format(services, request, &name, err) ||
+		!choose_format(services, request, &name, &artifact, err) ||
 		!catalog_list_files(
 			services->catalog, &name, position, page.limit, &rows, &count, &total, err))
 		return false;
 	(void)snprintf(last, sizeof last, "%" PRId64, position + (int64_t)count);
-	page_reply(services, request, reply, "files", files_json(rows, count), total,
-		count > 0 && total - position > (int64_t)count ? last : NULL);
+	answer(reply,
+		page_json(services, request, "files", files_json(rows, count), total,
+			count > 0 && total - position > (int64_t)count ? last : NULL),
+		&artifact, total);
 	file_rows_destroy(rows, count);
 	return true;
 }

@@ -22,6 +22,9 @@
 /* All names of one archive, however many members are allowed. */
 enum { NAME_BYTES_MAX = 64 << 20 };
 
+/* Members are listed as far as their names go into this much. */
+enum { LISTED_MEMBERS_BYTES_MAX = 1 << 20, LISTED_MEMBER_BYTES = sizeof(struct examined_member) + 16 };
+
 AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
 AUTO_CLEANER(own_tree, struct tree *, tree_destroy)
 AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
@@ -55,6 +58,9 @@ struct walk {
 	struct saved_model *text_model;
 	struct buffer json;
 	struct buffer index;
+	size_t listed_bytes; /* of the members so far */
+	char *wrapped_key;   /* what would make the folder that holds it the module's */
+	bool wrapped_twice;  /* another folder has one as well */
 };
 
 static void finish_walk(struct walk *walk)
@@ -62,6 +68,7 @@ static void finish_walk(struct walk *walk)
 	saved_model_destroy(walk->text_model);
 	buffer_finish(&walk->json);
 	buffer_finish(&walk->index);
+	free(walk->wrapped_key);
 }
 
 static const enum rule rule_of_fault[] = {
@@ -142,14 +149,17 @@ struct reader {
 	const char *path;
 	size_t file; /* offset of its struct root_file */
 	void (*read)(struct walk *walk, struct root_file *file);
+	bool is_key; /* the folder that holds it is a module */
 };
 
 static const struct reader readers[] = {
-	{FORMAT_TF_HUB, "saved_model.pb", offsetof(struct walk, saved_model), read_saved_model},
-	{FORMAT_TF_HUB, "saved_model.pbtxt", offsetof(struct walk, saved_model_text), read_saved_model_text},
-	{FORMAT_TF_HUB, "tfhub_module.pb", offsetof(struct walk, tfhub_module), read_tfhub_module},
-	{FORMAT_TF_HUB, CHECKPOINT_INDEX, offsetof(struct walk, checkpoint_index), read_checkpoint_index},
-	{FORMAT_TFJS, "model.json", offsetof(struct walk, model_json), read_model_json},
+	{FORMAT_TF_HUB, "saved_model.pb", offsetof(struct walk, saved_model), read_saved_model, true},
+	{FORMAT_TF_HUB, "saved_model.pbtxt", offsetof(struct walk, saved_model_text), read_saved_model_text,
+		true},
+	{FORMAT_TF_HUB, "tfhub_module.pb", offsetof(struct walk, tfhub_module), read_tfhub_module, false},
+	{FORMAT_TF_HUB, CHECKPOINT_INDEX, offsetof(struct walk, checkpoint_index), read_checkpoint_index,
+		false},
+	{FORMAT_TFJS, "model.json", offsetof(struct walk, model_json), read_model_json, true},
 };
 
 static void read_root_file(struct walk *walk, const char *path)
@@ -164,17 +174,49 @@ static void read_root_file(struct walk *walk, const char *path)
 	}
 }
 
-static void list_member(struct examination *examination, const char *path, const struct member *member)
+/* Notes a file that would be the module's own, did it not lie in a folder at the root. */
+static void note_wrapper(struct walk *walk, const char *path)
 {
-	struct examined_member *listed;
+	const char *slash = strchr(path, '/');
+	size_t folder = slash ? (size_t)(slash + 1 - path) : 0;
 
+	for (size_t i = 0; slash && i < sizeof readers / sizeof *readers; i++) {
+		if (!readers[i].is_key || readers[i].format != walk->examination->format ||
+			strcmp(slash + 1, readers[i].path) != 0)
+			continue;
+		if (walk->wrapped_key && strncmp(walk->wrapped_key, path, folder) != 0)
+			walk->wrapped_twice = true;
+		free(walk->wrapped_key);
+		walk->wrapped_key = mem_dup(path);
+	}
+}
+
+static void append_member(struct walk *walk, const char *path, const struct member *member)
+{
+	struct examination *examination = walk->examination;
+	struct examined_member *listed;
+	size_t bytes = LISTED_MEMBER_BYTES + strlen(path);
+
+	if (examination->members_truncated || bytes > LISTED_MEMBERS_BYTES_MAX - walk->listed_bytes) {
+		examination->members_truncated = true;
+		return;
+	}
+	walk->listed_bytes += bytes;
 	MEM_GROW(examination->members, examination->member_count, examination->member_capacity);
 	listed = &examination->members[examination->member_count++];
 	*listed = (struct examined_member){.path = mem_dup(path),
 		.is_folder = member->kind == MEMBER_FOLDER,
 		.size_bytes = member->size_bytes};
+}
+
+static void list_member(struct walk *walk, const char *path, const struct member *member)
+{
+	struct examination *examination = walk->examination;
+
+	append_member(walk, path, member);
 	if (member->kind != MEMBER_FILE)
 		return;
+	note_wrapper(walk, path);
 	examination->file_count++;
 	examination->unpacked_bytes += member->size_bytes;
 }
@@ -307,7 +349,7 @@ static void place(struct walk *walk, const char *path, const struct member *memb
 	if (!entry)
 		check_parent(walk, path);
 	if (!entry || entry->is_implied)
-		list_member(walk->examination, path, member);
+		list_member(walk, path, member);
 	if (!entry)
 		entry = add(walk, path, member);
 	entry->is_implied = false;
@@ -418,38 +460,15 @@ static bool walk_members(struct walk *walk, struct err *err)
 	return true;
 }
 
-static bool is_key(const char *name, const char *const keys[2])
-{
-	return strcmp(name, keys[0]) == 0 || strcmp(name, keys[1]) == 0;
-}
-
-/* The member that makes the one folder at the root that holds such a member the module's, or NULL. */
-static const char *find_wrapped_key(const struct examination *examination, const char *const keys[2])
-{
-	const char *found = NULL;
-
-	for (size_t i = 0; i < examination->member_count; i++) {
-		const struct examined_member *member = &examination->members[i];
-		const char *slash = strchr(member->path, '/');
-
-		if (!slash || member->is_folder || !is_key(slash + 1, keys))
-			continue;
-		if (found && strncmp(found, member->path, (size_t)(slash + 1 - member->path)) != 0)
-			return NULL;
-		found = member->path;
-	}
-	return found;
-}
-
 /* Whether the module lies in a folder of its own instead of at the root; a finding if so. */
-static bool find_wrapper(struct examination *examination, const char *const keys[2])
+static bool find_wrapper(struct walk *walk)
 {
-	const char *key = find_wrapped_key(examination, keys);
+	const char *key = walk->wrapped_twice ? NULL : walk->wrapped_key;
 	int length = key ? (int)strcspn(key, "/") : 0;
 
 	if (!key)
 		return false;
-	violations_add(examination, RULE_WRAPPER_FOLDER, key,
+	violations_add(walk->examination, RULE_WRAPPER_FOLDER, key,
 		"The module lies in the folder \"%.*s\" instead of at the root; pack that folder: `tar -h "
 		"--hard-dereference -C \"%.*s\" -czf module.tar.gz .`.",
 		length, key, length, key);
@@ -468,7 +487,7 @@ static void judge_saved_model(struct walk *walk)
 		walk->examination->saved_model->tf1_hub = walk->tfhub_module.seen;
 	if (walk->cut_short)
 		return;
-	if (!file->seen && !find_wrapper(walk->examination, keys))
+	if (!file->seen && !find_wrapper(walk))
 		violations_add(walk->examination, RULE_SAVED_MODEL_MISSING, "",
 			"There is neither saved_model.pb nor saved_model.pbtxt at the root of the archive.");
 	if (file->seen && !file->sound)
@@ -480,7 +499,8 @@ static void judge_saved_model(struct walk *walk)
 			"only.");
 	if (text_counts && file->sound && walk->examination->saved_model->odd_field[0])
 		violations_add(walk->examination, RULE_PBTXT_UNKNOWN_FIELD, keys[1],
-			"It has the field \"%s\", which TensorFlow's text parser does not know there and refuses; save "
+			"It has the field \"%s\", which TensorFlow's text parser does not know there and "
+			"refuses; save "
 			"the model again, in binary form.",
 			walk->examination->saved_model->odd_field);
 	checkpoint_judge(walk->examination, walk->checkpoint_index.sound ? &walk->index : NULL);
@@ -492,16 +512,14 @@ static void judge_saved_model(struct walk *walk)
 
 static void judge_tfjs(struct walk *walk)
 {
-	static const char *const keys[2] = {"model.json", "model.json"};
-
 	if (walk->cut_short)
 		return;
 	if (walk->model_json.seen && walk->model_json.sound)
 		tfjs_judge(walk->examination, &walk->json, walk->tree);
 	else if (walk->model_json.seen)
-		violations_add(
-			walk->examination, RULE_MODEL_JSON_BROKEN, keys[0], "%s", walk->model_json.err.text);
-	else if (!find_wrapper(walk->examination, keys))
+		violations_add(walk->examination, RULE_MODEL_JSON_BROKEN, "model.json", "%s",
+			walk->model_json.err.text);
+	else if (!find_wrapper(walk))
 		violations_add(walk->examination, RULE_MODEL_JSON_MISSING, "",
 			"There is no model.json at the root of the archive.");
 }

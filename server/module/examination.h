@@ -48,6 +48,7 @@ struct examination {
 	struct examined_member *members; /* in the archive's order, without the root; none for bare files */
 	size_t member_count;
 	size_t member_capacity;
+	bool members_truncated; /* there are more than are listed; file_count is true */
 	size_t file_count;
 	bool has_proved_end; /* its last byte is known to be its last: half of it would have a violation */
 	struct finding *findings;

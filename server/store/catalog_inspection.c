@@ -11,7 +11,8 @@ enum statement {
 	FIND_INSPECTION,
 	LIST_FILES,
 	COUNT_FILES,
-	COMPARE_FILES
+	COMPARE_FILES,
+	LACKS_FILES
 };
 
 static const char *const sql[] = {
@@ -33,6 +34,10 @@ static const char *const sql[] = {
 			  " max(iif(inspection_id = ?2, size_bytes, -1)) AS to_bytes FROM members"
 			  " WHERE inspection_id IN (?1, ?2) AND is_folder = 0"
 			  " GROUP BY path HAVING from_bytes <> to_bytes ORDER BY path LIMIT ?3",
+	[LACKS_FILES] =
+		"SELECT count(*) FROM inspections i JOIN blobs b ON b.id = i.blob_id WHERE i.id IN (?1, ?2)"
+		" AND (SELECT count(*) FROM members WHERE inspection_id = i.id AND is_folder = 0)"
+		" BETWEEN 1 AND b.file_count - 1",
 };
 
 static const char *const severity_names[] = {
@@ -215,10 +220,12 @@ bool catalog_compare_files(struct catalog *catalog, const struct name *from, con
 	AUTO(change_list_finish) struct change_list list = {0};
 	AUTO_TXN struct txn *txn = NULL;
 	int64_t from_id, to_id;
+	int64_t lacking;
 	size_t seen = 0;
 
 	if (!db_read(catalog->db, &txn, err) || !find_inspection(txn, from, &from_id, err) ||
-		!find_inspection(txn, to, &to_id, err))
+		!find_inspection(txn, to, &to_id, err) ||
+		!ask_number(txn, sql[LACKS_FILES], VALUES(v_int(from_id), v_int(to_id)), &lacking, err))
 		return false;
 	AUTO_ROWS struct rows *rows = txn_query(
 		txn, sql[COMPARE_FILES], VALUES(v_int(from_id), v_int(to_id), v_int((int64_t)limit + 1)));
@@ -231,7 +238,7 @@ bool catalog_compare_files(struct catalog *catalog, const struct name *from, con
 	}
 	if (!rows_done(rows, err))
 		return false;
-	*more = seen > limit;
+	*more = seen > limit || lacking > 0;
 	*count = list.count;
 	list.count = 0;
 	*out = TAKE(list.items);
