@@ -148,6 +148,26 @@ static json_t *graphs_json(
 	return array;
 }
 
+static json_t *counts_json(const struct saved_model *model)
+{
+	const struct saved_model_counts *counts = &model->counts;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "meta_graphs", (json_int_t)counts->meta_graphs,
+		"tags", (json_int_t)counts->tags, "signatures", (json_int_t)counts->signatures, "tensors",
+		(json_int_t)counts->tensors, "callables", (json_int_t)counts->callables, "nodes",
+		(json_int_t)counts->nodes);
+}
+
+void model_tell_truncated(json_t *object, const struct saved_model *model)
+{
+	if (!model->truncated)
+		return;
+	json_object_set_new(object, "truncated", json_true());
+	/* What was read before there were counts has none. */
+	if (model->counts.meta_graphs > 0)
+		json_object_set_new(object, "counts", counts_json(model));
+}
+
 json_t *model_signatures_json(const struct saved_model *model)
 {
 	return graphs_json(model, listing_json);
@@ -163,7 +183,6 @@ json_t *model_json(const struct saved_model *model)
 		model->is_text ? "pbtxt" : "pb", "meta_graphs", graphs_json(model, meta_graph_json));
 	set_text(object, "tensorflow_version",
 		model->meta_graph_count > 0 ? model->meta_graphs[0].tensorflow_version : "");
-	if (model->truncated)
-		json_object_set_new(object, "truncated", json_true());
+	model_tell_truncated(object, model);
 	return object;
 }

@@ -18,6 +18,9 @@ json_t *model_tags_json(const struct meta_graph *graph);
  * instead. */
 json_t *model_tensor_type_json(const struct tensor *tensor);
 
+/* Where the listing lacks something, sets "truncated", and "counts" of what the model has in truth. */
+void model_tell_truncated(json_t *object, const struct saved_model *model);
+
 /* [{"tags", "signatures", "callables"}] */
 json_t *model_signatures_json(const struct saved_model *model);
 

@@ -23,8 +23,7 @@ static json_t *listing_json(const struct services *services, const struct reques
 	}
 	object = json_pack("{s:s, s:I, s:o}", "handle", name.handle, "version", (json_int_t)name.version,
 		"meta_graphs", model_signatures_json(details.saved_model));
-	if (details.saved_model->truncated)
-		json_object_set_new(object, "truncated", json_true());
+	model_tell_truncated(object, details.saved_model);
 	return object;
 }
 

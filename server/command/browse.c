@@ -207,6 +207,7 @@ static void print_version(const json_t *version)
 		return;
 	(void)putchar('\n');
 	listing_print_signatures(graphs);
+	listing_tell_truncated(json_object_get(version, "saved_model"));
 }
 
 static void print_module(const json_t *module)
@@ -263,10 +264,12 @@ static bool show_signatures(struct remote *remote, struct name *name, bool as_js
 
 	if (!find_version(remote, name, err) || !get(remote, "signatures", name, &json, err))
 		return false;
-	if (as_json)
+	if (as_json) {
 		listing_print_json(json);
-	else
+	} else {
 		listing_print_signatures(json_object_get(json, "meta_graphs"));
+		listing_tell_truncated(json);
+	}
 	return true;
 }
 

@@ -182,6 +182,21 @@ static void add_functions(const struct graph *graph, const json_t *functions, co
 	}
 }
 
+void listing_tell_truncated(const json_t *listing)
+{
+	static const char *const keys[] = {
+		"meta_graphs", "tags", "signatures", "tensors", "callables", "nodes"};
+	const json_t *counts = json_object_get(listing, "counts");
+
+	if (!json_is_true(json_object_get(listing, "truncated")))
+		return;
+	(void)fprintf(stderr, "larder: the listing is truncated");
+	for (size_t i = 0; counts && i < sizeof keys / sizeof *keys; i++)
+		(void)fprintf(stderr, "%s %lld %s", i > 0 ? "," : ": the model has",
+			(long long)json_integer_value(json_object_get(counts, keys[i])), keys[i]);
+	(void)fputc('\n', stderr);
+}
+
 void listing_print_signatures(const json_t *meta_graphs)
 {
 	static const char *const headings[] = {"TAGS", "SIGNATURE", "DIRECTION", "NAME", "DTYPE", "SHAPE"};

@@ -17,6 +17,8 @@ void listing_add_modules(struct table *table, const json_t *modules);
  */
 void listing_print_versions(const json_t *module);
 void listing_print_artifacts(const json_t *version);
+/* Says on standard error that the listing is one in part, where it is, and of how many. */
+void listing_tell_truncated(const json_t *listing);
 void listing_print_signatures(const json_t *meta_graphs);
 
 /* Prints a few members of an object as "key: value", where they are there. */

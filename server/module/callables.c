@@ -10,9 +10,7 @@
 #include "common/own.h"
 #include "server/module/tensor.h"
 
-/* What looking at one value is charged: a small file could otherwise name one large function a million times.
- */
-enum { VISIT_BYTES = 16 };
+enum { CALLABLE_COST = 512, KEY_BYTES = 64 };
 
 /* One concrete function on its way to a callable. */
 struct trace {
@@ -30,13 +28,57 @@ struct traces {
 	size_t capacity;
 };
 
+/* A small file could name one large function a million times. */
+static bool visit(struct pool *pool)
+{
+	if (pool->visits_left == 0) {
+		pool->truncated = true;
+		return false;
+	}
+	pool->visits_left--;
+	return true;
+}
+
+static bool is_public(const char *name)
+{
+	return *name && (*name != '_' || strcmp(name, "__call__") == 0);
+}
+
+static int by_number(const void *left, const void *right)
+{
+	int64_t a = *(const int64_t *)left;
+	int64_t b = *(const int64_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+static void set_root(struct objects *objects, const struct message *root)
+{
+	objects->root = root;
+	for (const struct item *child = message_items(root, OBJECT_CHILDREN); child; child = child->next) {
+		if (!is_public(message_string(child->message, CHILD_NAME)))
+			continue;
+		MEM_GROW(objects->wanted, objects->wanted_count, objects->wanted_capacity);
+		objects->wanted[objects->wanted_count++] = message_integer(child->message, CHILD_NODE);
+	}
+	if (objects->wanted_count > 0)
+		qsort(objects->wanted, objects->wanted_count, sizeof *objects->wanted, by_number);
+}
+
+static bool is_wanted(const struct objects *objects, int64_t id)
+{
+	return objects->wanted_count > 0 &&
+	       bsearch(&id, objects->wanted, objects->wanted_count, sizeof *objects->wanted, by_number);
+}
+
 bool objects_add(struct objects *objects, const struct message *object)
 {
 	int64_t id = objects->next_id++;
-	bool is_function = message_has(object, OBJECT_FUNCTION);
+	bool is_function;
 
 	if (id == 0)
-		objects->root = object;
+		set_root(objects, object);
+	is_function = message_has(object, OBJECT_FUNCTION) && is_wanted(objects, id);
 	if (is_function) {
 		MEM_GROW(objects->functions, objects->function_count, objects->function_capacity);
 		objects->functions[objects->function_count++] =
@@ -45,8 +87,43 @@ bool objects_add(struct objects *objects, const struct message *object)
 	return id == 0 || is_function;
 }
 
+static int by_text(const void *left, const void *right)
+{
+	return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static void collect_names(struct objects *objects)
+{
+	objects->is_collected = true;
+	for (size_t i = 0; i < objects->function_count; i++) {
+		const struct item *name = message_items(objects->functions[i].function, FUNCTION_CONCRETE);
+
+		for (; name; name = name->next) {
+			MEM_GROW(objects->traces, objects->trace_count, objects->trace_capacity);
+			objects->traces[objects->trace_count++] = name->string;
+		}
+	}
+	if (objects->trace_count > 0)
+		qsort(objects->traces, objects->trace_count, sizeof *objects->traces, by_text);
+}
+
+bool objects_want(struct objects *objects, const struct message *entry)
+{
+	const char *key = message_string(entry, ENTRY_KEY);
+
+	/* Nobody writes them before the objects; whoever does has them kept. */
+	if (objects->next_id == 0)
+		return true;
+	if (!objects->is_collected)
+		collect_names(objects);
+	return entry && objects->trace_count > 0 &&
+	       bsearch(&key, objects->traces, objects->trace_count, sizeof *objects->traces, by_text);
+}
+
 void objects_finish(struct objects *objects)
 {
+	free(objects->wanted);
+	free(objects->traces);
 	free(objects->functions);
 	*objects = (struct objects){0};
 }
@@ -81,13 +158,16 @@ static void cut_path(struct trace *trace, size_t length)
 		trace->path.data[length] = '\0';
 }
 
-static void add_to_key(struct trace *trace, const struct tensor *tensor)
+static bool add_to_key(struct trace *trace, const struct tensor *tensor)
 {
+	if (!pool_charge(trace->pool, KEY_BYTES + trace->path.length + tensor->shape.rank * sizeof(int64_t)))
+		return false;
 	buffer_printf(&trace->key, "%s\n%d %lld %s %d", buffer_string(&trace->path), (int)tensor->encoding,
 		(long long)tensor->dtype, tensor->type ? tensor->type : "", (int)tensor->shape.kind);
 	for (size_t i = 0; i < tensor->shape.rank; i++)
 		buffer_printf(&trace->key, " %lld", (long long)tensor->shape.dimensions[i]);
 	buffer_add_string(&trace->key, "\n");
+	return true;
 }
 
 static bool add_leaf(struct trace *trace, const struct message *value)
@@ -98,8 +178,8 @@ static bool add_leaf(struct trace *trace, const struct message *value)
 
 	tensor_from_value(&tensor, value);
 	tensor.name = mem_dup(trace->path.length == trace->anonymous && *spec_name ? spec_name : path);
-	add_to_key(trace, &tensor);
-	return tensors_add(trace->into, &tensor, trace->pool);
+	return tensors_add(trace->into, &tensor, trace->pool) &&
+	       add_to_key(trace, &trace->into->items[trace->into->count - 1]);
 }
 
 static bool flatten(struct trace *trace, const struct message *value);
@@ -159,7 +239,7 @@ static bool flatten(struct trace *trace, const struct message *value)
 {
 	uint32_t which = message_oneof(value);
 
-	if (!pool_charge(trace->pool, VISIT_BYTES))
+	if (!visit(trace->pool))
 		return false;
 	switch (which) {
 	case VALUE_LIST:
@@ -271,16 +351,13 @@ static void add_trace(struct traces *traces, struct pool *pool, const char *name
 	traces->items[traces->count++] = trace;
 }
 
-static bool is_public(const char *name)
-{
-	return *name && (*name != '_' || strcmp(name, "__call__") == 0);
-}
-
 /* Every trace of every public function of the root; concrete functions are looked up by name in the sorted
- * entries. */
-static void collect_traces(struct traces *traces, struct pool *pool, const struct objects *objects,
+ * entries. Gives how many traces there are. */
+static int64_t collect_traces(struct traces *traces, struct pool *pool, const struct objects *objects,
 	const struct message **concrete, size_t concrete_count)
 {
+	int64_t named = 0;
+
 	for (const struct item *child = message_items(objects->root, OBJECT_CHILDREN); child;
 		child = child->next) {
 		const char *name = message_string(child->message, CHILD_NAME);
@@ -289,14 +366,17 @@ static void collect_traces(struct traces *traces, struct pool *pool, const struc
 		const struct item *wanted =
 			is_public(name) ? message_items(function, FUNCTION_CONCRETE) : NULL;
 
-		for (; wanted && pool_charge(pool, VISIT_BYTES); wanted = wanted->next) {
+		for (; wanted && visit(pool); wanted = wanted->next) {
 			const struct message **entry = bsearch(
 				wanted->string, concrete, concrete_count, sizeof *concrete, by_entry_key);
 
-			if (entry)
-				add_trace(traces, pool, name, function, message_inner(*entry, ENTRY_VALUE));
+			if (!entry)
+				continue;
+			named++;
+			add_trace(traces, pool, name, function, message_inner(*entry, ENTRY_VALUE));
 		}
 	}
+	return named;
 }
 
 static int by_name_and_key(const void *left, const void *right)
@@ -308,40 +388,51 @@ static int by_name_and_key(const void *left, const void *right)
 	return order ? order : strcmp(buffer_string(&a->key), buffer_string(&b->key));
 }
 
-static void keep_distinct(struct traces *traces, struct pool *pool, struct meta_graph *graph)
+static size_t callable_cost(const struct callable *callable)
+{
+	return CALLABLE_COST + text_cost(callable->name) + tensors_cost(&callable->inputs) +
+	       tensors_cost(&callable->outputs);
+}
+
+static void keep_distinct(
+	struct traces *traces, struct pool *pool, struct meta_graph *graph, size_t *listed_left)
 {
 	for (size_t i = 0; i < traces->count; i++) {
 		struct trace *trace = &traces->items[i];
+		size_t cost = callable_cost(&trace->callable);
 
 		/* Equal traces are neighbours now: the last of them stays. */
 		if (i + 1 < traces->count && by_name_and_key(trace, trace + 1) == 0)
 			continue;
-		if (graph->callable_count == SAVED_MODEL_CALLABLES_MAX) {
+		if (cost > *listed_left) {
 			pool->truncated = true;
-			return;
+			continue;
 		}
+		*listed_left -= cost;
 		MEM_GROW(graph->callables, graph->callable_count, graph->callable_capacity);
 		graph->callables[graph->callable_count++] = trace->callable;
 		trace->callable = (struct callable){0};
 	}
 }
 
-void callables_find(struct pool *pool, const struct objects *objects, const struct message *object_graph,
-	struct meta_graph *graph)
+int64_t callables_find(struct pool *pool, const struct objects *objects, const struct message *object_graph,
+	struct meta_graph *graph, size_t *listed_left)
 {
 	struct traces traces = {0};
+	int64_t named = 0;
 	size_t count;
 	AUTO_FREE const struct message **concrete =
 		message_map(object_graph, OBJECTS_CONCRETE_FUNCTIONS, &count);
 
 	if (count > 0)
-		collect_traces(&traces, pool, objects, concrete, count);
+		named = collect_traces(&traces, pool, objects, concrete, count);
 	if (traces.count > 0)
 		qsort(traces.items, traces.count, sizeof *traces.items, by_name_and_key);
-	keep_distinct(&traces, pool, graph);
+	keep_distinct(&traces, pool, graph, listed_left);
 	for (size_t i = 0; i < traces.count; i++)
 		trace_finish(&traces.items[i]);
 	free(traces.items);
+	return named;
 }
 
 void callable_finish(struct callable *callable)

@@ -160,6 +160,9 @@ void checkpoint_judge(struct examination *examination, const struct buffer *inde
 {
 	AUTO(finish_shards) struct shards shards = {0};
 
+	/* What is missing may be among those that are not listed. */
+	if (examination->members_truncated)
+		return;
 	for (size_t i = 0; i < examination->member_count; i++)
 		note_member(&shards, &examination->members[i]);
 	if (shards.has_index && shards.count > 0)

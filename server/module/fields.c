@@ -60,7 +60,8 @@ static const struct field dim_fields[] = {{"size", DIM_SIZE, FIELD_INT64, .slot 
 static const struct message_type dim_type = {"TensorShapeProto.Dim", 1, ROWS(dim_fields)};
 
 static const struct field shape_fields[] = {
-	{"dim", SHAPE_DIM, FIELD_MESSAGE, FIELD_REPEATED, .type = &dim_type, .slot = 0},
+	{"dim", SHAPE_DIM, FIELD_MESSAGE, FIELD_REPEATED, .type = &dim_type, .slot = 0,
+		.most = SHAPE_DIMENSIONS_MAX},
 	{"unknown_rank", SHAPE_UNKNOWN, FIELD_BOOL, .slot = 1},
 };
 static const struct message_type shape_type = {"TensorShapeProto", 2, ROWS(shape_fields)};
@@ -151,8 +152,10 @@ static const struct message_type tensor_entry_type = {
 	"SignatureDef.InputsEntry", 2, ROWS(tensor_entry_fields)};
 
 static const struct field signature_fields[] = {
-	{"inputs", SIGNATURE_INPUTS, FIELD_MESSAGE, FIELD_MAP, .type = &tensor_entry_type, .slot = 0},
-	{"outputs", SIGNATURE_OUTPUTS, FIELD_MESSAGE, FIELD_MAP, .type = &tensor_entry_type, .slot = 1},
+	{"inputs", SIGNATURE_INPUTS, FIELD_MESSAGE, FIELD_MAP, .type = &tensor_entry_type, .slot = 0,
+		.tally = TALLY_TENSORS},
+	{"outputs", SIGNATURE_OUTPUTS, FIELD_MESSAGE, FIELD_MAP, .type = &tensor_entry_type, .slot = 1,
+		.tally = TALLY_TENSORS},
 	{"method_name", SIGNATURE_METHOD, STRING, .slot = 2},
 };
 static const struct message_type signature_type = {"SignatureDef", 3, ROWS(signature_fields)};
@@ -205,12 +208,12 @@ static const struct field concrete_entry_fields[] = {
 	{"key", ENTRY_KEY, STRING, .slot = 0},
 	{"value", ENTRY_VALUE, MESSAGE(concrete_type), .slot = 1},
 };
-static const struct message_type concrete_entry_type = {
+const struct message_type concrete_entry_type = {
 	"SavedObjectGraph.ConcreteFunctionsEntry", 2, ROWS(concrete_entry_fields)};
 
 static const struct field objects_fields[] = {
 	{"nodes", OBJECTS_NODES, FIELD_MESSAGE, FIELD_STREAMED, .type = &object_type, .slot = 0},
-	{"concrete_functions", OBJECTS_CONCRETE_FUNCTIONS, FIELD_MESSAGE, FIELD_MAP,
+	{"concrete_functions", OBJECTS_CONCRETE_FUNCTIONS, FIELD_MESSAGE, FIELD_STREAMED,
 		.type = &concrete_entry_type, .slot = 1},
 };
 static const struct message_type objects_type = {"SavedObjectGraph", 2, ROWS(objects_fields)};
@@ -219,7 +222,8 @@ static const struct field node_fields[] = {{"op", NODE_OP, STRING, .slot = 0}};
 const struct message_type node_type = {"NodeDef", 1, ROWS(node_fields)};
 
 static const struct field function_def_fields[] = {
-	{"node_def", FUNCTION_DEF_NODE, FIELD_MESSAGE, FIELD_STREAMED, .type = &node_type, .slot = 0},
+	{"node_def", FUNCTION_DEF_NODE, FIELD_MESSAGE, FIELD_STREAMED, .type = &node_type, .slot = 0,
+		.tally = TALLY_NODES},
 };
 static const struct message_type function_def_type = {"FunctionDef", 1, ROWS(function_def_fields)};
 
@@ -229,13 +233,14 @@ static const struct field library_fields[] = {
 static const struct message_type library_type = {"FunctionDefLibrary", 1, ROWS(library_fields)};
 
 static const struct field graph_fields[] = {
-	{"node", GRAPH_NODE, FIELD_MESSAGE, FIELD_STREAMED, .type = &node_type, .slot = 0},
+	{"node", GRAPH_NODE, FIELD_MESSAGE, FIELD_STREAMED, .type = &node_type, .slot = 0,
+		.tally = TALLY_NODES},
 	{"library", GRAPH_LIBRARY, MESSAGE(library_type), .slot = 1},
 };
 static const struct message_type graph_type = {"GraphDef", 2, ROWS(graph_fields)};
 
 static const struct field meta_info_fields[] = {
-	{"tags", META_INFO_TAGS, FIELD_STRING, FIELD_REPEATED, .slot = 0},
+	{"tags", META_INFO_TAGS, FIELD_STRING, FIELD_REPEATED, .slot = 0, .tally = TALLY_TAGS},
 	{"tensorflow_version", META_INFO_TENSORFLOW_VERSION, STRING, .slot = 1},
 };
 static const struct message_type meta_info_type = {"MetaGraphDef.MetaInfoDef", 2, ROWS(meta_info_fields)};
@@ -248,7 +253,7 @@ static const struct field meta_graph_fields[] = {
 	{"graph_def", META_GRAPH_GRAPH, MESSAGE(graph_type), .slot = 1},
 	{"saver_def", META_GRAPH_SAVER, MESSAGE(saver_type), .slot = 4},
 	{"signature_def", META_GRAPH_SIGNATURES, FIELD_MESSAGE, FIELD_MAP, .type = &signature_entry_type,
-		.slot = 2},
+		.slot = 2, .tally = TALLY_SIGNATURES},
 	{"object_graph_def", META_GRAPH_OBJECTS, MESSAGE(objects_type), .slot = 3},
 };
 const struct message_type meta_graph_type = {"MetaGraphDef", 5, ROWS(meta_graph_fields)};
@@ -256,7 +261,7 @@ const struct message_type meta_graph_type = {"MetaGraphDef", 5, ROWS(meta_graph_
 static const struct field saved_model_fields[] = {
 	{"saved_model_schema_version", SAVED_MODEL_SCHEMA_VERSION, FIELD_INT64, .slot = 0},
 	{"meta_graphs", SAVED_MODEL_META_GRAPHS, FIELD_MESSAGE, FIELD_STREAMED, .type = &meta_graph_type,
-		.slot = 1},
+		.slot = 1, .tally = TALLY_META_GRAPHS},
 };
 const struct message_type saved_model_type = {"SavedModel", 2, ROWS(saved_model_fields)};
 

@@ -29,6 +29,17 @@ enum field_label {
 			  it */
 };
 
+/* What is counted, whether or not there is room to keep it. */
+enum tally {
+	TALLY_NONE,
+	TALLY_META_GRAPHS,
+	TALLY_TAGS,
+	TALLY_SIGNATURES,
+	TALLY_TENSORS, /* inputs and outputs of signatures */
+	TALLY_NODES,
+	TALLY_COUNT
+};
+
 struct message_type;
 
 struct field {
@@ -39,6 +50,8 @@ struct field {
 	unsigned slot;                   /* where a message keeps it: members of one oneof share a slot */
 	const struct message_type *type; /* of FIELD_MESSAGE */
 	bool (*symbol)(const char *name, int64_t *number); /* of FIELD_ENUM: reads the name of a value */
+	enum tally tally;
+	unsigned most; /* elements that TensorFlow takes; 0: any number */
 };
 
 struct message_type {
@@ -52,6 +65,7 @@ extern const struct message_type saved_model_type;
 extern const struct message_type meta_graph_type;
 extern const struct message_type node_type;
 extern const struct message_type object_type;
+extern const struct message_type concrete_entry_type;
 
 /* The field with this number or name; NULL if it is not read. */
 const struct field *field_by_number(const struct message_type *type, uint32_t number);
@@ -86,6 +100,7 @@ enum {
 enum { COO_VALUES = 1, COO_INDICES = 2, COO_DENSE_SHAPE = 3 };
 enum { COMPOSITE_TYPE_SPEC = 1 };
 enum { SHAPE_DIM = 2, SHAPE_UNKNOWN = 3 };
+enum { SHAPE_DIMENSIONS_MAX = 254 }; /* TensorFlow's TensorShape::MaxDimensions() */
 enum { DIM_SIZE = 1 };
 enum { OBJECTS_NODES = 1, OBJECTS_CONCRETE_FUNCTIONS = 2 };
 enum { OBJECT_CHILDREN = 1, OBJECT_FUNCTION = 6, OBJECT_VARIABLE = 7 };

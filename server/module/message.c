@@ -34,7 +34,8 @@ struct slot {
 
 struct message {
 	const struct message_type *type;
-	bool lacks_key; /* its key was too long, so that it is no entry to find */
+	bool lacks_key;    /* its key was too long, so that it is no entry to find */
+	uint32_t elements; /* opened so far, of all its repeated fields */
 	struct slot slots[];
 };
 
@@ -131,7 +132,8 @@ static struct item *add_item(struct pool *pool, struct message *message, const s
 
 void message_set_number(struct message *message, const struct field *field, uint64_t bits)
 {
-	slot_for(message, field)->bits = bits;
+	if (message)
+		slot_for(message, field)->bits = bits;
 }
 
 /* Whether this is UTF-8 without a NUL; another NUL follows it. */
@@ -162,8 +164,13 @@ static void leave_out(struct pool *pool, struct message *message, const struct f
 bool message_set_string(struct pool *pool, struct message *message, const struct field *field,
 	const char *bytes, size_t length, struct err *err)
 {
-	char *copy = bytes ? pool_allocate(pool, length + 1) : NULL;
+	char *copy;
 	struct item *item = NULL;
+
+	pool->tallies[field->tally]++;
+	if (!message)
+		return true;
+	copy = bytes ? pool_allocate(pool, length + 1) : NULL;
 
 	if (copy && field->label == FIELD_REPEATED && !(item = add_item(pool, message, field)))
 		copy = NULL;
@@ -185,11 +192,25 @@ bool message_set_string(struct pool *pool, struct message *message, const struct
 	return true;
 }
 
+bool message_may_open(const struct message *message, const struct field *field, struct err *err)
+{
+	if (field->most == 0 || !message || message->elements < field->most)
+		return true;
+	return err_set(err, ERR_INVALID_MODULE,
+		"A %s has more than %u of %s, which TensorFlow does not read; export the model again.",
+		message->type->name, field->most, field->name);
+}
+
 struct inner message_open(struct pool *pool, struct message *message, const struct field *field)
 {
 	struct inner inner = {.before = pool->top};
-	struct slot *slot = slot_for(message, field);
+	struct slot *slot;
 
+	pool->tallies[field->tally]++;
+	if (!message)
+		return inner;
+	message->elements++;
+	slot = slot_for(message, field);
 	if (field->label != FIELD_SINGLE)
 		inner.message = message_create(pool, field->type);
 	else if (!slot->message)
@@ -203,11 +224,12 @@ void message_close(
 	struct pool *pool, struct message *message, const struct field *field, const struct inner *inner)
 {
 	struct item *item;
+	bool wanted =
+		field->label != FIELD_STREAMED || pool->element(pool->listener, field->type, inner->message);
 
 	if (!inner->message || field->label == FIELD_SINGLE)
 		return;
-	if ((field->label == FIELD_MAP && inner->message->lacks_key) ||
-		(field->label == FIELD_STREAMED && !pool->element(pool->listener, inner->message))) {
+	if (!wanted || (field->label == FIELD_MAP && inner->message->lacks_key)) {
 		rewind_to(pool, &inner->before);
 		return;
 	}
@@ -223,6 +245,10 @@ __attribute__((noinline)) static bool read_string(struct pool *pool, struct mess
 {
 	char bytes[SAVED_MODEL_STRING_MAX];
 
+	if (!message) {
+		pool->tallies[field->tally]++;
+		return proto_check(known, at, wire, err);
+	}
 	if (at->value > sizeof bytes)
 		return message_set_string(pool, message, field, NULL, 0, err) &&
 		       proto_check(known, at, wire, err);
@@ -230,18 +256,19 @@ __attribute__((noinline)) static bool read_string(struct pool *pool, struct mess
 	       message_set_string(pool, message, field, bytes, at->value, err);
 }
 
-static bool read_fields(struct pool *pool, struct message *message, const struct proto_type *schema,
-	struct wire *wire, struct err *err);
+static bool read_fields(struct pool *pool, const struct message_type *type, struct message *message,
+	const struct proto_type *schema, struct wire *wire, struct err *err);
 
 static bool read_inner(struct pool *pool, struct message *message, const struct field *field,
 	const struct proto_field *known, const struct wire_field *at, struct wire *wire, struct err *err)
 {
-	struct inner inner = message_open(pool, message, field);
+	struct inner inner;
 
-	if (!inner.message)
-		return proto_check(known, at, wire, err);
+	if (!message_may_open(message, field, err))
+		return false;
+	inner = message_open(pool, message, field);
 	if (!wire_enter(wire, err) ||
-		!read_fields(pool, inner.message, known ? known->type : NULL, wire, err))
+		!read_fields(pool, field->type, inner.message, known ? known->type : NULL, wire, err))
 		return false;
 	wire_leave(wire);
 	message_close(pool, message, field, &inner);
@@ -271,10 +298,10 @@ static enum wire_type wire_type_of(enum field_kind kind)
 	return kind == FIELD_DOUBLE ? WIRE_FIXED64 : WIRE_VARINT;
 }
 
-static bool read_field(struct pool *pool, struct message *message, const struct proto_field *known,
-	const struct wire_field *at, struct wire *wire, struct err *err)
+static bool read_field(struct pool *pool, const struct message_type *type, struct message *message,
+	const struct proto_field *known, const struct wire_field *at, struct wire *wire, struct err *err)
 {
-	const struct field *field = field_by_number(message->type, at->number);
+	const struct field *field = field_by_number(type, at->number);
 
 	/* A known number with another wire type is an unknown field to protobuf. */
 	if (!field || wire_type_of(field->kind) != at->type)
@@ -287,8 +314,8 @@ static bool read_field(struct pool *pool, struct message *message, const struct 
 	return true;
 }
 
-static bool read_fields(struct pool *pool, struct message *message, const struct proto_type *schema,
-	struct wire *wire, struct err *err)
+static bool read_fields(struct pool *pool, const struct message_type *type, struct message *message,
+	const struct proto_type *schema, struct wire *wire, struct err *err)
 {
 	struct wire_field at;
 	bool found;
@@ -298,7 +325,7 @@ static bool read_fields(struct pool *pool, struct message *message, const struct
 			return false;
 		if (!found)
 			return true;
-		if (!read_field(pool, message, proto_by_number(schema, at.number), &at, wire, err))
+		if (!read_field(pool, type, message, proto_by_number(schema, at.number), &at, wire, err))
 			return false;
 	}
 }
@@ -308,7 +335,7 @@ bool message_read(struct pool *pool, struct message *message, struct stream *str
 	struct wire wire;
 
 	wire_init(&wire, stream);
-	return read_fields(pool, message, pool->schema, &wire, err);
+	return read_fields(pool, message->type, message, pool->schema, &wire, err);
 }
 
 const struct message_type *message_type(const struct message *message)

@@ -35,14 +35,16 @@ struct pool_mark {
 
 struct pool {
 	/* Shown each complete element of a FIELD_STREAMED field; says whether the pool is to keep it. One
-	 * that is not kept is gone after the call. */
-	bool (*element)(void *listener, const struct message *element);
+	 * that is not kept is gone after the call. NULL is one that there was no room for. */
+	bool (*element)(void *listener, const struct message_type *type, const struct message *element);
 	void *listener;
 	const struct proto_type
 		*schema;    /* of the outermost message: what is not read is held against it; may be NULL */
 	char odd_field[64]; /* of text: the first field that the schema does not have; "" */
 	size_t bytes_left;  /* what may still be allocated; the owner may take from it as well */
-	bool truncated;     /* something was left out */
+	size_t visits_left;
+	bool truncated; /* something was left out */
+	int64_t tallies[TALLY_COUNT];
 	struct pool_mark top;
 };
 
@@ -64,9 +66,12 @@ void message_set_number(struct message *message, const struct field *field, uint
 bool message_set_string(struct pool *pool, struct message *message, const struct field *field,
 	const char *bytes, size_t length, struct err *err);
 
+/* False where the message has as many elements of this field as there may be. */
+bool message_may_open(const struct message *message, const struct field *field, struct err *err);
+
 /* An inner message while it is filled. */
 struct inner {
-	struct message *message; /* NULL: no room, skip it */
+	struct message *message; /* NULL: no room; what is in it is counted, not kept */
 	struct pool_mark before;
 };
 struct inner message_open(struct pool *pool, struct message *message, const struct field *field);

@@ -14,14 +14,30 @@
 
 #define INIT_SIGNATURE "__saved_model_init_op"
 
+/* What each costs where it is listed, beside its texts and tensors: as a value of JSON in memory. */
+enum { GRAPH_COST = 1024, TAG_COST = 96, SIGNATURE_COST = 512, OP_COST = 384 };
+
 struct reading {
 	struct pool pool;
+	size_t listed_left; /* of SAVED_MODEL_LISTED_BYTES_MAX */
+	int64_t callables;
 	struct saved_model *model;
 	struct meta_graph graph; /* the one whose elements stream by */
 	struct objects objects;  /* of the same */
 };
 
 AUTO_CLEANER(own_saved_model, struct saved_model *, saved_model_destroy)
+
+/* Whether there is room to list something of this cost. */
+static bool may_list(struct reading *reading, size_t cost)
+{
+	if (cost > reading->listed_left) {
+		reading->pool.truncated = true;
+		return false;
+	}
+	reading->listed_left -= cost;
+	return true;
+}
 
 /* The index of the first row that does not sort before op. */
 static size_t op_position(const struct meta_graph *graph, const char *op)
@@ -55,7 +71,7 @@ static void count_op(struct reading *reading, const char *op)
 		reading->pool.truncated = true;
 		return;
 	}
-	if (!pool_charge(&reading->pool, sizeof *graph->ops + strlen(op)))
+	if (!may_list(reading, OP_COST + text_cost(op)))
 		return;
 	MEM_GROW(graph->ops, graph->op_count, graph->op_capacity);
 	memmove(&graph->ops[at + 1], &graph->ops[at], (graph->op_count - at) * sizeof *graph->ops);
@@ -68,11 +84,13 @@ static int by_string(const void *left, const void *right)
 	return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
-static void take_info(struct pool *pool, const struct message *info, struct meta_graph *graph)
+static void take_info(struct reading *reading, const struct message *info)
 {
+	struct meta_graph *graph = &reading->graph;
+
 	graph->tensorflow_version = mem_dup(message_string(info, META_INFO_TENSORFLOW_VERSION));
 	for (const struct item *tag = message_items(info, META_INFO_TAGS); tag; tag = tag->next) {
-		if (!pool_charge(pool, sizeof *graph->tags + strlen(tag->string)))
+		if (!may_list(reading, TAG_COST + text_cost(tag->string)))
 			break;
 		MEM_GROW(graph->tags, graph->tag_count, graph->tag_capacity);
 		graph->tags[graph->tag_count++] = mem_dup(tag->string);
@@ -111,8 +129,6 @@ static bool take_signature(struct pool *pool, const struct message *entry, struc
 	const char *name = message_string(entry, ENTRY_KEY);
 	const char *method = message_string(message, SIGNATURE_METHOD);
 
-	if (!pool_charge(pool, sizeof *out + strlen(name) + strlen(method)))
-		return false;
 	*out = (struct signature){.name = mem_dup(name), .method = mem_dup(method)};
 	if (take_tensors(pool, message, SIGNATURE_INPUTS, &out->inputs) &&
 		take_tensors(pool, message, SIGNATURE_OUTPUTS, &out->outputs))
@@ -121,24 +137,37 @@ static bool take_signature(struct pool *pool, const struct message *entry, struc
 	return false;
 }
 
-static void take_signatures(struct pool *pool, const struct message *message, struct meta_graph *graph)
+static size_t signature_cost(const struct signature *signature)
+{
+	return SIGNATURE_COST + text_cost(signature->name) + text_cost(signature->method) +
+	       tensors_cost(&signature->inputs) + tensors_cost(&signature->outputs);
+}
+
+static void add_signature(struct reading *reading, const struct message *entry)
+{
+	struct meta_graph *graph = &reading->graph;
+	struct signature signature;
+
+	if (!take_signature(&reading->pool, entry, &signature))
+		return;
+	if (!may_list(reading, signature_cost(&signature))) {
+		signature_finish(&signature);
+		return;
+	}
+	MEM_GROW(graph->signatures, graph->signature_count, graph->signature_capacity);
+	graph->signatures[graph->signature_count++] = signature;
+}
+
+static void take_signatures(struct reading *reading, const struct message *message)
 {
 	size_t count;
 	AUTO_FREE const struct message **entries = message_map(message, META_GRAPH_SIGNATURES, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		struct signature signature;
-
 		if (strcmp(message_string(entries[i], ENTRY_KEY), INIT_SIGNATURE) == 0)
-			continue;
-		if (graph->signature_count == SAVED_MODEL_SIGNATURES_MAX) {
-			pool->truncated = true;
-			return;
-		}
-		if (!take_signature(pool, entries[i], &signature))
-			continue;
-		MEM_GROW(graph->signatures, graph->signature_count, graph->signature_capacity);
-		graph->signatures[graph->signature_count++] = signature;
+			reading->pool.tallies[TALLY_SIGNATURES]--;
+		else
+			add_signature(reading, entries[i]);
 	}
 }
 
@@ -167,14 +196,14 @@ static void take_meta_graph(struct reading *reading, const struct message *messa
 
 	if (message_string(message_inner(message, META_GRAPH_SAVER), SAVER_RESTORE)[0])
 		model->restores_variables = true;
-	if (model->meta_graph_count == SAVED_MODEL_META_GRAPHS_MAX) {
+	if (model->meta_graph_count == SAVED_MODEL_META_GRAPHS_MAX || !may_list(reading, GRAPH_COST)) {
 		reading->pool.truncated = true;
 		meta_graph_finish(graph);
 	} else {
-		take_info(&reading->pool, message_inner(message, META_GRAPH_INFO), graph);
-		take_signatures(&reading->pool, message, graph);
-		callables_find(
-			&reading->pool, &reading->objects, message_inner(message, META_GRAPH_OBJECTS), graph);
+		take_info(reading, message_inner(message, META_GRAPH_INFO));
+		take_signatures(reading, message);
+		reading->callables += callables_find(&reading->pool, &reading->objects,
+			message_inner(message, META_GRAPH_OBJECTS), graph, &reading->listed_left);
 		MEM_GROW(model->meta_graphs, model->meta_graph_count, model->meta_graph_capacity);
 		model->meta_graphs[model->meta_graph_count++] = *graph;
 		*graph = (struct meta_graph){0};
@@ -182,20 +211,33 @@ static void take_meta_graph(struct reading *reading, const struct message *messa
 	objects_finish(&reading->objects);
 }
 
-static bool take_element(void *listener, const struct message *element)
+static bool take_element(void *listener, const struct message_type *type, const struct message *element)
 {
 	struct reading *reading = listener;
-	const struct message_type *type = message_type(element);
 
 	if (type == &object_type && message_has(element, OBJECT_VARIABLE))
 		reading->model->restores_variables = true;
 	if (type == &object_type)
 		return objects_add(&reading->objects, element);
+	if (type == &concrete_entry_type)
+		return objects_want(&reading->objects, element);
 	if (type == &node_type)
 		count_op(reading, message_string(element, NODE_OP));
-	else if (type == &meta_graph_type)
+	else if (type == &meta_graph_type && element)
 		take_meta_graph(reading, element);
 	return false;
+}
+
+static struct saved_model_counts counts_of(const struct reading *reading)
+{
+	const int64_t *tallies = reading->pool.tallies;
+
+	return (struct saved_model_counts){.meta_graphs = tallies[TALLY_META_GRAPHS],
+		.tags = tallies[TALLY_TAGS],
+		.signatures = tallies[TALLY_SIGNATURES],
+		.tensors = tallies[TALLY_TENSORS],
+		.callables = reading->callables,
+		.nodes = tallies[TALLY_NODES]};
 }
 
 static bool read_model(struct stream *stream,
@@ -207,14 +249,17 @@ static bool read_model(struct stream *stream,
 	struct message *root;
 	bool done;
 
+	reading.listed_left = SAVED_MODEL_LISTED_BYTES_MAX;
 	reading.pool = (struct pool){.element = take_element,
 		.listener = &reading,
 		.schema = &proto_saved_model,
-		.bytes_left = SAVED_MODEL_KEPT_BYTES_MAX};
+		.bytes_left = SAVED_MODEL_WORKING_BYTES_MAX,
+		.visits_left = SAVED_MODEL_VISITS_MAX};
 	root = message_create(&reading.pool, &saved_model_type);
 	done = read(&reading.pool, root, stream, err);
 	model->schema_version = message_integer(root, SAVED_MODEL_SCHEMA_VERSION);
 	model->truncated = reading.pool.truncated;
+	model->counts = counts_of(&reading);
 	(void)snprintf(model->odd_field, sizeof model->odd_field, "%s", reading.pool.odd_field);
 	meta_graph_finish(&reading.graph);
 	objects_finish(&reading.objects);

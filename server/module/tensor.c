@@ -125,6 +125,34 @@ static size_t tensor_bytes(const struct tensor *tensor)
 	       tensor->shape.rank * sizeof *tensor->shape.dimensions;
 }
 
+/* As values of JSON in memory; some characters become several when they are written. */
+enum { TENSOR_COST = 448, DIMENSION_COST = 32, ESCAPE_COST = 5 };
+
+size_t text_cost(const char *text)
+{
+	size_t cost = string_bytes(text);
+
+	for (; text && *text; text++)
+		cost += (unsigned char)*text < ' ' || strchr("\"\\<>&", *text) ? ESCAPE_COST : 0;
+	return cost;
+}
+
+static size_t tensor_cost(const struct tensor *tensor)
+{
+	return TENSOR_COST + text_cost(tensor->name) + text_cost(tensor->tensor) + text_cost(tensor->values) +
+	       text_cost(tensor->indices) + text_cost(tensor->dense_shape) + text_cost(tensor->type) +
+	       tensor->shape.rank * DIMENSION_COST;
+}
+
+size_t tensors_cost(const struct tensors *tensors)
+{
+	size_t cost = 0;
+
+	for (size_t i = 0; i < tensors->count; i++)
+		cost += tensor_cost(&tensors->items[i]);
+	return cost;
+}
+
 bool tensors_add(struct tensors *tensors, struct tensor *tensor, struct pool *pool)
 {
 	if (!pool_charge(pool, tensor_bytes(tensor))) {

@@ -20,7 +20,8 @@ struct textproto {
 
 /* Where a value goes; field is NULL for one that is not read, known for one that TensorFlow does not know. */
 struct place {
-	struct message *message;
+	const struct message_type *type; /* of the message; NULL inside of what is skipped */
+	struct message *message;         /* NULL as well where there is no room for it */
 	const struct field *field;
 	const struct proto_type *schema;
 	const struct proto_field *known;
@@ -183,8 +184,8 @@ static bool read_scalar(struct textproto *text, const struct place *place, struc
 	return next(text, err);
 }
 
-static bool read_fields(struct textproto *text, struct message *message, const struct proto_type *schema,
-	char end, struct err *err);
+static bool read_fields(struct textproto *text, const struct message_type *type, struct message *message,
+	const struct proto_type *schema, char end, struct err *err);
 
 static bool read_message(struct textproto *text, const struct place *place, struct err *err)
 {
@@ -196,11 +197,13 @@ static bool read_message(struct textproto *text, const struct place *place, stru
 		return fail(text, "a message stands where none can be", err);
 	if (text->depth == TEXTPROTO_DEPTH_MAX)
 		return fail(text, "it is nested too deeply", err);
+	if (place->field && !message_may_open(place->message, place->field, err))
+		return false;
 	if (place->field)
 		inner = message_open(text->pool, place->message, place->field);
 	text->depth++;
-	if (!next(text, err) ||
-		!read_fields(text, inner.message, place->known ? place->known->type : NULL, end, err))
+	if (!next(text, err) || !read_fields(text, place->field ? place->field->type : NULL, inner.message,
+					place->known ? place->known->type : NULL, end, err))
 		return false;
 	text->depth--;
 	if (place->field)
@@ -267,18 +270,18 @@ static bool read_name(struct textproto *text, struct place *place, struct err *e
 	}
 	if (text->lexer.kind != TOKEN_WORD)
 		return fail(text, "a field's name is missing", err);
-	if (place->message)
-		place->field = field_by_name(message_type(place->message), text->lexer.text);
+	if (place->type)
+		place->field = field_by_name(place->type, text->lexer.text);
 	place->known = proto_by_name(place->schema, text->lexer.text);
 	if (place->schema && !place->known)
 		note_odd(text, text->lexer.text);
 	return next(text, err);
 }
 
-static bool read_field(
-	struct textproto *text, struct message *message, const struct proto_type *schema, struct err *err)
+static bool read_field(struct textproto *text, const struct message_type *type, struct message *message,
+	const struct proto_type *schema, struct err *err)
 {
-	struct place place = {.message = message, .schema = schema};
+	struct place place = {.type = type, .message = message, .schema = schema};
 	bool has_colon;
 
 	if (!read_name(text, &place, err))
@@ -295,15 +298,15 @@ static bool read_field(
 
 /* Reads up to the sign that ends the message, without taking it; the outermost ends with the text, and '\0'
  * says so. */
-static bool read_fields(struct textproto *text, struct message *message, const struct proto_type *schema,
-	char end, struct err *err)
+static bool read_fields(struct textproto *text, const struct message_type *type, struct message *message,
+	const struct proto_type *schema, char end, struct err *err)
 {
 	for (;;) {
 		if (end ? is_sign(text, end) : text->lexer.kind == TOKEN_END)
 			return true;
 		if (text->lexer.kind == TOKEN_END)
 			return fail(text, "it ends within a message", err);
-		if (!read_field(text, message, schema, err))
+		if (!read_field(text, type, message, schema, err))
 			return false;
 	}
 }
@@ -314,5 +317,5 @@ bool textproto_read(struct pool *pool, struct message *message, struct stream *s
 
 	text->pool = pool;
 	textlexer_init(&text->lexer, stream);
-	return next(text, err) && read_fields(text, message, pool->schema, '\0', err);
+	return next(text, err) && read_fields(text, message_type(message), message, pool->schema, '\0', err);
 }

@@ -22,8 +22,9 @@ enum statement {
 };
 
 static const char *const sql[] = {
-	[ADD_MODEL] = "INSERT INTO saved_models (inspection_id, tf1_hub, is_text, truncated, schema_version)"
-		      " VALUES (?1, ?2, ?3, ?4, ?5)",
+	[ADD_MODEL] = "INSERT INTO saved_models (inspection_id, tf1_hub, is_text, truncated, schema_version,"
+		      " meta_graphs, tags, signatures, tensors, callables, nodes)"
+		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[ADD_GRAPH] =
 		"INSERT INTO meta_graphs (inspection_id, position, tensorflow_version) VALUES (?1, ?2, ?3)",
 	[ADD_TAG] = "INSERT INTO meta_graph_tags (meta_graph_id, position, tag) VALUES (?1, ?2, ?3)",
@@ -34,8 +35,9 @@ static const char *const sql[] = {
 		       " indices_tensor, dense_shape_tensor, type, dtype, shape)"
 		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[ADD_OP] = "INSERT INTO op_counts (meta_graph_id, position, op, count) VALUES (?1, ?2, ?3, ?4)",
-	[FIND_MODEL] = "SELECT tf1_hub, is_text, truncated, schema_version FROM saved_models WHERE "
-		       "inspection_id = ?1",
+	[FIND_MODEL] =
+		"SELECT tf1_hub, is_text, truncated, schema_version, meta_graphs, tags, signatures, tensors,"
+		" callables, nodes FROM saved_models WHERE inspection_id = ?1",
 	[LIST_GRAPHS] =
 		"SELECT id, tensorflow_version FROM meta_graphs WHERE inspection_id = ?1 ORDER BY position",
 	[LIST_TAGS] = "SELECT tag FROM meta_graph_tags WHERE meta_graph_id = ?1 ORDER BY position",
@@ -187,9 +189,13 @@ static bool record_words(struct txn *txn, int64_t graph_id, const struct meta_gr
 bool saved_model_record(
 	struct txn *txn, int64_t inspection_id, const struct saved_model *model, struct err *err)
 {
+	const struct saved_model_counts *counts = &model->counts;
+
 	if (!txn_run(txn, sql[ADD_MODEL],
 		    VALUES(v_int(inspection_id), v_int(model->tf1_hub), v_int(model->is_text),
-			    v_int(model->truncated), v_int(model->schema_version)),
+			    v_int(model->truncated), v_int(model->schema_version), v_int(counts->meta_graphs),
+			    v_int(counts->tags), v_int(counts->signatures), v_int(counts->tensors),
+			    v_int(counts->callables), v_int(counts->nodes)),
 		    err))
 		return false;
 	for (size_t i = 0; i < model->meta_graph_count; i++) {
@@ -327,6 +333,8 @@ bool saved_model_load(struct txn *txn, int64_t inspection_id, struct saved_model
 		model->is_text = rows_int(rows, 1) != 0;
 		model->truncated = rows_int(rows, 2) != 0;
 		model->schema_version = rows_int(rows, 3);
+		model->counts = (struct saved_model_counts){rows_int(rows, 4), rows_int(rows, 5),
+			rows_int(rows, 6), rows_int(rows, 7), rows_int(rows, 8), rows_int(rows, 9)};
 	}
 	if (!rows_done(rows, err) || (model && !load_graphs(txn, inspection_id, model, err)))
 		return false;

@@ -182,6 +182,22 @@ static void write_graph(struct view *view, const json_t *graph, bool alone)
 	write_ops(view, json_object_get(graph, "ops"));
 }
 
+/* What the model has in truth, where it is known. */
+static void write_truncated(struct view *view, const json_t *counts)
+{
+	static const struct {
+		const char *key;
+		const char *name;
+	} rows[] = {{"meta_graphs", "meta graphs"}, {"tags", "tags"}, {"signatures", "signatures"},
+		{"tensors", "inputs and outputs"}, {"callables", "callables"}};
+
+	HTML(&view->html, "<p class=\"note\">The model says more than is kept here; what is shown is right.");
+	for (size_t i = 0; counts && i < sizeof rows / sizeof *rows; i++)
+		HTML(&view->html, "%s%s %s", i > 0 ? ", " : " In all it has ",
+			count_text(fact_number(counts, rows[i].key)).text, rows[i].name);
+	HTML(&view->html, "%s</p>\n", counts ? "." : "");
+}
+
 void model_write(struct view *view, const json_t *model)
 {
 	const json_t *graphs = json_object_get(model, "meta_graphs");
@@ -190,8 +206,7 @@ void model_write(struct view *view, const json_t *model)
 
 	section_begin(view, "signatures", "Signatures");
 	if (fact_true(model, "truncated"))
-		HTML(&view->html, "<p class=\"note\">The model says more than is kept here; what is shown is "
-				  "right.</p>\n");
+		write_truncated(view, json_object_get(model, "counts"));
 	json_array_foreach((json_t *)graphs, i, graph) write_graph(view, graph, json_array_size(graphs) == 1);
 	if (view_is_full(view))
 		HTML(&view->html, "<p class=\"note\">This model says more than a page can hold; the API "

@@ -240,6 +240,7 @@ static void leaves_out_names_that_are_too_long(void **state)
 	assert_string_equal(model->meta_graphs[0].signatures[0].name, name + 1);
 }
 
+/* What is listed is bounded, the rest counted. */
 static void keeps_so_many_signatures(void **state)
 {
 	struct buffer graph = {0};
@@ -248,15 +249,94 @@ static void keeps_so_many_signatures(void **state)
 	char name[32];
 
 	(void)state;
-	for (int i = 100000; i > 0; i--) {
+	for (int i = 1; i <= 100000; i++) {
 		(void)snprintf(name, sizeof name, "s%06d", i);
 		put_entry(&graph, 5, name, &empty);
 	}
 	AUTO_MODEL model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_true(model->truncated);
-	assert_int_equal(model->meta_graphs[0].signature_count, SAVED_MODEL_SIGNATURES_MAX);
+	assert_int_equal(model->counts.signatures, 100000);
+	assert_in_range(model->meta_graphs[0].signature_count, 1000, 10000);
 	assert_string_equal(model->meta_graphs[0].signatures[0].name, "s000001");
+}
+
+static void put_tags(struct buffer *graph, int count)
+{
+	struct buffer info = {0};
+
+	for (int i = 0; i < count; i++)
+		put_string(&info, 4, "t");
+	put_message(graph, 1, &info);
+}
+
+static void put_inputs(struct buffer *graph, int count)
+{
+	struct buffer signature = {0};
+	struct buffer tensor = {0};
+	char name[32];
+
+	for (int i = 0; i < count; i++) {
+		(void)snprintf(name, sizeof name, "x%d", i);
+		put_string(&tensor, 1, name);
+		put_entry(&signature, 1, name, &tensor);
+	}
+	put_entry(graph, 5, "s", &signature);
+}
+
+/* A million of anything is counted, and what comes after it is as well. */
+static void counts_what_it_does_not_keep(void **state)
+{
+	struct buffer graph = {0};
+	struct err err;
+
+	(void)state;
+	put_tags(&graph, 1000000);
+	put_inputs(&graph, 100000);
+	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	assert_non_null(model);
+	assert_true(model->truncated);
+	assert_int_equal(model->counts.meta_graphs, 1);
+	assert_int_equal(model->counts.tags, 1000000);
+	assert_int_equal(model->counts.signatures, 1);
+	assert_int_equal(model->counts.tensors, 100000);
+}
+
+static void put_shape(struct buffer *graph, int dimensions)
+{
+	struct buffer shape = {0};
+	struct buffer tensor = {0};
+	struct buffer signature = {0};
+
+	for (int i = 0; i < dimensions; i++)
+		put_string(&shape, 2, "");
+	put_message(&tensor, 3, &shape);
+	put_entry(&signature, 1, "x", &tensor);
+	put_entry(graph, 5, "s", &signature);
+}
+
+static void refuses_more_dimensions_than_tensorflow_has(void **state)
+{
+	static const int good[] = {0, 1, 254};
+	static const int bad[] = {255, 1000, 500000};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct buffer graph = {0};
+
+		put_shape(&graph, good[i]);
+		AUTO_MODEL model = read_meta_graph(&graph, &err);
+		assert_non_null(model);
+		assert_int_equal(model->meta_graphs[0].signatures[0].inputs.items[0].shape.rank, good[i]);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		struct buffer graph = {0};
+
+		put_shape(&graph, bad[i]);
+		assert_null(read_meta_graph(&graph, &err));
+		assert_non_null(strstr(err.text, "254"));
+	}
 }
 
 static void keeps_so_many_ops(void **state)
@@ -277,7 +357,8 @@ static void keeps_so_many_ops(void **state)
 	AUTO_MODEL model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_true(model->truncated);
-	assert_int_equal(model->meta_graphs[0].op_count, SAVED_MODEL_OPS_MAX);
+	assert_in_range(model->meta_graphs[0].op_count, 1000, SAVED_MODEL_OPS_MAX);
+	assert_int_equal(model->counts.nodes, 100000);
 }
 
 static void keeps_so_many_meta_graphs(void **state)
@@ -588,6 +669,8 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_model),
 		cmocka_unit_test(leaves_out_names_that_are_too_long),
 		cmocka_unit_test(keeps_so_many_signatures),
+		cmocka_unit_test(counts_what_it_does_not_keep),
+		cmocka_unit_test(refuses_more_dimensions_than_tensorflow_has),
 		cmocka_unit_test(keeps_so_many_ops),
 		cmocka_unit_test(keeps_so_many_meta_graphs),
 		cmocka_unit_test(bounds_what_callables_repeat),
