@@ -16,6 +16,7 @@ libmicrohttpd-dev      HTTP, the serving side
 libcurl4-openssl-dev   HTTP, the fetching side
 libsqlite3-dev         the catalog
 libjansson-dev         JSON
+libyajl-dev            JSON of any size, read as a stream: what a TF.js model says of its weights
 libssl-dev             SHA-256, MD5
 libisal-dev            gzip, read as a stream, 1.5 to 2 times as fast as by zlib
 zlib1g-dev             gzip, written; read where there is no ISA-L

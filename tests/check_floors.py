@@ -33,6 +33,7 @@ ONE_ROOM = {
     "zlib.h": ["server/module/"],
     "ini.h": ["server/config.c"],
     "cmark-gfm.h": ["server/module/document.c", "server/web/"],
+    "yajl/yajl_parse.h": ["server/module/manifest.c"],
 }
 
 

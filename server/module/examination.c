@@ -56,7 +56,7 @@ struct walk {
 	struct root_file model_json;
 	struct root_file checkpoint_index;
 	struct saved_model *text_model;
-	struct buffer json;
+	struct manifest *manifest;
 	struct buffer index;
 	size_t listed_bytes; /* of the members so far */
 	char *wrapped_key;   /* what would make the folder that holds it the module's */
@@ -66,7 +66,7 @@ struct walk {
 static void finish_walk(struct walk *walk)
 {
 	saved_model_destroy(walk->text_model);
-	buffer_finish(&walk->json);
+	manifest_destroy(walk->manifest);
 	buffer_finish(&walk->index);
 	free(walk->wrapped_key);
 }
@@ -133,8 +133,8 @@ static void read_tfhub_module(struct walk *walk, struct root_file *file)
 
 static void read_model_json(struct walk *walk, struct root_file *file)
 {
-	buffer_finish(&walk->json);
-	file->sound = gather(walk, TFJS_JSON_BYTES_MAX, &walk->json, &file->err);
+	manifest_destroy(TAKE(walk->manifest));
+	file->sound = manifest_read(walk->content, &walk->manifest, &file->err);
 }
 
 static void read_checkpoint_index(struct walk *walk, struct root_file *file)
@@ -515,7 +515,7 @@ static void judge_tfjs(struct walk *walk)
 	if (walk->cut_short)
 		return;
 	if (walk->model_json.seen && walk->model_json.sound)
-		tfjs_judge(walk->examination, &walk->json, walk->tree);
+		tfjs_judge(walk->examination, walk->manifest, walk->tree);
 	else if (walk->model_json.seen)
 		violations_add(walk->examination, RULE_MODEL_JSON_BROKEN, "model.json", "%s",
 			walk->model_json.err.text);
