@@ -14,6 +14,7 @@
 #include "server/api/events.h"
 #include "server/http/front.h"
 #include "server/http/hot.h"
+#include "server/module/renderings.h"
 #include "server/registry/access.h"
 #include "server/registry/annex.h"
 #include "server/registry/bell.h"
@@ -27,7 +28,7 @@
 #include "server/store/members.h"
 #include "server/web/web.h"
 
-enum { UPLOADS_MAX = 64 };
+enum { UPLOADS_MAX = 64, RENDERINGS_BYTES_MAX = 16 << 20 };
 
 static const struct hot_limits hot_limits = {.replies = 8192, .files = 128, .bytes = 32 << 20};
 
@@ -224,6 +225,7 @@ bool app_open(const struct config *config, struct app **out, struct err *err)
 	app->lock_fd = -1;
 	app->services.config = config;
 	app->services.started_at = clock_now_s();
+	app->services.renderings = renderings_create(config->hub.hosts, RENDERINGS_BYTES_MAX);
 	log_configure(config->log.level, config->log.format);
 	app->url = mem_printf(
 		"%s://%s", config->server.tls_certificate ? "https" : "http", config->server.listen);
@@ -273,6 +275,7 @@ void app_close(struct app *app)
 	blobs_close(app->services.blobs);
 	catalog_close(app->services.catalog);
 	own_close(&app->lock_fd);
+	renderings_destroy(app->services.renderings);
 	free(app->url);
 	free(app);
 }

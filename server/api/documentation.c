@@ -7,10 +7,9 @@
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/version.h"
-#include "server/config.h"
 #include "server/http/problem.h"
-#include "server/module/document.h"
 #include "server/module/hubdoc.h"
+#include "server/module/renderings.h"
 
 static bool wants_markdown(const struct request *request)
 {
@@ -42,9 +41,8 @@ static bool find_markdown(
 static char *render(const struct services *services, const struct request *request, const char *markdown)
 {
 	AUTO_FREE char *base = answer_base_url(services, request);
-	const struct document_home home = {services->config->hub.hosts, base};
 
-	return document_render(hubdoc_body(markdown), &home);
+	return renderings_find(services->renderings, hubdoc_body(markdown), base, false);
 }
 
 void documentation_reply(const struct services *services, const struct request *request, const char *markdown,

@@ -9,6 +9,8 @@
 #include "server/http/problem.h"
 #include "server/hub/form.h"
 #include "server/hub/hub.h"
+#include "server/module/hubdoc.h"
+#include "server/module/renderings.h"
 #include "server/module/utf8.h"
 #include "server/registry/access.h"
 #include "server/registry/publisher.h"
@@ -274,6 +276,13 @@ static void finish_artifact(
 		problem_reply(reply, &err);
 }
 
+/* Whoever looks at it first is not to wait for what its publisher wrote. */
+static void render_ahead(const struct services *services, const char *markdown)
+{
+	free(renderings_find(services->renderings, hubdoc_body(markdown), "", false));
+	free(renderings_find(services->renderings, markdown, "", true));
+}
+
 static void finish_documentation(
 	struct services *services, const struct request *request, struct body *body, struct reply *reply)
 {
@@ -285,8 +294,11 @@ static void finish_documentation(
 		(void)err_set(&err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
 	else if (!utf8_is_text(markdown, body->markdown.length))
 		(void)err_set(&err, ERR_BAD_REQUEST, "documentation must be UTF-8 text without NUL");
-	else if (publisher_document(services->publisher, &body->name, markdown, request->who, &created, &err))
+	else if (publisher_document(
+			 services->publisher, &body->name, markdown, request->who, &created, &err)) {
+		render_ahead(services, markdown);
 		return reply_version(services, request, &body->name, created ? 201 : 200, reply);
+	}
 	problem_reply(reply, &err);
 }
 

@@ -5,6 +5,7 @@
 #include <cmark-gfm.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,13 +13,16 @@
 #include "common/own.h"
 #include "common/uri.h"
 
-enum { OPTIONS = CMARK_OPT_DEFAULT | CMARK_OPT_VALIDATE_UTF8, INTRICACY_MAX = 50 * 1000 * 1000 };
+enum { OPTIONS = CMARK_OPT_DEFAULT | CMARK_OPT_VALIDATE_UTF8 };
+
+/* What the library may make of a document, about 200 bytes each, and the HTML that may come of that. */
+enum { PIECES_MAX = 200 * 1000, HTML_BYTES_MAX = 4 << 20 };
+
+/* Steps that the library may take in vain. */
+enum { INTRICACY_MAX = 50 * 1000 * 1000, SEARCHED_MAX = 100 * 1000 * 1000 };
 
 /* Wider tables are nobody's documentation, and cost the library the square of their columns. */
 enum { COLUMNS_MAX = 1000, CELLS_MAX = 1 << 18 };
-
-static const char *const extensions[] = {"strikethrough", "autolink", "table"};
-enum { EXTENSIONS = sizeof extensions / sizeof *extensions, WITHOUT_TABLES = EXTENSIONS - 1 };
 
 static const char *const schemes[] = {"http", "https", "mailto"};
 
@@ -35,20 +39,6 @@ static void own_node(cmark_node **node)
 static void own_iterator(cmark_iter **iterator)
 {
 	cmark_iter_free(*iterator);
-}
-
-static cmark_parser *create_parser(size_t extension_count)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	cmark_parser *parser;
-
-	/* The library's register of extensions has no lock. */
-	(void)pthread_once(&once, cmark_gfm_core_extensions_ensure_registered);
-	parser = cmark_parser_new(OPTIONS);
-	for (size_t i = 0; i < extension_count; i++)
-		(void)cmark_parser_attach_syntax_extension(
-			parser, cmark_find_syntax_extension(extensions[i]));
-	return parser;
 }
 
 /* What stands before a colon is a scheme, unless a path, query or fragment has begun (RFC 3986 section 4.2).
@@ -104,6 +94,76 @@ static void disarm(cmark_node *document)
 }
 
 /* ---- what is not worth its cost ---- */
+
+/* Signs in one paragraph: what the library does in vain ends with it. */
+struct signs {
+	int64_t brackets;
+	int64_t marks;
+	int64_t addresses; /* weighed by what a search costs that each may begin */
+	int64_t length;
+};
+
+/* Behind an @ the library looks for an end; behind what may be a URL it also pairs all brackets. */
+enum { AT_WEIGHT = 1, URL_WEIGHT = 10 };
+
+/* Counts up to the next empty line, and moves behind it. */
+static struct signs count_signs(const char **at)
+{
+	const char *end = strstr(*at, "\n\n");
+	struct signs signs = {.length = (int64_t)(end ? (size_t)(end - *at) : strlen(*at))};
+
+	end = *at + signs.length;
+	for (const char *sign = *at; sign < end; sign++) {
+		signs.brackets += *sign == ']';
+		signs.marks += *sign == '*' || *sign == '_' || *sign == '~';
+		signs.addresses += *sign == '@' ? AT_WEIGHT : 0;
+		signs.addresses +=
+			strncmp(sign, "://", 3) == 0 || strncmp(sign, "www.", 4) == 0 ? URL_WEIGHT : 0;
+	}
+	*at = end + strspn(end, "\n");
+	return signs;
+}
+
+/* At each closing bracket the parser may walk over all that could yet become emphasis. */
+static bool is_too_intricate(const char *markdown)
+{
+	int64_t steps = 0;
+
+	while (*markdown && steps <= INTRICACY_MAX) {
+		struct signs signs = count_signs(&markdown);
+
+		steps += signs.brackets * signs.marks;
+	}
+	return steps > INTRICACY_MAX;
+}
+
+/* Each sign that may mean something parts a text in two, and each line may be an item with a paragraph of its
+ * own. */
+static bool has_too_many_pieces(const char *markdown)
+{
+	size_t pieces = 0;
+
+	for (; *markdown && pieces <= PIECES_MAX; markdown++) {
+		if (*markdown == '\n')
+			pieces += 4;
+		else if (strchr("*_~`[]!<&\\:w|>+-.)#", *markdown))
+			pieces++;
+	}
+	return pieces > PIECES_MAX;
+}
+
+/* For each address that may begin the library goes over all that is left of its text again. */
+static bool has_costly_addresses(const char *markdown)
+{
+	int64_t steps = 0;
+
+	while (*markdown && steps <= SEARCHED_MAX) {
+		struct signs signs = count_signs(&markdown);
+
+		steps += signs.addresses * signs.length;
+	}
+	return steps > SEARCHED_MAX;
+}
 
 /* A table has as many cells as rows times columns, however little its rows say. */
 static bool has_huge_table(const char *markdown)
@@ -279,15 +339,29 @@ static void drop_opening(cmark_node *document)
 
 /* ---- rendering ---- */
 
-/* At each closing bracket the parser may walk over all that could yet become emphasis. */
-static bool is_too_intricate(const char *markdown)
-{
-	int64_t brackets = 0;
-	int64_t marks = 0;
+static const struct {
+	const char *name;
+	bool (*is_too_costly)(const char *markdown);
+} extensions[] = {
+	{"strikethrough", NULL},
+	{"autolink", has_costly_addresses},
+	{"table", has_huge_table},
+};
 
-	for (const char *at = markdown; *(at += strcspn(at, "]*_~")); at++)
-		*(*at == ']' ? &brackets : &marks) += 1;
-	return brackets * marks > INTRICACY_MAX;
+static cmark_parser *create_parser(const char *markdown)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	cmark_parser *parser;
+
+	/* The library's register of extensions has no lock. */
+	(void)pthread_once(&once, cmark_gfm_core_extensions_ensure_registered);
+	parser = cmark_parser_new(OPTIONS);
+	for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+		if (!extensions[i].is_too_costly || !extensions[i].is_too_costly(markdown))
+			(void)cmark_parser_attach_syntax_extension(
+				parser, cmark_find_syntax_extension(extensions[i].name));
+	}
+	return parser;
 }
 
 static cmark_node *as_code(const char *markdown)
@@ -304,7 +378,7 @@ static cmark_node *parse(cmark_parser *parser, const char *markdown)
 {
 	cmark_node *document;
 
-	if (is_too_intricate(markdown))
+	if (is_too_intricate(markdown) || has_too_many_pieces(markdown))
 		return as_code(markdown);
 	feed(parser, markdown);
 	document = cmark_parser_finish(parser);
@@ -313,18 +387,29 @@ static cmark_node *parse(cmark_parser *parser, const char *markdown)
 	return document;
 }
 
+static char *render_as_code(const char *markdown)
+{
+	AUTO(own_node) cmark_node *document = as_code(markdown);
+
+	return cmark_render_html(document, OPTIONS, NULL);
+}
+
 static char *render(const char *markdown, const struct document_home *home, bool is_section)
 {
-	AUTO(own_parser)
-	cmark_parser *parser = create_parser(has_huge_table(markdown) ? WITHOUT_TABLES : EXTENSIONS);
+	AUTO(own_parser) cmark_parser *parser = create_parser(markdown);
 	AUTO(own_node) cmark_node *document = parse(parser, markdown);
+	char *html;
 
 	lead_links_home(document, home);
 	if (is_section) {
 		drop_opening(document);
 		fit_in(document);
 	}
-	return cmark_render_html(document, OPTIONS, cmark_parser_get_syntax_extensions(parser));
+	html = cmark_render_html(document, OPTIONS, cmark_parser_get_syntax_extensions(parser));
+	if (strlen(html) <= HTML_BYTES_MAX)
+		return html;
+	free(html);
+	return render_as_code(markdown);
 }
 
 char *document_render(const char *markdown, const struct document_home *home)

@@ -16,8 +16,9 @@ struct document_home {
 
 /* An HTML fragment (GitHub's tables, strikethrough and bare links included); free() it. Raw HTML is left out,
  * links and images lead only to http, https, mailto and relative addresses, and links to modules of the
- * home's hosts lead home. The caller has bounded the text; what would take the parser seconds, tens of
- * thousands of links in as much emphasis, is shown as it stands, and so are tables of thousands of columns.
+ * home's hosts lead home. The caller has bounded the text; what would take the parser seconds or tens of
+ * megabytes (hundreds of thousands of signs, a paragraph of thousands of links in emphasis) is shown as it
+ * stands, and so are tables of thousands of columns and bare addresses where one paragraph is full of them.
  */
 char *document_render(const char *markdown, const struct document_home *home);
 

@@ -16,6 +16,7 @@ struct members;
 struct mirror;
 struct publisher;
 struct registry;
+struct renderings;
 struct space;
 
 struct services {
@@ -32,6 +33,7 @@ struct services {
 	struct budget *budget; /* of fills that clients order in advance */
 	struct publisher *publisher;
 	struct events *events;
+	struct renderings *renderings;
 };
 
 #endif

@@ -6,8 +6,7 @@
 
 #include "common/mem.h"
 #include "server/api/api.h"
-#include "server/config.h"
-#include "server/module/document.h"
+#include "server/module/renderings.h"
 
 static const struct {
 	const char *prefix;
@@ -86,7 +85,6 @@ json_t *facts_ask(const struct view *view, enum facts facts, const char *rest, s
 
 char *facts_render_documentation(const struct view *view, enum facts facts, const char *rest)
 {
-	const struct document_home home = {view->services->config->hub.hosts, view->root};
 	AUTO(reply_finish) struct reply reply;
 	AUTO_FREE char *markdown = NULL;
 	struct err err;
@@ -95,7 +93,7 @@ char *facts_render_documentation(const struct view *view, enum facts facts, cons
 	if (!ask(view, facts, rest, &reply, &err) || reply.problem != ERR_NONE)
 		return NULL;
 	markdown = mem_dup_n(reply.bytes, reply.length);
-	return document_render_section(markdown, &home);
+	return renderings_find(view->services->renderings, markdown, view->root, true);
 }
 
 const char *fact_text(const json_t *object, const char *key)

@@ -12,6 +12,7 @@
 #include "common/own.h"
 #include "server/api/api.h"
 #include "server/config.h"
+#include "server/module/renderings.h"
 #include "server/registry/services.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
@@ -44,6 +45,7 @@ static int set_up(void **state)
 	if (!catalog_open(place->folder, &place->services.catalog, &err) ||
 		!blobs_open(place->folder, &place->services.blobs, &err))
 		fail_msg("%s", err.text);
+	services->renderings = renderings_create(NULL, 1 << 20);
 	place->keeper = keeper_create(services->catalog, services->blobs, NULL);
 	services->space =
 		space_create(&no_limits, services->catalog, services->blobs, place->keeper, NULL, 0);
@@ -56,6 +58,7 @@ static int tear_down(void **state)
 	struct place *place = *state;
 	AUTO_FREE char *command = mem_printf("rm -rf '%s'", place->folder);
 
+	renderings_destroy(place->services.renderings);
 	space_destroy(place->services.space);
 	keeper_destroy(place->keeper);
 	catalog_close(place->services.catalog);
