@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include "server/app.h"
 #include "server/command/command.h"
 #include "server/config_files.h"
+
+enum { ARENAS = 4, LARGE_BYTES = 128 << 10 };
 
 struct options {
 	const char *config;
@@ -144,6 +147,16 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Freed memory goes back to the system: a burst of large modules is no reason to stay large. Few arenas,
+ * since each keeps what its threads once needed; and what is large stands on its own, whatever was freed
+ * before. */
+static void give_memory_back(void)
+{
+	(void)mallopt(M_ARENA_MAX, ARENAS);
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+}
+
 /* Nobody may be there to read it: that is no reason to end in failure. */
 static void print_address(const struct app *app)
 {
@@ -163,6 +176,7 @@ static int serve(const struct config *config, const struct options *options)
 	/* Before any thread is made, so that all of them leave the signals to this one. */
 	block_signals(&signals);
 	raise_descriptor_limit();
+	give_memory_back();
 	if (!app_open(config, &app, &err))
 		return command_fail(&err);
 	print_address(app);

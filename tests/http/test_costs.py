@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a small file may cost that says very much: memory, bounded however many come at once, and given back. Prints what a byte of
+each took (pytest -s)."""
+import concurrent.futures
+import os
+
+import pytest
+from support import costly, modules
+from support.daemon import Daemon, assert_problem, binary
+from support.upstream import Answer
+from support.waiting import wait_until
+
+AT_ONCE = 16
+MIB = 1 << 20
+# AddressSanitizer keeps what was freed, and pads what is not.
+SANITIZED = "asan" in binary() or "tsan" in binary()
+LIMIT = (6 if SANITIZED else 1) * 64 * MIB
+
+QUERY = {"tf-hub": "?tf-hub-format=compressed", "tfjs": "?tfjs-format=compressed"}
+ROWS = [(format, name, make) for format, makers in costly.KINDS.values() for name, make in makers.items()]
+
+
+@pytest.fixture(name="bare")
+def start_bare(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1:malloc_context_size=2")
+    daemon = Daemon(tmp_path, {"publish": {"max_ratio": 10_000}}).start()
+    yield daemon
+    if daemon.is_running():
+        daemon.stop()
+
+
+def memory(daemon, key):
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(key + ":")) * 1024
+
+
+def forget_peak(daemon):
+    with open(f"/proc/{daemon.process.pid}/clear_refs", "w", encoding="ascii") as refs:
+        refs.write("5")
+
+
+def at_once(call, count=AT_ONCE):
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(call, range(1, count + 1)))
+
+
+def peak_of(daemon, call):
+    idle = memory(daemon, "VmRSS")
+    forget_peak(daemon)
+    replies = at_once(call)
+    return replies, memory(daemon, "VmHWM") - idle
+
+
+def report(name, size, *bytes_each):
+    print(f"\n{name:45} {size:9} bytes: " + " ".join(f"{each / AT_ONCE / size:8.1f}" for each in bytes_each) + "  bytes a byte")
+
+
+@pytest.mark.parametrize("format, name, make", ROWS, ids=[row[1] for row in ROWS])
+def test_memory_is_bounded(bare, format, name, make):
+    body = make()
+    bare.put("/acme/first/1", modules.module())
+    bare.get("/acme/first/1", accept="text/html")
+    idle = memory(bare, "VmRSS")
+
+    replies, published = peak_of(bare, lambda i: bare.put(f"/acme/costly/{i}{QUERY[format]}", body))
+    assert {reply.status for reply in replies} == {201}, replies
+    replies, listed = peak_of(bare, lambda i: bare.get(f"/api/v1/modules/acme/costly/{i}"))
+    assert {reply.status for reply in replies} == {200} and max(len(reply.body) for reply in replies) < 2 * MIB
+    replies, shown = peak_of(bare, lambda i: bare.get(f"/acme/costly/{i}", accept="text/html"))
+    assert {reply.status for reply in replies} == {200} and max(len(reply.body) for reply in replies) < 3 * MIB
+    report(name, len(body), published, listed, shown)
+    assert max(published, listed, shown) < LIMIT, (published / MIB, listed / MIB, shown / MIB)
+    wait_until(lambda: memory(bare, "VmRSS") - idle < LIMIT / 2, lambda: f"{(memory(bare, 'VmRSS') - idle) / MIB} MiB stay")
+
+
+@pytest.mark.parametrize("name", costly.MODELS)
+def test_a_listing_in_part_tells_the_true_counts(larder, name):
+    path = f"/acme/counts/{list(costly.MODELS).index(name) + 1}"
+    reply = larder.put(path, costly.MODELS[name]())
+    assert reply.status in (201, 422), reply
+    if reply.status == 422:
+        assert {violation["rule"] for violation in reply.json()["violations"]} <= {"bomb-ratio", "pbtxt-only"}, reply.json()
+        return
+    version = larder.get("/api/v1/modules" + path).json()["saved_model"]
+    if "truncated" not in version:
+        return
+    assert max(version["counts"].values()) >= 1000, version["counts"]
+    signatures = larder.get("/api/v1/signatures" + path).json()
+    assert signatures["truncated"] is True and signatures["counts"] == version["counts"]
+    assert "more than is kept" in larder.get(path, accept="text/html").body.decode()
+
+
+@pytest.mark.parametrize("name", costly.REFUSED)
+def test_more_dimensions_than_tensorflow_has(bare, name):
+    problem = assert_problem(bare.put("/acme/shapes/1", costly.REFUSED[name]()), 422, "invalid-module")
+    assert any("254" in violation["message"] for violation in problem["violations"]), problem
+
+
+def test_an_archive_of_very_many_files_is_listed_in_part(bare):
+    assert bare.put("/acme/many/1", costly.ARCHIVES["100,000 members"]()).status == 201
+    answer = bare.get("/api/v1/files/acme/many/1").json()
+    assert answer["truncated"] is True and answer["total"] > 99_000
+    assert bare.get("/api/v1/modules/acme/many/1").json()["artifacts"][0]["files"] == answer["total"]
+
+
+def test_slow_documents_cost_little(bare):
+    """Each is made into HTML once: looking at it again gives the same, and links lead home."""
+    for number, (unit, text) in enumerate(costly.documents().items(), 1):
+        path = f"/acme/slow/{number}"
+        assert bare.put(path, text.encode(), content_type="text/markdown").status == 201, unit
+        replies, peak = peak_of(bare, lambda i, path=path: bare.get("/api/v1/documentation" + path))
+        assert len({reply.body for reply in replies}) == 1 and replies[0].status == 200
+        assert peak < 2 * LIMIT, (unit, peak / MIB)
+
+
+def test_documents_lead_home_wherever_home_is(bare):
+    text = ("see https://tfhub.dev/google/x/1 and [this](larder-home:/evil) \"larder-home:/text\"\n\n" * 100)
+    assert bare.put("/acme/links/1", text.encode(), content_type="text/markdown").status == 201
+    html = bare.get("/api/v1/documentation/acme/links/1").body.decode()
+    assert html.count(f'href="{bare.url}/google/x/1"') == 100 and 'href=""' in html and "href=\"larder-home" not in html
+    page = bare.get("/acme/links/1", accept="text/html").body.decode()
+    assert page.count('href="/google/x/1"') >= 100
+
+
+def test_a_hostile_upstream_costs_as_little(bare, upstream):
+    body = costly.SCRIPTS["a million {} in model.json"]()
+    mirror = Daemon(bare.folder / "mirror", {"publish": {"max_ratio": 10_000}}, [upstream.url]).start()
+    for i in range(1, AT_ONCE + 1):
+        upstream.serve(f"/google/costly/{i}", Answer(body))
+    replies, peak = peak_of(mirror, lambda i: mirror.get(f"/google/costly/{i}?tfjs-format=compressed"))
+    mirror.stop()
+    assert {reply.status for reply in replies} == {200}
+    assert peak < LIMIT, peak / MIB
