@@ -11,7 +11,7 @@
 #include "server/module/utf8.h"
 #include "server/module/wire.h"
 
-enum { CHUNK_BYTES = 64 << 10, ALIGNMENT = 8 };
+enum { CHUNK_BYTES = 64 << 10, CHUNK_BYTES_NEXT = 256 << 10, ALIGNMENT = 8 };
 
 struct chunk {
 	struct chunk *before;
@@ -41,7 +41,9 @@ struct message {
 
 static struct chunk *chunk_create(struct chunk *before, size_t bytes)
 {
-	size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+	/* Those behind the first are so large that they stand alone, and go back to the system. */
+	size_t least = before ? CHUNK_BYTES_NEXT : CHUNK_BYTES;
+	size_t size = bytes > least ? bytes : least;
 	struct chunk *chunk = mem_resize(NULL, 1, sizeof *chunk + size);
 
 	chunk->before = before;

@@ -2,6 +2,7 @@
 #include "server/registry/inspector.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -9,7 +10,7 @@
 
 #include "common/mem.h"
 
-enum { WRITTEN_OUT_BYTES = 8 << 20, NICENESS = 10 };
+enum { WRITTEN_OUT_BYTES = 8 << 20, NICENESS = 10, LARGE_COUNT = 5000 };
 
 /* The spool's checksums, from a stream of its own: hashing takes about as long as inflating. */
 struct hashing {
@@ -37,9 +38,21 @@ struct inspector {
 
 AUTO_CLEANER(own_hasher, struct hasher *, hasher_destroy)
 
+/* What was listed in thousands of pieces lies scattered; in a burst of them that adds up. */
+static bool is_large(const struct examination *examination)
+{
+	const struct saved_model *model = examination ? examination->saved_model : NULL;
+
+	return examination && (examination->member_count > LARGE_COUNT || (model && model->truncated));
+}
+
 void inspection_finish(struct inspection *inspection)
 {
+	bool gives_back = is_large(inspection->examination);
+
 	examination_destroy(inspection->examination);
+	if (gives_back)
+		(void)malloc_trim(0);
 	*inspection = (struct inspection){0};
 }
 

@@ -191,6 +191,43 @@ static void test_intricate(void **state)
 	assert_non_null(strstr(html, "<em>a</em> <a href=\"c\">b</a>"));
 }
 
+/* A head so often, then a tail: what the library would pay for with the square of it, or with much memory. */
+static void test_costly_documents_are_plain(void **state)
+{
+	static const struct {
+		const char *head;
+		const char *tail;
+		const char *absent;
+	} rows[] = {{"a@a.", "", "<a "}, {"x@y.z ", "", "<a "}, {"http://a", ")", "<a "},
+		{"www.a.b<", "", "<a "}, {"*a* ", "", "<em>"}, {"- a\n", "", "<li>"},
+		{"`a` ", "", "<code>a<"}, {"> ", "", "<blockquote>"}, {"a|b\n-|-\n", "", "<table>"}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		AUTO_BUFFER struct buffer markdown = {0};
+		AUTO_FREE char *html = NULL;
+
+		for (size_t j = 0; j < 500000 / strlen(rows[i].head); j++)
+			buffer_add_string(&markdown, rows[i].head);
+		for (size_t j = 0; *rows[i].tail && j < 400000; j++)
+			buffer_add_string(&markdown, rows[i].tail);
+		html = document_render(buffer_string(&markdown), &home);
+		if (strstr(html, rows[i].absent) || strlen(html) > 4 << 20)
+			fail_msg("row %zu: %.100s", i, html);
+	}
+}
+
+static void test_bare_addresses_are_links(void **state)
+{
+	AUTO_BUFFER struct buffer markdown = {0};
+	AUTO_FREE char *html = NULL;
+
+	for (int i = 0; i < 2000; i++)
+		buffer_add_string(&markdown, "Ask me@acme.example, or see https://acme.example/x.\n\n");
+	html = document_render(buffer_string(&markdown), &home);
+	assert_non_null(strstr(html, "<a href=\"mailto:me@acme.example\">"));
+	assert_non_null(strstr(html, "<a href=\"https://acme.example/x\">"));
+}
+
 static void *render_table(void *context)
 {
 	AUTO_FREE char *html = document_render("|a|\n|-|", &home);
@@ -221,6 +258,8 @@ int main(void)
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_what_lies_too_deep_is_left_out),
 		cmocka_unit_test(test_intricate),
+		cmocka_unit_test(test_costly_documents_are_plain),
+		cmocka_unit_test(test_bare_addresses_are_links),
 		cmocka_unit_test(test_huge_tables_are_none),
 	};
 
