@@ -106,21 +106,27 @@ struct signs {
 /* Behind an @ the library looks for an end; behind what may be a URL it also pairs all brackets. */
 enum { AT_WEIGHT = 1, URL_WEIGHT = 10 };
 
-/* Counts up to the next empty line, and moves behind it. */
-static struct signs count_signs(const char **at)
+static bool begins_url(const char *at)
 {
-	const char *end = strstr(*at, "\n\n");
-	struct signs signs = {.length = (int64_t)(end ? (size_t)(end - *at) : strlen(*at))};
+	return (at[0] == ':' && at[1] == '/' && at[2] == '/') ||
+	       (at[0] == 'w' && at[1] == 'w' && at[2] == 'w' && at[3] == '.');
+}
 
-	end = *at + signs.length;
-	for (const char *sign = *at; sign < end; sign++) {
-		signs.brackets += *sign == ']';
-		signs.marks += *sign == '*' || *sign == '_' || *sign == '~';
-		signs.addresses += *sign == '@' ? AT_WEIGHT : 0;
-		signs.addresses +=
-			strncmp(sign, "://", 3) == 0 || strncmp(sign, "www.", 4) == 0 ? URL_WEIGHT : 0;
+/* Counts up to the next empty line, and moves behind it. */
+static struct signs count_signs(const char **text)
+{
+	struct signs signs = {0};
+	const char *at = *text;
+
+	for (; *at && !(at[0] == '\n' && at[1] == '\n'); at++) {
+		signs.brackets += *at == ']';
+		signs.marks += *at == '*' || *at == '_' || *at == '~';
+		signs.addresses += *at == '@' ? AT_WEIGHT : begins_url(at) ? URL_WEIGHT : 0;
 	}
-	*at = end + strspn(end, "\n");
+	signs.length = at - *text;
+	while (*at == '\n')
+		at++;
+	*text = at;
 	return signs;
 }
 

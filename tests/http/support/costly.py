@@ -105,7 +105,7 @@ def documents():
              "a|b\n-|-\n", "# a\n", "[a]: b\n\n", "plain words and **some** [links](http://a.example/b).\n\n"]
     pairs = [("http://a", ")"), ("http://a<", ""), ("www.a(", ")"), ("a@", "a."), ("[", "]"), ("~", "_")]
     return ({unit: (unit * (1_000_000 // len(unit)))[:1_000_000] for unit in units}
-            | {head + tail: head * (500_000 // len(head)) + tail * 490_000 for head, tail in pairs})
+            | {f"{head} … {tail}": head * (500_000 // len(head)) + tail * (490_000 // max(1, len(tail))) for head, tail in pairs})
 
 
 __all__ = ["ARCHIVES", "KINDS", "MODELS", "REFUSED", "SCRIPTS", "documents", "json", "varint"]
