@@ -105,7 +105,7 @@ def result(row):
 
 
 def markdown(rows):
-    """The rows that were measured as README has them."""
+    """The rows that were measured as docs/performance.md has them."""
     lines = ["| | what | goal | result |", "|---|---|---|---|"]
     for row in rows:
         goal = limit_of(row, row.floor) + (f" ({limit_of(row, row.stretch)})" if row.stretch is not None else "")

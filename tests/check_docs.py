@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Holds the documents to the repository: links and headings that they lead to, files and tests that they name, the order of
+floors, README's length. Exits 1 with one line a fault. What README's commands do is tests/http/test_documents.py's."""
+import re
+import sys
+from urllib.parse import unquote
+
+sys.dont_write_bytecode = True
+from check_floors import FLOORS, ROOT  # noqa: E402
+
+README_LINES_MAX = 150
+OURS = ("common/", "server/", "tests/", "docs/", "deploy/", "schema/", "static/", "examples/")
+# A room is named without its suffix.
+SUFFIXES = ("", ".h", ".c", ".py", ".mjs", ".sh")
+FENCED = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
+
+
+def documents():
+    return sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])
+
+
+def prose(path):
+    """The text of a document without its fenced blocks, whose lines stay."""
+    return FENCED.sub(lambda block: "\n" * block.group().count("\n"), path.read_text(encoding="utf-8"))
+
+
+def slug(heading):
+    """The anchor of a heading, as GitHub makes it."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").strip().lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+def anchors(path):
+    """GitHub numbers headings that repeat."""
+    seen = {}
+    for heading in re.findall(r"^#{1,6} (.+)$", prose(path), re.M):
+        name = slug(heading)
+        yield name if name not in seen else f"{name}-{seen[name]}"
+        seen[name] = seen.get(name, 0) + 1
+
+
+def wrong_link(path, target):
+    """Why a link leads nowhere, or None."""
+    if re.match(r"[a-z][a-z0-9+.-]*:", target):
+        return None
+    name, _, anchor = unquote(target).partition("#")
+    there = (path.parent / name).resolve() if name else path
+    if not there.is_relative_to(ROOT) or not there.exists():
+        return f"{target} is not there"
+    if anchor and there.suffix == ".md" and anchor not in set(anchors(there)):
+        return f"{name or path.name} has no heading for #{anchor}"
+    return None
+
+
+def links(line):
+    # Not in a span of code.
+    return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "``", line))
+
+
+def exists(name):
+    return any((ROOT / (name.rstrip("/") + suffix)).exists() for suffix in SUFFIXES)
+
+
+def has_test(file, name):
+    path = ROOT / file
+    opening = rf"^def {name}\(" if path.suffix == ".py" else rf"\b{name}\("
+    return path.exists() and re.search(opening, path.read_text(encoding="utf-8"), re.M) is not None
+
+
+def named_faults(line):
+    """Files and tests that stand in spans of code: `tests/a.py::test_b`, `::test_c` (of the same file), `tests/a.c: test_d`."""
+    file = None
+    for span in re.findall(r"`([^`]+)`", line):
+        if found := re.fullmatch(r"([\w./-]*)(?:::|: )(\w+)", span):
+            file = found[1] or file
+            if file and file.startswith("tests/") and not has_test(file, found[2]):
+                yield f"{file} has no {found[2]}"
+        elif span.startswith(OURS) and re.fullmatch(r"[\w./-]+", span) and "NNN" not in span and not exists(span):
+            yield f"{span} is not there"
+
+
+def floor_name(room):
+    return room.removeprefix("server/").rstrip("/.").removesuffix(".c")
+
+
+def floors_line():
+    return " → ".join(", ".join(floor_name(room) for room in floor) for floor in FLOORS)
+
+
+def faults():
+    for path in documents():
+        for number, line in enumerate(prose(path).splitlines(), 1):
+            where = f"{path.relative_to(ROOT)}:{number}"
+            yield from (f"{where}: {fault}" for target in links(line) if (fault := wrong_link(path, target)))
+            yield from (f"{where}: {fault}" for fault in named_faults(line))
+    lines = len((ROOT / "README.md").read_text(encoding="utf-8").splitlines())
+    if lines > README_LINES_MAX:
+        yield f"README.md: has {lines} lines, more than {README_LINES_MAX}; what is long goes to docs/"
+    if f"\n    {floors_line()}\n" not in (ROOT / "docs/architecture.md").read_text(encoding="utf-8"):
+        yield f"docs/architecture.md: the floors are not those of tests/check_floors.py: {floors_line()}"
+
+
+if __name__ == "__main__":
+    found = list(faults())
+    print("\n".join(found) or "the documents hold")
+    sys.exit(1 if found else 0)
