@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Holds the documents to the repository: links and headings that they lead to, files and tests that they name, the order of
-floors, README's length. Exits 1 with one line a fault. What README's commands do is tests/http/test_documents.py's."""
+floors, the table of errors, README's length. Exits 1 with one line a fault. What README's commands do is tests/http/test_documents.py's."""
 import re
 import sys
 from urllib.parse import unquote
@@ -88,12 +88,22 @@ def floors_line():
     return " → ".join(", ".join(floor_name(room) for room in floor) for floor in FLOORS)
 
 
+def errors():
+    """{code: status} as common/err.c and server/http/problem.c have them."""
+    names = dict(re.findall(r'\[(ERR_\w+)\] = "([a-z-]+)"', (ROOT / "common/err.c").read_text(encoding="utf-8")))
+    statuses = dict(re.findall(r"\[(ERR_\w+)\] = \{(\d+),", (ROOT / "server/http/problem.c").read_text(encoding="utf-8")))
+    return {name: statuses[code] for code, name in names.items() if code != "ERR_NONE"}
+
+
 def faults():
     for path in documents():
         for number, line in enumerate(prose(path).splitlines(), 1):
             where = f"{path.relative_to(ROOT)}:{number}"
             yield from (f"{where}: {fault}" for target in links(line) if (fault := wrong_link(path, target)))
             yield from (f"{where}: {fault}" for fault in named_faults(line))
+    told = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    yield from (f"docs/api.md: has no row for the error {name}, {status}" for name, status in errors().items()
+                if f"\n| `{name}` | {status} | " not in told)
     lines = len((ROOT / "README.md").read_text(encoding="utf-8").splitlines())
     if lines > README_LINES_MAX:
         yield f"README.md: has {lines} lines, more than {README_LINES_MAX}; what is long goes to docs/"
