@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The express lanes: epoll threads that new connections come to first. A plain GET or HEAD whose reply the
- * hot table has is answered here with as few system calls as there can be. The head of any other is looked at
- * when all of it is there: what can be read in two ways is refused here, all else goes over to libmicrohttpd
- * with its connection, unread, until it is answered. */
+ * The fast path ("express lanes"): epoll threads that new connections come to first. They answer a plain GET
+ * or HEAD whose reply is in the response cache, with few system calls. They judge every other head once all
+ * of it is there: what can be read in two ways is refused here, all else goes to libmicrohttpd with its
+ * connection, unread, until it is answered. */
 #ifndef SERVER_HTTP_EXPRESS_H
 #define SERVER_HTTP_EXPRESS_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The freight lanes: threads that send what may have to wait: for the disk, where a file is not in memory, or
- * for more to come, where it still grows. The express lanes lend them the sockets of the former and
- * libmicrohttpd those of the latter for one answer's body, so that no other requests wait for it; bodies that
- * share a lane do. Of a cold file that libmicrohttpd sends itself, they only bring pieces into memory. */
+ * The sender pool ("freight lanes"): threads that send bodies ("cargo") that may have to wait: for the disk,
+ * where a file is not in memory, or for more bytes, where it still grows. The fast path lends them sockets
+ * for the former, libmicrohttpd for the latter, for one answer's body. So no other request waits for it;
+ * bodies of one thread do. Of a file that libmicrohttpd sends itself, they only bring pieces into memory. */
 #ifndef SERVER_HTTP_FREIGHT_H
 #define SERVER_HTTP_FREIGHT_H
 

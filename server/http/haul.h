@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Has the freight do what would have to wait for an exchange, while its connection sleeps: send its feed, of
- * which libmicrohttpd sends what comes before and the last chunk, or bring what comes next of its file into
+ * Has the sender pool do for an exchange what would have to wait, while its connection is suspended: send its
+ * feed (libmicrohttpd sends what comes before, and the last chunk), or bring the next piece of its file into
  * memory. */
 #ifndef SERVER_HTTP_HAUL_H
 #define SERVER_HTTP_HAUL_H

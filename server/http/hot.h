@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The hot table: replies that are kept prepared, by the target as it stands in the request line, so that the
- * front's own threads give them again without a worker, a query or a file to open. Bounded in replies, bytes
- * and descriptors. Whoever makes a reply untrue forgets its label here before saying so. */
+ * The response cache ("hot table"): replies kept ready by the target of the request line, so that threads of
+ * the front answer again without a worker, a query or a file to open. Bounded in replies, bytes and
+ * descriptors. Who makes a reply untrue must have its label forgotten here before saying so. */
 #ifndef SERVER_HTTP_HOT_H
 #define SERVER_HTTP_HOT_H
 

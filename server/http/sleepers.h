@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Connections that sleep: suspends them and resumes each exactly once, however the wake and the falling
- * asleep meet, and gets all of them up before the server stops. */
+ * Suspended connections: each is resumed exactly once, also where it is woken while it is being suspended,
+ * and all of them are resumed before the server stops. */
 #ifndef SERVER_HTTP_SLEEPERS_H
 #define SERVER_HTTP_SLEEPERS_H
 

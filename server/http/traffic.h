@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What all requests of one front share: its settings, its workers, its freight lanes, its sleepers, how many
- * of them are running, and how they come to their end when the server closes. */
+ * What the requests in flight of one front share: its settings, its workers, its sender pools, its suspended
+ * connections, how many requests are running, and how they end when the server closes. */
 #ifndef SERVER_HTTP_TRAFFIC_H
 #define SERVER_HTTP_TRAFFIC_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The words of hub clients: what a path and a query ask for. Translation, no answer. */
+ * Reads hub URLs: what a path and a query of a hub client ask for. Translation, no answer. */
 #ifndef SERVER_HUB_WORDS_H
 #define SERVER_HUB_WORDS_H
 

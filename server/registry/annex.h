@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between space and what is derived: unpacked members and drafts that wait count under max_bytes and go
- * before any blob does, and what is being unpacked claims its room first. */
+ * What is reclaimable first: unpacked files and drafts of interrupted fills. They count under max_bytes and
+ * are evicted before any blob, and what is being unpacked claims its room first. */
 #ifndef SERVER_REGISTRY_ANNEX_H
 #define SERVER_REGISTRY_ANNEX_H
 

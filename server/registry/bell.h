@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The bell between processes on one data folder: who takes something out of the store rings for it, and the
- * daemon has forgotten what it keeps at hand of it once that returns. A socket in the folder; knows neither
- * what is kept nor what is taken. */
+ * Invalidation between processes on one data folder: a command that removes something from the store tells
+ * the daemon ("rings"), and once that returns the daemon serves none of it from memory. A socket in the
+ * folder; knows neither what is cached nor what is removed. */
 #ifndef SERVER_REGISTRY_BELL_H
 #define SERVER_REGISTRY_BELL_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Notes in the catalog how far running fills are, on a thread of its own, so that another process can go on
- * with their drafts after a restart, a kill or a crash of the machine. Owns the drafts that wait for that. */
+ * Checkpoints: notes in the catalog how far running fills are, on a thread of its own, so that another
+ * process can resume their drafts after a restart, kill or crash. Owns the drafts that wait for that. */
 #ifndef SERVER_REGISTRY_BOOKMARKS_H
 #define SERVER_REGISTRY_BOOKMARKS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How the upstreams are doing: which of them is left alone for a while after failures in a row, also by the
- * next process, and whose turn it is where only so many transfers may run at once. */
+ * The circuit breakers of the upstreams: which of them is left alone for a while after failures in a row, by
+ * the next process too; and whose turn it is where only so many transfers may run at once. */
 #ifndef SERVER_REGISTRY_HEALTH_H
 #define SERVER_REGISTRY_HEALTH_H
 

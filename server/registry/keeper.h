@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The order of writing: blob durable, then its row, then the answer; deleting is the reverse. The only room
- * that makes blobs and removes them, so that neither happens in the middle of the other, in this process or
- * another. */
+ * Commits: makes the blob durable, then writes its row; then the caller may answer. Deleting is the reverse.
+ * The only room that makes and removes blobs, so that neither happens in the middle of the other, in this
+ * process or another. */
 #ifndef SERVER_REGISTRY_KEEPER_H
 #define SERVER_REGISTRY_KEEPER_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counts downloads in memory and writes them to the catalog in batches, so that a hit costs no transaction.
- * What was counted is written at the latest when the ledger is destroyed. */
+ * Download counters: counted in memory and written to the catalog in batches, so that a hit costs no
+ * transaction. What was counted is written at the latest when the ledger is destroyed. */
 #ifndef SERVER_REGISTRY_LEDGER_H
 #define SERVER_REGISTRY_LEDGER_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What others see of a running fill, and how they end it. The fill tells where it stands; whoever looks on
- * reads figures that belong together, at any time and from any thread. */
+ * Progress and cancelling of a running fill: the fill tells how far it is, and others read figures that
+ * belong together, at any time and from any thread. */
 #ifndef SERVER_REGISTRY_WATCH_H
 #define SERVER_REGISTRY_WATCH_H
 
