@@ -12,6 +12,9 @@
 
 enum { CALLABLE_COST = 512, KEY_BYTES = 64 };
 
+/* Entries that no function has named yet are kept up to here: a later one still may. */
+enum { SPARE_ENTRIES_MAX = 64 };
+
 /* One concrete function on its way to a callable. */
 struct trace {
 	struct pool *pool;
@@ -80,6 +83,7 @@ bool objects_add(struct objects *objects, const struct message *object)
 		set_root(objects, object);
 	is_function = message_has(object, OBJECT_FUNCTION) && is_wanted(objects, id);
 	if (is_function) {
+		objects->is_disordered |= objects->is_collected;
 		MEM_GROW(objects->functions, objects->function_count, objects->function_capacity);
 		objects->functions[objects->function_count++] =
 			(struct function_object){id, message_inner(object, OBJECT_FUNCTION)};
@@ -111,13 +115,16 @@ bool objects_want(struct objects *objects, const struct message *entry)
 {
 	const char *key = message_string(entry, ENTRY_KEY);
 
-	/* Nobody writes them before the objects; whoever does has them kept. */
-	if (objects->next_id == 0)
+	/* Nobody writes them before the objects, or among them; whoever does has them kept. */
+	if (objects->next_id == 0 || objects->is_disordered)
 		return true;
 	if (!objects->is_collected)
 		collect_names(objects);
-	return entry && objects->trace_count > 0 &&
-	       bsearch(&key, objects->traces, objects->trace_count, sizeof *objects->traces, by_text);
+	if (entry && objects->trace_count > 0 &&
+		bsearch(&key, objects->traces, objects->trace_count, sizeof *objects->traces, by_text))
+		return true;
+	objects->has_dropped |= objects->spare_count == SPARE_ENTRIES_MAX;
+	return entry && objects->spare_count < SPARE_ENTRIES_MAX && ++objects->spare_count;
 }
 
 void objects_finish(struct objects *objects)
@@ -426,6 +433,7 @@ int64_t callables_find(struct pool *pool, const struct objects *objects, const s
 
 	if (count > 0)
 		named = collect_traces(&traces, pool, objects, concrete, count);
+	pool->truncated |= objects->is_disordered && objects->has_dropped;
 	if (traces.count > 0)
 		qsort(traces.items, traces.count, sizeof *traces.items, by_name_and_key);
 	keep_distinct(&traces, pool, graph, listed_left);

@@ -27,6 +27,9 @@ struct objects {
 	size_t function_capacity;
 	int64_t next_id;
 	bool is_collected; /* traces has what the functions name, sorted: as of the first concrete function */
+	bool is_disordered; /* functions came behind concrete functions */
+	bool has_dropped;   /* entries that a function behind them may name */
+	size_t spare_count; /* entries that were kept although nothing names them */
 	const char **traces;
 	size_t trace_count;
 	size_t trace_capacity;
