@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small files that say very much: makers of whatever a stranger may have many of, long or deep, by the room that reads it."""
-import itertools
 import json
 
 from . import modules
@@ -57,6 +56,16 @@ def archive(names):
     return pack(modules.members() + [Member("./" + name) for name in names], level=9)
 
 
+def nested(root, depth):
+    """A file so many folders down, and before it the folders."""
+    path = root + "/"
+    for _ in range(depth):
+        yield path
+        path += "a/"
+    yield path
+    yield path + "file"
+
+
 MODELS = {
     "a million tags": lambda: model(tags(1_000_000)),
     "long tags": lambda: model(tags(3000, b"\1" * 4096)),
@@ -93,7 +102,7 @@ SCRIPTS = {
 ARCHIVES = {
     "100,000 members": lambda: archive(f"{i:x}" for i in range(MANY - 10)),
     "20,000 members with long names": lambda: archive(f"{i:0250}" for i in range(20_000)),
-    "9,000 folders in folders": lambda: archive("/".join(itertools.chain([f"{i}"], "a" * 90)) for i in range(100)),
+    "9,000 folders in folders": lambda: archive(name for i in range(100) for name in nested(f"{i}", 90)),
 }
 
 KINDS = {"model": ("tf-hub", MODELS), "model.json": ("tfjs", SCRIPTS), "tar": ("tf-hub", ARCHIVES)}
