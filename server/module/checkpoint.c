@@ -93,7 +93,7 @@ static void collect(struct shards *shards, const struct examination *examination
 
 static void judge_gaps(struct examination *examination, const struct shards *shards)
 {
-	char path[64];
+	char path[80];
 	int64_t first = 0;
 
 	while (first < shards->count && shards->sizes[first] >= 0)
