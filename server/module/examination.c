@@ -19,8 +19,9 @@
 #include "server/module/tree.h"
 #include "server/module/violations.h"
 
-/* All names of one archive, however many members are allowed. */
-enum { NAME_BYTES_MAX = 64 << 20 };
+/* Folders that only files speak of: each name could tell of thousands. Names that are alike are looked
+ * through. */
+enum { IMPLIED_FOLDERS_MAX = 10000, ALIKE_MAX = 100 };
 
 /* Members are listed as far as their names go into this much. */
 enum { LISTED_MEMBERS_BYTES_MAX = 1 << 20, LISTED_MEMBER_BYTES = sizeof(struct examined_member) + 16 };
@@ -45,11 +46,11 @@ struct walk {
 	const struct examination_limits *limits;
 	struct archive *archive;
 	struct tree *tree;
-	struct stream *content;     /* of the current member */
-	struct tree_entry *passing; /* the file whose CRC is known once it was passed, or NULL */
-	bool repeats;               /* … and that was there before */
-	int64_t headers;            /* members of any kind */
-	bool cut_short;             /* by a limit or by broken bytes: what is missing may lie behind */
+	struct stream *content; /* of the current member */
+	char *passing;          /* the path of the file whose CRC is known once it was passed, or NULL */
+	bool repeats;           /* … and that was there before */
+	int64_t headers;        /* members of any kind */
+	bool cut_short;         /* by a limit or by broken bytes: what is missing may lie behind */
 	struct root_file saved_model;
 	struct root_file saved_model_text;
 	struct root_file tfhub_module;
@@ -69,6 +70,7 @@ static void finish_walk(struct walk *walk)
 	manifest_destroy(walk->manifest);
 	buffer_finish(&walk->index);
 	free(walk->wrapped_key);
+	free(walk->passing);
 }
 
 static const enum rule rule_of_fault[] = {
@@ -223,18 +225,16 @@ static void list_member(struct walk *walk, const char *path, const struct member
 
 static void check_case(struct walk *walk, const char *path)
 {
-	const struct tree_entry *twin = tree_find_folded(walk->tree, path);
-
-	if (twin)
+	if (tree_has_folded(walk->tree, path))
 		violations_add(walk->examination, RULE_NAME_CASE_COLLISION, path,
-			"The name differs from \"%s\" in case only, which some file systems take for the "
-			"same; rename one.",
-			twin->path);
+			"The name differs from another in the archive in case only, which some file systems "
+			"take for the same; rename one.");
 }
 
 /* Whether an entry of this name may come again. A folder may, also where only its files spoke of it so far; a
  * file where it can be what it was. */
-static bool may_repeat(struct walk *walk, const struct tree_entry *twin, const struct member *member)
+static bool may_repeat(
+	struct walk *walk, const struct tree_entry *twin, const char *path, const struct member *member)
 {
 	bool is_folder = member->kind == MEMBER_FOLDER;
 
@@ -242,15 +242,17 @@ static bool may_repeat(struct walk *walk, const struct tree_entry *twin, const s
 		return true;
 	if (!twin->is_folder && !is_folder && twin->size_bytes == member->size_bytes && !member->is_sparse)
 		return true;
-	violations_add(walk->examination, RULE_NAME_DUPLICATE, twin->path,
+	violations_add(walk->examination, RULE_NAME_DUPLICATE, path,
 		"The archive has two different members of this name, and clients keep the last; pack it "
 		"once: " ADVICE_PACK ".");
 	return false;
 }
 
-static void report_missing_folder(struct walk *walk, const struct tree_entry *missing)
+static void report_missing_folder(struct walk *walk, const char *path, size_t length)
 {
-	violations_add(walk->examination, RULE_FOLDER_MISSING, missing->path,
+	AUTO_FREE char *folder = mem_dup_n(path, length);
+
+	violations_add(walk->examination, RULE_FOLDER_MISSING, folder,
 		"The folder has no entry before its files, and hub clients make none; pack the whole "
 		"folder: " ADVICE_PACK ".");
 }
@@ -260,26 +262,27 @@ static void check_parent(struct walk *walk, const char *path)
 {
 	char parent[ARCHIVE_NAME_MAX + 1];
 	const char *slash = strrchr(path, '/');
-	const struct tree_entry *entry = NULL;
-	const struct tree_entry *twin = NULL;
+	struct tree_entry entry;
+	bool found = false;
+	bool has_twin = false;
 
-	while (slash && !entry && !twin) {
+	while (slash && !found && !has_twin) {
 		size_t length = (size_t)(slash - path);
 
 		memcpy(parent, path, length);
 		parent[length] = '\0';
-		entry = tree_find(walk->tree, parent);
-		twin = entry ? NULL : tree_find_folded(walk->tree, parent);
+		found = tree_find(walk->tree, parent, &entry);
+		has_twin = !found && tree_has_folded(walk->tree, parent);
 		slash = memrchr(path, '/', length);
 	}
-	if (entry && !entry->is_folder)
+	if (found && !entry.is_folder)
 		violations_add(walk->examination, RULE_NAME_UNDER_FILE, path,
-			"\"%s\" is a file in this archive, so nothing can lie under it.", entry->path);
-	else if (twin)
+			"\"%s\" is a file in this archive, so nothing can lie under it.", parent);
+	else if (has_twin)
 		violations_add(walk->examination, RULE_NAME_CASE_COLLISION, path,
-			"Its folder differs from \"%s\" in case only, which some file systems take for the "
-			"same; rename one.",
-			twin->path);
+			"Its folder \"%s\" differs from another in the archive in case only, which some file "
+			"systems take for the same; rename one.",
+			parent);
 }
 
 /* Large files that Git keeps elsewhere are packed as these by whoever has not fetched them. A small file is
@@ -326,35 +329,40 @@ static void read_file(struct walk *walk, const char *path, const struct member *
 	read_root_file(walk, path);
 }
 
-static struct tree_entry *add(struct walk *walk, const char *path, const struct member *member)
+static void add(struct walk *walk, const char *path, const struct member *member)
 {
-	const struct tree_entry *missing = NULL;
-	struct tree_entry *entry;
+	const struct tree_entry entry = {
+		.is_folder = member->kind == MEMBER_FOLDER, .size_bytes = member->size_bytes};
+	size_t missing;
 
 	check_case(walk, path);
-	entry = tree_add(walk->tree, path, member->kind == MEMBER_FOLDER, member->size_bytes, &missing);
+	tree_put(walk->tree, path, &entry);
+	missing = tree_imply(walk->tree, path);
 	/* A folder's entry stands for those above it too: clients make the whole way. */
-	if (missing && member->kind == MEMBER_FILE)
-		report_missing_folder(walk, missing);
-	return entry;
+	if (missing > 0 && member->kind == MEMBER_FILE)
+		report_missing_folder(walk, path, missing);
 }
 
 static void place(struct walk *walk, const char *path, const struct member *member)
 {
-	struct tree_entry *entry = tree_find(walk->tree, path);
+	struct tree_entry entry;
+	bool repeats = tree_find(walk->tree, path, &entry);
 
-	if (entry && !may_repeat(walk, entry, member))
+	if (repeats && !may_repeat(walk, &entry, path, member))
 		return;
-	walk->repeats = entry;
-	if (!entry)
+	walk->repeats = repeats;
+	if (!repeats)
 		check_parent(walk, path);
-	if (!entry || entry->is_implied)
+	if (!repeats || entry.is_implied)
 		list_member(walk, path, member);
-	if (!entry)
-		entry = add(walk, path, member);
-	entry->is_implied = false;
+	if (!repeats)
+		add(walk, path, member);
+	if (repeats && entry.is_implied) {
+		entry.is_implied = false;
+		tree_put(walk->tree, path, &entry);
+	}
 	if (member->kind == MEMBER_FILE) {
-		walk->passing = entry;
+		walk->passing = mem_dup(path);
 		read_file(walk, path, member);
 	}
 }
@@ -362,22 +370,25 @@ static void place(struct walk *walk, const char *path, const struct member *memb
 /* Once the file before was passed. */
 static void settle(struct walk *walk)
 {
-	struct tree_entry *entry = TAKE(walk->passing);
+	AUTO_FREE char *path = TAKE(walk->passing);
 	uint32_t crc = archive_passed_crc(walk->archive);
+	struct tree_entry entry;
 
-	if (!entry)
+	if (!path || !tree_find(walk->tree, path, &entry))
 		return;
-	if (!walk->repeats)
-		entry->crc = crc;
-	else if (entry->crc == crc)
-		violations_add(walk->examination, RULE_NAME_REPEATED, entry->path,
+	if (!walk->repeats) {
+		entry.crc = crc;
+		tree_put(walk->tree, path, &entry);
+	} else if (entry.crc == crc) {
+		violations_add(walk->examination, RULE_NAME_REPEATED, path,
 			"The archive has this file more than once, each time the same; pack it "
 			"once: " ADVICE_PACK ".");
-	else
-		violations_add(walk->examination, RULE_NAME_DUPLICATE, entry->path,
+	} else {
+		violations_add(walk->examination, RULE_NAME_DUPLICATE, path,
 			"The archive has two different files of this name, and clients keep the last; pack "
 			"it "
 			"once: " ADVICE_PACK ".");
+	}
 }
 
 static void judge_member(struct walk *walk, const struct member *member)
@@ -412,10 +423,14 @@ static bool check_count(struct walk *walk)
 	if (max > 0 && walk->headers > max)
 		violations_add(walk->examination, RULE_TOO_MANY_MEMBERS, "",
 			"The archive has more than %" PRId64 " members; pack fewer files.", max);
-	else if (tree_bytes(walk->tree) > NAME_BYTES_MAX)
+	else if (tree_implied(walk->tree) > IMPLIED_FOLDERS_MAX)
 		violations_add(walk->examination, RULE_TOO_MANY_MEMBERS, "",
-			"The names in the archive need more than %d bytes; pack fewer files.",
-			NAME_BYTES_MAX);
+			"The files lie in more than %d folders that have no entry of their own: " ADVICE_PACK
+			", which writes their entries.",
+			IMPLIED_FOLDERS_MAX);
+	else if (tree_alike(walk->tree) > ALIKE_MAX)
+		violations_add(walk->examination, RULE_TOO_MANY_MEMBERS, "",
+			"More than %d names differ in case only; rename them.", ALIKE_MAX);
 	else
 		return true;
 	walk->cut_short = true;

@@ -14,13 +14,14 @@ static bool find_shard(
 	struct examination *examination, const struct tree *members, const char *name, int64_t *out)
 {
 	char path[ARCHIVE_NAME_MAX + 1];
-	const struct tree_entry *entry = NULL;
+	struct tree_entry entry;
+	bool found = false;
 
 	if (strlen(name) <= ARCHIVE_NAME_MAX) {
 		membername_normalise(name, path);
-		entry = name[0] == '/' ? NULL : tree_find(members, path);
+		found = name[0] != '/' && tree_find(members, path, &entry);
 	}
-	if (!entry || entry->is_folder || strcmp(entry->path, path) != 0) {
+	if (!found || entry.is_folder) {
 		violations_add(examination, RULE_SHARD_MISSING, name,
 			"model.json names this shard, but it is not in the archive; pack it as well.");
 		return false;
@@ -29,7 +30,7 @@ static bool find_shard(
 		violations_add(examination, RULE_SHARD_NAME, name,
 			"TF.js asks for shards by URL, where \"%%\", \"#\" and \"?\" do not stand for "
 			"themselves; rename the file, and in model.json too.");
-	*out = entry->size_bytes;
+	*out = entry.size_bytes;
 	return true;
 }
 

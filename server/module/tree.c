@@ -1,138 +1,196 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/module/tree.h"
 
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/siphash.h"
 #include "server/module/folding.h"
 
-struct tree {
-	void *root; /* of tsearch(), which balances: names made to collide cost no more than others */
-	int64_t bytes;
+enum { SIZE_HIGH_BITS = 16, SLOTS_FIRST = 64 };
+#define SIZE_MAX_BYTES ((INT64_C(1) << (32 + SIZE_HIGH_BITS)) - 1)
+
+/* Words of 32 bits, so that nothing lies idle between a hundred thousand of them. Names that are alike but
+ * for case have one hash, and lie behind each other. */
+struct slot {
+	uint32_t name[2]; /* the hash of the path with case folded; 0: free */
+	uint32_t crc;
+	uint32_t size_low;
+	uint32_t spelling; /* of the path's own hash */
+	uint16_t size_high;
+	uint8_t is_folder;
+	uint8_t is_implied;
 };
 
-/* What differs in case only lies side by side. A key without a path is equal to any of them. */
-static int compare(const void *a, const void *b)
-{
-	const struct tree_entry *left = a;
-	const struct tree_entry *right = b;
-	int order = strcmp(left->folded, right->folded);
-
-	return order != 0 || !left->path || !right->path ? order : strcmp(left->path, right->path);
-}
-
-static struct tree_entry *create_key(const char *path, size_t length)
-{
-	struct tree_entry *key = mem_zero(1, sizeof *key + folding_room(length));
-
-	(void)folding_fold(path, length, key->folded);
-	return key;
-}
-
-static struct tree_entry *create_entry(const char *path, size_t length)
-{
-	struct tree_entry *entry = create_key(path, length);
-
-	entry->path = mem_dup_n(path, length);
-	return entry;
-}
-
-static void destroy_entry(void *memory)
-{
-	struct tree_entry *entry = memory;
-
-	if (!entry)
-		return;
-	free(entry->path);
-	free(entry);
-}
-
-AUTO_CLEANER(own_entry, struct tree_entry *, destroy_entry)
-#define AUTO_ENTRY AUTO(own_entry)
+struct tree {
+	struct siphash_key key;
+	struct slot *slots;
+	size_t slot_count; /* a power of two */
+	size_t used;
+	size_t implied;
+	size_t alike;
+};
 
 struct tree *tree_create(void)
 {
-	return mem_zero(1, sizeof(struct tree));
+	struct tree *tree = mem_zero(1, sizeof *tree);
+
+	tree->key = siphash_key_create();
+	tree->slot_count = SLOTS_FIRST;
+	tree->slots = mem_zero(tree->slot_count, sizeof *tree->slots);
+	return tree;
 }
 
 void tree_destroy(struct tree *tree)
 {
 	if (!tree)
 		return;
-	tdestroy(tree->root, destroy_entry);
+	free(tree->slots);
 	free(tree);
 }
 
-static struct tree_entry *find(const struct tree *tree, struct tree_entry *key)
+static bool is_free(const struct slot *slot)
 {
-	struct tree_entry *const *node = tfind(key, &tree->root, compare);
-
-	return node ? *node : NULL;
+	return slot->name[0] == 0 && slot->name[1] == 0;
 }
 
-static struct tree_entry *find_exactly(const struct tree *tree, const char *path, size_t length)
+static bool has_name(const struct slot *slot, const struct slot *wanted)
 {
-	AUTO_ENTRY struct tree_entry *key = create_entry(path, length);
-
-	return find(tree, key);
+	return slot->name[0] == wanted->name[0] && slot->name[1] == wanted->name[1];
 }
 
-struct tree_entry *tree_find(const struct tree *tree, const char *path)
+/* What a path is found by, as the slot that it would have. */
+static struct slot identify(const struct tree *tree, const char *path, size_t length)
 {
-	return find_exactly(tree, path, strlen(path));
+	AUTO_FREE char *folded = mem_zero(1, folding_room(length));
+	struct slot slot = {.spelling = (uint32_t)siphash(&tree->key, path, length)};
+	uint64_t name;
+
+	(void)folding_fold(path, length, folded);
+	name = siphash(&tree->key, folded, strlen(folded));
+	slot.name[0] = (uint32_t)name;
+	slot.name[1] = (uint32_t)(name >> 32) + (name == 0);
+	return slot;
 }
 
-const struct tree_entry *tree_find_folded(const struct tree *tree, const char *path)
+/* The slot of this name and spelling, or else the free one where it belongs. *alike counts those on the way
+ * that have the name, but another spelling. */
+static struct slot *slot_of(struct slot *slots, size_t slot_count, const struct slot *wanted, size_t *alike)
 {
-	AUTO_ENTRY struct tree_entry *key = create_key(path, strlen(path));
+	size_t at = wanted->name[0] & (slot_count - 1);
 
-	return find(tree, key);
+	*alike = 0;
+	for (; !is_free(&slots[at]); at = (at + 1) & (slot_count - 1)) {
+		if (!has_name(&slots[at], wanted))
+			continue;
+		if (slots[at].spelling == wanted->spelling)
+			break;
+		++*alike;
+	}
+	return &slots[at];
 }
 
-/* The entry that was added, which the tree owns. */
-static struct tree_entry *add(struct tree *tree, const char *path, size_t length)
+static void grow(struct tree *tree)
 {
-	struct tree_entry *entry = create_entry(path, length);
+	size_t count = 2 * tree->slot_count;
+	struct slot *slots = mem_zero(count, sizeof *slots);
+	size_t alike;
 
-	if (!tsearch(entry, &tree->root, compare))
-		abort();
-	tree->bytes += (int64_t)(sizeof *entry + folding_room(length) + length + 1 + 8 * sizeof(void *));
-	return entry;
+	for (size_t i = 0; i < tree->slot_count; i++) {
+		if (!is_free(&tree->slots[i]))
+			*slot_of(slots, count, &tree->slots[i], &alike) = tree->slots[i];
+	}
+	free(tree->slots);
+	tree->slots = slots;
+	tree->slot_count = count;
 }
 
-/* From the deepest upwards, so that it ends at the first that is known: those above it are known as well. */
-static const struct tree_entry *imply_folders(struct tree *tree, const char *path)
+/* Whether it was new. */
+static bool put(struct tree *tree, const struct slot *new)
 {
-	const struct tree_entry *deepest = NULL;
+	size_t alike;
+	struct slot *slot = slot_of(tree->slots, tree->slot_count, new, &alike);
+	bool is_new = is_free(slot);
+
+	*slot = *new;
+	if (!is_new)
+		return false;
+	tree->alike = alike + 1 > tree->alike ? alike + 1 : tree->alike;
+	if (++tree->used > tree->slot_count / 8 * 7)
+		grow(tree);
+	return true;
+}
+
+bool tree_find(const struct tree *tree, const char *path, struct tree_entry *out)
+{
+	struct slot wanted = identify(tree, path, strlen(path));
+	size_t alike;
+	const struct slot *slot = slot_of(tree->slots, tree->slot_count, &wanted, &alike);
+
+	if (is_free(slot))
+		return false;
+	*out = (struct tree_entry){.is_folder = slot->is_folder,
+		.is_implied = slot->is_implied,
+		.size_bytes = (int64_t)slot->size_high << 32 | slot->size_low,
+		.crc = slot->crc};
+	return true;
+}
+
+bool tree_has_folded(const struct tree *tree, const char *path)
+{
+	struct slot wanted = identify(tree, path, strlen(path));
+	size_t alike;
+
+	return !is_free(slot_of(tree->slots, tree->slot_count, &wanted, &alike)) || alike > 0;
+}
+
+void tree_put(struct tree *tree, const char *path, const struct tree_entry *entry)
+{
+	struct slot slot = identify(tree, path, strlen(path));
+	int64_t size = entry->size_bytes < SIZE_MAX_BYTES ? entry->size_bytes : SIZE_MAX_BYTES;
+
+	slot.size_low = (uint32_t)size;
+	slot.size_high = (uint16_t)(size >> 32);
+	slot.crc = entry->crc;
+	slot.is_folder = entry->is_folder;
+	slot.is_implied = entry->is_implied;
+	(void)put(tree, &slot);
+}
+
+static bool imply_folder(struct tree *tree, const char *path, size_t length)
+{
+	struct slot folder = identify(tree, path, length);
+	size_t alike;
+
+	folder.is_folder = folder.is_implied = 1;
+	if (!is_free(slot_of(tree->slots, tree->slot_count, &folder, &alike)))
+		return false;
+	(void)put(tree, &folder);
+	tree->implied++;
+	return true;
+}
+
+size_t tree_imply(struct tree *tree, const char *path)
+{
 	const char *slash = strrchr(path, '/');
+	size_t missing = 0;
 
-	while (slash && !find_exactly(tree, path, (size_t)(slash - path))) {
-		struct tree_entry *entry = add(tree, path, (size_t)(slash - path));
-
-		entry->is_folder = true;
-		entry->is_implied = true;
-		if (!deepest)
-			deepest = entry;
+	/* From the deepest upwards, to the first that is known: those above it are known as well. */
+	while (slash && imply_folder(tree, path, (size_t)(slash - path))) {
+		missing = missing > 0 ? missing : (size_t)(slash - path);
 		slash = memrchr(path, '/', (size_t)(slash - path));
 	}
-	return deepest;
+	return missing;
 }
 
-struct tree_entry *tree_add(struct tree *tree, const char *path, bool is_folder, int64_t size_bytes,
-	const struct tree_entry **missing)
+size_t tree_implied(const struct tree *tree)
 {
-	struct tree_entry *entry = add(tree, path, strlen(path));
-
-	entry->is_folder = is_folder;
-	entry->size_bytes = size_bytes;
-	*missing = imply_folders(tree, path);
-	return entry;
+	return tree->implied;
 }
 
-int64_t tree_bytes(const struct tree *tree)
+size_t tree_alike(const struct tree *tree)
 {
-	return tree->bytes;
+	return tree->alike;
 }

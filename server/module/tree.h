@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The names that an archive has had so far: what is new, what is there already, what differs from another in
- * case only, which folders are missing. Looking up takes logarithmic time, whatever names a stranger chooses.
- */
+ * case only, which folders are missing. It remembers 24 bytes a name (a hash with a secret key, and what is
+ * below), so that names of any length cost the same, and looking up takes the same time whatever names a
+ * stranger chooses. */
 #ifndef SERVER_MODULE_TREE_H
 #define SERVER_MODULE_TREE_H
 
@@ -11,12 +12,10 @@
 #include <stdint.h>
 
 struct tree_entry {
-	char *path; /* as it was first written */
 	bool is_folder;
 	bool is_implied; /* a folder that only its files speak of */
 	int64_t size_bytes;
-	uint32_t crc;  /* of a file's content */
-	char folded[]; /* the path with case folded: entries lie in this order */
+	uint32_t crc; /* of a file's content */
 };
 
 struct tree;
@@ -24,19 +23,21 @@ struct tree;
 struct tree *tree_create(void);
 void tree_destroy(struct tree *tree);
 
-/* The entry with this path, or NULL. */
-struct tree_entry *tree_find(const struct tree *tree, const char *path);
+/* Whether there is an entry with this path. */
+bool tree_find(const struct tree *tree, const char *path, struct tree_entry *out);
 
-/* An entry whose path is the same but for case, or the same, or NULL. */
-const struct tree_entry *tree_find_folded(const struct tree *tree, const char *path);
+/* Whether there is an entry whose path is the same but for case, or the same. */
+bool tree_has_folded(const struct tree *tree, const char *path);
 
-/* Adds a member in normal form that tree_find does not find, and returns it; it stays the tree's. *missing is
- * the folder nearest to it that had no entry of its own, or NULL; it and those above are implied from here
- * on. */
-struct tree_entry *tree_add(struct tree *tree, const char *path, bool is_folder, int64_t size_bytes,
-	const struct tree_entry **missing);
+/* Sets what is known of a path in normal form: of a new one, or anew. */
+void tree_put(struct tree *tree, const char *path, const struct tree_entry *entry);
 
-/* Bytes of memory behind all entries. */
-int64_t tree_bytes(const struct tree *tree);
+/* Implies the folders above a path that have no entry, and gives the length of that part of it which is the
+ * nearest of them; 0 where none is missing. */
+size_t tree_imply(struct tree *tree, const char *path);
+
+/* How many folders were ever implied, and how many names of one spelling there are at most but for case. */
+size_t tree_implied(const struct tree *tree);
+size_t tree_alike(const struct tree *tree);
 
 #endif

@@ -21,6 +21,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "common/siphash.h"
 #include "common/uri.h"
 #include "common/waiter.h"
 
@@ -592,6 +593,24 @@ static void no_wake_is_lost_among_threads(void **state)
 	assert_null(counter.waiters);
 }
 
+/* The paper's appendix A, and each length up to two words told from the others. */
+static void siphash_is_the_papers(void **state)
+{
+	const struct siphash_key key = {{0x0706050403020100, 0x0f0e0d0c0b0a0908}};
+	uint64_t hashes[16];
+	uint8_t bytes[15];
+
+	(void)state;
+	for (uint8_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = i;
+	assert_true(siphash(&key, bytes, sizeof bytes) == 0xa129ca6149be45e5);
+	for (size_t i = 0; i <= sizeof bytes; i++) {
+		hashes[i] = siphash(&key, bytes, i);
+		for (size_t j = 0; j < i; j++)
+			assert_true(hashes[i] != hashes[j]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,6 +622,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_decimal_and_nothing_else),
 		cmocka_unit_test(sizes_are_written_for_people),
 		cmocka_unit_test(globs_match_lists_of_patterns),
+		cmocka_unit_test(siphash_is_the_papers),
 		cmocka_unit_test(uri_decodes_in_place),
 		cmocka_unit_test(uri_encodes_all_but_the_unreserved),
 		cmocka_unit_test(query_keeps_pairs_in_order),

@@ -394,7 +394,8 @@ static const struct archive_row archive_rows[] = {
 		"name-backslash variables\\variables.index\nname-backslash a\\b\\c\n"},
 	{"sparse", FORMAT_TF_HUB, write_sparse, "sparse-member sparse\n"},
 	{"repeated sparse", FORMAT_TF_HUB, write_repeated_sparse,
-		"sparse-member sparse\nname-repeated saved_model.pb\nsparse-member sparse\nname-duplicate sparse\n"},
+		"sparse-member sparse\nname-repeated saved_model.pb\nsparse-member sparse\nname-duplicate "
+		"sparse\n"},
 	{"bad header", FORMAT_TF_HUB, write_bad_header, "name-traversal ../x\ntar-broken \n"},
 	{"tfjs nothing", FORMAT_TFJS, write_model, "model-json-missing \n"},
 };
@@ -629,6 +630,25 @@ static void test_bounds_the_memory_of_names(void **state)
 	assert_string_equal(examination->findings[examination->finding_count - 1].rule, "too-many-members");
 }
 
+/* Every spelling of one name in capitals and small letters: each is looked for behind all the others. */
+static void test_bounds_names_that_are_alike(void **state)
+{
+	struct examination_limits limits = {0};
+	AUTO_BUFFER struct buffer tar = {0};
+
+	for (int i = 0; i < 4096; i++) {
+		char name[] = "abcdefghijkl";
+
+		for (int bit = 0; bit < 12; bit++)
+			name[bit] = (char)(name[bit] - (i >> bit & 1 ? 'a' - 'A' : 0));
+		(void)tar_file(&tar, name, "");
+	}
+	tar_end(&tar);
+	AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_TF_HUB, &limits);
+	assert_string_equal(examination->findings[examination->finding_count - 1].rule, "too-many-members");
+	assert_true(examination->member_count < 200);
+}
+
 struct tfjs_row {
 	const char *json;
 	const char *findings;
@@ -777,7 +797,8 @@ static void test_judges_tflite(void **state)
 		size_t length;
 		const char *rule;
 		const char *message;
-	} rows[] = {{sound.data, sound.length, NULL, NULL}, {sound.data, sound.length - 1, "tflite-cut", "cut off"},
+	} rows[] = {{sound.data, sound.length, NULL, NULL},
+		{sound.data, sound.length - 1, "tflite-cut", "cut off"},
 		{noise, sizeof noise, "tflite-cut", "byte 28"}, {noise, 8, "tflite-cut", "8 bytes"},
 		{noise, 7, "tflite-magic", "TFL3"}, {noise, 0, "tflite-magic", "TFL3"},
 		{"\x1f\x8b\x08\0\0\0\0\0", 8, "tflite-magic", "gzip"},
@@ -798,8 +819,8 @@ static void test_judges_tflite(void **state)
 			assert_non_null(strstr(examination->findings[0].message, rows[i].message));
 		}
 	}
-	AUTO_EXAMINATION struct examination *large = examine_bytes(
-		sound.data, sound.length, FORMAT_TFLITE, &(struct examination_limits){.max_unpacked_bytes = 10});
+	AUTO_EXAMINATION struct examination *large = examine_bytes(sound.data, sound.length, FORMAT_TFLITE,
+		&(struct examination_limits){.max_unpacked_bytes = 10});
 	assert_only(large, "bomb-size");
 }
 
@@ -886,6 +907,7 @@ int main(void)
 		cmocka_unit_test(test_stops_bombs),
 		cmocka_unit_test(test_stops_at_too_many_members),
 		cmocka_unit_test(test_bounds_the_memory_of_names),
+		cmocka_unit_test(test_bounds_names_that_are_alike),
 		cmocka_unit_test(test_judges_tfjs),
 		cmocka_unit_test(test_bounds_model_json),
 		cmocka_unit_test(test_judges_tflite),
