@@ -48,16 +48,6 @@ static struct tm broken_down(int64_t time_s)
 	return parts;
 }
 
-void clock_init_cond(pthread_cond_t *cond)
-{
-	pthread_condattr_t monotonic;
-
-	(void)pthread_condattr_init(&monotonic);
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(cond, &monotonic);
-	(void)pthread_condattr_destroy(&monotonic);
-}
-
 struct time_text clock_rfc3339(int64_t time_s)
 {
 	struct tm parts = broken_down(time_s);

@@ -4,7 +4,6 @@
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,9 +20,6 @@ int64_t clock_monotonic_us(void);
 
 /* For what nobody announces: looks again later. */
 void clock_sleep_ms(int64_t time_ms);
-
-/* Makes a condition whose timed waits take times of CLOCK_MONOTONIC. */
-void clock_init_cond(pthread_cond_t *cond);
 
 /* "2026-11-21T01:02:03Z" (RFC 3339). */
 struct time_text clock_rfc3339(int64_t time_s);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Locals that own: AUTO_… frees at the end of the scope, TAKE_… gives away. There is no goto in this house. */
+ * Locals that own: AUTO_… frees at the end of the scope, TAKE_… gives away. There is no goto in this house.
+ */
 #ifndef COMMON_OWN_H
 #define COMMON_OWN_H
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,12 +19,6 @@ static inline void own_close(int *fd)
 {
 	if (*fd >= 0)
 		(void)close(*fd);
-}
-
-static inline void own_unlock(pthread_mutex_t **mutex)
-{
-	if (*mutex)
-		(void)pthread_mutex_unlock(*mutex);
 }
 
 static inline int own_take_fd(int *fd)
@@ -44,11 +38,6 @@ static inline int own_take_fd(int *fd)
 		(pointer) = NULL; \
 		taken_; \
 	})
-
-/* Holds the mutex until the end of the enclosing scope. */
-#define LOCKED(mutex) \
-	AUTO(own_unlock) pthread_mutex_t *locked_ = (mutex); \
-	(void)pthread_mutex_lock(locked_)
 
 /* Defines a cleaner for AUTO(): AUTO_CLEANER(own_spool, struct spool *, spool_release). */
 #define AUTO_CLEANER(name, type, destroy) \

@@ -20,7 +20,7 @@ FLOORS = [
     ["server/upstream/"],
     ["server/module/"],
     ["server/http/"],
-    ["server/metrics."],
+    ["server/metrics.", "server/ranks."],
     ["common/"],
 ]
 # http knows none of the services, and they know nothing of http.

@@ -9,12 +9,17 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/api/activity.h"
 #include "server/api/api.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"events", RANK_EVENTS};
 
 enum { LOOK_EVERY_S = 1, COMMENT_AFTER_MS = 15000 };
 
@@ -27,7 +32,7 @@ struct news {
 };
 
 struct events {
-	pthread_mutex_t mutex;  /* guards everything below but services and thread */
+	struct lock mutex;      /* guards everything below but services and thread */
 	pthread_cond_t changed; /* listeners, ended */
 	struct news *activity;  /* the last that was told; NULL: none yet */
 	struct news *comment;   /* the last sign of life; NULL: none yet */
@@ -107,14 +112,11 @@ static bool look(struct events *events, struct err *err)
 
 static void rest(struct events *events)
 {
-	struct timespec until;
+	int64_t until_ms = clock_monotonic_ms() + 1000 * LOOK_EVERY_S;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += LOOK_EVERY_S;
 	while (!events->ended && events->listeners == 0)
-		(void)pthread_cond_wait(&events->changed, &events->mutex);
-	while (!events->ended &&
-		pthread_cond_timedwait(&events->changed, &events->mutex, &until) != ETIMEDOUT)
+		lock_wait(&events->mutex, &events->changed);
+	while (!events->ended && lock_wait_until(&events->mutex, &events->changed, until_ms))
 		continue;
 }
 
@@ -140,20 +142,15 @@ static void *run(void *argument)
 bool events_create(const struct services *services, struct events **out, struct err *err)
 {
 	struct events *events = mem_zero(1, sizeof *events);
-	pthread_condattr_t monotonic;
-	int failed;
+	const struct thread_plan plan = {.name = "events", .run = run, .context = events};
 
 	events->services = services;
-	(void)pthread_mutex_init(&events->mutex, NULL);
-	(void)pthread_condattr_init(&monotonic);
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&events->changed, &monotonic);
-	(void)pthread_condattr_destroy(&monotonic);
-	failed = pthread_create(&events->thread, NULL, run, events);
-	events->has_thread = !failed;
-	if (failed) {
+	lock_init(&events->mutex, &lock_place);
+	(void)pthread_cond_init(&events->changed, NULL);
+	events->has_thread = thread_start(&events->thread, &plan, err);
+	if (!events->has_thread) {
 		events_destroy(events);
-		return err_errno(err, failed, "start the thread of events");
+		return false;
 	}
 	*out = events;
 	return true;
@@ -180,11 +177,11 @@ void events_destroy(struct events *events)
 		return;
 	events_end(events);
 	if (events->has_thread)
-		(void)pthread_join(events->thread, NULL);
+		thread_join(events->thread);
 	news_release(events->activity);
 	news_release(events->comment);
 	(void)pthread_cond_destroy(&events->changed);
-	(void)pthread_mutex_destroy(&events->mutex);
+	lock_finish(&events->mutex);
 	free(events);
 }
 

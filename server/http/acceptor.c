@@ -9,15 +9,20 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+#include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/metrics.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"acceptor", RANK_ACCEPTOR};
 
 enum { SHORTAGE_PAUSE_MS = 100 };
 
 struct acceptor {
-	pthread_mutex_t mutex; /* guards open */
+	struct lock mutex; /* guards open */
 	unsigned open;
 	pthread_t thread;
 	bool running; /* the thread; of its owner */
@@ -119,7 +124,7 @@ bool acceptor_open(int listen_fd, unsigned max_connections, acceptor_deliver *de
 {
 	struct acceptor *acceptor = mem_zero(1, sizeof *acceptor);
 
-	(void)pthread_mutex_init(&acceptor->mutex, NULL);
+	lock_init(&acceptor->mutex, &lock_place);
 	acceptor->listen_fd = listen_fd;
 	acceptor->max_connections = max_connections;
 	acceptor->deliver = deliver_one;
@@ -136,10 +141,11 @@ bool acceptor_open(int listen_fd, unsigned max_connections, acceptor_deliver *de
 
 bool acceptor_start(struct acceptor *acceptor, struct err *err)
 {
-	int failure = pthread_create(&acceptor->thread, NULL, run, acceptor);
+	const struct thread_plan plan = {
+		.name = "acceptor", .role = THREAD_LOOP, .run = run, .context = acceptor};
 
-	acceptor->running = failure == 0;
-	return failure == 0 || err_errno(err, failure, "start the acceptor's thread");
+	acceptor->running = thread_start(&acceptor->thread, &plan, err);
+	return acceptor->running;
 }
 
 void acceptor_release(struct acceptor *acceptor)
@@ -156,7 +162,7 @@ void acceptor_refuse(struct acceptor *acceptor)
 	atomic_store(&acceptor->refusing, true);
 	if (acceptor->running) {
 		wake(acceptor);
-		(void)pthread_join(acceptor->thread, NULL);
+		thread_join(acceptor->thread);
 	}
 	acceptor->running = false;
 	own_close(&acceptor->listen_fd);
@@ -169,6 +175,6 @@ void acceptor_close(struct acceptor *acceptor)
 		return;
 	acceptor_refuse(acceptor);
 	own_close(&acceptor->wake_fd);
-	(void)pthread_mutex_destroy(&acceptor->mutex);
+	lock_finish(&acceptor->mutex);
 	free(acceptor);
 }

@@ -500,9 +500,11 @@ static void *run(void *argument)
 
 static bool open_lane(struct express *express, struct lane *lane, struct err *err)
 {
+	const struct thread_plan plan = {.name = "express", .role = THREAD_LOOP, .run = run, .context = lane};
+
 	lane->express = express;
 	express->lane_count++;
-	return loop_open(&lane->loop, err) && loop_start(&lane->loop, run, lane, err);
+	return loop_open(&lane->loop, err) && loop_start(&lane->loop, &plan, err);
 }
 
 bool express_open(

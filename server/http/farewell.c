@@ -137,10 +137,12 @@ static void *run(void *argument)
 bool farewell_open(void (*closed)(void *context), void *context, struct farewell **out, struct err *err)
 {
 	struct farewell *farewell = mem_zero(1, sizeof *farewell);
+	const struct thread_plan plan = {
+		.name = "farewell", .role = THREAD_LOOP, .run = run, .context = farewell};
 
 	farewell->closed = closed;
 	farewell->context = context;
-	if (!loop_open(&farewell->loop, err) || !loop_start(&farewell->loop, run, farewell, err)) {
+	if (!loop_open(&farewell->loop, err) || !loop_start(&farewell->loop, &plan, err)) {
 		farewell_destroy(farewell);
 		return false;
 	}

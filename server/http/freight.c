@@ -179,8 +179,6 @@ static void *run(void *argument)
 {
 	struct freight_lane *lane = argument;
 
-	/* Linux has it for each thread. */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), lane->freight->niceness);
 	while (!loop_is_shut(&lane->loop))
 		work(lane, TICK_MS);
 	/* What was offered last is in the inbox; what is being woken comes there. */
@@ -194,9 +192,15 @@ static void *run(void *argument)
 
 static bool open_lane(struct freight *freight, struct freight_lane *lane, struct err *err)
 {
+	const struct thread_plan plan = {.name = "sender",
+		.role = THREAD_LOOP,
+		.niceness = freight->niceness,
+		.run = run,
+		.context = lane};
+
 	lane->freight = freight;
 	freight->lane_count++;
-	return loop_open(&lane->loop, err) && loop_start(&lane->loop, run, lane, err);
+	return loop_open(&lane->loop, err) && loop_start(&lane->loop, &plan, err);
 }
 
 bool freight_open(

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/http/accesslog.h"
 #include "server/http/acceptor.h"
 #include "server/http/daemon.h"
@@ -183,6 +184,7 @@ static void *on_target(void *argument, const char *target, struct MHD_Connection
 {
 	struct front *front = argument;
 
+	thread_adopt("http", THREAD_LOOP);
 	return exchange_create(&front->traffic, connection, target);
 }
 

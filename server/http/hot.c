@@ -7,15 +7,17 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/responses.h"
+#include "server/ranks.h"
 
 /* What a reply takes beside its body and target: its headers, twice, and this room's own. */
 enum { BYTES_PER_REPLY = 2048 };
 
 struct hot {
-	pthread_rwlock_t lock; /* guards all but limits and seed; ticket is written under it */
+	struct rwlock lock; /* guards all but limits and seed; ticket is written under it */
 	_Atomic uint64_t ticket;
 	struct hot_reply **replies; /* the first count of limits.replies */
 	unsigned count;
@@ -29,17 +31,7 @@ struct hot {
 	uint32_t seed;
 };
 
-static void unlock(pthread_rwlock_t **lock)
-{
-	(void)pthread_rwlock_unlock(*lock);
-}
-
-#define READING(hot) \
-	AUTO(unlock) pthread_rwlock_t *locked_ = &(hot)->lock; \
-	(void)pthread_rwlock_rdlock(locked_)
-#define WRITING(hot) \
-	AUTO(unlock) pthread_rwlock_t *locked_ = &(hot)->lock; \
-	(void)pthread_rwlock_wrlock(locked_)
+static const struct lock_place lock_place = {"hot", RANK_HOT};
 
 struct hot *hot_create(const struct hot_limits *limits)
 {
@@ -48,7 +40,7 @@ struct hot *hot_create(const struct hot_limits *limits)
 
 	while (buckets < limits->replies)
 		buckets *= 2;
-	(void)pthread_rwlock_init(&hot->lock, NULL);
+	rwlock_init(&hot->lock, &lock_place);
 	hot->limits = *limits;
 	hot->replies = mem_zero(limits->replies, sizeof(struct hot_reply *));
 	hot->buckets = mem_zero(buckets, sizeof(struct hot_reply *));
@@ -65,7 +57,7 @@ void hot_destroy(struct hot *hot)
 		return;
 	for (unsigned i = 0; i < hot->count; i++)
 		hot_release(hot->replies[i]);
-	(void)pthread_rwlock_destroy(&hot->lock);
+	rwlock_finish(&hot->lock);
 	free(hot->replies);
 	free(hot->buckets);
 	free(hot);
@@ -103,7 +95,7 @@ struct hot_reply *hot_find(struct hot *hot, const char *target)
 	if (!hot || strnlen(target, HOT_TARGET_MAX + 1) > HOT_TARGET_MAX)
 		return NULL;
 	hash = hash_of(hot, target);
-	READING(hot);
+	READ_LOCKED(&hot->lock);
 	reply = find(hot, hash, target);
 	if (!reply)
 		return NULL;
@@ -194,7 +186,7 @@ static struct hot_reply *put(struct hot *hot, uint64_t ticket, struct hot_reply 
 {
 	struct hot_reply *gone = NULL;
 	struct hot_reply **bucket;
-	WRITING(hot);
+	WRITE_LOCKED(&hot->lock);
 
 	reply->hash = hash_of(hot, reply->target);
 	reply->next = NULL;
@@ -229,7 +221,7 @@ static struct hot_reply *take_out_labelled(struct hot *hot, const char *label)
 {
 	struct hot_reply *gone = NULL;
 	unsigned i = 0;
-	WRITING(hot);
+	WRITE_LOCKED(&hot->lock);
 
 	/* Also where there is none: one may be on its way here. */
 	(void)atomic_fetch_add(&hot->ticket, 1);

@@ -5,13 +5,18 @@
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 
+#include "common/lock.h"
 #include "common/own.h"
+#include "common/thread.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"loop", RANK_LOOP};
 
 bool loop_open(struct loop *loop, struct err *err)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 
-	(void)pthread_mutex_init(&loop->mutex, NULL);
+	lock_init(&loop->mutex, &lock_place);
 	loop->open = true;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -21,12 +26,10 @@ bool loop_open(struct loop *loop, struct err *err)
 	return true;
 }
 
-bool loop_start(struct loop *loop, void *(*run)(void *argument), void *argument, struct err *err)
+bool loop_start(struct loop *loop, const struct thread_plan *plan, struct err *err)
 {
-	int failure = pthread_create(&loop->thread, NULL, run, argument);
-
-	loop->running = failure == 0;
-	return loop->running || err_errno(err, failure, "start a thread for connections");
+	loop->running = thread_start(&loop->thread, plan, err);
+	return loop->running;
 }
 
 bool loop_watch(const struct loop *loop, int operation, int fd, uint32_t events, void *tag)
@@ -112,7 +115,7 @@ bool loop_is_shut(const struct loop *loop)
 void loop_join(struct loop *loop)
 {
 	if (loop->running)
-		(void)pthread_join(loop->thread, NULL);
+		thread_join(loop->thread);
 	loop->running = false;
 }
 
@@ -123,6 +126,6 @@ void loop_close(struct loop *loop)
 	loop_join(loop);
 	own_close(&loop->epoll_fd);
 	own_close(&loop->wake_fd);
-	(void)pthread_mutex_destroy(&loop->mutex);
+	lock_finish(&loop->mutex);
 	*loop = (struct loop){0};
 }

@@ -12,6 +12,8 @@
 #include <sys/epoll.h>
 
 #include "common/err.h"
+#include "common/thread.h"
+#include "common/lock.h"
 
 /* A link of what is posted. */
 struct post {
@@ -20,7 +22,7 @@ struct post {
 
 /* Zeroed: not open. */
 struct loop {
-	pthread_mutex_t mutex; /* guards posts, and shut against offers */
+	struct lock mutex; /* guards posts, and shut against offers */
 	struct post *posts;
 	_Atomic bool shut;
 	bool open;
@@ -33,7 +35,7 @@ struct loop {
 bool loop_open(struct loop *loop, struct err *err);
 
 /* Starts the thread. */
-bool loop_start(struct loop *loop, void *(*run)(void *argument), void *argument, struct err *err);
+bool loop_start(struct loop *loop, const struct thread_plan *plan, struct err *err);
 
 /* The loop's thread: changes what is waited for (EPOLL_CTL_…); the tag comes with the events and is not NULL.
  */

@@ -5,21 +5,25 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/own.h"
+#include "server/ranks.h"
 
-enum { SWEEP_NS = 20 * 1000 * 1000 };
+static const struct lock_place lock_place = {"sleepers", RANK_SLEEPERS};
+
+enum { SWEEP_MS = 20 };
 
 void sleepers_init(struct sleepers *sleepers)
 {
 	*sleepers = (struct sleepers){0};
-	(void)pthread_mutex_init(&sleepers->mutex, NULL);
-	clock_init_cond(&sleepers->all_up);
+	lock_init(&sleepers->mutex, &lock_place);
+	(void)pthread_cond_init(&sleepers->all_up, NULL);
 }
 
 void sleepers_finish(struct sleepers *sleepers)
 {
 	(void)pthread_cond_destroy(&sleepers->all_up);
-	(void)pthread_mutex_destroy(&sleepers->mutex);
+	lock_finish(&sleepers->mutex);
 }
 
 static void enter(struct sleeper *sleeper)
@@ -107,27 +111,15 @@ static void wake_those_who_can_leave(struct sleepers *sleepers)
 	}
 }
 
-static struct timespec after_ns(long ns)
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ns;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	return until;
-}
-
 void sleepers_close(struct sleepers *sleepers)
 {
 	LOCKED(&sleepers->mutex);
 	sleepers->closing = true;
 	/* Swept again and again, since one may be on its way into a wait while another is swept. */
 	while (sleepers->first) {
-		struct timespec until = after_ns(SWEEP_NS);
-
 		wake_those_who_can_leave(sleepers);
 		if (sleepers->first)
-			(void)pthread_cond_timedwait(&sleepers->all_up, &sleepers->mutex, &until);
+			(void)lock_wait_until(
+				&sleepers->mutex, &sleepers->all_up, clock_monotonic_ms() + SWEEP_MS);
 	}
 }

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "common/lock.h"
+
 struct MHD_Connection;
 
 enum sleep_state { SLEEP_AWAKE, SLEEP_DROWSY, SLEEP_WOKEN, SLEEP_ASLEEP };
@@ -25,7 +27,7 @@ struct sleeper {
 };
 
 struct sleepers {
-	pthread_mutex_t mutex; /* guards the list, closing, and each sleeper's leave and state. Taken before
+	struct lock mutex; /* guards the list, closing, and each sleeper's leave and state. Taken before
 				  the mutex of what is waited for, by sleepers_close */
 	pthread_cond_t all_up;
 	struct sleeper *first;

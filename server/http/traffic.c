@@ -6,16 +6,20 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"traffic", RANK_TRAFFIC};
 
 enum { CONFIRMATIONS_S = 1 };
 
 void traffic_init(struct traffic *traffic, const struct front_settings *settings)
 {
 	*traffic = (struct traffic){.settings = *settings};
-	(void)pthread_mutex_init(&traffic->mutex, NULL);
-	clock_init_cond(&traffic->quiet);
+	lock_init(&traffic->mutex, &lock_place);
+	(void)pthread_cond_init(&traffic->quiet, NULL);
 	sleepers_init(&traffic->sleepers);
 }
 
@@ -23,7 +27,7 @@ void traffic_finish(struct traffic *traffic)
 {
 	sleepers_finish(&traffic->sleepers);
 	(void)pthread_cond_destroy(&traffic->quiet);
-	(void)pthread_mutex_destroy(&traffic->mutex);
+	lock_finish(&traffic->mutex);
 }
 
 void traffic_announce_end(struct traffic *traffic)
@@ -64,31 +68,20 @@ void traffic_confirm(struct traffic *traffic)
 		(void)pthread_cond_signal(&traffic->quiet);
 }
 
-static struct timespec in_seconds(unsigned seconds)
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
-	return until;
-}
-
 void traffic_await_confirmations(struct traffic *traffic)
 {
 	LOCKED(&traffic->mutex);
-	struct timespec until = in_seconds(CONFIRMATIONS_S);
+	int64_t until_ms = clock_monotonic_ms() + 1000 * CONFIRMATIONS_S;
 
-	while (traffic->handed &&
-		pthread_cond_timedwait(&traffic->quiet, &traffic->mutex, &until) != ETIMEDOUT)
+	while (traffic->handed && lock_wait_until(&traffic->mutex, &traffic->quiet, until_ms))
 		continue;
 }
 
 void traffic_drain(struct traffic *traffic, unsigned timeout_s)
 {
 	LOCKED(&traffic->mutex);
-	struct timespec until = in_seconds(timeout_s);
+	int64_t until_ms = clock_monotonic_ms() + 1000 * (int64_t)timeout_s;
 
-	while (traffic->running &&
-		pthread_cond_timedwait(&traffic->quiet, &traffic->mutex, &until) != ETIMEDOUT)
+	while (traffic->running && lock_wait_until(&traffic->mutex, &traffic->quiet, until_ms))
 		continue;
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "common/lock.h"
 #include "server/http/front.h"
 #include "server/http/sleepers.h"
 #include "server/http/workers.h"
@@ -15,7 +16,7 @@
 struct freight;
 
 struct traffic {
-	pthread_mutex_t mutex; /* guards running and handed */
+	struct lock mutex; /* guards running and handed */
 	pthread_cond_t quiet;
 	unsigned running;
 	unsigned handed; /* connections that libmicrohttpd was given and has not looked at yet */

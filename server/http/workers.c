@@ -5,11 +5,16 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"workers", RANK_WORKERS};
 
 struct workers {
-	pthread_mutex_t mutex; /* guards the queue and stopping */
+	struct lock mutex; /* guards the queue and stopping */
 	pthread_cond_t work;
 	struct job *first;
 	struct job **end; /* where the next job is linked in */
@@ -27,7 +32,7 @@ static struct job *take_job(struct workers *workers)
 	struct job *job;
 
 	while (!workers->first && !workers->stopping)
-		(void)pthread_cond_wait(&workers->work, &workers->mutex);
+		lock_wait(&workers->mutex, &workers->work);
 	job = workers->first;
 	if (!job)
 		return NULL;
@@ -50,21 +55,21 @@ static void *work(void *argument)
 bool workers_create(unsigned threads, size_t queue_max, struct workers **out, struct err *err)
 {
 	struct workers *workers = mem_zero(1, sizeof *workers);
-	int failure = 0;
+	const struct thread_plan plan = {.name = "worker", .run = work, .context = workers};
+	bool started = true;
 
-	(void)pthread_mutex_init(&workers->mutex, NULL);
+	lock_init(&workers->mutex, &lock_place);
 	(void)pthread_cond_init(&workers->work, NULL);
 	workers->end = &workers->first;
 	workers->queue_max = queue_max;
 	workers->threads = mem_zero(threads, sizeof *workers->threads);
-	while (workers->thread_count < threads && failure == 0) {
-		failure = pthread_create(&workers->threads[workers->thread_count], NULL, work, workers);
-		if (failure == 0)
-			workers->thread_count++;
+	while (workers->thread_count < threads && started) {
+		started = thread_start(&workers->threads[workers->thread_count], &plan, err);
+		workers->thread_count += started;
 	}
-	if (failure != 0) {
+	if (!started) {
 		workers_destroy(workers);
-		return err_errno(err, failure, "start %u worker threads", threads);
+		return false;
 	}
 	*out = workers;
 	return true;
@@ -83,9 +88,9 @@ void workers_destroy(struct workers *workers)
 		return;
 	stop(workers);
 	for (unsigned i = 0; i < workers->thread_count; i++)
-		(void)pthread_join(workers->threads[i], NULL);
+		thread_join(workers->threads[i]);
 	(void)pthread_cond_destroy(&workers->work);
-	(void)pthread_mutex_destroy(&workers->mutex);
+	lock_finish(&workers->mutex);
 	free(workers->threads);
 	free(workers);
 }

@@ -7,8 +7,12 @@
 
 #include "common/buffer.h"
 #include "common/digest.h"
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"renderings", RANK_RENDERINGS};
 
 /* Smaller ones are made in less time than it takes to look for them. */
 enum { SMALL_BYTES = 4 << 10 };
@@ -28,7 +32,7 @@ struct rendering {
 };
 
 struct renderings {
-	pthread_mutex_t mutex; /* guards latest, and all that hangs on it */
+	struct lock mutex; /* guards latest, and all that hangs on it */
 	pthread_cond_t made;
 	char *hosts;
 	size_t bytes_max;
@@ -39,7 +43,7 @@ struct renderings *renderings_create(const char *hosts, size_t bytes_max)
 {
 	struct renderings *renderings = mem_zero(1, sizeof *renderings);
 
-	(void)pthread_mutex_init(&renderings->mutex, NULL);
+	lock_init(&renderings->mutex, &lock_place);
 	(void)pthread_cond_init(&renderings->made, NULL);
 	renderings->hosts = mem_dup(hosts);
 	renderings->bytes_max = bytes_max;
@@ -61,7 +65,7 @@ void renderings_destroy(struct renderings *renderings)
 		destroy_rendering(at);
 	}
 	(void)pthread_cond_destroy(&renderings->made);
-	(void)pthread_mutex_destroy(&renderings->mutex);
+	lock_finish(&renderings->mutex);
 	free(renderings->hosts);
 	free(renderings);
 }
@@ -130,21 +134,21 @@ static char *take(
 	struct rendering *rendering;
 	char *html;
 
-	(void)pthread_mutex_lock(&renderings->mutex);
+	lock_acquire(&renderings->mutex);
 	while ((rendering = find(renderings, digest, is_section)) && !rendering->html)
-		(void)pthread_cond_wait(&renderings->made, &renderings->mutex);
+		lock_wait(&renderings->mutex, &renderings->made);
 	if (!rendering) {
 		rendering = begin(renderings, digest, is_section);
-		(void)pthread_mutex_unlock(&renderings->mutex);
+		lock_release(&renderings->mutex);
 		html = make(renderings, markdown, kept_root, is_section);
-		(void)pthread_mutex_lock(&renderings->mutex);
+		lock_acquire(&renderings->mutex);
 		rendering->html = html;
 		rendering->length = strlen(html);
 		(void)pthread_cond_broadcast(&renderings->made);
 	}
 	html = mem_dup_n(rendering->html, rendering->length);
 	make_room(renderings);
-	(void)pthread_mutex_unlock(&renderings->mutex);
+	lock_release(&renderings->mutex);
 	return html;
 }
 

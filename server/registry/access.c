@@ -10,15 +10,19 @@
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/globs.h"
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"access", RANK_ACCESS};
 
 #define LIFETIME_MAX_S (INT64_C(100) * 366 * 86400)
 
 enum { REFRESH_MS = 1000, UNKNOWN_RELOADS_PER_S = 10 };
 
 struct access {
-	pthread_mutex_t mutex; /* guards all below it but what is never changed */
+	struct lock mutex; /* guards all below it but what is never changed */
 	struct catalog *catalog;
 	bool read_needs_token;
 
@@ -301,7 +305,7 @@ bool access_create(struct catalog *catalog, bool read_needs_token, struct access
 {
 	struct access *access = mem_zero(1, sizeof *access);
 
-	(void)pthread_mutex_init(&access->mutex, NULL);
+	lock_init(&access->mutex, &lock_place);
 	access->catalog = catalog;
 	access->read_needs_token = read_needs_token;
 	if (!reload(access, err)) {
@@ -317,6 +321,6 @@ void access_destroy(struct access *access)
 	if (!access)
 		return;
 	token_secrets_destroy(access->tokens, access->count);
-	(void)pthread_mutex_destroy(&access->mutex);
+	lock_finish(&access->mutex);
 	free(access);
 }

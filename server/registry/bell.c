@@ -15,6 +15,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/module/name.h"
 
 enum { WAITING_MAX = 64, RINGER_PATIENCE_S = 10, HEARER_PATIENCE_S = 1, SHORTAGE_PAUSE_MS = 100 };
@@ -112,7 +113,7 @@ static bool listen_in(struct bell *bell, struct err *err)
 
 static bool start(struct bell *bell, struct err *err)
 {
-	int failure;
+	const struct thread_plan plan = {.name = "bell", .run = run, .context = bell};
 
 	bell->listen_fd = make_socket(HEARER_PATIENCE_S);
 	bell->end_fd = eventfd(0, EFD_CLOEXEC);
@@ -120,9 +121,8 @@ static bool start(struct bell *bell, struct err *err)
 		return err_errno(err, errno, "make a socket");
 	if (!listen_in(bell, err))
 		return false;
-	failure = pthread_create(&bell->thread, NULL, run, bell);
-	bell->running = failure == 0;
-	return bell->running || err_errno(err, failure, "start a thread for the data folder's socket");
+	bell->running = thread_start(&bell->thread, &plan, err);
+	return bell->running;
 }
 
 bool bell_open(const char *data_dir, void (*heard)(void *context, const char *label), void *context,
@@ -146,7 +146,7 @@ void bell_close(struct bell *bell)
 		return;
 	if (bell->running) {
 		(void)eventfd_write(bell->end_fd, 1);
-		(void)pthread_join(bell->thread, NULL);
+		thread_join(bell->thread);
 		(void)unlinkat(bell->folder_fd, file_name, 0);
 	}
 	own_close(&bell->listen_fd);

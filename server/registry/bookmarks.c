@@ -9,10 +9,15 @@
 #include "common/buffer.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/metrics.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"bookmarks", RANK_BOOKMARKS};
 
 /* A crash of the machine costs at most so much of a transfer. */
 enum { STEP_BYTES = 64 << 20, BOOT_ID_BYTES_MAX = 4096 };
@@ -37,7 +42,7 @@ struct waiting {
 };
 
 struct bookmarks {
-	pthread_mutex_t mutex; /* guards the open bookmarks, the drafts that wait, and stopping */
+	struct lock mutex; /* guards the open bookmarks, the drafts that wait, and stopping */
 	pthread_cond_t changed;
 	struct bookmark *open;
 	struct waiting *waiting; /* the oldest first */
@@ -94,7 +99,7 @@ static struct bookmark *await_due(struct bookmarks *bookmarks, int64_t *length)
 				return bookmark;
 			}
 		}
-		(void)pthread_cond_wait(&bookmarks->changed, &bookmarks->mutex);
+		lock_wait(&bookmarks->mutex, &bookmarks->changed);
 	}
 	return NULL;
 }
@@ -265,16 +270,17 @@ int64_t bookmarks_evict(struct bookmarks *bookmarks, int64_t wanted_bytes)
 struct bookmarks *bookmarks_create(struct catalog *catalog, struct blobs *blobs)
 {
 	struct bookmarks *bookmarks = mem_zero(1, sizeof *bookmarks);
+	const struct thread_plan plan = {.name = "bookmarks", .run = run, .context = bookmarks};
 	struct err err;
 
-	(void)pthread_mutex_init(&bookmarks->mutex, NULL);
+	lock_init(&bookmarks->mutex, &lock_place);
 	(void)pthread_cond_init(&bookmarks->changed, NULL);
 	bookmarks->catalog = catalog;
 	bookmarks->blobs = blobs;
 	read_boot_id(bookmarks->boot_id, sizeof bookmarks->boot_id);
 	if (!catalog_each_fill(catalog, add_row, bookmarks, &err))
 		log_event(LOG_LEVEL_WARN, "drafts of earlier fills are not known", "why", err.text, NULL);
-	bookmarks->has_thread = pthread_create(&bookmarks->thread, NULL, run, bookmarks) == 0;
+	bookmarks->has_thread = thread_start(&bookmarks->thread, &plan, &err);
 	return bookmarks;
 }
 
@@ -292,11 +298,11 @@ void bookmarks_destroy(struct bookmarks *bookmarks)
 		return;
 	stop(bookmarks);
 	if (bookmarks->has_thread)
-		(void)pthread_join(bookmarks->thread, NULL);
+		thread_join(bookmarks->thread);
 	while (bookmarks->waiting)
 		bookmarks_settle(bookmarks, &bookmarks->waiting->name);
 	(void)pthread_cond_destroy(&bookmarks->changed);
-	(void)pthread_mutex_destroy(&bookmarks->mutex);
+	lock_finish(&bookmarks->mutex);
 	free(bookmarks);
 }
 
@@ -386,7 +392,7 @@ static void take_from_list(struct bookmark *bookmark)
 	LOCKED(&bookmarks->mutex);
 
 	while (bookmark->busy)
-		(void)pthread_cond_wait(&bookmarks->changed, &bookmarks->mutex);
+		lock_wait(&bookmarks->mutex, &bookmarks->changed);
 	while (*link != bookmark)
 		link = &(*link)->next;
 	*link = bookmark->next;

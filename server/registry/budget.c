@@ -6,8 +6,12 @@
 #include <string.h>
 
 #include "common/digest.h"
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"budget", RANK_BUDGET};
 
 /* In thousandths of one. */
 enum { ONE = 1000, FULL = BUDGET_AT_ONCE * ONE };
@@ -19,7 +23,7 @@ struct account {
 };
 
 struct budget {
-	pthread_mutex_t mutex; /* guards the accounts */
+	struct lock mutex; /* guards the accounts */
 	struct account accounts[BUDGET_CLIENTS];
 };
 
@@ -27,7 +31,7 @@ struct budget *budget_create(void)
 {
 	struct budget *budget = mem_zero(1, sizeof *budget);
 
-	(void)pthread_mutex_init(&budget->mutex, NULL);
+	lock_init(&budget->mutex, &lock_place);
 	for (size_t i = 0; i < BUDGET_CLIENTS; i++)
 		budget->accounts[i].left = FULL;
 	return budget;
@@ -37,7 +41,7 @@ void budget_destroy(struct budget *budget)
 {
 	if (!budget)
 		return;
-	(void)pthread_mutex_destroy(&budget->mutex);
+	lock_finish(&budget->mutex);
 	free(budget);
 }
 

@@ -8,11 +8,16 @@
 
 #include "common/clock.h"
 #include "common/digest.h"
+#include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/ranks.h"
 #include "server/store/catalog_cooldowns.h"
+
+static const struct lock_place lock_place = {"health", RANK_HEALTH};
+static const struct lock_place noting_place = {"health noting", RANK_HEALTH_NOTING, .slow = true};
 
 enum {
 	FAILURES_MAX = 3, /* in a row, before a cool-down */
@@ -35,9 +40,9 @@ struct condition {
 };
 
 struct health {
-	pthread_mutex_t mutex; /* guards the conditions */
+	struct lock mutex; /* guards the conditions */
 	pthread_cond_t changed;
-	pthread_mutex_t noting; /* before the other one: the catalog hears of changes in their order */
+	struct lock noting; /* before the other one: the catalog hears of changes in their order */
 	const struct upstream *upstreams;
 	size_t count;
 	struct catalog *catalog;
@@ -133,8 +138,8 @@ struct health *health_create(const struct upstream *upstreams, size_t count, str
 {
 	struct health *health = mem_zero(1, sizeof *health);
 
-	(void)pthread_mutex_init(&health->mutex, NULL);
-	(void)pthread_mutex_init(&health->noting, NULL);
+	lock_init(&health->mutex, &lock_place);
+	lock_init(&health->noting, &noting_place);
 	(void)pthread_cond_init(&health->changed, NULL);
 	health->upstreams = upstreams;
 	health->count = count;
@@ -150,8 +155,8 @@ void health_destroy(struct health *health)
 	if (!health)
 		return;
 	(void)pthread_cond_destroy(&health->changed);
-	(void)pthread_mutex_destroy(&health->noting);
-	(void)pthread_mutex_destroy(&health->mutex);
+	lock_finish(&health->noting);
+	lock_finish(&health->mutex);
 	free(health->conditions);
 	free(health);
 }
@@ -185,13 +190,7 @@ static bool refuse(const struct condition *condition, int64_t now_ms, struct err
 /* Under the mutex. A stop flag has nobody who would wake us, so it is looked at. */
 static void sleep_a_little(struct health *health)
 {
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += LOOK_MS * 1000 * 1000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	(void)pthread_cond_timedwait(&health->changed, &health->mutex, &until);
+	(void)lock_wait_until(&health->mutex, &health->changed, clock_monotonic_ms() + LOOK_MS);
 }
 
 /* Whether waiting on is of use. */

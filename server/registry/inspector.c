@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "common/thread.h"
 
 enum { WRITTEN_OUT_BYTES = 8 << 20, NICENESS = 10, LARGE_COUNT = 5000 };
 
@@ -119,25 +120,20 @@ static void conclude(struct inspector *inspector, const struct hashing *hashing)
 	inspection->size_bytes = hashing->size_bytes;
 }
 
-/* A second of work for one module must not hold up thousands of small requests on the same core. Niceness is
- * a thread's own, and inherited by the threads that it starts. */
-static void stand_back(void)
-{
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
-}
-
 /* Without a second thread the work is done in turn: that is slower, and as good. */
 static void *run(void *argument)
 {
 	struct inspector *inspector = argument;
+	/* Niceness is inherited from this thread. */
+	const struct thread_plan plan = {
+		.name = "hashing", .role = THREAD_DISK, .run = run_hashing, .context = &inspector->hashing};
+	struct err unused;
 	pthread_t thread;
-	bool parallel;
+	bool parallel = thread_start(&thread, &plan, &unused);
 
-	stand_back();
-	parallel = pthread_create(&thread, NULL, run_hashing, &inspector->hashing) == 0;
 	examine(inspector);
 	if (parallel)
-		(void)pthread_join(thread, NULL);
+		thread_join(thread);
 	else
 		(void)run_hashing(&inspector->hashing);
 	conclude(inspector, &inspector->hashing);
@@ -148,19 +144,23 @@ bool inspector_start(struct spool *spool, enum format format, const struct exami
 	struct inspector **out, struct err *err)
 {
 	struct inspector *inspector = mem_zero(1, sizeof *inspector);
-	int failure;
+	/* A second of work for one module must not hold up thousands of small requests on the same core. */
+	const struct thread_plan plan = {.name = "inspector",
+		.role = THREAD_DISK,
+		.niceness = NICENESS,
+		.run = run,
+		.context = inspector};
 
 	spool_stream_init(&inspector->source, spool);
 	spool_stream_init(&inspector->hashing.source, spool);
 	inspector->format = format;
 	inspector->limits = *limits;
-	failure = pthread_create(&inspector->thread, NULL, run, inspector);
-	if (failure != 0) {
+	if (!thread_start(&inspector->thread, &plan, err)) {
 		inspector->joined = true;
 		spool_stream_finish(&inspector->source);
 		spool_stream_finish(&inspector->hashing.source);
 		inspector_destroy(inspector);
-		return err_errno(err, failure, "start a thread to inspect with");
+		return false;
 	}
 	*out = inspector;
 	return true;
@@ -174,7 +174,7 @@ bool inspector_has_given_up(const struct inspector *inspector)
 static void join(struct inspector *inspector)
 {
 	if (!inspector->joined)
-		(void)pthread_join(inspector->thread, NULL);
+		thread_join(inspector->thread);
 	inspector->joined = true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/thread.h"
 #include "server/metrics.h"
 #include "server/store/catalog_search.h"
 
@@ -33,14 +34,13 @@ static void *run(void *argument)
 bool janitor_create(struct catalog *catalog, struct keeper *keeper, struct janitor **out, struct err *err)
 {
 	struct janitor *janitor = mem_zero(1, sizeof *janitor);
-	int failure;
+	const struct thread_plan plan = {.name = "janitor", .run = run, .context = janitor};
 
 	janitor->catalog = catalog;
 	janitor->keeper = keeper;
-	failure = pthread_create(&janitor->thread, NULL, run, janitor);
-	if (failure != 0) {
+	if (!thread_start(&janitor->thread, &plan, err)) {
 		free(janitor);
-		return err_errno(err, failure, "start a thread to clean up with");
+		return false;
 	}
 	*out = janitor;
 	return true;
@@ -51,6 +51,6 @@ void janitor_destroy(struct janitor *janitor)
 	if (!janitor)
 		return;
 	atomic_store(&janitor->stop, true);
-	(void)pthread_join(janitor->thread, NULL);
+	thread_join(janitor->thread);
 	free(janitor);
 }

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/ranks.h"
 #include "server/store/catalog_fills.h"
+
+static const struct lock_place lock_place = {"keeper", RANK_KEEPER, .slow = true};
 
 /* Upstreams seldom tell what they changed, and nobody has asked for it since. */
 enum { DRAFT_AGE_MAX_S = 24 * 3600 };
@@ -22,7 +26,7 @@ enum { DRAFT_AGE_MAX_S = 24 * 3600 };
 enum { EVICTED_AT_ONCE = 64 };
 
 struct keeper {
-	pthread_mutex_t mutex; /* guards the span between a blob's file and its row */
+	struct lock mutex; /* guards the span between a blob's file and its row */
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct members *members;                          /* or NULL */
@@ -34,7 +38,7 @@ struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs, struc
 {
 	struct keeper *keeper = mem_zero(1, sizeof *keeper);
 
-	(void)pthread_mutex_init(&keeper->mutex, NULL);
+	lock_init(&keeper->mutex, &lock_place);
 	keeper->catalog = catalog;
 	keeper->blobs = blobs;
 	keeper->members = members;
@@ -45,7 +49,7 @@ void keeper_destroy(struct keeper *keeper)
 {
 	if (!keeper)
 		return;
-	(void)pthread_mutex_destroy(&keeper->mutex);
+	lock_finish(&keeper->mutex);
 	free(keeper);
 }
 

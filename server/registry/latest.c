@@ -7,12 +7,17 @@
 
 #include "common/clock.h"
 #include "common/digest.h"
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "common/uri.h"
+#include "server/ranks.h"
 #include "server/registry/admission.h"
 #include "server/registry/fetch.h"
+
+static const struct lock_place lock_place = {"latest", RANK_LATEST};
 
 enum { QUESTIONS_MAX = 64, THREAD_STACK_BYTES = 512 << 10 };
 
@@ -43,7 +48,7 @@ struct question {
 };
 
 struct latest {
-	pthread_mutex_t mutex; /* guards everything below up to the blank line, and parts of each question */
+	struct lock mutex; /* guards everything below up to the blank line, and parts of each question */
 	pthread_cond_t changed;
 	struct question *asked;
 	size_t asked_count;
@@ -58,7 +63,7 @@ struct latest *latest_create(const struct fill_tools *tools, struct admission *a
 {
 	struct latest *latest = mem_zero(1, sizeof *latest);
 
-	(void)pthread_mutex_init(&latest->mutex, NULL);
+	lock_init(&latest->mutex, &lock_place);
 	(void)pthread_cond_init(&latest->changed, NULL);
 	latest->answers = mem_zero((size_t)SETS * WAYS, sizeof *latest->answers);
 	latest->tools = *tools;
@@ -80,7 +85,7 @@ static void await_all_ended(struct latest *latest)
 	LOCKED(&latest->mutex);
 
 	while (latest->asked_count > 0)
-		(void)pthread_cond_wait(&latest->changed, &latest->mutex);
+		lock_wait(&latest->mutex, &latest->changed);
 }
 
 void latest_destroy(struct latest *latest)
@@ -94,7 +99,7 @@ void latest_destroy(struct latest *latest)
 		free(latest->answers[i].handle);
 	free(latest->answers);
 	(void)pthread_cond_destroy(&latest->changed);
-	(void)pthread_mutex_destroy(&latest->mutex);
+	lock_finish(&latest->mutex);
 	free(latest);
 }
 
@@ -341,16 +346,13 @@ static void *run(void *argument)
 
 static bool start_thread(struct question *question, struct err *err)
 {
-	pthread_attr_t attributes;
-	pthread_t thread;
-	int failure;
+	const struct thread_plan plan = {.name = "latest",
+		.run = run,
+		.context = question,
+		.detached = true,
+		.stack_bytes = THREAD_STACK_BYTES};
 
-	(void)pthread_attr_init(&attributes);
-	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	(void)pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-	failure = pthread_create(&thread, &attributes, run, question);
-	(void)pthread_attr_destroy(&attributes);
-	return failure == 0 || err_errno(err, failure, "start a thread to ask upstream with");
+	return thread_start(NULL, &plan, err);
 }
 
 static struct question *find_asked(struct latest *latest, const struct name *name)

@@ -8,9 +8,14 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"ledger", RANK_LEDGER};
 
 enum { FLUSH_S = 5 };
 
@@ -23,7 +28,7 @@ struct tally {
 };
 
 struct ledger {
-	pthread_mutex_t mutex; /* guards entries and stop */
+	struct lock mutex; /* guards entries and stop */
 	pthread_cond_t stopping;
 	void *entries; /* a tsearch tree of struct tally */
 	bool stop;
@@ -144,14 +149,11 @@ static void flush(struct ledger *ledger)
 /* True when it is time to end. */
 static bool sleep_until_flush(struct ledger *ledger)
 {
-	struct timespec until;
-	int waited = 0;
+	int64_t until_ms = clock_monotonic_ms() + 1000 * FLUSH_S;
 	LOCKED(&ledger->mutex);
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += FLUSH_S;
-	while (!ledger->stop && waited == 0)
-		waited = pthread_cond_timedwait(&ledger->stopping, &ledger->mutex, &until);
+	while (!ledger->stop && lock_wait_until(&ledger->mutex, &ledger->stopping, until_ms))
+		continue;
 	return ledger->stop;
 }
 
@@ -168,15 +170,14 @@ static void *run(void *argument)
 bool ledger_create(struct catalog *catalog, struct ledger **out, struct err *err)
 {
 	struct ledger *ledger = mem_zero(1, sizeof *ledger);
-	int failure;
+	const struct thread_plan plan = {.name = "ledger", .run = run, .context = ledger};
 
-	(void)pthread_mutex_init(&ledger->mutex, NULL);
+	lock_init(&ledger->mutex, &lock_place);
 	(void)pthread_cond_init(&ledger->stopping, NULL);
 	ledger->catalog = catalog;
-	failure = pthread_create(&ledger->thread, NULL, run, ledger);
-	if (failure != 0) {
+	if (!thread_start(&ledger->thread, &plan, err)) {
 		free(ledger);
-		return err_errno(err, failure, "start a thread to count downloads with");
+		return false;
 	}
 	*out = ledger;
 	return true;
@@ -195,8 +196,8 @@ void ledger_destroy(struct ledger *ledger)
 	if (!ledger)
 		return;
 	ask_to_stop(ledger);
-	(void)pthread_join(ledger->thread, NULL);
+	thread_join(ledger->thread);
 	(void)pthread_cond_destroy(&ledger->stopping);
-	(void)pthread_mutex_destroy(&ledger->mutex);
+	lock_finish(&ledger->mutex);
 	free(ledger);
 }

@@ -6,11 +6,16 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/metrics.h"
+#include "server/ranks.h"
 #include "server/registry/queue.h"
+
+static const struct lock_place lock_place = {"mirror", RANK_MIRROR};
 
 /* How many fills there may be for each that runs before further ones are refused; fewer for those that no
  * client waits for. */
@@ -36,7 +41,7 @@ struct running {
 };
 
 struct mirror {
-	pthread_mutex_t mutex; /* guards everything below up to the blank line */
+	struct lock mutex; /* guards everything below up to the blank line */
 	pthread_cond_t changed;
 	struct running *fills;
 	int64_t fill_count;
@@ -58,7 +63,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	const struct admission_rules rules = {policy->offline, policy->allow, policy->deny,
 		settings->upstreams, settings->upstream_count, settings->negative_ttl_s};
 
-	(void)pthread_mutex_init(&mirror->mutex, NULL);
+	lock_init(&mirror->mutex, &lock_place);
 	(void)pthread_cond_init(&mirror->changed, NULL);
 	mirror->ended = mem_zero(ENDED_MAX, sizeof *mirror->ended);
 	mirror->tools = *tools;
@@ -84,7 +89,7 @@ static void await_all_ended(struct mirror *mirror)
 	LOCKED(&mirror->mutex);
 
 	while (mirror->fill_count > 0)
-		(void)pthread_cond_wait(&mirror->changed, &mirror->mutex);
+		lock_wait(&mirror->mutex, &mirror->changed);
 }
 
 void mirror_destroy(struct mirror *mirror)
@@ -100,7 +105,7 @@ void mirror_destroy(struct mirror *mirror)
 	admission_destroy(mirror->admission);
 	queue_destroy(mirror->queue);
 	(void)pthread_cond_destroy(&mirror->changed);
-	(void)pthread_mutex_destroy(&mirror->mutex);
+	lock_finish(&mirror->mutex);
 	free(mirror->ended);
 	free(mirror);
 }
@@ -241,16 +246,13 @@ static void *run_fill(void *argument)
 
 static bool start_thread(struct running *fill, struct err *err)
 {
-	pthread_attr_t attributes;
-	pthread_t thread;
-	int failure;
+	const struct thread_plan plan = {.name = "fill",
+		.run = run_fill,
+		.context = fill,
+		.detached = true,
+		.stack_bytes = THREAD_STACK_BYTES};
 
-	(void)pthread_attr_init(&attributes);
-	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	(void)pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-	failure = pthread_create(&thread, &attributes, run_fill, fill);
-	(void)pthread_attr_destroy(&attributes);
-	return failure == 0 || err_errno(err, failure, "start a thread to fill with");
+	return thread_start(NULL, &plan, err);
 }
 
 static struct running *new_running(struct mirror *mirror, const struct name *name, const char *cdn_loop)

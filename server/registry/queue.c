@@ -8,13 +8,17 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"queue", RANK_QUEUE};
 
 enum { CLIENTS_SHARE = 4, RETRY_AFTER_S = 30 };
 
 struct queue {
-	pthread_mutex_t mutex; /* guards the line and its tickets */
+	struct lock mutex; /* guards the line and its tickets */
 	pthread_cond_t changed;
 	struct ticket *line; /* the first that came first */
 	int64_t inside;
@@ -29,7 +33,7 @@ struct queue *queue_create(int64_t places, int64_t patience_s)
 	struct queue *queue = mem_zero(1, sizeof *queue);
 	pthread_condattr_t attributes;
 
-	(void)pthread_mutex_init(&queue->mutex, NULL);
+	lock_init(&queue->mutex, &lock_place);
 	(void)pthread_condattr_init(&attributes);
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&queue->changed, &attributes);
@@ -44,7 +48,7 @@ void queue_destroy(struct queue *queue)
 	if (!queue)
 		return;
 	(void)pthread_cond_destroy(&queue->changed);
-	(void)pthread_mutex_destroy(&queue->mutex);
+	lock_finish(&queue->mutex);
 	free(queue);
 }
 
@@ -99,13 +103,10 @@ static bool is_first(const struct queue *queue, const struct ticket *ticket)
 static bool sleep_on(struct queue *queue, const struct ticket *ticket)
 {
 	int64_t until_ms = ticket->wanted_ms + queue->patience_ms;
-	const struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
 
-	if (!ticket->wanted_ms)
-		return pthread_cond_wait(&queue->changed, &queue->mutex) == 0;
-	if (clock_monotonic_ms() >= until_ms)
-		return false;
-	(void)pthread_cond_timedwait(&queue->changed, &queue->mutex, &until);
+	if (ticket->wanted_ms)
+		return lock_wait_until(&queue->mutex, &queue->changed, until_ms);
+	lock_wait(&queue->mutex, &queue->changed);
 	return true;
 }
 

@@ -6,11 +6,15 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"space", RANK_SPACE};
 
 enum {
 	STEP_MIN_BYTES = 1 << 20,
@@ -21,7 +25,7 @@ enum {
 };
 
 struct space {
-	pthread_mutex_t mutex; /* guards the claims, and with them the decision who gets room */
+	struct lock mutex; /* guards the claims, and with them the decision who gets room */
 	pthread_cond_t released;
 	int64_t limited_bytes; /* the claims that max_bytes bounds */
 	int64_t ahead_bytes;   /* of all claims: not on the disk yet */
@@ -87,7 +91,7 @@ struct space *space_create(const struct space_limits *limits, struct catalog *ca
 	struct figures figures;
 	struct err err;
 
-	(void)pthread_mutex_init(&space->mutex, NULL);
+	lock_init(&space->mutex, &lock_place);
 	(void)pthread_cond_init(&space->released, NULL);
 	space->limits = *limits;
 	space->catalog = catalog;
@@ -108,7 +112,7 @@ void space_destroy(struct space *space)
 	if (!space)
 		return;
 	(void)pthread_cond_destroy(&space->released);
-	(void)pthread_mutex_destroy(&space->mutex);
+	lock_finish(&space->mutex);
 	free(space->annexes);
 	free(space);
 }
@@ -274,13 +278,7 @@ void space_adopt(struct space *space, struct claim *claim, int64_t bytes)
 /* Under the mutex: what readers let go of is not announced, so that this looks again by itself. */
 static void sleep_a_little(struct space *space)
 {
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += POLL_MS * 1000 * 1000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	(void)pthread_cond_timedwait(&space->released, &space->mutex, &until);
+	(void)lock_wait_until(&space->mutex, &space->released, clock_monotonic_ms() + POLL_MS);
 }
 
 bool space_await(

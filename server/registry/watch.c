@@ -3,7 +3,11 @@
 
 #include <stdatomic.h>
 
+#include "common/lock.h"
 #include "common/own.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"watch", RANK_WATCH};
 
 enum { MARK_EVERY_MS = 500 };
 
@@ -23,7 +27,7 @@ const char *fill_state_name(enum fill_state state)
 void fill_watch_init(struct fill_watch *watch)
 {
 	*watch = (struct fill_watch){.figures = {.total_bytes = -1, .eta_s = -1}};
-	(void)pthread_mutex_init(&watch->mutex, NULL);
+	lock_init(&watch->mutex, &lock_place);
 	atomic_init(&watch->stop, false);
 	atomic_init(&watch->cancelled, false);
 	atomic_init(&watch->wanted, false);
@@ -32,7 +36,7 @@ void fill_watch_init(struct fill_watch *watch)
 
 void fill_watch_finish(struct fill_watch *watch)
 {
-	(void)pthread_mutex_destroy(&watch->mutex);
+	lock_finish(&watch->mutex);
 }
 
 void fill_watch_attempt(struct fill_watch *watch, const char *upstream)

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/lock.h"
+
 enum fill_state { FILL_WAITING, FILL_TRANSFERRING, FILL_VERIFYING, FILL_KEPT, FILL_FAILED, FILL_STATE_COUNT };
 const char *fill_state_name(enum fill_state state); /* "waiting" … */
 
@@ -27,7 +29,7 @@ struct fill_figures {
 enum { WATCH_MARKS = 10 };
 
 struct fill_watch {
-	pthread_mutex_t mutex; /* guards everything below up to the blank line; rate and eta_s are not used */
+	struct lock mutex; /* guards everything below up to the blank line; rate and eta_s are not used */
 	struct fill_figures figures;
 	struct {
 		int64_t at_ms;

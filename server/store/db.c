@@ -7,7 +7,12 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/mem.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"db", RANK_DB};
+static const struct lock_place writing_place = {"db writing", RANK_DB_WRITING, .slow = true};
 
 enum {
 	READERS_MAX = 16,
@@ -36,11 +41,11 @@ struct txn {
 };
 
 struct db {
-	pthread_mutex_t mutex; /* guards idle and reader_count */
+	struct lock mutex; /* guards idle and reader_count */
 	pthread_cond_t returned;
 	struct txn *idle;
 	size_t reader_count;
-	pthread_mutex_t writing; /* held from db_write() to txn_end(): guards *writer */
+	struct lock writing; /* held from db_write() to txn_end(): guards *writer */
 	struct txn *writer;
 	char *path;
 };
@@ -409,8 +414,8 @@ bool db_open(
 {
 	AUTO(own_db) struct db *db = mem_zero(1, sizeof *db);
 
-	(void)pthread_mutex_init(&db->mutex, NULL);
-	(void)pthread_mutex_init(&db->writing, NULL);
+	lock_init(&db->mutex, &lock_place);
+	lock_init(&db->writing, &writing_place);
 	(void)pthread_cond_init(&db->returned, NULL);
 	db->path = mem_dup(path);
 	if (!connect_to(db, true, &db->writer, err) || !enter_wal(db->writer, err))
@@ -434,8 +439,8 @@ void db_close(struct db *db)
 	/* The last connection to close folds the write-ahead log into the file. */
 	disconnect(db->writer);
 	(void)pthread_cond_destroy(&db->returned);
-	(void)pthread_mutex_destroy(&db->writing);
-	(void)pthread_mutex_destroy(&db->mutex);
+	lock_finish(&db->writing);
+	lock_finish(&db->mutex);
 	free(db->path);
 	free(db);
 }
@@ -449,7 +454,7 @@ static struct txn *take_reader(struct db *db)
 	struct txn *reader;
 
 	while (!db->idle && db->reader_count == READERS_MAX)
-		(void)pthread_cond_wait(&db->returned, &db->mutex);
+		lock_wait(&db->mutex, &db->returned);
 	reader = db->idle;
 	if (reader)
 		db->idle = reader->next;
@@ -490,9 +495,9 @@ bool db_read(struct db *db, struct txn **out, struct err *err)
 
 bool db_write(struct db *db, struct txn **out, struct err *err)
 {
-	(void)pthread_mutex_lock(&db->writing);
+	lock_acquire(&db->writing);
 	if (!txn_run(db->writer, sql[BEGIN_WRITING], NULL, 0, err)) {
-		(void)pthread_mutex_unlock(&db->writing);
+		lock_release(&db->writing);
 		return false;
 	}
 	*out = db->writer;
@@ -514,7 +519,7 @@ void txn_end(struct txn *txn)
 	if (!sqlite3_get_autocommit(txn->handle))
 		(void)txn_run(txn, sql[ROLLBACK], NULL, 0, &ignored);
 	if (txn->is_writer)
-		(void)pthread_mutex_unlock(&txn->db->writing);
+		lock_release(&txn->db->writing);
 	else
 		return_reader(txn->db, txn);
 }

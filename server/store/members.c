@@ -11,17 +11,21 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "common/lock.h"
 #include "common/mem.h"
+#include "server/ranks.h"
 #include "server/store/folders.h"
 #include "server/store/unpack.h"
+
+static const struct lock_place lock_place = {"members", RANK_MEMBERS};
 
 enum { DIGEST_LENGTH = 64 };
 
 static const char half_made[] = ".new";
 
 struct members {
-	pthread_mutex_t mutex; /* guards running, folders, and of each unpacking all but digest and members */
-	int data_fd;           /* data_dir: "unpacked" itself may go and come back */
+	struct lock mutex; /* guards running, folders, and of each unpacking all but digest and members */
+	int data_fd;       /* data_dir: "unpacked" itself may go and come back */
 	struct unpack_limits limits;
 	struct members_room room;
 	struct unpacking *running;
@@ -165,7 +169,7 @@ bool members_open(
 {
 	struct members *members = mem_zero(1, sizeof *members);
 
-	(void)pthread_mutex_init(&members->mutex, NULL);
+	lock_init(&members->mutex, &lock_place);
 	members->limits = (struct unpack_limits){{limits->max_unpacked_bytes, limits->max_ratio},
 		limits->max_members, limits->keep_free_bytes};
 	members->data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -185,7 +189,7 @@ void members_close(struct members *members)
 		return;
 	own_close(&members->data_fd);
 	folders_finish(&members->folders);
-	(void)pthread_mutex_destroy(&members->mutex);
+	lock_finish(&members->mutex);
 	free(members);
 }
 

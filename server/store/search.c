@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/search.h"
 
+#include "server/ranks.h"
 #include "server/store/catalog_rows.h"
+
+static const struct lock_place lock_place = {"search", RANK_SEARCH};
 
 /* From this many changes on, reading all anew is quicker. */
 enum { CHANGES_MAX = 512 };
@@ -37,7 +40,7 @@ struct search *search_create(void)
 {
 	struct search *search = mem_zero(1, sizeof *search);
 
-	(void)pthread_rwlock_init(&search->lock, NULL);
+	rwlock_init(&search->lock, &lock_place);
 	search->terms = terms_create();
 	return search;
 }
@@ -48,7 +51,7 @@ void search_destroy(struct search *search)
 		return;
 	module_index_destroy(search->index);
 	terms_destroy(search->terms);
-	(void)pthread_rwlock_destroy(&search->lock);
+	rwlock_finish(&search->lock);
 	free(search);
 }
 
@@ -192,20 +195,20 @@ static bool catch_up(struct search *search, struct txn *txn, int64_t revision, s
 {
 	bool done = true;
 
-	(void)pthread_rwlock_wrlock(&search->lock);
+	rwlock_write(&search->lock);
 	if (!search->index || search->revision < revision)
 		done = follow(search, txn, revision, err);
-	(void)pthread_rwlock_unlock(&search->lock);
+	rwlock_release(&search->lock);
 	return done;
 }
 
 /* Whether the index equals the snapshot; then the lock is held. */
 static bool lock_if_equal(struct search *search, int64_t revision)
 {
-	(void)pthread_rwlock_rdlock(&search->lock);
+	rwlock_read(&search->lock);
 	if (search->index && search->revision == revision)
 		return true;
-	(void)pthread_rwlock_unlock(&search->lock);
+	rwlock_release(&search->lock);
 	return false;
 }
 
@@ -235,5 +238,5 @@ bool search_begin(struct search *search, struct db *db, struct txn **out, struct
 
 void search_end(struct search *search)
 {
-	(void)pthread_rwlock_unlock(&search->lock);
+	rwlock_release(&search->lock);
 }

@@ -4,15 +4,15 @@
 #ifndef SERVER_STORE_SEARCH_H
 #define SERVER_STORE_SEARCH_H
 
-#include <pthread.h>
 #include <stdint.h>
 
+#include "common/lock.h"
 #include "server/store/db.h"
 #include "server/store/module_index.h"
 #include "server/store/search_terms.h"
 
 struct search {
-	pthread_rwlock_t
+	struct rwlock
 		lock; /* guards index and revision; terms have their own, but are cleared under this one */
 	struct module_index *index; /* NULL until it is first needed */
 	int64_t revision;           /* of the database that the index equals */

@@ -5,11 +5,15 @@
 #include <pthread.h>
 
 #include "common/buffer.h"
+#include "common/lock.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"search terms", RANK_SEARCH_TERMS};
 
 enum { TERMS_MAX = 256, TERM_IS_COSTLY = 1000 };
 
 struct terms {
-	pthread_mutex_t mutex; /* guards all below, and the uses of all terms */
+	struct lock mutex; /* guards all below, and the uses of all terms */
 	struct term *kept[TERMS_MAX];
 	uint64_t time;
 };
@@ -32,7 +36,7 @@ struct terms *terms_create(void)
 {
 	struct terms *terms = mem_zero(1, sizeof *terms);
 
-	(void)pthread_mutex_init(&terms->mutex, NULL);
+	lock_init(&terms->mutex, &lock_place);
 	return terms;
 }
 
@@ -41,7 +45,7 @@ void terms_destroy(struct terms *terms)
 	if (!terms)
 		return;
 	terms_clear(terms);
-	(void)pthread_mutex_destroy(&terms->mutex);
+	lock_finish(&terms->mutex);
 	free(terms);
 }
 
@@ -93,7 +97,8 @@ static bool fill_tiers(struct txn *txn, const struct module_index *index, struct
 	if (!match_texts(txn, index, find_text, term, &tiers[TIER_ABOUT], err))
 		return false;
 	/* Next to every document has any one letter. */
-	if (term->word[1] != '\0' && !match_texts(txn, index, find_document, term, &tiers[TIER_ANYWHERE], err))
+	if (term->word[1] != '\0' &&
+		!match_texts(txn, index, find_document, term, &tiers[TIER_ANYWHERE], err))
 		return false;
 	for (size_t tier = 1; tier < TIER_COUNT; tier++)
 		slots_unite(&tiers[tier], &tiers[tier - 1]);
@@ -183,9 +188,9 @@ void terms_release(struct terms *terms, struct term *term)
 
 	if (!term)
 		return;
-	(void)pthread_mutex_lock(&terms->mutex);
+	lock_acquire(&terms->mutex);
 	last = --term->uses == 0;
-	(void)pthread_mutex_unlock(&terms->mutex);
+	lock_release(&terms->mutex);
 	if (last)
 		destroy_term(term);
 }

@@ -10,7 +10,11 @@
 
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/lock.h"
 #include "common/mem.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"spool", RANK_SPOOL};
 
 /* Readers are woken once for so many bytes or so much time, since each wake costs every sleeping connection a
  * look; sooner while the first of them wait for their first bytes. */
@@ -18,7 +22,7 @@ enum { WAKE_BYTES = 256 << 10, WAKE_US = 8000, STREAM_BLOCK = 256 << 10 };
 enum { BEGINNING_BYTES = 1 << 20, BEGINNING_WAKE_US = 2000 };
 
 struct spool {
-	pthread_mutex_t mutex; /* guards everything below up to the blank line */
+	struct lock mutex; /* guards everything below up to the blank line */
 	pthread_cond_t changed;
 	struct spool_progress progress;
 	struct waiter *waiters;
@@ -52,7 +56,7 @@ static struct spool *new_spool(int folder_fd, int fd, const char *name, int64_t 
 {
 	struct spool *spool = mem_zero(1, sizeof *spool);
 
-	(void)pthread_mutex_init(&spool->mutex, NULL);
+	lock_init(&spool->mutex, &lock_place);
 	(void)pthread_cond_init(&spool->changed, NULL);
 	atomic_init(&spool->references, 1);
 	spool->folder_fd = folder_fd;
@@ -125,7 +129,7 @@ void spool_release(struct spool *spool)
 	(void)close(spool->fd);
 	(void)close(spool->folder_fd);
 	(void)pthread_cond_destroy(&spool->changed);
-	(void)pthread_mutex_destroy(&spool->mutex);
+	lock_finish(&spool->mutex);
 	free(spool->name);
 	free(spool);
 }
@@ -459,20 +463,14 @@ struct spool_progress spool_wait_end(struct spool *spool)
 	LOCKED(&spool->mutex);
 
 	while (!has_ended(spool))
-		(void)pthread_cond_wait(&spool->changed, &spool->mutex);
+		lock_wait(&spool->mutex, &spool->changed);
 	return spool->progress;
 }
 
 /* Under the mutex: sleeps until something changes, or a little, since small appends are not announced. */
 static void sleep_a_little(struct spool *spool)
 {
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += WAKE_US * 1000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	(void)pthread_cond_timedwait(&spool->changed, &spool->mutex, &until);
+	(void)lock_wait_until(&spool->mutex, &spool->changed, clock_monotonic_ms() + WAKE_US / 1000);
 }
 
 /* Blocks until there is more than the stream has read, or the end, or a restart. The inspector follows every

@@ -11,10 +11,15 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/metrics.h"
+#include "server/ranks.h"
 #include "server/upstream/transfer.h"
+
+static const struct lock_place lock_place = {"client", RANK_CLIENT};
 
 enum { POOLED_CONNECTIONS = 64, SPARE_DESCRIPTORS = 8, ROUND_MS = 1000, REST_MS = 60 * 1000 };
 
@@ -30,7 +35,7 @@ struct job {
 };
 
 struct client {
-	pthread_mutex_t
+	struct lock
 		mutex; /* guards handed, callers, stopping, the ends of jobs and the start of the thread */
 	pthread_cond_t is_empty;
 	struct job *handed;
@@ -241,12 +246,16 @@ static CURLM *open_multi(void)
  * What fails is tried again with the next one. */
 static bool start(struct client *client, struct err *why)
 {
+	const struct thread_plan plan = {
+		.name = "upstream", .role = THREAD_LOOP, .run = run, .context = client};
+	struct err unused;
 	LOCKED(&client->mutex);
+
 	if (client->multi || client->stopping)
 		return true;
 	client->multi = open_multi();
 	(void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)POOLED_CONNECTIONS);
-	if (client->multi && pthread_create(&client->thread, NULL, run, client) == 0)
+	if (client->multi && thread_start(&client->thread, &plan, &unused))
 		return true;
 	(void)curl_multi_cleanup(TAKE(client->multi));
 	return err_set(why, ERR_BUSY, "There is no descriptor or thread left for transfers from upstream.");
@@ -256,7 +265,7 @@ struct client *client_create(const struct client_settings *settings)
 {
 	struct client *client = mem_zero(1, sizeof *client);
 
-	(void)pthread_mutex_init(&client->mutex, NULL);
+	lock_init(&client->mutex, &lock_place);
 	(void)pthread_cond_init(&client->is_empty, NULL);
 	client->settings = *settings;
 	client->user_agent = mem_dup(settings->user_agent);
@@ -290,7 +299,7 @@ static void await_callers(struct client *client)
 {
 	LOCKED(&client->mutex);
 	while (client->callers > 0)
-		(void)pthread_cond_wait(&client->is_empty, &client->mutex);
+		lock_wait(&client->mutex, &client->is_empty);
 }
 
 void client_destroy(struct client *client)
@@ -298,11 +307,11 @@ void client_destroy(struct client *client)
 	if (!client)
 		return;
 	if (stop(client))
-		(void)pthread_join(client->thread, NULL);
+		thread_join(client->thread);
 	await_callers(client);
 	(void)curl_multi_cleanup(client->multi);
 	(void)pthread_cond_destroy(&client->is_empty);
-	(void)pthread_mutex_destroy(&client->mutex);
+	lock_finish(&client->mutex);
 	free(client->user_agent);
 	free(client);
 }
@@ -318,7 +327,7 @@ static bool perform(struct client *client, struct job *job)
 	client->handed = job;
 	wake(client);
 	while (!job->ended)
-		(void)pthread_cond_wait(&job->has_ended, &client->mutex);
+		lock_wait(&client->mutex, &job->has_ended);
 	if (--client->callers == 0)
 		(void)pthread_cond_signal(&client->is_empty);
 	return true;

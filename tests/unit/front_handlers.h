@@ -16,6 +16,7 @@
 #include "server/http/hot.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
+#include "tests/unit/held.h"
 
 enum { FEED_MAX = 4 << 20, UPLOAD_MAX = 1 << 20, HOT_SIZE = 16 << 20 };
 
@@ -45,21 +46,21 @@ static void services_init(struct services *services)
 
 static void await(struct services *services, const int *value, int wanted)
 {
-	LOCKED(&services->mutex);
+	HELD(&services->mutex);
 	while (*value != wanted)
 		(void)pthread_cond_wait(&services->changed, &services->mutex);
 }
 
 static void count(struct services *services, int *value, int change)
 {
-	LOCKED(&services->mutex);
+	HELD(&services->mutex);
 	*value += change;
 	(void)pthread_cond_broadcast(&services->changed);
 }
 
 static void open_gate(struct services *services)
 {
-	LOCKED(&services->mutex);
+	HELD(&services->mutex);
 	services->gate_open = true;
 	(void)pthread_cond_broadcast(&services->changed);
 }
@@ -87,7 +88,7 @@ static enum feed_result read_feed(
 	void *object, int64_t offset, void *bytes, size_t length, size_t *out_read, struct waiter *waiter)
 {
 	struct services *services = object;
-	LOCKED(&services->mutex);
+	HELD(&services->mutex);
 	int64_t there = services->fed - offset;
 
 	if (services->fed_wrong)
@@ -107,7 +108,7 @@ static enum feed_result read_feed(
 static bool leave(void *object, struct waiter *waiter)
 {
 	struct services *services = object;
-	LOCKED(&services->mutex);
+	HELD(&services->mutex);
 
 	return waiter_leave(&services->waiters, waiter);
 }
@@ -132,7 +133,7 @@ static void handle_stream(void *object, struct request *request, struct reply *r
 static bool later_ready(void *object, struct waiter *waiter)
 {
 	struct services *services = object;
-	LOCKED(&services->mutex);
+	HELD(&services->mutex);
 
 	if (!services->event)
 		waiter_join(&services->waiters, waiter);
@@ -172,7 +173,7 @@ static void handle_hello(void *object, struct request *request, struct reply *re
 static void handle_blocked(void *object, struct request *request, struct reply *reply)
 {
 	struct services *services = object;
-	LOCKED(&services->mutex);
+	HELD(&services->mutex);
 
 	services->at_gate++;
 	(void)pthread_cond_broadcast(&services->changed);
@@ -199,7 +200,7 @@ static void handle_file(void *object, struct request *request, struct reply *rep
 static void hit_at_gate(void *object, bool download)
 {
 	struct services *services = object;
-	LOCKED(&services->mutex);
+	HELD(&services->mutex);
 
 	services->at_gate++;
 	(void)pthread_cond_broadcast(&services->changed);

@@ -18,6 +18,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "tests/unit/held.h"
 
 enum { CONNECTIONS_MAX = 128 };
 
@@ -72,7 +73,7 @@ static void say(int fd, const char *format, ...)
 
 static void note_request(struct server *server, const char *request)
 {
-	LOCKED(&server->mutex);
+	HELD(&server->mutex);
 
 	(void)snprintf(server->last_request, sizeof server->last_request, "%s", request);
 	server->requests++;
@@ -118,7 +119,7 @@ static void *serve(void *argument)
 			return NULL;
 		connection = mem_zero(1, sizeof *connection);
 		*connection = (struct connection){.server = server, .fd = fd};
-		LOCKED(&server->mutex);
+		HELD(&server->mutex);
 		assert_true(server->accepted < CONNECTIONS_MAX);
 		server->fds[server->accepted] = fd;
 		assert_int_equal(pthread_create(&server->threads[server->accepted], NULL, serve_connection,
@@ -162,19 +163,19 @@ static void stop_server(struct server *server)
 
 static inline int requests_to(struct server *server)
 {
-	LOCKED(&server->mutex);
+	HELD(&server->mutex);
 	return server->requests;
 }
 
 static inline int accepted_by(struct server *server)
 {
-	LOCKED(&server->mutex);
+	HELD(&server->mutex);
 	return server->accepted;
 }
 
 static inline bool last_request_has(struct server *server, const char *text)
 {
-	LOCKED(&server->mutex);
+	HELD(&server->mutex);
 	return strcasestr(server->last_request, text) != NULL;
 }
 

@@ -21,6 +21,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/registry/bell.h"
+#include "tests/unit/held.h"
 
 enum { RINGERS = 8, RINGS = 50 };
 
@@ -33,7 +34,7 @@ struct listener {
 static void hear(void *context, const char *label)
 {
 	struct listener *listener = context;
-	LOCKED(&listener->mutex);
+	HELD(&listener->mutex);
 
 	(void)snprintf(listener->last, sizeof listener->last, "%s", label);
 	listener->heard++;

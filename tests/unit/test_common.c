@@ -24,6 +24,7 @@
 #include "common/siphash.h"
 #include "common/uri.h"
 #include "common/waiter.h"
+#include "tests/unit/held.h"
 
 #define EACH(row, table) \
 	(size_t i_ = 0; i_ < sizeof(table) / sizeof *(table) && ((row) = &(table)[i_], 1); i_++)
@@ -528,7 +529,7 @@ enum { COUNTED = 2000 };
 static void wake_reader(struct waiter *waiter)
 {
 	struct reader *reader = (struct reader *)waiter;
-	LOCKED(&reader->mutex);
+	HELD(&reader->mutex);
 
 	reader->awake = true;
 	(void)pthread_cond_signal(&reader->changed);
@@ -536,7 +537,7 @@ static void wake_reader(struct waiter *waiter)
 
 static bool wait_for_change(struct reader *reader, int *seen)
 {
-	LOCKED(&reader->counter->mutex);
+	HELD(&reader->counter->mutex);
 
 	if (reader->counter->value != *seen) {
 		*seen = reader->counter->value;
@@ -549,7 +550,7 @@ static bool wait_for_change(struct reader *reader, int *seen)
 
 static void sleep_until_woken(struct reader *reader)
 {
-	LOCKED(&reader->mutex);
+	HELD(&reader->mutex);
 
 	while (!reader->awake)
 		(void)pthread_cond_wait(&reader->changed, &reader->mutex);

@@ -19,6 +19,7 @@
 #include "common/own.h"
 #include "server/http/chunked.h"
 #include "server/http/freight.h"
+#include "tests/unit/held.h"
 
 enum { LANES = 2, CLIENTS = 12, STEP = 70001, STEPS = 60, NEVER_S = 0 };
 
@@ -57,7 +58,7 @@ static char byte_at(int64_t offset)
 
 static struct waiter *add(struct source *source, int64_t length, enum feed_result end)
 {
-	LOCKED(&source->mutex);
+	HELD(&source->mutex);
 
 	source->length += length;
 	source->end = end;
@@ -83,7 +84,7 @@ static void end(struct source *source, enum feed_result result)
 static enum feed_result lend(void *feed, int64_t offset, struct loan *loan, struct waiter *waiter)
 {
 	struct source *source = feed;
-	LOCKED(&source->mutex);
+	HELD(&source->mutex);
 
 	*loan = (struct loan){source->fd, source->length - offset};
 	if (source->end == FEED_CUT || loan->length == 0) {
@@ -97,7 +98,7 @@ static enum feed_result lend(void *feed, int64_t offset, struct loan *loan, stru
 static bool repay(void *feed, int64_t offset)
 {
 	struct source *source = feed;
-	LOCKED(&source->mutex);
+	HELD(&source->mutex);
 
 	return offset <= source->length;
 }
@@ -105,7 +106,7 @@ static bool repay(void *feed, int64_t offset)
 static bool leave(void *feed, struct waiter *waiter)
 {
 	struct source *source = feed;
-	LOCKED(&source->mutex);
+	HELD(&source->mutex);
 
 	return waiter_leave(&source->waiters, waiter);
 }

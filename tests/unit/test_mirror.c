@@ -12,6 +12,7 @@
 
 #include "server/registry/mirror.h"
 #include "server/registry/space.h"
+#include "tests/unit/held.h"
 #include "tests/unit/scripted_server.h"
 #include "tests/unit/store_place.h"
 
@@ -603,7 +604,7 @@ static void asks_only_who_may_have_it(void **state)
 
 static void read_loop_header(struct house *house, char header[128])
 {
-	LOCKED(&house->servers[0]->mutex);
+	HELD(&house->servers[0]->mutex);
 	const char *found = strcasestr(house->servers[0]->last_request, "CDN-Loop: ");
 
 	assert_non_null(found);

@@ -11,6 +11,7 @@
 
 #include "common/own.h"
 #include "server/registry/queue.h"
+#include "tests/unit/held.h"
 
 enum { WAITING_MAX = 8 };
 
@@ -36,7 +37,7 @@ struct diary {
 
 static void note(struct diary *diary, char name)
 {
-	LOCKED(&diary->mutex);
+	HELD(&diary->mutex);
 
 	diary->text[strlen(diary->text)] = name;
 	(void)sem_post(&diary->entered);

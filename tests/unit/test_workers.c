@@ -8,6 +8,7 @@
 
 #include "common/own.h"
 #include "server/http/workers.h"
+#include "tests/unit/held.h"
 
 /* A gate that jobs wait at, and a count of those that went through. */
 struct gate {
@@ -26,7 +27,7 @@ struct visit {
 static void pass(struct job *job)
 {
 	struct gate *gate = ((struct visit *)job)->gate;
-	LOCKED(&gate->mutex);
+	HELD(&gate->mutex);
 
 	gate->arrived++;
 	(void)pthread_cond_broadcast(&gate->changed);
@@ -37,14 +38,14 @@ static void pass(struct job *job)
 
 static void await_arrivals(struct gate *gate, int count)
 {
-	LOCKED(&gate->mutex);
+	HELD(&gate->mutex);
 	while (gate->arrived < count)
 		(void)pthread_cond_wait(&gate->changed, &gate->mutex);
 }
 
 static void open_gate(struct gate *gate)
 {
-	LOCKED(&gate->mutex);
+	HELD(&gate->mutex);
 	gate->open = true;
 	(void)pthread_cond_broadcast(&gate->changed);
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order of locks, from the first that may be taken to the last. Whoever holds one may take those below it
+ * in this list only. Slow ones are held across a write to the database or the removal of files. */
+#ifndef SERVER_RANKS_H
+#define SERVER_RANKS_H
+
+enum lock_rank {
+	RANK_EVENTS,
+	RANK_SLEEPERS,
+	RANK_MIRROR,
+	RANK_LATEST,
+	RANK_QUEUE,
+	RANK_HEALTH_NOTING, /* slow */
+	RANK_HEALTH,
+	RANK_SPACE,
+	RANK_KEEPER, /* slow */
+	RANK_BOOKMARKS,
+	RANK_MEMBERS,
+	RANK_ACCESS,
+	RANK_BUDGET,
+	RANK_RENDERINGS,
+	RANK_LEDGER,
+	RANK_WATCH,
+	RANK_CLIENT,
+	RANK_SPOOL,
+	RANK_DB_WRITING, /* slow */
+	RANK_SEARCH,
+	RANK_SEARCH_TERMS,
+	RANK_DB,
+	RANK_HOT,
+	RANK_TRAFFIC,
+	RANK_WORKERS,
+	RANK_ACCEPTOR,
+	RANK_LOOP,
+};
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rules of threads and locks, and that breaking one aborts where the build checks them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "common/lock.h"
+#include "common/thread.h"
+
+static const struct lock_place upper = {"upper", 1}, lower = {"lower", 2}, slow = {"slow", 3, .slow = true};
+
+struct house {
+	struct lock upper;
+	struct lock lower;
+	struct lock slow;
+	pthread_cond_t condition;
+	void (*act)(struct house *house);
+	enum thread_role seen;
+	char name[16];
+	int niceness;
+};
+
+static void init(struct house *house)
+{
+	lock_init(&house->upper, &upper);
+	lock_init(&house->lower, &lower);
+	lock_init(&house->slow, &slow);
+	(void)pthread_cond_init(&house->condition, NULL);
+}
+
+static void *run(void *context)
+{
+	struct house *house = context;
+
+	house->act(house);
+	return NULL;
+}
+
+static void act_on(struct house *house, enum thread_role role)
+{
+	const struct thread_plan plan = {.name = "test", .role = role, .run = run, .context = house};
+	struct err err;
+	pthread_t thread;
+
+	assert_true(thread_start(&thread, &plan, &err));
+	thread_join(thread);
+}
+
+static void take_down(struct house *house)
+{
+	LOCKED(&house->upper);
+	{
+		LOCKED(&house->lower);
+	}
+}
+
+static void take_up(struct house *house)
+{
+	LOCKED(&house->lower);
+	{
+		LOCKED(&house->upper);
+	}
+}
+
+static void take_twice(struct house *house)
+{
+	lock_acquire(&house->lower);
+	lock_acquire(&house->lower);
+}
+
+static void give_what_is_not_held(struct house *house)
+{
+	lock_release(&house->lower);
+}
+
+static void take_slow(struct house *house)
+{
+	LOCKED(&house->slow);
+}
+
+static void wait_a_little(struct house *house)
+{
+	LOCKED(&house->upper);
+	assert_false(lock_wait_until(&house->upper, &house->condition, clock_monotonic_ms() + 1));
+}
+
+static void join_nobody(struct house *house)
+{
+	(void)house;
+	may_block("a test");
+}
+
+static void look(struct house *house)
+{
+	house->seen = thread_role();
+	(void)pthread_getname_np(pthread_self(), house->name, sizeof house->name);
+	house->niceness = getpriority(PRIO_PROCESS, (id_t)gettid());
+}
+
+static const struct {
+	const char *what;
+	void (*act)(struct house *house);
+	enum thread_role role;
+	bool allowed;
+} cases[] = {
+	{"down in a loop", take_down, THREAD_LOOP, true},
+	{"down anywhere", take_down, THREAD_ANY, true},
+	{"up", take_up, THREAD_ANY, false},
+	{"twice", take_twice, THREAD_ANY, false},
+	{"give another's", give_what_is_not_held, THREAD_ANY, false},
+	{"slow anywhere", take_slow, THREAD_ANY, true},
+	{"slow on a disk thread", take_slow, THREAD_DISK, true},
+	{"slow in a loop", take_slow, THREAD_LOOP, false},
+	{"wait anywhere", wait_a_little, THREAD_ANY, true},
+	{"wait in a loop", wait_a_little, THREAD_LOOP, false},
+	{"block anywhere", join_nobody, THREAD_ANY, true},
+	{"block in a loop", join_nobody, THREAD_LOOP, false},
+};
+
+/* In a process of its own, which a breach is to end. */
+static int status_of(void (*act)(struct house *house), enum thread_role role)
+{
+	struct house house = {.act = act};
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		init(&house);
+		act_on(&house, role);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void breaches_abort(void **state)
+{
+	(void)state;
+	if (!thread_checks())
+		skip();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int status = status_of(cases[i].act, cases[i].role);
+
+		print_message("%s: status %d\n", cases[i].what, status);
+		if (cases[i].allowed)
+			assert_int_equal(status, 0);
+		else
+			assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	}
+}
+
+static void threads_have_names_and_roles(void **state)
+{
+	static const enum thread_role roles[] = {THREAD_ANY, THREAD_DISK, THREAD_LOOP};
+	struct house house = {.act = look};
+
+	(void)state;
+	init(&house);
+	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+		act_on(&house, roles[i]);
+		assert_int_equal(house.seen, roles[i]);
+		assert_string_equal(house.name, "test");
+	}
+	assert_int_equal(thread_role(), THREAD_ANY);
+}
+
+static void names_are_cut_and_niceness_counts(void **state)
+{
+	struct house house = {.act = look};
+	const struct thread_plan plan = {.name = "a name that is too long for Linux",
+		.niceness = 5,
+		.run = run,
+		.context = &house,
+		.stack_bytes = 256 << 10};
+	struct err err;
+	pthread_t thread;
+
+	(void)state;
+	assert_true(thread_start(&thread, &plan, &err));
+	thread_join(thread);
+	assert_string_equal(house.name, "a name that is ");
+	assert_int_equal(house.niceness, 5);
+}
+
+/* A deadline that is over is no wait, and none depends on the wall clock. */
+static void waits_end(void **state)
+{
+	struct house house;
+	int64_t now_ms = clock_monotonic_ms();
+
+	(void)state;
+	init(&house);
+	lock_acquire(&house.upper);
+	assert_false(lock_wait_until(&house.upper, &house.condition, now_ms - 1000));
+	assert_false(lock_wait_until(&house.upper, &house.condition, now_ms + 30));
+	assert_true(clock_monotonic_ms() >= now_ms + 30);
+	lock_release(&house.upper);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(breaches_abort),
+		cmocka_unit_test(threads_have_names_and_roles),
+		cmocka_unit_test(names_are_cut_and_niceness_counts),
+		cmocka_unit_test(waits_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
