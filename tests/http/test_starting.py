@@ -173,12 +173,3 @@ def test_standard_descriptors_that_nobody_opened(tmp_path, closed):
         process.kill()
         process.wait()
     assert (daemon.data / "lock").read_bytes() == b""
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
-def test_the_unit_is_sound(tmp_path):
-    unit = tmp_path / "larder.service"
-    text = (ROOT / "deploy" / "larder.service").read_text()
-    unit.write_text(text.replace("/usr/local/bin/larder", binary()))
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True)
-    assert done.returncode == 0 and "larder.service" not in done.stderr, done.stderr

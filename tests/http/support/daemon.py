@@ -41,6 +41,8 @@ def ini(settings):
 class Daemon(Http):
     """Settings are as in ini(), over SETTINGS; upstreams are base URLs, asked in this order, none by default."""
 
+    launcher = ()  # what starts it, before its own command
+
     def __init__(self, folder, settings=None, upstreams=()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,7 @@ class Daemon(Http):
 
     def start(self, *arguments):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([binary(), "serve", "--config", str(self.config_path), *arguments],
+            self.process = subprocess.Popen([*self.launcher, binary(), "serve", "--config", str(self.config_path), *arguments],
                                             stdout=subprocess.PIPE, stderr=log, cwd=self.folder, text=True)
         self.url = self.read_url()
         host, port = re.fullmatch(r"https?://([^/]+):(\d+)/?", self.url).groups()
