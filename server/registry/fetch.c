@@ -89,12 +89,19 @@ static bool is_failure(enum verdict verdict)
 	return verdict == VERDICT_FAILED || verdict == VERDICT_REFUSED || verdict == VERDICT_FORBIDDEN;
 }
 
+static enum wrapping_content content_of(const struct fetch *fetch)
+{
+	if (fetch->member)
+		return CONTENT_FILE;
+	return formats[fetch->name->format].is_archive ? CONTENT_ARCHIVE : CONTENT_MODEL;
+}
+
 /* Who only wants the head waits for no byte, unless that decides. */
 static bool is_looked_at(const struct fetch *fetch, const struct answer *answer)
 {
 	if (fetch->head_only || fetch->offset > 0)
 		return false;
-	return fetch->glance ? answer_is_page(answer) : wrapping_is_possible(answer, fetch->name->format);
+	return fetch->glance ? answer_is_page(answer) : wrapping_is_possible(answer, content_of(fetch));
 }
 
 static bool take_head(void *context, const struct answer *answer)
@@ -109,7 +116,7 @@ static bool take_head(void *context, const struct answer *answer)
 		return running->explains;
 	if (!is_looked_at(fetch, answer))
 		return begin(running, answer);
-	running->wrapping = wrapping_create(answer, fetch->name->format);
+	running->wrapping = wrapping_create(answer, content_of(fetch));
 	return true;
 }
 
@@ -273,7 +280,8 @@ static enum verdict transfer(struct running *running)
 	const struct fetch *fetch = running->fetch;
 	const struct upstream *upstream = &fetch->tools->settings.upstreams[fetch->upstream];
 	const struct receiver receiver = {take_head, take_body, running, take_redirect};
-	AUTO_FREE char *url = upstream_url(upstream, fetch->name);
+	AUTO_FREE char *url = fetch->member ? upstream_file_url(upstream, fetch->name, fetch->member)
+					    : upstream_url(upstream, fetch->name);
 	AUTO_FREE char *token = NULL;
 	enum transfer_outcome outcome;
 	struct err why = {0};

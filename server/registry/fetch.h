@@ -22,6 +22,7 @@ struct fetch {
 	const char *cdn_loop;
 	struct fill_watch *watch; /* its stop ends the request */
 	size_t upstream;          /* its place among the settings' */
+	const char *member;       /* a file of the TF.js module instead of its archive; NULL: none */
 	bool head_only;
 	bool glance;                 /* GET, and no more than it takes to know the head */
 	int64_t offset;              /* bytes that are there already, */

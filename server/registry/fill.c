@@ -10,6 +10,7 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/registry/fetch.h"
+#include "server/registry/gather.h"
 #include "server/registry/health.h"
 #include "server/registry/intake.h"
 #include "server/registry/proof.h"
@@ -23,6 +24,8 @@ struct fill {
 	struct fill_watch *watch;
 	struct fetch fetch;
 	struct intake intake;
+	struct gather *gather; /* NULL: no single files are to be had, or none are known of */
+	enum verdict denied;   /* … what the upstream said of the archive */
 	struct standings standings;
 	struct err err; /* why the last attempt failed */
 	bool kept;      /* or passed on whole */
@@ -70,6 +73,28 @@ static enum verdict run_in_turn(struct fill *fill)
 	return verdict;
 }
 
+/* As single files, where that is how it has it. */
+static enum verdict ask(struct fill *fill)
+{
+	struct err why = {0};
+	enum verdict verdict;
+
+	if (!gather_is_from(fill->gather, fill->fetch.upstream)) {
+		gather_destroy(TAKE(fill->gather));
+		verdict = run_in_turn(fill);
+		if (fill->intake.length > 0 || !gather_is_possible(&fill->fetch, verdict))
+			return verdict;
+		fill->gather = gather_create(&fill->fetch, &fill->intake);
+		why = fill->err;
+		fill->denied = verdict;
+	}
+	verdict = gather_run(fill->gather, &fill->err);
+	if (verdict != VERDICT_ABSENT)
+		return verdict;
+	fill->err = why;
+	return fill->denied;
+}
+
 static enum verdict fetch(struct fill *fill)
 {
 	struct intake *intake = &fill->intake;
@@ -83,7 +108,7 @@ static enum verdict fetch(struct fill *fill)
 	}
 	intake_begin_answer(intake);
 	fill->fetch.offset = intake->length;
-	verdict = run_in_turn(fill);
+	verdict = ask(fill);
 	if (verdict == VERDICT_FATAL && intake->full)
 		return intake_pass(intake, &fill->err) ? VERDICT_BROKEN : VERDICT_FATAL;
 	if (verdict != VERDICT_TAKE || !intake_is_short(intake))
@@ -115,7 +140,8 @@ static bool may_be_cut(const struct fill *fill, const struct examination *examin
 	if (!fill->intake.until_close || examination->has_proved_end)
 		return false;
 	(void)err_set(err, ERR_UPSTREAM_FAILED,
-		"it sent bytes without a length until the connection ended, and nothing in them shows that they are "
+		"it sent bytes without a length until the connection ended, and nothing in them shows that "
+		"they are "
 		"whole; have it send Content-Length, or chunks");
 	return true;
 }
@@ -243,13 +269,17 @@ static enum verdict give_up(struct fill *fill)
 		       : VERDICT_FATAL;
 }
 
+static int64_t progress_of(const struct fill *fill)
+{
+	return fill->intake.length + gather_bytes(fill->gather);
+}
+
 /* A restart does not count as progress until it is further than ever: else an upstream that cannot resume and
  * always breaks off would be asked forever. Neither does what trickles. */
 static enum verdict try_upstream(struct fill *fill)
 {
 	const struct upstream *upstream = &fill->tools->settings.upstreams[fill->fetch.upstream];
-	struct intake *intake = &fill->intake;
-	int64_t furthest = intake->length;
+	int64_t furthest = progress_of(fill);
 	int64_t failures = 0; /* in a row, without progress */
 
 	for (;;) {
@@ -259,8 +289,8 @@ static enum verdict try_upstream(struct fill *fill)
 			return verify_and_keep(fill, upstream);
 		if (is_stopped(fill) || !may_pass(fill, verdict))
 			return verdict;
-		failures = intake->length > furthest && verdict != VERDICT_SLOW ? 0 : failures + 1;
-		furthest = intake->length > furthest ? intake->length : furthest;
+		failures = progress_of(fill) > furthest && verdict != VERDICT_SLOW ? 0 : failures + 1;
+		furthest = progress_of(fill) > furthest ? progress_of(fill) : furthest;
 		if (failures > fill->tools->settings.retries)
 			return give_up(fill);
 		if (!prepare_again(fill, verdict))
@@ -461,6 +491,7 @@ void fill_run(const struct fill_tools *tools, const struct name *name, struct sp
 		over = try_round(&fill) || fill.standings.worst.code == ERR_LOOP_DETECTED ||
 		       standings_all_settled(&fill.standings);
 	}
+	gather_destroy(fill.gather);
 	end(&fill);
 	intake_finish(&fill.intake);
 	standings_finish(&fill.standings);

@@ -2,6 +2,7 @@
 #include "common/own.h"
 #include "server/registry/fetch.h"
 #include "server/registry/fill.h"
+#include "server/registry/gather.h"
 #include "server/registry/standings.h"
 
 static bool note_length(void *context, const struct answer *answer, struct err *err)
@@ -34,6 +35,21 @@ static enum verdict ask(const struct fetch *fetch, struct err *err)
 	return fetch_run(&glance, err);
 }
 
+/* As single files, where that is how it has it: what they become has no size yet. */
+static enum verdict ask_for_files(
+	const struct fetch *archive, enum verdict denied, int64_t *length, struct err *err)
+{
+	const struct fetch first = gather_first(archive);
+	struct err why = {0};
+	enum verdict verdict = ask(&first, &why);
+
+	*length = -1;
+	if (verdict == VERDICT_ABSENT)
+		return denied;
+	*err = why;
+	return verdict;
+}
+
 /* What HEAD is answered is not remembered: a server may know GET better. */
 bool fill_ask_size(const struct fill_tools *tools, const struct name *name, const char *cdn_loop,
 	int64_t *out_bytes, struct err *err)
@@ -63,6 +79,8 @@ bool fill_ask_size(const struct fill_tools *tools, const struct name *name, cons
 			continue;
 		fetch.upstream = i;
 		verdict = ask(&fetch, &why);
+		if (gather_is_possible(&fetch, verdict))
+			verdict = ask_for_files(&fetch, verdict, &length, &why);
 		if (verdict == VERDICT_TAKE) {
 			*out_bytes = length;
 			return true;

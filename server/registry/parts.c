@@ -2,24 +2,13 @@
 #include "server/registry/parts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/tarball.h"
+#include "server/registry/pieces.h"
 #include "server/registry/services.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
-
-enum { BLOCK_BYTES = 256 << 10 };
-
-/* A file, from its first byte in the draft on. */
-struct part {
-	const char *path;
-	int64_t offset;
-	int64_t size_bytes;
-};
 
 struct parts {
 	struct publisher *publisher;
@@ -28,15 +17,13 @@ struct parts {
 	struct spool *draft;
 	struct claim claim;
 	int64_t length;
-	struct part list[PARTS_MAX];
-	size_t count;
+	struct pieces pieces;
 	bool unwanted; /* the upload says why */
 };
 
-AUTO_CLEANER(own_tarball, struct tarball *, tarball_destroy)
-
 static void free_parts(struct parts *parts)
 {
+	pieces_finish(&parts->pieces);
 	spool_release(parts->draft);
 	space_release(parts->space, &parts->claim);
 	free(parts);
@@ -75,9 +62,9 @@ bool parts_begin(const struct services *services, const struct name *name, const
 
 void parts_add(struct parts *parts, const char *path)
 {
-	if (parts->count == PARTS_MAX)
+	if (parts->pieces.count == PARTS_MAX)
 		abort();
-	parts->list[parts->count++] = (struct part){path, parts->length, 0};
+	(void)pieces_add(&parts->pieces, path, parts->length);
 }
 
 bool parts_write(struct parts *parts, const void *bytes, size_t length, struct err *err)
@@ -92,7 +79,7 @@ bool parts_write(struct parts *parts, const void *bytes, size_t length, struct e
 			spool_append(parts->draft, bytes, length, err)))
 		return false;
 	parts->length = grown;
-	parts->list[parts->count - 1].size_bytes += (int64_t)length;
+	parts->pieces.items[parts->pieces.count - 1].size_bytes += (int64_t)length;
 	return true;
 }
 
@@ -106,53 +93,13 @@ static bool pass_on(void *context, const void *bytes, size_t length, struct err 
 	return !parts->unwanted || err_set(err, ERR_INTERNAL, "the upload wants no more");
 }
 
-static bool copy(const struct parts *parts, const struct part *part, struct tarball *tarball, struct err *err)
-{
-	AUTO_FREE char *block = mem_zero(1, BLOCK_BYTES);
-
-	for (int64_t at = 0; at < part->size_bytes;) {
-		int64_t left = part->size_bytes - at;
-		size_t wanted = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
-		size_t got;
-
-		if (!file_read_at(spool_fd(parts->draft), block, wanted, part->offset + at, &got, err))
-			return false;
-		if (got < wanted)
-			return err_set(err, ERR_INTERNAL, "a draft has become shorter");
-		if (!tarball_write(tarball, block, got, err))
-			return false;
-		at += (int64_t)got;
-	}
-	return true;
-}
-
-static int compare_parts(const void *left, const void *right)
-{
-	return strcmp(((const struct part *)left)->path, ((const struct part *)right)->path);
-}
-
-static bool write_archive(struct parts *parts, struct err *err)
-{
-	const struct tarball_sink sink = {pass_on, parts};
-	AUTO(own_tarball) struct tarball *tarball = tarball_create(&sink);
-
-	qsort(parts->list, parts->count, sizeof *parts->list, compare_parts);
-	for (size_t i = 0; i < parts->count; i++) {
-		const struct part *part = &parts->list[i];
-
-		if (!tarball_add_file(tarball, part->path, part->size_bytes, err) ||
-			!copy(parts, part, tarball, err))
-			return false;
-	}
-	return tarball_finish(tarball, err);
-}
-
 bool parts_finish(struct parts *parts, enum kept *out, struct examination **examination, struct err *err)
 {
+	const struct tarball_sink sink = {pass_on, parts};
 	bool done;
 
 	*examination = NULL;
-	if (!write_archive(parts, err) && !parts->unwanted) {
+	if (!pieces_write(&parts->pieces, spool_fd(parts->draft), &sink, err) && !parts->unwanted) {
 		parts_abort(parts);
 		return false;
 	}

@@ -40,9 +40,8 @@ bool proof_hold(const struct testimony *testimony, uint8_t sums[SUM_COUNT][SUM_B
 	return true;
 }
 
-/* Not those that are known. */
-static bool read_sums(
-	unsigned wanted, int64_t size, int fd, uint8_t out[SUM_COUNT][SUM_BYTES_MAX], struct err *err)
+static bool read_sums(unsigned wanted, int64_t offset, int64_t size, int fd,
+	uint8_t out[SUM_COUNT][SUM_BYTES_MAX], struct err *err)
 {
 	AUTO(own_sums) struct sums *sums = sums_create(wanted);
 	AUTO_FREE char *block = mem_zero(1, BLOCK_BYTES);
@@ -51,7 +50,7 @@ static bool read_sums(
 	for (int64_t at = 0; at < size; at += (int64_t)length) {
 		size_t most = size - at < BLOCK_BYTES ? (size_t)(size - at) : BLOCK_BYTES;
 
-		if (!file_read_at(fd, block, most, at, &length, err))
+		if (!file_read_at(fd, block, most, offset + at, &length, err))
 			return false;
 		if (length == 0)
 			return err_set(err, ERR_INTERNAL, "what came has become shorter");
@@ -83,7 +82,17 @@ bool proof_check(const struct testimony *testimony, const struct checksums *chec
 	memcpy(sums[SUM_SHA256], checksums->sha256.bytes, sizeof checksums->sha256.bytes);
 	memcpy(sums[SUM_MD5], checksums->md5, sizeof checksums->md5);
 	sum_of_length((uint64_t)size, sums[SUM_LENGTH]);
-	if (more && fd >= 0 && !read_sums(more, size, fd, sums, err))
+	if (more && fd >= 0 && !read_sums(more, 0, size, fd, sums, err))
 		return false;
 	return proof_hold(&held, sums, NULL, err);
+}
+
+bool proof_check_part(
+	const struct testimony *testimony, int64_t offset, int64_t size, int fd, struct err *err)
+{
+	uint8_t sums[SUM_COUNT][SUM_BYTES_MAX] = {0};
+	unsigned wanted = testimony_wanted(testimony);
+
+	return (wanted == 0 || read_sums(wanted, offset, size, fd, sums, err)) &&
+	       proof_hold(testimony, sums, NULL, err);
 }

@@ -23,4 +23,8 @@ bool proof_hold(const struct testimony *testimony, uint8_t sums[SUM_COUNT][SUM_B
 bool proof_check(const struct testimony *testimony, const struct checksums *checksums, int64_t size, int fd,
 	struct err *err);
 
+/* The same for a part of a file, of which nothing is known. */
+bool proof_check_part(
+	const struct testimony *testimony, int64_t offset, int64_t size, int fd, struct err *err);
+
 #endif

@@ -21,7 +21,7 @@ enum {
 
 struct wrapping {
 	struct answer answer;
-	enum format format;
+	enum wrapping_content content;
 	enum wrapped wrapped;
 	struct buffer held;
 	struct inflater *inflater; /* of the coding, from its first byte on */
@@ -50,9 +50,38 @@ static bool is_bare(const uint8_t *bytes, size_t length)
 	return length >= MAGIC_AT + 4 && memcmp(bytes + MAGIC_AT, "TFL3", 4) == 0;
 }
 
-static bool is_module(enum format format, const uint8_t *bytes, size_t length)
+/* Whoever labels weights as a page has not made them one. */
+static bool is_page(const uint8_t *bytes, size_t length)
 {
-	return formats[format].is_archive ? is_gzip(bytes, length) : is_bare(bytes, length);
+	static const char *const beginnings[] = {"<!doctype", "<html", "<head", "<!--", "<?xml"};
+	size_t at = length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+	while (at < length && bytes[at] && strchr(" \t\r\n", bytes[at]))
+		at++;
+	for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+		size_t wanted = strlen(beginnings[i]);
+
+		if (length - at >= wanted &&
+			strncasecmp((const char *)bytes + at, beginnings[i], wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_file(const uint8_t *bytes, size_t length)
+{
+	return length >= PROBE_BYTES && !is_page(bytes, length);
+}
+
+static bool is_content(enum wrapping_content content, const uint8_t *bytes, size_t length)
+{
+	static bool (*const tests[])(const uint8_t *, size_t) = {
+		[CONTENT_ARCHIVE] = is_gzip,
+		[CONTENT_MODEL] = is_bare,
+		[CONTENT_FILE] = is_file,
+	};
+
+	return tests[content](bytes, length);
 }
 
 /* ---- what labels say ---- */
@@ -67,17 +96,17 @@ static bool says_gzip(const struct answer *answer)
 	return strcasestr(answer->content_encoding, "gzip") != NULL;
 }
 
-bool wrapping_is_possible(const struct answer *answer, enum format format)
+bool wrapping_is_possible(const struct answer *answer, enum wrapping_content content)
 {
-	return formats[format].is_archive || answer_is_page(answer) || is_coded(answer);
+	return content == CONTENT_ARCHIVE || answer_is_page(answer) || is_coded(answer);
 }
 
-struct wrapping *wrapping_create(const struct answer *answer, enum format format)
+struct wrapping *wrapping_create(const struct answer *answer, enum wrapping_content content)
 {
 	struct wrapping *wrapping = mem_zero(1, sizeof *wrapping);
 
 	wrapping->answer = *answer;
-	wrapping->format = format;
+	wrapping->content = content;
 	return wrapping;
 }
 
@@ -109,6 +138,13 @@ static bool look_inside(const struct wrapping *wrapping, uint8_t *out, size_t *l
 	return state != INFLATED_STARVED || room == PROBE_BYTES;
 }
 
+/* A file is whatever the coding has inside; it says that there is one. */
+static bool is_coded_file(const struct wrapping *wrapping, const uint8_t *inside, size_t length)
+{
+	return wrapping->content == CONTENT_FILE &&
+	       !(answer_is_page(&wrapping->answer) && is_page(inside, length));
+}
+
 /* It begins as gzip does, and is said to be coded so: is that the archive's own gzip, or one around it? */
 static enum wrapped decide_gzip(const struct wrapping *wrapping, bool end)
 {
@@ -117,10 +153,12 @@ static enum wrapped decide_gzip(const struct wrapping *wrapping, bool end)
 	size_t length = 0;
 	bool enough = look_inside(wrapping, inside, &length);
 
-	if (is_module(wrapping->format, inside, length))
+	if (wrapping->content != CONTENT_FILE && is_content(wrapping->content, inside, length))
 		return WRAPPED_CODED;
 	if (!enough && !end)
 		return WRAPPED_UNDECIDED;
+	if (is_coded_file(wrapping, inside, length))
+		return WRAPPED_CODED;
 	return answer_is_page(answer) && !is_tar(inside, length) ? WRAPPED_PAGE : WRAPPED_NOT;
 }
 
@@ -131,12 +169,14 @@ static enum wrapped decide(const struct wrapping *wrapping, bool end)
 
 	if (is_gzip(bytes, length) && says_gzip(&wrapping->answer))
 		return decide_gzip(wrapping, end);
-	if (is_module(wrapping->format, bytes, length))
+	if (is_content(wrapping->content, bytes, length))
 		return WRAPPED_NOT;
 	if (length < PROBE_BYTES && !end)
 		return WRAPPED_UNDECIDED;
-	if (formats[wrapping->format].is_archive && is_tar(bytes, length))
+	if (wrapping->content == CONTENT_ARCHIVE && is_tar(bytes, length))
 		return WRAPPED_STRIPPED;
+	if (wrapping->content == CONTENT_FILE && !is_page(bytes, length))
+		return WRAPPED_NOT;
 	return answer_is_page(&wrapping->answer) ? WRAPPED_PAGE : WRAPPED_NOT;
 }
 

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "server/module/name.h"
 #include "server/upstream/client.h"
 
 enum wrapped {
@@ -21,13 +20,20 @@ enum wrapped {
 	WRAPPED_STRIPPED   /* a plain tar where a tar.gz belongs */
 };
 
+/* What the bytes are to be. */
+enum wrapping_content {
+	CONTENT_ARCHIVE, /* a tar.gz */
+	CONTENT_MODEL,   /* a .tflite */
+	CONTENT_FILE     /* one file of a module: whatever is no page */
+};
+
 /* Whether the first bytes of such an answer have a say. */
-bool wrapping_is_possible(const struct answer *answer, enum format format);
+bool wrapping_is_possible(const struct answer *answer, enum wrapping_content content);
 
 struct wrapping;
 
 /* destroy takes NULL. */
-struct wrapping *wrapping_create(const struct answer *answer, enum format format);
+struct wrapping *wrapping_create(const struct answer *answer, enum wrapping_content content);
 void wrapping_destroy(struct wrapping *wrapping);
 
 /* Looks at the next bytes, and holds them until it is decided; with end there are no more, and it decides. */

@@ -229,20 +229,35 @@ void spool_refuse(struct spool *spool, const struct err *err)
 	waiter_wake_all(end_with(spool, SPOOL_REFUSED, err));
 }
 
+/* Whoever reads, or may have seen bytes, needs them all. */
+static bool cut_to(struct spool *spool, int64_t length)
+{
+	if (spool->shown || spool->progress.passing || has_ended(spool))
+		return false;
+	if (ftruncate(spool->fd, length) < 0)
+		return false;
+	spool->progress.state = SPOOL_GROWING;
+	spool->progress.length = length;
+	spool->progress.visible = visible_of(spool);
+	spool->woken_at_length = length;
+	return true;
+}
+
 bool spool_restart(struct spool *spool)
 {
 	LOCKED(&spool->mutex);
 
-	if (spool->shown || spool->progress.passing || has_ended(spool))
+	if (!cut_to(spool, 0))
 		return false;
-	if (ftruncate(spool->fd, 0) < 0)
-		return false;
-	spool->progress.state = SPOOL_GROWING;
-	spool->progress.length = 0;
-	spool->progress.visible = 0;
 	spool->concealed = false;
-	spool->woken_at_length = 0;
 	return true;
+}
+
+bool spool_shorten(struct spool *spool, int64_t length)
+{
+	LOCKED(&spool->mutex);
+
+	return length <= spool->progress.length && cut_to(spool, length);
 }
 
 static struct waiter *reveal(struct spool *spool)

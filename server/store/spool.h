@@ -71,6 +71,9 @@ void spool_complete(struct spool *spool);
  * have seen a byte or the spool has ended. No spool_stream may be reading it. */
 bool spool_restart(struct spool *spool);
 
+/* The same for what was written behind the first length bytes. */
+bool spool_shorten(struct spool *spool, int64_t length);
+
 /* What was taken up is of the object that is to follow: clients may see it. */
 void spool_reveal(struct spool *spool);
 

@@ -163,20 +163,60 @@ bool upstream_tells_latest(const struct upstream *upstream)
 	return path && !strstr(upstream->url, "{version}") && strchr("?#", path[strlen("{path}")]);
 }
 
+static void expand(struct buffer *url, const char *template, size_t length, const struct name *name)
+{
+	for (const char *c = template; c < template + length; c++) {
+		const struct word *word = *c == '{' ? find_word(c) : NULL;
+
+		if (word) {
+			word->add(url, name);
+			c += strlen(word->text) - 1;
+		} else {
+			buffer_add(url, c, 1);
+		}
+	}
+}
+
 char *upstream_url(const struct upstream *upstream, const struct name *name)
 {
 	struct buffer url = {0};
 
-	for (const char *c = upstream->url; *c; c++) {
-		const struct word *word = *c == '{' ? find_word(c) : NULL;
+	expand(&url, upstream->url, strlen(upstream->url), name);
+	return buffer_take(&url);
+}
 
-		if (word) {
-			word->add(&url, name);
-			c += strlen(word->text) - 1;
-		} else {
-			buffer_add(&url, c, 1);
-		}
+static const char query_word[] = "{query}";
+
+/* A file's path goes behind the version, and its format into the query. */
+bool upstream_has_files(const struct upstream *upstream)
+{
+	static const char *const ends[] = {"{path}?", "{version}?"};
+	const char *query = strchr(upstream->url, '?');
+
+	if (!query || !strstr(query, query_word) || strstr(query, "{path}") || strstr(query, "{handle}") ||
+		strstr(query, "{version}"))
+		return false;
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		size_t length = strlen(ends[i]);
+
+		if (query + 1 >= upstream->url + length && strncmp(query + 1 - length, ends[i], length) == 0)
+			return true;
 	}
+	return false;
+}
+
+char *upstream_file_url(const struct upstream *upstream, const struct name *name, const char *file)
+{
+	const char *query = strchr(upstream->url, '?');
+	const char *word = strstr(query, query_word);
+	struct buffer url = {0};
+
+	expand(&url, upstream->url, (size_t)(query - upstream->url), name);
+	buffer_add_string(&url, "/");
+	uri_encode(&url, file, "/");
+	expand(&url, query, (size_t)(word - query), name);
+	buffer_printf(&url, "%s=file", formats[name->format].query_key);
+	expand(&url, word + strlen(query_word), strlen(word + strlen(query_word)), name);
 	return buffer_take(&url);
 }
 

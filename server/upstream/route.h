@@ -37,6 +37,12 @@ bool upstream_tells_latest(const struct upstream *upstream);
 /* The artifact's URL there, or its handle's where the name has no version; free() it. */
 char *upstream_url(const struct upstream *upstream, const struct name *name);
 
+/* Whether the upstream's URLs can name a single file of a module as well: those of a hub can. */
+bool upstream_has_files(const struct upstream *upstream);
+
+/* Such a file's URL there ("https://hub.example/google/x/1/model.json?tfjs-format=file"); free() it. */
+char *upstream_file_url(const struct upstream *upstream, const struct name *name, const char *file);
+
 /* The same as it may be shown to anybody; free() it. */
 char *upstream_public_url(const struct upstream *upstream, const struct name *name);
 

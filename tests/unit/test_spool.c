@@ -421,6 +421,27 @@ static void restarts_while_nobody_has_seen_a_byte(void **state)
 	assert_int_equal(look(spool).length, CHUNK);
 }
 
+static void is_shortened_while_nobody_has_seen_a_byte(void **state)
+{
+	AUTO_SPOOL struct spool *spool = create(*state, "a");
+	AUTO_BUFFER struct buffer wanted = {0};
+	uint8_t bytes[20];
+
+	add_noise(&wanted, 10, 1);
+	add_noise(&wanted, 10, 3);
+	append(spool, 10, 1);
+	append(spool, 10, 2);
+	assert_true(spool_shorten(spool, 10));
+	assert_int_equal(look(spool).length, 10);
+	append(spool, 10, 3);
+	assert_int_equal(pread(spool_fd(spool), bytes, sizeof bytes, 0), sizeof bytes);
+	assert_memory_equal(bytes, wanted.data, sizeof bytes);
+	assert_false(spool_shorten(spool, 21));
+	append(spool, CHUNK, 4);
+	assert_true(look(spool).visible > 0);
+	assert_false(spool_shorten(spool, 10));
+}
+
 static void restarts_nothing_that_has_ended(void **state)
 {
 	AUTO_SPOOL struct spool *kept = create(*state, "kept");
@@ -707,6 +728,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_reader_is_told_of_a_refusal, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stream_ends_as_its_spool_does, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(restarts_while_nobody_has_seen_a_byte, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(is_shortened_while_nobody_has_seen_a_byte, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(restarts_nothing_that_has_ended, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_draft_goes_with_its_last_reference, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_was_kept_or_left_stays, set_up, tear_down),

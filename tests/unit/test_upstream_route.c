@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -95,6 +96,41 @@ static void encodes_names(void **state)
 	AUTO_FREE char *url = upstream_url(&upstream, &odd);
 
 	assert_string_equal(url, "http://h/a/b%20c%3Fd%23e%25f/1");
+}
+
+static void builds_urls_of_files(void **state)
+{
+	static const struct {
+		const char *url;
+		const char *file;
+		const char *wanted;
+	} cases[] = {
+		{"https://tfhub.dev/{path}?{query}", "model.json",
+			"https://tfhub.dev/google/tfjs-model/movenet/4/model.json?tfjs-format=file"},
+		{"https://tfhub.dev/{handle}/{version}?key=a&{query}&b=c", "a/b.bin",
+			"https://tfhub.dev/google/tfjs-model/movenet/4/a/b.bin?key=a&tfjs-format=file&b=c"},
+		{"http://h/-/t/tok3n/{path}?{query}", "a b?.bin",
+			"http://h/-/t/tok3n/google/tfjs-model/movenet/4/a%20b%3F.bin?tfjs-format=file"},
+		{"http://h/{path}?f={format}", "model.json", NULL},
+		{"http://h/{format}/{path}.tar.gz", "model.json", NULL},
+		{"http://h/{path}", "model.json", NULL},
+		{"http://h/{path}.tar.gz?{query}", "model.json", NULL},
+		{"http://h/{path}/?{query}", "model.json", NULL},
+		{"http://h/get?of={path}&{query}", "model.json", NULL},
+		{"http://h/{handle}?version={version}&{query}", "model.json", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct upstream upstream = {.url = (char *)cases[i].url};
+
+		assert_int_equal(upstream_has_files(&upstream), cases[i].wanted != NULL);
+		if (cases[i].wanted) {
+			AUTO_FREE char *url = upstream_file_url(&upstream, &movenet, cases[i].file);
+
+			assert_string_equal(url, cases[i].wanted);
+		}
+	}
 }
 
 static void knows_who_may_have_what(void **state)
@@ -334,6 +370,7 @@ int main(void)
 		cmocka_unit_test(checks_templates),
 		cmocka_unit_test(builds_urls),
 		cmocka_unit_test(encodes_names),
+		cmocka_unit_test(builds_urls_of_files),
 		cmocka_unit_test(knows_who_may_have_what),
 		cmocka_unit_test(knows_who_can_be_asked_without_a_version),
 		cmocka_unit_test(keeps_its_credentials),
