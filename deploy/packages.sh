@@ -67,7 +67,7 @@ END
 
 # Node.js and npm may be there without the distribution's packages, and of a version that they would fight with.
 node_packages() {
-	command -v node >/dev/null 2>&1 || echo 'nodejs                 what drives the browser, and runs TF.js'
+	command -v node >/dev/null 2>&1 || echo 'nodejs                 what drives the browser, and runs TF.js and its tar'
 	command -v npm >/dev/null 2>&1 || echo 'npm                    brings what the package-lock.json of tests/browser and tests/clients lists'
 }
 
@@ -77,7 +77,11 @@ browser_packages() {
 }
 
 client_packages() {
-	echo 'wget                   one of the clients that must be able to go on with what was broken off'
+	cat <<'END'
+wget                   one of the clients that must be able to go on with what was broken off
+libarchive-tools       bsdtar, which packs and unpacks on macOS, FreeBSD and Windows
+7zip                   … and what people on Windows do it with
+END
 	node_packages
 }
 

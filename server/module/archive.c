@@ -133,10 +133,12 @@ static bool read_headers(struct archive *archive, uint8_t block[TAR_BLOCK], stru
 
 static bool judge_map(struct archive *archive, const char *fault)
 {
-	return !fault || TAPE_BROKEN(&archive->tape,
-				 "The sparse file before byte %" PRId64
-				 " cannot be trusted: %s; pack without -S (--sparse): " ADVICE_PACK ".",
-				 archive->tape.offset, fault);
+	return !fault ||
+	       TAPE_BROKEN(&archive->tape,
+		       "The sparse file before byte %" PRId64
+		       " cannot be trusted: %s; pack without -S (bsdtar: with --no-read-sparse): " ADVICE_PACK
+		       ".",
+		       archive->tape.offset, fault);
 }
 
 /* Blocks that continue the map do not count in the member's size. */

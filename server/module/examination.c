@@ -404,7 +404,7 @@ static void judge_member(struct walk *walk, const struct member *member)
 	if (member->is_sparse)
 		violations_add(walk->examination, RULE_SPARSE_MEMBER, member->name,
 			"The file is packed as a sparse one, which some clients do not know; pack without -S "
-			"(--sparse): " ADVICE_PACK ".");
+			"(bsdtar: with --no-read-sparse): " ADVICE_PACK ".");
 	if (path[0] == '\0') {
 		if (member->kind == MEMBER_FILE)
 			violations_add(

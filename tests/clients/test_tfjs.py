@@ -73,6 +73,14 @@ def test_what_is_saved_is_loaded(tfjs, larder, folder, method):
     assert (artifact["format"], artifact["files"]) == ("tfjs", 2)
 
 
+def test_what_upstream_has_as_single_files_is_loaded(tfjs, upstream, start, folder):
+    local = tfjs.load(kind_of(folder), folder)
+    for path in folder.iterdir():
+        upstream.serve(f"/google/js/1/{path.name}", path.read_bytes())
+    assert tfjs.load(kind_of(folder), f"{start(upstreams=[upstream.url]).url}/google/js/1") == local
+    assert upstream.count() == 1 + len(list(folder.iterdir()))
+
+
 def test_save_that_is_refused_is_an_error(tfjs, larder, own):
     tfjs.load("layers", own)
     assert "status 401" in tfjs.save(f"{larder.url}/acme/saved/1", "no-such-token")["error"]

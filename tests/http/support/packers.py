@@ -11,6 +11,8 @@ from pathlib import Path
 from . import modules
 
 SPARSE_BYTES = 300_000
+# 7-Zip is called so by p7zip and by Debian 13's package, or otherwise.
+SEVEN_ZIP = "7z" if shutil.which("7z") else "7zz"
 
 
 def folder(root):
@@ -82,8 +84,8 @@ PACKERS = {
     "bsdtar, sparse": (shell("bsdtar --format=pax --read-sparse -czf {out} ."), SPARSE),
     "bsdtar, ustar": (shell("bsdtar --no-read-sparse --format=ustar -czf {out} ."), set()),
     "bsdtar, gnutar": (shell("bsdtar --no-read-sparse --format=gnutar -czf - . | cat > {out}"), set()),
-    "7z": (shell("7z a -ttar -so -an . | gzip -n > {out}"), set()),
-    "7z, gzip by 7z": (shell("7z a -ttar -so -an . | 7z a -tgzip -si{out}.tar -so -an > {out}"), set()),
+    "7z": (shell(f"{SEVEN_ZIP} a -ttar -so -an . | gzip -n > {{out}}"), set()),
+    "7z, gzip by 7z": (shell(f"{SEVEN_ZIP} a -ttar -so -an . | {SEVEN_ZIP} a -tgzip -si{{out}}.tar -so -an > {{out}}"), set()),
     "tarfile, GNU": (by_tarfile(tarfile.GNU_FORMAT), set()),
     "tarfile, pax": (by_tarfile(tarfile.PAX_FORMAT), set()),
     "tarfile, pax with a comment": (by_tarfile(tarfile.PAX_FORMAT, pax_headers={"comment": "by hand"}), set()),
