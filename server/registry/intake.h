@@ -29,6 +29,7 @@ struct intake {
 	struct object object;       /* whose bytes the spool holds, */
 	struct testimony testimony; /* … what upstream has said of them, */
 	char coding[64];            /* … their Content-Encoding; "" without one, */
+	bool was_packed;            /* … and came as a plain tar; */
 	bool certain;               /* … that they are all as soon as no more come, */
 	size_t source;              /* … and the upstream that gave them */
 	int64_t length;             /* bytes in the spool */
