@@ -65,6 +65,14 @@ void lock_finish(struct lock *lock)
 	(void)pthread_mutex_destroy(&lock->mutex);
 }
 
+bool lock_try(struct lock *lock)
+{
+	if (pthread_mutex_trylock(&lock->mutex) != 0)
+		return false;
+	lock_note_taken(lock->place);
+	return true;
+}
+
 void lock_wait(struct lock *lock, pthread_cond_t *condition)
 {
 	may_block("a condition");

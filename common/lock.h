@@ -49,6 +49,9 @@ static inline void lock_acquire(struct lock *lock)
 	(void)pthread_mutex_lock(&lock->mutex);
 }
 
+/* Takes it unless another thread has it: then false. */
+bool lock_try(struct lock *lock);
+
 static inline void lock_release(struct lock *lock)
 {
 	lock_note_given(lock->place);

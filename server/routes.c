@@ -99,8 +99,8 @@ const struct route routes[] = {
 	{METHOD_GET, "/-/search", ROLE_READ, BODY_NONE, NULL, web_home},
 	{METHOD_GET, "/-/static/*", ROLE_NONE, BODY_NONE, NULL, web_asset},
 	{METHOD_GET, "/*", ROLE_READ, BODY_NONE, NULL, get_hub_url, .bulk = true},
-	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true},
-	{METHOD_POST, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true},
-	{METHOD_DELETE, "/*", ROLE_HANDLER, BODY_NONE, NULL, hub_withdraw},
+	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true, .slow = true},
+	{METHOD_POST, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true, .slow = true},
+	{METHOD_DELETE, "/*", ROLE_HANDLER, BODY_NONE, NULL, hub_withdraw, .slow = true},
 };
 const size_t route_count = sizeof routes / sizeof *routes;

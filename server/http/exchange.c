@@ -283,20 +283,72 @@ static void resume_later(struct exchange *exchange)
 	ops->resume(later, &exchange->request, &exchange->reply);
 }
 
-/* On a worker: brings a reply that has to wait as far as it gets, and wakes the connection once it can be
- * sent. */
-static void settle(struct exchange *exchange)
+static struct workers *workers_of(const struct exchange *exchange)
+{
+	return exchange->slow ? exchange->traffic->disk_workers : exchange->traffic->workers;
+}
+
+static void refuse_busy(struct exchange *exchange)
+{
+	struct err err;
+
+	(void)err_set(&err, ERR_BUSY, "All workers are busy and the queue is full.");
+	metric_add(METRIC_BUSY, 1);
+	exchange_refuse(exchange, &err);
+}
+
+/* Whose body was taken is not turned away. */
+static bool submit(struct exchange *exchange, void (*run)(struct job *job), bool admitted)
+{
+	exchange->job.run = run;
+	if (!admitted)
+		return workers_submit(workers_of(exchange), &exchange->job);
+	workers_submit_always(workers_of(exchange), &exchange->job);
+	return true;
+}
+
+static void run_resume(struct job *job);
+
+/* The exchange is another thread's from here on; but where too many wait already it is refused: false. */
+static bool move_to_disk(struct exchange *exchange)
+{
+	if (submit(exchange, run_resume, exchange->route->body == BODY_UPLOAD))
+		return true;
+	reply_finish(&exchange->reply);
+	reply_init(&exchange->reply);
+	refuse_busy(exchange);
+	return false;
+}
+
+/* Brings a reply that has to wait as far as it gets here. False: it is another thread's now. */
+static bool advance(struct exchange *exchange)
 {
 	struct reply *reply = &exchange->reply;
 
 	while (reply->kind == REPLY_LATER) {
+		bool moves = reply->later_ops->slow && !exchange->slow;
+
+		exchange->slow |= moves;
 		sleeper_set_leave(&exchange->sleeper, leave_later);
 		/* From here on the exchange is another thread's, unless ready says so. */
 		if (!reply->later_ops->ready(reply->later, &exchange->waiter))
-			return;
+			return false;
 		sleeper_set_leave(&exchange->sleeper, NULL);
-		resume_later(exchange);
+		if (moves && move_to_disk(exchange))
+			return false;
+		if (!moves)
+			resume_later(exchange);
 	}
+	return true;
+}
+
+/* On a worker: wakes the connection once the reply can be sent. */
+static void settle(struct exchange *exchange)
+{
+	struct reply *reply = &exchange->reply;
+
+	if (!advance(exchange))
+		return;
 	if (reply->reuse.ops)
 		reply_load_file(reply, HOT_BODY_MAX);
 	exchange->cold =
@@ -315,13 +367,18 @@ static void run_settle(struct job *job)
 	settle(of_job(job));
 }
 
+static void run_resume(struct job *job)
+{
+	resume_later(of_job(job));
+	settle(of_job(job));
+}
+
 static void wake_later(struct waiter *waiter)
 {
 	struct exchange *exchange = (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
 
 	sleeper_set_leave(&exchange->sleeper, NULL);
-	exchange->job.run = run_settle;
-	workers_submit_always(exchange->traffic->workers, &exchange->job);
+	(void)submit(exchange, run_settle, true);
 }
 
 static void run_begin(struct job *job)
@@ -347,28 +404,14 @@ static void run_handler(struct job *job)
 	settle(exchange);
 }
 
-static void refuse_busy(struct exchange *exchange)
-{
-	struct err err;
-
-	(void)err_set(&err, ERR_BUSY, "All workers are busy and the queue is full.");
-	metric_add(METRIC_BUSY, 1);
-	exchange_refuse(exchange, &err);
-}
-
 /* Hands the exchange to a worker and sleeps. While the server closes, nothing is begun and the connection
  * ends. */
 static bool employ(struct exchange *exchange, void (*run)(struct job *job), bool admitted)
 {
-	struct workers *workers = exchange->traffic->workers;
-
 	if (!sleeper_prepare(&exchange->sleeper, NULL))
 		return false;
-	exchange->job.run = run;
 	exchange->waiter.wake = wake_later;
-	if (admitted) {
-		workers_submit_always(workers, &exchange->job);
-	} else if (!workers_submit(workers, &exchange->job)) {
+	if (!submit(exchange, run, admitted)) {
 		sleeper_cancel(&exchange->sleeper);
 		refuse_busy(exchange);
 		return false;
@@ -384,5 +427,6 @@ bool exchange_begin_upload(struct exchange *exchange)
 bool exchange_call(struct exchange *exchange)
 {
 	exchange->called = true;
+	exchange->slow = exchange->route->slow;
 	return employ(exchange, run_handler, exchange->route->body == BODY_UPLOAD);
 }

@@ -42,6 +42,7 @@ struct exchange {
 	/* The same, as workers tell it. */
 	bool upload_open; /* begin has succeeded; abort it unless the handler is called */
 	bool answered;    /* the reply is filled */
+	bool slow;        /* its jobs are for disk workers, from here on */
 	bool cold;        /* with a file that is not in memory */
 
 	struct sleeper sleeper;

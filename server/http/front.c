@@ -422,18 +422,22 @@ static bool start_daemons(struct front *front, struct err *err)
 	return started;
 }
 
+static bool start_workers(struct front *front, const char *name, struct workers **out, struct err *err)
+{
+	unsigned count = front->traffic.settings.workers;
+
+	return workers_create(name, count, (size_t)count * QUEUE_PER_WORKER, out, err);
+}
+
 static bool start(struct front *front, struct err *err)
 {
-	const struct front_settings *settings = &front->traffic.settings;
-
 	front->dead_socket = guest_dead_socket();
 	if (front->dead_socket < 0)
 		return err_errno(err, errno, "make a socket for connections that have ended");
 	return listen_for_all(front, err) && farewell_open(release, front, &front->farewell, err) &&
-	       workers_create(settings->workers, (size_t)settings->workers * QUEUE_PER_WORKER,
-		       &front->traffic.workers, err) &&
-	       start_daemons(front, err) && open_freight(front, err) && open_express(front, err) &&
-	       acceptor_start(front->acceptor, err);
+	       start_workers(front, "worker", &front->traffic.workers, err) &&
+	       start_workers(front, "disk", &front->traffic.disk_workers, err) && start_daemons(front, err) &&
+	       open_freight(front, err) && open_express(front, err) && acceptor_start(front->acceptor, err);
 }
 
 bool front_open(const struct front_settings *settings, struct front **out, struct err *err)
@@ -483,6 +487,7 @@ void front_close(struct front *front)
 	farewell_destroy(front->farewell);
 	own_close(&front->dead_socket);
 	workers_destroy(front->traffic.workers);
+	workers_destroy(front->traffic.disk_workers);
 	freight_destroy(front->traffic.growing_freight);
 	freight_destroy(front->traffic.cold_freight);
 	acceptor_close(front->acceptor);

@@ -63,6 +63,7 @@ struct later_ops {
 	 * destroys `later`. */
 	void (*resume)(void *later, const struct request *request, struct reply *reply);
 	void (*destroy)(void *later);
+	bool slow; /* resume waits for the disk: it, and ready when it is asked again, run on a disk worker */
 };
 
 enum { REUSE_LABELS = 2 };

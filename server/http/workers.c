@@ -52,10 +52,11 @@ static void *work(void *argument)
 	return NULL;
 }
 
-bool workers_create(unsigned threads, size_t queue_max, struct workers **out, struct err *err)
+bool workers_create(
+	const char *name, unsigned threads, size_t queue_max, struct workers **out, struct err *err)
 {
 	struct workers *workers = mem_zero(1, sizeof *workers);
-	const struct thread_plan plan = {.name = "worker", .run = work, .context = workers};
+	const struct thread_plan plan = {.name = name, .run = work, .context = workers};
 	bool started = true;
 
 	lock_init(&workers->mutex, &lock_place);

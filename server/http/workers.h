@@ -16,8 +16,9 @@ struct job {
 
 struct workers;
 
-/* Starts the threads. destroy runs what is queued, then waits for them; takes NULL. */
-bool workers_create(unsigned threads, size_t queue_max, struct workers **out, struct err *err);
+/* Starts the threads, each under this name. destroy runs what is queued, then waits for them; takes NULL. */
+bool workers_create(
+	const char *name, unsigned threads, size_t queue_max, struct workers **out, struct err *err);
 void workers_destroy(struct workers *workers);
 
 /* Queues a job; false if the queue is full. */

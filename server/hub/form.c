@@ -18,6 +18,7 @@ struct form {
 	struct declaration declaration;
 	struct hasher *hasher; /* of the body as it was sent, where its digest was told */
 	bool seen[PART_COUNT];
+	bool ended;
 	bool failed; /* err says why */
 	struct err err;
 };
@@ -107,13 +108,28 @@ static bool check_digest(struct form *form, struct err *err)
  */
 static bool is_complete(struct form *form, struct err *err)
 {
-	if (form->failed) {
-		*err = form->err;
-		return false;
-	}
 	return multipart_finish(form->multipart, err) && check_digest(form, err) &&
 	       (form->seen[PART_MODEL] ||
 		       err_set(err, ERR_BAD_REQUEST, "the form has no part \"%s\"", part_names[PART_MODEL]));
+}
+
+static void end(struct form *form)
+{
+	if (form->ended || form->failed)
+		return;
+	form->ended = true;
+	form->failed = !is_complete(form, &form->err);
+}
+
+bool form_await(struct form *form, struct waiter *waiter)
+{
+	end(form);
+	return !form->failed && parts_await(form->parts, waiter);
+}
+
+bool form_leave(struct form *form, struct waiter *waiter)
+{
+	return parts_leave(form->parts, waiter);
 }
 
 bool form_finish(struct form *form, enum kept *out, struct examination **examination, struct err *err)
@@ -121,7 +137,9 @@ bool form_finish(struct form *form, enum kept *out, struct examination **examina
 	bool done;
 
 	*examination = NULL;
-	if (!is_complete(form, err)) {
+	end(form);
+	if (form->failed) {
+		*err = form->err;
 		form_abort(form);
 		return false;
 	}

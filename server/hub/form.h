@@ -26,6 +26,10 @@ bool form_begin(const struct services *services, const struct request *request, 
 /* The next bytes of the body. False: the rest is not wanted; form_finish tells why. */
 bool form_write(struct form *form, const void *bytes, size_t length);
 
+/* The body has ended: as upload_await, upload_leave. May take as long as receiving it did. */
+bool form_await(struct form *form, struct waiter *waiter);
+bool form_leave(struct form *form, struct waiter *waiter);
+
 /* The body has ended: as upload_finish, and ERR_BAD_REQUEST for what is no form of such a model. */
 bool form_finish(struct form *form, enum kept *out, struct examination **examination, struct err *err);
 

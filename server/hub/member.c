@@ -57,42 +57,57 @@ static void fail(const struct follower_plan *plan, const struct err *err, struct
 	drop_words(plan->member, reply);
 }
 
-/* ---- an archive that is just being unpacked ---- */
+/* ---- an archive that is not unpacked yet, or just being unpacked ---- */
 
-struct unpacking_wait {
+struct wait {
 	struct follower_plan plan;
-	char *member; /* what plan.member points to */
-	struct unpacking *unpacking;
+	char *member;                /* what plan.member points to */
+	struct holding holding;      /* to be unpacked */
+	struct unpacking *unpacking; /* by another, or NULL */
 };
 
 static void serve_kept(const struct follower_plan *plan, const struct request *request, struct reply *reply);
+static void serve_holding(const struct follower_plan *plan, const struct request *request,
+	struct holding *holding, bool unpacks, struct reply *reply);
 
 static void destroy_wait(void *object)
 {
-	struct unpacking_wait *wait = object;
+	struct wait *wait = object;
 
 	unpacking_release(wait->unpacking);
+	holding_finish(&wait->holding);
 	free(wait->member);
 	free(wait);
 }
 
+static struct wait *create_wait(const struct follower_plan *plan)
+{
+	struct wait *wait = mem_zero(1, sizeof *wait);
+
+	wait->plan = *plan;
+	wait->member = mem_dup(plan->member);
+	wait->plan.member = wait->member;
+	wait->holding.fd = -1;
+	return wait;
+}
+
 static bool is_unpacked(void *object, struct waiter *waiter)
 {
-	struct unpacking_wait *wait = object;
+	struct wait *wait = object;
 
 	return !unpacking_await(wait->unpacking, waiter);
 }
 
 static bool leave_wait(void *object, struct waiter *waiter)
 {
-	struct unpacking_wait *wait = object;
+	struct wait *wait = object;
 
 	return unpacking_leave(wait->unpacking, waiter);
 }
 
 static void resume(void *object, const struct request *request, struct reply *reply)
 {
-	struct unpacking_wait *wait = object;
+	struct wait *wait = object;
 	struct err err;
 
 	if (unpacking_result(wait->unpacking, &err))
@@ -106,13 +121,44 @@ static const struct later_ops later = {is_unpacked, leave_wait, resume, destroy_
 
 static void wait_for(const struct follower_plan *plan, struct unpacking *unpacking, struct reply *reply)
 {
-	struct unpacking_wait *wait = mem_zero(1, sizeof *wait);
+	struct wait *wait = create_wait(plan);
 
-	wait->plan = *plan;
-	wait->member = mem_dup(plan->member);
-	wait->plan.member = wait->member;
 	wait->unpacking = unpacking;
 	reply_later(reply, &later, wait);
+}
+
+static bool may_unpack(void *object, struct waiter *waiter)
+{
+	(void)object;
+	(void)waiter;
+	return true;
+}
+
+static bool stay(void *object, struct waiter *waiter)
+{
+	(void)object;
+	(void)waiter;
+	return false;
+}
+
+static void unpack(void *object, const struct request *request, struct reply *reply)
+{
+	struct wait *wait = object;
+
+	serve_holding(&wait->plan, request, &wait->holding, true, reply);
+	destroy_wait(wait);
+}
+
+static const struct later_ops elsewhere = {may_unpack, stay, unpack, destroy_wait, .slow = true};
+
+/* Unpacking takes as long as the archive is large, and the disk slow. */
+static void unpack_elsewhere(const struct follower_plan *plan, struct holding *holding, struct reply *reply)
+{
+	struct wait *wait = create_wait(plan);
+
+	wait->holding = *holding;
+	*holding = (struct holding){.fd = -1};
+	reply_later(reply, &elsewhere, wait);
 }
 
 /* ---- an archive that is here ---- */
@@ -141,17 +187,19 @@ static void serve_file(const struct follower_plan *plan, const struct request *r
 }
 
 static void serve_holding(const struct follower_plan *plan, const struct request *request,
-	const struct holding *holding, struct reply *reply)
+	struct holding *holding, bool unpacks, struct reply *reply)
 {
 	const struct artifact *artifact = &holding->artifact;
 	AUTO_MEMBER_FILE struct member_file file = {.fd = -1};
 	struct err err;
 
-	if (!members_read(plan->services->members, &artifact->checksums.sha256, holding->fd, plan->member,
-		    &file, &err))
+	if (!members_read(plan->services->members, &artifact->checksums.sha256, unpacks ? holding->fd : -1,
+		    plan->member, &file, &err))
 		fail(plan, &err, reply);
 	else if (file.unpacking)
 		wait_for(plan, TAKE(file.unpacking), reply);
+	else if (file.fd < 0)
+		unpack_elsewhere(plan, holding, reply);
 	else
 		serve_file(plan, request, artifact, &file, reply);
 }
@@ -163,7 +211,7 @@ static void serve_kept(const struct follower_plan *plan, const struct request *r
 	struct err err;
 
 	if (representation_open_kept(plan->services, &plan->name, &holding, &err))
-		serve_holding(plan, request, &holding, reply);
+		serve_holding(plan, request, &holding, false, reply);
 	else
 		fail(plan, &err, reply);
 }
@@ -179,7 +227,7 @@ static void get_member(struct follower_plan *plan, const struct request *request
 		    &holding, &err))
 		return fail(plan, &err, reply);
 	if (!holding.spool)
-		return serve_holding(plan, request, &holding, reply);
+		return serve_holding(plan, request, &holding, false, reply);
 	plan->cache_status = holding.collapsed ? cache_status_collapsed : cache_status_stored;
 	follower_reply(reply, plan, TAKE(holding.spool));
 }
@@ -197,7 +245,7 @@ static void head_member(const struct follower_plan *plan, const struct request *
 		    &holding, &found, &size_bytes, &err))
 		return fail(plan, &err, reply);
 	if (found)
-		return serve_holding(plan, request, &holding, reply);
+		return serve_holding(plan, request, &holding, false, reply);
 	reply_empty(reply, 200);
 	reply_header(reply, "Content-Type", media_type_of(plan->member));
 	reply_header(reply, "Cache-Status", "larder; fwd=miss");

@@ -27,8 +27,13 @@ struct body {
 	bool too_large;
 };
 
+/* Whatever has begun is aborted. */
 static void destroy_body(struct body *body)
 {
+	if (body->upload)
+		upload_abort(body->upload);
+	if (body->form)
+		form_abort(body->form);
 	buffer_finish(&body->markdown);
 	free(body);
 }
@@ -208,14 +213,7 @@ static bool write_piece(struct request *request, const void *bytes, size_t lengt
 
 static void abort_body(struct request *request)
 {
-	struct body *body = request->upload;
-
-	if (body->upload)
-		upload_abort(body->upload);
-	if (body->form)
-		form_abort(body->form);
-	destroy_body(body);
-	request->upload = NULL;
+	destroy_body(TAKE(request->upload));
 }
 
 const struct upload_ops hub_upload = {begin, write_piece, abort_body};
@@ -302,14 +300,63 @@ static void finish_documentation(
 	problem_reply(reply, &err);
 }
 
+/* ---- an artifact that is being verified ---- */
+
+struct verifying {
+	struct services *services;
+	struct body *body;
+};
+
+static void destroy_verifying(void *object)
+{
+	struct verifying *verifying = object;
+
+	destroy_body(verifying->body);
+	free(verifying);
+}
+
+static bool is_verified(void *object, struct waiter *waiter)
+{
+	struct body *body = ((struct verifying *)object)->body;
+
+	return !(body->form ? form_await(body->form, waiter) : upload_await(body->upload, waiter));
+}
+
+/* The server closes. */
+static bool leave_verifying(void *object, struct waiter *waiter)
+{
+	struct body *body = ((struct verifying *)object)->body;
+
+	return body->form ? form_leave(body->form, waiter) : upload_leave(body->upload, waiter);
+}
+
+static void finish_verified(void *object, const struct request *request, struct reply *reply)
+{
+	struct verifying *verifying = object;
+
+	finish_artifact(verifying->services, request, verifying->body, reply);
+	destroy_verifying(verifying);
+}
+
+static const struct later_ops later = {
+	is_verified, leave_verifying, finish_verified, destroy_verifying, .slow = true};
+
+static void verify_first(struct services *services, struct body *body, struct reply *reply)
+{
+	struct verifying *verifying = mem_zero(1, sizeof *verifying);
+
+	verifying->services = services;
+	verifying->body = body;
+	reply_later(reply, &later, verifying);
+}
+
 void hub_publish(void *services, struct request *request, struct reply *reply)
 {
 	struct body *body = TAKE(request->upload);
 
 	if (body->upload || body->form)
-		finish_artifact(services, request, body, reply);
-	else
-		finish_documentation(services, request, body, reply);
+		return verify_first(services, body, reply);
+	finish_documentation(services, request, body, reply);
 	destroy_body(body);
 }
 

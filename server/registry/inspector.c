@@ -8,8 +8,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/thread.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"inspector", RANK_INSPECTOR};
 
 enum { WRITTEN_OUT_BYTES = 8 << 20, NICENESS = 10, LARGE_COUNT = 5000 };
 
@@ -23,6 +27,9 @@ struct hashing {
 };
 
 struct inspector {
+	struct lock mutex; /* guards ended and waiters */
+	bool ended;
+	struct waiter *waiters;
 	/* Both streams are open from the start, so that no byte is given back before they have it. */
 	struct spool_stream source;
 	struct hashing hashing;
@@ -120,6 +127,19 @@ static void conclude(struct inspector *inspector, const struct hashing *hashing)
 	inspection->size_bytes = hashing->size_bytes;
 }
 
+/* Whoever is woken may wait for this thread at once, which is about to end. */
+static void tell_end(struct inspector *inspector)
+{
+	struct waiter *waiters;
+
+	{
+		LOCKED(&inspector->mutex);
+		inspector->ended = true;
+		waiters = TAKE(inspector->waiters);
+	}
+	waiter_wake_all(waiters);
+}
+
 /* Without a second thread the work is done in turn: that is slower, and as good. */
 static void *run(void *argument)
 {
@@ -137,6 +157,7 @@ static void *run(void *argument)
 	else
 		(void)run_hashing(&inspector->hashing);
 	conclude(inspector, &inspector->hashing);
+	tell_end(inspector);
 	return NULL;
 }
 
@@ -151,6 +172,7 @@ bool inspector_start(struct spool *spool, enum format format, const struct exami
 		.run = run,
 		.context = inspector};
 
+	lock_init(&inspector->mutex, &lock_place);
 	spool_stream_init(&inspector->source, spool);
 	spool_stream_init(&inspector->hashing.source, spool);
 	inspector->format = format;
@@ -169,6 +191,23 @@ bool inspector_start(struct spool *spool, enum format format, const struct exami
 bool inspector_has_given_up(const struct inspector *inspector)
 {
 	return atomic_load(&inspector->given_up);
+}
+
+bool inspector_await(struct inspector *inspector, struct waiter *waiter)
+{
+	LOCKED(&inspector->mutex);
+
+	if (inspector->ended)
+		return false;
+	waiter_join(&inspector->waiters, waiter);
+	return true;
+}
+
+bool inspector_leave(struct inspector *inspector, struct waiter *waiter)
+{
+	LOCKED(&inspector->mutex);
+
+	return waiter_leave(&inspector->waiters, waiter);
 }
 
 static void join(struct inspector *inspector)
@@ -196,5 +235,6 @@ void inspector_destroy(struct inspector *inspector)
 		return;
 	join(inspector);
 	inspection_finish(&inspector->inspection);
+	lock_finish(&inspector->mutex);
 	free(inspector);
 }

@@ -11,6 +11,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/own.h"
+#include "common/waiter.h"
 #include "server/module/examination.h"
 #include "server/store/spool.h"
 
@@ -31,6 +32,11 @@ bool inspector_start(struct spool *spool, enum format format, const struct exami
 
 /* Whether it has already found a violation: what else arrives is not worth its transfer. */
 bool inspector_has_given_up(const struct inspector *inspector);
+
+/* Whether it is still at work; the waiter has joined then, and is woken at its end. leave takes it back;
+ * false if it has not joined, or has been or is being woken. */
+bool inspector_await(struct inspector *inspector, struct waiter *waiter);
+bool inspector_leave(struct inspector *inspector, struct waiter *waiter);
 
 /* Blocks until the inspector has ended. The caller owns *out. False where the spool was refused or could not
  * be read. */

@@ -18,7 +18,10 @@ struct parts {
 	struct claim claim;
 	int64_t length;
 	struct pieces pieces;
+	bool packed;
 	bool unwanted; /* the upload says why */
+	bool failed;   /* err says why */
+	struct err err;
 };
 
 static void free_parts(struct parts *parts)
@@ -93,13 +96,36 @@ static bool pass_on(void *context, const void *bytes, size_t length, struct err 
 	return !parts->unwanted || err_set(err, ERR_INTERNAL, "the upload wants no more");
 }
 
-bool parts_finish(struct parts *parts, enum kept *out, struct examination **examination, struct err *err)
+static void pack(struct parts *parts)
 {
 	const struct tarball_sink sink = {pass_on, parts};
+
+	if (parts->packed)
+		return;
+	parts->packed = true;
+	parts->failed =
+		!pieces_write(&parts->pieces, spool_fd(parts->draft), &sink, &parts->err) && !parts->unwanted;
+}
+
+bool parts_await(struct parts *parts, struct waiter *waiter)
+{
+	pack(parts);
+	return !parts->failed && upload_await(parts->upload, waiter);
+}
+
+bool parts_leave(struct parts *parts, struct waiter *waiter)
+{
+	return upload_leave(parts->upload, waiter);
+}
+
+bool parts_finish(struct parts *parts, enum kept *out, struct examination **examination, struct err *err)
+{
 	bool done;
 
 	*examination = NULL;
-	if (!pieces_write(&parts->pieces, spool_fd(parts->draft), &sink, err) && !parts->unwanted) {
+	pack(parts);
+	if (parts->failed) {
+		*err = parts->err;
 		parts_abort(parts);
 		return false;
 	}

@@ -30,7 +30,12 @@ void parts_add(struct parts *parts, const char *path);
  */
 bool parts_write(struct parts *parts, const void *bytes, size_t length, struct err *err);
 
-/* All files are there: as upload_finish. May take as long as writing them did. */
+/* All files are there: as upload_await, upload_leave. The first call makes the archive, which may take as
+ * long as writing the files did. */
+bool parts_await(struct parts *parts, struct waiter *waiter);
+bool parts_leave(struct parts *parts, struct waiter *waiter);
+
+/* All files are there: as upload_finish. */
 bool parts_finish(struct parts *parts, enum kept *out, struct examination **examination, struct err *err);
 
 /* Nothing is kept. */

@@ -35,6 +35,7 @@ struct upload {
 	struct claim claim;
 	int64_t received_bytes;
 	struct buffer gathered; /* received, and not in the spool yet */
+	bool sealed;            /* all that will come is in the spool */
 	bool failed;            /* err says why; the rest of the body is not wanted */
 	struct err err;
 };
@@ -260,17 +261,36 @@ static bool keep(struct upload *upload, const struct inspection *inspection, enu
 	return true;
 }
 
+static void seal(struct upload *upload)
+{
+	if (upload->sealed || upload->failed)
+		return;
+	upload->sealed = true;
+	upload->failed = !flush(upload, &upload->err);
+	if (!upload->failed)
+		spool_complete(upload->spool);
+}
+
+bool upload_await(struct upload *upload, struct waiter *waiter)
+{
+	seal(upload);
+	return !upload->failed && inspector_await(upload->inspector, waiter);
+}
+
+bool upload_leave(struct upload *upload, struct waiter *waiter)
+{
+	return inspector_leave(upload->inspector, waiter);
+}
+
 static bool finish(struct upload *upload, enum kept *out, struct examination **examination, struct err *err)
 {
 	AUTO_INSPECTION struct inspection inspection = {0};
 
+	seal(upload);
 	if (upload->failed) {
 		*err = upload->err;
 		return false;
 	}
-	if (!flush(upload, err))
-		return false;
-	spool_complete(upload->spool);
 	if (!inspector_wait(upload->inspector, &inspection, err))
 		return false;
 	if (judge(&inspection, upload, err))

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/waiter.h"
 #include "server/registry/keeper.h"
 #include "server/registry/space.h"
 
@@ -47,6 +48,12 @@ bool publisher_begin(struct publisher *publisher, const struct name *name, const
 /* A piece of the body. False: the rest is not wanted; upload_finish tells why. Never blocks but for the disk.
  */
 bool upload_write(struct upload *upload, const void *bytes, size_t length);
+
+/* The body has ended. Whether it is still being verified, so that upload_finish would have to wait: the
+ * waiter has joined then, and is woken once it would not. leave takes it back; false if it has not joined, or
+ * has been or is being woken. */
+bool upload_await(struct upload *upload, struct waiter *waiter);
+bool upload_leave(struct upload *upload, struct waiter *waiter);
 
 /* The body has ended: verifies, keeps, and frees the upload whatever comes of it. On ERR_INVALID_MODULE
  * *examination holds the findings (the caller's to destroy); it is NULL otherwise. */

@@ -29,7 +29,7 @@ struct catalog;
 bool catalog_open(const char *data_dir, struct catalog **out, struct err *err);
 void catalog_close(struct catalog *catalog);
 
-/* Reads and writes something small: whether the database can serve. */
+/* Writes something small, unless another thread is writing: whether the database can serve. */
 bool catalog_check(struct catalog *catalog, struct err *err);
 
 /* ---- artifacts: the way of a download ---- */

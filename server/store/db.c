@@ -493,15 +493,27 @@ bool db_read(struct db *db, struct txn **out, struct err *err)
 	return true;
 }
 
-bool db_write(struct db *db, struct txn **out, struct err *err)
+/* The writer's lock is held. */
+static bool begin_writing(struct db *db, struct txn **out, struct err *err)
 {
-	lock_acquire(&db->writing);
 	if (!txn_run(db->writer, sql[BEGIN_WRITING], NULL, 0, err)) {
 		lock_release(&db->writing);
 		return false;
 	}
 	*out = db->writer;
 	return true;
+}
+
+bool db_write(struct db *db, struct txn **out, struct err *err)
+{
+	lock_acquire(&db->writing);
+	return begin_writing(db, out, err);
+}
+
+bool db_try_write(struct db *db, struct txn **out, struct err *err)
+{
+	*out = NULL;
+	return !lock_try(&db->writing) || begin_writing(db, out, err);
 }
 
 bool txn_commit(struct txn *txn, struct err *err)

@@ -43,6 +43,9 @@ bool db_read(struct db *db, struct txn **out, struct err *err);
 /* Begins the one writing transaction, after those of other threads and processes. */
 bool db_write(struct db *db, struct txn **out, struct err *err);
 
+/* The same, but *out is NULL where another thread is writing, which is not waited for. */
+bool db_try_write(struct db *db, struct txn **out, struct err *err);
+
 /* Makes what was written durable; the transaction takes no more statements then. */
 bool txn_commit(struct txn *txn, struct err *err);
 

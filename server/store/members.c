@@ -480,11 +480,25 @@ static void touch(struct members *members, const struct digest *digest)
 	folders_touch(&members->folders, digest);
 }
 
+static struct unpacking *join_if_running(struct members *members, const struct digest *digest)
+{
+	LOCKED(&members->mutex);
+	struct unpacking *unpacking = find_running(members, digest);
+
+	if (unpacking)
+		unpacking->references++;
+	return unpacking;
+}
+
 bool members_read(struct members *members, const struct digest *digest, int archive_fd, const char *path,
 	struct member_file *out, struct err *err)
 {
 	enum lookup lookup = look_up(members, digest, path, out, err);
 
+	if (lookup == LOOKUP_NOT_UNPACKED && archive_fd < 0) {
+		*out = (struct member_file){.fd = -1, .unpacking = join_if_running(members, digest)};
+		return true;
+	}
 	if (lookup == LOOKUP_NOT_UNPACKED) {
 		bool joined;
 		AUTO(own_unpacking) struct unpacking *unpacking = join_or_begin(members, digest, &joined);

@@ -47,12 +47,13 @@ struct unpacking;
 struct member_file {
 	int fd; /* -1 with an unpacking */
 	int64_t size_bytes;
-	struct unpacking *unpacking; /* to be awaited; NULL with a file */
+	struct unpacking *unpacking; /* to be awaited; NULL with a file. With neither: it is not unpacked */
 };
 
 /* Opens a file of the archive with this digest, under its exact path in normal form (membername_normalise).
- * The first to ask unpacks it from archive_fd; who asks meanwhile is given the unpacking. The caller owns
- * *out. ERR_NOT_FOUND: the archive has no such file. ERR_NO_SPACE, and what the room's owner answers. */
+ * The first to ask unpacks it from archive_fd, or is told that this would have to be done where that is -1;
+ * who asks meanwhile is given the unpacking. The caller owns *out. ERR_NOT_FOUND: the archive has no such
+ * file. ERR_NO_SPACE, and what the room's owner answers. */
 bool members_read(struct members *members, const struct digest *digest, int archive_fd, const char *path,
 	struct member_file *out, struct err *err);
 /* Closes and lets go of what it holds. */

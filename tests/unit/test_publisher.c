@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -510,9 +511,68 @@ static void of_two_with_other_bytes_one_is_a_conflict(void **state)
 
 #define ROOM(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+struct patient {
+	struct waiter waiter;
+	sem_t woken;
+};
+
+static void wake_patient(struct waiter *waiter)
+{
+	(void)sem_post(&((struct patient *)waiter)->woken);
+}
+
+/* Until the body is verified; then upload_finish has nothing to wait for, whatever came of it. */
+static void nobody_waits_with_a_thread(void **state)
+{
+	struct house *house = *state;
+	AUTO_BUFFER struct buffer broken = {0};
+	const struct buffer *bodies[] = {&house->module, &house->module, &broken, &house->other};
+	static const enum err_code codes[] = {ERR_NONE, ERR_NONE, ERR_INVALID_MODULE, ERR_CONFLICT};
+
+	buffer_add(&broken, house->module.data, house->module.length / 2);
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		struct upload *upload = begin(house, &nothing);
+		struct patient patient = {.waiter.wake = wake_patient};
+		struct examination *examination = NULL;
+		struct err err = {0};
+		enum kept kept;
+
+		(void)sem_init(&patient.woken, 0, 0);
+		(void)write_all(upload, bodies[i]);
+		if (upload_await(upload, &patient.waiter))
+			(void)sem_wait(&patient.woken);
+		assert_false(upload_await(upload, &patient.waiter));
+		assert_false(upload_leave(upload, &patient.waiter));
+		assert_int_equal(upload_finish(upload, &kept, &examination, &err), codes[i] == ERR_NONE);
+		assert_int_equal(err.code, codes[i]);
+		examination_destroy(examination);
+		(void)sem_destroy(&patient.woken);
+	}
+}
+
+/* The server closes before the body is verified: the waiter is taken back, or is woken. */
+static void who_waits_can_leave(void **state)
+{
+	struct house *house = *state;
+
+	for (int i = 0; i < 20; i++) {
+		struct upload *upload = begin(house, &nothing);
+		struct patient patient = {.waiter.wake = wake_patient};
+
+		(void)sem_init(&patient.woken, 0, 0);
+		(void)write_all(upload, &house->module);
+		if (upload_await(upload, &patient.waiter) && !upload_leave(upload, &patient.waiter))
+			(void)sem_wait(&patient.woken);
+		upload_abort(upload);
+		(void)sem_destroy(&patient.woken);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		ROOM(nobody_waits_with_a_thread),
+		ROOM(who_waits_can_leave),
 		ROOM(publishes),
 		ROOM(pieces_of_any_size_make_up_the_whole),
 		ROOM(the_same_bytes_are_there_again),

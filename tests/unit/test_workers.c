@@ -59,7 +59,7 @@ static void test_the_queue_is_bounded(void **state)
 
 	for (int i = 0; i < 6; i++)
 		visits[i] = (struct visit){{.run = pass}, &gate};
-	assert_true(workers_create(2, 2, &workers, &err));
+	assert_true(workers_create("worker", 2, 2, &workers, &err));
 	assert_true(workers_submit(workers, &visits[0].job));
 	assert_true(workers_submit(workers, &visits[1].job));
 	await_arrivals(&gate, 2);
@@ -80,7 +80,7 @@ static void test_a_job_may_queue_itself_again(void **state)
 	struct workers *workers = NULL;
 	struct err err;
 
-	assert_true(workers_create(1, 1, &workers, &err));
+	assert_true(workers_create("worker", 1, 1, &workers, &err));
 	for (int i = 1; i <= 100; i++) {
 		workers_submit_always(workers, &visit.job);
 		await_arrivals(&gate, i);
