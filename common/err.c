@@ -73,8 +73,8 @@ bool err_errno(struct err *err, int number, const char *format, ...)
 	(void)vsnprintf(err->text, sizeof err->text, format, args);
 	va_end(args);
 	used = strlen(err->text);
-	(void)snprintf(err->text + used, sizeof err->text - used, ": %s",
-		strerror_r(number, reason, sizeof reason));
+	(void)snprintf(
+		err->text + used, sizeof err->text - used, ": %s", strerror_r(number, reason, sizeof reason));
 	return false;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What went wrong, said once by whoever had the facts: a code that decides the status, and a sentence for people. */
+ * What went wrong, said once by whoever had the facts: a code that decides the status, and a sentence for
+ * people. */
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 
@@ -40,10 +41,12 @@ struct err {
 };
 
 /* Fills *err with a code and a formatted sentence. Always false, so that a caller can return it. */
-bool err_set(struct err *err, enum err_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool err_set(struct err *err, enum err_code code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-/* As err_set for a failed system call: the sentence is followed by the errno's own text. ENOSPC and EDQUOT become
- * ERR_NO_SPACE, EMFILE and ENFILE ERR_BUSY, ENOENT ERR_NOT_FOUND, all others ERR_INTERNAL. Always false. */
+/* As err_set for a failed system call: the sentence is followed by the errno's own text. ENOSPC and EDQUOT
+ * become ERR_NO_SPACE, EMFILE and ENFILE ERR_BUSY, ENOENT ERR_NOT_FOUND, all others ERR_INTERNAL. Always
+ * false. */
 bool err_errno(struct err *err, int number, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts words before the text that *err already has ("import b.tar: <text>"). Always false. */

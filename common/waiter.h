@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Somebody who sleeps until something happens, as a link in the list of what he waits for. The list's owner guards it
- * with its own mutex: checking for progress and joining the list is one critical section, so no wake is lost. */
+ * Somebody who sleeps until something happens, as a link in the list of what he waits for. The list's owner
+ * guards it with its own mutex: checking for progress and joining the list is one critical section, so no
+ * wake is lost. */
 #ifndef COMMON_WAITER_H
 #define COMMON_WAITER_H
 
 #include <stdbool.h>
 
 struct waiter {
-	/* Called once after the wait, outside the owner's mutex, on the waker's thread. Must be short and not block.
-	 * The waiter may be freed or wait again from then on. */
+	/* Called once after the wait, outside the owner's mutex, on the waker's thread. Must be short and not
+	 * block. The waiter may be freed or wait again from then on. */
 	void (*wake)(struct waiter *waiter);
 	struct waiter *next; /* in the list of what is waited for */
 };
@@ -17,7 +18,8 @@ struct waiter {
 /* Joins a list (under its owner's mutex). */
 void waiter_join(struct waiter **list, struct waiter *waiter);
 
-/* Takes a waiter out of the list (under its owner's mutex); false if it is not in it: it has been, or is being, woken. */
+/* Takes a waiter out of the list (under its owner's mutex); false if it is not in it: it has been, or is
+ * being, woken. */
 bool waiter_leave(struct waiter **list, struct waiter *waiter);
 
 /* Wakes every waiter of a list that was detached under the mutex; call it outside of the mutex. */

@@ -111,7 +111,8 @@ static const struct command commands[] = {
 		"when all are there. A PATH is as in a URL, such as google/nnlm-en-dim50/2 (the tf-hub\n"
 		"archive) or 'google/x/1?tfjs-format=compressed'. Fails if any of them cannot be had, and\n"
 		"says why. When it is interrupted, the daemon fetches on.\n\n"
-		"  --from FILE           read paths from FILE, one a line (-: standard input); empty lines and\n"
+		"  --from FILE           read paths from FILE, one a line (-: standard input); empty lines "
+		"and\n"
 		"                        lines that begin with # are skipped\n"
 		"  --json                print JSON in the end\n" REMOTE_HELP,
 		command_prefetch},
@@ -145,11 +146,16 @@ static const struct command commands[] = {
 		command_gc},
 	{"import-docs", "list modules that a documentation tree tells of",
 		"usage: larder import-docs DIR|TAR [--dry-run] [--json] [--config FILE] [--data DIR]\n\n"
-		"Reads a folder or tar.gz of Markdown as tfhub.dev has it. Publishers and collections get their\n"
-		"pages; versions that are not here are listed with their tags and documentation, and fetched\n"
-		"at first use. Deployments (Lite, Tfjs, Coral) are listed under the name that clients ask for:\n"
-		"publisher/lite-model/name. What a publisher has documented stays. Safe while a daemon runs;\n"
-		"to do it again changes nothing. Fails, with each file and line, where documents have faults;\n"
+		"Reads a folder or tar.gz of Markdown as tfhub.dev has it. Publishers and collections get "
+		"their\n"
+		"pages; versions that are not here are listed with their tags and documentation, and "
+		"fetched\n"
+		"at first use. Deployments (Lite, Tfjs, Coral) are listed under the name that clients ask "
+		"for:\n"
+		"publisher/lite-model/name. What a publisher has documented stays. Safe while a daemon "
+		"runs;\n"
+		"to do it again changes nothing. Fails, with each file and line, where documents have "
+		"faults;\n"
 		"the others are taken all the same.\n\n"
 		"  --dry-run        only report what would change\n"
 		"  --json           print the report as JSON\n"

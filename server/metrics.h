@@ -10,15 +10,18 @@
 #include "common/buffer.h"
 #include "common/err.h"
 
-/* X(name, kind, family, labels, help): families of several rows stand together and carry their help on the first. */
+/* X(name, kind, family, labels, help): families of several rows stand together and carry their help on the
+ * first. */
 #define METRICS(X) \
 	X(METRIC_REQUESTS, counter, "larder_requests_total", "", "Requests answered.") \
 	X(METRIC_REQUESTS_RUNNING, gauge, "larder_requests_running", "", "Requests being answered now.") \
 	X(METRIC_CONNECTIONS, gauge, "larder_connections", "", "Connections of clients, idle ones too.") \
 	X(METRIC_PREPARED, counter, "larder_prepared_total", "", "Requests answered from the hot table.") \
 	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the express lanes.") \
-	X(METRIC_LINGERED, counter, "larder_lingered_total", "", "Connections answered before they had sent all, and read on for a while.") \
-	X(METRIC_FREIGHT, counter, "larder_freight_total", "", "Work given to the freight lanes: cold files, pieces of them, running fills.") \
+	X(METRIC_LINGERED, counter, "larder_lingered_total", "", \
+		"Connections answered before they had sent all, and read on for a while.") \
+	X(METRIC_FREIGHT, counter, "larder_freight_total", "", \
+		"Work given to the freight lanes: cold files, pieces of them, running fills.") \
 	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
 	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies queued for clients.") \
 	X(METRIC_MODULE_BYTES, counter, "larder_module_bytes_total", "", \
@@ -29,40 +32,58 @@
 	X(METRIC_MISSES, counter, "larder_artifact_requests_total", "{result=\"miss\"}", "") \
 	X(METRIC_COLLAPSED, counter, "larder_artifact_requests_total", "{result=\"collapsed\"}", "") \
 	X(METRIC_ABSENT_HITS, counter, "larder_artifact_requests_total", "{result=\"absent\"}", "") \
-	X(METRIC_CUTS, counter, "larder_cut_total", "", "Answers that were reset because their fill failed.") \
-	X(METRIC_FILLS_STARTED, counter, "larder_fills_total", "{event=\"started\"}", "Fills by what became of them.") \
+	X(METRIC_CUTS, counter, "larder_cut_total", "", \
+		"Answers that were reset because their fill failed.") \
+	X(METRIC_FILLS_STARTED, counter, "larder_fills_total", "{event=\"started\"}", \
+		"Fills by what became of them.") \
 	X(METRIC_FILLS_KEPT, counter, "larder_fills_total", "{event=\"kept\"}", "") \
 	X(METRIC_FILLS_ABSENT, counter, "larder_fills_total", "{event=\"absent\"}", "") \
 	X(METRIC_FILLS_FAILED, counter, "larder_fills_total", "{event=\"failed\"}", "") \
 	X(METRIC_FILLS_RUNNING, gauge, "larder_fills_running", "", "Fills running now.") \
-	X(METRIC_FILL_WAITERS, gauge, "larder_fill_waiters", "", "Client answers that wait on a fill or stream from it.") \
-	X(METRIC_UPSTREAM_REQUESTS, counter, "larder_upstream_requests_total", "", "Requests sent upstream.") \
-	X(METRIC_UPSTREAM_BYTES, counter, "larder_upstream_received_bytes_total", "", "Bytes of bodies from upstream.") \
+	X(METRIC_FILL_WAITERS, gauge, "larder_fill_waiters", "", \
+		"Client answers that wait on a fill or stream from it.") \
+	X(METRIC_UPSTREAM_REQUESTS, counter, "larder_upstream_requests_total", "", \
+		"Requests sent upstream.") \
+	X(METRIC_UPSTREAM_BYTES, counter, "larder_upstream_received_bytes_total", "", \
+		"Bytes of bodies from upstream.") \
 	X(METRIC_UPSTREAM_RETRIES, counter, "larder_upstream_retries_total", "", "Transfers tried again.") \
-	X(METRIC_UPSTREAM_RESUMES, counter, "larder_upstream_resumes_total", "", "Transfers taken up where they broke.") \
-	X(METRIC_UPSTREAM_COOLDOWNS, counter, "larder_upstream_cooldowns_total", "", "Cool-downs of upstreams that failed.") \
-	X(METRIC_UPSTREAMS_COOLING, gauge, "larder_upstreams_cooling", "", "Upstreams that cool down or await their probe.") \
-	X(METRIC_FILL_BOOKMARKS, counter, "larder_fill_bookmarks_total", "", "Bookmarks written, for fills to go on after a restart.") \
-	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", "Fills that went on with an earlier process's draft.") \
-	X(METRIC_QUARANTINED, counter, "larder_quarantined_total", "", "Fills refused because upstream changed the bytes.") \
-	X(METRIC_MIRRORED_BYTES, gauge, "larder_mirrored_bytes", "", "Bytes of mirrored blobs in the store.") \
-	X(METRIC_RESERVED_BYTES, gauge, "larder_reserved_bytes", "", "Bytes claimed for fills that are running.") \
-	X(METRIC_FREE_BYTES, gauge, "larder_free_bytes", "", "Free on the store's file system, when it was last looked at.") \
-	X(METRIC_STORAGE_FULL, gauge, "larder_storage_full", "", "1 where nothing can be taken for want of room, when it was last looked at.") \
+	X(METRIC_UPSTREAM_RESUMES, counter, "larder_upstream_resumes_total", "", \
+		"Transfers taken up where they broke.") \
+	X(METRIC_UPSTREAM_COOLDOWNS, counter, "larder_upstream_cooldowns_total", "", \
+		"Cool-downs of upstreams that failed.") \
+	X(METRIC_UPSTREAMS_COOLING, gauge, "larder_upstreams_cooling", "", \
+		"Upstreams that cool down or await their probe.") \
+	X(METRIC_FILL_BOOKMARKS, counter, "larder_fill_bookmarks_total", "", \
+		"Bookmarks written, for fills to go on after a restart.") \
+	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", \
+		"Fills that went on with an earlier process's draft.") \
+	X(METRIC_QUARANTINED, counter, "larder_quarantined_total", "", \
+		"Fills refused because upstream changed the bytes.") \
+	X(METRIC_MIRRORED_BYTES, gauge, "larder_mirrored_bytes", "", \
+		"Bytes of mirrored blobs in the store.") \
+	X(METRIC_RESERVED_BYTES, gauge, "larder_reserved_bytes", "", \
+		"Bytes claimed for fills that are running.") \
+	X(METRIC_FREE_BYTES, gauge, "larder_free_bytes", "", \
+		"Free on the store's file system, when it was last looked at.") \
+	X(METRIC_STORAGE_FULL, gauge, "larder_storage_full", "", \
+		"1 where nothing can be taken for want of room, when it was last looked at.") \
 	X(METRIC_EVICTIONS, counter, "larder_evictions_total", "", "Mirrored blobs removed to make room.") \
-	X(METRIC_EVICTED_BYTES, counter, "larder_evicted_bytes_total", "", "Bytes of mirrored blobs removed to make room.") \
-	X(METRIC_SWEEPS, counter, "larder_sweeps_total", "", "Sweeps of the store for blobs that nothing claims.") \
+	X(METRIC_EVICTED_BYTES, counter, "larder_evicted_bytes_total", "", \
+		"Bytes of mirrored blobs removed to make room.") \
+	X(METRIC_SWEEPS, counter, "larder_sweeps_total", "", \
+		"Sweeps of the store for blobs that nothing claims.") \
 	X(METRIC_PUBLISHED, counter, "larder_published_total", "", "Artifacts published.") \
 	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \
 	X(METRIC_EVENT_LISTENERS, gauge, "larder_event_listeners", "", "Clients that listen to events.") \
 	X(METRIC_UPLOADS_RUNNING, gauge, "larder_uploads_running", "", "Uploads running now.") \
-	X(METRIC_UPLOADS_ABORTED, counter, "larder_uploads_aborted_total", "", "Uploads whose client went away.")
+	X(METRIC_UPLOADS_ABORTED, counter, "larder_uploads_aborted_total", "", \
+		"Uploads whose client went away.")
 
 enum metric {
 #define METRIC_NAME(name, kind, family, labels, help) name,
 	METRICS(METRIC_NAME)
 #undef METRIC_NAME
-	METRIC_COUNT
+		METRIC_COUNT
 };
 
 void metric_add(enum metric metric, int64_t amount);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The JSON API for people and programs (INTERFACE: section 3): one handler a route. Handlers translate words to values,
- * make one service call and translate the result. */
+ * The JSON API for people and programs (INTERFACE: section 3): one handler a route. Handlers translate words
+ * to values, make one service call and translate the result. */
 #ifndef SERVER_API_API_H
 #define SERVER_API_API_H
 
@@ -43,10 +43,13 @@ void api_healthz(void *services, struct request *request, struct reply *reply);
 void api_readyz(void *services, struct request *request, struct reply *reply);
 void api_metrics(void *services, struct request *request, struct reply *reply);
 
-/* Answers with the JSON of a publisher, a module or a version, whichever the name is: for the bare hub URLs. */
-void api_describe(void *services, const struct request *request, const struct name *name, struct reply *reply);
+/* Answers with the JSON of a publisher, a module or a version, whichever the name is: for the bare hub URLs.
+ */
+void api_describe(
+	void *services, const struct request *request, const struct name *name, struct reply *reply);
 
 /* The version's JSON, also of a withdrawn one; NULL, with the refusal in *err, where it is not known. */
-json_t *api_version_json(void *services, const struct request *request, const struct name *name, struct err *err);
+json_t *api_version_json(
+	void *services, const struct request *request, const struct name *name, struct err *err);
 
 #endif

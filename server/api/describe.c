@@ -19,7 +19,8 @@ static void answer(struct reply *reply, json_t *value, const struct err *err)
 }
 
 /* A hub URL of a withdrawn version is gone in every form; the API still tells of it. */
-static json_t *versioned_page(void *services, const struct request *request, const struct name *name, struct err *err)
+static json_t *versioned_page(
+	void *services, const struct request *request, const struct name *name, struct err *err)
 {
 	struct artifact artifact;
 

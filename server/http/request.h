@@ -61,8 +61,8 @@ bool request_set_target(struct request *request, const char *target, const char 
 /* The token that the client presented: Authorization: Bearer, else path_token, else NULL. */
 const char *request_token(const struct request *request);
 
-/* What leads a client from this request to another path of ours ("/a/b"), for a Location; free() it. Behind a token's
- * path it is relative: the token is not repeated, and yet the client goes on with it. */
+/* What leads a client from this request to another path of ours ("/a/b"), for a Location; free() it. Behind a
+ * token's path it is relative: the token is not repeated, and yet the client goes on with it. */
 char *request_way_to(const struct request *request, const char *path);
 
 /* Whether Accept ranks text/html above JSON: a browser. */

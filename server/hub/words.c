@@ -187,8 +187,8 @@ static bool ends_in_number(const char *handle)
 	return ends_in_version(handle, strlen(handle));
 }
 
-/* curl -T appends the file's name to a URL that ends in a slash. To take it off would be to guess: a file may be
- * called "2", or "2.tar.gz", and mean the version that it was appended to. */
+/* curl -T appends the file's name to a URL that ends in a slash. To take it off would be to guess: a file may
+ * be called "2", or "2.tar.gz", and mean the version that it was appended to. */
 static bool has_no_file(const struct request *request, struct err *err)
 {
 	AUTO_WORDS struct words words = {.memory = mem_dup(request->path + 1)};
@@ -201,12 +201,14 @@ static bool has_no_file(const struct request *request, struct err *err)
 		return true;
 	if (words.member)
 		return err_set(err, ERR_BAD_REQUEST,
-			"behind the version stands \"%.60s\", as curl -T adds a file's name to a URL that ends in "
+			"behind the version stands \"%.60s\", as curl -T adds a file's name to a URL that "
+			"ends in "
 			"\"/\": leave the slash off, and send it to /%.100s",
 			words.member, name_path(&words.name).text);
 	if (archive && ends_in_number(words.name.handle))
 		return err_set(err, ERR_BAD_REQUEST,
-			"this can be version %lld of %.80s, or a file that curl -T has added to a URL that ends in "
+			"this can be version %lld of %.80s, or a file that curl -T has added to a URL that "
+			"ends in "
 			"\"/\": name the version without a file's ending",
 			(long long)words.name.version, words.name.handle);
 	return true;

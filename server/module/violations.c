@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/buffer.h"
 #include "common/mem.h"
@@ -20,6 +21,7 @@ static const struct rule_row rules[RULE_COUNT] = {
 	[RULE_GZIP_BROKEN] = {"gzip-broken", SEVERITY_VIOLATION, false},
 	[RULE_TAR_BROKEN] = {"tar-broken", SEVERITY_VIOLATION, false},
 	[RULE_GZIP_EXTRA] = {"gzip-extra", SEVERITY_WARNING, false},
+	[RULE_GZIP_MISSING] = {"gzip-missing", SEVERITY_WARNING, false},
 	[RULE_TAR_END_MISSING] = {"tar-end-missing", SEVERITY_WARNING, false},
 	[RULE_BOMB_SIZE] = {"bomb-size", SEVERITY_VIOLATION, false},
 	[RULE_BOMB_RATIO] = {"bomb-ratio", SEVERITY_VIOLATION, false},
@@ -120,4 +122,13 @@ void violations_add(
 		.path = printable(path),
 		.message = format_message(format, args)};
 	va_end(args);
+}
+
+bool examination_breaks(const struct examination *examination, enum rule rule)
+{
+	for (size_t i = 0; i < examination->finding_count; i++) {
+		if (strcmp(examination->findings[i].rule, rules[rule].name) == 0)
+			return true;
+	}
+	return false;
 }

@@ -5,12 +5,15 @@
 #ifndef SERVER_MODULE_VIOLATIONS_H
 #define SERVER_MODULE_VIOLATIONS_H
 
+#include <stdbool.h>
+
 #include "server/module/examination.h"
 
 enum rule {
 	RULE_GZIP_BROKEN,
 	RULE_TAR_BROKEN,
 	RULE_GZIP_EXTRA,
+	RULE_GZIP_MISSING,
 	RULE_TAR_END_MISSING,
 	RULE_BOMB_SIZE,
 	RULE_BOMB_RATIO,
@@ -50,6 +53,9 @@ enum rule {
 	RULE_TFLITE_TEXT_MODE,
 	RULE_COUNT
 };
+
+/* Whether it has a finding of this rule. */
+bool examination_breaks(const struct examination *examination, enum rule rule);
 
 /* Adds a finding; where there are EXAMINATION_FINDINGS_MAX already, a violation takes a warning's place. Path
  * and message may hold any bytes: what is not printable UTF-8 is written as \xNN. */

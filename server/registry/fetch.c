@@ -26,7 +26,7 @@ struct running {
 	struct reason reason;
 	bool begun;                /* the fetch has the head */
 	struct wrapping *wrapping; /* NULL: the labels fit */
-	bool unpacks;
+	bool converts;
 	bool stripped;    /* the archive's own gzip has been taken off, */
 	bool wants_coded; /* … and it is asked for as it is stored */
 };
@@ -132,30 +132,17 @@ static bool pass_body(void *context, const void *bytes, size_t length)
 	return false;
 }
 
-static bool pass_unpacked(struct running *running, const void *bytes, size_t length)
+static bool pass_converted(struct running *running, const void *bytes, size_t length)
 {
 	const struct wrapping_sink sink = {pass_body, running};
 
-	if (!running->unpacks)
+	if (!running->converts)
 		return length == 0 || pass_body(running, bytes, length);
-	if (wrapping_unpack(running->wrapping, bytes, length, &sink, &running->err))
+	if (wrapping_convert(running->wrapping, bytes, length, &sink, &running->err))
 		return true;
 	if (running->verdict == VERDICT_TAKE && running->err.code != ERR_NONE)
 		running->verdict = VERDICT_FAILED;
 	return false;
-}
-
-static void refuse_stripped(struct running *running)
-{
-	const char *coding = wrapping_answer(running->wrapping)->content_encoding;
-
-	running->stripped = true;
-	running->verdict = VERDICT_REFUSED;
-	(void)err_set(&running->err, ERR_UPSTREAM_FAILED,
-		"it answered with something that is no module: a plain tar where a tar.gz belongs; the "
-		"store, or a "
-		"proxy before it, takes the gzip off (%s%.60s): have it send the file as it is stored",
-		coding[0] ? "Content-Encoding: " : "it tells no Content-Encoding", coding);
 }
 
 /* Looks at what the body begins with; once it is decided, what has been held goes on. */
@@ -168,13 +155,12 @@ static bool open_body(struct running *running, const void *bytes, size_t length,
 		return true;
 	if (wrapped == WRAPPED_PAGE)
 		running->verdict = VERDICT_ABSENT;
-	if (wrapped == WRAPPED_STRIPPED)
-		refuse_stripped(running);
-	if (running->verdict != VERDICT_TAKE)
+	running->stripped = wrapped == WRAPPED_STRIPPED && !running->wants_coded;
+	if (running->verdict != VERDICT_TAKE || running->stripped)
 		return false;
-	running->unpacks = wrapped == WRAPPED_CODED;
+	running->converts = wrapped == WRAPPED_CODED || wrapped == WRAPPED_STRIPPED;
 	held = wrapping_held(running->wrapping, &length);
-	return begin(running, wrapping_answer(running->wrapping)) && pass_unpacked(running, held, length);
+	return begin(running, wrapping_answer(running->wrapping)) && pass_converted(running, held, length);
 }
 
 static bool take_body(void *context, const void *bytes, size_t length)
@@ -185,7 +171,7 @@ static bool take_body(void *context, const void *bytes, size_t length)
 		return reason_add(&running->reason, bytes, length);
 	if (running->wrapping && !running->begun)
 		return open_body(running, bytes, length, false);
-	return pass_unpacked(running, bytes, length);
+	return pass_converted(running, bytes, length);
 }
 
 static bool take_redirect(void *context, const char *url)
@@ -221,10 +207,13 @@ static bool read_token(const struct upstream *upstream, char **out, struct err *
 /* All has come of a body that was looked at. A coding that is cut off may come whole next time. */
 static enum verdict close_body(struct running *running)
 {
+	const struct wrapping_sink sink = {pass_body, running};
+
 	if (running->wrapping && !running->begun)
 		(void)open_body(running, "", 0, true);
-	if (running->verdict == VERDICT_TAKE && running->unpacks &&
-		!wrapping_end(running->wrapping, &running->err))
+	if (running->verdict == VERDICT_TAKE && running->converts &&
+		!wrapping_end(running->wrapping, &sink, &running->err) && running->verdict == VERDICT_TAKE &&
+		running->err.code != ERR_NONE)
 		running->verdict = VERDICT_FAILED;
 	return running->verdict;
 }
@@ -312,8 +301,7 @@ static enum verdict transfer_coded(struct running *running)
 {
 	wrapping_destroy(TAKE(running->wrapping));
 	running->wants_coded = true;
-	running->stripped = false;
-	running->begun = false;
+	running->stripped = running->begun = running->converts = false;
 	running->verdict = VERDICT_TAKE;
 	running->err = (struct err){0};
 	return transfer(running);
@@ -340,7 +328,7 @@ enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 		    tools->health, fetch->upstream, patience_ms, &fetch->watch->stop, &running.turn, err))
 		return atomic_load(&fetch->watch->stop) ? VERDICT_FATAL : VERDICT_FAILED;
 	verdict = transfer(&running);
-	if (running.stripped && !atomic_load(&fetch->watch->stop))
+	if (running.stripped)
 		verdict = transfer_coded(&running);
 	health_leave(tools->health, &running.turn);
 	reason_finish(&running.reason);

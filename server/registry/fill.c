@@ -9,6 +9,7 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/module/violations.h"
 #include "server/registry/fetch.h"
 #include "server/registry/gather.h"
 #include "server/registry/health.h"
@@ -134,16 +135,33 @@ static bool has_violation(const struct examination *examination, struct err *err
 	return false;
 }
 
+/* The gzip that was put around a plain tar is whole in any case: only the tar's own end proves anything. */
+static bool is_proved_by_its_end(const struct fill *fill, const struct examination *examination)
+{
+	return examination->has_proved_end &&
+	       !(fill->intake.was_packed && examination_breaks(examination, RULE_TAR_END_MISSING));
+}
+
 /* Where the connection's end is all that says so, the bytes themselves must show that they are whole. */
 static bool may_be_cut(const struct fill *fill, const struct examination *examination, struct err *err)
 {
-	if (!fill->intake.until_close || examination->has_proved_end)
+	if (!fill->intake.until_close || is_proved_by_its_end(fill, examination))
 		return false;
 	(void)err_set(err, ERR_UPSTREAM_FAILED,
 		"it sent bytes without a length until the connection ended, and nothing in them shows that "
 		"they are "
 		"whole; have it send Content-Length, or chunks");
 	return true;
+}
+
+static void warn(const struct fill *fill, struct examination *examination)
+{
+	if (fill->intake.was_packed)
+		violations_add(examination, RULE_GZIP_MISSING, "",
+			"Upstream sent a plain tar: the store, or a proxy before it, takes the gzip off%s%s. "
+			"It was "
+			"packed again here, without compression; have it send the file as it is stored.",
+			fill->intake.coding[0] ? " and tells Content-Encoding: " : "", fill->intake.coding);
 }
 
 /* In passing, what clients were given must be as true, though nothing stays of it. */
@@ -217,6 +235,7 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 		disown(fill);
 		return VERDICT_FAILED;
 	}
+	warn(fill, inspection.examination);
 	return keep(fill, &origin, &inspection, &fill->err) ? VERDICT_KEPT : VERDICT_FATAL;
 }
 

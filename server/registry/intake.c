@@ -57,6 +57,7 @@ static void begin_object(struct intake *intake, size_t upstream, const struct an
 	intake->testimony.count = 0;
 	(void)snprintf(intake->coding, sizeof intake->coding, "%s", answer->content_encoding);
 	object_distrust_date(&intake->object, clock_now_s());
+	intake->was_packed = answer->was_packed;
 	intake->source = upstream;
 	open_bookmark(intake);
 }

@@ -26,12 +26,13 @@ struct intake {
 	struct spool *spool;
 	struct fill_watch *watch;
 
-	struct object object; /* whose bytes the spool holds, */
+	struct object object;       /* whose bytes the spool holds, */
 	struct testimony testimony; /* … what upstream has said of them, */
 	char coding[64];            /* … their Content-Encoding; "" without one, */
+	bool was_packed;            /* … and came as a plain tar; */
 	bool certain;               /* … that they are all as soon as no more come, */
-	size_t source;        /* … and the upstream that gave them */
-	int64_t length;       /* bytes in the spool */
+	size_t source;              /* … and the upstream that gave them */
+	int64_t length;             /* bytes in the spool */
 	bool unproved;    /* an earlier process's bytes, and upstream has not said yet that it has the rest */
 	bool full;        /* room ran out in the middle of the last answer */
 	bool passing;     /* there is room for a part at a time only */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a start leaves for afterwards, so that nobody has to wait for it: lists are read into memory, and blobs that no row
- * claims, which a crash between a blob's rename and its row leaves, are removed with what is unpacked of them. */
+ * What a start leaves for afterwards, so that nobody has to wait for it: lists are read into memory, and
+ * blobs that no row claims, which a crash between a blob's rename and its row leaves, are removed with what
+ * is unpacked of them. */
 #ifndef SERVER_REGISTRY_JANITOR_H
 #define SERVER_REGISTRY_JANITOR_H
 

@@ -45,24 +45,24 @@ bool registry_prefetch(struct registry *registry, const struct name *name, int64
 bool registry_look(struct registry *registry, const struct name *name, const char *cdn_loop,
 	struct holding *out, bool *found, int64_t *size_bytes, struct err *err);
 
-/* Which version a name without one means: of a published handle, and where no upstream can be asked, the highest active
- * one that is here or else listed; otherwise the one that upstream calls its latest. *out is NULL with a version; else the
- * question that an upstream is being asked, the caller's own: await it, then registry_latest_answered. Fails as mirror_join
- * does where nothing is known here. */
+/* Which version a name without one means: of a published handle, and where no upstream can be asked, the
+ * highest active one that is here or else listed; otherwise the one that upstream calls its latest. *out is
+ * NULL with a version; else the question that an upstream is being asked, the caller's own: await it, then
+ * registry_latest_answered. Fails as mirror_join does where nothing is known here. */
 bool registry_latest(struct registry *registry, const struct name *name, const char *cdn_loop,
 	int64_t *out_version, struct question **out, struct err *err);
 bool registry_latest_answered(
 	struct registry *registry, struct question *question, int64_t *out_version, struct err *err);
 
 /* The same, as far as it is known without asking; *asks tells whether an upstream would be asked first. */
-bool registry_latest_known(struct registry *registry, const struct name *name, int64_t *out_version, bool *asks,
-	struct err *err);
+bool registry_latest_known(struct registry *registry, const struct name *name, int64_t *out_version,
+	bool *asks, struct err *err);
 
 /* One client has been given the artifact. */
 void registry_count_download(struct registry *registry, const struct name *name);
 
-/* For an artifact that is given again and again without being opened: its tally, and the count of one such hit,
- * which is a download or just a part. */
+/* For an artifact that is given again and again without being opened: its tally, and the count of one such
+ * hit, which is a download or just a part. */
 struct tally *registry_open_tally(struct registry *registry, const struct name *name);
 void registry_count_hit(struct tally *tally, bool download);
 

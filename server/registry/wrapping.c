@@ -8,6 +8,7 @@
 #include "common/buffer.h"
 #include "common/mem.h"
 #include "server/module/inflater.h"
+#include "server/module/stored.h"
 #include "server/registry/proof.h"
 #include "server/registry/verdict.h"
 
@@ -27,6 +28,8 @@ struct wrapping {
 	struct inflater *inflater; /* of the coding, from its first byte on */
 	bool ended;
 	uint8_t *block;
+	struct stored *stored;            /* the gzip that a plain tar gets, */
+	const struct wrapping_sink *sink; /* … and where it goes now */
 	/* What was said of the bytes may be true of those that came, or of those inside. */
 	struct testimony said;
 	struct sums *came;
@@ -116,6 +119,7 @@ void wrapping_destroy(struct wrapping *wrapping)
 		return;
 	buffer_finish(&wrapping->held);
 	inflater_destroy(wrapping->inflater);
+	stored_destroy(wrapping->stored);
 	sums_destroy(wrapping->came);
 	sums_destroy(wrapping->inside);
 	free(wrapping->block);
@@ -180,22 +184,48 @@ static enum wrapped decide(const struct wrapping *wrapping, bool end)
 	return answer_is_page(&wrapping->answer) ? WRAPPED_PAGE : WRAPPED_NOT;
 }
 
-/* Neither the length nor what proves a rest is the unpacked object's; its end is the coding's own. */
-static void begin_unpacking(struct wrapping *wrapping)
+/* What proves a rest, and what was said, is not of the object that comes out. */
+static void begin_converting(struct wrapping *wrapping)
 {
 	struct answer *answer = &wrapping->answer;
 	unsigned wanted = testimony_wanted(&answer->testimony);
 
-	wrapping->block = mem_zero(1, BLOCK_BYTES);
-	wrapping->inflater = inflater_create();
 	wrapping->said = answer->testimony;
 	wrapping->came = sums_create(wanted);
 	wrapping->inside = sums_create(wanted);
 	answer->testimony.count = 0;
-	answer->length = -1;
-	answer->until_close = false;
 	answer->etag[0] = '\0';
 	answer->last_modified[0] = '\0';
+}
+
+/* Neither is the length; its end is the coding's own. */
+static void begin_unpacking(struct wrapping *wrapping)
+{
+	begin_converting(wrapping);
+	wrapping->block = mem_zero(1, BLOCK_BYTES);
+	wrapping->inflater = inflater_create();
+	wrapping->answer.length = -1;
+	wrapping->answer.until_close = false;
+}
+
+static bool put_packed(void *context, const void *bytes, size_t length, struct err *err)
+{
+	const struct wrapping *wrapping = context;
+
+	(void)err;
+	return wrapping->sink->take(wrapping->sink->context, bytes, length);
+}
+
+static void begin_packing(struct wrapping *wrapping)
+{
+	const struct stored_sink sink = {put_packed, wrapping};
+	struct answer *answer = &wrapping->answer;
+
+	begin_converting(wrapping);
+	wrapping->stored = stored_create(&sink);
+	answer->was_packed = true;
+	answer->length = stored_size(answer->length);
+	answer->range_total = stored_size(answer->range_total);
 }
 
 enum wrapped wrapping_look(struct wrapping *wrapping, const void *bytes, size_t length, bool end)
@@ -204,6 +234,8 @@ enum wrapped wrapping_look(struct wrapping *wrapping, const void *bytes, size_t 
 	wrapping->wrapped = decide(wrapping, end || wrapping->held.length > HELD_MAX);
 	if (wrapping->wrapped == WRAPPED_CODED)
 		begin_unpacking(wrapping);
+	if (wrapping->wrapped == WRAPPED_STRIPPED)
+		begin_packing(wrapping);
 	return wrapping->wrapped;
 }
 
@@ -218,7 +250,7 @@ const void *wrapping_held(const struct wrapping *wrapping, size_t *length)
 	return wrapping->held.data;
 }
 
-/* ---- unpacking ---- */
+/* ---- converting ---- */
 
 static bool fail(const struct wrapping *wrapping, const char *why, struct err *err)
 {
@@ -233,12 +265,11 @@ static bool pass_on(struct wrapping *wrapping, size_t length, const struct wrapp
 }
 
 /* On the thread that serves all transfers: what a piece may become has an end. */
-bool wrapping_unpack(struct wrapping *wrapping, const void *bytes, size_t length,
+static bool unpack(struct wrapping *wrapping, const void *bytes, size_t length,
 	const struct wrapping_sink *sink, struct err *err)
 {
 	enum inflated state = INFLATED_FULL;
 
-	sums_add(wrapping->came, bytes, length);
 	if (wrapping->ended && length > 0)
 		return fail(wrapping, "has bytes behind its end", err);
 	inflater_feed(wrapping->inflater, bytes, length);
@@ -257,16 +288,27 @@ bool wrapping_unpack(struct wrapping *wrapping, const void *bytes, size_t length
 	return state == INFLATED_ENDED || state == INFLATED_STARVED || fail(wrapping, "is broken", err);
 }
 
-bool wrapping_end(struct wrapping *wrapping, struct err *err)
+bool wrapping_convert(struct wrapping *wrapping, const void *bytes, size_t length,
+	const struct wrapping_sink *sink, struct err *err)
+{
+	sums_add(wrapping->came, bytes, length);
+	if (wrapping->wrapped == WRAPPED_CODED)
+		return unpack(wrapping, bytes, length, sink, err);
+	wrapping->sink = sink;
+	return stored_write(wrapping->stored, bytes, length, err);
+}
+
+bool wrapping_end(struct wrapping *wrapping, const struct wrapping_sink *sink, struct err *err)
 {
 	uint8_t came[SUM_COUNT][SUM_BYTES_MAX] = {0};
 	uint8_t inside[SUM_COUNT][SUM_BYTES_MAX] = {0};
 
-	if (wrapping->wrapped != WRAPPED_CODED)
-		return true;
-	if (!wrapping->ended)
+	if (wrapping->wrapped == WRAPPED_CODED && !wrapping->ended)
 		return fail(wrapping, "is cut off", err);
 	sums_result(wrapping->came, came);
 	sums_result(wrapping->inside, inside);
-	return proof_hold(&wrapping->said, came, inside, err);
+	if (!proof_hold(&wrapping->said, came, wrapping->wrapped == WRAPPED_CODED ? inside : NULL, err))
+		return false;
+	wrapping->sink = sink;
+	return wrapping->wrapped != WRAPPED_STRIPPED || stored_finish(wrapping->stored, err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the body of an answer is, whatever its labels say: its first bytes decide before anything is begun.
- * One Content-Encoding is taken off where the module is inside. */
+ * One Content-Encoding is taken off where the module is inside; an archive whose gzip is gone for good gets
+ * one. */
 #ifndef SERVER_REGISTRY_WRAPPING_H
 #define SERVER_REGISTRY_WRAPPING_H
 
@@ -15,9 +16,9 @@
 enum wrapped {
 	WRAPPED_UNDECIDED, /* more bytes are needed */
 	WRAPPED_NOT,       /* the bytes are the object, whatever the labels say */
-	WRAPPED_CODED,     /* they are the object in a coding, which wrapping_unpack takes off */
+	WRAPPED_CODED,     /* they are the object in a coding, which wrapping_convert takes off */
 	WRAPPED_PAGE,      /* a page, and no object */
-	WRAPPED_STRIPPED   /* a plain tar where a tar.gz belongs */
+	WRAPPED_STRIPPED   /* a plain tar where a tar.gz belongs, which wrapping_convert makes of it */
 };
 
 /* What the bytes are to be. */
@@ -39,24 +40,24 @@ void wrapping_destroy(struct wrapping *wrapping);
 /* Looks at the next bytes, and holds them until it is decided; with end there are no more, and it decides. */
 enum wrapped wrapping_look(struct wrapping *wrapping, const void *bytes, size_t length, bool end);
 
-/* Once decided: the head as it is of the object that comes out, and what has been held. Without a coding it
- * is as it came; what was said of a coded body is for wrapping_end to check. */
+/* Once decided: the head as it is of the object that comes out, and what has been held. Where the bytes are
+ * the object it is as it came; what was said of others is for wrapping_end to check. */
 const struct answer *wrapping_answer(const struct wrapping *wrapping);
 const void *wrapping_held(const struct wrapping *wrapping, size_t *length);
 
-/* Where the unpacked bytes go; false stops. */
+/* Where the bytes of the object go; false stops. */
 struct wrapping_sink {
 	bool (*take)(void *context, const void *bytes, size_t length);
 	void *context;
 };
 
-/* Unpacks the next coded bytes; false with *err where the coding is broken or swells without measure, without
- * where the sink stopped it. */
-bool wrapping_unpack(struct wrapping *wrapping, const void *bytes, size_t length,
+/* Makes the object of the next bytes that came; false with *err where their coding is broken or swells
+ * without measure, without where the sink stopped it. */
+bool wrapping_convert(struct wrapping *wrapping, const void *bytes, size_t length,
 	const struct wrapping_sink *sink, struct err *err);
 
 /* All bytes have come: whether a coding has come to its end, and what upstream said of its bytes holds, of
- * those that came or those inside. ERR_UPSTREAM_FAILED. */
-bool wrapping_end(struct wrapping *wrapping, struct err *err);
+ * those that came or those inside. ERR_UPSTREAM_FAILED, or as wrapping_convert. */
+bool wrapping_end(struct wrapping *wrapping, const struct wrapping_sink *sink, struct err *err);
 
 #endif

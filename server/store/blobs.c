@@ -153,8 +153,8 @@ bool blobs_read(
 
 	if (fd < 0)
 		return err_errno(err, errno, "open blob %s", digest->hex);
-	/* The kernel keeps the table of who reads what: a lock goes with the last descriptor, whoever has it. Where
-	 * the blob is being removed just now, its bytes can be read all the same. */
+	/* The kernel keeps the table of who reads what: a lock goes with the last descriptor, whoever has it.
+	 * Where the blob is being removed just now, its bytes can be read all the same. */
 	if (flock(fd, LOCK_SH) < 0 || fstat(fd, &status) < 0)
 		return err_errno(err, errno, "look at blob %s", digest->hex);
 	*out_size = status.st_size;

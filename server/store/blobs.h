@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files by digest under data_dir/blobs, and the drafts that may become one. A blob is complete, durable and never
- * changes: it is there wholly or not at all. */
+ * Files by digest under data_dir/blobs, and the drafts that may become one. A blob is complete, durable and
+ * never changes: it is there wholly or not at all. */
 #ifndef SERVER_STORE_BLOBS_H
 #define SERVER_STORE_BLOBS_H
 
@@ -23,7 +23,8 @@ void blobs_close(struct blobs *blobs);
 bool blobs_begin(struct blobs *blobs, struct spool **out, struct err *err);
 
 /* Takes up a draft that an earlier process left. ERR_NOT_FOUND if it is gone or shorter than length. */
-bool blobs_resume(struct blobs *blobs, const char *draft, int64_t length, struct spool **out, struct err *err);
+bool blobs_resume(
+	struct blobs *blobs, const char *draft, int64_t length, struct spool **out, struct err *err);
 
 /* How long a draft that lies there is. ERR_NOT_FOUND. */
 bool blobs_draft_size(struct blobs *blobs, const char *draft, int64_t *out_bytes, struct err *err);
@@ -31,39 +32,41 @@ bool blobs_draft_size(struct blobs *blobs, const char *draft, int64_t *out_bytes
 /* Removes a draft that nobody has open; nothing to do is no error. Needs no free space. */
 bool blobs_remove_draft(struct blobs *blobs, const char *draft, struct err *err);
 
-/* Makes a complete draft the blob with this digest: write, fsync, rename, fsync of the folder. Durable on return. The
- * caller has verified the digest and calls spool_mark_kept() once the catalog knows. */
+/* Makes a complete draft the blob with this digest: write, fsync, rename, fsync of the folder. Durable on
+ * return. The caller has verified the digest and calls spool_mark_kept() once the catalog knows. */
 bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err);
 
-/* Opens a blob for reading; the caller owns *out_fd, and blobs_offer() sees the blob in use until that is closed.
- * ERR_NOT_FOUND if there is none. */
-bool blobs_read(struct blobs *blobs, const struct digest *digest, int *out_fd, int64_t *out_size, struct err *err);
+/* Opens a blob for reading; the caller owns *out_fd, and blobs_offer() sees the blob in use until that is
+ * closed. ERR_NOT_FOUND if there is none. */
+bool blobs_read(
+	struct blobs *blobs, const struct digest *digest, int *out_fd, int64_t *out_size, struct err *err);
 
 /* Removes a blob; nothing to do is no error. Needs no free space. */
 bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *err);
 
-/* Whether nobody reads the blob, in this process or another; *out_fd, the caller's, then keeps new readers waiting until it
- * is closed. True as well where the file is gone (*out_fd is -1 then). */
+/* Whether nobody reads the blob, in this process or another; *out_fd, the caller's, then keeps new readers
+ * waiting until it is closed. True as well where the file is gone (*out_fd is -1 then). */
 bool blobs_offer(struct blobs *blobs, const struct digest *digest, int *out_fd);
 
-/* Keeps other processes out of what must not happen at the same time. Threads of one process are for the caller to keep
- * apart. Gives the blobs back, for unlock, which takes NULL. */
+/* Keeps other processes out of what must not happen at the same time. Threads of one process are for the
+ * caller to keep apart. Gives the blobs back, for unlock, which takes NULL. */
 struct blobs *blobs_lock(struct blobs *blobs);
 void blobs_unlock(struct blobs *blobs);
 AUTO_CLEANER(own_blobs_lock, struct blobs *, blobs_unlock)
 
-/* A few megabytes set aside for the moments in which even a deletion needs some: fill does nothing where there is no
- * room, or it is full already; spend answers whether it gave any up. */
+/* A few megabytes set aside for the moments in which even a deletion needs some: fill does nothing where
+ * there is no room, or it is full already; spend answers whether it gave any up. */
 void blobs_fill_reserve(struct blobs *blobs);
 bool blobs_spend_reserve(struct blobs *blobs);
 
 /* Deletes every draft but those for which keep answers true. For start-up, before any draft is begun. */
-bool blobs_sweep_drafts(struct blobs *blobs, bool (*keep)(void *context, const char *draft), void *context,
-	struct err *err);
+bool blobs_sweep_drafts(
+	struct blobs *blobs, bool (*keep)(void *context, const char *draft), void *context, struct err *err);
 
 /* Calls visit for every blob on disk until it answers false. */
-bool blobs_each(struct blobs *blobs, bool (*visit)(void *context, const struct digest *digest, int64_t size_bytes),
-	void *context, struct err *err);
+bool blobs_each(struct blobs *blobs,
+	bool (*visit)(void *context, const struct digest *digest, int64_t size_bytes), void *context,
+	struct err *err);
 
 /* Bytes that are free for us on the file system. */
 bool blobs_free_bytes(struct blobs *blobs, int64_t *out_bytes, struct err *err);

@@ -33,7 +33,8 @@ bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *a
 /* What an artifact's columns are, in a statement with artifacts a and blobs b; artifact_fill() reads them
  * into *out from this column on. */
 #define ARTIFACT_COLUMNS \
-	"b.digest, b.md5, b.size_bytes, b.unpacked_bytes, b.file_count, a.created_at, b.cached, a.downloads," \
+	"b.digest, b.md5, b.size_bytes, b.unpacked_bytes, b.file_count, a.created_at, b.cached, " \
+	"a.downloads," \
 	" a.last_used_at, a.source"
 void artifact_fill(struct rows *rows, int column, struct artifact *out);
 
@@ -46,8 +47,8 @@ struct version_ids {
 };
 bool version_find_ids(struct txn *txn, const struct name *name, struct version_ids *out, struct err *err);
 
-/* Brings a module's derived columns, its text and its facets up to date after its versions, artifacts, tags or
- * documentation changed. */
+/* Brings a module's derived columns, its text and its facets up to date after its versions, artifacts, tags
+ * or documentation changed. */
 bool module_refresh(struct txn *txn, int64_t module_id, struct err *err);
 
 /* The part of it that is searched. */

@@ -47,7 +47,8 @@ struct answer {
 	char content_encoding[64];
 	char etag[256];
 	char last_modified[64];
-	char effective_url[1024]; /* without its query: signed URLs carry secrets there */
+	char effective_url[1024];   /* without its query: signed URLs carry secrets there */
+	bool was_packed;            /* the receiver's to set: the body is packed on its way */
 	struct testimony testimony; /* what this head, and those of redirects to it, say of the bytes */
 };
 
@@ -66,13 +67,13 @@ struct receiver {
 
 struct transfer_request {
 	const char *url;
-	bool head_only;           /* HEAD instead of GET */
-	int64_t range_first;      /* asks for the bytes from here on; 0 is the whole */
-	const char *if_range;     /* a strong ETag or a date, with range_first; may be NULL */
-	const char *bearer_token; /* sent to the first host only; may be NULL */
-	const char *ca_file;      /* PEM; NULL is the system's */
-	int64_t rate_bytes_per_s; /* 0 is no limit */
-	const char *cdn_loop;     /* value of the CDN-Loop header (RFC 8586); may be NULL */
+	bool head_only;              /* HEAD instead of GET */
+	int64_t range_first;         /* asks for the bytes from here on; 0 is the whole */
+	const char *if_range;        /* a strong ETag or a date, with range_first; may be NULL */
+	const char *bearer_token;    /* sent to the first host only; may be NULL */
+	const char *ca_file;         /* PEM; NULL is the system's */
+	int64_t rate_bytes_per_s;    /* 0 is no limit */
+	const char *cdn_loop;        /* value of the CDN-Loop header (RFC 8586); may be NULL */
 	const char *accept_encoding; /* may be NULL */
 };
 

@@ -28,9 +28,9 @@ struct head {
 	bool has_last_chunk; /* the coding shows its own end */
 	bool has_location;
 	char location[HEAD_LOCATION_MAX]; /* "" where it has none, or a longer one */
-	char stored_encoding[64];   /* of the object in its store; "" where it is not told */
-	struct testimony testimony; /* of this head alone, */
-	struct testimony settled;   /* … and what counts of it and those before it */
+	char stored_encoding[64];         /* of the object in its store; "" where it is not told */
+	struct testimony testimony;       /* of this head alone, */
+	struct testimony settled;         /* … and what counts of it and those before it */
 	size_t bytes;
 };
 

@@ -11,27 +11,29 @@
 #include "common/err.h"
 #include "server/module/name.h"
 
-/* One [upstream NAME] section. All strings are owned by whoever owns the array; those that may be missing are NULL. */
+/* One [upstream NAME] section. All strings are owned by whoever owns the array; those that may be missing are
+ * NULL. */
 struct upstream {
 	char *name;
-	char *url;	/* a template: {path} {handle} {version} {format} {query} */
-	char *match;	/* globs of handles; NULL matches all */
-	char *formats;	/* names of formats; NULL is all that the template can express */
+	char *url;     /* a template: {path} {handle} {version} {format} {query} */
+	char *match;   /* globs of handles; NULL matches all */
+	char *formats; /* names of formats; NULL is all that the template can express */
 	char *ca_file;
 	char *bearer_token_file;
 	int64_t rate_bytes_per_s;
 	int64_t max_connections;
 };
 
-/* Checks a template when the configuration is read: http or https, a host, known words only, and {path} or {handle}
- * and {version}, since one URL cannot be every module's. ERR_BAD_REQUEST. */
+/* Checks a template when the configuration is read: http or https, a host, known words only, and {path} or
+ * {handle} and {version}, since one URL cannot be every module's. ERR_BAD_REQUEST. */
 bool upstream_check_template(const char *url, struct err *err);
 
-/* Whether this upstream may have the artifact (match, formats; a template that does not name {query} or {format} has
- * one format only: the one that formats lists, or else tf-hub). */
+/* Whether this upstream may have the artifact (match, formats; a template that does not name {query} or
+ * {format} has one format only: the one that formats lists, or else tf-hub). */
 bool upstream_may_have(const struct upstream *upstream, const struct name *name);
 
-/* Whether its template makes an address of a handle alone, so that it can be asked which version is the latest. */
+/* Whether its template makes an address of a handle alone, so that it can be asked which version is the
+ * latest. */
 bool upstream_tells_latest(const struct upstream *upstream);
 
 /* The artifact's URL there, or its handle's where the name has no version; free() it. */
@@ -46,8 +48,8 @@ char *upstream_file_url(const struct upstream *upstream, const struct name *name
 /* The same as it may be shown to anybody; free() it. */
 char *upstream_public_url(const struct upstream *upstream, const struct name *name);
 
-/* Whether a text repeats a credential that the template has: user and password, the token of a path /-/t/<token>,
- * or the value of a parameter that is the same for all modules. */
+/* Whether a text repeats a credential that the template has: user and password, the token of a path
+ * /-/t/<token>, or the value of a parameter that is the same for all modules. */
 bool upstream_is_betrayed_by(const struct upstream *upstream, const char *text);
 
 #endif

@@ -69,8 +69,8 @@ static bool leads_inside(const struct transfer *transfer, const union peer *peer
 	/* What the URL itself says counts whoever connects. */
 	if (peer_host_is_inside(place.host))
 		return true;
-	/* Another port than the URL's is a proxy's: what a name means to it is for the proxy to judge. A proxy
-	 * at the URL's own port cannot be told from the target and is judged as that. */
+	/* Another port than the URL's is a proxy's: what a name means to it is for the proxy to judge. A
+	 * proxy at the URL's own port cannot be told from the target and is judged as that. */
 	return port == peer_port(peer) && peer_is_inside(peer);
 }
 

@@ -141,16 +141,6 @@ def test_a_coding_that_is_not_taken_off_is_named(upstream, eager, body, label):
     eager.assert_nothing_kept()
 
 
-@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
-@pytest.mark.parametrize("body", [SMALL, MODULE, modules.tf1_hub_module()], ids=["small", "large", "tf1"])
-def test_a_gzip_that_was_taken_off_is_named(upstream, eager, headers, body):
-    upstream.serve(PATH, Answer(gzip.decompress(body), headers=headers))
-    for _ in range(2):
-        detail = assert_problem(eager.get(COMPRESSED), 502, "upstream-failed")["detail"]
-        assert "plain tar" in detail and "Content-Encoding" in detail
-    assert [seen.headers["accept-encoding"] for seen in upstream.requests] == ["identity", "gzip"]
-
-
 @pytest.mark.parametrize("broken", [gzip.compress(SMALL)[:-9], modules.with_bad_crc(gzip.compress(SMALL)),
                                     gzip.compress(SMALL) + b"garbage", gzip.compress(SMALL) + gzip.compress(b"")],
                          ids=["cut off", "CRC", "garbage behind", "a second member"])

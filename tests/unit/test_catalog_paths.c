@@ -9,8 +9,8 @@
 #include "server/store/catalog_paths.h"
 #include "tests/unit/catalog_place.h"
 
-static const char *const kept[] = {"acme/m/1", "acme/m/3", "acme/m/1/default/2", "acme/float/050/1", "acme/float/100/7",
-	"acme/both/1", "acme/both/1/5", "acme/7/8"};
+static const char *const kept[] = {"acme/m/1", "acme/m/3", "acme/m/1/default/2", "acme/float/050/1",
+	"acme/float/100/7", "acme/both/1", "acme/both/1/5", "acme/7/8"};
 
 static void fill(struct catalog *catalog)
 {

@@ -592,8 +592,7 @@ static void judges_hosts_behind_a_proxy(void **state)
 		struct err why;
 
 		print_message("%s\n", cases[i].path);
-		assert_int_equal(
-			client_transfer(client, &request, &receiver, NULL, &why), cases[i].outcome);
+		assert_int_equal(client_transfer(client, &request, &receiver, NULL, &why), cases[i].outcome);
 		assert_true(last_request_has(house->first, cases[i].asked_last));
 		buffer_finish(&taken.body);
 	}

@@ -218,8 +218,8 @@ static const struct {
 						"appended to, such as https://models.example.org\n"},
 	{"[server]\ntls_certificate = a.pem\n", "2: tls_certificate needs tls_key as well\n"},
 	{"[server]\n\ntls_key = a.pem\n", "3: tls_key needs tls_certificate as well\n"},
-	{"[server]\ntrusted_proxies = 10.0.0.0/8 proxy\n",
-		"2: trusted_proxies: \"proxy\" is no network such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1\n"},
+	{"[server]\ntrusted_proxies = 10.0.0.0/8 proxy\n", "2: trusted_proxies: \"proxy\" is no network such "
+							   "as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1\n"},
 	{"[mirror]\nhold_until_verified = on\n",
 		"2: hold_until_verified takes one of never, proxied, always, not \"on\"\n"},
 	{"[storage]\nmax_bytes = 1 G\n",

@@ -26,7 +26,8 @@ static void use_limits(struct house *house, int64_t max_bytes, int64_t keep_free
 	const struct space_limits limits = {max_bytes, keep_free_bytes};
 
 	space_destroy(house->space);
-	house->space = space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, NULL, 0);
+	house->space =
+		space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, NULL, 0);
 }
 
 static int set_up(void **state)
@@ -305,7 +306,8 @@ static void the_annex_goes_before_any_blob(void **state)
 	struct claim fill = {0};
 
 	space_destroy(house->space);
-	house->space = space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, &annex, 1);
+	house->space =
+		space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, &annex, 1);
 	(void)keep(house, "a/x", SOURCE_MIRRORED, 1);
 	assert_int_equal(claim(house, &fill, 8 * UNIT), ERR_NONE);
 	assert_int_equal(unpacked, UNIT);

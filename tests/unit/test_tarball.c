@@ -9,15 +9,18 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <zlib.h>
 
 #include "common/buffer.h"
 #include "common/digest.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/module/examination.h"
+#include "server/module/stored.h"
 #include "server/module/tarball.h"
 
 AUTO_CLEANER(own_tarball, struct tarball *, tarball_destroy)
+AUTO_CLEANER(own_stored, struct stored *, stored_destroy)
 AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
 
 static const char model_json[] =
@@ -127,12 +130,46 @@ static void test_ends_with_its_sink(void **state)
 	}
 }
 
+/* zlib is the oracle; the size is known before. */
+static void test_stored_is_gzip(void **state)
+{
+	static const size_t sizes[] = {0, 1, 511, 65534, 65535, 65536, 131070, 200000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		AUTO_BUFFER struct buffer packed = {0};
+		AUTO_FREE char *bytes = mem_zero(1, sizes[i] + 1);
+		AUTO_FREE char *out = mem_zero(1, sizes[i] + 1);
+		const struct stored_sink sink = {add_to, &packed};
+		AUTO(own_stored) struct stored *stored = stored_create(&sink);
+		z_stream stream = {.next_out = (Bytef *)out, .avail_out = (uInt)sizes[i] + 1};
+		struct err err;
+
+		memset(bytes, (int)i, sizes[i]);
+		assert_true(stored_write(stored, bytes, sizes[i] / 3, &err));
+		assert_true(stored_write(stored, bytes + sizes[i] / 3, sizes[i] - sizes[i] / 3, &err));
+		assert_true(stored_finish(stored, &err));
+		assert_int_equal(packed.length, stored_size((int64_t)sizes[i]));
+		stream.next_in = (Bytef *)packed.data;
+		stream.avail_in = (uInt)packed.length;
+		assert_int_equal(inflateInit2(&stream, 31), Z_OK);
+		assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
+		assert_int_equal(stream.avail_in, 0);
+		assert_int_equal(stream.total_out, sizes[i]);
+		(void)inflateEnd(&stream);
+		assert_memory_equal(out, bytes, sizes[i]);
+	}
+	assert_int_equal(stored_size(-1), -1);
+	assert_int_equal(stored_size(INT64_MAX), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_may_be_published),
 		cmocka_unit_test(test_bytes_do_not_change),
 		cmocka_unit_test(test_ends_with_its_sink),
+		cmocka_unit_test(test_stored_is_gzip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
