@@ -490,6 +490,18 @@ static bool find_wrapper(struct walk *walk)
 	return true;
 }
 
+static void judge_odd_name(struct examination *examination, const char *path)
+{
+	const struct saved_model *model = examination->saved_model;
+
+	if (model->odd_name[0])
+		violations_add(examination,
+			model->odd_is_value ? RULE_PBTXT_UNKNOWN_VALUE : RULE_PBTXT_UNKNOWN_FIELD, path,
+			"It has the %s \"%s\", which TensorFlow's text parser does not know there and "
+			"refuses; save the model again, in binary form.",
+			model->odd_is_value ? "value" : "field", model->odd_name);
+}
+
 static void judge_saved_model(struct walk *walk)
 {
 	static const char *const keys[2] = {"saved_model.pb", "saved_model.pbtxt"};
@@ -512,12 +524,8 @@ static void judge_saved_model(struct walk *walk)
 		violations_add(walk->examination, RULE_PBTXT_ONLY, keys[1],
 			"There is saved_model.pbtxt but no saved_model.pb; some clients read the binary form "
 			"only.");
-	if (text_counts && file->sound && walk->examination->saved_model->odd_field[0])
-		violations_add(walk->examination, RULE_PBTXT_UNKNOWN_FIELD, keys[1],
-			"It has the field \"%s\", which TensorFlow's text parser does not know there and "
-			"refuses; save "
-			"the model again, in binary form.",
-			walk->examination->saved_model->odd_field);
+	if (text_counts && file->sound)
+		judge_odd_name(walk->examination, keys[1]);
 	checkpoint_judge(walk->examination, walk->checkpoint_index.sound ? &walk->index : NULL);
 	if (walk->tfhub_module.seen && !walk->tfhub_module.sound)
 		violations_add(walk->examination, RULE_TFHUB_MODULE_FORMAT, "tfhub_module.pb",

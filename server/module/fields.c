@@ -30,7 +30,7 @@ static const struct {
 };
 enum { TYPE_SPEC_CLASS_COUNT = sizeof type_spec_classes / sizeof type_spec_classes[0] };
 
-static bool type_spec_symbol(const char *name, int64_t *number)
+bool type_spec_class_parse_symbol(const char *name, int64_t *number)
 {
 	for (size_t i = 0; i < TYPE_SPEC_CLASS_COUNT; i++) {
 		if (strcmp(name, type_spec_classes[i].symbol) == 0) {
@@ -67,7 +67,7 @@ static const struct field shape_fields[] = {
 static const struct message_type shape_type = {"TensorShapeProto", 2, ROWS(shape_fields)};
 
 static const struct field type_spec_fields[] = {
-	{"type_spec_class", TYPE_SPEC_CLASS, FIELD_ENUM, .symbol = type_spec_symbol, .slot = 0},
+	{"type_spec_class", TYPE_SPEC_CLASS, FIELD_ENUM, .symbol = type_spec_class_parse_symbol, .slot = 0},
 	{"type_state", TYPE_SPEC_STATE, MESSAGE(value_type), .slot = 1},
 	{"type_spec_class_name", TYPE_SPEC_CLASS_NAME, STRING, .slot = 2},
 };

@@ -71,6 +71,9 @@ extern const struct message_type concrete_entry_type;
 const struct field *field_by_number(const struct message_type *type, uint32_t number);
 const struct field *field_by_name(const struct message_type *type, const char *name);
 
+/* Reads the name of a TypeSpecProto.TypeSpecClass ("RAGGED_TENSOR_SPEC"). */
+bool type_spec_class_parse_symbol(const char *name, int64_t *number);
+
 /* The Python class of a TypeSpecProto.TypeSpecClass ("RaggedTensorSpec"); NULL for a number not known. */
 const char *type_spec_class_name(int64_t number);
 

@@ -39,9 +39,10 @@ struct pool {
 	bool (*element)(void *listener, const struct message_type *type, const struct message *element);
 	void *listener;
 	const struct proto_type
-		*schema;    /* of the outermost message: what is not read is held against it; may be NULL */
-	char odd_field[64]; /* of text: the first field that the schema does not have; "" */
-	size_t bytes_left;  /* what may still be allocated; the owner may take from it as well */
+		*schema;   /* of the outermost message: what is not read is held against it; may be NULL */
+	char odd_name[64]; /* of text: the first field, or name of a value, that the schema lacks; "" */
+	bool odd_is_value;
+	size_t bytes_left; /* what may still be allocated; the owner may take from it as well */
 	size_t visits_left;
 	bool truncated; /* something was left out */
 	int64_t tallies[TALLY_COUNT];

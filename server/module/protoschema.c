@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "server/module/protoschema_enums.h"
 #include "server/module/protoschema_graph.h"
 
-#define ONE(kind) PROTO_##kind, false, NULL
-#define MANY(kind) PROTO_##kind, true, NULL
-#define ONE_OF(type) PROTO_MESSAGE, false, &(type)
-#define MANY_OF(type) PROTO_MESSAGE, true, &(type)
+#define ONE(kind) PROTO_##kind, false, NULL, NULL
+#define MANY(kind) PROTO_##kind, true, NULL, NULL
+#define ONE_OF(type) PROTO_MESSAGE, false, &(type), NULL
+#define ONE_ENUM(values) PROTO_ENUM, false, NULL, &(values)
+#define MANY_OF(type) PROTO_MESSAGE, true, &(type), NULL
 #define TYPE(name, rows) \
 	{ \
 		name, sizeof(rows) / sizeof((rows)[0]), (rows), false \
@@ -37,7 +39,7 @@ static const struct proto_field saver_def_fields[] = {
 	{"max_to_keep", 4, ONE(INT32)},
 	{"sharded", 5, ONE(BOOL)},
 	{"keep_checkpoint_every_n_hours", 6, ONE(FLOAT)},
-	{"version", 7, ONE(ENUM)},
+	{"version", 7, ONE_ENUM(proto_checkpoint_version)},
 };
 static const struct proto_type saver_def = TYPE("SaverDef", saver_def_fields);
 
@@ -108,14 +110,14 @@ static const struct proto_type named_tuple_value = TYPE("NamedTupleValue", named
 static const struct proto_field tensor_spec_proto_fields[] = {
 	{"name", 1, ONE(STRING)},
 	{"shape", 2, ONE_OF(proto_tensor_shape_proto)},
-	{"dtype", 3, ONE(ENUM)},
+	{"dtype", 3, ONE_ENUM(proto_data_type)},
 };
 static const struct proto_type tensor_spec_proto = TYPE("TensorSpecProto", tensor_spec_proto_fields);
 
 static const struct proto_field bounded_tensor_spec_proto_fields[] = {
 	{"name", 1, ONE(STRING)},
 	{"shape", 2, ONE_OF(proto_tensor_shape_proto)},
-	{"dtype", 3, ONE(ENUM)},
+	{"dtype", 3, ONE_ENUM(proto_data_type)},
 	{"minimum", 4, ONE_OF(proto_tensor_proto)},
 	{"maximum", 5, ONE_OF(proto_tensor_proto)},
 };
@@ -123,7 +125,7 @@ static const struct proto_type bounded_tensor_spec_proto =
 	TYPE("BoundedTensorSpecProto", bounded_tensor_spec_proto_fields);
 
 static const struct proto_field type_spec_proto_fields[] = {
-	{"type_spec_class", 1, ONE(ENUM)},
+	{"type_spec_class", 1, ONE_ENUM(proto_type_spec_class)},
 	{"type_state", 2, ONE_OF(structured_value)},
 	{"type_spec_class_name", 3, ONE(STRING)},
 	{"num_flat_components", 4, ONE(INT32)},
@@ -137,7 +139,7 @@ static const struct proto_field structured_value_fields[] = {
 	{"string_value", 13, ONE(STRING)},
 	{"bool_value", 14, ONE(BOOL)},
 	{"tensor_shape_value", 31, ONE_OF(proto_tensor_shape_proto)},
-	{"tensor_dtype_value", 32, ONE(ENUM)},
+	{"tensor_dtype_value", 32, ONE_ENUM(proto_data_type)},
 	{"tensor_spec_value", 33, ONE_OF(tensor_spec_proto)},
 	{"type_spec_value", 34, ONE_OF(type_spec_proto)},
 	{"bounded_tensor_spec_value", 35, ONE_OF(bounded_tensor_spec_proto)},
@@ -165,7 +167,7 @@ static const struct proto_type composite_tensor = TYPE("CompositeTensor", compos
 
 static const struct proto_field tensor_info_fields[] = {
 	{"name", 1, ONE(STRING)},
-	{"dtype", 2, ONE(ENUM)},
+	{"dtype", 2, ONE_ENUM(proto_data_type)},
 	{"tensor_shape", 3, ONE_OF(proto_tensor_shape_proto)},
 	{"coo_sparse", 4, ONE_OF(coo_sparse)},
 	{"composite_tensor", 5, ONE_OF(composite_tensor)},
@@ -234,7 +236,7 @@ static const struct proto_field function_spec_fields[] = {
 	{"fullargspec", 1, ONE_OF(structured_value)},
 	{"is_method", 2, ONE(BOOL)},
 	{"input_signature", 5, ONE_OF(structured_value)},
-	{"jit_compile", 6, ONE(ENUM)},
+	{"jit_compile", 6, ONE_ENUM(proto_jit_compile)},
 };
 static const struct proto_type function_spec = TYPE("FunctionSpec", function_spec_fields);
 
@@ -245,11 +247,11 @@ static const struct proto_field saved_function_fields[] = {
 static const struct proto_type saved_function = TYPE("SavedFunction", saved_function_fields);
 
 static const struct proto_field saved_variable_fields[] = {
-	{"dtype", 1, ONE(ENUM)},
+	{"dtype", 1, ONE_ENUM(proto_data_type)},
 	{"shape", 2, ONE_OF(proto_tensor_shape_proto)},
 	{"trainable", 3, ONE(BOOL)},
-	{"synchronization", 4, ONE(ENUM)},
-	{"aggregation", 5, ONE(ENUM)},
+	{"synchronization", 4, ONE_ENUM(proto_synchronization)},
+	{"aggregation", 5, ONE_ENUM(proto_aggregation)},
 	{"name", 6, ONE(STRING)},
 	{"device", 7, ONE(STRING)},
 	{"experimental_distributed_variable_components", 8, MANY_OF(saved_variable)},

@@ -25,14 +25,22 @@ enum proto_kind {
 	PROTO_MESSAGE
 };
 
+/* The values of an enum, by name. */
+struct proto_enum {
+	bool (*symbol)(const char *name, int64_t *number); /* knows them; NULL: they are listed */
+	size_t name_count;
+	const char *const *names;
+};
+
 struct proto_type;
 
 struct proto_field {
 	const char *name;
 	uint32_t number;
 	enum proto_kind kind;
-	bool repeated; /* maps are, too */
-	const struct proto_type *type;
+	bool repeated;                   /* maps are, too */
+	const struct proto_type *type;   /* of PROTO_MESSAGE */
+	const struct proto_enum *values; /* of PROTO_ENUM */
 };
 
 struct proto_type {
@@ -44,6 +52,9 @@ struct proto_type {
 
 /* The outermost message. */
 extern const struct proto_type proto_saved_model;
+
+/* Whether an enum has a value of this name. */
+bool proto_enum_has(const struct proto_enum *values, const char *name);
 
 /* The field with this number or name; NULL if there is none, or type is NULL. */
 const struct proto_field *proto_by_number(const struct proto_type *type, uint32_t number);

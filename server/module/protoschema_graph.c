@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/protoschema_enums.h"
 #include "server/module/protoschema_graph.h"
 
 /* GraphDebugInfo alone is of proto2, which does not look into its strings: they stand here as bytes. */
 
-#define ONE(kind) PROTO_##kind, false, NULL
-#define MANY(kind) PROTO_##kind, true, NULL
-#define ONE_OF(type) PROTO_MESSAGE, false, &(type)
-#define MANY_OF(type) PROTO_MESSAGE, true, &(type)
+#define ONE(kind) PROTO_##kind, false, NULL, NULL
+#define MANY(kind) PROTO_##kind, true, NULL, NULL
+#define ONE_OF(type) PROTO_MESSAGE, false, &(type), NULL
+#define ONE_ENUM(values) PROTO_ENUM, false, NULL, &(values)
+#define MANY_OF(type) PROTO_MESSAGE, true, &(type), NULL
+#define MANY_ENUM(values) PROTO_ENUM, true, NULL, &(values)
 #define TYPE(name, rows) \
 	{ \
 		name, sizeof(rows) / sizeof((rows)[0]), (rows), false \
@@ -41,7 +44,7 @@ static const struct proto_field tensor_shape_proto_fields[] = {
 const struct proto_type proto_tensor_shape_proto = TYPE("TensorShapeProto", tensor_shape_proto_fields);
 
 static const struct proto_field dtype_and_shape_fields[] = {
-	{"dtype", 1, ONE(ENUM)},
+	{"dtype", 1, ONE_ENUM(proto_data_type)},
 	{"shape", 2, ONE_OF(proto_tensor_shape_proto)},
 };
 static const struct proto_type dtype_and_shape = TYPE("DtypeAndShape", dtype_and_shape_fields);
@@ -66,7 +69,7 @@ static const struct proto_type variant_tensor_data_proto =
 	TYPE("VariantTensorDataProto", variant_tensor_data_proto_fields);
 
 static const struct proto_field tensor_proto_fields[] = {
-	{"dtype", 1, ONE(ENUM)},
+	{"dtype", 1, ONE_ENUM(proto_data_type)},
 	{"tensor_shape", 2, ONE_OF(proto_tensor_shape_proto)},
 	{"version_number", 3, ONE(INT32)},
 	{"tensor_content", 4, ONE(BYTES)},
@@ -88,7 +91,7 @@ static const struct proto_field tensor_proto_fields[] = {
 const struct proto_type proto_tensor_proto = TYPE("TensorProto", tensor_proto_fields);
 
 static const struct proto_field full_type_def_fields[] = {
-	{"type_id", 1, ONE(ENUM)},
+	{"type_id", 1, ONE_ENUM(proto_full_type_id)},
 	{"args", 2, MANY_OF(full_type_def)},
 	{"s", 3, ONE(STRING)},
 	{"i", 4, ONE(INT64)},
@@ -112,7 +115,7 @@ static const struct proto_field attr_list_fields[] = {
 	{"i", 3, MANY(INT64)},
 	{"f", 4, MANY(FLOAT)},
 	{"b", 5, MANY(BOOL)},
-	{"type", 6, MANY(ENUM)},
+	{"type", 6, MANY_ENUM(proto_data_type)},
 	{"shape", 7, MANY_OF(proto_tensor_shape_proto)},
 	{"tensor", 8, MANY_OF(proto_tensor_proto)},
 	{"func", 9, MANY_OF(name_attr_list)},
@@ -125,7 +128,7 @@ static const struct proto_field attr_value_fields[] = {
 	{"i", 3, ONE(INT64)},
 	{"f", 4, ONE(FLOAT)},
 	{"b", 5, ONE(BOOL)},
-	{"type", 6, ONE(ENUM)},
+	{"type", 6, ONE_ENUM(proto_data_type)},
 	{"shape", 7, ONE_OF(proto_tensor_shape_proto)},
 	{"tensor", 8, ONE_OF(proto_tensor_proto)},
 	{"placeholder", 9, ONE(STRING)},
@@ -153,7 +156,7 @@ static const struct proto_type node_def = TYPE("NodeDef", node_def_fields);
 static const struct proto_field arg_def_fields[] = {
 	{"name", 1, ONE(STRING)},
 	{"description", 2, ONE(STRING)},
-	{"type", 3, ONE(ENUM)},
+	{"type", 3, ONE_ENUM(proto_data_type)},
 	{"type_attr", 4, ONE(STRING)},
 	{"number_attr", 5, ONE(STRING)},
 	{"type_list_attr", 6, ONE(STRING)},

@@ -260,7 +260,8 @@ static bool read_model(struct stream *stream,
 	model->schema_version = message_integer(root, SAVED_MODEL_SCHEMA_VERSION);
 	model->truncated = reading.pool.truncated;
 	model->counts = counts_of(&reading);
-	(void)snprintf(model->odd_field, sizeof model->odd_field, "%s", reading.pool.odd_field);
+	(void)snprintf(model->odd_name, sizeof model->odd_name, "%s", reading.pool.odd_name);
+	model->odd_is_value = reading.pool.odd_is_value;
 	meta_graph_finish(&reading.graph);
 	objects_finish(&reading.objects);
 	pool_finish(&reading.pool);

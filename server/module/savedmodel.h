@@ -102,7 +102,8 @@ struct saved_model {
 	bool is_text;            /* read from saved_model.pbtxt */
 	bool restores_variables; /* when it is loaded: it has a saver that does, or objects that are variables
 				  */
-	char odd_field[64];      /* of text: a field that TensorFlow's parser would refuse, or "" */
+	char odd_name[64];       /* of text: a field that TensorFlow's parser would refuse, or "", */
+	bool odd_is_value;       /* … or the name of an enum's value */
 	bool truncated;          /* it says more than the limits below let us keep; what is there is right */
 	struct saved_model_counts counts;
 	int64_t schema_version;

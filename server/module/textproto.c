@@ -109,7 +109,8 @@ static bool is_identifier(const char *word)
 	return *word < '0' || *word > '9';
 }
 
-/* Whether a word can be the value of a field that is not read. Which names an enum has is not known. */
+/* Whether a word can be the value of a field that is not read. The names of an enum's values are another
+ * matter: a later TensorFlow may know more of them. */
 static bool suits(enum proto_kind kind, const char *word, bool is_negative)
 {
 	uint64_t bits;
@@ -134,6 +135,23 @@ static bool suits(enum proto_kind kind, const char *word, bool is_negative)
 	default:
 		return false;
 	}
+}
+
+/* The first name that TensorFlow's text parser would refuse: of a field, or of an enum's value. */
+static void note_odd(struct textproto *text, const char *name, bool is_value)
+{
+	struct pool *pool = text->pool;
+
+	if (pool->odd_name[0])
+		return;
+	(void)snprintf(pool->odd_name, sizeof pool->odd_name, "%.63s", name);
+	pool->odd_is_value = is_value;
+}
+
+static void note_odd_value(struct textproto *text, const struct proto_field *known, const char *word)
+{
+	if (known->kind == PROTO_ENUM && is_identifier(word) && !proto_enum_has(known->values, word))
+		note_odd(text, word, true);
 }
 
 static bool check_string(const struct textproto *text, const struct proto_field *known, struct err *err)
@@ -178,8 +196,10 @@ static bool read_scalar(struct textproto *text, const struct place *place, struc
 			!parse_number(place->field, text->lexer.text, is_negative, &bits))
 			return fail(text, "a value is not of its field's type", err);
 		message_set_number(place->message, place->field, bits);
-	} else if (place->known && !suits(place->known->kind, text->lexer.text, is_negative)) {
-		return fail(text, "a value is not of its field's type", err);
+	} else if (place->known) {
+		if (!suits(place->known->kind, text->lexer.text, is_negative))
+			return fail(text, "a value is not of its field's type", err);
+		note_odd_value(text, place->known, text->lexer.text);
 	}
 	return next(text, err);
 }
@@ -239,13 +259,6 @@ static bool read_list(struct textproto *text, const struct place *place, struct 
 	}
 }
 
-/* The first field that TensorFlow's text parser would refuse. */
-static void note_odd(struct textproto *text, const char *name)
-{
-	if (!text->pool->odd_field[0])
-		(void)snprintf(text->pool->odd_field, sizeof text->pool->odd_field, "%.63s", name);
-}
-
 /* "[type.googleapis.com/some.Type]" or "[an.extension]": nothing that is read has one. */
 static bool skip_bracketed_name(struct textproto *text, struct err *err)
 {
@@ -265,7 +278,7 @@ static bool read_name(struct textproto *text, struct place *place, struct err *e
 {
 	if (is_sign(text, '[')) {
 		if (place->schema && !place->schema->is_any)
-			note_odd(text, "[…]");
+			note_odd(text, "[…]", false);
 		return skip_bracketed_name(text, err);
 	}
 	if (text->lexer.kind != TOKEN_WORD)
@@ -274,7 +287,7 @@ static bool read_name(struct textproto *text, struct place *place, struct err *e
 		place->field = field_by_name(place->type, text->lexer.text);
 	place->known = proto_by_name(place->schema, text->lexer.text);
 	if (place->schema && !place->known)
-		note_odd(text, text->lexer.text);
+		note_odd(text, text->lexer.text, false);
 	return next(text, err);
 }
 

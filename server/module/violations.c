@@ -51,6 +51,7 @@ static const struct rule_row rules[RULE_COUNT] = {
 	[RULE_SHARD_MISSING] = {"shard-missing", SEVERITY_VIOLATION, false},
 	[RULE_SHARD_SIZE] = {"shard-size", SEVERITY_VIOLATION, false},
 	[RULE_PBTXT_UNKNOWN_FIELD] = {"pbtxt-unknown-field", SEVERITY_WARNING, false},
+	[RULE_PBTXT_UNKNOWN_VALUE] = {"pbtxt-unknown-value", SEVERITY_WARNING, false},
 	[RULE_VARIABLES_MISSING] = {"variables-missing", SEVERITY_WARNING, false},
 	[RULE_CHECKPOINT_SHARDS] = {"checkpoint-shards", SEVERITY_WARNING, false},
 	[RULE_CHECKPOINT_INDEX] = {"checkpoint-index", SEVERITY_WARNING, false},

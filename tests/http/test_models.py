@@ -245,13 +245,22 @@ def test_what_protobuf_takes(larder, extra):
 TEXT = 'meta_graphs { meta_info_def { tags: "serve" } %s }'
 ODD_TEXT = ['graph_def { node { nam: "x" } }', "surprise: 1", "graph_def { node { attr { key: \"a\" value { what { } } } } }",
             "graph_def { [some.extension]: 1 }"]
+ODD_VALUES = ['graph_def { node { attr { key: "a" value { type: DT_FLOAT32 } } } }',
+              'graph_def { node { attr { key: "a" value { list { type: [DT_INT32, DT_int32] } } } } }',
+              'graph_def { node { attr { key: "a" value { tensor { dtype: float } } } } }', "saver_def { version: V9 }",
+              'graph_def { node { experimental_type { type_id: TFT_NOTHING } } }', "meta_info_def { stripped_op_list { op { attr { type: \"t\" } "
+              "input_arg { type: DT_INVALID_REF } } } }", 'object_graph_def { nodes { variable { aggregation: MEAN } } }',
+              'object_graph_def { nodes { function { function_spec { jit_compile: on } } } }']
 WRONG_TEXT = ["graph_def { node { name: 1 } }", "graph_def { versions { producer: \"1\" } }", "graph_def { node: 1 }",
               "graph_def { versions { producer: [1] } }", "graph_def { node { name: \"\\xff\" } }",
               "graph_def { version: 3000000000 }", "saver_def { sharded: 7 }"]
 GOOD_TEXT = ["graph_def { node { name: \"x\" op: \"Const\" attr { key: \"a\" value { f: 1e-3 } } input: [\"a\", \"b\"] } }",
              "graph_def { versions { producer: 21 bad_consumers: [1, 2] } }", "saver_def { version: V2 sharded: true }",
              "meta_info_def { any_info { [type.googleapis.com/any.Message] { whatever: 1 } } }",
-             "graph_def { node { attr { key: \"a\" value { s: \"\\377\" } } } }"]
+             "graph_def { node { attr { key: \"a\" value { s: \"\\377\" } } } }",
+             "graph_def { node { attr { key: \"a\" value { list { type: [DT_FLOAT, DT_FLOAT4_E2M1FN_REF, 77, -1] } } } "
+             "experimental_type { type_id: TFT_ITERATOR args { type_id: 999 } } } }",
+             "object_graph_def { nodes { function { function_spec { jit_compile: ON } } } } saver_def { version: LEGACY }"]
 
 
 def text_archive(text):
@@ -265,6 +274,17 @@ def test_text_with_unknown_fields(upstream, mirror, text):
     assert "pbtxt-unknown-field" in [violation["rule"] for violation in problem["violations"]]
     upstream.serve("/acme/m/1", body)
     assert mirror.get(HUB).body == body
+
+
+@pytest.mark.parametrize("text", ODD_VALUES)
+def test_text_with_unknown_names_of_values(upstream, mirror, text):
+    body = text_archive(text)
+    problem = assert_problem(mirror.put(HUB, body), 422, "invalid-module")
+    assert "pbtxt-unknown-value" in [violation["rule"] for violation in problem["violations"]]
+    upstream.serve("/acme/m/1", body)
+    assert mirror.get(HUB).body == body
+    artifact, = mirror.get("/api/v1/modules/acme/m/1").json()["artifacts"]
+    assert "pbtxt-unknown-value" in [warning["rule"] for warning in artifact["warnings"]]
 
 
 @pytest.mark.parametrize("text", WRONG_TEXT)

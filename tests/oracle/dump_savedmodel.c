@@ -105,8 +105,8 @@ static json_t *model_json(const struct saved_model *model)
 
 	for (size_t i = 0; i < model->meta_graph_count; i++)
 		json_array_append_new(graphs, meta_graph_json(&model->meta_graphs[i]));
-	return json_pack("{s:I, s:b, s:o}", "schema_version", (json_int_t)model->schema_version, "truncated",
-		(int)model->truncated, "meta_graphs", graphs);
+	return json_pack("{s:I, s:b, s:s, s:o}", "schema_version", (json_int_t)model->schema_version,
+		"truncated", (int)model->truncated, "odd_name", model->odd_name, "meta_graphs", graphs);
 }
 
 int main(int argc, char **argv)

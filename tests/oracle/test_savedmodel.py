@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import warnings
@@ -558,7 +559,8 @@ class Filler:
         kinds = {field.TYPE_STRING: lambda: self.random.choice(["", "x", "ä€", "name:0", "y" * 300]),
                  field.TYPE_BYTES: lambda: self.random.randbytes(self.random.randint(0, 5)),
                  field.TYPE_FLOAT: self.random.random, field.TYPE_DOUBLE: self.random.random,
-                 field.TYPE_BOOL: lambda: True}
+                 field.TYPE_BOOL: lambda: True,
+                 field.TYPE_ENUM: lambda: self.random.choice([self.random.choice(field.enum_type.values).number, self.random.randint(0, 300)])}
         return kinds.get(field.type, lambda: self.random.randint(0, 300))()
 
     def fill(self, message, depth=0):
@@ -612,3 +614,42 @@ def test_refuses_what_protobuf_refuses(whole, tmp_path, seed):
         else:
             assert done.returncode == 0 or b"NUL" in done.stderr or not read.meta_graphs, done.stderr.decode()
     assert refused > 0
+
+
+def enum_words(text):
+    """Where values of enums stand that are written by name."""
+    return [found.span(1) for found in re.finditer(r"^ *\w+: ((?!true$|false$|inf$|nan$)[A-Za-z]\w*)$", text, re.M)]
+
+
+def changed_word(rng, word, others):
+    return rng.choice([word + "X", word[:-1], word.lower(), word + "_REF", rng.choice(others), "17", "-1", "3000000000", "DT_FLOAT32",
+                       "DT_INVALID_REF", "TFT_FLOAT64", "V3", "true"])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_knows_the_names_of_values(whole, tmp_path, seed):
+    """In text, TensorFlow takes those names that an enum has, and any number, in fields that are not read as in others."""
+    from google.protobuf import text_format
+    model = whole.SavedModel(saved_model_schema_version=1)
+    filler = Filler(seed)
+    while not enum_words(text_format.MessageToString(model)):
+        filler.fill(model.meta_graphs.add())
+    text = text_format.MessageToString(model)
+    assert dump_bytes(tmp_path, text.encode(), "--text")["odd_name"] == ""
+    rng = random.Random(seed)
+    spans = enum_words(text)
+    others = [text[first:last] for first, last in spans]
+    refused = 0
+    for _ in range(60):
+        first, last = rng.choice(spans)
+        broken = text[:first] + changed_word(rng, text[first:last], others) + text[last:]
+        (tmp_path / "saved_model").write_bytes(broken.encode())
+        done = run(tmp_path / "saved_model", "--text")
+        try:
+            text_format.Parse(broken, whole.SavedModel())
+        except (text_format.ParseError, ValueError):  # the latter for numbers that are too large
+            refused += 1
+            assert done.returncode == 1 or json.loads(done.stdout)["odd_name"], broken[first - 80:last + 20]
+        else:
+            assert done.returncode == 0 and not json.loads(done.stdout)["odd_name"], broken[first - 80:last + 20]
+    assert 0 < refused < 60
