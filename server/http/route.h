@@ -47,7 +47,7 @@ struct route {
 	void (*handle)(void *services, struct request *request, struct reply *reply);
 	bool own_pages; /* a page of another site may not send it: its preflight is not told of Content-Type
 			 */
-	bool slow; /* the handler waits for the disk: it runs on a disk worker */
+	bool slow;      /* the handler waits for the disk: it runs on a disk worker */
 	bool bulk; /* large bodies: a connection that begins with this row gets more memory to move them */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * To be preloaded (LD_PRELOAD): a disk that makes nothing durable while the file $STUCK_WHILE is there. Each call
- * that waits for that adds a line with its path to $STUCK_LOG, and each that is done one with a "+" before it. */
+ * To be preloaded (LD_PRELOAD): a disk that makes nothing durable while the file $STUCK_WHILE is there. Each
+ * call that waits for that adds a line with its path to $STUCK_LOG, and each that is done one with a "+"
+ * before it. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
