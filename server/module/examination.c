@@ -24,7 +24,7 @@
 enum { IMPLIED_FOLDERS_MAX = 10000, ALIKE_MAX = 100 };
 
 /* Members are listed as far as their names go into this much. */
-enum { LISTED_MEMBERS_BYTES_MAX = 1 << 20, LISTED_MEMBER_BYTES = sizeof(struct examined_member) + 16 };
+enum { LISTED_MEMBERS_BYTES_MAX = 512 << 10, LISTED_MEMBER_BYTES = sizeof(struct examined_member) + 16 };
 
 AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
 AUTO_CLEANER(own_tree, struct tree *, tree_destroy)

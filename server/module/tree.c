@@ -9,7 +9,7 @@
 #include "common/siphash.h"
 #include "server/module/folding.h"
 
-enum { SIZE_HIGH_BITS = 16, SLOTS_FIRST = 64 };
+enum { SPELLING_BITS = 18, SIZE_HIGH_BITS = 12, SLOTS_FIRST = 64 };
 #define SIZE_MAX_BYTES ((INT64_C(1) << (32 + SIZE_HIGH_BITS)) - 1)
 
 /* Words of 32 bits, so that nothing lies idle between a hundred thousand of them. Names that are alike but
@@ -18,10 +18,10 @@ struct slot {
 	uint32_t name[2]; /* the hash of the path with case folded; 0: free */
 	uint32_t crc;
 	uint32_t size_low;
-	uint32_t spelling; /* of the path's own hash */
-	uint16_t size_high;
-	uint8_t is_folder;
-	uint8_t is_implied;
+	uint32_t size_high : SIZE_HIGH_BITS;
+	uint32_t spelling : SPELLING_BITS; /* of the path's own hash */
+	uint32_t is_folder : 1;
+	uint32_t is_implied : 1;
 };
 
 struct tree {
@@ -65,7 +65,7 @@ static bool has_name(const struct slot *slot, const struct slot *wanted)
 static struct slot identify(const struct tree *tree, const char *path, size_t length)
 {
 	AUTO_FREE char *folded = mem_zero(1, folding_room(length));
-	struct slot slot = {.spelling = (uint32_t)siphash(&tree->key, path, length)};
+	struct slot slot = {.spelling = (uint32_t)siphash(&tree->key, path, length) >> (32 - SPELLING_BITS)};
 	uint64_t name;
 
 	(void)folding_fold(path, length, folded);
@@ -152,7 +152,7 @@ void tree_put(struct tree *tree, const char *path, const struct tree_entry *entr
 	int64_t size = entry->size_bytes < SIZE_MAX_BYTES ? entry->size_bytes : SIZE_MAX_BYTES;
 
 	slot.size_low = (uint32_t)size;
-	slot.size_high = (uint16_t)(size >> 32);
+	slot.size_high = (uint32_t)(size >> 32);
 	slot.crc = entry->crc;
 	slot.is_folder = entry->is_folder;
 	slot.is_implied = entry->is_implied;

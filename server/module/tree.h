@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The names that an archive has had so far: what is new, what is there already, what differs from another in
- * case only, which folders are missing. It remembers 24 bytes a name (a hash with a secret key, and what is
+ * case only, which folders are missing. It remembers 20 bytes a name (a hash with a secret key, and what is
  * below), so that names of any length cost the same, and looking up takes the same time whatever names a
  * stranger chooses. */
 #ifndef SERVER_MODULE_TREE_H

@@ -267,6 +267,7 @@ static void seal(struct upload *upload)
 		return;
 	upload->sealed = true;
 	upload->failed = !flush(upload, &upload->err);
+	buffer_finish(&upload->gathered);
 	if (!upload->failed)
 		spool_complete(upload->spool);
 }

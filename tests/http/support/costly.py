@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small files that say very much: makers of whatever a stranger may have many of, long or deep, by the room that reads it."""
 import json
+import struct
+import tarfile
 
 from . import modules
 from .modules import Member, bytes_field, map_field, number_field, pack, varint
@@ -105,7 +107,53 @@ ARCHIVES = {
     "9,000 folders in folders": lambda: archive(name for i in range(100) for name in nested(f"{i}", 90)),
 }
 
-KINDS = {"model": ("tf-hub", MODELS), "model.json": ("tfjs", SCRIPTS), "tar": ("tf-hub", ARCHIVES)}
+def pax(records):
+    return pack(modules.members(), level=9, format=tarfile.PAX_FORMAT, pax=records)
+
+
+HEADS = {
+    "a PAX head of 20,000 records": lambda: pax({f"comment.{i}": "x" for i in range(20_000)}),
+    "a PAX head of one long record": lambda: pax({"comment": "x" * 1_000_000}),
+    "5,000 members with PAX heads": lambda: pack(modules.members() + [Member(f"./{i:03500}") for i in range(5000)], level=9,
+                                                 format=tarfile.PAX_FORMAT),
+}
+
+
+def subgraphs(count):
+    """A TF Lite model whose subgraphs are all the same one."""
+    end = 44 + 4 * count
+    head = (struct.pack("<I", 24) + b"TFL3" + struct.pack("<7H2x", 14, 16, 4, 0, 8, 0, 12)
+            + struct.pack("<4I", 16, 3, 40 - 32, end + 8 - 36))
+    vector = struct.pack("<I", count) + b"".join(struct.pack("<I", end + 4 - (44 + 4 * i)) for i in range(count))
+    return head + vector + struct.pack("<2HI", 4, 4, 4) + struct.pack("<2I2HI", 1, 8, 4, 4, 4)
+
+
+BARE = {
+    "250,000 subgraphs": lambda: subgraphs(250_000),
+    "a buffer of 4 MiB": lambda: modules.tflite_model(4 << 20),
+    "a vector that says a milliard": lambda: subgraphs(4)[:40] + struct.pack("<I", 10 ** 9) + bytes(1000),
+}
+
+KINDS = {"model": ("tf-hub", MODELS), "model.json": ("tfjs", SCRIPTS), "tar": ("tf-hub", ARCHIVES), "pax": ("tf-hub", HEADS),
+         "flatbuffer": ("tflite", BARE)}
+
+MAY_BE_REFUSED = {*HEADS, *BARE}
+
+QUERIES = {
+    "a long word": "q=" + "a" * 24_000,
+    "many words": "q=" + "a+" * 12_000,
+    "many keys": "&".join(f"k{i}=1" for i in range(3000)),
+    "one key again and again": "q=a&" * 6000,
+    "escapes": "q=" + "%41" * 8000,
+}
+
+UPSTREAM = "[upstream u{}]\nurl = http://127.0.0.1:9/{{path}}?{{query}}\n"
+CONFIGURATIONS = {
+    "a thousand upstreams": "".join(UPSTREAM.format(i) for i in range(1000)),
+    "a list of 50,000 patterns": "[mirror]\n" + "".join(f"allow = {'a/* ' * 50}\n" for _ in range(1000)),
+    "10,000 unknown keys": "[server]\n" + "".join(f"k{i} = 1\n" for i in range(10_000)),
+    "a line of 1 MB": "[mirror]\nallow = " + "a/* " * 250_000 + "\n",
+}
 
 
 def documents():
@@ -117,4 +165,4 @@ def documents():
             | {f"{head} … {tail}": head * (500_000 // len(head)) + tail * (490_000 // max(1, len(tail))) for head, tail in pairs})
 
 
-__all__ = ["ARCHIVES", "KINDS", "MODELS", "REFUSED", "SCRIPTS", "documents", "json", "varint"]
+__all__ = ["ARCHIVES", "CONFIGURATIONS", "KINDS", "MAY_BE_REFUSED", "MODELS", "QUERIES", "REFUSED", "SCRIPTS", "documents", "json", "varint"]
