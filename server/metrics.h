@@ -20,10 +20,12 @@
 	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the express lanes.") \
 	X(METRIC_LINGERED, counter, "larder_lingered_total", "", \
 		"Connections answered before they had sent all, and read on for a while.") \
+	X(METRIC_UNWATCHED, counter, "larder_unwatched_total", "", \
+		"Connections closed because the system could not watch them.") \
 	X(METRIC_FREIGHT, counter, "larder_freight_total", "", \
 		"Work given to the freight lanes: cold files, pieces of them, running fills.") \
 	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
-	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies queued for clients.") \
+	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies sent to clients.") \
 	X(METRIC_MODULE_BYTES, counter, "larder_module_bytes_total", "", \
 		"Those of them that were of modules, not of pages and JSON.") \
 	X(METRIC_RECEIVED_BYTES, counter, "larder_received_bytes_total", "", "Bytes of request bodies.") \

@@ -64,9 +64,9 @@ static void get_home(void *services, struct request *request, struct reply *repl
 
 /* The first row that matches counts; GET rows answer HEAD as well. */
 const struct route routes[] = {
-	{METHOD_GET, "/healthz", ROLE_NONE, BODY_NONE, NULL, api_healthz},
-	{METHOD_GET, "/readyz", ROLE_NONE, BODY_NONE, NULL, api_readyz},
-	{METHOD_GET, "/metrics", ROLE_NONE, BODY_NONE, NULL, api_metrics},
+	{METHOD_GET, "/healthz", ROLE_NONE, BODY_NONE, NULL, api_healthz, .caller = CALLER_FRONT},
+	{METHOD_GET, "/readyz", ROLE_NONE, BODY_NONE, NULL, api_readyz, .caller = CALLER_PROBER},
+	{METHOD_GET, "/metrics", ROLE_NONE, BODY_NONE, NULL, api_metrics, .caller = CALLER_PROBER},
 	{METHOD_GET, "/api/v1/openapi.yaml", ROLE_NONE, BODY_NONE, NULL, api_openapi},
 	{METHOD_GET, "/api/v1/modules", ROLE_READ, BODY_NONE, NULL, api_modules},
 	{METHOD_GET, "/api/v1/modules/*", ROLE_READ, BODY_NONE, NULL, api_module},

@@ -285,7 +285,11 @@ static void resume_later(struct exchange *exchange)
 
 static struct workers *workers_of(const struct exchange *exchange)
 {
-	return exchange->slow ? exchange->traffic->disk_workers : exchange->traffic->workers;
+	const struct traffic *traffic = exchange->traffic;
+
+	if (exchange->route->caller == CALLER_PROBER)
+		return traffic->probers;
+	return exchange->slow ? traffic->disk_workers : traffic->workers;
 }
 
 static void refuse_busy(struct exchange *exchange)
@@ -424,9 +428,20 @@ bool exchange_begin_upload(struct exchange *exchange)
 	return employ(exchange, run_begin, false);
 }
 
+/* Such a reply is whole at once. */
+static void call_here(struct exchange *exchange)
+{
+	exchange->route->handle(exchange->traffic->settings.services, &exchange->request, &exchange->reply);
+	exchange->answered = true;
+}
+
 bool exchange_call(struct exchange *exchange)
 {
 	exchange->called = true;
+	if (exchange->route->caller == CALLER_FRONT) {
+		call_here(exchange);
+		return false;
+	}
 	exchange->slow = exchange->route->slow;
 	return employ(exchange, run_handler, exchange->route->body == BODY_UPLOAD);
 }

@@ -29,7 +29,9 @@ struct exchange {
 	const struct route *route;
 	struct reply reply;
 	int64_t received_bytes;
-	int64_t sent_bytes;
+	int64_t sent_bytes; /* of the answer's body, as if all of it went out */
+	bool measured;      /* what its socket had taken before the answer is known (see delivery.h): */
+	int64_t taken_until;
 
 	/* Where it stands, as its connection's thread sees it. */
 	bool running;    /* counts in traffic->running */

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "server/http/delivery.h"
 #include "server/http/freight.h"
 #include "server/http/hot.h"
 #include "server/http/hotsend.h"
@@ -106,7 +107,10 @@ static void link_out(struct lane *lane, struct connection *connection)
 /* The reply is sent, or never will be. */
 static void finish_sending(struct lane *lane, struct connection *connection, enum sending ending)
 {
-	hotsend_finish(&connection->send, (const struct sockaddr *)&connection->address, ending);
+	bool counts_all = ending == SENDING_DONE || !connection->send.reply;
+
+	hotsend_finish(&connection->send, (const struct sockaddr *)&connection->address, ending,
+		counts_all ? 0 : delivery_unconfirmed(connection->fd));
 	if (connection->counts)
 		traffic_leave(lane->express->traffic);
 	connection->counts = false;

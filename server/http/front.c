@@ -25,7 +25,7 @@
 #include "server/http/responses.h"
 #include "server/metrics.h"
 
-enum { QUEUE_PER_WORKER = 128, BULK_LOOK_MAX = 256 };
+enum { QUEUE_PER_WORKER = 128, PROBERS = 2, BULK_LOOK_MAX = 256 };
 
 /* While one waits for the disk, another can send. */
 enum { COLD_LANES_MIN = 2 };
@@ -77,6 +77,7 @@ static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connecti
 	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)exchange->reply.status, response);
 
 	exchange->sent = queued == MHD_YES;
+	response_measure(exchange);
 	if (hot && exchange->sent) {
 		exchange_keep_hot(exchange, hot, response);
 	} else {
@@ -111,6 +112,7 @@ static enum MHD_Result send_hot(struct exchange *exchange, struct MHD_Connection
 	metric_add(METRIC_PREPARED, exchange->sent);
 	if (exchange->sent && exchange->request.method == METHOD_GET) {
 		exchange->sent_bytes = hot->size;
+		response_measure(exchange);
 		hot->reuse.ops->hit(hot->reuse.context, true);
 	}
 	return queued;
@@ -180,12 +182,20 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 	return call_and_send(exchange, connection);
 }
 
+static struct guest *guest_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
 static void *on_target(void *argument, const char *target, struct MHD_Connection *connection)
 {
 	struct front *front = argument;
+	struct exchange *exchange;
 
 	thread_adopt("http", THREAD_LOOP);
-	return exchange_create(&front->traffic, connection, target);
+	exchange = exchange_create(&front->traffic, connection, target);
+	guest_of(connection)->exchange = exchange;
+	return exchange;
 }
 
 /* How it ended, where that was not in order. */
@@ -217,11 +227,6 @@ static void log_exchange(const struct exchange *exchange, enum MHD_RequestTermin
 	};
 
 	access_log(&access);
-}
-
-static struct guest *guest_of(struct MHD_Connection *connection)
-{
-	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
 static void release(void *context)
@@ -264,6 +269,17 @@ static void part_with(struct front *front, struct MHD_Connection *connection, co
 		take_back(front, connection);
 }
 
+static void count_exchange(const struct exchange *exchange)
+{
+	metric_add(METRIC_SENT_BYTES, exchange->sent_bytes);
+	if (exchange->hot || exchange->reply.is_module)
+		metric_add(METRIC_MODULE_BYTES, exchange->sent_bytes);
+	if (exchange->sent)
+		metric_add(METRIC_REQUESTS, 1);
+	if (exchange->reply.problem)
+		metric_refused(exchange->reply.problem);
+}
+
 /* Step four: complete. */
 static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
 	enum MHD_RequestTerminationCode ending)
@@ -272,23 +288,30 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 
 	if (!exchange)
 		return;
+	guest_of(connection)->exchange = NULL;
 	if (exchange->hot && access_is_logged())
 		head_write_client(connection, exchange->request.client, sizeof exchange->request.client);
+	if (ending != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		response_count_sent(exchange);
 	if (access_is_logged())
 		log_exchange(exchange, ending);
-	metric_add(METRIC_SENT_BYTES, exchange->sent_bytes);
-	if (exchange->hot || exchange->reply.is_module)
-		metric_add(METRIC_MODULE_BYTES, exchange->sent_bytes);
-	if (exchange->sent)
-		metric_add(METRIC_REQUESTS, 1);
-	if (exchange->reply.problem)
-		metric_refused(exchange->reply.problem);
+	count_exchange(exchange);
 	if (ending == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		part_with(argument, connection, exchange);
 	exchange_destroy(exchange);
 }
 
 /* ---- connections ---- */
+
+/* Where the system cannot watch a connection, libmicrohttpd closes it and completes nothing. */
+static void lose(struct MHD_Connection *connection, struct exchange *exchange)
+{
+	void *context = exchange;
+
+	metric_add(METRIC_UNWATCHED, 1);
+	log_event(LOG_LEVEL_WARN, "connection lost", "error", "libmicrohttpd cannot watch it", NULL);
+	on_completed(NULL, connection, &context, MHD_REQUEST_TERMINATED_WITH_ERROR);
+}
 
 static void on_connection(void *argument, struct MHD_Connection *connection, void **context,
 	enum MHD_ConnectionNotificationCode code)
@@ -301,6 +324,8 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
 		traffic_confirm(&front->traffic);
 		return;
 	}
+	if (guest->exchange)
+		lose(connection, guest->exchange);
 	if (!guest->left)
 		release(front);
 	free(guest);
@@ -436,8 +461,10 @@ static bool start(struct front *front, struct err *err)
 		return err_errno(err, errno, "make a socket for connections that have ended");
 	return listen_for_all(front, err) && farewell_open(release, front, &front->farewell, err) &&
 	       start_workers(front, "worker", &front->traffic.workers, err) &&
-	       start_workers(front, "disk", &front->traffic.disk_workers, err) && start_daemons(front, err) &&
-	       open_freight(front, err) && open_express(front, err) && acceptor_start(front->acceptor, err);
+	       start_workers(front, "disk", &front->traffic.disk_workers, err) &&
+	       workers_create("prober", PROBERS, QUEUE_PER_WORKER, &front->traffic.probers, err) &&
+	       start_daemons(front, err) && open_freight(front, err) && open_express(front, err) &&
+	       acceptor_start(front->acceptor, err);
 }
 
 bool front_open(const struct front_settings *settings, struct front **out, struct err *err)
@@ -488,6 +515,7 @@ void front_close(struct front *front)
 	own_close(&front->dead_socket);
 	workers_destroy(front->traffic.workers);
 	workers_destroy(front->traffic.disk_workers);
+	workers_destroy(front->traffic.probers);
 	freight_destroy(front->traffic.growing_freight);
 	freight_destroy(front->traffic.cold_freight);
 	acceptor_close(front->acceptor);

@@ -12,13 +12,15 @@
 #include "server/http/wirehead.h"
 
 struct MHD_Connection;
+struct exchange;
 
 /* One for each connection of a daemon. */
 struct guest {
 	int64_t due;          /* bytes its socket will have given when its requests are read; -1: unknown */
 	unsigned requests;    /* that are to be answered before it leaves; 0: it stays for good */
 	enum err_code spoilt; /* of what follows, which need not be read */
-	bool left;            /* another has the connection now: what libmicrohttpd closes is a dead socket */
+	struct exchange *exchange; /* that has begun on it and is not completed */
+	bool left; /* another has the connection now: what libmicrohttpd closes is a dead socket */
 };
 
 /* Writes into the address, behind what the kernel put there, what is due of the unread requests; NULL: it is

@@ -295,14 +295,15 @@ enum sending hotsend_next(struct hotsend *hotsend, int fd)
 
 /* ---- the end ---- */
 
-static void log_it(const struct hotsend *hotsend, const struct sockaddr *client, const char *ending)
+static void log_it(
+	const struct hotsend *hotsend, const struct sockaddr *client, int64_t sent_bytes, const char *ending)
 {
 	char address[64] = "";
 	const struct access access = {
 		.method = method_name(hotsend->method),
 		.path = hotsend->reply->log_path,
 		.status = hotsend->status,
-		.sent_bytes = hotsend->length,
+		.sent_bytes = sent_bytes,
 		.started_us = hotsend->started_us,
 		.client = address,
 		.note = hotsend->reply->note,
@@ -313,15 +314,19 @@ static void log_it(const struct hotsend *hotsend, const struct sockaddr *client,
 	access_log(&access);
 }
 
-void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, enum sending ending)
+void hotsend_finish(
+	struct hotsend *hotsend, const struct sockaddr *client, enum sending ending, int64_t unconfirmed)
 {
+	int64_t taken = hotsend->length - hotsend->left;
+	int64_t sent_bytes = taken > unconfirmed ? taken - unconfirmed : 0;
+
 	if (!hotsend->reply)
 		return;
 	if (hotsend->started_us && access_is_logged())
-		log_it(hotsend, client, sending_ending(ending));
+		log_it(hotsend, client, sent_bytes, sending_ending(ending));
 	metric_add(METRIC_REQUESTS, 1);
-	metric_add(METRIC_SENT_BYTES, hotsend->length);
-	metric_add(METRIC_MODULE_BYTES, hotsend->length);
+	metric_add(METRIC_SENT_BYTES, sent_bytes);
+	metric_add(METRIC_MODULE_BYTES, sent_bytes);
 	hot_release(hotsend->reply);
 	free(hotsend->head);
 	*hotsend = (struct hotsend){0};

@@ -50,7 +50,9 @@ bool hotsend_begin(struct hotsend *hotsend, struct hot *hot, const struct plain_
 enum sending hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd);
 enum sending hotsend_next(struct hotsend *hotsend, int fd);
 
-/* The end. Does nothing where none was begun. */
-void hotsend_finish(struct hotsend *hotsend, const struct sockaddr *client, enum sending ending);
+/* The end. Does nothing where none was begun. Where it is not SENDING_DONE, so many bytes that the socket
+ * took were never confirmed (see delivery.h), and count as not sent. */
+void hotsend_finish(
+	struct hotsend *hotsend, const struct sockaddr *client, enum sending ending, int64_t unconfirmed);
 
 #endif

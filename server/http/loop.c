@@ -6,7 +6,9 @@
 #include <sys/eventfd.h>
 
 #include "common/lock.h"
+#include "common/log.h"
 #include "common/own.h"
+#include "server/metrics.h"
 #include "common/thread.h"
 #include "server/ranks.h"
 
@@ -35,8 +37,14 @@ bool loop_start(struct loop *loop, const struct thread_plan *plan, struct err *e
 bool loop_watch(const struct loop *loop, int operation, int fd, uint32_t events, void *tag)
 {
 	struct epoll_event event = {.events = events, .data.ptr = tag};
+	struct err err;
 
-	return epoll_ctl(loop->epoll_fd, operation, fd, &event) == 0;
+	if (epoll_ctl(loop->epoll_fd, operation, fd, &event) == 0)
+		return true;
+	(void)err_errno(&err, errno, "watch a connection");
+	metric_add(METRIC_UNWATCHED, 1);
+	log_event(LOG_LEVEL_WARN, "connection lost", "error", err.text, NULL);
+	return false;
 }
 
 int loop_wait(const struct loop *loop, struct epoll_event *events, int max, int timeout_ms, bool *woken)

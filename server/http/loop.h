@@ -38,7 +38,8 @@ bool loop_open(struct loop *loop, struct err *err);
 bool loop_start(struct loop *loop, const struct thread_plan *plan, struct err *err);
 
 /* The loop's thread: changes what is waited for (EPOLL_CTL_…); the tag comes with the events and is not NULL.
- */
+ * False: the system lacks memory, which is counted and logged; no event will come, so the connection has to
+ * end. */
 bool loop_watch(const struct loop *loop, int operation, int fd, uint32_t events, void *tag);
 
 /* The loop's thread: waits for events, a post, loop_wake() or the time. *woken: one of the middle two. */

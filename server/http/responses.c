@@ -8,13 +8,17 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/http/delivery.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
 
 enum {
 	FILE_BLOCK = 256 << 10,
 	/* Chunks are made in the connection's memory; the response's own block stays unused. */
-	STREAM_BLOCK = 1 << 10
+	STREAM_BLOCK = 1 << 10,
+	/* What is smaller is taken by the kernel as a whole. */
+	MEASURED_FROM = 64 << 10,
+	STATUS_AND_DATE = 100 /* with Content-Length and the empty line */
 };
 
 static const struct {
@@ -248,6 +252,39 @@ char *response_fields(const struct reply *reply, size_t *length, size_t *type_le
 	}
 	*length = out.length;
 	return buffer_take(&out);
+}
+
+void response_measure(struct exchange *exchange)
+{
+	if (exchange->sent_bytes <= MEASURED_FROM)
+		return;
+	exchange->taken_until = delivery_taken(socket_of(exchange));
+	exchange->measured = exchange->taken_until >= 0;
+}
+
+/* As libmicrohttpd writes it. */
+static int64_t count_head(const struct exchange *exchange)
+{
+	size_t type_length;
+	size_t length;
+
+	if (exchange->hot)
+		return STATUS_AND_DATE + (int64_t)exchange->hot->fields_length;
+	free(response_fields(&exchange->reply, &length, &type_length));
+	return STATUS_AND_DATE + (int64_t)length;
+}
+
+void response_count_sent(struct exchange *exchange)
+{
+	int64_t sent_bytes = exchange->sent_bytes;
+
+	if (!exchange->measured)
+		return;
+	sent_bytes = delivery_confirmed(socket_of(exchange)) - exchange->taken_until - count_head(exchange);
+	if (sent_bytes < 0)
+		sent_bytes = 0;
+	if (sent_bytes < exchange->sent_bytes)
+		exchange->sent_bytes = sent_bytes;
 }
 
 void response_destroy(struct MHD_Response *response)

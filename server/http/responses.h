@@ -17,6 +17,11 @@ struct MHD_Response *response_create(struct exchange *exchange);
  * bytes of it); without Date, Connection and Content-Length. The caller frees. */
 char *response_fields(const struct reply *reply, size_t *length, size_t *type_length);
 
+/* When its answer is queued, and when it was not sent to its end: brings exchange->sent_bytes down to what
+ * the client's side has confirmed. */
+void response_measure(struct exchange *exchange);
+void response_count_sent(struct exchange *exchange);
+
 /* Lets go of it; who is being sent it keeps it alive. Takes NULL. */
 void response_destroy(struct MHD_Response *response);
 

@@ -37,17 +37,26 @@ struct upload_ops {
 	void (*abort)(struct request *request);
 };
 
+/* Who calls the handler. */
+enum caller {
+	CALLER_WORKER, /* one of those that all requests share; may block */
+	CALLER_PROBER, /* a worker for probes alone, which nothing else holds; may block */
+	CALLER_FRONT /* the connection's own thread: answers from memory, and takes no lock that is held long
+		      */
+};
+
 struct route {
 	enum method method;  /* a GET row answers HEAD as well */
 	const char *pattern; /* literal, or ending in "*", which matches any rest (also an empty one) */
 	enum role role;
 	enum body_kind body;
 	const struct upload_ops *upload; /* with BODY_UPLOAD */
-	/* On a worker; may block; fills the reply. Owns request->upload from now on. */
+	/* Fills the reply, on a worker unless caller says otherwise. Owns request->upload from now on. */
 	void (*handle)(void *services, struct request *request, struct reply *reply);
 	bool own_pages; /* a page of another site may not send it: its preflight is not told of Content-Type
 			 */
 	bool slow;      /* the handler waits for the disk: it runs on a disk worker */
+	enum caller caller;
 	bool bulk; /* large bodies: a connection that begins with this row gets more memory to move them */
 };
 

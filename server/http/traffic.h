@@ -24,6 +24,7 @@ struct traffic {
 	struct front_settings settings; /* from here on: immutable, or with a lock of its own */
 	struct workers *workers;
 	struct workers *disk_workers; /* for what waits for the disk, so that short requests need not */
+	struct workers *probers;      /* see enum caller */
 	/* For what waits for the disk, and for what waits for more to come, which is not to wait for the
 	 * former. */
 	struct freight *cold_freight;
