@@ -205,6 +205,8 @@ static bool open_front(struct app *app, struct err *err)
 		.workers = (unsigned)config->server.workers,
 		.max_connections = (unsigned)config->server.max_connections,
 		.idle_timeout_s = (unsigned)config->server.idle_timeout_s,
+		.head_timeout_s = (unsigned)config->server.head_timeout_s,
+		.upload_bytes_per_s = (unsigned)config->server.upload_bytes_per_s,
 		.drain_timeout_s = (unsigned)config->server.drain_timeout_s,
 		.routes = routes,
 		.route_count = route_count,

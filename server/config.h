@@ -27,6 +27,8 @@ struct config {
 		int64_t workers;
 		int64_t max_connections;
 		int64_t idle_timeout_s;
+		int64_t head_timeout_s;
+		int64_t upload_bytes_per_s;
 		int64_t drain_timeout_s;
 	} server;
 	struct {

@@ -187,6 +187,10 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "Connections open at the same time; more wait in the kernel's queue."},
 	{KEY(server, idle_timeout_s), RANGE(1, 86400), .initial = "75",
 		.purpose = "A connection on which nothing moves for so long is closed."},
+	{KEY(server, head_timeout_s), RANGE(0, 86400), .initial = "30",
+		.purpose = "A request's head has to be there so long after its first byte; 0: any time."},
+	{KEY(server, upload_bytes_per_s), RANGE(0, 1000000), .initial = "500",
+		.purpose = "An upload that is slower over 20 seconds is closed; 0: none is."},
 	{KEY(server, drain_timeout_s), RANGE(0, 86400), .initial = "30",
 		.purpose = "How long running answers may go on after SIGTERM."},
 

@@ -20,6 +20,10 @@
 	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the express lanes.") \
 	X(METRIC_LINGERED, counter, "larder_lingered_total", "", \
 		"Connections answered before they had sent all, and read on for a while.") \
+	X(METRIC_CROWDED_OUT, counter, "larder_crowded_out_total", "", \
+		"Idle connections closed to make room for others.") \
+	X(METRIC_SLOW_UPLOADS, counter, "larder_slow_uploads_total", "", \
+		"Uploads closed because they were too slow.") \
 	X(METRIC_UNWATCHED, counter, "larder_unwatched_total", "", \
 		"Connections closed because the system could not watch them.") \
 	X(METRIC_FREIGHT, counter, "larder_freight_total", "", \

@@ -29,9 +29,9 @@ struct acceptor {
 	int listen_fd;
 	int wake_fd;
 	unsigned max_connections;
-	acceptor_deliver *deliver;
-	void *context;
+	struct acceptor_exits exits;
 	_Atomic bool refusing;
+	bool asked;    /* others to make room; the thread's own */
 	bool short_of; /* descriptors or memory; the thread's own */
 };
 
@@ -59,7 +59,7 @@ static void deliver(
 	struct acceptor *acceptor, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	count_in(acceptor);
-	acceptor->deliver(acceptor->context, fd, address, length);
+	acceptor->exits.deliver(acceptor->exits.context, fd, address, length);
 }
 
 /* Who knocks meanwhile stays in the kernel's queue. Told once, until it is over. */
@@ -100,26 +100,36 @@ static void accept_all(struct acceptor *acceptor)
 	}
 }
 
+/* Whoever is asked to make room does so soon; until then there is nothing to be learned from who knocks. */
+static void await(struct acceptor *acceptor)
+{
+	bool full = is_full(acceptor);
+	bool pausing = acceptor->short_of || acceptor->asked;
+	struct pollfd events[] = {
+		{.fd = acceptor->wake_fd, .events = POLLIN},
+		{.fd = acceptor->listen_fd, .events = POLLIN},
+	};
+	eventfd_t ignored;
+
+	(void)poll(events, pausing ? 1 : 2, pausing ? SHORTAGE_PAUSE_MS : -1);
+	(void)eventfd_read(acceptor->wake_fd, &ignored);
+	acceptor->asked = full && !pausing && (events[1].revents & POLLIN);
+	if (acceptor->asked)
+		acceptor->exits.crowded(acceptor->exits.context);
+}
+
 static void *run(void *argument)
 {
 	struct acceptor *acceptor = argument;
-	eventfd_t ignored;
 
 	while (!atomic_load(&acceptor->refusing)) {
-		bool listening = !is_full(acceptor) && !acceptor->short_of;
-		struct pollfd events[] = {
-			{.fd = acceptor->wake_fd, .events = POLLIN},
-			{.fd = acceptor->listen_fd, .events = POLLIN},
-		};
-
-		(void)poll(events, listening ? 2 : 1, acceptor->short_of ? SHORTAGE_PAUSE_MS : -1);
-		(void)eventfd_read(acceptor->wake_fd, &ignored);
+		await(acceptor);
 		accept_all(acceptor);
 	}
 	return NULL;
 }
 
-bool acceptor_open(int listen_fd, unsigned max_connections, acceptor_deliver *deliver_one, void *context,
+bool acceptor_open(int listen_fd, unsigned max_connections, const struct acceptor_exits *exits,
 	struct acceptor **out, struct err *err)
 {
 	struct acceptor *acceptor = mem_zero(1, sizeof *acceptor);
@@ -127,8 +137,7 @@ bool acceptor_open(int listen_fd, unsigned max_connections, acceptor_deliver *de
 	lock_init(&acceptor->mutex, &lock_place);
 	acceptor->listen_fd = listen_fd;
 	acceptor->max_connections = max_connections;
-	acceptor->deliver = deliver_one;
-	acceptor->context = context;
+	acceptor->exits = *exits;
 	acceptor->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (acceptor->wake_fd < 0) {
 		(void)err_errno(err, errno, "make an eventfd for the acceptor");

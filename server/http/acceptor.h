@@ -14,13 +14,18 @@
 
 struct acceptor;
 
-/* Gives a connection away: non-blocking, close-on-exec. */
-typedef void acceptor_deliver(
-	void *context, int fd, const struct sockaddr_storage *address, socklen_t length);
+/* Both on the acceptor's thread. */
+struct acceptor_exits {
+	/* Gives a connection away: non-blocking, close-on-exec. */
+	void (*deliver)(void *context, int fd, const struct sockaddr_storage *address, socklen_t length);
+	/* Somebody waits, and there are as many connections as there may be. */
+	void (*crowded)(void *context);
+	void *context;
+};
 
 /* Takes over listen_fd (see listener_open), also where it fails. Nothing is accepted before acceptor_start.
  */
-bool acceptor_open(int listen_fd, unsigned max_connections, acceptor_deliver *deliver, void *context,
+bool acceptor_open(int listen_fd, unsigned max_connections, const struct acceptor_exits *exits,
 	struct acceptor **out, struct err *err);
 bool acceptor_start(struct acceptor *acceptor, struct err *err);
 

@@ -14,6 +14,9 @@
 #include "server/http/responses.h"
 #include "server/metrics.h"
 
+/* How long a pace is looked at. */
+enum { PACE_US = 20 * 1000 * 1000 };
+
 static void read_target(struct exchange *exchange, const char *target)
 {
 	const struct front_settings *settings = &exchange->traffic->settings;
@@ -250,18 +253,46 @@ static void collect(struct exchange *exchange, const void *bytes, size_t length)
 	exchange_refuse(exchange, &err);
 }
 
-bool exchange_pour(struct exchange *exchange, const void *bytes, size_t length)
+/* Only what passes between our readiness for more and its coming is the client's time. */
+static bool keeps_pace(struct exchange *exchange, size_t length)
 {
-	exchange->received_bytes += (int64_t)length;
-	metric_add(METRIC_RECEIVED_BYTES, (int64_t)length);
-	if (exchange->dropping)
-		return exchange->received_bytes <= EXCHANGE_DROPPED_BODY_MAX;
+	struct pace *pace = &exchange->pace;
+	int64_t least = exchange->traffic->settings.upload_bytes_per_s;
+
+	if (pace->ready_us)
+		pace->waited_us += clock_monotonic_us() - pace->ready_us;
+	pace->bytes += (int64_t)length;
+	if (pace->waited_us < PACE_US)
+		return true;
+	if (pace->bytes < least * (pace->waited_us / 1000000)) {
+		metric_add(METRIC_SLOW_UPLOADS, 1);
+		return false;
+	}
+	*pace = (struct pace){0};
+	return true;
+}
+
+static void pour(struct exchange *exchange, const void *bytes, size_t length)
+{
 	if (exchange->route->body == BODY_MEMORY) {
 		collect(exchange, bytes, length);
 	} else if (!exchange->route->upload->write(&exchange->request, bytes, length)) {
 		exchange->dropping = true;
 		(void)exchange_call(exchange);
 	}
+}
+
+bool exchange_pour(struct exchange *exchange, const void *bytes, size_t length)
+{
+	if (!keeps_pace(exchange, length))
+		return false;
+	exchange->received_bytes += (int64_t)length;
+	metric_add(METRIC_RECEIVED_BYTES, (int64_t)length);
+	if (!exchange->dropping)
+		pour(exchange, bytes, length);
+	else if (exchange->received_bytes > EXCHANGE_DROPPED_BODY_MAX)
+		return false;
+	exchange->pace.ready_us = clock_monotonic_us();
 	return true;
 }
 

@@ -17,6 +17,13 @@
 #include "server/http/traffic.h"
 #include "server/http/workers.h"
 
+/* Of a body that comes, since it was judged last. */
+struct pace {
+	int64_t ready_us; /* when we were ready for more; 0: not yet */
+	int64_t waited_us;
+	int64_t bytes;
+};
+
 /* Owned by the connection's thread, but by a worker while the connection sleeps. */
 struct exchange {
 	struct traffic *traffic;
@@ -29,6 +36,7 @@ struct exchange {
 	const struct route *route;
 	struct reply reply;
 	int64_t received_bytes;
+	struct pace pace;
 	int64_t sent_bytes; /* of the answer's body, as if all of it went out */
 	bool measured;      /* what its socket had taken before the answer is known (see delivery.h): */
 	int64_t taken_until;
@@ -76,7 +84,8 @@ void exchange_enter(struct exchange *exchange);
  * called. */
 void exchange_match(struct exchange *exchange);
 
-/* Takes a piece of the body. False: the client goes on and on with a body that is not wanted. */
+/* Takes a piece of the body. False: it comes too slowly, or the client goes on and on with a body that
+ * is not wanted. */
 bool exchange_pour(struct exchange *exchange, const void *bytes, size_t length);
 
 /* Have workers begin the upload, or call the handler. True: the connection sleeps; when it is called again

@@ -25,6 +25,9 @@
 /* A first look is short, as most heads are; one byte more than a head may have tells that it has more. */
 enum { EVENTS = 64, GLANCE = 8 << 10, LOOK = WIRE_HEAD_MAX + 1, ANSWERED_MAX = 2 << 10, TICK_MS = 1000 };
 
+/* Who asked for something less long ago is not idle, however many wait for room. */
+enum { CROWDED_IDLE_S = 2 };
+
 /* Of each change once: looking again at what was just served would cost as much as it tells. */
 enum { REQUESTS = EPOLLIN | EPOLLRDHUP | (int)EPOLLET };
 
@@ -54,6 +57,8 @@ struct connection {
 struct lane {
 	struct loop loop;
 	struct express *express;
+	_Atomic bool crowded;     /* one connection is to make room */
+	_Atomic int64_t idlest_s; /* since when its idlest connection has been so */
 	struct connection *first; /* from here on the thread's own */
 	bool ended;               /* has begun its last answer */
 	int64_t now_s;
@@ -332,8 +337,10 @@ static void await_end(struct lane *lane, struct connection *connection, size_t l
 {
 	struct err err;
 
+	/* From its first byte on a head has so long, however its bytes come. */
+	if (connection->looked == 0)
+		connection->active_s = lane->now_s;
 	connection->looked = length;
-	connection->active_s = lane->now_s;
 	if (!wire_head_may_end(lane->in, length, &err))
 		refuse(lane, connection, &err);
 	else if (connection->unseen)
@@ -436,23 +443,53 @@ static void note_end(struct lane *lane)
 
 static bool is_stale(const struct lane *lane, const struct connection *connection)
 {
-	int64_t idle_timeout_s = lane->express->traffic->settings.idle_timeout_s;
+	const struct front_settings *settings = &lane->express->traffic->settings;
+	int64_t limit_s = connection->looked ? settings->head_timeout_s : settings->idle_timeout_s;
 
-	return idle_timeout_s && lane->now_s - connection->active_s > idle_timeout_s;
+	return limit_s && lane->now_s - connection->active_s > limit_s;
 }
 
 /* Once a second. */
 static void sweep(struct lane *lane)
 {
+	int64_t idlest_s = INT64_MAX;
 	struct connection *next;
 
 	for (struct connection *connection = lane->first; connection; connection = next) {
 		next = connection->next;
-		if (is_stale(lane, connection))
+		if (is_stale(lane, connection)) {
 			drop(lane, connection, SENDING_LATE);
-		else if (connection->active_s < lane->now_s)
+			continue;
+		}
+		if (connection->active_s < lane->now_s)
 			take_answered(lane, connection);
+		if (!connection->counts && connection->active_s < idlest_s)
+			idlest_s = connection->active_s;
 	}
+	atomic_store_explicit(&lane->idlest_s, idlest_s, memory_order_relaxed);
+}
+
+/* Ends the connection that has asked for nothing for the longest time, and publishes the next one's age. */
+static void make_room(struct lane *lane)
+{
+	struct connection *idlest = NULL;
+	int64_t next_s = INT64_MAX;
+
+	for (struct connection *connection = lane->first; connection; connection = connection->next) {
+		if (connection->counts || lane->now_s - connection->active_s < CROWDED_IDLE_S)
+			continue;
+		if (!idlest || connection->active_s < idlest->active_s) {
+			next_s = idlest ? idlest->active_s : next_s;
+			idlest = connection;
+		} else if (connection->active_s < next_s) {
+			next_s = connection->active_s;
+		}
+	}
+	if (idlest) {
+		metric_add(METRIC_CROWDED_OUT, 1);
+		drop(lane, idlest, SENDING_LATE);
+	}
+	atomic_store_explicit(&lane->idlest_s, next_s, memory_order_relaxed);
 }
 
 /* Before anything is served: an answer must not be dated before what it tells of. True: a second has passed.
@@ -484,6 +521,8 @@ static void work(struct lane *lane)
 	if (!woken)
 		return;
 	take_posts(lane);
+	if (atomic_exchange(&lane->crowded, false))
+		make_room(lane);
 	if (atomic_load(&lane->express->ending))
 		note_end(lane);
 }
@@ -554,6 +593,19 @@ bool express_take(struct express *express, int fd, const struct sockaddr_storage
 		return true;
 	free(connection);
 	return false;
+}
+
+void express_make_room(struct express *express)
+{
+	struct lane *idlest = &express->lanes[0];
+
+	for (unsigned i = 1; i < express->lane_count; i++) {
+		if (atomic_load_explicit(&express->lanes[i].idlest_s, memory_order_relaxed) <
+			atomic_load_explicit(&idlest->idlest_s, memory_order_relaxed))
+			idlest = &express->lanes[i];
+	}
+	atomic_store(&idlest->crowded, true);
+	loop_wake(&idlest->loop);
 }
 
 /* A lane may be about to begin an answer that counts as running only when it has to wait: so each lane counts

@@ -39,6 +39,11 @@ bool express_open(
 bool express_take(struct express *express, int fd, const struct sockaddr_storage *address, socklen_t length,
 	enum err_code spoilt);
 
+/* Others wait for room: ends the connection that has been idle longest, if it has been so for 2 s. From any
+ * thread.
+ */
+void express_make_room(struct express *express);
+
 /* From now on nothing is begun here: idle connections are handed on, and so are the others once they have
  * what they are being sent. */
 void express_end(struct express *express);

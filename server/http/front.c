@@ -374,6 +374,14 @@ static void hand_to_daemon(void *context, int fd, const struct sockaddr_storage 
 	release(front);
 }
 
+static void crowded(void *context)
+{
+	struct front *front = context;
+
+	if (front->express)
+		express_make_room(front->express);
+}
+
 static void deliver(void *context, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct front *front = context;
@@ -401,6 +409,7 @@ static void set_defaults(struct front_settings *settings)
 
 static bool listen_for_all(struct front *front, struct err *err)
 {
+	const struct acceptor_exits exits = {deliver, crowded, front};
 	const struct front_settings *settings = &front->traffic.settings;
 	AUTO_FD int fd = -1;
 
@@ -408,7 +417,7 @@ static bool listen_for_all(struct front *front, struct err *err)
 		return false;
 	front->url =
 		mem_printf("http%s://%s", settings->tls_certificate ? "s" : "", listener_address(fd).text);
-	return acceptor_open(TAKE_FD(fd), settings->max_connections, deliver, front, &front->acceptor, err);
+	return acceptor_open(TAKE_FD(fd), settings->max_connections, &exits, &front->acceptor, err);
 }
 
 static bool open_express(struct front *front, struct err *err)

@@ -23,7 +23,9 @@ struct front_settings {
 	unsigned workers;      /* 0: twice the cores, at least 8 */
 	unsigned max_connections;
 	unsigned idle_timeout_s;
-	unsigned drain_timeout_s; /* how long front_close lets running answers go on */
+	unsigned head_timeout_s;     /* from a head's first byte to its last; 0: as long as it takes */
+	unsigned upload_bytes_per_s; /* the least that is taken for progress of a body; 0: any */
+	unsigned drain_timeout_s;    /* how long front_close lets running answers go on */
 	const struct route *routes;
 	size_t route_count;
 	struct hot *hot; /* where replies may be kept prepared, or NULL */

@@ -337,6 +337,7 @@ static struct front *open_front_with(struct services *services, unsigned max_con
 		.workers = workers,
 		.max_connections = max_connections,
 		.idle_timeout_s = 60,
+		.head_timeout_s = 60,
 		.drain_timeout_s = drain_timeout_s,
 		.routes = routes,
 		.route_count = sizeof routes / sizeof *routes,

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that send as slowly as they may hold no place for long: heads have a deadline, uploads a least rate, and when all
+places are taken, who has been idle longest makes room."""
+import itertools
+import socket
+
+import pytest
+from support import modules
+from support.waiting import DEADLINE_S, wait_until
+
+PATH = "/acme/half-plus-two/1"
+CROWDED = "larder_crowded_out_total"
+
+
+def connect(larder, data=b""):
+    connection = socket.create_connection(larder.address, timeout=DEADLINE_S)
+    connection.sendall(data)
+    return connection
+
+
+def drip_until_closed(connections, pieces):
+    """Sends each a little again and again, until all are closed."""
+    def is_closed(connection):
+        try:
+            connection.sendall(next(pieces))
+            connection.setblocking(False)
+            return connection.recv(1 << 16) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        finally:
+            connection.setblocking(True)
+    left = list(connections)
+
+    def are_closed():
+        left[:] = [connection for connection in left if not is_closed(connection)]
+        return not left
+
+    wait_until(are_closed, lambda: f"the end of {len(left)} connections")
+
+
+HEADS = {"in the method": b"G", "in the target": b"GET /healthz", "in a field": b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ",
+         "large": b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 9000}
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_head_has_a_deadline_however_it_drips(start, kind):
+    larder = start({"server": {"head_timeout_s": 1, "idle_timeout_s": 3600}})
+    connections = [connect(larder, HEADS[kind]) for _ in range(5)]
+    drip_until_closed(connections, itertools.repeat(b"x"))
+    wait_until(lambda: larder.metric("larder_connections") <= 1, larder.tail)
+    # One that has sent nothing is idle, not slow.
+    with connect(larder) as idle:
+        assert larder.get("/healthz").status == 200
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert idle.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.concurrent
+def test_an_upload_has_a_least_rate(start):
+    """A byte at each look is far below it; of one that is refused as well."""
+    larder = start({"server": {"upload_bytes_per_s": 1_000_000, "idle_timeout_s": 3600}})
+    token = larder.token()
+    heads = [f"PUT /acme/slow/{number} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+             for number in range(4)]
+    heads.append(b"PUT /acme/slow/9 HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+    connections = [connect(larder, head) for head in heads]
+    drip_until_closed(connections, itertools.repeat(b"x"))
+    assert larder.metric("larder_slow_uploads_total") == len(heads)
+    larder.wait_for("larder_uploads_running", lambda value: value == 0)
+    larder.assert_nothing_kept()
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("data", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["silent", "in a head", "kept"])
+def test_who_is_idle_longest_makes_room(start, data):
+    larder = start({"server": {"max_connections": 12, "idle_timeout_s": 3600, "head_timeout_s": 3600}})
+    idle = [connect(larder, data) for _ in range(12)]
+    for _ in range(4):
+        with connect(larder, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as more:
+            assert more.makefile("rb").read().startswith(b"HTTP/1.1 200 "), larder.tail()
+    assert larder.metric(CROWDED) >= 1
+    for connection in idle:
+        connection.close()
+
+
+@pytest.mark.concurrent
+def test_who_is_being_answered_does_not(start):
+    larder = start({"server": {"max_connections": 3, "idle_timeout_s": 3600}})
+    content = modules.module(20_000_000)
+    larder.publish(PATH, content)
+    target = PATH + "?tf-hub-format=compressed"
+    assert all(larder.get(target).body == content for _ in range(2))
+    download = connect(larder, f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert download.recv(1000)
+    idle = [connect(larder) for _ in range(2)]
+    assert larder.get("/healthz").status == 200
+    received = len(download.makefile("rb").read())
+    assert received >= len(content) - 2000
+    for connection in idle:
+        connection.close()
