@@ -22,6 +22,7 @@ struct running {
 	struct turn turn;
 	enum verdict verdict; /* VERDICT_TAKE until something speaks against it */
 	struct err err;
+	bool led_away; /* a redirect said it all */
 	bool explains; /* it has failed, and the body says why */
 	struct reason reason;
 	bool begun;                /* the fetch has the head */
@@ -31,7 +32,7 @@ struct running {
 	bool wants_coded; /* … and it is asked for as it is stored */
 };
 
-/* ---- on the client's thread ---- */
+/* ---- what comes ---- */
 
 static void note_status(struct running *running, const struct answer *answer)
 {
@@ -174,18 +175,17 @@ static bool take_body(void *context, const void *bytes, size_t length)
 	return pass_converted(running, bytes, length);
 }
 
+/* On the client's thread. */
 static bool take_redirect(void *context, const char *url)
 {
 	struct running *running = context;
 	const struct fetch *fetch = running->fetch;
 
-	if (!fetch->redirect || fetch->redirect(fetch->context, url))
-		return true;
-	health_note_well(fetch->tools->health, &running->turn);
-	return false;
+	running->led_away = fetch->redirect && !fetch->redirect(fetch->context, url);
+	return !running->led_away;
 }
 
-/* ---- on the caller's ---- */
+/* ---- the request ---- */
 
 /* The bearer token of an upstream, read anew each time so that it can be rotated; *out is NULL where there is
  * none. */
@@ -290,6 +290,8 @@ static enum verdict transfer(struct running *running)
 	};
 	fill_watch_attempt(fetch->watch, upstream->name);
 	outcome = client_transfer(fetch->tools->client, &request, &receiver, &fetch->watch->stop, &why);
+	if (running->led_away)
+		health_note_well(fetch->tools->health, &running->turn);
 	if (running->explains)
 		explain(running, upstream, token);
 	return running->verdict != VERDICT_TAKE ? running->verdict : of_outcome(running, outcome, &why);

@@ -27,9 +27,10 @@ struct fetch {
 	bool glance;                 /* GET, and no more than it takes to know the head */
 	int64_t offset;              /* bytes that are there already, */
 	const struct object *object; /* … of this */
-	/* On the client's thread. The head of an answer to take; false with *err is fatal. */
+	/* The head of an answer to take; false with *err is fatal. */
 	bool (*head)(void *context, const struct answer *answer, struct err *err);
-	/* Where a redirect leads; false ends the request there. NULL follows. */
+	/* Where a redirect leads; false ends the request there. NULL follows. On the client's thread, which may
+	 * not wait. */
 	bool (*redirect)(void *context, const char *url);
 	/* A piece of its body; NULL drops it. False is fatal with *err, and enough without. */
 	bool (*body)(void *context, const void *bytes, size_t length, struct err *err);

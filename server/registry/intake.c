@@ -16,9 +16,9 @@ enum { BOOKMARK_BYTES_MIN = 1 << 20 };
 /* In passing: what is written at once, and how long a reader may stand still while all wait for room. */
 enum { SLICE_BYTES = 64 << 10, READER_STALL_MS = 30 * 1000, LOOK_EVERY_MS = 20 };
 
-/* ---- what answers bring: on the client's thread ---- */
+/* ---- what answers bring ---- */
 
-/* Never waits for the room that others have: that is for the fill's own thread to do. */
+/* Never waits for the room that others have: the upstream's turn would be held meanwhile. */
 static bool claim_room(struct intake *intake, int64_t more, struct err *err)
 {
 	struct space *space = intake->tools->space;

@@ -18,7 +18,7 @@
 
 struct fill_tools;
 
-/* Owned by the fill's thread, and by the client's while a request runs. The first part is the fill's to set,
+/* Owned by the fill's thread. The first part is the fill's to set,
  * the second to read. */
 struct intake {
 	const struct fill_tools *tools;

@@ -25,13 +25,21 @@ enum { POOLED_CONNECTIONS = 64, SPARE_DESCRIPTORS = 8, ROUND_MS = 1000, REST_MS 
 
 /* A transfer and who waits for it; it lives on his stack. */
 struct job {
-	struct transfer transfer; /* the caller's before and after, the client's thread's in between */
+	struct client *client;
+	/* The caller's before and after, the client's thread's in between: but for its head once that is there
+	 * and for the piece that is handed over, which are the caller's. */
+	struct transfer transfer;
 	const _Atomic bool *stop;
-	struct err *why;
+	_Atomic bool refused; /* the receiver wants no more */
+	bool told;    /* the caller's: the receiver has the head; */
+	size_t taken; /* … bytes of the piece that it takes now */
 	struct job *next;
-	pthread_cond_t has_ended;
-	bool ended; /* guarded by the client's mutex, as is the outcome */
-	enum transfer_outcome outcome;
+
+	pthread_cond_t has_news; /* with the client's mutex, which guards what follows */
+	bool answered;           /* the head is there */
+	bool waited_for;         /* the thread has something to hand over */
+	bool ended;
+	CURLcode result;
 };
 
 struct client {
@@ -52,16 +60,25 @@ struct client {
 /* The job may be gone when this returns. */
 static void end_job(struct client *client, struct job *job, CURLcode result)
 {
-	struct err why = {0};
-	enum transfer_outcome outcome = transfer_end(&job->transfer, result, &why);
-
 	(void)curl_multi_remove_handle(client->multi, job->transfer.easy);
 	LOCKED(&client->mutex);
-	if (outcome != TRANSFER_DONE)
-		*job->why = why;
-	job->outcome = outcome;
+	job->result = result;
 	job->ended = true;
-	(void)pthread_cond_signal(&job->has_ended);
+	(void)pthread_cond_signal(&job->has_news);
+}
+
+static bool hand_over(void *context)
+{
+	struct job *job = context;
+	LOCKED(&job->client->mutex);
+
+	job->waited_for = job->transfer.handed.length > 0;
+	if (job->waited_for)
+		return false;
+	transfer_swap(&job->transfer);
+	job->answered = true;
+	(void)pthread_cond_signal(&job->has_news);
+	return true;
 }
 
 static void stop_all(struct client *client, struct job *jobs)
@@ -136,10 +153,11 @@ static CURLcode tend_job(struct job *job, int64_t now_ms)
 {
 	struct transfer *transfer = &job->transfer;
 
-	if (job->stop && atomic_load(job->stop))
+	if (atomic_load(&job->refused) || (job->stop && atomic_load(job->stop)))
 		transfer->declined = true;
-	if (transfer->declined || (transfer_hold_left(transfer, now_ms) == 0 && !transfer_flush(transfer)))
+	if (transfer->declined)
 		return CURLE_ABORTED_BY_CALLBACK;
+	transfer_go_on(transfer, now_ms);
 	return transfer_has_stalled(transfer) ? CURLE_OPERATION_TIMEDOUT : CURLE_OK;
 }
 
@@ -316,8 +334,8 @@ void client_destroy(struct client *client)
 	free(client);
 }
 
-/* Hands the job to the thread and sleeps until it has ended; false when the client takes no more. */
-static bool perform(struct client *client, struct job *job)
+/* Hands the job to the thread; false when the client takes no more. */
+static bool hand_in(struct client *client, struct job *job)
 {
 	LOCKED(&client->mutex);
 	if (client->stopping)
@@ -326,29 +344,98 @@ static bool perform(struct client *client, struct job *job)
 	job->next = client->handed;
 	client->handed = job;
 	wake(client);
-	while (!job->ended)
-		lock_wait(&client->mutex, &job->has_ended);
+	return true;
+}
+
+/* False once the transfer has ended and all that was handed over is taken. */
+static bool await_news(struct client *client, struct job *job)
+{
+	LOCKED(&client->mutex);
+	while (!job->ended && (!job->answered || job->told) && job->transfer.handed.length == 0)
+		lock_wait(&client->mutex, &job->has_news);
+	job->taken = job->transfer.handed.length;
+	return (job->answered && !job->told) || job->taken > 0;
+}
+
+static void make_room(struct client *client, struct job *job)
+{
+	LOCKED(&client->mutex);
+	if (job->taken > 0)
+		job->transfer.handed.length = 0;
+	if (job->waited_for || atomic_load(&job->refused))
+		wake(client);
+	job->waited_for = false;
+}
+
+/* Gives the receiver what is there; false when it wants no more. */
+static bool deliver(struct job *job)
+{
+	const struct receiver *receiver = job->transfer.receiver;
+
+	if (!job->told && !receiver->head(receiver->context, &job->transfer.head.answer))
+		return false;
+	job->told = true;
+	return job->taken == 0 ||
+	       receiver->body(receiver->context, job->transfer.handed.bytes, job->taken);
+}
+
+static void take_news(struct client *client, struct job *job)
+{
+	if (!atomic_load(&job->refused) && !deliver(job))
+		atomic_store(&job->refused, true);
+	job->told = true;
+	make_room(client, job);
+}
+
+/* What came last was not due yet. The thread has let go of the job. */
+static void take_rest(struct job *job)
+{
+	if (!job->transfer.declined && !atomic_load(&job->refused) && job->transfer.gathered.length > 0) {
+		metric_add(METRIC_UPSTREAM_BYTES, (int64_t)job->transfer.gathered.length);
+		transfer_swap(&job->transfer);
+		job->taken = job->transfer.handed.length;
+		atomic_store(&job->refused, !deliver(job));
+	}
+	job->transfer.declined |= atomic_load(&job->refused);
+}
+
+static void hand_back(struct client *client)
+{
+	LOCKED(&client->mutex);
 	if (--client->callers == 0)
 		(void)pthread_cond_signal(&client->is_empty);
+}
+
+/* Takes all that the transfer brings, until it has ended; false when the client takes no more. */
+static bool perform(struct client *client, struct job *job)
+{
+	if (!hand_in(client, job))
+		return false;
+	while (await_news(client, job))
+		take_news(client, job);
+	take_rest(job);
+	hand_back(client);
 	return true;
 }
 
 enum transfer_outcome client_transfer(struct client *client, const struct transfer_request *request,
 	const struct receiver *receiver, const _Atomic bool *stop, struct err *why)
 {
-	struct job job = {.stop = stop, .why = why, .has_ended = PTHREAD_COND_INITIALIZER};
+	struct job job = {.client = client, .stop = stop, .has_news = PTHREAD_COND_INITIALIZER};
+	const struct outlet outlet = {hand_over, &job};
+	enum transfer_outcome outcome = TRANSFER_STOPPED;
 
 	if (!start(client, why))
 		return TRANSFER_STARVED;
-	if (!transfer_init(&job.transfer, &client->settings, request, receiver, why))
+	if (!transfer_init(&job.transfer, &client->settings, request, receiver, &outlet, why))
 		return TRANSFER_REFUSED;
 	(void)curl_easy_setopt(job.transfer.easy, CURLOPT_PRIVATE, &job);
 	metric_add(METRIC_UPSTREAM_REQUESTS, 1);
-	if (!perform(client, &job)) {
-		job.outcome = TRANSFER_STOPPED;
+	if (perform(client, &job))
+		outcome = transfer_end(&job.transfer, job.result, why);
+	else
 		(void)err_set(why, ERR_UPSTREAM_FAILED, "The daemon is stopping.");
-	}
 	transfer_finish(&job.transfer);
-	(void)pthread_cond_destroy(&job.has_ended);
-	return job.outcome;
+	(void)pthread_cond_destroy(&job.has_news);
+	return outcome;
 }

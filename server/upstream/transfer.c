@@ -124,15 +124,14 @@ static void begin_hop(struct transfer *transfer)
 	transfer->idle_ms = -1000 * transfer->settings->connect_timeout_s;
 }
 
-static bool pass_head(struct transfer *transfer)
+static void pass_head(struct transfer *transfer)
 {
 	struct answer *answer = &transfer->head.answer;
 
 	show_url(current_url(transfer), answer->effective_url, sizeof answer->effective_url);
 	transfer->answered = true;
 	transfer->idle_ms = 0;
-	transfer->declined = !transfer->receiver->head(transfer->receiver->context, answer);
-	return !transfer->declined;
+	(void)transfer->outlet.hand_over(transfer->outlet.context);
 }
 
 /* Whether to go where the redirect leads. */
@@ -168,7 +167,8 @@ static size_t take_head_line(char *line, size_t size, size_t count, void *contex
 		begin_hop(transfer);
 		return length;
 	case HEAD_FINAL:
-		return pass_head(transfer) ? length : 0;
+		pass_head(transfer);
+		return length;
 	default:
 		return length;
 	}
@@ -186,50 +186,73 @@ static void count_progress(struct transfer *transfer, size_t length)
 		transfer->idle_ms -= 1000 * (int64_t)length / rate;
 }
 
+void transfer_swap(struct transfer *transfer)
+{
+	struct piece taken = transfer->handed;
+
+	transfer->handed = transfer->gathered;
+	transfer->gathered = taken;
+	transfer->gathered.length = 0;
+}
+
+static bool hand_over(struct transfer *transfer)
+{
+	size_t length = transfer->gathered.length;
+
+	transfer->waits = !transfer->outlet.hand_over(transfer->outlet.context);
+	if (!transfer->waits)
+		metric_add(METRIC_UPSTREAM_BYTES, (int64_t)length);
+	return !transfer->waits;
+}
+
+/* Whoever takes the pieces may wait for a disk or for room. He holds up his own upstream alone. */
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 {
 	struct transfer *transfer = context;
+	struct piece *gathered = &transfer->gathered;
 	size_t length = size * count;
 
 	/* Only the body of a redirect can come before the head that counts. */
 	if (!transfer->answered)
 		return length;
+	if (length > TRANSFER_GATHER_MAX - gathered->length && !hand_over(transfer)) {
+		transfer->paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
 	count_progress(transfer, length);
-	if (!transfer->gathered)
-		transfer->gathered = mem_zero(1, TRANSFER_GATHER_MAX);
-	if (length > TRANSFER_GATHER_MAX - transfer->gathered_bytes && !transfer_flush(transfer))
-		return 0;
-	if (transfer->gathered_bytes == 0)
+	if (!gathered->bytes)
+		gathered->bytes = mem_zero(1, TRANSFER_GATHER_MAX);
+	if (gathered->length == 0)
 		transfer->gathered_ms = clock_monotonic_ms();
-	memcpy(transfer->gathered + transfer->gathered_bytes, bytes, length);
-	transfer->gathered_bytes += length;
+	memcpy(gathered->bytes + gathered->length, bytes, length);
+	gathered->length += length;
 	return length;
 }
 
-bool transfer_flush(struct transfer *transfer)
+void transfer_go_on(struct transfer *transfer, int64_t now_ms)
 {
-	const struct receiver *receiver = transfer->receiver;
-	size_t length = transfer->gathered_bytes;
-
-	transfer->gathered_bytes = 0;
-	if (transfer->declined || length == 0)
-		return !transfer->declined;
-	metric_add(METRIC_UPSTREAM_BYTES, (int64_t)length);
-	transfer->declined = !receiver->body(receiver->context, transfer->gathered, length);
-	return !transfer->declined;
+	if (transfer->gathered.length > 0 && (transfer->waits || transfer_hold_left(transfer, now_ms) == 0))
+		(void)hand_over(transfer);
+	if (!transfer->paused || transfer->waits)
+		return;
+	transfer->paused = false;
+	(void)curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
 }
 
 int64_t transfer_hold_left(const struct transfer *transfer, int64_t now_ms)
 {
 	int64_t left = transfer->gathered_ms + TRANSFER_HOLD_MS - now_ms;
 
-	if (transfer->gathered_bytes == 0)
+	if (transfer->gathered.length == 0 || transfer->waits)
 		return INT64_MAX;
 	return left > 0 ? left : 0;
 }
 
 void transfer_pass_time(struct transfer *transfer, int64_t elapsed_ms)
 {
+	/* That nothing comes is our own doing. */
+	if (transfer->paused)
+		return;
 	transfer->idle_ms += elapsed_ms;
 	/* Below zero it is our own limit that holds the bytes back. */
 	if (transfer->answered && transfer->idle_ms > 0)
@@ -382,10 +405,14 @@ static bool set_options(struct transfer *transfer, struct err *err)
 }
 
 bool transfer_init(struct transfer *transfer, const struct client_settings *settings,
-	const struct transfer_request *request, const struct receiver *receiver, struct err *err)
+	const struct transfer_request *request, const struct receiver *receiver, const struct outlet *outlet,
+	struct err *err)
 {
-	*transfer = (struct transfer){
-		.settings = settings, .request = request, .receiver = receiver, .easy = curl_easy_init()};
+	*transfer = (struct transfer){.settings = settings,
+		.request = request,
+		.receiver = receiver,
+		.outlet = *outlet,
+		.easy = curl_easy_init()};
 	begin_hop(transfer);
 	(void)find_place(request->url, &transfer->origin);
 	if (add_headers(transfer, err) && set_options(transfer, err))
@@ -398,7 +425,8 @@ void transfer_finish(struct transfer *transfer)
 {
 	curl_easy_cleanup(transfer->easy);
 	curl_slist_free_all(transfer->headers);
-	free(transfer->gathered);
+	free(transfer->gathered.bytes);
+	free(transfer->handed.bytes);
 	*transfer = (struct transfer){0};
 }
 
@@ -468,10 +496,8 @@ enum transfer_outcome transfer_end(struct transfer *transfer, CURLcode result, s
 		[TRANSFER_STARVED] = ERR_BUSY,
 		[TRANSFER_STOPPED] = ERR_UPSTREAM_FAILED};
 	struct place place = {.host = "upstream"};
-	enum transfer_outcome outcome;
+	enum transfer_outcome outcome = judge(transfer, result);
 
-	(void)transfer_flush(transfer);
-	outcome = judge(transfer, result);
 	if (outcome != TRANSFER_DONE) {
 		(void)find_place(current_url(transfer), &place);
 		(void)err_set(why, codes[outcome], "%s: %s.", place.host, reason_of(transfer, result));

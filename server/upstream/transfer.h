@@ -21,6 +21,18 @@ struct place {
 	char port[8];
 };
 
+struct piece {
+	char *bytes; /* TRANSFER_GATHER_MAX of them, allocated when the first comes */
+	size_t length;
+};
+
+/* Who takes what a transfer brings, on another thread. Called when the head is there and when a piece is due;
+ * false: what was handed over last is not taken yet. He swaps the pieces where the head is all there is, too. */
+struct outlet {
+	bool (*hand_over)(void *context);
+	void *context;
+};
+
 struct transfer {
 	const struct client_settings *settings;
 	const struct transfer_request *request;
@@ -38,9 +50,12 @@ struct transfer {
 	bool answered;  /* the receiver has the head */
 	bool declined;  /* the receiver or its owner wants no more */
 	bool slow;      /* the answer came below the least rate */
-	char *gathered; /* allocated when the first byte of a body comes */
-	size_t gathered_bytes;
-	int64_t gathered_ms; /* when the first of them came */
+	struct outlet outlet;
+	struct piece gathered; /* of the body, not handed over yet */
+	struct piece handed;   /* belongs to who takes it, until it has no length again */
+	int64_t gathered_ms;   /* when the first byte of gathered came */
+	bool waits;            /* gathered is due, and handed is not taken yet */
+	bool paused;           /* libcurl reads no more until it is */
 	int64_t idle_ms; /* since the last byte, counted by the client; below zero while a connection may take
 			    its time */
 	int64_t span_ms; /* since when span_bytes are counted: of a body, by the client's rounds */
@@ -50,13 +65,18 @@ struct transfer {
 /* Prepares an easy handle; the strings and structs given must outlive the transfer. finish takes what init
  * has made. */
 bool transfer_init(struct transfer *transfer, const struct client_settings *settings,
-	const struct transfer_request *request, const struct receiver *receiver, struct err *err);
+	const struct transfer_request *request, const struct receiver *receiver, const struct outlet *outlet,
+	struct err *err);
 void transfer_finish(struct transfer *transfer);
 
-/* Hands what has been gathered to the receiver; false once that wants no more. */
-bool transfer_flush(struct transfer *transfer);
+/* Makes what was gathered what is handed over: by the outlet, or by whoever has the transfer for himself. */
+void transfer_swap(struct transfer *transfer);
 
-/* The milliseconds that what has been gathered may still wait; INT64_MAX where there is nothing. */
+/* Hands over what is due, and goes on where there is room again. */
+void transfer_go_on(struct transfer *transfer, int64_t now_ms);
+
+/* The milliseconds that what has been gathered may still wait; INT64_MAX where there is nothing, or where
+ * only the taker can help. */
 int64_t transfer_hold_left(const struct transfer *transfer, int64_t now_ms);
 
 /* So much time has passed. */
@@ -65,7 +85,7 @@ void transfer_pass_time(struct transfer *transfer, int64_t elapsed_ms);
 /* Whether nothing has come for too long, or too little; the end's sentence will then say so. */
 bool transfer_has_stalled(struct transfer *transfer);
 
-/* Hands over what is left and judges; *why is a sentence unless it is TRANSFER_DONE. */
+/* Judges; *why is a sentence unless it is TRANSFER_DONE. */
 enum transfer_outcome transfer_end(struct transfer *transfer, CURLcode result, struct err *why);
 
 #endif

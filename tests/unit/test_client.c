@@ -241,6 +241,8 @@ struct taken {
 	bool decline_head;
 	bool decline_body;
 	sem_t *begun; /* posted when the first bytes of a body have come */
+	void (*pause)(struct taken *taken); /* NULL, or what keeps the receiver from its first bytes */
+	sem_t *go_on;
 };
 
 static bool take_head(void *context, const struct answer *answer)
@@ -256,6 +258,9 @@ static bool take_body(void *context, const void *bytes, size_t length)
 {
 	struct taken *taken = context;
 
+	if (taken->pause)
+		taken->pause(taken);
+	taken->pause = NULL;
 	taken->body_before_head |= taken->heads == 0;
 	taken->largest = length > taken->largest ? length : taken->largest;
 	buffer_add(&taken->body, bytes, length);
@@ -642,6 +647,15 @@ static void obeys_its_receiver(void **state)
 	buffer_finish(&no_long_body.body);
 }
 
+static bool is_long_body(const struct buffer *body)
+{
+	for (size_t i = 0; i < body->length; i++) {
+		if ((unsigned char)body->data[i] != i % 251)
+			return false;
+	}
+	return body->length == LONG_BODY;
+}
+
 static void gathers_a_long_body(void **state)
 {
 	struct house *house = *state;
@@ -653,8 +667,7 @@ static void gathers_a_long_body(void **state)
 	assert_int_equal(fetch(house->client, house->first, "/long", &taken, &why), TRANSFER_DONE);
 	assert_int_equal(taken.body.length, LONG_BODY);
 	assert_true(taken.largest <= 256 * 1024);
-	for (size_t i = 0; i < LONG_BODY; i++)
-		assert_int_equal((unsigned char)taken.body.data[i], i % 251);
+	assert_true(is_long_body(&taken.body));
 	assert_int_equal(metric_read(METRIC_UPSTREAM_REQUESTS) - requests, 1);
 	assert_int_equal(metric_read(METRIC_UPSTREAM_BYTES) - bytes, LONG_BODY);
 	buffer_finish(&taken.body);
@@ -742,6 +755,57 @@ static void use_patient_client(struct house *house)
 	house->client = client_create(&patient);
 }
 
+static void await_leave(struct taken *taken)
+{
+	(void)sem_wait(taken->go_on);
+}
+
+static void outlast_the_stall_timeout(struct taken *taken)
+{
+	int64_t until_ms = clock_monotonic_ms() + 2500;
+
+	while (clock_monotonic_ms() < until_ms)
+		clock_sleep_ms(50);
+}
+
+/* It waits for a disk, or for room: its own upstream waits with it, and gives no more than fits. */
+static void a_receiver_that_waits_holds_up_nobody(void **state)
+{
+	struct house *house = *state;
+	struct background slow = {.house = house, .path = "/long"};
+	struct taken quick = {0};
+	struct err why;
+	sem_t go_on;
+
+	(void)sem_init(&go_on, 0, 0);
+	slow.taken.go_on = &go_on;
+	slow.taken.pause = await_leave;
+	start_behind(&slow);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(fetch(house->client, house->first, "/long", &quick, &why), TRANSFER_DONE);
+		assert_int_equal(quick.body.length, LONG_BODY);
+		buffer_finish(&quick.body);
+		quick = (struct taken){0};
+	}
+	(void)sem_post(&go_on);
+	(void)pthread_join(slow.thread, NULL);
+	assert_int_equal(slow.outcome, TRANSFER_DONE);
+	assert_true(is_long_body(&slow.taken.body));
+	buffer_finish(&slow.taken.body);
+	(void)sem_destroy(&go_on);
+}
+
+static void does_not_take_its_own_wait_for_a_stall(void **state)
+{
+	struct house *house = *state;
+	struct taken taken = {.pause = outlast_the_stall_timeout};
+	struct err why = {0};
+
+	assert_int_equal(fetch(house->client, house->first, "/long", &taken, &why), TRANSFER_DONE);
+	assert_int_equal(taken.body.length, LONG_BODY);
+	buffer_finish(&taken.body);
+}
+
 static void stops_when_told(void **state)
 {
 	struct house *house = *state;
@@ -805,6 +869,8 @@ int main(void)
 		IN_HOUSE(does_not_take_a_limit_for_a_stall),
 		IN_HOUSE(reuses_connections),
 		IN_HOUSE(runs_many_at_once),
+		IN_HOUSE(a_receiver_that_waits_holds_up_nobody),
+		IN_HOUSE(does_not_take_its_own_wait_for_a_stall),
 		IN_HOUSE(stops_when_told),
 		IN_HOUSE(ends_all_when_destroyed),
 	};
