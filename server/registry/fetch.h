@@ -29,8 +29,8 @@ struct fetch {
 	const struct object *object; /* … of this */
 	/* The head of an answer to take; false with *err is fatal. */
 	bool (*head)(void *context, const struct answer *answer, struct err *err);
-	/* Where a redirect leads; false ends the request there. NULL follows. On the client's thread, which may
-	 * not wait. */
+	/* Where a redirect leads; false ends the request there. NULL follows. On the client's thread, which
+	 * may not wait. */
 	bool (*redirect)(void *context, const char *url);
 	/* A piece of its body; NULL drops it. False is fatal with *err, and enough without. */
 	bool (*body)(void *context, const void *bytes, size_t length, struct err *err);

@@ -219,7 +219,8 @@ static bool evict_batch(struct keeper *keeper, struct eviction *eviction, struct
 	AUTO(finish_batch) struct batch batch = {.keeper = keeper};
 	size_t left = eviction->max_blobs - eviction->count;
 	struct eviction part = {.wanted_bytes = eviction->wanted_bytes - eviction->bytes,
-		.max_blobs = left < EVICTED_AT_ONCE ? left : EVICTED_AT_ONCE};
+		.max_blobs = left < EVICTED_AT_ONCE ? left : EVICTED_AT_ONCE,
+		.behind = eviction->behind};
 	ALONE(keeper);
 
 	if (!catalog_evict(keeper->catalog, &part, take_unread, &batch, err))
@@ -231,7 +232,8 @@ static bool evict_batch(struct keeper *keeper, struct eviction *eviction, struct
 	}
 	eviction->bytes += part.bytes;
 	eviction->count += part.count;
-	eviction->withheld_bytes = part.withheld_bytes;
+	eviction->withheld_bytes += part.withheld_bytes;
+	eviction->behind = part.behind;
 	return true;
 }
 

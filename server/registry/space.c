@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
 
@@ -21,14 +22,16 @@ enum {
 	STEP_MAX_BYTES = 64 << 20,
 	RELIEF_BYTES = 64 << 20,
 	PATIENCE_MS = 60 * 1000,
-	POLL_MS = 50
+	POLL_MS = 50,
+	BLOBS_AT_ONCE = 256 /* evicted before others may claim what has become free */
 };
 
 struct space {
-	struct lock mutex; /* guards the claims, and with them the decision who gets room */
-	pthread_cond_t released;
-	int64_t limited_bytes; /* the claims that max_bytes bounds */
-	int64_t ahead_bytes;   /* of all claims: not on the disk yet */
+	struct lock mutex; /* guards the decision who gets room; what goes for it goes without the mutex */
+	pthread_cond_t changed;
+	bool making;                 /* one thread evicts; the others wait for what it frees */
+	int64_t limited_bytes;       /* the claims that max_bytes bounds */
+	_Atomic int64_t ahead_bytes; /* of all claims: not on the disk yet. Falls without the mutex */
 
 	struct space_limits limits;
 	struct catalog *catalog;
@@ -56,24 +59,35 @@ static int64_t evict_annexes(struct space *space, int64_t wanted_bytes)
 	return evicted;
 }
 
-/* What is taken and what is left, at one moment. */
+/* What is taken, promised and left, at one moment. */
 struct figures {
 	int64_t mirrored;
 	int64_t annex;
 	int64_t free;
+	int64_t limited; /* as the space's fields of these names */
+	int64_t ahead;
 };
 
 /* Under the mutex. Whatever becomes a blob is still claimed until its row is there: for a moment it counts
  * twice, never not at all. */
 static bool take_figures(struct space *space, struct figures *out, struct err *err)
 {
-	struct figures figures = {.annex = annex_bytes(space)};
+	struct figures figures = {.annex = annex_bytes(space),
+		.limited = space->limited_bytes,
+		.ahead = atomic_load(&space->ahead_bytes)};
 
 	if (!catalog_mirrored_bytes(space->catalog, &figures.mirrored, err) ||
 		!blobs_free_bytes(space->blobs, &figures.free, err))
 		return false;
 	*out = figures;
 	return true;
+}
+
+static bool look_at_figures(struct space *space, struct figures *out, struct err *err)
+{
+	LOCKED(&space->mutex);
+
+	return take_figures(space, out, err);
 }
 
 /* Under the mutex. Shown are the figures that a decision rests on, so that none of them counts twice. */
@@ -92,7 +106,7 @@ struct space *space_create(const struct space_limits *limits, struct catalog *ca
 	struct err err;
 
 	lock_init(&space->mutex, &lock_place);
-	(void)pthread_cond_init(&space->released, NULL);
+	(void)pthread_cond_init(&space->changed, NULL);
 	space->limits = *limits;
 	space->catalog = catalog;
 	space->blobs = blobs;
@@ -111,7 +125,7 @@ void space_destroy(struct space *space)
 {
 	if (!space)
 		return;
-	(void)pthread_cond_destroy(&space->released);
+	(void)pthread_cond_destroy(&space->changed);
 	lock_finish(&space->mutex);
 	free(space->annexes);
 	free(space);
@@ -132,12 +146,12 @@ static int64_t lack_under_limit(const struct space *space, const struct figures 
 {
 	if (space->limits.max_bytes == 0)
 		return 0;
-	return sum(figures->mirrored + figures->annex + space->limited_bytes - space->limits.max_bytes, more);
+	return sum(figures->mirrored + figures->annex + figures->limited - space->limits.max_bytes, more);
 }
 
 static int64_t lack_of_free(const struct space *space, const struct figures *figures, int64_t more)
 {
-	return sum(sum(space->limits.keep_free_bytes - figures->free, space->ahead_bytes), more);
+	return sum(sum(space->limits.keep_free_bytes - figures->free, figures->ahead), more);
 }
 
 static int64_t lack_of(const struct space *space, const struct figures *figures, bool unlimited, int64_t more)
@@ -155,7 +169,7 @@ static bool refuse(const struct space *space, const struct figures *figures, boo
 		return err_set(err, ERR_NO_SPACE,
 			"there is no room for %s more: of %s (storage.max_bytes) %s are in use and cannot go",
 			number_size(more).text, number_size(space->limits.max_bytes).text,
-			number_size(figures->mirrored + figures->annex + space->limited_bytes).text);
+			number_size(figures->mirrored + figures->annex + figures->limited).text);
 	return err_set(err, ERR_NO_SPACE,
 		"there is no room for %s more: %s are free, and %s of them stay so (storage.keep_free_bytes)",
 		number_size(more).text, number_size(figures->free).text,
@@ -168,31 +182,85 @@ static bool fits_alone(const struct space *space, const struct claim *claim, int
 }
 
 /* Whether waiting may help: others have claims that will end, or read what could go. */
-static bool may_ease(
-	const struct space *space, const struct claim *claim, const struct eviction *eviction, int64_t bytes)
+static bool may_ease(const struct space *space, const struct figures *figures, const struct claim *claim,
+	int64_t bytes, int64_t withheld_bytes)
 {
-	bool others = space->limited_bytes > (claim->unlimited ? 0 : claim->bytes) ||
-		      space->ahead_bytes > claim->bytes - claim->written;
+	bool others = figures->limited > (claim->unlimited ? 0 : claim->bytes) ||
+		      figures->ahead > claim->bytes - claim->written;
 
-	return fits_alone(space, claim, bytes) && (others || eviction->withheld_bytes > 0);
+	return fits_alone(space, claim, bytes) && (others || withheld_bytes > 0);
 }
 
 /* ---- making room ---- */
 
-/* *derived_bytes: what went of the annex, before any blob. */
-static bool evict(struct space *space, int64_t wanted_bytes, struct eviction *eviction,
+/* Under the mutex: what readers let go of is not announced, so that this looks again by itself. */
+static void sleep_a_little(struct space *space)
+{
+	(void)lock_wait_until(&space->mutex, &space->changed, clock_monotonic_ms() + POLL_MS);
+}
+
+/* False while another thread evicts: what it frees may do. */
+static bool begin_making(struct space *space)
+{
+	LOCKED(&space->mutex);
+
+	if (space->making) {
+		sleep_a_little(space);
+		return false;
+	}
+	space->making = true;
+	return true;
+}
+
+static void end_making(struct space *space)
+{
+	LOCKED(&space->mutex);
+
+	space->making = false;
+	(void)pthread_cond_broadcast(&space->changed);
+}
+
+static bool evict_some(struct space *space, int64_t wanted_bytes, struct eviction *eviction,
 	int64_t *derived_bytes, struct err *err)
 {
+	int64_t before_bytes = eviction->bytes;
+	size_t before = eviction->count;
+
 	*derived_bytes = evict_annexes(space, wanted_bytes);
-	*eviction = (struct eviction){.wanted_bytes = wanted_bytes - *derived_bytes, .max_blobs = SIZE_MAX};
-	if (eviction->wanted_bytes > 0 && !keeper_evict(space->keeper, eviction, err))
+	eviction->wanted_bytes = eviction->bytes + wanted_bytes - *derived_bytes;
+	eviction->max_blobs = before + BLOBS_AT_ONCE;
+	if (eviction->wanted_bytes > eviction->bytes && !keeper_evict(space->keeper, eviction, err))
 		return false;
-	metric_add(METRIC_EVICTIONS, (int64_t)eviction->count);
-	metric_add(METRIC_EVICTED_BYTES, eviction->bytes);
-	if (eviction->count > 0)
+	metric_add(METRIC_EVICTIONS, (int64_t)(eviction->count - before));
+	metric_add(METRIC_EVICTED_BYTES, eviction->bytes - before_bytes);
+	if (eviction->count > before)
 		log_event(LOG_LEVEL_INFO, "evicted to make room", "wanted", number_size(wanted_bytes).text,
-			"went", number_size(eviction->bytes).text, NULL);
+			"went", number_size(eviction->bytes - before_bytes).text, NULL);
 	return true;
+}
+
+enum making {
+	MADE_SOME,
+	MADE_NONE, /* nothing is left that may go */
+	MADE_ELSEWHERE,
+	MADE_BADLY /* *err */
+};
+
+/* Evicts a part of what is wanted, and lets others see what it has freed. Goes on where the eviction is. */
+static enum making make_some(
+	struct space *space, int64_t wanted_bytes, struct eviction *eviction, struct err *err)
+{
+	size_t before = eviction->count;
+	int64_t derived_bytes;
+	bool evicted;
+
+	if (!begin_making(space))
+		return MADE_ELSEWHERE;
+	evicted = evict_some(space, wanted_bytes, eviction, &derived_bytes, err);
+	end_making(space);
+	if (!evicted)
+		return MADE_BADLY;
+	return eviction->count > before || derived_bytes > 0 ? MADE_SOME : MADE_NONE;
 }
 
 /* What can never fit shall not empty the store first. */
@@ -202,65 +270,60 @@ static bool is_worth_evicting(const struct space *space, const struct figures *f
 	return lack > 0 && lack <= figures->mirrored + figures->annex && fits_alone(space, claim, bytes);
 }
 
-/* Under the mutex. The database needs some of the room that it makes, so that once may not be enough. */
-static bool evict_for(struct space *space, const struct claim *claim, int64_t more, struct figures *figures,
-	struct eviction *last, struct err *err)
-{
-	int64_t derived = 0;
-
-	*last = (struct eviction){.count = 1};
-	while (last->count > 0 || derived > 0) {
-		int64_t lack;
-
-		if (!take_figures(space, figures, err))
-			return false;
-		lack = lack_of(space, figures, claim->unlimited, more);
-		if (!is_worth_evicting(space, figures, claim, sum(claim->bytes, more), lack))
-			return true;
-		if (!evict(space, lack, last, &derived, err))
-			return false;
-	}
-	return take_figures(space, figures, err);
-}
-
-/* Under the mutex. */
-static bool make_room(struct space *space, const struct claim *claim, int64_t bytes, struct figures *figures,
-	struct err *err)
+/* *lack stays above zero where the room is not there. */
+static bool grant(struct space *space, struct claim *claim, int64_t bytes, struct figures *figures,
+	int64_t *lack, struct err *err)
 {
 	int64_t more = bytes - claim->bytes;
-	struct eviction last;
+	LOCKED(&space->mutex);
 
-	if (!evict_for(space, claim, more, figures, &last, err))
+	if (!take_figures(space, figures, err))
 		return false;
-	if (lack_of(space, figures, claim->unlimited, more) <= 0)
+	*lack = lack_of(space, figures, claim->unlimited, more);
+	if (*lack > 0)
 		return true;
-	(void)refuse(space, figures, claim->unlimited, more, err);
-	if (may_ease(space, claim, &last, bytes))
+	atomic_fetch_add(&space->ahead_bytes, more);
+	if (!claim->unlimited)
+		space->limited_bytes += more;
+	claim->bytes = bytes;
+	show(space, figures);
+	return true;
+}
+
+static bool refuse_claim(const struct space *space, const struct figures *figures, const struct claim *claim,
+	int64_t bytes, const struct eviction *eviction, struct err *err)
+{
+	(void)refuse(space, figures, claim->unlimited, bytes - claim->bytes, err);
+	if (may_ease(space, figures, claim, bytes, eviction->withheld_bytes))
 		err->code = ERR_BUSY;
 	return false;
 }
 
-/* Under the mutex. */
+/* The database needs some of the room that it makes, so that once may not be enough. */
 static bool extend(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
 {
+	struct eviction eviction = {0};
+	enum making making = MADE_SOME;
 	struct figures figures;
+	int64_t lack;
 
-	if (bytes <= claim->bytes)
-		return true;
-	if (!make_room(space, claim, bytes, &figures, err))
-		return false;
-	space->ahead_bytes += bytes - claim->bytes;
-	if (!claim->unlimited)
-		space->limited_bytes += bytes - claim->bytes;
-	claim->bytes = bytes;
-	show(space, &figures);
+	while (bytes > claim->bytes) {
+		if (!grant(space, claim, bytes, &figures, &lack, err))
+			return false;
+		if (lack <= 0)
+			break;
+		if (making == MADE_NONE || !is_worth_evicting(space, &figures, claim, bytes, lack))
+			return refuse_claim(space, &figures, claim, bytes, &eviction, err);
+		making = make_some(space, lack, &eviction, err);
+		if (making == MADE_BADLY)
+			return false;
+	}
 	return true;
 }
 
 bool space_claim(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
 {
-	LOCKED(&space->mutex);
-
+	may_block("room");
 	return extend(space, claim, bytes, err);
 }
 
@@ -275,17 +338,17 @@ void space_adopt(struct space *space, struct claim *claim, int64_t bytes)
 	metric_set(METRIC_RESERVED_BYTES, space->limited_bytes);
 }
 
-/* Under the mutex: what readers let go of is not announced, so that this looks again by itself. */
-static void sleep_a_little(struct space *space)
+static void rest(struct space *space)
 {
-	(void)lock_wait_until(&space->mutex, &space->released, clock_monotonic_ms() + POLL_MS);
+	LOCKED(&space->mutex);
+
+	sleep_a_little(space);
 }
 
 bool space_await(
 	struct space *space, struct claim *claim, int64_t bytes, const _Atomic bool *stop, struct err *err)
 {
 	int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
-	LOCKED(&space->mutex);
 
 	while (!extend(space, claim, bytes, err)) {
 		if (err->code != ERR_BUSY || atomic_load(stop))
@@ -294,7 +357,7 @@ bool space_await(
 			err->code = ERR_NO_SPACE;
 			return false;
 		}
-		sleep_a_little(space);
+		rest(space);
 	}
 	return true;
 }
@@ -309,19 +372,28 @@ static int64_t step_of(const struct space *space, int64_t bytes)
 	return step < most ? step : most;
 }
 
+bool space_note_covered(struct space *space, struct claim *claim, int64_t bytes)
+{
+	if (bytes > claim->bytes)
+		return false;
+	atomic_fetch_sub(&space->ahead_bytes, bytes - claim->written);
+	claim->written = bytes;
+	return true;
+}
+
 bool space_note_length(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
 {
-	LOCKED(&space->mutex);
 	int64_t step = bytes + step_of(space, bytes);
 
+	if (space_note_covered(space, claim, bytes))
+		return true;
+	may_block("room");
 	/* The last ones may still fit where no whole step does. */
-	if (bytes > claim->bytes && !extend(space, claim, step, err) && !extend(space, claim, bytes, err)) {
+	if (!extend(space, claim, step, err) && !extend(space, claim, bytes, err)) {
 		err->code = ERR_NO_SPACE;
 		return false;
 	}
-	space->ahead_bytes -= bytes - claim->written;
-	claim->written = bytes;
-	return true;
+	return space_note_covered(space, claim, bytes);
 }
 
 void space_release(struct space *space, struct claim *claim)
@@ -330,7 +402,7 @@ void space_release(struct space *space, struct claim *claim)
 	struct err err;
 	LOCKED(&space->mutex);
 
-	space->ahead_bytes -= claim->bytes - claim->written;
+	atomic_fetch_sub(&space->ahead_bytes, claim->bytes - claim->written);
 	if (!claim->unlimited)
 		space->limited_bytes -= claim->bytes;
 	claim->bytes = 0;
@@ -342,36 +414,52 @@ void space_release(struct space *space, struct claim *claim)
 		if (lack_of_free(space, &figures, 0) <= 0)
 			blobs_fill_reserve(space->blobs);
 	}
-	(void)pthread_cond_broadcast(&space->released);
+	(void)pthread_cond_broadcast(&space->changed);
 }
 
 bool space_relieve(struct space *space)
 {
 	struct eviction eviction = {0};
-	int64_t derived = 0;
+	enum making making;
 	struct err err;
-	LOCKED(&space->mutex);
 
-	return (evict(space, RELIEF_BYTES, &eviction, &derived, &err) && eviction.bytes > 0) || derived > 0;
+	may_block("room");
+	do
+		making = make_some(space, RELIEF_BYTES, &eviction, &err);
+	while (making == MADE_ELSEWHERE);
+	return making == MADE_SOME;
 }
 
 /* ---- the limits without a claim ---- */
 
-bool space_enforce(struct space *space, struct eviction *out, struct err *err)
+static bool show_figures(struct space *space, struct figures *out, struct err *err)
 {
-	struct figures figures;
-	int64_t derived;
-	int64_t lack;
 	LOCKED(&space->mutex);
 
-	*out = (struct eviction){0};
-	if (!take_figures(space, &figures, err))
+	if (!take_figures(space, out, err))
 		return false;
-	lack = lack_of(space, &figures, false, 0);
-	if (lack > 0 && (!evict(space, lack, out, &derived, err) || !take_figures(space, &figures, err)))
-		return false;
-	show(space, &figures);
+	show(space, out);
 	return true;
+}
+
+bool space_enforce(struct space *space, struct eviction *out, struct err *err)
+{
+	enum making making = MADE_SOME;
+	struct figures figures;
+	int64_t lack;
+
+	*out = (struct eviction){0};
+	while (making != MADE_NONE) {
+		if (!show_figures(space, &figures, err))
+			return false;
+		lack = lack_of(space, &figures, false, 0);
+		if (lack <= 0)
+			return true;
+		making = make_some(space, lack, out, err);
+		if (making == MADE_BADLY)
+			return false;
+	}
+	return show_figures(space, &figures, err);
 }
 
 static bool take_all(void *context, const struct digest *digest, int64_t size_bytes)
@@ -385,9 +473,8 @@ static bool take_all(void *context, const struct digest *digest, int64_t size_by
 bool space_preview(struct space *space, struct eviction *out, struct err *err)
 {
 	struct figures figures;
-	LOCKED(&space->mutex);
 
-	if (!take_figures(space, &figures, err))
+	if (!look_at_figures(space, &figures, err))
 		return false;
 	*out = (struct eviction){.wanted_bytes = lack_of(space, &figures, false, 0) - figures.annex,
 		.max_blobs = SIZE_MAX,
@@ -395,7 +482,6 @@ bool space_preview(struct space *space, struct eviction *out, struct err *err)
 	return catalog_evict(space->catalog, out, take_all, NULL, err);
 }
 
-/* Under the mutex. */
 static bool could_evict(struct space *space, int64_t wanted_bytes, bool *out, struct err *err)
 {
 	struct eviction eviction = {.wanted_bytes = wanted_bytes, .max_blobs = SIZE_MAX, .dry_run = true};
@@ -410,9 +496,8 @@ bool space_look(struct space *space, struct space_view *out, struct err *err)
 {
 	struct figures figures;
 	bool eased;
-	LOCKED(&space->mutex);
 
-	if (!take_figures(space, &figures, err) ||
+	if (!look_at_figures(space, &figures, err) ||
 		!could_evict(
 			space, lack_of_free(space, &figures, STEP_MIN_BYTES) - figures.annex, &eased, err))
 		return false;

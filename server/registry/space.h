@@ -17,8 +17,7 @@ struct space_limits {
 	int64_t keep_free_bytes;
 };
 
-/* Something derived that takes room as well and goes before any blob does. Both are called under the space's
- * mutex. */
+/* Something derived that takes room as well and goes before any blob does. */
 struct space_annex {
 	int64_t (*bytes)(void *context);
 	/* Removes about so many bytes, and tells how many went. */
@@ -41,8 +40,8 @@ struct claim {
 	int64_t written;
 };
 
-/* Extends the claim to so many bytes in all, evicting to fit. ERR_NO_SPACE where it can never fit, ERR_BUSY
- * where others, who will let go of it, have the room. */
+/* Extends the claim to so many bytes in all, evicting to fit: not for loop threads. ERR_NO_SPACE where it can
+ * never fit, ERR_BUSY where others, who will let go of it, have the room. */
 bool space_claim(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
 
 /* Extends the claim by bytes that are on the disk already and have just stopped counting elsewhere: an
@@ -53,8 +52,12 @@ void space_adopt(struct space *space, struct claim *claim, int64_t bytes);
 bool space_await(
 	struct space *space, struct claim *claim, int64_t bytes, const _Atomic bool *stop, struct err *err);
 
-/* The draft has so many bytes now, more or fewer than before. Where they outgrow the claim it is extended, by
- * steps; ERR_NO_SPACE where that cannot be. */
+/* The draft has so many bytes now, more or fewer than before. False where they outgrow the claim. Waits for
+ * nobody. */
+bool space_note_covered(struct space *space, struct claim *claim, int64_t bytes);
+
+/* The same, but where they outgrow the claim it is extended, by steps and as space_claim does; ERR_NO_SPACE
+ * where that cannot be. */
 bool space_note_length(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
 
 /* Gives back what was claimed, after the draft has become a blob or has gone. */

@@ -15,6 +15,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
 
 enum { RESERVE_BYTES = 4 << 20 };
 
@@ -138,6 +139,7 @@ bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *
 	(void)flock(spool_fd(spool), LOCK_SH);
 	if (fchmod(spool_fd(spool), 0440) < 0)
 		return err_errno(err, errno, "make blob %s read-only", digest->hex);
+	may_block("fsync");
 	if (fsync(spool_fd(spool)) < 0)
 		return err_errno(err, errno, "make blob %s durable", digest->hex);
 	if (renameat(blobs->drafts_fd, spool_name(spool), shard, digest->hex) < 0)

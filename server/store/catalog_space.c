@@ -195,16 +195,18 @@ bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
 {
 	AUTO(finish_pins) struct pins pins = {0};
 	AUTO_TXN struct txn *txn = NULL;
-	struct candidate candidate = {.used_at = INT64_MIN};
+	struct candidate candidate = {.used_at = eviction->behind.used_at, .id = eviction->behind.id};
 	bool pinned;
 
-	if (!db_write(catalog->db, &txn, err) || !load_pins(txn, &pins, err))
+	if (!(eviction->dry_run ? db_read : db_write)(catalog->db, &txn, err) || !load_pins(txn, &pins, err))
 		return false;
 	while (eviction->bytes < eviction->wanted_bytes && eviction->count < eviction->max_blobs) {
 		if (!find_next(txn, &candidate, &candidate, err))
 			return false;
 		if (candidate.id == 0)
 			break;
+		eviction->behind.used_at = candidate.used_at;
+		eviction->behind.id = candidate.id;
 		if (!check_pins(txn, &pins, candidate.id, &pinned, err))
 			return false;
 		if (!pinned && !evict_one(txn, &candidate, eviction, take, context, err))

@@ -22,11 +22,15 @@ struct eviction {
 	int64_t bytes; /* reached: the sum of what was taken */
 	size_t count;
 	int64_t withheld_bytes; /* of blobs that take has refused */
+	struct {
+		int64_t used_at;
+		int64_t id;
+	} behind; /* where the next call goes on: what has been looked at is not looked at again */
 };
 
-/* In one transaction: blobs that are neither published nor pinned are offered to take, least recently used
- * first, and those for which it answers true no longer count as cached; until wanted_bytes or max_blobs is
- * reached. Their files are the caller's to remove afterwards. */
+/* In one transaction, which for a dry run writes nothing: blobs that are neither published nor pinned are
+ * offered to take, least recently used first, and those for which it answers true no longer count as cached;
+ * until wanted_bytes or max_blobs is reached. Their files are the caller's to remove afterwards. */
 bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
 	bool (*take)(void *context, const struct digest *digest, int64_t size_bytes), void *context,
 	struct err *err);

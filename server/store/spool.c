@@ -12,6 +12,7 @@
 #include "common/file.h"
 #include "common/lock.h"
 #include "common/mem.h"
+#include "common/thread.h"
 #include "server/ranks.h"
 
 static const struct lock_place lock_place = {"spool", RANK_SPOOL};
@@ -426,6 +427,7 @@ void spool_write_out(struct spool *spool, int64_t from, int64_t to)
 
 bool spool_sync(struct spool *spool, struct err *err)
 {
+	may_block("fsync");
 	if (fdatasync(spool->fd) < 0)
 		return err_errno(err, errno, "make draft %s durable", spool->name);
 	return true;

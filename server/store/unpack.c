@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/module/guess.h"
 #include "server/module/membername.h"
 
@@ -55,6 +56,7 @@ static bool create_file(int folder_fd, const char *name, int *out_fd, struct err
 
 static bool sync_file(int fd, const char *name, struct err *err)
 {
+	may_block("fsync");
 	return fsync(fd) == 0 || err_errno(err, errno, "make file %s durable", name);
 }
 

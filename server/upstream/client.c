@@ -26,13 +26,13 @@ enum { POOLED_CONNECTIONS = 64, SPARE_DESCRIPTORS = 8, ROUND_MS = 1000, REST_MS 
 /* A transfer and who waits for it; it lives on his stack. */
 struct job {
 	struct client *client;
-	/* The caller's before and after, the client's thread's in between: but for its head once that is there
-	 * and for the piece that is handed over, which are the caller's. */
+	/* The caller's before and after, the client's thread's in between: but for its head once that is
+	 * there and for the piece that is handed over, which are the caller's. */
 	struct transfer transfer;
 	const _Atomic bool *stop;
 	_Atomic bool refused; /* the receiver wants no more */
-	bool told;    /* the caller's: the receiver has the head; */
-	size_t taken; /* … bytes of the piece that it takes now */
+	bool told;            /* the caller's: the receiver has the head; */
+	size_t taken;         /* … bytes of the piece that it takes now */
 	struct job *next;
 
 	pthread_cond_t has_news; /* with the client's mutex, which guards what follows */
@@ -375,8 +375,7 @@ static bool deliver(struct job *job)
 	if (!job->told && !receiver->head(receiver->context, &job->transfer.head.answer))
 		return false;
 	job->told = true;
-	return job->taken == 0 ||
-	       receiver->body(receiver->context, job->transfer.handed.bytes, job->taken);
+	return job->taken == 0 || receiver->body(receiver->context, job->transfer.handed.bytes, job->taken);
 }
 
 static void take_news(struct client *client, struct job *job)

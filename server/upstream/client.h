@@ -57,8 +57,8 @@ bool answer_is_whole_range(const struct answer *answer);
 
 /* Who takes the answer, on the thread that waits for the transfer. Meanwhile more of it is gathered; then
  * upstream has to wait, and nobody else. Answering false stops the transfer. redirect, which may be NULL, is
- * told where a redirect leads (the whole URL) before it is followed: on the client's thread, where nothing may
- * wait. */
+ * told where a redirect leads (the whole URL) before it is followed: on the client's thread, where nothing
+ * may wait. */
 struct receiver {
 	bool (*head)(void *context, const struct answer *answer);
 	bool (*body)(void *context, const void *bytes, size_t length);

@@ -27,7 +27,8 @@ struct piece {
 };
 
 /* Who takes what a transfer brings, on another thread. Called when the head is there and when a piece is due;
- * false: what was handed over last is not taken yet. He swaps the pieces where the head is all there is, too. */
+ * false: what was handed over last is not taken yet. He swaps the pieces where the head is all there is, too.
+ */
 struct outlet {
 	bool (*hand_over)(void *context);
 	void *context;

@@ -240,7 +240,7 @@ struct taken {
 	size_t largest;
 	bool decline_head;
 	bool decline_body;
-	sem_t *begun; /* posted when the first bytes of a body have come */
+	sem_t *begun;                       /* posted when the first bytes of a body have come */
 	void (*pause)(struct taken *taken); /* NULL, or what keeps the receiver from its first bytes */
 	sem_t *go_on;
 };

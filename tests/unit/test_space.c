@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "common/clock.h"
@@ -318,6 +319,70 @@ static void the_annex_goes_before_any_blob(void **state)
 	space_release(house->space, &fill);
 }
 
+struct slow_annex {
+	_Atomic int64_t bytes;
+	sem_t begun;
+	sem_t go_on;
+};
+
+static int64_t slow_bytes(void *context)
+{
+	return ((struct slow_annex *)context)->bytes;
+}
+
+static int64_t slow_evict(void *context, int64_t wanted_bytes)
+{
+	struct slow_annex *annex = context;
+
+	(void)sem_post(&annex->begun);
+	(void)sem_wait(&annex->go_on);
+	annex->bytes -= wanted_bytes;
+	return wanted_bytes;
+}
+
+static void *claim_much(void *argument)
+{
+	struct house *house = argument;
+	struct claim much = {0};
+	enum err_code code = claim(house, &much, 5 * UNIT);
+
+	space_release(house->space, &much);
+	return code == ERR_NONE ? NULL : house;
+}
+
+/* Another process has the database, or there is much to remove: that takes its time. */
+static void who_makes_room_holds_up_nobody_else(void **state)
+{
+	struct house *house = *state;
+	struct slow_annex slow = {.bytes = 8 * UNIT};
+	const struct space_limits limits = {.max_bytes = 10 * UNIT};
+	const struct space_annex annex = {slow_bytes, slow_evict, &slow};
+	struct claim little = {0};
+	struct space_view view;
+	pthread_t thread;
+	struct err err;
+	void *fault;
+
+	space_destroy(house->space);
+	house->space =
+		space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, &annex, 1);
+	(void)sem_init(&slow.begun, 0, 0);
+	(void)sem_init(&slow.go_on, 0, 0);
+	assert_int_equal(pthread_create(&thread, NULL, claim_much, house), 0);
+	(void)sem_wait(&slow.begun);
+	assert_int_equal(claim(house, &little, 2 * UNIT), ERR_NONE);
+	assert_true(space_note_covered(house->space, &little, UNIT));
+	assert_false(space_note_covered(house->space, &little, 2 * UNIT + 1));
+	assert_true(space_look(house->space, &view, &err));
+	space_release(house->space, &little);
+	(void)sem_post(&slow.go_on);
+	assert_int_equal(pthread_join(thread, &fault), 0);
+	assert_null(fault);
+	assert_int_equal(slow.bytes, 5 * UNIT);
+	(void)sem_destroy(&slow.begun);
+	(void)sem_destroy(&slow.go_on);
+}
+
 static void limits_that_shrank_are_enforced(void **state)
 {
 	struct house *house = *state;
@@ -371,6 +436,7 @@ int main(void)
 		TEST(many_wait_for_each_other),
 		TEST(waiting_ends_when_stopped),
 		TEST(the_annex_goes_before_any_blob),
+		TEST(who_makes_room_holds_up_nobody_else),
 		TEST(limits_that_shrank_are_enforced),
 		TEST(only_what_is_lost_is_forgotten),
 	};
