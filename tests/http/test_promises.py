@@ -70,6 +70,7 @@ def test_a_format_that_is_published_into_a_mirrored_version_stays(upstream, tigh
     assert tight.get(PATH + HUB).body == MODULE and upstream.count(PATH + "/tf-hub") == asked + 1
 
 
+@pytest.mark.concurrent
 @pytest.mark.parametrize("query, content", [(HUB, MODULE), (JS, SCRIPT)], ids=["tf-hub", "tfjs"])
 def test_publishing_what_was_mirrored_keeps_it(upstream, start, query, content):
     larder = start({"storage": {"max_bytes": "600K"}}, [upstream.url])
@@ -116,6 +117,7 @@ def test_no_upstream_is_asked_for_what_a_published_version_lacks(upstream, mirro
     assert mirror.put(PATH + JS, SCRIPT).status == 201, "the team's own is refused"
 
 
+@pytest.mark.concurrent
 def test_a_fill_that_runs_while_the_team_publishes_is_not_kept(upstream, start):
     mirror = start(upstreams=[upstream.url + "/{path}/{format}"])
     gate = threading.Event()
@@ -135,6 +137,7 @@ def test_a_fill_that_runs_while_the_team_publishes_is_not_kept(upstream, start):
 
 # ---- what one client sends ---------------------------------------------------------------------------------------------
 
+@pytest.mark.concurrent
 @pytest.mark.parametrize("value", ["a\tb", "evil\x7f", "a; b=\"", "caf\xe9", "a b c", "\x0b"])
 def test_a_header_that_is_none_spoils_nobodys_fill(upstream, mirror, value):
     gate = threading.Event()
@@ -220,6 +223,7 @@ def test_one_request_names_so_many_paths(mirror):
     assert post(mirror, ["acme/here"] * 100).status == 202
 
 
+@pytest.mark.concurrent
 def test_a_budget_a_client(upstream, start):
     larder = start({"mirror": {"max_fills": 64}}, [upstream.url])
     numbers = itertools.count()
