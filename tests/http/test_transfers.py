@@ -61,8 +61,9 @@ def status(code, **headers):
 
 @pytest.fixture
 def patient(upstream, start):
-    """A mirror that tries again."""
-    return start({"mirror": {"retries": 3, "stall_timeout_s": 2}}, [upstream.url])
+    """A mirror that tries again. Not impatient: where upstream shares a busy machine with many clients, a breath of two
+    seconds would be one more transfer."""
+    return start({"mirror": {"retries": 3}}, [upstream.url])
 
 
 def assert_ranges(upstream, *expected):
@@ -86,7 +87,7 @@ def test_every_transfer_is_cut_and_nobody_notices(upstream, patient):
         thread.join()
     assert digests == [modules.digest(module)] * clients
     assert upstream.sent_bytes <= len(module) * 1.1, f"{upstream.sent_bytes} bytes for {len(module)}"
-    assert upstream.count() == len(module) // MIB + 1
+    assert upstream.count() == len(module) // MIB + 1, patient.tail()
     assert {seen.headers.get("if-range") for seen in upstream.requests[1:]} == {'"v1"'}
 
 
@@ -208,12 +209,15 @@ def test_less_than_the_rest_is_not_taken_for_it(upstream, patient):
 
 @pytest.mark.parametrize("answer", [whole(MODULE, HELD_BACK // 2, etag='"v1"'), whole(MODULE, HELD_BACK // 2)],
                          ids=["ignores Range", "no validator"])
-def test_upstream_that_never_gets_further_is_given_up(upstream, patient, answer):
+def test_upstream_that_never_gets_further_is_given_up(upstream, start, answer):
+    retries = 1
+    mirror = start({"mirror": {"retries": retries}}, [upstream.url])
     Ranged(upstream, PATH, answer)
-    assert_problem(patient.get(COMPRESSED), 502, "upstream-failed")
-    assert upstream.count() <= 4 * (2 * 3 + 2)
-    assert patient.metric("larder_upstream_retries_total") <= 4 * (2 * 3 + 2)
-    patient.assert_nothing_kept()
+    assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")
+    most = (retries + 1) * (2 * retries + 2)
+    assert retries < upstream.count() <= most
+    assert mirror.metric("larder_upstream_retries_total") <= most
+    mirror.assert_nothing_kept()
 
 
 def test_what_is_no_module_is_not_taken_up(upstream, patient):

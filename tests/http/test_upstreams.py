@@ -585,6 +585,7 @@ def test_our_credentials_are_not_told_by_others(upstream, start, tmp_path):
 def test_a_reason_is_escaped_on_pages(upstream, mirror):
     upstream.serve(PATH, problem("</td><script>alert(1)</script>"))
     assert mirror.get(COMPRESSED).status == 502
+    mirror.wait_for_idle()  # the client is told before the list is
     page = mirror.get("/-/activity", accept="text/html").body.decode()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "<script>alert" not in page
 
