@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 from support import modules
+from support.client import Kept
 from support.daemon import ROOT, assert_problem, binary
-from support.waiting import DEADLINE_S
 
 TESTDATA = ROOT.parent / "shared/testdata"
 PARTS = {"Lite": "lite-model/", "Tfjs": "tfjs-model/", "Coral": "coral-model/"}
@@ -59,16 +59,19 @@ class Row:
             yield f"http://storage.googleapis.com/{bucket}/{self.path}{suffix}"
 
 
-def at_once(work, items, threads=4):
-    """Does it for all items; the first failure of each thread counts."""
+def at_once(larder, work, items, threads=4):
+    """Calls work(client, item) for all items; the first failure of each thread counts."""
     faults = []
 
     def run(mine):
+        client = Kept(larder.address)
         try:
             for item in mine:
-                work(item)
+                work(client, item)
         except AssertionError as fault:
             faults.append(fault)
+        finally:
+            client.connection.close()
 
     running = [threading.Thread(target=run, args=(items[i::threads],)) for i in range(threads)]
     for thread in running:
@@ -313,23 +316,16 @@ def catalogue():
     return [Row(row[0], row[1]) for row in rows if row[0] not in ("Publisher", "Collection")]
 
 
-def import_all(larder):
-    done = subprocess.run([binary(), "import-docs", str(TESTDATA / "tfhub_catalog.tar.gz"), "--data", str(larder.data)],
-                          capture_output=True, text=True, timeout=6 * DEADLINE_S)
-    assert done.returncode == 0, done.stderr
-
-
-def test_each_form_of_every_known_name(mirror, catalogue, upstream):
-    """One test, since one import takes longer than all of the requests."""
-    import_all(mirror)
+def test_each_form_of_every_known_name(start_with_catalogue, catalogue, upstream):
+    mirror = start_with_catalogue(upstreams=[upstream.url])
     latest = latest_of(catalogue)
-    at_once(lambda row: check_version(mirror, row), catalogue)
+    at_once(mirror, check_version, catalogue)
     assert not upstream.requests
-    at_once(lambda handle: check_handle(mirror, latest, handle), sorted(latest))
+    at_once(mirror, lambda client, handle: check_handle(client, latest, handle), sorted(latest))
     # Each was asked about once, although it was asked for twice.
     asked = Counter(seen.path for seen in upstream.requests)
     assert set(asked) == {"/" + handle for handle in latest} and set(asked.values()) == {1}
     numbered = [handle for handle in sorted(latest) if any(part.isdigit() for part in handle.split("/")[1:])]
     assert len(numbered) > 400
-    at_once(lambda handle: check_page(mirror, handle), numbered)
+    at_once(mirror, check_page, numbered)
     assert check_results(mirror, "default") >= 36

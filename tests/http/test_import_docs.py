@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 from support import modules
-from support.daemon import ROOT, assert_problem
+from support.daemon import assert_problem
+from support.fixtures import CATALOGUE
 
-CATALOGUE = ROOT.parent / "shared/testdata/tfhub_catalog.tar.gz"
 PARTS = {"Lite": "lite-model/", "Tfjs": "tfjs-model/", "Coral": "coral-model/"}
 
 MODULE = """# Module {path}
@@ -221,8 +221,8 @@ def test_whole_catalogue(larder, headings):
     assert outcomes(report(larder, CATALOGUE)) == [0, 0, 2819, 0]
 
 
-def test_catalogue_answers_what_people_ask(larder, headings):
-    run(larder, CATALOGUE)
+def test_catalogue_answers_what_people_ask(start_with_catalogue):
+    larder = start_with_catalogue()
     first = lambda query: larder.get("/api/v1/modules?" + query).json()["modules"][0]["handle"]  # noqa: E731
     assert first("q=nnlm-en-dim50") == "google/nnlm-en-dim50"
     assert first("q=universal+sentence+enc") == "google/universal-sentence-encoder"
@@ -232,9 +232,9 @@ def test_catalogue_answers_what_people_ask(larder, headings):
     assert everything["total"] > 500 and everything["next"]
 
 
-def test_catalogue_came_at_one_time(larder, headings):
+def test_catalogue_came_at_one_time(start_with_catalogue):
     """However long it took: what is not here yet, and nobody has asked for, is listed by name then."""
-    run(larder, CATALOGUE)
+    larder = start_with_catalogue()
     latest = larder.get("/api/v1/modules?sort=updated&limit=200").json()["modules"]
     assert len({module["updated_at"] for module in latest}) == 1
     handles = [module["handle"] for module in larder.get("/api/v1/modules?sort=downloads&limit=200").json()["modules"]]

@@ -37,9 +37,12 @@ class Http:
     def __init__(self, address):
         self.address = address
 
+    def connect(self):
+        return http.client.HTTPConnection(*self.address, timeout=DEADLINE_S)
+
     def open(self, path, method="GET", headers=None, body=None):
         """Sends a request and gives the answer as soon as its head is there; close it."""
-        connection = http.client.HTTPConnection(*self.address, timeout=DEADLINE_S)
+        connection = self.connect()
         headers = {"Host": "%s:%d" % self.address, **(headers or {})}
         chunked = body is not None and not isinstance(body, (bytes, str)) and "Content-Length" not in headers
         if chunked:
@@ -79,6 +82,17 @@ class Http:
                     break
                 received += block
         return bytes(received)
+
+
+class Kept(Http):
+    """Requests one after the other on a connection that stays, for who asks thousands of them."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.connection = super().connect()
+
+    def connect(self):
+        return self.connection
 
 
 def spelled(headers):

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fixtures of tests/http and tests/crash."""
+import fcntl
 import os
+import shutil
+import subprocess
 
 import pytest
 
-from .daemon import Daemon, binary, under_thread_sanitizer
+from .daemon import ROOT, Daemon, binary, under_thread_sanitizer
 from .upstream import Upstream
+from .waiting import DEADLINE_S
 from . import modules
+
+CATALOGUE = ROOT.parent / "shared/testdata/tfhub_catalog.tar.gz"
 
 
 @pytest.fixture
@@ -67,3 +73,31 @@ def mirror(upstream, start):
 def big_module():
     """A module for stampedes: 64 MiB, less where each byte costs more."""
     return modules.module((8 if under_thread_sanitizer() else 64) << 20)
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory):
+    """A data folder with all documents of tfhub.dev, which take longer to import than most tests do to look at: made once,
+    whichever of pytest's processes needs it first."""
+    if not CATALOGUE.exists():
+        pytest.skip(f"{CATALOGUE} is not there")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "imported"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            subprocess.run([binary(), "import-docs", str(CATALOGUE), "--data", str(folder / "data")], check=True,
+                           stdout=subprocess.DEVNULL, timeout=6 * DEADLINE_S)
+            (folder / "done").touch()
+    return folder / "data"
+
+
+@pytest.fixture
+def start_with_catalogue(tmp_path, start, imported):
+    """As start, with a copy of that folder."""
+    def start_daemon(settings=None, upstreams=(), name="larder"):
+        shutil.copytree(imported, tmp_path / name / "data")
+        return start(settings, upstreams, name)
+
+    return start_daemon
