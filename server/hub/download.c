@@ -8,6 +8,7 @@
 #include "server/http/problem.h"
 #include "server/hub/follower.h"
 #include "server/hub/hub.h"
+#include "server/hub/inquiry.h"
 #include "server/hub/proxied.h"
 #include "server/hub/representation.h"
 #include "server/registry/registry.h"
@@ -153,24 +154,44 @@ static void get_artifact(struct services *services, const struct request *reques
 	follower_reply(reply, &plan, TAKE(holding.spool));
 }
 
-static void head_artifact(struct services *services, const struct request *request, const struct name *name,
-	struct reply *reply)
+static void tell_size(const struct name *name, int64_t size_bytes, struct reply *reply)
 {
-	AUTO_HOLDING struct holding holding = {.fd = -1};
-	int64_t size_bytes;
-	struct err err;
-	bool found;
-
-	if (!registry_look(services->registry, name, request_header(request, "CDN-Loop"), &holding, &found,
-		    &size_bytes, &err))
-		return fail(reply, &err);
-	if (found)
-		return serve_holding(services, request, &holding, cache_status_hit, reply);
 	reply_empty(reply, 200);
 	reply->head_length = size_bytes;
 	reply_header(reply, "Content-Type", formats[name->format].media_type);
 	reply_header(reply, "Cache-Status", "larder; fwd=miss");
 	add_stream_headers(name, reply);
+}
+
+static void tell(const struct inquiry *inquiry, const struct request *request, struct reply *reply)
+{
+	int64_t size_bytes;
+	struct err err;
+
+	(void)request;
+	if (question_result(inquiry->question, &size_bytes, &err))
+		tell_size(&inquiry->name, size_bytes, reply);
+	else
+		fail(reply, &err);
+}
+
+static void head_artifact(struct services *services, const struct request *request, const struct name *name,
+	struct reply *reply)
+{
+	AUTO_HOLDING struct holding holding = {.fd = -1};
+	struct inquiry inquiry = {.services = services, .name = *name, .tell = tell};
+	struct err err;
+	bool found;
+
+	if (!registry_look(services->registry, name, request_header(request, "CDN-Loop"), &holding, &found,
+		    &inquiry.question, &err))
+		fail(reply, &err);
+	else if (found)
+		serve_holding(services, request, &holding, cache_status_hit, reply);
+	else if (inquiry.question)
+		inquiry_reply(reply, &inquiry);
+	else
+		tell_size(name, holding.artifact.size_bytes, reply);
 }
 
 /* tensorflow_hub wants a 303 whose body is the place of an unpacked copy (PROTOCOL: 1.1). */

@@ -9,6 +9,7 @@
 #include "server/http/problem.h"
 #include "server/hub/follower.h"
 #include "server/hub/hub.h"
+#include "server/hub/inquiry.h"
 #include "server/hub/representation.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
@@ -234,22 +235,43 @@ static void get_member(struct follower_plan *plan, const struct request *request
 
 /* What upstream tells of an archive says nothing about the size of its files, nor whether this one is there.
  */
+static void tell_type(const char *member, struct reply *reply)
+{
+	reply_empty(reply, 200);
+	reply_header(reply, "Content-Type", media_type_of(member));
+	reply_header(reply, "Cache-Status", "larder; fwd=miss");
+	reply_header(reply, "Accept-Ranges", "bytes");
+}
+
+static void tell(const struct inquiry *inquiry, const struct request *request, struct reply *reply)
+{
+	int64_t unused;
+	struct err err;
+
+	(void)request;
+	if (question_result(inquiry->question, &unused, &err))
+		return tell_type(inquiry->member, reply);
+	problem_reply(reply, &err);
+	drop_words(inquiry->member, reply);
+}
+
 static void head_member(const struct follower_plan *plan, const struct request *request, struct reply *reply)
 {
 	AUTO_HOLDING struct holding holding = {.fd = -1};
-	int64_t size_bytes;
+	struct inquiry inquiry = {
+		.services = plan->services, .name = plan->name, .member = plan->member, .tell = tell};
 	struct err err;
 	bool found;
 
 	if (!registry_look(plan->services->registry, &plan->name, request_header(request, "CDN-Loop"),
-		    &holding, &found, &size_bytes, &err))
-		return fail(plan, &err, reply);
-	if (found)
-		return serve_holding(plan, request, &holding, false, reply);
-	reply_empty(reply, 200);
-	reply_header(reply, "Content-Type", media_type_of(plan->member));
-	reply_header(reply, "Cache-Status", "larder; fwd=miss");
-	reply_header(reply, "Accept-Ranges", "bytes");
+		    &holding, &found, &inquiry.question, &err))
+		fail(plan, &err, reply);
+	else if (found)
+		serve_holding(plan, request, &holding, false, reply);
+	else if (inquiry.question)
+		inquiry_reply(reply, &inquiry);
+	else
+		tell_type(plan->member, reply);
 }
 
 void hub_member(void *context, struct request *request, const struct words *words, struct reply *reply)

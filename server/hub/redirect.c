@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
-
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/problem.h"
 #include "server/hub/hub.h"
+#include "server/hub/inquiry.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 
@@ -22,65 +21,30 @@ static void answer(
 	reply_header(reply, "Cache-Control", "no-cache");
 }
 
-/* ---- while upstream is being asked ---- */
-
-struct wait {
-	struct services *services;
-	struct name name;
-	enum wanted wanted;
-	struct question *question;
-};
-
-static void destroy_wait(void *object)
+/* Upstream has been asked. */
+static void tell(const struct inquiry *inquiry, const struct request *request, struct reply *reply)
 {
-	struct wait *wait = object;
-
-	question_release(wait->question);
-	free(wait);
-}
-
-static bool is_answered(void *object, struct waiter *waiter)
-{
-	struct wait *wait = object;
-
-	return !question_await(wait->question, waiter);
-}
-
-static bool leave_wait(void *object, struct waiter *waiter)
-{
-	struct wait *wait = object;
-
-	return question_leave(wait->question, waiter);
-}
-
-static void resume(void *object, const struct request *request, struct reply *reply)
-{
-	struct wait *wait = object;
+	struct name name = inquiry->name;
 	struct err err;
 
-	if (registry_latest_answered(wait->services->registry, wait->question, &wait->name.version, &err))
-		answer(request, &wait->name, wait->wanted, reply);
+	if (registry_latest_answered(inquiry->services->registry, inquiry->question, &name.version, &err))
+		answer(request, &name, inquiry->wanted, reply);
 	else
 		problem_reply(reply, &err);
-	destroy_wait(wait);
 }
-
-static const struct later_ops later = {is_answered, leave_wait, resume, destroy_wait};
 
 void hub_redirect(void *context, struct request *request, const struct words *words, struct reply *reply)
 {
-	struct services *services = context;
+	struct inquiry inquiry = {
+		.services = context, .name = words->name, .wanted = words->wanted, .tell = tell};
 	struct name name = words->name;
-	struct question *question;
-	struct wait *wait;
 	struct err err;
 
-	if (!registry_latest(services->registry, &name, request_header(request, "CDN-Loop"), &name.version,
-		    &question, &err))
-		return problem_reply(reply, &err);
-	if (!question)
-		return answer(request, &name, words->wanted, reply);
-	wait = mem_zero(1, sizeof *wait);
-	*wait = (struct wait){services, name, words->wanted, question};
-	reply_later(reply, &later, wait);
+	if (!registry_latest(inquiry.services->registry, &name, request_header(request, "CDN-Loop"),
+		    &name.version, &inquiry.question, &err))
+		problem_reply(reply, &err);
+	else if (inquiry.question)
+		inquiry_reply(reply, &inquiry);
+	else
+		answer(request, &name, words->wanted, reply);
 }

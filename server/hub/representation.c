@@ -80,10 +80,9 @@ void representation_add_caching(const struct services *services, struct reply *r
 bool representation_open_kept(
 	const struct services *services, const struct name *name, struct holding *out, struct err *err)
 {
-	int64_t size_bytes;
 	bool found;
 
-	if (!registry_look(services->registry, name, NULL, out, &found, &size_bytes, err))
+	if (!registry_find(services->registry, name, out, &found, err))
 		return false;
 	return found || err_set(err, ERR_BUSY, "%s was evicted as soon as it had come; try again",
 				name_path(name).text);

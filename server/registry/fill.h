@@ -14,6 +14,7 @@
 #include "server/registry/bookmarks.h"
 #include "server/registry/health.h"
 #include "server/registry/keeper.h"
+#include "server/registry/questions.h"
 #include "server/registry/space.h"
 #include "server/registry/watch.h"
 #include "server/upstream/client.h"
@@ -52,8 +53,9 @@ struct fill_tools {
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
 	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch);
 
-/* Asks the upstreams by HEAD for the artifact's size (-1: not told), with the same errors. */
-bool fill_ask_size(const struct fill_tools *tools, const struct name *name, const char *cdn_loop,
-	int64_t *out_bytes, struct err *err);
+/* Asks the upstreams by HEAD for the artifact's size (-1: not told), with the same errors. What it fails with
+ * is not remembered. */
+bool fill_ask_size(
+	const struct fill_tools *tools, const struct asking *asking, int64_t *out_bytes, struct err *err);
 
 #endif

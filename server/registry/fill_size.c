@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdatomic.h>
+
 #include "common/own.h"
 #include "server/registry/fetch.h"
 #include "server/registry/fill.h"
@@ -51,27 +53,25 @@ static enum verdict ask_for_files(
 }
 
 /* What HEAD is answered is not remembered: a server may know GET better. */
-bool fill_ask_size(const struct fill_tools *tools, const struct name *name, const char *cdn_loop,
-	int64_t *out_bytes, struct err *err)
+bool fill_ask_size(
+	const struct fill_tools *tools, const struct asking *asking, int64_t *out_bytes, struct err *err)
 {
 	const struct fill_settings *settings = &tools->settings;
-	AUTO(fill_watch_finish) struct fill_watch unwatched;
 	AUTO(standings_finish) struct standings standings;
 	const struct object nothing = {.length = -1};
 	int64_t length = -1;
 	struct fetch fetch = {.tools = tools,
-		.name = name,
-		.cdn_loop = cdn_loop,
-		.watch = &unwatched,
+		.name = asking->name,
+		.cdn_loop = asking->cdn_loop,
+		.watch = asking->watch,
 		.head_only = true,
 		.object = &nothing,
 		.head = note_length,
 		.body = drop,
 		.context = &length};
 
-	fill_watch_init(&unwatched);
-	standings_init(&standings, settings->upstreams, settings->upstream_count, name);
-	for (size_t i = 0; i < settings->upstream_count; i++) {
+	standings_init(&standings, settings->upstreams, settings->upstream_count, asking->name);
+	for (size_t i = 0; i < settings->upstream_count && !atomic_load(&asking->watch->stop); i++) {
 		enum verdict verdict;
 		struct err why = {0};
 
@@ -87,6 +87,8 @@ bool fill_ask_size(const struct fill_tools *tools, const struct name *name, cons
 		}
 		standings_note(&standings, i, verdict, &why);
 	}
-	(void)standings_conclude(&standings, name, err);
+	if (atomic_load(&asking->watch->stop))
+		return err_set(err, ERR_BUSY, "the question was stopped");
+	(void)standings_conclude(&standings, asking->name, err);
 	return false;
 }

@@ -54,61 +54,8 @@ struct mirror {
 	struct queue *queue;
 	struct admission *admission;
 	struct latest *latest;
+	struct questions *sizes; /* of what is not here */
 };
-
-struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror_policy *policy)
-{
-	struct mirror *mirror = mem_zero(1, sizeof *mirror);
-	const struct fill_settings *settings = &tools->settings;
-	const struct admission_rules rules = {policy->offline, policy->allow, policy->deny,
-		settings->upstreams, settings->upstream_count, settings->negative_ttl_s};
-
-	lock_init(&mirror->mutex, &lock_place);
-	(void)pthread_cond_init(&mirror->changed, NULL);
-	mirror->ended = mem_zero(ENDED_MAX, sizeof *mirror->ended);
-	mirror->tools = *tools;
-	mirror->tools.health =
-		health_create(tools->settings.upstreams, tools->settings.upstream_count, tools->catalog);
-	mirror->max_fills = policy->max_fills;
-	mirror->queue = queue_create(policy->max_fills, settings->queue_timeout_s);
-	mirror->admission = admission_create(&rules, tools->catalog);
-	mirror->latest = latest_create(&mirror->tools, mirror->admission);
-	return mirror;
-}
-
-static void stop_all(struct mirror *mirror)
-{
-	LOCKED(&mirror->mutex);
-
-	for (struct running *fill = mirror->fills; fill; fill = fill->next)
-		atomic_store(&fill->watch.stop, true);
-}
-
-static void await_all_ended(struct mirror *mirror)
-{
-	LOCKED(&mirror->mutex);
-
-	while (mirror->fill_count > 0)
-		lock_wait(&mirror->mutex, &mirror->changed);
-}
-
-void mirror_destroy(struct mirror *mirror)
-{
-	if (!mirror)
-		return;
-	stop_all(mirror);
-	queue_wake(mirror->queue);
-	client_wake(mirror->tools.client);
-	await_all_ended(mirror);
-	latest_destroy(mirror->latest);
-	health_destroy(mirror->tools.health);
-	admission_destroy(mirror->admission);
-	queue_destroy(mirror->queue);
-	(void)pthread_cond_destroy(&mirror->changed);
-	lock_finish(&mirror->mutex);
-	free(mirror->ended);
-	free(mirror);
-}
 
 struct latest *mirror_latest(struct mirror *mirror)
 {
@@ -378,13 +325,86 @@ bool mirror_start(struct mirror *mirror, const struct name *name, int64_t *id, s
 	return true;
 }
 
-bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char *cdn_loop, int64_t *out_bytes,
-	struct err *err)
+static bool may_ask_size(void *context, const struct name *name, const char *cdn_loop, struct err *err)
 {
-	AUTO_FREE char *loop = admission_loop_header(mirror->admission, cdn_loop);
+	return admit(context, name, cdn_loop, err);
+}
 
-	return admit(mirror, name, cdn_loop, err) &&
-	       fill_ask_size(&mirror->tools, name, loop, out_bytes, err);
+static bool ask_size(void *context, const struct asking *asking, int64_t *out_bytes, struct err *err)
+{
+	return fill_ask_size(&((const struct mirror *)context)->tools, asking, out_bytes, err);
+}
+
+bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char *cdn_loop,
+	struct question **out, struct err *err)
+{
+	int64_t none;
+
+	return questions_ask(mirror->sizes, name, cdn_loop, &none, out, err);
+}
+
+/* ---- creating and ending ---- */
+
+struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror_policy *policy)
+{
+	static const struct question_kind kind = {
+		.thread_name = "size",
+		.crowded = "upstreams are being asked for the size of many modules; try again in a moment",
+		.may_ask = may_ask_size,
+		.ask = ask_size,
+	};
+	struct mirror *mirror = mem_zero(1, sizeof *mirror);
+	const struct fill_settings *settings = &tools->settings;
+	const struct admission_rules rules = {policy->offline, policy->allow, policy->deny,
+		settings->upstreams, settings->upstream_count, settings->negative_ttl_s};
+
+	lock_init(&mirror->mutex, &lock_place);
+	(void)pthread_cond_init(&mirror->changed, NULL);
+	mirror->ended = mem_zero(ENDED_MAX, sizeof *mirror->ended);
+	mirror->tools = *tools;
+	mirror->tools.health =
+		health_create(tools->settings.upstreams, tools->settings.upstream_count, tools->catalog);
+	mirror->max_fills = policy->max_fills;
+	mirror->queue = queue_create(policy->max_fills, settings->queue_timeout_s);
+	mirror->admission = admission_create(&rules, tools->catalog);
+	mirror->latest = latest_create(&mirror->tools, mirror->admission);
+	mirror->sizes = questions_create(&kind, mirror, mirror->admission, tools->client);
+	return mirror;
+}
+
+static void stop_all(struct mirror *mirror)
+{
+	LOCKED(&mirror->mutex);
+
+	for (struct running *fill = mirror->fills; fill; fill = fill->next)
+		atomic_store(&fill->watch.stop, true);
+}
+
+static void await_all_ended(struct mirror *mirror)
+{
+	LOCKED(&mirror->mutex);
+
+	while (mirror->fill_count > 0)
+		lock_wait(&mirror->mutex, &mirror->changed);
+}
+
+void mirror_destroy(struct mirror *mirror)
+{
+	if (!mirror)
+		return;
+	stop_all(mirror);
+	queue_wake(mirror->queue);
+	client_wake(mirror->tools.client);
+	await_all_ended(mirror);
+	questions_destroy(mirror->sizes);
+	latest_destroy(mirror->latest);
+	health_destroy(mirror->tools.health);
+	admission_destroy(mirror->admission);
+	queue_destroy(mirror->queue);
+	(void)pthread_cond_destroy(&mirror->changed);
+	lock_finish(&mirror->mutex);
+	free(mirror->ended);
+	free(mirror);
 }
 
 /* ---- seen from outside ---- */

@@ -81,9 +81,10 @@ bool mirror_consider(
 /* Until when an upstream (by its place in the settings) is left alone after failures; 0: it is not. */
 int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream);
 
-/* The size that upstream tells for an artifact (-1: it does not), without fetching it. Fails as mirror_join
- * and fills do. */
-bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char *cdn_loop, int64_t *out_bytes,
-	struct err *err);
+/* Asks upstream for the size of an artifact, without fetching it: *out is answered with it (-1: it is not
+ * told), or fails as fills do. The caller owns *out. Fails as mirror_join does, and with ERR_BUSY where too
+ * many are asked. */
+bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char *cdn_loop,
+	struct question **out, struct err *err);
 
 #endif

@@ -74,8 +74,7 @@ static bool open_blob(struct registry *registry, const struct artifact *artifact
 	return true;
 }
 
-/* What is here of the name; *found false where it has to be fetched. */
-static bool find_here(
+bool registry_find(
 	struct registry *registry, const struct name *name, struct holding *out, bool *found, struct err *err)
 {
 	struct artifact artifact;
@@ -102,7 +101,7 @@ bool registry_open(struct registry *registry, const struct name *name, const cha
 	/* A second look is needed only where a fill ended, or the blob was lost, between the first look and
 	 * the mirror's. */
 	for (int look = 0; look < 3; look++) {
-		if (!find_here(registry, name, &holding, &found, err))
+		if (!registry_find(registry, name, &holding, &found, err))
 			return false;
 		if (!found && !mirror_join(registry->mirror, name, cdn_loop, &holding.spool,
 				      &holding.collapsed, err))
@@ -125,20 +124,17 @@ bool registry_prefetch(struct registry *registry, const struct name *name, int64
 	bool found;
 
 	*fill_id = 0;
-	return find_here(registry, name, &holding, &found, err) &&
+	return registry_find(registry, name, &holding, &found, err) &&
 	       (found || mirror_start(registry->mirror, name, fill_id, err));
 }
 
 bool registry_look(struct registry *registry, const struct name *name, const char *cdn_loop,
-	struct holding *out, bool *found, int64_t *size_bytes, struct err *err)
+	struct holding *out, bool *found, struct question **question, struct err *err)
 {
-	*size_bytes = -1;
-	if (!find_here(registry, name, out, found, err))
-		return false;
-	if (!*found && out->artifact.recorded)
-		*size_bytes = out->artifact.size_bytes;
-	return *found || *size_bytes >= 0 ||
-	       mirror_ask_size(registry->mirror, name, cdn_loop, size_bytes, err);
+	*question = NULL;
+	return registry_find(registry, name, out, found, err) &&
+	       (*found || out->artifact.recorded ||
+		       mirror_ask_size(registry->mirror, name, cdn_loop, question, err));
 }
 
 /* ---- without a version ---- */

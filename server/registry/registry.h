@@ -40,10 +40,14 @@ bool registry_open(struct registry *registry, const struct name *name, const cha
  * Fails as registry_open does. */
 bool registry_prefetch(struct registry *registry, const struct name *name, int64_t *fill_id, struct err *err);
 
-/* As registry_open, but never starts a fill: with *found false the blob is not here, and *size_bytes is what
- * upstream tells of it (-1: nothing). */
+/* As registry_open, but asks nobody: *found false where the blob is not here. */
+bool registry_find(struct registry *registry, const struct name *name, struct holding *out, bool *found,
+	struct err *err);
+
+/* The same; for what is neither here nor recorded, *question is what upstream is being asked of its size, the
+ * caller's own: await it. NULL otherwise. Fails as mirror_ask_size does. */
 bool registry_look(struct registry *registry, const struct name *name, const char *cdn_loop,
-	struct holding *out, bool *found, int64_t *size_bytes, struct err *err);
+	struct holding *out, bool *found, struct question **question, struct err *err);
 
 /* Which version a name without one means: of a published handle, and where no upstream can be asked, the
  * highest active one that is here or else listed; otherwise the one that upstream calls its latest. *out is

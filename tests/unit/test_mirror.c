@@ -562,6 +562,34 @@ static void so_many_fills_at_once(void **state)
 	}
 }
 
+/* Somebody who sleeps until a question is answered. */
+struct asker {
+	struct waiter waiter;
+	sem_t answered;
+};
+
+static void note_answer(struct waiter *waiter)
+{
+	(void)sem_post(&((struct asker *)waiter)->answered);
+}
+
+static bool ask_size(struct house *house, int64_t *bytes, struct err *err)
+{
+	struct asker asker = {.waiter.wake = note_answer};
+	struct question *question;
+	bool told;
+
+	if (!mirror_ask_size(house->mirror, &house->name, NULL, &question, err))
+		return false;
+	(void)sem_init(&asker.answered, 0, 0);
+	if (question_await(question, &asker.waiter))
+		(void)sem_wait(&asker.answered);
+	told = question_result(question, bytes, err);
+	question_release(question);
+	(void)sem_destroy(&asker.answered);
+	return told;
+}
+
 static void obeys_its_policy(void **state)
 {
 	static const struct {
@@ -580,7 +608,7 @@ static void obeys_its_policy(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		make_mirror(house, &cases[i].policy, 600);
 		assert_int_equal(refused_to_join(house, NULL), cases[i].refused);
-		assert_false(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
+		assert_false(ask_size(house, &bytes, &err));
 		assert_int_equal(err.code, cases[i].refused);
 	}
 	house->scripts[0].mood = MOOD_SERVE;
@@ -647,18 +675,18 @@ static void asks_for_a_size(void **state)
 	int64_t bytes = 0;
 
 	house->scripts[1].mood = MOOD_SERVE;
-	assert_true(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
+	assert_true(ask_size(house, &bytes, &err));
 	assert_int_equal(bytes, house->module.length);
 	assert_true(last_request_has(house->servers[1], "HEAD /google/x/1?tf-hub-format=compressed "));
 	house->scripts[1].mood = MOOD_ABSENT;
-	assert_false(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
+	assert_false(ask_size(house, &bytes, &err));
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 	/* Which is asked anew, since HEAD's answer proves nothing. */
 	assert_int_equal(fill(house).err.code, ERR_NOT_FOUND);
 	/* Last: an upstream that fails is left alone for a while. */
 	house->scripts[1].mood = MOOD_FAIL;
 	house->name = name_of("google/y", 1, FORMAT_TF_HUB);
-	assert_false(mirror_ask_size(house->mirror, &house->name, NULL, &bytes, &err));
+	assert_false(ask_size(house, &bytes, &err));
 	assert_int_equal(err.code, ERR_UPSTREAM_FAILED);
 }
 
