@@ -39,6 +39,7 @@ struct app {
 	struct hot *hot;
 	struct bell *bell; /* NULL: other processes cannot be heard */
 	struct keeper *keeper;
+	struct holdup *holdup;
 	struct bookmarks *bookmarks;
 	struct space *space;
 	struct janitor *janitor;
@@ -169,13 +170,15 @@ static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
 	struct services *services = &app->services;
-	const struct publisher_settings publishing = {
-		config->publish.max_upload_bytes, UPLOADS_MAX, limits_of(config)};
+	struct publisher_settings publishing = {
+		config->publish.max_upload_bytes, UPLOADS_MAX, limits_of(config), NULL};
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
 		!ledger_create(services->catalog, &app->ledger, err) ||
-		!janitor_create(services->catalog, app->keeper, &app->janitor, err))
+		!janitor_create(services->catalog, app->keeper, &app->janitor, err) ||
+		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err))
 		return false;
+	publishing.holdup = app->holdup;
 	open_mirror(app);
 	services->budget = budget_create();
 	services->publisher =
@@ -261,6 +264,7 @@ void app_close(struct app *app)
 	events_destroy(app->services.events);
 	registry_destroy(app->services.registry);
 	publisher_destroy(app->services.publisher);
+	holdup_destroy(app->holdup);
 	budget_destroy(app->services.budget);
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);

@@ -44,6 +44,7 @@ struct config {
 		int64_t max_unpacked_bytes;
 		int64_t max_members;
 		int64_t max_ratio;
+		int64_t commit_timeout_s;
 	} publish;
 	struct {
 		enum hold hold_until_verified;

@@ -83,7 +83,9 @@
 	X(METRIC_EVENT_LISTENERS, gauge, "larder_event_listeners", "", "Clients that listen to events.") \
 	X(METRIC_UPLOADS_RUNNING, gauge, "larder_uploads_running", "", "Uploads running now.") \
 	X(METRIC_UPLOADS_ABORTED, counter, "larder_uploads_aborted_total", "", \
-		"Uploads whose client went away.")
+		"Uploads whose client went away.") \
+	X(METRIC_COMMITS_WAITING, gauge, "larder_commits_waiting", "", \
+		"Received uploads that wait until another process lets go of the database.")
 
 enum metric {
 #define METRIC_NAME(name, kind, family, labels, help) name,

@@ -15,6 +15,7 @@ enum lock_rank {
 	RANK_HEALTH_NOTING, /* slow */
 	RANK_HEALTH,
 	RANK_SPACE,
+	RANK_HOLDUP,
 	RANK_KEEPER, /* slow */
 	RANK_BOOKMARKS,
 	RANK_INSPECTOR,

@@ -78,6 +78,14 @@ static void undo_adoption(struct keeper *keeper, const struct digest *digest)
 			NULL);
 }
 
+/* After another process had the database for too long; where the bytes cannot be had again, that is why. */
+static void return_draft(
+	struct keeper *keeper, struct spool *spool, const struct digest *digest, struct err *err)
+{
+	if (err->code == ERR_BUSY)
+		(void)blobs_return(keeper->blobs, spool, digest, err);
+}
+
 /* The blob is there already: a full disk shall not be the reason to throw it away for want of a row. */
 static bool write_row(struct keeper *keeper, const struct keeping *keeping, enum kept *out, struct err *err)
 {
@@ -119,6 +127,7 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 	if (!write_row(keeper, &keeping, out, err)) {
 		if (err->code == ERR_QUARANTINED)
 			forget(keeper, name_path(name).text);
+		return_draft(keeper, spool, digest, err);
 		undo_adoption(keeper, digest);
 		return false;
 	}

@@ -35,7 +35,8 @@ struct origin {
 
 /* Keeps a complete and inspected spool under this name: durable on return; then it is the caller's to mark
  * the spool as kept, when all is counted. Fails as catalog_keep does, or with ERR_NO_SPACE; nothing is left
- * behind then but what was there before. */
+ * behind then but what was there before. ERR_BUSY where another process has the database for long: the spool
+ * is as it was, and can be kept later. */
 bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *name,
 	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err);
 

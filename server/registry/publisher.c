@@ -38,6 +38,11 @@ struct upload {
 	bool sealed;            /* all that will come is in the spool */
 	bool failed;            /* err says why; the rest of the body is not wanted */
 	struct err err;
+	struct held held; /* where another process holds the commit up */
+	bool inspected;   /* and may be kept */
+	bool decided;     /* kept, or failed */
+	struct inspection inspection;
+	enum kept kept;
 };
 
 struct publisher *publisher_create(const struct publisher_settings *settings, struct catalog *catalog,
@@ -106,6 +111,7 @@ static void free_upload(struct upload *upload)
 	atomic_fetch_sub(&upload->publisher->running, 1);
 	metric_add(METRIC_UPLOADS_RUNNING, -1);
 	buffer_finish(&upload->gathered);
+	inspection_finish(&upload->inspection);
 	free(upload->who);
 	free(upload);
 }
@@ -245,16 +251,17 @@ static bool judge(struct inspection *inspection, const struct upload *upload, st
 	return check_rules(inspection->examination, err);
 }
 
-static bool keep(struct upload *upload, const struct inspection *inspection, enum kept *out, struct err *err)
+static bool keep(struct upload *upload)
 {
 	const struct origin origin = {SOURCE_PUBLISHED, upload->who};
+	const struct inspection *inspection = &upload->inspection;
 
-	if (!keeper_keep(
-		    upload->publisher->keeper, upload->spool, &upload->name, &origin, inspection, out, err))
+	if (!keeper_keep(upload->publisher->keeper, upload->spool, &upload->name, &origin, inspection,
+		    &upload->kept, &upload->err))
 		return false;
-	if (*out != KEPT_AGAIN)
+	if (upload->kept != KEPT_AGAIN)
 		metric_add(METRIC_PUBLISHED, 1);
-	log_event(LOG_LEVEL_INFO, *out == KEPT_AGAIN ? "published again" : "published", "name",
+	log_event(LOG_LEVEL_INFO, upload->kept == KEPT_AGAIN ? "published again" : "published", "name",
 		name_path(&upload->name).text, "format", formats[upload->name.format].name, "by", upload->who,
 		"sha256", inspection->checksums.sha256.hex, NULL);
 	spool_mark_kept(upload->spool);
@@ -272,33 +279,60 @@ static void seal(struct upload *upload)
 		spool_complete(upload->spool);
 }
 
+static bool inspect(struct upload *upload)
+{
+	if (!upload->inspected)
+		upload->inspected = inspector_wait(upload->inspector, &upload->inspection, &upload->err) &&
+				    judge(&upload->inspection, upload, &upload->err);
+	return upload->inspected;
+}
+
+static void decide(struct upload *upload)
+{
+	if (upload->decided)
+		return;
+	seal(upload);
+	upload->failed = upload->failed || !inspect(upload) || !keep(upload);
+	upload->decided = true;
+}
+
+/* Nothing of it may be touched after it has joined: it may be another thread's then. */
+static bool join_holdup(struct upload *upload, struct waiter *waiter)
+{
+	struct err err;
+
+	upload->failed = upload->decided = false;
+	if (holdup_join(upload->publisher->settings.holdup, &upload->held, waiter, &err))
+		return true;
+	upload->err = err;
+	upload->failed = upload->decided = true;
+	return false;
+}
+
+/* Whether another process holds the commit up. */
+static bool is_held_up(struct upload *upload, struct waiter *waiter)
+{
+	struct holdup *holdup = upload->publisher->settings.holdup;
+
+	if (holdup && (upload->held.over || holdup_is_on(holdup)))
+		return join_holdup(upload, waiter);
+	decide(upload);
+	return holdup && upload->failed && upload->inspected && upload->err.code == ERR_BUSY &&
+	       join_holdup(upload, waiter);
+}
+
 bool upload_await(struct upload *upload, struct waiter *waiter)
 {
 	seal(upload);
-	return !upload->failed && inspector_await(upload->inspector, waiter);
+	return !upload->failed && !upload->decided &&
+	       (inspector_await(upload->inspector, waiter) || is_held_up(upload, waiter));
 }
 
 bool upload_leave(struct upload *upload, struct waiter *waiter)
 {
-	return inspector_leave(upload->inspector, waiter);
-}
+	struct holdup *holdup = upload->publisher->settings.holdup;
 
-static bool finish(struct upload *upload, enum kept *out, struct examination **examination, struct err *err)
-{
-	AUTO_INSPECTION struct inspection inspection = {0};
-
-	seal(upload);
-	if (upload->failed) {
-		*err = upload->err;
-		return false;
-	}
-	if (!inspector_wait(upload->inspector, &inspection, err))
-		return false;
-	if (judge(&inspection, upload, err))
-		return keep(upload, &inspection, out, err);
-	if (err->code == ERR_INVALID_MODULE)
-		*examination = TAKE(inspection.examination);
-	return false;
+	return inspector_leave(upload->inspector, waiter) || (holdup && holdup_leave(holdup, &upload->held));
 }
 
 bool upload_finish(struct upload *upload, enum kept *out, struct examination **examination, struct err *err)
@@ -306,7 +340,14 @@ bool upload_finish(struct upload *upload, enum kept *out, struct examination **e
 	bool done;
 
 	*examination = NULL;
-	done = finish(upload, out, examination, err);
+	decide(upload);
+	done = !upload->failed;
+	if (done)
+		*out = upload->kept;
+	else
+		*err = upload->err;
+	if (!done && err->code == ERR_INVALID_MODULE)
+		*examination = TAKE(upload->inspection.examination);
 	free_upload(upload);
 	return done;
 }

@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 #include "common/waiter.h"
+#include "server/registry/holdup.h"
 #include "server/registry/keeper.h"
 #include "server/registry/space.h"
 
@@ -17,6 +18,7 @@ struct publisher_settings {
 	int64_t max_upload_bytes;
 	unsigned max_uploads; /* at once */
 	struct examination_limits limits;
+	struct holdup *holdup; /* for commits that another process holds up; NULL: they are refused */
 };
 
 struct publisher;
@@ -49,9 +51,10 @@ bool publisher_begin(struct publisher *publisher, const struct name *name, const
  */
 bool upload_write(struct upload *upload, const void *bytes, size_t length);
 
-/* The body has ended. Whether it is still being verified, so that upload_finish would have to wait: the
- * waiter has joined then, and is woken once it would not. leave takes it back; false if it has not joined, or
- * has been or is being woken. */
+/* The body has ended. Verifies and keeps it, as far as that needs no waiting. True: upload_finish would have
+ * to wait, for verification or for another process that has the database: the waiter has joined then, and is
+ * woken when it is worth asking again. leave takes it back; false if it has not joined, or has been or is
+ * being woken. */
 bool upload_await(struct upload *upload, struct waiter *waiter);
 bool upload_leave(struct upload *upload, struct waiter *waiter);
 

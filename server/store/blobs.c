@@ -147,6 +147,12 @@ bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *
 	return file_sync_folder(shard, err);
 }
 
+bool blobs_return(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err)
+{
+	return linkat(blobs->blobs_fd, path_of(digest).text, blobs->drafts_fd, spool_name(spool), 0) == 0 ||
+	       err_errno(err, errno, "make blob %s a draft again", digest->hex);
+}
+
 bool blobs_read(
 	struct blobs *blobs, const struct digest *digest, int *out_fd, int64_t *out_size, struct err *err)
 {

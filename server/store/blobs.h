@@ -36,6 +36,9 @@ bool blobs_remove_draft(struct blobs *blobs, const char *draft, struct err *err)
  * return. The caller has verified the digest and calls spool_mark_kept() once the catalog knows. */
 bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err);
 
+/* Gives what was just adopted its name as a draft again, beside the other: it can be adopted once more. */
+bool blobs_return(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err);
+
 /* Opens a blob for reading; the caller owns *out_fd, and blobs_offer() sees the blob in use until that is
  * closed. ERR_NOT_FOUND if there is none. */
 bool blobs_read(

@@ -67,6 +67,11 @@ bool catalog_check(struct catalog *catalog, struct err *err)
 	       (txn_run(txn, sql[WRITE_HEALTH], VALUES(v_int(clock_now_s())), err) && txn_commit(txn, err));
 }
 
+bool catalog_is_free(struct catalog *catalog)
+{
+	return db_is_free(catalog->db);
+}
+
 bool catalog_count(struct catalog *catalog, struct catalog_totals *out, struct err *err)
 {
 	struct catalog_totals totals = {0};

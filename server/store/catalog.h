@@ -32,6 +32,9 @@ void catalog_close(struct catalog *catalog);
 /* Writes something small, unless another thread is writing: whether the database can serve. */
 bool catalog_check(struct catalog *catalog, struct err *err);
 
+/* Whether no other process is writing just now. */
+bool catalog_is_free(struct catalog *catalog);
+
 /* ---- artifacts: the way of a download ---- */
 
 struct artifact {

@@ -516,6 +516,18 @@ bool db_try_write(struct db *db, struct txn **out, struct err *err)
 	return !lock_try(&db->writing) || begin_writing(db, out, err);
 }
 
+bool db_is_free(struct db *db)
+{
+	struct err err = {0};
+	LOCKED(&db->writing);
+
+	(void)sqlite3_busy_timeout(db->writer->handle, 0);
+	if (txn_run(db->writer, sql[BEGIN_WRITING], NULL, 0, &err))
+		(void)txn_run(db->writer, sql[ROLLBACK], NULL, 0, &err);
+	(void)sqlite3_busy_timeout(db->writer->handle, BUSY_TIMEOUT_MS);
+	return err.code != ERR_BUSY;
+}
+
 bool txn_commit(struct txn *txn, struct err *err)
 {
 	return txn_run(txn, sql[COMMIT], NULL, 0, err);

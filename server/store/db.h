@@ -90,6 +90,9 @@ static inline struct value v_digest(const struct digest *digest)
 	(const struct value[]){__VA_ARGS__}, \
 		sizeof((const struct value[]){__VA_ARGS__}) / sizeof(struct value)
 
+/* Whether no other process is writing just now; waits for this one's threads only. */
+bool db_is_free(struct db *db);
+
 /* ---- statements ---- */
 
 /* A statement that is running. Whatever fails shows once, in rows_done(). */
