@@ -5,6 +5,7 @@ import json
 import random
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import modules
@@ -286,11 +287,12 @@ def test_heads_that_drip_in_byte_by_byte(larder):
         assert got == status
 
 
-def test_heads_that_never_end_are_closed_without_a_word(start):
-    larder = start({"server": {"idle_timeout_s": 1}})
-    for part in (b"G", head()[:-1], of_size(9000, API, "fields")[:-1], b"\r\n"):
-        assert send(larder, [part]) == b""
-        assert send(larder, [part], half_close=True) == b""
+@pytest.mark.parametrize("half_close", [False, True])
+def test_heads_that_never_end_are_closed_without_a_word(start, half_close):
+    larder = start({"server": {"idle_timeout_s": 1, "head_timeout_s": 1}})
+    parts = (b"G", head()[:-1], of_size(9000, API, "fields")[:-1], b"\r\n")
+    with ThreadPoolExecutor(len(parts)) as pool:
+        assert list(pool.map(lambda part: send(larder, [part], half_close), parts)) == [b""] * len(parts)
 
 
 def test_connections_stay_for_whatever_comes(larder):
