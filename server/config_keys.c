@@ -275,8 +275,8 @@ const struct key upstream_keys[UPSTREAM_KEY_COUNT] = {
 		.purpose = "File with a token to send it. Empty: none."},
 	{UPSTREAM_KEY(rate_bytes_per_s), SIZE(0), .initial = "0",
 		.purpose = "Most bytes a second for each transfer from it; 0: no limit."},
-	{UPSTREAM_KEY(max_connections), RANGE(1, 1000), .initial = "16",
-		.purpose = "Transfers from it at the same time."},
+	{UPSTREAM_KEY(max_connections), RANGE(1, 1000), .initial = "32",
+		.purpose = "Transfers from it at the same time. It leaves a quarter of max_fills to other upstreams."},
 	/* clang-format on */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -89,11 +90,26 @@ static bool load(const struct options *options, struct config **out, struct err 
 	return true;
 }
 
+static void note_idle_places(const struct config *config)
+{
+	int64_t connections = 0;
+
+	for (size_t i = 0; i < config->upstream_count; i++)
+		connections += config->upstreams[i].max_connections;
+	if (connections < config->mirror.max_fills)
+		(void)fprintf(stderr,
+			"note: mirror.max_fills is %" PRId64 ", but the max_connections of all upstreams are "
+			"%" PRId64 ": never more than that are fetched at once; raise the one or lower the "
+			"other\n",
+			config->mirror.max_fills, connections);
+}
+
 /* As the daemon would find it, and what it would only warn of. */
 static int check(const struct config *config)
 {
 	struct err err;
 
+	note_idle_places(config);
 	if (!config_check_dates(config, &err))
 		return command_fail(&err);
 	(void)puts("the configuration is sound");

@@ -11,6 +11,7 @@
 #include "common/own.h"
 #include "server/registry/fill.h"
 #include "server/registry/health.h"
+#include "server/registry/queue.h"
 #include "server/registry/reason.h"
 #include "server/registry/wrapping.h"
 
@@ -319,15 +320,44 @@ static int64_t patience_of(const struct fetch *fetch)
 	return atomic_load(&fetch->watch->wanted) ? 1000 * settings->queue_timeout_s : -1;
 }
 
+/* A fill has a place and a turn, or waits for one of them and holds none: what waits for one upstream is not
+ * in the way of what others have. */
+static bool enter_with_place(
+	const struct fetch *fetch, int64_t patience_ms, struct turn *out, struct err *err)
+{
+	const struct fill_tools *tools = fetch->tools;
+	const _Atomic bool *stop = &fetch->watch->stop;
+
+	for (;;) {
+		if (!queue_await(tools->queue, fetch->ticket, stop, err))
+			return false;
+		if (health_try(tools->health, fetch->upstream, out, err))
+			return true;
+		if (err->code != ERR_BUSY)
+			return false;
+		queue_step_aside(tools->queue, fetch->ticket);
+		if (!health_await(tools->health, fetch->upstream, patience_ms, stop, err))
+			return false;
+	}
+}
+
+static bool enter(const struct fetch *fetch, struct turn *out, struct err *err)
+{
+	int64_t patience_ms = patience_of(fetch);
+
+	if (fetch->ticket)
+		return enter_with_place(fetch, patience_ms, out, err);
+	return health_enter(
+		fetch->tools->health, fetch->upstream, patience_ms, &fetch->watch->stop, out, err);
+}
+
 enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 {
 	const struct fill_tools *tools = fetch->tools;
-	int64_t patience_ms = patience_of(fetch);
 	struct running running = {.fetch = fetch, .verdict = VERDICT_TAKE};
 	enum verdict verdict;
 
-	if (!health_enter(
-		    tools->health, fetch->upstream, patience_ms, &fetch->watch->stop, &running.turn, err))
+	if (!enter(fetch, &running.turn, err))
 		return atomic_load(&fetch->watch->stop) ? VERDICT_FATAL : VERDICT_FAILED;
 	verdict = transfer(&running);
 	if (running.stripped)

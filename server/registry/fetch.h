@@ -21,8 +21,10 @@ struct fetch {
 	const struct name *name;
 	const char *cdn_loop;
 	struct fill_watch *watch; /* its stop ends the request */
-	size_t upstream;          /* its place among the settings' */
-	const char *member;       /* a file of the TF.js module instead of its archive; NULL: none */
+	struct ticket
+		*ticket; /* a fill's place in the tools' queue, which others have while it waits; or NULL */
+	size_t upstream; /* its place among the settings' */
+	const char *member; /* a file of the TF.js module instead of its archive; NULL: none */
 	bool head_only;
 	bool glance;                 /* GET, and no more than it takes to know the head */
 	int64_t offset;              /* bytes that are there already, */

@@ -482,7 +482,7 @@ static void end(struct fill *fill)
 }
 
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
-	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch)
+	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch, struct ticket *ticket)
 {
 	const struct fill_settings *settings = &tools->settings;
 	struct fill fill = {.tools = tools, .name = name, .watch = watch};
@@ -495,6 +495,7 @@ void fill_run(const struct fill_tools *tools, const struct name *name, struct sp
 		.name = name,
 		.cdn_loop = cdn_loop,
 		.watch = watch,
+		.ticket = ticket,
 		.object = &fill.intake.object,
 		.head = take_head,
 		.body = take_body,

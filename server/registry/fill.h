@@ -15,6 +15,7 @@
 #include "server/registry/health.h"
 #include "server/registry/keeper.h"
 #include "server/registry/questions.h"
+#include "server/registry/queue.h"
 #include "server/registry/space.h"
 #include "server/registry/watch.h"
 #include "server/upstream/client.h"
@@ -40,7 +41,8 @@ struct fill_tools {
 	struct keeper *keeper;
 	struct space *space;
 	struct bookmarks *bookmarks;
-	struct health *health; /* the mirror's own */
+	struct health *health; /* the mirror's own, */
+	struct queue *queue;   /* … as this one is */
 };
 
 /* Fills the spool, on the calling thread. It ends as kept, or refused with ERR_NOT_FOUND (every upstream said
@@ -49,9 +51,9 @@ struct fill_tools {
  * the rest, whoever follows gets the bytes in passing: it ends as passed then, and nothing is kept. row: what
  * an earlier process noted of the bytes in the spool; NULL where it is empty. A fill that was stopped, but
  * not cancelled, leaves its draft for the next one, if it is worth it. cdn_loop is sent along. The watch is
- * told how far it is. */
+ * told how far it is. The ticket has a place. */
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
-	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch);
+	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch, struct ticket *ticket);
 
 /* Asks the upstreams by HEAD for the artifact's size (-1: not told), with the same errors. What it fails with
  * is not remembered. */

@@ -37,6 +37,7 @@ struct condition {
 	bool unnoted;      /* the catalog is to be told of these three */
 	bool probing;
 	int64_t running;
+	int64_t filling; /* of them, those of fills */
 };
 
 struct health {
@@ -47,6 +48,7 @@ struct health {
 	size_t count;
 	struct catalog *catalog;
 	struct condition *conditions;
+	int64_t fills_share; /* 0: no limit */
 };
 
 /* ---- over a restart ---- */
@@ -193,21 +195,46 @@ static void sleep_a_little(struct health *health)
 	(void)lock_wait_until(&health->mutex, &health->changed, clock_monotonic_ms() + LOOK_MS);
 }
 
+static bool refuse_crowded(struct err *err)
+{
+	return err_set(err, ERR_BUSY, "all of its connections are in use; try again in a moment");
+}
+
 /* Whether waiting on is of use. */
 static bool may_wait(int64_t began_ms, int64_t patience_ms, const _Atomic bool *stop, struct err *err)
 {
 	if (atomic_load(stop))
 		return err_set(err, ERR_BUSY, "the fill was stopped");
 	if (patience_ms >= 0 && clock_monotonic_ms() - began_ms >= patience_ms)
-		return err_set(err, ERR_BUSY, "all of its connections are in use; try again in a moment");
+		return refuse_crowded(err);
 	return true;
+}
+
+/* Under the mutex. */
+static bool has_turn(const struct health *health, size_t upstream, bool fills)
+{
+	const struct condition *condition = &health->conditions[upstream];
+	int64_t connections = health->upstreams[upstream].max_connections;
+
+	return (connections <= 0 || condition->running < connections) &&
+	       (!fills || health->fills_share <= 0 || condition->filling < health->fills_share);
+}
+
+/* Under the mutex. */
+static struct turn take_turn(struct health *health, size_t upstream, bool fills)
+{
+	struct condition *condition = &health->conditions[upstream];
+
+	condition->probing = condition->cooldowns > 0;
+	condition->running++;
+	condition->filling += fills;
+	return (struct turn){upstream, condition->probing, fills};
 }
 
 bool health_enter(struct health *health, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
 	struct turn *out, struct err *err)
 {
-	struct condition *condition = &health->conditions[upstream];
-	int64_t connections = health->upstreams[upstream].max_connections;
+	const struct condition *condition = &health->conditions[upstream];
 	int64_t began_ms = clock_monotonic_ms();
 	LOCKED(&health->mutex);
 
@@ -216,16 +243,71 @@ bool health_enter(struct health *health, size_t upstream, int64_t patience_ms, c
 
 		if (is_cooling(condition, now_ms))
 			return refuse(condition, now_ms, err);
-		if (connections <= 0 || condition->running < connections)
+		if (has_turn(health, upstream, false))
 			break;
 		if (!may_wait(began_ms, patience_ms, stop, err))
 			return false;
 		sleep_a_little(health);
 	}
-	condition->probing = condition->cooldowns > 0;
-	condition->running++;
-	*out = (struct turn){upstream, condition->probing};
+	*out = take_turn(health, upstream, false);
 	return true;
+}
+
+bool health_try(struct health *health, size_t upstream, struct turn *out, struct err *err)
+{
+	const struct condition *condition = &health->conditions[upstream];
+	int64_t now_ms = clock_monotonic_ms();
+	LOCKED(&health->mutex);
+
+	if (is_cooling(condition, now_ms))
+		return refuse(condition, now_ms, err);
+	if (!has_turn(health, upstream, true))
+		return refuse_crowded(err);
+	*out = take_turn(health, upstream, true);
+	return true;
+}
+
+/* Under the mutex. */
+static void sleep_until_told(struct health *health, int64_t began_ms, int64_t patience_ms)
+{
+	if (patience_ms < 0)
+		lock_wait(&health->mutex, &health->changed);
+	else
+		(void)lock_wait_until(&health->mutex, &health->changed, began_ms + patience_ms);
+}
+
+bool health_await(struct health *health, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
+	struct err *err)
+{
+	const struct condition *condition = &health->conditions[upstream];
+	int64_t began_ms = clock_monotonic_ms();
+	LOCKED(&health->mutex);
+
+	for (;;) {
+		int64_t now_ms = clock_monotonic_ms();
+
+		if (is_cooling(condition, now_ms))
+			return refuse(condition, now_ms, err);
+		if (has_turn(health, upstream, true))
+			return true;
+		if (!may_wait(began_ms, patience_ms, stop, err))
+			return false;
+		sleep_until_told(health, began_ms, patience_ms);
+	}
+}
+
+void health_wake(struct health *health)
+{
+	LOCKED(&health->mutex);
+
+	(void)pthread_cond_broadcast(&health->changed);
+}
+
+void health_share(struct health *health, int64_t turns_of_fills)
+{
+	LOCKED(&health->mutex);
+
+	health->fills_share = turns_of_fills;
 }
 
 bool health_is_cooling(struct health *health, size_t upstream)
@@ -346,6 +428,7 @@ static bool give_back(struct health *health, struct turn *turn)
 
 	end_probe(health, turn);
 	condition->running--;
+	condition->filling -= turn->of_fill;
 	(void)pthread_cond_broadcast(&health->changed);
 	return condition->unnoted;
 }

@@ -26,6 +26,7 @@ void health_destroy(struct health *health);
 struct turn {
 	size_t upstream;
 	bool is_probe; /* the first one behind a cool-down */
+	bool of_fill;
 };
 
 /* Waits for a turn with this upstream, at most patience_ms (below zero: however long it takes). False with
@@ -36,6 +37,17 @@ struct turn {
 bool health_enter(struct health *health, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
 	struct turn *out, struct err *err);
 void health_leave(struct health *health, struct turn *turn);
+
+/* No upstream gives more than so many turns to fills; 0: as many as it has. Before the first of them. */
+void health_share(struct health *health, int64_t turns_of_fills);
+
+/* The same for a fill, which holds something that others want as well: its turn, at once or not at all (then
+ * ERR_BUSY); and, holding nothing, a wait until trying is worth while. *stop is looked at when health_wake()
+ * is called. */
+bool health_try(struct health *health, size_t upstream, struct turn *out, struct err *err);
+bool health_await(struct health *health, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
+	struct err *err);
+void health_wake(struct health *health);
 
 /* Notes what a transfer found, as soon as it knows: well is an upstream that answers as a server that works
  * does, if only to say no; ill one that is out of reach, is silent, or answers 5xx or 429. Three of these in

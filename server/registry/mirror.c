@@ -21,6 +21,9 @@ static const struct lock_place lock_place = {"mirror", RANK_MIRROR};
  * client waits for. */
 enum { QUEUE_FACTOR = 16, QUEUE_FACTOR_AHEAD = 12, THREAD_STACK_BYTES = 512 << 10 };
 
+/* The part of the places that each upstream leaves to the others. */
+enum { OTHERS_SHARE = 4 };
+
 /* Of those that ended, so many are remembered for so long: whoever started some can learn what became of
  * them. */
 enum { ENDED_MAX = 256, ENDED_S = 600 };
@@ -51,7 +54,6 @@ struct mirror {
 
 	struct fill_tools tools;
 	int64_t max_fills;
-	struct queue *queue;
 	struct admission *admission;
 	struct latest *latest;
 	struct questions *sizes; /* of what is not here */
@@ -151,7 +153,7 @@ static void end_running(struct running *fill)
 	struct mirror *mirror = fill->mirror;
 
 	take_from_list(mirror, fill);
-	queue_leave(mirror->queue, &fill->ticket);
+	queue_leave(mirror->tools.queue, &fill->ticket);
 	free_running(fill);
 	metric_add(METRIC_FILLS_RUNNING, -1);
 	count_ended(mirror);
@@ -182,9 +184,9 @@ static void *run_fill(void *argument)
 	struct mirror *mirror = fill->mirror;
 	struct err err;
 
-	if (queue_await(mirror->queue, &fill->ticket, &fill->watch.stop, &err))
+	if (queue_await(mirror->tools.queue, &fill->ticket, &fill->watch.stop, &err))
 		fill_run(&mirror->tools, &fill->name, fill->spool, fill->goes_on ? &fill->row : NULL,
-			fill->cdn_loop, &fill->watch);
+			fill->cdn_loop, &fill->watch, &fill->ticket);
 	else
 		turn_away(fill, &err);
 	end_running(fill);
@@ -230,7 +232,7 @@ static bool open_spool(struct running *fill, struct err *err)
 static void want(struct running *fill)
 {
 	atomic_store(&fill->watch.wanted, true);
-	queue_want(fill->mirror->queue, &fill->ticket);
+	queue_want(fill->mirror->tools.queue, &fill->ticket);
 }
 
 /* Under the mutex. */
@@ -247,11 +249,11 @@ static bool start_fill(struct mirror *mirror, const struct name *name, const cha
 	fill = new_running(mirror, name, cdn_loop);
 	if (!open_spool(fill, err))
 		return false;
-	queue_join(mirror->queue, &fill->ticket);
+	queue_join(mirror->tools.queue, &fill->ticket);
 	if (wanted)
 		want(fill);
 	if (!start_thread(fill, err)) {
-		queue_leave(mirror->queue, &fill->ticket);
+		queue_leave(mirror->tools.queue, &fill->ticket);
 		put_back_draft(fill);
 		return false;
 	}
@@ -345,6 +347,14 @@ bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char 
 
 /* ---- creating and ending ---- */
 
+/* One of several upstreams cannot take all places. */
+static int64_t share_of(int64_t places, size_t upstream_count)
+{
+	if (upstream_count < 2)
+		return 0;
+	return places > 1 ? places - (places + OTHERS_SHARE - 1) / OTHERS_SHARE : places;
+}
+
 struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror_policy *policy)
 {
 	static const struct question_kind kind = {
@@ -365,11 +375,20 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	mirror->tools.health =
 		health_create(tools->settings.upstreams, tools->settings.upstream_count, tools->catalog);
 	mirror->max_fills = policy->max_fills;
-	mirror->queue = queue_create(policy->max_fills, settings->queue_timeout_s);
+	mirror->tools.queue = queue_create(policy->max_fills, settings->queue_timeout_s);
+	health_share(mirror->tools.health, share_of(policy->max_fills, settings->upstream_count));
 	mirror->admission = admission_create(&rules, tools->catalog);
 	mirror->latest = latest_create(&mirror->tools, mirror->admission);
 	mirror->sizes = questions_create(&kind, mirror, mirror->admission, tools->client);
 	return mirror;
+}
+
+/* Whoever waits looks at its stop flag. */
+static void wake_all(struct mirror *mirror)
+{
+	queue_wake(mirror->tools.queue);
+	health_wake(mirror->tools.health);
+	client_wake(mirror->tools.client);
 }
 
 static void stop_all(struct mirror *mirror)
@@ -393,14 +412,13 @@ void mirror_destroy(struct mirror *mirror)
 	if (!mirror)
 		return;
 	stop_all(mirror);
-	queue_wake(mirror->queue);
-	client_wake(mirror->tools.client);
+	wake_all(mirror);
 	await_all_ended(mirror);
 	questions_destroy(mirror->sizes);
 	latest_destroy(mirror->latest);
 	health_destroy(mirror->tools.health);
 	admission_destroy(mirror->admission);
-	queue_destroy(mirror->queue);
+	queue_destroy(mirror->tools.queue);
 	(void)pthread_cond_destroy(&mirror->changed);
 	lock_finish(&mirror->mutex);
 	free(mirror->ended);
@@ -470,8 +488,7 @@ bool mirror_cancel(struct mirror *mirror, int64_t id, struct err *err)
 {
 	if (!mark_cancelled(mirror, id))
 		return err_set(err, ERR_NOT_FOUND, "no fill %" PRId64 " is running", id);
-	queue_wake(mirror->queue);
-	client_wake(mirror->tools.client);
+	wake_all(mirror);
 	return true;
 }
 

@@ -90,9 +90,11 @@ static bool is_first(const struct queue *queue, const struct ticket *ticket)
 
 	for (const struct ticket *other = queue->line; other; other = other->next) {
 		passed |= other == ticket;
-		if (other != ticket && !other->inside && !ticket->wanted_ms == !other->wanted_ms && !passed)
+		if (other == ticket || other->inside || other->aside)
+			continue;
+		if (!ticket->wanted_ms == !other->wanted_ms && !passed)
 			return false;
-		if (!other->inside && other->wanted_ms && !ticket->wanted_ms)
+		if (other->wanted_ms && !ticket->wanted_ms)
 			return false;
 	}
 	return true;
@@ -114,6 +116,9 @@ bool queue_await(struct queue *queue, struct ticket *ticket, const _Atomic bool 
 {
 	LOCKED(&queue->mutex);
 
+	if (ticket->inside)
+		return true;
+	ticket->aside = false;
 	while (!atomic_load(stop) && !(has_place_for(queue, ticket) && is_first(queue, ticket))) {
 		if (sleep_on(queue, ticket))
 			continue;
@@ -132,6 +137,28 @@ bool queue_await(struct queue *queue, struct ticket *ticket, const _Atomic bool 
 	return true;
 }
 
+/* Under the mutex. */
+static void give_back(struct queue *queue, struct ticket *ticket)
+{
+	if (ticket->inside) {
+		queue->inside--;
+		queue->inside_unwanted -= !ticket->wanted_ms;
+	}
+	ticket->inside = false;
+	(void)pthread_cond_broadcast(&queue->changed);
+}
+
+/* Its clients' patience begins anew: they have waited for something that has come since. */
+void queue_step_aside(struct queue *queue, struct ticket *ticket)
+{
+	LOCKED(&queue->mutex);
+
+	give_back(queue, ticket);
+	ticket->aside = true;
+	if (ticket->wanted_ms)
+		ticket->wanted_ms = clock_monotonic_ms();
+}
+
 void queue_leave(struct queue *queue, struct ticket *ticket)
 {
 	struct ticket **link = &queue->line;
@@ -140,11 +167,7 @@ void queue_leave(struct queue *queue, struct ticket *ticket)
 	while (*link != ticket)
 		link = &(*link)->next;
 	*link = ticket->next;
-	if (ticket->inside) {
-		queue->inside--;
-		queue->inside_unwanted -= !ticket->wanted_ms;
-	}
-	(void)pthread_cond_broadcast(&queue->changed);
+	give_back(queue, ticket);
 }
 
 void queue_wake(struct queue *queue)

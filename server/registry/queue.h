@@ -21,6 +21,7 @@ void queue_destroy(struct queue *queue);
 struct ticket {
 	struct ticket *next;
 	bool inside;       /* it has a place */
+	bool aside;        /* it waits for something else */
 	int64_t wanted_ms; /* since when a client waits for it; 0: none does */
 };
 
@@ -30,9 +31,13 @@ void queue_join(struct queue *queue, struct ticket *ticket);
 /* A client waits for it from now on; whatever state it is in. */
 void queue_want(struct queue *queue, struct ticket *ticket);
 
-/* Blocks until it is its turn, or *stop is set and queue_wake() was called: both are true. False with
- * ERR_BUSY and retry_after_s where a client has waited too long. */
+/* Blocks until it has a place: at once where it has one. It is its turn, or *stop is set and queue_wake() was
+ * called: both are true. False with ERR_BUSY and retry_after_s where a client has waited too long. */
 bool queue_await(struct queue *queue, struct ticket *ticket, const _Atomic bool *stop, struct err *err);
+
+/* Gives its place to others while it waits for something else; queue_await() takes one again, before all that
+ * came later. */
+void queue_step_aside(struct queue *queue, struct ticket *ticket);
 
 /* Gives up its place, or its wait for one. */
 void queue_leave(struct queue *queue, struct ticket *ticket);

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Misses that upstream takes its time over: whoever asks for anything else is not held up, and each is asked for once."""
 import http.client
+import subprocess
 import threading
 
 import pytest
 from support import modules
 from support.client import Reply
+from support.daemon import binary
 from support.upstream import Answer
-from support.waiting import wait_until
+from support.waiting import DEADLINE_S, wait_until
 
 SMALL = modules.module(1000)
 
@@ -104,3 +106,92 @@ def test_stopping_ends_heads(start, upstream):
     for thread in threads:
         thread.join()
     assert not [reply for reply in replies if isinstance(reply, Reply) and reply.status == 200]
+
+
+# ---- places ------------------------------------------------------------------------------------------------------------------
+
+QUICK = "/quick/m/1.tar.gz"
+
+
+def two_upstreams(make_upstream, start, max_fills, connections, **mirror):
+    slow, quick = make_upstream(), make_upstream()
+    quick.serve("/quick/m/1", SMALL)
+    return slow, start({
+        "mirror": {"max_fills": max_fills, "connect_timeout_s": 60, **mirror},
+        "upstream slow": {"url": slow.url + "/{path}?{query}", "match": "slow/*", "max_connections": connections},
+        "upstream quick": {"url": quick.url + "/{path}?{query}", "match": "quick/*"},
+    })
+
+
+def get_all(daemon, paths):
+    replies = [None] * len(paths)
+
+    def get(i):
+        try:
+            replies[i] = daemon.get(paths[i])
+        except (OSError, http.client.HTTPException) as error:
+            replies[i] = error
+
+    threads = [threading.Thread(target=get, args=(i,)) for i in range(len(paths))]
+    for thread in threads:
+        thread.start()
+    return threads, replies
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("max_fills, connections, count, most", [(4, 16, 6, 3), (4, 2, 20, 2), (2, 16, 6, 1), (8, 3, 40, 3)])
+def test_a_slow_upstream_holds_up_no_other(make_upstream, start, max_fills, connections, count, most):
+    slow, mirror = two_upstreams(make_upstream, start, max_fills, connections)
+    held = silent(slow, [f"/slow/m{i}/1" for i in range(count)])
+    threads, replies = get_all(mirror, [f"/slow/m{i}/1.tar.gz" for i in range(count)])
+    mirror.wait_for("larder_fills_running", count)
+    slow.wait_for_requests(most)
+    assert mirror.get(QUICK).body == SMALL
+    assert replies == count * [None] and slow.count() == most
+    held.set()
+    for thread in threads:
+        thread.join()
+    assert [reply.body for reply in replies] == count * [SMALL]
+    assert slow.count() == count
+
+
+@pytest.mark.concurrent
+def test_one_place_is_nobodys_while_a_connection_is_waited_for(make_upstream, start):
+    """What waits behind a HEAD for the only connection leaves the only place to others."""
+    slow, mirror = two_upstreams(make_upstream, start, 1, 1)
+    held = silent(slow, ["/slow/m0/1", "/slow/m1/1"])
+    heads, _ = head_all(mirror, ["/slow/m0/1.tar.gz"])
+    wait_until(lambda: slow.count(method="HEAD") == 1, "the question")
+    threads, replies = get_all(mirror, ["/slow/m1/1.tar.gz"])
+    mirror.wait_for("larder_fills_running", 1)
+    assert mirror.get(QUICK).body == SMALL
+    held.set()
+    for thread in threads + heads:
+        thread.join()
+    assert replies[0].body == SMALL
+
+
+@pytest.mark.concurrent
+def test_what_waits_for_a_connection_can_be_cancelled_and_stopped(make_upstream, start):
+    slow, mirror = two_upstreams(make_upstream, start, 4, 1)
+    silent(slow, [f"/slow/m{i}/1" for i in range(6)])
+    threads, replies = get_all(mirror, [f"/slow/m{i}/1.tar.gz" for i in range(6)])
+    mirror.wait_for("larder_fills_running", 6)
+    slow.wait_for_requests(1)
+    waiting = [fill["id"] for fill in mirror.get("/api/v1/fills").json()["fills"] if not fill["upstream"]]
+    headers = {"Authorization": "Bearer " + mirror.token("admin")}
+    assert mirror.request("DELETE", f"/api/v1/fills/{waiting[0]}", headers).status in (200, 202, 204)
+    wait_until(lambda: any(replies), "the answer to the one that was cancelled")
+    assert [reply.status for reply in replies if reply] == [503]
+    mirror.stop()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("connections, told", [(15, True), (16, False), (None, False)])
+def test_check_tells_of_places_that_are_never_taken(tmp_path, connections, told):
+    config = tmp_path / "larder.ini"
+    upstream = f"[upstream one]\nurl = http://127.0.0.1:9/{{path}}?{{query}}\n" + (f"max_connections = {connections}\n" if connections else "")
+    config.write_text(f"[storage]\ndata_dir = {tmp_path}\n" + ("[mirror]\nmax_fills = 16\n" if connections else "") + upstream)
+    done = subprocess.run([binary(), "serve", "--check", "--config", str(config)], capture_output=True, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 0 and ("max_connections" in done.stderr) == told, done

@@ -177,7 +177,7 @@ static void test_upstreams_replace_the_defaults(void **state)
 	assert_string_equal(config->upstreams[0].formats, "tf-hub, tfjs");
 	assert_string_equal(config->upstreams[0].bearer_token_file, "/etc/larder/origin.token");
 	assert_int_equal(config->upstreams[0].rate_bytes_per_s, 10 << 20);
-	assert_int_equal(config->upstreams[0].max_connections, 16);
+	assert_int_equal(config->upstreams[0].max_connections, 32);
 	assert_string_equal(config->upstreams[1].name, "tfhub");
 	assert_null(config->upstreams[1].match);
 	assert_int_equal(config->upstreams[1].max_connections, 2);

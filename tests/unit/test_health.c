@@ -221,6 +221,33 @@ static void turns_are_waited_for_with_patience_or_until_stopped(void **state)
 	health_leave(health, &turn);
 }
 
+/* Fills have their share of the turns and no more; whoever only asks has the rest. */
+static void fills_leave_turns_to_others(void **state)
+{
+	AUTO_HEALTH struct health *health = health_create(upstreams, 2, catalog_of(state));
+	struct turn fill;
+	struct turn other;
+	struct turn question;
+	struct err err = {0};
+
+	health_share(health, 1);
+	assert_true(health_await(health, 0, 0, &never, &err));
+	assert_true(health_try(health, 0, &fill, &err));
+	assert_false(health_try(health, 0, &other, &err));
+	assert_int_equal(err.code, ERR_BUSY);
+	assert_false(health_await(health, 0, 0, &never, &err));
+	assert_int_equal(err.code, ERR_BUSY);
+	assert_true(health_try(health, 1, &other, &err));
+	question = enter(health, 0);
+	health_leave(health, &question);
+	assert_false(health_try(health, 0, &question, &err));
+	health_leave(health, &fill);
+	assert_true(health_await(health, 0, -1, &never, &err));
+	assert_true(health_try(health, 0, &fill, &err));
+	health_leave(health, &fill);
+	health_leave(health, &other);
+}
+
 /* ---- over a restart ---- */
 
 static void the_next_process_knows_of_a_cool_down(void **state)
@@ -376,6 +403,7 @@ int main(void)
 		TEST(one_probes_and_what_it_finds_counts),
 		TEST(a_probe_that_is_answered_lets_all_in_at_once),
 		TEST(turns_are_waited_for_with_patience_or_until_stopped),
+		TEST(fills_leave_turns_to_others),
 		TEST(the_next_process_knows_of_a_cool_down),
 		TEST(the_next_process_goes_on_counting),
 		TEST(what_has_ended_is_forgotten),

@@ -72,6 +72,40 @@ static void enter(struct queue *queue, struct ticket *ticket, bool wanted)
 	assert_true(queue_await(queue, ticket, &never, &err));
 }
 
+/* Two that came first wait for something else: the only place is for others, and then theirs again. */
+static void who_steps_aside_is_in_nobodys_way(void **state)
+{
+	AUTO_QUEUE struct queue *queue = queue_create(1, 600);
+	struct diary diary = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+	struct waiting waiting[] = {{.queue = queue, .diary = &diary, .name = 'b'},
+		{.queue = queue, .diary = &diary, .name = 'c'}};
+	struct ticket first;
+	struct ticket second;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(sem_init(&diary.entered, 0, 0), 0);
+	enter(queue, &first, true);
+	queue_step_aside(queue, &first);
+	enter(queue, &second, true);
+	queue_step_aside(queue, &second);
+	start(&waiting[0], true);
+	(void)sem_wait(&diary.entered);
+	start(&waiting[1], true);
+	queue_leave(queue, &waiting[0].ticket);
+	(void)sem_wait(&diary.entered);
+	assert_string_equal(diary.text, "bc");
+	queue_leave(queue, &waiting[1].ticket);
+	assert_true(queue_await(queue, &first, &never, &err));
+	assert_true(queue_await(queue, &first, &never, &err));
+	queue_leave(queue, &first);
+	assert_true(queue_await(queue, &second, &never, &err));
+	queue_leave(queue, &second);
+	for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++)
+		(void)pthread_join(waiting[i].thread, NULL);
+	(void)sem_destroy(&diary.entered);
+}
+
 /* Lets one after the other in, each as soon as the one before has left. */
 static void clients_go_first_and_each_in_its_order(void **state)
 {
@@ -212,6 +246,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clients_go_first_and_each_in_its_order),
+		cmocka_unit_test(who_steps_aside_is_in_nobodys_way),
 		cmocka_unit_test(a_quarter_of_the_places_is_for_clients),
 		cmocka_unit_test(clients_wait_for_so_long_only),
 		cmocka_unit_test(who_is_stopped_waits_no_longer),
