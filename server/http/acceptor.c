@@ -29,8 +29,8 @@ struct acceptor {
 	int listen_fd;
 	int wake_fd;
 	unsigned max_connections;
+	_Atomic bool refusing; /* apart from the thread's own below, which compilers read as one word */
 	struct acceptor_exits exits;
-	_Atomic bool refusing;
 	bool asked;    /* others to make room; the thread's own */
 	bool short_of; /* descriptors or memory; the thread's own */
 };
