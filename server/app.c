@@ -24,11 +24,12 @@
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/registry/space.h"
+#include "server/registry/turns.h"
 #include "server/routes.h"
 #include "server/store/members.h"
 #include "server/web/web.h"
 
-enum { UPLOADS_MAX = 64, RENDERINGS_BYTES_MAX = 16 << 20 };
+enum { RENDERINGS_BYTES_MAX = 16 << 20 };
 
 static const struct hot_limits hot_limits = {.replies = 8192, .files = 128, .bytes = 32 << 20};
 
@@ -170,8 +171,7 @@ static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
 	struct services *services = &app->services;
-	struct publisher_settings publishing = {
-		config->publish.max_upload_bytes, UPLOADS_MAX, limits_of(config), NULL};
+	struct publisher_settings publishing = {config->publish.max_upload_bytes, limits_of(config), NULL};
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
 		!ledger_create(services->catalog, &app->ledger, err) ||
@@ -181,6 +181,7 @@ static bool open_services(struct app *app, struct err *err)
 	publishing.holdup = app->holdup;
 	open_mirror(app);
 	services->budget = budget_create();
+	services->turns = turns_create(config->publish.max_uploads);
 	services->publisher =
 		publisher_create(&publishing, services->catalog, services->blobs, app->keeper, app->space);
 	services->registry = registry_create(
@@ -265,6 +266,7 @@ void app_close(struct app *app)
 	registry_destroy(app->services.registry);
 	publisher_destroy(app->services.publisher);
 	holdup_destroy(app->holdup);
+	turns_destroy(app->services.turns);
 	budget_destroy(app->services.budget);
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);

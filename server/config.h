@@ -45,6 +45,7 @@ struct config {
 		int64_t max_members;
 		int64_t max_ratio;
 		int64_t commit_timeout_s;
+		int64_t max_uploads;
 	} publish;
 	struct {
 		enum hold hold_until_verified;

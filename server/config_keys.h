@@ -25,7 +25,7 @@ struct key {
 	bool (*check)(const char *value, struct err *err);
 };
 
-enum { CONFIG_KEY_COUNT = 38, UPSTREAM_KEY_COUNT = 7 };
+enum { CONFIG_KEY_COUNT = 39, UPSTREAM_KEY_COUNT = 7 };
 
 /* Their slots lie in struct config; in struct upstream, where the first is its url. */
 extern const struct key config_keys[CONFIG_KEY_COUNT];

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/exchange.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "common/clock.h"
@@ -16,6 +18,9 @@
 
 /* How long a pace is looked at. */
 enum { PACE_US = 20 * 1000 * 1000 };
+
+/* No connection's memory holds more of a body. */
+enum { READ_AHEAD_MAX = 256 << 10 };
 
 static void read_target(struct exchange *exchange, const char *target)
 {
@@ -303,6 +308,24 @@ static bool leave_later(struct sleeper *sleeper)
 	return exchange->reply.later_ops->leave(exchange->reply.later, &exchange->waiter);
 }
 
+/* Of a client that has closed we see what a half-closed one shows as well: that nothing more will come. Only
+ * where much of the body is missing is that the end of it. */
+static bool is_deserted(const struct sleeper *sleeper)
+{
+	const struct exchange *exchange =
+		(const struct exchange *)((const char *)sleeper - offsetof(struct exchange, sleeper));
+	int fd = sleeper_socket(sleeper);
+	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+	int waiting = 0;
+
+	if (poll(&poll_fd, 1, 0) <= 0)
+		return false;
+	if (poll_fd.revents & (POLLERR | POLLHUP))
+		return true;
+	return !exchange->called && ioctl(fd, FIONREAD, &waiting) == 0 &&
+	       exchange->request.content_length > waiting + READ_AHEAD_MAX;
+}
+
 /* Fills a fresh reply from one that had to wait. */
 static void resume_later(struct exchange *exchange)
 {
@@ -364,7 +387,10 @@ static bool advance(struct exchange *exchange)
 		bool moves = reply->later_ops->slow && !exchange->slow;
 
 		exchange->slow |= moves;
-		sleeper_set_leave(&exchange->sleeper, leave_later);
+		if (reply->later_ops->watched)
+			sleeper_look_after(&exchange->sleeper, leave_later, is_deserted);
+		else
+			sleeper_set_leave(&exchange->sleeper, leave_later);
 		/* From here on the exchange is another thread's, unless ready says so. */
 		if (!reply->later_ops->ready(reply->later, &exchange->waiter))
 			return false;
@@ -377,13 +403,21 @@ static bool advance(struct exchange *exchange)
 	return true;
 }
 
-/* On a worker: wakes the connection once the reply can be sent. */
+static void open_upload(struct exchange *exchange)
+{
+	exchange->upload_open = true;
+	sleeper_wake(&exchange->sleeper);
+}
+
+/* On a worker: wakes the connection once the reply can be sent, or its body can come. */
 static void settle(struct exchange *exchange)
 {
 	struct reply *reply = &exchange->reply;
 
 	if (!advance(exchange))
 		return;
+	if (exchange->request.upload && !exchange->called)
+		return open_upload(exchange);
 	if (reply->reuse.ops)
 		reply_load_file(reply, HOT_BODY_MAX);
 	exchange->cold =
@@ -421,12 +455,10 @@ static void run_begin(struct job *job)
 	struct exchange *exchange = of_job(job);
 	void *services = exchange->traffic->settings.services;
 
-	if (!exchange->route->upload->begin(services, &exchange->request, &exchange->reply)) {
+	if (exchange->route->upload->begin(services, &exchange->request, &exchange->reply))
+		open_upload(exchange);
+	else
 		settle(exchange);
-		return;
-	}
-	exchange->upload_open = true;
-	sleeper_wake(&exchange->sleeper);
 }
 
 static void run_handler(struct job *job)

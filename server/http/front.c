@@ -22,6 +22,7 @@
 #include "server/http/head.h"
 #include "server/http/farewell.h"
 #include "server/http/listener.h"
+#include "server/http/lookout.h"
 #include "server/http/responses.h"
 #include "server/metrics.h"
 
@@ -48,6 +49,7 @@ struct front {
 	struct acceptor *acceptor;
 	struct express *express; /* NULL: TLS */
 	struct farewell *farewell;
+	struct lookout *lookout;
 	int dead_socket;
 	char *url;
 };
@@ -469,6 +471,7 @@ static bool start(struct front *front, struct err *err)
 	if (front->dead_socket < 0)
 		return err_errno(err, errno, "make a socket for connections that have ended");
 	return listen_for_all(front, err) && farewell_open(release, front, &front->farewell, err) &&
+	       lookout_open(&front->traffic.sleepers, &front->lookout, err) &&
 	       start_workers(front, "worker", &front->traffic.workers, err) &&
 	       start_workers(front, "disk", &front->traffic.disk_workers, err) &&
 	       workers_create("prober", PROBERS, QUEUE_PER_WORKER, &front->traffic.probers, err) &&
@@ -516,6 +519,7 @@ void front_close(struct front *front)
 		return;
 	if (front->daemons[DAEMON_SMALL].threads)
 		let_go(front);
+	lookout_close(front->lookout);
 	for (int i = 0; i < DAEMONS; i++)
 		daemon_stop(&front->daemons[i]);
 	farewell_stop(front->farewell);

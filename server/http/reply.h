@@ -60,9 +60,10 @@ struct later_ops {
 	 * held. */
 	bool (*leave)(void *later, struct waiter *waiter);
 	/* Fills a fresh reply (which may be REPLY_LATER again); on a worker, may block. Takes over or
-	 * destroys `later`. */
+	 * destroys `later`. Where an upload's begin had to wait, it may set request->upload instead. */
 	void (*resume)(void *later, const struct request *request, struct reply *reply);
 	void (*destroy)(void *later);
+	bool watched; /* whose client is gone meanwhile is not waited for: his connection ends, by leave */
 	bool slow; /* resume waits for the disk: it, and ready when it is asked again, run on a disk worker */
 };
 

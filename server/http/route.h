@@ -27,7 +27,7 @@ enum body_kind {
 /* Where an upload's body goes. services is what the front was given. */
 struct upload_ops {
 	/* Before the first byte and before "100 Continue", on a worker. False: the reply is filled, the body
-	 * is not wanted. */
+	 * is not wanted; where it is REPLY_LATER, its resume goes on with beginning. */
 	bool (*begin)(void *services, struct request *request, struct reply *reply);
 	/* A piece of the body, on a front thread: may write to disk, nothing slower. False: the rest is not
 	 * wanted, the handler is called at once. */

@@ -11,17 +11,19 @@
 
 static const struct lock_place lock_place = {"sleepers", RANK_SLEEPERS};
 
-enum { SWEEP_MS = 20 };
+enum { SWEEP_MS = 20, LOOK_MS = 500 };
 
 void sleepers_init(struct sleepers *sleepers)
 {
 	*sleepers = (struct sleepers){0};
 	lock_init(&sleepers->mutex, &lock_place);
 	(void)pthread_cond_init(&sleepers->all_up, NULL);
+	(void)pthread_cond_init(&sleepers->watch, NULL);
 }
 
 void sleepers_finish(struct sleepers *sleepers)
 {
+	(void)pthread_cond_destroy(&sleepers->watch);
 	(void)pthread_cond_destroy(&sleepers->all_up);
 	lock_finish(&sleepers->mutex);
 }
@@ -55,6 +57,7 @@ bool sleeper_prepare(struct sleeper *sleeper, bool (*leave)(struct sleeper *slee
 	if (sleeper->house->closing)
 		return false;
 	sleeper->leave = leave;
+	sleeper->is_deserted = NULL;
 	sleeper->state = SLEEP_DROWSY;
 	enter(sleeper);
 	return true;
@@ -96,19 +99,74 @@ void sleeper_set_leave(struct sleeper *sleeper, bool (*leave)(struct sleeper *sl
 {
 	LOCKED(&sleeper->house->mutex);
 	sleeper->leave = leave;
+	sleeper->is_deserted = NULL;
 }
 
-static void wake_those_who_can_leave(struct sleepers *sleepers)
+void sleeper_look_after(struct sleeper *sleeper, bool (*leave)(struct sleeper *sleeper),
+	bool (*is_deserted)(const struct sleeper *sleeper))
+{
+	LOCKED(&sleeper->house->mutex);
+	sleeper->leave = leave;
+	sleeper->is_deserted = is_deserted;
+	(void)pthread_cond_signal(&sleeper->house->watch);
+}
+
+int sleeper_socket(const struct sleeper *sleeper)
+{
+	return MHD_get_connection_info(sleeper->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static bool has_somebody_to_watch(const struct sleepers *sleepers)
+{
+	for (const struct sleeper *sleeper = sleepers->first; sleeper; sleeper = sleeper->next) {
+		if (sleeper->is_deserted)
+			return true;
+	}
+	return false;
+}
+
+static bool await_somebody(struct sleepers *sleepers)
+{
+	int64_t until_ms;
+
+	while (!sleepers->blind && !has_somebody_to_watch(sleepers))
+		lock_wait(&sleepers->mutex, &sleepers->watch);
+	until_ms = clock_monotonic_ms() + LOOK_MS;
+	while (!sleepers->blind && lock_wait_until(&sleepers->mutex, &sleepers->watch, until_ms))
+		continue;
+	return !sleepers->blind;
+}
+
+static void wake_those_who_can_leave(struct sleepers *sleepers, bool all)
 {
 	struct sleeper *next;
 
 	for (struct sleeper *sleeper = sleepers->first; sleeper; sleeper = next) {
 		next = sleeper->next;
-		if (sleeper->state == SLEEP_ASLEEP && sleeper->leave && sleeper->leave(sleeper)) {
+		if (sleeper->state == SLEEP_ASLEEP && sleeper->leave &&
+			(all || (sleeper->is_deserted && sleeper->is_deserted(sleeper))) &&
+			sleeper->leave(sleeper)) {
 			get_up(sleeper);
 			MHD_resume_connection(sleeper->connection);
 		}
 	}
+}
+
+bool sleepers_look_after(struct sleepers *sleepers)
+{
+	LOCKED(&sleepers->mutex);
+
+	if (!await_somebody(sleepers))
+		return false;
+	wake_those_who_can_leave(sleepers, false);
+	return true;
+}
+
+void sleepers_stop_looking(struct sleepers *sleepers)
+{
+	LOCKED(&sleepers->mutex);
+	sleepers->blind = true;
+	(void)pthread_cond_signal(&sleepers->watch);
 }
 
 void sleepers_close(struct sleepers *sleepers)
@@ -117,7 +175,7 @@ void sleepers_close(struct sleepers *sleepers)
 	sleepers->closing = true;
 	/* Swept again and again, since one may be on its way into a wait while another is swept. */
 	while (sleepers->first) {
-		wake_those_who_can_leave(sleepers);
+		wake_those_who_can_leave(sleepers, true);
 		if (sleepers->first)
 			(void)lock_wait_until(
 				&sleepers->mutex, &sleepers->all_up, clock_monotonic_ms() + SWEEP_MS);

@@ -21,6 +21,9 @@ struct sleeper {
 	/* Takes back what will wake it; false if it is just being woken. NULL: it is woken for sure, and
 	 * soon. */
 	bool (*leave)(struct sleeper *sleeper);
+	/* Whether its client is gone, where that ends the sleep (by leave); NULL: it sleeps on. Short: a lock
+	 * is held. */
+	bool (*is_deserted)(const struct sleeper *sleeper);
 	enum sleep_state state;
 	struct sleeper *previous;
 	struct sleeper *next;
@@ -30,8 +33,10 @@ struct sleepers {
 	struct lock mutex; /* guards the list, closing, and each sleeper's leave and state. Taken before
 				  the mutex of what is waited for, by sleepers_close */
 	pthread_cond_t all_up;
+	pthread_cond_t watch; /* somebody is to be looked after, or nobody any longer */
 	struct sleeper *first;
 	bool closing;
+	bool blind; /* nobody is looked after any longer */
 };
 
 void sleepers_init(struct sleepers *sleepers);
@@ -52,6 +57,18 @@ void sleeper_wake(struct sleeper *sleeper);
 
 /* Changes what a sleeper waits for. */
 void sleeper_set_leave(struct sleeper *sleeper, bool (*leave)(struct sleeper *sleeper));
+
+/* The same, and looks after its client meanwhile. */
+void sleeper_look_after(struct sleeper *sleeper, bool (*leave)(struct sleeper *sleeper),
+	bool (*is_deserted)(const struct sleeper *sleeper));
+
+/* Its connection's socket. */
+int sleeper_socket(const struct sleeper *sleeper);
+
+/* Waits until there is somebody to look after, and half a second; then wakes those whose client is gone.
+ * False after sleepers_stop_looking. */
+bool sleepers_look_after(struct sleepers *sleepers);
+void sleepers_stop_looking(struct sleepers *sleepers);
 
 /* From now on nobody falls asleep, and who sleeps is woken; returns when all are up. */
 void sleepers_close(struct sleepers *sleepers);

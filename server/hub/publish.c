@@ -15,12 +15,18 @@
 #include "server/registry/access.h"
 #include "server/registry/publisher.h"
 #include "server/registry/services.h"
+#include "server/registry/turns.h"
 
 enum { DOCUMENTATION_BYTES_MAX = 1 << 20 };
 
 /* What a PUT or POST pours its body into: an artifact's upload, a form, or a page of Markdown in memory. */
 struct body {
+	struct services *services;
+	struct request *request; /* until it is poured in */
+	struct upload_turn turn;
 	struct name name;
+	struct declaration declaration;
+	bool is_form;
 	struct upload *upload;
 	struct form *form;
 	struct buffer markdown; /* with neither of the two */
@@ -34,6 +40,7 @@ static void destroy_body(struct body *body)
 		upload_abort(body->upload);
 	if (body->form)
 		form_abort(body->form);
+	turns_exit(body->services->turns, &body->turn);
 	buffer_finish(&body->markdown);
 	free(body);
 }
@@ -155,46 +162,100 @@ static bool choose_format(const struct request *request, bool is_form, struct na
 	return true;
 }
 
-static bool begin_artifact(const struct services *services, struct request *request, bool is_form,
-	struct body *body, struct err *err)
+static bool check_head(
+	struct request *request, bool is_form, struct declaration *declaration, struct err *err)
 {
-	struct declaration declaration;
-
-	if (!check_coding(request, err) || !read_declaration(request, &declaration, err))
-		return false;
-	if (is_form)
-		return form_begin(services, request, &body->name, &declaration, &body->form, err);
-	return check_type(request, err) && publisher_begin(services->publisher, &body->name, request->who,
-						   &declaration, &body->upload, err);
+	return check_coding(request, err) && read_declaration(request, declaration, err) &&
+	       (is_form || check_type(request, err));
 }
 
-static bool begin_body(
-	const struct services *services, struct request *request, struct body *body, struct err *err)
+/* All that can be told before it has its turn. */
+static bool prepare(struct request *request, struct body *body, struct err *err)
 {
-	bool is_form = form_is_sent(request);
-
+	body->is_form = form_is_sent(request);
 	if (!words_read_upload(request, &body->name, err) ||
-		!authorize(services, request, RIGHT_PUBLISH, &body->name, err) ||
-		!choose_format(request, is_form, &body->name, err))
+		!authorize(body->services, request, RIGHT_PUBLISH, &body->name, err) ||
+		!choose_format(request, body->is_form, &body->name, err))
 		return false;
 	if (is_documentation(request))
 		return request->content_length <= DOCUMENTATION_BYTES_MAX ||
 		       err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
-	return begin_artifact(services, request, is_form, body, err);
+	return check_head(request, body->is_form, &body->declaration, err) &&
+	       publisher_fits(body->services->publisher, body->declaration.length, err) &&
+	       turns_enter(body->services->turns, &body->turn, err);
 }
+
+static bool begin_artifact(struct body *body, struct err *err)
+{
+	struct request *request = body->request;
+
+	if (body->is_form)
+		return form_begin(body->services, request, &body->name, &body->declaration, &body->form, err);
+	return publisher_begin(
+		body->services->publisher, &body->name, request->who, &body->declaration, &body->upload, err);
+}
+
+static bool refuse_body(struct body *body, struct reply *reply, const struct err *err)
+{
+	destroy_body(body);
+	problem_reply(reply, err);
+	return false;
+}
+
+/* Its turn has come. */
+static bool start_body(struct body *body, struct reply *reply)
+{
+	struct err err;
+
+	if (!begin_artifact(body, &err))
+		return refuse_body(body, reply, &err);
+	body->request->upload = body;
+	return true;
+}
+
+static bool has_turn(void *object, struct waiter *waiter)
+{
+	struct body *body = object;
+
+	return !turns_await(body->services->turns, &body->turn, waiter);
+}
+
+static bool leave_line(void *object, struct waiter *waiter)
+{
+	struct body *body = object;
+
+	(void)waiter;
+	return turns_leave(body->services->turns, &body->turn);
+}
+
+static void take_turn(void *object, const struct request *request, struct reply *reply)
+{
+	(void)request;
+	(void)start_body(object, reply);
+}
+
+static void destroy_waiting(void *object)
+{
+	destroy_body(object);
+}
+
+static const struct later_ops turn_ops = {has_turn, leave_line, take_turn, destroy_waiting, .watched = true};
 
 static bool begin(void *context, struct request *request, struct reply *reply)
 {
 	struct body *body = mem_zero(1, sizeof *body);
 	struct err err;
 
-	if (!begin_body(context, request, body, &err)) {
-		destroy_body(body);
-		problem_reply(reply, &err);
-		return false;
+	body->services = context;
+	body->request = request;
+	if (!prepare(request, body, &err))
+		return refuse_body(body, reply, &err);
+	if (is_documentation(request)) {
+		request->upload = body;
+		return true;
 	}
-	request->upload = body;
-	return true;
+	reply_later(reply, &turn_ops, body);
+	return false;
 }
 
 static bool write_piece(struct request *request, const void *bytes, size_t length)

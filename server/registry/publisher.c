@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/publisher.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +21,6 @@ struct publisher {
 	struct blobs *blobs;
 	struct keeper *keeper;
 	struct space *space;
-	atomic_uint running;
 };
 
 struct upload {
@@ -108,7 +106,6 @@ static void free_upload(struct upload *upload)
 	inspector_destroy(upload->inspector);
 	spool_release(upload->spool);
 	space_release(upload->publisher->space, &upload->claim);
-	atomic_fetch_sub(&upload->publisher->running, 1);
 	metric_add(METRIC_UPLOADS_RUNNING, -1);
 	buffer_finish(&upload->gathered);
 	inspection_finish(&upload->inspection);
@@ -145,11 +142,6 @@ bool publisher_begin(struct publisher *publisher, const struct name *name, const
 	if (!check_name(publisher, name, declaration, err) ||
 		!publisher_fits(publisher, declaration->length, err))
 		return false;
-	if (atomic_fetch_add(&publisher->running, 1) >= publisher->settings.max_uploads) {
-		atomic_fetch_sub(&publisher->running, 1);
-		return err_set(err, ERR_BUSY, "%u uploads are running; try again in a moment",
-			publisher->settings.max_uploads);
-	}
 	metric_add(METRIC_UPLOADS_RUNNING, 1);
 	upload = mem_zero(1, sizeof *upload);
 	upload->publisher = publisher;

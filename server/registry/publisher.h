@@ -16,7 +16,6 @@
 
 struct publisher_settings {
 	int64_t max_upload_bytes;
-	unsigned max_uploads; /* at once */
 	struct examination_limits limits;
 	struct holdup *holdup; /* for commits that another process holds up; NULL: they are refused */
 };
@@ -43,7 +42,8 @@ bool publisher_fits(const struct publisher *publisher, int64_t bytes, struct err
 struct upload;
 
 /* Refuses early what need not be sent: ERR_GONE, ERR_CONFLICT (other bytes by their declared digest),
- * ERR_TOO_LARGE, ERR_NO_SPACE, ERR_BUSY. who is the token's name. */
+ * ERR_TOO_LARGE, ERR_NO_SPACE. How many there are at once is the caller's (see turns.h). who is the token's
+ * name. */
 bool publisher_begin(struct publisher *publisher, const struct name *name, const char *who,
 	const struct declaration *declaration, struct upload **out, struct err *err);
 

@@ -18,6 +18,7 @@ struct publisher;
 struct registry;
 struct renderings;
 struct space;
+struct turns;
 
 struct services {
 	const struct config *config;
@@ -32,6 +33,7 @@ struct services {
 	struct mirror *mirror;
 	struct budget *budget; /* of fills that clients order in advance */
 	struct publisher *publisher;
+	struct turns *turns; /* of uploads */
 	struct events *events;
 	struct renderings *renderings;
 };

@@ -24,11 +24,10 @@ struct house {
 	struct buffer other; /* as sound, with other bytes */
 };
 
-static struct publisher *make_publisher(struct house *house, unsigned max_uploads, struct space *space)
+static struct publisher *make_publisher(struct house *house, struct space *space)
 {
 	const struct publisher_settings settings = {
 		.max_upload_bytes = UPLOAD_MAX,
-		.max_uploads = max_uploads,
 		.limits = {.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200},
 	};
 
@@ -49,7 +48,7 @@ static int set_up(void **state)
 	place_open(&house->place);
 	house->keeper = keeper_create(house->place.catalog, house->place.blobs, NULL);
 	house->space = make_space(house, 0);
-	house->publisher = make_publisher(house, 2, house->space);
+	house->publisher = make_publisher(house, house->space);
 	house->name = name_of("acme/x", 1, FORMAT_TF_HUB);
 	make_module(&house->module, 200 << 10, 1);
 	make_module(&house->other, 200 << 10, 2);
@@ -327,7 +326,7 @@ static void what_would_fill_the_disk_is_refused(void **state)
 	publisher_destroy(house->publisher);
 	space_destroy(house->space);
 	house->space = make_space(house, INT64_MAX);
-	house->publisher = make_publisher(house, 2, house->space);
+	house->publisher = make_publisher(house, house->space);
 	assert_int_equal(refused_at_once(house, &nothing), ERR_NO_SPACE);
 }
 
@@ -410,18 +409,6 @@ static void who_goes_away_leaves_nothing(void **state)
 	assert_stored(house, NULL);
 	upload_abort(begin(house, &nothing));
 	assert_stored(house, NULL);
-}
-
-static void so_many_at_once(void **state)
-{
-	struct house *house = *state;
-	struct upload *first = begin(house, &nothing);
-	struct upload *second = begin(house, &nothing);
-
-	assert_int_equal(refused_at_once(house, &nothing), ERR_BUSY);
-	upload_abort(first);
-	upload_abort(begin(house, &nothing));
-	upload_abort(second);
 }
 
 static void documents_a_version(void **state)
@@ -588,7 +575,6 @@ int main(void)
 		ROOM(violations_are_listed),
 		ROOM(nonsense_is_stopped_early),
 		ROOM(who_goes_away_leaves_nothing),
-		ROOM(so_many_at_once),
 		ROOM(documents_a_version),
 		ROOM(of_two_with_the_same_bytes_one_is_again),
 		ROOM(of_two_with_other_bytes_one_is_a_conflict),

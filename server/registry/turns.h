@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * So many uploads at once; who comes after that waits in line without a thread, first come first served. */
+#ifndef SERVER_REGISTRY_TURNS_H
+#define SERVER_REGISTRY_TURNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/waiter.h"
+
+struct turns;
+
+/* destroy takes NULL; nobody may be inside or in line then. */
+struct turns *turns_create(int64_t places);
+void turns_destroy(struct turns *turns);
+
+/* A place, or one in line for it; zeroed before. Its fields belong to the turns. */
+struct upload_turn {
+	struct upload_turn *next;
+	struct waiter *waiter; /* NULL: nobody sleeps on it */
+	enum { TURN_NONE, TURN_IN_LINE, TURN_TAKEN } state;
+};
+
+/* Takes a place, or the end of the line. ERR_BUSY: the line is long already. */
+bool turns_enter(struct turns *turns, struct upload_turn *turn, struct err *err);
+
+/* Whether it is in line still; the waiter has joined then, and is woken when its turn has come. leave takes
+ * the waiter back, and not the turn; false if it has not joined, or has been or is being woken. */
+bool turns_await(struct turns *turns, struct upload_turn *turn, struct waiter *waiter);
+bool turns_leave(struct turns *turns, struct upload_turn *turn);
+
+/* Gives up the place or the wait for it, if there is any; the next in line has its turn. */
+void turns_exit(struct turns *turns, struct upload_turn *turn);
+
+#endif
