@@ -39,6 +39,7 @@ struct exchange *exchange_create(
 	exchange->traffic = traffic;
 	exchange->sleeper.house = &traffic->sleepers;
 	exchange->sleeper.connection = connection;
+	exchange->sleeper.hidden = -1;
 	exchange->request.started_us = clock_monotonic_us();
 	exchange->request.content_length = -1;
 	reply_init(&exchange->reply);
@@ -136,13 +137,38 @@ void exchange_keep_hot(const struct exchange *exchange, struct hot_reply *hot, s
 	hot_keep(exchange->traffic->settings.hot, exchange->hot_ticket, hot);
 }
 
+/* What is left of an upload whose client has gone. */
+struct wreck {
+	struct job job;
+	const struct upload_ops *ops;
+	void *upload;
+};
+
+static void run_abort(struct job *job)
+{
+	struct wreck *wreck = (struct wreck *)((char *)job - offsetof(struct wreck, job));
+
+	wreck->ops->abort(wreck->upload);
+	free(wreck);
+}
+
+static void abort_upload(struct exchange *exchange)
+{
+	struct wreck *wreck = mem_zero(1, sizeof *wreck);
+
+	wreck->job.run = run_abort;
+	wreck->ops = exchange->route->upload;
+	wreck->upload = TAKE(exchange->request.upload);
+	workers_submit_always(exchange->traffic->disk_workers, &wreck->job);
+}
+
 void exchange_destroy(struct exchange *exchange)
 {
 	struct traffic *traffic = exchange->traffic;
 	bool running = exchange->running;
 
 	if (exchange->upload_open)
-		exchange->route->upload->abort(&exchange->request);
+		abort_upload(exchange);
 	hot_release(exchange->hot);
 	reply_finish(&exchange->reply);
 	request_finish(&exchange->request);
@@ -285,20 +311,6 @@ static void pour(struct exchange *exchange, const void *bytes, size_t length)
 		exchange->dropping = true;
 		(void)exchange_call(exchange);
 	}
-}
-
-bool exchange_pour(struct exchange *exchange, const void *bytes, size_t length)
-{
-	if (!keeps_pace(exchange, length))
-		return false;
-	exchange->received_bytes += (int64_t)length;
-	metric_add(METRIC_RECEIVED_BYTES, (int64_t)length);
-	if (!exchange->dropping)
-		pour(exchange, bytes, length);
-	else if (exchange->received_bytes > EXCHANGE_DROPPED_BODY_MAX)
-		return false;
-	exchange->pace.ready_us = clock_monotonic_us();
-	return true;
 }
 
 static bool leave_later(struct sleeper *sleeper)
@@ -471,6 +483,16 @@ static void run_handler(struct job *job)
 	settle(exchange);
 }
 
+/* Until libmicrohttpd asks for the answer. */
+static bool sleep_unanswered(struct exchange *exchange)
+{
+	exchange->sleeper.unanswered = true;
+	if (sleeper_sleep(&exchange->sleeper))
+		return true;
+	exchange->sleeper.unanswered = false;
+	return false;
+}
+
 /* Hands the exchange to a worker and sleeps. While the server closes, nothing is begun and the connection
  * ends. */
 static bool employ(struct exchange *exchange, void (*run)(struct job *job), bool admitted)
@@ -483,7 +505,7 @@ static bool employ(struct exchange *exchange, void (*run)(struct job *job), bool
 		refuse_busy(exchange);
 		return false;
 	}
-	return sleeper_sleep(&exchange->sleeper);
+	return sleep_unanswered(exchange);
 }
 
 bool exchange_begin_upload(struct exchange *exchange)
@@ -507,4 +529,52 @@ bool exchange_call(struct exchange *exchange)
 	}
 	exchange->slow = exchange->route->slow;
 	return employ(exchange, run_handler, exchange->route->body == BODY_UPLOAD);
+}
+
+static void run_make_room(struct job *job)
+{
+	struct exchange *exchange = of_job(job);
+
+	exchange->route->upload->make_room(&exchange->request, exchange->awaited_bytes);
+	exchange->awaited_bytes = 0;
+	sleeper_wake(&exchange->sleeper);
+}
+
+static bool has_room(const struct exchange *exchange, size_t length)
+{
+	const struct upload_ops *ops = exchange->dropping ? NULL : exchange->route->upload;
+
+	return !ops || !ops->has_room || ops->has_room(&exchange->request, length);
+}
+
+/* As employ, on a disk worker. */
+static bool make_room(struct exchange *exchange, size_t length)
+{
+	exchange->awaited_bytes = length;
+	exchange->pace.ready_us = 0;
+	if (!sleeper_prepare(&exchange->sleeper, NULL))
+		return false;
+	exchange->job.run = run_make_room;
+	workers_submit_always(exchange->traffic->disk_workers, &exchange->job);
+	return sleep_unanswered(exchange);
+}
+
+bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length)
+{
+	size_t poured = *length;
+
+	if (!has_room(exchange, poured) && make_room(exchange, poured))
+		return true;
+	/* The server is closing. */
+	if (exchange->awaited_bytes > 0 || !keeps_pace(exchange, poured))
+		return false;
+	*length = 0;
+	exchange->received_bytes += (int64_t)poured;
+	metric_add(METRIC_RECEIVED_BYTES, (int64_t)poured);
+	if (!exchange->dropping)
+		pour(exchange, bytes, poured);
+	else if (exchange->received_bytes > EXCHANGE_DROPPED_BODY_MAX)
+		return false;
+	exchange->pace.ready_us = clock_monotonic_us();
+	return true;
 }

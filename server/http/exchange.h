@@ -50,10 +50,11 @@ struct exchange {
 	bool unread;  /* answered before its body was read: what comes of that has to be seen off */
 	bool is_last; /* its answer ends the connection */
 	/* The same, as workers tell it. */
-	bool upload_open; /* begin has succeeded; abort it unless the handler is called */
-	bool answered;    /* the reply is filled */
-	bool slow;        /* its jobs are for disk workers, from here on */
-	bool cold;        /* with a file that is not in memory */
+	bool upload_open;     /* begin has succeeded; abort it unless the handler is called */
+	size_t awaited_bytes; /* a piece of so many is to find room; 0: it has */
+	bool answered;        /* the reply is filled */
+	bool slow;            /* its jobs are for disk workers, from here on */
+	bool cold;            /* with a file that is not in memory */
 
 	struct sleeper sleeper;
 	struct waiter waiter; /* for a later reply or a feed */
@@ -84,9 +85,10 @@ void exchange_enter(struct exchange *exchange);
  * called. */
 void exchange_match(struct exchange *exchange);
 
-/* Takes a piece of the body. False: it comes too slowly, or the client goes on and on with a body that
+/* Takes a piece of the body. *length becomes what is left of it: all, where the connection sleeps until there
+ * is room for it. False: it comes too slowly, or the client goes on and on with a body that
  * is not wanted. */
-bool exchange_pour(struct exchange *exchange, const void *bytes, size_t length);
+bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length);
 
 /* Have workers begin the upload, or call the handler. True: the connection sleeps; when it is called again
  * the outcome is there. False: the outcome is there already. */

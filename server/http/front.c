@@ -151,10 +151,7 @@ static enum MHD_Result take_head(
 /* Step two: pour the body into what the route asked for. */
 static enum MHD_Result take_body(struct exchange *exchange, const char *bytes, size_t *length)
 {
-	size_t poured = *length;
-
-	*length = 0;
-	return exchange_pour(exchange, bytes, poured) ? MHD_YES : MHD_NO;
+	return exchange_pour(exchange, bytes, length) ? MHD_YES : MHD_NO;
 }
 
 /* Step three: call the handler and send what it answers. Without an answer the server is closing. */
@@ -170,6 +167,8 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 {
 	struct exchange *exchange = *context;
 
+	sleeper_is_up(&exchange->sleeper);
+	exchange->sleeper.unanswered = false;
 	/* libmicrohttpd that is stopping drops a response with a yes, and asks for it again. */
 	if (exchange->sent)
 		return MHD_NO;

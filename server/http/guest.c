@@ -10,20 +10,46 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "common/own.h"
 
 /* What is announced, where no address of IP reaches. */
 static const size_t guest_at = sizeof(struct sockaddr_storage) - sizeof(struct guest);
 _Static_assert(sizeof(struct sockaddr_storage) - sizeof(struct guest) >= sizeof(struct sockaddr_in6),
 	"an address has room for both");
 
+/* By the kernel's numbers of states (tcp(7), /proc/net/tcp), which the header that tells of bytes received
+ * does not name. */
+enum { STATE_TIME_WAIT = 6, STATE_CLOSE_WAIT = 8, STATE_LAST_ACK = 9, STATE_CLOSING = 11 };
+
+/* Then the kernel has counted the end of what the client sends as a byte, which nobody ever reads. */
+static bool has_ended(const struct tcp_info *info)
+{
+	return info->tcpi_state == STATE_TIME_WAIT || info->tcpi_state == STATE_CLOSE_WAIT ||
+	       info->tcpi_state == STATE_LAST_ACK || info->tcpi_state == STATE_CLOSING;
+}
+
+static bool look(int fd, struct tcp_info *out)
+{
+	socklen_t length = sizeof *out;
+
+	*out = (struct tcp_info){0};
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, out, &length) == 0;
+}
+
+/* The state is told as it was before the bytes were counted: so the next state has to be the same. */
 static bool count_received(int fd, int64_t *out)
 {
-	struct tcp_info info = {0};
-	socklen_t length = sizeof info;
+	struct tcp_info next;
+	struct tcp_info info;
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 || !info.tcpi_bytes_received)
+	if (!look(fd, &next))
 		return false;
-	*out = (int64_t)info.tcpi_bytes_received;
+	do {
+		info = next;
+		if (!look(fd, &next) || !info.tcpi_bytes_received)
+			return false;
+	} while (has_ended(&next) != has_ended(&info));
+	*out = (int64_t)info.tcpi_bytes_received - has_ended(&info);
 	return true;
 }
 
@@ -122,6 +148,34 @@ int guest_hold(struct guest *guest, struct MHD_Connection *connection)
 
 	guest->left = taken >= 0;
 	return taken;
+}
+
+int guest_hide_end(struct MHD_Connection *connection, int quiet_socket)
+{
+	int fd = socket_of(connection);
+	struct tcp_info info;
+	int taken;
+
+	if (quiet_socket < 0 || !look(fd, &info) || !has_ended(&info))
+		return -1;
+	taken = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (taken >= 0 && dup3(quiet_socket, fd, O_CLOEXEC) == fd)
+		return taken;
+	own_close(&taken);
+	return -1;
+}
+
+void guest_show_end(struct MHD_Connection *connection, int hidden)
+{
+	if (hidden < 0)
+		return;
+	(void)dup3(hidden, socket_of(connection), O_CLOEXEC);
+	(void)close(hidden);
+}
+
+int guest_quiet_socket(void)
+{
+	return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 int guest_dead_socket(void)

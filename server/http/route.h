@@ -29,12 +29,16 @@ struct upload_ops {
 	/* Before the first byte and before "100 Continue", on a worker. False: the reply is filled, the body
 	 * is not wanted; where it is REPLY_LATER, its resume goes on with beginning. */
 	bool (*begin)(void *services, struct request *request, struct reply *reply);
+	/* Whether a piece of so many bytes can be written now. Where not, make_room is called first, on a
+	 * disk worker and with the connection asleep. NULL: always. */
+	bool (*has_room)(const struct request *request, size_t length);
+	void (*make_room)(struct request *request, size_t length);
 	/* A piece of the body, on a front thread: may write to disk, nothing slower. False: the rest is not
 	 * wanted, the handler is called at once. */
 	bool (*write)(struct request *request, const void *bytes, size_t length);
-	/* The client went away before its body ended; frees request->upload. Not called once the handler was.
-	 */
-	void (*abort)(struct request *request);
+	/* The client went away before its body ended: frees request->upload, on a disk worker. Not called
+	 * once the handler was. */
+	void (*abort)(void *upload);
 };
 
 /* Who calls the handler. */

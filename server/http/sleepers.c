@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/lock.h"
 #include "common/own.h"
+#include "server/http/guest.h"
 #include "server/ranks.h"
 
 static const struct lock_place lock_place = {"sleepers", RANK_SLEEPERS};
@@ -15,7 +16,7 @@ enum { SWEEP_MS = 20, LOOK_MS = 500 };
 
 void sleepers_init(struct sleepers *sleepers)
 {
-	*sleepers = (struct sleepers){0};
+	*sleepers = (struct sleepers){.quiet_socket = guest_quiet_socket()};
 	lock_init(&sleepers->mutex, &lock_place);
 	(void)pthread_cond_init(&sleepers->all_up, NULL);
 	(void)pthread_cond_init(&sleepers->watch, NULL);
@@ -24,6 +25,7 @@ void sleepers_init(struct sleepers *sleepers)
 void sleepers_finish(struct sleepers *sleepers)
 {
 	(void)pthread_cond_destroy(&sleepers->watch);
+	own_close(&sleepers->quiet_socket);
 	(void)pthread_cond_destroy(&sleepers->all_up);
 	lock_finish(&sleepers->mutex);
 }
@@ -49,6 +51,19 @@ static void get_up(struct sleeper *sleeper)
 	sleeper->state = SLEEP_AWAKE;
 	if (!house->first)
 		(void)pthread_cond_signal(&house->all_up);
+}
+
+static void resume(struct sleeper *sleeper)
+{
+	if (sleeper->unanswered)
+		sleeper->hidden = guest_hide_end(sleeper->connection, sleeper->house->quiet_socket);
+	MHD_resume_connection(sleeper->connection);
+}
+
+void sleeper_is_up(struct sleeper *sleeper)
+{
+	guest_show_end(sleeper->connection, sleeper->hidden);
+	sleeper->hidden = -1;
 }
 
 bool sleeper_prepare(struct sleeper *sleeper, bool (*leave)(struct sleeper *sleeper))
@@ -92,7 +107,7 @@ void sleeper_wake(struct sleeper *sleeper)
 	}
 	/* Under the mutex: sleepers_close must not see an empty house before the connection is resumed. */
 	get_up(sleeper);
-	MHD_resume_connection(sleeper->connection);
+	resume(sleeper);
 }
 
 void sleeper_set_leave(struct sleeper *sleeper, bool (*leave)(struct sleeper *sleeper))
@@ -147,7 +162,7 @@ static void wake_those_who_can_leave(struct sleepers *sleepers, bool all)
 			(all || (sleeper->is_deserted && sleeper->is_deserted(sleeper))) &&
 			sleeper->leave(sleeper)) {
 			get_up(sleeper);
-			MHD_resume_connection(sleeper->connection);
+			resume(sleeper);
 		}
 	}
 }

@@ -14,7 +14,7 @@ struct MHD_Connection;
 
 enum sleep_state { SLEEP_AWAKE, SLEEP_DROWSY, SLEEP_WOKEN, SLEEP_ASLEEP };
 
-/* One connection's sleep; zeroed, then house and connection set, by its owner. */
+/* One connection's sleep; zeroed, then house and connection set and hidden -1, by its owner. */
 struct sleeper {
 	struct sleepers *house;
 	struct MHD_Connection *connection;
@@ -25,6 +25,9 @@ struct sleeper {
 	 * is held. */
 	bool (*is_deserted)(const struct sleeper *sleeper);
 	enum sleep_state state;
+	bool unanswered; /* libmicrohttpd asks for its answer when it wakes; sleeper_is_up has to be told then
+			  */
+	int hidden;      /* its socket, where that is not where libmicrohttpd has it; -1: it is */
 	struct sleeper *previous;
 	struct sleeper *next;
 };
@@ -37,6 +40,7 @@ struct sleepers {
 	struct sleeper *first;
 	bool closing;
 	bool blind; /* nobody is looked after any longer */
+	int quiet_socket; /* see guest_hide_end */
 };
 
 void sleepers_init(struct sleepers *sleepers);
@@ -54,6 +58,9 @@ bool sleeper_sleep(struct sleeper *sleeper);
 
 /* Ends the sleep, from any thread. The sleeper may be gone when this returns. */
 void sleeper_wake(struct sleeper *sleeper);
+
+/* On the connection's thread: it has woken, or its request has ended. */
+void sleeper_is_up(struct sleeper *sleeper);
 
 /* Changes what a sleeper waits for. */
 void sleeper_set_leave(struct sleeper *sleeper, bool (*leave)(struct sleeper *sleeper));

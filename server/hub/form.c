@@ -82,6 +82,16 @@ bool form_begin(const struct services *services, const struct request *request, 
 	return true;
 }
 
+bool form_has_room(const struct form *form, size_t length)
+{
+	return form->failed || parts_has_room(form->parts, length);
+}
+
+void form_make_room(struct form *form, size_t length)
+{
+	form->failed = !parts_make_room(form->parts, length, &form->err);
+}
+
 bool form_write(struct form *form, const void *bytes, size_t length)
 {
 	if (form->failed)

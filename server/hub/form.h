@@ -23,6 +23,10 @@ bool form_is_sent(const struct request *request);
 bool form_begin(const struct services *services, const struct request *request, const struct name *name,
 	const struct declaration *declaration, struct form **out, struct err *err);
 
+/* As upload_has_room and upload_make_room. */
+bool form_has_room(const struct form *form, size_t length);
+void form_make_room(struct form *form, size_t length);
+
 /* The next bytes of the body. False: the rest is not wanted; form_finish tells why. */
 bool form_write(struct form *form, const void *bytes, size_t length);
 

@@ -258,6 +258,24 @@ static bool begin(void *context, struct request *request, struct reply *reply)
 	return false;
 }
 
+static bool has_room(const struct request *request, size_t length)
+{
+	const struct body *body = request->upload;
+
+	return body->upload ? upload_has_room(body->upload, length)
+			    : !body->form || form_has_room(body->form, length);
+}
+
+static void make_room(struct request *request, size_t length)
+{
+	struct body *body = request->upload;
+
+	if (body->upload)
+		upload_make_room(body->upload, length);
+	else
+		form_make_room(body->form, length);
+}
+
 static bool write_piece(struct request *request, const void *bytes, size_t length)
 {
 	struct body *body = request->upload;
@@ -272,12 +290,12 @@ static bool write_piece(struct request *request, const void *bytes, size_t lengt
 	return !body->too_large;
 }
 
-static void abort_body(struct request *request)
+static void abort_body(void *upload)
 {
-	destroy_body(TAKE(request->upload));
+	destroy_body(upload);
 }
 
-const struct upload_ops hub_upload = {begin, write_piece, abort_body};
+const struct upload_ops hub_upload = {begin, has_room, make_room, write_piece, abort_body};
 
 /* ---- the answer ---- */
 

@@ -5,18 +5,15 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/registry/inflow.h"
 #include "server/registry/pieces.h"
 #include "server/registry/services.h"
-#include "server/registry/space.h"
 #include "server/store/blobs.h"
 
 struct parts {
 	struct publisher *publisher;
-	struct space *space;
 	struct upload *upload;
-	struct spool *draft;
-	struct claim claim;
-	int64_t length;
+	struct inflow inflow;
 	struct pieces pieces;
 	bool packed;
 	bool unwanted; /* the upload says why */
@@ -27,20 +24,8 @@ struct parts {
 static void free_parts(struct parts *parts)
 {
 	pieces_finish(&parts->pieces);
-	spool_release(parts->draft);
-	space_release(parts->space, &parts->claim);
+	inflow_finish(&parts->inflow);
 	free(parts);
-}
-
-/* As uploads do: what is claimed by others is not waited for. */
-static bool claim_space(struct parts *parts, int64_t length, struct err *err)
-{
-	parts->claim.unlimited = true;
-	if (space_claim(parts->space, &parts->claim, length > 0 ? length : 1, err))
-		return true;
-	if (err->code == ERR_BUSY)
-		err->code = ERR_NO_SPACE;
-	return false;
 }
 
 bool parts_begin(const struct services *services, const struct name *name, const char *who, int64_t length,
@@ -50,12 +35,12 @@ bool parts_begin(const struct services *services, const struct name *name, const
 	const struct declaration declaration = {.length = length};
 
 	parts->publisher = services->publisher;
-	parts->space = services->space;
 	if (!publisher_begin(services->publisher, name, who, &declaration, &parts->upload, err)) {
 		free(parts);
 		return false;
 	}
-	if (!claim_space(parts, length, err) || !blobs_begin(services->blobs, &parts->draft, err)) {
+	if (!inflow_open(&parts->inflow, services->space, length, err) ||
+		!blobs_begin(services->blobs, &parts->inflow.spool, err)) {
 		parts_abort(parts);
 		return false;
 	}
@@ -67,21 +52,25 @@ void parts_add(struct parts *parts, const char *path)
 {
 	if (parts->pieces.count == PARTS_MAX)
 		abort();
-	(void)pieces_add(&parts->pieces, path, parts->length);
+	(void)pieces_add(&parts->pieces, path, parts->inflow.length);
+}
+
+bool parts_has_room(const struct parts *parts, size_t length)
+{
+	return inflow_has_room(&parts->inflow, length);
+}
+
+bool parts_make_room(struct parts *parts, size_t length, struct err *err)
+{
+	return publisher_fits(parts->publisher, parts->inflow.length + (int64_t)length, err) &&
+	       inflow_make_room(&parts->inflow, length, err);
 }
 
 bool parts_write(struct parts *parts, const void *bytes, size_t length, struct err *err)
 {
-	int64_t grown = parts->length + (int64_t)length;
-
-	if (!publisher_fits(parts->publisher, grown, err) ||
-		!space_note_length(parts->space, &parts->claim, grown, err))
+	if (!publisher_fits(parts->publisher, parts->inflow.length + (int64_t)length, err) ||
+		!inflow_put(&parts->inflow, bytes, length, err))
 		return false;
-	if (!spool_append(parts->draft, bytes, length, err) &&
-		!(err->code == ERR_NO_SPACE && space_relieve(parts->space) &&
-			spool_append(parts->draft, bytes, length, err)))
-		return false;
-	parts->length = grown;
 	parts->pieces.items[parts->pieces.count - 1].size_bytes += (int64_t)length;
 	return true;
 }
@@ -92,6 +81,8 @@ static bool pass_on(void *context, const void *bytes, size_t length, struct err 
 {
 	struct parts *parts = context;
 
+	if (!upload_has_room(parts->upload, length))
+		upload_make_room(parts->upload, length);
 	parts->unwanted = !upload_write(parts->upload, bytes, length);
 	return !parts->unwanted || err_set(err, ERR_INTERNAL, "the upload wants no more");
 }
@@ -103,8 +94,9 @@ static void pack(struct parts *parts)
 	if (parts->packed)
 		return;
 	parts->packed = true;
-	parts->failed =
-		!pieces_write(&parts->pieces, spool_fd(parts->draft), &sink, &parts->err) && !parts->unwanted;
+	parts->failed = !inflow_flush(&parts->inflow, &parts->err) ||
+			(!pieces_write(&parts->pieces, spool_fd(parts->inflow.spool), &sink, &parts->err) &&
+				!parts->unwanted);
 }
 
 bool parts_await(struct parts *parts, struct waiter *waiter)

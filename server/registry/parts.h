@@ -26,8 +26,12 @@ bool parts_begin(const struct services *services, const struct name *name, const
  */
 void parts_add(struct parts *parts, const char *path);
 
-/* The next bytes of the file that was begun last. ERR_TOO_LARGE, ERR_NO_SPACE. Never blocks but for the disk.
- */
+/* As upload_has_room and upload_make_room; ERR_TOO_LARGE, ERR_NO_SPACE. */
+bool parts_has_room(const struct parts *parts, size_t length);
+bool parts_make_room(struct parts *parts, size_t length, struct err *err);
+
+/* The next bytes of the file that was begun last, for which there is room. ERR_TOO_LARGE. Waits for nobody,
+ * and writes to disk. */
 bool parts_write(struct parts *parts, const void *bytes, size_t length, struct err *err);
 
 /* All files are there: as upload_await, upload_leave. The first call makes the archive, which may take as

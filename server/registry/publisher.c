@@ -10,10 +10,7 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/metrics.h"
-
-/* What is written at once: the page cache holds large writes in large pieces, which later go out at half the
- * cost. */
-enum { GATHERED_BYTES = 256 << 10 };
+#include "server/registry/inflow.h"
 
 struct publisher {
 	struct publisher_settings settings;
@@ -28,13 +25,10 @@ struct upload {
 	struct name name;
 	char *who;
 	struct declaration declaration;
-	struct spool *spool;
+	struct inflow inflow;
 	struct inspector *inspector;
-	struct claim claim;
-	int64_t received_bytes;
-	struct buffer gathered; /* received, and not in the spool yet */
-	bool sealed;            /* all that will come is in the spool */
-	bool failed;            /* err says why; the rest of the body is not wanted */
+	bool sealed; /* all that will come is in the spool */
+	bool failed; /* err says why; the rest of the body is not wanted */
 	struct err err;
 	struct held held; /* where another process holds the commit up */
 	bool inspected;   /* and may be kept */
@@ -98,39 +92,27 @@ static void free_upload(struct upload *upload)
 {
 	struct err over;
 
-	if (upload->spool) {
+	if (upload->inflow.spool) {
 		/* Unless it was kept: so that the inspector ends. */
 		(void)err_set(&over, ERR_INTERNAL, "the upload is over");
-		spool_refuse(upload->spool, &over);
+		spool_refuse(upload->inflow.spool, &over);
 	}
 	inspector_destroy(upload->inspector);
-	spool_release(upload->spool);
-	space_release(upload->publisher->space, &upload->claim);
+	inflow_finish(&upload->inflow);
 	metric_add(METRIC_UPLOADS_RUNNING, -1);
-	buffer_finish(&upload->gathered);
 	inspection_finish(&upload->inspection);
 	free(upload->who);
 	free(upload);
 }
 
-/* What is claimed by others is not waited for: a client can try again. */
-static bool claim_space(struct upload *upload, int64_t bytes, struct err *err)
-{
-	upload->claim.unlimited = true;
-	if (space_claim(upload->publisher->space, &upload->claim, bytes > 0 ? bytes : 1, err))
-		return true;
-	if (err->code == ERR_BUSY)
-		err->code = ERR_NO_SPACE;
-	return false;
-}
-
 static bool open_spool(struct upload *upload, struct err *err)
 {
 	struct publisher *publisher = upload->publisher;
+	struct inflow *inflow = &upload->inflow;
 
-	return claim_space(upload, upload->declaration.length, err) &&
-	       blobs_begin(publisher->blobs, &upload->spool, err) &&
-	       inspector_start(upload->spool, upload->name.format, &publisher->settings.limits,
+	return inflow_open(inflow, publisher->space, upload->declaration.length, err) &&
+	       blobs_begin(publisher->blobs, &inflow->spool, err) &&
+	       inspector_start(inflow->spool, upload->name.format, &publisher->settings.limits,
 		       &upload->inspector, err);
 }
 
@@ -161,51 +143,32 @@ static bool has_digest(const struct upload *upload)
 	return upload->declaration.has_sha256 || upload->declaration.has_md5;
 }
 
-static bool append(struct upload *upload, const void *bytes, size_t length, struct err *err)
+/* Where a digest was declared the whole body is wanted: only it tells damage on the way from a bad module. */
+static bool wants_more(const struct upload *upload)
 {
-	return spool_append(upload->spool, bytes, length, err) ||
-	       (err->code == ERR_NO_SPACE && space_relieve(upload->publisher->space) &&
-		       spool_append(upload->spool, bytes, length, err));
+	return !upload->failed && (!inspector_has_given_up(upload->inspector) || has_digest(upload));
 }
 
-static bool flush(struct upload *upload, struct err *err)
+bool upload_has_room(const struct upload *upload, size_t length)
 {
-	struct buffer *gathered = &upload->gathered;
-	size_t length = gathered->length;
-
-	gathered->length = 0;
-	return length == 0 || append(upload, gathered->data, length, err);
+	return !wants_more(upload) || inflow_has_room(&upload->inflow, length);
 }
 
-/* Pieces end where a multiple of their size does. */
-static bool gather(struct upload *upload, const char *bytes, size_t length, struct err *err)
+static bool fits(struct upload *upload, size_t length)
 {
-	if (!space_note_length(upload->publisher->space, &upload->claim, upload->received_bytes, err))
-		return false;
-	while (length > 0) {
-		size_t room = GATHERED_BYTES - upload->gathered.length;
-		size_t piece = length < room ? length : room;
+	return publisher_fits(upload->publisher, upload->inflow.length + (int64_t)length, &upload->err);
+}
 
-		buffer_add(&upload->gathered, bytes, piece);
-		if (piece == room && !flush(upload, err))
-			return false;
-		bytes += piece;
-		length -= piece;
-	}
-	return true;
+void upload_make_room(struct upload *upload, size_t length)
+{
+	upload->failed = !fits(upload, length) || !inflow_make_room(&upload->inflow, length, &upload->err);
 }
 
 bool upload_write(struct upload *upload, const void *bytes, size_t length)
 {
-	struct publisher *publisher = upload->publisher;
-
-	/* Where a digest was declared the whole body is wanted: only it tells damage on the way from a bad
-	 * module. */
-	if (upload->failed || (inspector_has_given_up(upload->inspector) && !has_digest(upload)))
+	if (!wants_more(upload))
 		return false;
-	upload->received_bytes += (int64_t)length;
-	upload->failed = !publisher_fits(publisher, upload->received_bytes, &upload->err) ||
-			 !gather(upload, bytes, length, &upload->err);
+	upload->failed = !fits(upload, length) || !inflow_put(&upload->inflow, bytes, length, &upload->err);
 	return !upload->failed;
 }
 
@@ -248,7 +211,7 @@ static bool keep(struct upload *upload)
 	const struct origin origin = {SOURCE_PUBLISHED, upload->who};
 	const struct inspection *inspection = &upload->inspection;
 
-	if (!keeper_keep(upload->publisher->keeper, upload->spool, &upload->name, &origin, inspection,
+	if (!keeper_keep(upload->publisher->keeper, upload->inflow.spool, &upload->name, &origin, inspection,
 		    &upload->kept, &upload->err))
 		return false;
 	if (upload->kept != KEPT_AGAIN)
@@ -256,7 +219,7 @@ static bool keep(struct upload *upload)
 	log_event(LOG_LEVEL_INFO, upload->kept == KEPT_AGAIN ? "published again" : "published", "name",
 		name_path(&upload->name).text, "format", formats[upload->name.format].name, "by", upload->who,
 		"sha256", inspection->checksums.sha256.hex, NULL);
-	spool_mark_kept(upload->spool);
+	spool_mark_kept(upload->inflow.spool);
 	return true;
 }
 
@@ -265,10 +228,9 @@ static void seal(struct upload *upload)
 	if (upload->sealed || upload->failed)
 		return;
 	upload->sealed = true;
-	upload->failed = !flush(upload, &upload->err);
-	buffer_finish(&upload->gathered);
+	upload->failed = !inflow_flush(&upload->inflow, &upload->err);
 	if (!upload->failed)
-		spool_complete(upload->spool);
+		spool_complete(upload->inflow.spool);
 }
 
 static bool inspect(struct upload *upload)

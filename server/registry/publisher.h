@@ -47,8 +47,13 @@ struct upload;
 bool publisher_begin(struct publisher *publisher, const struct name *name, const char *who,
 	const struct declaration *declaration, struct upload **out, struct err *err);
 
-/* A piece of the body. False: the rest is not wanted; upload_finish tells why. Never blocks but for the disk.
+/* Whether a piece of so many bytes can be written now. Where not, make_room comes first, which may take long.
  */
+bool upload_has_room(const struct upload *upload, size_t length);
+void upload_make_room(struct upload *upload, size_t length);
+
+/* A piece of the body, for which there is room. False: the rest is not wanted; upload_finish tells why. Waits
+ * for nobody, and writes to disk. */
 bool upload_write(struct upload *upload, const void *bytes, size_t length);
 
 /* The body has ended. Verifies and keeps it, as far as that needs no waiting. True: upload_finish would have

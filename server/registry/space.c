@@ -372,9 +372,28 @@ static int64_t step_of(const struct space *space, int64_t bytes)
 	return step < most ? step : most;
 }
 
+bool space_covers(const struct claim *claim, int64_t bytes)
+{
+	return bytes <= claim->bytes;
+}
+
+bool space_reserve(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
+{
+	int64_t step = bytes + step_of(space, bytes);
+
+	if (space_covers(claim, bytes))
+		return true;
+	may_block("room");
+	/* The last ones may still fit where no whole step does. */
+	if (extend(space, claim, step, err) || extend(space, claim, bytes, err))
+		return true;
+	err->code = ERR_NO_SPACE;
+	return false;
+}
+
 bool space_note_covered(struct space *space, struct claim *claim, int64_t bytes)
 {
-	if (bytes > claim->bytes)
+	if (!space_covers(claim, bytes))
 		return false;
 	atomic_fetch_sub(&space->ahead_bytes, bytes - claim->written);
 	claim->written = bytes;
@@ -383,17 +402,7 @@ bool space_note_covered(struct space *space, struct claim *claim, int64_t bytes)
 
 bool space_note_length(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
 {
-	int64_t step = bytes + step_of(space, bytes);
-
-	if (space_note_covered(space, claim, bytes))
-		return true;
-	may_block("room");
-	/* The last ones may still fit where no whole step does. */
-	if (!extend(space, claim, step, err) && !extend(space, claim, bytes, err)) {
-		err->code = ERR_NO_SPACE;
-		return false;
-	}
-	return space_note_covered(space, claim, bytes);
+	return space_reserve(space, claim, bytes, err) && space_note_covered(space, claim, bytes);
 }
 
 void space_release(struct space *space, struct claim *claim)

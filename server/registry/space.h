@@ -52,12 +52,18 @@ void space_adopt(struct space *space, struct claim *claim, int64_t bytes);
 bool space_await(
 	struct space *space, struct claim *claim, int64_t bytes, const _Atomic bool *stop, struct err *err);
 
+/* Whether a draft of so many bytes is within the claim. */
+bool space_covers(const struct claim *claim, int64_t bytes);
+
+/* Extends the claim to cover a draft that grows to so many bytes, by steps where its length is not known: as
+ * space_claim, but ERR_NO_SPACE where that cannot be now. */
+bool space_reserve(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
+
 /* The draft has so many bytes now, more or fewer than before. False where they outgrow the claim. Waits for
  * nobody. */
 bool space_note_covered(struct space *space, struct claim *claim, int64_t bytes);
 
-/* The same, but where they outgrow the claim it is extended, by steps and as space_claim does; ERR_NO_SPACE
- * where that cannot be. */
+/* Both: reserves, and notes. */
 bool space_note_length(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
 
 /* Gives back what was claimed, after the draft has become a blob or has gone. */

@@ -277,11 +277,11 @@ static bool write_upload(struct request *request, const void *bytes, size_t leng
 	return *upload_length(request) <= UPLOAD_MAX;
 }
 
-static void abort_upload(struct request *request)
+static void abort_upload(void *upload)
 {
-	struct services *services = *(struct services **)request->upload;
+	struct services *services = *(struct services **)upload;
 
-	free(TAKE(request->upload));
+	free(upload);
 	count(services, &services->aborted, 1);
 }
 
@@ -300,7 +300,7 @@ static void handle_upload(void *object, struct request *request, struct reply *r
 		(size_t)snprintf(NULL, 0, "%lld", (long long)length));
 }
 
-static const struct upload_ops upload_ops = {begin_upload, write_upload, abort_upload};
+static const struct upload_ops upload_ops = {begin_upload, NULL, NULL, write_upload, abort_upload};
 
 static const struct route routes[] = {
 	{METHOD_GET, "/hello", ROLE_NONE, BODY_NONE, NULL, handle_hello},

@@ -79,12 +79,19 @@ static struct declaration declare(const struct buffer *bytes)
 		.sha256 = digest_of(bytes->data, bytes->length)};
 }
 
+static bool write_piece(struct upload *upload, const void *bytes, size_t length)
+{
+	if (!upload_has_room(upload, length))
+		upload_make_room(upload, length);
+	return upload_write(upload, bytes, length);
+}
+
 static bool write_in_steps(struct upload *upload, const struct buffer *bytes, size_t step)
 {
 	for (size_t at = 0; at < bytes->length; at += step) {
 		size_t left = bytes->length - at;
 
-		if (!upload_write(upload, bytes->data + at, left < step ? left : step))
+		if (!write_piece(upload, bytes->data + at, left < step ? left : step))
 			return false;
 	}
 	return true;
@@ -312,7 +319,7 @@ static void what_is_too_large_is_refused(void **state)
 	assert_int_equal(refused_at_once(house, &declared), ERR_TOO_LARGE);
 	upload = begin(house, &nothing);
 	assert_false(write_all(upload, &large));
-	assert_false(upload_write(upload, "x", 1));
+	assert_false(write_piece(upload, "x", 1));
 	assert_false(upload_finish(upload, &kept, &examination, &err));
 	assert_int_equal(err.code, ERR_TOO_LARGE);
 	assert_null(examination);
@@ -388,8 +395,8 @@ static void nonsense_is_stopped_early(void **state)
 	enum kept kept;
 
 	add_noise(&piece, UPLOAD_MAX / 2, 1);
-	assert_true(upload_write(upload, piece.data, piece.length));
-	while (upload_write(upload, "", 0))
+	assert_true(write_piece(upload, piece.data, piece.length));
+	while (write_piece(upload, "", 0))
 		;
 	assert_false(upload_finish(upload, &kept, &examination, &err));
 	assert_int_equal(err.code, ERR_INVALID_MODULE);
@@ -403,7 +410,7 @@ static void who_goes_away_leaves_nothing(void **state)
 	struct house *house = *state;
 	struct upload *upload = begin(house, &nothing);
 
-	assert_true(upload_write(upload, house->module.data, house->module.length / 2));
+	assert_true(write_piece(upload, house->module.data, house->module.length / 2));
 	assert_int_equal(place_count_drafts(&house->place), 1);
 	upload_abort(upload);
 	assert_stored(house, NULL);
