@@ -63,6 +63,7 @@ def test_uploads(start, size):
     coded = [b"%x\r\n" % len(content), content, b"\r\n0\r\n\r\n"]
     assert ask(larder, [head(PATH, "PUT", [*token, f"Content-Length: {len(content)}"]), content])[0] == 201
     assert ask(larder, [head("/acme/other/1", "PUT", [*token, "Transfer-Encoding: chunked"]), *coded])[0] in (200, 201)
+    assert ask(larder, [head("/acme/third/1", "PUT", [f"Content-Length: {len(content)}"]), content])[0] == 401
     status = larder.get(PATH + "?tf-hub-format=compressed")
     assert status.body == content
 
