@@ -707,16 +707,17 @@ struct background {
 	_Atomic bool stop;
 	struct taken taken;
 	enum transfer_outcome outcome;
+	struct err why;
 	pthread_t thread;
 };
 
 static void *fetch_behind(void *argument)
 {
 	struct background *background = argument;
-	struct err why;
 
 	background->outcome = fetch_stoppable(background->house->client, background->house->first,
-		background->path, (struct transfer_request){0}, &background->stop, &background->taken, &why);
+		background->path, (struct transfer_request){0}, &background->stop, &background->taken,
+		&background->why);
 	return NULL;
 }
 
@@ -738,7 +739,8 @@ static void runs_many_at_once(void **state)
 	}
 	for (int i = 0; i < COUNT; i++) {
 		(void)pthread_join(all[i].thread, NULL);
-		assert_int_equal(all[i].outcome, TRANSFER_DONE);
+		if (all[i].outcome != TRANSFER_DONE)
+			fail_msg("%s: %s", all[i].path, all[i].why.text);
 		assert_int_equal(all[i].taken.body.length, i % 2 ? LONG_BODY : 5);
 		buffer_finish(&all[i].taken.body);
 	}
