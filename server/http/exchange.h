@@ -48,6 +48,7 @@ struct exchange {
 	bool called;     /* the handler has been, or need not be */
 	bool sent;
 	bool unread;  /* answered before its body was read: what comes of that has to be seen off */
+	bool ends;    /* nothing is read from the connection any more, as nobody has looked at what comes */
 	bool is_last; /* its answer ends the connection */
 	/* The same, as workers tell it. */
 	bool upload_open;     /* begin has succeeded; abort it unless the handler is called */

@@ -54,13 +54,19 @@ struct front {
 	char *url;
 };
 
+static struct guest *guest_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
 static bool suits_hot(const struct exchange *exchange, struct MHD_Connection *connection, const char *version)
 {
 	struct err err;
 
 	return (exchange->request.method == METHOD_GET || exchange->request.method == METHOD_HEAD) &&
 	       strcmp(version, MHD_HTTP_VERSION_1_1) == 0 && !traffic_is_ending(exchange->traffic) &&
-	       !head_is_special(connection) && head_check_framing(connection, version, &err);
+	       !head_is_special(connection) && head_check_framing(connection, version, &err) &&
+	       !guest_has_read_on(guest_of(connection), connection);
 }
 
 /* A client that does not wait for "100 Continue" sends its body whatever we say, and many listen only when it
@@ -74,9 +80,15 @@ static bool sends_body_anyway(const struct request *request)
 
 static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
 {
-	struct hot_reply *hot = exchange_prepare_hot(exchange);
-	struct MHD_Response *response = response_create(exchange);
-	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)exchange->reply.status, response);
+	struct hot_reply *hot;
+	struct MHD_Response *response;
+	enum MHD_Result queued;
+
+	exchange->ends = guest_has_read_on(guest_of(connection), connection);
+	exchange->unread |= exchange->ends;
+	hot = exchange->ends ? NULL : exchange_prepare_hot(exchange);
+	response = response_create(exchange);
+	queued = MHD_queue_response(connection, (unsigned)exchange->reply.status, response);
 
 	exchange->sent = queued == MHD_YES;
 	response_measure(exchange);
@@ -181,11 +193,6 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 	if (exchange->hot)
 		return send_hot(exchange, connection);
 	return call_and_send(exchange, connection);
-}
-
-static struct guest *guest_of(struct MHD_Connection *connection)
-{
-	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
 static void *on_target(void *argument, const char *target, struct MHD_Connection *connection)

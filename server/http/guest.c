@@ -120,6 +120,11 @@ struct guest *guest_create(struct MHD_Connection *connection)
 	return guest;
 }
 
+bool guest_has_read_on(const struct guest *guest, struct MHD_Connection *connection)
+{
+	return guest->requests == 1 && !guest->spoilt && !has_given_what_is_due(guest, socket_of(connection));
+}
+
 /* While it sleeps, libmicrohttpd has its socket in no set: under the same number it finds another when it
  * wakes, reads its end, and closes that. */
 int guest_take_back(struct guest *guest, struct MHD_Connection *connection, int dead_socket)

@@ -32,6 +32,10 @@ struct guest *guest_create(struct MHD_Connection *connection);
  * that was the last. -1: it was not, or it stays, as more was read than the requests. */
 int guest_take_back(struct guest *guest, struct MHD_Connection *connection, int dead_socket);
 
+/* Before the last of its requests is answered: whether libmicrohttpd has read, or may have, of what comes
+ * behind it, which nobody has looked at: the answer has to end the connection then. */
+bool guest_has_read_on(const struct guest *guest, struct MHD_Connection *connection);
+
 /* In the same, before it closes the connection: another hand on its socket, or -1. */
 int guest_hold(struct guest *guest, struct MHD_Connection *connection);
 

@@ -304,8 +304,8 @@ struct MHD_Response *response_create(struct exchange *exchange)
 		(void)err_set(&err, ERR_INTERNAL, "a handler answered an HTTP/1.0 client with a stream");
 		problem_reply(&exchange->reply, &err);
 	}
-	exchange->is_last =
-		traffic_is_ending(exchange->traffic) || (is_bodiless(exchange) && reply->head_length < 0);
+	exchange->is_last = exchange->ends || traffic_is_ending(exchange->traffic) ||
+			    (is_bodiless(exchange) && reply->head_length < 0);
 	response = body_response(exchange);
 	for (size_t i = 0; i < sizeof on_every_answer / sizeof *on_every_answer; i++)
 		(void)MHD_add_response_header(response, on_every_answer[i].name, on_every_answer[i].value);

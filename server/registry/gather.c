@@ -299,13 +299,12 @@ static enum verdict check_end(
 static enum verdict fetch_shard(struct gather *gather, const struct manifest_group *group, const char *path,
 	int64_t most_bytes, struct err *err)
 {
-	size_t before = gather->pieces.count;
+	bool is_asked = gather->is_open || !pieces_find(&gather->pieces, path);
 	enum verdict verdict = fetch_file(gather, path, most_bytes, err);
 
 	if (verdict == VERDICT_ABSENT)
 		return refuse(err, "it lacks a shard", path);
-	return verdict == VERDICT_TAKE && gather->pieces.count > before ? check_end(gather, group, err)
-									: verdict;
+	return verdict == VERDICT_TAKE && is_asked ? check_end(gather, group, err) : verdict;
 }
 
 /* No more comes than the weights are declared to have, nor than one module may have. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Request heads of all sizes and shapes: each gets exactly one answer that can be read strictly, or what it asked for."""
+import contextlib
 import itertools
 import json
 import random
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import modules
-from support.waiting import DEADLINE_S
+from support.waiting import DEADLINE_S, wait_until
 
 PATH = "/acme/half-plus-two/1"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
@@ -318,3 +319,39 @@ def test_pipelined_requests_of_all_kinds(larder):
         row = requests[order:] + requests[:order]
         answers = read_strictly(send(larder, [b"".join(row) + head("/healthz")]))
         assert [status for status, _, _ in answers] == [200] * (len(row) + 1)
+
+
+# Requests behind which libmicrohttpd has, or may have, read what nobody has looked at: (what is sent first, what comes later).
+READ_ON = {
+    "chunks": (b"POST /api/v1/fills HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+               b"2\r\n{}\r\n0\r\n\r\n", 0),
+    "chunks nobody wants": (b"GET /api/v1/modules/zz/q HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 0),
+    "a byte of the next head": (b"GET /api/v1/modules/zz/q HTTP/1.1\r\nHost: x\r\n\r\n", 1),
+    "half of the next head": (b"GET /api/v1/modules/zz/q HTTP/1.1\r\nHost: x\r\n\r\n", 12),
+}
+BEHIND = {
+    "bare LF": b"GET /healthz HTTP/1.1\nHost: x\n\n",
+    "NUL": b"GET /healthz\0x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "folded": b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+    "bad length": b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n",
+    "parameters": b"GET /healthz?" + b"a=1&" * 200 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a large cookie": b"GET /healthz HTTP/1.1\r\nHost: x\r\nCookie: a=" + b"z" * 9000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("first", READ_ON)
+@pytest.mark.parametrize("behind", BEHIND)
+def test_what_nobody_has_looked_at_is_not_read(start, first, behind):
+    larder = start()
+    request, along = READ_ON[first]
+    with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+        connection.sendall(request + BEHIND[behind][:along])
+        answer = connection.makefile("rb")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += answer.readline()
+        assert b"\r\nconnection: close\r\n" in head.lower(), head
+        with contextlib.suppress(OSError):
+            connection.sendall(BEHIND[behind][along:])
+        assert b"HTTP/1." not in answer.read()
+    wait_until(lambda: larder.metric("larder_connections") <= 1, larder.tail)
