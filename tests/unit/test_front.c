@@ -206,6 +206,13 @@ static void send_zeros(struct client *client, size_t length)
 	}
 }
 
+/* Behind a body in chunks a connection ends: how much was read of what follows is not known. */
+static void open_anew(struct client *client, const struct front *front)
+{
+	client_close(client);
+	*client = client_open(front_url(front));
+}
+
 static void test_bodies_in_memory_are_limited(void **state)
 {
 	struct services services;
@@ -221,21 +228,24 @@ static void test_bodies_in_memory_are_limited(void **state)
 			     "4\r\nfour\r\n5\r\n five\r\n0\r\n\r\n");
 	answer = client_read(&client, true);
 	assert_string_equal(buffer_string(&answer.body), "four five");
+	assert_true(answer_has(&answer, "Connection", "close"));
 	answer_finish(&answer);
+	open_anew(&client, front);
 
 	/* Refused by its head, with the body taken, so that the client reads its answer and the connection is
 	 * kept. */
 	client_send(&client, "POST /memory HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
 	send_zeros(&client, 1000000);
-	assert_int_equal(client_ask(&client, GET("/hello")), 413);
 	answer = client_read(&client, true);
-	assert_int_equal(answer.status, 200);
+	assert_int_equal(answer.status, 413);
 	answer_finish(&answer);
+	assert_int_equal(client_ask(&client, GET("/hello")), 200);
 	/* Refused on the way. */
 	client_send(
 		&client, "POST /memory HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n");
 	send_zeros(&client, 0x10001);
 	assert_int_equal(client_ask(&client, "\r\n0\r\n\r\n"), 413);
+	open_anew(&client, front);
 	/* Refused without a look at the body, which the client holds back. */
 	assert_int_equal(client_ask(&client, "POST /memory HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
 					     "Expect: 100-continue\r\n\r\n"),
@@ -261,6 +271,7 @@ static void test_uploads(void **state)
 		client_ask(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 				    "5\r\nseven\r\n3\r\nten\r\n0\r\n\r\n"),
 		201);
+	open_anew(&client, front);
 	assert_int_equal(
 		client_ask(&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 201);
 	/* write says no: the handler's refusal comes, and the rest of the body has been dropped. */
@@ -274,6 +285,7 @@ static void test_uploads(void **state)
 		&client, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n");
 	send_zeros(&client, 0x100000);
 	assert_int_equal(client_ask(&client, "\r\n1\r\na\r\n1\r\nb\r\n1\r\nc\r\n1\r\nd\r\n0\r\n\r\n"), 413);
+	open_anew(&client, front);
 	assert_int_equal(client_ask(&client, GET("/hello")), 200);
 	assert_int_equal(services.aborted, 0);
 	client_close(&client);
