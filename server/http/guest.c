@@ -12,6 +12,8 @@
 #include "common/mem.h"
 #include "common/own.h"
 
+enum { LOOKS_MAX = 64 };
+
 /* What is announced, where no address of IP reaches. */
 static const size_t guest_at = sizeof(struct sockaddr_storage) - sizeof(struct guest);
 _Static_assert(sizeof(struct sockaddr_storage) - sizeof(struct guest) >= sizeof(struct sockaddr_in6),
@@ -36,52 +38,38 @@ static bool look(int fd, struct tcp_info *out)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, out, &length) == 0;
 }
 
-/* The state is told as it was before the bytes were counted: so the next state has to be the same. */
-static bool count_received(int fd, int64_t *out)
+/* How much has been read of what the client has sent. Looked at again where something comes meanwhile; the
+ * state is told as it was before the bytes were counted, so that the next state has to be the same. */
+static bool count_read(int fd, int64_t *out)
 {
-	struct tcp_info next;
-	struct tcp_info info;
+	for (int tries = 0; tries < LOOKS_MAX; tries++) {
+		struct tcp_info before;
+		struct tcp_info after;
+		int unread;
 
-	if (!look(fd, &next))
-		return false;
-	do {
-		info = next;
-		if (!look(fd, &next) || !info.tcpi_bytes_received)
+		if (!look(fd, &before) || !before.tcpi_bytes_received || ioctl(fd, FIONREAD, &unread) < 0 ||
+			!look(fd, &after))
 			return false;
-	} while (has_ended(&next) != has_ended(&info));
-	*out = (int64_t)info.tcpi_bytes_received - has_ended(&info);
-	return true;
+		*out = (int64_t)before.tcpi_bytes_received - has_ended(&before) - unread;
+		if (before.tcpi_bytes_received == after.tcpi_bytes_received &&
+			has_ended(&before) == has_ended(&after))
+			return true;
+	}
+	return false;
 }
 
-static bool count_unread(int fd, int64_t *out)
-{
-	int unread;
-
-	if (ioctl(fd, FIONREAD, &unread) < 0)
-		return false;
-	*out = unread;
-	return true;
-}
-
-/* What arrives between the two calls makes this too little, and the count below too much: so they are equal
- * only where both are right. */
 static int64_t count_due(int fd, const struct wire_heads *heads)
 {
-	int64_t received;
-	int64_t unread;
+	int64_t read;
 
-	if (heads->bytes < 0 || !count_received(fd, &received) || !count_unread(fd, &unread))
-		return -1;
-	return received - unread + heads->bytes;
+	return heads->bytes >= 0 && count_read(fd, &read) ? read + heads->bytes : -1;
 }
 
 static bool has_given_what_is_due(const struct guest *guest, int fd)
 {
-	int64_t received;
-	int64_t unread;
+	int64_t read;
 
-	return guest->due >= 0 && count_unread(fd, &unread) && count_received(fd, &received) &&
-	       received - unread == guest->due;
+	return guest->due >= 0 && count_read(fd, &read) && read == guest->due;
 }
 
 void guest_announce(struct sockaddr_storage *address, int fd, const struct wire_heads *heads)
