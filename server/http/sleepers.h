@@ -39,7 +39,7 @@ struct sleepers {
 	pthread_cond_t watch; /* somebody is to be looked after, or nobody any longer */
 	struct sleeper *first;
 	bool closing;
-	bool blind; /* nobody is looked after any longer */
+	bool blind;       /* nobody is looked after any longer */
 	int quiet_socket; /* see guest_hide_end */
 };
 
