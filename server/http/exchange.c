@@ -2,6 +2,7 @@
 #include "server/http/exchange.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ struct exchange *exchange_create(
 	exchange->traffic = traffic;
 	exchange->sleeper.house = &traffic->sleepers;
 	exchange->sleeper.connection = connection;
-	exchange->sleeper.hidden = -1;
+	atomic_init(&exchange->sleeper.hidden, -1);
 	exchange->request.started_us = clock_monotonic_us();
 	exchange->request.content_length = -1;
 	reply_init(&exchange->reply);

@@ -180,7 +180,6 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 	struct exchange *exchange = *context;
 
 	sleeper_is_up(&exchange->sleeper);
-	exchange->sleeper.unanswered = false;
 	/* libmicrohttpd that is stopping drops a response with a yes, and asks for it again. */
 	if (exchange->sent)
 		return MHD_NO;

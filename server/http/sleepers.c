@@ -2,6 +2,7 @@
 #include "server/http/sleepers.h"
 
 #include <microhttpd.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -56,14 +57,16 @@ static void get_up(struct sleeper *sleeper)
 static void resume(struct sleeper *sleeper)
 {
 	if (sleeper->unanswered)
-		sleeper->hidden = guest_hide_end(sleeper->connection, sleeper->house->quiet_socket);
+		atomic_store(
+			&sleeper->hidden, guest_hide_end(sleeper->connection, sleeper->house->quiet_socket));
+	sleeper->unanswered = false;
 	MHD_resume_connection(sleeper->connection);
 }
 
 void sleeper_is_up(struct sleeper *sleeper)
 {
-	guest_show_end(sleeper->connection, sleeper->hidden);
-	sleeper->hidden = -1;
+	if (atomic_load(&sleeper->hidden) >= 0)
+		guest_show_end(sleeper->connection, atomic_exchange(&sleeper->hidden, -1));
 }
 
 bool sleeper_prepare(struct sleeper *sleeper, bool (*leave)(struct sleeper *sleeper))

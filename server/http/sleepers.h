@@ -25,9 +25,8 @@ struct sleeper {
 	 * is held. */
 	bool (*is_deserted)(const struct sleeper *sleeper);
 	enum sleep_state state;
-	bool unanswered; /* libmicrohttpd asks for its answer when it wakes; sleeper_is_up has to be told then
-			  */
-	int hidden;      /* its socket, where that is not where libmicrohttpd has it; -1: it is */
+	bool unanswered;    /* libmicrohttpd asks for its answer when it wakes: set before it sleeps */
+	_Atomic int hidden; /* its socket, where that is not where libmicrohttpd has it; -1: it is */
 	struct sleeper *previous;
 	struct sleeper *next;
 };
@@ -59,7 +58,8 @@ bool sleeper_sleep(struct sleeper *sleeper);
 /* Ends the sleep, from any thread. The sleeper may be gone when this returns. */
 void sleeper_wake(struct sleeper *sleeper);
 
-/* On the connection's thread: it has woken, or its request has ended. */
+/* On the connection's thread: it has woken, or its request has ended. libmicrohttpd may also come while it
+ * sleeps. */
 void sleeper_is_up(struct sleeper *sleeper);
 
 /* Changes what a sleeper waits for. */
