@@ -560,6 +560,20 @@ static bool make_room(struct exchange *exchange, size_t length)
 	return sleep_unanswered(exchange);
 }
 
+/* Whether the client has ended in the middle of its body. libmicrohttpd takes a short read for the last one,
+ * and so would see an end that came along with these bytes only by the idle time-out. Under TLS more may be
+ * read than is handed over. */
+static bool is_cut_short(const struct exchange *exchange)
+{
+	int fd = sleeper_socket(&exchange->sleeper);
+	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+	int waiting;
+
+	return exchange->request.content_length > exchange->received_bytes &&
+	       !exchange->traffic->settings.tls_certificate && poll(&poll_fd, 1, 0) > 0 &&
+	       ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0;
+}
+
 bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length)
 {
 	size_t poured = *length;
@@ -577,5 +591,5 @@ bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length)
 	else if (exchange->received_bytes > EXCHANGE_DROPPED_BODY_MAX)
 		return false;
 	exchange->pace.ready_us = clock_monotonic_us();
-	return true;
+	return !is_cut_short(exchange);
 }

@@ -87,8 +87,8 @@ void exchange_enter(struct exchange *exchange);
 void exchange_match(struct exchange *exchange);
 
 /* Takes a piece of the body. *length becomes what is left of it: all, where the connection sleeps until there
- * is room for it. False: it comes too slowly, or the client goes on and on with a body that
- * is not wanted. */
+ * is room for it. False: it comes too slowly, the client has ended in its middle, or goes on and on with a
+ * body that is not wanted. */
 bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length);
 
 /* Have workers begin the upload, or call the handler. True: the connection sleeps; when it is called again

@@ -119,8 +119,7 @@ def close_after_some(connection):
 
 @pytest.mark.parametrize("go", [close, reset, close_after_some])
 def test_who_goes_away_leaves_the_line(start, go):
-    # An end that comes with bytes which libmicrohttpd has not read yet is seen by this time-out only.
-    larder = start({"publish": {"max_uploads": 1}, "server": {"idle_timeout_s": 20}})
+    larder = start({"publish": {"max_uploads": 1}})
     holder, = occupy(larder, 1)
     line = [knock(larder, number, 10 << 20) for number in range(3)]
     larder.wait_for("larder_uploads_waiting", 3)
