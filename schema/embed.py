@@ -17,7 +17,7 @@ def main(output, *inputs):
         lines = "\n".join(map(literal, path.read_text(encoding="utf-8").splitlines()))
         rows.append(f'\t{{"{path.stem}",\n{lines}}},\n')
     pathlib.Path(output).write_text(
-        '/* Made from schema/ by schema/embed.py. */\n#include "server/store/catalog_rows.h"\n\n'
+        '/* Made from schema/ by schema/embed.py. */\n#include "server/store/catalog/catalog_rows.h"\n\n'
         "const struct migration catalog_migrations[] = {\n" + "".join(rows) + "};\n"
         "const size_t catalog_migration_count = sizeof catalog_migrations / sizeof *catalog_migrations;\n",
         encoding="utf-8")

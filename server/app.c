@@ -12,9 +12,9 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/api/events.h"
+#include "server/http/fast/hot.h"
 #include "server/http/front.h"
-#include "server/http/hot.h"
-#include "server/module/renderings.h"
+#include "server/module/documents/renderings.h"
 #include "server/registry/access.h"
 #include "server/registry/annex.h"
 #include "server/registry/bell.h"
@@ -26,7 +26,7 @@
 #include "server/registry/space.h"
 #include "server/registry/turns.h"
 #include "server/routes.h"
-#include "server/store/members.h"
+#include "server/store/unpacked/members.h"
 #include "server/web/web.h"
 
 enum { RENDERINGS_BYTES_MAX = 16 << 20 };

@@ -27,13 +27,13 @@ FLOORS = [
 STRANGERS = [("server/registry/", "server/http/"), ("server/store/", "server/http/"), ("server/upstream/", "server/http/"),
              ("server/module/", "server/http/"), ("server/store/", "server/upstream/"), ("common/", "server/")]
 ONE_ROOM = {
-    "microhttpd.h": ["server/http/daemon.", "server/http/head.c", "server/http/responses.c", "server/http/sleepers.c", "server/http/guest.c"],
+    "microhttpd.h": ["server/http/mhd/daemon.", "server/http/mhd/head.c", "server/http/mhd/responses.c", "server/http/mhd/sleepers.c", "server/http/mhd/guest.c"],
     "sqlite3.h": ["server/store/db.h", "server/store/db.c"],
     "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/command/"],
     "zlib.h": ["server/module/"],
     "ini.h": ["server/config.c"],
-    "cmark-gfm.h": ["server/module/document.c", "server/web/"],
-    "yajl/yajl_parse.h": ["server/module/manifest.c"],
+    "cmark-gfm.h": ["server/module/documents/document.c", "server/web/"],
+    "yajl/yajl_parse.h": ["server/module/formats/manifest.c"],
 }
 
 

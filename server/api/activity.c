@@ -10,8 +10,8 @@
 #include "server/metrics.h"
 #include "server/registry/mirror.h"
 #include "server/store/blobs.h"
-#include "server/store/catalog_recent.h"
-#include "server/store/catalog_space.h"
+#include "server/store/catalog/catalog_recent.h"
+#include "server/store/catalog/catalog_space.h"
 
 enum { RECENT_MAX = 20, ENDED_MAX = 10 };
 

@@ -9,7 +9,7 @@
 #include "server/api/modules.h"
 #include "server/api/page.h"
 #include "server/http/problem.h"
-#include "server/store/catalog_collections.h"
+#include "server/store/catalog/catalog_collections.h"
 
 static json_t *summary_json(const struct collection_summary *summary)
 {

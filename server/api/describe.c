@@ -8,7 +8,7 @@
 #include "server/api/publishers.h"
 #include "server/api/version.h"
 #include "server/http/problem.h"
-#include "server/store/catalog_paths.h"
+#include "server/store/catalog/catalog_paths.h"
 
 static void answer(struct reply *reply, json_t *value, const struct err *err)
 {

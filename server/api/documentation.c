@@ -8,8 +8,8 @@
 #include "server/api/api.h"
 #include "server/api/version.h"
 #include "server/http/problem.h"
-#include "server/module/hubdoc.h"
-#include "server/module/renderings.h"
+#include "server/module/documents/hubdoc.h"
+#include "server/module/documents/renderings.h"
 
 static bool wants_markdown(const struct request *request)
 {

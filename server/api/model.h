@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "server/module/savedmodel.h"
+#include "server/module/savedmodel/savedmodel.h"
 
 /* All of it, as in a version's "saved_model"; null where model is NULL. */
 json_t *model_json(const struct saved_model *model);

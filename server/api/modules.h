@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "server/http/request.h"
 #include "server/registry/services.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 
 /* {"task":[…], …} */
 json_t *tags_json(const struct tags *tags);

@@ -9,7 +9,7 @@
 #include "server/api/documentation.h"
 #include "server/api/page.h"
 #include "server/http/problem.h"
-#include "server/store/catalog_collections.h"
+#include "server/store/catalog/catalog_collections.h"
 
 struct publishers {
 	struct publisher_row *rows; /* by name */

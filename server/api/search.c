@@ -8,8 +8,8 @@
 #include "server/api/modules.h"
 #include "server/api/page.h"
 #include "server/http/problem.h"
-#include "server/module/savedmodel.h"
-#include "server/store/catalog_search.h"
+#include "server/module/savedmodel/savedmodel.h"
+#include "server/store/catalog/catalog_search.h"
 
 /* ---- what a query asks for ---- */
 

@@ -8,7 +8,7 @@
 #include "server/http/request.h"
 #include "server/module/name.h"
 #include "server/registry/services.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 
 /* Reads "<handle>/<version>" from what the route matched; format is tf-hub's. ERR_BAD_REQUEST for anything
  * else. */

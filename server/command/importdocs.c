@@ -13,8 +13,8 @@
 #include "common/own.h"
 #include "server/command/command.h"
 #include "server/command/table.h"
-#include "server/module/doctree.h"
-#include "server/store/catalog_docs.h"
+#include "server/module/documents/doctree.h"
+#include "server/store/catalog/catalog_docs.h"
 
 AUTO_CLEANER(own_config, struct config *, config_destroy)
 AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)

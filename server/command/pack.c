@@ -15,7 +15,7 @@
 #include "common/own.h"
 #include "server/command/command.h"
 #include "server/command/packing.h"
-#include "server/module/guess.h"
+#include "server/module/archives/guess.h"
 
 struct pack_options {
 	const char *output;

@@ -8,8 +8,8 @@
 #include "common/own.h"
 #include "server/command/progress.h"
 #include "server/command/table.h"
+#include "server/module/archives/guess.h"
 #include "server/module/examination.h"
-#include "server/module/guess.h"
 
 AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
 

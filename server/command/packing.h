@@ -5,8 +5,8 @@
 #define SERVER_COMMAND_PACKING_H
 
 #include "common/err.h"
+#include "server/module/archives/pack.h"
 #include "server/module/name.h"
-#include "server/module/pack.h"
 
 /* Writes the folder's archive to fd, which can be read too, and examines it: findings are printed to stderr,
  * and how many links lead out of the folder, where they are followed. ERR_INVALID_MODULE where a finding

@@ -16,7 +16,7 @@
 #include "server/command/packing.h"
 #include "server/command/progress.h"
 #include "server/command/remote.h"
-#include "server/module/guess.h"
+#include "server/module/archives/guess.h"
 
 AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
 

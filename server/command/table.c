@@ -7,7 +7,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/utf8.h"
+#include "common/utf8.h"
 
 void table_blank_controls(char *text)
 {

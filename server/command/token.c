@@ -13,7 +13,7 @@
 #include "server/command/command.h"
 #include "server/command/table.h"
 #include "server/registry/access.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 
 AUTO_CLEANER(own_config, struct config *, config_destroy)
 AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)

@@ -19,7 +19,7 @@
 #include "server/registry/keeper.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
-#include "server/store/catalog_space.h"
+#include "server/store/catalog/catalog_space.h"
 
 AUTO_CLEANER(own_config, struct config *, config_destroy)
 AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)

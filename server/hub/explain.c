@@ -14,7 +14,7 @@
 #include "server/hub/target.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
-#include "server/store/catalog_space.h"
+#include "server/store/catalog/catalog_space.h"
 
 static const char *const wanted_names[] = {
 	[WANTED_DESCRIPTION] = "description",

@@ -13,7 +13,7 @@
 #include "server/hub/representation.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
-#include "server/store/members.h"
+#include "server/store/unpacked/members.h"
 
 static const struct {
 	const char *suffix;

@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "server/http/request.h"
 #include "server/module/name.h"
-#include "server/store/catalog_paths.h"
+#include "server/store/catalog/catalog_paths.h"
 
 enum wanted {
 	WANTED_DESCRIPTION,  /* no format: the page, or JSON */

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/stream.h"
 #include "server/module/name.h"
-#include "server/module/savedmodel.h"
-#include "server/module/stream.h"
+#include "server/module/savedmodel/savedmodel.h"
 
 enum { EXAMINATION_FINDINGS_MAX = 100 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/number.h"
-#include "server/module/utf8.h"
+#include "common/utf8.h"
 
 const struct format_row formats[FORMAT_COUNT] = {
 	[FORMAT_TF_HUB] = {"tf-hub", "tf-hub-format", "compressed", "application/gzip", ".tar.gz", true},

@@ -9,7 +9,7 @@
 #include "common/buffer.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/utf8.h"
+#include "common/utf8.h"
 
 struct rule_row {
 	const char *name;

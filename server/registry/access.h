@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 
 enum right { RIGHT_READ, RIGHT_PUBLISH, RIGHT_WITHDRAW, RIGHT_ADMIN, RIGHT_COUNT };
 

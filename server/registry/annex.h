@@ -7,7 +7,7 @@
 
 #include "server/registry/bookmarks.h"
 #include "server/registry/space.h"
-#include "server/store/members.h"
+#include "server/store/unpacked/members.h"
 
 /* The members as something derived that the space may evict. */
 struct space_annex annex_of(struct members *members);

@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "server/registry/verdict.h"
 #include "server/store/blobs.h"
-#include "server/store/catalog_fills.h"
+#include "server/store/catalog/catalog_fills.h"
 
 struct bookmarks;
 

@@ -14,7 +14,7 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
-#include "server/store/catalog_cooldowns.h"
+#include "server/store/catalog/catalog_cooldowns.h"
 
 static const struct lock_place lock_place = {"health", RANK_HEALTH};
 static const struct lock_place noting_place = {"health noting", RANK_HEALTH_NOTING, .slow = true};

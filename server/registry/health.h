@@ -11,7 +11,7 @@
 
 #include "common/err.h"
 #include "server/module/name.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 #include "server/upstream/route.h"
 
 struct health;

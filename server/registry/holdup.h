@@ -10,7 +10,7 @@
 
 #include "common/err.h"
 #include "common/waiter.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 
 struct holdup;
 

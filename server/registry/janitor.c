@@ -9,7 +9,7 @@
 #include "common/mem.h"
 #include "common/thread.h"
 #include "server/metrics.h"
-#include "server/store/catalog_search.h"
+#include "server/store/catalog/catalog_search.h"
 
 struct janitor {
 	struct catalog *catalog;

@@ -10,7 +10,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/ranks.h"
-#include "server/store/catalog_fills.h"
+#include "server/store/catalog/catalog_fills.h"
 
 static const struct lock_place lock_place = {"keeper", RANK_KEEPER, .slow = true};
 

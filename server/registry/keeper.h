@@ -12,9 +12,9 @@
 #include "common/err.h"
 #include "server/registry/inspector.h"
 #include "server/store/blobs.h"
-#include "server/store/catalog.h"
-#include "server/store/catalog_space.h"
-#include "server/store/members.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_space.h"
+#include "server/store/unpacked/members.h"
 
 struct keeper;
 

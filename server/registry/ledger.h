@@ -5,7 +5,7 @@
 #ifndef SERVER_REGISTRY_LEDGER_H
 #define SERVER_REGISTRY_LEDGER_H
 
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 
 struct ledger;
 

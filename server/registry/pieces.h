@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "server/module/tarball.h"
+#include "server/module/archives/tarball.h"
 
 /* A file, from its first byte in the draft on. */
 struct piece {

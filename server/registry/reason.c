@@ -7,7 +7,7 @@
 
 #include "common/clock.h"
 #include "common/own.h"
-#include "server/module/utf8.h"
+#include "common/utf8.h"
 #include "server/registry/verdict.h"
 
 /* The parser goes into itself for each level, on the small stack of a fill's thread. */

@@ -12,7 +12,7 @@
 #include "server/registry/ledger.h"
 #include "server/registry/mirror.h"
 #include "server/store/blobs.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 
 struct registry;
 

@@ -7,8 +7,8 @@
 
 #include "common/buffer.h"
 #include "common/mem.h"
-#include "server/module/inflater.h"
-#include "server/module/stored.h"
+#include "server/module/archives/inflater.h"
+#include "server/module/archives/stored.h"
 #include "server/registry/proof.h"
 #include "server/registry/verdict.h"
 

@@ -21,8 +21,8 @@
 
 #include "common/err.h"
 #include "common/own.h"
+#include "common/stream.h"
 #include "common/waiter.h"
-#include "server/module/stream.h"
 
 enum { SPOOL_HELD_BACK = 64 << 10, SPOOL_GIVE_BACK_STEP = 2 << 20 };
 

@@ -6,7 +6,7 @@
 
 #include "common/mem.h"
 #include "server/api/api.h"
-#include "server/module/renderings.h"
+#include "server/module/documents/renderings.h"
 
 static const struct {
 	const char *prefix;

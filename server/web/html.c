@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/uri.h"
-#include "server/module/utf8.h"
+#include "common/utf8.h"
 
 static const char replacement[] = "\xef\xbf\xbd";
 

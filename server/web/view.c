@@ -7,7 +7,7 @@
 #include "common/uri.h"
 #include "server/api/answer.h"
 #include "server/http/problem.h"
-#include "server/module/gzip.h"
+#include "server/module/archives/gzip.h"
 #include "server/web/assets.h"
 #include "server/web/table.h"
 #include "server/web/web.h"

@@ -20,7 +20,7 @@
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/file.h"
-#include "server/module/gunzip.h"
+#include "server/module/archives/gunzip.h"
 #include "server/registry/inspector.h"
 #include "tests/unit/tar_writer.h"
 

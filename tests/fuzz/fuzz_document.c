@@ -12,8 +12,8 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/document.h"
-#include "server/module/hubdoc.h"
+#include "server/module/documents/document.h"
+#include "server/module/documents/hubdoc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "server/module/inflater.h"
+#include "server/module/archives/inflater.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

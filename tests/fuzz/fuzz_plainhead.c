@@ -10,7 +10,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/plainhead.h"
+#include "server/http/fast/plainhead.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/module/utf8.h"
+#include "common/utf8.h"
 #include "server/registry/reason.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/module/savedmodel.h"
+#include "server/module/savedmodel/savedmodel.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

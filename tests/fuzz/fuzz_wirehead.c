@@ -11,7 +11,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/wirehead.h"
+#include "server/http/fast/wirehead.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

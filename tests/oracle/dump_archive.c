@@ -9,10 +9,10 @@
 #include "common/digest.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/archive.h"
+#include "server/module/archives/archive.h"
+#include "server/module/archives/guess.h"
+#include "server/module/archives/membername.h"
 #include "server/module/examination.h"
-#include "server/module/guess.h"
-#include "server/module/membername.h"
 
 AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
 AUTO_CLEANER(own_examination, struct examination *, examination_destroy)

@@ -11,7 +11,7 @@
 #include "common/buffer.h"
 #include "common/file.h"
 #include "common/own.h"
-#include "server/module/savedmodel.h"
+#include "server/module/savedmodel/savedmodel.h"
 
 static json_t *shape_json(const struct shape *shape)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "server/store/catalog_rows.h"
+#include "server/store/catalog/catalog_rows.h"
 
 enum { NOW = 1700000000 };
 

@@ -12,8 +12,8 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/http/fast/hot.h"
 #include "server/http/front.h"
-#include "server/http/hot.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
 #include "tests/unit/held.h"

@@ -13,7 +13,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/store/blobs.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 #include "tests/unit/tar_writer.h"
 
 struct place {

@@ -12,7 +12,7 @@
 
 #include "common/buffer.h"
 #include "common/mem.h"
-#include "server/module/stream.h"
+#include "common/stream.h"
 
 enum { TAR_WRITER_BLOCK = 512 };
 

@@ -16,7 +16,7 @@
 #include "common/clock.h"
 #include "common/own.h"
 #include "server/registry/access.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

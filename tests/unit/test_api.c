@@ -12,11 +12,11 @@
 #include "common/own.h"
 #include "server/api/api.h"
 #include "server/config.h"
-#include "server/module/renderings.h"
+#include "server/module/documents/renderings.h"
 #include "server/registry/services.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
-#include "server/store/catalog.h"
+#include "server/store/catalog/catalog.h"
 
 enum { NOW = 1700000000 };
 

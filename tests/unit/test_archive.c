@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "common/own.h"
-#include "server/module/archive.h"
+#include "server/module/archives/archive.h"
 #include "tests/unit/tar_writer.h"
 
 AUTO_CLEANER(own_archive, struct archive *, archive_destroy)

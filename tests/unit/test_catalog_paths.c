@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "server/store/catalog_paths.h"
+#include "server/store/catalog/catalog_paths.h"
 #include "tests/unit/catalog_place.h"
 
 static const char *const kept[] = {"acme/m/1", "acme/m/3", "acme/m/1/default/2", "acme/float/050/1",

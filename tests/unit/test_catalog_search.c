@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "server/store/catalog_search.h"
+#include "server/store/catalog/catalog_search.h"
 #include "tests/unit/catalog_place.h"
 
 /* How many match, with the first handle checked where one is given. */

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "server/store/catalog_search.h"
+#include "server/store/catalog/catalog_search.h"
 #include "tests/unit/catalog_place.h"
 
 enum { THREADS = 6, ROUNDS = 15 };

@@ -9,7 +9,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/compare.h"
+#include "server/module/savedmodel/compare.h"
 
 enum { FLOAT32 = 1, INT32 = 3, MANY = 4096 };
 

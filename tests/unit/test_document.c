@@ -11,7 +11,7 @@
 
 #include "common/buffer.h"
 #include "common/own.h"
-#include "server/module/document.h"
+#include "server/module/documents/document.h"
 
 static const struct document_home home = {"tfhub.dev, hub.example", "/-/t/x"};
 

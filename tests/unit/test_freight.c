@@ -17,8 +17,8 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/chunked.h"
-#include "server/http/freight.h"
+#include "server/http/fast/chunked.h"
+#include "server/http/fast/freight.h"
 #include "tests/unit/held.h"
 
 enum { LANES = 2, CLIENTS = 12, STEP = 70001, STEPS = 60, NEVER_S = 0 };

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "common/own.h"
-#include "server/module/gunzip.h"
+#include "server/module/archives/gunzip.h"
 #include "tests/unit/tar_writer.h"
 
 AUTO_CLEANER(own_gunzip, struct gunzip *, gunzip_destroy)

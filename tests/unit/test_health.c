@@ -11,7 +11,7 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/registry/health.h"
-#include "server/store/catalog_cooldowns.h"
+#include "server/store/catalog/catalog_cooldowns.h"
 #include "tests/unit/store_place.h"
 
 enum { THREADS = 8, ROUNDS = 200, TURNS = 3 };

@@ -9,7 +9,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/hot.h"
+#include "server/http/fast/hot.h"
 
 enum { THREADS = 4, ROUNDS = 3000 };
 

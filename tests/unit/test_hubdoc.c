@@ -10,7 +10,7 @@
 #include "common/buffer.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/hubdoc.h"
+#include "server/module/documents/hubdoc.h"
 
 AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
 

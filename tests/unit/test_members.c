@@ -13,7 +13,7 @@
 
 #include "common/file.h"
 #include "common/own.h"
-#include "server/store/members.h"
+#include "server/store/unpacked/members.h"
 #include "tests/unit/tar_writer.h"
 
 enum { READERS = 8, BIG = 1 << 20 };

@@ -8,7 +8,7 @@
 #include <ctype.h>
 
 #include "common/buffer.h"
-#include "server/store/module_index.h"
+#include "server/store/search/module_index.h"
 
 AUTO_CLEANER(own_index, struct module_index *, module_index_destroy)
 

@@ -19,12 +19,12 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/archives/guess.h"
+#include "server/module/archives/gunzip.h"
+#include "server/module/archives/pack.h"
+#include "server/module/archives/tarheader.h"
+#include "server/module/archives/ustar.h"
 #include "server/module/examination.h"
-#include "server/module/guess.h"
-#include "server/module/gunzip.h"
-#include "server/module/pack.h"
-#include "server/module/tarheader.h"
-#include "server/module/ustar.h"
 
 AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
 

@@ -8,7 +8,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/plainhead.h"
+#include "server/http/fast/plainhead.h"
 
 static void reads_plain_heads(void **state)
 {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "server/store/catalog_space.h"
+#include "server/store/catalog/catalog_space.h"
 #include "tests/unit/catalog_place.h"
 
 static enum err_code keep_as(struct catalog *catalog, const char *path, enum format format,

@@ -11,7 +11,7 @@
 #include "common/buffer.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/renderings.h"
+#include "server/module/documents/renderings.h"
 
 enum { THREADS = 8, TURNS = 50 };
 

@@ -14,7 +14,7 @@
 #include "common/buffer.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/module/savedmodel.h"
+#include "server/module/savedmodel/savedmodel.h"
 
 /* ---- A small writer of the wire format ---- */
 

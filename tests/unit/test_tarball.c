@@ -15,9 +15,9 @@
 #include "common/digest.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/archives/stored.h"
+#include "server/module/archives/tarball.h"
 #include "server/module/examination.h"
-#include "server/module/stored.h"
-#include "server/module/tarball.h"
 
 AUTO_CLEANER(own_tarball, struct tarball *, tarball_destroy)
 AUTO_CLEANER(own_stored, struct stored *, stored_destroy)

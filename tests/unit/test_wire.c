@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "server/module/wire.h"
+#include "server/module/savedmodel/wire.h"
 
 /* Gives one byte at a time, so that every read crosses a piece's end. */
 struct dripping_stream {

@@ -9,7 +9,7 @@
 
 #include "common/buffer.h"
 #include "common/own.h"
-#include "server/http/wirehead.h"
+#include "server/http/fast/wirehead.h"
 
 static size_t end_of(const char *text)
 {

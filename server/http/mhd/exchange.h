@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One request on its way through the front: what it asks, where it stands, what it answers; and the jobs that
+ * workers do for it while its connection sleeps. */
+#ifndef SERVER_HTTP_MHD_EXCHANGE_H
+#define SERVER_HTTP_MHD_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/waiter.h"
+#include "server/http/fast/hot.h"
+#include "server/http/mhd/haul.h"
+#include "server/http/mhd/traffic.h"
+#include "server/http/reply.h"
+#include "server/http/request.h"
+#include "server/http/workers.h"
+
+/* Of a body that comes, since it was judged last. */
+struct pace {
+	int64_t ready_us; /* when we were ready for more; 0: not yet */
+	int64_t waited_us;
+	int64_t bytes;
+};
+
+/* Owned by the connection's thread, but by a worker while the connection sleeps. */
+struct exchange {
+	struct traffic *traffic;
+	struct hot_reply *hot; /* the reply that is kept for its target; what follows is not used then */
+	uint64_t hot_ticket;
+	char *target; /* as it was sent, where its reply might be kept */
+	struct request request;
+	struct err target_err; /* why the target is no good; ERR_NONE if it is */
+	bool malformed; /* the head can be read in two ways: nothing more is read from this connection */
+	const struct route *route;
+	struct reply reply;
+	int64_t received_bytes;
+	struct pace pace;
+	int64_t sent_bytes; /* of the answer's body, as if all of it went out */
+	bool measured;      /* what its socket had taken before the answer is known (see delivery.h): */
+	int64_t taken_until;
+
+	/* Where it stands, as its connection's thread sees it. */
+	bool running;    /* counts in traffic->running */
+	bool head_taken; /* matched, and the upload has begun */
+	bool dropping;   /* what is left of the body is not wanted */
+	bool called;     /* the handler has been, or need not be */
+	bool sent;
+	bool unread;  /* answered before its body was read: what comes of that has to be seen off */
+	bool ends;    /* nothing is read from the connection any more, as nobody has looked at what comes */
+	bool is_last; /* its answer ends the connection */
+	/* The same, as workers tell it. */
+	bool upload_open;     /* begin has succeeded; abort it unless the handler is called */
+	size_t awaited_bytes; /* a piece of so many is to find room; 0: it has */
+	bool answered;        /* the reply is filled */
+	bool slow;            /* its jobs are for disk workers, from here on */
+	bool cold;            /* with a file that is not in memory */
+
+	struct sleeper sleeper;
+	struct waiter waiter; /* for a later reply or a feed */
+	struct haul haul;
+	struct job job;
+};
+
+/* Begins with the target as it was sent. */
+struct exchange *exchange_create(
+	struct traffic *traffic, struct MHD_Connection *connection, const char *target);
+void exchange_destroy(struct exchange *exchange);
+
+/* Whether the kept reply was not forgotten while the head was still arriving. */
+bool exchange_is_still_hot(const struct exchange *exchange);
+
+/* The reply that is kept for its target is not for this request, which goes the common way. */
+void exchange_decline_hot(struct exchange *exchange);
+
+/* What others are to be given of the reply, before response_create empties it; NULL where the handler does
+ * not allow it. Goes to exchange_keep_hot, which takes over the response as well, or to hot_release. */
+struct hot_reply *exchange_prepare_hot(struct exchange *exchange);
+void exchange_keep_hot(const struct exchange *exchange, struct hot_reply *hot, struct MHD_Response *response);
+
+/* Counts it among the running ones. */
+void exchange_enter(struct exchange *exchange);
+
+/* Finds the route and refuses what can be refused by the head alone; then the reply is filled and nothing is
+ * called. */
+void exchange_match(struct exchange *exchange);
+
+/* Takes a piece of the body. *length becomes what is left of it: all, where the connection sleeps until there
+ * is room for it. False: it comes too slowly, the client has ended in its middle, or goes on and on with a
+ * body that is not wanted. */
+bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length);
+
+/* Have workers begin the upload, or call the handler. True: the connection sleeps; when it is called again
+ * the outcome is there. False: the outcome is there already. */
+bool exchange_begin_upload(struct exchange *exchange);
+bool exchange_call(struct exchange *exchange);
+
+/* Fills the reply with this refusal; no handler will be called. */
+void exchange_refuse(struct exchange *exchange, const struct err *err);
+
+enum { EXCHANGE_DROPPED_BODY_MAX = 1 << 30 };
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/mhd/head.h"
+
+#include <microhttpd.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/number.h"
+#include "server/http/accesslog.h"
+
+static const char *find_header(const void *headers, const char *name)
+{
+	return MHD_lookup_connection_value((struct MHD_Connection *)headers, MHD_HEADER_KIND, name);
+}
+
+void head_write_client(struct MHD_Connection *connection, char *out, size_t size)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	access_client(info ? info->client_addr : NULL, out, size);
+}
+
+void head_read(
+	struct request *request, struct MHD_Connection *connection, const char *method, const char *version)
+{
+	const char *length = find_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *coding = find_header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+
+	request->method = method_parse(method);
+	request->http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
+	request->headers = connection;
+	request->find_header = find_header;
+	if (coding || !length)
+		request->content_length = -1;
+	else if (!number_parse(length, &request->content_length))
+		request->content_length =
+			INT64_MAX; /* it was looked at before: only too large a number is none */
+	request->has_body = coding || request->content_length > 0;
+	head_write_client(connection, request->client, sizeof request->client);
+}
+
+struct framing {
+	int lengths;
+	int codings;
+	int hosts;
+	bool odd;
+};
+
+static enum MHD_Result count_framing(
+	void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *framing = argument;
+
+	framing->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	framing->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+	if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		framing->codings++;
+		framing->odd |= !value || strcasecmp(value, "chunked") != 0;
+	}
+	framing->odd |= strpbrk(name, " \t") != NULL;
+	return MHD_YES;
+}
+
+bool head_check_framing(struct MHD_Connection *connection, const char *version, struct err *err)
+{
+	struct framing framing = {0};
+
+	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_framing, &framing);
+	if (framing.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
+		return err_set(err, ERR_BAD_REQUEST, "a request of HTTP/1.1 names its host: Host is missing");
+	if (!framing.odd && framing.hosts <= 1 && framing.lengths + framing.codings <= 1)
+		return true;
+	return err_set(err, ERR_BAD_REQUEST,
+		"the request's head can be read in two ways: one Host, and either one "
+		"Content-Length or Transfer-Encoding: chunked");
+}
+
+static enum MHD_Result find_special(
+	void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	static const char *const special[] = {
+		"Authorization", "Range", "Content-Length", "Transfer-Encoding", "Expect"};
+	bool *found = argument;
+
+	*found = strncasecmp(name, "If-", 3) == 0;
+	for (size_t i = 0; i < sizeof special / sizeof *special && !*found; i++)
+		*found = strcasecmp(name, special[i]) == 0;
+	return *found ? MHD_NO : MHD_YES;
+}
+
+bool head_is_special(struct MHD_Connection *connection)
+{
+	bool special = false;
+
+	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, find_special, &special);
+	return special;
+}

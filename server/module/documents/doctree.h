@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A tree of Markdown files, in a folder or a tar.gz: hands out one page after the other. Links are not
+ * followed, and neither many files nor large ones cost more than their limits. */
+#ifndef SERVER_MODULE_DOCUMENTS_DOCTREE_H
+#define SERVER_MODULE_DOCUMENTS_DOCTREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+
+enum { DOCTREE_PAGE_MAX = 1 << 20, DOCTREE_FILES_MAX = 1000000 };
+
+struct doctree_page {
+	const char *path;     /* within the tree; whatever the tree says, so it is only to be shown */
+	const char *markdown; /* UTF-8 without NUL; NULL where the page cannot be read */
+	const char *fault;    /* then the reason */
+};
+
+/* Calls take for every file that ends in .md, by path in a folder, in its own order in an archive, until it
+ * fails; counts what else there is in *others. ERR_INVALID_MODULE where the archive is broken, ERR_TOO_LARGE
+ * where there is too much. */
+bool doctree_read(const char *path,
+	bool (*take)(void *context, const struct doctree_page *page, struct err *err), void *context,
+	size_t *others, struct err *err);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_rows.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "server/store/search/search.h"
+
+enum statement { ADD_AUDIT, WRITE_HEALTH, COUNT_ALL };
+
+static const char *const sql[] = {
+	[ADD_AUDIT] = "INSERT INTO audit (at, who, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+	[WRITE_HEALTH] =
+		"INSERT INTO health (id, checked_at) VALUES (1, ?1)"
+		" ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at RETURNING checked_at",
+	[COUNT_ALL] = "SELECT (SELECT coalesce(sum(modules), 0) FROM publishers),"
+		      " (SELECT count(*) FROM versions WHERE state = 'active'),"
+		      " (SELECT count(*) FROM artifacts a JOIN versions v ON v.id = a.version_id WHERE "
+		      "v.state = 'active'),"
+		      " (SELECT count(*) FROM blobs b JOIN artifacts a ON a.blob_id = b.id"
+		      "  JOIN versions v ON v.id = a.version_id WHERE b.cached = 1 AND v.state = 'active'),"
+		      " (SELECT count(*) FROM blobs WHERE cached = 1),"
+		      " (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE cached = 1),"
+		      " (SELECT coalesce(sum(downloads), 0) FROM modules)",
+};
+
+bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *action, const char *subject,
+	const char *detail, struct err *err)
+{
+	return txn_run(txn, sql[ADD_AUDIT],
+		VALUES(v_int(now_s), v_text(who), v_text(action), v_text(subject), v_text(detail)), err);
+}
+
+AUTO_CLEANER(own_db, struct db *, db_close)
+
+bool catalog_open(const char *data_dir, struct catalog **out, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/larder.db", data_dir);
+	AUTO(own_db) struct db *db = NULL;
+	struct catalog *catalog;
+
+	if (!db_open(path, catalog_migrations, catalog_migration_count, &db, err))
+		return false;
+	catalog = mem_zero(1, sizeof *catalog);
+	catalog->db = TAKE(db);
+	catalog->search = search_create();
+	*out = catalog;
+	return true;
+}
+
+void catalog_close(struct catalog *catalog)
+{
+	if (!catalog)
+		return;
+	search_destroy(catalog->search);
+	db_close(catalog->db);
+	free(catalog);
+}
+
+bool catalog_check(struct catalog *catalog, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_try_write(catalog->db, &txn, err))
+		return false;
+	/* What others write just now is not waited for: it will tell as well. */
+	return !txn ||
+	       (txn_run(txn, sql[WRITE_HEALTH], VALUES(v_int(clock_now_s())), err) && txn_commit(txn, err));
+}
+
+bool catalog_is_free(struct catalog *catalog)
+{
+	return db_is_free(catalog->db);
+}
+
+bool catalog_count(struct catalog *catalog, struct catalog_totals *out, struct err *err)
+{
+	struct catalog_totals totals = {0};
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[COUNT_ALL], NULL, 0);
+	if (rows_next(rows)) {
+		totals.modules = rows_int(rows, 0);
+		totals.versions = rows_int(rows, 1);
+		totals.artifacts = rows_int(rows, 2);
+		totals.cached_artifacts = rows_int(rows, 3);
+		totals.blobs = rows_int(rows, 4);
+		totals.blob_bytes = rows_int(rows, 5);
+		totals.downloads = rows_int(rows, 6);
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*out = totals;
+	return true;
+}

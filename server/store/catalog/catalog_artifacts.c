@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_rows.h"
+
+/* Negative answers beyond these drive out the oldest: clients choose the names. */
+enum { ABSENCES_MAX = 100000 };
+
+enum statement {
+	FIND_ARTIFACT,
+	FIND_CACHED_BLOB,
+	COUNT_DOWNLOADS,
+	COUNT_MODULE_DOWNLOADS,
+	FORGET_ABSENT,
+	ADD_ABSENT,
+	PRUNE_ABSENT,
+	FIND_ABSENT,
+	FIND_QUARANTINE
+};
+
+static const char *const sql[] = {
+	[FIND_ARTIFACT] = "SELECT v.source, v.state, " ARTIFACT_COLUMNS
+			  " FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
+			  " LEFT JOIN artifacts a ON a.version_id = v.id AND a.format = ?3"
+			  " LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1",
+	[FIND_CACHED_BLOB] = "SELECT id FROM blobs WHERE digest = ?1 AND cached = 1",
+	[COUNT_DOWNLOADS] =
+		"UPDATE artifacts SET downloads = downloads + ?3, last_used_at = max(last_used_at, ?4)"
+		" WHERE version_id = ?1 AND format = ?2",
+	[COUNT_MODULE_DOWNLOADS] = "UPDATE modules SET downloads = downloads + ?2 WHERE id = ?1",
+	[FORGET_ABSENT] = "DELETE FROM absences WHERE handle = ?1 AND version = ?2 AND format = ?3",
+	[ADD_ABSENT] = "INSERT INTO absences (handle, version, format, until_s, failed, reason)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[PRUNE_ABSENT] = "DELETE FROM absences WHERE id <= ?1",
+	[FIND_ABSENT] = "SELECT until_s, failed, reason FROM absences"
+			" WHERE handle = ?1 AND version = ?2 AND format = ?3 AND until_s > ?4",
+	[FIND_QUARANTINE] = "SELECT max(at) FROM audit WHERE subject = ?1 AND action = 'quarantine'"
+			    " AND at > ?2 AND substr(detail, 1, length(?3) + 1) = ?3 || ':'",
+};
+
+/* ---- artifacts ---- */
+
+void artifact_fill(struct rows *rows, int column, struct artifact *out)
+{
+	out->recorded = true;
+	out->checksums.sha256 = rows_digest(rows, column);
+	rows_bytes(rows, column + 1, out->checksums.md5, sizeof out->checksums.md5);
+	out->size_bytes = rows_int(rows, column + 2);
+	out->unpacked_bytes = rows_int(rows, column + 3);
+	out->file_count = rows_int(rows, column + 4);
+	out->created_at = rows_int(rows, column + 5);
+	out->cached = rows_int(rows, column + 6) != 0;
+	out->downloads = rows_int(rows, column + 7);
+	out->last_used_at = rows_int(rows, column + 8);
+	out->source = rows_source(rows, column + 9);
+}
+
+bool artifact_check_published(const struct artifact *artifact, struct err *err)
+{
+	if (artifact->recorded || artifact->version_source != SOURCE_PUBLISHED)
+		return true;
+	return err_set(err, ERR_NOT_FOUND,
+		"%.200s is published here, and not as %s; no upstream is asked for the rest of what is "
+		"published",
+		name_path(&artifact->name).text, formats[artifact->name.format].name);
+}
+
+bool catalog_find_artifact(
+	struct catalog *catalog, const struct name *name, struct artifact *out, bool *found, struct err *err)
+{
+	struct artifact artifact = {.name = *name, .version_source = SOURCE_LISTED, .source = SOURCE_LISTED};
+	AUTO_TXN struct txn *txn = NULL;
+	bool known;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ARTIFACT],
+		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name)));
+	known = rows_next(rows);
+	if (known) {
+		artifact.version_source = artifact.source = rows_source(rows, 0);
+		artifact.state = rows_state(rows, 1);
+		if (!rows_is_null(rows, 2))
+			artifact_fill(rows, 2, &artifact);
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*out = artifact;
+	*found = known;
+	return true;
+}
+
+bool catalog_count_downloads(
+	struct catalog *catalog, const struct name *name, int64_t downloads, int64_t now_s, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	struct version_ids ids;
+
+	if (!db_write(catalog->db, &txn, err) || !version_find_ids(txn, name, &ids, err) ||
+		!txn_run(txn, sql[COUNT_DOWNLOADS],
+			VALUES(v_int(ids.version_id), v_text(formats[name->format].name), v_int(downloads),
+				v_int(now_s)),
+			err))
+		return false;
+	if (txn_changes(txn) == 0)
+		return true;
+	return txn_run(txn, sql[COUNT_MODULE_DOWNLOADS], VALUES(v_int(ids.module_id), v_int(downloads)),
+		       err) &&
+	       txn_commit(txn, err);
+}
+
+/* ---- blobs ---- */
+
+/* The id of a blob that counts as cached; 0 where there is none. */
+static bool find_cached_blob(struct txn *txn, const struct digest *digest, int64_t *out_id, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_CACHED_BLOB], VALUES(v_digest(digest)));
+	int64_t id = rows_next(rows) ? rows_int(rows, 0) : 0;
+
+	if (!rows_done(rows, err))
+		return false;
+	*out_id = id;
+	return true;
+}
+
+bool catalog_claims_blob(struct catalog *catalog, const struct digest *digest, bool *claimed, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t id;
+
+	if (!db_read(catalog->db, &txn, err) || !find_cached_blob(txn, digest, &id, err))
+		return false;
+	*claimed = id != 0;
+	return true;
+}
+
+bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t id;
+
+	if (!db_write(catalog->db, &txn, err) || !find_cached_blob(txn, digest, &id, err))
+		return false;
+	if (id == 0)
+		return true;
+	return blob_set_cached(txn, id, false, err) && txn_commit(txn, err);
+}
+
+/* ---- absences ---- */
+
+bool catalog_remember_absent(
+	struct catalog *catalog, const struct name *name, const struct absence *absence, struct err *err)
+{
+	const struct err *answer = &absence->answer;
+	const char *format = formats[name->format].name;
+	AUTO_TXN struct txn *txn = NULL;
+
+	/* Deleted and added again rather than updated, so that ids follow the order of the answers. */
+	if (!db_write(catalog->db, &txn, err) ||
+		!txn_run(txn, sql[FORGET_ABSENT],
+			VALUES(v_text(name->handle), v_int(name->version), v_text(format)), err) ||
+		!txn_run(txn, sql[ADD_ABSENT],
+			VALUES(v_text(name->handle), v_int(name->version), v_text(format),
+				v_int(absence->until_s), v_int(answer->code == ERR_UPSTREAM_FAILED),
+				v_text(answer->text)),
+			err))
+		return false;
+	return txn_run(txn, sql[PRUNE_ABSENT], VALUES(v_int(txn_last_id(txn) - ABSENCES_MAX)), err) &&
+	       txn_commit(txn, err);
+}
+
+bool catalog_find_absent(
+	struct catalog *catalog, const struct name *name, int64_t now_s, struct absence *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	struct absence found = {0};
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ABSENT],
+		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name),
+			v_int(now_s)));
+	if (rows_next(rows)) {
+		found.until_s = rows_int(rows, 0);
+		(void)err_set(&found.answer, rows_int(rows, 1) ? ERR_UPSTREAM_FAILED : ERR_NOT_FOUND, "%s",
+			rows_text(rows, 2));
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*out = found;
+	return true;
+}
+
+bool catalog_find_quarantine(
+	struct catalog *catalog, const struct name *name, int64_t since_s, int64_t *at_s, struct err *err)
+{
+	struct name_path path = name_path(name);
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t found;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_QUARANTINE],
+		VALUES(v_text(path.text), v_int(since_s), v_text(formats[name->format].name)));
+	found = rows_next(rows) ? rows_int(rows, 0) : 0;
+	if (!rows_done(rows, err))
+		return false;
+	*at_s = found;
+	return true;
+}

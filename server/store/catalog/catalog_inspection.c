@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_rows.h"
+
+#include "common/mem.h"
+
+enum statement {
+	ADD_INSPECTION,
+	ADD_MEMBER,
+	ADD_FINDING,
+	LIST_WARNINGS,
+	FIND_INSPECTION,
+	LIST_FILES,
+	COUNT_FILES,
+	COMPARE_FILES,
+	LACKS_FILES
+};
+
+static const char *const sql[] = {
+	[ADD_INSPECTION] = "INSERT INTO inspections (blob_id, format) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+	[ADD_MEMBER] = "INSERT INTO members (inspection_id, position, path, is_folder, size_bytes)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5)",
+	[ADD_FINDING] = "INSERT INTO findings (inspection_id, position, severity, rule, path, message)"
+			" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[LIST_WARNINGS] = "SELECT rule, path, message FROM findings"
+			  " WHERE inspection_id = ?1 AND severity = 'warning' ORDER BY position",
+	[FIND_INSPECTION] =
+		"SELECT i.id FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
+		" JOIN artifacts a ON a.version_id = v.id AND a.format = ?3"
+		" JOIN inspections i ON i.blob_id = a.blob_id AND i.format = a.format WHERE m.handle = ?1",
+	[LIST_FILES] = "SELECT path, size_bytes FROM members WHERE inspection_id = ?1 AND is_folder = 0"
+		       " ORDER BY position LIMIT ?2 OFFSET ?3",
+	[COUNT_FILES] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND is_folder = 0",
+	[COMPARE_FILES] = "SELECT path, max(iif(inspection_id = ?1, size_bytes, -1)) AS from_bytes,"
+			  " max(iif(inspection_id = ?2, size_bytes, -1)) AS to_bytes FROM members"
+			  " WHERE inspection_id IN (?1, ?2) AND is_folder = 0"
+			  " GROUP BY path HAVING from_bytes <> to_bytes ORDER BY path LIMIT ?3",
+	[LACKS_FILES] =
+		"SELECT count(*) FROM inspections i JOIN blobs b ON b.id = i.blob_id WHERE i.id IN (?1, ?2)"
+		" AND (SELECT count(*) FROM members WHERE inspection_id = i.id AND is_folder = 0)"
+		" BETWEEN 1 AND b.file_count - 1",
+};
+
+static const char *const severity_names[] = {
+	[SEVERITY_WARNING] = "warning", [SEVERITY_VIOLATION] = "violation"};
+
+/* ---- writing ---- */
+
+static bool record_members(
+	struct txn *txn, int64_t id, const struct examination *examination, struct err *err)
+{
+	for (size_t i = 0; i < examination->member_count; i++) {
+		const struct examined_member *member = &examination->members[i];
+
+		if (!txn_run(txn, sql[ADD_MEMBER],
+			    VALUES(v_int(id), v_int((int64_t)i), v_text(member->path),
+				    v_int(member->is_folder), v_int(member->size_bytes)),
+			    err))
+			return false;
+	}
+	return true;
+}
+
+static bool record_findings(
+	struct txn *txn, int64_t id, const struct examination *examination, struct err *err)
+{
+	for (size_t i = 0; i < examination->finding_count; i++) {
+		const struct finding *finding = &examination->findings[i];
+
+		if (!txn_run(txn, sql[ADD_FINDING],
+			    VALUES(v_int(id), v_int((int64_t)i), v_text(severity_names[finding->severity]),
+				    v_text(finding->rule), v_text(finding->path), v_text(finding->message)),
+			    err))
+			return false;
+	}
+	return true;
+}
+
+bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
+	const struct examination *examination, struct err *err)
+{
+	int64_t id;
+
+	if (!txn_run(txn, sql[ADD_INSPECTION], VALUES(v_int(blob_id), v_text(formats[format].name)), err))
+		return false;
+	if (txn_changes(txn) == 0)
+		return true;
+	id = txn_last_id(txn);
+	if (!record_members(txn, id, examination, err) || !record_findings(txn, id, examination, err))
+		return false;
+	return !examination->saved_model || saved_model_record(txn, id, examination->saved_model, err);
+}
+
+/* ---- findings ---- */
+
+struct finding_list {
+	struct finding *items;
+	size_t count;
+	size_t capacity;
+};
+
+static void finding_list_finish(struct finding_list *list)
+{
+	findings_destroy(list->items, list->count);
+}
+
+bool findings_load(
+	struct txn *txn, int64_t inspection_id, struct finding **out, size_t *count, struct err *err)
+{
+	AUTO(finding_list_finish) struct finding_list list = {0};
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_WARNINGS], VALUES(v_int(inspection_id)));
+
+	while (rows_next(rows)) {
+		MEM_GROW(list.items, list.count, list.capacity);
+		list.items[list.count++] = (struct finding){.severity = SEVERITY_WARNING,
+			.rule = rows_dup(rows, 0),
+			.path = rows_dup(rows, 1),
+			.message = rows_dup(rows, 2)};
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*count = list.count;
+	list.count = 0;
+	*out = TAKE(list.items);
+	return true;
+}
+
+void findings_destroy(struct finding *findings, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		/* An examination's rule is a constant; here it was read from a row. */
+		free((char *)findings[i].rule);
+		free(findings[i].path);
+		free(findings[i].message);
+	}
+	free(findings);
+}
+
+/* ---- files ---- */
+
+struct file_list {
+	struct file_row *items;
+	size_t count;
+	size_t capacity;
+};
+
+static void file_list_finish(struct file_list *list)
+{
+	file_rows_destroy(list->items, list->count);
+}
+
+/* Runs a statement that answers one number. */
+static bool ask_number(struct txn *txn, const char *text, const struct value *values, size_t count,
+	int64_t *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, text, values, count);
+	int64_t number = rows_next(rows) ? rows_int(rows, 0) : 0;
+
+	if (!rows_done(rows, err))
+		return false;
+	*out = number;
+	return true;
+}
+
+/* *out is 0 where there is none. */
+static bool find_inspection(struct txn *txn, const struct name *name, int64_t *out, struct err *err)
+{
+	return ask_number(txn, sql[FIND_INSPECTION],
+		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name)), out,
+		err);
+}
+
+bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_t offset, size_t limit,
+	struct file_row **out, size_t *count, int64_t *total, struct err *err)
+{
+	AUTO(file_list_finish) struct file_list list = {0};
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t id, all;
+
+	if (!db_read(catalog->db, &txn, err) || !find_inspection(txn, name, &id, err) ||
+		!ask_number(txn, sql[COUNT_FILES], VALUES(v_int(id)), &all, err))
+		return false;
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[LIST_FILES], VALUES(v_int(id), v_int((int64_t)limit), v_int(offset)));
+	while (rows_next(rows)) {
+		MEM_GROW(list.items, list.count, list.capacity);
+		list.items[list.count++] = (struct file_row){rows_dup(rows, 0), rows_int(rows, 1)};
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*total = all;
+	*count = list.count;
+	list.count = 0;
+	*out = TAKE(list.items);
+	return true;
+}
+
+void file_rows_destroy(struct file_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(rows[i].path);
+	free(rows);
+}
+
+/* ---- what differs ---- */
+
+struct change_list {
+	struct file_change *items;
+	size_t count;
+	size_t capacity;
+};
+
+static void change_list_finish(struct change_list *list)
+{
+	file_changes_destroy(list->items, list->count);
+}
+
+bool catalog_compare_files(struct catalog *catalog, const struct name *from, const struct name *to,
+	size_t limit, struct file_change **out, size_t *count, bool *more, struct err *err)
+{
+	AUTO(change_list_finish) struct change_list list = {0};
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t from_id, to_id;
+	int64_t lacking;
+	size_t seen = 0;
+
+	if (!db_read(catalog->db, &txn, err) || !find_inspection(txn, from, &from_id, err) ||
+		!find_inspection(txn, to, &to_id, err) ||
+		!ask_number(txn, sql[LACKS_FILES], VALUES(v_int(from_id), v_int(to_id)), &lacking, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(
+		txn, sql[COMPARE_FILES], VALUES(v_int(from_id), v_int(to_id), v_int((int64_t)limit + 1)));
+	while (rows_next(rows)) {
+		if (++seen > limit)
+			continue;
+		MEM_GROW(list.items, list.count, list.capacity);
+		list.items[list.count++] =
+			(struct file_change){rows_dup(rows, 0), rows_int(rows, 1), rows_int(rows, 2)};
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*more = seen > limit || lacking > 0;
+	*count = list.count;
+	list.count = 0;
+	*out = TAKE(list.items);
+	return true;
+}
+
+void file_changes_destroy(struct file_change *changes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(changes[i].path);
+	free(changes);
+}

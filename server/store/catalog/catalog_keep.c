@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_rows.h"
+
+#include <stdio.h>
+
+enum statement {
+	FIND_DIGEST,
+	ADD_PUBLISHER,
+	ADD_MODULE,
+	FIND_MODULE,
+	ADD_VERSION,
+	PROMOTE_LISTED,
+	PUBLISH_VERSION,
+	ADD_BLOB,
+	ADD_ARTIFACT,
+	PUBLISH_ARTIFACT,
+	TOUCH_VERSION,
+	REFRESH_LATEST,
+	REFRESH_SUMMARY,
+	WITHDRAW,
+	FIND_ORPHANS
+};
+
+static const char *const sql[] = {
+	[FIND_DIGEST] = "SELECT b.id, b.digest, a.source FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+			" WHERE a.version_id = ?1 AND a.format = ?2",
+	[ADD_PUBLISHER] = "INSERT INTO publishers (name) VALUES (?1) ON CONFLICT DO NOTHING",
+	[ADD_MODULE] = "INSERT INTO modules (publisher_id, handle)"
+		       " SELECT id, ?2 FROM publishers WHERE name = ?1 ON CONFLICT DO NOTHING",
+	[FIND_MODULE] = "SELECT id FROM modules WHERE handle = ?1",
+	[ADD_VERSION] = "INSERT INTO versions"
+			" (module_id, version, source, published_by, upstream, created_at, updated_at)"
+			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+	[PROMOTE_LISTED] =
+		"UPDATE versions SET source = ?2, published_by = ?3, upstream = ?4, created_at = ?5,"
+		" updated_at = ?5 WHERE id = ?1",
+	/* The upstream stays: it is that of what was mirrored before. */
+	[PUBLISH_VERSION] = "UPDATE versions SET source = 'published', published_by = ?2 WHERE id = ?1"
+			    " AND source <> 'published'",
+	[ADD_BLOB] =
+		"INSERT INTO blobs (digest, md5, size_bytes, unpacked_bytes, file_count, cached, added_at)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)"
+		" ON CONFLICT (digest) DO UPDATE SET cached = 1 RETURNING id",
+	[ADD_ARTIFACT] =
+		"INSERT INTO artifacts"
+		" (version_id, format, blob_id, created_at, last_used_at, source, published_by, upstream)"
+		" VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+	[PUBLISH_ARTIFACT] = "UPDATE artifacts SET source = 'published', published_by = ?3, upstream = NULL"
+			     " WHERE version_id = ?1 AND format = ?2",
+	[TOUCH_VERSION] = "UPDATE versions SET updated_at = ?2 WHERE id = ?1",
+	[REFRESH_LATEST] =
+		"UPDATE modules SET"
+		" latest_id = (SELECT id FROM versions WHERE module_id = ?1 AND state = 'active'"
+		"  ORDER BY version DESC LIMIT 1),"
+		" updated_at = (SELECT max(updated_at) FROM versions WHERE module_id = ?1) WHERE id = ?1",
+	[REFRESH_SUMMARY] =
+		"UPDATE modules SET"
+		" latest_source = (SELECT source FROM versions WHERE id = latest_id),"
+		" latest_formats = (SELECT coalesce(',' || group_concat(format) || ',', '') FROM"
+		"  (SELECT format FROM artifacts WHERE version_id = latest_id UNION"
+		"   SELECT format FROM listed_formats WHERE version_id = latest_id)),"
+		" (latest_cached, latest_size_bytes) ="
+		" (SELECT coalesce(min(b.cached), 0), coalesce(sum(b.size_bytes), 0)"
+		"  FROM artifacts a JOIN blobs b ON b.id = a.blob_id WHERE a.version_id = latest_id) WHERE "
+		"id = ?1",
+	[WITHDRAW] = "UPDATE versions SET state = 'withdrawn', updated_at = ?2 WHERE id = ?1",
+	[FIND_ORPHANS] = "SELECT b.id, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+			 " WHERE a.version_id = ?1 AND b.cached = 1 AND NOT EXISTS"
+			 " (SELECT 1 FROM artifacts o JOIN versions v ON v.id = o.version_id"
+			 "  WHERE o.blob_id = b.id AND v.state <> 'withdrawn')"
+			 " GROUP BY b.id",
+};
+
+/* What is on record of the name that is to be kept. */
+struct record {
+	struct version_ids ids;
+	int64_t blob_id; /* 0: this format has none */
+	struct digest digest;
+	enum version_source source; /* of this format */
+};
+
+bool module_refresh(struct txn *txn, int64_t module_id, struct err *err)
+{
+	return txn_run(txn, sql[REFRESH_LATEST], VALUES(v_int(module_id)), err) &&
+	       txn_run(txn, sql[REFRESH_SUMMARY], VALUES(v_int(module_id)), err) &&
+	       module_refresh_texts(txn, module_id, err);
+}
+
+/* Runs a statement that answers one id. */
+static bool ask_id(struct txn *txn, const char *text, const struct value *values, size_t count, int64_t *out,
+	struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, text, values, count);
+	int64_t id = rows_next(rows) ? rows_int(rows, 0) : 0;
+
+	if (!rows_done(rows, err))
+		return false;
+	*out = id;
+	return true;
+}
+
+static bool find_record(struct txn *txn, const struct name *name, struct record *out, struct err *err)
+{
+	struct record record = {0};
+
+	if (!version_find_ids(txn, name, &record.ids, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_DIGEST],
+		VALUES(v_int(record.ids.version_id), v_text(formats[name->format].name)));
+	if (rows_next(rows)) {
+		record.blob_id = rows_int(rows, 0);
+		record.digest = rows_digest(rows, 1);
+		record.source = rows_source(rows, 2);
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*out = record;
+	return true;
+}
+
+/* ---- may it be kept? ---- */
+
+/* An upstream's bytes are not what they were: that much is written down, and nothing else. Always false. */
+static bool refuse_changed(
+	struct txn *txn, const struct keeping *keeping, const struct record *record, struct err *err)
+{
+	const struct digest *got = &keeping->checksums->sha256;
+	struct name_path path = name_path(keeping->name);
+	char detail[256];
+
+	(void)snprintf(detail, sizeof detail, "%s: recorded sha256:%s, upstream now has sha256:%s",
+		formats[keeping->name->format].name, record->digest.hex, got->hex);
+	if (!audit_record(txn, keeping->now_s, keeping->upstream, "quarantine", path.text, detail, err) ||
+		!txn_commit(txn, err))
+		return false;
+	return err_set(err, ERR_QUARANTINED,
+		"upstream %s now has other bytes for %.100s: sha256:%.12s… was kept, this is %.12s…",
+		keeping->upstream ? keeping->upstream : "(unnamed)", path.text, record->digest.hex, got->hex);
+}
+
+static bool check_keeping(
+	struct txn *txn, const struct keeping *keeping, const struct record *record, struct err *err)
+{
+	struct name_path path = name_path(keeping->name);
+
+	if (record->ids.version_id == 0)
+		return true;
+	if (record->ids.state == STATE_WITHDRAWN)
+		return err_set(err, ERR_GONE, "%s was withdrawn; its number is not used again", path.text);
+	if (record->ids.state == STATE_QUARANTINED)
+		return err_set(err, ERR_QUARANTINED, "%s is held back", path.text);
+	if (record->blob_id == 0 && keeping->source == SOURCE_MIRRORED)
+		return artifact_check_published(
+			&(struct artifact){.name = *keeping->name, .version_source = record->ids.source},
+			err);
+	if (record->blob_id == 0 || digest_equal(&record->digest, &keeping->checksums->sha256))
+		return true;
+	if (keeping->source == SOURCE_MIRRORED && record->source == SOURCE_MIRRORED)
+		return refuse_changed(txn, keeping, record, err);
+	return err_set(err, ERR_CONFLICT,
+		"%.100s is already %s with other bytes (sha256:%.12s…); use a new version", path.text,
+		version_source_name(record->source), record->digest.hex);
+}
+
+/* ---- keeping ---- */
+
+static bool add_version(
+	struct txn *txn, const struct keeping *keeping, struct version_ids *ids, struct err *err)
+{
+	const struct name *name = keeping->name;
+	struct publisher_name publisher = name_publisher(name->handle);
+
+	if (!txn_run(txn, sql[ADD_PUBLISHER], VALUES(v_text(publisher.text)), err) ||
+		!txn_run(txn, sql[ADD_MODULE], VALUES(v_text(publisher.text), v_text(name->handle)), err) ||
+		!ask_id(txn, sql[FIND_MODULE], VALUES(v_text(name->handle)), &ids->module_id, err) ||
+		!txn_run(txn, sql[ADD_VERSION],
+			VALUES(v_int(ids->module_id), v_int(name->version),
+				v_text(version_source_name(keeping->source)), v_text(keeping->published_by),
+				v_text(keeping->upstream), v_int(keeping->now_s)),
+			err))
+		return false;
+	ids->version_id = txn_last_id(txn);
+	return true;
+}
+
+static bool publish_version(
+	struct txn *txn, const struct keeping *keeping, const struct version_ids *ids, struct err *err)
+{
+	return keeping->source != SOURCE_PUBLISHED ||
+	       txn_run(txn, sql[PUBLISH_VERSION],
+		       VALUES(v_int(ids->version_id), v_text(keeping->published_by)), err);
+}
+
+/* Makes sure of the version's row: a new one, or one that was only listed, or one that has other formats. */
+static bool claim_version(struct txn *txn, const struct keeping *keeping, struct version_ids *ids,
+	enum kept *out, struct err *err)
+{
+	*out = KEPT_NEW_VERSION;
+	if (ids->version_id == 0)
+		return add_version(txn, keeping, ids, err);
+	if (ids->source == SOURCE_LISTED)
+		return txn_run(txn, sql[PROMOTE_LISTED],
+			VALUES(v_int(ids->version_id), v_text(version_source_name(keeping->source)),
+				v_text(keeping->published_by), v_text(keeping->upstream),
+				v_int(keeping->now_s)),
+			err);
+	*out = KEPT_NEW_ARTIFACT;
+	return publish_version(txn, keeping, ids, err) &&
+	       txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids->version_id), v_int(keeping->now_s)), err);
+}
+
+static bool record_blob(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
+{
+	const struct checksums *checksums = keeping->checksums;
+	const struct examination *examination = keeping->examination;
+
+	if (!ask_id(txn, sql[ADD_BLOB],
+		    VALUES(v_digest(&checksums->sha256), v_bytes(checksums->md5, sizeof checksums->md5),
+			    v_int(keeping->size_bytes), v_int(examination->unpacked_bytes),
+			    v_int((int64_t)examination->file_count), v_int(keeping->now_s)),
+		    out_id, err))
+		return false;
+	/* The blob may have been known, and forgotten, under other names. */
+	return blob_set_cached(txn, *out_id, true, err) &&
+	       inspection_record(txn, *out_id, keeping->name->format, examination, err);
+}
+
+static bool audit_publishing(struct txn *txn, const struct keeping *keeping, struct err *err)
+{
+	char detail[128];
+
+	if (keeping->source != SOURCE_PUBLISHED)
+		return true;
+	(void)snprintf(detail, sizeof detail, "%s: sha256:%s", formats[keeping->name->format].name,
+		keeping->checksums->sha256.hex);
+	return audit_record(txn, keeping->now_s, keeping->published_by, "publish",
+		name_path(keeping->name).text, detail, err);
+}
+
+static bool record_new(struct txn *txn, const struct keeping *keeping, struct version_ids *ids,
+	enum kept *out, struct err *err)
+{
+	const char *format = formats[keeping->name->format].name;
+	int64_t blob_id;
+
+	if (!claim_version(txn, keeping, ids, out, err) || !record_blob(txn, keeping, &blob_id, err) ||
+		!txn_run(txn, sql[ADD_ARTIFACT],
+			VALUES(v_int(ids->version_id), v_text(format), v_int(blob_id), v_int(keeping->now_s),
+				v_text(version_source_name(keeping->source)), v_text(keeping->published_by),
+				v_text(keeping->upstream)),
+			err))
+		return false;
+	return module_refresh(txn, ids->module_id, err) && audit_publishing(txn, keeping, err);
+}
+
+/* The very same bytes again: who publishes what had been mirrored has published it. */
+static bool record_again(
+	struct txn *txn, const struct keeping *keeping, const struct record *record, struct err *err)
+{
+	const struct version_ids *ids = &record->ids;
+
+	if (!blob_set_cached(txn, record->blob_id, true, err))
+		return false;
+	if (keeping->source != SOURCE_PUBLISHED || record->source == SOURCE_PUBLISHED)
+		return true;
+	return publish_version(txn, keeping, ids, err) &&
+	       txn_run(txn, sql[PUBLISH_ARTIFACT],
+		       VALUES(v_int(ids->version_id), v_text(formats[keeping->name->format].name),
+			       v_text(keeping->published_by)),
+		       err) &&
+	       txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids->version_id), v_int(keeping->now_s)), err) &&
+	       module_refresh(txn, ids->module_id, err) && audit_publishing(txn, keeping, err);
+}
+
+bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum kept *out, struct err *err)
+{
+	enum kept kept = KEPT_AGAIN;
+	AUTO_TXN struct txn *txn = NULL;
+	struct record record;
+	bool done;
+
+	if (!db_write(catalog->db, &txn, err) || !find_record(txn, keeping->name, &record, err) ||
+		!check_keeping(txn, keeping, &record, err))
+		return false;
+	done = record.blob_id ? record_again(txn, keeping, &record, err)
+			      : record_new(txn, keeping, &record.ids, &kept, err);
+	if (!done || !txn_commit(txn, err))
+		return false;
+	*out = kept;
+	return true;
+}
+
+/* ---- withdrawing ---- */
+
+struct orphans {
+	int64_t ids[FORMAT_COUNT];
+	struct digest digests[FORMAT_COUNT];
+	size_t count;
+};
+
+static bool find_orphans(struct txn *txn, int64_t version_id, struct orphans *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ORPHANS], VALUES(v_int(version_id)));
+
+	while (out->count < FORMAT_COUNT && rows_next(rows)) {
+		out->ids[out->count] = rows_int(rows, 0);
+		out->digests[out->count++] = rows_digest(rows, 1);
+	}
+	return rows_done(rows, err);
+}
+
+/* Deleting is the reverse of keeping: the row first gives up its claim, then the file may go. */
+static bool disown(struct txn *txn, int64_t version_id, struct orphans *out, struct err *err)
+{
+	if (!find_orphans(txn, version_id, out, err))
+		return false;
+	for (size_t i = 0; i < out->count; i++) {
+		if (!blob_set_cached(txn, out->ids[i], false, err))
+			return false;
+	}
+	return true;
+}
+
+bool catalog_withdraw(struct catalog *catalog, const struct name *name, const char *who, int64_t now_s,
+	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err)
+{
+	struct name_path path = name_path(name);
+	struct orphans orphans = {0};
+	AUTO_TXN struct txn *txn = NULL;
+	struct version_ids ids;
+
+	if (!db_write(catalog->db, &txn, err) || !version_find_ids(txn, name, &ids, err))
+		return false;
+	if (ids.version_id == 0)
+		return err_set(err, ERR_NOT_FOUND, "there is no %s", path.text);
+	if (ids.state == STATE_WITHDRAWN)
+		return err_set(err, ERR_GONE, "%s was withdrawn before", path.text);
+	if (!txn_run(txn, sql[WITHDRAW], VALUES(v_int(ids.version_id), v_int(now_s)), err) ||
+		!disown(txn, ids.version_id, &orphans, err) || !module_refresh(txn, ids.module_id, err) ||
+		!audit_record(txn, now_s, who, "withdraw", path.text, NULL, err) || !txn_commit(txn, err))
+		return false;
+	txn_end(TAKE(txn));
+	for (size_t i = 0; i < orphans.count && orphaned; i++)
+		orphaned(context, &orphans.digests[i]);
+	return true;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_rows.h"
+
+#include "common/mem.h"
+
+enum statement { FIND_MODULE, FIND_SUMMARY, LIST_ACTIVE_VERSIONS, LIST_TAGS, LIST_PUBLISHERS };
+
+static const char *const sql[] = {
+	[FIND_MODULE] = "SELECT id FROM modules WHERE handle = ?1",
+	[FIND_SUMMARY] = "SELECT v.id, m.handle, v.description, v.version, m.latest_formats, m.latest_source,"
+			 " m.latest_cached, m.latest_size_bytes, m.downloads, m.updated_at"
+			 " FROM modules m JOIN versions v ON v.id = m.latest_id WHERE m.id = ?1",
+	[LIST_ACTIVE_VERSIONS] = "SELECT version FROM versions WHERE module_id = ?1 AND state = 'active'"
+				 " ORDER BY version",
+	[LIST_TAGS] = "SELECT kind, value FROM tags WHERE version_id = ?1 ORDER BY kind, value",
+	[LIST_PUBLISHERS] = "SELECT name, coalesce(display_name, name), modules FROM publishers"
+			    " WHERE modules > 0 ORDER BY name",
+};
+
+/* ---- tags ---- */
+
+bool tags_load(struct txn *txn, int64_t version_id, struct tags *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_TAGS], VALUES(v_int(version_id)));
+	size_t capacity = 0;
+
+	while (rows_next(rows)) {
+		MEM_GROW(out->items, out->count, capacity);
+		out->items[out->count++] = (struct tag){rows_dup(rows, 0), rows_dup(rows, 1)};
+	}
+	return rows_done(rows, err);
+}
+
+void tags_finish(struct tags *tags)
+{
+	for (size_t i = 0; i < tags->count; i++) {
+		free(tags->items[i].kind);
+		free(tags->items[i].value);
+	}
+	free(tags->items);
+	*tags = (struct tags){0};
+}
+
+/* ---- modules ---- */
+
+static void read_formats(const char *text, bool out[FORMAT_COUNT])
+{
+	for (size_t i = 0; i < FORMAT_COUNT; i++) {
+		AUTO_FREE char *word = mem_printf(",%s,", formats[i].name);
+
+		out[i] = strstr(text, word) != NULL;
+	}
+}
+
+static bool load_versions(struct txn *txn, int64_t module_id, struct module_summary *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_ACTIVE_VERSIONS], VALUES(v_int(module_id)));
+	size_t capacity = 0;
+
+	while (rows_next(rows)) {
+		MEM_GROW(out->versions, out->version_count, capacity);
+		out->versions[out->version_count++] = rows_int(rows, 0);
+	}
+	return rows_done(rows, err);
+}
+
+static void read_summary(struct rows *rows, struct module_summary *out)
+{
+	*out = (struct module_summary){.handle = rows_dup(rows, 1),
+		.description = rows_dup(rows, 2),
+		.latest_version = rows_int(rows, 3),
+		.source = rows_source(rows, 5),
+		.cached = rows_int(rows, 6) != 0,
+		.size_bytes = rows_int(rows, 7),
+		.downloads = rows_int(rows, 8),
+		.updated_at = rows_int(rows, 9)};
+	read_formats(rows_text(rows, 4), out->formats);
+}
+
+bool summary_load(
+	struct txn *txn, int64_t module_id, struct module_summary *out, bool *found, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_SUMMARY], VALUES(v_int(module_id)));
+	AUTO(module_summary_finish) struct module_summary summary = {0};
+
+	*found = rows_next(rows);
+	if (!*found)
+		return rows_done(rows, err);
+	read_summary(rows, &summary);
+	if (!load_versions(txn, module_id, &summary, err) ||
+		!tags_load(txn, rows_int(rows, 0), &summary.tags, err))
+		return false;
+	*out = summary;
+	summary = (struct module_summary){0};
+	return true;
+}
+
+void module_summary_finish(struct module_summary *summary)
+{
+	free(summary->handle);
+	free(summary->description);
+	free(summary->versions);
+	tags_finish(&summary->tags);
+	*summary = (struct module_summary){0};
+}
+
+bool catalog_find_module(
+	struct catalog *catalog, const char *handle, struct module_summary *out, bool *found, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t id;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_MODULE], VALUES(v_text(handle)));
+	id = rows_next(rows) ? rows_int(rows, 0) : 0;
+	return rows_done(rows, err) && summary_load(txn, id, out, found, err);
+}
+
+/* ---- publishers ---- */
+
+struct publisher_list {
+	struct publisher_row *items;
+	size_t count;
+	size_t capacity;
+};
+
+static void publisher_list_finish(struct publisher_list *list)
+{
+	publisher_rows_destroy(list->items, list->count);
+}
+
+bool catalog_list_publishers(
+	struct catalog *catalog, struct publisher_row **out, size_t *count, struct err *err)
+{
+	AUTO(publisher_list_finish) struct publisher_list list = {0};
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_PUBLISHERS], NULL, 0);
+	while (rows_next(rows)) {
+		MEM_GROW(list.items, list.count, list.capacity);
+		list.items[list.count++] =
+			(struct publisher_row){rows_dup(rows, 0), rows_dup(rows, 1), rows_int(rows, 2)};
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*count = list.count;
+	list.count = 0;
+	*out = TAKE(list.items);
+	return true;
+}
+
+void publisher_rows_destroy(struct publisher_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(rows[i].name);
+		free(rows[i].display_name);
+	}
+	free(rows);
+}

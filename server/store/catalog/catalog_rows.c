@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_rows.h"
+
+#include <string.h>
+
+enum statement { FIND_IDS, SET_CACHED, REFRESH_CACHED };
+
+static const char *const sql[] = {
+	[FIND_IDS] = "SELECT m.id, v.id, v.source, v.state FROM modules m"
+		     " JOIN versions v ON v.module_id = m.id AND v.version = ?2 WHERE m.handle = ?1",
+	[SET_CACHED] = "UPDATE blobs SET cached = ?2 WHERE id = ?1",
+	[REFRESH_CACHED] =
+		"UPDATE modules SET latest_cached ="
+		" (SELECT coalesce(min(b.cached), 0) FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+		"  WHERE a.version_id = modules.latest_id)"
+		" WHERE latest_id IN (SELECT version_id FROM artifacts WHERE blob_id = ?1)",
+};
+
+static const char *const source_names[SOURCE_COUNT] = {
+	[SOURCE_PUBLISHED] = "published", [SOURCE_MIRRORED] = "mirrored", [SOURCE_LISTED] = "listed"};
+static const char *const state_names[STATE_COUNT] = {
+	[STATE_ACTIVE] = "active", [STATE_WITHDRAWN] = "withdrawn", [STATE_QUARANTINED] = "quarantined"};
+
+const char *version_source_name(enum version_source source)
+{
+	return source_names[source];
+}
+
+const char *version_state_name(enum version_state state)
+{
+	return state_names[state];
+}
+
+size_t catalog_word(const char *const *words, size_t count, const char *word)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (word && strcmp(words[i], word) == 0)
+			return i;
+	}
+	return count;
+}
+
+bool version_source_parse(const char *name, enum version_source *out)
+{
+	size_t place = catalog_word(source_names, SOURCE_COUNT, name);
+
+	if (place == SOURCE_COUNT)
+		return false;
+	*out = (enum version_source)place;
+	return true;
+}
+
+/* The schema admits no other words than these. */
+enum version_source rows_source(struct rows *rows, int column)
+{
+	enum version_source source = SOURCE_LISTED;
+
+	(void)version_source_parse(rows_text(rows, column), &source);
+	return source;
+}
+
+/* What cannot be read is not served. */
+enum version_state rows_state(struct rows *rows, int column)
+{
+	size_t place = catalog_word(state_names, STATE_COUNT, rows_text(rows, column));
+
+	return place == STATE_COUNT ? STATE_QUARANTINED : (enum version_state)place;
+}
+
+bool version_find_ids(struct txn *txn, const struct name *name, struct version_ids *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[FIND_IDS], VALUES(v_text(name->handle), v_int(name->version)));
+	struct version_ids ids = {0};
+
+	if (rows_next(rows)) {
+		ids.module_id = rows_int(rows, 0);
+		ids.version_id = rows_int(rows, 1);
+		ids.source = rows_source(rows, 2);
+		ids.state = rows_state(rows, 3);
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*out = ids;
+	return true;
+}
+
+bool blob_set_cached(struct txn *txn, int64_t blob_id, bool cached, struct err *err)
+{
+	return txn_run(txn, sql[SET_CACHED], VALUES(v_int(blob_id), v_int(cached)), err) &&
+	       txn_run(txn, sql[REFRESH_CACHED], VALUES(v_int(blob_id)), err);
+}

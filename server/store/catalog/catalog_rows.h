@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the catalog share among themselves. Nobody else includes this, but for its test. */
+#ifndef SERVER_STORE_CATALOG_CATALOG_ROWS_H
+#define SERVER_STORE_CATALOG_CATALOG_ROWS_H
+
+#include "server/store/catalog/catalog.h"
+#include "server/store/db.h"
+
+struct search;
+
+/* Immutable after creation; the database and the search have their own locks. */
+struct catalog {
+	struct db *db;
+	struct search *search;
+};
+
+/* The files of schema/, in order; made by the build. */
+extern const struct migration catalog_migrations[];
+extern const size_t catalog_migration_count;
+
+/* The place of a word in a table of names; count where it is none of them. */
+size_t catalog_word(const char *const *words, size_t count, const char *word);
+
+enum version_source rows_source(struct rows *rows, int column);
+enum version_state rows_state(struct rows *rows, int column);
+
+/* Writes a line of the audit log; the subject is a name's path or a token's name. who, detail: NULL where
+ * there is none. */
+bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *action, const char *subject,
+	const char *detail, struct err *err);
+
+/* What an artifact's columns are, in a statement with artifacts a and blobs b; artifact_fill() reads them
+ * into *out from this column on. */
+#define ARTIFACT_COLUMNS \
+	"b.digest, b.md5, b.size_bytes, b.unpacked_bytes, b.file_count, a.created_at, b.cached, " \
+	"a.downloads," \
+	" a.last_used_at, a.source"
+void artifact_fill(struct rows *rows, int column, struct artifact *out);
+
+/* A version's rows; version_id is 0 where it is not known. */
+struct version_ids {
+	int64_t module_id;
+	int64_t version_id;
+	enum version_source source;
+	enum version_state state;
+};
+bool version_find_ids(struct txn *txn, const struct name *name, struct version_ids *out, struct err *err);
+
+/* Brings a module's derived columns, its text and its facets up to date after its versions, artifacts, tags
+ * or documentation changed. */
+bool module_refresh(struct txn *txn, int64_t module_id, struct err *err);
+
+/* The part of it that is searched. */
+bool module_refresh_texts(struct txn *txn, int64_t module_id, struct err *err);
+
+/* A module as a list has it; *found is false where it has no active version. */
+bool summary_load(
+	struct txn *txn, int64_t module_id, struct module_summary *out, bool *found, struct err *err);
+
+/* Writes a version's documentation with all that it says; the module is still to be refreshed. */
+bool documentation_write(
+	struct txn *txn, int64_t version_id, const struct documentation *documentation, struct err *err);
+
+/* A version's tags; tags_finish() them. */
+bool tags_load(struct txn *txn, int64_t version_id, struct tags *out, struct err *err);
+
+/* Notes whether a blob is in the store, and with it the derived columns of all modules whose latest version
+ * uses it. */
+bool blob_set_cached(struct txn *txn, int64_t blob_id, bool cached, struct err *err);
+
+/* Writes down an examination of a blob; one of the same blob and format that is there already stays as it is.
+ */
+bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
+	const struct examination *examination, struct err *err);
+bool saved_model_record(
+	struct txn *txn, int64_t inspection_id, const struct saved_model *model, struct err *err);
+
+/* *out is NULL where the inspection found none; saved_model_destroy() it. */
+bool saved_model_load(struct txn *txn, int64_t inspection_id, struct saved_model **out, struct err *err);
+
+/* The inspection's warnings; findings_destroy() them. */
+bool findings_load(
+	struct txn *txn, int64_t inspection_id, struct finding **out, size_t *count, struct err *err);
+void findings_destroy(struct finding *findings, size_t count);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_space.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/globs.h"
+#include "common/mem.h"
+#include "server/store/catalog/catalog_rows.h"
+
+enum statement { SUM_MIRRORED, FIND_EVICTABLE, FIND_NAMES, ADD_PIN, DROP_PIN, LIST_PINS, PRUNE_ABSENCES };
+
+static const char *const sql[] = {
+	[SUM_MIRRORED] = "SELECT mirrored_bytes FROM space",
+	[FIND_EVICTABLE] = "SELECT id, digest, size_bytes, used_at FROM blobs"
+			   " WHERE cached = 1 AND published = 0 AND (used_at, id) > (?1, ?2) ORDER BY "
+			   "used_at, id LIMIT 1",
+	[FIND_NAMES] = "SELECT m.handle, v.version FROM artifacts a JOIN versions v ON v.id = a.version_id"
+		       " JOIN modules m ON m.id = v.module_id WHERE a.blob_id = ?1",
+	[ADD_PIN] = "INSERT INTO pins (pattern, created_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+	[DROP_PIN] = "DELETE FROM pins WHERE pattern = ?1",
+	[LIST_PINS] = "SELECT pattern, created_at FROM pins ORDER BY pattern",
+	[PRUNE_ABSENCES] = "DELETE FROM absences WHERE until_s < ?1",
+};
+
+bool catalog_mirrored_bytes(struct catalog *catalog, int64_t *out_bytes, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t bytes;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[SUM_MIRRORED], NULL, 0);
+	bytes = rows_next(rows) ? rows_int(rows, 0) : 0;
+	if (!rows_done(rows, err))
+		return false;
+	*out_bytes = bytes;
+	return true;
+}
+
+/* ---- pins ---- */
+
+struct pins {
+	struct pin_row *rows;
+	size_t count;
+};
+
+static void finish_pins(struct pins *pins)
+{
+	pin_rows_destroy(pins->rows, pins->count);
+}
+
+void pin_rows_destroy(struct pin_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(rows[i].pattern);
+	free(rows);
+}
+
+static bool load_pins(struct txn *txn, struct pins *pins, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_PINS], NULL, 0);
+	size_t capacity = 0;
+
+	while (rows_next(rows)) {
+		MEM_GROW(pins->rows, pins->count, capacity);
+		pins->rows[pins->count++] = (struct pin_row){rows_dup(rows, 0), rows_int(rows, 1)};
+	}
+	return rows_done(rows, err);
+}
+
+/* The pattern that pins a name, or NULL. */
+static const char *pattern_for(const struct pins *pins, const struct name *name)
+{
+	struct name_path path = name_path(name);
+
+	for (size_t i = 0; i < pins->count; i++) {
+		if (globs_match(pins->rows[i].pattern, path.text) ||
+			globs_match(pins->rows[i].pattern, name->handle))
+			return pins->rows[i].pattern;
+	}
+	return NULL;
+}
+
+bool catalog_find_pin(struct catalog *catalog, const struct name *name, char **out_pattern, struct err *err)
+{
+	AUTO(finish_pins) struct pins pins = {0};
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err) || !load_pins(txn, &pins, err))
+		return false;
+	*out_pattern = mem_dup(pattern_for(&pins, name));
+	return true;
+}
+
+/* Whether one of the names that a blob serves is pinned. */
+static bool check_pins(
+	struct txn *txn, const struct pins *pins, int64_t blob_id, bool *pinned, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = NULL;
+
+	*pinned = false;
+	if (pins->count == 0)
+		return true;
+	rows = txn_query(txn, sql[FIND_NAMES], VALUES(v_int(blob_id)));
+	while (!*pinned && rows_next(rows)) {
+		struct name name = {.version = rows_int(rows, 1)};
+
+		(void)snprintf(name.handle, sizeof name.handle, "%s", rows_text(rows, 0));
+		*pinned = pattern_for(pins, &name) != NULL;
+	}
+	return rows_done(rows, err);
+}
+
+bool catalog_pin(struct catalog *catalog, const char *pattern, int64_t now_s, bool *added, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_write(catalog->db, &txn, err) ||
+		!txn_run(txn, sql[ADD_PIN], VALUES(v_text(pattern), v_int(now_s)), err))
+		return false;
+	*added = txn_changes(txn) > 0;
+	return txn_commit(txn, err);
+}
+
+bool catalog_unpin(struct catalog *catalog, const char *pattern, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_write(catalog->db, &txn, err) || !txn_run(txn, sql[DROP_PIN], VALUES(v_text(pattern)), err))
+		return false;
+	if (txn_changes(txn) == 0)
+		return err_set(err, ERR_NOT_FOUND, "there is no pin %.200s", pattern);
+	return txn_commit(txn, err);
+}
+
+bool catalog_list_pins(struct catalog *catalog, struct pin_row **out, size_t *count, struct err *err)
+{
+	AUTO(finish_pins) struct pins pins = {0};
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err) || !load_pins(txn, &pins, err))
+		return false;
+	*count = pins.count;
+	pins.count = 0;
+	*out = TAKE(pins.rows);
+	return true;
+}
+
+/* ---- eviction ---- */
+
+struct candidate {
+	int64_t id; /* 0: there is none */
+	struct digest digest;
+	int64_t size_bytes;
+	int64_t used_at;
+};
+
+/* The next one behind a candidate, in the order of use. */
+static bool find_next(struct txn *txn, const struct candidate *behind, struct candidate *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[FIND_EVICTABLE], VALUES(v_int(behind->used_at), v_int(behind->id)));
+	struct candidate next = {0};
+
+	if (rows_next(rows)) {
+		next.id = rows_int(rows, 0);
+		next.digest = rows_digest(rows, 1);
+		next.size_bytes = rows_int(rows, 2);
+		next.used_at = rows_int(rows, 3);
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*out = next;
+	return true;
+}
+
+/* Asks for one blob, and takes its claim away where it was granted. */
+static bool evict_one(struct txn *txn, const struct candidate *candidate, struct eviction *eviction,
+	bool (*take)(void *context, const struct digest *digest, int64_t size_bytes), void *context,
+	struct err *err)
+{
+	if (!take(context, &candidate->digest, candidate->size_bytes)) {
+		eviction->withheld_bytes += candidate->size_bytes;
+		return true;
+	}
+	eviction->bytes += candidate->size_bytes;
+	eviction->count++;
+	return eviction->dry_run || blob_set_cached(txn, candidate->id, false, err);
+}
+
+bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
+	bool (*take)(void *context, const struct digest *digest, int64_t size_bytes), void *context,
+	struct err *err)
+{
+	AUTO(finish_pins) struct pins pins = {0};
+	AUTO_TXN struct txn *txn = NULL;
+	struct candidate candidate = {.used_at = eviction->behind.used_at, .id = eviction->behind.id};
+	bool pinned;
+
+	if (!(eviction->dry_run ? db_read : db_write)(catalog->db, &txn, err) || !load_pins(txn, &pins, err))
+		return false;
+	while (eviction->bytes < eviction->wanted_bytes && eviction->count < eviction->max_blobs) {
+		if (!find_next(txn, &candidate, &candidate, err))
+			return false;
+		if (candidate.id == 0)
+			break;
+		eviction->behind.used_at = candidate.used_at;
+		eviction->behind.id = candidate.id;
+		if (!check_pins(txn, &pins, candidate.id, &pinned, err))
+			return false;
+		if (!pinned && !evict_one(txn, &candidate, eviction, take, context, err))
+			return false;
+	}
+	return eviction->dry_run || txn_commit(txn, err);
+}
+
+bool catalog_prune_absences(struct catalog *catalog, int64_t now_s, int64_t *out_count, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_write(catalog->db, &txn, err) ||
+		!txn_run(txn, sql[PRUNE_ABSENCES], VALUES(v_int(now_s)), err))
+		return false;
+	*out_count = txn_changes(txn);
+	return txn_commit(txn, err);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_rows.h"
+
+#include "common/mem.h"
+
+enum statement { ADD_TOKEN, LIST_TOKENS, FIND_VALID_TOKEN, REVOKE_TOKEN };
+
+static const char *const sql[] = {
+	[ADD_TOKEN] =
+		"INSERT INTO tokens (name, hash, scopes, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+	[LIST_TOKENS] = "SELECT name, scopes, created_at, expires_at, revoked_at, hash FROM tokens"
+			" ORDER BY created_at DESC, id DESC",
+	[FIND_VALID_TOKEN] = "SELECT id FROM tokens WHERE name = ?1 AND revoked_at = 0"
+			     " AND (expires_at = 0 OR expires_at > ?2)",
+	[REVOKE_TOKEN] = "UPDATE tokens SET revoked_at = ?2 WHERE id = ?1",
+};
+
+/* The id of the valid token of that name; 0 where there is none. */
+static bool find_valid(struct txn *txn, const char *name, int64_t now_s, int64_t *out_id, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[FIND_VALID_TOKEN], VALUES(v_text(name), v_int(now_s)));
+	int64_t id = rows_next(rows) ? rows_int(rows, 0) : 0;
+
+	if (!rows_done(rows, err))
+		return false;
+	*out_id = id;
+	return true;
+}
+
+bool catalog_add_token(struct catalog *catalog, const char *name, const struct digest *hash,
+	const char *scopes, int64_t now_s, int64_t expires_at, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t id;
+
+	if (!db_write(catalog->db, &txn, err) || !find_valid(txn, name, now_s, &id, err))
+		return false;
+	if (id)
+		return err_set(err, ERR_CONFLICT, "there is a valid token named %s; revoke it first", name);
+	return txn_run(txn, sql[ADD_TOKEN],
+		       VALUES(v_text(name), v_digest(hash), v_text(scopes), v_int(now_s), v_int(expires_at)),
+		       err) &&
+	       audit_record(txn, now_s, NULL, "token-create", name, scopes, err) && txn_commit(txn, err);
+}
+
+bool catalog_revoke_token(struct catalog *catalog, const char *name, int64_t now_s, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t id;
+
+	if (!db_write(catalog->db, &txn, err) || !find_valid(txn, name, now_s, &id, err))
+		return false;
+	if (id == 0)
+		return err_set(err, ERR_NOT_FOUND, "there is no valid token named %s", name);
+	return txn_run(txn, sql[REVOKE_TOKEN], VALUES(v_int(id), v_int(now_s)), err) &&
+	       audit_record(txn, now_s, NULL, "token-revoke", name, NULL, err) && txn_commit(txn, err);
+}
+
+struct token_list {
+	struct token_secret *items;
+	size_t count;
+	size_t capacity;
+};
+
+static void token_list_finish(struct token_list *list)
+{
+	token_secrets_destroy(list->items, list->count);
+}
+
+bool catalog_list_tokens(struct catalog *catalog, struct token_secret **out, size_t *count, struct err *err)
+{
+	AUTO(token_list_finish) struct token_list list = {0};
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_TOKENS], NULL, 0);
+	while (rows_next(rows)) {
+		MEM_GROW(list.items, list.count, list.capacity);
+		list.items[list.count++] = (struct token_secret){.row = {.name = rows_dup(rows, 0),
+									 .scopes = rows_dup(rows, 1),
+									 .created_at = rows_int(rows, 2),
+									 .expires_at = rows_int(rows, 3),
+									 .revoked_at = rows_int(rows, 4)},
+			.hash = rows_digest(rows, 5)};
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*count = list.count;
+	list.count = 0;
+	*out = TAKE(list.items);
+	return true;
+}
+
+void token_secrets_destroy(struct token_secret *tokens, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(tokens[i].row.name);
+		free(tokens[i].row.scopes);
+	}
+	free(tokens);
+}

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/search/module_index.h"
+
+#include <ctype.h>
+
+#include "common/buffer.h"
+#include "server/module/name.h"
+
+/* More than any time in seconds. */
+static const int64_t HERE = INT64_C(1) << 40;
+
+const char *const facet_names[FACET_COUNT] = {
+	[FACET_TASK] = "task",
+	[FACET_DATASET] = "dataset",
+	[FACET_LANGUAGE] = "language",
+	[FACET_ARCHITECTURE] = "architecture",
+	[FACET_LICENSE] = "license",
+	[FACET_FINE_TUNABLE] = "fine_tunable",
+	[FACET_FORMAT] = "format",
+	[FACET_PUBLISHER] = "publisher",
+	[FACET_SOURCE] = "source",
+	[FACET_CACHED] = "cached",
+	[FACET_OP] = "op",
+	[FACET_INPUT_DTYPE] = "input_dtype",
+	[FACET_OUTPUT_DTYPE] = "output_dtype",
+	[FACET_TAG] = "tag",
+	[FACET_TENSORFLOW_VERSION] = "tensorflow_version",
+};
+
+/* The modules that have one value, in ascending order. */
+struct posting {
+	char *text;
+	uint32_t *slots;
+	size_t count;
+	size_t capacity;
+};
+
+struct postings {
+	struct posting **items;
+	size_t count;
+	size_t capacity;
+};
+
+struct entry {
+	int64_t id;
+	int64_t downloads;
+	int64_t updated_at;
+	int64_t size_bytes;
+	char *handle;
+	size_t length; /* of the handle */
+	size_t name;   /* where its lower case begins in names */
+};
+
+/* Which pairs of neighbouring letters a name has, each hashed to one bit. */
+struct pairs {
+	uint64_t bits[2];
+};
+
+/* Slots as one order has them. */
+struct order {
+	uint32_t *slots;
+	size_t count;
+	size_t capacity;
+};
+
+struct module_index {
+	struct entry *entries; /* by slot */
+	size_t count;
+	size_t capacity;
+	struct pairs *pairs; /* by slot */
+	size_t pairs_capacity;
+	struct slots listed;
+	struct slots cached;
+	struct buffer names;  /* all handles in lower case, each with its NUL */
+	uint32_t *slot_by_id; /* UINT32_MAX: none */
+	size_t id_count;
+	struct postings facets[FACET_COUNT];
+	struct posting **value_by_id;
+	size_t value_count;
+	struct order orders[SORT_COUNT];
+};
+
+/* Makes room for the row `number` in an array that is read by number, filling what is new with this byte. */
+static void *widen(void *array, size_t *count, size_t number, size_t size, int byte)
+{
+	size_t wider = *count ? *count : 64;
+
+	if (number < *count)
+		return array;
+	while (wider <= number)
+		wider *= 2;
+	array = mem_resize(array, wider, size);
+	memset((char *)array + *count * size, byte, (wider - *count) * size);
+	*count = wider;
+	return array;
+}
+
+struct module_index *module_index_create(void)
+{
+	return mem_zero(1, sizeof(struct module_index));
+}
+
+void module_index_destroy(struct module_index *index)
+{
+	if (!index)
+		return;
+	for (size_t i = 0; i < index->count; i++)
+		free(index->entries[i].handle);
+	for (size_t facet = 0; facet < FACET_COUNT; facet++) {
+		for (size_t i = 0; i < index->facets[facet].count; i++) {
+			free(index->facets[facet].items[i]->text);
+			free(index->facets[facet].items[i]->slots);
+			free(index->facets[facet].items[i]);
+		}
+		free(index->facets[facet].items);
+	}
+	for (size_t sort = 0; sort < SORT_COUNT; sort++)
+		free(index->orders[sort].slots);
+	slots_finish(&index->listed);
+	slots_finish(&index->cached);
+	buffer_finish(&index->names);
+	free(index->entries);
+	free(index->pairs);
+	free(index->slot_by_id);
+	free(index->value_by_id);
+	free(index);
+}
+
+/* ---- orders ---- */
+
+/* Most have no downloads. Among equals people are shown first what is here, then what is new; a search rather
+ * finds the name that has little besides its words. */
+struct place_in_order module_index_place(const struct module_index *index, enum module_sort sort, size_t slot)
+{
+	const struct entry *entry = &index->entries[slot];
+
+	switch (sort) {
+	case SORT_DOWNLOADS:
+		return (struct place_in_order){entry->downloads,
+			entry->updated_at + (slots_have(&index->cached, slot) ? HERE : 0), entry->handle};
+	case SORT_RELEVANCE:
+		return (struct place_in_order){
+			entry->downloads, NAME_PATH_MAX - (int64_t)entry->length, entry->handle};
+	case SORT_UPDATED:
+		return (struct place_in_order){entry->updated_at, 0, entry->handle};
+	case SORT_SIZE:
+		return (struct place_in_order){entry->size_bytes, 0, entry->handle};
+	default:
+		return (struct place_in_order){0, 0, entry->handle};
+	}
+}
+
+/* Numbers descend, names ascend. */
+static int compare(const struct place_in_order *a, const struct place_in_order *b)
+{
+	if (a->number != b->number)
+		return a->number > b->number ? -1 : 1;
+	if (a->tie != b->tie)
+		return a->tie > b->tie ? -1 : 1;
+	return strcmp(a->handle, b->handle);
+}
+
+/* Most places differ by name only: where each slot stands among names is found once. */
+struct sorting {
+	const struct module_index *index;
+	enum module_sort sort;
+	const uint32_t *by_name; /* NULL while that is found */
+};
+
+static int compare_slots(const void *a, const void *b, void *context)
+{
+	const struct sorting *sorting = context;
+	uint32_t first = *(const uint32_t *)a, second = *(const uint32_t *)b;
+	struct place_in_order x = module_index_place(sorting->index, sorting->sort, first);
+	struct place_in_order y = module_index_place(sorting->index, sorting->sort, second);
+
+	if (!sorting->by_name || x.number != y.number || x.tie != y.tie)
+		return compare(&x, &y);
+	return (sorting->by_name[first] > sorting->by_name[second]) -
+	       (sorting->by_name[first] < sorting->by_name[second]);
+}
+
+/* How many of the order stand before a place, or with `included` at it. */
+static size_t rank(const struct module_index *index, enum module_sort sort,
+	const struct place_in_order *place, bool included)
+{
+	const struct order *order = &index->orders[sort];
+	size_t low = 0, high = order->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct place_in_order here = module_index_place(index, sort, order->slots[middle]);
+		int difference = compare(&here, place);
+
+		if (difference < 0 || (included && difference == 0))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void enter_order(struct module_index *index, enum module_sort sort, size_t slot)
+{
+	struct place_in_order place = module_index_place(index, sort, slot);
+	struct order *order = &index->orders[sort];
+	size_t at = rank(index, sort, &place, false);
+
+	MEM_GROW(order->slots, order->count, order->capacity);
+	memmove(order->slots + at + 1, order->slots + at, (order->count - at) * sizeof *order->slots);
+	order->slots[at] = (uint32_t)slot;
+	order->count++;
+}
+
+/* Before its numbers change. */
+static void leave_order(struct module_index *index, enum module_sort sort, size_t slot)
+{
+	struct place_in_order place = module_index_place(index, sort, slot);
+	struct order *order = &index->orders[sort];
+	size_t at = rank(index, sort, &place, false);
+
+	memmove(order->slots + at, order->slots + at + 1, (order->count - at - 1) * sizeof *order->slots);
+	order->count--;
+}
+
+static void sort_all(struct module_index *index, enum module_sort sort, const uint32_t *by_name)
+{
+	struct order *order = &index->orders[sort];
+
+	order->count = 0;
+	for (size_t slot = 0; slot < index->count; slot++) {
+		MEM_GROW(order->slots, order->count, order->capacity);
+		order->slots[order->count++] = (uint32_t)slot;
+	}
+	if (order->count > 0)
+		qsort_r(order->slots, order->count, sizeof *order->slots, compare_slots,
+			&(struct sorting){index, sort, by_name});
+}
+
+void module_index_sort(struct module_index *index)
+{
+	AUTO_FREE uint32_t *by_name = mem_zero(index->count + 1, sizeof *by_name);
+
+	sort_all(index, SORT_NAME, NULL);
+	for (size_t i = 0; i < index->count; i++)
+		by_name[index->orders[SORT_NAME].slots[i]] = (uint32_t)i;
+	for (enum module_sort sort = SORT_NAME + 1; sort < SORT_COUNT; sort++)
+		sort_all(index, sort, by_name);
+}
+
+size_t module_index_walk(const struct module_index *index, enum module_sort sort, const struct slots *set,
+	const struct place_in_order *after, size_t *out, size_t max)
+{
+	const struct order *order = &index->orders[sort];
+	size_t found = 0;
+
+	for (size_t i = after ? rank(index, sort, after, true) : 0; i < order->count && found < max; i++) {
+		if (slots_have(set, order->slots[i]))
+			out[found++] = order->slots[i];
+	}
+	return found;
+}
+
+/* ---- modules ---- */
+
+static void add_pair(struct pairs *pairs, char first, char second)
+{
+	uint32_t mixed = (uint8_t)first * UINT32_C(0x9e3779b1) + (uint8_t)second * UINT32_C(0x85ebca77);
+
+	pairs->bits[mixed >> 31] |= UINT64_C(1) << (mixed >> 25) % 64;
+}
+
+static struct pairs pairs_of(const char *text)
+{
+	struct pairs pairs = {0};
+
+	for (size_t i = 0; text[i] && text[i + 1]; i++)
+		add_pair(&pairs, text[i], text[i + 1]);
+	return pairs;
+}
+
+static void set_state(struct module_index *index, size_t slot, const struct module_facts *facts)
+{
+	struct entry *entry = &index->entries[slot];
+
+	entry->downloads = facts->downloads;
+	entry->updated_at = facts->updated_at;
+	entry->size_bytes = facts->size_bytes;
+	(facts->listed ? slots_add : slots_remove)(&index->listed, slot);
+	(facts->cached ? slots_add : slots_remove)(&index->cached, slot);
+}
+
+void module_index_append(struct module_index *index, const struct module_facts *facts)
+{
+	size_t slot = index->count;
+	struct entry *entry;
+
+	MEM_GROW(index->entries, index->count, index->capacity);
+	MEM_GROW(index->pairs, index->count, index->pairs_capacity);
+	entry = &index->entries[index->count++];
+	*entry = (struct entry){.id = facts->id,
+		.handle = mem_dup(facts->handle),
+		.length = strlen(facts->handle),
+		.name = index->names.length};
+	buffer_add(&index->names, facts->handle, strlen(facts->handle) + 1);
+	for (char *at = index->names.data + entry->name; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	index->pairs[slot] = pairs_of(index->names.data + entry->name);
+	slots_grow(&index->listed, index->count);
+	slots_grow(&index->cached, index->count);
+	index->slot_by_id = widen(
+		index->slot_by_id, &index->id_count, (size_t)facts->id, sizeof *index->slot_by_id, 0xff);
+	index->slot_by_id[facts->id] = (uint32_t)slot;
+	set_state(index, slot, facts);
+}
+
+bool module_index_set(struct module_index *index, const struct module_facts *facts)
+{
+	bool is_new;
+	size_t slot;
+
+	is_new = !module_index_find(index, facts->id, &slot);
+	if (is_new) {
+		slot = index->count;
+		module_index_append(index, facts);
+	}
+	for (enum module_sort sort = 0; !is_new && sort < SORT_COUNT; sort++)
+		leave_order(index, sort, slot);
+	set_state(index, slot, facts);
+	for (enum module_sort sort = 0; sort < SORT_COUNT; sort++)
+		enter_order(index, sort, slot);
+	return is_new;
+}
+
+size_t module_index_slots(const struct module_index *index)
+{
+	return index->count;
+}
+
+bool module_index_find(const struct module_index *index, int64_t id, size_t *out_slot)
+{
+	if (id < 0 || (size_t)id >= index->id_count || index->slot_by_id[id] == UINT32_MAX)
+		return false;
+	*out_slot = index->slot_by_id[id];
+	return true;
+}
+
+int64_t module_index_id(const struct module_index *index, size_t slot)
+{
+	return index->entries[slot].id;
+}
+
+struct slots module_index_listed(const struct module_index *index)
+{
+	return slots_copy(&index->listed);
+}
+
+/* ---- values ---- */
+
+void module_index_add_value(struct module_index *index, int64_t value_id, enum facet facet, const char *text)
+{
+	struct postings *postings = &index->facets[facet];
+	struct posting *posting;
+
+	index->value_by_id = widen(
+		index->value_by_id, &index->value_count, (size_t)value_id, sizeof *index->value_by_id, 0);
+	if (index->value_by_id[value_id])
+		return;
+	posting = mem_zero(1, sizeof *posting);
+	posting->text = mem_dup(text);
+	MEM_GROW(postings->items, postings->count, postings->capacity);
+	postings->items[postings->count++] = posting;
+	index->value_by_id[value_id] = posting;
+}
+
+/* Where a slot is in a posting, or would be. */
+static size_t position(const struct posting *posting, size_t slot)
+{
+	size_t low = 0, high = posting->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (posting->slots[middle] < slot)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void module_index_give(struct module_index *index, int64_t id, int64_t value_id)
+{
+	struct posting *posting = (size_t)value_id < index->value_count ? index->value_by_id[value_id] : NULL;
+	size_t slot, at;
+
+	if (!posting || !module_index_find(index, id, &slot))
+		return;
+	at = posting->count;
+	if (at > 0 && posting->slots[at - 1] >= slot)
+		at = position(posting, slot);
+	if (at < posting->count && posting->slots[at] == slot)
+		return;
+	MEM_GROW(posting->slots, posting->count, posting->capacity);
+	memmove(posting->slots + at + 1, posting->slots + at, (posting->count - at) * sizeof *posting->slots);
+	posting->slots[at] = (uint32_t)slot;
+	posting->count++;
+}
+
+static void take(struct posting *posting, size_t slot)
+{
+	size_t at = position(posting, slot);
+
+	if (at == posting->count || posting->slots[at] != slot)
+		return;
+	memmove(posting->slots + at, posting->slots + at + 1,
+		(posting->count - at - 1) * sizeof *posting->slots);
+	posting->count--;
+}
+
+void module_index_forget_values(struct module_index *index, int64_t id)
+{
+	size_t slot;
+
+	if (!module_index_find(index, id, &slot))
+		return;
+	for (size_t facet = 0; facet < FACET_COUNT; facet++) {
+		for (size_t i = 0; i < index->facets[facet].count; i++)
+			take(index->facets[facet].items[i], slot);
+	}
+}
+
+/* "2.11" stands for itself and for all that begins with "2.11.". */
+static bool matches(enum facet facet, const char *text, const char *value)
+{
+	size_t length = strlen(value);
+
+	if (facet != FACET_TENSORFLOW_VERSION)
+		return strcmp(text, value) == 0;
+	return strncmp(text, value, length) == 0 && (text[length] == '\0' || text[length] == '.');
+}
+
+static void match_cached(const struct module_index *index, const char *value, struct slots *out)
+{
+	uint64_t inverse = strcmp(value, "true") == 0 ? 0 : UINT64_MAX;
+
+	for (size_t i = 0; i < slots_words(out->count); i++)
+		out->words[i] |= (index->cached.words[i] ^ inverse) & index->listed.words[i];
+}
+
+void module_index_match(
+	const struct module_index *index, enum facet facet, const char *value, struct slots *out)
+{
+	const struct postings *postings = &index->facets[facet];
+
+	if (facet == FACET_CACHED)
+		match_cached(index, value, out);
+	for (size_t i = 0; i < postings->count; i++) {
+		const struct posting *posting = postings->items[i];
+
+		if (!matches(facet, posting->text, value))
+			continue;
+		for (size_t at = 0; at < posting->count; at++)
+			slots_add(out, posting->slots[at]);
+	}
+}
+
+/* ---- names ---- */
+
+static bool has_all(const struct pairs *pairs, const struct pairs *wanted)
+{
+	return ((wanted->bits[0] & ~pairs->bits[0]) | (wanted->bits[1] & ~pairs->bits[1])) == 0;
+}
+
+static bool is_word(char character)
+{
+	return isalnum((unsigned char)character) != 0;
+}
+
+static void match_one(const struct module_index *index, size_t slot, const char *word, struct slots *whole,
+	struct slots *inside)
+{
+	const char *name = buffer_string(&index->names) + index->entries[slot].name;
+	size_t length = strlen(word);
+
+	for (const char *hit = strstr(name, word); hit; hit = strstr(hit + 1, word)) {
+		slots_add(inside, slot);
+		if ((hit == name || !is_word(hit[-1])) && !is_word(hit[length])) {
+			slots_add(whole, slot);
+			return;
+		}
+	}
+}
+
+void module_index_match_name(
+	const struct module_index *index, const char *word, struct slots *whole, struct slots *inside)
+{
+	const struct pairs wanted = pairs_of(word);
+
+	/* Reading all names takes 2.5 ms for 100,000 of them; nearly all can be told from their pairs. */
+	for (size_t slot = 0; slot < index->count; slot++) {
+		if (has_all(&index->pairs[slot], &wanted))
+			match_one(index, slot, word, whole, inside);
+	}
+}
+
+/* ---- counting ---- */
+
+static int compare_counts(const void *a, const void *b)
+{
+	const struct facet_count *x = a, *y = b;
+
+	if (x->count != y->count)
+		return x->count > y->count ? -1 : 1;
+	return strcmp(x->value, y->value);
+}
+
+static int64_t count_in(const struct posting *posting, const struct slots *set)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < posting->count; i++)
+		count += slots_have(set, posting->slots[i]);
+	return count;
+}
+
+static size_t count_cached(const struct module_index *index, const struct slots *set, struct facet_count *out)
+{
+	int64_t total = slots_total(set), cached = 0;
+
+	for (size_t i = 0; i < slots_words(set->count); i++)
+		cached += __builtin_popcountll(set->words[i] & index->cached.words[i]);
+	out[0] = (struct facet_count){"true", cached};
+	out[1] = (struct facet_count){"false", total - cached};
+	return 2;
+}
+
+size_t module_index_count(const struct module_index *index, enum facet facet, const struct slots *set,
+	struct facet_count *out, size_t max)
+{
+	const struct postings *postings = &index->facets[facet];
+	AUTO_FREE struct facet_count *counts = mem_zero(postings->count + 2, sizeof *counts);
+	size_t found = facet == FACET_CACHED ? count_cached(index, set, counts) : 0;
+
+	for (size_t i = 0; i < postings->count; i++) {
+		int64_t count = count_in(postings->items[i], set);
+
+		if (count > 0)
+			counts[found++] = (struct facet_count){postings->items[i]->text, count};
+	}
+	qsort(counts, found, sizeof *counts, compare_counts);
+	found = found < max ? found : max;
+	memcpy(out, counts, found * sizeof *out);
+	return found;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/search/search.h"
+
+#include "server/ranks.h"
+#include "server/store/catalog/catalog_rows.h"
+
+static const struct lock_place lock_place = {"search", RANK_SEARCH};
+
+/* From this many changes on, reading all anew is quicker. */
+enum { CHANGES_MAX = 512 };
+
+enum statement {
+	FIND_REVISION,
+	COUNT_CHANGES,
+	LIST_VALUES,
+	LIST_MODULES,
+	LIST_PAIRS,
+	LIST_CHANGES,
+	LIST_VALUES_OF_MODULE
+};
+
+#define MODULE_COLUMNS \
+	"id, handle, latest_id IS NOT NULL, latest_cached, downloads, updated_at, latest_size_bytes, " \
+	"text_revision"
+
+static const char *const sql[] = {
+	[FIND_REVISION] = "SELECT revision FROM search_state",
+	[COUNT_CHANGES] = "SELECT count(*) FROM (SELECT 1 FROM modules WHERE revision > ?1 LIMIT ?2)",
+	[LIST_VALUES] = "SELECT id, facet, value FROM facet_values",
+	[LIST_MODULES] = "SELECT " MODULE_COLUMNS " FROM modules ORDER BY id",
+	[LIST_PAIRS] = "SELECT module_id, value_id FROM module_facets ORDER BY module_id, value_id",
+	[LIST_CHANGES] = "SELECT " MODULE_COLUMNS " FROM modules WHERE revision > ?1",
+	[LIST_VALUES_OF_MODULE] = "SELECT f.id, f.facet, f.value FROM module_facets m"
+				  " JOIN facet_values f ON f.id = m.value_id WHERE m.module_id = ?1",
+};
+
+AUTO_CLEANER(own_index, struct module_index *, module_index_destroy)
+
+struct search *search_create(void)
+{
+	struct search *search = mem_zero(1, sizeof *search);
+
+	rwlock_init(&search->lock, &lock_place);
+	search->terms = terms_create();
+	return search;
+}
+
+void search_destroy(struct search *search)
+{
+	if (!search)
+		return;
+	module_index_destroy(search->index);
+	terms_destroy(search->terms);
+	rwlock_finish(&search->lock);
+	free(search);
+}
+
+static bool ask_number(struct txn *txn, const char *text, const struct value *values, size_t count,
+	int64_t *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, text, values, count);
+	int64_t number = rows_next(rows) ? rows_int(rows, 0) : 0;
+
+	if (!rows_done(rows, err))
+		return false;
+	*out = number;
+	return true;
+}
+
+static struct module_facts read_facts(struct rows *rows)
+{
+	return (struct module_facts){
+		.id = rows_int(rows, 0),
+		.handle = rows_text(rows, 1),
+		.listed = rows_int(rows, 2) != 0,
+		.cached = rows_int(rows, 3) != 0,
+		.downloads = rows_int(rows, 4),
+		.updated_at = rows_int(rows, 5),
+		.size_bytes = rows_int(rows, 6),
+	};
+}
+
+/* ---- all of it ---- */
+
+/* What a later Larder may count by is none of ours. */
+static void add_value(struct module_index *index, struct rows *rows)
+{
+	size_t facet = catalog_word(facet_names, FACET_COUNT, rows_text(rows, 1));
+
+	if (facet != FACET_COUNT)
+		module_index_add_value(index, rows_int(rows, 0), (enum facet)facet, rows_text(rows, 2));
+}
+
+static bool load_values(struct txn *txn, struct module_index *index, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_VALUES], NULL, 0);
+
+	while (rows_next(rows))
+		add_value(index, rows);
+	return rows_done(rows, err);
+}
+
+static bool load_modules(struct txn *txn, struct module_index *index, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_MODULES], NULL, 0);
+
+	while (rows_next(rows)) {
+		struct module_facts facts = read_facts(rows);
+
+		module_index_append(index, &facts);
+	}
+	return rows_done(rows, err);
+}
+
+static bool load_pairs(struct txn *txn, struct module_index *index, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_PAIRS], NULL, 0);
+
+	while (rows_next(rows))
+		module_index_give(index, rows_int(rows, 0), rows_int(rows, 1));
+	return rows_done(rows, err);
+}
+
+static bool load_all(struct search *search, struct txn *txn, struct err *err)
+{
+	AUTO(own_index) struct module_index *index = module_index_create();
+
+	if (!load_values(txn, index, err) || !load_modules(txn, index, err) || !load_pairs(txn, index, err))
+		return false;
+	module_index_sort(index);
+	module_index_destroy(search->index);
+	search->index = TAKE(index);
+	terms_clear(search->terms);
+	return true;
+}
+
+/* ---- what changed ---- */
+
+static bool load_values_of(struct txn *txn, struct module_index *index, int64_t id, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_VALUES_OF_MODULE], VALUES(v_int(id)));
+
+	module_index_forget_values(index, id);
+	while (rows_next(rows)) {
+		add_value(index, rows);
+		module_index_give(index, id, rows_int(rows, 0));
+	}
+	return rows_done(rows, err);
+}
+
+static bool load_changes(struct search *search, struct txn *txn, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_CHANGES], VALUES(v_int(search->revision)));
+	bool stale = false;
+
+	while (rows_next(rows)) {
+		struct module_facts facts = read_facts(rows);
+		bool is_rewritten = rows_int(rows, 7) > search->revision;
+		bool is_new = module_index_set(search->index, &facts);
+
+		stale = stale || is_new || is_rewritten;
+		if ((is_new || is_rewritten) && !load_values_of(txn, search->index, facts.id, err))
+			return false;
+	}
+	if (stale)
+		terms_clear(search->terms);
+	return rows_done(rows, err);
+}
+
+/* A change that was applied in part is no state at all: the next one to come reads all anew. */
+static bool forget_all(struct search *search)
+{
+	module_index_destroy(TAKE(search->index));
+	search->revision = 0;
+	return false;
+}
+
+static bool follow(struct search *search, struct txn *txn, int64_t revision, struct err *err)
+{
+	int64_t changes = CHANGES_MAX;
+
+	if (search->index && !ask_number(txn, sql[COUNT_CHANGES],
+				     VALUES(v_int(search->revision), v_int(CHANGES_MAX)), &changes, err))
+		return false;
+	if (!(changes < CHANGES_MAX ? load_changes : load_all)(search, txn, err))
+		return forget_all(search);
+	search->revision = revision;
+	return true;
+}
+
+/* ---- locks ---- */
+
+/* Brings the index up to this snapshot, unless somebody has brought it further. */
+static bool catch_up(struct search *search, struct txn *txn, int64_t revision, struct err *err)
+{
+	bool done = true;
+
+	rwlock_write(&search->lock);
+	if (!search->index || search->revision < revision)
+		done = follow(search, txn, revision, err);
+	rwlock_release(&search->lock);
+	return done;
+}
+
+/* Whether the index equals the snapshot; then the lock is held. */
+static bool lock_if_equal(struct search *search, int64_t revision)
+{
+	rwlock_read(&search->lock);
+	if (search->index && search->revision == revision)
+		return true;
+	rwlock_release(&search->lock);
+	return false;
+}
+
+bool search_begin(struct search *search, struct db *db, struct txn **out, struct err *err)
+{
+	/* Each turn begins a younger snapshot; only a writer that is quicker than all of this, every time,
+	 * needs more. */
+	for (int turn = 0; turn < 100; turn++) {
+		AUTO_TXN struct txn *txn = NULL;
+		int64_t revision;
+
+		if (!db_read(db, &txn, err) || !ask_number(txn, sql[FIND_REVISION], NULL, 0, &revision, err))
+			return false;
+		if (!lock_if_equal(search, revision)) {
+			if (!catch_up(search, txn, revision, err))
+				return false;
+			if (!lock_if_equal(search, revision))
+				continue;
+		}
+		*out = TAKE(txn);
+		return true;
+	}
+	(void)err_set(err, ERR_BUSY, "the catalog changes faster than it can be read");
+	err->retry_after_s = 1;
+	return false;
+}
+
+void search_end(struct search *search)
+{
+	rwlock_release(&search->lock);
+}

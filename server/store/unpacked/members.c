@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/unpacked/members.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/lock.h"
+#include "common/mem.h"
+#include "server/ranks.h"
+#include "server/store/unpacked/folders.h"
+#include "server/store/unpacked/unpack.h"
+
+static const struct lock_place lock_place = {"members", RANK_MEMBERS};
+
+enum { DIGEST_LENGTH = 64 };
+
+static const char half_made[] = ".new";
+
+struct members {
+	struct lock mutex; /* guards running, folders, and of each unpacking all but digest and members */
+	int data_fd;       /* data_dir: "unpacked" itself may go and come back */
+	struct unpack_limits limits;
+	struct members_room room;
+	struct unpacking *running;
+	struct folders folders;
+};
+
+struct unpacking {
+	struct members *members;
+	struct digest digest;
+	struct unpacking *next; /* in members->running */
+	struct waiter *waiters;
+	unsigned references;
+	bool unwanted; /* removed while it was made */
+	bool over;
+	bool failed;
+	struct err err;
+};
+
+/* "unpacked/ab12…", and with a suffix where it is being made. */
+struct folder_path {
+	char text[88];
+};
+
+static struct folder_path path_of(const struct digest *digest, const char *suffix)
+{
+	struct folder_path path;
+
+	(void)snprintf(path.text, sizeof path.text, "unpacked/%s%s", digest->hex, suffix);
+	return path;
+}
+
+static bool make_root(struct members *members, struct err *err)
+{
+	if (mkdirat(members->data_fd, "unpacked", 0750) == 0)
+		return file_sync_folder(members->data_fd, err);
+	return errno == EEXIST || err_errno(err, errno, "create folder unpacked");
+}
+
+static void own_dir(DIR **folder)
+{
+	if (*folder)
+		(void)closedir(*folder);
+}
+
+/* NULL where the folder is not there: errno says why. */
+static DIR *list(int parent, const char *name)
+{
+	AUTO_FD int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+
+	if (folder)
+		(void)TAKE_FD(fd);
+	return folder;
+}
+
+/* Folders here are flat. One that others remove, or make anew, at the same time is no failure. */
+static bool remove_folder(int parent, const char *name, struct err *err)
+{
+	AUTO(own_dir) DIR *folder = list(parent, name);
+
+	if (!folder)
+		return errno == ENOENT || err_errno(err, errno, "list folder %s", name);
+	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(dirfd(folder), entry->d_name, 0) < 0 && errno != ENOENT)
+			return err_errno(err, errno, "remove %s/%s", name, entry->d_name);
+	}
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY)
+		return err_errno(err, errno, "remove folder %s", name);
+	return true;
+}
+
+/* ---- opening and sweeping ---- */
+
+/* Nothing else is touched, whoever may have put it there. */
+static bool is_half_made(const char *name)
+{
+	return strlen(name) == DIGEST_LENGTH + strlen(half_made) &&
+	       strcmp(name + DIGEST_LENGTH, half_made) == 0;
+}
+
+/* Calls visit with the name of everything in data_dir/unpacked. */
+static bool each_entry(struct members *members,
+	bool (*visit)(struct members *members, int root_fd, const struct dirent *entry, struct err *err),
+	struct err *err)
+{
+	AUTO(own_dir) DIR *root = list(members->data_fd, "unpacked");
+
+	if (!root)
+		return errno == ENOENT || err_errno(err, errno, "list folder unpacked");
+	for (struct dirent *entry = readdir(root); entry; entry = readdir(root)) {
+		if (!visit(members, dirfd(root), entry, err))
+			return false;
+	}
+	return true;
+}
+
+static bool read_record(int root_fd, const char *name, struct unpack_record *record, int64_t *made_at)
+{
+	AUTO_FD int folder = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+
+	if (folder < 0 || fstat(folder, &status) < 0 || !unpack_read_record(folder, record))
+		return false;
+	*made_at = status.st_mtim.tv_sec;
+	return true;
+}
+
+static bool learn(struct members *members, int root_fd, const struct dirent *entry, struct err *err)
+{
+	struct unpack_record record;
+	struct digest digest;
+	int64_t made_at;
+
+	(void)err;
+	if (digest_parse(entry->d_name, &digest) && read_record(root_fd, entry->d_name, &record, &made_at))
+		folders_put(&members->folders, &digest, record.bytes, made_at);
+	return true;
+}
+
+static bool sweep(struct members *members, int root_fd, const struct dirent *entry, struct err *err)
+{
+	struct unpack_record record;
+	struct digest digest;
+	int64_t made_at;
+	bool damaged = digest_parse(entry->d_name, &digest) &&
+		       !read_record(root_fd, entry->d_name, &record, &made_at);
+
+	(void)members;
+	return !(damaged || is_half_made(entry->d_name)) || remove_folder(root_fd, entry->d_name, err);
+}
+
+bool members_sweep(struct members *members, struct err *err)
+{
+	return each_entry(members, sweep, err);
+}
+
+bool members_open(
+	const char *data_dir, const struct members_limits *limits, struct members **out, struct err *err)
+{
+	struct members *members = mem_zero(1, sizeof *members);
+
+	lock_init(&members->mutex, &lock_place);
+	members->limits = (struct unpack_limits){{limits->max_unpacked_bytes, limits->max_ratio},
+		limits->max_members, limits->keep_free_bytes};
+	members->data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (members->data_fd < 0)
+		(void)err_errno(err, errno, "open folder %s", data_dir);
+	if (members->data_fd < 0 || !make_root(members, err) || !each_entry(members, learn, err)) {
+		members_close(members);
+		return false;
+	}
+	*out = members;
+	return true;
+}
+
+void members_close(struct members *members)
+{
+	if (!members)
+		return;
+	own_close(&members->data_fd);
+	folders_finish(&members->folders);
+	lock_finish(&members->mutex);
+	free(members);
+}
+
+void members_set_room(struct members *members, const struct members_room *room)
+{
+	members->room = *room;
+}
+
+/* ---- removing ---- */
+
+/* Under the mutex. */
+static struct unpacking *find_running(struct members *members, const struct digest *digest)
+{
+	struct unpacking *unpacking = members->running;
+
+	while (unpacking && !digest_equal(&unpacking->digest, digest))
+		unpacking = unpacking->next;
+	return unpacking;
+}
+
+bool members_remove(struct members *members, const struct digest *digest, struct err *err)
+{
+	{
+		LOCKED(&members->mutex);
+		struct unpacking *unpacking = find_running(members, digest);
+
+		if (unpacking)
+			unpacking->unwanted = true;
+		(void)folders_drop(&members->folders, digest);
+	}
+	return remove_folder(members->data_fd, path_of(digest, "").text, err);
+}
+
+int64_t members_bytes(struct members *members)
+{
+	LOCKED(&members->mutex);
+
+	return members->folders.bytes;
+}
+
+/* Who unpacks is about to read. */
+static bool is_idle(void *context, const struct digest *digest)
+{
+	return !find_running(context, digest);
+}
+
+static bool take_oldest(struct members *members, struct folder *out)
+{
+	LOCKED(&members->mutex);
+	const struct folder *oldest = folders_find_oldest(&members->folders, is_idle, members);
+
+	if (!oldest)
+		return false;
+	*out = *oldest;
+	return folders_drop(&members->folders, &out->digest);
+}
+
+int64_t members_evict(struct members *members, int64_t wanted_bytes)
+{
+	struct folder folder;
+	int64_t gone = 0;
+	struct err ignored;
+
+	while (gone < wanted_bytes && take_oldest(members, &folder)) {
+		if (!remove_folder(members->data_fd, path_of(&folder.digest, "").text, &ignored)) {
+			LOCKED(&members->mutex);
+			folders_put(&members->folders, &folder.digest, folder.bytes, folder.used);
+			break;
+		}
+		gone += folder.bytes;
+	}
+	return gone;
+}
+
+static struct folder *copy_folders(struct members *members, size_t *count)
+{
+	LOCKED(&members->mutex);
+	struct folder *copy = mem_zero(members->folders.count + 1, sizeof *copy);
+
+	*count = members->folders.count;
+	for (size_t i = 0; i < *count; i++)
+		copy[i] = members->folders.rows[i];
+	return copy;
+}
+
+bool members_each(struct members *members,
+	bool (*visit)(void *context, const struct digest *digest, int64_t bytes), void *context)
+{
+	size_t count;
+	AUTO_FREE struct folder *folders = copy_folders(members, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!visit(context, &folders[i].digest, folders[i].bytes))
+			return false;
+	}
+	return true;
+}
+
+/* ---- what is there ---- */
+
+enum lookup { LOOKUP_FOUND, LOOKUP_NO_SUCH_MEMBER, LOOKUP_NOT_UNPACKED, LOOKUP_FAILED };
+
+/* Whether a folder lost files since it was made, as one that is just being removed by hand. */
+static bool is_damaged(int folder_fd)
+{
+	AUTO(own_dir) DIR *folder = list(folder_fd, ".");
+	int64_t files = -1; /* the record of their number is one more entry */
+	struct unpack_record record;
+
+	if (!folder || !unpack_read_record(folder_fd, &record))
+		return true;
+	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
+		files += entry->d_name[0] != '.';
+	return files != record.files;
+}
+
+static enum lookup look_up(struct members *members, const struct digest *digest, const char *path,
+	struct member_file *out, struct err *err)
+{
+	struct folder_path folder_path = path_of(digest, "");
+	AUTO_FD int folder =
+		openat(members->data_fd, folder_path.text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_FD int fd = -1;
+	struct stat status;
+
+	if (folder < 0 && errno == ENOENT)
+		return LOOKUP_NOT_UNPACKED;
+	if (folder >= 0)
+		fd = openat(folder, unpack_name(path).text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder >= 0 && fd < 0 && errno == ENOENT)
+		return is_damaged(folder) ? LOOKUP_NOT_UNPACKED : LOOKUP_NO_SUCH_MEMBER;
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		(void)err_errno(err, errno, "open %s", folder_path.text);
+		return LOOKUP_FAILED;
+	}
+	*out = (struct member_file){.fd = TAKE_FD(fd), .size_bytes = status.st_size};
+	return LOOKUP_FOUND;
+}
+
+static bool no_such_member(const char *path, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "the archive has no file \"%.160s\"", path);
+}
+
+/* ---- unpacking ---- */
+
+static bool unpack_into(struct members *members, const struct digest *digest, int archive_fd,
+	const char *name, const struct unpack_room *room, struct unpack_record *out, struct err *err)
+{
+	AUTO_FD int folder = -1;
+
+	if (!remove_folder(members->data_fd, name, err))
+		return false;
+	if (mkdirat(members->data_fd, name, 0750) < 0)
+		return err_errno(err, errno, "create folder %s", name);
+	folder = openat(members->data_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0)
+		return err_errno(err, errno, "open folder %s", name);
+	return unpack_archive(archive_fd, folder, &members->limits, room, out, err) ||
+	       err_prefix(err, "unpack %.12s: ", digest->hex);
+}
+
+static bool unpack_and_name(struct members *members, const struct digest *digest, int archive_fd,
+	const struct unpack_room *room, struct unpack_record *out, struct err *err)
+{
+	struct folder_path draft = path_of(digest, half_made);
+	struct folder_path folder = path_of(digest, "");
+	struct err ignored;
+
+	if (!make_root(members, err))
+		return false;
+	if (!unpack_into(members, digest, archive_fd, draft.text, room, out, err)) {
+		(void)remove_folder(members->data_fd, draft.text, &ignored);
+		return false;
+	}
+	if (!remove_folder(members->data_fd, folder.text, err))
+		return false;
+	if (renameat(members->data_fd, draft.text, members->data_fd, folder.text) < 0)
+		return err_errno(err, errno, "name folder %s", folder.text);
+	return true;
+}
+
+/* Into the record, unless it was removed meanwhile. */
+static bool note(struct unpacking *unpacking, const struct unpack_record *record, struct err *err)
+{
+	struct members *members = unpacking->members;
+
+	{
+		LOCKED(&members->mutex);
+		if (!unpacking->unwanted) {
+			folders_put(&members->folders, &unpacking->digest, record->bytes,
+				members->folders.now + 1);
+			return true;
+		}
+	}
+	return remove_folder(members->data_fd, path_of(&unpacking->digest, "").text, err);
+}
+
+/* Where nobody grants room, what is unpacked of other archives makes some. */
+static bool unpack_freely(struct unpacking *unpacking, int archive_fd, struct err *err)
+{
+	struct members *members = unpacking->members;
+	struct unpack_record record;
+	bool done = unpack_and_name(members, &unpacking->digest, archive_fd, NULL, &record, err);
+
+	if (!done && err->code == ERR_NO_SPACE && members_evict(members, INT64_MAX) > 0)
+		done = unpack_and_name(members, &unpacking->digest, archive_fd, NULL, &record, err);
+	return done && note(unpacking, &record, err);
+}
+
+/* The claim ends after the bytes are in the record: for a moment they count twice, never not at all. */
+static bool unpack(struct unpacking *unpacking, int archive_fd, struct err *err)
+{
+	struct members *members = unpacking->members;
+	const struct members_room *granting = &members->room;
+	struct unpack_room room = {.extend = granting->extend};
+	struct unpack_record record;
+	bool done;
+
+	if (!granting->begin)
+		return unpack_freely(unpacking, archive_fd, err);
+	room.context = granting->begin(granting->context);
+	done = unpack_and_name(members, &unpacking->digest, archive_fd, &room, &record, err) &&
+	       note(unpacking, &record, err);
+	granting->end(room.context);
+	return done;
+}
+
+/* The unpacking of this archive; *joined where another thread is at it. The caller owns a reference. */
+static struct unpacking *join_or_begin(struct members *members, const struct digest *digest, bool *joined)
+{
+	LOCKED(&members->mutex);
+	struct unpacking *unpacking = find_running(members, digest);
+
+	*joined = unpacking;
+	if (!unpacking) {
+		unpacking = mem_zero(1, sizeof *unpacking);
+		unpacking->members = members;
+		unpacking->digest = *digest;
+		unpacking->next = members->running;
+		members->running = unpacking;
+	}
+	unpacking->references++;
+	return unpacking;
+}
+
+static void end(struct unpacking *unpacking, const struct err *why)
+{
+	struct members *members = unpacking->members;
+	struct waiter *waiters;
+
+	{
+		LOCKED(&members->mutex);
+		struct unpacking **link = &members->running;
+
+		while (*link != unpacking)
+			link = &(*link)->next;
+		*link = unpacking->next;
+		unpacking->over = true;
+		unpacking->failed = why;
+		if (why)
+			unpacking->err = *why;
+		waiters = TAKE(unpacking->waiters);
+	}
+	waiter_wake_all(waiters);
+}
+
+/* As the one who unpacks. Another may have ended between the first look and the beginning. */
+static enum lookup look_up_unpacking(struct unpacking *unpacking, int archive_fd, const char *path,
+	struct member_file *out, struct err *err)
+{
+	struct members *members = unpacking->members;
+	enum lookup lookup = look_up(members, &unpacking->digest, path, out, err);
+
+	if (lookup == LOOKUP_NOT_UNPACKED) {
+		lookup = LOOKUP_FAILED;
+		if (unpack(unpacking, archive_fd, err))
+			lookup = look_up(members, &unpacking->digest, path, out, err);
+	}
+	end(unpacking, lookup == LOOKUP_FAILED ? err : NULL);
+	return lookup;
+}
+
+static void touch(struct members *members, const struct digest *digest)
+{
+	LOCKED(&members->mutex);
+
+	folders_touch(&members->folders, digest);
+}
+
+static struct unpacking *join_if_running(struct members *members, const struct digest *digest)
+{
+	LOCKED(&members->mutex);
+	struct unpacking *unpacking = find_running(members, digest);
+
+	if (unpacking)
+		unpacking->references++;
+	return unpacking;
+}
+
+bool members_read(struct members *members, const struct digest *digest, int archive_fd, const char *path,
+	struct member_file *out, struct err *err)
+{
+	enum lookup lookup = look_up(members, digest, path, out, err);
+
+	if (lookup == LOOKUP_NOT_UNPACKED && archive_fd < 0) {
+		*out = (struct member_file){.fd = -1, .unpacking = join_if_running(members, digest)};
+		return true;
+	}
+	if (lookup == LOOKUP_NOT_UNPACKED) {
+		bool joined;
+		AUTO(own_unpacking) struct unpacking *unpacking = join_or_begin(members, digest, &joined);
+
+		if (joined) {
+			*out = (struct member_file){.fd = -1, .unpacking = TAKE(unpacking)};
+			return true;
+		}
+		lookup = look_up_unpacking(unpacking, archive_fd, path, out, err);
+	}
+	if (lookup == LOOKUP_FOUND || lookup == LOOKUP_NO_SUCH_MEMBER)
+		touch(members, digest);
+	if (lookup == LOOKUP_NO_SUCH_MEMBER)
+		return no_such_member(path, err);
+	if (lookup == LOOKUP_NOT_UNPACKED)
+		return err_set(err, ERR_BUSY, "the unpacked archive was removed at once; try again");
+	return lookup == LOOKUP_FOUND;
+}
+
+void member_file_finish(struct member_file *file)
+{
+	own_close(&file->fd);
+	unpacking_release(file->unpacking);
+	*file = (struct member_file){.fd = -1};
+}
+
+bool unpacking_await(struct unpacking *unpacking, struct waiter *waiter)
+{
+	LOCKED(&unpacking->members->mutex);
+
+	if (unpacking->over)
+		return false;
+	waiter_join(&unpacking->waiters, waiter);
+	return true;
+}
+
+bool unpacking_leave(struct unpacking *unpacking, struct waiter *waiter)
+{
+	LOCKED(&unpacking->members->mutex);
+
+	return waiter_leave(&unpacking->waiters, waiter);
+}
+
+bool unpacking_result(struct unpacking *unpacking, struct err *err)
+{
+	LOCKED(&unpacking->members->mutex);
+
+	if (unpacking->failed)
+		*err = unpacking->err;
+	return !unpacking->failed;
+}
+
+void unpacking_release(struct unpacking *unpacking)
+{
+	bool last;
+
+	if (!unpacking)
+		return;
+	{
+		LOCKED(&unpacking->members->mutex);
+		last = --unpacking->references == 0;
+	}
+	if (last)
+		free(unpacking);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One archive's files into one flat folder. A file is named by the SHA-256 of its path, so that no name in an
+ * archive is ever followed on the disk; one more file records how many there are, and their bytes. */
+#ifndef SERVER_STORE_UNPACKED_UNPACK_H
+#define SERVER_STORE_UNPACKED_UNPACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/module/archives/archive.h"
+
+/* 0 is no limit. */
+struct unpack_limits {
+	struct archive_limits archive;
+	int64_t max_files;
+	int64_t keep_free_bytes;
+};
+
+/* Who grants room: asked before anything and before each file is written, with what is there and what will be
+ * then, in all; never less is meant than was granted before. */
+struct unpack_room {
+	bool (*extend)(void *context, int64_t written_bytes, int64_t bytes, struct err *err);
+	void *context;
+};
+
+/* What a folder holds. The bytes are those of the disk. */
+struct unpack_record {
+	int64_t files;
+	int64_t bytes;
+};
+
+struct unpack_name {
+	char text[65];
+};
+
+/* The name in the folder of the file with this path in normal form. */
+struct unpack_name unpack_name(const char *path);
+
+/* Unpacks a whole archive from its first byte to its verified end into the folder, which is empty; durable on
+ * return. room may be NULL. ERR_NO_SPACE, and what room answers; ERR_INTERNAL for an archive that breaks the
+ * limits or is broken: it was examined before. */
+bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *limits,
+	const struct unpack_room *room, struct unpack_record *out, struct err *err);
+
+/* What was unpacked into the folder; false where it does not say. */
+bool unpack_read_record(int folder_fd, struct unpack_record *out);
+
+#endif
