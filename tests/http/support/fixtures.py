@@ -15,8 +15,31 @@ from . import modules
 CATALOGUE = ROOT.parent / "shared/testdata/tfhub_catalog.tar.gz"
 
 
+def made_once(tmp_path_factory, name, make):
+    """A folder that make(folder) fills, whichever of pytest's processes needs it first."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            make(folder)
+            (folder / "done").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory):
+    """The database of a data folder in which nothing is yet. Making one is half the work of a start."""
+    def make(folder):
+        subprocess.run([binary(), "token", "list", "--data", str(folder / "data")], check=True, stdout=subprocess.DEVNULL,
+                       timeout=DEADLINE_S)
+
+    return made_once(tmp_path_factory, "blank", make) / "data" / "larder.db"
+
+
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, blank):
     """Starts daemons: start(settings, upstreams, name). Each is stopped after the test, which fails where one had to
     complain."""
     if not os.access(binary(), os.X_OK):
@@ -26,6 +49,9 @@ def start(tmp_path):
     def start_daemon(settings=None, upstreams=(), name="larder"):
         daemon = Daemon(tmp_path / name, settings, upstreams)
         daemons.append(daemon)
+        if not daemon.data.exists():
+            daemon.data.mkdir(mode=0o750)
+            shutil.copy(blank, daemon.data)
         return daemon.start()
 
     yield start_daemon
@@ -77,20 +103,15 @@ def big_module():
 
 @pytest.fixture(scope="session")
 def imported(tmp_path_factory):
-    """A data folder with all documents of tfhub.dev, which take longer to import than most tests do to look at: made once,
-    whichever of pytest's processes needs it first."""
+    """A data folder with all documents of tfhub.dev, which take longer to import than most tests do to look at."""
     if not CATALOGUE.exists():
         pytest.skip(f"{CATALOGUE} is not there")
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "imported"
-    folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "done").exists():
-            subprocess.run([binary(), "import-docs", str(CATALOGUE), "--data", str(folder / "data")], check=True,
-                           stdout=subprocess.DEVNULL, timeout=6 * DEADLINE_S)
-            (folder / "done").touch()
-    return folder / "data"
+
+    def make(folder):
+        subprocess.run([binary(), "import-docs", str(CATALOGUE), "--data", str(folder / "data")], check=True,
+                       stdout=subprocess.DEVNULL, timeout=6 * DEADLINE_S)
+
+    return made_once(tmp_path_factory, "imported", make) / "data"
 
 
 @pytest.fixture
