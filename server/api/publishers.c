@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/publishers.h"
 
-#include <string.h>
-
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
@@ -10,16 +8,6 @@
 #include "server/api/page.h"
 #include "server/http/problem.h"
 #include "server/store/catalog/catalog_collections.h"
-
-struct publishers {
-	struct publisher_row *rows; /* by name */
-	size_t count;
-};
-
-static void publishers_finish(struct publishers *publishers)
-{
-	publisher_rows_destroy(publishers->rows, publishers->count);
-}
 
 static json_t *row_json(const struct publisher_row *row)
 {
@@ -82,22 +70,18 @@ void api_publisher_documentation(void *services, struct request *request, struct
 static bool list_publishers(
 	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
 {
-	AUTO(publishers_finish) struct publishers all = {0};
+	AUTO(publisher_list_finish) struct publisher_list list = {0};
 	struct page page;
-	size_t first = 0, end;
 	json_t *items;
 
 	if (!page_read(request, &page, err) ||
-		!catalog_list_publishers(services->catalog, &all.rows, &all.count, err))
+		!catalog_list_publishers(services->catalog, page.after, page.limit, &list, err))
 		return false;
-	while (first < all.count && strcmp(all.rows[first].name, page.after) <= 0)
-		first++;
-	end = all.count - first > page.limit ? first + page.limit : all.count;
 	items = json_array();
-	for (size_t i = first; i < end; i++)
-		json_array_append_new(items, row_json(&all.rows[i]));
-	page_reply(services, request, reply, "publishers", items, (int64_t)all.count,
-		end < all.count ? all.rows[end - 1].name : NULL);
+	for (size_t i = 0; i < list.count; i++)
+		json_array_append_new(items, row_json(&list.items[i]));
+	page_reply(services, request, reply, "publishers", items, list.total,
+		list.more ? list.items[list.count - 1].name : NULL);
 	return true;
 }
 

@@ -32,6 +32,7 @@ OPS = ["Const", "Placeholder", "Identity", "MatMul", "Add", "AddV2", "Mul", "Rel
 FORMATS = ["tf-hub"] * 6 + ["tfjs", "tflite", "tflite", "coral"]
 CONSONANTS, VOWELS = "bcdfghklmnprstvz", "aeiou"
 NOW = 1_760_000_000
+NIGHTLY, NIGHTLY_VERSIONS = "acme/nightly", 10_000
 
 
 def vocabulary(random, count):
@@ -83,6 +84,14 @@ class Maker:
             self.latest.append((len(rows), source))
         self.insert("versions", "module_id,version,source,description,created_at,updated_at", rows)
 
+    def nightly(self):
+        """One module with as many versions as a nightly build has after years: its page and its JSON must not grow with them."""
+        module = self.count + 1
+        publisher = self.publishers.index("acme") + 1
+        self.insert("modules", "id,publisher_id,handle", [(module, publisher, NIGHTLY)])
+        self.insert("versions", "module_id,version,source,description,created_at,updated_at", (
+            (module, version, "listed", "Built every night.", NOW + version, NOW + version) for version in range(1, NIGHTLY_VERSIONS + 1)))
+
     def documentation(self):
         tags = set()
         for (version, _), (task, architecture) in zip(self.latest, self.kinds):
@@ -102,7 +111,7 @@ class Maker:
                 continue
             digest = hashlib.sha256(str(id).encode()).digest()
             blobs.append((id, digest, digest[:16], self.random.randrange(10_000, 500_000_000), 1000, 3, int(source == "mirrored"), NOW))
-            artifacts.append((version, format, id, NOW, NOW))
+            artifacts.append((version, format, id, NOW, NOW, source))
             inspections.append((id, id, format))
             if format != "tf-hub":
                 continue
@@ -112,7 +121,7 @@ class Maker:
             functions.append((id, id, "signature", 0, "serving_default"))
             tensors += [(id, "input", 0, "x", "dense", self.random.choice([1, 7, 9, 4])), (id, "output", 0, "y", "dense", 1)]
         self.insert("blobs", "id,digest,md5,size_bytes,unpacked_bytes,file_count,cached,added_at", blobs)
-        self.insert("artifacts", "version_id,format,blob_id,created_at,last_used_at", artifacts)
+        self.insert("artifacts", "version_id,format,blob_id,created_at,last_used_at,source", artifacts)
         self.insert("inspections", "id,blob_id,format", inspections)
         self.insert("saved_models", "inspection_id,tf1_hub,is_text,truncated,schema_version", ((row[1], 0, 0, 0, 1) for row in graphs))
         self.insert("meta_graphs", "id,inspection_id,position,tensorflow_version", graphs)
@@ -146,7 +155,7 @@ def main():
     database = sqlite3.connect(pathlib.Path(options.folder) / "larder.db", isolation_level=None)
     database.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; BEGIN")
     maker = Maker(database, options.modules)
-    for step in (maker.names, maker.versions, maker.documentation, maker.artifacts, maker.derived):
+    for step in (maker.names, maker.versions, maker.documentation, maker.artifacts, maker.nightly, maker.derived):
         step()
     database.execute("COMMIT")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

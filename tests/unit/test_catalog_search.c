@@ -89,7 +89,7 @@ static void summarises_a_module(void **state)
 	struct orphans orphans;
 	struct module_list list;
 	struct version_row *versions;
-	struct publisher_row *publishers;
+	struct publisher_list publishers;
 	struct err err = {0};
 	size_t count;
 
@@ -116,11 +116,13 @@ static void summarises_a_module(void **state)
 	assert_int_equal(versions[1].version, 2);
 	assert_int_equal(versions[1].state, STATE_WITHDRAWN);
 	free(versions);
-	assert_true(catalog_list_publishers(catalog, &publishers, &count, &err));
-	assert_int_equal(count, 1);
-	assert_string_equal(publishers[0].display_name, "acme");
-	assert_int_equal(publishers[0].modules, 1);
-	publisher_rows_destroy(publishers, count);
+	assert_true(catalog_list_publishers(catalog, NULL, 5, &publishers, &err));
+	assert_int_equal(publishers.count, 1);
+	assert_int_equal(publishers.total, 1);
+	assert_false(publishers.more);
+	assert_string_equal(publishers.items[0].display_name, "acme");
+	assert_int_equal(publishers.items[0].modules, 1);
+	publisher_list_finish(&publishers);
 }
 
 enum { MANY = 5000, PAGE = 200 };

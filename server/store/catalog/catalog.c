@@ -5,22 +5,15 @@
 #include "common/mem.h"
 #include "server/store/search/search.h"
 
-enum statement { ADD_AUDIT, WRITE_HEALTH, COUNT_ALL };
+enum statement { ADD_AUDIT, WRITE_HEALTH, READ_TOTALS };
 
 static const char *const sql[] = {
 	[ADD_AUDIT] = "INSERT INTO audit (at, who, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
 	[WRITE_HEALTH] =
 		"INSERT INTO health (id, checked_at) VALUES (1, ?1)"
 		" ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at RETURNING checked_at",
-	[COUNT_ALL] = "SELECT (SELECT coalesce(sum(modules), 0) FROM publishers),"
-		      " (SELECT count(*) FROM versions WHERE state = 'active'),"
-		      " (SELECT count(*) FROM artifacts a JOIN versions v ON v.id = a.version_id WHERE "
-		      "v.state = 'active'),"
-		      " (SELECT count(*) FROM blobs b JOIN artifacts a ON a.blob_id = b.id"
-		      "  JOIN versions v ON v.id = a.version_id WHERE b.cached = 1 AND v.state = 'active'),"
-		      " (SELECT count(*) FROM blobs WHERE cached = 1),"
-		      " (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE cached = 1),"
-		      " (SELECT coalesce(sum(downloads), 0) FROM modules)",
+	[READ_TOTALS] =
+		"SELECT modules, versions, artifacts, cached, blobs, blob_bytes, downloads FROM totals",
 };
 
 bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *action, const char *subject,
@@ -79,7 +72,7 @@ bool catalog_count(struct catalog *catalog, struct catalog_totals *out, struct e
 
 	if (!db_read(catalog->db, &txn, err))
 		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[COUNT_ALL], NULL, 0);
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[READ_TOTALS], NULL, 0);
 	if (rows_next(rows)) {
 		totals.modules = rows_int(rows, 0);
 		totals.versions = rows_int(rows, 1);

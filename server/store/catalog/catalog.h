@@ -235,9 +235,17 @@ struct publisher_row {
 	char *display_name;
 	int64_t modules;
 };
-bool catalog_list_publishers(
-	struct catalog *catalog, struct publisher_row **out, size_t *count, struct err *err);
-void publisher_rows_destroy(struct publisher_row *rows, size_t count);
+struct publisher_list {
+	struct publisher_row *items; /* by name */
+	size_t count;
+	int64_t total; /* on all pages */
+	bool more;
+};
+/* Those with an active version, up to limit behind `after` (NULL: from the start); publisher_list_finish()
+ * *out. */
+bool catalog_list_publishers(struct catalog *catalog, const char *after, size_t limit,
+	struct publisher_list *out, struct err *err);
+void publisher_list_finish(struct publisher_list *list);
 
 struct catalog_totals {
 	int64_t modules;

@@ -14,7 +14,7 @@ enum statement { LIST_COLLECTIONS, FIND_COLLECTION, LIST_TAGS, LIST_MODULES, FIN
 
 static const char *const sql[] = {
 	[LIST_COLLECTIONS] =
-		"SELECT " COLUMNS " FROM collections c JOIN publishers p ON p.id = c.publisher_id"
+		"SELECT " COLUMNS " FROM collections c CROSS JOIN publishers p ON p.id = c.publisher_id"
 		" WHERE ?1 IS NULL OR p.name = ?1 ORDER BY p.name, c.name",
 	[FIND_COLLECTION] = "SELECT " COLUMNS ", c.markdown FROM collections c"
 			    " JOIN publishers p ON p.id = c.publisher_id WHERE p.name = ?1 AND c.name = ?2",

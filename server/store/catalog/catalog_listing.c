@@ -3,7 +3,14 @@
 
 #include "common/mem.h"
 
-enum statement { FIND_MODULE, FIND_SUMMARY, LIST_ACTIVE_VERSIONS, LIST_TAGS, LIST_PUBLISHERS };
+enum statement {
+	FIND_MODULE,
+	FIND_SUMMARY,
+	LIST_ACTIVE_VERSIONS,
+	LIST_TAGS,
+	LIST_PUBLISHERS,
+	COUNT_PUBLISHERS
+};
 
 static const char *const sql[] = {
 	[FIND_MODULE] = "SELECT id FROM modules WHERE handle = ?1",
@@ -14,7 +21,8 @@ static const char *const sql[] = {
 				 " ORDER BY version",
 	[LIST_TAGS] = "SELECT kind, value FROM tags WHERE version_id = ?1 ORDER BY kind, value",
 	[LIST_PUBLISHERS] = "SELECT name, coalesce(display_name, name), modules FROM publishers"
-			    " WHERE modules > 0 ORDER BY name",
+			    " WHERE modules > 0 AND name > ?1 ORDER BY name LIMIT ?2",
+	[COUNT_PUBLISHERS] = "SELECT publishers FROM totals",
 };
 
 /* ---- tags ---- */
@@ -119,44 +127,47 @@ bool catalog_find_module(
 
 /* ---- publishers ---- */
 
-struct publisher_list {
-	struct publisher_row *items;
-	size_t count;
-	size_t capacity;
-};
-
-static void publisher_list_finish(struct publisher_list *list)
+static bool count_publishers(struct txn *txn, int64_t *out, struct err *err)
 {
-	publisher_rows_destroy(list->items, list->count);
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[COUNT_PUBLISHERS], NULL, 0);
+
+	*out = rows_next(rows) ? rows_int(rows, 0) : 0;
+	return rows_done(rows, err);
 }
 
 bool catalog_list_publishers(
-	struct catalog *catalog, struct publisher_row **out, size_t *count, struct err *err)
+	struct catalog *catalog, const char *after, size_t limit, struct publisher_list *out, struct err *err)
 {
 	AUTO(publisher_list_finish) struct publisher_list list = {0};
 	AUTO_TXN struct txn *txn = NULL;
+	size_t capacity = 0;
 
-	if (!db_read(catalog->db, &txn, err))
+	if (!db_read(catalog->db, &txn, err) || !count_publishers(txn, &list.total, err))
 		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_PUBLISHERS], NULL, 0);
+	/* One more than asked for tells whether there is another page. */
+	AUTO_ROWS struct rows *rows = txn_query(
+		txn, sql[LIST_PUBLISHERS], VALUES(v_text(after ? after : ""), v_int((int64_t)limit + 1)));
 	while (rows_next(rows)) {
-		MEM_GROW(list.items, list.count, list.capacity);
+		list.more = list.count == limit;
+		if (list.more)
+			break;
+		MEM_GROW(list.items, list.count, capacity);
 		list.items[list.count++] =
 			(struct publisher_row){rows_dup(rows, 0), rows_dup(rows, 1), rows_int(rows, 2)};
 	}
 	if (!rows_done(rows, err))
 		return false;
-	*count = list.count;
-	list.count = 0;
-	*out = TAKE(list.items);
+	*out = list;
+	list = (struct publisher_list){0};
 	return true;
 }
 
-void publisher_rows_destroy(struct publisher_row *rows, size_t count)
+void publisher_list_finish(struct publisher_list *list)
 {
-	for (size_t i = 0; i < count; i++) {
-		free(rows[i].name);
-		free(rows[i].display_name);
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->items[i].name);
+		free(list->items[i].display_name);
 	}
-	free(rows);
+	free(list->items);
+	*list = (struct publisher_list){0};
 }

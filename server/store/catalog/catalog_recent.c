@@ -7,11 +7,12 @@
 #include "common/mem.h"
 #include "server/store/catalog/catalog_rows.h"
 
-/* By the order in which blobs came, which takes no sorting however many there are. */
+/* By the order in which blobs came. The planner knows no sizes, and would begin with the versions. */
 static const char sql[] =
-	"SELECT m.handle, v.version, a.format, a.source, a.published_by, a.created_at FROM blobs b"
-	" JOIN artifacts a ON a.blob_id = b.id JOIN versions v ON v.id = a.version_id AND v.state = 'active'"
-	" JOIN modules m ON m.id = v.module_id ORDER BY b.id DESC LIMIT ?1";
+	"SELECT m.handle, v.version, a.format, a.source, a.published_by, a.created_at"
+	" FROM artifacts a INDEXED BY artifacts_by_arrival CROSS JOIN versions v ON v.id = a.version_id"
+	" CROSS JOIN modules m ON m.id = v.module_id WHERE a.arrival IS NOT NULL ORDER BY a.arrival DESC"
+	" LIMIT ?1";
 
 struct recent {
 	struct recent_row *rows;
