@@ -40,6 +40,12 @@ const char *request_header(const struct request *request, const char *name)
 	return request->find_header ? request->find_header(request->headers, name) : NULL;
 }
 
+const char *request_last_header(const struct request *request, const char *name)
+{
+	return request->find_last_header ? request->find_last_header(request->headers, name)
+					 : request_header(request, name);
+}
+
 bool request_says_proxied(const struct request *request)
 {
 	static const char *const marks[] = {"Via", "Forwarded", "X-Forwarded-For"};

@@ -41,11 +41,16 @@ struct request {
 
 	/* How headers are found; set by the front, or by a test. */
 	const char *(*find_header)(const void *headers, const char *name);
+	/* The last of several headers of that name; NULL: find_header knows. */
+	const char *(*find_last_header)(const void *headers, const char *name);
 	const void *headers;
 };
 
 /* A header's value (names in any case), or NULL. Valid as long as the request. */
 const char *request_header(const struct request *request, const char *name);
+
+/* The same, the last of several: what a server before us has added. */
+const char *request_last_header(const struct request *request, const char *name);
 
 /* Whether a proxy says that it came through it. */
 bool request_says_proxied(const struct request *request);

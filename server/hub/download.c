@@ -6,6 +6,7 @@
 #include "server/config.h"
 #include "server/http/conditions.h"
 #include "server/http/problem.h"
+#include "server/hub/clientkey.h"
 #include "server/hub/follower.h"
 #include "server/hub/hub.h"
 #include "server/hub/inquiry.h"
@@ -180,11 +181,12 @@ static void head_artifact(struct services *services, const struct request *reque
 {
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct inquiry inquiry = {.services = services, .name = *name, .tell = tell};
+	AUTO_FREE char *client = client_key(services->config, request);
+	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 	bool found;
 
-	if (!registry_look(services->registry, name, request_header(request, "CDN-Loop"), &holding, &found,
-		    &inquiry.question, &err))
+	if (!registry_look(services->registry, name, &asker, &holding, &found, &inquiry.question, &err))
 		fail(reply, &err);
 	else if (found)
 		serve_holding(services, request, &holding, cache_status_hit, reply);

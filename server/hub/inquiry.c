@@ -42,7 +42,12 @@ static void resume(void *object, const struct request *request, struct reply *re
 	destroy_wait(wait);
 }
 
-static const struct later_ops later = {is_answered, leave_wait, resume, destroy_wait};
+/* Who has gone gives his place in the line to others. */
+static const struct later_ops later = {.ready = is_answered,
+	.leave = leave_wait,
+	.resume = resume,
+	.destroy = destroy_wait,
+	.watched = true};
 
 void inquiry_reply(struct reply *reply, const struct inquiry *inquiry)
 {

@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/problem.h"
+#include "server/hub/clientkey.h"
 #include "server/hub/follower.h"
 #include "server/hub/hub.h"
 #include "server/hub/inquiry.h"
@@ -260,11 +261,13 @@ static void head_member(const struct follower_plan *plan, const struct request *
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct inquiry inquiry = {
 		.services = plan->services, .name = plan->name, .member = plan->member, .tell = tell};
+	AUTO_FREE char *client = client_key(plan->services->config, request);
+	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 	bool found;
 
-	if (!registry_look(plan->services->registry, &plan->name, request_header(request, "CDN-Loop"),
-		    &holding, &found, &inquiry.question, &err))
+	if (!registry_look(
+		    plan->services->registry, &plan->name, &asker, &holding, &found, &inquiry.question, &err))
 		fail(plan, &err, reply);
 	else if (found)
 		serve_holding(plan, request, &holding, false, reply);

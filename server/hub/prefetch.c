@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
 #include <jansson.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +9,7 @@
 #include "server/api/answer.h"
 #include "server/api/fills.h"
 #include "server/http/problem.h"
+#include "server/hub/clientkey.h"
 #include "server/hub/hub.h"
 #include "server/hub/target.h"
 #include "server/registry/budget.h"
@@ -33,18 +33,6 @@ static bool check_type(const struct request *request, struct err *err)
 		return true;
 	return err_set(err, ERR_UNSUPPORTED_MEDIA,
 		"send the paths as JSON, with \"Content-Type: application/json\" (curl -H)");
-}
-
-/* Who has a budget of his own: a token, or an address, of IPv6 a network's. */
-static char *client_key(const struct request *request)
-{
-	struct in6_addr address;
-
-	if (request->who[0])
-		return mem_printf("token %s", request->who);
-	if (inet_pton(AF_INET6, request->client, &address) == 1 && !IN6_IS_ADDR_V4MAPPED(&address))
-		return mem_printf("network %s", base64_encode(address.s6_addr, 8).text);
-	return mem_printf("address %s", request->client);
 }
 
 /* ---- the body: {"paths": ["google/x/1", …]} and nothing else ---- */
@@ -180,7 +168,7 @@ void hub_prefetch(void *context, struct request *request, struct reply *reply)
 	const struct services *services = context;
 	AUTO(own_json) json_t *body = NULL;
 	AUTO(own_json) json_t *ids = json_array();
-	AUTO_FREE char *client = client_key(request);
+	AUTO_FREE char *client = client_key(services->config, request);
 	json_t *here, *refused;
 	const json_t *paths, *path;
 	struct err err;

@@ -2,6 +2,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/problem.h"
+#include "server/hub/clientkey.h"
 #include "server/hub/hub.h"
 #include "server/hub/inquiry.h"
 #include "server/registry/registry.h"
@@ -38,10 +39,12 @@ void hub_redirect(void *context, struct request *request, const struct words *wo
 	struct inquiry inquiry = {
 		.services = context, .name = words->name, .wanted = words->wanted, .tell = tell};
 	struct name name = words->name;
+	AUTO_FREE char *client = client_key(inquiry.services->config, request);
+	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 
-	if (!registry_latest(inquiry.services->registry, &name, request_header(request, "CDN-Loop"),
-		    &name.version, &inquiry.question, &err))
+	if (!registry_latest(
+		    inquiry.services->registry, &name, &asker, &name.version, &inquiry.question, &err))
 		problem_reply(reply, &err);
 	else if (inquiry.question)
 		inquiry_reply(reply, &inquiry);

@@ -287,7 +287,7 @@ static enum verdict transfer(struct running *running)
 		.ca_file = upstream->ca_file,
 		.rate_bytes_per_s = upstream->rate_bytes_per_s,
 		.cdn_loop = fetch->cdn_loop,
-		.accept_encoding = running->wants_coded ? "gzip" : "identity",
+		.accept_encoding = running->wants_coded || fetch->takes_coded ? "gzip" : "identity",
 	};
 	fill_watch_attempt(fetch->watch, upstream->name);
 	outcome = client_transfer(fetch->tools->client, &request, &receiver, &fetch->watch->stop, &why);

@@ -26,6 +26,7 @@ struct fetch {
 	size_t upstream; /* its place among the settings' */
 	const char *member; /* a file of the TF.js module instead of its archive; NULL: none */
 	bool head_only;
+	bool takes_coded;            /* and says so: what a store keeps in a coding comes in it */
 	bool glance;                 /* GET, and no more than it takes to know the head */
 	int64_t offset;              /* bytes that are there already, */
 	const struct object *object; /* … of this */

@@ -55,9 +55,8 @@ struct fill_tools {
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
 	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch, struct ticket *ticket);
 
-/* Asks the upstreams by HEAD for the artifact's size (-1: not told), with the same errors. What it fails with
- * is not remembered. */
-bool fill_ask_size(
-	const struct fill_tools *tools, const struct asking *asking, int64_t *out_bytes, struct err *err);
+/* Asks the upstreams by HEAD for the artifact's size (-1: not told, or not sure), with the same errors. What
+ * it fails with is not remembered. The context is the tools, which must outlive the question. */
+extern const struct question_steps fill_size_steps;
 
 #endif

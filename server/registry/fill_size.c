@@ -1,16 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdatomic.h>
+#include <stdlib.h>
 
-#include "common/own.h"
+#include "common/mem.h"
 #include "server/registry/fetch.h"
 #include "server/registry/fill.h"
 #include "server/registry/gather.h"
 #include "server/registry/standings.h"
+#include "server/registry/wrapping.h"
+
+/* One question on its way. */
+struct search {
+	struct standings standings;
+	struct fetch fetch;
+	size_t next; /* the upstream to look at */
+	int64_t length;
+};
 
 static bool note_length(void *context, const struct answer *answer, struct err *err)
 {
+	struct search *search = context;
+
 	(void)err;
-	*(int64_t *)context = answer->length;
+	search->length = wrapping_keeps_length(answer) ? answer->length : -1;
 	return true;
 }
 
@@ -52,43 +64,71 @@ static enum verdict ask_for_files(
 	return verdict;
 }
 
-/* What HEAD is answered is not remembered: a server may know GET better. */
-bool fill_ask_size(
-	const struct fill_tools *tools, const struct asking *asking, int64_t *out_bytes, struct err *err)
+static void *begin(void *context, const struct asking *asking)
 {
-	const struct fill_settings *settings = &tools->settings;
-	AUTO(standings_finish) struct standings standings;
-	const struct object nothing = {.length = -1};
-	int64_t length = -1;
-	struct fetch fetch = {.tools = tools,
+	static const struct object nothing = {.length = -1};
+	const struct fill_tools *tools = context;
+	struct search *search = mem_zero(1, sizeof *search);
+
+	search->length = -1;
+	search->fetch = (struct fetch){.tools = tools,
 		.name = asking->name,
 		.cdn_loop = asking->cdn_loop,
 		.watch = asking->watch,
 		.head_only = true,
+		.takes_coded = true,
 		.object = &nothing,
 		.head = note_length,
 		.body = drop,
-		.context = &length};
-
-	standings_init(&standings, settings->upstreams, settings->upstream_count, asking->name);
-	for (size_t i = 0; i < settings->upstream_count && !atomic_load(&asking->watch->stop); i++) {
-		enum verdict verdict;
-		struct err why = {0};
-
-		if (!standings_is_open(&standings, i))
-			continue;
-		fetch.upstream = i;
-		verdict = ask(&fetch, &why);
-		if (gather_is_possible(&fetch, verdict))
-			verdict = ask_for_files(&fetch, verdict, &length, &why);
-		if (verdict == VERDICT_TAKE) {
-			*out_bytes = length;
-			return true;
-		}
-		standings_note(&standings, i, verdict, &why);
-	}
-	if (atomic_load(&asking->watch->stop))
-		return err_set(err, ERR_BUSY, "the question was stopped");
-	(void)standings_conclude(&standings, asking->name, err);
-	return false;
+		.context = search};
+	standings_init(
+		&search->standings, tools->settings.upstreams, tools->settings.upstream_count, asking->name);
+	return search;
 }
+
+static bool next(void *progress, size_t *upstream)
+{
+	struct search *search = progress;
+
+	while (search->next < search->standings.count && !standings_is_open(&search->standings, search->next))
+		search->next++;
+	*upstream = search->next++;
+	return *upstream < search->standings.count;
+}
+
+/* What HEAD is answered is not remembered: a server may know GET better. */
+static bool ask_upstream(void *progress, size_t upstream, int64_t *out_bytes)
+{
+	struct search *search = progress;
+	struct err why = {0};
+	enum verdict verdict;
+
+	search->fetch.upstream = upstream;
+	verdict = ask(&search->fetch, &why);
+	if (gather_is_possible(&search->fetch, verdict))
+		verdict = ask_for_files(&search->fetch, verdict, &search->length, &why);
+	*out_bytes = search->length;
+	if (verdict != VERDICT_TAKE)
+		standings_note(&search->standings, upstream, verdict, &why);
+	return verdict == VERDICT_TAKE;
+}
+
+static void conclude(void *progress, struct err *err)
+{
+	const struct search *search = progress;
+
+	if (atomic_load(&search->fetch.watch->stop))
+		(void)err_set(err, ERR_BUSY, "the question was stopped");
+	else
+		(void)standings_conclude(&search->standings, search->fetch.name, err);
+}
+
+static void finish(void *progress)
+{
+	struct search *search = progress;
+
+	standings_finish(&search->standings);
+	free(search);
+}
+
+const struct question_steps fill_size_steps = {begin, next, ask_upstream, conclude, finish};

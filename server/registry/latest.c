@@ -196,35 +196,64 @@ static bool may_tell(const struct upstream *upstream, const struct name *name)
 	return upstream_may_have(upstream, name) && upstream_tells_latest(upstream);
 }
 
-/* The first that names a version is believed. */
-static bool ask(void *context, const struct asking *asking, int64_t *out_version, struct err *err)
+/* One question on its way. */
+struct search {
+	struct latest *latest;
+	const struct asking *asking;
+	size_t next; /* the upstream to look at */
+	struct err worst;
+};
+
+static void *begin(void *context, const struct asking *asking)
 {
-	struct latest *latest = context;
-	const struct fill_settings *settings = &latest->tools.settings;
-	struct err worst = {0};
+	struct search *search = mem_zero(1, sizeof *search);
 
-	for (size_t i = 0; i < settings->upstream_count && !atomic_load(&asking->watch->stop); i++) {
-		enum verdict verdict;
-		struct err why = {0};
+	search->latest = context;
+	search->asking = asking;
+	return search;
+}
 
-		if (!may_tell(&settings->upstreams[i], asking->name))
-			continue;
-		verdict = ask_upstream(latest, asking, i, out_version, &why);
-		if (*out_version > 0) {
-			remember(latest, asking->name, *out_version);
-			return true;
-		}
-		if (verdict != VERDICT_ABSENT)
-			fetch_keep_worse(&worst, &why, settings->upstreams[i].name);
-	}
-	if (worst.code != ERR_NONE)
-		*err = worst;
-	else if (atomic_load(&asking->watch->stop))
+static bool next(void *progress, size_t *upstream)
+{
+	struct search *search = progress;
+	const struct fill_settings *settings = &search->latest->tools.settings;
+
+	while (search->next < settings->upstream_count &&
+		!may_tell(&settings->upstreams[search->next], search->asking->name))
+		search->next++;
+	*upstream = search->next++;
+	return *upstream < settings->upstream_count;
+}
+
+/* The first that names a version is believed. */
+static bool ask(void *progress, size_t upstream, int64_t *out_version)
+{
+	struct search *search = progress;
+	struct latest *latest = search->latest;
+	enum verdict verdict;
+	struct err why = {0};
+
+	verdict = ask_upstream(latest, search->asking, upstream, out_version, &why);
+	if (*out_version > 0)
+		remember(latest, search->asking->name, *out_version);
+	else if (verdict != VERDICT_ABSENT)
+		fetch_keep_worse(&search->worst, &why, latest->tools.settings.upstreams[upstream].name);
+	return *out_version > 0;
+}
+
+static void conclude(void *progress, struct err *err)
+{
+	const struct search *search = progress;
+
+	if (search->worst.code != ERR_NONE)
+		*err = search->worst;
+	else if (atomic_load(&search->asking->watch->stop))
 		(void)err_set(err, ERR_BUSY, "the question was stopped");
 	else
-		(void)fetch_note_absent(&latest->tools, asking->name, err);
-	return false;
+		(void)fetch_note_absent(&search->latest->tools, search->asking->name, err);
 }
+
+static const struct question_steps steps = {begin, next, ask, conclude, free};
 
 /* ---- questions ---- */
 
@@ -247,21 +276,20 @@ static bool may_ask(void *context, const struct name *name, const char *cdn_loop
 	return latest_may_ask(context, name, cdn_loop, err);
 }
 
-bool latest_ask(struct latest *latest, const struct name *name, const char *cdn_loop, int64_t *out_version,
-	struct question **out, struct err *err)
+bool latest_ask(struct latest *latest, const struct name *name, const struct asker *asker,
+	int64_t *out_version, struct question **out, struct err *err)
 {
-	return questions_ask(latest->questions, name, cdn_loop, out_version, out, err);
+	return questions_ask(latest->questions, name, asker, out_version, out, err);
 }
 
 struct latest *latest_create(const struct fill_tools *tools, struct admission *admission)
 {
 	static const struct question_kind kind = {
 		.thread_name = "latest",
-		.crowded = "upstreams are being asked for the latest version of many modules; try again in a "
-			   "moment",
+		.what = "the latest version of modules",
 		.recall = recall,
 		.may_ask = may_ask,
-		.ask = ask,
+		.steps = &steps,
 	};
 	struct latest *latest = mem_zero(1, sizeof *latest);
 
@@ -269,7 +297,8 @@ struct latest *latest_create(const struct fill_tools *tools, struct admission *a
 	latest->answers = mem_zero((size_t)SETS * WAYS, sizeof *latest->answers);
 	latest->tools = *tools;
 	latest->admission = admission;
-	latest->questions = questions_create(&kind, latest, admission, tools->client);
+	latest->questions = questions_create(&kind, latest, admission, tools->client,
+		tools->settings.upstreams, tools->settings.upstream_count);
 	return latest;
 }
 

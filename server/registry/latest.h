@@ -31,8 +31,8 @@ bool latest_may_ask(struct latest *latest, const struct name *name, const char *
 /* What is remembered, or the question that is asked of this handle and format: see questions_ask. It is
  * answered with a version, or fails with ERR_NOT_FOUND (no upstream knows the handle; remembered as an
  * absence) and what requests to upstreams fail with. */
-bool latest_ask(struct latest *latest, const struct name *name, const char *cdn_loop, int64_t *out_version,
-	struct question **out, struct err *err);
+bool latest_ask(struct latest *latest, const struct name *name, const struct asker *asker,
+	int64_t *out_version, struct question **out, struct err *err);
 
 /* The version in an address that ends with "<handle>/<version>", whatever host and folder come before; 0:
  * there is none. The query is not looked at, nor a suffix such as ".tar.gz". */

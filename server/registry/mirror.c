@@ -329,20 +329,16 @@ bool mirror_start(struct mirror *mirror, const struct name *name, int64_t *id, s
 
 static bool may_ask_size(void *context, const struct name *name, const char *cdn_loop, struct err *err)
 {
-	return admit(context, name, cdn_loop, err);
+	return admit(
+		(struct mirror *)((char *)context - offsetof(struct mirror, tools)), name, cdn_loop, err);
 }
 
-static bool ask_size(void *context, const struct asking *asking, int64_t *out_bytes, struct err *err)
-{
-	return fill_ask_size(&((const struct mirror *)context)->tools, asking, out_bytes, err);
-}
-
-bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char *cdn_loop,
+bool mirror_ask_size(struct mirror *mirror, const struct name *name, const struct asker *asker,
 	struct question **out, struct err *err)
 {
 	int64_t none;
 
-	return questions_ask(mirror->sizes, name, cdn_loop, &none, out, err);
+	return questions_ask(mirror->sizes, name, asker, &none, out, err);
 }
 
 /* ---- creating and ending ---- */
@@ -359,9 +355,9 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 {
 	static const struct question_kind kind = {
 		.thread_name = "size",
-		.crowded = "upstreams are being asked for the size of many modules; try again in a moment",
+		.what = "the size of modules",
 		.may_ask = may_ask_size,
-		.ask = ask_size,
+		.steps = &fill_size_steps,
 	};
 	struct mirror *mirror = mem_zero(1, sizeof *mirror);
 	const struct fill_settings *settings = &tools->settings;
@@ -379,7 +375,8 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	health_share(mirror->tools.health, share_of(policy->max_fills, settings->upstream_count));
 	mirror->admission = admission_create(&rules, tools->catalog);
 	mirror->latest = latest_create(&mirror->tools, mirror->admission);
-	mirror->sizes = questions_create(&kind, mirror, mirror->admission, tools->client);
+	mirror->sizes = questions_create(&kind, &mirror->tools, mirror->admission, tools->client,
+		settings->upstreams, settings->upstream_count);
 	return mirror;
 }
 

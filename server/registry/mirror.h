@@ -84,7 +84,7 @@ int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream);
 /* Asks upstream for the size of an artifact, without fetching it: *out is answered with it (-1: it is not
  * told), or fails as fills do. The caller owns *out. Fails as mirror_join does, and with ERR_BUSY where too
  * many are asked. */
-bool mirror_ask_size(struct mirror *mirror, const struct name *name, const char *cdn_loop,
+bool mirror_ask_size(struct mirror *mirror, const struct name *name, const struct asker *asker,
 	struct question **out, struct err *err);
 
 #endif

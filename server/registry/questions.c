@@ -9,21 +9,28 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/thread.h"
+#include "server/metrics.h"
 #include "server/ranks.h"
+#include "server/registry/shares.h"
 
 static const struct lock_place lock_place = {"questions", RANK_QUESTIONS};
 
-enum { QUESTIONS_MAX = 64, THREAD_STACK_BYTES = 512 << 10 };
+enum { THREAD_STACK_BYTES = 512 << 10, NOWHERE = -1 };
 
 struct question {
-	struct question *next; /* of those that are being asked */
 	struct questions *questions;
 	struct name name;
 	bool forwarded; /* the request came through another server */
 	char *cdn_loop; /* what is sent along */
 	struct fill_watch watch;
+	struct asking asking;
+	void *progress; /* NULL: it has not begun; its thread's, while it has one */
 
-	size_t references; /* from here on guarded by the questions' mutex */
+	struct question *next; /* of the list; from here on guarded by the questions' mutex */
+	size_t references;
+	struct share *share; /* whose it is; NULL when it is over */
+	ssize_t upstream;    /* whose place it has, or waits for */
+	bool placed;         /* it has a thread; else it waits its turn, or is over */
 	bool over;
 	struct waiter *waiters;
 	bool answered; /* else err tells why not */
@@ -34,106 +41,182 @@ struct question {
 struct questions {
 	struct lock mutex; /* guards everything below up to the blank line, and parts of each question */
 	pthread_cond_t changed;
-	struct question *asked;
-	size_t asked_count;
+	struct question *list; /* that are not over, in the order in which they came */
+	struct shares shares;
+	size_t placed;
+	size_t *placed_at; /* each upstream */
+	size_t threads;
 	bool ending;
 
 	const struct question_kind *kind;
 	void *context;
 	const struct admission *admission;
 	struct client *client;
+	size_t *shares_at; /* how many places each upstream has */
+	size_t client_share;
 };
 
+static size_t at_least_one(size_t count, size_t least)
+{
+	least = least > 0 ? least : 1;
+	return count > least ? count : least;
+}
+
+static size_t share_of(const struct upstream *upstream)
+{
+	size_t most = upstream->max_connections <= 0 || upstream->max_connections > QUESTIONS_AT_ONCE
+			      ? QUESTIONS_AT_ONCE
+			      : (size_t)upstream->max_connections;
+
+	return at_least_one(most - most / 4, 1);
+}
+
 struct questions *questions_create(const struct question_kind *kind, void *context,
-	const struct admission *admission, struct client *client)
+	const struct admission *admission, struct client *client, const struct upstream *upstreams,
+	size_t upstream_count)
 {
 	struct questions *questions = mem_zero(1, sizeof *questions);
 
 	lock_init(&questions->mutex, &lock_place);
 	(void)pthread_cond_init(&questions->changed, NULL);
+	questions->placed_at = mem_zero(upstream_count + 1, sizeof *questions->placed_at);
 	questions->kind = kind;
 	questions->context = context;
 	questions->admission = admission;
 	questions->client = client;
+	questions->shares_at = mem_zero(upstream_count + 1, sizeof *questions->shares_at);
+	for (size_t i = 0; i < upstream_count; i++) {
+		size_t share = share_of(&upstreams[i]);
+
+		questions->shares_at[i] = share;
+		questions->client_share = at_least_one(share / 3, questions->client_share);
+	}
 	return questions;
-}
-
-static void stop_all(struct questions *questions)
-{
-	LOCKED(&questions->mutex);
-
-	questions->ending = true;
-	for (struct question *question = questions->asked; question; question = question->next)
-		atomic_store(&question->watch.stop, true);
-}
-
-static void await_all_ended(struct questions *questions)
-{
-	LOCKED(&questions->mutex);
-
-	while (questions->asked_count > 0)
-		lock_wait(&questions->mutex, &questions->changed);
-}
-
-void questions_destroy(struct questions *questions)
-{
-	if (!questions)
-		return;
-	stop_all(questions);
-	client_wake(questions->client);
-	await_all_ended(questions);
-	(void)pthread_cond_destroy(&questions->changed);
-	lock_finish(&questions->mutex);
-	free(questions);
 }
 
 /* ---- one question ---- */
 
 static struct question *new_question(
-	struct questions *questions, const struct name *name, const char *cdn_loop)
+	struct questions *questions, const struct name *name, const struct asker *asker)
 {
 	struct question *question = mem_zero(1, sizeof *question);
 
 	question->questions = questions;
 	question->name = *name;
-	question->forwarded = cdn_loop != NULL;
-	question->cdn_loop = admission_loop_header(questions->admission, cdn_loop);
+	question->forwarded = asker->cdn_loop != NULL;
+	question->cdn_loop = admission_loop_header(questions->admission, asker->cdn_loop);
 	fill_watch_init(&question->watch);
 	atomic_store(&question->watch.wanted, true);
+	question->asking = (struct asking){&question->name, question->cdn_loop, &question->watch};
 	question->references = 2;
+	question->upstream = NOWHERE;
 	return question;
 }
 
 static void free_question(struct question *question)
 {
+	if (question->progress)
+		question->questions->kind->steps->finish(question->progress);
 	free(question->cdn_loop);
 	fill_watch_finish(&question->watch);
 	free(question);
 }
 
-static bool is_last_reference(struct question *question)
-{
-	LOCKED(&question->questions->mutex);
+/* ---- places; all under the mutex ---- */
 
-	return --question->references == 0;
+static bool has_place(const struct questions *questions, const struct question *question)
+{
+	return questions->placed < QUESTIONS_AT_ONCE && question->share->placed < questions->client_share &&
+	       (question->upstream == NOWHERE ||
+		       questions->placed_at[question->upstream] < questions->shares_at[question->upstream]);
 }
 
-void question_release(struct question *question)
-{
-	if (question && is_last_reference(question))
-		free_question(question);
-}
-
-/* Out of the list, and the answer told, in one. */
-static struct waiter *end(struct question *question, bool answered, int64_t answer, const struct err *err)
+static void count_place(struct question *question, int change)
 {
 	struct questions *questions = question->questions;
-	struct question **link = &questions->asked;
-	LOCKED(&questions->mutex);
+
+	questions->placed += (size_t)change;
+	question->share->placed += (size_t)change;
+	if (question->upstream != NOWHERE)
+		questions->placed_at[question->upstream] += (size_t)change;
+	question->placed = change > 0;
+	metric_add(METRIC_QUESTIONS_WAITING, -change);
+}
+
+static void link_in(struct question *question)
+{
+	struct question **link = &question->questions->list;
+
+	while (*link)
+		link = &(*link)->next;
+	question->next = NULL;
+	*link = question;
+	metric_add(METRIC_QUESTIONS_WAITING, 1);
+}
+
+/* It has no place. */
+static void link_out(struct question *question)
+{
+	struct questions *questions = question->questions;
+	struct question **link = &questions->list;
 
 	while (*link != question)
 		link = &(*link)->next;
 	*link = question->next;
+	shares_give_back(&questions->shares, TAKE(question->share));
+	metric_add(METRIC_QUESTIONS_WAITING, -1);
+}
+
+/* Whose turn it is: of those who have least, who came first. */
+static struct question *find_next(const struct questions *questions)
+{
+	struct question *found = NULL;
+
+	if (questions->ending)
+		return NULL;
+	for (struct question *question = questions->list; question; question = question->next) {
+		if (!question->placed && has_place(questions, question) &&
+			(!found || question->share->placed < found->share->placed))
+			found = question;
+	}
+	return found;
+}
+
+static void *run(void *argument);
+
+/* The thread waits for the mutex before it tells of anything. Where none can be started, those that run look
+ * for what waits when they have ended theirs. */
+static bool place(struct question *question, struct err *err)
+{
+	struct questions *questions = question->questions;
+	const struct thread_plan plan = {.name = questions->kind->thread_name,
+		.run = run,
+		.context = question,
+		.detached = true,
+		.stack_bytes = THREAD_STACK_BYTES};
+
+	if (!thread_start(NULL, &plan, err))
+		return false;
+	count_place(question, 1);
+	questions->threads++;
+	return true;
+}
+
+static void place_all(struct questions *questions)
+{
+	struct question *next;
+	struct err err;
+
+	while ((next = find_next(questions)) && place(next, &err))
+		continue;
+}
+
+/* Out of the list, and the answer told, in one. Whoever waits is to be woken, outside of the mutex. */
+static struct waiter *end(struct question *question, bool answered, int64_t answer, const struct err *err)
+{
+	if (question->placed)
+		count_place(question, -1);
+	link_out(question);
 	question->over = true;
 	question->answered = answered;
 	question->answer = answer;
@@ -141,38 +224,89 @@ static struct waiter *end(struct question *question, bool answered, int64_t answ
 	return TAKE(question->waiters);
 }
 
-static void count_ended(struct questions *questions)
+/* ---- on a question's thread ---- */
+
+/* Goes on with this upstream. False: the question waits for its share of it, and is any thread's. */
+static bool enter(struct question *question, size_t upstream)
+{
+	struct questions *questions = question->questions;
+	LOCKED(&questions->mutex);
+	bool has = questions->ending || questions->placed_at[upstream] < questions->shares_at[upstream];
+
+	count_place(question, -1);
+	question->upstream = (ssize_t)upstream;
+	if (has)
+		count_place(question, 1);
+	place_all(questions);
+	return has;
+}
+
+/* True: it is over. */
+static bool ask(struct question *question, bool *answered, int64_t *answer, struct err *err)
+{
+	const struct question_steps *steps = question->questions->kind->steps;
+	bool resumed = question->progress;
+	size_t upstream = (size_t)question->upstream;
+
+	if (!resumed)
+		question->progress = steps->begin(question->questions->context, &question->asking);
+	*answered = false;
+	while (!*answered && !atomic_load(&question->watch.stop) &&
+		(resumed || steps->next(question->progress, &upstream))) {
+		if (!resumed && !enter(question, upstream))
+			return false;
+		resumed = false;
+		*answered = steps->ask(question->progress, upstream, answer);
+	}
+	if (!*answered)
+		steps->conclude(question->progress, err);
+	return true;
+}
+
+static struct waiter *tell(struct question *question, bool answered, int64_t answer, const struct err *err)
+{
+	LOCKED(&question->questions->mutex);
+
+	return end(question, answered, answer, err);
+}
+
+static void work(struct question *question)
+{
+	int64_t answer = 0;
+	struct err err = {0};
+	bool answered;
+
+	if (!ask(question, &answered, &answer, &err))
+		return;
+	waiter_wake_all(tell(question, answered, answer, &err));
+	question_release(question);
+}
+
+/* The question whose turn it is; NULL where the thread ends, after which it must touch nothing. */
+static struct question *take_next(struct questions *questions)
 {
 	LOCKED(&questions->mutex);
+	struct question *next = find_next(questions);
 
-	questions->asked_count--;
+	if (next) {
+		count_place(next, 1);
+		place_all(questions);
+		return next;
+	}
+	questions->threads--;
 	(void)pthread_cond_broadcast(&questions->changed);
+	return NULL;
 }
 
 static void *run(void *argument)
 {
 	struct question *question = argument;
 	struct questions *questions = question->questions;
-	const struct asking asking = {&question->name, question->cdn_loop, &question->watch};
-	int64_t answer = 0;
-	struct err err = {0};
-	bool answered = questions->kind->ask(questions->context, &asking, &answer, &err);
 
-	waiter_wake_all(end(question, answered, answer, &err));
-	question_release(question);
-	count_ended(questions);
+	do
+		work(question);
+	while ((question = take_next(questions)));
 	return NULL;
-}
-
-static bool start_thread(struct question *question, struct err *err)
-{
-	const struct thread_plan plan = {.name = question->questions->kind->thread_name,
-		.run = run,
-		.context = question,
-		.detached = true,
-		.stack_bytes = THREAD_STACK_BYTES};
-
-	return thread_start(NULL, &plan, err);
 }
 
 /* ---- asking ---- */
@@ -180,43 +314,71 @@ static bool start_thread(struct question *question, struct err *err)
 /* Under the mutex. */
 static struct question *find_asked(struct questions *questions, const struct name *name)
 {
-	for (struct question *question = questions->asked; question; question = question->next) {
+	for (struct question *question = questions->list; question; question = question->next) {
 		if (!question->forwarded && name_equals(&question->name, name))
 			return question;
 	}
 	return NULL;
 }
 
-/* Under the mutex. */
-static bool begin(struct questions *questions, const struct name *name, const char *cdn_loop,
+static bool refuse_more(const struct questions *questions, struct err *err)
+{
+	(void)err_set(err, ERR_BUSY,
+		"upstreams are being asked for %s, and you wait for %d of their answers already; wait for "
+		"some, then try again",
+		questions->kind->what, QUESTIONS_A_CLIENT);
+	err->retry_after_s = 1;
+	return false;
+}
+
+/* Under the mutex. A question that finds no thread although none runs that would look after it is none. */
+static bool begin(struct questions *questions, const struct name *name, const struct asker *asker,
 	struct question **out, struct err *err)
 {
+	const struct share *share = shares_find(&questions->shares, asker->client);
 	struct question *question;
 
-	if (questions->ending || questions->asked_count >= QUESTIONS_MAX)
-		return err_set(err, ERR_BUSY, "%s", questions->kind->crowded);
-	question = new_question(questions, name, cdn_loop);
-	/* It waits for the mutex before it ends. */
-	if (!start_thread(question, err)) {
+	if (questions->ending)
+		return err_set(err, ERR_BUSY, "the server is closing");
+	if (share && share->members >= QUESTIONS_A_CLIENT)
+		return refuse_more(questions, err);
+	question = new_question(questions, name, asker);
+	question->share = shares_take(&questions->shares, asker->client);
+	link_in(question);
+	if (has_place(questions, question) && !place(question, err) && questions->threads == 0) {
+		link_out(question);
 		free_question(question);
 		return false;
 	}
-	question->next = questions->asked;
-	questions->asked = question;
-	questions->asked_count++;
 	*out = question;
 	return true;
 }
 
-/* Under the mutex. */
-static bool join(struct question *question, struct question **out)
+/* Nobody waits longer because somebody else, whose share is used up, has asked before. Under the mutex. */
+static void lend_share(struct questions *questions, struct question *question, const char *client)
 {
+	struct share *share = shares_take(&questions->shares, client);
+
+	if (question->placed || share->placed >= question->share->placed ||
+		share->members > QUESTIONS_A_CLIENT) {
+		shares_give_back(&questions->shares, share);
+		return;
+	}
+	shares_give_back(&questions->shares, question->share);
+	question->share = share;
+	place_all(questions);
+}
+
+/* Under the mutex. */
+static bool join(struct question *question, const char *client, struct question **out)
+{
+	lend_share(question->questions, question, client);
 	question->references++;
 	*out = question;
 	return true;
 }
 
-bool questions_ask(struct questions *questions, const struct name *name, const char *cdn_loop,
+bool questions_ask(struct questions *questions, const struct name *name, const struct asker *asker,
 	int64_t *out_answer, struct question **out, struct err *err)
 {
 	const struct question_kind *kind = questions->kind;
@@ -226,12 +388,14 @@ bool questions_ask(struct questions *questions, const struct name *name, const c
 	*out = NULL;
 	if (kind->recall && kind->recall(questions->context, name, out_answer))
 		return true;
-	question = cdn_loop ? NULL : find_asked(questions, name);
+	question = asker->cdn_loop ? NULL : find_asked(questions, name);
 	if (question)
-		return join(question, out);
-	return kind->may_ask(questions->context, name, cdn_loop, err) &&
-	       begin(questions, name, cdn_loop, out, err);
+		return join(question, asker->client, out);
+	return kind->may_ask(questions->context, name, asker->cdn_loop, err) &&
+	       begin(questions, name, asker, out, err);
 }
+
+/* ---- waiting for the answer ---- */
 
 bool question_await(struct question *question, struct waiter *waiter)
 {
@@ -264,4 +428,83 @@ bool question_result(struct question *question, int64_t *out_answer, struct err 
 const struct name *question_name(const struct question *question)
 {
 	return &question->name;
+}
+
+/* The last reference but the list's is that of the last who wanted to know. */
+static bool is_last_reference(struct question *question)
+{
+	LOCKED(&question->questions->mutex);
+	bool unasked = !question->placed && !question->over;
+
+	if (--question->references == 1 && unasked) {
+		link_out(question);
+		question->references = 0;
+	}
+	return question->references == 0;
+}
+
+void question_release(struct question *question)
+{
+	if (question && is_last_reference(question))
+		free_question(question);
+}
+
+/* ---- the end of all ---- */
+
+static void stop_all(struct questions *questions)
+{
+	LOCKED(&questions->mutex);
+
+	questions->ending = true;
+	for (struct question *question = questions->list; question; question = question->next)
+		atomic_store(&question->watch.stop, true);
+}
+
+/* One that waits its turn is over; NULL: there is none. */
+static struct question *end_waiting(struct questions *questions, struct waiter **waiters)
+{
+	LOCKED(&questions->mutex);
+	struct question *question = questions->list;
+	struct err err;
+
+	while (question && question->placed)
+		question = question->next;
+	(void)err_set(&err, ERR_BUSY, "the question was stopped");
+	if (question)
+		*waiters = end(question, false, 0, &err);
+	return question;
+}
+
+static void end_all_waiting(struct questions *questions)
+{
+	struct waiter *waiters;
+	struct question *question;
+
+	while ((question = end_waiting(questions, &waiters))) {
+		waiter_wake_all(waiters);
+		question_release(question);
+	}
+}
+
+static void await_all_ended(struct questions *questions)
+{
+	LOCKED(&questions->mutex);
+
+	while (questions->threads > 0)
+		lock_wait(&questions->mutex, &questions->changed);
+}
+
+void questions_destroy(struct questions *questions)
+{
+	if (!questions)
+		return;
+	stop_all(questions);
+	client_wake(questions->client);
+	await_all_ended(questions);
+	end_all_waiting(questions);
+	(void)pthread_cond_destroy(&questions->changed);
+	lock_finish(&questions->mutex);
+	free(questions->placed_at);
+	free(questions->shares_at);
+	free(questions);
 }

@@ -128,13 +128,13 @@ bool registry_prefetch(struct registry *registry, const struct name *name, int64
 	       (found || mirror_start(registry->mirror, name, fill_id, err));
 }
 
-bool registry_look(struct registry *registry, const struct name *name, const char *cdn_loop,
+bool registry_look(struct registry *registry, const struct name *name, const struct asker *asker,
 	struct holding *out, bool *found, struct question **question, struct err *err)
 {
 	*question = NULL;
 	return registry_find(registry, name, out, found, err) &&
 	       (*found || out->artifact.recorded ||
-		       mirror_ask_size(registry->mirror, name, cdn_loop, question, err));
+		       mirror_ask_size(registry->mirror, name, asker, question, err));
 }
 
 /* ---- without a version ---- */
@@ -183,7 +183,7 @@ static bool find_newest(
 	return catalog_find_newest(registry->catalog, name->handle, name->format, out, err);
 }
 
-bool registry_latest(struct registry *registry, const struct name *name, const char *cdn_loop,
+bool registry_latest(struct registry *registry, const struct name *name, const struct asker *asker,
 	int64_t *out_version, struct question **out, struct err *err)
 {
 	struct newest newest;
@@ -194,7 +194,7 @@ bool registry_latest(struct registry *registry, const struct name *name, const c
 	if (!find_newest(registry, name, &newest, err))
 		return false;
 	if (newest.published ||
-		!latest_ask(mirror_latest(registry->mirror), name, cdn_loop, &version, out, &why))
+		!latest_ask(mirror_latest(registry->mirror), name, asker, &version, out, &why))
 		return fall_back(name, &newest, &why, out_version, err);
 	return *out || take_word(registry, name, version, &newest, out_version, err);
 }

@@ -46,14 +46,14 @@ bool registry_find(struct registry *registry, const struct name *name, struct ho
 
 /* The same; for what is neither here nor recorded, *question is what upstream is being asked of its size, the
  * caller's own: await it. NULL otherwise. Fails as mirror_ask_size does. */
-bool registry_look(struct registry *registry, const struct name *name, const char *cdn_loop,
+bool registry_look(struct registry *registry, const struct name *name, const struct asker *asker,
 	struct holding *out, bool *found, struct question **question, struct err *err);
 
 /* Which version a name without one means: of a published handle, and where no upstream can be asked, the
  * highest active one that is here or else listed; otherwise the one that upstream calls its latest. *out is
  * NULL with a version; else the question that an upstream is being asked, the caller's own: await it, then
  * registry_latest_answered. Fails as mirror_join does where nothing is known here. */
-bool registry_latest(struct registry *registry, const struct name *name, const char *cdn_loop,
+bool registry_latest(struct registry *registry, const struct name *name, const struct asker *asker,
 	int64_t *out_version, struct question **out, struct err *err);
 bool registry_latest_answered(
 	struct registry *registry, struct question *question, int64_t *out_version, struct err *err);

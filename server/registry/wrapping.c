@@ -104,6 +104,17 @@ bool wrapping_is_possible(const struct answer *answer, enum wrapping_content con
 	return content == CONTENT_ARCHIVE || answer_is_page(answer) || is_coded(answer);
 }
 
+bool wrapping_keeps_length(const struct answer *answer)
+{
+	static const char *const tars[] = {"application/x-tar", "application/tar", "application/x-gtar"};
+
+	for (size_t i = 0; i < sizeof tars / sizeof *tars; i++) {
+		if (strncasecmp(answer->content_type, tars[i], strlen(tars[i])) == 0)
+			return false;
+	}
+	return !is_coded(answer) && !answer_is_page(answer);
+}
+
 struct wrapping *wrapping_create(const struct answer *answer, enum wrapping_content content)
 {
 	struct wrapping *wrapping = mem_zero(1, sizeof *wrapping);

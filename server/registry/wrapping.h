@@ -31,6 +31,11 @@ enum wrapping_content {
 /* Whether the first bytes of such an answer have a say. */
 bool wrapping_is_possible(const struct answer *answer, enum wrapping_content content);
 
+/* Whether an answer to HEAD, or a head alone, to a request that accepts gzip shows that the object has its
+ * length: nothing says that it is coded, that a store would take its coding off, or that it is a plain tar.
+ */
+bool wrapping_keeps_length(const struct answer *answer);
+
 struct wrapping;
 
 /* destroy takes NULL. */

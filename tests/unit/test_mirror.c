@@ -563,30 +563,31 @@ static void so_many_fills_at_once(void **state)
 }
 
 /* Somebody who sleeps until a question is answered. */
-struct asker {
+struct listener {
 	struct waiter waiter;
 	sem_t answered;
 };
 
 static void note_answer(struct waiter *waiter)
 {
-	(void)sem_post(&((struct asker *)waiter)->answered);
+	(void)sem_post(&((struct listener *)waiter)->answered);
 }
 
 static bool ask_size(struct house *house, int64_t *bytes, struct err *err)
 {
-	struct asker asker = {.waiter.wake = note_answer};
+	const struct asker who = {"address 127.0.0.1", NULL};
+	struct listener listener = {.waiter.wake = note_answer};
 	struct question *question;
 	bool told;
 
-	if (!mirror_ask_size(house->mirror, &house->name, NULL, &question, err))
+	if (!mirror_ask_size(house->mirror, &house->name, &who, &question, err))
 		return false;
-	(void)sem_init(&asker.answered, 0, 0);
-	if (question_await(question, &asker.waiter))
-		(void)sem_wait(&asker.answered);
+	(void)sem_init(&listener.answered, 0, 0);
+	if (question_await(question, &listener.waiter))
+		(void)sem_wait(&listener.answered);
 	told = question_result(question, bytes, err);
 	question_release(question);
-	(void)sem_destroy(&asker.answered);
+	(void)sem_destroy(&listener.answered);
 	return told;
 }
 

@@ -13,6 +13,29 @@ static const char *find_header(const void *headers, const char *name)
 	return MHD_lookup_connection_value((struct MHD_Connection *)headers, MHD_HEADER_KIND, name);
 }
 
+struct last {
+	const char *name;
+	const char *value;
+};
+
+static enum MHD_Result note_last(void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct last *last = argument;
+
+	(void)kind;
+	if (strcasecmp(name, last->name) == 0)
+		last->value = value;
+	return MHD_YES;
+}
+
+static const char *find_last_header(const void *headers, const char *name)
+{
+	struct last last = {name, NULL};
+
+	(void)MHD_get_connection_values((struct MHD_Connection *)headers, MHD_HEADER_KIND, note_last, &last);
+	return last.value;
+}
+
 void head_write_client(struct MHD_Connection *connection, char *out, size_t size)
 {
 	const union MHD_ConnectionInfo *info =
@@ -31,6 +54,7 @@ void head_read(
 	request->http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
 	request->headers = connection;
 	request->find_header = find_header;
+	request->find_last_header = find_last_header;
 	if (coding || !length)
 		request->content_length = -1;
 	else if (!number_parse(length, &request->content_length))

@@ -34,11 +34,12 @@ class Reply:
 class Http:
     """Requests to one address, each on a connection of its own. Paths go out as they are."""
 
-    def __init__(self, address):
+    def __init__(self, address, source=None):
         self.address = address
+        self.source = source  # another address of this machine to come from: another client
 
     def connect(self):
-        return http.client.HTTPConnection(*self.address, timeout=DEADLINE_S)
+        return http.client.HTTPConnection(*self.address, timeout=DEADLINE_S, source_address=self.source and (self.source, 0))
 
     def open(self, path, method="GET", headers=None, body=None):
         """Sends a request and gives the answer as soon as its head is there; close it."""

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/hub/clientkey.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "common/digest.h"
+#include "common/mem.h"
+#include "common/network.h"
+#include "common/own.h"
+
+static char *key_of_address(const char *text)
+{
+	struct in6_addr address;
+
+	if (inet_pton(AF_INET6, text, &address) == 1 && !IN6_IS_ADDR_V4MAPPED(&address))
+		return mem_printf("network %s", base64_encode(address.s6_addr, 8).text);
+	return mem_printf("address %s", text);
+}
+
+static bool is_address(const char *text)
+{
+	struct in6_addr address;
+
+	return inet_pton(AF_INET6, text, &address) == 1 || inet_pton(AF_INET, text, &address) == 1;
+}
+
+/* What the proxy itself has added stands last; before it stands what the client says of himself. */
+static char *address_behind(const struct request *request)
+{
+	const char *told = request_last_header(request, "X-Forwarded-For");
+	const char *last = told ? strrchr(told, ',') : NULL;
+	AUTO_FREE char *text = NULL;
+
+	if (!told)
+		return NULL;
+	last = last ? last + 1 : told;
+	last += strspn(last, " \t");
+	text = mem_dup_n(last, strcspn(last, " \t"));
+	return is_address(text) ? TAKE(text) : NULL;
+}
+
+char *client_key(const struct config *config, const struct request *request)
+{
+	AUTO_FREE char *behind = NULL;
+
+	if (request->who[0])
+		return mem_printf("token %s", request->who);
+	if (network_list_has(config->server.trusted_proxies, request->client))
+		behind = address_behind(request);
+	return key_of_address(behind ? behind : request->client);
+}

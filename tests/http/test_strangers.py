@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing that a stranger chooses may hold up anyone but itself: one client takes all it can of each thing that all share,
+and another one, who comes from another address, still gets everything."""
+import contextlib
+import http.client
+import threading
+
+import pytest
+from support import modules
+from support.client import Http
+from support.upstream import Answer
+from support.waiting import wait_until
+
+SMALL = modules.module(1000)
+HONEST = "127.0.0.2"
+
+
+def client(daemon, source):
+    return Http(daemon.address, source)
+
+
+@contextlib.contextmanager
+def asking(daemon, requests):
+    """Sends each (source, method, path) on a thread of its own; the answers' statuses come when they come."""
+    statuses = [None] * len(requests)
+    connections = []
+
+    def ask(i, connection, method, path):
+        try:
+            connection.request(method, path)
+            statuses[i] = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            statuses[i] = error
+
+    threads = []
+    for i, (source, method, path) in enumerate(requests):
+        connections.append(client(daemon, source).connect())
+        threads.append(threading.Thread(target=ask, args=(i, connections[-1], method, path)))
+        threads[-1].start()
+    try:
+        yield statuses
+    finally:
+        for thread in threads:
+            thread.join()
+        for connection in connections:
+            connection.close()
+
+
+def held_modules(upstream, publisher, count):
+    """The upstream takes questions for these, and is silent until the event."""
+    held = threading.Event()
+    for i in range(count):
+        upstream.serve(f"/{publisher}/m{i}/1", Answer(SMALL, before=held))
+        upstream.serve(f"/{publisher}/m{i}", Answer(b"", 302, "text/plain", {"Location": f"/{publisher}/m{i}/1"}, before=held))
+    return held
+
+
+QUESTIONS = {"size": ("HEAD", "/{}/m{}/1.tar.gz"), "latest": ("GET", "/{}/m{}?tf-hub-format=compressed")}
+
+
+# ---- questions to upstreams --------------------------------------------------------------------------------------------------
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_one_who_asks_all_questions_waits_alone(start, upstream, kind):
+    mirror = start({"mirror": {"connect_timeout_s": 60}}, [upstream.url])
+    method, path = QUESTIONS[kind]
+    held = held_modules(upstream, "stranger", 100)
+    upstream.serve("/acme/m0/1", SMALL)
+    upstream.serve("/acme/m0", Answer(b"", 302, "text/plain", {"Location": "/acme/m0/1"}))
+    with asking(mirror, [("127.0.0.9", method, path.format("stranger", i)) for i in range(100)]) as statuses:
+        try:
+            wait_until(lambda: statuses.count(503) == 36, lambda: f"36 refusals; there are {statuses}")
+            mirror.wait_for("larder_questions_waiting", 56, "64 questions of one client, of which 8 are asked at once")
+            honest = client(mirror, HONEST)
+            assert honest.request(method, path.format("acme", 0)).status in (200, 302)
+            assert statuses.count(None) == 64
+        finally:
+            held.set()
+    assert statuses.count(503) == 36 and {200, 302} & set(statuses) and len(set(statuses)) == 2
+    mirror.wait_for("larder_questions_waiting", 0, "nothing waits")
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_who_asks_what_a_stranger_waits_for_does_not_wait_with_him(start, upstream, kind):
+    mirror = start({"mirror": {"connect_timeout_s": 60}}, [upstream.url])
+    method, path = QUESTIONS[kind]
+    held = held_modules(upstream, "stranger", 20)
+    upstream.serve("/acme/m0/1", SMALL)
+    upstream.serve("/acme/m0", Answer(b"", 302, "text/plain", {"Location": "/acme/m0/1"}))
+    wanted = path.format("acme", 0)
+    with asking(mirror, [("127.0.0.9", method, path.format("stranger", i)) for i in range(20)]) as statuses:
+        try:
+            mirror.wait_for("larder_questions_waiting", 12, "12 that wait their turn")
+            with asking(mirror, [("127.0.0.9", method, wanted)]) as last:
+                mirror.wait_for("larder_questions_waiting", 13, "one more")
+                assert client(mirror, HONEST).request(method, wanted).status in (200, 302)
+            assert last[0] in (200, 302) and statuses.count(None) == 20
+        finally:
+            held.set()
+
+
+@pytest.mark.concurrent
+def test_whoever_hangs_up_leaves_the_line(start, upstream):
+    mirror = start({"mirror": {"connect_timeout_s": 60}}, [upstream.url])
+    held = held_modules(upstream, "stranger", 30)
+    connections = []
+    for i in range(30):
+        connections.append(client(mirror, "127.0.0.9").connect())
+        connections[-1].request("HEAD", f"/stranger/m{i}/1.tar.gz")
+    mirror.wait_for("larder_questions_waiting", 22, "22 that wait their turn")
+    wait_until(lambda: upstream.count(method="HEAD") == 8, lambda: f"8 questions; there are {upstream.counts()}")
+    for connection in connections:
+        connection.close()
+    mirror.wait_for("larder_questions_waiting", 0, "an empty line")
+    held.set()
+    mirror.wait_for("larder_requests_running", 1, "nothing but this question")
+    assert upstream.count(method="HEAD") == 8
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("knows", ["only one may have it", "the first does not have it"])
+def test_a_slow_upstream_leaves_places_to_the_others(start, make_upstream, knows):
+    slow, quick = make_upstream(), make_upstream()
+    match = {"match": "stranger/*"} if knows.startswith("only") else {}
+    order = [slow, quick] if match else [quick, slow]
+    mirror = start({"mirror": {"connect_timeout_s": 60}, **{f"upstream u{i}": {"url": each.url + "/{path}?{query}", "max_connections": "1000",
+                                                                              **(match if each is slow else {})}
+                                                            for i, each in enumerate(order)}})
+    held = held_modules(slow, "stranger", 100)
+    quick.serve("/acme/m0/1", SMALL)
+    requests = [(f"127.0.0.{9 + i // 16}", "HEAD", f"/stranger/m{i}/1.tar.gz") for i in range(80)]
+    with asking(mirror, requests) as statuses:
+        try:
+            wait_until(lambda: slow.count(method="HEAD") == 48, lambda: f"48 questions; there are {slow.counts()}")
+            mirror.wait_for("larder_questions_waiting", 32, "32 that wait for the slow one")
+            assert client(mirror, HONEST).request("HEAD", "/acme/m0/1.tar.gz").status == 200
+            assert slow.count(method="HEAD") == 48 and statuses.count(None) == 80
+        finally:
+            held.set()
+    assert set(statuses) == {200}
