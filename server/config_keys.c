@@ -174,7 +174,7 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 	{KEY(server, public_url), .set = set_base_url, .check = check_base_url, .initial = "",
 		.purpose = "URL at which clients reach Larder, for links. Empty: from the request's Host."},
 	{KEY(server, trusted_proxies), LIST, .check = network_check_list, .initial = "",
-		.purpose = "Networks of proxies in front of Larder, such as 10.0.0.0/8 127.0.0.1. Empty: none."},
+		.purpose = "Networks of proxies in front of Larder, such as 10.0.0.0/8 127.0.0.1: X-Forwarded-For tells their clients. Empty: none."},
 	{KEY(server, tls_certificate), .set = set_text, .initial = "",
 		.purpose = "PEM file with certificate and chain; with tls_key, Larder speaks HTTPS only."},
 	{KEY(server, tls_key), .set = set_text, .initial = "",

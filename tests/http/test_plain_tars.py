@@ -75,6 +75,32 @@ def test_gzip_that_can_be_had_is_preferred(mirror, upstream):
     assert rules(mirror) == []
 
 
+STORES = {
+    "as it is": lambda seen: Answer(modules.module(1000)),
+    "as it is, whatever is accepted": lambda seen: Answer(modules.module(1000), headers={"Content-Encoding": "identity"}),
+    "takes the gzip off": lambda seen: Answer(modules.module(1000), headers={"Content-Encoding": "gzip"})
+    if seen.headers["accept-encoding"] == "gzip" else Answer(SMALL),
+    "labels what it has": lambda seen: Answer(modules.module(1000), headers={"Content-Encoding": "gzip"}),
+    "puts a gzip on": lambda seen: Answer(gzip.compress(modules.module(1000)), headers={"Content-Encoding": "gzip"})
+    if seen.headers["accept-encoding"] == "gzip" else Answer(modules.module(1000)),
+    "codes always": lambda seen: Answer(gzip.compress(modules.module(1000)), headers={"Content-Encoding": "gzip"}),
+    "a plain tar": lambda seen: plain(SMALL),
+    "a plain tar of GNU": lambda seen: plain(SMALL, media_type="application/x-gtar; charset=binary"),
+    "calls it a page": lambda seen: Answer(modules.module(1000), media_type="text/html"),
+}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_head_tells_no_length_that_get_has_not(mirror, upstream, store):
+    upstream.serve(PATH, STORES[store])
+    head = mirror.head(COMPRESSED)
+    reply = mirror.get(COMPRESSED)
+    assert head.status == reply.status == 200
+    assert head.headers.get("Content-Length") in (None, str(len(reply.body)))
+    assert (head.headers.get("Content-Length") is not None) == store.startswith("as it is")
+    assert mirror.head(COMPRESSED).header("Content-Length") == str(len(reply.body))
+
+
 def test_clients_get_it_while_it_comes(mirror, upstream):
     gate = threading.Event()
     upstream.serve(PATH, plain(LARGE, gate=gate, gate_after=500_000))

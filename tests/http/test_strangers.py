@@ -3,6 +3,8 @@
 and another one, who comes from another address, still gets everything."""
 import contextlib
 import http.client
+import socket
+import struct
 import threading
 
 import pytest
@@ -19,23 +21,28 @@ def client(daemon, source):
     return Http(daemon.address, source)
 
 
+def reset(connection):
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
 @contextlib.contextmanager
 def asking(daemon, requests):
-    """Sends each (source, method, path) on a thread of its own; the answers' statuses come when they come."""
+    """Sends each (source, method, path, headers) on a thread of its own; the answers' statuses come when they come."""
     statuses = [None] * len(requests)
     connections = []
 
-    def ask(i, connection, method, path):
+    def ask(i, connection, method, path, headers):
         try:
-            connection.request(method, path)
+            connection.request(method, path, headers=headers)
             statuses[i] = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             statuses[i] = error
 
     threads = []
-    for i, (source, method, path) in enumerate(requests):
+    for i, (source, method, path, *headers) in enumerate(requests):
         connections.append(client(daemon, source).connect())
-        threads.append(threading.Thread(target=ask, args=(i, connections[-1], method, path)))
+        threads.append(threading.Thread(target=ask, args=(i, connections[-1], method, path, *(headers or [{}]))))
         threads[-1].start()
     try:
         yield statuses
@@ -101,8 +108,31 @@ def test_who_asks_what_a_stranger_waits_for_does_not_wait_with_him(start, upstre
             held.set()
 
 
+@pytest.mark.parametrize("forwarded", ["10.0.0.1", "10.1.1.{i}, 10.0.0.1", " 2001:db8::{i:x}", "nonsense{i}"])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_behind_a_proxy_each_client_has_a_share(start, upstream, forwarded, trusted):
+    mirror = start({"server": {"trusted_proxies": "127.0.0.9/32" if trusted else "10.0.0.0/8"}, "mirror": {"connect_timeout_s": 60}}, [upstream.url])
+    held = held_modules(upstream, "stranger", 12)
+    upstream.serve("/acme/m0/1", SMALL)
+    requests = [("127.0.0.9", "HEAD", f"/stranger/m{i}/1.tar.gz", {"X-Forwarded-For": forwarded.format(i=i)}) for i in range(12)]
+    behind = [("127.0.0.9", "HEAD", "/acme/m0/1.tar.gz", {"X-Forwarded-For": "2001:db8::ff, 10.0.0.2"})]
+    with asking(mirror, requests) as statuses:
+        try:
+            mirror.wait_for("larder_questions_waiting", 4, "4 that wait their turn")
+            with asking(mirror, behind) as others:
+                if not trusted:
+                    mirror.wait_for("larder_questions_waiting", 5, "one more of what is one client")
+                else:
+                    wait_until(lambda: others[0] == 200, "an answer")
+                assert statuses.count(None) == 12
+                held.set()
+            assert others == [200]
+        finally:
+            held.set()
+
+
 @pytest.mark.concurrent
-def test_whoever_hangs_up_leaves_the_line(start, upstream):
+def test_whoever_is_gone_leaves_the_line(start, upstream):
     mirror = start({"mirror": {"connect_timeout_s": 60}}, [upstream.url])
     held = held_modules(upstream, "stranger", 30)
     connections = []
@@ -112,7 +142,7 @@ def test_whoever_hangs_up_leaves_the_line(start, upstream):
     mirror.wait_for("larder_questions_waiting", 22, "22 that wait their turn")
     wait_until(lambda: upstream.count(method="HEAD") == 8, lambda: f"8 questions; there are {upstream.counts()}")
     for connection in connections:
-        connection.close()
+        reset(connection)
     mirror.wait_for("larder_questions_waiting", 0, "an empty line")
     held.set()
     mirror.wait_for("larder_requests_running", 1, "nothing but this question")
