@@ -10,6 +10,7 @@ import pytest
 from support import modules
 from support.daemon import assert_problem
 from support.fixtures import CATALOGUE
+from support.waiting import DEADLINE_S
 
 PARTS = {"Lite": "lite-model/", "Tfjs": "tfjs-model/", "Coral": "coral-model/"}
 
@@ -52,7 +53,7 @@ def tree(tmp_path):
 
 
 def run(larder, tree, *options, check=True):
-    return larder.larder("import-docs", str(tree), *options, check=check)
+    return larder.larder("import-docs", str(tree), *options, check=check, timeout=6 * DEADLINE_S)
 
 
 def report(larder, tree, *options, check=True):

@@ -130,10 +130,10 @@ class Daemon(Http):
 
     # ---- the command line -------------------------------------------------------------------------------------------
 
-    def larder(self, *arguments, check=True):
+    def larder(self, *arguments, check=True, timeout=DEADLINE_S):
         """Runs a command of the same binary on the same data folder."""
         done = subprocess.run([binary(), *arguments, "--data", str(self.data)], capture_output=True, text=True,
-                              timeout=DEADLINE_S, cwd=self.folder)
+                              timeout=timeout, cwd=self.folder)
         assert not REPORTS.search(done.stderr), done.stderr
         assert not check or done.returncode == 0, f"larder {' '.join(arguments)}: status {done.returncode}: {done.stderr}"
         return done
