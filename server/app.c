@@ -12,7 +12,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/api/events.h"
-#include "server/http/fast/hot.h"
+#include "server/http/fast/response_cache.h"
 #include "server/http/front.h"
 #include "server/module/documents/renderings.h"
 #include "server/registry/access.h"
@@ -31,13 +31,14 @@
 
 enum { RENDERINGS_BYTES_MAX = 16 << 20 };
 
-static const struct hot_limits hot_limits = {.replies = 8192, .files = 128, .bytes = 32 << 20};
+static const struct response_cache_limits response_cache_limits = {
+	.replies = 8192, .files = 128, .bytes = 32 << 20};
 
 struct app {
 	const struct config *config;
 	int lock_fd;
 	struct services services;
-	struct hot *hot;
+	struct response_cache *response_cache;
 	struct bell *bell; /* NULL: other processes cannot be heard */
 	struct keeper *keeper;
 	struct holdup *holdup;
@@ -90,9 +91,9 @@ static bool open_catalog(const char *data_dir, struct services *services, struct
 	       (blobs_spend_reserve(services->blobs) && open_writable(data_dir, services, err));
 }
 
-static void forget(void *hot, const char *label)
+static void forget(void *response_cache, const char *label)
 {
-	hot_forget(hot, label);
+	response_cache_forget(response_cache, label);
 }
 
 /* Without it other processes have to wait for what is kept at hand, and no more. */
@@ -100,7 +101,7 @@ static void open_bell(struct app *app)
 {
 	struct err err;
 
-	if (!bell_open(app->config->storage.data_dir, forget, app->hot, &app->bell, &err))
+	if (!bell_open(app->config->storage.data_dir, forget, app->response_cache, &app->bell, &err))
 		log_event(LOG_LEVEL_WARN,
 			"larder gc beside this daemon will not remove what it keeps at hand", "why", err.text,
 			NULL);
@@ -124,8 +125,8 @@ static bool open_stores(struct app *app, struct err *err)
 		!members_sweep(services->members, err))
 		return false;
 	app->keeper = keeper_create(services->catalog, services->blobs, services->members);
-	app->hot = hot_create(&hot_limits);
-	keeper_set_forget(app->keeper, forget, app->hot);
+	app->response_cache = response_cache_create(&response_cache_limits);
+	keeper_set_forget(app->keeper, forget, app->response_cache);
 	open_bell(app);
 	if (!keeper_sweep_drafts(app->keeper, err))
 		return false;
@@ -214,7 +215,7 @@ static bool open_front(struct app *app, struct err *err)
 		.drain_timeout_s = (unsigned)config->server.drain_timeout_s,
 		.routes = routes,
 		.route_count = route_count,
-		.hot = app->hot,
+		.response_cache = app->response_cache,
 		.services = &app->services,
 		.authorize = authorize,
 		.present = web_refuse,
@@ -273,7 +274,7 @@ void app_close(struct app *app)
 	janitor_destroy(app->janitor);
 	bell_close(app->bell);
 	/* Nobody looks for replies or forgets any from here on; they hold tallies. */
-	hot_destroy(app->hot);
+	response_cache_destroy(app->response_cache);
 	ledger_destroy(app->ledger);
 	access_destroy(app->services.access);
 	space_destroy(app->space);

@@ -12,7 +12,7 @@
 #include "common/buffer.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "server/upstream/route.h"
+#include "server/upstream/upstream.h"
 
 enum hold { HOLD_NEVER, HOLD_PROXIED, HOLD_ALWAYS };
 

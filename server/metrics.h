@@ -16,8 +16,9 @@
 	X(METRIC_REQUESTS, counter, "larder_requests_total", "", "Requests answered.") \
 	X(METRIC_REQUESTS_RUNNING, gauge, "larder_requests_running", "", "Requests being answered now.") \
 	X(METRIC_CONNECTIONS, gauge, "larder_connections", "", "Connections of clients, idle ones too.") \
-	X(METRIC_PREPARED, counter, "larder_prepared_total", "", "Requests answered from the hot table.") \
-	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the express lanes.") \
+	X(METRIC_PREPARED, counter, "larder_prepared_total", "", \
+		"Requests answered from the response cache.") \
+	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the fast_path lanes.") \
 	X(METRIC_LINGERED, counter, "larder_lingered_total", "", \
 		"Connections answered before they had sent all, and read on for a while.") \
 	X(METRIC_CROWDED_OUT, counter, "larder_crowded_out_total", "", \
@@ -27,7 +28,7 @@
 	X(METRIC_UNWATCHED, counter, "larder_unwatched_total", "", \
 		"Connections closed because the system could not watch them.") \
 	X(METRIC_FREIGHT, counter, "larder_freight_total", "", \
-		"Work given to the freight lanes: cold files, pieces of them, running fills.") \
+		"Work given to the sender pool: cold files, pieces of them, running fills.") \
 	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
 	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies sent to clients.") \
 	X(METRIC_MODULE_BYTES, counter, "larder_module_bytes_total", "", \

@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-void access_client(const struct sockaddr *address, char *out, size_t size)
+void accesslog_client(const struct sockaddr *address, char *out, size_t size)
 {
 	const void *number = NULL;
 
@@ -19,7 +19,7 @@ void access_client(const struct sockaddr *address, char *out, size_t size)
 		(void)inet_ntop(address->sa_family, number, out, (socklen_t)size);
 }
 
-bool access_is_logged(void)
+bool accesslog_is_on(void)
 {
 	return log_enabled(LOG_LEVEL_INFO);
 }
@@ -29,7 +29,7 @@ static const char *unless_empty(const char *text)
 	return text && *text ? text : NULL;
 }
 
-void access_log(const struct access *access)
+void accesslog_write(const struct accesslog_line *access)
 {
 	int64_t us = clock_monotonic_us() - access->started_us;
 	char status[16];

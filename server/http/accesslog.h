@@ -12,7 +12,7 @@
 #include "server/http/request.h"
 
 /* A string of NULL or "" is left out. */
-struct access {
+struct accesslog_line {
 	const char *method;
 	const char *path; /* without secrets */
 	int status;       /* 0: nothing was answered */
@@ -25,10 +25,10 @@ struct access {
 	const char *ending; /* NULL: in order */
 };
 
-bool access_is_logged(void);
-void access_log(const struct access *access);
+bool accesslog_is_on(void);
+void accesslog_write(const struct accesslog_line *access);
 
 /* The address as text; out stays as it is for other families than IPv4 and IPv6. */
-void access_client(const struct sockaddr *address, char *out, size_t size);
+void accesslog_client(const struct sockaddr *address, char *out, size_t size);
 
 #endif

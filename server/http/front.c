@@ -14,22 +14,22 @@
 #include "common/thread.h"
 #include "server/http/acceptor.h"
 #include "server/http/accesslog.h"
-#include "server/http/fast/express.h"
-#include "server/http/fast/farewell.h"
-#include "server/http/fast/freight.h"
+#include "server/http/fast/fast_path.h"
+#include "server/http/fast/lingering.h"
+#include "server/http/fast/sender_pool.h"
 #include "server/http/listener.h"
+#include "server/http/mhd/client_watch.h"
 #include "server/http/mhd/daemon.h"
 #include "server/http/mhd/exchange.h"
 #include "server/http/mhd/guest.h"
-#include "server/http/mhd/head.h"
-#include "server/http/mhd/lookout.h"
+#include "server/http/mhd/request_head.h"
 #include "server/http/mhd/responses.h"
 #include "server/metrics.h"
 
 enum { QUEUE_PER_WORKER = 128, PROBERS = 2, BULK_LOOK_MAX = 256 };
 
 /* While one waits for the disk, another can send. */
-enum { COLD_LANES_MIN = 2 };
+enum { COLD_SENDERS_MIN = 2 };
 
 /* Whoever waits for a disk can let small requests on the same core go first. */
 enum { COLD_NICENESS = 15 };
@@ -44,12 +44,12 @@ static const size_t connection_memory[] = {
 enum { TLS_CONNECTION_MEMORY = 80 << 10 };
 
 struct front {
-	struct traffic traffic;
+	struct in_flight in_flight;
 	struct daemon daemons[DAEMONS];
 	struct acceptor *acceptor;
-	struct express *express; /* NULL: TLS */
-	struct farewell *farewell;
-	struct lookout *lookout;
+	struct fast_path *fast_path; /* NULL: TLS */
+	struct lingering *lingering;
+	struct client_watch *client_watch;
 	int dead_socket;
 	char *url;
 };
@@ -59,13 +59,15 @@ static struct guest *guest_of(struct MHD_Connection *connection)
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-static bool suits_hot(const struct exchange *exchange, struct MHD_Connection *connection, const char *version)
+static bool suits_cached(
+	const struct exchange *exchange, struct MHD_Connection *connection, const char *version)
 {
 	struct err err;
 
 	return (exchange->request.method == METHOD_GET || exchange->request.method == METHOD_HEAD) &&
-	       strcmp(version, MHD_HTTP_VERSION_1_1) == 0 && !traffic_is_ending(exchange->traffic) &&
-	       !head_is_special(connection) && head_check_framing(connection, version, &err) &&
+	       strcmp(version, MHD_HTTP_VERSION_1_1) == 0 && !in_flight_is_ending(exchange->in_flight) &&
+	       !request_head_is_special(connection) &&
+	       request_head_check_framing(connection, version, &err) &&
 	       !guest_has_read_on(guest_of(connection), connection);
 }
 
@@ -80,59 +82,59 @@ static bool sends_body_anyway(const struct request *request)
 
 static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
 {
-	struct hot_reply *hot;
+	struct cached_reply *cached;
 	struct MHD_Response *response;
 	enum MHD_Result queued;
 
 	exchange->ends = guest_has_read_on(guest_of(connection), connection);
 	exchange->unread |= exchange->ends;
-	hot = exchange->ends ? NULL : exchange_prepare_hot(exchange);
+	cached = exchange->ends ? NULL : exchange_prepare_cached(exchange);
 	response = response_create(exchange);
 	queued = MHD_queue_response(connection, (unsigned)exchange->reply.status, response);
 
 	exchange->sent = queued == MHD_YES;
 	response_measure(exchange);
-	if (hot && exchange->sent) {
-		exchange_keep_hot(exchange, hot, response);
+	if (cached && exchange->sent) {
+		exchange_keep_cached(exchange, cached, response);
 	} else {
-		hot_release(hot);
+		cached_reply_release(cached);
 		response_destroy(response);
 	}
 	return queued;
 }
 
 /* All steps at once, where the reply is prepared. False: it is not for this request. */
-static bool take_hot_head(
+static bool take_cached_head(
 	struct exchange *exchange, struct MHD_Connection *connection, const char *method, const char *version)
 {
 	exchange->request.method = method_parse(method);
-	if (!suits_hot(exchange, connection, version) || !exchange_is_still_hot(exchange)) {
-		exchange_decline_hot(exchange);
+	if (!suits_cached(exchange, connection, version) || !exchange_is_still_cached(exchange)) {
+		exchange_decline_cached(exchange);
 		return false;
 	}
 	exchange_enter(exchange);
 	exchange->head_taken = true;
 	exchange->dropping = true;
-	exchange->reply.status = exchange->hot->status;
+	exchange->reply.status = exchange->cached->status;
 	return true;
 }
 
-static enum MHD_Result send_hot(struct exchange *exchange, struct MHD_Connection *connection)
+static enum MHD_Result send_cached(struct exchange *exchange, struct MHD_Connection *connection)
 {
-	struct hot_reply *hot = exchange->hot;
-	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)hot->status, hot->response);
+	struct cached_reply *cached = exchange->cached;
+	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)cached->status, cached->response);
 
 	exchange->sent = queued == MHD_YES;
 	metric_add(METRIC_PREPARED, exchange->sent);
 	if (exchange->sent && exchange->request.method == METHOD_GET) {
-		exchange->sent_bytes = hot->size;
+		exchange->sent_bytes = cached->size;
 		response_measure(exchange);
-		hot->reuse.ops->hit(hot->reuse.context, true);
+		cached->reuse.ops->hit(cached->reuse.context, true);
 	}
 	return queued;
 }
 
-/* Step one: match and refuse early. Called again after the sleep in which an upload is begun. */
+/* Step one: match and refuse early. Called again after the suspension in which an upload is begun. */
 static enum MHD_Result take_head(
 	struct exchange *exchange, struct MHD_Connection *connection, const char *method, const char *version)
 {
@@ -140,8 +142,8 @@ static enum MHD_Result take_head(
 
 	if (!exchange->running) {
 		exchange_enter(exchange);
-		head_read(&exchange->request, connection, method, version);
-		exchange->malformed = !head_check_framing(connection, version, &exchange->target_err);
+		request_head_read(&exchange->request, connection, method, version);
+		exchange->malformed = !request_head_check_framing(connection, version, &exchange->target_err);
 		exchange_match(exchange);
 		is_upload = !exchange->answered && exchange->route->body == BODY_UPLOAD;
 		if (is_upload && exchange_begin_upload(exchange))
@@ -179,18 +181,19 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 {
 	struct exchange *exchange = *context;
 
-	sleeper_is_up(&exchange->sleeper);
+	suspension_is_over(&exchange->suspension);
 	/* libmicrohttpd that is stopping drops a response with a yes, and asks for it again. */
 	if (exchange->sent)
 		return MHD_NO;
-	if (!exchange->head_taken && exchange->hot && take_hot_head(exchange, connection, method, version))
+	if (!exchange->head_taken && exchange->cached &&
+		take_cached_head(exchange, connection, method, version))
 		return MHD_YES;
 	if (!exchange->head_taken)
 		return take_head(exchange, connection, method, version);
 	if (*length > 0)
 		return take_body(exchange, bytes, length);
-	if (exchange->hot)
-		return send_hot(exchange, connection);
+	if (exchange->cached)
+		return send_cached(exchange, connection);
 	return call_and_send(exchange, connection);
 }
 
@@ -200,7 +203,7 @@ static void *on_target(void *argument, const char *target, struct MHD_Connection
 	struct exchange *exchange;
 
 	thread_adopt("http", THREAD_LOOP);
-	exchange = exchange_create(&front->traffic, connection, target);
+	exchange = exchange_create(&front->in_flight, connection, target);
 	guest_of(connection)->exchange = exchange;
 	return exchange;
 }
@@ -218,22 +221,22 @@ static void log_exchange(const struct exchange *exchange, enum MHD_RequestTermin
 {
 	const struct request *request = &exchange->request;
 	const struct reply *reply = &exchange->reply;
-	const struct hot_reply *hot = exchange->hot;
-	const char *hauled = sending_ending(exchange->haul.ending);
-	const struct access access = {
+	const struct cached_reply *cached = exchange->cached;
+	const char *offloaded = sending_ending(exchange->offload.ending);
+	const struct accesslog_line access = {
 		.method = exchange->running ? method_name(request->method) : NULL,
-		.path = hot ? hot->log_path : request->log_path,
+		.path = cached ? cached->log_path : request->log_path,
 		.status = exchange->sent ? reply->status : 0,
 		.sent_bytes = exchange->sent_bytes,
 		.started_us = request->started_us,
 		.client = request->client,
 		.who = request->who,
-		.note = hot ? hot->note : reply->note,
+		.note = cached ? cached->note : reply->note,
 		.problem = reply->problem,
-		.ending = hauled ? hauled : endings[ending],
+		.ending = offloaded ? offloaded : endings[ending],
 	};
 
-	access_log(&access);
+	accesslog_write(&access);
 }
 
 static void release(void *context)
@@ -245,7 +248,7 @@ static void see_off(void *context, int fd)
 {
 	struct front *front = context;
 
-	if (farewell_take(front->farewell, fd))
+	if (lingering_take(front->lingering, fd))
 		return;
 	(void)close(fd);
 	release(front);
@@ -258,7 +261,7 @@ static void take_back(struct front *front, struct MHD_Connection *connection)
 	struct guest *guest = guest_of(connection);
 	int fd = guest_take_back(guest, connection, front->dead_socket);
 
-	if (fd < 0 || express_take(front->express, fd, address, sizeof *address, guest->spoilt))
+	if (fd < 0 || fast_path_take(front->fast_path, fd, address, sizeof *address, guest->spoilt))
 		return;
 	(void)close(fd);
 	release(front);
@@ -271,15 +274,15 @@ static void part_with(struct front *front, struct MHD_Connection *connection, co
 
 	if (fd >= 0)
 		see_off(front, fd);
-	else if (front->express && exchange->sent && !exchange->is_last &&
-		 !traffic_is_ending(&front->traffic))
+	else if (front->fast_path && exchange->sent && !exchange->is_last &&
+		 !in_flight_is_ending(&front->in_flight))
 		take_back(front, connection);
 }
 
 static void count_exchange(const struct exchange *exchange)
 {
 	metric_add(METRIC_SENT_BYTES, exchange->sent_bytes);
-	if (exchange->hot || exchange->reply.is_module)
+	if (exchange->cached || exchange->reply.is_module)
 		metric_add(METRIC_MODULE_BYTES, exchange->sent_bytes);
 	if (exchange->sent)
 		metric_add(METRIC_REQUESTS, 1);
@@ -296,11 +299,12 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 	if (!exchange)
 		return;
 	guest_of(connection)->exchange = NULL;
-	if (exchange->hot && access_is_logged())
-		head_write_client(connection, exchange->request.client, sizeof exchange->request.client);
+	if (exchange->cached && accesslog_is_on())
+		request_head_write_client(
+			connection, exchange->request.client, sizeof exchange->request.client);
 	if (ending != MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		response_count_sent(exchange);
-	if (access_is_logged())
+	if (accesslog_is_on())
 		log_exchange(exchange, ending);
 	count_exchange(exchange);
 	if (ending == MHD_REQUEST_TERMINATED_COMPLETED_OK)
@@ -328,7 +332,7 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		*context = guest_create(connection);
-		traffic_confirm(&front->traffic);
+		in_flight_confirm(&front->in_flight);
 		return;
 	}
 	if (guest->exchange)
@@ -359,7 +363,7 @@ static bool is_bulk(const struct front_settings *settings, const char *head)
 
 static struct daemon *daemon_for(struct front *front, const char *head, const struct wire_heads *heads)
 {
-	int number = head && is_bulk(&front->traffic.settings, head) ? DAEMON_BULK : DAEMON_SMALL;
+	int number = head && is_bulk(&front->in_flight.settings, head) ? DAEMON_BULK : DAEMON_SMALL;
 
 	while (heads && number < DAEMON_HEADS && heads->memory > connection_memory[number] / 2)
 		number++;
@@ -374,10 +378,10 @@ static void hand_to_daemon(void *context, int fd, const struct sockaddr_storage 
 
 	memcpy(&announced, address, length);
 	guest_announce(&announced, fd, heads);
-	traffic_hand_over(&front->traffic);
+	in_flight_hand_over(&front->in_flight);
 	if (daemon_take(daemon_for(front, head, heads), fd, &announced))
 		return;
-	traffic_confirm(&front->traffic);
+	in_flight_confirm(&front->in_flight);
 	release(front);
 }
 
@@ -385,17 +389,17 @@ static void crowded(void *context)
 {
 	struct front *front = context;
 
-	if (front->express)
-		express_make_room(front->express);
+	if (front->fast_path)
+		fast_path_make_room(front->fast_path);
 }
 
 static void deliver(void *context, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct front *front = context;
 
-	if (!front->express) {
+	if (!front->fast_path) {
 		hand_to_daemon(front, fd, address, length, NULL, NULL);
-	} else if (!express_take(front->express, fd, address, length, ERR_NONE)) {
+	} else if (!fast_path_take(front->fast_path, fd, address, length, ERR_NONE)) {
 		(void)close(fd);
 		release(front);
 	}
@@ -417,7 +421,7 @@ static void set_defaults(struct front_settings *settings)
 static bool listen_for_all(struct front *front, struct err *err)
 {
 	const struct acceptor_exits exits = {deliver, crowded, front};
-	const struct front_settings *settings = &front->traffic.settings;
+	const struct front_settings *settings = &front->in_flight.settings;
 	AUTO_FD int fd = -1;
 
 	if (!listener_open(settings->listen, &fd, err))
@@ -427,32 +431,32 @@ static bool listen_for_all(struct front *front, struct err *err)
 	return acceptor_open(TAKE_FD(fd), settings->max_connections, &exits, &front->acceptor, err);
 }
 
-static bool open_express(struct front *front, struct err *err)
+static bool open_fast_path(struct front *front, struct err *err)
 {
-	const struct express_exits exits = {hand_to_daemon, see_off, release, front};
+	const struct fast_path_exits exits = {hand_to_daemon, see_off, release, front};
 
-	return front->traffic.settings.tls_certificate ||
-	       express_open(&front->traffic, &exits, &front->express, err);
+	return front->in_flight.settings.tls_certificate ||
+	       fast_path_open(&front->in_flight, &exits, &front->fast_path, err);
 }
 
 /* Under TLS nobody else can send. */
-static bool open_freight(struct front *front, struct err *err)
+static bool open_sender_pools(struct front *front, struct err *err)
 {
-	struct traffic *traffic = &front->traffic;
-	unsigned threads = traffic->settings.threads;
-	unsigned idle_timeout_s = traffic->settings.idle_timeout_s;
-	unsigned cold = threads < COLD_LANES_MIN ? COLD_LANES_MIN : threads;
+	struct in_flight *in_flight = &front->in_flight;
+	unsigned threads = in_flight->settings.threads;
+	unsigned idle_timeout_s = in_flight->settings.idle_timeout_s;
+	unsigned cold = threads < COLD_SENDERS_MIN ? COLD_SENDERS_MIN : threads;
 
-	return freight_open(cold, COLD_NICENESS, idle_timeout_s, &traffic->cold_freight, err) &&
-	       (traffic->settings.tls_certificate ||
-		       freight_open(threads, 0, idle_timeout_s, &traffic->growing_freight, err));
+	return sender_pool_open(cold, COLD_NICENESS, idle_timeout_s, &in_flight->cold_senders, err) &&
+	       (in_flight->settings.tls_certificate ||
+		       sender_pool_open(threads, 0, idle_timeout_s, &in_flight->growing_senders, err));
 }
 
 /* Under TLS nobody can look at a head before. */
 static bool start_daemons(struct front *front, struct err *err)
 {
 	const struct daemon_hooks hooks = {on_target, on_access, on_completed, on_connection, front};
-	const struct front_settings *settings = &front->traffic.settings;
+	const struct front_settings *settings = &front->in_flight.settings;
 	bool tls = settings->tls_certificate;
 	bool started = true;
 
@@ -465,7 +469,7 @@ static bool start_daemons(struct front *front, struct err *err)
 
 static bool start_workers(struct front *front, const char *name, struct workers **out, struct err *err)
 {
-	unsigned count = front->traffic.settings.workers;
+	unsigned count = front->in_flight.settings.workers;
 
 	return workers_create(name, count, (size_t)count * QUEUE_PER_WORKER, out, err);
 }
@@ -475,12 +479,12 @@ static bool start(struct front *front, struct err *err)
 	front->dead_socket = guest_dead_socket();
 	if (front->dead_socket < 0)
 		return err_errno(err, errno, "make a socket for connections that have ended");
-	return listen_for_all(front, err) && farewell_open(release, front, &front->farewell, err) &&
-	       lookout_open(&front->traffic.sleepers, &front->lookout, err) &&
-	       start_workers(front, "worker", &front->traffic.workers, err) &&
-	       start_workers(front, "disk", &front->traffic.disk_workers, err) &&
-	       workers_create("prober", PROBERS, QUEUE_PER_WORKER, &front->traffic.probers, err) &&
-	       start_daemons(front, err) && open_freight(front, err) && open_express(front, err) &&
+	return listen_for_all(front, err) && lingering_open(release, front, &front->lingering, err) &&
+	       client_watch_open(&front->in_flight.suspensions, &front->client_watch, err) &&
+	       start_workers(front, "worker", &front->in_flight.workers, err) &&
+	       start_workers(front, "disk", &front->in_flight.disk_workers, err) &&
+	       workers_create("prober", PROBERS, QUEUE_PER_WORKER, &front->in_flight.probers, err) &&
+	       start_daemons(front, err) && open_sender_pools(front, err) && open_fast_path(front, err) &&
 	       acceptor_start(front->acceptor, err);
 }
 
@@ -489,8 +493,8 @@ bool front_open(const struct front_settings *settings, struct front **out, struc
 	struct front *front = mem_zero(1, sizeof *front);
 
 	front->dead_socket = -1;
-	traffic_init(&front->traffic, settings);
-	set_defaults(&front->traffic.settings);
+	in_flight_init(&front->in_flight, settings);
+	set_defaults(&front->in_flight.settings);
 	if (!start(front, err)) {
 		front_close(front);
 		return false;
@@ -506,16 +510,16 @@ const char *front_url(const struct front *front)
 
 static void let_go(struct front *front)
 {
-	traffic_announce_end(&front->traffic);
+	in_flight_announce_end(&front->in_flight);
 	acceptor_refuse(front->acceptor);
-	if (front->express)
-		express_end(front->express);
-	traffic_drain(&front->traffic, front->traffic.settings.drain_timeout_s);
-	freight_stop(front->traffic.growing_freight);
-	freight_stop(front->traffic.cold_freight);
-	sleepers_close(&front->traffic.sleepers);
-	express_stop(front->express);
-	traffic_await_confirmations(&front->traffic);
+	if (front->fast_path)
+		fast_path_end(front->fast_path);
+	in_flight_drain(&front->in_flight, front->in_flight.settings.drain_timeout_s);
+	sender_pool_stop(front->in_flight.growing_senders);
+	sender_pool_stop(front->in_flight.cold_senders);
+	suspensions_close(&front->in_flight.suspensions);
+	fast_path_stop(front->fast_path);
+	in_flight_await_confirmations(&front->in_flight);
 }
 
 void front_close(struct front *front)
@@ -524,20 +528,20 @@ void front_close(struct front *front)
 		return;
 	if (front->daemons[DAEMON_SMALL].threads)
 		let_go(front);
-	lookout_close(front->lookout);
+	client_watch_close(front->client_watch);
 	for (int i = 0; i < DAEMONS; i++)
 		daemon_stop(&front->daemons[i]);
-	farewell_stop(front->farewell);
-	express_destroy(front->express);
-	farewell_destroy(front->farewell);
+	lingering_stop(front->lingering);
+	fast_path_destroy(front->fast_path);
+	lingering_destroy(front->lingering);
 	own_close(&front->dead_socket);
-	workers_destroy(front->traffic.workers);
-	workers_destroy(front->traffic.disk_workers);
-	workers_destroy(front->traffic.probers);
-	freight_destroy(front->traffic.growing_freight);
-	freight_destroy(front->traffic.cold_freight);
+	workers_destroy(front->in_flight.workers);
+	workers_destroy(front->in_flight.disk_workers);
+	workers_destroy(front->in_flight.probers);
+	sender_pool_destroy(front->in_flight.growing_senders);
+	sender_pool_destroy(front->in_flight.cold_senders);
 	acceptor_close(front->acceptor);
-	traffic_finish(&front->traffic);
+	in_flight_finish(&front->in_flight);
 	free(front->url);
 	free(front);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The server's door: listens, matches, pours bodies, lets workers call handlers while the connection sleeps,
- * sends. The only room that knows libmicrohttpd. */
+ * The server's door: listens, matches, pours bodies, lets workers call handlers while the connection is
+ * suspended, sends. The only room that knows libmicrohttpd. */
 #ifndef SERVER_HTTP_FRONT_H
 #define SERVER_HTTP_FRONT_H
 
@@ -12,7 +12,7 @@
 #include "common/err.h"
 #include "server/http/route.h"
 
-struct hot;
+struct response_cache;
 
 struct front_settings {
 	const char *listen;          /* "127.0.0.1:8080", "[::]:80"; port 0 takes a free one */
@@ -28,8 +28,8 @@ struct front_settings {
 	unsigned drain_timeout_s;    /* how long front_close lets running answers go on */
 	const struct route *routes;
 	size_t route_count;
-	struct hot *hot; /* where replies may be kept prepared, or NULL */
-	void *services;  /* handed to handlers */
+	struct response_cache *response_cache; /* where replies may be kept prepared, or NULL */
+	void *services;                        /* handed to handlers */
 	/* Whether the client may do what the role asks; sets request->who. ERR_UNAUTHORIZED or ERR_FORBIDDEN.
 	 * On a worker or a front thread; must be quick. Not called for ROLE_NONE and ROLE_HANDLER. */
 	bool (*authorize)(void *services, enum role role, struct request *request, struct err *err);

@@ -30,7 +30,7 @@ struct upload_ops {
 	 * is not wanted; where it is REPLY_LATER, its resume goes on with beginning. */
 	bool (*begin)(void *services, struct request *request, struct reply *reply);
 	/* Whether a piece of so many bytes can be written now. Where not, make_room is called first, on a
-	 * disk worker and with the connection asleep. NULL: always. */
+	 * disk worker and with the connection suspended. NULL: always. */
 	bool (*has_room)(const struct request *request, size_t length);
 	void (*make_room)(struct request *request, size_t length);
 	/* A piece of the body, on a front thread: may write to disk, nothing slower. False: the rest is not

@@ -19,7 +19,7 @@
 #include "server/registry/space.h"
 #include "server/registry/watch.h"
 #include "server/upstream/client.h"
-#include "server/upstream/route.h"
+#include "server/upstream/upstream.h"
 
 struct fill_settings {
 	const struct upstream *upstreams; /* in the order in which they are asked */

@@ -12,7 +12,7 @@
 #include "common/err.h"
 #include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
-#include "server/upstream/route.h"
+#include "server/upstream/upstream.h"
 
 struct health;
 

@@ -12,7 +12,7 @@
 #include "common/buffer.h"
 #include "common/err.h"
 #include "server/upstream/client.h"
-#include "server/upstream/route.h"
+#include "server/upstream/upstream.h"
 
 /* Longer ones are not listened to; and of what they say, so many bytes are told. */
 enum { REASON_BODY_MAX = 16 << 10, REASON_TOLD_MAX = 300 };

@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "server/module/name.h"
 #include "server/registry/verdict.h"
-#include "server/upstream/route.h"
+#include "server/upstream/upstream.h"
 
 enum standing {
 	STANDING_OPEN,      /* may be asked, also again */

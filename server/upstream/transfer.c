@@ -157,7 +157,7 @@ static size_t take_head_line(char *line, size_t size, size_t count, void *contex
 	/* What comes after the head are trailers. */
 	if (transfer->answered)
 		return length;
-	switch (head_add(&transfer->head, line, length)) {
+	switch (answer_head_add(&transfer->head, line, length)) {
 	case HEAD_TOO_LARGE:
 		return 0;
 	case HEAD_REDIRECT:

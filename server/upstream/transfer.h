@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "server/upstream/answer_head.h"
 #include "server/upstream/client.h"
-#include "server/upstream/head.h"
 
 enum { TRANSFER_GATHER_MAX = 256 * 1024, TRANSFER_HOLD_MS = 2 };
 
@@ -42,7 +42,7 @@ struct transfer {
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
 	struct place origin;
-	struct head head;
+	struct answer_head head;
 	int hops;       /* redirects followed so far */
 	bool asked;     /* of this hop: there is a connection, and the request goes out */
 	size_t before;  /* of this hop: the bytes of heads that came before it */

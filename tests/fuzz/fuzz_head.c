@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/upstream/head.h"
+#include "server/upstream/answer_head.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,14 +36,14 @@ static void check_answer(const struct answer *answer)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct head head = {0};
+	struct answer_head head = {0};
 	enum head_progress progress = HEAD_MORE;
 
 	while (size > 0 && progress != HEAD_FINAL && progress != HEAD_TOO_LARGE) {
 		const uint8_t *end = memchr(data, '\n', size);
 		size_t length = end ? (size_t)(end - data) + 1 : size;
 
-		progress = head_add(&head, (const char *)data, length);
+		progress = answer_head_add(&head, (const char *)data, length);
 		data += length;
 		size -= length;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as a request that an express lane could answer: what is taken for plain lies within the bytes,
+ * Any bytes as a request that the fast path could answer: what is taken for plain lies within the bytes,
  * ends where its head ends, and says nothing that another server could understand otherwise. */
 #include <stddef.h>
 #include <stdint.h>

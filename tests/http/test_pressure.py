@@ -237,12 +237,12 @@ def test_slow_clients_behind_tls_hold_up_nobody(start, certificate):
 def test_what_is_not_in_memory_behind_tls(start, certificate):
     larder, secure, content = start_secure(start, certificate)
 
-    def has_gone_by_freight():
+    def has_gone_by_the_sender_pool():
         chill(larder)
         assert secure.fetch(HELD + ".tar.gz") == content
         return "larder_freight_total 0" not in secure.fetch("/metrics").decode()
 
-    wait_until(has_gone_by_freight, "a way through the freight")
+    wait_until(has_gone_by_the_sender_pool, "a way through the sender pool")
 
 
 def test_silent_clients_are_let_go_behind_tls(start, certificate):

@@ -12,7 +12,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/fast/hot.h"
+#include "server/http/fast/response_cache.h"
 #include "server/http/front.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
@@ -328,7 +328,7 @@ static bool authorize(void *object, enum role role, struct request *request, str
 }
 
 static struct front *open_front_with(struct services *services, unsigned max_connections, unsigned workers,
-	unsigned drain_timeout_s, struct hot *hot)
+	unsigned drain_timeout_s, struct response_cache *response_cache)
 {
 	const struct front_settings settings = {
 		.listen = "127.0.0.1:0",
@@ -342,7 +342,7 @@ static struct front *open_front_with(struct services *services, unsigned max_con
 		.routes = routes,
 		.route_count = sizeof routes / sizeof *routes,
 		.services = services,
-		.hot = hot,
+		.response_cache = response_cache,
 		.authorize = authorize,
 	};
 	struct front *front = NULL;

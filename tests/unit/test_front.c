@@ -486,7 +486,7 @@ static void test_a_cut_is_a_reset(void **state)
 	assert_int_equal(services.feeds, 0);
 }
 
-static void test_close_ends_those_who_sleep(void **state)
+static void test_close_ends_the_suspended(void **state)
 {
 	enum { CLIENTS = 20 };
 	struct services services;
@@ -554,10 +554,10 @@ static void test_close_lets_running_answers_end(void **state)
 static void test_close_lets_kept_answers_begin(void **state)
 {
 	enum { TIME_TO_MISS_IT_MS = 100 };
-	static const struct hot_limits limits = {.replies = 10, .files = 10, .bytes = 1 << 20};
+	static const struct response_cache_limits limits = {.replies = 10, .files = 10, .bytes = 1 << 20};
 	struct services services;
-	struct hot *hot = hot_create(&limits);
-	struct front *front = open_front_with(&services, 10, 2, 60, hot);
+	struct response_cache *response_cache = response_cache_create(&limits);
+	struct front *front = open_front_with(&services, 10, 2, 60, response_cache);
 	struct client first = client_open(front_url(front));
 	struct client client = client_open(front_url(front));
 	struct answer answer;
@@ -577,7 +577,7 @@ static void test_close_lets_kept_answers_begin(void **state)
 	assert_int_equal(metric_read(METRIC_REQUESTS_RUNNING), 0);
 	client_close(&first);
 	client_close(&client);
-	hot_destroy(hot);
+	response_cache_destroy(response_cache);
 }
 
 static void test_those_over_the_limit_wait(void **state)
@@ -705,7 +705,7 @@ int main(void)
 		cmocka_unit_test(test_a_late_reply_holds_no_worker),
 		cmocka_unit_test(test_many_readers_of_one_feed),
 		cmocka_unit_test(test_a_cut_is_a_reset),
-		cmocka_unit_test(test_close_ends_those_who_sleep),
+		cmocka_unit_test(test_close_ends_the_suspended),
 		cmocka_unit_test(test_close_lets_running_answers_end),
 		cmocka_unit_test(test_close_lets_kept_answers_begin),
 		cmocka_unit_test(test_those_over_the_limit_wait),

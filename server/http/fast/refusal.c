@@ -27,7 +27,7 @@ static void write_answer(const struct reply *reply, const char *date, bool is_he
 static void log_answer(const struct reply *reply, const struct sockaddr *client, int64_t started_us)
 {
 	char text[64] = "";
-	const struct access access = {
+	const struct accesslog_line access = {
 		.status = reply->status,
 		.sent_bytes = (int64_t)reply->length,
 		.started_us = started_us,
@@ -35,8 +35,8 @@ static void log_answer(const struct reply *reply, const struct sockaddr *client,
 		.problem = reply->problem,
 	};
 
-	access_client(client, text, sizeof text);
-	access_log(&access);
+	accesslog_client(client, text, sizeof text);
+	accesslog_write(&access);
 }
 
 void refusal_send(
@@ -54,7 +54,7 @@ void refusal_send(
 	metric_add(METRIC_REQUESTS, 1);
 	metric_add(METRIC_SENT_BYTES, (int64_t)reply.length);
 	metric_refused(err->code);
-	if (access_is_logged())
+	if (accesslog_is_on())
 		log_answer(&reply, client, started_us);
 	reply_finish(&reply);
 }

@@ -25,46 +25,47 @@ enum { READ_AHEAD_MAX = 256 << 10 };
 
 static void read_target(struct exchange *exchange, const char *target)
 {
-	const struct front_settings *settings = &exchange->traffic->settings;
+	const struct front_settings *settings = &exchange->in_flight->settings;
 
-	if (settings->hot && strnlen(target, HOT_TARGET_MAX + 1) <= HOT_TARGET_MAX)
+	if (settings->response_cache && strnlen(target, CACHED_TARGET_MAX + 1) <= CACHED_TARGET_MAX)
 		exchange->target = mem_dup(target);
 	(void)request_set_target(&exchange->request, target, settings->hub_hosts, &exchange->target_err);
 }
 
 struct exchange *exchange_create(
-	struct traffic *traffic, struct MHD_Connection *connection, const char *target)
+	struct in_flight *in_flight, struct MHD_Connection *connection, const char *target)
 {
 	struct exchange *exchange = mem_zero(1, sizeof *exchange);
 
-	exchange->traffic = traffic;
-	exchange->sleeper.house = &traffic->sleepers;
-	exchange->sleeper.connection = connection;
-	atomic_init(&exchange->sleeper.hidden, -1);
+	exchange->in_flight = in_flight;
+	exchange->suspension.owner = &in_flight->suspensions;
+	exchange->suspension.connection = connection;
+	atomic_init(&exchange->suspension.hidden, -1);
 	exchange->request.started_us = clock_monotonic_us();
 	exchange->request.content_length = -1;
 	reply_init(&exchange->reply);
-	exchange->hot = hot_find(traffic->settings.hot, target);
-	if (!exchange->hot)
+	exchange->cached = response_cache_find(in_flight->settings.response_cache, target);
+	if (!exchange->cached)
 		read_target(exchange, target);
 	return exchange;
 }
 
-bool exchange_is_still_hot(const struct exchange *exchange)
+bool exchange_is_still_cached(const struct exchange *exchange)
 {
-	struct hot_reply *now = hot_find(exchange->traffic->settings.hot, exchange->hot->target);
-	bool same = now == exchange->hot;
+	struct cached_reply *now =
+		response_cache_find(exchange->in_flight->settings.response_cache, exchange->cached->target);
+	bool same = now == exchange->cached;
 
-	hot_release(now);
+	cached_reply_release(now);
 	return same;
 }
 
-void exchange_decline_hot(struct exchange *exchange)
+void exchange_decline_cached(struct exchange *exchange)
 {
-	struct hot_reply *hot = TAKE(exchange->hot);
+	struct cached_reply *cached = TAKE(exchange->cached);
 
-	read_target(exchange, hot->target);
-	hot_release(hot);
+	read_target(exchange, cached->target);
+	cached_reply_release(cached);
 }
 
 /* Under TLS, and while it is cold, a file's response reads through its exchange; an ending server's closes
@@ -76,8 +77,8 @@ static bool may_be_kept(const struct exchange *exchange)
 
 	return reply->reuse.ops && exchange->target && reply->status == 200 && reply->offset == 0 &&
 	       (is_file || reply->kind == REPLY_BYTES) &&
-	       !(is_file && (exchange->cold || exchange->traffic->settings.tls_certificate)) &&
-	       !traffic_is_ending(exchange->traffic);
+	       !(is_file && (exchange->cold || exchange->in_flight->settings.tls_certificate)) &&
+	       !in_flight_is_ending(exchange->in_flight);
 }
 
 /* Only ever read by the kernel on our behalf, so that a bad disk is an error of a call and no SIGBUS. */
@@ -89,53 +90,54 @@ static const char *map_file(const struct reply *reply)
 	return map == MAP_FAILED ? NULL : map;
 }
 
-static void take_body(struct hot_reply *hot, const struct reply *reply)
+static void take_body(struct cached_reply *cached, const struct reply *reply)
 {
 	int length;
 
-	hot->is_file = reply->kind == REPLY_FILE;
-	hot->size = hot->is_file ? reply->size : (int64_t)reply->length;
-	hot->body = hot->is_file ? map_file(reply) : reply->bytes;
-	hot->fd = reply->fd;
-	length = snprintf(hot->length_field, sizeof hot->length_field, "Content-Length: %lld\r\n\r\n",
-		(long long)hot->size);
-	hot->length_field_length = (size_t)length;
+	cached->is_file = reply->kind == REPLY_FILE;
+	cached->size = cached->is_file ? reply->size : (int64_t)reply->length;
+	cached->body = cached->is_file ? map_file(reply) : reply->bytes;
+	cached->fd = reply->fd;
+	length = snprintf(cached->length_field, sizeof cached->length_field, "Content-Length: %lld\r\n\r\n",
+		(long long)cached->size);
+	cached->length_field_length = (size_t)length;
 }
 
-static void take_head(struct hot_reply *hot, const struct reply *reply)
+static void take_head(struct cached_reply *cached, const struct reply *reply)
 {
 	const char *etag = reply_find_header(reply, "ETag");
 	const char *modified = reply_find_header(reply, "Last-Modified");
 
-	hot->status = reply->status;
-	hot->note = mem_dup(reply->note);
-	hot->fields = response_fields(reply, &hot->fields_length, &hot->type_length);
-	if (etag && modified && clock_parse_http(modified, &hot->modified_s))
-		hot->etag = mem_dup(etag);
+	cached->status = reply->status;
+	cached->note = mem_dup(reply->note);
+	cached->fields = response_fields(reply, &cached->fields_length, &cached->type_length);
+	if (etag && modified && clock_parse_http(modified, &cached->modified_s))
+		cached->etag = mem_dup(etag);
 }
 
-struct hot_reply *exchange_prepare_hot(struct exchange *exchange)
+struct cached_reply *exchange_prepare_cached(struct exchange *exchange)
 {
 	struct reply *reply = &exchange->reply;
-	struct hot_reply *hot;
+	struct cached_reply *cached;
 
 	if (!may_be_kept(exchange))
 		return NULL;
-	hot = mem_zero(1, sizeof *hot);
-	atomic_init(&hot->holders, 1);
-	hot->target = TAKE(exchange->target);
-	hot->log_path = mem_dup(exchange->request.log_path);
-	take_head(hot, reply);
-	take_body(hot, reply);
-	hot->reuse = reply->reuse;
+	cached = mem_zero(1, sizeof *cached);
+	atomic_init(&cached->holders, 1);
+	cached->target = TAKE(exchange->target);
+	cached->log_path = mem_dup(exchange->request.log_path);
+	take_head(cached, reply);
+	take_body(cached, reply);
+	cached->reuse = reply->reuse;
 	reply->reuse = (struct reuse){0};
-	return hot;
+	return cached;
 }
 
-void exchange_keep_hot(const struct exchange *exchange, struct hot_reply *hot, struct MHD_Response *response)
+void exchange_keep_cached(
+	const struct exchange *exchange, struct cached_reply *cached, struct MHD_Response *response)
 {
-	hot->response = response;
-	hot_keep(exchange->traffic->settings.hot, exchange->hot_ticket, hot);
+	cached->response = response;
+	response_cache_keep(exchange->in_flight->settings.response_cache, exchange->cache_ticket, cached);
 }
 
 /* What is left of an upload whose client has gone. */
@@ -160,34 +162,34 @@ static void abort_upload(struct exchange *exchange)
 	wreck->job.run = run_abort;
 	wreck->ops = exchange->route->upload;
 	wreck->upload = TAKE(exchange->request.upload);
-	workers_submit_always(exchange->traffic->disk_workers, &wreck->job);
+	workers_submit_always(exchange->in_flight->disk_workers, &wreck->job);
 }
 
 void exchange_destroy(struct exchange *exchange)
 {
-	struct traffic *traffic = exchange->traffic;
+	struct in_flight *in_flight = exchange->in_flight;
 	bool running = exchange->running;
 
 	if (exchange->upload_open)
 		abort_upload(exchange);
-	hot_release(exchange->hot);
+	cached_reply_release(exchange->cached);
 	reply_finish(&exchange->reply);
 	request_finish(&exchange->request);
 	free(exchange->target);
 	free(exchange);
 	if (running)
-		traffic_leave(traffic);
+		in_flight_leave(in_flight);
 }
 
 void exchange_enter(struct exchange *exchange)
 {
-	traffic_enter(exchange->traffic);
+	in_flight_enter(exchange->in_flight);
 	exchange->running = true;
 }
 
 void exchange_refuse(struct exchange *exchange, const struct err *err)
 {
-	const struct front_settings *settings = &exchange->traffic->settings;
+	const struct front_settings *settings = &exchange->in_flight->settings;
 
 	problem_reply(&exchange->reply, err);
 	if (settings->present)
@@ -201,7 +203,7 @@ void exchange_refuse(struct exchange *exchange, const struct err *err)
  * that is among the headers. */
 static void answer_preflight(struct exchange *exchange, const char *allow)
 {
-	const struct front_settings *settings = &exchange->traffic->settings;
+	const struct front_settings *settings = &exchange->in_flight->settings;
 	bool own = route_is_for_own_pages(settings->routes, settings->route_count, exchange->request.path);
 
 	reply_finish(&exchange->reply);
@@ -234,7 +236,7 @@ static void answer_unrouted(struct exchange *exchange, bool path_known, const ch
 
 static bool is_authorized(struct exchange *exchange, struct err *err)
 {
-	const struct front_settings *settings = &exchange->traffic->settings;
+	const struct front_settings *settings = &exchange->in_flight->settings;
 	enum role role = exchange->route->role;
 
 	if (role == ROLE_NONE || role == ROLE_HANDLER)
@@ -253,7 +255,7 @@ static bool body_fits(const struct exchange *exchange, struct err *err)
 
 void exchange_match(struct exchange *exchange)
 {
-	const struct front_settings *settings = &exchange->traffic->settings;
+	const struct front_settings *settings = &exchange->in_flight->settings;
 	bool path_known;
 	char allow[64];
 	struct err err;
@@ -289,7 +291,7 @@ static void collect(struct exchange *exchange, const void *bytes, size_t length)
 static bool keeps_pace(struct exchange *exchange, size_t length)
 {
 	struct pace *pace = &exchange->pace;
-	int64_t least = exchange->traffic->settings.upload_bytes_per_s;
+	int64_t least = exchange->in_flight->settings.upload_bytes_per_s;
 
 	if (pace->ready_us)
 		pace->waited_us += clock_monotonic_us() - pace->ready_us;
@@ -314,20 +316,21 @@ static void pour(struct exchange *exchange, const void *bytes, size_t length)
 	}
 }
 
-static bool leave_later(struct sleeper *sleeper)
+static bool leave_later(struct suspension *suspension)
 {
-	struct exchange *exchange = (struct exchange *)((char *)sleeper - offsetof(struct exchange, sleeper));
+	struct exchange *exchange =
+		(struct exchange *)((char *)suspension - offsetof(struct exchange, suspension));
 
 	return exchange->reply.later_ops->leave(exchange->reply.later, &exchange->waiter);
 }
 
 /* Of a client that has closed we see what a half-closed one shows as well: that nothing more will come. Only
  * where much of the body is missing is that the end of it. */
-static bool is_deserted(const struct sleeper *sleeper)
+static bool is_deserted(const struct suspension *suspension)
 {
 	const struct exchange *exchange =
-		(const struct exchange *)((const char *)sleeper - offsetof(struct exchange, sleeper));
-	int fd = sleeper_socket(sleeper);
+		(const struct exchange *)((const char *)suspension - offsetof(struct exchange, suspension));
+	int fd = suspension_socket(suspension);
 	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
 	int waiting = 0;
 
@@ -352,11 +355,11 @@ static void resume_later(struct exchange *exchange)
 
 static struct workers *workers_of(const struct exchange *exchange)
 {
-	const struct traffic *traffic = exchange->traffic;
+	const struct in_flight *in_flight = exchange->in_flight;
 
 	if (exchange->route->caller == CALLER_PROBER)
-		return traffic->probers;
-	return exchange->slow ? traffic->disk_workers : traffic->workers;
+		return in_flight->probers;
+	return exchange->slow ? in_flight->disk_workers : in_flight->workers;
 }
 
 static void refuse_busy(struct exchange *exchange)
@@ -401,13 +404,13 @@ static bool advance(struct exchange *exchange)
 
 		exchange->slow |= moves;
 		if (reply->later_ops->watched)
-			sleeper_look_after(&exchange->sleeper, leave_later, is_deserted);
+			suspension_watch_client(&exchange->suspension, leave_later, is_deserted);
 		else
-			sleeper_set_leave(&exchange->sleeper, leave_later);
+			suspension_set_leave(&exchange->suspension, leave_later);
 		/* From here on the exchange is another thread's, unless ready says so. */
 		if (!reply->later_ops->ready(reply->later, &exchange->waiter))
 			return false;
-		sleeper_set_leave(&exchange->sleeper, NULL);
+		suspension_set_leave(&exchange->suspension, NULL);
 		if (moves && move_to_disk(exchange))
 			return false;
 		if (!moves)
@@ -419,7 +422,7 @@ static bool advance(struct exchange *exchange)
 static void open_upload(struct exchange *exchange)
 {
 	exchange->upload_open = true;
-	sleeper_wake(&exchange->sleeper);
+	suspension_resume(&exchange->suspension);
 }
 
 /* On a worker: wakes the connection once the reply can be sent, or its body can come. */
@@ -432,11 +435,11 @@ static void settle(struct exchange *exchange)
 	if (exchange->request.upload && !exchange->called)
 		return open_upload(exchange);
 	if (reply->reuse.ops)
-		reply_load_file(reply, HOT_BODY_MAX);
+		reply_load_file(reply, CACHED_BODY_MAX);
 	exchange->cold =
 		reply->kind == REPLY_FILE && !file_part_at_hand(reply->fd, reply->offset, reply->size);
 	exchange->answered = true;
-	sleeper_wake(&exchange->sleeper);
+	suspension_resume(&exchange->suspension);
 }
 
 static struct exchange *of_job(struct job *job)
@@ -459,14 +462,14 @@ static void wake_later(struct waiter *waiter)
 {
 	struct exchange *exchange = (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
 
-	sleeper_set_leave(&exchange->sleeper, NULL);
+	suspension_set_leave(&exchange->suspension, NULL);
 	(void)submit(exchange, run_settle, true);
 }
 
 static void run_begin(struct job *job)
 {
 	struct exchange *exchange = of_job(job);
-	void *services = exchange->traffic->settings.services;
+	void *services = exchange->in_flight->settings.services;
 
 	if (exchange->route->upload->begin(services, &exchange->request, &exchange->reply))
 		open_upload(exchange);
@@ -479,34 +482,34 @@ static void run_handler(struct job *job)
 	struct exchange *exchange = of_job(job);
 
 	exchange->upload_open = false;
-	exchange->hot_ticket = hot_ticket(exchange->traffic->settings.hot);
-	exchange->route->handle(exchange->traffic->settings.services, &exchange->request, &exchange->reply);
+	exchange->cache_ticket = response_cache_ticket(exchange->in_flight->settings.response_cache);
+	exchange->route->handle(exchange->in_flight->settings.services, &exchange->request, &exchange->reply);
 	settle(exchange);
 }
 
 /* Until libmicrohttpd asks for the answer. */
-static bool sleep_unanswered(struct exchange *exchange)
+static bool suspend_unanswered(struct exchange *exchange)
 {
-	exchange->sleeper.unanswered = true;
-	if (sleeper_sleep(&exchange->sleeper))
+	exchange->suspension.unanswered = true;
+	if (suspension_begin(&exchange->suspension))
 		return true;
-	exchange->sleeper.unanswered = false;
+	exchange->suspension.unanswered = false;
 	return false;
 }
 
-/* Hands the exchange to a worker and sleeps. While the server closes, nothing is begun and the connection
- * ends. */
+/* Hands the exchange to a worker and is suspended. While the server closes, nothing is begun and the
+ * connection ends. */
 static bool employ(struct exchange *exchange, void (*run)(struct job *job), bool admitted)
 {
-	if (!sleeper_prepare(&exchange->sleeper, NULL))
+	if (!suspension_prepare(&exchange->suspension, NULL))
 		return false;
 	exchange->waiter.wake = wake_later;
 	if (!submit(exchange, run, admitted)) {
-		sleeper_cancel(&exchange->sleeper);
+		suspension_cancel(&exchange->suspension);
 		refuse_busy(exchange);
 		return false;
 	}
-	return sleep_unanswered(exchange);
+	return suspend_unanswered(exchange);
 }
 
 bool exchange_begin_upload(struct exchange *exchange)
@@ -517,7 +520,7 @@ bool exchange_begin_upload(struct exchange *exchange)
 /* Such a reply is whole at once. */
 static void call_here(struct exchange *exchange)
 {
-	exchange->route->handle(exchange->traffic->settings.services, &exchange->request, &exchange->reply);
+	exchange->route->handle(exchange->in_flight->settings.services, &exchange->request, &exchange->reply);
 	exchange->answered = true;
 }
 
@@ -538,7 +541,7 @@ static void run_make_room(struct job *job)
 
 	exchange->route->upload->make_room(&exchange->request, exchange->awaited_bytes);
 	exchange->awaited_bytes = 0;
-	sleeper_wake(&exchange->sleeper);
+	suspension_resume(&exchange->suspension);
 }
 
 static bool has_room(const struct exchange *exchange, size_t length)
@@ -553,11 +556,11 @@ static bool make_room(struct exchange *exchange, size_t length)
 {
 	exchange->awaited_bytes = length;
 	exchange->pace.ready_us = 0;
-	if (!sleeper_prepare(&exchange->sleeper, NULL))
+	if (!suspension_prepare(&exchange->suspension, NULL))
 		return false;
 	exchange->job.run = run_make_room;
-	workers_submit_always(exchange->traffic->disk_workers, &exchange->job);
-	return sleep_unanswered(exchange);
+	workers_submit_always(exchange->in_flight->disk_workers, &exchange->job);
+	return suspend_unanswered(exchange);
 }
 
 /* Whether the client has ended in the middle of its body. libmicrohttpd takes a short read for the last one,
@@ -565,12 +568,12 @@ static bool make_room(struct exchange *exchange, size_t length)
  * read than is handed over. */
 static bool is_cut_short(const struct exchange *exchange)
 {
-	int fd = sleeper_socket(&exchange->sleeper);
+	int fd = suspension_socket(&exchange->suspension);
 	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
 	int waiting;
 
 	return exchange->request.content_length > exchange->received_bytes &&
-	       !exchange->traffic->settings.tls_certificate && poll(&poll_fd, 1, 0) > 0 &&
+	       !exchange->in_flight->settings.tls_certificate && poll(&poll_fd, 1, 0) > 0 &&
 	       ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0;
 }
 

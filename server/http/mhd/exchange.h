@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One request on its way through the front: what it asks, where it stands, what it answers; and the jobs that
- * workers do for it while its connection sleeps. */
+ * workers do for it while its connection is suspended. */
 #ifndef SERVER_HTTP_MHD_EXCHANGE_H
 #define SERVER_HTTP_MHD_EXCHANGE_H
 
@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "common/waiter.h"
-#include "server/http/fast/hot.h"
-#include "server/http/mhd/haul.h"
-#include "server/http/mhd/traffic.h"
+#include "server/http/fast/response_cache.h"
+#include "server/http/mhd/in_flight.h"
+#include "server/http/mhd/offload.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
 #include "server/http/workers.h"
@@ -24,11 +24,12 @@ struct pace {
 	int64_t bytes;
 };
 
-/* Owned by the connection's thread, but by a worker while the connection sleeps. */
+/* Owned by the connection's thread, but by a worker while the connection is suspended. */
 struct exchange {
-	struct traffic *traffic;
-	struct hot_reply *hot; /* the reply that is kept for its target; what follows is not used then */
-	uint64_t hot_ticket;
+	struct in_flight *in_flight;
+	struct cached_reply
+		*cached; /* the reply that is kept for its target; what follows is not used then */
+	uint64_t cache_ticket;
 	char *target; /* as it was sent, where its reply might be kept */
 	struct request request;
 	struct err target_err; /* why the target is no good; ERR_NONE if it is */
@@ -42,7 +43,7 @@ struct exchange {
 	int64_t taken_until;
 
 	/* Where it stands, as its connection's thread sees it. */
-	bool running;    /* counts in traffic->running */
+	bool running;    /* counts in in_flight->running */
 	bool head_taken; /* matched, and the upload has begun */
 	bool dropping;   /* what is left of the body is not wanted */
 	bool called;     /* the handler has been, or need not be */
@@ -57,27 +58,29 @@ struct exchange {
 	bool slow;            /* its jobs are for disk workers, from here on */
 	bool cold;            /* with a file that is not in memory */
 
-	struct sleeper sleeper;
+	struct suspension suspension;
 	struct waiter waiter; /* for a later reply or a feed */
-	struct haul haul;
+	struct offload offload;
 	struct job job;
 };
 
 /* Begins with the target as it was sent. */
 struct exchange *exchange_create(
-	struct traffic *traffic, struct MHD_Connection *connection, const char *target);
+	struct in_flight *in_flight, struct MHD_Connection *connection, const char *target);
 void exchange_destroy(struct exchange *exchange);
 
 /* Whether the kept reply was not forgotten while the head was still arriving. */
-bool exchange_is_still_hot(const struct exchange *exchange);
+bool exchange_is_still_cached(const struct exchange *exchange);
 
 /* The reply that is kept for its target is not for this request, which goes the common way. */
-void exchange_decline_hot(struct exchange *exchange);
+void exchange_decline_cached(struct exchange *exchange);
 
 /* What others are to be given of the reply, before response_create empties it; NULL where the handler does
- * not allow it. Goes to exchange_keep_hot, which takes over the response as well, or to hot_release. */
-struct hot_reply *exchange_prepare_hot(struct exchange *exchange);
-void exchange_keep_hot(const struct exchange *exchange, struct hot_reply *hot, struct MHD_Response *response);
+ * not allow it. Goes to exchange_keep_cached, which takes over the response as well, or to
+ * cached_reply_release. */
+struct cached_reply *exchange_prepare_cached(struct exchange *exchange);
+void exchange_keep_cached(
+	const struct exchange *exchange, struct cached_reply *cached, struct MHD_Response *response);
 
 /* Counts it among the running ones. */
 void exchange_enter(struct exchange *exchange);
@@ -86,13 +89,13 @@ void exchange_enter(struct exchange *exchange);
  * called. */
 void exchange_match(struct exchange *exchange);
 
-/* Takes a piece of the body. *length becomes what is left of it: all, where the connection sleeps until there
- * is room for it. False: it comes too slowly, the client has ended in its middle, or goes on and on with a
- * body that is not wanted. */
+/* Takes a piece of the body. *length becomes what is left of it: all, where the connection is suspended until
+ * there is room for it. False: it comes too slowly, the client has ended in its middle, or goes on and on
+ * with a body that is not wanted. */
 bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length);
 
-/* Have workers begin the upload, or call the handler. True: the connection sleeps; when it is called again
- * the outcome is there. False: the outcome is there already. */
+/* Have workers begin the upload, or call the handler. True: the connection is suspended; when it is called
+ * again the outcome is there. False: the outcome is there already. */
 bool exchange_begin_upload(struct exchange *exchange);
 bool exchange_call(struct exchange *exchange);
 

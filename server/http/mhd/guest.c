@@ -113,8 +113,8 @@ bool guest_has_read_on(const struct guest *guest, struct MHD_Connection *connect
 	return guest->requests == 1 && !guest->spoilt && !has_given_what_is_due(guest, socket_of(connection));
 }
 
-/* While it sleeps, libmicrohttpd has its socket in no set: under the same number it finds another when it
- * wakes, reads its end, and closes that. */
+/* While it is suspended, libmicrohttpd has its socket in no set: under the same number it finds another when
+ * it wakes, reads its end, and closes that. */
 int guest_take_back(struct guest *guest, struct MHD_Connection *connection, int dead_socket)
 {
 	int fd = socket_of(connection);

@@ -32,9 +32,10 @@ static const struct {
 	{"Cross-Origin-Resource-Policy", "cross-origin"},
 };
 
-static bool leave_feed(struct sleeper *sleeper)
+static bool leave_feed(struct suspension *suspension)
 {
-	struct exchange *exchange = (struct exchange *)((char *)sleeper - offsetof(struct exchange, sleeper));
+	struct exchange *exchange =
+		(struct exchange *)((char *)suspension - offsetof(struct exchange, suspension));
 
 	return exchange->reply.feed_ops->leave(exchange->reply.feed, &exchange->waiter);
 }
@@ -43,13 +44,13 @@ static void wake_stream(struct waiter *waiter)
 {
 	struct exchange *exchange = (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
 
-	sleeper_wake(&exchange->sleeper);
+	suspension_resume(&exchange->suspension);
 }
 
 static int socket_of(const struct exchange *exchange)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(exchange->sleeper.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		MHD_get_connection_info(exchange->suspension.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	return info ? info->connect_fd : -1;
 }
@@ -63,16 +64,16 @@ static ssize_t cut(struct exchange *exchange)
 	int fd = socket_of(exchange);
 
 	metric_add(METRIC_CUTS, 1);
-	if (fd >= 0 && !exchange->traffic->settings.tls_certificate) {
+	if (fd >= 0 && !exchange->in_flight->settings.tls_certificate) {
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 		(void)connect(fd, &nowhere, sizeof nowhere);
 	}
 	return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-static ssize_t end_haul(struct exchange *exchange)
+static ssize_t end_offload(struct exchange *exchange)
 {
-	switch (exchange->haul.ending) {
+	switch (exchange->offload.ending) {
 	case SENDING_DONE:
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	case SENDING_GONE:
@@ -83,8 +84,8 @@ static ssize_t end_haul(struct exchange *exchange)
 	}
 }
 
-/* Reads until there is something to send or the connection sleeps: libmicrohttpd spins on a reader that just
- * answers 0. */
+/* Reads until there is something to send or the connection is suspended: libmicrohttpd spins on a reader that
+ * just answers 0. */
 static ssize_t copy_feed(struct exchange *exchange, int64_t offset, char *bytes, size_t length)
 {
 	const struct reply *reply = &exchange->reply;
@@ -92,12 +93,12 @@ static ssize_t copy_feed(struct exchange *exchange, int64_t offset, char *bytes,
 	size_t got = 0;
 
 	do {
-		if (!sleeper_prepare(&exchange->sleeper, leave_feed))
+		if (!suspension_prepare(&exchange->suspension, leave_feed))
 			return cut(exchange);
 		result = reply->feed_ops->read(reply->feed, offset, bytes, length, &got, &exchange->waiter);
 		if (result != FEED_WAIT)
-			sleeper_cancel(&exchange->sleeper);
-		else if (sleeper_sleep(&exchange->sleeper))
+			suspension_cancel(&exchange->suspension);
+		else if (suspension_begin(&exchange->suspension))
 			return 0;
 	} while (result == FEED_WAIT);
 	if (result == FEED_CUT)
@@ -113,10 +114,10 @@ static ssize_t read_feed(void *argument, uint64_t offset, char *bytes, size_t le
 	struct exchange *exchange = argument;
 	bool arrived = false;
 
-	if (exchange->haul.begun)
-		return end_haul(exchange);
-	if (haul_feed(exchange, socket_of(exchange), &arrived))
-		return arrived ? end_haul(exchange) : 0;
+	if (exchange->offload.begun)
+		return end_offload(exchange);
+	if (offload_feed(exchange, socket_of(exchange), &arrived))
+		return arrived ? end_offload(exchange) : 0;
 	exchange->waiter.wake = wake_stream;
 	return copy_feed(exchange, (int64_t)offset, bytes, length);
 }
@@ -126,24 +127,24 @@ static struct MHD_Response *stream_response(struct exchange *exchange)
 	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_feed, exchange, NULL);
 }
 
-/* What is not in memory is brought there while the connection sleeps; then it is read, even if that should
- * wait after all. */
+/* What is not in memory is brought there while the connection is suspended; then it is read, even if that
+ * should wait after all. */
 static ssize_t read_file(void *argument, uint64_t offset, char *bytes, size_t length)
 {
 	struct exchange *exchange = argument;
 	const struct reply *reply = &exchange->reply;
 	int64_t from = reply->offset + (int64_t)offset;
-	bool arrived = exchange->haul.begun;
+	bool arrived = exchange->offload.begun;
 	bool cold = arrived;
 	struct err err;
 	size_t got = 0;
 
-	exchange->haul.begun = false;
+	exchange->offload.begun = false;
 	if (!cold && !file_read_at_hand(reply->fd, bytes, length, from, &got, &cold, &err))
 		return MHD_CONTENT_READER_END_WITH_ERROR;
-	if (cold && !arrived && haul_warmth(exchange, socket_of(exchange), from, &arrived) && !arrived)
+	if (cold && !arrived && offload_warming(exchange, socket_of(exchange), from, &arrived) && !arrived)
 		return 0;
-	exchange->haul.begun = false;
+	exchange->offload.begun = false;
 	if (cold && !file_read_at(reply->fd, bytes, length, from, &got, &err))
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	return got > 0 ? (ssize_t)got : MHD_CONTENT_READER_END_WITH_ERROR;
@@ -156,7 +157,7 @@ static struct MHD_Response *file_response(struct exchange *exchange)
 	struct reply *reply = &exchange->reply;
 
 	exchange->sent_bytes = reply->size;
-	if (exchange->traffic->settings.tls_certificate || exchange->cold)
+	if (exchange->in_flight->settings.tls_certificate || exchange->cold)
 		return MHD_create_response_from_callback(
 			(uint64_t)reply->size, FILE_BLOCK, read_file, exchange, NULL);
 	return MHD_create_response_from_fd_at_offset64(
@@ -268,8 +269,8 @@ static int64_t count_head(const struct exchange *exchange)
 	size_t type_length;
 	size_t length;
 
-	if (exchange->hot)
-		return STATUS_AND_DATE + (int64_t)exchange->hot->fields_length;
+	if (exchange->cached)
+		return STATUS_AND_DATE + (int64_t)exchange->cached->fields_length;
 	free(response_fields(&exchange->reply, &length, &type_length));
 	return STATUS_AND_DATE + (int64_t)length;
 }
@@ -304,7 +305,7 @@ struct MHD_Response *response_create(struct exchange *exchange)
 		(void)err_set(&err, ERR_INTERNAL, "a handler answered an HTTP/1.0 client with a stream");
 		problem_reply(&exchange->reply, &err);
 	}
-	exchange->is_last = exchange->ends || traffic_is_ending(exchange->traffic) ||
+	exchange->is_last = exchange->ends || in_flight_is_ending(exchange->in_flight) ||
 			    (is_bodiless(exchange) && reply->head_length < 0);
 	response = body_response(exchange);
 	for (size_t i = 0; i < sizeof on_every_answer / sizeof *on_every_answer; i++)

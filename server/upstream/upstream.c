@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/upstream/route.h"
+#include "server/upstream/upstream.h"
 
 #include <ctype.h>
 #include <inttypes.h>

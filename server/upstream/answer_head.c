@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/upstream/head.h"
+#include "server/upstream/answer_head.h"
 
 #include <ctype.h>
 #include <stdint.h>
@@ -12,26 +12,26 @@
 /* A day is as good as never, and callers can reckon with it. */
 enum { VALUE_MAX = 1024, RETRY_AFTER_MAX_S = 86400 };
 
-static void take_length(struct head *head, const char *value)
+static void take_length(struct answer_head *head, const char *value)
 {
 	int64_t length;
 
 	head->answer.length = number_parse(value, &length) ? length : -1;
 }
 
-static void take_transfer_encoding(struct head *head, const char *value)
+static void take_transfer_encoding(struct answer_head *head, const char *value)
 {
 	head->chunked = true;
 	head->has_last_chunk = head->has_last_chunk || strcasestr(value, "chunked");
 }
 
-static void take_stored_encoding(struct head *head, const char *value)
+static void take_stored_encoding(struct answer_head *head, const char *value)
 {
 	if (strlen(value) < sizeof head->stored_encoding)
 		(void)strcpy(head->stored_encoding, value);
 }
 
-static void take_retry_after(struct head *head, const char *value)
+static void take_retry_after(struct answer_head *head, const char *value)
 {
 	int64_t number;
 
@@ -53,7 +53,7 @@ static char *read_up_to(char *text, char separator, int64_t *out)
 }
 
 /* "bytes 5-9/10", "bytes 5-9/" with "*" for a total that is not known, or "bytes *" "/10" of a 416. */
-static void take_content_range(struct head *head, const char *value)
+static void take_content_range(struct answer_head *head, const char *value)
 {
 	char text[VALUE_MAX];
 	char *rest = text + strlen("bytes ");
@@ -80,7 +80,7 @@ static void take_content_range(struct head *head, const char *value)
 
 static const struct field {
 	const char *name;
-	void (*take)(struct head *head, const char *value); /* NULL: copied to the offset */
+	void (*take)(struct answer_head *head, const char *value); /* NULL: copied to the offset */
 	size_t offset;
 	size_t size;
 } fields[] = {
@@ -119,7 +119,7 @@ static bool copy_value(char *out, size_t size, const char *value, size_t length)
 	return true;
 }
 
-static void take_value(struct head *head, const struct field *field, const char *value, size_t length)
+static void take_value(struct answer_head *head, const struct field *field, const char *value, size_t length)
 {
 	char text[VALUE_MAX];
 
@@ -131,7 +131,7 @@ static void take_value(struct head *head, const struct field *field, const char 
 
 /* A statement that is cut off or has control characters is none. */
 static void take_testimony(
-	struct head *head, const char *name, size_t name_length, const char *value, size_t length)
+	struct answer_head *head, const char *name, size_t name_length, const char *value, size_t length)
 {
 	char text[VALUE_MAX];
 
@@ -139,7 +139,7 @@ static void take_testimony(
 		testimony_read(&head->testimony, name, name_length, text);
 }
 
-static void take_field(struct head *head, const char *line, size_t length)
+static void take_field(struct answer_head *head, const char *line, size_t length)
 {
 	const char *end = line + length;
 	const char *colon = memchr(line, ':', length);
@@ -168,13 +168,13 @@ bool answer_is_whole_range(const struct answer *answer)
 	       answer->range_last == answer->range_total - 1;
 }
 
-static void begin(struct head *head, const char *line, size_t length)
+static void begin(struct answer_head *head, const char *line, size_t length)
 {
 	const char *blank = memchr(line, ' ', length);
 	size_t bytes = head->bytes;
 	struct testimony settled = head->settled;
 
-	*head = (struct head){.bytes = bytes, .settled = settled};
+	*head = (struct answer_head){.bytes = bytes, .settled = settled};
 	head->answer.length = -1;
 	head->answer.range_first = -1;
 	head->answer.range_last = -1;
@@ -186,7 +186,7 @@ static void begin(struct head *head, const char *line, size_t length)
 	}
 }
 
-static void settle_testimony(struct head *head, bool redirect)
+static void settle_testimony(struct answer_head *head, bool redirect)
 {
 	struct answer *answer = &head->answer;
 	const struct testimony_head about = {
@@ -201,7 +201,7 @@ static void settle_testimony(struct head *head, bool redirect)
 	answer->testimony = head->settled;
 }
 
-static enum head_progress end(struct head *head)
+static enum head_progress end(struct answer_head *head)
 {
 	struct answer *answer = &head->answer;
 	bool redirect = answer->status >= 300 && answer->status < 400 && head->has_location;
@@ -219,7 +219,7 @@ static enum head_progress end(struct head *head)
 	return redirect ? HEAD_REDIRECT : HEAD_FINAL;
 }
 
-enum head_progress head_add(struct head *head, const char *line, size_t length)
+enum head_progress answer_head_add(struct answer_head *head, const char *line, size_t length)
 {
 	head->bytes += length;
 	if (head->bytes > HEAD_BYTES_MAX)

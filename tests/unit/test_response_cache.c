@@ -9,11 +9,11 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/fast/hot.h"
+#include "server/http/fast/response_cache.h"
 
 enum { THREADS = 4, ROUNDS = 3000 };
 
-static const struct hot_limits roomy = {.replies = 64, .files = 64, .bytes = 1 << 20};
+static const struct response_cache_limits roomy = {.replies = 64, .files = 64, .bytes = 1 << 20};
 
 static void count(void *context)
 {
@@ -26,11 +26,11 @@ static void count_hit(void *context, bool download)
 }
 
 /* A reply without a body to send; *destroyed counts its end. */
-static struct hot_reply *make(
+static struct cached_reply *make(
 	const char *target, const char *label, int64_t size, bool is_file, _Atomic int *destroyed)
 {
 	static const struct reuse_ops ops = {.hit = count_hit, .destroy = count};
-	struct hot_reply *reply = mem_zero(1, sizeof *reply);
+	struct cached_reply *reply = mem_zero(1, sizeof *reply);
 
 	reply->target = mem_dup(target);
 	reply->size = size;
@@ -40,76 +40,80 @@ static struct hot_reply *make(
 	return reply;
 }
 
-static bool is_there(struct hot *hot, const char *target)
+static bool is_there(struct response_cache *cache, const char *target)
 {
-	struct hot_reply *reply = hot_find(hot, target);
+	struct cached_reply *reply = response_cache_find(cache, target);
 
-	hot_release(reply);
+	cached_reply_release(reply);
 	return reply != NULL;
 }
 
 static void finds_what_is_kept(void **state)
 {
 	_Atomic int destroyed = 0;
-	struct hot *hot = hot_create(&roomy);
+	struct response_cache *cache = response_cache_create(&roomy);
 
-	assert_false(is_there(hot, "/a/1"));
+	assert_false(is_there(cache, "/a/1"));
 	assert_false(is_there(NULL, "/a/1"));
-	hot_keep(hot, hot_ticket(hot), make("/a/1", "a/1", 10, false, &destroyed));
-	hot_keep(hot, hot_ticket(hot), make("/b/1", "b/1", 10, true, &destroyed));
-	assert_true(is_there(hot, "/a/1"));
-	assert_true(is_there(hot, "/b/1"));
-	assert_false(is_there(hot, "/a/1?x"));
-	assert_false(is_there(hot, "/a/"));
-	hot_keep(hot, hot_ticket(hot), make("/a/1", "a/1", 10, false, &destroyed));
+	response_cache_keep(cache, response_cache_ticket(cache), make("/a/1", "a/1", 10, false, &destroyed));
+	response_cache_keep(cache, response_cache_ticket(cache), make("/b/1", "b/1", 10, true, &destroyed));
+	assert_true(is_there(cache, "/a/1"));
+	assert_true(is_there(cache, "/b/1"));
+	assert_false(is_there(cache, "/a/1?x"));
+	assert_false(is_there(cache, "/a/"));
+	response_cache_keep(cache, response_cache_ticket(cache), make("/a/1", "a/1", 10, false, &destroyed));
 	assert_int_equal(destroyed, 1);
-	hot_destroy(hot);
+	response_cache_destroy(cache);
 	assert_int_equal(destroyed, 3);
 }
 
 static void forgets_by_label(void **state)
 {
 	_Atomic int destroyed = 0;
-	struct hot *hot = hot_create(&roomy);
-	struct hot_reply *held;
+	struct response_cache *cache = response_cache_create(&roomy);
+	struct cached_reply *held;
 
-	hot_keep(hot, hot_ticket(hot), make("/a/1", "a/1", 10, false, &destroyed));
-	hot_keep(hot, hot_ticket(hot), make("/a/1.tgz", "a/1", 10, true, &destroyed));
-	hot_keep(hot, hot_ticket(hot), make("/a/10", "a/10", 10, false, &destroyed));
-	held = hot_find(hot, "/a/1");
-	hot_forget(hot, "a/1");
-	assert_false(is_there(hot, "/a/1"));
-	assert_false(is_there(hot, "/a/1.tgz"));
-	assert_true(is_there(hot, "/a/10"));
+	response_cache_keep(cache, response_cache_ticket(cache), make("/a/1", "a/1", 10, false, &destroyed));
+	response_cache_keep(
+		cache, response_cache_ticket(cache), make("/a/1.tgz", "a/1", 10, true, &destroyed));
+	response_cache_keep(
+		cache, response_cache_ticket(cache), make("/a/10", "a/10", 10, false, &destroyed));
+	held = response_cache_find(cache, "/a/1");
+	response_cache_forget(cache, "a/1");
+	assert_false(is_there(cache, "/a/1"));
+	assert_false(is_there(cache, "/a/1.tgz"));
+	assert_true(is_there(cache, "/a/10"));
 	/* Who is just sending it may go on. */
 	assert_int_equal(destroyed, 1);
-	hot_release(held);
+	cached_reply_release(held);
 	assert_int_equal(destroyed, 2);
-	hot_destroy(hot);
+	response_cache_destroy(cache);
 }
 
 static void keeps_nothing_that_was_overtaken(void **state)
 {
 	_Atomic int destroyed = 0;
-	struct hot *hot = hot_create(&roomy);
-	uint64_t ticket = hot_ticket(hot);
+	struct response_cache *cache = response_cache_create(&roomy);
+	uint64_t ticket = response_cache_ticket(cache);
 
-	hot_forget(hot, "a/1");
-	hot_keep(hot, ticket, make("/a/1", "a/1", 10, false, &destroyed));
-	assert_false(is_there(hot, "/a/1"));
+	response_cache_forget(cache, "a/1");
+	response_cache_keep(cache, ticket, make("/a/1", "a/1", 10, false, &destroyed));
+	assert_false(is_there(cache, "/a/1"));
 	assert_int_equal(destroyed, 1);
-	hot_destroy(hot);
+	response_cache_destroy(cache);
 }
 
-static void keep_many(struct hot *hot, int count_, int64_t size, bool is_file, _Atomic int *destroyed)
+static void keep_many(
+	struct response_cache *cache, int count_, int64_t size, bool is_file, _Atomic int *destroyed)
 {
 	for (int i = 0; i < count_; i++) {
 		AUTO_FREE char *target = mem_printf("/m/%d", i);
 
-		hot_keep(hot, hot_ticket(hot), make(target, target + 1, size, is_file, destroyed));
+		response_cache_keep(cache, response_cache_ticket(cache),
+			make(target, target + 1, size, is_file, destroyed));
 		/* The first one is asked for again and again. */
-		assert_true(is_there(hot, "/m/0"));
-		assert_true(is_there(hot, target));
+		assert_true(is_there(cache, "/m/0"));
+		assert_true(is_there(cache, target));
 	}
 }
 
@@ -117,7 +121,7 @@ static void keep_many(struct hot *hot, int count_, int64_t size, bool is_file, _
 static void stays_within_its_bounds(void **state)
 {
 	static const struct {
-		struct hot_limits limits;
+		struct response_cache_limits limits;
 		int64_t size;
 		bool is_file;
 		int left;
@@ -130,31 +134,31 @@ static void stays_within_its_bounds(void **state)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		_Atomic int destroyed = 0;
-		struct hot *hot = hot_create(&cases[i].limits);
+		struct response_cache *cache = response_cache_create(&cases[i].limits);
 
-		keep_many(hot, 50, cases[i].size, cases[i].is_file, &destroyed);
+		keep_many(cache, 50, cases[i].size, cases[i].is_file, &destroyed);
 		assert_int_equal(50 - destroyed, cases[i].left);
-		hot_destroy(hot);
+		response_cache_destroy(cache);
 		assert_int_equal(destroyed, 50);
 	}
 }
 
 static void refuses_what_never_fits(void **state)
 {
-	static const struct hot_limits small = {.replies = 4, .files = 0, .bytes = 10000};
+	static const struct response_cache_limits small = {.replies = 4, .files = 0, .bytes = 10000};
 	_Atomic int destroyed = 0;
-	struct hot *hot = hot_create(&small);
+	struct response_cache *cache = response_cache_create(&small);
 
-	hot_keep(hot, hot_ticket(hot), make("/a", "a", 9000, false, &destroyed));
-	hot_keep(hot, hot_ticket(hot), make("/f", "f", 10, true, &destroyed));
+	response_cache_keep(cache, response_cache_ticket(cache), make("/a", "a", 9000, false, &destroyed));
+	response_cache_keep(cache, response_cache_ticket(cache), make("/f", "f", 10, true, &destroyed));
 	assert_int_equal(destroyed, 2);
-	hot_destroy(hot);
+	response_cache_destroy(cache);
 }
 
 /* ---- many threads ---- */
 
 struct version {
-	struct hot *hot;
+	struct response_cache *cache;
 	_Atomic bool withdrawn; /* as its row says */
 	_Atomic bool told;      /* the withdrawal has been answered */
 	_Atomic int destroyed;
@@ -168,13 +172,14 @@ static void *ask(void *argument)
 
 	for (int i = 0; i < ROUNDS; i++) {
 		bool told = atomic_load(&version->told);
-		struct hot_reply *reply = hot_find(version->hot, "/a/1");
-		uint64_t ticket = hot_ticket(version->hot);
+		struct cached_reply *reply = response_cache_find(version->cache, "/a/1");
+		uint64_t ticket = response_cache_ticket(version->cache);
 
 		version->wrong += told && reply;
 		if (!reply && !atomic_load(&version->withdrawn))
-			hot_keep(version->hot, ticket, make("/a/1", "a/1", 10, false, &version->destroyed));
-		hot_release(reply);
+			response_cache_keep(
+				version->cache, ticket, make("/a/1", "a/1", 10, false, &version->destroyed));
+		cached_reply_release(reply);
 	}
 	return NULL;
 }
@@ -183,21 +188,21 @@ static void *ask(void *argument)
 static void never_finds_what_was_withdrawn(void **state)
 {
 	for (int round = 0; round < 20; round++) {
-		struct version version = {.hot = hot_create(&roomy)};
+		struct version version = {.cache = response_cache_create(&roomy)};
 		pthread_t threads[THREADS];
 
 		for (int i = 0; i < THREADS; i++)
 			assert_int_equal(pthread_create(&threads[i], NULL, ask, &version), 0);
-		while (!is_there(version.hot, "/a/1"))
+		while (!is_there(version.cache, "/a/1"))
 			continue;
 		atomic_store(&version.withdrawn, true);
-		hot_forget(version.hot, "a/1");
+		response_cache_forget(version.cache, "a/1");
 		atomic_store(&version.told, true);
 		for (int i = 0; i < THREADS; i++)
 			assert_int_equal(pthread_join(threads[i], NULL), 0);
 		assert_int_equal(version.wrong, 0);
-		assert_false(is_there(version.hot, "/a/1"));
-		hot_destroy(version.hot);
+		assert_false(is_there(version.cache, "/a/1"));
+		response_cache_destroy(version.cache);
 	}
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The response cache ("hot table"): replies kept ready by the target of the request line, so that threads of
+ * The response cache: replies kept ready by the target of the request line, so that threads of
  * the front answer again without a worker, a query or a file to open. Bounded in replies, bytes and
  * descriptors. Who makes a reply untrue must have its label forgotten here before saying so. */
-#ifndef SERVER_HTTP_FAST_HOT_H
-#define SERVER_HTTP_FAST_HOT_H
+#ifndef SERVER_HTTP_FAST_RESPONSE_CACHE_H
+#define SERVER_HTTP_FAST_RESPONSE_CACHE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,23 +13,23 @@
 #include "server/http/reply.h"
 
 struct MHD_Response;
-struct hot;
+struct response_cache;
 
 enum {
-	HOT_TARGET_MAX = 512,
-	HOT_BODY_MAX = 64 << 10,
-	HOT_HEAD_MAX = 4 << 10,
-	HOT_FIELDS_MAX = HOT_HEAD_MAX - 512
+	CACHED_TARGET_MAX = 512,
+	CACHED_BODY_MAX = 64 << 10,
+	CACHED_HEAD_MAX = 4 << 10,
+	CACHED_FIELDS_MAX = CACHED_HEAD_MAX - 512
 };
 
-struct hot_limits {
+struct response_cache_limits {
 	unsigned replies;
 	unsigned files; /* replies whose body is an open file */
 	int64_t bytes;  /* of memory, bodies included */
 };
 
 /* Immutable but for the last part; lives until the table and all who send it have let go. */
-struct hot_reply {
+struct cached_reply {
 	char *target;
 	char *log_path;
 	char *note;
@@ -52,26 +52,26 @@ struct hot_reply {
 	_Atomic bool used; /* since the clock's hand last passed */
 	uint32_t hash;     /* from here on guarded by the table's lock */
 	unsigned slot;
-	struct hot_reply *next; /* in its bucket, or in a list of those that are let go */
+	struct cached_reply *next; /* in its bucket, or in a list of those that are let go */
 };
 
-struct hot *hot_create(const struct hot_limits *limits);
+struct response_cache *response_cache_create(const struct response_cache_limits *limits);
 /* Nobody may be sending any more; takes NULL. */
-void hot_destroy(struct hot *hot);
+void response_cache_destroy(struct response_cache *cache);
 
-/* Where the table's history stands. Taken before anything is looked up for a reply, it tells hot_keep whether
- * something was forgotten meanwhile. */
-uint64_t hot_ticket(struct hot *hot);
+/* Where the table's history stands. Taken before anything is looked up for a reply, it tells
+ * response_cache_keep whether something was forgotten meanwhile. */
+uint64_t response_cache_ticket(struct response_cache *cache);
 
 /* Keeps the reply (made by the caller, held once, now the table's), unless anything has been forgotten since
  * the ticket, the target is there already, or the reply is too large. */
-void hot_keep(struct hot *hot, uint64_t ticket, struct hot_reply *reply);
+void response_cache_keep(struct response_cache *cache, uint64_t ticket, struct cached_reply *reply);
 
 /* From its return on no reply of this label is found. */
-void hot_forget(struct hot *hot, const char *label);
+void response_cache_forget(struct response_cache *cache, const char *label);
 
-/* The reply for a target, held for the caller until hot_release; NULL. A hot of NULL has none. */
-struct hot_reply *hot_find(struct hot *hot, const char *target);
-void hot_release(struct hot_reply *reply);
+/* The reply for a target, held for the caller until cached_reply_release; NULL. A cache of NULL has none. */
+struct cached_reply *response_cache_find(struct response_cache *cache, const char *target);
+void cached_reply_release(struct cached_reply *reply);
 
 #endif

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the freight lanes send of a running fill, to clients of every kind: each has all of it in order, or notices."""
+"""What the sender pool sends of a running fill, to clients of every kind: each has all of it in order, or notices."""
 import socket
 import struct
 import threading
@@ -88,7 +88,7 @@ def begin(mirror, upstream, module=MODULE, **answer):
     return gate
 
 
-def await_freight(mirror, count):
+def await_senders(mirror, count):
     wait_until(lambda: mirror.metric(FREIGHT) == count, mirror.tail)
 
 
@@ -96,7 +96,7 @@ def test_requests_behind_it_are_answered_in_turn(upstream, mirror):
     gate = begin(mirror, upstream)
     with Client(mirror) as client:
         client.send(plain(), plain("/healthz"), plain(method="HEAD"), plain(Range="bytes=5-9"), plain())
-        await_freight(mirror, 1)
+        await_senders(mirror, 1)
         gate.set()
         assert client.answer() == (200, MODULE)
         assert client.answer() == (200, b"ok\n")
@@ -112,7 +112,7 @@ def test_a_client_that_asks_to_close(upstream, mirror):
     gate = begin(mirror, upstream)
     with Client(mirror) as client:
         client.send(plain(Connection="close"))
-        await_freight(mirror, 1)
+        await_senders(mirror, 1)
         gate.set()
         assert client.answer() == (200, MODULE)
         assert client.stream.read() == b""
@@ -122,7 +122,7 @@ def test_a_client_that_sends_no_more_gets_the_rest(upstream, mirror):
     gate = begin(mirror, upstream)
     with Client(mirror) as client:
         client.send(plain())
-        await_freight(mirror, 1)
+        await_senders(mirror, 1)
         client.socket.shutdown(socket.SHUT_WR)
         gate.set()
         assert client.answer() == (200, MODULE)
@@ -133,7 +133,7 @@ def test_clients_with_little_room(upstream, mirror):
     """Frames and bytes of chunks go out in whatever pieces the sockets take."""
     gate = begin(mirror, upstream)
     clients = [Client(mirror, 1024 << (number % 3)).send(plain()) for number in range(12)]
-    await_freight(mirror, len(clients))
+    await_senders(mirror, len(clients))
     gate.set()
     answers = [None] * len(clients)
 
@@ -155,7 +155,7 @@ def test_a_client_that_resets_is_noticed_while_there_is_nothing_to_send(upstream
     with Client(mirror) as stays:
         goes = Client(mirror).send(plain())
         stays.send(plain())
-        await_freight(mirror, 2)
+        await_senders(mirror, 2)
         goes.head()
         goes.reset()
         mirror.wait_for("larder_fill_waiters", lambda value: value == 1)
@@ -195,7 +195,7 @@ def test_who_was_slow_does_not_get_the_end_of_what_is_refused(upstream, mirror, 
                  **({} if length == len(LARGE) else {"cut_after": len(LARGE) // 2}))
     with Client(mirror, 4096) as slow:
         slow.send(plain())
-        await_freight(mirror, 1)
+        await_senders(mirror, 1)
         gate.set()
         mirror.wait_for('larder_fills_total{event="failed"}', 1)
         received = 0
@@ -218,7 +218,7 @@ def test_all_kinds_at_the_end(upstream, start, drain_s):
     for download in starved:
         assert download.read_up_to(len(LARGE) // 2 - HELD_BACK)
     stalled = [Client(mirror, 4096).send(plain()) for _ in range(4)]
-    await_freight(mirror, 8)
+    await_senders(mirror, 8)
     coming = [Client(mirror).send(plain()) for _ in range(4)]
     mirror.stop()
     assert not any(download.read_to_end() or download.whole for download in starved)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/http/mhd/head.h"
+#include "server/http/mhd/request_head.h"
 
 #include <microhttpd.h>
 #include <string.h>
@@ -36,15 +36,15 @@ static const char *find_last_header(const void *headers, const char *name)
 	return last.value;
 }
 
-void head_write_client(struct MHD_Connection *connection, char *out, size_t size)
+void request_head_write_client(struct MHD_Connection *connection, char *out, size_t size)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-	access_client(info ? info->client_addr : NULL, out, size);
+	accesslog_client(info ? info->client_addr : NULL, out, size);
 }
 
-void head_read(
+void request_head_read(
 	struct request *request, struct MHD_Connection *connection, const char *method, const char *version)
 {
 	const char *length = find_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -61,7 +61,7 @@ void head_read(
 		request->content_length =
 			INT64_MAX; /* it was looked at before: only too large a number is none */
 	request->has_body = coding || request->content_length > 0;
-	head_write_client(connection, request->client, sizeof request->client);
+	request_head_write_client(connection, request->client, sizeof request->client);
 }
 
 struct framing {
@@ -86,7 +86,7 @@ static enum MHD_Result count_framing(
 	return MHD_YES;
 }
 
-bool head_check_framing(struct MHD_Connection *connection, const char *version, struct err *err)
+bool request_head_check_framing(struct MHD_Connection *connection, const char *version, struct err *err)
 {
 	struct framing framing = {0};
 
@@ -113,7 +113,7 @@ static enum MHD_Result find_special(
 	return *found ? MHD_NO : MHD_YES;
 }
 
-bool head_is_special(struct MHD_Connection *connection)
+bool request_head_is_special(struct MHD_Connection *connection)
 {
 	bool special = false;
 

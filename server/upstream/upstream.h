@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which upstream may have an artifact, and at which URL there. */
-#ifndef SERVER_UPSTREAM_ROUTE_H
-#define SERVER_UPSTREAM_ROUTE_H
+#ifndef SERVER_UPSTREAM_UPSTREAM_H
+#define SERVER_UPSTREAM_UPSTREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ struct upstream {
 	char *name;
 	char *url;     /* a template: {path} {handle} {version} {format} {query} */
 	char *match;   /* globs of handles; NULL matches all */
-	char *formats; /* names of formats; NULL is all that the template can express */
+	char *formats; /* names of formats; NULL is all that the template can fast_path */
 	char *ca_file;
 	char *bearer_token_file;
 	int64_t rate_bytes_per_s;

@@ -18,10 +18,10 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/fast/chunked.h"
-#include "server/http/fast/freight.h"
+#include "server/http/fast/sender_pool.h"
 #include "tests/unit/held.h"
 
-enum { LANES = 2, CLIENTS = 12, STEP = 70001, STEPS = 60, NEVER_S = 0 };
+enum { SENDERS = 2, CLIENTS = 12, STEP = 70001, STEPS = 60, NEVER_S = 0 };
 
 /* ---- a file that grows, lent ---- */
 
@@ -116,52 +116,52 @@ static const struct feed_ops feed_ops = {.leave = leave, .lend = lend, .repay = 
 /* ---- one body ---- */
 
 struct body {
-	struct cargo cargo;
+	struct sender_job job;
 	struct chunked chunked;
 	struct waiter waiter;
 	enum sending ending;
-	sem_t unloaded;
+	sem_t ended;
 	int client; /* the other end of its socket */
 	struct source *source;
 	char *received;
 	size_t received_length;
 };
 
-static struct body *of_cargo(struct cargo *cargo)
+static struct body *of_job(struct sender_job *job)
 {
-	return (struct body *)((char *)cargo - offsetof(struct body, cargo));
+	return (struct body *)((char *)job - offsetof(struct body, job));
 }
 
-static enum sending move(struct cargo *cargo)
+static enum sending move(struct sender_job *job)
 {
-	struct body *body = of_cargo(cargo);
+	struct body *body = of_job(job);
 
-	return chunked_next(&body->chunked, cargo->socket, &body->waiter);
+	return chunked_next(&body->chunked, job->socket, &body->waiter);
 }
 
-static bool leave_cargo(struct cargo *cargo)
+static bool leave_job(struct sender_job *job)
 {
-	struct body *body = of_cargo(cargo);
+	struct body *body = of_job(job);
 
 	return leave(body->source, &body->waiter);
 }
 
-static void unload(struct cargo *cargo, enum sending ending)
+static void job_ended(struct sender_job *job, enum sending ending)
 {
-	struct body *body = of_cargo(cargo);
+	struct body *body = of_job(job);
 
 	body->ending = ending;
-	(void)shutdown(cargo->socket, SHUT_WR);
-	(void)sem_post(&body->unloaded);
+	(void)shutdown(job->socket, SHUT_WR);
+	(void)sem_post(&body->ended);
 }
 
-static const struct cargo_ops cargo_ops = {move, leave_cargo, unload};
+static const struct sender_job_ops job_ops = {move, leave_job, job_ended};
 
 static void wake(struct waiter *waiter)
 {
 	struct body *body = (struct body *)((char *)waiter - offsetof(struct body, waiter));
 
-	freight_wake(&body->cargo);
+	sender_pool_wake(&body->job);
 }
 
 static void body_init(struct body *body, struct source *source)
@@ -169,26 +169,26 @@ static void body_init(struct body *body, struct source *source)
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-	*body = (struct body){.cargo = {.ops = &cargo_ops, .socket = ends[0]},
+	*body = (struct body){.job = {.ops = &job_ops, .socket = ends[0]},
 		.chunked = {.ops = &feed_ops, .feed = source},
 		.waiter = {.wake = wake},
 		.client = ends[1],
 		.source = source};
 	(void)fcntl(ends[1], F_SETFL, 0);
-	(void)sem_init(&body->unloaded, 0, 0);
+	(void)sem_init(&body->ended, 0, 0);
 }
 
 static void body_finish(struct body *body)
 {
-	(void)close(body->cargo.socket);
+	(void)close(body->job.socket);
 	own_close(&body->client);
-	(void)sem_destroy(&body->unloaded);
+	(void)sem_destroy(&body->ended);
 	free(body->received);
 }
 
 static enum sending await_ending(struct body *body)
 {
-	(void)sem_wait(&body->unloaded);
+	(void)sem_wait(&body->ended);
 	return body->ending;
 }
 
@@ -232,27 +232,27 @@ static int64_t decode(const struct body *body)
 	return offset;
 }
 
-static struct freight *open_freight(unsigned idle_timeout_s)
+static struct sender_pool *open_sender_pools(unsigned idle_timeout_s)
 {
-	struct freight *freight = NULL;
+	struct sender_pool *pool = NULL;
 	struct err err;
 
-	if (!freight_open(LANES, 0, idle_timeout_s, &freight, &err))
+	if (!sender_pool_open(SENDERS, 0, idle_timeout_s, &pool, &err))
 		fail_msg("%s", err.text);
-	return freight;
+	return pool;
 }
 
-static void close_freight(struct freight *freight)
+static void close_pool(struct sender_pool *pool)
 {
-	freight_stop(freight);
-	freight_destroy(freight);
+	sender_pool_stop(pool);
+	sender_pool_destroy(pool);
 }
 
 /* ---- the tests ---- */
 
 static void many_follow_one_file_to_its_end(void **state)
 {
-	struct freight *freight = open_freight(NEVER_S);
+	struct sender_pool *pool = open_sender_pools(NEVER_S);
 	static struct body bodies[CLIENTS];
 	pthread_t threads[CLIENTS];
 	struct source source;
@@ -264,7 +264,7 @@ static void many_follow_one_file_to_its_end(void **state)
 	}
 	for (int i = 0; i < STEPS; i++) {
 		if (i % (STEPS / CLIENTS) == 0)
-			assert_true(freight_load(freight, &bodies[i / (STEPS / CLIENTS)].cargo));
+			assert_true(sender_pool_submit(pool, &bodies[i / (STEPS / CLIENTS)].job));
 		grow(&source);
 	}
 	end(&source, FEED_END);
@@ -274,13 +274,13 @@ static void many_follow_one_file_to_its_end(void **state)
 		assert_int_equal(decode(&bodies[i]), (int64_t)STEP * STEPS);
 		body_finish(&bodies[i]);
 	}
-	close_freight(freight);
+	close_pool(pool);
 	source_finish(&source);
 }
 
 static void a_failed_source_ends_it(void **state)
 {
-	struct freight *freight = open_freight(NEVER_S);
+	struct sender_pool *pool = open_sender_pools(NEVER_S);
 	struct source source;
 	struct body body;
 	char first;
@@ -288,18 +288,18 @@ static void a_failed_source_ends_it(void **state)
 	source_init(&source);
 	body_init(&body, &source);
 	grow(&source);
-	assert_true(freight_load(freight, &body.cargo));
+	assert_true(sender_pool_submit(pool, &body.job));
 	assert_int_equal(read(body.client, &first, 1), 1);
 	end(&source, FEED_CUT);
 	assert_int_equal(await_ending(&body), SENDING_CUT);
 	body_finish(&body);
-	close_freight(freight);
+	close_pool(pool);
 	source_finish(&source);
 }
 
 static void assert_client_may_go(int steps)
 {
-	struct freight *freight = open_freight(NEVER_S);
+	struct sender_pool *pool = open_sender_pools(NEVER_S);
 	struct source source;
 	struct body body;
 	char first;
@@ -308,13 +308,13 @@ static void assert_client_may_go(int steps)
 	body_init(&body, &source);
 	for (int i = 0; i < steps; i++)
 		grow(&source);
-	assert_true(freight_load(freight, &body.cargo));
+	assert_true(sender_pool_submit(pool, &body.job));
 	assert_int_equal(read(body.client, &first, 1), 1);
 	own_close(&body.client);
 	body.client = -1;
 	assert_int_equal(await_ending(&body), SENDING_GONE);
 	body_finish(&body);
-	close_freight(freight);
+	close_pool(pool);
 	source_finish(&source);
 }
 
@@ -330,7 +330,7 @@ static void a_client_may_go_while_it_is_sent_something(void **state)
 
 static void who_takes_nothing_is_late(void **state)
 {
-	struct freight *freight = open_freight(1);
+	struct sender_pool *pool = open_sender_pools(1);
 	struct source source;
 	struct body body;
 
@@ -338,16 +338,16 @@ static void who_takes_nothing_is_late(void **state)
 	body_init(&body, &source);
 	for (int i = 0; i < STEPS; i++)
 		grow(&source);
-	assert_true(freight_load(freight, &body.cargo));
+	assert_true(sender_pool_submit(pool, &body.job));
 	assert_int_equal(await_ending(&body), SENDING_LATE);
 	body_finish(&body);
-	close_freight(freight);
+	close_pool(pool);
 	source_finish(&source);
 }
 
-static void stopping_unloads_all_and_takes_no_more(void **state)
+static void stopping_ends_all_and_takes_no_more(void **state)
 {
-	struct freight *freight = open_freight(NEVER_S);
+	struct sender_pool *pool = open_sender_pools(NEVER_S);
 	struct source growing;
 	struct source large;
 	struct body starved;
@@ -361,18 +361,18 @@ static void stopping_unloads_all_and_takes_no_more(void **state)
 	grow(&growing);
 	for (int i = 0; i < STEPS; i++)
 		grow(&large);
-	assert_true(freight_load(freight, &starved.cargo));
-	assert_true(freight_load(freight, &full.cargo));
+	assert_true(sender_pool_submit(pool, &starved.job));
+	assert_true(sender_pool_submit(pool, &full.job));
 	assert_int_equal(read(starved.client, &first, 1), 1);
 	assert_int_equal(read(full.client, &first, 1), 1);
-	freight_stop(freight);
+	sender_pool_stop(pool);
 	assert_int_equal(await_ending(&starved), SENDING_STOPPED);
 	assert_int_equal(await_ending(&full), SENDING_STOPPED);
-	assert_false(freight_load(freight, &full.cargo));
+	assert_false(sender_pool_submit(pool, &full.job));
 	grow(&growing); /* nobody is woken any more */
 	body_finish(&starved);
 	body_finish(&full);
-	freight_destroy(freight);
+	sender_pool_destroy(pool);
 	source_finish(&growing);
 	source_finish(&large);
 }
@@ -385,7 +385,7 @@ int main(void)
 		cmocka_unit_test(a_client_may_go_while_it_is_starved),
 		cmocka_unit_test(a_client_may_go_while_it_is_sent_something),
 		cmocka_unit_test(who_takes_nothing_is_late),
-		cmocka_unit_test(stopping_unloads_all_and_takes_no_more),
+		cmocka_unit_test(stopping_ends_all_and_takes_no_more),
 	};
 
 	/* As the daemon does: sendfile has no MSG_NOSIGNAL. */

@@ -2,20 +2,20 @@
  *
  * What the requests in flight of one front share: its settings, its workers, its sender pools, its suspended
  * connections, how many requests are running, and how they end when the server closes. */
-#ifndef SERVER_HTTP_MHD_TRAFFIC_H
-#define SERVER_HTTP_MHD_TRAFFIC_H
+#ifndef SERVER_HTTP_MHD_IN_FLIGHT_H
+#define SERVER_HTTP_MHD_IN_FLIGHT_H
 
 #include <pthread.h>
 #include <stdbool.h>
 
 #include "common/lock.h"
 #include "server/http/front.h"
-#include "server/http/mhd/sleepers.h"
+#include "server/http/mhd/suspensions.h"
 #include "server/http/workers.h"
 
-struct freight;
+struct sender_pool;
 
-struct traffic {
+struct in_flight {
 	struct lock mutex; /* guards running and handed */
 	pthread_cond_t quiet;
 	unsigned running;
@@ -27,30 +27,30 @@ struct traffic {
 	struct workers *probers;      /* see enum caller */
 	/* For what waits for the disk, and for what waits for more to come, which is not to wait for the
 	 * former. */
-	struct freight *cold_freight;
-	struct freight *growing_freight; /* NULL: TLS, where nobody else can send */
-	struct sleepers sleepers;
+	struct sender_pool *cold_senders;
+	struct sender_pool *growing_senders; /* NULL: TLS, where nobody else can send */
+	struct suspensions suspensions;
 };
 
-void traffic_init(struct traffic *traffic, const struct front_settings *settings);
-void traffic_finish(struct traffic *traffic);
+void in_flight_init(struct in_flight *in_flight, const struct front_settings *settings);
+void in_flight_finish(struct in_flight *in_flight);
 
 /* From now on each answer closes its connection. */
-void traffic_announce_end(struct traffic *traffic);
+void in_flight_announce_end(struct in_flight *in_flight);
 
-bool traffic_is_ending(const struct traffic *traffic);
+bool in_flight_is_ending(const struct in_flight *in_flight);
 
-/* One more, one less that traffic_drain waits for. */
-void traffic_enter(struct traffic *traffic);
-void traffic_leave(struct traffic *traffic);
+/* One more, one less that in_flight_drain waits for. */
+void in_flight_enter(struct in_flight *in_flight);
+void in_flight_leave(struct in_flight *in_flight);
 
 /* A connection is given to libmicrohttpd, or has been looked at by it. It closes those that it has not, when
  * it stops, without a word and without taking locks: so all are awaited before (a second at most). */
-void traffic_hand_over(struct traffic *traffic);
-void traffic_confirm(struct traffic *traffic);
-void traffic_await_confirmations(struct traffic *traffic);
+void in_flight_hand_over(struct in_flight *in_flight);
+void in_flight_confirm(struct in_flight *in_flight);
+void in_flight_await_confirmations(struct in_flight *in_flight);
 
 /* Asks clients to leave after their running request, and waits until none runs, for at most this long. */
-void traffic_drain(struct traffic *traffic, unsigned timeout_s);
+void in_flight_drain(struct in_flight *in_flight, unsigned timeout_s);
 
 #endif

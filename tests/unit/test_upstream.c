@@ -13,7 +13,7 @@
 
 #include "common/own.h"
 #include "server/upstream/peer.h"
-#include "server/upstream/route.h"
+#include "server/upstream/upstream.h"
 
 /* Upstreams here are made of literals; nobody writes to them. */
 #pragma GCC diagnostic ignored "-Wdiscarded-qualifiers"

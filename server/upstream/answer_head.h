@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The heads that come before a body: reads them line by line into a struct answer, in bounded memory. */
-#ifndef SERVER_UPSTREAM_HEAD_H
-#define SERVER_UPSTREAM_HEAD_H
+#ifndef SERVER_UPSTREAM_ANSWER_HEAD_H
+#define SERVER_UPSTREAM_ANSWER_HEAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ enum head_progress {
 };
 
 /* All zero to begin with. */
-struct head {
+struct answer_head {
 	struct answer answer;
 	bool is_http1;
 	bool chunked;        /* or coded otherwise: a length does not count */
@@ -36,6 +36,6 @@ struct head {
 
 /* Takes one line with its line end; a status line begins a new head. A field that does not fit its place in
  * struct answer, or has control characters, is left out. */
-enum head_progress head_add(struct head *head, const char *line, size_t length);
+enum head_progress answer_head_add(struct answer_head *head, const char *line, size_t length);
 
 #endif

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The express lanes answer what is hot and plain; whatever else a connection asks, nobody can tell where it was answered."""
+"""The fast path answers what is hot and plain; whatever else a connection asks, nobody can tell where it was answered."""
 import os
 import socket
 import threading
@@ -347,11 +347,11 @@ def test_connection_close_after_many_answers(larder):
 
 @pytest.mark.parametrize("wanted", [None, (len(LARGE) // 3, len(LARGE) // 3 + 2_999_999), (9_000_001, 9_004_096)],
                          ids=["whole", "part", "small part"])
-def test_what_is_not_in_memory_goes_by_freight(larder, wanted):
+def test_what_is_not_in_memory_goes_by_the_sender_pool(larder, wanted):
     heat(larder, LARGE)
     first, last = wanted or (0, len(LARGE) - 1)
 
-    def cargoes():
+    def given():
         before = larder.metric(FREIGHT)
         _, fields, body = connection.ask(**({"Range": f"bytes={first}-{last}"} if wanted else {}))
         assert body == LARGE[first:last + 1] and int(fields["content-length"]) == len(body)
@@ -360,11 +360,11 @@ def test_what_is_not_in_memory_goes_by_freight(larder, wanted):
     with Connection(larder) as connection:
         assert connection.ask()[2] == LARGE
         chill(larder, (first, last))
-        assert cargoes() == 1
-        wait_until(lambda: cargoes() == 0, "a time that it is in memory")
+        assert given() == 1
+        wait_until(lambda: given() == 0, "a time that it is in memory")
 
 
-def test_part_that_begins_out_of_memory_goes_by_freight(larder):
+def test_part_that_begins_out_of_memory_goes_by_the_sender_pool(larder):
     """What is small is sent from a mapping, and its end alone does not tell what is in memory."""
     heat(larder, LARGE)
     page = len(LARGE) * 3 // 4 // 4096 * 4096
@@ -375,20 +375,20 @@ def test_part_that_begins_out_of_memory_goes_by_freight(larder):
         with open(blob, "rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)  # no pages but those that are read
             os.pread(file.fileno(), 1, page)
-        freight = larder.metric(FREIGHT)
+        sent = larder.metric(FREIGHT)
         assert connection.ask(Range=f"bytes={page - 8192}-{page + 99}")[2] == LARGE[page - 8192:page + 100]
-        assert larder.metric(FREIGHT) > freight
+        assert larder.metric(FREIGHT) > sent
 
 
 @pytest.mark.parametrize("header", ["Range", "Authorization"])
 def test_what_libmicrohttpd_sends_is_brought_into_memory_first(larder, header):
-    """The first request for it, or one that is not for the hot table: none of its threads waits for the disk. A disk may
+    """The first request for it, or one that is not for the response cache: none of its threads waits for the disk. A disk may
     be quick enough to have read ahead before a thread comes to ask, so this takes as many tries as it takes."""
     larder.publish(PATH, LARGE)
     larder.restart()
     fields = {"Range": "bytes=7-"} if header == "Range" else {"Authorization": f"Bearer {larder.token('read')}"}
 
-    def cargoes():
+    def given():
         before = larder.metric(FREIGHT)
         with Connection(larder) as connection:
             assert connection.ask(**fields)[2] == (LARGE[7:] if header == "Range" else LARGE)
@@ -396,10 +396,10 @@ def test_what_libmicrohttpd_sends_is_brought_into_memory_first(larder, header):
         return larder.metric(FREIGHT) - before
 
     for turn in range(2):
-        express = larder.metric(EXPRESS)
-        wait_until(lambda: chill(larder) or cargoes() > 0, f"a way through the freight, turn {turn}")
-        wait_until(lambda: cargoes() == 0, "a time that it is in memory")
-        assert larder.metric(EXPRESS) == express
+        answered = larder.metric(EXPRESS)
+        wait_until(lambda: chill(larder) or given() > 0, f"a way through the sender pool, turn {turn}")
+        wait_until(lambda: given() == 0, "a time that it is in memory")
+        assert larder.metric(EXPRESS) == answered
 
 
 def test_what_was_cold_is_kept_hot_once_it_is_not(larder):
@@ -414,7 +414,7 @@ def test_what_was_cold_is_kept_hot_once_it_is_not(larder):
         return larder.metric(EXPRESS) > before
 
     assert not is_hot()
-    wait_until(is_hot, "an answer from the express lanes")
+    wait_until(is_hot, "an answer from the fast path")
 
 
 def test_a_client_that_leaves_while_its_file_is_read(larder):
@@ -429,7 +429,7 @@ def test_a_client_that_leaves_while_its_file_is_read(larder):
     wait_until(lambda: larder.metric("larder_connections") <= 1 and larder.metric("larder_requests_running") <= 1, larder.tail)
 
 
-def test_a_client_that_leaves_the_freight(larder):
+def test_a_client_that_leaves_the_sender_pool(larder):
     heat(larder, LARGE)
     with Connection(larder) as connection:
         connection.ask(Range="bytes=0-0")
@@ -441,22 +441,22 @@ def test_a_client_that_leaves_the_freight(larder):
     assert larder.get(COMPRESSED).body == LARGE
 
 
-def test_requests_behind_one_that_went_by_freight(larder):
+def test_requests_behind_one_that_went_by_the_sender_pool(larder):
     heat(larder, LARGE)
     with Connection(larder) as connection:
         connection.ask(Range="bytes=0-0")
         chill(larder)
-        express = larder.metric(EXPRESS)
+        answered = larder.metric(EXPRESS)
         connection.send(plain() + plain(Range="bytes=7-9") + plain(method="HEAD") + plain(Range="bytes=-4", Connection="close"))
         assert connection.receive()[2] == LARGE
         assert connection.receive()[2] == LARGE[7:10]
         assert int(connection.receive(has_body=False)[1]["content-length"]) == len(LARGE)
         assert connection.receive()[2] == LARGE[-4:]
         assert connection.stream.read() == b""
-    assert larder.metric(EXPRESS) == express + 4 and larder.metric(FREIGHT) >= 1
+    assert larder.metric(EXPRESS) == answered + 4 and larder.metric(FREIGHT) >= 1
 
 
-def test_what_is_withdrawn_while_it_goes_by_freight(larder):
+def test_what_is_withdrawn_while_it_goes_by_the_sender_pool(larder):
     heat(larder, LARGE)
     with Connection(larder) as connection:
         connection.ask(Range="bytes=0-0")
@@ -470,7 +470,7 @@ def test_what_is_withdrawn_while_it_goes_by_freight(larder):
         assert connection.stream.readline().split()[1] == b"410"
 
 
-def test_freight_at_the_end(start):
+def test_sender_pool_at_the_end(start):
     larder = start({"server": {"drain_timeout_s": 6}})  # a busy machine takes seconds for as many bytes
     heat(larder, LARGE)
     with Connection(larder) as sent, Connection(larder) as stalled:

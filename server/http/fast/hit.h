@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Gives a reply of the hot table to a socket, in turns: the whole, a part (Range), its head alone, or the
- * word that it has not changed; counts and logs it. */
-#ifndef SERVER_HTTP_FAST_HOTSEND_H
-#define SERVER_HTTP_FAST_HOTSEND_H
+ * Gives a reply of the response cache to a socket, in turns: the whole, a part (Range), its head alone, or
+ * the word that it has not changed; counts and logs it. */
+#ifndef SERVER_HTTP_FAST_HIT_H
+#define SERVER_HTTP_FAST_HIT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "server/http/fast/hot.h"
 #include "server/http/fast/plainhead.h"
+#include "server/http/fast/response_cache.h"
 #include "server/http/sending.h"
 
-enum { HOTSEND_MAPPED_MAX = 16 << 10 };
+enum { HIT_MAPPED_MAX = 16 << 10 };
 
 /* What a thread needs to make answers; zeroed, then given a date. */
-struct hotsend_desk {
+struct hit_desk {
 	char date[64];
 	size_t date_length;
-	char out[HOT_HEAD_MAX];
+	char out[CACHED_HEAD_MAX];
 };
-void hotsend_set_date(struct hotsend_desk *desk, int64_t now_s);
+void hit_set_date(struct hit_desk *desk, int64_t now_s);
 
 /* One answer; zeroed: none. */
-struct hotsend {
-	struct hot_reply *reply;
+struct hit {
+	struct cached_reply *reply;
 	enum method method;
 	int status;
 	int64_t started_us;
@@ -43,16 +43,15 @@ struct hotsend {
 };
 
 /* Finds the reply for this request. False: there is none, or the answer is a refusal; nothing is begun. */
-bool hotsend_begin(struct hotsend *hotsend, struct hot *hot, const struct plain_head *head);
+bool hit_begin(struct hit *hit, struct response_cache *cache, const struct plain_head *head);
 
-/* Sends as much as the socket takes. SENDING_FULL: go on with hotsend_next when it takes more. SENDING_COLD:
+/* Sends as much as the socket takes. SENDING_FULL: go on with hit_next when it takes more. SENDING_COLD:
  * set patient, where it is no harm to wait for the disk, and go on. */
-enum sending hotsend_first(struct hotsend *hotsend, struct hotsend_desk *desk, int fd);
-enum sending hotsend_next(struct hotsend *hotsend, int fd);
+enum sending hit_first(struct hit *hit, struct hit_desk *desk, int fd);
+enum sending hit_next(struct hit *hit, int fd);
 
 /* The end. Does nothing where none was begun. Where it is not SENDING_DONE, so many bytes that the socket
  * took were never confirmed (see delivery.h), and count as not sent. */
-void hotsend_finish(
-	struct hotsend *hotsend, const struct sockaddr *client, enum sending ending, int64_t unconfirmed);
+void hit_finish(struct hit *hit, const struct sockaddr *client, enum sending ending, int64_t unconfirmed);
 
 #endif
