@@ -17,7 +17,6 @@ static const struct lock_place writing_place = {"db writing", RANK_DB_WRITING, .
 enum {
 	READERS_MAX = 16,
 	STATEMENTS_MAX = 256, /* a power of two */
-	BUSY_TIMEOUT_MS = 10000,
 	BUSY_RETRY_MS = 10
 };
 
@@ -59,12 +58,15 @@ static const char pragmas[] = "PRAGMA foreign_keys = ON;"
 static const char reader_pragmas[] = "PRAGMA query_only = ON;"
 				     "PRAGMA cache_size = -512;";
 
-enum statement { BEGIN_READING, BEGIN_WRITING, COMMIT, ROLLBACK };
+enum statement { BEGIN_READING, BEGIN_WRITING, COMMIT, ROLLBACK, BEGIN_PART, KEEP_PART, DROP_PART };
 static const char *const sql[] = {
 	[BEGIN_READING] = "BEGIN",
 	[BEGIN_WRITING] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
+	[BEGIN_PART] = "SAVEPOINT part",
+	[KEEP_PART] = "RELEASE part",
+	[DROP_PART] = "ROLLBACK TO part",
 };
 
 /* ---- failures ---- */
@@ -95,8 +97,8 @@ static bool failed(const struct txn *txn, struct err *err)
 	if (is_out_of_space(txn->handle, primary))
 		return err_set(err, ERR_NO_SPACE, "no room for the database %s: %s", txn->db->path, words);
 	if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED) {
-		(void)err_set(err, ERR_BUSY, "another process has held the database %s for %d s: %s",
-			txn->db->path, BUSY_TIMEOUT_MS / 1000, words);
+		(void)err_set(err, ERR_BUSY, "another process has the database %s, and does not let go: %s",
+			txn->db->path, words);
 		err->retry_after_s = 1;
 		return false;
 	}
@@ -310,7 +312,7 @@ static bool connect_to(struct db *db, bool is_writer, struct txn **out, struct e
 	txn->is_writer = is_writer;
 	if (sqlite3_open_v2(db->path, &txn->handle, flags, NULL) != SQLITE_OK)
 		return failed(txn, err);
-	(void)sqlite3_busy_timeout(txn->handle, BUSY_TIMEOUT_MS);
+	(void)sqlite3_busy_timeout(txn->handle, DB_PATIENCE_MS);
 	(void)sqlite3_db_config(txn->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (!execute(txn, pragmas, err) || (!is_writer && !execute(txn, reader_pragmas, err)))
 		return false;
@@ -340,7 +342,7 @@ static int note_wal(void *context, int count, char **columns, char **names)
 /* SQLite calls no busy handler for this change, and another process may make it at the same time. */
 static bool enter_wal(struct txn *txn, struct err *err)
 {
-	int64_t deadline_ms = clock_monotonic_ms() + BUSY_TIMEOUT_MS;
+	int64_t deadline_ms = clock_monotonic_ms() + DB_PATIENCE_MS;
 	bool is_wal = false;
 	int status;
 
@@ -493,10 +495,21 @@ bool db_read(struct db *db, struct txn **out, struct err *err)
 	return true;
 }
 
-/* The writer's lock is held. */
+/* The writer's lock is held. Waits for nobody. */
+static bool begin_at_once(struct db *db, struct err *err)
+{
+	bool begun;
+
+	(void)sqlite3_busy_timeout(db->writer->handle, 0);
+	begun = txn_run(db->writer, sql[BEGIN_WRITING], NULL, 0, err);
+	(void)sqlite3_busy_timeout(db->writer->handle, DB_PATIENCE_MS);
+	return begun;
+}
+
+/* The writer's lock is held, and goes where it fails. */
 static bool begin_writing(struct db *db, struct txn **out, struct err *err)
 {
-	if (!txn_run(db->writer, sql[BEGIN_WRITING], NULL, 0, err)) {
+	if (!begin_at_once(db, err)) {
 		lock_release(&db->writing);
 		return false;
 	}
@@ -504,16 +517,43 @@ static bool begin_writing(struct db *db, struct txn **out, struct err *err)
 	return true;
 }
 
+/* Whether to try once more, after a moment. */
+static bool is_worth_waiting(int64_t until_ms, const struct err *err)
+{
+	if (err->code != ERR_BUSY || clock_monotonic_ms() >= until_ms)
+		return false;
+	clock_sleep_ms(BUSY_RETRY_MS);
+	return true;
+}
+
+/* Without the lock while another process is waited for: others may have less patience. */
+bool db_write_within(struct db *db, int64_t patience_ms, struct txn **out, struct err *err)
+{
+	int64_t until_ms = clock_monotonic_ms() + patience_ms;
+
+	do {
+		lock_acquire(&db->writing);
+		if (begin_writing(db, out, err))
+			return true;
+	} while (is_worth_waiting(until_ms, err));
+	return false;
+}
+
 bool db_write(struct db *db, struct txn **out, struct err *err)
 {
-	lock_acquire(&db->writing);
-	return begin_writing(db, out, err);
+	return db_write_within(db, DB_PATIENCE_MS, out, err);
 }
 
 bool db_try_write(struct db *db, struct txn **out, struct err *err)
 {
-	*out = NULL;
-	return !lock_try(&db->writing) || begin_writing(db, out, err);
+	int64_t until_ms = clock_monotonic_ms() + DB_PATIENCE_MS;
+
+	do {
+		*out = NULL;
+		if (!lock_try(&db->writing) || begin_writing(db, out, err))
+			return true;
+	} while (is_worth_waiting(until_ms, err));
+	return false;
 }
 
 bool db_is_free(struct db *db)
@@ -521,11 +561,27 @@ bool db_is_free(struct db *db)
 	struct err err = {0};
 	LOCKED(&db->writing);
 
-	(void)sqlite3_busy_timeout(db->writer->handle, 0);
-	if (txn_run(db->writer, sql[BEGIN_WRITING], NULL, 0, &err))
+	if (begin_at_once(db, &err))
 		(void)txn_run(db->writer, sql[ROLLBACK], NULL, 0, &err);
-	(void)sqlite3_busy_timeout(db->writer->handle, BUSY_TIMEOUT_MS);
 	return err.code != ERR_BUSY;
+}
+
+bool txn_begin_part(struct txn *txn, struct err *err)
+{
+	return txn_run(txn, sql[BEGIN_PART], NULL, 0, err);
+}
+
+bool txn_keep_part(struct txn *txn, struct err *err)
+{
+	return txn_run(txn, sql[KEEP_PART], NULL, 0, err);
+}
+
+bool txn_drop_part(struct txn *txn)
+{
+	struct err ignored;
+
+	return !sqlite3_get_autocommit(txn->handle) && txn_run(txn, sql[DROP_PART], NULL, 0, &ignored) &&
+	       txn_run(txn, sql[KEEP_PART], NULL, 0, &ignored);
 }
 
 bool txn_commit(struct txn *txn, struct err *err)

@@ -43,8 +43,19 @@ bool db_read(struct db *db, struct txn **out, struct err *err);
 /* Begins the one writing transaction, after those of other threads and processes. */
 bool db_write(struct db *db, struct txn **out, struct err *err);
 
+/* The same; ERR_BUSY where another process has the file for so long already. db_write's patience is ten
+ * seconds. */
+enum { DB_PATIENCE_MS = 10000 };
+bool db_write_within(struct db *db, int64_t patience_ms, struct txn **out, struct err *err);
+
 /* The same, but *out is NULL where another thread is writing, which is not waited for. */
 bool db_try_write(struct db *db, struct txn **out, struct err *err);
+
+/* A part of a writing transaction that can be taken back alone; one at a time. Dropping answers false where
+ * the whole transaction is gone, as it is after some failures. */
+bool txn_begin_part(struct txn *txn, struct err *err);
+bool txn_keep_part(struct txn *txn, struct err *err);
+bool txn_drop_part(struct txn *txn);
 
 /* Makes what was written durable; the transaction takes no more statements then. */
 bool txn_commit(struct txn *txn, struct err *err);

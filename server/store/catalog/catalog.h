@@ -90,6 +90,20 @@ enum kept {
  * where an upstream's bytes differ from those it gave before. */
 bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum kept *out, struct err *err);
 
+/* One of several that are recorded together, and what has come of it: done, or refused with err. */
+struct recording {
+	const struct keeping *keeping;
+	bool done;
+	enum kept kept;
+	struct err err;
+};
+
+/* Records all of them in one transaction: what is refused is refused alone. False where nothing was recorded,
+ * for a reason that each has then: ERR_BUSY, where another process has the database for so long already, or
+ * what one of them broke the transaction with. */
+bool catalog_keep_all(struct catalog *catalog, struct recording *const *rows, size_t count,
+	int64_t patience_ms, struct err *err);
+
 /* Withdraws a version: 410 from now on, its number is never used again. Digests that no other version needs
  * are no longer claimed and are handed to orphaned (may be called several times, after the commit).
  * ERR_NOT_FOUND, ERR_GONE if it was withdrawn before. */

@@ -130,8 +130,7 @@ static bool refuse_changed(
 
 	(void)snprintf(detail, sizeof detail, "%s: recorded sha256:%s, upstream now has sha256:%s",
 		formats[keeping->name->format].name, record->digest.hex, got->hex);
-	if (!audit_record(txn, keeping->now_s, keeping->upstream, "quarantine", path.text, detail, err) ||
-		!txn_commit(txn, err))
+	if (!audit_record(txn, keeping->now_s, keeping->upstream, "quarantine", path.text, detail, err))
 		return false;
 	return err_set(err, ERR_QUARANTINED,
 		"upstream %s now has other bytes for %.100s: sha256:%.12s… was kept, this is %.12s…",
@@ -272,22 +271,69 @@ static bool record_again(
 	       module_refresh(txn, ids->module_id, err) && audit_publishing(txn, keeping, err);
 }
 
+static bool record_one(struct txn *txn, const struct keeping *keeping, enum kept *out, struct err *err)
+{
+	struct record record;
+
+	*out = KEPT_AGAIN;
+	if (!find_record(txn, keeping->name, &record, err) || !check_keeping(txn, keeping, &record, err))
+		return false;
+	return record.blob_id ? record_again(txn, keeping, &record, err)
+			      : record_new(txn, keeping, &record.ids, out, err);
+}
+
+/* Takes back what it has written where it is refused, but for that upstream's bytes have changed. False where
+ * the whole transaction has failed with it. */
+static bool record_alone(struct txn *txn, struct recording *row, struct err *err)
+{
+	if (!txn_begin_part(txn, err))
+		return false;
+	row->done = record_one(txn, row->keeping, &row->kept, &row->err);
+	if (row->done || row->err.code == ERR_QUARANTINED)
+		return txn_keep_part(txn, err);
+	if (txn_drop_part(txn))
+		return true;
+	*err = row->err;
+	return false;
+}
+
+static bool record_all(struct catalog *catalog, struct recording *const *rows, size_t count,
+	int64_t patience_ms, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_write_within(catalog->db, patience_ms, &txn, err))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!record_alone(txn, rows[i], err))
+			return false;
+	}
+	return txn_commit(txn, err);
+}
+
+bool catalog_keep_all(struct catalog *catalog, struct recording *const *rows, size_t count,
+	int64_t patience_ms, struct err *err)
+{
+	if (record_all(catalog, rows, count, patience_ms, err))
+		return true;
+	for (size_t i = 0; i < count; i++) {
+		rows[i]->done = false;
+		rows[i]->err = *err;
+	}
+	return false;
+}
+
 bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum kept *out, struct err *err)
 {
-	enum kept kept = KEPT_AGAIN;
-	AUTO_TXN struct txn *txn = NULL;
-	struct record record;
-	bool done;
+	struct recording row = {.keeping = keeping};
+	struct recording *rows = &row;
 
-	if (!db_write(catalog->db, &txn, err) || !find_record(txn, keeping->name, &record, err) ||
-		!check_keeping(txn, keeping, &record, err))
-		return false;
-	done = record.blob_id ? record_again(txn, keeping, &record, err)
-			      : record_new(txn, keeping, &record.ids, &kept, err);
-	if (!done || !txn_commit(txn, err))
-		return false;
-	*out = kept;
-	return true;
+	(void)catalog_keep_all(catalog, &rows, 1, DB_PATIENCE_MS, err);
+	if (row.done)
+		*out = row.kept;
+	else
+		*err = row.err;
+	return row.done;
 }
 
 /* ---- withdrawing ---- */
