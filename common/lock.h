@@ -39,8 +39,8 @@ void lock_finish(struct lock *lock);
 void lock_note_taken(const struct lock_place *place);
 void lock_note_given(const struct lock_place *place);
 #else
-#define lock_note_taken(place) ((void)0)
-#define lock_note_given(place) ((void)0)
+#define lock_note_taken(place) ((void)(place))
+#define lock_note_given(place) ((void)(place))
 #endif
 
 static inline void lock_acquire(struct lock *lock)

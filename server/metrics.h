@@ -88,6 +88,8 @@
 	X(METRIC_UPLOADS_WAITING, gauge, "larder_uploads_waiting", "", "Uploads that wait for their turn.") \
 	X(METRIC_QUESTIONS_WAITING, gauge, "larder_questions_waiting", "", \
 		"Questions to upstreams that wait for their turn.") \
+	X(METRIC_COMMITS, counter, "larder_commits_total", "", \
+		"Transactions that recorded artifacts; one can record many.") \
 	X(METRIC_COMMITS_WAITING, gauge, "larder_commits_waiting", "", \
 		"Received uploads that wait until another process lets go of the database.")
 

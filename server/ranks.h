@@ -18,6 +18,9 @@ enum lock_rank {
 	RANK_HOLDUP,
 	RANK_TURNS,
 	RANK_KEEPER, /* slow */
+	RANK_SPAN,   /* slow */
+	RANK_COMMITS,
+	RANK_BLOBS, /* slow */
 	RANK_BOOKMARKS,
 	RANK_INSPECTOR,
 	RANK_MEMBERS,

@@ -5,28 +5,21 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/ranks.h"
+#include "server/registry/commits.h"
+#include "server/registry/span.h"
 #include "server/store/catalog/catalog_fills.h"
-
-static const struct lock_place lock_place = {"keeper", RANK_KEEPER, .slow = true};
 
 /* Upstreams seldom tell what they changed, and nobody has asked for it since. */
 enum { DRAFT_AGE_MAX_S = 24 * 3600 };
 
-/* The name of a span between a file and its row: no thread and no process is in another. */
-#define ALONE(keeper) \
-	LOCKED(&(keeper)->mutex); \
-	AUTO(own_blobs_lock) struct blobs *alone_ = blobs_lock((keeper)->blobs); \
-	(void)alone_
-
 enum { EVICTED_AT_ONCE = 64 };
 
 struct keeper {
-	struct lock mutex; /* guards the span between a blob's file and its row */
+	struct span *span;
+	struct commits *commits;
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct members *members;                          /* or NULL */
@@ -38,7 +31,8 @@ struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs, struc
 {
 	struct keeper *keeper = mem_zero(1, sizeof *keeper);
 
-	lock_init(&keeper->mutex, &lock_place);
+	keeper->span = span_create(blobs);
+	keeper->commits = commits_create(catalog, blobs);
 	keeper->catalog = catalog;
 	keeper->blobs = blobs;
 	keeper->members = members;
@@ -49,7 +43,8 @@ void keeper_destroy(struct keeper *keeper)
 {
 	if (!keeper)
 		return;
-	lock_finish(&keeper->mutex);
+	commits_destroy(keeper->commits);
+	span_destroy(keeper->span);
 	free(keeper);
 }
 
@@ -65,11 +60,13 @@ static void forget(const struct keeper *keeper, const char *label)
 		keeper->forget(keeper->forget_context, label);
 }
 
-/* After a row could not be written: the blob goes again, unless another version has it. */
+/* After a row could not be written: the blob goes again, unless another version has it. Alone, so that it is
+ * not one that waits for its row. */
 static void undo_adoption(struct keeper *keeper, const struct digest *digest)
 {
 	struct err err;
 	bool claimed = true;
+	ALONE(keeper->span);
 
 	if (!catalog_claims_blob(keeper->catalog, digest, &claimed, &err) || claimed)
 		return;
@@ -84,15 +81,6 @@ static void return_draft(
 {
 	if (err->code == ERR_BUSY)
 		(void)blobs_return(keeper->blobs, spool, digest, err);
-}
-
-/* The blob is there already: a full disk shall not be the reason to throw it away for want of a row. */
-static bool write_row(struct keeper *keeper, const struct keeping *keeping, enum kept *out, struct err *err)
-{
-	if (catalog_keep(keeper->catalog, keeping, out, err))
-		return true;
-	return err->code == ERR_NO_SPACE && blobs_spend_reserve(keeper->blobs) &&
-	       catalog_keep(keeper->catalog, keeping, out, err);
 }
 
 static struct keeping keeping_of(
@@ -112,29 +100,39 @@ static struct keeping keeping_of(
 	};
 }
 
-bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *name,
-	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err)
+/* The file, then its row: nobody removes the one before the other is there. */
+static bool adopt_and_record(struct keeper *keeper, struct spool *spool, const struct keeping *keeping,
+	enum kept *out, struct err *err)
 {
-	const struct digest *digest = &inspection->checksums.sha256;
-	const struct keeping keeping = keeping_of(name, origin, inspection);
+	const struct digest *digest = &keeping->checksums->sha256;
+	SHARED(keeper->span);
 
-	/* Outside of the lock: this is the long part, and the file has no name yet that others could see. */
-	if (!spool_sync(spool, err))
-		return false;
-	ALONE(keeper);
 	if (!blobs_adopt(keeper->blobs, spool, digest, err))
 		return false;
-	if (!write_row(keeper, &keeping, out, err)) {
+	if (!commits_keep(keeper->commits, keeping, out, err)) {
 		if (err->code == ERR_QUARANTINED)
-			forget(keeper, name_path(name).text);
+			forget(keeper, name_path(keeping->name).text);
 		return_draft(keeper, spool, digest, err);
-		undo_adoption(keeper, digest);
 		return false;
 	}
 	/* The file took the place of one with the same bytes, if there was one: nobody is to keep that open.
 	 */
 	forget(keeper, digest->hex);
 	return true;
+}
+
+bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *name,
+	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err)
+{
+	const struct keeping keeping = keeping_of(name, origin, inspection);
+
+	/* Outside of the span: this is the long part, and the file has no name yet that others could see. */
+	if (!blobs_prepare(spool, err))
+		return false;
+	if (adopt_and_record(keeper, spool, &keeping, out, err))
+		return true;
+	undo_adoption(keeper, &inspection->checksums.sha256);
+	return false;
 }
 
 bool keeper_compare(struct keeper *keeper, const struct name *name, const struct origin *origin,
@@ -144,7 +142,7 @@ bool keeper_compare(struct keeper *keeper, const struct name *name, const struct
 	struct artifact artifact;
 	enum kept kept;
 	bool found;
-	ALONE(keeper);
+	ALONE(keeper->span);
 
 	if (!catalog_find_artifact(keeper->catalog, name, &artifact, &found, err))
 		return false;
@@ -182,7 +180,7 @@ static void remove_orphan(void *context, const struct digest *digest)
 bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char *who, struct err *err)
 {
 	bool withdrawn;
-	ALONE(keeper);
+	ALONE(keeper->span);
 
 	withdrawn = catalog_withdraw(keeper->catalog, name, who, clock_now_s(), remove_orphan, keeper, err);
 	/* Withdrawing is how room is made: it must not need any. */
@@ -230,7 +228,7 @@ static bool evict_batch(struct keeper *keeper, struct eviction *eviction, struct
 	struct eviction part = {.wanted_bytes = eviction->wanted_bytes - eviction->bytes,
 		.max_blobs = left < EVICTED_AT_ONCE ? left : EVICTED_AT_ONCE,
 		.behind = eviction->behind};
-	ALONE(keeper);
+	ALONE(keeper->span);
 
 	if (!catalog_evict(keeper->catalog, &part, take_unread, &batch, err))
 		return false;
@@ -266,7 +264,7 @@ bool keeper_check_lost(struct keeper *keeper, const struct digest *digest, bool 
 	AUTO_FD int fd = -1;
 	int64_t size_bytes;
 	bool claimed;
-	ALONE(keeper);
+	ALONE(keeper->span);
 
 	*lost = false;
 	if (!catalog_claims_blob(keeper->catalog, digest, &claimed, err))
@@ -303,7 +301,7 @@ struct sweep {
 	const _Atomic bool *stop;
 };
 
-/* Under the keeper's lock for one blob at a time, so that none is taken for unclaimed between its rename and
+/* Alone in the span for one blob at a time, so that none is taken for unclaimed between its rename and
  * its row. */
 static bool sweep_blob(void *context, const struct digest *digest, int64_t size_bytes)
 {
@@ -311,7 +309,7 @@ static bool sweep_blob(void *context, const struct digest *digest, int64_t size_
 	struct keeper *keeper = sweep->keeper;
 	struct err err;
 	bool claimed = true;
-	ALONE(keeper);
+	ALONE(keeper->span);
 
 	(void)size_bytes;
 	if (catalog_claims_blob(keeper->catalog, digest, &claimed, &err) && !claimed) {
@@ -326,7 +324,7 @@ static bool sweep_unpacked(void *context, const struct digest *digest, int64_t b
 	struct sweep *sweep = context;
 	struct err err;
 	bool claimed = true;
-	ALONE(sweep->keeper);
+	ALONE(sweep->keeper->span);
 
 	(void)bytes;
 	if (catalog_claims_blob(sweep->keeper->catalog, digest, &claimed, &err) && !claimed)

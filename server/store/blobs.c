@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +14,23 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/thread.h"
+#include "server/ranks.h"
 
-enum { RESERVE_BYTES = 4 << 20 };
+enum { RESERVE_BYTES = 4 << 20, SHARDS = 256 };
+
+static const struct lock_place lock_place = {"blobs", RANK_BLOBS, .slow = true};
 
 struct blobs {
-	int blobs_fd;  /* data_dir/blobs/sha256 */
-	int drafts_fd; /* data_dir/drafts */
-	char *reserve; /* data_dir/reserve */
+	struct lock mutex;           /* held while blobs_fd becomes durable */
+	atomic_bool made[SHARDS];    /* which folders are there, */
+	atomic_bool durable[SHARDS]; /* … for certain */
+	int blobs_fd;                /* data_dir/blobs/sha256 */
+	int drafts_fd;               /* data_dir/drafts */
+	char *reserve;               /* data_dir/reserve */
 };
 
 /* "ab/ab12…" below blobs/sha256. */
@@ -50,22 +58,42 @@ static bool open_folder(const char *data_dir, const char *name, int *out_fd, str
 	return true;
 }
 
+/* "ab", the n-th of the folders. */
+struct shard_name {
+	char text[3];
+};
+
+static struct shard_name shard_name(unsigned number)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	return (struct shard_name){{digits[number / 16 % 16], digits[number % 16], '\0'}};
+}
+
+/* Before the folder is synchronized: what is there then is durable. */
+static void note_shards(struct blobs *blobs)
+{
+	for (unsigned i = 0; i < SHARDS; i++)
+		atomic_init(&blobs->durable[i], faccessat(blobs->blobs_fd, shard_name(i).text, F_OK, 0) == 0);
+}
+
+AUTO_CLEANER(own_blobs, struct blobs *, blobs_close)
+
 bool blobs_open(const char *data_dir, struct blobs **out, struct err *err)
 {
-	AUTO_FD int blobs_fd = -1;
-	AUTO_FD int drafts_fd = -1;
-	struct blobs *blobs;
+	AUTO(own_blobs) struct blobs *blobs = mem_zero(1, sizeof *blobs);
 
-	if (!open_folder(data_dir, "blobs/sha256", &blobs_fd, err) ||
-		!open_folder(data_dir, "drafts", &drafts_fd, err) ||
-		/* Who made a folder in there may have been killed before its name was durable. */
-		!file_sync_folder(blobs_fd, err))
-		return false;
-	blobs = mem_zero(1, sizeof *blobs);
-	blobs->blobs_fd = TAKE_FD(blobs_fd);
-	blobs->drafts_fd = TAKE_FD(drafts_fd);
+	lock_init(&blobs->mutex, &lock_place);
+	blobs->blobs_fd = blobs->drafts_fd = -1;
 	blobs->reserve = mem_printf("%s/reserve", data_dir);
-	*out = blobs;
+	if (!open_folder(data_dir, "blobs/sha256", &blobs->blobs_fd, err) ||
+		!open_folder(data_dir, "drafts", &blobs->drafts_fd, err))
+		return false;
+	note_shards(blobs);
+	/* Who made a folder in there may have been killed before its name was durable. */
+	if (!file_sync_folder(blobs->blobs_fd, err))
+		return false;
+	*out = TAKE(blobs);
 	return true;
 }
 
@@ -73,8 +101,9 @@ void blobs_close(struct blobs *blobs)
 {
 	if (!blobs)
 		return;
-	(void)close(blobs->blobs_fd);
-	(void)close(blobs->drafts_fd);
+	own_close(&blobs->blobs_fd);
+	own_close(&blobs->drafts_fd);
+	lock_finish(&blobs->mutex);
 	free(blobs->reserve);
 	free(blobs);
 }
@@ -112,20 +141,55 @@ bool blobs_draft_size(struct blobs *blobs, const char *draft, int64_t *out_bytes
 	return true;
 }
 
-/* The folder of two digits, made durable in its parent before anything is renamed into it. */
+/* Under the mutex. Whoever comes meanwhile has made his folder before the next one begins. */
+static bool make_durable(struct blobs *blobs, struct err *err)
+{
+	bool made[SHARDS];
+
+	for (unsigned i = 0; i < SHARDS; i++)
+		made[i] = atomic_load(&blobs->made[i]);
+	if (!file_sync_folder(blobs->blobs_fd, err))
+		return false;
+	for (unsigned i = 0; i < SHARDS; i++) {
+		if (made[i])
+			atomic_store(&blobs->durable[i], true);
+	}
+	return true;
+}
+
+/* The folder of two digits, durable in its parent before anything is renamed into it. */
 static bool open_shard(struct blobs *blobs, const struct digest *digest, int *out_fd, struct err *err)
 {
-	char shard[3] = {digest->hex[0], digest->hex[1], '\0'};
+	unsigned number = digest->bytes[0];
+	struct shard_name name = shard_name(number);
+	bool is_new = mkdirat(blobs->blobs_fd, name.text, 0750) == 0;
 
-	if (mkdirat(blobs->blobs_fd, shard, 0750) == 0) {
-		if (!file_sync_folder(blobs->blobs_fd, err))
+	if (!is_new && errno != EEXIST)
+		return err_errno(err, errno, "create folder blobs/sha256/%s", name.text);
+	/* Somebody has removed what was there. */
+	if (is_new)
+		atomic_store(&blobs->durable[number], false);
+	atomic_store(&blobs->made[number], true);
+	{
+		LOCKED(&blobs->mutex);
+		if (!atomic_load(&blobs->durable[number]) && !make_durable(blobs, err))
 			return false;
-	} else if (errno != EEXIST) {
-		return err_errno(err, errno, "create folder blobs/sha256/%s", shard);
 	}
-	*out_fd = openat(blobs->blobs_fd, shard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*out_fd = openat(blobs->blobs_fd, name.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*out_fd < 0)
-		return err_errno(err, errno, "open folder blobs/sha256/%s", shard);
+		return err_errno(err, errno, "open folder blobs/sha256/%s", name.text);
+	return true;
+}
+
+bool blobs_prepare(struct spool *spool, struct err *err)
+{
+	/* Whoever follows the spool reads the blob. */
+	(void)flock(spool_fd(spool), LOCK_SH);
+	if (fchmod(spool_fd(spool), 0440) < 0)
+		return err_errno(err, errno, "make draft %s read-only", spool_name(spool));
+	may_block("fsync");
+	if (fsync(spool_fd(spool)) < 0)
+		return err_errno(err, errno, "make draft %s durable", spool_name(spool));
 	return true;
 }
 
@@ -135,20 +199,17 @@ bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *
 
 	if (!open_shard(blobs, digest, &shard, err))
 		return false;
-	/* Whoever follows the spool reads the blob. */
-	(void)flock(spool_fd(spool), LOCK_SH);
-	if (fchmod(spool_fd(spool), 0440) < 0)
-		return err_errno(err, errno, "make blob %s read-only", digest->hex);
-	may_block("fsync");
-	if (fsync(spool_fd(spool)) < 0)
-		return err_errno(err, errno, "make blob %s durable", digest->hex);
 	if (renameat(blobs->drafts_fd, spool_name(spool), shard, digest->hex) < 0)
 		return err_errno(err, errno, "name blob %s", digest->hex);
+	/* Where both were one file already, it has kept both names. */
+	(void)unlinkat(blobs->drafts_fd, spool_name(spool), 0);
 	return file_sync_folder(shard, err);
 }
 
+/* Another process may have to write on. */
 bool blobs_return(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err)
 {
+	(void)fchmod(spool_fd(spool), 0640);
 	return linkat(blobs->blobs_fd, path_of(digest).text, blobs->drafts_fd, spool_name(spool), 0) == 0 ||
 	       err_errno(err, errno, "make blob %s a draft again", digest->hex);
 }
@@ -187,17 +248,15 @@ bool blobs_offer(struct blobs *blobs, const struct digest *digest, int *out_fd)
 	return true;
 }
 
-struct blobs *blobs_lock(struct blobs *blobs)
+void blobs_lock(struct blobs *blobs, bool shared)
 {
-	while (flock(blobs->blobs_fd, LOCK_EX) < 0 && errno == EINTR)
+	while (flock(blobs->blobs_fd, shared ? LOCK_SH : LOCK_EX) < 0 && errno == EINTR)
 		;
-	return blobs;
 }
 
 void blobs_unlock(struct blobs *blobs)
 {
-	if (blobs)
-		(void)flock(blobs->blobs_fd, LOCK_UN);
+	(void)flock(blobs->blobs_fd, LOCK_UN);
 }
 
 void blobs_fill_reserve(struct blobs *blobs)

@@ -32,11 +32,15 @@ bool blobs_draft_size(struct blobs *blobs, const char *draft, int64_t *out_bytes
 /* Removes a draft that nobody has open; nothing to do is no error. Needs no free space. */
 bool blobs_remove_draft(struct blobs *blobs, const char *draft, struct err *err);
 
-/* Makes a complete draft the blob with this digest: write, fsync, rename, fsync of the folder. Durable on
- * return. The caller has verified the digest and calls spool_mark_kept() once the catalog knows. */
+/* Makes a complete draft read-only and durable: the long part of what blobs_adopt needs. */
+bool blobs_prepare(struct spool *spool, struct err *err);
+
+/* Makes a prepared draft the blob with this digest: rename, fsync of the folder. Durable on return. The
+ * caller has verified the digest and calls spool_mark_kept() once the catalog knows. */
 bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err);
 
-/* Gives what was just adopted its name as a draft again, beside the other: it can be adopted once more. */
+/* Gives what was just adopted its name as a draft again, beside the other: it can be prepared and adopted
+ * once more. */
 bool blobs_return(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err);
 
 /* Opens a blob for reading; the caller owns *out_fd, and blobs_offer() sees the blob in use until that is
@@ -51,11 +55,10 @@ bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *
  * waiting until it is closed. True as well where the file is gone (*out_fd is -1 then). */
 bool blobs_offer(struct blobs *blobs, const struct digest *digest, int *out_fd);
 
-/* Keeps other processes out of what must not happen at the same time. Threads of one process are for the
- * caller to keep apart. Gives the blobs back, for unlock, which takes NULL. */
-struct blobs *blobs_lock(struct blobs *blobs);
+/* Keeps other processes out of what must not happen at the same time; shared: out of blobs_lock that is not.
+ * Threads of one process are for the caller to keep apart. */
+void blobs_lock(struct blobs *blobs, bool shared);
 void blobs_unlock(struct blobs *blobs);
-AUTO_CLEANER(own_blobs_lock, struct blobs *, blobs_unlock)
 
 /* A few megabytes set aside for the moments in which even a deletion needs some: fill does nothing where
  * there is no room, or it is full already; spend answers whether it gave any up. */

@@ -43,7 +43,7 @@ static struct digest adopt(struct place *place, const char *content)
 	struct digest digest = digest_of(content, strlen(content));
 	struct err err = {0};
 
-	if (!blobs_adopt(place->blobs, spool, &digest, &err))
+	if (!blobs_prepare(spool, &err) || !blobs_adopt(place->blobs, spool, &digest, &err))
 		fail_msg("%s", err.text);
 	spool_mark_kept(spool);
 	return digest;
@@ -129,7 +129,7 @@ static void a_spool_can_be_read_after_adoption(void **state)
 	struct err err = {0};
 	char bytes[8] = "";
 
-	assert_true(blobs_adopt(place->blobs, spool, &digest, &err));
+	assert_true(blobs_prepare(spool, &err) && blobs_adopt(place->blobs, spool, &digest, &err));
 	spool_mark_kept(spool);
 	assert_true(blobs_remove(place->blobs, &digest, &err));
 	assert_int_equal(pread(spool_fd(spool), bytes, sizeof bytes - 1, 0), 5);
