@@ -13,8 +13,7 @@
 #include "common/number.h"
 
 struct hasher {
-	EVP_MD_CTX *sha256;
-	EVP_MD_CTX *md5;
+	EVP_MD_CTX *context;
 };
 
 /* OpenSSL fails here only when memory is exhausted or the library is broken: nothing a caller could decide
@@ -31,73 +30,58 @@ static void must(int ok)
  * a table without locks whose order ThreadSanitizer cannot see (3.5). Written once, and only read from then
  * on. */
 static EVP_MD *sha256_type;
-static EVP_MD *md5_type;
 
-static void find_types(void)
+static void find_type(void)
 {
 	sha256_type = EVP_MD_fetch(NULL, "SHA256", NULL);
-	md5_type = EVP_MD_fetch(NULL, "MD5", NULL);
-	must(sha256_type && md5_type);
+	must(sha256_type != NULL);
 }
 
-static const EVP_MD *found(EVP_MD *const *type)
+static const EVP_MD *sha256(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	(void)pthread_once(&once, find_types);
-	return *type;
-}
-
-static EVP_MD_CTX *begin_hash(const EVP_MD *type)
-{
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-
-	must(context != NULL);
-	must(EVP_DigestInit_ex(context, type, NULL));
-	return context;
+	(void)pthread_once(&once, find_type);
+	return sha256_type;
 }
 
 struct hasher *hasher_create(void)
 {
 	struct hasher *hasher = mem_zero(1, sizeof *hasher);
 
-	hasher->sha256 = begin_hash(found(&sha256_type));
-	hasher->md5 = begin_hash(found(&md5_type));
+	hasher->context = EVP_MD_CTX_new();
+	must(hasher->context != NULL);
+	must(EVP_DigestInit_ex(hasher->context, sha256(), NULL));
 	return hasher;
 }
 
 void hasher_add(struct hasher *hasher, const void *bytes, size_t length)
 {
-	must(EVP_DigestUpdate(hasher->sha256, bytes, length));
-	must(EVP_DigestUpdate(hasher->md5, bytes, length));
+	must(EVP_DigestUpdate(hasher->context, bytes, length));
 }
 
-struct checksums hasher_result(struct hasher *hasher)
+struct digest hasher_result(struct hasher *hasher)
 {
-	struct checksums result = {0};
-	uint8_t sha256[32];
+	uint8_t bytes[32];
 
-	must(EVP_DigestFinal_ex(hasher->sha256, sha256, NULL));
-	must(EVP_DigestFinal_ex(hasher->md5, result.md5, NULL));
-	result.sha256 = digest_from_bytes(sha256);
-	return result;
+	must(EVP_DigestFinal_ex(hasher->context, bytes, NULL));
+	return digest_from_bytes(bytes);
 }
 
 void hasher_destroy(struct hasher *hasher)
 {
 	if (!hasher)
 		return;
-	EVP_MD_CTX_free(hasher->sha256);
-	EVP_MD_CTX_free(hasher->md5);
+	EVP_MD_CTX_free(hasher->context);
 	free(hasher);
 }
 
 struct digest digest_of(const void *bytes, size_t length)
 {
-	uint8_t sha256[32];
+	uint8_t out[32];
 
-	must(EVP_Digest(bytes, length, sha256, NULL, found(&sha256_type), NULL));
-	return digest_from_bytes(sha256);
+	must(EVP_Digest(bytes, length, out, NULL, sha256(), NULL));
+	return digest_from_bytes(out);
 }
 
 struct digest digest_from_bytes(const uint8_t bytes[32])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SHA-256 digests, by which blobs are named, and the MD5 that older clients compare. */
+ * SHA-256 digests, by which blobs are named. */
 #ifndef COMMON_DIGEST_H
 #define COMMON_DIGEST_H
 
@@ -13,18 +13,20 @@ struct digest {
 	char hex[65];
 };
 
+/* What is known of a blob: the MD5 that older clients compare, only where somebody has computed it. */
 struct checksums {
 	struct digest sha256;
+	bool has_md5;
 	uint8_t md5[16];
 };
 
 struct hasher;
 
-/* Hashes a stream of bytes with SHA-256 and MD5 at once. destroy takes NULL. */
+/* Hashes a stream of bytes with SHA-256. destroy takes NULL. */
 struct hasher *hasher_create(void);
 void hasher_add(struct hasher *hasher, const void *bytes, size_t length);
 /* Ends the stream; the hasher can only be destroyed from here on. */
-struct checksums hasher_result(struct hasher *hasher);
+struct digest hasher_result(struct hasher *hasher);
 void hasher_destroy(struct hasher *hasher);
 
 /* SHA-256 of bytes in memory. */

@@ -2,6 +2,7 @@
 #include "common/sums.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +14,13 @@ enum { SLICES = 8 };
 
 static const struct row {
 	size_t size;
-	const EVP_MD *(*type)(void); /* NULL: no hash of OpenSSL's */
-	uint32_t polynomial;         /* of a CRC, reflected */
+	const char *name;    /* NULL: no hash of OpenSSL's */
+	uint32_t polynomial; /* of a CRC, reflected */
 } rows[SUM_COUNT] = {
-	[SUM_SHA256] = {32, EVP_sha256, 0},
-	[SUM_SHA512] = {64, EVP_sha512, 0},
-	[SUM_SHA1] = {20, EVP_sha1, 0},
-	[SUM_MD5] = {16, EVP_md5, 0},
+	[SUM_SHA256] = {32, "SHA256", 0},
+	[SUM_SHA512] = {64, "SHA512", 0},
+	[SUM_SHA1] = {20, "SHA1", 0},
+	[SUM_MD5] = {16, "MD5", 0},
 	[SUM_CRC32C] = {4, NULL, 0x82f63b78},
 	[SUM_CRC32] = {4, NULL, 0xedb88320},
 	[SUM_LENGTH] = {8, NULL, 0},
@@ -92,17 +93,30 @@ static void add_to_crc(struct crc *crc, const uint8_t *bytes, size_t length)
 	crc->value = value;
 }
 
+/* Found once for the process, as in digest.c. */
+static EVP_MD *types[SUM_COUNT];
+
+static void find_types(void)
+{
+	for (int i = 0; i < SUM_COUNT; i++) {
+		types[i] = rows[i].name ? EVP_MD_fetch(NULL, rows[i].name, NULL) : NULL;
+		must(!rows[i].name || types[i]);
+	}
+}
+
 struct sums *sums_create(unsigned wanted)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sums *sums = mem_zero(1, sizeof *sums);
 
+	(void)pthread_once(&once, find_types);
 	for (int i = 0; i < SUM_COUNT; i++) {
 		if (!(wanted & 1u << i))
 			continue;
-		if (rows[i].type) {
+		if (types[i]) {
 			sums->hashes[i] = EVP_MD_CTX_new();
 			must(sums->hashes[i] != NULL);
-			must(EVP_DigestInit_ex(sums->hashes[i], rows[i].type(), NULL));
+			must(EVP_DigestInit_ex(sums->hashes[i], types[i], NULL));
 		} else if (rows[i].polynomial) {
 			sums->crcs[i] = new_crc(rows[i].polynomial);
 		}

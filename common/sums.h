@@ -17,6 +17,12 @@ size_t sum_size(enum sum sum);
 /* Writes a length as SUM_LENGTH has it. */
 void sum_of_length(uint64_t length, uint8_t out[SUM_BYTES_MAX]);
 
+/* Sums of one stream of bytes, those of them that are known (1 << SUM_SHA256 …). */
+struct sum_set {
+	unsigned known;
+	uint8_t values[SUM_COUNT][SUM_BYTES_MAX];
+};
+
 struct sums;
 
 /* wanted: a bit for each, 1 << SUM_SHA256 … destroy takes NULL. */

@@ -2,6 +2,7 @@
 #include "common/thread.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ enum { CHECKS = true };
 enum { CHECKS = false };
 #endif
 
-enum { NAME_MAX_BYTES = 15 };
+enum { NAME_MAX_BYTES = 15, NICENESS_MAX = 19 };
 
 /* What a started thread reads once. */
 struct start {
@@ -61,6 +62,15 @@ static void be_nice(const char *name, int niceness)
 			name, "why", strerror(errno), NULL);
 }
 
+/* Where that is forbidden, the lowest priority is next to it. */
+static void be_idle(const char *name)
+{
+	const struct sched_param none = {0};
+
+	if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &none) != 0)
+		be_nice(name, NICENESS_MAX);
+}
+
 static void *begin(void *argument)
 {
 	const struct start start = *(struct start *)argument;
@@ -69,6 +79,8 @@ static void *begin(void *argument)
 	call_it(start.name);
 	own_role = start.plan.role;
 	be_nice(start.name, start.plan.niceness);
+	if (start.plan.idle)
+		be_idle(start.name);
 	return start.plan.run(start.plan.context);
 }
 

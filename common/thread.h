@@ -22,6 +22,7 @@ struct thread_plan {
 	const char *name; /* at most 15 characters count */
 	enum thread_role role;
 	int niceness; /* 0: the process' own */
+	bool idle;    /* runs when no other thread of the system wants to; it must hold no lock */
 	void *(*run)(void *context);
 	void *context;
 	bool detached;      /* nobody joins it; out may be NULL then */

@@ -17,6 +17,7 @@
 #include "server/module/documents/renderings.h"
 #include "server/registry/access.h"
 #include "server/registry/annex.h"
+#include "server/registry/backfill.h"
 #include "server/registry/bell.h"
 #include "server/registry/budget.h"
 #include "server/registry/janitor.h"
@@ -43,6 +44,7 @@ struct app {
 	struct keeper *keeper;
 	struct holdup *holdup;
 	struct bookmarks *bookmarks;
+	struct backfill *backfill;
 	struct space *space;
 	struct janitor *janitor;
 	struct ledger *ledger;
@@ -168,6 +170,19 @@ static void open_mirror(struct app *app)
 	app->services.mirror = mirror_create(&tools, &policy);
 }
 
+static void notice_kept(void *backfill)
+{
+	backfill_notice(backfill);
+}
+
+static bool open_backfill(struct app *app, struct err *err)
+{
+	if (!backfill_create(app->services.catalog, app->services.blobs, app->keeper, &app->backfill, err))
+		return false;
+	keeper_set_kept(app->keeper, notice_kept, app->backfill);
+	return true;
+}
+
 static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
@@ -177,6 +192,7 @@ static bool open_services(struct app *app, struct err *err)
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
 		!ledger_create(services->catalog, &app->ledger, err) ||
 		!janitor_create(services->catalog, app->keeper, &app->janitor, err) ||
+		!open_backfill(app, err) ||
 		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err))
 		return false;
 	publishing.holdup = app->holdup;
@@ -272,6 +288,7 @@ void app_close(struct app *app)
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);
 	janitor_destroy(app->janitor);
+	backfill_destroy(app->backfill);
 	bell_close(app->bell);
 	/* Nobody looks for replies or forgets any from here on; they hold tallies. */
 	response_cache_destroy(app->response_cache);

@@ -305,7 +305,7 @@ static bool hash_file(int fd, struct digest *out, struct err *err)
 		hasher_add(hasher, block, got);
 		offset += (int64_t)got;
 	} while (got > 0);
-	*out = hasher_result(hasher).sha256;
+	*out = hasher_result(hasher);
 	return true;
 }
 

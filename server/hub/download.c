@@ -46,8 +46,9 @@ static void add_artifact_headers(const struct artifact *artifact, struct reply *
 	add_disposition(&artifact->name, reply);
 	reply_header_printf(reply, "Repr-Digest",
 		"sha-256=:%s:", base64_encode(checksums->sha256.bytes, sizeof checksums->sha256.bytes).text);
-	reply_header_printf(
-		reply, "x-goog-hash", "md5=%s", base64_encode(checksums->md5, sizeof checksums->md5).text);
+	if (checksums->has_md5)
+		reply_header_printf(reply, "x-goog-hash", "md5=%s",
+			base64_encode(checksums->md5, sizeof checksums->md5).text);
 }
 
 /* ---- a blob that is here ---- */

@@ -108,7 +108,7 @@ static bool check_digest(struct form *form, struct err *err)
 
 	if (!form->hasher)
 		return true;
-	actual = hasher_result(form->hasher).sha256;
+	actual = hasher_result(form->hasher);
 	return digest_equal(&actual, &form->declaration.sha256) ||
 	       err_set(err, ERR_DIGEST_MISMATCH, "the body's sha256 is %s, the header says %s", actual.hex,
 		       form->declaration.sha256.hex);

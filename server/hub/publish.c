@@ -120,13 +120,37 @@ static bool read_digest_header(
 	return true;
 }
 
+static bool read_md5(const char *header, const char *base64, struct declaration *declaration, struct err *err)
+{
+	declaration->has_md5 = true;
+	return base64_decode(base64, declaration->md5, sizeof declaration->md5) ||
+	       err_set(err, ERR_BAD_REQUEST, "%s has an MD5 that is not 16 bytes in base64", header);
+}
+
+/* Content-MD5 (RFC 1864), and what tools for Google's store send: x-goog-hash: crc32c=…,md5=… */
+static bool read_md5_headers(const struct request *request, struct declaration *declaration, struct err *err)
+{
+	const char *content_md5 = request_header(request, "Content-MD5");
+	AUTO_FREE char *copy = mem_dup(request_header(request, "x-goog-hash"));
+	char *rest = copy;
+
+	if (content_md5 && !read_md5("Content-MD5", content_md5, declaration, err))
+		return false;
+	for (char *item = strsep(&rest, ", "); item; item = strsep(&rest, ", ")) {
+		if (strncmp(item, "md5=", 4) == 0 && !read_md5("x-goog-hash", item + 4, declaration, err))
+			return false;
+	}
+	return true;
+}
+
 static bool read_declaration(const struct request *request, struct declaration *out, struct err *err)
 {
 	const char *checksum = request_header(request, "X-Checksum-Sha256");
 	struct declaration declaration = {.length = request->content_length};
 
 	if (!read_digest_header(request, "Content-Digest", &declaration, err) ||
-		!read_digest_header(request, "Repr-Digest", &declaration, err))
+		!read_digest_header(request, "Repr-Digest", &declaration, err) ||
+		!read_md5_headers(request, &declaration, err))
 		return false;
 	if (checksum && !digest_parse(checksum, &declaration.sha256))
 		return err_set(err, ERR_BAD_REQUEST, "X-Checksum-Sha256 must have 64 hexadecimal digits");

@@ -189,7 +189,7 @@ static bool is_as_told(struct fill *fill, const struct inspection *inspection, s
 	int fd = intake->passing ? -1 : spool_fd(intake->spool);
 
 	return !inspection->whole ||
-	       proof_check(&intake->testimony, &inspection->checksums, inspection->size_bytes, fd, err);
+	       proof_check(&intake->testimony, &inspection->sums, inspection->size_bytes, fd, err);
 }
 
 /* What was done to the bytes on their way explains most of what is wrong with them. */

@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -15,13 +16,16 @@
 
 static const struct lock_place lock_place = {"inspector", RANK_INSPECTOR};
 
-enum { WRITTEN_OUT_BYTES = 8 << 20, NICENESS = 10, LARGE_COUNT = 5000 };
+/* MD5 of what is small costs less than to write it down later does. */
+enum { WRITTEN_OUT_BYTES = 8 << 20, NICENESS = 10, LARGE_COUNT = 5000, EARLY_MD5_BYTES = 1 << 20 };
 
 /* The spool's checksums, from a stream of its own: hashing takes about as long as inflating. */
 struct hashing {
 	struct spool_stream source;
+	atomic_uint wanted; /* beside SHA-256 */
 	bool done;
-	struct checksums checksums;
+	struct digest sha256;
+	struct sum_set sums;
 	int64_t size_bytes;
 	struct err err;
 };
@@ -73,9 +77,57 @@ static void write_out(const struct hashing *hashing, int64_t *written)
 	*written = hashing->size_bytes;
 }
 
+/* What is added to beside SHA-256. */
+struct others {
+	struct sums *wanted;
+	struct sums *early; /* MD5 of what may prove to be small */
+};
+
+static void others_finish(struct others *others)
+{
+	sums_destroy(others->wanted);
+	sums_destroy(others->early);
+}
+
+static struct others begin_others(struct hashing *hashing)
+{
+	unsigned wanted = atomic_load(&hashing->wanted);
+	bool md5 = wanted & 1u << SUM_MD5;
+
+	hashing->sums.known = wanted;
+	return (struct others){wanted ? sums_create(wanted) : NULL, md5 ? NULL : sums_create(1u << SUM_MD5)};
+}
+
+static void add_others(struct hashing *hashing, struct others *others, const uint8_t *data, size_t length)
+{
+	if (hashing->size_bytes == 0)
+		*others = begin_others(hashing);
+	if (hashing->size_bytes + (int64_t)length > EARLY_MD5_BYTES)
+		sums_destroy(TAKE(others->early));
+	if (others->wanted)
+		sums_add(others->wanted, data, length);
+	if (others->early)
+		sums_add(others->early, data, length);
+}
+
+static void finish_sums(struct hashing *hashing, struct hasher *hasher, const struct others *others)
+{
+	struct sum_set *sums = &hashing->sums;
+
+	if (others->wanted)
+		sums_result(others->wanted, sums->values);
+	if (others->early)
+		sums_result(others->early, sums->values);
+	hashing->sha256 = hasher_result(hasher);
+	memcpy(sums->values[SUM_SHA256], hashing->sha256.bytes, sizeof hashing->sha256.bytes);
+	sum_of_length((uint64_t)hashing->size_bytes, sums->values[SUM_LENGTH]);
+	sums->known |= 1u << SUM_SHA256 | 1u << SUM_LENGTH | (others->early ? 1u << SUM_MD5 : 0);
+}
+
 static bool hash(struct hashing *hashing)
 {
 	AUTO(own_hasher) struct hasher *hasher = hasher_create();
+	AUTO(others_finish) struct others others = {0};
 	int64_t written = 0;
 	const uint8_t *data;
 	size_t length;
@@ -84,10 +136,11 @@ static bool hash(struct hashing *hashing)
 		if (!stream_next(&hashing->source.stream, &data, &length, &hashing->err))
 			return false;
 		hasher_add(hasher, data, length);
+		add_others(hashing, &others, data, length);
 		hashing->size_bytes += (int64_t)length;
 		write_out(hashing, &written);
 	} while (length > 0);
-	hashing->checksums = hasher_result(hasher);
+	finish_sums(hashing, hasher, &others);
 	return true;
 }
 
@@ -123,7 +176,10 @@ static void conclude(struct inspector *inspector, const struct hashing *hashing)
 		return;
 	}
 	inspection->whole = hashing->done;
-	inspection->checksums = hashing->checksums;
+	inspection->sums = hashing->sums;
+	inspection->checksums =
+		(struct checksums){.sha256 = hashing->sha256, .has_md5 = hashing->sums.known & 1u << SUM_MD5};
+	memcpy(inspection->checksums.md5, hashing->sums.values[SUM_MD5], sizeof inspection->checksums.md5);
 	inspection->size_bytes = hashing->size_bytes;
 }
 
@@ -186,6 +242,11 @@ bool inspector_start(struct spool *spool, enum format format, const struct exami
 	}
 	*out = inspector;
 	return true;
+}
+
+void inspector_want(struct inspector *inspector, unsigned sums)
+{
+	atomic_fetch_or(&inspector->hashing.wanted, sums & ~(1u << SUM_SHA256 | 1u << SUM_LENGTH));
 }
 
 bool inspector_has_given_up(const struct inspector *inspector)

@@ -11,13 +11,15 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/own.h"
+#include "common/sums.h"
 #include "common/waiter.h"
 #include "server/module/examination.h"
 #include "server/store/spool.h"
 
 struct inspection {
-	bool whole; /* read to its end: checksums and size are those of the complete spool */
+	bool whole; /* read to its end: checksums, sums and size are those of the complete spool */
 	struct checksums checksums;
+	struct sum_set sums; /* those that were wanted, its SHA-256 and its length */
 	int64_t size_bytes;
 	struct examination *examination;
 };
@@ -29,6 +31,11 @@ struct inspector;
 /* Starts the threads; they end with the spool: complete and read, or refused. The limits are copied. */
 bool inspector_start(struct spool *spool, enum format format, const struct examination_limits *limits,
 	struct inspector **out, struct err *err);
+
+/* Has these sums (1 << SUM_MD5 …) computed beside SHA-256. To be called before the spool has a byte that is
+ * new to the inspector; later calls have no effect. MD5 of what is
+ * small is among the sums in any case. */
+void inspector_want(struct inspector *inspector, unsigned sums);
 
 /* Whether it has already found a violation: what else arrives is not worth its transfer. */
 bool inspector_has_given_up(const struct inspector *inspector);

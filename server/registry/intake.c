@@ -86,6 +86,8 @@ bool intake_head(struct intake *intake, size_t upstream, const struct answer *an
 		intake_prove(intake);
 	intake->until_close = answer->until_close && intake->object.length < 0 && answer->range_total < 0;
 	testimony_add(&intake->testimony, &answer->testimony);
+	if (intake->inspector)
+		inspector_want(intake->inspector, testimony_wanted(&intake->testimony));
 	intake->certain = !answer->until_close && answer->status != 202;
 	fill_watch_total(intake->watch, intake->object.length);
 	return true;
@@ -224,8 +226,12 @@ bool intake_is_short(const struct intake *intake)
 
 bool intake_inspect(struct intake *intake, struct err *err)
 {
-	return intake->inspector || inspector_start(intake->spool, intake->name->format,
-					    &intake->tools->settings.limits, &intake->inspector, err);
+	if (!intake->inspector && !inspector_start(intake->spool, intake->name->format,
+					  &intake->tools->settings.limits, &intake->inspector, err))
+		return false;
+	/* What is told already of what an earlier process left. */
+	inspector_want(intake->inspector, testimony_wanted(&intake->testimony));
+	return true;
 }
 
 bool intake_conclude(struct intake *intake, struct inspection *out, struct err *err)

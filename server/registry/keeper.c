@@ -25,6 +25,8 @@ struct keeper {
 	struct members *members;                          /* or NULL */
 	void (*forget)(void *context, const char *label); /* NULL: nobody remembers */
 	void *forget_context;
+	void (*kept)(void *context); /* NULL: nobody wants to know */
+	void *kept_context;
 };
 
 struct keeper *keeper_create(struct catalog *catalog, struct blobs *blobs, struct members *members)
@@ -52,6 +54,12 @@ void keeper_set_forget(struct keeper *keeper, void (*forget)(void *context, cons
 {
 	keeper->forget = forget;
 	keeper->forget_context = context;
+}
+
+void keeper_set_kept(struct keeper *keeper, void (*kept)(void *context), void *context)
+{
+	keeper->kept = kept;
+	keeper->kept_context = context;
 }
 
 static void forget(const struct keeper *keeper, const char *label)
@@ -118,6 +126,19 @@ static bool adopt_and_record(struct keeper *keeper, struct spool *spool, const s
 	/* The file took the place of one with the same bytes, if there was one: nobody is to keep that open.
 	 */
 	forget(keeper, digest->hex);
+	if (keeper->kept && !keeping->checksums->has_md5)
+		keeper->kept(keeper->kept_context);
+	return true;
+}
+
+bool keeper_record_md5(struct keeper *keeper, const struct blob_md5 *items, size_t count, struct err *err)
+{
+	if (!catalog_record_md5(keeper->catalog, items, count, err))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].known)
+			forget(keeper, items[i].digest.hex);
+	}
 	return true;
 }
 

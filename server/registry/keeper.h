@@ -7,12 +7,14 @@
 #define SERVER_REGISTRY_KEEPER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/err.h"
 #include "server/registry/inspector.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_md5.h"
 #include "server/store/catalog/catalog_space.h"
 #include "server/store/unpacked/members.h"
 
@@ -27,6 +29,10 @@ void keeper_destroy(struct keeper *keeper);
  * is used. */
 void keeper_set_forget(
 	struct keeper *keeper, void (*forget)(void *context, const char *label), void *context);
+
+/* Calls kept after each blob that was kept without its MD5; it must be quick. To be set before the keeper is
+ * used. */
+void keeper_set_kept(struct keeper *keeper, void (*kept)(void *context), void *context);
 
 struct origin {
 	enum version_source source;
@@ -43,6 +49,10 @@ bool keeper_keep(struct keeper *keeper, struct spool *spool, const struct name *
 /* Whether bytes that will not be kept are what this name may have: refuses what keeper_keep would refuse. */
 bool keeper_compare(struct keeper *keeper, const struct name *name, const struct origin *origin,
 	const struct inspection *inspection, struct err *err);
+
+/* Writes down the MD5 of blobs, those that are known: what was made ready for clients without it is made
+ * anew. */
+bool keeper_record_md5(struct keeper *keeper, const struct blob_md5 *items, size_t count, struct err *err);
 
 /* Withdraws a version and removes the blobs that nothing else needs. */
 bool keeper_withdraw(struct keeper *keeper, const struct name *name, const char *who, struct err *err);

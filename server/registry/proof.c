@@ -71,20 +71,15 @@ static struct testimony only(const struct testimony *testimony, unsigned sums)
 	return out;
 }
 
-bool proof_check(const struct testimony *testimony, const struct checksums *checksums, int64_t size, int fd,
-	struct err *err)
+bool proof_check(
+	const struct testimony *testimony, const struct sum_set *known, int64_t size, int fd, struct err *err)
 {
-	static const unsigned known = 1u << SUM_SHA256 | 1u << SUM_MD5 | 1u << SUM_LENGTH;
-	uint8_t sums[SUM_COUNT][SUM_BYTES_MAX] = {0};
-	unsigned more = testimony_wanted(testimony) & ~known;
-	struct testimony held = only(testimony, fd < 0 ? known : ~0u);
+	struct sum_set sums = *known;
+	unsigned more = testimony_wanted(testimony) & ~known->known;
+	struct testimony held = only(testimony, fd < 0 ? known->known : ~0u);
 
-	memcpy(sums[SUM_SHA256], checksums->sha256.bytes, sizeof checksums->sha256.bytes);
-	memcpy(sums[SUM_MD5], checksums->md5, sizeof checksums->md5);
-	sum_of_length((uint64_t)size, sums[SUM_LENGTH]);
-	if (more && fd >= 0 && !read_sums(more, 0, size, fd, sums, err))
-		return false;
-	return proof_hold(&held, sums, NULL, err);
+	return (more == 0 || fd < 0 || read_sums(more, 0, size, fd, sums.values, err)) &&
+	       proof_hold(&held, sums.values, NULL, err);
 }
 
 bool proof_check_part(

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/digest.h"
 #include "common/err.h"
 #include "common/sums.h"
 #include "server/upstream/testimony.h"
@@ -18,9 +17,9 @@
 bool proof_hold(const struct testimony *testimony, uint8_t sums[SUM_COUNT][SUM_BYTES_MAX],
 	uint8_t others[SUM_COUNT][SUM_BYTES_MAX], struct err *err);
 
-/* The same for the first size bytes of a file, of which the checksums are known. fd is -1 where it cannot be
- * read any more: then only what is known is held. */
-bool proof_check(const struct testimony *testimony, const struct checksums *checksums, int64_t size, int fd,
+/* The same for the first size bytes of a file, of which some sums are known. Reads it where others are told;
+ * fd is -1 where it cannot be read any more: then only what is known is held. */
+bool proof_check(const struct testimony *testimony, const struct sum_set *known, int64_t size, int fd,
 	struct err *err);
 
 /* The same for a part of a file, of which nothing is known. */

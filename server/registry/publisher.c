@@ -110,10 +110,14 @@ static bool open_spool(struct upload *upload, struct err *err)
 	struct publisher *publisher = upload->publisher;
 	struct inflow *inflow = &upload->inflow;
 
-	return inflow_open(inflow, publisher->space, upload->declaration.length, err) &&
-	       blobs_begin(publisher->blobs, &inflow->spool, err) &&
-	       inspector_start(inflow->spool, upload->name.format, &publisher->settings.limits,
-		       &upload->inspector, err);
+	if (!inflow_open(inflow, publisher->space, upload->declaration.length, err) ||
+		!blobs_begin(publisher->blobs, &inflow->spool, err) ||
+		!inspector_start(inflow->spool, upload->name.format, &publisher->settings.limits,
+			&upload->inspector, err))
+		return false;
+	if (upload->declaration.has_md5)
+		inspector_want(upload->inspector, 1u << SUM_MD5);
+	return true;
 }
 
 bool publisher_begin(struct publisher *publisher, const struct name *name, const char *who,

@@ -231,6 +231,16 @@ bool blobs_read(
 	return true;
 }
 
+bool blobs_peek(struct blobs *blobs, const struct digest *digest, int *out_fd, struct err *err)
+{
+	int fd = openat(blobs->blobs_fd, path_of(digest).text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return err_errno(err, errno, "open blob %s", digest->hex);
+	*out_fd = fd;
+	return true;
+}
+
 bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *err)
 {
 	if (unlinkat(blobs->blobs_fd, path_of(digest).text, 0) < 0 && errno != ENOENT)

@@ -48,6 +48,9 @@ bool blobs_return(struct blobs *blobs, struct spool *spool, const struct digest 
 bool blobs_read(
 	struct blobs *blobs, const struct digest *digest, int *out_fd, int64_t *out_size, struct err *err);
 
+/* The same without being in anybody's way: the blob can be removed meanwhile. */
+bool blobs_peek(struct blobs *blobs, const struct digest *digest, int *out_fd, struct err *err);
+
 /* Removes a blob; nothing to do is no error. Needs no free space. */
 bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *err);
 

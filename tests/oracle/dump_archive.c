@@ -55,7 +55,7 @@ static void examine(int fd, json_t *out)
 static bool hash_content(struct archive *archive, char hex[65])
 {
 	AUTO(own_hasher) struct hasher *hasher = hasher_create();
-	struct checksums checksums;
+	struct digest digest;
 	const uint8_t *data;
 	size_t length;
 	struct err err;
@@ -65,8 +65,8 @@ static bool hash_content(struct archive *archive, char hex[65])
 			return false;
 		hasher_add(hasher, data, length);
 	} while (length > 0);
-	checksums = hasher_result(hasher);
-	memcpy(hex, checksums.sha256.hex, 65);
+	digest = hasher_result(hasher);
+	memcpy(hex, digest.hex, 65);
 	return true;
 }
 

@@ -120,7 +120,8 @@ static inline struct name name_of(const char *path, enum format format)
 
 static inline struct checksums checksums_of(const char *content)
 {
-	struct checksums checksums = {.sha256 = digest_of(content, strlen(content)), .md5 = {1, 2, 3}};
+	struct checksums checksums = {
+		.sha256 = digest_of(content, strlen(content)), .has_md5 = true, .md5 = {1, 2, 3}};
 
 	return checksums;
 }

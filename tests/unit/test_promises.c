@@ -261,6 +261,8 @@ static void a_migration_mends_what_is_there(void **state)
 		find(place->catalog, "acme/theirs/1", FORMAT_TF_HUB, &found).version_source, SOURCE_MIRRORED);
 	/* The audit log says nothing of it: it is rather kept. */
 	assert_published(place->catalog, "acme/silent/1", FORMAT_TFJS, NULL);
+	/* Its MD5 is nothing that has to be computed again. */
+	assert_true(find(place->catalog, "acme/mixed/7", FORMAT_TFJS, &found).checksums.has_md5);
 	assert_int_equal(mirrored_bytes(place->catalog), 10);
 	assert_int_equal(
 		ask_beside(place, "SELECT count(*) FROM modules WHERE latest_source = 'published'"), 3);

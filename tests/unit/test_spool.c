@@ -296,7 +296,7 @@ static void join_reader(struct reader *reader)
 static void *read_as_inspector(void *argument)
 {
 	struct spool_stream source;
-	struct checksums *checksums = mem_zero(1, sizeof *checksums);
+	struct digest *digest = mem_zero(1, sizeof *digest);
 	struct hasher *hasher = hasher_create();
 	const uint8_t *data;
 	size_t length;
@@ -305,10 +305,10 @@ static void *read_as_inspector(void *argument)
 	spool_stream_init(&source, argument);
 	while (stream_next(&source.stream, &data, &length, &err) && length > 0)
 		hasher_add(hasher, data, length);
-	*checksums = hasher_result(hasher);
+	*digest = hasher_result(hasher);
 	hasher_destroy(hasher);
 	spool_stream_finish(&source);
-	return checksums;
+	return digest;
 }
 
 static struct digest write_pieces(struct spool *spool)
@@ -324,7 +324,7 @@ static struct digest write_pieces(struct spool *spool)
 		assert_true(spool_append(spool, bytes.data, bytes.length, &err));
 		hasher_add(hasher, bytes.data, bytes.length);
 	}
-	digest = hasher_result(hasher).sha256;
+	digest = hasher_result(hasher);
 	hasher_destroy(hasher);
 	return digest;
 }
@@ -332,7 +332,7 @@ static struct digest write_pieces(struct spool *spool)
 static void every_reader_gets_every_byte(void **state)
 {
 	AUTO_SPOOL struct spool *spool = create(*state, "a");
-	AUTO_FREE struct checksums *inspected = NULL;
+	AUTO_FREE struct digest *inspected = NULL;
 	struct reader readers[READERS];
 	pthread_t inspector;
 	struct digest digest;
@@ -342,15 +342,15 @@ static void every_reader_gets_every_byte(void **state)
 	digest = write_pieces(spool);
 	spool_complete(spool);
 	assert_int_equal(pthread_join(inspector, (void **)&inspected), 0);
-	assert_true(digest_equal(&inspected->sha256, &digest));
+	assert_true(digest_equal(inspected, &digest));
 	spool_mark_kept(spool);
 	for (int i = 0; i < READERS; i++) {
-		struct checksums checksums;
+		struct digest had;
 
 		join_reader(&readers[i]);
 		assert_int_equal(readers[i].end.state, SPOOL_KEPT);
-		checksums = hasher_result(readers[i].hasher);
-		assert_true(digest_equal(&checksums.sha256, &digest));
+		had = hasher_result(readers[i].hasher);
+		assert_true(digest_equal(&had, &digest));
 		hasher_destroy(readers[i].hasher);
 	}
 }

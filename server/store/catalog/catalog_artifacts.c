@@ -42,7 +42,9 @@ void artifact_fill(struct rows *rows, int column, struct artifact *out)
 {
 	out->recorded = true;
 	out->checksums.sha256 = rows_digest(rows, column);
-	rows_bytes(rows, column + 1, out->checksums.md5, sizeof out->checksums.md5);
+	out->checksums.has_md5 = !rows_is_null(rows, column + 1);
+	if (out->checksums.has_md5)
+		rows_bytes(rows, column + 1, out->checksums.md5, sizeof out->checksums.md5);
 	out->size_bytes = rows_int(rows, column + 2);
 	out->unpacked_bytes = rows_int(rows, column + 3);
 	out->file_count = rows_int(rows, column + 4);

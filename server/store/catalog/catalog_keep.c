@@ -40,7 +40,8 @@ static const char *const sql[] = {
 	[ADD_BLOB] =
 		"INSERT INTO blobs (digest, md5, size_bytes, unpacked_bytes, file_count, cached, added_at)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)"
-		" ON CONFLICT (digest) DO UPDATE SET cached = 1 RETURNING id",
+		" ON CONFLICT (digest) DO UPDATE SET cached = 1, md5 = coalesce(md5, excluded.md5) RETURNING "
+		"id",
 	[ADD_ARTIFACT] =
 		"INSERT INTO artifacts"
 		" (version_id, format, blob_id, created_at, last_used_at, source, published_by, upstream)"
@@ -208,15 +209,21 @@ static bool claim_version(struct txn *txn, const struct keeping *keeping, struct
 	       txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids->version_id), v_int(keeping->now_s)), err);
 }
 
+static struct value md5_value(const struct checksums *checksums)
+{
+	return checksums->has_md5 ? v_bytes(checksums->md5, sizeof checksums->md5)
+				  : (struct value){.kind = VALUE_NULL};
+}
+
 static bool record_blob(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
 {
 	const struct checksums *checksums = keeping->checksums;
 	const struct examination *examination = keeping->examination;
 
 	if (!ask_id(txn, sql[ADD_BLOB],
-		    VALUES(v_digest(&checksums->sha256), v_bytes(checksums->md5, sizeof checksums->md5),
-			    v_int(keeping->size_bytes), v_int(examination->unpacked_bytes),
-			    v_int((int64_t)examination->file_count), v_int(keeping->now_s)),
+		    VALUES(v_digest(&checksums->sha256), md5_value(checksums), v_int(keeping->size_bytes),
+			    v_int(examination->unpacked_bytes), v_int((int64_t)examination->file_count),
+			    v_int(keeping->now_s)),
 		    out_id, err))
 		return false;
 	/* The blob may have been known, and forgotten, under other names. */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Computes what verification leaves out: the MD5 of blobs, for x-goog-hash, after they were kept and on a
+ * thread that runs when nothing else wants to. What lacks is what the catalog lacks, so that a restart
+ * forgets nothing. */
+#ifndef SERVER_REGISTRY_BACKFILL_H
+#define SERVER_REGISTRY_BACKFILL_H
+
+#include "common/err.h"
+#include "server/registry/keeper.h"
+
+struct backfill;
+
+/* Starts its thread, which begins with what an earlier process left. All must outlive it. destroy takes NULL.
+ */
+bool backfill_create(struct catalog *catalog, struct blobs *blobs, struct keeper *keeper,
+	struct backfill **out, struct err *err);
+void backfill_destroy(struct backfill *backfill);
+
+/* Something was kept that may lack its MD5. Quick. */
+void backfill_notice(struct backfill *backfill);
+
+#endif
