@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -19,7 +21,7 @@ enum { CHECKS = true };
 enum { CHECKS = false };
 #endif
 
-enum { NAME_MAX_BYTES = 15, NICENESS_MAX = 19 };
+enum { NAME_MAX_BYTES = 15, NICENESS_MAX = 19, LOOP_SLICE_NS = 100000 };
 
 /* What a started thread reads once. */
 struct start {
@@ -49,26 +51,53 @@ static void call_it(const char *name)
 	is_named = true;
 }
 
+/* What sched_setattr(2) takes. Not every C library has a name for it. */
+struct scheduling {
+	uint32_t size;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t niceness;
+	uint32_t priority;
+	uint64_t slice_ns; /* 0: the system's own; only Linux 6.12 and later heed it */
+	uint64_t deadline_ns;
+	uint64_t period_ns;
+};
+
+static bool schedule(uint32_t policy, int niceness, uint64_t slice_ns)
+{
+	struct scheduling wanted = {
+		.size = sizeof wanted, .policy = policy, .niceness = niceness, .slice_ns = slice_ns};
+
+	return syscall(SYS_sched_setattr, 0, &wanted, 0) == 0;
+}
+
 /* A sandbox may forbid it. That is told once: it costs small requests their place before long work. */
-static void be_nice(const char *name, int niceness)
+static void tell_refusal(const char *name)
 {
 	static atomic_flag told = ATOMIC_FLAG_INIT;
 
-	if (niceness == 0 || setpriority(PRIO_PROCESS, (id_t)gettid(), niceness) == 0)
-		return;
 	if (!atomic_flag_test_and_set(&told))
 		log_event(LOG_LEVEL_WARN,
 			"the system refuses niceness: long work will slow down short requests", "thread",
 			name, "why", strerror(errno), NULL);
 }
 
-/* Where that is forbidden, the lowest priority is next to it. */
-static void be_idle(const char *name)
+/* Long work never comes before what runs already, and a loop that wakes up comes before what has a longer
+ * slice: niceness alone leaves it waiting for the end of that slice. */
+static void take_place(const char *name, enum thread_role role, int niceness, bool idle)
 {
-	const struct sched_param none = {0};
+	int own = getpriority(PRIO_PROCESS, (id_t)gettid());
 
-	if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &none) != 0)
-		be_nice(name, NICENESS_MAX);
+	niceness = niceness > own ? niceness : own;
+	if (idle && schedule(SCHED_IDLE, own, 0))
+		return;
+	if (idle)
+		niceness = NICENESS_MAX;
+	if (niceness > own && !schedule(SCHED_BATCH, niceness, 0) &&
+		setpriority(PRIO_PROCESS, (id_t)gettid(), niceness) != 0)
+		tell_refusal(name);
+	else if (niceness == own && role == THREAD_LOOP)
+		(void)schedule(SCHED_OTHER, own, LOOP_SLICE_NS);
 }
 
 static void *begin(void *argument)
@@ -78,9 +107,7 @@ static void *begin(void *argument)
 	free(argument);
 	call_it(start.name);
 	own_role = start.plan.role;
-	be_nice(start.name, start.plan.niceness);
-	if (start.plan.idle)
-		be_idle(start.name);
+	take_place(start.name, start.plan.role, start.plan.niceness, start.plan.idle);
 	return start.plan.run(start.plan.context);
 }
 
@@ -126,6 +153,7 @@ void thread_adopt(const char *name, enum thread_role role)
 		return;
 	call_it(name);
 	own_role = role;
+	take_place(name, role, 0, false);
 }
 
 void may_block(const char *what)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Threads: how one is started, what it is called (top -H shows it), and what it may wait for. Every thread
- * has a role; in builds that check (debug, sanitizers), one that breaks the rule of its role aborts the
- * process. */
+ * Threads: how one is started, what it is called (top -H shows it), what it may wait for, and who comes first
+ * on a core. Every thread has a role; in builds that check (debug, sanitizers), one that breaks the rule of
+ * its role aborts the process. */
 #ifndef COMMON_THREAD_H
 #define COMMON_THREAD_H
 
@@ -15,13 +15,14 @@
 enum thread_role {
 	THREAD_ANY,  /* may wait for anything */
 	THREAD_DISK, /* as any, but for the network: others wait for it */
-	THREAD_LOOP  /* serves many connections in turn: must not wait for anything but its events */
+	THREAD_LOOP  /* serves many connections in turn: must not wait for anything but its events, which it
+			gets to  before long work has had its time */
 };
 
 struct thread_plan {
 	const char *name; /* at most 15 characters count */
 	enum thread_role role;
-	int niceness; /* 0: the process' own */
+	int niceness; /* 0: the process' own; more than that: long work, which does not interrupt others */
 	bool idle;    /* runs when no other thread of the system wants to; it must hold no lock */
 	void *(*run)(void *context);
 	void *context;

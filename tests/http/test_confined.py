@@ -19,7 +19,7 @@ UNIT = ROOT / "deploy" / "larder.service"
 MIRRORED = "/google/mirrored/1?tf-hub-format=compressed"
 HELD = "/google/held/1?tf-hub-format=compressed"
 SIZE = 3_000_000  # more than is received at once
-INSPECTING = 10
+INSPECTING = 10, os.SCHED_BATCH
 SETTINGS = {"log": {"level": "debug"}, "mirror": {"max_fills": 4}}
 
 systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
@@ -49,12 +49,13 @@ def confine(tmp_path, monkeypatch, upstream):
             daemon.stop()
 
 
-def niceness(daemon):
-    """How many threads have which."""
+def places(daemon):
+    """How many threads have which niceness, policy of scheduling: sched(7)."""
     found = Counter()
     for stat in Path(f"/proc/{daemon.process.pid}/task").glob("*/stat"):
         try:
-            found[int(stat.read_text().rpartition(")")[2].split()[16])] += 1
+            fields = stat.read_text().rpartition(")")[2].split()
+            found[int(fields[16]), int(fields[38])] += 1
         except (OSError, IndexError):
             pass  # it has ended
     return found
@@ -130,11 +131,11 @@ def test_threads_are_as_nice_as_without_the_unit(confine, upstream):
         daemon.wait_for_idle()
 
         def inspecting():
-            return wait_until(lambda: niceness(daemon)[INSPECTING] == 4, lambda: f"two inspections: {niceness(daemon)}")
+            return wait_until(lambda: places(daemon)[INSPECTING] == 4, lambda: f"two inspections: {places(daemon)}")
 
         while_inspecting(daemon, upstream, inspecting)
-        wait_until(lambda: niceness(daemon)[INSPECTING] == 0, daemon.tail)
-        seen[action] = {nice for nice in niceness(daemon) if nice > 0}
+        wait_until(lambda: places(daemon)[INSPECTING] == 0, daemon.tail)
+        seen[action] = {place for place in places(daemon) if place[0] > 0}
         assert not complaints(daemon)
     assert seen["errno"] == seen[None] and seen[None], seen
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The rules of threads and locks, and that breaking one aborts where the build checks them. */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -159,6 +161,60 @@ static void breaches_abort(void **state)
 	}
 }
 
+struct place_on_core {
+	int policy;
+	int niceness;
+	uint64_t slice_ns;
+};
+
+/* As sched_setattr(2) has it. */
+static void *look_at_place(void *context)
+{
+	struct place_on_core *place = context;
+	uint64_t words[6] = {0};
+
+	place->policy = sched_getscheduler(0);
+	place->niceness = getpriority(PRIO_PROCESS, (id_t)gettid());
+	if (syscall(SYS_sched_getattr, 0, words, sizeof words, 0) == 0)
+		place->slice_ns = words[3];
+	return NULL;
+}
+
+static struct place_on_core place_of(struct thread_plan plan)
+{
+	struct place_on_core place = {0};
+	struct err err = {0};
+	pthread_t thread;
+
+	plan.name = "test";
+	plan.run = look_at_place;
+	plan.context = &place;
+	assert_true(thread_start(&thread, &plan, &err));
+	thread_join(thread);
+	return place;
+}
+
+/* The slice is told by kernels that heed it only (6.12). */
+static void long_work_gives_way(void **state)
+{
+	int own = getpriority(PRIO_PROCESS, 0);
+	struct place_on_core plain = place_of((struct thread_plan){.role = THREAD_DISK});
+	struct place_on_core loop = place_of((struct thread_plan){.role = THREAD_LOOP});
+	struct place_on_core nice = place_of((struct thread_plan){.role = THREAD_DISK, .niceness = 15});
+	struct place_on_core cold = place_of((struct thread_plan){.role = THREAD_LOOP, .niceness = 15});
+	struct place_on_core idle = place_of((struct thread_plan){.idle = true});
+
+	assert_int_equal(plain.niceness, own);
+	assert_int_equal(loop.niceness, own);
+	assert_int_equal(loop.policy, SCHED_OTHER);
+	assert_true(loop.slice_ns == plain.slice_ns || loop.slice_ns == 100000);
+	assert_int_equal(nice.policy, SCHED_BATCH);
+	assert_int_equal(cold.policy, SCHED_BATCH);
+	assert_int_equal(nice.niceness, own > 15 ? own : 15);
+	assert_int_equal(nice.slice_ns, plain.slice_ns);
+	assert_int_equal(idle.policy, SCHED_IDLE);
+}
+
 static void threads_have_names_and_roles(void **state)
 {
 	static const enum thread_role roles[] = {THREAD_ANY, THREAD_DISK, THREAD_LOOP};
@@ -212,6 +268,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(breaches_abort),
 		cmocka_unit_test(threads_have_names_and_roles),
+		cmocka_unit_test(long_work_gives_way),
 		cmocka_unit_test(names_are_cut_and_niceness_counts),
 		cmocka_unit_test(waits_end),
 	};
