@@ -16,12 +16,12 @@
 #include "server/http/front.h"
 #include "server/module/documents/renderings.h"
 #include "server/registry/access.h"
-#include "server/registry/annex.h"
 #include "server/registry/backfill.h"
-#include "server/registry/bell.h"
 #include "server/registry/budget.h"
+#include "server/registry/invalidation.h"
 #include "server/registry/janitor.h"
 #include "server/registry/publisher.h"
+#include "server/registry/reclaimable.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/registry/space.h"
@@ -40,14 +40,14 @@ struct app {
 	int lock_fd;
 	struct services services;
 	struct response_cache *response_cache;
-	struct bell *bell; /* NULL: other processes cannot be heard */
-	struct keeper *keeper;
+	struct invalidation *invalidation; /* NULL: other processes cannot be heard */
+	struct committer *committer;
 	struct holdup *holdup;
-	struct bookmarks *bookmarks;
+	struct checkpoints *checkpoints;
 	struct backfill *backfill;
 	struct space *space;
 	struct janitor *janitor;
-	struct ledger *ledger;
+	struct download_counters *download_counters;
 	struct client *client;
 	struct front *front;
 	char *url; /* where the configuration says that it listens */
@@ -99,11 +99,12 @@ static void forget(void *response_cache, const char *label)
 }
 
 /* Without it other processes have to wait for what is kept at hand, and no more. */
-static void open_bell(struct app *app)
+static void open_invalidation(struct app *app)
 {
 	struct err err;
 
-	if (!bell_open(app->config->storage.data_dir, forget, app->response_cache, &app->bell, &err))
+	if (!invalidation_open(
+		    app->config->storage.data_dir, forget, app->response_cache, &app->invalidation, &err))
 		log_event(LOG_LEVEL_WARN,
 			"larder gc beside this daemon will not remove what it keeps at hand", "why", err.text,
 			NULL);
@@ -118,7 +119,7 @@ static bool open_stores(struct app *app, struct err *err)
 		app->config->storage.keep_free_bytes};
 	const struct space_limits limits = {
 		app->config->storage.max_bytes, app->config->storage.keep_free_bytes};
-	struct space_annex annexes[2];
+	struct reclaimable reclaimables[2];
 	struct members_room room;
 
 	if (!lock_data_dir(data_dir, &app->lock_fd, err) || !blobs_open(data_dir, &services->blobs, err) ||
@@ -126,18 +127,19 @@ static bool open_stores(struct app *app, struct err *err)
 		!members_open(data_dir, &unpacking, &services->members, err) ||
 		!members_sweep(services->members, err))
 		return false;
-	app->keeper = keeper_create(services->catalog, services->blobs, services->members);
+	app->committer = committer_create(services->catalog, services->blobs, services->members);
 	app->response_cache = response_cache_create(&response_cache_limits);
-	keeper_set_forget(app->keeper, forget, app->response_cache);
-	open_bell(app);
-	if (!keeper_sweep_drafts(app->keeper, err))
+	committer_set_forget(app->committer, forget, app->response_cache);
+	open_invalidation(app);
+	if (!committer_sweep_drafts(app->committer, err))
 		return false;
-	app->bookmarks = bookmarks_create(services->catalog, services->blobs);
-	annexes[0] = annex_of(services->members);
-	annexes[1] = annex_of_drafts(app->bookmarks);
-	app->space = space_create(&limits, services->catalog, services->blobs, app->keeper, annexes, 2);
+	app->checkpoints = checkpoints_create(services->catalog, services->blobs);
+	reclaimables[0] = reclaimable_members(services->members);
+	reclaimables[1] = reclaimable_drafts(app->checkpoints);
+	app->space =
+		space_create(&limits, services->catalog, services->blobs, app->committer, reclaimables, 2);
 	services->space = app->space;
-	room = annex_room(app->space);
+	room = reclaimable_room(app->space);
 	members_set_room(services->members, &room);
 	return true;
 }
@@ -160,9 +162,9 @@ static void open_mirror(struct app *app)
 			config->mirror.connect_timeout_s, config->mirror.queue_timeout_s, limits_of(config)},
 		.catalog = app->services.catalog,
 		.blobs = app->services.blobs,
-		.keeper = app->keeper,
+		.committer = app->committer,
 		.space = app->space,
-		.bookmarks = app->bookmarks,
+		.checkpoints = app->checkpoints,
 	};
 
 	app->client = client_create(&client);
@@ -177,9 +179,9 @@ static void notice_kept(void *backfill)
 
 static bool open_backfill(struct app *app, struct err *err)
 {
-	if (!backfill_create(app->services.catalog, app->services.blobs, app->keeper, &app->backfill, err))
+	if (!backfill_create(app->services.catalog, app->services.blobs, app->committer, &app->backfill, err))
 		return false;
-	keeper_set_kept(app->keeper, notice_kept, app->backfill);
+	committer_set_kept(app->committer, notice_kept, app->backfill);
 	return true;
 }
 
@@ -190,8 +192,8 @@ static bool open_services(struct app *app, struct err *err)
 	struct publisher_settings publishing = {config->publish.max_upload_bytes, limits_of(config), NULL};
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
-		!ledger_create(services->catalog, &app->ledger, err) ||
-		!janitor_create(services->catalog, app->keeper, &app->janitor, err) ||
+		!download_counters_create(services->catalog, &app->download_counters, err) ||
+		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
 		!open_backfill(app, err) ||
 		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err))
 		return false;
@@ -200,9 +202,9 @@ static bool open_services(struct app *app, struct err *err)
 	services->budget = budget_create();
 	services->turns = turns_create(config->publish.max_uploads);
 	services->publisher =
-		publisher_create(&publishing, services->catalog, services->blobs, app->keeper, app->space);
+		publisher_create(&publishing, services->catalog, services->blobs, app->committer, app->space);
 	services->registry = registry_create(
-		services->catalog, services->blobs, app->keeper, services->mirror, app->ledger);
+		services->catalog, services->blobs, app->committer, services->mirror, app->download_counters);
 	return events_create(services, &services->events, err);
 }
 
@@ -289,14 +291,14 @@ void app_close(struct app *app)
 	client_destroy(app->client);
 	janitor_destroy(app->janitor);
 	backfill_destroy(app->backfill);
-	bell_close(app->bell);
+	invalidation_close(app->invalidation);
 	/* Nobody looks for replies or forgets any from here on; they hold tallies. */
 	response_cache_destroy(app->response_cache);
-	ledger_destroy(app->ledger);
+	download_counters_destroy(app->download_counters);
 	access_destroy(app->services.access);
 	space_destroy(app->space);
-	bookmarks_destroy(app->bookmarks);
-	keeper_destroy(app->keeper);
+	checkpoints_destroy(app->checkpoints);
+	committer_destroy(app->committer);
 	members_close(app->services.members);
 	blobs_close(app->services.blobs);
 	catalog_close(app->services.catalog);

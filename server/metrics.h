@@ -61,7 +61,7 @@
 	X(METRIC_UPSTREAMS_COOLING, gauge, "larder_upstreams_cooling", "", \
 		"Upstreams that cool down or await their probe.") \
 	X(METRIC_FILL_BOOKMARKS, counter, "larder_fill_bookmarks_total", "", \
-		"Bookmarks written, for fills to go on after a restart.") \
+		"Checkpoints written, for fills to go on after a restart.") \
 	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", \
 		"Fills that went on with an earlier process's draft.") \
 	X(METRIC_QUARANTINED, counter, "larder_quarantined_total", "", \

@@ -29,17 +29,17 @@ static void describe(
 static void get_hub_url(void *context, struct request *request, struct reply *reply)
 {
 	struct services *services = context;
-	AUTO_WORDS struct words words = {0};
+	AUTO_HUB_URL struct hub_url hub_url = {0};
 	struct err err;
 
-	if (!words_read(request, services->catalog, &words, &err))
+	if (!hub_url_read(request, services->catalog, &hub_url, &err))
 		refuse(services, request, &err, reply);
-	else if (words.wanted == WANTED_DESCRIPTION)
-		describe(services, request, &words.name, reply);
-	else if (words.wanted == WANTED_MEMBER)
-		hub_member(services, request, &words, reply);
+	else if (hub_url.wanted == WANTED_DESCRIPTION)
+		describe(services, request, &hub_url.name, reply);
+	else if (hub_url.wanted == WANTED_MEMBER)
+		hub_member(services, request, &hub_url, reply);
 	else
-		hub_download(services, request, &words, reply);
+		hub_download(services, request, &hub_url, reply);
 }
 
 static void get_unknown(void *services, struct request *request, struct reply *reply)

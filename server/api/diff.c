@@ -12,7 +12,7 @@
 #include "server/api/model.h"
 #include "server/api/version.h"
 #include "server/http/problem.h"
-#include "server/module/savedmodel/compare.h"
+#include "server/module/savedmodel/comparison.h"
 
 enum { FILES_MAX = 1000 };
 

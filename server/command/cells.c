@@ -18,25 +18,25 @@ const char *cell_text(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-void cell_add_text(struct table *table, const json_t *object, const char *key)
+void cell_add_text(struct text_table *table, const json_t *object, const char *key)
 {
-	table_add(table, cell_text(object, key));
+	text_table_add(table, cell_text(object, key));
 }
 
-void cell_add_number(struct table *table, const json_t *object, const char *key)
+void cell_add_number(struct text_table *table, const json_t *object, const char *key)
 {
 	const json_t *number = json_object_get(object, key);
 
 	if (json_is_integer(number))
-		table_printf(table, "%lld", (long long)json_integer_value(number));
+		text_table_printf(table, "%lld", (long long)json_integer_value(number));
 	else
-		table_add(table, "");
+		text_table_add(table, "");
 }
 
-void cell_add_size(struct table *table, const json_t *object, const char *key)
+void cell_add_size(struct text_table *table, const json_t *object, const char *key)
 {
 	if (cells_for_people() && json_is_integer(json_object_get(object, key)))
-		table_add(table, number_size(json_integer_value(json_object_get(object, key))).text);
+		text_table_add(table, number_size(json_integer_value(json_object_get(object, key))).text);
 	else
 		cell_add_number(table, object, key);
 }
@@ -57,12 +57,12 @@ static void join(struct buffer *out, const json_t *array)
 	}
 }
 
-void cell_add_joined(struct table *table, const json_t *array)
+void cell_add_joined(struct text_table *table, const json_t *array)
 {
 	AUTO_BUFFER struct buffer text = {0};
 
 	join(&text, array);
-	table_add(table, buffer_string(&text));
+	text_table_add(table, buffer_string(&text));
 }
 
 /* ---- tensors ---- */

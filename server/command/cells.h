@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "common/buffer.h"
-#include "server/command/table.h"
+#include "server/command/text_table.h"
 
 /* Whether standard output is a terminal: then sizes are short and descriptions cut. */
 bool cells_for_people(void);
@@ -17,12 +17,12 @@ bool cells_for_people(void);
 /* A member's text, "" where it has none; valid as long as the object. */
 const char *cell_text(const json_t *object, const char *key);
 
-void cell_add_text(struct table *table, const json_t *object, const char *key);
-void cell_add_number(struct table *table, const json_t *object, const char *key);
+void cell_add_text(struct text_table *table, const json_t *object, const char *key);
+void cell_add_number(struct text_table *table, const json_t *object, const char *key);
 /* A number of bytes. */
-void cell_add_size(struct table *table, const json_t *object, const char *key);
+void cell_add_size(struct text_table *table, const json_t *object, const char *key);
 /* Texts and numbers with commas between them. */
-void cell_add_joined(struct table *table, const json_t *array);
+void cell_add_joined(struct text_table *table, const json_t *array);
 
 /* What a tensor is: its dtype, or a literal's value, or a composite tensor's type. */
 const char *cell_dtype(const json_t *tensor);

@@ -9,7 +9,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
-#include "server/command/table.h"
+#include "server/command/text_table.h"
 
 enum { BAR_WIDTH = 20, NAME_WIDTH = 40, COLUMNS_DEFAULT = 80, ROWS_DEFAULT = 24 };
 
@@ -82,7 +82,7 @@ void fillbars_write(struct buffer *out, const json_t *fill, size_t columns)
 	else
 		buffer_printf(&line, " %s", state);
 	text = buffer_take(&line);
-	table_blank_controls(text);
+	text_table_blank_controls(text);
 	buffer_add(out, text, strnlen(text, columns));
 }
 

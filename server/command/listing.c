@@ -11,9 +11,9 @@
 
 enum { DESCRIPTION_WIDTH = 60 };
 
-void listing_print(const struct table *table)
+void listing_print(const struct text_table *table)
 {
-	table_print(table, stdout, cells_for_people());
+	text_table_print(table, stdout, cells_for_people());
 }
 
 void listing_print_json(const json_t *json)
@@ -38,25 +38,25 @@ static void cut(char *text, size_t width)
 }
 
 /* Long enough to recognise on a terminal; whole for programs. */
-static void add_description(struct table *table, const json_t *object)
+static void add_description(struct text_table *table, const json_t *object)
 {
 	AUTO_FREE char *text = mem_dup(cell_text(object, "description"));
 
 	if (cells_for_people())
 		cut(text, DESCRIPTION_WIDTH);
-	table_add(table, text);
+	text_table_add(table, text);
 }
 
-void listing_begin_modules(struct table *table)
+void listing_begin_modules(struct text_table *table)
 {
 	static const char *const headings[] = {
 		"MODULE", "LATEST", "FORMATS", "SIZE", "SOURCE", "UPDATED", "DESCRIPTION"};
 
 	table->columns = sizeof headings / sizeof *headings;
-	table_add_row(table, headings);
+	text_table_add_row(table, headings);
 }
 
-void listing_add_modules(struct table *table, const json_t *modules)
+void listing_add_modules(struct text_table *table, const json_t *modules)
 {
 	size_t i;
 	const json_t *module;
@@ -76,11 +76,11 @@ void listing_add_modules(struct table *table, const json_t *modules)
 void listing_print_versions(const json_t *module)
 {
 	static const char *const headings[] = {"VERSION", "SOURCE", "STATE", "CREATED"};
-	AUTO(table_finish) struct table table = {.columns = sizeof headings / sizeof *headings};
+	AUTO(text_table_finish) struct text_table table = {.columns = sizeof headings / sizeof *headings};
 	size_t i;
 	const json_t *version;
 
-	table_add_row(&table, headings);
+	text_table_add_row(&table, headings);
 	json_array_foreach(json_object_get(module, "version_list"), i, version)
 	{
 		cell_add_number(&table, version, "version");
@@ -102,11 +102,11 @@ void listing_print_artifacts(const json_t *version)
 {
 	static const char *const headings[] = {
 		"FORMAT", "SIZE", "FILES", "UNPACKED", "DIGEST", "SOURCE", "FROM"};
-	AUTO(table_finish) struct table table = {.columns = sizeof headings / sizeof *headings};
+	AUTO(text_table_finish) struct text_table table = {.columns = sizeof headings / sizeof *headings};
 	size_t i;
 	const json_t *artifact;
 
-	table_add_row(&table, headings);
+	text_table_add_row(&table, headings);
 	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
 	{
 		cell_add_text(&table, artifact, "format");
@@ -128,7 +128,7 @@ void listing_print_facts(const json_t *object, const char *const *keys)
 					       ? mem_printf("%lld", (long long)json_integer_value(value))
 					       : mem_dup(cell_text(object, *keys));
 
-		table_blank_controls(text);
+		text_table_blank_controls(text);
 		if (*text)
 			(void)printf("%s:%c%s\n", *keys, cells_for_people() ? ' ' : '\t', text);
 	}
@@ -138,16 +138,16 @@ void listing_print_facts(const json_t *object, const char *const *keys)
 
 /* Of one meta graph. */
 struct graph {
-	struct table *table;
+	struct text_table *table;
 	const json_t *tags;
 };
 
-static void add_shape(struct table *table, const json_t *tensor)
+static void add_shape(struct text_table *table, const json_t *tensor)
 {
 	AUTO_BUFFER struct buffer text = {0};
 
 	cell_write_shape(&text, tensor);
-	table_add(table, buffer_string(&text));
+	text_table_add(table, buffer_string(&text));
 }
 
 static void add_tensors(
@@ -159,10 +159,10 @@ static void add_tensors(
 	json_array_foreach((json_t *)tensors, i, tensor)
 	{
 		cell_add_joined(graph->table, graph->tags);
-		table_add(graph->table, name);
-		table_add(graph->table, direction);
+		text_table_add(graph->table, name);
+		text_table_add(graph->table, direction);
 		cell_add_text(graph->table, tensor, "name");
-		table_add(graph->table, cell_dtype(tensor));
+		text_table_add(graph->table, cell_dtype(tensor));
 		add_shape(graph->table, tensor);
 	}
 }
@@ -200,11 +200,11 @@ void listing_tell_truncated(const json_t *listing)
 void listing_print_signatures(const json_t *meta_graphs)
 {
 	static const char *const headings[] = {"TAGS", "SIGNATURE", "DIRECTION", "NAME", "DTYPE", "SHAPE"};
-	AUTO(table_finish) struct table table = {.columns = sizeof headings / sizeof *headings};
+	AUTO(text_table_finish) struct text_table table = {.columns = sizeof headings / sizeof *headings};
 	size_t i;
 	const json_t *meta_graph;
 
-	table_add_row(&table, headings);
+	text_table_add_row(&table, headings);
 	json_array_foreach((json_t *)meta_graphs, i, meta_graph)
 	{
 		struct graph graph = {&table, json_object_get(meta_graph, "tags")};

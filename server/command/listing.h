@@ -7,11 +7,11 @@
 
 #include <jansson.h>
 
-#include "server/command/table.h"
+#include "server/command/text_table.h"
 
 /* Adds the headings of a list of modules, and a page of it. */
-void listing_begin_modules(struct table *table);
-void listing_add_modules(struct table *table, const json_t *modules);
+void listing_begin_modules(struct text_table *table);
+void listing_add_modules(struct text_table *table, const json_t *modules);
 
 /* Prints a module's versions; a version's artifacts; meta graphs' signatures and callables, a row a tensor.
  */
@@ -25,7 +25,7 @@ void listing_print_signatures(const json_t *meta_graphs);
 void listing_print_facts(const json_t *object, const char *const *keys);
 
 /* Prints the table to standard output: aligned on a terminal, tab-separated elsewhere. */
-void listing_print(const struct table *table);
+void listing_print(const struct text_table *table);
 
 /* Prints JSON, on a terminal without anything that is not ASCII. */
 void listing_print_json(const json_t *json);

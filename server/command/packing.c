@@ -6,8 +6,8 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/command/progress.h"
-#include "server/command/table.h"
+#include "server/command/progress_bar.h"
+#include "server/command/text_table.h"
 #include "server/module/archives/guess.h"
 #include "server/module/examination.h"
 
@@ -15,14 +15,14 @@ AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
 
 struct packing_watcher {
 	struct pack_watcher watcher;
-	struct progress progress;
+	struct progress_bar progress;
 	size_t left_count;
 	char *first_left; /* "a -> /b/c" */
 };
 
 static void show_progress(struct pack_watcher *watcher, int64_t done_bytes, int64_t total_bytes)
 {
-	progress_show(&((struct packing_watcher *)watcher)->progress, done_bytes, total_bytes);
+	progress_bar_show(&((struct packing_watcher *)watcher)->progress, done_bytes, total_bytes);
 }
 
 static void note_left(struct pack_watcher *watcher, const char *link, const char *target)
@@ -43,7 +43,7 @@ static void print_left(const struct packing_watcher *watcher, const char *folder
 	line = mem_printf("%zu link%s out of %s %s followed, the first: %s", watcher->left_count,
 		watcher->left_count == 1 ? "" : "s", folder, watcher->left_count == 1 ? "is" : "are",
 		watcher->first_left);
-	table_blank_controls(line);
+	text_table_blank_controls(line);
 	(void)fprintf(stderr, "%s\n", line);
 }
 
@@ -51,7 +51,7 @@ void packing_print_finding(const char *rule, const char *path, const char *messa
 {
 	AUTO_FREE char *line = mem_printf("  %s%s%s: %s", rule, *path ? " " : "", path, message);
 
-	table_blank_controls(line);
+	text_table_blank_controls(line);
 	(void)fprintf(stderr, "%s\n", line);
 }
 
@@ -78,9 +78,9 @@ bool packing_run(const char *folder, enum pack_links links, enum format format, 
 	struct packing_watcher watcher = {.watcher = {show_progress, note_left}};
 	bool packed;
 
-	progress_init(&watcher.progress, "packing");
+	progress_bar_init(&watcher.progress, "packing");
 	packed = pack_folder(folder, links, fd, &watcher.watcher, err);
-	progress_finish(&watcher.progress);
+	progress_bar_finish(&watcher.progress);
 	print_left(&watcher, folder);
 	free(watcher.first_left);
 	return packed &&

@@ -12,7 +12,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/command/table.h"
+#include "server/command/text_table.h"
 
 static const char default_server[] = "http://127.0.0.1:8080";
 
@@ -193,7 +193,7 @@ static bool perform(struct remote *remote, struct remote_reply *reply, struct er
 	if (code != CURLE_OK && (status < 400 || remote->body.length == 0)) {
 		(void)err_set(err, ERR_UPSTREAM_UNREACHABLE, "%s: %s.", remote->server,
 			*remote->problem ? remote->problem : curl_easy_strerror(code));
-		table_blank_controls(err->text);
+		text_table_blank_controls(err->text);
 		return false;
 	}
 	reply->status = status;
@@ -369,7 +369,7 @@ bool remote_accepted(const struct remote_reply *reply, struct err *err)
 	else
 		(void)err_set(err, ERR_UPSTREAM_FAILED,
 			"The server answers %ld, and no reason that a Larder gives.", reply->status);
-	table_blank_controls(err->text);
+	text_table_blank_controls(err->text);
 	return false;
 }
 

@@ -9,7 +9,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
-#include "server/command/table.h"
+#include "server/command/text_table.h"
 
 AUTO_CLEANER(own_json, json_t *, json_decref)
 
@@ -91,7 +91,7 @@ static char *printable(const json_t *why, const char *key)
 	const char *text = json_string_value(json_object_get(why, key));
 	char *copy = mem_dup(text ? text : "");
 
-	table_blank_controls(copy);
+	text_table_blank_controls(copy);
 	return copy;
 }
 
@@ -108,7 +108,7 @@ void wish_tell(const struct wish *wish, bool quiet)
 {
 	AUTO_FREE char *path = mem_dup(wish->path);
 
-	table_blank_controls(path);
+	text_table_blank_controls(path);
 	if (wish->state == WISH_FAILED)
 		(void)fprintf(stderr, "larder: %s: %s (%s)\n", path, wish->detail, wish->code);
 	else if (!quiet && wish->state == WISH_HERE)

@@ -58,9 +58,9 @@ static void count_hit(void *context, bool download)
 	registry_count_hit(context, download);
 }
 
-static void release_tally(void *context)
+static void release_counter(void *context)
 {
-	tally_release(context);
+	download_counter_release(context);
 }
 
 /* The whole of what is here is the same for everyone, unless it takes a token to read it. */
@@ -74,11 +74,11 @@ static bool may_be_kept(const struct services *services, const struct request *r
 
 static void keep(const struct services *services, const struct artifact *artifact, struct reply *reply)
 {
-	static const struct reuse_ops ops = {count_hit, release_tally};
+	static const struct reuse_ops ops = {count_hit, release_counter};
 	const struct name_path path = name_path(&artifact->name);
 	const char *const labels[REUSE_LABELS] = {path.text, artifact->checksums.sha256.hex};
 
-	reply_reuse(reply, &ops, registry_open_tally(services->registry, &artifact->name), labels);
+	reply_reuse(reply, &ops, registry_open_counter(services->registry, &artifact->name), labels);
 }
 
 static void serve_holding(const struct services *services, const struct request *request,
@@ -216,16 +216,16 @@ static void point_to_uncompressed(
 	reply_text(reply, 303, "text/plain; charset=utf-8", place);
 }
 
-void hub_download(void *context, struct request *request, const struct words *words, struct reply *reply)
+void hub_download(void *context, struct request *request, const struct hub_url *hub_url, struct reply *reply)
 {
 	struct services *services = context;
 
-	if (words->name.version == 0)
-		hub_redirect(services, request, words, reply);
-	else if (words->wanted == WANTED_UNCOMPRESSED)
-		point_to_uncompressed(services, &words->name, reply);
+	if (hub_url->name.version == 0)
+		hub_redirect(services, request, hub_url, reply);
+	else if (hub_url->wanted == WANTED_UNCOMPRESSED)
+		point_to_uncompressed(services, &hub_url->name, reply);
 	else if (request->method == METHOD_HEAD)
-		head_artifact(services, request, &words->name, reply);
+		head_artifact(services, request, &hub_url->name, reply);
 	else
-		get_artifact(services, request, &words->name, reply);
+		get_artifact(services, request, &hub_url->name, reply);
 }

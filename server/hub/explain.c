@@ -119,16 +119,16 @@ static void take_problem(const struct reply *reply, struct err *out)
 }
 
 /* What no upstream is ever asked for is answered on trial. */
-static void judge_on_trial(struct services *services, struct request *request, const struct words *words,
+static void judge_on_trial(struct services *services, struct request *request, const struct hub_url *hub_url,
 	struct explanation *out)
 {
 	struct reply reply;
 
 	reply_init(&reply);
-	if (words->wanted == WANTED_DESCRIPTION)
-		api_describe(services, request, &words->name, &reply);
+	if (hub_url->wanted == WANTED_DESCRIPTION)
+		api_describe(services, request, &hub_url->name, &reply);
 	else
-		hub_download(services, request, words, &reply);
+		hub_download(services, request, hub_url, &reply);
 	out->status = reply.status;
 	if (reply.problem != ERR_NONE)
 		take_problem(&reply, &out->refusal);
@@ -156,11 +156,11 @@ static void judge_redirect(const struct services *services, const struct name *n
 	refuse(out, &err);
 }
 
-static bool explain(struct services *services, struct request *request, const struct words *words,
+static bool explain(struct services *services, struct request *request, const struct hub_url *hub_url,
 	struct explanation *out, struct err *err)
 {
-	const struct name *name = &words->name;
-	bool fetched = words->wanted == WANTED_ARTIFACT || words->wanted == WANTED_MEMBER;
+	const struct name *name = &hub_url->name;
+	bool fetched = hub_url->wanted == WANTED_ARTIFACT || hub_url->wanted == WANTED_MEMBER;
 
 	if (!catalog_find_artifact(services->catalog, name, &out->artifact, &out->known, err) ||
 		!catalog_find_pin(services->catalog, name, &out->pinned_by, err) ||
@@ -169,11 +169,11 @@ static bool explain(struct services *services, struct request *request, const st
 	out->fill = find_fill(services, name);
 	if (fetched && name->version > 0)
 		judge_fetch(services, name, out);
-	else if (fetched || words->wanted == WANTED_UNCOMPRESSED)
-		name->version > 0 ? judge_on_trial(services, request, words, out)
+	else if (fetched || hub_url->wanted == WANTED_UNCOMPRESSED)
+		name->version > 0 ? judge_on_trial(services, request, hub_url, out)
 				  : judge_redirect(services, name, out);
 	else
-		judge_on_trial(services, request, words, out);
+		judge_on_trial(services, request, hub_url, out);
 	return true;
 }
 
@@ -240,7 +240,7 @@ static json_t *upstreams_json(const struct services *services, const struct name
 }
 
 static json_t *explanation_json(
-	const struct services *services, const struct words *words, const struct explanation *explanation)
+	const struct services *services, const struct hub_url *hub_url, const struct explanation *explanation)
 {
 	const struct admission_view *view = &explanation->view;
 	int64_t last_use = explanation->known ? explanation->artifact.last_used_at : 0;
@@ -252,10 +252,10 @@ static json_t *explanation_json(
 				     : json_null();
 
 	return json_pack("{s:o, s:s, s:o, s:o, s:O?, s:{s:b, s:s?}, s:o, s:o, s:o, s:s?, s:o, s:b}", "name",
-		name_json(&words->name), "wanted", wanted_names[words->wanted], "answer",
+		name_json(&hub_url->name), "wanted", wanted_names[hub_url->wanted], "answer",
 		answer_of(explanation), "artifact", artifact_json(explanation), "fill", explanation->fill,
 		"policy", "allowed", view->allowed, "rule", view->rule, "upstreams",
-		upstreams_json(services, &words->name), "negative", negative, "quarantine", quarantine,
+		upstreams_json(services, &hub_url->name), "negative", negative, "quarantine", quarantine,
 		"pinned_by", explanation->pinned_by, "last_used_at",
 		last_use ? answer_time(last_use) : json_null(), "offline", view->offline);
 }
@@ -273,7 +273,7 @@ void hub_explain(void *context, struct request *request, struct reply *reply)
 	struct services *services = context;
 	const char *url = query_find(&request->query, "url");
 	AUTO(finish) struct explanation explanation = {0};
-	AUTO_WORDS struct words words = {0};
+	AUTO_HUB_URL struct hub_url hub_url = {0};
 	AUTO_FREE char *shown = NULL;
 	struct err err;
 	json_t *object;
@@ -282,10 +282,10 @@ void hub_explain(void *context, struct request *request, struct reply *reply)
 		(void)err_set(&err, ERR_BAD_REQUEST, "url is missing: ?url=/google/nnlm-en-dim50/2");
 		return problem_reply(reply, &err);
 	}
-	if (!target_read(services, request, url, &words, &shown, &err))
+	if (!target_read(services, request, url, &hub_url, &shown, &err))
 		object = unreadable_json(&err);
-	else if (explain(services, request, &words, &explanation, &err))
-		object = explanation_json(services, &words, &explanation);
+	else if (explain(services, request, &hub_url, &explanation, &err))
+		object = explanation_json(services, &hub_url, &explanation);
 	else
 		return problem_reply(reply, &err);
 	json_object_set_new(object, "url", answer_text(shown));

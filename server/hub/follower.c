@@ -41,16 +41,17 @@ static bool has_answer(const struct follower_plan *plan, const struct spool_prog
 {
 	int64_t wanted = plan->part ? plan->last : 0;
 
-	return progress->state == SPOOL_KEPT || progress->state == SPOOL_REFUSED || progress->passing ||
+	return progress->state == SPOOL_KEPT || progress->state == SPOOL_REFUSED || progress->pass_through ||
 	       (!plan->whole && progress->visible > wanted);
 }
 
-/* Whether the stream can begin: in passing, there will never be a whole to serve from, or to be a part of. */
+/* Whether the stream can begin: in pass_through, there will never be a whole to serve from, or to be a part
+ * of. */
 static bool may_stream(struct follower *follower, const struct spool_progress *seen)
 {
 	bool depends = follower->plan.whole || (follower->plan.part && seen->visible <= follower->plan.last);
 
-	return seen->state != SPOOL_REFUSED && !(seen->passing && depends) &&
+	return seen->state != SPOOL_REFUSED && !(seen->pass_through && depends) &&
 	       spool_advance(follower->spool, &follower->reader, 0);
 }
 

@@ -5,16 +5,18 @@
 #define SERVER_HUB_HUB_H
 
 #include "server/http/route.h"
-#include "server/hub/words.h"
+#include "server/hub/hub_url.h"
 
 /* GET and HEAD of an artifact: download.c. */
-void hub_download(void *services, struct request *request, const struct words *words, struct reply *reply);
+void hub_download(
+	void *services, struct request *request, const struct hub_url *hub_url, struct reply *reply);
 
 /* GET and HEAD of an artifact without its version: where the latest one is: redirect.c. */
-void hub_redirect(void *services, struct request *request, const struct words *words, struct reply *reply);
+void hub_redirect(
+	void *services, struct request *request, const struct hub_url *hub_url, struct reply *reply);
 
 /* GET and HEAD of one file of a TF.js archive: member.c. */
-void hub_member(void *services, struct request *request, const struct words *words, struct reply *reply);
+void hub_member(void *services, struct request *request, const struct hub_url *hub_url, struct reply *reply);
 
 /* POST /api/v1/fills: starts fills that nobody waits for: prefetch.c. */
 void hub_prefetch(void *services, struct request *request, struct reply *reply);

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "server/hub/words.h"
+#include "server/hub/hub_url.h"
 #include "server/registry/questions.h"
 #include "server/registry/services.h"
 

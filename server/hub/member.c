@@ -277,12 +277,12 @@ static void head_member(const struct follower_plan *plan, const struct request *
 		tell_type(plan->member, reply);
 }
 
-void hub_member(void *context, struct request *request, const struct words *words, struct reply *reply)
+void hub_member(void *context, struct request *request, const struct hub_url *hub_url, struct reply *reply)
 {
 	struct follower_plan plan = {
 		.services = context,
-		.name = words->name,
-		.member = words->member,
+		.name = hub_url->name,
+		.member = hub_url->member,
 		.cache_status = cache_status_hit,
 		.whole = true,
 		.serve = serve_kept,

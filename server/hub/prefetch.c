@@ -81,18 +81,18 @@ static bool read_body(const struct request *request, json_t **out, struct err *e
 static bool read_name(const struct services *services, const struct request *request, const char *path,
 	struct name *out, struct err *err)
 {
-	AUTO_WORDS struct words words = {0};
+	AUTO_HUB_URL struct hub_url hub_url = {0};
 
-	if (!target_read(services, request, path, &words, NULL, err))
+	if (!target_read(services, request, path, &hub_url, NULL, err))
 		return false;
-	if (words.wanted == WANTED_UNCOMPRESSED)
+	if (hub_url.wanted == WANTED_UNCOMPRESSED)
 		return err_set(err, ERR_BAD_REQUEST, "uncompressed copies are not kept here");
-	if (words.name.version == 0 || !strchr(words.name.handle, '/'))
+	if (hub_url.name.version == 0 || !strchr(hub_url.name.handle, '/'))
 		return err_set(err, ERR_BAD_REQUEST,
 			"a version is fetched, such as google/nnlm-en-dim50/2; this names none");
-	if (words.wanted == WANTED_DESCRIPTION)
-		words.name.format = FORMAT_TF_HUB;
-	*out = words.name;
+	if (hub_url.wanted == WANTED_DESCRIPTION)
+		hub_url.name.format = FORMAT_TF_HUB;
+	*out = hub_url.name;
 	return true;
 }
 

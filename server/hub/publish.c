@@ -197,7 +197,7 @@ static bool check_head(
 static bool prepare(struct request *request, struct body *body, struct err *err)
 {
 	body->is_form = form_is_sent(request);
-	if (!words_read_upload(request, &body->name, err) ||
+	if (!hub_url_read_upload(request, &body->name, err) ||
 		!authorize(body->services, request, RIGHT_PUBLISH, &body->name, err) ||
 		!choose_format(request, body->is_form, &body->name, err))
 		return false;
@@ -469,7 +469,7 @@ void hub_withdraw(void *context, struct request *request, struct reply *reply)
 	struct name name;
 	struct err err;
 
-	if (!words_read_upload(request, &name, &err) ||
+	if (!hub_url_read_upload(request, &name, &err) ||
 		!authorize(services, request, RIGHT_WITHDRAW, &name, &err) ||
 		!publisher_withdraw(services->publisher, &name, request->who, &err))
 		return problem_reply(reply, &err);

@@ -34,11 +34,11 @@ static void tell(const struct inquiry *inquiry, const struct request *request, s
 		problem_reply(reply, &err);
 }
 
-void hub_redirect(void *context, struct request *request, const struct words *words, struct reply *reply)
+void hub_redirect(void *context, struct request *request, const struct hub_url *hub_url, struct reply *reply)
 {
 	struct inquiry inquiry = {
-		.services = context, .name = words->name, .wanted = words->wanted, .tell = tell};
-	struct name name = words->name;
+		.services = context, .name = hub_url->name, .wanted = hub_url->wanted, .tell = tell};
+	struct name name = hub_url->name;
 	AUTO_FREE char *client = client_key(inquiry.services->config, request);
 	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
@@ -49,5 +49,5 @@ void hub_redirect(void *context, struct request *request, const struct words *wo
 	else if (inquiry.question)
 		inquiry_reply(reply, &inquiry);
 	else
-		answer(request, &name, words->wanted, reply);
+		answer(request, &name, hub_url->wanted, reply);
 }

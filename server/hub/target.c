@@ -25,13 +25,13 @@ static bool is_rooted(const char *text)
 }
 
 bool target_read(const struct services *services, const struct request *request, const char *text,
-	struct words *out, char **shown, struct err *err)
+	struct hub_url *out, char **shown, struct err *err)
 {
 	AUTO(request_finish) struct request asked = {.method = METHOD_GET};
 	const char *path = strip_base(services, request, text);
 	AUTO_FREE char *target = mem_printf("%s%s", is_rooted(path) ? "" : "/", path);
 	bool read = request_set_target(&asked, target, services->config->hub.hosts, err) &&
-		    words_read(&asked, services->catalog, out, err);
+		    hub_url_read(&asked, services->catalog, out, err);
 
 	if (shown)
 		*shown = TAKE(asked.log_path);

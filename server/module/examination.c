@@ -16,7 +16,7 @@
 #include "server/module/archives/tree.h"
 #include "server/module/formats/tfjs.h"
 #include "server/module/formats/tflite.h"
-#include "server/module/savedmodel/checkpoint.h"
+#include "server/module/savedmodel/variables.h"
 #include "server/module/violations.h"
 
 /* Folders that only files speak of: each name could tell of thousands. Names that are alike are looked
@@ -142,7 +142,7 @@ static void read_model_json(struct walk *walk, struct root_file *file)
 static void read_checkpoint_index(struct walk *walk, struct root_file *file)
 {
 	buffer_finish(&walk->index);
-	file->sound = gather(walk, CHECKPOINT_INDEX_BYTES_MAX, &walk->index, &file->err);
+	file->sound = gather(walk, VARIABLES_INDEX_BYTES_MAX, &walk->index, &file->err);
 }
 
 /* The files that are looked into. */
@@ -526,7 +526,7 @@ static void judge_saved_model(struct walk *walk)
 			"only.");
 	if (text_counts && file->sound)
 		judge_odd_name(walk->examination, keys[1]);
-	checkpoint_judge(walk->examination, walk->checkpoint_index.sound ? &walk->index : NULL);
+	variables_judge(walk->examination, walk->checkpoint_index.sound ? &walk->index : NULL);
 	if (walk->tfhub_module.seen && !walk->tfhub_module.sound)
 		violations_add(walk->examination, RULE_TFHUB_MODULE_FORMAT, "tfhub_module.pb",
 			"tfhub_module.pb does not say format 3 (bytes 08 03), so hub clients refuse the "

@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "common/globs.h"
 #include "common/mem.h"
-#include "server/registry/cdnloop.h"
+#include "server/registry/cdn_loop.h"
 
 struct admission {
 	struct admission_rules rules; /* but for offline, which changes */

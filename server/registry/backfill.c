@@ -31,7 +31,7 @@ struct backfill {
 	atomic_bool stop;
 	struct catalog *catalog;
 	struct blobs *blobs;
-	struct keeper *keeper;
+	struct committer *committer;
 	pthread_t thread;
 };
 
@@ -129,7 +129,7 @@ static bool do_batch(struct batch *batch, struct err *err)
 		return false;
 	thread_join(thread);
 	known = known_among(batch);
-	if (known > 0 && !keeper_record_md5(backfill->keeper, batch->items, batch->looked_at, err))
+	if (known > 0 && !committer_record_md5(backfill->committer, batch->items, batch->looked_at, err))
 		return false;
 	metric_add(METRIC_LATE_MD5, (int64_t)known);
 	return true;
@@ -192,7 +192,7 @@ static void *run(void *argument)
 	return NULL;
 }
 
-bool backfill_create(struct catalog *catalog, struct blobs *blobs, struct keeper *keeper,
+bool backfill_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
 	struct backfill **out, struct err *err)
 {
 	struct backfill *backfill = mem_zero(1, sizeof *backfill);
@@ -202,7 +202,7 @@ bool backfill_create(struct catalog *catalog, struct blobs *blobs, struct keeper
 	(void)pthread_cond_init(&backfill->changed, NULL);
 	backfill->catalog = catalog;
 	backfill->blobs = blobs;
-	backfill->keeper = keeper;
+	backfill->committer = committer;
 	backfill->noticed = true;
 	if (!thread_start(&backfill->thread, &plan, err)) {
 		(void)pthread_cond_destroy(&backfill->changed);

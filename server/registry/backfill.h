@@ -7,13 +7,13 @@
 #define SERVER_REGISTRY_BACKFILL_H
 
 #include "common/err.h"
-#include "server/registry/keeper.h"
+#include "server/registry/committer.h"
 
 struct backfill;
 
 /* Starts its thread, which begins with what an earlier process left. All must outlive it. destroy takes NULL.
  */
-bool backfill_create(struct catalog *catalog, struct blobs *blobs, struct keeper *keeper,
+bool backfill_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
 	struct backfill **out, struct err *err);
 void backfill_destroy(struct backfill *backfill);
 

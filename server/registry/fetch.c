@@ -9,8 +9,8 @@
 #include "common/log.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/registry/breakers.h"
 #include "server/registry/fill.h"
-#include "server/registry/health.h"
 #include "server/registry/queue.h"
 #include "server/registry/reason.h"
 #include "server/registry/wrapping.h"
@@ -38,15 +38,16 @@ struct running {
 static void note_status(struct running *running, const struct answer *answer)
 {
 	const struct fetch *fetch = running->fetch;
-	struct health *health = fetch->tools->health;
+	struct breakers *breakers = fetch->tools->breakers;
 	enum ailment ailment = ailment_of_answer(answer);
 	bool asks_for_rest = answer->status == 429 || answer->status == 503;
 
 	if (ailment == AILMENT_NONE)
-		health_note_well(health, &running->turn);
+		breakers_note_success(breakers, &running->turn);
 	/* What a server makes of HEAD says nothing of how it does. */
 	else if (!fetch->head_only)
-		health_note_ill(health, &running->turn, ailment == AILMENT_ARTIFACT ? fetch->name : NULL,
+		breakers_note_failure(breakers, &running->turn,
+			ailment == AILMENT_ARTIFACT ? fetch->name : NULL,
 			asks_for_rest ? answer->retry_after_s : 0);
 }
 
@@ -235,7 +236,7 @@ static enum verdict of_outcome(struct running *running, enum transfer_outcome ou
 		return VERDICT_SLOW;
 	case TRANSFER_SILENT:
 	case TRANSFER_UNREACHABLE:
-		health_note_ill(fetch->tools->health, &running->turn,
+		breakers_note_failure(fetch->tools->breakers, &running->turn,
 			outcome == TRANSFER_SILENT ? fetch->name : NULL, 0);
 		(void)err_set(&running->err, ERR_UPSTREAM_UNREACHABLE, "%s", why->text);
 		return VERDICT_FAILED;
@@ -244,7 +245,7 @@ static enum verdict of_outcome(struct running *running, enum transfer_outcome ou
 		return VERDICT_FAILED;
 	case TRANSFER_STOPPED:
 		/* By the receiver: it knows why. */
-		if (!atomic_load(&fetch->watch->stop))
+		if (!atomic_load(&fetch->progress->stop))
 			return VERDICT_TAKE;
 		(void)err_set(&running->err, ERR_BUSY, "the fill was stopped");
 		return VERDICT_FATAL;
@@ -289,10 +290,10 @@ static enum verdict transfer(struct running *running)
 		.cdn_loop = fetch->cdn_loop,
 		.accept_encoding = running->wants_coded || fetch->takes_coded ? "gzip" : "identity",
 	};
-	fill_watch_attempt(fetch->watch, upstream->name);
-	outcome = client_transfer(fetch->tools->client, &request, &receiver, &fetch->watch->stop, &why);
+	fill_progress_attempt(fetch->progress, upstream->name);
+	outcome = client_transfer(fetch->tools->client, &request, &receiver, &fetch->progress->stop, &why);
 	if (running->led_away)
-		health_note_well(fetch->tools->health, &running->turn);
+		breakers_note_success(fetch->tools->breakers, &running->turn);
 	if (running->explains)
 		explain(running, upstream, token);
 	return running->verdict != VERDICT_TAKE ? running->verdict : of_outcome(running, outcome, &why);
@@ -317,7 +318,7 @@ static int64_t patience_of(const struct fetch *fetch)
 
 	if (fetch->head_only)
 		return 1000 * settings->connect_timeout_s;
-	return atomic_load(&fetch->watch->wanted) ? 1000 * settings->queue_timeout_s : -1;
+	return atomic_load(&fetch->progress->wanted) ? 1000 * settings->queue_timeout_s : -1;
 }
 
 /* A fill has a place and a turn, or waits for one of them and holds none: what waits for one upstream is not
@@ -326,17 +327,17 @@ static bool enter_with_place(
 	const struct fetch *fetch, int64_t patience_ms, struct turn *out, struct err *err)
 {
 	const struct fill_tools *tools = fetch->tools;
-	const _Atomic bool *stop = &fetch->watch->stop;
+	const _Atomic bool *stop = &fetch->progress->stop;
 
 	for (;;) {
 		if (!queue_await(tools->queue, fetch->ticket, stop, err))
 			return false;
-		if (health_try(tools->health, fetch->upstream, out, err))
+		if (breakers_try(tools->breakers, fetch->upstream, out, err))
 			return true;
 		if (err->code != ERR_BUSY)
 			return false;
 		queue_step_aside(tools->queue, fetch->ticket);
-		if (!health_await(tools->health, fetch->upstream, patience_ms, stop, err))
+		if (!breakers_await(tools->breakers, fetch->upstream, patience_ms, stop, err))
 			return false;
 	}
 }
@@ -347,8 +348,8 @@ static bool enter(const struct fetch *fetch, struct turn *out, struct err *err)
 
 	if (fetch->ticket)
 		return enter_with_place(fetch, patience_ms, out, err);
-	return health_enter(
-		fetch->tools->health, fetch->upstream, patience_ms, &fetch->watch->stop, out, err);
+	return breakers_enter(
+		fetch->tools->breakers, fetch->upstream, patience_ms, &fetch->progress->stop, out, err);
 }
 
 enum verdict fetch_run(const struct fetch *fetch, struct err *err)
@@ -358,11 +359,11 @@ enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 	enum verdict verdict;
 
 	if (!enter(fetch, &running.turn, err))
-		return atomic_load(&fetch->watch->stop) ? VERDICT_FATAL : VERDICT_FAILED;
+		return atomic_load(&fetch->progress->stop) ? VERDICT_FATAL : VERDICT_FAILED;
 	verdict = transfer(&running);
 	if (running.stripped)
 		verdict = transfer_coded(&running);
-	health_leave(tools->health, &running.turn);
+	breakers_leave(tools->breakers, &running.turn);
 	reason_finish(&running.reason);
 	wrapping_destroy(running.wrapping);
 	*err = running.err;

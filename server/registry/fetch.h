@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One request for one artifact to one upstream, in its turn and only while the upstream is well; what came of
- * it is judged and told to the upstream's health. What the bytes are for is the caller's business. */
+ * it is judged and told to the upstream's breakers. What the bytes are for is the caller's business. */
 #ifndef SERVER_REGISTRY_FETCH_H
 #define SERVER_REGISTRY_FETCH_H
 
@@ -11,8 +11,8 @@
 
 #include "common/err.h"
 #include "server/module/name.h"
+#include "server/registry/fill_progress.h"
 #include "server/registry/verdict.h"
-#include "server/registry/watch.h"
 
 struct fill_tools;
 
@@ -20,7 +20,7 @@ struct fetch {
 	const struct fill_tools *tools;
 	const struct name *name;
 	const char *cdn_loop;
-	struct fill_watch *watch; /* its stop ends the request */
+	struct fill_progress *progress; /* its stop ends the request */
 	struct ticket
 		*ticket; /* a fill's place in the tools' queue, which others have while it waits; or NULL */
 	size_t upstream; /* its place among the settings' */

@@ -10,9 +10,9 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/module/violations.h"
+#include "server/registry/breakers.h"
 #include "server/registry/fetch.h"
 #include "server/registry/gather.h"
-#include "server/registry/health.h"
 #include "server/registry/intake.h"
 #include "server/registry/proof.h"
 #include "server/registry/standings.h"
@@ -22,7 +22,7 @@ enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 5000, BACKOFF_LOOK_MS = 20, WAIT
 struct fill {
 	const struct fill_tools *tools;
 	const struct name *name;
-	struct fill_watch *watch;
+	struct fill_progress *progress;
 	struct fetch fetch;
 	struct intake intake;
 	struct gather *gather; /* NULL: no single files are to be had, or none are known of */
@@ -34,13 +34,13 @@ struct fill {
 
 static bool is_stopped(const struct fill *fill)
 {
-	return atomic_load(&fill->watch->stop);
+	return atomic_load(&fill->progress->stop);
 }
 
 static bool refuse_stopped(const struct fill *fill, struct err *err)
 {
 	return err_set(err, ERR_BUSY, "the fill was %s",
-		atomic_load(&fill->watch->cancelled) ? "cancelled" : "stopped");
+		atomic_load(&fill->progress->cancelled) ? "cancelled" : "stopped");
 }
 
 /* ---- one request ---- */
@@ -111,7 +111,7 @@ static enum verdict fetch(struct fill *fill)
 	fill->fetch.offset = intake->length;
 	verdict = ask(fill);
 	if (verdict == VERDICT_FATAL && intake->full)
-		return intake_pass(intake, &fill->err) ? VERDICT_BROKEN : VERDICT_FATAL;
+		return intake_pass_through(intake, &fill->err) ? VERDICT_BROKEN : VERDICT_FATAL;
 	if (verdict != VERDICT_TAKE || !intake_is_short(intake))
 		return verdict;
 	(void)err_set(&fill->err, ERR_UPSTREAM_FAILED, "it ended before the length that it told");
@@ -164,16 +164,16 @@ static void warn(const struct fill *fill, struct examination *examination)
 			fill->intake.coding[0] ? " and tells Content-Encoding: " : "", fill->intake.coding);
 }
 
-/* In passing, what clients were given must be as true, though nothing stays of it. */
+/* In pass_through, what clients were given must be as true, though nothing stays of it. */
 static bool keep(
 	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
 {
-	struct keeper *keeper = fill->tools->keeper;
+	struct committer *committer = fill->tools->committer;
 	enum kept kept;
 
-	return fill->intake.passing
-		       ? keeper_compare(keeper, fill->name, origin, inspection, err)
-		       : keeper_keep(keeper, fill->intake.spool, fill->name, origin, inspection, &kept, err);
+	return fill->intake.pass_through ? committer_compare(committer, fill->name, origin, inspection, err)
+					 : committer_commit(committer, fill->intake.spool, fill->name, origin,
+						   inspection, &kept, err);
 }
 
 /* The rest of such an object is not worth having. */
@@ -182,11 +182,11 @@ static void disown(struct fill *fill)
 	fill->intake.object = (struct object){.length = -1};
 }
 
-/* Whether what upstream has said of the bytes holds. In passing, most of them are gone. */
+/* Whether what upstream has said of the bytes holds. In pass_through, most of them are gone. */
 static bool is_as_told(struct fill *fill, const struct inspection *inspection, struct err *err)
 {
 	struct intake *intake = &fill->intake;
-	int fd = intake->passing ? -1 : spool_fd(intake->spool);
+	int fd = intake->pass_through ? -1 : spool_fd(intake->spool);
 
 	return !inspection->whole ||
 	       proof_check(&intake->testimony, &inspection->sums, inspection->size_bytes, fd, err);
@@ -202,7 +202,7 @@ static void explain_coding(struct fill *fill)
 /* What upstream told of the bytes has held, so that there are no more of them. */
 static bool is_proved(const struct fill *fill)
 {
-	return fill->intake.testimony.count > 0 && !fill->intake.passing;
+	return fill->intake.testimony.count > 0 && !fill->intake.pass_through;
 }
 
 /* Whether asking again would bring the same: all bytes came, or enough to see that no more are wanted. */
@@ -217,10 +217,10 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 	const struct origin origin = {SOURCE_MIRRORED, upstream->name};
 	AUTO_INSPECTION struct inspection inspection = {0};
 
-	fill_watch_state(fill->watch, FILL_VERIFYING);
+	fill_progress_state(fill->progress, FILL_VERIFYING);
 	if (!intake_conclude(&fill->intake, &inspection, &fill->err))
 		return VERDICT_FATAL;
-	if (atomic_load(&fill->watch->cancelled) && !refuse_stopped(fill, &fill->err))
+	if (atomic_load(&fill->progress->cancelled) && !refuse_stopped(fill, &fill->err))
 		return VERDICT_FATAL;
 	if (!is_as_told(fill, &inspection, &fill->err)) {
 		disown(fill);
@@ -407,8 +407,8 @@ static enum log_level loudness(enum err_code code)
 static void end_refused(struct fill *fill, const struct err *why)
 {
 	/* Another process can go on with it, whereas a cancelled fill has ended for good. */
-	bool stays = fill->intake.bookmark && (is_stopped(fill) || fill->intake.unproved) &&
-		     !atomic_load(&fill->watch->cancelled);
+	bool stays = fill->intake.checkpoint && (is_stopped(fill) || fill->intake.unproved) &&
+		     !atomic_load(&fill->progress->cancelled);
 
 	intake_end(&fill->intake, stays);
 	metric_add(why->code == ERR_NOT_FOUND ? METRIC_FILLS_ABSENT : METRIC_FILLS_FAILED, 1);
@@ -419,7 +419,7 @@ static void end_refused(struct fill *fill, const struct err *why)
 		name_path(fill->name).text, "format", formats[fill->name->format].name, "code",
 		err_name(why->code), "why", why->text, NULL);
 	/* Last: whoever is told finds it counted, and may ask again at once. */
-	atomic_store(&fill->watch->refused, true);
+	atomic_store(&fill->progress->refused, true);
 	spool_refuse(fill->intake.spool, why);
 }
 
@@ -440,14 +440,14 @@ static void end_passed(struct fill *fill)
 		"format", formats[fill->name->format].name, "size", number_size(fill->intake.length).text,
 		NULL);
 	/* Last: see end_refused. */
-	atomic_store(&fill->watch->refused, true);
+	atomic_store(&fill->progress->refused, true);
 	spool_mark_passed(fill->intake.spool);
 }
 
 static bool all_cooling(const struct fill *fill)
 {
 	for (size_t i = 0; i < fill->tools->settings.upstream_count; i++) {
-		if (standings_is_open(&fill->standings, i) && !health_is_cooling(fill->tools->health, i))
+		if (standings_is_open(&fill->standings, i) && !breakers_is_cooling(fill->tools->breakers, i))
 			return false;
 	}
 	return true;
@@ -466,7 +466,7 @@ static void end(struct fill *fill)
 	struct err why = {0};
 
 	if (fill->kept)
-		return fill->intake.passing ? end_passed(fill) : end_kept(fill);
+		return fill->intake.pass_through ? end_passed(fill) : end_kept(fill);
 	if (is_stopped(fill))
 		(void)refuse_stopped(fill, &why);
 	else if (standings_conclude(&fill->standings, fill->name, &why)) {
@@ -482,19 +482,20 @@ static void end(struct fill *fill)
 }
 
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
-	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch, struct ticket *ticket)
+	const struct fill_row *row, const char *cdn_loop, struct fill_progress *progress,
+	struct ticket *ticket)
 {
 	const struct fill_settings *settings = &tools->settings;
-	struct fill fill = {.tools = tools, .name = name, .watch = watch};
+	struct fill fill = {.tools = tools, .name = name, .progress = progress};
 	int64_t started_ms = clock_monotonic_ms();
 	bool over = false;
 
 	fill.intake = (struct intake){
-		.tools = tools, .name = name, .spool = spool, .watch = watch, .object.length = -1};
+		.tools = tools, .name = name, .spool = spool, .progress = progress, .object.length = -1};
 	fill.fetch = (struct fetch){.tools = tools,
 		.name = name,
 		.cdn_loop = cdn_loop,
-		.watch = watch,
+		.progress = progress,
 		.ticket = ticket,
 		.object = &fill.intake.object,
 		.head = take_head,

@@ -11,13 +11,13 @@
 
 #include "common/err.h"
 #include "server/module/name.h"
-#include "server/registry/bookmarks.h"
-#include "server/registry/health.h"
-#include "server/registry/keeper.h"
+#include "server/registry/breakers.h"
+#include "server/registry/checkpoints.h"
+#include "server/registry/committer.h"
+#include "server/registry/fill_progress.h"
 #include "server/registry/questions.h"
 #include "server/registry/queue.h"
 #include "server/registry/space.h"
-#include "server/registry/watch.h"
 #include "server/upstream/client.h"
 #include "server/upstream/upstream.h"
 
@@ -38,22 +38,23 @@ struct fill_tools {
 	struct client *client;
 	struct catalog *catalog;
 	struct blobs *blobs;
-	struct keeper *keeper;
+	struct committer *committer;
 	struct space *space;
-	struct bookmarks *bookmarks;
-	struct health *health; /* the mirror's own, */
-	struct queue *queue;   /* … as this one is */
+	struct checkpoints *checkpoints;
+	struct breakers *breakers; /* the mirror's own, */
+	struct queue *queue;       /* … as this one is */
 };
 
 /* Fills the spool, on the calling thread. It ends as kept, or refused with ERR_NOT_FOUND (every upstream said
  * so; remembered for negative_ttl_s), ERR_UPSTREAM_UNREACHABLE, ERR_UPSTREAM_FAILED, ERR_QUARANTINED,
  * ERR_NO_SPACE or, stopped, ERR_BUSY. Where the disk runs full in the middle and upstream can prove to have
- * the rest, whoever follows gets the bytes in passing: it ends as passed then, and nothing is kept. row: what
- * an earlier process noted of the bytes in the spool; NULL where it is empty. A fill that was stopped, but
- * not cancelled, leaves its draft for the next one, if it is worth it. cdn_loop is sent along. The watch is
- * told how far it is. The ticket has a place. */
+ * the rest, whoever follows gets the bytes by pass-through: it ends as passed then, and nothing is kept. row:
+ * what an earlier process noted of the bytes in the spool; NULL where it is empty. A fill that was stopped,
+ * but not cancelled, leaves its draft for the next one, if it is worth it. cdn_loop is sent along. The
+ * progress is told how far it is. The ticket has a place. */
 void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
-	const struct fill_row *row, const char *cdn_loop, struct fill_watch *watch, struct ticket *ticket);
+	const struct fill_row *row, const char *cdn_loop, struct fill_progress *progress,
+	struct ticket *ticket);
 
 /* Asks the upstreams by HEAD for the artifact's size (-1: not told, or not sure), with the same errors. What
  * it fails with is not remembered. The context is the tools, which must outlive the question. */

@@ -74,7 +74,7 @@ static void *begin(void *context, const struct asking *asking)
 	search->fetch = (struct fetch){.tools = tools,
 		.name = asking->name,
 		.cdn_loop = asking->cdn_loop,
-		.watch = asking->watch,
+		.progress = asking->progress,
 		.head_only = true,
 		.takes_coded = true,
 		.object = &nothing,
@@ -117,7 +117,7 @@ static void conclude(void *progress, struct err *err)
 {
 	const struct search *search = progress;
 
-	if (atomic_load(&search->fetch.watch->stop))
+	if (atomic_load(&search->fetch.progress->stop))
 		(void)err_set(err, ERR_BUSY, "the question was stopped");
 	else
 		(void)standings_conclude(&search->standings, search->fetch.name, err);

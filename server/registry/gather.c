@@ -104,7 +104,7 @@ static bool take_body(void *context, const void *bytes, size_t length, struct er
 		!append(gather, bytes, length, err))
 		return false;
 	last_of(gather)->size_bytes += (int64_t)length;
-	fill_watch_bytes(gather->fetch.watch, length_of(gather), clock_monotonic_ms());
+	fill_progress_bytes(gather->fetch.progress, length_of(gather), clock_monotonic_ms());
 	return true;
 }
 
@@ -134,7 +134,7 @@ static bool await_room(struct gather *gather, struct err *err)
 
 	gather->crowded_bytes = 0;
 	return wanted > 0 && space_await(gather->fetch.tools->space, &gather->claim, wanted,
-				     &gather->fetch.watch->stop, err);
+				     &gather->fetch.progress->stop, err);
 }
 
 static enum verdict bring(struct gather *gather, struct err *err)

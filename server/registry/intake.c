@@ -11,9 +11,9 @@
 #include "server/metrics.h"
 #include "server/registry/fill.h"
 
-enum { BOOKMARK_BYTES_MIN = 1 << 20 };
+enum { CHECKPOINT_BYTES_MIN = 1 << 20 };
 
-/* In passing: what is written at once, and how long a reader may stand still while all wait for room. */
+/* In pass-through: what is written at once, and how long a reader may stand still while all wait for room. */
 enum { SLICE_BYTES = 64 << 10, READER_STALL_MS = 30 * 1000, LOOK_EVERY_MS = 20 };
 
 /* ---- what answers bring ---- */
@@ -35,19 +35,20 @@ static bool claim_room(struct intake *intake, int64_t more, struct err *err)
 static void note_progress(struct intake *intake, int64_t length)
 {
 	intake->length = length;
-	fill_watch_bytes(intake->watch, length, clock_monotonic_ms());
-	if (intake->bookmark)
-		bookmark_advance(intake->bookmark, length);
+	fill_progress_bytes(intake->progress, length, clock_monotonic_ms());
+	if (intake->checkpoint)
+		checkpoint_advance(intake->checkpoint, length);
 }
 
-/* What another process could prove to be the same object is worth a bookmark, unless it is soon fetched anew.
+/* What another process could prove to be the same object is worth a checkpoint, unless it is soon fetched
+ * anew.
  */
-static void open_bookmark(struct intake *intake)
+static void open_checkpoint(struct intake *intake)
 {
 	const struct fill_tools *tools = intake->tools;
 
-	if (object_validator(&intake->object) && intake->object.length >= BOOKMARK_BYTES_MIN)
-		intake->bookmark = bookmark_open(tools->bookmarks, intake->spool, intake->name,
+	if (object_validator(&intake->object) && intake->object.length >= CHECKPOINT_BYTES_MIN)
+		intake->checkpoint = checkpoint_open(tools->checkpoints, intake->spool, intake->name,
 			tools->settings.upstreams[intake->source].name, &intake->object);
 }
 
@@ -59,7 +60,7 @@ static void begin_object(struct intake *intake, size_t upstream, const struct an
 	object_distrust_date(&intake->object, clock_now_s());
 	intake->was_packed = answer->was_packed;
 	intake->source = upstream;
-	open_bookmark(intake);
+	open_checkpoint(intake);
 }
 
 void intake_begin_answer(struct intake *intake)
@@ -67,7 +68,7 @@ void intake_begin_answer(struct intake *intake)
 	intake->full = false;
 	/* What was noted of an object that has not brought a byte. */
 	if (intake->length == 0)
-		bookmark_close(TAKE(intake->bookmark), false);
+		checkpoint_close(TAKE(intake->checkpoint), false);
 }
 
 void intake_prove(struct intake *intake)
@@ -78,7 +79,7 @@ void intake_prove(struct intake *intake)
 
 bool intake_head(struct intake *intake, size_t upstream, const struct answer *answer, struct err *err)
 {
-	if (!intake->passing && !claim_room(intake, answer->length, err))
+	if (!intake->pass_through && !claim_room(intake, answer->length, err))
 		return false;
 	if (intake->length == 0)
 		begin_object(intake, upstream, answer);
@@ -89,7 +90,7 @@ bool intake_head(struct intake *intake, size_t upstream, const struct answer *an
 	if (intake->inspector)
 		inspector_want(intake->inspector, testimony_wanted(&intake->testimony));
 	intake->certain = !answer->until_close && answer->status != 202;
-	fill_watch_total(intake->watch, intake->object.length);
+	fill_progress_total(intake->progress, intake->object.length);
 	return true;
 }
 
@@ -105,7 +106,7 @@ static bool append(struct intake *intake, const void *bytes, size_t length, stru
 		       spool_append(intake->spool, bytes, length, err));
 }
 
-static bool append_in_passing(struct intake *intake, const void *bytes, size_t length, struct err *err)
+static bool append_pass_through(struct intake *intake, const void *bytes, size_t length, struct err *err)
 {
 	int64_t window = intake->length - spool_give_back(intake->spool);
 
@@ -121,7 +122,7 @@ static bool take_slices(struct intake *intake, const char *bytes, size_t length,
 	for (size_t at = 0; at < length; at += SLICE_BYTES) {
 		size_t slice = length - at < SLICE_BYTES ? length - at : SLICE_BYTES;
 
-		if (!append_in_passing(intake, bytes + at, slice, err))
+		if (!append_pass_through(intake, bytes + at, slice, err))
 			return false;
 		note_progress(intake, intake->length + (int64_t)slice);
 	}
@@ -140,8 +141,8 @@ bool intake_body(struct intake *intake, const void *bytes, size_t length, struct
 {
 	if (inspector_has_given_up(intake->inspector))
 		return false;
-	if (intake->passing ? take_slices(intake, bytes, length, err)
-			    : take_whole(intake, bytes, length, err))
+	if (intake->pass_through ? take_slices(intake, bytes, length, err)
+				 : take_whole(intake, bytes, length, err))
 		return true;
 	intake->full = err->code == ERR_NO_SPACE;
 	return false;
@@ -153,21 +154,22 @@ bool intake_await_room(struct intake *intake, struct err *err)
 
 	intake->crowded_bytes = 0;
 	return wanted > 0 &&
-	       space_await(intake->tools->space, &intake->claim, wanted, &intake->watch->stop, err);
+	       space_await(intake->tools->space, &intake->claim, wanted, &intake->progress->stop, err);
 }
 
 /* ---- no room for the whole ---- */
 
 /* Only where clients wait for the rest, and upstream can prove to have it. */
-static bool begin_passing(struct intake *intake, const struct err *why)
+static bool begin_pass_through(struct intake *intake, const struct err *why)
 {
 	if (!intake_can_resume(intake) || spool_readers(intake->spool) == 0 ||
-		!spool_pass(intake->spool, why))
+		!spool_pass_through(intake->spool, why))
 		return false;
-	intake->passing = true;
-	bookmark_close(TAKE(intake->bookmark), false);
-	log_event(LOG_LEVEL_WARN, "no room: a fill goes on in passing", "name", name_path(intake->name).text,
-		"format", formats[intake->name->format].name, "why", why->text, NULL);
+	intake->pass_through = true;
+	checkpoint_close(TAKE(intake->checkpoint), false);
+	log_event(LOG_LEVEL_WARN, "no room: a fill goes on in pass-through", "name",
+		name_path(intake->name).text, "format", formats[intake->name->format].name, "why", why->text,
+		NULL);
 	return true;
 }
 
@@ -191,7 +193,7 @@ static bool await_readers(struct intake *intake)
 	int64_t slowest = spool_slowest(spool);
 	int64_t moved_ms = clock_monotonic_ms();
 
-	while (slowest < wanted && !atomic_load(&intake->watch->stop) && spool_readers(spool) > 0) {
+	while (slowest < wanted && !atomic_load(&intake->progress->stop) && spool_readers(spool) > 0) {
 		int64_t before = slowest;
 
 		clock_sleep_ms(LOOK_EVERY_MS);
@@ -206,9 +208,9 @@ static bool await_readers(struct intake *intake)
 	return slowest >= wanted && spool_readers(spool) > 0;
 }
 
-bool intake_pass(struct intake *intake, const struct err *why)
+bool intake_pass_through(struct intake *intake, const struct err *why)
 {
-	return (intake->passing || begin_passing(intake, why)) && await_readers(intake);
+	return (intake->pass_through || begin_pass_through(intake, why)) && await_readers(intake);
 }
 
 /* ---- between answers ---- */
@@ -249,7 +251,7 @@ bool intake_begin_anew(struct intake *intake, struct err *err)
 	inspector_destroy(TAKE(intake->inspector));
 	if (!spool_restart(intake->spool))
 		return false;
-	bookmark_close(TAKE(intake->bookmark), false);
+	checkpoint_close(TAKE(intake->checkpoint), false);
 	intake->unproved = false;
 	note_progress(intake, 0);
 	intake->object = (struct object){.length = -1};
@@ -269,7 +271,7 @@ void intake_take_up(struct intake *intake, const struct fill_row *row)
 	const struct fill_tools *tools = intake->tools;
 	const struct fill_settings *settings = &tools->settings;
 
-	bookmarks_settle(tools->bookmarks, intake->name);
+	checkpoints_settle(tools->checkpoints, intake->name);
 	space_adopt(tools->space, &intake->claim, row->durable_bytes);
 	for (size_t i = 0; i < settings->upstream_count; i++) {
 		if (strcmp(settings->upstreams[i].name, row->upstream) != 0)
@@ -277,11 +279,11 @@ void intake_take_up(struct intake *intake, const struct fill_row *row)
 		intake->source = i;
 		fill_object(&intake->object, row);
 		testimony_read(&intake->testimony, "ETag", strlen("ETag"), intake->object.etag);
-		intake->bookmark = bookmark_open(
-			tools->bookmarks, intake->spool, intake->name, row->upstream, &intake->object);
+		intake->checkpoint = checkpoint_open(
+			tools->checkpoints, intake->spool, intake->name, row->upstream, &intake->object);
 		note_progress(intake, row->durable_bytes);
 		intake->unproved = true;
-		fill_watch_total(intake->watch, row->total_bytes);
+		fill_progress_total(intake->progress, row->total_bytes);
 		metric_add(METRIC_FILLS_CONTINUED, 1);
 	}
 }
@@ -292,7 +294,7 @@ void intake_end(struct intake *intake, bool stays)
 	stays = stays && intake->length > 0;
 	if (stays)
 		spool_leave_draft(intake->spool);
-	bookmark_close(TAKE(intake->bookmark), stays);
+	checkpoint_close(TAKE(intake->checkpoint), stays);
 }
 
 void intake_finish(struct intake *intake)

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "server/registry/bookmarks.h"
+#include "server/registry/checkpoints.h"
+#include "server/registry/fill_progress.h"
 #include "server/registry/inspector.h"
 #include "server/registry/space.h"
-#include "server/registry/watch.h"
 
 struct fill_tools;
 
@@ -24,7 +24,7 @@ struct intake {
 	const struct fill_tools *tools;
 	const struct name *name;
 	struct spool *spool;
-	struct fill_watch *watch;
+	struct fill_progress *progress;
 
 	struct object object;       /* whose bytes the spool holds, */
 	struct testimony testimony; /* … what upstream has said of them, */
@@ -33,13 +33,13 @@ struct intake {
 	bool certain;               /* … that they are all as soon as no more come, */
 	size_t source;              /* … and the upstream that gave them */
 	int64_t length;             /* bytes in the spool */
-	bool unproved;    /* an earlier process's bytes, and upstream has not said yet that it has the rest */
-	bool full;        /* room ran out in the middle of the last answer */
-	bool passing;     /* there is room for a part at a time only */
-	bool until_close; /* nothing but the connection's end says that the bytes are all */
+	bool unproved; /* an earlier process's bytes, and upstream has not said yet that it has the rest */
+	bool full;     /* room ran out in the middle of the last answer */
+	bool pass_through; /* there is room for a part at a time only */
+	bool until_close;  /* nothing but the connection's end says that the bytes are all */
 
 	struct inspector *inspector;
-	struct bookmark *bookmark;
+	struct checkpoint *checkpoint;
 	struct claim claim;
 	int64_t crowded_bytes; /* for so many there was no room beside other fills */
 };
@@ -69,9 +69,9 @@ bool intake_body(struct intake *intake, const void *bytes, size_t length, struct
 /* Waits for the room that the last head lacked; false where it lacked none, or none came. */
 bool intake_await_room(struct intake *intake, struct err *err);
 
-/* Room ran out: goes on in passing as fast as readers follow. False where nobody waits for the rest, upstream
- * could not prove to have it, or all readers stand still. why: what there was no room for. */
-bool intake_pass(struct intake *intake, const struct err *why);
+/* Room ran out: goes on in pass-through as fast as readers follow. False where nobody waits for the rest,
+ * upstream could not prove to have it, or all readers stand still. why: what there was no room for. */
+bool intake_pass_through(struct intake *intake, const struct err *why);
 
 /* Has an inspector read along; true where one does. */
 bool intake_inspect(struct intake *intake, struct err *err);

@@ -13,7 +13,7 @@
 
 struct janitor {
 	struct catalog *catalog;
-	struct keeper *keeper;
+	struct committer *committer;
 	pthread_t thread;
 	atomic_bool stop;
 };
@@ -25,19 +25,20 @@ static void *run(void *argument)
 
 	if (!catalog_warm(janitor->catalog, &err))
 		log_event(LOG_LEVEL_WARN, "lists could not be prepared", "why", err.text, NULL);
-	if (!keeper_sweep_blobs(janitor->keeper, &janitor->stop, &err))
+	if (!committer_sweep_blobs(janitor->committer, &janitor->stop, &err))
 		log_event(LOG_LEVEL_WARN, "the store could not be swept", "why", err.text, NULL);
 	metric_add(METRIC_SWEEPS, 1);
 	return NULL;
 }
 
-bool janitor_create(struct catalog *catalog, struct keeper *keeper, struct janitor **out, struct err *err)
+bool janitor_create(
+	struct catalog *catalog, struct committer *committer, struct janitor **out, struct err *err)
 {
 	struct janitor *janitor = mem_zero(1, sizeof *janitor);
 	const struct thread_plan plan = {.name = "janitor", .run = run, .context = janitor};
 
 	janitor->catalog = catalog;
-	janitor->keeper = keeper;
+	janitor->committer = committer;
 	if (!thread_start(&janitor->thread, &plan, err)) {
 		free(janitor);
 		return false;

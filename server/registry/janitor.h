@@ -7,12 +7,13 @@
 #define SERVER_REGISTRY_JANITOR_H
 
 #include "common/err.h"
-#include "server/registry/keeper.h"
+#include "server/registry/committer.h"
 
 struct janitor;
 
-/* Starts its thread. Catalog and keeper must outlive it. destroy takes NULL. */
-bool janitor_create(struct catalog *catalog, struct keeper *keeper, struct janitor **out, struct err *err);
+/* Starts its thread. Catalog and committer must outlive it. destroy takes NULL. */
+bool janitor_create(
+	struct catalog *catalog, struct committer *committer, struct janitor **out, struct err *err);
 void janitor_destroy(struct janitor *janitor);
 
 #endif

@@ -159,7 +159,7 @@ static enum verdict request(const struct latest *latest, const struct asking *as
 		.tools = &latest->tools,
 		.name = asking->name,
 		.cdn_loop = asking->cdn_loop,
-		.watch = asking->watch,
+		.progress = asking->progress,
 		.upstream = upstream,
 		.head_only = head_only,
 		.glance = !head_only,
@@ -247,7 +247,7 @@ static void conclude(void *progress, struct err *err)
 
 	if (search->worst.code != ERR_NONE)
 		*err = search->worst;
-	else if (atomic_load(&search->asking->watch->stop))
+	else if (atomic_load(&search->asking->progress->stop))
 		(void)err_set(err, ERR_BUSY, "the question was stopped");
 	else
 		(void)fetch_note_absent(&search->latest->tools, search->asking->name, err);

@@ -39,7 +39,7 @@ struct running {
 	bool goes_on;        /* … where they are an earlier process's */
 	char *cdn_loop;
 	int64_t started_at;
-	struct fill_watch watch;
+	struct fill_progress progress;
 	struct ticket ticket;
 };
 
@@ -87,7 +87,7 @@ static void free_running(struct running *fill)
 		return;
 	spool_release(fill->spool);
 	free(fill->cdn_loop);
-	fill_watch_finish(&fill->watch);
+	fill_progress_finish(&fill->progress);
 	free(fill);
 }
 
@@ -96,7 +96,7 @@ AUTO_CLEANER(own_running, struct running *, free_running)
 static struct running *find_running(const struct mirror *mirror, const struct name *name)
 {
 	for (struct running *fill = mirror->fills; fill; fill = fill->next) {
-		if (!atomic_load(&fill->watch.refused) && name_equals(&fill->name, name))
+		if (!atomic_load(&fill->progress.refused) && name_equals(&fill->name, name))
 			return fill;
 	}
 	return NULL;
@@ -107,10 +107,10 @@ static struct fill_status status_of(struct running *fill)
 	return (struct fill_status){
 		.id = fill->id,
 		.name = fill->name,
-		.figures = fill_watch_read(&fill->watch, clock_monotonic_ms()),
+		.figures = fill_progress_read(&fill->progress, clock_monotonic_ms()),
 		.waiters = spool_readers(fill->spool),
 		.started_at = fill->started_at,
-		.refused = atomic_load(&fill->watch.refused),
+		.refused = atomic_load(&fill->progress.refused),
 	};
 }
 
@@ -159,13 +159,13 @@ static void end_running(struct running *fill)
 	count_ended(mirror);
 }
 
-/* A draft that an earlier process left waits for the next fill, and so does its bookmark. */
+/* A draft that an earlier process left waits for the next fill, and so does its checkpoint. */
 static void put_back_draft(struct running *fill)
 {
 	if (!fill->goes_on)
 		return;
 	spool_leave_draft(fill->spool);
-	bookmarks_put_back(fill->mirror->tools.bookmarks, &fill->name);
+	checkpoints_put_back(fill->mirror->tools.checkpoints, &fill->name);
 }
 
 static void turn_away(struct running *fill, const struct err *why)
@@ -174,7 +174,7 @@ static void turn_away(struct running *fill, const struct err *why)
 	log_event(LOG_LEVEL_WARN, "fill turned away", "name", name_path(&fill->name).text, "format",
 		formats[fill->name.format].name, "why", why->text, NULL);
 	put_back_draft(fill);
-	atomic_store(&fill->watch.refused, true);
+	atomic_store(&fill->progress.refused, true);
 	spool_refuse(fill->spool, why);
 }
 
@@ -184,9 +184,9 @@ static void *run_fill(void *argument)
 	struct mirror *mirror = fill->mirror;
 	struct err err;
 
-	if (queue_await(mirror->tools.queue, &fill->ticket, &fill->watch.stop, &err))
+	if (queue_await(mirror->tools.queue, &fill->ticket, &fill->progress.stop, &err))
 		fill_run(&mirror->tools, &fill->name, fill->spool, fill->goes_on ? &fill->row : NULL,
-			fill->cdn_loop, &fill->watch, &fill->ticket);
+			fill->cdn_loop, &fill->progress, &fill->ticket);
 	else
 		turn_away(fill, &err);
 	end_running(fill);
@@ -212,7 +212,7 @@ static struct running *new_running(struct mirror *mirror, const struct name *nam
 	fill->id = ++mirror->last_id;
 	fill->name = *name;
 	fill->started_at = clock_now_s();
-	fill_watch_init(&fill->watch);
+	fill_progress_init(&fill->progress);
 	fill->cdn_loop = admission_loop_header(mirror->admission, cdn_loop);
 	return fill;
 }
@@ -222,7 +222,7 @@ static bool open_spool(struct running *fill, struct err *err)
 {
 	const struct fill_tools *tools = &fill->mirror->tools;
 
-	if (!bookmarks_take_up(tools->bookmarks, &fill->name, &fill->spool, &fill->row, err))
+	if (!checkpoints_take_up(tools->checkpoints, &fill->name, &fill->spool, &fill->row, err))
 		return false;
 	fill->goes_on = fill->spool != NULL;
 	return fill->goes_on || blobs_begin(tools->blobs, &fill->spool, err);
@@ -231,7 +231,7 @@ static bool open_spool(struct running *fill, struct err *err)
 /* A client waits for it, which is more urgent than what was only ordered in advance. */
 static void want(struct running *fill)
 {
-	atomic_store(&fill->watch.wanted, true);
+	atomic_store(&fill->progress.wanted, true);
 	queue_want(fill->mirror->tools.queue, &fill->ticket);
 }
 
@@ -278,9 +278,9 @@ static bool is_cached(const struct mirror *mirror, const struct name *name, bool
 }
 
 /* Its first bytes may be gone. */
-static bool check_passing(const struct running *fill, struct err *err)
+static bool check_pass_through(const struct running *fill, struct err *err)
 {
-	return !spool_is_passing(fill->spool, err);
+	return !spool_is_pass_through(fill->spool, err);
 }
 
 /* Under the mutex. *out is NULL where the artifact is here. */
@@ -295,7 +295,8 @@ static bool find_or_start(struct mirror *mirror, const struct name *name, const 
 	if (*collapsed && wanted)
 		want(*out);
 	if (*collapsed)
-		return admission_check_loop(mirror->admission, cdn_loop, err) && check_passing(*out, err);
+		return admission_check_loop(mirror->admission, cdn_loop, err) &&
+		       check_pass_through(*out, err);
 	/* A fill may have ended since the caller looked: it has told the catalog before it left the list. */
 	if (!is_cached(mirror, name, &cached, err))
 		return false;
@@ -368,11 +369,11 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	(void)pthread_cond_init(&mirror->changed, NULL);
 	mirror->ended = mem_zero(ENDED_MAX, sizeof *mirror->ended);
 	mirror->tools = *tools;
-	mirror->tools.health =
-		health_create(tools->settings.upstreams, tools->settings.upstream_count, tools->catalog);
+	mirror->tools.breakers =
+		breakers_create(tools->settings.upstreams, tools->settings.upstream_count, tools->catalog);
 	mirror->max_fills = policy->max_fills;
 	mirror->tools.queue = queue_create(policy->max_fills, settings->queue_timeout_s);
-	health_share(mirror->tools.health, share_of(policy->max_fills, settings->upstream_count));
+	breakers_share(mirror->tools.breakers, share_of(policy->max_fills, settings->upstream_count));
 	mirror->admission = admission_create(&rules, tools->catalog);
 	mirror->latest = latest_create(&mirror->tools, mirror->admission);
 	mirror->sizes = questions_create(&kind, &mirror->tools, mirror->admission, tools->client,
@@ -384,7 +385,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 static void wake_all(struct mirror *mirror)
 {
 	queue_wake(mirror->tools.queue);
-	health_wake(mirror->tools.health);
+	breakers_wake(mirror->tools.breakers);
 	client_wake(mirror->tools.client);
 }
 
@@ -393,7 +394,7 @@ static void stop_all(struct mirror *mirror)
 	LOCKED(&mirror->mutex);
 
 	for (struct running *fill = mirror->fills; fill; fill = fill->next)
-		atomic_store(&fill->watch.stop, true);
+		atomic_store(&fill->progress.stop, true);
 }
 
 static void await_all_ended(struct mirror *mirror)
@@ -413,7 +414,7 @@ void mirror_destroy(struct mirror *mirror)
 	await_all_ended(mirror);
 	questions_destroy(mirror->sizes);
 	latest_destroy(mirror->latest);
-	health_destroy(mirror->tools.health);
+	breakers_destroy(mirror->tools.breakers);
 	admission_destroy(mirror->admission);
 	queue_destroy(mirror->tools.queue);
 	(void)pthread_cond_destroy(&mirror->changed);
@@ -476,8 +477,8 @@ static bool mark_cancelled(struct mirror *mirror, int64_t id)
 		fill = fill->next;
 	if (!fill)
 		return false;
-	atomic_store(&fill->watch.cancelled, true);
-	atomic_store(&fill->watch.stop, true);
+	atomic_store(&fill->progress.cancelled, true);
+	atomic_store(&fill->progress.stop, true);
 	return true;
 }
 
@@ -491,7 +492,7 @@ bool mirror_cancel(struct mirror *mirror, int64_t id, struct err *err)
 
 int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream)
 {
-	return health_cooling_until_s(mirror->tools.health, upstream);
+	return breakers_cooling_until_s(mirror->tools.breakers, upstream);
 }
 
 bool mirror_consider(

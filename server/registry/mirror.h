@@ -58,7 +58,7 @@ void mirror_set_offline(struct mirror *mirror, bool offline);
  * reference to *out; it is NULL where the artifact has come into the store meanwhile. cdn_loop is the
  * request's CDN-Loop header or NULL. ERR_BLOCKED_BY_POLICY, ERR_OFFLINE, ERR_LOOP_DETECTED, ERR_NOT_FOUND (no
  * upstream may have it, or none had it lately), ERR_QUARANTINED, ERR_BUSY (too many fills wait), ERR_NO_SPACE
- * (also while the fill goes on in passing: its first bytes are gone). */
+ * (also while the fill passes through: its first bytes are gone). */
 bool mirror_join(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct spool **out,
 	bool *collapsed, struct err *err);
 

@@ -16,7 +16,7 @@ struct publisher {
 	struct publisher_settings settings;
 	struct catalog *catalog;
 	struct blobs *blobs;
-	struct keeper *keeper;
+	struct committer *committer;
 	struct space *space;
 };
 
@@ -38,14 +38,14 @@ struct upload {
 };
 
 struct publisher *publisher_create(const struct publisher_settings *settings, struct catalog *catalog,
-	struct blobs *blobs, struct keeper *keeper, struct space *space)
+	struct blobs *blobs, struct committer *committer, struct space *space)
 {
 	struct publisher *publisher = mem_zero(1, sizeof *publisher);
 
 	publisher->settings = *settings;
 	publisher->catalog = catalog;
 	publisher->blobs = blobs;
-	publisher->keeper = keeper;
+	publisher->committer = committer;
 	publisher->space = space;
 	return publisher;
 }
@@ -215,8 +215,8 @@ static bool keep(struct upload *upload)
 	const struct origin origin = {SOURCE_PUBLISHED, upload->who};
 	const struct inspection *inspection = &upload->inspection;
 
-	if (!keeper_keep(upload->publisher->keeper, upload->inflow.spool, &upload->name, &origin, inspection,
-		    &upload->kept, &upload->err))
+	if (!committer_commit(upload->publisher->committer, upload->inflow.spool, &upload->name, &origin,
+		    inspection, &upload->kept, &upload->err))
 		return false;
 	if (upload->kept != KEPT_AGAIN)
 		metric_add(METRIC_PUBLISHED, 1);
@@ -319,7 +319,7 @@ void upload_abort(struct upload *upload)
 bool publisher_withdraw(
 	struct publisher *publisher, const struct name *name, const char *who, struct err *err)
 {
-	if (!keeper_withdraw(publisher->keeper, name, who, err))
+	if (!committer_withdraw(publisher->committer, name, who, err))
 		return false;
 	metric_add(METRIC_WITHDRAWN, 1);
 	log_event(LOG_LEVEL_INFO, "withdrawn", "name", name_path(name).text, "by", who, NULL);

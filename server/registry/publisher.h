@@ -10,8 +10,8 @@
 
 #include "common/err.h"
 #include "common/waiter.h"
+#include "server/registry/committer.h"
 #include "server/registry/holdup.h"
-#include "server/registry/keeper.h"
 #include "server/registry/space.h"
 
 struct publisher_settings {
@@ -23,7 +23,7 @@ struct publisher_settings {
 struct publisher;
 
 struct publisher *publisher_create(const struct publisher_settings *settings, struct catalog *catalog,
-	struct blobs *blobs, struct keeper *keeper, struct space *space);
+	struct blobs *blobs, struct committer *committer, struct space *space);
 /* No upload may be running. Takes NULL. */
 void publisher_destroy(struct publisher *publisher);
 

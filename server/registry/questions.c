@@ -22,7 +22,7 @@ struct question {
 	struct name name;
 	bool forwarded; /* the request came through another server */
 	char *cdn_loop; /* what is sent along */
-	struct fill_watch watch;
+	struct fill_progress fill_progress;
 	struct asking asking;
 	void *progress; /* NULL: it has not begun; its thread's, while it has one */
 
@@ -105,9 +105,9 @@ static struct question *new_question(
 	question->name = *name;
 	question->forwarded = asker->cdn_loop != NULL;
 	question->cdn_loop = admission_loop_header(questions->admission, asker->cdn_loop);
-	fill_watch_init(&question->watch);
-	atomic_store(&question->watch.wanted, true);
-	question->asking = (struct asking){&question->name, question->cdn_loop, &question->watch};
+	fill_progress_init(&question->fill_progress);
+	atomic_store(&question->fill_progress.wanted, true);
+	question->asking = (struct asking){&question->name, question->cdn_loop, &question->fill_progress};
 	question->references = 2;
 	question->upstream = NOWHERE;
 	return question;
@@ -118,7 +118,7 @@ static void free_question(struct question *question)
 	if (question->progress)
 		question->questions->kind->steps->finish(question->progress);
 	free(question->cdn_loop);
-	fill_watch_finish(&question->watch);
+	fill_progress_finish(&question->fill_progress);
 	free(question);
 }
 
@@ -251,7 +251,7 @@ static bool ask(struct question *question, bool *answered, int64_t *answer, stru
 	if (!resumed)
 		question->progress = steps->begin(question->questions->context, &question->asking);
 	*answered = false;
-	while (!*answered && !atomic_load(&question->watch.stop) &&
+	while (!*answered && !atomic_load(&question->fill_progress.stop) &&
 		(resumed || steps->next(question->progress, &upstream))) {
 		if (!resumed && !enter(question, upstream))
 			return false;
@@ -457,7 +457,7 @@ static void stop_all(struct questions *questions)
 
 	questions->ending = true;
 	for (struct question *question = questions->list; question; question = question->next)
-		atomic_store(&question->watch.stop, true);
+		atomic_store(&question->fill_progress.stop, true);
 }
 
 /* One that waits its turn is over; NULL: there is none. */

@@ -13,7 +13,7 @@
 #include "common/waiter.h"
 #include "server/module/name.h"
 #include "server/registry/admission.h"
-#include "server/registry/watch.h"
+#include "server/registry/fill_progress.h"
 #include "server/upstream/client.h"
 
 struct question;
@@ -33,8 +33,8 @@ struct asker {
 /* A question as it is put. */
 struct asking {
 	const struct name *name;
-	const char *cdn_loop;     /* what is sent along */
-	struct fill_watch *watch; /* its stop ends it soon */
+	const char *cdn_loop;           /* what is sent along */
+	struct fill_progress *progress; /* its stop ends it soon */
 };
 
 /* How it is asked, one upstream after the other: all on a thread of the question's own, but finish. */

@@ -12,17 +12,17 @@
 struct registry {
 	struct catalog *catalog;
 	struct blobs *blobs;
-	struct keeper *keeper;
+	struct committer *committer;
 	struct mirror *mirror;
-	struct ledger *ledger;
+	struct download_counters *counters;
 };
 
-struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct keeper *keeper,
-	struct mirror *mirror, struct ledger *ledger)
+struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
+	struct mirror *mirror, struct download_counters *counters)
 {
 	struct registry *registry = mem_zero(1, sizeof *registry);
 
-	*registry = (struct registry){catalog, blobs, keeper, mirror, ledger};
+	*registry = (struct registry){catalog, blobs, committer, mirror, counters};
 	return registry;
 }
 
@@ -66,7 +66,7 @@ static bool open_blob(struct registry *registry, const struct artifact *artifact
 	*found = false;
 	if (err->code != ERR_NOT_FOUND)
 		return false;
-	if (!keeper_check_lost(registry->keeper, digest, &lost, err))
+	if (!committer_check_lost(registry->committer, digest, &lost, err))
 		return false;
 	if (lost)
 		log_event(LOG_LEVEL_ERROR, "a blob is missing from the disk", "name",
@@ -233,17 +233,17 @@ bool registry_latest_known(
 
 void registry_count_download(struct registry *registry, const struct name *name)
 {
-	ledger_count(registry->ledger, name);
+	download_counters_count(registry->counters, name);
 }
 
-struct tally *registry_open_tally(struct registry *registry, const struct name *name)
+struct download_counter *registry_open_counter(struct registry *registry, const struct name *name)
 {
-	return ledger_open_tally(registry->ledger, name);
+	return download_counters_open(registry->counters, name);
 }
 
-void registry_count_hit(struct tally *tally, bool download)
+void registry_count_hit(struct download_counter *counter, bool download)
 {
 	metric_add(METRIC_HITS, 1);
 	if (download)
-		tally_count(tally);
+		download_counter_add(counter);
 }

@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "server/registry/keeper.h"
-#include "server/registry/ledger.h"
+#include "server/registry/committer.h"
+#include "server/registry/download_counters.h"
 #include "server/registry/mirror.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog.h"
@@ -17,8 +17,8 @@
 struct registry;
 
 /* All must outlive it. destroy takes NULL. */
-struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct keeper *keeper,
-	struct mirror *mirror, struct ledger *ledger);
+struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
+	struct mirror *mirror, struct download_counters *counters);
 void registry_destroy(struct registry *registry);
 
 struct holding {
@@ -65,9 +65,9 @@ bool registry_latest_known(struct registry *registry, const struct name *name, i
 /* One client has been given the artifact. */
 void registry_count_download(struct registry *registry, const struct name *name);
 
-/* For an artifact that is given again and again without being opened: its tally, and the count of one such
+/* For an artifact that is given again and again without being opened: its counter, and the count of one such
  * hit, which is a download or just a part. */
-struct tally *registry_open_tally(struct registry *registry, const struct name *name);
-void registry_count_hit(struct tally *tally, bool download);
+struct download_counter *registry_open_counter(struct registry *registry, const struct name *name);
+void registry_count_hit(struct download_counter *counter, bool download);
 
 #endif

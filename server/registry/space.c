@@ -36,33 +36,34 @@ struct space {
 	struct space_limits limits;
 	struct catalog *catalog;
 	struct blobs *blobs;
-	struct keeper *keeper;
-	struct space_annex *annexes;
-	size_t annex_count;
+	struct committer *committer;
+	struct reclaimable *reclaimables;
+	size_t reclaimable_count;
 };
 
-static int64_t annex_bytes(const struct space *space)
+static int64_t reclaimable_bytes(const struct space *space)
 {
 	int64_t bytes = 0;
 
-	for (size_t i = 0; i < space->annex_count; i++)
-		bytes += space->annexes[i].bytes(space->annexes[i].context);
+	for (size_t i = 0; i < space->reclaimable_count; i++)
+		bytes += space->reclaimables[i].bytes(space->reclaimables[i].context);
 	return bytes;
 }
 
-static int64_t evict_annexes(struct space *space, int64_t wanted_bytes)
+static int64_t evict_reclaimable(struct space *space, int64_t wanted_bytes)
 {
 	int64_t evicted = 0;
 
-	for (size_t i = 0; i < space->annex_count && evicted < wanted_bytes; i++)
-		evicted += space->annexes[i].evict(space->annexes[i].context, wanted_bytes - evicted);
+	for (size_t i = 0; i < space->reclaimable_count && evicted < wanted_bytes; i++)
+		evicted +=
+			space->reclaimables[i].evict(space->reclaimables[i].context, wanted_bytes - evicted);
 	return evicted;
 }
 
 /* What is taken, promised and left, at one moment. */
 struct figures {
 	int64_t mirrored;
-	int64_t annex;
+	int64_t reclaimable;
 	int64_t free;
 	int64_t limited; /* as the space's fields of these names */
 	int64_t ahead;
@@ -72,7 +73,7 @@ struct figures {
  * twice, never not at all. */
 static bool take_figures(struct space *space, struct figures *out, struct err *err)
 {
-	struct figures figures = {.annex = annex_bytes(space),
+	struct figures figures = {.reclaimable = reclaimable_bytes(space),
 		.limited = space->limited_bytes,
 		.ahead = atomic_load(&space->ahead_bytes)};
 
@@ -99,7 +100,7 @@ static void show(const struct space *space, const struct figures *figures)
 }
 
 struct space *space_create(const struct space_limits *limits, struct catalog *catalog, struct blobs *blobs,
-	struct keeper *keeper, const struct space_annex *annexes, size_t annex_count)
+	struct committer *committer, const struct reclaimable *reclaimables, size_t reclaimable_count)
 {
 	struct space *space = mem_zero(1, sizeof *space);
 	struct figures figures;
@@ -110,11 +111,11 @@ struct space *space_create(const struct space_limits *limits, struct catalog *ca
 	space->limits = *limits;
 	space->catalog = catalog;
 	space->blobs = blobs;
-	space->keeper = keeper;
-	space->annexes = mem_zero(annex_count + 1, sizeof *space->annexes);
-	for (size_t i = 0; i < annex_count; i++)
-		space->annexes[i] = annexes[i];
-	space->annex_count = annex_count;
+	space->committer = committer;
+	space->reclaimables = mem_zero(reclaimable_count + 1, sizeof *space->reclaimables);
+	for (size_t i = 0; i < reclaimable_count; i++)
+		space->reclaimables[i] = reclaimables[i];
+	space->reclaimable_count = reclaimable_count;
 	blobs_fill_reserve(blobs);
 	if (take_figures(space, &figures, &err))
 		show(space, &figures);
@@ -127,7 +128,7 @@ void space_destroy(struct space *space)
 		return;
 	(void)pthread_cond_destroy(&space->changed);
 	lock_finish(&space->mutex);
-	free(space->annexes);
+	free(space->reclaimables);
 	free(space);
 }
 
@@ -146,7 +147,8 @@ static int64_t lack_under_limit(const struct space *space, const struct figures 
 {
 	if (space->limits.max_bytes == 0)
 		return 0;
-	return sum(figures->mirrored + figures->annex + figures->limited - space->limits.max_bytes, more);
+	return sum(
+		figures->mirrored + figures->reclaimable + figures->limited - space->limits.max_bytes, more);
 }
 
 static int64_t lack_of_free(const struct space *space, const struct figures *figures, int64_t more)
@@ -169,7 +171,7 @@ static bool refuse(const struct space *space, const struct figures *figures, boo
 		return err_set(err, ERR_NO_SPACE,
 			"there is no room for %s more: of %s (storage.max_bytes) %s are in use and cannot go",
 			number_size(more).text, number_size(space->limits.max_bytes).text,
-			number_size(figures->mirrored + figures->annex + figures->limited).text);
+			number_size(figures->mirrored + figures->reclaimable + figures->limited).text);
 	return err_set(err, ERR_NO_SPACE,
 		"there is no room for %s more: %s are free, and %s of them stay so (storage.keep_free_bytes)",
 		number_size(more).text, number_size(figures->free).text,
@@ -226,10 +228,10 @@ static bool evict_some(struct space *space, int64_t wanted_bytes, struct evictio
 	int64_t before_bytes = eviction->bytes;
 	size_t before = eviction->count;
 
-	*derived_bytes = evict_annexes(space, wanted_bytes);
+	*derived_bytes = evict_reclaimable(space, wanted_bytes);
 	eviction->wanted_bytes = eviction->bytes + wanted_bytes - *derived_bytes;
 	eviction->max_blobs = before + BLOBS_AT_ONCE;
-	if (eviction->wanted_bytes > eviction->bytes && !keeper_evict(space->keeper, eviction, err))
+	if (eviction->wanted_bytes > eviction->bytes && !committer_evict(space->committer, eviction, err))
 		return false;
 	metric_add(METRIC_EVICTIONS, (int64_t)(eviction->count - before));
 	metric_add(METRIC_EVICTED_BYTES, eviction->bytes - before_bytes);
@@ -267,7 +269,8 @@ static enum making make_some(
 static bool is_worth_evicting(const struct space *space, const struct figures *figures,
 	const struct claim *claim, int64_t bytes, int64_t lack)
 {
-	return lack > 0 && lack <= figures->mirrored + figures->annex && fits_alone(space, claim, bytes);
+	return lack > 0 && lack <= figures->mirrored + figures->reclaimable &&
+	       fits_alone(space, claim, bytes);
 }
 
 /* *lack stays above zero where the room is not there. */
@@ -485,7 +488,7 @@ bool space_preview(struct space *space, struct eviction *out, struct err *err)
 
 	if (!look_at_figures(space, &figures, err))
 		return false;
-	*out = (struct eviction){.wanted_bytes = lack_of(space, &figures, false, 0) - figures.annex,
+	*out = (struct eviction){.wanted_bytes = lack_of(space, &figures, false, 0) - figures.reclaimable,
 		.max_blobs = SIZE_MAX,
 		.dry_run = true};
 	return catalog_evict(space->catalog, out, take_all, NULL, err);
@@ -507,8 +510,8 @@ bool space_look(struct space *space, struct space_view *out, struct err *err)
 	bool eased;
 
 	if (!look_at_figures(space, &figures, err) ||
-		!could_evict(
-			space, lack_of_free(space, &figures, STEP_MIN_BYTES) - figures.annex, &eased, err))
+		!could_evict(space, lack_of_free(space, &figures, STEP_MIN_BYTES) - figures.reclaimable,
+			&eased, err))
 		return false;
 	metric_set(METRIC_FREE_BYTES, figures.free);
 	metric_set(METRIC_STORAGE_FULL, !eased);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The bytes of the disk and who may have them: mirrored blobs, fills and unpacked members against a limit,
- * and everybody against what is to stay free. Owns the decision what goes to make room; the keeper carries it
- * out. */
+ * and everybody against what is to stay free. Owns the decision what goes to make room; the committer carries
+ * it out. */
 #ifndef SERVER_REGISTRY_SPACE_H
 #define SERVER_REGISTRY_SPACE_H
 
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "server/registry/keeper.h"
+#include "server/registry/committer.h"
 
 struct space_limits {
 	int64_t max_bytes; /* of what is mirrored, being filled and unpacked; 0: no limit */
@@ -18,7 +18,7 @@ struct space_limits {
 };
 
 /* Something derived that takes room as well and goes before any blob does. */
-struct space_annex {
+struct reclaimable {
 	int64_t (*bytes)(void *context);
 	/* Removes about so many bytes, and tells how many went. */
 	int64_t (*evict)(void *context, int64_t wanted_bytes);
@@ -27,10 +27,10 @@ struct space_annex {
 
 struct space;
 
-/* All must outlive it; of the annexes, which are copied, the first is evicted first. destroy takes NULL; no
- * claim may be left then. */
+/* All must outlive it; of the reclaimables, which are copied, the first is evicted first. destroy takes NULL;
+ * no claim may be left then. */
 struct space *space_create(const struct space_limits *limits, struct catalog *catalog, struct blobs *blobs,
-	struct keeper *keeper, const struct space_annex *annexes, size_t annex_count);
+	struct committer *committer, const struct reclaimable *reclaimables, size_t reclaimable_count);
 void space_destroy(struct space *space);
 
 /* Room that was promised to one draft. Zeroed, it claims nothing; its fields are the space's. */
@@ -45,7 +45,7 @@ struct claim {
 bool space_claim(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
 
 /* Extends the claim by bytes that are on the disk already and have just stopped counting elsewhere: an
- * annex's. That changes nothing in all, and cannot fail. */
+ * reclaimable's. That changes nothing in all, and cannot fail. */
 void space_adopt(struct space *space, struct claim *claim, int64_t bytes);
 
 /* As space_claim, but waits for the others, until *stop or for a minute: ERR_NO_SPACE then. */

@@ -10,7 +10,7 @@
 #include "server/ranks.h"
 #include "server/store/blobs.h"
 
-static const struct lock_place span_place = {"keeper", RANK_KEEPER, .slow = true};
+static const struct lock_place span_place = {"committer", RANK_COMMITTER, .slow = true};
 static const struct lock_place lock_place = {"span", RANK_SPAN, .slow = true};
 
 /* So many may join before all of them must have left once: another process has its turn then. */

@@ -46,7 +46,7 @@ enum ailment {
 	AILMENT_SERVER
 };
 
-/* What an answer's status says of the upstream's health. */
+/* What an answer's status says of the upstream's breakers. */
 enum ailment ailment_of_answer(const struct answer *answer);
 
 /* Whether it is labelled as a web page; hubs that moved answer so for what they lost. */

@@ -125,7 +125,7 @@ void spool_release(struct spool *spool)
 {
 	if (!spool || atomic_fetch_sub_explicit(&spool->references, 1, memory_order_acq_rel) > 1)
 		return;
-	if (spool->progress.state != SPOOL_KEPT && !spool->progress.passing && !spool->leave_draft)
+	if (spool->progress.state != SPOOL_KEPT && !spool->progress.pass_through && !spool->leave_draft)
 		(void)unlinkat(spool->folder_fd, spool->name, 0);
 	(void)close(spool->fd);
 	(void)close(spool->folder_fd);
@@ -233,7 +233,7 @@ void spool_refuse(struct spool *spool, const struct err *err)
 /* Whoever reads, or may have seen bytes, needs them all. */
 static bool cut_to(struct spool *spool, int64_t length)
 {
-	if (spool->shown || spool->progress.passing || has_ended(spool))
+	if (spool->shown || spool->progress.pass_through || has_ended(spool))
 		return false;
 	if (ftruncate(spool->fd, length) < 0)
 		return false;
@@ -275,39 +275,39 @@ void spool_reveal(struct spool *spool)
 	waiter_wake_all(reveal(spool));
 }
 
-/* ---- in passing ---- */
+/* ---- in pass-through ---- */
 
 /* The name goes first: no process may ever take up a draft with holes. */
-static bool begin_passing(struct spool *spool, const struct err *why, struct waiter **to_wake)
+static bool begin_pass_through(struct spool *spool, const struct err *why, struct waiter **to_wake)
 {
 	LOCKED(&spool->mutex);
 
 	if (spool->progress.visible == 0 || has_ended(spool) ||
 		unlinkat(spool->folder_fd, spool->name, 0) < 0)
 		return false;
-	spool->progress.passing = true;
+	spool->progress.pass_through = true;
 	spool->progress.err = *why;
 	*to_wake = detach_waiters(spool);
 	return true;
 }
 
-bool spool_pass(struct spool *spool, const struct err *why)
+bool spool_pass_through(struct spool *spool, const struct err *why)
 {
 	struct waiter *to_wake = NULL;
 
-	if (!begin_passing(spool, why, &to_wake))
+	if (!begin_pass_through(spool, why, &to_wake))
 		return false;
 	waiter_wake_all(to_wake);
 	return true;
 }
 
-bool spool_is_passing(struct spool *spool, struct err *why)
+bool spool_is_pass_through(struct spool *spool, struct err *why)
 {
 	LOCKED(&spool->mutex);
 
-	if (spool->progress.passing)
+	if (spool->progress.pass_through)
 		*why = spool->progress.err;
-	return spool->progress.passing;
+	return spool->progress.pass_through;
 }
 
 /* Under the mutex. */
@@ -327,7 +327,7 @@ static bool advance_window(struct spool *spool, int64_t *gone)
 {
 	LOCKED(&spool->mutex);
 	int64_t whole = slowest_offset(spool) / SPOOL_GIVE_BACK_STEP * SPOOL_GIVE_BACK_STEP;
-	bool moves = spool->progress.passing && whole > spool->gone;
+	bool moves = spool->progress.pass_through && whole > spool->gone;
 
 	if (moves)
 		spool->gone = whole;
@@ -447,7 +447,7 @@ bool spool_await(struct spool *spool, struct spool_progress *seen, struct waiter
 {
 	LOCKED(&spool->mutex);
 	bool nothing_new = seen->visible == spool->progress.visible && seen->state == spool->progress.state &&
-			   seen->passing == spool->progress.passing;
+			   seen->pass_through == spool->progress.pass_through;
 
 	*seen = spool->progress;
 	if (seen->visible > 0)
@@ -530,7 +530,7 @@ static bool next_from_spool(struct stream *base, const uint8_t **data, size_t *l
 	       err_set(err, ERR_NO_SPACE, "what was to be inspected is gone already");
 }
 
-/* In passing, what was given back is gone. */
+/* In pass_through, what was given back is gone. */
 static bool again_from_spool(
 	struct stream *base, int64_t offset, void *out, size_t length, size_t *out_read, struct err *err)
 {
@@ -538,7 +538,7 @@ static bool again_from_spool(
 	struct err why;
 
 	*out_read = 0;
-	return spool_is_passing(stream->spool, &why) ||
+	return spool_is_pass_through(stream->spool, &why) ||
 	       file_read_at(stream->spool->fd, out, length, offset, out_read, err);
 }
 

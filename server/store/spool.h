@@ -9,7 +9,7 @@
  *        │           ├─────▶ passed      (readers had it all, and nothing is kept)
  *        └───────────┴─────▶ refused     (the file is unlinked, readers are cut off)
  *
- * Where there is no room for the whole, a spool can go on in passing: its file is unlinked and becomes a
+ * Where there is no room for the whole, a spool can go on in pass-through: its file is unlinked and becomes a
  * window over the stream, whose bytes are given back once every reader has them. Nobody can join it from then
  * on. What its readers were told before (that the answer will be stored, say) stands. */
 #ifndef SERVER_STORE_SPOOL_H
@@ -30,10 +30,10 @@ enum spool_state { SPOOL_GROWING, SPOOL_COMPLETE, SPOOL_KEPT, SPOOL_PASSED, SPOO
 
 struct spool_progress {
 	enum spool_state state;
-	int64_t length;  /* bytes written so far */
-	int64_t visible; /* how many of them a client may have */
-	bool passing;    /* it will not be kept */
-	struct err err;  /* why it was refused, or why it is passing */
+	int64_t length;    /* bytes written so far */
+	int64_t visible;   /* how many of them a client may have */
+	bool pass_through; /* it will not be kept */
+	struct err err;    /* why it was refused, or why it passes through */
 };
 
 /* One that reads the bytes from the first to the last. Its fields are the spool's. */
@@ -77,16 +77,16 @@ bool spool_shorten(struct spool *spool, int64_t length);
 /* What was taken up is of the object that is to follow: clients may see it. */
 void spool_reveal(struct spool *spool);
 
-/* Goes on in passing, for this reason. False, with nothing changed, where no client can have seen a byte or
- * the draft cannot be unlinked. */
-bool spool_pass(struct spool *spool, const struct err *why);
+/* Goes on in pass_through, for this reason. False, with nothing changed, where no client can have seen a byte
+ * or the draft cannot be unlinked. */
+bool spool_pass_through(struct spool *spool, const struct err *why);
 
 /* Whether it goes on so; *why is set then. */
-bool spool_is_passing(struct spool *spool, struct err *why);
+bool spool_is_pass_through(struct spool *spool, struct err *why);
 
-/* Gives back what all readers have of a spool that is passing, in whole steps; tells how many bytes are gone
- * from its start. What the kernel still has to send of them stays as it is, since it takes no page in part:
- * none has more than a step. */
+/* Gives back what all readers have of a spool that passes through, in whole steps; tells how many bytes are
+ * gone from its start. What the kernel still has to send of them stays as it is, since it takes no page in
+ * part: none has more than a step. */
 int64_t spool_give_back(struct spool *spool);
 
 /* How far the readers are that are furthest behind. */

@@ -8,8 +8,8 @@
 #include "common/number.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
-#include "server/web/model.h"
-#include "server/web/table.h"
+#include "server/web/html_table.h"
+#include "server/web/model_tables.h"
 
 enum { REASONS_MAX = 12, SHOWN_AT_ONCE = 20 };
 
@@ -48,9 +48,9 @@ static void write_tensor_reason(struct view *view, const char *side, const json_
 		HTML(&view->html, "%s</li>\n", strcmp(change, "added") == 0 ? "new" : "gone");
 		return;
 	}
-	model_write_tensor(view, json_object_get(tensor, "to"));
+	model_tables_write_tensor(view, json_object_get(tensor, "to"));
 	HTML(&view->html, ", was ");
-	model_write_tensor(view, json_object_get(tensor, "from"));
+	model_tables_write_tensor(view, json_object_get(tensor, "from"));
 	HTML(&view->html, "</li>\n");
 }
 
@@ -176,13 +176,13 @@ static void write_tensorflow(struct view *view, const json_t *versions)
 static void write_figures(struct view *view, const struct titles *titles, const json_t *diff)
 {
 	section_begin(view, "figures", "At a glance");
-	table_begin(view, &(struct table){.label = "At a glance",
-				  .kind = "figures-table",
-				  .columns = {"Figure", titles->from, titles->to, "Change"}});
+	html_table_begin(view, &(struct html_table){.label = "At a glance",
+				       .kind = "figures-table",
+				       .columns = {"Figure", titles->from, titles->to, "Change"}});
 	write_size(view, "Archive", json_object_get(diff, "size_bytes"));
 	write_size(view, "Unpacked", json_object_get(diff, "unpacked_bytes"));
 	write_tensorflow(view, json_object_get(diff, "tensorflow_version"));
-	table_end(view);
+	html_table_end(view);
 	section_end(view);
 }
 
@@ -192,18 +192,18 @@ static void write_side(struct view *view, const json_t *tensor)
 {
 	HTML(&view->html, "<td>");
 	if (json_is_object(tensor))
-		model_write_tensor(view, tensor);
+		model_tables_write_tensor(view, tensor);
 	else
 		HTML(&view->html, "<span class=\"faint\">none</span>");
 	HTML(&view->html, "</td>");
 }
 
 static void write_tensors(
-	struct view *view, const struct table *table, const char *title, const json_t *tensors)
+	struct view *view, const struct html_table *table, const char *title, const json_t *tensors)
 {
 	if (json_array_size(tensors) == 0)
 		return;
-	table_begin_group(view, table, title);
+	html_table_begin_group(view, table, title);
 	for (size_t i = 0; i < json_array_size(tensors) && !view_is_full(view); i++) {
 		const json_t *tensor = json_array_get(tensors, i);
 
@@ -214,7 +214,7 @@ static void write_tensors(
 		write_change(view, fact_text(tensor, "change"), fact_true(tensor, "breaking"));
 		HTML(&view->html, "</td></tr>\n");
 	}
-	table_end_group(view);
+	html_table_end_group(view);
 }
 
 static void write_caption(struct view *view, const json_t *function)
@@ -231,16 +231,16 @@ static void write_caption(struct view *view, const json_t *function)
 
 static void write_function(struct view *view, const struct titles *titles, const json_t *function)
 {
-	const struct table table = {.label = fact_text(function, "name"),
+	const struct html_table table = {.label = fact_text(function, "name"),
 		.kind = "signature",
 		.columns = {"Name", titles->from, titles->to, "Change"}};
 
-	table_open(view, &table);
+	html_table_open(view, &table);
 	write_caption(view, function);
-	table_head(view, &table);
+	html_table_head(view, &table);
 	write_tensors(view, &table, "Inputs", json_object_get(function, "inputs"));
 	write_tensors(view, &table, "Outputs", json_object_get(function, "outputs"));
-	table_close(view);
+	html_table_close(view);
 }
 
 /* "x float32 [?, 1]", one below the other, of the side that there is. */
@@ -253,7 +253,7 @@ static void write_whole_tensors(struct view *view, const json_t *tensors)
 
 		HTML(&view->html, "%s<code><b>%s</b></code> ", i > 0 ? "<br>" : "",
 			fact_text(tensor, "name"));
-		model_write_tensor(view, json_is_object(to) ? to : json_object_get(tensor, "from"));
+		model_tables_write_tensor(view, json_is_object(to) ? to : json_object_get(tensor, "from"));
 	}
 	HTML(&view->html, "</td>");
 }
@@ -277,14 +277,14 @@ static void write_whole_functions(struct view *view, const struct kind *kind, co
 		any = any || is_whole_change(json_array_get(functions, i));
 	if (!any)
 		return;
-	table_begin(view, &(struct table){.label = "Added and removed",
-				  .kind = "signature",
-				  .columns = {kind->name, "Inputs", "Outputs", "Change"}});
+	html_table_begin(view, &(struct html_table){.label = "Added and removed",
+				       .kind = "signature",
+				       .columns = {kind->name, "Inputs", "Outputs", "Change"}});
 	for (size_t i = 0; i < json_array_size(functions) && !view_is_full(view); i++) {
 		if (is_whole_change(json_array_get(functions, i)))
 			write_whole_function(view, json_array_get(functions, i));
 	}
-	table_end(view);
+	html_table_end(view);
 }
 
 static void write_functions(
@@ -355,12 +355,12 @@ static void write_rows(
 	HTML(&view->html, "<details%s>\n<summary>%s difference%s</summary>\n",
 		count <= SHOWN_AT_ONCE ? " open" : "", count_text((int64_t)count).text,
 		count == 1 ? "" : "s");
-	table_begin(view, &(struct table){.label = listing->title,
-				  .kind = "signature",
-				  .columns = {listing->column, titles->from, titles->to, "Change"}});
+	html_table_begin(view, &(struct html_table){.label = listing->title,
+				       .kind = "signature",
+				       .columns = {listing->column, titles->from, titles->to, "Change"}});
 	for (size_t i = 0; i < count && !view_is_full(view); i++)
 		listing->write(view, json_array_get(rows, i));
-	table_end(view);
+	html_table_end(view);
 	HTML(&view->html, "</details>\n");
 }
 

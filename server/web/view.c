@@ -9,7 +9,7 @@
 #include "server/http/problem.h"
 #include "server/module/archives/gzip.h"
 #include "server/web/assets.h"
-#include "server/web/table.h"
+#include "server/web/html_table.h"
 #include "server/web/web.h"
 
 static const struct {

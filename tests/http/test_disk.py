@@ -430,7 +430,7 @@ def test_module_larger_than_the_disk_is_passed_on(small_disk, upstream, start):
 
 
 @pytest.mark.concurrent
-def test_disk_runs_full_and_clients_get_the_rest_in_passing(small_disk, upstream, start):
+def test_disk_runs_full_and_clients_get_the_rest_by_pass_through(small_disk, upstream, start):
     larder = start_on(start, small_disk, upstream, 0)
     content = modules.module(16 * MiB)
     gate = threading.Event()
@@ -454,7 +454,7 @@ def test_disk_runs_full_and_clients_get_the_rest_in_passing(small_disk, upstream
     assert is_cached(larder, "/google/big/1")
 
 
-def test_changed_bytes_are_refused_in_passing(small_disk, upstream, start):
+def test_changed_bytes_are_refused_by_pass_through(small_disk, upstream, start):
     larder = start_on(start, small_disk, upstream, 0)
     contents = serve_modules(upstream, ["/google/big/1", "/google/other/1"], 16 * MiB)
     for path in contents:

@@ -27,7 +27,7 @@ typedef void handler(void *services, struct request *request, struct reply *repl
 struct place {
 	char *folder;
 	struct config config;
-	struct keeper *keeper;
+	struct committer *committer;
 	struct services services;
 };
 
@@ -46,9 +46,9 @@ static int set_up(void **state)
 		!blobs_open(place->folder, &place->services.blobs, &err))
 		fail_msg("%s", err.text);
 	services->renderings = renderings_create(NULL, 1 << 20);
-	place->keeper = keeper_create(services->catalog, services->blobs, NULL);
+	place->committer = committer_create(services->catalog, services->blobs, NULL);
 	services->space =
-		space_create(&no_limits, services->catalog, services->blobs, place->keeper, NULL, 0);
+		space_create(&no_limits, services->catalog, services->blobs, place->committer, NULL, 0);
 	*state = place;
 	return 0;
 }
@@ -60,7 +60,7 @@ static int tear_down(void **state)
 
 	renderings_destroy(place->services.renderings);
 	space_destroy(place->services.space);
-	keeper_destroy(place->keeper);
+	committer_destroy(place->committer);
 	catalog_close(place->services.catalog);
 	blobs_close(place->services.blobs);
 	assert_int_equal(system(command), 0);

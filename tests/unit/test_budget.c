@@ -12,7 +12,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/registry/budget.h"
-#include "server/registry/cdnloop.h"
+#include "server/registry/cdn_loop.h"
 
 AUTO_CLEANER(own_budget, struct budget *, budget_destroy)
 

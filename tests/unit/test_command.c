@@ -18,7 +18,7 @@
 #include "common/buffer.h"
 #include "common/own.h"
 #include "server/command/command.h"
-#include "server/command/table.h"
+#include "server/command/text_table.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -286,12 +286,12 @@ static void print_table(bool for_people, char *text, size_t size)
 {
 	static const char *const cells[] = {
 		"NAME", "SIZE", "a", "1", "\xC3\xA4\xC3\xB6", "a\tb\n", "longer", ""};
-	AUTO(table_finish) struct table table = {.columns = 2};
+	AUTO(text_table_finish) struct text_table table = {.columns = 2};
 	FILE *out = tmpfile();
 
 	for (size_t i = 0; i < COUNT(cells); i++)
-		table_add(&table, cells[i]);
-	table_print(&table, out, for_people);
+		text_table_add(&table, cells[i]);
+	text_table_print(&table, out, for_people);
 	slurp(out, text, size);
 }
 

@@ -42,14 +42,14 @@ struct upstream_script {
 
 struct house {
 	struct place place;
-	struct keeper *keeper;
+	struct committer *committer;
 	struct space *space;
 	struct client *client;
 	struct server *servers[UPSTREAMS];
 	struct upstream_script scripts[UPSTREAMS];
 	struct upstream upstreams[UPSTREAMS];
 	struct mirror *mirror;
-	struct bookmarks *bookmarks;
+	struct checkpoints *checkpoints;
 	struct name name;
 	struct buffer module;
 	struct buffer other;
@@ -170,13 +170,13 @@ static const struct space_limits no_limits = {0};
 static void end_process(struct house *house)
 {
 	mirror_destroy(TAKE(house->mirror));
-	bookmarks_destroy(TAKE(house->bookmarks));
+	checkpoints_destroy(TAKE(house->checkpoints));
 }
 
 static void make_mirror(struct house *house, const struct mirror_policy *policy, int64_t negative_ttl_s)
 {
 	end_process(house);
-	house->bookmarks = bookmarks_create(house->place.catalog, house->place.blobs);
+	house->checkpoints = checkpoints_create(house->place.catalog, house->place.blobs);
 	const struct fill_tools tools = {
 		.settings = {.upstreams = house->upstreams,
 			.upstream_count = UPSTREAMS,
@@ -188,9 +188,9 @@ static void make_mirror(struct house *house, const struct mirror_policy *policy,
 		.client = house->client,
 		.catalog = house->place.catalog,
 		.blobs = house->place.blobs,
-		.keeper = house->keeper,
+		.committer = house->committer,
 		.space = house->space,
-		.bookmarks = house->bookmarks,
+		.checkpoints = house->checkpoints,
 	};
 
 	house->mirror = mirror_create(&tools, policy);
@@ -214,9 +214,9 @@ static int set_up(void **state)
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
-	house->keeper = keeper_create(house->place.catalog, house->place.blobs, NULL);
+	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL);
 	house->space =
-		space_create(&no_limits, house->place.catalog, house->place.blobs, house->keeper, NULL, 0);
+		space_create(&no_limits, house->place.catalog, house->place.blobs, house->committer, NULL, 0);
 	house->client = client_create(&settings);
 	make_module(&house->module, 300 << 10, 1);
 	make_module(&house->other, 300 << 10, 2);
@@ -241,7 +241,7 @@ static int tear_down(void **state)
 		free(house->upstreams[i].url);
 	}
 	space_destroy(house->space);
-	keeper_destroy(house->keeper);
+	committer_destroy(house->committer);
 	place_close(&house->place);
 	buffer_finish(&house->module);
 	buffer_finish(&house->other);

@@ -16,7 +16,7 @@ enum { UPLOAD_MAX = 1 << 20, STEP = 4096, LARGE = 800 << 10 };
 
 struct house {
 	struct place place;
-	struct keeper *keeper;
+	struct committer *committer;
 	struct space *space;
 	struct publisher *publisher;
 	struct name name;
@@ -31,14 +31,14 @@ static struct publisher *make_publisher(struct house *house, struct space *space
 		.limits = {.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200},
 	};
 
-	return publisher_create(&settings, house->place.catalog, house->place.blobs, house->keeper, space);
+	return publisher_create(&settings, house->place.catalog, house->place.blobs, house->committer, space);
 }
 
 static struct space *make_space(struct house *house, int64_t keep_free_bytes)
 {
 	const struct space_limits limits = {.keep_free_bytes = keep_free_bytes};
 
-	return space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, NULL, 0);
+	return space_create(&limits, house->place.catalog, house->place.blobs, house->committer, NULL, 0);
 }
 
 static int set_up(void **state)
@@ -46,7 +46,7 @@ static int set_up(void **state)
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
-	house->keeper = keeper_create(house->place.catalog, house->place.blobs, NULL);
+	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL);
 	house->space = make_space(house, 0);
 	house->publisher = make_publisher(house, house->space);
 	house->name = name_of("acme/x", 1, FORMAT_TF_HUB);
@@ -62,7 +62,7 @@ static int tear_down(void **state)
 
 	publisher_destroy(house->publisher);
 	space_destroy(house->space);
-	keeper_destroy(house->keeper);
+	committer_destroy(house->committer);
 	place_close(&house->place);
 	buffer_finish(&house->module);
 	buffer_finish(&house->other);

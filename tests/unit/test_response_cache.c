@@ -184,7 +184,7 @@ static void *ask(void *argument)
 	return NULL;
 }
 
-/* Withdraws as the keeper does: the row, the forgetting, the answer. */
+/* Withdraws as the committer does: the row, the forgetting, the answer. */
 static void never_finds_what_was_withdrawn(void **state)
 {
 	for (int round = 0; round < 20; round++) {

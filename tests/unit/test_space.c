@@ -17,7 +17,7 @@ enum { UNIT = 100000, THREADS = 16, ROUNDS = 20 };
 
 struct house {
 	struct place place;
-	struct keeper *keeper;
+	struct committer *committer;
 	struct space *space;
 	_Atomic bool stop;
 };
@@ -28,7 +28,7 @@ static void use_limits(struct house *house, int64_t max_bytes, int64_t keep_free
 
 	space_destroy(house->space);
 	house->space =
-		space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, NULL, 0);
+		space_create(&limits, house->place.catalog, house->place.blobs, house->committer, NULL, 0);
 }
 
 static int set_up(void **state)
@@ -36,7 +36,7 @@ static int set_up(void **state)
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
-	house->keeper = keeper_create(house->place.catalog, house->place.blobs, NULL);
+	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL);
 	use_limits(house, 10 * UNIT, 0);
 	*state = house;
 	return 0;
@@ -47,7 +47,7 @@ static int tear_down(void **state)
 	struct house *house = *state;
 
 	space_destroy(house->space);
-	keeper_destroy(house->keeper);
+	committer_destroy(house->committer);
 	place_close(&house->place);
 	free(house);
 	return 0;
@@ -71,7 +71,7 @@ static struct digest keep(struct house *house, const char *handle, enum version_
 		!spool_append(spool, bytes.data, bytes.length, &err))
 		fail_msg("%s", err.text);
 	spool_complete(spool);
-	if (!keeper_keep(house->keeper, spool, &name, &origin, &inspection, &kept, &err))
+	if (!committer_commit(house->committer, spool, &name, &origin, &inspection, &kept, &err))
 		fail_msg("%s", err.text);
 	return inspection.checksums.sha256;
 }
@@ -166,7 +166,7 @@ static void withdrawn_bytes_count_as_mirrored_again(void **state)
 	(void)keep(house, "a/shared", SOURCE_MIRRORED, 1);
 	(void)keep(house, "b/shared", SOURCE_PUBLISHED, 1);
 	assert_int_equal(mirrored_bytes(house), 0);
-	assert_true(keeper_withdraw(house->keeper, &name, "somebody", &err));
+	assert_true(committer_withdraw(house->committer, &name, "somebody", &err));
 	assert_int_equal(mirrored_bytes(house), UNIT);
 }
 
@@ -284,12 +284,12 @@ static void waiting_ends_when_stopped(void **state)
 	space_release(house->space, &all);
 }
 
-static int64_t annex_bytes(void *context)
+static int64_t reclaimable_bytes(void *context)
 {
 	return *(int64_t *)context;
 }
 
-static int64_t annex_evict(void *context, int64_t wanted_bytes)
+static int64_t reclaimable_evict(void *context, int64_t wanted_bytes)
 {
 	int64_t *bytes = context;
 	int64_t gone = wanted_bytes < *bytes ? wanted_bytes : *bytes;
@@ -298,17 +298,17 @@ static int64_t annex_evict(void *context, int64_t wanted_bytes)
 	return gone;
 }
 
-static void the_annex_goes_before_any_blob(void **state)
+static void what_is_reclaimable_goes_before_any_blob(void **state)
 {
 	struct house *house = *state;
 	const struct space_limits limits = {.max_bytes = 10 * UNIT};
 	int64_t unpacked = 5 * UNIT;
-	const struct space_annex annex = {annex_bytes, annex_evict, &unpacked};
+	const struct reclaimable reclaimable = {reclaimable_bytes, reclaimable_evict, &unpacked};
 	struct claim fill = {0};
 
 	space_destroy(house->space);
-	house->space =
-		space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, &annex, 1);
+	house->space = space_create(
+		&limits, house->place.catalog, house->place.blobs, house->committer, &reclaimable, 1);
 	(void)keep(house, "a/x", SOURCE_MIRRORED, 1);
 	assert_int_equal(claim(house, &fill, 8 * UNIT), ERR_NONE);
 	assert_int_equal(unpacked, UNIT);
@@ -319,7 +319,7 @@ static void the_annex_goes_before_any_blob(void **state)
 	space_release(house->space, &fill);
 }
 
-struct slow_annex {
+struct slow_reclaimable {
 	_Atomic int64_t bytes;
 	sem_t begun;
 	sem_t go_on;
@@ -327,16 +327,16 @@ struct slow_annex {
 
 static int64_t slow_bytes(void *context)
 {
-	return ((struct slow_annex *)context)->bytes;
+	return ((struct slow_reclaimable *)context)->bytes;
 }
 
 static int64_t slow_evict(void *context, int64_t wanted_bytes)
 {
-	struct slow_annex *annex = context;
+	struct slow_reclaimable *reclaimable = context;
 
-	(void)sem_post(&annex->begun);
-	(void)sem_wait(&annex->go_on);
-	annex->bytes -= wanted_bytes;
+	(void)sem_post(&reclaimable->begun);
+	(void)sem_wait(&reclaimable->go_on);
+	reclaimable->bytes -= wanted_bytes;
 	return wanted_bytes;
 }
 
@@ -354,9 +354,9 @@ static void *claim_much(void *argument)
 static void who_makes_room_holds_up_nobody_else(void **state)
 {
 	struct house *house = *state;
-	struct slow_annex slow = {.bytes = 8 * UNIT};
+	struct slow_reclaimable slow = {.bytes = 8 * UNIT};
 	const struct space_limits limits = {.max_bytes = 10 * UNIT};
-	const struct space_annex annex = {slow_bytes, slow_evict, &slow};
+	const struct reclaimable reclaimable = {slow_bytes, slow_evict, &slow};
 	struct claim little = {0};
 	struct space_view view;
 	pthread_t thread;
@@ -364,8 +364,8 @@ static void who_makes_room_holds_up_nobody_else(void **state)
 	void *fault;
 
 	space_destroy(house->space);
-	house->space =
-		space_create(&limits, house->place.catalog, house->place.blobs, house->keeper, &annex, 1);
+	house->space = space_create(
+		&limits, house->place.catalog, house->place.blobs, house->committer, &reclaimable, 1);
 	(void)sem_init(&slow.begun, 0, 0);
 	(void)sem_init(&slow.go_on, 0, 0);
 	assert_int_equal(pthread_create(&thread, NULL, claim_much, house), 0);
@@ -411,13 +411,13 @@ static void only_what_is_lost_is_forgotten(void **state)
 	struct err err;
 	bool lost;
 
-	assert_true(keeper_check_lost(house->keeper, &digest, &lost, &err));
+	assert_true(committer_check_lost(house->committer, &digest, &lost, &err));
 	assert_false(lost);
 	assert_true(blobs_remove(house->place.blobs, &digest, &err));
-	assert_true(keeper_check_lost(house->keeper, &digest, &lost, &err));
+	assert_true(committer_check_lost(house->committer, &digest, &lost, &err));
 	assert_true(lost);
 	assert_false(is_cached(house, "a/x"));
-	assert_true(keeper_check_lost(house->keeper, &digest, &lost, &err));
+	assert_true(committer_check_lost(house->committer, &digest, &lost, &err));
 	assert_false(lost);
 }
 
@@ -435,7 +435,7 @@ int main(void)
 		TEST(lengths_that_nobody_told_are_claimed_as_they_grow),
 		TEST(many_wait_for_each_other),
 		TEST(waiting_ends_when_stopped),
-		TEST(the_annex_goes_before_any_blob),
+		TEST(what_is_reclaimable_goes_before_any_blob),
 		TEST(who_makes_room_holds_up_nobody_else),
 		TEST(limits_that_shrank_are_enforced),
 		TEST(only_what_is_lost_is_forgotten),

@@ -547,7 +547,7 @@ static void what_was_taken_up_may_be_dropped_unseen(void **state)
 	spool_release(spool);
 }
 
-/* ---- In passing ---- */
+/* ---- Pass-through ---- */
 
 static int64_t bytes_on_disk(const struct spool *spool)
 {
@@ -572,9 +572,9 @@ static void gives_back_what_all_readers_have(void **state)
 	assert_true(spool_advance(spool, &fast, 3 * WINDOW_STEP));
 	assert_true(spool_advance(spool, &slow, WINDOW_STEP));
 	assert_int_equal(spool_give_back(spool), 0);
-	assert_true(spool_pass(spool, &refusal));
+	assert_true(spool_pass_through(spool, &refusal));
 	assert_false(has_draft(folder, "a"));
-	assert_true(look(spool).passing);
+	assert_true(look(spool).pass_through);
 	assert_int_equal(spool_give_back(spool), WINDOW_STEP);
 	assert_true(bytes_on_disk(spool) <= 3 * WINDOW_STEP + (64 << 10));
 	append(spool, WINDOW_STEP, 2);
@@ -599,7 +599,7 @@ static void what_is_on_its_way_stays_when_it_is_given_back(void **state)
 
 	spool_join(spool, &reader);
 	append(spool, 2 * WINDOW_STEP, 3);
-	assert_true(spool_pass(spool, &refusal));
+	assert_true(spool_pass_through(spool, &refusal));
 	assert_int_equal(pread(spool_fd(spool), sent, LENGTH, offset), LENGTH);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	assert_int_equal(sendfile(ends[0], spool_fd(spool), &offset, LENGTH), LENGTH);
@@ -625,8 +625,8 @@ static void lets_nobody_join_a_window(void **state)
 
 	spool_join(spool, &first);
 	append(spool, 2 * WINDOW_STEP, 1);
-	assert_true(spool_pass(spool, &refusal));
-	assert_true(spool_is_passing(spool, &err));
+	assert_true(spool_pass_through(spool, &refusal));
+	assert_true(spool_is_pass_through(spool, &err));
 	assert_int_equal(err.code, ERR_QUARANTINED);
 	assert_true(spool_advance(spool, &first, WINDOW_STEP));
 	assert_int_equal(spool_give_back(spool), WINDOW_STEP);
@@ -654,7 +654,7 @@ static void cuts_the_slowest_only(void **state)
 	spool_join(spool, &fast);
 	spool_join(spool, &steady);
 	append(spool, 3 * WINDOW_STEP, 1);
-	assert_true(spool_pass(spool, &refusal));
+	assert_true(spool_pass_through(spool, &refusal));
 	assert_true(spool_advance(spool, &fast, 2 * WINDOW_STEP));
 	assert_true(spool_advance(spool, &steady, WINDOW_STEP + 7));
 	assert_true(spool_cut_slowest(spool));
@@ -678,7 +678,7 @@ static void keeps_what_is_borrowed(void **state)
 	append(spool, 2 * WINDOW_STEP, 2);
 	spool_join(spool, &slow);
 	spool_join(spool, &fast);
-	assert_true(spool_pass(spool, &refusal));
+	assert_true(spool_pass_through(spool, &refusal));
 	assert_true(spool_advance(spool, &fast, WINDOW_STEP));
 	assert_true(spool_borrow(spool, &slow, 0));
 	assert_true(spool_cut_slowest(spool));
@@ -699,10 +699,10 @@ static void ends_as_passed_and_keeps_nothing(void **state)
 	struct spool *spool = create(folder, "a");
 	const struct err later = {.code = ERR_BUSY, .text = "too late"};
 
-	assert_false(spool_pass(spool, &refusal)); /* nobody has begun */
+	assert_false(spool_pass_through(spool, &refusal)); /* nobody has begun */
 	assert_true(has_draft(folder, "a"));
 	append(spool, CHUNK, 1);
-	assert_true(spool_pass(spool, &refusal));
+	assert_true(spool_pass_through(spool, &refusal));
 	assert_false(spool_restart(spool));
 	spool_complete(spool);
 	assert_int_equal(look(spool).visible, CHUNK - SPOOL_HELD_BACK);

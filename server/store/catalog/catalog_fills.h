@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The catalog's bookmarks of running fills: what another process needs to go on with a draft after a restart
- * or a crash. Which bytes it may trust is for whoever reads them to decide. */
+ * The catalog's checkpoints of running fills: what another process needs to go on with a draft after a
+ * restart or a crash. Which bytes it may trust is for whoever reads them to decide. */
 #ifndef SERVER_STORE_CATALOG_CATALOG_FILLS_H
 #define SERVER_STORE_CATALOG_CATALOG_FILLS_H
 

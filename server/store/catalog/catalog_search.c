@@ -45,13 +45,13 @@ bool module_sort_parse(const char *name, enum module_sort *out)
 
 /* ---- the words of a search ---- */
 
-struct words {
+struct hub_url {
 	char *text; /* what the items point into */
 	const char *items[WORDS_MAX];
 	size_t count;
 };
 
-static void finish_words(struct words *words)
+static void finish_words(struct hub_url *words)
 {
 	free(words->text);
 }
@@ -72,7 +72,7 @@ static void blank_controls(char *text)
 	}
 }
 
-static bool split_words(const char *q, struct words *words, struct err *err)
+static bool split_words(const char *q, struct hub_url *words, struct err *err)
 {
 	char *rest;
 
@@ -156,7 +156,7 @@ static void finish_selection(struct selection *selection)
 	slots_finish(&selection->result);
 }
 
-static bool match_words(struct search *search, struct txn *txn, const struct words *words,
+static bool match_words(struct search *search, struct txn *txn, const struct hub_url *words,
 	struct selection *selection, struct err *err)
 {
 	selection->has_words = words->count > 0;
@@ -304,7 +304,7 @@ static void collect(const struct selection *selection, struct findings *out, str
 		count_facet(selection, facet, &list->facets[facet]);
 }
 
-static bool select_modules(struct search *search, struct txn *txn, const struct words *words,
+static bool select_modules(struct search *search, struct txn *txn, const struct hub_url *words,
 	const struct module_query *query, struct findings *out, struct module_list *list, struct err *err)
 {
 	AUTO(finish_selection) struct selection selection = {.query = query, .index = search->index};
@@ -341,7 +341,7 @@ bool catalog_list_modules(
 {
 	AUTO(module_list_finish) struct module_list list = {0};
 	AUTO(finish_findings) struct findings findings = {0};
-	AUTO(finish_words) struct words words = {0};
+	AUTO(finish_words) struct hub_url words = {0};
 	AUTO_TXN struct txn *txn = NULL;
 	bool done;
 

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * import-docs: a tree of documentation in the hub's format becomes publishers, collections and listed
+ * modules. */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/command/command.h"
+#include "server/command/text_table.h"
+#include "server/module/documents/doctree.h"
+#include "server/store/catalog/catalog_docs.h"
+
+AUTO_CLEANER(own_config, struct config *, config_destroy)
+AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
+AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
+
+/* Other writers, such as a daemon, get their turn between two transactions. */
+enum { DOCUMENTS_AT_ONCE = 200 };
+
+static const char *const outcome_keys[DOCS_OUTCOME_COUNT] = {
+	[DOCS_NEW] = "new", [DOCS_CHANGED] = "changed", [DOCS_SAME] = "unchanged", [DOCS_LEFT] = "left"};
+
+struct options {
+	const char *tree;
+	const char *config;
+	const char *data;
+	bool json;
+	bool dry_run;
+};
+
+/* One run, and what came of it. */
+struct run {
+	const struct options *options;
+	struct catalog *catalog;
+	int64_t now_s; /* of all that it brings: lists are sorted by it */
+	struct docs_import *import;
+	size_t pending; /* taken, but not committed */
+	size_t kinds[HUBDOC_KIND_COUNT];
+	size_t outcomes[DOCS_OUTCOME_COUNT];
+	size_t others;
+	json_t *faults;
+};
+
+static void finish_run(struct run *run)
+{
+	docs_import_end(run->import);
+	json_decref(run->faults);
+}
+
+/* ---- options ---- */
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"data", required_argument, NULL, 'd'},
+	{"json", no_argument, NULL, 'j'},
+	{"dry-run", no_argument, NULL, 'n'},
+	{NULL, 0, NULL, 0},
+};
+
+static int read_options(int argc, char **argv, struct options *options)
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (letter == '?')
+			return COMMAND_MISUSE;
+		if (letter == 'c')
+			options->config = optarg;
+		else if (letter == 'd')
+			options->data = optarg;
+		else if (letter == 'j')
+			options->json = true;
+		else
+			options->dry_run = true;
+	}
+	if (argc - optind != 1 || !*argv[optind])
+		return command_misuse("import-docs", "import-docs takes one DIR or TAR");
+	options->tree = argv[optind];
+	return COMMAND_DONE;
+}
+
+/* ---- transactions ---- */
+
+static bool begin(struct run *run, struct err *err)
+{
+	return run->import || docs_import_begin(run->catalog, run->now_s, &run->import, err);
+}
+
+static bool commit(struct run *run, struct err *err)
+{
+	if (!run->import || run->options->dry_run)
+		return true;
+	if (!docs_import_commit(run->import, err))
+		return false;
+	docs_import_end(TAKE(run->import));
+	run->pending = 0;
+	return true;
+}
+
+/* ---- documents ---- */
+
+static bool add_fault(struct run *run, const char *path, size_t line, const char *detail)
+{
+	AUTO_FREE char *shown = mem_dup(path);
+	AUTO_FREE char *said = mem_dup(detail);
+
+	text_table_blank_controls(shown);
+	text_table_blank_controls(said);
+	(void)json_array_append_new(run->faults,
+		json_pack("{s:s, s:I, s:s}", "path", shown, "line", (json_int_t)line, "detail", said));
+	return true;
+}
+
+static bool add_document(struct run *run, const struct hubdoc *doc, const char *markdown, struct err *err)
+{
+	enum docs_outcome outcome;
+
+	if (!begin(run, err) || !docs_import_add(run->import, doc, markdown, &outcome, err))
+		return false;
+	run->kinds[doc->kind]++;
+	run->outcomes[outcome]++;
+	return ++run->pending < DOCUMENTS_AT_ONCE || commit(run, err);
+}
+
+/* Not all Markdown in a tree is documentation of models; where that belongs, it has to be. */
+static bool note_free_text(struct run *run, const char *path)
+{
+	if (strstr(path, "assets/docs/"))
+		return add_fault(run, path, 1,
+			"the first line must be \"# Module publisher/name/version\" or of another kind");
+	run->others++;
+	return true;
+}
+
+static bool take_page(void *context, const struct doctree_page *page, struct err *err)
+{
+	AUTO(own_hubdoc) struct hubdoc *doc = NULL;
+	struct run *run = context;
+	struct err why;
+	bool is_one;
+	size_t line;
+
+	if (page->fault)
+		return add_fault(run, page->path, 0, page->fault);
+	if (!hubdoc_read(page->markdown, &doc, &is_one, &line, &why))
+		return add_fault(run, page->path, line, why.text);
+	if (!is_one)
+		return note_free_text(run, page->path);
+	if (!hubdoc_check_complete(doc, &why))
+		return add_fault(run, page->path, 1, why.text);
+	return add_document(run, doc, page->markdown, err);
+}
+
+static bool import_tree(struct run *run, struct err *err)
+{
+	size_t others = 0;
+
+	if (!doctree_read(run->options->tree, take_page, run, &others, err))
+		return false;
+	run->others += others;
+	return begin(run, err) && docs_import_link(run->import, err) && commit(run, err);
+}
+
+/* ---- the report ---- */
+
+static size_t sum(const size_t *numbers, size_t count)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += numbers[i];
+	return total;
+}
+
+static void print_json(const struct run *run)
+{
+	json_t *kinds = json_object();
+	json_t *report = json_pack("{s:I, s:o, s:I, s:b}", "documents",
+		(json_int_t)sum(run->kinds, HUBDOC_KIND_COUNT), "kinds", kinds, "other_files",
+		(json_int_t)run->others, "dry_run", (int)run->options->dry_run);
+
+	for (enum hubdoc_kind kind = 0; kind < HUBDOC_KIND_COUNT; kind++)
+		(void)json_object_set_new(
+			kinds, hubdoc_kind_name(kind), json_integer((json_int_t)run->kinds[kind]));
+	for (size_t i = 0; i < DOCS_OUTCOME_COUNT; i++)
+		(void)json_object_set_new(
+			report, outcome_keys[i], json_integer((json_int_t)run->outcomes[i]));
+	(void)json_object_set(report, "faults", run->faults);
+	(void)json_dumpf(report, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(report);
+}
+
+static void print_faults(const struct run *run)
+{
+	size_t i;
+	const json_t *fault;
+
+	json_array_foreach(run->faults, i, fault)
+	{
+		(void)fprintf(stderr, "%s", json_string_value(json_object_get(fault, "path")));
+		if (json_integer_value(json_object_get(fault, "line")) > 0)
+			(void)fprintf(stderr, ":%lld",
+				(long long)json_integer_value(json_object_get(fault, "line")));
+		(void)fprintf(stderr, ": %s\n", json_string_value(json_object_get(fault, "detail")));
+	}
+}
+
+static void print_counts(const struct run *run)
+{
+	size_t documents = sum(run->kinds, HUBDOC_KIND_COUNT);
+
+	(void)printf("%zu documents: %zu versions of modules, %zu collections, %zu publishers\n", documents,
+		sum(run->kinds, HUBDOC_PUBLISHER), run->kinds[HUBDOC_COLLECTION],
+		run->kinds[HUBDOC_PUBLISHER]);
+	if (documents > 0 && run->outcomes[DOCS_SAME] == documents)
+		(void)puts("nothing changed");
+	else
+		(void)printf("%s%zu new, %zu changed, %zu unchanged, %zu left as they are\n",
+			run->options->dry_run ? "would be " : "", run->outcomes[DOCS_NEW],
+			run->outcomes[DOCS_CHANGED], run->outcomes[DOCS_SAME], run->outcomes[DOCS_LEFT]);
+	if (json_array_size(run->faults) > 0)
+		(void)printf("%zu with faults, left out\n", json_array_size(run->faults));
+}
+
+static int report(const struct run *run)
+{
+	if (run->options->json) {
+		print_json(run);
+	} else {
+		print_counts(run);
+		(void)fflush(stdout);
+		print_faults(run);
+	}
+	return json_array_size(run->faults) > 0 ? COMMAND_FAILED : COMMAND_DONE;
+}
+
+int command_import_docs(int argc, char **argv)
+{
+	struct options options = {0};
+	AUTO(own_config) struct config *config = NULL;
+	AUTO(own_catalog) struct catalog *catalog = NULL;
+	int status = read_options(argc, argv, &options);
+	struct err err;
+
+	if (status != COMMAND_DONE)
+		return status;
+	if (!command_load_config(options.config, options.data, &config, &err) ||
+		!file_make_folders(config->storage.data_dir, &err) ||
+		!catalog_open(config->storage.data_dir, &catalog, &err))
+		return command_fail(&err);
+	AUTO(finish_run)
+	struct run run = {
+		.options = &options, .catalog = catalog, .now_s = clock_now_s(), .faults = json_array()};
+	return import_tree(&run, &err) ? report(&run) : command_fail(&err);
+}

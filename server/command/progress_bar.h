@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How far a long piece of work has come, on standard error: a bar on a terminal, now and then a line
+ * elsewhere. What is done quickly shows nothing. */
+#ifndef SERVER_COMMAND_PROGRESS_BAR_H
+#define SERVER_COMMAND_PROGRESS_BAR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress_bar {
+	const char *what; /* such as "packing" */
+	bool terminal;
+	bool drawn;
+	int64_t started_ms;
+	int64_t next_ms; /* when it is shown again */
+};
+
+void progress_bar_init(struct progress_bar *progress, const char *what);
+
+/* To be called as often as it changes. */
+void progress_bar_show(struct progress_bar *progress, int64_t done_bytes, int64_t total_bytes);
+
+/* Takes the bar off the terminal. */
+void progress_bar_finish(struct progress_bar *progress);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/command/command.h"
+#include "server/command/listing.h"
+#include "server/command/packing.h"
+#include "server/command/progress_bar.h"
+#include "server/command/remote.h"
+#include "server/module/archives/guess.h"
+
+AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
+
+struct publish_options {
+	struct remote_options remote;
+	const char *documentation;
+	const char *format; /* NULL: by what the file or folder holds */
+	enum pack_links links;
+	bool json;
+};
+
+/* Where to: the URL's origin and its path. */
+struct destination {
+	char *server;
+	struct name name;
+};
+
+static void finish_destination(struct destination *destination)
+{
+	free(destination->server);
+}
+
+/* ---- where to ---- */
+
+/* A bare path goes to the registry that --server or the environment names. */
+static bool read_destination(const char *url, const struct publish_options *options,
+	struct destination *destination, struct err *err)
+{
+	const char *host = strstr(url, "://");
+	const char *path = host ? strchr(host + 3, '/') : url;
+
+	if (path && strchr(path, '?'))
+		return err_set(err, ERR_BAD_REQUEST,
+			"%s: leave out what begins with \"?\"; the format is seen from the files, or said "
+			"with --format.",
+			url);
+	if (path && !name_parse_versioned(path + strspn(path, "/"), &destination->name, err))
+		return err_prefix(err, "%s: ", url);
+	if (!path)
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%s\" is no URL of a version, such as http://127.0.0.1:8080/acme/half-plus-two/1.",
+			url);
+	destination->server = host ? mem_dup_n(url, (size_t)(path - url)) : mem_dup(options->remote.server);
+	return true;
+}
+
+/* ---- what ---- */
+
+static bool open_temporary(int *out_fd, struct err *err)
+{
+	const char *folder = getenv("TMPDIR");
+	AUTO_FREE char *path = mem_printf("%s/larder-publish-XXXXXX", folder && *folder ? folder : "/tmp");
+	AUTO_FD int fd = mkostemp(path, O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, errno, "create %s", path);
+	(void)unlink(path);
+	*out_fd = TAKE_FD(fd);
+	return true;
+}
+
+static bool choose_format(const struct publish_options *options, enum format guessed, enum format *out)
+{
+	*out = guessed;
+	return !options->format || format_parse(options->format, out);
+}
+
+static bool open_folder(const char *folder, const struct publish_options *options, enum format *out_format,
+	int *out_fd, struct err *err)
+{
+	AUTO_FD int fd = -1;
+
+	if (!choose_format(options, guess_folder(folder), out_format) || !formats[*out_format].is_archive)
+		return err_set(err, ERR_BAD_REQUEST, "A folder is published as tf-hub or tfjs, not as %s.",
+			options->format);
+	if (!open_temporary(&fd, err) || !packing_run(folder, options->links, *out_format, fd, err))
+		return false;
+	*out_fd = TAKE_FD(fd);
+	return true;
+}
+
+static bool open_source(const char *path, const struct publish_options *options, enum format *out_format,
+	int *out_fd, struct err *err)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return err_errno(err, errno, "open %s", path);
+	if (S_ISDIR(status.st_mode))
+		return open_folder(path, options, out_format, out_fd, err);
+	if (!S_ISREG(status.st_mode))
+		return err_set(err, ERR_BAD_REQUEST, "%s is neither a file nor a folder.", path);
+	if (!choose_format(options, options->format ? FORMAT_TF_HUB : guess_file(path, fd), out_format))
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%s\" is no format; there are tf-hub, tfjs, tflite and coral.", options->format);
+	*out_fd = TAKE_FD(fd);
+	return true;
+}
+
+/* Before anything is sent, so that a wrong name costs no upload. */
+static bool open_documentation(const char *path, int *out_fd, struct err *err)
+{
+	if (!path)
+		return true;
+	*out_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *out_fd >= 0 || err_errno(err, errno, "open %s", path);
+}
+
+/* ---- sending ---- */
+
+static void show_progress(void *context, int64_t done_bytes, int64_t total_bytes)
+{
+	progress_bar_show(context, done_bytes, total_bytes);
+}
+
+static void print_violations(const json_t *problem)
+{
+	size_t i;
+	json_t *violation;
+
+	json_array_foreach(json_object_get(problem, "violations"), i, violation)
+	{
+		const char *rule = json_string_value(json_object_get(violation, "rule"));
+		const char *path = json_string_value(json_object_get(violation, "path"));
+		const char *message = json_string_value(json_object_get(violation, "message"));
+
+		packing_print_finding(rule ? rule : "", path ? path : "", message ? message : "");
+	}
+}
+
+/* PUTs and judges the answer; *out is the reply's JSON, or NULL. */
+static bool send_file(struct remote *remote, const char *target, const char *media_type, int fd, json_t **out,
+	struct err *err)
+{
+	AUTO(remote_reply_finish) struct remote_reply reply = {0};
+	struct progress_bar progress;
+	struct remote_upload upload = {.target = target,
+		.media_type = media_type,
+		.fd = fd,
+		.progressed = show_progress,
+		.context = &progress};
+	bool sent;
+
+	progress_bar_init(&progress, "uploading");
+	sent = remote_put(remote, &upload, &reply, err);
+	progress_bar_finish(&progress);
+	if (!sent)
+		return false;
+	if (!remote_accepted(&reply, err)) {
+		print_violations(reply.json);
+		return false;
+	}
+	*out = TAKE(reply.json);
+	return true;
+}
+
+static bool send_module(struct remote *remote, const struct name *name, int fd, json_t **out, struct err *err)
+{
+	const struct format_row *format = &formats[name->format];
+	AUTO_FREE char *target =
+		mem_printf("/%s?%s=%s", name_path(name).text, format->query_key, format->query_value);
+
+	return send_file(remote, target, format->media_type, fd, out, err);
+}
+
+static bool send_documentation(struct remote *remote, const struct name *name, int fd, struct err *err)
+{
+	AUTO_FREE char *target = mem_printf("/%s", name_path(name).text);
+	json_t *reply = NULL;
+
+	if (fd < 0)
+		return true;
+	if (!send_file(remote, target, "text/markdown; charset=utf-8", fd, &reply, err))
+		return err_prefix(err, "The module is published, its documentation is not: ");
+	json_decref(reply);
+	return true;
+}
+
+static void print_version(const json_t *version, bool as_json)
+{
+	const json_t *graphs = json_object_get(json_object_get(version, "saved_model"), "meta_graphs");
+
+	if (as_json) {
+		listing_print_json(version);
+		return;
+	}
+	listing_print_artifacts(version);
+	if (!graphs)
+		return;
+	(void)putchar('\n');
+	listing_print_signatures(graphs);
+}
+
+static bool publish(
+	const char *source, const char *url, const struct publish_options *options, struct err *err)
+{
+	AUTO(finish_destination) struct destination destination = {0};
+	AUTO(own_remote) struct remote *remote = NULL;
+	struct remote_options access = options->remote;
+	AUTO_FD int documentation = -1;
+	AUTO_FD int fd = -1;
+	json_t *version = NULL;
+	bool done;
+
+	if (!read_destination(url, options, &destination, err))
+		return false;
+	access.server = destination.server;
+	if (!remote_create(&access, &remote, err) ||
+		!open_documentation(options->documentation, &documentation, err) ||
+		!open_source(source, options, &destination.name.format, &fd, err) ||
+		!send_module(remote, &destination.name, fd, &version, err))
+		return false;
+	done = send_documentation(remote, &destination.name, documentation, err);
+	print_version(version, options->json);
+	json_decref(version);
+	return done;
+}
+
+/* ---- options ---- */
+
+static const struct option long_options[] = {
+	REMOTE_LONG_OPTIONS,
+	{"documentation", required_argument, NULL, 'd'},
+	{"format", required_argument, NULL, 'f'},
+	{"dereference", no_argument, NULL, 'l'},
+	{"json", no_argument, NULL, 'j'},
+	{NULL, 0, NULL, 0},
+};
+
+static bool read_options(int argc, char **argv, struct publish_options *options)
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (letter) {
+		case '?':
+			return false;
+		case 'd':
+			options->documentation = optarg;
+			break;
+		case 'f':
+			options->format = optarg;
+			break;
+		case 'l':
+			options->links = PACK_LINKS_FOLLOWED;
+			break;
+		case 'j':
+			options->json = true;
+			break;
+		default:
+			remote_take_option(&options->remote, letter, optarg);
+		}
+	}
+	return true;
+}
+
+int command_publish(int argc, char **argv)
+{
+	struct publish_options options = {0};
+	struct err err;
+
+	if (!read_options(argc, argv, &options))
+		return COMMAND_MISUSE;
+	if (argc - optind != 2)
+		return command_misuse("publish", "publish takes a folder or file and the version's URL");
+	return publish(argv[optind], argv[optind + 1], &options, &err) ? COMMAND_DONE : command_fail(&err);
+}

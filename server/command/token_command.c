@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buffer.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/own.h"
+#include "server/command/command.h"
+#include "server/command/text_table.h"
+#include "server/registry/access.h"
+#include "server/store/catalog/catalog.h"
+
+AUTO_CLEANER(own_config, struct config *, config_destroy)
+AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
+AUTO_CLEANER(own_access, struct access *, access_destroy)
+
+struct token_options {
+	const char *config;
+	const char *data;
+	struct buffer scopes; /* separated by blanks */
+	const char *expires;
+	bool json;
+};
+
+static void finish_options(struct token_options *options)
+{
+	buffer_finish(&options->scopes);
+}
+
+/* Straight on the database, which other processes may have open: needs no daemon. */
+static bool open_catalog(const struct token_options *options, struct catalog **out, struct err *err)
+{
+	AUTO(own_config) struct config *config = NULL;
+
+	return command_load_config(options->config, options->data, &config, err) &&
+	       file_make_folders(config->storage.data_dir, err) &&
+	       catalog_open(config->storage.data_dir, out, err);
+}
+
+/* ---- create ---- */
+
+static void print_issued(
+	const char *name, const char *scopes, int64_t lifetime_s, const struct token_text *token)
+{
+	(void)puts(token->text);
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "token %s has the scopes %s and %s%s; it is not shown again\n", name, scopes,
+		lifetime_s ? "expires at " : "does not expire",
+		lifetime_s ? clock_rfc3339(clock_now_s() + lifetime_s).text : "");
+}
+
+static int create_token(const struct token_options *options, const char *name)
+{
+	AUTO(own_catalog) struct catalog *catalog = NULL;
+	AUTO(own_access) struct access *access = NULL;
+	const char *scopes = buffer_string(&options->scopes);
+	struct token_text token;
+	int64_t lifetime_s = 0;
+	struct err err;
+
+	if (!*scopes)
+		return command_misuse("token", "a token needs a --scope");
+	if (options->expires && (!command_parse_duration(options->expires, &lifetime_s) || lifetime_s == 0))
+		return command_misuse("token", "--expires takes a time such as 90d, 12h or 30m, not \"%s\"",
+			options->expires);
+	if (!open_catalog(options, &catalog, &err) || !access_create(catalog, false, &access, &err))
+		return command_fail(&err);
+	if (!access_issue(access, name, scopes, lifetime_s, &token, &err)) {
+		(void)command_fail(&err);
+		return err.code == ERR_BAD_REQUEST ? COMMAND_MISUSE : COMMAND_FAILED;
+	}
+	print_issued(name, scopes, lifetime_s, &token);
+	return COMMAND_DONE;
+}
+
+/* ---- list ---- */
+
+static const char *token_state(const struct token_row *row)
+{
+	if (row->revoked_at)
+		return "revoked";
+	return row->expires_at && row->expires_at <= clock_now_s() ? "expired" : "valid";
+}
+
+static json_t *json_time(int64_t time_s)
+{
+	return time_s ? json_string(clock_rfc3339(time_s).text) : json_null();
+}
+
+static void print_json(const struct token_secret *tokens, size_t count)
+{
+	json_t *list = json_array();
+	json_t *all = json_pack("{s:o,s:I}", "tokens", list, "total", (json_int_t)count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct token_row *row = &tokens[i].row;
+
+		(void)json_array_append_new(
+			list, json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "name", row->name, "scopes", row->scopes,
+				      "state", token_state(row), "created_at", json_time(row->created_at),
+				      "expires_at", json_time(row->expires_at), "revoked_at",
+				      json_time(row->revoked_at)));
+	}
+	(void)json_dumpf(all, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(all);
+}
+
+static void print_table(const struct token_secret *tokens, size_t count)
+{
+	static const char *const headings[] = {"NAME", "SCOPES", "CREATED", "EXPIRES", "STATE"};
+	AUTO(text_table_finish) struct text_table table = {.columns = sizeof headings / sizeof *headings};
+
+	for (size_t i = 0; i < table.columns; i++)
+		text_table_add(&table, headings[i]);
+	for (size_t i = 0; i < count; i++) {
+		const struct token_row *row = &tokens[i].row;
+
+		text_table_add(&table, row->name);
+		text_table_add(&table, row->scopes);
+		text_table_add(&table, clock_rfc3339(row->created_at).text);
+		text_table_add(&table, row->expires_at ? clock_rfc3339(row->expires_at).text : "never");
+		text_table_add(&table, token_state(row));
+	}
+	text_table_print(&table, stdout, isatty(STDOUT_FILENO));
+}
+
+static int list_tokens(const struct token_options *options, const char *name)
+{
+	AUTO(own_catalog) struct catalog *catalog = NULL;
+	struct token_secret *tokens;
+	size_t count;
+	struct err err;
+
+	(void)name;
+	if (!open_catalog(options, &catalog, &err) || !catalog_list_tokens(catalog, &tokens, &count, &err))
+		return command_fail(&err);
+	(options->json ? print_json : print_table)(tokens, count);
+	token_secrets_destroy(tokens, count);
+	return COMMAND_DONE;
+}
+
+/* ---- revoke ---- */
+
+static int revoke_token(const struct token_options *options, const char *name)
+{
+	AUTO(own_catalog) struct catalog *catalog = NULL;
+	AUTO(own_access) struct access *access = NULL;
+	struct err err;
+
+	if (!open_catalog(options, &catalog, &err) || !access_create(catalog, false, &access, &err) ||
+		!access_revoke(access, name, &err))
+		return command_fail(&err);
+	(void)fprintf(stderr, "token %s is revoked\n", name);
+	return COMMAND_DONE;
+}
+
+/* ---- options ---- */
+
+static const struct {
+	const char *name;
+	int arguments;       /* behind the action's name */
+	const char *options; /* letters of those that it takes besides c and d */
+	int (*run)(const struct token_options *options, const char *name);
+} actions[] = {
+	{"create", 1, "se", create_token},
+	{"list", 0, "j", list_tokens},
+	{"revoke", 1, "", revoke_token},
+};
+
+static const struct option long_options[] = {
+	{"scope", required_argument, NULL, 's'},
+	{"expires", required_argument, NULL, 'e'},
+	{"json", no_argument, NULL, 'j'},
+	{"config", required_argument, NULL, 'c'},
+	{"data", required_argument, NULL, 'd'},
+	{NULL, 0, NULL, 0},
+};
+
+static void take_option(struct token_options *options, int letter)
+{
+	switch (letter) {
+	case 's':
+		buffer_printf(&options->scopes, "%s%s", options->scopes.length ? " " : "", optarg);
+		break;
+	case 'e':
+		options->expires = optarg;
+		break;
+	case 'j':
+		options->json = true;
+		break;
+	case 'c':
+		options->config = optarg;
+		break;
+	case 'd':
+		options->data = optarg;
+		break;
+	}
+}
+
+/* The letters that were given are collected in given, which has room for each once. */
+static bool read_options(int argc, char **argv, struct token_options *options, char given[8])
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (letter == '?')
+			return false;
+		if (!strchr(given, letter))
+			given[strlen(given)] = (char)letter;
+		take_option(options, letter);
+	}
+	return true;
+}
+
+static const char *option_name(int letter)
+{
+	for (const struct option *option = long_options; option->name; option++) {
+		if (option->val == letter)
+			return option->name;
+	}
+	return "";
+}
+
+static int run_action(
+	size_t action, const struct token_options *options, const char *given, int argc, char **argv)
+{
+	for (; *given; given++) {
+		if (!strchr("cd", *given) && !strchr(actions[action].options, *given))
+			return command_misuse(
+				"token", "token %s takes no --%s", actions[action].name, option_name(*given));
+	}
+	if (argc != actions[action].arguments)
+		return command_misuse("token", "token %s takes %s", actions[action].name,
+			actions[action].arguments ? "one name" : "no name");
+	return actions[action].run(options, argc ? argv[0] : NULL);
+}
+
+int command_token(int argc, char **argv)
+{
+	AUTO(finish_options) struct token_options options = {0};
+	char given[8] = "";
+
+	if (!read_options(argc, argv, &options, given))
+		return COMMAND_MISUSE;
+	if (optind == argc)
+		return command_misuse("token", "token takes create, list or revoke");
+	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+		if (strcmp(argv[optind], actions[i].name) == 0)
+			return run_action(i, &options, given, argc - optind - 1, argv + optind + 1);
+	}
+	return command_misuse("token", "there is no \"token %s\"", argv[optind]);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/command/command.h"
+#include "server/command/text_table.h"
+#include "server/registry/committer.h"
+#include "server/registry/invalidation.h"
+#include "server/registry/reclaimable.h"
+#include "server/registry/space.h"
+#include "server/store/blobs.h"
+#include "server/store/catalog/catalog_space.h"
+
+AUTO_CLEANER(own_config, struct config *, config_destroy)
+AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
+AUTO_CLEANER(own_committer, struct committer *, committer_destroy)
+AUTO_CLEANER(own_space, struct space *, space_destroy)
+
+struct upkeep_options {
+	const char *command;
+	const char *config;
+	const char *data;
+	bool list;
+	bool json;
+	bool dry_run;
+};
+
+/* The letters of all that these commands take; each is offered its own. */
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"data", required_argument, NULL, 'd'},
+	{"list", no_argument, NULL, 'l'},
+	{"json", no_argument, NULL, 'j'},
+	{"dry-run", no_argument, NULL, 'n'},
+	{NULL, 0, NULL, 0},
+};
+
+static bool take_option(struct upkeep_options *options, int letter)
+{
+	switch (letter) {
+	case 'c':
+		options->config = optarg;
+		return true;
+	case 'd':
+		options->data = optarg;
+		return true;
+	case 'l':
+		options->list = true;
+		return true;
+	case 'j':
+		options->json = true;
+		return true;
+	case 'n':
+		options->dry_run = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Returns COMMAND_DONE when they are read; allowed: the letters of those that the command takes. */
+static int read_options(int argc, char **argv, const char *allowed, struct upkeep_options *options)
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (letter == '?')
+			return COMMAND_MISUSE;
+		if (!strchr(allowed, letter))
+			return command_misuse(
+				options->command, "%s does not take this option", options->command);
+		(void)take_option(options, letter);
+	}
+	return COMMAND_DONE;
+}
+
+/* A folder that is misspelt would be made, and found to be clean. */
+static bool check_store(const char *data_dir, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/larder.db", data_dir);
+
+	return access(path, F_OK) == 0 ||
+	       err_set(err, ERR_NOT_FOUND,
+		       "there is no store in %.150s: name its folder with --data, or its "
+		       "configuration with --config",
+		       data_dir);
+}
+
+/* Straight on the database, which a daemon may have open. */
+static bool open_catalog(
+	const struct upkeep_options *options, struct config **config, struct catalog **out, struct err *err)
+{
+	return command_load_config(options->config, options->data, config, err) &&
+	       file_make_folders((*config)->storage.data_dir, err) &&
+	       catalog_open((*config)->storage.data_dir, out, err);
+}
+
+/* ---- pin, unpin ---- */
+
+static void print_json(const struct pin_row *pins, size_t count)
+{
+	json_t *list = json_array();
+	json_t *all = json_pack("{s:o,s:I}", "pins", list, "total", (json_int_t)count);
+
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append_new(
+			list, json_pack("{s:s,s:s}", "path", pins[i].pattern, "created_at",
+				      clock_rfc3339(pins[i].created_at).text));
+	(void)json_dumpf(all, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(all);
+}
+
+static void print_table(const struct pin_row *pins, size_t count)
+{
+	AUTO(text_table_finish) struct text_table table = {.columns = 2};
+
+	text_table_add(&table, "PATH");
+	text_table_add(&table, "CREATED");
+	for (size_t i = 0; i < count; i++) {
+		text_table_add(&table, pins[i].pattern);
+		text_table_add(&table, clock_rfc3339(pins[i].created_at).text);
+	}
+	text_table_print(&table, stdout, isatty(STDOUT_FILENO));
+}
+
+static int list_pins(const struct upkeep_options *options)
+{
+	AUTO(own_config) struct config *config = NULL;
+	AUTO(own_catalog) struct catalog *catalog = NULL;
+	struct pin_row *pins;
+	size_t count;
+	struct err err;
+
+	if (!open_catalog(options, &config, &catalog, &err) ||
+		!catalog_list_pins(catalog, &pins, &count, &err))
+		return command_fail(&err);
+	(options->json ? print_json : print_table)(pins, count);
+	pin_rows_destroy(pins, count);
+	return COMMAND_DONE;
+}
+
+/* Blanks and commas would make it a list of patterns, and no handle begins with a slash. */
+static bool is_pattern(const char *path)
+{
+	return *path && *path != '/' && strlen(path) <= NAME_PATH_MAX && !strpbrk(path, ", \t\r\n");
+}
+
+static bool pin(struct catalog *catalog, const char *path, struct err *err)
+{
+	bool added;
+
+	if (!catalog_pin(catalog, path, clock_now_s(), &added, err))
+		return false;
+	(void)fprintf(stderr, added ? "%s is pinned\n" : "%s was pinned before\n", path);
+	return true;
+}
+
+static bool unpin(struct catalog *catalog, const char *path, struct err *err)
+{
+	if (!catalog_unpin(catalog, path, err))
+		return false;
+	(void)fprintf(stderr, "%s is not pinned any more\n", path);
+	return true;
+}
+
+static int change_pins(const struct upkeep_options *options, int count, char **paths,
+	bool (*change)(struct catalog *catalog, const char *path, struct err *err))
+{
+	AUTO(own_config) struct config *config = NULL;
+	AUTO(own_catalog) struct catalog *catalog = NULL;
+	int status = COMMAND_DONE;
+	struct err err;
+
+	if (count == 0)
+		return command_misuse(options->command, "%s takes a PATH", options->command);
+	for (int i = 0; i < count; i++) {
+		if (!is_pattern(paths[i]))
+			return command_misuse(options->command, "\"%s\" is no path of a module", paths[i]);
+	}
+	if (!open_catalog(options, &config, &catalog, &err))
+		return command_fail(&err);
+	for (int i = 0; i < count; i++) {
+		if (!change(catalog, paths[i], &err))
+			status = command_fail(&err);
+	}
+	return status;
+}
+
+int command_pin(int argc, char **argv)
+{
+	struct upkeep_options options = {.command = "pin"};
+	int status = read_options(argc, argv, "cdlj", &options);
+
+	if (status != COMMAND_DONE)
+		return status;
+	if (!options.list)
+		return options.json ? command_misuse("pin", "--json goes with --list")
+				    : change_pins(&options, argc - optind, argv + optind, pin);
+	return optind < argc ? command_misuse("pin", "--list takes no PATH") : list_pins(&options);
+}
+
+int command_unpin(int argc, char **argv)
+{
+	struct upkeep_options options = {.command = "unpin"};
+	int status = read_options(argc, argv, "cd", &options);
+
+	return status != COMMAND_DONE ? status : change_pins(&options, argc - optind, argv + optind, unpin);
+}
+
+/* ---- gc ---- */
+
+struct stores {
+	struct catalog *catalog;
+	struct blobs *blobs;
+	struct members *members;
+};
+
+static void finish_stores(struct stores *stores)
+{
+	members_close(stores->members);
+	blobs_close(stores->blobs);
+	catalog_close(stores->catalog);
+}
+
+struct garbage {
+	struct catalog *catalog;
+	int64_t count;
+	int64_t bytes;
+};
+
+static bool count_unclaimed(void *context, const struct digest *digest, int64_t size_bytes)
+{
+	struct garbage *garbage = context;
+	bool claimed = true;
+	struct err err;
+
+	if (catalog_claims_blob(garbage->catalog, digest, &claimed, &err) && !claimed) {
+		garbage->count++;
+		garbage->bytes += size_bytes;
+	}
+	return true;
+}
+
+static void print_count(const char *what, bool dry_run, int64_t count, int64_t bytes)
+{
+	(void)printf("%s%lld %s (%s)\n", dry_run ? "would remove " : "removed ", (long long)count, what,
+		number_size(bytes).text);
+}
+
+static bool count_garbage(
+	struct stores *stores, struct garbage *blobs, struct garbage *unpacked, struct err *err)
+{
+	*blobs = *unpacked = (struct garbage){.catalog = stores->catalog};
+	(void)members_each(stores->members, count_unclaimed, unpacked);
+	return blobs_each(stores->blobs, count_unclaimed, blobs, err);
+}
+
+/* The daemon that may run on the same folder. */
+struct neighbour {
+	const char *data_dir;
+	bool silent; /* it was asked once, and did not answer */
+};
+
+/* What it keeps at hand counts as being read, and would be given to clients after it has gone. */
+static void have_forgotten(void *context, const char *label)
+{
+	struct neighbour *neighbour = context;
+	struct err err;
+
+	if (neighbour->silent || invalidation_send(neighbour->data_dir, label, &err))
+		return;
+	neighbour->silent = true;
+	(void)command_fail(&err);
+}
+
+/* Each step is safe beside a daemon: the committer keeps the two apart. */
+static bool collect(const struct upkeep_options *options, struct stores *stores,
+	const struct space_limits *limits, struct neighbour *neighbour, struct err *err)
+{
+	static const _Atomic bool never = false;
+	const struct reclaimable reclaimable = reclaimable_members(stores->members);
+	AUTO(own_committer)
+	struct committer *committer = committer_create(stores->catalog, stores->blobs, stores->members);
+	AUTO(own_space)
+	struct space *space =
+		space_create(limits, stores->catalog, stores->blobs, committer, &reclaimable, 1);
+	struct garbage files;
+	struct garbage unpacked;
+	struct eviction eviction = {0};
+	int64_t absences;
+
+	committer_set_forget(committer, have_forgotten, neighbour);
+	if (!count_garbage(stores, &files, &unpacked, err) ||
+		(!options->dry_run && !committer_sweep_blobs(committer, &never, err)))
+		return false;
+	print_count("files that nothing needs", options->dry_run, files.count, files.bytes);
+	print_count("unpacked archives that nothing needs", options->dry_run, unpacked.count, unpacked.bytes);
+	if (!(options->dry_run ? space_preview : space_enforce)(space, &eviction, err))
+		return false;
+	print_count("mirrored modules, used least recently", options->dry_run, (int64_t)eviction.count,
+		eviction.bytes);
+	return options->dry_run || catalog_prune_absences(stores->catalog, clock_now_s(), &absences, err);
+}
+
+int command_gc(int argc, char **argv)
+{
+	struct upkeep_options options = {.command = "gc"};
+	AUTO(own_config) struct config *config = NULL;
+	AUTO(finish_stores) struct stores stores = {0};
+	static const struct members_limits unpacks_nothing;
+	int status = read_options(argc, argv, "cdn", &options);
+	struct space_limits limits;
+	struct neighbour neighbour;
+	struct err err;
+
+	if (status != COMMAND_DONE)
+		return status;
+	if (optind < argc)
+		return command_misuse("gc", "gc takes no arguments");
+	if (!command_load_config(options.config, options.data, &config, &err) ||
+		!check_store(config->storage.data_dir, &err) ||
+		!catalog_open(config->storage.data_dir, &stores.catalog, &err) ||
+		!blobs_open(config->storage.data_dir, &stores.blobs, &err) ||
+		!members_open(config->storage.data_dir, &unpacks_nothing, &stores.members, &err))
+		return command_fail(&err);
+	log_configure(LOG_LEVEL_WARN, config->log.format);
+	limits = (struct space_limits){config->storage.max_bytes, config->storage.keep_free_bytes};
+	neighbour = (struct neighbour){.data_dir = config->storage.data_dir};
+	return collect(&options, &stores, &limits, &neighbour, &err) ? COMMAND_DONE : command_fail(&err);
+}

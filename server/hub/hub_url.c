@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/hub/hub_url.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/own.h"
+
+/* Values beside those of the formats table. */
+static const struct {
+	enum format format;
+	const char *value;
+	enum wanted wanted;
+} other_values[] = {
+	{FORMAT_TF_HUB, "uncompressed", WANTED_UNCOMPRESSED},
+	{FORMAT_TFJS, "file", WANTED_MEMBER},
+};
+
+static bool read_value(enum format format, const char *value, enum wanted *wanted)
+{
+	if (strcmp(value, formats[format].query_value) == 0) {
+		*wanted = WANTED_ARTIFACT;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof other_values / sizeof *other_values; i++) {
+		if (other_values[i].format == format && strcmp(value, other_values[i].value) == 0) {
+			*wanted = other_values[i].wanted;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Old clients list what they accept, separated by commas: the first value that we know counts. */
+static bool read_values(enum format format, const char *list, enum wanted *wanted)
+{
+	AUTO_FREE char *copy = mem_dup(list);
+	char *rest = copy;
+
+	for (char *value = strsep(&rest, ","); value; value = strsep(&rest, ",")) {
+		if (read_value(format, value, wanted))
+			return true;
+	}
+	return false;
+}
+
+/* Finds the format that the query asks for; *given is false where it names none. */
+static bool read_query(
+	const struct query *query, enum format *format, enum wanted *wanted, bool *given, struct err *err)
+{
+	const char *unknown = NULL;
+
+	*given = false;
+	for (int candidate = 0; candidate < FORMAT_COUNT; candidate++) {
+		for (size_t i = 0; i < query->count; i++) {
+			if (strcmp(query->parameters[i].name, formats[candidate].query_key) != 0)
+				continue;
+			if (read_values((enum format)candidate, query->parameters[i].value, wanted)) {
+				*format = (enum format)candidate;
+				*given = true;
+				return true;
+			}
+			unknown = formats[candidate].query_key;
+		}
+	}
+	return !unknown ||
+	       err_set(err, ERR_BAD_REQUEST, "the query's %s has no value that is known here", unknown);
+}
+
+/* Whether what stands before a suffix ends in "/<digits>": a version's archive, not a member's name. */
+static bool ends_in_version(const char *path, size_t length)
+{
+	size_t digits = 0;
+
+	while (digits < length && isdigit((unsigned char)path[length - 1 - digits]))
+		digits++;
+	return digits > 0 && digits < length && path[length - 1 - digits] == '/';
+}
+
+/* Where modules lay before tfhub.dev answered for them, and what files there are called. */
+static const struct place {
+	const char *bucket;
+	const char *suffix; /* NULL: single files lie there */
+	enum format format;
+	bool any_query; /* whatever the query says */
+} places[] = {
+	{"tfhub-modules/", ".tar.gz", FORMAT_TF_HUB, false},
+	{"tfhub-modules/", ".tgz", FORMAT_TF_HUB, false},
+	{"tfhub-lite-models/", ".tflite", FORMAT_TFLITE, true},
+	{"tfhub-lite-models/", ".tar.gz", FORMAT_TF_HUB, true},
+	{"tfhub-tfjs-modules/", ".tar.gz", FORMAT_TFJS, true},
+	{"tfhub-tfjs-modules/", ".tgz", FORMAT_TFJS, true},
+	{"tfhub-tfjs-modules/", NULL, FORMAT_TFJS, false},
+	{"", ".tar.gz", FORMAT_TF_HUB, false},
+	{"", ".tgz", FORMAT_TF_HUB, false},
+};
+
+static bool lies_at(const struct place *place, const char *path)
+{
+	size_t length = strlen(path);
+	size_t suffix = place->suffix ? strlen(place->suffix) : 0;
+
+	if (strncmp(path, place->bucket, strlen(place->bucket)) != 0)
+		return false;
+	return !place->suffix || (length > suffix && strcmp(path + length - suffix, place->suffix) == 0 &&
+					 ends_in_version(path, length - suffix));
+}
+
+/* Takes the bucket and the suffix off; NULL where there is neither. */
+static const struct place *strip_place(char **path)
+{
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		const struct place *place = &places[i];
+
+		if (!lies_at(place, *path))
+			continue;
+		if (place->suffix)
+			(*path)[strlen(*path) - strlen(place->suffix)] = '\0';
+		*path += strlen(place->bucket);
+		return place;
+	}
+	return NULL;
+}
+
+/* A whole archive is what such a file is; of which format, the query may say where the place does not. */
+static void apply_place(const struct place *place, struct hub_url *hub_url, bool *given)
+{
+	if (!place || !place->suffix)
+		return;
+	if (!*given || place->any_query || hub_url->name.format != FORMAT_TFJS) {
+		hub_url->wanted = WANTED_ARTIFACT;
+		hub_url->name.format = place->format;
+	}
+	*given = true;
+}
+
+static bool judge(struct hub_url *hub_url, bool given, struct err *err)
+{
+	if (!given)
+		hub_url->wanted = hub_url->member ? WANTED_MEMBER : WANTED_DESCRIPTION;
+	if (hub_url->wanted == WANTED_MEMBER)
+		hub_url->name.format = FORMAT_TFJS;
+	if (hub_url->wanted == WANTED_MEMBER && !hub_url->member)
+		return err_set(err, ERR_BAD_REQUEST,
+			"tfjs-format=file needs the name of a file, such as %s/model.json",
+			name_path(&hub_url->name).text);
+	if (hub_url->wanted != WANTED_MEMBER && hub_url->member)
+		return err_set(err, ERR_BAD_REQUEST,
+			"behind the version stands \"%s\", which no such request can have", hub_url->member);
+	if (hub_url->wanted != WANTED_DESCRIPTION && !strchr(hub_url->name.handle, '/'))
+		return err_set(
+			err, ERR_BAD_REQUEST, "\"%s\" names a publisher, no module", hub_url->name.handle);
+	return true;
+}
+
+bool hub_url_read(
+	const struct request *request, struct catalog *catalog, struct hub_url *out, struct err *err)
+{
+	AUTO_HUB_URL struct hub_url hub_url = {.memory = mem_dup(request->path + 1)};
+	char *path = hub_url.memory;
+	const struct place *place = strip_place(&path);
+	enum path_use use;
+	bool given;
+
+	if (!read_query(&request->query, &hub_url.name.format, &hub_url.wanted, &given, err))
+		return false;
+	apply_place(place, &hub_url, &given);
+	use = !given ? PATH_ANY : hub_url.wanted == WANTED_MEMBER ? PATH_MEMBER : PATH_WHOLE;
+	if (!catalog_read_path(catalog, path, use, &hub_url.name, &hub_url.member, err) ||
+		!judge(&hub_url, given, err))
+		return false;
+	*out = hub_url;
+	hub_url.memory = NULL;
+	return true;
+}
+
+void hub_url_finish(struct hub_url *hub_url)
+{
+	free(hub_url->memory);
+	*hub_url = (struct hub_url){0};
+}
+
+/* Whether the handle ends in a number. */
+static bool ends_in_number(const char *handle)
+{
+	return ends_in_version(handle, strlen(handle));
+}
+
+/* curl -T appends the file's name to a URL that ends in a slash. To take it off would be to guess: a file may
+ * be called "2", or "2.tar.gz", and mean the version that it was appended to. */
+static bool has_no_file(const struct request *request, struct err *err)
+{
+	AUTO_HUB_URL struct hub_url hub_url = {.memory = mem_dup(request->path + 1)};
+	char *path = hub_url.memory;
+	const struct place *place = strip_place(&path);
+	bool archive = place && place->suffix;
+	struct err ignored;
+
+	if (!name_parse_path(path, &hub_url.name, &hub_url.member, &ignored))
+		return true;
+	if (hub_url.member)
+		return err_set(err, ERR_BAD_REQUEST,
+			"behind the version stands \"%.60s\", as curl -T adds a file's name to a URL that "
+			"ends in "
+			"\"/\": leave the slash off, and send it to /%.100s",
+			hub_url.member, name_path(&hub_url.name).text);
+	if (archive && ends_in_number(hub_url.name.handle))
+		return err_set(err, ERR_BAD_REQUEST,
+			"this can be version %lld of %.80s, or a file that curl -T has added to a URL that "
+			"ends in "
+			"\"/\": name the version without a file's ending",
+			(long long)hub_url.name.version, hub_url.name.handle);
+	return true;
+}
+
+bool hub_url_read_upload(const struct request *request, struct name *out, struct err *err)
+{
+	AUTO_HUB_URL struct hub_url hub_url = {0};
+
+	/* An upload names its version; by what is known it might be taken for another's file. */
+	if (!has_no_file(request, err) || !hub_url_read(request, NULL, &hub_url, err))
+		return false;
+	if (hub_url.wanted == WANTED_DESCRIPTION && !hub_url.member)
+		hub_url.name.format = FORMAT_TF_HUB;
+	else if (hub_url.wanted != WANTED_ARTIFACT)
+		return err_set(err, ERR_BAD_REQUEST,
+			"only whole artifacts can be published: ?tf-hub-format=compressed, "
+			"?tfjs-format=compressed, "
+			"?lite-format=tflite or ?coral-format=tflite");
+	if (hub_url.name.version == 0 || !strchr(hub_url.name.handle, '/'))
+		return err_set(err, ERR_BAD_REQUEST,
+			"publish to /<publisher>/<name>/<version>, such as /acme/half-plus-two/1");
+	*out = hub_url.name;
+	return true;
+}

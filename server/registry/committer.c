@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/committer.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/registry/commits.h"
+#include "server/registry/span.h"
+#include "server/store/catalog/catalog_fills.h"
+
+/* Upstreams seldom tell what they changed, and nobody has asked for it since. */
+enum { DRAFT_AGE_MAX_S = 24 * 3600 };
+
+enum { EVICTED_AT_ONCE = 64 };
+
+struct committer {
+	struct span *span;
+	struct commits *commits;
+	struct catalog *catalog;
+	struct blobs *blobs;
+	struct members *members;                          /* or NULL */
+	void (*forget)(void *context, const char *label); /* NULL: nobody remembers */
+	void *forget_context;
+	void (*kept)(void *context); /* NULL: nobody wants to know */
+	void *kept_context;
+};
+
+struct committer *committer_create(struct catalog *catalog, struct blobs *blobs, struct members *members)
+{
+	struct committer *committer = mem_zero(1, sizeof *committer);
+
+	committer->span = span_create(blobs);
+	committer->commits = commits_create(catalog, blobs);
+	committer->catalog = catalog;
+	committer->blobs = blobs;
+	committer->members = members;
+	return committer;
+}
+
+void committer_destroy(struct committer *committer)
+{
+	if (!committer)
+		return;
+	commits_destroy(committer->commits);
+	span_destroy(committer->span);
+	free(committer);
+}
+
+void committer_set_forget(
+	struct committer *committer, void (*forget)(void *context, const char *label), void *context)
+{
+	committer->forget = forget;
+	committer->forget_context = context;
+}
+
+void committer_set_kept(struct committer *committer, void (*kept)(void *context), void *context)
+{
+	committer->kept = kept;
+	committer->kept_context = context;
+}
+
+static void forget(const struct committer *committer, const char *label)
+{
+	if (committer->forget)
+		committer->forget(committer->forget_context, label);
+}
+
+/* After a row could not be written: the blob goes again, unless another version has it. Alone, so that it is
+ * not one that waits for its row. */
+static void undo_adoption(struct committer *committer, const struct digest *digest)
+{
+	struct err err;
+	bool claimed = true;
+	ALONE(committer->span);
+
+	if (!catalog_claims_blob(committer->catalog, digest, &claimed, &err) || claimed)
+		return;
+	if (!blobs_remove(committer->blobs, digest, &err))
+		log_event(LOG_LEVEL_WARN, "an unclaimed blob stays", "digest", digest->hex, "why", err.text,
+			NULL);
+}
+
+/* After another process had the database for too long; where the bytes cannot be had again, that is why. */
+static void return_draft(
+	struct committer *committer, struct spool *spool, const struct digest *digest, struct err *err)
+{
+	if (err->code == ERR_BUSY)
+		(void)blobs_return(committer->blobs, spool, digest, err);
+}
+
+static struct keeping keeping_of(
+	const struct name *name, const struct origin *origin, const struct inspection *inspection)
+{
+	bool published = origin->source == SOURCE_PUBLISHED;
+
+	return (struct keeping){
+		.name = name,
+		.source = origin->source,
+		.published_by = published ? origin->who : NULL,
+		.upstream = published ? NULL : origin->who,
+		.checksums = &inspection->checksums,
+		.size_bytes = inspection->size_bytes,
+		.examination = inspection->examination,
+		.now_s = clock_now_s(),
+	};
+}
+
+/* The file, then its row: nobody removes the one before the other is there. */
+static bool adopt_and_record(struct committer *committer, struct spool *spool, const struct keeping *keeping,
+	enum kept *out, struct err *err)
+{
+	const struct digest *digest = &keeping->checksums->sha256;
+	SHARED(committer->span);
+
+	if (!blobs_adopt(committer->blobs, spool, digest, err))
+		return false;
+	if (!commits_keep(committer->commits, keeping, out, err)) {
+		if (err->code == ERR_QUARANTINED)
+			forget(committer, name_path(keeping->name).text);
+		return_draft(committer, spool, digest, err);
+		return false;
+	}
+	/* The file took the place of one with the same bytes, if there was one: nobody is to keep that open.
+	 */
+	forget(committer, digest->hex);
+	if (committer->kept && !keeping->checksums->has_md5)
+		committer->kept(committer->kept_context);
+	return true;
+}
+
+bool committer_record_md5(
+	struct committer *committer, const struct blob_md5 *items, size_t count, struct err *err)
+{
+	if (!catalog_record_md5(committer->catalog, items, count, err))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].known)
+			forget(committer, items[i].digest.hex);
+	}
+	return true;
+}
+
+bool committer_commit(struct committer *committer, struct spool *spool, const struct name *name,
+	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err)
+{
+	const struct keeping keeping = keeping_of(name, origin, inspection);
+
+	/* Outside of the span: this is the long part, and the file has no name yet that others could see. */
+	if (!blobs_prepare(spool, err))
+		return false;
+	if (adopt_and_record(committer, spool, &keeping, out, err))
+		return true;
+	undo_adoption(committer, &inspection->checksums.sha256);
+	return false;
+}
+
+bool committer_compare(struct committer *committer, const struct name *name, const struct origin *origin,
+	const struct inspection *inspection, struct err *err)
+{
+	const struct keeping keeping = keeping_of(name, origin, inspection);
+	struct artifact artifact;
+	enum kept kept;
+	bool found;
+	ALONE(committer->span);
+
+	if (!catalog_find_artifact(committer->catalog, name, &artifact, &found, err))
+		return false;
+	if (!found || (artifact.state == STATE_ACTIVE && artifact_check_published(&artifact, err) &&
+			      (!artifact.recorded ||
+				      digest_equal(&artifact.checksums.sha256, &keeping.checksums->sha256))))
+		return true;
+	/* It refuses them, and writes down why. */
+	(void)catalog_keep(committer->catalog, &keeping, &kept, err);
+	if (err->code == ERR_QUARANTINED)
+		forget(committer, name_path(name).text);
+	return false;
+}
+
+static void remove_unpacked(struct committer *committer, const struct digest *digest)
+{
+	struct err err;
+
+	if (committer->members && !members_remove(committer->members, digest, &err))
+		log_event(LOG_LEVEL_WARN, "unpacked files that nothing claims stay", "digest", digest->hex,
+			"why", err.text, NULL);
+}
+
+static void remove_orphan(void *context, const struct digest *digest)
+{
+	struct committer *committer = context;
+	struct err err;
+
+	remove_unpacked(committer, digest);
+	if (!blobs_remove(committer->blobs, digest, &err))
+		log_event(LOG_LEVEL_WARN, "a blob that nothing claims stays", "digest", digest->hex, "why",
+			err.text, NULL);
+}
+
+bool committer_withdraw(
+	struct committer *committer, const struct name *name, const char *who, struct err *err)
+{
+	bool withdrawn;
+	ALONE(committer->span);
+
+	withdrawn =
+		catalog_withdraw(committer->catalog, name, who, clock_now_s(), remove_orphan, committer, err);
+	/* Withdrawing is how room is made: it must not need any. */
+	if (!withdrawn && err->code == ERR_NO_SPACE && blobs_spend_reserve(committer->blobs))
+		withdrawn = catalog_withdraw(
+			committer->catalog, name, who, clock_now_s(), remove_orphan, committer, err);
+	/* Only now: what was looked up before the row changed is told apart by the forgetting. */
+	forget(committer, name_path(name).text);
+	return withdrawn;
+}
+
+/* ---- evicting ---- */
+
+struct batch {
+	struct committer *committer;
+	size_t count;
+	struct digest digests[EVICTED_AT_ONCE];
+	int fds[EVICTED_AT_ONCE]; /* hold back who would read meanwhile */
+};
+
+static void finish_batch(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		own_close(&batch->fds[i]);
+}
+
+static bool take_unread(void *context, const struct digest *digest, int64_t size_bytes)
+{
+	struct batch *batch = context;
+
+	(void)size_bytes;
+	/* Who only keeps it at hand does not read it. */
+	forget(batch->committer, digest->hex);
+	if (!blobs_offer(batch->committer->blobs, digest, &batch->fds[batch->count]))
+		return false;
+	batch->digests[batch->count++] = *digest;
+	return true;
+}
+
+/* *eviction gains what went. */
+static bool evict_batch(struct committer *committer, struct eviction *eviction, struct err *err)
+{
+	AUTO(finish_batch) struct batch batch = {.committer = committer};
+	size_t left = eviction->max_blobs - eviction->count;
+	struct eviction part = {.wanted_bytes = eviction->wanted_bytes - eviction->bytes,
+		.max_blobs = left < EVICTED_AT_ONCE ? left : EVICTED_AT_ONCE,
+		.behind = eviction->behind};
+	ALONE(committer->span);
+
+	if (!catalog_evict(committer->catalog, &part, take_unread, &batch, err))
+		return false;
+	for (size_t i = 0; i < batch.count; i++) {
+		/* Again: it may have been taken up once more before the row changed. */
+		forget(committer, batch.digests[i].hex);
+		remove_orphan(committer, &batch.digests[i]);
+	}
+	eviction->bytes += part.bytes;
+	eviction->count += part.count;
+	eviction->withheld_bytes += part.withheld_bytes;
+	eviction->behind = part.behind;
+	return true;
+}
+
+bool committer_evict(struct committer *committer, struct eviction *eviction, struct err *err)
+{
+	size_t before;
+
+	do {
+		before = eviction->count;
+		if (!evict_batch(committer, eviction, err) &&
+			(err->code != ERR_NO_SPACE || !blobs_spend_reserve(committer->blobs) ||
+				!evict_batch(committer, eviction, err)))
+			return false;
+	} while (eviction->count > before && eviction->count < eviction->max_blobs &&
+		 eviction->bytes < eviction->wanted_bytes);
+	return true;
+}
+
+bool committer_check_lost(
+	struct committer *committer, const struct digest *digest, bool *lost, struct err *err)
+{
+	AUTO_FD int fd = -1;
+	int64_t size_bytes;
+	bool claimed;
+	ALONE(committer->span);
+
+	*lost = false;
+	if (!catalog_claims_blob(committer->catalog, digest, &claimed, err))
+		return false;
+	if (!claimed || blobs_read(committer->blobs, digest, &fd, &size_bytes, err))
+		return true;
+	if (err->code != ERR_NOT_FOUND)
+		return false;
+	*lost = true;
+	remove_unpacked(committer, digest);
+	return catalog_forget_blob(committer->catalog, digest, err);
+}
+
+/* ---- sweeping ---- */
+
+/* What cannot be told is kept: another start may know. */
+static bool is_claimed(void *context, const char *draft)
+{
+	struct committer *committer = context;
+	struct err err;
+	bool claimed;
+
+	return !catalog_claims_draft(committer->catalog, draft, &claimed, &err) || claimed;
+}
+
+bool committer_sweep_drafts(struct committer *committer, struct err *err)
+{
+	return catalog_forget_old_fills(committer->catalog, clock_now_s() - DRAFT_AGE_MAX_S, err) &&
+	       blobs_sweep_drafts(committer->blobs, is_claimed, committer, err);
+}
+
+struct sweep {
+	struct committer *committer;
+	const _Atomic bool *stop;
+};
+
+/* Alone in the span for one blob at a time, so that none is taken for unclaimed between its rename and
+ * its row. */
+static bool sweep_blob(void *context, const struct digest *digest, int64_t size_bytes)
+{
+	struct sweep *sweep = context;
+	struct committer *committer = sweep->committer;
+	struct err err;
+	bool claimed = true;
+	ALONE(committer->span);
+
+	(void)size_bytes;
+	if (catalog_claims_blob(committer->catalog, digest, &claimed, &err) && !claimed) {
+		remove_orphan(committer, digest);
+		log_event(LOG_LEVEL_INFO, "removed a blob that nothing claims", "sha256", digest->hex, NULL);
+	}
+	return !atomic_load(sweep->stop);
+}
+
+static bool sweep_unpacked(void *context, const struct digest *digest, int64_t bytes)
+{
+	struct sweep *sweep = context;
+	struct err err;
+	bool claimed = true;
+	ALONE(sweep->committer->span);
+
+	(void)bytes;
+	if (catalog_claims_blob(sweep->committer->catalog, digest, &claimed, &err) && !claimed)
+		remove_unpacked(sweep->committer, digest);
+	return !atomic_load(sweep->stop);
+}
+
+bool committer_sweep_blobs(struct committer *committer, const _Atomic bool *stop, struct err *err)
+{
+	struct sweep sweep = {committer, stop};
+
+	if (!blobs_each(committer->blobs, sweep_blob, &sweep, err))
+		return false;
+	if (committer->members)
+		(void)members_each(committer->members, sweep_unpacked, &sweep);
+	return true;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Commits: makes the blob durable, then writes its row; then the caller may answer. Deleting is the reverse.
+ * The only room that makes and removes blobs, so that neither happens in the middle of the other, in this
+ * process or another. */
+#ifndef SERVER_REGISTRY_COMMITTER_H
+#define SERVER_REGISTRY_COMMITTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/registry/inspector.h"
+#include "server/store/blobs.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_md5.h"
+#include "server/store/catalog/catalog_space.h"
+#include "server/store/unpacked/members.h"
+
+struct committer;
+
+/* All must outlive it. What is unpacked of a blob goes with it; members may be NULL. destroy takes NULL. */
+struct committer *committer_create(struct catalog *catalog, struct blobs *blobs, struct members *members);
+void committer_destroy(struct committer *committer);
+
+/* Calls forget, before the operation returns, for what may no longer be given to clients: a version's path
+ * ("acme/model/1") or a blob's digest. It must be quick and not call the committer. To be set before the
+ * committer is used. */
+void committer_set_forget(
+	struct committer *committer, void (*forget)(void *context, const char *label), void *context);
+
+/* Calls kept after each blob that was kept without its MD5; it must be quick. To be set before the committer
+ * is used. */
+void committer_set_kept(struct committer *committer, void (*kept)(void *context), void *context);
+
+struct origin {
+	enum version_source source;
+	const char *who; /* the token's name, or the upstream's */
+};
+
+/* Keeps a complete and inspected spool under this name: durable on return; then it is the caller's to mark
+ * the spool as kept, when all is counted. Fails as catalog_keep does, or with ERR_NO_SPACE; nothing is left
+ * behind then but what was there before. ERR_BUSY where another process has the database for long: the spool
+ * is as it was, and can be kept later. */
+bool committer_commit(struct committer *committer, struct spool *spool, const struct name *name,
+	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err);
+
+/* Whether bytes that will not be kept are what this name may have: refuses what committer_commit would
+ * refuse. */
+bool committer_compare(struct committer *committer, const struct name *name, const struct origin *origin,
+	const struct inspection *inspection, struct err *err);
+
+/* Writes down the MD5 of blobs, those that are known: what was made ready for clients without it is made
+ * anew. */
+bool committer_record_md5(
+	struct committer *committer, const struct blob_md5 *items, size_t count, struct err *err);
+
+/* Withdraws a version and removes the blobs that nothing else needs. */
+bool committer_withdraw(
+	struct committer *committer, const struct name *name, const char *who, struct err *err);
+
+/* Evicts mirrored blobs that nobody reads, as catalog_evict does, and removes their files: *eviction says how
+ * much is wanted, and how much it was. Needs no free space. */
+bool committer_evict(struct committer *committer, struct eviction *eviction, struct err *err);
+
+/* A blob could not be read: where its file is truly gone while a row claims it, the claim is dropped, and
+ * *lost is true. */
+bool committer_check_lost(
+	struct committer *committer, const struct digest *digest, bool *lost, struct err *err);
+
+/* At start-up, before anything else uses the stores: drafts that no row claims are swept,
+ * and rows that claim one for longer than a day. */
+bool committer_sweep_drafts(struct committer *committer, struct err *err);
+
+/* Removes every blob that no row claims, and what is unpacked of such, one at a time while the daemon serves,
+ * until stop is set. */
+bool committer_sweep_blobs(struct committer *committer, const _Atomic bool *stop, struct err *err);
+
+#endif

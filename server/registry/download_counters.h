@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Download counters: counted in memory and written to the catalog in batches, so that a hit costs no
+ * transaction. What was counted is written at the latest when the counters is destroyed. */
+#ifndef SERVER_REGISTRY_DOWNLOAD_COUNTERS_H
+#define SERVER_REGISTRY_DOWNLOAD_COUNTERS_H
+
+#include "server/store/catalog/catalog.h"
+
+struct download_counters;
+
+/* Starts its thread. The catalog must outlive it. destroy writes what is left; takes NULL. */
+bool download_counters_create(struct catalog *catalog, struct download_counters **out, struct err *err);
+void download_counters_destroy(struct download_counters *counters);
+
+/* Counts one download. Never blocks for the database. */
+void download_counters_count(struct download_counters *counters, const struct name *name);
+
+/* The count of one artifact, for who counts the same one again and again: download_counter_add takes no lock.
+ * To be released before the counters is destroyed. */
+struct download_counter;
+struct download_counter *download_counters_open(struct download_counters *counters, const struct name *name);
+void download_counter_add(struct download_counter *counter);
+void download_counter_release(struct download_counter *counter);
+
+#endif

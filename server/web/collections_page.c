@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/web/collections_page.h"
+
+#include <inttypes.h>
+
+#include "common/mem.h"
+#include "common/uri.h"
+#include "server/web/cards.h"
+#include "server/web/facts.h"
+#include "server/web/html_table.h"
+#include "server/web/web.h"
+
+enum { CARDS_ON_A_PAGE = 30, TAGS_ON_A_CARD = 8 };
+
+/* ---- the list ---- */
+
+static void write_card(struct view *view, const json_t *collection)
+{
+	AUTO_FREE char *path = mem_printf("-/collections/%s", fact_text(collection, "handle"));
+	int64_t modules = fact_number(collection, "modules");
+
+	HTML(&view->html, "<li class=\"card\">\n<h3>");
+	view_link(view, path);
+	HTML(&view->html, "<span class=\"publisher\">%s/</span><span class=\"name\">%s</span></a></h3>\n",
+		fact_text(collection, "publisher"), fact_text(collection, "name"));
+	HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(collection, "description"));
+	cards_write_tags(view, json_object_get(collection, "tags"), TAGS_ON_A_CARD);
+	HTML(&view->html, "<p class=\"figures\">%s module%s</p>\n</li>\n", count_text(modules).text,
+		modules == 1 ? "" : "s");
+}
+
+void collections_page_write_cards(struct view *view, const json_t *collections)
+{
+	const json_t *collection;
+	size_t i;
+
+	HTML(&view->html, "<ol class=\"cards\">\n");
+	json_array_foreach((json_t *)collections, i, collection) write_card(view, collection);
+	HTML(&view->html, "</ol>\n");
+}
+
+static const char *asked(const struct view *view, const char *key)
+{
+	const char *value = query_find(&view->request->query, key);
+
+	return value ? value : "";
+}
+
+static bool is_narrowed(const struct view *view)
+{
+	return *asked(view, "q") || *asked(view, "publisher");
+}
+
+static void write_search(struct view *view)
+{
+	HTML(&view->html,
+		"<form class=\"hero\" role=\"search\" action=\"%s/-/collections\">\n<h1>Collections</h1>\n"
+		"<div class=\"field\">\n<label class=\"unseen\" for=\"q\">Search collections</label>\n"
+		"<input id=\"q\" type=\"search\" name=\"q\" value=\"%s\" autocomplete=\"off\" "
+		"spellcheck=\"false\" placeholder=\"Modules that belong together\">\n",
+		view->root, asked(view, "q"));
+	if (*asked(view, "publisher"))
+		HTML(&view->html, "<input type=\"hidden\" name=\"publisher\" value=\"%s\">\n",
+			asked(view, "publisher"));
+	HTML(&view->html, "<button>Search</button>\n</div>\n</form>\n");
+}
+
+static void write_no_match(struct view *view)
+{
+	HTML(&view->html,
+		"<div class=\"empty prose\">\n<h2>No collection matches</h2>\n<p>Fewer or shorter words find "
+		"more. <a href=\"%s/-/collections\">Show all collections</a>, or search ",
+		view->root);
+	HTML(&view->html, "<a href=\"%s/?q=", view->root);
+	html_query_value(&view->html, asked(view, "q"));
+	HTML(&view->html, "\">modules</a> instead.</p>\n</div>\n");
+}
+
+static void write_beginning(struct view *view)
+{
+	HTML(&view->html,
+		"<div class=\"empty prose\">\n<h2>No collection is here yet</h2>\n<p>Publishers say in their "
+		"documentation which modules belong together; collections come with a tree of it:</p>\n");
+	view_code(view, "List a catalogue", "larder import-docs tfhub.dev.tar.gz");
+	HTML(&view->html, "</div>\n");
+}
+
+static void write_list(struct view *view, const json_t *answer)
+{
+	const json_t *collections = json_object_get(answer, "collections");
+	int64_t total = fact_number(answer, "total");
+
+	HTML(&view->html,
+		"<section class=\"page\" aria-label=\"Collections\">\n<div class=\"bar\">\n"
+		"<p id=\"count\" role=\"status\">%s collection%s%s</p>\n</div>\n"
+		"<h2 class=\"unseen\">Collections</h2>\n",
+		count_text(total).text, total == 1 ? "" : "s",
+		!is_narrowed(view) ? ""
+		: total == 1       ? " matches"
+				   : " match");
+	if (json_array_size(collections) > 0)
+		collections_page_write_cards(view, collections);
+	else if (is_narrowed(view))
+		write_no_match(view);
+	else
+		write_beginning(view);
+	cards_write_next(view, "-/collections", answer);
+	HTML(&view->html, "</section>\n");
+}
+
+static json_t *ask_list(const struct view *view, struct err *err)
+{
+	static const char *const passed_on[] = {"q", "publisher", "cursor"};
+	AUTO_BUFFER struct buffer rest = {0};
+
+	buffer_printf(&rest, "?limit=%d", CARDS_ON_A_PAGE);
+	for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) {
+		const char *value = query_find(&view->request->query, passed_on[i]);
+
+		if (!value || !*value)
+			continue;
+		buffer_printf(&rest, "&%s=", passed_on[i]);
+		uri_encode(&rest, value, "");
+	}
+	return facts_ask(view, FACTS_COLLECTIONS, buffer_string(&rest), err);
+}
+
+void web_collections(void *services, struct request *request, struct reply *reply)
+{
+	AUTO_VIEW struct view view;
+	AUTO_FACTS json_t *answer = NULL;
+	struct err err;
+
+	view_init(&view, services, request);
+	answer = ask_list(&view, &err);
+	if (!answer)
+		return view_refuse(&view, &err, reply);
+	view_begin(&view, "Collections", SECTION_COLLECTIONS, "list.js");
+	write_search(&view);
+	write_list(&view, answer);
+	view_send(&view, reply, 200);
+}
+
+/* ---- one ---- */
+
+static void write_title(struct view *view, const json_t *collection)
+{
+	const char *publisher = fact_text(collection, "publisher");
+
+	HTML(&view->html, "<header class=\"title\">\n");
+	view_begin_crumbs(view, "/-/collections", "Collections");
+	view_crumb(view, publisher, publisher);
+	view_end_crumbs(view);
+	HTML(&view->html, "<h1>%s</h1>\n<p class=\"about\">%s</p>\n", fact_text(collection, "name"),
+		fact_text(collection, "description"));
+	cards_write_tags(view, json_object_get(collection, "tags"), SIZE_MAX);
+	HTML(&view->html, "</header>\n");
+}
+
+static void write_collection(struct view *view, const json_t *collection, const char *documentation)
+{
+	const json_t *modules = json_object_get(collection, "modules");
+
+	HTML(&view->html, "<div class=\"page\">\n");
+	write_title(view, collection);
+	if (documentation)
+		view_document(view, "About", documentation);
+	section_begin(view, "modules", "Modules");
+	if (json_array_size(modules) == 0)
+		HTML(&view->html, "<p>None of its modules is known here.</p>\n");
+	cards_write(view, modules);
+	section_end(view);
+	HTML(&view->html, "</div>\n");
+}
+
+void web_collection(void *services, struct request *request, struct reply *reply)
+{
+	AUTO_BUFFER struct buffer rest = {0};
+	AUTO_VIEW struct view view;
+	AUTO_FACTS json_t *collection = NULL;
+	AUTO_FREE char *documentation = NULL;
+	struct err err;
+
+	view_init(&view, services, request);
+	uri_encode(&rest, request->rest, "/");
+	collection = facts_ask(&view, FACTS_COLLECTION, buffer_string(&rest), &err);
+	if (!collection)
+		return view_refuse(&view, &err, reply);
+	documentation =
+		facts_render_documentation(&view, FACTS_COLLECTION_DOCUMENTATION, buffer_string(&rest));
+	view_begin(&view, fact_text(collection, "handle"), SECTION_COLLECTIONS, NULL);
+	write_collection(&view, collection, documentation);
+	view_send(&view, reply, 200);
+}

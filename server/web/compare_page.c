@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/uri.h"
+#include "server/http/problem.h"
+#include "server/module/name.h"
+#include "server/web/cards.h"
+#include "server/web/differences.h"
+#include "server/web/facts.h"
+#include "server/web/module_sections.h"
+#include "server/web/web.h"
+
+/* The two that are asked for. */
+struct pair {
+	int64_t from;
+	int64_t to;
+};
+
+static void write_title(struct view *view, const char *handle, const struct pair *pair)
+{
+	const struct publisher_name publisher = name_publisher(handle);
+	const char *name = handle + strlen(publisher.text);
+
+	name += *name == '/';
+	HTML(&view->html, "<header class=\"title\">\n");
+	view_begin_crumbs(view, "/", "Modules");
+	view_crumb(view, publisher.text, publisher.text);
+	view_crumb(view, handle, name);
+	view_end_crumbs(view);
+	HTML(&view->html, "<h1>%s: version %" PRId64 " and version %" PRId64 "</h1>\n</header>\n", name,
+		pair->from, pair->to);
+}
+
+static void write_pair(struct view *view, const json_t *module, const struct pair *pair)
+{
+	write_title(view, fact_text(module, "handle"), pair);
+	module_sections_write_comparing(view, module, pair->from, pair->to);
+}
+
+static void offer_fetching(struct view *view, const char *handle, int64_t version)
+{
+	AUTO_FREE char *command =
+		mem_printf("larder prefetch --server %s %s/%" PRId64, view->url, handle, version);
+	AUTO_FREE char *label = mem_printf("Fetch version %" PRId64, version);
+
+	view_code(view, label, command);
+}
+
+/* What was never here cannot be compared; other pairs may be. */
+static void write_refusal(
+	struct view *view, const json_t *module, const struct pair *pair, const struct err *err)
+{
+	const char *handle = fact_text(module, "handle");
+
+	write_pair(view, module, pair);
+	HTML(&view->html, "<div class=\"notice\">\n<p>%s</p>\n<p>To have both here:</p>\n", err->text);
+	offer_fetching(view, handle, pair->from);
+	offer_fetching(view, handle, pair->to);
+	HTML(&view->html, "</div>\n");
+}
+
+/* The version that is asked for, or else one counted from the end of those that there are. */
+static int64_t choose(const struct view *view, const char *key, const json_t *versions, size_t from_the_end)
+{
+	const char *asked = query_find(&view->request->query, key);
+	size_t count = json_array_size(versions);
+	int64_t number;
+
+	if (asked && number_parse(asked, &number))
+		return number;
+	return json_integer_value(json_array_get(versions, count < from_the_end ? 0 : count - from_the_end));
+}
+
+static json_t *ask_module(const struct view *view, struct err *err)
+{
+	AUTO_BUFFER struct buffer handle = {0};
+	AUTO_FACTS json_t *module = NULL;
+
+	uri_encode(&handle, view->request->rest, "/");
+	module = facts_ask(view, FACTS_VERSION, buffer_string(&handle), err);
+	if (module && !json_object_get(module, "versions")) {
+		(void)err_set(err, ERR_NOT_FOUND,
+			"Two versions are compared: ask for %.200s without its number.", view->request->rest);
+		return NULL;
+	}
+	return TAKE(module);
+}
+
+static json_t *ask_diff(
+	const struct view *view, const json_t *module, const struct pair *pair, struct err *err)
+{
+	const char *format = query_find(&view->request->query, "format");
+	AUTO_BUFFER struct buffer rest = {0};
+
+	buffer_printf(&rest, "%s/%" PRId64 "/%" PRId64 "%s", fact_text(module, "handle"), pair->from,
+		pair->to, format ? "?format=" : "");
+	uri_encode(&rest, format ? format : "", "");
+	return facts_ask(view, FACTS_DIFF, buffer_string(&rest), err);
+}
+
+static void write_page(struct view *view, const json_t *module, const struct pair *pair, const json_t *diff,
+	const struct err *err)
+{
+	view_begin(view, fact_text(module, "handle"), SECTION_NONE, NULL);
+	HTML(&view->html, "<div class=\"page\">\n");
+	if (diff) {
+		write_pair(view, module, pair);
+		differences_write(view, diff);
+	} else {
+		write_refusal(view, module, pair, err);
+	}
+	HTML(&view->html, "</div>\n");
+}
+
+void web_compare(void *services, struct request *request, struct reply *reply)
+{
+	AUTO_VIEW struct view view;
+	AUTO_FACTS json_t *module = NULL;
+	AUTO_FACTS json_t *diff = NULL;
+	struct pair pair;
+	struct err err;
+
+	view_init(&view, services, request);
+	module = ask_module(&view, &err);
+	if (!module)
+		return view_refuse(&view, &err, reply);
+	pair = (struct pair){choose(&view, "from", json_object_get(module, "versions"), 2),
+		choose(&view, "to", json_object_get(module, "versions"), 1)};
+	diff = ask_diff(&view, module, &pair, &err);
+	if (!diff)
+		problem_reply(reply, &err);
+	write_page(&view, module, &pair, diff, &err);
+	view_send(&view, reply, diff ? 200 : reply->status);
+}

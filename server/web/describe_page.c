@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/uri.h"
+#include "server/http/problem.h"
+#include "server/web/cards.h"
+#include "server/web/facts.h"
+#include "server/web/html_table.h"
+#include "server/web/model_tables.h"
+#include "server/web/module_sections.h"
+#include "server/web/publisher_page.h"
+#include "server/web/snippets.h"
+#include "server/web/web.h"
+
+/* ---- a version ---- */
+
+static void write_title(struct view *view, const json_t *version)
+{
+	const char *handle = fact_text(version, "handle");
+	const struct publisher_name publisher = name_publisher(handle);
+	const char *name = handle + strlen(publisher.text);
+
+	HTML(&view->html, "<header class=\"title\">\n");
+	view_begin_crumbs(view, "/", "Modules");
+	view_crumb(view, publisher.text, publisher.text);
+	view_end_crumbs(view);
+	HTML(&view->html, "<h1>%s</h1>\n", name + (*name == '/'));
+	if (*fact_text(version, "description"))
+		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(version, "description"));
+	cards_write_tags(view, json_object_get(version, "tags"), SIZE_MAX);
+	HTML(&view->html, "</header>\n");
+}
+
+static void offer_documentation(struct view *view, const struct name *name)
+{
+	AUTO_FREE char *command =
+		mem_printf("curl -X PUT -H 'Content-Type: text/markdown' -H \"Authorization: Bearer $TOKEN\" "
+			   "\\\n    --data-binary @README.md %s/%s",
+			view->url, name_path(name).text);
+
+	section_begin(view, "documentation", "Documentation");
+	HTML(&view->html, "<p>None yet. Whoever may publish this module can add some:</p>\n");
+	view_code(view, "Add documentation", command);
+	section_end(view);
+}
+
+static void write_version(
+	struct view *view, const struct name *name, const json_t *module, const json_t *version)
+{
+	const json_t *model = json_object_get(version, "saved_model");
+	AUTO_FREE char *documentation =
+		facts_render_documentation(view, FACTS_DOCUMENTATION, name_path(name).text);
+	bool active = strcmp(fact_text(version, "state"), "active") == 0;
+
+	write_title(view, version);
+	HTML(&view->html, "<div class=\"columns\">\n<div class=\"primary\">\n");
+	module_sections_write_notices(view, version);
+	if (active)
+		snippets_write(view, module, version);
+	if (documentation)
+		view_document(view, "Documentation", documentation);
+	if (json_is_object(model))
+		model_tables_write(view, model);
+	module_sections_write_artifacts(view, version);
+	if (active)
+		module_sections_write_files(view, version);
+	if (!documentation && active)
+		offer_documentation(view, name);
+	HTML(&view->html, "</div>\n");
+	module_sections_write_aside(view, module, version);
+	HTML(&view->html, "</div>\n");
+}
+
+/* A withdrawn version is gone for clients of the hub; people may read what it was. */
+static int status_of(const json_t *version)
+{
+	return strcmp(fact_text(version, "state"), "withdrawn") == 0 ? 410 : 200;
+}
+
+/* What is not known here may still be upstream. */
+static void refuse_version(
+	struct view *view, const struct name *name, const struct err *err, struct reply *reply)
+{
+	AUTO_FREE char *command =
+		mem_printf("larder prefetch --server %s %s", view->url, name_path(name).text);
+	const char *slash = strrchr(name->handle, '/');
+
+	if (err->code != ERR_NOT_FOUND)
+		return view_refuse(view, err, reply);
+	problem_reply(reply, err);
+	view_begin(view, "Not known here", SECTION_NONE, "module.js");
+	HTML(&view->html,
+		"<div class=\"prose\">\n<h1>%s is not known here</h1>\n<div class=\"notice\" id=\"fetch\" "
+		"data-path=\"%s\">\n"
+		"<p>An upstream may have it. Whoever loads it from here has it fetched; to try now:</p>\n",
+		name_path(name).text, name_path(name).text);
+	view_code(view, "Fetch it now", command);
+	HTML(&view->html, "</div>\n<p><a href=\"%s/?q=", view->root);
+	html_query_value(&view->html, slash ? slash + 1 : name->handle);
+	HTML(&view->html, "\">Search for what is alike</a></p>\n</div>\n");
+	view_send(view, reply, reply->status);
+}
+
+/* "acme/collections/some" was a collection's address on tfhub.dev, with or without a version. */
+static bool find_collection(struct view *view, const struct name *name, struct reply *reply)
+{
+	const struct publisher_name publisher = name_publisher(name->handle);
+	const char *rest = name->handle + strlen(publisher.text);
+	AUTO_FACTS json_t *collection = NULL;
+	AUTO_FREE char *handle = NULL;
+	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *way = NULL;
+	struct err err;
+
+	if (strncmp(rest, "/collections/", strlen("/collections/")) != 0)
+		return false;
+	handle = mem_printf("%s/%s", publisher.text, rest + strlen("/collections/"));
+	collection = facts_ask(view, FACTS_COLLECTION, handle, &err);
+	if (!collection)
+		return false;
+	path = mem_printf("/-/collections/%s", handle);
+	way = request_way_to(view->request, path);
+	reply_empty(reply, 302);
+	reply_header(reply, "Location", way);
+	reply_header(reply, "Cache-Control", "no-cache");
+	return true;
+}
+
+static void describe_version(struct view *view, const struct name *name, struct reply *reply)
+{
+	struct err err;
+	AUTO_FACTS json_t *module = facts_ask(view, FACTS_MODULE, name->handle, &err);
+	AUTO_FACTS json_t *version =
+		module ? facts_ask(view, FACTS_VERSION, name_path(name).text, &err) : NULL;
+
+	if (!version && find_collection(view, name, reply))
+		return;
+	if (!version)
+		return refuse_version(view, name, &err, reply);
+	view_begin(view, name_path(name).text, SECTION_NONE, "module.js");
+	write_version(view, name, module, version);
+	view_send(view, reply, status_of(version));
+}
+
+/* ---- a module: the page of its latest version ---- */
+
+static int64_t version_to_show(const json_t *module)
+{
+	const json_t *rows = json_object_get(module, "version_list");
+	int64_t latest = fact_number(module, "latest_version");
+
+	return latest ? latest : fact_number(json_array_get(rows, json_array_size(rows) - 1), "version");
+}
+
+static void describe_module(struct view *view, const struct name *name, struct reply *reply)
+{
+	struct err err;
+	AUTO_FACTS json_t *module = facts_ask(view, FACTS_MODULE, name->handle, &err);
+	struct name latest = *name;
+
+	if (!module && find_collection(view, name, reply))
+		return;
+	if (!module)
+		return view_refuse(view, &err, reply);
+	latest.version = version_to_show(module);
+	describe_version(view, &latest, reply);
+}
+
+void web_describe(void *services, const struct request *request, const struct name *name, struct reply *reply)
+{
+	AUTO_VIEW struct view view;
+
+	view_init(&view, services, request);
+	if (name->version > 0)
+		describe_version(&view, name, reply);
+	else if (strchr(name->handle, '/'))
+		describe_module(&view, name, reply);
+	else
+		publisher_page_describe(&view, name->handle, reply);
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/web/module_sections.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/number.h"
+#include "server/web/cards.h"
+#include "server/web/facts.h"
+#include "server/web/html_table.h"
+
+enum { FILES_SHOWN = 200, VERSIONS_SHOWN = 50 };
+
+/* ---- notices ---- */
+
+static const struct {
+	const char *state;
+	const char *title;
+	const char *text;
+} states[] = {
+	{"withdrawn", "Withdrawn",
+		"This version can no longer be downloaded, and its number will not be used again."},
+	{"quarantined", "Held back",
+		"This version is here, but not given out: its bytes are not to be trusted."},
+};
+
+static bool is_cached(const json_t *version)
+{
+	const json_t *artifact;
+	size_t i;
+
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
+	{
+		if (fact_true(artifact, "cached"))
+			return true;
+	}
+	return false;
+}
+
+static void write_fetching(struct view *view, const json_t *version)
+{
+	const char *handle = fact_text(version, "handle");
+	int64_t number = fact_number(version, "version");
+	AUTO_FREE char *command =
+		mem_printf("larder prefetch --server %s %s/%" PRId64, view->url, handle, number);
+
+	HTML(&view->html,
+		"<div class=\"notice\" id=\"fetch\" data-path=\"%s/%" PRId64 "\">\n"
+		"<p><strong>Not on this server yet.</strong> It is fetched from upstream when it is first "
+		"asked for; to have it sooner:</p>\n",
+		handle, number);
+	view_code(view, "Fetch it now", command);
+	HTML(&view->html, "</div>\n");
+}
+
+static void write_warnings(struct view *view, const json_t *artifact)
+{
+	const json_t *warnings = json_object_get(artifact, "warnings");
+	const json_t *warning;
+	size_t i;
+
+	if (json_array_size(warnings) == 0)
+		return;
+	HTML(&view->html,
+		"<div class=\"notice warn\">\n<p><strong>Findings in the %s artifact.</strong> It is whole, "
+		"but may trouble some clients:</p>\n<ul>\n",
+		fact_text(artifact, "format"));
+	json_array_foreach((json_t *)warnings, i, warning)
+	{
+		HTML(&view->html, "<li><code>%s</code> %s", fact_text(warning, "rule"),
+			fact_text(warning, "message"));
+		if (*fact_text(warning, "path"))
+			HTML(&view->html, " <span class=\"faint\">(%s)</span>", fact_text(warning, "path"));
+		HTML(&view->html, "</li>\n");
+	}
+	HTML(&view->html, "</ul>\n</div>\n");
+}
+
+void module_sections_write_notices(struct view *view, const json_t *version)
+{
+	const char *state = fact_text(version, "state");
+	const json_t *artifact;
+	size_t i;
+
+	for (i = 0; i < sizeof states / sizeof *states; i++) {
+		if (strcmp(states[i].state, state) == 0)
+			HTML(&view->html,
+				"<div class=\"notice stop\">\n<p><strong>%s.</strong> %s</p>\n</div>\n",
+				states[i].title, states[i].text);
+	}
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact) write_warnings(view, artifact);
+	if (strcmp(state, "active") == 0 && !is_cached(version))
+		write_fetching(view, version);
+}
+
+/* ---- artifacts and files ---- */
+
+static void write_source(struct view *view, const json_t *artifact)
+{
+	const char *source = fact_text(artifact, "source");
+	const char *who = fact_text(artifact, "published_by");
+	const char *upstream = fact_text(artifact, "upstream");
+
+	HTML(&view->html, "<td>%s", source);
+	if (*who)
+		HTML(&view->html, " by %s", who);
+	if (*upstream)
+		HTML(&view->html, " from %s", upstream);
+	HTML(&view->html, "</td>");
+}
+
+static void write_artifact(struct view *view, const json_t *version, const json_t *artifact)
+{
+	const char *query = strchr(fact_text(artifact, "url"), '?');
+	const char *digest = fact_text(artifact, "digest");
+
+	HTML(&view->html, "<tr><th scope=\"row\"><a href=\"%s/%s/%" PRId64 "%s\" download>%s</a></th>",
+		view->root, fact_text(version, "handle"), fact_number(version, "version"), query ? query : "",
+		fact_text(artifact, "format"));
+	write_source(view, artifact);
+	HTML(&view->html, "<td class=\"nowrap\">%s</td><td class=\"nowrap\">%s</td>",
+		number_size(fact_number(artifact, "size_bytes")).text,
+		number_size(fact_number(artifact, "unpacked_bytes")).text);
+	HTML(&view->html, "<td>%s</td><td>%s</td><td class=\"digest\"><code>%s</code></td></tr>\n",
+		count_text(fact_number(artifact, "downloads")).text,
+		fact_true(artifact, "cached") ? "on this server" : "evicted, fetched again at next use",
+		digest);
+}
+
+void module_sections_write_artifacts(struct view *view, const json_t *version)
+{
+	const json_t *artifacts = json_object_get(version, "artifacts");
+	const json_t *artifact;
+	size_t i;
+
+	if (json_array_size(artifacts) == 0)
+		return;
+	section_begin(view, "artifacts", "Artifacts");
+	html_table_begin(view,
+		&(struct html_table){.label = "Artifacts",
+			.columns = {"Format", "Source", "Size", "Unpacked", "Downloads", "Where", "Digest"}});
+	json_array_foreach((json_t *)artifacts, i, artifact) write_artifact(view, version, artifact);
+	html_table_end(view);
+	section_end(view);
+}
+
+static void write_file_list(struct view *view, const char *format, const json_t *files, int64_t total)
+{
+	AUTO_FREE char *label = mem_printf("Files of %s", format);
+	const json_t *file;
+	size_t i;
+
+	HTML(&view->html, "<details%s>\n<summary>%s <span class=\"faint\">%s file%s</span></summary>\n",
+		total <= 12 ? " open" : "", format, count_text(total).text, total == 1 ? "" : "s");
+	html_table_begin(
+		view, &(struct html_table){.label = label, .kind = "files", .columns = {"File", "Size"}});
+	json_array_foreach((json_t *)files, i, file)
+		HTML(&view->html, "<tr><th scope=\"row\"><code>%s</code></th><td>%s</td></tr>\n",
+			fact_text(file, "path"), number_size(fact_number(file, "size_bytes")).text);
+	html_table_end(view);
+	if (total > (int64_t)json_array_size(files))
+		HTML(&view->html, "<p class=\"faint\">The first %d; the API lists all of them.</p>\n",
+			FILES_SHOWN);
+	HTML(&view->html, "</details>\n");
+}
+
+static void write_files(struct view *view, const json_t *version, const char *format)
+{
+	AUTO_FREE char *rest = mem_printf("%s/%" PRId64 "?limit=%d&format=%s", fact_text(version, "handle"),
+		fact_number(version, "version"), FILES_SHOWN, format);
+	struct err err;
+	AUTO_FACTS json_t *answer = facts_ask(view, FACTS_FILES, rest, &err);
+
+	if (answer && fact_number(answer, "total") > 0)
+		write_file_list(view, format, json_object_get(answer, "files"), fact_number(answer, "total"));
+}
+
+void module_sections_write_files(struct view *view, const json_t *version)
+{
+	const json_t *artifacts = json_object_get(version, "artifacts");
+	const json_t *artifact;
+	size_t i;
+
+	if (json_array_size(artifacts) == 0)
+		return;
+	section_begin(view, "files", "Files");
+	json_array_foreach((json_t *)artifacts, i, artifact)
+		write_files(view, version, fact_text(artifact, "format"));
+	section_end(view);
+}
+
+/* ---- the column beside ---- */
+
+static void write_fact(struct view *view, const char *name, const char *value)
+{
+	if (*value)
+		HTML(&view->html, "<dt>%s</dt><dd>%s</dd>\n", name, value);
+}
+
+static void write_kind(struct view *view, const json_t *model)
+{
+	static const struct {
+		const char *kind;
+		const char *label;
+	} kinds[] = {{"tf1-hub", "TF1 Hub module"}, {"saved-model", "SavedModel"}};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		if (strcmp(kinds[i].kind, fact_text(model, "kind")) == 0)
+			write_fact(view, "Kind", kinds[i].label);
+	}
+	write_fact(view, "TensorFlow", fact_text(model, "tensorflow_version"));
+}
+
+static void write_other_tags(struct view *view, const json_t *tags)
+{
+	static const struct {
+		const char *kind;
+		const char *label;
+	} kinds[] = {{"license", "License"}, {"fine_tunable", "Fine-tunable"},
+		{"fine-tunable", "Fine-tunable"}, {"interactive-visualizer", "Visualizer"}};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		const json_t *values = json_object_get(tags, kinds[i].kind);
+		const char *value = json_string_value(json_array_get(values, 0));
+
+		write_fact(view, kinds[i].label, value ? value : "");
+	}
+}
+
+static void write_facts(struct view *view, const json_t *module, const json_t *version)
+{
+	const json_t *artifact = json_array_get(json_object_get(version, "artifacts"), 0);
+
+	HTML(&view->html, "<dl>\n<dt>Version</dt><dd>%" PRId64 "</dd>\n", fact_number(version, "version"));
+	write_fact(view, "Source", fact_text(version, "source"));
+	write_fact(view, "Published by", fact_text(version, "published_by"));
+	write_fact(view, "Upstream", fact_text(version, "upstream"));
+	if (artifact)
+		write_fact(view, "Size", number_size(fact_number(artifact, "size_bytes")).text);
+	HTML(&view->html, "<dt>Downloads</dt><dd>%s</dd>\n<dt>Added</dt><dd>",
+		count_text(fact_number(module, "downloads")).text);
+	cards_write_day(view, fact_text(version, "created_at"));
+	HTML(&view->html, "</dd>\n");
+	write_kind(view, json_object_get(version, "saved_model"));
+	write_other_tags(view, json_object_get(version, "tags"));
+	HTML(&view->html, "</dl>\n");
+}
+
+static void write_version_link(struct view *view, const char *handle, const json_t *row, int64_t current)
+{
+	int64_t number = fact_number(row, "version");
+	AUTO_FREE char *path = mem_printf("%s/%" PRId64, handle, number);
+	const char *state = fact_text(row, "state");
+
+	HTML(&view->html, "<li class=\"%s\">", number == current ? "current" : "other");
+	view_link(view, path);
+	HTML(&view->html, "Version %" PRId64 "</a> ", number);
+	if (strcmp(state, "active") != 0)
+		HTML(&view->html, "<span class=\"state stop\">%s</span> ", state);
+	cards_write_day(view, fact_text(row, "created_at"));
+	HTML(&view->html, "</li>\n");
+}
+
+static void write_versions(struct view *view, const json_t *module, int64_t current)
+{
+	const json_t *rows = json_object_get(module, "version_list");
+	size_t count = json_array_size(rows);
+
+	HTML(&view->html, "<h2>Versions</h2>\n<ul class=\"versions\">\n");
+	for (size_t i = 0; i < count && i < VERSIONS_SHOWN; i++)
+		write_version_link(
+			view, fact_text(module, "handle"), json_array_get(rows, count - 1 - i), current);
+	HTML(&view->html, "</ul>\n");
+}
+
+static void write_options(struct view *view, const char *name, const json_t *versions, int64_t chosen)
+{
+	const json_t *version;
+	size_t i;
+
+	HTML(&view->html, "<select name=\"%s\">", name);
+	json_array_foreach((json_t *)versions, i, version) HTML(&view->html, "<option%s>%" PRId64 "</option>",
+		json_integer_value(version) == chosen ? " selected" : "",
+		(int64_t)json_integer_value(version));
+	HTML(&view->html, "</select>");
+}
+
+void module_sections_write_comparing(struct view *view, const json_t *module, int64_t from, int64_t to)
+{
+	const json_t *versions = json_object_get(module, "versions");
+
+	HTML(&view->html, "<form class=\"compare\" action=\"%s/-/compare/%s\">\n<label>from ", view->root,
+		fact_text(module, "handle"));
+	write_options(view, "from", versions, from);
+	HTML(&view->html, "</label>\n<label>to ");
+	write_options(view, "to", versions, to);
+	HTML(&view->html, "</label>\n<button>Compare</button>\n</form>\n");
+}
+
+/* With the version before the one that is shown, or else the next. */
+static void offer_comparing(struct view *view, const json_t *module, int64_t current)
+{
+	const json_t *versions = json_object_get(module, "versions");
+	int64_t other = 0;
+
+	if (json_array_size(versions) < 2)
+		return;
+	for (size_t i = 0; i < json_array_size(versions); i++) {
+		int64_t number = json_integer_value(json_array_get(versions, i));
+
+		if (number < current || (other == 0 && number > current))
+			other = number;
+	}
+	HTML(&view->html, "<h2>Compare</h2>\n");
+	module_sections_write_comparing(
+		view, module, other < current ? other : current, other < current ? current : other);
+}
+
+void module_sections_write_aside(struct view *view, const json_t *module, const json_t *version)
+{
+	int64_t current = fact_number(version, "version");
+
+	HTML(&view->html, "<aside class=\"about\" aria-label=\"About this version\">\n");
+	write_facts(view, module, version);
+	HTML(&view->html,
+		"<p class=\"raw\"><a href=\"%s/api/v1/modules/%s/%" PRId64 "\">All of it as JSON</a></p>\n",
+		view->root, fact_text(version, "handle"), current);
+	write_versions(view, module, current);
+	if (json_array_size(json_object_get(version, "artifacts")) > 0)
+		offer_comparing(view, module, current);
+	HTML(&view->html, "</aside>\n");
+}
