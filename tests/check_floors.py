@@ -27,7 +27,7 @@ FLOORS = [
 STRANGERS = [("server/registry/", "server/http/"), ("server/store/", "server/http/"), ("server/upstream/", "server/http/"),
              ("server/module/", "server/http/"), ("server/store/", "server/upstream/"), ("common/", "server/")]
 ONE_ROOM = {
-    "microhttpd.h": ["server/http/mhd/daemon.", "server/http/mhd/request_head.c", "server/http/mhd/responses.c", "server/http/mhd/suspensions.c", "server/http/mhd/guest.c"],
+    "microhttpd.h": ["server/http/mhd/daemon.", "server/http/mhd/request_head.c", "server/http/mhd/responses.c", "server/http/mhd/mhd_suspension.c", "server/http/mhd/guest.c"],
     "sqlite3.h": ["server/store/db.h", "server/store/db.c"],
     "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/command/"],
     "zlib.h": ["server/module/"],

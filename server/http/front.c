@@ -14,6 +14,7 @@
 #include "common/thread.h"
 #include "server/http/acceptor.h"
 #include "server/http/accesslog.h"
+#include "server/http/fast/cached_reply.h"
 #include "server/http/fast/fast_path.h"
 #include "server/http/fast/lingering.h"
 #include "server/http/fast/sender_pool.h"
@@ -22,6 +23,8 @@
 #include "server/http/mhd/daemon.h"
 #include "server/http/mhd/exchange.h"
 #include "server/http/mhd/guest.h"
+#include "server/http/mhd/mhd_suspension.h"
+#include "server/http/mhd/record.h"
 #include "server/http/mhd/request_head.h"
 #include "server/http/mhd/responses.h"
 #include "server/metrics.h"
@@ -80,26 +83,37 @@ static bool sends_body_anyway(const struct request *request)
 	       request->content_length <= EXCHANGE_DROPPED_BODY_MAX;
 }
 
+/* Whether libmicrohttpd answers from the response cache, and what it answers may come there. Elsewhere the
+ * fast path does. */
+static bool uses_cache(const struct in_flight *in_flight)
+{
+	return in_flight->settings.tls_certificate;
+}
+
 static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
 {
-	struct cached_reply *cached;
+	struct cached_reply *cached = NULL;
 	struct MHD_Response *response;
 	enum MHD_Result queued;
 
 	exchange->ends = guest_has_read_on(guest_of(connection), connection);
 	exchange->unread |= exchange->ends;
-	cached = exchange->ends ? NULL : exchange_prepare_cached(exchange);
+	if (!exchange->ends && uses_cache(exchange->in_flight) && cached_reply_may_be_kept(exchange))
+		cached = cached_reply_create(exchange);
 	response = response_create(exchange);
 	queued = MHD_queue_response(connection, (unsigned)exchange->reply.status, response);
 
 	exchange->sent = queued == MHD_YES;
 	response_measure(exchange);
-	if (cached && exchange->sent) {
-		exchange_keep_cached(exchange, cached, response);
-	} else {
-		cached_reply_release(cached);
+	if (cached)
+		cached->response = response;
+	else
 		response_destroy(response);
-	}
+	if (cached && exchange->sent)
+		response_cache_keep(
+			exchange->in_flight->settings.response_cache, exchange->cache_ticket, cached);
+	else
+		cached_reply_release(cached);
 	return queued;
 }
 
@@ -181,7 +195,7 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 {
 	struct exchange *exchange = *context;
 
-	suspension_is_over(&exchange->suspension);
+	mhd_suspension_is_over(exchange);
 	/* libmicrohttpd that is stopping drops a response with a yes, and asks for it again. */
 	if (exchange->sent)
 		return MHD_NO;
@@ -203,7 +217,9 @@ static void *on_target(void *argument, const char *target, struct MHD_Connection
 	struct exchange *exchange;
 
 	thread_adopt("http", THREAD_LOOP);
-	exchange = exchange_create(&front->in_flight, connection, target);
+	exchange = exchange_create(&front->in_flight, &mhd_suspension_ops, connection);
+	if (!uses_cache(&front->in_flight) || !exchange_find_cached(exchange, target))
+		exchange_set_target(exchange, target);
 	guest_of(connection)->exchange = exchange;
 	return exchange;
 }
@@ -216,28 +232,6 @@ static const char *const endings[] = {
 	[MHD_REQUEST_TERMINATED_READ_ERROR] = "client gone",
 	[MHD_REQUEST_TERMINATED_CLIENT_ABORT] = "client gone",
 };
-
-static void log_exchange(const struct exchange *exchange, enum MHD_RequestTerminationCode ending)
-{
-	const struct request *request = &exchange->request;
-	const struct reply *reply = &exchange->reply;
-	const struct cached_reply *cached = exchange->cached;
-	const char *offloaded = sending_ending(exchange->offload.ending);
-	const struct accesslog_line access = {
-		.method = exchange->running ? method_name(request->method) : NULL,
-		.path = cached ? cached->log_path : request->log_path,
-		.status = exchange->sent ? reply->status : 0,
-		.sent_bytes = exchange->sent_bytes,
-		.started_us = request->started_us,
-		.client = request->client,
-		.who = request->who,
-		.note = cached ? cached->note : reply->note,
-		.problem = reply->problem,
-		.ending = offloaded ? offloaded : endings[ending],
-	};
-
-	accesslog_write(&access);
-}
 
 static void release(void *context)
 {
@@ -279,22 +273,12 @@ static void part_with(struct front *front, struct MHD_Connection *connection, co
 		take_back(front, connection);
 }
 
-static void count_exchange(const struct exchange *exchange)
-{
-	metric_add(METRIC_SENT_BYTES, exchange->sent_bytes);
-	if (exchange->cached || exchange->reply.is_module)
-		metric_add(METRIC_MODULE_BYTES, exchange->sent_bytes);
-	if (exchange->sent)
-		metric_add(METRIC_REQUESTS, 1);
-	if (exchange->reply.problem)
-		metric_refused(exchange->reply.problem);
-}
-
 /* Step four: complete. */
 static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
 	enum MHD_RequestTerminationCode ending)
 {
 	struct exchange *exchange = TAKE(*(struct exchange **)context);
+	const char *offloaded;
 
 	if (!exchange)
 		return;
@@ -304,9 +288,8 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 			connection, exchange->request.client, sizeof exchange->request.client);
 	if (ending != MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		response_count_sent(exchange);
-	if (accesslog_is_on())
-		log_exchange(exchange, ending);
-	count_exchange(exchange);
+	offloaded = sending_ending(exchange->offload.ending);
+	record_exchange(exchange, offloaded ? offloaded : endings[ending]);
 	if (ending == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		part_with(argument, connection, exchange);
 	exchange_destroy(exchange);

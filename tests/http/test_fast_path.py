@@ -330,7 +330,7 @@ def test_many_answers_and_then_something_else(larder):
             assert b"half-plus-two" in connection.receive()[2]
             assert connection.receive()[2] == SMALL
             assert connection.ask("/healthz")[0] == 200
-    assert larder.metric(EXPRESS) - before == 1 + 5 + 30 + 31 + 100 + 5 * 3
+    assert larder.metric(EXPRESS) - before == 1 + 5 + 30 + 31 + 100 + 5 * 4
 
 
 def test_connection_close_after_many_answers(larder):

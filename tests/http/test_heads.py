@@ -322,12 +322,13 @@ def test_pipelined_requests_of_all_kinds(larder):
 
 
 # Requests behind which libmicrohttpd has, or may have, read what nobody has looked at: (what is sent first, what comes later).
+FILL = b"POST /api/v1/fills HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 READ_ON = {
     "chunks": (b"POST /api/v1/fills HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
                b"2\r\n{}\r\n0\r\n\r\n", 0),
     "chunks nobody wants": (b"GET /api/v1/modules/zz/q HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 0),
-    "a byte of the next head": (b"GET /api/v1/modules/zz/q HTTP/1.1\r\nHost: x\r\n\r\n", 1),
-    "half of the next head": (b"GET /api/v1/modules/zz/q HTTP/1.1\r\nHost: x\r\n\r\n", 12),
+    "a byte of the next head": (FILL, 1),
+    "half of the next head": (FILL, 12),
 }
 BEHIND = {
     "bare LF": b"GET /healthz HTTP/1.1\nHost: x\n\n",
@@ -355,3 +356,14 @@ def test_what_nobody_has_looked_at_is_not_read(start, first, behind):
             connection.sendall(BEHIND[behind][along:])
         assert b"HTTP/1." not in answer.read()
     wait_until(lambda: larder.metric("larder_connections") <= 1, larder.tail)
+
+
+@pytest.mark.parametrize("along", [1, 12])
+@pytest.mark.parametrize("behind", BEHIND)
+def test_what_stands_behind_a_request_without_a_body_is_looked_at(larder, behind, along):
+    """That it was there already, in part, costs nobody the connection; what cannot be read is refused."""
+    with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+        connection.sendall(b"GET /api/v1/modules/zz/q HTTP/1.1\r\nHost: x\r\n\r\n" + BEHIND[behind][:along])
+        assert receive_one(connection)[0] == 404
+        connection.sendall(BEHIND[behind][along:])
+        assert receive_one(connection)[0] == (200 if behind == "a large cookie" else 400)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sends a feed that lends its bytes as chunks (RFC 9112 7.1), from its file to the socket without a copy, and
- * up to the last chunk, which is left to others. */
+ * Sends a feed as chunks (RFC 9112 7.1), up to the last one, which is left to others: what it lends from its
+ * file to the socket without a copy. */
 #ifndef SERVER_HTTP_FAST_CHUNKED_H
 #define SERVER_HTTP_FAST_CHUNKED_H
 
@@ -23,9 +23,14 @@ struct chunked {
 	char frame[32]; /* what stands between the bytes of two chunks, as far as it is due */
 	size_t frame_length;
 	size_t frame_sent;
+	char *copy; /* of a feed that does not lend: a chunk with its frame, as far as it is due */
+	size_t copy_length;
+	size_t copy_sent;
 };
 
 /* Sends what there is and the socket takes. SENDING_STARVED: the waiter has been joined. */
 enum sending chunked_next(struct chunked *chunked, int socket, struct waiter *waiter);
+
+void chunked_finish(struct chunked *chunked);
 
 #endif

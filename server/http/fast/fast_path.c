@@ -12,7 +12,9 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/own.h"
 #include "server/http/delivery.h"
+#include "server/http/fast/direct.h"
 #include "server/http/fast/hit.h"
 #include "server/http/fast/plainhead.h"
 #include "server/http/fast/refusal.h"
@@ -39,10 +41,12 @@ struct connection {
 	struct connection *next;
 	struct connection *previous;
 	int fd;
-	uint32_t watched; /* what its thread waits for */
-	bool unseen;      /* there is more than the last event's turn has looked at */
-	bool counts;      /* among the running requests, as its answer has to wait */
-	bool was_sent;    /* comes from the sender pool, where it ended so: */
+	uint32_t watched;      /* what its thread waits for */
+	struct direct *direct; /* the request that a handler answers, or NULL */
+	bool suspended;        /* meanwhile */
+	bool unseen;           /* there is more than the last event's turn has looked at */
+	bool counts;           /* among the running requests, as its answer has to wait */
+	bool was_sent;         /* comes from the sender pool, where it ended so: */
 	enum sending ending;
 	bool looks_past; /* sees what comes behind the heads that were answered, which stay until later */
 	size_t answered; /* bytes of them */
@@ -109,13 +113,20 @@ static void link_out(struct fast_thread *thread, struct connection *connection)
 		thread->first = connection->next;
 }
 
+/* An answer is being made or sent, of which others than its thread know. */
+static bool is_busy(const struct connection *connection)
+{
+	return connection->counts || connection->direct;
+}
+
 /* The reply is sent, or never will be. */
 static void finish_sending(struct fast_thread *thread, struct connection *connection, enum sending ending)
 {
 	bool counts_all = ending == SENDING_DONE || !connection->send.reply;
+	int64_t unconfirmed = counts_all ? 0 : delivery_unconfirmed(connection->fd);
 
-	hit_finish(&connection->send, (const struct sockaddr *)&connection->address, ending,
-		counts_all ? 0 : delivery_unconfirmed(connection->fd));
+	direct_finish(TAKE(connection->direct), &connection->send, ending, unconfirmed);
+	hit_finish(&connection->send, (const struct sockaddr *)&connection->address, ending, unconfirmed);
 	if (connection->counts)
 		in_flight_leave(thread->fast_path->in_flight);
 	connection->counts = false;
@@ -142,11 +153,22 @@ static void take_answered(struct fast_thread *thread, struct connection *connect
 	connection->answered = 0;
 }
 
+/* What has no end must not look as if it had come to it. */
+static void cut(const struct connection *connection)
+{
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+	metric_add(METRIC_CUTS, 1);
+	(void)setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 /* What is closed with bytes unread is reset, and the client might lose its answer. */
 static void drop(struct fast_thread *thread, struct connection *connection, enum sending ending)
 {
 	const struct fast_path_exits *exits = &thread->fast_path->exits;
 
+	if (connection->direct && direct_is_cut(connection->direct, ending))
+		cut(connection);
 	finish_sending(thread, connection, ending);
 	connection->answered += connection->looked;
 	take_answered(thread, connection);
@@ -180,9 +202,9 @@ static void hand_on(struct fast_thread *thread, struct connection *connection, c
 /* An answer that has to wait counts until its end. */
 static void count_in(struct fast_thread *thread, struct connection *connection)
 {
-	if (!connection->counts)
+	if (!is_busy(connection))
 		in_flight_enter(thread->fast_path->in_flight);
-	connection->counts = true;
+	connection->counts = !connection->direct;
 }
 
 /* What would have to wait for the disk goes on where nobody else waits for it. */
@@ -208,10 +230,14 @@ static void complete(struct fast_thread *thread, struct connection *connection)
 		drop(thread, connection, SENDING_DONE);
 }
 
+static void feed(struct fast_thread *thread, struct connection *connection);
+
 static void go_on(struct fast_thread *thread, struct connection *connection, enum sending sending)
 {
 	connection->active_s = thread->now_s;
-	if (sending == SENDING_DONE) {
+	if (sending == SENDING_DONE && connection->direct && direct_is_to_feed(connection->direct)) {
+		feed(thread, connection);
+	} else if (sending == SENDING_DONE) {
 		complete(thread, connection);
 	} else if (sending == SENDING_FULL && watch(thread, connection, EPOLLOUT)) {
 		count_in(thread, connection);
@@ -221,6 +247,29 @@ static void go_on(struct fast_thread *thread, struct connection *connection, enu
 	} else {
 		drop(thread, connection, sending == SENDING_FULL ? SENDING_BROKEN : sending);
 	}
+}
+
+static void end_feed(struct fast_thread *thread, struct connection *connection)
+{
+	enum sending ending = direct_end_feed(connection->direct, &connection->send);
+
+	if (ending == SENDING_DONE)
+		go_on(thread, connection, hit_next(&connection->send, connection->fd));
+	else
+		drop(thread, connection, ending);
+}
+
+/* The head is out, and the rest the sender pool's. */
+static void feed(struct fast_thread *thread, struct connection *connection)
+{
+	bool arrived = false;
+
+	if (!direct_feed(connection->direct, connection->fd, &arrived))
+		drop(thread, connection, SENDING_STOPPED);
+	else if (arrived)
+		end_feed(thread, connection);
+	else
+		connection->suspended = true;
 }
 
 /* On a thread of the sender pool. */
@@ -349,6 +398,68 @@ static void await_end(struct fast_thread *thread, struct connection *connection,
 		(void)look_past(connection);
 }
 
+/* ---- a request that a handler answers ---- */
+
+/* Its thread has seen to it. */
+static void suspend(struct suspension *suspension)
+{
+}
+
+static void resume(struct suspension *suspension)
+{
+	struct connection *connection = suspension->connection;
+
+	loop_post(&connection->thread->loop, &connection->post);
+}
+
+static int socket_of(const struct suspension *suspension)
+{
+	return ((const struct connection *)suspension->connection)->fd;
+}
+
+static const struct suspension_ops suspension_ops = {suspend, resume, socket_of};
+
+static void send_answer(struct fast_thread *thread, struct connection *connection)
+{
+	if (direct_answer(connection->direct, &connection->send))
+		go_on(thread, connection, hit_first(&connection->send, &thread->desk, connection->fd));
+	else
+		drop(thread, connection, SENDING_GONE);
+}
+
+static void answer_suspended(struct fast_thread *thread, struct connection *connection)
+{
+	connection->suspended = false;
+	connection->active_s = thread->now_s;
+	if (direct_has_fed(connection->direct))
+		end_feed(thread, connection);
+	else
+		send_answer(thread, connection);
+}
+
+/* What comes meanwhile is looked at when it is answered. */
+static void call(struct fast_thread *thread, struct connection *connection, size_t length,
+	const struct wire_head *head)
+{
+	connection->direct = direct_create(thread->fast_path->in_flight, thread->in, head,
+		(const struct sockaddr *)&connection->address, &suspension_ops, connection);
+	connection->looked = 0;
+	connection->unseen |= head->length < length;
+	note_answered(thread, connection, head->length);
+	connection->suspended = direct_call(connection->direct);
+	if (!connection->suspended)
+		send_answer(thread, connection);
+}
+
+/* Whoever wants it closed wants nothing of what follows, but libmicrohttpd knows how to leave that. */
+static bool is_for_handler(const struct fast_thread *thread, size_t length, const struct wire_head *head)
+{
+	return !atomic_load_explicit(&thread->fast_path->ending, memory_order_relaxed) &&
+	       direct_suits(thread->in, head) && !(head->closes && head->length < length);
+}
+
+/* ---- whatever comes ---- */
+
 /* A head that is not answered here. */
 static void judge(struct fast_thread *thread, struct connection *connection)
 {
@@ -365,6 +476,8 @@ static void judge(struct fast_thread *thread, struct connection *connection)
 		await_end(thread, connection, got);
 	} else if (!wire_head_read(thread->in, length, &head, &err)) {
 		refuse(thread, connection, &err);
+	} else if (is_for_handler(thread, got, &head)) {
+		call(thread, connection, got, &head);
 	} else {
 		wire_heads_read(thread->in, got, &head, &heads);
 		hand_on(thread, connection, thread->in, &heads);
@@ -387,8 +500,10 @@ static void receive(struct fast_thread *thread, struct connection *connection)
 
 static void serve(struct fast_thread *thread, struct connection *connection, uint32_t events)
 {
-	connection->unseen = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-	if (connection->counts)
+	connection->unseen = connection->suspended || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	if (connection->suspended)
+		return;
+	if (is_busy(connection))
 		go_on(thread, connection, hit_next(&connection->send, connection->fd));
 	else
 		receive(thread, connection);
@@ -400,6 +515,10 @@ static void admit(struct fast_thread *thread, struct connection *connection)
 {
 	bool was_sent = connection->was_sent;
 
+	if (connection->suspended) {
+		answer_suspended(thread, connection);
+		return;
+	}
 	link_in(thread, connection);
 	connection->active_s = thread->now_s;
 	connection->was_sent = false;
@@ -427,7 +546,7 @@ static void hand_on_all_idle(struct fast_thread *thread)
 
 	for (struct connection *connection = thread->first; connection; connection = next) {
 		next = connection->next;
-		if (!connection->counts)
+		if (!is_busy(connection))
 			hand_on(thread, connection, NULL, NULL);
 	}
 }
@@ -446,7 +565,7 @@ static bool is_stale(const struct fast_thread *thread, const struct connection *
 	const struct front_settings *settings = &thread->fast_path->in_flight->settings;
 	int64_t limit_s = connection->looked ? settings->head_timeout_s : settings->idle_timeout_s;
 
-	return limit_s && thread->now_s - connection->active_s > limit_s;
+	return limit_s && !connection->suspended && thread->now_s - connection->active_s > limit_s;
 }
 
 /* Once a second. */
@@ -463,7 +582,7 @@ static void sweep(struct fast_thread *thread)
 		}
 		if (connection->active_s < thread->now_s)
 			take_answered(thread, connection);
-		if (!connection->counts && connection->active_s < idlest_s)
+		if (!is_busy(connection) && connection->active_s < idlest_s)
 			idlest_s = connection->active_s;
 	}
 	atomic_store_explicit(&thread->idlest_s, idlest_s, memory_order_relaxed);
@@ -476,7 +595,7 @@ static void make_room(struct fast_thread *thread)
 	int64_t next_s = INT64_MAX;
 
 	for (struct connection *connection = thread->first; connection; connection = connection->next) {
-		if (connection->counts || thread->now_s - connection->active_s < CROWDED_IDLE_S)
+		if (is_busy(connection) || thread->now_s - connection->active_s < CROWDED_IDLE_S)
 			continue;
 		if (!idlest || connection->active_s < idlest->active_s) {
 			next_s = idlest ? idlest->active_s : next_s;

@@ -26,7 +26,6 @@
 enum { QUICK_BYTES = 8 << 20, QUICK_US = 500 * 1000, QUICK_UNSENT_BYTES = 1 << 20 };
 
 static const char close_field[] = "Connection: close\r\n";
-static const char ok[] = "HTTP/1.1 200 OK\r\n";
 static const char partial_content[] = "HTTP/1.1 206 Partial Content\r\n";
 static const char not_modified[] = "HTTP/1.1 304 Not Modified\r\n";
 
@@ -75,6 +74,19 @@ bool hit_begin(struct hit *hit, struct response_cache *cache, const struct plain
 	return true;
 }
 
+void hit_begin_fresh(
+	struct hit *hit, struct cached_reply *reply, enum method method, int64_t offset, bool closes)
+{
+	*hit = (struct hit){.reply = reply,
+		.method = method,
+		.status = reply->status,
+		.offset = offset,
+		.closes = closes,
+		.fresh = true};
+	if (method != METHOD_HEAD)
+		hit->left = hit->length = reply->size;
+}
+
 /* ---- its head ---- */
 
 static char *append(char *out, const char *bytes, size_t length)
@@ -92,28 +104,34 @@ static char *append_part_fields(const struct hit *hit, char *out)
 	return out + length;
 }
 
+/* Whether it is less than the reply that is kept for the whole. */
+static bool is_cut(const struct hit *hit, int status)
+{
+	return hit->status == status && hit->reply->status != status;
+}
+
 /* The type is that of a body, and a 304 has none. */
-static size_t write_head(const struct hit *hit, struct hit_desk *desk)
+static size_t write_head(const struct hit *hit, const struct hit_desk *desk, char *out)
 {
 	const struct cached_reply *reply = hit->reply;
-	size_t skipped = hit->status == 304 ? reply->type_length : 0;
-	char *out = desk->out;
+	size_t skipped = is_cut(hit, 304) ? reply->type_length : 0;
+	const char *begin = out;
 
-	if (hit->status == 200)
-		out = append(out, ok, sizeof ok - 1);
-	else if (hit->status == 206)
+	if (is_cut(hit, 206))
 		out = append(out, partial_content, sizeof partial_content - 1);
-	else
+	else if (is_cut(hit, 304))
 		out = append(out, not_modified, sizeof not_modified - 1);
+	else
+		out = append(out, reply->status_line, reply->status_line_length);
 	out = append(out, desk->date, desk->date_length);
 	out = append(out, reply->fields + skipped, reply->fields_length - skipped);
 	if (hit->closes)
 		out = append(out, close_field, sizeof close_field - 1);
-	if (hit->status == 206)
+	if (is_cut(hit, 206))
 		out = append_part_fields(hit, out);
 	else
 		out = append(out, reply->length_field, reply->length_field_length);
-	return (size_t)(out - desk->out);
+	return (size_t)(out - begin);
 }
 
 /* ---- sending ---- */
@@ -156,6 +174,8 @@ static void count(const struct hit *hit)
 {
 	const struct cached_reply *reply = hit->reply;
 
+	if (hit->fresh)
+		return;
 	metric_add(METRIC_PREPARED, 1);
 	metric_add(METRIC_EXPRESS, 1);
 	if (hit->method == METHOD_GET)
@@ -192,9 +212,17 @@ static ssize_t send_pieces(
 	return sendmsg(fd, &message, send_flags(more));
 }
 
-enum sending hit_first(struct hit *hit, struct hit_desk *desk, int fd)
+/* What is kept has a head that fits onto the desk. */
+static enum sending begin_with_long_head(struct hit *hit, const struct hit_desk *desk, int fd)
 {
-	size_t head_length = write_head(hit, desk);
+	hit->head = mem_zero(hit->reply->fields_length + CACHED_HEAD_MAX - CACHED_FIELDS_MAX, 1);
+	hit->head_length = write_head(hit, desk, hit->head);
+	return hit_next(hit, fd);
+}
+
+static enum sending begin(struct hit *hit, struct hit_desk *desk, int fd)
+{
+	size_t head_length = write_head(hit, desk, desk->out);
 	size_t length = (size_t)hit->left;
 	const char *along = length ? body_along(hit) : NULL;
 	bool more = length && !along;
@@ -202,11 +230,17 @@ enum sending hit_first(struct hit *hit, struct hit_desk *desk, int fd)
 	enum sending result;
 	ssize_t sent;
 
-	count(hit);
 	sent = small ? send_small(desk, head_length, along, length, fd)
 		     : send_pieces(desk, head_length, along, length, fd, more);
 	result = account(hit, desk, head_length, sent);
 	return result == SENDING_FULL && more && !hit->head ? hit_next(hit, fd) : result;
+}
+
+enum sending hit_first(struct hit *hit, struct hit_desk *desk, int fd)
+{
+	count(hit);
+	return hit->reply->fields_length > CACHED_FIELDS_MAX ? begin_with_long_head(hit, desk, fd)
+							     : begin(hit, desk, fd);
 }
 
 static enum sending send_head(struct hit *hit, int fd)
@@ -311,18 +345,38 @@ static void log_it(
 	accesslog_write(&access);
 }
 
-void hit_finish(struct hit *hit, const struct sockaddr *client, enum sending ending, int64_t unconfirmed)
+void hit_add_last_chunk(struct hit *hit)
+{
+	static const char last_chunk[] = "0\r\n\r\n";
+
+	hit->head_length = sizeof last_chunk - 1;
+	hit->head_sent = 0;
+	hit->head = mem_dup_n(last_chunk, hit->head_length);
+}
+
+int64_t hit_sent_bytes(const struct hit *hit, int64_t unconfirmed)
 {
 	int64_t taken = hit->length - hit->left;
-	int64_t sent_bytes = taken > unconfirmed ? taken - unconfirmed : 0;
 
-	if (!hit->reply)
-		return;
+	return taken > unconfirmed ? taken - unconfirmed : 0;
+}
+
+static void record(
+	const struct hit *hit, const struct sockaddr *client, enum sending ending, int64_t sent_bytes)
+{
 	if (hit->started_us && accesslog_is_on())
 		log_it(hit, client, sent_bytes, sending_ending(ending));
 	metric_add(METRIC_REQUESTS, 1);
 	metric_add(METRIC_SENT_BYTES, sent_bytes);
 	metric_add(METRIC_MODULE_BYTES, sent_bytes);
+}
+
+void hit_finish(struct hit *hit, const struct sockaddr *client, enum sending ending, int64_t unconfirmed)
+{
+	if (!hit->reply)
+		return;
+	if (!hit->fresh)
+		record(hit, client, ending, hit_sent_bytes(hit, unconfirmed));
 	cached_reply_release(hit->reply);
 	free(hit->head);
 	*hit = (struct hit){0};

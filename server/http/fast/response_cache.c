@@ -87,6 +87,12 @@ static struct cached_reply *find(struct response_cache *cache, uint32_t hash, co
 	return reply;
 }
 
+struct cached_reply *cached_reply_hold(struct cached_reply *reply)
+{
+	(void)atomic_fetch_add_explicit(&reply->holders, 1, memory_order_relaxed);
+	return reply;
+}
+
 struct cached_reply *response_cache_find(struct response_cache *cache, const char *target)
 {
 	struct cached_reply *reply;
@@ -99,19 +105,28 @@ struct cached_reply *response_cache_find(struct response_cache *cache, const cha
 	reply = find(cache, hash, target);
 	if (!reply)
 		return NULL;
-	(void)atomic_fetch_add_explicit(&reply->holders, 1, memory_order_relaxed);
+	(void)cached_reply_hold(reply);
 	/* Asked first: a line of memory that is only read stays in every core's cache. */
 	if (!atomic_load_explicit(&reply->used, memory_order_relaxed))
 		atomic_store_explicit(&reply->used, true, memory_order_relaxed);
 	return reply;
 }
 
+static void let_go_of_body(struct cached_reply *reply)
+{
+	if (reply->is_file && reply->body)
+		(void)munmap((void *)reply->body, (size_t)reply->size);
+	if (reply->owns_body && reply->is_file)
+		own_close(&reply->fd);
+	else if (reply->owns_body)
+		free((void *)reply->body);
+}
+
 void cached_reply_release(struct cached_reply *reply)
 {
 	if (!reply || atomic_fetch_sub(&reply->holders, 1) > 1)
 		return;
-	if (reply->is_file && reply->body)
-		(void)munmap((void *)reply->body, (size_t)reply->size);
+	let_go_of_body(reply);
 	response_destroy(reply->response);
 	reuse_finish(&reply->reuse);
 	free(reply->target);

@@ -28,7 +28,8 @@ struct response_cache_limits {
 	int64_t bytes;  /* of memory, bodies included */
 };
 
-/* Immutable but for the last part; lives until the table and all who send it have let go. */
+/* Immutable but for the last part; lives until the table and all who send it have let go. One that is never
+ * kept, but sent once, has no target, log_path, note and reuse. */
 struct cached_reply {
 	char *target;
 	char *log_path;
@@ -36,9 +37,13 @@ struct cached_reply {
 	int status;
 	int64_t size;
 	bool is_file;
-	struct MHD_Response *response; /* shared by all who send it; owns body and fd */
-	const char *body; /* a file is mapped, for small parts of it; NULL where it could not be */
+	bool owns_body;                /* and fd; otherwise they are the response's */
+	struct MHD_Response *response; /* shared by all whom libmicrohttpd sends it, under TLS; or NULL */
+	const char
+		*body; /* a file that is kept is mapped, for small parts of it; NULL where it could not be */
 	int fd;
+	char status_line[64];
+	size_t status_line_length;
 	char *fields; /* of its head, Content-Type first; without Date and Content-Length */
 	size_t fields_length;
 	size_t type_length;
@@ -69,6 +74,9 @@ void response_cache_keep(struct response_cache *cache, uint64_t ticket, struct c
 
 /* From its return on no reply of this label is found. */
 void response_cache_forget(struct response_cache *cache, const char *label);
+
+/* Holds it once more. */
+struct cached_reply *cached_reply_hold(struct cached_reply *reply);
 
 /* The reply for a target, held for the caller until cached_reply_release; NULL. A cache of NULL has none. */
 struct cached_reply *response_cache_find(struct response_cache *cache, const char *target);

@@ -82,6 +82,7 @@ struct reading {
 	int hosts;
 	int lengths;
 	int codings;
+	int connections; /* words about it */
 	bool is_1_1;
 	bool expects;
 	struct wire_head *out;
@@ -204,7 +205,9 @@ static bool read_coding(struct reading *reading, const char *value, size_t lengt
 
 static bool read_connection(struct reading *reading, const char *value, size_t length)
 {
+	reading->connections++;
 	reading->out->stays &= is_word(value, length, "keep-alive");
+	reading->out->closes = is_word(value, length, "close");
 	return true;
 }
 
@@ -304,6 +307,7 @@ bool wire_head_read(const char *bytes, size_t length, struct wire_head *out, str
 	if (!read_request_line(&reading) || !read_fields(&reading) || !check_framing(&reading))
 		return false;
 	out->stays &= reading.is_1_1;
+	out->closes = reading.connections == 0 ? !reading.is_1_1 : reading.connections == 1 && out->closes;
 	out->memory = length + reading.cookie_bytes + reading.parts * PART_BYTES + ANSWER_BYTES;
 	return true;
 }

@@ -22,6 +22,7 @@ struct wire_head {
 	int64_t body;  /* bytes; -1: chunked */
 	size_t memory; /* what libmicrohttpd needs at most for reading it, in bytes */
 	bool stays;    /* HTTP/1.1 without a word about the connection, but that it stays */
+	bool closes;   /* HTTP/1.0 without a word about it, or only that it is to be closed */
 };
 
 /* Requests that stand one behind the other. */

@@ -3,14 +3,11 @@
 
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/mhd/responses.h"
@@ -23,7 +20,7 @@ enum { PACE_US = 20 * 1000 * 1000 };
 /* No connection's memory holds more of a body. */
 enum { READ_AHEAD_MAX = 256 << 10 };
 
-static void read_target(struct exchange *exchange, const char *target)
+void exchange_set_target(struct exchange *exchange, const char *target)
 {
 	const struct front_settings *settings = &exchange->in_flight->settings;
 
@@ -33,21 +30,25 @@ static void read_target(struct exchange *exchange, const char *target)
 }
 
 struct exchange *exchange_create(
-	struct in_flight *in_flight, struct MHD_Connection *connection, const char *target)
+	struct in_flight *in_flight, const struct suspension_ops *ops, void *connection)
 {
 	struct exchange *exchange = mem_zero(1, sizeof *exchange);
 
 	exchange->in_flight = in_flight;
 	exchange->suspension.owner = &in_flight->suspensions;
+	exchange->suspension.ops = ops;
 	exchange->suspension.connection = connection;
-	atomic_init(&exchange->suspension.hidden, -1);
+	atomic_init(&exchange->hidden, -1);
 	exchange->request.started_us = clock_monotonic_us();
 	exchange->request.content_length = -1;
 	reply_init(&exchange->reply);
-	exchange->cached = response_cache_find(in_flight->settings.response_cache, target);
-	if (!exchange->cached)
-		read_target(exchange, target);
 	return exchange;
+}
+
+bool exchange_find_cached(struct exchange *exchange, const char *target)
+{
+	exchange->cached = response_cache_find(exchange->in_flight->settings.response_cache, target);
+	return exchange->cached;
 }
 
 bool exchange_is_still_cached(const struct exchange *exchange)
@@ -64,80 +65,8 @@ void exchange_decline_cached(struct exchange *exchange)
 {
 	struct cached_reply *cached = TAKE(exchange->cached);
 
-	read_target(exchange, cached->target);
+	exchange_set_target(exchange, cached->target);
 	cached_reply_release(cached);
-}
-
-/* Under TLS, and while it is cold, a file's response reads through its exchange; an ending server's closes
- * connections. */
-static bool may_be_kept(const struct exchange *exchange)
-{
-	const struct reply *reply = &exchange->reply;
-	bool is_file = reply->kind == REPLY_FILE;
-
-	return reply->reuse.ops && exchange->target && reply->status == 200 && reply->offset == 0 &&
-	       (is_file || reply->kind == REPLY_BYTES) &&
-	       !(is_file && (exchange->cold || exchange->in_flight->settings.tls_certificate)) &&
-	       !in_flight_is_ending(exchange->in_flight);
-}
-
-/* Only ever read by the kernel on our behalf, so that a bad disk is an error of a call and no SIGBUS. */
-static const char *map_file(const struct reply *reply)
-{
-	void *map = reply->size > 0 ? mmap(NULL, (size_t)reply->size, PROT_READ, MAP_SHARED, reply->fd, 0)
-				    : MAP_FAILED;
-
-	return map == MAP_FAILED ? NULL : map;
-}
-
-static void take_body(struct cached_reply *cached, const struct reply *reply)
-{
-	int length;
-
-	cached->is_file = reply->kind == REPLY_FILE;
-	cached->size = cached->is_file ? reply->size : (int64_t)reply->length;
-	cached->body = cached->is_file ? map_file(reply) : reply->bytes;
-	cached->fd = reply->fd;
-	length = snprintf(cached->length_field, sizeof cached->length_field, "Content-Length: %lld\r\n\r\n",
-		(long long)cached->size);
-	cached->length_field_length = (size_t)length;
-}
-
-static void take_head(struct cached_reply *cached, const struct reply *reply)
-{
-	const char *etag = reply_find_header(reply, "ETag");
-	const char *modified = reply_find_header(reply, "Last-Modified");
-
-	cached->status = reply->status;
-	cached->note = mem_dup(reply->note);
-	cached->fields = response_fields(reply, &cached->fields_length, &cached->type_length);
-	if (etag && modified && clock_parse_http(modified, &cached->modified_s))
-		cached->etag = mem_dup(etag);
-}
-
-struct cached_reply *exchange_prepare_cached(struct exchange *exchange)
-{
-	struct reply *reply = &exchange->reply;
-	struct cached_reply *cached;
-
-	if (!may_be_kept(exchange))
-		return NULL;
-	cached = mem_zero(1, sizeof *cached);
-	atomic_init(&cached->holders, 1);
-	cached->target = TAKE(exchange->target);
-	cached->log_path = mem_dup(exchange->request.log_path);
-	take_head(cached, reply);
-	take_body(cached, reply);
-	cached->reuse = reply->reuse;
-	reply->reuse = (struct reuse){0};
-	return cached;
-}
-
-void exchange_keep_cached(
-	const struct exchange *exchange, struct cached_reply *cached, struct MHD_Response *response)
-{
-	cached->response = response;
-	response_cache_keep(exchange->in_flight->settings.response_cache, exchange->cache_ticket, cached);
 }
 
 /* What is left of an upload whose client has gone. */
@@ -173,6 +102,7 @@ void exchange_destroy(struct exchange *exchange)
 	if (exchange->upload_open)
 		abort_upload(exchange);
 	cached_reply_release(exchange->cached);
+	chunked_finish(&exchange->offload.chunked);
 	reply_finish(&exchange->reply);
 	request_finish(&exchange->request);
 	free(exchange->target);
@@ -436,8 +366,6 @@ static void settle(struct exchange *exchange)
 		return open_upload(exchange);
 	if (reply->reuse.ops)
 		reply_load_file(reply, CACHED_BODY_MAX);
-	exchange->cold =
-		reply->kind == REPLY_FILE && !file_part_at_hand(reply->fd, reply->offset, reply->size);
 	exchange->answered = true;
 	suspension_resume(&exchange->suspension);
 }

@@ -24,7 +24,8 @@ struct pace {
 	int64_t bytes;
 };
 
-/* Owned by the connection's thread, but by a worker while the connection is suspended. */
+/* Owned by the connection's thread (of the fast path or of libmicrohttpd), but by a worker while the
+ * connection is suspended. */
 struct exchange {
 	struct in_flight *in_flight;
 	struct cached_reply
@@ -56,31 +57,29 @@ struct exchange {
 	size_t awaited_bytes; /* a piece of so many is to find room; 0: it has */
 	bool answered;        /* the reply is filled */
 	bool slow;            /* its jobs are for disk workers, from here on */
-	bool cold;            /* with a file that is not in memory */
 
 	struct suspension suspension;
+	_Atomic int hidden;   /* its socket, where that is not where libmicrohttpd has it; -1: it is */
 	struct waiter waiter; /* for a later reply or a feed */
 	struct offload offload;
 	struct job job;
 };
 
-/* Begins with the target as it was sent. */
+/* For a connection that is suspended and resumed by these. */
 struct exchange *exchange_create(
-	struct in_flight *in_flight, struct MHD_Connection *connection, const char *target);
+	struct in_flight *in_flight, const struct suspension_ops *ops, void *connection);
 void exchange_destroy(struct exchange *exchange);
+
+/* It begins with the target as it was sent, or with the reply that is kept for it: false where there is
+ * none. */
+void exchange_set_target(struct exchange *exchange, const char *target);
+bool exchange_find_cached(struct exchange *exchange, const char *target);
 
 /* Whether the kept reply was not forgotten while the head was still arriving. */
 bool exchange_is_still_cached(const struct exchange *exchange);
 
 /* The reply that is kept for its target is not for this request, which goes the common way. */
 void exchange_decline_cached(struct exchange *exchange);
-
-/* What others are to be given of the reply, before response_create empties it; NULL where the handler does
- * not allow it. Goes to exchange_keep_cached, which takes over the response as well, or to
- * cached_reply_release. */
-struct cached_reply *exchange_prepare_cached(struct exchange *exchange);
-void exchange_keep_cached(
-	const struct exchange *exchange, struct cached_reply *cached, struct MHD_Response *response);
 
 /* Counts it among the running ones. */
 void exchange_enter(struct exchange *exchange);

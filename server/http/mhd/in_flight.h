@@ -30,6 +30,7 @@ struct in_flight {
 	struct sender_pool *cold_senders;
 	struct sender_pool *growing_senders; /* NULL: TLS, where nobody else can send */
 	struct suspensions suspensions;
+	int quiet_socket; /* see guest_hide_end */
 };
 
 void in_flight_init(struct in_flight *in_flight, const struct front_settings *settings);

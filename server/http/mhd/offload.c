@@ -65,8 +65,6 @@ bool offload_feed(struct exchange *exchange, int socket, bool *arrived)
 	static const struct sender_job_ops ops = {advance_feed, leave_feed, feed_ended};
 	const struct reply *reply = &exchange->reply;
 
-	if (!reply->feed_ops->lend)
-		return false;
 	exchange->offload.chunked = (struct chunked){.ops = reply->feed_ops, .feed = reply->feed};
 	exchange->waiter.wake = wake;
 	return begin(exchange, exchange->in_flight->growing_senders, &ops, socket, arrived);

@@ -150,18 +150,14 @@ static ssize_t read_file(void *argument, uint64_t offset, char *bytes, size_t le
 	return got > 0 ? (ssize_t)got : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-/* sendfile where it can be; TLS needs large blocks instead, and so does a file that is not in memory: for its
- * sake libmicrohttpd's thread would wait for the disk within sendfile. */
+/* Not by sendfile: what is not in memory, libmicrohttpd's thread would wait for within it. */
 static struct MHD_Response *file_response(struct exchange *exchange)
 {
-	struct reply *reply = &exchange->reply;
+	const struct reply *reply = &exchange->reply;
 
 	exchange->sent_bytes = reply->size;
-	if (exchange->in_flight->settings.tls_certificate || exchange->cold)
-		return MHD_create_response_from_callback(
-			(uint64_t)reply->size, FILE_BLOCK, read_file, exchange, NULL);
-	return MHD_create_response_from_fd_at_offset64(
-		(uint64_t)reply->size, TAKE_FD(reply->fd), (uint64_t)reply->offset);
+	return MHD_create_response_from_callback(
+		(uint64_t)reply->size, FILE_BLOCK, read_file, exchange, NULL);
 }
 
 static struct MHD_Response *bytes_response(struct exchange *exchange)
@@ -198,7 +194,7 @@ static struct MHD_Response *bodiless_response(const struct exchange *exchange)
 	return response;
 }
 
-static bool is_bodiless(const struct exchange *exchange)
+bool response_is_bodiless(const struct exchange *exchange)
 {
 	const struct reply *reply = &exchange->reply;
 	bool head = exchange->request.method == METHOD_HEAD;
@@ -220,8 +216,8 @@ static struct MHD_Response *body_response(struct exchange *exchange)
 	};
 	struct MHD_Response *response;
 
-	response =
-		is_bodiless(exchange) ? bodiless_response(exchange) : by_kind[exchange->reply.kind](exchange);
+	response = response_is_bodiless(exchange) ? bodiless_response(exchange)
+						  : by_kind[exchange->reply.kind](exchange);
 	if (!response)
 		abort();
 	if (exchange->request.method == METHOD_HEAD)
@@ -235,6 +231,11 @@ static void add_field(struct buffer *out, const char *name, const char *value)
 	buffer_add_string(out, ": ");
 	buffer_add_string(out, value);
 	buffer_add_string(out, "\r\n");
+}
+
+const char *response_reason(int status)
+{
+	return MHD_get_reason_phrase_for((unsigned)status);
 }
 
 char *response_fields(const struct reply *reply, size_t *length, size_t *type_length)
@@ -306,7 +307,7 @@ struct MHD_Response *response_create(struct exchange *exchange)
 		problem_reply(&exchange->reply, &err);
 	}
 	exchange->is_last = exchange->ends || in_flight_is_ending(exchange->in_flight) ||
-			    (is_bodiless(exchange) && reply->head_length < 0);
+			    (response_is_bodiless(exchange) && reply->head_length < 0);
 	response = body_response(exchange);
 	for (size_t i = 0; i < sizeof on_every_answer / sizeof *on_every_answer; i++)
 		(void)MHD_add_response_header(response, on_every_answer[i].name, on_every_answer[i].value);

@@ -13,6 +13,12 @@ struct MHD_Response;
  * the response. */
 struct MHD_Response *response_create(struct exchange *exchange);
 
+/* Whether the answer has no body, whatever length it tells: an answer to HEAD, or a 304. */
+bool response_is_bodiless(const struct exchange *exchange);
+
+/* The phrase that goes with a status. */
+const char *response_reason(int status);
+
 /* Its header fields as they stand in a head, each with its end of line, Content-Type first (*type_length
  * bytes of it); without Date, Connection and Content-Length. The caller frees. */
 char *response_fields(const struct reply *reply, size_t *length, size_t *type_length);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/mhd/suspensions.h"
 
-#include <microhttpd.h>
-#include <stdatomic.h>
 #include <time.h>
 
 #include "common/clock.h"
 #include "common/lock.h"
-#include "common/own.h"
-#include "server/http/mhd/guest.h"
 #include "server/ranks.h"
 
 static const struct lock_place lock_place = {"suspensions", RANK_SUSPENSIONS};
@@ -17,7 +13,7 @@ enum { SWEEP_MS = 20, LOOK_MS = 500 };
 
 void suspensions_init(struct suspensions *suspensions)
 {
-	*suspensions = (struct suspensions){.quiet_socket = guest_quiet_socket()};
+	*suspensions = (struct suspensions){0};
 	lock_init(&suspensions->mutex, &lock_place);
 	(void)pthread_cond_init(&suspensions->all_up, NULL);
 	(void)pthread_cond_init(&suspensions->watch, NULL);
@@ -26,7 +22,6 @@ void suspensions_init(struct suspensions *suspensions)
 void suspensions_finish(struct suspensions *suspensions)
 {
 	(void)pthread_cond_destroy(&suspensions->watch);
-	own_close(&suspensions->quiet_socket);
 	(void)pthread_cond_destroy(&suspensions->all_up);
 	lock_finish(&suspensions->mutex);
 }
@@ -52,21 +47,6 @@ static void get_up(struct suspension *suspension)
 	suspension->state = SUSPENSION_NONE;
 	if (!owner->first)
 		(void)pthread_cond_signal(&owner->all_up);
-}
-
-static void resume(struct suspension *suspension)
-{
-	if (suspension->unanswered)
-		atomic_store(&suspension->hidden,
-			guest_hide_end(suspension->connection, suspension->owner->quiet_socket));
-	suspension->unanswered = false;
-	MHD_resume_connection(suspension->connection);
-}
-
-void suspension_is_over(struct suspension *suspension)
-{
-	if (atomic_load(&suspension->hidden) >= 0)
-		guest_show_end(suspension->connection, atomic_exchange(&suspension->hidden, -1));
 }
 
 bool suspension_prepare(struct suspension *suspension, bool (*leave)(struct suspension *suspension))
@@ -95,7 +75,7 @@ bool suspension_begin(struct suspension *suspension)
 		return false;
 	}
 	suspension->state = SUSPENSION_ON;
-	MHD_suspend_connection(suspension->connection);
+	suspension->ops->suspend(suspension);
 	return true;
 }
 
@@ -110,7 +90,7 @@ void suspension_resume(struct suspension *suspension)
 	}
 	/* Under the mutex: suspensions_close must not see an empty owner before the connection is resumed. */
 	get_up(suspension);
-	resume(suspension);
+	suspension->ops->resume(suspension);
 }
 
 void suspension_set_leave(struct suspension *suspension, bool (*leave)(struct suspension *suspension))
@@ -131,7 +111,7 @@ void suspension_watch_client(struct suspension *suspension, bool (*leave)(struct
 
 int suspension_socket(const struct suspension *suspension)
 {
-	return MHD_get_connection_info(suspension->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	return suspension->ops->socket(suspension);
 }
 
 static bool has_somebody_to_watch(const struct suspensions *suspensions)
@@ -166,7 +146,7 @@ static void wake_those_who_can_leave(struct suspensions *suspensions, bool all)
 			(all || (suspension->is_deserted && suspension->is_deserted(suspension))) &&
 			suspension->leave(suspension)) {
 			get_up(suspension);
-			resume(suspension);
+			suspension->ops->resume(suspension);
 		}
 	}
 }

@@ -10,14 +10,24 @@
 
 #include "common/lock.h"
 
-struct MHD_Connection;
+struct suspension;
+
+/* How whoever has a connection suspends it, and has it go on. */
+struct suspension_ops {
+	/* On the connection's own thread. */
+	void (*suspend)(struct suspension *suspension);
+	/* From any thread. Short: a lock is held. */
+	void (*resume)(struct suspension *suspension);
+	int (*socket)(const struct suspension *suspension);
+};
 
 enum suspension_state { SUSPENSION_NONE, SUSPENSION_PREPARED, SUSPENSION_RESUMED, SUSPENSION_ON };
 
-/* How one connection is suspended; zeroed, then owner and connection set and hidden -1, by its owner. */
+/* How one connection is suspended; zeroed, then owner, ops and connection set, by its owner. */
 struct suspension {
 	struct suspensions *owner;
-	struct MHD_Connection *connection;
+	const struct suspension_ops *ops;
+	void *connection; /* the ops' */
 	/* Takes back what will wake it; false if it is just being woken. NULL: it is woken for sure, and
 	 * soon. */
 	bool (*leave)(struct suspension *suspension);
@@ -25,9 +35,7 @@ struct suspension {
 	 * is held. */
 	bool (*is_deserted)(const struct suspension *suspension);
 	enum suspension_state state;
-	bool unanswered; /* libmicrohttpd asks for its answer when it is resumed: set before it is suspended
-			  */
-	_Atomic int hidden; /* its socket, where that is not where libmicrohttpd has it; -1: it is */
+	bool unanswered; /* it is asked for its answer when it is resumed: set before it is suspended */
 	struct suspension *previous;
 	struct suspension *next;
 };
@@ -39,8 +47,7 @@ struct suspensions {
 	pthread_cond_t watch; /* somebody is to be looked after, or nobody any longer */
 	struct suspension *first;
 	bool closing;
-	bool blind;       /* nobody is looked after any longer */
-	int quiet_socket; /* see guest_hide_end */
+	bool blind; /* nobody is looked after any longer */
 };
 
 void suspensions_init(struct suspensions *suspensions);
@@ -58,10 +65,6 @@ bool suspension_begin(struct suspension *suspension);
 
 /* Resumes the connection, from any thread. The suspension may be gone when this returns. */
 void suspension_resume(struct suspension *suspension);
-
-/* On the connection's thread: it has been resumed, or its request has ended. libmicrohttpd may also come
- * while it is suspended. */
-void suspension_is_over(struct suspension *suspension);
 
 /* Changes what a suspension waits for. */
 void suspension_set_leave(struct suspension *suspension, bool (*leave)(struct suspension *suspension));

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/http/fast/direct.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "server/http/accesslog.h"
+#include "server/http/mhd/exchange.h"
+#include "server/http/fast/cached_reply.h"
+#include "server/http/problem.h"
+#include "server/http/mhd/record.h"
+#include "server/http/fast/wirefields.h"
+#include "server/metrics.h"
+
+struct direct {
+	struct exchange *exchange;
+	struct wire_fields fields;
+	bool closes; /* the client wants no more on this connection */
+	bool fed;
+};
+
+bool direct_suits(const char *bytes, const struct wire_head *head)
+{
+	static const char *const methods[] = {"GET ", "HEAD ", "DELETE ", "OPTIONS "};
+	bool suits = false;
+
+	if (head->body != 0 || (!head->stays && !head->closes))
+		return false;
+	bytes += strspn(bytes, "\r\n");
+	for (size_t i = 0; i < sizeof methods / sizeof *methods && !suits; i++)
+		suits = strncmp(bytes, methods[i], strlen(methods[i])) == 0;
+	return suits;
+}
+
+static void read_head(struct request *request, const struct wire_fields *fields)
+{
+	request->method = method_parse(fields->method);
+	request->http_1_0 = strcmp(fields->version, "HTTP/1.0") == 0;
+	request->headers = fields;
+	request->find_header = wire_fields_find;
+	request->find_last_header = wire_fields_find_last;
+}
+
+struct direct *direct_create(struct in_flight *in_flight, const char *bytes, const struct wire_head *head,
+	const struct sockaddr *client, const struct suspension_ops *ops, void *connection)
+{
+	struct direct *direct = mem_zero(1, sizeof *direct);
+	struct exchange *exchange = exchange_create(in_flight, ops, connection);
+
+	wire_fields_read(bytes, head->length, &direct->fields);
+	direct->exchange = exchange;
+	direct->closes = head->closes;
+	exchange_enter(exchange);
+	exchange_set_target(exchange, direct->fields.target);
+	read_head(&exchange->request, &direct->fields);
+	accesslog_client(client, exchange->request.client, sizeof exchange->request.client);
+	return direct;
+}
+
+bool direct_call(struct direct *direct)
+{
+	exchange_match(direct->exchange);
+	return !direct->exchange->answered && exchange_call(direct->exchange);
+}
+
+/* Closing in order would be the only end that such a client can see: no failure would show. */
+static void refuse_stream(struct exchange *exchange)
+{
+	struct err err;
+
+	(void)err_set(&err, ERR_INTERNAL, "a handler answered an HTTP/1.0 client with a stream");
+	problem_reply(&exchange->reply, &err);
+}
+
+bool direct_answer(struct direct *direct, struct hit *out)
+{
+	struct exchange *exchange = direct->exchange;
+	struct response_cache *cache = exchange->in_flight->settings.response_cache;
+	struct reply *reply = &exchange->reply;
+	bool is_kept = cached_reply_may_be_kept(exchange);
+	struct cached_reply *prepared;
+
+	if (!exchange->answered)
+		return false;
+	if (exchange->request.http_1_0 && reply->kind == REPLY_STREAM &&
+		exchange->request.method != METHOD_HEAD)
+		refuse_stream(exchange);
+	prepared = cached_reply_create(exchange);
+	cached_reply_take_body(prepared, reply);
+	exchange->sent = true;
+	hit_begin_fresh(out, prepared, exchange->request.method, reply->offset,
+		direct->closes || in_flight_is_ending(exchange->in_flight));
+	if (is_kept)
+		response_cache_keep(cache, exchange->cache_ticket, cached_reply_hold(prepared));
+	return true;
+}
+
+bool direct_is_to_feed(const struct direct *direct)
+{
+	const struct exchange *exchange = direct->exchange;
+
+	return !direct->fed && exchange->reply.kind == REPLY_STREAM &&
+	       exchange->request.method != METHOD_HEAD;
+}
+
+bool direct_feed(struct direct *direct, int socket, bool *arrived)
+{
+	direct->fed = true;
+	return offload_feed(direct->exchange, socket, arrived);
+}
+
+bool direct_has_fed(const struct direct *direct)
+{
+	return direct->fed;
+}
+
+enum sending direct_end_feed(struct direct *direct, struct hit *out)
+{
+	enum sending ending = direct->exchange->offload.ending;
+
+	if (ending == SENDING_DONE)
+		hit_add_last_chunk(out);
+	return ending;
+}
+
+bool direct_is_cut(const struct direct *direct, enum sending ending)
+{
+	bool is_clients = ending == SENDING_DONE || ending == SENDING_GONE || ending == SENDING_LATE;
+
+	return direct->fed && !is_clients;
+}
+
+void direct_finish(struct direct *direct, const struct hit *hit, enum sending ending, int64_t unconfirmed)
+{
+	if (!direct)
+		return;
+	if (direct->fed && direct->exchange->sent_bytes > unconfirmed)
+		direct->exchange->sent_bytes -= unconfirmed;
+	else
+		direct->exchange->sent_bytes = hit_sent_bytes(hit, unconfirmed);
+	record_exchange(direct->exchange, sending_ending(ending));
+	exchange_destroy(direct->exchange);
+	wire_fields_finish(&direct->fields);
+	free(direct);
+}
