@@ -8,12 +8,15 @@
 #include "common/own.h"
 #include "server/hub/multipart.h"
 #include "server/registry/parts.h"
+#include "server/registry/services.h"
 
 static const char *const part_names[] = {"model.json", "model.weights.bin"};
 enum { PART_MODEL, PART_WEIGHTS, PART_COUNT };
 
 struct form {
 	struct multipart *multipart;
+	struct publisher *publisher;
+	int64_t received; /* whatever belongs to it, a part or not */
 	struct parts *parts;
 	struct declaration declaration;
 	struct hasher *hasher; /* of the body as it was sent, where its digest was told */
@@ -71,6 +74,7 @@ bool form_begin(const struct services *services, const struct request *request, 
 	const struct multipart_receiver receiver = {begin_part, take_data, form};
 
 	form->declaration = *declaration;
+	form->publisher = services->publisher;
 	if (!multipart_create(request_header(request, "Content-Type"), &receiver, &form->multipart, err) ||
 		!parts_begin(services, name, request->who, declaration->length, &form->parts, err)) {
 		free_form(form);
@@ -98,7 +102,9 @@ bool form_write(struct form *form, const void *bytes, size_t length)
 		return false;
 	if (form->hasher)
 		hasher_add(form->hasher, bytes, length);
-	form->failed = !multipart_write(form->multipart, bytes, length, &form->err);
+	form->received += (int64_t)length;
+	form->failed = !publisher_fits(form->publisher, form->received, &form->err) ||
+		       !multipart_write(form->multipart, bytes, length, &form->err);
 	return !form->failed;
 }
 

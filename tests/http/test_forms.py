@@ -186,6 +186,30 @@ def test_too_large(start, chunked):
     larder.assert_nothing_kept()
 
 
+def padded():
+    """Forms that are small but for what belongs to no part."""
+    line = b"--" + BOUNDARY.encode()
+    long = "X-Padding: " + "y" * 3500 + "\r\n"
+    return {"epilogue of blanks": form(PARTS, epilogue=b"\r\n" * 50_000), "epilogue of forms": form(PARTS) * 40,
+            "epilogue of one byte too many": form(PARTS, epilogue=b"z" * (LIMIT + 1 - len(form(PARTS, epilogue=b"")))),
+            "heads": form([part(name, content, long) for name, content in PARTS], preamble=b"p" * 3000 + b"\r\n", epilogue=b"e" * 1500),
+            "blanks behind boundaries": form(PARTS).replace(line + b"\r\n", line + b" " * 4000 + b"\r\n")}
+
+
+LIMIT = 8192
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("name", padded())
+def test_what_belongs_to_no_part_counts(start, name, chunked):
+    larder = start({"publish": {"max_upload_bytes": str(LIMIT)}})
+    body = padded()[name]
+    assert len(body) > LIMIT
+    assert_problem(send(larder, (body[i:i + 5000] for i in range(0, len(body), 5000)) if chunked else body), 413, "too-large")
+    larder.assert_nothing_kept()
+    assert send(larder, iter([form(PARTS, epilogue=b"z" * (LIMIT - len(form(PARTS, epilogue=b""))))])).status == 201
+
+
 def test_client_that_goes_away(larder):
     body = form([("model.json", model(1 << 20)), ("model.weights.bin", bytes(1 << 20))])
     head = (f"POST {PATH} HTTP/1.1\r\nHost: h\r\nContent-Type: {FORM}\r\nAuthorization: Bearer {larder.token()}\r\n"
