@@ -148,6 +148,38 @@ static enum MHD_Result send_cached(struct exchange *exchange, struct MHD_Connect
 	return queued;
 }
 
+/* Steps two and three, where others have read the body. libmicrohttpd answers as one that wants none. */
+static enum MHD_Result answer_chunks(struct exchange *exchange, struct MHD_Connection *connection)
+{
+	if (chunked_upload_has_lost(exchange->chunked_upload))
+		return MHD_NO;
+	if (!exchange->called && exchange_call(exchange))
+		return MHD_YES;
+	if (!exchange->answered)
+		return MHD_NO;
+	if (guest_of(connection)->client)
+		return mhd_suspension_settle(exchange) ? MHD_YES : MHD_NO;
+	return send_reply(exchange, connection);
+}
+
+/* Has a body in chunks read by others. */
+static enum MHD_Result take_chunks(struct exchange *exchange, struct MHD_Connection *connection)
+{
+	bool arrived;
+
+	if (!exchange->answered && exchange->route->body == BODY_UPLOAD && !exchange->upload_open)
+		return MHD_NO;
+	exchange->called |= exchange->answered;
+	exchange->dropping |= exchange->answered;
+	if (exchange->answered && !sends_body_anyway(&exchange->request)) {
+		exchange->unread = true;
+		return mhd_suspension_settle(exchange) ? MHD_YES : MHD_NO;
+	}
+	if (!chunked_upload_begin(exchange, guest_of(connection)->client, &arrived))
+		return MHD_NO;
+	return arrived ? answer_chunks(exchange, connection) : MHD_YES;
+}
+
 /* Step one: match and refuse early. Called again after the suspension in which an upload is begun. */
 static enum MHD_Result take_head(
 	struct exchange *exchange, struct MHD_Connection *connection, const char *method, const char *version)
@@ -164,6 +196,8 @@ static enum MHD_Result take_head(
 			return MHD_YES;
 	}
 	exchange->head_taken = true;
+	if (guest_of(connection)->client)
+		return take_chunks(exchange, connection);
 	if (!exchange->answered)
 		return exchange->route->body != BODY_UPLOAD || exchange->upload_open ? MHD_YES : MHD_NO;
 	exchange->called = true;
@@ -204,6 +238,8 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 		return MHD_YES;
 	if (!exchange->head_taken)
 		return take_head(exchange, connection, method, version);
+	if (exchange->chunked_upload)
+		return answer_chunks(exchange, connection);
 	if (*length > 0)
 		return take_body(exchange, bytes, length);
 	if (exchange->cached)
@@ -322,7 +358,7 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
 		lose(connection, guest->exchange);
 	if (!guest->left)
 		release(front);
-	free(guest);
+	guest_destroy(guest);
 }
 
 /* By the path as it stands there: what is written in an unusual way just goes the other way. */
@@ -353,6 +389,29 @@ static struct daemon *daemon_for(struct front *front, const char *head, const st
 	return &front->daemons[number];
 }
 
+/* False: it is closed. */
+static bool give(struct front *front, int fd, struct sockaddr_storage *address, const char *head,
+	const struct wire_heads *heads)
+{
+	guest_announce(address, fd, heads);
+	return daemon_take(daemon_for(front, head, heads), fd, address);
+}
+
+static bool give_head(struct front *front, int fd, struct sockaddr_storage *address, const char *head,
+	const struct wire_heads *heads)
+{
+	int peer = guest_announce_head(address, fd, heads);
+
+	if (peer < 0) {
+		(void)close(fd);
+		return false;
+	}
+	if (daemon_take(daemon_for(front, head, heads), peer, address))
+		return true;
+	guest_withdraw(address);
+	return false;
+}
+
 static void hand_to_daemon(void *context, int fd, const struct sockaddr_storage *address, socklen_t length,
 	const char *head, const struct wire_heads *heads)
 {
@@ -360,9 +419,9 @@ static void hand_to_daemon(void *context, int fd, const struct sockaddr_storage 
 	struct sockaddr_storage announced = {0};
 
 	memcpy(&announced, address, length);
-	guest_announce(&announced, fd, heads);
 	in_flight_hand_over(&front->in_flight);
-	if (daemon_take(daemon_for(front, head, heads), fd, &announced))
+	if (heads && heads->before_chunks ? give_head(front, fd, &announced, head, heads)
+					  : give(front, fd, &announced, head, heads))
 		return;
 	in_flight_confirm(&front->in_flight);
 	release(front);

@@ -6,7 +6,7 @@
 #include "server/config.h"
 #include "server/http/conditions.h"
 #include "server/http/problem.h"
-#include "server/hub/clientkey.h"
+#include "server/http/clientkey.h"
 #include "server/hub/follower.h"
 #include "server/hub/hub.h"
 #include "server/hub/inquiry.h"
@@ -182,7 +182,7 @@ static void head_artifact(struct services *services, const struct request *reque
 {
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct inquiry inquiry = {.services = services, .name = *name, .tell = tell};
-	AUTO_FREE char *client = client_key(services->config, request);
+	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
 	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 	bool found;

@@ -6,8 +6,9 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/config.h"
 #include "server/http/problem.h"
-#include "server/hub/clientkey.h"
+#include "server/http/clientkey.h"
 #include "server/hub/follower.h"
 #include "server/hub/hub.h"
 #include "server/hub/inquiry.h"
@@ -261,7 +262,7 @@ static void head_member(const struct follower_plan *plan, const struct request *
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct inquiry inquiry = {
 		.services = plan->services, .name = plan->name, .member = plan->member, .tell = tell};
-	AUTO_FREE char *client = client_key(plan->services->config, request);
+	AUTO_FREE char *client = client_key(plan->services->config->server.trusted_proxies, request);
 	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 	bool found;

@@ -9,7 +9,7 @@
 #include "server/api/answer.h"
 #include "server/api/fills.h"
 #include "server/http/problem.h"
-#include "server/hub/clientkey.h"
+#include "server/http/clientkey.h"
 #include "server/hub/hub.h"
 #include "server/hub/target.h"
 #include "server/registry/budget.h"
@@ -168,7 +168,7 @@ void hub_prefetch(void *context, struct request *request, struct reply *reply)
 	const struct services *services = context;
 	AUTO(own_json) json_t *body = NULL;
 	AUTO(own_json) json_t *ids = json_array();
-	AUTO_FREE char *client = client_key(services->config, request);
+	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
 	json_t *here, *refused;
 	const json_t *paths, *path;
 	struct err err;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/config.h"
 #include "server/http/problem.h"
-#include "server/hub/clientkey.h"
+#include "server/http/clientkey.h"
 #include "server/hub/hub.h"
 #include "server/hub/inquiry.h"
 #include "server/registry/registry.h"
@@ -39,7 +40,7 @@ void hub_redirect(void *context, struct request *request, const struct hub_url *
 	struct inquiry inquiry = {
 		.services = context, .name = hub_url->name, .wanted = hub_url->wanted, .tell = tell};
 	struct name name = hub_url->name;
-	AUTO_FREE char *client = client_key(inquiry.services->config, request);
+	AUTO_FREE char *client = client_key(inquiry.services->config->server.trusted_proxies, request);
 	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 

@@ -59,7 +59,11 @@ static bool watch(struct sender *sender, struct sender_job *job, bool watched)
 	if (job->watched == watched)
 		return true;
 	job->watched = watched;
-	return loop_watch(&sender->loop, EPOLL_CTL_MOD, job->socket, watched ? EPOLLOUT : 0, job);
+	return loop_watch(&sender->loop, EPOLL_CTL_MOD, job->socket,
+		!watched        ? 0
+		: job->incoming ? EPOLLIN | EPOLLRDHUP
+				: EPOLLOUT,
+		job);
 }
 
 /* Nothing can be ended while its waiter may still call. */

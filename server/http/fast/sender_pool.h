@@ -34,6 +34,7 @@ struct sender_job_ops {
 struct sender_job {
 	const struct sender_job_ops *ops;
 	int socket;
+	bool incoming; /* a body that comes: SENDING_FULL waits for more of it */
 
 	struct post post; /* from here on the pool's */
 	struct sender *sender;

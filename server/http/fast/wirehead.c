@@ -329,6 +329,7 @@ void wire_heads_read(const char *bytes, size_t length, const struct wire_head *f
 
 	*out = (struct wire_heads){.count = 0};
 	count_in(out, &head);
+	out->before_chunks = head.body < 0 ? head.length : 0;
 	while (out->stays && out->bytes >= 0 && out->bytes < (int64_t)length) {
 		const char *next = bytes + out->bytes;
 		size_t left = length - (size_t)out->bytes;
@@ -336,7 +337,7 @@ void wire_heads_read(const char *bytes, size_t length, const struct wire_head *f
 
 		if (end ? !wire_head_read(next, end, &head, &err) : !wire_head_may_end(next, left, &err))
 			out->spoilt = err.code;
-		if (!end || out->spoilt)
+		if (!end || out->spoilt || head.body < 0)
 			return;
 		count_in(out, &head);
 	}

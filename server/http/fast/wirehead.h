@@ -28,9 +28,10 @@ struct wire_head {
 /* Requests that stand one behind the other. */
 struct wire_heads {
 	unsigned count;
-	int64_t bytes; /* of all of them, bodies included; -1: unknown */
-	size_t memory; /* the most that one of them needs */
-	bool stays;    /* the connection, behind the last */
+	int64_t bytes;        /* of all of them, bodies included; -1: unknown */
+	size_t memory;        /* the most that one of them needs */
+	size_t before_chunks; /* the only one's head, where its body comes in chunks; 0 */
+	bool stays;           /* the connection, behind the last */
 	enum err_code
 		spoilt; /* what is wrong with what follows them; ERR_NONE: nothing, as far as it is there */
 };
@@ -47,7 +48,7 @@ bool wire_head_may_end(const char *bytes, size_t length, struct err *err);
  * ERR_HEAD_TOO_LARGE; ERR_TOO_LARGE for a body whose length is no number of 63 bits. */
 bool wire_head_read(const char *bytes, size_t length, struct wire_head *out, struct err *err);
 
-/* Reads all that are there, of which this is the first. */
+/* Reads all that are there, of which this is the first. One with chunks stands for itself. */
 void wire_heads_read(const char *bytes, size_t length, const struct wire_head *first, struct wire_heads *out);
 
 #endif

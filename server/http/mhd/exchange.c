@@ -101,6 +101,7 @@ void exchange_destroy(struct exchange *exchange)
 
 	if (exchange->upload_open)
 		abort_upload(exchange);
+	chunked_upload_destroy(exchange->chunked_upload);
 	cached_reply_release(exchange->cached);
 	chunked_finish(&exchange->offload.chunked);
 	reply_finish(&exchange->reply);
@@ -241,8 +242,7 @@ static void pour(struct exchange *exchange, const void *bytes, size_t length)
 	if (exchange->route->body == BODY_MEMORY) {
 		collect(exchange, bytes, length);
 	} else if (!exchange->route->upload->write(&exchange->request, bytes, length)) {
-		exchange->dropping = true;
-		(void)exchange_call(exchange);
+		exchange->dropping = exchange->unwanted = true;
 	}
 }
 
@@ -469,26 +469,50 @@ static void run_make_room(struct job *job)
 
 	exchange->route->upload->make_room(&exchange->request, exchange->awaited_bytes);
 	exchange->awaited_bytes = 0;
-	suspension_resume(&exchange->suspension);
+	exchange->found_room(exchange->room_context);
 }
 
-static bool has_room(const struct exchange *exchange, size_t length)
+void exchange_make_room(struct exchange *exchange, void (*found)(void *context), void *context)
+{
+	exchange->pace.ready_us = 0;
+	exchange->found_room = found;
+	exchange->room_context = context;
+	exchange->job.run = run_make_room;
+	workers_submit_always(exchange->in_flight->disk_workers, &exchange->job);
+}
+
+bool exchange_has_room(const struct exchange *exchange, size_t length)
 {
 	const struct upload_ops *ops = exchange->dropping ? NULL : exchange->route->upload;
 
 	return !ops || !ops->has_room || ops->has_room(&exchange->request, length);
 }
 
+static void wake(void *context)
+{
+	suspension_resume(&((struct exchange *)context)->suspension);
+}
+
 /* As employ, on a disk worker. */
 static bool make_room(struct exchange *exchange, size_t length)
 {
 	exchange->awaited_bytes = length;
-	exchange->pace.ready_us = 0;
 	if (!suspension_prepare(&exchange->suspension, NULL))
 		return false;
-	exchange->job.run = run_make_room;
-	workers_submit_always(exchange->in_flight->disk_workers, &exchange->job);
+	exchange_make_room(exchange, wake, exchange);
 	return suspend_unanswered(exchange);
+}
+
+bool exchange_take(struct exchange *exchange, const void *bytes, size_t length, size_t came)
+{
+	if (!keeps_pace(exchange, came))
+		return false;
+	exchange->received_bytes += (int64_t)length;
+	metric_add(METRIC_RECEIVED_BYTES, (int64_t)length);
+	if (!exchange->dropping && length > 0)
+		pour(exchange, bytes, length);
+	exchange->pace.ready_us = clock_monotonic_us();
+	return !exchange->dropping || exchange->received_bytes <= EXCHANGE_DROPPED_BODY_MAX;
 }
 
 /* Whether the client has ended in the middle of its body. libmicrohttpd takes a short read for the last one,
@@ -509,18 +533,15 @@ bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length)
 {
 	size_t poured = *length;
 
-	if (!has_room(exchange, poured) && make_room(exchange, poured))
+	bool was_wanted = !exchange->unwanted;
+
+	if (!exchange_has_room(exchange, poured) && make_room(exchange, poured))
 		return true;
 	/* The server is closing. */
-	if (exchange->awaited_bytes > 0 || !keeps_pace(exchange, poured))
+	if (exchange->awaited_bytes > 0 || !exchange_take(exchange, bytes, poured, poured))
 		return false;
 	*length = 0;
-	exchange->received_bytes += (int64_t)poured;
-	metric_add(METRIC_RECEIVED_BYTES, (int64_t)poured);
-	if (!exchange->dropping)
-		pour(exchange, bytes, poured);
-	else if (exchange->received_bytes > EXCHANGE_DROPPED_BODY_MAX)
-		return false;
-	exchange->pace.ready_us = clock_monotonic_us();
+	if (exchange->unwanted && was_wanted)
+		(void)exchange_call(exchange);
 	return !is_cut_short(exchange);
 }

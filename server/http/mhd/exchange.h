@@ -13,6 +13,7 @@
 #include "server/http/fast/response_cache.h"
 #include "server/http/mhd/in_flight.h"
 #include "server/http/mhd/offload.h"
+#include "server/http/mhd/chunked_upload.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
 #include "server/http/workers.h"
@@ -47,6 +48,7 @@ struct exchange {
 	bool running;    /* counts in in_flight->running */
 	bool head_taken; /* matched, and the upload has begun */
 	bool dropping;   /* what is left of the body is not wanted */
+	bool unwanted;   /* the upload itself wants no more, and its handler says why */
 	bool called;     /* the handler has been, or need not be */
 	bool sent;
 	bool unread;  /* answered before its body was read: what comes of that has to be seen off */
@@ -62,6 +64,9 @@ struct exchange {
 	_Atomic int hidden;   /* its socket, where that is not where libmicrohttpd has it; -1: it is */
 	struct waiter waiter; /* for a later reply or a feed */
 	struct offload offload;
+	struct chunked_upload *chunked_upload; /* what reads a body in chunks; NULL: libmicrohttpd reads it */
+	void (*found_room)(void *context);
+	void *room_context;
 	struct job job;
 };
 
@@ -92,6 +97,13 @@ void exchange_match(struct exchange *exchange);
  * there is room for it. False: it comes too slowly, the client has ended in its middle, or goes on and on
  * with a body that is not wanted. */
 bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length);
+
+/* The same in parts, for who reads the body himself, on any thread: whether there is room for a piece, having
+ * a disk worker make it (awaited_bytes), which then calls back; and taking it. came: what it took to bring
+ * it. */
+bool exchange_has_room(const struct exchange *exchange, size_t length);
+void exchange_make_room(struct exchange *exchange, void (*found)(void *context), void *context);
+bool exchange_take(struct exchange *exchange, const void *bytes, size_t length, size_t came);
 
 /* Have workers begin the upload, or call the handler. True: the connection is suspended; when it is called
  * again the outcome is there. False: the outcome is there already. */

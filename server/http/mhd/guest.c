@@ -5,6 +5,7 @@
 #include <linux/tcp.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -84,6 +85,32 @@ void guest_announce(struct sockaddr_storage *address, int fd, const struct wire_
 	memcpy((char *)address + guest_at, &guest, sizeof guest);
 }
 
+/* All of it is there. */
+static bool move_head(int from, int to, size_t length)
+{
+	char head[WIRE_HEAD_MAX];
+
+	return length <= sizeof head && recv(from, head, length, MSG_DONTWAIT) == (ssize_t)length &&
+	       send(to, head, length, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length;
+}
+
+int guest_announce_head(struct sockaddr_storage *address, int fd, const struct wire_heads *heads)
+{
+	struct guest guest = {.due = -1, .requests = 1, .client = fd};
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -1;
+	if (!move_head(fd, pair[1], heads->before_chunks)) {
+		(void)close(pair[0]);
+		(void)close(pair[1]);
+		return -1;
+	}
+	guest.peer = pair[1];
+	memcpy((char *)address + guest_at, &guest, sizeof guest);
+	return pair[0];
+}
+
 const struct sockaddr_storage *guest_address(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
@@ -106,6 +133,50 @@ struct guest *guest_create(struct MHD_Connection *connection)
 
 	memcpy(guest, (const char *)guest_address(connection) + guest_at, sizeof *guest);
 	return guest;
+}
+
+static struct guest *guest_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void close_pair(struct guest *guest)
+{
+	if (guest->client)
+		(void)close(guest->client);
+	if (guest->peer)
+		(void)close(guest->peer);
+	guest->client = guest->peer = 0;
+}
+
+void guest_withdraw(struct sockaddr_storage *address)
+{
+	struct guest guest;
+
+	memcpy(&guest, (const char *)address + guest_at, sizeof guest);
+	close_pair(&guest);
+}
+
+void guest_destroy(struct guest *guest)
+{
+	close_pair(guest);
+	free(guest);
+}
+
+void guest_settle(struct MHD_Connection *connection)
+{
+	struct guest *guest = guest_of(connection);
+
+	if (guest->client)
+		(void)dup3(guest->client, socket_of(connection), O_CLOEXEC);
+	close_pair(guest);
+}
+
+int guest_socket(struct MHD_Connection *connection)
+{
+	const struct guest *guest = guest_of(connection);
+
+	return guest->client ? guest->client : socket_of(connection);
 }
 
 bool guest_has_read_on(const struct guest *guest, struct MHD_Connection *connection)

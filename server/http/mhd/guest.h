@@ -19,6 +19,8 @@ struct guest {
 	int64_t due;          /* bytes its socket will have given when its requests are read; -1: unknown */
 	unsigned requests;    /* that are to be answered before it leaves; 0: it stays for good */
 	enum err_code spoilt; /* of what follows, which need not be read */
+	int client; /* the client's socket, where libmicrohttpd has another with no more than the head; 0 */
+	int peer;   /* the other end of that one */
 	struct exchange *exchange; /* that has begun on it and is not completed */
 	bool left; /* another has the connection now: what libmicrohttpd closes is a dead socket */
 };
@@ -27,6 +29,21 @@ struct guest {
  * not known. Whoever gets the address on the other side makes the guest of it. */
 void guest_announce(struct sockaddr_storage *address, int fd, const struct wire_heads *heads);
 struct guest *guest_create(struct MHD_Connection *connection);
+void guest_destroy(struct guest *guest);
+
+/* The same, and takes the head out of the client's socket: libmicrohttpd is given that alone, on the socket
+ * that is returned, and the body is for others to read. -1: it cannot be done, and the connection has to end.
+ */
+int guest_announce_head(struct sockaddr_storage *address, int fd, const struct wire_heads *heads);
+
+/* Nobody has taken what was announced so: closes the client's socket. */
+void guest_withdraw(struct sockaddr_storage *address);
+
+/* On a suspended connection: from now on libmicrohttpd has the client's socket. */
+void guest_settle(struct MHD_Connection *connection);
+
+/* The client's socket, wherever it is. */
+int guest_socket(struct MHD_Connection *connection);
 
 /* In libmicrohttpd's word that a request is completed, after which it keeps the connection: takes it back, if
  * that was the last. -1: it was not, or it stays, as more was read than the requests. */

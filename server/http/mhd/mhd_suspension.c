@@ -30,7 +30,7 @@ static void resume(struct suspension *suspension)
 
 static int socket_of(const struct suspension *suspension)
 {
-	return MHD_get_connection_info(suspension->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	return guest_socket(suspension->connection);
 }
 
 const struct suspension_ops mhd_suspension_ops = {suspend, resume, socket_of};
@@ -39,4 +39,17 @@ void mhd_suspension_is_over(struct exchange *exchange)
 {
 	if (atomic_load(&exchange->hidden) >= 0)
 		guest_show_end(exchange->suspension.connection, atomic_exchange(&exchange->hidden, -1));
+}
+
+bool mhd_suspension_settle(struct exchange *exchange)
+{
+	struct suspension *suspension = &exchange->suspension;
+
+	if (!suspension_prepare(suspension, NULL))
+		return false;
+	suspension->unanswered = true;
+	(void)suspension_begin(suspension);
+	guest_settle(suspension->connection);
+	suspension_resume(suspension);
+	return true;
 }

@@ -14,4 +14,8 @@ extern const struct suspension_ops mhd_suspension_ops;
  * while it is suspended. */
 void mhd_suspension_is_over(struct exchange *exchange);
 
+/* On the connection's thread: suspends it for a moment, in which libmicrohttpd is given the client's socket
+ * (see guest_settle); it asks for the answer thereafter. False: the server closes. */
+bool mhd_suspension_settle(struct exchange *exchange);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/hub/clientkey.h"
+#include "server/http/clientkey.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -40,13 +40,13 @@ static char *address_behind(const struct request *request)
 	return is_address(text) ? TAKE(text) : NULL;
 }
 
-char *client_key(const struct config *config, const struct request *request)
+char *client_key(const char *trusted_proxies, const struct request *request)
 {
 	AUTO_FREE char *behind = NULL;
 
 	if (request->who[0])
 		return mem_printf("token %s", request->who);
-	if (network_list_has(config->server.trusted_proxies, request->client))
+	if (network_list_has(trusted_proxies, request->client))
 		behind = address_behind(request);
 	return key_of_address(behind ? behind : request->client);
 }

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who a client is, where each has a share or a budget of his own. */
+#ifndef SERVER_HTTP_CLIENTKEY_H
+#define SERVER_HTTP_CLIENTKEY_H
+
+#include "server/http/request.h"
+
+/* A token, or an address, of IPv6 a network's; behind one of these proxies (networks; NULL: none) the one
+ * that it tells of. free() it. */
+char *client_key(const char *trusted_proxies, const struct request *request);
+
+#endif
