@@ -15,9 +15,12 @@
 #include "common/thread.h"
 #include "server/api/activity.h"
 #include "server/api/api.h"
+#include "server/config.h"
 #include "server/http/problem.h"
+#include "server/http/clientkey.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
+#include "server/registry/shares.h"
 
 static const struct lock_place lock_place = {"events", RANK_EVENTS};
 
@@ -39,6 +42,7 @@ struct events {
 	int64_t told;           /* the number of the younger of these two */
 	int64_t told_at_ms;
 	size_t listeners;
+	struct shares shares;
 	bool ended;
 	struct waiter *waiters;
 
@@ -189,6 +193,7 @@ void events_destroy(struct events *events)
 
 struct listener {
 	struct events *events;
+	struct share *share;
 	struct news *news; /* what is being sent; NULL: nothing yet */
 	int64_t from;      /* where in the stream it begins */
 };
@@ -252,19 +257,27 @@ static void listener_destroy(void *feed)
 		LOCKED(&listener->events->mutex);
 
 		listener->events->listeners--;
+		shares_give_back(&listener->events->shares, listener->share);
 		news_release(listener->news);
 	}
 	metric_add(METRIC_EVENT_LISTENERS, -1);
 	free(listener);
 }
 
-static bool admit(struct events *events, struct err *err)
+static bool admit(struct events *events, const char *client, struct share **out, struct err *err)
 {
 	LOCKED(&events->mutex);
+	const struct share *share = shares_find(&events->shares, client);
 
+	if (share && share->members >= EVENTS_LISTENERS_A_CLIENT)
+		return err_set(err, ERR_BUSY,
+			"%d of your connections listen to events already; close some, or ask "
+			"/api/v1/activity instead",
+			EVENTS_LISTENERS_A_CLIENT);
 	if (events->ended || events->listeners == EVENTS_LISTENERS_MAX)
 		return err_set(err, ERR_BUSY, "%d listen to events already; ask /api/v1/activity instead",
 			EVENTS_LISTENERS_MAX);
+	*out = shares_take(&events->shares, client);
 	events->listeners++;
 	metric_add(METRIC_EVENT_LISTENERS, 1);
 	(void)pthread_cond_signal(&events->changed);
@@ -276,14 +289,17 @@ static bool listen(
 	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
 {
 	static const struct feed_ops ops = {read_news, leave, listener_destroy};
+	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	struct share *share;
 	struct listener *listener;
 
 	if (request->http_1_0)
 		return err_set(err, ERR_BAD_REQUEST, "events take HTTP/1.1; ask /api/v1/activity instead");
-	if (!look(services->events, err) || !admit(services->events, err))
+	if (!look(services->events, err) || !admit(services->events, client, &share, err))
 		return false;
 	listener = mem_zero(1, sizeof *listener);
 	listener->events = services->events;
+	listener->share = share;
 	reply_stream(reply, 200, "text/event-stream", &ops, listener);
 	reply_header(reply, "Cache-Control", "no-store");
 	/* nginx would hold the stream back otherwise. */

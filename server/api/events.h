@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "server/registry/services.h"
 
-enum { EVENTS_LISTENERS_MAX = 64 };
+enum { EVENTS_LISTENERS_MAX = 1024, EVENTS_LISTENERS_A_CLIENT = 16 };
 
 struct events;
 

@@ -8,6 +8,7 @@
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/fills.h"
+#include "server/config.h"
 #include "server/http/problem.h"
 #include "server/http/clientkey.h"
 #include "server/hub/hub.h"

@@ -206,7 +206,7 @@ static bool prepare(struct request *request, struct body *body, struct err *err)
 		       err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
 	return check_head(request, body->is_form, &body->declaration, err) &&
 	       publisher_fits(body->services->publisher, body->declaration.length, err) &&
-	       turns_enter(body->services->turns, &body->turn, err);
+	       turns_enter(body->services->turns, request->who, &body->turn, err);
 }
 
 static bool begin_artifact(struct body *body, struct err *err)

@@ -9,17 +9,18 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
+#include "server/registry/shares.h"
 
 static const struct lock_place lock_place = {"turns", RANK_TURNS};
 
-enum { LINE_PER_PLACE = 8, RETRY_AFTER_S = 30 };
+enum { LINE_PER_PLACE = 8, OTHERS_SHARE = 4, RETRY_AFTER_S = 30 };
 
 struct turns {
 	struct lock mutex; /* guards all but places */
 	struct upload_turn *line;
 	struct upload_turn **end; /* where the next is linked in */
+	struct shares shares;
 	int64_t inside;
-	int64_t in_line;
 	int64_t places;
 };
 
@@ -47,7 +48,6 @@ static void line_up(struct turns *turns, struct upload_turn *turn)
 	turn->next = NULL;
 	*turns->end = turn;
 	turns->end = &turn->next;
-	turns->in_line++;
 	metric_add(METRIC_UPLOADS_WAITING, 1);
 }
 
@@ -60,25 +60,49 @@ static void step_out(struct turns *turns, struct upload_turn *turn)
 	*link = turn->next;
 	if (!turn->next)
 		turns->end = link;
-	turns->in_line--;
 	metric_add(METRIC_UPLOADS_WAITING, -1);
 }
 
-bool turns_enter(struct turns *turns, struct upload_turn *turn, struct err *err)
+/* Whether there is a place for him. */
+static bool has_place(const struct turns *turns, const struct share *share)
+{
+	return turns->inside < turns->places &&
+	       (int64_t)share->placed < turns->places - turns->places / OTHERS_SHARE;
+}
+
+static void take_place(struct turns *turns, struct upload_turn *turn)
+{
+	turns->inside++;
+	turn->share->placed++;
+	turn->state = TURN_TAKEN;
+}
+
+static bool refuse(const struct turns *turns, const struct share *share, struct err *err)
+{
+	(void)err_set(err, ERR_BUSY,
+		"%zu of your uploads are running, of %" PRId64 " in all (publish.max_uploads), and %zu wait "
+		"for their turn; let some end, and try again in a while",
+		share->placed, turns->inside, share->members - share->placed);
+	err->retry_after_s = RETRY_AFTER_S;
+	return false;
+}
+
+bool turns_enter(struct turns *turns, const char *client, struct upload_turn *turn, struct err *err)
 {
 	LOCKED(&turns->mutex);
+	struct share *share = shares_take(&turns->shares, client);
 
-	if (turns->inside < turns->places) {
-		turns->inside++;
-		turn->state = TURN_TAKEN;
+	turn->share = share;
+	if (has_place(turns, share)) {
+		take_place(turns, turn);
 		return true;
 	}
-	if (turns->in_line >= turns->places * LINE_PER_PLACE) {
-		(void)err_set(err, ERR_BUSY,
-			"%" PRId64 " uploads are running (publish.max_uploads), and %" PRId64
-			" wait for their turn; try again in a while",
-			turns->inside, turns->in_line);
-		err->retry_after_s = RETRY_AFTER_S;
+	/* This one is a member already. */
+	if ((int64_t)(share->members - share->placed) > turns->places * LINE_PER_PLACE) {
+		share->members--;
+		(void)refuse(turns, share, err);
+		share->members++;
+		shares_give_back(&turns->shares, TAKE(turn->share));
 		return false;
 	}
 	line_up(turns, turn);
@@ -102,29 +126,44 @@ bool turns_leave(struct turns *turns, struct upload_turn *turn)
 	return TAKE(turn->waiter) != NULL;
 }
 
-/* Its waiter, to be woken outside of the mutex; NULL: there is none, or nobody was in line. */
+static struct upload_turn *find_next(const struct turns *turns)
+{
+	struct upload_turn *found = NULL;
+
+	for (struct upload_turn *turn = turns->line; turn; turn = turn->next) {
+		if (has_place(turns, turn->share) && (!found || turn->share->placed < found->share->placed))
+			found = turn;
+	}
+	return found;
+}
+
+/* Gives a place that is free to the next. Its waiter, to be woken outside of the mutex; NULL: there is none,
+ * or nobody in line may have it. */
 static struct waiter *give_place(struct turns *turns)
 {
-	struct upload_turn *turn = turns->line;
+	struct upload_turn *turn = find_next(turns);
 
-	if (!turn) {
-		turns->inside--;
+	if (!turn)
 		return NULL;
-	}
 	step_out(turns, turn);
-	turn->state = TURN_TAKEN;
+	take_place(turns, turn);
 	return TAKE(turn->waiter);
 }
 
 static struct waiter *exit_turn(struct turns *turns, struct upload_turn *turn)
 {
 	LOCKED(&turns->mutex);
-	struct waiter *woken = turn->state == TURN_TAKEN ? give_place(turns) : NULL;
+	bool had_place = turn->state == TURN_TAKEN;
 
+	if (turn->state == TURN_NONE)
+		return NULL;
 	if (turn->state == TURN_IN_LINE)
 		step_out(turns, turn);
+	turns->inside -= had_place;
+	turn->share->placed -= had_place;
 	turn->state = TURN_NONE;
-	return woken;
+	shares_give_back(&turns->shares, TAKE(turn->share));
+	return had_place ? give_place(turns) : NULL;
 }
 
 void turns_exit(struct turns *turns, struct upload_turn *turn)

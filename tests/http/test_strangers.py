@@ -21,8 +21,13 @@ def client(daemon, source):
     return Http(daemon.address, source)
 
 
+def reset_socket(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
 def reset(connection):
-    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_socket(connection.sock)
     connection.close()
 
 
@@ -170,3 +175,34 @@ def test_a_slow_upstream_leaves_places_to_the_others(start, make_upstream, knows
         finally:
             held.set()
     assert set(statuses) == {200}
+
+
+# ---- uploads -----------------------------------------------------------------------------------------------------------------
+
+def put_head(path, token, *fields):
+    return (f"PUT {path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\n" + "".join(f"{field}\r\n" for field in fields) + "\r\n").encode()
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("coding", [f"Content-Length: {len(SMALL)}", "Transfer-Encoding: chunked"])
+def test_one_who_uploads_slowly_leaves_places_to_others(start, coding):
+    larder = start({"publish": {"max_uploads": 4}})
+    stranger, honest, other = (larder.token(f"publish:{scope}/*") for scope in ("stranger", "acme", "other"))
+    connections = []
+    for i in range(40):
+        connections.append(socket.create_connection(larder.address))
+        connections[-1].sendall(put_head(f"/stranger/m/{i + 1}", stranger, coding))
+    try:
+        larder.wait_for("larder_uploads_waiting", 32, "as many as one token may have in line")
+        larder.wait_for("larder_uploads_running", 3, "three of the four places")
+        for number, token in enumerate((honest, other, honest), 1):
+            path = f"/{'other' if token is other else 'acme'}/m/{number}"
+            assert larder.request("PUT", path, {"Authorization": f"Bearer {token}"}, SMALL).status == 201
+        refused = larder.request("PUT", "/stranger/m/100", {"Authorization": f"Bearer {stranger}"}, SMALL)
+        assert refused.status == 503 and "of your uploads" in refused.json()["detail"]
+    finally:
+        for connection in connections:
+            reset_socket(connection)
+    larder.wait_for("larder_uploads_waiting", 0, "an empty line")
+    larder.wait_for("larder_uploads_running", 0, "no upload")
+    larder.wait_for_no_drafts()
