@@ -37,7 +37,8 @@ struct condition {
 	bool unnoted;      /* the catalog is to be told of these three */
 	bool probing;
 	int64_t running;
-	int64_t filling; /* of them, those of fills */
+	int64_t filling;  /* of them, those of fills */
+	int64_t awaiting; /* fills that have begun and wait for a turn once more */
 };
 
 struct breakers {
@@ -48,7 +49,9 @@ struct breakers {
 	size_t count;
 	struct catalog *catalog;
 	struct condition *conditions;
-	int64_t fills_share; /* 0: no limit */
+	int64_t fills_share;          /* 0: no limit */
+	void (*freed)(void *context); /* or NULL */
+	void *freed_context;
 };
 
 /* ---- over a restart ---- */
@@ -211,14 +214,20 @@ static bool may_wait(int64_t began_ms, int64_t patience_ms, const _Atomic bool *
 	return true;
 }
 
-/* Under the mutex. */
-static bool has_turn(const struct breakers *breakers, size_t upstream, bool fills)
+/* Under the mutex. Beside so many others that are to have one as well. */
+static bool has_turns(const struct breakers *breakers, size_t upstream, bool fills, int64_t others)
 {
 	const struct condition *condition = &breakers->conditions[upstream];
 	int64_t connections = breakers->upstreams[upstream].max_connections;
 
-	return (connections <= 0 || condition->running < connections) &&
-	       (!fills || breakers->fills_share <= 0 || condition->filling < breakers->fills_share);
+	return (connections <= 0 || condition->running + others < connections) &&
+	       (!fills || breakers->fills_share <= 0 || condition->filling + others < breakers->fills_share);
+}
+
+/* Under the mutex. */
+static bool has_turn(const struct breakers *breakers, size_t upstream, bool fills)
+{
+	return has_turns(breakers, upstream, fills, 0);
 }
 
 /* Under the mutex. */
@@ -229,27 +238,47 @@ static struct turn take_turn(struct breakers *breakers, size_t upstream, bool fi
 	condition->probing = condition->cooldowns > 0;
 	condition->running++;
 	condition->filling += fills;
-	return (struct turn){upstream, condition->probing, fills};
+	return (struct turn){upstream, condition->probing, fills, true};
 }
 
-bool breakers_enter(struct breakers *breakers, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
-	struct turn *out, struct err *err)
+/* Under the mutex: sleeps until something changes, or the patience ends; others than fills a little only. */
+static void sleep_on(struct breakers *breakers, bool fills, int64_t until_ms)
+{
+	if (!fills)
+		sleep_a_little(breakers);
+	else if (until_ms < 0)
+		lock_wait(&breakers->mutex, &breakers->changed);
+	else
+		(void)lock_wait_until(&breakers->mutex, &breakers->changed, until_ms);
+}
+
+/* Under the mutex: until there is a turn for such a one. */
+static bool await_turn(struct breakers *breakers, size_t upstream, bool fills, int64_t patience_ms,
+	const _Atomic bool *stop, struct err *err)
 {
 	const struct condition *condition = &breakers->conditions[upstream];
 	int64_t began_ms = clock_monotonic_ms();
-	LOCKED(&breakers->mutex);
 
 	for (;;) {
 		int64_t now_ms = clock_monotonic_ms();
 
 		if (is_cooling(condition, now_ms))
 			return refuse(condition, now_ms, err);
-		if (has_turn(breakers, upstream, false))
-			break;
+		if (has_turn(breakers, upstream, fills))
+			return true;
 		if (!may_wait(began_ms, patience_ms, stop, err))
 			return false;
-		sleep_a_little(breakers);
+		sleep_on(breakers, fills, patience_ms < 0 ? -1 : began_ms + patience_ms);
 	}
+}
+
+bool breakers_enter(struct breakers *breakers, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
+	struct turn *out, struct err *err)
+{
+	LOCKED(&breakers->mutex);
+
+	if (!await_turn(breakers, upstream, false, patience_ms, stop, err))
+		return false;
 	*out = take_turn(breakers, upstream, false);
 	return true;
 }
@@ -268,33 +297,32 @@ bool breakers_try(struct breakers *breakers, size_t upstream, struct turn *out, 
 	return true;
 }
 
-/* Under the mutex. */
-static void sleep_until_told(struct breakers *breakers, int64_t began_ms, int64_t patience_ms)
-{
-	if (patience_ms < 0)
-		lock_wait(&breakers->mutex, &breakers->changed);
-	else
-		(void)lock_wait_until(&breakers->mutex, &breakers->changed, began_ms + patience_ms);
-}
-
 bool breakers_await(struct breakers *breakers, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
 	struct err *err)
 {
+	struct condition *condition = &breakers->conditions[upstream];
+	LOCKED(&breakers->mutex);
+	bool has;
+
+	condition->awaiting++;
+	has = await_turn(breakers, upstream, true, patience_ms, stop, err);
+	condition->awaiting--;
+	return has;
+}
+
+bool breakers_has_turn(struct breakers *breakers, size_t upstream)
+{
 	const struct condition *condition = &breakers->conditions[upstream];
-	int64_t began_ms = clock_monotonic_ms();
 	LOCKED(&breakers->mutex);
 
-	for (;;) {
-		int64_t now_ms = clock_monotonic_ms();
+	return !is_cooling(condition, clock_monotonic_ms()) &&
+	       has_turns(breakers, upstream, true, condition->awaiting);
+}
 
-		if (is_cooling(condition, now_ms))
-			return refuse(condition, now_ms, err);
-		if (has_turn(breakers, upstream, true))
-			return true;
-		if (!may_wait(began_ms, patience_ms, stop, err))
-			return false;
-		sleep_until_told(breakers, began_ms, patience_ms);
-	}
+void breakers_set_freed(struct breakers *breakers, void (*freed)(void *context), void *context)
+{
+	breakers->freed = freed;
+	breakers->freed_context = context;
 }
 
 void breakers_wake(struct breakers *breakers)
@@ -430,6 +458,7 @@ static bool give_back(struct breakers *breakers, struct turn *turn)
 	LOCKED(&breakers->mutex);
 
 	end_probe(breakers, turn);
+	turn->is_taken = false;
 	condition->running--;
 	condition->filling -= turn->of_fill;
 	(void)pthread_cond_broadcast(&breakers->changed);
@@ -440,4 +469,6 @@ void breakers_leave(struct breakers *breakers, struct turn *turn)
 {
 	if (give_back(breakers, turn))
 		note_down(breakers, turn->upstream);
+	if (breakers->freed)
+		breakers->freed(breakers->freed_context);
 }

@@ -27,6 +27,7 @@ struct turn {
 	size_t upstream;
 	bool is_probe; /* the first one behind a cool-down */
 	bool of_fill;
+	bool is_taken; /* until breakers_leave */
 };
 
 /* Waits for a turn with this upstream, at most patience_ms (below zero: however long it takes). False with
@@ -48,6 +49,12 @@ bool breakers_try(struct breakers *breakers, size_t upstream, struct turn *out, 
 bool breakers_await(struct breakers *breakers, size_t upstream, int64_t patience_ms, const _Atomic bool *stop,
 	struct err *err);
 void breakers_wake(struct breakers *breakers);
+
+/* Whether there is a turn for a fill that has not begun: beside those that wait for another one. */
+bool breakers_has_turn(struct breakers *breakers, size_t upstream);
+
+/* To be told of turns that are given back, without a lock of ours. Before it is used. */
+void breakers_set_freed(struct breakers *breakers, void (*freed)(void *context), void *context);
 
 /* Notes what a transfer found, as soon as it knows: well is an upstream that answers as a server that works
  * does, if only to say no; ill one that is out of reach, is silent, or answers 5xx or 429. Three of these in

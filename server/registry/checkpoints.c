@@ -330,26 +330,25 @@ static bool drop_waiting(struct checkpoints *checkpoints, const struct waiting *
 	       catalog_forget_fill(checkpoints->catalog, &waiting->name, err);
 }
 
-bool checkpoints_take_up(struct checkpoints *checkpoints, const struct name *name, struct spool **out,
-	struct fill_row *row, struct err *err)
+bool checkpoints_take_up(struct checkpoints *checkpoints, const struct name *name, struct spool *spool,
+	bool *found, struct fill_row *row, struct err *err)
 {
 	struct waiting waiting;
 	int64_t length;
-	bool found;
 
-	*out = NULL;
+	*found = false;
 	if (!take(checkpoints, name, &waiting))
 		return true;
-	if (!catalog_find_fill(checkpoints->catalog, name, row, &found, err)) {
+	if (!catalog_find_fill(checkpoints->catalog, name, row, found, err)) {
 		checkpoints_put_back(checkpoints, name);
 		return false;
 	}
-	if (found && trusted_length(checkpoints, row, &length, err) && length > 0 &&
-		blobs_resume(checkpoints->blobs, row->draft, length, out, err)) {
+	if (*found && trusted_length(checkpoints, row, &length, err) && length > 0 &&
+		blobs_open_draft(checkpoints->blobs, row->draft, length, spool, err)) {
 		row->durable_bytes = length;
 		return true;
 	}
-	*out = NULL;
+	*found = false;
 	return drop_waiting(checkpoints, &waiting, err);
 }
 

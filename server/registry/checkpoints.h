@@ -20,11 +20,11 @@ struct checkpoints;
 struct checkpoints *checkpoints_create(struct catalog *catalog, struct blobs *blobs);
 void checkpoints_destroy(struct checkpoints *checkpoints);
 
-/* Opens the draft that an earlier process left for this artifact, cut to what can be trusted of it (then
- * row->durable_bytes); *out is NULL where there is none. The caller owns the reference. Until he calls one of
- * the next two, the draft counts among those that wait, but cannot be evicted. */
-bool checkpoints_take_up(struct checkpoints *checkpoints, const struct name *name, struct spool **out,
-	struct fill_row *row, struct err *err);
+/* Opens the spool with the draft that an earlier process left for this artifact, cut to what can be trusted
+ * of it (then row->durable_bytes); *found is false, and the spool as it was, where there is none. Until the
+ * caller calls one of the next two, the draft counts among those that wait, but cannot be evicted. */
+bool checkpoints_take_up(struct checkpoints *checkpoints, const struct name *name, struct spool *spool,
+	bool *found, struct fill_row *row, struct err *err);
 
 /* What was taken up is the fill's own from now on, which claims its room; or it waits on, as it is. */
 void checkpoints_settle(struct checkpoints *checkpoints, const struct name *name);

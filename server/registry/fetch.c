@@ -342,10 +342,27 @@ static bool enter_with_place(
 	}
 }
 
+static bool take_granted(const struct fetch *fetch, struct turn *out)
+{
+	struct turn *granted = fetch->granted;
+
+	if (!granted || !granted->is_taken)
+		return false;
+	if (granted->upstream != fetch->upstream) {
+		breakers_leave(fetch->tools->breakers, granted);
+		return false;
+	}
+	*out = *granted;
+	granted->is_taken = false;
+	return true;
+}
+
 static bool enter(const struct fetch *fetch, struct turn *out, struct err *err)
 {
 	int64_t patience_ms = patience_of(fetch);
 
+	if (take_granted(fetch, out))
+		return true;
 	if (fetch->ticket)
 		return enter_with_place(fetch, patience_ms, out, err);
 	return breakers_enter(

@@ -23,8 +23,10 @@ struct fetch {
 	struct fill_progress *progress; /* its stop ends the request */
 	struct ticket
 		*ticket; /* a fill's place in the tools' queue, which others have while it waits; or NULL */
-	size_t upstream; /* its place among the settings' */
-	const char *member; /* a file of the TF.js module instead of its archive; NULL: none */
+	struct turn *granted; /* a turn that it has already, and gives back where it is another upstream's; or
+				 NULL */
+	size_t upstream;      /* its place among the settings' */
+	const char *member;   /* a file of the TF.js module instead of its archive; NULL: none */
 	bool head_only;
 	bool takes_coded;            /* and says so: what a store keeps in a coding comes in it */
 	bool glance;                 /* GET, and no more than it takes to know the head */

@@ -481,30 +481,32 @@ static void end(struct fill *fill)
 	end_refused(fill, &why);
 }
 
-void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
-	const struct fill_row *row, const char *cdn_loop, struct fill_progress *progress,
-	struct ticket *ticket)
+void fill_run(const struct fill_tools *tools, const struct fill_order *order)
 {
 	const struct fill_settings *settings = &tools->settings;
-	struct fill fill = {.tools = tools, .name = name, .progress = progress};
+	struct fill fill = {.tools = tools, .name = order->name, .progress = order->progress};
 	int64_t started_ms = clock_monotonic_ms();
 	bool over = false;
 
-	fill.intake = (struct intake){
-		.tools = tools, .name = name, .spool = spool, .progress = progress, .object.length = -1};
+	fill.intake = (struct intake){.tools = tools,
+		.name = order->name,
+		.spool = order->spool,
+		.progress = order->progress,
+		.object.length = -1};
 	fill.fetch = (struct fetch){.tools = tools,
-		.name = name,
-		.cdn_loop = cdn_loop,
-		.progress = progress,
-		.ticket = ticket,
+		.name = order->name,
+		.cdn_loop = order->cdn_loop,
+		.progress = order->progress,
+		.ticket = order->ticket,
+		.granted = order->granted,
 		.object = &fill.intake.object,
 		.head = take_head,
 		.body = take_body,
 		.context = &fill};
-	standings_init(&fill.standings, settings->upstreams, settings->upstream_count, name);
+	standings_init(&fill.standings, settings->upstreams, settings->upstream_count, order->name);
 	metric_add(METRIC_FILLS_STARTED, 1);
-	if (row)
-		intake_take_up(&fill.intake, row);
+	if (order->row)
+		intake_take_up(&fill.intake, order->row);
 	for (int64_t round = 0; !over && goes_on(&fill, round, started_ms); round++) {
 		if (round > 0)
 			back_off(&fill, round - 1, 0);

@@ -45,16 +45,24 @@ struct fill_tools {
 	struct queue *queue;       /* … as this one is */
 };
 
+/* What is to be filled. */
+struct fill_order {
+	const struct name *name;
+	struct spool *spool;
+	const struct fill_row
+		*row;         /* what an earlier process noted of the bytes in the spool; NULL: it is empty */
+	const char *cdn_loop; /* is sent along */
+	struct fill_progress *progress; /* is told how far it is */
+	struct ticket *ticket;          /* has a place */
+	struct turn *granted;           /* a turn with an upstream, to begin with, where it is taken */
+};
+
 /* Fills the spool, on the calling thread. It ends as kept, or refused with ERR_NOT_FOUND (every upstream said
  * so; remembered for negative_ttl_s), ERR_UPSTREAM_UNREACHABLE, ERR_UPSTREAM_FAILED, ERR_QUARANTINED,
  * ERR_NO_SPACE or, stopped, ERR_BUSY. Where the disk runs full in the middle and upstream can prove to have
- * the rest, whoever follows gets the bytes by pass-through: it ends as passed then, and nothing is kept. row:
- * what an earlier process noted of the bytes in the spool; NULL where it is empty. A fill that was stopped,
- * but not cancelled, leaves its draft for the next one, if it is worth it. cdn_loop is sent along. The
- * progress is told how far it is. The ticket has a place. */
-void fill_run(const struct fill_tools *tools, const struct name *name, struct spool *spool,
-	const struct fill_row *row, const char *cdn_loop, struct fill_progress *progress,
-	struct ticket *ticket);
+ * the rest, whoever follows gets the bytes by pass-through: it ends as passed then, and nothing is kept. A
+ * fill that was stopped, but not cancelled, leaves its draft for the next one, if it is worth it. */
+void fill_run(const struct fill_tools *tools, const struct fill_order *order);
 
 /* Asks the upstreams by HEAD for the artifact's size (-1: not told, or not sure), with the same errors. What
  * it fails with is not remembered. The context is the tools, which must outlive the question. */

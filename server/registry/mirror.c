@@ -14,6 +14,7 @@
 #include "server/metrics.h"
 #include "server/ranks.h"
 #include "server/registry/queue.h"
+#include "server/registry/schedule.h"
 
 static const struct lock_place lock_place = {"mirror", RANK_MIRROR};
 
@@ -24,11 +25,8 @@ enum { QUEUE_FACTOR = 16, QUEUE_FACTOR_AHEAD = 12, THREAD_STACK_BYTES = 512 << 1
 /* The part of the places that each upstream leaves to the others. */
 enum { OTHERS_SHARE = 4 };
 
-/* Of those that ended, so many are remembered for so long: whoever started some can learn what became of
- * them. */
-enum { ENDED_MAX = 256, ENDED_S = 600 };
-
-/* A fill that runs or waits for its turn. */
+/* A fill that runs, or is a row in a list until it has a place and a connection: it has no thread, no
+ * descriptor and no draft before. */
 struct running {
 	struct running *next;
 	struct mirror *mirror;
@@ -40,7 +38,9 @@ struct running {
 	char *cdn_loop;
 	int64_t started_at;
 	struct fill_progress progress;
+	bool waits; /* it has not begun */
 	struct ticket ticket;
+	struct turn turn; /* what it begins with */
 };
 
 struct mirror {
@@ -49,10 +49,10 @@ struct mirror {
 	struct running *fills;
 	int64_t fill_count;
 	int64_t last_id;
-	struct fill_status *ended; /* a ring of ENDED_MAX */
-	size_t ended_count;        /* ever */
+	struct ended_fills *ended;
 
 	struct fill_tools tools;
+	struct schedule *schedule; /* begins those that wait */
 	int64_t max_fills;
 	struct admission *admission;
 	struct latest *latest;
@@ -117,14 +117,14 @@ static struct fill_status status_of(struct running *fill)
 /* Under the mutex. */
 static void remember_ended(struct mirror *mirror, struct running *fill)
 {
-	struct fill_status *status = &mirror->ended[mirror->ended_count++ % ENDED_MAX];
+	struct fill_status status = status_of(fill);
 	struct spool_progress end = spool_wait_end(fill->spool);
 
-	*status = status_of(fill);
-	status->figures.state = end.state == SPOOL_KEPT ? FILL_KEPT : FILL_FAILED;
-	status->ended_at = clock_now_s();
+	status.figures.state = end.state == SPOOL_KEPT ? FILL_KEPT : FILL_FAILED;
+	status.ended_at = clock_now_s();
 	if (end.state != SPOOL_KEPT)
-		status->err = end.err;
+		status.err = end.err;
+	ended_fills_add(mirror->ended, &status);
 }
 
 static void take_from_list(struct mirror *mirror, struct running *fill)
@@ -153,6 +153,8 @@ static void end_running(struct running *fill)
 	struct mirror *mirror = fill->mirror;
 
 	take_from_list(mirror, fill);
+	if (fill->turn.is_taken)
+		breakers_leave(mirror->tools.breakers, &fill->turn);
 	queue_leave(mirror->tools.queue, &fill->ticket);
 	free_running(fill);
 	metric_add(METRIC_FILLS_RUNNING, -1);
@@ -178,15 +180,31 @@ static void turn_away(struct running *fill, const struct err *why)
 	spool_refuse(fill->spool, why);
 }
 
+/* With an earlier process's draft of the artifact, or a new one. */
+static bool open_spool(struct running *fill, struct err *err)
+{
+	const struct fill_tools *tools = &fill->mirror->tools;
+
+	if (!checkpoints_take_up(
+		    tools->checkpoints, &fill->name, fill->spool, &fill->goes_on, &fill->row, err))
+		return false;
+	return fill->goes_on || blobs_open_new(tools->blobs, fill->spool, err);
+}
+
 static void *run_fill(void *argument)
 {
 	struct running *fill = argument;
 	struct mirror *mirror = fill->mirror;
 	struct err err;
 
-	if (queue_await(mirror->tools.queue, &fill->ticket, &fill->progress.stop, &err))
-		fill_run(&mirror->tools, &fill->name, fill->spool, fill->goes_on ? &fill->row : NULL,
-			fill->cdn_loop, &fill->progress, &fill->ticket);
+	if (open_spool(fill, &err))
+		fill_run(&mirror->tools, &(struct fill_order){.name = &fill->name,
+						 .spool = fill->spool,
+						 .row = fill->goes_on ? &fill->row : NULL,
+						 .cdn_loop = fill->cdn_loop,
+						 .progress = &fill->progress,
+						 .ticket = &fill->ticket,
+						 .granted = &fill->turn});
 	else
 		turn_away(fill, &err);
 	end_running(fill);
@@ -211,21 +229,12 @@ static struct running *new_running(struct mirror *mirror, const struct name *nam
 	fill->mirror = mirror;
 	fill->id = ++mirror->last_id;
 	fill->name = *name;
+	fill->spool = spool_create_unopened();
+	fill->waits = true;
 	fill->started_at = clock_now_s();
 	fill_progress_init(&fill->progress);
 	fill->cdn_loop = admission_loop_header(mirror->admission, cdn_loop);
 	return fill;
-}
-
-/* An earlier process's draft of the artifact, or a new one. */
-static bool open_spool(struct running *fill, struct err *err)
-{
-	const struct fill_tools *tools = &fill->mirror->tools;
-
-	if (!checkpoints_take_up(tools->checkpoints, &fill->name, &fill->spool, &fill->row, err))
-		return false;
-	fill->goes_on = fill->spool != NULL;
-	return fill->goes_on || blobs_begin(tools->blobs, &fill->spool, err);
 }
 
 /* A client waits for it, which is more urgent than what was only ordered in advance. */
@@ -233,6 +242,7 @@ static void want(struct running *fill)
 {
 	atomic_store(&fill->progress.wanted, true);
 	queue_want(fill->mirror->tools.queue, &fill->ticket);
+	schedule_kick(fill->mirror->schedule);
 }
 
 /* Under the mutex. */
@@ -247,22 +257,122 @@ static bool start_fill(struct mirror *mirror, const struct name *name, const cha
 			"%" PRId64 " fills are running or waiting; try again in a moment",
 			mirror->fill_count);
 	fill = new_running(mirror, name, cdn_loop);
-	if (!open_spool(fill, err))
-		return false;
-	queue_join(mirror->tools.queue, &fill->ticket);
+	queue_join_aside(mirror->tools.queue, &fill->ticket);
 	if (wanted)
 		want(fill);
-	if (!start_thread(fill, err)) {
-		queue_leave(mirror->tools.queue, &fill->ticket);
-		put_back_draft(fill);
-		return false;
-	}
 	fill->next = mirror->fills;
 	mirror->fills = fill;
 	mirror->fill_count++;
 	metric_add(METRIC_FILLS_RUNNING, 1);
+	schedule_kick(mirror->schedule);
 	*out = TAKE(fill);
 	return true;
+}
+
+/* ---- beginning those that wait ---- */
+
+/* What is over before it has begun; *until_ms is when the next one may be. */
+static struct running *find_over(struct mirror *mirror, int64_t *until_ms, struct err *why)
+{
+	struct queue *queue = mirror->tools.queue;
+
+	for (struct running *fill = mirror->fills; fill; fill = fill->next) {
+		int64_t patience_ms = fill->waits ? queue_patience_ms(queue, &fill->ticket) : INT64_MAX;
+
+		if (fill->waits && atomic_load(&fill->progress.stop)) {
+			(void)err_set(why, ERR_BUSY, "the fill was %s",
+				atomic_load(&fill->progress.cancelled) ? "cancelled" : "stopped");
+			return fill;
+		}
+		if (patience_ms <= clock_monotonic_ms() && !queue_refuse(queue, why))
+			return fill;
+		*until_ms = patience_ms < *until_ms ? patience_ms : *until_ms;
+	}
+	return NULL;
+}
+
+/* The upstream that it will ask first; false where none can be asked, which it is to find out. */
+static bool find_upstream(const struct mirror *mirror, const struct running *fill, size_t *out)
+{
+	const struct fill_settings *settings = &mirror->tools.settings;
+
+	for (*out = 0; *out < settings->upstream_count; ++*out) {
+		if (upstream_may_have(&settings->upstreams[*out], &fill->name) &&
+			!breakers_is_cooling(mirror->tools.breakers, *out))
+			return true;
+	}
+	return false;
+}
+
+static bool has_way(const struct mirror *mirror, const struct running *fill)
+{
+	size_t upstream;
+
+	return !find_upstream(mirror, fill, &upstream) || breakers_has_turn(mirror->tools.breakers, upstream);
+}
+
+/* Gives it its place and its turn. False: somebody else was faster. */
+static bool admit_waiting(const struct mirror *mirror, struct running *fill)
+{
+	size_t upstream;
+	struct err err;
+
+	if (!queue_try(mirror->tools.queue, &fill->ticket))
+		return false;
+	if (!find_upstream(mirror, fill, &upstream) ||
+		breakers_try(mirror->tools.breakers, upstream, &fill->turn, &err) || err.code != ERR_BUSY)
+		return true;
+	queue_untry(mirror->tools.queue, &fill->ticket);
+	return false;
+}
+
+/* First what clients wait for, each in the order in which it came; the list has the newest first. What waits
+ * for an upstream is not in the way of others. */
+static struct running *find_next(const struct mirror *mirror)
+{
+	bool has_place[] = {
+		queue_has_place(mirror->tools.queue, false), queue_has_place(mirror->tools.queue, true)};
+	struct running *next = NULL;
+	bool next_wanted = false;
+
+	for (struct running *fill = mirror->fills; fill && has_place[1]; fill = fill->next) {
+		bool wanted = atomic_load(&fill->progress.wanted);
+
+		if (!fill->waits || wanted < next_wanted || !has_place[wanted] || !has_way(mirror, fill))
+			continue;
+		next = fill;
+		next_wanted = wanted;
+	}
+	return next && admit_waiting(mirror, next) ? next : NULL;
+}
+
+static struct running *choose(struct mirror *mirror, int64_t *until_ms, struct err *why)
+{
+	LOCKED(&mirror->mutex);
+	struct running *fill = find_over(mirror, until_ms, why);
+
+	if (!fill)
+		fill = find_next(mirror);
+	if (fill)
+		fill->waits = false;
+	return fill;
+}
+
+static bool begin_next(void *context, int64_t *until_ms)
+{
+	struct err why = {0};
+	struct running *fill = choose(context, until_ms, &why);
+
+	if (!fill || (why.code == ERR_NONE && start_thread(fill, &why)))
+		return fill;
+	turn_away(fill, &why);
+	end_running(fill);
+	return true;
+}
+
+static void look_again(void *context)
+{
+	schedule_kick(((struct mirror *)context)->schedule);
 }
 
 static bool is_cached(const struct mirror *mirror, const struct name *name, bool *out, struct err *err)
@@ -367,12 +477,15 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 
 	lock_init(&mirror->mutex, &lock_place);
 	(void)pthread_cond_init(&mirror->changed, NULL);
-	mirror->ended = mem_zero(ENDED_MAX, sizeof *mirror->ended);
+	mirror->ended = ended_fills_create();
 	mirror->tools = *tools;
 	mirror->tools.breakers =
 		breakers_create(tools->settings.upstreams, tools->settings.upstream_count, tools->catalog);
 	mirror->max_fills = policy->max_fills;
 	mirror->tools.queue = queue_create(policy->max_fills, settings->queue_timeout_s);
+	mirror->schedule = schedule_create(begin_next, mirror);
+	queue_set_freed(mirror->tools.queue, look_again, mirror);
+	breakers_set_freed(mirror->tools.breakers, look_again, mirror);
 	breakers_share(mirror->tools.breakers, share_of(policy->max_fills, settings->upstream_count));
 	mirror->admission = admission_create(&rules, tools->catalog);
 	mirror->latest = latest_create(&mirror->tools, mirror->admission);
@@ -387,6 +500,7 @@ static void wake_all(struct mirror *mirror)
 	queue_wake(mirror->tools.queue);
 	breakers_wake(mirror->tools.breakers);
 	client_wake(mirror->tools.client);
+	schedule_kick(mirror->schedule);
 }
 
 static void stop_all(struct mirror *mirror)
@@ -414,12 +528,13 @@ void mirror_destroy(struct mirror *mirror)
 	await_all_ended(mirror);
 	questions_destroy(mirror->sizes);
 	latest_destroy(mirror->latest);
+	schedule_destroy(mirror->schedule);
 	breakers_destroy(mirror->tools.breakers);
 	admission_destroy(mirror->admission);
 	queue_destroy(mirror->tools.queue);
 	(void)pthread_cond_destroy(&mirror->changed);
 	lock_finish(&mirror->mutex);
-	free(mirror->ended);
+	ended_fills_destroy(mirror->ended);
 	free(mirror);
 }
 
@@ -438,33 +553,13 @@ static void list_running(struct mirror *mirror, struct fill_list *list)
 		list->items[--at] = status_of(fill);
 }
 
-/* Under the mutex. */
-static void list_ended(const struct mirror *mirror, struct fill_list *list)
-{
-	size_t remembered = mirror->ended_count < ENDED_MAX ? mirror->ended_count : ENDED_MAX;
-	int64_t since_s = clock_now_s() - ENDED_S;
-
-	for (size_t i = 1; i <= remembered; i++) {
-		const struct fill_status *status = &mirror->ended[(mirror->ended_count - i) % ENDED_MAX];
-
-		if (status->ended_at >= since_s)
-			list->items[list->count++] = *status;
-	}
-}
-
 void mirror_list(struct mirror *mirror, struct fill_list *out)
 {
 	LOCKED(&mirror->mutex);
 
-	out->items = mem_zero((size_t)mirror->fill_count + ENDED_MAX, sizeof *out->items);
+	out->items = mem_zero((size_t)mirror->fill_count + ENDED_FILLS_MAX, sizeof *out->items);
 	list_running(mirror, out);
-	list_ended(mirror, out);
-}
-
-void fill_list_finish(struct fill_list *list)
-{
-	free(list->items);
-	*list = (struct fill_list){0};
+	ended_fills_list(mirror->ended, out);
 }
 
 /* Cancelled before stopped: who sees that it stops knows why. */

@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "server/registry/admission.h"
 #include "server/registry/fill.h"
+#include "server/registry/fill_list.h"
 #include "server/registry/latest.h"
 
 struct mirror_policy {
@@ -19,26 +20,6 @@ struct mirror_policy {
 	const char *deny;  /* globs of handles; NULL denies none */
 	int64_t max_fills; /* at once; further ones wait for their turn */
 };
-
-/* One fill, as it stood when it was looked at. */
-struct fill_status {
-	int64_t id; /* unique while the process lives */
-	struct name name;
-	struct fill_figures figures; /* its state is FILL_KEPT or FILL_FAILED once it has ended */
-	int64_t waiters;             /* clients that follow it */
-	int64_t started_at;
-	int64_t ended_at; /* 0: it runs */
-	bool refused;     /* it is about to end so; whoever asks now gets another one */
-	struct err err;   /* why it failed */
-};
-
-struct fill_list {
-	struct fill_status
-		*items; /* those that run, oldest first; then those that ended lately, latest first */
-	size_t count;
-	size_t running; /* how many of them run or wait for their turn */
-};
-void fill_list_finish(struct fill_list *list);
 
 struct mirror;
 

@@ -26,6 +26,8 @@ struct queue {
 
 	int64_t places;
 	int64_t patience_ms;
+	void (*freed)(void *context); /* or NULL */
+	void *freed_context;
 };
 
 struct queue *queue_create(int64_t places, int64_t patience_s)
@@ -62,6 +64,12 @@ void queue_join(struct queue *queue, struct ticket *ticket)
 	*link = ticket;
 }
 
+void queue_join_aside(struct queue *queue, struct ticket *ticket)
+{
+	ticket->aside = true;
+	queue_join(queue, ticket);
+}
+
 void queue_want(struct queue *queue, struct ticket *ticket)
 {
 	LOCKED(&queue->mutex);
@@ -75,12 +83,11 @@ void queue_want(struct queue *queue, struct ticket *ticket)
 }
 
 /* Under the mutex. The only place there is is not kept from anybody. */
-static bool has_place_for(const struct queue *queue, const struct ticket *ticket)
+static bool has_place(const struct queue *queue, bool wanted)
 {
 	int64_t kept = queue->places > 1 ? (queue->places + CLIENTS_SHARE - 1) / CLIENTS_SHARE : 0;
 
-	return queue->inside < queue->places &&
-	       (ticket->wanted_ms || queue->inside_unwanted < queue->places - kept);
+	return queue->inside < queue->places && (wanted || queue->inside_unwanted < queue->places - kept);
 }
 
 /* Under the mutex. */
@@ -112,28 +119,82 @@ static bool sleep_on(struct queue *queue, const struct ticket *ticket)
 	return true;
 }
 
-bool queue_await(struct queue *queue, struct ticket *ticket, const _Atomic bool *stop, struct err *err)
+/* Under the mutex. */
+static bool may_enter(const struct queue *queue, const struct ticket *ticket)
+{
+	return has_place(queue, ticket->wanted_ms) && is_first(queue, ticket);
+}
+
+/* Under the mutex. */
+static void enter(struct queue *queue, struct ticket *ticket)
+{
+	ticket->aside = false;
+	ticket->inside = true;
+	queue->inside++;
+	queue->inside_unwanted += !ticket->wanted_ms;
+}
+
+/* Under the mutex. */
+static bool refuse(const struct queue *queue, struct err *err)
+{
+	(void)err_set(err, ERR_BUSY,
+		"it has waited %" PRId64 " seconds for its turn, since %" PRId64
+		" others are being fetched; try again in a while",
+		queue->patience_ms / 1000, queue->inside);
+	err->retry_after_s = RETRY_AFTER_S;
+	return false;
+}
+
+bool queue_refuse(struct queue *queue, struct err *err)
+{
+	LOCKED(&queue->mutex);
+
+	return refuse(queue, err);
+}
+
+bool queue_has_place(struct queue *queue, bool wanted)
+{
+	LOCKED(&queue->mutex);
+
+	return has_place(queue, wanted);
+}
+
+int64_t queue_patience_ms(struct queue *queue, const struct ticket *ticket)
+{
+	LOCKED(&queue->mutex);
+
+	return ticket->wanted_ms ? ticket->wanted_ms + queue->patience_ms : INT64_MAX;
+}
+
+static void tell_freed(const struct queue *queue)
+{
+	if (queue->freed)
+		queue->freed(queue->freed_context);
+}
+
+static bool await_place(struct queue *queue, struct ticket *ticket, const _Atomic bool *stop, struct err *err)
 {
 	LOCKED(&queue->mutex);
 
 	if (ticket->inside)
 		return true;
 	ticket->aside = false;
-	while (!atomic_load(stop) && !(has_place_for(queue, ticket) && is_first(queue, ticket))) {
-		if (sleep_on(queue, ticket))
-			continue;
-		(void)err_set(err, ERR_BUSY,
-			"it has waited %" PRId64 " seconds for its turn, since %" PRId64
-			" others are being fetched; try again in a while",
-			queue->patience_ms / 1000, queue->inside);
-		err->retry_after_s = RETRY_AFTER_S;
-		return false;
+	while (!atomic_load(stop) && !may_enter(queue, ticket)) {
+		if (!sleep_on(queue, ticket))
+			return refuse(queue, err);
 	}
-	ticket->inside = true;
-	queue->inside++;
-	queue->inside_unwanted += !ticket->wanted_ms;
+	enter(queue, ticket);
 	/* There may be a place for the next one, too. */
 	(void)pthread_cond_broadcast(&queue->changed);
+	return true;
+}
+
+/* Who stood before others stands no more. */
+bool queue_await(struct queue *queue, struct ticket *ticket, const _Atomic bool *stop, struct err *err)
+{
+	if (!await_place(queue, ticket, stop, err))
+		return false;
+	tell_freed(queue);
 	return true;
 }
 
@@ -148,8 +209,32 @@ static void give_back(struct queue *queue, struct ticket *ticket)
 	(void)pthread_cond_broadcast(&queue->changed);
 }
 
+bool queue_try(struct queue *queue, struct ticket *ticket)
+{
+	LOCKED(&queue->mutex);
+
+	if (!may_enter(queue, ticket))
+		return false;
+	enter(queue, ticket);
+	return true;
+}
+
+void queue_untry(struct queue *queue, struct ticket *ticket)
+{
+	LOCKED(&queue->mutex);
+
+	give_back(queue, ticket);
+	ticket->aside = true;
+}
+
+void queue_set_freed(struct queue *queue, void (*freed)(void *context), void *context)
+{
+	queue->freed = freed;
+	queue->freed_context = context;
+}
+
 /* Its clients' patience begins anew: they have waited for something that has come since. */
-void queue_step_aside(struct queue *queue, struct ticket *ticket)
+static void step_aside(struct queue *queue, struct ticket *ticket)
 {
 	LOCKED(&queue->mutex);
 
@@ -159,7 +244,13 @@ void queue_step_aside(struct queue *queue, struct ticket *ticket)
 		ticket->wanted_ms = clock_monotonic_ms();
 }
 
-void queue_leave(struct queue *queue, struct ticket *ticket)
+void queue_step_aside(struct queue *queue, struct ticket *ticket)
+{
+	step_aside(queue, ticket);
+	tell_freed(queue);
+}
+
+static void leave(struct queue *queue, struct ticket *ticket)
 {
 	struct ticket **link = &queue->line;
 	LOCKED(&queue->mutex);
@@ -168,6 +259,12 @@ void queue_leave(struct queue *queue, struct ticket *ticket)
 		link = &(*link)->next;
 	*link = ticket->next;
 	give_back(queue, ticket);
+}
+
+void queue_leave(struct queue *queue, struct ticket *ticket)
+{
+	leave(queue, ticket);
+	tell_freed(queue);
 }
 
 void queue_wake(struct queue *queue)

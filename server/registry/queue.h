@@ -35,6 +35,22 @@ void queue_want(struct queue *queue, struct ticket *ticket);
  * called: both are true. False with ERR_BUSY and retry_after_s where a client has waited too long. */
 bool queue_await(struct queue *queue, struct ticket *ticket, const _Atomic bool *stop, struct err *err);
 
+/* For whoever waits elsewhere, in nobody's way (he joins as if he had stepped aside): whether there is a
+ * place for such a one; takes it, where it is its turn; and gives it back at once. None of them waits. */
+void queue_join_aside(struct queue *queue, struct ticket *ticket);
+bool queue_has_place(struct queue *queue, bool wanted);
+bool queue_try(struct queue *queue, struct ticket *ticket);
+void queue_untry(struct queue *queue, struct ticket *ticket);
+
+/* When its clients' patience ends; INT64_MAX where none wait. */
+int64_t queue_patience_ms(struct queue *queue, const struct ticket *ticket);
+
+/* Tells that their patience has ended: ERR_BUSY. Always false. */
+bool queue_refuse(struct queue *queue, struct err *err);
+
+/* To be told of places that become free, without a lock of the queue. Before it is used. */
+void queue_set_freed(struct queue *queue, void (*freed)(void *context), void *context);
+
 /* Gives its place to others while it waits for something else; queue_await() takes one again, before all that
  * came later. */
 void queue_step_aside(struct queue *queue, struct ticket *ticket);

@@ -108,7 +108,7 @@ void blobs_close(struct blobs *blobs)
 	free(blobs);
 }
 
-bool blobs_begin(struct blobs *blobs, struct spool **out, struct err *err)
+bool blobs_open_new(struct blobs *blobs, struct spool *spool, struct err *err)
 {
 	uint8_t random[16];
 	char name[2 * sizeof random + 1];
@@ -116,12 +116,23 @@ bool blobs_begin(struct blobs *blobs, struct spool **out, struct err *err)
 	random_bytes(random, sizeof random);
 	for (size_t i = 0; i < sizeof random; i++)
 		(void)snprintf(name + 2 * i, 3, "%02x", random[i]);
-	return spool_create(blobs->drafts_fd, name, out, err);
+	return spool_open_new(spool, blobs->drafts_fd, name, err);
 }
 
-bool blobs_resume(struct blobs *blobs, const char *draft, int64_t length, struct spool **out, struct err *err)
+bool blobs_begin(struct blobs *blobs, struct spool **out, struct err *err)
 {
-	return spool_resume(blobs->drafts_fd, draft, length, out, err);
+	AUTO_SPOOL struct spool *spool = spool_create_unopened();
+
+	if (!blobs_open_new(blobs, spool, err))
+		return false;
+	*out = TAKE(spool);
+	return true;
+}
+
+bool blobs_open_draft(
+	struct blobs *blobs, const char *draft, int64_t length, struct spool *spool, struct err *err)
+{
+	return spool_open_draft(spool, blobs->drafts_fd, draft, length, err);
 }
 
 bool blobs_remove_draft(struct blobs *blobs, const char *draft, struct err *err)

@@ -22,9 +22,11 @@ void blobs_close(struct blobs *blobs);
 /* A new, empty draft with a name that no other has. */
 bool blobs_begin(struct blobs *blobs, struct spool **out, struct err *err);
 
-/* Takes up a draft that an earlier process left. ERR_NOT_FOUND if it is gone or shorter than length. */
-bool blobs_resume(
-	struct blobs *blobs, const char *draft, int64_t length, struct spool **out, struct err *err);
+/* The same for a spool that is not open yet; and for one that takes up what an earlier process left:
+ * ERR_NOT_FOUND if that is gone or shorter than length. */
+bool blobs_open_new(struct blobs *blobs, struct spool *spool, struct err *err);
+bool blobs_open_draft(
+	struct blobs *blobs, const char *draft, int64_t length, struct spool *spool, struct err *err);
 
 /* How long a draft that lies there is. ERR_NOT_FOUND. */
 bool blobs_draft_size(struct blobs *blobs, const char *draft, int64_t *out_bytes, struct err *err);

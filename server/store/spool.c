@@ -53,65 +53,95 @@ static int64_t visible_of(const struct spool *spool)
 	return progress->length > SPOOL_HELD_BACK ? progress->length - SPOOL_HELD_BACK : 0;
 }
 
-static struct spool *new_spool(int folder_fd, int fd, const char *name, int64_t length)
+struct spool *spool_create_unopened(void)
 {
 	struct spool *spool = mem_zero(1, sizeof *spool);
 
 	lock_init(&spool->mutex, &lock_place);
 	(void)pthread_cond_init(&spool->changed, NULL);
 	atomic_init(&spool->references, 1);
-	spool->folder_fd = folder_fd;
-	spool->fd = fd;
-	spool->name = mem_dup(name);
-	spool->progress.length = length;
-	spool->concealed = length > 0;
-	spool->progress.visible = visible_of(spool);
+	spool->folder_fd = spool->fd = -1;
 	return spool;
 }
 
-static bool open_draft(
-	int drafts_fd, const char *name, int flags, int *out_folder, int *out_fd, struct err *err)
+/* Not until the first byte is anybody else interested. */
+static bool open_draft(struct spool *spool, int drafts_fd, const char *name, int flags, struct err *err)
 {
 	AUTO_FD int folder = fcntl(drafts_fd, F_DUPFD_CLOEXEC, 0);
-	AUTO_FD int fd = -1;
 
 	if (folder < 0)
 		return err_errno(err, errno, "open the folder of drafts");
-	fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0640);
-	if (fd < 0)
+	spool->fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0640);
+	if (spool->fd < 0)
 		return err_errno(err, errno, "open draft %s", name);
-	*out_folder = TAKE_FD(folder);
-	*out_fd = TAKE_FD(fd);
+	spool->folder_fd = TAKE_FD(folder);
+	spool->name = mem_dup(name);
+	return true;
+}
+
+static void close_draft(struct spool *spool)
+{
+	own_close(&spool->fd);
+	own_close(&spool->folder_fd);
+	free(TAKE(spool->name));
+}
+
+bool spool_open_new(struct spool *spool, int drafts_fd, const char *name, struct err *err)
+{
+	return open_draft(spool, drafts_fd, name, O_CREAT | O_EXCL, err);
+}
+
+static bool cut_draft(struct spool *spool, int64_t length, struct err *err)
+{
+	struct stat status;
+
+	if (fstat(spool->fd, &status) < 0)
+		return err_errno(err, errno, "look at draft %s", spool->name);
+	if (status.st_size < length)
+		return err_set(err, ERR_NOT_FOUND, "draft %s has only %lld of %lld bytes", spool->name,
+			(long long)status.st_size, (long long)length);
+	return ftruncate(spool->fd, length) == 0 ||
+	       err_errno(err, errno, "cut draft %s to %lld bytes", spool->name, (long long)length);
+}
+
+static void begin_with(struct spool *spool, int64_t length)
+{
+	LOCKED(&spool->mutex);
+
+	spool->progress.length = length;
+	spool->concealed = length > 0;
+	spool->progress.visible = visible_of(spool);
+}
+
+bool spool_open_draft(struct spool *spool, int drafts_fd, const char *name, int64_t length, struct err *err)
+{
+	if (!open_draft(spool, drafts_fd, name, 0, err))
+		return false;
+	if (!cut_draft(spool, length, err)) {
+		close_draft(spool);
+		return false;
+	}
+	begin_with(spool, length);
 	return true;
 }
 
 bool spool_create(int drafts_fd, const char *name, struct spool **out, struct err *err)
 {
-	int folder = -1;
-	int fd = -1;
+	AUTO_SPOOL struct spool *spool = spool_create_unopened();
 
-	if (!open_draft(drafts_fd, name, O_CREAT | O_EXCL, &folder, &fd, err))
+	if (!spool_open_new(spool, drafts_fd, name, err))
 		return false;
-	*out = new_spool(folder, fd, name, 0);
+	*out = TAKE(spool);
 	return true;
 }
 
 bool spool_resume(int drafts_fd, const char *name, int64_t length, struct spool **out, struct err *err)
 {
-	AUTO_FD int folder = -1;
-	AUTO_FD int fd = -1;
-	struct stat status;
+	AUTO_SPOOL struct spool *spool = spool_create_unopened();
 
-	if (!open_draft(drafts_fd, name, 0, &folder, &fd, err))
+	if (!spool_open_draft(spool, drafts_fd, name, length, err))
 		return false;
-	if (fstat(fd, &status) < 0)
-		return err_errno(err, errno, "look at draft %s", name);
-	if (status.st_size < length)
-		return err_set(err, ERR_NOT_FOUND, "draft %s has only %lld of %lld bytes", name,
-			(long long)status.st_size, (long long)length);
-	if (ftruncate(fd, length) < 0)
-		return err_errno(err, errno, "cut draft %s to %lld bytes", name, (long long)length);
-	*out = new_spool(TAKE_FD(folder), TAKE_FD(fd), name, length);
+	*out = TAKE(spool);
 	return true;
 }
 
@@ -125,13 +155,12 @@ void spool_release(struct spool *spool)
 {
 	if (!spool || atomic_fetch_sub_explicit(&spool->references, 1, memory_order_acq_rel) > 1)
 		return;
-	if (spool->progress.state != SPOOL_KEPT && !spool->progress.pass_through && !spool->leave_draft)
+	if (spool->name && spool->progress.state != SPOOL_KEPT && !spool->progress.pass_through &&
+		!spool->leave_draft)
 		(void)unlinkat(spool->folder_fd, spool->name, 0);
-	(void)close(spool->fd);
-	(void)close(spool->folder_fd);
+	close_draft(spool);
 	(void)pthread_cond_destroy(&spool->changed);
 	lock_finish(&spool->mutex);
-	free(spool->name);
 	free(spool);
 }
 

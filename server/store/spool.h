@@ -48,6 +48,12 @@ struct spool_reader {
 
 struct spool;
 
+/* One without a file, for readers who come before there is a byte: it costs no descriptor. One reference. Its
+ * writer opens it before he appends, as spool_create and spool_resume do. */
+struct spool *spool_create_unopened(void);
+bool spool_open_new(struct spool *spool, int drafts_fd, const char *name, struct err *err);
+bool spool_open_draft(struct spool *spool, int drafts_fd, const char *name, int64_t length, struct err *err);
+
 /* Creates an empty draft in the folder under this name (durable from spool_keep on). One reference. */
 bool spool_create(int drafts_fd, const char *name, struct spool **out, struct err *err);
 

@@ -153,14 +153,14 @@ static void what_is_not_there_is_not_found(void **state)
 {
 	struct place *place = *state;
 	struct digest digest = digest_of("hello", 5);
-	struct spool *spool = NULL;
+	AUTO_SPOOL struct spool *spool = spool_create_unopened();
 	struct err err = {0};
 
 	assert_no_blob(place, &digest);
 	assert_true(blobs_remove(place->blobs, &digest, &err));
-	assert_false(blobs_resume(place->blobs, "no-such-draft", 1, &spool, &err));
+	assert_false(blobs_open_draft(place->blobs, "no-such-draft", 1, spool, &err));
 	assert_int_equal(err.code, ERR_NOT_FOUND);
-	assert_null(spool);
+	assert_null(spool_name(spool));
 }
 
 static void drafts_have_names_of_their_own(void **state)
@@ -195,7 +195,8 @@ static void sweeps_what_nobody_claims(void **state)
 	assert_true(blobs_sweep_drafts(place->blobs, is_named, name, &err));
 	assert_int_equal(place_count_drafts(place), 1);
 	assert_blob(place, &blob, "a blob");
-	assert_true(blobs_resume(place->blobs, name, 5, &claimed, &err));
+	claimed = spool_create_unopened();
+	assert_true(blobs_open_draft(place->blobs, name, 5, claimed, &err));
 	spool_release(claimed);
 	assert_int_equal(place_count_drafts(place), 0);
 }

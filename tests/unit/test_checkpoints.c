@@ -67,13 +67,28 @@ static struct fill_row find_row(const struct place *place, bool *found)
 	return row;
 }
 
+/* *spool is NULL where there is none. */
+static bool take_up_spool(
+	struct checkpoints *checkpoints, struct spool **spool, struct fill_row *row, struct err *err)
+{
+	bool found;
+
+	spool_release(*spool);
+	*spool = spool_create_unopened();
+	if (!checkpoints_take_up(checkpoints, &name, *spool, &found, row, err))
+		return false;
+	if (!found)
+		spool_release(TAKE(*spool));
+	return true;
+}
+
 static int64_t take_up(const struct place *place, struct fill_row *row)
 {
 	struct checkpoints *checkpoints = checkpoints_create(place->catalog, place->blobs);
 	AUTO_SPOOL struct spool *spool = NULL;
 	struct err err;
 
-	if (!checkpoints_take_up(checkpoints, &name, &spool, row, &err))
+	if (!take_up_spool(checkpoints, &spool, row, &err))
 		fail_msg("%s", err.text);
 	checkpoints_destroy(checkpoints);
 	return spool ? row->durable_bytes : -1;
@@ -147,7 +162,7 @@ static void a_draft_without_its_row_does_not_stay(void **state)
 	leave_draft_of(place, checkpoints, true);
 	assert_int_equal(place_count_drafts(place), 1);
 	assert_true(catalog_forget_fill(place->catalog, &name, &err));
-	assert_true(checkpoints_take_up(checkpoints, &name, &spool, &row, &err));
+	assert_true(take_up_spool(checkpoints, &spool, &row, &err));
 	assert_null(spool);
 	assert_int_equal(checkpoints_waiting_bytes(checkpoints), 0);
 	assert_int_equal(place_count_drafts(place), 0);
@@ -206,7 +221,7 @@ static void drafts_that_wait_count_and_may_go(void **state)
 	checkpoints = checkpoints_create(place->catalog, place->blobs);
 	assert_int_equal(checkpoints_waiting_bytes(checkpoints), ALL);
 	/* What somebody takes up counts until he says that it is his, and does not go. */
-	assert_true(checkpoints_take_up(checkpoints, &name, &spool, &row, &err));
+	assert_true(take_up_spool(checkpoints, &spool, &row, &err));
 	assert_non_null(spool);
 	assert_int_equal(checkpoints_waiting_bytes(checkpoints), ALL);
 	assert_int_equal(checkpoints_evict(checkpoints, 1), 0);
@@ -218,7 +233,7 @@ static void drafts_that_wait_count_and_may_go(void **state)
 	assert_int_equal(place_count_drafts(place), 0);
 	(void)find_row(place, &found);
 	assert_false(found);
-	assert_true(checkpoints_take_up(checkpoints, &name, &spool, &row, &err));
+	assert_true(take_up_spool(checkpoints, &spool, &row, &err));
 	assert_null(spool);
 	checkpoints_destroy(checkpoints);
 }
@@ -233,7 +248,7 @@ static void what_is_left_waits_in_the_same_process_too(void **state)
 
 	leave_draft_of(place, checkpoints, true);
 	assert_int_equal(checkpoints_waiting_bytes(checkpoints), ALL);
-	assert_true(checkpoints_take_up(checkpoints, &name, &spool, &row, &err));
+	assert_true(take_up_spool(checkpoints, &spool, &row, &err));
 	assert_non_null(spool);
 	assert_int_equal(row.durable_bytes, ALL);
 	checkpoints_settle(checkpoints, &name);

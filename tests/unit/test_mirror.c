@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "common/clock.h"
 #include "server/registry/mirror.h"
 #include "server/registry/space.h"
 #include "tests/unit/held.h"
@@ -562,6 +563,144 @@ static void so_many_fills_at_once(void **state)
 	}
 }
 
+static size_t count_entries(const char *path)
+{
+	DIR *folder = opendir(path);
+	size_t count = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder))
+		count++;
+	(void)closedir(folder);
+	return count;
+}
+
+/* What fills cost besides memory. */
+struct costs {
+	size_t threads;
+	size_t descriptors;
+	size_t drafts;
+};
+
+static struct costs costs_of(const struct house *house)
+{
+	return (struct costs){count_entries("/proc/self/task"), count_entries("/proc/self/fd"),
+		place_count_drafts(&house->place)};
+}
+
+static size_t count_waiting(struct house *house)
+{
+	AUTO(fill_list_finish) struct fill_list list = {0};
+	size_t count = 0;
+
+	mirror_list(house->mirror, &list);
+	for (size_t i = 0; i < list.running; i++)
+		count += list.items[i].figures.state == FILL_WAITING;
+	return count;
+}
+
+static int64_t id_of_version(struct house *house, int64_t version)
+{
+	AUTO(fill_list_finish) struct fill_list list = {0};
+
+	mirror_list(house->mirror, &list);
+	for (size_t i = 0; i < list.running; i++) {
+		if (list.items[i].name.version == version)
+			return list.items[i].id;
+	}
+	return 0;
+}
+
+/* Where there are places, but no connection, too. */
+static void who_waits_is_a_row_in_a_list(void **state)
+{
+	enum { WAITING = 298, BEGUN = 2, SLACK = 8 };
+	static const struct mirror_policy many = {.max_fills = 20};
+	struct house *house = *state;
+	struct spool *spools[BEGUN + WAITING];
+	struct costs before, after;
+	struct err err;
+	bool collapsed;
+
+	house->upstreams[0].max_connections = BEGUN;
+	make_mirror(house, &many, 600);
+	house->scripts[0].mood = MOOD_STALL;
+	for (int i = 0; i < BEGUN + WAITING; i++) {
+		house->name.version = 1 + i;
+		spools[i] = join(house, &collapsed);
+		if (i >= BEGUN)
+			continue;
+		(void)sem_wait(&house->scripts[0].begun);
+		before = costs_of(house);
+	}
+	/* The one who begins them has looked at them all by the time that one of them has ended. */
+	assert_true(mirror_cancel(house->mirror, id_of_version(house, BEGUN + WAITING), &err));
+	assert_int_equal(spool_wait_end(spools[BEGUN + WAITING - 1]).err.code, ERR_BUSY);
+	after = costs_of(house);
+	/* Those that have begun may not have had all of theirs yet. */
+	assert_in_range(after.threads, 0, before.threads + SLACK);
+	assert_in_range(after.descriptors, 0, before.descriptors + SLACK);
+	assert_int_equal(after.drafts, BEGUN);
+	assert_int_equal(requests_to(house->servers[0]), BEGUN);
+	assert_in_range(count_waiting(house), WAITING - 1, WAITING);
+	mirror_destroy(TAKE(house->mirror));
+	for (int i = 0; i < BEGUN + WAITING; i++) {
+		assert_int_equal(spool_wait_end(spools[i]).err.code, ERR_BUSY);
+		spool_release(spools[i]);
+	}
+	assert_int_equal(place_count_drafts(&house->place), 0);
+}
+
+static bool is_waiting(struct house *house, int64_t version)
+{
+	AUTO(fill_list_finish) struct fill_list list = {0};
+
+	mirror_list(house->mirror, &list);
+	for (size_t i = 0; i < list.running; i++) {
+		if (list.items[i].name.version == version)
+			return list.items[i].figures.state == FILL_WAITING;
+	}
+	return false;
+}
+
+/* First what clients wait for, in their order, whatever was ordered in advance before; and whoever has left
+ * while his fill waited is not missed. */
+static void each_in_its_turn(void **state)
+{
+	static const struct mirror_policy one = {.max_fills = 1};
+	static const int64_t order[] = {1, 4, 5, 2, 3};
+	struct house *house = *state;
+	sem_t resume;
+	bool collapsed;
+	struct err err;
+	int64_t id;
+
+	assert_int_equal(sem_init(&resume, 0, 0), 0);
+	house->scripts[0].mood = MOOD_SERVE;
+	house->scripts[0].resume = &resume;
+	make_mirror(house, &one, 600);
+	for (house->name.version = 1; house->name.version <= 5; house->name.version++) {
+		if (house->name.version == 2 || house->name.version == 3)
+			assert_true(mirror_start(house->mirror, &house->name, &id, &err));
+		else
+			spool_release(join(house, &collapsed));
+		if (house->name.version == 1)
+			(void)sem_wait(&house->scripts[0].begun);
+	}
+	for (int i = 0; i < 5; i++) {
+		if (i > 0)
+			(void)sem_wait(&house->scripts[0].begun);
+		for (int j = 0; j < 5; j++)
+			assert_int_equal(is_waiting(house, order[j]), j > i);
+		(void)sem_post(&resume);
+	}
+	house->name.version = 3;
+	while (!place_find(&house->place, &house->name).cached)
+		clock_sleep_ms(2);
+	mirror_destroy(TAKE(house->mirror));
+	(void)sem_destroy(&resume);
+}
+
 /* Somebody who sleeps until a question is answered. */
 struct listener {
 	struct waiter waiter;
@@ -710,6 +849,8 @@ int main(void)
 		ROOM(nonsense_is_not_kept),
 		ROOM(destroying_ends_what_runs),
 		ROOM(so_many_fills_at_once),
+		ROOM(who_waits_is_a_row_in_a_list),
+		ROOM(each_in_its_turn),
 		ROOM(obeys_its_policy),
 		ROOM(asks_only_who_may_have_it),
 		ROOM(notices_a_loop),
