@@ -159,7 +159,8 @@ static void open_mirror(struct app *app)
 	struct fill_tools tools = {
 		.settings = {config->upstreams, config->upstream_count, config->mirror.retries,
 			config->mirror.negative_ttl_s, config->mirror.latest_ttl_s,
-			config->mirror.connect_timeout_s, config->mirror.queue_timeout_s, limits_of(config)},
+			config->mirror.connect_timeout_s, config->mirror.queue_timeout_s,
+			config->publish.commit_timeout_s, limits_of(config)},
 		.catalog = app->services.catalog,
 		.blobs = app->services.blobs,
 		.committer = app->committer,

@@ -214,7 +214,7 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 	{KEY(publish, max_ratio), RANGE(1, 1000000), .initial = "200",
 		.purpose = "Most unpacked bytes per byte of archive: trained weights stay below 10, zeros reach 1032."},
 	{KEY(publish, commit_timeout_s), RANGE(0, 86400), .initial = "300",
-		.purpose = "How long a received upload may wait for another process that has the database; then 503."},
+		.purpose = "How long a received upload or fill may wait for another process that has the database; then 503."},
 	{KEY(publish, max_uploads), RANGE(1, 10000), .initial = "64",
 		.purpose = "Uploads at the same time; more wait for their turn before they are sent."},
 

@@ -11,7 +11,8 @@
 
 static const struct lock_place lock_place = {"commits", RANK_COMMITS};
 
-enum { TOGETHER_MAX = 64, PATIENCE_MS = 10 * 1000 };
+/* Whoever can wait longer for another process does so where he is in nobody's way. */
+enum { TOGETHER_MAX = 64, PATIENCE_MS = 250 };
 
 /* Somebody who waits for his row, in his own stack frame. */
 struct entry {

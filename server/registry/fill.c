@@ -17,7 +17,13 @@
 #include "server/registry/proof.h"
 #include "server/registry/standings.h"
 
-enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 5000, BACKOFF_LOOK_MS = 20, WAIT_MAX_S = 30 };
+enum {
+	BACKOFF_FIRST_MS = 100,
+	BACKOFF_MAX_MS = 5000,
+	BACKOFF_LOOK_MS = 20,
+	WAIT_MAX_S = 30,
+	DATABASE_LOOK_MS = 100
+};
 
 struct fill {
 	const struct fill_tools *tools;
@@ -164,16 +170,41 @@ static void warn(const struct fill *fill, struct examination *examination)
 			fill->intake.coding[0] ? " and tells Content-Encoding: " : "", fill->intake.coding);
 }
 
+static bool await_database(const struct fill *fill, int64_t until_ms)
+{
+	bool is_free = false;
+
+	metric_add(METRIC_COMMITS_WAITING, 1);
+	while (!is_free && !is_stopped(fill) && clock_monotonic_ms() < until_ms) {
+		clock_sleep_ms(DATABASE_LOOK_MS);
+		is_free = catalog_is_free(fill->tools->catalog);
+	}
+	metric_add(METRIC_COMMITS_WAITING, -1);
+	return is_free;
+}
+
+/* Waits for another process that has the database as long as an upload would. */
+static bool commit(
+	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
+{
+	int64_t until_ms = clock_monotonic_ms() + 1000 * fill->tools->settings.commit_timeout_s;
+	enum kept kept;
+
+	while (!committer_commit(
+		fill->tools->committer, fill->intake.spool, fill->name, origin, inspection, &kept, err)) {
+		if (err->code != ERR_BUSY || !await_database(fill, until_ms))
+			return false;
+	}
+	return true;
+}
+
 /* In pass_through, what clients were given must be as true, though nothing stays of it. */
 static bool keep(
 	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
 {
-	struct committer *committer = fill->tools->committer;
-	enum kept kept;
-
-	return fill->intake.pass_through ? committer_compare(committer, fill->name, origin, inspection, err)
-					 : committer_commit(committer, fill->intake.spool, fill->name, origin,
-						   inspection, &kept, err);
+	return fill->intake.pass_through
+		       ? committer_compare(fill->tools->committer, fill->name, origin, inspection, err)
+		       : commit(fill, origin, inspection, err);
 }
 
 /* The rest of such an object is not worth having. */

@@ -28,7 +28,8 @@ struct fill_settings {
 	int64_t negative_ttl_s;
 	int64_t latest_ttl_s; /* for so long an upstream's word of its latest version counts */
 	int64_t connect_timeout_s;
-	int64_t queue_timeout_s; /* for how long clients may wait for a turn, here or with an upstream */
+	int64_t queue_timeout_s;  /* for how long clients may wait for a turn, here or with an upstream */
+	int64_t commit_timeout_s; /* for how long bytes wait until another process lets go of the database */
 	struct examination_limits limits;
 };
 

@@ -61,6 +61,22 @@ def test_received_uploads_wait_for_the_database(larder):
     larder.wait_for_no_drafts()
 
 
+@pytest.mark.parametrize("clients", [1, 3])
+def test_fills_wait_for_the_database(mirror, upstream, clients):
+    module = modules.module(seed=7)
+    upstream.serve("/acme/fetched/1", module)
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        with database_held(mirror) as database:
+            calls = [pool.submit(mirror.get, "/acme/fetched/1?tf-hub-format=compressed") for _ in range(clients)]
+            mirror.wait_for("larder_commits_waiting", 1)
+            assert not any(call.done() for call in calls)
+            database.execute("ROLLBACK")
+        for call in calls:
+            assert call.result().body == module
+    assert mirror.metric("larder_commits_waiting") == 0 and upstream.count() == 1
+    mirror.wait_for_no_drafts()
+
+
 def test_up_to_a_limit(start):
     larder = start({"publish": {"commit_timeout_s": 1}})
     with concurrent.futures.ThreadPoolExecutor(1) as pool, database_held(larder):

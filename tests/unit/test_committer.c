@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
@@ -375,6 +376,67 @@ static void removing_waits_for_its_turn(void **state)
 	assert_true(has_blob(house, "the second"));
 }
 
+/* ---- another process has the database ---- */
+
+struct patient {
+	struct house *house;
+	pthread_t thread;
+	_Atomic bool over;
+	bool done;
+};
+
+static void *write_patiently(void *argument)
+{
+	struct patient *patient = argument;
+	struct name name = name_of("acme/patient", 1, FORMAT_TF_HUB);
+	struct absence absence = {.until_s = clock_now_s() + 60, .answer.code = ERR_NOT_FOUND};
+	struct err err;
+
+	patient->done = catalog_remember_absent(patient->house->place.catalog, &name, &absence, &err);
+	atomic_store(&patient->over, true);
+	return NULL;
+}
+
+/* Nobody who waits here with patience holds up others who have none: each upload's bytes are drafts again
+ * while the other process, and whoever waits for it, go on. */
+static void who_cannot_have_the_database_is_told_so_soon(void **state)
+{
+	struct house *house = *state;
+	struct patient patient = {.house = house};
+	AUTO_FREE char *path = mem_printf("%s/larder.db", house->place.folder);
+	struct keep keeps[4];
+	sqlite3 *other = NULL;
+
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(pthread_create(&patient.thread, NULL, write_patiently, &patient), 0);
+	for (int i = 0; i < 4; i++) {
+		char content[32];
+
+		(void)snprintf(content, sizeof content, "held up %d", i);
+		start_keep(house, &keeps[i], "acme/held", i + 1, content, SOURCE_PUBLISHED);
+	}
+	for (int i = 0; i < 4; i++) {
+		(void)pthread_join(keeps[i].thread, NULL);
+		assert_false(keeps[i].done);
+		assert_int_equal(keeps[i].err.code, ERR_BUSY);
+	}
+	assert_false(atomic_load(&patient.over));
+	assert_int_equal(drafts_left(house), 4);
+	assert_int_equal(place_count_blobs(&house->place), 0);
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	(void)pthread_join(patient.thread, NULL);
+	assert_true(patient.done);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(pthread_create(&keeps[i].thread, NULL, run_keep, &keeps[i]), 0);
+		end_keep(&keeps[i]);
+		assert_true(keeps[i].done);
+	}
+	assert_int_equal(drafts_left(house), 0);
+	assert_int_equal(place_count_blobs(&house->place), 4);
+	(void)sqlite3_close(other);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -385,6 +447,7 @@ int main(void)
 		TEST(changed_bytes_are_written_down),
 		TEST(folders_become_durable_together),
 		TEST(removing_waits_for_its_turn),
+		TEST(who_cannot_have_the_database_is_told_so_soon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
