@@ -93,7 +93,8 @@
 	X(METRIC_COMMITS, counter, "larder_commits_total", "", \
 		"Transactions that recorded artifacts; one can record many.") \
 	X(METRIC_COMMITS_WAITING, gauge, "larder_commits_waiting", "", \
-		"Received uploads and fills that wait until another process lets go of the database.")
+		"Received uploads, fills and changes that wait until another process lets go of the " \
+		"database.")
 
 enum metric {
 #define METRIC_NAME(name, kind, family, labels, help) name,

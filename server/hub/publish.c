@@ -384,23 +384,112 @@ static void render_ahead(const struct services *services, const char *markdown)
 	free(renderings_find(services->renderings, markdown, "", true));
 }
 
-static void finish_documentation(
-	struct services *services, const struct request *request, struct body *body, struct reply *reply)
+/* ---- documentation and withdrawals ---- */
+
+/* One that is made at once, or as soon as another process has let go of the database. */
+struct change {
+	struct services *services;
+	struct body *body; /* of documentation; NULL: a withdrawal */
+	struct name name;
+	struct held held;
+	bool waited;    /* since it was tried last */
+	struct err err; /* why it may not wait any longer */
+};
+
+static void destroy_change(void *object)
 {
+	struct change *change = object;
+
+	if (change->body)
+		destroy_body(change->body);
+	free(change);
+}
+
+static bool document(
+	struct change *change, const struct request *request, struct reply *reply, struct err *err)
+{
+	const struct body *body = change->body;
 	const char *markdown = buffer_string(&body->markdown);
-	struct err err;
 	bool created;
 
 	if (body->too_large)
-		(void)err_set(&err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
-	else if (!utf8_is_text(markdown, body->markdown.length))
-		(void)err_set(&err, ERR_BAD_REQUEST, "documentation must be UTF-8 text without NUL");
-	else if (publisher_document(
-			 services->publisher, &body->name, markdown, request->who, &created, &err)) {
-		render_ahead(services, markdown);
-		return reply_version(services, request, &body->name, created ? 201 : 200, reply);
-	}
-	problem_reply(reply, &err);
+		return err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
+	if (!utf8_is_text(markdown, body->markdown.length))
+		return err_set(err, ERR_BAD_REQUEST, "documentation must be UTF-8 text without NUL");
+	if (!publisher_document(
+		    change->services->publisher, &change->name, markdown, request->who, &created, err))
+		return false;
+	render_ahead(change->services, markdown);
+	reply_version(change->services, request, &change->name, created ? 201 : 200, reply);
+	return true;
+}
+
+static bool withdraw(
+	struct change *change, const struct request *request, struct reply *reply, struct err *err)
+{
+	const struct name *name = &change->name;
+
+	if (!publisher_withdraw(change->services->publisher, name, request->who, err))
+		return false;
+	reply_json(reply, 200,
+		json_pack("{s:s, s:I, s:s}", "handle", name->handle, "version", (json_int_t)name->version,
+			"state", "withdrawn"));
+	return true;
+}
+
+/* Whether there is nothing to wait for any more. Nothing of it may be touched after it has joined. */
+static bool has_waited(void *object, struct waiter *waiter)
+{
+	struct change *change = object;
+	struct err err;
+
+	if (change->waited)
+		return true;
+	change->waited = true;
+	if (holdup_join(publisher_holdup(change->services->publisher), &change->held, waiter, &err))
+		return false;
+	change->err = err;
+	return true;
+}
+
+static bool leave_change(void *object, struct waiter *waiter)
+{
+	struct change *change = object;
+
+	(void)waiter;
+	return holdup_leave(publisher_holdup(change->services->publisher), &change->held);
+}
+
+static void make_change(void *object, const struct request *request, struct reply *reply);
+
+/* Whose client has gone is not made any more. */
+static const struct later_ops change_ops = {
+	has_waited, leave_change, make_change, destroy_change, .watched = true, .slow = true};
+
+static void make_change(void *object, const struct request *request, struct reply *reply)
+{
+	struct change *change = object;
+	struct err err = change->err;
+	bool done = err.code == ERR_NONE && (change->body ? document(change, request, reply, &err)
+							  : withdraw(change, request, reply, &err));
+
+	change->waited = false;
+	if (!done && change->err.code == ERR_NONE && err.code == ERR_BUSY &&
+		publisher_holdup(change->services->publisher))
+		return reply_later(reply, &change_ops, change);
+	if (!done)
+		problem_reply(reply, &err);
+	destroy_change(change);
+}
+
+static struct change *new_change(struct services *services, const struct name *name, struct body *body)
+{
+	struct change *change = mem_zero(1, sizeof *change);
+
+	change->services = services;
+	change->name = *name;
+	change->body = body;
+	return change;
 }
 
 /* ---- an artifact that is being verified ---- */
@@ -459,8 +548,7 @@ void hub_publish(void *services, struct request *request, struct reply *reply)
 
 	if (body->upload || body->form)
 		return verify_first(services, body, reply);
-	finish_documentation(services, request, body, reply);
-	destroy_body(body);
+	make_change(new_change(services, &body->name, body), request, reply);
 }
 
 void hub_withdraw(void *context, struct request *request, struct reply *reply)
@@ -470,10 +558,7 @@ void hub_withdraw(void *context, struct request *request, struct reply *reply)
 	struct err err;
 
 	if (!hub_url_read_upload(request, &name, &err) ||
-		!authorize(services, request, RIGHT_WITHDRAW, &name, &err) ||
-		!publisher_withdraw(services->publisher, &name, request->who, &err))
+		!authorize(services, request, RIGHT_WITHDRAW, &name, &err))
 		return problem_reply(reply, &err);
-	reply_json(reply, 200,
-		json_pack("{s:s, s:I, s:s}", "handle", name.handle, "version", (json_int_t)name.version,
-			"state", "withdrawn"));
+	make_change(new_change(services, &name, NULL), request, reply);
 }

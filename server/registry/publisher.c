@@ -316,6 +316,11 @@ void upload_abort(struct upload *upload)
 	free_upload(upload);
 }
 
+struct holdup *publisher_holdup(const struct publisher *publisher)
+{
+	return publisher->settings.holdup;
+}
+
 bool publisher_withdraw(
 	struct publisher *publisher, const struct name *name, const char *who, struct err *err)
 {

@@ -70,13 +70,16 @@ bool upload_finish(struct upload *upload, enum kept *out, struct examination **e
 /* The client went away: nothing is kept. */
 void upload_abort(struct upload *upload);
 
-/* Withdraws a version; ERR_NOT_FOUND, ERR_GONE. */
+/* Where to wait for another process that has the database; NULL: nowhere. */
+struct holdup *publisher_holdup(const struct publisher *publisher);
+
+/* Withdraws a version; ERR_NOT_FOUND, ERR_GONE; ERR_BUSY where another process has the database. */
 bool publisher_withdraw(
 	struct publisher *publisher, const struct name *name, const char *who, struct err *err);
 
 /* Sets a version's Markdown; *created where it had none. With a head in the hub's format it fills description
  * and tags. ERR_NOT_FOUND, ERR_GONE, and ERR_BAD_REQUEST where such a head breaks its format, or is another
- * version's. */
+ * version's; ERR_BUSY as above. */
 bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
 	const char *who, bool *created, struct err *err);
 

@@ -45,7 +45,7 @@ bool db_write(struct db *db, struct txn **out, struct err *err);
 
 /* The same; ERR_BUSY where another process has the file for so long already. db_write's patience is ten
  * seconds. */
-enum { DB_PATIENCE_MS = 10000 };
+enum { DB_PATIENCE_MS = 10000, DB_MOMENT_MS = 250 };
 bool db_write_within(struct db *db, int64_t patience_ms, struct txn **out, struct err *err);
 
 /* The same, but *out is NULL where another thread is writing, which is not waited for. */

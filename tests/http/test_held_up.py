@@ -2,7 +2,9 @@
 """Another process has the database: what has been received waits for it, and is not lost."""
 import concurrent.futures
 import contextlib
+import socket
 import sqlite3
+import struct
 
 import pytest
 from support import modules
@@ -75,6 +77,57 @@ def test_fills_wait_for_the_database(mirror, upstream, clients):
             assert call.result().body == module
     assert mirror.metric("larder_commits_waiting") == 0 and upstream.count() == 1
     mirror.wait_for_no_drafts()
+
+
+def document(larder, version):
+    return larder.put(f"/acme/here/{version}", b"# number\n", content_type="text/markdown")
+
+
+def withdraw(larder, version):
+    return larder.request("DELETE", f"/acme/here/{version}", {"Authorization": f"Bearer {larder.token('withdraw:*')}"})
+
+
+def test_documentation_and_withdrawals_wait_for_the_database(larder):
+    """More of them than there are workers, and nobody else waits."""
+    larder.token("withdraw:*")
+    versions = range(1, 13)
+    for version in versions:
+        larder.publish(f"/acme/here/{version}", modules.module(seed=version))
+    kinds = {version: withdraw if version % 2 else document for version in versions}
+    with concurrent.futures.ThreadPoolExecutor(len(versions)) as pool:
+        with database_held(larder) as database:
+            calls = {version: pool.submit(kind, larder, version) for version, kind in kinds.items()}
+            larder.wait_for("larder_commits_waiting", len(versions))
+            assert larder.get("/acme/here/1?tf-hub-format=compressed").status == 200
+            assert not any(call.done() for call in calls.values())
+            database.execute("ROLLBACK")
+        for version, call in calls.items():
+            assert call.result().status == (200 if version % 2 else 201), str(call.result())
+    assert larder.metric("larder_commits_waiting") == 0
+    assert {larder.get(f"/acme/here/{version}?tf-hub-format=compressed").status for version in versions if version % 2} == {410}
+
+
+@pytest.mark.parametrize("kind", [document, withdraw])
+def test_a_change_has_a_limit_too(start, kind):
+    larder = start({"publish": {"commit_timeout_s": 1}})
+    larder.token("withdraw:*")
+    larder.publish("/acme/here/1", modules.module())
+    with database_held(larder):
+        assert "publish.commit_timeout_s" in assert_problem(kind(larder, 1), 503, "busy")["detail"]
+    assert kind(larder, 1).status in (200, 201)
+
+
+def test_a_change_whose_client_has_gone_is_not_made(larder):
+    larder.publish("/acme/here/1", modules.module())
+    token = larder.token("withdraw:*")
+    with database_held(larder) as database:
+        with socket.create_connection(larder.address) as client:
+            client.sendall(f"DELETE /acme/here/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            larder.wait_for("larder_commits_waiting", 1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        larder.wait_for("larder_commits_waiting", lambda value: value == 0)
+        database.execute("ROLLBACK")
+    assert larder.get("/acme/here/1?tf-hub-format=compressed").status == 200
 
 
 def test_up_to_a_limit(start):

@@ -106,7 +106,8 @@ bool catalog_keep_all(struct catalog *catalog, struct recording *const *rows, si
 
 /* Withdraws a version: 410 from now on, its number is never used again. Digests that no other version needs
  * are no longer claimed and are handed to orphaned (may be called several times, after the commit).
- * ERR_NOT_FOUND, ERR_GONE if it was withdrawn before. */
+ * ERR_NOT_FOUND, ERR_GONE if it was withdrawn before, ERR_BUSY where another process has the database, soon.
+ */
 bool catalog_withdraw(struct catalog *catalog, const struct name *name, const char *who, int64_t now_s,
 	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err);
 
@@ -119,7 +120,8 @@ struct documentation {
 };
 
 /* Sets a version's documentation, and with it description and tags (ERR_NOT_FOUND without the version,
- * ERR_GONE where it was withdrawn); *created tells whether it had none. */
+ * ERR_GONE where it was withdrawn, ERR_BUSY where another process has the database, soon); *created tells
+ * whether it had none. */
 bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 	const struct documentation *documentation, bool *created, struct err *err);
 /* *out is NULL where there is none; free() it. */

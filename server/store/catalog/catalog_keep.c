@@ -382,7 +382,7 @@ bool catalog_withdraw(struct catalog *catalog, const struct name *name, const ch
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
 
-	if (!db_write(catalog->db, &txn, err) || !version_find_ids(txn, name, &ids, err))
+	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) || !version_find_ids(txn, name, &ids, err))
 		return false;
 	if (ids.version_id == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", path.text);

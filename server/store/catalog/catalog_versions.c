@@ -221,7 +221,7 @@ bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 	struct version_ids ids;
 	bool had_one;
 
-	if (!db_write(catalog->db, &txn, err) || !version_find_ids(txn, name, &ids, err))
+	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) || !version_find_ids(txn, name, &ids, err))
 		return false;
 	if (ids.version_id == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s to document", path.text);
