@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sqlite3.h>
+
 #include "server/store/catalog/catalog_search.h"
 #include "tests/unit/catalog_place.h"
 
@@ -324,9 +326,67 @@ static void tokens_live_and_end(void **state)
 	assert_int_equal(ask_beside(*state, "SELECT count(*) FROM audit WHERE action LIKE 'token-%'"), 4);
 }
 
+static int64_t quarantined_at(struct catalog *catalog, const char *path, enum format format)
+{
+	struct name name = name_of(path, format);
+	struct err err = {0};
+	int64_t at_s;
+
+	if (!catalog_find_quarantine(catalog, &name, NOW - 1, &at_s, &err))
+		fail_msg("%s", err.text);
+	return at_s;
+}
+
+/* Whatever the audit log tells people, it decides nothing. */
+static void a_quarantine_is_a_row_of_its_own(void **state)
+{
+	struct catalog *catalog = catalog_of(state);
+	const char *const prose[] = {
+		"INSERT INTO audit (at, action, subject, detail)"
+		" VALUES (1700000000, 'quarantine', 'acme/told/1', 'tf-hub: other bytes')"};
+
+	(void)keep(catalog, "acme/x/12", FORMAT_TF_HUB, "before", SOURCE_MIRRORED);
+	assert_int_equal(refusal(catalog, "acme/x/12", "after", SOURCE_MIRRORED), ERR_QUARANTINED);
+	assert_int_equal(quarantined_at(catalog, "acme/x/12", FORMAT_TF_HUB), NOW);
+	assert_int_equal(quarantined_at(catalog, "acme/x/12", FORMAT_TFJS), 0);
+	assert_int_equal(quarantined_at(catalog, "acme/x/1", FORMAT_TF_HUB), 0);
+	run_beside(*state, prose, 1);
+	assert_int_equal(quarantined_at(catalog, "acme/told/1", FORMAT_TF_HUB), 0);
+}
+
+/* What an older Larder has written down there counts on. */
+static void quarantines_of_old_are_taken_over(void **state)
+{
+	enum { MIGRATION = 10 }; /* 011_quarantines.sql */
+	struct place *place = *state;
+	const char *const past[] = {"DROP TABLE quarantines",
+		"INSERT INTO audit (at, action, subject, detail) VALUES"
+		" (1700000000, 'quarantine', 'acme/a1/b2/30', 'tf-hub: recorded sha256:00, upstream now "
+		"has'),"
+		" (1700000007, 'quarantine', 'acme/a1/b2/30', 'tf-hub: recorded sha256:00, upstream now "
+		"has'),"
+		" (1700000005, 'quarantine', 'x/4', 'tfjs: recorded sha256:00, upstream now has')",
+		catalog_migrations[MIGRATION].sql};
+
+	{
+		AUTO_FREE char *path = mem_printf("%s/larder.db", place->folder);
+		sqlite3 *beside = NULL;
+
+		assert_int_equal(sqlite3_open(path, &beside), SQLITE_OK);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(sqlite3_exec(beside, past[i], NULL, NULL, NULL), SQLITE_OK);
+		(void)sqlite3_close(beside);
+	}
+	assert_int_equal(quarantined_at(place->catalog, "acme/a1/b2/30", FORMAT_TF_HUB), NOW + 7);
+	assert_int_equal(quarantined_at(place->catalog, "x/4", FORMAT_TFJS), NOW + 5);
+	assert_int_equal(quarantined_at(place->catalog, "x/4", FORMAT_TF_HUB), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_quarantine_is_a_row_of_its_own),
+		TEST(quarantines_of_old_are_taken_over),
 		TEST(keeps_and_finds),
 		TEST(identity_does_not_change),
 		TEST(eviction_keeps_the_digest),

@@ -32,8 +32,8 @@ static const char *const sql[] = {
 	[PRUNE_ABSENT] = "DELETE FROM absences WHERE id <= ?1",
 	[FIND_ABSENT] = "SELECT until_s, failed, reason FROM absences"
 			" WHERE handle = ?1 AND version = ?2 AND format = ?3 AND until_s > ?4",
-	[FIND_QUARANTINE] = "SELECT max(at) FROM audit WHERE subject = ?1 AND action = 'quarantine'"
-			    " AND at > ?2 AND substr(detail, 1, length(?3) + 1) = ?3 || ':'",
+	[FIND_QUARANTINE] = "SELECT at FROM quarantines WHERE handle = ?1 AND version = ?2 AND format = ?3"
+			    " AND at > ?4",
 };
 
 /* ---- artifacts ---- */
@@ -194,14 +194,14 @@ bool catalog_find_absent(
 bool catalog_find_quarantine(
 	struct catalog *catalog, const struct name *name, int64_t since_s, int64_t *at_s, struct err *err)
 {
-	struct name_path path = name_path(name);
 	AUTO_TXN struct txn *txn = NULL;
 	int64_t found;
 
 	if (!db_read(catalog->db, &txn, err))
 		return false;
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_QUARANTINE],
-		VALUES(v_text(path.text), v_int(since_s), v_text(formats[name->format].name)));
+		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name),
+			v_int(since_s)));
 	found = rows_next(rows) ? rows_int(rows, 0) : 0;
 	if (!rows_done(rows, err))
 		return false;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 enum statement {
+	NOTE_QUARANTINE,
 	FIND_DIGEST,
 	ADD_PUBLISHER,
 	ADD_MODULE,
@@ -22,6 +23,8 @@ enum statement {
 };
 
 static const char *const sql[] = {
+	[NOTE_QUARANTINE] = "INSERT INTO quarantines (handle, version, format, at) VALUES (?1, ?2, ?3, ?4)"
+			    " ON CONFLICT DO UPDATE SET at = excluded.at",
 	[FIND_DIGEST] = "SELECT b.id, b.digest, a.source FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 			" WHERE a.version_id = ?1 AND a.format = ?2",
 	[ADD_PUBLISHER] = "INSERT INTO publishers (name) VALUES (?1) ON CONFLICT DO NOTHING",
@@ -131,7 +134,11 @@ static bool refuse_changed(
 
 	(void)snprintf(detail, sizeof detail, "%s: recorded sha256:%s, upstream now has sha256:%s",
 		formats[keeping->name->format].name, record->digest.hex, got->hex);
-	if (!audit_record(txn, keeping->now_s, keeping->upstream, "quarantine", path.text, detail, err))
+	if (!audit_record(txn, keeping->now_s, keeping->upstream, "quarantine", path.text, detail, err) ||
+		!txn_run(txn, sql[NOTE_QUARANTINE],
+			VALUES(v_text(keeping->name->handle), v_int(keeping->name->version),
+				v_text(formats[keeping->name->format].name), v_int(keeping->now_s)),
+			err))
 		return false;
 	return err_set(err, ERR_QUARANTINED,
 		"upstream %s now has other bytes for %.100s: sha256:%.12s… was kept, this is %.12s…",
