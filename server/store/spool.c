@@ -32,6 +32,7 @@ struct spool {
 	bool shown;     /* a client may have seen a byte */
 	bool concealed; /* none may yet */
 	bool leave_draft;
+	bool drained; /* a stream has read all, and is to be woken by the next byte */
 	int64_t woken_at_length;
 	int64_t woken_at_us;
 
@@ -164,12 +165,19 @@ void spool_release(struct spool *spool)
 	free(spool);
 }
 
+/* Under the mutex. */
+static void wake_streams(struct spool *spool)
+{
+	spool->drained = false;
+	(void)pthread_cond_broadcast(&spool->changed);
+}
+
 /* Under the mutex: everyone who waits is to be woken by the caller, outside of it. */
 static struct waiter *detach_waiters(struct spool *spool)
 {
 	spool->woken_at_length = spool->progress.length;
 	spool->woken_at_us = clock_monotonic_us();
-	(void)pthread_cond_broadcast(&spool->changed);
+	wake_streams(spool);
 	return TAKE(spool->waiters);
 }
 
@@ -190,7 +198,11 @@ static struct waiter *grow(struct spool *spool, size_t length)
 
 	spool->progress.length += (int64_t)length;
 	spool->progress.visible = visible_of(spool);
-	return worth_waking(spool) ? detach_waiters(spool) : NULL;
+	if (worth_waking(spool))
+		return detach_waiters(spool);
+	if (spool->drained)
+		wake_streams(spool);
+	return NULL;
 }
 
 static bool may_append(struct spool *spool, int64_t *offset, struct err *err)
@@ -513,10 +525,14 @@ struct spool_progress spool_wait_end(struct spool *spool)
 	return spool->progress;
 }
 
-/* Under the mutex: sleeps until something changes, or a little, since small appends are not announced. */
-static void sleep_a_little(struct spool *spool)
+/* Under the mutex: sleeps until something changes; where that is a small step, a little more, since what
+ * follows it is not announced and is better read along with it. */
+static void sleep_for_more(struct spool *spool)
 {
-	(void)lock_wait_until(&spool->mutex, &spool->changed, clock_monotonic_ms() + WAKE_US / 1000);
+	spool->drained = true;
+	lock_wait(&spool->mutex, &spool->changed);
+	if (spool->progress.state == SPOOL_GROWING && spool->progress.length != spool->woken_at_length)
+		(void)lock_wait_until(&spool->mutex, &spool->changed, clock_monotonic_ms() + WAKE_US / 1000);
 }
 
 /* Blocks until there is more than the stream has read, or the end, or a restart. The inspector follows every
@@ -528,7 +544,7 @@ static bool await_bytes(
 	LOCKED(&spool->mutex);
 
 	while (spool->progress.state == SPOOL_GROWING && spool->progress.length <= stream->offset)
-		sleep_a_little(spool);
+		sleep_for_more(spool);
 	if (spool->progress.state == SPOOL_REFUSED) {
 		*err = spool->progress.err;
 		return false;

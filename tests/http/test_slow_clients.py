@@ -3,6 +3,7 @@
 places are taken, who has been idle longest makes room."""
 import itertools
 import socket
+from pathlib import Path
 
 import pytest
 from support import modules
@@ -101,3 +102,34 @@ def test_who_is_being_answered_does_not(start):
     assert received >= len(content) - 2000
     for connection in idle:
         connection.close()
+
+
+def switches(larder):
+    """How often the threads of each name have come to their turn."""
+    counts = {}
+    for task in Path(f"/proc/{larder.process.pid}/task").iterdir():
+        status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+        turns = sum(int(status[kind]) for kind in ("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"))
+        counts[status["Name"]] = counts.get(status["Name"], 0) + turns
+    return counts
+
+
+@pytest.mark.parametrize("sent", [0, 20_000, -1], ids=["nothing", "a part", "all but a byte"])
+def test_uploads_that_stand_still_wake_nobody(start, sent):
+    larder = start({"publish": {"max_uploads": 48}})
+    module = modules.module(60_000)
+    head = f"Host: x\r\nAuthorization: Bearer {larder.token()}\r\nContent-Length: {len(module)}\r\n\r\n"
+    uploads = [connect(larder, f"PUT /acme/still/{number + 1} HTTP/1.1\r\n{head}".encode() + module[:sent]) for number in range(48)]
+    # One client leaves some places to others.
+    wait_until(lambda: larder.metric("larder_uploads_running") + larder.metric("larder_uploads_waiting") == 48, larder.tail)
+    assert larder.metric("larder_uploads_running") > 8
+
+    def turns_of_a_few_seconds():
+        """The fast path's threads tick once a second."""
+        before = switches(larder)
+        wait_until(lambda: switches(larder)["fast path"] >= before["fast path"] + 6, larder.tail)
+        return sum(count - before.get(name, 0) for name, count in switches(larder).items() if name in ("inspector", "hashing", "MHD-worker"))
+
+    wait_until(lambda: turns_of_a_few_seconds() < 48, "uploads that wake nobody")
+    for upload in uploads:
+        upload.close()
