@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Giving back takes a look at all that is free. */
+enum { WORTH_GIVING_BACK = 64 << 10 };
+
+static _Thread_local bool was_much;
 
 static void *or_abort(void *memory)
 {
@@ -60,4 +66,16 @@ bool mem_is_zero(const void *bytes, size_t length)
 	const char *at = bytes;
 
 	return length == 0 || (at[0] == 0 && memcmp(at, at + 1, length - 1) == 0);
+}
+
+void mem_note_made(size_t bytes)
+{
+	was_much |= bytes > WORTH_GIVING_BACK;
+}
+
+void mem_settle(void)
+{
+	if (was_much)
+		(void)malloc_trim(0);
+	was_much = false;
 }

@@ -22,6 +22,12 @@ char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Whether all these bytes are zeros. */
 bool mem_is_zero(const void *bytes, size_t length);
 
+/* Something of so many bytes was made, out of what was several times as large. Where that is much, the next
+ * mem_settle() of this thread, when it is all freed, gives it back to the system; which it does not do by
+ * itself, where small pieces are scattered among others. */
+void mem_note_made(size_t bytes);
+void mem_settle(void);
+
 /* Makes room for one more item in a growing array: doubles *array when count has reached *capacity. */
 #define MEM_GROW(array, count, capacity) \
 	do { \

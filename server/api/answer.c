@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/answer.h"
 
-#include <malloc.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
 #include "server/config.h"
-
-enum { LARGE_BYTES = 64 << 10 };
 
 enum { HOST_MAX = 262 }; /* a name of 255 bytes, a colon and a port */
 
@@ -61,7 +58,5 @@ void answer_json(struct reply *reply, json_t *value)
 {
 	reply_json(reply, 200, value);
 	reply_header(reply, "Cache-Control", "no-cache");
-	/* As a tree it was several times as large: that goes back to the system. */
-	if (reply->length > LARGE_BYTES)
-		(void)malloc_trim(0);
+	mem_note_made(reply->length);
 }

@@ -47,8 +47,10 @@ static void *work(void *argument)
 {
 	struct workers *workers = argument;
 
-	for (struct job *job = take_job(workers); job; job = take_job(workers))
+	for (struct job *job = take_job(workers); job; job = take_job(workers)) {
 		job->run(job);
+		mem_settle();
+	}
 	return NULL;
 }
 

@@ -149,6 +149,7 @@ static void take_page(struct view *view, struct reply *reply, int status)
 	size_t packed_length;
 	char *packed;
 
+	mem_note_made(length);
 	if (!may_be_packed(view))
 		return reply_take_bytes(reply, status, media_type, TAKE(page), length);
 	packed = gzip_pack(page, length, &packed_length);
