@@ -20,6 +20,16 @@ bool waiter_leave(struct waiter **list, struct waiter *waiter)
 	return false;
 }
 
+struct waiter *waiter_concat(struct waiter *one, struct waiter *other)
+{
+	struct waiter **end = &one;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = other;
+	return one;
+}
+
 void waiter_wake_all(struct waiter *detached)
 {
 	while (detached) {

@@ -22,6 +22,9 @@ void waiter_join(struct waiter **list, struct waiter *waiter);
  * being, woken. */
 bool waiter_leave(struct waiter **list, struct waiter *waiter);
 
+/* Puts two detached lists together; either may be NULL. */
+struct waiter *waiter_concat(struct waiter *one, struct waiter *other);
+
 /* Wakes every waiter of a list that was detached under the mutex; call it outside of the mutex. */
 void waiter_wake_all(struct waiter *detached);
 

@@ -33,6 +33,11 @@ struct upload_ops {
 	 * disk worker and with the connection suspended. NULL: always. */
 	bool (*has_room)(const struct request *request, size_t length);
 	void (*make_room)(struct request *request, size_t length);
+	/* Whether no more of the body is wanted now: the waiter, if there is one, has joined then, and is
+	 * woken when it is. On a front thread, quick. leave takes it back; false if it has not joined, has
+	 * been or is being woken. NULL: always wanted. */
+	bool (*await)(struct request *request, struct waiter *waiter);
+	bool (*leave)(struct request *request, struct waiter *waiter);
 	/* A piece of the body, on a front thread: may write to disk, nothing slower. False: the rest is not
 	 * wanted, the handler is called at once. */
 	bool (*write)(struct request *request, const void *bytes, size_t length);

@@ -300,6 +300,20 @@ static void make_room(struct request *request, size_t length)
 		form_make_room(body->form, length);
 }
 
+static bool await_inspection(struct request *request, struct waiter *waiter)
+{
+	struct body *body = request->upload;
+
+	return body->upload && upload_await_inspection(body->upload, waiter);
+}
+
+static bool leave_inspection(struct request *request, struct waiter *waiter)
+{
+	struct body *body = request->upload;
+
+	return body->upload && upload_leave_inspection(body->upload, waiter);
+}
+
 static bool write_piece(struct request *request, const void *bytes, size_t length)
 {
 	struct body *body = request->upload;
@@ -319,7 +333,8 @@ static void abort_body(void *upload)
 	destroy_body(upload);
 }
 
-const struct upload_ops hub_upload = {begin, has_room, make_room, write_piece, abort_body};
+const struct upload_ops hub_upload = {
+	begin, has_room, make_room, await_inspection, leave_inspection, write_piece, abort_body};
 
 /* ---- the answer ---- */
 

@@ -14,7 +14,7 @@
 #include "common/sums.h"
 #include "common/waiter.h"
 #include "server/module/examination.h"
-#include "server/store/spool.h"
+#include "server/store/spool_stream.h"
 
 struct inspection {
 	bool whole; /* read to its end: checksums, sums and size are those of the complete spool */

@@ -168,6 +168,16 @@ void upload_make_room(struct upload *upload, size_t length)
 	upload->failed = !fits(upload, length) || !inflow_make_room(&upload->inflow, length, &upload->err);
 }
 
+bool upload_await_inspection(struct upload *upload, struct waiter *waiter)
+{
+	return wants_more(upload) && spool_await_readers(upload->inflow.spool, waiter);
+}
+
+bool upload_leave_inspection(struct upload *upload, struct waiter *waiter)
+{
+	return spool_leave_readers(upload->inflow.spool, waiter);
+}
+
 bool upload_write(struct upload *upload, const void *bytes, size_t length)
 {
 	if (!wants_more(upload))

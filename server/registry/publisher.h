@@ -52,6 +52,12 @@ bool publisher_begin(struct publisher *publisher, const struct name *name, const
 bool upload_has_room(const struct upload *upload, size_t length);
 void upload_make_room(struct upload *upload, size_t length);
 
+/* Whether what came is so far ahead of its inspection that no more is to come now: the waiter (or NULL) has
+ * joined then, and is woken when the inspection has caught up. Quick. leave takes it back; false if it has
+ * not joined, or has been or is being woken. */
+bool upload_await_inspection(struct upload *upload, struct waiter *waiter);
+bool upload_leave_inspection(struct upload *upload, struct waiter *waiter);
+
 /* A piece of the body, for which there is room. False: the rest is not wanted; upload_finish tells why. Waits
  * for nobody, and writes to disk. */
 bool upload_write(struct upload *upload, const void *bytes, size_t length);

@@ -19,7 +19,7 @@ static const struct lock_place lock_place = {"spool", RANK_SPOOL};
 
 /* Readers are woken once for so many bytes or so much time, since each wake costs every sleeping connection a
  * look; sooner while the first of them wait for their first bytes. */
-enum { WAKE_BYTES = 256 << 10, WAKE_US = 8000, STREAM_BLOCK = 256 << 10 };
+enum { WAKE_BYTES = 256 << 10, WAKE_US = 8000 };
 enum { BEGINNING_BYTES = 1 << 20, BEGINNING_WAKE_US = 2000 };
 
 struct spool {
@@ -27,13 +27,16 @@ struct spool {
 	pthread_cond_t changed;
 	struct spool_progress progress;
 	struct waiter *waiters;
-	struct spool_reader *joined;
+	struct waiter *ahead;        /* wait for the steady readers */
+	struct spool_reader *joined; /* clients; there may be many of them */
+	struct spool_reader *steady;
 	int64_t gone;   /* bytes given back, from the first on */
 	bool shown;     /* a client may have seen a byte */
 	bool concealed; /* none may yet */
 	bool leave_draft;
 	bool drained; /* a stream has read all, and is to be woken by the next byte */
 	int64_t woken_at_length;
+	int64_t woken_at_visible;
 	int64_t woken_at_us;
 
 	atomic_uint references;
@@ -43,15 +46,33 @@ struct spool {
 	char *name;
 };
 
+/* How far others may be for the steady readers, by so many quarters of their lead. */
+static int64_t furthest_of(const struct spool *spool, int64_t quarters)
+{
+	int64_t furthest = INT64_MAX;
+
+	for (const struct spool_reader *reader = spool->steady; reader; reader = reader->next) {
+		int64_t end = reader->offset + lead_bytes(&reader->lead) / 4 * quarters;
+
+		furthest = end < furthest ? end : furthest;
+	}
+	return furthest;
+}
+
+/* What was seen stays, also where the inspector has become slower. */
 static int64_t visible_of(const struct spool *spool)
 {
 	const struct spool_progress *progress = &spool->progress;
+	int64_t all = progress->length > SPOOL_HELD_BACK ? progress->length - SPOOL_HELD_BACK : 0;
+	int64_t furthest = furthest_of(spool, 4);
 
 	if (progress->state == SPOOL_KEPT || progress->state == SPOOL_PASSED)
 		return progress->length;
 	if (spool->concealed)
 		return 0;
-	return progress->length > SPOOL_HELD_BACK ? progress->length - SPOOL_HELD_BACK : 0;
+	if (furthest < progress->visible)
+		furthest = progress->visible;
+	return all < furthest ? all : furthest;
 }
 
 struct spool *spool_create_unopened(void)
@@ -176,6 +197,7 @@ static void wake_streams(struct spool *spool)
 static struct waiter *detach_waiters(struct spool *spool)
 {
 	spool->woken_at_length = spool->progress.length;
+	spool->woken_at_visible = spool->progress.visible;
 	spool->woken_at_us = clock_monotonic_us();
 	wake_streams(spool);
 	return TAKE(spool->waiters);
@@ -235,11 +257,14 @@ static bool has_ended(const struct spool *spool)
 /* Under the mutex: goes to a state unless the spool has ended. */
 static struct waiter *change_state(struct spool *spool, enum spool_state state)
 {
+	struct waiter *to_wake;
+
 	if (has_ended(spool))
 		return NULL;
 	spool->progress.state = state;
 	spool->progress.visible = visible_of(spool);
-	return detach_waiters(spool);
+	to_wake = detach_waiters(spool);
+	return has_ended(spool) ? waiter_concat(to_wake, TAKE(spool->ahead)) : to_wake;
 }
 
 static struct waiter *end_with(struct spool *spool, enum spool_state state, const struct err *why)
@@ -352,15 +377,18 @@ bool spool_is_pass_through(struct spool *spool, struct err *why)
 }
 
 /* Under the mutex. */
-static int64_t slowest_offset(const struct spool *spool)
+static int64_t slowest_of(const struct spool_reader *reader, int64_t slowest)
 {
-	int64_t slowest = spool->progress.length;
-
-	for (const struct spool_reader *reader = spool->joined; reader; reader = reader->next) {
+	for (; reader; reader = reader->next) {
 		if ((!reader->cut || reader->borrows) && reader->offset < slowest)
 			slowest = reader->offset;
 	}
 	return slowest;
+}
+
+static int64_t slowest_offset(const struct spool *spool)
+{
+	return slowest_of(spool->joined, slowest_of(spool->steady, spool->progress.length));
 }
 
 /* Whoever joins meanwhile must find out: the bytes count as gone before they are. */
@@ -404,7 +432,7 @@ bool spool_cut_slowest(struct spool *spool)
 	for (struct spool_reader *reader = spool->joined; reader; reader = reader->next) {
 		bool is_over = reader->cut && !reader->borrows;
 
-		if (reader->steady || is_over || reader->offset > slowest)
+		if (is_over || reader->offset > slowest)
 			continue;
 		reader->cut = true;
 		any = true;
@@ -414,16 +442,17 @@ bool spool_cut_slowest(struct spool *spool)
 
 void spool_join(struct spool *spool, struct spool_reader *reader)
 {
+	struct spool_reader **list = reader->steady ? &spool->steady : &spool->joined;
 	LOCKED(&spool->mutex);
 
 	reader->offset = 0;
 	reader->borrows = false;
 	reader->cut = spool->gone > 0;
-	reader->next = spool->joined;
-	reader->link = &spool->joined;
+	reader->next = *list;
+	reader->link = list;
 	if (reader->next)
 		reader->next->link = &reader->next;
-	spool->joined = reader;
+	*list = reader;
 }
 
 bool spool_advance(struct spool *spool, struct spool_reader *reader, int64_t offset)
@@ -444,7 +473,23 @@ bool spool_borrow(struct spool *spool, struct spool_reader *reader, int64_t offs
 	return reader->borrows;
 }
 
-void spool_part(struct spool *spool, struct spool_reader *reader)
+/* Under the mutex, after the steady readers have moved: who waited for that is to be woken. */
+static struct waiter *follow_readers(struct spool *spool)
+{
+	struct waiter *to_wake = NULL;
+	int64_t news;
+
+	spool->progress.visible = visible_of(spool);
+	news = spool->progress.visible - spool->woken_at_visible;
+	if (news >= WAKE_BYTES ||
+		(news > 0 && spool->progress.visible + SPOOL_HELD_BACK >= spool->progress.length))
+		to_wake = detach_waiters(spool);
+	if (spool->ahead && spool->progress.length <= furthest_of(spool, 3))
+		to_wake = waiter_concat(to_wake, TAKE(spool->ahead));
+	return to_wake;
+}
+
+static struct waiter *part(struct spool *spool, struct spool_reader *reader)
 {
 	LOCKED(&spool->mutex);
 
@@ -452,6 +497,30 @@ void spool_part(struct spool *spool, struct spool_reader *reader)
 		reader->next->link = reader->link;
 	*reader->link = reader->next;
 	reader->link = NULL;
+	return reader->steady ? follow_readers(spool) : NULL;
+}
+
+void spool_part(struct spool *spool, struct spool_reader *reader)
+{
+	waiter_wake_all(part(spool, reader));
+}
+
+bool spool_await_readers(struct spool *spool, struct waiter *waiter)
+{
+	LOCKED(&spool->mutex);
+
+	if (spool->progress.state != SPOOL_GROWING || spool->progress.length <= furthest_of(spool, 4))
+		return false;
+	if (waiter)
+		waiter_join(&spool->ahead, waiter);
+	return true;
+}
+
+bool spool_leave_readers(struct spool *spool, struct waiter *waiter)
+{
+	LOCKED(&spool->mutex);
+
+	return waiter_leave(&spool->ahead, waiter);
 }
 
 void spool_leave_draft(struct spool *spool)
@@ -535,15 +604,14 @@ static void sleep_for_more(struct spool *spool)
 		(void)lock_wait_until(&spool->mutex, &spool->changed, clock_monotonic_ms() + WAKE_US / 1000);
 }
 
-/* Blocks until there is more than the stream has read, or the end, or a restart. The inspector follows every
+/* The inspector follows every
  * spool, so whatever append left unannounced is announced here: no client waits for bytes that are there. */
 static bool await_bytes(
-	struct spool_stream *stream, int64_t *length, struct waiter **to_wake, struct err *err)
+	struct spool *spool, int64_t offset, int64_t *length, struct waiter **to_wake, struct err *err)
 {
-	struct spool *spool = stream->spool;
 	LOCKED(&spool->mutex);
 
-	while (spool->progress.state == SPOOL_GROWING && spool->progress.length <= stream->offset)
+	while (spool->progress.state == SPOOL_GROWING && spool->progress.length <= offset)
 		sleep_for_more(spool);
 	if (spool->progress.state == SPOOL_REFUSED) {
 		*err = spool->progress.err;
@@ -555,51 +623,26 @@ static bool await_bytes(
 	return true;
 }
 
-static bool next_from_spool(struct stream *base, const uint8_t **data, size_t *length, struct err *err)
+bool spool_wait_bytes(struct spool *spool, int64_t offset, int64_t *length, struct err *err)
 {
-	struct spool_stream *stream = (struct spool_stream *)base;
 	struct waiter *to_wake = NULL;
-	int64_t available = 0;
-	size_t wanted;
 
-	if (!await_bytes(stream, &available, &to_wake, err))
+	if (!await_bytes(spool, offset, length, &to_wake, err))
 		return false;
 	waiter_wake_all(to_wake);
-	wanted = available - stream->offset < STREAM_BLOCK ? (size_t)(available - stream->offset)
-							   : STREAM_BLOCK;
-	if (!file_read_at(stream->spool->fd, stream->block, wanted, stream->offset, length, err))
-		return false;
-	stream->offset += (int64_t)*length;
-	*data = stream->block;
-	return spool_advance(stream->spool, &stream->reader, stream->offset) ||
-	       err_set(err, ERR_NO_SPACE, "what was to be inspected is gone already");
+	return true;
 }
 
-/* In pass_through, what was given back is gone. */
-static bool again_from_spool(
-	struct stream *base, int64_t offset, void *out, size_t length, size_t *out_read, struct err *err)
+static struct waiter *note_done(
+	struct spool *spool, struct spool_reader *reader, int64_t bytes, int64_t spent_us)
 {
-	struct spool_stream *stream = (struct spool_stream *)base;
-	struct err why;
+	LOCKED(&spool->mutex);
 
-	*out_read = 0;
-	return spool_is_pass_through(stream->spool, &why) ||
-	       file_read_at(stream->spool->fd, out, length, offset, out_read, err);
+	lead_note(&reader->lead, bytes, spent_us);
+	return follow_readers(spool);
 }
 
-void spool_stream_init(struct spool_stream *stream, struct spool *spool)
+void spool_note_done(struct spool *spool, struct spool_reader *reader, int64_t bytes, int64_t spent_us)
 {
-	*stream = (struct spool_stream){.stream = {next_from_spool, again_from_spool},
-		.spool = spool_acquire(spool),
-		.reader.steady = true,
-		.block = mem_zero(STREAM_BLOCK, 1)};
-	spool_join(spool, &stream->reader);
-}
-
-void spool_stream_finish(struct spool_stream *stream)
-{
-	spool_part(stream->spool, &stream->reader);
-	free(stream->block);
-	spool_release(stream->spool);
-	*stream = (struct spool_stream){0};
+	waiter_wake_all(note_done(spool, reader, bytes, spent_us));
 }

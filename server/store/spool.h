@@ -3,7 +3,8 @@
  * One growing file with one writer and any number of readers, each at its own pace: an upload's body or an
  * upstream transfer on its way to become a blob. Readers for clients see all but the last SPOOL_HELD_BACK
  * bytes until the spool is kept, so that none holds a complete module that was not verified; the inspector
- * sees all.
+ * sees all. Clients see no more than the inspector gets done in a second from where it is, so that the end
+ * comes as soon as the rest did.
  *
  *     growing ─▶ complete ─▶ kept        (the file is a blob now)
  *        │           ├─────▶ passed      (readers had it all, and nothing is kept)
@@ -21,8 +22,8 @@
 
 #include "common/err.h"
 #include "common/own.h"
-#include "common/stream.h"
 #include "common/waiter.h"
+#include "server/store/lead.h"
 
 enum { SPOOL_HELD_BACK = 64 << 10, SPOOL_GIVE_BACK_STEP = 2 << 20 };
 
@@ -42,7 +43,8 @@ struct spool_reader {
 	struct spool_reader **link; /* what points to it; NULL: it has not joined */
 	int64_t offset;             /* it has all before this */
 	bool borrows;               /* is sending what comes there: it is not to be given back now */
-	bool steady;                /* is never cut for being slow */
+	bool steady;                /* is never cut for being slow: clients are not far ahead of it */
+	struct lead lead;           /* … but so far */
 	bool cut;                   /* the bytes at its offset may be gone */
 };
 
@@ -139,22 +141,22 @@ bool spool_advance(struct spool *spool, struct spool_reader *reader, int64_t off
 bool spool_borrow(struct spool *spool, struct spool_reader *reader, int64_t offset);
 void spool_part(struct spool *spool, struct spool_reader *reader);
 
+/* For a writer whose bytes a client sends: whether the steady readers are so far behind that no more is to
+ * come now; the waiter (or NULL) has joined then, and is woken when they have caught up, or the spool ends.
+ * leave takes it back; false if it has not joined, or has been or is being woken. */
+bool spool_await_readers(struct spool *spool, struct waiter *waiter);
+bool spool_leave_readers(struct spool *spool, struct waiter *waiter);
+
 /* Takes a waiter back; false if it has been or is just being woken. */
 bool spool_leave(struct spool *spool, struct waiter *waiter);
 
 /* Blocks until the spool is kept, passed or refused, and tells which. */
 struct spool_progress spool_wait_end(struct spool *spool);
 
-/* A blocking stream over all bytes from the start, for the inspector; a spool may have several. Ends at the
- * last byte of a complete spool; fails with the refusal's error. */
-struct spool_stream {
-	struct stream stream;
-	struct spool *spool;
-	struct spool_reader reader;
-	int64_t offset;
-	uint8_t *block;
-};
-void spool_stream_init(struct spool_stream *stream, struct spool *spool);
-void spool_stream_finish(struct spool_stream *stream);
+/* For a stream (spool_stream.h): blocks until there is more than the first offset bytes, or all that will
+ * come; *length is how much there is. Fails with the refusal's error. */
+bool spool_wait_bytes(struct spool *spool, int64_t offset, int64_t *length, struct err *err);
+/* … and a steady reader has spent so much time on so many bytes. */
+void spool_note_done(struct spool *spool, struct spool_reader *reader, int64_t bytes, int64_t spent_us);
 
 #endif

@@ -2,7 +2,8 @@
  *
  * To be preloaded (LD_PRELOAD): a disk that makes nothing durable while the file $STUCK_WHILE is there. Each
  * call that waits for that adds a line with its path to $STUCK_LOG, and each that is done one with a "+"
- * before it. */
+ * before it. While the file $STUCK_WRITING is there, nothing is written out early either (sync_file_range).
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,18 +33,30 @@ static void write_down(const char *mark, int fd)
 	(void)close(out);
 }
 
+static void wait_while_there(const char *path)
+{
+	const struct timespec moment = {.tv_nsec = 2 * 1000 * 1000};
+
+	while (path && access(path, F_OK) == 0)
+		(void)nanosleep(&moment, NULL);
+}
+
 static void wait_while_stuck(int fd)
 {
 	const char *path = getenv("STUCK_WHILE");
-	const struct timespec moment = {.tv_nsec = 2 * 1000 * 1000};
 	int error = errno;
 
 	if (path && access(path, F_OK) == 0)
 		write_down("", fd);
-	while (path && access(path, F_OK) == 0)
-		(void)nanosleep(&moment, NULL);
+	wait_while_there(path);
 	write_down("+", fd);
 	errno = error;
+}
+
+int sync_file_range(int fd, off_t offset, off_t length, unsigned flags)
+{
+	wait_while_there(getenv("STUCK_WRITING"));
+	return REAL(sync_file_range)(fd, offset, length, flags);
 }
 
 int fsync(int fd)

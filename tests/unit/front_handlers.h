@@ -300,7 +300,8 @@ static void handle_upload(void *object, struct request *request, struct reply *r
 		(size_t)snprintf(NULL, 0, "%lld", (long long)length));
 }
 
-static const struct upload_ops upload_ops = {begin_upload, NULL, NULL, write_upload, abort_upload};
+static const struct upload_ops upload_ops = {
+	.begin = begin_upload, .write = write_upload, .abort = abort_upload};
 
 static const struct route routes[] = {
 	{METHOD_GET, "/hello", ROLE_NONE, BODY_NONE, NULL, handle_hello},

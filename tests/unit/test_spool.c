@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "server/store/spool.h"
+#include "server/store/spool_stream.h"
 #include "tests/unit/store_place.h"
 
 enum { CHUNK = 100 << 10, READERS = 6, PIECES = 40 };

@@ -19,6 +19,7 @@ struct chunked_upload {
 	struct exchange *exchange;
 	struct dechunk dechunk;
 	bool lost;
+	bool ahead; /* of the inspection */
 };
 
 static struct chunked_upload *of_job(struct sender_job *job)
@@ -53,6 +54,9 @@ static enum sending read_on(
 
 	if (!dechunk_read(&chunked_upload->dechunk, bytes, length, done, &data, &err))
 		return refuse(exchange, &err);
+	chunked_upload->ahead = data > 0 && exchange_is_ahead(exchange);
+	if (chunked_upload->ahead)
+		return SENDING_COLD;
 	if (data > 0 && !exchange_has_room(exchange, data)) {
 		exchange->awaited_bytes = data;
 		return SENDING_COLD;
@@ -134,7 +138,9 @@ static void unload(struct sender_job *job, enum sending ending)
 {
 	struct chunked_upload *chunked_upload = of_job(job);
 
-	if (ending == SENDING_COLD)
+	if (ending == SENDING_COLD && chunked_upload->ahead)
+		exchange_await(chunked_upload->exchange, load_again, chunked_upload);
+	else if (ending == SENDING_COLD)
 		exchange_make_room(chunked_upload->exchange, load_again, chunked_upload);
 	else
 		end(chunked_upload, ending);

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/mhd/exchange.h"
 
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/http/mhd/client_end.h"
 #include "server/http/mhd/responses.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
-
-/* How long a pace is looked at. */
-enum { PACE_US = 20 * 1000 * 1000 };
-
-/* No connection's memory holds more of a body. */
-enum { READ_AHEAD_MAX = 256 << 10 };
 
 void exchange_set_target(struct exchange *exchange, const char *target)
 {
@@ -218,25 +211,6 @@ static void collect(struct exchange *exchange, const void *bytes, size_t length)
 	exchange_refuse(exchange, &err);
 }
 
-/* Only what passes between our readiness for more and its coming is the client's time. */
-static bool keeps_pace(struct exchange *exchange, size_t length)
-{
-	struct pace *pace = &exchange->pace;
-	int64_t least = exchange->in_flight->settings.upload_bytes_per_s;
-
-	if (pace->ready_us)
-		pace->waited_us += clock_monotonic_us() - pace->ready_us;
-	pace->bytes += (int64_t)length;
-	if (pace->waited_us < PACE_US)
-		return true;
-	if (pace->bytes < least * (pace->waited_us / 1000000)) {
-		metric_add(METRIC_SLOW_UPLOADS, 1);
-		return false;
-	}
-	*pace = (struct pace){0};
-	return true;
-}
-
 static void pour(struct exchange *exchange, const void *bytes, size_t length)
 {
 	if (exchange->route->body == BODY_MEMORY) {
@@ -246,30 +220,30 @@ static void pour(struct exchange *exchange, const void *bytes, size_t length)
 	}
 }
 
+static struct exchange *of_suspension(struct suspension *suspension)
+{
+	return (struct exchange *)((char *)suspension - offsetof(struct exchange, suspension));
+}
+
+static struct exchange *of_waiter(struct waiter *waiter)
+{
+	return (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
+}
+
 static bool leave_later(struct suspension *suspension)
 {
-	struct exchange *exchange =
-		(struct exchange *)((char *)suspension - offsetof(struct exchange, suspension));
+	struct exchange *exchange = of_suspension(suspension);
 
 	return exchange->reply.later_ops->leave(exchange->reply.later, &exchange->waiter);
 }
 
-/* Of a client that has closed we see what a half-closed one shows as well: that nothing more will come. Only
- * where much of the body is missing is that the end of it. */
 static bool is_deserted(const struct suspension *suspension)
 {
 	const struct exchange *exchange =
 		(const struct exchange *)((const char *)suspension - offsetof(struct exchange, suspension));
-	int fd = suspension_socket(suspension);
-	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
-	int waiting = 0;
 
-	if (poll(&poll_fd, 1, 0) <= 0)
-		return false;
-	if (poll_fd.revents & (POLLERR | POLLHUP))
-		return true;
-	return !exchange->called && ioctl(fd, FIONREAD, &waiting) == 0 &&
-	       exchange->request.content_length > waiting + READ_AHEAD_MAX;
+	return client_is_gone(
+		suspension_socket(suspension), exchange->called ? 0 : exchange->request.content_length);
 }
 
 /* Fills a fresh reply from one that had to wait. */
@@ -388,7 +362,7 @@ static void run_resume(struct job *job)
 
 static void wake_later(struct waiter *waiter)
 {
-	struct exchange *exchange = (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
+	struct exchange *exchange = of_waiter(waiter);
 
 	suspension_set_leave(&exchange->suspension, NULL);
 	(void)submit(exchange, run_settle, true);
@@ -505,7 +479,7 @@ static bool make_room(struct exchange *exchange, size_t length)
 
 bool exchange_take(struct exchange *exchange, const void *bytes, size_t length, size_t came)
 {
-	if (!keeps_pace(exchange, came))
+	if (!pace_keeps(&exchange->pace, came, exchange->in_flight->settings.upload_bytes_per_s))
 		return false;
 	exchange->received_bytes += (int64_t)length;
 	metric_add(METRIC_RECEIVED_BYTES, (int64_t)length);
@@ -515,18 +489,62 @@ bool exchange_take(struct exchange *exchange, const void *bytes, size_t length, 
 	return !exchange->dropping || exchange->received_bytes <= EXCHANGE_DROPPED_BODY_MAX;
 }
 
+static bool leave_pause(struct suspension *suspension)
+{
+	struct exchange *exchange = of_suspension(suspension);
+
+	return exchange->route->upload->leave(&exchange->request, &exchange->waiter);
+}
+
+static void wake_pause(struct waiter *waiter)
+{
+	struct exchange *exchange = of_waiter(waiter);
+
+	exchange->found_room(exchange->room_context);
+}
+
+bool exchange_is_ahead(struct exchange *exchange)
+{
+	const struct upload_ops *ops = exchange->dropping ? NULL : exchange->route->upload;
+
+	return ops && ops->await && ops->await(&exchange->request, NULL);
+}
+
+/* From here on it is another thread's, unless this is false. */
+static bool await_turn(struct exchange *exchange, void (*found)(void *context), void *context)
+{
+	exchange->pace.ready_us = 0;
+	exchange->found_room = found;
+	exchange->room_context = context;
+	exchange->waiter.wake = wake_pause;
+	return exchange->route->upload->await(&exchange->request, &exchange->waiter);
+}
+
+void exchange_await(struct exchange *exchange, void (*found)(void *context), void *context)
+{
+	if (!await_turn(exchange, found, context))
+		found(context);
+}
+
+/* Suspends a client whose bytes are ahead of what is done with them. While the server closes, nobody is. */
+static bool pauses(struct exchange *exchange)
+{
+	if (!exchange_is_ahead(exchange) || !suspension_prepare(&exchange->suspension, leave_pause))
+		return false;
+	if (await_turn(exchange, wake, exchange))
+		return suspend_unanswered(exchange);
+	suspension_cancel(&exchange->suspension);
+	return false;
+}
+
 /* Whether the client has ended in the middle of its body. libmicrohttpd takes a short read for the last one,
  * and so would see an end that came along with these bytes only by the idle time-out. Under TLS more may be
  * read than is handed over. */
 static bool is_cut_short(const struct exchange *exchange)
 {
-	int fd = suspension_socket(&exchange->suspension);
-	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
-	int waiting;
-
 	return exchange->request.content_length > exchange->received_bytes &&
-	       !exchange->in_flight->settings.tls_certificate && poll(&poll_fd, 1, 0) > 0 &&
-	       ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0;
+	       !exchange->in_flight->settings.tls_certificate &&
+	       client_has_ended(suspension_socket(&exchange->suspension));
 }
 
 bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length)
@@ -535,7 +553,7 @@ bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length)
 
 	bool was_wanted = !exchange->unwanted;
 
-	if (!exchange_has_room(exchange, poured) && make_room(exchange, poured))
+	if (pauses(exchange) || (!exchange_has_room(exchange, poured) && make_room(exchange, poured)))
 		return true;
 	/* The server is closing. */
 	if (exchange->awaited_bytes > 0 || !exchange_take(exchange, bytes, poured, poured))

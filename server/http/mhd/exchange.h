@@ -14,16 +14,10 @@
 #include "server/http/mhd/in_flight.h"
 #include "server/http/mhd/offload.h"
 #include "server/http/mhd/chunked_upload.h"
+#include "server/http/mhd/pace.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
 #include "server/http/workers.h"
-
-/* Of a body that comes, since it was judged last. */
-struct pace {
-	int64_t ready_us; /* when we were ready for more; 0: not yet */
-	int64_t waited_us;
-	int64_t bytes;
-};
 
 /* Owned by the connection's thread (of the fast path or of libmicrohttpd), but by a worker while the
  * connection is suspended. */
@@ -104,6 +98,10 @@ bool exchange_pour(struct exchange *exchange, const void *bytes, size_t *length)
 bool exchange_has_room(const struct exchange *exchange, size_t length);
 void exchange_make_room(struct exchange *exchange, void (*found)(void *context), void *context);
 bool exchange_take(struct exchange *exchange, const void *bytes, size_t length, size_t came);
+/* … whether no more is wanted now, since what is done with it is behind; and waiting for that: calls back,
+ * which may be at once. */
+bool exchange_is_ahead(struct exchange *exchange);
+void exchange_await(struct exchange *exchange, void (*found)(void *context), void *context);
 
 /* Have workers begin the upload, or call the handler. True: the connection is suspended; when it is called
  * again the outcome is there. False: the outcome is there already. */

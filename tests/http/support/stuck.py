@@ -17,19 +17,25 @@ class Disk:
 
     def __init__(self, folder):
         self.gate = folder / "stuck"
+        self.writing = folder / "stuck-writing"
         self.log = folder / "stuck.log"
 
     def environment(self):
         options = os.environ.get("ASAN_OPTIONS", "")
-        return {"LD_PRELOAD": str(SHIM), "STUCK_WHILE": str(self.gate), "STUCK_LOG": str(self.log),
+        return {"LD_PRELOAD": str(SHIM), "STUCK_WHILE": str(self.gate), "STUCK_LOG": str(self.log), "STUCK_WRITING": str(self.writing),
                 "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".lstrip(":")}
 
     def stick(self):
         self.log.write_text("")
         self.gate.touch()
 
+    def stick_writing(self):
+        """What reads along stands still after the first 8 MiB, which it has the disk begin with."""
+        self.writing.touch()
+
     def let_go(self):
         self.gate.unlink(missing_ok=True)
+        self.writing.unlink(missing_ok=True)
 
     def lines(self):
         return self.log.read_text().splitlines() if self.log.exists() else []
