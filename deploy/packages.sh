@@ -17,7 +17,7 @@ libcurl4-openssl-dev   HTTP, the fetching side
 libsqlite3-dev         the catalog
 libjansson-dev         JSON
 libyajl-dev            JSON of any size, read as a stream: what a TF.js model says of its weights
-libssl-dev             SHA-256, MD5
+libssl-dev             SHA-256, MD5, and TLS, the serving side
 libisal-dev            gzip, read as a stream, 1.5 to 2 times as fast as by zlib
 zlib1g-dev             gzip, written; read where there is no ISA-L
 libinih-dev            the ini file

@@ -16,6 +16,11 @@
 	X(METRIC_REQUESTS, counter, "larder_requests_total", "", "Requests answered.") \
 	X(METRIC_REQUESTS_RUNNING, gauge, "larder_requests_running", "", "Requests being answered now.") \
 	X(METRIC_CONNECTIONS, gauge, "larder_connections", "", "Connections of clients, idle ones too.") \
+	X(METRIC_HANDSHAKES_RUNNING, gauge, "larder_handshakes_running", "", \
+		"Connections that are at their TLS handshake, or silent before it.") \
+	X(METRIC_HANDSHAKES_DONE, counter, "larder_handshakes_total", "{result=\"done\"}", \
+		"TLS handshakes by what became of them.") \
+	X(METRIC_HANDSHAKES_FAILED, counter, "larder_handshakes_total", "{result=\"failed\"}", "") \
 	X(METRIC_PREPARED, counter, "larder_prepared_total", "", \
 		"Requests answered from the response cache.") \
 	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the fast_path lanes.") \

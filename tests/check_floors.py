@@ -30,6 +30,7 @@ ONE_ROOM = {
     "microhttpd.h": ["server/http/mhd/daemon.", "server/http/mhd/request_head.c", "server/http/mhd/responses.c", "server/http/mhd/mhd_suspension.c", "server/http/mhd/guest.c"],
     "sqlite3.h": ["server/store/db.h", "server/store/db.c"],
     "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/command/"],
+    "openssl/ssl.h": ["server/http/tls/"],
     "zlib.h": ["server/module/"],
     "ini.h": ["server/config.c"],
     "cmark-gfm.h": ["server/module/documents/document.c", "server/web/"],

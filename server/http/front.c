@@ -13,8 +13,6 @@
 #include "common/own.h"
 #include "common/thread.h"
 #include "server/http/acceptor.h"
-#include "server/http/accesslog.h"
-#include "server/http/fast/cached_reply.h"
 #include "server/http/fast/fast_path.h"
 #include "server/http/fast/lingering.h"
 #include "server/http/fast/sender_pool.h"
@@ -27,7 +25,12 @@
 #include "server/http/mhd/record.h"
 #include "server/http/mhd/request_head.h"
 #include "server/http/mhd/responses.h"
+#include "server/http/tls/terminator.h"
 #include "server/metrics.h"
+
+/* Beside the connections that there may be: clients that were told the end and have not ended, a part of that
+ * number and some. */
+enum { LEAVING_PART = 4, LEAVING_MIN = 64 };
 
 enum { QUEUE_PER_WORKER = 128, PROBERS = 2, BULK_LOOK_MAX = 256 };
 
@@ -39,18 +42,17 @@ enum { COLD_NICENESS = 15 };
 
 /* libmicrohttpd wipes a connection's memory after each request, but moves a body in pieces that fit into it,
  * and reads a head into one half. Above 64 KiB the C library would map and unmap it each time; so much is for
- * heads alone, whose connections have it for one request. Under TLS, where nobody can look at a head before,
- * it has to do for all. */
+ * heads alone, whose connections have it for one request. */
 enum { DAEMON_SMALL, DAEMON_BULK, DAEMON_HEADS, DAEMONS };
 static const size_t connection_memory[] = {
 	[DAEMON_SMALL] = 12 << 10, [DAEMON_BULK] = 60 << 10, [DAEMON_HEADS] = 256 << 10};
-enum { TLS_CONNECTION_MEMORY = 80 << 10 };
 
 struct front {
 	struct in_flight in_flight;
 	struct daemon daemons[DAEMONS];
 	struct acceptor *acceptor;
-	struct fast_path *fast_path; /* NULL: TLS */
+	struct terminator *terminator; /* NULL: plain HTTP */
+	struct fast_path *fast_path;
 	struct lingering *lingering;
 	struct client_watch *client_watch;
 	int dead_socket;
@@ -62,18 +64,6 @@ static struct guest *guest_of(struct MHD_Connection *connection)
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-static bool suits_cached(
-	const struct exchange *exchange, struct MHD_Connection *connection, const char *version)
-{
-	struct err err;
-
-	return (exchange->request.method == METHOD_GET || exchange->request.method == METHOD_HEAD) &&
-	       strcmp(version, MHD_HTTP_VERSION_1_1) == 0 && !in_flight_is_ending(exchange->in_flight) &&
-	       !request_head_is_special(connection) &&
-	       request_head_check_framing(connection, version, &err) &&
-	       !guest_has_read_on(guest_of(connection), connection);
-}
-
 /* A client that does not wait for "100 Continue" sends its body whatever we say, and many listen only when it
  * is sent. A proxy that passes Expect on may have said "100 Continue" itself, as Caddy does, and resets its
  * client if it is answered before. */
@@ -83,68 +73,19 @@ static bool sends_body_anyway(const struct request *request)
 	       request->content_length <= EXCHANGE_DROPPED_BODY_MAX;
 }
 
-/* Whether libmicrohttpd answers from the response cache, and what it answers may come there. Elsewhere the
- * fast path does. */
-static bool uses_cache(const struct in_flight *in_flight)
-{
-	return in_flight->settings.tls_certificate;
-}
-
 static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
 {
-	struct cached_reply *cached = NULL;
 	struct MHD_Response *response;
 	enum MHD_Result queued;
 
 	exchange->ends = guest_has_read_on(guest_of(connection), connection);
 	exchange->unread |= exchange->ends;
-	if (!exchange->ends && uses_cache(exchange->in_flight) && cached_reply_may_be_kept(exchange))
-		cached = cached_reply_create(exchange);
 	response = response_create(exchange);
 	queued = MHD_queue_response(connection, (unsigned)exchange->reply.status, response);
 
 	exchange->sent = queued == MHD_YES;
 	response_measure(exchange);
-	if (cached)
-		cached->response = response;
-	else
-		response_destroy(response);
-	if (cached && exchange->sent)
-		response_cache_keep(
-			exchange->in_flight->settings.response_cache, exchange->cache_ticket, cached);
-	else
-		cached_reply_release(cached);
-	return queued;
-}
-
-/* All steps at once, where the reply is prepared. False: it is not for this request. */
-static bool take_cached_head(
-	struct exchange *exchange, struct MHD_Connection *connection, const char *method, const char *version)
-{
-	exchange->request.method = method_parse(method);
-	if (!suits_cached(exchange, connection, version) || !exchange_is_still_cached(exchange)) {
-		exchange_decline_cached(exchange);
-		return false;
-	}
-	exchange_enter(exchange);
-	exchange->head_taken = true;
-	exchange->dropping = true;
-	exchange->reply.status = exchange->cached->status;
-	return true;
-}
-
-static enum MHD_Result send_cached(struct exchange *exchange, struct MHD_Connection *connection)
-{
-	struct cached_reply *cached = exchange->cached;
-	enum MHD_Result queued = MHD_queue_response(connection, (unsigned)cached->status, cached->response);
-
-	exchange->sent = queued == MHD_YES;
-	metric_add(METRIC_PREPARED, exchange->sent);
-	if (exchange->sent && exchange->request.method == METHOD_GET) {
-		exchange->sent_bytes = cached->size;
-		response_measure(exchange);
-		cached->reuse.ops->hit(cached->reuse.context, true);
-	}
+	response_destroy(response);
 	return queued;
 }
 
@@ -233,17 +174,12 @@ static enum MHD_Result on_access(void *argument, struct MHD_Connection *connecti
 	/* libmicrohttpd that is stopping drops a response with a yes, and asks for it again. */
 	if (exchange->sent)
 		return MHD_NO;
-	if (!exchange->head_taken && exchange->cached &&
-		take_cached_head(exchange, connection, method, version))
-		return MHD_YES;
 	if (!exchange->head_taken)
 		return take_head(exchange, connection, method, version);
 	if (exchange->chunked_upload)
 		return answer_chunks(exchange, connection);
 	if (*length > 0)
 		return take_body(exchange, bytes, length);
-	if (exchange->cached)
-		return send_cached(exchange, connection);
 	return call_and_send(exchange, connection);
 }
 
@@ -254,8 +190,7 @@ static void *on_target(void *argument, const char *target, struct MHD_Connection
 
 	thread_adopt("http", THREAD_LOOP);
 	exchange = exchange_create(&front->in_flight, &mhd_suspension_ops, connection);
-	if (!uses_cache(&front->in_flight) || !exchange_find_cached(exchange, target))
-		exchange_set_target(exchange, target);
+	exchange_set_target(exchange, target);
 	guest_of(connection)->exchange = exchange;
 	return exchange;
 }
@@ -269,9 +204,18 @@ static const char *const endings[] = {
 	[MHD_REQUEST_TERMINATED_CLIENT_ABORT] = "client gone",
 };
 
-static void release(void *context)
+static void count_out(void *context)
 {
 	acceptor_release(((struct front *)context)->acceptor);
+}
+
+/* What its client has of it yet is the terminator's to know. */
+static void release(void *context)
+{
+	struct front *front = context;
+
+	if (!front->terminator)
+		count_out(front);
 }
 
 static void see_off(void *context, int fd)
@@ -304,8 +248,7 @@ static void part_with(struct front *front, struct MHD_Connection *connection, co
 
 	if (fd >= 0)
 		see_off(front, fd);
-	else if (front->fast_path && exchange->sent && !exchange->is_last &&
-		 !in_flight_is_ending(&front->in_flight))
+	else if (exchange->sent && !exchange->is_last && !in_flight_is_ending(&front->in_flight))
 		take_back(front, connection);
 }
 
@@ -319,9 +262,6 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 	if (!exchange)
 		return;
 	guest_of(connection)->exchange = NULL;
-	if (exchange->cached && accesslog_is_on())
-		request_head_write_client(
-			connection, exchange->request.client, sizeof exchange->request.client);
 	if (ending != MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		response_count_sent(exchange);
 	offloaded = sending_ending(exchange->offload.ending);
@@ -431,19 +371,29 @@ static void crowded(void *context)
 {
 	struct front *front = context;
 
-	if (front->fast_path)
+	if (!front->terminator || !terminator_make_room(front->terminator))
 		fast_path_make_room(front->fast_path);
+}
+
+static void deliver_plain(void *context, int fd, const struct sockaddr_storage *address, socklen_t length)
+{
+	struct front *front = context;
+
+	if (fast_path_take(front->fast_path, fd, address, length, ERR_NONE))
+		return;
+	(void)close(fd);
+	release(front);
 }
 
 static void deliver(void *context, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct front *front = context;
 
-	if (!front->fast_path) {
-		hand_to_daemon(front, fd, address, length, NULL, NULL);
-	} else if (!fast_path_take(front->fast_path, fd, address, length, ERR_NONE)) {
+	if (!front->terminator) {
+		deliver_plain(front, fd, address, length);
+	} else if (!terminator_take(front->terminator, fd, address, length)) {
 		(void)close(fd);
-		release(front);
+		count_out(front);
 	}
 }
 
@@ -477,11 +427,25 @@ static bool open_fast_path(struct front *front, struct err *err)
 {
 	const struct fast_path_exits exits = {hand_to_daemon, see_off, release, front};
 
-	return front->in_flight.settings.tls_certificate ||
-	       fast_path_open(&front->in_flight, &exits, &front->fast_path, err);
+	return fast_path_open(&front->in_flight, &exits, &front->fast_path, err);
 }
 
-/* Under TLS nobody else can send. */
+static bool open_terminator(struct front *front, struct err *err)
+{
+	const struct front_settings *settings = &front->in_flight.settings;
+	const struct terminator_exits exits = {deliver_plain, see_off, count_out, front};
+	const struct terminator_settings wanted = {
+		.certificate = settings->tls_certificate,
+		.key = settings->tls_key,
+		.threads = settings->threads,
+		.idle_timeout_s = settings->idle_timeout_s,
+		.hello_timeout_s = settings->head_timeout_s,
+		.leaving_max = LEAVING_MIN + settings->max_connections / LEAVING_PART,
+	};
+
+	return !settings->tls_certificate || terminator_open(&wanted, &exits, &front->terminator, err);
+}
+
 static bool open_sender_pools(struct front *front, struct err *err)
 {
 	struct in_flight *in_flight = &front->in_flight;
@@ -490,22 +454,17 @@ static bool open_sender_pools(struct front *front, struct err *err)
 	unsigned cold = threads < COLD_SENDERS_MIN ? COLD_SENDERS_MIN : threads;
 
 	return sender_pool_open(cold, COLD_NICENESS, idle_timeout_s, &in_flight->cold_senders, err) &&
-	       (in_flight->settings.tls_certificate ||
-		       sender_pool_open(threads, 0, idle_timeout_s, &in_flight->growing_senders, err));
+	       sender_pool_open(threads, 0, idle_timeout_s, &in_flight->growing_senders, err);
 }
 
-/* Under TLS nobody can look at a head before. */
 static bool start_daemons(struct front *front, struct err *err)
 {
 	const struct daemon_hooks hooks = {on_target, on_access, on_completed, on_connection, front};
 	const struct front_settings *settings = &front->in_flight.settings;
-	bool tls = settings->tls_certificate;
 	bool started = true;
 
-	for (int i = 0; i < (tls ? 1 : DAEMONS) && started; i++) {
-		started = daemon_start(&front->daemons[i], settings,
-			tls ? TLS_CONNECTION_MEMORY : connection_memory[i], &hooks, err);
-	}
+	for (int i = 0; i < DAEMONS && started; i++)
+		started = daemon_start(&front->daemons[i], settings, connection_memory[i], &hooks, err);
 	return started;
 }
 
@@ -527,7 +486,7 @@ static bool start(struct front *front, struct err *err)
 	       start_workers(front, "disk", &front->in_flight.disk_workers, err) &&
 	       workers_create("prober", PROBERS, QUEUE_PER_WORKER, &front->in_flight.probers, err) &&
 	       start_daemons(front, err) && open_sender_pools(front, err) && open_fast_path(front, err) &&
-	       acceptor_start(front->acceptor, err);
+	       open_terminator(front, err) && acceptor_start(front->acceptor, err);
 }
 
 bool front_open(const struct front_settings *settings, struct front **out, struct err *err)
@@ -554,8 +513,7 @@ static void let_go(struct front *front)
 {
 	in_flight_announce_end(&front->in_flight);
 	acceptor_refuse(front->acceptor);
-	if (front->fast_path)
-		fast_path_end(front->fast_path);
+	fast_path_end(front->fast_path);
 	in_flight_drain(&front->in_flight, front->in_flight.settings.drain_timeout_s);
 	sender_pool_stop(front->in_flight.growing_senders);
 	sender_pool_stop(front->in_flight.cold_senders);
@@ -574,6 +532,8 @@ void front_close(struct front *front)
 	for (int i = 0; i < DAEMONS; i++)
 		daemon_stop(&front->daemons[i]);
 	lingering_stop(front->lingering);
+	terminator_stop(front->terminator);
+	terminator_destroy(front->terminator);
 	fast_path_destroy(front->fast_path);
 	lingering_destroy(front->lingering);
 	own_close(&front->dead_socket);

@@ -10,16 +10,13 @@
 #include "common/own.h"
 #include "server/http/mhd/responses.h"
 
-/* An ending server's answers close their connections. Under TLS a file's response reads through its exchange.
- */
+/* An ending server's answers close their connections. */
 bool cached_reply_may_be_kept(const struct exchange *exchange)
 {
 	const struct reply *reply = &exchange->reply;
-	bool is_file = reply->kind == REPLY_FILE;
 
 	return reply->reuse.ops && exchange->target && reply->status == 200 && reply->offset == 0 &&
-	       (is_file || reply->kind == REPLY_BYTES) &&
-	       !(is_file && exchange->in_flight->settings.tls_certificate) &&
+	       (reply->kind == REPLY_FILE || reply->kind == REPLY_BYTES) &&
 	       !in_flight_is_ending(exchange->in_flight);
 }
 

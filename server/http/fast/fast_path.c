@@ -732,6 +732,8 @@ void fast_path_make_room(struct fast_path *fast_path)
  * counts as one until it knows. */
 void fast_path_end(struct fast_path *fast_path)
 {
+	if (!fast_path)
+		return;
 	for (unsigned i = 0; i < fast_path->thread_count; i++)
 		in_flight_enter(fast_path->in_flight);
 	atomic_store(&fast_path->ending, true);

@@ -45,7 +45,7 @@ bool fast_path_take(struct fast_path *fast_path, int fd, const struct sockaddr_s
 void fast_path_make_room(struct fast_path *fast_path);
 
 /* From now on nothing is begun here: idle connections are handed on, and so are the others once they have
- * what they are being sent. */
+ * what they are being sent. Takes NULL. */
 void fast_path_end(struct fast_path *fast_path);
 
 /* Closes what is still there; then nothing is taken, until fast_path_destroy. Both take NULL. */

@@ -10,7 +10,6 @@
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/mhd/responses.h"
 #include "server/ranks.h"
 
 /* What a reply takes beside its body and target: its headers, twice, and this room's own. */
@@ -127,7 +126,6 @@ void cached_reply_release(struct cached_reply *reply)
 	if (!reply || atomic_fetch_sub(&reply->holders, 1) > 1)
 		return;
 	let_go_of_body(reply);
-	response_destroy(reply->response);
 	reuse_finish(&reply->reuse);
 	free(reply->target);
 	free(reply->log_path);

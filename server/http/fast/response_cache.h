@@ -12,7 +12,6 @@
 
 #include "server/http/reply.h"
 
-struct MHD_Response;
 struct response_cache;
 
 enum {
@@ -37,8 +36,7 @@ struct cached_reply {
 	int status;
 	int64_t size;
 	bool is_file;
-	bool owns_body;                /* and fd; otherwise they are the response's */
-	struct MHD_Response *response; /* shared by all whom libmicrohttpd sends it, under TLS; or NULL */
+	bool owns_body; /* and fd; otherwise they are the reply's that it was made of */
 	const char
 		*body; /* a file that is kept is mapped, for small parts of it; NULL where it could not be */
 	int fd;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A libmicrohttpd daemon the way this front needs it: fed with connections by others, epoll threads (poll
- * under TLS), little memory a connection, targets as they were sent. What requests become is its hooks'. */
+ * A libmicrohttpd daemon the way this front needs it: fed with connections by others, epoll threads, little
+ * memory a connection, targets as they were sent. What requests become is its hooks'. */
 #ifndef SERVER_HTTP_MHD_DAEMON_H
 #define SERVER_HTTP_MHD_DAEMON_H
 
 #include <microhttpd.h>
 #include <stdbool.h>
 
-#include "common/buffer.h"
 #include "common/err.h"
 #include "server/http/front.h"
 
@@ -24,12 +23,9 @@ struct daemon_hooks {
 /* Zeroed: not started. */
 struct daemon {
 	struct MHD_Daemon *threads;
-	struct buffer certificate; /* PEM, while it runs */
-	struct buffer key;
 };
 
-/* Starts its threads; each connection is given that many bytes. ERR_CONFIG or ERR_IO for TLS files that are
- * no good; then daemon_stop all the same. */
+/* Starts its threads; each connection is given that many bytes. */
 bool daemon_start(struct daemon *daemon, const struct front_settings *settings, size_t connection_memory,
 	const struct daemon_hooks *hooks, struct err *err);
 

@@ -38,30 +38,6 @@ struct exchange *exchange_create(
 	return exchange;
 }
 
-bool exchange_find_cached(struct exchange *exchange, const char *target)
-{
-	exchange->cached = response_cache_find(exchange->in_flight->settings.response_cache, target);
-	return exchange->cached;
-}
-
-bool exchange_is_still_cached(const struct exchange *exchange)
-{
-	struct cached_reply *now =
-		response_cache_find(exchange->in_flight->settings.response_cache, exchange->cached->target);
-	bool same = now == exchange->cached;
-
-	cached_reply_release(now);
-	return same;
-}
-
-void exchange_decline_cached(struct exchange *exchange)
-{
-	struct cached_reply *cached = TAKE(exchange->cached);
-
-	exchange_set_target(exchange, cached->target);
-	cached_reply_release(cached);
-}
-
 /* What is left of an upload whose client has gone. */
 struct wreck {
 	struct job job;
@@ -95,7 +71,6 @@ void exchange_destroy(struct exchange *exchange)
 	if (exchange->upload_open)
 		abort_upload(exchange);
 	chunked_upload_destroy(exchange->chunked_upload);
-	cached_reply_release(exchange->cached);
 	chunked_finish(&exchange->offload.chunked);
 	reply_finish(&exchange->reply);
 	request_finish(&exchange->request);
@@ -538,12 +513,10 @@ static bool pauses(struct exchange *exchange)
 }
 
 /* Whether the client has ended in the middle of its body. libmicrohttpd takes a short read for the last one,
- * and so would see an end that came along with these bytes only by the idle time-out. Under TLS more may be
- * read than is handed over. */
+ * and so would see an end that came along with these bytes only by the idle time-out. */
 static bool is_cut_short(const struct exchange *exchange)
 {
 	return exchange->request.content_length > exchange->received_bytes &&
-	       !exchange->in_flight->settings.tls_certificate &&
 	       client_has_ended(suspension_socket(&exchange->suspension));
 }
 

@@ -23,8 +23,6 @@
  * connection is suspended. */
 struct exchange {
 	struct in_flight *in_flight;
-	struct cached_reply
-		*cached; /* the reply that is kept for its target; what follows is not used then */
 	uint64_t cache_ticket;
 	char *target; /* as it was sent, where its reply might be kept */
 	struct request request;
@@ -69,16 +67,8 @@ struct exchange *exchange_create(
 	struct in_flight *in_flight, const struct suspension_ops *ops, void *connection);
 void exchange_destroy(struct exchange *exchange);
 
-/* It begins with the target as it was sent, or with the reply that is kept for it: false where there is
- * none. */
+/* It begins with the target as it was sent. */
 void exchange_set_target(struct exchange *exchange, const char *target);
-bool exchange_find_cached(struct exchange *exchange, const char *target);
-
-/* Whether the kept reply was not forgotten while the head was still arriving. */
-bool exchange_is_still_cached(const struct exchange *exchange);
-
-/* The reply that is kept for its target is not for this request, which goes the common way. */
-void exchange_decline_cached(struct exchange *exchange);
 
 /* Counts it among the running ones. */
 void exchange_enter(struct exchange *exchange);

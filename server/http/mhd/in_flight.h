@@ -28,7 +28,7 @@ struct in_flight {
 	/* For what waits for the disk, and for what waits for more to come, which is not to wait for the
 	 * former. */
 	struct sender_pool *cold_senders;
-	struct sender_pool *growing_senders; /* NULL: TLS, where nobody else can send */
+	struct sender_pool *growing_senders;
 	struct suspensions suspensions;
 	int quiet_socket; /* see guest_hide_end */
 };

@@ -15,7 +15,7 @@ static struct exchange *of_job(struct sender_job *job)
 static bool begin(struct exchange *exchange, struct sender_pool *pool, const struct sender_job_ops *ops,
 	int socket, bool *arrived)
 {
-	if (!pool || !suspension_prepare(&exchange->suspension, NULL))
+	if (!suspension_prepare(&exchange->suspension, NULL))
 		return false;
 	exchange->offload.begun = true;
 	exchange->offload.job = (struct sender_job){.ops = ops, .socket = socket};

@@ -8,16 +8,15 @@ static void log_it(const struct exchange *exchange, const char *ending)
 {
 	const struct request *request = &exchange->request;
 	const struct reply *reply = &exchange->reply;
-	const struct cached_reply *cached = exchange->cached;
 	const struct accesslog_line access = {
 		.method = exchange->running ? method_name(request->method) : NULL,
-		.path = cached ? cached->log_path : request->log_path,
+		.path = request->log_path,
 		.status = exchange->sent ? reply->status : 0,
 		.sent_bytes = exchange->sent_bytes,
 		.started_us = request->started_us,
 		.client = request->client,
 		.who = request->who,
-		.note = cached ? cached->note : reply->note,
+		.note = reply->note,
 		.problem = reply->problem,
 		.ending = ending,
 	};
@@ -28,7 +27,7 @@ static void log_it(const struct exchange *exchange, const char *ending)
 static void count(const struct exchange *exchange)
 {
 	metric_add(METRIC_SENT_BYTES, exchange->sent_bytes);
-	if (exchange->cached || exchange->reply.is_module)
+	if (exchange->reply.is_module)
 		metric_add(METRIC_MODULE_BYTES, exchange->sent_bytes);
 	if (exchange->sent)
 		metric_add(METRIC_REQUESTS, 1);

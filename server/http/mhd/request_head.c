@@ -36,7 +36,7 @@ static const char *find_last_header(const void *headers, const char *name)
 	return last.value;
 }
 
-void request_head_write_client(struct MHD_Connection *connection, char *out, size_t size)
+static void write_client(struct MHD_Connection *connection, char *out, size_t size)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -61,7 +61,7 @@ void request_head_read(
 		request->content_length =
 			INT64_MAX; /* it was looked at before: only too large a number is none */
 	request->has_body = coding || request->content_length > 0;
-	request_head_write_client(connection, request->client, sizeof request->client);
+	write_client(connection, request->client, sizeof request->client);
 }
 
 struct framing {
@@ -98,25 +98,4 @@ bool request_head_check_framing(struct MHD_Connection *connection, const char *v
 	return err_set(err, ERR_BAD_REQUEST,
 		"the request's head can be read in two ways: one Host, and either one "
 		"Content-Length or Transfer-Encoding: chunked");
-}
-
-static enum MHD_Result find_special(
-	void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	static const char *const special[] = {
-		"Authorization", "Range", "Content-Length", "Transfer-Encoding", "Expect"};
-	bool *found = argument;
-
-	*found = strncasecmp(name, "If-", 3) == 0;
-	for (size_t i = 0; i < sizeof special / sizeof *special && !*found; i++)
-		*found = strcasecmp(name, special[i]) == 0;
-	return *found ? MHD_NO : MHD_YES;
-}
-
-bool request_head_is_special(struct MHD_Connection *connection)
-{
-	bool special = false;
-
-	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, find_special, &special);
-	return special;
 }

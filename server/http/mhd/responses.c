@@ -56,7 +56,7 @@ static int socket_of(const struct exchange *exchange)
 }
 
 /* Resets the connection, so that no client takes what it has for the whole. Disconnecting sends the RST
- * before libmicrohttpd's shutdown() could send an orderly FIN; under TLS the missing last chunk has to do. */
+ * before libmicrohttpd's shutdown() could send an orderly FIN. */
 static ssize_t cut(struct exchange *exchange)
 {
 	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -64,7 +64,7 @@ static ssize_t cut(struct exchange *exchange)
 	int fd = socket_of(exchange);
 
 	metric_add(METRIC_CUTS, 1);
-	if (fd >= 0 && !exchange->in_flight->settings.tls_certificate) {
+	if (fd >= 0) {
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 		(void)connect(fd, &nowhere, sizeof nowhere);
 	}
@@ -270,8 +270,6 @@ static int64_t count_head(const struct exchange *exchange)
 	size_t type_length;
 	size_t length;
 
-	if (exchange->cached)
-		return STATUS_AND_DATE + (int64_t)exchange->cached->fields_length;
 	free(response_fields(&exchange->reply, &length, &type_length));
 	return STATUS_AND_DATE + (int64_t)length;
 }
