@@ -4,7 +4,7 @@ import socket
 
 import pytest
 from support import modules
-from support.waiting import DEADLINE_S, wait_until
+from support.waiting import wait_until
 
 PATH = "/acme/half-plus-two/1"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
@@ -16,7 +16,7 @@ def head(target, method="GET", fields=(), version="HTTP/1.1"):
 
 
 def ask(larder, pieces):
-    with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+    with larder.dial() as connection:
         for piece in pieces:
             connection.sendall(piece)
         connection.shutdown(socket.SHUT_WR)
@@ -28,9 +28,9 @@ def ask(larder, pieces):
 
 @pytest.mark.concurrent
 @pytest.mark.parametrize("size", SIZES)
-def test_modules(start, size):
+def test_modules(start_either, size):
     content = SIZES[size]
-    larder = start()
+    larder = start_either()
     larder.publish(PATH, content)
     # The first answer is libmicrohttpd's, those after it the fast path's; those with other fields never are.
     for fields, version in [((), "HTTP/1.1")] * 4 + [(["Authorization: Bearer x"], "HTTP/1.1"), ((), "HTTP/1.0")]:
@@ -45,8 +45,8 @@ def test_modules(start, size):
 @pytest.mark.parametrize("target, status, words", [("/healthz", 200, b"ok\n"), ("/api/v1/modules" + PATH, 200, b'"handle"'),
                                                    (PATH, 200, b"half-plus-two"), ("/nothing/here/1", 404, b"not-found"),
                                                    ("/a//b", 400, b"bad-request"), ("/healthz\0", 400, b"bad-request")])
-def test_answers_from_memory(start, target, status, words):
-    larder = start()
+def test_answers_from_memory(start_either, target, status, words):
+    larder = start_either()
     larder.publish(PATH, SIZES["small"])
     for _ in range(3):
         got, body = ask(larder, [head(target)])
@@ -57,9 +57,9 @@ def test_answers_from_memory(start, target, status, words):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_uploads(start, size):
+def test_uploads(start_either, size):
     content = SIZES[size]
-    larder = start()
+    larder = start_either()
     token = [f"Authorization: Bearer {larder.token()}"]
     coded = [b"%x\r\n" % len(content), content, b"\r\n0\r\n\r\n"]
     assert ask(larder, [head(PATH, "PUT", [*token, f"Content-Length: {len(content)}"]), content])[0] == 201
@@ -70,7 +70,8 @@ def test_uploads(start, size):
 
 
 @pytest.mark.concurrent
-def test_misses(mirror, upstream):
+def test_misses(start_either, upstream):
+    mirror = start_either(upstreams=[upstream.url])
     for number, content in enumerate(SIZES.values(), 1):
         upstream.serve(f"/google/new/{number}", content)
         status, body = ask(mirror, [head(f"/google/new/{number}?tf-hub-format=compressed", version="HTTP/1.0")])

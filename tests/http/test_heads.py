@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import modules
-from support.waiting import DEADLINE_S, wait_until
+from support.waiting import wait_until
 
 PATH = "/acme/half-plus-two/1"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
@@ -23,8 +23,8 @@ FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: ?[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 @pytest.fixture
-def larder(start):
-    larder = start()
+def larder(start_either):
+    larder = start_either()
     larder.publish(PATH, MODULE)
     assert larder.get(COMPRESSED).body == MODULE
     return larder
@@ -56,8 +56,7 @@ def read_strictly(raw, heads=itertools.repeat(False)):
 def send(larder, pieces, half_close=False):
     """All that comes back for these bytes until the end of the connection."""
     received = b""
-    with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with larder.dial() as connection:
         for piece in pieces:
             connection.sendall(piece)
         if half_close:
@@ -211,14 +210,14 @@ def test_each_odd_head_gets_one_honest_400(larder):
 @pytest.mark.parametrize("before", [COMPRESSED, API, "/healthz"], ids=["hot", "api", "probe"])
 def test_later_heads_are_judged_as_well(larder, before):
     for what, raw in BAD:
-        with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+        with larder.dial() as connection:
             for _ in range(2):
                 connection.sendall(head(before, connection=None))
                 receive_one(connection)
             connection.sendall(raw)
             assert_refused(read_all(connection), 400, "bad-request", about=what)
     for size in (7000, 13_000, 30_000):
-        with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+        with larder.dial() as connection:
             connection.sendall(head(before, connection=None))
             receive_one(connection)
             connection.sendall(of_size(size, API, "many cookies", connection=None))
@@ -289,8 +288,8 @@ def test_heads_that_drip_in_byte_by_byte(larder):
 
 
 @pytest.mark.parametrize("half_close", [False, True])
-def test_heads_that_never_end_are_closed_without_a_word(start, half_close):
-    larder = start({"server": {"idle_timeout_s": 1, "head_timeout_s": 1}})
+def test_heads_that_never_end_are_closed_without_a_word(start_either, half_close):
+    larder = start_either({"server": {"idle_timeout_s": 1, "head_timeout_s": 1}})
     parts = (b"G", head()[:-1], of_size(9000, API, "fields")[:-1], b"\r\n")
     with ThreadPoolExecutor(len(parts)) as pool:
         assert list(pool.map(lambda part: send(larder, [part], half_close), parts)) == [b""] * len(parts)
@@ -299,7 +298,7 @@ def test_heads_that_never_end_are_closed_without_a_word(start, half_close):
 def test_connections_stay_for_whatever_comes(larder):
     """Hot or not, with a body or without, large or small: on one connection, which costs one place."""
     token = larder.token()
-    with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+    with larder.dial() as connection:
         for turn in range(5):
             for request, status in ((head(API, connection=None), 200), (head(COMPRESSED, connection=None), 200),
                                     (of_size(20_000, PATH, "many cookies", connection=None), 200),
@@ -342,10 +341,10 @@ BEHIND = {
 
 @pytest.mark.parametrize("first", READ_ON)
 @pytest.mark.parametrize("behind", BEHIND)
-def test_what_nobody_has_looked_at_is_not_read(start, first, behind):
-    larder = start()
+def test_what_nobody_has_looked_at_is_not_read(start_either, first, behind):
+    larder = start_either()
     request, along = READ_ON[first]
-    with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+    with larder.dial() as connection:
         connection.sendall(request + BEHIND[behind][:along])
         answer = connection.makefile("rb")
         head = b""

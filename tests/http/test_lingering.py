@@ -24,14 +24,24 @@ def body(tmp_path):
     return file
 
 
-@pytest.fixture
-def larder(start, request):
+def set_up(start, request):
     is_too_much = getattr(request.node, "callspec", None) and request.node.callspec.params.get("refusal") == TOO_MUCH
     larder = start({"publish": {"max_upload_bytes": BODY_BYTES - 1 if is_too_much else 2 * BODY_BYTES}})
     larder.publish("/acme/taken/1", modules.module(3000))
     larder.publish("/acme/gone/1", modules.module(3000))
     assert larder.request("DELETE", "/acme/gone/1", {"Authorization": f"Bearer {larder.token('withdraw:*')}"}).status == 200
     return larder
+
+
+@pytest.fixture
+def larder(start, request):
+    return set_up(start, request)
+
+
+@pytest.fixture
+def either(start_either, request):
+    """Without TLS and with it."""
+    return set_up(start_either, request)
 
 
 TOO_MUCH = "more than an upload may have"
@@ -90,13 +100,13 @@ FRAMED = [(refusal, framing) for refusal in REFUSALS for framing in ("Content-Le
 
 
 @pytest.mark.parametrize("refusal, framing", FRAMED)
-def test_a_client_that_sends_all_before_it_reads(larder, refusal, framing):
+def test_a_client_that_sends_all_before_it_reads(either, refusal, framing):
     path, scope, more, status = REFUSALS[refusal]
-    before = larder.metric(LINGERED)
+    before = either.metric(LINGERED)
     for turn in range(TRIES):
-        with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+        with either.dial() as connection:
             coded = f"Content-Length: {BODY_BYTES}" if framing == "Content-Length" else "Transfer-Encoding: chunked"
-            head = [f"PUT {path} HTTP/1.1", "Host: x", "Expect: 100-continue", coded, *fields_for(larder, scope), *more, "", ""]
+            head = [f"PUT {path} HTTP/1.1", "Host: x", "Expect: 100-continue", coded, *fields_for(either, scope), *more, "", ""]
             connection.sendall("\r\n".join(head).encode())
             if framing == "chunked":
                 connection.sendall(b"%x\r\n" % BODY_BYTES)
@@ -105,14 +115,14 @@ def test_a_client_that_sends_all_before_it_reads(larder, refusal, framing):
             assert not gone, f"try {turn}: reset while it sent: {gone}"
             answer = connection.makefile("rb").read()
         assert re.match(rb"HTTP/1\.1 %d " % status, answer) and answer.count(b"HTTP/1.1") == 1, answer[:200]
-    assert larder.metric(LINGERED) >= before + TRIES
-    wait_until(lambda: larder.metric("larder_connections") <= 1, larder.tail)
+    assert either.metric(LINGERED) >= before + TRIES
+    wait_until(lambda: either.metric("larder_connections") <= 1, either.tail)
 
 
-def test_heads_that_are_refused_with_much_behind_them(larder):
+def test_heads_that_are_refused_with_much_behind_them(either):
     for head in (b"PUT /acme/a/1 HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", b"\x16\x03\x01", b"GET / HTTP/1.1\nHost: x\n\n",
                  b"PUT /acme/a/1 HTTP/1.1\r\nHost: x\r\nCookie: " + b"c" * 50_000 + b"\r\n\r\n"):
-        with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+        with either.dial() as connection:
             connection.sendall(head)
             gone = []
             send_all(connection, BODY_BYTES, gone)
@@ -122,31 +132,31 @@ def test_heads_that_are_refused_with_much_behind_them(larder):
 
 
 @pytest.mark.concurrent
-def test_who_never_ends_holds_up_nobody(larder):
+def test_who_never_ends_holds_up_nobody(either):
     """Many that are seen off at once hold no worker and no thread that serves; and they end."""
     head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {1 << 40}\r\n\r\n".encode()
-    connections = [socket.create_connection(larder.address, timeout=DEADLINE_S) for _ in range(40)]
+    connections = [either.dial() for _ in range(40)]
     try:
         for connection in connections:
             connection.sendall(head + bytes(100_000))
-        wait_until(lambda: larder.metric(LINGERED) >= len(connections), larder.tail)
+        wait_until(lambda: either.metric(LINGERED) >= len(connections), either.tail)
         for _ in range(20):
-            assert larder.get("/api/v1/modules/acme/taken/1").status == 200
-        wait_until(lambda: larder.metric("larder_requests_running") == 1, larder.tail)
+            assert either.get("/api/v1/modules/acme/taken/1").status == 200
+        wait_until(lambda: either.metric("larder_requests_running") == 1, either.tail)
         for connection in connections:
             assert connection.recv(20).startswith(b"HTTP/1.1 401 ")
         # What sends nothing more is closed after a while, and gives its place back.
-        wait_until(lambda: larder.metric("larder_connections") <= 1, larder.tail)
+        wait_until(lambda: either.metric("larder_connections") <= 1, either.tail)
     finally:
         for connection in connections:
             connection.close()
 
 
-def test_the_end_waits_for_none_of_them(larder):
-    with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+def test_the_end_waits_for_none_of_them(either):
+    with either.dial() as connection:
         connection.sendall(f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {1 << 40}\r\n\r\n".encode())
-        wait_until(lambda: larder.metric(LINGERED) >= 1, larder.tail)
+        wait_until(lambda: either.metric(LINGERED) >= 1, either.tail)
         sender = threading.Thread(target=send_all, args=(connection, 1 << 32, []))
         sender.start()
-        larder.stop()
+        either.stop()
         sender.join()

@@ -2,21 +2,18 @@
 """Clients that send as slowly as they may hold no place for long: heads have a deadline, uploads a least rate, and when all
 places are taken, who has been idle longest makes room."""
 import itertools
-import socket
 from pathlib import Path
 
 import pytest
 from support import modules
-from support.waiting import DEADLINE_S, wait_until
+from support.waiting import wait_until
 
 PATH = "/acme/half-plus-two/1"
 CROWDED = "larder_crowded_out_total"
 
 
 def connect(larder, data=b""):
-    connection = socket.create_connection(larder.address, timeout=DEADLINE_S)
-    connection.sendall(data)
-    return connection
+    return larder.dial(data)
 
 
 def drip_until_closed(connections, pieces):
@@ -47,8 +44,8 @@ HEADS = {"in the method": b"G", "in the target": b"GET /healthz", "in a field": 
 
 @pytest.mark.concurrent
 @pytest.mark.parametrize("kind", HEADS)
-def test_a_head_has_a_deadline_however_it_drips(start, kind):
-    larder = start({"server": {"head_timeout_s": 1, "idle_timeout_s": 3600}})
+def test_a_head_has_a_deadline_however_it_drips(start_either, kind):
+    larder = start_either({"server": {"head_timeout_s": 1, "idle_timeout_s": 3600}})
     connections = [connect(larder, HEADS[kind]) for _ in range(5)]
     drip_until_closed(connections, itertools.repeat(b"x"))
     wait_until(lambda: larder.metric("larder_connections") <= 1, larder.tail)
@@ -60,9 +57,9 @@ def test_a_head_has_a_deadline_however_it_drips(start, kind):
 
 
 @pytest.mark.concurrent
-def test_an_upload_has_a_least_rate(start):
+def test_an_upload_has_a_least_rate(start_either):
     """A byte at each look is far below it; of one that is refused as well."""
-    larder = start({"server": {"upload_bytes_per_s": 1_000_000, "idle_timeout_s": 3600}})
+    larder = start_either({"server": {"upload_bytes_per_s": 1_000_000, "idle_timeout_s": 3600}})
     token = larder.token()
     heads = [f"PUT /acme/slow/{number} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
              for number in range(4)]
@@ -76,8 +73,8 @@ def test_an_upload_has_a_least_rate(start):
 
 @pytest.mark.concurrent
 @pytest.mark.parametrize("data", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["silent", "in a head", "kept"])
-def test_who_is_idle_longest_makes_room(start, data):
-    larder = start({"server": {"max_connections": 12, "idle_timeout_s": 3600, "head_timeout_s": 3600}})
+def test_who_is_idle_longest_makes_room(start_either, data):
+    larder = start_either({"server": {"max_connections": 12, "idle_timeout_s": 3600, "head_timeout_s": 3600}})
     idle = [connect(larder, data) for _ in range(12)]
     for _ in range(4):
         with connect(larder, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as more:
@@ -88,8 +85,8 @@ def test_who_is_idle_longest_makes_room(start, data):
 
 
 @pytest.mark.concurrent
-def test_who_is_being_answered_does_not(start):
-    larder = start({"server": {"max_connections": 3, "idle_timeout_s": 3600}})
+def test_who_is_being_answered_does_not(start_either):
+    larder = start_either({"server": {"max_connections": 3, "idle_timeout_s": 3600}})
     content = modules.module(20_000_000)
     larder.publish(PATH, content)
     target = PATH + "?tf-hub-format=compressed"

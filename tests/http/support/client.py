@@ -6,6 +6,7 @@ import json
 import socket
 from dataclasses import dataclass
 
+from .secure import Secure
 from .waiting import DEADLINE_S
 
 
@@ -34,12 +35,31 @@ class Reply:
 class Http:
     """Requests to one address, each on a connection of its own. Paths go out as they are."""
 
-    def __init__(self, address, source=None):
+    def __init__(self, address, source=None, context=None):
         self.address = address
         self.source = source  # another address of this machine to come from: another client
+        self.context = context  # of TLS; None: plain HTTP
+
+    def dial(self, data=b"", receive_bytes=None):
+        """A socket, or what is like one over TLS, on which this has been sent."""
+        connection = socket.socket()
+        connection.settimeout(DEADLINE_S)
+        if receive_bytes:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        if self.source:
+            connection.bind((self.source, 0))
+        connection.connect(self.address)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.context:
+            connection = Secure(connection, self.context)
+        connection.sendall(data)
+        return connection
 
     def connect(self):
-        return http.client.HTTPConnection(*self.address, timeout=DEADLINE_S, source_address=self.source and (self.source, 0))
+        connection = http.client.HTTPConnection(*self.address, timeout=DEADLINE_S, source_address=self.source and (self.source, 0))
+        if self.context:
+            connection.sock = self.dial()
+        return connection
 
     def open(self, path, method="GET", headers=None, body=None):
         """Sends a request and gives the answer as soon as its head is there; close it."""
@@ -71,8 +91,7 @@ class Http:
 
     def raw(self, data, to_end=True):
         """Sends bytes on a new connection and gives all that comes back until it is closed."""
-        with socket.create_connection(self.address, timeout=DEADLINE_S) as connection:
-            connection.sendall(data)
+        with self.dial(data) as connection:
             received = bytearray()
             while to_end or not received:
                 try:

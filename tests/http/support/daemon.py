@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from .client import Http
+from .secure import make_context
 from .waiting import DEADLINE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -75,6 +76,7 @@ class Daemon(Http):
         self.url = self.read_url()
         host, port = re.fullmatch(r"https?://([^/]+):(\d+)/?", self.url).groups()
         self.address = (host, int(port))
+        self.context = make_context() if self.url.startswith("https:") else None
         return self
 
     def read_url(self):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from .daemon import ROOT, Daemon, binary, under_thread_sanitizer
+from .secure import make_certificate
 from .upstream import Upstream
 from .waiting import DEADLINE_S
 from . import modules
@@ -62,6 +63,29 @@ def start(tmp_path, blank):
         except AssertionError as fault:
             faults.append(str(fault))
     assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A folder with cert.pem and key.pem."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def start_secure(start, certificate):
+    """As start, with TLS."""
+    def start_daemon(settings=None, upstreams=(), name="larder"):
+        merged = {section: dict(keys) for section, keys in (settings or {}).items()}
+        merged.setdefault("server", {}).update(tls_certificate=certificate / "cert.pem", tls_key=certificate / "key.pem")
+        return start(merged, upstreams, name)
+
+    return start_daemon
+
+
+@pytest.fixture(params=["plain", "tls"])
+def start_either(request, start, start_secure):
+    """As start, once without and once with TLS."""
+    return start_secure if request.param == "tls" else start
 
 
 @pytest.fixture
