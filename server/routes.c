@@ -93,6 +93,7 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/*", ROLE_NONE, BODY_NONE, NULL, get_unknown},
 	{METHOD_GET, "/", ROLE_READ, BODY_NONE, NULL, get_home},
 	{METHOD_GET, "/-/compare/*", ROLE_READ, BODY_NONE, NULL, web_compare},
+	{METHOD_GET, "/-/versions/*", ROLE_READ, BODY_NONE, NULL, web_versions},
 	{METHOD_GET, "/-/collections", ROLE_READ, BODY_NONE, NULL, web_collections},
 	{METHOD_GET, "/-/collections/*", ROLE_READ, BODY_NONE, NULL, web_collection},
 	{METHOD_GET, "/-/activity", ROLE_READ, BODY_NONE, NULL, web_activity},

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/modules.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/own.h"
 #include "server/api/answer.h"
+#include "server/api/page.h"
 
 /* ---- a module as JSON ---- */
 
@@ -58,10 +60,11 @@ json_t *module_summary_json(const struct module_summary *summary)
 	json_t *object = handle_json(summary->handle);
 
 	(void)json_object_update_new(object,
-		json_pack("{s:I, s:o, s:o, s:o, s:o}", "latest_version", (json_int_t)summary->latest_version,
-			"versions", numbers_json(summary->versions, summary->version_count), "description",
-			answer_text(summary->description), "tags", tags_json(&summary->tags), "formats",
-			formats_json(summary->formats)));
+		json_pack("{s:I, s:o, s:I, s:o, s:o, s:o}", "latest_version",
+			(json_int_t)summary->latest_version, "versions",
+			numbers_json(summary->versions, summary->version_count), "version_count",
+			(json_int_t)summary->active_count, "description", answer_text(summary->description),
+			"tags", tags_json(&summary->tags), "formats", formats_json(summary->formats)));
 	(void)json_object_update_new(
 		object, json_pack("{s:s, s:b, s:I, s:I, s:o}", "source", version_source_name(summary->source),
 				"cached", (int)summary->cached, "size_bytes", (json_int_t)summary->size_bytes,
@@ -75,15 +78,15 @@ static json_t *inactive_json(const char *handle, const struct version_row *last)
 {
 	json_t *object = handle_json(handle);
 
-	(void)json_object_update_new(
-		object, json_pack("{s:n, s:[], s:s, s:{}, s:[], s:s, s:b, s:i, s:i, s:o}", "latest_version",
-				"versions", "description", "", "tags", "formats", "source",
-				version_source_name(last->source), "cached", 0, "size_bytes", 0, "downloads",
-				0, "updated_at", answer_time(last->created_at)));
+	(void)json_object_update_new(object,
+		json_pack("{s:n, s:[], s:i, s:s, s:{}, s:[], s:s, s:b, s:i, s:i, s:o}", "latest_version",
+			"versions", "version_count", 0, "description", "", "tags", "formats", "source",
+			version_source_name(last->source), "cached", 0, "size_bytes", 0, "downloads", 0,
+			"updated_at", answer_time(last->created_at)));
 	return object;
 }
 
-static json_t *version_list_json(
+static json_t *version_rows_json(
 	const char *handle, const struct version_row *rows, size_t count, const char *base_url)
 {
 	json_t *array = json_array();
@@ -98,26 +101,65 @@ static json_t *version_list_json(
 	return array;
 }
 
+static json_t *version_page_json(const struct services *services, const struct request *request,
+	const char *handle, const struct version_list *list)
+{
+	AUTO_FREE char *base_url = answer_base_url(services, request);
+	char last[24] = "";
+
+	if (list->more)
+		(void)snprintf(last, sizeof last, "%lld", (long long)list->items[list->count - 1].version);
+	return page_json(services, request, "version_list",
+		version_rows_json(handle, list->items, list->count, base_url), list->total,
+		list->more ? last : NULL);
+}
+
+static bool read_order(const struct request *request, bool *newest, struct err *err)
+{
+	const char *value = query_find(&request->query, "newest");
+
+	*newest = value && strcmp(value, "true") == 0;
+	return !value || *newest || strcmp(value, "false") == 0 ||
+	       err_set(err, ERR_BAD_REQUEST, "The parameter \"newest\" must be true or false.");
+}
+
+/* The module itself, without its versions. */
+static json_t *head_json(const struct services *services, const char *handle, struct err *err)
+{
+	AUTO(module_summary_finish) struct module_summary summary = {0};
+	AUTO(version_list_finish) struct version_list last = {0};
+	bool found;
+
+	if (!catalog_find_module(services->catalog, handle, &summary, &found, err))
+		return NULL;
+	if (found)
+		return module_summary_json(&summary);
+	if (!catalog_list_versions(services->catalog, handle,
+		    &(struct version_query){.newest = true, .limit = 1}, &last, err))
+		return NULL;
+	if (last.count > 0)
+		return inactive_json(handle, &last.items[0]);
+	(void)err_set(err, ERR_NOT_FOUND,
+		"No module %s is known here. /api/v1/modules?q=… finds those that are.", handle);
+	return NULL;
+}
+
 json_t *module_json(
 	const struct services *services, const struct request *request, const char *handle, struct err *err)
 {
-	AUTO(module_summary_finish) struct module_summary summary = {0};
-	AUTO_FREE struct version_row *rows = NULL;
-	AUTO_FREE char *base_url = answer_base_url(services, request);
+	AUTO(version_list_finish) struct version_list list = {0};
+	struct version_query query;
+	struct page page;
 	json_t *object;
-	size_t count;
-	bool found;
 
-	if (!catalog_list_versions(services->catalog, handle, &rows, &count, err))
+	if (!page_read_position(request, &page, &query.after, err) ||
+		!read_order(request, &query.newest, err))
 		return NULL;
-	if (count == 0) {
-		(void)err_set(err, ERR_NOT_FOUND,
-			"No module %s is known here. /api/v1/modules?q=… finds those that are.", handle);
+	query.limit = page.limit;
+	if (!catalog_list_versions(services->catalog, handle, &query, &list, err))
 		return NULL;
-	}
-	if (!catalog_find_module(services->catalog, handle, &summary, &found, err))
-		return NULL;
-	object = found ? module_summary_json(&summary) : inactive_json(handle, &rows[count - 1]);
-	json_object_set_new(object, "version_list", version_list_json(handle, rows, count, base_url));
+	object = head_json(services, handle, err);
+	if (object)
+		(void)json_object_update_new(object, version_page_json(services, request, handle, &list));
 	return object;
 }

@@ -17,7 +17,8 @@ json_t *tags_json(const struct tags *tags);
 /* As in a list. */
 json_t *module_summary_json(const struct module_summary *summary);
 
-/* The module with all of its versions, also withdrawn ones; NULL with ERR_NOT_FOUND where it is not known. */
+/* The module with a page of its versions, also withdrawn ones, as the query asks for (limit, cursor, newest);
+ * NULL with ERR_NOT_FOUND where it is not known. */
 json_t *module_json(
 	const struct services *services, const struct request *request, const char *handle, struct err *err);
 

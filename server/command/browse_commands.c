@@ -13,13 +13,12 @@
 #include "common/uri.h"
 #include "server/command/command.h"
 #include "server/command/listing.h"
+#include "server/command/paging.h"
 #include "server/command/remote.h"
 #include "server/module/name.h"
 
 AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
 AUTO_CLEANER(own_json, json_t *, json_decref)
-
-enum { PAGES_MAX = 5000 }; /* a million modules */
 
 struct browse_options {
 	struct remote_options remote;
@@ -93,61 +92,51 @@ static bool read_options(int argc, char **argv, const struct option *known, stru
 
 /* ---- list ---- */
 
-/* Each page as it comes: all modules at once may be many. */
-struct pages {
+struct modules {
 	struct text_table table;
-	json_t *modules; /* NULL where a table is wanted */
+	struct listing_items items;
 };
 
-static void finish_pages(struct pages *pages)
+static void finish_modules(struct modules *modules)
 {
-	text_table_finish(&pages->table);
-	json_decref(pages->modules);
+	text_table_finish(&modules->table);
 }
 
-static void take_page(struct pages *pages, const json_t *page)
+static void print_rows(void *context, const json_t *page)
 {
-	json_t *modules = json_object_get(page, "modules");
+	struct modules *modules = context;
 
-	if (pages->modules)
-		(void)json_array_extend(pages->modules, modules);
-	else
-		listing_add_modules(&pages->table, modules);
+	listing_add_modules(&modules->table, json_object_get(page, "modules"));
+	listing_print(&modules->table);
 }
 
-static bool fetch_pages(struct remote *remote, const char *query, struct pages *pages, struct err *err)
+static void print_items(void *context, const json_t *page)
 {
-	AUTO_FREE char *next = mem_printf("/api/v1/modules?limit=200%s", query);
+	struct modules *modules = context;
 
-	for (int i = 0; next && i < PAGES_MAX; i++) {
-		AUTO(own_json) json_t *page = NULL;
-
-		if (!remote_get(remote, next, &page, err))
-			return false;
-		take_page(pages, page);
-		free(next);
-		next = mem_dup(json_string_value(json_object_get(page, "next")));
-	}
-	return !next || err_set(err, ERR_UPSTREAM_FAILED, "The server's list does not end.");
+	if (!modules->items.things)
+		listing_begin_json(&modules->items, "modules");
+	listing_add_json(&modules->items, page);
 }
 
-static void print_pages(const struct pages *pages)
+/* Each page as it comes: all modules at once may be many. A list that breaks off is not closed, so that
+ * nobody takes it for a whole one. */
+static bool list(struct remote *remote, const char *query, bool as_json, struct err *err)
 {
-	AUTO(own_json) json_t *all = NULL;
+	AUTO(finish_modules) struct modules modules = {0};
+	AUTO_FREE char *target = mem_printf("/api/v1/modules?limit=200%s", query);
 
-	if (!pages->modules) {
-		listing_print(&pages->table);
-		return;
-	}
-	all = json_pack(
-		"{s:O,s:I}", "modules", pages->modules, "total", (json_int_t)json_array_size(pages->modules));
-	listing_print_json(all);
+	listing_begin_modules(&modules.table);
+	if (!paging_walk(remote, target, as_json ? print_items : print_rows, &modules, err))
+		return false;
+	if (as_json)
+		listing_end_json(&modules.items);
+	return true;
 }
 
 int command_list(int argc, char **argv)
 {
 	AUTO(finish_options) struct browse_options options = {0};
-	AUTO(finish_pages) struct pages pages = {0};
 	AUTO(own_remote) struct remote *remote = NULL;
 	struct err err;
 
@@ -157,13 +146,9 @@ int command_list(int argc, char **argv)
 		return command_misuse("list", "list takes one query; put blanks in quotes");
 	if (optind < argc)
 		add_parameter(&options.query, "q", argv[optind]);
-	if (options.json)
-		pages.modules = json_array();
-	listing_begin_modules(&pages.table);
 	if (!remote_create(&options.remote, &remote, &err) ||
-		!fetch_pages(remote, buffer_string(&options.query), &pages, &err))
+		!list(remote, buffer_string(&options.query), options.json, &err))
 		return command_fail(&err);
-	print_pages(&pages);
 	return COMMAND_DONE;
 }
 
@@ -210,15 +195,6 @@ static void print_version(const json_t *version)
 	listing_tell_truncated(json_object_get(version, "saved_model"));
 }
 
-static void print_module(const json_t *module)
-{
-	static const char *const facts[] = {"handle", "latest_version", "description", NULL};
-
-	listing_print_facts(module, facts);
-	(void)putchar('\n');
-	listing_print_versions(module);
-}
-
 static bool get(
 	struct remote *remote, const char *what, const struct name *name, json_t **out, struct err *err)
 {
@@ -227,16 +203,67 @@ static bool get(
 	return remote_get(remote, target, out, err);
 }
 
+/* What a path names: a version, or a module with pages of versions. */
+struct shown {
+	struct text_table versions;
+	json_t *whole; /* where JSON is wanted: the first page with the versions of all */
+	bool as_json;
+	bool begun;
+};
+
+static void finish_shown(struct shown *shown)
+{
+	text_table_finish(&shown->versions);
+	json_decref(shown->whole);
+}
+
+static void print_module(struct shown *shown, const json_t *page)
+{
+	static const char *const facts[] = {"handle", "latest_version", "description", NULL};
+
+	if (!shown->begun) {
+		listing_print_facts(page, facts);
+		(void)putchar('\n');
+		listing_begin_versions(&shown->versions);
+	}
+	listing_add_versions(&shown->versions, json_object_get(page, "version_list"));
+	listing_print(&shown->versions);
+}
+
+static void gather(struct shown *shown, const json_t *page)
+{
+	if (shown->whole)
+		(void)json_array_extend(
+			json_object_get(shown->whole, "version_list"), json_object_get(page, "version_list"));
+	else
+		shown->whole = json_deep_copy(page);
+}
+
+static void take_page(void *context, const json_t *page)
+{
+	struct shown *shown = context;
+
+	if (shown->as_json)
+		gather(shown, page);
+	else if (json_object_get(page, "version"))
+		print_version(page);
+	else
+		print_module(shown, page);
+	shown->begun = true;
+}
+
 static bool show(struct remote *remote, struct name *name, bool as_json, struct err *err)
 {
-	AUTO(own_json) json_t *json = NULL;
+	AUTO(finish_shown) struct shown shown = {.as_json = as_json};
+	AUTO_FREE char *target = mem_printf("/api/v1/modules/%s?limit=200", name_path(name).text);
 
-	if (!get(remote, "modules", name, &json, err))
+	if (!paging_walk(remote, target, take_page, &shown, err))
 		return false;
-	if (as_json)
-		listing_print_json(json);
-	else
-		(json_object_get(json, "version") ? print_version : print_module)(json);
+	if (!shown.whole)
+		return true;
+	if (json_object_get(shown.whole, "next"))
+		json_object_set_new(shown.whole, "next", json_null());
+	listing_print_json(shown.whole);
 	return true;
 }
 

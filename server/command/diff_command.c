@@ -29,7 +29,7 @@ struct diff_options {
 /* ---- tables ---- */
 
 /* A part of what differs; nothing is printed of a part in which nothing does. */
-static void print_part(const struct text_table *table)
+static void print_part(struct text_table *table)
 {
 	if (table->count == table->columns)
 		return;

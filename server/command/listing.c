@@ -11,15 +11,59 @@
 
 enum { DESCRIPTION_WIDTH = 60 };
 
-void listing_print(const struct text_table *table)
+void listing_print(struct text_table *table)
 {
 	text_table_print(table, stdout, cells_for_people());
+	(void)fflush(stdout);
+}
+
+static size_t json_flags(void)
+{
+	return JSON_INDENT(2) | (cells_for_people() ? JSON_ENSURE_ASCII : 0);
 }
 
 void listing_print_json(const json_t *json)
 {
-	(void)json_dumpf(json, stdout, JSON_INDENT(2) | (cells_for_people() ? JSON_ENSURE_ASCII : 0));
+	(void)json_dumpf(json, stdout, json_flags());
 	(void)putchar('\n');
+}
+
+/* ---- JSON as it comes ---- */
+
+void listing_begin_json(struct listing_items *items, const char *things)
+{
+	*items = (struct listing_items){.things = things};
+	(void)printf("{\n  \"%s\": [", things);
+}
+
+/* Within text there is no end of line: JSON writes \n. */
+static void print_indented(const json_t *item)
+{
+	AUTO_FREE char *text = json_dumps(item, json_flags());
+
+	for (const char *at = text ? text : "null"; *at; at++) {
+		(void)putchar(*at);
+		if (*at == '\n')
+			(void)fputs("    ", stdout);
+	}
+}
+
+void listing_add_json(struct listing_items *items, const json_t *page)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(page, items->things), i, item)
+	{
+		(void)fputs(items->count++ > 0 ? ",\n    " : "\n    ", stdout);
+		print_indented(item);
+	}
+	(void)fflush(stdout);
+}
+
+void listing_end_json(const struct listing_items *items)
+{
+	(void)printf("%s],\n  \"total\": %lld\n}\n", items->count > 0 ? "\n  " : "", items->count);
 }
 
 /* ---- modules and versions ---- */
@@ -73,22 +117,26 @@ void listing_add_modules(struct text_table *table, const json_t *modules)
 	}
 }
 
-void listing_print_versions(const json_t *module)
+void listing_begin_versions(struct text_table *table)
 {
 	static const char *const headings[] = {"VERSION", "SOURCE", "STATE", "CREATED"};
-	AUTO(text_table_finish) struct text_table table = {.columns = sizeof headings / sizeof *headings};
+
+	table->columns = sizeof headings / sizeof *headings;
+	text_table_add_row(table, headings);
+}
+
+void listing_add_versions(struct text_table *table, const json_t *versions)
+{
 	size_t i;
 	const json_t *version;
 
-	text_table_add_row(&table, headings);
-	json_array_foreach(json_object_get(module, "version_list"), i, version)
+	json_array_foreach((json_t *)versions, i, version)
 	{
-		cell_add_number(&table, version, "version");
-		cell_add_text(&table, version, "source");
-		cell_add_text(&table, version, "state");
-		cell_add_text(&table, version, "created_at");
+		cell_add_number(table, version, "version");
+		cell_add_text(table, version, "source");
+		cell_add_text(table, version, "state");
+		cell_add_text(table, version, "created_at");
 	}
-	listing_print(&table);
 }
 
 static bool is_published(const json_t *artifact)

@@ -13,9 +13,12 @@
 void listing_begin_modules(struct text_table *table);
 void listing_add_modules(struct text_table *table, const json_t *modules);
 
-/* Prints a module's versions; a version's artifacts; meta graphs' signatures and callables, a row a tensor.
+/* The same of a module's versions. */
+void listing_begin_versions(struct text_table *table);
+void listing_add_versions(struct text_table *table, const json_t *versions);
+
+/* Prints a version's artifacts; meta graphs' signatures and callables, a row a tensor.
  */
-void listing_print_versions(const json_t *module);
 void listing_print_artifacts(const json_t *version);
 /* Says on standard error that the listing is one in part, where it is, and of how many. */
 void listing_tell_truncated(const json_t *listing);
@@ -24,10 +27,20 @@ void listing_print_signatures(const json_t *meta_graphs);
 /* Prints a few members of an object as "key: value", where they are there. */
 void listing_print_facts(const json_t *object, const char *const *keys);
 
-/* Prints the table to standard output: aligned on a terminal, tab-separated elsewhere. */
-void listing_print(const struct text_table *table);
+/* Prints what was added to the table to standard output, at once: aligned on a terminal, tab-separated
+ * elsewhere. */
+void listing_print(struct text_table *table);
 
 /* Prints JSON, on a terminal without anything that is not ASCII. */
 void listing_print_json(const json_t *json);
+
+/* Prints {"<things>": […], "total": n} item by item, as pages come. */
+struct listing_items {
+	const char *things;
+	long long count; /* printed so far */
+};
+void listing_begin_json(struct listing_items *items, const char *things);
+void listing_add_json(struct listing_items *items, const json_t *page);
+void listing_end_json(const struct listing_items *items);
 
 #endif

@@ -61,47 +61,59 @@ static size_t width(const char *text)
 	return count;
 }
 
-static size_t column_width(const struct text_table *table, size_t column)
+/* Columns never become narrower: what is printed later stands under what was printed before. */
+static void widen_columns(struct text_table *table)
 {
-	size_t widest = 0;
-
-	for (size_t i = column; i < table->count; i += table->columns) {
+	if (!table->widths)
+		table->widths = mem_zero(table->columns, sizeof *table->widths);
+	for (size_t i = 0; i < table->count; i++) {
+		size_t *widest = &table->widths[i % table->columns];
 		size_t here = width(table->cells[i]);
 
-		widest = here > widest ? here : widest;
+		*widest = here > *widest ? here : *widest;
 	}
-	return widest;
 }
 
-static void print_aligned(const struct text_table *table, FILE *out)
+static void print_aligned(struct text_table *table, FILE *out)
 {
-	AUTO_FREE size_t *widths = mem_zero(table->columns, sizeof *widths);
-
-	for (size_t column = 0; column < table->columns; column++)
-		widths[column] = column_width(table, column);
+	widen_columns(table);
 	for (size_t i = 0; i < table->count; i++) {
 		size_t column = i % table->columns;
 		bool last = column + 1 == table->columns;
-		size_t padding = last ? 0 : widths[column] - width(table->cells[i]) + 2;
+		size_t padding = last ? 0 : table->widths[column] - width(table->cells[i]) + 2;
 
 		(void)fprintf(out, "%s%*s%s", table->cells[i], (int)padding, "", last ? "\n" : "");
 	}
 }
 
-void text_table_print(const struct text_table *table, FILE *out, bool for_people)
+static void print_separated(const struct text_table *table, FILE *out)
 {
-	if (for_people) {
-		print_aligned(table, out);
-		return;
-	}
-	for (size_t i = table->columns; i < table->count; i++)
+	/* Programs know the headings. */
+	for (size_t i = table->begun ? 0 : table->columns; i < table->count; i++)
 		(void)fprintf(out, "%s%c", table->cells[i], (i + 1) % table->columns ? '\t' : '\n');
+}
+
+static void drop_cells(struct text_table *table)
+{
+	for (size_t i = 0; i < table->count; i++)
+		free(table->cells[i]);
+	table->count = 0;
+}
+
+void text_table_print(struct text_table *table, FILE *out, bool for_people)
+{
+	if (for_people)
+		print_aligned(table, out);
+	else
+		print_separated(table, out);
+	drop_cells(table);
+	table->begun = true;
 }
 
 void text_table_finish(struct text_table *table)
 {
-	for (size_t i = 0; i < table->count; i++)
-		free(table->cells[i]);
+	drop_cells(table);
 	free(table->cells);
+	free(table->widths);
 	*table = (struct text_table){0};
 }

@@ -11,9 +11,11 @@
 
 struct text_table {
 	size_t columns;
-	char **cells; /* row by row; the first row has the headings */
+	char **cells; /* row by row; the first row of all has the headings */
 	size_t count;
 	size_t capacity;
+	size_t *widths; /* of columns, as they were printed so far; NULL at first */
+	bool begun;     /* the headings have been printed, or left out */
 };
 
 /* Adds a cell, copied: first the headings, then row by row. Control characters become blanks. */
@@ -26,8 +28,8 @@ void text_table_add_row(struct text_table *table, const char *const *texts);
  * blanks. */
 void text_table_blank_controls(char *text);
 
-/* Prints it all; for_people is usually isatty(). */
-void text_table_print(const struct text_table *table, FILE *out, bool for_people);
+/* Prints what was added since it was last printed, and drops it; for_people is usually isatty(). */
+void text_table_print(struct text_table *table, FILE *out, bool for_people);
 
 void text_table_finish(struct text_table *table);
 

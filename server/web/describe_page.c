@@ -15,6 +15,8 @@
 #include "server/web/snippets.h"
 #include "server/web/web.h"
 
+enum { VERSIONS_SHOWN = 50 };
+
 /* ---- a version ---- */
 
 static void write_title(struct view *view, const json_t *version)
@@ -129,10 +131,18 @@ static bool find_collection(struct view *view, const struct name *name, struct r
 	return true;
 }
 
+/* With its newest versions. */
+static json_t *ask_module(const struct view *view, const char *handle, struct err *err)
+{
+	AUTO_FREE char *rest = mem_printf("%s?newest=true&limit=%d", handle, VERSIONS_SHOWN);
+
+	return facts_ask(view, FACTS_MODULE, rest, err);
+}
+
 static void describe_version(struct view *view, const struct name *name, struct reply *reply)
 {
 	struct err err;
-	AUTO_FACTS json_t *module = facts_ask(view, FACTS_MODULE, name->handle, &err);
+	AUTO_FACTS json_t *module = ask_module(view, name->handle, &err);
 	AUTO_FACTS json_t *version =
 		module ? facts_ask(view, FACTS_VERSION, name_path(name).text, &err) : NULL;
 
@@ -152,13 +162,13 @@ static int64_t version_to_show(const json_t *module)
 	const json_t *rows = json_object_get(module, "version_list");
 	int64_t latest = fact_number(module, "latest_version");
 
-	return latest ? latest : fact_number(json_array_get(rows, json_array_size(rows) - 1), "version");
+	return latest ? latest : fact_number(json_array_get(rows, 0), "version");
 }
 
 static void describe_module(struct view *view, const struct name *name, struct reply *reply)
 {
 	struct err err;
-	AUTO_FACTS json_t *module = facts_ask(view, FACTS_MODULE, name->handle, &err);
+	AUTO_FACTS json_t *module = ask_module(view, name->handle, &err);
 	struct name latest = *name;
 
 	if (!module && find_collection(view, name, reply))

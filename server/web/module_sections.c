@@ -10,7 +10,7 @@
 #include "server/web/facts.h"
 #include "server/web/html_table.h"
 
-enum { FILES_SHOWN = 200, VERSIONS_SHOWN = 50 };
+enum { FILES_SHOWN = 200 };
 
 /* ---- notices ---- */
 
@@ -262,27 +262,46 @@ static void write_version_link(struct view *view, const char *handle, const json
 	HTML(&view->html, "</li>\n");
 }
 
-static void write_versions(struct view *view, const json_t *module, int64_t current)
+void module_sections_write_versions(struct view *view, const json_t *module, int64_t current)
 {
-	const json_t *rows = json_object_get(module, "version_list");
-	size_t count = json_array_size(rows);
+	const json_t *row;
+	size_t i;
 
-	HTML(&view->html, "<h2>Versions</h2>\n<ul class=\"versions\">\n");
-	for (size_t i = 0; i < count && i < VERSIONS_SHOWN; i++)
-		write_version_link(
-			view, fact_text(module, "handle"), json_array_get(rows, count - 1 - i), current);
+	HTML(&view->html, "<ul class=\"versions\">\n");
+	json_array_foreach(json_object_get(module, "version_list"), i, row)
+		write_version_link(view, fact_text(module, "handle"), row, current);
 	HTML(&view->html, "</ul>\n");
 }
 
+static void write_versions(struct view *view, const json_t *module, int64_t current)
+{
+	AUTO_FREE char *all = mem_printf("-/versions/%s", fact_text(module, "handle"));
+
+	HTML(&view->html, "<h2>Versions</h2>\n");
+	module_sections_write_versions(view, module, current);
+	if (json_is_null(json_object_get(module, "next")))
+		return;
+	HTML(&view->html, "<p class=\"raw\">");
+	view_link(view, all);
+	HTML(&view->html, "All %s versions</a></p>\n", count_text(fact_number(module, "total")).text);
+}
+
+static void write_option(struct view *view, int64_t version, int64_t chosen)
+{
+	HTML(&view->html, "<option%s>%" PRId64 "</option>", version == chosen ? " selected" : "", version);
+}
+
+/* Of very many the highest, and the one that is chosen. */
 static void write_options(struct view *view, const char *name, const json_t *versions, int64_t chosen)
 {
 	const json_t *version;
 	size_t i;
 
 	HTML(&view->html, "<select name=\"%s\">", name);
-	json_array_foreach((json_t *)versions, i, version) HTML(&view->html, "<option%s>%" PRId64 "</option>",
-		json_integer_value(version) == chosen ? " selected" : "",
-		(int64_t)json_integer_value(version));
+	if (chosen > 0 && chosen < json_integer_value(json_array_get(versions, 0)))
+		write_option(view, chosen, chosen);
+	json_array_foreach((json_t *)versions, i, version)
+		write_option(view, json_integer_value(version), chosen);
 	HTML(&view->html, "</select>");
 }
 

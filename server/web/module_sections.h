@@ -21,6 +21,9 @@ void module_sections_write_files(struct view *view, const json_t *version);
 /* The column beside the text: figures, versions, comparing them. */
 void module_sections_write_aside(struct view *view, const json_t *module, const json_t *version);
 
+/* A page of its versions, one of which is marked. */
+void module_sections_write_versions(struct view *view, const json_t *module, int64_t current);
+
 /* A form that chooses two of its versions. */
 void module_sections_write_comparing(struct view *view, const json_t *module, int64_t from, int64_t to);
 

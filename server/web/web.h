@@ -18,6 +18,8 @@ void web_home(void *services, struct request *request, struct reply *reply);
 void web_asset(void *services, struct request *request, struct reply *reply);
 /* /-/compare/<handle>?from=&to= */
 void web_compare(void *services, struct request *request, struct reply *reply);
+/* /-/versions/<handle> */
+void web_versions(void *services, struct request *request, struct reply *reply);
 /* /-/collections and /-/collections/<publisher>/<name> */
 void web_collections(void *services, struct request *request, struct reply *reply);
 void web_collection(void *services, struct request *request, struct reply *reply);

@@ -289,7 +289,8 @@ static void test_list(void **state)
 	assert_json(modules(state, "?unknown=1&sort=relevance", 200),
 		"{\"modules\":[{\"handle\":\"zoo/"
 		"tiger\",\"publisher\":\"zoo\",\"name\":\"tiger\",\"latest_version\":4,"
-		"\"versions\":[1,4],\"description\":\"\",\"tags\":{},\"formats\":[\"tf-hub\"],\"source\":"
+		"\"versions\":[1,4],\"version_count\":2,\"description\":\"\",\"tags\":{},\"formats\":[\"tf-"
+		"hub\"],\"source\":"
 		"\"published\","
 		"\"cached\":true,\"size_bytes\":1365,\"downloads\":0,\"updated_at\":\"2023-11-14T22:13:20Z\"}"
 		"],"

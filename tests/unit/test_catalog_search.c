@@ -88,10 +88,9 @@ static void summarises_a_module(void **state)
 	struct catalog *catalog = catalog_of(state);
 	struct orphans orphans;
 	struct module_list list;
-	struct version_row *versions;
+	struct version_list versions;
 	struct publisher_list publishers;
 	struct err err = {0};
-	size_t count;
 
 	(void)keep(catalog, "acme/x/1", FORMAT_TF_HUB, "one", SOURCE_PUBLISHED);
 	(void)keep(catalog, "acme/x/3", FORMAT_TF_HUB, "three", SOURCE_PUBLISHED);
@@ -110,12 +109,14 @@ static void summarises_a_module(void **state)
 	assert_int_equal(list.items[0].updated_at, NOW + 1);
 	assert_string_equal(list.items[0].description, "");
 	assert_null(list.next);
+	assert_int_equal(list.items[0].active_count, 2);
 	module_list_finish(&list);
-	assert_true(catalog_list_versions(catalog, "acme/x", &versions, &count, &err));
-	assert_int_equal(count, 3);
-	assert_int_equal(versions[1].version, 2);
-	assert_int_equal(versions[1].state, STATE_WITHDRAWN);
-	free(versions);
+	assert_true(catalog_list_versions(
+		catalog, "acme/x", &(struct version_query){.limit = 5}, &versions, &err));
+	assert_int_equal(versions.count, 3);
+	assert_int_equal(versions.items[1].version, 2);
+	assert_int_equal(versions.items[1].state, STATE_WITHDRAWN);
+	version_list_finish(&versions);
 	assert_true(catalog_list_publishers(catalog, NULL, 5, &publishers, &err));
 	assert_int_equal(publishers.count, 1);
 	assert_int_equal(publishers.total, 1);

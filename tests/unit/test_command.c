@@ -305,6 +305,31 @@ static void test_tables(void **state)
 	assert_string_equal(text, "NAME    SIZE\na       1\n\xC3\xA4\xC3\xB6      a b \nlonger  \n");
 }
 
+/* Each page as it comes, under what stands there already. */
+static void test_tables_in_pages(void **state)
+{
+	for (int for_people = 0; for_people < 2; for_people++) {
+		AUTO(text_table_finish) struct text_table table = {.columns = 2};
+		FILE *out = tmpfile();
+		char text[256];
+
+		text_table_add_row(&table, (const char *const[]){"NAME", "SIZE"});
+		text_table_add_row(&table, (const char *const[]){"longer", "1"});
+		text_table_print(&table, out, for_people);
+		assert_int_equal(table.count, 0);
+		text_table_print(&table, out, for_people);
+		text_table_add_row(&table, (const char *const[]){"a", "2"});
+		text_table_print(&table, out, for_people);
+		text_table_add_row(&table, (const char *const[]){"the longest", "3"});
+		text_table_add_row(&table, (const char *const[]){"b", "4"});
+		text_table_print(&table, out, for_people);
+		slurp(out, text, sizeof text);
+		assert_string_equal(text,
+			for_people ? "NAME    SIZE\nlonger  1\na       2\nthe longest  3\nb            4\n"
+				   : "longer\t1\na\t2\nthe longest\t3\nb\t4\n");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +340,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_config_names_the_folder, make_folder, remove_folder),
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_tables_in_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

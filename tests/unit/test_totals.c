@@ -23,7 +23,11 @@ static const char disagreements[] =
 	" + abs(blob_bytes - (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE cached = 1))"
 	" + abs(downloads - (SELECT coalesce(sum(downloads), 0) FROM modules))"
 	" + (SELECT count(*) FROM artifacts a JOIN versions v ON v.id = a.version_id"
-	"  WHERE a.arrival IS NOT CASE WHEN v.state = 'active' THEN a.blob_id END) FROM totals";
+	"  WHERE a.arrival IS NOT CASE WHEN v.state = 'active' THEN a.blob_id END)"
+	" + (SELECT count(*) FROM modules m WHERE"
+	"  version_count <> (SELECT count(*) FROM versions WHERE module_id = m.id) OR"
+	"  active_count <> (SELECT count(*) FROM versions WHERE module_id = m.id AND state = 'active'))"
+	" FROM totals";
 
 static void check_totals(void **state, unsigned seed, int step)
 {

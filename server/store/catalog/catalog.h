@@ -165,12 +165,15 @@ struct tags {
 };
 void tags_finish(struct tags *tags);
 
+enum { SUMMARY_VERSIONS_MAX = 200 };
+
 struct module_summary {
 	char *handle;
 	char *description;      /* "" where there is none */
 	int64_t latest_version; /* the highest active one */
-	int64_t *versions;      /* active ones, ascending */
+	int64_t *versions;      /* active ones, ascending; of very many the highest */
 	size_t version_count;
+	int64_t active_count;       /* of all versions that are active */
 	struct tags tags;           /* of the latest version, as are formats, source, cached and size */
 	bool formats[FORMAT_COUNT]; /* of artifacts, and those that documentation tells of */
 	enum version_source source;
@@ -215,15 +218,29 @@ bool catalog_find_version(struct catalog *catalog, const struct name *name, stru
 	bool *found, struct err *err);
 void version_details_finish(struct version_details *details);
 
-/* All versions of a handle, ascending, with state; *count 0 where the handle is not known. free() *out. */
 struct version_row {
 	int64_t version;
 	enum version_source source;
 	enum version_state state;
 	int64_t created_at;
 };
-bool catalog_list_versions(struct catalog *catalog, const char *handle, struct version_row **out,
-	size_t *count, struct err *err);
+
+struct version_query {
+	bool newest;   /* descending instead of ascending */
+	int64_t after; /* the version that ended the page before; 0: from the start */
+	size_t limit;
+};
+
+struct version_list {
+	struct version_row *items; /* with state: also those that were withdrawn */
+	size_t count;
+	int64_t total; /* on all pages; 0 where the handle is not known */
+	bool more;
+};
+/* A page of a handle's versions; version_list_finish() *out. */
+bool catalog_list_versions(struct catalog *catalog, const char *handle, const struct version_query *query,
+	struct version_list *out, struct err *err);
+void version_list_finish(struct version_list *list);
 
 /* Files (not folders) of an artifact in the archive's order: up to limit from the offset-th on; *total counts
  * all. */

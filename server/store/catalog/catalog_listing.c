@@ -15,10 +15,10 @@ enum statement {
 static const char *const sql[] = {
 	[FIND_MODULE] = "SELECT id FROM modules WHERE handle = ?1",
 	[FIND_SUMMARY] = "SELECT v.id, m.handle, v.description, v.version, m.latest_formats, m.latest_source,"
-			 " m.latest_cached, m.latest_size_bytes, m.downloads, m.updated_at"
+			 " m.latest_cached, m.latest_size_bytes, m.downloads, m.updated_at, m.active_count"
 			 " FROM modules m JOIN versions v ON v.id = m.latest_id WHERE m.id = ?1",
 	[LIST_ACTIVE_VERSIONS] = "SELECT version FROM versions WHERE module_id = ?1 AND state = 'active'"
-				 " ORDER BY version",
+				 " ORDER BY version DESC LIMIT ?2",
 	[LIST_TAGS] = "SELECT kind, value FROM tags WHERE version_id = ?1 ORDER BY kind, value",
 	[LIST_PUBLISHERS] = "SELECT name, coalesce(display_name, name), modules FROM publishers"
 			    " WHERE modules > 0 AND name > ?1 ORDER BY name LIMIT ?2",
@@ -60,15 +60,27 @@ static void read_formats(const char *text, bool out[FORMAT_COUNT])
 	}
 }
 
+static void reverse(int64_t *numbers, size_t count)
+{
+	for (size_t i = 0; i < count / 2; i++) {
+		int64_t number = numbers[i];
+
+		numbers[i] = numbers[count - 1 - i];
+		numbers[count - 1 - i] = number;
+	}
+}
+
 static bool load_versions(struct txn *txn, int64_t module_id, struct module_summary *out, struct err *err)
 {
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_ACTIVE_VERSIONS], VALUES(v_int(module_id)));
+	AUTO_ROWS struct rows *rows = txn_query(
+		txn, sql[LIST_ACTIVE_VERSIONS], VALUES(v_int(module_id), v_int(SUMMARY_VERSIONS_MAX)));
 	size_t capacity = 0;
 
 	while (rows_next(rows)) {
 		MEM_GROW(out->versions, out->version_count, capacity);
 		out->versions[out->version_count++] = rows_int(rows, 0);
 	}
+	reverse(out->versions, out->version_count);
 	return rows_done(rows, err);
 }
 
@@ -81,7 +93,8 @@ static void read_summary(struct rows *rows, struct module_summary *out)
 		.cached = rows_int(rows, 6) != 0,
 		.size_bytes = rows_int(rows, 7),
 		.downloads = rows_int(rows, 8),
-		.updated_at = rows_int(rows, 9)};
+		.updated_at = rows_int(rows, 9),
+		.active_count = rows_int(rows, 10)};
 	read_formats(rows_text(rows, 4), out->formats);
 }
 

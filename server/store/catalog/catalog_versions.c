@@ -6,7 +6,9 @@
 enum statement {
 	FIND_VERSION,
 	LIST_ARTIFACTS,
-	LIST_VERSIONS,
+	COUNT_VERSIONS,
+	LIST_OLDEST,
+	LIST_NEWEST,
 	HAS_DOCUMENTATION,
 	SET_DOCUMENTATION,
 	DESCRIBE_VERSION,
@@ -14,6 +16,10 @@ enum statement {
 	ADD_TAG,
 	FIND_DOCUMENTATION
 };
+
+#define VERSION_ROWS \
+	"SELECT v.version, v.source, v.state, v.created_at" \
+	" FROM modules m JOIN versions v ON v.module_id = m.id WHERE m.handle = ?1"
 
 static const char *const sql[] = {
 	[FIND_VERSION] =
@@ -24,9 +30,9 @@ static const char *const sql[] = {
 			   " FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 			   " LEFT JOIN inspections i ON i.blob_id = b.id AND i.format = a.format"
 			   " WHERE a.version_id = ?1",
-	[LIST_VERSIONS] = "SELECT v.version, v.source, v.state, v.created_at"
-			  " FROM modules m JOIN versions v ON v.module_id = m.id WHERE m.handle = ?1 ORDER "
-			  "BY v.version",
+	[COUNT_VERSIONS] = "SELECT version_count FROM modules WHERE handle = ?1",
+	[LIST_OLDEST] = VERSION_ROWS " AND v.version > ?2 ORDER BY v.version LIMIT ?3",
+	[LIST_NEWEST] = VERSION_ROWS " AND v.version < ?2 ORDER BY v.version DESC LIMIT ?3",
 	[HAS_DOCUMENTATION] = "SELECT 1 FROM documentation WHERE version_id = ?1",
 	[SET_DOCUMENTATION] =
 		"INSERT INTO documentation (version_id, markdown, body_at, updated_by, updated_at)"
@@ -140,26 +146,52 @@ void version_details_finish(struct version_details *details)
 
 /* ---- all versions of a module ---- */
 
-bool catalog_list_versions(
-	struct catalog *catalog, const char *handle, struct version_row **out, size_t *count, struct err *err)
+static bool count_versions(struct txn *txn, const char *handle, int64_t *out, struct err *err)
 {
-	AUTO_FREE struct version_row *versions = NULL;
-	size_t found = 0, capacity = 0;
-	AUTO_TXN struct txn *txn = NULL;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[COUNT_VERSIONS], VALUES(v_text(handle)));
 
-	if (!db_read(catalog->db, &txn, err))
-		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_VERSIONS], VALUES(v_text(handle)));
+	*out = rows_next(rows) ? rows_int(rows, 0) : 0;
+	return rows_done(rows, err);
+}
+
+static bool load_page(struct txn *txn, const char *handle, const struct version_query *query,
+	struct version_list *out, struct err *err)
+{
+	int64_t after = query->newest && query->after == 0 ? INT64_MAX : query->after;
+	/* One more than asked for tells whether there is another page. */
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[query->newest ? LIST_NEWEST : LIST_OLDEST],
+		VALUES(v_text(handle), v_int(after), v_int((int64_t)query->limit + 1)));
+	size_t capacity = 0;
+
 	while (rows_next(rows)) {
-		MEM_GROW(versions, found, capacity);
-		versions[found++] = (struct version_row){
+		out->more = out->count == query->limit;
+		if (out->more)
+			break;
+		MEM_GROW(out->items, out->count, capacity);
+		out->items[out->count++] = (struct version_row){
 			rows_int(rows, 0), rows_source(rows, 1), rows_state(rows, 2), rows_int(rows, 3)};
 	}
-	if (!rows_done(rows, err))
+	return rows_done(rows, err);
+}
+
+bool catalog_list_versions(struct catalog *catalog, const char *handle, const struct version_query *query,
+	struct version_list *out, struct err *err)
+{
+	AUTO(version_list_finish) struct version_list list = {0};
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err) || !count_versions(txn, handle, &list.total, err) ||
+		!load_page(txn, handle, query, &list, err))
 		return false;
-	*out = TAKE(versions);
-	*count = found;
+	*out = list;
+	list = (struct version_list){0};
 	return true;
+}
+
+void version_list_finish(struct version_list *list)
+{
+	free(list->items);
+	*list = (struct version_list){0};
 }
 
 /* ---- documentation ---- */

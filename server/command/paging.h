@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lists of a registry, page by page: each is given away as it comes, however many there are. */
+#ifndef SERVER_COMMAND_PAGING_H
+#define SERVER_COMMAND_PAGING_H
+
+#include "server/command/remote.h"
+
+/* GETs a list and what its "next" leads to, and hands over each page (the walk's own) in turn. Fails as
+ * remote_get(), and where pages lead in a circle. */
+bool paging_walk(struct remote *remote, const char *target, void (*take)(void *context, const json_t *page),
+	void *context, struct err *err);
+
+#endif
