@@ -5,6 +5,7 @@
 
 #include "common/buffer.h"
 #include "server/module/name.h"
+#include "server/store/search/sequence.h"
 
 /* More than any time in seconds. */
 static const int64_t HERE = INT64_C(1) << 40;
@@ -30,9 +31,7 @@ const char *const facet_names[FACET_COUNT] = {
 /* The modules that have one value, in ascending order. */
 struct posting {
 	char *text;
-	uint32_t *slots;
-	size_t count;
-	size_t capacity;
+	struct sequence slots;
 };
 
 struct postings {
@@ -49,18 +48,15 @@ struct entry {
 	char *handle;
 	size_t length; /* of the handle */
 	size_t name;   /* where its lower case begins in names */
+	/* Its values: room for some in `values`, and how many there are. */
+	uint32_t values_at;
+	uint32_t value_count;
+	uint32_t value_room;
 };
 
 /* Which pairs of neighbouring letters a name has, each hashed to one bit. */
 struct pairs {
 	uint64_t bits[2];
-};
-
-/* Slots as one order has them. */
-struct order {
-	uint32_t *slots;
-	size_t count;
-	size_t capacity;
 };
 
 struct module_index {
@@ -77,7 +73,10 @@ struct module_index {
 	struct postings facets[FACET_COUNT];
 	struct posting **value_by_id;
 	size_t value_count;
-	struct order orders[SORT_COUNT];
+	uint32_t *values; /* ids of values, those of one module together */
+	size_t values_used;
+	size_t values_capacity;
+	struct sequence orders[SORT_COUNT];
 };
 
 /* Makes room for the row `number` in an array that is read by number, filling what is new with this byte. */
@@ -109,13 +108,13 @@ void module_index_destroy(struct module_index *index)
 	for (size_t facet = 0; facet < FACET_COUNT; facet++) {
 		for (size_t i = 0; i < index->facets[facet].count; i++) {
 			free(index->facets[facet].items[i]->text);
-			free(index->facets[facet].items[i]->slots);
+			sequence_finish(&index->facets[facet].items[i]->slots);
 			free(index->facets[facet].items[i]);
 		}
 		free(index->facets[facet].items);
 	}
 	for (size_t sort = 0; sort < SORT_COUNT; sort++)
-		free(index->orders[sort].slots);
+		sequence_finish(&index->orders[sort]);
 	slots_finish(&index->listed);
 	slots_finish(&index->cached);
 	buffer_finish(&index->names);
@@ -123,6 +122,7 @@ void module_index_destroy(struct module_index *index)
 	free(index->pairs);
 	free(index->slot_by_id);
 	free(index->value_by_id);
+	free(index->values);
 	free(index);
 }
 
@@ -180,83 +180,84 @@ static int compare_slots(const void *a, const void *b, void *context)
 	       (sorting->by_name[first] < sorting->by_name[second]);
 }
 
-/* How many of the order stand before a place, or with `included` at it. */
-static size_t rank(const struct module_index *index, enum module_sort sort,
-	const struct place_in_order *place, bool included)
+/* What is looked for in an order. */
+struct wanted {
+	const struct module_index *index;
+	enum module_sort sort;
+	const struct place_in_order *place;
+	bool behind; /* what stands at the place itself is before, too */
+};
+
+static bool stands_before(const void *context, uint32_t slot)
 {
-	const struct order *order = &index->orders[sort];
-	size_t low = 0, high = order->count;
+	const struct wanted *wanted = context;
+	struct place_in_order here = module_index_place(wanted->index, wanted->sort, slot);
+	int difference = compare(&here, wanted->place);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		struct place_in_order here = module_index_place(index, sort, order->slots[middle]);
-		int difference = compare(&here, place);
+	return difference < 0 || (wanted->behind && difference == 0);
+}
 
-		if (difference < 0 || (included && difference == 0))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+static struct sequence_place find_in_order(const struct module_index *index, enum module_sort sort,
+	const struct place_in_order *place, bool behind)
+{
+	struct wanted wanted = {index, sort, place, behind};
+
+	return sequence_find(&index->orders[sort], stands_before, &wanted);
 }
 
 static void enter_order(struct module_index *index, enum module_sort sort, size_t slot)
 {
 	struct place_in_order place = module_index_place(index, sort, slot);
-	struct order *order = &index->orders[sort];
-	size_t at = rank(index, sort, &place, false);
 
-	MEM_GROW(order->slots, order->count, order->capacity);
-	memmove(order->slots + at + 1, order->slots + at, (order->count - at) * sizeof *order->slots);
-	order->slots[at] = (uint32_t)slot;
-	order->count++;
+	sequence_insert(&index->orders[sort], find_in_order(index, sort, &place, false), (uint32_t)slot);
 }
 
 /* Before its numbers change. */
 static void leave_order(struct module_index *index, enum module_sort sort, size_t slot)
 {
 	struct place_in_order place = module_index_place(index, sort, slot);
-	struct order *order = &index->orders[sort];
-	size_t at = rank(index, sort, &place, false);
 
-	memmove(order->slots + at, order->slots + at + 1, (order->count - at - 1) * sizeof *order->slots);
-	order->count--;
+	sequence_remove(&index->orders[sort], find_in_order(index, sort, &place, false));
 }
 
-static void sort_all(struct module_index *index, enum module_sort sort, const uint32_t *by_name)
+static void sort_all(
+	struct module_index *index, enum module_sort sort, const uint32_t *by_name, uint32_t *slots)
 {
-	struct order *order = &index->orders[sort];
-
-	order->count = 0;
-	for (size_t slot = 0; slot < index->count; slot++) {
-		MEM_GROW(order->slots, order->count, order->capacity);
-		order->slots[order->count++] = (uint32_t)slot;
-	}
-	if (order->count > 0)
-		qsort_r(order->slots, order->count, sizeof *order->slots, compare_slots,
+	sequence_finish(&index->orders[sort]);
+	for (size_t slot = 0; slot < index->count; slot++)
+		slots[slot] = (uint32_t)slot;
+	if (index->count > 0)
+		qsort_r(slots, index->count, sizeof *slots, compare_slots,
 			&(struct sorting){index, sort, by_name});
+	for (size_t i = 0; i < index->count; i++)
+		sequence_append(&index->orders[sort], slots[i]);
 }
 
 void module_index_sort(struct module_index *index)
 {
 	AUTO_FREE uint32_t *by_name = mem_zero(index->count + 1, sizeof *by_name);
+	AUTO_FREE uint32_t *slots = mem_zero(index->count + 1, sizeof *slots);
 
-	sort_all(index, SORT_NAME, NULL);
+	sort_all(index, SORT_NAME, NULL, slots);
 	for (size_t i = 0; i < index->count; i++)
-		by_name[index->orders[SORT_NAME].slots[i]] = (uint32_t)i;
+		by_name[slots[i]] = (uint32_t)i;
 	for (enum module_sort sort = SORT_NAME + 1; sort < SORT_COUNT; sort++)
-		sort_all(index, sort, by_name);
+		sort_all(index, sort, by_name, slots);
 }
 
 size_t module_index_walk(const struct module_index *index, enum module_sort sort, const struct slots *set,
 	const struct place_in_order *after, size_t *out, size_t max)
 {
-	const struct order *order = &index->orders[sort];
+	const struct sequence *order = &index->orders[sort];
+	struct sequence_place place = {0};
 	size_t found = 0;
+	uint32_t slot;
 
-	for (size_t i = after ? rank(index, sort, after, true) : 0; i < order->count && found < max; i++) {
-		if (slots_have(set, order->slots[i]))
-			out[found++] = order->slots[i];
+	if (after)
+		place = find_in_order(index, sort, after, true);
+	for (; found < max && sequence_read(order, &place, &slot); sequence_step(order, &place)) {
+		if (slots_have(set, slot))
+			out[found++] = slot;
 	}
 	return found;
 }
@@ -373,61 +374,99 @@ void module_index_add_value(struct module_index *index, int64_t value_id, enum f
 	index->value_by_id[value_id] = posting;
 }
 
-/* Where a slot is in a posting, or would be. */
-static size_t position(const struct posting *posting, size_t slot)
+static bool is_smaller(const void *context, uint32_t slot)
 {
-	size_t low = 0, high = posting->count;
+	return slot < *(const uint32_t *)context;
+}
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
+/* Where a slot is in a posting, or would be; *there tells which. */
+static struct sequence_place position(const struct posting *posting, uint32_t slot, bool *there)
+{
+	struct sequence_place place = sequence_find(&posting->slots, is_smaller, &slot);
+	uint32_t found;
 
-		if (posting->slots[middle] < slot)
-			low = middle + 1;
-		else
-			high = middle;
+	*there = sequence_read(&posting->slots, &place, &found) && found == slot;
+	return place;
+}
+
+static void reserve_values(struct module_index *index, size_t count)
+{
+	size_t wider = index->values_capacity ? index->values_capacity : 1024;
+
+	while (wider < count)
+		wider *= 2;
+	if (wider == index->values_capacity)
+		return;
+	index->values = mem_resize(index->values, wider, sizeof *index->values);
+	index->values_capacity = wider;
+}
+
+/* Gives a module more room for values: where it stands if that is the end of all, as when all are read, else
+ * twice as much there. What it leaves stays unused. */
+static void widen_values(struct module_index *index, struct entry *entry)
+{
+	bool is_last = (size_t)entry->values_at + entry->value_room == index->values_used;
+	size_t more = is_last ? 1 : entry->value_room + 1;
+
+	reserve_values(index, index->values_used + entry->value_room + more);
+	if (!is_last) {
+		memcpy(index->values + index->values_used, index->values + entry->values_at,
+			entry->value_count * sizeof *index->values);
+		entry->values_at = (uint32_t)index->values_used;
+		index->values_used += entry->value_room;
 	}
-	return low;
+	entry->value_room += (uint32_t)more;
+	index->values_used += more;
+}
+
+static void note_value(struct module_index *index, struct entry *entry, uint32_t value_id)
+{
+	if (entry->value_count == entry->value_room)
+		widen_values(index, entry);
+	index->values[entry->values_at + entry->value_count++] = value_id;
 }
 
 void module_index_give(struct module_index *index, int64_t id, int64_t value_id)
 {
 	struct posting *posting = (size_t)value_id < index->value_count ? index->value_by_id[value_id] : NULL;
-	size_t slot, at;
+	struct sequence_place place;
+	size_t slot;
+	bool there;
 
 	if (!posting || !module_index_find(index, id, &slot))
 		return;
-	at = posting->count;
-	if (at > 0 && posting->slots[at - 1] >= slot)
-		at = position(posting, slot);
-	if (at < posting->count && posting->slots[at] == slot)
-		return;
-	MEM_GROW(posting->slots, posting->count, posting->capacity);
-	memmove(posting->slots + at + 1, posting->slots + at, (posting->count - at) * sizeof *posting->slots);
-	posting->slots[at] = (uint32_t)slot;
-	posting->count++;
+	/* All are read in the order of slots. */
+	if (posting->slots.count == 0 || sequence_last(&posting->slots) < slot) {
+		sequence_append(&posting->slots, (uint32_t)slot);
+	} else {
+		place = position(posting, (uint32_t)slot, &there);
+		if (there)
+			return;
+		sequence_insert(&posting->slots, place, (uint32_t)slot);
+	}
+	note_value(index, &index->entries[slot], (uint32_t)value_id);
 }
 
-static void take(struct posting *posting, size_t slot)
+static void take(struct posting *posting, uint32_t slot)
 {
-	size_t at = position(posting, slot);
+	bool there;
+	struct sequence_place place = position(posting, slot, &there);
 
-	if (at == posting->count || posting->slots[at] != slot)
-		return;
-	memmove(posting->slots + at, posting->slots + at + 1,
-		(posting->count - at - 1) * sizeof *posting->slots);
-	posting->count--;
+	if (there)
+		sequence_remove(&posting->slots, place);
 }
 
 void module_index_forget_values(struct module_index *index, int64_t id)
 {
+	struct entry *entry;
 	size_t slot;
 
 	if (!module_index_find(index, id, &slot))
 		return;
-	for (size_t facet = 0; facet < FACET_COUNT; facet++) {
-		for (size_t i = 0; i < index->facets[facet].count; i++)
-			take(index->facets[facet].items[i], slot);
-	}
+	entry = &index->entries[slot];
+	for (size_t i = 0; i < entry->value_count; i++)
+		take(index->value_by_id[index->values[entry->values_at + i]], (uint32_t)slot);
+	entry->value_count = 0;
 }
 
 /* "2.11" stands for itself and for all that begins with "2.11.". */
@@ -448,6 +487,14 @@ static void match_cached(const struct module_index *index, const char *value, st
 		out->words[i] |= (index->cached.words[i] ^ inverse) & index->listed.words[i];
 }
 
+static void add_all(const struct sequence *slots, struct slots *out)
+{
+	for (size_t i = 0; i < slots->block_count; i++) {
+		for (size_t at = 0; at < slots->blocks[i].count; at++)
+			slots_add(out, slots->blocks[i].slots[at]);
+	}
+}
+
 void module_index_match(
 	const struct module_index *index, enum facet facet, const char *value, struct slots *out)
 {
@@ -460,8 +507,7 @@ void module_index_match(
 
 		if (!matches(facet, posting->text, value))
 			continue;
-		for (size_t at = 0; at < posting->count; at++)
-			slots_add(out, posting->slots[at]);
+		add_all(&posting->slots, out);
 	}
 }
 
@@ -515,12 +561,14 @@ static int compare_counts(const void *a, const void *b)
 	return strcmp(x->value, y->value);
 }
 
-static int64_t count_in(const struct posting *posting, const struct slots *set)
+static int64_t count_in(const struct sequence *slots, const struct slots *set)
 {
 	int64_t count = 0;
 
-	for (size_t i = 0; i < posting->count; i++)
-		count += slots_have(set, posting->slots[i]);
+	for (size_t i = 0; i < slots->block_count; i++) {
+		for (size_t at = 0; at < slots->blocks[i].count; at++)
+			count += slots_have(set, slots->blocks[i].slots[at]);
+	}
 	return count;
 }
 
@@ -543,7 +591,7 @@ size_t module_index_count(const struct module_index *index, enum facet facet, co
 	size_t found = facet == FACET_CACHED ? count_cached(index, set, counts) : 0;
 
 	for (size_t i = 0; i < postings->count; i++) {
-		int64_t count = count_in(postings->items[i], set);
+		int64_t count = count_in(&postings->items[i]->slots, set);
 
 		if (count > 0)
 			counts[found++] = (struct facet_count){postings->items[i]->text, count};

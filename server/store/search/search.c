@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/search/search.h"
 
+#include "common/mem.h"
 #include "server/ranks.h"
 #include "server/store/catalog/catalog_rows.h"
 
 static const struct lock_place lock_place = {"search", RANK_SEARCH};
+static const struct lock_place following_place = {"search following", RANK_SEARCH_FOLLOWING, .slow = true};
 
-/* From this many changes on, reading all anew is quicker. */
-enum { CHANGES_MAX = 512 };
+/* Following a change costs as much as reading a few modules anew: from a part of all on, reading all is
+ * quicker. STEP: changes that are followed while others wait. */
+enum { REBUILD_MIN = 512, REBUILD_PART = 4, STEP = 64 };
 
 enum statement {
 	FIND_REVISION,
@@ -29,7 +32,8 @@ static const char *const sql[] = {
 	[LIST_VALUES] = "SELECT id, facet, value FROM facet_values",
 	[LIST_MODULES] = "SELECT " MODULE_COLUMNS " FROM modules ORDER BY id",
 	[LIST_PAIRS] = "SELECT module_id, value_id FROM module_facets ORDER BY module_id, value_id",
-	[LIST_CHANGES] = "SELECT " MODULE_COLUMNS " FROM modules WHERE revision > ?1",
+	[LIST_CHANGES] = "SELECT " MODULE_COLUMNS
+			 ", revision FROM modules WHERE revision > ?1 ORDER BY revision LIMIT ?2",
 	[LIST_VALUES_OF_MODULE] = "SELECT f.id, f.facet, f.value FROM module_facets m"
 				  " JOIN facet_values f ON f.id = m.value_id WHERE m.module_id = ?1",
 };
@@ -41,6 +45,7 @@ struct search *search_create(void)
 	struct search *search = mem_zero(1, sizeof *search);
 
 	rwlock_init(&search->lock, &lock_place);
+	lock_init(&search->following, &following_place);
 	search->terms = terms_create();
 	return search;
 }
@@ -52,6 +57,7 @@ void search_destroy(struct search *search)
 	module_index_destroy(search->index);
 	terms_destroy(search->terms);
 	rwlock_finish(&search->lock);
+	lock_finish(&search->following);
 	free(search);
 }
 
@@ -121,15 +127,20 @@ static bool load_pairs(struct txn *txn, struct module_index *index, struct err *
 	return rows_done(rows, err);
 }
 
-static bool load_all(struct search *search, struct txn *txn, struct err *err)
+/* Beside the one that is in use, which is held up for an exchange of pointers only. */
+static bool load_all(struct search *search, struct txn *txn, int64_t revision, struct err *err)
 {
 	AUTO(own_index) struct module_index *index = module_index_create();
+	AUTO(own_index) struct module_index *old = NULL;
 
 	if (!load_values(txn, index, err) || !load_modules(txn, index, err) || !load_pairs(txn, index, err))
 		return false;
 	module_index_sort(index);
-	module_index_destroy(search->index);
+	(void)atomic_fetch_add(&search->built, 1);
+	WRITE_LOCKED(&search->lock);
+	old = search->index;
 	search->index = TAKE(index);
+	search->revision = revision;
 	terms_clear(search->terms);
 	return true;
 }
@@ -148,65 +159,110 @@ static bool load_values_of(struct txn *txn, struct module_index *index, int64_t 
 	return rows_done(rows, err);
 }
 
-static bool load_changes(struct search *search, struct txn *txn, struct err *err)
+static bool take_change(
+	struct search *search, struct txn *txn, struct rows *rows, bool *stale, struct err *err)
 {
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_CHANGES], VALUES(v_int(search->revision)));
+	struct module_facts facts = read_facts(rows);
+	bool is_rewritten = rows_int(rows, 7) > search->revision;
+	bool is_new = module_index_set(search->index, &facts);
+
+	*stale = *stale || is_new || is_rewritten;
+	return !(is_new || is_rewritten) || load_values_of(txn, search->index, facts.id, err);
+}
+
+/* Under the lock. The last step brings the index to this revision. */
+static bool take_some(struct search *search, struct txn *txn, int64_t revision, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[LIST_CHANGES], VALUES(v_int(search->revision), v_int(STEP)));
+	int64_t last = revision;
 	bool stale = false;
+	int taken;
 
-	while (rows_next(rows)) {
-		struct module_facts facts = read_facts(rows);
-		bool is_rewritten = rows_int(rows, 7) > search->revision;
-		bool is_new = module_index_set(search->index, &facts);
-
-		stale = stale || is_new || is_rewritten;
-		if ((is_new || is_rewritten) && !load_values_of(txn, search->index, facts.id, err))
+	for (taken = 0; rows_next(rows); taken++) {
+		last = rows_int(rows, 8);
+		if (!take_change(search, txn, rows, &stale, err))
 			return false;
 	}
 	if (stale)
 		terms_clear(search->terms);
+	search->revision = taken == STEP ? last : revision;
 	return rows_done(rows, err);
 }
 
 /* A change that was applied in part is no state at all: the next one to come reads all anew. */
-static bool forget_all(struct search *search)
+static bool take_step(struct search *search, struct txn *txn, int64_t revision, struct err *err)
 {
+	WRITE_LOCKED(&search->lock);
+
+	if (take_some(search, txn, revision, err))
+		return true;
 	module_index_destroy(TAKE(search->index));
 	search->revision = 0;
 	return false;
 }
 
-static bool follow(struct search *search, struct txn *txn, int64_t revision, struct err *err)
+static bool load_changes(struct search *search, struct txn *txn, int64_t revision, struct err *err)
 {
-	int64_t changes = CHANGES_MAX;
-
-	if (search->index && !ask_number(txn, sql[COUNT_CHANGES],
-				     VALUES(v_int(search->revision), v_int(CHANGES_MAX)), &changes, err))
-		return false;
-	if (!(changes < CHANGES_MAX ? load_changes : load_all)(search, txn, err))
-		return forget_all(search);
-	search->revision = revision;
+	while (search->revision < revision) {
+		if (!take_step(search, txn, revision, err))
+			return false;
+	}
 	return true;
+}
+
+static int64_t rebuild_from(const struct module_index *index)
+{
+	int64_t part = (int64_t)module_index_slots(index) / REBUILD_PART;
+
+	return part > REBUILD_MIN ? part : REBUILD_MIN;
 }
 
 /* ---- locks ---- */
 
-/* Brings the index up to this snapshot, unless somebody has brought it further. */
-static bool catch_up(struct search *search, struct txn *txn, int64_t revision, struct err *err)
+static bool follow(struct search *search, struct txn *txn, int64_t revision, struct err *err)
 {
-	bool done = true;
+	int64_t limit, changes;
+	bool done;
 
-	rwlock_write(&search->lock);
-	if (!search->index || search->revision < revision)
-		done = follow(search, txn, revision, err);
-	rwlock_release(&search->lock);
+	if (!search->index)
+		return load_all(search, txn, revision, err);
+	limit = rebuild_from(search->index);
+	if (!ask_number(
+		    txn, sql[COUNT_CHANGES], VALUES(v_int(search->revision), v_int(limit)), &changes, err))
+		return false;
+	atomic_store(&search->far, changes > STEP);
+	done = (changes < limit ? load_changes : load_all)(search, txn, revision, err);
+	atomic_store(&search->far, false);
 	return done;
 }
 
-/* Whether the index equals the snapshot; then the lock is held. */
-static bool lock_if_equal(struct search *search, int64_t revision)
+/* Brings the index up to this snapshot, unless somebody has brought it further. Index and revision change
+ * only under both locks. */
+static bool catch_up(struct search *search, struct txn *txn, int64_t revision, struct err *err)
+{
+	LOCKED(&search->following);
+
+	return (search->index && search->revision >= revision) || follow(search, txn, revision, err);
+}
+
+static bool is_usable(struct search *search, int64_t revision)
+{
+	if (!search->index || search->revision > revision)
+		return false;
+	if (search->revision == revision)
+		return true;
+	if (!atomic_load(&search->far))
+		return false;
+	(void)atomic_fetch_add(&search->behind, 1);
+	return true;
+}
+
+/* Whether the index can stand for the snapshot; then the lock is held. */
+static bool lock_if_usable(struct search *search, int64_t revision)
 {
 	rwlock_read(&search->lock);
-	if (search->index && search->revision == revision)
+	if (is_usable(search, revision))
 		return true;
 	rwlock_release(&search->lock);
 	return false;
@@ -222,10 +278,10 @@ bool search_begin(struct search *search, struct db *db, struct txn **out, struct
 
 		if (!db_read(db, &txn, err) || !ask_number(txn, sql[FIND_REVISION], NULL, 0, &revision, err))
 			return false;
-		if (!lock_if_equal(search, revision)) {
+		if (!lock_if_usable(search, revision)) {
 			if (!catch_up(search, txn, revision, err))
 				return false;
-			if (!lock_if_equal(search, revision))
+			if (!lock_if_usable(search, revision))
 				continue;
 		}
 		*out = TAKE(txn);

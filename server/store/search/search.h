@@ -4,6 +4,8 @@
 #ifndef SERVER_STORE_SEARCH_SEARCH_H
 #define SERVER_STORE_SEARCH_SEARCH_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/lock.h"
@@ -12,18 +14,24 @@
 #include "server/store/search/search_terms.h"
 
 struct search {
+	struct lock
+		following; /* held by the one thread that brings the index further, as long as that takes */
 	struct rwlock
 		lock; /* guards index and revision; terms have their own, but are cleared under this one */
 	struct module_index *index; /* NULL until it is first needed */
 	int64_t revision;           /* of the database that the index equals */
 	struct terms *terms;
+	_Atomic bool far;       /* following takes a while: others take the index as it is */
+	_Atomic int64_t built;  /* how often all was read anew */
+	_Atomic int64_t behind; /* how often somebody took the index as it was */
 };
 
 struct search *search_create(void);
 void search_destroy(struct search *search);
 
 /* Begins a snapshot that the index equals, and holds the lock for reading; search_end() lets go of the lock,
- * the caller ends the transaction. */
+ * the caller ends the transaction. Whoever comes while another thread follows very many changes is not held
+ * up by that: for him the index may be older than the snapshot. */
 bool search_begin(struct search *search, struct db *db, struct txn **out, struct err *err);
 void search_end(struct search *search);
 

@@ -82,12 +82,22 @@ static inline int64_t slots_total(const struct slots *set)
 	return total;
 }
 
-/* Makes it hold more numbers; the new ones are not in it. */
+/* Words that a set has room for which grows to so many numbers: a power of two, so that it seldom moves. */
+static inline size_t slots_room(size_t count)
+{
+	size_t room = 64;
+
+	while (room < slots_words(count) + 1)
+		room *= 2;
+	return room;
+}
+
+/* Makes it hold more numbers; the new ones are not in it. Only for sets that began empty, of count 0. */
 static inline void slots_grow(struct slots *set, size_t count)
 {
-	size_t before = slots_words(set->count), after = slots_words(count) + 1;
+	size_t before = set->words ? slots_room(set->count) : 0, after = slots_room(count);
 
-	if (!set->words || slots_words(count) != before) {
+	if (before < after) {
 		set->words = mem_resize(set->words, after, sizeof(uint64_t));
 		memset(set->words + before, 0, (after - before) * sizeof(uint64_t));
 	}

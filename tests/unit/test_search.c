@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The index in memory as the database changes: what is read anew, and who waits for it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "server/store/catalog/catalog_search.h"
+#include "server/store/search/search.h"
+#include "tests/unit/catalog_place.h"
+
+enum { MODULES = 4000 };
+
+static void fill(const struct place *place)
+{
+	static const char *const statements[] = {
+		"INSERT INTO publishers (id, name) VALUES (1, 'many')",
+		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)"
+		" INSERT INTO modules (id, publisher_id, handle) SELECT i, 1, printf('many/m%05d', i) FROM n",
+		"INSERT INTO versions (id, module_id, version, source, created_at, updated_at)"
+		" SELECT id, id, 1, 'listed', 1, 1 FROM modules",
+		"UPDATE modules SET latest_id = id, latest_source = 'listed'",
+	};
+
+	run_beside(place, statements, sizeof statements / sizeof *statements);
+}
+
+/* Adds downloads to the first `count` modules, by their ids: the later ones get more. */
+static void download(const struct place *place, int count)
+{
+	AUTO_FREE char *statement =
+		mem_printf("UPDATE modules SET downloads = downloads + id WHERE id <= %d", count);
+
+	run_beside(place, (const char *const[]){statement}, 1);
+}
+
+static struct module_list ask(struct catalog *catalog)
+{
+	struct module_list list;
+	struct err err = {0};
+
+	if (!catalog_list_modules(
+		    catalog, &(struct module_query){.sort = SORT_DOWNLOADS, .limit = 1}, &list, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(list.count, 1);
+	return list;
+}
+
+static void check_first(struct catalog *catalog, const char *handle)
+{
+	struct module_list list = ask(catalog);
+
+	assert_string_equal(list.items[0].handle, handle);
+	assert_int_equal(list.total, MODULES);
+	module_list_finish(&list);
+}
+
+static void reads_anew_by_the_share_that_changed(void **state)
+{
+	struct catalog *catalog = catalog_of(state);
+
+	fill(*state);
+	check_first(catalog, "many/m00001");
+	assert_int_equal(catalog->search->built, 1);
+	/* In several steps: the share counts, not the number. */
+	download(*state, 900);
+	check_first(catalog, "many/m00900");
+	assert_int_equal(catalog->search->built, 1);
+	download(*state, 3000);
+	check_first(catalog, "many/m03000");
+	assert_int_equal(catalog->search->built, 2);
+	for (int i = 1; i < 200; i += 66) {
+		download(*state, i);
+		check_first(catalog, "many/m03000");
+	}
+	assert_int_equal(catalog->search->built, 2);
+}
+
+/* ---- while another thread follows ---- */
+
+struct reading {
+	struct catalog *catalog;
+	_Atomic bool stop;
+};
+
+static void *read_on(void *context)
+{
+	struct reading *reading = context;
+
+	while (!atomic_load(&reading->stop)) {
+		struct module_list list = ask(reading->catalog);
+
+		assert_int_equal(list.total, MODULES);
+		module_list_finish(&list);
+	}
+	return NULL;
+}
+
+/* Until somebody was seen to be answered while another was at it; without that, every turn waits for the
+ * index and this never ends. */
+static void many_changes_hold_nobody_up(void **state)
+{
+	static const int counts[] = {3900, 700, 65, 1};
+	struct reading reading = {.catalog = catalog_of(state)};
+	pthread_t readers[3];
+
+	fill(*state);
+	check_first(reading.catalog, "many/m00001");
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, read_on, &reading), 0);
+	for (int turn = 0; turn < 4 || atomic_load(&reading.catalog->search->behind) == 0; turn++)
+		download(*state, counts[turn % 4]);
+	atomic_store(&reading.stop, true);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(pthread_join(readers[i], NULL), 0);
+	/* Whoever comes alone sees all. */
+	run_beside(*state, (const char *const[]){"UPDATE modules SET downloads = id"}, 1);
+	check_first(reading.catalog, "many/m04000");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(reads_anew_by_the_share_that_changed),
+		TEST(many_changes_hold_nobody_up),
+	};
+
+	return cmocka_run_group_tests_name("search", tests, NULL, NULL);
+}
