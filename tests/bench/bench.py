@@ -11,6 +11,7 @@ from pathlib import Path
 import machine
 import rows_catalogue
 import rows_cold
+import rows_growth
 import rows_hot
 import rows_large
 import rows_memory
@@ -19,7 +20,7 @@ import rows_upload
 from rows import DISTURBED, markdown, table
 from servers import ROOT, Failed
 
-GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory, rows_proxied, rows_catalogue]
+GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory, rows_proxied, rows_catalogue, rows_growth]
 
 
 class Bench:
@@ -55,6 +56,7 @@ def parse_arguments():
     parser.add_argument("--json", default=ROOT / "build-bench" / "bench.json", type=Path)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--million", action="store_true")
     return parser.parse_args()
 
 
@@ -63,7 +65,7 @@ def wanted_rows(group, arguments):
     chosen = arguments.rows != "*"
     return {row.name: row for row in group.ROWS
             if any(fnmatch.fnmatchcase(word, pattern) for pattern in patterns for word in (row.name, row.goal))
-            and (chosen or row.quick or not arguments.quick)}
+            and (chosen or row.quick or not arguments.quick) and (arguments.million or not row.name.endswith("-million"))}
 
 
 def measure_group(group, rows, quick):

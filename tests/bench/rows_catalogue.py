@@ -51,17 +51,17 @@ def queries(folder, count):
     return list(made)
 
 
-def make(bench):
+def make(modules=MODULES):
     """The data folder, made once for each schema and kept in build-bench."""
     key = hashlib.sha256(MAKER.read_bytes())
     for script in sorted((ROOT / "schema").glob("*.sql")):
         key.update(script.read_bytes())
-    folder = ROOT / "build-bench" / f"catalogue-{key.hexdigest()[:16]}"
+    folder = ROOT / "build-bench" / f"catalogue-{modules}-{key.hexdigest()[:16]}"
     if not (folder / "made").exists():
-        for old in folder.parent.glob("catalogue-*"):
+        for old in folder.parent.glob(f"catalogue-{modules}-*"):
             shutil.rmtree(old)
         folder.mkdir(exist_ok=True)
-        done = subprocess.run([sys.executable, MAKER, folder / "data", "--modules", str(MODULES), "--larder",
+        done = subprocess.run([sys.executable, MAKER, folder / "data", "--modules", str(modules), "--larder",
                                ROOT / "build-bench" / "larder"], capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(f"the catalogue could not be made: {done.stderr[-2000:]}")
@@ -97,7 +97,7 @@ def measure(bench, rows):
     if not MAKER.exists():
         print("  (left out: tests/bench/catalogue.py is not here)", file=sys.stderr)
         return
-    folder = make(bench)
+    folder = make()
     larder = bench.own(Larder(folder))
     measure_starts(bench, rows, larder)
     larder.start()
