@@ -361,7 +361,7 @@ def test_what_nobody_has_looked_at_is_not_read(start_either, first, behind):
 @pytest.mark.parametrize("behind", BEHIND)
 def test_what_stands_behind_a_request_without_a_body_is_looked_at(larder, behind, along):
     """That it was there already, in part, costs nobody the connection; what cannot be read is refused."""
-    with socket.create_connection(larder.address, timeout=DEADLINE_S) as connection:
+    with larder.dial() as connection:
         connection.sendall(b"GET /api/v1/modules/zz/q HTTP/1.1\r\nHost: x\r\n\r\n" + BEHIND[behind][:along])
         assert receive_one(connection)[0] == 404
         connection.sendall(BEHIND[behind][along:])

@@ -9,7 +9,6 @@ import resource
 import signal
 import socket
 import ssl
-import subprocess
 import threading
 
 import pytest
@@ -175,15 +174,6 @@ def test_every_spelling_on_a_closed_site(closed, path):
 
 
 # ---- slow clients behind TLS -----------------------------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificate")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-keyout", "key.pem", "-out", "cert.pem", "-days", "30", "-subj", "/CN=localhost",
-                    "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True)
-    return folder
-
 
 class Secure(Http):
     """As Http, over TLS."""

@@ -4,7 +4,6 @@ import re
 import socket
 import ssl
 import struct
-import subprocess
 
 import pytest
 from support import modules
@@ -17,14 +16,6 @@ LARGE = modules.module(64 << 20)
 # What the kernel's buffers on both sides may hold beside what a client has read.
 BUFFERS = 12 << 20
 SENT, MODULES = "larder_sent_bytes_total", "larder_module_bytes_total"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificate")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
-                    "key.pem", "-out", "cert.pem", "-days", "30", "-subj", "/CN=localhost"], cwd=folder, check=True, capture_output=True)
-    return folder
 
 
 def connect(larder, secure=False):
