@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/utf8.h"
 
+#include <string.h>
+
 struct form {
 	uint8_t mask; /* of the lead byte */
 	uint8_t lead;
@@ -73,4 +75,16 @@ bool utf8_is_characters(const char *bytes, size_t length)
 	for (size_t i = 0; i < length && step > 0; i += step)
 		step = utf8_decode(bytes + i, &code);
 	return step > 0 || length == 0;
+}
+
+size_t utf8_cut(const char *text, size_t max)
+{
+	size_t length = strnlen(text, max + 1);
+
+	if (length <= max)
+		return length;
+	length = max;
+	while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+		length--;
+	return length;
 }

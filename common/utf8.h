@@ -24,4 +24,8 @@ bool utf8_is_characters(const char *bytes, size_t length);
 /* Whether these bytes, which a NUL follows, are UTF-8 without a NUL among them. */
 bool utf8_is_text(const char *bytes, size_t length);
 
+/* How many bytes of a text are its longest beginning of at most max bytes that ends between two characters.
+ */
+size_t utf8_cut(const char *text, size_t max);
+
 #endif

@@ -97,7 +97,7 @@ static bool pack(const char *folder, enum format format, const struct pack_optio
 	const char *output = options->output;
 
 	return check_output(folder, output, err) && open_draft(output, &draft, err) &&
-	       packing_run(folder, options->links, format, draft.fd, err) &&
+	       packing_run("pack", folder, options->links, format, draft.fd, err) &&
 	       commit_draft(&draft, output, err) && print_result(output, draft.fd, format, err);
 }
 

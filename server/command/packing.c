@@ -3,11 +3,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/command/progress_bar.h"
 #include "server/command/text_table.h"
+#include "server/module/archives/advice.h"
 #include "server/module/archives/guess.h"
 #include "server/module/examination.h"
 
@@ -55,7 +57,31 @@ void packing_print_finding(const char *rule, const char *path, const char *messa
 	(void)fprintf(stderr, "%s\n", line);
 }
 
-static bool judge(const char *folder, const struct examination *examination, struct err *err)
+/* The folder in the packed one that holds the module, as a shell's word. */
+static char *wrapped_word(const char *folder, const char *key)
+{
+	size_t length = strlen(folder);
+	AUTO_FREE char *path = NULL;
+
+	while (length > 1 && folder[length - 1] == '/')
+		length--;
+	path = mem_printf("%.*s/%.*s", (int)length, folder, (int)strcspn(key, "/"), key);
+	return advice_word(path);
+}
+
+/* What mends an archive does not say which folder to name here. */
+static void print_wrapper(const char *command, const char *folder, const struct finding *finding)
+{
+	AUTO_FREE char *word = wrapped_word(folder, finding->path);
+	AUTO_FREE char *message = mem_printf("The module lies in a folder inside; name that one: "
+					     "`larder %s %s …`.",
+		command, word ? word : "FOLDER");
+
+	packing_print_finding(finding->rule, finding->path, message);
+}
+
+static bool judge(
+	const char *command, const char *folder, const struct examination *examination, struct err *err)
 {
 	size_t violations = 0;
 
@@ -63,7 +89,10 @@ static bool judge(const char *folder, const struct examination *examination, str
 		const struct finding *finding = &examination->findings[i];
 
 		violations += !finding->publishable;
-		packing_print_finding(finding->rule, finding->path, finding->message);
+		if (strcmp(finding->rule, "wrapper-folder") == 0)
+			print_wrapper(command, folder, finding);
+		else
+			packing_print_finding(finding->rule, finding->path, finding->message);
 	}
 	if (violations > 0)
 		return err_set(err, ERR_INVALID_MODULE, "%s is no %s module that can be published.", folder,
@@ -71,7 +100,8 @@ static bool judge(const char *folder, const struct examination *examination, str
 	return true;
 }
 
-bool packing_run(const char *folder, enum pack_links links, enum format format, int fd, struct err *err)
+bool packing_run(const char *command, const char *folder, enum pack_links links, enum format format, int fd,
+	struct err *err)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
 	AUTO(own_examination) struct examination *examination = NULL;
@@ -86,5 +116,5 @@ bool packing_run(const char *folder, enum pack_links links, enum format format, 
 	return packed &&
 	       examination_run(file_stream_init(file, fd), format, &(struct examination_limits){0},
 		       &examination, err) &&
-	       judge(folder, examination, err);
+	       judge(command, folder, examination, err);
 }

@@ -10,8 +10,9 @@
 
 /* Writes the folder's archive to fd, which can be read too, and examines it: findings are printed to stderr,
  * and how many links lead out of the folder, where they are followed. ERR_INVALID_MODULE where a finding
- * forbids publishing. Limits are the registry's own and not tried here. */
-bool packing_run(const char *folder, enum pack_links links, enum format format, int fd, struct err *err);
+ * forbids publishing. Limits are the registry's own and not tried here. Advice names the command ("pack"). */
+bool packing_run(const char *command, const char *folder, enum pack_links links, enum format format, int fd,
+	struct err *err);
 
 /* One broken rule, on stderr. */
 void packing_print_finding(const char *rule, const char *path, const char *message);

@@ -92,7 +92,8 @@ static bool open_folder(const char *folder, const struct publish_options *option
 	if (!choose_format(options, guess_folder(folder), out_format) || !formats[*out_format].is_archive)
 		return err_set(err, ERR_BAD_REQUEST, "A folder is published as tf-hub or tfjs, not as %s.",
 			options->format);
-	if (!open_temporary(&fd, err) || !packing_run(folder, options->links, *out_format, fd, err))
+	if (!open_temporary(&fd, err) ||
+		!packing_run("publish", folder, options->links, *out_format, fd, err))
 		return false;
 	*out_fd = TAKE_FD(fd);
 	return true;

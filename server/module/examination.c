@@ -262,6 +262,7 @@ static void check_parent(struct walk *walk, const char *path)
 {
 	char parent[ARCHIVE_NAME_MAX + 1];
 	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *shown = NULL;
 	struct tree_entry entry;
 	bool found = false;
 	bool has_twin = false;
@@ -275,14 +276,15 @@ static void check_parent(struct walk *walk, const char *path)
 		has_twin = !found && tree_has_folded(walk->tree, parent);
 		slash = memrchr(path, '/', length);
 	}
+	shown = found || has_twin ? violations_name(parent) : NULL;
 	if (found && !entry.is_folder)
 		violations_add(walk->examination, RULE_NAME_UNDER_FILE, path,
-			"\"%s\" is a file in this archive, so nothing can lie under it.", parent);
+			"\"%s\" is a file in this archive, so nothing can lie under it.", shown);
 	else if (has_twin)
 		violations_add(walk->examination, RULE_NAME_CASE_COLLISION, path,
 			"Its folder \"%s\" differs from another in the archive in case only, which some file "
 			"systems take for the same; rename one.",
-			parent);
+			shown);
 }
 
 /* Large files that Git keeps elsewhere are packed as these by whoever has not fetched them. A small file is
@@ -479,14 +481,13 @@ static bool walk_members(struct walk *walk, struct err *err)
 static bool find_wrapper(struct walk *walk)
 {
 	const char *key = walk->wrapped_twice ? NULL : walk->wrapped_key;
-	int length = key ? (int)strcspn(key, "/") : 0;
+	AUTO_FREE char *folder = key ? mem_dup_n(key, strcspn(key, "/")) : NULL;
+	AUTO_FREE char *advice = key ? advice_pack(folder) : NULL;
 
 	if (!key)
 		return false;
 	violations_add(walk->examination, RULE_WRAPPER_FOLDER, key,
-		"The module lies in the folder \"%.*s\" instead of at the root; pack that folder: `tar -h "
-		"--hard-dereference -C \"%.*s\" -czf module.tar.gz .`.",
-		length, key, length, key);
+		"The module lies in a folder instead of at the root; pack that folder itself: %s.", advice);
 	return true;
 }
 

@@ -62,7 +62,7 @@ static const struct rule_row rules[RULE_COUNT] = {
 	[RULE_TFLITE_TEXT_MODE] = {"tflite-text-mode", SEVERITY_VIOLATION, false},
 };
 
-static char *printable(const char *text)
+static char *printable(const char *text, const char *escaped)
 {
 	AUTO_BUFFER struct buffer out = {0};
 	uint32_t code;
@@ -70,7 +70,7 @@ static char *printable(const char *text)
 	while (*text) {
 		size_t length = utf8_decode(text, &code);
 
-		if (length == 0 || utf8_is_control(code)) {
+		if (length == 0 || utf8_is_control(code) || strchr(escaped, *text)) {
 			buffer_printf(&out, "\\x%02x", (unsigned char)*text);
 			text++;
 		} else {
@@ -87,7 +87,12 @@ static char *format_message(const char *format, va_list args)
 
 	if (vasprintf(&text, format, args) < 0)
 		abort();
-	return printable(text);
+	return printable(text, "");
+}
+
+char *violations_name(const char *name)
+{
+	return printable(name, "`");
 }
 
 /* Where the next finding goes, or NULL. Warnings never crowd out a violation, lest the artifact pass for
@@ -120,7 +125,7 @@ void violations_add(
 	*finding = (struct finding){.severity = rules[rule].severity,
 		.publishable = rules[rule].publishable,
 		.rule = rules[rule].name,
-		.path = printable(path),
+		.path = violations_name(path),
 		.message = format_message(format, args)};
 	va_end(args);
 }

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "common/utf8.h"
 #include "server/metrics.h"
 #include "server/module/violations.h"
 #include "server/registry/breakers.h"
@@ -22,7 +23,8 @@ enum {
 	BACKOFF_MAX_MS = 5000,
 	BACKOFF_LOOK_MS = 20,
 	WAIT_MAX_S = 30,
-	DATABASE_LOOK_MS = 100
+	DATABASE_LOOK_MS = 100,
+	TOLD_PATH_MAX = 64
 };
 
 struct fill {
@@ -126,15 +128,23 @@ static enum verdict fetch(struct fill *fill)
 
 /* ---- the bytes are there ---- */
 
+/* A long path is told in part, lest it crowd out what is wrong and what to do. */
+static void tell_violation(const struct finding *finding, struct err *err)
+{
+	size_t length = utf8_cut(finding->path, TOLD_PATH_MAX);
+
+	(void)err_set(err, ERR_UPSTREAM_FAILED, "it answered with something that is no module: %.*s%s%s%s",
+		(int)length, finding->path, finding->path[length] ? "…" : "", length > 0 ? ": " : "",
+		finding->message);
+}
+
 static bool has_violation(const struct examination *examination, struct err *err)
 {
 	for (size_t i = 0; i < examination->finding_count; i++) {
 		const struct finding *finding = &examination->findings[i];
 
 		if (finding->severity == SEVERITY_VIOLATION) {
-			(void)err_set(err, ERR_UPSTREAM_FAILED,
-				"it answered with something that is no module: %s%s%s", finding->path,
-				finding->path[0] ? ": " : "", finding->message);
+			tell_violation(finding, err);
 			return true;
 		}
 	}

@@ -3,6 +3,7 @@
 makes an archive that is taken."""
 import gzip
 import io
+import itertools
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import tarfile
 
 import pytest
 from support import hub_client, modules, packers
-from support.daemon import Daemon, assert_problem
+from support.daemon import Daemon, assert_problem, binary
 from support.modules import Member, compress, members, pack, tar
 
 GOOD = members()
@@ -167,9 +168,16 @@ def linked_folder(tmp_path):
     return root
 
 
-def run(command, where):
-    subprocess.run(command, shell=True, check=True, cwd=where, executable="/bin/bash", env=dict(os.environ, LC_ALL="C.UTF-8"),
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def run(command, where, check=True):
+    """As a user would, who has larder on the PATH."""
+    path = f"{os.path.dirname(os.path.abspath(binary()))}:{os.environ['PATH']}"
+    subprocess.run(command, shell=True, check=check, cwd=where, executable="/bin/bash",
+                   env=dict(os.environ, LC_ALL="C.UTF-8", PATH=path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def advised(*texts):
+    """The commands that these sentences name."""
+    return sorted({command for text in texts for command in re.findall("`([^`]*)`", text)})
 
 
 # Each writes refused.tar.gz beside the folder "module".
@@ -199,13 +207,106 @@ def test_advice_leads_to_what_is_taken(registry, case, tmp_path):
     run(BEGINNINGS[case], tmp_path)
     path = f"/acme/advised/{1 + list(BEGINNINGS).index(case)}"
     problem = assert_problem(registry.put(path, (tmp_path / "refused.tar.gz").read_bytes()), 422, "invalid-module")
-    commands = [command for violation in problem["violations"] for command in re.findall("`([^`]+)`", violation["message"])]
+    commands = advised(*(violation["message"] for violation in problem["violations"]))
     assert commands, problem
-    for number, command in enumerate(sorted(set(commands))):
-        shutil.copy(tmp_path / "refused.tar.gz", tmp_path / "FILE")
-        run(command.replace("FOLDER", "module"), tmp_path)
-        reply = registry.put(f"/acme/advised{number}{path[13:]}", (tmp_path / "module.tar.gz").read_bytes())
-        assert reply.status == 201, (command, reply.body)
+    version = itertools.count(1)
+    for command in commands:
+        for file in ("FILE", "module.tar.gz", "mended.tar.gz"):
+            shutil.copy(tmp_path / "refused.tar.gz", tmp_path / file)
+            run(command.replace("FOLDER", "module").replace("FILE", file), tmp_path)
+            mended = f"{file}.mended" if "FILE" in command else "mended.tar.gz"
+            if mended != file:
+                assert (tmp_path / file).read_bytes() == (tmp_path / "refused.tar.gz").read_bytes(), (command, file)
+            reply = registry.put(f"{path}/mended/{next(version)}", (tmp_path / mended).read_bytes())
+            assert reply.status == 201, (command, reply.body)
+
+
+def test_each_way_to_pack_has_one_command_for_every_tar(registry):
+    problem = assert_problem(registry.put("/acme/ways/1", pack(GOOD + [Member("./again", type=b"1", link="./saved_model.pb")])),
+                             422, "invalid-module")
+    commands = advised(*(violation["message"] for violation in problem["violations"]))
+    assert [command.split()[0] for command in commands] == ["larder", "tar"]
+
+
+def hostile_names():
+    """Names of folders that would have a shell do something, by every way that it has to be told so."""
+    for wrap in ("{}", '"{}"', "'{}'", "a b {}", "x\"{}\"y", "x'{}'y", "\\{}", "{} '", "`'{}'`", "é{}"):
+        for code in ("$(touch PWNED)", "`touch PWNED`", "; touch PWNED;", "&& touch PWNED &&", "| touch PWNED |", "\ntouch PWNED\n",
+                     "> PWNED", "${{x:-$(touch PWNED)}}", "$PWNED", "~", "*", "#", "!!", "-o PWNED", "--to-command=touch PWNED"):
+            yield wrap.format(code)
+    yield from ("-", "--", "-C", "x" * 255, "$" * 255, "a'", 'a"', "a\\", "`", "(", "{a,b}", "%s%n")
+
+
+HOSTILE = [name for name in hostile_names() if "/" not in name]
+# Where such a name may come to stand in a refusal: what holds what.
+PLACES = {
+    "wrapper": lambda name: members(prefix=f"{name}/"),
+    "a folder without an entry": lambda name: GOOD + [Member(f"{name}/x", b"x")],
+    "under a file": lambda name: GOOD + [Member(f"./{name}", b"x"), Member(f"./{name}/x", b"x")],
+    "twice": lambda name: GOOD + [Member(f"./{name}", b"x"), Member(f"./{name}", b"y")],
+    "a link": lambda name: GOOD + [Member(f"./{name}", type=b"2", link=name)],
+    "two cases": lambda name: GOOD + [Member(f"./{name}k", b"x"), Member(f"./{name}\u212a", b"x")],
+    "two cases above": lambda name: GOOD + [Member(f"./{name}k/"), Member(f"./{name}K/x", b"x")],
+}
+
+
+def try_commands(texts, where):
+    """What is advised is run where nothing is: nothing but what it names may come of it."""
+    for command in advised(*texts):
+        where.mkdir()
+        assert re.fullmatch(r"(larder pack|larder publish|tar|gzip|bzip2|xz|zstd) [A-Za-z0-9._/ <>|'…-]*", command), command
+        run(command, where, check=False)
+        assert {path.name for path in where.iterdir()} <= {"mended.tar.gz", "FILE.mended"}, command
+        shutil.rmtree(where)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_name_becomes_a_command(registry, upstream, mirror, place, tmp_path):
+    texts = set()
+    chosen = HOSTILE if place == "wrapper" else HOSTILE[list(PLACES).index(place)::6]
+    for number, name in enumerate(chosen, 1):
+        archive = pack(PLACES[place](name), format=tarfile.PAX_FORMAT)
+        problem = assert_problem(registry.put(f"/acme/hostile/{number}", archive), 422, "invalid-module")
+        texts |= {problem["detail"], *(v["message"] for v in problem["violations"]), *(v["path"] for v in problem["violations"])}
+        if number % (10 if place == "wrapper" else 3):
+            continue
+        upstream.serve(f"/acme/hostile/{number}", archive)
+        reply = mirror.get(f"/acme/hostile/{number}?tf-hub-format=compressed")
+        told = mirror.get(f"/api/v1/modules/acme/hostile/{number}").json()["artifacts"][0]["warnings"] if reply.status == 200 else []
+        texts |= {warning[key] for warning in told for key in ("path", "message")} if told else {reply.json()["detail"]}
+    try_commands(texts, tmp_path / "empty")
+
+
+def test_no_folder_of_an_archive_becomes_a_command_of_ours(tmp_path):
+    """What `larder pack` and `larder publish` say of an archive that was unpacked."""
+    for number, name in enumerate(HOSTILE[::31]):
+        root = tmp_path / str(number)
+        packers.folder(root / "outer" / name)
+        for arguments in (["pack", "outer", "-o", "out.tar.gz"], ["publish", "outer", "http://127.0.0.1:1/acme/m/1"]):
+            done = subprocess.run([binary(), *arguments], cwd=root, capture_output=True, text=True)
+            assert done.returncode == 1 and re.search("wrapper-folder|name-control", done.stderr), done
+            try_commands([done.stderr], root / "empty")
+
+
+@pytest.mark.parametrize("name", ["m1", "My module", "v1.0_final-2", "-x"])
+def test_a_wrapper_is_named_by_every_command(registry, larder, name, tmp_path):
+    root = packers.folder(tmp_path / "w" / name)
+    token = larder.token("publish:acme/*")
+    environment = dict(os.environ, LARDER_SERVER=larder.url, LARDER_TOKEN=token)
+    for arguments, rest in ((["publish", "w", "/acme/r/1"], " /acme/r/1"), (["pack", "w/", "-o", "out.tar.gz"], " -o out.tar.gz")):
+        done = subprocess.run([binary(), *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 1, done
+        command, = advised(done.stderr)
+        assert command.startswith(f"larder {arguments[0]} ") and command.endswith(" …")
+        subprocess.run(command.replace("larder", binary(), 1).replace(" …", rest), shell=True, cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "out.tar.gz").stat().st_size > 0
+    archive = tmp_path / "refused.tar.gz"
+    subprocess.run(["tar", "-czf", archive, "-C", "w", "--", f"./{name}" if name.startswith("-") else name], cwd=tmp_path, check=True)
+    problem = assert_problem(registry.put("/acme/named/1", archive.read_bytes()), 422, "invalid-module")
+    commands = advised(*(violation["message"] for violation in problem["violations"]))
+    assert len(commands) == 2 and root.exists()
+    for command in commands:
+        run(command, tmp_path / "w")
 
 
 def test_lfs_pointer_instead_of_a_module(registry):

@@ -23,6 +23,7 @@
 #include "common/own.h"
 #include "common/siphash.h"
 #include "common/uri.h"
+#include "common/utf8.h"
 #include "common/waiter.h"
 #include "tests/unit/held.h"
 
@@ -611,6 +612,24 @@ static void siphash_is_the_papers(void **state)
 	}
 }
 
+static void utf8_is_cut_between_characters(void **state)
+{
+	static const char *const characters[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+	AUTO_BUFFER struct buffer text = {0};
+
+	(void)state;
+	for (size_t i = 0; i < 40; i++)
+		buffer_add_string(&text, characters[(i * i + i / 3) % 4]);
+	for (size_t max = 0; max <= text.length + 4; max++) {
+		AUTO_FREE char *beginning =
+			mem_dup_n(buffer_string(&text), utf8_cut(buffer_string(&text), max));
+
+		assert_true(strlen(beginning) <= max);
+		assert_true(strlen(beginning) == text.length || strlen(beginning) + 4 > max);
+		assert_true(utf8_is_text(beginning, strlen(beginning)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -643,6 +662,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(folders_are_made_durable, make_folder, remove_folder),
 		cmocka_unit_test(waiters_are_woken_once_unless_they_left),
 		cmocka_unit_test(no_wake_is_lost_among_threads),
+		cmocka_unit_test(utf8_is_cut_between_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,7 +301,7 @@ static void test_names_what_it_is_instead(void **state)
 		{"7z\xbc\xaf\x27\x1c", "7z archive"},
 		{"\xfd"
 		 "7zXZ",
-			"xz -dc FILE"}};
+			"xz -dc < FILE"}};
 	AUTO_BUFFER struct buffer out = {0};
 	AUTO_BUFFER struct buffer tar = {0};
 	struct err err;

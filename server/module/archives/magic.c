@@ -18,16 +18,15 @@ static const struct magic magics[] = {
 		"7z\xbc\xaf\x27"
 		"\x1c",
 		"a 7z archive", UNPACK_AND_PACK},
-	{0, "BZh", "bzip2", "pack it anew with `bzip2 -dc FILE | gzip > module.tar.gz`"},
+	{0, "BZh", "bzip2", "pack it anew with " ADVICE_GZIP_FROM("bzip2")},
 	{0,
 		"\xfd"
 		"7zXZ",
-		"xz", "pack it anew with `xz -dc FILE | gzip > module.tar.gz`"},
-	{0, "\x28\xb5\x2f\xfd", "Zstandard", "pack it anew with `zstd -dc FILE | gzip > module.tar.gz`"},
+		"xz", "pack it anew with " ADVICE_GZIP_FROM("xz")},
+	{0, "\x28\xb5\x2f\xfd", "Zstandard", "pack it anew with " ADVICE_GZIP_FROM("zstd")},
 	{0, "{", "JSON", NULL},
 	{4, "TFL3", "a bare .tflite file", "publish it as it is, under ?lite-format=tflite"},
-	{257, "ustar", "a plain tar that was not compressed",
-		"compress it with `gzip < FILE > module.tar.gz`"},
+	{257, "ustar", "a plain tar that was not compressed", "compress it with " ADVICE_GZIP},
 };
 
 static const struct magic unknown = {0, "", "something else", NULL};
