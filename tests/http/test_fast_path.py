@@ -58,7 +58,10 @@ class Connection:
 
 
 def heat(larder, module):
+    """Publishes it and has it kept hot; what is told of large ones once it is known, their MD5, is told from now on."""
     larder.publish(PATH, module)
+    assert larder.get(COMPRESSED).body == module
+    wait_until(lambda: "md5=" in (larder.request("HEAD", COMPRESSED).header("X-Goog-Hash") or ""), "its MD5")
     assert larder.get(COMPRESSED).body == module
 
 
