@@ -61,7 +61,7 @@ def heat(larder, module):
     """Publishes it and has it kept hot; what is told of large ones once it is known, their MD5, is told from now on."""
     larder.publish(PATH, module)
     assert larder.get(COMPRESSED).body == module
-    wait_until(lambda: "md5=" in (larder.request("HEAD", COMPRESSED).header("X-Goog-Hash") or ""), "its MD5")
+    wait_until(lambda: "md5=" in larder.request("HEAD", COMPRESSED).headers.get("X-Goog-Hash", ""), "its MD5")
     assert larder.get(COMPRESSED).body == module
 
 
