@@ -11,6 +11,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/http/fast/wirefields.h"
 #include "server/http/fast/wirehead.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,6 +48,37 @@ static void check_passed(const char *bytes, const struct wire_head *head)
 	check(lengths == 1 || head->body <= 0);
 	for (size_t i = 0; i < head->length; i++)
 		check(bytes[i] != '\n' || (i > 0 && bytes[i - 1] == '\r'));
+}
+
+/* Without empty ones in front, the first, and the last. */
+static int count_field_lines(const char *bytes, size_t length)
+{
+	size_t from = strspn(bytes, "\r\n");
+	int lines = -2;
+
+	for (size_t i = from; i < length; i++)
+		lines += bytes[i] == '\n';
+	return lines;
+}
+
+/* Each line of a head that was passed on is a name and a value, and found by its name. */
+static void check_fields(const char *bytes, const struct wire_head *head)
+{
+	struct wire_fields fields;
+	int lines = 0;
+
+	wire_fields_read(bytes, head->length, &fields);
+	check(*fields.method && *fields.target && strncmp(fields.version, "HTTP/1.", 7) == 0);
+	for (const char *name = fields.first; name < fields.end; lines++) {
+		const char *value = name + strlen(name) + 1;
+
+		check(*name && value < fields.end);
+		check(wire_fields_find(&fields, name) <= value &&
+			wire_fields_find_last(&fields, name) >= value);
+		name = value + strlen(value) + 1;
+	}
+	check(lines == count_field_lines(bytes, head->length));
+	wire_fields_finish(&fields);
 }
 
 /* The end does not depend on how the bytes came. */
@@ -92,6 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	check(head.length == end);
 	check_passed(bytes, &head);
+	check_fields(bytes, &head);
 	check_heads(bytes, size, &head);
 	return 0;
 }
