@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A request that the fast path has answered by its handler, without libmicrohttpd: one that brings no body.
- * Its connection is suspended while a worker calls the handler, and while the sender
- * pool sends a feed. */
+ * Its connection is suspended while a worker calls the handler, and while the sender pool sends a feed. */
 #ifndef SERVER_HTTP_FAST_DIRECT_H
 #define SERVER_HTTP_FAST_DIRECT_H
 

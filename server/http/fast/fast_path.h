@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The fast path: epoll threads that new connections come to first. They answer a plain GET
- * or HEAD whose reply is in the response cache, with few system calls. They judge every other head once all
- * of it is there: what can be read in two ways is refused here, all else goes to libmicrohttpd with its
- * connection, unread, until it is answered. */
+ * The fast path: epoll threads that new connections come to first. They answer a plain GET or HEAD whose
+ * reply is in the response cache, with few system calls. They judge every other head once all of it is
+ * there: what can be read in two ways is refused here. A request without a body is answered from here once
+ * its handler was called. One with a body goes to libmicrohttpd with its connection, unread, until it is
+ * answered. */
 #ifndef SERVER_HTTP_FAST_FAST_PATH_H
 #define SERVER_HTTP_FAST_FAST_PATH_H
 

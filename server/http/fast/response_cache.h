@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The response cache: replies kept ready by the target of the request line, so that threads of
- * the front answer again without a worker, a query or a file to open. Bounded in replies, bytes and
- * descriptors. Who makes a reply untrue must have its label forgotten here before saying so. */
+ * The response cache: replies kept ready by the target of the request line, so that the fast path answers
+ * again without a worker, a query or a file to open. Bounded in replies, bytes and descriptors. Who makes a
+ * reply untrue must have its label forgotten here before saying so. */
 #ifndef SERVER_HTTP_FAST_RESPONSE_CACHE_H
 #define SERVER_HTTP_FAST_RESPONSE_CACHE_H
 

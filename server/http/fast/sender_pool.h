@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sender pool: threads that send bodies that may have to wait: for the disk,
- * where a file is not in memory, or for more bytes, where it still grows. The fast path lends them sockets
- * for the former, libmicrohttpd for the latter, for one answer's body. So no other request waits for it;
- * bodies of one thread do. Of a file that libmicrohttpd sends itself, they only bring pieces into memory. */
+ * The sender pool: threads that send bodies that may have to wait: for the disk, where a file is not in
+ * memory, or for more bytes, where it still grows. They also receive bodies that come in chunks. The fast
+ * path and libmicrohttpd lend them sockets for one body. So no other request waits for it; bodies of one
+ * thread do. Of a file that libmicrohttpd sends itself, they only bring pieces into memory. */
 #ifndef SERVER_HTTP_FAST_SENDER_POOL_H
 #define SERVER_HTTP_FAST_SENDER_POOL_H
 

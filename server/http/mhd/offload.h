@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Has the sender pool do for an exchange what would have to wait, while its connection is suspended: send its
- * feed (libmicrohttpd sends what comes before, and the last chunk), or bring the next piece of its file into
- * memory. */
+ * feed (the fast path or libmicrohttpd sends what comes before, and the last chunk), or bring the next piece
+ * of its file into memory. */
 #ifndef SERVER_HTTP_MHD_OFFLOAD_H
 #define SERVER_HTTP_MHD_OFFLOAD_H
 
