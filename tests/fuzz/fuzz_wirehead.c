@@ -53,9 +53,11 @@ static void check_passed(const char *bytes, const struct wire_head *head)
 /* Without empty ones in front, the first, and the last. */
 static int count_field_lines(const char *bytes, size_t length)
 {
-	size_t from = strspn(bytes, "\r\n");
+	size_t from = 0;
 	int lines = -2;
 
+	while (from < length && (bytes[from] == '\r' || bytes[from] == '\n'))
+		from++;
 	for (size_t i = from; i < length; i++)
 		lines += bytes[i] == '\n';
 	return lines;

@@ -23,13 +23,18 @@ struct direct {
 bool direct_suits(const char *bytes, const struct wire_head *head)
 {
 	static const char *const methods[] = {"GET ", "HEAD ", "DELETE ", "OPTIONS "};
+	const char *end = bytes + head->length;
 	bool suits = false;
 
 	if (head->body != 0 || (!head->stays && !head->closes))
 		return false;
-	bytes += strspn(bytes, "\r\n");
-	for (size_t i = 0; i < sizeof methods / sizeof *methods && !suits; i++)
-		suits = strncmp(bytes, methods[i], strlen(methods[i])) == 0;
+	while (bytes < end && (*bytes == '\r' || *bytes == '\n'))
+		bytes++;
+	for (size_t i = 0; i < sizeof methods / sizeof *methods && !suits; i++) {
+		size_t length = strlen(methods[i]);
+
+		suits = (size_t)(end - bytes) > length && memcmp(bytes, methods[i], length) == 0;
+	}
 	return suits;
 }
 
