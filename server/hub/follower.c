@@ -87,10 +87,11 @@ static void begin_stream(struct follower *follower, struct reply *reply)
 	(void)strcpy(reply->note, "miss");
 }
 
-static void refuse(const struct follower_plan *plan, const struct err *err, struct reply *reply)
+static void refuse(const struct follower_plan *plan, const struct request *request, const struct err *err,
+	struct reply *reply)
 {
 	if (plan->fail)
-		plan->fail(plan, err, reply);
+		plan->fail(plan, request, err, reply);
 	else
 		problem_reply(reply, err);
 }
@@ -105,7 +106,7 @@ static void resume(void *object, const struct request *request, struct reply *re
 		follower->plan.serve(&follower->plan, request, reply);
 		destroy(follower);
 	} else if (!may_stream(follower, &seen)) {
-		refuse(&follower->plan, &seen.err, reply);
+		refuse(&follower->plan, request, &seen.err, reply);
 		destroy(follower);
 	} else {
 		begin_stream(follower, reply);

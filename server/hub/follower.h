@@ -28,7 +28,8 @@ struct follower_plan {
 	/* Is told that an answer begins to be streamed, and adds its headers. Never with whole. */
 	void (*begin)(const struct follower_plan *plan, struct reply *reply);
 	/* Answers with what the fill failed with. NULL: as problems are. */
-	void (*fail)(const struct follower_plan *plan, const struct err *err, struct reply *reply);
+	void (*fail)(const struct follower_plan *plan, const struct request *request, const struct err *err,
+		struct reply *reply);
 };
 
 /* Makes the reply follow the spool, of which it takes over the reference. */

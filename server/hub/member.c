@@ -46,18 +46,30 @@ static bool is_model_json(const char *member)
 	return strcmp(slash ? slash + 1 : member, "model.json") == 0;
 }
 
+/* A browser's address line does, and whoever names the type. TF.js never does. */
+static bool asks_for_words(const struct request *request)
+{
+	const char *accept = request_header(request, "Accept");
+
+	return request_wants_html(request) || (accept && strcasestr(accept, "application/problem+json"));
+}
+
 /* TF.js looks at the status of model.json only: words in any other refusal would become weights (PROTOCOL:
  * 1.2). */
-static void drop_words(const char *member, struct reply *reply)
+static void drop_words(const char *member, const struct request *request, struct reply *reply)
 {
-	if (reply->problem != ERR_NONE && !is_model_json(member))
+	if (reply->problem == ERR_NONE || is_model_json(member))
+		return;
+	reply_header(reply, "Vary", "Accept");
+	if (!asks_for_words(request))
 		reply_empty(reply, reply->status);
 }
 
-static void fail(const struct follower_plan *plan, const struct err *err, struct reply *reply)
+static void fail(const struct follower_plan *plan, const struct request *request, const struct err *err,
+	struct reply *reply)
 {
 	problem_reply(reply, err);
-	drop_words(plan->member, reply);
+	drop_words(plan->member, request, reply);
 }
 
 /* ---- an archive that is not unpacked yet, or just being unpacked ---- */
@@ -116,7 +128,7 @@ static void resume(void *object, const struct request *request, struct reply *re
 	if (unpacking_result(wait->unpacking, &err))
 		serve_kept(&wait->plan, request, reply);
 	else
-		fail(&wait->plan, &err, reply);
+		fail(&wait->plan, request, &err, reply);
 	destroy_wait(wait);
 }
 
@@ -182,7 +194,7 @@ static void serve_file(const struct follower_plan *plan, const struct request *r
 	/* Paths may have any characters, entity tags may not. */
 	(void)snprintf(etag, sizeof etag, "\"sha256:%s/%s\"", artifact->checksums.sha256.hex, path.hex);
 	(void)representation_reply(plan->services, request, &representation, plan->cache_status, reply);
-	drop_words(plan->member, reply);
+	drop_words(plan->member, request, reply);
 	/* One client that loads the model asks for this once, however many shards there are. */
 	if (request->method == METHOD_GET && reply->kind == REPLY_FILE && reply->offset == 0 &&
 		is_model_json(plan->member))
@@ -198,7 +210,7 @@ static void serve_holding(const struct follower_plan *plan, const struct request
 
 	if (!members_read(plan->services->members, &artifact->checksums.sha256, unpacks ? holding->fd : -1,
 		    plan->member, &file, &err))
-		fail(plan, &err, reply);
+		fail(plan, request, &err, reply);
 	else if (file.unpacking)
 		wait_for(plan, TAKE(file.unpacking), reply);
 	else if (file.fd < 0)
@@ -216,7 +228,7 @@ static void serve_kept(const struct follower_plan *plan, const struct request *r
 	if (representation_open_kept(plan->services, &plan->name, &holding, &err))
 		serve_holding(plan, request, &holding, false, reply);
 	else
-		fail(plan, &err, reply);
+		fail(plan, request, &err, reply);
 }
 
 /* ---- GET and HEAD ---- */
@@ -228,7 +240,7 @@ static void get_member(struct follower_plan *plan, const struct request *request
 
 	if (!registry_open(plan->services->registry, &plan->name, request_header(request, "CDN-Loop"),
 		    &holding, &err))
-		return fail(plan, &err, reply);
+		return fail(plan, request, &err, reply);
 	if (!holding.spool)
 		return serve_holding(plan, request, &holding, false, reply);
 	plan->cache_status = holding.collapsed ? cache_status_collapsed : cache_status_stored;
@@ -250,11 +262,10 @@ static void tell(const struct inquiry *inquiry, const struct request *request, s
 	int64_t unused;
 	struct err err;
 
-	(void)request;
 	if (question_result(inquiry->question, &unused, &err))
 		return tell_type(inquiry->member, reply);
 	problem_reply(reply, &err);
-	drop_words(inquiry->member, reply);
+	drop_words(inquiry->member, request, reply);
 }
 
 static void head_member(const struct follower_plan *plan, const struct request *request, struct reply *reply)
@@ -269,7 +280,7 @@ static void head_member(const struct follower_plan *plan, const struct request *
 
 	if (!registry_look(
 		    plan->services->registry, &plan->name, &asker, &holding, &found, &inquiry.question, &err))
-		fail(plan, &err, reply);
+		fail(plan, request, &err, reply);
 	else if (found)
 		serve_holding(plan, request, &holding, false, reply);
 	else if (inquiry.question)

@@ -130,6 +130,26 @@ def test_errors_have_no_words_but_for_model_json(published):
     assert reply.status >= 400 and reply.json()["code"], reply
 
 
+@pytest.mark.parametrize("accept", ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                                    "application/problem+json", "Application/Problem+JSON, */*"])
+def test_who_asks_for_words_gets_them(published, accept):
+    published.publish("/acme/hub/1", modules.module())
+    paths = [f"{HANDLE}/none.bin", f"{HANDLE}/a/b/c.txt", "/acme/hub/1/zzz", "/acme/never-there/1/group1-shard1of1.bin"]
+    for path in [path + query for path in paths for query in ("?tfjs-format=file", "")]:
+        bare = published.get(path)
+        assert bare.body == b"" and bare.header("Vary") == "Accept", bare
+        words = published.get(path, accept=accept)
+        assert_problem(words, bare.status, words.json()["code"])
+        assert words.json()["detail"] and words.header("Vary") == "Accept"
+
+
+def test_words_after_a_fill_that_failed(mirror, upstream):
+    upstream.serve(HANDLE, Answer(b"no module" * 100), Answer(b"no module" * 100))
+    words = mirror.get(f"{HANDLE}/{SHARD}?tfjs-format=file", accept="application/problem+json")
+    assert_problem(words, 502, "upstream-failed")
+    assert mirror.get(f"{HANDLE}/{SHARD}?tfjs-format=file").body == b""
+
+
 def test_an_archive_without_such_a_model_json(published):
     assert_problem(published.get(f"{HANDLE}/other/model.json?tfjs-format=file"), 404, "not-found")
 
