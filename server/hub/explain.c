@@ -15,6 +15,7 @@
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/store/catalog/catalog_space.h"
+#include "server/store/unpacked/members.h"
 
 static const char *const wanted_names[] = {
 	[WANTED_DESCRIPTION] = "description",
@@ -28,11 +29,12 @@ struct explanation {
 	struct artifact artifact;
 	bool known;
 	struct admission_view view;
-	json_t *fill;    /* the one that runs; NULL: none does */
-	char *pinned_by; /* the pattern; NULL: none */
-	bool redirects;  /* a version is to be found: */
-	int64_t latest;  /* the version that a redirect would lead to; 0: none, or not known yet */
-	bool asks;       /* upstream is asked which that is */
+	json_t *fill;      /* the one that runs; NULL: none does */
+	json_t *last_fill; /* that ended lately, NULL: none did */
+	char *pinned_by;   /* the pattern; NULL: none */
+	bool redirects;    /* a version is to be found: */
+	int64_t latest;    /* the version that a redirect would lead to; 0: none, or not known yet */
+	bool asks;         /* upstream is asked which that is */
 	int status;
 	const char *cache; /* NULL: no artifact would be answered */
 	struct err refusal;
@@ -41,25 +43,29 @@ struct explanation {
 static void finish(struct explanation *explanation)
 {
 	json_decref(explanation->fill);
+	json_decref(explanation->last_fill);
 	free(explanation->pinned_by);
 }
 
-static json_t *find_fill(const struct services *services, const struct name *name)
+static void find_fills(const struct services *services, const struct name *name, struct explanation *out)
 {
 	AUTO(fill_list_finish) struct fill_list list = {0};
 
 	mirror_list(services->mirror, &list);
-	for (size_t i = 0; i < list.running; i++) {
-		if (!list.items[i].refused && name_equals(&list.items[i].name, name))
-			return fill_json(&list.items[i]);
+	for (size_t i = 0; i < list.count; i++) {
+		const struct fill_status *fill = &list.items[i];
+		json_t **place = i < list.running ? &out->fill : &out->last_fill;
+
+		if (!*place && !(i < list.running && fill->refused) && name_equals(&fill->name, name))
+			*place = fill_json(fill);
 	}
-	return NULL;
 }
 
 /* ---- what would be answered ---- */
 
 static void refuse(struct explanation *out, const struct err *err)
 {
+	out->cache = NULL;
 	out->refusal = *err;
 	out->status = problem_status(err->code);
 }
@@ -85,28 +91,50 @@ static bool has_well_upstream(const struct services *services, const struct name
 	return none;
 }
 
-static void judge_fetch(const struct services *services, const struct name *name, struct explanation *out)
+/* A file of an archive that is here. What is unpacked tells for certain; nothing is unpacked for this. */
+static bool judge_member(const struct services *services, const struct artifact *artifact, const char *member,
+	struct explanation *out, struct err *err)
 {
-	struct err err;
+	AUTO_MEMBER_FILE struct member_file file = {.fd = -1};
+	bool has = true;
+	struct err refusal;
+
+	if (!members_read(services->members, &artifact->checksums.sha256, -1, member, &file, &refusal)) {
+		refuse(out, &refusal);
+		return true;
+	}
+	if (file.fd < 0 && !catalog_may_have_file(services->catalog, artifact, member, &has, err))
+		return false;
+	if (!has && !members_refuse(member, &refusal))
+		refuse(out, &refusal);
+	return true;
+}
+
+/* By the same look as a GET's (registry_open), as far as nobody has to be asked. */
+static bool judge_fetch(const struct services *services, const struct hub_url *hub_url,
+	struct explanation *out, struct err *err)
+{
+	AUTO_HOLDING struct holding holding = {.fd = -1};
+	bool found;
+	struct err refusal;
 
 	out->status = 200;
-	if (out->known && out->artifact.state == STATE_WITHDRAWN) {
-		(void)err_set(&err, ERR_GONE, "%s was withdrawn", name_path(name).text);
-		refuse(out, &err);
-	} else if (out->known && out->artifact.state == STATE_QUARANTINED) {
-		(void)err_set(&err, ERR_QUARANTINED, "%s is held back", name_path(name).text);
-		refuse(out, &err);
-	} else if (out->known && out->artifact.recorded && out->artifact.cached) {
+	if (!registry_find(services->registry, &hub_url->name, &holding, &found, &refusal)) {
+		refuse(out, &refusal);
+	} else if (found) {
 		out->cache = "hit";
+		return !hub_url->member ||
+		       judge_member(services, &holding.artifact, hub_url->member, out, err);
 	} else if (out->fill) {
 		out->cache = "collapsed";
 	} else if (out->view.refusal.code != ERR_NONE) {
 		refuse(out, &out->view.refusal);
-	} else if (!has_well_upstream(services, name, &err)) {
-		refuse(out, &err);
+	} else if (!has_well_upstream(services, &hub_url->name, &refusal)) {
+		refuse(out, &refusal);
 	} else {
 		out->cache = "miss";
 	}
+	return true;
 }
 
 static void take_problem(const struct reply *reply, struct err *out)
@@ -166,10 +194,10 @@ static bool explain(struct services *services, struct request *request, const st
 		!catalog_find_pin(services->catalog, name, &out->pinned_by, err) ||
 		!mirror_consider(services->mirror, name, &out->view, err))
 		return false;
-	out->fill = find_fill(services, name);
+	find_fills(services, name, out);
 	if (fetched && name->version > 0)
-		judge_fetch(services, name, out);
-	else if (fetched || hub_url->wanted == WANTED_UNCOMPRESSED)
+		return judge_fetch(services, hub_url, out, err);
+	if (fetched || hub_url->wanted == WANTED_UNCOMPRESSED)
 		name->version > 0 ? judge_on_trial(services, request, hub_url, out)
 				  : judge_redirect(services, name, out);
 	else
@@ -221,14 +249,28 @@ static json_t *public_url(const struct upstream *upstream, const struct name *na
 	return answer_text(url);
 }
 
-static json_t *upstreams_json(const struct services *services, const struct name *name)
+/* What is published, or was withdrawn or held back, no upstream is ever asked for. */
+static bool is_ours(const struct explanation *explanation)
+{
+	const struct artifact *artifact = &explanation->artifact;
+	struct err ignored;
+
+	if (!explanation->known)
+		return false;
+	return artifact->state != STATE_ACTIVE || !artifact_check_published(artifact, &ignored) ||
+	       (artifact->recorded && artifact->source == SOURCE_PUBLISHED);
+}
+
+static json_t *upstreams_json(
+	const struct services *services, const struct name *name, const struct explanation *explanation)
 {
 	const struct config *config = services->config;
+	bool asked = name->version > 0 && !is_ours(explanation);
 	json_t *items = json_array();
 
 	for (size_t i = 0; i < config->upstream_count; i++) {
 		const struct upstream *upstream = &config->upstreams[i];
-		bool may_have = name->version > 0 && upstream_may_have(upstream, name);
+		bool may_have = asked && upstream_may_have(upstream, name);
 		int64_t until_s = mirror_cooling_until_s(services->mirror, i);
 
 		json_array_append_new(items,
@@ -251,13 +293,14 @@ static json_t *explanation_json(
 				     ? json_pack("{s:o}", "until", answer_time(view->quarantined_until_s))
 				     : json_null();
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:O?, s:{s:b, s:s?}, s:o, s:o, s:o, s:s?, s:o, s:b}", "name",
-		name_json(&hub_url->name), "wanted", wanted_names[hub_url->wanted], "answer",
+	return json_pack("{s:o, s:s, s:o, s:o, s:O?, s:{s:b, s:s?}, s:o, s:o, s:o, s:s?, s:o, s:b, s:O?}",
+		"name", name_json(&hub_url->name), "wanted", wanted_names[hub_url->wanted], "answer",
 		answer_of(explanation), "artifact", artifact_json(explanation), "fill", explanation->fill,
 		"policy", "allowed", view->allowed, "rule", view->rule, "upstreams",
-		upstreams_json(services, &hub_url->name), "negative", negative, "quarantine", quarantine,
-		"pinned_by", explanation->pinned_by, "last_used_at",
-		last_use ? answer_time(last_use) : json_null(), "offline", view->offline);
+		upstreams_json(services, &hub_url->name, explanation), "negative", negative, "quarantine",
+		quarantine, "pinned_by", explanation->pinned_by, "last_used_at",
+		last_use ? answer_time(last_use) : json_null(), "offline", view->offline, "last_fill",
+		explanation->last_fill);
 }
 
 /* What is no hub URL has an answer too. */

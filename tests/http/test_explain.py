@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """/api/v1/explain: what would be answered and why, without a packet to an upstream."""
+import io
 import json
+import tarfile
 import threading
 from urllib.parse import quote
 
 import pytest
 from support import modules
 from support.daemon import assert_problem
-from support.upstream import Answer
+from support.upstream import Answer, redirect
 from support.waiting import wait_until
 
 MODULE = modules.module(1 << 18)
@@ -138,6 +140,89 @@ def test_a_file_of_an_archive(upstream, mirror):
     explained = explain(mirror, "/google/x/1/model.json?tfjs-format=file")
     assert explained["wanted"] == "member" and explained["name"]["format"] == "tfjs"
     assert explained["answer"] == {"status": 200, "cache": "miss"} and upstream.requests == []
+
+
+def member_names(archive):
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return [member.name.removeprefix("./") for member in tar if member.isfile()]
+
+
+@pytest.mark.parametrize("query", ["", "?tfjs-format=file"])
+def test_files_of_an_archive_that_is_here(larder, query):
+    """Before it is unpacked, while it is, and when it was removed again: as a GET has it, and nothing is unpacked to tell."""
+    archive = modules.pack([modules.Member("./"), *(modules.Member("./" + name, content) for name, content in (
+        ("model.json", b'{"modelTopology": {}}'), ("a.bin", b"1"), ("b b.bin", b"2"))),
+        modules.Member("./c/"), modules.Member("./c/d.txt", b"3")])
+    larder.publish("/acme/js/1?tfjs-format=compressed", archive)
+    paths = [f"/acme/js/1/{name}{query}" for name in [*member_names(archive), "nope.bin", "c", "c/e.txt", "c/d.txt/x", "x/model.json"]]
+    before = [explain(larder, path)["answer"] for path in paths]
+    assert not list((larder.data / "unpacked").iterdir())
+    for path, told in zip(paths, before):
+        got = larder.get(quote(path, safe="/?="), accept="application/problem+json")
+        assert told["status"] == got.status and told["cache"] == ("hit" if got.status == 200 else None), (path, told)
+        assert got.status == 200 or (told["code"], told["detail"]) == (got.json()["code"], got.json()["detail"])
+    assert [explain(larder, path)["answer"] for path in paths] == before
+    assert {answer["status"] for answer in before} == {200, 404}
+
+
+def test_a_file_that_is_not_listed_any_more(larder):
+    """Of very many files the first are listed: what may be one of the others is not called absent before it is unpacked."""
+    entries = [modules.Member(f"./{number:05}-{'long' * 30}", b"") for number in range(6000)]
+    larder.publish("/acme/js/1?tfjs-format=compressed", modules.pack(
+        [modules.Member("./"), modules.Member("./model.json", b'{"modelTopology": {}}'), *entries]))
+    assert larder.get("/api/v1/files/acme/js/1?format=tfjs").json()["truncated"] is True
+    last, none = "/acme/js/1/" + entries[-1].name.removeprefix("./"), "/acme/js/1/none"
+    assert explain(larder, last)["answer"]["status"] == 200
+    assert larder.get(last).status == 200
+    assert explain(larder, last)["answer"]["status"] == 200 and explain(larder, none)["answer"]["status"] == 404
+
+
+FAILURES = {"an error": [Answer(b"no", 500, "text/plain")],
+            "nothing in it": [Answer(b"", 204)],
+            "a cut": [Answer(MODULE, cut_after=1000)],
+            "a sum that is not the bytes'": [Answer(modules.module(), headers={"x-goog-hash": "md5=AAAAAAAAAAAAAAAAAAAAAA=="})],
+            "a private address": [redirect("http://10.1.2.3/x.tar.gz")]}
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_the_last_failure_although_it_is_not_remembered(upstream, start, kind):
+    mirror = start({"mirror": {"private_upstreams": "false"}}, [upstream.url])
+    upstream.serve(PATH, *FAILURES[kind])
+    assert explain(mirror, COMPRESSED)["last_fill"] is None
+    refused = mirror.get(COMPRESSED)
+    assert refused.status in (502, 504), refused
+    mirror.wait_for_idle()
+    explained = explain(mirror, COMPRESSED)
+    last = explained["last_fill"]
+    assert explained["negative"] is None and explained["fill"] is None, "it is asked again"
+    assert (last["state"], last["handle"], last["format"]) == ("failed", "google/x", "tf-hub")
+    assert (last["code"], last["detail"]) == (refused.json()["code"], refused.json()["detail"])
+    assert last["ended_at"].endswith("Z") and explain(mirror, "/google/x/2.tar.gz")["last_fill"] is None
+
+
+def test_the_last_fill_of_several(upstream, mirror):
+    upstream.serve(PATH, Answer(b"no", 500, "text/plain"), Answer(MODULE))
+    assert mirror.get(COMPRESSED).status == 502
+    assert explain(mirror, COMPRESSED)["last_fill"]["state"] == "failed"
+    assert mirror.get(COMPRESSED).status == 200
+    mirror.wait_for_idle()
+    assert explain(mirror, COMPRESSED)["last_fill"]["state"] == "kept"
+
+
+@pytest.mark.parametrize("path, asked", [
+    ("/google/published/1.tar.gz", False), ("/google/published/1?tfjs-format=compressed", False), ("/google/published/1", False),
+    ("/google/withdrawn/1.tar.gz", False), ("/google/withdrawn/1?lite-format=tflite", False),
+    ("/google/published/2.tar.gz", True), ("/google/mirrored/1.tar.gz", True), ("/google/mirrored/1?tfjs-format=compressed", True)])
+def test_upstreams_that_are_never_asked(upstream, mirror, path, asked):
+    upstream.serve("/google/mirrored/1", MODULE)
+    for name in ("published", "withdrawn"):
+        mirror.publish(f"/google/{name}/1", MODULE)
+    mirror.get("/google/mirrored/1.tar.gz")
+    mirror.wait_for_idle()
+    token = mirror.token("admin")
+    assert mirror.request("DELETE", "/google/withdrawn/1", {"Authorization": f"Bearer {token}"}).status == 200
+    shown = explain(mirror, path)["upstreams"][0]
+    assert shown["may_have"] is asked and (shown["url"] is not None) is asked, shown
 
 
 def test_without_a_url(larder):

@@ -252,6 +252,11 @@ bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_
 	struct file_row **out, size_t *count, int64_t *total, struct err *err);
 void file_rows_destroy(struct file_row *rows, size_t count);
 
+/* Whether an artifact has a file of this path, in normal form; also true where not all of its files are
+ * listed, so that it may be one of the others. */
+bool catalog_may_have_file(struct catalog *catalog, const struct artifact *artifact, const char *path,
+	bool *out, struct err *err);
+
 /* Files that only one of two artifacts has, or that differ in size, by path: up to limit. *more tells of
  * further ones. */
 struct file_change {

@@ -11,6 +11,7 @@ enum statement {
 	FIND_INSPECTION,
 	LIST_FILES,
 	COUNT_FILES,
+	HAS_FILE,
 	COMPARE_FILES,
 	LACKS_FILES
 };
@@ -30,6 +31,7 @@ static const char *const sql[] = {
 	[LIST_FILES] = "SELECT path, size_bytes FROM members WHERE inspection_id = ?1 AND is_folder = 0"
 		       " ORDER BY position LIMIT ?2 OFFSET ?3",
 	[COUNT_FILES] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND is_folder = 0",
+	[HAS_FILE] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND path = ?2 AND is_folder = 0",
 	[COMPARE_FILES] = "SELECT path, max(iif(inspection_id = ?1, size_bytes, -1)) AS from_bytes,"
 			  " max(iif(inspection_id = ?2, size_bytes, -1)) AS to_bytes FROM members"
 			  " WHERE inspection_id IN (?1, ?2) AND is_folder = 0"
@@ -191,6 +193,20 @@ bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_
 	*count = list.count;
 	list.count = 0;
 	*out = TAKE(list.items);
+	return true;
+}
+
+bool catalog_may_have_file(struct catalog *catalog, const struct artifact *artifact, const char *path,
+	bool *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t id, all, listed;
+
+	if (!db_read(catalog->db, &txn, err) || !find_inspection(txn, &artifact->name, &id, err) ||
+		!ask_number(txn, sql[COUNT_FILES], VALUES(v_int(id)), &all, err) ||
+		!ask_number(txn, sql[HAS_FILE], VALUES(v_int(id), v_text(path)), &listed, err))
+		return false;
+	*out = listed > 0 || all < artifact->file_count;
 	return true;
 }
 

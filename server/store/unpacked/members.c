@@ -329,7 +329,7 @@ static enum lookup look_up(struct members *members, const struct digest *digest,
 	return LOOKUP_FOUND;
 }
 
-static bool no_such_member(const char *path, struct err *err)
+bool members_refuse(const char *path, struct err *err)
 {
 	return err_set(err, ERR_NOT_FOUND, "the archive has no file \"%.160s\"", path);
 }
@@ -512,7 +512,7 @@ bool members_read(struct members *members, const struct digest *digest, int arch
 	if (lookup == LOOKUP_FOUND || lookup == LOOKUP_NO_SUCH_MEMBER)
 		touch(members, digest);
 	if (lookup == LOOKUP_NO_SUCH_MEMBER)
-		return no_such_member(path, err);
+		return members_refuse(path, err);
 	if (lookup == LOOKUP_NOT_UNPACKED)
 		return err_set(err, ERR_BUSY, "the unpacked archive was removed at once; try again");
 	return lookup == LOOKUP_FOUND;

@@ -56,6 +56,9 @@ struct member_file {
  * file. ERR_NO_SPACE, and what the room's owner answers. */
 bool members_read(struct members *members, const struct digest *digest, int archive_fd, const char *path,
 	struct member_file *out, struct err *err);
+/* What it says of a file that the archive does not have; false, with ERR_NOT_FOUND. */
+bool members_refuse(const char *path, struct err *err);
+
 /* Closes and lets go of what it holds. */
 void member_file_finish(struct member_file *file);
 #define AUTO_MEMBER_FILE AUTO(member_file_finish)
