@@ -80,6 +80,70 @@ static void reads_anew_by_the_share_that_changed(void **state)
 	assert_int_equal(catalog->search->built, 2);
 }
 
+static int64_t count(struct catalog *catalog, const char *q, const char *task)
+{
+	struct module_filter filter = {FACET_TASK, task};
+	struct module_query query = {.q = q, .filters = &filter, .filter_count = task != NULL, .limit = 1};
+	struct module_list list;
+	struct err err = {0};
+	int64_t total;
+
+	if (!catalog_list_modules(catalog, &query, &list, &err))
+		fail_msg("%s", err.text);
+	total = list.total;
+	module_list_finish(&list);
+	return total;
+}
+
+static void document(struct catalog *catalog, const char *path, const char *task)
+{
+	AUTO_FREE char *markdown = mem_printf(
+		"# Module %s\n\nFinds %ss.\n\n<!-- task: %s -->\n\n## Overview\n", path, task, task);
+	struct name name = name_of(path, FORMAT_TF_HUB);
+	struct hubdoc *head = NULL;
+	struct err err = {0};
+	bool is_one, created;
+	size_t line;
+
+	assert_true(hubdoc_read(markdown, &head, &is_one, &line, &err));
+	if (!catalog_set_documentation(
+		    catalog, &name, &(struct documentation){markdown, head, "ci", NOW}, &created, &err))
+		fail_msg("%s", err.text);
+	hubdoc_destroy(head);
+}
+
+/* What was documented, and then downloaded so often that it comes steps after its text was written. */
+static void finds_texts_that_were_written_steps_before(void **state)
+{
+	static const struct {
+		const char *task;
+		const char *between;
+	} rounds[] = {
+		{"bird", "UPDATE modules SET downloads = downloads + 1 WHERE id BETWEEN 2 AND 64"},
+		{"horse", "UPDATE modules SET downloads = downloads + 1 WHERE id BETWEEN 2 AND 65"},
+		{"whale", "UPDATE modules SET downloads = downloads + 1 WHERE id BETWEEN 2 AND 66"},
+		{"snail", "UPDATE modules SET downloads = downloads + 1 WHERE id BETWEEN 2 AND 900"},
+	};
+	struct catalog *catalog = catalog_of(state);
+
+	fill(*state);
+	check_first(catalog, "many/m00001");
+	for (size_t i = 0; i < sizeof rounds / sizeof *rounds; i++) {
+		document(catalog, "many/m00001/1", rounds[i].task);
+		run_beside(*state,
+			(const char *const[]){rounds[i].between,
+				"UPDATE modules SET downloads = downloads + 1 WHERE id = 1"},
+			2);
+		assert_int_equal(count(catalog, NULL, rounds[i].task), 1);
+		assert_int_equal(count(catalog, rounds[i].task, NULL), 1);
+		for (size_t before = 0; before < i; before++) {
+			assert_int_equal(count(catalog, NULL, rounds[before].task), 0);
+			assert_int_equal(count(catalog, rounds[before].task, NULL), 0);
+		}
+	}
+	assert_int_equal(catalog->search->built, 1);
+}
+
 /* ---- while another thread follows ---- */
 
 struct reading {
@@ -126,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(reads_anew_by_the_share_that_changed),
+		TEST(finds_texts_that_were_written_steps_before),
 		TEST(many_changes_hold_nobody_up),
 	};
 

@@ -159,11 +159,12 @@ static bool load_values_of(struct txn *txn, struct module_index *index, int64_t 
 	return rows_done(rows, err);
 }
 
-static bool take_change(
-	struct search *search, struct txn *txn, struct rows *rows, bool *stale, struct err *err)
+/* whole: up to where the index was whole, before the first step. */
+static bool take_change(struct search *search, struct txn *txn, struct rows *rows, int64_t whole, bool *stale,
+	struct err *err)
 {
 	struct module_facts facts = read_facts(rows);
-	bool is_rewritten = rows_int(rows, 7) > search->revision;
+	bool is_rewritten = rows_int(rows, 7) > whole;
 	bool is_new = module_index_set(search->index, &facts);
 
 	*stale = *stale || is_new || is_rewritten;
@@ -171,7 +172,8 @@ static bool take_change(
 }
 
 /* Under the lock. The last step brings the index to this revision. */
-static bool take_some(struct search *search, struct txn *txn, int64_t revision, struct err *err)
+static bool take_some(
+	struct search *search, struct txn *txn, int64_t whole, int64_t revision, struct err *err)
 {
 	AUTO_ROWS struct rows *rows =
 		txn_query(txn, sql[LIST_CHANGES], VALUES(v_int(search->revision), v_int(STEP)));
@@ -181,7 +183,7 @@ static bool take_some(struct search *search, struct txn *txn, int64_t revision, 
 
 	for (taken = 0; rows_next(rows); taken++) {
 		last = rows_int(rows, 8);
-		if (!take_change(search, txn, rows, &stale, err))
+		if (!take_change(search, txn, rows, whole, &stale, err))
 			return false;
 	}
 	if (stale)
@@ -191,21 +193,25 @@ static bool take_some(struct search *search, struct txn *txn, int64_t revision, 
 }
 
 /* A change that was applied in part is no state at all: the next one to come reads all anew. */
-static bool take_step(struct search *search, struct txn *txn, int64_t revision, struct err *err)
+static bool take_step(
+	struct search *search, struct txn *txn, int64_t whole, int64_t revision, struct err *err)
 {
 	WRITE_LOCKED(&search->lock);
 
-	if (take_some(search, txn, revision, err))
+	if (take_some(search, txn, whole, revision, err))
 		return true;
 	module_index_destroy(TAKE(search->index));
 	search->revision = 0;
 	return false;
 }
 
+/* A module comes in the step of its last change, whatever else changed of it before. */
 static bool load_changes(struct search *search, struct txn *txn, int64_t revision, struct err *err)
 {
+	int64_t whole = search->revision;
+
 	while (search->revision < revision) {
-		if (!take_step(search, txn, revision, err))
+		if (!take_step(search, txn, whole, revision, err))
 			return false;
 	}
 	return true;
