@@ -162,11 +162,18 @@ static size_t count_unpacked(const struct place *place)
 	return count;
 }
 
-static void remove_by_hand(const struct place *place, const char *path)
+static void run_in(const struct place *place, const char *words)
 {
-	AUTO_FREE char *command = mem_printf("rm -rf '%s'/%s", place->folder, path);
+	AUTO_FREE char *command = mem_printf("cd '%s' && %s", place->folder, words);
 
 	assert_int_equal(system(command), 0);
+}
+
+static void remove_by_hand(const struct place *place, const char *path)
+{
+	AUTO_FREE char *words = mem_printf("rm -rf %s", path);
+
+	run_in(place, words);
 }
 
 /* ---- finding files ---- */
@@ -206,6 +213,26 @@ static void test_what_was_removed_is_made_again(void **state)
 		assert_all_entries(place);
 		remove_by_hand(place, removals[i]);
 	}
+	assert_all_entries(place);
+}
+
+/* Seen by what is no longer seen: a loss that leaves the folder's time as it was. */
+static void test_files_are_counted_once_for_each_change(void **state)
+{
+	struct place *place = *state;
+
+	put_entries(place);
+	assert_all_entries(place);
+	run_in(place, "touch -d '1 hour ago' unpacked/*");
+	assert_refused(place, "none", ERR_NOT_FOUND);
+	run_in(place, "touch -r unpacked/* then && rm unpacked/*/[0-9]* && touch -r then unpacked/*");
+	assert_refused(place, "none", ERR_NOT_FOUND);
+	run_in(place, "! ls unpacked/*/[0-9]* 2> no-files");
+	run_in(place, "touch unpacked/*");
+	assert_refused(place, "none", ERR_NOT_FOUND);
+	assert_all_entries(place);
+	/* What has only just changed may change again. */
+	remove_by_hand(place, "unpacked/*/[0-7]*");
 	assert_all_entries(place);
 }
 
@@ -561,6 +588,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_file_is_found_by_its_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_other_paths_are_not_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_was_removed_is_made_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_files_are_counted_once_for_each_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_remove, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bytes_are_counted_and_remembered, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_least_recently_used_goes_first, set_up, tear_down),

@@ -56,7 +56,7 @@ void folders_put(struct folders *folders, const struct digest *digest, int64_t b
 	if (!is_at(folders, position, digest))
 		insert(folders, position);
 	folders->bytes += bytes - folders->rows[position].bytes;
-	folders->rows[position] = (struct folder){*digest, bytes, used};
+	folders->rows[position] = (struct folder){.digest = *digest, .bytes = bytes, .used = used};
 	if (used > folders->now)
 		folders->now = used;
 }
@@ -67,6 +67,22 @@ void folders_touch(struct folders *folders, const struct digest *digest)
 
 	if (is_at(folders, position, digest))
 		folders->rows[position].used = ++folders->now;
+}
+
+void folders_note_whole(struct folders *folders, const struct digest *digest, int64_t changed_at)
+{
+	size_t position = position_of(folders, digest);
+
+	if (is_at(folders, position, digest))
+		folders->rows[position].whole_at = changed_at;
+}
+
+bool folders_are_whole(const struct folders *folders, const struct digest *digest, int64_t changed_at)
+{
+	size_t position = position_of(folders, digest);
+
+	return changed_at != 0 && is_at(folders, position, digest) &&
+	       folders->rows[position].whole_at == changed_at;
 }
 
 bool folders_drop(struct folders *folders, const struct digest *digest)

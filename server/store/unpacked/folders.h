@@ -14,7 +14,9 @@
 struct folder {
 	struct digest digest;
 	int64_t bytes;
-	int64_t used; /* higher is later */
+	int64_t used;     /* higher is later */
+	int64_t whole_at; /* all files were there when it was changed last, in nanoseconds since 1970; 0:
+			     unknown */
 };
 
 /* Zeroed, it is empty. */
@@ -32,6 +34,10 @@ void folders_put(struct folders *folders, const struct digest *digest, int64_t b
 
 /* Used now; one that is not there is none. */
 void folders_touch(struct folders *folders, const struct digest *digest);
+
+/* That all files were there after its last change, and whether that is known. */
+void folders_note_whole(struct folders *folders, const struct digest *digest, int64_t changed_at);
+bool folders_are_whole(const struct folders *folders, const struct digest *digest, int64_t changed_at);
 
 /* Returns whether it was there. */
 bool folders_drop(struct folders *folders, const struct digest *digest);

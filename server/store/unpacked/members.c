@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/lock.h"
 #include "common/mem.h"
@@ -19,7 +20,7 @@
 
 static const struct lock_place lock_place = {"members", RANK_MEMBERS};
 
-enum { DIGEST_LENGTH = 64 };
+enum { DIGEST_LENGTH = 64, SETTLED_S = 1 };
 
 static const char half_made[] = ".new";
 
@@ -292,8 +293,8 @@ bool members_each(struct members *members,
 
 enum lookup { LOOKUP_FOUND, LOOKUP_NO_SUCH_MEMBER, LOOKUP_NOT_UNPACKED, LOOKUP_FAILED };
 
-/* Whether a folder lost files since it was made, as one that is just being removed by hand. */
-static bool is_damaged(int folder_fd)
+/* Whether a folder has lost files since it was made, as one that is just being removed by hand. */
+static bool lacks_files(int folder_fd)
 {
 	AUTO(own_dir) DIR *folder = list(folder_fd, ".");
 	int64_t files = -1; /* the record of their number is one more entry */
@@ -304,6 +305,39 @@ static bool is_damaged(int folder_fd)
 	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
 		files += entry->d_name[0] != '.';
 	return files != record.files;
+}
+
+static bool is_known_as_whole(struct members *members, const struct digest *digest, int64_t changed_at)
+{
+	LOCKED(&members->mutex);
+
+	return folders_are_whole(&members->folders, digest, changed_at);
+}
+
+static void note_whole(struct members *members, const struct digest *digest, int64_t changed_at)
+{
+	LOCKED(&members->mutex);
+
+	folders_note_whole(&members->folders, digest, changed_at);
+}
+
+/* Anybody may ask for files that never were: all are counted once for each change of the folder. A change
+ * that was just now may be followed by another of the same time. */
+static bool is_damaged(struct members *members, const struct digest *digest, int folder_fd)
+{
+	struct stat status;
+	int64_t changed_at;
+
+	if (fstat(folder_fd, &status) < 0)
+		return true;
+	changed_at = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+	if (is_known_as_whole(members, digest, changed_at))
+		return false;
+	if (lacks_files(folder_fd))
+		return true;
+	if (clock_now_s() - status.st_mtim.tv_sec > SETTLED_S)
+		note_whole(members, digest, changed_at);
+	return false;
 }
 
 static enum lookup look_up(struct members *members, const struct digest *digest, const char *path,
@@ -320,7 +354,7 @@ static enum lookup look_up(struct members *members, const struct digest *digest,
 	if (folder >= 0)
 		fd = openat(folder, unpack_name(path).text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder >= 0 && fd < 0 && errno == ENOENT)
-		return is_damaged(folder) ? LOOKUP_NOT_UNPACKED : LOOKUP_NO_SUCH_MEMBER;
+		return is_damaged(members, digest, folder) ? LOOKUP_NOT_UNPACKED : LOOKUP_NO_SUCH_MEMBER;
 	if (fd < 0 || fstat(fd, &status) < 0) {
 		(void)err_errno(err, errno, "open %s", folder_path.text);
 		return LOOKUP_FAILED;
