@@ -2,10 +2,12 @@
 """Clients that send as slowly as they may hold no place for long: heads have a deadline, uploads a least rate, and when all
 places are taken, who has been idle longest makes room."""
 import itertools
+import threading
 from pathlib import Path
 
 import pytest
 from support import modules
+from support.upstream import Answer
 from support.waiting import wait_until
 
 PATH = "/acme/half-plus-two/1"
@@ -130,3 +132,29 @@ def test_uploads_that_stand_still_wake_nobody(start, sent):
     wait_until(lambda: turns_of_a_few_seconds() < 48, "uploads that wake nobody")
     for upload in uploads:
         upload.close()
+
+
+STALLS = ["a hit", "a fill that goes on", "a fill that is cut", "what libmicrohttpd sends"]
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("kind", STALLS)
+def test_who_does_not_take_the_answer_loses_the_place(start_either, upstream, kind):
+    """However it ends on this side: the client sees no more of that than of what was sent before."""
+    larder = start_either({"server": {"idle_timeout_s": 1, "max_connections": 12}}, [upstream.url])
+    content, gate = modules.module(20_000_000), threading.Event()
+    target, lines = PATH + "?tf-hub-format=compressed", "Host: x\r\n"
+    if "fill" in kind:
+        cut = {"cut_after": 19_000_000} if "cut" in kind else {}
+        upstream.serve(PATH, Answer(content, gate=gate, gate_after=18_000_000, **cut), Answer(b"", 503))
+    else:
+        larder.publish(PATH, content)
+        assert all(larder.get(target).body == content for _ in range(2))
+    if "libmicrohttpd" in kind:
+        lines += "Connection: Upgrade\r\n"
+    stalled = [larder.dial(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode(), receive_bytes=4096) for _ in range(8)]
+    wait_until(lambda: larder.metric("larder_requests_running") == 9, larder.tail)
+    gate.set()
+    wait_until(lambda: larder.metric("larder_connections") == 1, larder.tail)
+    for connection in stalled:
+        connection.close()

@@ -19,6 +19,9 @@ enum { SHAKES_A_ROUND = 4 };
 
 enum { CROWDED_S = 2, MEETING_S = 10, LEAVING_S = 60, LEAVING_QUIET_S = 5 };
 
+/* After whoever owns the far end has lost patience, who knows what was asked for. */
+enum { PATIENCE_MORE_S = 2 };
+
 struct terminator {
 	struct terminator_settings settings;
 	struct terminator_exits exits;
@@ -41,6 +44,18 @@ static void let_leave(struct tls_thread *thread, struct client *client)
 		tls_thread_end(thread, tls_thread_of_row(thread->rows[STAGE_LEAVING].next));
 }
 
+/* Behind what the client does not take, the end itself cannot be read, nor always be seen. */
+static void stand(struct tls_thread *thread, struct client *client)
+{
+	const struct pump *pump = &client->pump;
+	enum stage stage = pump->near_ended || pump->near_closing ? STAGE_ENDING
+			   : pump->down.bytes                     ? STAGE_STALLED
+								  : STAGE_OPEN;
+
+	if (stage != client->stage)
+		tls_thread_enter(thread, client, stage);
+}
+
 static void move(struct tls_thread *thread, struct client *client)
 {
 	struct pump *pump = &client->pump;
@@ -55,8 +70,8 @@ static void move(struct tls_thread *thread, struct client *client)
 	}
 	if (state == PUMP_BUSY)
 		tls_thread_give_turn(thread, client);
-	if (client->stage == STAGE_OPEN && pump->near_ended)
-		tls_thread_enter(thread, client, STAGE_ENDING);
+	if (client->stage <= STAGE_STALLED)
+		stand(thread, client);
 	if (client->stage == STAGE_ENDING && pump->client_shut)
 		let_leave(thread, client);
 }
@@ -131,10 +146,12 @@ struct patience {
 static struct patience patience_of(const struct tls_thread *thread, enum stage stage)
 {
 	const struct terminator_settings *settings = thread->settings;
+	int64_t more_s = settings->idle_timeout_s ? PATIENCE_MORE_S : 0;
 	const struct patience patience[STAGE_COUNT] = {
 		[STAGE_SILENT] = {.age_s = settings->idle_timeout_s},
 		[STAGE_SHAKING] = {.age_s = settings->hello_timeout_s},
 		[STAGE_MEETING] = {.age_s = MEETING_S},
+		[STAGE_STALLED] = {.quiet_s = settings->idle_timeout_s + more_s},
 		[STAGE_ENDING] = {.quiet_s = settings->idle_timeout_s},
 		[STAGE_LEAVING] = {.age_s = LEAVING_S, .quiet_s = LEAVING_QUIET_S},
 	};
@@ -236,6 +253,15 @@ static void work(struct tls_thread *thread)
 	publish_oldest(thread);
 }
 
+static bool has_to_pass_on(struct tls_thread *thread)
+{
+	bool any = false;
+
+	for (enum stage stage = STAGE_OPEN; stage <= STAGE_ENDING; stage++)
+		any |= !ring_is_alone(&thread->rows[stage]);
+	return any;
+}
+
 /* What the far ends left is passed on to whoever takes it. */
 static void stop(struct tls_thread *thread)
 {
@@ -245,8 +271,7 @@ static void stop(struct tls_thread *thread)
 	take_posts(thread);
 	for (enum stage stage = STAGE_SILENT; stage <= STAGE_MEETING; stage++)
 		tls_thread_end_all(thread, stage);
-	while ((!ring_is_alone(&thread->rows[STAGE_OPEN]) || !ring_is_alone(&thread->rows[STAGE_ENDING])) &&
-		clock_monotonic_ms() < until_ms)
+	while (has_to_pass_on(thread) && clock_monotonic_ms() < until_ms)
 		work(thread);
 	for (enum stage stage = STAGE_OPEN; stage < STAGE_COUNT; stage++)
 		tls_thread_end_all(thread, stage);

@@ -20,6 +20,7 @@ enum stage {
 	STAGE_SHAKING, /* hands */
 	STAGE_MEETING, /* its near end is about to meet its far end */
 	STAGE_OPEN,
+	STAGE_STALLED, /* open, and has not taken what is there for it */
 	STAGE_ENDING,  /* the far end has ended; what is left is passed on */
 	STAGE_LEAVING, /* the client was told so, and counts no more */
 	STAGE_COUNT
