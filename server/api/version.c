@@ -5,8 +5,10 @@
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
+#include "server/api/fills.h"
 #include "server/api/model.h"
 #include "server/api/modules.h"
+#include "server/registry/mirror.h"
 
 bool version_named(const struct request *request, struct name *out, struct err *err)
 {
@@ -85,7 +87,22 @@ static json_t *warnings_json(const struct artifact_details *details)
 	return array;
 }
 
-static json_t *artifact_json(const struct artifact_details *details, const char *version_url)
+/* What asking for it would be refused with; NULL where it is here, or would be fetched. */
+static json_t *unavailable_json(const struct services *services, const struct name *name)
+{
+	struct admission_view view;
+	struct err err;
+	json_t *object;
+
+	if (!mirror_consider(services->mirror, name, &view, &err) || view.refusal.code == ERR_NONE)
+		return NULL;
+	object = json_object();
+	fill_add_refusal(object, &view.refusal);
+	return object;
+}
+
+static json_t *artifact_json(
+	const struct services *services, const struct artifact_details *details, const char *version_url)
 {
 	const struct artifact *artifact = &details->artifact;
 	const struct format_row *format = &formats[artifact->name.format];
@@ -103,21 +120,26 @@ static json_t *artifact_json(const struct artifact_details *details, const char 
 			answer_text(details->published_by), "upstream", answer_text(details->upstream)));
 	if (details->warning_count > 0)
 		json_object_set_new(object, "warnings", warnings_json(details));
+	if (!artifact->cached && artifact->state == STATE_ACTIVE)
+		(void)json_object_set_new(object, "unavailable", unavailable_json(services, &artifact->name));
 	return object;
 }
 
-static json_t *artifacts_json(const struct version_details *details, const char *version_url)
+static json_t *artifacts_json(
+	const struct services *services, const struct version_details *details, const char *version_url)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < details->artifact_count; i++) {
 		if (details->artifacts[i].artifact.recorded)
-			json_array_append_new(array, artifact_json(&details->artifacts[i], version_url));
+			json_array_append_new(
+				array, artifact_json(services, &details->artifacts[i], version_url));
 	}
 	return array;
 }
 
-static json_t *details_json(const struct version_details *details, const char *version_url)
+static json_t *details_json(
+	const struct services *services, const struct version_details *details, const char *version_url)
 {
 	json_t *object = json_pack("{s:s, s:I, s:s, s:s, s:s}", "handle", details->name.handle, "version",
 		(json_int_t)details->name.version, "url", version_url, "source",
@@ -129,7 +151,9 @@ static json_t *details_json(const struct version_details *details, const char *v
 			answer_time(details->created_at), "description",
 			answer_text(details->description ? details->description : ""), "tags",
 			tags_json(&details->tags)));
-	json_object_set_new(object, "artifacts", artifacts_json(details, version_url));
+	json_object_set_new(object, "artifacts", artifacts_json(services, details, version_url));
+	if (details->artifact_count == 0 && details->state == STATE_ACTIVE)
+		(void)json_object_set_new(object, "unavailable", unavailable_json(services, &details->name));
 	json_object_set_new(object, "saved_model", model_json(details->saved_model));
 	return object;
 }
@@ -145,5 +169,5 @@ json_t *api_version_json(
 		return NULL;
 	base = answer_base_url(services, request);
 	url = mem_printf("%s/%s", base, name_path(name).text);
-	return details_json(&details, url);
+	return details_json(services, &details, url);
 }

@@ -146,16 +146,38 @@ static bool is_published(const json_t *artifact)
 	return source && strcmp(source, "published") == 0;
 }
 
+static const char *is_here(const json_t *artifact)
+{
+	if (json_is_true(json_object_get(artifact, "cached")))
+		return "yes";
+	return json_object_get(artifact, "unavailable")
+		       ? cell_text(json_object_get(artifact, "unavailable"), "code")
+		       : "no";
+}
+
+/* Why what is not here cannot be fetched either. */
+static void tell_unavailable(const json_t *object, const char *format)
+{
+	const json_t *unavailable = json_object_get(object, "unavailable");
+	AUTO_FREE char *detail = mem_dup(cell_text(unavailable, "detail"));
+
+	text_table_blank_controls(detail);
+	if (unavailable)
+		(void)fprintf(
+			stderr, "larder: %s%scannot be had now: %s\n", format, *format ? " " : "", detail);
+}
+
 void listing_print_artifacts(const json_t *version)
 {
 	static const char *const headings[] = {
-		"FORMAT", "SIZE", "FILES", "UNPACKED", "DIGEST", "SOURCE", "FROM"};
+		"FORMAT", "SIZE", "FILES", "UNPACKED", "DIGEST", "SOURCE", "FROM", "HERE"};
 	AUTO(text_table_finish) struct text_table table = {.columns = sizeof headings / sizeof *headings};
+	const json_t *artifacts = json_object_get(version, "artifacts");
 	size_t i;
 	const json_t *artifact;
 
 	text_table_add_row(&table, headings);
-	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
+	json_array_foreach(artifacts, i, artifact)
 	{
 		cell_add_text(&table, artifact, "format");
 		cell_add_size(&table, artifact, "size_bytes");
@@ -164,8 +186,11 @@ void listing_print_artifacts(const json_t *version)
 		cell_add_text(&table, artifact, "digest");
 		cell_add_text(&table, artifact, "source");
 		cell_add_text(&table, artifact, is_published(artifact) ? "published_by" : "upstream");
+		text_table_add(&table, is_here(artifact));
 	}
 	listing_print(&table);
+	tell_unavailable(version, "");
+	json_array_foreach(artifacts, i, artifact) tell_unavailable(artifact, cell_text(artifact, "format"));
 }
 
 void listing_print_facts(const json_t *object, const char *const *keys)

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/globs.h"
@@ -77,14 +78,16 @@ static bool refuse_again(
 	const struct absence *absence, const struct name *name, int64_t now_s, struct err *err)
 {
 	const char *said = absence->answer.text;
+	int length = (int)strlen(said);
 
+	length -= length > 0 && said[length - 1] == '.';
 	if (!said[0])
 		(void)err_set(err, absence->answer.code,
 			"%s is not here, and no upstream had it; asked again after %s", name_path(name).text,
 			clock_rfc3339(absence->until_s).text);
 	else
-		(void)err_set(err, absence->answer.code, "%.430s; asked again after %s", said,
-			clock_rfc3339(absence->until_s).text);
+		(void)err_set(err, absence->answer.code, "%.*s; asked again after %s",
+			length < 430 ? length : 430, said, clock_rfc3339(absence->until_s).text);
 	err->retry_after_s = (unsigned)(absence->until_s - now_s);
 	return false;
 }
@@ -102,8 +105,8 @@ static bool check_memory(const struct admission *admission, const struct name *n
 		return refuse_again(&absence, name, now_s, err);
 	if (quarantined_until_s) {
 		(void)err_set(err, ERR_QUARANTINED,
-			"%.150s is not here, and upstream had other bytes than those recorded; asked again "
-			"after %s",
+			"%.100s is not here, and upstream had other bytes than those recorded; asked again "
+			"after %s. " CATALOG_WAYS_OUT,
 			name_path(name).text, clock_rfc3339(quarantined_until_s).text);
 		err->retry_after_s = (unsigned)(quarantined_until_s - now_s);
 		return false;

@@ -38,18 +38,6 @@ void holding_finish(struct holding *holding)
 	*holding = (struct holding){.fd = -1};
 }
 
-static bool check_state(const struct artifact *artifact, struct err *err)
-{
-	switch (artifact->state) {
-	case STATE_WITHDRAWN:
-		return err_set(err, ERR_GONE, "%s was withdrawn", name_path(&artifact->name).text);
-	case STATE_QUARANTINED:
-		return err_set(err, ERR_QUARANTINED, "%s is held back", name_path(&artifact->name).text);
-	default:
-		return true;
-	}
-}
-
 /* The blob of a row that counts it as cached. It may have been evicted meanwhile; a file that is gone
  * although a row claims it (lost by the disk, removed by hand) is told loudly and forgotten, so that it is
  * fetched again. */
@@ -85,7 +73,7 @@ bool registry_find(
 		return false;
 	if (!*found)
 		return true;
-	if (!check_state(&artifact, err) || !artifact_check_published(&artifact, err))
+	if (!artifact_check_state(&artifact, err) || !artifact_check_published(&artifact, err))
 		return false;
 	out->artifact = artifact;
 	*found = artifact.recorded && artifact.cached;

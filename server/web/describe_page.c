@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/uri.h"
 #include "server/http/problem.h"
+#include "server/registry/mirror.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
 #include "server/web/html_table.h"
@@ -82,25 +83,39 @@ static int status_of(const json_t *version)
 	return strcmp(fact_text(version, "state"), "withdrawn") == 0 ? 410 : 200;
 }
 
-/* What is not known here may still be upstream. */
-static void refuse_version(
-	struct view *view, const struct name *name, const struct err *err, struct reply *reply)
+/* What is not known here may still be upstream, unless that is known not to be so. */
+static void write_ways(struct view *view, const struct name *name)
 {
 	AUTO_FREE char *command =
 		mem_printf("larder prefetch --server %s %s", view->url, name_path(name).text);
+	struct admission_view admission;
+	struct err err;
+
+	if (mirror_consider(view->services->mirror, name, &admission, &err) &&
+		admission.refusal.code != ERR_NONE) {
+		HTML(&view->html, "<p>It cannot be fetched now: %s.</p>\n", admission.refusal.text);
+		return;
+	}
+	HTML(&view->html,
+		"<div class=\"notice\" id=\"fetch\" data-path=\"%s\">\n"
+		"<p>An upstream may have it. Whoever loads it from here has it fetched; to try now:</p>\n",
+		name_path(name).text);
+	view_code(view, "Fetch it now", command);
+	HTML(&view->html, "</div>\n");
+}
+
+static void refuse_version(
+	struct view *view, const struct name *name, const struct err *err, struct reply *reply)
+{
 	const char *slash = strrchr(name->handle, '/');
 
 	if (err->code != ERR_NOT_FOUND)
 		return view_refuse(view, err, reply);
 	problem_reply(reply, err);
 	view_begin(view, "Not known here", SECTION_NONE, "module.js");
-	HTML(&view->html,
-		"<div class=\"prose\">\n<h1>%s is not known here</h1>\n<div class=\"notice\" id=\"fetch\" "
-		"data-path=\"%s\">\n"
-		"<p>An upstream may have it. Whoever loads it from here has it fetched; to try now:</p>\n",
-		name_path(name).text, name_path(name).text);
-	view_code(view, "Fetch it now", command);
-	HTML(&view->html, "</div>\n<p><a href=\"%s/?q=", view->root);
+	HTML(&view->html, "<div class=\"prose\">\n<h1>%s is not known here</h1>\n", name_path(name).text);
+	write_ways(view, name);
+	HTML(&view->html, "<p><a href=\"%s/?q=", view->root);
 	html_query_value(&view->html, slash ? slash + 1 : name->handle);
 	HTML(&view->html, "\">Search for what is alike</a></p>\n</div>\n");
 	view_send(view, reply, reply->status);

@@ -38,20 +38,50 @@ static bool is_cached(const json_t *version)
 	return false;
 }
 
+/* What stands for the version where nothing of it is here: its first artifact, or where it has none, itself.
+ */
+static const json_t *first_of(const json_t *version)
+{
+	const json_t *artifact = json_array_get(json_object_get(version, "artifacts"), 0);
+
+	return artifact ? artifact : version;
+}
+
+static bool is_held_back(const json_t *unavailable)
+{
+	return strcmp(fact_text(unavailable, "code"), "quarantined") == 0;
+}
+
 static void write_fetching(struct view *view, const json_t *version)
 {
 	const char *handle = fact_text(version, "handle");
 	int64_t number = fact_number(version, "version");
-	AUTO_FREE char *command =
-		mem_printf("larder prefetch --server %s %s/%" PRId64, view->url, handle, number);
+	const char *url = fact_text(first_of(version), "url");
+	const char *query = strchr(url, '?') ? strchr(url, '?') : "";
+	AUTO_FREE char *path = mem_printf("%s/%" PRId64 "%s", handle, number, query);
+	AUTO_FREE char *command = mem_printf(
+		"larder prefetch --server %s %s%s%s", view->url, *query ? "'" : "", path, *query ? "'" : "");
 
 	HTML(&view->html,
-		"<div class=\"notice\" id=\"fetch\" data-path=\"%s/%" PRId64 "\">\n"
+		"<div class=\"notice\" id=\"fetch\" data-path=\"%s\">\n"
 		"<p><strong>Not on this server yet.</strong> It is fetched from upstream when it is first "
 		"asked for; to have it sooner:</p>\n",
-		handle, number);
+		path);
 	view_code(view, "Fetch it now", command);
 	HTML(&view->html, "</div>\n");
+}
+
+static void write_missing(struct view *view, const json_t *version)
+{
+	const json_t *unavailable = json_object_get(first_of(version), "unavailable");
+	bool held_back = is_held_back(unavailable);
+
+	if (!unavailable)
+		return write_fetching(view, version);
+	HTML(&view->html, "<div class=\"notice %s\">\n<p><strong>%s</strong> %s.</p>\n</div>\n",
+		held_back ? "stop" : "warn",
+		held_back ? "Held back." : "Not on this server, and not to be had now.",
+		fact_text(unavailable, "detail"));
 }
 
 static void write_warnings(struct view *view, const json_t *artifact)
@@ -91,7 +121,7 @@ void module_sections_write_notices(struct view *view, const json_t *version)
 	}
 	json_array_foreach(json_object_get(version, "artifacts"), i, artifact) write_warnings(view, artifact);
 	if (strcmp(state, "active") == 0 && !is_cached(version))
-		write_fetching(view, version);
+		write_missing(view, version);
 }
 
 /* ---- artifacts and files ---- */
@@ -110,6 +140,17 @@ static void write_source(struct view *view, const json_t *artifact)
 	HTML(&view->html, "</td>");
 }
 
+static const char *where_is(const json_t *artifact)
+{
+	const json_t *unavailable = json_object_get(artifact, "unavailable");
+
+	if (fact_true(artifact, "cached"))
+		return "on this server";
+	if (is_held_back(unavailable))
+		return "evicted, held back";
+	return unavailable ? "evicted, not to be had now" : "evicted, fetched again at next use";
+}
+
 static void write_artifact(struct view *view, const json_t *version, const json_t *artifact)
 {
 	const char *query = strchr(fact_text(artifact, "url"), '?');
@@ -123,9 +164,7 @@ static void write_artifact(struct view *view, const json_t *version, const json_
 		number_size(fact_number(artifact, "size_bytes")).text,
 		number_size(fact_number(artifact, "unpacked_bytes")).text);
 	HTML(&view->html, "<td>%s</td><td>%s</td><td class=\"digest\"><code>%s</code></td></tr>\n",
-		count_text(fact_number(artifact, "downloads")).text,
-		fact_true(artifact, "cached") ? "on this server" : "evicted, fetched again at next use",
-		digest);
+		count_text(fact_number(artifact, "downloads")).text, where_is(artifact), digest);
 }
 
 void module_sections_write_artifacts(struct view *view, const json_t *version)

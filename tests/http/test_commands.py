@@ -285,7 +285,7 @@ def test_shows_modules_and_versions(run, larder):
     assert ["handle:", HANDLE] in rows(run("show", HANDLE, server=larder.url).stdout)
     shown = rows(run("show", "/" + PATH, server=larder.url).stdout)
     assert ["state:", "active"] in shown
-    assert any(row[0] == "tf-hub" and row[4:] == ["sha256:" + modules.digest(MODULE), "published", "ci-publish"] for row in shown)
+    assert any(row[0] == "tf-hub" and row[4:] == ["sha256:" + modules.digest(MODULE), "published", "ci-publish", "yes"] for row in shown)
     assert json.loads(run("show", PATH, "--json", server=larder.url).stdout)["handle"] == HANDLE
     assert "(not-found)" in run("show", "acme/none", status=1, server=larder.url).stderr
 

@@ -61,6 +61,9 @@ bool artifact_check_published(const struct artifact *artifact, struct err *err);
 bool catalog_find_artifact(
 	struct catalog *catalog, const struct name *name, struct artifact *out, bool *found, struct err *err);
 
+/* ERR_GONE, ERR_QUARANTINED: it may not be given out, whatever is here of it. */
+bool artifact_check_state(const struct artifact *artifact, struct err *err);
+
 /* Every digest that a row claims with cached = true: answers for start-up checks and gc. */
 bool catalog_claims_blob(
 	struct catalog *catalog, const struct digest *digest, bool *claimed, struct err *err);
@@ -147,6 +150,10 @@ bool catalog_remember_absent(
 /* until_s is 0 where nothing (or nothing that is still valid at now_s) is remembered. */
 bool catalog_find_absent(struct catalog *catalog, const struct name *name, int64_t now_s, struct absence *out,
 	struct err *err);
+
+/* What whoever may publish can do about bytes that are held back; ends a sentence's text. */
+#define CATALOG_WAYS_OUT \
+	"Have upstream restore them, PUT those recorded here, or publish the others as another version"
 
 /* When an upstream's bytes were last found to be others than those recorded; 0: not since that time. */
 bool catalog_find_quarantine(

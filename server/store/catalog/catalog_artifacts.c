@@ -55,6 +55,20 @@ void artifact_fill(struct rows *rows, int column, struct artifact *out)
 	out->source = rows_source(rows, column + 9);
 }
 
+bool artifact_check_state(const struct artifact *artifact, struct err *err)
+{
+	switch (artifact->state) {
+	case STATE_WITHDRAWN:
+		return err_set(err, ERR_GONE, "%s was withdrawn", name_path(&artifact->name).text);
+	case STATE_QUARANTINED:
+		return err_set(err, ERR_QUARANTINED,
+			"%.200s is held back. Withdraw it, and publish another version",
+			name_path(&artifact->name).text);
+	default:
+		return true;
+	}
+}
+
 bool artifact_check_published(const struct artifact *artifact, struct err *err)
 {
 	if (artifact->recorded || artifact->version_source != SOURCE_PUBLISHED)

@@ -141,7 +141,8 @@ static bool refuse_changed(
 			err))
 		return false;
 	return err_set(err, ERR_QUARANTINED,
-		"upstream %s now has other bytes for %.100s: sha256:%.12s… was kept, this is %.12s…",
+		"upstream %.60s now has other bytes for %.100s: sha256:%.12s… was kept, this is "
+		"%.12s…. " CATALOG_WAYS_OUT,
 		keeping->upstream ? keeping->upstream : "(unnamed)", path.text, record->digest.hex, got->hex);
 }
 
@@ -155,7 +156,8 @@ static bool check_keeping(
 	if (record->ids.state == STATE_WITHDRAWN)
 		return err_set(err, ERR_GONE, "%s was withdrawn; its number is not used again", path.text);
 	if (record->ids.state == STATE_QUARANTINED)
-		return err_set(err, ERR_QUARANTINED, "%s is held back", path.text);
+		return artifact_check_state(
+			&(struct artifact){.name = *keeping->name, .state = STATE_QUARANTINED}, err);
 	if (record->blob_id == 0 && keeping->source == SOURCE_MIRRORED)
 		return artifact_check_published(
 			&(struct artifact){.name = *keeping->name, .version_source = record->ids.source},
