@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Holds the documents to the repository: links and headings that they lead to, files and tests that they name, the order of
-floors, the table of errors, README's length. Exits 1 with one line a fault. What README's commands do is tests/http/test_documents.py's."""
+floors, the tables of errors, threads and locks, README's length. Exits 1 with one line a fault. What README's commands do is tests/http/test_documents.py's."""
 import re
 import sys
 from urllib.parse import unquote
@@ -95,6 +95,43 @@ def errors():
     return {name: statuses[code] for code, name in names.items() if code != "ERR_NONE"}
 
 
+def sources():
+    return {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("server/**/*.c"))}
+
+
+def first_cells(heading):
+    """The first column of the table under a heading of docs/architecture.md."""
+    section = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [line.split("|")[1] for line in section.splitlines() if line.startswith("|")][2:]
+
+
+def thread_names():
+    """Of all threads that the server starts."""
+    started = re.compile(r'(?:struct thread_plan plan = \{\s*\.name =|workers_create\(|start_workers\(front,|\.thread_name =)\s*"([^"]+)"')
+    return {name for text in sources().values() for name in started.findall(text)}
+
+
+def once_in_a_row(names):
+    return [name for at, name in enumerate(names) if at == 0 or names[at - 1] != name]
+
+
+def lock_rooms():
+    """The rooms of all locks, in the order of server/ranks.h."""
+    ranks = re.findall(r"^\t(RANK_\w+),", (ROOT / "server/ranks.h").read_text(encoding="utf-8"), re.M)
+    rooms = {rank: str(path.with_suffix("")) for path, text in sources().items() for rank in re.findall(r'", (RANK_\w+)', text)}
+    return once_in_a_row([rooms.get(rank, rank) for rank in ranks])
+
+
+def thread_and_lock_faults():
+    cells = first_cells("Threads")
+    yield from (f"no row for the thread {name}" for name in sorted(thread_names()) if not any(name in cell for cell in cells))
+    told = once_in_a_row([room for cell in first_cells("Locks") for room in re.findall(r"`([^`]+)`", cell)])
+    wanted = lock_rooms()
+    if told != wanted:
+        at = next((at for at, room in enumerate(wanted) if told[at:at + 1] != [room]), len(wanted))
+        yield f"number {at + 1} of the locks is {told[at] if at < len(told) else 'missing'}, not as in server/ranks.h"
+
+
 def faults():
     for path in documents():
         for number, line in enumerate(prose(path).splitlines(), 1):
@@ -109,6 +146,7 @@ def faults():
         yield f"README.md: has {lines} lines, more than {README_LINES_MAX}; what is long goes to docs/"
     if f"\n    {floors_line()}\n" not in (ROOT / "docs/architecture.md").read_text(encoding="utf-8"):
         yield f"docs/architecture.md: the floors are not those of tests/check_floors.py: {floors_line()}"
+    yield from (f"docs/architecture.md: {fault}" for fault in thread_and_lock_faults())
 
 
 if __name__ == "__main__":

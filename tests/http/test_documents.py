@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from support import hub_client, sample
-from support.daemon import REPORTS, ROOT, Daemon, binary
-from support.waiting import DEADLINE_S
+from support.daemon import REPORTS, ROOT, Daemon, binary, under_thread_sanitizer
+from support.waiting import DEADLINE_S, wait_until
 
 sys.path.insert(0, str(ROOT / "tests"))
 import check_docs  # noqa: E402
@@ -96,6 +96,17 @@ def test_start_is_there():
 
 def test_sample_is_as_written():
     assert sample.FILE.read_bytes() == sample.saved_model(), "python3 -m support.sample (in tests/http) writes it anew"
+
+
+@pytest.mark.skipif(under_thread_sanitizer(), reason="ThreadSanitizer has a thread of its own")
+def test_threads_at_rest_are_as_many_as_told(start):
+    told = re.search(r"At rest on two cores, without TLS, that makes (\d+)\.", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
+    larder = start({"server": {"threads": 2}})
+    assert larder.get("/readyz").status == 200
+
+    def names():
+        return sorted(task.read_text().strip() for task in Path(f"/proc/{larder.process.pid}/task").glob("*/comm"))
+    wait_until(lambda: len(names()) == int(told[1]), lambda: f"{told[1]} threads: {names()}")
 
 
 # ---- the check of documents finds what is wrong ----
