@@ -126,6 +126,47 @@ static void summarises_a_module(void **state)
 	publisher_list_finish(&publishers);
 }
 
+static size_t page_through(
+	struct catalog *catalog, struct version_query query, int64_t *out, size_t max, struct err *err)
+{
+	struct version_list list = {.more = true};
+	size_t count = 0;
+
+	while (list.more) {
+		assert_true(catalog_list_versions(catalog, "acme/x", &query, &list, err));
+		assert_true(count + list.count <= max);
+		for (size_t i = 0; i < list.count; i++)
+			out[count++] = query.after = list.items[i].version;
+		version_list_finish(&(struct version_list){.items = list.items});
+	}
+	return count;
+}
+
+static void versions_come_in_pages_from_either_end(void **state)
+{
+	static const int64_t versions[] = {1, 2, 3, 1000, INT64_MAX - 1, INT64_MAX};
+	enum { COUNT = sizeof versions / sizeof *versions };
+	struct catalog *catalog = catalog_of(state);
+	int64_t found[COUNT];
+	struct err err = {0};
+
+	for (size_t i = 0; i < COUNT; i++) {
+		AUTO_FREE char *path = mem_printf("acme/x/%lld", (long long)versions[i]);
+
+		(void)keep(catalog, path, FORMAT_TF_HUB, path, SOURCE_PUBLISHED);
+	}
+	for (size_t limit = 1; limit <= COUNT; limit++) {
+		struct version_query query = {.limit = limit};
+
+		assert_int_equal(page_through(catalog, query, found, COUNT, &err), COUNT);
+		assert_memory_equal(found, versions, sizeof found);
+		query.newest = true;
+		assert_int_equal(page_through(catalog, query, found, COUNT, &err), COUNT);
+		for (size_t i = 0; i < COUNT; i++)
+			assert_int_equal(found[i], versions[COUNT - 1 - i]);
+	}
+}
+
 enum { MANY = 5000, PAGE = 200 };
 
 static void pages_stay_stable(void **state)
@@ -172,6 +213,7 @@ int main(void)
 		TEST(filters_modules),
 		TEST(refuses_too_many_words),
 		TEST(summarises_a_module),
+		TEST(versions_come_in_pages_from_either_end),
 		TEST(pages_stay_stable),
 	};
 

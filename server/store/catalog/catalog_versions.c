@@ -32,7 +32,7 @@ static const char *const sql[] = {
 			   " WHERE a.version_id = ?1",
 	[COUNT_VERSIONS] = "SELECT version_count FROM modules WHERE handle = ?1",
 	[LIST_OLDEST] = VERSION_ROWS " AND v.version > ?2 ORDER BY v.version LIMIT ?3",
-	[LIST_NEWEST] = VERSION_ROWS " AND v.version < ?2 ORDER BY v.version DESC LIMIT ?3",
+	[LIST_NEWEST] = VERSION_ROWS " AND v.version <= ?2 ORDER BY v.version DESC LIMIT ?3",
 	[HAS_DOCUMENTATION] = "SELECT 1 FROM documentation WHERE version_id = ?1",
 	[SET_DOCUMENTATION] =
 		"INSERT INTO documentation (version_id, markdown, body_at, updated_by, updated_at)"
@@ -157,10 +157,11 @@ static bool count_versions(struct txn *txn, const char *handle, int64_t *out, st
 static bool load_page(struct txn *txn, const char *handle, const struct version_query *query,
 	struct version_list *out, struct err *err)
 {
-	int64_t after = query->newest && query->after == 0 ? INT64_MAX : query->after;
+	int64_t highest = query->after > 0 ? query->after - 1 : INT64_MAX;
 	/* One more than asked for tells whether there is another page. */
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[query->newest ? LIST_NEWEST : LIST_OLDEST],
-		VALUES(v_text(handle), v_int(after), v_int((int64_t)query->limit + 1)));
+		VALUES(v_text(handle), v_int(query->newest ? highest : query->after),
+			v_int((int64_t)query->limit + 1)));
 	size_t capacity = 0;
 
 	while (rows_next(rows)) {
