@@ -177,6 +177,33 @@ static void no_upstream_enters_what_is_published(void **state)
 	assert_true(artifact_check_published(&unknown, &err));
 }
 
+/* Whatever is wrong above it. */
+static void the_database_takes_nothing_of_a_stranger_s_into_what_is_published(void **state)
+{
+	static const char *const others[] = {"tfjs", "tflite", "coral"};
+	struct place *place = *state;
+	struct db *db;
+	struct err err = {0};
+
+	(void)keep(place->catalog, "acme/ours/1", FORMAT_TF_HUB, "ours", SOURCE_PUBLISHED);
+	(void)keep(place->catalog, "google/theirs/1", FORMAT_TF_HUB, "theirs", SOURCE_MIRRORED);
+	db = open_beside(place);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		AUTO_FREE char *into_ours =
+			mem_printf("INSERT INTO artifacts (version_id, format, blob_id, created_at, "
+				   "last_used_at, source)"
+				   " SELECT v.id, '%s', b.id, 1, 1, 'mirrored' FROM versions v, blobs b"
+				   " WHERE v.source = 'published' LIMIT 1",
+				others[i]);
+		AUTO_TXN struct txn *txn = NULL;
+
+		assert_true(db_write(db, &txn, &err));
+		assert_false(txn_run(txn, into_ours, NULL, 0, &err));
+		assert_non_null(strstr(err.text, "a published version takes no mirrored artifact"));
+	}
+	db_close(db);
+}
+
 /* ---- what earlier versions left ---- */
 
 /* How many migrations there were before artifacts knew who brought them. */
@@ -281,6 +308,7 @@ int main(void)
 		TEST(a_published_format_stays_beside_mirrored_ones),
 		TEST(publishing_what_was_mirrored_publishes_it),
 		TEST(no_upstream_enters_what_is_published),
+		TEST(the_database_takes_nothing_of_a_stranger_s_into_what_is_published),
 		TEST(a_migration_mends_what_is_there),
 	};
 
