@@ -81,6 +81,15 @@ def test_commands(checkout, document):
     run(checkout, [*first_steps(), *blocks(document, "sh")])
 
 
+def test_all_documents_one_after_the_other(checkout):
+    """In the order in which README names them: no block undoes what a later one shows."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    order = sorted(with_blocks("sh"), key=lambda name: readme.find(f"]({name}"))
+    run(checkout, [*first_steps(), *(block for name in order for block in blocks(name, "sh"))])
+    shown, = re.findall(r"^build/larder list .*--op.*$", "\n".join(blocks("docs/api.md", "sh")), re.M)
+    assert "acme/half-plus-two" in run(checkout, [shown + "\n"])
+
+
 @pytest.mark.parametrize("document", with_blocks("console"))
 def test_syntax(document):
     for block in blocks(document, "console"):

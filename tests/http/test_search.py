@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Searching, filtering, counting and paging the list of modules."""
 import base64
+import random
 import threading
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -168,6 +169,67 @@ def test_what_changes_is_found(larder):
     assert larder.get("/api/v1/modules/acme/x").json()["tags"] == {}
     larder.request("DELETE", "/acme/x/1", {"Authorization": "Bearer " + larder.token("admin")})
     assert found(larder, "q=terrible") == [] == found(larder, "")
+
+
+HEAD, TEXT, BARE = "a head", "a text", "no documentation"
+
+
+def make_history(seed):
+    """What is done to one module's versions, in turn: most bring a new version, some document or withdraw an old one."""
+    chance = random.Random(seed)
+    versions = 0
+    for _ in range(chance.randint(3, 7)):
+        versions += 1
+        yield "publish", versions, None
+        for _ in range(chance.choice((0, 0, 1, 2))):
+            what = chance.choice((HEAD, HEAD, TEXT, "withdraw"))
+            yield what, chance.randint(1, versions), f"word{seed}x{chance.randrange(1 << 20)}"
+
+
+def play(larder, path, history):
+    """{version: (description, licence, text)}, None for what a version does not say; only those that are active."""
+    told = {}
+    for what, version, word in history:
+        if what == "publish":
+            larder.publish(f"{path}/{version}", modules.module(100))
+            told[version] = (None, None, None)
+        elif version not in told:
+            continue
+        elif what == "withdraw":
+            assert larder.request("DELETE", f"{path}/{version}", {"Authorization": "Bearer " + larder.token("admin")}).status == 200
+            del told[version]
+        else:
+            facts = (f"About {word}d.", "text-embedding", [], "mit", f"Text {word}t.")
+            text = document(f"{path[1:]}/{version}", *facts) if what == HEAD else f"Free {word}t.".encode()
+            larder.publish(f"{path}/{version}", text, content_type="text/markdown")
+            told[version] = (word + "d", "mit", word + "t") if what == HEAD else (None, None, word + "t")
+    return told
+
+
+def assert_told(larder, path, told):
+    """Description and licence of the newest that has them, the text of the newest that has one."""
+    words = {word for version in told.values() for word in (version[0], version[2]) if word}
+    newest = [told[version] for version in sorted(told, reverse=True)]
+    description = next((version[0] for version in newest if version[0]), None)
+    text = next((version[2] for version in newest if version[2]), None)
+    assert {word for word in words if found(larder, "q=" + word) == [path[1:]]} == {description, text} - {None}, told
+    if told:
+        module = larder.get("/api/v1/modules" + path).json()
+        assert module["description"] == (f"About {description}." if description else "") and module["latest_version"] == max(told)
+        assert module["tags"].get("license") == (["mit"] if description else None)
+        assert (path[1:] in found(larder, "license=mit&op=Const")) == bool(description)
+
+
+def test_new_versions_without_documentation(larder):
+    histories = {f"/acme/m{seed}": list(make_history(seed)) for seed in range(12)}
+    told = {path: play(larder, path, history) for path, history in histories.items()}
+    assert any(versions and versions[max(versions)] == (None, None, None) and any(version[0] for version in versions.values())
+               for versions in told.values()), "the kind that this is about"
+    for path, versions in told.items():
+        assert_told(larder, path, versions)
+    larder.restart()
+    for path, versions in told.items():
+        assert_told(larder, path, versions)
 
 
 def test_another_process_is_followed(larder):

@@ -167,6 +167,76 @@ static void versions_come_in_pages_from_either_end(void **state)
 	}
 }
 
+/* ---- what a module says of itself ---- */
+
+static size_t migrations_before(const char *name)
+{
+	size_t count = 0;
+
+	while (!strstr(catalog_migrations[count].name, name))
+		count++;
+	return count;
+}
+
+/* Modules of one version, which has a head, of two, the second with a text, of three, the last with neither;
+ * and such a one whose documented versions were withdrawn. */
+static const char *const undescribed_rows[] = {
+	"INSERT INTO publishers (id, name) VALUES (1, 'acme')",
+	"INSERT INTO modules (id, publisher_id, handle) VALUES (1, 1, 'acme/one'), (2, 1, 'acme/two'),"
+	" (3, 1, 'acme/three'), (4, 1, 'acme/four')",
+	"INSERT INTO versions (id, module_id, version, source, description, created_at, updated_at)"
+	" SELECT m.id * 10 + v.value, m.id, v.value, 'published', iif(v.value = 1, 'Halves', ''), 1, 1"
+	" FROM modules m JOIN json_each('[1, 2, 3]') v ON v.value <= m.id",
+	"UPDATE versions SET state = 'withdrawn' WHERE id IN (41, 42)",
+	"INSERT INTO tags (version_id, kind, value) SELECT id, 'license', 'mit' FROM versions WHERE version "
+	"= 1",
+	"INSERT INTO documentation (version_id, markdown, body_at, updated_at)"
+	" SELECT id, iif(version = 1, 'head body', 'text'), iif(version = 1, 5, 0), 1 FROM versions WHERE "
+	"version < 3",
+	"UPDATE modules SET latest_id = id * 10 + min(id, 3), latest_source = 'published'",
+	"INSERT INTO module_texts (rowid, description, tags) SELECT * FROM current_texts",
+	"INSERT INTO module_documents (rowid, documentation) SELECT * FROM current_documents",
+};
+
+static void make_undescribed(const char *folder)
+{
+	AUTO_FREE char *path = mem_printf("%s/larder.db", folder);
+	struct err err = {0};
+	struct db *db = NULL;
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_open(path, catalog_migrations, migrations_before("described"), &db, &err) ||
+		!db_write(db, &txn, &err))
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < sizeof undescribed_rows / sizeof *undescribed_rows; i++) {
+		if (!txn_run(txn, undescribed_rows[i], NULL, 0, &err))
+			fail_msg("%s: %s", undescribed_rows[i], err.text);
+	}
+	assert_true(txn_commit(txn, &err));
+	txn_end(TAKE(txn));
+	db_close(db);
+}
+
+static void a_migration_describes_what_is_there(void **state)
+{
+	struct place *place = *state;
+	AUTO_FREE char *command = mem_printf("rm -f '%s'/larder.db*", place->folder);
+	struct module_filter mit = {FACET_LICENSE, "mit"};
+	struct err err = {0};
+
+	catalog_close(TAKE(place->catalog));
+	assert_int_equal(system(command), 0);
+	make_undescribed(place->folder);
+	if (!catalog_open(place->folder, &place->catalog, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(total_of(place->catalog, (struct module_query){.q = "halves"}, NULL), 3);
+	assert_int_equal(
+		total_of(place->catalog, (struct module_query){.filters = &mit, .filter_count = 1}, NULL), 2);
+	assert_int_equal(total_of(place->catalog, (struct module_query){.q = "body"}, "acme/one"), 1);
+	assert_int_equal(total_of(place->catalog, (struct module_query){.q = "text"}, NULL), 2);
+	assert_int_equal(total_of(place->catalog, (struct module_query){0}, NULL), 4);
+}
+
 enum { MANY = 5000, PAGE = 200 };
 
 static void pages_stay_stable(void **state)
@@ -214,6 +284,7 @@ int main(void)
 		TEST(refuses_too_many_words),
 		TEST(summarises_a_module),
 		TEST(versions_come_in_pages_from_either_end),
+		TEST(a_migration_describes_what_is_there),
 		TEST(pages_stay_stable),
 	};
 

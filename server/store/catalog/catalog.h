@@ -180,8 +180,9 @@ struct module_summary {
 	int64_t latest_version; /* the highest active one */
 	int64_t *versions;      /* active ones, ascending; of very many the highest */
 	size_t version_count;
-	int64_t active_count;       /* of all versions that are active */
-	struct tags tags;           /* of the latest version, as are formats, source, cached and size */
+	int64_t active_count; /* of all versions that are active */
+	struct tags tags;     /* of the newest documented version with a head, as is the description; of the
+				 latest are formats, source, cached and size */
 	bool formats[FORMAT_COUNT]; /* of artifacts, and those that documentation tells of */
 	enum version_source source;
 	bool cached;

@@ -20,8 +20,9 @@ static const char *const sql[] = {
 			    " JOIN publishers p ON p.id = c.publisher_id WHERE p.name = ?1 AND c.name = ?2",
 	[LIST_TAGS] = "SELECT kind, value FROM collection_tags WHERE collection_id = ?1 ORDER BY kind, value",
 	[LIST_MODULES] =
-		"SELECT m.handle, v.description, v.version, m.latest_cached FROM collection_modules cm"
+		"SELECT m.handle, d.description, v.version, m.latest_cached FROM collection_modules cm"
 		" JOIN modules m ON m.handle = cm.handle JOIN versions v ON v.id = m.latest_id"
+		" JOIN versions d ON d.id = coalesce(m.described_id, m.latest_id)"
 		" WHERE cm.collection_id = ?1 ORDER BY cm.position",
 	[FIND_PUBLISHER] = "SELECT name, coalesce(display_name, name), icon_url, markdown, modules,"
 			   " (SELECT count(*) FROM collections WHERE publisher_id = publishers.id)"

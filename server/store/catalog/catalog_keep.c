@@ -56,6 +56,10 @@ static const char *const sql[] = {
 		"UPDATE modules SET"
 		" latest_id = (SELECT id FROM versions WHERE module_id = ?1 AND state = 'active'"
 		"  ORDER BY version DESC LIMIT 1),"
+		" described_id = (SELECT id FROM versions WHERE module_id = ?1 AND documented = 2"
+		"  AND state = 'active' ORDER BY version DESC LIMIT 1),"
+		" documented_id = (SELECT id FROM versions WHERE module_id = ?1 AND documented > 0"
+		"  AND state = 'active' ORDER BY version DESC LIMIT 1),"
 		" updated_at = (SELECT max(updated_at) FROM versions WHERE module_id = ?1) WHERE id = ?1",
 	[REFRESH_SUMMARY] =
 		"UPDATE modules SET"

@@ -14,9 +14,10 @@ enum statement {
 
 static const char *const sql[] = {
 	[FIND_MODULE] = "SELECT id FROM modules WHERE handle = ?1",
-	[FIND_SUMMARY] = "SELECT v.id, m.handle, v.description, v.version, m.latest_formats, m.latest_source,"
+	[FIND_SUMMARY] = "SELECT d.id, m.handle, d.description, v.version, m.latest_formats, m.latest_source,"
 			 " m.latest_cached, m.latest_size_bytes, m.downloads, m.updated_at, m.active_count"
-			 " FROM modules m JOIN versions v ON v.id = m.latest_id WHERE m.id = ?1",
+			 " FROM modules m JOIN versions v ON v.id = m.latest_id"
+			 " JOIN versions d ON d.id = coalesce(m.described_id, m.latest_id) WHERE m.id = ?1",
 	[LIST_ACTIVE_VERSIONS] = "SELECT version FROM versions WHERE module_id = ?1 AND state = 'active'"
 				 " ORDER BY version DESC LIMIT ?2",
 	[LIST_TAGS] = "SELECT kind, value FROM tags WHERE version_id = ?1 ORDER BY kind, value",
