@@ -25,8 +25,7 @@ static bool refuse_unknown(const struct name *name, struct err *err)
 
 static bool refuse_withdrawn(const struct name *name, struct err *err)
 {
-	return err_set(err, ERR_GONE, "Version %s was withdrawn; use another version of the module.",
-		name_path(name).text);
+	return version_check_state(name, STATE_WITHDRAWN, err);
 }
 
 bool version_look(const struct services *services, const struct name *name, struct version_details *out,
@@ -90,14 +89,14 @@ static json_t *warnings_json(const struct artifact_details *details)
 /* What asking for it would be refused with; NULL where it is here, or would be fetched. */
 static json_t *unavailable_json(const struct services *services, const struct name *name)
 {
-	struct admission_view view;
+	struct outlook outlook;
 	struct err err;
 	json_t *object;
 
-	if (!mirror_consider(services->mirror, name, &view, &err) || view.refusal.code == ERR_NONE)
+	if (!mirror_consider(services->mirror, name, &outlook, &err) || outlook.prospect != PROSPECT_REFUSED)
 		return NULL;
 	object = json_object();
-	fill_add_refusal(object, &view.refusal);
+	fill_add_refusal(object, &outlook.refusal);
 	return object;
 }
 

@@ -26,10 +26,7 @@ static const char *const wanted_names[] = {
 
 /* What is known here of the name, and what would be answered. */
 struct explanation {
-	struct artifact artifact;
-	bool known;
-	struct admission_view view;
-	json_t *fill;      /* the one that runs; NULL: none does */
+	struct outlook outlook;
 	json_t *last_fill; /* that ended lately, NULL: none did */
 	char *pinned_by;   /* the pattern; NULL: none */
 	bool redirects;    /* a version is to be found: */
@@ -42,23 +39,20 @@ struct explanation {
 
 static void finish(struct explanation *explanation)
 {
-	json_decref(explanation->fill);
 	json_decref(explanation->last_fill);
 	free(explanation->pinned_by);
 }
 
-static void find_fills(const struct services *services, const struct name *name, struct explanation *out)
+static json_t *find_last_fill(const struct services *services, const struct name *name)
 {
 	AUTO(fill_list_finish) struct fill_list list = {0};
 
 	mirror_list(services->mirror, &list);
-	for (size_t i = 0; i < list.count; i++) {
-		const struct fill_status *fill = &list.items[i];
-		json_t **place = i < list.running ? &out->fill : &out->last_fill;
-
-		if (!*place && !(i < list.running && fill->refused) && name_equals(&fill->name, name))
-			*place = fill_json(fill);
+	for (size_t i = list.running; i < list.count; i++) {
+		if (name_equals(&list.items[i].name, name))
+			return fill_json(&list.items[i]);
 	}
+	return NULL;
 }
 
 /* ---- what would be answered ---- */
@@ -110,31 +104,23 @@ static bool judge_member(const struct services *services, const struct artifact 
 	return true;
 }
 
-/* By the same look as a GET's (registry_open), as far as nobody has to be asked. */
 static bool judge_fetch(const struct services *services, const struct hub_url *hub_url,
 	struct explanation *out, struct err *err)
 {
-	AUTO_HOLDING struct holding holding = {.fd = -1};
-	bool found;
-	struct err refusal;
+	static const char *const caches[] = {
+		[PROSPECT_HERE] = "hit", [PROSPECT_COLLAPSES] = "collapsed", [PROSPECT_FETCH] = "miss"};
+	enum prospect prospect = out->outlook.prospect;
+	struct err refusal = out->outlook.refusal;
 
 	out->status = 200;
-	if (!registry_find(services->registry, &hub_url->name, &holding, &found, &refusal)) {
+	if (prospect == PROSPECT_REFUSED ||
+		(prospect == PROSPECT_FETCH && !has_well_upstream(services, &hub_url->name, &refusal))) {
 		refuse(out, &refusal);
-	} else if (found) {
-		out->cache = "hit";
-		return !hub_url->member ||
-		       judge_member(services, &holding.artifact, hub_url->member, out, err);
-	} else if (out->fill) {
-		out->cache = "collapsed";
-	} else if (out->view.refusal.code != ERR_NONE) {
-		refuse(out, &out->view.refusal);
-	} else if (!has_well_upstream(services, &hub_url->name, &refusal)) {
-		refuse(out, &refusal);
-	} else {
-		out->cache = "miss";
+		return true;
 	}
-	return true;
+	out->cache = caches[prospect];
+	return prospect != PROSPECT_HERE || !hub_url->member ||
+	       judge_member(services, &out->outlook.known.artifact, hub_url->member, out, err);
 }
 
 static void take_problem(const struct reply *reply, struct err *out)
@@ -190,11 +176,10 @@ static bool explain(struct services *services, struct request *request, const st
 	const struct name *name = &hub_url->name;
 	bool fetched = hub_url->wanted == WANTED_ARTIFACT || hub_url->wanted == WANTED_MEMBER;
 
-	if (!catalog_find_artifact(services->catalog, name, &out->artifact, &out->known, err) ||
-		!catalog_find_pin(services->catalog, name, &out->pinned_by, err) ||
-		!mirror_consider(services->mirror, name, &out->view, err))
+	if (!mirror_consider(services->mirror, name, &out->outlook, err) ||
+		!catalog_find_pin(services->catalog, name, &out->pinned_by, err))
 		return false;
-	find_fills(services, name, out);
+	out->last_fill = find_last_fill(services, name);
 	if (fetched && name->version > 0)
 		return judge_fetch(services, hub_url, out, err);
 	if (fetched || hub_url->wanted == WANTED_UNCOMPRESSED)
@@ -231,9 +216,9 @@ static json_t *answer_of(const struct explanation *explanation)
 
 static json_t *artifact_json(const struct explanation *explanation)
 {
-	const struct artifact *artifact = &explanation->artifact;
+	const struct artifact *artifact = &explanation->outlook.known.artifact;
 
-	if (!explanation->known || !artifact->recorded)
+	if (!artifact->recorded)
 		return json_null();
 	return json_pack("{s:s, s:s, s:s+, s:I, s:b, s:I, s:o}", "source",
 		version_source_name(artifact->source), "state", version_state_name(artifact->state), "digest",
@@ -252,11 +237,9 @@ static json_t *public_url(const struct upstream *upstream, const struct name *na
 /* What is published, or was withdrawn or held back, no upstream is ever asked for. */
 static bool is_ours(const struct explanation *explanation)
 {
-	const struct artifact *artifact = &explanation->artifact;
+	const struct artifact *artifact = &explanation->outlook.known.artifact;
 	struct err ignored;
 
-	if (!explanation->known)
-		return false;
 	return artifact->state != STATE_ACTIVE || !artifact_check_published(artifact, &ignored) ||
 	       (artifact->recorded && artifact->source == SOURCE_PUBLISHED);
 }
@@ -284,8 +267,9 @@ static json_t *upstreams_json(
 static json_t *explanation_json(
 	const struct services *services, const struct hub_url *hub_url, const struct explanation *explanation)
 {
-	const struct admission_view *view = &explanation->view;
-	int64_t last_use = explanation->known ? explanation->artifact.last_used_at : 0;
+	const struct outlook *outlook = &explanation->outlook;
+	const struct admission_view *view = &outlook->view;
+	int64_t last_use = outlook->known.artifact.last_used_at;
 	json_t *negative = view->absent_until_s
 				   ? json_pack("{s:o}", "until", answer_time(view->absent_until_s))
 				   : json_null();
@@ -293,10 +277,11 @@ static json_t *explanation_json(
 				     ? json_pack("{s:o}", "until", answer_time(view->quarantined_until_s))
 				     : json_null();
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:O?, s:{s:b, s:s?}, s:o, s:o, s:o, s:s?, s:o, s:b, s:O?}",
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:{s:b, s:s?}, s:o, s:o, s:o, s:s?, s:o, s:b, s:O?}",
 		"name", name_json(&hub_url->name), "wanted", wanted_names[hub_url->wanted], "answer",
-		answer_of(explanation), "artifact", artifact_json(explanation), "fill", explanation->fill,
-		"policy", "allowed", view->allowed, "rule", view->rule, "upstreams",
+		answer_of(explanation), "artifact", artifact_json(explanation), "fill",
+		outlook->has_fill ? fill_json(&outlook->fill) : json_null(), "policy", "allowed",
+		view->allowed, "rule", view->rule, "upstreams",
 		upstreams_json(services, &hub_url->name, explanation), "negative", negative, "quarantine",
 		quarantine, "pinned_by", explanation->pinned_by, "last_used_at",
 		last_use ? answer_time(last_use) : json_null(), "offline", view->offline, "last_fill",

@@ -272,6 +272,16 @@ bool name_equals(const struct name *a, const struct name *b)
 	return a->version == b->version && a->format == b->format && strcmp(a->handle, b->handle) == 0;
 }
 
+/* FNV-1a. Whoever chooses names that collide gains nothing by it. */
+uint32_t name_hash(const struct name *name)
+{
+	uint32_t hash = 2166136261u ^ (uint32_t)name->format;
+
+	for (const char *c = name->handle; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 16777619u;
+	return (hash ^ (uint32_t)name->version) * 16777619u;
+}
+
 struct name_path name_path(const struct name *name)
 {
 	struct name_path path;

@@ -34,8 +34,9 @@ struct name {
 	enum format format;
 };
 
-/* Whether both are the same artifact. */
+/* Whether both are the same artifact; those that are have the same hash. */
 bool name_equals(const struct name *a, const struct name *b);
+uint32_t name_hash(const struct name *name);
 
 /* Reads "<handle>[/<version>][/<member>]" (no leading slash, already percent-decoded): the last all-digit
  * segment is the version, what follows it the member. *member points into path, or is NULL where there is

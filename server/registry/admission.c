@@ -12,17 +12,15 @@
 
 struct admission {
 	struct admission_rules rules; /* but for offline, which changes */
-	struct catalog *catalog;
 	atomic_bool offline;
 	char id[CDN_LOOP_ID_SIZE]; /* how other Larders know us again */
 };
 
-struct admission *admission_create(const struct admission_rules *rules, struct catalog *catalog)
+struct admission *admission_create(const struct admission_rules *rules)
 {
 	struct admission *admission = mem_zero(1, sizeof *admission);
 
 	admission->rules = *rules;
-	admission->catalog = catalog;
 	atomic_init(&admission->offline, rules->offline);
 	cdn_loop_make_id(admission->id);
 	return admission;
@@ -60,20 +58,6 @@ static bool some_upstream_may_have(const struct admission *admission, const stru
 	return false;
 }
 
-/* What is remembered of earlier answers; 0: nothing that still counts. */
-static bool recall(const struct admission *admission, const struct name *name, int64_t now_s,
-	struct absence *absence, int64_t *quarantined_until_s, struct err *err)
-{
-	int64_t ttl_s = admission->rules.negative_ttl_s;
-	int64_t changed_at;
-
-	if (!catalog_find_absent(admission->catalog, name, now_s, absence, err) ||
-		!catalog_find_quarantine(admission->catalog, name, now_s - ttl_s, &changed_at, err))
-		return false;
-	*quarantined_until_s = changed_at ? changed_at + ttl_s : 0;
-	return true;
-}
-
 static bool refuse_again(
 	const struct absence *absence, const struct name *name, int64_t now_s, struct err *err)
 {
@@ -92,26 +76,32 @@ static bool refuse_again(
 	return false;
 }
 
-/* One fetch of a whole module is enough to learn that it is not the one that we know. */
-static bool check_memory(const struct admission *admission, const struct name *name, struct err *err)
+/* One fetch of a whole module is enough to learn that it is not the one that we know. 0: nothing that still
+ * counts is remembered. */
+static int64_t quarantined_until_s(
+	const struct admission *admission, const struct known *known, int64_t now_s)
 {
-	int64_t now_s = clock_now_s();
-	struct absence absence;
-	int64_t quarantined_until_s;
+	int64_t until_s = known->quarantined_at_s + admission->rules.negative_ttl_s;
 
-	if (!recall(admission, name, now_s, &absence, &quarantined_until_s, err))
-		return false;
-	if (absence.until_s)
-		return refuse_again(&absence, name, now_s, err);
-	if (quarantined_until_s) {
-		(void)err_set(err, ERR_QUARANTINED,
-			"%.100s is not here, and upstream had other bytes than those recorded; asked again "
-			"after %s. " CATALOG_WAYS_OUT,
-			name_path(name).text, clock_rfc3339(quarantined_until_s).text);
-		err->retry_after_s = (unsigned)(quarantined_until_s - now_s);
-		return false;
-	}
-	return true;
+	return known->quarantined_at_s > 0 && until_s > now_s ? until_s : 0;
+}
+
+static bool check_memory(const struct admission *admission, const struct known *known, struct err *err)
+{
+	const struct name *name = &known->artifact.name;
+	int64_t now_s = clock_now_s();
+	int64_t until_s = quarantined_until_s(admission, known, now_s);
+
+	if (known->absence.until_s)
+		return refuse_again(&known->absence, name, now_s, err);
+	if (until_s == 0)
+		return true;
+	(void)err_set(err, ERR_QUARANTINED,
+		"%.100s is not here, and upstream had other bytes than those recorded; asked again after "
+		"%s. " CATALOG_WAYS_OUT,
+		name_path(name).text, clock_rfc3339(until_s).text);
+	err->retry_after_s = (unsigned)(until_s - now_s);
+	return false;
 }
 
 bool admission_check_loop(const struct admission *admission, const char *cdn_loop, struct err *err)
@@ -119,27 +109,27 @@ bool admission_check_loop(const struct admission *admission, const char *cdn_loo
 	return cdn_loop_check(cdn_loop, admission->id, err);
 }
 
-/* Whoever asks for a version that is published here is not to be given a stranger's. */
-static bool check_published(const struct admission *admission, const struct name *name, struct err *err)
+bool admission_check_known(const struct known *known, struct err *err)
 {
-	struct artifact artifact;
-	bool found;
+	const struct artifact *artifact = &known->artifact;
 
-	return catalog_find_artifact(admission->catalog, name, &artifact, &found, err) &&
-	       artifact_check_published(&artifact, err);
+	/* Whoever asks for a version that is published here is not to be given a stranger's. */
+	return version_check_state(&artifact->name, artifact->state, err) &&
+	       artifact_check_published(artifact, err);
 }
 
 bool admission_check(
-	struct admission *admission, const struct name *name, const char *cdn_loop, struct err *err)
+	const struct admission *admission, const struct known *known, const char *cdn_loop, struct err *err)
 {
-	if (!check_published(admission, name, err) || !check_policy(admission, name, err))
-		return false;
-	if (!admission_check_loop(admission, cdn_loop, err))
+	const struct name *name = &known->artifact.name;
+
+	if (!admission_check_known(known, err) || !check_policy(admission, name, err) ||
+		!admission_check_loop(admission, cdn_loop, err))
 		return false;
 	if (!some_upstream_may_have(admission, name))
 		return err_set(err, ERR_NOT_FOUND, "%s is not here, and no configured upstream may have it",
 			name_path(name).text);
-	if (!check_memory(admission, name, err))
+	if (!check_memory(admission, known, err))
 		return false;
 	if (atomic_load(&admission->offline))
 		return err_set(
@@ -161,18 +151,16 @@ static const char *deciding_rule(const struct admission *admission, const struct
 	return rules->allow ? "mirror.allow" : rules->deny ? "mirror.deny" : NULL;
 }
 
-bool admission_consider(
-	struct admission *admission, const struct name *name, struct admission_view *out, struct err *err)
+struct admission_view admission_view(const struct admission *admission, const struct known *known)
 {
-	struct admission_view view = {.offline = atomic_load(&admission->offline)};
-	struct absence absence;
+	const struct name *name = &known->artifact.name;
+	struct err ignored;
 
-	if (!recall(admission, name, clock_now_s(), &absence, &view.quarantined_until_s, err))
-		return false;
-	view.absent_until_s = absence.until_s;
-	view.allowed = check_policy(admission, name, &view.refusal);
-	view.rule = deciding_rule(admission, name);
-	(void)admission_check(admission, name, NULL, &view.refusal);
-	*out = view;
-	return true;
+	return (struct admission_view){
+		.offline = atomic_load(&admission->offline),
+		.allowed = check_policy(admission, name, &ignored),
+		.rule = deciding_rule(admission, name),
+		.absent_until_s = known->absence.until_s,
+		.quarantined_until_s = quarantined_until_s(admission, known, clock_now_s()),
+	};
 }

@@ -23,31 +23,34 @@ struct admission_rules {
 	int64_t negative_ttl_s; /* for so long bytes that were held back are not fetched again */
 };
 
-/* What would become of a request for something that is not here. */
+/* What the rules and the memory say of a name, each for itself. */
 struct admission_view {
 	bool offline;
 	bool allowed;           /* by the rules below */
 	const char *rule;       /* the key that decides: "mirror.deny", "mirror.allow"; NULL: none is set */
 	int64_t absent_until_s; /* every upstream said no lately; 0: nothing is remembered */
 	int64_t quarantined_until_s; /* upstream had other bytes than ours lately; 0: nothing is remembered */
-	struct err refusal;          /* ERR_NONE: a fill would be started */
 };
 
 struct admission;
 
-/* What the rules point to, and the catalog, must outlive it. destroy takes NULL. */
-struct admission *admission_create(const struct admission_rules *rules, struct catalog *catalog);
+/* What the rules point to must outlive it. destroy takes NULL. */
+struct admission *admission_create(const struct admission_rules *rules);
 void admission_destroy(struct admission *admission);
 
 /* May be changed at any time. */
 void admission_set_offline(struct admission *admission, bool offline);
 
-/* Whether a fill may be started. cdn_loop: the request's CDN-Loop header or NULL. ERR_BLOCKED_BY_POLICY,
- * ERR_LOOP_DETECTED, ERR_BAD_REQUEST, ERR_NOT_FOUND (it is published here in other formats, no upstream may
- * have it, or none had it lately), ERR_UPSTREAM_FAILED (so lately, for good), ERR_QUARANTINED, ERR_OFFLINE;
- * with retry_after_s where the memory has an end. */
+/* Whether it may be given to anyone, be it here or not: ERR_GONE, ERR_QUARANTINED (it is held back),
+ * ERR_NOT_FOUND (it is published here in other formats). */
+bool admission_check_known(const struct known *known, struct err *err);
+
+/* Whether upstreams may be asked for what is not here. cdn_loop: the request's CDN-Loop header or NULL. Fails
+ * as admission_check_known does, and with ERR_BLOCKED_BY_POLICY, ERR_LOOP_DETECTED, ERR_BAD_REQUEST,
+ * ERR_NOT_FOUND (no upstream may have it, or none had it lately), ERR_UPSTREAM_FAILED (so lately, for good),
+ * ERR_QUARANTINED, ERR_OFFLINE; with retry_after_s where the memory has an end. */
 bool admission_check(
-	struct admission *admission, const struct name *name, const char *cdn_loop, struct err *err);
+	const struct admission *admission, const struct known *known, const char *cdn_loop, struct err *err);
 
 /* ERR_LOOP_DETECTED where the request has come through here before, ERR_BAD_REQUEST where its header is none.
  */
@@ -56,8 +59,6 @@ bool admission_check_loop(const struct admission *admission, const char *cdn_loo
 /* The CDN-Loop header to send upstream (RFC 8586); free() it. */
 char *admission_loop_header(const struct admission *admission, const char *received);
 
-/* All of the above as one view. */
-bool admission_consider(
-	struct admission *admission, const struct name *name, struct admission_view *out, struct err *err);
+struct admission_view admission_view(const struct admission *admission, const struct known *known);
 
 #endif

@@ -260,9 +260,11 @@ static const struct question_steps steps = {begin, next, ask, conclude, free};
 bool latest_may_ask(struct latest *latest, const struct name *name, const char *cdn_loop, struct err *err)
 {
 	const struct fill_settings *settings = &latest->tools.settings;
+	struct known known;
 	bool any = false;
 
-	if (!admission_check(latest->admission, name, cdn_loop, err))
+	if (!catalog_look(latest->tools.catalog, name, clock_now_s(), &known, err) ||
+		!admission_check(latest->admission, &known, cdn_loop, err))
 		return false;
 	for (size_t i = 0; i < settings->upstream_count && !any; i++)
 		any = may_tell(&settings->upstreams[i], name);

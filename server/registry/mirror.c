@@ -22,6 +22,9 @@ static const struct lock_place lock_place = {"mirror", RANK_MIRROR};
  * client waits for. */
 enum { QUEUE_FACTOR = 16, QUEUE_FACTOR_AHEAD = 12, THREAD_STACK_BYTES = 512 << 10 };
 
+/* Fills that have ended are counted by name, where names of one hash are one. */
+enum { NAMES_APART = 1024 };
+
 /* The part of the places that each upstream leaves to the others. */
 enum { OTHERS_SHARE = 4 };
 
@@ -50,6 +53,7 @@ struct mirror {
 	int64_t fill_count;
 	int64_t last_id;
 	struct ended_fills *ended;
+	uint64_t ended_of[NAMES_APART];
 
 	struct fill_tools tools;
 	struct schedule *schedule; /* begins those that wait */
@@ -69,14 +73,11 @@ void mirror_set_offline(struct mirror *mirror, bool offline)
 	admission_set_offline(mirror->admission, offline);
 }
 
-/* For requests, which are counted. */
-static bool admit(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct err *err)
+/* Requests are counted. */
+static void count_refusal(const struct err *err)
 {
-	if (admission_check(mirror->admission, name, cdn_loop, err))
-		return true;
 	if ((err->code == ERR_NOT_FOUND || err->code == ERR_UPSTREAM_FAILED) && err->retry_after_s > 0)
 		metric_add(METRIC_ABSENT_HITS, 1);
-	return false;
 }
 
 /* ---- running fills ---- */
@@ -100,6 +101,17 @@ static struct running *find_running(const struct mirror *mirror, const struct na
 			return fill;
 	}
 	return NULL;
+}
+
+/* Under the mutex. Those that are about to end count already: nobody can join them, and what they came to is
+ * in the catalog. */
+static uint64_t count_over(const struct mirror *mirror, const struct name *name)
+{
+	uint64_t over = mirror->ended_of[name_hash(name) % NAMES_APART];
+
+	for (const struct running *fill = mirror->fills; fill; fill = fill->next)
+		over += atomic_load(&fill->progress.refused) && name_equals(&fill->name, name);
+	return over;
 }
 
 static struct fill_status status_of(struct running *fill)
@@ -135,6 +147,7 @@ static void take_from_list(struct mirror *mirror, struct running *fill)
 	while (*link != fill)
 		link = &(*link)->next;
 	*link = fill->next;
+	mirror->ended_of[name_hash(&fill->name) % NAMES_APART]++;
 	remember_ended(mirror, fill);
 }
 
@@ -375,81 +388,94 @@ static void look_again(void *context)
 	schedule_kick(((struct mirror *)context)->schedule);
 }
 
-static bool is_cached(const struct mirror *mirror, const struct name *name, bool *out, struct err *err)
+static uint64_t read_over(struct mirror *mirror, const struct name *name)
 {
-	struct artifact artifact;
-	bool found;
+	LOCKED(&mirror->mutex);
 
-	if (!catalog_find_artifact(mirror->tools.catalog, name, &artifact, &found, err) ||
-		!artifact_check_published(&artifact, err))
-		return false;
-	*out = found && artifact.recorded && artifact.cached;
-	return true;
+	return count_over(mirror, name);
 }
 
-/* Its first bytes may be gone. */
-static bool check_pass_through(const struct running *fill, struct err *err)
+bool mirror_look(struct mirror *mirror, const struct name *name, struct snapshot *out, struct err *err)
 {
-	return !spool_is_pass_through(fill->spool, err);
+	out->fills_over = read_over(mirror, name);
+	return catalog_look(mirror->tools.catalog, name, clock_now_s(), &out->known, err);
 }
 
-/* Under the mutex. *out is NULL where the artifact is here. */
-static bool find_or_start(struct mirror *mirror, const struct name *name, const char *cdn_loop, bool wanted,
-	struct running **out, bool *collapsed, struct err *err)
+/* What a request gets, and where it is PROSPECT_REFUSED, why. running: its fill, or NULL. */
+static enum prospect judge(const struct mirror *mirror, const struct known *known,
+	const struct running *running, const char *cdn_loop, struct err *err)
 {
-	bool cached;
+	if (!admission_check_known(known, err))
+		return PROSPECT_REFUSED;
+	if (known_is_here(known))
+		return PROSPECT_HERE;
+	if (!running)
+		return admission_check(mirror->admission, known, cdn_loop, err) ? PROSPECT_FETCH
+										: PROSPECT_REFUSED;
+	/* Were a loop's request to join, the fill would wait for the upstream and that for the fill. Where it
+	 * passes through, its first bytes may be gone. */
+	return admission_check_loop(mirror->admission, cdn_loop, err) &&
+			       !spool_is_pass_through(running->spool, err)
+		       ? PROSPECT_COLLAPSES
+		       : PROSPECT_REFUSED;
+}
 
-	*out = find_running(mirror, name);
-	*collapsed = *out != NULL;
-	/* Were a loop's request to join, the fill would wait for the upstream and that for the fill. */
-	if (*collapsed && wanted)
-		want(*out);
+/* Under the mutex. *out is NULL where the snapshot no longer tells the truth. */
+static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot, const char *cdn_loop,
+	bool wanted, struct running **out, bool *collapsed, struct err *err)
+{
+	const struct name *name = &snapshot->known.artifact.name;
+	struct running *running = find_running(mirror, name);
+	enum prospect prospect = judge(mirror, &snapshot->known, running, cdn_loop, err);
+
+	*out = NULL;
+	*collapsed = prospect == PROSPECT_COLLAPSES;
 	if (*collapsed)
-		return admission_check_loop(mirror->admission, cdn_loop, err) &&
-		       check_pass_through(*out, err);
-	/* A fill may have ended since the caller looked: it has told the catalog before it left the list. */
-	if (!is_cached(mirror, name, &cached, err))
-		return false;
-	return cached ||
-	       (admit(mirror, name, cdn_loop, err) && start_fill(mirror, name, cdn_loop, wanted, out, err));
+		*out = running;
+	if (*collapsed && wanted)
+		want(running);
+	if (*collapsed || prospect == PROSPECT_HERE ||
+		(!running && count_over(mirror, name) != snapshot->fills_over))
+		return true;
+	if (prospect == PROSPECT_FETCH)
+		return start_fill(mirror, name, cdn_loop, wanted, out, err);
+	count_refusal(err);
+	return false;
 }
 
-bool mirror_join(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct spool **out,
-	bool *collapsed, struct err *err)
+bool mirror_join(struct mirror *mirror, const struct snapshot *snapshot, const char *cdn_loop,
+	struct spool **out, bool *collapsed, struct err *err)
 {
 	LOCKED(&mirror->mutex);
 	struct running *fill;
 
-	if (!find_or_start(mirror, name, cdn_loop, true, &fill, collapsed, err))
+	if (!find_or_start(mirror, snapshot, cdn_loop, true, &fill, collapsed, err))
 		return false;
 	*out = fill ? spool_acquire(fill->spool) : NULL;
 	return true;
 }
 
-bool mirror_start(struct mirror *mirror, const struct name *name, int64_t *id, struct err *err)
+bool mirror_start(struct mirror *mirror, const struct snapshot *snapshot, int64_t *id, struct err *err)
 {
 	LOCKED(&mirror->mutex);
 	struct running *fill;
 	bool collapsed;
 
-	if (!find_or_start(mirror, name, NULL, false, &fill, &collapsed, err))
+	if (!find_or_start(mirror, snapshot, NULL, false, &fill, &collapsed, err))
 		return false;
 	*id = fill ? fill->id : 0;
 	return true;
 }
 
-static bool may_ask_size(void *context, const struct name *name, const char *cdn_loop, struct err *err)
-{
-	return admit(
-		(struct mirror *)((char *)context - offsetof(struct mirror, tools)), name, cdn_loop, err);
-}
-
-bool mirror_ask_size(struct mirror *mirror, const struct name *name, const struct asker *asker,
+bool mirror_ask_size(struct mirror *mirror, const struct known *known, const struct asker *asker,
 	struct question **out, struct err *err)
 {
 	int64_t none;
 
-	return questions_ask(mirror->sizes, name, asker, &none, out, err);
+	if (admission_check(mirror->admission, known, asker->cdn_loop, err))
+		return questions_ask(mirror->sizes, &known->artifact.name, asker, &none, out, err);
+	count_refusal(err);
+	return false;
 }
 
 /* ---- creating and ending ---- */
@@ -467,7 +493,6 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	static const struct question_kind kind = {
 		.thread_name = "size",
 		.what = "the size of modules",
-		.may_ask = may_ask_size,
 		.steps = &fill_size_steps,
 	};
 	struct mirror *mirror = mem_zero(1, sizeof *mirror);
@@ -487,7 +512,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	queue_set_freed(mirror->tools.queue, look_again, mirror);
 	breakers_set_freed(mirror->tools.breakers, look_again, mirror);
 	breakers_share(mirror->tools.breakers, share_of(policy->max_fills, settings->upstream_count));
-	mirror->admission = admission_create(&rules, tools->catalog);
+	mirror->admission = admission_create(&rules);
 	mirror->latest = latest_create(&mirror->tools, mirror->admission);
 	mirror->sizes = questions_create(&kind, &mirror->tools, mirror->admission, tools->client,
 		settings->upstreams, settings->upstream_count);
@@ -590,8 +615,26 @@ int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream)
 	return breakers_cooling_until_s(mirror->tools.breakers, upstream);
 }
 
-bool mirror_consider(
-	struct mirror *mirror, const struct name *name, struct admission_view *out, struct err *err)
+/* Under the mutex. */
+static void consider_running(struct mirror *mirror, struct outlook *outlook)
 {
-	return admission_consider(mirror->admission, name, out, err);
+	struct running *running = find_running(mirror, &outlook->known.artifact.name);
+
+	outlook->prospect = judge(mirror, &outlook->known, running, NULL, &outlook->refusal);
+	outlook->has_fill = running;
+	if (running)
+		outlook->fill = status_of(running);
+}
+
+bool mirror_consider(struct mirror *mirror, const struct name *name, struct outlook *out, struct err *err)
+{
+	struct snapshot snapshot;
+
+	if (!mirror_look(mirror, name, &snapshot, err))
+		return false;
+	*out = (struct outlook){
+		.known = snapshot.known, .view = admission_view(mirror->admission, &snapshot.known)};
+	LOCKED(&mirror->mutex);
+	consider_running(mirror, out);
+	return true;
 }

@@ -35,18 +35,24 @@ struct latest *mirror_latest(struct mirror *mirror);
 /* May be changed at any time. */
 void mirror_set_offline(struct mirror *mirror, bool offline);
 
-/* Joins the running fill of this artifact, or starts one (*collapsed tells which). The caller owns the
- * reference to *out; it is NULL where the artifact has come into the store meanwhile. cdn_loop is the
- * request's CDN-Loop header or NULL. ERR_BLOCKED_BY_POLICY, ERR_OFFLINE, ERR_LOOP_DETECTED, ERR_NOT_FOUND (no
- * upstream may have it, or none had it lately), ERR_QUARANTINED, ERR_BUSY (too many fills wait), ERR_NO_SPACE
- * (also while the fill passes through: its first bytes are gone). */
-bool mirror_join(struct mirror *mirror, const struct name *name, const char *cdn_loop, struct spool **out,
-	bool *collapsed, struct err *err);
+/* One look at all that decides what a request for a name gets. */
+struct snapshot {
+	struct known known;
+	uint64_t fills_over; /* how many of its fills had ended; later it is out of date */
+};
+bool mirror_look(struct mirror *mirror, const struct name *name, struct snapshot *out, struct err *err);
+
+/* Joins the running fill of what is not here, or starts one (*collapsed tells which). The caller owns the
+ * reference to *out; it is NULL where the snapshot is out of date: look again. cdn_loop is the request's
+ * CDN-Loop header or NULL. Fails as admission_check does, and with ERR_BUSY (too many fills wait),
+ * ERR_NO_SPACE (the fill passes through: its first bytes are gone). */
+bool mirror_join(struct mirror *mirror, const struct snapshot *snapshot, const char *cdn_loop,
+	struct spool **out, bool *collapsed, struct err *err);
 
 /* Starts a fill for nobody in particular, or finds the one that runs; it needs no reader to go on. *id is 0
- * where the artifact has come into the store meanwhile. Fails as mirror_join does, and with ERR_BUSY earlier:
- * what clients wait for goes first, and a part of the queue and of the places is theirs. */
-bool mirror_start(struct mirror *mirror, const struct name *name, int64_t *id, struct err *err);
+ * where the snapshot is out of date. Fails as mirror_join does, and with ERR_BUSY earlier: what clients wait
+ * for goes first, and a part of the queue and of the places is theirs. */
+bool mirror_start(struct mirror *mirror, const struct snapshot *snapshot, int64_t *id, struct err *err);
 
 /* The fills that run, and the last ones that ended, at one moment. The caller owns *out. */
 void mirror_list(struct mirror *mirror, struct fill_list *out);
@@ -55,17 +61,32 @@ void mirror_list(struct mirror *mirror, struct fill_list *out);
  * ERR_NOT_FOUND. */
 bool mirror_cancel(struct mirror *mirror, int64_t id, struct err *err);
 
+/* What a request for a name would get. */
+enum prospect {
+	PROSPECT_REFUSED,
+	PROSPECT_HERE,
+	PROSPECT_COLLAPSES, /* it joins a fill that runs */
+	PROSPECT_FETCH      /* it starts one */
+};
+struct outlook {
+	struct known known;
+	enum prospect prospect;
+	struct err refusal; /* of PROSPECT_REFUSED */
+	bool has_fill;      /* one runs: */
+	struct fill_status fill;
+	struct admission_view view;
+};
+
 /* Judges a name as mirror_join would, without a packet or a count. */
-bool mirror_consider(
-	struct mirror *mirror, const struct name *name, struct admission_view *out, struct err *err);
+bool mirror_consider(struct mirror *mirror, const struct name *name, struct outlook *out, struct err *err);
 
 /* Until when an upstream (by its place in the settings) is left alone after failures; 0: it is not. */
 int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream);
 
 /* Asks upstream for the size of an artifact, without fetching it: *out is answered with it (-1: it is not
- * told), or fails as fills do. The caller owns *out. Fails as mirror_join does, and with ERR_BUSY where too
- * many are asked. */
-bool mirror_ask_size(struct mirror *mirror, const struct name *name, const struct asker *asker,
+ * told), or fails as fills do. The caller owns *out. Fails as admission_check does, and with ERR_BUSY where
+ * too many are asked. */
+bool mirror_ask_size(struct mirror *mirror, const struct known *known, const struct asker *asker,
 	struct question **out, struct err *err);
 
 #endif

@@ -79,9 +79,8 @@ static bool check_name(struct publisher *publisher, const struct name *name,
 
 	if (!catalog_find_artifact(publisher->catalog, name, &artifact, &found, err))
 		return false;
-	if (found && artifact.state == STATE_WITHDRAWN)
-		return err_set(err, ERR_GONE, "%s was withdrawn; its number is never used again",
-			name_path(name).text);
+	if (!version_check_state(name, artifact.state, err))
+		return false;
 	if (found && artifact.recorded && declaration->has_sha256 &&
 		!digest_equal(&artifact.checksums.sha256, &declaration->sha256))
 		return refuse_conflict(name, &artifact.checksums.sha256, err);

@@ -391,7 +391,7 @@ bool questions_ask(struct questions *questions, const struct name *name, const s
 	question = asker->cdn_loop ? NULL : find_asked(questions, name);
 	if (question)
 		return join(question, asker->client, out);
-	return kind->may_ask(questions->context, name, asker->cdn_loop, err) &&
+	return (!kind->may_ask || kind->may_ask(questions->context, name, asker->cdn_loop, err)) &&
 	       begin(questions, name, asker, out, err);
 }
 

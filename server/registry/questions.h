@@ -58,6 +58,7 @@ struct question_kind {
 	const char *what; /* is asked for: "the size of modules" */
 	/* NULL: nothing is remembered. */
 	bool (*recall)(void *context, const struct name *name, int64_t *out_answer);
+	/* NULL: whoever asks has found out. */
 	bool (*may_ask)(void *context, const struct name *name, const char *cdn_loop, struct err *err);
 	const struct question_steps *steps;
 };

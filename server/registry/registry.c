@@ -62,67 +62,92 @@ static bool open_blob(struct registry *registry, const struct artifact *artifact
 	return true;
 }
 
+/* What is here of a name. Where *found is false, *out has what the catalog told, in *snapshot as well. */
+static bool find(struct registry *registry, const struct name *name, struct snapshot *snapshot,
+	struct holding *out, bool *found, struct err *err)
+{
+	*out = (struct holding){.fd = -1};
+	if (!mirror_look(registry->mirror, name, snapshot, err) ||
+		!admission_check_known(&snapshot->known, err))
+		return false;
+	out->artifact = snapshot->known.artifact;
+	*found = known_is_here(&snapshot->known);
+	return !*found || open_blob(registry, &out->artifact, out, found, err);
+}
+
 bool registry_find(
 	struct registry *registry, const struct name *name, struct holding *out, bool *found, struct err *err)
 {
-	struct artifact artifact;
+	struct snapshot snapshot;
 
-	*out = (struct holding){.fd = -1};
-	out->artifact.name = *name;
-	if (!catalog_find_artifact(registry->catalog, name, &artifact, found, err))
-		return false;
-	if (!*found)
-		return true;
-	if (!artifact_check_state(&artifact, err) || !artifact_check_published(&artifact, err))
-		return false;
-	out->artifact = artifact;
-	*found = artifact.recorded && artifact.cached;
-	return !*found || open_blob(registry, &artifact, out, found, err);
+	return find(registry, name, &snapshot, out, found, err);
+}
+
+/* Looks again where a fill ended, or a blob was found to be lost, since the last look. */
+enum { LOOKS_MAX = 3 };
+
+static bool refuse_unsteady(const struct name *name, struct err *err)
+{
+	return err_set(err, ERR_BUSY, "%s is coming and going; try again", name_path(name).text);
+}
+
+static void count_opened(const struct holding *holding)
+{
+	metric_add(!holding->spool ? METRIC_HITS : holding->collapsed ? METRIC_COLLAPSED : METRIC_MISSES, 1);
 }
 
 bool registry_open(struct registry *registry, const struct name *name, const char *cdn_loop,
 	struct holding *out, struct err *err)
 {
 	struct holding holding;
+	struct snapshot snapshot;
 	bool found;
 
-	/* A second look is needed only where a fill ended, or the blob was lost, between the first look and
-	 * the mirror's. */
-	for (int look = 0; look < 3; look++) {
-		if (!registry_find(registry, name, &holding, &found, err))
+	for (int look = 0; look < LOOKS_MAX; look++) {
+		if (!find(registry, name, &snapshot, &holding, &found, err))
 			return false;
-		if (!found && !mirror_join(registry->mirror, name, cdn_loop, &holding.spool,
+		if (!found && !mirror_join(registry->mirror, &snapshot, cdn_loop, &holding.spool,
 				      &holding.collapsed, err))
 			return false;
 		if (found || holding.spool) {
-			metric_add(found               ? METRIC_HITS
-				   : holding.collapsed ? METRIC_COLLAPSED
-						       : METRIC_MISSES,
-				1);
+			count_opened(&holding);
 			*out = holding;
 			return true;
 		}
 	}
-	return err_set(err, ERR_BUSY, "%s is coming and going; try again", name_path(name).text);
+	return refuse_unsteady(name, err);
 }
 
 bool registry_prefetch(struct registry *registry, const struct name *name, int64_t *fill_id, struct err *err)
 {
-	AUTO_HOLDING struct holding holding = {.fd = -1};
+	struct snapshot snapshot;
 	bool found;
 
 	*fill_id = 0;
-	return registry_find(registry, name, &holding, &found, err) &&
-	       (found || mirror_start(registry->mirror, name, fill_id, err));
+	for (int look = 0; look < LOOKS_MAX; look++) {
+		AUTO_HOLDING struct holding holding = {.fd = -1};
+
+		if (!find(registry, name, &snapshot, &holding, &found, err))
+			return false;
+		if (found)
+			return true;
+		if (!mirror_start(registry->mirror, &snapshot, fill_id, err))
+			return false;
+		if (*fill_id > 0)
+			return true;
+	}
+	return refuse_unsteady(name, err);
 }
 
 bool registry_look(struct registry *registry, const struct name *name, const struct asker *asker,
 	struct holding *out, bool *found, struct question **question, struct err *err)
 {
+	struct snapshot snapshot;
+
 	*question = NULL;
-	return registry_find(registry, name, out, found, err) &&
+	return find(registry, name, &snapshot, out, found, err) &&
 	       (*found || out->artifact.recorded ||
-		       mirror_ask_size(registry->mirror, name, asker, question, err));
+		       mirror_ask_size(registry->mirror, &snapshot.known, asker, question, err));
 }
 
 /* ---- without a version ---- */

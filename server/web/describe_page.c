@@ -88,12 +88,12 @@ static void write_ways(struct view *view, const struct name *name)
 {
 	AUTO_FREE char *command =
 		mem_printf("larder prefetch --server %s %s", view->url, name_path(name).text);
-	struct admission_view admission;
+	struct outlook outlook;
 	struct err err;
 
-	if (mirror_consider(view->services->mirror, name, &admission, &err) &&
-		admission.refusal.code != ERR_NONE) {
-		HTML(&view->html, "<p>It cannot be fetched now: %s.</p>\n", admission.refusal.text);
+	if (mirror_consider(view->services->mirror, name, &outlook, &err) &&
+		outlook.prospect == PROSPECT_REFUSED) {
+		HTML(&view->html, "<p>It cannot be fetched now: %s.</p>\n", outlook.refusal.text);
 		return;
 	}
 	HTML(&view->html,

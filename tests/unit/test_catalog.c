@@ -259,30 +259,37 @@ static void documentation_makes_tags(void **state)
 
 /* ---- absences and tokens ---- */
 
+static struct absence absence_at(struct catalog *catalog, const struct name *name, int64_t now_s)
+{
+	struct known known;
+	struct err err;
+
+	if (!catalog_look(catalog, name, now_s, &known, &err))
+		fail_msg("%s", err.text);
+	return known.absence;
+}
+
 static void absences_expire(void **state)
 {
 	struct catalog *catalog = catalog_of(state);
 	struct name name = name_of("google/absent/1", FORMAT_TF_HUB);
 	struct name other = name_of("google/absent/1", FORMAT_TFJS);
 	struct err err = {0};
-	struct absence absence = {.until_s = -1};
+	struct absence absence;
 	const struct absence first = {NOW + 10, {.code = ERR_NOT_FOUND, .text = "no upstream has it"}};
 	const struct absence second = {NOW + 20, {.code = ERR_UPSTREAM_FAILED, .text = "it answered 401"}};
 
-	assert_true(catalog_find_absent(catalog, &name, NOW, &absence, &err));
-	assert_int_equal(absence.until_s, 0);
+	assert_int_equal(absence_at(catalog, &name, NOW).until_s, 0);
 	assert_true(catalog_remember_absent(catalog, &name, &first, &err));
-	assert_true(catalog_find_absent(catalog, &name, NOW, &absence, &err));
+	absence = absence_at(catalog, &name, NOW);
 	assert_int_equal(absence.answer.code, ERR_NOT_FOUND);
 	assert_true(catalog_remember_absent(catalog, &name, &second, &err));
-	assert_true(catalog_find_absent(catalog, &name, NOW + 19, &absence, &err));
+	absence = absence_at(catalog, &name, NOW + 19);
 	assert_int_equal(absence.until_s, NOW + 20);
 	assert_int_equal(absence.answer.code, ERR_UPSTREAM_FAILED);
 	assert_string_equal(absence.answer.text, "it answered 401");
-	assert_true(catalog_find_absent(catalog, &name, NOW + 20, &absence, &err));
-	assert_int_equal(absence.until_s, 0);
-	assert_true(catalog_find_absent(catalog, &other, NOW, &absence, &err));
-	assert_int_equal(absence.until_s, 0);
+	assert_int_equal(absence_at(catalog, &name, NOW + 20).until_s, 0);
+	assert_int_equal(absence_at(catalog, &other, NOW).until_s, 0);
 }
 
 static enum err_code add_token(
@@ -329,12 +336,12 @@ static void tokens_live_and_end(void **state)
 static int64_t quarantined_at(struct catalog *catalog, const char *path, enum format format)
 {
 	struct name name = name_of(path, format);
+	struct known known;
 	struct err err = {0};
-	int64_t at_s;
 
-	if (!catalog_find_quarantine(catalog, &name, NOW - 1, &at_s, &err))
+	if (!catalog_look(catalog, &name, NOW, &known, &err))
 		fail_msg("%s", err.text);
-	return at_s;
+	return known.quarantined_at_s;
 }
 
 /* Whatever the audit log tells people, it decides nothing. */

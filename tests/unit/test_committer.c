@@ -292,8 +292,8 @@ static void changed_bytes_are_written_down(void **state)
 	struct house *house = *state;
 	struct keep keeps[3];
 	struct name name = name_of("acme/changed", 1, FORMAT_TF_HUB);
+	struct known known;
 	struct err err;
-	int64_t at_s;
 
 	assert_int_equal(keep_now(house, "acme/changed", 1, "before", SOURCE_MIRRORED), ERR_NONE);
 	pile_up(house, keeps);
@@ -303,8 +303,8 @@ static void changed_bytes_are_written_down(void **state)
 	stop_disk(KINDS);
 	for (int i = 0; i < 3; i++)
 		end_keep(&keeps[i]);
-	assert_true(catalog_find_quarantine(house->place.catalog, &name, 1, &at_s, &err));
-	assert_true(at_s > 0);
+	assert_true(catalog_look(house->place.catalog, &name, clock_now_s(), &known, &err));
+	assert_true(known.quarantined_at_s > 0);
 }
 
 static void await_shard(const struct keep *keep)

@@ -250,12 +250,26 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* As the registry does: looks again where the first look is out of date. *out is NULL for what is here. */
+static bool look_and_join(
+	struct house *house, const char *cdn_loop, struct spool **out, bool *collapsed, struct err *err)
+{
+	struct snapshot snapshot;
+
+	do {
+		if (!mirror_look(house->mirror, &house->name, &snapshot, err) ||
+			!mirror_join(house->mirror, &snapshot, cdn_loop, out, collapsed, err))
+			return false;
+	} while (!*out && !known_is_here(&snapshot.known));
+	return true;
+}
+
 static struct spool *join(struct house *house, bool *collapsed)
 {
 	struct spool *spool = NULL;
 	struct err err = {0};
 
-	if (!mirror_join(house->mirror, &house->name, NULL, &spool, collapsed, &err))
+	if (!look_and_join(house, NULL, &spool, collapsed, &err))
 		fail_msg("%s", err.text);
 	return spool;
 }
@@ -266,7 +280,7 @@ static enum err_code refused_to_join(struct house *house, const char *cdn_loop)
 	struct err err = {0};
 	bool collapsed;
 
-	assert_false(mirror_join(house->mirror, &house->name, cdn_loop, &spool, &collapsed, &err));
+	assert_false(look_and_join(house, cdn_loop, &spool, &collapsed, &err));
 	assert_null(spool);
 	return err.code;
 }
@@ -349,9 +363,8 @@ static void *join_at_once(void *argument)
 	bool collapsed;
 
 	(void)pthread_barrier_wait(joiner->start);
-	joiner->well =
-		mirror_join(joiner->house->mirror, &joiner->house->name, NULL, &spool, &collapsed, &err) &&
-		(!spool || spool_wait_end(spool).state == SPOOL_KEPT);
+	joiner->well = look_and_join(joiner->house, NULL, &spool, &collapsed, &err) &&
+		       (!spool || spool_wait_end(spool).state == SPOOL_KEPT);
 	return NULL;
 }
 
@@ -671,6 +684,7 @@ static void each_in_its_turn(void **state)
 	static const int64_t order[] = {1, 4, 5, 2, 3};
 	struct house *house = *state;
 	sem_t resume;
+	struct snapshot snapshot;
 	bool collapsed;
 	struct err err;
 	int64_t id;
@@ -681,7 +695,8 @@ static void each_in_its_turn(void **state)
 	make_mirror(house, &one, 600);
 	for (house->name.version = 1; house->name.version <= 5; house->name.version++) {
 		if (house->name.version == 2 || house->name.version == 3)
-			assert_true(mirror_start(house->mirror, &house->name, &id, &err));
+			assert_true(mirror_look(house->mirror, &house->name, &snapshot, &err) &&
+				    mirror_start(house->mirror, &snapshot, &id, &err));
 		else
 			spool_release(join(house, &collapsed));
 		if (house->name.version == 1)
@@ -701,6 +716,52 @@ static void each_in_its_turn(void **state)
 	(void)sem_destroy(&resume);
 }
 
+static void await_fills_over(struct house *house)
+{
+	size_t running = 1;
+
+	while (running > 0) {
+		AUTO(fill_list_finish) struct fill_list list = {0};
+
+		mirror_list(house->mirror, &list);
+		running = list.running;
+		clock_sleep_ms(2);
+	}
+}
+
+/* Whatever became of a fill since somebody looked: nobody fetches again for that. */
+static void what_has_ended_is_looked_at_again(void **state)
+{
+	static const struct mirror_policy open_policy = {.max_fills = 4};
+	static const enum mood moods[] = {MOOD_SERVE, MOOD_ABSENT, MOOD_NONSENSE};
+	struct house *house = *state;
+	struct snapshot before;
+	struct snapshot other;
+	bool collapsed;
+	struct err err;
+	int64_t id;
+
+	make_mirror(house, &open_policy, 600);
+	for (size_t i = 0; i < sizeof moods / sizeof moods[0]; i++) {
+		struct spool *spool = NULL;
+
+		house->name.version = (int64_t)i + 1;
+		house->scripts[0].mood = moods[i];
+		assert_true(mirror_look(house->mirror, &house->name, &before, &err));
+		house->name.version += 100;
+		assert_true(mirror_look(house->mirror, &house->name, &other, &err));
+		house->name.version -= 100;
+		assert_int_equal(fill(house).state == SPOOL_KEPT, moods[i] == MOOD_SERVE);
+		await_fills_over(house);
+		assert_true(mirror_join(house->mirror, &before, NULL, &spool, &collapsed, &err));
+		assert_null(spool);
+		assert_true(mirror_start(house->mirror, &before, &id, &err));
+		assert_int_equal(id, 0);
+		assert_true(mirror_start(house->mirror, &other, &id, &err));
+		assert_true(id > 0);
+	}
+}
+
 /* Somebody who sleeps until a question is answered. */
 struct listener {
 	struct waiter waiter;
@@ -716,10 +777,12 @@ static bool ask_size(struct house *house, int64_t *bytes, struct err *err)
 {
 	const struct asker who = {"address 127.0.0.1", NULL};
 	struct listener listener = {.waiter.wake = note_answer};
+	struct snapshot snapshot;
 	struct question *question;
 	bool told;
 
-	if (!mirror_ask_size(house->mirror, &house->name, &who, &question, err))
+	if (!mirror_look(house->mirror, &house->name, &snapshot, err) ||
+		!mirror_ask_size(house->mirror, &snapshot.known, &who, &question, err))
 		return false;
 	(void)sem_init(&listener.answered, 0, 0);
 	if (question_await(question, &listener.waiter))
@@ -851,6 +914,7 @@ int main(void)
 		ROOM(so_many_fills_at_once),
 		ROOM(who_waits_is_a_row_in_a_list),
 		ROOM(each_in_its_turn),
+		ROOM(what_has_ended_is_looked_at_again),
 		ROOM(obeys_its_policy),
 		ROOM(asks_only_who_may_have_it),
 		ROOM(notices_a_loop),

@@ -53,6 +53,9 @@ struct artifact {
 	int64_t last_used_at; /* a download, or else when it was kept */
 };
 
+/* What a version in that state is refused with, whatever is asked of it: ERR_GONE, ERR_QUARANTINED. */
+bool version_check_state(const struct name *name, enum version_state state, struct err *err);
+
 /* A published version has the formats that were published, and those that were mirrored before. ERR_NOT_FOUND
  * where this is none of them: no upstream's bytes may ever stand for it. */
 bool artifact_check_published(const struct artifact *artifact, struct err *err);
@@ -60,9 +63,6 @@ bool artifact_check_published(const struct artifact *artifact, struct err *err);
 /* What is known of one name with its format. *found is false where the version is not known at all. */
 bool catalog_find_artifact(
 	struct catalog *catalog, const struct name *name, struct artifact *out, bool *found, struct err *err);
-
-/* ERR_GONE, ERR_QUARANTINED: it may not be given out, whatever is here of it. */
-bool artifact_check_state(const struct artifact *artifact, struct err *err);
 
 /* Every digest that a row claims with cached = true: answers for start-up checks and gc. */
 bool catalog_claims_blob(
@@ -138,8 +138,9 @@ bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, s
 bool catalog_count_downloads(
 	struct catalog *catalog, const struct name *name, int64_t downloads, int64_t now_s, struct err *err);
 
-/* ---- what upstreams were found not to have ---- */
+/* ---- all that decides what a request for a name gets ---- */
 
+/* What upstreams were found not to have. */
 struct absence {
 	int64_t until_s;   /* 0: none is remembered */
 	struct err answer; /* what clients were told: ERR_NOT_FOUND, or ERR_UPSTREAM_FAILED with its reason */
@@ -147,17 +148,21 @@ struct absence {
 
 bool catalog_remember_absent(
 	struct catalog *catalog, const struct name *name, const struct absence *absence, struct err *err);
-/* until_s is 0 where nothing (or nothing that is still valid at now_s) is remembered. */
-bool catalog_find_absent(struct catalog *catalog, const struct name *name, int64_t now_s, struct absence *out,
-	struct err *err);
 
 /* What whoever may publish can do about bytes that are held back; ends a sentence's text. */
 #define CATALOG_WAYS_OUT \
 	"Have upstream restore them, PUT those recorded here, or publish the others as another version"
 
-/* When an upstream's bytes were last found to be others than those recorded; 0: not since that time. */
-bool catalog_find_quarantine(
-	struct catalog *catalog, const struct name *name, int64_t since_s, int64_t *at_s, struct err *err);
+/* What is known of a name with its format, at one moment. */
+struct known {
+	struct artifact artifact; /* with its name, whatever is known */
+	bool version;             /* the version is known */
+	struct absence absence;   /* until_s 0: nothing that is still valid is remembered */
+	int64_t quarantined_at_s; /* when an upstream had other bytes than those recorded; 0: never */
+};
+bool known_is_here(const struct known *known);
+bool catalog_look(
+	struct catalog *catalog, const struct name *name, int64_t now_s, struct known *out, struct err *err);
 
 /* ---- listing ---- */
 

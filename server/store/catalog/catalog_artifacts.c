@@ -32,8 +32,7 @@ static const char *const sql[] = {
 	[PRUNE_ABSENT] = "DELETE FROM absences WHERE id <= ?1",
 	[FIND_ABSENT] = "SELECT until_s, failed, reason FROM absences"
 			" WHERE handle = ?1 AND version = ?2 AND format = ?3 AND until_s > ?4",
-	[FIND_QUARANTINE] = "SELECT at FROM quarantines WHERE handle = ?1 AND version = ?2 AND format = ?3"
-			    " AND at > ?4",
+	[FIND_QUARANTINE] = "SELECT at FROM quarantines WHERE handle = ?1 AND version = ?2 AND format = ?3",
 };
 
 /* ---- artifacts ---- */
@@ -55,15 +54,17 @@ void artifact_fill(struct rows *rows, int column, struct artifact *out)
 	out->source = rows_source(rows, column + 9);
 }
 
-bool artifact_check_state(const struct artifact *artifact, struct err *err)
+bool version_check_state(const struct name *name, enum version_state state, struct err *err)
 {
-	switch (artifact->state) {
+	switch (state) {
 	case STATE_WITHDRAWN:
-		return err_set(err, ERR_GONE, "%s was withdrawn", name_path(&artifact->name).text);
+		return err_set(err, ERR_GONE,
+			"%s was withdrawn, and its number is never used again: use another version",
+			name_path(name).text);
 	case STATE_QUARANTINED:
 		return err_set(err, ERR_QUARANTINED,
 			"%.200s is held back. Withdraw it, and publish another version",
-			name_path(&artifact->name).text);
+			name_path(name).text);
 	default:
 		return true;
 	}
@@ -79,29 +80,29 @@ bool artifact_check_published(const struct artifact *artifact, struct err *err)
 		name_path(&artifact->name).text, formats[artifact->name.format].name);
 }
 
+static bool find_artifact(
+	struct txn *txn, const struct name *name, struct artifact *out, bool *found, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ARTIFACT],
+		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name)));
+
+	*out = (struct artifact){.name = *name, .version_source = SOURCE_LISTED, .source = SOURCE_LISTED};
+	*found = rows_next(rows);
+	if (*found) {
+		out->version_source = out->source = rows_source(rows, 0);
+		out->state = rows_state(rows, 1);
+		if (!rows_is_null(rows, 2))
+			artifact_fill(rows, 2, out);
+	}
+	return rows_done(rows, err);
+}
+
 bool catalog_find_artifact(
 	struct catalog *catalog, const struct name *name, struct artifact *out, bool *found, struct err *err)
 {
-	struct artifact artifact = {.name = *name, .version_source = SOURCE_LISTED, .source = SOURCE_LISTED};
 	AUTO_TXN struct txn *txn = NULL;
-	bool known;
 
-	if (!db_read(catalog->db, &txn, err))
-		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ARTIFACT],
-		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name)));
-	known = rows_next(rows);
-	if (known) {
-		artifact.version_source = artifact.source = rows_source(rows, 0);
-		artifact.state = rows_state(rows, 1);
-		if (!rows_is_null(rows, 2))
-			artifact_fill(rows, 2, &artifact);
-	}
-	if (!rows_done(rows, err))
-		return false;
-	*out = artifact;
-	*found = known;
-	return true;
+	return db_read(catalog->db, &txn, err) && find_artifact(txn, name, out, found, err);
 }
 
 bool catalog_count_downloads(
@@ -183,42 +184,46 @@ bool catalog_remember_absent(
 	       txn_commit(txn, err);
 }
 
-bool catalog_find_absent(
-	struct catalog *catalog, const struct name *name, int64_t now_s, struct absence *out, struct err *err)
+static bool find_absence(
+	struct txn *txn, const struct name *name, int64_t now_s, struct absence *out, struct err *err)
 {
-	AUTO_TXN struct txn *txn = NULL;
-	struct absence found = {0};
-
-	if (!db_read(catalog->db, &txn, err))
-		return false;
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ABSENT],
 		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name),
 			v_int(now_s)));
+
 	if (rows_next(rows)) {
-		found.until_s = rows_int(rows, 0);
-		(void)err_set(&found.answer, rows_int(rows, 1) ? ERR_UPSTREAM_FAILED : ERR_NOT_FOUND, "%s",
+		out->until_s = rows_int(rows, 0);
+		(void)err_set(&out->answer, rows_int(rows, 1) ? ERR_UPSTREAM_FAILED : ERR_NOT_FOUND, "%s",
 			rows_text(rows, 2));
 	}
-	if (!rows_done(rows, err))
-		return false;
-	*out = found;
-	return true;
+	return rows_done(rows, err);
 }
 
-bool catalog_find_quarantine(
-	struct catalog *catalog, const struct name *name, int64_t since_s, int64_t *at_s, struct err *err)
+static bool find_quarantine(struct txn *txn, const struct name *name, int64_t *at_s, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_QUARANTINE],
+		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name)));
+
+	*at_s = rows_next(rows) ? rows_int(rows, 0) : 0;
+	return rows_done(rows, err);
+}
+
+bool known_is_here(const struct known *known)
+{
+	return known->artifact.recorded && known->artifact.cached;
+}
+
+bool catalog_look(
+	struct catalog *catalog, const struct name *name, int64_t now_s, struct known *out, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
-	int64_t found;
+	struct known known = {0};
 
-	if (!db_read(catalog->db, &txn, err))
+	if (!db_read(catalog->db, &txn, err) ||
+		!find_artifact(txn, name, &known.artifact, &known.version, err) ||
+		!find_absence(txn, name, now_s, &known.absence, err) ||
+		!find_quarantine(txn, name, &known.quarantined_at_s, err))
 		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_QUARANTINE],
-		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name),
-			v_int(since_s)));
-	found = rows_next(rows) ? rows_int(rows, 0) : 0;
-	if (!rows_done(rows, err))
-		return false;
-	*at_s = found;
+	*out = known;
 	return true;
 }

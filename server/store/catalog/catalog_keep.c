@@ -157,11 +157,8 @@ static bool check_keeping(
 
 	if (record->ids.version_id == 0)
 		return true;
-	if (record->ids.state == STATE_WITHDRAWN)
-		return err_set(err, ERR_GONE, "%s was withdrawn; its number is not used again", path.text);
-	if (record->ids.state == STATE_QUARANTINED)
-		return artifact_check_state(
-			&(struct artifact){.name = *keeping->name, .state = STATE_QUARANTINED}, err);
+	if (!version_check_state(keeping->name, record->ids.state, err))
+		return false;
 	if (record->blob_id == 0 && keeping->source == SOURCE_MIRRORED)
 		return artifact_check_published(
 			&(struct artifact){.name = *keeping->name, .version_source = record->ids.source},

@@ -259,7 +259,7 @@ bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 	if (ids.version_id == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s to document", path.text);
 	if (ids.state == STATE_WITHDRAWN)
-		return err_set(err, ERR_GONE, "%s was withdrawn", path.text);
+		return version_check_state(name, ids.state, err);
 	if (!has_documentation(txn, ids.version_id, &had_one, err) ||
 		!documentation_write(txn, ids.version_id, documentation, err) ||
 		!module_refresh(txn, ids.module_id, err) ||
