@@ -344,9 +344,8 @@ BEHIND = {
 def test_what_nobody_has_looked_at_is_not_read(start_either, first, behind):
     larder = start_either()
     request, along = READ_ON[first]
-    with larder.dial() as connection:
+    with larder.dial() as connection, connection.makefile("rb") as answer:
         connection.sendall(request + BEHIND[behind][:along])
-        answer = connection.makefile("rb")
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += answer.readline()
