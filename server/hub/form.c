@@ -8,6 +8,7 @@
 #include "common/own.h"
 #include "server/hub/multipart.h"
 #include "server/registry/parts.h"
+#include "server/registry/proof.h"
 #include "server/registry/services.h"
 
 static const char *const part_names[] = {"model.json", "model.weights.bin"};
@@ -19,7 +20,7 @@ struct form {
 	int64_t received; /* whatever belongs to it, a part or not */
 	struct parts *parts;
 	struct declaration declaration;
-	struct hasher *hasher; /* of the body as it was sent, where its digest was told */
+	struct sums *sums; /* of the body as it was sent, where some were told */
 	bool seen[PART_COUNT];
 	bool ended;
 	bool failed; /* err says why */
@@ -36,7 +37,7 @@ bool form_is_sent(const struct request *request)
 static void free_form(struct form *form)
 {
 	multipart_destroy(form->multipart);
-	hasher_destroy(form->hasher);
+	sums_destroy(form->sums);
 	free(form);
 }
 
@@ -80,8 +81,8 @@ bool form_begin(const struct services *services, const struct request *request, 
 		free_form(form);
 		return false;
 	}
-	if (declaration->has_sha256)
-		form->hasher = hasher_create();
+	if (declaration->told.count > 0)
+		form->sums = sums_create(testimony_wanted(&declaration->told));
 	*out = form;
 	return true;
 }
@@ -100,8 +101,8 @@ bool form_write(struct form *form, const void *bytes, size_t length)
 {
 	if (form->failed)
 		return false;
-	if (form->hasher)
-		hasher_add(form->hasher, bytes, length);
+	if (form->sums)
+		sums_add(form->sums, bytes, length);
 	form->received += (int64_t)length;
 	form->failed = !publisher_fits(form->publisher, form->received, &form->err) ||
 		       !multipart_write(form->multipart, bytes, length, &form->err);
@@ -110,14 +111,12 @@ bool form_write(struct form *form, const void *bytes, size_t length)
 
 static bool check_digest(struct form *form, struct err *err)
 {
-	struct digest actual;
+	uint8_t sums[SUM_COUNT][SUM_BYTES_MAX];
 
-	if (!form->hasher)
+	if (!form->sums)
 		return true;
-	actual = hasher_result(form->hasher);
-	return digest_equal(&actual, &form->declaration.sha256) ||
-	       err_set(err, ERR_DIGEST_MISMATCH, "the body's sha256 is %s, the header says %s", actual.hex,
-		       form->declaration.sha256.hex);
+	sums_result(form->sums, sums);
+	return proof_hold_declared(&form->declaration.told, sums, err);
 }
 
 /* The digest is judged before the model: bytes that were damaged on the way are not to be called a bad one.

@@ -90,71 +90,55 @@ static bool check_type(const struct request *request, struct err *err)
 				"multipart/form-data");
 }
 
-/* Finds sha-256 in a digest header (RFC 9530: sha-256=:<base64>:, and others that are left alone). */
-static bool read_digest_header(
-	const struct request *request, const char *header, struct declaration *declaration, struct err *err)
+/* What clients say of the body, all of it optional; and how, for who says it wrongly. */
+static const struct {
+	const char *name;
+	const char *form;
+} digest_headers[] = {
+	{"Content-Digest", "sha-256=:<base64>: (RFC 9530)"},
+	{"Repr-Digest", "sha-256=:<base64>: (RFC 9530)"},
+	{"Digest", "sha-256=<base64> (RFC 3230)"},
+	{"Content-MD5", "an MD5 in base64 (RFC 1864)"},
+	{"X-Checksum-Sha256", "64 hexadecimal digits"},
+	{"X-Checksum-Sha512", "128 hexadecimal digits"},
+	{"X-Checksum-Sha1", "40 hexadecimal digits"},
+	{"X-Checksum-Md5", "32 hexadecimal digits"},
+	{"x-goog-hash", "md5=<base64>, crc32c=<base64>, or both"},
+	{"x-amz-checksum-sha256", "a SHA-256 in base64"},
+	{"x-amz-checksum-sha1", "a SHA-1 in base64"},
+	{"x-amz-checksum-crc32c", "a CRC-32C in base64"},
+	{"x-amz-checksum-crc32", "a CRC-32 in base64"},
+	{"x-ms-blob-content-md5", "an MD5 in base64"},
+};
+
+/* The first of several and the last: more lines of one header nobody sends. */
+static void read_digest_header(const struct request *request, const char *name, struct testimony *told)
 {
-	const char *value = request_header(request, header);
-	AUTO_FREE char *copy = mem_dup(value);
-	char *rest = copy;
+	const char *first = request_header(request, name);
+	const char *last = request_last_header(request, name);
 
-	for (char *item = strsep(&rest, ","); item; item = strsep(&rest, ",")) {
-		uint8_t bytes[32];
-		size_t length;
-
-		item += strspn(item, " \t");
-		if (strncasecmp(item, "sha-256", 7) != 0)
-			continue;
-		item += 7 + (item[7] == '=');
-		length = strcspn(item + (*item == ':'), ":") + 1;
-		if (*item != ':' || item[length] != ':')
-			return err_set(
-				err, ERR_BAD_REQUEST, "%s must be sha-256=:<base64>: (RFC 9530)", header);
-		item[length] = '\0';
-		if (!base64_decode(item + 1, bytes, sizeof bytes))
-			return err_set(err, ERR_BAD_REQUEST,
-				"%s has a sha-256 that is not 32 bytes in base64", header);
-		declaration->sha256 = digest_from_bytes(bytes);
-		declaration->has_sha256 = true;
-	}
-	return true;
-}
-
-static bool read_md5(const char *header, const char *base64, struct declaration *declaration, struct err *err)
-{
-	declaration->has_md5 = true;
-	return base64_decode(base64, declaration->md5, sizeof declaration->md5) ||
-	       err_set(err, ERR_BAD_REQUEST, "%s has an MD5 that is not 16 bytes in base64", header);
-}
-
-/* Content-MD5 (RFC 1864), and what tools for Google's store send: x-goog-hash: crc32c=…,md5=… */
-static bool read_md5_headers(const struct request *request, struct declaration *declaration, struct err *err)
-{
-	const char *content_md5 = request_header(request, "Content-MD5");
-	AUTO_FREE char *copy = mem_dup(request_header(request, "x-goog-hash"));
-	char *rest = copy;
-
-	if (content_md5 && !read_md5("Content-MD5", content_md5, declaration, err))
-		return false;
-	for (char *item = strsep(&rest, ", "); item; item = strsep(&rest, ", ")) {
-		if (strncmp(item, "md5=", 4) == 0 && !read_md5("x-goog-hash", item + 4, declaration, err))
-			return false;
-	}
-	return true;
+	if (first)
+		testimony_read(told, name, strlen(name), first);
+	if (last && last != first)
+		testimony_read(told, name, strlen(name), last);
 }
 
 static bool read_declaration(const struct request *request, struct declaration *out, struct err *err)
 {
-	const char *checksum = request_header(request, "X-Checksum-Sha256");
 	struct declaration declaration = {.length = request->content_length};
+	struct testimony *told = &declaration.told;
 
-	if (!read_digest_header(request, "Content-Digest", &declaration, err) ||
-		!read_digest_header(request, "Repr-Digest", &declaration, err) ||
-		!read_md5_headers(request, &declaration, err))
-		return false;
-	if (checksum && !digest_parse(checksum, &declaration.sha256))
-		return err_set(err, ERR_BAD_REQUEST, "X-Checksum-Sha256 must have 64 hexadecimal digits");
-	declaration.has_sha256 |= checksum != NULL;
+	for (size_t i = 0; i < sizeof digest_headers / sizeof *digest_headers; i++) {
+		read_digest_header(request, digest_headers[i].name, told);
+		if (told->malformed)
+			return err_set(err, ERR_BAD_REQUEST, "%s must be %s: send it so, or leave it out",
+				digest_headers[i].name, digest_headers[i].form);
+	}
+	for (size_t i = 0; i < told->count && !declaration.has_sha256; i++) {
+		declaration.has_sha256 = told->items[i].sum == SUM_SHA256;
+		if (declaration.has_sha256)
+			declaration.sha256 = digest_from_bytes(told->items[i].value);
+	}
 	*out = declaration;
 	return true;
 }

@@ -40,6 +40,20 @@ bool proof_hold(const struct testimony *testimony, uint8_t sums[SUM_COUNT][SUM_B
 	return true;
 }
 
+bool proof_hold_declared(
+	const struct testimony *told, uint8_t sums[SUM_COUNT][SUM_BYTES_MAX], struct err *err)
+{
+	for (size_t i = 0; i < told->count; i++) {
+		const struct statement *statement = &told->items[i];
+
+		if (!is_true(statement, sums))
+			return err_set(err, ERR_DIGEST_MISMATCH,
+				"the body does not have the %s that the header %s says; send it again",
+				sum_names[statement->sum], statement_header(statement));
+	}
+	return true;
+}
+
 static bool read_sums(unsigned wanted, int64_t offset, int64_t size, int fd,
 	uint8_t out[SUM_COUNT][SUM_BYTES_MAX], struct err *err)
 {

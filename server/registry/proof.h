@@ -17,8 +17,12 @@
 bool proof_hold(const struct testimony *testimony, uint8_t sums[SUM_COUNT][SUM_BYTES_MAX],
 	uint8_t others[SUM_COUNT][SUM_BYTES_MAX], struct err *err);
 
-/* The same for the first size bytes of a file, of which some sums are known. Reads it where others are told;
- * fd is -1 where it cannot be read any more: then only what is known is held. */
+/* The same for what a client has said of its upload: ERR_DIGEST_MISMATCH. */
+bool proof_hold_declared(
+	const struct testimony *told, uint8_t sums[SUM_COUNT][SUM_BYTES_MAX], struct err *err);
+
+/* As proof_hold, for the first size bytes of a file, of which some sums are known. Reads it where others are
+ * told; fd is -1 where it cannot be read any more: then only what is known is held. */
 bool proof_check(const struct testimony *testimony, const struct sum_set *known, int64_t size, int fd,
 	struct err *err);
 

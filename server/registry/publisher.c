@@ -11,6 +11,7 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/registry/inflow.h"
+#include "server/registry/proof.h"
 
 struct publisher {
 	struct publisher_settings settings;
@@ -114,8 +115,7 @@ static bool open_spool(struct upload *upload, struct err *err)
 		!inspector_start(inflow->spool, upload->name.format, &publisher->settings.limits,
 			&upload->inspector, err))
 		return false;
-	if (upload->declaration.has_md5)
-		inspector_want(upload->inspector, 1u << SUM_MD5);
+	inspector_want(upload->inspector, testimony_wanted(&upload->declaration.told));
 	return true;
 }
 
@@ -143,7 +143,7 @@ bool publisher_begin(struct publisher *publisher, const struct name *name, const
 
 static bool has_digest(const struct upload *upload)
 {
-	return upload->declaration.has_sha256 || upload->declaration.has_md5;
+	return upload->declaration.has_sha256 || upload->declaration.told.count > 0;
 }
 
 /* Where a digest was declared the whole body is wanted: only it tells damage on the way from a bad module. */
@@ -185,17 +185,14 @@ bool upload_write(struct upload *upload, const void *bytes, size_t length)
 	return !upload->failed;
 }
 
-static bool check_digests(const struct upload *upload, const struct inspection *inspection, struct err *err)
+static bool check_digests(const struct upload *upload, struct inspection *inspection, struct err *err)
 {
 	const struct declaration *declared = &upload->declaration;
 
 	if (declared->has_sha256 && !digest_equal(&declared->sha256, &inspection->checksums.sha256))
 		return err_set(err, ERR_DIGEST_MISMATCH, "the body's sha256 is %s, the header says %s",
 			inspection->checksums.sha256.hex, declared->sha256.hex);
-	if (declared->has_md5 && memcmp(declared->md5, inspection->checksums.md5, sizeof declared->md5) != 0)
-		return err_set(
-			err, ERR_DIGEST_MISMATCH, "the body's md5 is not the one that the header says");
-	return true;
+	return proof_hold_declared(&declared->told, inspection->sums.values, err);
 }
 
 static bool check_rules(const struct examination *examination, struct err *err)

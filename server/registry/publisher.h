@@ -13,6 +13,7 @@
 #include "server/registry/committer.h"
 #include "server/registry/holdup.h"
 #include "server/registry/space.h"
+#include "server/upstream/testimony.h"
 
 struct publisher_settings {
 	int64_t max_upload_bytes;
@@ -32,8 +33,7 @@ struct declaration {
 	int64_t length; /* -1: not told */
 	bool has_sha256;
 	struct digest sha256;
-	bool has_md5;
-	uint8_t md5[16];
+	struct testimony told; /* by its headers, the SHA-256 as well */
 };
 
 /* ERR_TOO_LARGE where no upload may have so many bytes. */

@@ -43,6 +43,8 @@ static void read_base64(struct testimony *testimony, const struct statement_form
 
 	if (base64_decode(value, statement.value, sum_size(form->sum)))
 		add(testimony, &statement);
+	else
+		testimony->malformed = true;
 }
 
 static bool decode_hex(const char *text, size_t length, uint8_t *out, size_t size)
@@ -67,6 +69,8 @@ static void add_hex(struct testimony *testimony, const struct statement_form *fo
 
 	if (decode_hex(text, length, statement.value, sum_size(sum)))
 		add(testimony, &statement);
+	else
+		testimony->malformed = true;
 }
 
 static void read_hex(struct testimony *testimony, const struct statement_form *form, char *value)
@@ -160,14 +164,11 @@ static char *trim(char *text)
 static void read_member(struct testimony *testimony, const struct statement_form *form, char *member)
 {
 	struct statement statement = {.form = form};
-	char *equals = strchr(member, '=');
+	size_t name = strcspn(member, "=");
+	char *value = trim(member + name + (member[name] == '='));
 	size_t length;
-	char *value;
 
-	if (!equals)
-		return;
-	*equals = '\0';
-	value = trim(equals + 1);
+	member[name] = '\0';
 	if (!find_algorithm(trim(member), &statement.sum))
 		return;
 	value[strcspn(value, ";")] = '\0';
@@ -179,6 +180,8 @@ static void read_member(struct testimony *testimony, const struct statement_form
 	}
 	if (base64_decode(value, statement.value, sum_size(statement.sum)))
 		add(testimony, &statement);
+	else
+		testimony->malformed = true;
 }
 
 static void read_list(struct testimony *testimony, const struct statement_form *form, char *value)
@@ -222,8 +225,10 @@ void testimony_read(struct testimony *testimony, const char *name, size_t name_l
 {
 	char text[TEXT_MAX];
 
-	if (strlen(value) >= sizeof text)
+	if (strlen(value) >= sizeof text) {
+		testimony->malformed = true;
 		return;
+	}
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
 		if (strlen(forms[i].header) != name_length ||
 			strncasecmp(forms[i].header, name, name_length) != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the heads of an answer say of its bytes: digests and lengths, in the forms that servers, stores and
- * hubs write. Who holds them against the bytes is another's business. */
+ * What the heads of an answer, or of an upload, say of its bytes: digests and lengths, in the forms that
+ * servers, stores, hubs and clients write. Who holds them against the bytes is another's business. */
 #ifndef SERVER_UPSTREAM_TESTIMONY_H
 #define SERVER_UPSTREAM_TESTIMONY_H
 
@@ -26,6 +26,7 @@ struct statement {
 struct testimony {
 	struct statement items[STATEMENTS_MAX];
 	size_t count;
+	bool malformed; /* a value of a known algorithm was none: for who is strict */
 };
 
 /* Takes a header's value if it is one that tells something; what is malformed or of an algorithm that is not

@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import pytest
-from support import modules
+from support import claims, modules
 from support.client import read_status
 from support.daemon import assert_problem
 from support.waiting import DEADLINE_S, wait_until
@@ -134,25 +134,47 @@ def test_forbidden_even_where_it_is_there(larder):
 
 # ---- digests ---------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("header, right, wrong", [
-    ("Content-Digest", digest_header(MODULE), digest_header(OTHER)),
-    ("Repr-Digest", digest_header(MODULE), digest_header(OTHER)),
-    ("X-Checksum-Sha256", sha256(MODULE).hex(), sha256(OTHER).hex()),
-])
-def test_digests_are_checked(larder, header, right, wrong):
-    assert_problem(larder.put(PATH, MODULE, **{header: wrong}), 400, "digest-mismatch")
+# What only servers say, in whose mouths it is of something else.
+NOT_OF_UPLOADS = {"ETag of a Larder", "ETag of Nexus", "x-goog length", "Docker"}
+DIGESTS = {name: make for name, make in {**claims.OF_THE_WHOLE, **claims.OF_THE_BODY}.items() if name not in NOT_OF_UPLOADS}
+SMALL, OTHER_SMALL = modules.module(2000), modules.module(2000, seed=2)
+
+
+@pytest.mark.parametrize("content, other", [(MODULE, OTHER), (SMALL, OTHER_SMALL)], ids=["large", "small"])
+@pytest.mark.parametrize("claim", DIGESTS)
+def test_digests_are_checked(larder, claim, content, other):
+    assert_problem(larder.put(PATH, content, **DIGESTS[claim](other)), 400, "digest-mismatch")
     larder.assert_nothing_kept()
-    assert larder.put(PATH, MODULE, **{header: right}).status == 201
+    assert larder.put(PATH, content, **DIGESTS[claim](content)).status == 201
+    assert larder.put(PATH, content, **DIGESTS[claim](content)).status == 200
+
+
+@pytest.mark.parametrize("first, second", [("Digest SHA-256", "Content-MD5"), ("Repr-Digest", "Digest MD5"), ("x-amz sha1", "Azure")])
+def test_every_one_of_several_digests_is_checked(larder, first, second):
+    for one, two in ((first, second), (second, first)):
+        assert_problem(larder.put(PATH, MODULE, **DIGESTS[one](MODULE), **DIGESTS[two](OTHER)), 400, "digest-mismatch")
+    mixed = {name: f"{DIGESTS['Digest MD5'](MODULE)[name]},{value}" for name, value in DIGESTS["Digest SHA-256"](OTHER).items()}
+    assert_problem(larder.put(PATH, MODULE, **mixed), 400, "digest-mismatch")
+    larder.assert_nothing_kept()
+    assert larder.put(PATH, MODULE, **DIGESTS[first](MODULE), **DIGESTS[second](MODULE)).status == 201
 
 
 def test_digests_of_other_kinds_are_ignored(larder):
-    other = f"sha-512=:{base64.b64encode(bytes(64)).decode()}:"
-    assert larder.put(PATH, MODULE, content_digest=f"{other}, {digest_header(MODULE)}").status == 201
+    other = f"sha-384=:{base64.b64encode(bytes(48)).decode()}:"
+    assert larder.put(PATH, MODULE, content_digest=f"{other}, {digest_header(MODULE)}", digest="UNIXsum=1").status == 201
 
 
-@pytest.mark.parametrize("value", ["sha-256=:short:", "sha-256=:" + "A" * 200 + ":", "sha-256"])
-def test_malformed_digests(larder, value):
-    assert_problem(larder.put(PATH, MODULE, content_digest=value), 400, "bad-request")
+@pytest.mark.parametrize("value", ["sha-256=:short:", "sha-256=:" + "A" * 200 + ":", "sha-256", "md5=:" + "A" * 2000 + ":"])
+@pytest.mark.parametrize("header", ["content_digest", "repr_digest", "digest"])
+def test_malformed_digests(larder, header, value):
+    problem = assert_problem(larder.put(PATH, MODULE, **{header: value}), 400, "bad-request")
+    assert header.replace("_", "-").title() in problem["detail"] and "leave it out" in problem["detail"]
+
+
+@pytest.mark.parametrize("header", ["Content-MD5", "X-Checksum-Sha1", "x-amz-checksum-crc32", "x-ms-blob-content-md5"])
+def test_malformed_sums(larder, header):
+    for value in ("abc", "?", "A" * 2000):
+        assert header in assert_problem(larder.put(PATH, MODULE, **{header: value}), 400, "bad-request")["detail"]
 
 
 # ---- refused early ---------------------------------------------------------------------------------------------------
