@@ -65,7 +65,7 @@ static char *wrapped_word(const char *folder, const char *key)
 
 	while (length > 1 && folder[length - 1] == '/')
 		length--;
-	path = mem_printf("%.*s/%.*s", (int)length, folder, (int)strcspn(key, "/"), key);
+	path = mem_printf("%.*s/%.*s", (int)length, folder, (int)(strrchr(key, '/') - key), key);
 	return advice_word(path);
 }
 

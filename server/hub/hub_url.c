@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/archives/advice.h"
 
 /* Values beside those of the formats table. */
 static const struct {
@@ -215,12 +216,30 @@ static bool has_no_file(const struct request *request, struct err *err)
 	return true;
 }
 
+/* As the files of TF.js models are downloaded. */
+static bool is_whole(const struct request *request, struct err *err)
+{
+	enum format format;
+	enum wanted wanted = WANTED_ARTIFACT;
+	bool given;
+	struct err ignored;
+
+	if (!read_query(&request->query, &format, &wanted, &given, &ignored) || wanted != WANTED_MEMBER)
+		return true;
+	return err_set(err, ERR_BAD_REQUEST,
+		"a model is published as a whole, no single file of it: " ADVICE_PUBLISH
+		" packs and sends the folder; or send the archive that larder pack makes of it to the "
+		"version's URL with ?%s=%s",
+		formats[format].query_key, formats[format].query_value);
+}
+
 bool hub_url_read_upload(const struct request *request, struct name *out, struct err *err)
 {
 	AUTO_HUB_URL struct hub_url hub_url = {0};
 
 	/* An upload names its version; by what is known it might be taken for another's file. */
-	if (!has_no_file(request, err) || !hub_url_read(request, NULL, &hub_url, err))
+	if (!is_whole(request, err) || !has_no_file(request, err) ||
+		!hub_url_read(request, NULL, &hub_url, err))
 		return false;
 	if (hub_url.wanted == WANTED_DESCRIPTION && !hub_url.member)
 		hub_url.name.format = FORMAT_TF_HUB;

@@ -18,6 +18,7 @@
 #include "server/module/formats/tflite.h"
 #include "server/module/savedmodel/variables.h"
 #include "server/module/violations.h"
+#include "server/module/whereabouts.h"
 
 /* Folders that only files speak of: each name could tell of thousands. Names that are alike are looked
  * through. */
@@ -60,8 +61,7 @@ struct walk {
 	struct manifest *manifest;
 	struct buffer index;
 	size_t listed_bytes; /* of the members so far */
-	char *wrapped_key;   /* what would make the folder that holds it the module's */
-	bool wrapped_twice;  /* another folder has one as well */
+	struct whereabouts whereabouts;
 };
 
 static void finish_walk(struct walk *walk)
@@ -69,7 +69,7 @@ static void finish_walk(struct walk *walk)
 	saved_model_destroy(walk->text_model);
 	manifest_destroy(walk->manifest);
 	buffer_finish(&walk->index);
-	free(walk->wrapped_key);
+	whereabouts_finish(&walk->whereabouts);
 	free(walk->passing);
 }
 
@@ -151,17 +151,14 @@ struct reader {
 	const char *path;
 	size_t file; /* offset of its struct root_file */
 	void (*read)(struct walk *walk, struct root_file *file);
-	bool is_key; /* the folder that holds it is a module */
 };
 
 static const struct reader readers[] = {
-	{FORMAT_TF_HUB, "saved_model.pb", offsetof(struct walk, saved_model), read_saved_model, true},
-	{FORMAT_TF_HUB, "saved_model.pbtxt", offsetof(struct walk, saved_model_text), read_saved_model_text,
-		true},
-	{FORMAT_TF_HUB, "tfhub_module.pb", offsetof(struct walk, tfhub_module), read_tfhub_module, false},
-	{FORMAT_TF_HUB, CHECKPOINT_INDEX, offsetof(struct walk, checkpoint_index), read_checkpoint_index,
-		false},
-	{FORMAT_TFJS, "model.json", offsetof(struct walk, model_json), read_model_json, true},
+	{FORMAT_TF_HUB, "saved_model.pb", offsetof(struct walk, saved_model), read_saved_model},
+	{FORMAT_TF_HUB, "saved_model.pbtxt", offsetof(struct walk, saved_model_text), read_saved_model_text},
+	{FORMAT_TF_HUB, "tfhub_module.pb", offsetof(struct walk, tfhub_module), read_tfhub_module},
+	{FORMAT_TF_HUB, CHECKPOINT_INDEX, offsetof(struct walk, checkpoint_index), read_checkpoint_index},
+	{FORMAT_TFJS, "model.json", offsetof(struct walk, model_json), read_model_json},
 };
 
 static void read_root_file(struct walk *walk, const char *path)
@@ -173,23 +170,6 @@ static void read_root_file(struct walk *walk, const char *path)
 			continue;
 		file->seen = true;
 		readers[i].read(walk, file);
-	}
-}
-
-/* Notes a file that would be the module's own, did it not lie in a folder at the root. */
-static void note_wrapper(struct walk *walk, const char *path)
-{
-	const char *slash = strchr(path, '/');
-	size_t folder = slash ? (size_t)(slash + 1 - path) : 0;
-
-	for (size_t i = 0; slash && i < sizeof readers / sizeof *readers; i++) {
-		if (!readers[i].is_key || readers[i].format != walk->examination->format ||
-			strcmp(slash + 1, readers[i].path) != 0)
-			continue;
-		if (walk->wrapped_key && strncmp(walk->wrapped_key, path, folder) != 0)
-			walk->wrapped_twice = true;
-		free(walk->wrapped_key);
-		walk->wrapped_key = mem_dup(path);
 	}
 }
 
@@ -218,7 +198,7 @@ static void list_member(struct walk *walk, const char *path, const struct member
 	append_member(walk, path, member);
 	if (member->kind != MEMBER_FILE)
 		return;
-	note_wrapper(walk, path);
+	whereabouts_note(&walk->whereabouts, path);
 	examination->file_count++;
 	examination->unpacked_bytes += member->size_bytes;
 }
@@ -477,20 +457,6 @@ static bool walk_members(struct walk *walk, struct err *err)
 	return true;
 }
 
-/* Whether the module lies in a folder of its own instead of at the root; a finding if so. */
-static bool find_wrapper(struct walk *walk)
-{
-	const char *key = walk->wrapped_twice ? NULL : walk->wrapped_key;
-	AUTO_FREE char *folder = key ? mem_dup_n(key, strcspn(key, "/")) : NULL;
-	AUTO_FREE char *advice = key ? advice_pack(folder) : NULL;
-
-	if (!key)
-		return false;
-	violations_add(walk->examination, RULE_WRAPPER_FOLDER, key,
-		"The module lies in a folder instead of at the root; pack that folder itself: %s.", advice);
-	return true;
-}
-
 static void judge_odd_name(struct examination *examination, const char *path)
 {
 	const struct saved_model *model = examination->saved_model;
@@ -515,9 +481,8 @@ static void judge_saved_model(struct walk *walk)
 		walk->examination->saved_model->tf1_hub = walk->tfhub_module.seen;
 	if (walk->cut_short)
 		return;
-	if (!file->seen && !find_wrapper(walk))
-		violations_add(walk->examination, RULE_SAVED_MODEL_MISSING, "",
-			"There is neither saved_model.pb nor saved_model.pbtxt at the root of the archive.");
+	if (!file->seen)
+		whereabouts_report(&walk->whereabouts, walk->examination);
 	if (file->seen && !file->sound)
 		violations_add(
 			walk->examination, RULE_SAVED_MODEL_BROKEN, keys[text_counts], "%s", file->err.text);
@@ -543,9 +508,8 @@ static void judge_tfjs(struct walk *walk)
 	else if (walk->model_json.seen)
 		violations_add(walk->examination, RULE_MODEL_JSON_BROKEN, "model.json", "%s",
 			walk->model_json.err.text);
-	else if (!find_wrapper(walk))
-		violations_add(walk->examination, RULE_MODEL_JSON_MISSING, "",
-			"There is no model.json at the root of the archive.");
+	else
+		whereabouts_report(&walk->whereabouts, walk->examination);
 }
 
 static bool judge_archive(struct examination *examination, struct stream *stream,

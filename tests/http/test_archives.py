@@ -130,6 +130,26 @@ def test_single_files_are_what_clients_unpack(upstream, mirror, tmp_path):
         assert mirror.get(f"/acme/files/1/{name}?tfjs-format=file").body == content, name
 
 
+@pytest.mark.parametrize("format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_lengths_of_names(registry, format):
+    """What docs/limits.md says of them, a byte below and above each."""
+    def name(length, segment):
+        return "/".join(["s" * segment] * (length // (segment + 1) + 1))[:length].rstrip("/").ljust(length, "e")
+
+    for number, (length, segment, fits) in enumerate([(255, 255, True), (256, 256, False), (1024, 250, True), (1025, 250, False), (2000, 99, False),
+                                                      (4000, 199, False), (4094, 199, False), (4095, 199, False), (9000, 199, False)], 1):
+        path = name(length, segment)
+        assert len(path) == length
+        folders = [Member("./" + path[:at] + "/") for at in range(length) if path[at] == "/"]
+        reply = registry.put(f"/acme/{'gnu' if format == tarfile.GNU_FORMAT else 'pax'}/{number}",
+                             pack(GOOD + folders + [Member("./" + path, b"x")], format=format))
+        if fits:
+            assert reply.status == 201, reply
+            continue
+        found = {violation["rule"]: violation["message"] for violation in assert_problem(reply, 422, "invalid-module")["violations"]}
+        assert set(found) == {"name-too-long"} and "1024" in found["name-too-long"] and "255" in found["name-too-long"], found
+
+
 @pytest.mark.parametrize("case", REFUSED_ANYWHERE)
 def test_what_is_broken_or_dangerous_is_refused_anywhere(registry, case, upstream, mirror):
     assert_problem(registry.put("/acme/refused/1", REFUSED_ANYWHERE[case]()), 422, "invalid-module")
@@ -211,6 +231,10 @@ def test_advice_leads_to_what_is_taken(registry, case, tmp_path):
     assert commands, problem
     version = itertools.count(1)
     for command in commands:
+        if command.startswith("larder publish"):
+            url = f"{registry.url.rstrip('/')}{path}/sent/{next(version)}"
+            run(command.replace("FOLDER", "module").replace("URL", f"{url} --token {registry.token()}"), tmp_path)
+            continue
         for file in ("FILE", "module.tar.gz", "mended.tar.gz"):
             shutil.copy(tmp_path / "refused.tar.gz", tmp_path / file)
             run(command.replace("FOLDER", "module").replace("FILE", file), tmp_path)

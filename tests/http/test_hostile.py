@@ -190,7 +190,8 @@ def test_violations_are_limited(larder):
 
 def test_one_byte_is_told_as_one(larder):
     problem = larder.put("/acme/one/1", b"x").json()
-    assert [violation["message"] for violation in problem["violations"]] == ["This is not gzip: it begins with 78 and looks like something else."], problem
+    message, = (violation["message"] for violation in problem["violations"])
+    assert message.startswith("This is not gzip: it begins with 78 and looks like something else; "), problem
 
 
 @pytest.mark.parametrize("changes", [

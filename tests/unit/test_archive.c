@@ -706,7 +706,7 @@ static const struct row broken[] = {
 	{"mixed kinds", write_mixed_kinds, "folder in one header"},
 	{"dangling global", write_dangling_global, "no member behind"},
 	{"many globals", write_many_globals, "More than 100"},
-	{"gzip in gzip", write_gzip, "another gzip stream; take one off with `gzip -dc < FILE"},
+	{"gzip in gzip", write_gzip, "a gzip stream; take one of the two off with `gzip -dc < FILE"},
 	{"POSIX sparse", write_posix_sparse, "sparse file of a kind"},
 	{"overlap", write_overlap, "ascend"},
 	{"descending", write_descending, "ascend"},

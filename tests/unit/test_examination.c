@@ -373,7 +373,7 @@ static const struct archive_row archive_rows[] = {
 	{"nothing", FORMAT_TF_HUB, write_nothing, "saved-model-missing \n"},
 	{"wrapped", FORMAT_TF_HUB, write_wrapped, "wrapper-folder module/saved_model.pb\n"},
 	{"two wrapped", FORMAT_TF_HUB, write_two_wrapped, "saved-model-missing \n"},
-	{"too deep", FORMAT_TF_HUB, write_too_deep, "saved-model-missing \n"},
+	{"too deep", FORMAT_TF_HUB, write_too_deep, "wrapper-folder one/two/saved_model.pb\n"},
 	{"tf1", FORMAT_TF_HUB, write_tf1_hub, ""},
 	{"tf1 format", FORMAT_TF_HUB, write_tf1_hub_format, "tfhub-module-format tfhub_module.pb\n"},
 	{"folder late", FORMAT_TF_HUB, write_folder_late, "folder-missing variables\n"},
@@ -800,7 +800,7 @@ static void test_judges_tflite(void **state)
 	} rows[] = {{sound.data, sound.length, NULL, NULL},
 		{sound.data, sound.length - 1, "tflite-cut", "cut off"},
 		{noise, sizeof noise, "tflite-cut", "byte 28"}, {noise, 8, "tflite-cut", "8 bytes"},
-		{noise, 7, "tflite-magic", "TFL3"}, {noise, 0, "tflite-magic", "TFL3"},
+		{noise, 7, "tflite-magic", "TFL3"}, {noise, 0, "tflite-magic", "empty"},
 		{"\x1f\x8b\x08\0\0\0\0\0", 8, "tflite-magic", "gzip"},
 		{"<html><body>", 12, "tflite-magic", "TFL3"}};
 

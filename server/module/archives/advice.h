@@ -11,10 +11,16 @@
 	"`larder pack --dereference " folder " -o mended.tar.gz` (or, with GNU tar: `tar -h " \
 	"--hard-dereference -C " folder " -czf mended.tar.gz .`)"
 #define ADVICE_PACK ADVICE_PACK_OF("FOLDER")
-#define ADVICE_UNGZIP "`gzip -dc < FILE > FILE.mended`"
+/* Packs a folder, whatever it holds, and sends it. */
+#define ADVICE_PUBLISH "`larder publish --dereference FOLDER URL`"
+#define ADVICE_UNGZIP ADVICE_UNPACK_WITH("gzip")
 #define ADVICE_REGZIP ADVICE_GZIP_FROM("gzip")
-/* For what another program unpacks. */
+/* For what another program unpacks; WITHIN: that lies in a gzip stream. */
+#define ADVICE_UNPACK_WITH(program) "`" program " -dc < FILE > FILE.mended`"
 #define ADVICE_GZIP_FROM(program) "`" program " -dc < FILE | gzip > FILE.mended`"
+#define ADVICE_GZIP_FROM_WITHIN(program) "`gzip -dc < FILE | " program " -dc | gzip > FILE.mended`"
+#define ADVICE_UNBASE64 "`base64 -d < FILE > FILE.mended`"
+#define ADVICE_UNBASE64_WITHIN "`gzip -dc < FILE | base64 -d > FILE.mended`"
 #define ADVICE_GZIP "`gzip < FILE > FILE.mended`"
 
 /* A path as a shell's word; the caller frees it. NULL where it has any character that could mean something to

@@ -52,9 +52,9 @@ static bool read_end(struct archive *archive)
 	if (!tape_fill_block(&archive->tape, block, &length))
 		return false;
 	if (!mem_is_zero(block, length))
-		return TAPE_BROKEN(&archive->tape,
+		return TAPE_GARBLED(&archive->tape,
 			"A lone block of zeros at byte %" PRId64
-			" ends the tar for some readers and not for others.",
+			" ends the tar for some readers and not for others",
 			archive->tape.offset - (int64_t)length - TAR_BLOCK);
 	if (length < TAR_BLOCK)
 		return end_early(archive);
@@ -76,16 +76,15 @@ static bool read_end(struct archive *archive)
 static bool no_tar(struct archive *archive, const uint8_t *block, size_t length, const char *fault)
 {
 	const struct magic *magic = magic_find(block, length);
+	const char *advice = magic->advice[MAGIC_FOR_TAR];
 	int64_t at = archive->tape.offset - (int64_t)length;
 
-	if (at == 0 && magic->advice && magic->offset == 0)
+	if (at == 0 && advice)
 		return TAPE_BROKEN(&archive->tape, "Inside the gzip stream is no tar but %s; %s.",
-			magic->meaning, magic->advice);
+			magic->meaning, advice);
 	if (fault)
-		return TAPE_BROKEN(&archive->tape,
-			"The tar header at byte %" PRId64
-			" cannot be trusted: %s; pack it again: " ADVICE_PACK ".",
-			at, fault);
+		return TAPE_GARBLED(&archive->tape,
+			"The tar header at byte %" PRId64 " cannot be trusted: %s", at, fault);
 	return tape_cut_off(&archive->tape);
 }
 
@@ -94,15 +93,15 @@ static bool end_tar(
 	struct archive *archive, const uint8_t *block, size_t length, const struct extension *extension)
 {
 	if (extension->count > 0)
-		return TAPE_BROKEN(&archive->tape,
-			"The tar ends at byte %" PRId64 " with an extended header and no member behind it.",
+		return TAPE_GARBLED(&archive->tape,
+			"The tar ends at byte %" PRId64 " with an extended header and no member behind it",
 			archive->tape.offset);
 	if (length == TAR_BLOCK)
 		return read_end(archive);
 	if (!mem_is_zero(block, length))
 		return no_tar(archive, block, length, NULL);
 	if (archive->tape.offset == (int64_t)length)
-		return TAPE_BROKEN(&archive->tape, "The gzip stream holds no tar: %zu bytes.", length);
+		return TAPE_GARBLED(&archive->tape, "The gzip stream holds no tar: %zu bytes", length);
 	return end_early(archive);
 }
 
@@ -274,17 +273,17 @@ static bool check_ambiguity(struct archive *archive, const struct member *member
 	bool has_no_content = member->kind == MEMBER_FOLDER || (member->type >= '1' && member->type <= '6');
 
 	if (member->kind == MEMBER_FILE && slash)
-		return TAPE_BROKEN(&archive->tape,
-			"The member before byte %" PRId64 " is a file whose name ends with a slash.",
+		return TAPE_GARBLED(&archive->tape,
+			"The member before byte %" PRId64 " is a file whose name ends with a slash",
 			archive->tape.offset);
 	if (has_no_content && member->size_bytes > 0)
-		return TAPE_BROKEN(&archive->tape,
-			"The member before byte %" PRId64 " is a folder, link or device, yet has a size.",
+		return TAPE_GARBLED(&archive->tape,
+			"The member before byte %" PRId64 " is a folder, link or device, yet has a size",
 			archive->tape.offset);
 	if (member->kind == MEMBER_FOLDER && member->type == '\0' && !slash)
-		return TAPE_BROKEN(&archive->tape,
+		return TAPE_GARBLED(&archive->tape,
 			"The member before byte %" PRId64
-			" is a folder in one header and a file in the other.",
+			" is a folder in one header and a file in the other",
 			archive->tape.offset);
 	return true;
 }

@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "server/module/archives/advice.h"
+#include "server/module/archives/membername.h"
 
 /* Python's tarfile goes three calls deeper for each, of the thousand that it has. */
 enum { EXTENSIONS_MAX = 100, EXTENSION_MAX = 1 << 20 };
@@ -23,13 +24,13 @@ static bool read_extension_content(struct tape *tape, const struct tar_header *h
 	size_t padding = tape_padding(header->size_bytes);
 
 	if (header->size_bytes > EXTENSION_MAX || header->size_bytes == 0)
-		return TAPE_BROKEN(
-			tape, "The extended header at byte %" PRId64 " is empty or larger than 1 MiB.", at);
+		return TAPE_GARBLED(
+			tape, "The extended header at byte %" PRId64 " is empty or larger than 1 MiB", at);
 	if (!tape_consume(tape, header->size_bytes + (int64_t)padding, content))
 		return false;
 	if (!mem_is_zero(content->data + header->size_bytes, padding))
-		return TAPE_BROKEN(
-			tape, "The padding of the extended header at byte %" PRId64 " is not empty.", at);
+		return TAPE_GARBLED(
+			tape, "The padding of the extended header at byte %" PRId64 " is not empty", at);
 	content->length = (size_t)header->size_bytes;
 	content->data[content->length] = '\0';
 	return true;
@@ -40,8 +41,9 @@ static bool check_name_length(struct tape *tape, size_t length)
 	if (length <= ARCHIVE_NAME_MAX)
 		return true;
 	(void)err_set(&tape->failure, ERR_INVALID_MODULE,
-		"The member at byte %" PRId64 " has a name of %zu bytes; at most %d are allowed.",
-		tape->offset, length, ARCHIVE_NAME_MAX);
+		"The member at byte %" PRId64
+		" has a name of %zu bytes; at most %d, and %d between two slashes: shorten it.",
+		tape->offset, length, MEMBERNAME_MAX, MEMBERNAME_SEGMENT_MAX);
 	return tape_fail(tape, ARCHIVE_NAME_TOO_LONG);
 }
 
@@ -54,7 +56,7 @@ static bool read_long_name(struct tape *tape, const struct tar_header *header, s
 		return false;
 	length = strlen(content.data);
 	if (length == 0 || !mem_is_zero(content.data + length, content.length - length))
-		return TAPE_BROKEN(tape, "The long name before byte %" PRId64 " is empty or has a NUL in it.",
+		return TAPE_GARBLED(tape, "The long name before byte %" PRId64 " is empty or has a NUL in it",
 			tape->offset);
 	if (header->type == 'K') {
 		extension->has_long_link = true;
@@ -86,9 +88,8 @@ static bool take_pax_name(struct tape *tape, struct extension *extension)
 
 	if (pax->path && pax->sparse_name &&
 		(pax->path_length != length || memcmp(pax->path, name, length) != 0))
-		return TAPE_BROKEN(tape,
-			"The pax header before byte %" PRId64 " gives a sparse file two names.",
-			tape->offset);
+		return TAPE_GARBLED(tape,
+			"The pax header before byte %" PRId64 " gives a sparse file two names", tape->offset);
 	if (name)
 		buffer_add(&extension->name, name, length);
 	pax->path = NULL;
@@ -106,7 +107,7 @@ static bool read_pax(struct tape *tape, const struct tar_header *header, struct 
 		return false;
 	fault = pax_records_read(content.data, content.length, &pax);
 	if (fault)
-		return TAPE_BROKEN(tape, "The pax header before byte %" PRId64 " cannot be trusted: %s.",
+		return TAPE_GARBLED(tape, "The pax header before byte %" PRId64 " cannot be trusted: %s",
 			tape->offset, fault);
 	if (header->type == 'g')
 		return judge_global(tape, &pax);
@@ -136,11 +137,11 @@ static bool is_ambiguous(const struct extension *extension, char type)
 bool extension_read(struct tape *tape, const struct tar_header *header, struct extension *extension)
 {
 	if (++extension->count > EXTENSIONS_MAX)
-		return TAPE_BROKEN(tape, "More than %d extended headers in a row end at byte %" PRId64 ".",
+		return TAPE_GARBLED(tape, "More than %d extended headers in a row end at byte %" PRId64,
 			EXTENSIONS_MAX, tape->offset);
 	if (is_ambiguous(extension, header->type))
-		return TAPE_BROKEN(tape,
-			"The extended header at byte %" PRId64 " contradicts or repeats the one before it.",
+		return TAPE_GARBLED(tape,
+			"The extended header at byte %" PRId64 " contradicts or repeats the one before it",
 			tape->offset - TAR_BLOCK);
 	if (header->type == 'L' || header->type == 'K')
 		return read_long_name(tape, header, extension);

@@ -11,7 +11,10 @@
 #include "server/module/archives/inflater.h"
 #include "server/module/archives/magic.h"
 
-enum { BLOCK_BYTES = 128 << 10 };
+enum { BLOCK_BYTES = 128 << 10, BEGINNING_BYTES = 4096 };
+
+/* So many of its bytes, or line ends, that are all of one kind are no chance. */
+enum { STRIPPED_BYTES_MIN = 32, TRANSLATED_LINES_MIN = 8 };
 
 struct gunzip {
 	struct stream stream; /* first: the stream's address is ours */
@@ -28,6 +31,8 @@ struct gunzip {
 	bool closed; /* nothing lies behind the member */
 	enum gunzip_fault fault;
 	struct err failure;
+	size_t beginning_length;
+	uint8_t beginning[BEGINNING_BYTES]; /* what came first, for the words of a refusal */
 	uint8_t block[BLOCK_BYTES];
 };
 
@@ -40,17 +45,48 @@ static bool fail(struct gunzip *gunzip, enum gunzip_fault fault)
 #define BROKEN(gunzip, ...) \
 	(err_set(&(gunzip)->failure, ERR_INVALID_MODULE, __VA_ARGS__), fail((gunzip), GUNZIP_BROKEN))
 
-static bool check_beginning(struct gunzip *gunzip, const uint8_t *data, size_t length)
+static void note_beginning(struct gunzip *gunzip, const uint8_t *data, size_t length)
 {
-	const struct magic *magic = magic_find(data, length);
+	size_t room = BEGINNING_BYTES - gunzip->beginning_length;
 
-	if (data[0] == 0x1f && (length == 1 || data[1] == 0x8b))
-		return true;
-	if (length == 1)
-		return BROKEN(gunzip, "This is not gzip: it begins with %02x and looks like %s.", data[0],
-			magic->meaning);
-	return BROKEN(gunzip, "This is not gzip: it begins with %02x %02x and looks like %s%s%s.", data[0],
-		data[1], magic->meaning, magic->advice ? "; " : "", magic->advice ? magic->advice : "");
+	length = length < room ? length : room;
+	memcpy(gunzip->beginning + gunzip->beginning_length, data, length);
+	gunzip->beginning_length += length;
+}
+
+/* The source's next piece. */
+static bool take_piece(struct gunzip *gunzip)
+{
+	if (!stream_next(gunzip->source, &gunzip->rest, &gunzip->rest_length, &gunzip->failure))
+		return fail(gunzip, GUNZIP_SOURCE_FAILED);
+	if (gunzip->rest_length > 0)
+		note_beginning(gunzip, gunzip->rest, gunzip->rest_length);
+	return true;
+}
+
+/* However small the pieces are that it comes in, it is told what it looks like. */
+static bool refuse_beginning(struct gunzip *gunzip)
+{
+	const uint8_t *data = gunzip->beginning;
+	const struct magic *magic;
+	const char *advice;
+
+	while (gunzip->rest_length > 0 && gunzip->beginning_length < MAGIC_BYTES) {
+		if (!take_piece(gunzip))
+			return false;
+	}
+	magic = magic_find(data, gunzip->beginning_length);
+	advice = magic->advice[MAGIC_FOR_GZIP];
+	if (gunzip->beginning_length == 1)
+		return BROKEN(gunzip, "This is not gzip: it begins with %02x and looks like %s; %s.", data[0],
+			magic->meaning, advice);
+	return BROKEN(gunzip, "This is not gzip: it begins with %02x %02x and looks like %s; %s.", data[0],
+		data[1], magic->meaning, advice);
+}
+
+static bool begins_gzip(const uint8_t *data, size_t length)
+{
+	return data[0] == 0x1f && (length == 1 || data[1] == 0x8b);
 }
 
 /* Hands the source's next piece to the inflater. */
@@ -58,19 +94,56 @@ static bool refill(struct gunzip *gunzip)
 {
 	size_t length;
 
-	if (gunzip->rest_length == 0 &&
-		!stream_next(gunzip->source, &gunzip->rest, &gunzip->rest_length, &gunzip->failure))
-		return fail(gunzip, GUNZIP_SOURCE_FAILED);
+	if (gunzip->rest_length == 0 && !take_piece(gunzip))
+		return false;
 	length = gunzip->rest_length < INFLATER_PIECE_MAX ? gunzip->rest_length : INFLATER_PIECE_MAX;
 	if (length == 0)
 		return true;
-	if (gunzip->bytes_in == 0 && !check_beginning(gunzip, gunzip->rest, gunzip->rest_length))
-		return false;
+	if (!begins_gzip(gunzip->beginning, gunzip->beginning_length))
+		return refuse_beginning(gunzip);
 	inflater_feed(gunzip->inflater, gunzip->rest, length);
 	gunzip->rest += length;
 	gunzip->rest_length -= length;
 	gunzip->bytes_in += (int64_t)length;
 	return true;
+}
+
+/* ---- what happened to a stream that is damaged ---- */
+
+/* As curl's --data takes them out of a file. */
+static bool is_stripped(const struct gunzip *gunzip)
+{
+	for (size_t i = 0; i < gunzip->beginning_length; i++) {
+		if (gunzip->beginning[i] == '\0' || gunzip->beginning[i] == '\r' ||
+			gunzip->beginning[i] == '\n')
+			return false;
+	}
+	return gunzip->beginning_length >= STRIPPED_BYTES_MIN;
+}
+
+static bool is_translated(const struct gunzip *gunzip)
+{
+	size_t lines = 0;
+
+	for (size_t i = 1; i < gunzip->beginning_length; i++) {
+		if (gunzip->beginning[i] != '\n')
+			continue;
+		if (gunzip->beginning[i - 1] != '\r')
+			return false;
+		lines++;
+	}
+	return lines >= TRANSLATED_LINES_MIN;
+}
+
+static const char *explain_damage(const struct gunzip *gunzip)
+{
+	if (is_stripped(gunzip))
+		return "it has neither line ends nor NULs, which curl's --data takes out of a file: send it "
+		       "with -T or --data-binary";
+	if (is_translated(gunzip))
+		return "each line end in it is CR LF, as after a transfer or a checkout in text mode: take "
+		       "it from its source again, in binary mode";
+	return "send it again, or take it from its source again";
 }
 
 static bool judge(struct gunzip *gunzip, enum inflated inflated)
@@ -83,15 +156,20 @@ static bool judge(struct gunzip *gunzip, enum inflated inflated)
 		gunzip->member_ended = inflated == INFLATED_ENDED;
 		return true;
 	case INFLATED_WRONG_CRC:
-		return BROKEN(gunzip, "The CRC at the end of the gzip stream does not match its content: it "
-				      "was damaged on the way.");
+		return BROKEN(gunzip,
+			"The CRC at the end of the gzip stream does not match its content, which was damaged "
+			"on the way: %s.",
+			explain_damage(gunzip));
 	case INFLATED_WRONG_LENGTH:
-		return BROKEN(gunzip, "The length at the end of the gzip stream does not match its content.");
+		return BROKEN(gunzip,
+			"The length at the end of the gzip stream does not match its content, which was "
+			"damaged on the way: %s.",
+			explain_damage(gunzip));
 	case INFLATED_BROKEN:
 		break;
 	}
-	return BROKEN(gunzip, "The gzip stream is broken at about byte %" PRId64 " (%s).",
-		gunzip_bytes_in(gunzip), inflater_complaint(gunzip->inflater));
+	return BROKEN(gunzip, "The gzip stream is broken at about byte %" PRId64 " (%s): %s.",
+		gunzip_bytes_in(gunzip), inflater_complaint(gunzip->inflater), explain_damage(gunzip));
 }
 
 /* Inflates once, behind what is filled of the block. */
@@ -105,9 +183,10 @@ static bool inflate_some(struct gunzip *gunzip, size_t *filled)
 			return false;
 		if (inflater_left(gunzip->inflater) == 0)
 			return gunzip->bytes_in == 0
-				       ? BROKEN(gunzip, "The file is empty.")
-				       : BROKEN(gunzip, "The gzip stream is cut off after %" PRId64 " bytes.",
-						 gunzip->bytes_in);
+				       ? BROKEN(gunzip, "The file is empty: send the archive itself.")
+				       : BROKEN(gunzip,
+						 "The gzip stream is cut off after %" PRId64 " bytes: %s.",
+						 gunzip->bytes_in, explain_damage(gunzip));
 	}
 	inflated = inflater_run(gunzip->inflater, gunzip->block + *filled, &length);
 	*filled += length;

@@ -52,7 +52,7 @@ bool tape_take(struct tape *tape, int64_t wanted, const uint8_t **data, size_t *
 
 bool tape_cut_off(struct tape *tape)
 {
-	return TAPE_BROKEN(tape, "The tar is cut off at byte %" PRId64 ".", tape->offset);
+	return TAPE_GARBLED(tape, "The tar is cut off at byte %" PRId64, tape->offset);
 }
 
 bool tape_consume(struct tape *tape, int64_t count, struct buffer *into)

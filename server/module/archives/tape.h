@@ -6,6 +6,7 @@
 #define SERVER_MODULE_ARCHIVES_TAPE_H
 
 #include "common/buffer.h"
+#include "server/module/archives/advice.h"
 #include "server/module/archives/archive.h"
 #include "server/module/archives/gunzip.h"
 #include "server/module/archives/tarheader.h"
@@ -26,6 +27,9 @@ bool tape_fail(struct tape *tape, enum archive_fault fault);
 bool tape_cut_off(struct tape *tape);
 #define TAPE_BROKEN(tape, ...) \
 	(err_set(&(tape)->failure, ERR_INVALID_MODULE, __VA_ARGS__), tape_fail((tape), ARCHIVE_TAR_BROKEN))
+/* … of a tar that is mended by packing again; the sentence lacks its full stop. */
+#define TAPE_GARBLED(tape, format, ...) \
+	TAPE_BROKEN(tape, format "; pack it again: " ADVICE_PACK ".", ##__VA_ARGS__)
 
 /* Gives up to wanted bytes without copying; *length is 0 only at the tar's end. */
 bool tape_take(struct tape *tape, int64_t wanted, const uint8_t **data, size_t *length);

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/module/archives/magic.h"
 #include "server/module/formats/tfliteschema.h"
 #include "server/module/violations.h"
 
@@ -15,9 +16,9 @@ enum { PADDING_MAX = 16, ZIP_END_BYTES = 22, ZIP_LOOK_BYTES = ZIP_END_BYTES + 65
 /* So many line ends that all are CR LF are no chance: one in 256 would be. */
 enum { TRANSLATED_LINES_MIN = 8 };
 
-/* The first bytes: the root table's offset, then the file identifier. */
+/* The first bytes: the root table's offset, then the file identifier, or else what tells what it is. */
 struct beginning {
-	uint8_t bytes[8];
+	uint8_t bytes[MAGIC_BYTES];
 	size_t length;
 };
 
@@ -32,15 +33,19 @@ static void add_beginning(struct beginning *beginning, const uint8_t *data, size
 
 static bool judge_beginning(struct examination *examination, const struct beginning *beginning)
 {
-	if (beginning->length == 8 && memcmp(beginning->bytes + 4, "TFL3", 4) == 0)
+	const struct magic *magic = magic_find(beginning->bytes, beginning->length);
+	const char *advice = magic->advice[MAGIC_FOR_TFLITE];
+
+	if (beginning->length >= 8 && memcmp(beginning->bytes + 4, "TFL3", 4) == 0)
 		return true;
-	if (beginning->length >= 2 && memcmp(beginning->bytes, "\x1f\x8b", 2) == 0)
-		violations_add(examination, RULE_TFLITE_MAGIC, "",
-			"This is a gzip archive; a .tflite file is published bare, as it came from the "
-			"converter.");
+	if (beginning->length == 0)
+		violations_add(
+			examination, RULE_TFLITE_MAGIC, "", "The file is empty: send the model itself.");
 	else
 		violations_add(examination, RULE_TFLITE_MAGIC, "",
-			"This is no TensorFlow Lite model: it does not have \"TFL3\" at byte 4.");
+			"This is no TensorFlow Lite model: it does not have \"TFL3\" at byte 4, and looks "
+			"like %s; %s.",
+			magic->meaning, advice);
 	return false;
 }
 
