@@ -130,6 +130,26 @@ def test_single_files_are_what_clients_unpack(upstream, mirror, tmp_path):
         assert mirror.get(f"/acme/files/1/{name}?tfjs-format=file").body == content, name
 
 
+@pytest.mark.parametrize("real", [1, 4096, 5 << 20])
+def test_a_file_that_is_one_hole_is_mirrored(upstream, mirror, real, tmp_path):
+    """By its one member as by the whole archive."""
+    root = tmp_path / "module"
+    root.mkdir()
+    (root / "model.json").write_bytes(b'{"modelTopology":{},"weightsManifest":[]}')
+    for name, program in (("old", "tar -S -cf"), ("pax", "tar --format=pax -S -cf"), ("bsdtar", "bsdtar --read-sparse -cf")):
+        if not shutil.which(program.split()[0]):
+            continue
+        with open(root / "hole", "wb") as out:
+            out.truncate(real)
+        subprocess.run([*program.split(), tmp_path / "packed.tar", "."], cwd=root, check=True)
+        path = f"/acme/{name}/1"
+        upstream.serve(path, compress((tmp_path / "packed.tar").read_bytes()))
+        (tmp_path / name).mkdir()
+        hub_client.unpack(io.BytesIO(mirror.get(path + "?tfjs-format=compressed").body), tmp_path / name)
+        assert (tmp_path / name / "hole").read_bytes() == bytes(real)
+        assert mirror.get(path + "/hole?tfjs-format=file").body == bytes(real)
+
+
 @pytest.mark.parametrize("format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_lengths_of_names(registry, format):
     """What docs/limits.md says of them, a byte below and above each."""
@@ -211,6 +231,8 @@ BEGINNINGS = {
     "snapshot": "tar -h --hard-dereference -g snapshot -C module -czf refused.tar.gz .",
     "files without folders": "tar -h --hard-dereference -C module --no-recursion -czf refused.tar.gz $(cd module; find -L . -type f)",
     "file twice": "tar -h --hard-dereference -C module -czf refused.tar.gz . saved_model.pb",
+    "file twice, GNU tar": "tar -h -C module -czf refused.tar.gz . saved_model.pb variables/variables.index",
+    "one hole": "truncate -s 3M module/assets/hole; bsdtar --read-sparse -h -C module -cf - . | gzip > refused.tar.gz",
     "absolute": "tar -h --hard-dereference -P -czf refused.tar.gz $PWD/module/saved_model.pb",
     "gzip twice": "tar -h --hard-dereference -C module -czf - . | gzip > refused.tar.gz",
     "no gzip": "tar -h --hard-dereference -C module -cf refused.tar.gz .",

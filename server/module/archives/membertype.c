@@ -12,7 +12,9 @@ struct type_words {
 };
 
 static const struct type_words type_words[] = {
-	{'1', "a hard link, as tar writes for a file that it has packed under another name",
+	{'1',
+		"a hard link, as tar writes for a file that it has packed under another name, or is told of "
+		"twice",
 		"pack the files themselves: " ADVICE_PACK},
 	{'2', "a symbolic link", "pack what it leads to: " ADVICE_PACK},
 	{'3', "a character device", "leave it out"},

@@ -13,19 +13,14 @@ void sparse_map_finish(struct sparse_map *map)
 	*map = (struct sparse_map){0};
 }
 
-static bool ends_with_empty(const struct sparse_map *map)
-{
-	return map->count > 0 && map->pieces[map->count - 1].bytes == 0;
-}
-
 const char *sparse_map_add(struct sparse_map *map, int64_t offset, int64_t bytes)
 {
 	if (map->count == SPARSE_PIECES_MAX)
 		return "its sparse map has more than 65536 pieces";
-	/* Python's tarfile leaves out empty ones here and there, and reads pieces that overlap as it likes.
-	 */
-	if (offset < map->end || offset > TAR_SIZE_MAX || bytes > TAR_SIZE_MAX || ends_with_empty(map))
-		return "its sparse map does not ascend, or has empty pieces";
+	/* Python's tarfile reads pieces that overlap as it likes. Empty ones it leaves out here and there,
+	 * which changes nothing: bsdtar writes two for a file that is one hole. */
+	if (offset < map->end || offset > TAR_SIZE_MAX || bytes > TAR_SIZE_MAX)
+		return "its sparse map does not ascend";
 	MEM_GROW(map->pieces, map->count, map->capacity);
 	map->pieces[map->count++] = (struct sparse_piece){offset, bytes};
 	map->stored_bytes += bytes;
@@ -78,8 +73,8 @@ const char *sparse_map_add_list(struct sparse_map *map, const char *text, size_t
 
 const char *sparse_map_close(struct sparse_map *map, int64_t real_bytes, int64_t stored_bytes)
 {
-	if (map->end > real_bytes || (ends_with_empty(map) && map->end != real_bytes))
-		return "its sparse map leads out of the file, or has empty pieces";
+	if (map->end > real_bytes)
+		return "its sparse map leads out of the file";
 	if (map->stored_bytes != stored_bytes)
 		return "its sparse map is not of what is stored";
 	map->real_bytes = real_bytes;

@@ -33,7 +33,7 @@ struct sparse_map {
 /* Frees its pieces, and makes it empty. */
 void sparse_map_finish(struct sparse_map *map);
 
-/* Appends a piece. They ascend, and only one at the file's very end may be empty. */
+/* Appends a piece. They ascend; any may be empty. */
 const char *sparse_map_add(struct sparse_map *map, int64_t offset, int64_t bytes);
 
 /* Appends the pieces of "OFFSET,BYTES,OFFSET,BYTES…". */
