@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real reverse proxies in front of a server, each on a free port with a configuration of its own."""
+import re
 import shutil
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from .waiting import wait_until
 HAPROXY = """
 global
     maxconn 256
+    {head}
 defaults
     mode http
     timeout connect 10s
@@ -53,9 +56,15 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    {site}
+}}
+"""
+
+NGINX_SITE = """
     server {{
         listen 127.0.0.1:{port};
         client_max_body_size 0;
+        {head}
         merge_slashes off;
         location / {{
             proxy_pass http://{target};
@@ -68,8 +77,10 @@ http {{
             {option}
         }}
     }}
-}}
 """
+
+# What lets a head of 32 KiB through, as docs/clients.md has it.
+HEADS = {"nginx": "large_client_header_buffers 4 40k;", "haproxy": "tune.bufsize 49152\n    tune.http.maxhdr 1024", "caddy": ""}
 
 KINDS = {
     "nginx": (NGINX, lambda config: ["nginx", "-c", config, "-e", "stderr"]),
@@ -87,10 +98,22 @@ def free_port():
         return place.getsockname()[1]
 
 
-class Proxy(Http):
-    """One that passes all on to this address; marks: it says so in a header. http2: cleartext HTTP/2 on its own side."""
+def deployed(port, target):
+    """The site of deploy/nginx.conf, but for names, ports, certificates and logs."""
+    text = (Path(__file__).resolve().parents[3] / "deploy" / "nginx.conf").read_text()
+    for pattern, replacement in [(r"listen 443 ssl;", f"listen 127.0.0.1:{port};"), (r"127\.0\.0\.1:8080", target),
+                                 (r"\tssl_certificate\S* .*;\n", ""), (r"access_log .*;", "access_log off;"), (r"\terror_log .*;\n", "")]:
+        text, count = re.subn(pattern, replacement, text)
+        assert count, f"deploy/nginx.conf has no {pattern} any more"
+    return text
 
-    def __init__(self, kind, folder, target, marks=True, http2=False):
+
+class Proxy(Http):
+    """One that passes all on to this address; marks: it says so in a header. http2: cleartext HTTP/2 on its own side. head: it
+    takes heads as large as Larder does. The kind "deployed" is nginx as deploy/ has it."""
+
+    def __init__(self, kind, folder, target, marks=True, http2=False, head=True):
+        name, kind = kind, "nginx" if kind == "deployed" else kind
         template, command = KINDS[kind]
         if not shutil.which(kind):
             pytest.skip(f"{kind} is not installed")
@@ -98,8 +121,10 @@ class Proxy(Http):
         self.url = "http://%s:%d" % self.address
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / f"{kind}.conf"
-        config.write_text(template.format(port=self.address[1], target="%s:%d" % target, folder=folder,
-                                          option=MARKS[kind] if marks else "", proto=" proto h2" if http2 else ""))
+        values = {"port": self.address[1], "target": "%s:%d" % target, "folder": folder, "option": MARKS[kind] if marks else "",
+                  "proto": " proto h2" if http2 else "", "head": HEADS[kind] if head else ""}
+        site = deployed(self.address[1], values["target"]) if name == "deployed" else NGINX_SITE.format(**values)
+        config.write_text(template.format(**values, site=site))
         self.log = open(folder / f"{kind}.log", "wb")
         self.process = subprocess.Popen(command(str(config)), stdout=self.log, stderr=self.log, cwd=folder,
                                         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder),
