@@ -290,7 +290,7 @@ static bool listen(
 {
 	static const struct feed_ops ops = {read_news, leave, listener_destroy};
 	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
-	struct share *share;
+	struct share *share = NULL;
 	struct listener *listener;
 
 	if (request->http_1_0)

@@ -7,10 +7,11 @@ enum { DIGITS_MAX = 15 }; /* of a size, which then fits into 63 bits */
 
 static bool refuse(struct err *err, const char *what)
 {
-	return err_set(err, ERR_BAD_REQUEST,
+	(void)err_set(err, ERR_BAD_REQUEST,
 		"the body's chunks cannot be read (RFC 9112, 7.1): %s; send the body again, or with a "
 		"Content-Length",
 		what);
+	return false;
 }
 
 /* ---- one line, without its end ---- */
