@@ -161,6 +161,27 @@ static char *without_trailing_slash(const char *path)
 		path, length > 1 && path[length - 1] == '/' && path[length - 2] != '/' ? length - 1 : length);
 }
 
+/* "tfhub.dev:443", as CONNECT has it, whose sender takes this for a proxy that opens tunnels. */
+static bool is_authority(const char *sent)
+{
+	const char *port = strrchr(sent, ':');
+
+	return port && port > sent && !strchr(sent, '/') && port[1] &&
+	       port[1 + strspn(port + 1, "0123456789")] == '\0';
+}
+
+static bool refuse_target(const char *sent, struct err *err)
+{
+	if (is_authority(sent))
+		return err_set(err, ERR_BAD_REQUEST,
+			"This is no proxy for https: URLs, since none can answer in another's place: ask for "
+			"/https://HOST/PATH here, or set http_proxy and ask for http:// URLs.");
+	return err_set(err, ERR_BAD_REQUEST,
+		"The request's target is no path: it must begin with \"/\", or with \"http://\" where this "
+		"is "
+		"the client's proxy.");
+}
+
 /* From the path as it was sent to the one that routes and handlers see. */
 static bool rewrite_path(struct request *request, char *sent, const char *hosts, struct err *err)
 {
@@ -172,7 +193,7 @@ static bool rewrite_path(struct request *request, char *sent, const char *hosts,
 	if (absolute && !strip_host(absolute, hosts, &path, err))
 		return false;
 	if (*path != '/' && !absolute)
-		return err_set(err, ERR_BAD_REQUEST, "The request's target is no path.");
+		return refuse_target(sent, err);
 	if (!strip_token(&path, &token, err) || !strip_embedded_host(&path, hosts, err))
 		return false;
 	rewritten = without_trailing_slash(path);

@@ -474,7 +474,8 @@ static const char *reason_of(const struct transfer *transfer, CURLcode result)
 	if (transfer->declined)
 		return "the transfer was stopped";
 	if (!transfer->answered && transfer->forbidden)
-		return "a redirect leads to a private address";
+		return "a redirect leads to a private address, which only private_upstreams = on in [mirror] "
+		       "allows";
 	if (!transfer->answered && transfer->head.bytes > HEAD_BYTES_MAX)
 		return "the head of the answer is too large";
 	if (!transfer->answered && is_malformed(transfer, result) && !*transfer->error)

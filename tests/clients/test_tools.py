@@ -100,3 +100,11 @@ def test_curl_with_a_slash_is_told_to_leave_it_off(larder, run, tmp_path, name):
     larder.assert_nothing_kept()
     run(*command, "-f", larder.url + PATH)
     assert larder.get(PATH + QUERY).body == MODULE
+
+
+@pytest.mark.parametrize("path, status, told", [("/api/v1/modules/acme/nothing/1", 8, "not-found"), (PATH + "?tf-hub-format=zip", 8, "bad-request"),
+                                                ("/healthz/../x", 8, "")])
+def test_wget_shows_why(published, run, path, status, told):
+    """Only where it is told to: docs/clients.md says how."""
+    assert "urn:larder" not in run("wget", "-O", "-", published.url + path, status=status)
+    assert f"urn:larder:{told}" in run("wget", "--content-on-error", "-O", "-", published.url + path, status=status)

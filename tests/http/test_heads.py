@@ -365,3 +365,12 @@ def test_what_stands_behind_a_request_without_a_body_is_looked_at(larder, behind
         assert receive_one(connection)[0] == 404
         connection.sendall(BEHIND[behind][along:])
         assert receive_one(connection)[0] == (200 if behind == "a large cookie" else 400)
+
+
+@pytest.mark.parametrize("host", ["tfhub.dev", "127.0.0.1", "[::1]", "storage.googleapis.com", "a" * 200])
+@pytest.mark.parametrize("port", [1, 443, 65535])
+def test_tunnels_are_refused_by_name(larder, host, port):
+    """What https_proxy=http://larder leads to."""
+    raw = send(larder, [f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()])
+    (status, _, body), = read_strictly(raw)
+    assert status == 400 and "no proxy for https: URLs" in json.loads(body)["detail"], body

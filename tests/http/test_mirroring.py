@@ -114,7 +114,8 @@ def test_redirect_to_a_private_address_is_refused(upstream, make_upstream, start
     inner.serve("/secret", SMALL)
     mirror = start(upstreams=[upstream.url])
     upstream.serve(PATH, redirect(f"http://{host}:{inner.port}/secret"))
-    assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")
+    problem = assert_problem(mirror.get(COMPRESSED), 502, "upstream-failed")
+    assert "private_upstreams = on in [mirror]" in problem["detail"], problem
     assert inner.count() == 0, "the private address was asked all the same"
 
 

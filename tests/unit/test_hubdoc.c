@@ -174,6 +174,35 @@ static void test_faults(void **state)
 	}
 }
 
+/* Of every kind, what is no key of it: the refusal lists those that are, and each of those is taken. */
+static void test_names_the_keys(void **state)
+{
+	static const char *const heads[] = {"# Module acme/x/1\nD\n", "# Placeholder acme/x/1\nD\n",
+		"# Lite acme/x/1\nD\n", "# Tfjs acme/x/1\nD\n", "# Coral acme/x/1\nD\n",
+		"# Collection acme/x/1\nD\n"};
+	static const char *const wrong[] = {"foo", "description", "tasks", "Task", "tag", "version"};
+
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+		for (size_t j = 0; j < sizeof wrong / sizeof *wrong; j++) {
+			AUTO_FREE char *markdown = mem_printf("%s<!-- %s: true -->\n", heads[i], wrong[j]);
+			struct hubdoc *doc = NULL;
+			struct err err = {0};
+			bool is_one;
+			size_t line;
+			char *keys;
+
+			assert_false(hubdoc_read(markdown, &doc, &is_one, &line, &err));
+			keys = strstr(err.text, " has ");
+			assert_non_null(keys);
+			for (char *key = strtok(keys + 5, ", "); key; key = strtok(NULL, ", ")) {
+				AUTO_FREE char *right = mem_printf("%s<!-- %s: true -->\n", heads[i], key);
+
+				hubdoc_destroy(read_doc(right));
+			}
+		}
+	}
+}
+
 static void test_completeness(void **state)
 {
 	AUTO(own_hubdoc) struct hubdoc *complete = read_doc(MODULE_HEAD MODULE_KEYS);
@@ -232,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_icon),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_names_the_keys),
 		cmocka_unit_test(test_completeness),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_links),

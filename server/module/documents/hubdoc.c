@@ -196,13 +196,27 @@ static bool has_tag(const struct hubdoc *doc, const char *kind, const char *valu
 	return false;
 }
 
+static bool refuse_key(const struct hubdoc *doc, const char *key, size_t length, struct err *err)
+{
+	AUTO_BUFFER struct buffer names = {0};
+
+	for (size_t row = 0; row < KEY_COUNT; row++) {
+		if (keys[row].allowed & 1u << doc->kind)
+			buffer_printf(&names, "%s%s", names.length > 0 ? ", " : "", keys[row].key);
+	}
+	if (names.length == 0)
+		return err_set(err, ERR_BAD_REQUEST, "\"%.*s\" is no key: a %s has none",
+			(int)(length > 60 ? 60 : length), key, kinds[doc->kind].word);
+	return err_set(err, ERR_BAD_REQUEST, "\"%.*s\" is no key: a %s has %s",
+		(int)(length > 60 ? 60 : length), key, kinds[doc->kind].word, names.data);
+}
+
 static bool add_tag(struct hubdoc *doc, size_t row, const char *value, size_t length, struct err *err)
 {
 	AUTO_FREE char *text = trimmed(value, length);
 
 	if (!(keys[row].allowed & 1u << doc->kind))
-		return err_set(
-			err, ERR_BAD_REQUEST, "a %s has no \"%s\"", kinds[doc->kind].word, keys[row].key);
+		return refuse_key(doc, keys[row].key, strlen(keys[row].key), err);
 	if (!*text || strlen(text) > HUBDOC_VALUE_MAX)
 		return err_set(err, ERR_BAD_REQUEST, "\"%s\" must have a value of at most %d bytes",
 			keys[row].key, HUBDOC_VALUE_MAX);
@@ -238,8 +252,7 @@ static bool read_comment(struct reader *reader, struct err *err)
 			return add_tag(reader->doc, row, colon + 1,
 				(size_t)(reader->line + strlen(reader->line) - 3 - (colon + 1)), err);
 	}
-	return err_set(err, ERR_BAD_REQUEST, "\"%.*s\" is no key of this format",
-		(int)(key_length > 60 ? 60 : key_length), key);
+	return refuse_key(reader->doc, key, key_length, err);
 }
 
 /* "[![Icon URL]](https://…)" */
