@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -17,7 +18,7 @@
 
 enum { MANY = 24, LOOK_MS = 2 };
 
-/* ---- a disk whose rounds are counted, and which can be stopped ---- */
+/* ---- a disk whose rounds are counted, and which can be stopped, or fail once ---- */
 
 enum what { WAL, BLOBS, SHARD, DRAFT, OTHER, KINDS };
 
@@ -25,9 +26,10 @@ static struct {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	enum what stopped; /* KINDS: nothing is */
+	enum what fails;   /* the next time somebody comes for it; KINDS: nothing does */
 	int counts[KINDS];
 	int waiting[KINDS];
-} disk = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, KINDS, {0}, {0}};
+} disk = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, KINDS, KINDS, {0}, {0}};
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -52,29 +54,33 @@ static enum what what_is(int fd)
 	return strstr(path, "/blobs/sha256/") ? SHARD : OTHER;
 }
 
-static void pass(int fd)
+/* False: it fails. */
+static bool pass(int fd)
 {
 	enum what what = what_is(fd);
 	HELD(&disk.mutex);
+	bool fails = disk.fails == what;
 
+	if (fails)
+		disk.fails = KINDS;
 	disk.counts[what]++;
 	disk.waiting[what]++;
 	while (disk.stopped == what)
 		(void)pthread_cond_wait(&disk.changed, &disk.mutex);
 	disk.waiting[what]--;
+	errno = EIO;
+	return !fails;
 }
 
 /* In place of the C library's, for SQLite as well. */
 int fsync(int fd)
 {
-	pass(fd);
-	return (int)syscall(SYS_fsync, fd);
+	return pass(fd) ? (int)syscall(SYS_fsync, fd) : -1;
 }
 
 int fdatasync(int fd)
 {
-	pass(fd);
-	return (int)syscall(SYS_fdatasync, fd);
+	return pass(fd) ? (int)syscall(SYS_fdatasync, fd) : -1;
 }
 
 static void stop_disk(enum what what)
@@ -83,6 +89,13 @@ static void stop_disk(enum what what)
 
 	disk.stopped = what;
 	(void)pthread_cond_broadcast(&disk.changed);
+}
+
+static void have_fail_once(enum what what)
+{
+	HELD(&disk.mutex);
+
+	disk.fails = what;
 }
 
 static int read_count(const int *counts, enum what what)
@@ -286,6 +299,33 @@ static void who_fails_fails_alone(void **state)
 	assert_int_equal(drafts_left(house), 0);
 }
 
+/* It may have been one of them, and each has his own answer. */
+static void what_fails_together_is_tried_one_by_one(void **state)
+{
+	struct house *house = *state;
+	struct keep keeps[MANY];
+	int before = read_count(disk.counts, WAL);
+
+	pile_up(house, keeps);
+	for (int i = 1; i < MANY; i++) {
+		char content[32];
+
+		(void)snprintf(content, sizeof content, "number %d", i);
+		start_keep(house, &keeps[i], "acme/many", i, content, SOURCE_PUBLISHED);
+	}
+	await_adopted(house);
+	have_fail_once(WAL);
+	stop_disk(KINDS);
+	for (int i = 0; i < MANY; i++) {
+		end_keep(&keeps[i]);
+		if (!keeps[i].done)
+			fail_msg("%s", keeps[i].err.text);
+		assert_true(place_find(&house->place, &keeps[i].name).cached);
+	}
+	/* The first one's, that of all others, and then theirs. */
+	assert_true(read_count(disk.counts, WAL) - before >= MANY + 1);
+}
+
 /* What has changed upstream is remembered, though it was committed along with others. */
 static void changed_bytes_are_written_down(void **state)
 {
@@ -444,6 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_waits_is_committed_in_one_round),
 		TEST(who_fails_fails_alone),
+		TEST(what_fails_together_is_tried_one_by_one),
 		TEST(changed_bytes_are_written_down),
 		TEST(folders_become_durable_together),
 		TEST(removing_waits_for_its_turn),
