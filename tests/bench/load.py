@@ -45,11 +45,13 @@ def run(command):
     return done.stdout
 
 
-def wrk(server, target, seconds, connections=64, port=None, header=None):
-    """Keep-alive GETs of one target by wrk, on one thread."""
+def wrk(server, target, seconds, connections=64, port=None, header=None, script=None):
+    """Keep-alive GETs of one target by wrk, on one thread; a script may choose others."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     if header:
         command += ["-H", header]
+    if script:
+        command += ["-s", script]
     before = server.cpu()
     out = run([*command, f"http://127.0.0.1:{port or server.port}{target}"])
     cpu = server.cpu() - before
@@ -59,6 +61,14 @@ def wrk(server, target, seconds, connections=64, port=None, header=None):
         raise Failed(f"wrk of {target} at {server.name}: {trouble[0] if trouble else out}")
     return Result(int(found[1]), 0, float(found[2]) * UNITS_MS[found[3]] / 1e3, cpu,
                   latency(out, 50), latency(out, 99))
+
+
+def take_turns(file, targets):
+    """A script for wrk that asks for these in turn."""
+    listed = ", ".join(json.dumps(target) for target in targets)
+    file.write_text(f"local targets, at = {{{listed}}}, 0\n"
+                    'function request() at = at % #targets + 1; return wrk.format("GET", targets[at]) end\n')
+    return file
 
 
 def latency(out, percent):
