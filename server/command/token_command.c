@@ -9,6 +9,7 @@
 #include "common/buffer.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/mem.h"
 #include "common/own.h"
 #include "server/command/command.h"
 #include "server/command/text_table.h"
@@ -32,14 +33,34 @@ static void finish_options(struct token_options *options)
 	buffer_finish(&options->scopes);
 }
 
+/* Tokens are worth something only to the server of this folder, and the default is one below where the
+ * command runs. */
+static void tell_place(const char *data_dir, bool is_new)
+{
+	AUTO_FREE char *path = realpath(data_dir, NULL);
+
+	(void)fprintf(stderr, "tokens of the data folder %s%s\n", path ? path : data_dir,
+		is_new ? ", which is new: nothing was served from it yet. Another one is named by --data or "
+			 "--config"
+		       : "");
+}
+
 /* Straight on the database, which other processes may have open: needs no daemon. */
 static bool open_catalog(const struct token_options *options, struct catalog **out, struct err *err)
 {
 	AUTO(own_config) struct config *config = NULL;
+	AUTO_FREE char *database = NULL;
+	bool is_new;
 
-	return command_load_config(options->config, options->data, &config, err) &&
-	       file_make_folders(config->storage.data_dir, err) &&
-	       catalog_open(config->storage.data_dir, out, err);
+	if (!command_load_config(options->config, options->data, &config, err) ||
+		!file_make_folders(config->storage.data_dir, err))
+		return false;
+	database = mem_printf("%s/larder.db", config->storage.data_dir);
+	is_new = access(database, F_OK) != 0;
+	if (!catalog_open(config->storage.data_dir, out, err))
+		return false;
+	tell_place(config->storage.data_dir, is_new);
+	return true;
 }
 
 /* ---- create ---- */

@@ -81,6 +81,33 @@ static bool is_one_word(const char *scope)
 	return true;
 }
 
+/* Whether there can be a handle that matches: one has a publisher and a name (INTERFACE: section 1). Only
+ * what stands before the first sign that means others is looked at. */
+static bool glob_can_match(const char *glob)
+{
+	static const char publisher[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/";
+	size_t length = strspn(glob, publisher);
+	const char *rest = glob + length;
+
+	if (*rest && strchr("*?[\\", *rest))
+		return *glob != '-';
+	if (*rest != '/' || length == 0 || *glob == '-')
+		return false;
+	length = strspn(rest, name);
+	if (memmem(rest, length, "//", 2))
+		return false;
+	return rest[length] ? strchr("*?[\\", rest[length]) != NULL : length > 1 && rest[length - 1] != '/';
+}
+
+/* Global ones match whatever there is. */
+static bool scope_can_match(const char *scope)
+{
+	const char *colon = strchr(scope, ':');
+
+	return !colon || glob_can_match(colon + 1);
+}
+
 static bool scope_is_known(const char *scope)
 {
 	for (int right = 0; right < RIGHT_COUNT; right++) {
@@ -128,6 +155,13 @@ static bool read_scopes(const char *scopes, struct buffer *out, struct err *err)
 		if (!scope_is_known(scope))
 			return err_set(
 				err, ERR_BAD_REQUEST, "\"%s\" is no scope; there are %s", scope, all_scopes);
+		if (!scope_can_match(scope))
+			return err_set(err, ERR_BAD_REQUEST,
+				"no module can match \"%s\": its handle has a publisher (a-z, 0-9, -) and a "
+				"name, so "
+				"say publish:acme/* for all of a publisher's, publish:acme/half-plus-two for "
+				"one, or publish:*",
+				scope);
 		buffer_printf(out, "%s%s", out->length ? " " : "", scope);
 	}
 	if (!out->length)

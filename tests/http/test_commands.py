@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import tarfile
 
@@ -394,3 +395,29 @@ def test_a_server_cannot_steer_the_terminal_by_what_differs(upstream):
     printed = run_on_terminal("diff", "a/x", "1", "2", server=upstream.url)
     assert b"owned" in printed
     assert not any(byte in printed for byte in (b"\x1b", b"\x07", b"\xc2\x9b")), printed
+
+
+# ---- tokens ---------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("place, arguments", [("larder-data", []), ("elsewhere", ["--data", "elsewhere"]), ("a/b", ["--data", "a/b"])])
+@pytest.mark.parametrize("action", [["create", "ci", "--scope", "publish:acme/*"], ["list"]], ids=["create", "list"])
+def test_a_token_tells_of_which_data_folder_it_is(run, tmp_path, place, arguments, action):
+    first, second = (run("token", *action[:1], *(word.replace("ci", name) for word in action[1:]), *arguments) for name in ("ci", "cj"))
+    for done in (first, second):
+        assert f"data folder {tmp_path / place}" in done.stderr
+    assert "which is new" in first.stderr and "which is new" not in second.stderr
+    assert (tmp_path / place / "larder.db").is_file()
+
+
+@pytest.mark.parametrize("scope", ["publish:acme", "withdraw:acme", "publish:Acme/*", "publish:acme/"])
+def test_a_scope_that_no_module_can_match(run, scope):
+    done = run("token", "create", "ci", "--scope", scope, status=2)
+    assert scope in done.stderr and "publish:acme/*" in done.stderr and done.stdout == ""
+
+
+def test_a_token_of_a_name_that_is_taken(run):
+    run("token", "create", "ci", "--scope", "read")
+    advice = run("token", "create", "ci", "--scope", "read", status=1).stderr
+    command = re.search(r"\((larder [^)]+)\)", advice)[1]
+    run(*command.split()[1:])
+    assert run("token", "create", "ci", "--scope", "read").stdout.startswith("lrd_")

@@ -37,7 +37,10 @@ bool catalog_add_token(struct catalog *catalog, const char *name, const struct d
 	if (!db_write(catalog->db, &txn, err) || !find_valid(txn, name, now_s, &id, err))
 		return false;
 	if (id)
-		return err_set(err, ERR_CONFLICT, "there is a valid token named %s; revoke it first", name);
+		return err_set(err, ERR_CONFLICT,
+			"there is a valid token named %s: revoke it (larder token revoke %s), or give the "
+			"new one another name",
+			name, name);
 	return txn_run(txn, sql[ADD_TOKEN],
 		       VALUES(v_text(name), v_digest(hash), v_text(scopes), v_int(now_s), v_int(expires_at)),
 		       err) &&
