@@ -17,7 +17,8 @@
 
 static const struct lock_place lock_place = {"counters", RANK_DOWNLOAD_COUNTERS};
 
-enum { FLUSH_S = 5 };
+/* What is written at once: each commit waits for the disk, and so does whoever publishes meanwhile. */
+enum { FLUSH_S = 5, TOGETHER_MAX = 64 };
 
 struct download_counter {
 	struct name name;
@@ -123,27 +124,60 @@ static void *take_counted(struct download_counters *counters)
 	return counted;
 }
 
-static void write_down(struct download_counters *counters, const struct download_counter *counter)
+/* What could not be written is written the next time. */
+static void put_back(struct download_counters *counters, const struct downloads *items, size_t count)
+{
+	LOCKED(&counters->mutex);
+
+	for (size_t i = 0; i < count; i++) {
+		struct download_counter *counter = find_or_add(counters, &items[i].name);
+
+		atomic_fetch_add(&counter->downloads, items[i].count);
+		if (counter->used_at < items[i].last_at)
+			counter->used_at = items[i].last_at;
+	}
+}
+
+static void write_down(
+	struct download_counters *counters, const struct downloads *items, size_t count, bool again)
 {
 	struct err err;
 
-	if (counter->downloads > 0 && !catalog_count_downloads(counters->catalog, &counter->name,
-					      counter->downloads, counter->used_at, &err))
-		log_event(LOG_LEVEL_WARN, "downloads are not counted", "name", name_path(&counter->name).text,
-			"why", err.text, NULL);
+	if (count == 0 || catalog_count_downloads(counters->catalog, items, count, &err))
+		return;
+	log_event(LOG_LEVEL_WARN, again ? "downloads are counted later" : "downloads are not counted", "name",
+		name_path(&items[0].name).text, "why", err.text, NULL);
+	if (again)
+		put_back(counters, items, count);
 }
 
-static void flush(struct download_counters *counters)
+/* Empties the tree. */
+static void write_all(struct download_counters *counters, void **counted, bool again)
+{
+	AUTO_FREE struct downloads *items = mem_zero(TOGETHER_MAX, sizeof *items);
+	size_t count = 0;
+
+	while (*counted) {
+		struct download_counter *counter = *(struct download_counter **)*counted;
+
+		if (counter->downloads > 0)
+			items[count++] =
+				(struct downloads){counter->name, counter->downloads, counter->used_at};
+		(void)tdelete(counter, counted, compare);
+		free(counter);
+		if (count == TOGETHER_MAX || !*counted) {
+			write_down(counters, items, count, again);
+			count = 0;
+		}
+	}
+}
+
+static void flush(struct download_counters *counters, bool again)
 {
 	void *counted = take_counted(counters);
 
-	while (counted) {
-		struct download_counter *counter = *(struct download_counter **)counted;
-
-		write_down(counters, counter);
-		(void)tdelete(counter, &counted, compare);
-		free(counter);
-	}
+	if (counted)
+		write_all(counters, &counted, again);
 }
 
 /* True when it is time to end. */
@@ -162,8 +196,8 @@ static void *run(void *argument)
 	struct download_counters *counters = argument;
 
 	while (!sleep_until_flush(counters))
-		flush(counters);
-	flush(counters);
+		flush(counters, true);
+	flush(counters, false);
 	return NULL;
 }
 

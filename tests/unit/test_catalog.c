@@ -170,9 +170,9 @@ static void counts_downloads(void **state)
 	bool found;
 
 	(void)keep(catalog, "acme/x/1", FORMAT_TF_HUB, "bytes", SOURCE_PUBLISHED);
-	assert_true(catalog_count_downloads(catalog, &name, 3, NOW + 5, &err));
-	assert_true(catalog_count_downloads(catalog, &name, 4, NOW + 6, &err));
-	assert_true(catalog_count_downloads(catalog, &unknown, 4, NOW + 6, &err));
+	assert_true(catalog_count_downloads(catalog, &(struct downloads){name, 3, NOW + 5}, 1, &err));
+	assert_true(catalog_count_downloads(catalog, &(struct downloads){name, 4, NOW + 6}, 1, &err));
+	assert_true(catalog_count_downloads(catalog, &(struct downloads){unknown, 4, NOW + 6}, 1, &err));
 	assert_int_equal(find(catalog, "acme/x/1", FORMAT_TF_HUB, &found).downloads, 7);
 	assert_true(catalog_count(catalog, &totals, &err));
 	assert_int_equal(totals.downloads, 7);

@@ -5,12 +5,27 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
 
+#include "common/clock.h"
 #include "server/registry/download_counters.h"
 #include "tests/unit/store_place.h"
 
-enum { COUNTERS = 4, ROUNDS = 200 };
+enum { COUNTERS = 4, ROUNDS = 200, MANY = 200 };
+
+static _Atomic int syncs;
+static _Atomic bool fails; /* the disk, once */
+
+/* In place of the C library's, for SQLite: how often somebody waits for the disk. */
+int fdatasync(int fd)
+{
+	atomic_fetch_add(&syncs, 1);
+	errno = EIO;
+	return atomic_exchange(&fails, false) ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
 
 static int set_up(void **state)
 {
@@ -132,6 +147,48 @@ static void adds_to_what_was_counted_before(void **state)
 	assert_int_equal(place_find(place, &name).downloads, 2);
 }
 
+/* Anybody may download many, and publishing waits for the same disk. */
+static void writes_many_together(void **state)
+{
+	struct place *place = *state;
+	struct download_counters *counters = create(place);
+	int before;
+
+	for (int i = 1; i <= MANY; i++) {
+		const struct name name = name_of("acme/many", i, FORMAT_TF_HUB);
+
+		record(place, &name);
+		for (int times = 0; times < i % 3; times++)
+			download_counters_count(counters, &name);
+	}
+	before = atomic_load(&syncs);
+	download_counters_destroy(counters);
+	assert_in_range(atomic_load(&syncs) - before, 1, 8);
+	for (int i = 1; i <= MANY; i++) {
+		const struct name name = name_of("acme/many", i, FORMAT_TF_HUB);
+
+		assert_int_equal(place_find(place, &name).downloads, i % 3);
+	}
+}
+
+/* What another process, or the disk, has kept from being written. */
+static void writes_later_what_could_not_be_written(void **state)
+{
+	struct place *place = *state;
+	const struct name name = name_of("acme/x", 1, FORMAT_TF_HUB);
+	struct download_counters *counters;
+
+	record(place, &name);
+	counters = create(place);
+	atomic_store(&fails, true);
+	download_counters_count(counters, &name);
+	while (atomic_load(&fails))
+		clock_sleep_ms(20);
+	download_counters_count(counters, &name);
+	download_counters_destroy(counters);
+	assert_int_equal(place_find(place, &name).downloads, 2);
+}
+
 /* A version that nobody knows any more stops no other's count. */
 static void passes_over_the_unknown(void **state)
 {
@@ -160,6 +217,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(writes_what_is_left, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(counts_for_many_threads, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(adds_to_what_was_counted_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(writes_many_together, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(writes_later_what_could_not_be_written, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(passes_over_the_unknown, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ends_with_nothing_counted, set_up, tear_down),
 	};

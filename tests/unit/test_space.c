@@ -81,7 +81,8 @@ static void use(struct house *house, const char *handle, int64_t at_s)
 	const struct name name = name_of(handle, 1, FORMAT_TFLITE);
 	struct err err;
 
-	assert_true(catalog_count_downloads(house->place.catalog, &name, 1, at_s, &err));
+	assert_true(
+		catalog_count_downloads(house->place.catalog, &(struct downloads){name, 1, at_s}, 1, &err));
 }
 
 static bool is_cached(struct house *house, const char *handle)

@@ -57,7 +57,7 @@ static void change_something(struct catalog *catalog, unsigned *random)
 		forget(catalog, content);
 		break;
 	case 3:
-		(void)catalog_count_downloads(catalog, &name, 2, NOW, &ignored);
+		(void)catalog_count_downloads(catalog, &(struct downloads){name, 2, NOW}, 1, &ignored);
 		break;
 	default:
 		(void)try_keep(catalog, &wish, &kept, &ignored);

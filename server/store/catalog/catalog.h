@@ -134,9 +134,17 @@ bool catalog_find_documentation(
 /* The blob is no longer in the store: its rows stay, with cached false. */
 bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, struct err *err);
 
-/* Adds to an artifact's downloads and sets its time of last use. */
+/* How often an artifact was downloaded, and when the last time. */
+struct downloads {
+	struct name name;
+	int64_t count;
+	int64_t last_at;
+};
+
+/* Adds to artifacts' downloads and sets their time of last use, all in one transaction. What is not known is
+ * passed over. */
 bool catalog_count_downloads(
-	struct catalog *catalog, const struct name *name, int64_t downloads, int64_t now_s, struct err *err);
+	struct catalog *catalog, const struct downloads *items, size_t count, struct err *err);
 
 /* ---- all that decides what a request for a name gets ---- */
 

@@ -105,23 +105,33 @@ bool catalog_find_artifact(
 	return db_read(catalog->db, &txn, err) && find_artifact(txn, name, out, found, err);
 }
 
-bool catalog_count_downloads(
-	struct catalog *catalog, const struct name *name, int64_t downloads, int64_t now_s, struct err *err)
+static bool count_downloads(struct txn *txn, const struct downloads *downloads, struct err *err)
 {
-	AUTO_TXN struct txn *txn = NULL;
+	const struct name *name = &downloads->name;
 	struct version_ids ids;
 
-	if (!db_write(catalog->db, &txn, err) || !version_find_ids(txn, name, &ids, err) ||
+	if (!version_find_ids(txn, name, &ids, err) ||
 		!txn_run(txn, sql[COUNT_DOWNLOADS],
-			VALUES(v_int(ids.version_id), v_text(formats[name->format].name), v_int(downloads),
-				v_int(now_s)),
+			VALUES(v_int(ids.version_id), v_text(formats[name->format].name),
+				v_int(downloads->count), v_int(downloads->last_at)),
 			err))
 		return false;
-	if (txn_changes(txn) == 0)
-		return true;
-	return txn_run(txn, sql[COUNT_MODULE_DOWNLOADS], VALUES(v_int(ids.module_id), v_int(downloads)),
-		       err) &&
-	       txn_commit(txn, err);
+	return txn_changes(txn) == 0 || txn_run(txn, sql[COUNT_MODULE_DOWNLOADS],
+						VALUES(v_int(ids.module_id), v_int(downloads->count)), err);
+}
+
+bool catalog_count_downloads(
+	struct catalog *catalog, const struct downloads *items, size_t count, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_write(catalog->db, &txn, err))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!count_downloads(txn, &items[i], err))
+			return false;
+	}
+	return txn_commit(txn, err);
 }
 
 /* ---- blobs ---- */
