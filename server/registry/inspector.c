@@ -196,7 +196,18 @@ static void tell_end(struct inspector *inspector)
 	waiter_wake_all(waiters);
 }
 
-/* Without a second thread the work is done in turn: that is slower, and as good. */
+/* Without a second thread the work is done in turn: that is slower, and as good. Meanwhile nobody is to wait
+ * until the stream has moved that nobody reads. */
+static void work_in_turn(struct inspector *inspector)
+{
+	AUTO_SPOOL struct spool *spool = spool_acquire(inspector->source.spool);
+
+	spool_stream_finish(&inspector->hashing.source);
+	examine(inspector);
+	spool_stream_init(&inspector->hashing.source, spool);
+	(void)run_hashing(&inspector->hashing);
+}
+
 static void *run(void *argument)
 {
 	struct inspector *inspector = argument;
@@ -205,13 +216,13 @@ static void *run(void *argument)
 		.name = "hashing", .role = THREAD_DISK, .run = run_hashing, .context = &inspector->hashing};
 	struct err unused;
 	pthread_t thread;
-	bool parallel = thread_start(&thread, &plan, &unused);
 
-	examine(inspector);
-	if (parallel)
+	if (thread_start(&thread, &plan, &unused)) {
+		examine(inspector);
 		thread_join(thread);
-	else
-		(void)run_hashing(&inspector->hashing);
+	} else {
+		work_in_turn(inspector);
+	}
 	conclude(inspector, &inspector->hashing);
 	tell_end(inspector);
 	return NULL;

@@ -5,13 +5,29 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 #include "server/registry/inspector.h"
 #include "tests/unit/store_place.h"
 
 static const struct examination_limits limits = {
 	.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200};
+
+static _Atomic int threads_left = INT32_MAX; /* that the system gives */
+
+/* In place of the C library's, or of a sanitizer's. */
+int pthread_create(
+	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *argument), void *argument)
+{
+	int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+		dlsym(RTLD_NEXT, "pthread_create");
+
+	return atomic_fetch_sub(&threads_left, 1) > 0 ? create(thread, attributes, run, argument) : EAGAIN;
+}
 
 static int set_up(void **state)
 {
@@ -127,6 +143,48 @@ static void judges_a_cut_module(void **state)
 	inspector_destroy(inspector);
 }
 
+/* Whoever sends waits until he is not too far ahead, as uploads do. */
+static void append_in_step(struct spool *spool, const struct buffer *bytes)
+{
+	enum { STEP = 64 << 10 };
+
+	for (size_t at = 0; at < bytes->length; at += STEP) {
+		const struct buffer part = {.data = bytes->data + at,
+			.length = bytes->length - at < STEP ? bytes->length - at : STEP};
+
+		while (spool_await_readers(spool, NULL))
+			(void)sched_yield();
+		append(spool, &part, STEP);
+	}
+}
+
+static void one_thread_does_it_too(void **state)
+{
+	static const size_t sizes[] = {1000, LEAD_FIRST_BYTES - 1000, 3 * LEAD_FIRST_BYTES};
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		AUTO_BUFFER struct buffer module = {0};
+		AUTO_SPOOL struct spool *spool = begin(*state);
+		AUTO_INSPECTION struct inspection inspection = {0};
+		struct inspector *inspector;
+		struct digest digest;
+		struct err err = {0};
+
+		make_module(&module, sizes[i], 1);
+		digest = digest_of(module.data, module.length);
+		atomic_store(&threads_left, 1);
+		inspector = inspect(spool);
+		append_in_step(spool, &module);
+		spool_complete(spool);
+		if (!inspector_wait(inspector, &inspection, &err))
+			fail_msg("%s", err.text);
+		inspector_destroy(inspector);
+		atomic_store(&threads_left, INT32_MAX);
+		assert_true(inspection.whole && inspection.examination->finding_count == 0);
+		assert_true(digest_equal(&inspection.checksums.sha256, &digest));
+	}
+}
+
 static void await_giving_up(struct inspector *inspector)
 {
 	while (!inspector_has_given_up(inspector))
@@ -197,6 +255,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(examines_what_arrives, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ends_when_the_spool_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(judges_a_cut_module, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_thread_does_it_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(gives_up_early_on_hostile_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keeps_its_findings_when_refused_later, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(need_not_be_waited_for, set_up, tear_down),
