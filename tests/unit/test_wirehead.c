@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include "common/buffer.h"
+#include "common/mem.h"
 #include "common/own.h"
+#include "server/http/fast/wirefields.h"
 #include "server/http/fast/wirehead.h"
 
 static size_t end_of(const char *text)
@@ -192,6 +194,50 @@ static void reads_those_behind_each_other(void **state)
 	}
 }
 
+/* ---- its fields, once it was found good ---- */
+
+static void gives_the_first_and_the_last_of_a_name(void **state)
+{
+	static const struct {
+		const char *lines;
+		const char *first;
+		const char *last;
+	} cases[] = {
+		{"", NULL, NULL},
+		{"X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1", "192.0.2.1"},
+		/* What the client says of himself, and what the proxy in front has added. */
+		{"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.2\r\n", "192.0.2.1", "192.0.2.2"},
+		{"x-forwarded-for:\t a \r\nVia: x\r\nX-FORWARDED-FOR:b, c\r\nX-Forwarded-For: \r\n", "a", ""},
+		{"X-Forwarded-For:\r\nA: X-Forwarded-For\r\nX-Forwarded-For: : \r\nX-Forwarded-Fo: n\r\n", "",
+			":"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		AUTO_FREE char *head =
+			mem_printf("\r\nGET /a?b HTTP/1.1\r\nHost: x\r\n%s\r\n", cases[i].lines);
+		struct wire_head read;
+		struct wire_fields fields;
+		struct err err;
+
+		assert_true(wire_head_read(head, strlen(head), &read, &err));
+		wire_fields_read(head, read.length, &fields);
+		assert_string_equal(fields.method, "GET");
+		assert_string_equal(fields.target, "/a?b");
+		assert_string_equal(fields.version, "HTTP/1.1");
+		assert_string_equal(wire_fields_find(&fields, "host"), "x");
+		for (int last = 0; last < 2; last++) {
+			const char *wanted = last ? cases[i].last : cases[i].first;
+			const char *found =
+				(last ? wire_fields_find_last : wire_fields_find)(&fields, "X-Forwarded-For");
+
+			assert_int_equal(!found, !wanted);
+			if (found)
+				assert_string_equal(found, wanted);
+		}
+		wire_fields_finish(&fields);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +248,7 @@ int main(void)
 		cmocka_unit_test(refuses_bodies_without_a_number),
 		cmocka_unit_test(refuses_sizes),
 		cmocka_unit_test(reads_those_behind_each_other),
+		cmocka_unit_test(gives_the_first_and_the_last_of_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
