@@ -121,6 +121,23 @@ void query_finish(struct query *query)
 	*query = (struct query){0};
 }
 
+bool query_set(struct query *query, const char *name, const char *value)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < query->count; i++) {
+		if (strcmp(query->parameters[i].name, name) != 0)
+			query->parameters[kept++] = query->parameters[i];
+	}
+	query->count = kept;
+	if (kept == URI_QUERY_MAX)
+		return false;
+	query->parameters[kept].name = name;
+	query->parameters[kept].value = value;
+	query->count++;
+	return true;
+}
+
 const char *query_find(const struct query *query, const char *name)
 {
 	for (size_t i = query->count; i > 0; i--) {

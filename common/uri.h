@@ -13,11 +13,11 @@ enum { URI_QUERY_MAX = 64 };
 
 struct query {
 	struct {
-		char *name;
-		char *value; /* "" when the parameter has no "=" */
+		const char *name;
+		const char *value; /* "" when the parameter has no "=" */
 	} parameters[URI_QUERY_MAX];
 	size_t count;
-	char *memory; /* what names and values point into */
+	char *memory; /* what names and values that were parsed point into */
 };
 
 /* Decodes %XX in place, and "+" to a blank when plus_is_blank. False for a broken escape or an encoded NUL.
@@ -35,6 +35,10 @@ bool uri_host_is_listed(const char *hosts, const char *host, size_t length, cons
  * URI_QUERY_MAX. */
 bool query_parse(const char *text, struct query *out);
 void query_finish(struct query *query);
+
+/* In place of all that have this name, or behind the others; both must outlive the query. False where there
+ * is no room. */
+bool query_set(struct query *query, const char *name, const char *value);
 
 /* The last value given under this name, or NULL. */
 const char *query_find(const struct query *query, const char *name);

@@ -6,7 +6,6 @@
 #include "server/api/api.h"
 #include "server/api/fills.h"
 #include "server/config.h"
-#include "server/http/problem.h"
 #include "server/metrics.h"
 #include "server/registry/mirror.h"
 #include "server/store/blobs.h"
@@ -95,14 +94,12 @@ json_t *activity_json(const struct services *services, struct err *err)
 	return object;
 }
 
+json_t *ask_activity(const struct ask *ask, struct err *err)
+{
+	return activity_json(ask->services, err);
+}
+
 void api_activity(void *services, struct request *request, struct reply *reply)
 {
-	struct err err;
-	json_t *activity = activity_json(services, &err);
-
-	(void)request;
-	if (activity)
-		answer_json(reply, activity);
-	else
-		problem_reply(reply, &err);
+	answer_ask(services, request, reply, ask_activity);
 }

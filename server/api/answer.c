@@ -5,7 +5,9 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/own.h"
 #include "server/config.h"
+#include "server/http/problem.h"
 
 enum { HOST_MAX = 262 }; /* a name of 255 bytes, a colon and a port */
 
@@ -59,4 +61,26 @@ void answer_json(struct reply *reply, json_t *value)
 	reply_json(reply, 200, value);
 	reply_header(reply, "Cache-Control", "no-cache");
 	mem_note_made(reply->length);
+}
+
+struct ask answer_read(const struct services *services, const struct request *request, const char *base_url)
+{
+	return (struct ask){.services = services,
+		.base_url = base_url,
+		.path = request->path,
+		.rest = request->rest,
+		.query = &request->query};
+}
+
+void answer_ask(void *services, const struct request *request, struct reply *reply, ask_value *value)
+{
+	AUTO_FREE char *base_url = answer_base_url(services, request);
+	const struct ask ask = answer_read(services, request, base_url);
+	struct err err;
+	json_t *answer = value(&ask, &err);
+
+	if (answer)
+		answer_json(reply, answer);
+	else
+		problem_reply(reply, &err);
 }

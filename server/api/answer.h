@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "server/api/ask.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
 #include "server/registry/services.h"
@@ -23,5 +24,11 @@ json_t *answer_time(int64_t time_s);
 
 /* 200 with this value, which it lets go of; Cache-Control: no-cache. */
 void answer_json(struct reply *reply, json_t *value);
+
+/* Answers a request with the value of what it asks for, or the refusal. */
+void answer_ask(void *services, const struct request *request, struct reply *reply, ask_value *value);
+
+/* What a request asks for. base_url (answer_base_url) must outlive it, as the request must. */
+struct ask answer_read(const struct services *services, const struct request *request, const char *base_url);
 
 #endif

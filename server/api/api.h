@@ -14,8 +14,6 @@
 /* /api/v1/modules and /api/v1/modules/<handle>[/<version>] */
 void api_modules(void *services, struct request *request, struct reply *reply);
 void api_module(void *services, struct request *request, struct reply *reply);
-/* The module of this handle, which no route leads to: also where the path is another one's version. */
-void api_module_by_handle(void *services, struct request *request, struct reply *reply);
 /* /api/v1/…/<handle>/<version> */
 void api_signatures(void *services, struct request *request, struct reply *reply);
 void api_files(void *services, struct request *request, struct reply *reply);

@@ -8,7 +8,6 @@
 #include "server/api/documentation.h"
 #include "server/api/modules.h"
 #include "server/api/page.h"
-#include "server/http/problem.h"
 #include "server/store/catalog/catalog_collections.h"
 
 static json_t *summary_json(const struct collection_summary *summary)
@@ -55,12 +54,12 @@ static json_t *modules_json(const struct collection_details *details)
 	return array;
 }
 
-static json_t *collection_json(const struct services *services, const char *handle, struct err *err)
+json_t *ask_collection(const struct ask *ask, struct err *err)
 {
 	AUTO(collection_details_finish) struct collection_details details = {0};
 	json_t *object;
 
-	if (!find_collection(services, handle, &details, err))
+	if (!find_collection(ask->services, ask->rest, &details, err))
 		return NULL;
 	object = summary_json(&details.summary);
 	json_object_set_new(object, "modules", modules_json(&details));
@@ -69,68 +68,63 @@ static json_t *collection_json(const struct services *services, const char *hand
 
 void api_collection(void *services, struct request *request, struct reply *reply)
 {
-	struct err err;
-	json_t *object = collection_json(services, request->rest, &err);
+	answer_ask(services, request, reply, ask_collection);
+}
 
-	if (object)
-		answer_json(reply, object);
-	else
-		problem_reply(reply, &err);
+char *ask_collection_documentation(const struct ask *ask, struct err *err)
+{
+	AUTO(collection_details_finish) struct collection_details details = {0};
+
+	return find_collection(ask->services, ask->rest, &details, err) ? TAKE(details.markdown) : NULL;
 }
 
 void api_collection_documentation(void *services, struct request *request, struct reply *reply)
 {
-	AUTO(collection_details_finish) struct collection_details details = {0};
-	struct err err;
-
-	if (find_collection(services, request->rest, &details, &err))
-		documentation_reply(services, request, details.markdown, reply);
-	else
-		problem_reply(reply, &err);
+	documentation_reply(services, request, reply, ask_collection_documentation);
 }
 
 /* ---- the list ---- */
 
-static const char *find_parameter(const struct request *request, const char *name)
+static const char *find_parameter(const struct ask *ask, const char *name)
 {
-	const char *value = query_find(&request->query, name);
+	const char *value = query_find(ask->query, name);
 
 	return value && *value ? value : NULL;
 }
 
-static bool list_collections(
-	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
+static json_t *items_json(const struct collection_list *list)
+{
+	json_t *items = json_array();
+
+	for (size_t i = 0; i < list->count; i++) {
+		json_t *item = summary_json(&list->items[i]);
+
+		json_object_set_new(item, "modules", json_integer(list->items[i].modules));
+		json_array_append_new(items, item);
+	}
+	return items;
+}
+
+json_t *ask_collections(const struct ask *ask, struct err *err)
 {
 	AUTO(collection_list_finish) struct collection_list list = {0};
 	struct collection_query query = {0};
 	AUTO_FREE char *last = NULL;
 	struct page page;
-	json_t *items;
 
-	if (!page_read(request, &page, err))
-		return false;
+	if (!page_read(ask, &page, err))
+		return NULL;
 	query = (struct collection_query){
-		find_parameter(request, "q"), find_parameter(request, "publisher"), page.after, page.limit};
-	if (!catalog_list_collections(services->catalog, &query, &list, err))
-		return false;
-	items = json_array();
-	for (size_t i = 0; i < list.count; i++) {
-		json_t *item = summary_json(&list.items[i]);
-
-		json_object_set_new(item, "modules", json_integer(list.items[i].modules));
-		json_array_append_new(items, item);
-	}
+		find_parameter(ask, "q"), find_parameter(ask, "publisher"), page.after, page.limit};
+	if (!catalog_list_collections(ask->services->catalog, &query, &list, err))
+		return NULL;
 	if (list.more)
 		last = mem_printf(
 			"%s/%s", list.items[list.count - 1].publisher, list.items[list.count - 1].name);
-	page_reply(services, request, reply, "collections", items, list.total, last);
-	return true;
+	return page_json(ask, "collections", items_json(&list), list.total, last);
 }
 
 void api_collections(void *services, struct request *request, struct reply *reply)
 {
-	struct err err;
-
-	if (!list_collections(services, request, reply, &err))
-		problem_reply(reply, &err);
+	answer_ask(services, request, reply, ask_collections);
 }

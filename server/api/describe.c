@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/modules.h"
@@ -10,35 +11,43 @@
 #include "server/http/problem.h"
 #include "server/store/catalog/catalog_paths.h"
 
-static void answer(struct reply *reply, json_t *value, const struct err *err)
-{
-	if (value)
-		answer_json(reply, value);
-	else
-		problem_reply(reply, err);
-}
-
 /* A hub URL of a withdrawn version is gone in every form; the API still tells of it. */
-static json_t *versioned_page(
-	void *services, const struct request *request, const struct name *name, struct err *err)
+static json_t *versioned_page(const struct ask *ask, const struct name *name, struct err *err)
 {
 	struct artifact artifact;
 
-	if (!version_find_artifact(services, name, &artifact, err))
-		return NULL;
-	return api_version_json(services, request, name, err);
+	return version_find_artifact(ask->services, name, &artifact, err) ? version_json(ask, name, err)
+									  : NULL;
+}
+
+static json_t *describe(const struct ask *ask, const struct name *name, struct err *err)
+{
+	if (name->version != 0)
+		return versioned_page(ask, name, err);
+	return strchr(name->handle, '/') ? module_json(ask, name->handle, err)
+					 : publisher_json(ask, name->handle, err);
 }
 
 void api_describe(void *services, const struct request *request, const struct name *name, struct reply *reply)
 {
+	AUTO_FREE char *base_url = answer_base_url(services, request);
+	const struct ask ask = answer_read(services, request, base_url);
 	struct err err;
+	json_t *value = describe(&ask, name, &err);
 
-	if (name->version != 0)
-		answer(reply, versioned_page(services, request, name, &err), &err);
-	else if (strchr(name->handle, '/'))
-		answer(reply, module_json(services, request, name->handle, &err), &err);
+	if (value)
+		answer_json(reply, value);
 	else
-		answer(reply, publisher_json(services, request, name->handle, &err), &err);
+		problem_reply(reply, &err);
+}
+
+json_t *api_version_json(
+	void *services, const struct request *request, const struct name *name, struct err *err)
+{
+	AUTO_FREE char *base_url = answer_base_url(services, request);
+	const struct ask ask = answer_read(services, request, base_url);
+
+	return version_json(&ask, name, err);
 }
 
 /* The API has no members: digits that other segments follow belong to the handle ("google/spice/1/default").
@@ -57,22 +66,28 @@ static bool read_name(const struct services *services, const char *path, struct 
 	return true;
 }
 
-void api_module_by_handle(void *services, struct request *request, struct reply *reply)
+json_t *ask_module(const struct ask *ask, struct err *err)
 {
-	struct err err;
+	return module_json(ask, ask->rest, err);
+}
 
-	answer(reply, module_json(services, request, request->rest, &err), &err);
+json_t *ask_version(const struct ask *ask, struct err *err)
+{
+	struct name name;
+
+	return version_named(ask, &name, err) ? version_json(ask, &name, err) : NULL;
+}
+
+json_t *ask_described(const struct ask *ask, struct err *err)
+{
+	struct name name;
+
+	if (!read_name(ask->services, ask->rest, &name, err))
+		return NULL;
+	return name.version != 0 ? version_json(ask, &name, err) : module_json(ask, name.handle, err);
 }
 
 void api_module(void *services, struct request *request, struct reply *reply)
 {
-	struct name name;
-	struct err err;
-
-	if (!read_name(services, request->rest, &name, &err))
-		problem_reply(reply, &err);
-	else if (name.version != 0)
-		answer(reply, api_version_json(services, request, &name, &err), &err);
-	else
-		answer(reply, module_json(services, request, name.handle, &err), &err);
+	answer_ask(services, request, reply, ask_described);
 }

@@ -11,7 +11,6 @@
 #include "server/api/api.h"
 #include "server/api/model.h"
 #include "server/api/version.h"
-#include "server/http/problem.h"
 #include "server/module/savedmodel/comparison.h"
 
 enum { FILES_MAX = 1000 };
@@ -79,9 +78,9 @@ static bool has_both(struct sides *sides, enum format format)
 }
 
 /* The format that is asked for, or the first that both have. */
-static bool choose_format(const struct request *request, struct sides *sides, struct err *err)
+static bool choose_format(const struct ask *ask, struct sides *sides, struct err *err)
 {
-	const char *wanted = query_find(&request->query, "format");
+	const char *wanted = query_find(ask->query, "format");
 	enum format format = FORMAT_TF_HUB;
 
 	if (wanted && !format_parse(wanted, &format))
@@ -98,13 +97,14 @@ static bool choose_format(const struct request *request, struct sides *sides, st
 	return true;
 }
 
-static bool load_sides(
-	const struct services *services, const struct request *request, struct sides *sides, struct err *err)
+static bool load_sides(const struct ask *ask, struct sides *sides, struct err *err)
 {
-	return read_names(request->rest, sides, err) &&
+	const struct services *services = ask->services;
+
+	return read_names(ask->rest, sides, err) &&
 	       version_find(services, &sides->from.name, &sides->from.details, err) &&
 	       version_find(services, &sides->to.name, &sides->to.details, err) &&
-	       choose_format(request, sides, err) &&
+	       choose_format(ask, sides, err) &&
 	       catalog_compare_files(services->catalog, &sides->from.name, &sides->to.name, FILES_MAX,
 		       &sides->files, &sides->file_count, &sides->more_files, err);
 }
@@ -239,13 +239,14 @@ static json_t *diff_json(const struct sides *sides)
 	return object;
 }
 
-void api_diff(void *services, struct request *request, struct reply *reply)
+json_t *ask_diff(const struct ask *ask, struct err *err)
 {
 	AUTO(finish_sides) struct sides sides = {0};
-	struct err err;
 
-	if (load_sides(services, request, &sides, &err))
-		answer_json(reply, diff_json(&sides));
-	else
-		problem_reply(reply, &err);
+	return load_sides(ask, &sides, err) ? diff_json(&sides) : NULL;
+}
+
+void api_diff(void *services, struct request *request, struct reply *reply)
+{
+	answer_ask(services, request, reply, ask_diff);
 }

@@ -18,42 +18,33 @@ static bool wants_markdown(const struct request *request)
 	return accept && strcasestr(accept, "text/markdown") != NULL;
 }
 
-/* The caller owns *out. */
-static bool find_markdown(
-	const struct services *services, const struct request *request, char **out, struct err *err)
+char *ask_documentation(const struct ask *ask, struct err *err)
 {
 	AUTO_FREE char *markdown = NULL;
 	struct artifact artifact;
 	struct name name;
 
-	if (!version_named(request, &name, err) || !version_find_artifact(services, &name, &artifact, err) ||
-		!catalog_find_documentation(services->catalog, &name, &markdown, err))
-		return false;
+	if (!version_named(ask, &name, err) || !version_find_artifact(ask->services, &name, &artifact, err) ||
+		!catalog_find_documentation(ask->services->catalog, &name, &markdown, err))
+		return NULL;
 	if (!markdown)
-		return err_set(err, ERR_NOT_FOUND,
+		(void)err_set(err, ERR_NOT_FOUND,
 			"Version %s has no documentation. PUT it with Content-Type: text/markdown.",
 			name_path(&name).text);
-	*out = TAKE(markdown);
-	return true;
+	return TAKE(markdown);
 }
 
-/* Its links are whole addresses, as those of the API are: the fragment may come to stand anywhere. */
-static char *render(const struct services *services, const struct request *request, const char *markdown)
-{
-	AUTO_FREE char *base = answer_base_url(services, request);
-
-	return renderings_find(services->renderings, hubdoc_body(markdown), base, false);
-}
-
-void documentation_reply(const struct services *services, const struct request *request, const char *markdown,
-	struct reply *reply)
+static void send_markdown(const struct ask *ask, bool as_it_is, const char *markdown, struct reply *reply)
 {
 	char *html;
 
-	if (wants_markdown(request)) {
+	if (as_it_is) {
 		reply_text(reply, 200, "text/markdown; charset=utf-8", markdown);
 	} else {
-		html = render(services, request, markdown);
+		/* Its links are whole addresses, as those of the API are: the fragment may come to stand
+		 * anywhere. */
+		html = renderings_find(
+			ask->services->renderings, hubdoc_body(markdown), ask->base_url, false);
 		reply_take_bytes(reply, 200, "text/html; charset=utf-8", html, strlen(html));
 	}
 	reply_header(reply, "Content-Security-Policy", "default-src 'none'; sandbox");
@@ -61,13 +52,21 @@ void documentation_reply(const struct services *services, const struct request *
 	reply_header(reply, "Vary", "Accept");
 }
 
-void api_documentation(void *services, struct request *request, struct reply *reply)
+void documentation_reply(
+	void *services, const struct request *request, struct reply *reply, ask_markdown *find)
 {
-	AUTO_FREE char *markdown = NULL;
+	AUTO_FREE char *base_url = answer_base_url(services, request);
+	const struct ask ask = answer_read(services, request, base_url);
 	struct err err;
+	AUTO_FREE char *markdown = find(&ask, &err);
 
-	if (find_markdown(services, request, &markdown, &err))
-		documentation_reply(services, request, markdown, reply);
+	if (markdown)
+		send_markdown(&ask, wants_markdown(request), markdown, reply);
 	else
 		problem_reply(reply, &err);
+}
+
+void api_documentation(void *services, struct request *request, struct reply *reply)
+{
+	documentation_reply(services, request, reply, ask_documentation);
 }

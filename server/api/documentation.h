@@ -4,13 +4,13 @@
 #ifndef SERVER_API_DOCUMENTATION_H
 #define SERVER_API_DOCUMENTATION_H
 
+#include "server/api/ask.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
-#include "server/registry/services.h"
 
 /* The Markdown as it is where Accept asks for it; else its free part as safe HTML, whose links to modules
- * lead here. */
-void documentation_reply(const struct services *services, const struct request *request, const char *markdown,
-	struct reply *reply);
+ * lead here. Or the refusal. */
+void documentation_reply(
+	void *services, const struct request *request, struct reply *reply, ask_markdown *find);
 
 #endif

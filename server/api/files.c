@@ -6,11 +6,10 @@
 #include "server/api/api.h"
 #include "server/api/page.h"
 #include "server/api/version.h"
-#include "server/http/problem.h"
 
-static bool read_format(const struct request *request, bool *out_given, enum format *out, struct err *err)
+static bool read_format(const struct ask *ask, bool *out_given, enum format *out, struct err *err)
 {
-	const char *format = query_find(&request->query, "format");
+	const char *format = query_find(ask->query, "format");
 
 	*out_given = format != NULL;
 	if (format && !format_parse(format, out))
@@ -19,18 +18,17 @@ static bool read_format(const struct request *request, bool *out_given, enum for
 }
 
 /* Sets name->format to the one that is asked for, or to the first that there is. */
-static bool choose_format(const struct services *services, const struct request *request, struct name *name,
-	struct artifact *out, struct err *err)
+static bool choose_format(const struct ask *ask, struct name *name, struct artifact *out, struct err *err)
 {
 	struct artifact artifact = {0};
 	bool given;
 
-	if (!read_format(request, &given, &name->format, err) ||
-		!version_find_artifact(services, name, &artifact, err))
+	if (!read_format(ask, &given, &name->format, err) ||
+		!version_find_artifact(ask->services, name, &artifact, err))
 		return false;
 	while (!given && !artifact.recorded && name->format + 1 < FORMAT_COUNT) {
 		name->format++;
-		if (!version_find_artifact(services, name, &artifact, err))
+		if (!version_find_artifact(ask->services, name, &artifact, err))
 			return false;
 	}
 	*out = artifact;
@@ -51,17 +49,15 @@ static json_t *files_json(const struct file_row *rows, size_t count)
 }
 
 /* An archive of very many files is listed in part, and tells the true count; a bare file has no list. */
-static void answer(struct reply *reply, json_t *page, const struct artifact *artifact, int64_t listed)
+static void tell_truncated(json_t *page, const struct artifact *artifact, int64_t listed)
 {
 	if (listed > 0 && listed < artifact->file_count) {
 		json_object_set_new(page, "total", json_integer(artifact->file_count));
 		json_object_set_new(page, "truncated", json_true());
 	}
-	answer_json(reply, page);
 }
 
-static bool list_files(
-	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
+json_t *ask_files(const struct ask *ask, struct err *err)
 {
 	struct artifact artifact;
 	struct file_row *rows;
@@ -70,25 +66,22 @@ static bool list_files(
 	int64_t position, total;
 	size_t count;
 	char last[24];
+	json_t *answer;
 
-	if (!page_read_position(request, &page, &position, err) || !version_named(request, &name, err) ||
-		!choose_format(services, request, &name, &artifact, err) ||
+	if (!page_read_position(ask, &page, &position, err) || !version_named(ask, &name, err) ||
+		!choose_format(ask, &name, &artifact, err) ||
 		!catalog_list_files(
-			services->catalog, &name, position, page.limit, &rows, &count, &total, err))
-		return false;
+			ask->services->catalog, &name, position, page.limit, &rows, &count, &total, err))
+		return NULL;
 	(void)snprintf(last, sizeof last, "%" PRId64, position + (int64_t)count);
-	answer(reply,
-		page_json(services, request, "files", files_json(rows, count), total,
-			count > 0 && total - position > (int64_t)count ? last : NULL),
-		&artifact, total);
+	answer = page_json(ask, "files", files_json(rows, count), total,
+		count > 0 && total - position > (int64_t)count ? last : NULL);
+	tell_truncated(answer, &artifact, total);
 	file_rows_destroy(rows, count);
-	return true;
+	return answer;
 }
 
 void api_files(void *services, struct request *request, struct reply *reply)
 {
-	struct err err;
-
-	if (!list_files(services, request, reply, &err))
-		problem_reply(reply, &err);
+	answer_ask(services, request, reply, ask_files);
 }

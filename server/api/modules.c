@@ -101,22 +101,20 @@ static json_t *version_rows_json(
 	return array;
 }
 
-static json_t *version_page_json(const struct services *services, const struct request *request,
-	const char *handle, const struct version_list *list)
+static json_t *version_page_json(const struct ask *ask, const char *handle, const struct version_list *list)
 {
-	AUTO_FREE char *base_url = answer_base_url(services, request);
 	char last[24] = "";
 
 	if (list->more)
 		(void)snprintf(last, sizeof last, "%lld", (long long)list->items[list->count - 1].version);
-	return page_json(services, request, "version_list",
-		version_rows_json(handle, list->items, list->count, base_url), list->total,
+	return page_json(ask, "version_list",
+		version_rows_json(handle, list->items, list->count, ask->base_url), list->total,
 		list->more ? last : NULL);
 }
 
-static bool read_order(const struct request *request, bool *newest, struct err *err)
+static bool read_order(const struct ask *ask, bool *newest, struct err *err)
 {
-	const char *value = query_find(&request->query, "newest");
+	const char *value = query_find(ask->query, "newest");
 
 	*newest = value && strcmp(value, "true") == 0;
 	return !value || *newest || strcmp(value, "false") == 0 ||
@@ -144,22 +142,20 @@ static json_t *head_json(const struct services *services, const char *handle, st
 	return NULL;
 }
 
-json_t *module_json(
-	const struct services *services, const struct request *request, const char *handle, struct err *err)
+json_t *module_json(const struct ask *ask, const char *handle, struct err *err)
 {
 	AUTO(version_list_finish) struct version_list list = {0};
 	struct version_query query;
 	struct page page;
 	json_t *object;
 
-	if (!page_read_position(request, &page, &query.after, err) ||
-		!read_order(request, &query.newest, err))
+	if (!page_read_position(ask, &page, &query.after, err) || !read_order(ask, &query.newest, err))
 		return NULL;
 	query.limit = page.limit;
-	if (!catalog_list_versions(services->catalog, handle, &query, &list, err))
+	if (!catalog_list_versions(ask->services->catalog, handle, &query, &list, err))
 		return NULL;
-	object = head_json(services, handle, err);
+	object = head_json(ask->services, handle, err);
 	if (object)
-		(void)json_object_update_new(object, version_page_json(services, request, handle, &list));
+		(void)json_object_update_new(object, version_page_json(ask, handle, &list));
 	return object;
 }

@@ -7,8 +7,7 @@
 #include <jansson.h>
 
 #include "common/err.h"
-#include "server/http/request.h"
-#include "server/registry/services.h"
+#include "server/api/ask.h"
 #include "server/store/catalog/catalog.h"
 
 /* {"task":[…], …} */
@@ -19,7 +18,6 @@ json_t *module_summary_json(const struct module_summary *summary);
 
 /* The module with a page of its versions, also withdrawn ones, as the query asks for (limit, cursor, newest);
  * NULL with ERR_NOT_FOUND where it is not known. */
-json_t *module_json(
-	const struct services *services, const struct request *request, const char *handle, struct err *err);
+json_t *module_json(const struct ask *ask, const char *handle, struct err *err);
 
 #endif

@@ -7,7 +7,6 @@
 #include "common/digest.h"
 #include "common/number.h"
 #include "common/own.h"
-#include "server/api/answer.h"
 
 /* ---- cursors: base64url (RFC 4648 section 5) without padding ---- */
 
@@ -79,29 +78,29 @@ static bool refuse_cursor(struct err *err)
 		"The cursor is none of ours: take it from \"next\" of the page before.");
 }
 
-bool page_read(const struct request *request, struct page *out, struct err *err)
+bool page_read(const struct ask *ask, struct page *out, struct err *err)
 {
-	const char *limit = query_find(&request->query, "limit");
-	const char *cursor = query_find(&request->query, "cursor");
+	const char *limit = ask->limit ? NULL : query_find(ask->query, "limit");
+	const char *cursor = query_find(ask->query, "cursor");
 	struct page page = {.limit = PAGE_LIMIT_DEFAULT};
 	int64_t number = PAGE_LIMIT_DEFAULT;
 
 	if (limit && (!number_parse(limit, &number) || number < 1 || number > PAGE_LIMIT_MAX))
 		return err_set(
 			err, ERR_BAD_REQUEST, "The limit must be a number from 1 to %d.", PAGE_LIMIT_MAX);
-	page.limit = (size_t)number;
+	page.limit = ask->limit ? ask->limit : (size_t)number;
 	if (cursor && !decode_cursor(cursor, page.after))
 		return refuse_cursor(err);
 	*out = page;
 	return true;
 }
 
-bool page_read_position(const struct request *request, struct page *out, int64_t *position, struct err *err)
+bool page_read_position(const struct ask *ask, struct page *out, int64_t *position, struct err *err)
 {
 	struct page page;
 	int64_t number = 0;
 
-	if (!page_read(request, &page, err))
+	if (!page_read(ask, &page, err))
 		return false;
 	if (page.after[0] && !number_parse(page.after, &number))
 		return refuse_cursor(err);
@@ -120,34 +119,26 @@ static void add_parameter(struct buffer *url, const char *name, const char *valu
 	buffer_add_string(url, "&");
 }
 
-static json_t *next_url(const struct services *services, const struct request *request, const char *last)
+static json_t *next_url(const struct ask *ask, const char *last)
 {
-	AUTO_FREE char *base = answer_base_url(services, request);
+	const struct query *query = ask->query;
 	AUTO_BUFFER struct buffer url = {0};
 
-	buffer_add_string(&url, base);
-	uri_encode(&url, request->path, "/");
+	buffer_add_string(&url, ask->base_url);
+	uri_encode(&url, ask->path, "/");
 	buffer_add_string(&url, "?");
-	for (size_t i = 0; i < request->query.count; i++) {
-		if (strcmp(request->query.parameters[i].name, "cursor") != 0)
-			add_parameter(
-				&url, request->query.parameters[i].name, request->query.parameters[i].value);
+	for (size_t i = 0; i < query->count; i++) {
+		if (strcmp(query->parameters[i].name, "cursor") != 0)
+			add_parameter(&url, query->parameters[i].name, query->parameters[i].value);
 	}
 	buffer_add_string(&url, "cursor=");
 	encode_cursor(&url, last);
 	return json_string(buffer_string(&url));
 }
 
-json_t *page_json(const struct services *services, const struct request *request, const char *things,
-	json_t *items, int64_t total, const char *last)
+json_t *page_json(const struct ask *ask, const char *things, json_t *items, int64_t total, const char *last)
 {
-	json_t *next = last ? next_url(services, request, last) : json_null();
+	json_t *next = last ? next_url(ask, last) : json_null();
 
 	return json_pack("{s:o, s:I, s:o}", things, items, "total", (json_int_t)total, "next", next);
-}
-
-void page_reply(const struct services *services, const struct request *request, struct reply *reply,
-	const char *things, json_t *items, int64_t total, const char *last)
-{
-	answer_json(reply, page_json(services, request, things, items, total, last));
 }

@@ -9,10 +9,8 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "server/http/reply.h"
-#include "server/http/request.h"
+#include "server/api/ask.h"
 #include "server/module/name.h"
-#include "server/registry/services.h"
 
 /* PAGE_PLACE_MAX: the bytes that say where a page ends, such as a name and a number. */
 enum { PAGE_LIMIT_DEFAULT = 50, PAGE_LIMIT_MAX = 200, PAGE_PLACE_MAX = NAME_PATH_MAX + 64 };
@@ -23,19 +21,13 @@ struct page {
 };
 
 /* Reads limit and cursor. ERR_BAD_REQUEST for a limit out of bounds and for what was never a cursor. */
-bool page_read(const struct request *request, struct page *out, struct err *err);
+bool page_read(const struct ask *ask, struct page *out, struct err *err);
 
 /* As page_read, for lists whose pages end at a position; ERR_BAD_REQUEST for a cursor of another list. */
-bool page_read_position(const struct request *request, struct page *out, int64_t *position, struct err *err);
+bool page_read_position(const struct ask *ask, struct page *out, int64_t *position, struct err *err);
 
-/* Answers {"<things>": items, "total", "next"}; takes over items. last is where this page ends (at most
- * PAGE_PLACE_MAX bytes), or NULL where it is the last one; next repeats the request with everything it asked
- * for. */
-void page_reply(const struct services *services, const struct request *request, struct reply *reply,
-	const char *things, json_t *items, int64_t total, const char *last);
-
-/* The same as a value, for lists that say more. */
-json_t *page_json(const struct services *services, const struct request *request, const char *things,
-	json_t *items, int64_t total, const char *last);
+/* {"<things>": items, "total", "next"}; takes over items. last is where this page ends (at most
+ * PAGE_PLACE_MAX bytes), or NULL where it is the last one; next repeats everything that was asked for. */
+json_t *page_json(const struct ask *ask, const char *things, json_t *items, int64_t total, const char *last);
 
 #endif

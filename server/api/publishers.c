@@ -6,7 +6,6 @@
 #include "server/api/api.h"
 #include "server/api/documentation.h"
 #include "server/api/page.h"
-#include "server/http/problem.h"
 #include "server/store/catalog/catalog_collections.h"
 
 static json_t *row_json(const struct publisher_row *row)
@@ -28,67 +27,62 @@ static bool find_publisher(
 		       name);
 }
 
-json_t *publisher_json(
-	const struct services *services, const struct request *request, const char *name, struct err *err)
+json_t *publisher_json(const struct ask *ask, const char *name, struct err *err)
 {
 	AUTO(publisher_details_finish) struct publisher_details details = {0};
-	AUTO_FREE char *base = answer_base_url(services, request);
 
-	if (!find_publisher(services, name, &details, err))
+	if (!find_publisher(ask->services, name, &details, err))
 		return NULL;
 	return json_pack("{s:s, s:o, s:o, s:I, s:I, s:o, s:o}", "name", details.name, "display_name",
 		answer_text(details.display_name), "icon_url", answer_text(details.icon_url), "modules",
 		(json_int_t)details.modules, "collections", (json_int_t)details.collections, "url",
-		json_sprintf("%s/%s", base, name), "modules_url",
-		json_sprintf("%s/api/v1/modules?publisher=%s", base, name));
+		json_sprintf("%s/%s", ask->base_url, name), "modules_url",
+		json_sprintf("%s/api/v1/modules?publisher=%s", ask->base_url, name));
+}
+
+json_t *ask_publisher(const struct ask *ask, struct err *err)
+{
+	return publisher_json(ask, ask->rest, err);
 }
 
 void api_publisher(void *services, struct request *request, struct reply *reply)
 {
-	struct err err;
-	json_t *object = publisher_json(services, request, request->rest, &err);
+	answer_ask(services, request, reply, ask_publisher);
+}
 
-	if (object)
-		answer_json(reply, object);
-	else
-		problem_reply(reply, &err);
+char *ask_publisher_documentation(const struct ask *ask, struct err *err)
+{
+	AUTO(publisher_details_finish) struct publisher_details details = {0};
+
+	if (!find_publisher(ask->services, ask->rest, &details, err))
+		return NULL;
+	if (!details.markdown)
+		(void)err_set(err, ERR_NOT_FOUND, "Publisher %.100s has no documentation.", ask->rest);
+	return TAKE(details.markdown);
 }
 
 void api_publisher_documentation(void *services, struct request *request, struct reply *reply)
 {
-	AUTO(publisher_details_finish) struct publisher_details details = {0};
-	struct err err;
-
-	if (!find_publisher(services, request->rest, &details, &err))
-		return problem_reply(reply, &err);
-	if (details.markdown)
-		return documentation_reply(services, request, details.markdown, reply);
-	(void)err_set(&err, ERR_NOT_FOUND, "Publisher %.100s has no documentation.", request->rest);
-	problem_reply(reply, &err);
+	documentation_reply(services, request, reply, ask_publisher_documentation);
 }
 
-static bool list_publishers(
-	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
+json_t *ask_publishers(const struct ask *ask, struct err *err)
 {
 	AUTO(publisher_list_finish) struct publisher_list list = {0};
 	struct page page;
 	json_t *items;
 
-	if (!page_read(request, &page, err) ||
-		!catalog_list_publishers(services->catalog, page.after, page.limit, &list, err))
-		return false;
+	if (!page_read(ask, &page, err) ||
+		!catalog_list_publishers(ask->services->catalog, page.after, page.limit, &list, err))
+		return NULL;
 	items = json_array();
 	for (size_t i = 0; i < list.count; i++)
 		json_array_append_new(items, row_json(&list.items[i]));
-	page_reply(services, request, reply, "publishers", items, list.total,
-		list.more ? list.items[list.count - 1].name : NULL);
-	return true;
+	return page_json(
+		ask, "publishers", items, list.total, list.more ? list.items[list.count - 1].name : NULL);
 }
 
 void api_publishers(void *services, struct request *request, struct reply *reply)
 {
-	struct err err;
-
-	if (!list_publishers(services, request, reply, &err))
-		problem_reply(reply, &err);
+	answer_ask(services, request, reply, ask_publishers);
 }

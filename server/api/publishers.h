@@ -7,11 +7,9 @@
 #include <jansson.h>
 
 #include "common/err.h"
-#include "server/http/request.h"
-#include "server/registry/services.h"
+#include "server/api/ask.h"
 
 /* One publisher with the way to its modules; NULL with ERR_NOT_FOUND where it has none. */
-json_t *publisher_json(
-	const struct services *services, const struct request *request, const char *name, struct err *err);
+json_t *publisher_json(const struct ask *ask, const char *name, struct err *err);
 
 #endif

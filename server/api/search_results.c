@@ -7,7 +7,6 @@
 #include "server/api/api.h"
 #include "server/api/modules.h"
 #include "server/api/page.h"
-#include "server/http/problem.h"
 #include "server/module/savedmodel/savedmodel.h"
 #include "server/store/catalog/catalog_search.h"
 
@@ -79,9 +78,9 @@ static bool read_filter(enum facet facet, const char *value, struct wish *wish, 
 	return true;
 }
 
-static bool read_sort(const struct request *request, struct module_query *query, struct err *err)
+static bool read_sort(const struct ask *ask, struct module_query *query, struct err *err)
 {
-	const char *sort = query_find(&request->query, "sort");
+	const char *sort = query_find(ask->query, "sort");
 
 	query->sort = SORT_RELEVANCE;
 	return !sort || module_sort_parse(sort, &query->sort) ||
@@ -89,28 +88,28 @@ static bool read_sort(const struct request *request, struct module_query *query,
 		       "Lists are sorted by relevance, name, downloads, updated or size.");
 }
 
-static bool read_facets(const struct request *request, struct module_query *query, struct err *err)
+static bool read_facets(const struct ask *ask, struct module_query *query, struct err *err)
 {
-	const char *facets = query_find(&request->query, "facets");
+	const char *facets = query_find(ask->query, "facets");
 
 	query->facets = facets && strcmp(facets, "true") == 0;
 	return !facets || check_truth(facets, err);
 }
 
 /* An empty value is a form's way of leaving a filter out. */
-static bool read_wish(const struct request *request, struct wish *out, struct err *err)
+static bool read_wish(const struct ask *ask, struct wish *out, struct err *err)
 {
 	out->query.filters = out->filters;
-	out->query.q = query_find(&request->query, "q");
-	for (size_t i = 0; i < request->query.count; i++) {
-		const char *value = request->query.parameters[i].value;
+	out->query.q = query_find(ask->query, "q");
+	for (size_t i = 0; i < ask->query->count; i++) {
+		const char *value = ask->query->parameters[i].value;
 		enum facet facet;
 
-		if (*value && facet_parse(request->query.parameters[i].name, &facet) &&
+		if (*value && facet_parse(ask->query->parameters[i].name, &facet) &&
 			!read_filter(facet, value, out, err))
 			return false;
 	}
-	return read_sort(request, &out->query, err) && read_facets(request, &out->query, err);
+	return read_sort(ask, &out->query, err) && read_facets(ask, &out->query, err);
 }
 
 /* ---- the answer ---- */
@@ -132,34 +131,29 @@ static json_t *facets_json(const struct module_list *list)
 	return object;
 }
 
-static bool list_modules(
-	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
+json_t *ask_modules(const struct ask *ask, struct err *err)
 {
 	AUTO(module_list_finish) struct module_list list = {0};
 	struct wish wish = {0};
 	struct page page;
 	json_t *items, *answer;
 
-	if (!page_read(request, &page, err) || !read_wish(request, &wish, err))
-		return false;
+	if (!page_read(ask, &page, err) || !read_wish(ask, &wish, err))
+		return NULL;
 	wish.query.limit = page.limit;
 	wish.query.after = page.after;
-	if (!catalog_list_modules(services->catalog, &wish.query, &list, err))
-		return false;
+	if (!catalog_list_modules(ask->services->catalog, &wish.query, &list, err))
+		return NULL;
 	items = json_array();
 	for (size_t i = 0; i < list.count; i++)
 		json_array_append_new(items, module_summary_json(&list.items[i]));
-	answer = page_json(services, request, "modules", items, list.total, list.next);
+	answer = page_json(ask, "modules", items, list.total, list.next);
 	if (wish.query.facets)
 		(void)json_object_set_new(answer, "facets", facets_json(&list));
-	answer_json(reply, answer);
-	return true;
+	return answer;
 }
 
 void api_modules(void *services, struct request *request, struct reply *reply)
 {
-	struct err err;
-
-	if (!list_modules(services, request, reply, &err))
-		problem_reply(reply, &err);
+	answer_ask(services, request, reply, ask_modules);
 }

@@ -4,15 +4,14 @@
 #include "server/api/api.h"
 #include "server/api/model.h"
 #include "server/api/version.h"
-#include "server/http/problem.h"
 
-static json_t *listing_json(const struct services *services, const struct request *request, struct err *err)
+json_t *ask_signatures(const struct ask *ask, struct err *err)
 {
 	AUTO(version_details_finish) struct version_details details = {0};
 	struct name name;
 	json_t *object;
 
-	if (!version_named(request, &name, err) || !version_find(services, &name, &details, err))
+	if (!version_named(ask, &name, err) || !version_find(ask->services, &name, &details, err))
 		return NULL;
 	if (!details.saved_model) {
 		(void)err_set(err, ERR_NOT_FOUND,
@@ -29,11 +28,5 @@ static json_t *listing_json(const struct services *services, const struct reques
 
 void api_signatures(void *services, struct request *request, struct reply *reply)
 {
-	struct err err;
-	json_t *listing = listing_json(services, request, &err);
-
-	if (listing)
-		answer_json(reply, listing);
-	else
-		problem_reply(reply, &err);
+	answer_ask(services, request, reply, ask_signatures);
 }

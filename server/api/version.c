@@ -10,10 +10,10 @@
 #include "server/api/modules.h"
 #include "server/registry/mirror.h"
 
-bool version_named(const struct request *request, struct name *out, struct err *err)
+bool version_named(const struct ask *ask, struct name *out, struct err *err)
 {
 	out->format = FORMAT_TF_HUB;
-	return name_parse_versioned(request->rest, out, err);
+	return name_parse_versioned(ask->rest, out, err);
 }
 
 static bool refuse_unknown(const struct name *name, struct err *err)
@@ -157,16 +157,11 @@ static json_t *details_json(
 	return object;
 }
 
-json_t *api_version_json(
-	void *services, const struct request *request, const struct name *name, struct err *err)
+json_t *version_json(const struct ask *ask, const struct name *name, struct err *err)
 {
 	AUTO(version_details_finish) struct version_details details = {0};
-	AUTO_FREE char *base = NULL;
-	AUTO_FREE char *url = NULL;
+	AUTO_FREE char *url = mem_printf("%s/%s", ask->base_url, name_path(name).text);
 
-	if (!version_look(services, name, &details, err))
-		return NULL;
-	base = answer_base_url(services, request);
-	url = mem_printf("%s/%s", base, name_path(name).text);
-	return details_json(services, &details, url);
+	return version_look(ask->services, name, &details, err) ? details_json(ask->services, &details, url)
+								: NULL;
 }

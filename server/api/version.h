@@ -5,14 +5,17 @@
 #define SERVER_API_VERSION_H
 
 #include "common/err.h"
-#include "server/http/request.h"
+#include "server/api/ask.h"
 #include "server/module/name.h"
 #include "server/registry/services.h"
 #include "server/store/catalog/catalog.h"
 
 /* Reads "<handle>/<version>" from what the route matched; format is tf-hub's. ERR_BAD_REQUEST for anything
  * else. */
-bool version_named(const struct request *request, struct name *out, struct err *err);
+bool version_named(const struct ask *ask, struct name *out, struct err *err);
+
+/* The version's JSON, also of a withdrawn one; NULL with ERR_NOT_FOUND. */
+json_t *version_json(const struct ask *ask, const struct name *name, struct err *err);
 
 /* All that is known of it; the caller owns *out. ERR_NOT_FOUND. */
 bool version_look(const struct services *services, const struct name *name, struct version_details *out,

@@ -216,7 +216,7 @@ void web_activity(void *services, struct request *request, struct reply *reply)
 	struct err err;
 
 	view_init(&view, services, request);
-	activity = facts_ask(&view, FACTS_ACTIVITY, "", &err);
+	activity = facts_ask(&view, ask_activity, &(struct ask){0}, &err);
 	if (!activity)
 		return view_refuse(&view, &err, reply);
 	view_begin(&view, "Activity", SECTION_ACTIVITY, "activity.js");

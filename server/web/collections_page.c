@@ -111,18 +111,16 @@ static void write_list(struct view *view, const json_t *answer)
 static json_t *ask_list(const struct view *view, struct err *err)
 {
 	static const char *const passed_on[] = {"q", "publisher", "cursor"};
-	AUTO_BUFFER struct buffer rest = {0};
+	struct query query = {0};
 
-	buffer_printf(&rest, "?limit=%d", CARDS_ON_A_PAGE);
 	for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) {
 		const char *value = query_find(&view->request->query, passed_on[i]);
 
-		if (!value || !*value)
-			continue;
-		buffer_printf(&rest, "&%s=", passed_on[i]);
-		uri_encode(&rest, value, "");
+		if (value && *value)
+			(void)query_set(&query, passed_on[i], value);
 	}
-	return facts_ask(view, FACTS_COLLECTIONS, buffer_string(&rest), err);
+	return facts_ask(
+		view, ask_collections, &(struct ask){.query = &query, .limit = CARDS_ON_A_PAGE}, err);
 }
 
 void web_collections(void *services, struct request *request, struct reply *reply)
@@ -175,19 +173,16 @@ static void write_collection(struct view *view, const json_t *collection, const 
 
 void web_collection(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_BUFFER struct buffer rest = {0};
 	AUTO_VIEW struct view view;
 	AUTO_FACTS json_t *collection = NULL;
 	AUTO_FREE char *documentation = NULL;
 	struct err err;
 
 	view_init(&view, services, request);
-	uri_encode(&rest, request->rest, "/");
-	collection = facts_ask(&view, FACTS_COLLECTION, buffer_string(&rest), &err);
+	collection = facts_ask(&view, ask_collection, &(struct ask){.rest = request->rest}, &err);
 	if (!collection)
 		return view_refuse(&view, &err, reply);
-	documentation =
-		facts_render_documentation(&view, FACTS_COLLECTION_DOCUMENTATION, buffer_string(&rest));
+	documentation = facts_render_documentation(&view, ask_collection_documentation, request->rest);
 	view_begin(&view, fact_text(collection, "handle"), SECTION_COLLECTIONS, NULL);
 	write_collection(&view, collection, documentation);
 	view_send(&view, reply, 200);

@@ -76,31 +76,30 @@ static int64_t choose(const struct view *view, const char *key, const json_t *ve
 	return json_integer_value(json_array_get(versions, count < from_the_end ? 0 : count - from_the_end));
 }
 
-static json_t *ask_module(const struct view *view, struct err *err)
+static json_t *find_module(const struct view *view, struct err *err)
 {
-	AUTO_BUFFER struct buffer handle = {0};
-	AUTO_FACTS json_t *module = NULL;
+	const char *handle = view->request->rest;
+	AUTO_FACTS json_t *module = facts_ask(view, ask_described, &(struct ask){.rest = handle}, err);
 
-	uri_encode(&handle, view->request->rest, "/");
-	module = facts_ask(view, FACTS_VERSION, buffer_string(&handle), err);
 	if (module && !json_object_get(module, "versions")) {
 		(void)err_set(err, ERR_NOT_FOUND,
-			"Two versions are compared: ask for %.200s without its number.", view->request->rest);
+			"Two versions are compared: ask for %.200s without its number.", handle);
 		return NULL;
 	}
 	return TAKE(module);
 }
 
-static json_t *ask_diff(
+static json_t *compare(
 	const struct view *view, const json_t *module, const struct pair *pair, struct err *err)
 {
 	const char *format = query_find(&view->request->query, "format");
-	AUTO_BUFFER struct buffer rest = {0};
+	AUTO_FREE char *rest =
+		mem_printf("%s/%" PRId64 "/%" PRId64, fact_text(module, "handle"), pair->from, pair->to);
+	struct query query = {0};
 
-	buffer_printf(&rest, "%s/%" PRId64 "/%" PRId64 "%s", fact_text(module, "handle"), pair->from,
-		pair->to, format ? "?format=" : "");
-	uri_encode(&rest, format ? format : "", "");
-	return facts_ask(view, FACTS_DIFF, buffer_string(&rest), err);
+	if (format)
+		(void)query_set(&query, "format", format);
+	return facts_ask(view, ask_diff, &(struct ask){.rest = rest, .query = &query}, err);
 }
 
 static void write_page(struct view *view, const json_t *module, const struct pair *pair, const json_t *diff,
@@ -126,12 +125,12 @@ void web_compare(void *services, struct request *request, struct reply *reply)
 	struct err err;
 
 	view_init(&view, services, request);
-	module = ask_module(&view, &err);
+	module = find_module(&view, &err);
 	if (!module)
 		return view_refuse(&view, &err, reply);
 	pair = (struct pair){choose(&view, "from", json_object_get(module, "versions"), 2),
 		choose(&view, "to", json_object_get(module, "versions"), 1)};
-	diff = ask_diff(&view, module, &pair, &err);
+	diff = compare(&view, module, &pair, &err);
 	if (!diff)
 		problem_reply(reply, &err);
 	write_page(&view, module, &pair, diff, &err);

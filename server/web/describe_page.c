@@ -55,7 +55,7 @@ static void write_version(
 {
 	const json_t *model = json_object_get(version, "saved_model");
 	AUTO_FREE char *documentation =
-		facts_render_documentation(view, FACTS_DOCUMENTATION, name_path(name).text);
+		facts_render_documentation(view, ask_documentation, name_path(name).text);
 	bool active = strcmp(fact_text(version, "state"), "active") == 0;
 
 	write_title(view, version);
@@ -135,7 +135,7 @@ static bool find_collection(struct view *view, const struct name *name, struct r
 	if (strncmp(rest, "/collections/", strlen("/collections/")) != 0)
 		return false;
 	handle = mem_printf("%s/%s", publisher.text, rest + strlen("/collections/"));
-	collection = facts_ask(view, FACTS_COLLECTION, handle, &err);
+	collection = facts_ask(view, ask_collection, &(struct ask){.rest = handle}, &err);
 	if (!collection)
 		return false;
 	path = mem_printf("/-/collections/%s", handle);
@@ -147,19 +147,22 @@ static bool find_collection(struct view *view, const struct name *name, struct r
 }
 
 /* With its newest versions. */
-static json_t *ask_module(const struct view *view, const char *handle, struct err *err)
+static json_t *find_module(const struct view *view, const char *handle, struct err *err)
 {
-	AUTO_FREE char *rest = mem_printf("%s?newest=true&limit=%d", handle, VERSIONS_SHOWN);
+	struct query query = {0};
 
-	return facts_ask(view, FACTS_MODULE, rest, err);
+	(void)query_set(&query, "newest", "true");
+	return facts_ask(view, ask_module,
+		&(struct ask){.rest = handle, .query = &query, .limit = VERSIONS_SHOWN}, err);
 }
 
 static void describe_version(struct view *view, const struct name *name, struct reply *reply)
 {
 	struct err err;
-	AUTO_FACTS json_t *module = ask_module(view, name->handle, &err);
+	AUTO_FACTS json_t *module = find_module(view, name->handle, &err);
 	AUTO_FACTS json_t *version =
-		module ? facts_ask(view, FACTS_VERSION, name_path(name).text, &err) : NULL;
+		module ? facts_ask(view, ask_version, &(struct ask){.rest = name_path(name).text}, &err)
+		       : NULL;
 
 	if (!version && find_collection(view, name, reply))
 		return;
@@ -183,7 +186,7 @@ static int64_t version_to_show(const json_t *module)
 static void describe_module(struct view *view, const struct name *name, struct reply *reply)
 {
 	struct err err;
-	AUTO_FACTS json_t *module = ask_module(view, name->handle, &err);
+	AUTO_FACTS json_t *module = find_module(view, name->handle, &err);
 	struct name latest = *name;
 
 	if (!module && find_collection(view, name, reply))

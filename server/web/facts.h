@@ -10,33 +10,18 @@
 
 #include "common/err.h"
 #include "common/own.h"
+#include "server/api/ask.h"
 #include "server/web/view.h"
 
-enum facts {
-	FACTS_MODULES,
-	FACTS_MODULE,
-	FACTS_VERSION,
-	FACTS_FILES,
-	FACTS_DIFF,
-	FACTS_PUBLISHER,
-	FACTS_COLLECTIONS,
-	FACTS_COLLECTION,
-	FACTS_ACTIVITY,
-	/* Markdown, not JSON: */
-	FACTS_DOCUMENTATION,
-	FACTS_PUBLISHER_DOCUMENTATION,
-	FACTS_COLLECTION_DOCUMENTATION
-};
-
-/* Asks the API, on the calling thread, as the page's client would; rest follows the route ("?q=bert",
- * "acme/model/1"). The caller owns the value; NULL with what the API refused with. */
-json_t *facts_ask(const struct view *view, enum facts facts, const char *rest, struct err *err);
+/* What the API would tell the page's client: its services and addresses are filled in, a query is optional.
+ * The caller owns the value; NULL with what the API refused with. */
+json_t *facts_ask(const struct view *view, ask_value *value, const struct ask *what, struct err *err);
 AUTO_CLEANER(own_facts, json_t *, json_decref)
 #define AUTO_FACTS AUTO(own_facts)
 
 /* The documentation, as a section of a page that is safe to show; NULL where there is none. The caller frees
  * it. */
-char *facts_render_documentation(const struct view *view, enum facts facts, const char *rest);
+char *facts_render_documentation(const struct view *view, ask_markdown *find, const char *rest);
 
 /* A member of an object: "" and 0 where there is none, or it is of another type. Valid as long as the object.
  */

@@ -24,28 +24,28 @@ static const char *asked(const struct view *view)
 /* ---- what the API is asked ---- */
 
 /* An empty field of the form says nothing. */
-static void copy_parameters(const struct query *query, struct buffer *out)
+static struct query filled_in(const struct query *form)
 {
-	for (size_t i = 0; i < query->count; i++) {
-		if (!*query->parameters[i].value)
-			continue;
-		uri_encode(out, query->parameters[i].name, "");
-		buffer_add_string(out, "=");
-		uri_encode(out, query->parameters[i].value, "");
-		buffer_add_string(out, "&");
+	struct query query = {0};
+
+	for (size_t i = 0; i < form->count; i++) {
+		if (*form->parameters[i].value)
+			query.parameters[query.count++] = form->parameters[i];
 	}
+	return query;
 }
 
 static json_t *ask(const struct view *view, struct err *err)
 {
-	AUTO_BUFFER struct buffer rest = {0};
+	struct query query = filled_in(&view->request->query);
+	bool sorts = *asked(view) || query_find(&view->request->query, "sort") ||
+		     query_set(&query, "sort", default_sort);
 
-	buffer_add_string(&rest, "?");
-	copy_parameters(&view->request->query, &rest);
-	if (!*asked(view) && !query_find(&view->request->query, "sort"))
-		buffer_printf(&rest, "sort=%s&", default_sort);
-	buffer_printf(&rest, "facets=true&limit=%d", CARDS_ON_A_PAGE);
-	return facts_ask(view, FACTS_MODULES, buffer_string(&rest), err);
+	if (!sorts || !query_set(&query, "facets", "true")) {
+		(void)err_set(err, ERR_BAD_REQUEST, "The address has too many parameters.");
+		return NULL;
+	}
+	return facts_ask(view, ask_modules, &(struct ask){.query = &query, .limit = CARDS_ON_A_PAGE}, err);
 }
 
 /* ---- the form ---- */

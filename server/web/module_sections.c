@@ -206,11 +206,15 @@ static void write_file_list(struct view *view, const char *format, const json_t 
 
 static void write_files(struct view *view, const json_t *version, const char *format)
 {
-	AUTO_FREE char *rest = mem_printf("%s/%" PRId64 "?limit=%d&format=%s", fact_text(version, "handle"),
-		fact_number(version, "version"), FILES_SHOWN, format);
+	AUTO_FREE char *rest =
+		mem_printf("%s/%" PRId64, fact_text(version, "handle"), fact_number(version, "version"));
+	struct query query = {0};
 	struct err err;
-	AUTO_FACTS json_t *answer = facts_ask(view, FACTS_FILES, rest, &err);
+	AUTO_FACTS json_t *answer = NULL;
 
+	(void)query_set(&query, "format", format);
+	answer = facts_ask(
+		view, ask_files, &(struct ask){.rest = rest, .query = &query, .limit = FILES_SHOWN}, &err);
 	if (answer && fact_number(answer, "total") > 0)
 		write_file_list(view, format, json_object_get(answer, "files"), fact_number(answer, "total"));
 }

@@ -31,20 +31,21 @@ static void shelf_finish(struct shelf *shelf)
 static bool ask(const struct view *view, struct shelf *shelf, struct err *err)
 {
 	const char *cursor = query_find(&view->request->query, "cursor");
-	AUTO_FREE char *collections = mem_printf("?limit=%d&publisher=%s", COLLECTIONS_SHOWN, shelf->name);
-	AUTO_BUFFER struct buffer modules = {0};
+	struct query whose = {0};
+	struct ask ask = {.rest = shelf->name, .query = &whose, .limit = COLLECTIONS_SHOWN};
 
-	buffer_printf(&modules, "?limit=%d&publisher=%s%s", MODULES_ON_A_PAGE, shelf->name,
-		cursor ? "&cursor=" : "");
-	uri_encode(&modules, cursor ? cursor : "", "");
-	shelf->publisher = facts_ask(view, FACTS_PUBLISHER, shelf->name, err);
+	(void)query_set(&whose, "publisher", shelf->name);
+	shelf->publisher = facts_ask(view, ask_publisher, &ask, err);
 	if (!shelf->publisher)
 		return false;
-	shelf->collections = facts_ask(view, FACTS_COLLECTIONS, collections, err);
+	shelf->collections = facts_ask(view, ask_collections, &ask, err);
 	if (!shelf->collections)
 		return false;
-	shelf->modules = facts_ask(view, FACTS_MODULES, buffer_string(&modules), err);
-	shelf->documentation = facts_render_documentation(view, FACTS_PUBLISHER_DOCUMENTATION, shelf->name);
+	if (cursor)
+		(void)query_set(&whose, "cursor", cursor);
+	ask.limit = MODULES_ON_A_PAGE;
+	shelf->modules = facts_ask(view, ask_modules, &ask, err);
+	shelf->documentation = facts_render_documentation(view, ask_publisher_documentation, shelf->name);
 	return shelf->modules;
 }
 

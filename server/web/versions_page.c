@@ -17,13 +17,14 @@ enum { VERSIONS_ON_A_PAGE = 200 };
 static json_t *ask(const struct view *view, struct err *err)
 {
 	const char *cursor = query_find(&view->request->query, "cursor");
-	AUTO_BUFFER struct buffer rest = {0};
+	struct query query = {0};
 
-	uri_encode(&rest, view->request->rest, "/");
-	buffer_printf(
-		&rest, "?newest=true&limit=%d%s", VERSIONS_ON_A_PAGE, cursor && *cursor ? "&cursor=" : "");
-	uri_encode(&rest, cursor ? cursor : "", "");
-	return facts_ask(view, FACTS_MODULE, buffer_string(&rest), err);
+	(void)query_set(&query, "newest", "true");
+	if (cursor && *cursor)
+		(void)query_set(&query, "cursor", cursor);
+	return facts_ask(view, ask_module,
+		&(struct ask){.rest = view->request->rest, .query = &query, .limit = VERSIONS_ON_A_PAGE},
+		err);
 }
 
 static void write_title(struct view *view, const json_t *module)

@@ -29,7 +29,6 @@ enum { LONG_PAGE = 2 << 20 };
 
 void view_init(struct view *view, struct services *services, const struct request *request)
 {
-	AUTO_FREE char *base = answer_base_url(services, request);
 	const char *token = request->path_token;
 	AUTO_BUFFER struct buffer encoded = {0};
 
@@ -38,13 +37,15 @@ void view_init(struct view *view, struct services *services, const struct reques
 	if (token)
 		uri_encode(&encoded, token, "");
 	view->root = mem_printf("%s%s", token ? "/-/t/" : "", buffer_string(&encoded));
-	view->url = mem_printf("%s%s", base, view->root);
+	view->base_url = answer_base_url(services, request);
+	view->url = mem_printf("%s%s", view->base_url, view->root);
 }
 
 void view_finish(struct view *view)
 {
 	html_finish(&view->html);
 	free(TAKE(view->root));
+	free(TAKE(view->base_url));
 	free(TAKE(view->url));
 }
 

@@ -19,8 +19,9 @@ enum view_section { SECTION_NONE, SECTION_MODULES, SECTION_COLLECTIONS, SECTION_
 struct view {
 	struct services *services;
 	const struct request *request;
-	char *root; /* what links begin with: "", or "/-/t/<token>" for a browser that reads so */
-	char *url;  /* this server's own, with root; no last slash */
+	char *root;     /* what links begin with: "", or "/-/t/<token>" for a browser that reads so */
+	char *base_url; /* where the client reaches us; no last slash */
+	char *url;      /* the same, with root */
 	struct html html;
 };
 

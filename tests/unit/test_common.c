@@ -265,6 +265,11 @@ static void query_limits_what_it_takes(void **state)
 		buffer_printf(&text, "k%d=v&", i);
 	assert_true(query_parse(buffer_string(&text), &query));
 	assert_int_equal(query.count, URI_QUERY_MAX);
+	assert_true(query_set(&query, "k7", "w"));
+	assert_int_equal(query.count, URI_QUERY_MAX);
+	assert_string_equal(query_find(&query, "k7"), "w");
+	assert_false(query_set(&query, "one", "more"));
+	assert_null(query_find(&query, "one"));
 	query_finish(&query);
 	buffer_add_string(&text, "one=more");
 	assert_false(query_parse(buffer_string(&text), &query));
