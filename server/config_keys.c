@@ -9,7 +9,7 @@
 #include "common/network.h"
 #include "common/number.h"
 #include "common/own.h"
-#include "server/config.h"
+#include "server/config_values.h"
 #include "server/module/name.h"
 
 static const char list_separators[] = ", \t";

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the house to its floors: every #include of ours points down this list (or stays in its room), each foreign library
-is included in its one room only, and every source file names its licence. Exits 1 with one line a fault."""
+"""Holds the house to its floors: every #include of ours points down this list (or stays on its floor), and down the list of rooms
+where a floor has one; no rooms include each other in a circle; no stem stands twice; each foreign library is included in its one
+room only; functions are short; every source file names its licence. Exits 1 with one line a fault."""
 import pathlib
 import re
+import statistics
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -23,11 +25,30 @@ FLOORS = [
     ["server/metrics.", "server/ranks."],
     ["common/"],
 ]
+# Within a floor, from its roof to its ground; a file stands in the row that has the longest beginning of its path.
+INSIDE = [
+    ["server/store/catalog/", "server/store/unpacked/"],
+    ["server/store/search/"],
+    ["server/store/"],
+    ["server/module/documents/"],
+    ["server/module/examination."],
+    ["server/module/formats/"],
+    ["server/module/savedmodel/"],
+    ["server/module/archives/"],
+    ["server/module/"],
+    ["server/http/front."],
+    ["server/http/mhd/", "server/http/tls/"],
+    ["server/http/fast/"],
+    ["server/http/exchange/"],
+    ["server/http/", "server/http/mhd/status_phrase."],
+]
+# Of their bodies, braces included.
+FUNCTION_LINES_MAX, FUNCTION_LINES_MEDIAN_MAX = 50, 12
 # http knows none of the services, and they know nothing of http.
 STRANGERS = [("server/registry/", "server/http/"), ("server/store/", "server/http/"), ("server/upstream/", "server/http/"),
              ("server/module/", "server/http/"), ("server/store/", "server/upstream/"), ("common/", "server/")]
 ONE_ROOM = {
-    "microhttpd.h": ["server/http/mhd/daemon.", "server/http/mhd/request_head.c", "server/http/mhd/responses.c", "server/http/mhd/mhd_suspension.c", "server/http/mhd/guest.c"],
+    "microhttpd.h": ["server/http/mhd/daemon.", "server/http/mhd/request_head.c", "server/http/mhd/responses.c", "server/http/mhd/mhd_suspension.c", "server/http/mhd/guest.c", "server/http/mhd/status_phrase.c"],
     "sqlite3.h": ["server/store/db.h", "server/store/db.c"],
     "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/command/"],
     "openssl/ssl.h": ["server/http/tls/"],
@@ -45,8 +66,71 @@ def floor_of(path):
     return None
 
 
+def place_inside(path):
+    """The row of INSIDE, or None: its floor is not ordered."""
+    rows = [(len(room), number) for number, rooms in enumerate(INSIDE) for room in rooms if path.startswith(room)]
+    return max(rows)[1] if rows else None
+
+
+def sources():
+    return sorted([*ROOT.glob("common/**/*.[ch]"), *ROOT.glob("server/**/*.[ch]")])
+
+
+def arrows():
+    """{room: rooms that it includes}, by path without suffix: a header and its source are one."""
+    found = {}
+    for source in sources():
+        room = source.relative_to(ROOT).with_suffix("").as_posix()
+        included = {name.rsplit(".", 1)[0] for name in re.findall(r'^#include "([^"]+)"', source.read_text(encoding="utf-8"), re.M)}
+        found.setdefault(room, set()).update(included - {room})
+    return {room: {name for name in included if name in found} for room, included in found.items()}
+
+
+def circles():
+    """Rooms that are left when all that include none of the others are taken away, and then all that none of them includes."""
+    left = arrows()
+    while free := [room for room, included in left.items() if not included & left.keys()]:
+        for room in free:
+            del left[room]
+    while left and (free := left.keys() - set().union(*left.values())):
+        for room in free:
+            del left[room]
+    if left:
+        yield "these rooms include each other in a circle: " + ", ".join(sorted(left))
+
+
+def stems():
+    places = {}
+    for source in sources():
+        places.setdefault(source.stem, set()).add(source.parent.relative_to(ROOT).as_posix())
+    yield from (f"the stem {stem} stands in {' and '.join(sorted(folders))}" for stem, folders in places.items() if len(folders) > 1)
+
+
+def functions():
+    """(lines, place) of each function's body."""
+    for source in sources():
+        before, start = "", None
+        for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
+            if line == "{" and before.endswith(")"):
+                start = number
+            elif line == "}" and start:
+                yield number - start + 1, f"{source.relative_to(ROOT).as_posix()}:{start}"
+                start = None
+            before = line
+
+
+def long_functions():
+    lines = list(functions())
+    yield from (f"{place}: a function of {count} lines" for count, place in lines if count > FUNCTION_LINES_MAX)
+    if (median := statistics.median(count for count, place in lines)) > FUNCTION_LINES_MEDIAN_MAX:
+        yield f"half of the functions have more than {median} lines"
+
+
 def faults():
-    for source in sorted([*ROOT.glob("common/**/*.[ch]"), *ROOT.glob("server/**/*.[ch]")]):
+    yield from circles()
+    yield from stems()
+    yield from long_functions()
+    for source in sources():
         path = source.relative_to(ROOT).as_posix()
         text = source.read_text(encoding="utf-8")
         if "SPDX-License-Identifier: Apache-2.0" not in text[:200]:
@@ -72,6 +156,8 @@ def wrong_arrow(path, number, included):
         yield f"{path}:{number}: {included} stands on no floor"
     elif floor_of(included) < floor_of(path):
         yield f"{path}:{number}: {included} lies above"
+    elif floor_of(included) == floor_of(path) and (place_inside(included) or 0) < (place_inside(path) or 0):
+        yield f"{path}:{number}: {included} lies above, within its floor"
     elif any(path.startswith(a) and included.startswith(b) for a, b in STRANGERS):
         yield f"{path}:{number}: {path.rsplit('/', 1)[0]} may not know {included.rsplit('/', 1)[0]}"
 

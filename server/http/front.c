@@ -13,16 +13,17 @@
 #include "common/own.h"
 #include "common/thread.h"
 #include "server/http/acceptor.h"
+#include "server/http/exchange/chunked_upload.h"
+#include "server/http/exchange/client_watch.h"
+#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/record.h"
+#include "server/http/exchange/sender_pool.h"
 #include "server/http/fast/fast_path.h"
 #include "server/http/fast/lingering.h"
-#include "server/http/fast/sender_pool.h"
 #include "server/http/listener.h"
-#include "server/http/mhd/client_watch.h"
 #include "server/http/mhd/daemon.h"
-#include "server/http/mhd/exchange.h"
 #include "server/http/mhd/guest.h"
 #include "server/http/mhd/mhd_suspension.h"
-#include "server/http/mhd/record.h"
 #include "server/http/mhd/request_head.h"
 #include "server/http/mhd/responses.h"
 #include "server/http/tls/terminator.h"
@@ -268,6 +269,7 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 	record_exchange(exchange, offloaded ? offloaded : endings[ending]);
 	if (ending == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		part_with(argument, connection, exchange);
+	chunked_upload_destroy(TAKE(exchange->chunked_upload));
 	exchange_destroy(exchange);
 }
 
@@ -495,6 +497,7 @@ bool front_open(const struct front_settings *settings, struct front **out, struc
 
 	front->dead_socket = -1;
 	in_flight_init(&front->in_flight, settings);
+	front->in_flight.quiet_socket = guest_quiet_socket();
 	set_defaults(&front->in_flight.settings);
 	if (!start(front, err)) {
 		front_close(front);

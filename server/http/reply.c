@@ -192,3 +192,11 @@ void reply_json(struct reply *reply, int status, json_t *value)
 	json_decref(value);
 	reply_take_bytes(reply, status, "application/json", text, strlen(text));
 }
+
+bool reply_is_bodiless(const struct reply *reply, bool is_head)
+{
+	if (reply->kind == REPLY_STREAM)
+		return is_head;
+	return reply->kind == REPLY_EMPTY &&
+	       (reply->status == 304 || (is_head && (reply->status == 200 || reply->head_length >= 0)));
+}

@@ -147,4 +147,7 @@ void reply_load_file(struct reply *reply, int64_t max);
 /* Writes the value as JSON and lets go of it (json_decref). */
 void reply_json(struct reply *reply, int status, json_t *value);
 
+/* Whether it is sent without a body, whatever length it tells: an answer to HEAD, or a 304. */
+bool reply_is_bodiless(const struct reply *reply, bool is_head);
+
 #endif

@@ -14,11 +14,11 @@
 #include "server/module/archives/membername.h"
 #include "server/module/archives/membertype.h"
 #include "server/module/archives/tree.h"
+#include "server/module/archives/whereabouts.h"
 #include "server/module/formats/tfjs.h"
 #include "server/module/formats/tflite.h"
 #include "server/module/savedmodel/variables.h"
 #include "server/module/violations.h"
-#include "server/module/whereabouts.h"
 
 /* Folders that only files speak of: each name could tell of thousands. Names that are alike are looked
  * through. */

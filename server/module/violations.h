@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "server/module/examination.h"
+#include "server/module/findings.h"
 
 enum rule {
 	RULE_GZIP_BROKEN,

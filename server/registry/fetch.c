@@ -10,7 +10,7 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/registry/breakers.h"
-#include "server/registry/fill.h"
+#include "server/registry/fill_tools.h"
 #include "server/registry/queue.h"
 #include "server/registry/reason.h"
 #include "server/registry/wrapping.h"

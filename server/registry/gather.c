@@ -12,7 +12,7 @@
 #include "server/module/archives/guess.h"
 #include "server/module/archives/membername.h"
 #include "server/module/formats/manifest.h"
-#include "server/registry/fill.h"
+#include "server/registry/fill_tools.h"
 #include "server/registry/pieces.h"
 #include "server/registry/proof.h"
 

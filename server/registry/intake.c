@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "common/own.h"
 #include "server/metrics.h"
-#include "server/registry/fill.h"
+#include "server/registry/fill_tools.h"
 
 enum { CHECKPOINT_BYTES_MIN = 1 << 20 };
 

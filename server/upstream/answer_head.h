@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "server/upstream/client.h"
+#include "server/upstream/transfer_terms.h"
 
 /* Of all heads of one transfer together: interim ones, those of redirects, the final one. */
 enum { HEAD_BYTES_MAX = 256 * 1024, HEAD_LOCATION_MAX = 2048 };

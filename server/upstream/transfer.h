@@ -12,7 +12,7 @@
 
 #include "common/err.h"
 #include "server/upstream/answer_head.h"
-#include "server/upstream/client.h"
+#include "server/upstream/transfer_terms.h"
 
 enum { TRANSFER_GATHER_MAX = 256 * 1024, TRANSFER_HOLD_MS = 2 };
 

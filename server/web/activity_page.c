@@ -122,7 +122,7 @@ static void write_fills(struct view *view, const json_t *fills)
 	const json_t *fill;
 	size_t i;
 
-	section_begin(view, "running", "Running fills");
+	view_begin_section(view, "running", "Running fills");
 	html_table_begin(view,
 		&(struct html_table){.label = "Running fills",
 			.body_id = "fills",
@@ -132,7 +132,7 @@ static void write_fills(struct view *view, const json_t *fills)
 	HTML(&view->html,
 		"<p class=\"none\" id=\"no-fills\">Nothing is being fetched. A fill begins when a client "
 		"asks for a module that is not here, or by <code>larder prefetch</code>.</p>\n");
-	section_end(view);
+	view_end_section(view);
 }
 
 static void write_ended_fill(struct view *view, const json_t *fill)
@@ -153,14 +153,14 @@ static void write_ended(struct view *view, const json_t *fills)
 	const json_t *fill;
 	size_t i;
 
-	section_begin(view, "ended", "Fills that ended lately");
+	view_begin_section(view, "ended", "Fills that ended lately");
 	html_table_begin(view, &(struct html_table){.label = "Fills that ended lately",
 				       .body_id = "ended-fills",
 				       .columns = {"Module", "Result", "Bytes", "At (UTC)", "Why"}});
 	json_array_foreach((json_t *)fills, i, fill) write_ended_fill(view, fill);
 	html_table_end(view);
 	HTML(&view->html, "<p class=\"none\">None since this server started.</p>\n");
-	section_end(view);
+	view_end_section(view);
 }
 
 /* ---- what came here last ---- */
@@ -180,7 +180,7 @@ static void write_recent(struct view *view, const json_t *recent)
 	const json_t *row;
 	size_t i;
 
-	section_begin(view, "latest", "New on this server");
+	view_begin_section(view, "latest", "New on this server");
 	html_table_begin(view, &(struct html_table){.label = "New on this server",
 				       .body_id = "recent",
 				       .columns = {"Module", "Source", "Published by", "At (UTC)"}});
@@ -190,7 +190,7 @@ static void write_recent(struct view *view, const json_t *recent)
 		"<p class=\"none\">Nothing yet. <a href=\"%s/\">The list of modules</a> tells how to "
 		"begin.</p>\n",
 		view->root);
-	section_end(view);
+	view_end_section(view);
 }
 
 static void write_activity(struct view *view, const json_t *activity)

@@ -163,11 +163,11 @@ static void write_collection(struct view *view, const json_t *collection, const 
 	write_title(view, collection);
 	if (documentation)
 		view_document(view, "About", documentation);
-	section_begin(view, "modules", "Modules");
+	view_begin_section(view, "modules", "Modules");
 	if (json_array_size(modules) == 0)
 		HTML(&view->html, "<p>None of its modules is known here.</p>\n");
 	cards_write(view, modules);
-	section_end(view);
+	view_end_section(view);
 	HTML(&view->html, "</div>\n");
 }
 

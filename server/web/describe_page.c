@@ -44,10 +44,10 @@ static void offer_documentation(struct view *view, const struct name *name)
 			   "\\\n    --data-binary @README.md %s/%s",
 			view->url, name_path(name).text);
 
-	section_begin(view, "documentation", "Documentation");
+	view_begin_section(view, "documentation", "Documentation");
 	HTML(&view->html, "<p>None yet. Whoever may publish this module can add some:</p>\n");
 	view_code(view, "Add documentation", command);
-	section_end(view);
+	view_end_section(view);
 }
 
 static void write_version(

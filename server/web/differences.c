@@ -175,7 +175,7 @@ static void write_tensorflow(struct view *view, const json_t *versions)
 
 static void write_figures(struct view *view, const struct titles *titles, const json_t *diff)
 {
-	section_begin(view, "figures", "At a glance");
+	view_begin_section(view, "figures", "At a glance");
 	html_table_begin(view, &(struct html_table){.label = "At a glance",
 				       .kind = "figures-table",
 				       .columns = {"Figure", titles->from, titles->to, "Change"}});
@@ -183,7 +183,7 @@ static void write_figures(struct view *view, const struct titles *titles, const 
 	write_size(view, "Unpacked", json_object_get(diff, "unpacked_bytes"));
 	write_tensorflow(view, json_object_get(diff, "tensorflow_version"));
 	html_table_end(view);
-	section_end(view);
+	view_end_section(view);
 }
 
 /* ---- signatures ---- */
@@ -292,7 +292,7 @@ static void write_functions(
 {
 	const json_t *functions = json_object_get(diff, kind->key);
 
-	section_begin(view, kind->key, kind->title);
+	view_begin_section(view, kind->key, kind->title);
 	if (json_array_size(functions) == 0)
 		HTML(&view->html, "<p class=\"faint\">No difference.</p>\n");
 	for (size_t i = 0; i < json_array_size(functions) && !view_is_full(view); i++) {
@@ -303,7 +303,7 @@ static void write_functions(
 	if (view_is_full(view))
 		HTML(&view->html, "<p class=\"note\">This differs in more than a page can hold; the API "
 				  "tells all of it.</p>\n");
-	section_end(view);
+	view_end_section(view);
 }
 
 /* ---- operations and files ---- */
@@ -367,12 +367,12 @@ static void write_rows(
 static void write_listing(
 	struct view *view, const struct titles *titles, const struct listing *listing, const json_t *rows)
 {
-	section_begin(view, listing->key, listing->title);
+	view_begin_section(view, listing->key, listing->title);
 	if (json_array_size(rows) > 0)
 		write_rows(view, titles, listing, rows);
 	else
 		HTML(&view->html, "<p class=\"faint\">No difference.</p>\n");
-	section_end(view);
+	view_end_section(view);
 }
 
 /* ---- all of it ---- */

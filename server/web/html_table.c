@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/web/html_table.h"
 
-void section_begin(struct view *view, const char *id, const char *title)
-{
-	HTML(&view->html, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", id, id, title);
-}
-
-void section_end(struct view *view)
-{
-	HTML(&view->html, "</section>\n");
-}
-
 void html_table_open(struct view *view, const struct html_table *table)
 {
 	HTML(&view->html, "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"%s\">\n<table",

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sections of a page and the tables in them, which scroll by themselves where a screen is too narrow. */
+ * Tables in a page, which scroll by themselves where a screen is too narrow. */
 #ifndef SERVER_WEB_HTML_TABLE_H
 #define SERVER_WEB_HTML_TABLE_H
 
 #include "server/web/view.h"
-
-/* A part of the page that has a heading. */
-void section_begin(struct view *view, const char *id, const char *title);
-void section_end(struct view *view);
 
 enum { HTML_TABLE_COLUMNS_MAX = 8 };
 

@@ -204,12 +204,12 @@ void model_tables_write(struct view *view, const json_t *model)
 	const json_t *graph;
 	size_t i;
 
-	section_begin(view, "signatures", "Signatures");
+	view_begin_section(view, "signatures", "Signatures");
 	if (fact_true(model, "truncated"))
 		write_truncated(view, json_object_get(model, "counts"));
 	json_array_foreach((json_t *)graphs, i, graph) write_graph(view, graph, json_array_size(graphs) == 1);
 	if (view_is_full(view))
 		HTML(&view->html, "<p class=\"note\">This model says more than a page can hold; the API "
 				  "tells all of it.</p>\n");
-	section_end(view);
+	view_end_section(view);
 }

@@ -175,13 +175,13 @@ void module_sections_write_artifacts(struct view *view, const json_t *version)
 
 	if (json_array_size(artifacts) == 0)
 		return;
-	section_begin(view, "artifacts", "Artifacts");
+	view_begin_section(view, "artifacts", "Artifacts");
 	html_table_begin(view,
 		&(struct html_table){.label = "Artifacts",
 			.columns = {"Format", "Source", "Size", "Unpacked", "Downloads", "Where", "Digest"}});
 	json_array_foreach((json_t *)artifacts, i, artifact) write_artifact(view, version, artifact);
 	html_table_end(view);
-	section_end(view);
+	view_end_section(view);
 }
 
 static void write_file_list(struct view *view, const char *format, const json_t *files, int64_t total)
@@ -227,10 +227,10 @@ void module_sections_write_files(struct view *view, const json_t *version)
 
 	if (json_array_size(artifacts) == 0)
 		return;
-	section_begin(view, "files", "Files");
+	view_begin_section(view, "files", "Files");
 	json_array_foreach((json_t *)artifacts, i, artifact)
 		write_files(view, version, fact_text(artifact, "format"));
-	section_end(view);
+	view_end_section(view);
 }
 
 /* ---- the column beside ---- */

@@ -72,7 +72,7 @@ static void write_collections(struct view *view, const struct shelf *shelf)
 
 	if (json_array_size(collections) == 0)
 		return;
-	section_begin(view, "collections", "Collections");
+	view_begin_section(view, "collections", "Collections");
 	collections_page_write_cards(view, collections);
 	if (fact_number(shelf->publisher, "collections") > COLLECTIONS_SHOWN)
 		HTML(&view->html,
@@ -80,14 +80,14 @@ static void write_collections(struct view *view, const struct shelf *shelf)
 			"collections</a></p>\n",
 			view->root, shelf->name,
 			count_text(fact_number(shelf->publisher, "collections")).text);
-	section_end(view);
+	view_end_section(view);
 }
 
 static void write_modules(struct view *view, const struct shelf *shelf)
 {
 	const json_t *modules = json_object_get(shelf->modules, "modules");
 
-	section_begin(view, "modules", "Modules");
+	view_begin_section(view, "modules", "Modules");
 	if (json_array_size(modules) == 0)
 		HTML(&view->html, "<p>None is listed; what was withdrawn is not.</p>\n");
 	else
@@ -96,7 +96,7 @@ static void write_modules(struct view *view, const struct shelf *shelf)
 			view->root, shelf->name);
 	cards_write(view, modules);
 	cards_write_next(view, shelf->name, shelf->modules);
-	section_end(view);
+	view_end_section(view);
 }
 
 void publisher_page_describe(struct view *view, const char *name, struct reply *reply)

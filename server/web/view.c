@@ -9,7 +9,6 @@
 #include "server/http/problem.h"
 #include "server/module/archives/gzip.h"
 #include "server/web/assets.h"
-#include "server/web/html_table.h"
 #include "server/web/web.h"
 
 static const struct {
@@ -212,13 +211,23 @@ void view_end_crumbs(struct view *view)
 	HTML(&view->html, "</nav>\n");
 }
 
+void view_begin_section(struct view *view, const char *id, const char *title)
+{
+	HTML(&view->html, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", id, id, title);
+}
+
+void view_end_section(struct view *view)
+{
+	HTML(&view->html, "</section>\n");
+}
+
 void view_document(struct view *view, const char *title, const char *rendered)
 {
-	section_begin(view, "documentation", title);
+	view_begin_section(view, "documentation", title);
 	HTML(&view->html, "<div class=\"document\">\n");
 	html_document(&view->html, rendered);
 	HTML(&view->html, "</div>\n");
-	section_end(view);
+	view_end_section(view);
 }
 
 /* The script finds the button by its class and copies the code beside it; without scripts there is no button.

@@ -50,6 +50,10 @@ void view_begin_crumbs(struct view *view, const char *path, const char *name);
 void view_crumb(struct view *view, const char *path, const char *name);
 void view_end_crumbs(struct view *view);
 
+/* A part of the page that has a heading. */
+void view_begin_section(struct view *view, const char *id, const char *title);
+void view_end_section(struct view *view);
+
 /* The section of what facts_render_documentation() gave. */
 void view_document(struct view *view, const char *title, const char *rendered);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/http/fast/dechunk.h"
+#include "server/http/exchange/dechunk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

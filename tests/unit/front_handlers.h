@@ -12,9 +12,9 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/fast/response_cache.h"
 #include "server/http/front.h"
 #include "server/http/problem.h"
+#include "server/http/response_cache.h"
 #include "server/metrics.h"
 #include "tests/unit/held.h"
 

@@ -9,7 +9,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/fast/response_cache.h"
+#include "server/http/response_cache.h"
 
 enum { THREADS = 4, ROUNDS = 3000 };
 

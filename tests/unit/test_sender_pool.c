@@ -17,8 +17,8 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/fast/chunked.h"
-#include "server/http/fast/sender_pool.h"
+#include "server/http/exchange/chunked.h"
+#include "server/http/exchange/sender_pool.h"
 #include "tests/unit/held.h"
 
 enum { SENDERS = 2, CLIENTS = 12, STEP = 70001, STEPS = 60, NEVER_S = 0 };

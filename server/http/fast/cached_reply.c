@@ -8,7 +8,8 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/own.h"
-#include "server/http/mhd/responses.h"
+#include "server/http/mhd/status_phrase.h"
+#include "server/http/response_fields.h"
 
 /* An ending server's answers close their connections. */
 bool cached_reply_may_be_kept(const struct exchange *exchange)
@@ -46,7 +47,7 @@ static void look_at_body(struct cached_reply *cached, const struct reply *reply)
 static void write_length_field(struct cached_reply *cached, const struct exchange *exchange)
 {
 	const struct reply *reply = &exchange->reply;
-	bool bodiless = response_is_bodiless(exchange);
+	bool bodiless = reply_is_bodiless(reply, exchange->request.method == METHOD_HEAD);
 	int64_t size = bodiless ? reply->head_length : cached->size;
 	int length;
 
@@ -65,7 +66,7 @@ static void write_head(struct cached_reply *cached, const struct exchange *excha
 {
 	const struct reply *reply = &exchange->reply;
 	int length = snprintf(cached->status_line, sizeof cached->status_line, "HTTP/1.1 %d %s\r\n",
-		reply->status, response_reason(reply->status));
+		reply->status, status_phrase(reply->status));
 
 	cached->status = reply->status;
 	cached->status_line_length = (size_t)length;

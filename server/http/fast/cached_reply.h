@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "server/http/mhd/exchange.h"
+#include "server/http/exchange/exchange.h"
 
 /* Whether others may be given the exchange's reply as well. */
 bool cached_reply_may_be_kept(const struct exchange *exchange);

@@ -6,11 +6,12 @@
 
 #include "common/mem.h"
 #include "server/http/accesslog.h"
-#include "server/http/mhd/exchange.h"
+#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/offload.h"
+#include "server/http/exchange/record.h"
 #include "server/http/fast/cached_reply.h"
-#include "server/http/problem.h"
-#include "server/http/mhd/record.h"
 #include "server/http/fast/wirefields.h"
+#include "server/http/problem.h"
 #include "server/metrics.h"
 
 struct direct {

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "server/http/exchange/in_flight.h"
+#include "server/http/exchange/suspensions.h"
 #include "server/http/fast/hit.h"
-#include "server/http/mhd/suspensions.h"
-#include "server/http/mhd/in_flight.h"
 #include "server/http/fast/wirehead.h"
 
 struct direct;

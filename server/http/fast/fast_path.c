@@ -14,14 +14,14 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/delivery.h"
+#include "server/http/exchange/sender_pool.h"
 #include "server/http/fast/direct.h"
 #include "server/http/fast/hit.h"
 #include "server/http/fast/plainhead.h"
 #include "server/http/fast/refusal.h"
-#include "server/http/fast/response_cache.h"
-#include "server/http/fast/sender_pool.h"
 #include "server/http/fast/wirehead.h"
 #include "server/http/loop.h"
+#include "server/http/response_cache.h"
 #include "server/metrics.h"
 
 /* A first look is short, as most heads are; one byte more than a head may have tells that it has more. */

@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 
 #include "common/err.h"
+#include "server/http/exchange/in_flight.h"
 #include "server/http/fast/wirehead.h"
-#include "server/http/mhd/in_flight.h"
 
 struct fast_path;
 

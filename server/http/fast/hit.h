@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #include "server/http/fast/plainhead.h"
-#include "server/http/fast/response_cache.h"
+#include "server/http/response_cache.h"
 #include "server/http/sending.h"
 
 enum { HIT_MAPPED_MAX = 16 << 10 };

@@ -5,8 +5,8 @@
 #include "common/clock.h"
 #include "common/own.h"
 #include "server/http/accesslog.h"
-#include "server/http/mhd/responses.h"
 #include "server/http/problem.h"
+#include "server/http/response_fields.h"
 #include "server/metrics.h"
 
 static void write_answer(const struct reply *reply, const char *date, bool is_head, struct buffer *out)

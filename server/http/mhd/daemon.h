@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
-#include "server/http/front.h"
+#include "server/http/front_settings.h"
 
 /* libmicrohttpd's callbacks, each called with the context, on one of the daemon's threads. */
 struct daemon_hooks {

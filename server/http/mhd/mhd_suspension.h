@@ -5,7 +5,7 @@
 #ifndef SERVER_HTTP_MHD_MHD_SUSPENSION_H
 #define SERVER_HTTP_MHD_MHD_SUSPENSION_H
 
-#include "server/http/mhd/exchange.h"
+#include "server/http/exchange/exchange.h"
 
 /* For an exchange whose suspension's connection is a struct MHD_Connection. */
 extern const struct suspension_ops mhd_suspension_ops;

@@ -9,7 +9,9 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/delivery.h"
+#include "server/http/exchange/offload.h"
 #include "server/http/problem.h"
+#include "server/http/response_fields.h"
 #include "server/metrics.h"
 
 enum {
@@ -19,17 +21,6 @@ enum {
 	/* What is smaller is taken by the kernel as a whole. */
 	MEASURED_FROM = 64 << 10,
 	STATUS_AND_DATE = 100 /* with Content-Length and the empty line */
-};
-
-static const struct {
-	const char *name;
-	const char *value;
-} on_every_answer[] = {
-	{"Server", "larder/" LARDER_VERSION},
-	{"X-Content-Type-Options", "nosniff"},
-	{"Access-Control-Allow-Origin", "*"},
-	{"Access-Control-Expose-Headers", "Content-Length, ETag, Repr-Digest, Cache-Status"},
-	{"Cross-Origin-Resource-Policy", "cross-origin"},
 };
 
 static bool leave_feed(struct suspension *suspension)
@@ -194,15 +185,9 @@ static struct MHD_Response *bodiless_response(const struct exchange *exchange)
 	return response;
 }
 
-bool response_is_bodiless(const struct exchange *exchange)
+static bool is_bodiless(const struct exchange *exchange)
 {
-	const struct reply *reply = &exchange->reply;
-	bool head = exchange->request.method == METHOD_HEAD;
-
-	if (reply->kind == REPLY_STREAM)
-		return head;
-	return reply->kind == REPLY_EMPTY &&
-	       (reply->status == 304 || (head && reply->status == 200) || (head && reply->head_length >= 0));
+	return reply_is_bodiless(&exchange->reply, exchange->request.method == METHOD_HEAD);
 }
 
 static struct MHD_Response *body_response(struct exchange *exchange)
@@ -216,44 +201,13 @@ static struct MHD_Response *body_response(struct exchange *exchange)
 	};
 	struct MHD_Response *response;
 
-	response = response_is_bodiless(exchange) ? bodiless_response(exchange)
-						  : by_kind[exchange->reply.kind](exchange);
+	response =
+		is_bodiless(exchange) ? bodiless_response(exchange) : by_kind[exchange->reply.kind](exchange);
 	if (!response)
 		abort();
 	if (exchange->request.method == METHOD_HEAD)
 		exchange->sent_bytes = 0;
 	return response;
-}
-
-static void add_field(struct buffer *out, const char *name, const char *value)
-{
-	buffer_add_string(out, name);
-	buffer_add_string(out, ": ");
-	buffer_add_string(out, value);
-	buffer_add_string(out, "\r\n");
-}
-
-const char *response_reason(int status)
-{
-	return MHD_get_reason_phrase_for((unsigned)status);
-}
-
-char *response_fields(const struct reply *reply, size_t *length, size_t *type_length)
-{
-	AUTO_BUFFER struct buffer out = {0};
-	const char *type = reply_find_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE);
-
-	if (type)
-		add_field(&out, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	*type_length = out.length;
-	for (size_t i = 0; i < sizeof on_every_answer / sizeof *on_every_answer; i++)
-		add_field(&out, on_every_answer[i].name, on_every_answer[i].value);
-	for (size_t i = 0; i < reply->header_count; i++) {
-		if (reply->headers[i].value != type)
-			add_field(&out, reply->headers[i].name, reply->headers[i].value);
-	}
-	*length = out.length;
-	return buffer_take(&out);
 }
 
 void response_measure(struct exchange *exchange)
@@ -305,10 +259,10 @@ struct MHD_Response *response_create(struct exchange *exchange)
 		problem_reply(&exchange->reply, &err);
 	}
 	exchange->is_last = exchange->ends || in_flight_is_ending(exchange->in_flight) ||
-			    (response_is_bodiless(exchange) && reply->head_length < 0);
+			    (is_bodiless(exchange) && reply->head_length < 0);
 	response = body_response(exchange);
-	for (size_t i = 0; i < sizeof on_every_answer / sizeof *on_every_answer; i++)
-		(void)MHD_add_response_header(response, on_every_answer[i].name, on_every_answer[i].value);
+	for (size_t i = 0; i < every_answer_count; i++)
+		(void)MHD_add_response_header(response, every_answer[i].name, every_answer[i].value);
 	for (size_t i = 0; i < reply->header_count; i++)
 		(void)MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
 	if (exchange->is_last)

@@ -10,10 +10,11 @@
 #include <sys/socket.h>
 
 #include "server/http/loop.h"
+#include "server/http/tls/credentials.h"
 #include "server/http/tls/loopback.h"
 #include "server/http/tls/pump.h"
 #include "server/http/tls/ring.h"
-#include "server/http/tls/terminator.h"
+#include "server/http/tls/terminator_settings.h"
 
 enum stage {
 	STAGE_SILENT,  /* nothing came yet */

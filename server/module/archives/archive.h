@@ -11,8 +11,7 @@
 
 #include "common/err.h"
 #include "common/stream.h"
-
-enum { ARCHIVE_NAME_MAX = 4096 };
+#include "server/module/archives/archive_fault.h"
 
 enum member_kind {
 	MEMBER_FILE,
@@ -31,17 +30,6 @@ struct member {
 struct archive_limits {
 	int64_t unpacked_bytes; /* of the tar stream; 0 is no limit */
 	int64_t ratio;          /* of tar bytes to gzip bytes, judged from 16 MiB of tar on; 0 is no limit */
-};
-
-/* Whose fault a failure was. */
-enum archive_fault {
-	ARCHIVE_SOUND,
-	ARCHIVE_GZIP_BROKEN,
-	ARCHIVE_TAR_BROKEN,
-	ARCHIVE_TOO_LARGE,     /* limits: unpacked_bytes */
-	ARCHIVE_RATIO,         /* limits: ratio */
-	ARCHIVE_NAME_TOO_LONG, /* beyond ARCHIVE_NAME_MAX */
-	ARCHIVE_SOURCE_FAILED  /* the stream's own error, passed through */
 };
 
 struct archive;

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "server/module/archives/archive.h"
-#include "server/module/examination.h"
+#include "server/module/archives/archive_fault.h"
+#include "server/module/findings.h"
 
 /* What every file system and every client can take. */
 enum { MEMBERNAME_MAX = 1024, MEMBERNAME_SEGMENT_MAX = 255 };

@@ -5,7 +5,7 @@
 #define SERVER_MODULE_ARCHIVES_MEMBERTYPE_H
 
 #include "server/module/archives/archive.h"
-#include "server/module/examination.h"
+#include "server/module/findings.h"
 
 /* Adds the finding for a member that is MEMBER_OTHER. */
 void membertype_report(struct examination *examination, const struct member *member);

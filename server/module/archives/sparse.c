@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "server/module/archives/tarheader.h"
 
 void sparse_map_finish(struct sparse_map *map)
 {

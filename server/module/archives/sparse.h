@@ -11,6 +11,9 @@
 #include <stdint.h>
 
 /* A map takes at most a mebibyte. */
+/* Beyond any file there is, so that sums of sizes do not overflow. */
+#define TAR_SIZE_MAX ((int64_t)1 << 56)
+
 enum { SPARSE_PIECES_MAX = 65536 };
 
 struct sparse_piece {

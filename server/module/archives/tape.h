@@ -7,7 +7,7 @@
 
 #include "common/buffer.h"
 #include "server/module/archives/advice.h"
-#include "server/module/archives/archive.h"
+#include "server/module/archives/archive_fault.h"
 #include "server/module/archives/gunzip.h"
 #include "server/module/archives/tarheader.h"
 

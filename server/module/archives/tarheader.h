@@ -13,9 +13,6 @@
 
 enum { TAR_BLOCK = 512, TAR_NAME_MAX = 256 };
 
-/* Beyond any file there is, so that sums of sizes do not overflow. */
-#define TAR_SIZE_MAX ((int64_t)1 << 56)
-
 struct tar_header {
 	char name[TAR_NAME_MAX + 1]; /* prefix and name joined */
 	char type;                   /* the type flag; '\0' in old tars */

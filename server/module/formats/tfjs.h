@@ -5,8 +5,9 @@
 #ifndef SERVER_MODULE_FORMATS_TFJS_H
 #define SERVER_MODULE_FORMATS_TFJS_H
 
+#include "common/stream.h"
 #include "server/module/archives/tree.h"
-#include "server/module/examination.h"
+#include "server/module/findings.h"
 #include "server/module/formats/manifest.h"
 
 /* Judges what model.json says against the members that lie beside it. */

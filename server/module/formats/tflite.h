@@ -4,7 +4,8 @@
 #ifndef SERVER_MODULE_FORMATS_TFLITE_H
 #define SERVER_MODULE_FORMATS_TFLITE_H
 
-#include "server/module/examination.h"
+#include "common/stream.h"
+#include "server/module/findings.h"
 
 /* Reads the stream to its end, or to max_bytes (0: no limit), counts it as one file and follows each
  * reference in it, and says what lies behind that is no part of it. A stream that keeps nothing is judged by

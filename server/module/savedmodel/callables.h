@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "server/module/savedmodel/message.h"
-#include "server/module/savedmodel/savedmodel.h"
+#include "server/module/savedmodel/model_facts.h"
 
 /* The objects of one graph that matter here, out of all that stream by: the root, which comes first, and the
  * functions among its children. */

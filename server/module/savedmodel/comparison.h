@@ -5,7 +5,7 @@
 #ifndef SERVER_MODULE_SAVEDMODEL_COMPARISON_H
 #define SERVER_MODULE_SAVEDMODEL_COMPARISON_H
 
-#include "server/module/savedmodel/savedmodel.h"
+#include "server/module/savedmodel/model_facts.h"
 
 enum change { CHANGE_ADDED, CHANGE_REMOVED, CHANGE_CHANGED, CHANGE_COUNT };
 const char *change_name(enum change change); /* "added" … */

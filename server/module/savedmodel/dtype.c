@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/number.h"
-#include "server/module/savedmodel/savedmodel.h"
 
 enum { REFERENCE_OFFSET = 100 };
 

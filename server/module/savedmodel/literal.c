@@ -7,6 +7,7 @@
 #include "common/buffer.h"
 #include "common/mem.h"
 #include "common/utf8.h"
+#include "server/module/savedmodel/dtype.h"
 #include "server/module/savedmodel/tensor.h"
 
 static void add_character(struct buffer *out, const char *at, size_t length, uint32_t code, char quote)

@@ -7,8 +7,8 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/utf8.h"
+#include "server/module/savedmodel/model_facts.h"
 #include "server/module/savedmodel/protocheck.h"
-#include "server/module/savedmodel/savedmodel.h"
 #include "server/module/savedmodel/wire.h"
 
 enum { CHUNK_BYTES = 64 << 10, CHUNK_BYTES_NEXT = 256 << 10, ALIGNMENT = 8 };

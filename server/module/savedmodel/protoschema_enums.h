@@ -4,7 +4,7 @@
 #ifndef SERVER_MODULE_SAVEDMODEL_PROTOSCHEMA_ENUMS_H
 #define SERVER_MODULE_SAVEDMODEL_PROTOSCHEMA_ENUMS_H
 
-#include "server/module/savedmodel/protoschema.h"
+#include "server/module/savedmodel/prototypes.h"
 
 extern const struct proto_enum proto_data_type;
 extern const struct proto_enum proto_full_type_id;

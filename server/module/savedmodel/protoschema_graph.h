@@ -4,7 +4,7 @@
 #ifndef SERVER_MODULE_SAVEDMODEL_PROTOSCHEMA_GRAPH_H
 #define SERVER_MODULE_SAVEDMODEL_PROTOSCHEMA_GRAPH_H
 
-#include "server/module/savedmodel/protoschema.h"
+#include "server/module/savedmodel/prototypes.h"
 
 extern const struct proto_type proto_any;
 extern const struct proto_type proto_version_def;

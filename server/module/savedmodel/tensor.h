@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "server/module/savedmodel/message.h"
-#include "server/module/savedmodel/savedmodel.h"
+#include "server/module/savedmodel/model_facts.h"
 
 /* Fills encoding, tensor names, type, dtype and shape from a TensorInfo. */
 void tensor_from_info(struct tensor *tensor, const struct message *info);

@@ -10,7 +10,7 @@
 
 #include "common/err.h"
 #include "common/stream.h"
-#include "server/module/savedmodel/savedmodel.h"
+#include "server/module/savedmodel/model_facts.h"
 
 enum token_kind {
 	TOKEN_END,

@@ -10,6 +10,7 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/module/savedmodel/bundle.h"
+#include "server/module/savedmodel/model_facts.h"
 #include "server/module/violations.h"
 
 #define PREFIX "variables/variables"

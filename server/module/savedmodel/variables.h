@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "common/buffer.h"
-#include "server/module/examination.h"
+#include "server/module/findings.h"
 
 #define CHECKPOINT_INDEX "variables/variables.index"
 

@@ -31,18 +31,9 @@ const char *version_state_name(enum version_state state)
 	return state_names[state];
 }
 
-size_t catalog_word(const char *const *words, size_t count, const char *word)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (word && strcmp(words[i], word) == 0)
-			return i;
-	}
-	return count;
-}
-
 bool version_source_parse(const char *name, enum version_source *out)
 {
-	size_t place = catalog_word(source_names, SOURCE_COUNT, name);
+	size_t place = names_find(source_names, SOURCE_COUNT, name);
 
 	if (place == SOURCE_COUNT)
 		return false;
@@ -62,7 +53,7 @@ enum version_source rows_source(struct rows *rows, int column)
 /* What cannot be read is not served. */
 enum version_state rows_state(struct rows *rows, int column)
 {
-	size_t place = catalog_word(state_names, STATE_COUNT, rows_text(rows, column));
+	size_t place = names_find(state_names, STATE_COUNT, rows_text(rows, column));
 
 	return place == STATE_COUNT ? STATE_QUARANTINED : (enum version_state)place;
 }

@@ -4,6 +4,7 @@
 #ifndef SERVER_STORE_CATALOG_CATALOG_ROWS_H
 #define SERVER_STORE_CATALOG_CATALOG_ROWS_H
 
+#include "common/names.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/db.h"
 
@@ -18,9 +19,6 @@ struct catalog {
 /* The files of schema/, in order; made by the build. */
 extern const struct migration catalog_migrations[];
 extern const size_t catalog_migration_count;
-
-/* The place of a word in a table of names; count where it is none of them. */
-size_t catalog_word(const char *const *words, size_t count, const char *word);
 
 enum version_source rows_source(struct rows *rows, int column);
 enum version_state rows_state(struct rows *rows, int column);

@@ -227,7 +227,7 @@ static bool load_tensors(
 		txn_query(txn, sql[LIST_TENSORS], VALUES(v_int(function_id), v_text(direction)));
 
 	while (rows_next(rows)) {
-		size_t encoding = catalog_word(encoding_names, ENCODING_COUNT, rows_text(rows, 1));
+		size_t encoding = names_find(encoding_names, ENCODING_COUNT, rows_text(rows, 1));
 
 		MEM_GROW(tensors->items, tensors->count, tensors->capacity);
 		tensors->items[tensors->count++] = (struct tensor){.name = rows_dup(rows, 0),

@@ -25,7 +25,7 @@ static const char *const sort_names[SORT_COUNT] = {
 
 bool facet_parse(const char *name, enum facet *out)
 {
-	size_t place = catalog_word(facet_names, FACET_COUNT, name);
+	size_t place = names_find(facet_names, FACET_COUNT, name);
 
 	if (place == FACET_COUNT)
 		return false;
@@ -35,7 +35,7 @@ bool facet_parse(const char *name, enum facet *out)
 
 bool module_sort_parse(const char *name, enum module_sort *out)
 {
-	size_t place = catalog_word(sort_names, SORT_COUNT, name);
+	size_t place = names_find(sort_names, SORT_COUNT, name);
 
 	if (place == SORT_COUNT)
 		return false;

@@ -2,8 +2,8 @@
 #include "server/store/search/search.h"
 
 #include "common/mem.h"
+#include "common/names.h"
 #include "server/ranks.h"
-#include "server/store/catalog/catalog_rows.h"
 
 static const struct lock_place lock_place = {"search", RANK_SEARCH};
 static const struct lock_place following_place = {"search following", RANK_SEARCH_FOLLOWING, .slow = true};
@@ -91,7 +91,7 @@ static struct module_facts read_facts(struct rows *rows)
 /* What a later Larder may count by is none of ours. */
 static void add_value(struct module_index *index, struct rows *rows)
 {
-	size_t facet = catalog_word(facet_names, FACET_COUNT, rows_text(rows, 1));
+	size_t facet = names_find(facet_names, FACET_COUNT, rows_text(rows, 1));
 
 	if (facet != FACET_COUNT)
 		module_index_add_value(index, rows_int(rows, 0), (enum facet)facet, rows_text(rows, 2));

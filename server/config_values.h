@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the configuration says: one struct, which the table of keys fills. */
+#ifndef SERVER_CONFIG_VALUES_H
+#define SERVER_CONFIG_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/log.h"
+#include "server/upstream/upstream.h"
+
+enum hold { HOLD_NEVER, HOLD_PROXIED, HOLD_ALWAYS };
+
+struct config {
+	struct {
+		char *listen;
+		char *public_url;      /* NULL: from the request's Host */
+		char *trusted_proxies; /* networks; NULL: none */
+		char *tls_certificate; /* NULL: plain HTTP */
+		char *tls_key;
+		int64_t threads;
+		int64_t workers;
+		int64_t max_connections;
+		int64_t idle_timeout_s;
+		int64_t head_timeout_s;
+		int64_t upload_bytes_per_s;
+		int64_t drain_timeout_s;
+	} server;
+	struct {
+		char *data_dir;
+		int64_t max_bytes;
+		int64_t keep_free_bytes;
+	} storage;
+	struct {
+		bool read_needs_token; /* read = anyone | token */
+	} auth;
+	struct {
+		int64_t max_upload_bytes;
+		int64_t max_unpacked_bytes;
+		int64_t max_members;
+		int64_t max_ratio;
+		int64_t commit_timeout_s;
+		int64_t max_uploads;
+	} publish;
+	struct {
+		enum hold hold_until_verified;
+		bool offline;
+		int64_t negative_ttl_s;
+		int64_t latest_ttl_s;
+		int64_t connect_timeout_s;
+		int64_t stall_timeout_s;
+		int64_t min_bytes_per_s; /* 0: no limit */
+		int64_t retries;
+		int64_t max_fills;
+		int64_t queue_timeout_s;
+		char *allow; /* globs; NULL allows all */
+		char *deny;  /* globs; NULL denies none */
+		bool private_upstreams;
+	} mirror;
+	struct {
+		char *hosts;             /* NULL: none */
+		char *uncompressed_root; /* NULL: no such place */
+	} hub;
+	struct {
+		enum log_level level;
+		enum log_format format;
+	} log;
+	struct upstream *upstreams; /* in the file's order; the defaults where the file has none */
+	size_t upstream_count;
+};
+
+#endif

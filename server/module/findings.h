@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What was found in one artifact's bytes: its members, its model, and the rules that it breaks. */
+#ifndef SERVER_MODULE_FINDINGS_H
+#define SERVER_MODULE_FINDINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/module/name.h"
+
+struct saved_model;
+
+enum { EXAMINATION_FINDINGS_MAX = 100 };
+
+enum severity {
+	SEVERITY_WARNING,  /* hampers some clients: refused when published, kept when mirrored */
+	SEVERITY_VIOLATION /* broken or dangerous: never served */
+};
+
+struct finding {
+	enum severity severity;
+	bool publishable; /* a warning with which it may be published all the same */
+	const char *rule; /* a constant such as "name-traversal"; the table is in violations.c */
+	char *path;       /* the member, or "" for the whole */
+	char *message;    /* a sentence that says what to do about it */
+};
+
+struct examined_member {
+	char *path; /* normal form: no "./", no trailing slash */
+	bool is_folder;
+	int64_t size_bytes;
+};
+
+/* 0 is no limit. */
+struct examination_limits {
+	int64_t max_unpacked_bytes;
+	int64_t max_members; /* the names of one archive are bounded besides */
+	int64_t max_ratio;
+};
+
+struct examination {
+	enum format format;
+	int64_t unpacked_bytes;          /* sum of the files' sizes */
+	struct examined_member *members; /* in the archive's order, without the root; none for bare files */
+	size_t member_count;
+	size_t member_capacity;
+	bool members_truncated; /* there are more than are listed; file_count is true */
+	size_t file_count;
+	bool has_proved_end; /* its last byte is known to be its last: half of it would have a violation */
+	struct finding *findings;
+	size_t finding_count;
+	size_t finding_capacity;
+	struct saved_model *saved_model; /* NULL where the format has none or it could not be read */
+};
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What fills work with: the settings, the stores and the services that they share. */
+#ifndef SERVER_REGISTRY_FILL_TOOLS_H
+#define SERVER_REGISTRY_FILL_TOOLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/module/examination.h"
+#include "server/registry/breakers.h"
+#include "server/registry/checkpoints.h"
+#include "server/registry/committer.h"
+#include "server/registry/queue.h"
+#include "server/registry/space.h"
+#include "server/upstream/client.h"
+#include "server/upstream/upstream.h"
+
+struct fill_settings {
+	const struct upstream *upstreams; /* in the order in which they are asked */
+	size_t upstream_count;
+	int64_t retries; /* of a transfer that makes no progress, and rounds over all upstreams */
+	int64_t negative_ttl_s;
+	int64_t latest_ttl_s; /* for so long an upstream's word of its latest version counts */
+	int64_t connect_timeout_s;
+	int64_t queue_timeout_s;  /* for how long clients may wait for a turn, here or with an upstream */
+	int64_t commit_timeout_s; /* for how long bytes wait until another process lets go of the database */
+	struct examination_limits limits;
+};
+
+/* What fills work with; all of it outlives them. */
+struct fill_tools {
+	struct fill_settings settings;
+	struct client *client;
+	struct catalog *catalog;
+	struct blobs *blobs;
+	struct committer *committer;
+	struct space *space;
+	struct checkpoints *checkpoints;
+	struct breakers *breakers; /* the mirror's own, */
+	struct queue *queue;       /* … as this one is */
+};
+
+/* What is to be filled. */
+struct fill_order {
+	const struct name *name;
+	struct spool *spool;
+	const struct fill_row
+		*row;         /* what an earlier process noted of the bytes in the spool; NULL: it is empty */
+	const char *cdn_loop; /* is sent along */
+	struct fill_progress *progress; /* is told how far it is */
+	struct ticket *ticket;          /* has a place */
+	struct turn *granted;           /* a turn with an upstream, to begin with, where it is taken */
+};
+
+#endif
