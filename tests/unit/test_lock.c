@@ -238,6 +238,7 @@ static void names_are_cut_and_niceness_counts(void **state)
 		.run = run,
 		.context = &house,
 		.stack_bytes = 256 << 10};
+	int own = getpriority(PRIO_PROCESS, 0);
 	struct err err;
 	pthread_t thread;
 
@@ -245,7 +246,7 @@ static void names_are_cut_and_niceness_counts(void **state)
 	assert_true(thread_start(&thread, &plan, &err));
 	thread_join(thread);
 	assert_string_equal(house.name, "a name that is ");
-	assert_int_equal(house.niceness, 5);
+	assert_int_equal(house.niceness, own > 5 ? own : 5);
 }
 
 /* A deadline that is over is no wait, and none depends on the wall clock. */
