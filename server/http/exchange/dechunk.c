@@ -119,7 +119,7 @@ static bool read_size(struct text *text, int64_t *out, struct err *err)
 static bool end_size_line(struct dechunk *dechunk, struct err *err)
 {
 	struct text text = {dechunk->line, dechunk->line + dechunk->length};
-	int64_t size;
+	int64_t size = 0;
 
 	if (!read_size(&text, &size, err))
 		return false;
