@@ -94,6 +94,7 @@ static bool read_options(int argc, char **argv, const struct option *known, stru
 
 struct modules {
 	struct text_table table;
+	size_t count;
 	struct listing_items items;
 };
 
@@ -107,6 +108,7 @@ static void print_rows(void *context, const json_t *page)
 	struct modules *modules = context;
 
 	listing_add_modules(&modules->table, json_object_get(page, "modules"));
+	modules->count += json_array_size(json_object_get(page, "modules"));
 	listing_print(&modules->table);
 }
 
@@ -131,6 +133,8 @@ static bool list(struct remote *remote, const char *query, bool as_json, struct 
 		return false;
 	if (as_json)
 		listing_end_json(&modules.items);
+	else if (modules.count == 0)
+		(void)fputs(*query ? "no module matches\n" : "there is no module yet\n", stderr);
 	return true;
 }
 

@@ -136,5 +136,6 @@ int command_pack(int argc, char **argv)
 	format = guess_folder(argv[optind]);
 	if (options.format && (!format_parse(options.format, &format) || !formats[format].is_archive))
 		return command_misuse("pack", "--format takes tf-hub or tfjs, not \"%s\"", options.format);
+	packing_tell_choice(argv[optind], options.format, format);
 	return pack(argv[optind], format, &options, &err) ? COMMAND_DONE : command_fail(&err);
 }

@@ -57,6 +57,18 @@ void packing_print_finding(const char *rule, const char *path, const char *messa
 	(void)fprintf(stderr, "%s\n", line);
 }
 
+void packing_tell_choice(const char *folder, const char *asked, enum format format)
+{
+	enum format other = format == FORMAT_TFJS ? FORMAT_TF_HUB : FORMAT_TFJS;
+
+	if (!asked && guess_is_ambiguous(folder))
+		(void)fprintf(stderr,
+			"%s has a SavedModel and a model.json: it goes as %s. With --format %s it goes as "
+			"the other, "
+			"and a version may have both\n",
+			folder, formats[format].name, formats[other].name);
+}
+
 /* The folder in the packed one that holds the module, as a shell's word. */
 static char *wrapped_word(const char *folder, const char *key)
 {

@@ -14,6 +14,9 @@
 bool packing_run(const char *command, const char *folder, enum pack_links links, enum format format, int fd,
 	struct err *err);
 
+/* Says on stderr which model is taken of a folder that has two, unless the user has named the format. */
+void packing_tell_choice(const char *folder, const char *asked, enum format format);
+
 /* One broken rule, on stderr. */
 void packing_print_finding(const char *rule, const char *path, const char *message);
 

@@ -41,25 +41,36 @@ static void finish_destination(struct destination *destination)
 
 /* ---- where to ---- */
 
+/* "…/1/" is meant as "…/1". */
+static char *without_last_slashes(const char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 0 && path[length - 1] == '/')
+		length--;
+	return mem_dup_n(path, length);
+}
+
 /* A bare path goes to the registry that --server or the environment names. */
 static bool read_destination(const char *url, const struct publish_options *options,
 	struct destination *destination, struct err *err)
 {
 	const char *host = strstr(url, "://");
-	const char *path = host ? strchr(host + 3, '/') : url;
+	const char *found = host ? strchr(host + 3, '/') : url;
+	AUTO_FREE char *path = found ? without_last_slashes(found) : NULL;
 
 	if (path && strchr(path, '?'))
 		return err_set(err, ERR_BAD_REQUEST,
 			"%s: leave out what begins with \"?\"; the format is seen from the files, or said "
 			"with --format.",
 			url);
-	if (path && !name_parse_versioned(path + strspn(path, "/"), &destination->name, err))
+	if (path && *path && !name_parse_versioned(path + strspn(path, "/"), &destination->name, err))
 		return err_prefix(err, "%s: ", url);
-	if (!path)
+	if (!path || !*path)
 		return err_set(err, ERR_BAD_REQUEST,
 			"\"%s\" is no URL of a version, such as http://127.0.0.1:8080/acme/half-plus-two/1.",
 			url);
-	destination->server = host ? mem_dup_n(url, (size_t)(path - url)) : mem_dup(options->remote.server);
+	destination->server = host ? mem_dup_n(url, (size_t)(found - url)) : mem_dup(options->remote.server);
 	return true;
 }
 
@@ -92,6 +103,7 @@ static bool open_folder(const char *folder, const struct publish_options *option
 	if (!choose_format(options, guess_folder(folder), out_format) || !formats[*out_format].is_archive)
 		return err_set(err, ERR_BAD_REQUEST, "A folder is published as tf-hub or tfjs, not as %s.",
 			options->format);
+	packing_tell_choice(folder, options->format, *out_format);
 	if (!open_temporary(&fd, err) ||
 		!packing_run("publish", folder, options->links, *out_format, fd, err))
 		return false;

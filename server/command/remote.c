@@ -364,8 +364,11 @@ bool remote_accepted(const struct remote_reply *reply, struct err *err)
 	if (reply->status >= 200 && reply->status < 300)
 		return true;
 	if (detail && code)
-		(void)err_set(err, strcmp(code, "busy") == 0 ? ERR_BUSY : ERR_UPSTREAM_FAILED, "%s (%s)",
-			detail, code);
+		(void)err_set(err, strcmp(code, "busy") == 0 ? ERR_BUSY : ERR_UPSTREAM_FAILED, "%s (%s)%s",
+			detail, code,
+			strcmp(code, "unauthorized") == 0
+				? ". Commands take one by --token, --token-file or $LARDER_TOKEN"
+				: "");
 	else
 		(void)err_set(err, ERR_UPSTREAM_FAILED,
 			"The server answers %ld, and no reason that a Larder gives.", reply->status);

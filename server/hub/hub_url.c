@@ -96,6 +96,7 @@ static const struct place {
 	{"tfhub-tfjs-modules/", NULL, FORMAT_TFJS, false},
 	{"", ".tar.gz", FORMAT_TF_HUB, false},
 	{"", ".tgz", FORMAT_TF_HUB, false},
+	{"", ".tflite", FORMAT_TFLITE, false},
 };
 
 static bool lies_at(const struct place *place, const char *path)
@@ -125,12 +126,14 @@ static const struct place *strip_place(char **path)
 	return NULL;
 }
 
-/* A whole archive is what such a file is; of which format, the query may say where the place does not. */
+/* A whole artifact is what such a file is; of which format, the query may say where the place does not: one
+ * whose files are of this kind. */
 static void apply_place(const struct place *place, struct hub_url *hub_url, bool *given)
 {
 	if (!place || !place->suffix)
 		return;
-	if (!*given || place->any_query || hub_url->name.format != FORMAT_TFJS) {
+	if (!*given || place->any_query ||
+		formats[hub_url->name.format].is_archive != formats[place->format].is_archive) {
 		hub_url->wanted = WANTED_ARTIFACT;
 		hub_url->name.format = place->format;
 	}
@@ -233,10 +236,45 @@ static bool is_whole(const struct request *request, struct err *err)
 		formats[format].query_key, formats[format].query_value);
 }
 
+/* A dot with a letter behind it: "1.0" is none. */
+static bool is_file_name(const char *segment)
+{
+	const char *dot = strrchr(segment, '.');
+
+	return dot && isalpha((unsigned char)dot[1]);
+}
+
+static bool refuse_versionless(const struct request *request, struct err *err)
+{
+	const char *last = strrchr(request->path, '/') + 1;
+	bool publishes = request->method != METHOD_DELETE;
+
+	return err_set(err, ERR_BAD_REQUEST,
+		"\"%.60s\" is no version: that is a whole number from 1 on, without leading zeros. %s "
+		"/<publisher>/<name>/<version>, such as /acme/half-plus-two/1%s",
+		last, publishes ? "Publish to" : "Withdraw",
+		publishes && is_file_name(last) ? "; where the URL ends in \"/\", curl -T adds the file's "
+						  "name: write the version there"
+						: "");
+}
+
+static bool check_version(const struct request *request, const struct name *name, struct err *err)
+{
+	if (name->version == 0)
+		return refuse_versionless(request, err);
+	return strchr(name->handle, '/') || err_set(err, ERR_BAD_REQUEST,
+						    "%.100s names a publisher and a version, and no module: "
+						    "/<publisher>/<name>/<version> is "
+						    "wanted, such as /acme/half-plus-two/1",
+						    request->path);
+}
+
 bool hub_url_read_upload(const struct request *request, struct name *out, struct err *err)
 {
 	AUTO_HUB_URL struct hub_url hub_url = {0};
 
+	if (!strchr(request->path + 1, '/'))
+		return refuse_versionless(request, err);
 	/* An upload names its version; by what is known it might be taken for another's file. */
 	if (!is_whole(request, err) || !has_no_file(request, err) ||
 		!hub_url_read(request, NULL, &hub_url, err))
@@ -248,9 +286,8 @@ bool hub_url_read_upload(const struct request *request, struct name *out, struct
 			"only whole artifacts can be published: ?tf-hub-format=compressed, "
 			"?tfjs-format=compressed, "
 			"?lite-format=tflite or ?coral-format=tflite");
-	if (hub_url.name.version == 0 || !strchr(hub_url.name.handle, '/'))
-		return err_set(err, ERR_BAD_REQUEST,
-			"publish to /<publisher>/<name>/<version>, such as /acme/half-plus-two/1");
+	if (!check_version(request, &hub_url.name, err))
+		return false;
 	*out = hub_url.name;
 	return true;
 }

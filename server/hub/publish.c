@@ -53,17 +53,29 @@ static bool authorize(const struct services *services, struct request *request, 
 
 /* ---- headers of an upload ---- */
 
+static const char form_type[] = "application/x-www-form-urlencoded";
+
 /* Media types under which clients send gzip and bare files; curl adds the form's to --data-binary. */
 static const char *const upload_types[] = {"application/gzip", "application/x-gzip",
 	"application/octet-stream", "binary/octet-stream", "application/x-tar", "application/x-gtar",
 	"application/x-compressed", "application/x-compressed-tar", "application/tar+gzip",
-	"application/x-tgz", "application/x-www-form-urlencoded"};
+	"application/x-tgz", form_type};
 
 static bool is_type(const char *content_type, const char *type)
 {
 	size_t length = strlen(type);
 
 	return strncasecmp(content_type, type, length) == 0 && strchr("; \t", content_type[length]);
+}
+
+/* RFC 9110, 14.4. */
+static bool check_part(const struct request *request, struct err *err)
+{
+	return !request_header(request, "Content-Range") ||
+	       err_set(err, ERR_BAD_REQUEST,
+		       "Content-Range: an upload is whole here, and is not gone on with; send all of it, "
+		       "without "
+		       "that header");
 }
 
 static bool check_coding(const struct request *request, struct err *err)
@@ -183,7 +195,7 @@ static bool prepare(struct request *request, struct body *body, struct err *err)
 	body->is_form = form_is_sent(request);
 	if (!hub_url_read_upload(request, &body->name, err) ||
 		!authorize(body->services, request, RIGHT_PUBLISH, &body->name, err) ||
-		!choose_format(request, body->is_form, &body->name, err))
+		!check_part(request, err) || !choose_format(request, body->is_form, &body->name, err))
 		return false;
 	if (is_documentation(request))
 		return request->content_length <= DOCUMENTATION_BYTES_MAX ||
@@ -361,6 +373,18 @@ static bool finish_body(struct body *body, enum kept *kept, struct examination *
 	return upload_finish(TAKE(body->upload), kept, examination, err);
 }
 
+/* --data-binary has the same type, and does no harm. */
+static void add_hint(const struct request *request, struct err *err)
+{
+	const char *type = request_header(request, "Content-Type");
+	size_t length = strlen(err->text);
+
+	if (err->code == ERR_INVALID_MODULE && type && is_type(type, form_type))
+		(void)snprintf(err->text + length, sizeof err->text - length,
+			". If curl sent it with --data, which leaves out line ends and NULs, use -T or "
+			"--data-binary");
+}
+
 static void finish_artifact(
 	void *services, const struct request *request, struct body *body, struct reply *reply)
 {
@@ -369,8 +393,9 @@ static void finish_artifact(
 	enum kept kept;
 
 	if (finish_body(body, &kept, &examination, &err))
-		reply_version(services, request, &body->name, kept == KEPT_AGAIN ? 200 : 201, reply);
-	else if (examination)
+		return reply_version(services, request, &body->name, kept == KEPT_AGAIN ? 200 : 201, reply);
+	add_hint(request, &err);
+	if (examination)
 		problem_reply_with(reply, &err, violations_json(examination));
 	else
 		problem_reply(reply, &err);

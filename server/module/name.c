@@ -262,7 +262,8 @@ bool name_parse_versioned(const char *path, struct name *name, struct err *err)
 		return false;
 	if (parsed.version == 0 || member)
 		return err_set(err, ERR_BAD_REQUEST,
-			"The path must end with a version, as in \"google/nnlm-en-dim50/2\".");
+			"The path must end with a version, a whole number from 1 on without leading zeros, "
+			"as in \"google/nnlm-en-dim50/2\".");
 	*name = parsed;
 	return true;
 }

@@ -43,12 +43,19 @@ static bool is_saved_model(const char *name)
 	return strcmp(name, "saved_model.pb") == 0 || strcmp(name, "saved_model.pbtxt") == 0;
 }
 
+static bool has_saved_model(const char *folder)
+{
+	return has(folder, "saved_model.pb") || has(folder, "saved_model.pbtxt");
+}
+
 enum format guess_folder(const char *folder)
 {
-	bool tfjs = has(folder, "model.json") && !has(folder, "saved_model.pb") &&
-		    !has(folder, "saved_model.pbtxt");
+	return has(folder, "model.json") && !has_saved_model(folder) ? FORMAT_TFJS : FORMAT_TF_HUB;
+}
 
-	return tfjs ? FORMAT_TFJS : FORMAT_TF_HUB;
+bool guess_is_ambiguous(const char *folder)
+{
+	return has(folder, "model.json") && has_saved_model(folder);
 }
 
 static enum format guess_archive(struct stream *stream)

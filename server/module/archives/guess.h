@@ -5,6 +5,7 @@
 #ifndef SERVER_MODULE_ARCHIVES_GUESS_H
 #define SERVER_MODULE_ARCHIVES_GUESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -13,6 +14,9 @@
 
 /* A folder's format: tfjs where it has a model.json and no SavedModel. */
 enum format guess_folder(const char *folder);
+
+/* Whether it has models of both. */
+bool guess_is_ambiguous(const char *folder);
 
 /* A file's format: tflite by its suffix, else as for folders, by the archive's members. A broken archive
  * counts as tf-hub: whoever reads it next will say what is broken. */
