@@ -125,6 +125,22 @@ static void keeps_order(void **state)
 	}
 }
 
+/* A full block becomes two wherever the next one comes. */
+static void takes_one_more_at_every_place(void **state)
+{
+	for (uint32_t place = 0; place <= SEQUENCE_BLOCK_MAX; place++) {
+		AUTO(sequence_finish) struct sequence sequence = {0};
+		AUTO_FREE struct model *model = mem_zero(1, sizeof *model);
+
+		for (uint32_t i = SEQUENCE_BLOCK_MAX; i > 0; i--)
+			change(&sequence, model, 2 * i - 1);
+		assert_int_equal(sequence.block_count, 1);
+		change(&sequence, model, 2 * place);
+		check(&sequence, model);
+		assert_int_equal(sequence.block_count, 2);
+	}
+}
+
 static void goes_on_when_empty(void **state)
 {
 	AUTO(sequence_finish) struct sequence sequence = {0};
@@ -143,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_order),
+		cmocka_unit_test(takes_one_more_at_every_place),
 		cmocka_unit_test(goes_on_when_empty),
 	};
 
