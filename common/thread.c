@@ -138,7 +138,11 @@ bool thread_start(pthread_t *out, const struct thread_plan *plan, struct err *er
 	if (failure == 0)
 		return true;
 	free(start);
-	return err_errno(err, failure, "start the thread \"%s\"", plan->name);
+	(void)err_errno(err, failure, "start the thread \"%s\"", plan->name);
+	/* The system gives no more of them just now. */
+	if (failure == EAGAIN)
+		err->code = ERR_BUSY;
+	return false;
 }
 
 void thread_join(pthread_t thread)

@@ -30,7 +30,8 @@ struct thread_plan {
 	size_t stack_bytes; /* 0: the system's */
 };
 
-/* Starts a thread. What the plan points to is copied, but for the context. */
+/* Starts a thread. What the plan points to is copied, but for the context. ERR_BUSY where the system gives no
+ * more of them. */
 bool thread_start(pthread_t *out, const struct thread_plan *plan, struct err *err);
 
 /* Waits for a thread to end, which a loop thread may not. */

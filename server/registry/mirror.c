@@ -269,6 +269,9 @@ static bool start_fill(struct mirror *mirror, const struct name *name, const cha
 		return err_set(err, ERR_BUSY,
 			"%" PRId64 " fills are running or waiting; try again in a moment",
 			mirror->fill_count);
+	/* Nobody would begin it, nor notice when its clients' patience ends. */
+	if (!schedule_start(mirror->schedule, err))
+		return false;
 	fill = new_running(mirror, name, cdn_loop);
 	queue_join_aside(mirror->tools.queue, &fill->ticket);
 	if (wanted)

@@ -83,23 +83,31 @@ void schedule_destroy(struct schedule *schedule)
 	free(schedule);
 }
 
-/* Under the mutex. The next kick tries again. */
-static void start(struct schedule *schedule)
+/* Under the mutex. */
+static bool start(struct schedule *schedule, struct err *err)
 {
 	const struct thread_plan plan = {.name = "schedule", .run = run, .context = schedule};
-	struct err err;
 
-	schedule->started = thread_start(&schedule->thread, &plan, &err);
-	if (!schedule->started)
-		log_event(LOG_LEVEL_ERROR, "fills wait for a thread that starts them", "why", err.text, NULL);
+	if (!schedule->started && !schedule->ending)
+		schedule->started = thread_start(&schedule->thread, &plan, err);
+	return schedule->started || schedule->ending;
+}
+
+bool schedule_start(struct schedule *schedule, struct err *err)
+{
+	LOCKED(&schedule->mutex);
+
+	return start(schedule, err);
 }
 
 void schedule_kick(struct schedule *schedule)
 {
+	struct err err;
 	LOCKED(&schedule->mutex);
 
 	schedule->kicked = true;
-	if (!schedule->started && !schedule->ending)
-		start(schedule);
+	/* The next kick tries again. */
+	if (!start(schedule, &err))
+		log_event(LOG_LEVEL_ERROR, "fills wait for a thread that starts them", "why", err.text, NULL);
 	(void)pthread_cond_signal(&schedule->changed);
 }

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
@@ -55,6 +58,20 @@ struct house {
 	struct buffer module;
 	struct buffer other;
 };
+
+/* ---- The threads ---- */
+
+static _Atomic int threads_left = INT32_MAX; /* that the system gives */
+
+/* In place of the C library's, or of a sanitizer's. */
+int pthread_create(
+	pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *argument), void *argument)
+{
+	int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+		dlsym(RTLD_NEXT, "pthread_create");
+
+	return atomic_fetch_sub(&threads_left, 1) > 0 ? create(thread, attributes, run, argument) : EAGAIN;
+}
 
 /* ---- The upstreams ---- */
 
@@ -532,6 +549,23 @@ static void nonsense_is_not_kept(void **state)
 	assert_nothing_left(house);
 }
 
+/* None for the schedule, for the fill, for the transfer or the inspector. */
+static void who_finds_no_thread_is_told_so(void **state)
+{
+	struct house *house = *state;
+
+	house->scripts[0].mood = MOOD_SERVE;
+	atomic_store(&threads_left, 0);
+	assert_int_equal(refused_to_join(house, NULL), ERR_BUSY);
+	for (int left = 1; left < 3; left++) {
+		atomic_store(&threads_left, left);
+		assert_int_equal(fill(house).state, SPOOL_REFUSED);
+	}
+	atomic_store(&threads_left, INT32_MAX);
+	assert_int_equal(fill(house).state, SPOOL_KEPT);
+	assert_stored(house, &house->module);
+}
+
 static void destroying_ends_what_runs(void **state)
 {
 	struct house *house = *state;
@@ -910,6 +944,7 @@ int main(void)
 		ROOM(a_changed_object_is_refused_once_shown),
 		ROOM(the_second_serves_what_the_first_breaks),
 		ROOM(nonsense_is_not_kept),
+		ROOM(who_finds_no_thread_is_told_so),
 		ROOM(destroying_ends_what_runs),
 		ROOM(so_many_fills_at_once),
 		ROOM(who_waits_is_a_row_in_a_list),
