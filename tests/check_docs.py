@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Holds the documents to the repository: links and headings that they lead to, files and tests that they name, the order of
-floors, the tables of errors, threads and locks, README's length. Exits 1 with one line a fault. What README's commands do is tests/http/test_documents.py's."""
+floors, the tables of errors, threads, locks and bounds, README's length. Exits 1 with one line a fault. What README's commands do is tests/http/test_documents.py's."""
 import re
 import sys
 from urllib.parse import unquote
@@ -132,6 +132,49 @@ def thread_and_lock_faults():
         yield f"number {at + 1} of the locks is {told[at] if at < len(told) else 'missing'}, not as in server/ranks.h"
 
 
+# Bounds that a refusal can be about: the row of docs/limits.md that tells them, by what stands in it, and in which order.
+BOUNDS = [
+    ("a request's target", [("server/http/request.h", "REQUEST_TARGET_MAX"), ("server/module/name.h", "NAME_PATH_MAX")]),
+    ("a name in a form", [("server/hub/multipart.h", "MULTIPART_NAME_MAX"), ("server/hub/multipart.c", "HEAD_MAX")]),
+    ("a member's name", [("server/module/archives/membername.h", "MEMBERNAME_MAX"),
+                         ("server/module/archives/membername.h", "MEMBERNAME_SEGMENT_MAX")]),
+    ("as it is written in an archive", [("server/module/archives/archive_fault.h", "ARCHIVE_NAME_MAX")]),
+    ("extended headers", [("server/module/archives/extension.c", "EXTENSIONS_MAX"), ("server/module/archives/extension.c", "EXTENSION_MAX")]),
+    ("a sparse file's map", [("server/module/archives/sparse.h", "SPARSE_PIECES_MAX")]),
+    ("folders that have no entry", [("server/module/examination.c", "IMPLIED_FOLDERS_MAX"), ("server/module/examination.c", "ALIKE_MAX")]),
+    ("tables of a `.tflite`", [("server/module/formats/flatbuffer.c", "TABLES_MAX")]),
+    ("shards of a checkpoint", [("server/module/savedmodel/variables.c", "SHARDS_MAX"),
+                                ("server/module/savedmodel/variables.h", "VARIABLES_INDEX_BYTES_MAX")]),
+    ("| model.json |", [("server/module/formats/manifest.h", "MANIFEST_JSON_BYTES_MAX"), ("server/module/formats/manifest.h", "MANIFEST_DEPTH_MAX"),
+                        ("server/module/formats/manifest.h", "MANIFEST_TEXT_BYTES_MAX")]),
+    ("| Markdown ·", [("server/hub/publish.c", "DOCUMENTATION_BYTES_MAX"), ("server/module/documents/hubdoc.h", "HUBDOC_TAGS_MAX"),
+                      ("server/module/documents/hubdoc.h", "HUBDOC_VALUE_MAX")]),
+    ("dimensions of a shape", [("server/module/savedmodel/fields.h", "SHAPE_DIMENSIONS_MAX")]),
+    ("bytes of saved_model.pbtxt", [("server/module/savedmodel/model_facts.h", "SAVED_MODEL_TEXT_BYTES_MAX")]),
+]
+
+
+def bound(file, name):
+    """A constant's value, as documents may write it."""
+    found = re.search(rf"\b{name} = ([0-9][0-9 <*]*)", (ROOT / file).read_text(encoding="utf-8"))
+    value = eval(found[1]) if found else None  # digits, shifts and products only
+    sizes = [f"{value >> shift} {unit}" for shift, unit in ((10, "KiB"), (20, "MiB")) if value and value % (1 << shift) == 0]
+    return [f"{value:,}", *sizes] if found else []
+
+
+def bound_faults():
+    lines = (ROOT / "docs/limits.md").read_text(encoding="utf-8").splitlines()
+    for told, constants in BOUNDS:
+        row = next((line for line in lines if line.startswith("|") and told in line), None)
+        for file, name in constants:
+            number = "|".join(bound(file, name)) or "never"
+            found = re.search(rf"(?<![\d,])(?:{number})(?![\d,]\d)(.*)", row or "")
+            row = found and found[1]  # in this order
+            if not found:
+                yield f"the row about {told} does not tell {name} of {file}"
+                break
+
+
 def faults():
     for path in documents():
         for number, line in enumerate(prose(path).splitlines(), 1):
@@ -147,6 +190,7 @@ def faults():
     if f"\n    {floors_line()}\n" not in (ROOT / "docs/architecture.md").read_text(encoding="utf-8"):
         yield f"docs/architecture.md: the floors are not those of tests/check_floors.py: {floors_line()}"
     yield from (f"docs/architecture.md: {fault}" for fault in thread_and_lock_faults())
+    yield from (f"docs/limits.md: {fault}" for fault in bound_faults())
 
 
 if __name__ == "__main__":
