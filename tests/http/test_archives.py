@@ -355,6 +355,16 @@ def test_a_wrapper_is_named_by_every_command(registry, larder, name, tmp_path):
         run(command, tmp_path / "w")
 
 
+@pytest.mark.parametrize("name", ["one/two", "a/b/c/d", "My models/half plus two"])
+def test_a_wrapper_within_others_is_named_by_our_commands(larder, name, tmp_path):
+    packers.folder(tmp_path / "w" / name)
+    environment = dict(os.environ, LARDER_SERVER=larder.url, LARDER_TOKEN=larder.token("publish:acme/*"))
+    for arguments, rest in ((["publish", "w", "/acme/r/1"], " /acme/r/1"), (["pack", "w/", "-o", "out.tar.gz"], " -o out.tar.gz")):
+        done = subprocess.run([binary(), *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        command, = advised(done.stderr)
+        subprocess.run(command.replace("larder", binary(), 1).replace(" …", rest), shell=True, cwd=tmp_path, env=environment, check=True)
+
+
 def test_lfs_pointer_instead_of_a_module(registry):
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
     for body in (pointer, gzip.compress(pointer), pack([Member("./"), Member("./saved_model.pb", pointer)])):
