@@ -21,7 +21,7 @@ static bool is_same_object(const struct answer *answer, const struct object *obj
 	if (answer->range_first != offset)
 		return false;
 	/* Less than the rest would leave the object short with nobody to notice. */
-	if (object->length >= 0 && answer->length >= 0 && offset + answer->length != object->length)
+	if (object->length >= 0 && answer->length >= 0 && answer->length != object->length - offset)
 		return false;
 	if (object->length >= 0 && answer->range_total >= 0 && answer->range_total != object->length)
 		return false;
