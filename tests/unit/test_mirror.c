@@ -36,7 +36,7 @@ enum mood {
 };
 
 struct upstream_script {
-	enum mood mood;
+	_Atomic enum mood mood; /* the server may still be at what was asked before */
 	const struct buffer *module;
 	const struct buffer *other;
 	atomic_int answered;
