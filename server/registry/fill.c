@@ -32,7 +32,8 @@ struct fill {
 	const struct name *name;
 	struct fill_progress *progress;
 	struct fetch fetch;
-	struct intake intake;
+	struct spool *spool;
+	struct intake *intake;
 	struct gather *gather; /* NULL: no single files are to be had, or none are known of */
 	enum verdict denied;   /* … what the upstream said of the archive */
 	struct standings standings;
@@ -57,7 +58,7 @@ static bool take_head(void *context, const struct answer *answer, struct err *er
 {
 	struct fill *fill = context;
 
-	if (!intake_head(&fill->intake, fill->fetch.upstream, answer, err))
+	if (!intake_head(fill->intake, fill->fetch.upstream, answer, err))
 		return false;
 	if (fill->fetch.offset > 0)
 		metric_add(METRIC_UPSTREAM_RESUMES, 1);
@@ -68,7 +69,7 @@ static bool take_body(void *context, const void *bytes, size_t length, struct er
 {
 	struct fill *fill = context;
 
-	return intake_body(&fill->intake, bytes, length, err);
+	return intake_body(fill->intake, bytes, length, err);
 }
 
 /* A request whose answer finds no room beside other fills is made again once they have let go. */
@@ -78,7 +79,7 @@ static enum verdict run_in_turn(struct fill *fill)
 
 	do
 		verdict = fetch_run(&fill->fetch, &fill->err);
-	while (verdict == VERDICT_FATAL && intake_await_room(&fill->intake, &fill->err));
+	while (verdict == VERDICT_FATAL && intake_await_room(fill->intake, &fill->err));
 	return verdict;
 }
 
@@ -91,9 +92,9 @@ static enum verdict ask(struct fill *fill)
 	if (!gather_is_from(fill->gather, fill->fetch.upstream)) {
 		gather_destroy(TAKE(fill->gather));
 		verdict = run_in_turn(fill);
-		if (fill->intake.length > 0 || !gather_is_possible(&fill->fetch, verdict))
+		if (intake_bytes(fill->intake) > 0 || !gather_is_possible(&fill->fetch, verdict))
 			return verdict;
-		fill->gather = gather_create(&fill->fetch, &fill->intake);
+		fill->gather = gather_create(&fill->fetch, fill->intake);
 		why = fill->err;
 		fill->denied = verdict;
 	}
@@ -106,19 +107,19 @@ static enum verdict ask(struct fill *fill)
 
 static enum verdict fetch(struct fill *fill)
 {
-	struct intake *intake = &fill->intake;
+	struct intake *intake = fill->intake;
 	enum verdict verdict;
 
 	fill->err = (struct err){0};
 	/* An earlier process had it all: what is whole and sound needs no more proof. */
-	if (intake->length > 0 && intake->length == intake->object.length) {
+	if (intake_is_whole(intake)) {
 		intake_prove(intake);
 		return VERDICT_TAKE;
 	}
 	intake_begin_answer(intake);
-	fill->fetch.offset = intake->length;
+	fill->fetch.offset = intake_bytes(intake);
 	verdict = ask(fill);
-	if (verdict == VERDICT_FATAL && intake->full)
+	if (verdict == VERDICT_FATAL && intake_has_run_full(intake))
 		return intake_pass_through(intake, &fill->err) ? VERDICT_BROKEN : VERDICT_FATAL;
 	if (verdict != VERDICT_TAKE || !intake_is_short(intake))
 		return verdict;
@@ -151,35 +152,6 @@ static bool has_violation(const struct examination *examination, struct err *err
 	return false;
 }
 
-/* The gzip that was put around a plain tar is whole in any case: only the tar's own end proves anything. */
-static bool is_proved_by_its_end(const struct fill *fill, const struct examination *examination)
-{
-	return examination->has_proved_end &&
-	       !(fill->intake.was_packed && examination_breaks(examination, RULE_TAR_END_MISSING));
-}
-
-/* Where the connection's end is all that says so, the bytes themselves must show that they are whole. */
-static bool may_be_cut(const struct fill *fill, const struct examination *examination, struct err *err)
-{
-	if (!fill->intake.until_close || is_proved_by_its_end(fill, examination))
-		return false;
-	(void)err_set(err, ERR_UPSTREAM_FAILED,
-		"it sent bytes without a length until the connection ended, and nothing in them shows that "
-		"they are "
-		"whole; have it send Content-Length, or chunks");
-	return true;
-}
-
-static void warn(const struct fill *fill, struct examination *examination)
-{
-	if (fill->intake.was_packed)
-		violations_add(examination, RULE_GZIP_MISSING, "",
-			"Upstream sent a plain tar: the store, or a proxy before it, takes the gzip off%s%s. "
-			"It was "
-			"packed again here, without compression; have it send the file as it is stored.",
-			fill->intake.coding[0] ? " and tells Content-Encoding: " : "", fill->intake.coding);
-}
-
 static bool await_database(const struct fill *fill, int64_t until_ms)
 {
 	bool is_free = false;
@@ -201,7 +173,7 @@ static bool commit(
 	enum kept kept;
 
 	while (!committer_commit(
-		fill->tools->committer, fill->intake.spool, fill->name, origin, inspection, &kept, err)) {
+		fill->tools->committer, fill->spool, fill->name, origin, inspection, &kept, err)) {
 		if (err->code != ERR_BUSY || !await_database(fill, until_ms))
 			return false;
 	}
@@ -212,44 +184,9 @@ static bool commit(
 static bool keep(
 	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
 {
-	return fill->intake.pass_through
+	return intake_passes_through(fill->intake)
 		       ? committer_compare(fill->tools->committer, fill->name, origin, inspection, err)
 		       : commit(fill, origin, inspection, err);
-}
-
-/* The rest of such an object is not worth having. */
-static void disown(struct fill *fill)
-{
-	fill->intake.object = (struct object){.length = -1};
-}
-
-/* Whether what upstream has said of the bytes holds. In pass_through, most of them are gone. */
-static bool is_as_told(struct fill *fill, const struct inspection *inspection, struct err *err)
-{
-	struct intake *intake = &fill->intake;
-	int fd = intake->pass_through ? -1 : spool_fd(intake->spool);
-
-	return !inspection->whole ||
-	       proof_check(&intake->testimony, &inspection->sums, inspection->size_bytes, fd, err);
-}
-
-/* What was done to the bytes on their way explains most of what is wrong with them. */
-static void explain_coding(struct fill *fill)
-{
-	if (fill->intake.coding[0])
-		(void)err_prefix(&fill->err, "with Content-Encoding: %s ", fill->intake.coding);
-}
-
-/* What upstream told of the bytes has held, so that there are no more of them. */
-static bool is_proved(const struct fill *fill)
-{
-	return fill->intake.testimony.count > 0 && !fill->intake.pass_through;
-}
-
-/* Whether asking again would bring the same: all bytes came, or enough to see that no more are wanted. */
-static bool is_certain(const struct fill *fill, const struct inspection *inspection)
-{
-	return fill->intake.length > 0 && (fill->intake.certain || !inspection->whole);
 }
 
 /* Waits for the inspector and keeps what it passed. */
@@ -259,24 +196,24 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 	AUTO_INSPECTION struct inspection inspection = {0};
 
 	fill_progress_state(fill->progress, FILL_VERIFYING);
-	if (!intake_conclude(&fill->intake, &inspection, &fill->err))
+	if (!intake_conclude(fill->intake, &inspection, &fill->err))
 		return VERDICT_FATAL;
 	if (atomic_load(&fill->progress->cancelled) && !refuse_stopped(fill, &fill->err))
 		return VERDICT_FATAL;
-	if (!is_as_told(fill, &inspection, &fill->err)) {
-		disown(fill);
+	if (!intake_is_as_told(fill->intake, &inspection, &fill->err)) {
+		intake_disown(fill->intake);
 		return VERDICT_FAILED;
 	}
 	if (has_violation(inspection.examination, &fill->err)) {
-		disown(fill);
-		explain_coding(fill);
-		return is_certain(fill, &inspection) ? VERDICT_REFUSED : VERDICT_FAILED;
+		intake_disown(fill->intake);
+		intake_explain(fill->intake, &fill->err);
+		return intake_is_certain(fill->intake, &inspection) ? VERDICT_REFUSED : VERDICT_FAILED;
 	}
-	if (!is_proved(fill) && may_be_cut(fill, inspection.examination, &fill->err)) {
-		disown(fill);
+	if (intake_may_be_cut(fill->intake, inspection.examination, &fill->err)) {
+		intake_disown(fill->intake);
 		return VERDICT_FAILED;
 	}
-	warn(fill, inspection.examination);
+	intake_warn(fill->intake, inspection.examination);
 	return keep(fill, &origin, &inspection, &fill->err) ? VERDICT_KEPT : VERDICT_FATAL;
 }
 
@@ -304,16 +241,16 @@ static void back_off(struct fill *fill, int64_t failures, int64_t at_least_s)
 static bool may_pass(const struct fill *fill, enum verdict verdict)
 {
 	if (verdict == VERDICT_FAILED)
-		return intake_can_resume(&fill->intake) && fill->err.retry_after_s <= WAIT_MAX_S;
+		return intake_can_resume(fill->intake) && fill->err.retry_after_s <= WAIT_MAX_S;
 	return verdict == VERDICT_BROKEN || verdict == VERDICT_SLOW || verdict == VERDICT_RESTART;
 }
 
 /* Makes ready for another transfer from the same upstream. */
 static bool prepare_again(struct fill *fill, enum verdict verdict)
 {
-	struct intake *intake = &fill->intake;
+	struct intake *intake = fill->intake;
 
-	if (verdict != VERDICT_RESTART && (intake->length == 0 || intake_can_resume(intake)))
+	if (verdict != VERDICT_RESTART && (intake_bytes(intake) == 0 || intake_can_resume(intake)))
 		return true;
 	return intake_begin_anew(intake, &fill->err);
 }
@@ -322,16 +259,17 @@ static bool prepare_again(struct fill *fill, enum verdict verdict)
  * on. */
 static enum verdict give_up(struct fill *fill)
 {
-	struct intake *intake = &fill->intake;
+	struct intake *intake = fill->intake;
 
-	return intake->unproved || intake->length == 0 || intake_begin_anew(intake, &fill->err)
+	return intake_is_unproved(intake) || intake_bytes(intake) == 0 ||
+			       intake_begin_anew(intake, &fill->err)
 		       ? VERDICT_FAILED
 		       : VERDICT_FATAL;
 }
 
 static int64_t progress_of(const struct fill *fill)
 {
-	return fill->intake.length + gather_bytes(fill->gather);
+	return intake_bytes(fill->intake) + gather_bytes(fill->gather);
 }
 
 /* A restart does not count as progress until it is further than ever: else an upstream that cannot resume and
@@ -359,17 +297,6 @@ static enum verdict try_upstream(struct fill *fill)
 	}
 }
 
-/* Makes the spool ready for what this upstream will send. */
-static bool prepare(struct fill *fill, size_t upstream)
-{
-	struct intake *intake = &fill->intake;
-
-	fill->fetch.upstream = upstream;
-	if (intake_can_resume(intake) && intake->source == upstream)
-		return intake_inspect(intake, &fill->err);
-	return (intake->inspector && intake->length == 0) || intake_begin_anew(intake, &fill->err);
-}
-
 static bool take_any(void *context, const struct answer *answer, struct err *err)
 {
 	(void)context;
@@ -384,7 +311,7 @@ static bool may_replace_draft(struct fill *fill, size_t upstream, enum verdict *
 {
 	struct fetch head = fill->fetch;
 
-	if (!fill->intake.unproved || fill->intake.source == upstream)
+	if (!intake_is_draft_of_another(fill->intake, upstream))
 		return true;
 	head.upstream = upstream;
 	head.head_only = true;
@@ -404,7 +331,8 @@ static bool try_one(struct fill *fill, size_t upstream)
 	bool asked = may_replace_draft(fill, upstream, &verdict);
 
 	if (asked) {
-		if (!prepare(fill, upstream))
+		fill->fetch.upstream = upstream;
+		if (!intake_prepare(fill->intake, upstream, &fill->err))
 			return true;
 		verdict = try_upstream(fill);
 	}
@@ -413,11 +341,8 @@ static bool try_one(struct fill *fill, size_t upstream)
 		standings_doubt(&fill->standings, upstream);
 		return false;
 	}
-	/* Nobody has the rest of it any more. */
-	if (verdict == VERDICT_ABSENT && fill->intake.source == upstream) {
-		fill->intake.unproved = false;
+	if (verdict == VERDICT_ABSENT && intake_lose_source(fill->intake, upstream))
 		standings_reopen(&fill->standings);
-	}
 	standings_note(&fill->standings, upstream, verdict, &fill->err);
 	return fill->kept || verdict == VERDICT_FATAL;
 }
@@ -427,7 +352,7 @@ static bool try_one(struct fill *fill, size_t upstream)
 static bool try_round(struct fill *fill)
 {
 	size_t count = fill->tools->settings.upstream_count;
-	size_t first = intake_can_resume(&fill->intake) ? fill->intake.source : count;
+	size_t first = intake_source(fill->intake, count);
 
 	if (first < count && standings_is_open(&fill->standings, first) && try_one(fill, first))
 		return true;
@@ -448,10 +373,10 @@ static enum log_level loudness(enum err_code code)
 static void end_refused(struct fill *fill, const struct err *why)
 {
 	/* Another process can go on with it, whereas a cancelled fill has ended for good. */
-	bool stays = fill->intake.checkpoint && (is_stopped(fill) || fill->intake.unproved) &&
+	bool stays = (is_stopped(fill) || intake_is_unproved(fill->intake)) &&
 		     !atomic_load(&fill->progress->cancelled);
 
-	intake_end(&fill->intake, stays);
+	intake_end(fill->intake, stays);
 	metric_add(why->code == ERR_NOT_FOUND ? METRIC_FILLS_ABSENT : METRIC_FILLS_FAILED, 1);
 	if (why->code == ERR_QUARANTINED)
 		metric_add(METRIC_QUARANTINED, 1);
@@ -461,28 +386,28 @@ static void end_refused(struct fill *fill, const struct err *why)
 		err_name(why->code), "why", why->text, NULL);
 	/* Last: whoever is told finds it counted, and may ask again at once. */
 	atomic_store(&fill->progress->refused, true);
-	spool_refuse(fill->intake.spool, why);
+	spool_refuse(fill->spool, why);
 }
 
 static void end_kept(struct fill *fill)
 {
-	intake_end(&fill->intake, false);
+	intake_end(fill->intake, false);
 	metric_add(METRIC_FILLS_KEPT, 1);
 	log_event(LOG_LEVEL_INFO, "fill kept", "name", name_path(fill->name).text, "format",
-		formats[fill->name->format].name, "size", number_size(fill->intake.length).text, NULL);
+		formats[fill->name->format].name, "size", number_size(intake_bytes(fill->intake)).text, NULL);
 	/* Last: see end_refused. */
-	spool_mark_kept(fill->intake.spool);
+	spool_mark_kept(fill->spool);
 }
 
 static void end_passed(struct fill *fill)
 {
 	metric_add(METRIC_FILLS_FAILED, 1);
 	log_event(LOG_LEVEL_WARN, "fill passed on, and not kept", "name", name_path(fill->name).text,
-		"format", formats[fill->name->format].name, "size", number_size(fill->intake.length).text,
-		NULL);
+		"format", formats[fill->name->format].name, "size",
+		number_size(intake_bytes(fill->intake)).text, NULL);
 	/* Last: see end_refused. */
 	atomic_store(&fill->progress->refused, true);
-	spool_mark_passed(fill->intake.spool);
+	spool_mark_passed(fill->spool);
 }
 
 static bool all_cooling(const struct fill *fill)
@@ -507,7 +432,7 @@ static void end(struct fill *fill)
 	struct err why = {0};
 
 	if (fill->kept)
-		return fill->intake.pass_through ? end_passed(fill) : end_kept(fill);
+		return intake_passes_through(fill->intake) ? end_passed(fill) : end_kept(fill);
 	if (is_stopped(fill))
 		(void)refuse_stopped(fill, &why);
 	else if (standings_conclude(&fill->standings, fill->name, &why)) {
@@ -525,29 +450,26 @@ static void end(struct fill *fill)
 void fill_run(const struct fill_tools *tools, const struct fill_order *order)
 {
 	const struct fill_settings *settings = &tools->settings;
-	struct fill fill = {.tools = tools, .name = order->name, .progress = order->progress};
+	struct fill fill = {
+		.tools = tools, .name = order->name, .spool = order->spool, .progress = order->progress};
 	int64_t started_ms = clock_monotonic_ms();
 	bool over = false;
 
-	fill.intake = (struct intake){.tools = tools,
-		.name = order->name,
-		.spool = order->spool,
-		.progress = order->progress,
-		.object.length = -1};
+	fill.intake = intake_create(tools, order->name, order->spool, order->progress);
 	fill.fetch = (struct fetch){.tools = tools,
 		.name = order->name,
 		.cdn_loop = order->cdn_loop,
 		.progress = order->progress,
 		.ticket = order->ticket,
 		.granted = order->granted,
-		.object = &fill.intake.object,
+		.object = intake_object(fill.intake),
 		.head = take_head,
 		.body = take_body,
 		.context = &fill};
 	standings_init(&fill.standings, settings->upstreams, settings->upstream_count, order->name);
 	metric_add(METRIC_FILLS_STARTED, 1);
 	if (order->row)
-		intake_take_up(&fill.intake, order->row);
+		intake_take_up(fill.intake, order->row);
 	for (int64_t round = 0; !over && goes_on(&fill, round, started_ms); round++) {
 		if (round > 0)
 			back_off(&fill, round - 1, 0);
@@ -557,6 +479,6 @@ void fill_run(const struct fill_tools *tools, const struct fill_order *order)
 	}
 	gather_destroy(fill.gather);
 	end(&fill);
-	intake_finish(&fill.intake);
+	intake_destroy(fill.intake);
 	standings_finish(&fill.standings);
 }

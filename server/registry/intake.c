@@ -3,18 +3,121 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/module/violations.h"
 #include "server/registry/fill_tools.h"
+#include "server/registry/proof.h"
 
 enum { CHECKPOINT_BYTES_MIN = 1 << 20 };
 
 /* In pass-through: what is written at once, and how long a reader may stand still while all wait for room. */
 enum { SLICE_BYTES = 64 << 10, READER_STALL_MS = 30 * 1000, LOOK_EVERY_MS = 20 };
+
+struct intake {
+	const struct fill_tools *tools;
+	const struct name *name;
+	struct spool *spool;
+	struct fill_progress *progress;
+
+	struct object object;       /* whose bytes the spool holds, */
+	struct testimony testimony; /* … what upstream has said of them, */
+	char coding[64];            /* … their Content-Encoding; "" without one, */
+	bool was_packed;            /* … and came as a plain tar; */
+	bool certain;               /* … that they are all as soon as no more come, */
+	size_t source;              /* … and the upstream that gave them */
+	int64_t length;             /* bytes in the spool */
+	bool unproved; /* an earlier process's bytes, and upstream has not said yet that it has the rest */
+	bool full;     /* room ran out in the middle of the last answer */
+	bool pass_through; /* there is room for a part at a time only */
+	bool until_close;  /* nothing but the connection's end says that the bytes are all */
+
+	struct inspector *inspector;
+	struct checkpoint *checkpoint;
+	struct claim claim;
+	int64_t crowded_bytes; /* for so many there was no room beside other fills */
+};
+
+struct intake *intake_create(const struct fill_tools *tools, const struct name *name, struct spool *spool,
+	struct fill_progress *progress)
+{
+	struct intake *intake = mem_zero(1, sizeof *intake);
+
+	intake->tools = tools;
+	intake->name = name;
+	intake->spool = spool;
+	intake->progress = progress;
+	intake->object.length = -1;
+	return intake;
+}
+
+void intake_destroy(struct intake *intake)
+{
+	if (!intake)
+		return;
+	inspector_destroy(intake->inspector);
+	space_release(intake->tools->space, &intake->claim);
+	free(intake);
+}
+
+/* ---- what it has ---- */
+
+int64_t intake_bytes(const struct intake *intake)
+{
+	return intake->length;
+}
+
+const struct object *intake_object(const struct intake *intake)
+{
+	return &intake->object;
+}
+
+bool intake_is_whole(const struct intake *intake)
+{
+	return intake->length > 0 && intake->length == intake->object.length;
+}
+
+bool intake_is_short(const struct intake *intake)
+{
+	return intake->object.length >= 0 && intake->length < intake->object.length &&
+	       !inspector_has_given_up(intake->inspector);
+}
+
+bool intake_can_resume(const struct intake *intake)
+{
+	return intake->length > 0 && object_validator(&intake->object);
+}
+
+size_t intake_source(const struct intake *intake, size_t none)
+{
+	return intake_can_resume(intake) ? intake->source : none;
+}
+
+bool intake_is_unproved(const struct intake *intake)
+{
+	return intake->unproved;
+}
+
+bool intake_is_draft_of_another(const struct intake *intake, size_t upstream)
+{
+	return intake->unproved && intake->source != upstream;
+}
+
+bool intake_has_run_full(const struct intake *intake)
+{
+	return intake->full;
+}
+
+bool intake_passes_through(const struct intake *intake)
+{
+	return intake->pass_through;
+}
 
 /* ---- what answers bring ---- */
 
@@ -215,33 +318,14 @@ bool intake_pass_through(struct intake *intake, const struct err *why)
 
 /* ---- between answers ---- */
 
-bool intake_can_resume(const struct intake *intake)
-{
-	return intake->length > 0 && object_validator(&intake->object);
-}
-
-bool intake_is_short(const struct intake *intake)
-{
-	return intake->object.length >= 0 && intake->length < intake->object.length &&
-	       !inspector_has_given_up(intake->inspector);
-}
-
-bool intake_inspect(struct intake *intake, struct err *err)
+/* Has an inspector read along; true where one does. */
+static bool inspect(struct intake *intake, struct err *err)
 {
 	if (!intake->inspector && !inspector_start(intake->spool, intake->name->format,
 					  &intake->tools->settings.limits, &intake->inspector, err))
 		return false;
 	/* What is told already of what an earlier process left. */
 	inspector_want(intake->inspector, testimony_wanted(&intake->testimony));
-	return true;
-}
-
-bool intake_conclude(struct intake *intake, struct inspection *out, struct err *err)
-{
-	spool_complete(intake->spool);
-	if (!inspector_wait(intake->inspector, out, err))
-		return false;
-	inspector_destroy(TAKE(intake->inspector));
 	return true;
 }
 
@@ -256,7 +340,22 @@ bool intake_begin_anew(struct intake *intake, struct err *err)
 	note_progress(intake, 0);
 	intake->object = (struct object){.length = -1};
 	intake->testimony.count = 0;
-	return intake_inspect(intake, err);
+	return inspect(intake, err);
+}
+
+bool intake_prepare(struct intake *intake, size_t upstream, struct err *err)
+{
+	if (intake_can_resume(intake) && intake->source == upstream)
+		return inspect(intake, err);
+	return (intake->inspector && intake->length == 0) || intake_begin_anew(intake, err);
+}
+
+bool intake_lose_source(struct intake *intake, size_t upstream)
+{
+	bool lost = intake->source == upstream;
+
+	intake->unproved = intake->unproved && !lost;
+	return lost;
 }
 
 static void fill_object(struct object *object, const struct fill_row *row)
@@ -288,17 +387,80 @@ void intake_take_up(struct intake *intake, const struct fill_row *row)
 	}
 }
 
+/* ---- all bytes are there ---- */
+
+bool intake_conclude(struct intake *intake, struct inspection *out, struct err *err)
+{
+	spool_complete(intake->spool);
+	if (!inspector_wait(intake->inspector, out, err))
+		return false;
+	inspector_destroy(TAKE(intake->inspector));
+	return true;
+}
+
+/* In pass-through, most of the bytes are gone. */
+bool intake_is_as_told(const struct intake *intake, const struct inspection *inspection, struct err *err)
+{
+	int fd = intake->pass_through ? -1 : spool_fd(intake->spool);
+
+	return !inspection->whole ||
+	       proof_check(&intake->testimony, &inspection->sums, inspection->size_bytes, fd, err);
+}
+
+bool intake_is_certain(const struct intake *intake, const struct inspection *inspection)
+{
+	return intake->length > 0 && (intake->certain || !inspection->whole);
+}
+
+/* What upstream told of the bytes has held, so that there are no more of them. */
+static bool is_proved(const struct intake *intake)
+{
+	return intake->testimony.count > 0 && !intake->pass_through;
+}
+
+/* The gzip that was put around a plain tar is whole in any case: only the tar's own end proves anything. */
+static bool is_proved_by_its_end(const struct intake *intake, const struct examination *examination)
+{
+	return examination->has_proved_end &&
+	       !(intake->was_packed && examination_breaks(examination, RULE_TAR_END_MISSING));
+}
+
+bool intake_may_be_cut(const struct intake *intake, const struct examination *examination, struct err *err)
+{
+	if (is_proved(intake) || !intake->until_close || is_proved_by_its_end(intake, examination))
+		return false;
+	(void)err_set(err, ERR_UPSTREAM_FAILED,
+		"it sent bytes without a length until the connection ended, and nothing in them shows that "
+		"they are whole; have it send Content-Length, or chunks");
+	return true;
+}
+
+void intake_explain(const struct intake *intake, struct err *err)
+{
+	if (intake->coding[0])
+		(void)err_prefix(err, "with Content-Encoding: %s ", intake->coding);
+}
+
+void intake_warn(const struct intake *intake, struct examination *examination)
+{
+	if (intake->was_packed)
+		violations_add(examination, RULE_GZIP_MISSING, "",
+			"Upstream sent a plain tar: the store, or a proxy before it, takes the gzip off%s%s. "
+			"It was packed again here, without compression; have it send the file as it is "
+			"stored.",
+			intake->coding[0] ? " and tells Content-Encoding: " : "", intake->coding);
+}
+
+void intake_disown(struct intake *intake)
+{
+	intake->object = (struct object){.length = -1};
+}
+
 void intake_end(struct intake *intake, bool stays)
 {
-	/* There is nothing to go on with where nothing came. */
-	stays = stays && intake->length > 0;
+	/* There is nothing to go on with where nothing came, or nobody could tell that it is the same. */
+	stays = stays && intake->checkpoint && intake->length > 0;
 	if (stays)
 		spool_leave_draft(intake->spool);
 	checkpoint_close(TAKE(intake->checkpoint), stays);
-}
-
-void intake_finish(struct intake *intake)
-{
-	inspector_destroy(TAKE(intake->inspector));
-	space_release(intake->tools->space, &intake->claim);
 }
