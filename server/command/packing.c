@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/command/progress_bar.h"
@@ -24,12 +25,13 @@ struct packing_watcher {
 
 static void show_progress(struct pack_watcher *watcher, int64_t done_bytes, int64_t total_bytes)
 {
-	progress_bar_show(&((struct packing_watcher *)watcher)->progress, done_bytes, total_bytes);
+	progress_bar_show(
+		&(CONTAINER_OF(watcher, struct packing_watcher, watcher))->progress, done_bytes, total_bytes);
 }
 
 static void note_left(struct pack_watcher *watcher, const char *link, const char *target)
 {
-	struct packing_watcher *ours = (struct packing_watcher *)watcher;
+	struct packing_watcher *ours = CONTAINER_OF(watcher, struct packing_watcher, watcher);
 
 	if (ours->left_count++ == 0)
 		ours->first_left = mem_printf("%s -> %s", link, target);

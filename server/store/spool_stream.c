@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/file.h"
 #include "common/mem.h"
 
@@ -21,7 +22,7 @@ static void settle(struct spool_stream *stream)
 
 static bool next_from_spool(struct stream *base, const uint8_t **data, size_t *length, struct err *err)
 {
-	struct spool_stream *stream = (struct spool_stream *)base;
+	struct spool_stream *stream = CONTAINER_OF(base, struct spool_stream, stream);
 	int64_t available = 0;
 	size_t wanted;
 
@@ -44,7 +45,7 @@ static bool next_from_spool(struct stream *base, const uint8_t **data, size_t *l
 static bool again_from_spool(
 	struct stream *base, int64_t offset, void *out, size_t length, size_t *out_read, struct err *err)
 {
-	struct spool_stream *stream = (struct spool_stream *)base;
+	struct spool_stream *stream = CONTAINER_OF(base, struct spool_stream, stream);
 	struct err why;
 
 	*out_read = 0;

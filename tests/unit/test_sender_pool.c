@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/container.h"
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -129,7 +130,7 @@ struct body {
 
 static struct body *of_job(struct sender_job *job)
 {
-	return (struct body *)((char *)job - offsetof(struct body, job));
+	return CONTAINER_OF(job, struct body, job);
 }
 
 static enum sending move(struct sender_job *job)
@@ -159,7 +160,7 @@ static const struct sender_job_ops job_ops = {move, leave_job, job_ended};
 
 static void wake(struct waiter *waiter)
 {
-	struct body *body = (struct body *)((char *)waiter - offsetof(struct body, waiter));
+	struct body *body = CONTAINER_OF(waiter, struct body, waiter);
 
 	sender_pool_wake(&body->job);
 }

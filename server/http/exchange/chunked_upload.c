@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/container.h"
 #include "common/mem.h"
 #include "server/http/exchange/dechunk.h"
 #include "server/http/exchange/exchange.h"
@@ -24,7 +25,7 @@ struct chunked_upload {
 
 static struct chunked_upload *of_job(struct sender_job *job)
 {
-	return (struct chunked_upload *)((char *)job - offsetof(struct chunked_upload, job));
+	return CONTAINER_OF(job, struct chunked_upload, job);
 }
 
 static enum sending refuse(struct exchange *exchange, const struct err *err)

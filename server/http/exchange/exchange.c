@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/exchange/client_end.h"
@@ -47,7 +48,7 @@ struct wreck {
 
 static void run_abort(struct job *job)
 {
-	struct wreck *wreck = (struct wreck *)((char *)job - offsetof(struct wreck, job));
+	struct wreck *wreck = CONTAINER_OF(job, struct wreck, job);
 
 	wreck->ops->abort(wreck->upload);
 	free(wreck);
@@ -197,12 +198,12 @@ static void pour(struct exchange *exchange, const void *bytes, size_t length)
 
 static struct exchange *of_suspension(struct suspension *suspension)
 {
-	return (struct exchange *)((char *)suspension - offsetof(struct exchange, suspension));
+	return CONTAINER_OF(suspension, struct exchange, suspension);
 }
 
 static struct exchange *of_waiter(struct waiter *waiter)
 {
-	return (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
+	return CONTAINER_OF(waiter, struct exchange, waiter);
 }
 
 static bool leave_later(struct suspension *suspension)
@@ -214,8 +215,7 @@ static bool leave_later(struct suspension *suspension)
 
 static bool is_deserted(const struct suspension *suspension)
 {
-	const struct exchange *exchange =
-		(const struct exchange *)((const char *)suspension - offsetof(struct exchange, suspension));
+	const struct exchange *exchange = CONTAINER_OF(suspension, struct exchange, suspension);
 
 	return client_is_gone(
 		suspension_socket(suspension), exchange->called ? 0 : exchange->request.content_length);
@@ -321,7 +321,7 @@ static void settle(struct exchange *exchange)
 
 static struct exchange *of_job(struct job *job)
 {
-	return (struct exchange *)((char *)job - offsetof(struct exchange, job));
+	return CONTAINER_OF(job, struct exchange, job);
 }
 
 static void run_settle(struct job *job)

@@ -4,12 +4,13 @@
 #include <fcntl.h>
 #include <stddef.h>
 
+#include "common/container.h"
 #include "common/file.h"
 #include "server/http/exchange/exchange.h"
 
 static struct exchange *of_job(struct sender_job *job)
 {
-	return (struct exchange *)((char *)job - offsetof(struct exchange, offload.job));
+	return CONTAINER_OF(job, struct exchange, offload.job);
 }
 
 static bool begin(struct exchange *exchange, struct sender_pool *pool, const struct sender_job_ops *ops,
@@ -55,7 +56,7 @@ static void feed_ended(struct sender_job *job, enum sending ending)
 
 static void wake(struct waiter *waiter)
 {
-	struct exchange *exchange = (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
+	struct exchange *exchange = CONTAINER_OF(waiter, struct exchange, waiter);
 
 	sender_pool_wake(&exchange->offload.job);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/mem.h"
 #include "server/metrics.h"
 
@@ -95,7 +96,7 @@ static void advance(struct sender *sender, struct sender_job *job)
 
 static struct sender_job *of_post(struct post *post)
 {
-	return (struct sender_job *)((char *)post - offsetof(struct sender_job, post));
+	return CONTAINER_OF(post, struct sender_job, post);
 }
 
 static void admit(struct sender *sender, struct sender_job *job)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/delivery.h"
@@ -275,7 +276,7 @@ static void feed(struct fast_thread *thread, struct connection *connection)
 /* On a thread of the sender pool. */
 static struct connection *of_job(struct sender_job *job)
 {
-	return (struct connection *)((char *)job - offsetof(struct connection, job));
+	return CONTAINER_OF(job, struct connection, job);
 }
 
 static enum sending advance_job(struct sender_job *job)
@@ -536,7 +537,7 @@ static void take_posts(struct fast_thread *thread)
 
 	for (struct post *post = loop_collect(&thread->loop); post; post = next) {
 		next = post->next;
-		admit(thread, (struct connection *)((char *)post - offsetof(struct connection, post)));
+		admit(thread, CONTAINER_OF(post, struct connection, post));
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/mem.h"
 #include "server/http/loop.h"
 #include "server/metrics.h"
@@ -77,7 +78,7 @@ static void take_posts(struct lingering *lingering)
 	struct post *next;
 
 	for (struct post *post = loop_collect(&lingering->loop); post; post = next) {
-		struct leaver *leaver = (struct leaver *)((char *)post - offsetof(struct leaver, post));
+		struct leaver *leaver = CONTAINER_OF(post, struct leaver, post);
 
 		next = post->next;
 		link_in(lingering, leaver);

@@ -5,11 +5,12 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "common/container.h"
 #include "server/http/mhd/guest.h"
 
 static struct exchange *of_suspension(struct suspension *suspension)
 {
-	return (struct exchange *)((char *)suspension - offsetof(struct exchange, suspension));
+	return CONTAINER_OF(suspension, struct exchange, suspension);
 }
 
 static void suspend(struct suspension *suspension)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "common/container.h"
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -25,15 +26,14 @@ enum {
 
 static bool leave_feed(struct suspension *suspension)
 {
-	struct exchange *exchange =
-		(struct exchange *)((char *)suspension - offsetof(struct exchange, suspension));
+	struct exchange *exchange = CONTAINER_OF(suspension, struct exchange, suspension);
 
 	return exchange->reply.feed_ops->leave(exchange->reply.feed, &exchange->waiter);
 }
 
 static void wake_stream(struct waiter *waiter)
 {
-	struct exchange *exchange = (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
+	struct exchange *exchange = CONTAINER_OF(waiter, struct exchange, waiter);
 
 	suspension_resume(&exchange->suspension);
 }

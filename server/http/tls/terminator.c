@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/mem.h"
 #include "server/http/tls/greeting.h"
 #include "server/http/tls/tls_thread.h"
@@ -124,7 +125,7 @@ static void admit(struct tls_thread *thread, struct client *client)
 
 static struct client *of_post(struct post *post)
 {
-	return (struct client *)((char *)post - offsetof(struct client, post));
+	return CONTAINER_OF(post, struct client, post);
 }
 
 static void take_posts(struct tls_thread *thread)

@@ -2,9 +2,9 @@
 #include "server/http/tls/tls_thread.h"
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdlib.h>
 
+#include "common/container.h"
 #include "server/metrics.h"
 
 /* Of each change once. */
@@ -22,12 +22,12 @@ void tls_thread_init(struct tls_thread *thread)
 
 struct client *tls_thread_of_row(struct ring *row)
 {
-	return (struct client *)((char *)row - offsetof(struct client, row));
+	return CONTAINER_OF(row, struct client, row);
 }
 
 struct client *tls_thread_of_ready(struct ring *ready)
 {
-	return (struct client *)((char *)ready - offsetof(struct client, ready));
+	return CONTAINER_OF(ready, struct client, ready);
 }
 
 static bool is_greeting(const struct client *client)

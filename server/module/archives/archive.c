@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/module/archives/advice.h"
@@ -18,7 +19,7 @@ enum { ZEROS_BYTES = 64 << 10 };
 static const uint8_t zeros[ZEROS_BYTES];
 
 struct archive {
-	struct stream content; /* first: the stream's address is ours */
+	struct stream content;
 	struct tape tape;
 	int64_t max_bytes;
 	int64_t max_ratio;
@@ -399,7 +400,7 @@ static bool take_sparse(struct archive *archive, const uint8_t **data, size_t *l
 
 static bool next_content(struct stream *stream, const uint8_t **data, size_t *length, struct err *err)
 {
-	struct archive *archive = (struct archive *)stream;
+	struct archive *archive = CONTAINER_OF(stream, struct archive, content);
 
 	*length = 0;
 	if (archive->tape.fault == ARCHIVE_SOUND &&

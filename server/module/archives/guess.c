@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/container.h"
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -14,7 +15,7 @@ AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
 
 static bool next_from_file(struct stream *stream, const uint8_t **data, size_t *length, struct err *err)
 {
-	struct file_stream *file = (struct file_stream *)stream;
+	struct file_stream *file = CONTAINER_OF(stream, struct file_stream, stream);
 
 	if (!file_read_at(file->fd, file->block, sizeof file->block, file->offset, length, err))
 		return false;

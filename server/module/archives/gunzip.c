@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/number.h"
 #include "server/module/archives/advice.h"
@@ -17,7 +18,7 @@ enum { BLOCK_BYTES = 128 << 10, BEGINNING_BYTES = 4096 };
 enum { STRIPPED_BYTES_MIN = 32, TRANSLATED_LINES_MIN = 8 };
 
 struct gunzip {
-	struct stream stream; /* first: the stream's address is ours */
+	struct stream stream;
 	struct stream *source;
 	int64_t max_bytes;
 	int64_t max_ratio;
@@ -261,7 +262,7 @@ static bool fill_block(struct gunzip *gunzip, size_t *length)
 
 static bool next_block(struct stream *stream, const uint8_t **data, size_t *length, struct err *err)
 {
-	struct gunzip *gunzip = (struct gunzip *)stream;
+	struct gunzip *gunzip = CONTAINER_OF(stream, struct gunzip, stream);
 	size_t filled;
 
 	if (gunzip->fault != GUNZIP_SOUND || !fill_block(gunzip, &filled)) {
