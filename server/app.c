@@ -27,6 +27,7 @@
 #include "server/registry/space.h"
 #include "server/registry/turns.h"
 #include "server/routes.h"
+#include "server/store/catalog/catalog_opening.h"
 #include "server/store/unpacked/members.h"
 #include "server/web/web.h"
 

@@ -9,6 +9,7 @@
 #include "server/metrics.h"
 #include "server/registry/mirror.h"
 #include "server/store/blobs.h"
+#include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_recent.h"
 #include "server/store/catalog/catalog_space.h"
 

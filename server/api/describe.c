@@ -9,6 +9,7 @@
 #include "server/api/publishers.h"
 #include "server/api/version.h"
 #include "server/http/problem.h"
+#include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_paths.h"
 
 /* A hub URL of a withdrawn version is gone in every form; the API still tells of it. */

@@ -12,6 +12,9 @@
 #include "server/api/model.h"
 #include "server/api/version.h"
 #include "server/module/savedmodel/comparison.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_inspection.h"
+#include "server/store/catalog/catalog_versions.h"
 
 enum { FILES_MAX = 1000 };
 

@@ -10,6 +10,8 @@
 #include "server/http/problem.h"
 #include "server/module/documents/hubdoc.h"
 #include "server/module/documents/renderings.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_documentation.h"
 
 static bool wants_markdown(const struct request *request)
 {

@@ -6,6 +6,8 @@
 #include "server/api/api.h"
 #include "server/api/page.h"
 #include "server/api/version.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_inspection.h"
 
 static bool read_format(const struct ask *ask, bool *out_given, enum format *out, struct err *err)
 {

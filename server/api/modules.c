@@ -7,6 +7,9 @@
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/page.h"
+#include "server/store/catalog/catalog_listing.h"
+#include "server/store/catalog/catalog_tags.h"
+#include "server/store/catalog/catalog_versions.h"
 
 /* ---- a module as JSON ---- */
 

@@ -8,7 +8,9 @@
 
 #include "common/err.h"
 #include "server/api/ask.h"
-#include "server/store/catalog/catalog.h"
+
+struct module_summary;
+struct tags;
 
 /* {"task":[…], …} */
 json_t *tags_json(const struct tags *tags);

@@ -7,6 +7,7 @@
 #include "server/api/documentation.h"
 #include "server/api/page.h"
 #include "server/store/catalog/catalog_collections.h"
+#include "server/store/catalog/catalog_listing.h"
 
 static json_t *row_json(const struct publisher_row *row)
 {

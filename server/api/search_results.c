@@ -8,6 +8,8 @@
 #include "server/api/modules.h"
 #include "server/api/page.h"
 #include "server/module/savedmodel/savedmodel.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_search.h"
 
 /* ---- what a query asks for ---- */

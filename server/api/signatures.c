@@ -4,6 +4,7 @@
 #include "server/api/api.h"
 #include "server/api/model.h"
 #include "server/api/version.h"
+#include "server/store/catalog/catalog_versions.h"
 
 json_t *ask_signatures(const struct ask *ask, struct err *err)
 {

@@ -4,7 +4,8 @@
 #include "server/http/problem.h"
 #include "server/metrics.h"
 #include "server/registry/space.h"
-#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_listing.h"
+#include "server/store/catalog/catalog_opening.h"
 
 static void answer_plain(struct reply *reply, const char *media_type, const char *text)
 {

@@ -9,6 +9,8 @@
 #include "server/api/model.h"
 #include "server/api/modules.h"
 #include "server/registry/mirror.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_versions.h"
 
 bool version_named(const struct ask *ask, struct name *out, struct err *err)
 {

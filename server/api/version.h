@@ -8,7 +8,9 @@
 #include "server/api/ask.h"
 #include "server/module/name.h"
 #include "server/registry/services.h"
-#include "server/store/catalog/catalog.h"
+
+struct artifact;
+struct version_details;
 
 /* Reads "<handle>/<version>" from what the route matched; format is tf-hub's. ERR_BAD_REQUEST for anything
  * else. */

@@ -15,6 +15,7 @@
 #include "server/command/text_table.h"
 #include "server/module/documents/doctree.h"
 #include "server/store/catalog/catalog_docs.h"
+#include "server/store/catalog/catalog_opening.h"
 
 AUTO_CLEANER(own_config, struct config *, config_destroy)
 AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)

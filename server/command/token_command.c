@@ -14,7 +14,8 @@
 #include "server/command/command.h"
 #include "server/command/text_table.h"
 #include "server/registry/access.h"
-#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_opening.h"
+#include "server/store/catalog/catalog_tokens.h"
 
 AUTO_CLEANER(own_config, struct config *, config_destroy)
 AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)

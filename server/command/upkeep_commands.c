@@ -19,6 +19,9 @@
 #include "server/registry/reclaimable.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_known.h"
+#include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_space.h"
 
 AUTO_CLEANER(own_config, struct config *, config_destroy)

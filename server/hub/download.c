@@ -14,6 +14,7 @@
 #include "server/hub/representation.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
+#include "server/store/catalog/catalog_artifacts.h"
 
 static void fail(struct reply *reply, const struct err *err)
 {

@@ -14,6 +14,9 @@
 #include "server/hub/target.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_inspection.h"
 #include "server/store/catalog/catalog_space.h"
 #include "server/store/unpacked/members.h"
 

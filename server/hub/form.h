@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "server/http/request.h"
 #include "server/registry/publisher.h"
+#include "server/store/catalog/catalog_keep.h"
 
 struct services;
 struct form;

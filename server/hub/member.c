@@ -15,6 +15,7 @@
 #include "server/hub/representation.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
+#include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/unpacked/members.h"
 
 static const struct {

@@ -16,6 +16,7 @@
 #include "server/registry/publisher.h"
 #include "server/registry/services.h"
 #include "server/registry/turns.h"
+#include "server/store/catalog/catalog_keep.h"
 
 enum { DOCUMENTATION_BYTES_MAX = 1 << 20 };
 

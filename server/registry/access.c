@@ -14,6 +14,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/ranks.h"
+#include "server/store/catalog/catalog_tokens.h"
 
 static const struct lock_place lock_place = {"access", RANK_ACCESS};
 

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 #include "common/err.h"
-#include "server/store/catalog/catalog.h"
+
+struct catalog;
 
 enum right { RIGHT_READ, RIGHT_PUBLISH, RIGHT_WITHDRAW, RIGHT_ADMIN, RIGHT_COUNT };
 

@@ -9,6 +9,8 @@
 #include "common/globs.h"
 #include "common/mem.h"
 #include "server/registry/cdn_loop.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_known.h"
 
 struct admission {
 	struct admission_rules rules; /* but for offline, which changes */

@@ -11,8 +11,9 @@
 
 #include "common/err.h"
 #include "server/module/name.h"
-#include "server/store/catalog/catalog.h"
 #include "server/upstream/upstream.h"
+
+struct known;
 
 struct admission_rules {
 	bool offline;

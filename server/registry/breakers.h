@@ -11,9 +11,9 @@
 
 #include "common/err.h"
 #include "server/module/name.h"
-#include "server/store/catalog/catalog.h"
 #include "server/upstream/upstream.h"
 
+struct catalog;
 struct breakers;
 
 /* The upstreams must outlive it; they are known by their place in the array. The catalog, which must too, has

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "server/module/name.h"
 #include "server/registry/verdict.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_fills.h"

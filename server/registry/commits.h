@@ -9,8 +9,9 @@
 
 #include "common/err.h"
 #include "server/store/blobs.h"
-#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_keep.h"
 
+struct catalog;
 struct commits;
 
 /* Both must outlive it; the blobs have a reserve for a full disk. destroy takes NULL; nobody may wait. */

@@ -10,6 +10,7 @@
 #include "common/own.h"
 #include "server/registry/commits.h"
 #include "server/registry/span.h"
+#include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_fills.h"
 
 /* Upstreams seldom tell what they changed, and nobody has asked for it since. */

@@ -14,6 +14,7 @@
 #include "server/registry/inspector.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_md5.h"
 #include "server/store/catalog/catalog_space.h"
 #include "server/store/unpacked/members.h"

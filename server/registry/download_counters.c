@@ -14,6 +14,7 @@
 #include "common/own.h"
 #include "common/thread.h"
 #include "server/ranks.h"
+#include "server/store/catalog/catalog_artifacts.h"
 
 static const struct lock_place lock_place = {"counters", RANK_DOWNLOAD_COUNTERS};
 

@@ -5,8 +5,13 @@
 #ifndef SERVER_REGISTRY_DOWNLOAD_COUNTERS_H
 #define SERVER_REGISTRY_DOWNLOAD_COUNTERS_H
 
-#include "server/store/catalog/catalog.h"
+#include <stdbool.h>
+#include <stdint.h>
 
+#include "common/err.h"
+#include "server/module/name.h"
+
+struct catalog;
 struct download_counters;
 
 /* Starts its thread. The catalog must outlive it. destroy writes what is left; takes NULL. */

@@ -14,6 +14,7 @@
 #include "server/registry/queue.h"
 #include "server/registry/reason.h"
 #include "server/registry/wrapping.h"
+#include "server/store/catalog/catalog_known.h"
 
 enum { TOKEN_BYTES_MAX = 8192 };
 

@@ -17,6 +17,9 @@
 #include "server/registry/intake.h"
 #include "server/registry/proof.h"
 #include "server/registry/standings.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_keep.h"
+#include "server/store/catalog/catalog_opening.h"
 
 enum {
 	BACKOFF_FIRST_MS = 100,

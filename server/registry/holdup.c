@@ -12,6 +12,7 @@
 #include "common/thread.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
+#include "server/store/catalog/catalog_opening.h"
 
 static const struct lock_place lock_place = {"holdup", RANK_HOLDUP};
 

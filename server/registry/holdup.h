@@ -10,8 +10,8 @@
 
 #include "common/err.h"
 #include "common/waiter.h"
-#include "server/store/catalog/catalog.h"
 
+struct catalog;
 struct holdup;
 
 /* timeout_s: how long each may wait in all. destroy takes NULL; nobody may wait then. */

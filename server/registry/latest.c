@@ -15,6 +15,7 @@
 #include "server/ranks.h"
 #include "server/registry/admission.h"
 #include "server/registry/fetch.h"
+#include "server/store/catalog/catalog_known.h"
 
 static const struct lock_place lock_place = {"latest", RANK_LATEST};
 

@@ -13,6 +13,7 @@
 #include "server/registry/fill.h"
 #include "server/registry/fill_list.h"
 #include "server/registry/latest.h"
+#include "server/store/catalog/catalog_known.h"
 
 struct mirror_policy {
 	bool offline;

@@ -12,6 +12,7 @@
 
 #include "common/err.h"
 #include "server/registry/publisher.h"
+#include "server/store/catalog/catalog_keep.h"
 
 struct services;
 struct parts;

@@ -10,8 +10,12 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/module/documents/hubdoc.h"
 #include "server/registry/inflow.h"
 #include "server/registry/proof.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_documentation.h"
 
 struct publisher {
 	struct publisher_settings settings;

@@ -13,6 +13,7 @@
 #include "server/registry/committer.h"
 #include "server/registry/holdup.h"
 #include "server/registry/space.h"
+#include "server/store/catalog/catalog_keep.h"
 #include "server/upstream/testimony.h"
 
 struct publisher_settings {

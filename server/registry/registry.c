@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/store/catalog/catalog_known.h"
 #include "server/store/catalog/catalog_paths.h"
 
 struct registry {

@@ -12,8 +12,9 @@
 #include "server/registry/download_counters.h"
 #include "server/registry/mirror.h"
 #include "server/store/blobs.h"
-#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_artifacts.h"
 
+struct catalog;
 struct registry;
 
 /* All must outlive it. destroy takes NULL. */

@@ -10,6 +10,9 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_keep.h"
+#include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_rows.h"
 
 enum { NOW = 1700000000 };

@@ -14,6 +14,8 @@
 #include "common/own.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_opening.h"
 #include "tests/unit/tar_writer.h"
 
 struct place {

@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/own.h"
 #include "server/registry/access.h"
-#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_opening.h"
+#include "server/store/catalog/catalog_tokens.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -17,6 +17,9 @@
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_documentation.h"
+#include "server/store/catalog/catalog_keep.h"
+#include "server/store/catalog/catalog_opening.h"
 
 enum { NOW = 1700000000 };
 

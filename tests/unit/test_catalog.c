@@ -9,7 +9,17 @@
 
 #include <sqlite3.h>
 
+#include "server/module/documents/hubdoc.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_documentation.h"
+#include "server/store/catalog/catalog_keep.h"
+#include "server/store/catalog/catalog_known.h"
+#include "server/store/catalog/catalog_listing.h"
+#include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_search.h"
+#include "server/store/catalog/catalog_tokens.h"
+#include "server/store/catalog/catalog_versions.h"
 #include "tests/unit/catalog_place.h"
 
 /* ---- keeping ---- */

@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_inspection.h"
+#include "server/store/catalog/catalog_keep.h"
+#include "server/store/catalog/catalog_versions.h"
 #include "tests/unit/catalog_place.h"
 
 static void assert_same_text(const char *a, const char *b)

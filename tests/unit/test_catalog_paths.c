@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_paths.h"
 #include "tests/unit/catalog_place.h"
 

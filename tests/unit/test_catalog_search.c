@@ -7,7 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_listing.h"
+#include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_search.h"
+#include "server/store/catalog/catalog_versions.h"
 #include "tests/unit/catalog_place.h"
 
 /* How many match, with the first handle checked where one is given. */

@@ -12,7 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_keep.h"
+#include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_search.h"
+#include "server/store/catalog/catalog_versions.h"
 #include "tests/unit/catalog_place.h"
 
 enum { THREADS = 6, ROUNDS = 15 };

@@ -13,6 +13,9 @@
 
 #include "common/clock.h"
 #include "server/registry/committer.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_keep.h"
+#include "server/store/catalog/catalog_known.h"
 #include "tests/unit/held.h"
 #include "tests/unit/store_place.h"
 

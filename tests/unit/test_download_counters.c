@@ -12,6 +12,8 @@
 
 #include "common/clock.h"
 #include "server/registry/download_counters.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_keep.h"
 #include "tests/unit/store_place.h"
 
 enum { COUNTERS = 4, ROUNDS = 200, MANY = 200 };

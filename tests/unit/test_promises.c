@@ -7,7 +7,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_keep.h"
+#include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_space.h"
+#include "server/store/catalog/catalog_versions.h"
 #include "tests/unit/catalog_place.h"
 
 static enum err_code keep_as(struct catalog *catalog, const char *path, enum format format,

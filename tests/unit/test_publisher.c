@@ -9,6 +9,9 @@
 #include <pthread.h>
 
 #include "server/registry/publisher.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_keep.h"
 #include "tests/unit/store_place.h"
 #include "tests/unit/tflite_writer.h"
 

@@ -9,6 +9,9 @@
 
 #include <pthread.h>
 
+#include "server/module/documents/hubdoc.h"
+#include "server/store/catalog/catalog_documentation.h"
+#include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_search.h"
 #include "server/store/search/search.h"
 #include "tests/unit/catalog_place.h"

@@ -11,6 +11,9 @@
 
 #include "common/clock.h"
 #include "server/registry/space.h"
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_keep.h"
 #include "tests/unit/store_place.h"
 
 enum { UNIT = 100000, THREADS = 16, ROUNDS = 20 };

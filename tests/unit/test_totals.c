@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_recent.h"
 #include "tests/unit/catalog_place.h"
 

@@ -5,7 +5,13 @@
 #ifndef SERVER_STORE_CATALOG_CATALOG_COLLECTIONS_H
 #define SERVER_STORE_CATALOG_CATALOG_COLLECTIONS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
 #include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_tags.h"
 
 struct collection_summary {
 	char *publisher;

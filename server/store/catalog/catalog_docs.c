@@ -2,6 +2,7 @@
 #include "server/store/catalog/catalog_docs.h"
 
 #include "common/mem.h"
+#include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_rows.h"
 
 enum { LINKS_MAX = 1000 };

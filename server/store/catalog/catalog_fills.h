@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
 
 struct fill_row {

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/store/catalog/catalog_rows.h"
+#include "server/store/catalog/catalog_inspection.h"
 
 #include "common/mem.h"
+#include "server/module/examination.h"
+#include "server/module/findings.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_rows.h"
 
 enum statement {
 	ADD_INSPECTION,

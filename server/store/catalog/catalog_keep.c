@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/store/catalog/catalog_rows.h"
+#include "server/store/catalog/catalog_keep.h"
 
 #include <stdio.h>
+
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_known.h"
+#include "server/store/catalog/catalog_rows.h"
 
 enum statement {
 	NOTE_QUARANTINE,

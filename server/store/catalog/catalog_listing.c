@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/store/catalog/catalog_rows.h"
+#include "server/store/catalog/catalog_listing.h"
 
 #include "common/mem.h"
+#include "server/store/catalog/catalog_rows.h"
 
 enum statement {
 	FIND_MODULE,
 	FIND_SUMMARY,
 	LIST_ACTIVE_VERSIONS,
-	LIST_TAGS,
 	LIST_PUBLISHERS,
-	COUNT_PUBLISHERS
+	COUNT_PUBLISHERS,
+	READ_TOTALS
 };
 
 static const char *const sql[] = {
@@ -20,35 +21,12 @@ static const char *const sql[] = {
 			 " JOIN versions d ON d.id = coalesce(m.described_id, m.latest_id) WHERE m.id = ?1",
 	[LIST_ACTIVE_VERSIONS] = "SELECT version FROM versions WHERE module_id = ?1 AND state = 'active'"
 				 " ORDER BY version DESC LIMIT ?2",
-	[LIST_TAGS] = "SELECT kind, value FROM tags WHERE version_id = ?1 ORDER BY kind, value",
 	[LIST_PUBLISHERS] = "SELECT name, coalesce(display_name, name), modules FROM publishers"
 			    " WHERE modules > 0 AND name > ?1 ORDER BY name LIMIT ?2",
 	[COUNT_PUBLISHERS] = "SELECT publishers FROM totals",
+	[READ_TOTALS] =
+		"SELECT modules, versions, artifacts, cached, blobs, blob_bytes, downloads FROM totals",
 };
-
-/* ---- tags ---- */
-
-bool tags_load(struct txn *txn, int64_t version_id, struct tags *out, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_TAGS], VALUES(v_int(version_id)));
-	size_t capacity = 0;
-
-	while (rows_next(rows)) {
-		MEM_GROW(out->items, out->count, capacity);
-		out->items[out->count++] = (struct tag){rows_dup(rows, 0), rows_dup(rows, 1)};
-	}
-	return rows_done(rows, err);
-}
-
-void tags_finish(struct tags *tags)
-{
-	for (size_t i = 0; i < tags->count; i++) {
-		free(tags->items[i].kind);
-		free(tags->items[i].value);
-	}
-	free(tags->items);
-	*tags = (struct tags){0};
-}
 
 /* ---- modules ---- */
 
@@ -184,4 +162,29 @@ void publisher_list_finish(struct publisher_list *list)
 	}
 	free(list->items);
 	*list = (struct publisher_list){0};
+}
+
+/* ---- all of it ---- */
+
+bool catalog_count(struct catalog *catalog, struct catalog_totals *out, struct err *err)
+{
+	struct catalog_totals totals = {0};
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[READ_TOTALS], NULL, 0);
+	if (rows_next(rows)) {
+		totals.modules = rows_int(rows, 0);
+		totals.versions = rows_int(rows, 1);
+		totals.artifacts = rows_int(rows, 2);
+		totals.cached_artifacts = rows_int(rows, 3);
+		totals.blobs = rows_int(rows, 4);
+		totals.blob_bytes = rows_int(rows, 5);
+		totals.downloads = rows_int(rows, 6);
+	}
+	if (!rows_done(rows, err))
+		return false;
+	*out = totals;
+	return true;
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/digest.h"
+#include "common/err.h"
 #include "server/store/catalog/catalog.h"
 
 struct blob_md5 {

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/store/catalog/catalog_rows.h"
+#include "server/store/catalog/catalog_opening.h"
 
 #include "common/clock.h"
 #include "common/mem.h"
 #include "server/store/search/search.h"
+#include "server/store/catalog/catalog_rows.h"
 
-enum statement { ADD_AUDIT, WRITE_HEALTH, READ_TOTALS };
+enum statement { ADD_AUDIT, WRITE_HEALTH };
 
 static const char *const sql[] = {
 	[ADD_AUDIT] = "INSERT INTO audit (at, who, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
 	[WRITE_HEALTH] =
 		"INSERT INTO health (id, checked_at) VALUES (1, ?1)"
 		" ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at RETURNING checked_at",
-	[READ_TOTALS] =
-		"SELECT modules, versions, artifacts, cached, blobs, blob_bytes, downloads FROM totals",
 };
 
 bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *action, const char *subject,
@@ -63,27 +62,4 @@ bool catalog_check(struct catalog *catalog, struct err *err)
 bool catalog_is_free(struct catalog *catalog)
 {
 	return db_is_free(catalog->db);
-}
-
-bool catalog_count(struct catalog *catalog, struct catalog_totals *out, struct err *err)
-{
-	struct catalog_totals totals = {0};
-	AUTO_TXN struct txn *txn = NULL;
-
-	if (!db_read(catalog->db, &txn, err))
-		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[READ_TOTALS], NULL, 0);
-	if (rows_next(rows)) {
-		totals.modules = rows_int(rows, 0);
-		totals.versions = rows_int(rows, 1);
-		totals.artifacts = rows_int(rows, 2);
-		totals.cached_artifacts = rows_int(rows, 3);
-		totals.blobs = rows_int(rows, 4);
-		totals.blob_bytes = rows_int(rows, 5);
-		totals.downloads = rows_int(rows, 6);
-	}
-	if (!rows_done(rows, err))
-		return false;
-	*out = totals;
-	return true;
 }

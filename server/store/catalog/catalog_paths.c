@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_rows.h"
 
 /* TF.js models have some dozens of files: what one request looks through is bounded. */

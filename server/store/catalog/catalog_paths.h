@@ -5,6 +5,11 @@
 #ifndef SERVER_STORE_CATALOG_CATALOG_PATHS_H
 #define SERVER_STORE_CATALOG_CATALOG_PATHS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
 
 /* What may stand behind the version. */

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/err.h"
+#include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
 
 struct recent_row {

@@ -16,31 +16,6 @@ static const char *const sql[] = {
 		" WHERE latest_id IN (SELECT version_id FROM artifacts WHERE blob_id = ?1)",
 };
 
-static const char *const source_names[SOURCE_COUNT] = {
-	[SOURCE_PUBLISHED] = "published", [SOURCE_MIRRORED] = "mirrored", [SOURCE_LISTED] = "listed"};
-static const char *const state_names[STATE_COUNT] = {
-	[STATE_ACTIVE] = "active", [STATE_WITHDRAWN] = "withdrawn", [STATE_QUARANTINED] = "quarantined"};
-
-const char *version_source_name(enum version_source source)
-{
-	return source_names[source];
-}
-
-const char *version_state_name(enum version_state state)
-{
-	return state_names[state];
-}
-
-bool version_source_parse(const char *name, enum version_source *out)
-{
-	size_t place = names_find(source_names, SOURCE_COUNT, name);
-
-	if (place == SOURCE_COUNT)
-		return false;
-	*out = (enum version_source)place;
-	return true;
-}
-
 /* The schema admits no other words than these. */
 enum version_source rows_source(struct rows *rows, int column)
 {
@@ -53,9 +28,10 @@ enum version_source rows_source(struct rows *rows, int column)
 /* What cannot be read is not served. */
 enum version_state rows_state(struct rows *rows, int column)
 {
-	size_t place = names_find(state_names, STATE_COUNT, rows_text(rows, column));
+	enum version_state state = STATE_QUARANTINED;
 
-	return place == STATE_COUNT ? STATE_QUARANTINED : (enum version_state)place;
+	(void)version_state_parse(rows_text(rows, column), &state);
+	return state;
 }
 
 bool version_find_ids(struct txn *txn, const struct name *name, struct version_ids *out, struct err *err)

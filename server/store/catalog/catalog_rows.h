@@ -4,11 +4,18 @@
 #ifndef SERVER_STORE_CATALOG_CATALOG_ROWS_H
 #define SERVER_STORE_CATALOG_CATALOG_ROWS_H
 
-#include "common/names.h"
+#include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/db.h"
 
+struct artifact;
+struct documentation;
+struct examination;
+struct finding;
+struct module_summary;
+struct saved_model;
 struct search;
+struct tags;
 
 /* Immutable after creation; the database and the search have their own locks. */
 struct catalog {
@@ -35,6 +42,10 @@ bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *a
 	"a.downloads," \
 	" a.last_used_at, a.source"
 void artifact_fill(struct rows *rows, int column, struct artifact *out);
+
+/* As catalog_find_artifact does; *out has its name, whatever is known. */
+bool artifact_find(
+	struct txn *txn, const struct name *name, struct artifact *out, bool *found, struct err *err);
 
 /* A version's rows; version_id is 0 where it is not known. */
 struct version_ids {

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "common/names.h"
+#include "server/module/savedmodel/savedmodel.h"
 #include "server/store/catalog/catalog_rows.h"
 
 #include <inttypes.h>

@@ -7,8 +7,10 @@
 
 #include "common/buffer.h"
 #include "common/mem.h"
+#include "common/names.h"
 #include "common/number.h"
 #include "common/utf8.h"
+#include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_rows.h"
 #include "server/store/search/search.h"
 #include "server/store/search/search_terms.h"

@@ -5,6 +5,11 @@
 #ifndef SERVER_STORE_CATALOG_CATALOG_SEARCH_H
 #define SERVER_STORE_CATALOG_CATALOG_SEARCH_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/search/module_index.h"
 

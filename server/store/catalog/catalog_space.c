@@ -8,7 +8,7 @@
 #include "common/mem.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { SUM_MIRRORED, FIND_EVICTABLE, FIND_NAMES, ADD_PIN, DROP_PIN, LIST_PINS, PRUNE_ABSENCES };
+enum statement { SUM_MIRRORED, FIND_EVICTABLE, FIND_NAMES, ADD_PIN, DROP_PIN, LIST_PINS };
 
 static const char *const sql[] = {
 	[SUM_MIRRORED] = "SELECT mirrored_bytes FROM space",
@@ -20,7 +20,6 @@ static const char *const sql[] = {
 	[ADD_PIN] = "INSERT INTO pins (pattern, created_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
 	[DROP_PIN] = "DELETE FROM pins WHERE pattern = ?1",
 	[LIST_PINS] = "SELECT pattern, created_at FROM pins ORDER BY pattern",
-	[PRUNE_ABSENCES] = "DELETE FROM absences WHERE until_s < ?1",
 };
 
 bool catalog_mirrored_bytes(struct catalog *catalog, int64_t *out_bytes, struct err *err)
@@ -213,15 +212,4 @@ bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
 			return false;
 	}
 	return eviction->dry_run || txn_commit(txn, err);
-}
-
-bool catalog_prune_absences(struct catalog *catalog, int64_t now_s, int64_t *out_count, struct err *err)
-{
-	AUTO_TXN struct txn *txn = NULL;
-
-	if (!db_write(catalog->db, &txn, err) ||
-		!txn_run(txn, sql[PRUNE_ABSENCES], VALUES(v_int(now_s)), err))
-		return false;
-	*out_count = txn_changes(txn);
-	return txn_commit(txn, err);
 }

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/digest.h"
+#include "common/err.h"
+#include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
 
 /* The bytes of all blobs in the store that no published version needs. */
@@ -51,8 +54,5 @@ struct pin_row {
 /* By pattern; the caller owns *out. */
 bool catalog_list_pins(struct catalog *catalog, struct pin_row **out, size_t *count, struct err *err);
 void pin_rows_destroy(struct pin_row *rows, size_t count);
-
-/* Forgets absences that ended before now_s. */
-bool catalog_prune_absences(struct catalog *catalog, int64_t now_s, int64_t *out_count, struct err *err);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/store/catalog/catalog_rows.h"
+#include "server/store/catalog/catalog_tokens.h"
 
 #include "common/mem.h"
+#include "server/store/catalog/catalog_rows.h"
 
 enum statement { ADD_TOKEN, LIST_TOKENS, FIND_VALID_TOKEN, REVOKE_TOKEN };
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opens the catalog, and tells whether it can serve. */
+#ifndef SERVER_STORE_CATALOG_CATALOG_OPENING_H
+#define SERVER_STORE_CATALOG_CATALOG_OPENING_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+
+struct catalog;
+
+/* Opens or creates data_dir/larder.db and brings its schema up to date, in one transaction a migration. A
+ * database of a newer Larder is refused. close takes NULL. */
+bool catalog_open(const char *data_dir, struct catalog **out, struct err *err);
+void catalog_close(struct catalog *catalog);
+
+/* Writes something small, unless another thread is writing: whether the database can serve. */
+bool catalog_check(struct catalog *catalog, struct err *err);
+
+/* Whether no other process is writing just now. */
+bool catalog_is_free(struct catalog *catalog);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tokens, of whose secrets only hashes are known. */
+#ifndef SERVER_STORE_CATALOG_CATALOG_TOKENS_H
+#define SERVER_STORE_CATALOG_CATALOG_TOKENS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+
+struct catalog;
+
+struct token_row {
+	char *name;
+	char *scopes; /* separated by blanks: "read publish:acme/x" */
+	int64_t created_at;
+	int64_t expires_at; /* 0: never */
+	int64_t revoked_at; /* 0: not */
+};
+
+/* hash is the SHA-256 of the secret. ERR_CONFLICT where a token of that name is valid. */
+bool catalog_add_token(struct catalog *catalog, const char *name, const struct digest *hash,
+	const char *scopes, int64_t now_s, int64_t expires_at, struct err *err);
+/* Tokens, newest first, each with its hash for the caller to compare. *count 0: there are none. */
+struct token_secret {
+	struct token_row row;
+	struct digest hash;
+};
+bool catalog_list_tokens(struct catalog *catalog, struct token_secret **out, size_t *count, struct err *err);
+void token_secrets_destroy(struct token_secret *tokens, size_t count);
+/* ERR_NOT_FOUND where no valid token has the name. */
+bool catalog_revoke_token(struct catalog *catalog, const char *name, int64_t now_s, struct err *err);
+
+#endif
