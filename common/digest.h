@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/own.h"
+
 struct digest {
 	uint8_t bytes[32];
 	char hex[65];
@@ -28,6 +30,8 @@ void hasher_add(struct hasher *hasher, const void *bytes, size_t length);
 /* Ends the stream; the hasher can only be destroyed from here on. */
 struct digest hasher_result(struct hasher *hasher);
 void hasher_destroy(struct hasher *hasher);
+AUTO_CLEANER(own_hasher, struct hasher *, hasher_destroy)
+#define AUTO_HASHER AUTO(own_hasher)
 
 /* SHA-256 of bytes in memory. */
 struct digest digest_of(const void *bytes, size_t length);

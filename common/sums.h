@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/own.h"
+
 /* SUM_LENGTH is how many bytes there were, as the others big-endian. */
 enum sum { SUM_SHA256, SUM_SHA512, SUM_SHA1, SUM_MD5, SUM_CRC32C, SUM_CRC32, SUM_LENGTH, SUM_COUNT };
 enum { SUM_BYTES_MAX = 64 };
@@ -32,5 +34,7 @@ void sums_add(struct sums *sums, const void *bytes, size_t length);
 /* Ends the stream; it can only be destroyed from here on. What is not wanted stays as it is. */
 void sums_result(struct sums *sums, uint8_t out[SUM_COUNT][SUM_BYTES_MAX]);
 void sums_destroy(struct sums *sums);
+AUTO_CLEANER(own_sums, struct sums *, sums_destroy)
+#define AUTO_SUMS AUTO(own_sums)
 
 #endif

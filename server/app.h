@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/config.h"
 
 struct app;
@@ -24,5 +25,7 @@ void app_reload(struct app *app, const struct config *config);
 
 /* Ends running answers within server.drain_timeout_s, stops fills, writes what was counted. Takes NULL. */
 void app_close(struct app *app);
+AUTO_CLEANER(own_app, struct app *, app_close)
+#define AUTO_APP AUTO(own_app)
 
 #endif

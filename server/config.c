@@ -111,8 +111,6 @@ void config_destroy(struct config *config)
 	free(config);
 }
 
-AUTO_CLEANER(own_config, struct config *, config_destroy)
-
 bool config_set(
 	struct config *config, const char *section, const char *key, const char *value, struct err *err)
 {
@@ -382,7 +380,7 @@ static void read_text(struct reading *reading)
 
 bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err)
 {
-	AUTO(own_config) struct config *config = config_create();
+	AUTO_CONFIG struct config *config = config_create();
 	AUTO_BUFFER struct buffer text = {0};
 	AUTO(finish_reading) struct reading reading = {.path = path, .config = config, .faults = faults};
 

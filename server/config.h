@@ -9,11 +9,14 @@
 
 #include "common/buffer.h"
 #include "common/err.h"
+#include "common/own.h"
 #include "server/config_values.h"
 
 /* The defaults, as a whole configuration. */
 struct config *config_create(void);
 void config_destroy(struct config *config);
+AUTO_CLEANER(own_config, struct config *, config_destroy)
+#define AUTO_CONFIG AUTO(own_config)
 
 /* Reads an ini file over the defaults. Every fault is appended to *faults as one line "FILE:LINE: sentence";
  * false if there was any (err sums them up) or the file cannot be read. The caller owns *out. */

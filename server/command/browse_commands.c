@@ -17,9 +17,6 @@
 #include "server/command/remote.h"
 #include "server/module/name.h"
 
-AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
-AUTO_CLEANER(own_json, json_t *, json_decref)
-
 struct browse_options {
 	struct remote_options remote;
 	struct buffer query; /* of the URL */
@@ -141,7 +138,7 @@ static bool list(struct remote *remote, const char *query, bool as_json, struct 
 int command_list(int argc, char **argv)
 {
 	AUTO(finish_options) struct browse_options options = {0};
-	AUTO(own_remote) struct remote *remote = NULL;
+	AUTO_REMOTE struct remote *remote = NULL;
 	struct err err;
 
 	if (!read_options(argc, argv, list_options, &options))
@@ -274,7 +271,7 @@ static bool show(struct remote *remote, struct name *name, bool as_json, struct 
 /* Without a version the latest is meant, as for downloads. */
 static bool find_version(struct remote *remote, struct name *name, struct err *err)
 {
-	AUTO(own_json) json_t *described = NULL;
+	json_auto_t *described = NULL;
 	const char *handle;
 
 	if (!get(remote, "modules", name, &described, err))
@@ -291,7 +288,7 @@ static bool find_version(struct remote *remote, struct name *name, struct err *e
 
 static bool show_signatures(struct remote *remote, struct name *name, bool as_json, struct err *err)
 {
-	AUTO(own_json) json_t *json = NULL;
+	json_auto_t *json = NULL;
 
 	if (!find_version(remote, name, err) || !get(remote, "signatures", name, &json, err))
 		return false;
@@ -308,7 +305,7 @@ static int run_on_path(int argc, char **argv, const char *command,
 	bool (*run)(struct remote *remote, struct name *name, bool as_json, struct err *err))
 {
 	AUTO(finish_options) struct browse_options options = {0};
-	AUTO(own_remote) struct remote *remote = NULL;
+	AUTO_REMOTE struct remote *remote = NULL;
 	struct name name = {0};
 	struct err err;
 

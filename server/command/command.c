@@ -10,8 +10,6 @@
 #include "common/number.h"
 #include "common/own.h"
 
-AUTO_CLEANER(own_config, struct config *, config_destroy)
-
 /* ---- help ---- */
 
 static void print_help(FILE *out, const struct command *commands, size_t count)
@@ -176,7 +174,7 @@ int command_misuse(const char *command, const char *format, ...)
 
 bool command_load_config(const char *path, const char *data_dir, struct config **out, struct err *err)
 {
-	AUTO(own_config) struct config *config = NULL;
+	AUTO_CONFIG struct config *config = NULL;
 	AUTO_BUFFER struct buffer faults = {0};
 
 	if (!path) {

@@ -16,9 +16,6 @@
 #include "server/command/remote.h"
 #include "server/module/name.h"
 
-AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
-AUTO_CLEANER(own_json, json_t *, json_decref)
-
 struct diff_options {
 	struct remote_options remote;
 	const char *format; /* NULL: the first that both versions have */
@@ -240,7 +237,7 @@ static bool write_target(char *const *words, const char *format, struct buffer *
 
 static bool fetch(char *const *words, const struct diff_options *options, json_t **out, struct err *err)
 {
-	AUTO(own_remote) struct remote *remote = NULL;
+	AUTO_REMOTE struct remote *remote = NULL;
 	AUTO_BUFFER struct buffer target = {0};
 
 	return write_target(words, options->format, &target, err) &&
@@ -250,7 +247,7 @@ static bool fetch(char *const *words, const struct diff_options *options, json_t
 
 int command_diff(int argc, char **argv)
 {
-	AUTO(own_json) json_t *diff = NULL;
+	json_auto_t *diff = NULL;
 	struct diff_options options = {0};
 	struct err err;
 

@@ -17,10 +17,6 @@
 #include "server/store/catalog/catalog_docs.h"
 #include "server/store/catalog/catalog_opening.h"
 
-AUTO_CLEANER(own_config, struct config *, config_destroy)
-AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
-AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
-
 /* Other writers, such as a daemon, get their turn between two transactions. */
 enum { DOCUMENTS_AT_ONCE = 200 };
 
@@ -141,7 +137,7 @@ static bool note_free_text(struct run *run, const char *path)
 
 static bool take_page(void *context, const struct doctree_page *page, struct err *err)
 {
-	AUTO(own_hubdoc) struct hubdoc *doc = NULL;
+	AUTO_HUBDOC struct hubdoc *doc = NULL;
 	struct run *run = context;
 	struct err why;
 	bool is_one;
@@ -245,8 +241,8 @@ static int report(const struct run *run)
 int command_import_docs(int argc, char **argv)
 {
 	struct options options = {0};
-	AUTO(own_config) struct config *config = NULL;
-	AUTO(own_catalog) struct catalog *catalog = NULL;
+	AUTO_CONFIG struct config *config = NULL;
+	AUTO_CATALOG struct catalog *catalog = NULL;
 	int status = read_options(argc, argv, &options);
 	struct err err;
 

@@ -14,8 +14,6 @@
 #include "server/module/archives/guess.h"
 #include "server/module/examination.h"
 
-AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
-
 struct packing_watcher {
 	struct pack_watcher watcher;
 	struct progress_bar progress;
@@ -118,7 +116,7 @@ bool packing_run(const char *command, const char *folder, enum pack_links links,
 	struct err *err)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
-	AUTO(own_examination) struct examination *examination = NULL;
+	AUTO_EXAMINATION struct examination *examination = NULL;
 	struct packing_watcher watcher = {.watcher = {show_progress, note_left}};
 	bool packed;
 

@@ -4,8 +4,6 @@
 #include "common/mem.h"
 #include "common/own.h"
 
-AUTO_CLEANER(own_json, json_t *, json_decref)
-
 enum { PAGES_MAX = 100000 };
 
 bool paging_walk(struct remote *remote, const char *target, void (*take)(void *context, const json_t *page),
@@ -14,7 +12,7 @@ bool paging_walk(struct remote *remote, const char *target, void (*take)(void *c
 	AUTO_FREE char *next = mem_dup(target);
 
 	for (int i = 0; next && i < PAGES_MAX; i++) {
-		AUTO(own_json) json_t *page = NULL;
+		json_auto_t *page = NULL;
 
 		if (!remote_get(remote, next, &page, err))
 			return false;

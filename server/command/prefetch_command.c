@@ -20,9 +20,6 @@
 /* A batch must fit into the body that the server takes. */
 enum { BATCH = 50, RUNNING_MAX = 64, TRIES_MAX = 3, POLL_FIRST_MS = 50, POLL_MAX_MS = 500 };
 
-AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
-AUTO_CLEANER(own_json, json_t *, json_decref)
-
 struct prefetch {
 	struct remote *remote;
 	struct wishes wishes;
@@ -57,7 +54,7 @@ static void end_wish(struct prefetch *prefetch, struct wish *wish, enum wish_sta
 /* Nobody knows any more what became of its fill: it is asked for again, but not for ever. */
 static void reopen(struct prefetch *prefetch, struct wish *wish)
 {
-	AUTO(own_json) json_t *why = NULL;
+	json_auto_t *why = NULL;
 	size_t at = (size_t)(wish - prefetch->wishes.items);
 
 	wish->state = WISH_OPEN;
@@ -158,8 +155,8 @@ static void take_answer(struct prefetch *prefetch, struct batch *batch, const js
 
 static bool start_batch(struct prefetch *prefetch, struct batch *batch, struct err *err)
 {
-	AUTO(own_json) json_t *body = json_pack("{s:O}", "paths", batch->paths);
-	AUTO(own_json) json_t *answer = NULL;
+	json_auto_t *body = json_pack("{s:O}", "paths", batch->paths);
+	json_auto_t *answer = NULL;
 
 	if (!remote_post(prefetch->remote, "/api/v1/fills", body, &answer, err)) {
 		/* Our budget is used up for now, or the server's rooms are full: the wishes stay open. */
@@ -232,8 +229,8 @@ static void draw(struct prefetch *prefetch, const json_t *ours)
 
 static bool look(struct prefetch *prefetch, struct err *err)
 {
-	AUTO(own_json) json_t *answer = NULL;
-	AUTO(own_json) json_t *ours = json_array();
+	json_auto_t *answer = NULL;
+	json_auto_t *ours = json_array();
 
 	if (!remote_get(prefetch->remote, "/api/v1/fills", &answer, err))
 		return false;
@@ -283,7 +280,7 @@ static bool run(struct prefetch *prefetch, struct err *err)
 static int report(const struct prefetch *prefetch)
 {
 	const struct wishes *wishes = &prefetch->wishes;
-	AUTO(own_json) json_t *all = prefetch->json ? wishes_json(wishes) : NULL;
+	json_auto_t *all = prefetch->json ? wishes_json(wishes) : NULL;
 	size_t failed = wishes_count(wishes, WISH_FAILED);
 
 	if (all)

@@ -18,8 +18,6 @@
 #include "server/command/remote.h"
 #include "server/module/archives/guess.h"
 
-AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
-
 struct publish_options {
 	struct remote_options remote;
 	const char *documentation;
@@ -228,7 +226,7 @@ static bool publish(
 	const char *source, const char *url, const struct publish_options *options, struct err *err)
 {
 	AUTO(finish_destination) struct destination destination = {0};
-	AUTO(own_remote) struct remote *remote = NULL;
+	AUTO_REMOTE struct remote *remote = NULL;
 	struct remote_options access = options->remote;
 	AUTO_FD int documentation = -1;
 	AUTO_FD int fd = -1;

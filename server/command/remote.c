@@ -40,9 +40,7 @@ struct source {
 	int64_t offset;
 };
 
-AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
 AUTO_CLEANER(own_headers, struct curl_slist *, curl_slist_free_all)
-AUTO_CLEANER(own_hasher, struct hasher *, hasher_destroy)
 
 /* ---- which registry ---- */
 
@@ -109,7 +107,7 @@ static bool check_server(const char *server, struct err *err)
 
 bool remote_create(const struct remote_options *options, struct remote **out, struct err *err)
 {
-	AUTO(own_remote) struct remote *remote = mem_zero(1, sizeof *remote);
+	AUTO_REMOTE struct remote *remote = mem_zero(1, sizeof *remote);
 	const char *server = or_environment(options->server, "LARDER_SERVER");
 	size_t length;
 
@@ -294,7 +292,7 @@ static int seek_body(void *context, curl_off_t offset, int origin)
 
 static bool hash_file(int fd, struct digest *out, struct err *err)
 {
-	AUTO(own_hasher) struct hasher *hasher = hasher_create();
+	AUTO_HASHER struct hasher *hasher = hasher_create();
 	int64_t offset = 0;
 	char block[65536];
 	size_t got;

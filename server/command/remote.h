@@ -12,6 +12,7 @@
 
 #include "common/buffer.h"
 #include "common/err.h"
+#include "common/own.h"
 
 struct remote;
 
@@ -33,6 +34,8 @@ void remote_take_option(struct remote_options *options, int letter, const char *
 /* The caller owns *out. ERR_BAD_REQUEST for a URL or a token that is none. */
 bool remote_create(const struct remote_options *options, struct remote **out, struct err *err);
 void remote_destroy(struct remote *remote);
+AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
+#define AUTO_REMOTE AUTO(own_remote)
 
 /* GETs a target such as "/api/v1/modules?q=x"; of a whole URL only the path and query count, so that a token
  * never goes to another host. Anything but JSON and a 2xx is an error. The caller owns *out. */

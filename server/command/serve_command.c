@@ -24,9 +24,6 @@ struct options {
 	bool check;
 };
 
-AUTO_CLEANER(own_config, struct config *, config_destroy)
-AUTO_CLEANER(own_app, struct app *, app_close)
-
 static bool read_options(int argc, char **argv, struct options *out)
 {
 	static const struct option known[] = {
@@ -76,7 +73,7 @@ static bool check_files(const struct config *config, struct err *err)
 /* The file's configuration with what the command line says over it. */
 static bool load(const struct options *options, struct config **out, struct err *err)
 {
-	AUTO(own_config) struct config *config = NULL;
+	AUTO_CONFIG struct config *config = NULL;
 
 	if (!command_load_config(options->config, options->data, &config, err))
 		return false;
@@ -118,7 +115,7 @@ static int check(const struct config *config)
 
 static void reload(struct app *app, const struct options *options)
 {
-	AUTO(own_config) struct config *config = NULL;
+	AUTO_CONFIG struct config *config = NULL;
 	struct err err;
 
 	if (!load(options, &config, &err)) {
@@ -183,7 +180,7 @@ static void print_address(const struct app *app)
 
 static int serve(const struct config *config, const struct options *options)
 {
-	AUTO(own_app) struct app *app = NULL;
+	AUTO_APP struct app *app = NULL;
 	sigset_t signals;
 	struct err err;
 
@@ -203,7 +200,7 @@ static int serve(const struct config *config, const struct options *options)
 int command_serve(int argc, char **argv)
 {
 	struct options options = {0};
-	AUTO(own_config) struct config *config = NULL;
+	AUTO_CONFIG struct config *config = NULL;
 	struct err err;
 
 	if (!read_options(argc, argv, &options))

@@ -17,10 +17,6 @@
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_tokens.h"
 
-AUTO_CLEANER(own_config, struct config *, config_destroy)
-AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
-AUTO_CLEANER(own_access, struct access *, access_destroy)
-
 struct token_options {
 	const char *config;
 	const char *data;
@@ -49,7 +45,7 @@ static void tell_place(const char *data_dir, bool is_new)
 /* Straight on the database, which other processes may have open: needs no daemon. */
 static bool open_catalog(const struct token_options *options, struct catalog **out, struct err *err)
 {
-	AUTO(own_config) struct config *config = NULL;
+	AUTO_CONFIG struct config *config = NULL;
 	AUTO_FREE char *database = NULL;
 	bool is_new;
 
@@ -78,8 +74,8 @@ static void print_issued(
 
 static int create_token(const struct token_options *options, const char *name)
 {
-	AUTO(own_catalog) struct catalog *catalog = NULL;
-	AUTO(own_access) struct access *access = NULL;
+	AUTO_CATALOG struct catalog *catalog = NULL;
+	AUTO_ACCESS struct access *access = NULL;
 	const char *scopes = buffer_string(&options->scopes);
 	struct token_text token;
 	int64_t lifetime_s = 0;
@@ -154,7 +150,7 @@ static void print_table(const struct token_secret *tokens, size_t count)
 
 static int list_tokens(const struct token_options *options, const char *name)
 {
-	AUTO(own_catalog) struct catalog *catalog = NULL;
+	AUTO_CATALOG struct catalog *catalog = NULL;
 	struct token_secret *tokens;
 	size_t count;
 	struct err err;
@@ -171,8 +167,8 @@ static int list_tokens(const struct token_options *options, const char *name)
 
 static int revoke_token(const struct token_options *options, const char *name)
 {
-	AUTO(own_catalog) struct catalog *catalog = NULL;
-	AUTO(own_access) struct access *access = NULL;
+	AUTO_CATALOG struct catalog *catalog = NULL;
+	AUTO_ACCESS struct access *access = NULL;
 	struct err err;
 
 	if (!open_catalog(options, &catalog, &err) || !access_create(catalog, false, &access, &err) ||

@@ -24,11 +24,6 @@
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_space.h"
 
-AUTO_CLEANER(own_config, struct config *, config_destroy)
-AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
-AUTO_CLEANER(own_committer, struct committer *, committer_destroy)
-AUTO_CLEANER(own_space, struct space *, space_destroy)
-
 struct upkeep_options {
 	const char *command;
 	const char *config;
@@ -139,8 +134,8 @@ static void print_table(const struct pin_row *pins, size_t count)
 
 static int list_pins(const struct upkeep_options *options)
 {
-	AUTO(own_config) struct config *config = NULL;
-	AUTO(own_catalog) struct catalog *catalog = NULL;
+	AUTO_CONFIG struct config *config = NULL;
+	AUTO_CATALOG struct catalog *catalog = NULL;
 	struct pin_row *pins;
 	size_t count;
 	struct err err;
@@ -180,8 +175,8 @@ static bool unpin(struct catalog *catalog, const char *path, struct err *err)
 static int change_pins(const struct upkeep_options *options, int count, char **paths,
 	bool (*change)(struct catalog *catalog, const char *path, struct err *err))
 {
-	AUTO(own_config) struct config *config = NULL;
-	AUTO(own_catalog) struct catalog *catalog = NULL;
+	AUTO_CONFIG struct config *config = NULL;
+	AUTO_CATALOG struct catalog *catalog = NULL;
 	int status = COMMAND_DONE;
 	struct err err;
 
@@ -293,9 +288,9 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 {
 	static const _Atomic bool never = false;
 	const struct reclaimable reclaimable = reclaimable_members(stores->members);
-	AUTO(own_committer)
+	AUTO_COMMITTER
 	struct committer *committer = committer_create(stores->catalog, stores->blobs, stores->members);
-	AUTO(own_space)
+	AUTO_SPACE
 	struct space *space =
 		space_create(limits, stores->catalog, stores->blobs, committer, &reclaimable, 1);
 	struct garbage files;
@@ -319,7 +314,7 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 int command_gc(int argc, char **argv)
 {
 	struct upkeep_options options = {.command = "gc"};
-	AUTO(own_config) struct config *config = NULL;
+	AUTO_CONFIG struct config *config = NULL;
 	AUTO(finish_stores) struct stores stores = {0};
 	static const struct members_limits unpacks_nothing;
 	int status = read_options(argc, argv, "cdn", &options);

@@ -11,8 +11,6 @@
 #include "common/own.h"
 #include "server/command/text_table.h"
 
-AUTO_CLEANER(own_json, json_t *, json_decref)
-
 static const char *const state_names[WISH_STATE_COUNT] = {
 	"open", "running", "kept", "already-here", "failed"};
 
@@ -32,7 +30,7 @@ void wishes_finish(struct wishes *wishes)
 
 bool wishes_add(struct wishes *wishes, const char *path, struct err *err)
 {
-	AUTO(own_json) json_t *text = json_string(path);
+	json_auto_t *text = json_string(path);
 
 	if (!text)
 		return err_set(err, ERR_BAD_REQUEST, "A path is not in UTF-8.");

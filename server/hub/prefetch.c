@@ -20,8 +20,6 @@
 /* Each is looked up while the client waits. */
 enum { PATHS_MAX = 100 };
 
-AUTO_CLEANER(own_json, json_t *, json_decref)
-
 /* ---- who may send it, and how much ---- */
 
 /* No page of another site can send this type without asking first, and it is not allowed to. */
@@ -59,7 +57,7 @@ static bool check_paths(const json_t *paths, struct err *err)
 
 static bool read_body(const struct request *request, json_t **out, struct err *err)
 {
-	AUTO(own_json) json_t *body = NULL;
+	json_auto_t *body = NULL;
 	json_error_t fault;
 
 	body = json_loadb(
@@ -167,8 +165,8 @@ static json_t *started_json(const struct services *services, const json_t *paths
 void hub_prefetch(void *context, struct request *request, struct reply *reply)
 {
 	const struct services *services = context;
-	AUTO(own_json) json_t *body = NULL;
-	AUTO(own_json) json_t *ids = json_array();
+	json_auto_t *body = NULL;
+	json_auto_t *ids = json_array();
 	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
 	json_t *here, *refused;
 	const json_t *paths, *path;

@@ -365,8 +365,6 @@ static json_t *violations_json(const struct examination *examination)
 	return json_pack("{s:o}", "violations", violations);
 }
 
-AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
-
 static bool finish_body(struct body *body, enum kept *kept, struct examination **examination, struct err *err)
 {
 	if (body->form)
@@ -389,7 +387,7 @@ static void add_hint(const struct request *request, struct err *err)
 static void finish_artifact(
 	void *services, const struct request *request, struct body *body, struct reply *reply)
 {
-	AUTO(own_examination) struct examination *examination = NULL;
+	AUTO_EXAMINATION struct examination *examination = NULL;
 	struct err err;
 	enum kept kept;
 

@@ -27,13 +27,6 @@ enum { IMPLIED_FOLDERS_MAX = 10000, ALIKE_MAX = 100 };
 /* Members are listed as far as their names go into this much. */
 enum { LISTED_MEMBERS_BYTES_MAX = 512 << 10, LISTED_MEMBER_BYTES = sizeof(struct examined_member) + 16 };
 
-AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
-AUTO_CLEANER(own_tree, struct tree *, tree_destroy)
-AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
-#define AUTO_ARCHIVE AUTO(own_archive)
-#define AUTO_TREE AUTO(own_tree)
-#define AUTO_EXAMINATION AUTO(own_examination)
-
 /* What is kept of a root member until the whole archive was seen. */
 struct root_file {
 	bool seen;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "common/stream.h"
 #include "server/module/findings.h"
 #include "server/module/savedmodel/savedmodel.h"
@@ -24,5 +25,7 @@ size_t examination_count(const struct examination *examination, enum severity se
 
 /* Frees it all; takes NULL. */
 void examination_destroy(struct examination *examination);
+AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
+#define AUTO_EXAMINATION AUTO(own_examination)
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 struct catalog;
 
@@ -27,6 +28,8 @@ struct access;
  * it. destroy takes NULL. */
 bool access_create(struct catalog *catalog, bool read_needs_token, struct access **out, struct err *err);
 void access_destroy(struct access *access);
+AUTO_CLEANER(own_access, struct access *, access_destroy)
+#define AUTO_ACCESS AUTO(own_access)
 
 /* Makes a token: a name of [A-Za-z0-9._-], scopes separated by blanks (read, publish:<glob>, withdraw:<glob>,
  * admin), a lifetime (0: for ever). *out is the only copy of its secret. ERR_BAD_REQUEST, ERR_CONFLICT where

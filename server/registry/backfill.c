@@ -42,8 +42,6 @@ struct batch {
 	size_t looked_at;
 };
 
-AUTO_CLEANER(own_sums, struct sums *, sums_destroy)
-
 /* ---- on the idle thread ---- */
 
 /* Nobody is to wait until a blob that was removed is read to its end: its room is free only then. */
@@ -57,7 +55,7 @@ static bool is_wanted(const struct backfill *backfill, int fd)
 /* True with *known false where it was given up. */
 static bool read_md5(const struct backfill *backfill, int fd, struct blob_md5 *item, struct err *err)
 {
-	AUTO(own_sums) struct sums *sums = sums_create(1u << SUM_MD5);
+	AUTO_SUMS struct sums *sums = sums_create(1u << SUM_MD5);
 	AUTO_FREE char *block = mem_zero(1, BLOCK_BYTES);
 	uint8_t values[SUM_COUNT][SUM_BYTES_MAX];
 	size_t length = 0;

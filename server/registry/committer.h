@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/inspector.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog.h"
@@ -24,6 +25,8 @@ struct committer;
 /* All must outlive it. What is unpacked of a blob goes with it; members may be NULL. destroy takes NULL. */
 struct committer *committer_create(struct catalog *catalog, struct blobs *blobs, struct members *members);
 void committer_destroy(struct committer *committer);
+AUTO_CLEANER(own_committer, struct committer *, committer_destroy)
+#define AUTO_COMMITTER AUTO(own_committer)
 
 /* Calls forget, before the operation returns, for what may no longer be given to clients: a version's path
  * ("acme/model/1") or a blob's digest. It must be quick and not call the committer. To be set before the

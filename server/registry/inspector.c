@@ -48,8 +48,6 @@ struct inspector {
 	struct err err;
 };
 
-AUTO_CLEANER(own_hasher, struct hasher *, hasher_destroy)
-
 /* What was listed in thousands of pieces lies scattered; in a burst of them that adds up. */
 static bool is_large(const struct examination *examination)
 {
@@ -126,7 +124,7 @@ static void finish_sums(struct hashing *hashing, struct hasher *hasher, const st
 
 static bool hash(struct hashing *hashing)
 {
-	AUTO(own_hasher) struct hasher *hasher = hasher_create();
+	AUTO_HASHER struct hasher *hasher = hasher_create();
 	AUTO(others_finish) struct others others = {0};
 	int64_t written = 0;
 	const uint8_t *data;

@@ -10,8 +10,6 @@
 
 enum { BLOCK_BYTES = 256 << 10 };
 
-AUTO_CLEANER(own_tarball, struct tarball *, tarball_destroy)
-
 struct piece *pieces_add(struct pieces *pieces, const char *path, int64_t offset)
 {
 	struct piece *piece;
@@ -79,7 +77,7 @@ static bool add_folders(struct tarball *tarball, const char *before, const char 
 
 bool pieces_write(struct pieces *pieces, int fd, const struct tarball_sink *sink, struct err *err)
 {
-	AUTO(own_tarball) struct tarball *tarball = tarball_create(sink);
+	AUTO_TARBALL struct tarball *tarball = tarball_create(sink);
 
 	if (pieces->count > 0)
 		qsort(pieces->items, pieces->count, sizeof *pieces->items, compare_pieces);

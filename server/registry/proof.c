@@ -9,8 +9,6 @@
 
 enum { BLOCK_BYTES = 256 << 10 };
 
-AUTO_CLEANER(own_sums, struct sums *, sums_destroy)
-
 static const char *const sum_names[SUM_COUNT] = {
 	[SUM_SHA256] = "SHA-256",
 	[SUM_SHA512] = "SHA-512",
@@ -57,7 +55,7 @@ bool proof_hold_declared(
 static bool read_sums(unsigned wanted, int64_t offset, int64_t size, int fd,
 	uint8_t out[SUM_COUNT][SUM_BYTES_MAX], struct err *err)
 {
-	AUTO(own_sums) struct sums *sums = sums_create(wanted);
+	AUTO_SUMS struct sums *sums = sums_create(wanted);
 	AUTO_FREE char *block = mem_zero(1, BLOCK_BYTES);
 	size_t length;
 

@@ -341,12 +341,10 @@ bool publisher_withdraw(
 	return true;
 }
 
-AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
-
 /* A heading of the hub's format makes promises on what follows; it must also name what it stands on. */
 static bool read_head(const struct name *name, const char *markdown, struct hubdoc **out, struct err *err)
 {
-	AUTO(own_hubdoc) struct hubdoc *head = NULL;
+	AUTO_HUBDOC struct hubdoc *head = NULL;
 	struct name url;
 	bool is_one;
 	size_t line;
@@ -369,7 +367,7 @@ static bool read_head(const struct name *name, const char *markdown, struct hubd
 bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
 	const char *who, bool *created, struct err *err)
 {
-	AUTO(own_hubdoc) struct hubdoc *head = NULL;
+	AUTO_HUBDOC struct hubdoc *head = NULL;
 
 	if (!read_head(name, markdown, &head, err))
 		return false;

@@ -15,8 +15,6 @@ enum { LEVELS_MAX = 64, WAIT_MS = 2000 };
 
 static const char cut_off[] = "…";
 
-AUTO_CLEANER(own_json, json_t *, json_decref)
-
 static bool may_be_a_buckets(const struct answer *answer)
 {
 	return answer->status == 403 && strcasestr(answer->content_type, "xml");
@@ -120,7 +118,7 @@ static void cut(struct buffer *said)
 void reason_append(
 	const struct reason *reason, const struct upstream *upstream, const char *token, struct err *err)
 {
-	AUTO(own_json) json_t *problem = NULL;
+	json_auto_t *problem = NULL;
 	AUTO_BUFFER struct buffer said = {0};
 	size_t used = strlen(err->text);
 	const char *detail;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/committer.h"
 
 struct space_limits {
@@ -32,6 +33,8 @@ struct space;
 struct space *space_create(const struct space_limits *limits, struct catalog *catalog, struct blobs *blobs,
 	struct committer *committer, const struct reclaimable *reclaimables, size_t reclaimable_count);
 void space_destroy(struct space *space);
+AUTO_CLEANER(own_space, struct space *, space_destroy)
+#define AUTO_SPACE AUTO(own_space)
 
 /* Room that was promised to one draft. Zeroed, it claims nothing; its fields are the space's. */
 struct claim {

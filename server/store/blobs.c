@@ -77,11 +77,9 @@ static void note_shards(struct blobs *blobs)
 		atomic_init(&blobs->durable[i], faccessat(blobs->blobs_fd, shard_name(i).text, F_OK, 0) == 0);
 }
 
-AUTO_CLEANER(own_blobs, struct blobs *, blobs_close)
-
 bool blobs_open(const char *data_dir, struct blobs **out, struct err *err)
 {
-	AUTO(own_blobs) struct blobs *blobs = mem_zero(1, sizeof *blobs);
+	AUTO_BLOBS struct blobs *blobs = mem_zero(1, sizeof *blobs);
 
 	lock_init(&blobs->mutex, &lock_place);
 	blobs->blobs_fd = blobs->drafts_fd = -1;

@@ -18,6 +18,8 @@ struct blobs;
 /* Opens (and creates) blobs/ and drafts/ under the data folder, which then are durable. close takes NULL. */
 bool blobs_open(const char *data_dir, struct blobs **out, struct err *err);
 void blobs_close(struct blobs *blobs);
+AUTO_CLEANER(own_blobs, struct blobs *, blobs_close)
+#define AUTO_BLOBS AUTO(own_blobs)
 
 /* A new, empty draft with a name that no other has. */
 bool blobs_begin(struct blobs *blobs, struct spool **out, struct err *err);

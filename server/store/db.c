@@ -409,12 +409,10 @@ static bool check_version(struct db *db, size_t count, struct err *err)
 
 /* ---- the file ---- */
 
-AUTO_CLEANER(own_db, struct db *, db_close)
-
 bool db_open(
 	const char *path, const struct migration *migrations, size_t count, struct db **out, struct err *err)
 {
-	AUTO(own_db) struct db *db = mem_zero(1, sizeof *db);
+	AUTO_DB struct db *db = mem_zero(1, sizeof *db);
 
 	lock_init(&db->mutex, &lock_place);
 	lock_init(&db->writing, &writing_place);

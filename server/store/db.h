@@ -30,6 +30,8 @@ struct migration {
 bool db_open(
 	const char *path, const struct migration *migrations, size_t count, struct db **out, struct err *err);
 void db_close(struct db *db);
+AUTO_CLEANER(own_db, struct db *, db_close)
+#define AUTO_DB AUTO(own_db)
 
 /* ---- transactions ---- */
 

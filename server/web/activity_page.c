@@ -212,7 +212,7 @@ static void write_activity(struct view *view, const json_t *activity)
 void web_activity(void *services, struct request *request, struct reply *reply)
 {
 	AUTO_VIEW struct view view;
-	AUTO_FACTS json_t *activity = NULL;
+	json_auto_t *activity = NULL;
 	struct err err;
 
 	view_init(&view, services, request);

@@ -79,7 +79,7 @@ static int64_t choose(const struct view *view, const char *key, const json_t *ve
 static json_t *find_module(const struct view *view, struct err *err)
 {
 	const char *handle = view->request->rest;
-	AUTO_FACTS json_t *module = facts_ask(view, ask_described, &(struct ask){.rest = handle}, err);
+	json_auto_t *module = facts_ask(view, ask_described, &(struct ask){.rest = handle}, err);
 
 	if (module && !json_object_get(module, "versions")) {
 		(void)err_set(err, ERR_NOT_FOUND,
@@ -119,8 +119,8 @@ static void write_page(struct view *view, const json_t *module, const struct pai
 void web_compare(void *services, struct request *request, struct reply *reply)
 {
 	AUTO_VIEW struct view view;
-	AUTO_FACTS json_t *module = NULL;
-	AUTO_FACTS json_t *diff = NULL;
+	json_auto_t *module = NULL;
+	json_auto_t *diff = NULL;
 	struct pair pair;
 	struct err err;
 

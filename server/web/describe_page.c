@@ -126,7 +126,7 @@ static bool find_collection(struct view *view, const struct name *name, struct r
 {
 	const struct publisher_name publisher = name_publisher(name->handle);
 	const char *rest = name->handle + strlen(publisher.text);
-	AUTO_FACTS json_t *collection = NULL;
+	json_auto_t *collection = NULL;
 	AUTO_FREE char *handle = NULL;
 	AUTO_FREE char *path = NULL;
 	AUTO_FREE char *way = NULL;
@@ -159,8 +159,8 @@ static json_t *find_module(const struct view *view, const char *handle, struct e
 static void describe_version(struct view *view, const struct name *name, struct reply *reply)
 {
 	struct err err;
-	AUTO_FACTS json_t *module = find_module(view, name->handle, &err);
-	AUTO_FACTS json_t *version =
+	json_auto_t *module = find_module(view, name->handle, &err);
+	json_auto_t *version =
 		module ? facts_ask(view, ask_version, &(struct ask){.rest = name_path(name).text}, &err)
 		       : NULL;
 
@@ -186,7 +186,7 @@ static int64_t version_to_show(const json_t *module)
 static void describe_module(struct view *view, const struct name *name, struct reply *reply)
 {
 	struct err err;
-	AUTO_FACTS json_t *module = find_module(view, name->handle, &err);
+	json_auto_t *module = find_module(view, name->handle, &err);
 	struct name latest = *name;
 
 	if (!module && find_collection(view, name, reply))

@@ -16,8 +16,6 @@
 /* What the API would tell the page's client: its services and addresses are filled in, a query is optional.
  * The caller owns the value; NULL with what the API refused with. */
 json_t *facts_ask(const struct view *view, ask_value *value, const struct ask *what, struct err *err);
-AUTO_CLEANER(own_facts, json_t *, json_decref)
-#define AUTO_FACTS AUTO(own_facts)
 
 /* The documentation, as a section of a page that is safe to show; NULL where there is none. The caller frees
  * it. */

@@ -185,7 +185,7 @@ static void write_refusal(struct view *view, const struct err *err)
 void web_home(void *services, struct request *request, struct reply *reply)
 {
 	AUTO_VIEW struct view view;
-	AUTO_FACTS json_t *answer = NULL;
+	json_auto_t *answer = NULL;
 	struct err err;
 
 	view_init(&view, services, request);

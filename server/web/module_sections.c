@@ -210,7 +210,7 @@ static void write_files(struct view *view, const json_t *version, const char *fo
 		mem_printf("%s/%" PRId64, fact_text(version, "handle"), fact_number(version, "version"));
 	struct query query = {0};
 	struct err err;
-	AUTO_FACTS json_t *answer = NULL;
+	json_auto_t *answer = NULL;
 
 	(void)query_set(&query, "format", format);
 	answer = facts_ask(

@@ -14,17 +14,13 @@
 #include "server/module/archives/membername.h"
 #include "server/module/examination.h"
 
-AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
-AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
-AUTO_CLEANER(own_hasher, struct hasher *, hasher_destroy)
-
 static const struct examination_limits limits = {
 	.max_unpacked_bytes = 256 << 20, .max_members = 10000, .max_ratio = 1000};
 
 static void examine(int fd, json_t *out)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
-	AUTO(own_examination) struct examination *examination = NULL;
+	AUTO_EXAMINATION struct examination *examination = NULL;
 	json_t *folders = json_array();
 	json_t *sizes = json_object();
 	json_t *rules[] = {json_array(), json_array()};
@@ -54,7 +50,7 @@ static void examine(int fd, json_t *out)
 
 static bool hash_content(struct archive *archive, char hex[65])
 {
-	AUTO(own_hasher) struct hasher *hasher = hasher_create();
+	AUTO_HASHER struct hasher *hasher = hasher_create();
 	struct digest digest;
 	const uint8_t *data;
 	size_t length;
@@ -75,7 +71,7 @@ static void unpack(int fd, json_t *out)
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
 	AUTO_FREE struct member *member = mem_zero(1, sizeof *member);
 	struct archive_limits unpacking = {.unpacked_bytes = 256 << 20};
-	AUTO(own_archive) struct archive *archive = archive_create(file_stream_init(file, fd), &unpacking);
+	AUTO_ARCHIVE struct archive *archive = archive_create(file_stream_init(file, fd), &unpacking);
 	json_t *files = json_object();
 	char path[ARCHIVE_NAME_MAX + 1];
 	struct err err;

@@ -15,9 +15,6 @@
 #include "server/module/archives/archive.h"
 #include "tests/unit/tar_writer.h"
 
-AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
-#define AUTO_ARCHIVE AUTO(own_archive)
-
 struct row {
 	const char *label;
 	void (*write)(struct buffer *tar);

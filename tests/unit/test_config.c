@@ -18,8 +18,6 @@
 #include "server/config.h"
 #include "server/config_keys.h"
 
-AUTO_CLEANER(own_config, struct config *, config_destroy)
-
 /* Loads a text through a file; the faults come without the file's name, which is a random one. */
 static bool load(const char *text, struct config **out, struct buffer *faults, struct err *err)
 {
@@ -100,8 +98,8 @@ static void assert_same_config(const struct config *a, const struct config *b)
 
 static void test_defaults(void **state)
 {
-	AUTO(own_config) struct config *config = config_create();
-	AUTO(own_config) struct config *empty = must_load("");
+	AUTO_CONFIG struct config *config = config_create();
+	AUTO_CONFIG struct config *empty = must_load("");
 
 	assert_same_config(config, empty);
 	assert_string_equal(config->server.listen, "127.0.0.1:8080");
@@ -118,7 +116,7 @@ static void test_defaults(void **state)
 
 static void test_every_kind_of_value(void **state)
 {
-	AUTO(own_config)
+	AUTO_CONFIG
 	struct config *config = must_load("\xEF\xBB\xBF[server]\r\n"
 					  "listen = [::1]:0 ; loopback\r\n"
 					  "public_url=https://models.example.org/\n"
@@ -159,7 +157,7 @@ static void test_every_kind_of_value(void **state)
 
 static void test_upstreams_replace_the_defaults(void **state)
 {
-	AUTO(own_config)
+	AUTO_CONFIG
 	struct config *config = must_load("[upstream origin]\n"
 					  "url = http://origin:8080/{path}?{query}\n"
 					  "match = acme/* beta/*\n"
@@ -304,7 +302,7 @@ static void test_missing_file(void **state)
 
 static void test_set_for_the_command_line(void **state)
 {
-	AUTO(own_config) struct config *config = config_create();
+	AUTO_CONFIG struct config *config = config_create();
 	struct err err;
 
 	assert_true(config_set(config, "server", "listen", "0.0.0.0:0", &err));
@@ -331,9 +329,9 @@ static void test_example_shows_the_defaults(void **state)
 {
 	AUTO_BUFFER struct buffer example = {0};
 	AUTO_BUFFER struct buffer uncommented = {0};
-	AUTO(own_config) struct config *defaults = config_create();
-	AUTO(own_config) struct config *loaded = NULL;
-	AUTO(own_config) struct config *as_it_is = NULL;
+	AUTO_CONFIG struct config *defaults = config_create();
+	AUTO_CONFIG struct config *loaded = NULL;
+	AUTO_CONFIG struct config *as_it_is = NULL;
 
 	config_write_example(&example);
 	as_it_is = must_load(buffer_string(&example));

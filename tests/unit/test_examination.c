@@ -14,9 +14,6 @@
 #include "tests/unit/tar_writer.h"
 #include "tests/unit/tflite_writer.h"
 
-AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
-#define AUTO_EXAMINATION AUTO(own_examination)
-
 static const char testdata[] = "../shared/testdata";
 static const struct examination_limits usual = {
 	.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200};

@@ -12,8 +12,6 @@
 #include "common/own.h"
 #include "server/module/documents/hubdoc.h"
 
-AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
-
 #define MODULE_HEAD "# Module acme/x/2\nDoes things.\n\n"
 #define MODULE_KEYS \
 	"<!-- asset-path: legacy -->\n<!-- task: t -->\n<!-- fine-tunable: true -->\n<!-- format: hub -->\n"
@@ -56,7 +54,7 @@ static void test_kinds(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		AUTO(own_hubdoc) struct hubdoc *doc = read_doc(cases[i].markdown);
+		AUTO_HUBDOC struct hubdoc *doc = read_doc(cases[i].markdown);
 		struct name url;
 		struct err err;
 
@@ -92,7 +90,7 @@ static void test_description(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		AUTO(own_hubdoc) struct hubdoc *doc = read_doc(cases[i].markdown);
+		AUTO_HUBDOC struct hubdoc *doc = read_doc(cases[i].markdown);
 
 		assert_string_equal(doc->description, cases[i].description);
 	}
@@ -108,7 +106,7 @@ static void test_tags(void **state)
 		"<!-- task: text-y -->\n<!-- task: text-x -->\n<!-- fine-tunable:   false  -->\n<!-- format: "
 		"saved_model_2 -->\n"
 		"<!-- network-architecture: a b -->\n<!-- license: mit -->\n\n## Body\n<!-- not: this -->\n";
-	AUTO(own_hubdoc) struct hubdoc *doc = read_doc(markdown);
+	AUTO_HUBDOC struct hubdoc *doc = read_doc(markdown);
 
 	assert_int_equal(doc->tag_count, sizeof expected / sizeof *expected);
 	for (size_t i = 0; i < doc->tag_count; i++) {
@@ -130,7 +128,7 @@ static void test_icon(void **state)
 
 	assert_false(hubdoc_read(markdown, &doc, &is_one, &line, &err));
 	assert_int_equal(line, 5);
-	AUTO(own_hubdoc)
+	AUTO_HUBDOC
 	struct hubdoc *good = read_doc("# Publisher acme\nAcme\n\n[![Icon URL]](https://a.b/i.png)\n## B");
 	assert_string_equal(good->icon_url, "https://a.b/i.png");
 }
@@ -205,9 +203,9 @@ static void test_names_the_keys(void **state)
 
 static void test_completeness(void **state)
 {
-	AUTO(own_hubdoc) struct hubdoc *complete = read_doc(MODULE_HEAD MODULE_KEYS);
-	AUTO(own_hubdoc) struct hubdoc *lacking = read_doc(MODULE_HEAD "<!-- task: t -->\n");
-	AUTO(own_hubdoc) struct hubdoc *lite = read_doc("# Lite acme/x/1\nD\n<!-- asset-path: l -->");
+	AUTO_HUBDOC struct hubdoc *complete = read_doc(MODULE_HEAD MODULE_KEYS);
+	AUTO_HUBDOC struct hubdoc *lacking = read_doc(MODULE_HEAD "<!-- task: t -->\n");
+	AUTO_HUBDOC struct hubdoc *lite = read_doc("# Lite acme/x/1\nD\n<!-- asset-path: l -->");
 	struct err err;
 
 	assert_true(hubdoc_check_complete(complete, &err));

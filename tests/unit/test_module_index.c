@@ -10,8 +10,6 @@
 #include "common/buffer.h"
 #include "server/store/search/module_index.h"
 
-AUTO_CLEANER(own_index, struct module_index *, module_index_destroy)
-
 static const struct module_facts zoo[] = {
 	{.id = 7,
 		.handle = "zoo/Tiger_v2",
@@ -71,7 +69,7 @@ static void check_walk(const struct module_index *index, enum module_sort sort, 
 
 static void walks_in_every_order(void **state)
 {
-	AUTO(own_index) struct module_index *index = make_zoo();
+	AUTO_MODULE_INDEX struct module_index *index = make_zoo();
 	AUTO_SLOTS struct slots listed = module_index_listed(index);
 
 	check_walk(index, SORT_NAME, &listed, NULL, "3 4 7");
@@ -93,7 +91,7 @@ static void orders_those_that_nobody_asked_for(void **state)
 		{.id = 5, .handle = "z", .listed = true, .cached = true, .updated_at = 1},
 		{.id = 6, .handle = "z/asked-for", .listed = true, .downloads = 1, .updated_at = 1},
 	};
-	AUTO(own_index) struct module_index *index = module_index_create();
+	AUTO_MODULE_INDEX struct module_index *index = module_index_create();
 	struct module_facts arrived = quiet[3];
 	struct place_in_order place;
 	size_t slot;
@@ -116,7 +114,7 @@ static void orders_those_that_nobody_asked_for(void **state)
 
 static void goes_on_behind_a_place(void **state)
 {
-	AUTO(own_index) struct module_index *index = make_zoo();
+	AUTO_MODULE_INDEX struct module_index *index = make_zoo();
 	AUTO_SLOTS struct slots listed = module_index_listed(index);
 
 	check_walk(index, SORT_NAME, &listed, &(struct place_in_order){0, 0, "acme/tigers/1/big"}, "4 7");
@@ -129,7 +127,7 @@ static void goes_on_behind_a_place(void **state)
 
 static void follows_changes(void **state)
 {
-	AUTO(own_index) struct module_index *index = make_zoo();
+	AUTO_MODULE_INDEX struct module_index *index = make_zoo();
 	struct module_facts changed = zoo[1];
 
 	changed.downloads = 1;
@@ -157,7 +155,7 @@ static int64_t matching(const struct module_index *index, enum facet facet, cons
 
 static void matches_values(void **state)
 {
-	AUTO(own_index) struct module_index *index = make_zoo();
+	AUTO_MODULE_INDEX struct module_index *index = make_zoo();
 	static const struct {
 		enum facet facet;
 		const char *value;
@@ -191,7 +189,7 @@ static void matches_values(void **state)
 
 static void counts_values(void **state)
 {
-	AUTO(own_index) struct module_index *index = make_zoo();
+	AUTO_MODULE_INDEX struct module_index *index = make_zoo();
 	AUTO_SLOTS struct slots listed = module_index_listed(index);
 	struct facet_count counts[4];
 
@@ -208,7 +206,7 @@ static void counts_values(void **state)
 
 static void finds_words_in_names(void **state)
 {
-	AUTO(own_index) struct module_index *index = make_zoo();
+	AUTO_MODULE_INDEX struct module_index *index = make_zoo();
 	static const struct {
 		const char *word;
 		const char *whole;
@@ -265,7 +263,7 @@ static bool stands_alone(const char *name, const char *word)
 static void finds_words_as_reading_all_names_does(void **state)
 {
 	enum { NAMES = 300, WORDS = 300, LONGEST = 40 };
-	AUTO(own_index) struct module_index *index = module_index_create();
+	AUTO_MODULE_INDEX struct module_index *index = module_index_create();
 	char names[NAMES][LONGEST + 1];
 	uint32_t seed = 1;
 
@@ -290,7 +288,7 @@ static void finds_words_as_reading_all_names_does(void **state)
 
 static void is_empty_at_first(void **state)
 {
-	AUTO(own_index) struct module_index *index = module_index_create();
+	AUTO_MODULE_INDEX struct module_index *index = module_index_create();
 	AUTO_SLOTS struct slots none = {0};
 	struct facet_count counts[2];
 

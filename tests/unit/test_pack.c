@@ -26,8 +26,6 @@
 #include "server/module/archives/ustar.h"
 #include "server/module/examination.h"
 
-AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
-
 /* A meta graph with the tag "serve". */
 static const char model[] = "\x08\x01\x12\x09\x0a\x07\x22\x05serve";
 
@@ -198,7 +196,7 @@ static void test_puts_folders_first(void **state)
 	put(folder->path, "a/x", "", 0, 0644);
 	put(folder->path, "Y", "", 0, 0644);
 	put(folder->path, "a-/", "", 0, 0);
-	AUTO(own_examination) struct examination *examination = examine(folder->path, FORMAT_TF_HUB);
+	AUTO_EXAMINATION struct examination *examination = examine(folder->path, FORMAT_TF_HUB);
 	assert_int_equal(examination->member_count, sizeof expected / sizeof *expected);
 	for (size_t i = 0; i < examination->member_count; i++)
 		assert_string_equal(examination->members[i].path, expected[i]);
@@ -216,7 +214,7 @@ static void test_passes_the_examination(void **state)
 	put(folder->path, deep, "deep", 4, 0644);
 	put(folder->path, "assets/\xc3\xa4\xe6\xbc\xa2.txt", "wide", 4, 0644);
 	put(folder->path, "assets/.hidden", "", 0, 0644);
-	AUTO(own_examination) struct examination *examination = examine(folder->path, FORMAT_TF_HUB);
+	AUTO_EXAMINATION struct examination *examination = examine(folder->path, FORMAT_TF_HUB);
 	if (examination->finding_count)
 		fail_msg("%s: %s", examination->findings[0].rule, examination->findings[0].message);
 	assert_non_null(examination->saved_model);
@@ -356,7 +354,7 @@ static void test_leaves_judging_to_the_examination(void **state)
 	const struct folder *folder = *state;
 
 	put(folder->path, "half_plus_two/saved_model.pb", model, sizeof model - 1, 0644);
-	AUTO(own_examination) struct examination *examination = examine(folder->path, FORMAT_TF_HUB);
+	AUTO_EXAMINATION struct examination *examination = examine(folder->path, FORMAT_TF_HUB);
 	assert_true(examination_count(examination, SEVERITY_VIOLATION) > 0);
 	assert_string_equal(examination->findings[0].rule, "wrapper-folder");
 }
@@ -484,7 +482,7 @@ static void test_follows_the_folder_itself(void **state)
 
 	put_model(one);
 	link_to(folder->path, "one", "link");
-	AUTO(own_examination) struct examination *examination = examine(link, FORMAT_TF_HUB);
+	AUTO_EXAMINATION struct examination *examination = examine(link, FORMAT_TF_HUB);
 	assert_int_equal(examination->member_count, 1);
 }
 

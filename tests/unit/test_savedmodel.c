@@ -92,9 +92,6 @@ static struct saved_model *read_text(const char *text, struct err *err)
 	return model;
 }
 
-AUTO_CLEANER(own_model, struct saved_model *, saved_model_destroy)
-#define AUTO_MODEL AUTO(own_model) struct saved_model *
-
 /* ---- Merging ---- */
 
 static void merges_embedded_messages(void **state)
@@ -111,7 +108,7 @@ static void merges_embedded_messages(void **state)
 	put_string(&inner, 5, "2.0");
 	put_message(&graph, 1, &inner);
 
-	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_int_equal(model->meta_graphs[0].tag_count, 2);
 	assert_string_equal(model->meta_graphs[0].tags[0], "a");
@@ -132,7 +129,7 @@ static void keeps_the_last_entry_of_a_map(void **state)
 	put_entry(&graph, 5, "a", &value);
 	put_entry(&graph, 5, "s", &value);
 
-	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_int_equal(model->meta_graphs[0].signature_count, 2);
 	assert_string_equal(model->meta_graphs[0].signatures[0].method, "other");
@@ -162,7 +159,7 @@ static void keeps_the_last_member_of_a_oneof(void **state)
 	put_entry(&signature, 1, "reset", &info);
 	put_entry(&graph, 5, "s", &signature);
 
-	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	struct tensors *inputs = &model->meta_graphs[0].signatures[0].inputs;
 	assert_int_equal(inputs->items[0].encoding, TENSOR_COO);
@@ -180,7 +177,7 @@ static void leaves_out_the_init_signature(void **state)
 
 	(void)state;
 	put_entry(&graph, 5, "__saved_model_init_op", &signature);
-	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_int_equal(model->meta_graphs[0].signature_count, 0);
 	assert_false(model->truncated);
@@ -231,7 +228,7 @@ static void leaves_out_names_that_are_too_long(void **state)
 	put_entry(&graph, 5, name, &value);
 	put_entry(&graph, 5, name + 1, &value);
 
-	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_true(model->truncated);
 	assert_int_equal(model->meta_graphs[0].tag_count, 1);
@@ -253,7 +250,7 @@ static void keeps_so_many_signatures(void **state)
 		(void)snprintf(name, sizeof name, "s%06d", i);
 		put_entry(&graph, 5, name, &empty);
 	}
-	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_true(model->truncated);
 	assert_int_equal(model->counts.signatures, 100000);
@@ -293,7 +290,7 @@ static void counts_what_it_does_not_keep(void **state)
 	(void)state;
 	put_tags(&graph, 1000000);
 	put_inputs(&graph, 100000);
-	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_true(model->truncated);
 	assert_int_equal(model->counts.meta_graphs, 1);
@@ -326,7 +323,7 @@ static void refuses_more_dimensions_than_tensorflow_has(void **state)
 		struct buffer graph = {0};
 
 		put_shape(&graph, good[i]);
-		AUTO_MODEL model = read_meta_graph(&graph, &err);
+		AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 		assert_non_null(model);
 		assert_int_equal(model->meta_graphs[0].signatures[0].inputs.items[0].shape.rank, good[i]);
 	}
@@ -354,7 +351,7 @@ static void keeps_so_many_ops(void **state)
 		put_message(&graph_def, 1, &node);
 	}
 	put_message(&graph, 2, &graph_def);
-	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_true(model->truncated);
 	assert_in_range(model->meta_graphs[0].op_count, 1000, SAVED_MODEL_OPS_MAX);
@@ -369,7 +366,7 @@ static void keeps_so_many_meta_graphs(void **state)
 	(void)state;
 	for (int i = 0; i <= SAVED_MODEL_META_GRAPHS_MAX; i++)
 		put_string(&bytes, 2, "");
-	AUTO_MODEL model = read_buffer(&bytes, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_buffer(&bytes, &err);
 	assert_non_null(model);
 	assert_true(model->truncated);
 	assert_int_equal(model->meta_graph_count, SAVED_MODEL_META_GRAPHS_MAX);
@@ -410,7 +407,7 @@ static void bounds_what_callables_repeat(void **state)
 	put_entry(&objects, 2, "c", &concrete);
 	put_message(&graph, 7, &objects);
 
-	AUTO_MODEL model = read_meta_graph(&graph, &err);
+	AUTO_SAVED_MODEL struct saved_model *model = read_meta_graph(&graph, &err);
 	assert_non_null(model);
 	assert_true(model->truncated);
 	assert_int_equal(model->meta_graphs[0].callable_count, 1);
@@ -480,7 +477,7 @@ static void passes_a_huge_constant_through(void **state)
 	}
 	put_string(&tail, 2, "Const");
 	assert_true(saved_model_read(&whole.stream, &found, &err));
-	AUTO_MODEL model = found;
+	AUTO_SAVED_MODEL struct saved_model *model = found;
 	assert_int_equal(model->meta_graphs[0].op_count, 1);
 	assert_string_equal(model->meta_graphs[0].ops[0].op, "Const");
 	assert_false(model->truncated);
@@ -507,7 +504,7 @@ static void counts_very_many_nodes(void **state)
 	put_varint(&head, 2 << 3 | 2);
 	put_varint(&head, nodes.length * NODES);
 	assert_true(saved_model_read(&whole.stream, &found, &err));
-	AUTO_MODEL model = found;
+	AUTO_SAVED_MODEL struct saved_model *model = found;
 	assert_int_equal(model->meta_graphs[0].ops[0].count, NODES);
 	assert_false(model->truncated);
 }
@@ -536,7 +533,7 @@ static void refuses_endless_text(void **state)
 static void reads_text_in_all_its_forms(void **state)
 {
 	struct err err;
-	AUTO_MODEL model = read_text(
+	AUTO_SAVED_MODEL struct saved_model *model = read_text(
 		"# a comment\n"
 		"saved_model_schema_version: 0x10; unknown { deep < x: [1, -2.5e-3, {y: inf}] > }\n"
 		"meta_graphs: < meta_info_def { tags: ['b', \"a\" 'c'] tensorflow_version: \"\\x31.\\060\" "

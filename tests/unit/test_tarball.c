@@ -19,9 +19,7 @@
 #include "server/module/archives/tarball.h"
 #include "server/module/examination.h"
 
-AUTO_CLEANER(own_tarball, struct tarball *, tarball_destroy)
 AUTO_CLEANER(own_stored, struct stored *, stored_destroy)
-AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
 
 static const char model_json[] =
 	"{\"modelTopology\":{},\"weightsManifest\":[{\"paths\":[\"w.bin\"],\"weights\":"
@@ -57,7 +55,7 @@ static bool write_pieces(
 
 static bool write_model(const struct tarball_sink *sink, size_t weights, size_t piece, struct err *err)
 {
-	AUTO(own_tarball) struct tarball *tarball = tarball_create(sink);
+	AUTO_TARBALL struct tarball *tarball = tarball_create(sink);
 	AUTO_FREE char *json = mem_printf(model_json, weights);
 	AUTO_FREE char *bytes = mem_zero(1, weights + 1);
 
@@ -73,7 +71,7 @@ static bool write_model(const struct tarball_sink *sink, size_t weights, size_t 
 
 static void assert_may_be_published(const struct buffer *archive)
 {
-	AUTO(own_examination) struct examination *examination = NULL;
+	AUTO_EXAMINATION struct examination *examination = NULL;
 	struct memory_stream memory;
 	struct err err;
 

@@ -15,9 +15,6 @@
 #include "server/module/examination.h"
 #include "tests/unit/tflite_writer.h"
 
-AUTO_CLEANER(own_examination, struct examination *, examination_destroy)
-#define AUTO_EXAMINATION AUTO(own_examination) struct examination *
-
 static const char testdata[] = "../shared/testdata/tflite";
 
 static struct examination *examine(const struct buffer *bytes, size_t length)
@@ -35,14 +32,14 @@ static struct examination *examine(const struct buffer *bytes, size_t length)
 
 static const char *rule_of(const struct buffer *bytes, size_t length)
 {
-	AUTO_EXAMINATION examination = examine(bytes, length);
+	AUTO_EXAMINATION struct examination *examination = examine(bytes, length);
 
 	return examination->finding_count ? examination->findings[0].rule : "";
 }
 
 static bool proves_end(const struct buffer *bytes)
 {
-	AUTO_EXAMINATION examination = examine(bytes, bytes->length);
+	AUTO_EXAMINATION struct examination *examination = examine(bytes, bytes->length);
 
 	assert_int_equal(examination->finding_count, 0);
 	return examination->has_proved_end;

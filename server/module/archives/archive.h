@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "common/stream.h"
 #include "server/module/archives/archive_fault.h"
 
@@ -37,6 +38,8 @@ struct archive;
 /* Reads from the stream, which stays the caller's and must outlive the archive. destroy takes NULL. */
 struct archive *archive_create(struct stream *gzip, const struct archive_limits *limits);
 void archive_destroy(struct archive *archive);
+AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
+#define AUTO_ARCHIVE AUTO(own_archive)
 
 /* Goes to the next member, skipping what is left of the one before; *found is false at the archive's end, and
  * only where gzip and tar both ended well. ERR_INVALID_MODULE says what is broken and about where. */

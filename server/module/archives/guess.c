@@ -11,8 +11,6 @@
 #include "server/module/archives/archive.h"
 #include "server/module/archives/membername.h"
 
-AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
-
 static bool next_from_file(struct stream *stream, const uint8_t **data, size_t *length, struct err *err)
 {
 	struct file_stream *file = CONTAINER_OF(stream, struct file_stream, stream);
@@ -61,7 +59,7 @@ bool guess_is_ambiguous(const char *folder)
 
 static enum format guess_archive(struct stream *stream)
 {
-	AUTO(own_archive) struct archive *archive = archive_create(stream, &(struct archive_limits){0});
+	AUTO_ARCHIVE struct archive *archive = archive_create(stream, &(struct archive_limits){0});
 	AUTO_FREE struct member *member = mem_zero(1, sizeof *member);
 	AUTO_FREE char *name = mem_zero(1, ARCHIVE_NAME_MAX + 1);
 	bool has_model_json = false;

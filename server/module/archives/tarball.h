@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 /* Takes the archive's next bytes. */
 struct tarball_sink {
@@ -23,6 +24,8 @@ struct tarball;
  * takes NULL. */
 struct tarball *tarball_create(const struct tarball_sink *sink);
 void tarball_destroy(struct tarball *tarball);
+AUTO_CLEANER(own_tarball, struct tarball *, tarball_destroy)
+#define AUTO_TARBALL AUTO(own_tarball)
 
 /* The folder that all files stand in, as hub clients want it to come first. Sub-folders are the caller's to
  * add, before their files: "assets". */

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/own.h"
+
 struct tree_entry {
 	bool is_folder;
 	bool is_implied; /* a folder that only its files speak of */
@@ -22,6 +24,8 @@ struct tree;
 
 struct tree *tree_create(void);
 void tree_destroy(struct tree *tree);
+AUTO_CLEANER(own_tree, struct tree *, tree_destroy)
+#define AUTO_TREE AUTO(own_tree)
 
 /* Whether there is an entry with this path. */
 bool tree_find(const struct tree *tree, const char *path, struct tree_entry *out);

@@ -26,8 +26,6 @@ struct walk {
 	size_t others;
 };
 
-AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
-
 static void own_fts(FTS **fts)
 {
 	if (*fts)
@@ -184,7 +182,7 @@ static bool walk_archive(struct walk *walk, int fd, struct err *err)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
 	AUTO_FREE struct member *member = mem_zero(1, sizeof *member);
-	AUTO(own_archive) struct archive *archive = archive_create(file_stream_init(file, fd), &limits);
+	AUTO_ARCHIVE struct archive *archive = archive_create(file_stream_init(file, fd), &limits);
 	bool found;
 
 	for (;;) {

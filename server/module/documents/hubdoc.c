@@ -307,11 +307,9 @@ bool hubdoc_check_complete(const struct hubdoc *doc, struct err *err)
 
 /* ---- all of it ---- */
 
-AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
-
 bool hubdoc_read(const char *markdown, struct hubdoc **out, bool *is_one, size_t *line, struct err *err)
 {
-	AUTO(own_hubdoc) struct hubdoc *doc = mem_zero(1, sizeof *doc);
+	AUTO_HUBDOC struct hubdoc *doc = mem_zero(1, sizeof *doc);
 	AUTO(finish_reader) struct reader reader = {.text = markdown, .at = markdown, .doc = doc};
 
 	*line = 0;
@@ -328,7 +326,7 @@ bool hubdoc_read(const char *markdown, struct hubdoc **out, bool *is_one, size_t
 
 const char *hubdoc_body(const char *markdown)
 {
-	AUTO(own_hubdoc) struct hubdoc *head = NULL;
+	AUTO_HUBDOC struct hubdoc *head = NULL;
 	struct err ignored;
 	bool is_one;
 	size_t line;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/module/name.h"
 
 enum hubdoc_kind {
@@ -50,6 +51,8 @@ struct hubdoc {
  * ERR_BAD_REQUEST says what breaks the format, *line where. */
 bool hubdoc_read(const char *markdown, struct hubdoc **out, bool *is_one, size_t *line, struct err *err);
 void hubdoc_destroy(struct hubdoc *doc);
+AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
+#define AUTO_HUBDOC AUTO(own_hubdoc)
 
 /* The part of the text that is for people to read: all of it, but for a head that is one. */
 const char *hubdoc_body(const char *markdown);

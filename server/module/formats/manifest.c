@@ -95,8 +95,6 @@ struct reading {
 	const char *refusal;
 };
 
-AUTO_CLEANER(own_manifest, struct manifest *, manifest_destroy)
-
 /* ---- what the values say ---- */
 
 static int64_t size_of_dtype(const struct value *dtype)
@@ -482,7 +480,7 @@ static bool read_all(struct reading *reading, struct stream *stream, yajl_handle
 
 bool manifest_read(struct stream *stream, struct manifest **out, struct err *err)
 {
-	AUTO(own_manifest) struct manifest *manifest = mem_zero(1, sizeof *manifest);
+	AUTO_MANIFEST struct manifest *manifest = mem_zero(1, sizeof *manifest);
 	struct reading reading = {.manifest = manifest};
 	AUTO(own_parser) yajl_handle parser = yajl_alloc(&callbacks, NULL, &reading);
 

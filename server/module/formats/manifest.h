@@ -10,6 +10,7 @@
 
 #include "common/buffer.h"
 #include "common/err.h"
+#include "common/own.h"
 #include "common/stream.h"
 
 /* Limits on model.json; the bytes of the manifest are those of its groups and names in memory. */
@@ -46,5 +47,7 @@ bool manifest_read(struct stream *stream, struct manifest **out, struct err *err
 
 /* Takes NULL. */
 void manifest_destroy(struct manifest *manifest);
+AUTO_CLEANER(own_manifest, struct manifest *, manifest_destroy)
+#define AUTO_MANIFEST AUTO(own_manifest)
 
 #endif

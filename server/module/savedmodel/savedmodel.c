@@ -26,8 +26,6 @@ struct reading {
 	struct objects objects;  /* of the same */
 };
 
-AUTO_CLEANER(own_saved_model, struct saved_model *, saved_model_destroy)
-
 /* Whether there is room to list something of this cost. */
 static bool may_list(struct reading *reading, size_t cost)
 {
@@ -244,7 +242,7 @@ static bool read_model(struct stream *stream,
 	bool (*read)(struct pool *pool, struct message *message, struct stream *stream, struct err *err),
 	struct saved_model **out, struct err *err)
 {
-	AUTO(own_saved_model) struct saved_model *model = mem_zero(1, sizeof *model);
+	AUTO_SAVED_MODEL struct saved_model *model = mem_zero(1, sizeof *model);
 	struct reading reading = {.model = model};
 	struct message *root;
 	bool done;

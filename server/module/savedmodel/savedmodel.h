@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "common/stream.h"
 #include "server/module/savedmodel/dtype.h"
 #include "server/module/savedmodel/model_facts.h"
@@ -23,5 +24,7 @@ bool saved_model_read_text(struct stream *stream, struct saved_model **out, stru
 
 /* Frees it all; takes NULL. */
 void saved_model_destroy(struct saved_model *model);
+AUTO_CLEANER(own_saved_model, struct saved_model *, saved_model_destroy)
+#define AUTO_SAVED_MODEL AUTO(own_saved_model)
 
 #endif

@@ -22,12 +22,10 @@ bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *a
 		VALUES(v_int(now_s), v_text(who), v_text(action), v_text(subject), v_text(detail)), err);
 }
 
-AUTO_CLEANER(own_db, struct db *, db_close)
-
 bool catalog_open(const char *data_dir, struct catalog **out, struct err *err)
 {
 	AUTO_FREE char *path = mem_printf("%s/larder.db", data_dir);
-	AUTO(own_db) struct db *db = NULL;
+	AUTO_DB struct db *db = NULL;
 	struct catalog *catalog;
 
 	if (!db_open(path, catalog_migrations, catalog_migration_count, &db, err))

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 struct catalog;
 
@@ -14,6 +15,8 @@ struct catalog;
  * database of a newer Larder is refused. close takes NULL. */
 bool catalog_open(const char *data_dir, struct catalog **out, struct err *err);
 void catalog_close(struct catalog *catalog);
+AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
+#define AUTO_CATALOG AUTO(own_catalog)
 
 /* Writes something small, unless another thread is writing: whether the database can serve. */
 bool catalog_check(struct catalog *catalog, struct err *err);

@@ -218,8 +218,6 @@ bool saved_model_record(
 
 /* ---- reading ---- */
 
-AUTO_CLEANER(own_model, struct saved_model *, saved_model_destroy)
-
 /* Everything is hung on the model as soon as it is made, so that destroying the model frees it. */
 
 static bool load_tensors(
@@ -327,7 +325,7 @@ static bool load_graphs(struct txn *txn, int64_t inspection_id, struct saved_mod
 bool saved_model_load(struct txn *txn, int64_t inspection_id, struct saved_model **out, struct err *err)
 {
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_MODEL], VALUES(v_int(inspection_id)));
-	AUTO(own_model) struct saved_model *model = NULL;
+	AUTO_SAVED_MODEL struct saved_model *model = NULL;
 
 	if (rows_next(rows)) {
 		model = mem_zero(1, sizeof *model);

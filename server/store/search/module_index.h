@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/own.h"
 #include "server/store/search/slots.h"
 
 /* What modules can be filtered by. Those before FACETS_COUNTED are also counted. */
@@ -59,6 +60,8 @@ struct module_index;
 
 struct module_index *module_index_create(void);
 void module_index_destroy(struct module_index *index);
+AUTO_CLEANER(own_index, struct module_index *, module_index_destroy)
+#define AUTO_MODULE_INDEX AUTO(own_index)
 
 /* ---- filling it: in bulk first, then change by change ---- */
 

@@ -38,8 +38,6 @@ static const char *const sql[] = {
 				  " JOIN facet_values f ON f.id = m.value_id WHERE m.module_id = ?1",
 };
 
-AUTO_CLEANER(own_index, struct module_index *, module_index_destroy)
-
 struct search *search_create(void)
 {
 	struct search *search = mem_zero(1, sizeof *search);
@@ -130,8 +128,8 @@ static bool load_pairs(struct txn *txn, struct module_index *index, struct err *
 /* Beside the one that is in use, which is held up for an exchange of pointers only. */
 static bool load_all(struct search *search, struct txn *txn, int64_t revision, struct err *err)
 {
-	AUTO(own_index) struct module_index *index = module_index_create();
-	AUTO(own_index) struct module_index *old = NULL;
+	AUTO_MODULE_INDEX struct module_index *index = module_index_create();
+	AUTO_MODULE_INDEX struct module_index *old = NULL;
 
 	if (!load_values(txn, index, err) || !load_modules(txn, index, err) || !load_pairs(txn, index, err))
 		return false;

@@ -24,8 +24,6 @@ enum { BLOCK_BYTES = 4096 };
 
 static const char record_name[] = "files";
 
-AUTO_CLEANER(own_archive, struct archive *, archive_destroy)
-
 struct unpack_name unpack_name(const char *path)
 {
 	struct digest digest = digest_of(path, strlen(path));
@@ -171,7 +169,7 @@ bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *l
 	const struct unpack_room *room, struct unpack_record *out, struct err *err)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
-	AUTO(own_archive)
+	AUTO_ARCHIVE
 	struct archive *archive = archive_create(file_stream_init(file, archive_fd), &limits->archive);
 	/* The folder, and the record in it. */
 	struct unpack_record record = {.bytes = 2 * BLOCK_BYTES};
