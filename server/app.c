@@ -26,6 +26,7 @@
 #include "server/registry/services.h"
 #include "server/registry/space.h"
 #include "server/registry/turns.h"
+#include "server/registry/wants.h"
 #include "server/routes.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/unpacked/members.h"
@@ -187,6 +188,26 @@ static bool open_backfill(struct app *app, struct err *err)
 	return true;
 }
 
+static void write_wants(void *wants)
+{
+	struct err err;
+
+	if (!wants_write(wants, &err))
+		log_event(LOG_LEVEL_WARN, "what was wanted is written down later", "why", err.text, NULL);
+}
+
+static bool open_counters(struct app *app, struct err *err)
+{
+	struct services *services = &app->services;
+
+	services->wants = wants_create(services->catalog);
+	if (!download_counters_create(services->catalog, &app->download_counters, err))
+		return false;
+	download_counters_write_beside(
+		app->download_counters, &(struct counters_beside){write_wants, services->wants});
+	return true;
+}
+
 static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
@@ -194,7 +215,7 @@ static bool open_services(struct app *app, struct err *err)
 	struct publisher_settings publishing = {config->publish.max_upload_bytes, limits_of(config), NULL};
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
-		!download_counters_create(services->catalog, &app->download_counters, err) ||
+		!open_counters(app, err) ||
 		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
 		!open_backfill(app, err) ||
 		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err))
@@ -205,8 +226,8 @@ static bool open_services(struct app *app, struct err *err)
 	services->turns = turns_create(config->publish.max_uploads);
 	services->publisher =
 		publisher_create(&publishing, services->catalog, services->blobs, app->committer, app->space);
-	services->registry = registry_create(
-		services->catalog, services->blobs, app->committer, services->mirror, app->download_counters);
+	services->registry = registry_create(services->catalog, services->blobs, app->committer,
+		services->mirror, app->download_counters, services->wants);
 	return events_create(services, &services->events, err);
 }
 
@@ -297,6 +318,7 @@ void app_close(struct app *app)
 	/* Nobody looks for replies or forgets any from here on; they hold tallies. */
 	response_cache_destroy(app->response_cache);
 	download_counters_destroy(app->download_counters);
+	wants_destroy(app->services.wants);
 	access_destroy(app->services.access);
 	space_destroy(app->space);
 	checkpoints_destroy(app->checkpoints);

@@ -116,6 +116,16 @@ static const struct command commands[] = {
 		"                        lines that begin with # are skipped\n"
 		"  --json                print JSON in the end\n" REMOTE_HELP,
 		command_prefetch},
+	{"wants", "what was asked for offline, to carry where it can be had",
+		"usage: larder wants [--clear] [--json] [--server URL] [--token TOKEN | --token-file "
+		"FILE]\n\n"
+		"Lists what was asked for in vain while mirror.offline was on and has not come since: a "
+		"path, how\n"
+		"often, and when last. \"larder wants > wants.txt\" writes the file that\n"
+		"\"larder prefetch --from wants.txt\" reads on a server that has a way out.\n\n"
+		"  --clear               forget the list; takes a token with the scope admin\n"
+		"  --json                print JSON\n" REMOTE_HELP,
+		command_wants},
 	{"pin", "keep mirrored modules whatever the disk lacks",
 		"usage: larder pin PATH... [--config FILE] [--data DIR]\n"
 		"       larder pin --list [--json] [--config FILE] [--data DIR]\n\n"

@@ -36,6 +36,10 @@ void api_cancel_fill(void *services, struct request *request, struct reply *repl
 void api_activity(void *services, struct request *request, struct reply *reply);
 void api_events(void *services, struct request *request, struct reply *reply);
 void api_openapi(void *services, struct request *request, struct reply *reply);
+/* what was asked for offline: as JSON, as the file that prefetch reads; DELETE forgets it */
+void api_wants(void *services, struct request *request, struct reply *reply);
+void api_wants_file(void *services, struct request *request, struct reply *reply);
+void api_clear_wants(void *services, struct request *request, struct reply *reply);
 /* /healthz, /readyz, /metrics */
 void api_healthz(void *services, struct request *request, struct reply *reply);
 void api_readyz(void *services, struct request *request, struct reply *reply);

@@ -72,7 +72,7 @@ static bool decode_cursor(const char *cursor, char out[PAGE_PLACE_MAX + 1])
 
 /* ---- what is asked for ---- */
 
-static bool refuse_cursor(struct err *err)
+bool page_refuse_cursor(struct err *err)
 {
 	return err_set(err, ERR_BAD_REQUEST,
 		"The cursor is none of ours: take it from \"next\" of the page before.");
@@ -90,7 +90,7 @@ bool page_read(const struct ask *ask, struct page *out, struct err *err)
 			err, ERR_BAD_REQUEST, "The limit must be a number from 1 to %d.", PAGE_LIMIT_MAX);
 	page.limit = ask->limit ? ask->limit : (size_t)number;
 	if (cursor && !decode_cursor(cursor, page.after))
-		return refuse_cursor(err);
+		return page_refuse_cursor(err);
 	*out = page;
 	return true;
 }
@@ -103,7 +103,7 @@ bool page_read_position(const struct ask *ask, struct page *out, int64_t *positi
 	if (!page_read(ask, &page, err))
 		return false;
 	if (page.after[0] && !number_parse(page.after, &number))
-		return refuse_cursor(err);
+		return page_refuse_cursor(err);
 	*out = page;
 	*position = number;
 	return true;

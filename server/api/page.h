@@ -26,6 +26,9 @@ bool page_read(const struct ask *ask, struct page *out, struct err *err);
 /* As page_read, for lists whose pages end at a position; ERR_BAD_REQUEST for a cursor of another list. */
 bool page_read_position(const struct ask *ask, struct page *out, int64_t *position, struct err *err);
 
+/* ERR_BAD_REQUEST: for lists whose places are of their own kind. */
+bool page_refuse_cursor(struct err *err);
+
 /* {"<things>": items, "total", "next"}; takes over items. last is where this page ends (at most
  * PAGE_PLACE_MAX bytes), or NULL where it is the last one; next repeats everything that was asked for. */
 json_t *page_json(const struct ask *ask, const char *things, json_t *items, int64_t total, const char *last);

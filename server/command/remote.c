@@ -263,6 +263,22 @@ bool remote_post(struct remote *remote, const char *target, const json_t *body, 
 	return perform_for_object(remote, out, err);
 }
 
+/* ---- delete ---- */
+
+bool remote_delete(struct remote *remote, const char *target, json_t **out, struct err *err)
+{
+	AUTO(own_headers) struct curl_slist *headers = NULL;
+	AUTO_FREE char *url = mem_printf("%s%s", remote->server, target);
+
+	add_header(&headers, "Accept: application/json");
+	add_header(&headers, remote->authorization);
+	if (!prepare(remote, url, headers, err))
+		return false;
+	if (!SET(CURLOPT_CUSTOMREQUEST, "DELETE"))
+		return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
+	return perform_for_object(remote, out, err);
+}
+
 /* ---- put ---- */
 
 static size_t give_body(char *bytes, size_t size, size_t count, void *context)

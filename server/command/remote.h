@@ -45,6 +45,9 @@ bool remote_get(struct remote *remote, const char *target, json_t **out, struct 
 bool remote_post(
 	struct remote *remote, const char *target, const json_t *body, json_t **out, struct err *err);
 
+/* DELETEs a target; the answer as of remote_get. */
+bool remote_delete(struct remote *remote, const char *target, json_t **out, struct err *err);
+
 struct remote_upload {
 	const char *target;
 	const char *media_type;

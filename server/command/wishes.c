@@ -41,12 +41,14 @@ bool wishes_add(struct wishes *wishes, const char *path, struct err *err)
 	return true;
 }
 
-/* Blanks around a path do not count. */
+/* Blanks around a path do not count, nor what stands behind a tab: a want list tells there how often it was
+ * asked for, and when. */
 static bool add_line(struct wishes *wishes, char *line, struct err *err)
 {
 	char *path = line + strspn(line, " \t\r\n");
-	size_t length = strlen(path);
+	size_t length = strcspn(path, "\t\r\n");
 
+	path[length] = '\0';
 	while (length > 0 && strchr(" \t\r\n", path[length - 1]))
 		path[--length] = '\0';
 	return length == 0 || *path == '#' || wishes_add(wishes, path, err);

@@ -146,9 +146,11 @@ static void get_artifact(struct services *services, const struct request *reques
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct follower_plan plan = {
 		.services = services, .name = *name, .serve = serve_kept, .begin = begin_stream};
+	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 
-	if (!registry_open(services->registry, name, request_header(request, "CDN-Loop"), &holding, &err))
+	if (!registry_open(services->registry, name, &asker, &holding, &err))
 		return fail(reply, &err);
 	if (!holding.spool)
 		return serve_holding(services, request, &holding, cache_status_hit, reply);

@@ -237,10 +237,11 @@ static void serve_kept(const struct follower_plan *plan, const struct request *r
 static void get_member(struct follower_plan *plan, const struct request *request, struct reply *reply)
 {
 	AUTO_HOLDING struct holding holding = {.fd = -1};
+	AUTO_FREE char *client = client_key(plan->services->config->server.trusted_proxies, request);
+	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 
-	if (!registry_open(plan->services->registry, &plan->name, request_header(request, "CDN-Loop"),
-		    &holding, &err))
+	if (!registry_open(plan->services->registry, &plan->name, &asker, &holding, &err))
 		return fail(plan, request, &err, reply);
 	if (!holding.spool)
 		return serve_holding(plan, request, &holding, false, reply);

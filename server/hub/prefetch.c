@@ -117,9 +117,10 @@ static bool start_within_budget(const struct services *services, const char *cli
 	int64_t *id, struct err *err)
 {
 	int64_t now_ms = clock_monotonic_ms();
+	const struct asker asker = {client, NULL};
 
 	if (!budget_check(services->budget, client, now_ms, err) ||
-		!registry_prefetch(services->registry, name, id, err))
+		!registry_prefetch(services->registry, name, &asker, id, err))
 		return false;
 	if (*id > 0)
 		budget_spend(services->budget, client, now_ms);

@@ -38,6 +38,11 @@ void admission_set_offline(struct admission *admission, bool offline)
 	atomic_store(&admission->offline, offline);
 }
 
+static bool is_offline(const struct admission *admission)
+{
+	return atomic_load(&admission->offline);
+}
+
 static bool check_policy(const struct admission *admission, const struct name *name, struct err *err)
 {
 	const char *allow = admission->rules.allow;
@@ -128,12 +133,14 @@ bool admission_check(
 	if (!admission_check_known(known, err) || !check_policy(admission, name, err) ||
 		!admission_check_loop(admission, cdn_loop, err))
 		return false;
-	if (!some_upstream_may_have(admission, name))
+	/* A site without a way out may have none, and still tells what it lacks. */
+	if (!some_upstream_may_have(admission, name) &&
+		!(is_offline(admission) && !admission->rules.upstream_count))
 		return err_set(err, ERR_NOT_FOUND, "%s is not here, and no configured upstream may have it",
 			name_path(name).text);
 	if (!check_memory(admission, known, err))
 		return false;
-	if (atomic_load(&admission->offline))
+	if (is_offline(admission))
 		return err_set(
 			err, ERR_OFFLINE, "%s is not here, and mirror.offline is on", name_path(name).text);
 	return true;
@@ -159,7 +166,7 @@ struct admission_view admission_view(const struct admission *admission, const st
 	struct err ignored;
 
 	return (struct admission_view){
-		.offline = atomic_load(&admission->offline),
+		.offline = is_offline(admission),
 		.allowed = check_policy(admission, name, &ignored),
 		.rule = deciding_rule(admission, name),
 		.absent_until_s = known->absence.until_s,

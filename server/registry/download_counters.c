@@ -30,10 +30,11 @@ struct download_counter {
 };
 
 struct download_counters {
-	struct lock mutex; /* guards entries and stop */
+	struct lock mutex; /* guards entries, stop and beside */
 	pthread_cond_t stopping;
 	void *entries; /* a tsearch tree of struct download_counter */
 	bool stop;
+	struct counters_beside beside;
 
 	struct catalog *catalog;
 	pthread_t thread;
@@ -181,6 +182,28 @@ static void flush(struct download_counters *counters, bool again)
 		write_all(counters, &counted, again);
 }
 
+void download_counters_write_beside(struct download_counters *counters, const struct counters_beside *beside)
+{
+	LOCKED(&counters->mutex);
+
+	counters->beside = *beside;
+}
+
+static struct counters_beside what_stands_beside(struct download_counters *counters)
+{
+	LOCKED(&counters->mutex);
+
+	return counters->beside;
+}
+
+static void write_beside(struct download_counters *counters)
+{
+	struct counters_beside beside = what_stands_beside(counters);
+
+	if (beside.write)
+		beside.write(beside.context);
+}
+
 /* True when it is time to end. */
 static bool sleep_until_flush(struct download_counters *counters)
 {
@@ -196,8 +219,10 @@ static void *run(void *argument)
 {
 	struct download_counters *counters = argument;
 
-	while (!sleep_until_flush(counters))
+	while (!sleep_until_flush(counters)) {
 		flush(counters, true);
+		write_beside(counters);
+	}
 	flush(counters, false);
 	return NULL;
 }

@@ -18,6 +18,13 @@ struct download_counters;
 bool download_counters_create(struct catalog *catalog, struct download_counters **out, struct err *err);
 void download_counters_destroy(struct download_counters *counters);
 
+/* What else is to be written now and then, on the counters' thread: until they are destroyed. */
+struct counters_beside {
+	void (*write)(void *context);
+	void *context;
+};
+void download_counters_write_beside(struct download_counters *counters, const struct counters_beside *beside);
+
 /* Counts one download. Never blocks for the database. */
 void download_counters_count(struct download_counters *counters, const struct name *name);
 

@@ -16,14 +16,15 @@ struct registry {
 	struct committer *committer;
 	struct mirror *mirror;
 	struct download_counters *counters;
+	struct wants *wants;
 };
 
 struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
-	struct mirror *mirror, struct download_counters *counters)
+	struct mirror *mirror, struct download_counters *counters, struct wants *wants)
 {
 	struct registry *registry = mem_zero(1, sizeof *registry);
 
-	*registry = (struct registry){catalog, blobs, committer, mirror, counters};
+	*registry = (struct registry){catalog, blobs, committer, mirror, counters, wants};
 	return registry;
 }
 
@@ -97,7 +98,15 @@ static void count_opened(const struct holding *holding)
 	metric_add(!holding->spool ? METRIC_HITS : holding->collapsed ? METRIC_COLLAPSED : METRIC_MISSES, 1);
 }
 
-bool registry_open(struct registry *registry, const struct name *name, const char *cdn_loop,
+/* What would have been fetched, had this site a way out. */
+static void note_want(
+	struct registry *registry, const struct name *name, const struct asker *asker, const struct err *err)
+{
+	if (err->code == ERR_OFFLINE)
+		wants_note(registry->wants, name, asker->client);
+}
+
+static bool open_or_join(struct registry *registry, const struct name *name, const struct asker *asker,
 	struct holding *out, struct err *err)
 {
 	struct holding holding;
@@ -107,7 +116,7 @@ bool registry_open(struct registry *registry, const struct name *name, const cha
 	for (int look = 0; look < LOOKS_MAX; look++) {
 		if (!find(registry, name, &snapshot, &holding, &found, err))
 			return false;
-		if (!found && !mirror_join(registry->mirror, &snapshot, cdn_loop, &holding.spool,
+		if (!found && !mirror_join(registry->mirror, &snapshot, asker->cdn_loop, &holding.spool,
 				      &holding.collapsed, err))
 			return false;
 		if (found || holding.spool) {
@@ -119,12 +128,21 @@ bool registry_open(struct registry *registry, const struct name *name, const cha
 	return refuse_unsteady(name, err);
 }
 
-bool registry_prefetch(struct registry *registry, const struct name *name, int64_t *fill_id, struct err *err)
+bool registry_open(struct registry *registry, const struct name *name, const struct asker *asker,
+	struct holding *out, struct err *err)
+{
+	if (open_or_join(registry, name, asker, out, err))
+		return true;
+	note_want(registry, name, asker, err);
+	return false;
+}
+
+static bool find_or_start(
+	struct registry *registry, const struct name *name, int64_t *fill_id, struct err *err)
 {
 	struct snapshot snapshot;
 	bool found;
 
-	*fill_id = 0;
 	for (int look = 0; look < LOOKS_MAX; look++) {
 		AUTO_HOLDING struct holding holding = {.fd = -1};
 
@@ -140,15 +158,29 @@ bool registry_prefetch(struct registry *registry, const struct name *name, int64
 	return refuse_unsteady(name, err);
 }
 
+bool registry_prefetch(struct registry *registry, const struct name *name, const struct asker *asker,
+	int64_t *fill_id, struct err *err)
+{
+	*fill_id = 0;
+	if (find_or_start(registry, name, fill_id, err))
+		return true;
+	note_want(registry, name, asker, err);
+	return false;
+}
+
 bool registry_look(struct registry *registry, const struct name *name, const struct asker *asker,
 	struct holding *out, bool *found, struct question **question, struct err *err)
 {
 	struct snapshot snapshot;
 
 	*question = NULL;
-	return find(registry, name, &snapshot, out, found, err) &&
-	       (*found || out->artifact.recorded ||
-		       mirror_ask_size(registry->mirror, &snapshot.known, asker, question, err));
+	if (!find(registry, name, &snapshot, out, found, err))
+		return false;
+	if (*found || out->artifact.recorded ||
+		mirror_ask_size(registry->mirror, &snapshot.known, asker, question, err))
+		return true;
+	note_want(registry, name, asker, err);
+	return false;
 }
 
 /* ---- without a version ---- */

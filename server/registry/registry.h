@@ -11,6 +11,7 @@
 #include "server/registry/committer.h"
 #include "server/registry/download_counters.h"
 #include "server/registry/mirror.h"
+#include "server/registry/wants.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_artifacts.h"
 
@@ -19,7 +20,7 @@ struct registry;
 
 /* All must outlive it. destroy takes NULL. */
 struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
-	struct mirror *mirror, struct download_counters *counters);
+	struct mirror *mirror, struct download_counters *counters, struct wants *wants);
 void registry_destroy(struct registry *registry);
 
 struct holding {
@@ -32,14 +33,16 @@ struct holding {
 void holding_finish(struct holding *holding);
 #define AUTO_HOLDING AUTO(holding_finish)
 
-/* Opens an artifact, starting or joining a fill where it is not here. cdn_loop: see mirror_join. The caller
- * owns *out. ERR_GONE, ERR_QUARANTINED, and all that mirror_join fails with. */
-bool registry_open(struct registry *registry, const struct name *name, const char *cdn_loop,
+/* Opens an artifact, starting or joining a fill where it is not here. The caller owns *out. ERR_GONE,
+ * ERR_QUARANTINED, and all that mirror_join fails with; what is refused with ERR_OFFLINE is wanted from then
+ * on, as it is by all below that ask for an artifact. */
+bool registry_open(struct registry *registry, const struct name *name, const struct asker *asker,
 	struct holding *out, struct err *err);
 
 /* Starts or finds the fill of an artifact and holds nothing of it; *fill_id is 0 where it is here already.
  * Fails as registry_open does. */
-bool registry_prefetch(struct registry *registry, const struct name *name, int64_t *fill_id, struct err *err);
+bool registry_prefetch(struct registry *registry, const struct name *name, const struct asker *asker,
+	int64_t *fill_id, struct err *err);
 
 /* As registry_open, but asks nobody: *found false where the blob is not here. */
 bool registry_find(struct registry *registry, const struct name *name, struct holding *out, bool *found,

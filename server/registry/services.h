@@ -19,6 +19,7 @@ struct registry;
 struct renderings;
 struct space;
 struct turns;
+struct wants;
 
 struct services {
 	const struct config *config;
@@ -34,6 +35,7 @@ struct services {
 	struct budget *budget; /* of fills that clients order in advance */
 	struct publisher *publisher;
 	struct turns *turns; /* of uploads */
+	struct wants *wants; /* what was asked for offline */
 	struct events *events;
 	struct renderings *renderings;
 };

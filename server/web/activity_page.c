@@ -11,6 +11,8 @@
 
 /* The script (static/activity.js) keeps what has an id up to date. */
 
+enum { WANTS_SHOWN = 20 };
+
 /* ---- tiles ---- */
 
 static void write_bar(struct view *view, const char *id, double share)
@@ -193,6 +195,41 @@ static void write_recent(struct view *view, const json_t *recent)
 	view_end_section(view);
 }
 
+/* ---- what was asked for offline ---- */
+
+static void write_want(struct view *view, const json_t *want)
+{
+	HTML(&view->html, "<tr>");
+	write_name(view, want);
+	HTML(&view->html, "<td class=\"number\">%s</td><td>", count_text(fact_number(want, "times")).text);
+	cards_write_minute(view, fact_text(want, "last_at"));
+	HTML(&view->html, "</td></tr>\n");
+}
+
+/* Only where there is something to tell: most servers have a way out. */
+static void write_wants(struct view *view)
+{
+	struct err err;
+	json_auto_t *wants = facts_ask(view, ask_wants, &(struct ask){.limit = WANTS_SHOWN}, &err);
+	int64_t total = fact_number(wants, "total");
+	const json_t *want;
+	size_t i;
+
+	if (total == 0)
+		return;
+	view_begin_section(view, "wants", "Asked for offline");
+	html_table_begin(view, &(struct html_table){.label = "Asked for offline",
+				       .columns = {"Module", "Times", "Last (UTC)"}});
+	json_array_foreach(json_object_get(wants, "wants"), i, want) write_want(view, want);
+	html_table_end(view);
+	HTML(&view->html,
+		"<p><a class=\"button\" href=\"%s/-/wants.txt\" download>Download the want list</a> %s in "
+		"all; "
+		"<code>larder prefetch --from wants.txt</code> fetches them where there is a way out.</p>\n",
+		view->root, count_text(total).text);
+	view_end_section(view);
+}
+
 static void write_activity(struct view *view, const json_t *activity)
 {
 	HTML(&view->html, "<div class=\"page\">\n<h1>Activity</h1>\n"
@@ -205,6 +242,7 @@ static void write_activity(struct view *view, const json_t *activity)
 	HTML(&view->html, "</dl>\n");
 	write_fills(view, json_object_get(activity, "fills"));
 	write_ended(view, json_object_get(activity, "ended_fills"));
+	write_wants(view);
 	write_recent(view, json_object_get(activity, "recent"));
 	HTML(&view->html, "</div>\n");
 }

@@ -203,6 +203,7 @@ def test_the_last_failure_although_it_is_not_remembered(upstream, start, kind):
 def test_the_last_fill_of_several(upstream, mirror):
     upstream.serve(PATH, Answer(b"no", 500, "text/plain"), Answer(MODULE))
     assert mirror.get(COMPRESSED).status == 502
+    mirror.wait_for_idle()
     assert explain(mirror, COMPRESSED)["last_fill"]["state"] == "failed"
     assert mirror.get(COMPRESSED).status == 200
     mirror.wait_for_idle()

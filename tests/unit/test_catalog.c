@@ -7,8 +7,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <inttypes.h>
 #include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
 
+#include "common/mem.h"
 #include "server/module/documents/hubdoc.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_artifacts.h"
@@ -20,6 +24,7 @@
 #include "server/store/catalog/catalog_search.h"
 #include "server/store/catalog/catalog_tokens.h"
 #include "server/store/catalog/catalog_versions.h"
+#include "server/store/catalog/catalog_wants.h"
 #include "tests/unit/catalog_place.h"
 
 /* ---- keeping ---- */
@@ -302,6 +307,71 @@ static void absences_expire(void **state)
 	assert_int_equal(absence_at(catalog, &other, NOW).until_s, 0);
 }
 
+/* ---- what was asked for offline ---- */
+
+static void want(struct catalog *catalog, const char *client, int64_t from, int64_t to)
+{
+	AUTO_FREE struct want *wants = mem_zero((size_t)(to - from), sizeof *wants);
+	struct err err;
+
+	for (int64_t i = from; i < to; i++) {
+		struct want *one = &wants[i - from];
+
+		*one = (struct want){
+			.times = 1, .last_at = NOW + i, .asker = digest_of(client, strlen(client))};
+		(void)snprintf(one->name.handle, sizeof one->name.handle, "%s/m%" PRId64, client, i);
+		one->name.version = 1;
+	}
+	if (!catalog_add_wants(catalog, wants, (size_t)(to - from), &err))
+		fail_msg("%s", err.text);
+}
+
+static int64_t count_wants(struct catalog *catalog, const char *client)
+{
+	struct name after = {.version = 1};
+	struct want_list list;
+	struct err err;
+	int64_t count = 0;
+
+	do {
+		if (!catalog_list_wants(catalog, &after, 500, &list, &err))
+			fail_msg("%s", err.text);
+		for (size_t i = 0; i < list.count; i++) {
+			after = list.items[i].name;
+			count += strncmp(after.handle, client, strlen(client)) == 0;
+		}
+		free(list.items);
+	} while (list.more);
+	return count;
+}
+
+/* What goes is a client's own, the least wanted first; and all of them together have an end. */
+static void wants_are_bounded(void **state)
+{
+	struct catalog *catalog = catalog_of(state);
+	char client[16];
+	int64_t cleared;
+	struct err err;
+
+	want(catalog, "honest", 0, 10);
+	want(catalog, "honest", 0, 10);
+	want(catalog, "stranger", 0, WANTS_OF_A_CLIENT + 300);
+	assert_int_equal(count_wants(catalog, "honest"), 10);
+	assert_int_equal(count_wants(catalog, "stranger"), WANTS_OF_A_CLIENT);
+	assert_int_equal(count_wants(catalog, "stranger/m299"), 0);
+	want(catalog, "stranger", 299, 300);
+	assert_int_equal(count_wants(catalog, "stranger/m299"), 0); /* the oldest again */
+	for (int i = 0; i < WANTS_MAX / WANTS_OF_A_CLIENT + 1; i++) {
+		(void)snprintf(client, sizeof client, "s%d", i);
+		want(catalog, client, 5000, 5000 + WANTS_OF_A_CLIENT);
+	}
+	assert_int_equal(count_wants(catalog, ""), WANTS_MAX);
+	assert_int_equal(count_wants(catalog, "honest"), 10); /* asked for twice */
+	assert_true(catalog_clear_wants(catalog, &cleared, &err));
+	assert_int_equal(cleared, WANTS_MAX);
+	assert_int_equal(count_wants(catalog, ""), 0);
+}
+
 static enum err_code add_token(
 	struct catalog *catalog, const char *name, const char *secret, int64_t now_s, int64_t expires_at)
 {
@@ -414,6 +484,7 @@ int main(void)
 		TEST(documents_a_version),
 		TEST(documentation_makes_tags),
 		TEST(absences_expire),
+		TEST(wants_are_bounded),
 		TEST(tokens_live_and_end),
 	};
 
