@@ -201,7 +201,7 @@ static bool repay(void *object, int64_t offset)
 static const struct feed_ops feed = {read_feed, leave, destroy, lend, repay};
 /* What is lent stands at the same place in the answer and in the file. */
 static const struct feed_ops part_feed = {read_feed, leave, destroy, NULL, NULL};
-static const struct later_ops later = {ready, leave, resume, destroy};
+static const struct later_ops later = {ready, leave, resume, destroy, .watched = true};
 
 void follower_reply(struct reply *reply, const struct follower_plan *plan, struct spool *spool)
 {

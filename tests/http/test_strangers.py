@@ -90,7 +90,7 @@ def test_one_who_asks_all_questions_waits_alone(start, upstream, kind):
         finally:
             held.set()
     assert statuses.count(503) == 36 and {200, 302} & set(statuses) and len(set(statuses)) == 2
-    mirror.wait_for("larder_questions_waiting", 0, "nothing waits")
+    mirror.wait_for_at_most("larder_questions_waiting", 0, "nothing waits")
 
 
 @pytest.mark.concurrent
@@ -150,11 +150,36 @@ def test_whoever_is_gone_leaves_the_line(start, upstream):
     asked = upstream.counts()
     for question in sorted(connections, key=lambda question: question in asked):  # a place that is free would go to the next in line
         if question in asked:
-            mirror.wait_for("larder_questions_waiting", 0, "an empty line")
+            mirror.wait_for_at_most("larder_questions_waiting", 0, "an empty line")
         reset(connections[question])
     held.set()
-    mirror.wait_for("larder_requests_running", 1, "nothing but this question")
+    mirror.wait_for_at_most("larder_requests_running", 1, "nothing but this question")
     assert upstream.count(method="HEAD") == 8
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("asks", ["HTTP/1.0", "a proxied one", "a part at the end", "HTTP/1.1"])
+def test_whoever_is_gone_waits_for_no_fill(start, upstream, asks):
+    """A fill goes on without him; his connection is for others."""
+    mirror = start({"mirror": {"hold_until_verified": "proxied", "connect_timeout_s": 60}}, [upstream.url])
+    held = held_modules(upstream, "stranger", 1)
+    fields = {"a proxied one": "Via: 1.1 other\r\n", "a part at the end": "Range: bytes=900-\r\n"}.get(asks, "")
+    head = f"GET /stranger/m0/1.tar.gz HTTP/{'1.0' if asks == 'HTTP/1.0' else '1.1'}\r\nHost: h\r\n{fields}\r\n"
+    connections = [socket.create_connection(mirror.address) for _ in range(8)]
+    try:
+        for connection in connections:
+            connection.sendall(head.encode())
+        mirror.wait_for("larder_fill_waiters", 8, "all of them")
+        for connection in connections[1:]:
+            reset_socket(connection)
+        mirror.wait_for_at_most("larder_fill_waiters", 1, "the one that is left")
+        mirror.wait_for_at_most("larder_connections", 2, "his connection and this question's")
+        held.set()
+        assert connections[0].recv(1 << 16).split(b" ")[1] in (b"200", b"206")
+    finally:
+        held.set()
+        for connection in connections:
+            connection.close()
 
 
 @pytest.mark.concurrent
@@ -206,6 +231,6 @@ def test_one_who_uploads_slowly_leaves_places_to_others(start, coding):
     finally:
         for connection in connections:
             reset_socket(connection)
-    larder.wait_for("larder_uploads_waiting", 0, "an empty line")
-    larder.wait_for("larder_uploads_running", 0, "no upload")
+    larder.wait_for_at_most("larder_uploads_waiting", 0, "an empty line")
+    larder.wait_for_at_most("larder_uploads_running", 0, "no upload")
     larder.wait_for_no_drafts()

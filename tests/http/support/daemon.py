@@ -178,9 +178,14 @@ class Daemon(Http):
 
     def wait_for(self, name, condition, what=None):
         """Waits until a metric meets a condition: a function, or a number that it must have reached."""
+        assert callable(condition) or condition > 0, "every metric has reached 0"
         meets = condition if callable(condition) else lambda value: value >= condition
         wait_until(lambda: meets(self.metric(name)),
                    lambda: f"{what or condition}: {name} is {self.metric(name):g}; log:\n{self.tail()}")
+
+    def wait_for_at_most(self, name, most, what):
+        """Waits until a metric has come down to this number."""
+        self.wait_for(name, lambda value: value <= most, what)
 
     def wait_for_idle(self):
         """Waits until no fill and no upload is running."""
