@@ -15,6 +15,7 @@
 #include "server/ranks.h"
 #include "server/registry/queue.h"
 #include "server/registry/schedule.h"
+#include "server/registry/shares.h"
 
 static const struct lock_place lock_place = {"mirror", RANK_MIRROR};
 
@@ -25,8 +26,9 @@ enum { QUEUE_FACTOR = 16, QUEUE_FACTOR_AHEAD = 12, THREAD_STACK_BYTES = 512 << 1
 /* Fills that have ended are counted by name, where names of one hash are one. */
 enum { NAMES_APART = 1024 };
 
-/* The part of the places that each upstream leaves to the others. */
-enum { OTHERS_SHARE = 4 };
+/* The part of the places that each upstream leaves to the others; that of the places, and of the rows, that
+ * each client does. */
+enum { OTHERS_SHARE = 4, CLIENTS_PLACES = 8, CLIENTS_ROWS = 4 };
 
 /* A fill that runs, or is a row in a list until it has a place and a connection: it has no thread, no
  * descriptor and no draft before. */
@@ -39,6 +41,7 @@ struct running {
 	struct fill_row row; /* what is noted of the spool's first bytes, */
 	bool goes_on;        /* … where they are an earlier process's */
 	char *cdn_loop;
+	struct share *share; /* of who asked for it; guarded by the mirror's mutex */
 	int64_t started_at;
 	struct fill_progress progress;
 	bool waits; /* it has not begun */
@@ -53,6 +56,8 @@ struct mirror {
 	int64_t fill_count;
 	int64_t last_id;
 	struct ended_fills *ended;
+	struct shares shares; /* placed: those that have begun */
+	uint64_t turns;       /* fills that have begun */
 	uint64_t ended_of[NAMES_APART];
 
 	struct fill_tools tools;
@@ -91,8 +96,6 @@ static void free_running(struct running *fill)
 	fill_progress_finish(&fill->progress);
 	free(fill);
 }
-
-AUTO_CLEANER(own_running, struct running *, free_running)
 
 static struct running *find_running(const struct mirror *mirror, const struct name *name)
 {
@@ -148,6 +151,8 @@ static void take_from_list(struct mirror *mirror, struct running *fill)
 		link = &(*link)->next;
 	*link = fill->next;
 	mirror->ended_of[name_hash(&fill->name) % NAMES_APART]++;
+	fill->share->placed -= !fill->waits;
+	shares_give_back(&mirror->shares, TAKE(fill->share));
 	remember_ended(mirror, fill);
 }
 
@@ -235,7 +240,7 @@ static bool start_thread(struct running *fill, struct err *err)
 	return thread_start(NULL, &plan, err);
 }
 
-static struct running *new_running(struct mirror *mirror, const struct name *name, const char *cdn_loop)
+static struct running *new_running(struct mirror *mirror, const struct name *name, const struct asker *asker)
 {
 	struct running *fill = mem_zero(1, sizeof *fill);
 
@@ -246,7 +251,8 @@ static struct running *new_running(struct mirror *mirror, const struct name *nam
 	fill->waits = true;
 	fill->started_at = clock_now_s();
 	fill_progress_init(&fill->progress);
-	fill->cdn_loop = admission_loop_header(mirror->admission, cdn_loop);
+	fill->cdn_loop = admission_loop_header(mirror->admission, asker->cdn_loop);
+	fill->share = shares_take(&mirror->shares, asker->client);
 	return fill;
 }
 
@@ -258,21 +264,34 @@ static void want(struct running *fill)
 	schedule_kick(fill->mirror->schedule);
 }
 
-/* Under the mutex. */
-static bool start_fill(struct mirror *mirror, const struct name *name, const char *cdn_loop, bool wanted,
-	struct running **out, struct err *err)
+/* Nobody's fills take all rows. Under the mutex. */
+static bool check_row(const struct mirror *mirror, const struct asker *asker, bool wanted, struct err *err)
 {
-	AUTO(own_running) struct running *fill = NULL;
+	const struct share *share = shares_find(&mirror->shares, asker->client);
 	int64_t most = (wanted ? QUEUE_FACTOR : QUEUE_FACTOR_AHEAD) * mirror->max_fills;
 
 	if (mirror->fill_count >= most)
 		return err_set(err, ERR_BUSY,
 			"%" PRId64 " fills are running or waiting; try again in a moment",
 			mirror->fill_count);
-	/* Nobody would begin it, nor notice when its clients' patience ends. */
-	if (!schedule_start(mirror->schedule, err))
+	if (share && (int64_t)share->members >= most - most / CLIENTS_ROWS)
+		return err_set(err, ERR_BUSY,
+			"you have %zu fills running or waiting, and the rest are for others; try again when "
+			"some have ended",
+			share->members);
+	return true;
+}
+
+/* Under the mutex. */
+static bool start_fill(struct mirror *mirror, const struct name *name, const struct asker *asker, bool wanted,
+	struct running **out, struct err *err)
+{
+	struct running *fill;
+
+	/* Without a schedule nobody would begin it, nor notice when its clients' patience ends. */
+	if (!check_row(mirror, asker, wanted, err) || !schedule_start(mirror->schedule, err))
 		return false;
-	fill = new_running(mirror, name, cdn_loop);
+	fill = new_running(mirror, name, asker);
 	queue_join_aside(mirror->tools.queue, &fill->ticket);
 	if (wanted)
 		want(fill);
@@ -281,7 +300,7 @@ static bool start_fill(struct mirror *mirror, const struct name *name, const cha
 	mirror->fill_count++;
 	metric_add(METRIC_FILLS_RUNNING, 1);
 	schedule_kick(mirror->schedule);
-	*out = TAKE(fill);
+	*out = fill;
 	return true;
 }
 
@@ -327,6 +346,26 @@ static bool has_way(const struct mirror *mirror, const struct running *fill)
 	return !find_upstream(mirror, fill, &upstream) || breakers_has_turn(mirror->tools.breakers, upstream);
 }
 
+/* Whose client has less than it may have. A site of few places is for whoever asks. */
+static bool may_begin(const struct mirror *mirror, const struct running *fill)
+{
+	return (int64_t)fill->share->placed < mirror->max_fills - mirror->max_fills / CLIENTS_PLACES &&
+	       has_way(mirror, fill);
+}
+
+/* Which of two goes first: what clients wait for, then whose client has least, or has waited longest for a
+ * turn, then what came first. */
+static bool goes_before(const struct running *fill, const struct running *later)
+{
+	const struct share *share = fill->share;
+	const struct share *theirs = later->share;
+	bool wanted = atomic_load(&fill->progress.wanted);
+
+	if (wanted != atomic_load(&later->progress.wanted))
+		return wanted;
+	return share->placed != theirs->placed ? share->placed < theirs->placed : share->turn <= theirs->turn;
+}
+
 /* Gives it its place and its turn. False: somebody else was faster. */
 static bool admit_waiting(const struct mirror *mirror, struct running *fill)
 {
@@ -342,22 +381,17 @@ static bool admit_waiting(const struct mirror *mirror, struct running *fill)
 	return false;
 }
 
-/* First what clients wait for, each in the order in which it came; the list has the newest first. What waits
- * for an upstream is not in the way of others. */
+/* The list has the newest first. What waits for an upstream is not in the way of others. */
 static struct running *find_next(const struct mirror *mirror)
 {
 	bool has_place[] = {
 		queue_has_place(mirror->tools.queue, false), queue_has_place(mirror->tools.queue, true)};
 	struct running *next = NULL;
-	bool next_wanted = false;
 
 	for (struct running *fill = mirror->fills; fill && has_place[1]; fill = fill->next) {
-		bool wanted = atomic_load(&fill->progress.wanted);
-
-		if (!fill->waits || wanted < next_wanted || !has_place[wanted] || !has_way(mirror, fill))
-			continue;
-		next = fill;
-		next_wanted = wanted;
+		if (fill->waits && has_place[atomic_load(&fill->progress.wanted)] &&
+			(!next || goes_before(fill, next)) && may_begin(mirror, fill))
+			next = fill;
 	}
 	return next && admit_waiting(mirror, next) ? next : NULL;
 }
@@ -369,8 +403,11 @@ static struct running *choose(struct mirror *mirror, int64_t *until_ms, struct e
 
 	if (!fill)
 		fill = find_next(mirror);
-	if (fill)
+	if (fill) {
 		fill->waits = false;
+		fill->share->placed++;
+		fill->share->turn = ++mirror->turns;
+	}
 	return fill;
 }
 
@@ -423,48 +460,64 @@ static enum prospect judge(const struct mirror *mirror, const struct known *know
 		       : PROSPECT_REFUSED;
 }
 
+/* Nobody waits longer because somebody else, who has much already, has asked before. Under the mutex. */
+static void lend_share(struct mirror *mirror, struct running *fill, const char *client)
+{
+	struct share *share = shares_take(&mirror->shares, client);
+
+	if (!fill->waits || share->placed >= fill->share->placed) {
+		shares_give_back(&mirror->shares, share);
+		return;
+	}
+	shares_give_back(&mirror->shares, fill->share);
+	fill->share = share;
+}
+
 /* Under the mutex. *out is NULL where the snapshot no longer tells the truth. */
-static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot, const char *cdn_loop,
+static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
 	bool wanted, struct running **out, bool *collapsed, struct err *err)
 {
 	const struct name *name = &snapshot->known.artifact.name;
 	struct running *running = find_running(mirror, name);
-	enum prospect prospect = judge(mirror, &snapshot->known, running, cdn_loop, err);
+	enum prospect prospect = judge(mirror, &snapshot->known, running, asker->cdn_loop, err);
 
 	*out = NULL;
 	*collapsed = prospect == PROSPECT_COLLAPSES;
-	if (*collapsed)
+	if (*collapsed) {
+		lend_share(mirror, running, asker->client);
 		*out = running;
+	}
 	if (*collapsed && wanted)
 		want(running);
 	if (*collapsed || prospect == PROSPECT_HERE ||
 		(!running && count_over(mirror, name) != snapshot->fills_over))
 		return true;
 	if (prospect == PROSPECT_FETCH)
-		return start_fill(mirror, name, cdn_loop, wanted, out, err);
+		return start_fill(mirror, name, asker, wanted, out, err);
 	count_refusal(err);
 	return false;
 }
 
-bool mirror_join(struct mirror *mirror, const struct snapshot *snapshot, const char *cdn_loop,
+bool mirror_join(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
 	struct spool **out, bool *collapsed, struct err *err)
 {
 	LOCKED(&mirror->mutex);
 	struct running *fill;
 
-	if (!find_or_start(mirror, snapshot, cdn_loop, true, &fill, collapsed, err))
+	if (!find_or_start(mirror, snapshot, asker, true, &fill, collapsed, err))
 		return false;
 	*out = fill ? spool_acquire(fill->spool) : NULL;
 	return true;
 }
 
-bool mirror_start(struct mirror *mirror, const struct snapshot *snapshot, int64_t *id, struct err *err)
+bool mirror_start(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
+	int64_t *id, struct err *err)
 {
 	LOCKED(&mirror->mutex);
 	struct running *fill;
 	bool collapsed;
 
-	if (!find_or_start(mirror, snapshot, NULL, false, &fill, &collapsed, err))
+	if (!find_or_start(mirror, snapshot, asker, false, &fill, &collapsed, err))
 		return false;
 	*id = fill ? fill->id : 0;
 	return true;

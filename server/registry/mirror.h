@@ -44,16 +44,17 @@ struct snapshot {
 bool mirror_look(struct mirror *mirror, const struct name *name, struct snapshot *out, struct err *err);
 
 /* Joins the running fill of what is not here, or starts one (*collapsed tells which). The caller owns the
- * reference to *out; it is NULL where the snapshot is out of date: look again. cdn_loop is the request's
- * CDN-Loop header or NULL. Fails as admission_check does, and with ERR_BUSY (too many fills wait),
+ * reference to *out; it is NULL where the snapshot is out of date: look again. Fails as
+ * admission_check does, and with ERR_BUSY (too many fills wait, or too many of this client's),
  * ERR_NO_SPACE (the fill passes through: its first bytes are gone). */
-bool mirror_join(struct mirror *mirror, const struct snapshot *snapshot, const char *cdn_loop,
+bool mirror_join(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
 	struct spool **out, bool *collapsed, struct err *err);
 
 /* Starts a fill for nobody in particular, or finds the one that runs; it needs no reader to go on. *id is 0
  * where the snapshot is out of date. Fails as mirror_join does, and with ERR_BUSY earlier: what clients wait
  * for goes first, and a part of the queue and of the places is theirs. */
-bool mirror_start(struct mirror *mirror, const struct snapshot *snapshot, int64_t *id, struct err *err);
+bool mirror_start(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
+	int64_t *id, struct err *err);
 
 /* The fills that run, and the last ones that ended, at one moment. The caller owns *out. */
 void mirror_list(struct mirror *mirror, struct fill_list *out);

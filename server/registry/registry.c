@@ -116,7 +116,7 @@ static bool open_or_join(struct registry *registry, const struct name *name, con
 	for (int look = 0; look < LOOKS_MAX; look++) {
 		if (!find(registry, name, &snapshot, &holding, &found, err))
 			return false;
-		if (!found && !mirror_join(registry->mirror, &snapshot, asker->cdn_loop, &holding.spool,
+		if (!found && !mirror_join(registry->mirror, &snapshot, asker, &holding.spool,
 				      &holding.collapsed, err))
 			return false;
 		if (found || holding.spool) {
@@ -137,8 +137,8 @@ bool registry_open(struct registry *registry, const struct name *name, const str
 	return false;
 }
 
-static bool find_or_start(
-	struct registry *registry, const struct name *name, int64_t *fill_id, struct err *err)
+static bool find_or_start(struct registry *registry, const struct name *name, const struct asker *asker,
+	int64_t *fill_id, struct err *err)
 {
 	struct snapshot snapshot;
 	bool found;
@@ -150,7 +150,7 @@ static bool find_or_start(
 			return false;
 		if (found)
 			return true;
-		if (!mirror_start(registry->mirror, &snapshot, fill_id, err))
+		if (!mirror_start(registry->mirror, &snapshot, asker, fill_id, err))
 			return false;
 		if (*fill_id > 0)
 			return true;
@@ -162,7 +162,7 @@ bool registry_prefetch(struct registry *registry, const struct name *name, const
 	int64_t *fill_id, struct err *err)
 {
 	*fill_id = 0;
-	if (find_or_start(registry, name, fill_id, err))
+	if (find_or_start(registry, name, asker, fill_id, err))
 		return true;
 	note_want(registry, name, asker, err);
 	return false;

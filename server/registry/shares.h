@@ -7,12 +7,14 @@
 #define SERVER_REGISTRY_SHARES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct share {
 	struct share *next;
 	char *client;
 	size_t members; /* how often it was taken and not given back */
 	size_t placed;  /* how many of those have what is shared; the user's to count */
+	uint64_t turn;  /* the number of the last that got it; the user's */
 };
 
 /* All zero to begin with. */

@@ -205,6 +205,54 @@ def test_a_slow_upstream_leaves_places_to_the_others(start, make_upstream, knows
     assert set(statuses) == {200}
 
 
+# ---- fills -------------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.concurrent
+def test_one_who_asks_for_many_modules_leaves_places_and_rows_to_others(start, upstream):
+    """Of eight places one is for others, and a quarter of the rows behind them."""
+    mirror = start({"mirror": {"connect_timeout_s": 60, "max_fills": 8}}, [upstream.url])
+    held = held_modules(upstream, "stranger", 100)
+    for name in ("acme", "other"):
+        upstream.serve(f"/{name}/m/1", SMALL)
+    with asking(mirror, [("127.0.0.9", "GET", f"/stranger/m{i}/1.tar.gz") for i in range(100)]) as statuses:
+        try:
+            wait_until(lambda: upstream.count() == 7 and statuses.count(503) == 4,
+                       lambda: f"7 of 96 that are fetched, and 4 refusals; there are {upstream.counts()}, {statuses}")
+            for name, source in (("acme", HONEST), ("other", "127.0.0.3")):
+                assert client(mirror, source).request("GET", f"/{name}/m/1.tar.gz").status == 200
+            assert statuses.count(None) == 96 and upstream.count() == 9
+        finally:
+            held.set()
+    assert statuses.count(200) == 96
+
+
+@pytest.mark.concurrent
+def test_who_has_least_goes_first_and_lends_that(start, upstream):
+    """What somebody else waits for as well is not behind what only the one with many fills wants."""
+    mirror = start({"mirror": {"connect_timeout_s": 60, "max_fills": 1}}, [upstream.url])
+    held = held_modules(upstream, "stranger", 1)
+    for i in range(1, 6):
+        upstream.serve(f"/stranger/m{i}/1", SMALL)
+    upstream.serve("/acme/m/1", SMALL)
+    stranger = [("127.0.0.9", "GET", f"/stranger/m{i}/1.tar.gz") for i in range(6)]
+    with asking(mirror, stranger[:1]):
+        try:
+            mirror.wait_for("larder_fills_running", 1)
+            upstream.wait_for_requests(1)
+            with asking(mirror, stranger[1:]):
+                mirror.wait_for("larder_fills_running", 6)
+                with asking(mirror, [(HONEST, "GET", "/stranger/m3/1.tar.gz")]):
+                    mirror.wait_for("larder_fill_waiters", 7)
+                    with asking(mirror, [(HONEST, "GET", "/acme/m/1.tar.gz")]):
+                        mirror.wait_for("larder_fills_running", 7)
+                        held.set()
+        finally:
+            held.set()
+    order = [seen.path for seen in upstream.requests if seen.method == "GET"]
+    assert order == [f"/{name}/1" for name in ("stranger/m0", "stranger/m3", "stranger/m1", "acme/m", "stranger/m2", "stranger/m4",
+                                               "stranger/m5")]
+
+
 # ---- uploads -----------------------------------------------------------------------------------------------------------------
 
 def put_head(path, token, *fields):

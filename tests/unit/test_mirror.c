@@ -60,6 +60,7 @@ struct house {
 	struct name name;
 	struct buffer module;
 	struct buffer other;
+	const char *who; /* asks */
 };
 
 /* ---- The threads ---- */
@@ -244,6 +245,7 @@ static int set_up(void **state)
 	start_upstream(house, 0, "first");
 	start_upstream(house, 1, "second");
 	house->name = name_of("google/x", 1, FORMAT_TF_HUB);
+	house->who = "address 127.0.0.1";
 	make_mirror(house, &no_policy, 600);
 	*state = house;
 	return 0;
@@ -274,11 +276,12 @@ static int tear_down(void **state)
 static bool look_and_join(
 	struct house *house, const char *cdn_loop, struct spool **out, bool *collapsed, struct err *err)
 {
+	const struct asker asker = {house->who, cdn_loop};
 	struct snapshot snapshot;
 
 	do {
 		if (!mirror_look(house->mirror, &house->name, &snapshot, err) ||
-			!mirror_join(house->mirror, &snapshot, cdn_loop, out, collapsed, err))
+			!mirror_join(house->mirror, &snapshot, &asker, out, collapsed, err))
 			return false;
 	} while (!*out && !known_is_here(&snapshot.known));
 	return true;
@@ -599,6 +602,7 @@ static void so_many_fills_at_once(void **state)
 	house->scripts[0].mood = MOOD_STALL;
 	for (int i = 0; i < 16; i++) {
 		house->name.version = 1 + i;
+		house->who = i % 2 ? "address 127.0.0.1" : "address 127.0.0.2";
 		spools[i] = join(house, &collapsed);
 		assert_false(collapsed);
 	}
@@ -677,6 +681,7 @@ static void who_waits_is_a_row_in_a_list(void **state)
 	house->scripts[0].mood = MOOD_STALL;
 	for (int i = 0; i < BEGUN + WAITING; i++) {
 		house->name.version = 1 + i;
+		house->who = i % 2 ? "address 127.0.0.1" : "address 127.0.0.2";
 		spools[i] = join(house, &collapsed);
 		if (i >= BEGUN)
 			continue;
@@ -733,7 +738,8 @@ static void each_in_its_turn(void **state)
 	for (house->name.version = 1; house->name.version <= 5; house->name.version++) {
 		if (house->name.version == 2 || house->name.version == 3)
 			assert_true(mirror_look(house->mirror, &house->name, &snapshot, &err) &&
-				    mirror_start(house->mirror, &snapshot, &id, &err));
+				    mirror_start(house->mirror, &snapshot, &(struct asker){house->who, NULL},
+					    &id, &err));
 		else
 			spool_release(join(house, &collapsed));
 		if (house->name.version == 1)
@@ -772,6 +778,7 @@ static void what_has_ended_is_looked_at_again(void **state)
 	static const struct mirror_policy open_policy = {.max_fills = 4};
 	static const enum mood moods[] = {MOOD_SERVE, MOOD_ABSENT, MOOD_NONSENSE};
 	struct house *house = *state;
+	const struct asker who = {house->who, NULL};
 	struct snapshot before;
 	struct snapshot other;
 	bool collapsed;
@@ -790,11 +797,11 @@ static void what_has_ended_is_looked_at_again(void **state)
 		house->name.version -= 100;
 		assert_int_equal(fill(house).state == SPOOL_KEPT, moods[i] == MOOD_SERVE);
 		await_fills_over(house);
-		assert_true(mirror_join(house->mirror, &before, NULL, &spool, &collapsed, &err));
+		assert_true(mirror_join(house->mirror, &before, &who, &spool, &collapsed, &err));
 		assert_null(spool);
-		assert_true(mirror_start(house->mirror, &before, &id, &err));
+		assert_true(mirror_start(house->mirror, &before, &who, &id, &err));
 		assert_int_equal(id, 0);
-		assert_true(mirror_start(house->mirror, &other, &id, &err));
+		assert_true(mirror_start(house->mirror, &other, &who, &id, &err));
 		assert_true(id > 0);
 	}
 }
