@@ -27,9 +27,8 @@ struct spool {
 	pthread_cond_t changed;
 	struct spool_progress progress;
 	struct waiter *waiters;
-	struct waiter *ahead;        /* wait for the steady readers */
-	struct spool_reader *joined; /* clients; there may be many of them */
-	struct spool_reader *steady;
+	struct waiter *ahead; /* wait for the steady readers */
+	struct readers members;
 	int64_t gone;   /* bytes given back, from the first on */
 	bool shown;     /* a client may have seen a byte */
 	bool concealed; /* none may yet */
@@ -46,25 +45,12 @@ struct spool {
 	char *name;
 };
 
-/* How far others may be for the steady readers, by so many quarters of their lead. */
-static int64_t furthest_of(const struct spool *spool, int64_t quarters)
-{
-	int64_t furthest = INT64_MAX;
-
-	for (const struct spool_reader *reader = spool->steady; reader; reader = reader->next) {
-		int64_t end = reader->offset + lead_bytes(&reader->lead) / 4 * quarters;
-
-		furthest = end < furthest ? end : furthest;
-	}
-	return furthest;
-}
-
 /* What was seen stays, also where the inspector has become slower. */
 static int64_t visible_of(const struct spool *spool)
 {
 	const struct spool_progress *progress = &spool->progress;
 	int64_t all = progress->length > SPOOL_HELD_BACK ? progress->length - SPOOL_HELD_BACK : 0;
-	int64_t furthest = furthest_of(spool, 4);
+	int64_t furthest = readers_furthest(&spool->members, 4);
 
 	if (progress->state == SPOOL_KEPT || progress->state == SPOOL_PASSED)
 		return progress->length;
@@ -376,26 +362,12 @@ bool spool_is_pass_through(struct spool *spool, struct err *why)
 	return spool->progress.pass_through;
 }
 
-/* Under the mutex. */
-static int64_t slowest_of(const struct spool_reader *reader, int64_t slowest)
-{
-	for (; reader; reader = reader->next) {
-		if ((!reader->cut || reader->borrows) && reader->offset < slowest)
-			slowest = reader->offset;
-	}
-	return slowest;
-}
-
-static int64_t slowest_offset(const struct spool *spool)
-{
-	return slowest_of(spool->joined, slowest_of(spool->steady, spool->progress.length));
-}
-
 /* Whoever joins meanwhile must find out: the bytes count as gone before they are. */
 static bool advance_window(struct spool *spool, int64_t *gone)
 {
 	LOCKED(&spool->mutex);
-	int64_t whole = slowest_offset(spool) / SPOOL_GIVE_BACK_STEP * SPOOL_GIVE_BACK_STEP;
+	int64_t whole = readers_slowest(&spool->members, spool->progress.length) / SPOOL_GIVE_BACK_STEP *
+			SPOOL_GIVE_BACK_STEP;
 	bool moves = spool->progress.pass_through && whole > spool->gone;
 
 	if (moves)
@@ -420,39 +392,22 @@ int64_t spool_slowest(struct spool *spool)
 {
 	LOCKED(&spool->mutex);
 
-	return slowest_offset(spool);
+	return readers_slowest(&spool->members, spool->progress.length);
 }
 
 bool spool_cut_slowest(struct spool *spool)
 {
-	bool any = false;
 	LOCKED(&spool->mutex);
-	int64_t slowest = slowest_offset(spool);
 
-	for (struct spool_reader *reader = spool->joined; reader; reader = reader->next) {
-		bool is_over = reader->cut && !reader->borrows;
-
-		if (is_over || reader->offset > slowest)
-			continue;
-		reader->cut = true;
-		any = true;
-	}
-	return any;
+	return readers_cut(&spool->members, readers_slowest(&spool->members, spool->progress.length));
 }
 
 void spool_join(struct spool *spool, struct spool_reader *reader)
 {
-	struct spool_reader **list = reader->steady ? &spool->steady : &spool->joined;
 	LOCKED(&spool->mutex);
 
-	reader->offset = 0;
-	reader->borrows = false;
+	readers_join(&spool->members, reader);
 	reader->cut = spool->gone > 0;
-	reader->next = *list;
-	reader->link = list;
-	if (reader->next)
-		reader->next->link = &reader->next;
-	*list = reader;
 }
 
 bool spool_advance(struct spool *spool, struct spool_reader *reader, int64_t offset)
@@ -484,7 +439,7 @@ static struct waiter *follow_readers(struct spool *spool)
 	if (news >= WAKE_BYTES ||
 		(news > 0 && spool->progress.visible + SPOOL_HELD_BACK >= spool->progress.length))
 		to_wake = detach_waiters(spool);
-	if (spool->ahead && spool->progress.length <= furthest_of(spool, 3))
+	if (spool->ahead && spool->progress.length <= readers_furthest(&spool->members, 3))
 		to_wake = waiter_concat(to_wake, TAKE(spool->ahead));
 	return to_wake;
 }
@@ -493,10 +448,7 @@ static struct waiter *part(struct spool *spool, struct spool_reader *reader)
 {
 	LOCKED(&spool->mutex);
 
-	if (reader->next)
-		reader->next->link = reader->link;
-	*reader->link = reader->next;
-	reader->link = NULL;
+	readers_part(reader);
 	return reader->steady ? follow_readers(spool) : NULL;
 }
 
@@ -509,7 +461,8 @@ bool spool_await_readers(struct spool *spool, struct waiter *waiter)
 {
 	LOCKED(&spool->mutex);
 
-	if (spool->progress.state != SPOOL_GROWING || spool->progress.length <= furthest_of(spool, 4))
+	if (spool->progress.state != SPOOL_GROWING ||
+		spool->progress.length <= readers_furthest(&spool->members, 4))
 		return false;
 	if (waiter)
 		waiter_join(&spool->ahead, waiter);
@@ -538,9 +491,7 @@ void spool_write_out(struct spool *spool, int64_t from, int64_t to)
 bool spool_sync(struct spool *spool, struct err *err)
 {
 	may_block("fsync");
-	if (fdatasync(spool->fd) < 0)
-		return err_errno(err, errno, "make draft %s durable", spool->name);
-	return true;
+	return fdatasync(spool->fd) == 0 || err_errno(err, errno, "make draft %s durable", spool->name);
 }
 
 const char *spool_name(const struct spool *spool)

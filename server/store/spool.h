@@ -23,7 +23,7 @@
 #include "common/err.h"
 #include "common/own.h"
 #include "common/waiter.h"
-#include "server/store/lead.h"
+#include "server/store/readers.h"
 
 enum { SPOOL_HELD_BACK = 64 << 10, SPOOL_GIVE_BACK_STEP = 2 << 20 };
 
@@ -35,17 +35,6 @@ struct spool_progress {
 	int64_t visible;   /* how many of them a client may have */
 	bool pass_through; /* it will not be kept */
 	struct err err;    /* why it was refused, or why it passes through */
-};
-
-/* One that reads the bytes from the first to the last. Its fields are the spool's. */
-struct spool_reader {
-	struct spool_reader *next;
-	struct spool_reader **link; /* what points to it; NULL: it has not joined */
-	int64_t offset;             /* it has all before this */
-	bool borrows;               /* is sending what comes there: it is not to be given back now */
-	bool steady;                /* is never cut for being slow: clients are not far ahead of it */
-	struct lead lead;           /* … but so far */
-	bool cut;                   /* the bytes at its offset may be gone */
 };
 
 struct spool;
