@@ -5,6 +5,7 @@
 
 #include "common/buffer.h"
 #include "server/module/name.h"
+#include "server/store/search/letter_pairs.h"
 #include "server/store/search/sequence.h"
 
 /* More than any time in seconds. */
@@ -54,16 +55,11 @@ struct entry {
 	uint32_t value_room;
 };
 
-/* Which pairs of neighbouring letters a name has, each hashed to one bit. */
-struct pairs {
-	uint64_t bits[2];
-};
-
 struct module_index {
 	struct entry *entries; /* by slot */
 	size_t count;
 	size_t capacity;
-	struct pairs *pairs; /* by slot */
+	struct letter_pairs *pairs; /* by slot */
 	size_t pairs_capacity;
 	struct slots listed;
 	struct slots cached;
@@ -264,22 +260,6 @@ size_t module_index_walk(const struct module_index *index, enum module_sort sort
 
 /* ---- modules ---- */
 
-static void add_pair(struct pairs *pairs, char first, char second)
-{
-	uint32_t mixed = (uint8_t)first * UINT32_C(0x9e3779b1) + (uint8_t)second * UINT32_C(0x85ebca77);
-
-	pairs->bits[mixed >> 31] |= UINT64_C(1) << (mixed >> 25) % 64;
-}
-
-static struct pairs pairs_of(const char *text)
-{
-	struct pairs pairs = {0};
-
-	for (size_t i = 0; text[i] && text[i + 1]; i++)
-		add_pair(&pairs, text[i], text[i + 1]);
-	return pairs;
-}
-
 static void set_state(struct module_index *index, size_t slot, const struct module_facts *facts)
 {
 	struct entry *entry = &index->entries[slot];
@@ -306,7 +286,7 @@ void module_index_append(struct module_index *index, const struct module_facts *
 	buffer_add(&index->names, facts->handle, strlen(facts->handle) + 1);
 	for (char *at = index->names.data + entry->name; *at; at++)
 		*at = (char)tolower((unsigned char)*at);
-	index->pairs[slot] = pairs_of(index->names.data + entry->name);
+	index->pairs[slot] = letter_pairs_of(index->names.data + entry->name);
 	slots_grow(&index->listed, index->count);
 	slots_grow(&index->cached, index->count);
 	index->slot_by_id = widen(
@@ -513,11 +493,6 @@ void module_index_match(
 
 /* ---- names ---- */
 
-static bool has_all(const struct pairs *pairs, const struct pairs *wanted)
-{
-	return ((wanted->bits[0] & ~pairs->bits[0]) | (wanted->bits[1] & ~pairs->bits[1])) == 0;
-}
-
 static bool is_word(char character)
 {
 	return isalnum((unsigned char)character) != 0;
@@ -541,11 +516,11 @@ static void match_one(const struct module_index *index, size_t slot, const char 
 void module_index_match_name(
 	const struct module_index *index, const char *word, struct slots *whole, struct slots *inside)
 {
-	const struct pairs wanted = pairs_of(word);
+	const struct letter_pairs wanted = letter_pairs_of(word);
 
 	/* Reading all names takes 2.5 ms for 100,000 of them; nearly all can be told from their pairs. */
 	for (size_t slot = 0; slot < index->count; slot++) {
-		if (has_all(&index->pairs[slot], &wanted))
+		if (letter_pairs_have(&index->pairs[slot], &wanted))
 			match_one(index, slot, word, whole, inside);
 	}
 }
