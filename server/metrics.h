@@ -23,7 +23,7 @@
 	X(METRIC_HANDSHAKES_FAILED, counter, "larder_handshakes_total", "{result=\"failed\"}", "") \
 	X(METRIC_PREPARED, counter, "larder_prepared_total", "", \
 		"Requests answered from the response cache.") \
-	X(METRIC_EXPRESS, counter, "larder_express_total", "", "Of these, answered in the fast_path lanes.") \
+	X(METRIC_FAST_PATH, counter, "larder_express_total", "", "Of these, answered on the fast path.") \
 	X(METRIC_LINGERED, counter, "larder_lingered_total", "", \
 		"Connections answered before they had sent all, and read on for a while.") \
 	X(METRIC_CROWDED_OUT, counter, "larder_crowded_out_total", "", \
@@ -32,8 +32,9 @@
 		"Uploads closed because they were too slow.") \
 	X(METRIC_UNWATCHED, counter, "larder_unwatched_total", "", \
 		"Connections closed because the system could not watch them.") \
-	X(METRIC_FREIGHT, counter, "larder_freight_total", "", \
-		"Work given to the sender pool: cold files, pieces of them, running fills.") \
+	X(METRIC_SENDER_POOL, counter, "larder_freight_total", "", \
+		"Work given to the sender pool: cold files, pieces of them, running fills, bodies in " \
+		"chunks.") \
 	X(METRIC_BUSY, counter, "larder_busy_total", "", "Requests refused because the queue was full.") \
 	X(METRIC_SENT_BYTES, counter, "larder_sent_bytes_total", "", "Bytes of bodies sent to clients.") \
 	X(METRIC_MODULE_BYTES, counter, "larder_module_bytes_total", "", \
@@ -65,7 +66,7 @@
 		"Cool-downs of upstreams that failed.") \
 	X(METRIC_UPSTREAMS_COOLING, gauge, "larder_upstreams_cooling", "", \
 		"Upstreams that cool down or await their probe.") \
-	X(METRIC_FILL_BOOKMARKS, counter, "larder_fill_bookmarks_total", "", \
+	X(METRIC_CHECKPOINTS, counter, "larder_fill_bookmarks_total", "", \
 		"Checkpoints written, for fills to go on after a restart.") \
 	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", \
 		"Fills that went on with an earlier process's draft.") \

@@ -45,7 +45,7 @@ static bool has_answer(const struct follower_plan *plan, const struct spool_prog
 	       (!plan->whole && progress->visible > wanted);
 }
 
-/* Whether the stream can begin: in pass_through, there will never be a whole to serve from, or to be a part
+/* Whether the stream can begin: in pass-through, there will never be a whole to serve from, or to be a part
  * of. */
 static bool may_stream(struct follower *follower, const struct spool_progress *seen)
 {

@@ -76,7 +76,7 @@ static void note_or_tell(struct checkpoints *checkpoints, struct checkpoint *che
 	struct err err;
 
 	if (note(checkpoints, checkpoint, length, &err))
-		metric_add(METRIC_FILL_BOOKMARKS, 1);
+		metric_add(METRIC_CHECKPOINTS, 1);
 	else
 		log_event(LOG_LEVEL_WARN, "a fill has no checkpoint", "name",
 			name_path(&checkpoint->row.name).text, "why", err.text, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Download counters: counted in memory and written to the catalog in batches, so that a hit costs no
- * transaction. What was counted is written at the latest when the counters is destroyed. */
+ * Download counters: downloads are counted in memory and written to the catalog in batches, so that a hit
+ * costs no transaction. What was counted is written at the latest when they are destroyed. */
 #ifndef SERVER_REGISTRY_DOWNLOAD_COUNTERS_H
 #define SERVER_REGISTRY_DOWNLOAD_COUNTERS_H
 
@@ -29,7 +29,7 @@ void download_counters_write_beside(struct download_counters *counters, const st
 void download_counters_count(struct download_counters *counters, const struct name *name);
 
 /* The count of one artifact, for who counts the same one again and again: download_counter_add takes no lock.
- * To be released before the counters is destroyed. */
+ * To be released before the counters are destroyed. */
 struct download_counter;
 struct download_counter *download_counters_open(struct download_counters *counters, const struct name *name);
 void download_counter_add(struct download_counter *counter);

@@ -183,7 +183,7 @@ static bool commit(
 	return true;
 }
 
-/* In pass_through, what clients were given must be as true, though nothing stays of it. */
+/* In pass-through, what clients were given must be as true, though nothing stays of it. */
 static bool keep(
 	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/readers.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 void readers_join(struct readers *readers, struct spool_reader *reader)
@@ -19,6 +20,7 @@ void readers_join(struct readers *readers, struct spool_reader *reader)
 
 void readers_part(struct spool_reader *reader)
 {
+	assert(reader->link);
 	if (reader->next)
 		reader->next->link = reader->link;
 	*reader->link = reader->next;

@@ -74,7 +74,7 @@ bool spool_shorten(struct spool *spool, int64_t length);
 /* What was taken up is of the object that is to follow: clients may see it. */
 void spool_reveal(struct spool *spool);
 
-/* Goes on in pass_through, for this reason. False, with nothing changed, where no client can have seen a byte
+/* Goes on in pass-through, for this reason. False, with nothing changed, where no client can have seen a byte
  * or the draft cannot be unlinked. */
 bool spool_pass_through(struct spool *spool, const struct err *why);
 

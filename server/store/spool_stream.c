@@ -41,7 +41,7 @@ static bool next_from_spool(struct stream *base, const uint8_t **data, size_t *l
 	       err_set(err, ERR_NO_SPACE, "what was to be inspected is gone already");
 }
 
-/* In pass_through, what was given back is gone. */
+/* In pass-through, what was given back is gone. */
 static bool again_from_spool(
 	struct stream *base, int64_t offset, void *out, size_t length, size_t *out_read, struct err *err)
 {

@@ -68,8 +68,8 @@ struct exchange {
 	_Atomic int hidden;   /* its socket, where that is not where libmicrohttpd has it; -1: it is */
 	struct waiter waiter; /* for a later reply or a feed */
 	struct offload offload;
-	struct chunked_upload
-		*chunked_upload; /* the front's: reads a body in chunks; NULL: libmicrohttpd does */
+	/* The front's: reads a body that comes in chunks. NULL: libmicrohttpd reads the body. */
+	struct chunked_upload *chunked_upload;
 	void (*found_room)(void *context);
 	void *room_context;
 	struct job job;

@@ -236,7 +236,7 @@ bool sender_pool_submit(struct sender_pool *pool, struct sender_job *job)
 	job->watched = false;
 	if (!loop_offer(&pool->senders[next % pool->sender_count].loop, &job->post))
 		return false;
-	metric_add(METRIC_FREIGHT, 1);
+	metric_add(METRIC_SENDER_POOL, 1);
 	return true;
 }
 

@@ -38,8 +38,8 @@ bool direct_feed(struct direct *direct, int socket, bool *arrived);
 bool direct_has_fed(const struct direct *direct);
 enum sending direct_end_feed(struct direct *direct, struct hit *out);
 
-/* Whether its connection is to be reset when the answer has ended so, lest the client take it for the whole.
- */
+/* Whether its connection is to be reset when the answer has ended so, as the client would take it for the
+ * whole. */
 bool direct_is_cut(const struct direct *direct, enum sending ending);
 
 /* The end: counts and logs it. Takes NULL. See hit_finish, which follows. */

@@ -177,7 +177,7 @@ static void count(const struct hit *hit)
 	if (hit->fresh)
 		return;
 	metric_add(METRIC_PREPARED, 1);
-	metric_add(METRIC_EXPRESS, 1);
+	metric_add(METRIC_FAST_PATH, 1);
 	if (hit->method == METHOD_GET)
 		reply->reuse.ops->hit(reply->reuse.context, hit->left > 0 && hit->offset == 0);
 }
