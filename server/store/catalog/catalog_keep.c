@@ -22,6 +22,7 @@ enum statement {
 	TOUCH_VERSION,
 	REFRESH_LATEST,
 	REFRESH_SUMMARY,
+	FORGET_WANT,
 	WITHDRAW,
 	FIND_ORPHANS
 };
@@ -75,6 +76,7 @@ static const char *const sql[] = {
 		" (SELECT coalesce(min(b.cached), 0), coalesce(sum(b.size_bytes), 0)"
 		"  FROM artifacts a JOIN blobs b ON b.id = a.blob_id WHERE a.version_id = latest_id) WHERE "
 		"id = ?1",
+	[FORGET_WANT] = "DELETE FROM wants WHERE handle = ?1 AND version = ?2 AND format = ?3",
 	[WITHDRAW] = "UPDATE versions SET state = 'withdrawn', updated_at = ?2 WHERE id = ?1",
 	[FIND_ORPHANS] = "SELECT b.id, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 			 " WHERE a.version_id = ?1 AND b.cached = 1 AND NOT EXISTS"
@@ -297,7 +299,11 @@ static bool record_one(struct txn *txn, const struct keeping *keeping, enum kept
 	struct record record;
 
 	*out = KEPT_AGAIN;
-	if (!find_record(txn, keeping->name, &record, err) || !check_keeping(txn, keeping, &record, err))
+	if (!find_record(txn, keeping->name, &record, err) || !check_keeping(txn, keeping, &record, err) ||
+		!txn_run(txn, sql[FORGET_WANT],
+			VALUES(v_text(keeping->name->handle), v_int(keeping->name->version),
+				v_text(formats[keeping->name->format].name)),
+			err))
 		return false;
 	return record.blob_id ? record_again(txn, keeping, &record, err)
 			      : record_new(txn, keeping, &record.ids, out, err);

@@ -9,24 +9,25 @@
 
 enum statement { ADD_WANT, PRUNE_OF_ASKER, PRUNE_OF_ALL, COUNT_WANTS, LIST_WANTS, CLEAR_WANTS };
 
+/* It may have come between the asking and the writing; what comes later is forgotten by catalog_keep. */
 #define IS_HERE \
-	"EXISTS (SELECT 1 FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = w.version" \
-	" JOIN artifacts a ON a.version_id = v.id AND a.format = w.format JOIN blobs b ON b.id = a.blob_id" \
-	" WHERE m.handle = w.handle AND b.cached = 1)"
+	"EXISTS (SELECT 1 FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2" \
+	" JOIN artifacts a ON a.version_id = v.id AND a.format = ?3 JOIN blobs b ON b.id = a.blob_id" \
+	" WHERE m.handle = ?1 AND b.cached = 1)"
 
 #define LEAST_WANTED " ORDER BY times DESC, last_at DESC LIMIT -1 OFFSET "
 
 static const char *const sql[] = {
 	[ADD_WANT] = "INSERT INTO wants (handle, version, format, asker, times, last_at)"
-		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET"
+		     " SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT " IS_HERE " ON CONFLICT DO UPDATE SET"
 		     " times = times + excluded.times, last_at = max(last_at, excluded.last_at)",
 	[PRUNE_OF_ASKER] = "DELETE FROM wants WHERE (handle, version, format) IN"
 			   " (SELECT handle, version, format FROM wants WHERE asker = ?1" LEAST_WANTED "?2)",
 	[PRUNE_OF_ALL] = "DELETE FROM wants WHERE (handle, version, format) IN"
 			 " (SELECT handle, version, format FROM wants" LEAST_WANTED "?1)",
-	[COUNT_WANTS] = "SELECT count(*) FROM wants w WHERE NOT " IS_HERE,
-	[LIST_WANTS] = "SELECT handle, version, format, times, last_at FROM wants w"
-		       " WHERE (handle, version, format) > (?1, ?2, ?3) AND NOT " IS_HERE
+	[COUNT_WANTS] = "SELECT count(*) FROM wants",
+	[LIST_WANTS] = "SELECT handle, version, format, times, last_at FROM wants"
+		       " WHERE (handle, version, format) > (?1, ?2, ?3)"
 		       " ORDER BY handle, version, format LIMIT ?4",
 	[CLEAR_WANTS] = "DELETE FROM wants",
 };

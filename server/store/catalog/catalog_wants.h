@@ -33,7 +33,7 @@ struct want_list {
 	int64_t total; /* on all pages */
 	bool more;
 };
-/* What is wanted and has not come meanwhile, up to limit behind a name (NULL: from the start); free() the
+/* What is wanted and has not come since, up to limit behind a name (NULL: from the start); free() the
  * items. */
 bool catalog_list_wants(struct catalog *catalog, const struct name *after, size_t limit,
 	struct want_list *out, struct err *err);
