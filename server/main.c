@@ -104,6 +104,20 @@ static const struct command commands[] = {
 		"  --check               exit with status 1 where something is breaking\n"
 		"  --json                print JSON\n" REMOTE_HELP,
 		command_diff},
+	{"pull", "get one module from a registry",
+		"usage: larder pull PATH [-o FILE|DIR | --unpack DIR] [--force]\n"
+		"                   [--server URL] [--token TOKEN | --token-file FILE]\n\n"
+		"Gets a module and holds it against the digest that the registry has of it. PATH is a\n"
+		"version, such as acme/half-plus-two/1 (the tf-hub archive) or "
+		"'acme/x/1?lite-format=tflite';\n"
+		"without a version the latest is meant. The file is named as half-plus-two_1.tar.gz. While\n"
+		"it comes it is FILE.part; one that was interrupted is gone on with.\n\n"
+		"  -o, --output FILE|DIR  write FILE, or into the folder DIR (one that is there, or ends\n"
+		"                         with /); - is standard output, to be used only once it ends with\n"
+		"                         status 0\n"
+		"  --unpack DIR           unpack the archive into DIR, which is made\n"
+		"  --force                replace FILE where it is another; an equal one stays\n" REMOTE_HELP,
+		command_pull},
 	{"prefetch", "have a registry fetch modules before they are wanted",
 		"usage: larder prefetch [--from FILE] [--json] [--server URL]\n"
 		"                       [--token TOKEN | --token-file FILE] PATH...\n\n"

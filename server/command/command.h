@@ -54,6 +54,7 @@ int command_signatures(int argc, char **argv);
 int command_diff(int argc, char **argv);
 int command_wants(int argc, char **argv);
 int command_prefetch(int argc, char **argv);
+int command_pull(int argc, char **argv);
 int command_pin(int argc, char **argv);
 int command_unpin(int argc, char **argv);
 int command_gc(int argc, char **argv);

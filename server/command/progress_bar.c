@@ -26,9 +26,16 @@ static void draw_bar(
 {
 	double part = total_bytes > 0 ? (double)done_bytes / (double)total_bytes : 0;
 	int64_t elapsed = now - progress->started_ms;
-	int64_t rate = elapsed > 0 ? (int64_t)((double)done_bytes * 1000 / (double)elapsed) : 0;
+	int64_t rate =
+		elapsed > 0 ? (int64_t)((double)(done_bytes - progress->first_bytes) * 1000 / (double)elapsed)
+			    : 0;
 	int hashes = (int)(part * BAR_WIDTH);
 
+	if (total_bytes <= 0) {
+		(void)fprintf(stderr, "\r%s: %s, %s/s \033[K", progress->what, number_size(done_bytes).text,
+			number_size(rate).text);
+		return;
+	}
 	(void)fprintf(stderr, "\r%s [%-*.*s] %3d %% of %s, %s/s \033[K", progress->what, BAR_WIDTH, hashes,
 		filled, (int)(part * 100), number_size(total_bytes).text, number_size(rate).text);
 }
@@ -44,7 +51,7 @@ void progress_bar_show(struct progress_bar *progress, int64_t done_bytes, int64_
 		progress->drawn = true;
 	} else {
 		(void)fprintf(stderr, "%s: %s of %s\n", progress->what, number_size(done_bytes).text,
-			number_size(total_bytes).text);
+			total_bytes > 0 ? number_size(total_bytes).text : "an unknown size");
 	}
 	progress->next_ms = now + (progress->terminal ? BAR_EVERY_MS : LINE_EVERY_MS);
 }

@@ -12,13 +12,14 @@ struct progress_bar {
 	const char *what; /* such as "packing" */
 	bool terminal;
 	bool drawn;
+	int64_t first_bytes; /* were done before it began, and count for no rate; 0 unless set */
 	int64_t started_ms;
 	int64_t next_ms; /* when it is shown again */
 };
 
 void progress_bar_init(struct progress_bar *progress, const char *what);
 
-/* To be called as often as it changes. */
+/* To be called as often as it changes; total_bytes 0: it is not known. */
 void progress_bar_show(struct progress_bar *progress, int64_t done_bytes, int64_t total_bytes);
 
 /* Takes the bar off the terminal. */

@@ -3,6 +3,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +13,7 @@
 #include "common/digest.h"
 #include "common/file.h"
 #include "common/mem.h"
+#include "common/number.h"
 #include "common/own.h"
 #include "server/command/text_table.h"
 
@@ -136,6 +139,11 @@ void remote_destroy(struct remote *remote)
 	free(remote);
 }
 
+const char *remote_server(const struct remote *remote)
+{
+	return remote->server;
+}
+
 /* ---- one request ---- */
 
 #define SET(option, value) (curl_easy_setopt(remote->easy, option, value) == CURLE_OK)
@@ -210,13 +218,14 @@ static void add_header(struct curl_slist **headers, const char *line)
 
 /* ---- get ---- */
 
-/* The path and query of a URL. */
-static char *strip_origin(const char *target)
+char *remote_path_of(const char *target)
 {
 	const char *host = strstr(target, "://");
 	const char *path = host && host < target + strcspn(target, "/?") + 1 ? strchr(host + 3, '/') : target;
 
-	return mem_dup(path ? path : "/");
+	path = path ? path : "/";
+	/* Behind the server's name anything but a slash could make it another's: "@elsewhere/". */
+	return *path == '/' ? mem_dup(path) : mem_printf("/%s", path);
 }
 
 /* Performs what is prepared, and takes an object out of a good answer. */
@@ -236,7 +245,7 @@ static bool perform_for_object(struct remote *remote, json_t **out, struct err *
 bool remote_get(struct remote *remote, const char *target, json_t **out, struct err *err)
 {
 	AUTO(own_headers) struct curl_slist *headers = NULL;
-	AUTO_FREE char *path = strip_origin(target);
+	AUTO_FREE char *path = remote_path_of(target);
 	AUTO_FREE char *url = mem_printf("%s%s", remote->server, path);
 
 	add_header(&headers, "Accept: application/json");
@@ -366,6 +375,137 @@ bool remote_put(struct remote *remote, const struct remote_upload *upload, struc
 	source.size_bytes = status.st_size;
 	return make_put_headers(remote, upload, &headers, err) && prepare(remote, url, headers, err) &&
 	       prepare_put(remote, &source, err) && perform(remote, reply, err);
+}
+
+/* ---- a file ---- */
+
+/* One running download. */
+struct sink {
+	const struct remote_download *download;
+	struct remote *remote;
+	struct remote_head *head;
+	bool begun;
+	bool failed;
+	struct err err; /* where it failed by itself */
+};
+
+static const struct {
+	const char *name;
+	size_t offset;
+	size_t size;
+} head_fields[] = {
+#define HEAD_FIELD(name, field) \
+	{ \
+		name, offsetof(struct remote_head, field), sizeof((struct remote_head *)NULL)->field \
+	}
+	HEAD_FIELD("ETag", etag),
+	HEAD_FIELD("Repr-Digest", repr_digest),
+	HEAD_FIELD("Content-Type", media_type),
+	HEAD_FIELD("Content-Disposition", disposition),
+	HEAD_FIELD("Location", location),
+	HEAD_FIELD("Content-Range", range),
+};
+
+static void note_field(struct remote_head *head, const char *name, const char *value)
+{
+	if (strcasecmp(name, "Content-Length") == 0 && !number_parse(value, &head->length_bytes))
+		head->length_bytes = -1;
+	for (size_t i = 0; i < sizeof head_fields / sizeof *head_fields; i++) {
+		char *slot = (char *)head + head_fields[i].offset;
+
+		if (strcasecmp(name, head_fields[i].name) == 0)
+			(void)snprintf(slot, head_fields[i].size, "%s",
+				strlen(value) < head_fields[i].size ? value : "");
+	}
+}
+
+/* Each answer, also an interim one, begins anew. */
+static size_t take_header(char *line, size_t size, size_t count, void *context)
+{
+	struct remote_head *head = context;
+	AUTO_FREE char *text = mem_dup_n(line, size * count);
+	char *value = text + strcspn(text, ":");
+
+	text[strcspn(text, "\r\n")] = '\0';
+	if (strncmp(text, "HTTP/", 5) == 0) {
+		*head = (struct remote_head){
+			.status = strtol(text + strcspn(text, " "), NULL, 10), .length_bytes = -1};
+	} else if (*value) {
+		*value++ = '\0';
+		note_field(head, text, value + strspn(value, " \t"));
+	}
+	return size * count;
+}
+
+static bool has_file(const struct remote_head *head)
+{
+	return head->status == 200 || head->status == 206;
+}
+
+static bool begin_file(struct sink *sink)
+{
+	const struct remote_download *download = sink->download;
+
+	if (!sink->begun && !sink->failed)
+		sink->failed = !download->begin(download->context, sink->head, &sink->err);
+	sink->begun = true;
+	return !sink->failed;
+}
+
+static size_t take_file(char *bytes, size_t size, size_t count, void *context)
+{
+	struct sink *sink = context;
+	const struct remote_download *download = sink->download;
+
+	if (!has_file(sink->head))
+		return take_body(bytes, size, count, sink->remote);
+	if (!begin_file(sink))
+		return 0;
+	sink->failed = !download->take(download->context, bytes, size * count, &sink->err);
+	return sink->failed ? 0 : size * count;
+}
+
+static bool prepare_file(struct remote *remote, struct sink *sink, struct err *err)
+{
+	if (SET(CURLOPT_HEADERFUNCTION, take_header) && SET(CURLOPT_HEADERDATA, sink->head) &&
+		SET(CURLOPT_WRITEFUNCTION, take_file) && SET(CURLOPT_WRITEDATA, sink) &&
+		SET(CURLOPT_NOBODY, (long)sink->download->head_only) && SET(CURLOPT_BUFFERSIZE, 256L << 10))
+		return true;
+	return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
+}
+
+static void add_file_headers(
+	struct remote *remote, const struct remote_download *download, struct curl_slist **headers)
+{
+	AUTO_FREE char *range = mem_printf("Range: bytes=%lld-", (long long)download->first);
+	AUTO_FREE char *condition = mem_printf("If-Range: %s", download->etag ? download->etag : "");
+
+	add_header(headers, "Accept: application/problem+json, */*");
+	add_header(headers, remote->authorization);
+	if (download->first <= 0 || !download->etag)
+		return;
+	add_header(headers, range);
+	add_header(headers, condition);
+}
+
+bool remote_get_file(struct remote *remote, const struct remote_download *download, struct remote_head *head,
+	struct remote_reply *reply, struct err *err)
+{
+	AUTO(own_headers) struct curl_slist *headers = NULL;
+	AUTO_FREE char *url = mem_printf("%s%s", remote->server, download->target);
+	struct sink sink = {.download = download, .remote = remote, .head = head};
+	bool answered;
+
+	*head = (struct remote_head){.length_bytes = -1};
+	add_file_headers(remote, download, &headers);
+	if (!prepare(remote, url, headers, err) || !prepare_file(remote, &sink, err))
+		return false;
+	answered = perform(remote, reply, err);
+	if (answered && has_file(head) && !download->head_only)
+		(void)begin_file(&sink); /* an empty file has no bytes that would begin it */
+	if (sink.failed)
+		*err = sink.err;
+	return answered && !sink.failed;
 }
 
 /* ---- what came back ---- */

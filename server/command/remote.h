@@ -48,6 +48,29 @@ bool remote_post(
 /* DELETEs a target; the answer as of remote_get. */
 bool remote_delete(struct remote *remote, const char *target, json_t **out, struct err *err);
 
+/* What an answer says before its body; "" where it says nothing, or more than anyone would. */
+struct remote_head {
+	long status;          /* 0: there was no answer */
+	int64_t length_bytes; /* of this answer's body; -1: it does not say */
+	char etag[128];
+	char repr_digest[256];
+	char media_type[128];
+	char disposition[600];
+	char location[1200];
+	char range[96]; /* Content-Range */
+};
+
+struct remote_download {
+	const char *target;
+	int64_t first;    /* bytes that are here already, and not asked for; 0: none */
+	const char *etag; /* theirs; where it is another's by now, the whole is answered */
+	bool head_only;
+	/* Of a 200 or 206: called once, before its bytes. Answering false, with *err, ends the transfer. */
+	bool (*begin)(void *context, const struct remote_head *head, struct err *err);
+	bool (*take)(void *context, const void *bytes, size_t length, struct err *err);
+	void *context;
+};
+
 struct remote_upload {
 	const char *target;
 	const char *media_type;
@@ -66,9 +89,21 @@ struct remote_reply {
 bool remote_put(struct remote *remote, const struct remote_upload *upload, struct remote_reply *reply,
 	struct err *err);
 
+/* GETs a file; true for every answer that came whole, also a refusal or redirect, which is not followed.
+ * *head is filled as far as it came, also on failure. ERR_UPSTREAM_UNREACHABLE where it broke off or never
+ * came, and what begin and take fail with. */
+bool remote_get_file(struct remote *remote, const struct remote_download *download, struct remote_head *head,
+	struct remote_reply *reply, struct err *err);
+
 /* Whether the reply is a 2xx; else its problem as a sentence, with ERR_BUSY where a try later may do. */
 bool remote_accepted(const struct remote_reply *reply, struct err *err);
 
 void remote_reply_finish(struct remote_reply *reply);
+
+/* The registry's URL, without a slash at its end. */
+const char *remote_server(const struct remote *remote);
+
+/* The path and query of a URL that a server names, with a slash before them; free() it. */
+char *remote_path_of(const char *url);
 
 #endif

@@ -312,6 +312,14 @@ def test_follows_pages_on_the_same_server_only(run, upstream):
     assert [row[0] for row in rows(done.stdout)] == ["a/x", "b/y"]
 
 
+@pytest.mark.parametrize("before", ["@", ":80@", "."])
+def test_a_page_cannot_lead_the_token_to_another_server(run, upstream, make_upstream, before):
+    other = make_upstream()
+    upstream.serve("/api/v1/modules", answer_json({"modules": [], "next": f"{before}127.0.0.1:{other.port}/api/v1/more"}))
+    run("list", status=1, server=upstream.url, token="secret")
+    assert other.count() == 0 and upstream.count() == 2
+
+
 def test_a_server_cannot_steer_the_terminal(run, upstream):
     evil = "\x1b]0;owned\x07\x9b31mred\r\n\t"
     upstream.serve("/api/v1/modules", answer_json({"modules": [{"handle": evil, "description": evil}], "next": None}))
