@@ -127,9 +127,29 @@ static const struct command commands[] = {
 		"says why. When it is interrupted, the daemon fetches on.\n\n"
 		"  --from FILE           read paths from FILE, one a line (-: standard input); empty lines "
 		"and\n"
-		"                        lines that begin with # are skipped\n"
+		"                        lines that begin with # are skipped. Of a lock file everything is\n"
+		"                        fetched, and must then be there to the byte\n"
 		"  --json                print JSON in the end\n" REMOTE_HELP,
 		command_prefetch},
+	{"lock", "name what a registry has to the byte",
+		"usage: larder lock PATH|GLOB... [--server URL] [--token TOKEN | --token-file FILE]\n\n"
+		"Prints the digest and the size of each artifact that a running daemon has of these\n"
+		"versions, as JSON that is the same for the same bytes: \"larder lock 'acme/*' >\n"
+		"models.lock\" writes the file that \"larder prefetch --from\" and \"larder verify --lock\"\n"
+		"take. PATH is a version, such as google/nnlm-en-dim50/2 (all of its formats) or\n"
+		"'google/x/1?tfjs-format=compressed' (that one), or a module, whose latest version is\n"
+		"meant; so it is of each module whose handle a GLOB matches (* ? [, and * crosses /).\n"
+		"Fails, and prints nothing, where what is named is not here.\n\n" REMOTE_HELP,
+		command_lock},
+	{"verify", "tell whether a registry has what a lock file names",
+		"usage: larder verify --lock FILE [--json] [--server URL]\n"
+		"                     [--token TOKEN | --token-file FILE]\n\n"
+		"Holds what a running daemon has against a lock file, by the digests and sizes that it\n"
+		"tells of, and fetches nothing. Names what is missing and what is different, and then\n"
+		"exits with status 1.\n\n"
+		"  --lock FILE           what \"larder lock\" printed (-: standard input)\n"
+		"  --json                print JSON\n" REMOTE_HELP,
+		command_verify},
 	{"wants", "what was asked for offline, to carry where it can be had",
 		"usage: larder wants [--clear] [--json] [--server URL] [--token TOKEN | --token-file "
 		"FILE]\n\n"

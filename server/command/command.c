@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/command/command.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -187,6 +188,18 @@ bool command_load_config(const char *path, const char *data_dir, struct config *
 		return false;
 	*out = TAKE(config);
 	return true;
+}
+
+bool command_open_file(const char *name, FILE **out, struct err *err)
+{
+	*out = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
+	return *out || err_errno(err, errno, "open %s", name);
+}
+
+void command_close_file(FILE **file)
+{
+	if (*file && *file != stdin)
+		(void)fclose(*file);
 }
 
 bool command_parse_duration(const char *text, int64_t *out_s)

@@ -41,6 +41,10 @@ int command_misuse(const char *command, const char *format, ...) __attribute__((
  * Faults of the file are printed to stderr. The caller owns *out. */
 bool command_load_config(const char *path, const char *data_dir, struct config **out, struct err *err);
 
+/* Opens a file for reading; "-" is standard input, which closing leaves open. */
+bool command_open_file(const char *name, FILE **out, struct err *err);
+void command_close_file(FILE **file);
+
 /* Reads "90d", "12h", "30m", "45s" or a number of seconds. */
 bool command_parse_duration(const char *text, int64_t *out_s);
 
@@ -52,6 +56,8 @@ int command_list(int argc, char **argv);
 int command_show(int argc, char **argv);
 int command_signatures(int argc, char **argv);
 int command_diff(int argc, char **argv);
+int command_lock(int argc, char **argv);
+int command_verify(int argc, char **argv);
 int command_wants(int argc, char **argv);
 int command_prefetch(int argc, char **argv);
 int command_pull(int argc, char **argv);

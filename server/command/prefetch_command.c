@@ -14,6 +14,8 @@
 #include "server/command/command.h"
 #include "server/command/fillbars.h"
 #include "server/command/listing.h"
+#include "server/command/lockcheck.h"
+#include "server/command/lockfile.h"
 #include "server/command/remote.h"
 #include "server/command/wishes.h"
 
@@ -23,16 +25,19 @@ enum { BATCH = 50, RUNNING_MAX = 64, TRIES_MAX = 3, POLL_FIRST_MS = 50, POLL_MAX
 struct prefetch {
 	struct remote *remote;
 	struct wishes wishes;
-	size_t open; /* wishes before this one are not WISH_OPEN */
+	struct lockfile lockfile; /* its artifacts are the first of the wishes */
+	size_t open;              /* wishes before this one are not WISH_OPEN */
 	size_t running;
 	bool full; /* the server's queue, a moment ago */
 	bool json;
+	bool locked; /* there is a lock file */
 	struct fillbars bars;
 };
 
 static void finish(struct prefetch *prefetch)
 {
 	wishes_finish(&prefetch->wishes);
+	lockfile_finish(&prefetch->lockfile);
 	remote_destroy(prefetch->remote);
 }
 
@@ -277,18 +282,73 @@ static bool run(struct prefetch *prefetch, struct err *err)
 	return true;
 }
 
-static int report(const struct prefetch *prefetch)
+/* ---- what came, where it was locked ---- */
+
+/* What failed has been told already. */
+static bool is_difference(const struct prefetch *prefetch, size_t at)
+{
+	return prefetch->wishes.items[at].state != WISH_FAILED &&
+	       lockcheck_is_fault(&prefetch->lockfile.items[at]);
+}
+
+static size_t count_differences(const struct prefetch *prefetch)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < prefetch->lockfile.count; i++)
+		count += is_difference(prefetch, i);
+	return count;
+}
+
+static void tell_differences(const struct prefetch *prefetch)
+{
+	for (size_t i = 0; i < prefetch->lockfile.count; i++) {
+		if (is_difference(prefetch, i))
+			lockcheck_tell(&prefetch->lockfile.items[i]);
+	}
+}
+
+static void add_differences(const struct prefetch *prefetch, json_t *report)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < prefetch->lockfile.count; i++) {
+		if (is_difference(prefetch, i))
+			json_array_append_new(array, lockcheck_json(&prefetch->lockfile.items[i]));
+	}
+	json_object_set_new(report, "differences", array);
+}
+
+static void print_json(const struct prefetch *prefetch)
+{
+	json_auto_t *all = wishes_json(&prefetch->wishes);
+
+	if (prefetch->locked)
+		add_differences(prefetch, all);
+	listing_print_json(all);
+}
+
+static void print_summary(const struct prefetch *prefetch, size_t differences)
 {
 	const struct wishes *wishes = &prefetch->wishes;
-	json_auto_t *all = prefetch->json ? wishes_json(wishes) : NULL;
-	size_t failed = wishes_count(wishes, WISH_FAILED);
 
-	if (all)
-		listing_print_json(all);
+	(void)printf("%zu fetched, %zu already here, %zu failed", wishes_count(wishes, WISH_KEPT),
+		wishes_count(wishes, WISH_HERE), wishes_count(wishes, WISH_FAILED));
+	if (prefetch->locked)
+		(void)printf(", %zu not as locked", differences);
+	(void)putchar('\n');
+}
+
+static int report(const struct prefetch *prefetch)
+{
+	size_t differences = count_differences(prefetch);
+
+	tell_differences(prefetch);
+	if (prefetch->json)
+		print_json(prefetch);
 	else
-		(void)printf("%zu fetched, %zu already here, %zu failed\n", wishes_count(wishes, WISH_KEPT),
-			wishes_count(wishes, WISH_HERE), failed);
-	return failed > 0 ? COMMAND_FAILED : COMMAND_DONE;
+		print_summary(prefetch, differences);
+	return wishes_count(&prefetch->wishes, WISH_FAILED) + differences > 0 ? COMMAND_FAILED : COMMAND_DONE;
 }
 
 /* ---- options ---- */
@@ -323,12 +383,38 @@ static bool read_options(int argc, char **argv, struct prefetch_options *options
 	return true;
 }
 
-static bool read_wishes(struct wishes *wishes, const char *from, char **paths, struct err *err)
+static bool read_lock(struct prefetch *prefetch, FILE *file, struct err *err)
 {
-	if (from && !wishes_read(wishes, from, err))
+	prefetch->locked = true;
+	if (!lockfile_read(file, &prefetch->lockfile, err))
+		return false;
+	for (size_t i = 0; i < prefetch->lockfile.count; i++) {
+		AUTO_FREE char *path = locked_path(&prefetch->lockfile.items[i]);
+
+		if (!wishes_add(&prefetch->wishes, path, err))
+			return false;
+	}
+	return true;
+}
+
+/* What is in it tells a lock file from a list of paths. */
+static bool read_file(struct prefetch *prefetch, const char *name, struct err *err)
+{
+	AUTO(command_close_file) FILE *file = NULL;
+
+	if (!command_open_file(name, &file, err))
+		return false;
+	return (lockfile_is_next(file) ? read_lock(prefetch, file, err)
+				       : wishes_read(&prefetch->wishes, file, err)) ||
+	       err_prefix(err, "%.200s: ", name);
+}
+
+static bool read_wishes(struct prefetch *prefetch, const char *from, char **paths, struct err *err)
+{
+	if (from && !read_file(prefetch, from, err))
 		return false;
 	for (; *paths; paths++) {
-		if (!wishes_add(wishes, *paths, err))
+		if (!wishes_add(&prefetch->wishes, *paths, err))
 			return false;
 	}
 	return true;
@@ -347,10 +433,10 @@ int command_prefetch(int argc, char **argv)
 		return command_misuse("prefetch", "prefetch takes paths, such as google/nnlm-en-dim50/2");
 	prefetch.json = options.json;
 	fillbars_init(&prefetch.bars);
-	if (!read_wishes(&prefetch.wishes, options.from, argv + optind, &err) ||
+	if (!read_wishes(&prefetch, options.from, argv + optind, &err) ||
 		!remote_create(&options.remote, &prefetch.remote, &err))
 		return command_fail(&err);
-	done = run(&prefetch, &err);
+	done = run(&prefetch, &err) && lockcheck_run(prefetch.remote, &prefetch.lockfile, &err);
 	fillbars_clear(&prefetch.bars);
 	return done ? report(&prefetch) : command_fail(&err);
 }

@@ -169,7 +169,8 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 	return length;
 }
 
-/* Redirects are not followed: the API has none, and a token goes to the registry that was named. */
+/* A path with dots in it goes out as it was written: it is for the server to refuse, not to become another.
+ * Redirects are not followed: the API has none, and a token goes to the registry that was named. */
 static bool prepare(struct remote *remote, const char *url, struct curl_slist *headers, struct err *err)
 {
 	curl_easy_reset(remote->easy);
@@ -177,9 +178,9 @@ static bool prepare(struct remote *remote, const char *url, struct curl_slist *h
 	remote->too_large = false;
 	remote->problem[0] = '\0';
 	if (SET(CURLOPT_URL, url) && restrict_protocols(remote) && SET(CURLOPT_NOSIGNAL, 1L) &&
-		SET(CURLOPT_USERAGENT, "larder/" LARDER_VERSION) && SET(CURLOPT_HTTPHEADER, headers) &&
-		SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S) && SET(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
-		SET(CURLOPT_LOW_SPEED_TIME, (long)STALL_TIMEOUT_S) &&
+		SET(CURLOPT_PATH_AS_IS, 1L) && SET(CURLOPT_USERAGENT, "larder/" LARDER_VERSION) &&
+		SET(CURLOPT_HTTPHEADER, headers) && SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S) &&
+		SET(CURLOPT_LOW_SPEED_LIMIT, 1L) && SET(CURLOPT_LOW_SPEED_TIME, (long)STALL_TIMEOUT_S) &&
 		SET(CURLOPT_ERRORBUFFER, remote->problem) && SET(CURLOPT_WRITEFUNCTION, take_body) &&
 		SET(CURLOPT_WRITEDATA, remote))
 		return true;
@@ -510,6 +511,18 @@ bool remote_get_file(struct remote *remote, const struct remote_download *downlo
 
 /* ---- what came back ---- */
 
+/* What commands can do something about has a code of its own. */
+static enum err_code code_of(const char *name)
+{
+	static const enum err_code known[] = {ERR_BUSY, ERR_NOT_FOUND, ERR_GONE, ERR_BAD_REQUEST};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		if (strcmp(err_name(known[i]), name) == 0)
+			return known[i];
+	}
+	return ERR_UPSTREAM_FAILED;
+}
+
 bool remote_accepted(const struct remote_reply *reply, struct err *err)
 {
 	const char *detail = json_string_value(json_object_get(reply->json, "detail"));
@@ -518,8 +531,7 @@ bool remote_accepted(const struct remote_reply *reply, struct err *err)
 	if (reply->status >= 200 && reply->status < 300)
 		return true;
 	if (detail && code)
-		(void)err_set(err, strcmp(code, "busy") == 0 ? ERR_BUSY : ERR_UPSTREAM_FAILED, "%s (%s)%s",
-			detail, code,
+		(void)err_set(err, code_of(code), "%s (%s)%s", detail, code,
 			strcmp(code, "unauthorized") == 0
 				? ". Commands take one by --token, --token-file or $LARDER_TOKEN"
 				: "");

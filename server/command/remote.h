@@ -95,7 +95,8 @@ bool remote_put(struct remote *remote, const struct remote_upload *upload, struc
 bool remote_get_file(struct remote *remote, const struct remote_download *download, struct remote_head *head,
 	struct remote_reply *reply, struct err *err);
 
-/* Whether the reply is a 2xx; else its problem as a sentence, with ERR_BUSY where a try later may do. */
+/* Whether the reply is a 2xx; else its problem as a sentence, with ERR_BUSY where a try later may do, or
+ * with ERR_NOT_FOUND, ERR_GONE or ERR_BAD_REQUEST. */
 bool remote_accepted(const struct remote_reply *reply, struct err *err);
 
 void remote_reply_finish(struct remote_reply *reply);

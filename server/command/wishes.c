@@ -54,25 +54,16 @@ static bool add_line(struct wishes *wishes, char *line, struct err *err)
 	return length == 0 || *path == '#' || wishes_add(wishes, path, err);
 }
 
-static void close_file(FILE **file)
+bool wishes_read(struct wishes *wishes, FILE *file, struct err *err)
 {
-	if (*file && *file != stdin)
-		(void)fclose(*file);
-}
-
-bool wishes_read(struct wishes *wishes, const char *name, struct err *err)
-{
-	AUTO(close_file) FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
 	AUTO_FREE char *line = NULL;
 	size_t size = 0;
 
-	if (!file)
-		return err_errno(err, errno, "open %s", name);
 	while (getline(&line, &size, file) >= 0) {
 		if (!add_line(wishes, line, err))
-			return err_prefix(err, "%s: ", name);
+			return false;
 	}
-	return !ferror(file) || err_errno(err, errno, "read %s", name);
+	return !ferror(file) || err_errno(err, errno, "it cannot be read");
 }
 
 /* ---- what became of them ---- */

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "common/err.h"
 
@@ -36,9 +37,8 @@ void wishes_finish(struct wishes *wishes);
 /* Adds a path, copied. ERR_BAD_REQUEST for one that is too long or not in UTF-8. */
 bool wishes_add(struct wishes *wishes, const char *path, struct err *err);
 
-/* Adds the paths of a file ("-": standard input), one a line; empty lines and those that begin with # are
- * skipped. */
-bool wishes_read(struct wishes *wishes, const char *name, struct err *err);
+/* Adds the paths of a file, one a line; empty lines and those that begin with # are skipped. */
+bool wishes_read(struct wishes *wishes, FILE *file, struct err *err);
 
 size_t wishes_count(const struct wishes *wishes, enum wish_state state);
 

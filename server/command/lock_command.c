@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lock: what a running daemon has of some versions, as a file that names it to the byte. */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/globs.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "common/uri.h"
+#include "server/command/cells.h"
+#include "server/command/command.h"
+#include "server/command/lockfile.h"
+#include "server/command/paging.h"
+#include "server/command/remote.h"
+#include "server/command/text_table.h"
+
+struct locking {
+	struct remote *remote;
+	struct lockfile lockfile;
+};
+
+static void finish(struct locking *locking)
+{
+	lockfile_finish(&locking->lockfile);
+	remote_destroy(locking->remote);
+}
+
+/* One argument: a path or patterns, and the one format that is meant. */
+struct wanted {
+	char *text;
+	bool has_format;
+	enum format format;
+};
+
+static void finish_wanted(struct wanted *wanted)
+{
+	free(wanted->text);
+}
+
+/* ---- what is named ---- */
+
+static bool is_format(const struct format_row *row, const char *query)
+{
+	size_t length = strlen(row->query_key);
+
+	return strncmp(query, row->query_key, length) == 0 && query[length] == '=' &&
+	       strcmp(query + length + 1, row->query_value) == 0;
+}
+
+static bool read_query(const char *query, struct wanted *out, struct err *err)
+{
+	for (int i = 0; i < FORMAT_COUNT; i++) {
+		if (is_format(&formats[i], query)) {
+			out->has_format = true;
+			out->format = (enum format)i;
+			return true;
+		}
+	}
+	return err_set(err, ERR_BAD_REQUEST,
+		"\"%.100s\" names no format: tf-hub-format=compressed, tfjs-format=compressed, "
+		"lite-format=tflite and coral-format=tflite do.",
+		query);
+}
+
+/* A question mark belongs to a pattern, unless "name=value" is behind it: no handle has an equals sign. */
+static bool read_wanted(const char *argument, struct wanted *out, struct err *err)
+{
+	const char *text = argument + strspn(argument, "/");
+	const char *query = strrchr(text, '?');
+
+	if (query && !strchr(query, '='))
+		query = NULL;
+	if (query && !read_query(query + 1, out, err))
+		return false;
+	out->text = query ? mem_dup_n(text, (size_t)(query - text)) : mem_dup(text);
+	return *out->text || err_set(err, ERR_BAD_REQUEST, "\"%.100s\" names no module.", argument);
+}
+
+/* ---- a version ---- */
+
+static bool not_a_larder(struct err *err)
+{
+	return err_set(err, ERR_UPSTREAM_FAILED,
+		"The server tells of modules otherwise than this Larder knows: is it another version of it?");
+}
+
+static bool get(struct remote *remote, const char *path, const char *query, json_t **out, struct err *err)
+{
+	AUTO_BUFFER struct buffer target = {0};
+
+	buffer_add_string(&target, "/api/v1/modules/");
+	uri_encode(&target, path, "/");
+	buffer_add_string(&target, query);
+	return remote_get(remote, buffer_string(&target), out, err);
+}
+
+/* *out_count: how many were taken. */
+static bool take_artifacts(struct locking *locking, const json_t *version, const struct wanted *wanted,
+	size_t *out_count, struct err *err)
+{
+	struct locked locked = {.handle = (char *)cell_text(version, "handle"),
+		.version = json_integer_value(json_object_get(version, "version"))};
+	const json_t *artifact;
+	size_t i;
+
+	*out_count = 0;
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
+	{
+		if (!locked_take(&locked, artifact))
+			return not_a_larder(err);
+		if (wanted->has_format && locked.format != wanted->format)
+			continue;
+		if (!lockfile_add(&locking->lockfile, &locked, err))
+			return false;
+		++*out_count;
+	}
+	return true;
+}
+
+static bool refuse_nothing(const json_t *version, const struct wanted *wanted, struct err *err)
+{
+	const char *handle = cell_text(version, "handle");
+	json_int_t number = json_integer_value(json_object_get(version, "version"));
+
+	if (wanted->has_format)
+		return err_set(err, ERR_NOT_FOUND,
+			"%.200s/%" JSON_INTEGER_FORMAT " is not here as %s: \"larder prefetch\" has it "
+			"fetched.",
+			handle, number, formats[wanted->format].name);
+	return err_set(err, ERR_NOT_FOUND,
+		"%.200s/%" JSON_INTEGER_FORMAT
+		" is listed, but was never here, so that nobody knows its bytes: \"larder prefetch\" has it "
+		"fetched.",
+		handle, number);
+}
+
+static bool check_active(const json_t *version, struct err *err)
+{
+	const char *state = cell_text(version, "state");
+
+	if (strcmp(state, "active") == 0)
+		return true;
+	return err_set(err, ERR_GONE, "%.200s/%" JSON_INTEGER_FORMAT " is %.40s, and not to be had here.",
+		cell_text(version, "handle"), json_integer_value(json_object_get(version, "version")), state);
+}
+
+static bool lock_version(
+	struct locking *locking, const json_t *version, const struct wanted *wanted, struct err *err)
+{
+	size_t count;
+
+	if (!check_active(version, err) || !take_artifacts(locking, version, wanted, &count, err))
+		return false;
+	return count > 0 || refuse_nothing(version, wanted, err);
+}
+
+static bool get_latest(
+	struct remote *remote, const char *handle, json_int_t latest, json_t **out, struct err *err)
+{
+	AUTO_FREE char *path = NULL;
+
+	if (latest <= 0)
+		return err_set(err, ERR_NOT_FOUND, "%.200s has no version that is active.", handle);
+	path = mem_printf("%s/%" JSON_INTEGER_FORMAT, handle, latest);
+	if (!get(remote, path, "", out, err))
+		return false;
+	return json_object_get(*out, "version") || not_a_larder(err);
+}
+
+/* The server tells whether it is a version that is named, or a module. */
+static bool lock_path(struct locking *locking, const struct wanted *wanted, struct err *err)
+{
+	json_auto_t *named = NULL;
+	json_auto_t *version = NULL;
+
+	if (!get(locking->remote, wanted->text, "?limit=1", &named, err))
+		return false;
+	if (json_object_get(named, "version"))
+		return lock_version(locking, named, wanted, err);
+	return get_latest(locking->remote, cell_text(named, "handle"),
+		       json_integer_value(json_object_get(named, "latest_version")), &version, err) &&
+	       lock_version(locking, version, wanted, err);
+}
+
+/* ---- patterns ---- */
+
+struct matching {
+	const char *patterns;
+	json_t *modules; /* handle and latest version of each that matches */
+};
+
+static void finish_matching(struct matching *matching)
+{
+	json_decref(matching->modules);
+}
+
+static void take_page(void *context, const json_t *page)
+{
+	struct matching *matching = context;
+	const json_t *module;
+	size_t i;
+
+	json_array_foreach(json_object_get(page, "modules"), i, module)
+	{
+		const char *handle = cell_text(module, "handle");
+
+		if (globs_match(matching->patterns, handle))
+			json_array_append_new(matching->modules,
+				json_pack("{s:s, s:O?}", "handle", handle, "latest_version",
+					json_object_get(module, "latest_version")));
+	}
+}
+
+/* A pattern names what is here: what is only listed is left out, but not in silence. */
+static bool lock_match(struct locking *locking, const json_t *module, const struct wanted *wanted,
+	bool *taken, struct err *err)
+{
+	json_auto_t *version = NULL;
+
+	*taken = get_latest(locking->remote, cell_text(module, "handle"),
+			 json_integer_value(json_object_get(module, "latest_version")), &version, err) &&
+		 lock_version(locking, version, wanted, err);
+	return *taken || err->code == ERR_NOT_FOUND || err->code == ERR_GONE;
+}
+
+static bool lock_matches(
+	struct locking *locking, const json_t *modules, const struct wanted *wanted, struct err *err)
+{
+	size_t left_out = 0;
+	const json_t *module;
+	size_t i;
+
+	json_array_foreach((json_t *)modules, i, module)
+	{
+		bool taken;
+
+		if (!lock_match(locking, module, wanted, &taken, err))
+			return false;
+		left_out += !taken;
+	}
+	if (left_out == json_array_size(modules))
+		return err_set(err, ERR_NOT_FOUND,
+			"Of the %zu modules that match \"%.200s\" none is here%s%s.", left_out, wanted->text,
+			wanted->has_format ? " as " : "",
+			wanted->has_format ? formats[wanted->format].name : "");
+	if (left_out > 0)
+		(void)fprintf(stderr,
+			"larder: %zu of the %zu modules that match are left out, since their latest version "
+			"is not here\n",
+			left_out, json_array_size(modules));
+	return true;
+}
+
+static bool lock_patterns(struct locking *locking, const struct wanted *wanted, struct err *err)
+{
+	AUTO(finish_matching) struct matching matching = {wanted->text, json_array()};
+
+	if (!paging_walk(locking->remote, "/api/v1/modules?limit=200&sort=name", take_page, &matching, err))
+		return false;
+	if (json_array_size(matching.modules) == 0)
+		return err_set(err, ERR_NOT_FOUND, "No module matches \"%.200s\".", wanted->text);
+	return lock_matches(locking, matching.modules, wanted, err);
+}
+
+/* ---- the command ---- */
+
+static const struct option lock_options[] = {
+	REMOTE_LONG_OPTIONS,
+	{NULL, 0, NULL, 0},
+};
+
+static bool read_options(int argc, char **argv, struct remote_options *options)
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "", lock_options, NULL)) != -1) {
+		if (letter == '?')
+			return false;
+		remote_take_option(options, letter, optarg);
+	}
+	return true;
+}
+
+static bool lock_argument(struct locking *locking, const char *argument, struct err *err)
+{
+	AUTO(finish_wanted) struct wanted wanted = {0};
+
+	if (!read_wanted(argument, &wanted, err))
+		return false;
+	return (strpbrk(wanted.text, "*?[") ? lock_patterns : lock_path)(locking, &wanted, err);
+}
+
+static bool is_about_argument(const struct err *err)
+{
+	return err->code == ERR_NOT_FOUND || err->code == ERR_GONE || err->code == ERR_BAD_REQUEST;
+}
+
+static void tell_refusal(const char *argument, struct err *err)
+{
+	(void)err_prefix(err, "%.200s: ", argument);
+	text_table_blank_controls(err->text);
+	(void)command_fail(err);
+}
+
+/* All that is not here is named at once; a server that does not answer, once. */
+static bool lock_all(struct locking *locking, char **arguments, struct err *err)
+{
+	size_t refused = 0;
+
+	for (; *arguments; arguments++) {
+		if (lock_argument(locking, *arguments, err))
+			continue;
+		if (!is_about_argument(err))
+			return false;
+		tell_refusal(*arguments, err);
+		refused++;
+	}
+	return refused == 0 ||
+	       err_set(err, ERR_NOT_FOUND, "Nothing is written, because of what is said above.");
+}
+
+static void print(const struct lockfile *lockfile)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	lockfile_write(lockfile, &text);
+	(void)fwrite(text.data, 1, text.length, stdout);
+}
+
+int command_lock(int argc, char **argv)
+{
+	AUTO(finish) struct locking locking = {0};
+	struct remote_options options = {0};
+	struct err err;
+
+	if (!read_options(argc, argv, &options))
+		return COMMAND_MISUSE;
+	if (optind == argc)
+		return command_misuse("lock", "lock takes paths, such as google/nnlm-en-dim50/2 or 'acme/*'");
+	if (!remote_create(&options, &locking.remote, &err) || !lock_all(&locking, argv + optind, &err) ||
+		!lockfile_sort(&locking.lockfile, &err))
+		return command_fail(&err);
+	print(&locking.lockfile);
+	return COMMAND_DONE;
+}
