@@ -49,7 +49,7 @@ TOO_MUCH = "more than an upload may have"
 # What refuses at once: (path, scope of the token or None, more fields, status).
 REFUSALS = {
     "no token": (PATH, None, [], 401),
-    "not its publisher": (PATH, "publish:others", [], 403),
+    "not its publisher": (PATH, "publish:others/*", [], 403),
     "a path that takes none": ("/healthz", "publish:*", [], 405),
     "an address that is none": ("/a//b/1", "publish:*", [], 400),
     "other bytes than are there": ("/acme/taken/1", "publish:*", ["X-Checksum-Sha256: " + "0" * 64], 409),

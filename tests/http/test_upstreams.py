@@ -13,7 +13,7 @@ import time
 
 import pytest
 from support import modules
-from support.client import Download
+from support.client import Download, Http
 from support.daemon import Daemon, assert_problem
 from support.upstream import Answer, Raw, redirect
 from support.waiting import wait_until
@@ -309,13 +309,13 @@ def test_more_fills_than_may_wait_are_refused(upstream, start):
     before = threading.Event()
     for number in range(17):
         upstream.serve(f"/google/m{number}/1", Answer(SMALL, before=before))
-    requests = Requests(mirror, *map(url_of, range(16)))
+    requests = [Requests(Http(mirror.address, f"127.0.0.{2 + i}"), *map(url_of, range(8 * i, 8 * i + 8))) for i in range(2)]
     mirror.wait_for("larder_fills_running", 16)
     reply = mirror.get(url_of(16))
     assert_problem(reply, 503, "busy")
     assert int(reply.header("Retry-After")) >= 1
     before.set()
-    assert {reply.body for reply in requests.join().values()} == {SMALL}
+    assert {reply.body for each in requests for reply in each.join().values()} == {SMALL}
     assert mirror.get(url_of(16)).body == SMALL
 
 
@@ -345,6 +345,13 @@ def test_waiting_for_a_connection_has_an_end(upstream, start):
     assert first.join()[COMPRESSED].body == SMALL
 
 
+def order(client, paths):
+    """What becomes of fills that nobody waits for."""
+    posted = client.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, json.dumps({"paths": paths}).encode())
+    assert posted.status == 202, posted
+    return posted.json()
+
+
 @pytest.mark.concurrent
 def test_what_is_fetched_in_advance_leaves_room_for_clients(upstream, start):
     mirror = start({"mirror": {"max_fills": 4}}, [upstream.url])
@@ -353,14 +360,13 @@ def test_what_is_fetched_in_advance_leaves_room_for_clients(upstream, start):
     for path in paths:
         upstream.serve("/" + path, Answer(SMALL, before=before))
     upstream.serve(PATH, SMALL)
-    body = json.dumps({"paths": paths}).encode()
-    posted = mirror.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, body)
-    assert posted.status == 202, posted
+    clients = [Http(mirror.address, f"127.0.0.{2 + i}") for i in range(3)]
+    for client, ordered in zip(clients, (paths[:36], paths[36:])):  # as many as one may have, and the rest
+        assert not order(client, ordered)["refused"]
     upstream.wait_for_requests(3)
     assert mirror.get(COMPRESSED).body == SMALL, "a client waited behind what nobody waits for"
     assert upstream.count() == 4, "a quarter of the places is for clients"
-    more = mirror.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, b'{"paths": ["google/more/1"]}')
-    assert [refused["code"] for refused in more.json()["refused"]] == ["busy"], more
+    assert [refused["code"] for refused in order(clients[2], ["google/more/1"])["refused"]] == ["busy"]
     # A client that waits for one of them moves it up, and what it leaves goes to the next.
     late = Requests(mirror, url_of(40))
     upstream.wait_for_requests(1, "/google/m40/1")
