@@ -73,9 +73,8 @@ json_t *ask_wants(const struct ask *ask, struct err *err)
 		(void)page_refuse_cursor(err);
 		return NULL;
 	}
-	if (!wants_write(ask->services->wants, err) ||
-		!catalog_list_wants(
-			ask->services->catalog, page.after[0] ? &after : NULL, page.limit, &list, err))
+	if (!catalog_list_wants(
+		    ask->services->catalog, page.after[0] ? &after : NULL, page.limit, &list, err))
 		return NULL;
 	items = json_array();
 	for (size_t i = 0; i < list.count; i++)
@@ -97,7 +96,8 @@ void api_clear_wants(void *services, struct request *request, struct reply *repl
 	struct err err;
 
 	(void)request;
-	if (wants_write(all->wants, &err) && catalog_clear_wants(all->catalog, &count, &err))
+	wants_drop(all->wants);
+	if (catalog_clear_wants(all->catalog, &count, &err))
 		answer_json(reply, json_pack("{s:I}", "cleared", (json_int_t)count));
 	else
 		problem_reply(reply, &err);
@@ -134,7 +134,7 @@ void api_wants_file(void *services, struct request *request, struct reply *reply
 	struct err err;
 
 	(void)request;
-	if (!wants_write(all->wants, &err) || !write_lines(all, &lines, &err))
+	if (!write_lines(all, &lines, &err))
 		return problem_reply(reply, &err);
 	reply_text(reply, 200, "text/plain; charset=utf-8", buffer_string(&lines));
 	reply_header(reply, "Cache-Control", "no-cache");

@@ -114,6 +114,11 @@ bool wants_write(struct wants *wants, struct err *err)
 	return false;
 }
 
+void wants_drop(struct wants *wants)
+{
+	free(take(wants));
+}
+
 void wants_destroy(struct wants *wants)
 {
 	struct err err;

@@ -20,7 +20,11 @@ void wants_destroy(struct wants *wants);
  * too many until the next writing is not noted. */
 void wants_note(struct wants *wants, const struct name *name, const char *client);
 
-/* Writes what was noted; what could not be written stays noted. */
+/* Writes what was noted, on a thread that may wait for the database; what could not be written stays noted.
+ */
 bool wants_write(struct wants *wants, struct err *err);
+
+/* Forgets what was noted and is not written yet. */
+void wants_drop(struct wants *wants);
 
 #endif

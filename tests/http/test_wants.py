@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked for while mirror.offline is on: noted, bounded, told, and carried to where it can be had."""
+import sqlite3
 import subprocess
 
 import pytest
@@ -25,8 +26,10 @@ ASKED = {
 }
 
 
-def wants(larder, **options):
-    answer = larder.get("/api/v1/wants", **options)
+def wants(larder):
+    """All that was noted is written by then: who reads the list waits for no writing."""
+    larder.restart()
+    answer = larder.get("/api/v1/wants")
     assert answer.status == 200, answer.body
     return answer.json()
 
@@ -84,7 +87,7 @@ def test_what_has_come_is_wanted_no_more(start, upstream):
 def test_survives_restarts(start, upstream):
     larder = start(OFFLINE, [upstream.url])
     larder.get("/google/x/1.tar.gz")
-    larder.restart()
+    assert wants(larder)["wants"][0]["times"] == 1
     larder.get("/google/x/1.tar.gz")
     assert wants(larder)["wants"][0]["times"] == 2
 
@@ -94,7 +97,6 @@ def test_written_without_anyone_asking_for_it(start, upstream):
     larder = start(OFFLINE, [upstream.url])
     larder.get("/google/x/1.tar.gz")
     database = f"file:{larder.data}/larder.db?mode=ro"
-    import sqlite3
     wait_until(lambda: sqlite3.connect(database, uri=True).execute("SELECT count(*) FROM wants").fetchone()[0] == 1, "a row")
 
 
@@ -113,6 +115,7 @@ def test_pages_of_a_long_list(start, upstream):
     expected = sorted(f"google/m{i}/{i % 3 + 1}?{query}" for i in range(30) for query in ("tf-hub-format=compressed", "tfjs-format=compressed"))
     for path in expected:
         larder.get("/" + path)
+    larder.restart()
     for limit in (1, 7, 60, 200):
         listed, target = [], f"/api/v1/wants?limit={limit}"
         while target:
@@ -133,6 +136,7 @@ def test_carried_to_where_there_is_a_way_out(start, upstream, tmp_path):
     for i in range(3):
         upstream.serve(f"/google/m{i}/1", Answer(MODULE))
         closed.get(f"/google/m{i}/1.tar.gz")
+    closed.restart()
     file = tmp_path / "wants.txt"
     file.write_text(run(closed, "wants").stdout)
     page = closed.request("GET", "/-/activity", {"Accept": "text/html"}).body.decode()
@@ -148,12 +152,30 @@ def test_carried_to_where_there_is_a_way_out(start, upstream, tmp_path):
 
 
 def test_cleared_by_who_may(start, upstream):
+    """What is written, and what is not yet."""
     larder = start(OFFLINE, [upstream.url])
     larder.get("/google/x/1.tar.gz")
     assert_problem(larder.request("DELETE", "/api/v1/wants"), 401, "unauthorized")
     assert "admin" in run(larder, "wants", "--clear", "--token", larder.token("publish:*"), status=1).stderr
-    assert "forgotten: 1" in run(larder, "wants", "--clear", "--token", larder.token("admin")).stdout
+    assert len(paths(larder)) == 1
+    larder.get("/google/y/1.tar.gz")
+    assert "forgotten: " in run(larder, "wants", "--clear", "--token", larder.token("admin")).stdout
     assert paths(larder) == []
+
+
+@pytest.mark.concurrent
+def test_reading_waits_for_nobody_who_writes(start, upstream):
+    """Another process has the database."""
+    larder = start(OFFLINE, [upstream.url])
+    with sqlite3.connect(larder.data / "larder.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        larder.get("/google/x/1.tar.gz")
+        for target in ("/api/v1/wants", "/-/wants.txt"):
+            assert larder.get(target).status == 200
+        assert larder.request("GET", "/-/activity", {"Accept": "text/html"}).status == 200
+        assert other.in_transaction
+        other.execute("ROLLBACK")
+    assert len(paths(larder)) == 1
 
 
 def test_read_by_who_may_read(start, upstream):
