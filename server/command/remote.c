@@ -15,6 +15,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/command/part_file.h"
 #include "server/command/text_table.h"
 
 static const char default_server[] = "http://127.0.0.1:8080";
@@ -316,32 +317,18 @@ static int seek_body(void *context, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
-static bool hash_file(int fd, struct digest *out, struct err *err)
-{
-	AUTO_HASHER struct hasher *hasher = hasher_create();
-	int64_t offset = 0;
-	char block[65536];
-	size_t got;
-
-	do {
-		if (!file_read_at(fd, block, sizeof block, offset, &got, err))
-			return false;
-		hasher_add(hasher, block, got);
-		offset += (int64_t)got;
-	} while (got > 0);
-	*out = hasher_result(hasher);
-	return true;
-}
-
 static bool make_put_headers(struct remote *remote, const struct remote_upload *upload,
 	struct curl_slist **headers, struct err *err)
 {
 	AUTO_FREE char *type = mem_printf("Content-Type: %s", upload->media_type);
 	AUTO_FREE char *repr = NULL;
+	AUTO_HASHER struct hasher *hasher = hasher_create();
 	struct digest digest;
+	int64_t length;
 
-	if (!hash_file(upload->fd, &digest, err))
+	if (!part_file_hash(upload->fd, hasher, &length, err))
 		return false;
+	digest = hasher_result(hasher);
 	repr = mem_printf("Repr-Digest: sha-256=:%s:", base64_encode(digest.bytes, sizeof digest.bytes).text);
 	add_header(headers, type);
 	add_header(headers, repr);
