@@ -20,6 +20,7 @@ libyajl-dev            JSON of any size, read as a stream: what a TF.js model sa
 libssl-dev             SHA-256, MD5, and TLS, the serving side
 libisal-dev            gzip, read as a stream, 1.5 to 2 times as fast as by zlib
 zlib1g-dev             gzip, written; read where there is no ISA-L
+libarchive-dev         the tar of a bundle, written and read, and unpacking with flags against what leads out of a folder
 libinih-dev            the ini file
 unicode-data           which letters differ in case only: the table of simple case folding (3 KiB in the binary; ICU has it too, and 40 MiB)
 libcmark-gfm-dev       documentation, from Markdown to safe HTML
@@ -39,7 +40,6 @@ caddy                  … and three servers that stand before it
 haproxy                …
 nginx                  …
 openssl                makes the certificates of an upstream's own authority
-libarchive-dev         what tests/bench holds verifying against
 libarchive-tools       bsdtar: what macOS, FreeBSD and Windows pack with
 clang-format           how the C files are laid out (version 14, Debian 12's; others are not asked)
 python3-seccomp        makes the unit's filter of system calls without systemd
@@ -52,8 +52,7 @@ bench_packages() {
 nginx                  the other side of most rows
 varnish                the other side of the stampede
 wrk                    small requests
-gzip                   a part of what verifying is held against
-libarchive-dev         … and another
+gzip                   a part of what verifying is held against, beside libarchive
 iproute2               switches on the loopback of a network namespace
 util-linux             makes the namespace
 END

@@ -56,6 +56,8 @@ ONE_ROOM = {
     "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/command/"],
     "openssl/ssl.h": ["server/http/tls/"],
     "zlib.h": ["server/module/"],
+    "archive.h": ["server/bundle/", "server/command/extraction.c"],
+    "archive_entry.h": ["server/bundle/", "server/command/extraction.c"],
     "ini.h": ["server/config.c"],
     "cmark-gfm.h": ["server/module/documents/document.c", "server/web/"],
     "yajl/yajl_parse.h": ["server/module/formats/manifest.c"],
