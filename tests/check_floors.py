@@ -46,7 +46,7 @@ INSIDE = [
 FUNCTION_LINES_MAX, FUNCTION_LINES_MEDIAN_MAX = 50, 12
 # Of a .c file; those that have more may only become shorter.
 FILE_LINES_MAX = 600
-LONG_FILES = {"server/http/fast/fast_path.c": 763, "server/registry/mirror.c": 696}
+LONG_FILES = {"server/http/fast/fast_path.c": 763}
 # http knows none of the services, and they know nothing of http.
 STRANGERS = [("server/registry/", "server/http/"), ("server/store/", "server/http/"), ("server/upstream/", "server/http/"),
              ("server/module/", "server/http/"), ("server/store/", "server/upstream/"), ("common/", "server/")]

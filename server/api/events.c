@@ -151,6 +151,7 @@ bool events_create(const struct services *services, struct events **out, struct 
 	events->services = services;
 	lock_init(&events->mutex, &lock_place);
 	(void)pthread_cond_init(&events->changed, NULL);
+	shares_init(&events->shares);
 	events->has_thread = thread_start(&events->thread, &plan, err);
 	if (!events->has_thread) {
 		events_destroy(events);
@@ -257,7 +258,7 @@ static void listener_destroy(void *feed)
 		LOCKED(&listener->events->mutex);
 
 		listener->events->listeners--;
-		shares_give_back(&listener->events->shares, listener->share);
+		shares_give_back(listener->share);
 		news_release(listener->news);
 	}
 	metric_add(METRIC_EVENT_LISTENERS, -1);

@@ -7,13 +7,14 @@
 
 #include "common/clock.h"
 #include "common/lock.h"
-#include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/thread.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
 #include "server/registry/queue.h"
+#include "server/registry/running_fill.h"
+#include "server/registry/running_fills.h"
 #include "server/registry/schedule.h"
 #include "server/registry/shares.h"
 
@@ -23,42 +24,15 @@ static const struct lock_place lock_place = {"mirror", RANK_MIRROR};
  * client waits for. */
 enum { QUEUE_FACTOR = 16, QUEUE_FACTOR_AHEAD = 12, THREAD_STACK_BYTES = 512 << 10 };
 
-/* Fills that have ended are counted by name, where names of one hash are one. */
-enum { NAMES_APART = 1024 };
-
 /* The part of the places that each upstream leaves to the others; that of the places, and of the rows, that
  * each client does. */
 enum { OTHERS_SHARE = 4, CLIENTS_PLACES = 8, CLIENTS_ROWS = 4 };
 
-/* A fill that runs, or is a row in a list until it has a place and a connection: it has no thread, no
- * descriptor and no draft before. */
-struct running {
-	struct running *next;
-	struct mirror *mirror;
-	int64_t id;
-	struct name name;
-	struct spool *spool;
-	struct fill_row row; /* what is noted of the spool's first bytes, */
-	bool goes_on;        /* … where they are an earlier process's */
-	char *cdn_loop;
-	struct share *share; /* of who asked for it; guarded by the mirror's mutex */
-	int64_t started_at;
-	struct fill_progress progress;
-	bool waits; /* it has not begun */
-	struct ticket ticket;
-	struct turn turn; /* what it begins with */
-};
-
 struct mirror {
 	struct lock mutex; /* guards everything below up to the blank line */
 	pthread_cond_t changed;
-	struct running *fills;
-	int64_t fill_count;
-	int64_t last_id;
-	struct ended_fills *ended;
-	struct shares shares; /* placed: those that have begun */
-	uint64_t turns;       /* fills that have begun */
-	uint64_t ended_of[NAMES_APART];
+	int64_t fill_count; /* of those whose threads are not over */
+	struct running_fills fills;
 
 	struct fill_tools tools;
 	struct schedule *schedule; /* begins those that wait */
@@ -87,73 +61,11 @@ static void count_refusal(const struct err *err)
 
 /* ---- running fills ---- */
 
-static void free_running(struct running *fill)
+static void take_from_list(struct running_fill *fill)
 {
-	if (!fill)
-		return;
-	spool_release(fill->spool);
-	free(fill->cdn_loop);
-	fill_progress_finish(&fill->progress);
-	free(fill);
-}
+	LOCKED(&fill->mirror->mutex);
 
-static struct running *find_running(const struct mirror *mirror, const struct name *name)
-{
-	for (struct running *fill = mirror->fills; fill; fill = fill->next) {
-		if (!atomic_load(&fill->progress.refused) && name_equals(&fill->name, name))
-			return fill;
-	}
-	return NULL;
-}
-
-/* Under the mutex. Those that are about to end count already: nobody can join them, and what they came to is
- * in the catalog. */
-static uint64_t count_over(const struct mirror *mirror, const struct name *name)
-{
-	uint64_t over = mirror->ended_of[name_hash(name) % NAMES_APART];
-
-	for (const struct running *fill = mirror->fills; fill; fill = fill->next)
-		over += atomic_load(&fill->progress.refused) && name_equals(&fill->name, name);
-	return over;
-}
-
-static struct fill_status status_of(struct running *fill)
-{
-	return (struct fill_status){
-		.id = fill->id,
-		.name = fill->name,
-		.figures = fill_progress_read(&fill->progress, clock_monotonic_ms()),
-		.waiters = spool_readers(fill->spool),
-		.started_at = fill->started_at,
-		.refused = atomic_load(&fill->progress.refused),
-	};
-}
-
-/* Under the mutex. */
-static void remember_ended(struct mirror *mirror, struct running *fill)
-{
-	struct fill_status status = status_of(fill);
-	struct spool_progress end = spool_wait_end(fill->spool);
-
-	status.figures.state = end.state == SPOOL_KEPT ? FILL_KEPT : FILL_FAILED;
-	status.ended_at = clock_now_s();
-	if (end.state != SPOOL_KEPT)
-		status.err = end.err;
-	ended_fills_add(mirror->ended, &status);
-}
-
-static void take_from_list(struct mirror *mirror, struct running *fill)
-{
-	struct running **link = &mirror->fills;
-	LOCKED(&mirror->mutex);
-
-	while (*link != fill)
-		link = &(*link)->next;
-	*link = fill->next;
-	mirror->ended_of[name_hash(&fill->name) % NAMES_APART]++;
-	fill->share->placed -= !fill->waits;
-	shares_give_back(&mirror->shares, TAKE(fill->share));
-	remember_ended(mirror, fill);
+	running_fills_remove(&fill->mirror->fills, fill);
 }
 
 static void count_ended(struct mirror *mirror)
@@ -166,70 +78,29 @@ static void count_ended(struct mirror *mirror)
 
 /* Out of the list first: from then on nobody can join, and whoever asks finds what the fill has left in the
  * catalog. */
-static void end_running(struct running *fill)
+static void end_running(struct running_fill *fill)
 {
 	struct mirror *mirror = fill->mirror;
 
-	take_from_list(mirror, fill);
+	take_from_list(fill);
 	if (fill->turn.is_taken)
 		breakers_leave(mirror->tools.breakers, &fill->turn);
 	queue_leave(mirror->tools.queue, &fill->ticket);
-	free_running(fill);
+	running_fill_destroy(fill);
 	metric_add(METRIC_FILLS_RUNNING, -1);
 	count_ended(mirror);
 }
 
-/* A draft that an earlier process left waits for the next fill, and so does its checkpoint. */
-static void put_back_draft(struct running *fill)
-{
-	if (!fill->goes_on)
-		return;
-	spool_leave_draft(fill->spool);
-	checkpoints_put_back(fill->mirror->tools.checkpoints, &fill->name);
-}
-
-static void turn_away(struct running *fill, const struct err *why)
-{
-	metric_add(METRIC_FILLS_FAILED, 1);
-	log_event(LOG_LEVEL_WARN, "fill turned away", "name", name_path(&fill->name).text, "format",
-		formats[fill->name.format].name, "why", why->text, NULL);
-	put_back_draft(fill);
-	atomic_store(&fill->progress.refused, true);
-	spool_refuse(fill->spool, why);
-}
-
-/* With an earlier process's draft of the artifact, or a new one. */
-static bool open_spool(struct running *fill, struct err *err)
-{
-	const struct fill_tools *tools = &fill->mirror->tools;
-
-	if (!checkpoints_take_up(
-		    tools->checkpoints, &fill->name, fill->spool, &fill->goes_on, &fill->row, err))
-		return false;
-	return fill->goes_on || blobs_open_new(tools->blobs, fill->spool, err);
-}
-
 static void *run_fill(void *argument)
 {
-	struct running *fill = argument;
-	struct mirror *mirror = fill->mirror;
-	struct err err;
+	struct running_fill *fill = argument;
 
-	if (open_spool(fill, &err))
-		fill_run(&mirror->tools, &(struct fill_order){.name = &fill->name,
-						 .spool = fill->spool,
-						 .row = fill->goes_on ? &fill->row : NULL,
-						 .cdn_loop = fill->cdn_loop,
-						 .progress = &fill->progress,
-						 .ticket = &fill->ticket,
-						 .granted = &fill->turn});
-	else
-		turn_away(fill, &err);
+	running_fill_run(fill, &fill->mirror->tools);
 	end_running(fill);
 	return NULL;
 }
 
-static bool start_thread(struct running *fill, struct err *err)
+static bool start_thread(struct running_fill *fill, struct err *err)
 {
 	const struct thread_plan plan = {.name = "fill",
 		.run = run_fill,
@@ -240,24 +111,8 @@ static bool start_thread(struct running *fill, struct err *err)
 	return thread_start(NULL, &plan, err);
 }
 
-static struct running *new_running(struct mirror *mirror, const struct name *name, const struct asker *asker)
-{
-	struct running *fill = mem_zero(1, sizeof *fill);
-
-	fill->mirror = mirror;
-	fill->id = ++mirror->last_id;
-	fill->name = *name;
-	fill->spool = spool_create_unopened();
-	fill->waits = true;
-	fill->started_at = clock_now_s();
-	fill_progress_init(&fill->progress);
-	fill->cdn_loop = admission_loop_header(mirror->admission, asker->cdn_loop);
-	fill->share = shares_take(&mirror->shares, asker->client);
-	return fill;
-}
-
 /* A client waits for it, which is more urgent than what was only ordered in advance. */
-static void want(struct running *fill)
+static void want(struct running_fill *fill)
 {
 	atomic_store(&fill->progress.wanted, true);
 	queue_want(fill->mirror->tools.queue, &fill->ticket);
@@ -267,7 +122,7 @@ static void want(struct running *fill)
 /* Nobody's fills take all rows. Under the mutex. */
 static bool check_row(const struct mirror *mirror, const struct asker *asker, bool wanted, struct err *err)
 {
-	const struct share *share = shares_find(&mirror->shares, asker->client);
+	const struct share *share = shares_find(&mirror->fills.shares, asker->client);
 	int64_t most = (wanted ? QUEUE_FACTOR : QUEUE_FACTOR_AHEAD) * mirror->max_fills;
 
 	if (mirror->fill_count >= most)
@@ -284,19 +139,18 @@ static bool check_row(const struct mirror *mirror, const struct asker *asker, bo
 
 /* Under the mutex. */
 static bool start_fill(struct mirror *mirror, const struct name *name, const struct asker *asker, bool wanted,
-	struct running **out, struct err *err)
+	struct running_fill **out, struct err *err)
 {
-	struct running *fill;
+	struct running_fill *fill;
 
 	/* Without a schedule nobody would begin it, nor notice when its clients' patience ends. */
 	if (!check_row(mirror, asker, wanted, err) || !schedule_start(mirror->schedule, err))
 		return false;
-	fill = new_running(mirror, name, asker);
+	fill = running_fill_create(mirror, name, admission_loop_header(mirror->admission, asker->cdn_loop));
+	running_fills_add(&mirror->fills, fill, asker->client);
 	queue_join_aside(mirror->tools.queue, &fill->ticket);
 	if (wanted)
 		want(fill);
-	fill->next = mirror->fills;
-	mirror->fills = fill;
 	mirror->fill_count++;
 	metric_add(METRIC_FILLS_RUNNING, 1);
 	schedule_kick(mirror->schedule);
@@ -307,11 +161,11 @@ static bool start_fill(struct mirror *mirror, const struct name *name, const str
 /* ---- beginning those that wait ---- */
 
 /* What is over before it has begun; *until_ms is when the next one may be. */
-static struct running *find_over(struct mirror *mirror, int64_t *until_ms, struct err *why)
+static struct running_fill *find_over(struct mirror *mirror, int64_t *until_ms, struct err *why)
 {
 	struct queue *queue = mirror->tools.queue;
 
-	for (struct running *fill = mirror->fills; fill; fill = fill->next) {
+	LIST_EACH (struct running_fill, fill, link, &mirror->fills.list) {
 		int64_t patience_ms = fill->waits ? queue_patience_ms(queue, &fill->ticket) : INT64_MAX;
 
 		if (fill->waits && atomic_load(&fill->progress.stop)) {
@@ -327,7 +181,7 @@ static struct running *find_over(struct mirror *mirror, int64_t *until_ms, struc
 }
 
 /* The upstream that it will ask first; false where none can be asked, which it is to find out. */
-static bool find_upstream(const struct mirror *mirror, const struct running *fill, size_t *out)
+static bool find_upstream(const struct mirror *mirror, const struct running_fill *fill, size_t *out)
 {
 	const struct fill_settings *settings = &mirror->tools.settings;
 
@@ -339,7 +193,7 @@ static bool find_upstream(const struct mirror *mirror, const struct running *fil
 	return false;
 }
 
-static bool has_way(const struct mirror *mirror, const struct running *fill)
+static bool has_way(const struct mirror *mirror, const struct running_fill *fill)
 {
 	size_t upstream;
 
@@ -347,7 +201,7 @@ static bool has_way(const struct mirror *mirror, const struct running *fill)
 }
 
 /* Whose client has less than it may have. A site of few places is for whoever asks. */
-static bool may_begin(const struct mirror *mirror, const struct running *fill)
+static bool may_begin(const struct mirror *mirror, const struct running_fill *fill)
 {
 	return (int64_t)fill->share->placed < mirror->max_fills - mirror->max_fills / CLIENTS_PLACES &&
 	       has_way(mirror, fill);
@@ -355,7 +209,7 @@ static bool may_begin(const struct mirror *mirror, const struct running *fill)
 
 /* Which of two goes first: what clients wait for, then whose client has least, or has waited longest for a
  * turn, then what came first. */
-static bool goes_before(const struct running *fill, const struct running *later)
+static bool goes_before(const struct running_fill *fill, const struct running_fill *later)
 {
 	const struct share *share = fill->share;
 	const struct share *theirs = later->share;
@@ -367,7 +221,7 @@ static bool goes_before(const struct running *fill, const struct running *later)
 }
 
 /* Gives it its place and its turn. False: somebody else was faster. */
-static bool admit_waiting(const struct mirror *mirror, struct running *fill)
+static bool admit_waiting(const struct mirror *mirror, struct running_fill *fill)
 {
 	size_t upstream;
 	struct err err;
@@ -382,13 +236,15 @@ static bool admit_waiting(const struct mirror *mirror, struct running *fill)
 }
 
 /* The list has the newest first. What waits for an upstream is not in the way of others. */
-static struct running *find_next(const struct mirror *mirror)
+static struct running_fill *find_next(const struct mirror *mirror)
 {
 	bool has_place[] = {
 		queue_has_place(mirror->tools.queue, false), queue_has_place(mirror->tools.queue, true)};
-	struct running *next = NULL;
+	struct running_fill *next = NULL;
 
-	for (struct running *fill = mirror->fills; fill && has_place[1]; fill = fill->next) {
+	if (!has_place[true])
+		return NULL;
+	LIST_EACH (struct running_fill, fill, link, &mirror->fills.list) {
 		if (fill->waits && has_place[atomic_load(&fill->progress.wanted)] &&
 			(!next || goes_before(fill, next)) && may_begin(mirror, fill))
 			next = fill;
@@ -396,29 +252,27 @@ static struct running *find_next(const struct mirror *mirror)
 	return next && admit_waiting(mirror, next) ? next : NULL;
 }
 
-static struct running *choose(struct mirror *mirror, int64_t *until_ms, struct err *why)
+static struct running_fill *choose(struct mirror *mirror, int64_t *until_ms, struct err *why)
 {
 	LOCKED(&mirror->mutex);
-	struct running *fill = find_over(mirror, until_ms, why);
+	struct running_fill *fill = find_over(mirror, until_ms, why);
 
 	if (!fill)
 		fill = find_next(mirror);
-	if (fill) {
-		fill->waits = false;
-		fill->share->placed++;
-		fill->share->turn = ++mirror->turns;
-	}
+	if (fill)
+		running_fills_begin(&mirror->fills, fill);
 	return fill;
 }
 
 static bool begin_next(void *context, int64_t *until_ms)
 {
+	struct mirror *mirror = context;
 	struct err why = {0};
-	struct running *fill = choose(context, until_ms, &why);
+	struct running_fill *fill = choose(mirror, until_ms, &why);
 
 	if (!fill || (why.code == ERR_NONE && start_thread(fill, &why)))
 		return fill;
-	turn_away(fill, &why);
+	running_fill_turn_away(fill, &mirror->tools, &why);
 	end_running(fill);
 	return true;
 }
@@ -432,7 +286,7 @@ static uint64_t read_over(struct mirror *mirror, const struct name *name)
 {
 	LOCKED(&mirror->mutex);
 
-	return count_over(mirror, name);
+	return running_fills_count_over(&mirror->fills, name);
 }
 
 bool mirror_look(struct mirror *mirror, const struct name *name, struct snapshot *out, struct err *err)
@@ -443,7 +297,7 @@ bool mirror_look(struct mirror *mirror, const struct name *name, struct snapshot
 
 /* What a request gets, and where it is PROSPECT_REFUSED, why. running: its fill, or NULL. */
 static enum prospect judge(const struct mirror *mirror, const struct known *known,
-	const struct running *running, const char *cdn_loop, struct err *err)
+	const struct running_fill *running, const char *cdn_loop, struct err *err)
 {
 	if (!admission_check_known(known, err))
 		return PROSPECT_REFUSED;
@@ -460,37 +314,24 @@ static enum prospect judge(const struct mirror *mirror, const struct known *know
 		       : PROSPECT_REFUSED;
 }
 
-/* Nobody waits longer because somebody else, who has much already, has asked before. Under the mutex. */
-static void lend_share(struct mirror *mirror, struct running *fill, const char *client)
-{
-	struct share *share = shares_take(&mirror->shares, client);
-
-	if (!fill->waits || share->placed >= fill->share->placed) {
-		shares_give_back(&mirror->shares, share);
-		return;
-	}
-	shares_give_back(&mirror->shares, fill->share);
-	fill->share = share;
-}
-
 /* Under the mutex. *out is NULL where the snapshot no longer tells the truth. */
 static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
-	bool wanted, struct running **out, bool *collapsed, struct err *err)
+	bool wanted, struct running_fill **out, bool *collapsed, struct err *err)
 {
 	const struct name *name = &snapshot->known.artifact.name;
-	struct running *running = find_running(mirror, name);
+	struct running_fill *running = running_fills_find(&mirror->fills, name);
 	enum prospect prospect = judge(mirror, &snapshot->known, running, asker->cdn_loop, err);
 
 	*out = NULL;
 	*collapsed = prospect == PROSPECT_COLLAPSES;
 	if (*collapsed) {
-		lend_share(mirror, running, asker->client);
+		running_fills_lend(&mirror->fills, running, asker->client);
 		*out = running;
 	}
 	if (*collapsed && wanted)
 		want(running);
 	if (*collapsed || prospect == PROSPECT_HERE ||
-		(!running && count_over(mirror, name) != snapshot->fills_over))
+		(!running && running_fills_count_over(&mirror->fills, name) != snapshot->fills_over))
 		return true;
 	if (prospect == PROSPECT_FETCH)
 		return start_fill(mirror, name, asker, wanted, out, err);
@@ -502,7 +343,7 @@ bool mirror_join(struct mirror *mirror, const struct snapshot *snapshot, const s
 	struct spool **out, bool *collapsed, struct err *err)
 {
 	LOCKED(&mirror->mutex);
-	struct running *fill;
+	struct running_fill *fill;
 
 	if (!find_or_start(mirror, snapshot, asker, true, &fill, collapsed, err))
 		return false;
@@ -514,7 +355,7 @@ bool mirror_start(struct mirror *mirror, const struct snapshot *snapshot, const 
 	int64_t *id, struct err *err)
 {
 	LOCKED(&mirror->mutex);
-	struct running *fill;
+	struct running_fill *fill;
 	bool collapsed;
 
 	if (!find_or_start(mirror, snapshot, asker, false, &fill, &collapsed, err))
@@ -558,7 +399,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 
 	lock_init(&mirror->mutex, &lock_place);
 	(void)pthread_cond_init(&mirror->changed, NULL);
-	mirror->ended = ended_fills_create();
+	running_fills_init(&mirror->fills);
 	mirror->tools = *tools;
 	mirror->tools.breakers =
 		breakers_create(tools->settings.upstreams, tools->settings.upstream_count, tools->catalog);
@@ -588,7 +429,7 @@ static void stop_all(struct mirror *mirror)
 {
 	LOCKED(&mirror->mutex);
 
-	for (struct running *fill = mirror->fills; fill; fill = fill->next)
+	LIST_EACH (struct running_fill, fill, link, &mirror->fills.list)
 		atomic_store(&fill->progress.stop, true);
 }
 
@@ -615,42 +456,26 @@ void mirror_destroy(struct mirror *mirror)
 	queue_destroy(mirror->tools.queue);
 	(void)pthread_cond_destroy(&mirror->changed);
 	lock_finish(&mirror->mutex);
-	ended_fills_destroy(mirror->ended);
+	running_fills_finish(&mirror->fills);
 	free(mirror);
 }
 
 /* ---- seen from outside ---- */
-
-/* Under the mutex. The list of fills has the newest first. */
-static void list_running(struct mirror *mirror, struct fill_list *list)
-{
-	size_t at = 0;
-
-	for (const struct running *fill = mirror->fills; fill; fill = fill->next)
-		at++;
-	list->running = at;
-	list->count = at;
-	for (struct running *fill = mirror->fills; fill; fill = fill->next)
-		list->items[--at] = status_of(fill);
-}
 
 void mirror_list(struct mirror *mirror, struct fill_list *out)
 {
 	LOCKED(&mirror->mutex);
 
 	out->items = mem_zero((size_t)mirror->fill_count + ENDED_FILLS_MAX, sizeof *out->items);
-	list_running(mirror, out);
-	ended_fills_list(mirror->ended, out);
+	running_fills_list(&mirror->fills, out);
 }
 
 /* Cancelled before stopped: who sees that it stops knows why. */
 static bool mark_cancelled(struct mirror *mirror, int64_t id)
 {
-	struct running *fill;
 	LOCKED(&mirror->mutex);
+	struct running_fill *fill = running_fills_find_id(&mirror->fills, id);
 
-	for (fill = mirror->fills; fill && fill->id != id;)
-		fill = fill->next;
 	if (!fill)
 		return false;
 	atomic_store(&fill->progress.cancelled, true);
@@ -674,12 +499,12 @@ int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream)
 /* Under the mutex. */
 static void consider_running(struct mirror *mirror, struct outlook *outlook)
 {
-	struct running *running = find_running(mirror, &outlook->known.artifact.name);
+	struct running_fill *running = running_fills_find(&mirror->fills, &outlook->known.artifact.name);
 
 	outlook->prospect = judge(mirror, &outlook->known, running, NULL, &outlook->refusal);
 	outlook->has_fill = running;
 	if (running)
-		outlook->fill = status_of(running);
+		outlook->fill = running_fill_status(running);
 }
 
 bool mirror_consider(struct mirror *mirror, const struct name *name, struct outlook *out, struct err *err)

@@ -26,7 +26,7 @@ struct question {
 	struct asking asking;
 	void *progress; /* NULL: it has not begun; its thread's, while it has one */
 
-	struct question *next; /* of the list; from here on guarded by the questions' mutex */
+	struct list_link link; /* in the list; from here on guarded by the questions' mutex */
 	size_t references;
 	struct share *share; /* whose it is; NULL when it is over */
 	ssize_t upstream;    /* whose place it has, or waits for */
@@ -41,7 +41,7 @@ struct question {
 struct questions {
 	struct lock mutex; /* guards everything below up to the blank line, and parts of each question */
 	pthread_cond_t changed;
-	struct question *list; /* that are not over, in the order in which they came */
+	struct list list; /* that are not over, in the order in which they came */
 	struct shares shares;
 	size_t placed;
 	size_t *placed_at; /* each upstream */
@@ -79,6 +79,8 @@ struct questions *questions_create(const struct question_kind *kind, void *conte
 
 	lock_init(&questions->mutex, &lock_place);
 	(void)pthread_cond_init(&questions->changed, NULL);
+	list_init(&questions->list);
+	shares_init(&questions->shares);
 	questions->placed_at = mem_zero(upstream_count + 1, sizeof *questions->placed_at);
 	questions->kind = kind;
 	questions->context = context;
@@ -145,25 +147,15 @@ static void count_place(struct question *question, int change)
 
 static void link_in(struct question *question)
 {
-	struct question **link = &question->questions->list;
-
-	while (*link)
-		link = &(*link)->next;
-	question->next = NULL;
-	*link = question;
+	list_append(&question->questions->list, &question->link);
 	metric_add(METRIC_QUESTIONS_WAITING, 1);
 }
 
 /* It has no place. */
 static void link_out(struct question *question)
 {
-	struct questions *questions = question->questions;
-	struct question **link = &questions->list;
-
-	while (*link != question)
-		link = &(*link)->next;
-	*link = question->next;
-	shares_give_back(&questions->shares, TAKE(question->share));
+	list_remove(&question->link);
+	shares_give_back(TAKE(question->share));
 	metric_add(METRIC_QUESTIONS_WAITING, -1);
 }
 
@@ -174,7 +166,7 @@ static struct question *find_next(const struct questions *questions)
 
 	if (questions->ending)
 		return NULL;
-	for (struct question *question = questions->list; question; question = question->next) {
+	LIST_EACH (struct question, question, link, &questions->list) {
 		if (!question->placed && has_place(questions, question) &&
 			(!found || question->share->placed < found->share->placed))
 			found = question;
@@ -314,7 +306,7 @@ static void *run(void *argument)
 /* Under the mutex. */
 static struct question *find_asked(struct questions *questions, const struct name *name)
 {
-	for (struct question *question = questions->list; question; question = question->next) {
+	LIST_EACH (struct question, question, link, &questions->list) {
 		if (!question->forwarded && name_equals(&question->name, name))
 			return question;
 	}
@@ -361,10 +353,10 @@ static void lend_share(struct questions *questions, struct question *question, c
 
 	if (question->placed || share->placed >= question->share->placed ||
 		share->members > QUESTIONS_A_CLIENT) {
-		shares_give_back(&questions->shares, share);
+		shares_give_back(share);
 		return;
 	}
-	shares_give_back(&questions->shares, question->share);
+	shares_give_back(question->share);
 	question->share = share;
 	place_all(questions);
 }
@@ -456,7 +448,7 @@ static void stop_all(struct questions *questions)
 	LOCKED(&questions->mutex);
 
 	questions->ending = true;
-	for (struct question *question = questions->list; question; question = question->next)
+	LIST_EACH (struct question, question, link, &questions->list)
 		atomic_store(&question->fill_progress.stop, true);
 }
 
@@ -464,15 +456,16 @@ static void stop_all(struct questions *questions)
 static struct question *end_waiting(struct questions *questions, struct waiter **waiters)
 {
 	LOCKED(&questions->mutex);
-	struct question *question = questions->list;
 	struct err err;
 
-	while (question && question->placed)
-		question = question->next;
 	(void)err_set(&err, ERR_BUSY, "the question was stopped");
-	if (question)
-		*waiters = end(question, false, 0, &err);
-	return question;
+	LIST_EACH (struct question, question, link, &questions->list) {
+		if (!question->placed) {
+			*waiters = end(question, false, 0, &err);
+			return question;
+		}
+	}
+	return NULL;
 }
 
 static void end_all_waiting(struct questions *questions)

@@ -6,13 +6,18 @@
 
 #include "common/mem.h"
 
+void shares_init(struct shares *shares)
+{
+	list_init(&shares->list);
+}
+
 struct share *shares_find(const struct shares *shares, const char *client)
 {
-	struct share *share = shares->first;
-
-	while (share && strcmp(share->client, client) != 0)
-		share = share->next;
-	return share;
+	LIST_EACH (struct share, share, link, &shares->list) {
+		if (strcmp(share->client, client) == 0)
+			return share;
+	}
+	return NULL;
 }
 
 static struct share *add(struct shares *shares, const char *client)
@@ -20,8 +25,7 @@ static struct share *add(struct shares *shares, const char *client)
 	struct share *share = mem_zero(1, sizeof *share);
 
 	share->client = mem_dup(client);
-	share->next = shares->first;
-	shares->first = share;
+	list_prepend(&shares->list, &share->link);
 	return share;
 }
 
@@ -35,15 +39,11 @@ struct share *shares_take(struct shares *shares, const char *client)
 	return share;
 }
 
-void shares_give_back(struct shares *shares, struct share *share)
+void shares_give_back(struct share *share)
 {
-	struct share **link = &shares->first;
-
 	if (--share->members > 0)
 		return;
-	while (*link != share)
-		link = &(*link)->next;
-	*link = share->next;
+	list_remove(&share->link);
 	free(share->client);
 	free(share);
 }

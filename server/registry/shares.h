@@ -9,22 +9,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/list.h"
+
 struct share {
-	struct share *next;
+	struct list_link link;
 	char *client;
 	size_t members; /* how often it was taken and not given back */
 	size_t placed;  /* how many of those have what is shared; the user's to count */
 	uint64_t turn;  /* the number of the last that got it; the user's */
 };
 
-/* All zero to begin with. */
 struct shares {
-	struct share *first;
+	struct list list;
 };
+void shares_init(struct shares *shares);
 
 /* The client's; it stays until as many are given back. */
 struct share *shares_take(struct shares *shares, const char *client);
-void shares_give_back(struct shares *shares, struct share *share);
+void shares_give_back(struct share *share);
 
 /* The client's, or NULL. */
 struct share *shares_find(const struct shares *shares, const char *client);

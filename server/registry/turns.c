@@ -17,8 +17,7 @@ enum { LINE_PER_PLACE = 8, OTHERS_SHARE = 4, RETRY_AFTER_S = 30 };
 
 struct turns {
 	struct lock mutex; /* guards all but places */
-	struct upload_turn *line;
-	struct upload_turn **end; /* where the next is linked in */
+	struct list line;
 	struct shares shares;
 	int64_t inside;
 	int64_t places;
@@ -29,7 +28,8 @@ struct turns *turns_create(int64_t places)
 	struct turns *turns = mem_zero(1, sizeof *turns);
 
 	lock_init(&turns->mutex, &lock_place);
-	turns->end = &turns->line;
+	list_init(&turns->line);
+	shares_init(&turns->shares);
 	turns->places = places;
 	return turns;
 }
@@ -45,21 +45,13 @@ void turns_destroy(struct turns *turns)
 static void line_up(struct turns *turns, struct upload_turn *turn)
 {
 	turn->state = TURN_IN_LINE;
-	turn->next = NULL;
-	*turns->end = turn;
-	turns->end = &turn->next;
+	list_append(&turns->line, &turn->link);
 	metric_add(METRIC_UPLOADS_WAITING, 1);
 }
 
-static void step_out(struct turns *turns, struct upload_turn *turn)
+static void step_out(struct upload_turn *turn)
 {
-	struct upload_turn **link = &turns->line;
-
-	while (*link != turn)
-		link = &(*link)->next;
-	*link = turn->next;
-	if (!turn->next)
-		turns->end = link;
+	list_remove(&turn->link);
 	metric_add(METRIC_UPLOADS_WAITING, -1);
 }
 
@@ -102,7 +94,7 @@ bool turns_enter(struct turns *turns, const char *client, struct upload_turn *tu
 		share->members--;
 		(void)refuse(turns, share, err);
 		share->members++;
-		shares_give_back(&turns->shares, TAKE(turn->share));
+		shares_give_back(TAKE(turn->share));
 		return false;
 	}
 	line_up(turns, turn);
@@ -130,7 +122,7 @@ static struct upload_turn *find_next(const struct turns *turns)
 {
 	struct upload_turn *found = NULL;
 
-	for (struct upload_turn *turn = turns->line; turn; turn = turn->next) {
+	LIST_EACH (struct upload_turn, turn, link, &turns->line) {
 		if (has_place(turns, turn->share) && (!found || turn->share->placed < found->share->placed))
 			found = turn;
 	}
@@ -145,7 +137,7 @@ static struct waiter *give_place(struct turns *turns)
 
 	if (!turn)
 		return NULL;
-	step_out(turns, turn);
+	step_out(turn);
 	take_place(turns, turn);
 	return TAKE(turn->waiter);
 }
@@ -158,11 +150,11 @@ static struct waiter *exit_turn(struct turns *turns, struct upload_turn *turn)
 	if (turn->state == TURN_NONE)
 		return NULL;
 	if (turn->state == TURN_IN_LINE)
-		step_out(turns, turn);
+		step_out(turn);
 	turns->inside -= had_place;
 	turn->share->placed -= had_place;
 	turn->state = TURN_NONE;
-	shares_give_back(&turns->shares, TAKE(turn->share));
+	shares_give_back(TAKE(turn->share));
 	return had_place ? give_place(turns) : NULL;
 }
 

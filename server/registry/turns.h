@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/list.h"
 #include "common/waiter.h"
 
 struct share;
@@ -21,7 +22,7 @@ void turns_destroy(struct turns *turns);
 
 /* A place, or one in line for it; zeroed before. Its fields belong to the turns. */
 struct upload_turn {
-	struct upload_turn *next;
+	struct list_link link; /* in line */
 	struct waiter *waiter; /* NULL: nobody sleeps on it */
 	struct share *share;
 	enum { TURN_NONE, TURN_IN_LINE, TURN_TAKEN } state;
