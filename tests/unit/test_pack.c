@@ -285,6 +285,66 @@ static void test_packs_what_it_always_packed(void **state)
 		"47df8d17a1a9473eb40efc42f01dd151da5fbdabce51bb9f8aefc0de39844ef8");
 }
 
+/* Folders in folders, each with a file that is empty. */
+static void put_many_folders(const char *folder)
+{
+	put_model(folder);
+	for (int i = 0; i < 300; i++) {
+		AUTO_FREE char *name = mem_printf("assets/%d/%d/%d/empty", i % 7, i % 31, i);
+
+		put(folder, name, "", 0, 0644);
+	}
+}
+
+/* Names beyond ASCII: of any length in bytes around what a header, and one with a prefix, takes. */
+static void put_wide_names(const char *folder)
+{
+	AUTO_BUFFER struct buffer wide = {0};
+
+	put_model(folder);
+	for (int letters = 1; letters <= 80; letters++) {
+		AUTO_FREE char *name = NULL;
+
+		buffer_add(&wide, "\xe6\xbc\xa2", 3);
+		name = mem_printf("assets/%s/%s", buffer_string(&wide), buffer_string(&wide));
+		put(folder, name, name, (size_t)letters, 0644);
+	}
+}
+
+/* The same with pax headers: what another writer, libarchive among them, would name otherwise. */
+static void test_packs_generated_folders_as_always(void **state)
+{
+	static const struct {
+		void (*put)(const char *folder);
+		const char *digest;
+	} cases[] = {
+		{put_many_names, "bb353612627f3ae91ef5c1ff049dc4f0b159d8fc4f751ba3de9fd2cc04fe643f"},
+		{put_many_folders, "42abe89851168f05226d772e2e0604463c55dbefc2a0ea99620257e4f164c2bf"},
+		{put_wide_names, "a778162e9c6cade12bf06ca5b374fd04e60cad1b3b25253ab4ae4bba55b99b08"},
+	};
+	const struct folder *folder = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		AUTO_FREE char *one = mem_printf("%s/%zu", folder->path, i);
+
+		cases[i].put(one);
+		assert_string_equal(tar_digest(one).hex, cases[i].digest);
+	}
+}
+
+/* Larger than any folder that a test can have. */
+static void test_writes_large_headers_as_always(void **state)
+{
+	static const int64_t sizes[] = {
+		INT64_C(8589934591), INT64_C(8589934592), INT64_C(68719476736), INT64_C(1) << 40, INT64_MAX};
+	AUTO_BUFFER struct buffer out = {0};
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		ustar_add_header(&out, i % 2 ? "./\xc3\xa9/large" : "./large", false, sizes[i]);
+	assert_string_equal(digest_of(out.data, out.length).hex,
+		"1c2d047032b53b6cc68885462271b8136dfde01a6fdadfaff3ad4706ae710306");
+}
+
 enum { SIZE_AT = 124 }; /* in a header */
 
 static void test_writes_sizes_of_any_length(void **state)
@@ -552,6 +612,8 @@ int main(void)
 		IN_FOLDER(test_passes_the_examination),
 		IN_FOLDER(test_is_read_by_tar),
 		IN_FOLDER(test_packs_what_it_always_packed),
+		IN_FOLDER(test_packs_generated_folders_as_always),
+		cmocka_unit_test(test_writes_large_headers_as_always),
 		cmocka_unit_test(test_writes_sizes_of_any_length),
 		cmocka_unit_test(test_counts_the_length_of_records),
 		IN_FOLDER(test_tells_that_the_disk_is_full),
