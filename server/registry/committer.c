@@ -12,11 +12,12 @@
 #include "server/registry/span.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_fills.h"
+#include "server/store/catalog/catalog_staging.h"
 
 /* Upstreams seldom tell what they changed, and nobody has asked for it since. */
 enum { DRAFT_AGE_MAX_S = 24 * 3600 };
 
-enum { EVICTED_AT_ONCE = 64 };
+enum { EVICTED_AT_ONCE = 64, UNSTAGED_AT_ONCE = 64 };
 
 struct committer {
 	struct span *span;
@@ -157,6 +158,37 @@ bool committer_commit(struct committer *committer, struct spool *spool, const st
 		return true;
 	undo_adoption(committer, &inspection->checksums.sha256);
 	return false;
+}
+
+/* The file, then its row. */
+static bool adopt_and_stage(
+	struct committer *committer, struct spool *spool, const struct keeping *keeping, struct err *err)
+{
+	const struct digest *digest = &keeping->checksums->sha256;
+	SHARED(committer->span);
+
+	if (!blobs_adopt(committer->blobs, spool, digest, err) ||
+		!catalog_stage_blob(committer->catalog, keeping, err))
+		return false;
+	forget(committer, digest->hex);
+	return true;
+}
+
+bool committer_stage(struct committer *committer, struct spool *spool, enum format format,
+	enum version_source source, const struct inspection *inspection, struct err *err)
+{
+	const struct name name = {.format = format};
+	const struct origin origin = {source, NULL};
+	const struct keeping keeping = keeping_of(&name, &origin, inspection);
+
+	if (!blobs_prepare(spool, err))
+		return false;
+	if (!adopt_and_stage(committer, spool, &keeping, err)) {
+		undo_adoption(committer, &inspection->checksums.sha256);
+		return false;
+	}
+	spool_mark_kept(spool);
+	return true;
 }
 
 bool committer_compare(struct committer *committer, const struct name *name, const struct origin *origin,
@@ -359,10 +391,24 @@ static bool sweep_unpacked(void *context, const struct digest *digest, int64_t b
 	return !atomic_load(sweep->stop);
 }
 
+/* An import that nobody has gone on with. */
+static bool unstage_some(struct committer *committer, size_t *count, struct err *err)
+{
+	ALONE(committer->span);
+
+	return catalog_unstage(committer->catalog, clock_now_s() - STAGED_AGE_MAX_S, UNSTAGED_AT_ONCE,
+		remove_orphan, committer, count, err);
+}
+
 bool committer_sweep_blobs(struct committer *committer, const _Atomic bool *stop, struct err *err)
 {
 	struct sweep sweep = {committer, stop};
+	size_t count;
 
+	do {
+		if (!unstage_some(committer, &count, err))
+			return false;
+	} while (count == UNSTAGED_AT_ONCE && !atomic_load(stop));
 	if (!blobs_each(committer->blobs, sweep_blob, &sweep, err))
 		return false;
 	if (committer->members)

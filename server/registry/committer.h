@@ -50,6 +50,11 @@ struct origin {
 bool committer_commit(struct committer *committer, struct spool *spool, const struct name *name,
 	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err);
 
+/* Makes a complete and inspected spool a blob that no version claims yet, staged for an import: durable on
+ * return, and the spool is marked as kept. source: what it will be kept as. */
+bool committer_stage(struct committer *committer, struct spool *spool, enum format format,
+	enum version_source source, const struct inspection *inspection, struct err *err);
+
 /* Whether bytes that will not be kept are what this name may have: refuses what committer_commit would
  * refuse. */
 bool committer_compare(struct committer *committer, const struct name *name, const struct origin *origin,
@@ -77,8 +82,8 @@ bool committer_check_lost(
  * and rows that claim one for longer than a day. */
 bool committer_sweep_drafts(struct committer *committer, struct err *err);
 
-/* Removes every blob that no row claims, and what is unpacked of such, one at a time while the daemon serves,
- * until stop is set. */
+/* Lets go of what was staged for an import that nobody goes on with; then removes every blob that no row
+ * claims, and what is unpacked of such, one at a time while the daemon serves, until stop is set. */
 bool committer_sweep_blobs(struct committer *committer, const _Atomic bool *stop, struct err *err);
 
 #endif

@@ -14,7 +14,6 @@ enum statement {
 	ADD_MODULE,
 	ADD_VERSION,
 	ADD_FORMAT,
-	FIND_DOCUMENTATION,
 	FIND_COLLECTION,
 	SET_COLLECTION,
 	DROP_COLLECTION_TAGS,
@@ -49,8 +48,6 @@ static const char *const sql[] = {
 			" SELECT id, ?2, 'listed', ?3, ?3 FROM modules WHERE handle = ?1",
 	[ADD_FORMAT] =
 		"INSERT INTO listed_formats (version_id, format) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-	[FIND_DOCUMENTATION] =
-		"SELECT markdown = ?2, updated_by IS NOT NULL FROM documentation WHERE version_id = ?1",
 	[FIND_COLLECTION] = "SELECT c.id, c.version, c.markdown = ?3 FROM collections c"
 			    " JOIN publishers p ON p.id = c.publisher_id WHERE p.name = ?1 AND c.name = ?2",
 	[SET_COLLECTION] =
@@ -76,6 +73,7 @@ static const char *const sql[] = {
 struct docs_import {
 	struct txn *txn;
 	int64_t now_s;
+	bool is_part; /* the transaction is another's */
 };
 
 bool docs_import_begin(struct catalog *catalog, int64_t now_s, struct docs_import **out, struct err *err)
@@ -85,8 +83,16 @@ bool docs_import_begin(struct catalog *catalog, int64_t now_s, struct docs_impor
 	if (!db_write(catalog->db, &txn, err))
 		return false;
 	*out = mem_zero(1, sizeof **out);
-	**out = (struct docs_import){txn, now_s};
+	**out = (struct docs_import){txn, now_s, false};
 	return true;
+}
+
+struct docs_import *docs_import_within(struct txn *txn, int64_t now_s)
+{
+	struct docs_import *import = mem_zero(1, sizeof *import);
+
+	*import = (struct docs_import){txn, now_s, true};
+	return import;
 }
 
 bool docs_import_commit(struct docs_import *import, struct err *err)
@@ -98,41 +104,28 @@ void docs_import_end(struct docs_import *import)
 {
 	if (!import)
 		return;
-	txn_end(import->txn);
+	if (!import->is_part)
+		txn_end(import->txn);
 	free(import);
 }
 
 /* ---- versions ---- */
 
-static bool add_version(
-	struct docs_import *import, const struct name *name, struct version_ids *ids, struct err *err)
+bool version_list(
+	struct txn *txn, const struct name *name, int64_t now_s, struct version_ids *out, struct err *err)
 {
 	struct publisher_name publisher = name_publisher(name->handle);
 
-	return txn_run(import->txn, sql[ADD_PUBLISHER], VALUES(v_text(publisher.text)), err) &&
-	       txn_run(import->txn, sql[ADD_MODULE], VALUES(v_text(publisher.text), v_text(name->handle)),
-		       err) &&
-	       txn_run(import->txn, sql[ADD_VERSION],
-		       VALUES(v_text(name->handle), v_int(name->version), v_int(import->now_s)), err) &&
-	       version_find_ids(import->txn, name, ids, err);
+	return txn_run(txn, sql[ADD_PUBLISHER], VALUES(v_text(publisher.text)), err) &&
+	       txn_run(txn, sql[ADD_MODULE], VALUES(v_text(publisher.text), v_text(name->handle)), err) &&
+	       txn_run(txn, sql[ADD_VERSION],
+		       VALUES(v_text(name->handle), v_int(name->version), v_int(now_s)), err) &&
+	       version_find_ids(txn, name, out, err);
 }
 
-struct written {
-	bool any;  /* there is documentation */
-	bool same; /* and it is this one */
-	bool sent; /* or somebody's who has sent it */
-};
-
-static bool find_written(
-	struct txn *txn, int64_t version_id, const char *markdown, struct written *out, struct err *err)
+bool version_list_format(struct txn *txn, int64_t version_id, enum format format, struct err *err)
 {
-	AUTO_ROWS struct rows *rows =
-		txn_query(txn, sql[FIND_DOCUMENTATION], VALUES(v_int(version_id), v_text(markdown)));
-
-	*out = (struct written){0};
-	if (rows_next(rows))
-		*out = (struct written){true, rows_int(rows, 0) != 0, rows_int(rows, 1) != 0};
-	return rows_done(rows, err);
+	return txn_run(txn, sql[ADD_FORMAT], VALUES(v_int(version_id), v_text(formats[format].name)), err);
 }
 
 static bool write_version(struct docs_import *import, const struct hubdoc *doc, const struct name *name,
@@ -140,9 +133,7 @@ static bool write_version(struct docs_import *import, const struct hubdoc *doc, 
 {
 	const struct documentation documentation = {markdown, doc, NULL, import->now_s};
 
-	return (!doc->has_format ||
-		       txn_run(import->txn, sql[ADD_FORMAT],
-			       VALUES(v_int(ids->version_id), v_text(formats[name->format].name)), err)) &&
+	return (!doc->has_format || version_list_format(import->txn, ids->version_id, name->format, err)) &&
 	       documentation_write(import->txn, ids->version_id, &documentation, err) &&
 	       module_refresh(import->txn, ids->module_id, err);
 }
@@ -158,8 +149,8 @@ static bool add_model(struct docs_import *import, const struct hubdoc *doc, cons
 	if (!hubdoc_url_name(doc, &name, err) || !version_find_ids(import->txn, &name, &ids, err))
 		return false;
 	is_new = ids.version_id == 0;
-	if (is_new ? !add_version(import, &name, &ids, err)
-		   : !find_written(import->txn, ids.version_id, markdown, &written, err))
+	if (is_new ? !version_list(import->txn, &name, import->now_s, &ids, err)
+		   : !documentation_look(import->txn, ids.version_id, markdown, &written, err))
 		return false;
 	*out = is_new ? DOCS_NEW : DOCS_CHANGED;
 	if (ids.state == STATE_WITHDRAWN || (written.sent && !written.same))

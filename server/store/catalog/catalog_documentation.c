@@ -6,6 +6,7 @@
 #include "server/store/catalog/catalog_rows.h"
 
 enum statement {
+	LOOK_AT_DOCUMENTATION,
 	HAS_DOCUMENTATION,
 	SET_DOCUMENTATION,
 	DESCRIBE_VERSION,
@@ -15,6 +16,9 @@ enum statement {
 };
 
 static const char *const sql[] = {
+	[LOOK_AT_DOCUMENTATION] =
+		"SELECT markdown = ?2, updated_by IS NOT NULL, updated_at FROM documentation"
+		" WHERE version_id = ?1",
 	[HAS_DOCUMENTATION] = "SELECT 1 FROM documentation WHERE version_id = ?1",
 	[SET_DOCUMENTATION] =
 		"INSERT INTO documentation (version_id, markdown, body_at, updated_by, updated_at)"
@@ -35,6 +39,19 @@ static bool has_documentation(struct txn *txn, int64_t version_id, bool *out, st
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[HAS_DOCUMENTATION], VALUES(v_int(version_id)));
 
 	*out = rows_next(rows);
+	return rows_done(rows, err);
+}
+
+bool documentation_look(
+	struct txn *txn, int64_t version_id, const char *markdown, struct written *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[LOOK_AT_DOCUMENTATION], VALUES(v_int(version_id), v_text(markdown)));
+
+	*out = (struct written){0};
+	if (rows_next(rows))
+		*out = (struct written){
+			true, rows_int(rows, 0) != 0, rows_int(rows, 1) != 0, rows_int(rows, 2)};
 	return rows_done(rows, err);
 }
 

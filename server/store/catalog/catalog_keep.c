@@ -5,7 +5,7 @@
 
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_known.h"
-#include "server/store/catalog/catalog_rows.h"
+#include "server/store/catalog/catalog_records.h"
 
 enum statement {
 	NOTE_QUARANTINE,
@@ -17,6 +17,7 @@ enum statement {
 	PROMOTE_LISTED,
 	PUBLISH_VERSION,
 	ADD_BLOB,
+	FIND_STAGED,
 	ADD_ARTIFACT,
 	PUBLISH_ARTIFACT,
 	TOUCH_VERSION,
@@ -50,10 +51,13 @@ static const char *const sql[] = {
 		" VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)"
 		" ON CONFLICT (digest) DO UPDATE SET cached = 1, md5 = coalesce(md5, excluded.md5) RETURNING "
 		"id",
+	[FIND_STAGED] = "SELECT b.id FROM blobs b JOIN inspections i ON i.blob_id = b.id AND i.format = ?2"
+			" WHERE b.digest = ?1 AND b.cached = 1 AND b.size_bytes = ?3",
 	[ADD_ARTIFACT] =
 		"INSERT INTO artifacts"
-		" (version_id, format, blob_id, created_at, last_used_at, source, published_by, upstream)"
-		" VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+		" (version_id, format, blob_id, created_at, last_used_at, source, published_by, upstream,"
+		"  import_id)"
+		" VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, nullif(?8, 0))",
 	[PUBLISH_ARTIFACT] = "UPDATE artifacts SET source = 'published', published_by = ?3, upstream = NULL"
 			     " WHERE version_id = ?1 AND format = ?2",
 	[TOUCH_VERSION] = "UPDATE versions SET updated_at = ?2 WHERE id = ?1",
@@ -82,15 +86,8 @@ static const char *const sql[] = {
 			 " WHERE a.version_id = ?1 AND b.cached = 1 AND NOT EXISTS"
 			 " (SELECT 1 FROM artifacts o JOIN versions v ON v.id = o.version_id"
 			 "  WHERE o.blob_id = b.id AND v.state <> 'withdrawn')"
+			 " AND NOT EXISTS (SELECT 1 FROM staged_blobs s WHERE s.blob_id = b.id)"
 			 " GROUP BY b.id",
-};
-
-/* What is on record of the name that is to be kept. */
-struct record {
-	struct version_ids ids;
-	int64_t blob_id; /* 0: this format has none */
-	struct digest digest;
-	enum version_source source; /* of this format */
 };
 
 bool module_refresh(struct txn *txn, int64_t module_id, struct err *err)
@@ -113,7 +110,7 @@ static bool ask_id(struct txn *txn, const char *text, const struct value *values
 	return true;
 }
 
-static bool find_record(struct txn *txn, const struct name *name, struct record *out, struct err *err)
+bool record_find(struct txn *txn, const struct name *name, struct record *out, struct err *err)
 {
 	struct record record = {0};
 
@@ -156,7 +153,17 @@ static bool refuse_changed(
 		keeping->upstream ? keeping->upstream : "(unnamed)", path.text, record->digest.hex, got->hex);
 }
 
-static bool check_keeping(
+/* Both digests, so that people can tell which of the two is theirs. */
+static bool refuse_bundled(const struct keeping *keeping, const struct record *record, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT,
+		"%.100s (%s) is here, %s, with sha256:%s, and the bundle has sha256:%s: a version never "
+		"changes; publish the other bytes as a version of their own where they come from",
+		name_path(keeping->name).text, formats[keeping->name->format].name,
+		version_source_name(record->source), record->digest.hex, keeping->checksums->sha256.hex);
+}
+
+bool keeping_check(
 	struct txn *txn, const struct keeping *keeping, const struct record *record, struct err *err)
 {
 	struct name_path path = name_path(keeping->name);
@@ -171,6 +178,8 @@ static bool check_keeping(
 			err);
 	if (record->blob_id == 0 || digest_equal(&record->digest, &keeping->checksums->sha256))
 		return true;
+	if (keeping->import)
+		return refuse_bundled(keeping, record, err);
 	if (keeping->source == SOURCE_MIRRORED && record->source == SOURCE_MIRRORED)
 		return refuse_changed(txn, keeping, record, err);
 	return err_set(err, ERR_CONFLICT,
@@ -180,8 +189,7 @@ static bool check_keeping(
 
 /* ---- keeping ---- */
 
-static bool add_version(
-	struct txn *txn, const struct keeping *keeping, struct version_ids *ids, struct err *err)
+bool version_add(struct txn *txn, const struct keeping *keeping, struct version_ids *ids, struct err *err)
 {
 	const struct name *name = keeping->name;
 	struct publisher_name publisher = name_publisher(name->handle);
@@ -213,7 +221,7 @@ static bool claim_version(struct txn *txn, const struct keeping *keeping, struct
 {
 	*out = KEPT_NEW_VERSION;
 	if (ids->version_id == 0)
-		return add_version(txn, keeping, ids, err);
+		return version_add(txn, keeping, ids, err);
 	if (ids->source == SOURCE_LISTED)
 		return txn_run(txn, sql[PROMOTE_LISTED],
 			VALUES(v_int(ids->version_id), v_text(version_source_name(keeping->source)),
@@ -231,7 +239,25 @@ static struct value md5_value(const struct checksums *checksums)
 				  : (struct value){.kind = VALUE_NULL};
 }
 
-static bool record_blob(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
+bool staged_find(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
+{
+	return ask_id(txn, sql[FIND_STAGED],
+		VALUES(v_digest(&keeping->checksums->sha256), v_text(formats[keeping->name->format].name),
+			v_int(keeping->size_bytes)),
+		out_id, err);
+}
+
+static bool require_staged(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
+{
+	return staged_find(txn, keeping, out_id, err) &&
+	       (*out_id != 0 || err_set(err, ERR_NOT_FOUND,
+					"the bytes of %.100s (sha256:%.12s…) have gone from the store "
+					"meanwhile: import "
+					"the bundle again",
+					name_path(keeping->name).text, keeping->checksums->sha256.hex));
+}
+
+bool blob_record(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
 {
 	const struct checksums *checksums = keeping->checksums;
 	const struct examination *examination = keeping->examination;
@@ -247,66 +273,88 @@ static bool record_blob(struct txn *txn, const struct keeping *keeping, int64_t 
 	       inspection_record(txn, *out_id, keeping->name->format, examination, err);
 }
 
-static bool audit_publishing(struct txn *txn, const struct keeping *keeping, struct err *err)
+static bool audit_keeping(struct txn *txn, const struct keeping *keeping, struct err *err)
 {
-	char detail[128];
+	char detail[256];
+	bool is_import = keeping->import;
 
-	if (keeping->source != SOURCE_PUBLISHED)
+	if (!is_import && keeping->source != SOURCE_PUBLISHED)
 		return true;
-	(void)snprintf(detail, sizeof detail, "%s: sha256:%s", formats[keeping->name->format].name,
-		keeping->checksums->sha256.hex);
-	return audit_record(txn, keeping->now_s, keeping->published_by, "publish",
-		name_path(keeping->name).text, detail, err);
+	(void)snprintf(detail, sizeof detail, "%s: sha256:%s%s%.100s", formats[keeping->name->format].name,
+		keeping->checksums->sha256.hex, is_import ? ", from " : "",
+		is_import ? keeping->import->name : "");
+	return audit_record(txn, keeping->now_s, is_import ? NULL : keeping->published_by,
+		is_import ? "import" : "publish", name_path(keeping->name).text, detail, err);
 }
 
-static bool record_new(struct txn *txn, const struct keeping *keeping, struct version_ids *ids,
-	enum kept *out, struct err *err)
+static bool record_new(struct txn *txn, const struct keeping *keeping, struct record *record, enum kept *out,
+	struct err *err)
 {
 	const char *format = formats[keeping->name->format].name;
 	int64_t blob_id;
 
-	if (!claim_version(txn, keeping, ids, out, err) || !record_blob(txn, keeping, &blob_id, err) ||
-		!txn_run(txn, sql[ADD_ARTIFACT],
-			VALUES(v_int(ids->version_id), v_text(format), v_int(blob_id), v_int(keeping->now_s),
-				v_text(version_source_name(keeping->source)), v_text(keeping->published_by),
-				v_text(keeping->upstream)),
-			err))
-		return false;
-	return module_refresh(txn, ids->module_id, err) && audit_publishing(txn, keeping, err);
+	record->refresh = true;
+	return claim_version(txn, keeping, &record->ids, out, err) &&
+	       (keeping->examination ? blob_record : require_staged)(txn, keeping, &blob_id, err) &&
+	       txn_run(txn, sql[ADD_ARTIFACT],
+		       VALUES(v_int(record->ids.version_id), v_text(format), v_int(blob_id),
+			       v_int(keeping->now_s), v_text(version_source_name(keeping->source)),
+			       v_text(keeping->published_by), v_text(keeping->upstream),
+			       v_int(keeping->import ? keeping->import->id : 0)),
+		       err) &&
+	       audit_keeping(txn, keeping, err);
+}
+
+/* Their file must be there. */
+static bool return_bytes(
+	struct txn *txn, const struct keeping *keeping, const struct record *record, struct err *err)
+{
+	int64_t blob_id;
+
+	return keeping->examination ? blob_set_cached(txn, record->blob_id, true, err)
+				    : require_staged(txn, keeping, &blob_id, err);
 }
 
 /* The very same bytes again: who publishes what had been mirrored has published it. */
 static bool record_again(
-	struct txn *txn, const struct keeping *keeping, const struct record *record, struct err *err)
+	struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err)
 {
 	const struct version_ids *ids = &record->ids;
 
-	if (!blob_set_cached(txn, record->blob_id, true, err))
+	if (!return_bytes(txn, keeping, record, err))
 		return false;
 	if (keeping->source != SOURCE_PUBLISHED || record->source == SOURCE_PUBLISHED)
 		return true;
+	record->refresh = true;
 	return publish_version(txn, keeping, ids, err) &&
 	       txn_run(txn, sql[PUBLISH_ARTIFACT],
 		       VALUES(v_int(ids->version_id), v_text(formats[keeping->name->format].name),
 			       v_text(keeping->published_by)),
 		       err) &&
 	       txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids->version_id), v_int(keeping->now_s)), err) &&
-	       module_refresh(txn, ids->module_id, err) && audit_publishing(txn, keeping, err);
+	       audit_keeping(txn, keeping, err);
+}
+
+bool keeping_record(struct txn *txn, const struct keeping *keeping, struct record *record, enum kept *out,
+	struct err *err)
+{
+	*out = KEPT_AGAIN;
+	if (!txn_run(txn, sql[FORGET_WANT],
+		    VALUES(v_text(keeping->name->handle), v_int(keeping->name->version),
+			    v_text(formats[keeping->name->format].name)),
+		    err))
+		return false;
+	return record->blob_id ? record_again(txn, keeping, record, err)
+			       : record_new(txn, keeping, record, out, err);
 }
 
 static bool record_one(struct txn *txn, const struct keeping *keeping, enum kept *out, struct err *err)
 {
 	struct record record;
 
-	*out = KEPT_AGAIN;
-	if (!find_record(txn, keeping->name, &record, err) || !check_keeping(txn, keeping, &record, err) ||
-		!txn_run(txn, sql[FORGET_WANT],
-			VALUES(v_text(keeping->name->handle), v_int(keeping->name->version),
-				v_text(formats[keeping->name->format].name)),
-			err))
-		return false;
-	return record.blob_id ? record_again(txn, keeping, &record, err)
-			      : record_new(txn, keeping, &record.ids, out, err);
+	return record_find(txn, keeping->name, &record, err) && keeping_check(txn, keeping, &record, err) &&
+	       keeping_record(txn, keeping, &record, out, err) &&
+	       (!record.refresh || module_refresh(txn, record.ids.module_id, err));
 }
 
 /* Takes back what it has written where it is refused, but for that upstream's bytes have changed. False where
@@ -365,12 +413,6 @@ bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum k
 
 /* ---- withdrawing ---- */
 
-struct orphans {
-	int64_t ids[FORMAT_COUNT];
-	struct digest digests[FORMAT_COUNT];
-	size_t count;
-};
-
 static bool find_orphans(struct txn *txn, int64_t version_id, struct orphans *out, struct err *err)
 {
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ORPHANS], VALUES(v_int(version_id)));
@@ -394,11 +436,19 @@ static bool disown(struct txn *txn, int64_t version_id, struct orphans *out, str
 	return true;
 }
 
+bool version_withdraw(
+	struct txn *txn, int64_t version_id, int64_t now_s, struct orphans *out, struct err *err)
+{
+	*out = (struct orphans){0};
+	return txn_run(txn, sql[WITHDRAW], VALUES(v_int(version_id), v_int(now_s)), err) &&
+	       disown(txn, version_id, out, err);
+}
+
 bool catalog_withdraw(struct catalog *catalog, const struct name *name, const char *who, int64_t now_s,
 	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err)
 {
 	struct name_path path = name_path(name);
-	struct orphans orphans = {0};
+	struct orphans orphans;
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
 
@@ -408,8 +458,8 @@ bool catalog_withdraw(struct catalog *catalog, const struct name *name, const ch
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", path.text);
 	if (ids.state == STATE_WITHDRAWN)
 		return err_set(err, ERR_GONE, "%s was withdrawn before", path.text);
-	if (!txn_run(txn, sql[WITHDRAW], VALUES(v_int(ids.version_id), v_int(now_s)), err) ||
-		!disown(txn, ids.version_id, &orphans, err) || !module_refresh(txn, ids.module_id, err) ||
+	if (!version_withdraw(txn, ids.version_id, now_s, &orphans, err) ||
+		!module_refresh(txn, ids.module_id, err) ||
 		!audit_record(txn, now_s, who, "withdraw", path.text, NULL, err) || !txn_commit(txn, err))
 		return false;
 	txn_end(TAKE(txn));

@@ -10,27 +10,9 @@
 
 #include "common/digest.h"
 #include "common/err.h"
-#include "server/module/examination.h"
 #include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
-
-/* Something durable to record about a blob that lies in the store. */
-struct keeping {
-	const struct name *name;
-	enum version_source source; /* published or mirrored */
-	const char *published_by;   /* the token's name; NULL for mirrored */
-	const char *upstream;       /* the upstream's name; NULL for published */
-	const struct checksums *checksums;
-	int64_t size_bytes;
-	const struct examination *examination;
-	int64_t now_s;
-};
-
-enum kept {
-	KEPT_NEW_VERSION,  /* the version had not been known (or only as listed) */
-	KEPT_NEW_ARTIFACT, /* another format of a known version */
-	KEPT_AGAIN         /* the very same bytes had been recorded; the blob counts as cached from now on */
-};
+#include "server/store/catalog/keeping.h"
 
 /* Records version, artifact, blob and all the examination says, in one transaction (durable on return). What
  * is published is so from then on, also where it had been mirrored before. ERR_CONFLICT where other bytes are

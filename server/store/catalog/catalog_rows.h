@@ -9,6 +9,7 @@
 #include "server/store/db.h"
 
 struct artifact;
+struct docs_import;
 struct documentation;
 struct examination;
 struct finding;
@@ -70,6 +71,24 @@ bool summary_load(
 /* Writes a version's documentation with all that it says; the module is still to be refreshed. */
 bool documentation_write(
 	struct txn *txn, int64_t version_id, const struct documentation *documentation, struct err *err);
+
+/* What is written of a version, as against this text. */
+struct written {
+	bool any;  /* there is documentation */
+	bool same; /* and it is this one */
+	bool sent; /* somebody has sent it, as opposed to a tree or a bundle */
+	int64_t updated_at;
+};
+bool documentation_look(
+	struct txn *txn, int64_t version_id, const char *markdown, struct written *out, struct err *err);
+
+/* A version of source `listed` that is not known yet, and a format that a version is said to come in. */
+bool version_list(
+	struct txn *txn, const struct name *name, int64_t now_s, struct version_ids *out, struct err *err);
+bool version_list_format(struct txn *txn, int64_t version_id, enum format format, struct err *err);
+
+/* Documents as a part of another transaction, which commits them; docs_import_end() it. */
+struct docs_import *docs_import_within(struct txn *txn, int64_t now_s);
 
 /* A version's tags; tags_finish() them. */
 bool tags_load(struct txn *txn, int64_t version_id, struct tags *out, struct err *err);

@@ -13,8 +13,8 @@ enum statement { SUM_MIRRORED, FIND_EVICTABLE, FIND_NAMES, ADD_PIN, DROP_PIN, LI
 static const char *const sql[] = {
 	[SUM_MIRRORED] = "SELECT mirrored_bytes FROM space",
 	[FIND_EVICTABLE] = "SELECT id, digest, size_bytes, used_at FROM blobs"
-			   " WHERE cached = 1 AND published = 0 AND (used_at, id) > (?1, ?2) ORDER BY "
-			   "used_at, id LIMIT 1",
+			   " WHERE cached = 1 AND published = 0 AND (used_at, id) > (?1, ?2)"
+			   " AND id NOT IN (SELECT blob_id FROM staged_blobs) ORDER BY used_at, id LIMIT 1",
 	[FIND_NAMES] = "SELECT m.handle, v.version FROM artifacts a JOIN versions v ON v.id = a.version_id"
 		       " JOIN modules m ON m.id = v.module_id WHERE a.blob_id = ?1",
 	[ADD_PIN] = "INSERT INTO pins (pattern, created_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_import.h"
+
+#include <stdio.h>
+
+#include "common/mem.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_documentation.h"
+#include "server/store/catalog/catalog_records.h"
+
+enum statement { ADD_IMPORT, IS_STAGED, DATE_DOCUMENTATION, UNSTAGE_CLAIMED };
+
+static const char *const sql[] = {
+	[ADD_IMPORT] =
+		"INSERT INTO imports (digest, name, created_at, signer, at) VALUES (?1, ?2, ?3, ?4, ?5)"
+		" ON CONFLICT (digest) DO UPDATE SET at = excluded.at,"
+		" signer = coalesce(excluded.signer, signer) RETURNING id",
+	[IS_STAGED] = "SELECT 1 FROM staged_blobs WHERE blob_id = ?1",
+	[DATE_DOCUMENTATION] = "UPDATE documentation SET updated_at = ?2 WHERE version_id = ?1",
+	[UNSTAGE_CLAIMED] = "DELETE FROM staged_blobs WHERE blob_id IN (SELECT s.blob_id FROM staged_blobs s"
+			    " WHERE EXISTS (SELECT 1 FROM artifacts a WHERE a.blob_id = s.blob_id))",
+};
+
+struct import {
+	struct txn *txn;
+	struct docs_import *docs;
+	struct import_origin origin;
+	char *name;
+	char *signer;
+	struct keeping_import bundle; /* id 0: nothing has changed yet */
+	int64_t module_id;            /* still to be refreshed; 0: none is */
+	bool changed;
+	bool listed; /* a version that may be the default of another's */
+};
+
+/* ---- judging ---- */
+
+static struct keeping keeping_of(const struct imported_artifact *artifact, const struct checksums *checksums,
+	const struct name *name, const struct keeping_import *bundle)
+{
+	return (struct keeping){.name = name,
+		.source = artifact->source,
+		.published_by = artifact->published_by,
+		.upstream = artifact->upstream,
+		.checksums = checksums,
+		.size_bytes = artifact->size_bytes,
+		.import = bundle};
+}
+
+/* One artifact, and what is on record of its name. */
+struct matter {
+	struct name name;
+	struct checksums checksums;
+	struct keeping keeping; /* points to the others */
+	struct record record;
+};
+
+static bool find_matter(struct txn *txn, const struct imported_version *version, size_t place,
+	const struct keeping_import *bundle, struct matter *out, struct err *err)
+{
+	const struct imported_artifact *artifact = &version->artifacts[place];
+
+	*out = (struct matter){.name = version->name, .checksums = {.sha256 = artifact->digest}};
+	out->name.format = artifact->format;
+	out->keeping = keeping_of(artifact, &out->checksums, &out->name, bundle);
+	return record_find(txn, &out->name, &out->record, err);
+}
+
+/* Whether the bytes are in the store, and whether an import has brought them. */
+static bool find_bytes(
+	struct txn *txn, const struct matter *matter, bool *here, bool *staged, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = NULL;
+	int64_t blob_id;
+
+	if (!staged_find(txn, &matter->keeping, &blob_id, err))
+		return false;
+	rows = txn_query(txn, sql[IS_STAGED], VALUES(v_int(blob_id)));
+	*here = blob_id != 0;
+	*staged = rows_next(rows);
+	return rows_done(rows, err);
+}
+
+static bool judge_artifact(struct txn *txn, const struct imported_version *version, size_t place,
+	const struct keeping_import *bundle, struct import_result *out, struct err *err)
+{
+	struct matter matter;
+	bool here, staged;
+
+	if (!find_matter(txn, version, place, bundle, &matter, err) ||
+		!find_bytes(txn, &matter, &here, &staged, err))
+		return false;
+	out->lacks[place] = !here;
+	if (!keeping_check(txn, &matter.keeping, &matter.record, &out->why)) {
+		out->outcome = IMPORT_REFUSED;
+		return true;
+	}
+	/* Of what is on record, too, the bytes may have gone, and come again. */
+	if (matter.record.blob_id == 0 || !here || staged ||
+		(matter.keeping.source == SOURCE_PUBLISHED && matter.record.source != SOURCE_PUBLISHED))
+		out->outcome = out->outcome == IMPORT_NEW ? IMPORT_NEW : IMPORT_CHANGED;
+	return true;
+}
+
+/* What somebody has sent here stays, and so does what is newer. */
+static bool judge_documentation(struct txn *txn, const struct imported_version *version,
+	const struct version_ids *ids, struct import_result *out, struct err *err)
+{
+	struct written written;
+
+	if (!version->markdown)
+		return true;
+	if (!documentation_look(txn, ids->version_id, version->markdown, &written, err))
+		return false;
+	if (!written.any)
+		out->documentation = DOCS_NEW;
+	else if (written.same)
+		out->documentation = DOCS_SAME;
+	else if (written.sent || (version->documented_at > 0 && written.updated_at > version->documented_at))
+		out->documentation = DOCS_LEFT;
+	else
+		out->documentation = DOCS_CHANGED;
+	if (out->outcome == IMPORT_SAME && out->documentation < DOCS_SAME)
+		out->outcome = IMPORT_CHANGED;
+	return true;
+}
+
+/* Whoever withdrew it there meant his bytes; others under the same name are none of his. */
+static bool judge_withdrawal(struct txn *txn, const struct imported_version *version,
+	const struct version_ids *ids, const struct keeping_import *bundle, struct import_result *out,
+	struct err *err)
+{
+	struct matter matter;
+
+	if (ids->version_id != 0 && ids->state == STATE_WITHDRAWN)
+		return true;
+	out->withdrawn = true;
+	out->outcome = ids->version_id == 0 ? IMPORT_NEW : IMPORT_CHANGED;
+	for (size_t i = 0; i < version->artifact_count; i++) {
+		if (!find_matter(txn, version, i, bundle, &matter, err))
+			return false;
+		if (matter.record.blob_id == 0 ||
+			digest_equal(&matter.record.digest, &matter.checksums.sha256))
+			continue;
+		(void)keeping_check(txn, &matter.keeping, &matter.record, &out->why);
+		out->outcome = IMPORT_REFUSED;
+		out->withdrawn = false;
+	}
+	return true;
+}
+
+static bool refuse_withdrawn(
+	const struct imported_version *version, const struct version_ids *ids, struct import_result *out)
+{
+	out->outcome = IMPORT_REFUSED;
+	(void)version_check_state(&version->name, ids->state, &out->why);
+	return true;
+}
+
+static bool judge(struct txn *txn, const struct imported_version *version,
+	const struct keeping_import *bundle, struct version_ids *ids, struct import_result *out,
+	struct err *err)
+{
+	*out = (struct import_result){.outcome = IMPORT_SAME, .documentation = DOCS_SAME};
+	if (!version_find_ids(txn, &version->name, ids, err))
+		return false;
+	if (version->state == STATE_WITHDRAWN)
+		return judge_withdrawal(txn, version, ids, bundle, out, err);
+	if (ids->version_id != 0 && ids->state != STATE_ACTIVE)
+		return refuse_withdrawn(version, ids, out);
+	if (ids->version_id == 0 || (ids->source == SOURCE_LISTED && version->artifact_count > 0))
+		out->outcome = IMPORT_NEW;
+	for (size_t i = 0; i < version->artifact_count; i++) {
+		if (!judge_artifact(txn, version, i, bundle, out, err))
+			return false;
+		if (out->outcome == IMPORT_REFUSED)
+			return true;
+	}
+	return judge_documentation(txn, version, ids, out, err);
+}
+
+bool catalog_judge_import(struct catalog *catalog, const struct imported_version *version,
+	struct import_result *out, struct err *err)
+{
+	static const struct keeping_import nothing = {0, ""};
+	AUTO_TXN struct txn *txn = NULL;
+	struct version_ids ids;
+
+	return db_read(catalog->db, &txn, err) && judge(txn, version, &nothing, &ids, out, err);
+}
+
+/* ---- the transaction ---- */
+
+bool import_begin(
+	struct catalog *catalog, const struct import_origin *origin, struct import **out, struct err *err)
+{
+	struct import *import;
+	struct txn *txn;
+
+	if (!db_write(catalog->db, &txn, err))
+		return false;
+	import = mem_zero(1, sizeof *import);
+	import->txn = txn;
+	import->docs = docs_import_within(txn, origin->now_s);
+	import->origin = *origin;
+	import->name = mem_dup(origin->name);
+	import->signer = mem_dup(origin->signer);
+	import->bundle.name = import->name;
+	*out = import;
+	return true;
+}
+
+void import_end(struct import *import)
+{
+	if (!import)
+		return;
+	docs_import_end(import->docs);
+	txn_end(import->txn);
+	free(import->name);
+	free(import->signer);
+	free(import);
+}
+
+/* Its row comes with the first thing that it changes. */
+static bool note_change(struct import *import, struct err *err)
+{
+	const struct import_origin *origin = &import->origin;
+	AUTO_ROWS struct rows *rows = NULL;
+
+	if (import->changed)
+		return true;
+	rows = txn_query(import->txn, sql[ADD_IMPORT],
+		VALUES(v_digest(&origin->contents), v_text(import->name), v_int(origin->created_at),
+			v_text(import->signer), v_int(origin->now_s)));
+	if (rows_next(rows))
+		import->bundle.id = rows_int(rows, 0);
+	import->changed = rows_done(rows, err);
+	return import->changed;
+}
+
+static bool audit(struct import *import, const struct name *name, const char *action, struct err *err)
+{
+	char detail[256];
+
+	(void)snprintf(detail, sizeof detail, "from %.200s", import->name);
+	return audit_record(
+		import->txn, import->origin.now_s, NULL, action, name_path(name).text, detail, err);
+}
+
+static bool refresh(struct import *import, int64_t module_id, struct err *err)
+{
+	int64_t before = import->module_id;
+
+	import->module_id = module_id;
+	return before == 0 || before == module_id || module_refresh(import->txn, before, err);
+}
+
+/* ---- recording ---- */
+
+/* Files of nobody are for the sweep: there may be too many to remember. */
+static bool take_withdrawal(struct import *import, const struct imported_version *version,
+	struct version_ids *ids, struct err *err)
+{
+	const struct keeping keeping = {.name = &version->name,
+		.source = version->source,
+		.published_by = version->published_by,
+		.upstream = version->upstream,
+		.now_s = import->origin.now_s};
+	struct orphans orphans;
+
+	return (ids->version_id != 0 || version_add(import->txn, &keeping, ids, err)) &&
+	       version_withdraw(import->txn, ids->version_id, import->origin.now_s, &orphans, err) &&
+	       audit(import, &version->name, "withdraw", err);
+}
+
+static bool take_artifacts(struct import *import, const struct imported_version *version,
+	enum version_source source, struct err *err)
+{
+	struct matter matter;
+	enum kept kept;
+
+	for (size_t i = 0; i < version->artifact_count; i++) {
+		if (version->artifacts[i].source != source)
+			continue;
+		if (!find_matter(import->txn, version, i, &import->bundle, &matter, err))
+			return false;
+		matter.keeping.now_s = import->origin.now_s;
+		if (!keeping_check(import->txn, &matter.keeping, &matter.record, err) ||
+			!keeping_record(import->txn, &matter.keeping, &matter.record, &kept, err))
+			return false;
+	}
+	return true;
+}
+
+static bool take_documentation(struct import *import, const struct imported_version *version,
+	const struct version_ids *ids, struct err *err)
+{
+	const struct documentation documentation = {
+		version->markdown, version->head, NULL, import->origin.now_s};
+	int64_t at = version->documented_at > 0 ? version->documented_at : import->origin.now_s;
+
+	return documentation_write(import->txn, ids->version_id, &documentation, err) &&
+	       txn_run(import->txn, sql[DATE_DOCUMENTATION], VALUES(v_int(ids->version_id), v_int(at)),
+		       err) &&
+	       audit(import, &version->name, "document", err);
+}
+
+/* A version without bytes can be asked for all the same: it is listed. */
+static bool list(struct import *import, const struct imported_version *version, struct version_ids *ids,
+	struct err *err)
+{
+	import->listed = true;
+	if (!version_list(import->txn, &version->name, import->origin.now_s, ids, err))
+		return false;
+	for (enum format format = 0; format < FORMAT_COUNT; format++) {
+		if (version->listed[format] &&
+			!version_list_format(import->txn, ids->version_id, format, err))
+			return false;
+	}
+	return true;
+}
+
+static bool record(struct import *import, const struct imported_version *version,
+	const struct import_result *result, struct version_ids *ids, struct err *err)
+{
+	if (!note_change(import, err))
+		return false;
+	if (version->state == STATE_WITHDRAWN)
+		return take_withdrawal(import, version, ids, err);
+	/* A published version takes nothing that was mirrored: that comes first. */
+	if (!take_artifacts(import, version, SOURCE_MIRRORED, err) ||
+		!take_artifacts(import, version, SOURCE_PUBLISHED, err) ||
+		!version_find_ids(import->txn, &version->name, ids, err) ||
+		(ids->version_id == 0 && !list(import, version, ids, err)))
+		return false;
+	return result->documentation >= DOCS_SAME || take_documentation(import, version, ids, err);
+}
+
+static bool is_idle(const struct import_result *result)
+{
+	return result->outcome == IMPORT_SAME || result->outcome == IMPORT_REFUSED;
+}
+
+bool import_add_version(struct import *import, const struct imported_version *version,
+	struct import_result *out, struct err *err)
+{
+	struct version_ids ids;
+
+	if (!judge(import->txn, version, &import->bundle, &ids, out, err))
+		return false;
+	/* Outside of the part, which may be dropped. */
+	if (is_idle(out) || !note_change(import, err) || !txn_begin_part(import->txn, err))
+		return is_idle(out);
+	if (record(import, version, out, &ids, &out->why))
+		return txn_keep_part(import->txn, err) && refresh(import, ids.module_id, err);
+	out->outcome = IMPORT_REFUSED;
+	out->withdrawn = false;
+	if (txn_drop_part(import->txn))
+		return true;
+	*err = out->why;
+	return false;
+}
+
+bool import_add_page(struct import *import, const struct hubdoc *page, const char *markdown,
+	enum docs_outcome *out, struct err *err)
+{
+	if (page->kind < HUBDOC_PUBLISHER)
+		return err_set(err, ERR_BAD_REQUEST,
+			"the page of %.100s is neither a publisher's nor a collection's", page->name.handle);
+	return docs_import_add(import->docs, page, markdown, out, err) &&
+	       (*out >= DOCS_SAME || note_change(import, err));
+}
+
+bool import_commit(struct import *import, struct err *err)
+{
+	if (!import->changed)
+		return true;
+	return refresh(import, 0, err) && (!import->listed || docs_import_link(import->docs, err)) &&
+	       txn_run(import->txn, sql[UNSTAGE_CLAIMED], NULL, 0, err) && txn_commit(import->txn, err);
+}
