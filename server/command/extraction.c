@@ -13,6 +13,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/command/folder_writer.h"
 #include "server/command/part_file.h"
 #include "server/module/archives/archive.h"
 #include "server/module/archives/guess.h"
@@ -63,78 +64,44 @@ static bool commit_draft(char **draft, int root, const char *folder, struct err 
 
 /* ---- members ---- */
 
-static bool check_path(const struct member *member, const char *path, struct err *err)
+/* Where names lead is for the writer to refuse. */
+static bool check_kind(const struct member *member, struct err *err)
 {
-	bool climbs = *path == '\0' && member->kind == MEMBER_FILE;
+	char path[ARCHIVE_NAME_MAX + 1];
 
-	for (const char *segment = path; segment; segment = strchr(segment, '/')) {
-		segment += *segment == '/';
-		climbs = climbs || strcmp(segment, "..") == 0 || strncmp(segment, "../", 3) == 0;
-	}
-	if (climbs || member->name[0] == '/')
-		return err_set(err, ERR_INVALID_MODULE, "a name in it leads out of the folder");
+	membername_normalise(member->name, path);
+	if (member->kind == MEMBER_FILE && *path == '\0')
+		return err_set(err, ERR_INVALID_MODULE, "a file in it has no name");
 	return member->kind != MEMBER_OTHER ||
 	       err_set(err, ERR_INVALID_MODULE,
 		       "it holds a link, a device or something else that is no file");
 }
 
-static bool make_folders(int root, char *path, struct err *err)
-{
-	for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-		int made;
-
-		*slash = '\0';
-		made = mkdirat(root, path, 0777);
-		*slash = '/';
-		if (made < 0 && errno != EEXIST)
-			return err_errno(err, errno, "create a folder");
-	}
-	return true;
-}
-
-static bool write_content(struct stream *content, int fd, struct err *err)
+static bool write_content(struct stream *content, struct folder_writer *writer, struct err *err)
 {
 	const uint8_t *data;
 	size_t length;
-	int64_t offset = 0;
 
 	do {
 		if (!stream_next(content, &data, &length, err) ||
-			!file_write_at(fd, data, length, offset, err))
+			!folder_writer_write(writer, data, length, err))
 			return false;
-		offset += (int64_t)length;
 	} while (length > 0);
 	return true;
 }
 
-/* A file that comes again takes the place of the one before, as for hub clients. */
-static bool write_file(struct archive *archive, int root, const char *path, struct err *err)
+static bool write_member(
+	struct archive *archive, const struct member *member, struct folder_writer *writer, struct err *err)
 {
-	AUTO_FD int fd = -1;
-
-	(void)unlinkat(root, path, 0);
-	fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return err_errno(err, errno, "create a file");
-	return write_content(archive_content(archive), fd, err);
-}
-
-static bool write_member(struct archive *archive, const struct member *member, int root, struct err *err)
-{
-	char path[ARCHIVE_NAME_MAX + 2];
-	size_t length;
-
-	membername_normalise(member->name, path);
-	if (!check_path(member, path, err))
+	if (!check_kind(member, err))
 		return false;
-	length = strlen(path);
-	if (member->kind == MEMBER_FOLDER && length > 0)
-		(void)stpcpy(path + length, "/");
-	return make_folders(root, path, err) &&
-	       (member->kind == MEMBER_FOLDER || write_file(archive, root, path, err));
+	if (member->kind == MEMBER_FOLDER)
+		return folder_writer_add_folder(writer, member->name, err);
+	return folder_writer_add_file(writer, member->name, member->size_bytes, err) &&
+	       write_content(archive_content(archive), writer, err);
 }
 
-static bool write_members(int archive_fd, int root, struct err *err)
+static bool write_members(int archive_fd, struct folder_writer *writer, struct err *err)
 {
 	static const struct archive_limits no_limits = {0};
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
@@ -147,14 +114,22 @@ static bool write_members(int archive_fd, int root, struct err *err)
 		if (!archive_next(archive, member, &found, err))
 			return false;
 		if (!found)
-			return true;
-		if (!write_member(archive, member, root, err))
+			return folder_writer_finish(writer, err);
+		if (!write_member(archive, member, writer, err))
 			return false;
 	}
 }
 
+static bool extract(int archive_fd, int root, const struct folder_writer_modes *modes, struct err *err)
+{
+	AUTO_FOLDER_WRITER struct folder_writer *writer = NULL;
+
+	return folder_writer_open(root, modes, &writer, err) && write_members(archive_fd, writer, err);
+}
+
 bool extraction_run(int archive_fd, const char *folder, struct err *err)
 {
+	static const struct folder_writer_modes modes = {0666, 0777};
 	AUTO(own_draft) char *draft = NULL;
 	AUTO_FD int root = -1;
 
@@ -163,7 +138,7 @@ bool extraction_run(int archive_fd, const char *folder, struct err *err)
 	root = open(draft, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (root < 0)
 		return err_errno(err, errno, "open %s", draft);
-	if (!write_members(archive_fd, root, err))
+	if (!extract(archive_fd, root, &modes, err))
 		return err_prefix(err, "It cannot be unpacked into %s: ", folder);
 	return commit_draft(&draft, root, folder, err);
 }

@@ -501,6 +501,47 @@ def test_unpacks_as_tarfile_does(pull, larder, folder, make, query, name):
     assert (folder / "module").stat().st_mode & 0o777 == 0o777 & ~mask
 
 
+def packed_sparsely(folder):
+    """By GNU tar, in its three formats one after the other: holes before, between and behind."""
+    (folder / "holes").mkdir()
+    for at, size in enumerate((1 << 20, (1 << 20) + 1, 70_000)):
+        with open(folder / f"holes/{at}", "wb") as out:
+            out.truncate(size)
+            out.seek(at * 4096 + 40_000)
+            out.write(b"data")
+    for options in ("--format=gnu",), ("--format=posix", "--sparse-version=0.1"), ("--format=posix", "--sparse-version=1.0"):
+        yield subprocess.run(["tar", "-czS", *options, "-C", folder, "holes"], check=True, capture_output=True).stdout
+
+
+def test_unpacks_holes(pull, upstream, folder, tmp_path):
+    for number, body in enumerate(packed_sparsely(tmp_path)):
+        upstream.serve(f"/{HANDLE}/{number}", whole(body))
+        pull(upstream.url, f"{HANDLE}/{number}", "--unpack", "module")
+        assert tree(folder / "module/holes") == tree(tmp_path / "holes")
+        shutil.rmtree(folder / "module")
+
+
+ODD = {
+    "twice": [modules.Member("a", b"first"), modules.Member("./a", b"second"), modules.Member("a", b"")],
+    "folders twice": [modules.Member("a/"), modules.Member("./a/"), modules.Member("a/b", b"x"), modules.Member("a/")],
+    "no folders": [modules.Member("a/b/c", b"x"), modules.Member("a/b/d", b"y")],
+    "apart and composed": [modules.Member("e\u0301", b"apart"), modules.Member("\u00e9", b"composed"), modules.Member("\u6f22/\u5b57", b"x")],
+    "dots": [modules.Member("..a", b"x"), modules.Member("a..", b"y"), modules.Member("././b/./c", b"z"), modules.Member("b//d", b"")],
+    "long": [modules.Member("/".join(["n" * 200] * depth), b"x") for depth in (1, 2)][1:] + [modules.Member("m" * 255, b"")],
+    "modes": [modules.Member("a", b"x"), modules.Member("empty", b"")],
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_unpacks_odd_names_as_they_are(pull, upstream, folder, monkeypatch, kind, locale):
+    monkeypatch.setenv("LC_ALL", locale)
+    body = modules.pack([*modules.members(), *ODD[kind]])
+    upstream.serve(f"/{PATH}", whole(body))
+    pull(upstream.url, PATH, "--unpack", "module")
+    assert_equals_tarfile(body, folder / "module")
+
+
 @pytest.mark.parametrize("make", [os.mkdir, lambda path: open(path, "w").close(), lambda path: os.symlink("nowhere", path)])
 def test_unpacks_into_a_new_folder_only(pull, upstream, folder, make):
     upstream.serve(f"/{PATH}", whole(MODULE))
@@ -525,6 +566,10 @@ EVIL = {
     "device": [modules.Member("null", type=tarfile.CHRTYPE)],
     "pipe": [modules.Member("pipe", type=tarfile.FIFOTYPE)],
     "a file as a folder": [modules.Member("a", b"x"), modules.Member("a/b", b"y")],
+    "a folder in the place of a file": [modules.Member("a", b"x"), modules.Member("a/")],
+    "up behind a dot": [modules.Member("./../evil", b"x")],
+    "a folder up": [modules.Member("../evil/")],
+    "absolute folder": [modules.Member("//evil/")],
     "a folder as a file": [modules.Member("a/"), modules.Member("a/b", b"y"), modules.Member("a", b"x")],
 }
 
