@@ -94,16 +94,34 @@ static bool same_version(const struct locked *a, const struct locked *b)
 	return a->version == b->version && strcmp(a->handle, b->handle) == 0;
 }
 
+/* Those of one version. */
+static bool check_version(struct remote *remote, struct locked *items, size_t count, struct err *err)
+{
+	json_auto_t *version = NULL;
+	bool same = true;
+
+	for (size_t i = 0; i < count; i++)
+		same = same && items[i].state == LOCK_SAME;
+	if (same)
+		return true;
+	if (!get_version(remote, items, &version, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		items[i].state = judge(version, &items[i]);
+	return true;
+}
+
 bool lockcheck_run(struct remote *remote, struct lockfile *lockfile, struct err *err)
 {
-	for (size_t i = 0; i < lockfile->count;) {
-		struct locked *first = &lockfile->items[i];
-		json_auto_t *version = NULL;
+	size_t count;
 
-		if (!get_version(remote, first, &version, err))
+	for (size_t i = 0; i < lockfile->count; i += count) {
+		struct locked *first = &lockfile->items[i];
+
+		for (count = 1; i + count < lockfile->count && same_version(first, first + count);)
+			count++;
+		if (!check_version(remote, first, count, err))
 			return false;
-		for (; i < lockfile->count && same_version(first, &lockfile->items[i]); i++)
-			lockfile->items[i].state = judge(version, &lockfile->items[i]);
 	}
 	return true;
 }
@@ -113,6 +131,12 @@ bool lockcheck_run(struct remote *remote, struct lockfile *lockfile, struct err 
 bool lockcheck_is_fault(const struct locked *locked)
 {
 	return locked->state != LOCK_UNCHECKED && locked->state != LOCK_SAME;
+}
+
+bool lockcheck_is_withheld(const struct locked *locked)
+{
+	return locked->state == LOCK_DIFFERENT || locked->state == LOCK_WITHDRAWN ||
+	       locked->state == LOCK_QUARANTINED;
 }
 
 size_t lockcheck_count(const struct lockfile *lockfile, enum lock_state state)

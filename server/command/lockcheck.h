@@ -12,12 +12,15 @@
 #include "server/command/lockfile.h"
 #include "server/command/remote.h"
 
-/* Finds the state of each artifact, of a lock file that is sorted: one request a version. Fails as
- * remote_get(), but not for what the registry does not have. */
+/* Finds the state of each artifact that is not known to be LOCK_SAME, of a lock file that is sorted: one
+ * request a version. Fails as remote_get(), but not for what the registry does not have. */
 bool lockcheck_run(struct remote *remote, struct lockfile *lockfile, struct err *err);
 
 /* Whether it was looked at and is not as it was locked. */
 bool lockcheck_is_fault(const struct locked *locked);
+
+/* Whether fetching it would be in vain: the registry has other bytes for it, or gives it to nobody. */
+bool lockcheck_is_withheld(const struct locked *locked);
 
 /* How many are in a state. */
 size_t lockcheck_count(const struct lockfile *lockfile, enum lock_state state);

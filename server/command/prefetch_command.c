@@ -282,7 +282,29 @@ static bool run(struct prefetch *prefetch, struct err *err)
 	return true;
 }
 
-/* ---- what came, where it was locked ---- */
+/* ---- what is locked ---- */
+
+static bool check_locked(struct prefetch *prefetch, struct err *err)
+{
+	fillbars_clear(&prefetch->bars);
+	return lockcheck_run(prefetch->remote, &prefetch->lockfile, err);
+}
+
+/* Fetched is only what is not here, and may become what was locked. */
+static bool leave_locked(struct prefetch *prefetch, struct err *err)
+{
+	if (!check_locked(prefetch, err))
+		return false;
+	for (size_t i = 0; i < prefetch->lockfile.count; i++) {
+		const struct locked *locked = &prefetch->lockfile.items[i];
+
+		if (locked->state == LOCK_SAME)
+			end_wish(prefetch, &prefetch->wishes.items[i], WISH_HERE, NULL);
+		else if (lockcheck_is_withheld(locked))
+			end_wish(prefetch, &prefetch->wishes.items[i], WISH_LEFT, NULL);
+	}
+	return true;
+}
 
 /* What failed has been told already. */
 static bool is_difference(const struct prefetch *prefetch, size_t at)
@@ -436,7 +458,7 @@ int command_prefetch(int argc, char **argv)
 	if (!read_wishes(&prefetch, options.from, argv + optind, &err) ||
 		!remote_create(&options.remote, &prefetch.remote, &err))
 		return command_fail(&err);
-	done = run(&prefetch, &err) && lockcheck_run(prefetch.remote, &prefetch.lockfile, &err);
+	done = leave_locked(&prefetch, &err) && run(&prefetch, &err) && check_locked(&prefetch, &err);
 	fillbars_clear(&prefetch.bars);
 	return done ? report(&prefetch) : command_fail(&err);
 }

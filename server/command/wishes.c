@@ -12,7 +12,7 @@
 #include "server/command/text_table.h"
 
 static const char *const state_names[WISH_STATE_COUNT] = {
-	"open", "running", "kept", "already-here", "failed"};
+	"open", "running", "kept", "already-here", "failed", "not-as-locked"};
 
 void wishes_finish(struct wishes *wishes)
 {
@@ -104,7 +104,7 @@ void wish_tell(const struct wish *wish, bool quiet)
 		(void)fprintf(stderr, "larder: %s: %s (%s)\n", path, wish->detail, wish->code);
 	else if (!quiet && wish->state == WISH_HERE)
 		(void)printf("%s: is already here\n", path);
-	else if (!quiet)
+	else if (!quiet && wish->state == WISH_KEPT)
 		(void)printf("%s: fetched, %s\n", path, number_size(wish->bytes).text);
 	(void)fflush(stdout);
 }

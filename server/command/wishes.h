@@ -13,7 +13,8 @@
 
 enum { WISH_PATH_MAX = 1024 };
 
-enum wish_state { WISH_OPEN, WISH_RUNNING, WISH_KEPT, WISH_HERE, WISH_FAILED, WISH_STATE_COUNT };
+/* WISH_LEFT: a lock file has it otherwise than the server, which is told elsewhere. */
+enum wish_state { WISH_OPEN, WISH_RUNNING, WISH_KEPT, WISH_HERE, WISH_FAILED, WISH_LEFT, WISH_STATE_COUNT };
 
 /* One path that is to be there in the end. */
 struct wish {

@@ -236,8 +236,29 @@ def test_other_bytes_are_named(upstream, mirror, kind, seed):
     for number, one in enumerate(report["artifacts"]):
         assert one["state"] == ("different" if number in wrong else "same")
         assert one.get("found_digest") == (artifacts[number]["digest"] if number in wrong else None)
-    differences = json.loads(run(mirror, "prefetch", "--json", "--from", "-", lines=text, status=1).stdout)["differences"]
-    assert [one["path"] for one in differences] == [f"google/m{number}/1?tf-hub-format=compressed" for number in sorted(wrong)]
+    again = json.loads(run(mirror, "prefetch", "--json", "--from", "-", lines=text, status=1).stdout)
+    assert [one["path"] for one in again["differences"]] == [f"google/m{number}/1?tf-hub-format=compressed" for number in sorted(wrong)]
+    assert [one["state"] for one in again["paths"]] == ["not-as-locked" if number in wrong else "already-here" for number in range(4)]
+
+
+def test_fetches_only_what_may_be_as_locked(upstream, start):
+    """What is known there with other bytes, or withdrawn, is not asked for, though its bytes are not here."""
+    larder = start(upstreams=[upstream.url])
+    gone = put(larder, "acme/gone/1", "tf-hub")
+    evicted = [serve(upstream, f"google/evicted{number}/1", "tf-hub", number + 1) for number in range(3)]
+    run(larder, "prefetch", *(f"google/evicted{number}/1" for number in range(3)))
+    assert larder.request("DELETE", "/acme/gone/1", {"Authorization": f"Bearer {larder.token('withdraw:*')}"}).status in (200, 204)
+    larder.stop()
+    larder.configure({"storage": {"max_bytes": "1"}}, [upstream.url])
+    larder.larder("gc", "--config", str(larder.config_path))
+    larder.configure({}, [upstream.url])
+    larder.start()
+    asked = upstream.count()
+    text = written([damaged("digest", evicted[0], random.Random(1)), evicted[1], damaged("size", evicted[2], random.Random(2)), gone])
+    done = run(larder, "prefetch", "--json", "--from", "-", lines=text, status=1)
+    states = {one["path"].partition("?")[0]: one["state"] for one in json.loads(done.stdout)["paths"]}
+    assert states == {"google/evicted0/1": "not-as-locked", "google/evicted1/1": "kept", "google/evicted2/1": "not-as-locked", "acme/gone/1": "not-as-locked"}
+    assert upstream.count() == asked + 1 and len(done.stderr.splitlines()) == 3
 
 
 def test_what_cannot_be_had_is_named_once(upstream, mirror):
