@@ -1,68 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/command/extraction.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/command/draft_folder.h"
 #include "server/command/folder_writer.h"
-#include "server/command/part_file.h"
 #include "server/module/archives/archive.h"
 #include "server/module/archives/guess.h"
 #include "server/module/archives/membername.h"
-
-enum { DEPTH_FDS = 16 };
-
-/* ---- a folder that becomes the folder, or goes away with the scope ---- */
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *at)
-{
-	(void)status;
-	(void)kind;
-	(void)at;
-	return remove(path);
-}
-
-static void own_draft(char **path)
-{
-	if (*path)
-		(void)nftw(*path, remove_one, DEPTH_FDS, FTW_DEPTH | FTW_PHYS);
-	free(*path);
-}
-
-/* Of a mode that lets nobody else put a link into it meanwhile. */
-static bool create_draft(const char *folder, char **out, struct err *err)
-{
-	AUTO_FREE char *path = mem_printf("%s.part-XXXXXX", folder);
-
-	if (!mkdtemp(path))
-		return err_errno(err, errno, "create a folder beside %s", folder);
-	*out = TAKE(path);
-	return true;
-}
-
-static bool commit_draft(char **draft, int root, const char *folder, struct err *err)
-{
-	mode_t mask = umask(0);
-
-	(void)umask(mask);
-	if (fchmod(root, 0777 & ~mask) < 0 || syncfs(root) < 0)
-		return err_errno(err, errno, "write %s", folder);
-	if (!part_file_rename(*draft, folder, false, err))
-		return false;
-	free(TAKE(*draft));
-	return true;
-}
-
-/* ---- members ---- */
 
 /* Where names lead is for the writer to refuse. */
 static bool check_kind(const struct member *member, struct err *err)
@@ -120,25 +65,21 @@ static bool write_members(int archive_fd, struct folder_writer *writer, struct e
 	}
 }
 
-static bool extract(int archive_fd, int root, const struct folder_writer_modes *modes, struct err *err)
+static bool extract(int archive_fd, int root, unsigned file_mode, struct err *err)
 {
+	const struct folder_writer_modes modes = {file_mode, 0777};
 	AUTO_FOLDER_WRITER struct folder_writer *writer = NULL;
 
-	return folder_writer_open(root, modes, &writer, err) && write_members(archive_fd, writer, err);
+	return folder_writer_open(root, &modes, &writer, err) && write_members(archive_fd, writer, err);
 }
 
-bool extraction_run(int archive_fd, const char *folder, struct err *err)
+bool extraction_run(int archive_fd, const char *folder, unsigned file_mode, struct err *err)
 {
-	static const struct folder_writer_modes modes = {0666, 0777};
-	AUTO(own_draft) char *draft = NULL;
-	AUTO_FD int root = -1;
+	AUTO_DRAFT_FOLDER struct draft_folder draft = {.root = -1};
 
-	if (!create_draft(folder, &draft, err))
+	if (!draft_folder_open(&draft, folder, err))
 		return false;
-	root = open(draft, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (root < 0)
-		return err_errno(err, errno, "open %s", draft);
-	if (!extract(archive_fd, root, &modes, err))
+	if (!extract(archive_fd, draft.root, file_mode, err))
 		return err_prefix(err, "It cannot be unpacked into %s: ", folder);
-	return commit_draft(&draft, root, folder, err);
+	return draft_folder_commit(&draft, err);
 }

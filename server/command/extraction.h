@@ -9,8 +9,9 @@
 
 #include "common/err.h"
 
-/* The folder is there wholly and durably, or not at all. ERR_CONFLICT where something has that name;
- * ERR_INVALID_MODULE for an archive that is broken, or has what no module has. */
-bool extraction_run(int archive_fd, const char *folder, struct err *err);
+/* Files get this mode, less the mask of the process. The folder is there wholly and durably, or not at all.
+ * ERR_CONFLICT where something has that name; ERR_INVALID_MODULE for an archive that is broken, or has what
+ * no module has. */
+bool extraction_run(int archive_fd, const char *folder, unsigned file_mode, struct err *err);
 
 #endif

@@ -459,7 +459,7 @@ static bool keep(struct pull *pull, bool *same, struct err *err)
 	}
 	if (!pull->options->unpack)
 		return part_file_commit(&pull->part, pull->options->force, err);
-	if (extraction_run(pull->part.fd, pull->output, err)) {
+	if (extraction_run(pull->part.fd, pull->output, 0666, err)) {
 		part_file_remove(&pull->part);
 		return true;
 	}
