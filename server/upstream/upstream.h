@@ -17,7 +17,7 @@ struct upstream {
 	char *name;
 	char *url;     /* a template: {path} {handle} {version} {format} {query} */
 	char *match;   /* globs of handles; NULL matches all */
-	char *formats; /* names of formats; NULL is all that the template can fast_path */
+	char *formats; /* names of formats; NULL is all that the template can express */
 	char *ca_file;
 	char *bearer_token_file;
 	int64_t rate_bytes_per_s;

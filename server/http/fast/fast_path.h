@@ -13,22 +13,9 @@
 
 #include "common/err.h"
 #include "server/http/exchange/in_flight.h"
-#include "server/http/fast/wirehead.h"
+#include "server/http/fast/fast_exits.h"
 
 struct fast_path;
-
-/* Both from any thread's thread. */
-struct fast_path_exits {
-	/* Takes the connection over, as it came. head: its request's, for a look; it is still to be read,
-	 * with all these. NULL both: there is none yet. */
-	void (*hand_on)(void *context, int fd, const struct sockaddr_storage *address, socklen_t length,
-		const char *head, const struct wire_heads *heads);
-	/* Takes over a connection whose request was refused, shut down for writing. */
-	void (*see_off)(void *context, int fd);
-	/* A connection was closed here. */
-	void (*closed)(void *context);
-	void *context;
-};
 
 /* With as many threads as the settings say; their response cache must not be NULL. */
 bool fast_path_open(struct in_flight *in_flight, const struct fast_path_exits *exits, struct fast_path **out,
