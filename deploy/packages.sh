@@ -42,6 +42,8 @@ nginx                  …
 openssl                makes the certificates of an upstream's own authority
 libarchive-tools       bsdtar: what macOS, FreeBSD and Windows pack with
 clang-format           how the C files are laid out (version 14, Debian 12's; others are not asked)
+skopeo                 what people carry OCI images with: must copy bundles to the byte
+docker-registry        … and where to, and back
 python3-seccomp        makes the unit's filter of system calls without systemd
 p7zip-full             7-Zip: what many pack with on Windows
 END

@@ -29,6 +29,7 @@
 #include "server/registry/wants.h"
 #include "server/routes.h"
 #include "server/store/catalog/catalog_opening.h"
+#include "server/store/outgoing.h"
 #include "server/store/unpacked/members.h"
 #include "server/web/web.h"
 
@@ -133,7 +134,7 @@ static bool open_stores(struct app *app, struct err *err)
 	app->response_cache = response_cache_create(&response_cache_limits);
 	committer_set_forget(app->committer, forget, app->response_cache);
 	open_invalidation(app);
-	if (!committer_sweep_drafts(app->committer, err))
+	if (!committer_sweep_drafts(app->committer, err) || !outgoing_sweep(data_dir, err))
 		return false;
 	app->checkpoints = checkpoints_create(services->catalog, services->blobs);
 	reclaimables[0] = reclaimable_members(services->members);

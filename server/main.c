@@ -188,6 +188,45 @@ static const struct command commands[] = {
 		"  --config FILE    the configuration with the limits and the data folder\n"
 		"  --data DIR       the data folder (default: larder-data)\n",
 		command_gc},
+	{"export", "write modules into a bundle, to be carried to another Larder",
+		"usage: larder export [PATH|GLOB]... -o DIR|FILE.tar [--want FILE] [--lock FILE]\n"
+		"                     [--collection PUBLISHER/NAME] [--since BUNDLE|TIME]\n"
+		"                     [--documentation-only] [--split SIZE] [--sign KEY] [--name NAME]\n"
+		"                     [--partial] [--force] [--dry-run] [--json] [--config FILE] [--data "
+		"DIR]\n\n"
+		"Writes what is here into an OCI image layout, which \"larder import\" reads: with a PATH "
+		"or\n"
+		"a GLOB only those modules, such as acme/x (all of its versions), acme/x/1 (all of its\n"
+		"formats), 'acme/x/1?lite-format=tflite' or 'acme/*'. Works on the data folder itself,\n"
+		"whether a daemon runs on it or not. What was interrupted is gone on with by the same\n"
+		"command. Fails where what is asked for is not here, and names it; nothing is written "
+		"then.\n\n"
+		"  -o, --output DIR|FILE.tar  where to: a folder, or one file\n"
+		"  --want FILE           what the other side asked for: \"larder wants\" prints it there\n"
+		"  --lock FILE           exactly what \"larder lock\" printed\n"
+		"  --collection P/NAME   the modules of a collection, and its page\n"
+		"  --since BUNDLE|TIME   only what is new: not in BUNDLE (a folder or a file), or changed\n"
+		"                        after TIME, such as 2026-11-28\n"
+		"  --documentation-only  what is written of the modules, without their bytes\n"
+		"  --split SIZE          pieces of this size, such as 4000M: FILE.tar.001 and so on, and\n"
+		"                        FILE.tar.pieces, which names them\n"
+		"  --sign KEY            sign it with this key of \"larder keygen\"\n"
+		"  --name NAME           how people call it\n"
+		"  --partial             go on without what is not here; it is named all the same\n"
+		"  --force               replace a whole bundle that is there; a folder is brought up to "
+		"date\n"
+		"  --dry-run             only tell what would be written, and how much\n"
+		"  --json                print the report as JSON\n"
+		"  --config FILE         the configuration that names the data folder\n"
+		"  --data DIR            the data folder (default: larder-data)\n",
+		command_export},
+	{"keygen", "make a pair of keys, to sign bundles with",
+		"usage: larder keygen -o FILE\n\n"
+		"Writes a new private key into FILE, for \"larder export --sign FILE\", and its public half\n"
+		"into FILE.pub, for \"larder import --verify FILE.pub\". Ed25519, in PEM. Never overwrites\n"
+		"a file.\n\n"
+		"  -o, --output FILE     the private key\n",
+		command_keygen},
 	{"import-docs", "list modules that a documentation tree tells of",
 		"usage: larder import-docs DIR|TAR [--dry-run] [--json] [--config FILE] [--data DIR]\n\n"
 		"Reads a folder or tar.gz of Markdown as tfhub.dev has it. Publishers and collections get "

@@ -33,6 +33,7 @@
 #define NOTE_HANDLE "dev.larder.handle"
 #define NOTE_VERSION "dev.larder.version"
 #define NOTE_SOURCE "dev.larder.source"
+#define NOTE_STATE "dev.larder.state"
 #define NOTE_FORMAT "dev.larder.format"
 #define NOTE_CREATED "org.opencontainers.image.created"
 #define NOTE_REFERENCE "org.opencontainers.image.ref.name"

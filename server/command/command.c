@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buffer.h"
 #include "common/mem.h"
@@ -188,6 +189,17 @@ bool command_load_config(const char *path, const char *data_dir, struct config *
 		return false;
 	*out = TAKE(config);
 	return true;
+}
+
+bool command_check_store(const char *data_dir, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/larder.db", data_dir);
+
+	return access(path, F_OK) == 0 ||
+	       err_set(err, ERR_NOT_FOUND,
+		       "there is no store in %.150s: name its folder with --data, or its "
+		       "configuration with --config",
+		       data_dir);
 }
 
 bool command_open_file(const char *name, FILE **out, struct err *err)

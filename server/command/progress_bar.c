@@ -21,14 +21,39 @@ void progress_bar_init(struct progress_bar *progress, const char *what)
 	progress->next_ms = now + (progress->terminal ? FIRST_MS : LINE_EVERY_MS);
 }
 
+/* Bytes a second since it began. */
+static int64_t rate_of(const struct progress_bar *progress, int64_t done_bytes, int64_t now)
+{
+	int64_t elapsed = now - progress->started_ms;
+
+	return elapsed > 0 ? (int64_t)((double)(done_bytes - progress->first_bytes) * 1000 / (double)elapsed)
+			   : 0;
+}
+
+/* ", 3:20 left"; "" where nobody can tell. */
+struct left_text {
+	char text[48];
+};
+
+static struct left_text left_text(int64_t left_bytes, int64_t rate)
+{
+	struct left_text out = {""};
+	int64_t left_s = rate > 0 ? left_bytes / rate : -1;
+
+	if (left_s >= 3600)
+		(void)snprintf(out.text, sizeof out.text, ", %lld:%02d:%02d left", (long long)left_s / 3600,
+			(int)(left_s / 60 % 60), (int)(left_s % 60));
+	else if (left_s >= 0)
+		(void)snprintf(
+			out.text, sizeof out.text, ", %d:%02d left", (int)(left_s / 60), (int)(left_s % 60));
+	return out;
+}
+
 static void draw_bar(
 	const struct progress_bar *progress, int64_t done_bytes, int64_t total_bytes, int64_t now)
 {
 	double part = total_bytes > 0 ? (double)done_bytes / (double)total_bytes : 0;
-	int64_t elapsed = now - progress->started_ms;
-	int64_t rate =
-		elapsed > 0 ? (int64_t)((double)(done_bytes - progress->first_bytes) * 1000 / (double)elapsed)
-			    : 0;
+	int64_t rate = rate_of(progress, done_bytes, now);
 	int hashes = (int)(part * BAR_WIDTH);
 
 	if (total_bytes <= 0) {
@@ -36,8 +61,20 @@ static void draw_bar(
 			number_size(rate).text);
 		return;
 	}
-	(void)fprintf(stderr, "\r%s [%-*.*s] %3d %% of %s, %s/s \033[K", progress->what, BAR_WIDTH, hashes,
-		filled, (int)(part * 100), number_size(total_bytes).text, number_size(rate).text);
+	(void)fprintf(stderr, "\r%s [%-*.*s] %3d %% of %s, %s/s%s \033[K", progress->what, BAR_WIDTH, hashes,
+		filled, (int)(part * 100), number_size(total_bytes).text, number_size(rate).text,
+		left_text(total_bytes - done_bytes, rate).text);
+}
+
+/* For a log. */
+static void print_line(
+	const struct progress_bar *progress, int64_t done_bytes, int64_t total_bytes, int64_t now)
+{
+	int64_t rate = rate_of(progress, done_bytes, now);
+
+	(void)fprintf(stderr, "%s: %s of %s, %s/s%s\n", progress->what, number_size(done_bytes).text,
+		total_bytes > 0 ? number_size(total_bytes).text : "an unknown size", number_size(rate).text,
+		total_bytes > 0 ? left_text(total_bytes - done_bytes, rate).text : "");
 }
 
 void progress_bar_show(struct progress_bar *progress, int64_t done_bytes, int64_t total_bytes)
@@ -50,8 +87,7 @@ void progress_bar_show(struct progress_bar *progress, int64_t done_bytes, int64_
 		draw_bar(progress, done_bytes, total_bytes, now);
 		progress->drawn = true;
 	} else {
-		(void)fprintf(stderr, "%s: %s of %s\n", progress->what, number_size(done_bytes).text,
-			total_bytes > 0 ? number_size(total_bytes).text : "an unknown size");
+		print_line(progress, done_bytes, total_bytes, now);
 	}
 	progress->next_ms = now + (progress->terminal ? BAR_EVERY_MS : LINE_EVERY_MS);
 }

@@ -23,6 +23,7 @@
 #include "server/store/catalog/catalog_known.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_space.h"
+#include "server/store/outgoing.h"
 
 struct upkeep_options {
 	const char *command;
@@ -80,18 +81,6 @@ static int read_options(int argc, char **argv, const char *allowed, struct upkee
 		(void)take_option(options, letter);
 	}
 	return COMMAND_DONE;
-}
-
-/* A folder that is misspelt would be made, and found to be clean. */
-static bool check_store(const char *data_dir, struct err *err)
-{
-	AUTO_FREE char *path = mem_printf("%s/larder.db", data_dir);
-
-	return access(path, F_OK) == 0 ||
-	       err_set(err, ERR_NOT_FOUND,
-		       "there is no store in %.150s: name its folder with --data, or its "
-		       "configuration with --config",
-		       data_dir);
 }
 
 /* Straight on the database, which a daemon may have open. */
@@ -300,7 +289,8 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 
 	committer_set_forget(committer, have_forgotten, neighbour);
 	if (!count_garbage(stores, &files, &unpacked, err) ||
-		(!options->dry_run && !committer_sweep_blobs(committer, &never, err)))
+		(!options->dry_run && (!committer_sweep_blobs(committer, &never, err) ||
+					      !outgoing_sweep(neighbour->data_dir, err))))
 		return false;
 	print_count("files that nothing needs", options->dry_run, files.count, files.bytes);
 	print_count("unpacked archives that nothing needs", options->dry_run, unpacked.count, unpacked.bytes);
@@ -327,7 +317,7 @@ int command_gc(int argc, char **argv)
 	if (optind < argc)
 		return command_misuse("gc", "gc takes no arguments");
 	if (!command_load_config(options.config, options.data, &config, &err) ||
-		!check_store(config->storage.data_dir, &err) ||
+		!command_check_store(config->storage.data_dir, &err) ||
 		!catalog_open(config->storage.data_dir, &stores.catalog, &err) ||
 		!blobs_open(config->storage.data_dir, &stores.blobs, &err) ||
 		!members_open(config->storage.data_dir, &unpacks_nothing, &stores.members, &err))

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/bundle/exporting.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/container.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "server/bundle/digest_set.h"
+#include "server/bundle/layout.h"
+#include "server/bundle/notes.h"
+#include "server/bundle/version_record.h"
+#include "server/store/catalog/catalog_export.h"
+#include "server/store/outgoing.h"
+
+enum { VERSIONS_AT_ONCE = 200 };
+
+struct exporting {
+	const struct exporting_options *options;
+	struct export_report report;
+	struct outgoing *outgoing;
+	struct notes contents;
+	struct notes entries; /* of the index */
+	struct notes copies;  /* a line each: digest, size, what it is of */
+	struct digest_set wanted;
+	struct digest_set publishers;
+	struct outlet_watch watch;
+	int64_t done_bytes;
+	/* The line of the base that is not behind what is being looked at. */
+	struct contents_line base_line;
+	bool base_ended;
+};
+
+static void finish(struct exporting *exporting)
+{
+	notes_finish(&exporting->contents);
+	notes_finish(&exporting->entries);
+	notes_finish(&exporting->copies);
+	digest_set_finish(&exporting->wanted);
+	digest_set_finish(&exporting->publishers);
+	contents_line_finish(&exporting->base_line);
+	outgoing_close(exporting->outgoing);
+}
+
+/* ---- blobs of our own making ---- */
+
+/* Hands on a small blob, once. */
+static bool put(
+	struct exporting *exporting, const struct buffer *bytes, struct bundle_blob *out, struct err *err)
+{
+	struct outlet *outlet = exporting->options->outlet;
+
+	*out = (struct bundle_blob){digest_of(bytes->data, bytes->length), (int64_t)bytes->length};
+	if (!digest_set_add(&exporting->wanted, &out->digest))
+		return true;
+	exporting->report.other_bytes += out->size_bytes;
+	return !outlet || outlet->kind->put(outlet, &out->digest, bytes->data, bytes->length, err);
+}
+
+static bool put_notes(
+	struct exporting *exporting, struct notes *notes, struct bundle_blob *out, struct err *err)
+{
+	struct outlet *outlet = exporting->options->outlet;
+
+	*out = notes_blob(notes);
+	if (!digest_set_add(&exporting->wanted, &out->digest))
+		return true;
+	exporting->report.other_bytes += out->size_bytes;
+	return !outlet || outlet->kind->copy(outlet, out, notes->fd, NULL, err);
+}
+
+/* ---- the base ---- */
+
+static int compare_versions(const char *handle, int64_t version, const struct bundle_version *other)
+{
+	int order = strcmp(handle, other->name.handle);
+
+	return order != 0 ? order : (version > other->name.version) - (version < other->name.version);
+}
+
+static bool advance_base(struct exporting *exporting, struct err *err)
+{
+	struct contents_line line = {0};
+	bool more;
+
+	if (!contents_next(exporting->options->base, &line, &more, err))
+		return false;
+	contents_line_finish(&exporting->base_line);
+	exporting->base_line = line;
+	exporting->base_ended = !more || line.kind != CONTENTS_VERSION;
+	return true;
+}
+
+/* Whether the base has the version to the byte. Both are in the same order. */
+static bool is_in_base(
+	struct exporting *exporting, const struct bundle_version *version, bool *out, struct err *err)
+{
+	struct bundle_version *line = &exporting->base_line.version;
+
+	*out = false;
+	if (!exporting->options->base)
+		return true;
+	while (!exporting->base_ended &&
+		compare_versions(version->name.handle, version->name.version, line) > 0) {
+		if (!advance_base(exporting, err))
+			return false;
+	}
+	*out = !exporting->base_ended &&
+	       compare_versions(version->name.handle, version->name.version, line) == 0 &&
+	       digest_equal(&line->manifest.digest, &version->manifest.digest);
+	return true;
+}
+
+/* ---- one version ---- */
+
+/* All of a version that is about to be written. */
+struct parcel {
+	struct version_details details;
+	struct export_words words;
+	struct bundle_version version;
+	struct buffer record;
+	struct buffer manifest;
+};
+
+static void finish_parcel(struct parcel *parcel)
+{
+	version_details_finish(&parcel->details);
+	export_words_finish(&parcel->words);
+	buffer_finish(&parcel->record);
+	buffer_finish(&parcel->manifest);
+}
+
+/* What is evicted between the looking and the holding was never here. */
+static bool hold_artifacts(struct exporting *exporting, struct version_details *details, struct err *err)
+{
+	for (size_t i = 0; i < details->artifact_count; i++) {
+		struct artifact *artifact = &details->artifacts[i].artifact;
+
+		if (!artifact->cached || details->state != STATE_ACTIVE)
+			continue;
+		if (outgoing_hold(exporting->outgoing, &artifact->checksums.sha256, err))
+			continue;
+		if (err->code != ERR_NOT_FOUND)
+			return false;
+		artifact->cached = false;
+	}
+	return true;
+}
+
+/* Where no bytes go, it is listed, whatever it was here: so that they can be had elsewhere. */
+static enum version_source source_of(const struct parcel *parcel)
+{
+	bool has_bytes = parcel->version.artifact_count > 0;
+
+	return has_bytes || parcel->details.state == STATE_WITHDRAWN ? parcel->details.source : SOURCE_LISTED;
+}
+
+static void fill_version(struct parcel *parcel, const bool taken[FORMAT_COUNT])
+{
+	const struct version_details *details = &parcel->details;
+	struct bundle_version *version = &parcel->version;
+
+	version->name = details->name;
+	version->state = details->state;
+	for (size_t i = 0; i < details->artifact_count; i++) {
+		const struct artifact *artifact = &details->artifacts[i].artifact;
+
+		if (taken[artifact->name.format])
+			version->artifacts[version->artifact_count++] = (struct bundle_artifact){
+				artifact->name.format, {artifact->checksums.sha256, artifact->size_bytes}};
+	}
+	version->source = source_of(parcel);
+}
+
+/* Everything in it is borrowed. */
+static void write_record(
+	const struct exporting *exporting, struct parcel *parcel, const bool taken[FORMAT_COUNT])
+{
+	const struct version_details *details = &parcel->details;
+	struct version_record record = {.name = details->name,
+		.source = parcel->version.source,
+		.state = details->state,
+		.published_by = details->published_by,
+		.upstream = details->upstream,
+		.created_s = details->created_at,
+		.updated_s = parcel->words.updated_at,
+		.markdown = parcel->words.markdown,
+		.documented_by = parcel->words.documented_by,
+		.documented_s = parcel->words.documented_at};
+
+	memcpy(record.listed, parcel->words.listed, sizeof record.listed);
+	for (size_t i = 0; i < details->artifact_count; i++) {
+		const struct artifact_details *artifact = &details->artifacts[i];
+
+		if (taken[artifact->artifact.name.format])
+			record.artifacts[record.artifact_count++] = (struct artifact_record){
+				artifact->artifact.name.format, artifact->artifact.source,
+				artifact->published_by, artifact->upstream, artifact->artifact.created_at};
+	}
+	version_record_write(&record,
+		exporting->options->describe ? exporting->options->describe(details) : NULL, &parcel->record);
+}
+
+static struct bundle_blob blob_of(const struct buffer *bytes)
+{
+	return (struct bundle_blob){digest_of(bytes->data, bytes->length), (int64_t)bytes->length};
+}
+
+static void fill_parcel(
+	const struct exporting *exporting, struct parcel *parcel, const bool taken[FORMAT_COUNT])
+{
+	fill_version(parcel, taken);
+	write_record(exporting, parcel, taken);
+	parcel->version.record = blob_of(&parcel->record);
+	layout_write_version(&parcel->version, parcel->words.updated_at, &parcel->manifest);
+	parcel->version.manifest = blob_of(&parcel->manifest);
+}
+
+static bool note_copy(struct exporting *exporting, const struct name *name,
+	const struct bundle_artifact *artifact, struct err *err)
+{
+	AUTO_BUFFER struct buffer line = {0};
+
+	exporting->report.artifacts++;
+	if (!digest_set_add(&exporting->wanted, &artifact->blob.digest))
+		return true;
+	exporting->report.blobs++;
+	exporting->report.blob_bytes += artifact->blob.size_bytes;
+	buffer_printf(&line, "%s %" PRId64 " %s (%s)\n", artifact->blob.digest.hex, artifact->blob.size_bytes,
+		name_path(name).text, formats[artifact->format].name);
+	return notes_add(&exporting->copies, line.data, line.length, err);
+}
+
+static bool note_version(struct exporting *exporting, const struct bundle_version *version, struct err *err)
+{
+	AUTO_BUFFER struct buffer line = {0};
+	AUTO_BUFFER struct buffer entry = {0};
+
+	contents_write_version(version, &line);
+	layout_add_to_index(version, &entry);
+	if (!notes_add(&exporting->contents, line.data, line.length, err) ||
+		!notes_add(&exporting->entries, entry.data, entry.length, err))
+		return false;
+	for (size_t i = 0; i < version->artifact_count; i++) {
+		if (!note_copy(exporting, &version->name, &version->artifacts[i], err))
+			return false;
+	}
+	exporting->report.versions++;
+	exporting->report.withdrawn += version->state == STATE_WITHDRAWN;
+	return true;
+}
+
+static bool put_empty(struct exporting *exporting, struct err *err)
+{
+	static char text[] = "{}";
+	const struct buffer bytes = {text, sizeof text - 1, 0};
+	struct bundle_blob blob;
+
+	return put(exporting, &bytes, &blob, err);
+}
+
+static bool send_parcel(struct exporting *exporting, struct parcel *parcel, struct err *err)
+{
+	struct publisher_name publisher = name_publisher(parcel->version.name.handle);
+	struct digest key = digest_of(publisher.text, strlen(publisher.text));
+	struct bundle_blob blob;
+	bool is_known;
+
+	if (!is_in_base(exporting, &parcel->version, &is_known, err))
+		return false;
+	if (is_known) {
+		exporting->report.unchanged++;
+		return true;
+	}
+	(void)digest_set_add(&exporting->publishers, &key);
+	return (parcel->version.artifact_count > 0 || put_empty(exporting, err)) &&
+	       put(exporting, &parcel->record, &blob, err) && put(exporting, &parcel->manifest, &blob, err) &&
+	       note_version(exporting, &parcel->version, err);
+}
+
+static bool load_parcel(struct exporting *exporting, const struct name *name, struct parcel *out, bool *found,
+	struct err *err)
+{
+	struct catalog *catalog = exporting->options->catalog;
+
+	return catalog_find_version(catalog, name, &out->details, found, err) &&
+	       (!*found || catalog_find_export_words(catalog, name, &out->words, found, err)) &&
+	       (!*found || exporting->options->selection->words_only ||
+		       hold_artifacts(exporting, &out->details, err));
+}
+
+static bool export_version(struct exporting *exporting, const struct name *name, bool is_new, struct err *err)
+{
+	AUTO(finish_parcel) struct parcel parcel = {0};
+	bool taken[FORMAT_COUNT];
+	bool goes;
+
+	if (!load_parcel(exporting, name, &parcel, &goes, err))
+		return false;
+	if (!goes)
+		return true;
+	selection_judge(exporting->options->selection, &parcel.details, parcel.words.markdown, taken, &goes);
+	if (!goes)
+		return true;
+	if (!is_new) {
+		exporting->report.unchanged++;
+		return true;
+	}
+	fill_parcel(exporting, &parcel, taken);
+	return send_parcel(exporting, &parcel, err);
+}
+
+/* ---- all versions ---- */
+
+static bool export_row(struct exporting *exporting, const struct export_row *row, struct err *err)
+{
+	const struct exporting_options *options = exporting->options;
+	struct name name = {.version = row->version};
+
+	(void)snprintf(name.handle, sizeof name.handle, "%s", row->handle);
+	if (!selection_means(options->selection, row->handle, row->version))
+		return true;
+	if (row->state == STATE_QUARANTINED) {
+		exporting->report.quarantined++;
+		return true;
+	}
+	return export_version(exporting, &name, row->changed_at > options->changed_since_s, err);
+}
+
+static bool export_page_of_rows(struct exporting *exporting, struct name *after, bool *more, struct err *err)
+{
+	AUTO(export_rows_finish) struct export_rows rows = {0};
+	struct export_watch *watch = exporting->options->watch;
+
+	if (!catalog_list_exports(
+		    exporting->options->catalog, after->handle, after->version, VERSIONS_AT_ONCE, &rows, err))
+		return false;
+	for (size_t i = 0; i < rows.count; i++) {
+		if (!export_row(exporting, &rows.items[i], err) || !watch->progressed(watch, 0, 0, err))
+			return false;
+	}
+	*more = rows.count == VERSIONS_AT_ONCE;
+	if (!*more)
+		return true;
+	(void)snprintf(after->handle, sizeof after->handle, "%s", rows.items[rows.count - 1].handle);
+	after->version = rows.items[rows.count - 1].version;
+	return true;
+}
+
+static bool export_versions(struct exporting *exporting, struct err *err)
+{
+	struct name after = {.handle = ""};
+	bool more = true;
+
+	if (exporting->options->base && !advance_base(exporting, err))
+		return false;
+	while (more) {
+		if (!export_page_of_rows(exporting, &after, &more, err))
+			return false;
+	}
+	return true;
+}
+
+/* ---- publishers and collections ---- */
+
+static bool goes_along(const struct exporting *exporting, enum export_page kind, const char *name)
+{
+	const struct exporting_options *options = exporting->options;
+	struct digest key = digest_of(name, strlen(name));
+
+	if (options->with_pages)
+		return true;
+	if (kind == EXPORT_COLLECTIONS)
+		return options->collection && strcmp(options->collection, name) == 0;
+	return digest_set_has(&exporting->publishers, &key);
+}
+
+static bool export_pages(struct exporting *exporting, enum export_page kind, enum contents_kind as,
+	int64_t *count, struct err *err)
+{
+	AUTO_FREE char *after = mem_dup("");
+
+	for (;;) {
+		AUTO_FREE char *name = NULL;
+		AUTO_FREE char *markdown = NULL;
+		AUTO_BUFFER struct buffer line = {0};
+
+		if (!catalog_next_export_page(
+			    exporting->options->catalog, kind, after, &name, &markdown, err))
+			return false;
+		if (!name)
+			return true;
+		if (goes_along(exporting, kind, name)) {
+			contents_write_page(as, name, markdown, &line);
+			if (!notes_add(&exporting->contents, line.data, line.length, err))
+				return false;
+			++*count;
+		}
+		free(after);
+		after = TAKE(name);
+	}
+}
+
+/* ---- what tells of them ---- */
+
+static bool begin(struct exporting *exporting, struct err *err)
+{
+	AUTO_BUFFER struct buffer line = {0};
+
+	contents_write_header(&exporting->options->header, &line);
+	return outgoing_open(exporting->options->data_dir, &exporting->outgoing, err) &&
+	       notes_open(&exporting->contents, exporting->outgoing, err) &&
+	       notes_open(&exporting->entries, exporting->outgoing, err) &&
+	       notes_open(&exporting->copies, exporting->outgoing, err) &&
+	       notes_add(&exporting->contents, line.data, line.length, err);
+}
+
+static bool put_signature(struct exporting *exporting, struct bundle_blob *out, struct err *err)
+{
+	const struct signed_statement statement = {
+		exporting->report.contents, exporting->options->header.created_s};
+	AUTO_BUFFER struct buffer envelope = {0};
+
+	if (!exporting->options->key)
+		return true;
+	signature_write(exporting->options->key, &statement, &envelope);
+	return put(exporting, &envelope, out, err);
+}
+
+static bool put_contents(struct exporting *exporting, struct bundle_blob *out_manifest, struct err *err)
+{
+	AUTO_BUFFER struct buffer manifest = {0};
+	struct bundle_blob signature;
+
+	if (!put_notes(exporting, &exporting->contents, &exporting->report.contents, err) ||
+		!put_signature(exporting, &signature, err) || !put_empty(exporting, err))
+		return false;
+	layout_write_contents(
+		&exporting->report.contents, exporting->options->key ? &signature : NULL, &manifest);
+	return put(exporting, &manifest, out_manifest, err);
+}
+
+static bool put_index(struct exporting *exporting, const struct bundle_blob *contents, struct err *err)
+{
+	AUTO(notes_finish) struct notes index = {.fd = -1};
+	AUTO_BUFFER struct buffer begin_text = {0};
+	AUTO_BUFFER struct buffer end_text = {0};
+
+	layout_begin_index(contents, &begin_text);
+	layout_end_index(&exporting->options->header, &end_text);
+	return notes_open(&index, exporting->outgoing, err) &&
+	       notes_add(&index, begin_text.data, begin_text.length, err) &&
+	       notes_append(&index, &exporting->entries, err) &&
+	       notes_add(&index, end_text.data, end_text.length, err) &&
+	       put_notes(exporting, &index, &exporting->report.index, err);
+}
+
+static bool set_outer(struct exporting *exporting, struct err *err)
+{
+	struct outlet *outlet = exporting->options->outlet;
+	AUTO_BUFFER struct buffer text = {0};
+
+	layout_write_outer(&exporting->report.index, &exporting->options->header, &text);
+	exporting->report.other_bytes += (int64_t)text.length;
+	return !outlet || outlet->kind->set_index(outlet, text.data, text.length, err);
+}
+
+/* ---- bytes ---- */
+
+static bool count_bytes(struct outlet_watch *watch, int64_t bytes, struct err *err)
+{
+	struct exporting *exporting = CONTAINER_OF(watch, struct exporting, watch);
+	struct export_watch *teller = exporting->options->watch;
+
+	exporting->done_bytes += bytes;
+	return teller->progressed(teller, exporting->done_bytes, exporting->report.blob_bytes, err);
+}
+
+/* A line of the list, as note_copy() wrote it. */
+static bool copy_one(struct exporting *exporting, char *line, struct err *err)
+{
+	struct outlet *outlet = exporting->options->outlet;
+	char *size = line + 64;
+	char *what = NULL;
+	struct bundle_blob blob;
+	AUTO_FD int fd = -1;
+	int64_t found;
+
+	*size++ = '\0';
+	blob.size_bytes = strtoll(size, &what, 10);
+	what[strlen(what) - 1] = '\0';
+	return digest_parse(line, &blob.digest) &&
+	       ((outgoing_read(exporting->outgoing, &blob.digest, &fd, &found, err) &&
+			outlet->kind->copy(outlet, &blob, fd, &exporting->watch, err)) ||
+		       err_prefix(err, "%.300s: ", what + 1));
+}
+
+static bool copy_all(struct exporting *exporting, struct err *err)
+{
+	FILE *list = notes_file(&exporting->copies);
+	AUTO_FREE char *line = NULL;
+	size_t size = 0;
+	bool done = true;
+
+	while (done && getline(&line, &size, list) > 64)
+		done = copy_one(exporting, line, err);
+	(void)fclose(list);
+	return done;
+}
+
+bool exporting_run(const struct exporting_options *options, struct export_report *out, struct err *err)
+{
+	AUTO(finish)
+	struct exporting exporting = {.options = options,
+		.contents = {.fd = -1},
+		.entries = {.fd = -1},
+		.copies = {.fd = -1},
+		.watch = {count_bytes}};
+	struct bundle_blob manifest;
+
+	if (!begin(&exporting, err) || !export_versions(&exporting, err) ||
+		!export_pages(&exporting, EXPORT_PUBLISHERS, CONTENTS_PUBLISHER, &exporting.report.publishers,
+			err) ||
+		!export_pages(&exporting, EXPORT_COLLECTIONS, CONTENTS_COLLECTION,
+			&exporting.report.collections, err) ||
+		!put_contents(&exporting, &manifest, err) || !put_index(&exporting, &manifest, err) ||
+		!set_outer(&exporting, err))
+		return false;
+	if (options->outlet && (!copy_all(&exporting, err) || !options->outlet->kind->commit(options->outlet,
+								      &exporting.wanted, err)))
+		return false;
+	*out = exporting.report;
+	return true;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/bundle/medium.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+
+enum { COMPARED_BYTES = 16384 };
+
+bool medium_failed(struct err *err, int number, const char *path)
+{
+	if (number == ENOSPC || number == EDQUOT)
+		return err_set(err, ERR_NO_SPACE,
+			"%.200s: the medium is full. Make room there, and the same command goes on where it "
+			"was; or use a larger one, or --split with several",
+			path);
+	if (number == EFBIG)
+		return err_set(err, ERR_NO_SPACE,
+			"%.200s: the medium takes no file of this size. With --split, such as --split 4000M, "
+			"a bundle is several files",
+			path);
+	return err_errno(err, number, "write %.200s", path);
+}
+
+bool medium_write(int fd, const char *path, const void *bytes, size_t length, int64_t offset, struct err *err)
+{
+	const char *next = bytes;
+
+	while (length > 0) {
+		ssize_t written = pwrite(fd, next, length, offset);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return medium_failed(err, errno, path);
+		next += written;
+		offset += written;
+		length -= (size_t)written;
+	}
+	return true;
+}
+
+static bool is_there(int fd, const char *bytes, size_t length, int64_t offset)
+{
+	char block[COMPARED_BYTES];
+	struct err err;
+	size_t got;
+
+	return file_read_at(fd, block, length, offset, &got, &err) && got == length &&
+	       memcmp(block, bytes, length) == 0;
+}
+
+bool medium_write_over(int fd, const char *path, const void *bytes, size_t length, int64_t offset,
+	int64_t known_end, struct err *err)
+{
+	const char *next = bytes;
+
+	while (length > 0) {
+		size_t part = length < COMPARED_BYTES ? length : COMPARED_BYTES;
+
+		if (offset + (int64_t)part > known_end)
+			break;
+		if (!is_there(fd, next, part, offset) && !medium_write(fd, path, next, part, offset, err))
+			return false;
+		next += part;
+		offset += (int64_t)part;
+		length -= part;
+	}
+	return medium_write(fd, path, next, length, offset, err);
+}
+
+bool medium_replace(
+	int folder_fd, const char *folder, const char *name, const char *text, size_t length, struct err *err)
+{
+	AUTO_FREE char *draft = mem_printf("%s.part", name);
+	AUTO_FREE char *path = mem_printf("%s/%s", folder, name);
+	AUTO_FD int fd =
+		openat(folder_fd, draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return medium_failed(err, errno, path);
+	if (!medium_write(fd, path, text, length, 0, err))
+		return false;
+	if (fsync(fd) < 0 || renameat(folder_fd, draft, folder_fd, name) < 0 || fsync(folder_fd) < 0)
+		return medium_failed(err, errno, path);
+	return true;
+}
+
+bool medium_lock(int fd, const char *path, struct err *err)
+{
+	/* Media that know no locks are nobody else's, either. */
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK ||
+	       err_set(err, ERR_CONFLICT,
+		       "%.200s is being written by another export: let that end, or name another with -o",
+		       path);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files on a medium that is carried: written over what an earlier attempt left there, and what is said where
+ * it takes no more. */
+#ifndef SERVER_BUNDLE_MEDIUM_H
+#define SERVER_BUNDLE_MEDIUM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+/* What writing to path failed with, and what to do. Always false. */
+bool medium_failed(struct err *err, int number, const char *path);
+
+bool medium_write(
+	int fd, const char *path, const void *bytes, size_t length, int64_t offset, struct err *err);
+
+/* The same over bytes that may be there already: of those before *known_end, which are read, only others are
+ * written. */
+bool medium_write_over(int fd, const char *path, const void *bytes, size_t length, int64_t offset,
+	int64_t known_end, struct err *err);
+
+/* Writes a small file wholly and durably in the place of whatever has that name in the folder; nobody sees a
+ * part of it. folder is for words. */
+bool medium_replace(int folder_fd, const char *folder, const char *name, const char *text, size_t length,
+	struct err *err);
+
+/* Whether nobody else writes there: locks the file or folder until it is closed. ERR_CONFLICT. */
+bool medium_lock(int fd, const char *path, struct err *err);
+
+#endif

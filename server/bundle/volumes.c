@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/bundle/volumes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/digest.h"
+#include "common/mem.h"
+#include "server/bundle/medium.h"
+#include "server/bundle/strictjson.h"
+
+struct volumes {
+	char *path;   /* of the whole */
+	char *name;   /* its last part */
+	char *folder; /* where it is */
+	int folder_fd;
+	int64_t split_bytes;
+	/* The piece that is being written. */
+	int number;
+	char *piece_path;
+	int fd;
+	int64_t known_end; /* so much was there before */
+	int64_t length;
+	struct hasher *hasher; /* NULL where there is one file */
+	json_t *pieces;
+	int64_t total;
+};
+
+/* ---- open ---- */
+
+static bool open_folder(struct volumes *volumes, struct err *err)
+{
+	AUTO_FREE char *for_folder = mem_dup(volumes->path);
+	AUTO_FREE char *for_name = mem_dup(volumes->path);
+
+	volumes->folder = mem_dup(dirname(for_folder));
+	volumes->name = mem_dup(basename(for_name));
+	volumes->folder_fd = open(volumes->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return volumes->folder_fd >= 0 || err_errno(err, errno, "open folder %.200s", volumes->folder);
+}
+
+/* What is whole is not taken away before the new one is asked for in so many words. */
+static bool clear_way(const struct volumes *volumes, bool replace, struct err *err)
+{
+	AUTO_FREE char *list = mem_printf("%s.pieces", volumes->path);
+	const char *whole = volumes->split_bytes > 0 ? list : volumes->path;
+	struct stat status;
+
+	if (lstat(whole, &status) < 0)
+		return true;
+	if (!replace)
+		return err_set(err, ERR_CONFLICT,
+			"%.200s is there already: name another with -o, or have it replaced with --force",
+			whole);
+	/* One file is renamed over the other in the end. */
+	return volumes->split_bytes == 0 || unlink(whole) == 0 ||
+	       err_errno(err, errno, "remove %.200s", whole);
+}
+
+static bool open_piece(struct volumes *volumes, struct err *err)
+{
+	struct stat status;
+
+	if (++volumes->number > VOLUMES_COUNT_MAX)
+		return err_set(err, ERR_TOO_LARGE, "there would be more than %d pieces: use larger ones",
+			VOLUMES_COUNT_MAX);
+	free(volumes->piece_path);
+	volumes->piece_path = volumes->split_bytes > 0 ? mem_printf("%s.%03d", volumes->path, volumes->number)
+						       : mem_printf("%s.part", volumes->path);
+	volumes->fd = open(volumes->piece_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+	if (volumes->fd < 0 || fstat(volumes->fd, &status) < 0)
+		return medium_failed(err, errno, volumes->piece_path);
+	if (!S_ISREG(status.st_mode))
+		return err_set(err, ERR_CONFLICT, "%.200s is no file", volumes->piece_path);
+	volumes->known_end = status.st_size;
+	volumes->length = 0;
+	volumes->hasher = volumes->split_bytes > 0 ? hasher_create() : NULL;
+	return medium_lock(volumes->fd, volumes->piece_path, err);
+}
+
+bool volumes_open(const char *path, int64_t split_bytes, bool replace, struct volumes **out, struct err *err)
+{
+	AUTO_VOLUMES struct volumes *volumes = mem_zero(1, sizeof *volumes);
+
+	volumes->path = mem_dup(path);
+	volumes->fd = volumes->folder_fd = -1;
+	volumes->split_bytes = split_bytes;
+	volumes->pieces = json_array();
+	if (!open_folder(volumes, err) || !clear_way(volumes, replace, err) || !open_piece(volumes, err))
+		return false;
+	*out = TAKE(volumes);
+	return true;
+}
+
+void volumes_close(struct volumes *volumes)
+{
+	if (!volumes)
+		return;
+	own_close(&volumes->fd);
+	own_close(&volumes->folder_fd);
+	hasher_destroy(volumes->hasher);
+	json_decref(volumes->pieces);
+	free(volumes->piece_path);
+	free(volumes->folder);
+	free(volumes->name);
+	free(volumes->path);
+	free(volumes);
+}
+
+/* ---- write ---- */
+
+static void note_piece(struct volumes *volumes)
+{
+	const char *slash = strrchr(volumes->piece_path, '/');
+	struct digest digest = hasher_result(volumes->hasher);
+
+	(void)json_array_append_new(volumes->pieces,
+		json_pack("{s:s, s:I, s:o}", "name", slash ? slash + 1 : volumes->piece_path, "size",
+			(json_int_t)volumes->length, "digest", strictjson_digest_value(&digest)));
+}
+
+/* Ends the piece that is being written: nothing of an earlier attempt stays behind its end. */
+static bool end_piece(struct volumes *volumes, struct err *err)
+{
+	if ((volumes->known_end > volumes->length && ftruncate(volumes->fd, volumes->length) < 0) ||
+		fsync(volumes->fd) < 0)
+		return medium_failed(err, errno, volumes->piece_path);
+	if (volumes->hasher)
+		note_piece(volumes);
+	hasher_destroy(TAKE(volumes->hasher));
+	(void)close(TAKE_FD(volumes->fd));
+	return true;
+}
+
+bool volumes_write(struct volumes *volumes, const void *bytes, size_t length, struct err *err)
+{
+	const char *next = bytes;
+
+	while (length > 0) {
+		int64_t room = volumes->split_bytes > 0 ? volumes->split_bytes - volumes->length : INT64_MAX;
+		size_t part = (int64_t)length < room ? length : (size_t)room;
+
+		if (part == 0) {
+			if (!end_piece(volumes, err) || !open_piece(volumes, err))
+				return false;
+			continue;
+		}
+		if (!medium_write_over(volumes->fd, volumes->piece_path, next, part, volumes->length,
+			    volumes->known_end, err))
+			return false;
+		if (volumes->hasher)
+			hasher_add(volumes->hasher, next, part);
+		volumes->length += (int64_t)part;
+		volumes->total += (int64_t)part;
+		next += part;
+		length -= part;
+	}
+	return true;
+}
+
+/* ---- commit ---- */
+
+/* Pieces of an earlier attempt that was longer. */
+static void remove_later_pieces(const struct volumes *volumes)
+{
+	for (int number = volumes->number + 1; number <= VOLUMES_COUNT_MAX; number++) {
+		AUTO_FREE char *path = mem_printf("%s.%03d", volumes->path, number);
+
+		if (unlink(path) < 0)
+			return;
+	}
+}
+
+static bool write_list(struct volumes *volumes, struct err *err)
+{
+	json_auto_t *list = json_pack("{s:i, s:s, s:I, s:O}", "larder_pieces", 1, "name", volumes->name,
+		"size", (json_int_t)volumes->total, "pieces", volumes->pieces);
+	AUTO_FREE char *name = mem_printf("%s.pieces", volumes->name);
+	AUTO_FREE char *text = json_dumps(list, JSON_INDENT(1));
+
+	return medium_replace(volumes->folder_fd, volumes->folder, name, text, strlen(text), err);
+}
+
+bool volumes_commit(struct volumes *volumes, struct err *err)
+{
+	if (!end_piece(volumes, err))
+		return false;
+	if (volumes->split_bytes > 0) {
+		remove_later_pieces(volumes);
+		return write_list(volumes, err);
+	}
+	if (rename(volumes->piece_path, volumes->path) < 0 || fsync(volumes->folder_fd) < 0)
+		return medium_failed(err, errno, volumes->path);
+	return true;
+}

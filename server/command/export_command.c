@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * export: what a data folder has, or a part of it, becomes a bundle. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/container.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/own.h"
+#include "server/api/answer.h"
+#include "server/api/model.h"
+#include "server/bundle/exporting.h"
+#include "server/bundle/volumes.h"
+#include "server/command/command.h"
+#include "server/command/lockfile.h"
+#include "server/command/progress_bar.h"
+#include "server/command/wishes.h"
+#include "server/store/catalog/catalog_collections.h"
+#include "server/store/catalog/catalog_opening.h"
+#include "server/store/outgoing.h"
+
+struct options {
+	const char *output;
+	const char *config;
+	const char *data;
+	const char *want;
+	const char *lock;
+	const char *collection;
+	const char *since;
+	const char *split;
+	const char *key;
+	const char *name;
+	bool words_only;
+	bool partial;
+	bool force;
+	bool dry_run;
+	bool json;
+};
+
+/* One run, with all that it has open. */
+struct run {
+	const struct options *options;
+	struct config *config;
+	struct catalog *catalog;
+	struct selection selection;
+	struct signing_key *key;
+	struct outlet *outlet;
+	struct exporting_options exporting;
+	struct export_report report;
+	struct export_watch watch;
+	struct progress_bar progress;
+	int signals; /* tells of those that end it */
+	int64_t split_bytes;
+	bool is_here_already;
+};
+
+static void finish(struct run *run)
+{
+	outlet_close(run->outlet);
+	signing_key_destroy(run->key);
+	selection_finish(&run->selection);
+	catalog_close(run->catalog);
+	config_destroy(run->config);
+	own_close(&run->signals);
+}
+
+/* ---- options ---- */
+
+static const struct option long_options[] = {
+	{"output", required_argument, NULL, 'o'},
+	{"config", required_argument, NULL, 'c'},
+	{"data", required_argument, NULL, 'd'},
+	{"want", required_argument, NULL, 'w'},
+	{"lock", required_argument, NULL, 'l'},
+	{"collection", required_argument, NULL, 'C'},
+	{"since", required_argument, NULL, 's'},
+	{"split", required_argument, NULL, 'S'},
+	{"sign", required_argument, NULL, 'k'},
+	{"name", required_argument, NULL, 'N'},
+	{"documentation-only", no_argument, NULL, 'D'},
+	{"partial", no_argument, NULL, 'p'},
+	{"force", no_argument, NULL, 'f'},
+	{"dry-run", no_argument, NULL, 'n'},
+	{"json", no_argument, NULL, 'j'},
+	{NULL, 0, NULL, 0},
+};
+
+/* Where the argument of a letter goes. */
+static const char **text_of(struct options *options, int letter)
+{
+	const struct {
+		int letter;
+		const char **text;
+	} rows[] = {{'o', &options->output}, {'c', &options->config}, {'d', &options->data},
+		{'w', &options->want}, {'l', &options->lock}, {'C', &options->collection},
+		{'s', &options->since}, {'S', &options->split}, {'k', &options->key}, {'N', &options->name}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (rows[i].letter == letter)
+			return rows[i].text;
+	}
+	return NULL;
+}
+
+static bool *flag_of(struct options *options, int letter)
+{
+	const struct {
+		int letter;
+		bool *flag;
+	} rows[] = {{'D', &options->words_only}, {'p', &options->partial}, {'f', &options->force},
+		{'n', &options->dry_run}, {'j', &options->json}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (rows[i].letter == letter)
+			return rows[i].flag;
+	}
+	return NULL;
+}
+
+static bool read_options(int argc, char **argv, struct options *options)
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "o:", long_options, NULL)) != -1) {
+		const char **text = text_of(options, letter);
+		bool *flag = flag_of(options, letter);
+
+		if (text)
+			*text = optarg;
+		else if (flag)
+			*flag = true;
+		else
+			return false;
+	}
+	return true;
+}
+
+static bool is_tar(const char *path)
+{
+	size_t length = strlen(path);
+
+	return length > 4 && strcmp(path + length - 4, ".tar") == 0;
+}
+
+static int check_options(const struct options *options, int64_t *out_split)
+{
+	if (!options->dry_run && (!options->output || !*options->output))
+		return command_misuse("export", "-o DIR or -o FILE.tar is missing");
+	if (options->split &&
+		(!number_parse_size(options->split, out_split) || *out_split < VOLUMES_SPLIT_MIN))
+		return command_misuse("export", "--split takes a size of at least 1M, such as 4000M");
+	if (options->split && options->output && !is_tar(options->output))
+		return command_misuse("export", "--split goes with -o FILE.tar");
+	if (options->name && strlen(options->name) > BUNDLE_NAME_MAX)
+		return command_misuse("export", "--name takes at most %d bytes", BUNDLE_NAME_MAX);
+	return COMMAND_DONE;
+}
+
+/* ---- what goes ---- */
+
+static bool read_want(struct run *run, struct err *err)
+{
+	AUTO(wishes_finish) struct wishes wishes = {0};
+	AUTO(command_close_file) FILE *file = NULL;
+
+	if (!run->options->want)
+		return true;
+	if (!command_open_file(run->options->want, &file, err))
+		return false;
+	if (!wishes_read(&wishes, file, err))
+		return err_prefix(err, "%.200s: ", run->options->want);
+	for (size_t i = 0; i < wishes.count; i++) {
+		if (!selection_add_path(&run->selection, wishes.items[i].path, err))
+			return err_prefix(err, "%.200s: ", run->options->want);
+	}
+	return wishes.count > 0 ||
+	       err_set(err, ERR_BAD_REQUEST, "%.200s asks for nothing", run->options->want);
+}
+
+static bool read_lock(struct run *run, struct err *err)
+{
+	AUTO_LOCKFILE struct lockfile lockfile = {0};
+	AUTO(command_close_file) FILE *file = NULL;
+
+	if (!run->options->lock)
+		return true;
+	if (!command_open_file(run->options->lock, &file, err))
+		return false;
+	if (!lockfile_read(file, &lockfile, err))
+		return err_prefix(err, "%.200s: ", run->options->lock);
+	for (size_t i = 0; i < lockfile.count; i++) {
+		const struct locked *locked = &lockfile.items[i];
+		AUTO_FREE char *text = mem_printf("%s/%" PRId64, locked->handle, locked->version);
+		const struct selected selected = {
+			text, true, locked->format, true, locked->digest, false, GAP_UNKNOWN};
+
+		if (!selection_add(&run->selection, &selected, err))
+			return false;
+	}
+	return lockfile.count > 0 ||
+	       err_set(err, ERR_BAD_REQUEST, "%.200s names nothing", run->options->lock);
+}
+
+static bool read_collection(struct run *run, struct err *err)
+{
+	const char *path = run->options->collection;
+	const char *slash = path ? strchr(path, '/') : NULL;
+	AUTO(collection_details_finish) struct collection_details details = {0};
+	AUTO_FREE char *publisher = slash ? mem_dup_n(path, (size_t)(slash - path)) : NULL;
+	bool found = false;
+
+	if (!path)
+		return true;
+	if (slash && !catalog_find_collection(run->catalog, publisher, slash + 1, &details, &found, err))
+		return false;
+	if (!found)
+		return err_set(err, ERR_NOT_FOUND, "there is no collection %.200s here", path);
+	for (size_t i = 0; i < details.module_count; i++) {
+		const struct selected selected = {
+			.text = details.modules[i].handle, .may_lack = true, .gap = GAP_UNKNOWN};
+
+		if (!selection_add(&run->selection, &selected, err))
+			return false;
+	}
+	/* One without a module that is known here has a page only. */
+	return details.module_count > 0 || selection_add_path(&run->selection, path, err);
+}
+
+static bool read_selection(struct run *run, int argc, char **argv, struct err *err)
+{
+	struct selection *selection = &run->selection;
+
+	for (int i = optind; i < argc; i++) {
+		if (!selection_add_path(selection, argv[i], err))
+			return false;
+	}
+	if (!read_want(run, err) || !read_lock(run, err) || !read_collection(run, err))
+		return false;
+	selection->words_only = run->options->words_only;
+	run->exporting.with_pages = selection->count == 0 && selection->pattern_count == 0;
+	selection_seal(selection);
+	return true;
+}
+
+/* ---- watching ---- */
+
+static bool show(struct export_watch *watch, int64_t done_bytes, int64_t total_bytes, struct err *err)
+{
+	struct run *run = CONTAINER_OF(watch, struct run, watch);
+	struct signalfd_siginfo info;
+
+	if (read(run->signals, &info, sizeof info) == sizeof info)
+		return err_set(err, ERR_BUSY,
+			"interrupted: the same command goes on where it was, and nobody can take what is "
+			"there for whole");
+	if (total_bytes > 0)
+		progress_bar_show(&run->progress, done_bytes, total_bytes);
+	return true;
+}
+
+static void watch_signals(struct run *run)
+{
+	sigset_t set;
+
+	/* A limit on the size of files is told like a full medium. */
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	run->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	run->watch.progressed = show;
+}
+
+/* What people may want to see of a version in its configuration. */
+static json_t *findings_json(const struct version_details *details)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < details->artifact_count; i++) {
+		const struct artifact_details *artifact = &details->artifacts[i];
+
+		for (size_t j = 0; j < artifact->warning_count; j++)
+			(void)json_array_append_new(
+				array, json_pack("{s:s, s:o, s:o, s:o}", "format",
+					       formats[artifact->artifact.name.format].name, "rule",
+					       answer_text(artifact->warnings[j].rule), "path",
+					       answer_text(artifact->warnings[j].path), "message",
+					       answer_text(artifact->warnings[j].message)));
+	}
+	return array;
+}
+
+static json_t *describe(const struct version_details *details)
+{
+	json_t *tags = json_array();
+
+	for (size_t i = 0; i < details->tags.count; i++)
+		(void)json_array_append_new(
+			tags, json_pack("{s:o, s:o}", "kind", answer_text(details->tags.items[i].kind),
+				      "value", answer_text(details->tags.items[i].value)));
+	return json_pack("{s:o, s:o, s:o, s:o}", "description", answer_text(details->description), "tags",
+		tags, "findings", findings_json(details), "saved_model", model_json(details->saved_model));
+}
+
+/* ---- when it is made ---- */
+
+/* Of a bundle that is there whole, so that the same content gives the same bytes. */
+static bool read_old_time(const char *output, int64_t *out)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	json_auto_t *index = NULL;
+	const char *created;
+
+	if (output && !is_tar(output))
+		outlet_read_index(output, &text);
+	index = text.length > 0 ? json_loadb(text.data, text.length, 0, NULL) : NULL;
+	created = json_string_value(json_object_get(
+		json_object_get(json_array_get(json_object_get(index, "manifests"), 0), "annotations"),
+		"org.opencontainers.image.created"));
+	return created && clock_parse_rfc3339(created, out);
+}
+
+static bool set_header(struct run *run, struct err *err)
+{
+	struct bundle_header *header = &run->exporting.header;
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+
+	if (epoch && !number_parse(epoch, &header->created_s))
+		return err_set(err, ERR_BAD_REQUEST, "SOURCE_DATE_EPOCH must be a number of seconds");
+	if (!epoch && !read_old_time(run->options->output, &header->created_s))
+		header->created_s = clock_now_s();
+	(void)snprintf(header->name, sizeof header->name, "%s", run->options->name ? run->options->name : "");
+	(void)snprintf(header->server, sizeof header->server, "larder %s", LARDER_VERSION);
+	return true;
+}
+
+static bool set_since(struct run *run, struct err *err)
+{
+	struct bundle_header *header = &run->exporting.header;
+
+	if (!run->options->since)
+		return true;
+	if (!clock_parse_rfc3339(run->options->since, &header->since_s))
+		return err_set(err, ERR_BAD_REQUEST,
+			"--since %.100s is no time such as 2026-11-28 or 2026-11-28T12:00:00Z",
+			run->options->since);
+	run->exporting.changed_since_s = header->since_s;
+	return true;
+}
+
+/* ---- the report ---- */
+
+static void tell_gaps(const struct run *run)
+{
+	const struct selected *lacking;
+	size_t position = 0;
+	struct err err;
+
+	while ((lacking = selection_next_gap(&run->selection, &position))) {
+		selection_tell(lacking, &err);
+		(void)fprintf(stderr, "larder: %s\n", err.text);
+	}
+}
+
+static json_t *gaps_json(const struct run *run)
+{
+	json_t *array = json_array();
+	const struct selected *lacking;
+	size_t position = 0;
+	struct err err;
+
+	while ((lacking = selection_next_gap(&run->selection, &position))) {
+		selection_tell(lacking, &err);
+		(void)json_array_append_new(
+			array, json_pack("{s:o, s:s*, s:s, s:o}", "path", answer_text(lacking->text),
+				       "format", lacking->has_format ? formats[lacking->format].name : NULL,
+				       "code", err_name(err.code), "detail", answer_text(err.text)));
+	}
+	return array;
+}
+
+static json_t *digest_json(const struct digest *digest)
+{
+	return json_sprintf("sha256:%s", digest->hex);
+}
+
+static void print_json(const struct run *run, bool is_written)
+{
+	const struct export_report *report = &run->report;
+	json_t *object = json_pack("{s:o, s:b, s:b, s:I, s:I, s:I}", "path",
+		run->options->output ? answer_text(run->options->output) : json_null(), "written",
+		(int)is_written, "dry_run", (int)run->options->dry_run, "versions",
+		(json_int_t)report->versions, "withdrawn", (json_int_t)report->withdrawn, "artifacts",
+		(json_int_t)report->artifacts);
+
+	(void)json_object_update_new(object,
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "blobs", (json_int_t)report->blobs,
+			"blob_bytes", (json_int_t)report->blob_bytes, "other_bytes",
+			(json_int_t)report->other_bytes, "publishers", (json_int_t)report->publishers,
+			"collections", (json_int_t)report->collections, "unchanged",
+			(json_int_t)report->unchanged, "quarantined", (json_int_t)report->quarantined));
+	(void)json_object_set_new(object, "missing", gaps_json(run));
+	if (is_written) {
+		struct digest id = run->key ? signing_key_id(run->key) : (struct digest){0};
+
+		(void)json_object_set_new(object, "contents", digest_json(&report->contents.digest));
+		(void)json_object_set_new(object, "index", digest_json(&report->index.digest));
+		(void)json_object_set_new(object, "key", run->key ? digest_json(&id) : json_null());
+	}
+	(void)json_dumpf(object, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(object);
+}
+
+static void print_counts(const struct run *run)
+{
+	const struct export_report *report = &run->report;
+
+	(void)printf("%s%" PRId64 " versions (%" PRId64 " withdrawn), %" PRId64
+		     " artifacts of %s, and %s that "
+		     "tell of them\n",
+		run->options->dry_run ? "would write " : "", report->versions, report->withdrawn,
+		report->artifacts, number_size(report->blob_bytes).text,
+		number_size(report->other_bytes).text);
+	if (report->publishers + report->collections > 0)
+		(void)printf("%" PRId64 " publishers, %" PRId64 " collections\n", report->publishers,
+			report->collections);
+	if (report->unchanged > 0)
+		(void)printf("%" PRId64 " versions are not new\n", report->unchanged);
+	if (report->quarantined > 0)
+		(void)printf("%" PRId64 " versions are quarantined, and stay here\n", report->quarantined);
+}
+
+static void print_end(const struct run *run)
+{
+	print_counts(run);
+	if (run->options->dry_run)
+		return;
+	(void)printf("%s: %sbundle sha256:%s", run->options->output,
+		run->is_here_already ? "has it already: " : "", run->report.index.digest.hex);
+	if (run->key)
+		(void)printf(", signed by key sha256:%s", signing_key_id(run->key).hex);
+	(void)putchar('\n');
+}
+
+/* ---- running ---- */
+
+static bool open_outlet(struct run *run, struct err *err)
+{
+	const struct options *options = run->options;
+
+	return is_tar(options->output)
+		       ? outlet_open_tar(options->output, run->split_bytes, options->force, &run->outlet, err)
+		       : outlet_open_folder(options->output, options->force, &run->outlet, err);
+}
+
+static bool pass(struct run *run, struct outlet *outlet, struct err *err)
+{
+	bool done;
+
+	run->exporting.outlet = outlet;
+	progress_bar_init(&run->progress, "exporting");
+	done = exporting_run(&run->exporting, &run->report, err);
+	progress_bar_finish(&run->progress);
+	return done;
+}
+
+static bool check_gaps(const struct run *run, struct err *err)
+{
+	size_t position = 0;
+
+	return run->options->partial || !selection_next_gap(&run->selection, &position) ||
+	       err_set(err, ERR_NOT_FOUND,
+		       "nothing is written: leave out what is not here, or go on without it by --partial");
+}
+
+/* Whether the folder has this very bundle. */
+static bool has_it_already(const struct run *run)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	if (run->options->force || is_tar(run->options->output))
+		return false;
+	outlet_read_index(run->options->output, &text);
+	return text.length > 0 && strstr(text.data, run->report.index.digest.hex);
+}
+
+static bool export(struct run *run, struct err *err)
+{
+	/* Nothing is touched before it is known what will come of it. */
+	if (!pass(run, NULL, err))
+		return false;
+	tell_gaps(run);
+	if (!check_gaps(run, err))
+		return false;
+	if (run->options->dry_run)
+		return true;
+	run->is_here_already = has_it_already(run);
+	return run->is_here_already || (open_outlet(run, err) && pass(run, run->outlet, err));
+}
+
+static bool prepare(struct run *run, int argc, char **argv, struct err *err)
+{
+	const struct options *options = run->options;
+
+	if (!command_load_config(options->config, options->data, &run->config, err) ||
+		!command_check_store(run->config->storage.data_dir, err) ||
+		!outgoing_sweep(run->config->storage.data_dir, err) ||
+		!catalog_open(run->config->storage.data_dir, &run->catalog, err) ||
+		!read_selection(run, argc, argv, err) || !set_header(run, err) || !set_since(run, err) ||
+		(options->key && !signing_key_read_private(options->key, &run->key, err)))
+		return false;
+	watch_signals(run);
+	run->exporting.catalog = run->catalog;
+	run->exporting.data_dir = run->config->storage.data_dir;
+	run->exporting.selection = &run->selection;
+	run->exporting.collection = options->collection;
+	run->exporting.key = run->key;
+	run->exporting.watch = &run->watch;
+	run->exporting.describe = describe;
+	return true;
+}
+
+int command_export(int argc, char **argv)
+{
+	struct options options = {0};
+	AUTO(finish) struct run run = {.options = &options, .signals = -1};
+	struct err err;
+	int status;
+
+	if (!read_options(argc, argv, &options))
+		return COMMAND_MISUSE;
+	status = check_options(&options, &run.split_bytes);
+	if (status != COMMAND_DONE)
+		return status;
+	if (!prepare(&run, argc, argv, &err))
+		return command_fail(&err);
+	if (!export(&run, &err)) {
+		if (options.json)
+			print_json(&run, false);
+		return command_fail(&err);
+	}
+	options.json ? print_json(&run, !options.dry_run) : print_end(&run);
+	return COMMAND_DONE;
+}

@@ -1,0 +1,473 @@
+# SPDX-License-Identifier: Apache-2.0
+"""larder export: what is here becomes a bundle, a part of it or all, in a folder, a tar or pieces; and other tools carry it."""
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+from support import modules
+from support.bundles import Bundle, is_signed_by
+from support.daemon import REPORTS, binary
+from support.waiting import DEADLINE_S, wait_until
+from test_import_docs import MODULE
+
+EPOCH = "1795867200"  # 2026-11-28T12:00:00Z
+
+
+def run(larder, *arguments, status=0, preexec=None):
+    done = subprocess.run([binary(), *map(str, arguments), "--data", str(larder.data)], capture_output=True, text=True,
+                          timeout=DEADLINE_S, cwd=larder.folder, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH}, preexec_fn=preexec)
+    assert not REPORTS.search(done.stderr), done.stderr
+    assert done.returncode == status, f"{arguments}: status {done.returncode}: {done.stdout}{done.stderr}"
+    return done
+
+
+def export(larder, *arguments, **options):
+    return run(larder, "export", *arguments, **options)
+
+
+def report(larder, *arguments, **options):
+    return json.loads(export(larder, "--json", *arguments, **options).stdout)
+
+
+def withdraw(larder, path):
+    assert larder.request("DELETE", path, {"Authorization": "Bearer " + larder.token("withdraw:*")}).status == 200
+
+
+def assert_no_traces(larder):
+    outgoing = larder.data / "outgoing"
+    assert not outgoing.exists() or list(outgoing.iterdir()) == []
+
+
+@pytest.fixture
+def stocked(larder):
+    """A bit of everything."""
+    larder.publish("/acme/x/1?tf-hub-format=compressed", modules.module(3000, seed=1))
+    larder.publish("/acme/x/1?tfjs-format=compressed", modules.tfjs_module())
+    larder.publish("/acme/x/2", modules.module(3000, seed=2))
+    larder.publish("/acme/x/3", modules.module(3000, seed=3))
+    withdraw(larder, "/acme/x/3")
+    larder.publish("/acme-b/y/1", modules.module(3000, seed=1))  # the bytes of acme/x/1
+    larder.publish("/zoo/deep/er/7?lite-format=tflite", modules.tflite_model())
+    larder.publish("/acme/x/2", MODULE.format(path="acme/x/2", description="A \"<b>quoted</b>\" & more.").encode(),
+                   content_type="text/markdown")
+    tree = larder.folder / "tree/assets/docs/acme"
+    (tree / "collections/c").mkdir(parents=True)
+    (tree / "models/listed").mkdir(parents=True)
+    (tree / "acme.md").write_text("# Publisher acme\nAcme Ltd\n\n[![Icon URL]](https://acme.test/i.png)\n\n## Who\nWe.\n")
+    (tree / "collections/c/1.md").write_text("# Collection acme/c/1\nAll of ours.\n\n<!-- task: text-embedding -->\n\n## Modules\n"
+                                             "[x](https://tfhub.dev/acme/x/2) [l](https://tfhub.dev/acme/listed)\n")
+    (tree / "models/listed/1.md").write_text(MODULE.format(path="acme/listed/1", description="Not here."))
+    larder.larder("import-docs", str(larder.folder / "tree"))
+    return larder
+
+
+# ---- all of it ---------------------------------------------------------------------------------------------------------
+
+def test_everything_that_is_here(stocked):
+    told = report(stocked, "-o", "out")
+    bundle = Bundle(stocked.folder / "out")
+    assert bundle.paths() == ["acme-b/y/1", "acme/listed/1", "acme/x/1", "acme/x/2", "acme/x/3", "zoo/deep/er/7"]
+    assert bundle.artifacts() == {
+        "acme-b/y/1 tf-hub": modules.module(3000, seed=1), "acme/x/1 tf-hub": modules.module(3000, seed=1),
+        "acme/x/1 tfjs": modules.tfjs_module(), "acme/x/2 tf-hub": modules.module(3000, seed=2),
+        "zoo/deep/er/7 tflite": modules.tflite_model()}
+    assert [bundle.line(path)["source"] for path in bundle.paths()] == ["published", "listed", "published", "published", "published",
+                                                                       "published"]
+    assert bundle.line("acme/x/3")["state"] == "withdrawn" and bundle.line("acme/x/3")["artifacts"] == []
+    assert list(bundle.publishers) == ["acme"] and bundle.publishers["acme"].startswith("# Publisher acme\nAcme Ltd")
+    assert list(bundle.collections) == ["acme/c"]
+    assert bundle.header == {"larder_bundle": 1, "created": "2026-11-28T12:00:00Z", "name": "", "server": bundle.header["server"]}
+    assert bundle.signature() is None
+    assert {key: told[key] for key in ("versions", "withdrawn", "artifacts", "blobs", "publishers", "collections", "missing")} == {
+        "versions": 6, "withdrawn": 1, "artifacts": 5, "blobs": 4, "publishers": 1, "collections": 1, "missing": []}
+    assert told["index"] == bundle.digest
+    assert_no_traces(stocked)
+
+
+def test_a_record_has_what_is_known(stocked):
+    export(stocked, "-o", "out")
+    bundle = Bundle(stocked.folder / "out")
+    record = bundle.record("acme/x/2")
+    assert record["documentation"]["markdown"] == MODULE.format(path="acme/x/2", description="A \"<b>quoted</b>\" & more.")
+    assert record["documentation"]["updated_by"] == "ci-publish" and record["published_by"] == "ci-publish"
+    assert record["artifacts"] == [{"format": "tf-hub", "source": "published", "published_by": "ci-publish", "upstream": None,
+                                    "created_at": record["artifacts"][0]["created_at"]}]
+    assert record["saved_model"]["meta_graphs"][0]["signatures"] and {"kind": "task", "value": "text-embedding"} in record["tags"]
+    assert bundle.record("acme/listed/1")["formats"] == ["tf-hub"]
+    assert bundle.record("acme/x/3")["state"] == "withdrawn"
+
+
+def test_what_was_mirrored_stays_so(upstream, mirror):
+    upstream.serve("/google/m/1", modules.module(2000))
+    assert mirror.get("/google/m/1?tf-hub-format=compressed").status == 200
+    mirror.wait_for_idle()
+    export(mirror, "-o", "out")
+    bundle = Bundle(mirror.folder / "out")
+    assert bundle.line("google/m/1")["source"] == "mirrored"
+    assert bundle.record("google/m/1")["artifacts"][0]["upstream"] == "test0"
+
+
+def test_the_same_gives_the_same_bytes(stocked):
+    for name in ("a", "b", "a.tar", "b.tar"):
+        export(stocked, "-o", name)
+    folder = stocked.folder
+    assert (folder / "a.tar").read_bytes() == (folder / "b.tar").read_bytes()
+    assert Bundle(folder / "a").files == Bundle(folder / "b").files == Bundle(folder / "a.tar").files
+    assert "has it already" in export(stocked, "-o", "a").stdout
+
+
+def test_an_empty_store_is_an_empty_bundle(larder):
+    export(larder, "-o", "out.tar")
+    assert Bundle(larder.folder / "out.tar").versions == []
+
+
+# ---- a part of it ------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("arguments, wanted", [
+    (["acme/x"], ["acme/x/1 tf-hub", "acme/x/1 tfjs", "acme/x/2 tf-hub"]),
+    (["acme/x/1"], ["acme/x/1 tf-hub", "acme/x/1 tfjs"]),
+    (["acme/x/1?tfjs-format=compressed"], ["acme/x/1 tfjs"]),
+    (["/acme/x/2", "zoo/deep/er"], ["acme/x/2 tf-hub", "zoo/deep/er/7 tflite"]),
+    (["*/y"], ["acme-b/y/1 tf-hub"]),
+    (["acme?b/*", "zoo/*?lite-format=tflite"], ["acme-b/y/1 tf-hub", "zoo/deep/er/7 tflite"]),
+    (["*/x/2"], ["acme/x/2 tf-hub"]),
+    (["--collection", "acme/c"], ["acme/x/1 tf-hub", "acme/x/1 tfjs", "acme/x/2 tf-hub"]),
+    (["--documentation-only"], []),
+])
+def test_what_is_asked_for(stocked, arguments, wanted):
+    export(stocked, *arguments, "-o", "out")
+    assert sorted(Bundle(stocked.folder / "out").artifacts()) == sorted(wanted)
+
+
+def test_pages_go_with_their_modules(stocked):
+    for arguments, publishers, collections in ((["acme/x/1"], ["acme"], []), (["zoo/*"], [], []),
+                                               (["--collection", "acme/c"], ["acme"], ["acme/c"]),
+                                               (["--documentation-only"], ["acme"], ["acme/c"])):
+        export(stocked, *arguments, "-o", "out", "--force")
+        bundle = Bundle(stocked.folder / "out")
+        assert (list(bundle.publishers), list(bundle.collections)) == (publishers, collections)
+
+
+def test_documentation_only(stocked):
+    export(stocked, "--documentation-only", "-o", "out")
+    bundle = Bundle(stocked.folder / "out")
+    assert bundle.paths() == ["acme/listed/1", "acme/x/2", "acme/x/3"]
+    assert {line["source"] for line in bundle.versions if line["state"] == "active"} == {"listed"}
+
+
+def test_want_list(stocked):
+    (stocked.folder / "wants.txt").write_text("# what they lack\nacme/x/1?tf-hub-format=compressed\t12\t2026-11-28T13:40:00Z\n\n"
+                                              "zoo/deep/er/7?lite-format=tflite\t1\t2026-11-28T13:40:00Z\n")
+    export(stocked, "--want", "wants.txt", "-o", "out")
+    assert sorted(Bundle(stocked.folder / "out").artifacts()) == ["acme/x/1 tf-hub", "zoo/deep/er/7 tflite"]
+
+
+def test_lock_file(stocked):
+    (stocked.folder / "models.lock").write_text(
+        subprocess.run([binary(), "lock", "acme/x/1", "acme/x/2", "--server", stocked.url], capture_output=True, text=True,
+                       check=True).stdout)
+    export(stocked, "--lock", "models.lock", "-o", "out")
+    assert sorted(Bundle(stocked.folder / "out").artifacts()) == ["acme/x/1 tf-hub", "acme/x/1 tfjs", "acme/x/2 tf-hub"]
+    lock = json.loads((stocked.folder / "models.lock").read_text())
+    lock["artifacts"][0]["digest"] = "sha256:" + "0" * 64
+    (stocked.folder / "models.lock").write_text(json.dumps(lock))
+    done = export(stocked, "--lock", "models.lock", "-o", "other", status=1)
+    assert "acme/x/1 (tf-hub) is here with other bytes" in done.stderr and not (stocked.folder / "other").exists()
+
+
+def test_since_a_time(stocked):
+    far = report(stocked, "--since", "2099-01-01T00:00:00Z", "--dry-run")
+    assert far["versions"] == 0 and far["unchanged"] == 6
+    export(stocked, "--since", "2020-01-01", "-o", "out")
+    bundle = Bundle(stocked.folder / "out")
+    assert len(bundle.versions) == 6 and bundle.header["since"] == "2020-01-01T00:00:00Z"
+
+
+def test_what_is_lacking_is_named(stocked):
+    wishes = ["acme/x/2", "acme/none/1", "acme/listed", "acme/x/2?coral-format=tflite", "none/*", "acme/x/3?tf-hub-format=compressed"]
+    done = export(stocked, *wishes, "-o", "out", status=1)
+    for words in ("acme/none/1 is not known here", "acme/listed is known, but its bytes are not here", "acme/x/2 (coral) is known",
+                  "none/* matches nothing", "acme/x/3 (tf-hub) was withdrawn", "--partial"):
+        assert words in done.stderr
+    assert "acme/x/2 is" not in done.stderr and not (stocked.folder / "out").exists()
+    told = report(stocked, *wishes, "--partial", "-o", "out")
+    assert [one["path"] for one in told["missing"]] == ["acme/listed", "acme/none/1", "acme/x/2", "acme/x/3", "none/*"]
+    assert list(Bundle(stocked.folder / "out").artifacts()) == ["acme/x/2 tf-hub"]
+    assert report(stocked, "acme/none", "--dry-run", status=1)["missing"][0]["code"] == "not-found"
+
+
+def test_a_dry_run_writes_nothing(stocked):
+    told = report(stocked, "-o", "out", "--dry-run")
+    written = report(stocked, "-o", "real")
+    assert not (stocked.folder / "out").exists() and told["dry_run"] and not told["written"]
+    assert told["blob_bytes"] == written["blob_bytes"] and told["other_bytes"] == written["other_bytes"]
+    assert_no_traces(stocked)
+
+
+@pytest.mark.parametrize("arguments", [["-o", "x", "--split", "2M"], ["-o", "x.tar", "--split", "1000"], ["-o", "x.tar", "--split", "z"],
+                                       [], ["--name", "n" * 300, "-o", "x"]])
+def test_misuse(larder, arguments):
+    export(larder, *arguments, status=2)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--since", "yesterday"], "--since yesterday is"), (["--want", "none.txt"], "none.txt"), (["--lock", "none.lock"], "none.lock"),
+    (["--collection", "acme/none"], "no collection acme/none"), (["--collection", "acme"], "no collection acme"),
+    (["--sign", "none.pem"], "none.pem"), (["acme/x?format=zip"], "names no format"), ([""], "names no module"), (["a b"], "names no module")])
+def test_what_cannot_be_read_is_told(larder, arguments, words):
+    assert words in export(larder, *arguments, "-o", "out", status=1).stderr
+    assert not (larder.folder / "out").exists()
+
+
+# ---- where to ----------------------------------------------------------------------------------------------------------
+
+def test_nothing_else_is_overwritten(stocked):
+    folder = stocked.folder
+    (folder / "mine").mkdir()
+    (folder / "mine/thesis.txt").write_text("x")
+    (folder / "file").write_text("x")
+    (folder / "old.tar").write_text("x")
+    for name, words in (("mine", "other files"), ("file", "not a folder"), ("old.tar", "--force")):
+        assert words in export(stocked, "-o", name, status=1).stderr
+    assert os.listdir(folder / "mine") == ["thesis.txt"] and (folder / "old.tar").read_text() == "x"
+    export(stocked, "-o", "old.tar", "--force")
+    assert Bundle(folder / "old.tar").versions
+
+
+def test_a_folder_is_brought_up_to_date(stocked):
+    folder = stocked.folder / "out"
+    export(stocked, "-o", "out")
+    kept = {file.name: file.stat().st_ino for file in (folder / "blobs/sha256").iterdir()}
+    withdraw(stocked, "/acme/x/1")
+    stocked.publish("/acme/x/4", modules.module(3000, seed=4))
+    assert "--force" in export(stocked, "-o", "out", status=1).stderr
+    assert len(Bundle(folder).versions) == 6
+    export(stocked, "-o", "out", "--force")
+    assert set(Bundle(folder).artifacts()) == {"acme-b/y/1 tf-hub", "acme/x/2 tf-hub", "acme/x/4 tf-hub", "zoo/deep/er/7 tflite"}
+    again = {file.name: file.stat().st_ino for file in (folder / "blobs/sha256").iterdir()}
+    assert all(again[name] == kept[name] for name in set(kept) & set(again)), "what was there was copied again"
+
+
+def test_two_exports_do_not_write_the_same(stocked):
+    folder = stocked.folder / "out"
+    folder.mkdir()
+    holder = subprocess.Popen(["flock", str(folder), "sh", "-c", "echo held; read _"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    assert "another export" in export(stocked, "-o", "out", status=1).stderr
+    holder.communicate(b"\n")
+    export(stocked, "-o", "out")
+
+
+@pytest.mark.parametrize("split", ["1M", "1500K", "64M"])
+def test_pieces(larder, split):
+    for i in range(3):
+        larder.publish(f"/acme/big/{i + 1}", modules.module((1 << 20) + 1000 * i, seed=i))
+    export(larder, "-o", "whole.tar")
+    export(larder, "-o", "out.tar", "--split", split)
+    folder = larder.folder
+    assert Bundle(folder / "out.tar.pieces").files == Bundle(folder / "whole.tar").files
+    size = {"1M": 1 << 20, "1500K": 1500 << 10, "64M": 64 << 20}[split]
+    pieces = sorted(folder.glob("out.tar.0*"))
+    assert all(piece.stat().st_size == size for piece in pieces[:-1]) and len(pieces) == -(-(folder / "whole.tar").stat().st_size // size)
+    assert "--force" in export(larder, "-o", "out.tar", "--split", split, status=1).stderr
+    export(larder, "-o", "out.tar", "--split", "2M", "--force")
+    assert Bundle(folder / "out.tar.pieces").files == Bundle(folder / "whole.tar").files
+
+
+# ---- going on ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "pieces"])
+def test_what_was_broken_off_is_gone_on_with(larder, kind):
+    """The medium takes so much and no more, then more and more: the end is as if it had been done at once."""
+    for i in range(4):
+        larder.publish(f"/acme/big/{i + 1}", modules.module((1 << 20) + 1000 * i, seed=i))
+    name, options, result = {"folder": ("out", [], "out"), "tar": ("out.tar", [], "out.tar"),
+                             "pieces": ("out.tar", ["--split", "3M"], "out.tar.pieces")}[kind]
+    export(larder, "-o", "whole")
+    limits = [100, 5000, 700_000] + ([] if kind == "folder" else [2_500_000])
+    for limit in limits:
+        done = export(larder, "-o", name, *options, status=1,
+                      preexec=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        assert "takes no file of this size" in done.stderr or limit <= 5000, done.stderr
+        assert not (larder.folder / result).is_file() and not (larder.folder / "out/index.json").exists()
+    export(larder, "-o", name, *options)
+    assert Bundle(larder.folder / result).files == Bundle(larder.folder / "whole").files
+    assert_no_traces(larder)
+
+
+def test_what_lies_there_is_proved(larder):
+    larder.publish("/acme/big/1", modules.module(300_000))
+    export(larder, "-o", "whole")
+    blobs = larder.folder / "out/blobs/sha256"
+    blobs.mkdir(parents=True)
+    (larder.folder / "out/oci-layout").write_text("{}")
+    for file in (larder.folder / "whole/blobs/sha256").iterdir():
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        (blobs / file.name).write_bytes(content)
+    (blobs / ("0" * 64)).write_bytes(b"from an earlier attempt")
+    export(larder, "-o", "out")
+    assert Bundle(larder.folder / "out").files == Bundle(larder.folder / "whole").files
+
+
+def test_what_is_rotten_in_the_store_is_found(stocked):
+    digest = hashlib.sha256(modules.module(3000, seed=2)).hexdigest()
+    blob = stocked.data / "blobs/sha256" / digest[:2] / digest
+    content = bytearray(blob.read_bytes())
+    content[1000] ^= 4
+    for change in (bytes(content), bytes(content[:-1]), b""):
+        blob.unlink()
+        blob.write_bytes(change)
+        for name in ("out", "out.tar"):
+            done = export(stocked, "-o", name, status=1)
+            assert "acme/x/2 (tf-hub)" in done.stderr and digest in done.stderr
+        assert not (stocked.folder / "out/index.json").exists() and not (stocked.folder / "out.tar").exists()
+    export(stocked, "acme/x/1", "-o", "out")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_in_words(larder, number):
+    larder.publish("/acme/big/1", modules.module(2 << 20))
+    exporter = subprocess.Popen([binary(), "export", "-o", "out", "--data", str(larder.data)], stderr=subprocess.PIPE, text=True,
+                                cwd=larder.folder, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {number}))
+    exporter.send_signal(number)
+    _, words = exporter.communicate(timeout=DEADLINE_S)
+    assert exporter.returncode == 1 and "interrupted: the same command goes on" in words
+    assert_no_traces(larder)
+
+
+def test_evicted_meanwhile_and_held_all_the_same(upstream, start):
+    """A blob that is on its way out stays readable; what a dead exporter held goes at the next start."""
+    larder = start(upstreams=[upstream.url])
+    upstream.serve("/google/m/1", modules.module(200_000))
+    assert larder.get("/google/m/1?tf-hub-format=compressed").status == 200
+    larder.wait_for_idle()
+    left = larder.data / "outgoing/dead"
+    left.mkdir(parents=True)
+    os.link(next(path for path in (larder.data / "blobs").rglob("*") if path.is_file()), left / "blob")
+    larder.restart()
+    assert_no_traces(larder)
+    left.mkdir()
+    larder.larder("gc")
+    assert_no_traces(larder)
+
+
+# ---- signatures --------------------------------------------------------------------------------------------------------
+
+def test_keygen_and_sign(stocked):
+    folder = stocked.folder
+    subprocess.run([binary(), "keygen", "-o", "key"], check=True, cwd=folder, capture_output=True)
+    assert (folder / "key").stat().st_mode & 0o777 == 0o600
+    again = subprocess.run([binary(), "keygen", "-o", "key"], cwd=folder, capture_output=True, text=True)
+    assert again.returncode == 1 and "never overwritten" in again.stderr
+    told = report(stocked, "--sign", "key", "-o", "out")
+    envelope = Bundle(folder / "out").signature()
+    assert is_signed_by(envelope, folder / "key.pub", folder)
+    assert told["key"] == "sha256:" + envelope["signatures"][0]["keyid"]
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-in", "key.pub", "-outform", "DER"], cwd=folder, check=True, capture_output=True)
+    assert told["key"] == "sha256:" + hashlib.sha256(der.stdout).hexdigest()
+    assert "no private Ed25519 key" in export(stocked, "--sign", "key.pub", "-o", "other", status=1).stderr
+    for arguments in ([], ["-o"], ["-o", ""], ["-o", "x/"], ["-o", "x", "y"]):
+        assert subprocess.run([binary(), "keygen", *arguments], cwd=folder, capture_output=True).returncode == 2
+
+
+# ---- other tools -------------------------------------------------------------------------------------------------------
+
+def skopeo(*arguments, cwd=None):
+    if not shutil.which("skopeo"):
+        pytest.skip("skopeo is not there")
+    done = subprocess.run(["skopeo", "--insecure-policy", *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
+                          timeout=DEADLINE_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def blobs_of(bundle):
+    return {name: content for name, content in bundle.files.items() if name.startswith("blobs/")}
+
+
+def test_skopeo_looks_into_it(stocked):
+    export(stocked, "-o", "out", "--name", "weekly & more")
+    index = json.loads(skopeo("inspect", "--raw", "oci:out:bundle", cwd=stocked.folder))
+    assert index == Bundle(stocked.folder / "out").index and index["annotations"]["dev.larder.name"] == "weekly & more"
+
+
+@pytest.mark.parametrize("source", ["out", "out.tar"])
+@pytest.mark.parametrize("target", ["oci", "oci-archive", "dir"])
+def test_skopeo_copies_it(stocked, source, target):
+    """To the byte, all of it: also what it writes anew, the index."""
+    export(stocked, "-o", source)
+    folder = stocked.folder
+    name = f"{'oci-archive' if source == 'out.tar' else 'oci'}:{source}:bundle"
+    copy = {"oci": "oci:copy:bundle", "oci-archive": "oci-archive:copy.tar:bundle", "dir": "dir:copy"}[target]
+    skopeo("copy", "--all", name, copy, cwd=folder)
+    original = blobs_of(Bundle(folder / source))
+    if target == "dir":
+        files = {file.name.partition(".")[0]: file.read_bytes() for file in (folder / "copy").iterdir()}
+        assert {name.rpartition("/")[2] for name in original} - set(files) == {Bundle(folder / source).digest.partition(":")[2]}
+        assert files["manifest"] == original["blobs/sha256/" + Bundle(folder / source).digest.partition(":")[2]]
+    elif target == "oci":
+        assert {f"blobs/sha256/{file.name}": file.read_bytes() for file in (folder / "copy/blobs/sha256").iterdir()} == original
+    else:
+        subprocess.run(["tar", "-xf", "copy.tar", "--one-top-level=copy"], check=True, cwd=folder)
+        assert {f"blobs/sha256/{file.name}": file.read_bytes() for file in (folder / "copy/blobs/sha256").iterdir()} == original
+
+
+@pytest.fixture
+def registry(tmp_path):
+    """Debian's docker-registry on the loopback: its host and port."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("docker-registry is not there")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = tmp_path / "registry.yml"
+    settings.write_text(f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}\n"
+                        f"http: {{addr: '127.0.0.1:{port}'}}\n")
+    with open(tmp_path / "registry.log", "w") as log:
+        process = subprocess.Popen(["docker-registry", "serve", str(settings)], stdout=log, stderr=log)
+
+    def answers():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(answers, "the registry to listen")
+    yield f"127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+
+
+def test_through_a_registry(stocked, registry):
+    subprocess.run([binary(), "keygen", "-o", "key"], check=True, cwd=stocked.folder, capture_output=True)
+    export(stocked, "-o", "out", "--sign", "key")
+    skopeo("copy", "--all", "--dest-tls-verify=false", "oci:out:bundle", f"docker://{registry}/larder/bundle:weekly", cwd=stocked.folder)
+    skopeo("copy", "--all", "--src-tls-verify=false", f"docker://{registry}/larder/bundle:weekly", "oci:back:bundle", cwd=stocked.folder)
+    back = Bundle(stocked.folder / "back")
+    assert blobs_of(back) == blobs_of(Bundle(stocked.folder / "out"))
+    assert is_signed_by(back.signature(), stocked.folder / "key.pub", stocked.folder)
+
+
+# ---- memory ------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.skipif("asan" in binary() or "tsan" in binary(), reason="sanitizers have memory of their own")
+@pytest.mark.parametrize("name", ["out", "out.tar"])
+def test_memory_is_bounded(larder, name):
+    """However many and however large: 32 MiB above a command that does next to nothing."""
+    larder.publish("/acme/big/1", modules.module(200 << 20))
+    idle = peak([binary(), "pin", "--list", "--data", str(larder.data)])
+    assert peak([binary(), "export", "-o", str(larder.folder / name), "--data", str(larder.data)]) - idle < 32 << 10
+
+
+def peak(command):
+    """In KiB."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    assert status == 0
+    return usage.ru_maxrss
