@@ -83,6 +83,12 @@ static bool refuse_again(
 	return false;
 }
 
+/* What is remembered beyond its time comes from a clock that was put back since: it would last for years. */
+static bool is_in_force(const struct admission *admission, int64_t until_s, int64_t now_s)
+{
+	return until_s > now_s && until_s - now_s <= admission->rules.negative_ttl_s;
+}
+
 /* One fetch of a whole module is enough to learn that it is not the one that we know. 0: nothing that still
  * counts is remembered. */
 static int64_t quarantined_until_s(
@@ -90,7 +96,7 @@ static int64_t quarantined_until_s(
 {
 	int64_t until_s = known->quarantined_at_s + admission->rules.negative_ttl_s;
 
-	return known->quarantined_at_s > 0 && until_s > now_s ? until_s : 0;
+	return known->quarantined_at_s > 0 && is_in_force(admission, until_s, now_s) ? until_s : 0;
 }
 
 static bool check_memory(const struct admission *admission, const struct known *known, struct err *err)
@@ -99,7 +105,7 @@ static bool check_memory(const struct admission *admission, const struct known *
 	int64_t now_s = clock_now_s();
 	int64_t until_s = quarantined_until_s(admission, known, now_s);
 
-	if (known->absence.until_s)
+	if (is_in_force(admission, known->absence.until_s, now_s))
 		return refuse_again(&known->absence, name, now_s, err);
 	if (until_s == 0)
 		return true;
@@ -163,13 +169,15 @@ static const char *deciding_rule(const struct admission *admission, const struct
 struct admission_view admission_view(const struct admission *admission, const struct known *known)
 {
 	const struct name *name = &known->artifact.name;
+	int64_t absent_until_s = known->absence.until_s;
+	int64_t now_s = clock_now_s();
 	struct err ignored;
 
 	return (struct admission_view){
 		.offline = is_offline(admission),
 		.allowed = check_policy(admission, name, &ignored),
 		.rule = deciding_rule(admission, name),
-		.absent_until_s = known->absence.until_s,
-		.quarantined_until_s = quarantined_until_s(admission, known, clock_now_s()),
+		.absent_until_s = is_in_force(admission, absent_until_s, now_s) ? absent_until_s : 0,
+		.quarantined_until_s = quarantined_until_s(admission, known, now_s),
 	};
 }
