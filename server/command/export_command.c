@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * export: what a data folder has, or a part of it, becomes a bundle. */
+ * export: what a data folder has, or a part of it, becomes a bundle, or the cache of a client. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -21,13 +21,17 @@
 #include "server/api/model.h"
 #include "server/bundle/exporting.h"
 #include "server/bundle/volumes.h"
+#include "server/command/cache_export.h"
 #include "server/command/command.h"
+#include "server/command/export_gaps.h"
 #include "server/command/lockfile.h"
 #include "server/command/progress_bar.h"
 #include "server/command/wishes.h"
 #include "server/store/catalog/catalog_collections.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/outgoing.h"
+
+enum { ORIGINS_MAX = 16 };
 
 struct options {
 	const char *output;
@@ -40,6 +44,9 @@ struct options {
 	const char *split;
 	const char *key;
 	const char *name;
+	const char *cache; /* NULL: a bundle is written */
+	const char *origins[ORIGINS_MAX];
+	size_t origin_count;
 	bool words_only;
 	bool partial;
 	bool force;
@@ -87,6 +94,8 @@ static const struct option long_options[] = {
 	{"split", required_argument, NULL, 'S'},
 	{"sign", required_argument, NULL, 'k'},
 	{"name", required_argument, NULL, 'N'},
+	{"tfhub-cache", required_argument, NULL, 't'},
+	{"as", required_argument, NULL, 'a'},
 	{"documentation-only", no_argument, NULL, 'D'},
 	{"partial", no_argument, NULL, 'p'},
 	{"force", no_argument, NULL, 'f'},
@@ -103,7 +112,9 @@ static const char **text_of(struct options *options, int letter)
 		const char **text;
 	} rows[] = {{'o', &options->output}, {'c', &options->config}, {'d', &options->data},
 		{'w', &options->want}, {'l', &options->lock}, {'C', &options->collection},
-		{'s', &options->since}, {'S', &options->split}, {'k', &options->key}, {'N', &options->name}};
+		{'s', &options->since}, {'S', &options->split}, {'k', &options->key}, {'N', &options->name},
+		{'t', &options->cache},
+		{'a', options->origin_count < ORIGINS_MAX ? &options->origins[options->origin_count] : NULL}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		if (rows[i].letter == letter)
@@ -135,6 +146,9 @@ static bool read_options(int argc, char **argv, struct options *options)
 		const char **text = text_of(options, letter);
 		bool *flag = flag_of(options, letter);
 
+		if (letter == 'a' && !text)
+			(void)command_misuse("export", "--as is taken at most %d times", ORIGINS_MAX);
+		options->origin_count += letter == 'a' && text;
 		if (text)
 			*text = optarg;
 		else if (flag)
@@ -152,8 +166,30 @@ static bool is_tar(const char *path)
 	return length > 4 && strcmp(path + length - 4, ".tar") == 0;
 }
 
+static int check_cache_options(const struct options *options)
+{
+	struct err err;
+
+	if (options->origin_count == 0)
+		return command_misuse("export",
+			"--tfhub-cache needs --as: how code begins its handles, such as https://tfhub.dev");
+	for (size_t i = 0; i < options->origin_count; i++) {
+		if (!client_cache_check_origin(options->origins[i], &err))
+			return command_misuse("export", "%s", err.text);
+	}
+	if (!*options->cache || options->output || options->split || options->key || options->name ||
+		options->since || options->words_only || options->force)
+		return command_misuse(
+			"export", "--tfhub-cache takes a folder, and none of the options of bundles");
+	return COMMAND_DONE;
+}
+
 static int check_options(const struct options *options, int64_t *out_split)
 {
+	if (options->cache)
+		return check_cache_options(options);
+	if (options->origin_count > 0)
+		return command_misuse("export", "--as goes with --tfhub-cache");
 	if (!options->dry_run && (!options->output || !*options->output))
 		return command_misuse("export", "-o DIR or -o FILE.tar is missing");
 	if (options->split &&
@@ -361,35 +397,6 @@ static bool set_since(struct run *run, struct err *err)
 
 /* ---- the report ---- */
 
-static void tell_gaps(const struct run *run)
-{
-	const struct selected *lacking;
-	size_t position = 0;
-	struct err err;
-
-	while ((lacking = selection_next_gap(&run->selection, &position))) {
-		selection_tell(lacking, &err);
-		(void)fprintf(stderr, "larder: %s\n", err.text);
-	}
-}
-
-static json_t *gaps_json(const struct run *run)
-{
-	json_t *array = json_array();
-	const struct selected *lacking;
-	size_t position = 0;
-	struct err err;
-
-	while ((lacking = selection_next_gap(&run->selection, &position))) {
-		selection_tell(lacking, &err);
-		(void)json_array_append_new(
-			array, json_pack("{s:o, s:s*, s:s, s:o}", "path", answer_text(lacking->text),
-				       "format", lacking->has_format ? formats[lacking->format].name : NULL,
-				       "code", err_name(err.code), "detail", answer_text(err.text)));
-	}
-	return array;
-}
-
 static json_t *digest_json(const struct digest *digest)
 {
 	return json_sprintf("sha256:%s", digest->hex);
@@ -410,7 +417,7 @@ static void print_json(const struct run *run, bool is_written)
 			(json_int_t)report->other_bytes, "publishers", (json_int_t)report->publishers,
 			"collections", (json_int_t)report->collections, "unchanged",
 			(json_int_t)report->unchanged, "quarantined", (json_int_t)report->quarantined));
-	(void)json_object_set_new(object, "missing", gaps_json(run));
+	(void)json_object_set_new(object, "missing", export_gaps_json(&run->selection));
 	if (is_written) {
 		struct digest id = run->key ? signing_key_id(run->key) : (struct digest){0};
 
@@ -476,15 +483,6 @@ static bool pass(struct run *run, struct outlet *outlet, struct err *err)
 	return done;
 }
 
-static bool check_gaps(const struct run *run, struct err *err)
-{
-	size_t position = 0;
-
-	return run->options->partial || !selection_next_gap(&run->selection, &position) ||
-	       err_set(err, ERR_NOT_FOUND,
-		       "nothing is written: leave out what is not here, or go on without it by --partial");
-}
-
 /* Whether the folder has this very bundle. */
 static bool has_it_already(const struct run *run)
 {
@@ -501,8 +499,8 @@ static bool export(struct run *run, struct err *err)
 	/* Nothing is touched before it is known what will come of it. */
 	if (!pass(run, NULL, err))
 		return false;
-	tell_gaps(run);
-	if (!check_gaps(run, err))
+	export_gaps_tell(&run->selection);
+	if (!export_gaps_check(&run->selection, run->options->partial, err))
 		return false;
 	if (run->options->dry_run)
 		return true;
@@ -532,6 +530,42 @@ static bool prepare(struct run *run, int argc, char **argv, struct err *err)
 	return true;
 }
 
+/* ---- a client's cache ---- */
+
+static bool fill_cache(struct run *run, struct cache_report *report, struct err *err)
+{
+	const struct options *options = run->options;
+	const struct cache_export caching = {run->catalog, run->config->storage.data_dir, &run->selection,
+		options->cache, options->origins, options->origin_count, &run->watch};
+	bool looked;
+	bool done;
+
+	progress_bar_init(&run->progress, "unpacking");
+	looked = cache_export_look(&caching, report, err);
+	export_gaps_tell(&run->selection);
+	if (!looked || !export_gaps_check(&run->selection, run->options->partial, err))
+		return false;
+	done = options->dry_run || cache_export_run(&caching, report, err);
+	progress_bar_finish(&run->progress);
+	return done;
+}
+
+static int export_cache(struct run *run)
+{
+	const struct options *options = run->options;
+	struct cache_report report = {0};
+	struct err err;
+
+	if (!fill_cache(run, &report, &err))
+		return command_fail(&err);
+	if (options->json)
+		cache_report_print_json(
+			&report, options->cache, options->dry_run, export_gaps_json(&run->selection));
+	else
+		cache_report_print(&report, options->cache, options->dry_run);
+	return COMMAND_DONE;
+}
+
 int command_export(int argc, char **argv)
 {
 	struct options options = {0};
@@ -546,6 +580,8 @@ int command_export(int argc, char **argv)
 		return status;
 	if (!prepare(&run, argc, argv, &err))
 		return command_fail(&err);
+	if (options.cache)
+		return export_cache(&run);
 	if (!export(&run, &err)) {
 		if (options.json)
 			print_json(&run, false);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/command/export_gaps.h"
+
+#include <stdio.h>
+
+#include "server/api/answer.h"
+
+void export_gaps_tell(const struct selection *selection)
+{
+	const struct selected *lacking;
+	size_t position = 0;
+	struct err err;
+
+	while ((lacking = selection_next_gap(selection, &position))) {
+		selection_tell(lacking, &err);
+		(void)fprintf(stderr, "larder: %s\n", err.text);
+	}
+}
+
+json_t *export_gaps_json(const struct selection *selection)
+{
+	json_t *array = json_array();
+	const struct selected *lacking;
+	size_t position = 0;
+	struct err err;
+
+	while ((lacking = selection_next_gap(selection, &position))) {
+		selection_tell(lacking, &err);
+		(void)json_array_append_new(
+			array, json_pack("{s:o, s:s*, s:s, s:o}", "path", answer_text(lacking->text),
+				       "format", lacking->has_format ? formats[lacking->format].name : NULL,
+				       "code", err_name(err.code), "detail", answer_text(err.text)));
+	}
+	return array;
+}
+
+bool export_gaps_check(const struct selection *selection, bool partial, struct err *err)
+{
+	size_t position = 0;
+
+	return partial || !selection_next_gap(selection, &position) ||
+	       err_set(err, ERR_NOT_FOUND,
+		       "nothing is written: leave out what is not here, or go on without it by --partial");
+}
