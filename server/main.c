@@ -235,6 +235,23 @@ static const struct command commands[] = {
 		"a file.\n\n"
 		"  -o, --output FILE     the private key\n",
 		command_keygen},
+	{"import", "take in a bundle that was carried here",
+		"usage: larder import DIR|FILE [--verify KEY] [--dry-run] [--partial] [--json]\n"
+		"                     [--config FILE] [--data DIR]\n\n"
+		"Takes in what \"larder export\" has made: a folder, a tar, or its pieces (name any of "
+		"them,\n"
+		"or FILE.pieces). Each module is inspected as one that is published, each digest held\n"
+		"against its bytes; when all are there, the whole is recorded at once. Fails, and records\n"
+		"nothing, where something is damaged or contradicts what is here, and names it. To do it\n"
+		"again goes on where it was interrupted (for a week), or changes nothing. Works on the\n"
+		"data folder itself, whether a daemon runs on it or not.\n\n"
+		"  --verify KEY     take it only if the owner of this public key has signed it\n"
+		"  --dry-run        only tell what would come of it\n"
+		"  --partial        record what can be, though other things cannot; fails all the same\n"
+		"  --json           print the report as JSON\n"
+		"  --config FILE    the configuration with the limits and the data folder\n"
+		"  --data DIR       the data folder (default: larder-data)\n",
+		command_import},
 	{"import-docs", "list modules that a documentation tree tells of",
 		"usage: larder import-docs DIR|TAR [--dry-run] [--json] [--config FILE] [--data DIR]\n\n"
 		"Reads a folder or tar.gz of Markdown as tfhub.dev has it. Publishers and collections get "

@@ -67,6 +67,7 @@ int command_pull(int argc, char **argv);
 int command_pin(int argc, char **argv);
 int command_unpin(int argc, char **argv);
 int command_gc(int argc, char **argv);
+int command_import(int argc, char **argv);
 int command_import_docs(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_keygen(int argc, char **argv);

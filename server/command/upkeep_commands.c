@@ -13,9 +13,9 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/command/command.h"
+#include "server/command/neighbour.h"
 #include "server/command/text_table.h"
 #include "server/registry/committer.h"
-#include "server/registry/invalidation.h"
 #include "server/registry/reclaimable.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
@@ -253,24 +253,6 @@ static bool count_garbage(
 	return blobs_each(stores->blobs, count_unclaimed, blobs, err);
 }
 
-/* The daemon that may run on the same folder. */
-struct neighbour {
-	const char *data_dir;
-	bool silent; /* it was asked once, and did not answer */
-};
-
-/* What it keeps at hand counts as being read, and would be given to clients after it has gone. */
-static void have_forgotten(void *context, const char *label)
-{
-	struct neighbour *neighbour = context;
-	struct err err;
-
-	if (neighbour->silent || invalidation_send(neighbour->data_dir, label, &err))
-		return;
-	neighbour->silent = true;
-	(void)command_fail(&err);
-}
-
 /* Each step is safe beside a daemon: the committer keeps the two apart. */
 static bool collect(const struct upkeep_options *options, struct stores *stores,
 	const struct space_limits *limits, struct neighbour *neighbour, struct err *err)
@@ -287,7 +269,7 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 	struct eviction eviction = {0};
 	int64_t absences;
 
-	committer_set_forget(committer, have_forgotten, neighbour);
+	committer_set_forget(committer, neighbour_forget, neighbour);
 	if (!count_garbage(stores, &files, &unpacked, err) ||
 		(!options->dry_run && (!committer_sweep_blobs(committer, &never, err) ||
 					      !outgoing_sweep(neighbour->data_dir, err))))

@@ -65,7 +65,7 @@ void committer_set_kept(struct committer *committer, void (*kept)(void *context)
 	committer->kept_context = context;
 }
 
-static void forget(const struct committer *committer, const char *label)
+void committer_forget(const struct committer *committer, const char *label)
 {
 	if (committer->forget)
 		committer->forget(committer->forget_context, label);
@@ -122,13 +122,13 @@ static bool adopt_and_record(struct committer *committer, struct spool *spool, c
 		return false;
 	if (!commits_keep(committer->commits, keeping, out, err)) {
 		if (err->code == ERR_QUARANTINED)
-			forget(committer, name_path(keeping->name).text);
+			committer_forget(committer, name_path(keeping->name).text);
 		return_draft(committer, spool, digest, err);
 		return false;
 	}
 	/* The file took the place of one with the same bytes, if there was one: nobody is to keep that open.
 	 */
-	forget(committer, digest->hex);
+	committer_forget(committer, digest->hex);
 	if (committer->kept && !keeping->checksums->has_md5)
 		committer->kept(committer->kept_context);
 	return true;
@@ -141,7 +141,7 @@ bool committer_record_md5(
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (items[i].known)
-			forget(committer, items[i].digest.hex);
+			committer_forget(committer, items[i].digest.hex);
 	}
 	return true;
 }
@@ -170,7 +170,7 @@ static bool adopt_and_stage(
 	if (!blobs_adopt(committer->blobs, spool, digest, err) ||
 		!catalog_stage_blob(committer->catalog, keeping, err))
 		return false;
-	forget(committer, digest->hex);
+	committer_forget(committer, digest->hex);
 	return true;
 }
 
@@ -209,7 +209,7 @@ bool committer_compare(struct committer *committer, const struct name *name, con
 	/* It refuses them, and writes down why. */
 	(void)catalog_keep(committer->catalog, &keeping, &kept, err);
 	if (err->code == ERR_QUARANTINED)
-		forget(committer, name_path(name).text);
+		committer_forget(committer, name_path(name).text);
 	return false;
 }
 
@@ -246,7 +246,7 @@ bool committer_withdraw(
 		withdrawn = catalog_withdraw(
 			committer->catalog, name, who, clock_now_s(), remove_orphan, committer, err);
 	/* Only now: what was looked up before the row changed is told apart by the forgetting. */
-	forget(committer, name_path(name).text);
+	committer_forget(committer, name_path(name).text);
 	return withdrawn;
 }
 
@@ -271,7 +271,7 @@ static bool take_unread(void *context, const struct digest *digest, int64_t size
 
 	(void)size_bytes;
 	/* Who only keeps it at hand does not read it. */
-	forget(batch->committer, digest->hex);
+	committer_forget(batch->committer, digest->hex);
 	if (!blobs_offer(batch->committer->blobs, digest, &batch->fds[batch->count]))
 		return false;
 	batch->digests[batch->count++] = *digest;
@@ -292,7 +292,7 @@ static bool evict_batch(struct committer *committer, struct eviction *eviction, 
 		return false;
 	for (size_t i = 0; i < batch.count; i++) {
 		/* Again: it may have been taken up once more before the row changed. */
-		forget(committer, batch.digests[i].hex);
+		committer_forget(committer, batch.digests[i].hex);
 		remove_orphan(committer, &batch.digests[i]);
 	}
 	eviction->bytes += part.bytes;

@@ -34,6 +34,9 @@ AUTO_CLEANER(own_committer, struct committer *, committer_destroy)
 void committer_set_forget(
 	struct committer *committer, void (*forget)(void *context, const char *label), void *context);
 
+/* Has it forgotten, for what was written by others on the same stores. */
+void committer_forget(const struct committer *committer, const char *label);
+
 /* Calls kept after each blob that was kept without its MD5; it must be quick. To be set before the committer
  * is used. */
 void committer_set_kept(struct committer *committer, void (*kept)(void *context), void *context);

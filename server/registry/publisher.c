@@ -341,35 +341,12 @@ bool publisher_withdraw(
 	return true;
 }
 
-/* A heading of the hub's format makes promises on what follows; it must also name what it stands on. */
-static bool read_head(const struct name *name, const char *markdown, struct hubdoc **out, struct err *err)
-{
-	AUTO_HUBDOC struct hubdoc *head = NULL;
-	struct name url;
-	bool is_one;
-	size_t line;
-
-	if (!hubdoc_read(markdown, &head, &is_one, &line, err))
-		return err_prefix(err, "line %zu of the documentation: ", line);
-	if (!is_one)
-		return true;
-	if (!hubdoc_url_name(head, &url, err))
-		return false;
-	if (head->kind >= HUBDOC_PUBLISHER || head->name.version != name->version ||
-		(strcmp(head->name.handle, name->handle) != 0 && strcmp(url.handle, name->handle) != 0))
-		return err_set(err, ERR_BAD_REQUEST,
-			"the documentation is of %.90s, as its first line says, and not of %.90s",
-			name_path(&head->name).text, name_path(name).text);
-	*out = TAKE(head);
-	return true;
-}
-
 bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
 	const char *who, bool *created, struct err *err)
 {
 	AUTO_HUBDOC struct hubdoc *head = NULL;
 
-	if (!read_head(name, markdown, &head, err))
+	if (!hubdoc_read_of(name, markdown, &head, err))
 		return false;
 	return catalog_set_documentation(publisher->catalog, name,
 		&(struct documentation){markdown, head, who, clock_now_s()}, created, err);

@@ -400,3 +400,27 @@ bool hubdoc_next_link(const char **text, struct name *out)
 	}
 	return false;
 }
+
+/* A heading of the hub's format makes promises on what follows; it must also name what it stands on. */
+bool hubdoc_read_of(const struct name *name, const char *markdown, struct hubdoc **out, struct err *err)
+{
+	AUTO_HUBDOC struct hubdoc *head = NULL;
+	struct name url;
+	bool is_one;
+	size_t line;
+
+	*out = NULL;
+	if (!hubdoc_read(markdown, &head, &is_one, &line, err))
+		return err_prefix(err, "line %zu of the documentation: ", line);
+	if (!is_one)
+		return true;
+	if (!hubdoc_url_name(head, &url, err))
+		return false;
+	if (head->kind >= HUBDOC_PUBLISHER || head->name.version != name->version ||
+		(strcmp(head->name.handle, name->handle) != 0 && strcmp(url.handle, name->handle) != 0))
+		return err_set(err, ERR_BAD_REQUEST,
+			"the documentation is of %.90s, as its first line says, and not of %.90s",
+			name_path(&head->name).text, name_path(name).text);
+	*out = TAKE(head);
+	return true;
+}

@@ -54,6 +54,10 @@ void hubdoc_destroy(struct hubdoc *doc);
 AUTO_CLEANER(own_hubdoc, struct hubdoc *, hubdoc_destroy)
 #define AUTO_HUBDOC AUTO(own_hubdoc)
 
+/* Reads the documentation of a version; *out is NULL where it is free Markdown. ERR_BAD_REQUEST also where
+ * its heading is that of something else. */
+bool hubdoc_read_of(const struct name *name, const char *markdown, struct hubdoc **out, struct err *err);
+
 /* The part of the text that is for people to read: all of it, but for a head that is one. */
 const char *hubdoc_body(const char *markdown);
 

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/bundle/carrier.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/container.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "server/bundle/blob_places.h"
+#include "server/bundle/reel.h"
+#include "server/bundle/tar_places.h"
+
+/* A medium gives large pieces fastest. */
+enum { BLOCK_BYTES = 256 << 10, MARK_BYTES_MAX = 4096 };
+
+struct carrier {
+	char *path;
+	int folder_fd; /* -1: a tar */
+	int blobs_fd;
+	struct reel *reel;
+	struct blob_places *places;
+	struct tar_place files[LAYOUT_FILE_COUNT];
+};
+
+void carrier_close(struct carrier *carrier)
+{
+	if (!carrier)
+		return;
+	own_close(&carrier->folder_fd);
+	own_close(&carrier->blobs_fd);
+	blob_places_close(carrier->places);
+	reel_close(carrier->reel);
+	free(carrier->path);
+	free(carrier);
+}
+
+/* ---- opening ---- */
+
+/* The same for whatever is put in its place. */
+static bool open_in(int folder_fd, const char *name, int *out_fd, int64_t *out_bytes, struct err *err)
+{
+	AUTO_FD int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat status;
+
+	if (fd < 0 && errno == ELOOP)
+		return err_set(err, ERR_BAD_REQUEST, "%s is a link: a bundle has files only", name);
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", name);
+	if (fstat(fd, &status) < 0)
+		return err_errno(err, errno, "look at %s", name);
+	if (!S_ISREG(status.st_mode))
+		return err_set(err, ERR_BAD_REQUEST, "%s is no file", name);
+	*out_bytes = status.st_size;
+	*out_fd = TAKE_FD(fd);
+	return true;
+}
+
+static bool open_folder(struct carrier *carrier, struct err *err)
+{
+	carrier->folder_fd = open(carrier->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (carrier->folder_fd < 0)
+		return err_errno(err, errno, "open %.200s", carrier->path);
+	carrier->blobs_fd =
+		openat(carrier->folder_fd, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return carrier->blobs_fd >= 0 ||
+	       err_set(err, ERR_BAD_REQUEST,
+		       "%.200s is no bundle, as it has no folder blobs/sha256: give a folder or a tar that "
+		       "\"larder export\" has made",
+		       carrier->path);
+}
+
+static bool open_tar(struct carrier *carrier, const char *scratch, struct err *err)
+{
+	return reel_open(carrier->path, &carrier->reel, err) &&
+	       blob_places_open(scratch, &carrier->places, err) &&
+	       tar_places_read(carrier->reel, carrier->places, carrier->files, err);
+}
+
+static bool read_file(
+	struct carrier *carrier, enum layout_file which, size_t limit, struct buffer *out, struct err *err);
+
+/* Whatever else has a folder of blobs is none of ours. */
+static bool check_mark(struct carrier *carrier, struct err *err)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	return read_file(carrier, LAYOUT_MARK, MARK_BYTES_MAX, &text, err) &&
+	       ((strstr(buffer_string(&text), "\"imageLayoutVersion\"") && strstr(text.data, "\"1.")) ||
+		       err_set(err, ERR_BAD_REQUEST,
+			       "the file oci-layout in %.200s is damaged, or that of another version: copy "
+			       "the "
+			       "bundle again",
+			       carrier->path));
+}
+
+static bool open_carrier(struct carrier *carrier, const char *scratch, struct err *err)
+{
+	struct stat status;
+
+	if (stat(carrier->path, &status) < 0)
+		return err_errno(err, errno, "open %.200s", carrier->path);
+	return (S_ISDIR(status.st_mode) ? open_folder(carrier, err) : open_tar(carrier, scratch, err)) &&
+	       check_mark(carrier, err);
+}
+
+bool carrier_open(const char *path, const char *scratch, struct carrier **out, struct err *err)
+{
+	AUTO_CARRIER struct carrier *carrier = mem_zero(1, sizeof *carrier);
+
+	carrier->folder_fd = carrier->blobs_fd = -1;
+	carrier->path = mem_dup(path);
+	if (!open_carrier(carrier, scratch, err))
+		return false;
+	*out = TAKE(carrier);
+	return true;
+}
+
+/* ---- what is no blob ---- */
+
+static bool lacks_file(const struct carrier *carrier, enum layout_file which, struct err *err)
+{
+	return err_set(err, ERR_BAD_REQUEST,
+		"%.200s has no %s: it is no bundle, or its export or its copy has not come to its end; do it "
+		"again",
+		carrier->path, layout_file_names[which]);
+}
+
+/* Where the file is; fd is that of its own where there is one. */
+static bool find_file(
+	struct carrier *carrier, enum layout_file which, int *fd, struct tar_place *out, struct err *err)
+{
+	*out = carrier->files[which];
+	if (carrier->reel)
+		return out->offset != 0 || lacks_file(carrier, which, err);
+	out->offset = 0;
+	return open_in(carrier->folder_fd, layout_file_names[which], fd, &out->size_bytes, err) ||
+	       (err->code == ERR_NOT_FOUND && lacks_file(carrier, which, err));
+}
+
+static bool read_at(struct carrier *carrier, int fd, void *bytes, size_t length, int64_t offset,
+	size_t *out_read, struct err *err)
+{
+	return fd >= 0 ? file_read_at(fd, bytes, length, offset, out_read, err)
+		       : reel_read_at(carrier->reel, bytes, length, offset, out_read, err);
+}
+
+static bool read_file(
+	struct carrier *carrier, enum layout_file which, size_t limit, struct buffer *out, struct err *err)
+{
+	AUTO_FREE char *text = NULL;
+	AUTO_FD int fd = -1;
+	struct tar_place place;
+	size_t got;
+
+	if (!find_file(carrier, which, &fd, &place, err))
+		return false;
+	if (place.size_bytes > (int64_t)limit)
+		return err_set(err, ERR_TOO_LARGE, "%s in %.200s has more than %zu bytes: it is no bundle's",
+			layout_file_names[which], carrier->path, limit);
+	text = mem_zero(1, (size_t)place.size_bytes + 1);
+	if (!read_at(carrier, fd, text, (size_t)place.size_bytes, place.offset, &got, err))
+		return false;
+	buffer_add(out, text, got);
+	return true;
+}
+
+bool carrier_read_index(struct carrier *carrier, size_t limit, struct buffer *out, struct err *err)
+{
+	return read_file(carrier, LAYOUT_INDEX, limit, out, err);
+}
+
+/* ---- blobs ---- */
+
+static bool find_blob(
+	struct carrier *carrier, const struct digest *digest, int *fd, struct tar_place *out, struct err *err)
+{
+	bool found;
+
+	out->offset = 0;
+	if (carrier->reel)
+		found = blob_places_find(carrier->places, digest, &out->offset, &out->size_bytes);
+	else
+		found = open_in(carrier->blobs_fd, digest->hex, fd, &out->size_bytes, err);
+	if (found || (!carrier->reel && err->code != ERR_NOT_FOUND))
+		return found;
+	return err_set(err, ERR_NOT_FOUND,
+		"%.200s lacks its blob sha256:%s: copy it again from where it was made", carrier->path,
+		digest->hex);
+}
+
+static bool check_size(const struct carrier *carrier, const struct bundle_blob *blob,
+	const struct tar_place *place, struct err *err)
+{
+	return place->size_bytes == blob->size_bytes ||
+	       err_set(err, ERR_BAD_REQUEST,
+		       "the blob sha256:%s in %.150s has %lld bytes, and should have %lld: copy it again "
+		       "from where it was made",
+		       blob->digest.hex, carrier->path, (long long)place->size_bytes,
+		       (long long)blob->size_bytes);
+}
+
+bool carrier_check(struct carrier *carrier, const struct bundle_blob *blob, struct err *err)
+{
+	AUTO_FD int fd = -1;
+	struct tar_place place;
+
+	return find_blob(carrier, &blob->digest, &fd, &place, err) && check_size(carrier, blob, &place, err);
+}
+
+static const char *file_of(const struct carrier_blob *blob)
+{
+	const struct carrier *carrier = blob->carrier;
+
+	return carrier->reel ? reel_file_at(carrier->reel, blob->offset) : carrier->path;
+}
+
+bool carrier_blob_is_damaged(const struct carrier_blob *blob, struct err *err)
+{
+	return err_set(err, ERR_DIGEST_MISMATCH,
+		"the blob sha256:%s in %.150s has other bytes than it is named by: the copy is damaged; make "
+		"it again",
+		blob->digest.hex, file_of(blob));
+}
+
+static bool end(struct carrier_blob *blob, struct err *err)
+{
+	struct digest digest;
+
+	if (!blob->hasher)
+		return true;
+	digest = hasher_result(blob->hasher);
+	hasher_destroy(TAKE(blob->hasher));
+	return blob->trusting || digest_equal(&digest, &blob->digest) || carrier_blob_is_damaged(blob, err);
+}
+
+static bool next(struct stream *stream, const uint8_t **data, size_t *length, struct err *err)
+{
+	struct carrier_blob *blob = CONTAINER_OF(stream, struct carrier_blob, stream);
+	int64_t left = blob->size_bytes - blob->done_bytes;
+	size_t wanted = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+
+	*length = 0;
+	if (wanted == 0)
+		return end(blob, err);
+	if (!read_at(blob->carrier, blob->fd, blob->block, wanted, blob->offset + blob->done_bytes, length,
+		    err))
+		return err_prefix(err, "the blob sha256:%s of %.100s cannot be read: ", blob->digest.hex,
+			file_of(blob));
+	if (*length < wanted)
+		return carrier_blob_is_damaged(blob, err);
+	if (!blob->trusting)
+		hasher_add(blob->hasher, blob->block, *length);
+	blob->done_bytes += (int64_t)*length;
+	*data = blob->block;
+	return true;
+}
+
+bool carrier_open_blob(
+	struct carrier *carrier, const struct bundle_blob *blob, struct carrier_blob *out, struct err *err)
+{
+	AUTO_FD int fd = -1;
+	struct tar_place place;
+
+	if (!find_blob(carrier, &blob->digest, &fd, &place, err) || !check_size(carrier, blob, &place, err))
+		return false;
+	*out = (struct carrier_blob){.stream = {.next = next},
+		.carrier = carrier,
+		.digest = blob->digest,
+		.fd = TAKE_FD(fd),
+		.offset = place.offset,
+		.size_bytes = place.size_bytes,
+		.hasher = hasher_create(),
+		.block = mem_zero(1, BLOCK_BYTES)};
+	return true;
+}
+
+void carrier_close_blob(struct carrier_blob *blob)
+{
+	if (!blob->block)
+		return;
+	own_close(&blob->fd);
+	hasher_destroy(blob->hasher);
+	free(blob->block);
+	*blob = (struct carrier_blob){.fd = -1};
+}
+
+bool carrier_read_blob(struct carrier *carrier, const struct bundle_blob *blob, size_t limit,
+	struct buffer *out, struct err *err)
+{
+	AUTO_CARRIER_BLOB struct carrier_blob open = {.fd = -1};
+	const uint8_t *data;
+	size_t length;
+
+	if (blob->size_bytes > (int64_t)limit)
+		return err_set(err, ERR_TOO_LARGE,
+			"the blob sha256:%s is said to have %lld bytes, and what it is has at most %zu",
+			blob->digest.hex, (long long)blob->size_bytes, limit);
+	if (!carrier_open_blob(carrier, blob, &open, err))
+		return false;
+	do {
+		if (!stream_next(&open.stream, &data, &length, err))
+			return false;
+		buffer_add(out, data, length);
+	} while (length > 0);
+	return true;
+}
+
+bool carrier_prove_blob(struct carrier *carrier, const struct bundle_blob *blob, struct err *err)
+{
+	AUTO_CARRIER_BLOB struct carrier_blob open = {.fd = -1};
+
+	return carrier_open_blob(carrier, blob, &open, err) && stream_drain(&open.stream, err);
+}

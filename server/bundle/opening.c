@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/bundle/opening.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "server/bundle/mediatypes.h"
+#include "server/bundle/signature.h"
+#include "server/bundle/strictjson.h"
+
+enum {
+	INDEX_BYTES_MAX = 1 << 20,
+	MANIFEST_BYTES_MAX = 64 << 10,
+	HEAD_BYTES = 64 << 10, /* of the bundle's index: in them its first entry stands */
+	EMPTY_BYTES_MAX = 1 << 10,
+	VALUES_MAX = 10000
+};
+
+static bool take_descriptor(const json_t *descriptor, struct bundle_blob *out, struct err *err)
+{
+	return (strictjson_digest(descriptor, "digest", &out->digest) &&
+		       strictjson_number(descriptor, "size", &out->size_bytes)) ||
+	       err_set(err, ERR_BAD_REQUEST, "a descriptor in the bundle has no digest, or no size");
+}
+
+static bool has_type(const json_t *object, const char *type)
+{
+	const char *value = strictjson_text(object, "mediaType");
+
+	return value && strcmp(value, type) == 0;
+}
+
+/* ---- index.json ---- */
+
+static bool refuse_count(size_t bundles, size_t entries, struct err *err)
+{
+	if (bundles > 1)
+		return err_set(err, ERR_BAD_REQUEST,
+			"index.json names %zu indexes: copy the bundle alone, such as with \"skopeo copy "
+			"--all\"",
+			bundles);
+	return err_set(err, ERR_BAD_REQUEST,
+		"index.json names %zu things, and none of them is an index: this is no bundle, or a part of "
+		"one "
+		"was copied; \"skopeo copy\" needs --all",
+		entries);
+}
+
+static bool find_index(struct carrier *carrier, struct bundle_blob *out, struct err *err)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	json_auto_t *index = NULL;
+	const json_t *manifests;
+	const json_t *found = NULL;
+	size_t count = 0;
+
+	if (!carrier_read_index(carrier, INDEX_BYTES_MAX, &text, err))
+		return false;
+	if (!strictjson_parse(buffer_string(&text), text.length, VALUES_MAX, &index, err))
+		return err_prefix(err, "index.json: ");
+	manifests = json_object_get(index, "manifests");
+	for (size_t i = 0; i < json_array_size(manifests); i++) {
+		const json_t *entry = json_array_get(manifests, i);
+
+		if (!has_type(entry, MEDIA_INDEX))
+			continue;
+		found = entry;
+		count++;
+	}
+	return count == 1 ? take_descriptor(found, out, err)
+			  : refuse_count(count, json_array_size(manifests), err);
+}
+
+/* ---- the bundle's index ---- */
+
+/* All of it, for its digest; of its text, the beginning. */
+static bool read_head(
+	struct carrier *carrier, const struct bundle_blob *index, struct buffer *out, struct err *err)
+{
+	AUTO_CARRIER_BLOB struct carrier_blob blob = {.fd = -1};
+	const uint8_t *data;
+	size_t length;
+
+	if (!carrier_open_blob(carrier, index, &blob, err))
+		return false;
+	do {
+		size_t room = HEAD_BYTES - out->length;
+
+		if (!stream_next(&blob.stream, &data, &length, err))
+			return false;
+		buffer_add(out, data, length < room ? length : room);
+	} while (length > 0);
+	return true;
+}
+
+/* It may name a hundred thousand versions: only its first entry is read, which is that of the contents. */
+static bool find_contents_manifest(
+	struct carrier *carrier, const struct bundle_blob *index, struct bundle_blob *out, struct err *err)
+{
+	static const char list[] = "\"manifests\":[";
+	AUTO_BUFFER struct buffer head = {0};
+	json_auto_t *first = NULL;
+	const char *at;
+
+	if (!read_head(carrier, index, &head, err))
+		return false;
+	at = strstr(buffer_string(&head), list);
+	if (at)
+		first = json_loadb(at + sizeof list - 1,
+			head.length - (size_t)(at - head.data) - sizeof list + 1, JSON_DISABLE_EOF_CHECK,
+			NULL);
+	if (!strictjson_text(json_object_get(first, "annotations"), NOTE_CONTENTS))
+		return err_set(err, ERR_BAD_REQUEST,
+			"the index sha256:%s does not begin with the contents of a bundle: it was not made "
+			"by "
+			"\"larder export\"",
+			index->digest.hex);
+	return take_descriptor(first, out, err);
+}
+
+/* ---- the contents' manifest ---- */
+
+/* Nothing is in it, but it is not to be damaged either. */
+static bool prove_config(struct carrier *carrier, const json_t *manifest, struct err *err)
+{
+	const json_t *descriptor = json_object_get(manifest, "config");
+	AUTO_BUFFER struct buffer text = {0};
+	struct bundle_blob config;
+
+	return !descriptor || (take_descriptor(descriptor, &config, err) &&
+				      carrier_read_blob(carrier, &config, EMPTY_BYTES_MAX, &text, err));
+}
+
+static bool take_layers(const json_t *layers, struct opening *out, struct err *err)
+{
+	bool has_contents = false;
+
+	for (size_t i = 0; i < json_array_size(layers); i++) {
+		const json_t *layer = json_array_get(layers, i);
+
+		if (has_type(layer, MEDIA_CONTENTS) && !has_contents) {
+			has_contents = true;
+			if (!take_descriptor(layer, &out->contents, err))
+				return false;
+		} else if (has_type(layer, MEDIA_SIGNATURE) && !out->is_signed) {
+			out->is_signed = true;
+			if (!take_descriptor(layer, &out->signature, err))
+				return false;
+		} else {
+			return err_set(err, ERR_BAD_REQUEST,
+				"the manifest of the bundle's contents has a layer that is not known here: "
+				"it "
+				"was made by a newer Larder, or is damaged");
+		}
+	}
+	return has_contents ||
+	       err_set(err, ERR_BAD_REQUEST, "the manifest of the bundle's contents names no contents");
+}
+
+bool opening_find(struct carrier *carrier, struct opening *out, struct err *err)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	json_auto_t *manifest = NULL;
+	struct bundle_blob index, contents_manifest;
+
+	*out = (struct opening){0};
+	if (!find_index(carrier, &index, err) ||
+		!find_contents_manifest(carrier, &index, &contents_manifest, err) ||
+		!carrier_read_blob(carrier, &contents_manifest, MANIFEST_BYTES_MAX, &text, err))
+		return false;
+	if (!strictjson_parse(buffer_string(&text), text.length, VALUES_MAX, &manifest, err))
+		return err_prefix(err, "the manifest of the bundle's contents: ");
+	return take_layers(json_object_get(manifest, "layers"), out, err) &&
+	       prove_config(carrier, manifest, err);
+}
+
+/* ---- the proof ---- */
+
+bool opening_verify(struct carrier *carrier, const struct opening *opening, const struct signing_key *key,
+	struct err *err)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	struct signed_statement statement;
+
+	if (!opening->is_signed)
+		return err_set(err, ERR_FORBIDDEN,
+			"the bundle is not signed: have it made with \"larder export --sign\", or import it "
+			"without --verify if you know where it comes from");
+	if (!carrier_read_blob(carrier, &opening->signature, SIGNATURE_BYTES_MAX, &text, err) ||
+		!signature_verify(key, buffer_string(&text), text.length, &statement, err))
+		return false;
+	return (digest_equal(&statement.contents.digest, &opening->contents.digest) &&
+		       statement.contents.size_bytes == opening->contents.size_bytes) ||
+	       err_set(err, ERR_FORBIDDEN,
+		       "the signature is of other contents (sha256:%s) than the bundle has (sha256:%s): it "
+		       "is "
+		       "not what was signed",
+		       statement.contents.digest.hex, opening->contents.digest.hex);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a carrier's index.json to the contents of the bundle in it, and the proof of them. */
+#ifndef SERVER_BUNDLE_OPENING_H
+#define SERVER_BUNDLE_OPENING_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+#include "server/bundle/carrier.h"
+#include "server/bundle/contents.h"
+
+struct signing_key;
+
+struct opening {
+	struct bundle_blob contents;
+	bool is_signed;
+	struct bundle_blob signature;
+};
+
+/* Finds the one bundle that is there. What lies on the way to its contents is held against its digests.
+ * ERR_BAD_REQUEST where there is none, or more than one. */
+bool opening_find(struct carrier *carrier, struct opening *out, struct err *err);
+
+/* Whether this key has signed these contents: ERR_FORBIDDEN where it has not. */
+bool opening_verify(struct carrier *carrier, const struct opening *opening, const struct signing_key *key,
+	struct err *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an import works with. */
+#ifndef SERVER_REGISTRY_IMPORT_TOOLS_H
+#define SERVER_REGISTRY_IMPORT_TOOLS_H
+
+#include <stdint.h>
+
+#include "server/module/findings.h"
+#include "server/registry/committer.h"
+#include "server/registry/space.h"
+
+struct importer {
+	struct catalog *catalog;
+	struct blobs *blobs;
+	struct committer *committer;
+	struct space *space;
+	const char *scratch_folder;
+	int64_t max_upload_bytes;
+	struct examination_limits limits;
+};
+
+#endif

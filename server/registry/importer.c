@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/importer.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "server/bundle/opening.h"
+#include "server/bundle/signature.h"
+#include "server/module/examination.h"
+#include "server/registry/import_blob.h"
+#include "server/registry/import_walk.h"
+#include "server/store/catalog/catalog_staging.h"
+
+/* Four walks: what would come of each version; the bytes of those that would; the transaction; and what the
+ * daemon is to forget. */
+
+struct job {
+	const struct importer *importer;
+	const struct import_order *order;
+	struct import_report *report;
+	struct carrier *carrier;
+	struct import_notes notes;
+	char *signer;    /* NULL: nobody has checked */
+	uint8_t *faulty; /* a bit for each line that is not to be recorded */
+	size_t faulty_bytes;
+	int64_t done_bytes;
+};
+
+static void finish_job(struct job *job)
+{
+	import_notes_finish(&job->notes);
+	carrier_close(job->carrier);
+	free(job->signer);
+	free(job->faulty);
+}
+
+/* ---- what is told ---- */
+
+static void tell(struct job *job, const struct import_walk *walk, const struct import_told *told)
+{
+	struct import_told named = *told;
+	struct name_path path = name_path(&walk->version.name);
+
+	named.name = walk->is_version ? path.text : walk->line.page.name;
+	job->order->tell(job->order->context, &named);
+}
+
+static void mark_faulty(struct job *job, size_t place)
+{
+	size_t needed = place / 8 + 1;
+
+	if (needed > job->faulty_bytes) {
+		size_t before = job->faulty_bytes;
+
+		job->faulty_bytes = 2 * needed;
+		job->faulty = mem_resize(job->faulty, job->faulty_bytes, 1);
+		for (size_t i = before; i < job->faulty_bytes; i++)
+			job->faulty[i] = 0;
+	}
+	job->faulty[place / 8] |= (uint8_t)(1u << place % 8);
+}
+
+static bool is_faulty(const struct job *job, size_t place)
+{
+	return place / 8 < job->faulty_bytes && (job->faulty[place / 8] >> place % 8 & 1);
+}
+
+/* Once for each line, however much is wrong with it. */
+static void find_fault(struct job *job, const struct import_walk *walk, enum format format,
+	const struct examination *examination, const struct err *why)
+{
+	if (is_faulty(job, walk->place))
+		return;
+	mark_faulty(job, walk->place);
+	job->report->faulty++;
+	tell(job, walk,
+		&(struct import_told){.remark = REMARK_FAULTY,
+			.format = format < FORMAT_COUNT ? formats[format].name : NULL,
+			.detail = why->text,
+			.examination = examination});
+}
+
+static void count_result(struct job *job, const struct import_walk *walk, const struct import_result *result)
+{
+	struct import_report *report = job->report;
+
+	report->outcomes[result->outcome]++;
+	report->withdrawn += result->withdrawn;
+	report->documents[result->documentation]++;
+	if (result->outcome != IMPORT_REFUSED)
+		return;
+	/* So that no other walk comes back to it. */
+	mark_faulty(job, walk->place);
+	tell(job, walk, &(struct import_told){.remark = REMARK_REFUSED, .detail = result->why.text});
+}
+
+static void tell_what_stays(
+	struct job *job, const struct import_walk *walk, const struct import_result *result)
+{
+	if (result->documentation == DOCS_LEFT)
+		tell(job, walk,
+			&(struct import_told){.remark = REMARK_LEFT,
+				.detail = "the documentation that is here stays: somebody has sent it, or it "
+					  "is "
+					  "newer than the bundle's"});
+}
+
+/* ---- first: what would come of it ---- */
+
+static bool check_artifact(struct job *job, const struct imported_artifact *artifact, struct err *err)
+{
+	const struct bundle_blob blob = {artifact->digest, artifact->size_bytes};
+
+	if (artifact->size_bytes > job->importer->max_upload_bytes)
+		return err_set(err, ERR_TOO_LARGE, "it is larger than %s (publish.max_upload_bytes)",
+			number_size(job->importer->max_upload_bytes).text);
+	return carrier_check(job->carrier, &blob, err);
+}
+
+static void look_at_bytes(struct job *job, const struct import_walk *walk, const struct import_result *result)
+{
+	const struct imported_version *version = &walk->version;
+	struct err why;
+
+	if (!carrier_prove_blob(job->carrier, &walk->line.version.manifest, &why))
+		find_fault(job, walk, FORMAT_COUNT, NULL, &why);
+	for (size_t i = 0; i < version->artifact_count; i++) {
+		if (!result->lacks[i])
+			continue;
+		job->report->wanted_bytes += version->artifacts[i].size_bytes;
+		if (!check_artifact(job, &version->artifacts[i], &why))
+			find_fault(job, walk, version->artifacts[i].format, NULL, &why);
+	}
+}
+
+static bool is_to_come(const struct import_result *result)
+{
+	return result->outcome == IMPORT_NEW || result->outcome == IMPORT_CHANGED;
+}
+
+static bool foresee(struct job *job, const struct import_walk *walk, struct err *err)
+{
+	struct import_result result;
+
+	job->report->versions += walk->is_version;
+	if (!walk->usable) {
+		find_fault(job, walk, FORMAT_COUNT, NULL, &walk->why);
+		return true;
+	}
+	if (!walk->is_version)
+		return true;
+	if (!catalog_judge_import(job->importer->catalog, &walk->version, &result, err))
+		return false;
+	count_result(job, walk, &result);
+	tell_what_stays(job, walk, &result);
+	if (is_to_come(&result))
+		look_at_bytes(job, walk, &result);
+	return true;
+}
+
+static bool go(struct job *job, struct carrier *carrier, void *context,
+	bool (*visit)(struct job *job, const struct import_walk *walk, void *context, struct err *err),
+	struct err *err)
+{
+	AUTO_IMPORT_WALK struct import_walk walk = {0};
+	bool more = true;
+
+	if (!import_walk_open(&walk, &job->notes, carrier, err))
+		return false;
+	job->report->header = walk.reader.header;
+	while (more) {
+		if (!import_walk_next(&walk, &more, err) || (more && !visit(job, &walk, context, err)))
+			return false;
+	}
+	return true;
+}
+
+static bool visit_first(struct job *job, const struct import_walk *walk, void *context, struct err *err)
+{
+	(void)context;
+	return foresee(job, walk, err);
+}
+
+/* ---- second: the bytes ---- */
+
+static void note_read(void *context, int64_t bytes)
+{
+	struct job *job = context;
+
+	job->done_bytes += bytes;
+	job->order->show(job->order->context, job->done_bytes, job->report->wanted_bytes);
+}
+
+static bool copy_artifact(struct job *job, const struct import_walk *walk,
+	const struct imported_artifact *artifact, struct err *err)
+{
+	AUTO_EXAMINATION struct examination *examination = NULL;
+
+	switch (import_blob(job->importer, job->carrier, artifact, note_read, job, &examination, err)) {
+	case BLOB_STAGED:
+		job->report->copied_blobs++;
+		job->report->copied_bytes += artifact->size_bytes;
+		return true;
+	case BLOB_FAULTY:
+		find_fault(job, walk, artifact->format, examination, err);
+		return true;
+	default:
+		return err_prefix(err, "%.150s: ", name_path(&walk->version.name).text);
+	}
+}
+
+/* Another version, or an attempt before, may have brought it. */
+static bool bring_artifact(struct job *job, const struct import_walk *walk,
+	const struct imported_artifact *artifact, struct err *err)
+{
+	const struct checksums checksums = {.sha256 = artifact->digest};
+	struct name name = walk->version.name;
+	const struct keeping keeping = {.name = &name,
+		.source = artifact->source,
+		.checksums = &checksums,
+		.size_bytes = artifact->size_bytes,
+		.now_s = clock_now_s()};
+	bool held;
+
+	name.format = artifact->format;
+	return catalog_hold_staged(job->importer->catalog, &keeping, &held, err) &&
+	       (held || copy_artifact(job, walk, artifact, err));
+}
+
+static bool visit_second(struct job *job, const struct import_walk *walk, void *context, struct err *err)
+{
+	struct import_result result;
+
+	(void)context;
+	if (!walk->is_version || !walk->usable || is_faulty(job, walk->place))
+		return true;
+	if (!catalog_judge_import(job->importer->catalog, &walk->version, &result, err))
+		return false;
+	for (size_t i = 0; is_to_come(&result) && i < walk->version.artifact_count; i++) {
+		if (!bring_artifact(job, walk, &walk->version.artifacts[i], err))
+			return false;
+	}
+	return true;
+}
+
+/* ---- third: the record ---- */
+
+/* What was refused is not looked at again. */
+static void forget_counts(struct import_report *report)
+{
+	for (size_t i = 0; i < IMPORT_REFUSED; i++)
+		report->outcomes[i] = 0;
+	for (size_t i = 0; i < DOCS_OUTCOME_COUNT; i++)
+		report->documents[i] = report->pages[i] = 0;
+	report->withdrawn = 0;
+}
+
+static bool visit_third(struct job *job, const struct import_walk *walk, void *context, struct err *err)
+{
+	struct import *import = context;
+	struct import_result result;
+	enum docs_outcome outcome;
+
+	if (!walk->usable || is_faulty(job, walk->place))
+		return true;
+	if (walk->is_version) {
+		if (!import_add_version(import, &walk->version, &result, err))
+			return false;
+		count_result(job, walk, &result);
+		return true;
+	}
+	if (!import_add_page(import, walk->head, walk->line.page.markdown, &outcome, err))
+		return false;
+	job->report->pages[outcome]++;
+	return true;
+}
+
+static bool is_whole(const struct import_report *report)
+{
+	return report->outcomes[IMPORT_REFUSED] == 0 && report->faulty == 0;
+}
+
+static bool record(struct job *job, struct err *err)
+{
+	struct import_report *report = job->report;
+	AUTO_FREE char *name = mem_dup(
+		report->header.name[0] ? report->header.name : clock_rfc3339(report->header.created_s).text);
+	const struct import_origin origin = {
+		report->contents, name, report->header.created_s, job->signer, clock_now_s()};
+	AUTO_IMPORT struct import *import = NULL;
+
+	forget_counts(report);
+	if (!import_begin(job->importer->catalog, &origin, &import, err) ||
+		!go(job, NULL, import, visit_third, err))
+		return false;
+	if (!is_whole(report) && !job->order->partial)
+		return true;
+	report->recorded = import_commit(import, err);
+	return report->recorded;
+}
+
+/* ---- fourth: the daemon ---- */
+
+static bool visit_fourth(struct job *job, const struct import_walk *walk, void *context, struct err *err)
+{
+	(void)context;
+	(void)err;
+	if (walk->is_version && walk->usable && walk->version.state == STATE_WITHDRAWN)
+		committer_forget(job->importer->committer, name_path(&walk->version.name).text);
+	return true;
+}
+
+static bool settle(struct job *job, struct err *err)
+{
+	static const _Atomic bool never = false;
+
+	return job->report->withdrawn == 0 ||
+	       (go(job, NULL, NULL, visit_fourth, err) &&
+		       committer_sweep_blobs(job->importer->committer, &never, err));
+}
+
+/* ---- all of it ---- */
+
+static bool open_bundle(struct job *job, struct err *err)
+{
+	const struct import_order *order = job->order;
+	struct opening opening;
+
+	if (!carrier_open(order->path, job->importer->scratch_folder, &job->carrier, err) ||
+		!opening_find(job->carrier, &opening, err))
+		return false;
+	job->report->is_signed = opening.is_signed;
+	job->report->contents = opening.contents.digest;
+	if (order->key) {
+		if (!opening_verify(job->carrier, &opening, order->key, err))
+			return false;
+		job->signer = mem_dup(signing_key_id(order->key).hex);
+	}
+	return import_notes_open(
+		&job->notes, job->importer->scratch_folder, job->carrier, &opening.contents, err);
+}
+
+static bool refuse(const struct import_report *report, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT,
+		"%zu of %zu versions cannot be recorded as they are in the bundle, so %s",
+		report->faulty + report->outcomes[IMPORT_REFUSED], report->versions,
+		report->recorded ? "the others were" : "nothing was; --partial records the others");
+}
+
+bool importer_run(const struct importer *importer, const struct import_order *order,
+	struct import_report *report, struct err *err)
+{
+	AUTO(finish_job)
+	struct job job = {.importer = importer, .order = order, .report = report, .notes = {-1, -1}};
+	bool goes_on;
+
+	*report = (struct import_report){0};
+	if (!open_bundle(&job, err) || !go(&job, job.carrier, NULL, visit_first, err))
+		return false;
+	goes_on = !order->dry_run && (is_whole(report) || order->partial);
+	if (goes_on && !go(&job, NULL, NULL, visit_second, err))
+		return false;
+	goes_on = goes_on && (is_whole(report) || order->partial);
+	if (goes_on && (!record(&job, err) || !settle(&job, err)))
+		return false;
+	return is_whole(report) || refuse(report, err);
+}

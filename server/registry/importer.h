@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Imports a bundle: proves its contents, has each module inspected as one that is published, makes its bytes
+ * durable, and when all are there records the whole in one transaction. A bundle is as hostile as an upload.
+ * An import that was interrupted goes on where it was; one that is repeated changes nothing. */
+#ifndef SERVER_REGISTRY_IMPORTER_H
+#define SERVER_REGISTRY_IMPORTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "server/bundle/contents.h"
+#include "server/module/findings.h"
+#include "server/registry/import_tools.h"
+#include "server/store/catalog/catalog_import.h"
+
+struct signing_key;
+
+enum import_remark {
+	REMARK_REFUSED, /* it contradicts what is here */
+	REMARK_FAULTY,  /* damaged, missing on the medium, or no module that may be published */
+	REMARK_LEFT     /* documentation that stays as it is here */
+};
+
+/* What a person is told of one version, or of a publisher's or a collection's page. */
+struct import_told {
+	enum import_remark remark;
+	const char *name;   /* "acme/model/1" */
+	const char *format; /* NULL: of all of it */
+	const char *detail;
+	const struct examination *examination; /* with the rules that it breaks; NULL */
+};
+
+struct import_order {
+	const char *path;
+	const struct signing_key *key; /* that must have signed it; NULL: whoever has made it is believed */
+	bool dry_run;
+	bool partial; /* what can be recorded is */
+	void (*tell)(void *context, const struct import_told *told);
+	void (*show)(void *context, int64_t done_bytes, int64_t total_bytes); /* of what is copied */
+	void *context;
+};
+
+struct import_report {
+	struct bundle_header header;
+	struct digest contents;
+	bool is_signed;
+	size_t versions; /* in the bundle */
+	size_t outcomes[IMPORT_OUTCOME_COUNT];
+	size_t faulty;
+	size_t withdrawn;
+	size_t documents[DOCS_OUTCOME_COUNT]; /* of versions; DOCS_SAME: also those that have none */
+	size_t pages[DOCS_OUTCOME_COUNT];     /* of publishers and collections */
+	size_t copied_blobs;
+	int64_t copied_bytes;
+	int64_t wanted_bytes; /* that were not here at first */
+	bool recorded;        /* what could be is on record; false also where nothing was to be */
+};
+
+/* True where the bundle is on record as a whole, or for a dry run could be; false with what is in the report,
+ * which is filled as far as it came: where something is refused or faulty, or the import could not go on. */
+bool importer_run(const struct importer *importer, const struct import_order *order,
+	struct import_report *report, struct err *err);
+
+#endif

@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: Apache-2.0
+"""import: bundles become modules, all or nothing; whoever made one is a stranger."""
+import gzip
+import json
+import os
+import random
+import shutil
+import sqlite3
+import tarfile
+
+import pytest
+from support import bundle_writer as bundles
+from support import modules
+from support.bundle_writer import Bundle
+from support.waiting import DEADLINE_S
+
+X = modules.module(40_000, seed=1)
+Y = modules.module(60_000, seed=2)
+Z = modules.module(20_000, seed=3)
+DOC = "# Module acme/x/1\nEmbeds words.\n\n<!-- task: text-embedding -->\n\n## Overview\nAll of it.\n"
+PUBLISHER = "# Publisher acme\nAcme Ltd\n\n## Who\nWe.\n"
+COLLECTION = "# Collection acme/c/1\nAll of ours.\n\n## Modules\n[x](https://tfhub.dev/acme/x/1)\n"
+
+
+def sample():
+    bundle = Bundle()
+    bundle.add("acme/x/1", {"tf-hub": X}, markdown=DOC)
+    bundle.add("google/y/2", {"tf-hub": Y}, source="mirrored")
+    bundle.add("acme/old/1", state="withdrawn")
+    bundle.page("publisher", "acme", PUBLISHER)
+    return bundle.page("collection", "acme/c", COLLECTION)
+
+
+def run(larder, path, *options, check=True):
+    return larder.larder("import", str(path), *options, check=check, timeout=6 * DEADLINE_S)
+
+
+def report(larder, path, *options, check=True):
+    return json.loads(run(larder, path, "--json", *options, check=check).stdout)
+
+
+def refused(larder, path, *options):
+    """What is said; nothing may be on record."""
+    done = run(larder, path, *options, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stderr
+
+
+def version(larder, path):
+    return larder.get("/api/v1/modules/" + path).json()
+
+
+def assert_there(larder, bundle=None):
+    x, y = version(larder, "acme/x/1"), version(larder, "google/y/2")
+    assert (x["source"], x["published_by"], x["description"]) == ("published", "ci", "Embeds words.")
+    assert (y["source"], y["upstream"]) == ("mirrored", "tfhub")
+    assert larder.get("/acme/x/1.tar.gz").body == X and larder.get("/google/y/2.tar.gz").body == Y
+    assert larder.get("/acme/old/1.tar.gz").status == 410
+    assert larder.get("/api/v1/signatures/acme/x/1").json()["meta_graphs"][0]["signatures"]
+
+
+def assert_nothing(larder):
+    assert larder.get("/api/v1/modules").json()["total"] == 0
+
+
+@pytest.mark.parametrize("form", ["folder", "tar", "shuffled tar", "pieces"])
+def test_takes_all_in_and_again_changes_nothing(larder, tmp_path, form):
+    path = tmp_path / "bundle"
+    if form == "folder":
+        sample().folder(path)
+    else:
+        chance = random.Random(7)
+        sample().tar(path, order=(lambda name: chance.random()) if form == "shuffled tar" else None)
+    if form == "pieces":
+        path = bundles.split(path, 50_000)
+    told = report(larder, path)
+    assert (told["new"], told["unchanged"], told["withdrawn"], told["recorded"]) == (3, 0, 1, True)
+    assert told["pages"] == {"new": 2, "changed": 0, "left": 0}
+    assert told["copied"]["bytes"] == len(X) + len(Y)
+    assert_there(larder)
+    again = report(larder, path)
+    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, 3) and again["copied"]["blobs"] == 0
+    assert "nothing changed" in run(larder, path).stdout
+    larder.restart()
+    larder.wait_for("larder_sweeps_total", 1)
+    assert_there(larder)
+
+
+def test_any_piece_names_the_bundle_and_missing_ones_are_named(larder, tmp_path):
+    path = tmp_path / "bundle.tar"
+    sample().tar(path)
+    bundles.split(path, 30_000)
+    (tmp_path / "bundle.tar.002").rename(tmp_path / "two")
+    (tmp_path / "bundle.tar.003").write_bytes(b"short")
+    said = refused(larder, tmp_path / "bundle.tar.001")
+    assert "bundle.tar.002" in said and "bundle.tar.003 (it has 5 of 30000 bytes)" in said
+    bundles.split(sample().tar(path), 30_000)
+    assert report(larder, tmp_path / "bundle.tar.003")["new"] == 3
+
+
+def test_dry_run_changes_nothing(larder, tmp_path):
+    told = report(larder, sample().folder(tmp_path / "b"), "--dry-run")
+    assert (told["new"], told["recorded"], told["dry_run"]) == (3, False, True)
+    assert_nothing(larder)
+    assert larder.blobs() == []
+
+
+# ---- signatures ----
+
+def test_verify(larder, tmp_path):
+    private, public = bundles.keys(tmp_path)
+    (tmp_path / "other").mkdir()
+    _, other = bundles.keys(tmp_path / "other")
+    bundle = sample()
+    unsigned = bundle.folder(tmp_path / "unsigned")
+    assert "not signed" in refused(larder, unsigned, "--verify", str(public))
+    signed = sample()
+    signed.key = private
+    signed = signed.folder(tmp_path / "signed")
+    assert refused(larder, signed, "--verify", str(other))
+    assert_nothing(larder)
+    assert "nobody has checked" in run(larder, signed, "--dry-run").stdout
+    done = run(larder, signed, "--verify", str(public))
+    assert "signed by the owner of" in done.stdout
+    assert_there(larder)
+
+
+def test_a_signature_of_other_contents_is_refused(larder, tmp_path):
+    private, public = bundles.keys(tmp_path)
+    bundle, other = sample(), Bundle("other")
+    bundle.key = private
+    genuine = bundle.build()
+    signature = bundle.sign(bundle.contents)
+    other.add("acme/x/1", {"tf-hub": Z})
+    other.key = private
+    other.sign = lambda contents: signature
+    assert genuine
+    assert "other contents" in refused(larder, other.folder(tmp_path / "b"), "--verify", str(public))
+    assert_nothing(larder)
+
+
+def test_one_flipped_bit_is_refused_wherever_it_is(larder, blank, tmp_path):
+    private, public = bundles.keys(tmp_path)
+    bundle = sample()
+    bundle.key = private
+    tar = bundle.tar(tmp_path / "b.tar").read_bytes()
+    chance = random.Random(11)
+    for number in range(100):
+        place = chance.randrange(len(tar))
+        flipped = bytearray(tar)
+        flipped[place] ^= 1 << chance.randrange(8)
+        (tmp_path / "flipped.tar").write_bytes(flipped)
+        # Each time into an empty store: what is here already is not read once more.
+        larder.data = tmp_path / f"data{number}"
+        larder.data.mkdir()
+        shutil.copy(blank, larder.data)
+        done = run(larder, tmp_path / "flipped.tar", "--verify", str(public), check=False)
+        assert done.returncode == 1, f"byte {place} was flipped, and taken"
+        with sqlite3.connect(larder.data / "larder.db") as db:
+            assert db.execute("SELECT count(*) FROM versions").fetchone() == (0,)
+        shutil.rmtree(larder.data)
+
+
+# ---- what contradicts ----
+
+def test_conflicts_are_told_with_both_digests(larder, tmp_path):
+    assert larder.put("/acme/x/1", Z).status == 201
+    bundle = sample().folder(tmp_path / "b")
+    said = refused(larder, bundle)
+    assert "acme/x/1" in said and bundles.digest(X) in said and bundles.digest(Z) in said and "--partial" in said
+    assert larder.get("/google/y/2.tar.gz").status != 200
+    done = run(larder, bundle, "--partial", check=False)
+    assert done.returncode == 1
+    assert larder.get("/acme/x/1.tar.gz").body == Z and larder.get("/google/y/2.tar.gz").body == Y
+    told = report(larder, bundle, "--partial", check=False)
+    assert (told["refused"], told["unchanged"], told["new"]) == (1, 2, 0)
+
+
+def test_a_withdrawn_name_stays_withdrawn(larder, tmp_path):
+    assert larder.put("/acme/x/1", X).status == 201
+    larder.request("DELETE", "/acme/x/1", {"Authorization": f"Bearer {larder.token('withdraw:*')}"})
+    assert "withdrawn" in refused(larder, sample().folder(tmp_path / "b"))
+
+
+def test_withdrawals_are_taken_over_by_a_daemon_that_serves_it(larder, tmp_path):
+    assert larder.put("/acme/old/1", Z).status == 201
+    assert larder.get("/acme/old/1.tar.gz").body == Z and larder.get("/acme/old/1.tar.gz").body == Z
+    run(larder, sample().folder(tmp_path / "b"))
+    assert larder.get("/acme/old/1.tar.gz").status == 410
+    assert modules.digest(Z) not in larder.blobs()
+
+
+def test_modules_of_a_bundle_are_inspected(larder, tmp_path):
+    bundle = Bundle().add("acme/bad/1", {"tf-hub": b"this is no archive" * 100}).add("acme/x/1", {"tf-hub": X})
+    path = bundle.folder(tmp_path / "b")
+    said = refused(larder, path)
+    assert "acme/bad/1 (tf-hub)" in said and "rules" in said
+    assert_nothing(larder)
+    told = report(larder, path, "--partial", check=False)
+    assert (told["new"], told["faulty"], told["recorded"]) == (1, 1, True)
+    assert told["remarks"][0]["findings"][0]["rule"]
+    assert larder.get("/acme/x/1.tar.gz").body == X
+
+
+# ---- going on ----
+
+def test_an_interrupted_import_goes_on_without_copying(larder, tmp_path):
+    bundle = sample().folder(tmp_path / "b")
+    lost = bundle / "blobs/sha256" / modules.digest(Y)
+    lost.write_bytes(Y[:-1] + bytes([Y[-1] ^ 1]))
+    said = refused(larder, bundle)
+    assert modules.digest(Y) in said and "damaged" in said
+    assert_nothing(larder)
+    assert larder.blobs() == [modules.digest(X)]
+    # What is staged stays, through gc and the daemon's start.
+    larder.larder("gc")
+    larder.restart()
+    larder.wait_for("larder_sweeps_total", 1)
+    assert larder.blobs() == [modules.digest(X)]
+    lost.write_bytes(Y)
+    assert report(larder, bundle)["copied"] == {"blobs": 1, "bytes": len(Y)}
+    assert_there(larder)
+
+
+def test_the_want_list_loses_what_came(larder, tmp_path):
+    larder.configure({"mirror": {"offline": "true"}})
+    larder.restart()
+    assert larder.get("/google/y/2?tf-hub-format=compressed").status >= 400
+    larder.restart()
+    assert [row["handle"] for row in larder.get("/api/v1/wants").json()["wants"]] == ["google/y"]
+    run(larder, sample().folder(tmp_path / "b"))
+    assert larder.get("/api/v1/wants").json()["wants"] == []
+
+
+# ---- strangers ----
+
+def tampered(files, **replaced):
+    return files | {name.replace("__", "/"): content for name, content in replaced.items()}
+
+
+HOSTILE_TARS = {
+    "climbs": [(bundles.member("blobs/../../../etc/x"), b"")],
+    "is absolute": [(bundles.member("/blobs/sha256/" + "0" * 64), b"")],
+    "is a link": [(bundles.member("blobs/sha256/" + "0" * 64, kind=tarfile.SYMTYPE, linkname="/etc/passwd"), b"")],
+    "is a hard link": [(bundles.member("blobs/sha256/" + "0" * 64, kind=tarfile.LNKTYPE, linkname="index.json"), b"")],
+    "is a device": [(bundles.member("blobs/sha256/" + "0" * 64, kind=tarfile.CHRTYPE), b"")],
+    "is no digest": [(bundles.member("blobs/sha256/" + "g" * 64), b"")],
+    "is in capitals": [(bundles.member("blobs/sha256/" + "A" * 64), b"")],
+    "is beside": [(bundles.member("README.md"), b"")],
+    "is there twice": [(bundles.member("index.json", 2), b"{}")],
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE_TARS)
+def test_members_that_do_not_belong_there(larder, tmp_path, case):
+    path = tmp_path / "b.tar"
+    path.write_bytes(bundles.tar_of(sample().build(), extra=HOSTILE_TARS[case]))
+    assert "in the bundle's tar" in refused(larder, path)
+    assert_nothing(larder)
+
+
+def test_a_blob_twice_in_a_tar(larder, tmp_path):
+    files = sample().build()
+    name = "blobs/sha256/" + modules.digest(X)
+    path = tmp_path / "b.tar"
+    path.write_bytes(bundles.tar_of(files, extra=[(bundles.member(name, len(Z)), Z)]))
+    assert "twice" in refused(larder, path)
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
+def test_a_tar_that_was_cut(larder, tmp_path, cut):
+    path = sample().tar(tmp_path / "b.tar")
+    os.truncate(path, int(path.stat().st_size * cut) & ~1)
+    assert "copy it again" in refused(larder, path)
+    assert_nothing(larder)
+
+
+def test_other_files_are_told_apart(larder, tmp_path):
+    packed, text, empty = tmp_path / "b.tar.gz", tmp_path / "text", tmp_path / "empty"
+    packed.write_bytes(gzip.compress(sample().tar(tmp_path / "b.tar").read_bytes()))
+    text.write_bytes(b"hello" * 200)
+    empty.mkdir()
+    assert "gunzip" in refused(larder, packed)
+    assert "no bundle" in refused(larder, text)
+    assert "no bundle" in refused(larder, empty)
+    assert "No such file" in refused(larder, tmp_path / "nothing")
+
+
+def test_an_unfinished_export_is_no_bundle(larder, tmp_path):
+    path = sample().folder(tmp_path / "b")
+    (path / "index.json").unlink()
+    assert "index.json" in refused(larder, path)
+
+
+@pytest.mark.parametrize("which", ["index.json", "oci-layout", "blob"])
+def test_links_in_a_folder_are_not_followed(larder, tmp_path, which):
+    path = sample().folder(tmp_path / "b")
+    name = path / ("blobs/sha256/" + modules.digest(X) if which == "blob" else which)
+    shutil.move(name, tmp_path / "elsewhere")
+    name.symlink_to(tmp_path / "elsewhere")
+    assert "link" in refused(larder, path)
+    assert_nothing(larder)
+
+
+LYING = {
+    "artifact is longer": {"line": {"artifacts": [{"format": "tf-hub", "digest": bundles.digest(X), "size_bytes": len(X) + 1}]}},
+    "artifact is huge": {"line": {"artifacts": [{"format": "tf-hub", "digest": bundles.digest(X), "size_bytes": 1 << 62}]}},
+    "config is huge": {"line": {"config": {"digest": bundles.digest(b"x"), "size": 1 << 40}}},
+    "config is missing": {"line": {"config": {"digest": bundles.digest(b"x"), "size": 1}}},
+    "manifest is missing": {"line": {"manifest": {"digest": bundles.digest(b"x"), "size": 1}}},
+    "names another": {"record": {"handle": "acme/other"}},
+    "another state": {"record": {"state": "withdrawn"}},
+    "another source": {"record": {"source": "mirrored"}},
+    "lacks its artifact": {"record": {"artifacts": []}},
+    "documentation of another": {"record": {"documentation": {"markdown": "# Module acme/other/1\nIt.\n", "updated_by": None,
+                                                              "updated_at": bundles.CREATED}}},
+}
+
+
+@pytest.mark.parametrize("case", LYING)
+def test_versions_that_lie(larder, tmp_path, case):
+    bundle = sample()
+    bundle.versions = [row for row in bundle.versions if row["handle"] != "acme/x"]
+    bundle.add("acme/x/1", {"tf-hub": X}, **LYING[case])
+    path = bundle.folder(tmp_path / "b")
+    assert "acme/x/1" in refused(larder, path)
+    assert_nothing(larder)
+    told = report(larder, path, "--partial", check=False)
+    assert (told["new"], told["faulty"]) == (2, 1)
+    assert larder.get("/google/y/2.tar.gz").body == Y and larder.get("/acme/x/1.tar.gz").status != 200
+
+
+BROKEN_CONTENTS = {
+    "nothing": b"",
+    "no header": b'{"publisher":"acme","markdown":"x"}\n',
+    "no JSON": b"not json\n",
+    "an endless line": b'{"larder_bundle":1,"x":"' + b"a" * (9 << 20),
+    "a bomb of values": b"[" * 100_000,
+    "twice": None,
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_CONTENTS)
+def test_contents_that_are_none(larder, tmp_path, case):
+    bundle = sample()
+    contents = BROKEN_CONTENTS[case]
+    if contents is None:
+        lines = [bundles.compact(line) + b"\n" for line in bundle.lines()]
+        contents = b"".join(lines[:2] + lines[1:])
+    path = bundle.folder(tmp_path / "b", contents=contents)
+    assert refused(larder, path)
+    assert_nothing(larder)
+
+
+def test_an_index_bomb(larder, tmp_path):
+    bundle = sample()
+    path = tmp_path / "b"
+    files = bundle.build()
+    outer = json.loads(files["index.json"])
+    bundles.write_folder(path, tampered(files, **{"index.json": bundles.compact(outer | {"manifests": outer["manifests"] * 30_000})}))
+    assert "index.json" in refused(larder, path)
+    bundles.write_folder(path, tampered(files, **{"index.json": b"[" * 500_000}))
+    assert "index.json" in refused(larder, path)
+    bundles.write_folder(path, tampered(files, **{"index.json": bundles.compact(outer | {"manifests": outer["manifests"] * 2})}))
+    assert "2 indexes" in refused(larder, path)
+    bundles.write_folder(path, tampered(files, **{"index.json": bundles.compact(outer | {"manifests": []})}))
+    assert "none of them is an index" in refused(larder, path)
+    assert_nothing(larder)
+
+
+def test_the_audit_tells_where_it_came_from(larder, tmp_path):
+    run(larder, sample().folder(tmp_path / "b"))
+    with sqlite3.connect(larder.data / "larder.db") as db:
+        rows = db.execute("SELECT action, subject, detail FROM audit ORDER BY id").fetchall()
+    assert ("import", "acme/x/1", f"tf-hub: {bundles.digest(X)}, from spring") in rows
+    assert ("withdraw", "acme/old/1", "from spring") in rows and ("document", "acme/x/1", "from spring") in rows
+
+
+def test_misuse(larder, tmp_path):
+    for arguments in [[], ["a", "b"], [""], ["--nonsense", "a"]]:
+        assert larder.larder("import", *arguments, check=False).returncode == 2
+    assert "none.pub" in refused(larder, tmp_path, "--verify", str(tmp_path / "none.pub"))
