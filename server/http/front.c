@@ -26,6 +26,7 @@
 #include "server/http/mhd/mhd_suspension.h"
 #include "server/http/mhd/request_head.h"
 #include "server/http/mhd/responses.h"
+#include "server/http/request_line.h"
 #include "server/http/tls/terminator.h"
 #include "server/metrics.h"
 
@@ -33,7 +34,7 @@
  * number and some. */
 enum { LEAVING_PART = 4, LEAVING_MIN = 64 };
 
-enum { QUEUE_PER_WORKER = 128, PROBERS = 2, BULK_LOOK_MAX = 256 };
+enum { QUEUE_PER_WORKER = 128, PROBERS = 2 };
 
 /* While one waits for the disk, another can send. */
 enum { COLD_SENDERS_MIN = 2 };
@@ -306,18 +307,20 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
 /* By the path as it stands there: what is written in an unusual way just goes the other way. */
 static bool is_bulk(const struct front_settings *settings, const char *head)
 {
-	char line[BULK_LOOK_MAX];
+	size_t empty = request_line_skip_empty(head, strlen(head));
+	struct request_line line;
+	AUTO_FREE char *path = NULL;
 	char allow[64];
-	char *path = line;
 	struct request request = {0};
 	const struct route *route;
 	bool path_known;
 
-	(void)snprintf(line, sizeof line, "%s", head);
-	request.method = method_parse(strsep(&path, " "));
-	if (!path)
+	if (request_line_read(head + empty, strlen(head + empty), &line) != LINE_GOOD)
 		return false;
-	request.path = strsep(&path, " ?\r");
+	path = mem_dup_n(line.target, line.target_length);
+	path[strcspn(path, "?")] = '\0';
+	request.method = line.method;
+	request.path = path;
 	route = route_find(settings->routes, settings->route_count, &request, &path_known, allow);
 	return route && route->bulk;
 }

@@ -26,11 +26,12 @@ const char *method_name(enum method method)
 	return methods[method];
 }
 
-enum method method_parse(const char *name)
+enum method method_of(const char *name, size_t length)
 {
 	enum method method = METHOD_GET;
 
-	while (method != METHOD_OTHER && strcmp(name, methods[method]) != 0)
+	while (method != METHOD_OTHER &&
+		(strncmp(methods[method], name, length) != 0 || methods[method][length] != '\0'))
 		method++;
 	return method;
 }

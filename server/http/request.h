@@ -18,7 +18,7 @@ enum method { METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_POST, METHOD_DELETE, M
 const char *method_name(enum method method);
 
 /* METHOD_OTHER for all that we do not serve. */
-enum method method_parse(const char *name);
+enum method method_of(const char *name, size_t length);
 
 enum { REQUEST_TARGET_MAX = 8192, REQUEST_MEMORY_BODY_MAX = 64 << 10 };
 

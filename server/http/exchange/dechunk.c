@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "server/http/http_token.h"
+
 enum { DIGITS_MAX = 15 }; /* of a size, which then fits into 63 bits */
 
 static bool refuse(struct err *err, const char *what)
@@ -20,12 +22,6 @@ struct text {
 	const char *at;
 	const char *end;
 };
-
-static bool is_token_character(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c && strchr("!#$%&'*+-.^_`|~", c));
-}
 
 static bool take_character(struct text *text, char c)
 {
@@ -45,8 +41,7 @@ static bool take_token(struct text *text)
 {
 	const char *from = text->at;
 
-	while (text->at < text->end && is_token_character(*text->at))
-		text->at++;
+	text->at += http_token_length(text->at, (size_t)(text->end - text->at));
 	return text->at > from;
 }
 

@@ -2,7 +2,6 @@
 #include "server/http/fast/direct.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/mem.h"
 #include "server/http/accesslog.h"
@@ -21,28 +20,18 @@ struct direct {
 	bool fed;
 };
 
-bool direct_suits(const char *bytes, const struct wire_head *head)
+bool direct_suits(const struct wire_head *head)
 {
-	static const char *const methods[] = {"GET ", "HEAD ", "DELETE ", "OPTIONS "};
-	const char *end = bytes + head->length;
-	bool suits = false;
+	static const bool suits[METHOD_OTHER + 1] = {
+		[METHOD_GET] = true, [METHOD_HEAD] = true, [METHOD_DELETE] = true, [METHOD_OPTIONS] = true};
 
-	if (head->body != 0 || (!head->stays && !head->closes))
-		return false;
-	while (bytes < end && (*bytes == '\r' || *bytes == '\n'))
-		bytes++;
-	for (size_t i = 0; i < sizeof methods / sizeof *methods && !suits; i++) {
-		size_t length = strlen(methods[i]);
-
-		suits = (size_t)(end - bytes) > length && memcmp(bytes, methods[i], length) == 0;
-	}
-	return suits;
+	return head->body == 0 && (head->stays || head->closes) && suits[head->method];
 }
 
 static void read_head(struct request *request, const struct wire_fields *fields)
 {
-	request->method = method_parse(fields->method);
-	request->http_1_0 = strcmp(fields->version, "HTTP/1.0") == 0;
+	request->method = fields->method;
+	request->http_1_0 = fields->is_1_0;
 	request->headers = fields;
 	request->find_header = wire_fields_find;
 	request->find_last_header = wire_fields_find_last;

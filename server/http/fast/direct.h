@@ -15,8 +15,8 @@
 
 struct direct;
 
-/* Whether a request can be answered so, whose head was read from these bytes. */
-bool direct_suits(const char *bytes, const struct wire_head *head);
+/* Whether a request with this head can be answered so. */
+bool direct_suits(const struct wire_head *head);
 
 /* Copies the head, and counts it among the running requests. Its connection is suspended and
  * resumed by ops. */

@@ -96,8 +96,7 @@ static void await_end(struct fast_thread *thread, struct fast_connection *connec
 /* Whoever wants it closed wants nothing of what follows, but libmicrohttpd knows how to leave that. */
 static bool is_for_handler(const struct fast_thread *thread, size_t length, const struct wire_head *head)
 {
-	return !is_ending(thread) && direct_suits(thread->in, head) &&
-	       !(head->closes && head->length < length);
+	return !is_ending(thread) && direct_suits(head) && !(head->closes && head->length < length);
 }
 
 /* A head that the response cache does not answer. */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -12,6 +11,7 @@
 #include "server/http/delivery.h"
 #include "server/http/fast/direct.h"
 #include "server/http/fast/refusal.h"
+#include "server/http/request_line.h"
 #include "server/metrics.h"
 
 /* Who asked for something less long ago is not idle, however many wait for room. */
@@ -125,7 +125,7 @@ void fast_thread_hand_on(struct fast_thread *thread, struct fast_connection *con
 void fast_thread_refuse(struct fast_thread *thread, struct fast_connection *connection, const struct err *err)
 {
 	const struct fast_path_exits *exits = &thread->shared->exits;
-	bool is_head = strncmp(thread->in, "HEAD ", 5) == 0;
+	bool is_head = request_line_method(thread->in, FAST_LOOK) == METHOD_HEAD;
 
 	part_with(thread, connection, FAST_SEEN_OFF);
 	refusal_send(connection->fd, (const struct sockaddr *)&connection->address, thread->desk.date,

@@ -4,27 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* RFC 9110 section 5.6.2. */
-static const char token_bytes[256] = {
-	['!'] = 1,
-	['#'] = 1,
-	['$'] = 1,
-	['%'] = 1,
-	['&'] = 1,
-	['\''] = 1,
-	['*'] = 1,
-	['+'] = 1,
-	['-'] = 1,
-	['.'] = 1,
-	['^'] = 1,
-	['_'] = 1,
-	['`'] = 1,
-	['|'] = 1,
-	['~'] = 1,
-	['0' ... '9'] = 1,
-	['a' ... 'z'] = 1,
-	['A' ... 'Z'] = 1,
-};
+#include "server/http/http_token.h"
+#include "server/http/request_line.h"
 
 struct seen {
 	int hosts;
@@ -74,23 +55,18 @@ static bool take_word(char **at, const char *end, const char *word)
 	return true;
 }
 
-static bool read_request_line(char **at, const char *end, struct plain_head *out)
+static bool read_first_line(char **at, const char *end, struct plain_head *out)
 {
-	char *space;
+	struct request_line line;
 
-	if (take_word(at, end, "GET "))
-		out->method = METHOD_GET;
-	else if (take_word(at, end, "HEAD "))
-		out->method = METHOD_HEAD;
-	else
+	if (request_line_read(*at, (size_t)(end - *at), &line) != LINE_GOOD ||
+		(line.method != METHOD_GET && line.method != METHOD_HEAD) || *line.target != '/' ||
+		!line.is_ascii || line.minor != 1)
 		return false;
-	out->target = *at;
-	for (space = *at; space<end && * space> ' ' && *space < 0x7f; space++)
-		continue;
-	*at = space;
-	if (space == out->target || *out->target != '/' || !take_word(at, end, " HTTP/1.1\r\n"))
-		return false;
-	*space = '\0';
+	out->method = line.method;
+	out->target = line.target;
+	(*at)[line.target + line.target_length - *at] = '\0';
+	*at += line.length;
 	return true;
 }
 
@@ -137,9 +113,8 @@ static bool read_field(char **at, const char *end, struct plain_head *out, struc
 	char *value;
 	size_t length;
 
-	while (*at < end && token_bytes[(unsigned char)**at])
-		(*at)++;
-	length = (size_t)(*at - name);
+	length = http_token_length(name, (size_t)(end - name));
+	*at += length;
 	if (length == 0 || !take_word(at, end, ":") || !read_value(at, end, &value))
 		return false;
 	switch (meaning_of(name, length)) {
@@ -164,7 +139,7 @@ bool plain_head_read(char *bytes, size_t length, struct plain_head *out)
 
 	out->condition_count = 0;
 	out->closes = false;
-	if (!read_request_line(&at, end, out))
+	if (!read_first_line(&at, end, out))
 		return false;
 	while (!take_word(&at, end, "\r\n")) {
 		if (!read_field(&at, end, out, &seen))

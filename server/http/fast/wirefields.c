@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/fast/wirefields.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/mem.h"
+#include "server/http/request_line.h"
 
 /* Cuts at the byte, and returns what stands behind it. */
 static char *cut(char *text, char byte)
@@ -66,13 +68,16 @@ static void read_fields(char *line, struct wire_fields *out)
 void wire_fields_read(const char *bytes, size_t length, struct wire_fields *out)
 {
 	char *text = mem_dup_n(bytes, length);
-	char *method = text + strspn(text, "\r\n");
-	char *fields = cut_line(method);
-	char *target = cut(method, ' ');
-	char *version = cut(target, ' ');
+	char *first = text + request_line_skip_empty(text, length);
+	struct request_line line;
+	enum request_line_fault fault = request_line_read(first, (size_t)(text + length - first), &line);
 
-	*out = (struct wire_fields){.text = text, .method = method, .target = target, .version = version};
-	read_fields(fields, out);
+	assert(fault == LINE_GOOD);
+	(void)fault;
+	first[line.target + line.target_length - first] = '\0';
+	*out = (struct wire_fields){
+		.text = text, .method = line.method, .target = line.target, .is_1_0 = line.minor == 0};
+	read_fields(first + line.length, out);
 }
 
 void wire_fields_finish(struct wire_fields *fields)

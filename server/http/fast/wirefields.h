@@ -5,14 +5,17 @@
 #ifndef SERVER_HTTP_FAST_WIREFIELDS_H
 #define SERVER_HTTP_FAST_WIREFIELDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "server/http/request.h"
 
 struct wire_fields {
 	char *text; /* all strings lie in it */
-	const char *method;
-	const char *target;  /* as it was sent */
-	const char *version; /* "HTTP/1.1" */
-	const char *first;   /* names and values in turn, up to end */
+	enum method method;
+	const char *target; /* as it was sent */
+	bool is_1_0;
+	const char *first; /* names and values in turn, up to end */
 	const char *end;
 };
 

@@ -6,41 +6,17 @@
 
 #include "common/number.h"
 #include "common/uri.h"
+#include "server/http/http_token.h"
+#include "server/http/request_line.h"
 
 /* What libmicrohttpd keeps for a part of the head, and for all else that it writes there: its answer's head.
  */
 enum { PART_BYTES = 72, ANSWER_BYTES = 4 << 10 };
 
-/* RFC 9110 section 5.6.2. */
-static bool is_token_byte(unsigned char byte)
-{
-	return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-	       (byte && strchr("!#$%&'*+-.^_`|~", byte));
-}
-
-static size_t token_length(const char *text, size_t length)
-{
-	size_t taken = 0;
-
-	while (taken < length && is_token_byte((unsigned char)text[taken]))
-		taken++;
-	return taken;
-}
-
-/* Clients of long ago end a body with an empty line more than its length says. */
-static size_t empty_lines(const char *bytes, size_t length)
-{
-	size_t at = 0;
-
-	while (length - at >= 2 && bytes[at] == '\r' && bytes[at + 1] == '\n')
-		at += 2;
-	return at;
-}
-
 size_t wire_head_end(const char *bytes, size_t length, size_t searched)
 {
 	const char *end = bytes + length;
-	size_t from = empty_lines(bytes, length);
+	size_t from = request_line_skip_empty(bytes, length);
 	const char *at;
 
 	if (searched > from + 2)
@@ -70,7 +46,7 @@ bool wire_head_may_end(const char *bytes, size_t length, struct err *err)
 {
 	if (length > WIRE_HEAD_MAX)
 		return refuse_size(err);
-	return length == 0 || *bytes == '\r' || is_token_byte((unsigned char)*bytes) ||
+	return length == 0 || *bytes == '\r' || http_token_has(*bytes) ||
 	       refuse(err, "it begins with no method (is this TLS, sent to a plain address?)");
 }
 
@@ -117,13 +93,25 @@ static size_t count_bytes(const char *text, size_t length, char byte)
 	return count;
 }
 
-static bool read_target(struct reading *reading, const char *target, size_t length)
+static bool refuse_line(struct err *err, enum request_line_fault fault)
+{
+	static const char *const faults[] = {
+		[LINE_UNENDED] = "a line ends with LF instead of CR LF",
+		[LINE_CONTROL] = "it has a control character",
+		[LINE_FORM] = "its first line is not \"METHOD /path HTTP/1.1\"",
+		[LINE_VERSION] =
+			"its first line is not \"METHOD /path HTTP/1.1\" (this server speaks HTTP/1.1 "
+			"and 1.0)",
+	};
+
+	return refuse(err, faults[fault]);
+}
+
+static bool count_parameters(struct reading *reading, const char *target, size_t length)
 {
 	const char *query = memchr(target, '?', length);
 	size_t parameters = 0;
 
-	if (length == 0 || memchr(target, '\t', length))
-		return refuse(reading->err, "its first line is not \"METHOD /path HTTP/1.1\"");
 	if (query)
 		parameters = 1 + count_bytes(query, (size_t)(target + length - query), '&');
 	if (parameters > URI_QUERY_MAX)
@@ -133,33 +121,18 @@ static bool read_target(struct reading *reading, const char *target, size_t leng
 	return true;
 }
 
-static bool read_version(struct reading *reading, const char *version, size_t length)
+static bool read_first_line(struct reading *reading)
 {
-	if (length != 8 || memcmp(version, "HTTP/1.", 7) != 0 || version[7] < '0' || version[7] > '9')
-		return refuse(reading->err,
-			"its first line is not \"METHOD /path HTTP/1.1\" (this server speaks HTTP/1.1 and "
-			"1.0)");
-	reading->is_1_1 = version[7] != '0';
-	return true;
-}
+	struct request_line line;
+	enum request_line_fault fault =
+		request_line_read(reading->at, (size_t)(reading->end - reading->at), &line);
 
-static bool read_request_line(struct reading *reading)
-{
-	const char *line;
-	const char *target;
-	const char *version;
-	size_t length;
-	size_t method;
-
-	if (!take_line(reading, &line, &length))
-		return false;
-	method = token_length(line, length);
-	target = line + method + 1;
-	version = method < length ? memchr(target, ' ', length - method - 1) : NULL;
-	if (method == 0 || !version || line[method] != ' ')
-		return refuse(reading->err, "its first line is not \"METHOD /path HTTP/1.1\"");
-	return read_target(reading, target, (size_t)(version - target)) &&
-	       read_version(reading, version + 1, (size_t)(line + length - version - 1));
+	if (fault != LINE_GOOD)
+		return refuse_line(reading->err, fault);
+	reading->at += line.length;
+	reading->is_1_1 = line.minor > 0;
+	reading->out->method = line.method;
+	return count_parameters(reading, line.target, line.target_length);
 }
 
 /* ---- fields ---- */
@@ -254,7 +227,7 @@ static bool read_value(
 
 static bool read_field(struct reading *reading, const char *line, size_t length)
 {
-	size_t name = token_length(line, length);
+	size_t name = http_token_length(line, length);
 
 	reading->parts++;
 	if (*line == ' ' || *line == '\t')
@@ -298,13 +271,15 @@ static bool check_framing(const struct reading *reading)
 
 bool wire_head_read(const char *bytes, size_t length, struct wire_head *out, struct err *err)
 {
-	struct reading reading = {
-		.at = bytes + empty_lines(bytes, length), .end = bytes + length, .out = out, .err = err};
+	struct reading reading = {.at = bytes + request_line_skip_empty(bytes, length),
+		.end = bytes + length,
+		.out = out,
+		.err = err};
 
 	*out = (struct wire_head){.length = length, .stays = true};
 	if (length > WIRE_HEAD_MAX)
 		return refuse_size(err);
-	if (!read_request_line(&reading) || !read_fields(&reading) || !check_framing(&reading))
+	if (!read_first_line(&reading) || !read_fields(&reading) || !check_framing(&reading))
 		return false;
 	out->stays &= reading.is_1_1;
 	out->closes = reading.connections == 0 ? !reading.is_1_1 : reading.connections == 1 && out->closes;

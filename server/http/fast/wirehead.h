@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "server/http/request.h"
 
 enum {
 	WIRE_HEAD_MAX = 32 << 10, /* bytes, with the empty line at the end */
@@ -18,6 +19,7 @@ enum {
 };
 
 struct wire_head {
+	enum method method;
 	size_t length; /* with the empty line at its end, and those that stand before */
 	int64_t body;  /* bytes; -1: chunked */
 	size_t memory; /* what libmicrohttpd needs at most for reading it, in bytes */

@@ -50,7 +50,7 @@ void request_head_read(
 	const char *length = find_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	const char *coding = find_header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 
-	request->method = method_parse(method);
+	request->method = method_of(method, strlen(method));
 	request->http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
 	request->headers = connection;
 	request->find_header = find_header;
