@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import machine
+import rows_bundle
 import rows_catalogue
 import rows_cold
 import rows_growth
@@ -20,7 +21,7 @@ import rows_upload
 from rows import DISTURBED, markdown, table
 from servers import ROOT, Failed
 
-GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_memory, rows_proxied, rows_catalogue, rows_growth]
+GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_bundle, rows_memory, rows_proxied, rows_catalogue, rows_growth]
 
 
 class Bench:
