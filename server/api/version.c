@@ -102,6 +102,15 @@ static json_t *unavailable_json(const struct services *services, const struct na
 	return object;
 }
 
+static json_t *import_json(const struct imported_from *from)
+{
+	if (!from->name)
+		return json_null();
+	return json_pack("{s:o, s:s+, s:o, s:o}", "bundle", answer_text(from->name), "digest",
+		"sha256:", from->digest.hex, "verified_by", answer_text(from->signer), "at",
+		answer_time(from->at));
+}
+
 static json_t *artifact_json(
 	const struct services *services, const struct artifact_details *details, const char *version_url)
 {
@@ -116,9 +125,11 @@ static json_t *artifact_json(
 	(void)json_object_update_new(object,
 		json_pack("{s:s, s:s, s:b, s:I}", "media_type", format->media_type, "url", url, "cached",
 			(int)artifact->cached, "downloads", (json_int_t)artifact->downloads));
-	(void)json_object_update_new(object,
-		json_pack("{s:s, s:o, s:o}", "source", version_source_name(artifact->source), "published_by",
-			answer_text(details->published_by), "upstream", answer_text(details->upstream)));
+	(void)json_object_update_new(
+		object, json_pack("{s:s, s:o, s:o, s:o}", "source", version_source_name(artifact->source),
+				"published_by", answer_text(details->published_by), "upstream",
+				answer_text(details->upstream), "imported_from",
+				import_json(&details->imported_from)));
 	if (details->warning_count > 0)
 		json_object_set_new(object, "warnings", warnings_json(details));
 	if (!artifact->cached && artifact->state == STATE_ACTIVE)

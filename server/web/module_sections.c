@@ -131,12 +131,15 @@ static void write_source(struct view *view, const json_t *artifact)
 	const char *source = fact_text(artifact, "source");
 	const char *who = fact_text(artifact, "published_by");
 	const char *upstream = fact_text(artifact, "upstream");
+	const char *bundle = fact_text(json_object_get(artifact, "imported_from"), "bundle");
 
 	HTML(&view->html, "<td>%s", source);
 	if (*who)
 		HTML(&view->html, " by %s", who);
 	if (*upstream)
 		HTML(&view->html, " from %s", upstream);
+	if (*bundle)
+		HTML(&view->html, ", in bundle %s", bundle);
 	HTML(&view->html, "</td>");
 }
 

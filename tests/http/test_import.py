@@ -368,6 +368,18 @@ def test_an_index_bomb(larder, tmp_path):
     assert_nothing(larder)
 
 
+def test_a_version_tells_where_it_came_from(larder, tmp_path):
+    private, public = bundles.keys(tmp_path)
+    assert larder.put("/acme/own/1", Z).status == 201
+    bundle = sample()
+    bundle.key = private
+    run(larder, bundle.folder(tmp_path / "b"), "--verify", str(public))
+    came = version(larder, "acme/x/1")["artifacts"][0]["imported_from"]
+    assert (came["bundle"], came["digest"], len(came["verified_by"])) == ("spring", bundle.contents["digest"], 64) and came["at"]
+    assert version(larder, "acme/own/1")["artifacts"][0]["imported_from"] is None
+    assert "in bundle spring" in larder.get("/acme/x/1", Accept="text/html").body.decode()
+
+
 def test_the_audit_tells_where_it_came_from(larder, tmp_path):
     run(larder, sample().folder(tmp_path / "b"))
     with sqlite3.connect(larder.data / "larder.db") as db:

@@ -16,10 +16,10 @@ static const char *const sql[] = {
 		"SELECT v.id, v.source, v.state, v.published_by, v.upstream, v.description, v.created_at"
 		" FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2 WHERE m.handle = "
 		"?1",
-	[LIST_ARTIFACTS] = "SELECT a.format, i.id, a.published_by, a.upstream, " ARTIFACT_COLUMNS
-			   " FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+	[LIST_ARTIFACTS] = "SELECT a.format, i.id, a.published_by, a.upstream, m.name, m.digest, m.signer,"
+			   " m.at, " ARTIFACT_COLUMNS " FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 			   " LEFT JOIN inspections i ON i.blob_id = b.id AND i.format = a.format"
-			   " WHERE a.version_id = ?1",
+			   " LEFT JOIN imports m ON m.id = a.import_id WHERE a.version_id = ?1",
 	[COUNT_VERSIONS] = "SELECT version_count FROM modules WHERE handle = ?1",
 	[LIST_OLDEST] = VERSION_ROWS " AND v.version > ?2 ORDER BY v.version LIMIT ?3",
 	[LIST_NEWEST] = VERSION_ROWS " AND v.version <= ?2 ORDER BY v.version DESC LIMIT ?3",
@@ -58,7 +58,10 @@ static bool load_artifact(
 	details->artifact.name.format = format;
 	details->published_by = rows_dup(rows, 2);
 	details->upstream = rows_dup(rows, 3);
-	artifact_fill(rows, 4, &details->artifact);
+	if (!rows_is_null(rows, 4))
+		details->imported_from = (struct imported_from){
+			rows_dup(rows, 4), rows_digest(rows, 5), rows_dup(rows, 6), rows_int(rows, 7)};
+	artifact_fill(rows, 8, &details->artifact);
 	if (!findings_load(txn, inspection_id, &details->warnings, &details->warning_count, err))
 		return false;
 	return format != FORMAT_TF_HUB || saved_model_load(txn, inspection_id, &out->saved_model, err);
@@ -115,6 +118,8 @@ void version_details_finish(struct version_details *details)
 	for (size_t i = 0; i < details->artifact_count; i++) {
 		free(details->artifacts[i].published_by);
 		free(details->artifacts[i].upstream);
+		free(details->artifacts[i].imported_from.name);
+		free(details->artifacts[i].imported_from.signer);
 		findings_destroy(details->artifacts[i].warnings, details->artifacts[i].warning_count);
 	}
 	saved_model_destroy(details->saved_model);

@@ -17,10 +17,19 @@
 
 struct saved_model;
 
+/* The bundle that an artifact came in. */
+struct imported_from {
+	char *name;           /* NULL: it came another way */
+	struct digest digest; /* of the bundle's contents */
+	char *signer;         /* the fingerprint of the key that proved it; NULL: none was asked for */
+	int64_t at;
+};
+
 struct artifact_details {
 	struct artifact artifact;
-	char *published_by;       /* the token's name; NULL where it was mirrored */
-	char *upstream;           /* NULL where it was published */
+	char *published_by; /* the token's name; NULL where it was mirrored */
+	char *upstream;     /* NULL where it was published */
+	struct imported_from imported_from;
 	struct finding *warnings; /* all of them, with their rules, are the details' own */
 	size_t warning_count;
 };
