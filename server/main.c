@@ -104,6 +104,25 @@ static const struct command commands[] = {
 		"  --check               exit with status 1 where something is breaking\n"
 		"  --json                print JSON\n" REMOTE_HELP,
 		command_diff},
+	{"withdraw", "take versions back for good",
+		"usage: larder withdraw VERSION... [--yes] [--json]\n"
+		"                       [--server URL] [--token TOKEN | --token-file FILE]\n\n"
+		"Has a registry answer 410 for these versions, such as acme/half-plus-two/1, from now on.\n"
+		"Their bytes are removed and their numbers never used again. Takes a token with the scope\n"
+		"withdraw:GLOB. On a terminal it asks before.\n\n"
+		"  --yes                 do not ask\n"
+		"  --json                print JSON\n" REMOTE_HELP,
+		command_withdraw},
+	{"document", "send the documentation of a version",
+		"usage: larder document VERSION FILE.md [--json]\n"
+		"                       [--server URL] [--token TOKEN | --token-file FILE]\n\n"
+		"Sends Markdown of at most 1 MiB, in place of what a version such as acme/half-plus-two/1 "
+		"had.\n"
+		"Where its first line is a heading of the hub's format (\"# Module acme/half-plus-two/1\"), "
+		"its\n"
+		"description and tags are taken from it. Takes a token with the scope publish:GLOB.\n\n"
+		"  --json                print the version as JSON\n" REMOTE_HELP,
+		command_document},
 	{"pull", "get one module from a registry",
 		"usage: larder pull PATH [-o FILE|DIR | --unpack DIR] [--force]\n"
 		"                   [--server URL] [--token TOKEN | --token-file FILE]\n\n"
@@ -160,6 +179,29 @@ static const struct command commands[] = {
 		"  --clear               forget the list; takes a token with the scope admin\n"
 		"  --json                print JSON\n" REMOTE_HELP,
 		command_wants},
+	{"explain", "tell what a registry would answer, and why",
+		"usage: larder explain URL [--json] [--server URL] [--token TOKEN | --token-file FILE]\n\n"
+		"Tells how a registry reads a URL or path, such as\n"
+		"'https://tfhub.dev/google/x/1?tf-hub-format=compressed', what it has of it, what a client "
+		"would\n"
+		"be answered, and which upstreams it would ask. Nothing is fetched.\n\n"
+		"  --json                print JSON\n" REMOTE_HELP,
+		command_explain},
+	{"status", "tell whether a registry can serve, and what it has",
+		"usage: larder status [--json] [--server URL] [--token TOKEN | --token-file FILE]\n\n"
+		"Exits with status 1 where the registry does not answer, or is not ready.\n\n"
+		"  --json                print JSON\n" REMOTE_HELP,
+		command_status},
+	{"fills", "list what a registry downloads from its upstreams, or cancel it",
+		"usage: larder fills [--recent] [--json] [--server URL]\n"
+		"                    [--token TOKEN | --token-file FILE]\n"
+		"       larder fills cancel ID [--json] [--server URL] [--token TOKEN | --token-file "
+		"FILE]\n\n"
+		"Whoever waits for a fill that is cancelled gets an error. It takes a token with the scope\n"
+		"admin.\n\n"
+		"  --recent              list those that ended lately, too\n"
+		"  --json                print JSON\n" REMOTE_HELP,
+		command_fills},
 	{"pin", "keep mirrored modules whatever the disk lacks",
 		"usage: larder pin PATH... [--config FILE] [--data DIR]\n"
 		"       larder pin --list [--json] [--config FILE] [--data DIR]\n\n"

@@ -147,7 +147,7 @@ BOUNDS = [
                                 ("server/module/savedmodel/variables.h", "VARIABLES_INDEX_BYTES_MAX")]),
     ("| model.json |", [("server/module/formats/manifest.h", "MANIFEST_JSON_BYTES_MAX"), ("server/module/formats/manifest.h", "MANIFEST_DEPTH_MAX"),
                         ("server/module/formats/manifest.h", "MANIFEST_TEXT_BYTES_MAX")]),
-    ("| Markdown ·", [("server/hub/publish.c", "DOCUMENTATION_BYTES_MAX"), ("server/module/documents/hubdoc.h", "HUBDOC_TAGS_MAX"),
+    ("| Markdown ·", [("server/module/documents/hubdoc.h", "HUBDOC_BYTES_MAX"), ("server/module/documents/hubdoc.h", "HUBDOC_TAGS_MAX"),
                       ("server/module/documents/hubdoc.h", "HUBDOC_VALUE_MAX")]),
     ("dimensions of a shape", [("server/module/savedmodel/fields.h", "SHAPE_DIMENSIONS_MAX")]),
     ("bytes of saved_model.pbtxt", [("server/module/savedmodel/model_facts.h", "SAVED_MODEL_TEXT_BYTES_MAX")]),

@@ -111,6 +111,20 @@ static int refuse_command(const struct command *commands, size_t count, const ch
 	return COMMAND_MISUSE;
 }
 
+/* help, and help COMMAND. */
+static int help(const struct command *commands, size_t count, int argc, char **argv)
+{
+	const struct command *command = argc > 2 ? find_command(commands, count, argv[2]) : NULL;
+
+	if (argc > 2 && !command)
+		return refuse_command(commands, count, argv[2]);
+	if (command)
+		(void)fputs(command->help, stdout);
+	else
+		print_help(stdout, commands, count);
+	return COMMAND_DONE;
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	if (wants_help(argc, argv)) {
@@ -143,10 +157,12 @@ int command_run(const struct command *commands, size_t count, int argc, char **a
 		print_help(stdout, commands, count);
 		return finish_output(COMMAND_DONE);
 	}
-	if (strcmp(argv[1], "--version") == 0) {
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
 		(void)puts("larder " LARDER_VERSION);
 		return finish_output(COMMAND_DONE);
 	}
+	if (strcmp(argv[1], "help") == 0)
+		return finish_output(help(commands, count, argc, argv));
 	command = find_command(commands, count, argv[1]);
 	if (!command)
 		return refuse_command(commands, count, argv[1]);

@@ -12,6 +12,8 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/command/command.h"
+#include "server/command/destination.h"
+#include "server/command/documentation_file.h"
 #include "server/command/listing.h"
 #include "server/command/packing.h"
 #include "server/command/progress_bar.h"
@@ -25,52 +27,6 @@ struct publish_options {
 	enum pack_links links;
 	bool json;
 };
-
-/* Where to: the URL's origin and its path. */
-struct destination {
-	char *server;
-	struct name name;
-};
-
-static void finish_destination(struct destination *destination)
-{
-	free(destination->server);
-}
-
-/* ---- where to ---- */
-
-/* "…/1/" is meant as "…/1". */
-static char *without_last_slashes(const char *path)
-{
-	size_t length = strlen(path);
-
-	while (length > 0 && path[length - 1] == '/')
-		length--;
-	return mem_dup_n(path, length);
-}
-
-/* A bare path goes to the registry that --server or the environment names. */
-static bool read_destination(const char *url, const struct publish_options *options,
-	struct destination *destination, struct err *err)
-{
-	const char *host = strstr(url, "://");
-	const char *found = host ? strchr(host + 3, '/') : url;
-	AUTO_FREE char *path = found ? without_last_slashes(found) : NULL;
-
-	if (path && strchr(path, '?'))
-		return err_set(err, ERR_BAD_REQUEST,
-			"%s: leave out what begins with \"?\"; the format is seen from the files, or said "
-			"with --format.",
-			url);
-	if (path && *path && !name_parse_versioned(path + strspn(path, "/"), &destination->name, err))
-		return err_prefix(err, "%s: ", url);
-	if (!path || !*path)
-		return err_set(err, ERR_BAD_REQUEST,
-			"\"%s\" is no URL of a version, such as http://127.0.0.1:8080/acme/half-plus-two/1.",
-			url);
-	destination->server = host ? mem_dup_n(url, (size_t)(found - url)) : mem_dup(options->remote.server);
-	return true;
-}
 
 /* ---- what ---- */
 
@@ -128,13 +84,10 @@ static bool open_source(const char *path, const struct publish_options *options,
 	return true;
 }
 
-/* Before anything is sent, so that a wrong name costs no upload. */
-static bool open_documentation(const char *path, int *out_fd, struct err *err)
+/* Before anything is sent: what is published cannot be taken back. */
+static bool open_documentation(const char *path, const struct name *name, int *out_fd, struct err *err)
 {
-	if (!path)
-		return true;
-	*out_fd = open(path, O_RDONLY | O_CLOEXEC);
-	return *out_fd >= 0 || err_errno(err, errno, "open %s", path);
+	return !path || documentation_file_open(path, name, out_fd, err);
 }
 
 /* ---- sending ---- */
@@ -196,15 +149,11 @@ static bool send_module(struct remote *remote, const struct name *name, int fd, 
 
 static bool send_documentation(struct remote *remote, const struct name *name, int fd, struct err *err)
 {
-	AUTO_FREE char *target = mem_printf("/%s", name_path(name).text);
-	json_t *reply = NULL;
+	json_auto_t *version = NULL;
+	bool created;
 
-	if (fd < 0)
-		return true;
-	if (!send_file(remote, target, "text/markdown; charset=utf-8", fd, &reply, err))
-		return err_prefix(err, "The module is published, its documentation is not: ");
-	json_decref(reply);
-	return true;
+	return fd < 0 || documentation_file_send(remote, name, fd, &version, &created, err) ||
+	       err_prefix(err, "The module is published, its documentation is not: ");
 }
 
 static void print_version(const json_t *version, bool as_json)
@@ -225,7 +174,7 @@ static void print_version(const json_t *version, bool as_json)
 static bool publish(
 	const char *source, const char *url, const struct publish_options *options, struct err *err)
 {
-	AUTO(finish_destination) struct destination destination = {0};
+	AUTO(destination_finish) struct destination destination = {0};
 	AUTO_REMOTE struct remote *remote = NULL;
 	struct remote_options access = options->remote;
 	AUTO_FD int documentation = -1;
@@ -233,11 +182,11 @@ static bool publish(
 	json_t *version = NULL;
 	bool done;
 
-	if (!read_destination(url, options, &destination, err))
+	if (!destination_read(url, options->remote.server, &destination, err))
 		return false;
 	access.server = destination.server;
 	if (!remote_create(&access, &remote, err) ||
-		!open_documentation(options->documentation, &documentation, err) ||
+		!open_documentation(options->documentation, &destination.name, &documentation, err) ||
 		!open_source(source, options, &destination.name.format, &fd, err) ||
 		!send_module(remote, &destination.name, fd, &version, err))
 		return false;

@@ -101,26 +101,39 @@ static bool make_authorization(const struct remote_options *options, char **out,
 	return true;
 }
 
-static bool check_server(const char *server, struct err *err)
+/* A host, with or without a port, is meant as http:. What follows it must be a port or nothing. */
+static bool is_host(const char *server)
 {
-	if (strncasecmp(server, "http://", 7) == 0 || strncasecmp(server, "https://", 8) == 0)
-		return true;
-	return err_set(
-		err, ERR_BAD_REQUEST, "\"%s\" is no URL of a registry, such as %s.", server, default_server);
+	static const char signs[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
+
+	return *server && server[strspn(server, signs)] == '\0';
+}
+
+static bool read_server(const char *server, char **out, struct err *err)
+{
+	size_t length = strlen(server);
+	const char *scheme = "";
+
+	while (length && server[length - 1] == '/')
+		length--;
+	if (strncasecmp(server, "http://", 7) != 0 && strncasecmp(server, "https://", 8) != 0) {
+		if (!is_host(server))
+			return err_set(err, ERR_BAD_REQUEST, "\"%s\" is no URL of a registry, such as %s.",
+				server, default_server);
+		scheme = "http://";
+	}
+	*out = mem_printf("%s%.*s", scheme, (int)length, server);
+	return true;
 }
 
 bool remote_create(const struct remote_options *options, struct remote **out, struct err *err)
 {
 	AUTO_REMOTE struct remote *remote = mem_zero(1, sizeof *remote);
 	const char *server = or_environment(options->server, "LARDER_SERVER");
-	size_t length;
 
-	server = server ? server : default_server;
-	if (!check_server(server, err) || !make_authorization(options, &remote->authorization, err))
+	if (!read_server(server ? server : default_server, &remote->server, err) ||
+		!make_authorization(options, &remote->authorization, err))
 		return false;
-	for (length = strlen(server); length && server[length - 1] == '/';)
-		length--;
-	remote->server = mem_dup_n(server, length);
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 	remote->easy = curl_easy_init();
 	if (!remote->easy)
@@ -188,6 +201,14 @@ static bool prepare(struct remote *remote, const char *url, struct curl_slist *h
 	return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
 }
 
+/* What to do where nobody answers at all. */
+static const char *advice(CURLcode code)
+{
+	if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
+		return " Is it running (larder serve)? --server, or $LARDER_SERVER, names another.";
+	return "";
+}
+
 /* A refusal may come while the body still goes out, which then fails: the answer counts. */
 static bool perform(struct remote *remote, struct remote_reply *reply, struct err *err)
 {
@@ -199,8 +220,8 @@ static bool perform(struct remote *remote, struct remote_reply *reply, struct er
 		return err_set(
 			err, ERR_UPSTREAM_FAILED, "%s answers more than a registry would.", remote->server);
 	if (code != CURLE_OK && (status < 400 || remote->body.length == 0)) {
-		(void)err_set(err, ERR_UPSTREAM_UNREACHABLE, "%s: %s.", remote->server,
-			*remote->problem ? remote->problem : curl_easy_strerror(code));
+		(void)err_set(err, ERR_UPSTREAM_UNREACHABLE, "%s: %s.%s", remote->server,
+			*remote->problem ? remote->problem : curl_easy_strerror(code), advice(code));
 		text_table_blank_controls(err->text);
 		return false;
 	}
@@ -237,6 +258,8 @@ static bool perform_for_object(struct remote *remote, json_t **out, struct err *
 
 	if (!perform(remote, &reply, err) || !remote_accepted(&reply, err))
 		return false;
+	if (reply.status == 204 && !reply.json)
+		reply.json = json_object();
 	if (!json_is_object(reply.json))
 		return err_set(err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?",
 			remote->server);

@@ -38,7 +38,9 @@ AUTO_CLEANER(own_remote, struct remote *, remote_destroy)
 #define AUTO_REMOTE AUTO(own_remote)
 
 /* GETs a target such as "/api/v1/modules?q=x"; of a whole URL only the path and query count, so that a token
- * never goes to another host. Anything but JSON and a 2xx is an error. The caller owns *out. */
+ * never goes to another host. Anything but JSON and a 2xx is an error; a 204 is an empty object. The caller
+ * owns *out.
+ */
 bool remote_get(struct remote *remote, const char *target, json_t **out, struct err *err);
 
 /* POSTs JSON; the answer as of remote_get. */

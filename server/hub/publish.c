@@ -18,8 +18,6 @@
 #include "server/registry/turns.h"
 #include "server/store/catalog/catalog_keep.h"
 
-enum { DOCUMENTATION_BYTES_MAX = 1 << 20 };
-
 /* What a PUT or POST pours its body into: an artifact's upload, a form, or a page of Markdown in memory. */
 struct body {
 	struct services *services;
@@ -199,7 +197,7 @@ static bool prepare(struct request *request, struct body *body, struct err *err)
 		!check_part(request, err) || !choose_format(request, body->is_form, &body->name, err))
 		return false;
 	if (is_documentation(request))
-		return request->content_length <= DOCUMENTATION_BYTES_MAX ||
+		return request->content_length <= HUBDOC_BYTES_MAX ||
 		       err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
 	return check_head(request, body->is_form, &body->declaration, err) &&
 	       publisher_fits(body->services->publisher, body->declaration.length, err) &&
@@ -319,7 +317,7 @@ static bool write_piece(struct request *request, const void *bytes, size_t lengt
 		return upload_write(body->upload, bytes, length);
 	if (body->form)
 		return form_write(body->form, bytes, length);
-	body->too_large = body->markdown.length + length > DOCUMENTATION_BYTES_MAX;
+	body->too_large = body->markdown.length + length > HUBDOC_BYTES_MAX;
 	if (!body->too_large)
 		buffer_add(&body->markdown, bytes, length);
 	return !body->too_large;

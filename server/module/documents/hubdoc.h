@@ -25,7 +25,8 @@ enum hubdoc_kind {
 /* "Module" …, as in the heading. */
 const char *hubdoc_kind_name(enum hubdoc_kind kind);
 
-enum { HUBDOC_TAGS_MAX = 256, HUBDOC_VALUE_MAX = 1024 };
+/* HUBDOC_BYTES_MAX: of the documentation of a version, which whoever takes it limits. */
+enum { HUBDOC_TAGS_MAX = 256, HUBDOC_VALUE_MAX = 1024, HUBDOC_BYTES_MAX = 1 << 20 };
 
 struct hubdoc_tag {
 	const char *kind; /* as in the interface: "architecture", "fine_tunable" …; a constant */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/command/destination.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+/* "…/1/" is meant as "…/1". */
+static char *without_last_slashes(const char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 0 && path[length - 1] == '/')
+		length--;
+	return mem_dup_n(path, length);
+}
+
+bool destination_read(const char *url, const char *default_server, struct destination *out, struct err *err)
+{
+	const char *host = strstr(url, "://");
+	const char *found = host ? strchr(host + 3, '/') : url;
+	AUTO_FREE char *path = found ? without_last_slashes(found) : NULL;
+
+	*out = (struct destination){0};
+	if (path && strchr(path, '?'))
+		return err_set(err, ERR_BAD_REQUEST,
+			"%s: leave out what begins with \"?\": a version is meant, with all of its formats.",
+			url);
+	if (path && *path && !name_parse_versioned(path + strspn(path, "/"), &out->name, err))
+		return err_prefix(err, "%s: ", url);
+	if (!path || !*path)
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%s\" is no URL of a version, such as http://127.0.0.1:8080/acme/half-plus-two/1.",
+			url);
+	out->server = host ? mem_dup_n(url, (size_t)(found - url)) : mem_dup(default_server);
+	return true;
+}
+
+void destination_finish(struct destination *destination)
+{
+	free(destination->server);
+}

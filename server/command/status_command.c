@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * status: whether a registry can serve, what it has, and what goes on. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "common/number.h"
+#include "common/own.h"
+#include "server/command/asking.h"
+#include "server/command/cells.h"
+#include "server/command/command.h"
+#include "server/command/listing.h"
+
+static json_int_t number_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static const char *size_of(const json_t *object, const char *key, struct size_text *out)
+{
+	*out = number_size(number_of(object, key));
+	return out->text;
+}
+
+static void print_readiness(const json_t *report)
+{
+	const json_t *readiness = json_object_get(report, "readiness");
+	struct size_text free_bytes;
+
+	(void)printf("server: %s\n", cell_text(report, "server"));
+	if (!json_is_true(json_object_get(readiness, "ready")))
+		(void)printf("state: not ready\n");
+	else
+		(void)printf("state: %s, %s of disk left\n",
+			json_is_true(json_object_get(readiness, "full")) ? "serves, and has no room for more"
+									 : "ready",
+			size_of(readiness, "free_bytes", &free_bytes));
+}
+
+static void print_stats(const json_t *stats)
+{
+	json_int_t hits = number_of(stats, "hits"), misses = number_of(stats, "misses");
+	struct size_text stored, sent, fetched, saved;
+
+	(void)printf("modules: %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " versions\n",
+		number_of(stats, "modules"), number_of(stats, "versions"));
+	(void)printf("stored: %s in %" JSON_INTEGER_FORMAT " files, for %" JSON_INTEGER_FORMAT
+		     " of %" JSON_INTEGER_FORMAT " artifacts\n",
+		size_of(stats, "blob_bytes", &stored), number_of(stats, "blobs"), number_of(stats, "cached"),
+		number_of(stats, "artifacts"));
+	(void)printf("since: %s\n", cell_text(stats, "started_at"));
+	(void)printf(
+		"requests: %" JSON_INTEGER_FORMAT " hits, %" JSON_INTEGER_FORMAT " misses\n", hits, misses);
+	(void)printf("sent: %s, %s of them saved from upstreams, %s downloaded from there\n",
+		size_of(stats, "sent_bytes", &sent), size_of(stats, "saved_bytes", &saved),
+		size_of(stats, "upstream_bytes", &fetched));
+}
+
+static bool ask(struct remote *remote, json_t *report, const char *target, const char *key, struct err *err)
+{
+	json_t *answer = NULL;
+
+	return remote_get(remote, target, &answer, err) && json_object_set_new(report, key, answer) == 0;
+}
+
+/* A server that is not ready still tells what it can. */
+static bool look(struct remote *remote, json_t *report, struct err *err)
+{
+	struct err why;
+
+	if (!ask(remote, report, "/readyz", "readiness", &why)) {
+		if (why.code != ERR_BUSY) {
+			*err = why;
+			return false;
+		}
+		json_object_set_new(
+			report, "readiness", json_pack("{s:b, s:s}", "ready", 0, "detail", why.text));
+	}
+	return ask(remote, report, "/api/v1/stats", "stats", err) &&
+	       ask(remote, report, "/api/v1/fills", "fills", err);
+}
+
+static int tell(const json_t *report, bool as_json)
+{
+	const json_t *readiness = json_object_get(report, "readiness");
+
+	if (as_json) {
+		listing_print_json(report);
+	} else {
+		print_readiness(report);
+		print_stats(json_object_get(report, "stats"));
+		(void)printf("fills: %zu running\n",
+			json_array_size(json_object_get(json_object_get(report, "fills"), "fills")));
+	}
+	if (json_is_true(json_object_get(readiness, "ready")))
+		return COMMAND_DONE;
+	(void)fprintf(stderr, "larder: %s\n", cell_text(readiness, "detail"));
+	return COMMAND_FAILED;
+}
+
+int command_status(int argc, char **argv)
+{
+	struct asking asking = {0};
+	AUTO_REMOTE struct remote *remote = NULL;
+	json_auto_t *report = NULL;
+	struct err err;
+
+	if (!asking_read(argc, argv, NULL, &asking))
+		return COMMAND_MISUSE;
+	if (optind < argc)
+		return command_misuse("status", "status takes no arguments; --server names another registry");
+	if (!remote_create(&asking.remote, &remote, &err))
+		return command_fail(&err);
+	report = json_pack("{s:s}", "server", remote_server(remote));
+	if (!look(remote, report, &err))
+		return command_fail(&err);
+	return tell(report, asking.json);
+}
