@@ -7,12 +7,14 @@ import random
 import resource
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from support import hub_client, modules
 from support.daemon import REPORTS, binary
 from support.waiting import DEADLINE_S
 
+SHIM = Path(binary()).parent / "tests/crash/linkless.so"
 TFHUB = "https://tfhub.dev"
 SPELLINGS = ("", "/", "?tf-hub-format=compressed")
 SHELVES = {
@@ -161,6 +163,16 @@ def test_damaged_bytes_are_found(stocked, cache, no_server, seed):
     assert load(f"{TFHUB}/acme/x/1", cache)
     with pytest.raises(AssertionError, match="asked a server"):
         load(f"{TFHUB}/acme/x/2", cache)
+
+
+@pytest.mark.skipif(not SHIM.exists(), reason=f"{SHIM} is not built")
+def test_a_stick_without_hard_links(stocked, cache, no_server):
+    environment = {**os.environ, "LD_PRELOAD": str(SHIM), "ASAN_OPTIONS": (os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0").lstrip(":")}
+    export(stocked, "--tfhub-cache", cache, "--as", TFHUB, env=environment)
+    for path in SHELVES:
+        assert len({str(load(f"{TFHUB}/{path}{spelling}", cache)) for spelling in SPELLINGS}) == 1
+    assert {path.stat().st_nlink for path in cache.rglob("saved_model.pb")} == {1}
+    assert not [name for name in os.listdir(cache) if ".part-" in name]
 
 
 def test_a_disk_that_is_full(stocked, cache, no_server):
