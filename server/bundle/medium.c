@@ -79,7 +79,7 @@ bool medium_write_over(int fd, const char *path, const void *bytes, size_t lengt
 bool medium_replace(
 	int folder_fd, const char *folder, const char *name, const char *text, size_t length, struct err *err)
 {
-	AUTO_FREE char *draft = mem_printf("%s.part", name);
+	AUTO_FREE char *draft = mem_printf(".%s.part", name);
 	AUTO_FREE char *path = mem_printf("%s/%s", folder, name);
 	AUTO_FD int fd =
 		openat(folder_fd, draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
