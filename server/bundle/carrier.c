@@ -274,7 +274,8 @@ bool carrier_open_blob(
 		.offset = place.offset,
 		.size_bytes = place.size_bytes,
 		.hasher = hasher_create(),
-		.block = mem_zero(1, BLOCK_BYTES)};
+		.block = mem_zero(
+			1, place.size_bytes < BLOCK_BYTES ? (size_t)place.size_bytes + 1 : BLOCK_BYTES)};
 	return true;
 }
 

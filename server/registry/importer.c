@@ -26,6 +26,7 @@ struct job {
 	uint8_t *faulty; /* a bit for each line that is not to be recorded */
 	size_t faulty_bytes;
 	int64_t done_bytes;
+	bool has_pages; /* only the third walk tells whether these are new */
 };
 
 static void finish_job(struct job *job)
@@ -145,6 +146,7 @@ static bool foresee(struct job *job, const struct import_walk *walk, struct err 
 	struct import_result result;
 
 	job->report->versions += walk->is_version;
+	job->has_pages = job->has_pages || !walk->is_version;
 	if (!walk->usable) {
 		find_fault(job, walk, FORMAT_COUNT, NULL, &walk->why);
 		return true;
@@ -342,12 +344,25 @@ static bool open_bundle(struct job *job, struct err *err)
 		&job->notes, job->importer->scratch_folder, job->carrier, &opening.contents, err);
 }
 
-static bool refuse(const struct import_report *report, struct err *err)
+static bool may_change(const struct job *job)
+{
+	const size_t *outcomes = job->report->outcomes;
+
+	return job->has_pages || outcomes[IMPORT_NEW] + outcomes[IMPORT_CHANGED] > 0;
+}
+
+static const char *what_of_the_others(const struct import_order *order)
+{
+	if (order->partial)
+		return order->dry_run ? "only the others would be" : "only the others are on record";
+	return "nothing was recorded; --partial records the others";
+}
+
+static bool refuse(const struct import_report *report, const struct import_order *order, struct err *err)
 {
 	return err_set(err, ERR_CONFLICT,
-		"%zu of %zu versions cannot be recorded as they are in the bundle, so %s",
-		report->faulty + report->outcomes[IMPORT_REFUSED], report->versions,
-		report->recorded ? "the others were" : "nothing was; --partial records the others");
+		"%zu things cannot be recorded as the bundle has them, which are named above: %s",
+		report->faulty + report->outcomes[IMPORT_REFUSED], what_of_the_others(order));
 }
 
 bool importer_run(const struct importer *importer, const struct import_order *order,
@@ -360,11 +375,11 @@ bool importer_run(const struct importer *importer, const struct import_order *or
 	*report = (struct import_report){0};
 	if (!open_bundle(&job, err) || !go(&job, job.carrier, NULL, visit_first, err))
 		return false;
-	goes_on = !order->dry_run && (is_whole(report) || order->partial);
+	goes_on = !order->dry_run && (is_whole(report) || order->partial) && may_change(&job);
 	if (goes_on && !go(&job, NULL, NULL, visit_second, err))
 		return false;
 	goes_on = goes_on && (is_whole(report) || order->partial);
 	if (goes_on && (!record(&job, err) || !settle(&job, err)))
 		return false;
-	return is_whole(report) || refuse(report, err);
+	return is_whole(report) || refuse(report, order, err);
 }

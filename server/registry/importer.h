@@ -57,7 +57,7 @@ struct import_report {
 	size_t copied_blobs;
 	int64_t copied_bytes;
 	int64_t wanted_bytes; /* that were not here at first */
-	bool recorded;        /* what could be is on record; false also where nothing was to be */
+	bool recorded;        /* what could be is on record, and was not before */
 };
 
 /* True where the bundle is on record as a whole, or for a dry run could be; false with what is in the report,

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 import tarfile
 
 import pytest
@@ -103,6 +104,43 @@ def test_dry_run_changes_nothing(larder, tmp_path):
     assert (told["new"], told["recorded"], told["dry_run"]) == (3, False, True)
     assert_nothing(larder)
     assert larder.blobs() == []
+
+
+# ---- what larder export writes ----
+
+def stock(larder):
+    assert larder.put("/acme/x/1", X).status == 201 and larder.put("/acme/old/1", Z).status == 201
+    admin = {"Authorization": f"Bearer {larder.token('admin')}"}
+    assert larder.request("PUT", "/acme/x/1", admin | {"Content-Type": "text/markdown"}, DOC.encode()).status in (200, 201)
+    larder.request("DELETE", "/acme/old/1", admin)
+
+
+def essence(version):
+    return {key: version[key] for key in ("handle", "version", "source", "state", "published_by", "description", "tags", "saved_model")} | {
+        "artifacts": [(row["format"], row["digest"], row["source"], row["published_by"]) for row in version["artifacts"]]}
+
+
+@pytest.mark.parametrize("form", ["b", "b.tar", "split", "by skopeo"])
+def test_what_is_exported_comes_in(start, tmp_path, form):
+    there, here = start(name="there"), start(name="here")
+    stock(there)
+    private, public = bundles.keys(tmp_path)
+    path = tmp_path / ("b" if form in ("b", "by skopeo") else "b.tar")
+    there.larder("export", "-o", str(path), "--sign", str(private), *(["--split", "1M"] if form == "split" else []))
+    if form == "by skopeo":
+        if not shutil.which("skopeo"):
+            pytest.skip("there is no skopeo")
+        subprocess.run(["skopeo", "copy", "--all", f"oci:{path}:bundle", f"oci-archive:{tmp_path}/copy.tar:any"], check=True,
+                       capture_output=True, timeout=DEADLINE_S)
+        path = tmp_path / "copy.tar"
+    if form == "split":
+        path = tmp_path / "b.tar.pieces"
+    told = report(here, path, "--verify", str(public))
+    assert (told["new"], told["withdrawn"], told["refused"], told["faulty"]) == (2, 1, 0, 0)
+    assert essence(version(here, "acme/x/1")) == essence(version(there, "acme/x/1"))
+    assert here.get("/api/v1/documentation/acme/x/1").body == there.get("/api/v1/documentation/acme/x/1").body
+    assert here.get("/acme/x/1.tar.gz").body == X and here.get("/acme/old/1.tar.gz").status == 410
+    assert report(here, path)["unchanged"] == 2
 
 
 # ---- signatures ----
@@ -220,6 +258,20 @@ def test_an_interrupted_import_goes_on_without_copying(larder, tmp_path):
     lost.write_bytes(Y)
     assert report(larder, bundle)["copied"] == {"blobs": 1, "bytes": len(Y)}
     assert_there(larder)
+
+
+def test_no_room(larder, tmp_path):
+    larder.configure({"storage": {"keep_free_bytes": str(1 << 60)}})
+    said = refused(larder, sample().folder(tmp_path / "b"), "--config", str(larder.config_path))
+    assert "keep_free_bytes" in said and "acme/x/1" in said
+    assert_nothing(larder)
+    assert report(larder, tmp_path / "b")["new"] == 3
+
+
+def test_the_rules_of_the_configuration_count(larder, tmp_path):
+    larder.configure({"publish": {"max_upload_bytes": str(len(Y) - 1)}})
+    told = report(larder, sample().folder(tmp_path / "b"), "--partial", "--config", str(larder.config_path), check=False)
+    assert (told["new"], told["faulty"]) == (2, 1) and "max_upload_bytes" in told["remarks"][0]["detail"]
 
 
 def test_the_want_list_loses_what_came(larder, tmp_path):
