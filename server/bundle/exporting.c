@@ -31,9 +31,6 @@ struct exporting {
 	struct digest_set publishers;
 	struct outlet_watch watch;
 	int64_t done_bytes;
-	/* The line of the base that is not behind what is being looked at. */
-	struct contents_line base_line;
-	bool base_ended;
 };
 
 static void finish(struct exporting *exporting)
@@ -43,7 +40,6 @@ static void finish(struct exporting *exporting)
 	notes_finish(&exporting->copies);
 	digest_set_finish(&exporting->wanted);
 	digest_set_finish(&exporting->publishers);
-	contents_line_finish(&exporting->base_line);
 	outgoing_close(exporting->outgoing);
 }
 
@@ -72,48 +68,6 @@ static bool put_notes(
 		return true;
 	exporting->report.other_bytes += out->size_bytes;
 	return !outlet || outlet->kind->copy(outlet, out, notes->fd, NULL, err);
-}
-
-/* ---- the base ---- */
-
-static int compare_versions(const char *handle, int64_t version, const struct bundle_version *other)
-{
-	int order = strcmp(handle, other->name.handle);
-
-	return order != 0 ? order : (version > other->name.version) - (version < other->name.version);
-}
-
-static bool advance_base(struct exporting *exporting, struct err *err)
-{
-	struct contents_line line = {0};
-	bool more;
-
-	if (!contents_next(exporting->options->base, &line, &more, err))
-		return false;
-	contents_line_finish(&exporting->base_line);
-	exporting->base_line = line;
-	exporting->base_ended = !more || line.kind != CONTENTS_VERSION;
-	return true;
-}
-
-/* Whether the base has the version to the byte. Both are in the same order. */
-static bool is_in_base(
-	struct exporting *exporting, const struct bundle_version *version, bool *out, struct err *err)
-{
-	struct bundle_version *line = &exporting->base_line.version;
-
-	*out = false;
-	if (!exporting->options->base)
-		return true;
-	while (!exporting->base_ended &&
-		compare_versions(version->name.handle, version->name.version, line) > 0) {
-		if (!advance_base(exporting, err))
-			return false;
-	}
-	*out = !exporting->base_ended &&
-	       compare_versions(version->name.handle, version->name.version, line) == 0 &&
-	       digest_equal(&line->manifest.digest, &version->manifest.digest);
-	return true;
 }
 
 /* ---- one version ---- */
@@ -269,9 +223,10 @@ static bool send_parcel(struct exporting *exporting, struct parcel *parcel, stru
 	struct publisher_name publisher = name_publisher(parcel->version.name.handle);
 	struct digest key = digest_of(publisher.text, strlen(publisher.text));
 	struct bundle_blob blob;
-	bool is_known;
+	bool is_known = false;
 
-	if (!is_in_base(exporting, &parcel->version, &is_known, err))
+	if (exporting->options->base &&
+		!base_has_version(exporting->options->base, &parcel->version, &is_known, err))
 		return false;
 	if (is_known) {
 		exporting->report.unchanged++;
@@ -357,7 +312,7 @@ static bool export_versions(struct exporting *exporting, struct err *err)
 	struct name after = {.handle = ""};
 	bool more = true;
 
-	if (exporting->options->base && !advance_base(exporting, err))
+	if (exporting->options->base && !base_rewind(exporting->options->base, err))
 		return false;
 	while (more) {
 		if (!export_page_of_rows(exporting, &after, &more, err))
@@ -380,6 +335,22 @@ static bool goes_along(const struct exporting *exporting, enum export_page kind,
 	return digest_set_has(&exporting->publishers, &key);
 }
 
+static bool export_page(struct exporting *exporting, enum contents_kind as, const char *name,
+	const char *markdown, bool *goes, struct err *err)
+{
+	AUTO_BUFFER struct buffer line = {0};
+	bool is_known = false;
+
+	if (exporting->options->base &&
+		!base_has_page(exporting->options->base, as, name, markdown, &is_known, err))
+		return false;
+	*goes = !is_known;
+	if (is_known)
+		return true;
+	contents_write_page(as, name, markdown, &line);
+	return notes_add(&exporting->contents, line.data, line.length, err);
+}
+
 static bool export_pages(struct exporting *exporting, enum export_page kind, enum contents_kind as,
 	int64_t *count, struct err *err)
 {
@@ -388,19 +359,17 @@ static bool export_pages(struct exporting *exporting, enum export_page kind, enu
 	for (;;) {
 		AUTO_FREE char *name = NULL;
 		AUTO_FREE char *markdown = NULL;
-		AUTO_BUFFER struct buffer line = {0};
+		bool goes = false;
 
 		if (!catalog_next_export_page(
 			    exporting->options->catalog, kind, after, &name, &markdown, err))
 			return false;
 		if (!name)
 			return true;
-		if (goes_along(exporting, kind, name)) {
-			contents_write_page(as, name, markdown, &line);
-			if (!notes_add(&exporting->contents, line.data, line.length, err))
-				return false;
-			++*count;
-		}
+		if (goes_along(exporting, kind, name) &&
+			!export_page(exporting, as, name, markdown, &goes, err))
+			return false;
+		*count += goes;
 		free(after);
 		after = TAKE(name);
 	}

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "server/bundle/base.h"
 #include "server/bundle/contents.h"
 #include "server/bundle/outlet.h"
 #include "server/bundle/selection.h"
@@ -30,7 +31,7 @@ struct exporting_options {
 	const char *collection;      /* NULL, or the one that goes */
 	struct bundle_header header;
 	int64_t changed_since_s;       /* only what changed after this time; 0: all */
-	struct contents_reader *base;  /* NULL, or a bundle's contents: only what is not in there */
+	struct base *base;             /* NULL, or a bundle: only what is not in there */
 	const struct signing_key *key; /* NULL: it is not signed */
 	struct outlet *outlet;         /* NULL: nothing is written, but for the report */
 	struct export_watch *watch;

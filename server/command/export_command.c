@@ -62,6 +62,7 @@ struct run {
 	struct selection selection;
 	struct signing_key *key;
 	struct outlet *outlet;
+	struct base *base;
 	struct exporting_options exporting;
 	struct export_report report;
 	struct export_watch watch;
@@ -74,6 +75,7 @@ struct run {
 static void finish(struct run *run)
 {
 	outlet_close(run->outlet);
+	base_close(run->base);
 	signing_key_destroy(run->key);
 	selection_finish(&run->selection);
 	catalog_close(run->catalog);
@@ -384,14 +386,19 @@ static bool set_header(struct run *run, struct err *err)
 static bool set_since(struct run *run, struct err *err)
 {
 	struct bundle_header *header = &run->exporting.header;
+	const char *since = run->options->since;
 
-	if (!run->options->since)
+	if (!since)
 		return true;
-	if (!clock_parse_rfc3339(run->options->since, &header->since_s))
-		return err_set(err, ERR_BAD_REQUEST,
-			"--since %.100s is no time such as 2026-11-28 or 2026-11-28T12:00:00Z",
-			run->options->since);
-	run->exporting.changed_since_s = header->since_s;
+	if (clock_parse_rfc3339(since, &header->since_s)) {
+		run->exporting.changed_since_s = header->since_s;
+		return true;
+	}
+	if (!base_open(since, run->config->storage.data_dir, &run->base, err))
+		return err_prefix(
+			err, "--since %.100s is no time such as 2026-11-28, and no bundle: ", since);
+	run->exporting.base = run->base;
+	header->since_s = base_created(run->base);
 	return true;
 }
 
