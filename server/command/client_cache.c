@@ -99,7 +99,9 @@ bool client_cache_open(const char *folder, const char *const *origins, size_t or
 	AUTO_CLIENT_CACHE struct client_cache *cache = mem_zero(1, sizeof *cache);
 
 	*cache = (struct client_cache){mem_dup(folder), origins, origin_count, -1};
-	if (!file_make_folders(folder, err) || !lock(cache, err) || !sweep(cache, err))
+	/* For all who may read what is in it, as tensorflow_hub makes it. */
+	if ((mkdir(folder, 0777) < 0 && !file_make_folders(folder, err)) || !lock(cache, err) ||
+		!sweep(cache, err))
 		return false;
 	*out = TAKE(cache);
 	return true;

@@ -15,6 +15,7 @@ from support.daemon import REPORTS, binary
 from support.waiting import DEADLINE_S
 
 SHIM = Path(binary()).parent / "tests/crash/linkless.so"
+os.umask(MASK := os.umask(0))
 TFHUB = "https://tfhub.dev"
 SPELLINGS = ("", "/", "?tf-hub-format=compressed")
 SHELVES = {
@@ -81,7 +82,9 @@ def test_code_finds_all_that_it_may_ask_for(stocked, cache, tmp_path, monkeypatc
         for origin in origins:
             for spelling in SPELLINGS:
                 assert load(f"{origin.rstrip('/')}/{path}{spelling}", cache) == theirs[path]
+    assert cache.stat().st_mode & 0o777 == 0o777 & ~MASK
     folders = [path for path in cache.iterdir() if path.is_dir()]
+    assert {path.stat().st_mode & 0o777 for path in folders} == {0o777 & ~MASK}
     assert len(folders) == len(SHELVES) * len(origins) * len(SPELLINGS)
     # The same files for all spellings, so that a cache for many costs what it costs for one.
     assert len({path.stat().st_ino for path in cache.rglob("saved_model.pb")}) == len(SHELVES)
