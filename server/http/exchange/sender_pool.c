@@ -17,7 +17,7 @@ enum { EVENTS = 64, TICK_MS = 1000, STOP_TICK_MS = 20 };
 struct sender {
 	struct loop loop;
 	struct sender_pool *pool;
-	struct sender_job *first; /* from here on the thread's own */
+	struct list jobs; /* from here on the thread's own */
 	int64_t now_s;
 };
 
@@ -31,25 +31,9 @@ struct sender_pool {
 
 /* ---- one job ---- */
 
-static void link_in(struct sender *sender, struct sender_job *job)
-{
-	job->previous = NULL;
-	job->next = sender->first;
-	if (sender->first)
-		sender->first->previous = job;
-	sender->first = job;
-}
-
-static void link_out(struct sender *sender, struct sender_job *job)
-{
-	*(job->previous ? &job->previous->next : &sender->first) = job->next;
-	if (job->next)
-		job->next->previous = job->previous;
-}
-
 static void end(struct sender *sender, struct sender_job *job, enum sending ending)
 {
-	link_out(sender, job);
+	list_remove(&job->link);
 	(void)loop_watch(&sender->loop, EPOLL_CTL_DEL, job->socket, 0, job);
 	job->ops->ended(job, ending);
 }
@@ -102,7 +86,7 @@ static struct sender_job *of_post(struct post *post)
 static void admit(struct sender *sender, struct sender_job *job)
 {
 	job->sender = sender;
-	link_in(sender, job);
+	list_prepend(&sender->jobs, &job->link);
 	job->active_s = sender->now_s;
 	if (!loop_watch(&sender->loop, EPOLL_CTL_ADD, job->socket, 0, job))
 		end(sender, job, SENDING_BROKEN);
@@ -144,10 +128,7 @@ static bool is_late(const struct sender *sender, const struct sender_job *job)
 
 static void end_late(struct sender *sender)
 {
-	struct sender_job *next;
-
-	for (struct sender_job *job = sender->first; job; job = next) {
-		next = job->next;
+	LIST_EACH (struct sender_job, job, link, &sender->jobs) {
 		if (is_late(sender, job))
 			end(sender, job, SENDING_LATE);
 	}
@@ -155,12 +136,8 @@ static void end_late(struct sender *sender)
 
 static void end_all_free(struct sender *sender)
 {
-	struct sender_job *next;
-
-	for (struct sender_job *job = sender->first; job; job = next) {
-		next = job->next;
+	LIST_EACH (struct sender_job, job, link, &sender->jobs)
 		end_if_free(sender, job, SENDING_STOPPED);
-	}
 }
 
 static void work(struct sender *sender, int timeout_ms)
@@ -188,7 +165,7 @@ static void *run(void *argument)
 		work(sender, TICK_MS);
 	/* What was offered last is in the inbox; what is being woken comes there. */
 	take_posts(sender);
-	for (end_all_free(sender); sender->first; end_all_free(sender))
+	for (end_all_free(sender); !list_is_empty(&sender->jobs); end_all_free(sender))
 		work(sender, STOP_TICK_MS);
 	return NULL;
 }
@@ -204,6 +181,7 @@ static bool open_sender(struct sender_pool *pool, struct sender *sender, struct 
 		.context = sender};
 
 	sender->pool = pool;
+	list_init(&sender->jobs);
 	pool->sender_count++;
 	return loop_open(&sender->loop, err) && loop_start(&sender->loop, &plan, err);
 }

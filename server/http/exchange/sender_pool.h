@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/list.h"
 #include "server/http/loop.h"
 #include "server/http/sending.h"
 
@@ -38,8 +39,7 @@ struct sender_job {
 
 	struct post post; /* from here on the pool's */
 	struct sender *sender;
-	struct sender_job *next;
-	struct sender_job *previous;
+	struct list_link link; /* among its sender's */
 	enum sending state;
 	bool watched; /* its sender waits for its socket */
 	int64_t active_s;

@@ -14,6 +14,7 @@ enum { SWEEP_MS = 20, LOOK_MS = 500 };
 void suspensions_init(struct suspensions *suspensions)
 {
 	*suspensions = (struct suspensions){0};
+	list_init(&suspensions->list);
 	lock_init(&suspensions->mutex, &lock_place);
 	(void)pthread_cond_init(&suspensions->all_up, NULL);
 	(void)pthread_cond_init(&suspensions->watch, NULL);
@@ -26,26 +27,13 @@ void suspensions_finish(struct suspensions *suspensions)
 	lock_finish(&suspensions->mutex);
 }
 
-static void enter(struct suspension *suspension)
-{
-	struct suspensions *owner = suspension->owner;
-
-	suspension->previous = NULL;
-	suspension->next = owner->first;
-	if (owner->first)
-		owner->first->previous = suspension;
-	owner->first = suspension;
-}
-
 static void get_up(struct suspension *suspension)
 {
 	struct suspensions *owner = suspension->owner;
 
-	*(suspension->previous ? &suspension->previous->next : &owner->first) = suspension->next;
-	if (suspension->next)
-		suspension->next->previous = suspension->previous;
+	list_remove(&suspension->link);
 	suspension->state = SUSPENSION_NONE;
-	if (!owner->first)
+	if (list_is_empty(&owner->list))
 		(void)pthread_cond_signal(&owner->all_up);
 }
 
@@ -57,7 +45,7 @@ bool suspension_prepare(struct suspension *suspension, bool (*leave)(struct susp
 	suspension->leave = leave;
 	suspension->is_deserted = NULL;
 	suspension->state = SUSPENSION_PREPARED;
-	enter(suspension);
+	list_prepend(&suspension->owner->list, &suspension->link);
 	return true;
 }
 
@@ -116,8 +104,7 @@ int suspension_socket(const struct suspension *suspension)
 
 static bool has_somebody_to_watch(const struct suspensions *suspensions)
 {
-	for (const struct suspension *suspension = suspensions->first; suspension;
-		suspension = suspension->next) {
+	LIST_EACH (const struct suspension, suspension, link, &suspensions->list) {
 		if (suspension->is_deserted)
 			return true;
 	}
@@ -138,10 +125,7 @@ static bool await_somebody(struct suspensions *suspensions)
 
 static void wake_those_who_can_leave(struct suspensions *suspensions, bool all)
 {
-	struct suspension *next;
-
-	for (struct suspension *suspension = suspensions->first; suspension; suspension = next) {
-		next = suspension->next;
+	LIST_EACH (struct suspension, suspension, link, &suspensions->list) {
 		if (suspension->state == SUSPENSION_ON && suspension->leave &&
 			(all || (suspension->is_deserted && suspension->is_deserted(suspension))) &&
 			suspension->leave(suspension)) {
@@ -173,9 +157,9 @@ void suspensions_close(struct suspensions *suspensions)
 	LOCKED(&suspensions->mutex);
 	suspensions->closing = true;
 	/* Swept again and again, since one may be on its way into a wait while another is swept. */
-	while (suspensions->first) {
+	while (!list_is_empty(&suspensions->list)) {
 		wake_those_who_can_leave(suspensions, true);
-		if (suspensions->first)
+		if (!list_is_empty(&suspensions->list))
 			(void)lock_wait_until(
 				&suspensions->mutex, &suspensions->all_up, clock_monotonic_ms() + SWEEP_MS);
 	}

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "common/list.h"
 #include "common/lock.h"
 
 struct suspension;
@@ -35,9 +36,8 @@ struct suspension {
 	 * is held. */
 	bool (*is_deserted)(const struct suspension *suspension);
 	enum suspension_state state;
-	bool unanswered; /* it is asked for its answer when it is resumed: set before it is suspended */
-	struct suspension *previous;
-	struct suspension *next;
+	bool unanswered;       /* it is asked for its answer when it is resumed: set before it is suspended */
+	struct list_link link; /* among its owner's */
 };
 
 struct suspensions {
@@ -45,7 +45,7 @@ struct suspensions {
 				  the mutex of what is waited for, by suspensions_close */
 	pthread_cond_t all_up;
 	pthread_cond_t watch; /* somebody is to be looked after, or nobody any longer */
-	struct suspension *first;
+	struct list list;
 	bool closing;
 	bool blind; /* nobody is looked after any longer */
 };

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/container.h"
+#include "common/list.h"
 #include "common/mem.h"
 #include "server/http/loop.h"
 #include "server/metrics.h"
@@ -19,8 +20,7 @@ enum { EVENTS = 64, TICK_MS = 1000, TURN_BYTES = 1 << 20 };
 /* Its thread's own, but while it is posted. */
 struct leaver {
 	struct post post;
-	struct leaver *next;
-	struct leaver *previous;
+	struct list_link link;
 	int fd;
 	int64_t dropped_bytes;
 	int64_t began_s;
@@ -31,25 +31,15 @@ struct lingering {
 	struct loop loop;
 	void (*closed)(void *context);
 	void *context;
-	struct leaver *first; /* from here on the thread's own */
+	struct list leavers; /* from here on the thread's own */
 	int64_t now_s;
 };
-
-static void link_in(struct lingering *lingering, struct leaver *leaver)
-{
-	leaver->next = lingering->first;
-	if (lingering->first)
-		lingering->first->previous = leaver;
-	lingering->first = leaver;
-}
 
 /* Closing is not enough to leave the set: libmicrohttpd may have a hand on the socket for a moment yet. */
 static void end(struct lingering *lingering, struct leaver *leaver)
 {
 	(void)loop_watch(&lingering->loop, EPOLL_CTL_DEL, leaver->fd, 0, leaver);
-	*(leaver->previous ? &leaver->previous->next : &lingering->first) = leaver->next;
-	if (leaver->next)
-		leaver->next->previous = leaver->previous;
+	list_remove(&leaver->link);
 	(void)close(leaver->fd);
 	free(leaver);
 	lingering->closed(lingering->context);
@@ -81,7 +71,7 @@ static void take_posts(struct lingering *lingering)
 		struct leaver *leaver = CONTAINER_OF(post, struct leaver, post);
 
 		next = post->next;
-		link_in(lingering, leaver);
+		list_prepend(&lingering->leavers, &leaver->link);
 		leaver->began_s = lingering->now_s;
 		leaver->active_s = lingering->now_s;
 		if (!loop_watch(&lingering->loop, EPOLL_CTL_ADD, leaver->fd, EPOLLIN, leaver))
@@ -97,10 +87,7 @@ static bool is_over(const struct lingering *lingering, const struct leaver *leav
 
 static void sweep(struct lingering *lingering)
 {
-	struct leaver *next;
-
-	for (struct leaver *leaver = lingering->first; leaver; leaver = next) {
-		next = leaver->next;
+	LIST_EACH (struct leaver, leaver, link, &lingering->leavers) {
 		if (is_over(lingering, leaver))
 			end(lingering, leaver);
 	}
@@ -110,7 +97,8 @@ static void work(struct lingering *lingering)
 {
 	struct epoll_event events[EVENTS];
 	bool woken;
-	int count = loop_wait(&lingering->loop, events, EVENTS, lingering->first ? TICK_MS : -1, &woken);
+	int count = loop_wait(
+		&lingering->loop, events, EVENTS, list_is_empty(&lingering->leavers) ? -1 : TICK_MS, &woken);
 	int64_t now_s = clock_monotonic_ms() / 1000;
 	bool second_passed = now_s != lingering->now_s;
 
@@ -130,8 +118,8 @@ static void *run(void *argument)
 	while (!loop_is_shut(&lingering->loop))
 		work(lingering);
 	take_posts(lingering);
-	while (lingering->first)
-		end(lingering, lingering->first);
+	LIST_EACH (struct leaver, leaver, link, &lingering->leavers)
+		end(lingering, leaver);
 	return NULL;
 }
 
@@ -141,6 +129,7 @@ bool lingering_open(void (*closed)(void *context), void *context, struct lingeri
 	const struct thread_plan plan = {
 		.name = "lingering", .role = THREAD_LOOP, .run = run, .context = lingering};
 
+	list_init(&lingering->leavers);
 	lingering->closed = closed;
 	lingering->context = context;
 	if (!loop_open(&lingering->loop, err) || !loop_start(&lingering->loop, &plan, err)) {

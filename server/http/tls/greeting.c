@@ -20,7 +20,7 @@ static void open_up(struct tls_thread *thread, struct client *client, int far)
 
 	tls_thread_enter(thread, client, STAGE_OPEN);
 	client->pump.client_in = true;
-	ring_leave(&client->ready);
+	list_remove(&client->ready);
 	tls_thread_give_turn(thread, client);
 	metric_add(METRIC_HANDSHAKES_RUNNING, -1);
 	metric_add(METRIC_HANDSHAKES_DONE, 1);
@@ -29,11 +29,9 @@ static void open_up(struct tls_thread *thread, struct client *client, int far)
 
 static struct client *find_meeting(struct tls_thread *thread, uint16_t port)
 {
-	struct ring *row = &thread->rows[STAGE_MEETING];
-
-	for (struct ring *link = row->next; link != row; link = link->next) {
-		if (tls_thread_of_row(link)->port == port)
-			return tls_thread_of_row(link);
+	LIST_EACH (struct client, client, row, &thread->rows[STAGE_MEETING]) {
+		if (client->port == port)
+			return client;
 	}
 	return NULL;
 }
@@ -149,13 +147,9 @@ void greeting_go_on(struct tls_thread *thread, struct client *client)
 
 void greeting_try_again(struct tls_thread *thread)
 {
-	struct ring *row = &thread->rows[STAGE_MEETING];
-	struct ring *next;
-
-	for (struct ring *link = row->next; link != row; link = next) {
-		next = link->next;
+	LIST_EACH (struct client, client, row, &thread->rows[STAGE_MEETING]) {
 		thread->callers = true;
-		if (tls_thread_of_row(link)->pump.near < 0)
-			knock(thread, tls_thread_of_row(link));
+		if (client->pump.near < 0)
+			knock(thread, client);
 	}
 }

@@ -42,7 +42,7 @@ static void let_leave(struct tls_thread *thread, struct client *client)
 	tls_thread_enter(thread, client, STAGE_LEAVING);
 	tls_thread_count_out(thread);
 	if (++thread->leaving > settings->leaving_max / settings->threads)
-		tls_thread_end(thread, tls_thread_of_row(thread->rows[STAGE_LEAVING].next));
+		tls_thread_end(thread, LIST_FIRST(struct client, row, &thread->rows[STAGE_LEAVING]));
 }
 
 /* Behind what the client does not take, the end itself cannot be read, nor always be seen. */
@@ -95,22 +95,19 @@ static void note(struct tls_thread *thread, const struct tag *tag, uint32_t even
 	tls_thread_give_turn(thread, client);
 }
 
-static void give_turns(struct tls_thread *thread, struct ring *ring, int most,
+static void give_turns(struct tls_thread *thread, struct list *turns, int most,
 	void (*act)(struct tls_thread *thread, struct client *client))
 {
-	struct ring now;
+	struct list now;
+	struct client *client;
 
-	ring_init(&now);
-	for (; most > 0 && !ring_is_alone(ring); most--) {
-		struct ring *link = ring->next;
-
-		ring_leave(link);
-		ring_append(&now, link);
+	list_init(&now);
+	for (; most > 0 && (client = LIST_FIRST(struct client, ready, turns)); most--) {
+		list_remove(&client->ready);
+		list_append(&now, &client->ready);
 	}
-	while (!ring_is_alone(&now)) {
-		struct client *client = tls_thread_of_ready(now.next);
-
-		ring_leave(&client->ready);
+	while ((client = LIST_FIRST(struct client, ready, &now))) {
+		list_remove(&client->ready);
 		act(thread, client);
 	}
 }
@@ -163,13 +160,8 @@ static struct patience patience_of(const struct tls_thread *thread, enum stage s
 static void sweep_row(struct tls_thread *thread, enum stage stage)
 {
 	struct patience patience = patience_of(thread, stage);
-	struct ring *row = &thread->rows[stage];
-	struct ring *next;
 
-	for (struct ring *link = row->next; link != row; link = next) {
-		struct client *client = tls_thread_of_row(link);
-
-		next = link->next;
+	LIST_EACH (struct client, client, row, &thread->rows[stage]) {
 		if ((patience.age_s && thread->now_s - client->since_s > patience.age_s) ||
 			(patience.quiet_s && thread->now_s - client->active_s > patience.quiet_s))
 			tls_thread_end(thread, client);
@@ -191,11 +183,10 @@ static struct client *find_oldest(struct tls_thread *thread)
 	struct client *oldest = NULL;
 
 	for (enum stage stage = STAGE_SILENT; stage <= STAGE_SHAKING; stage++) {
-		struct ring *row = &thread->rows[stage];
+		struct client *first = LIST_FIRST(struct client, row, &thread->rows[stage]);
 
-		if (!ring_is_alone(row) &&
-			(!oldest || tls_thread_of_row(row->next)->since_s < oldest->since_s))
-			oldest = tls_thread_of_row(row->next);
+		if (first && (!oldest || first->since_s < oldest->since_s))
+			oldest = first;
 	}
 	return oldest;
 }
@@ -222,12 +213,12 @@ static int choose_timeout(struct tls_thread *thread)
 {
 	bool timed = false;
 
-	if (!ring_is_alone(&thread->ready) || !ring_is_alone(&thread->shaking) || thread->callers)
+	if (!list_is_empty(&thread->ready) || !list_is_empty(&thread->shaking) || thread->callers)
 		return 0;
 	if (thread->stopping)
 		return STOP_TICK_MS;
 	for (enum stage stage = 0; stage < STAGE_COUNT; stage++)
-		timed |= stage != STAGE_OPEN && !ring_is_alone(&thread->rows[stage]);
+		timed |= stage != STAGE_OPEN && !list_is_empty(&thread->rows[stage]);
 	return timed ? TICK_MS : -1;
 }
 
@@ -259,7 +250,7 @@ static bool has_to_pass_on(struct tls_thread *thread)
 	bool any = false;
 
 	for (enum stage stage = STAGE_OPEN; stage <= STAGE_ENDING; stage++)
-		any |= !ring_is_alone(&thread->rows[stage]);
+		any |= !list_is_empty(&thread->rows[stage]);
 	return any;
 }
 
@@ -335,8 +326,8 @@ bool terminator_take(
 	const int on = 1;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	ring_init(&client->row);
-	ring_init(&client->ready);
+	list_link_init(&client->row);
+	list_link_init(&client->ready);
 	client->pump.session.cable.fd = fd;
 	client->pump.near = -1;
 	client->client_tag = (struct tag){client, false};

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "common/container.h"
+#include "common/list.h"
 #include "server/metrics.h"
 
 /* Of each change once. */
@@ -14,20 +14,10 @@ void tls_thread_init(struct tls_thread *thread)
 {
 	thread->loopback.listen_fd = -1;
 	for (enum stage stage = 0; stage < STAGE_COUNT; stage++)
-		ring_init(&thread->rows[stage]);
-	ring_init(&thread->ready);
-	ring_init(&thread->shaking);
+		list_init(&thread->rows[stage]);
+	list_init(&thread->ready);
+	list_init(&thread->shaking);
 	atomic_init(&thread->oldest_s, INT64_MAX);
-}
-
-struct client *tls_thread_of_row(struct ring *row)
-{
-	return CONTAINER_OF(row, struct client, row);
-}
-
-struct client *tls_thread_of_ready(struct ring *ready)
-{
-	return CONTAINER_OF(ready, struct client, ready);
 }
 
 static bool is_greeting(const struct client *client)
@@ -37,8 +27,8 @@ static bool is_greeting(const struct client *client)
 
 void tls_thread_enter(struct tls_thread *thread, struct client *client, enum stage stage)
 {
-	ring_leave(&client->row);
-	ring_append(&thread->rows[stage], &client->row);
+	list_remove(&client->row);
+	list_append(&thread->rows[stage], &client->row);
 	client->stage = stage;
 	client->since_s = thread->now_s;
 	client->active_s = thread->now_s;
@@ -46,8 +36,8 @@ void tls_thread_enter(struct tls_thread *thread, struct client *client, enum sta
 
 void tls_thread_give_turn(struct tls_thread *thread, struct client *client)
 {
-	if (ring_is_alone(&client->ready))
-		ring_append(is_greeting(client) ? &thread->shaking : &thread->ready, &client->ready);
+	if (!list_holds(&client->ready))
+		list_append(is_greeting(client) ? &thread->shaking : &thread->ready, &client->ready);
 }
 
 bool tls_thread_watch(const struct tls_thread *thread, int fd, struct tag *tag)
@@ -63,8 +53,8 @@ void tls_thread_count_out(const struct tls_thread *thread)
 /* Whoever was not told that nothing more will come is not to believe it. */
 void tls_thread_end(struct tls_thread *thread, struct client *client)
 {
-	ring_leave(&client->row);
-	ring_leave(&client->ready);
+	list_remove(&client->row);
+	list_remove(&client->ready);
 	client->pump.broken |= !is_greeting(client) && !client->pump.client_shut;
 	pump_finish(&client->pump);
 	if (is_greeting(client)) {
@@ -80,6 +70,6 @@ void tls_thread_end(struct tls_thread *thread, struct client *client)
 
 void tls_thread_end_all(struct tls_thread *thread, enum stage stage)
 {
-	while (!ring_is_alone(&thread->rows[stage]))
-		tls_thread_end(thread, tls_thread_of_row(thread->rows[stage].next));
+	LIST_EACH (struct client, client, row, &thread->rows[stage])
+		tls_thread_end(thread, client);
 }

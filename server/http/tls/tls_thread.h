@@ -9,11 +9,11 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/list.h"
 #include "server/http/loop.h"
 #include "server/http/tls/credentials.h"
 #include "server/http/tls/loopback.h"
 #include "server/http/tls/pump.h"
-#include "server/http/tls/ring.h"
 #include "server/http/tls/terminator_settings.h"
 
 enum stage {
@@ -36,8 +36,8 @@ struct tag {
 /* A thread's own, but while it is posted to it. */
 struct client {
 	struct post post;
-	struct ring row;   /* among those of its stage, in the order in which they came there */
-	struct ring ready; /* among those that have a turn; or alone */
+	struct list_link row;   /* among those of its stage, in the order in which they came there */
+	struct list_link ready; /* among those that have a turn; or in no list */
 	struct pump pump;
 	struct tag client_tag;
 	struct tag near_tag;
@@ -58,9 +58,9 @@ struct tls_thread {
 	_Atomic int64_t oldest_s; /* since when the longest goes on; INT64_MAX: none does */
 	struct loopback loopback; /* from here on its own */
 	struct tag loopback_tag;
-	struct ring rows[STAGE_COUNT];
-	struct ring ready;   /* who has made its handshake */
-	struct ring shaking; /* who has not */
+	struct list rows[STAGE_COUNT];
+	struct list ready;   /* who has made its handshake */
+	struct list shaking; /* who has not */
 	unsigned leaving;
 	bool callers; /* there may be far ends to be accepted */
 	bool stopping;
@@ -70,10 +70,6 @@ struct tls_thread {
 
 /* Zeroed, then settings, exits and credentials set. */
 void tls_thread_init(struct tls_thread *thread);
-
-/* The client whose link in a row, or in a ring of turns, this is. */
-struct client *tls_thread_of_row(struct ring *row);
-struct client *tls_thread_of_ready(struct ring *ready);
 
 void tls_thread_enter(struct tls_thread *thread, struct client *client, enum stage stage);
 void tls_thread_give_turn(struct tls_thread *thread, struct client *client);
