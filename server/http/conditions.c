@@ -7,6 +7,19 @@
 
 #include "common/clock.h"
 
+int condition_status(enum condition condition)
+{
+	static const int statuses[] = {
+		[CONDITION_WHOLE] = 200,
+		[CONDITION_PART] = 206,
+		[CONDITION_NOT_MODIFIED] = 304,
+		[CONDITION_FAILED] = 412,
+		[CONDITION_NOT_SATISFIABLE] = 416,
+	};
+
+	return statuses[condition];
+}
+
 static const char *skip_blanks(const char *text)
 {
 	return text + strspn(text, " \t");
@@ -127,7 +140,6 @@ static struct selection last_bytes(int64_t count, int64_t size)
 	return part(count < size ? size - count : 0, size - 1, size);
 }
 
-/* "bytes=first-last", "bytes=first-", "bytes=-count"; anything else, or more of it, gives the whole. */
 /* "bytes=first-last" with either missing (-1); false for several ranges, other units and what is malformed.
  */
 static bool read_range(const char *range, int64_t *out_first, int64_t *out_last)

@@ -10,12 +10,15 @@
 #include "server/http/request.h"
 
 enum condition {
-	CONDITION_WHOLE,          /* 200 */
-	CONDITION_PART,           /* 206: first and length are set */
-	CONDITION_NOT_MODIFIED,   /* 304 */
-	CONDITION_FAILED,         /* 412: If-Match or If-Unmodified-Since */
-	CONDITION_NOT_SATISFIABLE /* 416 */
+	CONDITION_WHOLE,
+	CONDITION_PART, /* first and length are set */
+	CONDITION_NOT_MODIFIED,
+	CONDITION_FAILED, /* If-Match or If-Unmodified-Since */
+	CONDITION_NOT_SATISFIABLE
 };
+
+/* The status that such an answer has: 200, 206, 304, 412, 416. */
+int condition_status(enum condition condition);
 
 struct selection {
 	enum condition condition;

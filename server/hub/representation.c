@@ -18,15 +18,16 @@ static void fill_selected(
 {
 	const char *media_type = representation->media_type;
 	int64_t size = representation->size_bytes;
+	int status = condition_status(selection->condition);
 	struct err err;
 
 	switch (selection->condition) {
 	case CONDITION_NOT_MODIFIED:
-		reply_empty(reply, 304);
+		reply_empty(reply, status);
 		reply->head_length = size;
 		break;
 	case CONDITION_FAILED:
-		reply_empty(reply, 412);
+		reply_empty(reply, status);
 		break;
 	case CONDITION_NOT_SATISFIABLE:
 		(void)err_set(&err, ERR_RANGE_NOT_SATISFIABLE, "there are %lld bytes", (long long)size);
@@ -34,14 +35,14 @@ static void fill_selected(
 		reply_header_printf(reply, "Content-Range", "bytes */%lld", (long long)size);
 		break;
 	case CONDITION_PART:
-		reply_file(reply, 206, media_type, TAKE_FD(*representation->fd), selection->first,
+		reply_file(reply, status, media_type, TAKE_FD(*representation->fd), selection->first,
 			selection->length);
 		reply_header_printf(reply, "Content-Range", "bytes %lld-%lld/%lld",
 			(long long)selection->first, (long long)(selection->first + selection->length - 1),
 			(long long)size);
 		break;
 	default:
-		reply_file(reply, 200, media_type, TAKE_FD(*representation->fd), 0, size);
+		reply_file(reply, status, media_type, TAKE_FD(*representation->fd), 0, size);
 	}
 }
 

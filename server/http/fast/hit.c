@@ -56,8 +56,6 @@ static bool select_part(
 
 bool hit_begin(struct hit *hit, struct response_cache *cache, const struct plain_head *head)
 {
-	static const int statuses[] = {
-		[CONDITION_WHOLE] = 200, [CONDITION_PART] = 206, [CONDITION_NOT_MODIFIED] = 304};
 	struct cached_reply *reply = response_cache_find(cache, head->target);
 	struct selection selection;
 
@@ -67,7 +65,7 @@ bool hit_begin(struct hit *hit, struct response_cache *cache, const struct plain
 	}
 	*hit = (struct hit){
 		.reply = reply, .method = head->method, .offset = selection.first, .closes = head->closes};
-	hit->status = statuses[selection.condition];
+	hit->status = condition_status(selection.condition);
 	hit->started_us = accesslog_is_on() ? clock_monotonic_us() : 0;
 	if (head->method == METHOD_GET && hit->status != 304)
 		hit->left = hit->length = selection.length;
