@@ -209,6 +209,25 @@ static bool open_counters(struct app *app, struct err *err)
 	return true;
 }
 
+/* Of the workers that wait for the disk a quarter is left to the ends of uploads. */
+static int64_t unpackings_at_once(const struct config *config)
+{
+	unsigned workers = front_worker_count((unsigned)config->server.workers);
+
+	return workers > 1 ? workers - (workers + 3) / 4 : 1;
+}
+
+static void open_turns(struct services *services)
+{
+	static const struct turns_kind uploads = {
+		"uploads", "publish.max_uploads", 8, METRIC_UPLOADS_WAITING};
+	static const struct turns_kind unpackings = {
+		"unpackings", "server.workers", 0, METRIC_UNPACKINGS_WAITING};
+
+	services->turns = turns_create(&uploads, services->config->publish.max_uploads);
+	services->unpackings = turns_create(&unpackings, unpackings_at_once(services->config));
+}
+
 static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
@@ -224,7 +243,7 @@ static bool open_services(struct app *app, struct err *err)
 	publishing.holdup = app->holdup;
 	open_mirror(app);
 	services->budget = budget_create();
-	services->turns = turns_create(config->publish.max_uploads);
+	open_turns(services);
 	services->publisher =
 		publisher_create(&publishing, services->catalog, services->blobs, app->committer, app->space);
 	services->registry = registry_create(services->catalog, services->blobs, app->committer,
@@ -309,6 +328,7 @@ void app_close(struct app *app)
 	registry_destroy(app->services.registry);
 	publisher_destroy(app->services.publisher);
 	holdup_destroy(app->holdup);
+	turns_destroy(app->services.unpackings);
 	turns_destroy(app->services.turns);
 	budget_destroy(app->services.budget);
 	mirror_destroy(app->services.mirror);

@@ -94,6 +94,8 @@
 	X(METRIC_UPLOADS_ABORTED, counter, "larder_uploads_aborted_total", "", \
 		"Uploads whose client went away.") \
 	X(METRIC_UPLOADS_WAITING, gauge, "larder_uploads_waiting", "", "Uploads that wait for their turn.") \
+	X(METRIC_UNPACKINGS_WAITING, gauge, "larder_unpackings_waiting", "", \
+		"Requests for files of archives that wait for their turn to unpack one.") \
 	X(METRIC_QUESTIONS_WAITING, gauge, "larder_questions_waiting", "", \
 		"Questions to upstreams that wait for their turn.") \
 	X(METRIC_COMMITS, counter, "larder_commits_total", "", \

@@ -401,15 +401,27 @@ static void deliver(void *context, int fd, const struct sockaddr_storage *addres
 	}
 }
 
-static void set_defaults(struct front_settings *settings)
+static unsigned count_cores(void)
 {
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned cores = online > 0 ? (unsigned)online : 1;
+
+	return online > 0 ? (unsigned)online : 1;
+}
+
+unsigned front_worker_count(unsigned configured)
+{
+	unsigned cores = count_cores();
+
+	return configured ? configured : cores < 4 ? 8 : 2 * cores;
+}
+
+static void set_defaults(struct front_settings *settings)
+{
+	unsigned cores = count_cores();
 
 	if (settings->threads == 0)
 		settings->threads = cores < 2 ? 2 : cores;
-	if (settings->workers == 0)
-		settings->workers = cores < 4 ? 8 : 2 * cores;
+	settings->workers = front_worker_count(settings->workers);
 	if (settings->max_connections < settings->threads)
 		settings->max_connections = settings->threads;
 }

@@ -12,6 +12,9 @@
 
 struct front;
 
+/* How many workers there are of each sort where so many are configured; 0: by the number of cores. */
+unsigned front_worker_count(unsigned configured);
+
 /* Listens and serves from its own threads. The settings' strings and table must outlive the front. */
 bool front_open(const struct front_settings *settings, struct front **out, struct err *err);
 

@@ -15,6 +15,7 @@
 #include "server/hub/representation.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
+#include "server/registry/turns.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/unpacked/members.h"
 
@@ -79,6 +80,7 @@ struct wait {
 	struct follower_plan plan;
 	char *member;                /* what plan.member points to */
 	struct holding holding;      /* to be unpacked */
+	struct line_turn turn;       /* … for that */
 	struct unpacking *unpacking; /* by another, or NULL */
 };
 
@@ -91,6 +93,7 @@ static void destroy_wait(void *object)
 	struct wait *wait = object;
 
 	unpacking_release(wait->unpacking);
+	turns_exit(wait->plan.services->unpackings, &wait->turn);
 	holding_finish(&wait->holding);
 	free(wait->member);
 	free(wait);
@@ -143,18 +146,19 @@ static void wait_for(const struct follower_plan *plan, struct unpacking *unpacki
 	reply_later(reply, &later, wait);
 }
 
-static bool may_unpack(void *object, struct waiter *waiter)
+static bool has_turn(void *object, struct waiter *waiter)
 {
-	(void)object;
-	(void)waiter;
-	return true;
+	struct wait *wait = object;
+
+	return !turns_await(wait->plan.services->unpackings, &wait->turn, waiter);
 }
 
-static bool stay(void *object, struct waiter *waiter)
+static bool leave_line(void *object, struct waiter *waiter)
 {
-	(void)object;
+	struct wait *wait = object;
+
 	(void)waiter;
-	return false;
+	return turns_leave(wait->plan.services->unpackings, &wait->turn);
 }
 
 static void unpack(void *object, const struct request *request, struct reply *reply)
@@ -165,16 +169,26 @@ static void unpack(void *object, const struct request *request, struct reply *re
 	destroy_wait(wait);
 }
 
-static const struct later_ops elsewhere = {may_unpack, stay, unpack, destroy_wait, .slow = true};
+static const struct later_ops in_turn = {
+	has_turn, leave_line, unpack, destroy_wait, .watched = true, .slow = true};
 
-/* Unpacking takes as long as the archive is large, and the disk slow. */
-static void unpack_elsewhere(const struct follower_plan *plan, struct holding *holding, struct reply *reply)
+/* Unpacking takes as long as the archive is large, and the disk slow: nobody waits for all that another
+ * client has asked for. */
+static void unpack_in_turn(const struct follower_plan *plan, const struct request *request,
+	struct holding *holding, struct reply *reply)
 {
+	AUTO_FREE char *client = client_key(plan->services->config->server.trusted_proxies, request);
 	struct wait *wait = create_wait(plan);
+	struct err err;
 
+	if (!turns_enter(plan->services->unpackings, client, &wait->turn, &err)) {
+		destroy_wait(wait);
+		fail(plan, request, &err, reply);
+		return;
+	}
 	wait->holding = *holding;
 	*holding = (struct holding){.fd = -1};
-	reply_later(reply, &elsewhere, wait);
+	reply_later(reply, &in_turn, wait);
 }
 
 /* ---- an archive that is here ---- */
@@ -215,7 +229,7 @@ static void serve_holding(const struct follower_plan *plan, const struct request
 	else if (file.unpacking)
 		wait_for(plan, TAKE(file.unpacking), reply);
 	else if (file.fd < 0)
-		unpack_elsewhere(plan, holding, reply);
+		unpack_in_turn(plan, request, holding, reply);
 	else
 		serve_file(plan, request, artifact, &file, reply);
 }

@@ -22,7 +22,7 @@
 struct body {
 	struct services *services;
 	struct request *request; /* until it is poured in */
-	struct upload_turn turn;
+	struct line_turn turn;
 	struct name name;
 	struct declaration declaration;
 	bool is_form;

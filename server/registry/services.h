@@ -34,8 +34,9 @@ struct services {
 	struct mirror *mirror;
 	struct budget *budget; /* of fills that clients order in advance */
 	struct publisher *publisher;
-	struct turns *turns; /* of uploads */
-	struct wants *wants; /* what was asked for offline */
+	struct turns *turns;      /* of uploads */
+	struct turns *unpackings; /* of archives whose files are asked for */
+	struct wants *wants;      /* what was asked for offline */
 	struct events *events;
 	struct renderings *renderings;
 };

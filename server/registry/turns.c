@@ -13,23 +13,26 @@
 
 static const struct lock_place lock_place = {"turns", RANK_TURNS};
 
-enum { LINE_PER_PLACE = 8, OTHERS_SHARE = 4, RETRY_AFTER_S = 30 };
+enum { OTHERS_SHARE = 4, RETRY_AFTER_S = 30 };
 
 struct turns {
-	struct lock mutex; /* guards all but places */
+	struct lock mutex; /* guards all but kind and places */
 	struct list line;
 	struct shares shares;
 	int64_t inside;
+	uint64_t given; /* places, ever */
+	const struct turns_kind *kind;
 	int64_t places;
 };
 
-struct turns *turns_create(int64_t places)
+struct turns *turns_create(const struct turns_kind *kind, int64_t places)
 {
 	struct turns *turns = mem_zero(1, sizeof *turns);
 
 	lock_init(&turns->mutex, &lock_place);
 	list_init(&turns->line);
 	shares_init(&turns->shares);
+	turns->kind = kind;
 	turns->places = places;
 	return turns;
 }
@@ -42,17 +45,17 @@ void turns_destroy(struct turns *turns)
 	free(turns);
 }
 
-static void line_up(struct turns *turns, struct upload_turn *turn)
+static void line_up(struct turns *turns, struct line_turn *turn)
 {
 	turn->state = TURN_IN_LINE;
 	list_append(&turns->line, &turn->link);
-	metric_add(METRIC_UPLOADS_WAITING, 1);
+	metric_add(turns->kind->waiting, 1);
 }
 
-static void step_out(struct upload_turn *turn)
+static void step_out(const struct turns *turns, struct line_turn *turn)
 {
 	list_remove(&turn->link);
-	metric_add(METRIC_UPLOADS_WAITING, -1);
+	metric_add(turns->kind->waiting, -1);
 }
 
 /* Whether there is a place for him. */
@@ -62,24 +65,35 @@ static bool has_place(const struct turns *turns, const struct share *share)
 	       (int64_t)share->placed < turns->places - turns->places / OTHERS_SHARE;
 }
 
-static void take_place(struct turns *turns, struct upload_turn *turn)
+static void take_place(struct turns *turns, struct line_turn *turn)
 {
 	turns->inside++;
 	turn->share->placed++;
+	turn->share->turn = ++turns->given;
 	turn->state = TURN_TAKEN;
 }
 
 static bool refuse(const struct turns *turns, const struct share *share, struct err *err)
 {
 	(void)err_set(err, ERR_BUSY,
-		"%zu of your uploads are running, of %" PRId64 " in all (publish.max_uploads), and %zu wait "
-		"for their turn; let some end, and try again in a while",
-		share->placed, turns->inside, share->members - share->placed);
+		"%zu of your %s are running, of %" PRId64
+		" in all (%s), and %zu wait for their turn; let some "
+		"end, and try again in a while",
+		share->placed, turns->kind->what, turns->inside, turns->kind->key,
+		share->members - share->placed);
 	err->retry_after_s = RETRY_AFTER_S;
 	return false;
 }
 
-bool turns_enter(struct turns *turns, const char *client, struct upload_turn *turn, struct err *err)
+/* He is a member already. */
+static bool has_room_in_line(const struct turns *turns, const struct share *share)
+{
+	int64_t most = turns->places * turns->kind->line_of_place;
+
+	return most == 0 || (int64_t)(share->members - share->placed) <= most;
+}
+
+bool turns_enter(struct turns *turns, const char *client, struct line_turn *turn, struct err *err)
 {
 	LOCKED(&turns->mutex);
 	struct share *share = shares_take(&turns->shares, client);
@@ -89,8 +103,7 @@ bool turns_enter(struct turns *turns, const char *client, struct upload_turn *tu
 		take_place(turns, turn);
 		return true;
 	}
-	/* This one is a member already. */
-	if ((int64_t)(share->members - share->placed) > turns->places * LINE_PER_PLACE) {
+	if (!has_room_in_line(turns, share)) {
 		share->members--;
 		(void)refuse(turns, share, err);
 		share->members++;
@@ -101,7 +114,7 @@ bool turns_enter(struct turns *turns, const char *client, struct upload_turn *tu
 	return true;
 }
 
-bool turns_await(struct turns *turns, struct upload_turn *turn, struct waiter *waiter)
+bool turns_await(struct turns *turns, struct line_turn *turn, struct waiter *waiter)
 {
 	LOCKED(&turns->mutex);
 
@@ -111,19 +124,25 @@ bool turns_await(struct turns *turns, struct upload_turn *turn, struct waiter *w
 	return true;
 }
 
-bool turns_leave(struct turns *turns, struct upload_turn *turn)
+bool turns_leave(struct turns *turns, struct line_turn *turn)
 {
 	LOCKED(&turns->mutex);
 
 	return TAKE(turn->waiter) != NULL;
 }
 
-static struct upload_turn *find_next(const struct turns *turns)
+/* Of two clients whose turn it is before the other's; false: neither's. */
+static bool goes_before(const struct share *share, const struct share *other)
 {
-	struct upload_turn *found = NULL;
+	return share->placed != other->placed ? share->placed < other->placed : share->turn < other->turn;
+}
 
-	LIST_EACH (struct upload_turn, turn, link, &turns->line) {
-		if (has_place(turns, turn->share) && (!found || turn->share->placed < found->share->placed))
+static struct line_turn *find_next(const struct turns *turns)
+{
+	struct line_turn *found = NULL;
+
+	LIST_EACH (struct line_turn, turn, link, &turns->line) {
+		if (has_place(turns, turn->share) && (!found || goes_before(turn->share, found->share)))
 			found = turn;
 	}
 	return found;
@@ -133,16 +152,16 @@ static struct upload_turn *find_next(const struct turns *turns)
  * or nobody in line may have it. */
 static struct waiter *give_place(struct turns *turns)
 {
-	struct upload_turn *turn = find_next(turns);
+	struct line_turn *turn = find_next(turns);
 
 	if (!turn)
 		return NULL;
-	step_out(turn);
+	step_out(turns, turn);
 	take_place(turns, turn);
 	return TAKE(turn->waiter);
 }
 
-static struct waiter *exit_turn(struct turns *turns, struct upload_turn *turn)
+static struct waiter *exit_turn(struct turns *turns, struct line_turn *turn)
 {
 	LOCKED(&turns->mutex);
 	bool had_place = turn->state == TURN_TAKEN;
@@ -150,7 +169,7 @@ static struct waiter *exit_turn(struct turns *turns, struct upload_turn *turn)
 	if (turn->state == TURN_NONE)
 		return NULL;
 	if (turn->state == TURN_IN_LINE)
-		step_out(turn);
+		step_out(turns, turn);
 	turns->inside -= had_place;
 	turn->share->placed -= had_place;
 	turn->state = TURN_NONE;
@@ -158,7 +177,7 @@ static struct waiter *exit_turn(struct turns *turns, struct upload_turn *turn)
 	return had_place ? give_place(turns) : NULL;
 }
 
-void turns_exit(struct turns *turns, struct upload_turn *turn)
+void turns_exit(struct turns *turns, struct line_turn *turn)
 {
 	struct waiter *woken = exit_turn(turns, turn);
 
