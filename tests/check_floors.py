@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the house to its floors: every #include of ours points down this list (or stays on its floor), and down the list of rooms
 where a floor has one; no rooms include each other in a circle; no stem stands twice; each foreign library is included in its one
-room only; functions and files are short; every source file names its licence. Exits 1 with one line a fault."""
+room only; functions and files are short; what comments name is there; every source file names its licence. Exits 1 with one line a
+fault."""
 import pathlib
 import re
 import statistics
@@ -62,6 +63,11 @@ ONE_ROOM = {
     "cmark-gfm.h": ["server/module/documents/document.c", "server/web/"],
     "yajl/yajl_parse.h": ["server/module/formats/manifest.c"],
 }
+
+
+# What comments may name although it is not ours: of the system, of TensorFlow, of files.
+NAMED_ELSEWHERE = {"sched_setattr", "dim50_2", "broadcast_in_dim", "dynamic_slice", "float32_ref", "dtype_77", "table_format"}
+HEADERS_ELSEWHERE = {"sysexits.h"}
 
 
 def floor_of(path):
@@ -138,8 +144,27 @@ def long_files():
             yield f"{path}: {lines} lines; split it at its natural seam"
 
 
+def signs():
+    """What comments call by a name such as spool_create or spool.h is in the code somewhere."""
+    comment = re.compile(r"/\*.*?\*/", re.S)
+    texts = {source: source.read_text(encoding="utf-8") for source in sources()}
+    named = " ".join([*(comment.sub(" ", text) for text in texts.values()), *(source.stem for source in texts),
+                      *(file.read_text(encoding="utf-8") for file in ROOT.glob("schema/*.sql"))])
+    known = set(re.findall(r"[A-Za-z_]\w+", named)) | NAMED_ELSEWHERE
+    paths = {"/" + source.relative_to(ROOT).as_posix() for source in texts}
+    for source, text in texts.items():
+        for found in comment.finditer(text):
+            place = f"{source.relative_to(ROOT).as_posix()}:{text[:found.start()].count(chr(10)) + 1}"
+            words = set(re.findall(r"\b[a-z]\w*_\w+\b", found[0])) - known
+            headers = set(re.findall(r"(?<![\w/<])[\w/]+\.h\b", found[0])) - HEADERS_ELSEWHERE
+            yield from (f"{place}: a comment names {word}, which is nowhere" for word in sorted(words))
+            yield from (f"{place}: a comment names {header}, which is nowhere" for header in sorted(headers)
+                        if not any(path.endswith("/" + header) for path in paths))
+
+
 def faults():
     yield from circles()
+    yield from signs()
     yield from stems()
     yield from long_files()
     yield from long_functions()

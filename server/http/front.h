@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The server's door: listens, matches, pours bodies, lets workers call handlers while the connection is
- * suspended, sends. The only room that knows libmicrohttpd. */
+ * The HTTP server as a whole: listens, has connections judged and answered by the fast path, gives those with
+ * bodies to libmicrohttpd, pours bodies, and has workers call handlers while the connection is suspended. */
 #ifndef SERVER_HTTP_FRONT_H
 #define SERVER_HTTP_FRONT_H
 

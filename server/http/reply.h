@@ -70,7 +70,7 @@ struct later_ops {
 enum { REUSE_LABELS = 2 };
 
 /* What a handler says of a reply that may be given again to whoever sends the same target: see
- * fast/response_cache.h. */
+ * response_cache.h. */
 struct reuse_ops {
 	/* It has been given to one more client, from its beginning (a download) or not; on a front thread:
 	 * must be quick. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Fetches from upstream what is not here: one fill for an artifact however many ask, within the limits and
- * the policy of the site (admission), in their turn (queue). Owns the running fills and their threads. */
+ * the policy of the site (admission), in their turn (queue), each client with its share. Owns the running
+ * fills and their threads. */
 #ifndef SERVER_REGISTRY_MIRROR_H
 #define SERVER_REGISTRY_MIRROR_H
 

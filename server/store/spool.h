@@ -45,7 +45,7 @@ struct spool *spool_create_unopened(void);
 bool spool_open_new(struct spool *spool, int drafts_fd, const char *name, struct err *err);
 bool spool_open_draft(struct spool *spool, int drafts_fd, const char *name, int64_t length, struct err *err);
 
-/* Creates an empty draft in the folder under this name (durable from spool_keep on). One reference. */
+/* Creates an empty draft in the folder under this name (durable once it is kept). One reference. */
 bool spool_create(int drafts_fd, const char *name, struct spool **out, struct err *err);
 
 /* Takes up a draft that an earlier process left: its first length bytes are the content so far. Clients see

@@ -28,7 +28,7 @@ enum transfer_outcome {
 	TRANSFER_SLOW,    /* the answer began, and came slower than min_bytes_per_s */
 	TRANSFER_REFUSED, /* what came is no HTTP, forbidden redirect, too many of them, too large a header */
 	TRANSFER_STARVED, /* we have no descriptor or thread left for it */
-	TRANSFER_STOPPED  /* the receiver or client_stop() ended it */
+	TRANSFER_STOPPED  /* the receiver ended it, or what it was told to stop by (client_wake) */
 };
 
 /* What the final answer's head says (after redirects). */

@@ -30,7 +30,7 @@ bool direct_call(struct direct *direct);
  * is gone. */
 bool direct_answer(struct direct *direct, struct hit *out);
 
-/* When the head is sent: whether a feed is to follow. direct_feed has it sent, as haul_feed does. */
+/* When the head is sent: whether a feed is to follow. direct_feed has it sent, as offload_feed does. */
 bool direct_is_to_feed(const struct direct *direct);
 bool direct_feed(struct direct *direct, int socket, bool *arrived);
 

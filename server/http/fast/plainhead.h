@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reads the head of a plain GET or HEAD: one that asks for a path without a body, a token or anything else
- * that two servers could understand in two ways. What is not plain in each byte is no error: libmicrohttpd
- * reads it. */
+ * that two servers could understand in two ways. What is not plain in each byte is no error: wirehead
+ * judges it. */
 #ifndef SERVER_HTTP_FAST_PLAINHEAD_H
 #define SERVER_HTTP_FAST_PLAINHEAD_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Looks at the head of any request as it stands on the wire, before libmicrohttpd reads it: whether it has
- * one meaning only (RFC 9112), and what reading it takes. What it passes, libmicrohttpd reads without an
- * answer of its own. */
+ * Judges the head of a request as it stands on the wire, before anybody acts on it: whether it has one
+ * meaning only (RFC 9112), and what reading it takes. What it passes, libmicrohttpd reads without an answer
+ * of its own, and wirefields without a doubt. */
 #ifndef SERVER_HTTP_FAST_WIREHEAD_H
 #define SERVER_HTTP_FAST_WIREHEAD_H
 

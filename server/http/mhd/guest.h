@@ -58,8 +58,8 @@ int guest_hold(struct guest *guest, struct MHD_Connection *connection);
 
 /* Before a suspended connection is resumed to be answered. libmicrohttpd reads first then, and closes where
  * it reads the end, which says no more than that the client has asked all it wants to ask: for that moment
- * its socket becomes one that has nothing to read. The socket itself is returned, for show_end; -1: there is
- * no end to be read. */
+ * its socket becomes one that has nothing to read. The socket itself is returned, for guest_show_end; -1:
+ * there is no end to be read. */
 int guest_hide_end(struct MHD_Connection *connection, int quiet_socket);
 void guest_show_end(struct MHD_Connection *connection, int hidden);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads the heads that libmicrohttpd has parsed. (plainhead reads those that never reach it.) */
+ * Reads the heads that libmicrohttpd has parsed. (Those that never reach it are read by plainhead
+ * and wirefields.) */
 #ifndef SERVER_HTTP_MHD_REQUEST_HEAD_H
 #define SERVER_HTTP_MHD_REQUEST_HEAD_H
 

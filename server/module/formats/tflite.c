@@ -169,8 +169,8 @@ static void report(struct examination *examination, const struct passing *file,
 			why);
 }
 
-/* Whether the stream still has what it gave: one in passing does not, and has an upstream that told the
- * length. */
+/* Whether the stream still has what it gave: one that is passed through does not, and has an upstream that
+ * told the length. */
 static bool can_look_back(struct stream *stream, bool *out, struct err *err)
 {
 	uint8_t byte;
