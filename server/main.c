@@ -279,7 +279,8 @@ static const struct command commands[] = {
 		command_keygen},
 	{"import", "take in a bundle that was carried here",
 		"usage: larder import DIR|FILE [--verify KEY] [--dry-run] [--partial] [--json]\n"
-		"                     [--config FILE] [--data DIR]\n\n"
+		"                     [--config FILE] [--data DIR]\n"
+		"       larder import DIR|FILE --as HANDLE/VERSION [--json] [--config FILE] [--data DIR]\n\n"
 		"Takes in what \"larder export\" has made: a folder, a tar, or its pieces (name any of "
 		"them,\n"
 		"or FILE.pieces). Each module is inspected as one that is published, each digest held\n"
@@ -287,6 +288,10 @@ static const struct command commands[] = {
 		"nothing, where something is damaged or contradicts what is here, and names it. To do it\n"
 		"again goes on where it was interrupted (for a week), or changes nothing. Works on the\n"
 		"data folder itself, whether a daemon runs on it or not.\n\n"
+		"  --as HANDLE/VERSION\n"
+		"                   take a model that other tools have put into an image layout (ModelPack:\n"
+		"                   application/vnd.cncf.model.*, application/vnd.cnai.*) as this version,\n"
+		"                   and tell which of its layers are left\n"
 		"  --verify KEY     take it only if the owner of this public key has signed it\n"
 		"  --dry-run        only tell what would come of it\n"
 		"  --partial        record what can be, though other things cannot; fails all the same\n"

@@ -43,7 +43,7 @@ static bool refuse_count(size_t bundles, size_t entries, struct err *err)
 	return err_set(err, ERR_BAD_REQUEST,
 		"index.json names %zu things, and none of them is an index: this is no bundle, or a part of "
 		"one "
-		"was copied; \"skopeo copy\" needs --all",
+		"was copied (\"skopeo copy\" needs --all); a model of other tools is taken by --as",
 		entries);
 }
 

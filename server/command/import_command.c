@@ -18,7 +18,7 @@
 #include "server/command/neighbour.h"
 #include "server/command/progress_bar.h"
 #include "server/command/text_table.h"
-#include "server/registry/importer.h"
+#include "server/registry/import_foreign.h"
 #include "server/registry/reclaimable.h"
 #include "server/store/catalog/catalog_opening.h"
 
@@ -30,6 +30,8 @@ struct options {
 	const char *key;
 	const char *config;
 	const char *data;
+	const char *as;
+	struct name name; /* that of --as */
 	bool json;
 	bool dry_run;
 	bool partial;
@@ -49,6 +51,7 @@ static const char *const remark_words[] = {
 /* ---- options ---- */
 
 static const struct option long_options[] = {
+	{"as", required_argument, NULL, 'a'},
 	{"verify", required_argument, NULL, 'v'},
 	{"config", required_argument, NULL, 'c'},
 	{"data", required_argument, NULL, 'd'},
@@ -61,6 +64,9 @@ static const struct option long_options[] = {
 static bool take_option(struct options *options, int letter)
 {
 	switch (letter) {
+	case 'a':
+		options->as = optarg;
+		return true;
 	case 'v':
 		options->key = optarg;
 		return true;
@@ -84,6 +90,19 @@ static bool take_option(struct options *options, int letter)
 	}
 }
 
+static int check_name(struct options *options)
+{
+	struct err err;
+
+	if (!options->as)
+		return COMMAND_DONE;
+	if (options->key || options->dry_run || options->partial)
+		return command_misuse("import", "--as is for a model, and the other options are for bundles");
+	if (!name_parse_versioned(options->as, &options->name, &err))
+		return command_misuse("import", "--as takes HANDLE/VERSION: %s", err.text);
+	return COMMAND_DONE;
+}
+
 static int read_options(int argc, char **argv, struct options *options)
 {
 	int letter;
@@ -95,7 +114,7 @@ static int read_options(int argc, char **argv, struct options *options)
 	if (argc - optind != 1 || !*argv[optind])
 		return command_misuse("import", "import takes one DIR or FILE");
 	options->path = argv[optind];
-	return COMMAND_DONE;
+	return check_name(options);
 }
 
 /* ---- while it runs ---- */
@@ -209,11 +228,12 @@ static void print_head(
 	AUTO_FREE char *name = mem_dup(report->header.name);
 
 	text_table_blank_controls(name);
-	(void)printf("bundle %s%sof %s: %zu versions\n", name, *name ? " " : "",
-		clock_rfc3339(report->header.created_s).text, report->versions);
+	(void)printf("%s %s%sof %s: %zu version%s\n", options->as ? "model" : "bundle", name,
+		*name ? " " : "", clock_rfc3339(report->header.created_s).text, report->versions,
+		report->versions == 1 ? "" : "s");
 	if (key)
 		(void)printf("signed by the owner of %s (%s)\n", options->key, signing_key_id(key).hex);
-	else
+	else if (!options->as)
 		(void)puts(report->is_signed ? "it is signed, and nobody has checked by whom: --verify KEY "
 					       "does"
 					     : "it is not signed");
@@ -296,7 +316,8 @@ static bool import(const struct options *options, const struct config *config, s
 		options->path, key, options->dry_run, options->partial, tell, show, talk};
 
 	committer_set_forget(committer, neighbour_forget, &neighbour);
-	return importer_run(&importer, &order, report, err);
+	return options->as ? import_foreign(&importer, &order, &options->name, report, err)
+			   : importer_run(&importer, &order, report, err);
 }
 
 static int report_on(struct talk *talk, const struct import_report *report, const struct signing_key *key,

@@ -284,6 +284,50 @@ def test_the_want_list_loses_what_came(larder, tmp_path):
     assert larder.get("/api/v1/wants").json()["wants"] == []
 
 
+# ---- models of others ----
+
+def foreign(path, layers, family="application/vnd.cncf.model", outer=None):
+    """A ModelPack artifact: layers are (kind and ending, title, bytes)."""
+    bundle = Bundle()
+    described = [{"mediaType": f"{family}.{kind}", **bundle.blob(content), "annotations": {"org.cncf.model.filepath": title}}
+                 for kind, title, content in layers]
+    config = {"mediaType": f"{family}.config.v1+json", **bundle.blob(b"{}")}
+    manifest = bundles.compact({"schemaVersion": 2, "mediaType": bundles.MANIFEST, "artifactType": f"{family}.manifest.v1+json",
+                                "config": config, "layers": described})
+    entries = [{"mediaType": bundles.MANIFEST, **bundle.blob(manifest)}]
+    files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": bundles.compact({"schemaVersion": 2, "manifests": outer or entries})}
+    bundles.write_folder(path, files | {"blobs/sha256/" + name: content for name, content in bundle.blobs.items()})
+    return path
+
+
+@pytest.mark.parametrize("family", ["application/vnd.cncf.model", "application/vnd.cnai.model"])
+def test_a_model_of_others_is_taken_by_layers(larder, tmp_path, family):
+    path = foreign(tmp_path / "m", [("doc.v1.raw", "README.md", b"# Read me"), ("weight.v1.tar+gzip", "model", X),
+                                    ("weight.v1.tar+gzip", "again", Y), ("weight.v1.tar", "plain", b"\0" * 1024),
+                                    ("weight.v1.raw", "model.safetensors", b"x" * 500)], family)
+    assert "--as" in refused(larder, path)
+    done = run(larder, path, "--as", "acme/theirs/3")
+    assert "1 new" in done.stdout
+    for left in ("README.md", "again", "plain", "model.safetensors"):
+        assert f"acme/theirs/3 ({left}): " in done.stderr
+    there = version(larder, "acme/theirs/3")
+    assert there["source"] == "published" and there["artifacts"][0]["imported_from"]["bundle"] == "m"
+    assert larder.get("/acme/theirs/3.tar.gz").body == X
+    again = report(larder, path, "--as", "acme/theirs/3")
+    assert (again["new"], again["unchanged"], again["copied"]["blobs"]) == (0, 1, 0)
+    assert bundles.digest(X) in refused(larder, foreign(tmp_path / "n", [("weight.v1.tar+gzip", "o", Z)], family), "--as", "acme/theirs/3")
+
+
+def test_a_model_of_others_without_a_module(larder, tmp_path):
+    path = foreign(tmp_path / "m", [("weight.v1.tar+gzip", "model", b"none" * 500), ("code.v1.tar", "code", b"x")])
+    said = refused(larder, path, "--as", "acme/theirs/3")
+    assert "none of its 2 layers is a module" in said and "(model)" in said and "(code)" in said
+    assert "application/vnd.cncf.model" in refused(larder, foreign(tmp_path / "n", [("x", "y", b"z")], "application/x"), "--as", "acme/t/1")
+    assert "names 2 things" in refused(larder, foreign(tmp_path / "o", [], outer=[{}, {}]), "--as", "acme/t/1")
+    assert "takes no --as" in refused(larder, sample().folder(tmp_path / "b"), "--as", "acme/t/1")
+    assert_nothing(larder)
+
+
 # ---- strangers ----
 
 def tampered(files, **replaced):
@@ -441,6 +485,7 @@ def test_the_audit_tells_where_it_came_from(larder, tmp_path):
 
 
 def test_misuse(larder, tmp_path):
-    for arguments in [[], ["a", "b"], [""], ["--nonsense", "a"]]:
+    for arguments in [[], ["a", "b"], [""], ["--nonsense", "a"], ["--as", "acme/x", "a"],
+                      ["--as", "acme/x/1", "--dry-run", "a"]]:
         assert larder.larder("import", *arguments, check=False).returncode == 2
     assert "none.pub" in refused(larder, tmp_path, "--verify", str(tmp_path / "none.pub"))
