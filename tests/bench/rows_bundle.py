@@ -54,9 +54,9 @@ def fill(bench, folder, size):
     token = larder.token()
     larder.start()
     file = bodies.archive(folder / "module.tar.gz", min(size, 256 * MIB))
-    for number in range(max(1, size // (256 * MIB))):
-        renew(file, number + 1)
-        larder.publish(f"/bench/bundle/{number + 1}", file, token)
+    for number in range(1, size // file.stat().st_size + 2):
+        renew(file, number)
+        larder.publish(f"/bench/bundle/{number}", file, token)
     larder.stop()
     file.unlink()
     return larder
