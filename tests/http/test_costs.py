@@ -18,6 +18,8 @@ AT_ONCE = 4 if SANITIZED else 16
 LIMIT = (4 if SANITIZED else 1) * 64 * MIB
 
 QUERY = {"tf-hub": "?tf-hub-format=compressed", "tfjs": "?tfjs-format=compressed", "tflite": "?lite-format=tflite"}
+# Archives of more files than are listed, and how many they have at least.
+LISTED_IN_PART = {"100,000 members": 99_000}
 ROWS = [(format, name, make) for format, makers in costly.KINDS.values() for name, make in makers.items()]
 
 
@@ -76,6 +78,10 @@ def test_memory_is_bounded(bare, format, name, make):
     assert {reply.status for reply in replies} == {200} and max(len(reply.body) for reply in replies) < 3 * MIB
     report(name, len(body), published, listed, shown)
     assert max(published, listed, shown) < LIMIT, (published / MIB, listed / MIB, shown / MIB)
+    if name in LISTED_IN_PART:
+        files = bare.get("/api/v1/files/acme/costly/1").json()
+        assert files["truncated"] is True and files["total"] > LISTED_IN_PART[name]
+        assert bare.get("/api/v1/modules/acme/costly/1").json()["artifacts"][0]["files"] == files["total"]
     if SANITIZED:
         return  # it gives nothing back
     wait_until(lambda: memory(bare, "VmRSS") - idle < LIMIT / 2, lambda: f"{(memory(bare, 'VmRSS') - idle) / MIB} MiB stay")
@@ -102,13 +108,6 @@ def test_a_listing_in_part_tells_the_true_counts(larder, name):
 def test_more_dimensions_than_tensorflow_has(bare, name):
     problem = assert_problem(bare.put("/acme/shapes/1", costly.REFUSED[name]()), 422, "invalid-module")
     assert any("254" in violation["message"] for violation in problem["violations"]), problem
-
-
-def test_an_archive_of_very_many_files_is_listed_in_part(bare):
-    assert bare.put("/acme/many/1", costly.ARCHIVES["100,000 members"]()).status == 201
-    answer = bare.get("/api/v1/files/acme/many/1").json()
-    assert answer["truncated"] is True and answer["total"] > 99_000
-    assert bare.get("/api/v1/modules/acme/many/1").json()["artifacts"][0]["files"] == answer["total"]
 
 
 def test_slow_documents_cost_little(bare):
@@ -156,7 +155,7 @@ def test_round_after_round_costs_no_more(bare, name):
     format, make = next((format, make) for format, row, make in ROWS if row == name)
     body, after = make(), []
     bare.publish("/acme/first/1", modules.module())
-    for turn in range(5):
+    for turn in range(3 if SANITIZED else 5):
         replies, peak = peak_of(bare, lambda i, turn=turn: bare.put(f"/acme/round-{turn}/{i}{QUERY[format]}", body))
         assert {reply.status for reply in replies} == {201} and peak < LIMIT, (turn, peak / MIB)
         after.append(memory(bare, "VmRSS"))

@@ -22,9 +22,9 @@ ADDRESSES = [COMPRESSED, API, PATH, "/nothing/here/1?tf-hub-format=compressed", 
 FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: ?[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
-@pytest.fixture
-def larder(start_either):
-    larder = start_either()
+@pytest.fixture(scope="module")
+def larder(start_shared_either):
+    larder = start_shared_either()
     larder.publish(PATH, MODULE)
     assert larder.get(COMPRESSED).body == MODULE
     return larder
@@ -298,6 +298,7 @@ def test_heads_that_never_end_are_closed_without_a_word(start_either, half_close
 def test_connections_stay_for_whatever_comes(larder):
     """Hot or not, with a body or without, large or small: on one connection, which costs one place."""
     token = larder.token()
+    larder.wait_for_at_most("larder_connections", 1, "only the one who asks")
     with larder.dial() as connection:
         for turn in range(5):
             for request, status in ((head(API, connection=None), 200), (head(COMPRESSED, connection=None), 200),
@@ -341,8 +342,7 @@ BEHIND = {
 
 @pytest.mark.parametrize("first", READ_ON)
 @pytest.mark.parametrize("behind", BEHIND)
-def test_what_nobody_has_looked_at_is_not_read(start_either, first, behind):
-    larder = start_either()
+def test_what_nobody_has_looked_at_is_not_read(larder, first, behind):
     request, along = READ_ON[first]
     with larder.dial() as connection, connection.makefile("rb") as answer:
         connection.sendall(request + BEHIND[behind][:along])

@@ -16,6 +16,11 @@ PATH = "/acme/hostile/1"
 GOOD = members()
 
 
+@pytest.fixture(scope="module")
+def larder(start_shared):
+    return start_shared()
+
+
 def raw_header(name, size=b"00000000000\0", type=b"0"):
     """A tar header as no library writes it, with a right checksum."""
     block = bytearray(512)

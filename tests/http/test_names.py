@@ -10,6 +10,11 @@ from support.daemon import assert_problem
 QUERY = "?tf-hub-format=compressed"
 
 
+@pytest.fixture(scope="module")
+def larder(start_shared):
+    return start_shared()
+
+
 @pytest.mark.parametrize("path", [
     "/acme/x/../y/1", "/acme/./x/1", "/acme//x/1", "/acme/x%2Fy/1", "/acme/x%2f1", "/acme/%2e%2e/1", "/acme/x/1%00",
     "/acme/%zz/1", "/acme/%/1", "/ACME/x/1", "/acme/x y/1".replace(" ", "%20"), "/acme/x;y/1", "/acme/" + "x" * 520 + "/1",

@@ -16,6 +16,11 @@ MODULE = modules.module(300_000)
 DIGEST = hashlib.sha256(MODULE)
 
 
+@pytest.fixture(scope="module")
+def larder(start_shared):
+    return start_shared()
+
+
 @pytest.fixture
 def larder(larder):
     larder.publish(PATH, MODULE)

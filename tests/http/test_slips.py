@@ -14,6 +14,11 @@ MODULE = modules.module(3000)
 LITE = modules.tflite_model()
 
 
+@pytest.fixture(scope="module")
+def larder(start_shared):
+    return start_shared()
+
+
 def no_versions(seed=7):
     """Last segments that are none: words, numbers that are written otherwise, and what is made of both."""
     chance = random.Random(seed)
@@ -53,11 +58,11 @@ def curl(larder, *arguments):
 
 @pytest.mark.parametrize("name", ["ok.tgz", "model.tflite", "half-plus-two.tar.gz", "saved_model.pb", "v1.tar.gz", "a.b.c"])
 @pytest.mark.parametrize("folder", ["/", "/acme/", "/acme/a/", "/acme/a/b/"])
-def test_curl_adds_a_name_where_no_version_is(larder, tmp_path, name, folder):
+def test_curl_adds_a_name_where_no_version_is(alone, tmp_path, name, folder):
     (tmp_path / name).write_bytes(MODULE)
-    status, text = curl(larder, "-T", tmp_path / name, larder.url + folder)
+    status, text = curl(alone, "-T", tmp_path / name, alone.url + folder)
     assert status == 400 and name in text and "curl -T adds the file's name" in text, text
-    assert curl(larder, "-T", tmp_path / name, f"{larder.url}/acme/a/1")[0] == 201
+    assert curl(alone, "-T", tmp_path / name, f"{alone.url}/acme/a/1")[0] == 201
 
 
 @pytest.mark.parametrize("name, version, query", [("2.tar.gz", 2, ""), ("30.tgz", 30, ""), ("4.tflite", 4, "?lite-format=tflite"), ("5.tflite", 5, "")])
@@ -75,12 +80,12 @@ def test_curl_adds_the_name_of_a_version(larder, tmp_path, name, version, query)
 
 @pytest.mark.parametrize("query, format", [("", "tflite"), ("?lite-format=tflite", "tflite"), ("?coral-format=tflite", "coral"),
                                            ("?tf-hub-format=compressed", "tflite"), ("?tfjs-format=compressed", "tflite")])
-def test_a_bare_file_by_its_suffix(larder, query, format):
-    larder.publish("/acme/lite/1.tflite" + query, LITE)
-    artifact, = larder.get("/api/v1/modules/acme/lite/1").json()["artifacts"]
+def test_a_bare_file_by_its_suffix(alone, query, format):
+    alone.publish("/acme/lite/1.tflite" + query, LITE)
+    artifact, = alone.get("/api/v1/modules/acme/lite/1").json()["artifacts"]
     assert artifact["format"] == format
-    assert larder.get("/acme/lite/1.tflite" + query).body == LITE
-    assert larder.head("/acme/lite/1.tflite" + query).status == 200
+    assert alone.get("/acme/lite/1.tflite" + query).body == LITE
+    assert alone.head("/acme/lite/1.tflite" + query).status == 200
 
 
 @pytest.mark.parametrize("value", ["bytes 0-99/100", "bytes 0-2999/3000", "bytes */100", "x"])
@@ -94,14 +99,14 @@ def test_a_part_is_not_taken_for_the_whole(larder, value):
 
 @pytest.mark.parametrize("content, query", [(modules.module(3000, seed=3), ""), (modules.tfjs_module(), "?tfjs-format=compressed"),
                                             (modules.tflite_model(70_000), "?lite-format=tflite")], ids=["tf-hub", "tfjs", "tflite"])
-def test_what_curl_leaves_out(larder, tmp_path, content, query):
+def test_what_curl_leaves_out(alone, tmp_path, content, query):
     (tmp_path / "file").write_bytes(content)
-    url = f"{larder.url}/acme/a/1{query}"
-    status, text = curl(larder, "-X", "PUT", "--data", f"@{tmp_path / 'file'}", url)
+    url = f"{alone.url}/acme/a/1{query}"
+    status, text = curl(alone, "-X", "PUT", "--data", f"@{tmp_path / 'file'}", url)
     assert status == 422 and "--data-binary" in text, text
-    assert curl(larder, "-X", "PUT", "--data-binary", f"@{tmp_path / 'file'}", url)[0] == 201
+    assert curl(alone, "-X", "PUT", "--data-binary", f"@{tmp_path / 'file'}", url)[0] == 201
     # Nor does it speak of curl where another sends it.
-    broken = larder.put("/acme/a/2" + query, content[:len(content) // 2], content_type="application/gzip")
+    broken = alone.put("/acme/a/2" + query, content[:len(content) // 2], content_type="application/gzip")
     assert broken.status == 422 and b"--data-binary" not in broken.body, broken
 
 
@@ -133,16 +138,16 @@ def unpack(folder, archive):
 
 
 @pytest.mark.parametrize("saved_model", ["saved_model.pb", "saved_model.pbtxt"])
-def test_a_folder_of_two_models(larder, tmp_path, saved_model):
+def test_a_folder_of_two_models(alone, tmp_path, saved_model):
     folder = unpack(unpack(tmp_path / "both", modules.module(100)), modules.tfjs_module())
     if saved_model != "saved_model.pb":
         (folder / saved_model).write_text((folder / "saved_model.pb").unlink() or "saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: 'serve' } }")
-    first = publish(larder, folder, f"{larder.url}/acme/both/1")
+    first = publish(alone, folder, f"{alone.url}/acme/both/1")
     assert "goes as tf-hub" in first.stderr, first.stderr
     chosen = re.search(r"--format (\S+)", first.stderr)[1]
-    second = publish(larder, folder, f"{larder.url}/acme/both/1", "--format", chosen)
+    second = publish(alone, folder, f"{alone.url}/acme/both/1", "--format", chosen)
     assert second.returncode == 0 and "goes as" not in second.stderr, second.stderr
-    assert "tfjs" in [artifact["format"] for artifact in larder.get("/api/v1/modules/acme/both/1").json()["artifacts"]]
+    assert "tfjs" in [artifact["format"] for artifact in alone.get("/api/v1/modules/acme/both/1").json()["artifacts"]]
     packed = subprocess.run([binary(), "pack", folder, "-o", tmp_path / "x.tgz"], capture_output=True, text=True, timeout=DEADLINE_S)
     assert "goes as tf-hub" in packed.stderr
 
@@ -153,11 +158,11 @@ def test_a_folder_of_one_model(larder, tmp_path, maker):
     assert "goes as" not in publish(larder, folder, f"{larder.url}/acme/one/1").stderr
 
 
-def test_lists_that_find_nothing(larder):
+def test_lists_that_find_nothing(alone):
     def found(*arguments):
-        return subprocess.run([binary(), "list", "--server", larder.url, *arguments], capture_output=True, text=True, timeout=DEADLINE_S)
+        return subprocess.run([binary(), "list", "--server", alone.url, *arguments], capture_output=True, text=True, timeout=DEADLINE_S)
     assert "no module yet" in found().stderr
-    larder.publish("/acme/a/1", MODULE)
+    alone.publish("/acme/a/1", MODULE)
     for query in (["zzz"], ["--license", "mit"], ["a", "--op", "Nothing"]):
         done = found(*query)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "no module matches\n"), done

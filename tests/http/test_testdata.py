@@ -20,6 +20,11 @@ DTYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_STRING": "string", 
 
 
 @pytest.fixture(scope="module")
+def larder(start_shared):
+    return start_shared()
+
+
+@pytest.fixture(scope="module")
 def larder(tmp_path_factory):
     if not TESTDATA.is_dir():
         pytest.skip("../shared/testdata is not there")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fixtures of tests/http and tests/crash."""
+import contextlib
 import fcntl
+import functools
+import json
 import os
 import shutil
 import subprocess
@@ -31,28 +34,30 @@ def made_once(tmp_path_factory, name, make):
 
 @pytest.fixture(scope="session")
 def blank(tmp_path_factory):
-    """The database of a data folder in which nothing is yet. Making one is half the work of a start."""
+    """The folder of a daemon that has seen nothing yet but for its tokens. Making one is most of the work of a start."""
     def make(folder):
-        subprocess.run([binary(), "token", "list", "--data", str(folder / "data")], check=True, stdout=subprocess.DEVNULL,
-                       timeout=DEADLINE_S)
+        daemon = Daemon(folder)
+        tokens = {scope: daemon.token(scope) for scope in ("publish:*", "withdraw:*", "read", "admin")}
+        (folder / "tokens").write_text(json.dumps(tokens))
 
-    return made_once(tmp_path_factory, "blank", make) / "data" / "larder.db"
+    return made_once(tmp_path_factory, "blank", make)
 
 
-@pytest.fixture
-def start(tmp_path, blank):
-    """Starts daemons: start(settings, upstreams, name). Each is stopped after the test, which fails where one had to
+@contextlib.contextmanager
+def starting(folder, blank):
+    """What starts daemons in this folder: start(settings, upstreams, name). Each is stopped in the end, which fails where one had to
     complain."""
     if not os.access(binary(), os.X_OK):
         pytest.fail(f"{binary()} is not there: run tests/run, or set LARDER_BINARY")
     daemons = []
 
     def start_daemon(settings=None, upstreams=(), name="larder"):
-        daemon = Daemon(tmp_path / name, settings, upstreams)
+        daemon = Daemon(folder / name, settings, upstreams)
         daemons.append(daemon)
         if not daemon.data.exists():
             daemon.data.mkdir(mode=0o750)
-            shutil.copy(blank, daemon.data)
+            shutil.copy(blank / "data" / "larder.db", daemon.data)
+            daemon.tokens = json.loads((blank / "tokens").read_text())
         return daemon.start()
 
     yield start_daemon
@@ -65,21 +70,47 @@ def start(tmp_path, blank):
     assert not faults, "\n".join(faults)
 
 
+@pytest.fixture
+def start(tmp_path, blank):
+    """Starts daemons for one test."""
+    with starting(tmp_path, blank) as start_daemon:
+        yield start_daemon
+
+
+@pytest.fixture(scope="module")
+def start_shared(tmp_path_factory, blank):
+    """Starts daemons for all tests of a module: each of them uses names that no other does."""
+    with starting(tmp_path_factory.mktemp("shared"), blank) as start_daemon:
+        yield start_daemon
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
     """A folder with cert.pem and key.pem."""
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
+def secured(start_daemon, certificate):
+    """The same, with TLS."""
+    def start_secure_daemon(settings=None, upstreams=(), name="larder"):
+        merged = {section: dict(keys) for section, keys in (settings or {}).items()}
+        merged.setdefault("server", {}).update(tls_certificate=certificate / "cert.pem", tls_key=certificate / "key.pem")
+        return start_daemon(merged, upstreams, name)
+
+    return start_secure_daemon
+
+
 @pytest.fixture
 def start_secure(start, certificate):
     """As start, with TLS."""
-    def start_daemon(settings=None, upstreams=(), name="larder"):
-        merged = {section: dict(keys) for section, keys in (settings or {}).items()}
-        merged.setdefault("server", {}).update(tls_certificate=certificate / "cert.pem", tls_key=certificate / "key.pem")
-        return start(merged, upstreams, name)
+    return secured(start, certificate)
 
-    return start_daemon
+
+@pytest.fixture(scope="module", params=["plain", "tls"])
+def start_shared_either(request, start_shared, certificate):
+    """As start_shared, once without and once with TLS."""
+    either = secured(start_shared, certificate) if request.param == "tls" else start_shared
+    return functools.partial(either, name=request.param)
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -91,6 +122,12 @@ def start_either(request, start, start_secure):
 @pytest.fixture
 def larder(start):
     """A daemon that no upstream is there for."""
+    return start()
+
+
+@pytest.fixture
+def alone(start):
+    """The same for one test, in a module whose others share theirs."""
     return start()
 
 
