@@ -42,10 +42,10 @@ def test_names_with_digits_and_dots(larder, path):
 
 def test_one_version_may_be_a_prefix_of_another(larder):
     short, long = modules.module(100, seed=1), modules.module(100, seed=2)
-    larder.publish("/google/spice/1", short)
-    larder.publish("/google/spice/1/default/1", long)
-    assert larder.get("/google/spice/1" + QUERY).body == short
-    assert larder.get("/google/spice/1/default/1" + QUERY).body == long
+    larder.publish("/google/prefix/1", short)
+    larder.publish("/google/prefix/1/default/1", long)
+    assert larder.get("/google/prefix/1" + QUERY).body == short
+    assert larder.get("/google/prefix/1/default/1" + QUERY).body == long
 
 
 def test_handles_are_case_sensitive(larder):

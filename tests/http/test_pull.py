@@ -19,7 +19,7 @@ import pytest
 from support import modules
 from support.daemon import REPORTS, binary
 from support.upstream import Answer, redirect
-from support.waiting import DEADLINE_S
+from support.waiting import DEADLINE_S, wait_until
 
 MODULE = modules.module(200_000)
 HANDLE = "acme/half-plus-two"
@@ -432,12 +432,15 @@ def test_says_what_cannot_be_had(pull, start, larder, upstream, folder):
 def test_a_server_that_goes_away(pull, upstream, folder):
     body = modules.payload(200_000)
 
-    def leave(seen):
-        threading.Thread(target=upstream.stop).start()
-        return whole(body, gate=threading.Event(), gate_after=100_000)
+    def leave():
+        wait_until(lambda: upstream.sent_bytes >= 100_000, "the first half to be sent")
+        upstream.stop()
 
-    upstream.serve(f"/{PATH}", leave)
+    upstream.serve(f"/{PATH}", whole(body, gate=threading.Event(), gate_after=100_000))
+    leaving = threading.Thread(target=leave)
+    leaving.start()
     assert ".part" in pull(upstream.url, PATH, status=1).stderr
+    leaving.join()
     assert listing(folder) == [f"{NAME}.part", f"{NAME}.part.tag"]
 
 
