@@ -294,7 +294,7 @@ static bool open_stores(const char *data_dir, struct stores *stores, struct err 
 	static const struct members_limits unpacks_nothing;
 
 	return file_make_folders(data_dir, err) && catalog_open(data_dir, &stores->catalog, err) &&
-	       blobs_open(data_dir, &stores->blobs, err) &&
+	       blobs_open(data_dir, &stores->blobs, err) && blobs_hold_drafts(stores->blobs, err) &&
 	       members_open(data_dir, &unpacks_nothing, &stores->members, err);
 }
 

@@ -314,7 +314,16 @@ static DIR *list_folder(int parent, const char *name, struct err *err)
 	return folder;
 }
 
-bool blobs_sweep_drafts(
+bool blobs_hold_drafts(struct blobs *blobs, struct err *err)
+{
+	while (flock(blobs->drafts_fd, LOCK_SH) < 0) {
+		if (errno != EINTR)
+			return err_errno(err, errno, "lock the folder of drafts");
+	}
+	return true;
+}
+
+static bool sweep_drafts(
 	struct blobs *blobs, bool (*keep)(void *context, const char *draft), void *context, struct err *err)
 {
 	AUTO(own_dir) DIR *folder = list_folder(blobs->drafts_fd, ".", err);
@@ -328,6 +337,19 @@ bool blobs_sweep_drafts(
 			return false;
 	}
 	return true;
+}
+
+bool blobs_sweep_drafts(
+	struct blobs *blobs, bool (*keep)(void *context, const char *draft), void *context, struct err *err)
+{
+	bool swept;
+
+	/* What that process leaves is for a later start. */
+	if (flock(blobs->drafts_fd, LOCK_EX | LOCK_NB) < 0)
+		return true;
+	swept = sweep_drafts(blobs, keep, context, err);
+	(void)flock(blobs->drafts_fd, LOCK_UN);
+	return swept;
 }
 
 static bool visit_entry(DIR *folder, const char *name,

@@ -72,7 +72,11 @@ void blobs_unlock(struct blobs *blobs);
 void blobs_fill_reserve(struct blobs *blobs);
 bool blobs_spend_reserve(struct blobs *blobs);
 
-/* Deletes every draft but those for which keep answers true. For start-up, before any draft is begun. */
+/* For a process that makes drafts beside the daemon: until it closes the blobs no other sweeps any. */
+bool blobs_hold_drafts(struct blobs *blobs, struct err *err);
+
+/* Deletes every draft but those for which keep answers true; none while another process holds them. For
+ * start-up, before any draft is begun. */
 bool blobs_sweep_drafts(
 	struct blobs *blobs, bool (*keep)(void *context, const char *draft), void *context, struct err *err);
 

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tarfile
@@ -13,7 +14,8 @@ import pytest
 from support import bundle_writer as bundles
 from support import modules
 from support.bundle_writer import Bundle
-from support.waiting import DEADLINE_S
+from support.daemon import binary
+from support.waiting import DEADLINE_S, wait_until
 
 X = modules.module(40_000, seed=1)
 Y = modules.module(60_000, seed=2)
@@ -258,6 +260,21 @@ def test_an_interrupted_import_goes_on_without_copying(larder, tmp_path):
     lost.write_bytes(Y)
     assert report(larder, bundle)["copied"] == {"blobs": 1, "bytes": len(Y)}
     assert_there(larder)
+
+
+def test_a_daemon_that_starts_meanwhile_leaves_the_import_its_draft(larder, tmp_path):
+    large = modules.module(64 << 20, seed=5)
+    bundle = Bundle().add("acme/large/1", {"tf-hub": large}).folder(tmp_path / "b")
+    larder.stop()
+    importing = subprocess.Popen([binary(), "import", str(bundle), "--data", str(larder.data)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_until(lambda: larder.drafts() or importing.poll() is not None, "the import has begun with a draft")
+    importing.send_signal(signal.SIGSTOP)
+    larder.start()
+    larder.wait_for("larder_sweeps_total", 1)
+    importing.send_signal(signal.SIGCONT)
+    said = importing.communicate(timeout=6 * DEADLINE_S)
+    assert importing.returncode == 0, said
+    assert larder.get("/acme/large/1.tar.gz").body == large
 
 
 def test_no_room(larder, tmp_path):

@@ -216,6 +216,31 @@ static bool visit(void *context, const struct digest *digest, int64_t size_bytes
 	return ++visits->count < visits->limit;
 }
 
+static bool is_never_named(void *context, const char *draft)
+{
+	(void)context;
+	(void)draft;
+	return false;
+}
+
+static void drafts_that_another_holds_are_not_swept(void **state)
+{
+	struct place *place = *state;
+	struct blobs *other = NULL;
+	struct spool *draft = draft_of(place, "hello");
+	struct err err = {0};
+
+	spool_leave_draft(draft);
+	spool_release(draft);
+	assert_true(blobs_open(place->folder, &other, &err));
+	assert_true(blobs_hold_drafts(other, &err));
+	assert_true(blobs_sweep_drafts(place->blobs, is_never_named, NULL, &err));
+	assert_int_equal(place_count_drafts(place), 1);
+	blobs_close(other);
+	assert_true(blobs_sweep_drafts(place->blobs, is_never_named, NULL, &err));
+	assert_int_equal(place_count_drafts(place), 0);
+}
+
 static void visits_every_blob(void **state)
 {
 	static const char *const strangers[] = {
@@ -278,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_there_is_not_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(drafts_have_names_of_their_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sweeps_what_nobody_claims, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(drafts_that_another_holds_are_not_swept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(visits_every_blob, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(knows_the_free_space, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(opens_no_folder_that_is_a_file, set_up, tear_down),
