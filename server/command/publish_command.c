@@ -182,6 +182,12 @@ static bool publish(
 	json_t *version = NULL;
 	bool done;
 
+	/* Hub URLs have a query, so people paste it. */
+	if (strchr(url, '?'))
+		return err_set(err, ERR_BAD_REQUEST,
+			"%s: leave out what begins with \"?\"; the format is seen from the files, or said "
+			"with --format.",
+			url);
 	if (!destination_read(url, options->remote.server, &destination, err))
 		return false;
 	access.server = destination.server;
