@@ -18,7 +18,8 @@
 #include "server/store/catalog/catalog_export.h"
 #include "server/store/outgoing.h"
 
-enum { VERSIONS_AT_ONCE = 200 };
+/* Beside the header, publishers and collections. */
+enum { VERSIONS_AT_ONCE = 200, VERSIONS_MAX = CONTENTS_LINES_MAX / 2 };
 
 struct exporting {
 	const struct exporting_options *options;
@@ -204,7 +205,12 @@ static bool note_version(struct exporting *exporting, const struct bundle_versio
 		if (!note_copy(exporting, &version->name, &version->artifacts[i], err))
 			return false;
 	}
-	exporting->report.versions++;
+	if (++exporting->report.versions > VERSIONS_MAX)
+		return err_set(err, ERR_TOO_LARGE,
+			"there are more than %d versions, which no import reads: export them in parts, such "
+			"as "
+			"by publisher",
+			VERSIONS_MAX);
 	exporting->report.withdrawn += version->state == STATE_WITHDRAWN;
 	return true;
 }

@@ -26,6 +26,12 @@ bool medium_failed(struct err *err, int number, const char *path)
 			"%.200s: the medium takes no file of this size. With --split, such as --split 4000M, "
 			"a bundle is several files",
 			path);
+	if (number == EIO || number == ENODEV || number == ENXIO || number == ESTALE || number == EROFS)
+		return err_set(err, ERR_INTERNAL,
+			"%.200s: the medium takes nothing any more (%s): was it pulled out, or is it worn? "
+			"What "
+			"is there is not whole; the same command goes on where it was",
+			path, strerror(number));
 	return err_errno(err, number, "write %.200s", path);
 }
 

@@ -15,6 +15,7 @@ from support.daemon import REPORTS, binary
 from support.waiting import DEADLINE_S
 
 SHIM = Path(binary()).parent / "tests" / "crash" / "doomed.so"
+LINKLESS = SHIM.with_name("linkless.so")
 POINTS = 40  # of each kind
 KINDS = {"folder": (["-o", "out"], "out/index.json", "out"), "tar": (["-o", "out.tar"], "out.tar", "out.tar"),
          "pieces": (["-o", "out.tar", "--split", "1M"], "out.tar.pieces", "out.tar.pieces")}
@@ -108,3 +109,21 @@ def test_the_medium_is_full(stocked, medium, kind):
     subprocess.run(["mount", "-o", "remount,size=16m", str(medium)], check=True)
     assert export(stocked.data, medium, *arguments).returncode == 0
     assert Bundle(medium / result).files == Bundle(stocked.folder / "whole").files
+
+
+@pytest.mark.skipif(not LINKLESS.exists(), reason=f"{LINKLESS} is not built")
+def test_a_store_without_hard_links(stocked):
+    """Nothing holds the blobs then, and they go all the same."""
+    assert export(stocked.data, stocked.folder, "-o", "out", LD_PRELOAD=LINKLESS).returncode == 0
+    assert Bundle(stocked.folder / "out").files == Bundle(stocked.folder / "whole").files
+
+
+def test_the_medium_becomes_read_only(stocked, medium):
+    subprocess.run(["mount", "-o", "remount,size=16m", str(medium)], check=True)
+    assert export(stocked.data, medium, "acme/m0", "-o", "out").returncode == 0
+    before = Bundle(medium / "out").files
+    subprocess.run(["mount", "-o", "remount,ro", str(medium)], check=True)
+    for arguments in (["-o", "out", "--force"], ["-o", "other"], ["-o", "out.tar"]):
+        done = export(stocked.data, medium, *arguments)
+        assert done.returncode == 1 and "Read-only" in done.stderr, done.stderr
+    assert Bundle(medium / "out").files == before
