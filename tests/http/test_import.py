@@ -193,7 +193,7 @@ def test_one_flipped_bit_is_refused_wherever_it_is(larder, blank, tmp_path):
         # Each time into an empty store: what is here already is not read once more.
         larder.data = tmp_path / f"data{number}"
         larder.data.mkdir()
-        shutil.copy(blank, larder.data)
+        shutil.copy(blank / "data" / "larder.db", larder.data)
         done = run(larder, tmp_path / "flipped.tar", "--verify", str(public), check=False)
         assert done.returncode == 1, f"byte {place} was flipped, and taken"
         with sqlite3.connect(larder.data / "larder.db") as db:
