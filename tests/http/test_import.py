@@ -223,11 +223,24 @@ def test_a_withdrawn_name_stays_withdrawn(larder, tmp_path):
 
 
 def test_withdrawals_are_taken_over_by_a_daemon_that_serves_it(larder, tmp_path):
-    assert larder.put("/acme/old/1", Z).status == 201
+    run(larder, Bundle("first").add("acme/old/1", {"tf-hub": Z}).folder(tmp_path / "first"))
     assert larder.get("/acme/old/1.tar.gz").body == Z and larder.get("/acme/old/1.tar.gz").body == Z
     run(larder, sample().folder(tmp_path / "b"))
     assert larder.get("/acme/old/1.tar.gz").status == 410
     assert modules.digest(Z) not in larder.blobs()
+
+
+def test_a_withdrawal_destroys_nothing_that_was_published_here(larder, tmp_path):
+    assert larder.put("/acme/old/1", Z).status == 201
+    path = sample().folder(tmp_path / "b")
+    said = refused(larder, path)
+    assert "acme/old/1" in said and bundles.digest(Z) in said and "larder withdraw acme/old/1" in said
+    told = report(larder, path, "--partial", check=False)
+    assert (told["new"], told["refused"], told["withdrawn"]) == (2, 1, 0)
+    assert larder.get("/acme/old/1.tar.gz").body == Z and larder.get("/acme/x/1.tar.gz").body == X
+    # Whoever means them, too, says so here; then nothing stands against the bundle.
+    larder.request("DELETE", "/acme/old/1", {"Authorization": f"Bearer {larder.token('withdraw:*')}"})
+    assert report(larder, path)["unchanged"] == 3
 
 
 def test_modules_of_a_bundle_are_inspected(larder, tmp_path):

@@ -278,22 +278,61 @@ static void test_withdrawals(void **state)
 	struct catalog *catalog = catalog_of(state);
 	struct imported_version known = withdrawn("acme/x/1");
 	struct imported_version unknown = withdrawn("acme/y/1");
-	struct imported_version others = withdrawn("acme/z/1");
 	struct imported_version again = simple("acme/x/1", "bytes", SOURCE_PUBLISHED);
 	bool found;
 
-	(void)keep(catalog, "acme/x/1", FORMAT_TF_HUB, "bytes", SOURCE_PUBLISHED);
-	(void)keep(catalog, "acme/z/1", FORMAT_TF_HUB, "ours", SOURCE_PUBLISHED);
-	add_artifact(&others, FORMAT_TF_HUB, "theirs", SOURCE_PUBLISHED);
+	stage(catalog, FORMAT_TF_HUB, "bytes");
+	assert_int_equal(import_one(catalog, &again).outcome, IMPORT_NEW);
 	assert_true(import_one(catalog, &known).withdrawn);
 	assert_true(import_one(catalog, &unknown).withdrawn);
 	assert_int_equal(find(catalog, "acme/x/1", FORMAT_TF_HUB, &found).state, STATE_WITHDRAWN);
 	assert_int_equal(find(catalog, "acme/y/1", FORMAT_TF_HUB, &found).state, STATE_WITHDRAWN);
 	assert_false(is_claimed(catalog, "bytes"));
 	assert_int_equal(import_one(catalog, &known).outcome, IMPORT_SAME);
-	assert_int_equal(import_one(catalog, &others).outcome, IMPORT_REFUSED);
 	assert_int_equal(import_one(catalog, &again).outcome, IMPORT_REFUSED);
 	assert_int_equal(judged(catalog, &again).why.code, ERR_GONE);
+}
+
+/* Whatever else came in bundles, and however the bytes became published. */
+static void test_withdrawals_leave_what_was_published_here(void **state)
+{
+	static const char *const paths[] = {"acme/x/1", "acme/y/1", "acme/z/1"};
+	struct catalog *catalog = catalog_of(state);
+	struct imported_version y = simple("acme/y/1", "carried", SOURCE_PUBLISHED);
+	struct imported_version z = simple("acme/z/1", "mirrored there", SOURCE_MIRRORED);
+	struct imported_version mirrored = withdrawn("acme/m/1");
+	bool found;
+
+	(void)keep(catalog, "acme/x/1", FORMAT_TF_HUB, "ours", SOURCE_PUBLISHED);
+	stage(catalog, FORMAT_TF_HUB, "carried");
+	stage(catalog, FORMAT_TF_HUB, "mirrored there");
+	assert_int_equal(import_one(catalog, &y).outcome, IMPORT_NEW);
+	assert_int_equal(import_one(catalog, &z).outcome, IMPORT_NEW);
+	(void)keep(catalog, "acme/y/1", FORMAT_TFLITE, "our format", SOURCE_PUBLISHED);
+	(void)keep(catalog, "acme/z/1", FORMAT_TF_HUB, "mirrored there", SOURCE_PUBLISHED);
+	(void)keep(catalog, "acme/m/1", FORMAT_TF_HUB, "anybody's", SOURCE_MIRRORED);
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		struct imported_version version = withdrawn(paths[i]);
+		struct import_result result = import_one(catalog, &version);
+
+		assert_int_equal(result.outcome, IMPORT_REFUSED);
+		assert_int_equal(result.why.code, ERR_CONFLICT);
+		assert_false(result.withdrawn);
+		assert_int_equal(find(catalog, paths[i], FORMAT_TF_HUB, &found).state, STATE_ACTIVE);
+	}
+	assert_true(import_one(catalog, &mirrored).withdrawn);
+}
+
+/* What was mirrored here, and came as published in a bundle, is the bundle's. */
+static void test_withdrawals_of_what_a_bundle_made_published(void **state)
+{
+	struct catalog *catalog = catalog_of(state);
+	struct imported_version came = simple("acme/x/1", "bytes", SOURCE_PUBLISHED);
+	struct imported_version gone = withdrawn("acme/x/1");
+
+	(void)keep(catalog, "acme/x/1", FORMAT_TF_HUB, "bytes", SOURCE_MIRRORED);
+	assert_int_equal(import_one(catalog, &came).outcome, IMPORT_CHANGED);
+	assert_true(import_one(catalog, &gone).withdrawn);
 }
 
 static const char *document_of(struct catalog *catalog, const char *path)
@@ -473,6 +512,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_was_mirrored_is_published, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_evicted_bytes_come_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_withdrawals, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_withdrawals_leave_what_was_published_here, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_withdrawals_of_what_a_bundle_made_published, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_documentation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wants_that_came_are_forgotten, set_up, tear_down),

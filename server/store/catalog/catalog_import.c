@@ -8,7 +8,7 @@
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_records.h"
 
-enum statement { ADD_IMPORT, IS_STAGED, DATE_DOCUMENTATION, UNSTAGE_CLAIMED };
+enum statement { ADD_IMPORT, IS_STAGED, FIND_OWN, DATE_DOCUMENTATION, UNSTAGE_CLAIMED };
 
 static const char *const sql[] = {
 	[ADD_IMPORT] =
@@ -16,6 +16,8 @@ static const char *const sql[] = {
 		" ON CONFLICT (digest) DO UPDATE SET at = excluded.at,"
 		" signer = coalesce(excluded.signer, signer) RETURNING id",
 	[IS_STAGED] = "SELECT 1 FROM staged_blobs WHERE blob_id = ?1",
+	[FIND_OWN] = "SELECT a.format, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+		     " WHERE a.version_id = ?1 AND a.source = 'published' AND a.import_id IS NULL",
 	[DATE_DOCUMENTATION] = "UPDATE documentation SET updated_at = ?2 WHERE version_id = ?1",
 	[UNSTAGE_CLAIMED] = "DELETE FROM staged_blobs WHERE blob_id IN (SELECT s.blob_id FROM staged_blobs s"
 			    " WHERE EXISTS (SELECT 1 FROM artifacts a WHERE a.blob_id = s.blob_id))",
@@ -125,28 +127,32 @@ static bool judge_documentation(struct txn *txn, const struct imported_version *
 	return true;
 }
 
-/* Whoever withdrew it there meant his bytes; others under the same name are none of his. */
-static bool judge_withdrawal(struct txn *txn, const struct imported_version *version,
-	const struct version_ids *ids, const struct keeping_import *bundle, struct import_result *out,
-	struct err *err)
+/* Whoever withdrew it there meant the bytes that he had: what a token has published here is none of them. */
+static bool check_own(struct txn *txn, const struct imported_version *version, const struct version_ids *ids,
+	struct import_result *out, struct err *err)
 {
-	struct matter matter;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_OWN], VALUES(v_int(ids->version_id)));
 
+	if (rows_next(rows)) {
+		(void)err_set(&out->why, ERR_CONFLICT,
+			"it was withdrawn where the bundle was made, and is published here, from no bundle "
+			"(%s, sha256:%s): whoever means these bytes, too, withdraws them here: \"larder "
+			"withdraw %.150s\"",
+			rows_text(rows, 0), rows_digest(rows, 1).hex, name_path(&version->name).text);
+		out->outcome = IMPORT_REFUSED;
+		out->withdrawn = false;
+	}
+	return rows_done(rows, err);
+}
+
+static bool judge_withdrawal(struct txn *txn, const struct imported_version *version,
+	const struct version_ids *ids, struct import_result *out, struct err *err)
+{
 	if (ids->version_id != 0 && ids->state == STATE_WITHDRAWN)
 		return true;
 	out->withdrawn = true;
 	out->outcome = ids->version_id == 0 ? IMPORT_NEW : IMPORT_CHANGED;
-	for (size_t i = 0; i < version->artifact_count; i++) {
-		if (!find_matter(txn, version, i, bundle, &matter, err))
-			return false;
-		if (matter.record.blob_id == 0 ||
-			digest_equal(&matter.record.digest, &matter.checksums.sha256))
-			continue;
-		(void)keeping_check(txn, &matter.keeping, &matter.record, &out->why);
-		out->outcome = IMPORT_REFUSED;
-		out->withdrawn = false;
-	}
-	return true;
+	return check_own(txn, version, ids, out, err);
 }
 
 static bool refuse_withdrawn(
@@ -165,7 +171,7 @@ static bool judge(struct txn *txn, const struct imported_version *version,
 	if (!version_find_ids(txn, &version->name, ids, err))
 		return false;
 	if (version->state == STATE_WITHDRAWN)
-		return judge_withdrawal(txn, version, ids, bundle, out, err);
+		return judge_withdrawal(txn, version, ids, out, err);
 	if (ids->version_id != 0 && ids->state != STATE_ACTIVE)
 		return refuse_withdrawn(version, ids, out);
 	if (ids->version_id == 0 || (ids->source == SOURCE_LISTED && version->artifact_count > 0))

@@ -58,8 +58,8 @@ static const char *const sql[] = {
 		" (version_id, format, blob_id, created_at, last_used_at, source, published_by, upstream,"
 		"  import_id)"
 		" VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, nullif(?8, 0))",
-	[PUBLISH_ARTIFACT] = "UPDATE artifacts SET source = 'published', published_by = ?3, upstream = NULL"
-			     " WHERE version_id = ?1 AND format = ?2",
+	[PUBLISH_ARTIFACT] = "UPDATE artifacts SET source = 'published', published_by = ?3, upstream = NULL,"
+			     " import_id = nullif(?4, 0) WHERE version_id = ?1 AND format = ?2",
 	[TOUCH_VERSION] = "UPDATE versions SET updated_at = ?2 WHERE id = ?1",
 	[REFRESH_LATEST] =
 		"UPDATE modules SET"
@@ -329,7 +329,8 @@ static bool record_again(
 	return publish_version(txn, keeping, ids, err) &&
 	       txn_run(txn, sql[PUBLISH_ARTIFACT],
 		       VALUES(v_int(ids->version_id), v_text(formats[keeping->name->format].name),
-			       v_text(keeping->published_by)),
+			       v_text(keeping->published_by),
+			       v_int(keeping->import ? keeping->import->id : 0)),
 		       err) &&
 	       txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids->version_id), v_int(keeping->now_s)), err) &&
 	       audit_keeping(txn, keeping, err);
