@@ -38,6 +38,16 @@ void lock_note_taken(const struct lock_place *place)
 	held[held_count++] = place;
 }
 
+void lock_expect(const struct lock *lock)
+{
+	for (unsigned i = 0; i < held_count; i++) {
+		if (held[i] == lock->place)
+			return;
+	}
+	(void)fprintf(stderr, "larder: this is only for who holds the lock %s\n", lock->place->name);
+	abort();
+}
+
 void lock_note_given(const struct lock_place *place)
 {
 	unsigned at = held_count;

@@ -43,6 +43,13 @@ void lock_note_given(const struct lock_place *place);
 #define lock_note_given(place) ((void)(place))
 #endif
 
+/* Stands at the beginning of what only who holds the lock may call: in builds that check, others abort. */
+#ifdef LARDER_CHECKS
+void lock_expect(const struct lock *lock);
+#else
+#define lock_expect(lock) ((void)(lock))
+#endif
+
 static inline void lock_acquire(struct lock *lock)
 {
 	lock_note_taken(lock->place);

@@ -193,9 +193,10 @@ static bool refuse(const struct condition *condition, int64_t now_ms, struct err
 	return false;
 }
 
-/* Under the mutex. A stop flag has nobody who would wake us, so it is looked at. */
+/* A stop flag has nobody who would wake us, so it is looked at. */
 static void sleep_a_little(struct breakers *breakers)
 {
+	lock_expect(&breakers->mutex);
 	(void)lock_wait_until(&breakers->mutex, &breakers->changed, clock_monotonic_ms() + LOOK_MS);
 }
 
@@ -214,36 +215,38 @@ static bool may_wait(int64_t began_ms, int64_t patience_ms, const _Atomic bool *
 	return true;
 }
 
-/* Under the mutex. Beside so many others that are to have one as well. */
+/* Beside so many others that are to have one as well. */
 static bool has_turns(const struct breakers *breakers, size_t upstream, bool fills, int64_t others)
 {
 	const struct condition *condition = &breakers->conditions[upstream];
 	int64_t connections = breakers->upstreams[upstream].max_connections;
 
+	lock_expect(&breakers->mutex);
 	return (connections <= 0 || condition->running + others < connections) &&
 	       (!fills || breakers->fills_share <= 0 || condition->filling + others < breakers->fills_share);
 }
 
-/* Under the mutex. */
 static bool has_turn(const struct breakers *breakers, size_t upstream, bool fills)
 {
+	lock_expect(&breakers->mutex);
 	return has_turns(breakers, upstream, fills, 0);
 }
 
-/* Under the mutex. */
 static struct turn take_turn(struct breakers *breakers, size_t upstream, bool fills)
 {
 	struct condition *condition = &breakers->conditions[upstream];
 
+	lock_expect(&breakers->mutex);
 	condition->probing = condition->cooldowns > 0;
 	condition->running++;
 	condition->filling += fills;
 	return (struct turn){upstream, condition->probing, fills, true};
 }
 
-/* Under the mutex: sleeps until something changes, or the patience ends; others than fills a little only. */
+/* Sleeps until something changes, or the patience ends; others than fills a little only. */
 static void sleep_on(struct breakers *breakers, bool fills, int64_t until_ms)
 {
+	lock_expect(&breakers->mutex);
 	if (!fills)
 		sleep_a_little(breakers);
 	else if (until_ms < 0)
@@ -252,13 +255,14 @@ static void sleep_on(struct breakers *breakers, bool fills, int64_t until_ms)
 		(void)lock_wait_until(&breakers->mutex, &breakers->changed, until_ms);
 }
 
-/* Under the mutex: until there is a turn for such a one. */
+/* Until there is a turn for such a one. */
 static bool await_turn(struct breakers *breakers, size_t upstream, bool fills, int64_t patience_ms,
 	const _Atomic bool *stop, struct err *err)
 {
 	const struct condition *condition = &breakers->conditions[upstream];
 	int64_t began_ms = clock_monotonic_ms();
 
+	lock_expect(&breakers->mutex);
 	for (;;) {
 		int64_t now_ms = clock_monotonic_ms();
 
@@ -369,12 +373,12 @@ static int64_t cooldown_ms(int64_t cooldowns)
 	return wait_ms + wait_ms * chance / 4 / UINT16_MAX;
 }
 
-/* Under the mutex. */
 static void cool_down(struct breakers *breakers, size_t upstream, int64_t retry_after_s)
 {
 	struct condition *condition = &breakers->conditions[upstream];
 	int64_t wait_ms = cooldown_ms(condition->cooldowns);
 
+	lock_expect(&breakers->mutex);
 	if (retry_after_s > 0)
 		wait_ms = 1000 * (retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S);
 	if (condition->cooldowns == 0)
@@ -390,11 +394,11 @@ static void cool_down(struct breakers *breakers, size_t upstream, int64_t retry_
 		"until", clock_rfc3339(condition->until_s).text, NULL);
 }
 
-/* Under the mutex. */
 static void recover(struct breakers *breakers, size_t upstream)
 {
 	struct condition *condition = &breakers->conditions[upstream];
 
+	lock_expect(&breakers->mutex);
 	condition->failures = 0;
 	condition->blamed = 0;
 	if (condition->cooldowns == 0)
@@ -409,6 +413,7 @@ static void recover(struct breakers *breakers, size_t upstream)
 /* Whoever waits to probe may; under the mutex. */
 static void end_probe(struct breakers *breakers, struct turn *turn)
 {
+	lock_expect(&breakers->mutex);
 	if (turn->is_probe)
 		breakers->conditions[turn->upstream].probing = false;
 	turn->is_probe = false;

@@ -58,11 +58,12 @@ static int64_t left_at(const struct account *account, int64_t now_ms)
 	return left < FULL ? left : FULL;
 }
 
-/* The client's, or the one that loses least when it becomes his. Under the mutex. */
+/* The client's, or the one that loses least when it becomes his. */
 static struct account *find(struct budget *budget, const struct digest *client, int64_t now_ms)
 {
 	struct account *fullest = &budget->accounts[0];
 
+	lock_expect(&budget->mutex);
 	for (size_t i = 0; i < BUDGET_CLIENTS; i++) {
 		struct account *account = &budget->accounts[i];
 

@@ -79,16 +79,16 @@ static void write_batch(struct commits *commits, struct batch *batch)
 		(void)write_rows(commits, &batch->rows[i], 1, &err);
 }
 
-/* Under the mutex. */
 static void line_up(struct commits *commits, struct entry *entry)
 {
+	lock_expect(&commits->mutex);
 	*commits->end = entry;
 	commits->end = &entry->next;
 }
 
-/* Under the mutex. */
 static void take_batch(struct commits *commits, struct batch *batch)
 {
+	lock_expect(&commits->mutex);
 	*batch = (struct batch){.first = commits->line};
 	while (commits->line && batch->count < TOGETHER_MAX) {
 		batch->rows[batch->count++] = &commits->line->row;

@@ -119,12 +119,13 @@ static void want(struct running_fill *fill)
 	schedule_kick(fill->mirror->schedule);
 }
 
-/* Nobody's fills take all rows. Under the mutex. */
+/* Nobody's fills take all rows. */
 static bool check_row(const struct mirror *mirror, const struct asker *asker, bool wanted, struct err *err)
 {
 	const struct share *share = shares_find(&mirror->fills.shares, asker->client);
 	int64_t most = (wanted ? QUEUE_FACTOR : QUEUE_FACTOR_AHEAD) * mirror->max_fills;
 
+	lock_expect(&mirror->mutex);
 	if (mirror->fill_count >= most)
 		return err_set(err, ERR_BUSY,
 			"%" PRId64 " fills are running or waiting; try again in a moment",
@@ -137,12 +138,12 @@ static bool check_row(const struct mirror *mirror, const struct asker *asker, bo
 	return true;
 }
 
-/* Under the mutex. */
 static bool start_fill(struct mirror *mirror, const struct name *name, const struct asker *asker, bool wanted,
 	struct running_fill **out, struct err *err)
 {
 	struct running_fill *fill;
 
+	lock_expect(&mirror->mutex);
 	/* Without a schedule nobody would begin it, nor notice when its clients' patience ends. */
 	if (!check_row(mirror, asker, wanted, err) || !schedule_start(mirror->schedule, err))
 		return false;
@@ -322,6 +323,7 @@ static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot
 	struct running_fill *running = running_fills_find(&mirror->fills, name);
 	enum prospect prospect = judge(mirror, &snapshot->known, running, asker->cdn_loop, err);
 
+	lock_expect(&mirror->mutex);
 	*out = NULL;
 	*collapsed = prospect == PROSPECT_COLLAPSES;
 	if (*collapsed) {
@@ -496,11 +498,11 @@ int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream)
 	return breakers_cooling_until_s(mirror->tools.breakers, upstream);
 }
 
-/* Under the mutex. */
 static void consider_running(struct mirror *mirror, struct outlook *outlook)
 {
 	struct running_fill *running = running_fills_find(&mirror->fills, &outlook->known.artifact.name);
 
+	lock_expect(&mirror->mutex);
 	outlook->prospect = judge(mirror, &outlook->known, running, NULL, &outlook->refusal);
 	outlook->has_fill = running;
 	if (running)

@@ -303,9 +303,9 @@ static void *run(void *argument)
 
 /* ---- asking ---- */
 
-/* Under the mutex. */
 static struct question *find_asked(struct questions *questions, const struct name *name)
 {
+	lock_expect(&questions->mutex);
 	LIST_EACH (struct question, question, link, &questions->list) {
 		if (!question->forwarded && name_equals(&question->name, name))
 			return question;
@@ -323,13 +323,14 @@ static bool refuse_more(const struct questions *questions, struct err *err)
 	return false;
 }
 
-/* Under the mutex. A question that finds no thread although none runs that would look after it is none. */
+/* A question that finds no thread although none runs that would look after it is none. */
 static bool begin(struct questions *questions, const struct name *name, const struct asker *asker,
 	struct question **out, struct err *err)
 {
 	const struct share *share = shares_find(&questions->shares, asker->client);
 	struct question *question;
 
+	lock_expect(&questions->mutex);
 	if (questions->ending)
 		return err_set(err, ERR_BUSY, "the server is closing");
 	if (share && share->members >= QUESTIONS_A_CLIENT)
@@ -346,11 +347,12 @@ static bool begin(struct questions *questions, const struct name *name, const st
 	return true;
 }
 
-/* Nobody waits longer because somebody else, whose share is used up, has asked before. Under the mutex. */
+/* Nobody waits longer because somebody else, whose share is used up, has asked before. */
 static void lend_share(struct questions *questions, struct question *question, const char *client)
 {
 	struct share *share = shares_take(&questions->shares, client);
 
+	lock_expect(&questions->mutex);
 	if (question->placed || share->placed >= question->share->placed ||
 		share->members > QUESTIONS_A_CLIENT) {
 		shares_give_back(share);
@@ -361,9 +363,9 @@ static void lend_share(struct questions *questions, struct question *question, c
 	place_all(questions);
 }
 
-/* Under the mutex. */
 static bool join(struct question *question, const char *client, struct question **out)
 {
+	lock_expect(&question->questions->mutex);
 	lend_share(question->questions, question, client);
 	question->references++;
 	*out = question;

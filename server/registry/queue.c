@@ -82,19 +82,20 @@ void queue_want(struct queue *queue, struct ticket *ticket)
 	(void)pthread_cond_broadcast(&queue->changed);
 }
 
-/* Under the mutex. The only place there is is not kept from anybody. */
+/* The only place there is is not kept from anybody. */
 static bool has_place(const struct queue *queue, bool wanted)
 {
 	int64_t kept = queue->places > 1 ? (queue->places + CLIENTS_SHARE - 1) / CLIENTS_SHARE : 0;
 
+	lock_expect(&queue->mutex);
 	return queue->inside < queue->places && (wanted || queue->inside_unwanted < queue->places - kept);
 }
 
-/* Under the mutex. */
 static bool is_first(const struct queue *queue, const struct ticket *ticket)
 {
 	bool passed = false;
 
+	lock_expect(&queue->mutex);
 	for (const struct ticket *other = queue->line; other; other = other->next) {
 		passed |= other == ticket;
 		if (other == ticket || other->inside || other->aside)
@@ -107,36 +108,37 @@ static bool is_first(const struct queue *queue, const struct ticket *ticket)
 	return true;
 }
 
-/* Under the mutex: sleeps until something changes, or the patience of the ticket's clients ends; false where
+/* Sleeps until something changes, or the patience of the ticket's clients ends; false where
  * it has. */
 static bool sleep_on(struct queue *queue, const struct ticket *ticket)
 {
 	int64_t until_ms = ticket->wanted_ms + queue->patience_ms;
 
+	lock_expect(&queue->mutex);
 	if (ticket->wanted_ms)
 		return lock_wait_until(&queue->mutex, &queue->changed, until_ms);
 	lock_wait(&queue->mutex, &queue->changed);
 	return true;
 }
 
-/* Under the mutex. */
 static bool may_enter(const struct queue *queue, const struct ticket *ticket)
 {
+	lock_expect(&queue->mutex);
 	return has_place(queue, ticket->wanted_ms) && is_first(queue, ticket);
 }
 
-/* Under the mutex. */
 static void enter(struct queue *queue, struct ticket *ticket)
 {
+	lock_expect(&queue->mutex);
 	ticket->aside = false;
 	ticket->inside = true;
 	queue->inside++;
 	queue->inside_unwanted += !ticket->wanted_ms;
 }
 
-/* Under the mutex. */
 static bool refuse(const struct queue *queue, struct err *err)
 {
+	lock_expect(&queue->mutex);
 	(void)err_set(err, ERR_BUSY,
 		"it has waited %" PRId64 " seconds for its turn, since %" PRId64
 		" others are being fetched; try again in a while",
@@ -198,9 +200,9 @@ bool queue_await(struct queue *queue, struct ticket *ticket, const _Atomic bool 
 	return true;
 }
 
-/* Under the mutex. */
 static void give_back(struct queue *queue, struct ticket *ticket)
 {
+	lock_expect(&queue->mutex);
 	if (ticket->inside) {
 		queue->inside--;
 		queue->inside_unwanted -= !ticket->wanted_ms;

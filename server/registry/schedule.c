@@ -83,11 +83,11 @@ void schedule_destroy(struct schedule *schedule)
 	free(schedule);
 }
 
-/* Under the mutex. */
 static bool start(struct schedule *schedule, struct err *err)
 {
 	const struct thread_plan plan = {.name = "schedule", .run = run, .context = schedule};
 
+	lock_expect(&schedule->mutex);
 	if (!schedule->started && !schedule->ending)
 		schedule->started = thread_start(&schedule->thread, &plan, err);
 	return schedule->started || schedule->ending;

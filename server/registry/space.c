@@ -69,7 +69,7 @@ struct figures {
 	int64_t ahead;
 };
 
-/* Under the mutex. Whatever becomes a blob is still claimed until its row is there: for a moment it counts
+/* Whatever becomes a blob is still claimed until its row is there: for a moment it counts
  * twice, never not at all. */
 static bool take_figures(struct space *space, struct figures *out, struct err *err)
 {
@@ -77,6 +77,7 @@ static bool take_figures(struct space *space, struct figures *out, struct err *e
 		.limited = space->limited_bytes,
 		.ahead = atomic_load(&space->ahead_bytes)};
 
+	lock_expect(&space->mutex);
 	if (!catalog_mirrored_bytes(space->catalog, &figures.mirrored, err) ||
 		!blobs_free_bytes(space->blobs, &figures.free, err))
 		return false;
@@ -91,12 +92,23 @@ static bool look_at_figures(struct space *space, struct figures *out, struct err
 	return take_figures(space, out, err);
 }
 
-/* Under the mutex. Shown are the figures that a decision rests on, so that none of them counts twice. */
+/* Shown are the figures that a decision rests on, so that none of them counts twice. */
 static void show(const struct space *space, const struct figures *figures)
 {
+	lock_expect(&space->mutex);
 	metric_set(METRIC_MIRRORED_BYTES, figures->mirrored);
 	metric_set(METRIC_FREE_BYTES, figures->free);
 	metric_set(METRIC_RESERVED_BYTES, space->limited_bytes);
+}
+
+static bool show_figures(struct space *space, struct figures *out, struct err *err)
+{
+	LOCKED(&space->mutex);
+
+	if (!take_figures(space, out, err))
+		return false;
+	show(space, out);
+	return true;
 }
 
 struct space *space_create(const struct space_limits *limits, struct catalog *catalog, struct blobs *blobs,
@@ -117,8 +129,7 @@ struct space *space_create(const struct space_limits *limits, struct catalog *ca
 		space->reclaimables[i] = reclaimables[i];
 	space->reclaimable_count = reclaimable_count;
 	blobs_fill_reserve(blobs);
-	if (take_figures(space, &figures, &err))
-		show(space, &figures);
+	(void)show_figures(space, &figures, &err);
 	return space;
 }
 
@@ -195,9 +206,10 @@ static bool may_ease(const struct space *space, const struct figures *figures, c
 
 /* ---- making room ---- */
 
-/* Under the mutex: what readers let go of is not announced, so that this looks again by itself. */
+/* What readers let go of is not announced, so that this looks again by itself. */
 static void sleep_a_little(struct space *space)
 {
+	lock_expect(&space->mutex);
 	(void)lock_wait_until(&space->mutex, &space->changed, clock_monotonic_ms() + POLL_MS);
 }
 
@@ -443,16 +455,6 @@ bool space_relieve(struct space *space)
 }
 
 /* ---- the limits without a claim ---- */
-
-static bool show_figures(struct space *space, struct figures *out, struct err *err)
-{
-	LOCKED(&space->mutex);
-
-	if (!take_figures(space, out, err))
-		return false;
-	show(space, out);
-	return true;
-}
 
 bool space_enforce(struct space *space, struct eviction *out, struct err *err)
 {

@@ -46,9 +46,9 @@ void span_destroy(struct span *span)
 	free(span);
 }
 
-/* Under the mutex. */
 static bool may_share(const struct span *span, uint64_t number)
 {
+	lock_expect(&span->mutex);
 	return span->admitted == number && !span->alone && span->joined < SHARERS_MAX;
 }
 

@@ -150,11 +150,12 @@ bool blobs_draft_size(struct blobs *blobs, const char *draft, int64_t *out_bytes
 	return true;
 }
 
-/* Under the mutex. Whoever comes meanwhile has made his folder before the next one begins. */
+/* Whoever comes meanwhile has made his folder before the next one begins. */
 static bool make_durable(struct blobs *blobs, struct err *err)
 {
 	bool made[SHARDS];
 
+	lock_expect(&blobs->mutex);
 	for (unsigned i = 0; i < SHARDS; i++)
 		made[i] = atomic_load(&blobs->made[i]);
 	if (!file_sync_folder(blobs->blobs_fd, err))

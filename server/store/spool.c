@@ -172,16 +172,17 @@ void spool_release(struct spool *spool)
 	free(spool);
 }
 
-/* Under the mutex. */
 static void wake_streams(struct spool *spool)
 {
+	lock_expect(&spool->mutex);
 	spool->drained = false;
 	(void)pthread_cond_broadcast(&spool->changed);
 }
 
-/* Under the mutex: everyone who waits is to be woken by the caller, outside of it. */
+/* Everyone who waits is to be woken by the caller, outside of it. */
 static struct waiter *detach_waiters(struct spool *spool)
 {
+	lock_expect(&spool->mutex);
 	spool->woken_at_length = spool->progress.length;
 	spool->woken_at_visible = spool->progress.visible;
 	spool->woken_at_us = clock_monotonic_us();
@@ -189,8 +190,7 @@ static struct waiter *detach_waiters(struct spool *spool)
 	return TAKE(spool->waiters);
 }
 
-/* Under the mutex. A small step is left to the next one: the inspector needs no haste and clients would pay
- * for it. */
+/* A small step is left to the next one: the inspector needs no haste and clients would pay for it. */
 static bool worth_waking(const struct spool *spool)
 {
 	int64_t length = spool->progress.length;
@@ -240,11 +240,12 @@ static bool has_ended(const struct spool *spool)
 	return spool->progress.state >= SPOOL_KEPT;
 }
 
-/* Under the mutex: goes to a state unless the spool has ended. */
+/* Goes to a state unless the spool has ended. */
 static struct waiter *change_state(struct spool *spool, enum spool_state state)
 {
 	struct waiter *to_wake;
 
+	lock_expect(&spool->mutex);
 	if (has_ended(spool))
 		return NULL;
 	spool->progress.state = state;
@@ -434,6 +435,7 @@ static struct waiter *follow_readers(struct spool *spool)
 	struct waiter *to_wake = NULL;
 	int64_t news;
 
+	lock_expect(&spool->mutex);
 	spool->progress.visible = visible_of(spool);
 	news = spool->progress.visible - spool->woken_at_visible;
 	if (news >= WAKE_BYTES ||
@@ -545,8 +547,7 @@ struct spool_progress spool_wait_end(struct spool *spool)
 	return spool->progress;
 }
 
-/* Under the mutex: sleeps until something changes; where that is a small step, a little more, since what
- * follows it is not announced and is better read along with it. */
+/* Until something changes; behind a small step a little more, as what follows it is not announced. */
 static void sleep_for_more(struct spool *spool)
 {
 	spool->drained = true;

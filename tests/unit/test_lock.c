@@ -90,6 +90,33 @@ static void take_slow(struct house *house)
 	LOCKED(&house->slow);
 }
 
+/* What only who holds the upper one may do. */
+static void act_in_upper(struct house *house)
+{
+	lock_expect(&house->upper);
+}
+
+static void act_with_upper(struct house *house)
+{
+	LOCKED(&house->upper);
+	{
+		LOCKED(&house->lower);
+		act_in_upper(house);
+	}
+}
+
+static void act_with_lower(struct house *house)
+{
+	LOCKED(&house->lower);
+	act_in_upper(house);
+}
+
+static void act_behind_upper(struct house *house)
+{
+	take_down(house);
+	act_in_upper(house);
+}
+
 static void wait_a_little(struct house *house)
 {
 	LOCKED(&house->upper);
@@ -120,6 +147,10 @@ static const struct {
 	{"up", take_up, THREAD_ANY, false},
 	{"twice", take_twice, THREAD_ANY, false},
 	{"give another's", give_what_is_not_held, THREAD_ANY, false},
+	{"act with the lock", act_with_upper, THREAD_LOOP, true},
+	{"act without any lock", act_in_upper, THREAD_ANY, false},
+	{"act with another lock", act_with_lower, THREAD_ANY, false},
+	{"act when the lock was given back", act_behind_upper, THREAD_ANY, false},
 	{"slow anywhere", take_slow, THREAD_ANY, true},
 	{"slow on a disk thread", take_slow, THREAD_DISK, true},
 	{"slow in a loop", take_slow, THREAD_LOOP, false},

@@ -201,11 +201,11 @@ void members_set_room(struct members *members, const struct members_room *room)
 
 /* ---- removing ---- */
 
-/* Under the mutex. */
 static struct unpacking *find_running(struct members *members, const struct digest *digest)
 {
 	struct unpacking *unpacking = members->running;
 
+	lock_expect(&members->mutex);
 	while (unpacking && !digest_equal(&unpacking->digest, digest))
 		unpacking = unpacking->next;
 	return unpacking;
