@@ -59,7 +59,7 @@ def test_killed_at_many_points_of_an_import(start, blank, tmp_path):
     def empty():
         shutil.rmtree(data, ignore_errors=True)
         data.mkdir(mode=0o750)
-        shutil.copy(blank, data)
+        shutil.copy(blank / "data" / "larder.db", data)
 
     empty()
     lasts_s, found = run_whole(bundle, data), {0: 0, whole: 0}
