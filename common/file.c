@@ -90,7 +90,8 @@ bool file_read_at_hand(
 
 bool file_read_all(const char *path, size_t limit, struct buffer *out, struct err *err)
 {
-	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A pipe that has this name fails when it is read, and nobody waits for it. */
+	AUTO_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	AUTO_BUFFER struct buffer all = {0};
 	char block[16384];
 	size_t got = sizeof block;
@@ -124,11 +125,11 @@ static bool sync_parent(const char *path, struct err *err)
 	return true;
 }
 
-static bool make_folder(const char *path, struct err *err)
+static bool make_folder(const char *path, unsigned mode, struct err *err)
 {
 	struct stat status;
 
-	if (mkdir(path, 0750) == 0)
+	if (mkdir(path, mode) == 0)
 		return sync_parent(path, err);
 	if (errno != EEXIST)
 		return err_errno(err, errno, "create folder %s", path);
@@ -137,18 +138,28 @@ static bool make_folder(const char *path, struct err *err)
 	return true;
 }
 
-bool file_make_folders(const char *path, struct err *err)
+static bool make_folders(const char *path, unsigned mode, struct err *err)
 {
 	AUTO_FREE char *part = mem_dup(path);
 
 	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (!make_folder(part, err))
+		if (!make_folder(part, mode, err))
 			return false;
 		*slash = '/';
 	}
 	/* Who made it may have been killed before its name was durable. */
-	return make_folder(path, err) && sync_parent(path, err);
+	return make_folder(path, mode, err) && sync_parent(path, err);
+}
+
+bool file_make_folders(const char *path, struct err *err)
+{
+	return make_folders(path, 0750, err);
+}
+
+bool file_make_open_folders(const char *path, struct err *err)
+{
+	return make_folders(path, 0777, err);
 }
 
 bool file_sync_folder(int folder_fd, struct err *err)

@@ -36,6 +36,9 @@ bool file_read_all(const char *path, size_t limit, struct buffer *out, struct er
  */
 bool file_make_folders(const char *path, struct err *err);
 
+/* The same, for what others may read: with as wide a mode as the mask of the process allows. */
+bool file_make_open_folders(const char *path, struct err *err);
+
 /* Takes the descriptors 0 to 2 where the caller left one closed: else the next file that is opened becomes
  * standard output or error, and is written to. Reading them finds the end, writing them fails as before. To
  * be called before any other file is opened. */

@@ -87,19 +87,23 @@ void outlet_read_index(const char *path, struct buffer *out)
 	(void)file_read_all(index, INDEX_BYTES_MAX, out, &err);
 }
 
+/* Not by a link: what it leads to belongs to somebody else. */
 static bool open_folders(struct folder_outlet *folder, struct err *err)
 {
-	AUTO_FREE char *blobs = mem_printf("%s/blobs/sha256", folder->path);
+	AUTO_FREE char *path = mem_printf("%s/blobs/sha256", folder->path);
+	AUTO_FD int blobs = -1;
 
-	if (!file_make_folders(blobs, err))
+	if (!file_make_open_folders(path, err))
 		return false;
-	folder->blobs_fd = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return folder->blobs_fd >= 0 || err_errno(err, errno, "open folder %.200s", blobs);
+	blobs = openat(folder->fd, "blobs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (blobs >= 0)
+		folder->blobs_fd = openat(blobs, "sha256", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return folder->blobs_fd >= 0 || err_errno(err, errno, "open folder %.200s", path);
 }
 
 static bool prepare(struct folder_outlet *folder, bool replace, struct err *err)
 {
-	if (!file_make_folders(folder->path, err))
+	if (!file_make_open_folders(folder->path, err))
 		return false;
 	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder->fd < 0)
@@ -130,13 +134,6 @@ static bool write_block(void *context, const void *bytes, size_t length, struct 
 	return true;
 }
 
-static bool open_draft(const struct folder_outlet *folder, struct writing *writing, struct err *err)
-{
-	writing->fd =
-		openat(folder->blobs_fd, draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-	return writing->fd >= 0 || medium_failed(err, errno, folder->path);
-}
-
 static bool name_draft(const struct folder_outlet *folder, const struct digest *digest, struct err *err)
 {
 	return renameat(folder->blobs_fd, draft, folder->blobs_fd, digest->hex) == 0 ||
@@ -152,7 +149,8 @@ static bool drop(void *context, const void *bytes, size_t length, struct err *er
 static bool is_there(
 	const struct folder_outlet *folder, const struct bundle_blob *blob, struct outlet_watch *watch)
 {
-	AUTO_FD int fd = openat(folder->blobs_fd, blob->digest.hex, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_FD int fd =
+		openat(folder->blobs_fd, blob->digest.hex, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat status;
 	struct err err;
 
@@ -170,7 +168,7 @@ static bool put(
 
 	if (is_there(folder, &blob, NULL))
 		return true;
-	if (!open_draft(folder, &writing, err))
+	if (!medium_create(folder->blobs_fd, folder->path, draft, &writing.fd, err))
 		return false;
 	done = write_block(&writing, bytes, length, err);
 	(void)close(writing.fd);
@@ -206,7 +204,7 @@ static bool copy(struct outlet *outlet, const struct bundle_blob *blob, int fd, 
 		return true;
 	if (watch && !watch->progressed(watch, -back.bytes, err))
 		return false;
-	if (!open_draft(folder, &writing, err))
+	if (!medium_create(folder->blobs_fd, folder->path, draft, &writing.fd, err))
 		return false;
 	done = outlet_pump(blob, fd, watch, write_block, &writing, err);
 	(void)close(writing.fd);

@@ -82,16 +82,25 @@ bool medium_write_over(int fd, const char *path, const void *bytes, size_t lengt
 	return medium_write(fd, path, next, length, offset, err);
 }
 
+bool medium_create(int folder_fd, const char *folder, const char *name, int *out_fd, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/%s", folder, name);
+
+	if (unlinkat(folder_fd, name, 0) < 0 && errno != ENOENT)
+		return medium_failed(err, errno, path);
+	*out_fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	return *out_fd >= 0 || medium_failed(err, errno, path);
+}
+
 bool medium_replace(
 	int folder_fd, const char *folder, const char *name, const char *text, size_t length, struct err *err)
 {
 	AUTO_FREE char *draft = mem_printf(".%s.part", name);
 	AUTO_FREE char *path = mem_printf("%s/%s", folder, name);
-	AUTO_FD int fd =
-		openat(folder_fd, draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+	AUTO_FD int fd = -1;
 
-	if (fd < 0)
-		return medium_failed(err, errno, path);
+	if (!medium_create(folder_fd, folder, draft, &fd, err))
+		return false;
 	if (!medium_write(fd, path, text, length, 0, err))
 		return false;
 	if (fsync(fd) < 0 || renameat(folder_fd, draft, folder_fd, name) < 0 || fsync(folder_fd) < 0)

@@ -22,6 +22,10 @@ bool medium_write(
 bool medium_write_over(int fd, const char *path, const void *bytes, size_t length, int64_t offset,
 	int64_t known_end, struct err *err);
 
+/* Makes a new, empty file in the folder; what has its name (a link, a pipe, a file with another name) goes,
+ * and is not written into. folder is for words. */
+bool medium_create(int folder_fd, const char *folder, const char *name, int *out_fd, struct err *err);
+
 /* Writes a small file wholly and durably in the place of whatever has that name in the folder; nobody sees a
  * part of it. folder is for words. */
 bool medium_replace(int folder_fd, const char *folder, const char *name, const char *text, size_t length,

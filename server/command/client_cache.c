@@ -100,8 +100,7 @@ bool client_cache_open(const char *folder, const char *const *origins, size_t or
 
 	*cache = (struct client_cache){mem_dup(folder), origins, origin_count, -1};
 	/* For all who may read what is in it, as tensorflow_hub makes it. */
-	if ((mkdir(folder, 0777) < 0 && !file_make_folders(folder, err)) || !lock(cache, err) ||
-		!sweep(cache, err))
+	if (!file_make_open_folders(folder, err) || !lock(cache, err) || !sweep(cache, err))
 		return false;
 	*out = TAKE(cache);
 	return true;
@@ -188,11 +187,12 @@ bool client_cache_count(struct client_cache *cache, const struct name *name,
 
 /* ---- filling ---- */
 
-/* As tensorflow_hub writes it; it never reads it. */
+/* As tensorflow_hub writes it; it never reads it. What has its name goes, and is never written into: in a
+ * folder that others may write to, it can be a link or a pipe. */
 static bool describe(const struct spelling *spelling, struct err *err)
 {
 	AUTO_FREE char *path = mem_printf("%s.descriptor.txt", spelling->path);
-	FILE *file = fopen(path, "we");
+	FILE *file = unlink(path) == 0 || errno == ENOENT ? fopen(path, "wxe") : NULL;
 	bool written;
 
 	if (!file)

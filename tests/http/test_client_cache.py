@@ -127,6 +127,21 @@ def test_what_is_there_stays(stocked, cache, no_server):
     assert "1 of those" in export(stocked, "--tfhub-cache", cache, "--as", TFHUB, "acme/x/1").stdout
 
 
+@pytest.mark.parametrize("trap", ["link", "dangling", "pipe", "second name"])
+def test_what_others_put_there_is_not_written_into(stocked, cache, tmp_path, trap):
+    """A cache may be in /tmp, and its names can be foretold."""
+    cache.mkdir()
+    mine = tmp_path / "mine"
+    if trap != "dangling":
+        mine.write_text("a thesis")
+    description = cache / (hashlib.sha1(f"{TFHUB}/acme/x/1".encode()).hexdigest() + ".descriptor.txt")
+    {"pipe": lambda: os.mkfifo(description), "second name": lambda: os.link(mine, description)}.get(
+        trap, lambda: description.symlink_to(mine))()
+    export(stocked, "--tfhub-cache", cache, "--as", TFHUB, "acme/x/1")
+    assert not description.is_symlink() and description.read_text().startswith(f"Module: {TFHUB}/acme/x/1\n")
+    assert mine.read_text() == "a thesis" if trap != "dangling" else not mine.exists()
+
+
 def test_what_is_not_here_is_named(stocked, cache):
     for name, words in ("acme/none/1", "not known"), ("nobody/*", "matches nothing"):
         done = export(stocked, "--tfhub-cache", cache, "--as", TFHUB, "acme/x/1", name, status=1)

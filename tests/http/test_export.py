@@ -272,6 +272,45 @@ def test_nothing_else_is_overwritten(stocked):
     assert Bundle(folder / "old.tar").versions
 
 
+@pytest.mark.parametrize("name", ["oci-layout", ".oci-layout.part", ".index.json.part", "blobs/sha256/unfinished", "index.json", "BLOB"])
+@pytest.mark.parametrize("trap", ["link", "pipe", "second name"])
+def test_what_others_put_there_is_not_written_into(larder, name, trap):
+    larder.publish("/acme/x/1", modules.module(3000, seed=1))
+    folder, mine = larder.folder / "out", larder.folder / "mine"
+    (folder / "blobs/sha256").mkdir(parents=True)
+    (folder / "oci-layout").write_text("{}")
+    mine.write_text("a thesis")
+    place = folder / name.replace("BLOB", "blobs/sha256/" + hashlib.sha256(modules.module(3000, seed=1)).hexdigest())
+    place.unlink(missing_ok=True)
+    {"pipe": lambda: os.mkfifo(place), "second name": lambda: os.link(mine, place), "link": lambda: place.symlink_to(mine)}[trap]()
+    done = subprocess.run([binary(), "export", "-o", "out", "--force", "--data", str(larder.data)], cwd=larder.folder, timeout=DEADLINE_S,
+                          capture_output=True, text=True)
+    assert mine.read_text() == "a thesis" and (done.returncode == 0 or "other files" in done.stderr), done.stderr
+    if done.returncode == 0:
+        assert len(Bundle(folder).versions) == 1 and not any(path.is_symlink() for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("name", ["blobs", "blobs/sha256"])
+def test_a_link_out_of_the_folder_is_not_followed(larder, name):
+    larder.publish("/acme/x/1", modules.module(3000, seed=1))
+    folder, theirs = larder.folder / "out", larder.folder / "theirs"
+    (folder / name).parent.mkdir(parents=True)
+    (folder / "oci-layout").write_text("{}")
+    (theirs / "sha256").mkdir(parents=True)
+    (theirs / ("0" * 64)).write_text("a thesis")
+    (folder / name).symlink_to(theirs)
+    assert name.partition("/")[0] in export(larder, "-o", "out", status=1).stderr
+    assert sorted(path.name for path in theirs.iterdir()) == ["0" * 64, "sha256"] and not list((theirs / "sha256").iterdir())
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_whom_the_mask_allows_reads_it(stocked, mask):
+    """The other side has another user: a bundle has no secret beyond its modules."""
+    export(stocked, "-o", "a/b/out", preexec=lambda: os.umask(mask))
+    for path in (stocked.folder / "a", *(stocked.folder / "a").rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o777 if path.is_dir() else 0o666) & ~mask, path
+
+
 def test_a_folder_is_brought_up_to_date(stocked):
     folder = stocked.folder / "out"
     export(stocked, "-o", "out")
