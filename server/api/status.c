@@ -3,9 +3,12 @@
 #include "server/api/api.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
+#include "server/registry/mirror.h"
+#include "server/registry/services.h"
 #include "server/registry/space.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_opening.h"
+#include "server/store/catalog/catalog_wants.h"
 
 static void answer_plain(struct reply *reply, const char *media_type, const char *text)
 {
@@ -81,15 +84,18 @@ void api_stats(void *services, struct request *request, struct reply *reply)
 {
 	const struct services *all = services;
 	struct catalog_totals totals;
+	int64_t wants;
 	struct err err;
 	json_t *object;
 
-	if (!catalog_count(all->catalog, &totals, &err)) {
+	if (!catalog_count(all->catalog, &totals, &err) || !catalog_count_wants(all->catalog, &wants, &err)) {
 		problem_reply(reply, &err);
 		return;
 	}
 	object = totals_json(&totals);
 	(void)json_object_update_new(object, traffic_json());
+	json_object_set_new(object, "offline", json_boolean(mirror_is_offline(all->mirror)));
+	json_object_set_new(object, "wants", json_integer((json_int_t)wants));
 	json_object_set_new(object, "started_at", answer_time(all->started_at));
 	answer_json(reply, object);
 }

@@ -21,9 +21,9 @@ static void print_help(FILE *out, const struct command *commands, size_t count)
 		out);
 	for (size_t i = 0; i < count; i++)
 		(void)fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
-	(void)fputs("\n\"larder COMMAND --help\" tells more of a command, \"larder --version\" which Larder "
-		    "this is.\n",
-		out);
+	(void)fprintf(out, "  %-12s %s\n  %-12s %s\n", "help", "tell more of a command", "version",
+		"tell which Larder this is");
+	(void)fputs("\n\"larder help COMMAND\" or \"larder COMMAND --help\" tells more.\n", out);
 }
 
 static bool asks_for_help(const char *argument)
@@ -116,7 +116,7 @@ static int help(const struct command *commands, size_t count, int argc, char **a
 {
 	const struct command *command = argc > 2 ? find_command(commands, count, argv[2]) : NULL;
 
-	if (argc > 2 && !command)
+	if (argc > 2 && !command && strcmp(argv[2], "help") != 0 && !asks_for_help(argv[2]))
 		return refuse_command(commands, count, argv[2]);
 	if (command)
 		(void)fputs(command->help, stdout);

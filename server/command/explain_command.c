@@ -19,14 +19,12 @@
 
 enum { FILL_COLUMNS = 120 };
 
-/* A line "what: text", fit for a terminal; none where there is nothing to say. */
+/* A line; none where there is nothing to say. */
 static void print_line(const char *what, struct buffer *text)
 {
 	AUTO_FREE char *line = buffer_take(text);
 
-	text_table_blank_controls(line);
-	if (*line)
-		(void)printf("%s: %s\n", what, line);
+	listing_print_fact(what, line);
 }
 
 static void write_name(struct buffer *out, const json_t *name)

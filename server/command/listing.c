@@ -193,6 +193,13 @@ void listing_print_artifacts(const json_t *version)
 	json_array_foreach(artifacts, i, artifact) tell_unavailable(artifact, cell_text(artifact, "format"));
 }
 
+void listing_print_fact(const char *key, char *value)
+{
+	text_table_blank_controls(value);
+	if (*value)
+		(void)printf("%s:%c%s\n", key, cells_for_people() ? ' ' : '\t', value);
+}
+
 void listing_print_facts(const json_t *object, const char *const *keys)
 {
 	for (; *keys; keys++) {
@@ -201,9 +208,7 @@ void listing_print_facts(const json_t *object, const char *const *keys)
 					       ? mem_printf("%lld", (long long)json_integer_value(value))
 					       : mem_dup(cell_text(object, *keys));
 
-		text_table_blank_controls(text);
-		if (*text)
-			(void)printf("%s:%c%s\n", *keys, cells_for_people() ? ' ' : '\t', text);
+		listing_print_fact(*keys, text);
 	}
 }
 

@@ -24,6 +24,10 @@ void listing_print_artifacts(const json_t *version);
 void listing_tell_truncated(const json_t *listing);
 void listing_print_signatures(const json_t *meta_graphs);
 
+/* Prints "key: value", with a tab behind the colon where no person reads it; nothing for an empty value. What
+ * cannot be shown on a terminal becomes blanks in it. */
+void listing_print_fact(const char *key, char *value);
+
 /* Prints a few members of an object as "key: value", where they are there. */
 void listing_print_facts(const json_t *object, const char *const *keys);
 

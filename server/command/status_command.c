@@ -2,8 +2,8 @@
  *
  * status: whether a registry can serve, what it has, and what goes on. */
 #include <getopt.h>
-#include <inttypes.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "common/number.h"
@@ -24,36 +24,54 @@ static const char *size_of(const json_t *object, const char *key, struct size_te
 	return out->text;
 }
 
+static void print_fact(const char *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void print_fact(const char *key, const char *format, ...)
+{
+	char value[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(value, sizeof value, format, arguments);
+	va_end(arguments);
+	listing_print_fact(key, value);
+}
+
 static void print_readiness(const json_t *report)
 {
 	const json_t *readiness = json_object_get(report, "readiness");
+	bool full = json_is_true(json_object_get(readiness, "full"));
 	struct size_text free_bytes;
 
-	(void)printf("server: %s\n", cell_text(report, "server"));
+	print_fact("server", "%s", cell_text(report, "server"));
 	if (!json_is_true(json_object_get(readiness, "ready")))
-		(void)printf("state: not ready\n");
+		print_fact("state", "not ready");
 	else
-		(void)printf("state: %s, %s of disk left\n",
-			json_is_true(json_object_get(readiness, "full")) ? "serves, and has no room for more"
-									 : "ready",
+		print_fact("state", "%s, %s of disk left",
+			full ? "serves, and has no room for more" : "ready",
 			size_of(readiness, "free_bytes", &free_bytes));
 }
 
 static void print_stats(const json_t *stats)
 {
-	json_int_t hits = number_of(stats, "hits"), misses = number_of(stats, "misses");
 	struct size_text stored, sent, fetched, saved;
 
-	(void)printf("modules: %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " versions\n",
+	if (json_is_true(json_object_get(stats, "offline")))
+		print_fact("offline",
+			"asks no upstream; %" JSON_INTEGER_FORMAT
+			" artifacts were asked for in vain (larder wants)",
+			number_of(stats, "wants"));
+	print_fact("modules", "%" JSON_INTEGER_FORMAT ", with %" JSON_INTEGER_FORMAT " versions",
 		number_of(stats, "modules"), number_of(stats, "versions"));
-	(void)printf("stored: %s in %" JSON_INTEGER_FORMAT " files, for %" JSON_INTEGER_FORMAT
-		     " of %" JSON_INTEGER_FORMAT " artifacts\n",
+	print_fact("stored",
+		"%s in %" JSON_INTEGER_FORMAT " files, for %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+		" artifacts",
 		size_of(stats, "blob_bytes", &stored), number_of(stats, "blobs"), number_of(stats, "cached"),
 		number_of(stats, "artifacts"));
-	(void)printf("since: %s\n", cell_text(stats, "started_at"));
-	(void)printf(
-		"requests: %" JSON_INTEGER_FORMAT " hits, %" JSON_INTEGER_FORMAT " misses\n", hits, misses);
-	(void)printf("sent: %s, %s of them saved from upstreams, %s downloaded from there\n",
+	print_fact("since", "%s", cell_text(stats, "started_at"));
+	print_fact("requests", "%" JSON_INTEGER_FORMAT " hits, %" JSON_INTEGER_FORMAT " misses",
+		number_of(stats, "hits"), number_of(stats, "misses"));
+	print_fact("sent", "%s, %s of them saved from upstreams, %s downloaded from there",
 		size_of(stats, "sent_bytes", &sent), size_of(stats, "saved_bytes", &saved),
 		size_of(stats, "upstream_bytes", &fetched));
 }
@@ -91,7 +109,7 @@ static int tell(const json_t *report, bool as_json)
 	} else {
 		print_readiness(report);
 		print_stats(json_object_get(report, "stats"));
-		(void)printf("fills: %zu running\n",
+		print_fact("fills", "%zu running",
 			json_array_size(json_object_get(json_object_get(report, "fills"), "fills")));
 	}
 	if (json_is_true(json_object_get(readiness, "ready")))

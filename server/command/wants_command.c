@@ -96,7 +96,9 @@ static bool print_wants(struct remote *remote, bool as_json, struct err *err)
 	if (as_json)
 		listing_end_json(&printing.items);
 	else if (printing.items.count == 0)
-		(void)fputs("larder: nothing was asked for in vain while mirror.offline was on\n", stderr);
+		(void)fputs("larder: nothing was asked for in vain while mirror.offline was on, up to five "
+			    "seconds ago\n",
+			stderr);
 	return true;
 }
 

@@ -38,7 +38,7 @@ void admission_set_offline(struct admission *admission, bool offline)
 	atomic_store(&admission->offline, offline);
 }
 
-static bool is_offline(const struct admission *admission)
+bool admission_is_offline(const struct admission *admission)
 {
 	return atomic_load(&admission->offline);
 }
@@ -141,12 +141,12 @@ bool admission_check(
 		return false;
 	/* A site without a way out may have none, and still tells what it lacks. */
 	if (!some_upstream_may_have(admission, name) &&
-		!(is_offline(admission) && !admission->rules.upstream_count))
+		!(admission_is_offline(admission) && !admission->rules.upstream_count))
 		return err_set(err, ERR_NOT_FOUND, "%s is not here, and no configured upstream may have it",
 			name_path(name).text);
 	if (!check_memory(admission, known, err))
 		return false;
-	if (is_offline(admission))
+	if (admission_is_offline(admission))
 		return err_set(
 			err, ERR_OFFLINE, "%s is not here, and mirror.offline is on", name_path(name).text);
 	return true;
@@ -174,7 +174,7 @@ struct admission_view admission_view(const struct admission *admission, const st
 	struct err ignored;
 
 	return (struct admission_view){
-		.offline = is_offline(admission),
+		.offline = admission_is_offline(admission),
 		.allowed = check_policy(admission, name, &ignored),
 		.rule = deciding_rule(admission, name),
 		.absent_until_s = is_in_force(admission, absent_until_s, now_s) ? absent_until_s : 0,

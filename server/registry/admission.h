@@ -41,6 +41,7 @@ void admission_destroy(struct admission *admission);
 
 /* May be changed at any time. */
 void admission_set_offline(struct admission *admission, bool offline);
+bool admission_is_offline(const struct admission *admission);
 
 /* Whether it may be given to anyone, be it here or not: ERR_GONE, ERR_QUARANTINED (it is held back),
  * ERR_NOT_FOUND (it is published here in other formats). */

@@ -52,6 +52,11 @@ void mirror_set_offline(struct mirror *mirror, bool offline)
 	admission_set_offline(mirror->admission, offline);
 }
 
+bool mirror_is_offline(const struct mirror *mirror)
+{
+	return admission_is_offline(mirror->admission);
+}
+
 /* Requests are counted. */
 static void count_refusal(const struct err *err)
 {

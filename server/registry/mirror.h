@@ -36,6 +36,7 @@ struct latest *mirror_latest(struct mirror *mirror);
 
 /* May be changed at any time. */
 void mirror_set_offline(struct mirror *mirror, bool offline);
+bool mirror_is_offline(const struct mirror *mirror);
 
 /* One look at all that decides what a request for a name gets. */
 struct snapshot {

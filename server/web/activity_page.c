@@ -132,8 +132,9 @@ static void write_fills(struct view *view, const json_t *fills)
 	json_array_foreach((json_t *)fills, i, fill) write_fill(view, fill);
 	html_table_end(view);
 	HTML(&view->html,
-		"<p class=\"none\" id=\"no-fills\">Nothing is being fetched. A fill begins when a client "
-		"asks for a module that is not here, or by <code>larder prefetch</code>.</p>\n");
+		"<p class=\"none\" id=\"no-fills\">Nothing is being fetched. Unless the server is offline, "
+		"a fill begins when a client asks for a module that is not here, or by <code>larder "
+		"prefetch</code>.</p>\n");
 	view_end_section(view);
 }
 

@@ -128,7 +128,7 @@ def test_documents_nothing_that_is_not_there(larder, tmp_path):
 def lines(text):
     found = {}
     for line in text.splitlines():
-        key, value = line.split(": ", 1)
+        key, value = line.split(":\t", 1)
         found.setdefault(key, []).append(value)
     return found
 
@@ -168,10 +168,20 @@ def test_status(mirror, upstream):
     mirror.get("/google/m/1?tf-hub-format=compressed")
     mirror.get("/google/m/1?tf-hub-format=compressed")
     shown = lines(run(mirror, "status").stdout)
-    assert shown["server"] == [mirror.url] and shown["state"][0].startswith("ready, ") and shown["modules"] == ["1, 1 versions"]
+    assert shown["server"] == [mirror.url] and shown["state"][0].startswith("ready, ") and shown["modules"] == ["1, with 1 versions"] and "offline" not in shown
     assert shown["requests"] == ["1 hits, 1 misses"] and shown["fills"] == ["0 running"]
     report = json.loads(run(mirror, "status", "--json", "--server", f"{mirror.address[0]}:{mirror.address[1]}").stdout)
     assert report["readiness"]["ready"] is True and report["stats"]["versions"] == 1 and report["fills"]["fills"] == []
+
+
+def test_status_tells_of_a_server_without_a_way_out(start):
+    larder = start({"mirror": {"offline": "true"}})
+    for number in (1, 2, 2):
+        assert larder.get(f"/google/m/{number}?tf-hub-format=compressed").status == 504
+    larder.restart()  # what was noted is written by then
+    assert "2 artifacts were asked for in vain" in lines(run(larder, "status").stdout)["offline"][0]
+    stats = larder.get("/api/v1/stats").json()
+    assert (stats["offline"], stats["wants"]) == (True, 2)
 
 
 def test_status_of_nobody():
@@ -217,4 +227,5 @@ def test_misused(arguments):
 def test_help(command):
     assert run(None, "help", command).stdout == run(None, command, "--help").stdout
     assert run(None, command, "--help").stdout.startswith(f"usage: larder {command}")
+    assert run(None, "help", "help").stdout == run(None, "help").stdout == run(None, "--help").stdout
     assert f"\n  {command} " in run(None, "help").stdout and run(None, "version").stdout == run(None, "--version").stdout

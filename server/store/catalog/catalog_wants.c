@@ -95,6 +95,13 @@ bool catalog_list_wants(struct catalog *catalog, const struct name *after, size_
 	return true;
 }
 
+bool catalog_count_wants(struct catalog *catalog, int64_t *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	return db_read(catalog->db, &txn, err) && count_wants(txn, out, err);
+}
+
 bool catalog_clear_wants(struct catalog *catalog, int64_t *out_count, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;

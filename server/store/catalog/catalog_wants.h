@@ -38,6 +38,9 @@ struct want_list {
 bool catalog_list_wants(struct catalog *catalog, const struct name *after, size_t limit,
 	struct want_list *out, struct err *err);
 
+/* How many that are. */
+bool catalog_count_wants(struct catalog *catalog, int64_t *out, struct err *err);
+
 /* Forgets all of them, of which there were so many. ERR_BUSY where another process has the database, soon. */
 bool catalog_clear_wants(struct catalog *catalog, int64_t *out_count, struct err *err);
 
