@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/command/text_table.h"
 
 /* ---- help ---- */
 
@@ -174,7 +175,11 @@ int command_run(const struct command *commands, size_t count, int argc, char **a
 
 int command_fail(const struct err *err)
 {
-	(void)fprintf(stderr, "larder: %s\n", err->text);
+	struct err shown = *err;
+
+	/* It may quote a server, or a file of strangers. */
+	text_table_blank_controls(shown.text);
+	(void)fprintf(stderr, "larder: %s\n", shown.text);
 	return COMMAND_FAILED;
 }
 

@@ -36,6 +36,9 @@ bool wishes_add(struct wishes *wishes, const char *path, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST, "A path is not in UTF-8.");
 	if (strlen(path) > WISH_PATH_MAX)
 		return err_set(err, ERR_BAD_REQUEST, "A path has more than %d bytes.", WISH_PATH_MAX);
+	if (wishes->count == WISHES_MAX)
+		return err_set(
+			err, ERR_TOO_LARGE, "There are more than %d paths: give them in parts.", WISHES_MAX);
 	MEM_GROW(wishes->items, wishes->count, wishes->capacity);
 	wishes->items[wishes->count++] = (struct wish){.path = mem_dup(path)};
 	return true;
@@ -54,16 +57,37 @@ static bool add_line(struct wishes *wishes, char *line, struct err *err)
 	return length == 0 || *path == '#' || wishes_add(wishes, path, err);
 }
 
+/* Such a file comes from elsewhere: its lines are bounded before they take memory. False at its end, and with
+ * an error. */
+static bool read_line(FILE *file, char line[WISH_LINE_MAX + 1], bool *out_more, struct err *err)
+{
+	size_t length = 0;
+	int sign;
+
+	while ((sign = getc(file)) != EOF && sign != '\n') {
+		if (sign == '\0' || length == WISH_LINE_MAX)
+			return err_set(err, ERR_BAD_REQUEST,
+				"it is no list of paths: it has a line with a NUL, or of more than %d bytes.",
+				WISH_LINE_MAX);
+		line[length++] = (char)sign;
+	}
+	line[length] = '\0';
+	*out_more = sign != EOF || length > 0;
+	return !ferror(file) || err_errno(err, errno, "it cannot be read");
+}
+
 bool wishes_read(struct wishes *wishes, FILE *file, struct err *err)
 {
-	AUTO_FREE char *line = NULL;
-	size_t size = 0;
+	char line[WISH_LINE_MAX + 1];
+	bool more;
 
-	while (getline(&line, &size, file) >= 0) {
+	while (read_line(file, line, &more, err)) {
+		if (!more)
+			return true;
 		if (!add_line(wishes, line, err))
 			return false;
 	}
-	return !ferror(file) || err_errno(err, errno, "it cannot be read");
+	return false;
 }
 
 /* ---- what became of them ---- */

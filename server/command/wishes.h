@@ -11,7 +11,8 @@
 
 #include "common/err.h"
 
-enum { WISH_PATH_MAX = 1024 };
+/* A line of a file has a path, and behind it what a want list tells. */
+enum { WISH_PATH_MAX = 1024, WISH_LINE_MAX = 4096, WISHES_MAX = 100000 };
 
 /* WISH_LEFT: a lock file has it otherwise than the server, which is told elsewhere. */
 enum wish_state { WISH_OPEN, WISH_RUNNING, WISH_KEPT, WISH_HERE, WISH_FAILED, WISH_LEFT, WISH_STATE_COUNT };
@@ -38,7 +39,8 @@ void wishes_finish(struct wishes *wishes);
 /* Adds a path, copied. ERR_BAD_REQUEST for one that is too long or not in UTF-8. */
 bool wishes_add(struct wishes *wishes, const char *path, struct err *err);
 
-/* Adds the paths of a file, one a line; empty lines and those that begin with # are skipped. */
+/* Adds the paths of a file, one a line; empty lines and those that begin with # are skipped. ERR_BAD_REQUEST,
+ * ERR_TOO_LARGE for what is no list of paths. */
 bool wishes_read(struct wishes *wishes, FILE *file, struct err *err);
 
 size_t wishes_count(const struct wishes *wishes, enum wish_state state);

@@ -211,6 +211,37 @@ def test_lists_and_cancels_fills(mirror, upstream):
     assert json.loads(run(mirror, "fills", "--json").stdout)["fills"] == []
 
 
+HOSTILE = ["\x1b[2J\x1b]0;owned\x07", "\x9b2J", "\x7f\x08\x08", "\r\nlarder: all is well"]
+
+
+@pytest.mark.parametrize("words", HOSTILE, ids=ascii)
+def test_what_a_server_says_steers_no_terminal(upstream, tmp_path, words):
+    problem = json.dumps({"type": "x", "title": words, "status": 503, "detail": words, "code": words}).encode()
+    (tmp_path / "page.md").write_text("# Words\n")
+    upstream.serve("/readyz", Answer(problem, 503, "application/problem+json"))
+    upstream.serve("/api/v1/explain", Answer(problem, 404, "application/problem+json"))
+    upstream.serve("/api/v1/fills", Answer(json.dumps({"fills": [{"id": 1, "handle": words, "version": words, "state": words, "detail": words}]}).encode(),
+                                           media_type="application/json"))
+    for arguments in (["status"], ["explain", "a/b/1"], ["fills"], ["withdraw", "a/b/1"], ["document", "a/b/1", str(tmp_path / "page.md")]):
+        done = subprocess.run([binary(), *arguments, "--server", upstream.url], capture_output=True, timeout=DEADLINE_S, stdin=subprocess.DEVNULL)
+        assert not REPORTS.search(done.stderr.decode()) and done.returncode in (0, 1)
+        for said in (done.stdout.decode(), done.stderr.decode()):
+            assert all(sign.isprintable() or sign in "\t\n" for sign in said), said
+            assert "\nlarder: all is well" not in said
+
+
+@pytest.mark.parametrize("answer", [b"null", b"[]", b"no JSON", b"", b"3"])
+def test_what_is_no_larder_is_not_believed(upstream, tmp_path, answer):
+    (tmp_path / "page.md").write_text("# Words\n")
+    reply = Answer(answer, media_type="application/json")
+    for path in ("/a/b/1", "/readyz", "/api/v1/explain", "/api/v1/fills"):
+        upstream.serve(path, reply)
+    for arguments in (["status"], ["explain", "a/b/1"], ["fills"], ["withdraw", "a/b/1"], ["document", "a/b/1", str(tmp_path / "page.md")]):
+        done = subprocess.run([binary(), *arguments, "--server", upstream.url], capture_output=True, text=True, timeout=DEADLINE_S,
+                              stdin=subprocess.DEVNULL)
+        assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("larder: "), (arguments, done)
+
+
 # ---- all of them ----------------------------------------------------------------------------------------------------------
 
 MISUSED = [["withdraw"], ["withdraw", "--no"], ["document", "a/b/1"], ["document", "a/b/1", "x", "y"], ["explain"], ["explain", "a", "b"],

@@ -157,12 +157,23 @@ def test_misuse(larder, arguments):
     assert "larder:" in prefetch(larder, *arguments, status=2).stderr
 
 
-@pytest.mark.parametrize("lines, words", [("x" * 2000, "more than 1024 bytes"), ("a\n\udcff\n", "UTF-8")])
+@pytest.mark.parametrize("lines, words", [
+    ("x" * 2000, "more than 1024 bytes"), ("a\n\udcff\n", "UTF-8"), ("a/b/1\n" + "x" * 5000, "no list of paths"),
+    ("google/x/1\0", "no list of paths"), ("a/b/1\n" * 100_001, "more than 100000 paths")],
+    ids=["a long path", "bytes", "a long line", "a NUL", "very many"])
 def test_lines_that_are_no_paths(larder, tmp_path, lines, words):
     wanted = tmp_path / "wanted"
     wanted.write_bytes(lines.encode(errors="surrogateescape"))
     assert words in prefetch(larder, "--from", wanted, status=1).stderr
     assert "open" in prefetch(larder, "--from", tmp_path / "nothing", status=1).stderr
+
+
+def test_a_list_without_an_end_costs_nothing(larder, tmp_path):
+    endless = tmp_path / "endless"
+    with open(endless, "wb") as file:
+        file.truncate(4 << 30)
+    for source in (endless, "/dev/zero"):
+        assert "no list of paths" in prefetch(larder, "--from", source, status=1).stderr
 
 
 def test_nobody_answers(larder):
