@@ -34,16 +34,16 @@ static enum request_line_fault find_fault(const char *bytes, size_t length)
 	return LINE_VERSION;
 }
 
-/* All bytes above the space; is_ascii tells of those above DEL. */
+/* All bytes above the space but DEL; most targets are ASCII to their end. */
 static size_t target_length(const char *target, size_t length, bool *is_ascii)
 {
-	unsigned char all = 0;
-	size_t taken;
+	size_t taken = 0;
 
-	for (taken = 0; taken < length && (unsigned char)target[taken] > ' ' && target[taken] != 0x7f;
-		taken++)
-		all |= (unsigned char)target[taken];
-	*is_ascii = all < 0x80;
+	while (taken < length && target[taken] > ' ' && target[taken] < 0x7f)
+		taken++;
+	*is_ascii = taken == length || (unsigned char)target[taken] < 0x80;
+	while (taken < length && (unsigned char)target[taken] > ' ' && target[taken] != 0x7f)
+		taken++;
 	return taken;
 }
 
