@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/command/data_folder.h"
 #include "server/command/text_table.h"
 
 /* ---- help ---- */
@@ -214,13 +215,14 @@ bool command_load_config(const char *path, const char *data_dir, struct config *
 
 bool command_check_store(const char *data_dir, struct err *err)
 {
-	AUTO_FREE char *path = mem_printf("%s/larder.db", data_dir);
+	bool is_new;
 
-	return access(path, F_OK) == 0 ||
-	       err_set(err, ERR_NOT_FOUND,
-		       "there is no store in %.150s: name its folder with --data, or its "
-		       "configuration with --config",
-		       data_dir);
+	if (!data_folder_look(data_dir, &is_new, err))
+		return false;
+	return !is_new || err_set(err, ERR_NOT_FOUND,
+				  "there is no store in %.150s: name its folder with --data, or its "
+				  "configuration with --config",
+				  data_dir);
 }
 
 bool command_open_file(const char *name, FILE **out, struct err *err)

@@ -15,6 +15,7 @@
 #include "common/own.h"
 #include "server/bundle/signature.h"
 #include "server/command/command.h"
+#include "server/command/data_folder.h"
 #include "server/command/neighbour.h"
 #include "server/command/progress_bar.h"
 #include "server/command/text_table.h"
@@ -289,11 +290,42 @@ static void finish_stores(struct stores *stores)
 	catalog_close(stores->catalog);
 }
 
-static bool open_stores(const char *data_dir, struct stores *stores, struct err *err)
+/* A new folder is made only where it was named: the default is one below where the command runs. */
+static bool check_new(const struct options *options, const char *data_dir, struct err *err)
+{
+	if (!options->data && !options->config)
+		return err_set(err, ERR_NOT_FOUND,
+			"there is no store in %.150s: name its folder with --data, or its configuration with "
+			"--config; --data %.150s makes a new one there",
+			data_dir, data_dir);
+	return !options->dry_run || err_set(err, ERR_NOT_FOUND,
+					    "there is no store in %.150s: a dry run makes none, and tells "
+					    "what would become of one "
+					    "that is there. Without --dry-run the import makes it",
+					    data_dir);
+}
+
+static bool open_place(const struct options *options, const char *data_dir, struct err *err)
+{
+	bool is_new;
+
+	if (!data_folder_look(data_dir, &is_new, err) || (is_new && !check_new(options, data_dir, err)) ||
+		!file_make_folders(data_dir, err))
+		return false;
+	if (options->json)
+		return true;
+	(void)printf("into the data folder %s%s\n", data_folder_text(data_dir).text,
+		is_new ? ", which is new" : "");
+	(void)fflush(stdout);
+	return true;
+}
+
+static bool open_stores(
+	const struct options *options, const char *data_dir, struct stores *stores, struct err *err)
 {
 	static const struct members_limits unpacks_nothing;
 
-	return file_make_folders(data_dir, err) && catalog_open(data_dir, &stores->catalog, err) &&
+	return open_place(options, data_dir, err) && catalog_open(data_dir, &stores->catalog, err) &&
 	       blobs_open(data_dir, &stores->blobs, err) && blobs_hold_drafts(stores->blobs, err) &&
 	       members_open(data_dir, &unpacks_nothing, &stores->members, err);
 }
@@ -354,7 +386,7 @@ int command_import(int argc, char **argv)
 	progress_bar_init(&talk.bar, "importing");
 	if ((options.key && !signing_key_read_public(options.key, &key, &err)) ||
 		!command_load_config(options.config, options.data, &config, &err) ||
-		!open_stores(config->storage.data_dir, &stores, &err))
+		!open_stores(&options, config->storage.data_dir, &stores, &err))
 		return command_fail(&err);
 	log_configure(LOG_LEVEL_WARN, config->log.format);
 	done = import(&options, config, &stores, key, &talk, &report, &err);

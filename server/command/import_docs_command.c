@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/command/command.h"
+#include "server/command/data_folder.h"
 #include "server/command/text_table.h"
 #include "server/module/documents/doctree.h"
 #include "server/store/catalog/catalog_docs.h"
@@ -245,11 +245,12 @@ int command_import_docs(int argc, char **argv)
 	AUTO_CATALOG struct catalog *catalog = NULL;
 	int status = read_options(argc, argv, &options);
 	struct err err;
+	bool is_new;
 
 	if (status != COMMAND_DONE)
 		return status;
 	if (!command_load_config(options.config, options.data, &config, &err) ||
-		!file_make_folders(config->storage.data_dir, &err) ||
+		!data_folder_make(config->storage.data_dir, &is_new, &err) ||
 		!catalog_open(config->storage.data_dir, &catalog, &err))
 		return command_fail(&err);
 	AUTO(finish_run)

@@ -8,10 +8,9 @@
 
 #include "common/buffer.h"
 #include "common/clock.h"
-#include "common/file.h"
-#include "common/mem.h"
 #include "common/own.h"
 #include "server/command/command.h"
+#include "server/command/data_folder.h"
 #include "server/command/text_table.h"
 #include "server/registry/access.h"
 #include "server/store/catalog/catalog_opening.h"
@@ -34,9 +33,7 @@ static void finish_options(struct token_options *options)
  * command runs. */
 static void tell_place(const char *data_dir, bool is_new)
 {
-	AUTO_FREE char *path = realpath(data_dir, NULL);
-
-	(void)fprintf(stderr, "tokens of the data folder %s%s\n", path ? path : data_dir,
+	(void)fprintf(stderr, "tokens of the data folder %s%s\n", data_folder_text(data_dir).text,
 		is_new ? ", which is new: nothing was served from it yet. Another one is named by --data or "
 			 "--config"
 		       : "");
@@ -46,15 +43,11 @@ static void tell_place(const char *data_dir, bool is_new)
 static bool open_catalog(const struct token_options *options, struct catalog **out, struct err *err)
 {
 	AUTO_CONFIG struct config *config = NULL;
-	AUTO_FREE char *database = NULL;
 	bool is_new;
 
 	if (!command_load_config(options->config, options->data, &config, err) ||
-		!file_make_folders(config->storage.data_dir, err))
-		return false;
-	database = mem_printf("%s/larder.db", config->storage.data_dir);
-	is_new = access(database, F_OK) != 0;
-	if (!catalog_open(config->storage.data_dir, out, err))
+		!data_folder_make(config->storage.data_dir, &is_new, err) ||
+		!catalog_open(config->storage.data_dir, out, err))
 		return false;
 	tell_place(config->storage.data_dir, is_new);
 	return true;

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
 #include "server/command/command.h"
+#include "server/command/data_folder.h"
 #include "server/command/neighbour.h"
 #include "server/command/text_table.h"
 #include "server/registry/committer.h"
@@ -87,8 +87,10 @@ static int read_options(int argc, char **argv, const char *allowed, struct upkee
 static bool open_catalog(
 	const struct upkeep_options *options, struct config **config, struct catalog **out, struct err *err)
 {
+	bool is_new;
+
 	return command_load_config(options->config, options->data, config, err) &&
-	       file_make_folders((*config)->storage.data_dir, err) &&
+	       data_folder_make((*config)->storage.data_dir, &is_new, err) &&
 	       catalog_open((*config)->storage.data_dir, out, err);
 }
 
