@@ -13,6 +13,9 @@
 #include "server/api/api.h"
 #include "server/config.h"
 #include "server/module/documents/renderings.h"
+#include "server/registry/checkpoints.h"
+#include "server/registry/fill_tools.h"
+#include "server/registry/mirror.h"
 #include "server/registry/services.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
@@ -31,8 +34,25 @@ struct place {
 	char *folder;
 	struct config config;
 	struct committer *committer;
+	struct checkpoints *checkpoints;
 	struct services services;
 };
+
+/* One without upstreams. */
+static void make_mirror(struct place *place)
+{
+	static const struct mirror_policy policy = {.max_fills = 1};
+	struct services *services = &place->services;
+
+	place->checkpoints = checkpoints_create(services->catalog, services->blobs);
+	const struct fill_tools tools = {.catalog = services->catalog,
+		.blobs = services->blobs,
+		.committer = place->committer,
+		.space = services->space,
+		.checkpoints = place->checkpoints};
+
+	services->mirror = mirror_create(&tools, &policy);
+}
 
 static int set_up(void **state)
 {
@@ -52,6 +72,7 @@ static int set_up(void **state)
 	place->committer = committer_create(services->catalog, services->blobs, NULL);
 	services->space =
 		space_create(&no_limits, services->catalog, services->blobs, place->committer, NULL, 0);
+	make_mirror(place);
 	*state = place;
 	return 0;
 }
@@ -61,6 +82,8 @@ static int tear_down(void **state)
 	struct place *place = *state;
 	AUTO_FREE char *command = mem_printf("rm -rf '%s'", place->folder);
 
+	mirror_destroy(place->services.mirror);
+	checkpoints_destroy(place->checkpoints);
 	renderings_destroy(place->services.renderings);
 	space_destroy(place->services.space);
 	committer_destroy(place->committer);
