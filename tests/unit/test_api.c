@@ -23,6 +23,7 @@
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_opening.h"
+#include "server/upstream/client.h"
 
 enum { NOW = 1700000000 };
 
@@ -34,6 +35,7 @@ struct place {
 	char *folder;
 	struct config config;
 	struct committer *committer;
+	struct client *client;
 	struct checkpoints *checkpoints;
 	struct services services;
 };
@@ -41,11 +43,15 @@ struct place {
 /* One without upstreams. */
 static void make_mirror(struct place *place)
 {
+	static const struct client_settings settings = {
+		.connect_timeout_s = 5, .stall_timeout_s = 60, .user_agent = "larder/test"};
 	static const struct mirror_policy policy = {.max_fills = 1};
 	struct services *services = &place->services;
 
+	place->client = client_create(&settings);
 	place->checkpoints = checkpoints_create(services->catalog, services->blobs);
-	const struct fill_tools tools = {.catalog = services->catalog,
+	const struct fill_tools tools = {.client = place->client,
+		.catalog = services->catalog,
 		.blobs = services->blobs,
 		.committer = place->committer,
 		.space = services->space,
@@ -84,6 +90,7 @@ static int tear_down(void **state)
 
 	mirror_destroy(place->services.mirror);
 	checkpoints_destroy(place->checkpoints);
+	client_destroy(place->client);
 	renderings_destroy(place->services.renderings);
 	space_destroy(place->services.space);
 	committer_destroy(place->committer);
