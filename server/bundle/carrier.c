@@ -61,11 +61,14 @@ static bool open_in(int folder_fd, const char *name, int *out_fd, int64_t *out_b
 
 static bool open_folder(struct carrier *carrier, struct err *err)
 {
+	AUTO_FD int blobs_fd = -1;
+
 	carrier->folder_fd = open(carrier->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (carrier->folder_fd < 0)
 		return err_errno(err, errno, "open %.200s", carrier->path);
-	carrier->blobs_fd =
-		openat(carrier->folder_fd, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	/* One after the other: neither may be a link. */
+	blobs_fd = openat(carrier->folder_fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	carrier->blobs_fd = openat(blobs_fd, "sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return carrier->blobs_fd >= 0 ||
 	       err_set(err, ERR_BAD_REQUEST,
 		       "%.200s is no bundle, as it has no folder blobs/sha256: give a folder or a tar that "

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/buffer.h"
+#include "common/number.h"
 #include "server/bundle/mediatypes.h"
 #include "server/bundle/signature.h"
 #include "server/bundle/strictjson.h"
@@ -16,6 +17,9 @@ enum {
 	EMPTY_BYTES_MAX = 1 << 10,
 	VALUES_MAX = 10000
 };
+
+/* Two million versions', with what an OCI tool may add to each. */
+static const int64_t entries_bytes_max = (int64_t)1 << 30;
 
 static bool take_descriptor(const json_t *descriptor, struct bundle_blob *out, struct err *err)
 {
@@ -82,6 +86,10 @@ static bool read_head(
 	const uint8_t *data;
 	size_t length;
 
+	if (index->size_bytes > entries_bytes_max)
+		return err_set(err, ERR_TOO_LARGE,
+			"the bundle's index is said to have %s, and none has more than %s",
+			number_size(index->size_bytes).text, number_size(entries_bytes_max).text);
 	if (!carrier_open_blob(carrier, index, &blob, err))
 		return false;
 	do {

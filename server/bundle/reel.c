@@ -179,9 +179,12 @@ static bool read_manifest(struct reel *reel, const char *path, struct err *err)
 {
 	AUTO_BUFFER struct buffer text = {0};
 	json_t *manifest;
+	AUTO_FD int fd = -1;
+	int64_t size_bytes;
 	bool done;
 
-	if (!file_read_all(path, MANIFEST_BYTES_MAX, &text, err))
+	/* Also where it is no file. */
+	if (!open_file(path, &fd, &size_bytes, err) || !file_read_all(path, MANIFEST_BYTES_MAX, &text, err))
 		return false;
 	if (!strictjson_parse(buffer_string(&text), text.length, (size_t)VALUES_OF_A_PIECE * PIECES_MAX,
 		    &manifest, err))

@@ -5,12 +5,14 @@
 
 #include "common/buffer.h"
 #include "common/mem.h"
+#include "common/number.h"
 #include "server/module/archives/tarheader.h"
 
 /* libarchive does not tell where in the file a member's bytes lie; they are not to be copied before it is
  * known which of them are wanted. Long names and sparse files are nothing that a bundle has. */
 
-enum { PAX_BYTES_MAX = 64 << 10, END_BLOCKS_MIN = 1 };
+/* Of zeros behind its end a tar has some blocks, however it was written to the medium. */
+enum { PAX_BYTES_MAX = 64 << 10, END_BYTES_MAX = 64 << 20 };
 
 const char *const layout_file_names[LAYOUT_FILE_COUNT] = {
 	[LAYOUT_INDEX] = "index.json", [LAYOUT_MARK] = "oci-layout"};
@@ -61,6 +63,10 @@ static bool check_end(struct scan *scan, struct err *err)
 	uint8_t block[4096];
 	int64_t size = reel_size(scan->reel);
 
+	if (size - scan->offset > END_BYTES_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			"%.150s goes on behind its end for %s: it is damaged, or no bundle's; copy it again",
+			reel_file_at(scan->reel, size - 1), number_size(size - scan->offset).text);
 	while (scan->offset < size) {
 		size_t got;
 

@@ -342,7 +342,7 @@ static bool import(const struct options *options, const struct config *config, s
 	struct space *space =
 		space_create(&limits, stores->catalog, stores->blobs, committer, &reclaimable, 1);
 	const struct importer importer = {stores->catalog, stores->blobs, committer, space,
-		config->storage.data_dir, config->publish.max_upload_bytes,
+		config->storage.data_dir, config->storage.keep_free_bytes, config->publish.max_upload_bytes,
 		{config->publish.max_unpacked_bytes, config->publish.max_members, config->publish.max_ratio}};
 	const struct import_order order = {
 		options->path, key, options->dry_run, options->partial, tell, show, talk};

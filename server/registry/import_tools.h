@@ -16,6 +16,7 @@ struct importer {
 	struct committer *committer;
 	struct space *space;
 	const char *scratch_folder;
+	int64_t keep_free_bytes; /* of its disk; the space's, too */
 	int64_t max_upload_bytes;
 	struct examination_limits limits;
 };

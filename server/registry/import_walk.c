@@ -1,15 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/import_walk.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/mem.h"
+#include "common/number.h"
 
 /* What stands before a record in our file: its length, or that there is none. */
 enum { NO_RECORD = -1 };
 
+/* What a stranger says of his contents, and how many bytes he may have read for nothing: a record that many
+ * lines name is one's at most. */
+enum { SMALL_BYTES = 1 << 20, WASTED_BYTES_MAX = 256 << 20 };
+static const int64_t contents_bytes_max = (int64_t)4 << 30;
+
 /* ---- our files ---- */
+
+/* A daemon may run on the same disk. */
+static bool check_room(struct import_notes *notes, int64_t more, struct err *err)
+{
+	struct statvfs disk;
+	int64_t free_bytes;
+
+	notes->written_bytes += more;
+	if (notes->written_bytes <= SMALL_BYTES)
+		return true;
+	if (fstatvfs(notes->contents_fd, &disk) != 0)
+		return err_errno(err, errno, "ask how much room there is in the data folder");
+	free_bytes = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+	return free_bytes - more >= notes->keep_free_bytes ||
+	       err_set(err, ERR_NO_SPACE,
+		       "there is no room to note down what the bundle says of itself, %s: %s are free in the "
+		       "data folder, and %s are to stay so (storage.keep_free_bytes): make room there, or "
+		       "lower it",
+		       number_size(notes->written_bytes).text, number_size(free_bytes).text,
+		       number_size(notes->keep_free_bytes).text);
+}
 
 static bool copy_contents(
 	int fd, struct carrier *carrier, const struct bundle_blob *contents, struct err *err)
@@ -30,12 +60,21 @@ static bool copy_contents(
 	return true;
 }
 
-bool import_notes_open(struct import_notes *notes, const char *folder, struct carrier *carrier,
-	const struct bundle_blob *contents, struct err *err)
+static bool check_contents(struct import_notes *notes, const struct bundle_blob *contents, struct err *err)
 {
-	*notes = (struct import_notes){-1, -1};
+	if (contents->size_bytes > contents_bytes_max)
+		return err_set(err, ERR_TOO_LARGE,
+			"the bundle is said to have contents of %s, and no bundle has more than %s",
+			number_size(contents->size_bytes).text, number_size(contents_bytes_max).text);
+	return check_room(notes, contents->size_bytes, err);
+}
+
+bool import_notes_open(struct import_notes *notes, const char *folder, int64_t keep_free_bytes,
+	struct carrier *carrier, const struct bundle_blob *contents, struct err *err)
+{
+	*notes = (struct import_notes){-1, -1, keep_free_bytes, 0};
 	return scratch_open(folder, &notes->contents_fd, err) &&
-	       scratch_open(folder, &notes->records_fd, err) &&
+	       scratch_open(folder, &notes->records_fd, err) && check_contents(notes, contents, err) &&
 	       copy_contents(notes->contents_fd, carrier, contents, err);
 }
 
@@ -43,7 +82,7 @@ void import_notes_finish(struct import_notes *notes)
 {
 	own_close(&notes->contents_fd);
 	own_close(&notes->records_fd);
-	*notes = (struct import_notes){-1, -1};
+	*notes = (struct import_notes){.contents_fd = -1, .records_fd = -1};
 }
 
 /* ---- walking ---- */
@@ -85,16 +124,21 @@ static bool write_note(struct import_walk *walk, const void *bytes, size_t lengt
 	return done;
 }
 
-/* Takes the record from the medium, and notes it. What is wrong with it is no failure of the walk. */
-static bool fetch_record(struct import_walk *walk, struct buffer *text, struct err *err)
+/* Notes the record that was taken from the medium, once it is known for one of this version. */
+static bool note_record(struct import_walk *walk, const struct buffer *text, struct err *err)
 {
-	int64_t length;
+	int64_t length = walk->usable ? (int64_t)text->length : NO_RECORD;
 
-	walk->usable = carrier_read_blob(
-		walk->carrier, &walk->line.version.record, VERSION_RECORD_BYTES_MAX, text, &walk->why);
-	length = walk->usable ? (int64_t)text->length : NO_RECORD;
+	if (!walk->usable)
+		walk->wasted_bytes += (int64_t)text->length;
+	if (walk->wasted_bytes > WASTED_BYTES_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			"more than %s of the bundle's records of versions are none of these versions': it is "
+			"damaged, or was not made by \"larder export\"",
+			number_size(WASTED_BYTES_MAX).text);
 	return write_note(walk, &length, sizeof length, err) &&
-	       (!walk->usable || write_note(walk, buffer_string(text), text->length, err));
+	       (!walk->usable || (check_room(walk->notes, length, err) &&
+					 write_note(walk, text->data, text->length, err)));
 }
 
 static bool read_note(struct import_walk *walk, void *bytes, size_t length, struct err *err)
@@ -171,7 +215,8 @@ static void take_version(struct import_walk *walk)
 		.upstream = record->upstream,
 		.markdown = record->markdown,
 		.head = walk->head,
-		.documented_at = record->documented_s};
+		/* A date that is still to come would keep all later words out. */
+		.documented_at = record->documented_s < clock_now_s() ? record->documented_s : clock_now_s()};
 	memcpy(walk->version.listed, record->listed, sizeof record->listed);
 	for (size_t i = 0; i < line->artifact_count; i++)
 		take_artifact(walk, &line->artifacts[i], find_artifact(record, line->artifacts[i].format));
@@ -199,10 +244,13 @@ static bool take_version_line(struct import_walk *walk, struct err *err)
 
 	/* Its name is known, whatever is wrong with the rest. */
 	walk->version = (struct imported_version){.name = walk->line.version.name};
-	if (!(walk->carrier ? fetch_record : recall_record)(walk, &text, err))
+	if (!walk->carrier && !recall_record(walk, &text, err))
 		return false;
+	if (walk->carrier)
+		walk->usable = carrier_read_blob(walk->carrier, &walk->line.version.record,
+			VERSION_RECORD_BYTES_MAX, &text, &walk->why);
 	walk->usable = walk->usable && read_version(walk, &text);
-	return true;
+	return !walk->carrier || note_record(walk, &text, err);
 }
 
 /* ---- pages ---- */

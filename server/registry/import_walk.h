@@ -21,11 +21,14 @@
 struct import_notes {
 	int contents_fd;
 	int records_fd;
+	int64_t keep_free_bytes;
+	int64_t written_bytes;
 };
 
-/* Copies the contents, which must be as their digest says. finish takes what was not opened, too. */
-bool import_notes_open(struct import_notes *notes, const char *folder, struct carrier *carrier,
-	const struct bundle_blob *contents, struct err *err);
+/* Copies the contents, which must be as their digest says. ERR_NO_SPACE where so many bytes would not stay
+ * free of the folder's disk; a mebibyte of notes is always written. finish takes what was not opened, too. */
+bool import_notes_open(struct import_notes *notes, const char *folder, int64_t keep_free_bytes,
+	struct carrier *carrier, const struct bundle_blob *contents, struct err *err);
 void import_notes_finish(struct import_notes *notes);
 
 struct import_walk {
@@ -36,7 +39,8 @@ struct import_walk {
 	struct contents_line line;
 	struct version_record record;
 	struct hubdoc *head;
-	int64_t at; /* in the records */
+	int64_t at;           /* in the records */
+	int64_t wasted_bytes; /* of records that were read in vain */
 	bool is_open;
 	/* Where it stands. */
 	size_t place;    /* of all that it has come by, from 0 */

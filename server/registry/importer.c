@@ -110,6 +110,18 @@ static void tell_what_stays(
 
 /* ---- first: what would come of it ---- */
 
+/* Nothing is in it but the digests of a version's formats. */
+enum { MANIFEST_BYTES_MAX = 64 << 10 };
+
+static bool check_manifest(struct job *job, const struct bundle_blob *manifest, struct err *err)
+{
+	if (manifest->size_bytes > MANIFEST_BYTES_MAX)
+		return err_set(err, ERR_TOO_LARGE, "its manifest sha256:%s has %s, and none has more than %s",
+			manifest->digest.hex, number_size(manifest->size_bytes).text,
+			number_size(MANIFEST_BYTES_MAX).text);
+	return carrier_prove_blob(job->carrier, manifest, err);
+}
+
 static bool check_artifact(struct job *job, const struct imported_artifact *artifact, struct err *err)
 {
 	const struct bundle_blob blob = {artifact->digest, artifact->size_bytes};
@@ -125,7 +137,7 @@ static void look_at_bytes(struct job *job, const struct import_walk *walk, const
 	const struct imported_version *version = &walk->version;
 	struct err why;
 
-	if (!carrier_prove_blob(job->carrier, &walk->line.version.manifest, &why))
+	if (!check_manifest(job, &walk->line.version.manifest, &why))
 		find_fault(job, walk, FORMAT_COUNT, NULL, &why);
 	for (size_t i = 0; i < version->artifact_count; i++) {
 		if (!result->lacks[i])
@@ -340,8 +352,8 @@ static bool open_bundle(struct job *job, struct err *err)
 			return false;
 		job->signer = mem_dup(signing_key_id(order->key).hex);
 	}
-	return import_notes_open(
-		&job->notes, job->importer->scratch_folder, job->carrier, &opening.contents, err);
+	return import_notes_open(&job->notes, job->importer->scratch_folder, job->importer->keep_free_bytes,
+		job->carrier, &opening.contents, err);
 }
 
 static bool may_change(const struct job *job)
@@ -369,7 +381,10 @@ bool importer_run(const struct importer *importer, const struct import_order *or
 	struct import_report *report, struct err *err)
 {
 	AUTO(finish_job)
-	struct job job = {.importer = importer, .order = order, .report = report, .notes = {-1, -1}};
+	struct job job = {.importer = importer,
+		.order = order,
+		.report = report,
+		.notes = {.contents_fd = -1, .records_fd = -1}};
 	bool goes_on;
 
 	*report = (struct import_report){0};

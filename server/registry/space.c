@@ -184,7 +184,8 @@ static bool refuse(const struct space *space, const struct figures *figures, boo
 			number_size(more).text, number_size(space->limits.max_bytes).text,
 			number_size(figures->mirrored + figures->reclaimable + figures->limited).text);
 	return err_set(err, ERR_NO_SPACE,
-		"there is no room for %s more: %s are free, and %s of them stay so (storage.keep_free_bytes)",
+		"there is no room for %s more: %s are free, and %s are to stay so (storage.keep_free_bytes): "
+		"make room on the data folder's disk, or lower it",
 		number_size(more).text, number_size(figures->free).text,
 		number_size(space->limits.keep_free_bytes).text);
 }

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
@@ -492,6 +493,91 @@ def test_an_index_bomb(larder, tmp_path):
     bundles.write_folder(path, tampered(files, **{"index.json": bundles.compact(outer | {"manifests": []})}))
     assert "none of them is an index" in refused(larder, path)
     assert_nothing(larder)
+
+
+# ---- sizes that nobody should believe ----
+
+def hole(path, size):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab") as file:
+        file.truncate(size)
+
+
+def test_a_record_that_many_lines_name_is_noted_for_none_of_them(larder, tmp_path):
+    """However many lines there are: no file of ours gets near to what they add up to."""
+    bundle = Bundle()
+    filler = {"padding": ["x" * 1000] * 9000}
+    bundle.add("acme/a/1", {"tf-hub": X}, record=filler)
+    config = bundle.versions[0]["config"]
+    for number in range(40):
+        bundle.add(f"acme/b{number:03}/1", line={"config": config})
+    done = subprocess.run([binary(), "import", str(bundle.folder(tmp_path / "b")), "--data", str(larder.data)], capture_output=True,
+                          text=True, timeout=6 * DEADLINE_S,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, 20 << 20)))
+    assert done.returncode == 1 and "none of these versions'" in done.stderr, done.stderr
+    assert "No space" not in done.stderr
+    assert_nothing(larder)
+
+
+@pytest.mark.parametrize("what", ["contents", "index", "manifest"])
+def test_blobs_of_unbelievable_size(larder, tmp_path, what):
+    bundle, path = sample(), tmp_path / "b"
+    lie = {"digest": "sha256:" + "0" * 64, "size": 1 << 42}
+    if what == "manifest":
+        bundle.versions[0]["manifest"] = lie
+    files = bundle.build()
+    if what == "index":
+        outer = json.loads(files["index.json"])
+        files["index.json"] = bundles.compact(outer | {"manifests": [outer["manifests"][0] | lie]})
+    elif what == "contents":
+        index = json.loads(files["blobs/sha256/" + json.loads(files["index.json"])["manifests"][0]["digest"][7:]])
+        manifest = json.loads(files["blobs/sha256/" + index["manifests"][0]["digest"][7:]])
+        manifest["layers"][0] |= lie
+        index["manifests"][0] |= bundle.blob(bundles.compact(manifest))
+        outer = json.loads(files["index.json"])
+        outer["manifests"][0] |= bundle.blob(bundles.compact(index))
+        files |= {"index.json": bundles.compact(outer)} | {"blobs/sha256/" + name: content for name, content in bundle.blobs.items()}
+    bundles.write_folder(path, files)
+    hole(path / "blobs/sha256" / ("0" * 64), 1 << 42)
+    assert "4.0 TiB" in refused(larder, path)
+    assert_nothing(larder)
+
+
+def test_a_tar_with_a_long_nothing_behind_it(larder, tmp_path):
+    path = sample().tar(tmp_path / "b.tar")
+    hole(path, 1 << 41)
+    assert "goes on behind its end for 2.0 TiB" in refused(larder, path)
+
+
+def test_contents_leave_the_room_that_is_to_stay_free(larder, tmp_path):
+    bundle = sample()
+    for name in "abc":
+        bundle.page("publisher", name, f"# Publisher {name}\n{name}\n\n" + "x" * 700_000)
+    larder.configure({"storage": {"keep_free_bytes": str(1 << 60)}})
+    said = refused(larder, bundle.folder(tmp_path / "b"), "--dry-run", "--config", str(larder.config_path))
+    assert "keep_free_bytes" in said and "what the bundle says of itself" in said
+
+
+def test_nobody_waits_for_a_pipe_on_the_medium(larder, tmp_path):
+    bundles.split(sample().tar(tmp_path / "b.tar"), 50_000)
+    (tmp_path / "b.tar.pieces").unlink()
+    os.mkfifo(tmp_path / "b.tar.pieces")
+    for name in ("b.tar.pieces", "b.tar.001"):
+        assert "no file" in refused(larder, tmp_path / name)
+
+
+def test_the_folder_of_blobs_is_no_link(larder, tmp_path):
+    path = sample().folder(tmp_path / "b")
+    shutil.move(path / "blobs", tmp_path / "elsewhere")
+    (path / "blobs").symlink_to(tmp_path / "elsewhere")
+    assert "no bundle" in refused(larder, path)
+
+
+def test_documentation_of_the_future_keeps_nothing_out(larder, tmp_path):
+    run(larder, Bundle("a").add("acme/x/1", {"tf-hub": X}, markdown=DOC, documented="9999-12-31T23:59:59Z").folder(tmp_path / "a"))
+    later = DOC.replace("Embeds words", "Embeds whole sentences")
+    run(larder, Bundle("b").add("acme/x/1", {"tf-hub": X}, markdown=later, documented="9999-12-31T23:59:59Z").folder(tmp_path / "b"))
+    assert version(larder, "acme/x/1")["description"] == "Embeds whole sentences."
 
 
 def test_a_version_tells_where_it_came_from(larder, tmp_path):
