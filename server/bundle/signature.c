@@ -21,7 +21,13 @@
 #include "server/bundle/mediatypes.h"
 #include "server/bundle/strictjson.h"
 
-enum { KEY_FILE_MAX = 16 << 10, SIGNATURE_LENGTH = 64, SIGNATURES_MAX = 16, VALUES_MAX = 128 };
+enum {
+	KEY_FILE_MAX = 16 << 10,
+	SIGNATURE_LENGTH = 64,
+	SIGNATURES_MAX = 16,
+	SIGNERS_TOLD_MAX = 3,
+	VALUES_MAX = 128
+};
 
 struct signing_key {
 	EVP_PKEY *pkey;
@@ -253,6 +259,29 @@ static bool is_signed_by(const struct signing_key *key, const json_t *signature,
 	return verdict == 1;
 }
 
+/* Whoever has made the envelope may say so of any key. */
+static void list_signers(const json_t *signatures, struct buffer *out)
+{
+	for (size_t i = 0; i < json_array_size(signatures) && i < SIGNERS_TOLD_MAX; i++) {
+		const char *id = strictjson_text(json_array_get(signatures, i), "keyid");
+
+		if (id && strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64)
+			buffer_printf(out, "%s%s", out->length > 0 ? ", " : "", id);
+	}
+}
+
+static bool refuse_key(const struct signing_key *key, const json_t *signatures, struct err *err)
+{
+	AUTO_BUFFER struct buffer signers = {0};
+
+	list_signers(signatures, &signers);
+	return err_set(err, ERR_FORBIDDEN,
+		"the bundle is not signed by the key %s: its signature names %s; ask who made it for the "
+		"public "
+		"key, by a way that you trust",
+		key->id.hex, signers.length > 0 ? buffer_string(&signers) : "no key");
+}
+
 static bool find_signature(
 	const struct signing_key *key, const json_t *envelope, const struct buffer *payload, struct err *err)
 {
@@ -264,7 +293,7 @@ static bool find_signature(
 		if (is_signed_by(key, json_array_get(signatures, i), &bytes))
 			return true;
 	}
-	return err_set(err, ERR_FORBIDDEN, "the bundle is not signed by the key %.16s…", key->id.hex);
+	return refuse_key(key, signatures, err);
 }
 
 static bool read_statement(const struct buffer *payload, struct signed_statement *out, struct err *err)

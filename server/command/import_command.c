@@ -3,9 +3,11 @@
  * import: a bundle that was carried here becomes modules. */
 #include <getopt.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -179,11 +181,41 @@ static void tell(void *context, const struct import_told *told)
 	}
 }
 
-static void show(void *context, int64_t done_bytes, int64_t total_bytes)
+/* Below that many bytes the versions take the time. */
+enum { FEW_BYTES = 64 << 20 };
+
+static void show(void *context, const struct import_progress *progress)
 {
+	static const char *const words[] = {[IMPORT_READING] = "reading what is in it",
+		[IMPORT_COPYING] = "importing",
+		[IMPORT_RECORDING] = "recording",
+		[IMPORT_SETTLING] = "withdrawing"};
 	struct talk *talk = context;
 
-	progress_bar_show(&talk->bar, done_bytes, total_bytes);
+	if (progress->phase == IMPORT_COPYING &&
+		(progress->total_bytes >= FEW_BYTES || progress->said_bytes == 0))
+		progress_bar_show(&talk->bar, progress->done_bytes, progress->total_bytes);
+	else
+		progress_bar_step(&talk->bar, words[progress->phase], progress->read_bytes,
+			progress->said_bytes, progress->count, "versions and pages");
+}
+
+/* It ends as it would have: nothing needs to be put in order. */
+static void say_interrupted(int number)
+{
+	static const char words[] = "\nlarder: interrupted: the same command goes on where it was\n";
+
+	(void)!write(STDERR_FILENO, words, sizeof words - 1);
+	(void)raise(number);
+}
+
+static void watch_signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action = {.sa_handler = say_interrupted, .sa_flags = (int)SA_RESETHAND};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		(void)sigaction(numbers[i], &action, NULL);
 }
 
 /* ---- the report ---- */
@@ -196,9 +228,13 @@ static json_t *documents_json(const size_t counts[DOCS_OUTCOME_COUNT])
 
 static json_t *bundle_json(const struct import_report *report, const struct signing_key *key)
 {
-	return json_pack("{s:s, s:s, s:s+, s:b, s:s?}", "name", report->header.name, "created_at",
-		clock_rfc3339(report->header.created_s).text, "digest", "sha256:", report->contents.hex,
-		"signed", (int)report->is_signed, "verified_by", key ? signing_key_id(key).hex : NULL);
+	if (!report->contents.hex[0])
+		return json_null();
+	return json_pack("{s:s?, s:s?, s:s+, s:b, s:s?}", "name",
+		report->header.name[0] ? report->header.name : NULL, "created_at",
+		report->header.created_s ? clock_rfc3339(report->header.created_s).text : NULL, "digest",
+		"sha256:", report->contents.hex, "signed", (int)report->is_signed, "verified_by",
+		key ? signing_key_id(key).hex : NULL);
 }
 
 static void print_json(const struct talk *talk, const struct import_report *report,
@@ -212,13 +248,13 @@ static void print_json(const struct talk *talk, const struct import_report *repo
 		(json_int_t)report->outcomes[IMPORT_REFUSED], "faulty", (json_int_t)report->faulty,
 		"withdrawn", (json_int_t)report->withdrawn);
 
-	(void)json_object_update_new(
-		all, json_pack("{s:o, s:o, s:{s:I, s:I}, s:b, s:b, s:O, s:I, s:s?}", "documentation",
-			     documents_json(report->documents), "pages", documents_json(report->pages),
-			     "copied", "blobs", (json_int_t)report->copied_blobs, "bytes",
-			     (json_int_t)report->copied_bytes, "dry_run", (int)talk->options->dry_run,
-			     "recorded", (int)report->recorded, "remarks", talk->remarks, "more_remarks",
-			     (json_int_t)talk->more, "failure", err ? err->text : NULL));
+	(void)json_object_update_new(all,
+		json_pack("{s:o, s:o, s:{s:I, s:I}, s:b, s:b, s:b, s:O, s:I, s:s?}", "documentation",
+			documents_json(report->documents), "pages", documents_json(report->pages), "copied",
+			"blobs", (json_int_t)report->copied_blobs, "bytes", (json_int_t)report->copied_bytes,
+			"dry_run", (int)talk->options->dry_run, "recorded", (int)report->recorded,
+			"signer_recorded", (int)report->signer_noted, "remarks", talk->remarks,
+			"more_remarks", (json_int_t)talk->more, "failure", err ? err->text : NULL));
 	(void)json_dumpf(all, stdout, JSON_INDENT(2));
 	(void)putchar('\n');
 }
@@ -257,12 +293,15 @@ static void print_text(
 {
 	print_head(options, report, key);
 	if (report->outcomes[IMPORT_SAME] == report->versions && count_pages(report) == 0) {
-		(void)puts("nothing changed");
+		(void)puts(report->signer_noted
+				   ? "nothing changed, but for who has signed it: that is on record "
+				     "from now on"
+				   : "nothing changed");
 		return;
 	}
 	(void)printf("%s%zu new, %zu changed, %zu unchanged, %zu refused, %zu faulty\n",
-		report->recorded ? "" : "would be: ", report->outcomes[IMPORT_NEW],
-		report->outcomes[IMPORT_CHANGED], report->outcomes[IMPORT_SAME],
+		report->recorded || (options->partial && !options->dry_run) ? "" : "would be: ",
+		report->outcomes[IMPORT_NEW], report->outcomes[IMPORT_CHANGED], report->outcomes[IMPORT_SAME],
 		report->outcomes[IMPORT_REFUSED], report->faulty);
 	if (report->withdrawn > 0)
 		(void)printf("withdrawn: %zu\n", report->withdrawn);
@@ -388,6 +427,7 @@ int command_import(int argc, char **argv)
 		!command_load_config(options.config, options.data, &config, &err) ||
 		!open_stores(&options, config->storage.data_dir, &stores, &err))
 		return command_fail(&err);
+	watch_signals();
 	log_configure(LOG_LEVEL_WARN, config->log.format);
 	done = import(&options, config, &stores, key, &talk, &report, &err);
 	return report_on(&talk, &report, key, done ? NULL : &err);

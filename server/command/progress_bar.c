@@ -2,6 +2,7 @@
 #include "server/command/progress_bar.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -75,6 +76,37 @@ static void print_line(
 	(void)fprintf(stderr, "%s: %s of %s, %s/s%s\n", progress->what, number_size(done_bytes).text,
 		total_bytes > 0 ? number_size(total_bytes).text : "an unknown size", number_size(rate).text,
 		total_bytes > 0 ? left_text(total_bytes - done_bytes, rate).text : "");
+}
+
+static void print_step(const struct progress_bar *progress, int64_t done, int64_t total, size_t count,
+	const char *things, int64_t now)
+{
+	double part = total > 0 ? (double)done / (double)total : 0;
+	struct left_text left = left_text(total - done, rate_of(progress, done, now));
+	int hashes = (int)(part * BAR_WIDTH);
+
+	if (progress->terminal)
+		(void)fprintf(stderr, "\r%s [%-*.*s] %3d %%, %zu %s%s \033[K", progress->what, BAR_WIDTH,
+			hashes, filled, (int)(part * 100), count, things, left.text);
+	else
+		(void)fprintf(stderr, "%s: %d %%, %zu %s%s\n", progress->what, (int)(part * 100), count,
+			things, left.text);
+}
+
+void progress_bar_step(struct progress_bar *progress, const char *what, int64_t done, int64_t total,
+	size_t count, const char *things)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (strcmp(progress->what, what) != 0) {
+		progress->what = what;
+		progress->started_ms = now;
+	}
+	if (now < progress->next_ms)
+		return;
+	print_step(progress, done < total ? done : total, total, count, things, now);
+	progress->drawn = progress->terminal;
+	progress->next_ms = now + (progress->terminal ? BAR_EVERY_MS : LINE_EVERY_MS);
 }
 
 void progress_bar_show(struct progress_bar *progress, int64_t done_bytes, int64_t total_bytes)

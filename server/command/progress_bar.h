@@ -6,6 +6,7 @@
 #define SERVER_COMMAND_PROGRESS_BAR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct progress_bar {
@@ -21,6 +22,11 @@ void progress_bar_init(struct progress_bar *progress, const char *what);
 
 /* To be called as often as it changes; total_bytes 0: it is not known. */
 void progress_bar_show(struct progress_bar *progress, int64_t done_bytes, int64_t total_bytes);
+
+/* The same where bytes do not tell it: how much of a whole is done, and a number of things ("2739 versions").
+ * Another word for what is done begins anew. */
+void progress_bar_step(struct progress_bar *progress, const char *what, int64_t done, int64_t total,
+	size_t count, const char *things);
 
 /* Takes the bar off the terminal. */
 void progress_bar_finish(struct progress_bar *progress);

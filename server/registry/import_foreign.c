@@ -17,15 +17,16 @@ struct job {
 	struct import_report *report;
 	struct carrier *carrier;
 	struct imported_version version;
-	int64_t done_bytes;
+	struct import_progress progress;
 };
 
 static void note_read(void *context, int64_t bytes)
 {
 	struct job *job = context;
 
-	job->done_bytes += bytes;
-	job->order->show(job->order->context, job->done_bytes, job->report->wanted_bytes);
+	job->progress.done_bytes += bytes;
+	job->progress.total_bytes = job->report->wanted_bytes;
+	job->order->show(job->order->context, &job->progress);
 }
 
 static void leave(struct job *job, const struct foreign_layer *layer, const char *why,
@@ -193,7 +194,10 @@ bool import_foreign(const struct importer *importer, const struct import_order *
 {
 	AUTO_CARRIER struct carrier *carrier = NULL;
 	AUTO_FOREIGN_MODEL struct foreign_model model = {0};
-	struct job job = {.importer = importer, .order = order, .report = report};
+	struct job job = {.importer = importer,
+		.order = order,
+		.report = report,
+		.progress = {.phase = IMPORT_COPYING}};
 
 	*report = (struct import_report){0};
 	if (!carrier_open(order->path, importer->scratch_folder, &carrier, err) ||

@@ -25,7 +25,7 @@ struct job {
 	char *signer;    /* NULL: nobody has checked */
 	uint8_t *faulty; /* a bit for each line that is not to be recorded */
 	size_t faulty_bytes;
-	int64_t done_bytes;
+	struct import_progress progress;
 	bool has_pages; /* only the third walk tells whether these are new */
 };
 
@@ -95,6 +95,19 @@ static void count_result(struct job *job, const struct import_walk *walk, const 
 	/* So that no other walk comes back to it. */
 	mark_faulty(job, walk->place);
 	tell(job, walk, &(struct import_told){.remark = REMARK_REFUSED, .detail = result->why.text});
+}
+
+/* What has turned out to be faulty is that, and nothing else. */
+static void uncount_faulty(
+	struct job *job, const struct import_walk *walk, const struct import_result *result)
+{
+	struct import_report *report = job->report;
+
+	if (!is_faulty(job, walk->place) || result->outcome == IMPORT_REFUSED)
+		return;
+	report->outcomes[result->outcome]--;
+	report->withdrawn -= result->withdrawn;
+	report->documents[result->documentation]--;
 }
 
 static void tell_what_stays(
@@ -171,22 +184,35 @@ static bool foresee(struct job *job, const struct import_walk *walk, struct err 
 	tell_what_stays(job, walk, &result);
 	if (is_to_come(&result))
 		look_at_bytes(job, walk, &result);
+	uncount_faulty(job, walk, &result);
 	return true;
 }
 
-static bool go(struct job *job, struct carrier *carrier, void *context,
+static void show_place(struct job *job, const struct import_walk *walk)
+{
+	job->progress.read_bytes = walk->stream.offset;
+	job->progress.count = walk->place + 1;
+	job->progress.total_bytes = job->report->wanted_bytes;
+	job->order->show(job->order->context, &job->progress);
+}
+
+static bool go(struct job *job, enum import_phase phase, void *context,
 	bool (*visit)(struct job *job, const struct import_walk *walk, void *context, struct err *err),
 	struct err *err)
 {
 	AUTO_IMPORT_WALK struct import_walk walk = {0};
+	struct carrier *carrier = phase == IMPORT_READING ? job->carrier : NULL;
 	bool more = true;
 
+	job->progress.phase = phase;
 	if (!import_walk_open(&walk, &job->notes, carrier, err))
 		return false;
 	job->report->header = walk.reader.header;
 	while (more) {
 		if (!import_walk_next(&walk, &more, err) || (more && !visit(job, &walk, context, err)))
 			return false;
+		if (more)
+			show_place(job, &walk);
 	}
 	return true;
 }
@@ -203,8 +229,8 @@ static void note_read(void *context, int64_t bytes)
 {
 	struct job *job = context;
 
-	job->done_bytes += bytes;
-	job->order->show(job->order->context, job->done_bytes, job->report->wanted_bytes);
+	job->progress.done_bytes += bytes;
+	job->order->show(job->order->context, &job->progress);
 }
 
 static bool copy_artifact(struct job *job, const struct import_walk *walk,
@@ -256,6 +282,7 @@ static bool visit_second(struct job *job, const struct import_walk *walk, void *
 		if (!bring_artifact(job, walk, &walk->version.artifacts[i], err))
 			return false;
 	}
+	uncount_faulty(job, walk, &result);
 	return true;
 }
 
@@ -307,7 +334,7 @@ static bool record(struct job *job, struct err *err)
 
 	forget_counts(report);
 	if (!import_begin(job->importer->catalog, &origin, &import, err) ||
-		!go(job, NULL, import, visit_third, err))
+		!go(job, IMPORT_RECORDING, import, visit_third, err))
 		return false;
 	if (!is_whole(report) && !job->order->partial)
 		return true;
@@ -331,7 +358,7 @@ static bool settle(struct job *job, struct err *err)
 	static const _Atomic bool never = false;
 
 	return job->report->withdrawn == 0 ||
-	       (go(job, NULL, NULL, visit_fourth, err) &&
+	       (go(job, IMPORT_SETTLING, NULL, visit_fourth, err) &&
 		       committer_sweep_blobs(job->importer->committer, &never, err));
 }
 
@@ -347,6 +374,7 @@ static bool open_bundle(struct job *job, struct err *err)
 		return false;
 	job->report->is_signed = opening.is_signed;
 	job->report->contents = opening.contents.digest;
+	job->progress.said_bytes = opening.contents.size_bytes;
 	if (order->key) {
 		if (!opening_verify(job->carrier, &opening, order->key, err))
 			return false;
@@ -372,9 +400,19 @@ static const char *what_of_the_others(const struct import_order *order)
 
 static bool refuse(const struct import_report *report, const struct import_order *order, struct err *err)
 {
+	size_t count = report->faulty + report->outcomes[IMPORT_REFUSED];
+
 	return err_set(err, ERR_CONFLICT,
-		"%zu things cannot be recorded as the bundle has them, which are named above: %s",
-		report->faulty + report->outcomes[IMPORT_REFUSED], what_of_the_others(order));
+		"%zu thing%s cannot be recorded as the bundle has %s, each told by name: %s", count,
+		count == 1 ? "" : "s", count == 1 ? "it" : "them", what_of_the_others(order));
+}
+
+/* Who has once imported it without a key can make good for it. */
+static bool note_signer(struct job *job, struct err *err)
+{
+	return !job->signer || job->order->dry_run ||
+	       catalog_note_signer(job->importer->catalog, &job->report->contents, job->signer,
+		       &job->report->signer_noted, err);
 }
 
 bool importer_run(const struct importer *importer, const struct import_order *order,
@@ -388,13 +426,13 @@ bool importer_run(const struct importer *importer, const struct import_order *or
 	bool goes_on;
 
 	*report = (struct import_report){0};
-	if (!open_bundle(&job, err) || !go(&job, job.carrier, NULL, visit_first, err))
+	if (!open_bundle(&job, err) || !go(&job, IMPORT_READING, NULL, visit_first, err))
 		return false;
 	goes_on = !order->dry_run && (is_whole(report) || order->partial) && may_change(&job);
-	if (goes_on && !go(&job, NULL, NULL, visit_second, err))
+	if (goes_on && !go(&job, IMPORT_COPYING, NULL, visit_second, err))
 		return false;
 	goes_on = goes_on && (is_whole(report) || order->partial);
 	if (goes_on && (!record(&job, err) || !settle(&job, err)))
 		return false;
-	return is_whole(report) || refuse(report, order, err);
+	return is_whole(report) ? note_signer(&job, err) : refuse(report, order, err);
 }

@@ -34,13 +34,25 @@ struct import_told {
 	const struct examination *examination; /* with the rules that it breaks; NULL */
 };
 
+enum import_phase { IMPORT_READING, IMPORT_COPYING, IMPORT_RECORDING, IMPORT_SETTLING };
+
+/* How far it has come. */
+struct import_progress {
+	enum import_phase phase;
+	int64_t done_bytes; /* of what is copied */
+	int64_t total_bytes;
+	int64_t read_bytes; /* of what the bundle says of itself, in this phase */
+	int64_t said_bytes;
+	size_t count; /* of its versions and pages, in this phase */
+};
+
 struct import_order {
 	const char *path;
 	const struct signing_key *key; /* that must have signed it; NULL: whoever has made it is believed */
 	bool dry_run;
 	bool partial; /* what can be recorded is */
 	void (*tell)(void *context, const struct import_told *told);
-	void (*show)(void *context, int64_t done_bytes, int64_t total_bytes); /* of what is copied */
+	void (*show)(void *context, const struct import_progress *progress);
 	void *context;
 };
 
@@ -58,6 +70,7 @@ struct import_report {
 	int64_t copied_bytes;
 	int64_t wanted_bytes; /* that were not here at first */
 	bool recorded;        /* what could be is on record, and was not before */
+	bool signer_noted;    /* of what an import without a key had brought */
 };
 
 /* True where the bundle is on record as a whole, or for a dry run could be; false with what is in the report,

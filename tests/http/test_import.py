@@ -495,6 +495,77 @@ def test_an_index_bomb(larder, tmp_path):
     assert_nothing(larder)
 
 
+def test_who_forgot_the_key_makes_good_for_it(larder, tmp_path):
+    private, public = bundles.keys(tmp_path)
+    bundle = sample()
+    bundle.key = private
+    path = bundle.folder(tmp_path / "b")
+    run(larder, path)
+    assert version(larder, "acme/x/1")["artifacts"][0]["imported_from"]["verified_by"] is None
+    assert report(larder, path)["signer_recorded"] is False
+    assert not report(larder, path, "--verify", str(public), "--dry-run")["signer_recorded"]
+    assert "on record from now on" in run(larder, path, "--verify", str(public)).stdout
+    assert len(version(larder, "acme/x/1")["artifacts"][0]["imported_from"]["verified_by"]) == 64
+    assert report(larder, path, "--verify", str(public))["signer_recorded"] is False
+
+
+def test_a_wrong_key_is_told_which_ones_did_sign(larder, tmp_path):
+    private, _ = bundles.keys(tmp_path)
+    (tmp_path / "other").mkdir()
+    _, other = bundles.keys(tmp_path / "other")
+    bundle = sample()
+    bundle.key = private
+    path = bundle.folder(tmp_path / "b")
+    envelope = next(json.loads(content) for content in bundle.blobs.values() if b"payloadType" in content)
+    assert f"its signature names {envelope['signatures'][0]['keyid']};" in refused(larder, path, "--verify", str(other))
+    honest = bundle.sign
+    for lie in ("", "\x1b[31m" * 12, "A" * 64, 7):
+        bundle.sign = lambda contents: bundles.compact(
+            (envelope := json.loads(honest(contents))) | {"signatures": [envelope["signatures"][0] | {"keyid": lie}]})
+        assert "its signature names no key;" in refused(larder, bundle.folder(tmp_path / f"b{len(str(lie))}"), "--verify", str(other))
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], ["--partial"], ["--partial", "--dry-run"], []])
+@pytest.mark.parametrize("fault", ["missing", "flipped", "lying", "conflict"])
+def test_counts_add_up(larder, tmp_path, fault, options):
+    bundle = sample()
+    if fault == "lying":
+        bundle.add("acme/z/1", {"tf-hub": Z}, record={"handle": "acme/other"})
+    elif fault == "conflict":
+        assert larder.put("/acme/x/1", Z).status == 201
+    path = bundle.folder(tmp_path / "b")
+    blob = path / "blobs/sha256" / modules.digest(X)
+    if fault == "missing":
+        blob.unlink()
+    elif fault == "flipped":
+        blob.write_bytes(X[:-1] + bytes([X[-1] ^ 1]))
+    told = report(larder, path, *options, check=fault == "flipped" and "--dry-run" in options)
+    assert told["versions"] == sum(told[key] for key in ("new", "changed", "unchanged", "refused", "faulty"))
+    assert told["documentation"]["new"] <= told["new"]
+
+
+def test_what_is_not_known_is_null(larder, tmp_path):
+    told = report(larder, tmp_path / "none", check=False)
+    assert told["bundle"] is None and told["failure"]
+    bundle = Bundle("")
+    assert report(larder, bundle.folder(tmp_path / "b"))["bundle"]["name"] is None
+    assert report(larder, bundle.folder(tmp_path / "c", contents=b"x"), check=False)["bundle"]["created_at"] is None
+
+
+def test_an_import_that_is_interrupted_says_what_goes_on(larder, tmp_path):
+    large = modules.module(64 << 20, seed=5)
+    path = Bundle().add("acme/large/1", {"tf-hub": large}).folder(tmp_path / "b")
+    importing = subprocess.Popen([binary(), "import", str(path), "--data", str(larder.data)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 text=True)
+    wait_until(lambda: larder.drafts() or importing.poll() is not None, "the import has begun with a draft")
+    importing.send_signal(signal.SIGINT)
+    _, said = importing.communicate(timeout=6 * DEADLINE_S)
+    assert importing.returncode == -signal.SIGINT and "interrupted: the same command goes on" in said
+    assert_nothing(larder)
+    run(larder, path)
+    assert larder.get("/acme/large/1.tar.gz").body == large
+
+
 # ---- sizes that nobody should believe ----
 
 def hole(path, size):

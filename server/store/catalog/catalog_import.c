@@ -8,13 +8,14 @@
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_records.h"
 
-enum statement { ADD_IMPORT, IS_STAGED, FIND_OWN, DATE_DOCUMENTATION, UNSTAGE_CLAIMED };
+enum statement { ADD_IMPORT, NOTE_SIGNER, IS_STAGED, FIND_OWN, DATE_DOCUMENTATION, UNSTAGE_CLAIMED };
 
 static const char *const sql[] = {
 	[ADD_IMPORT] =
 		"INSERT INTO imports (digest, name, created_at, signer, at) VALUES (?1, ?2, ?3, ?4, ?5)"
 		" ON CONFLICT (digest) DO UPDATE SET at = excluded.at,"
 		" signer = coalesce(excluded.signer, signer) RETURNING id",
+	[NOTE_SIGNER] = "UPDATE imports SET signer = ?2 WHERE digest = ?1 AND signer IS NULL RETURNING id",
 	[IS_STAGED] = "SELECT 1 FROM staged_blobs WHERE blob_id = ?1",
 	[FIND_OWN] = "SELECT a.format, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 		     " WHERE a.version_id = ?1 AND a.source = 'published' AND a.import_id IS NULL",
@@ -159,7 +160,12 @@ static bool refuse_withdrawn(
 	const struct imported_version *version, const struct version_ids *ids, struct import_result *out)
 {
 	out->outcome = IMPORT_REFUSED;
-	(void)version_check_state(&version->name, ids->state, &out->why);
+	if (ids->state == STATE_WITHDRAWN)
+		(void)err_set(&out->why, ERR_GONE,
+			"it was withdrawn here, and its number is never used again: --partial takes the "
+			"others, and a bundle that is exported anew can do without it");
+	else
+		(void)version_check_state(&version->name, ids->state, &out->why);
 	return true;
 }
 
@@ -193,6 +199,26 @@ bool catalog_judge_import(struct catalog *catalog, const struct imported_version
 	struct version_ids ids;
 
 	return db_read(catalog->db, &txn, err) && judge(txn, version, &nothing, &ids, out, err);
+}
+
+/* Its rows are given back before the transaction can end. */
+static bool note_signer(
+	struct txn *txn, const struct digest *contents, const char *signer, bool *noted, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[NOTE_SIGNER], VALUES(v_digest(contents), v_text(signer)));
+
+	*noted = rows_next(rows);
+	return rows_done(rows, err);
+}
+
+bool catalog_note_signer(struct catalog *catalog, const struct digest *contents, const char *signer,
+	bool *noted, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	return db_write(catalog->db, &txn, err) && note_signer(txn, contents, signer, noted, err) &&
+	       (!*noted || txn_commit(txn, err));
 }
 
 /* ---- the transaction ---- */

@@ -70,6 +70,10 @@ struct import_result {
 bool catalog_judge_import(struct catalog *catalog, const struct imported_version *version,
 	struct import_result *out, struct err *err);
 
+/* The key that has proved a bundle which was taken in before without one. *noted: it was. */
+bool catalog_note_signer(struct catalog *catalog, const struct digest *contents, const char *signer,
+	bool *noted, struct err *err);
+
 struct import;
 
 /* Other writers wait for its end. end drops what was not committed; takes NULL. */
