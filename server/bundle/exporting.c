@@ -212,6 +212,7 @@ static bool note_version(struct exporting *exporting, const struct bundle_versio
 			"by publisher",
 			VERSIONS_MAX);
 	exporting->report.withdrawn += version->state == STATE_WITHDRAWN;
+	exporting->report.listed += version->state != STATE_WITHDRAWN && version->artifact_count == 0;
 	return true;
 }
 

@@ -42,6 +42,7 @@ struct exporting_options {
 struct export_report {
 	int64_t versions;
 	int64_t withdrawn; /* of these */
+	int64_t listed;    /* of these: without bytes, and not withdrawn */
 	int64_t artifacts;
 	int64_t blobs;
 	int64_t blob_bytes;

@@ -88,17 +88,21 @@ void outlet_read_index(const char *path, struct buffer *out)
 }
 
 /* Not by a link: what it leads to belongs to somebody else. */
+static bool open_blobs(struct folder_outlet *folder)
+{
+	AUTO_FD int blobs = openat(folder->fd, "blobs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (blobs >= 0)
+		folder->blobs_fd = openat(blobs, "sha256", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return folder->blobs_fd >= 0;
+}
+
 static bool open_folders(struct folder_outlet *folder, struct err *err)
 {
 	AUTO_FREE char *path = mem_printf("%s/blobs/sha256", folder->path);
-	AUTO_FD int blobs = -1;
 
-	if (!file_make_open_folders(path, err))
-		return false;
-	blobs = openat(folder->fd, "blobs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (blobs >= 0)
-		folder->blobs_fd = openat(blobs, "sha256", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return folder->blobs_fd >= 0 || err_errno(err, errno, "open folder %.200s", path);
+	return file_make_open_folders(path, err) &&
+	       (open_blobs(folder) || err_errno(err, errno, "open folder %.200s", path));
 }
 
 static bool prepare(struct folder_outlet *folder, bool replace, struct err *err)
@@ -180,7 +184,7 @@ struct lookback {
 	struct outlet_watch watch;
 	struct outlet_watch *next;
 	int64_t bytes;
-	bool stopped;
+	struct err failure; /* of the one who was told, and wants no more */
 };
 
 static bool count_proved(struct outlet_watch *watch, int64_t bytes, struct err *err)
@@ -188,8 +192,8 @@ static bool count_proved(struct outlet_watch *watch, int64_t bytes, struct err *
 	struct lookback *back = CONTAINER_OF(watch, struct lookback, watch);
 
 	back->bytes += bytes;
-	back->stopped = back->next && !back->next->progressed(back->next, bytes, err);
-	return !back->stopped;
+	return !back->next || back->next->progressed(back->next, bytes, &back->failure) ||
+	       err_set(err, back->failure.code, "given up");
 }
 
 static bool copy(struct outlet *outlet, const struct bundle_blob *blob, int fd, struct outlet_watch *watch,
@@ -202,6 +206,10 @@ static bool copy(struct outlet *outlet, const struct bundle_blob *blob, int fd, 
 
 	if (is_there(folder, blob, &back.watch))
 		return true;
+	if (back.failure.code != ERR_NONE) {
+		*err = back.failure;
+		return false;
+	}
 	if (watch && !watch->progressed(watch, -back.bytes, err))
 		return false;
 	if (!medium_create(folder->blobs_fd, folder->path, draft, &writing.fd, err))
@@ -272,6 +280,69 @@ bool outlet_open_folder(const char *path, bool replace, struct outlet **out, str
 	folder->fd = folder->blobs_fd = -1;
 	if (!prepare(folder, replace, err))
 		return false;
+	*out = TAKE(outlet);
+	return true;
+}
+
+/* ---- proving ---- */
+
+static bool differs(const struct folder_outlet *folder, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT, "%.200s has other bytes than this bundle", folder->path);
+}
+
+static bool prove_put(
+	struct outlet *outlet, const struct digest *digest, const void *bytes, size_t length, struct err *err)
+{
+	const struct bundle_blob blob = {*digest, (int64_t)length};
+
+	return is_there(folder_of(outlet), &blob, NULL) || differs(folder_of(outlet), err);
+}
+
+static bool prove_copy(struct outlet *outlet, const struct bundle_blob *blob, int fd,
+	struct outlet_watch *watch, struct err *err)
+{
+	struct lookback back = {.watch = {count_proved}, .next = watch};
+
+	if (is_there(folder_of(outlet), blob, &back.watch))
+		return true;
+	if (back.failure.code == ERR_NONE)
+		return differs(folder_of(outlet), err);
+	*err = back.failure;
+	return false;
+}
+
+static bool has_file(const struct folder_outlet *folder, const char *name, const void *bytes, size_t length)
+{
+	AUTO_FD int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat status;
+
+	return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+	       status.st_size == (off_t)length && medium_has(fd, bytes, length, 0);
+}
+
+static bool prove_end(struct outlet *outlet, const struct digest_set *wanted, struct err *err)
+{
+	const struct folder_outlet *folder = folder_of(outlet);
+
+	return (has_file(folder, "oci-layout", outlet_layout, strlen(outlet_layout)) &&
+		       has_file(folder, "index.json", folder->index.data, folder->index.length)) ||
+	       differs(folder, err);
+}
+
+static const struct outlet_kind proving_kind = {prove_put, prove_copy, set_index, prove_end, close_folder};
+
+bool outlet_prove_folder(const char *path, struct outlet **out, struct err *err)
+{
+	struct folder_outlet *folder = mem_zero(1, sizeof *folder);
+	AUTO_OUTLET struct outlet *outlet = &folder->outlet;
+
+	folder->outlet.kind = &proving_kind;
+	folder->path = mem_dup(path);
+	folder->blobs_fd = -1;
+	folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder->fd < 0 || !open_blobs(folder))
+		return differs(folder, err);
 	*out = TAKE(outlet);
 	return true;
 }

@@ -63,6 +63,22 @@ static bool is_there(int fd, const char *bytes, size_t length, int64_t offset)
 	       memcmp(block, bytes, length) == 0;
 }
 
+bool medium_has(int fd, const void *bytes, size_t length, int64_t offset)
+{
+	const char *next = bytes;
+	bool same = true;
+
+	while (same && length > 0) {
+		size_t part = length < COMPARED_BYTES ? length : COMPARED_BYTES;
+
+		same = is_there(fd, next, part, offset);
+		next += part;
+		offset += (int64_t)part;
+		length -= part;
+	}
+	return same;
+}
+
 bool medium_write_over(int fd, const char *path, const void *bytes, size_t length, int64_t offset,
 	int64_t known_end, struct err *err)
 {

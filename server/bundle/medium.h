@@ -22,6 +22,9 @@ bool medium_write(
 bool medium_write_over(int fd, const char *path, const void *bytes, size_t length, int64_t offset,
 	int64_t known_end, struct err *err);
 
+/* Whether a file has these bytes there. */
+bool medium_has(int fd, const void *bytes, size_t length, int64_t offset);
+
 /* Makes a new, empty file in the folder; what has its name (a link, a pipe, a file with another name) goes,
  * and is not written into. folder is for words. */
 bool medium_create(int folder_fd, const char *folder, const char *name, int *out_fd, struct err *err);

@@ -52,6 +52,11 @@ bool outlet_open_folder(const char *path, bool replace, struct outlet **out, str
 bool outlet_open_tar(
 	const char *path, int64_t split_bytes, bool replace, struct outlet **out, struct err *err);
 
+/* Only compares: whatever is written is held against what lies there, and fails with ERR_CONFLICT where that
+ * is not the same to the byte, or nothing; committed, all of it is there. */
+bool outlet_prove_folder(const char *path, struct outlet **out, struct err *err);
+bool outlet_prove_tar(const char *path, int64_t split_bytes, struct outlet **out, struct err *err);
+
 /* Appends the index.json of a folder; nothing where it has none. */
 void outlet_read_index(const char *path, struct buffer *out);
 

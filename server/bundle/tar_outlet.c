@@ -142,6 +142,12 @@ static bool open_archive(struct tar_outlet *tar, struct err *err)
 		err);
 }
 
+static bool begin(struct tar_outlet *tar, struct err *err)
+{
+	return open_archive(tar, err) &&
+	       add_file(tar, "oci-layout", outlet_layout, strlen(outlet_layout), err);
+}
+
 bool outlet_open_tar(
 	const char *path, int64_t split_bytes, bool replace, struct outlet **out, struct err *err)
 {
@@ -149,8 +155,19 @@ bool outlet_open_tar(
 	AUTO_OUTLET struct outlet *outlet = &tar->outlet;
 
 	tar->outlet.kind = &tar_kind;
-	if (!volumes_open(path, split_bytes, replace, &tar->volumes, err) || !open_archive(tar, err) ||
-		!add_file(tar, "oci-layout", outlet_layout, strlen(outlet_layout), err))
+	if (!volumes_open(path, split_bytes, replace, &tar->volumes, err) || !begin(tar, err))
+		return false;
+	*out = TAKE(outlet);
+	return true;
+}
+
+bool outlet_prove_tar(const char *path, int64_t split_bytes, struct outlet **out, struct err *err)
+{
+	struct tar_outlet *tar = mem_zero(1, sizeof *tar);
+	AUTO_OUTLET struct outlet *outlet = &tar->outlet;
+
+	tar->outlet.kind = &tar_kind;
+	if (!volumes_prove(path, split_bytes, &tar->volumes, err) || !begin(tar, err))
 		return false;
 	*out = TAKE(outlet);
 	return true;

@@ -22,6 +22,7 @@ struct volumes {
 	char *folder; /* where it is */
 	int folder_fd;
 	int64_t split_bytes;
+	bool proves; /* what is there is compared, and nothing is written */
 	/* The piece that is being written. */
 	int number;
 	char *piece_path;
@@ -64,6 +65,18 @@ static bool clear_way(const struct volumes *volumes, bool replace, struct err *e
 	       err_errno(err, errno, "remove %.200s", whole);
 }
 
+static bool differs(const struct volumes *volumes, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT, "%.200s has other bytes than this bundle", volumes->path);
+}
+
+static char *piece_path(const struct volumes *volumes)
+{
+	if (volumes->split_bytes > 0)
+		return mem_printf("%s.%03d", volumes->path, volumes->number);
+	return volumes->proves ? mem_dup(volumes->path) : mem_printf("%s.part", volumes->path);
+}
+
 static bool open_piece(struct volumes *volumes, struct err *err)
 {
 	struct stat status;
@@ -72,28 +85,47 @@ static bool open_piece(struct volumes *volumes, struct err *err)
 		return err_set(err, ERR_TOO_LARGE, "there would be more than %d pieces: use larger ones",
 			VOLUMES_COUNT_MAX);
 	free(volumes->piece_path);
-	volumes->piece_path = volumes->split_bytes > 0 ? mem_printf("%s.%03d", volumes->path, volumes->number)
-						       : mem_printf("%s.part", volumes->path);
-	volumes->fd = open(volumes->piece_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+	volumes->piece_path = piece_path(volumes);
+	volumes->fd = open(volumes->piece_path,
+		(volumes->proves ? O_RDONLY : O_RDWR | O_CREAT) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
 	if (volumes->fd < 0 || fstat(volumes->fd, &status) < 0)
-		return medium_failed(err, errno, volumes->piece_path);
+		return volumes->proves ? differs(volumes, err)
+				       : medium_failed(err, errno, volumes->piece_path);
 	if (!S_ISREG(status.st_mode))
 		return err_set(err, ERR_CONFLICT, "%.200s is no file", volumes->piece_path);
 	volumes->known_end = status.st_size;
 	volumes->length = 0;
 	volumes->hasher = volumes->split_bytes > 0 ? hasher_create() : NULL;
-	return medium_lock(volumes->fd, volumes->piece_path, err);
+	return volumes->proves || medium_lock(volumes->fd, volumes->piece_path, err);
 }
 
-bool volumes_open(const char *path, int64_t split_bytes, bool replace, struct volumes **out, struct err *err)
+static struct volumes *create(const char *path, int64_t split_bytes, bool proves)
 {
-	AUTO_VOLUMES struct volumes *volumes = mem_zero(1, sizeof *volumes);
+	struct volumes *volumes = mem_zero(1, sizeof *volumes);
 
+	volumes->proves = proves;
 	volumes->path = mem_dup(path);
 	volumes->fd = volumes->folder_fd = -1;
 	volumes->split_bytes = split_bytes;
 	volumes->pieces = json_array();
+	return volumes;
+}
+
+bool volumes_open(const char *path, int64_t split_bytes, bool replace, struct volumes **out, struct err *err)
+{
+	AUTO_VOLUMES struct volumes *volumes = create(path, split_bytes, false);
+
 	if (!open_folder(volumes, err) || !clear_way(volumes, replace, err) || !open_piece(volumes, err))
+		return false;
+	*out = TAKE(volumes);
+	return true;
+}
+
+bool volumes_prove(const char *path, int64_t split_bytes, struct volumes **out, struct err *err)
+{
+	AUTO_VOLUMES struct volumes *volumes = create(path, split_bytes, true);
+
+	if (!open_folder(volumes, err) || !open_piece(volumes, err))
 		return false;
 	*out = TAKE(volumes);
 	return true;
@@ -126,17 +158,33 @@ static void note_piece(struct volumes *volumes)
 			(json_int_t)volumes->length, "digest", strictjson_digest_value(&digest)));
 }
 
+static bool settle_piece(const struct volumes *volumes, struct err *err)
+{
+	return ((volumes->known_end <= volumes->length || ftruncate(volumes->fd, volumes->length) == 0) &&
+		       fsync(volumes->fd) == 0) ||
+	       medium_failed(err, errno, volumes->piece_path);
+}
+
 /* Ends the piece that is being written: nothing of an earlier attempt stays behind its end. */
 static bool end_piece(struct volumes *volumes, struct err *err)
 {
-	if ((volumes->known_end > volumes->length && ftruncate(volumes->fd, volumes->length) < 0) ||
-		fsync(volumes->fd) < 0)
-		return medium_failed(err, errno, volumes->piece_path);
+	if (volumes->proves && volumes->known_end != volumes->length)
+		return differs(volumes, err);
+	if (!volumes->proves && !settle_piece(volumes, err))
+		return false;
 	if (volumes->hasher)
 		note_piece(volumes);
 	hasher_destroy(TAKE(volumes->hasher));
 	(void)close(TAKE_FD(volumes->fd));
 	return true;
+}
+
+static bool write_part(struct volumes *volumes, const char *bytes, size_t length, struct err *err)
+{
+	if (volumes->proves)
+		return medium_has(volumes->fd, bytes, length, volumes->length) || differs(volumes, err);
+	return medium_write_over(
+		volumes->fd, volumes->piece_path, bytes, length, volumes->length, volumes->known_end, err);
 }
 
 bool volumes_write(struct volumes *volumes, const void *bytes, size_t length, struct err *err)
@@ -152,8 +200,7 @@ bool volumes_write(struct volumes *volumes, const void *bytes, size_t length, st
 				return false;
 			continue;
 		}
-		if (!medium_write_over(volumes->fd, volumes->piece_path, next, part, volumes->length,
-			    volumes->known_end, err))
+		if (!write_part(volumes, next, part, err))
 			return false;
 		if (volumes->hasher)
 			hasher_add(volumes->hasher, next, part);
@@ -178,6 +225,15 @@ static void remove_later_pieces(const struct volumes *volumes)
 	}
 }
 
+static bool has_list(const struct volumes *volumes, const char *name, const char *text)
+{
+	AUTO_FD int fd = openat(volumes->folder_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat status;
+
+	return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+	       status.st_size == (off_t)strlen(text) && medium_has(fd, text, strlen(text), 0);
+}
+
 static bool write_list(struct volumes *volumes, struct err *err)
 {
 	json_auto_t *list = json_pack("{s:i, s:s, s:I, s:O}", "larder_pieces", 1, "name", volumes->name,
@@ -185,6 +241,8 @@ static bool write_list(struct volumes *volumes, struct err *err)
 	AUTO_FREE char *name = mem_printf("%s.pieces", volumes->name);
 	AUTO_FREE char *text = json_dumps(list, JSON_INDENT(1));
 
+	if (volumes->proves)
+		return has_list(volumes, name, text) || differs(volumes, err);
 	return medium_replace(volumes->folder_fd, volumes->folder, name, text, strlen(text), err);
 }
 
@@ -192,10 +250,12 @@ bool volumes_commit(struct volumes *volumes, struct err *err)
 {
 	if (!end_piece(volumes, err))
 		return false;
-	if (volumes->split_bytes > 0) {
+	if (volumes->split_bytes > 0 && !volumes->proves)
 		remove_later_pieces(volumes);
+	if (volumes->split_bytes > 0)
 		return write_list(volumes, err);
-	}
+	if (volumes->proves)
+		return true;
 	if (rename(volumes->piece_path, volumes->path) < 0 || fsync(volumes->folder_fd) < 0)
 		return medium_failed(err, errno, volumes->path);
 	return true;

@@ -25,6 +25,10 @@ void volumes_close(struct volumes *volumes);
 AUTO_CLEANER(own_volumes, struct volumes *, volumes_close)
 #define AUTO_VOLUMES AUTO(own_volumes)
 
+/* Only compares: what is written is held against the bytes that are there, and ERR_CONFLICT where these are
+ * others; committed, all of it is there. */
+bool volumes_prove(const char *path, int64_t split_bytes, struct volumes **out, struct err *err);
+
 /* Appends. */
 bool volumes_write(struct volumes *volumes, const void *bytes, size_t length, struct err *err);
 

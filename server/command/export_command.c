@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -17,13 +18,13 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
-#include "server/api/answer.h"
-#include "server/api/model.h"
 #include "server/bundle/exporting.h"
 #include "server/bundle/volumes.h"
 #include "server/command/cache_export.h"
 #include "server/command/command.h"
+#include "server/command/export_description.h"
 #include "server/command/export_gaps.h"
+#include "server/command/export_report.h"
 #include "server/command/lockfile.h"
 #include "server/command/progress_bar.h"
 #include "server/command/wishes.h"
@@ -69,7 +70,8 @@ struct run {
 	struct progress_bar progress;
 	int signals; /* tells of those that end it */
 	int64_t split_bytes;
-	bool is_here_already;
+	enum export_ending ending;
+	bool has_old_time; /* that of a bundle which is there */
 };
 
 static void finish(struct run *run)
@@ -320,53 +322,42 @@ static void watch_signals(struct run *run)
 	run->watch.progressed = show;
 }
 
-/* What people may want to see of a version in its configuration. */
-static json_t *findings_json(const struct version_details *details)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < details->artifact_count; i++) {
-		const struct artifact_details *artifact = &details->artifacts[i];
-
-		for (size_t j = 0; j < artifact->warning_count; j++)
-			(void)json_array_append_new(
-				array, json_pack("{s:s, s:o, s:o, s:o}", "format",
-					       formats[artifact->artifact.name.format].name, "rule",
-					       answer_text(artifact->warnings[j].rule), "path",
-					       answer_text(artifact->warnings[j].path), "message",
-					       answer_text(artifact->warnings[j].message)));
-	}
-	return array;
-}
-
-static json_t *describe(const struct version_details *details)
-{
-	json_t *tags = json_array();
-
-	for (size_t i = 0; i < details->tags.count; i++)
-		(void)json_array_append_new(
-			tags, json_pack("{s:o, s:o}", "kind", answer_text(details->tags.items[i].kind),
-				      "value", answer_text(details->tags.items[i].value)));
-	return json_pack("{s:o, s:o, s:o, s:o}", "description", answer_text(details->description), "tags",
-		tags, "findings", findings_json(details), "saved_model", model_json(details->saved_model));
-}
-
 /* ---- when it is made ---- */
 
-/* Of a bundle that is there whole, so that the same content gives the same bytes. */
-static bool read_old_time(const char *output, int64_t *out)
+static bool read_time_of_folder(const char *output, int64_t *out)
 {
 	AUTO_BUFFER struct buffer text = {0};
 	json_auto_t *index = NULL;
 	const char *created;
 
-	if (output && !is_tar(output))
-		outlet_read_index(output, &text);
+	outlet_read_index(output, &text);
 	index = text.length > 0 ? json_loadb(text.data, text.length, 0, NULL) : NULL;
 	created = json_string_value(json_object_get(
 		json_object_get(json_array_get(json_object_get(index, "manifests"), 0), "annotations"),
 		"org.opencontainers.image.created"));
 	return created && clock_parse_rfc3339(created, out);
+}
+
+static bool read_time_of_tar(const struct run *run, int64_t *out)
+{
+	AUTO_FREE char *path = mem_printf("%s%s", run->options->output, run->options->split ? ".pieces" : "");
+	AUTO_BASE struct base *base = NULL;
+	struct stat status;
+	struct err err;
+
+	if (lstat(path, &status) < 0 || !S_ISREG(status.st_mode) ||
+		!base_open(path, run->config->storage.data_dir, &base, &err))
+		return false;
+	*out = base_created(base);
+	return true;
+}
+
+/* Of a bundle that is there whole, so that the same content gives the same bytes. */
+static bool read_old_time(const struct run *run, int64_t *out)
+{
+	const char *output = run->options->output;
+
+	return output && (is_tar(output) ? read_time_of_tar(run, out) : read_time_of_folder(output, out));
 }
 
 static bool set_header(struct run *run, struct err *err)
@@ -376,7 +367,8 @@ static bool set_header(struct run *run, struct err *err)
 
 	if (epoch && !number_parse(epoch, &header->created_s))
 		return err_set(err, ERR_BAD_REQUEST, "SOURCE_DATE_EPOCH must be a number of seconds");
-	if (!epoch && !read_old_time(run->options->output, &header->created_s))
+	run->has_old_time = !epoch && read_old_time(run, &header->created_s);
+	if (!epoch && !run->has_old_time)
 		header->created_s = clock_now_s();
 	(void)snprintf(header->name, sizeof header->name, "%s", run->options->name ? run->options->name : "");
 	(void)snprintf(header->server, sizeof header->server, "larder %s", LARDER_VERSION);
@@ -402,117 +394,81 @@ static bool set_since(struct run *run, struct err *err)
 	return true;
 }
 
-/* ---- the report ---- */
-
-static json_t *digest_json(const struct digest *digest)
-{
-	return json_sprintf("sha256:%s", digest->hex);
-}
-
-static void print_json(const struct run *run, bool is_written)
-{
-	const struct export_report *report = &run->report;
-	json_t *object = json_pack("{s:o, s:b, s:b, s:I, s:I, s:I}", "path",
-		run->options->output ? answer_text(run->options->output) : json_null(), "written",
-		(int)is_written, "dry_run", (int)run->options->dry_run, "versions",
-		(json_int_t)report->versions, "withdrawn", (json_int_t)report->withdrawn, "artifacts",
-		(json_int_t)report->artifacts);
-
-	(void)json_object_update_new(object,
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "blobs", (json_int_t)report->blobs,
-			"blob_bytes", (json_int_t)report->blob_bytes, "other_bytes",
-			(json_int_t)report->other_bytes, "publishers", (json_int_t)report->publishers,
-			"collections", (json_int_t)report->collections, "unchanged",
-			(json_int_t)report->unchanged, "quarantined", (json_int_t)report->quarantined));
-	(void)json_object_set_new(object, "missing", export_gaps_json(&run->selection));
-	if (is_written) {
-		struct digest id = run->key ? signing_key_id(run->key) : (struct digest){0};
-
-		(void)json_object_set_new(object, "contents", digest_json(&report->contents.digest));
-		(void)json_object_set_new(object, "index", digest_json(&report->index.digest));
-		(void)json_object_set_new(object, "key", run->key ? digest_json(&id) : json_null());
-	}
-	(void)json_dumpf(object, stdout, JSON_INDENT(2));
-	(void)putchar('\n');
-	json_decref(object);
-}
-
-static void print_counts(const struct run *run)
-{
-	const struct export_report *report = &run->report;
-
-	(void)printf("%s%" PRId64 " versions (%" PRId64 " withdrawn), %" PRId64
-		     " artifacts of %s, and %s that "
-		     "tell of them\n",
-		run->options->dry_run ? "would write " : "", report->versions, report->withdrawn,
-		report->artifacts, number_size(report->blob_bytes).text,
-		number_size(report->other_bytes).text);
-	if (report->publishers + report->collections > 0)
-		(void)printf("%" PRId64 " publishers, %" PRId64 " collections\n", report->publishers,
-			report->collections);
-	if (report->unchanged > 0)
-		(void)printf("%" PRId64 " versions are not new\n", report->unchanged);
-	if (report->quarantined > 0)
-		(void)printf("%" PRId64 " versions are quarantined, and stay here\n", report->quarantined);
-}
-
-static void print_end(const struct run *run)
-{
-	print_counts(run);
-	if (run->options->dry_run)
-		return;
-	(void)printf("%s: %sbundle sha256:%s", run->options->output,
-		run->is_here_already ? "has it already: " : "", run->report.index.digest.hex);
-	if (run->key)
-		(void)printf(", signed by key sha256:%s", signing_key_id(run->key).hex);
-	(void)putchar('\n');
-}
-
 /* ---- running ---- */
 
-static bool open_outlet(struct run *run, struct err *err)
+static bool open_outlet(struct run *run, bool replace, struct err *err)
 {
 	const struct options *options = run->options;
 
 	return is_tar(options->output)
-		       ? outlet_open_tar(options->output, run->split_bytes, options->force, &run->outlet, err)
-		       : outlet_open_folder(options->output, options->force, &run->outlet, err);
+		       ? outlet_open_tar(options->output, run->split_bytes, replace, &run->outlet, err)
+		       : outlet_open_folder(options->output, replace, &run->outlet, err);
 }
 
-static bool pass(struct run *run, struct outlet *outlet, struct err *err)
+static bool pass(struct run *run, struct outlet *outlet, const char *what, struct err *err)
 {
 	bool done;
 
 	run->exporting.outlet = outlet;
-	progress_bar_init(&run->progress, "exporting");
+	progress_bar_init(&run->progress, what);
 	done = exporting_run(&run->exporting, &run->report, err);
 	progress_bar_finish(&run->progress);
 	return done;
 }
 
-/* Whether the folder has this very bundle. */
-static bool has_it_already(const struct run *run)
+/* Whether this very bundle is there, to the byte. */
+static bool prove(struct run *run, bool *out, struct err *err)
+{
+	const char *output = run->options->output;
+	AUTO_OUTLET struct outlet *outlet = NULL;
+
+	*out = (is_tar(output) ? outlet_prove_tar(output, run->split_bytes, &outlet, err)
+			       : outlet_prove_folder(output, &outlet, err)) &&
+	       pass(run, outlet, "proving", err);
+	/* What cannot be compared is told of when it is written. */
+	return *out || !outlet || err->code == ERR_CONFLICT;
+}
+
+/* Whether the folder says that it has this very bundle. */
+static bool claims_it(const struct run *run)
 {
 	AUTO_BUFFER struct buffer text = {0};
 
-	if (run->options->force || is_tar(run->options->output))
+	if (is_tar(run->options->output))
 		return false;
 	outlet_read_index(run->options->output, &text);
 	return text.length > 0 && strstr(text.data, run->report.index.digest.hex);
 }
 
+static bool write_bundle(struct run *run, struct err *err)
+{
+	bool is_same = claims_it(run);
+
+	/* The old time was for nothing: another bundle is made. */
+	if (run->has_old_time && !is_same)
+		run->exporting.header.created_s = clock_now_s();
+	run->ending = is_same && !run->options->force ? EXPORT_MENDED : EXPORT_WRITTEN;
+	return open_outlet(run, run->options->force || is_same, err) &&
+	       pass(run, run->outlet, "exporting", err);
+}
+
 static bool export(struct run *run, struct err *err)
 {
+	bool is_there = false;
+
 	/* Nothing is touched before it is known what will come of it. */
-	if (!pass(run, NULL, err))
+	if (!pass(run, NULL, "exporting", err))
 		return false;
 	export_gaps_tell(&run->selection);
 	if (!export_gaps_check(&run->selection, run->options->partial, err))
 		return false;
+	run->ending = EXPORT_LOOKED;
 	if (run->options->dry_run)
 		return true;
-	run->is_here_already = has_it_already(run);
-	return run->is_here_already || (open_outlet(run, err) && pass(run, run->outlet, err));
+	if (!run->options->force && !prove(run, &is_there, err))
+		return false;
+	run->ending = EXPORT_WAS_THERE;
+	return is_there || write_bundle(run, err);
 }
 
 static bool prepare(struct run *run, int argc, char **argv, struct err *err)
@@ -533,8 +489,16 @@ static bool prepare(struct run *run, int argc, char **argv, struct err *err)
 	run->exporting.collection = options->collection;
 	run->exporting.key = run->key;
 	run->exporting.watch = &run->watch;
-	run->exporting.describe = describe;
+	run->exporting.describe = export_description;
 	return true;
+}
+
+/* As of an import: what is lacking is a failure, also where the rest is written. */
+static int status_of(const struct run *run)
+{
+	size_t position = 0;
+
+	return selection_next_gap(&run->selection, &position) ? COMMAND_FAILED : COMMAND_DONE;
 }
 
 /* ---- a client's cache ---- */
@@ -570,7 +534,19 @@ static int export_cache(struct run *run)
 			&report, options->cache, options->dry_run, export_gaps_json(&run->selection));
 	else
 		cache_report_print(&report, options->cache, options->dry_run);
-	return COMMAND_DONE;
+	return status_of(run);
+}
+
+static int export_bundle(struct run *run)
+{
+	const struct options *options = run->options;
+	struct err err;
+	bool done = export(run, &err);
+	const struct export_telling telling = {done ? run->ending : EXPORT_FAILED, options->output,
+		options->dry_run, &run->report, &run->selection, run->key, done ? NULL : &err};
+
+	export_report_print(&telling, options->json);
+	return done ? status_of(run) : command_fail(&err);
 }
 
 int command_export(int argc, char **argv)
@@ -589,11 +565,5 @@ int command_export(int argc, char **argv)
 		return command_fail(&err);
 	if (options.cache)
 		return export_cache(&run);
-	if (!export(&run, &err)) {
-		if (options.json)
-			print_json(&run, false);
-		return command_fail(&err);
-	}
-	options.json ? print_json(&run, !options.dry_run) : print_end(&run);
-	return COMMAND_DONE;
+	return export_bundle(&run);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "server/api/answer.h"
+#include "server/command/text_table.h"
 
 void export_gaps_tell(const struct selection *selection)
 {
@@ -13,6 +14,7 @@ void export_gaps_tell(const struct selection *selection)
 
 	while ((lacking = selection_next_gap(selection, &position))) {
 		selection_tell(lacking, &err);
+		text_table_blank_controls(err.text);
 		(void)fprintf(stderr, "larder: %s\n", err.text);
 	}
 }

@@ -146,7 +146,7 @@ def test_what_is_not_here_is_named(stocked, cache):
     for name, words in ("acme/none/1", "not known"), ("nobody/*", "matches nothing"):
         done = export(stocked, "--tfhub-cache", cache, "--as", TFHUB, "acme/x/1", name, status=1)
         assert name in done.stderr and words in done.stderr and list(cache.iterdir()) == []
-    done = export(stocked, "--tfhub-cache", cache, "--as", TFHUB, "--partial", "acme/x/1", "acme/none/1")
+    done = export(stocked, "--tfhub-cache", cache, "--as", TFHUB, "--partial", "acme/x/1", "acme/none/1", status=1)
     assert "acme/none/1" in done.stderr and sum(path.is_dir() for path in cache.iterdir()) == 3
     done = export(stocked, "--tfhub-cache", cache, "--as", TFHUB, "acme/lite/1", status=1)
     assert "acme/lite/1 is left out" in done.stderr and "nothing is here" in done.stderr

@@ -228,7 +228,8 @@ def test_what_is_lacking_is_named(stocked):
                   "none/* matches nothing", "acme/x/3 (tf-hub) was withdrawn", "--partial"):
         assert words in done.stderr
     assert "acme/x/2 is" not in done.stderr and not (stocked.folder / "out").exists()
-    told = report(stocked, *wishes, "--partial", "-o", "out")
+    told = report(stocked, *wishes, "--partial", "-o", "out", status=1)
+    assert told["written"] and told["failure"] is None
     assert [one["path"] for one in told["missing"]] == ["acme/listed", "acme/none/1", "acme/x/2", "acme/x/3", "none/*"]
     assert list(Bundle(stocked.folder / "out").artifacts()) == ["acme/x/2 tf-hub"]
     assert report(stocked, "acme/none", "--dry-run", status=1)["missing"][0]["code"] == "not-found"
@@ -270,6 +271,129 @@ def test_nothing_else_is_overwritten(stocked):
     assert os.listdir(folder / "mine") == ["thesis.txt"] and (folder / "old.tar").read_text() == "x"
     export(stocked, "-o", "old.tar", "--force")
     assert Bundle(folder / "old.tar").versions
+
+
+def blob_of(folder, content):
+    return folder / "blobs/sha256" / hashlib.sha256(content).hexdigest()
+
+
+def damage(path, how):
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    elif how == "link":
+        path.rename(path.parents[3] / "elsewhere")
+        path.symlink_to(path.parents[3] / "elsewhere")
+    else:
+        path.write_bytes({"cut": content[:-1], "empty": b"", "longer": content + b"x",
+                          "other": content[:100] + bytes([content[100] ^ 4]) + content[101:]}[how])
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "empty", "longer", "other", "link"])
+@pytest.mark.parametrize("which", ["module", "record", "contents"])
+def test_what_is_there_in_part_is_mended(stocked, which, how):
+    """It is not called whole by its index alone."""
+    folder = stocked.folder / "out"
+    export(stocked, "-o", "out")
+    whole = Bundle(folder)
+    files = [path for path in (folder / "blobs/sha256").iterdir() if b'"larder_bundle"' in path.read_bytes()[:20]]
+    damage({"module": blob_of(folder, modules.module(3000, seed=2)), "contents": files[0],
+            "record": folder / "blobs/sha256" / whole.line("acme/x/2")["config"]["digest"].partition(":")[2]}[which], how)
+    assert "had it, but not whole, and is mended" in export(stocked, "-o", "out").stdout
+    assert Bundle(folder).files == whole.files and not any(path.is_symlink() for path in folder.rglob("*"))
+    assert "has it already" in export(stocked, "-o", "out").stdout
+
+
+def test_a_folder_without_its_blobs_is_mended(stocked):
+    folder = stocked.folder / "out"
+    export(stocked, "-o", "out")
+    whole = Bundle(folder).files
+    shutil.rmtree(folder / "blobs")
+    export(stocked, "-o", "out")
+    assert Bundle(folder).files == whole
+    (stocked.folder / "linked").mkdir()
+    (stocked.folder / "linked/index.json").symlink_to(folder / "index.json")
+    (stocked.folder / "linked/oci-layout").write_bytes((folder / "oci-layout").read_bytes())
+    export(stocked, "-o", "linked")
+    assert Bundle(stocked.folder / "linked").files == whole and not (stocked.folder / "linked/index.json").is_symlink()
+
+
+FORMS = {"folder": ("out", [], "out"), "tar": ("out.tar", [], "out.tar"), "pieces": ("out.tar", ["--split", "1M"], "out.tar.pieces")}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_again_is_told(stocked, form, monkeypatch):
+    """In each form, also at another time: nothing is written, and status 0. Other content is refused."""
+    monkeypatch.setitem(os.environ, "SOURCE_DATE_EPOCH", "1")
+    stocked.publish("/acme/big/1", modules.module(1 << 20))
+    name, options, result = FORMS[form]
+    subprocess.run([binary(), "keygen", "-o", "key"], check=True, cwd=stocked.folder, capture_output=True)
+    options = [*options, "--sign", "key", "--name", "weekly"]
+    export(stocked, "-o", name, *options)
+
+    def state():
+        return {path: (path.stat().st_ino, path.stat().st_mtime_ns)
+                for pattern in ("out*", "out/**/*") for path in stocked.folder.glob(pattern)}
+
+    before = state()
+    with_clock = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
+    done = subprocess.run([binary(), "export", "-o", name, *options, "--json", "--data", str(stocked.data)], cwd=stocked.folder,
+                          env=with_clock, capture_output=True, text=True, timeout=DEADLINE_S)
+    told = json.loads(done.stdout)
+    assert done.returncode == 0 and told["was_there"] and told["written"] and told["failure"] is None, done.stderr
+    assert told["index"] == Bundle(stocked.folder / result).digest
+    assert "has it already" in export(stocked, "-o", name, *options).stdout
+    assert before == state()
+    export(stocked, "-o", name, *options[:-1], "monthly", status=1)
+    stocked.publish("/acme/x/4", modules.module(3000, seed=4))
+    done = subprocess.run([binary(), "export", "-o", name, *options, "--data", str(stocked.data)], cwd=stocked.folder,
+                          env=with_clock, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 1 and "--force" in done.stderr
+    assert before == state()
+
+
+@pytest.mark.parametrize("form", ["tar", "pieces"])
+@pytest.mark.parametrize("how", ["cut", "longer", "other"])
+def test_a_tar_that_is_damaged_is_not_called_the_same(larder, form, how):
+    larder.publish("/acme/big/1", modules.module(1 << 20))
+    name, options, result = FORMS[form]
+    export(larder, "-o", name, *options)
+    whole = Bundle(larder.folder / result).files
+    damage(larder.folder / {"tar": "out.tar", "pieces": "out.tar.001"}[form], how)
+    assert "--force" in export(larder, "-o", name, *options, status=1).stderr
+    export(larder, "-o", name, *options, "--force")
+    assert Bundle(larder.folder / result).files == whole
+
+
+def test_both_digests_are_told(stocked):
+    told = report(stocked, "-o", "out")
+    done = export(stocked, "-o", "out")
+    assert f"bundle {told['index']}, contents {told['contents']}" in done.stdout
+
+
+def test_a_failure_is_told_to_programs(stocked):
+    """In JSON, too, with null for what is not known."""
+    for arguments, words in ((["acme/none", "-o", "out"], "nothing is written"), (["-o", "file"], "not a folder")):
+        (stocked.folder / "file").write_text("x")
+        told = report(stocked, *arguments, status=1)
+        assert words in told["failure"] and not told["written"] and told["index"] is told["contents"] is told["key"] is None
+
+
+@pytest.mark.parametrize("lines", [b"acme/x/1\n" + b"\0" * 100, b"acme/x/1\0\n", b"a" * 9000, b"acme/x/1\n" + b" " * 9000 + b"acme/x/2"])
+def test_a_want_list_that_is_none(stocked, lines):
+    """It comes from the other side. Refused where the first byte is that cannot be, however much is behind it."""
+    (stocked.folder / "wants.txt").write_bytes(lines)
+    with open(stocked.folder / "wants.txt", "r+b") as file:
+        file.truncate(4 << 30)
+    assert "it is no list of paths" in export(stocked, "--want", "wants.txt", "-o", "out", status=1,
+                                               preexec=lambda: resource.setrlimit(resource.RLIMIT_CPU, (20, 20))).stderr
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m\x07", "a\u009b31mb", "\x1b]0;owned\x07/*"])
+def test_what_they_call_it_steers_no_terminal(stocked, name):
+    (stocked.folder / "wants.txt").write_text(name + "\n")
+    words = export(stocked, "--want", "wants.txt", "-o", "out", status=1).stderr + export(stocked, name, "-o", "out", status=1).stderr
+    assert not any(letter in words for letter in "\x1b\x07\u009b")
 
 
 @pytest.mark.parametrize("name", ["oci-layout", ".oci-layout.part", ".index.json.part", "blobs/sha256/unfinished", "index.json", "BLOB"])
@@ -346,7 +470,8 @@ def test_pieces(larder, split):
     size = {"1M": 1 << 20, "1500K": 1500 << 10, "64M": 64 << 20}[split]
     pieces = sorted(folder.glob("out.tar.0*"))
     assert all(piece.stat().st_size == size for piece in pieces[:-1]) and len(pieces) == -(-(folder / "whole.tar").stat().st_size // size)
-    assert "--force" in export(larder, "-o", "out.tar", "--split", split, status=1).stderr
+    assert "has it already" in export(larder, "-o", "out.tar", "--split", split).stdout
+    assert "--force" in export(larder, "-o", "out.tar", "--split", "3M", status=1).stderr
     export(larder, "-o", "out.tar", "--split", "2M", "--force")
     assert Bundle(folder / "out.tar.pieces").files == Bundle(folder / "whole.tar").files
 
