@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "server/bundle/blob_places.h"
+#include "server/bundle/mistaken.h"
 #include "server/bundle/reel.h"
 #include "server/bundle/tar_places.h"
 
@@ -69,18 +70,25 @@ static bool open_folder(struct carrier *carrier, struct err *err)
 	/* One after the other: neither may be a link. */
 	blobs_fd = openat(carrier->folder_fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	carrier->blobs_fd = openat(blobs_fd, "sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return carrier->blobs_fd >= 0 ||
-	       err_set(err, ERR_BAD_REQUEST,
-		       "%.200s is no bundle, as it has no folder blobs/sha256: give a folder or a tar that "
-		       "\"larder export\" has made",
-		       carrier->path);
+	if (carrier->blobs_fd >= 0)
+		return true;
+	(void)err_set(err, ERR_BAD_REQUEST,
+		"%.200s is no bundle, as it has no folder blobs/sha256: give a folder or a tar that "
+		"\"larder export\" has made",
+		carrier->path);
+	mistaken_folder(carrier->path, err);
+	return false;
 }
 
 static bool open_tar(struct carrier *carrier, const char *scratch, struct err *err)
 {
-	return reel_open(carrier->path, &carrier->reel, err) &&
-	       blob_places_open(scratch, &carrier->places, err) &&
-	       tar_places_read(carrier->reel, carrier->places, carrier->files, err);
+	if (!reel_open(carrier->path, &carrier->reel, err) ||
+		!blob_places_open(scratch, &carrier->places, err))
+		return false;
+	if (tar_places_read(carrier->reel, carrier->places, carrier->files, err))
+		return true;
+	mistaken_file(carrier->path, err);
+	return false;
 }
 
 static bool read_file(
@@ -104,9 +112,9 @@ static bool open_carrier(struct carrier *carrier, const char *scratch, struct er
 {
 	struct stat status;
 
-	if (stat(carrier->path, &status) < 0)
-		return err_errno(err, errno, "open %.200s", carrier->path);
-	return (S_ISDIR(status.st_mode) ? open_folder(carrier, err) : open_tar(carrier, scratch, err)) &&
+	bool is_folder = stat(carrier->path, &status) == 0 && S_ISDIR(status.st_mode);
+
+	return (is_folder ? open_folder(carrier, err) : open_tar(carrier, scratch, err)) &&
 	       check_mark(carrier, err);
 }
 

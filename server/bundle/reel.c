@@ -122,10 +122,19 @@ static char *find_manifest(const char *path)
 
 	if (has_suffix(path, manifest_suffix))
 		return mem_dup(path);
-	if (length == 0)
+	if (length == 0 && access(path, F_OK) == 0)
 		return NULL;
-	manifest = mem_printf("%.*s%s", (int)length, path, manifest_suffix);
+	manifest = mem_printf("%.*s%s", length > 0 ? (int)length : (int)strlen(path), path, manifest_suffix);
 	return access(manifest, F_OK) == 0 ? TAKE(manifest) : NULL;
+}
+
+char *reel_missing_manifest(const char *path)
+{
+	size_t length = stem_length(path);
+	AUTO_FREE char *manifest =
+		length > 0 ? mem_printf("%.*s%s", (int)length, path, manifest_suffix) : NULL;
+
+	return manifest && access(manifest, F_OK) != 0 ? TAKE(manifest) : NULL;
 }
 
 /* It names files beside itself, and no others. */

@@ -14,12 +14,16 @@
 
 struct reel;
 
-/* path: a file, FILE.pieces, or any one of the pieces. ERR_NOT_FOUND names what is missing. close takes NULL.
+/* path: a file, FILE where only FILE.pieces is, FILE.pieces, or any one of the pieces. ERR_NOT_FOUND names
+ * what is missing. close takes NULL.
  */
 bool reel_open(const char *path, struct reel **out, struct err *err);
 void reel_close(struct reel *reel);
 AUTO_CLEANER(own_reel, struct reel *, reel_close)
 #define AUTO_REEL AUTO(own_reel)
+
+/* FILE.pieces, where path is named like a piece and that is not there; NULL. free() it. */
+char *reel_missing_manifest(const char *path);
 
 int64_t reel_size(const struct reel *reel);
 

@@ -566,6 +566,31 @@ def test_an_import_that_is_interrupted_says_what_goes_on(larder, tmp_path):
     assert larder.get("/acme/large/1.tar.gz").body == large
 
 
+def test_what_is_no_bundle_is_told_by_what_it_is(larder, tmp_path):
+    path = sample().folder(tmp_path / "stick" / "first")
+    for name in ("index.json", "oci-layout"):
+        assert "give that folder" in refused(larder, path / name)
+    assert f"{tmp_path}/stick/first may be one" in refused(larder, tmp_path / "stick")
+    (tmp_path / "models.lock").write_text('{"larder_lock": 1, "artifacts": [\n' + " " * 600 + "]}\n")
+    assert "larder verify --lock" in refused(larder, tmp_path / "models.lock")
+    (tmp_path / "module.tar.gz").write_bytes(X)
+    said = refused(larder, tmp_path / "module.tar.gz")
+    assert "larder publish" in said and "larder import-docs" in said and "gunzip" in said
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "saved_model.pb").write_bytes(b"")
+    assert "larder publish" in refused(larder, tmp_path / "model")
+
+
+def test_pieces_by_the_name_of_the_whole_and_without_their_list(larder, tmp_path):
+    manifest = bundles.split(sample().tar(tmp_path / "b.tar"), 30_000)
+    assert report(larder, tmp_path / "b.tar", "--dry-run")["new"] == 3
+    manifest.unlink()
+    for number in (1, 2, 3):
+        assert "b.tar.pieces is missing beside it" in refused(larder, tmp_path / f"b.tar.{number:03}")
+    # A whole tar may be called so.
+    assert report(larder, sample().tar(tmp_path / "backup.2026"))["new"] == 3
+
+
 # ---- sizes that nobody should believe ----
 
 def hole(path, size):
