@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/uri.h"
+#include "server/command/cells.h"
 #include "server/command/command.h"
 #include "server/command/listing.h"
 #include "server/command/paging.h"
@@ -180,6 +181,27 @@ static bool read_path(const char *path, struct name *name, struct err *err)
 	return true;
 }
 
+/* Of each format, since one may have come another way. */
+static void print_bundles(const json_t *artifacts)
+{
+	const json_t *artifact;
+	size_t i;
+
+	json_array_foreach(artifacts, i, artifact)
+	{
+		const json_t *from = json_object_get(artifact, "imported_from");
+		const char *signer = cell_text(from, "verified_by");
+		AUTO_FREE char *text = NULL;
+
+		if (!json_is_object(from))
+			continue;
+		text = mem_printf("%s in %s of %s, %s, %s%s", cell_text(artifact, "format"),
+			cell_text(from, "bundle"), cell_text(from, "at"), cell_text(from, "digest"),
+			*signer ? "signed by " : "no signature was checked", signer);
+		listing_print_fact("imported", text);
+	}
+}
+
 static void print_version(const json_t *version)
 {
 	static const char *const facts[] = {"handle", "version", "source", "state", "published_by",
@@ -187,6 +209,7 @@ static void print_version(const json_t *version)
 	const json_t *graphs = json_object_get(json_object_get(version, "saved_model"), "meta_graphs");
 
 	listing_print_facts(version, facts);
+	print_bundles(json_object_get(version, "artifacts"));
 	(void)putchar('\n');
 	listing_print_artifacts(version);
 	if (!graphs)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -43,6 +44,7 @@ struct options {
 /* What is said while it runs. */
 struct talk {
 	const struct options *options;
+	const struct config *config;
 	struct progress_bar bar;
 	json_t *remarks;
 	size_t more;
@@ -288,9 +290,29 @@ static size_t count_pages(const struct import_report *report)
 	return report->pages[DOCS_NEW] + report->pages[DOCS_CHANGED];
 }
 
-static void print_text(
-	const struct options *options, const struct import_report *report, const struct signing_key *key)
+/* What is mirrored goes to make room: how much that would be is known once it is needed. */
+static void print_room(const struct import_report *report, const struct config *config)
 {
+	struct statvfs disk;
+	int64_t free_bytes;
+
+	(void)printf("to copy: %s\n", number_size(report->wanted_bytes).text);
+	if (statvfs(config->storage.data_dir, &disk) != 0)
+		return;
+	free_bytes = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+	if (free_bytes - report->wanted_bytes < config->storage.keep_free_bytes)
+		(void)printf("there is not enough room for that: %s are free in %s, and %s are to stay so "
+			     "(storage.keep_free_bytes): make room there, or lower it, unless enough of what "
+			     "is mirrored can go\n",
+			number_size(free_bytes).text, config->storage.data_dir,
+			number_size(config->storage.keep_free_bytes).text);
+}
+
+static void print_text(
+	const struct talk *talk, const struct import_report *report, const struct signing_key *key)
+{
+	const struct options *options = talk->options;
+
 	print_head(options, report, key);
 	if (report->outcomes[IMPORT_SAME] == report->versions && count_pages(report) == 0) {
 		(void)puts(report->signer_noted
@@ -308,7 +330,7 @@ static void print_text(
 	print_documents("versions", report->documents);
 	print_documents("publishers and collections", report->pages);
 	if (options->dry_run)
-		(void)printf("to copy: %s\n", number_size(report->wanted_bytes).text);
+		print_room(report, talk->config);
 	else
 		(void)printf("copied: %zu files, %s\n", report->copied_blobs,
 			number_size(report->copied_bytes).text);
@@ -398,7 +420,7 @@ static int report_on(struct talk *talk, const struct import_report *report, cons
 	if (talk->options->json)
 		print_json(talk, report, key, err);
 	else if (report->versions > 0 || report->recorded)
-		print_text(talk->options, report, key);
+		print_text(talk, report, key);
 	(void)fflush(stdout);
 	return err ? command_fail(err) : COMMAND_DONE;
 }
@@ -427,6 +449,7 @@ int command_import(int argc, char **argv)
 		!command_load_config(options.config, options.data, &config, &err) ||
 		!open_stores(&options, config->storage.data_dir, &stores, &err))
 		return command_fail(&err);
+	talk.config = config;
 	watch_signals();
 	log_configure(LOG_LEVEL_WARN, config->log.format);
 	done = import(&options, config, &stores, key, &talk, &report, &err);

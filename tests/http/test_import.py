@@ -591,6 +591,27 @@ def test_pieces_by_the_name_of_the_whole_and_without_their_list(larder, tmp_path
     assert report(larder, sample().tar(tmp_path / "backup.2026"))["new"] == 3
 
 
+def test_a_dry_run_tells_that_there_is_no_room(larder, tmp_path):
+    path = sample().folder(tmp_path / "b")
+    assert "not enough room" not in run(larder, path, "--dry-run").stdout
+    larder.configure({"storage": {"keep_free_bytes": str(1 << 60)}})
+    said = run(larder, path, "--dry-run", "--config", str(larder.config_path)).stdout
+    assert "there is not enough room" in said and "keep_free_bytes" in said
+
+
+def test_show_tells_the_bundle(larder, tmp_path):
+    private, public = bundles.keys(tmp_path)
+    bundle = sample()
+    bundle.key = private
+    path = bundle.folder(tmp_path / "b")
+    run(larder, path)
+    show = [binary(), "show", "acme/x/1", "--server", larder.url]
+    said = subprocess.run(show, capture_output=True, text=True, timeout=DEADLINE_S).stdout
+    assert "imported:" in said and "tf-hub in spring of " in said and bundle.contents["digest"] + ", no signature was checked" in said
+    run(larder, path, "--verify", str(public))
+    assert "signed by " in subprocess.run(show, capture_output=True, text=True, timeout=DEADLINE_S).stdout
+
+
 # ---- sizes that nobody should believe ----
 
 def hole(path, size):
