@@ -48,6 +48,7 @@ static bool add_pattern(struct selection *selection, const struct selected *sele
 		return err_set(err, ERR_TOO_LARGE, "there are more than %d patterns", SELECTION_PATTERNS_MAX);
 	MEM_GROW(selection->patterns, selection->pattern_count, selection->pattern_capacity);
 	selection->patterns[selection->pattern_count] = *selected;
+	selection->patterns[selection->pattern_count].is_pattern = true;
 	selection->patterns[selection->pattern_count++].text = mem_dup(selected->text);
 	return true;
 }
@@ -67,10 +68,42 @@ static bool read_format(const char *query, struct selected *out)
 	return false;
 }
 
+/* Code has URLs, and hosts in front of them that stand in for others. */
+static const char *path_of(const char *text)
+{
+	static const char *const schemes[] = {"https://", "http://"};
+
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		size_t length = strlen(schemes[i]);
+		const char *slash =
+			strncmp(text, schemes[i], length) == 0 ? strchr(text + length, '/') : NULL;
+
+		if (slash)
+			return path_of(slash + strspn(slash, "/"));
+	}
+	return text + strspn(text, "/");
+}
+
+/* Whether a module may have that name; the words say what is wrong with it. */
+static bool check_name(const char *path, struct err *err)
+{
+	struct name name;
+	const char *member;
+	struct err why;
+
+	if (!name_parse_path(path, &name, &member, &why))
+		return err_set(err, ERR_BAD_REQUEST, "\"%.200s\" names no module: %s", path, why.text);
+	if (!strchr(path, '/'))
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%.200s\" names no module: '%.200s/*' means all of that publisher", path, path);
+	return !member || err_set(err, ERR_BAD_REQUEST,
+				  "\"%.200s\" names a file of a module: a bundle has modules", path);
+}
+
 /* A question mark belongs to a pattern, unless "name=value" is behind it: no handle has an equals sign. */
 bool selection_add_path(struct selection *selection, const char *path, struct err *err)
 {
-	AUTO_FREE char *text = mem_dup(path + strspn(path, "/"));
+	AUTO_FREE char *text = mem_dup(path_of(path));
 	char *query = strrchr(text, '?');
 	struct selected selected = {.text = text, .gap = GAP_UNKNOWN};
 
@@ -84,8 +117,9 @@ bool selection_add_path(struct selection *selection, const char *path, struct er
 	}
 	if (!*text || !utf8_is_text(text, strlen(text)) || strpbrk(text, " ,\t\r\n"))
 		return err_set(err, ERR_BAD_REQUEST, "\"%.100s\" names no module", path);
-	return is_pattern(text) ? add_pattern(selection, &selected, err)
-				: selection_add(selection, &selected, err);
+	if (is_pattern(text))
+		return add_pattern(selection, &selected, err);
+	return check_name(text, err) && selection_add(selection, &selected, err);
 }
 
 static int compare(const void *left, const void *right)
@@ -224,7 +258,7 @@ static bool judge_wish(const struct selection *selection, struct selected *wish,
 	}
 	for (size_t i = 0; i < details->artifact_count; i++)
 		takes = take_artifact(wish, &details->artifacts[i].artifact, out_formats) || takes;
-	note_gap(wish, GAP_ABSENT);
+	note_gap(wish, wish->is_pattern && !wish->has_format && speaks ? GAP_NONE : GAP_ABSENT);
 	return takes || (!wish->has_format && speaks);
 }
 
@@ -269,6 +303,17 @@ const struct selected *selection_next_gap(const struct selection *selection, siz
 			return wish;
 	}
 	return NULL;
+}
+
+const char *selection_gap_name(enum wish_gap gap)
+{
+	static const char *const names[] = {[GAP_NONE] = "same",
+		[GAP_UNKNOWN] = "not-known",
+		[GAP_ABSENT] = "not-cached",
+		[GAP_WITHDRAWN] = "withdrawn",
+		[GAP_DIFFERENT] = "different"};
+
+	return names[gap];
 }
 
 void selection_tell(const struct selected *selected, struct err *out)

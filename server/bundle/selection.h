@@ -30,7 +30,8 @@ struct selected {
 	enum format format;
 	bool has_digest;
 	struct digest digest;
-	bool may_lack; /* it is no fault where it is not here */
+	bool may_lack;   /* it is no fault where it is not here */
+	bool is_pattern; /* content with what is only listed */
 	enum wish_gap gap;
 };
 
@@ -45,7 +46,8 @@ struct selection {
 };
 void selection_finish(struct selection *selection);
 
-/* "acme/x", "acme/x/1?lite-format=tflite", "acme/[ab]*": ERR_BAD_REQUEST for what can name nothing. */
+/* "acme/x", "acme/x/1?lite-format=tflite", "acme/[ab]*", or a URL of such a path, whatever its host:
+ * ERR_BAD_REQUEST for what can name nothing. */
 bool selection_add_path(struct selection *selection, const char *path, struct err *err);
 
 /* One artifact to the byte; one that may be lacking. Copied. */
@@ -64,6 +66,9 @@ void selection_judge(struct selection *selection, const struct version_details *
 
 /* The next wish (from *position on) that is not met, without those that may be lacking; NULL at the end. */
 const struct selected *selection_next_gap(const struct selection *selection, size_t *position);
+
+/* The gap in one word for programs, as lock files have it: "not-known", "not-cached", "withdrawn". */
+const char *selection_gap_name(enum wish_gap gap);
 
 /* A sentence about it. */
 void selection_tell(const struct selected *selected, struct err *out);

@@ -67,6 +67,20 @@ bool client_cache_check_origin(const char *origin, struct err *err)
 		origin);
 }
 
+/* Each of them has files of its own beside ours, which nobody could part any more. */
+static bool check_folder(const struct client_cache *cache, struct err *err)
+{
+	static const char *const files[] = {"oci-layout", "larder.db"};
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		if (faccessat(cache->fd, files[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return err_set(err, ERR_CONFLICT,
+				"%s has a bundle or a store in it: name a folder of its own for a cache",
+				cache->folder);
+	}
+	return true;
+}
+
 /* Nobody fills them: we have the lock. */
 static bool sweep(struct client_cache *cache, struct err *err)
 {
@@ -100,7 +114,8 @@ bool client_cache_open(const char *folder, const char *const *origins, size_t or
 
 	*cache = (struct client_cache){mem_dup(folder), origins, origin_count, -1};
 	/* For all who may read what is in it, as tensorflow_hub makes it. */
-	if (!file_make_open_folders(folder, err) || !lock(cache, err) || !sweep(cache, err))
+	if (!file_make_open_folders(folder, err) || !lock(cache, err) || !check_folder(cache, err) ||
+		!sweep(cache, err))
 		return false;
 	*out = TAKE(cache);
 	return true;

@@ -170,6 +170,26 @@ static bool is_tar(const char *path)
 	return length > 4 && strcmp(path + length - 4, ".tar") == 0;
 }
 
+static bool ends_with(const char *text, const char *ending)
+{
+	size_t length = strlen(text);
+
+	return length > strlen(ending) && strcmp(text + length - strlen(ending), ending) == 0;
+}
+
+/* Else there would be a folder of that name. */
+static bool is_compressed(const char *path)
+{
+	static const char *const endings[] = {
+		".tgz", ".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2", ".zip", ".gz"};
+
+	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+		if (ends_with(path, endings[i]))
+			return true;
+	}
+	return false;
+}
+
 static int check_cache_options(const struct options *options)
 {
 	struct err err;
@@ -196,6 +216,9 @@ static int check_options(const struct options *options, int64_t *out_split)
 		return command_misuse("export", "--as goes with --tfhub-cache");
 	if (!options->dry_run && (!options->output || !*options->output))
 		return command_misuse("export", "-o DIR or -o FILE.tar is missing");
+	if (options->output && is_compressed(options->output))
+		return command_misuse(
+			"export", "a bundle is a folder or FILE.tar: compressed, it would not get smaller");
 	if (options->split &&
 		(!number_parse_size(options->split, out_split) || *out_split < VOLUMES_SPLIT_MIN))
 		return command_misuse("export", "--split takes a size of at least 1M, such as 4000M");
@@ -241,8 +264,12 @@ static bool read_lock(struct run *run, struct err *err)
 	for (size_t i = 0; i < lockfile.count; i++) {
 		const struct locked *locked = &lockfile.items[i];
 		AUTO_FREE char *text = mem_printf("%s/%" PRId64, locked->handle, locked->version);
-		const struct selected selected = {
-			text, true, locked->format, true, locked->digest, false, GAP_UNKNOWN};
+		const struct selected selected = {.text = text,
+			.has_format = true,
+			.format = locked->format,
+			.has_digest = true,
+			.digest = locked->digest,
+			.gap = GAP_UNKNOWN};
 
 		if (!selection_add(&run->selection, &selected, err))
 			return false;

@@ -29,9 +29,10 @@ json_t *export_gaps_json(const struct selection *selection)
 	while ((lacking = selection_next_gap(selection, &position))) {
 		selection_tell(lacking, &err);
 		(void)json_array_append_new(
-			array, json_pack("{s:o, s:s*, s:s, s:o}", "path", answer_text(lacking->text),
+			array, json_pack("{s:o, s:s*, s:s, s:s, s:o}", "path", answer_text(lacking->text),
 				       "format", lacking->has_format ? formats[lacking->format].name : NULL,
-				       "code", err_name(err.code), "detail", answer_text(err.text)));
+				       "state", selection_gap_name(lacking->gap), "code", err_name(err.code),
+				       "detail", answer_text(err.text)));
 	}
 	return array;
 }

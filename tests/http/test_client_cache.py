@@ -152,6 +152,16 @@ def test_what_is_not_here_is_named(stocked, cache):
     assert "acme/lite/1 is left out" in done.stderr and "nothing is here" in done.stderr
 
 
+def test_what_is_something_else_is_no_cache(stocked, tmp_path):
+    export(stocked, "-o", tmp_path / "bundle", "acme/x/1")
+    for folder in (tmp_path / "bundle", stocked.data):
+        before = sorted(path.name for path in folder.iterdir())
+        assert "folder of its own" in export(stocked, "--tfhub-cache", folder, "--as", TFHUB, "acme/x/1", status=1).stderr
+        assert sorted(path.name for path in folder.iterdir()) == before
+    export(stocked, "--tfhub-cache", tmp_path / "cache", "--as", TFHUB, "acme/x/1")
+    assert "other files" in export(stocked, "-o", tmp_path / "cache", status=1).stderr
+
+
 def test_only_looks(stocked, cache):
     report = json.loads(export(stocked, "--tfhub-cache", cache, "--as", TFHUB, "--dry-run", "--json", "acme/x").stdout)
     assert (report["modules"], report["made"]) == (2, 6) and list(cache.iterdir()) == []

@@ -235,6 +235,23 @@ def test_what_is_lacking_is_named(stocked):
     assert report(stocked, "acme/none", "--dry-run", status=1)["missing"][0]["code"] == "not-found"
 
 
+@pytest.mark.parametrize("name, words", [("acme", "'acme/*'"), ("acme/%zz", "names no module"), ("Acme/x", "lower case"), ("acme/x/0", "from 1"),
+                                         ("https://tfhub.dev/acme", "'acme/*'"), ("acme/x/1/saved_model.pb", "a file of a module"),
+                                         ("acme/x/", "empty segment"), ("https://tfhub.dev", "names no module")])
+def test_what_can_be_no_name_is_told(larder, name, words):
+    assert words in export(larder, name, "-o", "out", status=1).stderr
+
+
+def test_what_is_only_listed_is_told_apart(stocked):
+    """The same for patterns, collections and all that is here; a path is a wish for bytes."""
+    for arguments, told in ((["acme/*"], (4, 1, 1)), ([], (6, 1, 1)), (["*/listed"], (1, 1, 0)), (["--collection", "acme/c"], (4, 1, 1))):
+        found = report(stocked, *arguments, "--dry-run")
+        assert (found["versions"], found["listed"], found["withdrawn"], found["missing"]) == (*told, [])
+    assert "1 version: 0 with bytes, 1 only listed, 0 withdrawn" in export(stocked, "*/listed", "--dry-run").stdout
+    missing = report(stocked, "acme/listed", "acme/none/1", "acme/x/3?tf-hub-format=compressed", "--dry-run", status=1)["missing"]
+    assert [one["state"] for one in missing] == ["not-cached", "not-known", "withdrawn"]
+
+
 def test_a_dry_run_writes_nothing(stocked):
     told = report(stocked, "-o", "out", "--dry-run")
     written = report(stocked, "-o", "real")
@@ -244,7 +261,7 @@ def test_a_dry_run_writes_nothing(stocked):
 
 
 @pytest.mark.parametrize("arguments", [["-o", "x", "--split", "2M"], ["-o", "x.tar", "--split", "1000"], ["-o", "x.tar", "--split", "z"],
-                                       [], ["--name", "n" * 300, "-o", "x"]])
+                                       ["-o", "x.tgz"], ["-o", "x.tar.gz"], ["-o", "x.tar.zst"], ["-o", "x.zip"], [], ["--name", "n" * 300, "-o", "x"]])
 def test_misuse(larder, arguments):
     export(larder, *arguments, status=2)
 
