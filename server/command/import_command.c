@@ -194,12 +194,11 @@ static void show(void *context, const struct import_progress *progress)
 		[IMPORT_SETTLING] = "withdrawing"};
 	struct talk *talk = context;
 
-	if (progress->phase == IMPORT_COPYING &&
-		(progress->total_bytes >= FEW_BYTES || progress->said_bytes == 0))
+	if (progress->phase == IMPORT_COPYING && (progress->total_bytes >= FEW_BYTES || progress->said == 0))
 		progress_bar_show(&talk->bar, progress->done_bytes, progress->total_bytes);
 	else
-		progress_bar_step(&talk->bar, words[progress->phase], progress->read_bytes,
-			progress->said_bytes, progress->count, "versions and pages");
+		progress_bar_step(&talk->bar, words[progress->phase], progress->read, progress->said,
+			progress->count, "versions and pages");
 }
 
 /* It ends as it would have: nothing needs to be put in order. */

@@ -26,6 +26,7 @@ struct job {
 	uint8_t *faulty; /* a bit for each line that is not to be recorded */
 	size_t faulty_bytes;
 	struct import_progress progress;
+	size_t lines;   /* once they have been counted */
 	bool has_pages; /* only the third walk tells whether these are new */
 };
 
@@ -190,8 +191,10 @@ static bool foresee(struct job *job, const struct import_walk *walk, struct err 
 
 static void show_place(struct job *job, const struct import_walk *walk)
 {
-	job->progress.read_bytes = walk->stream.offset;
 	job->progress.count = walk->place + 1;
+	job->progress.read = job->lines > 0 ? (int64_t)job->progress.count : walk->stream.offset;
+	if (job->lines > 0)
+		job->progress.said = (int64_t)job->lines;
 	job->progress.total_bytes = job->report->wanted_bytes;
 	job->order->show(job->order->context, &job->progress);
 }
@@ -214,6 +217,7 @@ static bool go(struct job *job, enum import_phase phase, void *context,
 		if (more)
 			show_place(job, &walk);
 	}
+	job->lines = job->progress.count;
 	return true;
 }
 
@@ -374,7 +378,7 @@ static bool open_bundle(struct job *job, struct err *err)
 		return false;
 	job->report->is_signed = opening.is_signed;
 	job->report->contents = opening.contents.digest;
-	job->progress.said_bytes = opening.contents.size_bytes;
+	job->progress.said = opening.contents.size_bytes;
 	if (order->key) {
 		if (!opening_verify(job->carrier, &opening, order->key, err))
 			return false;

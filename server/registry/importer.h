@@ -41,8 +41,9 @@ struct import_progress {
 	enum import_phase phase;
 	int64_t done_bytes; /* of what is copied */
 	int64_t total_bytes;
-	int64_t read_bytes; /* of what the bundle says of itself, in this phase */
-	int64_t said_bytes;
+	int64_t read; /* of what the bundle says of itself, in this phase: in bytes, or lines once these are
+			 known */
+	int64_t said;
 	size_t count; /* of its versions and pages, in this phase */
 };
 
