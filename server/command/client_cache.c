@@ -192,9 +192,13 @@ bool client_cache_count(struct client_cache *cache, const struct name *name,
 {
 	for (size_t i = 0; i < cache->origin_count * ENDING_COUNT; i++) {
 		AUTO(finish_spelling) struct spelling spelling = {0};
+		size_t hollow = counts->hollow;
 
 		if (!spell(cache, name, i, counts, &spelling, err))
 			return false;
+		if (counts->hollow > hollow)
+			(void)fprintf(stderr, "larder: %s has no saved_model.pb: remove it (it is %s)\n",
+				spelling.path, spelling.handle);
 		counts->made += !spelling.is_here;
 	}
 	return true;

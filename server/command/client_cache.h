@@ -39,7 +39,7 @@ struct client_cache_counts {
 bool client_cache_add(struct client_cache *cache, const struct name *name, int archive_fd,
 	const struct digest *digest, struct client_cache_counts *counts, struct err *err);
 
-/* What adding it would do. */
+/* What adding it would do. Folders that are hollow are named on standard error. */
 bool client_cache_count(struct client_cache *cache, const struct name *name,
 	struct client_cache_counts *counts, struct err *err);
 

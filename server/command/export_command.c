@@ -24,6 +24,7 @@
 #include "server/command/command.h"
 #include "server/command/export_description.h"
 #include "server/command/export_gaps.h"
+#include "server/command/export_place.h"
 #include "server/command/export_report.h"
 #include "server/command/lockfile.h"
 #include "server/command/progress_bar.h"
@@ -170,26 +171,6 @@ static bool is_tar(const char *path)
 	return length > 4 && strcmp(path + length - 4, ".tar") == 0;
 }
 
-static bool ends_with(const char *text, const char *ending)
-{
-	size_t length = strlen(text);
-
-	return length > strlen(ending) && strcmp(text + length - strlen(ending), ending) == 0;
-}
-
-/* Else there would be a folder of that name. */
-static bool is_compressed(const char *path)
-{
-	static const char *const endings[] = {
-		".tgz", ".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2", ".zip", ".gz"};
-
-	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-		if (ends_with(path, endings[i]))
-			return true;
-	}
-	return false;
-}
-
 static int check_cache_options(const struct options *options)
 {
 	struct err err;
@@ -216,7 +197,7 @@ static int check_options(const struct options *options, int64_t *out_split)
 		return command_misuse("export", "--as goes with --tfhub-cache");
 	if (!options->dry_run && (!options->output || !*options->output))
 		return command_misuse("export", "-o DIR or -o FILE.tar is missing");
-	if (options->output && is_compressed(options->output))
+	if (options->output && export_place_is_compressed(options->output))
 		return command_misuse(
 			"export", "a bundle is a folder or FILE.tar: compressed, it would not get smaller");
 	if (options->split &&
@@ -498,12 +479,20 @@ static bool export(struct run *run, struct err *err)
 	return is_there || write_bundle(run, err);
 }
 
+/* A dry run may name none. */
+static bool check_place(const struct run *run, struct err *err)
+{
+	const char *place = run->options->cache ? run->options->cache : run->options->output;
+
+	return !place || export_place_check(place, run->config->storage.data_dir, err);
+}
+
 static bool prepare(struct run *run, int argc, char **argv, struct err *err)
 {
 	const struct options *options = run->options;
 
 	if (!command_load_config(options->config, options->data, &run->config, err) ||
-		!command_check_store(run->config->storage.data_dir, err) ||
+		!command_check_store(run->config->storage.data_dir, err) || !check_place(run, err) ||
 		!outgoing_sweep(run->config->storage.data_dir, err) ||
 		!catalog_open(run->config->storage.data_dir, &run->catalog, err) ||
 		!read_selection(run, argc, argv, err) || !set_header(run, err) || !set_since(run, err) ||

@@ -105,6 +105,8 @@ static void print_words(const struct export_telling *telling)
 	if (telling->key)
 		(void)printf(", signed by key sha256:%s", signing_key_id(telling->key).hex);
 	(void)putchar('\n');
+	if (!telling->key)
+		(void)fputs("larder: it is not signed: \"larder import --verify\" refuses it\n", stderr);
 }
 
 void export_report_print(const struct export_telling *telling, bool as_json)

@@ -466,6 +466,22 @@ def test_a_folder_is_brought_up_to_date(stocked):
     assert all(again[name] == kept[name] for name in set(kept) & set(again)), "what was there was copied again"
 
 
+@pytest.mark.parametrize("place", ["data", "data/x", "data/drafts/x/y", "data/blobs/sha256/out.tar", "link/x", "link/new/out.tar"])
+def test_nothing_is_written_into_the_data_folder(larder, place):
+    (larder.folder / "link").symlink_to(larder.data)
+    before = sorted(larder.data.rglob("*"))
+    for arguments in (["-o", place], ["--tfhub-cache", place, "--as", "https://tfhub.dev"]):
+        assert "is in the data folder" in export(larder, *arguments, status=1).stderr
+    assert sorted(larder.data.rglob("*")) == before
+    export(larder, "-o", "data-of-others")
+
+
+def test_that_it_is_not_signed_is_told(larder):
+    assert "not signed" in export(larder, "-o", "out").stderr
+    subprocess.run([binary(), "keygen", "-o", "key"], check=True, cwd=larder.folder, capture_output=True)
+    assert "not signed" not in export(larder, "-o", "other", "--sign", "key").stderr
+
+
 def test_two_exports_do_not_write_the_same(stocked):
     folder = stocked.folder / "out"
     folder.mkdir()
