@@ -22,7 +22,9 @@ WHOLE = {"SELECT id, facet, value FROM facet_values": "facet_values",
          "FROM modules ORDER BY id": "modules",
          "FROM module_facets ORDER BY module_id, value_id": "module_facets",
          "DELETE FROM absences WHERE until_s < ?1": "absences",
-         "FROM collections c CROSS JOIN publishers p": "collections"}
+         "FROM collections c CROSS JOIN publishers p": "collections",
+         "JOIN collections c ON c.publisher_id = p.id WHERE p.name || '/' || c.name > ?1": "collections",
+         "DELETE FROM staged_blobs WHERE blob_id IN": "staged_blobs"}
 
 
 def literals(source):
