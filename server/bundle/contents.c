@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/utf8.h"
 #include "server/bundle/mediatypes.h"
 #include "server/bundle/strictjson.h"
 
@@ -17,6 +18,18 @@ enum { VALUES_MAX = 64 };
 
 static const char *const page_keys[CONTENTS_KIND_COUNT] = {
 	[CONTENTS_PUBLISHER] = "publisher", [CONTENTS_COLLECTION] = "collection"};
+
+bool bundle_name_is_plain(const char *text)
+{
+	size_t length = strlen(text);
+	uint32_t code = ' ';
+
+	if (length > BUNDLE_NAME_MAX || !utf8_is_text(text, length))
+		return false;
+	while (*text && !utf8_is_control(code))
+		text += utf8_decode(text, &code);
+	return !utf8_is_control(code);
+}
 
 void contents_line_finish(struct contents_line *line)
 {

@@ -25,6 +25,10 @@ enum {
 	BUNDLE_MARKDOWN_MAX = 1 << 20
 };
 
+/* Whether people can be shown it as the name of a bundle: UTF-8 of at most BUNDLE_NAME_MAX bytes, without
+ * control characters. */
+bool bundle_name_is_plain(const char *text);
+
 struct bundle_blob {
 	struct digest digest;
 	int64_t size_bytes;

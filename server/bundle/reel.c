@@ -13,7 +13,7 @@
 #include "common/mem.h"
 #include "server/bundle/strictjson.h"
 
-enum { MANIFEST_BYTES_MAX = 16 << 20, PIECES_MAX = 99999, VALUES_OF_A_PIECE = 5, DIGITS_MIN = 3 };
+enum { MANIFEST_BYTES_MAX = 4 << 20, PIECES_MAX = 9999, VALUES_OF_A_PIECE = 5, DIGITS_MIN = 3 };
 
 static const char manifest_suffix[] = ".pieces";
 

@@ -13,7 +13,7 @@
 #include "common/err.h"
 #include "common/own.h"
 
-enum { VOLUMES_SPLIT_MIN = 1 << 20, VOLUMES_COUNT_MAX = 99999 };
+enum { VOLUMES_SPLIT_MIN = 1 << 20, VOLUMES_COUNT_MAX = 9999 };
 
 struct volumes;
 

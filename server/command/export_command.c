@@ -18,6 +18,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/bundle/contents.h"
 #include "server/bundle/exporting.h"
 #include "server/bundle/volumes.h"
 #include "server/command/cache_export.h"
@@ -205,8 +206,10 @@ static int check_options(const struct options *options, int64_t *out_split)
 		return command_misuse("export", "--split takes a size of at least 1M, such as 4000M");
 	if (options->split && options->output && !is_tar(options->output))
 		return command_misuse("export", "--split goes with -o FILE.tar");
-	if (options->name && strlen(options->name) > BUNDLE_NAME_MAX)
-		return command_misuse("export", "--name takes at most %d bytes", BUNDLE_NAME_MAX);
+	if (options->name && !bundle_name_is_plain(options->name))
+		return command_misuse("export",
+			"--name takes at most %d bytes of UTF-8, without control characters",
+			BUNDLE_NAME_MAX);
 	return COMMAND_DONE;
 }
 

@@ -261,7 +261,8 @@ def test_a_dry_run_writes_nothing(stocked):
 
 
 @pytest.mark.parametrize("arguments", [["-o", "x", "--split", "2M"], ["-o", "x.tar", "--split", "1000"], ["-o", "x.tar", "--split", "z"],
-                                       ["-o", "x.tgz"], ["-o", "x.tar.gz"], ["-o", "x.tar.zst"], ["-o", "x.zip"], [], ["--name", "n" * 300, "-o", "x"]])
+                                       ["-o", "x.tgz"], ["-o", "x.tar.gz"], ["-o", "x.tar.zst"], ["-o", "x.zip"], [],
+                                       *(["--name", name, "-o", "x"] for name in ("n" * 300, "\x1b[2J", "a\nb", "\x7f", "\x9b2J", "a\udcff"))], ids=ascii)
 def test_misuse(larder, arguments):
     export(larder, *arguments, status=2)
 
