@@ -13,7 +13,7 @@
 
 enum { PROBE_BYTES = 256 << 10, PROBES_MAX = 1024 };
 
-bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset, struct err *err)
+int file_put_at(int fd, const void *bytes, size_t length, int64_t offset)
 {
 	const char *next = bytes;
 
@@ -23,12 +23,19 @@ bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset, str
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0)
-			return err_errno(err, errno, "write %zu bytes", length);
+			return errno;
 		next += written;
 		offset += written;
 		length -= (size_t)written;
 	}
-	return true;
+	return 0;
+}
+
+bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset, struct err *err)
+{
+	int failure = file_put_at(fd, bytes, length, offset);
+
+	return failure == 0 || err_errno(err, failure, "write %zu bytes", length);
 }
 
 bool file_read_at(int fd, void *bytes, size_t length, int64_t offset, size_t *out_read, struct err *err)

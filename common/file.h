@@ -11,7 +11,11 @@
 #include "common/buffer.h"
 #include "common/err.h"
 
-/* Writes all bytes at an offset, across short writes and interruptions. */
+/* Writes all bytes at an offset, across short writes and interruptions. 0, or the errno that it failed with.
+ */
+int file_put_at(int fd, const void *bytes, size_t length, int64_t offset);
+
+/* The same; what it failed with as a sentence. */
 bool file_write_at(int fd, const void *bytes, size_t length, int64_t offset, struct err *err);
 
 /* Reads up to length bytes at an offset; *out_read is less only at the end of the file. */

@@ -37,20 +37,9 @@ bool medium_failed(struct err *err, int number, const char *path)
 
 bool medium_write(int fd, const char *path, const void *bytes, size_t length, int64_t offset, struct err *err)
 {
-	const char *next = bytes;
+	int failure = file_put_at(fd, bytes, length, offset);
 
-	while (length > 0) {
-		ssize_t written = pwrite(fd, next, length, offset);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return medium_failed(err, errno, path);
-		next += written;
-		offset += written;
-		length -= (size_t)written;
-	}
-	return true;
+	return failure == 0 || medium_failed(err, failure, path);
 }
 
 static bool is_there(int fd, const char *bytes, size_t length, int64_t offset)
