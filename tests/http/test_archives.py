@@ -209,10 +209,10 @@ def linked_folder(tmp_path):
 
 
 def run(command, where, check=True):
-    """As a user would, who has larder on the PATH."""
+    """As a user would, who has larder on the PATH. A tar that cannot go on leaves its compressor behind: until that ends, it holds stderr."""
     path = f"{os.path.dirname(os.path.abspath(binary()))}:{os.environ['PATH']}"
     subprocess.run(command, shell=True, check=check, cwd=where, executable="/bin/bash",
-                   env=dict(os.environ, LC_ALL="C.UTF-8", PATH=path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                   env=dict(os.environ, LC_ALL="C.UTF-8", PATH=path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def advised(*texts):
