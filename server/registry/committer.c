@@ -297,6 +297,8 @@ static bool evict_batch(struct committer *committer, struct eviction *eviction, 
 	}
 	eviction->bytes += part.bytes;
 	eviction->count += part.count;
+	eviction->looked += part.looked;
+	eviction->over = part.over;
 	eviction->withheld_bytes += part.withheld_bytes;
 	eviction->behind = part.behind;
 	return true;
@@ -304,16 +306,13 @@ static bool evict_batch(struct committer *committer, struct eviction *eviction, 
 
 bool committer_evict(struct committer *committer, struct eviction *eviction, struct err *err)
 {
-	size_t before;
-
-	do {
-		before = eviction->count;
+	while (!eviction->over && eviction->count < eviction->max_blobs &&
+		eviction->bytes < eviction->wanted_bytes) {
 		if (!evict_batch(committer, eviction, err) &&
 			(err->code != ERR_NO_SPACE || !blobs_spend_reserve(committer->blobs) ||
 				!evict_batch(committer, eviction, err)))
 			return false;
-	} while (eviction->count > before && eviction->count < eviction->max_blobs &&
-		 eviction->bytes < eviction->wanted_bytes);
+	}
 	return true;
 }
 

@@ -8,16 +8,33 @@
 #include "common/mem.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { SUM_MIRRORED, FIND_EVICTABLE, FIND_NAMES, ADD_PIN, DROP_PIN, LIST_PINS };
+enum statement {
+	SUM_MIRRORED,
+	FIND_EVICTABLE,
+	FIND_NAMES,
+	NOTE_PINNED,
+	ADD_PIN,
+	FREE_PINNED,
+	DROP_PIN,
+	LIST_PINS
+};
+
+/* What one transaction looks at, so that others can write between two. */
+#define FREED_AT_ONCE "1024"
+enum { LOOKED_AT_ONCE = 1024 };
 
 static const char *const sql[] = {
 	[SUM_MIRRORED] = "SELECT mirrored_bytes FROM space",
 	[FIND_EVICTABLE] = "SELECT id, digest, size_bytes, used_at FROM blobs"
-			   " WHERE cached = 1 AND published = 0 AND (used_at, id) > (?1, ?2)"
+			   " WHERE cached = 1 AND published = 0 AND pinned_by IS NULL"
+			   " AND (used_at, id) > (?1, ?2)"
 			   " AND id NOT IN (SELECT blob_id FROM staged_blobs) ORDER BY used_at, id LIMIT 1",
 	[FIND_NAMES] = "SELECT m.handle, v.version FROM artifacts a JOIN versions v ON v.id = a.version_id"
 		       " JOIN modules m ON m.id = v.module_id WHERE a.blob_id = ?1",
+	[NOTE_PINNED] = "UPDATE blobs SET pinned_by = ?2 WHERE id = ?1",
 	[ADD_PIN] = "INSERT INTO pins (pattern, created_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+	[FREE_PINNED] = "UPDATE blobs SET pinned_by = NULL"
+			" WHERE id IN (SELECT id FROM blobs WHERE pinned_by = ?1 LIMIT " FREED_AT_ONCE ")",
 	[DROP_PIN] = "DELETE FROM pins WHERE pattern = ?1",
 	[LIST_PINS] = "SELECT pattern, created_at FROM pins ORDER BY pattern",
 };
@@ -92,21 +109,21 @@ bool catalog_find_pin(struct catalog *catalog, const struct name *name, char **o
 	return true;
 }
 
-/* Whether one of the names that a blob serves is pinned. */
-static bool check_pins(
-	struct txn *txn, const struct pins *pins, int64_t blob_id, bool *pinned, struct err *err)
+/* The pattern that pins one of the names that a blob serves, or NULL. */
+static bool find_pin_of_blob(
+	struct txn *txn, const struct pins *pins, int64_t blob_id, const char **pattern, struct err *err)
 {
 	AUTO_ROWS struct rows *rows = NULL;
 
-	*pinned = false;
+	*pattern = NULL;
 	if (pins->count == 0)
 		return true;
 	rows = txn_query(txn, sql[FIND_NAMES], VALUES(v_int(blob_id)));
-	while (!*pinned && rows_next(rows)) {
+	while (!*pattern && rows_next(rows)) {
 		struct name name = {.version = rows_int(rows, 1)};
 
 		(void)snprintf(name.handle, sizeof name.handle, "%s", rows_text(rows, 0));
-		*pinned = pattern_for(pins, &name) != NULL;
+		*pattern = pattern_for(pins, &name);
 	}
 	return rows_done(rows, err);
 }
@@ -122,15 +139,34 @@ bool catalog_pin(struct catalog *catalog, const char *pattern, int64_t now_s, bo
 	return txn_commit(txn, err);
 }
 
-bool catalog_unpin(struct catalog *catalog, const char *pattern, struct err *err)
+/* Frees some of what it holds; and where there is no more, takes the pin away: a process that dies between
+ * leaves nothing held by a pin that is not there. */
+static bool unpin_some(struct catalog *catalog, const char *pattern, bool *more, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
 
-	if (!db_write(catalog->db, &txn, err) || !txn_run(txn, sql[DROP_PIN], VALUES(v_text(pattern)), err))
+	if (!db_write(catalog->db, &txn, err) ||
+		!txn_run(txn, sql[FREE_PINNED], VALUES(v_text(pattern)), err))
+		return false;
+	*more = txn_changes(txn) > 0;
+	if (*more)
+		return txn_commit(txn, err);
+	if (!txn_run(txn, sql[DROP_PIN], VALUES(v_text(pattern)), err))
 		return false;
 	if (txn_changes(txn) == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no pin %.200s", pattern);
 	return txn_commit(txn, err);
+}
+
+bool catalog_unpin(struct catalog *catalog, const char *pattern, struct err *err)
+{
+	bool more = true;
+
+	while (more) {
+		if (!unpin_some(catalog, pattern, &more, err))
+			return false;
+	}
+	return true;
 }
 
 bool catalog_list_pins(struct catalog *catalog, struct pin_row **out, size_t *count, struct err *err)
@@ -188,6 +224,32 @@ static bool evict_one(struct txn *txn, const struct candidate *candidate, struct
 	return eviction->dry_run || blob_set_cached(txn, candidate->id, false, err);
 }
 
+/* What is pinned is noted so, and not found again. */
+static bool look_at(struct txn *txn, const struct pins *pins, const struct candidate *candidate,
+	struct eviction *eviction,
+	bool (*take)(void *context, const struct digest *digest, int64_t size_bytes), void *context,
+	struct err *err)
+{
+	const char *pattern;
+
+	eviction->looked++;
+	eviction->behind.used_at = candidate->used_at;
+	eviction->behind.id = candidate->id;
+	if (!find_pin_of_blob(txn, pins, candidate->id, &pattern, err))
+		return false;
+	if (!pattern)
+		return evict_one(txn, candidate, eviction, take, context, err);
+	return eviction->dry_run ||
+	       txn_run(txn, sql[NOTE_PINNED], VALUES(v_int(candidate->id), v_text(pattern)), err);
+}
+
+static bool is_enough(const struct eviction *eviction, size_t looked_before)
+{
+	return eviction->over || eviction->bytes >= eviction->wanted_bytes ||
+	       eviction->count >= eviction->max_blobs ||
+	       (!eviction->dry_run && eviction->looked - looked_before >= LOOKED_AT_ONCE);
+}
+
 bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
 	bool (*take)(void *context, const struct digest *digest, int64_t size_bytes), void *context,
 	struct err *err)
@@ -195,20 +257,15 @@ bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
 	AUTO(finish_pins) struct pins pins = {0};
 	AUTO_TXN struct txn *txn = NULL;
 	struct candidate candidate = {.used_at = eviction->behind.used_at, .id = eviction->behind.id};
-	bool pinned;
+	size_t before = eviction->looked;
 
 	if (!(eviction->dry_run ? db_read : db_write)(catalog->db, &txn, err) || !load_pins(txn, &pins, err))
 		return false;
-	while (eviction->bytes < eviction->wanted_bytes && eviction->count < eviction->max_blobs) {
+	while (!is_enough(eviction, before)) {
 		if (!find_next(txn, &candidate, &candidate, err))
 			return false;
-		if (candidate.id == 0)
-			break;
-		eviction->behind.used_at = candidate.used_at;
-		eviction->behind.id = candidate.id;
-		if (!check_pins(txn, &pins, candidate.id, &pinned, err))
-			return false;
-		if (!pinned && !evict_one(txn, &candidate, eviction, take, context, err))
+		eviction->over = candidate.id == 0;
+		if (!eviction->over && !look_at(txn, &pins, &candidate, eviction, take, context, err))
 			return false;
 	}
 	return eviction->dry_run || txn_commit(txn, err);

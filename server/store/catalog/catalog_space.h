@@ -24,6 +24,8 @@ struct eviction {
 	bool dry_run;  /* all but the last step: nothing is written */
 	int64_t bytes; /* reached: the sum of what was taken */
 	size_t count;
+	size_t looked;          /* at so many blobs */
+	bool over;              /* there are no more that may go */
 	int64_t withheld_bytes; /* of blobs that take has refused */
 	struct {
 		int64_t used_at;
@@ -33,7 +35,9 @@ struct eviction {
 
 /* In one transaction, which for a dry run writes nothing: blobs that are neither published nor pinned are
  * offered to take, least recently used first, and those for which it answers true no longer count as cached;
- * until wanted_bytes or max_blobs is reached. Their files are the caller's to remove afterwards. */
+ * until wanted_bytes or max_blobs is reached, or it is over. Unless it is a dry run, it may also end after it
+ * has looked at so many that others should have their turn. Those that turn out to be pinned are noted so,
+ * and no later eviction looks at them. The files are the caller's to remove afterwards. */
 bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
 	bool (*take)(void *context, const struct digest *digest, int64_t size_bytes), void *context,
 	struct err *err);
