@@ -34,7 +34,7 @@ ask_value ask_diff;        /* rest is a handle and two versions */
 ask_value ask_publishers;  /* a page of them */
 ask_value ask_publisher;   /* rest is its name */
 ask_value ask_collections; /* a page of them */
-ask_value ask_collection;  /* rest is publisher/name */
+ask_value ask_collection;  /* rest is publisher/name, with a page of its modules */
 ask_value ask_activity;
 ask_value ask_wants; /* a page of what was asked for offline */
 

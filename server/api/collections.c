@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -24,14 +25,16 @@ static json_t *summary_json(const struct collection_summary *summary)
 
 /* ---- one ---- */
 
-static bool find_collection(
-	const struct services *services, const char *handle, struct collection_details *out, struct err *err)
+static bool find_collection(const struct ask *ask, const struct collection_part *part,
+	struct collection_details *out, struct err *err)
 {
+	const char *handle = ask->rest;
 	struct publisher_name publisher = name_publisher(handle);
 	const char *slash = strchr(handle, '/');
 	bool found = false;
 
-	if (slash && !catalog_find_collection(services->catalog, publisher.text, slash + 1, out, &found, err))
+	if (slash && !catalog_find_collection(
+			     ask->services->catalog, publisher.text, slash + 1, part, out, &found, err))
 		return false;
 	return found ||
 	       err_set(err, ERR_NOT_FOUND,
@@ -57,12 +60,20 @@ static json_t *modules_json(const struct collection_details *details)
 json_t *ask_collection(const struct ask *ask, struct err *err)
 {
 	AUTO(collection_details_finish) struct collection_details details = {0};
+	struct collection_part part;
+	struct page page;
+	char next[24];
 	json_t *object;
 
-	if (!find_collection(ask->services, ask->rest, &details, err))
+	if (!page_read_position(ask, &page, &part.from, err))
 		return NULL;
+	part.limit = page.limit;
+	if (!find_collection(ask, &part, &details, err))
+		return NULL;
+	(void)snprintf(next, sizeof next, "%lld", (long long)details.next);
 	object = summary_json(&details.summary);
-	json_object_set_new(object, "modules", modules_json(&details));
+	(void)json_object_update_new(object, page_json(ask, "modules", modules_json(&details),
+						     details.summary.modules, details.next ? next : NULL));
 	return object;
 }
 
@@ -75,7 +86,8 @@ char *ask_collection_documentation(const struct ask *ask, struct err *err)
 {
 	AUTO(collection_details_finish) struct collection_details details = {0};
 
-	return find_collection(ask->services, ask->rest, &details, err) ? TAKE(details.markdown) : NULL;
+	return find_collection(ask, &(struct collection_part){0}, &details, err) ? TAKE(details.markdown)
+										 : NULL;
 }
 
 void api_collection_documentation(void *services, struct request *request, struct reply *reply)

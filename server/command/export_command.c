@@ -272,7 +272,8 @@ static bool read_collection(struct run *run, struct err *err)
 
 	if (!path)
 		return true;
-	if (slash && !catalog_find_collection(run->catalog, publisher, slash + 1, &details, &found, err))
+	if (slash && !catalog_find_collection(run->catalog, publisher, slash + 1,
+			     &(struct collection_part){.limit = SIZE_MAX}, &details, &found, err))
 		return false;
 	if (!found)
 		return err_set(err, ERR_NOT_FOUND, "there is no collection %.200s here", path);

@@ -108,17 +108,19 @@ static void write_list(struct view *view, const json_t *answer)
 	HTML(&view->html, "</section>\n");
 }
 
+static void pass_on(const struct view *view, const char *key, struct query *query)
+{
+	if (*asked(view, key))
+		(void)query_set(query, key, asked(view, key));
+}
+
 static json_t *ask_list(const struct view *view, struct err *err)
 {
-	static const char *const passed_on[] = {"q", "publisher", "cursor"};
 	struct query query = {0};
 
-	for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) {
-		const char *value = query_find(&view->request->query, passed_on[i]);
-
-		if (value && *value)
-			(void)query_set(&query, passed_on[i], value);
-	}
+	pass_on(view, "q", &query);
+	pass_on(view, "publisher", &query);
+	pass_on(view, "cursor", &query);
 	return facts_ask(
 		view, ask_collections, &(struct ask){.query = &query, .limit = CARDS_ON_A_PAGE}, err);
 }
@@ -158,6 +160,7 @@ static void write_title(struct view *view, const json_t *collection)
 static void write_collection(struct view *view, const json_t *collection, const char *documentation)
 {
 	const json_t *modules = json_object_get(collection, "modules");
+	AUTO_FREE char *path = mem_printf("-/collections/%s", fact_text(collection, "handle"));
 
 	HTML(&view->html, "<div class=\"page\">\n");
 	write_title(view, collection);
@@ -167,6 +170,7 @@ static void write_collection(struct view *view, const json_t *collection, const 
 	if (json_array_size(modules) == 0)
 		HTML(&view->html, "<p>None of its modules is known here.</p>\n");
 	cards_write(view, modules);
+	cards_write_next(view, path, collection);
 	view_end_section(view);
 	HTML(&view->html, "</div>\n");
 }
@@ -176,13 +180,18 @@ void web_collection(void *services, struct request *request, struct reply *reply
 	AUTO_VIEW struct view view;
 	json_auto_t *collection = NULL;
 	AUTO_FREE char *documentation = NULL;
+	struct query query = {0};
 	struct err err;
 
 	view_init(&view, services, request);
-	collection = facts_ask(&view, ask_collection, &(struct ask){.rest = request->rest}, &err);
+	pass_on(&view, "cursor", &query);
+	collection = facts_ask(&view, ask_collection,
+		&(struct ask){.rest = request->rest, .query = &query, .limit = CARDS_ON_A_PAGE}, &err);
 	if (!collection)
 		return view_refuse(&view, &err, reply);
-	documentation = facts_render_documentation(&view, ask_collection_documentation, request->rest);
+	if (query.count == 0)
+		documentation =
+			facts_render_documentation(&view, ask_collection_documentation, request->rest);
 	view_begin(&view, fact_text(collection, "handle"), SECTION_COLLECTIONS, NULL);
 	write_collection(&view, collection, documentation);
 	view_send(&view, reply, 200);

@@ -135,7 +135,7 @@ static bool find_collection(struct view *view, const struct name *name, struct r
 	if (strncmp(rest, "/collections/", strlen("/collections/")) != 0)
 		return false;
 	handle = mem_printf("%s/%s", publisher.text, rest + strlen("/collections/"));
-	collection = facts_ask(view, ask_collection, &(struct ask){.rest = handle}, &err);
+	collection = facts_ask(view, ask_collection, &(struct ask){.rest = handle, .limit = 1}, &err);
 	if (!collection)
 		return false;
 	path = mem_printf("/-/collections/%s", handle);

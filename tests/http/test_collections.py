@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collections and publishers, as documentation trees bring them."""
+import json
+import re
+
 import pytest
 from support import modules
 from support.daemon import Daemon, assert_problem
@@ -169,3 +172,56 @@ def test_what_a_new_tree_says(stocked, tmp_path):
     answer = stocked.get("/api/v1/collections/acme/encoders").json()
     assert (answer["version"], answer["description"], answer["tags"]) == (2, "Fewer.", {"task": ["other"]})
     assert [module["handle"] for module in answer["modules"]] == ["acme/x"]
+
+
+# ---- very many modules in one ----------------------------------------------------------------------------------------------------
+
+MANY = 230
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """Of each three modules that the collection links to, one is not known."""
+    folder = tmp_path_factory.mktemp("crowded")
+    daemon = Daemon(folder).start()
+    documents = {f"acme/models/m{i}/1.md": MODULE.format(path=f"acme/m{i}/1", description="One.") for i in range(MANY) if i % 3}
+    bring(daemon, folder, documents | {
+        "acme/collections/all/1.md": collection("acme/all/1", "All.", links=[f"acme/m{i}/1" for i in reversed(range(MANY))])})
+    yield daemon
+    daemon.stop()
+
+
+KNOWN = [f"acme/m{i}" for i in reversed(range(MANY)) if i % 3]
+
+
+@pytest.mark.parametrize("query, limit", [("", 50), ("?limit=1", 1), ("?limit=7", 7), ("?limit=153", 153), ("?limit=200", 200)])
+def test_modules_of_one_come_in_pages(crowded, query, limit):
+    seen, url = [], "/api/v1/collections/acme/all" + query
+    while url:
+        page = crowded.get(url[url.index("/api"):]).json()
+        handles = [module["handle"] for module in page["modules"]]
+        assert page["total"] == len(KNOWN) and page["handle"] == "acme/all"
+        assert len(handles) == limit or (page["next"] is None and 0 < len(handles) < limit)
+        seen += handles
+        url = page["next"]
+    assert seen == KNOWN
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=%21", "cursor=AA", "cursor=YWNtZS9t"])
+def test_refused_pages_of_one(crowded, query):
+    assert_problem(crowded.get("/api/v1/collections/acme/all?" + query), 400, "bad-request")
+
+
+def test_the_page_of_one_leads_to_the_next(crowded):
+    seen, path = [], "/-/collections/acme/all"
+    while path:
+        body = crowded.get(path, accept="text/html").body.decode()
+        seen += re.findall(r'<h3><a href="/(acme/m\d+)"', body)
+        found = re.search(r'rel="next" href="([^"]+)"', body)
+        path = found and found[1].replace("&amp;", "&")
+    assert seen == KNOWN
+
+
+def test_an_export_takes_all_modules_of_one(crowded, tmp_path):
+    report = crowded.larder("export", "--collection", "acme/all", "-o", str(tmp_path / "bundle.tar"), "--json").stdout
+    assert json.loads(report)["versions"] == len(KNOWN)

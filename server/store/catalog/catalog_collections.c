@@ -19,11 +19,11 @@ static const char *const sql[] = {
 	[FIND_COLLECTION] = "SELECT " COLUMNS ", c.markdown FROM collections c"
 			    " JOIN publishers p ON p.id = c.publisher_id WHERE p.name = ?1 AND c.name = ?2",
 	[LIST_TAGS] = "SELECT kind, value FROM collection_tags WHERE collection_id = ?1 ORDER BY kind, value",
-	[LIST_MODULES] =
-		"SELECT m.handle, d.description, v.version, m.latest_cached FROM collection_modules cm"
-		" JOIN modules m ON m.handle = cm.handle JOIN versions v ON v.id = m.latest_id"
-		" JOIN versions d ON d.id = coalesce(m.described_id, m.latest_id)"
-		" WHERE cm.collection_id = ?1 ORDER BY cm.position",
+	[LIST_MODULES] = "SELECT m.handle, d.description, v.version, m.latest_cached, cm.position FROM "
+			 "collection_modules cm"
+			 " JOIN modules m ON m.handle = cm.handle JOIN versions v ON v.id = m.latest_id"
+			 " JOIN versions d ON d.id = coalesce(m.described_id, m.latest_id)"
+			 " WHERE cm.collection_id = ?1 AND cm.position >= ?2 ORDER BY cm.position LIMIT ?3",
 	[FIND_PUBLISHER] = "SELECT name, coalesce(display_name, name), icon_url, markdown, modules,"
 			   " (SELECT count(*) FROM collections WHERE publisher_id = publishers.id)"
 			   " FROM publishers WHERE name = ?1",
@@ -140,12 +140,20 @@ void collection_list_finish(struct collection_list *list)
 
 /* ---- one collection ---- */
 
-static bool load_modules(struct txn *txn, int64_t id, struct collection_details *out, struct err *err)
+/* One more than wanted, which tells where the next page begins. */
+static bool load_modules(struct txn *txn, int64_t id, const struct collection_part *part,
+	struct collection_details *out, struct err *err)
 {
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_MODULES], VALUES(v_int(id)));
+	int64_t limit = part->limit < INT64_MAX ? (int64_t)part->limit + 1 : -1;
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[LIST_MODULES], VALUES(v_int(id), v_int(part->from), v_int(limit)));
 	size_t capacity = 0;
 
 	while (rows_next(rows)) {
+		if (out->module_count == part->limit) {
+			out->next = rows_int(rows, 4);
+			continue;
+		}
 		MEM_GROW(out->modules, out->module_count, capacity);
 		out->modules[out->module_count++] = (struct collection_module){
 			rows_dup(rows, 0), rows_dup(rows, 1), rows_int(rows, 2), rows_int(rows, 3) != 0};
@@ -154,7 +162,7 @@ static bool load_modules(struct txn *txn, int64_t id, struct collection_details 
 }
 
 bool catalog_find_collection(struct catalog *catalog, const char *publisher, const char *name,
-	struct collection_details *out, bool *found, struct err *err)
+	const struct collection_part *part, struct collection_details *out, bool *found, struct err *err)
 {
 	AUTO(collection_details_finish) struct collection_details details = {0};
 	AUTO_TXN struct txn *txn = NULL;
@@ -168,7 +176,7 @@ bool catalog_find_collection(struct catalog *catalog, const char *publisher, con
 		return rows_done(rows, err);
 	details.markdown = rows_dup(rows, 7);
 	if (!load_summary(txn, rows, &details.summary, err) ||
-		!load_modules(txn, rows_int(rows, 0), &details, err))
+		!load_modules(txn, rows_int(rows, 0), part, &details, err))
 		return false;
 	*out = details;
 	details = (struct collection_details){0};

@@ -52,13 +52,20 @@ struct collection_module {
 struct collection_details {
 	struct collection_summary summary;
 	char *markdown;
-	struct collection_module *modules; /* those that are known, in the collection's order */
+	struct collection_module *modules; /* a page of those that are known, in the collection's order */
 	size_t module_count;
+	int64_t next; /* the position where the next page begins; 0: there is none */
+};
+
+/* Which of its modules: so many, from a position on. */
+struct collection_part {
+	int64_t from; /* 0: from the start */
+	size_t limit; /* SIZE_MAX: all */
 };
 
 /* *found is false, and nothing is to be freed, where there is none. */
 bool catalog_find_collection(struct catalog *catalog, const char *publisher, const char *name,
-	struct collection_details *out, bool *found, struct err *err);
+	const struct collection_part *part, struct collection_details *out, bool *found, struct err *err);
 void collection_details_finish(struct collection_details *details);
 
 struct publisher_details {
