@@ -18,6 +18,7 @@
 #include "server/registry/access.h"
 #include "server/registry/backfill.h"
 #include "server/registry/budget.h"
+#include "server/registry/imports.h"
 #include "server/registry/invalidation.h"
 #include "server/registry/janitor.h"
 #include "server/registry/publisher.h"
@@ -228,6 +229,15 @@ static void open_turns(struct services *services)
 	services->unpackings = turns_create(&unpackings, unpackings_at_once(services->config));
 }
 
+static bool open_imports(struct app *app, struct err *err)
+{
+	const struct config *config = app->config;
+	const struct importer importer = {NULL, app->services.blobs, app->committer, app->space, NULL,
+		config->storage.keep_free_bytes, config->publish.max_upload_bytes, limits_of(config)};
+
+	return imports_create(&importer, config->storage.data_dir, &app->services.imports, err);
+}
+
 static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
@@ -238,7 +248,8 @@ static bool open_services(struct app *app, struct err *err)
 		!open_counters(app, err) ||
 		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
 		!open_backfill(app, err) ||
-		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err))
+		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err) ||
+		!open_imports(app, err))
 		return false;
 	publishing.holdup = app->holdup;
 	open_mirror(app);
@@ -325,6 +336,7 @@ void app_close(struct app *app)
 	events_end(app->services.events);
 	front_close(app->front);
 	events_destroy(app->services.events);
+	imports_destroy(app->services.imports);
 	registry_destroy(app->services.registry);
 	publisher_destroy(app->services.publisher);
 	holdup_destroy(app->holdup);

@@ -280,6 +280,8 @@ static const struct command commands[] = {
 	{"import", "take in a bundle that was carried here",
 		"usage: larder import DIR|FILE [--verify KEY] [--dry-run] [--partial] [--json]\n"
 		"                     [--config FILE] [--data DIR]\n"
+		"       larder import DIR|FILE [--verify KEY] [--dry-run] [--partial] [--json]\n"
+		"                     --server URL [--token TOKEN | --token-file FILE]\n"
 		"       larder import DIR|FILE --as HANDLE/VERSION [--json] [--config FILE] [--data DIR]\n\n"
 		"Takes in what \"larder export\" has made: a folder, a tar, or its pieces (name any of "
 		"them,\n"
@@ -289,7 +291,7 @@ static const struct command commands[] = {
 		"again goes on where it was interrupted (for a week), or changes nothing. Works on the\n"
 		"data folder itself, as the user that it belongs to, whether a daemon runs on it or not; "
 		"one\n"
-		"that is new must be named.\n\n"
+		"that is new must be named. With --server it goes to a running daemon, by the same rules.\n\n"
 		"  --as HANDLE/VERSION\n"
 		"                   take a model that other tools have put into an image layout (ModelPack:\n"
 		"                   application/vnd.cncf.model.*, application/vnd.cnai.*) as this version,\n"
@@ -299,7 +301,11 @@ static const struct command commands[] = {
 		"  --partial        record what can be, though other things cannot; fails all the same\n"
 		"  --json           print the report as JSON\n"
 		"  --config FILE    the configuration with the limits and the data folder\n"
-		"  --data DIR       the data folder (default: larder-data)\n",
+		"  --data DIR       the data folder (default: larder-data)\n"
+		"  --server URL     a daemon instead of a folder (or $LARDER_SERVER, where no folder is "
+		"named and\n"
+		"                   none is here)\n"
+		"  --token TOKEN    a token of scope admin (or $LARDER_TOKEN, or --token-file FILE)\n",
 		command_import},
 	{"import-docs", "list modules that a documentation tree tells of",
 		"usage: larder import-docs DIR|TAR [--dry-run] [--json] [--config FILE] [--data DIR]\n\n"

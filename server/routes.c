@@ -2,6 +2,7 @@
 #include "server/routes.h"
 
 #include "server/api/api.h"
+#include "server/api/import_upload.h"
 #include "server/http/problem.h"
 #include "server/hub/hub.h"
 #include "server/registry/services.h"
@@ -86,6 +87,14 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/v1/fills", ROLE_READ, BODY_NONE, NULL, api_fills},
 	{METHOD_POST, "/api/v1/fills", ROLE_READ, BODY_MEMORY, NULL, hub_prefetch, .own_pages = true},
 	{METHOD_DELETE, "/api/v1/fills/*", ROLE_ADMIN, BODY_NONE, NULL, api_cancel_fill},
+	{METHOD_GET, "/api/v1/imports", ROLE_ADMIN, BODY_NONE, NULL, api_imports},
+	{METHOD_POST, "/api/v1/imports", ROLE_ADMIN, BODY_UPLOAD, &import_head_upload, api_begin_import,
+		.bulk = true, .slow = true},
+	{METHOD_GET, "/api/v1/imports/*", ROLE_ADMIN, BODY_NONE, NULL, api_import},
+	{METHOD_PUT, "/api/v1/imports/*", ROLE_ADMIN, BODY_UPLOAD, &import_blob_upload, api_put_import,
+		.bulk = true, .slow = true},
+	{METHOD_POST, "/api/v1/imports/*", ROLE_ADMIN, BODY_MEMORY, NULL, api_record_import},
+	{METHOD_DELETE, "/api/v1/imports/*", ROLE_ADMIN, BODY_NONE, NULL, api_drop_import, .slow = true},
 	{METHOD_GET, "/api/v1/wants", ROLE_READ, BODY_NONE, NULL, api_wants},
 	{METHOD_DELETE, "/api/v1/wants", ROLE_ADMIN, BODY_NONE, NULL, api_clear_wants},
 	{METHOD_GET, "/api/v1/activity", ROLE_READ, BODY_NONE, NULL, api_activity},

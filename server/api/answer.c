@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/answer.h"
 
+#include "server/module/examination.h"
+
 #include <string.h>
 
 #include "common/clock.h"
@@ -83,4 +85,19 @@ void answer_ask(void *services, const struct request *request, struct reply *rep
 		answer_json(reply, answer);
 	else
 		problem_reply(reply, &err);
+}
+
+json_t *answer_violations(const struct examination *examination)
+{
+	json_t *violations = json_array();
+
+	for (size_t i = 0; i < examination->finding_count; i++) {
+		const struct finding *finding = &examination->findings[i];
+
+		if (!finding->publishable)
+			(void)json_array_append_new(
+				violations, json_pack("{s:s, s:s, s:s}", "rule", finding->rule, "path",
+						    finding->path, "message", finding->message));
+	}
+	return json_pack("{s:o}", "violations", violations);
 }

@@ -13,6 +13,8 @@
 #include "server/http/request.h"
 #include "server/registry/services.h"
 
+struct examination;
+
 /* Where the client reached us, without a last slash: public_url, else by the Host that it sent; free() it. */
 char *answer_base_url(const struct services *services, const struct request *request);
 
@@ -21,6 +23,9 @@ json_t *answer_text(const char *text);
 
 /* RFC 3339. */
 json_t *answer_time(int64_t time_s);
+
+/* {"violations": […]}: the rules that a published module may not break. */
+json_t *answer_violations(const struct examination *examination);
 
 /* 200 with this value, which it lets go of; Cache-Control: no-cache. */
 void answer_json(struct reply *reply, json_t *value);

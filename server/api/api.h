@@ -32,6 +32,14 @@ void api_stats(void *services, struct request *request, struct reply *reply);
 /* /api/v1/fills: those that run and ended lately; /api/v1/fills/<id>: DELETE cancels one */
 void api_fills(void *services, struct request *request, struct reply *reply);
 void api_cancel_fill(void *services, struct request *request, struct reply *reply);
+/* /api/v1/imports: bundles that clients send; POST begins one with its head. …/<id>: its state;
+ * …/<id>/lacking: what to send; PUT …/<id>/blobs/sha256/<hex>: that; POST …/<id>/record; DELETE ends it */
+void api_imports(void *services, struct request *request, struct reply *reply);
+void api_import(void *services, struct request *request, struct reply *reply);
+void api_begin_import(void *services, struct request *request, struct reply *reply);
+void api_put_import(void *services, struct request *request, struct reply *reply);
+void api_record_import(void *services, struct request *request, struct reply *reply);
+void api_drop_import(void *services, struct request *request, struct reply *reply);
 /* what goes on right now, once, and as server-sent events */
 void api_activity(void *services, struct request *request, struct reply *reply);
 void api_events(void *services, struct request *request, struct reply *reply);

@@ -130,6 +130,21 @@ bool carrier_open(const char *path, const char *scratch, struct carrier **out, s
 	return true;
 }
 
+bool carrier_open_file(int fd, const char *name, const char *scratch, struct carrier **out, struct err *err)
+{
+	AUTO_CARRIER struct carrier *carrier = mem_zero(1, sizeof *carrier);
+
+	carrier->folder_fd = carrier->blobs_fd = -1;
+	carrier->path = mem_dup(name);
+	if (!reel_open_file(fd, name, &carrier->reel, err) ||
+		!blob_places_open(scratch, &carrier->places, err) ||
+		!tar_places_read(carrier->reel, carrier->places, carrier->files, err) ||
+		!check_mark(carrier, err))
+		return false;
+	*out = TAKE(carrier);
+	return true;
+}
+
 /* ---- what is no blob ---- */
 
 static bool lacks_file(const struct carrier *carrier, enum layout_file which, struct err *err)
@@ -268,6 +283,18 @@ static bool next(struct stream *stream, const uint8_t **data, size_t *length, st
 	blob->done_bytes += (int64_t)*length;
 	*data = blob->block;
 	return true;
+}
+
+bool carrier_read_at(struct carrier_blob *blob, int64_t offset, void *bytes, size_t length, size_t *out_read,
+	struct err *err)
+{
+	int64_t left = blob->size_bytes - offset;
+	size_t wanted = (int64_t)length < left ? length : (size_t)left;
+
+	if (!read_at(blob->carrier, blob->fd, bytes, wanted, blob->offset + offset, out_read, err))
+		return err_prefix(err, "the blob sha256:%s of %.100s cannot be read: ", blob->digest.hex,
+			file_of(blob));
+	return *out_read == wanted || carrier_blob_is_damaged(blob, err);
 }
 
 bool carrier_open_blob(

@@ -22,6 +22,8 @@ struct carrier;
 /* Of a tar all headers are read, in whatever order its members stand; a list of them is kept in the folder
  * scratch. ERR_NOT_FOUND, ERR_BAD_REQUEST with what to do about it. close takes NULL. */
 bool carrier_open(const char *path, const char *scratch, struct carrier **out, struct err *err);
+/* The same of a tar that is open, and stays the caller's: by this name it is told of. */
+bool carrier_open_file(int fd, const char *name, const char *scratch, struct carrier **out, struct err *err);
 void carrier_close(struct carrier *carrier);
 AUTO_CLEANER(own_carrier, struct carrier *, carrier_close)
 #define AUTO_CARRIER AUTO(own_carrier)
@@ -50,6 +52,10 @@ bool carrier_open_blob(
 	struct carrier *carrier, const struct bundle_blob *blob, struct carrier_blob *out, struct err *err);
 void carrier_close_blob(struct carrier_blob *blob);
 #define AUTO_CARRIER_BLOB AUTO(carrier_close_blob)
+
+/* Up to length of its bytes from an offset on, without regard to what the stream has given. */
+bool carrier_read_at(struct carrier_blob *blob, int64_t offset, void *bytes, size_t length, size_t *out_read,
+	struct err *err);
 
 /* What is said where the bytes are not those of the digest. Always false. */
 bool carrier_blob_is_damaged(const struct carrier_blob *blob, struct err *err);

@@ -130,14 +130,15 @@ static bool find_contents_manifest(
 /* ---- the contents' manifest ---- */
 
 /* Nothing is in it, but it is not to be damaged either. */
-static bool prove_config(struct carrier *carrier, const json_t *manifest, struct err *err)
+static bool prove_config(
+	struct carrier *carrier, const json_t *manifest, struct opening *out, struct err *err)
 {
 	const json_t *descriptor = json_object_get(manifest, "config");
 	AUTO_BUFFER struct buffer text = {0};
-	struct bundle_blob config;
 
-	return !descriptor || (take_descriptor(descriptor, &config, err) &&
-				      carrier_read_blob(carrier, &config, EMPTY_BYTES_MAX, &text, err));
+	out->has_config = descriptor != NULL;
+	return !descriptor || (take_descriptor(descriptor, &out->config, err) &&
+				      carrier_read_blob(carrier, &out->config, EMPTY_BYTES_MAX, &text, err));
 }
 
 static bool take_layers(const json_t *layers, struct opening *out, struct err *err)
@@ -170,17 +171,16 @@ bool opening_find(struct carrier *carrier, struct opening *out, struct err *err)
 {
 	AUTO_BUFFER struct buffer text = {0};
 	json_auto_t *manifest = NULL;
-	struct bundle_blob index, contents_manifest;
 
 	*out = (struct opening){0};
-	if (!find_index(carrier, &index, err) ||
-		!find_contents_manifest(carrier, &index, &contents_manifest, err) ||
-		!carrier_read_blob(carrier, &contents_manifest, MANIFEST_BYTES_MAX, &text, err))
+	if (!find_index(carrier, &out->index, err) ||
+		!find_contents_manifest(carrier, &out->index, &out->manifest, err) ||
+		!carrier_read_blob(carrier, &out->manifest, MANIFEST_BYTES_MAX, &text, err))
 		return false;
 	if (!strictjson_parse(buffer_string(&text), text.length, VALUES_MAX, &manifest, err))
 		return err_prefix(err, "the manifest of the bundle's contents: ");
 	return take_layers(json_object_get(manifest, "layers"), out, err) &&
-	       prove_config(carrier, manifest, err);
+	       prove_config(carrier, manifest, out, err);
 }
 
 /* ---- the proof ---- */

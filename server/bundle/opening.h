@@ -13,6 +13,10 @@
 struct signing_key;
 
 struct opening {
+	struct bundle_blob index; /* on the way to the contents, and their manifest */
+	struct bundle_blob manifest;
+	bool has_config; /* … which has one, with nothing in it */
+	struct bundle_blob config;
 	struct bundle_blob contents;
 	bool is_signed;
 	struct bundle_blob signature;

@@ -266,6 +266,22 @@ bool reel_open(const char *path, struct reel **out, struct err *err)
 	return true;
 }
 
+bool reel_open_file(int fd, const char *name, struct reel **out, struct err *err)
+{
+	AUTO_REEL struct reel *reel = mem_zero(1, sizeof *reel);
+	int64_t size_bytes;
+
+	reel->folder = mem_dup("");
+	reel->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (reel->fd < 0)
+		return err_errno(err, errno, "read %.200s", name);
+	if (!measure(reel->fd, name, &size_bytes, err))
+		return false;
+	add_piece(reel, name, size_bytes);
+	*out = TAKE(reel);
+	return true;
+}
+
 /* ---- reading ---- */
 
 int64_t reel_size(const struct reel *reel)

@@ -18,6 +18,8 @@ struct reel;
  * what is missing. close takes NULL.
  */
 bool reel_open(const char *path, struct reel **out, struct err *err);
+/* The same of a file that is open, and stays the caller's: by this name it is told of. */
+bool reel_open_file(int fd, const char *name, struct reel **out, struct err *err);
 void reel_close(struct reel *reel);
 AUTO_CLEANER(own_reel, struct reel *, reel_close)
 #define AUTO_REEL AUTO(own_reel)

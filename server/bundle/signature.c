@@ -23,6 +23,7 @@
 
 enum {
 	KEY_FILE_MAX = 16 << 10,
+	KEY_LENGTH = 32,
 	SIGNATURE_LENGTH = 64,
 	SIGNATURES_MAX = 16,
 	SIGNERS_TOLD_MAX = 3,
@@ -102,6 +103,34 @@ bool signing_key_read_public(const char *path, struct signing_key **out, struct 
 {
 	return read_key(path, false,
 		"public Ed25519 key in PEM: \"larder keygen -o FILE\" writes one into FILE.pub", out, err);
+}
+
+struct base64 signing_key_text(const struct signing_key *key)
+{
+	uint8_t bytes[KEY_LENGTH];
+	size_t length = sizeof bytes;
+
+	must(EVP_PKEY_get_raw_public_key(key->pkey, bytes, &length) == 1 && length == sizeof bytes);
+	return base64_encode(bytes, length);
+}
+
+bool signing_key_parse(const char *text, struct signing_key **out, struct err *err)
+{
+	AUTO(own_pkey) EVP_PKEY *pkey = NULL;
+	uint8_t bytes[KEY_LENGTH];
+
+	if (base64_decode(text, bytes, sizeof bytes))
+		pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bytes, sizeof bytes);
+	ERR_clear_error();
+	if (!pkey)
+		return err_set(err, ERR_BAD_REQUEST,
+			"a key is the 32 bytes of a public Ed25519 key in base64, as \"larder import "
+			"--verify\" "
+			"sends it");
+	*out = mem_zero(1, sizeof **out);
+	**out = (struct signing_key){.pkey = pkey, .id = id_of(pkey)};
+	pkey = NULL;
+	return true;
 }
 
 void signing_key_destroy(struct signing_key *key)

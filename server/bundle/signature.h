@@ -28,6 +28,9 @@ struct signing_key;
  * Ed25519, unencrypted. */
 bool signing_key_read_private(const char *path, struct signing_key **out, struct err *err);
 bool signing_key_read_public(const char *path, struct signing_key **out, struct err *err);
+/* A public key without its file, as 32 bytes in base64. */
+struct base64 signing_key_text(const struct signing_key *key);
+bool signing_key_parse(const char *text, struct signing_key **out, struct err *err);
 void signing_key_destroy(struct signing_key *key);
 AUTO_CLEANER(own_signing_key, struct signing_key *, signing_key_destroy)
 #define AUTO_SIGNING_KEY AUTO(own_signing_key)

@@ -45,7 +45,7 @@ bool documentation_file_send(
 	const struct remote_upload upload = {
 		.target = target, .media_type = "text/markdown; charset=utf-8", .fd = fd};
 
-	if (!remote_put(remote, &upload, &reply, err) || !remote_accepted(&reply, err))
+	if (!remote_send(remote, &upload, &reply, err) || !remote_accepted(&reply, err))
 		return false;
 	if (!json_is_object(reply.json))
 		return err_set(err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?",

@@ -126,7 +126,7 @@ static bool send_file(struct remote *remote, const char *target, const char *med
 	bool sent;
 
 	progress_bar_init(&progress, "uploading");
-	sent = remote_put(remote, &upload, &reply, err);
+	sent = remote_send(remote, &upload, &reply, err);
 	progress_bar_finish(&progress);
 	if (!sent)
 		return false;

@@ -322,7 +322,8 @@ static size_t give_body(char *bytes, size_t size, size_t count, void *context)
 	struct err err;
 	size_t got;
 
-	if (!file_read_at(upload->fd, bytes, size * count, source->offset, &got, &err))
+	if (!(upload->read ? upload->read(upload->context, source->offset, bytes, size * count, &got, &err)
+			   : file_read_at(upload->fd, bytes, size * count, source->offset, &got, &err)))
 		return CURL_READFUNC_ABORT;
 	source->offset += (int64_t)got;
 	if (upload->progressed)
@@ -340,10 +341,8 @@ static int seek_body(void *context, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
-static bool make_put_headers(struct remote *remote, const struct remote_upload *upload,
-	struct curl_slist **headers, struct err *err)
+static bool add_digest(const struct remote_upload *upload, struct curl_slist **headers, struct err *err)
 {
-	AUTO_FREE char *type = mem_printf("Content-Type: %s", upload->media_type);
 	AUTO_FREE char *repr = NULL;
 	AUTO_HASHER struct hasher *hasher = hasher_create();
 	struct digest digest;
@@ -353,8 +352,18 @@ static bool make_put_headers(struct remote *remote, const struct remote_upload *
 		return false;
 	digest = hasher_result(hasher);
 	repr = mem_printf("Repr-Digest: sha-256=:%s:", base64_encode(digest.bytes, sizeof digest.bytes).text);
-	add_header(headers, type);
 	add_header(headers, repr);
+	return true;
+}
+
+static bool make_put_headers(struct remote *remote, const struct remote_upload *upload,
+	struct curl_slist **headers, struct err *err)
+{
+	AUTO_FREE char *type = mem_printf("Content-Type: %s", upload->media_type);
+
+	if (!upload->read && !add_digest(upload, headers, err))
+		return false;
+	add_header(headers, type);
 	add_header(headers, "Expect: 100-continue");
 	add_header(headers, "Accept: application/json");
 	add_header(headers, remote->authorization);
@@ -363,6 +372,8 @@ static bool make_put_headers(struct remote *remote, const struct remote_upload *
 
 static bool prepare_put(struct remote *remote, struct source *source, struct err *err)
 {
+	if (source->upload->is_post && !SET(CURLOPT_CUSTOMREQUEST, "POST"))
+		return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
 	if (SET(CURLOPT_UPLOAD, 1L) && SET(CURLOPT_READFUNCTION, give_body) &&
 		SET(CURLOPT_READDATA, source) && SET(CURLOPT_SEEKFUNCTION, seek_body) &&
 		SET(CURLOPT_SEEKDATA, source) &&
@@ -373,17 +384,18 @@ static bool prepare_put(struct remote *remote, struct source *source, struct err
 	return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
 }
 
-bool remote_put(struct remote *remote, const struct remote_upload *upload, struct remote_reply *reply,
+bool remote_send(struct remote *remote, const struct remote_upload *upload, struct remote_reply *reply,
 	struct err *err)
 {
 	AUTO(own_headers) struct curl_slist *headers = NULL;
 	AUTO_FREE char *url = mem_printf("%s%s", remote->server, upload->target);
-	struct source source = {.upload = upload};
+	struct source source = {.upload = upload, .size_bytes = upload->size_bytes};
 	struct stat status;
 
-	if (fstat(upload->fd, &status) < 0)
+	if (!upload->read && fstat(upload->fd, &status) < 0)
 		return err_errno(err, errno, "read the file");
-	source.size_bytes = status.st_size;
+	if (!upload->read)
+		source.size_bytes = status.st_size;
 	return make_put_headers(remote, upload, &headers, err) && prepare(remote, url, headers, err) &&
 	       prepare_put(remote, &source, err) && perform(remote, reply, err);
 }

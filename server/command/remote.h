@@ -76,7 +76,12 @@ struct remote_download {
 struct remote_upload {
 	const char *target;
 	const char *media_type;
-	int fd; /* a file, sent from its beginning; stays the caller's */
+	bool is_post; /* else a PUT */
+	int fd;       /* a file, sent from its beginning, with its digest; stays the caller's */
+	/* In its place, of a body with so many bytes: what stands at an offset. NULL: the file. */
+	bool (*read)(
+		void *context, int64_t offset, void *bytes, size_t length, size_t *out_read, struct err *err);
+	int64_t size_bytes;
 	/* May be NULL; called as bytes go out. */
 	void (*progressed)(void *context, int64_t done_bytes, int64_t total_bytes);
 	void *context;
@@ -87,8 +92,8 @@ struct remote_reply {
 	json_t *json; /* NULL where the body was none */
 };
 
-/* PUTs a file with its digest; true for every answer, also a refusal. */
-bool remote_put(struct remote *remote, const struct remote_upload *upload, struct remote_reply *reply,
+/* True for every answer, also a refusal. */
+bool remote_send(struct remote *remote, const struct remote_upload *upload, struct remote_reply *reply,
 	struct err *err);
 
 /* GETs a file; true for every answer that came whole, also a refusal or redirect, which is not followed.

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/utf8.h"
+#include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/http/problem.h"
 #include "server/hub/form.h"
@@ -348,21 +349,6 @@ static void reply_version(void *services, const struct request *request, const s
 		reply_header(reply, "Location", way);
 }
 
-static json_t *violations_json(const struct examination *examination)
-{
-	json_t *violations = json_array();
-
-	for (size_t i = 0; i < examination->finding_count; i++) {
-		const struct finding *finding = &examination->findings[i];
-
-		if (!finding->publishable)
-			(void)json_array_append_new(
-				violations, json_pack("{s:s, s:s, s:s}", "rule", finding->rule, "path",
-						    finding->path, "message", finding->message));
-	}
-	return json_pack("{s:o}", "violations", violations);
-}
-
 static bool finish_body(struct body *body, enum kept *kept, struct examination **examination, struct err *err)
 {
 	if (body->form)
@@ -393,7 +379,7 @@ static void finish_artifact(
 		return reply_version(services, request, &body->name, kept == KEPT_AGAIN ? 200 : 201, reply);
 	add_hint(request, &err);
 	if (examination)
-		problem_reply_with(reply, &err, violations_json(examination));
+		problem_reply_with(reply, &err, answer_violations(examination));
 	else
 		problem_reply(reply, &err);
 }

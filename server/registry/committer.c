@@ -161,21 +161,24 @@ bool committer_commit(struct committer *committer, struct spool *spool, const st
 }
 
 /* The file, then its row. */
-static bool adopt_and_stage(
-	struct committer *committer, struct spool *spool, const struct keeping *keeping, struct err *err)
+static bool adopt_and_stage(struct committer *committer, struct spool *spool, const struct keeping *keeping,
+	bool patient, struct err *err)
 {
 	const struct digest *digest = &keeping->checksums->sha256;
 	SHARED(committer->span);
 
-	if (!blobs_adopt(committer->blobs, spool, digest, err) ||
-		!catalog_stage_blob(committer->catalog, keeping, err))
+	if (!blobs_adopt(committer->blobs, spool, digest, err))
 		return false;
+	if (!catalog_stage_blob(committer->catalog, keeping, patient, err)) {
+		return_draft(committer, spool, digest, err);
+		return false;
+	}
 	committer_forget(committer, digest->hex);
 	return true;
 }
 
 bool committer_stage(struct committer *committer, struct spool *spool, enum format format,
-	enum version_source source, const struct inspection *inspection, struct err *err)
+	enum version_source source, const struct inspection *inspection, bool patient, struct err *err)
 {
 	const struct name name = {.format = format};
 	const struct origin origin = {source, NULL};
@@ -183,7 +186,7 @@ bool committer_stage(struct committer *committer, struct spool *spool, enum form
 
 	if (!blobs_prepare(spool, err))
 		return false;
-	if (!adopt_and_stage(committer, spool, &keeping, err)) {
+	if (!adopt_and_stage(committer, spool, &keeping, patient, err)) {
 		undo_adoption(committer, &inspection->checksums.sha256);
 		return false;
 	}

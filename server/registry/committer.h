@@ -54,9 +54,10 @@ bool committer_commit(struct committer *committer, struct spool *spool, const st
 	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err);
 
 /* Makes a complete and inspected spool a blob that no version claims yet, staged for an import: durable on
- * return, and the spool is marked as kept. source: what it will be kept as. */
+ * return, and the spool is marked as kept. source: what it will be kept as. ERR_BUSY as above: patient has it
+ * wait for seconds before. */
 bool committer_stage(struct committer *committer, struct spool *spool, enum format format,
-	enum version_source source, const struct inspection *inspection, struct err *err);
+	enum version_source source, const struct inspection *inspection, bool patient, struct err *err);
 
 /* Whether bytes that will not be kept are what this name may have: refuses what committer_commit would
  * refuse. */

@@ -70,7 +70,7 @@ static bool is_broken(const struct finding *finding, enum version_source source)
 	return source == SOURCE_PUBLISHED ? !finding->publishable : finding->severity == SEVERITY_VIOLATION;
 }
 
-static bool check_rules(const struct examination *examination, enum version_source source, struct err *err)
+bool import_check_rules(const struct examination *examination, enum version_source source, struct err *err)
 {
 	size_t broken = 0;
 
@@ -92,7 +92,7 @@ static enum blob_fate judge(
 		(void)carrier_blob_is_damaged(blob, err);
 		return BLOB_FAULTY;
 	}
-	if (check_rules(inspection->examination, copy->artifact->source, err))
+	if (import_check_rules(inspection->examination, copy->artifact->source, err))
 		return BLOB_STAGED;
 	*examination = TAKE(inspection->examination);
 	return BLOB_FAULTY;
@@ -114,7 +114,7 @@ static enum blob_fate run(
 	if (fate != BLOB_STAGED)
 		return fate;
 	return committer_stage(importer->committer, copy->spool, copy->artifact->format,
-		       copy->artifact->source, &copy->inspection, err)
+		       copy->artifact->source, &copy->inspection, true, err)
 		       ? BLOB_STAGED
 		       : BLOB_FAILED;
 }

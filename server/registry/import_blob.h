@@ -13,6 +13,9 @@
 #include "server/registry/import_tools.h"
 #include "server/store/catalog/catalog_import.h"
 
+/* Whether a module may be here as that; ERR_INVALID_MODULE. */
+bool import_check_rules(const struct examination *examination, enum version_source source, struct err *err);
+
 /* What came of it. */
 enum blob_fate {
 	BLOB_STAGED,

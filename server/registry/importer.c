@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/importer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -136,14 +137,17 @@ static bool check_manifest(struct job *job, const struct bundle_blob *manifest, 
 	return carrier_prove_blob(job->carrier, manifest, err);
 }
 
-static bool check_artifact(struct job *job, const struct imported_artifact *artifact, struct err *err)
+static bool check_artifact(
+	struct job *job, const struct name *name, const struct imported_artifact *artifact, struct err *err)
 {
 	const struct bundle_blob blob = {artifact->digest, artifact->size_bytes};
+	const struct import_order *order = job->order;
 
 	if (artifact->size_bytes > job->importer->max_upload_bytes)
 		return err_set(err, ERR_TOO_LARGE, "it is larger than %s (publish.max_upload_bytes)",
 			number_size(job->importer->max_upload_bytes).text);
-	return carrier_check(job->carrier, &blob, err);
+	return order->distant ? order->distant->lacks(order->context, name, artifact, err)
+			      : carrier_check(job->carrier, &blob, err);
 }
 
 static void look_at_bytes(struct job *job, const struct import_walk *walk, const struct import_result *result)
@@ -157,7 +161,7 @@ static void look_at_bytes(struct job *job, const struct import_walk *walk, const
 		if (!result->lacks[i])
 			continue;
 		job->report->wanted_bytes += version->artifacts[i].size_bytes;
-		if (!check_artifact(job, &version->artifacts[i], &why))
+		if (!check_artifact(job, &version->name, &version->artifacts[i], &why))
 			find_fault(job, walk, version->artifacts[i].format, NULL, &why);
 	}
 }
@@ -199,6 +203,14 @@ static void show_place(struct job *job, const struct import_walk *walk)
 	job->order->show(job->order->context, &job->progress);
 }
 
+static bool check_stop(const struct job *job, struct err *err)
+{
+	const struct import_distant *distant = job->order->distant;
+
+	return !distant || !atomic_load(distant->stop) ||
+	       err_set(err, ERR_BUSY, "the daemon ends: once it is there again the same import goes on");
+}
+
 static bool go(struct job *job, enum import_phase phase, void *context,
 	bool (*visit)(struct job *job, const struct import_walk *walk, void *context, struct err *err),
 	struct err *err)
@@ -212,7 +224,8 @@ static bool go(struct job *job, enum import_phase phase, void *context,
 		return false;
 	job->report->header = walk.reader.header;
 	while (more) {
-		if (!import_walk_next(&walk, &more, err) || (more && !visit(job, &walk, context, err)))
+		if (!check_stop(job, err) || !import_walk_next(&walk, &more, err) ||
+			(more && !visit(job, &walk, context, err)))
 			return false;
 		if (more)
 			show_place(job, &walk);
@@ -332,8 +345,8 @@ static bool record(struct job *job, struct err *err)
 	struct import_report *report = job->report;
 	AUTO_FREE char *name = mem_dup(
 		report->header.name[0] ? report->header.name : clock_rfc3339(report->header.created_s).text);
-	const struct import_origin origin = {
-		report->contents, name, report->header.created_s, job->signer, clock_now_s()};
+	const struct import_origin origin = {report->contents, name, report->header.created_s, job->signer,
+		clock_now_s(), job->order->who};
 	AUTO_IMPORT struct import *import = NULL;
 
 	forget_counts(report);
@@ -368,13 +381,22 @@ static bool settle(struct job *job, struct err *err)
 
 /* ---- all of it ---- */
 
+static bool open_carrier(struct job *job, struct err *err)
+{
+	const struct import_order *order = job->order;
+	const char *scratch = job->importer->scratch_folder;
+
+	return order->distant
+		       ? carrier_open_file(order->distant->head_fd, order->path, scratch, &job->carrier, err)
+		       : carrier_open(order->path, scratch, &job->carrier, err);
+}
+
 static bool open_bundle(struct job *job, struct err *err)
 {
 	const struct import_order *order = job->order;
 	struct opening opening;
 
-	if (!carrier_open(order->path, job->importer->scratch_folder, &job->carrier, err) ||
-		!opening_find(job->carrier, &opening, err))
+	if (!open_carrier(job, err) || !opening_find(job->carrier, &opening, err))
 		return false;
 	job->report->is_signed = opening.is_signed;
 	job->report->contents = opening.contents.digest;
@@ -432,6 +454,7 @@ bool importer_run(const struct importer *importer, const struct import_order *or
 	*report = (struct import_report){0};
 	if (!open_bundle(&job, err) || !go(&job, IMPORT_READING, NULL, visit_first, err))
 		return false;
+	report->is_read = true;
 	goes_on = !order->dry_run && (is_whole(report) || order->partial) && may_change(&job);
 	if (goes_on && !go(&job, IMPORT_COPYING, NULL, visit_second, err))
 		return false;

@@ -47,8 +47,19 @@ struct import_progress {
 	size_t count; /* of its versions and pages, in this phase */
 };
 
+/* A bundle that a client sends: its head, and its artifacts one by one, which are staged as they come. */
+struct import_distant {
+	int head_fd;
+	/* Of an artifact that is not in the store: false, with *err, where it is to be told as faulty. */
+	bool (*lacks)(void *context, const struct name *name, const struct imported_artifact *artifact,
+		struct err *err);
+	const _Atomic bool *stop; /* ends the import with ERR_BUSY */
+};
+
 struct import_order {
-	const char *path;
+	const char *path;                     /* of what is distant: by what name it is told of */
+	const struct import_distant *distant; /* NULL: it is a file here */
+	const char *who;                      /* the token's name; NULL: whoever has the folder */
 	const struct signing_key *key; /* that must have signed it; NULL: whoever has made it is believed */
 	bool dry_run;
 	bool partial; /* what can be recorded is */
@@ -61,6 +72,7 @@ struct import_report {
 	struct bundle_header header;
 	struct digest contents;
 	bool is_signed;
+	bool is_read;    /* to its end: only what it says is the matter */
 	size_t versions; /* in the bundle */
 	size_t outcomes[IMPORT_OUTCOME_COUNT];
 	size_t faulty;

@@ -5,9 +5,9 @@
  * cost. */
 enum { PIECE_BYTES = 256 << 10 };
 
-bool inflow_open(struct inflow *inflow, struct space *space, int64_t length, struct err *err)
+bool inflow_open(struct inflow *inflow, struct space *space, int64_t length, bool unlimited, struct err *err)
 {
-	*inflow = (struct inflow){.space = space, .claim.unlimited = true};
+	*inflow = (struct inflow){.space = space, .claim.unlimited = unlimited};
 	if (space_claim(space, &inflow->claim, length > 0 ? length : 1, err))
 		return true;
 	if (err->code == ERR_BUSY)

@@ -25,9 +25,10 @@ struct inflow {
 	bool disk_is_full;     /* … which had no room for it */
 };
 
-/* Claims room for so many bytes (-1: not told). What others have claimed is not waited for: ERR_NO_SPACE. May
- * take long. finish gives the claim back, whatever came of open. */
-bool inflow_open(struct inflow *inflow, struct space *space, int64_t length, struct err *err);
+/* Claims room for so many bytes (-1: not told); unlimited: storage.max_bytes does not bound them. What others
+ * have claimed is not waited for: ERR_NO_SPACE. May take long. finish gives the claim back, whatever came of
+ * open. */
+bool inflow_open(struct inflow *inflow, struct space *space, int64_t length, bool unlimited, struct err *err);
 void inflow_finish(struct inflow *inflow);
 
 /* Whether so many bytes more may be put now. */

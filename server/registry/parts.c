@@ -39,7 +39,7 @@ bool parts_begin(const struct services *services, const struct name *name, const
 		free(parts);
 		return false;
 	}
-	if (!inflow_open(&parts->inflow, services->space, length, err) ||
+	if (!inflow_open(&parts->inflow, services->space, length, true, err) ||
 		!blobs_begin(services->blobs, &parts->inflow.spool, err)) {
 		parts_abort(parts);
 		return false;

@@ -11,6 +11,7 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/module/documents/hubdoc.h"
+#include "server/registry/import_blob.h"
 #include "server/registry/inflow.h"
 #include "server/registry/proof.h"
 #include "server/store/catalog/catalog.h"
@@ -29,6 +30,8 @@ struct upload {
 	struct publisher *publisher;
 	struct name name;
 	char *who;
+	bool is_staged; /* for an import, as: */
+	enum version_source source;
 	struct declaration declaration;
 	struct inflow inflow;
 	struct inspector *inspector;
@@ -114,12 +117,37 @@ static bool open_spool(struct upload *upload, struct err *err)
 	struct publisher *publisher = upload->publisher;
 	struct inflow *inflow = &upload->inflow;
 
-	if (!inflow_open(inflow, publisher->space, upload->declaration.length, err) ||
+	/* What is published counts for no limit. */
+	if (!inflow_open(inflow, publisher->space, upload->declaration.length,
+		    upload->source == SOURCE_PUBLISHED, err) ||
 		!blobs_begin(publisher->blobs, &inflow->spool, err) ||
 		!inspector_start(inflow->spool, upload->name.format, &publisher->settings.limits,
 			&upload->inspector, err))
 		return false;
 	inspector_want(upload->inspector, testimony_wanted(&upload->declaration.told));
+	return true;
+}
+
+static struct upload *new_upload(
+	struct publisher *publisher, const char *who, const struct declaration *declaration)
+{
+	struct upload *upload = mem_zero(1, sizeof *upload);
+
+	metric_add(METRIC_UPLOADS_RUNNING, 1);
+	upload->publisher = publisher;
+	upload->who = mem_dup(who);
+	upload->declaration = *declaration;
+	upload->source = SOURCE_PUBLISHED;
+	return upload;
+}
+
+static bool start(struct upload *upload, struct upload **out, struct err *err)
+{
+	if (!open_spool(upload, err)) {
+		free_upload(upload);
+		return false;
+	}
+	*out = upload;
 	return true;
 }
 
@@ -131,18 +159,23 @@ bool publisher_begin(struct publisher *publisher, const struct name *name, const
 	if (!check_name(publisher, name, declaration, err) ||
 		!publisher_fits(publisher, declaration->length, err))
 		return false;
-	metric_add(METRIC_UPLOADS_RUNNING, 1);
-	upload = mem_zero(1, sizeof *upload);
-	upload->publisher = publisher;
+	upload = new_upload(publisher, who, declaration);
 	upload->name = *name;
-	upload->who = mem_dup(who);
-	upload->declaration = *declaration;
-	if (!open_spool(upload, err)) {
-		free_upload(upload);
+	return start(upload, out, err);
+}
+
+bool publisher_begin_staged(struct publisher *publisher, const struct staging *staging, const char *who,
+	const struct declaration *declaration, struct upload **out, struct err *err)
+{
+	struct upload *upload;
+
+	if (!publisher_fits(publisher, declaration->length, err))
 		return false;
-	}
-	*out = upload;
-	return true;
+	upload = new_upload(publisher, who, declaration);
+	upload->name.format = staging->format;
+	upload->is_staged = true;
+	upload->source = staging->source;
+	return start(upload, out, err);
 }
 
 static bool has_digest(const struct upload *upload)
@@ -189,10 +222,20 @@ bool upload_write(struct upload *upload, const void *bytes, size_t length)
 	return !upload->failed;
 }
 
+static bool is_damaged(const struct digest *digest, struct err *err)
+{
+	return err_set(err, ERR_DIGEST_MISMATCH,
+		"the blob sha256:%s has other bytes than it is named by: the copy is damaged; make it again",
+		digest->hex);
+}
+
 static bool check_digests(const struct upload *upload, struct inspection *inspection, struct err *err)
 {
 	const struct declaration *declared = &upload->declaration;
 
+	if (upload->is_staged)
+		return digest_equal(&declared->sha256, &inspection->checksums.sha256) ||
+		       is_damaged(&declared->sha256, err);
 	if (declared->has_sha256 && !digest_equal(&declared->sha256, &inspection->checksums.sha256))
 		return err_set(err, ERR_DIGEST_MISMATCH, "the body's sha256 is %s, the header says %s",
 			inspection->checksums.sha256.hex, declared->sha256.hex);
@@ -217,7 +260,14 @@ static bool judge(struct inspection *inspection, const struct upload *upload, st
 {
 	if (inspection->whole && !check_digests(upload, inspection, err))
 		return false;
-	return check_rules(inspection->examination, err);
+	return upload->is_staged ? import_check_rules(inspection->examination, upload->source, err)
+				 : check_rules(inspection->examination, err);
+}
+
+static bool stage(struct upload *upload)
+{
+	return committer_stage(upload->publisher->committer, upload->inflow.spool, upload->name.format,
+		upload->source, &upload->inspection, false, &upload->err);
 }
 
 static bool keep(struct upload *upload)
@@ -260,7 +310,8 @@ static void decide(struct upload *upload)
 	if (upload->decided)
 		return;
 	seal(upload);
-	upload->failed = upload->failed || !inspect(upload) || !keep(upload);
+	upload->failed =
+		upload->failed || !inspect(upload) || !(upload->is_staged ? stage(upload) : keep(upload));
 	upload->decided = true;
 }
 

@@ -40,12 +40,23 @@ struct declaration {
 /* ERR_TOO_LARGE where no upload may have so many bytes. */
 bool publisher_fits(const struct publisher *publisher, int64_t bytes, struct err *err);
 
+/* A blob of a bundle: staged for an import that is to claim it (catalog_staging.h), as what it is to be. */
+struct staging {
+	enum format format;
+	enum version_source source;
+};
+
 struct upload;
 
 /* Refuses early what need not be sent: ERR_GONE, ERR_CONFLICT (other bytes by their declared digest),
  * ERR_TOO_LARGE, ERR_NO_SPACE. How many there are at once is the caller's (see turns.h). who is the token's
  * name. */
 bool publisher_begin(struct publisher *publisher, const struct name *name, const char *who,
+	const struct declaration *declaration, struct upload **out, struct err *err);
+
+/* The same for such a blob, whose digest and length are declared: no name is looked at, and of what turns out
+ * to be wrong it is told as of a bundle. */
+bool publisher_begin_staged(struct publisher *publisher, const struct staging *staging, const char *who,
 	const struct declaration *declaration, struct upload **out, struct err *err);
 
 /* Whether a piece of so many bytes can be written now. Where not, make_room comes first, which may take long.

@@ -12,6 +12,7 @@ struct budget;
 struct catalog;
 struct config;
 struct events;
+struct imports;
 struct members;
 struct mirror;
 struct publisher;
@@ -34,6 +35,7 @@ struct services {
 	struct mirror *mirror;
 	struct budget *budget; /* of fills that clients order in advance */
 	struct publisher *publisher;
+	struct imports *imports;  /* bundles that clients send */
 	struct turns *turns;      /* of uploads */
 	struct turns *unpackings; /* of archives whose files are asked for */
 	struct wants *wants;      /* what was asked for offline */

@@ -73,7 +73,7 @@ static void stage_at(struct catalog *catalog, enum format format, const char *co
 			    .size_bytes = (int64_t)strlen(content),
 			    .examination = examination,
 			    .now_s = now_s},
-		    &err))
+		    true, &err))
 		fail_msg("%s", err.text);
 	examination_destroy(examination);
 }

@@ -30,6 +30,7 @@ struct import {
 	struct import_origin origin;
 	char *name;
 	char *signer;
+	char *who;
 	struct keeping_import bundle; /* id 0: nothing has changed yet */
 	int64_t module_id;            /* still to be refreshed; 0: none is */
 	bool changed;
@@ -237,6 +238,7 @@ bool import_begin(
 	import->origin = *origin;
 	import->name = mem_dup(origin->name);
 	import->signer = mem_dup(origin->signer);
+	import->who = mem_dup(origin->who);
 	import->bundle.name = import->name;
 	*out = import;
 	return true;
@@ -250,6 +252,7 @@ void import_end(struct import *import)
 	txn_end(import->txn);
 	free(import->name);
 	free(import->signer);
+	free(import->who);
 	free(import);
 }
 
@@ -276,7 +279,7 @@ static bool audit(struct import *import, const struct name *name, const char *ac
 
 	(void)snprintf(detail, sizeof detail, "from %.200s", import->name);
 	return audit_record(
-		import->txn, import->origin.now_s, NULL, action, name_path(name).text, detail, err);
+		import->txn, import->origin.now_s, import->who, action, name_path(name).text, detail, err);
 }
 
 static bool refresh(struct import *import, int64_t module_id, struct err *err)

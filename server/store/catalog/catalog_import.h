@@ -24,6 +24,7 @@ struct import_origin {
 	int64_t created_at;
 	const char *signer; /* the fingerprint of the key that has proved it; NULL: none was asked for */
 	int64_t now_s;
+	const char *who; /* the token's name; NULL: whoever has the data folder */
 };
 
 struct imported_artifact {

@@ -45,13 +45,14 @@ static bool stage(struct txn *txn, int64_t blob_id, const struct keeping *keepin
 		       err);
 }
 
-bool catalog_stage_blob(struct catalog *catalog, const struct keeping *keeping, struct err *err)
+bool catalog_stage_blob(struct catalog *catalog, const struct keeping *keeping, bool patient, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
 	int64_t blob_id;
 
-	return db_write(catalog->db, &txn, err) && blob_record(txn, keeping, &blob_id, err) &&
-	       stage(txn, blob_id, keeping, err) && txn_commit(txn, err);
+	return db_write_within(catalog->db, patient ? DB_PATIENCE_MS : DB_MOMENT_MS, &txn, err) &&
+	       blob_record(txn, keeping, &blob_id, err) && stage(txn, blob_id, keeping, err) &&
+	       txn_commit(txn, err);
 }
 
 static bool look(

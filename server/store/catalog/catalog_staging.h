@@ -19,8 +19,10 @@
 enum { STAGED_AGE_MAX_S = 7 * 24 * 3600 };
 
 /* Writes down a blob that lies in the store, with its examination (durable on return): it is claimed from now
- * on. Of the keeping the name's format, the source, the checksums, the size and the examination count. */
-bool catalog_stage_blob(struct catalog *catalog, const struct keeping *keeping, struct err *err);
+ * on. Of the keeping the name's format, the source, the checksums, the size and the examination count.
+ * ERR_BUSY where another process has the database, for seconds if patient. */
+bool catalog_stage_blob(
+	struct catalog *catalog, const struct keeping *keeping, bool patient, struct err *err);
 
 /* Whether such bytes are in the store, examined as this format; they stay then, as if they had just been
  * staged. */
