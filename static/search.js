@@ -37,12 +37,22 @@ function focused() {
 	return element.name ? `[name="${CSS.escape(element.name)}"]` + (element.type === "checkbox" ? `[value="${CSS.escape(element.value)}"]` : "") : null;
 }
 
+// A field that somebody writes in goes on with what is in it by now.
+function takeOver(successor, writing) {
+	if (writing) {
+		successor.value = writing.value;
+		successor.setSelectionRange(writing.selectionStart, writing.selectionEnd);
+	}
+	successor.focus({ preventScroll: true });
+}
+
 function opened() {
 	return [...document.querySelectorAll("#filters fieldset:has(details[open])")].map((group) => group.dataset.key);
 }
 
 function show(page) {
 	const focus = focused();
+	const writing = focus && document.activeElement.matches("input[type=search]") ? document.activeElement : null;
 	const groups = opened();
 	const unfolded = document.getElementById("filters")?.classList.contains("open");
 	const browse = document.querySelector(".browse");
@@ -53,8 +63,9 @@ function show(page) {
 	if (unfolded) {
 		fold(true);
 	}
-	if (focus) {
-		document.querySelector(focus)?.focus({ preventScroll: true });
+	const successor = focus && document.querySelector(focus);
+	if (successor) {
+		takeOver(successor, writing);
 	}
 	document.title = page.title;
 	offerCopies(browse);
@@ -89,9 +100,11 @@ function fold(open) {
 	filters.querySelector(".fold").setAttribute("aria-expanded", String(open));
 }
 
-field.addEventListener("input", () => {
-	clearTimeout(timer);
-	timer = setTimeout(() => update(false), PAUSE_MS);
+document.addEventListener("input", (event) => {
+	if (event.target.form === form && event.target.type === "search") {
+		clearTimeout(timer);
+		timer = setTimeout(() => update(false), PAUSE_MS);
+	}
 });
 form.addEventListener("submit", (event) => {
 	event.preventDefault();
@@ -99,7 +112,7 @@ form.addEventListener("submit", (event) => {
 	update(true);
 });
 document.addEventListener("change", (event) => {
-	if (event.target.form === form && event.target !== field) {
+	if (event.target.form === form && event.target.type !== "search") {
 		update(true);
 	}
 });

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/api/parameters.h"
 #include "server/config.h"
 #include "server/http/problem.h"
 
@@ -100,4 +101,15 @@ json_t *answer_violations(const struct examination *examination)
 						    finding->path, "message", finding->message));
 	}
 	return json_pack("{s:o}", "violations", violations);
+}
+
+void answer_ask_with(void *services, const struct request *request, struct reply *reply, ask_value *value,
+	const char *parameters)
+{
+	struct err err;
+
+	if (parameters_check(&request->query, parameters, &err))
+		answer_ask(services, request, reply, value);
+	else
+		problem_reply(reply, &err);
 }

@@ -33,6 +33,10 @@ void answer_json(struct reply *reply, json_t *value);
 /* Answers a request with the value of what it asks for, or the refusal. */
 void answer_ask(void *services, const struct request *request, struct reply *reply, ask_value *value);
 
+/* The same, where the query has no parameters but these, which stand with blanks between them. */
+void answer_ask_with(void *services, const struct request *request, struct reply *reply, ask_value *value,
+	const char *parameters);
+
 /* What a request asks for. base_url (answer_base_url) must outlive it, as the request must. */
 struct ask answer_read(const struct services *services, const struct request *request, const char *base_url);
 

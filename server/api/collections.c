@@ -79,7 +79,7 @@ json_t *ask_collection(const struct ask *ask, struct err *err)
 
 void api_collection(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask(services, request, reply, ask_collection);
+	answer_ask_with(services, request, reply, ask_collection, "limit cursor");
 }
 
 char *ask_collection_documentation(const struct ask *ask, struct err *err)
@@ -138,5 +138,5 @@ json_t *ask_collections(const struct ask *ask, struct err *err)
 
 void api_collections(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask(services, request, reply, ask_collections);
+	answer_ask_with(services, request, reply, ask_collections, "q publisher limit cursor");
 }

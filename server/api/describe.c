@@ -90,5 +90,5 @@ json_t *ask_described(const struct ask *ask, struct err *err)
 
 void api_module(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask(services, request, reply, ask_described);
+	answer_ask_with(services, request, reply, ask_described, "limit cursor newest");
 }

@@ -251,5 +251,5 @@ json_t *ask_diff(const struct ask *ask, struct err *err)
 
 void api_diff(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask(services, request, reply, ask_diff);
+	answer_ask_with(services, request, reply, ask_diff, "format");
 }

@@ -85,5 +85,5 @@ json_t *ask_files(const struct ask *ask, struct err *err)
 
 void api_files(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask(services, request, reply, ask_files);
+	answer_ask_with(services, request, reply, ask_files, "format limit cursor");
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/publishers.h"
 
+#include <string.h>
+
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/documentation.h"
 #include "server/api/page.h"
 #include "server/store/catalog/catalog_collections.h"
-#include "server/store/catalog/catalog_listing.h"
+#include "server/store/catalog/catalog_publishers.h"
 
 static json_t *row_json(const struct publisher_row *row)
 {
@@ -48,7 +50,7 @@ json_t *ask_publisher(const struct ask *ask, struct err *err)
 
 void api_publisher(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask(services, request, reply, ask_publisher);
+	answer_ask_with(services, request, reply, ask_publisher, "");
 }
 
 char *ask_publisher_documentation(const struct ask *ask, struct err *err)
@@ -67,14 +69,29 @@ void api_publisher_documentation(void *services, struct request *request, struct
 	documentation_reply(services, request, reply, ask_publisher_documentation);
 }
 
+static bool read_query(const struct ask *ask, struct publisher_query *out, struct err *err)
+{
+	const char *q = query_find(ask->query, "q");
+	const char *sort = query_find(ask->query, "sort");
+
+	out->q = q && q[strspn(q, " \t\r\n")] ? q : NULL;
+	out->by_modules = sort && strcmp(sort, "modules") == 0;
+	return !sort || !*sort || out->by_modules || strcmp(sort, "name") == 0 ||
+	       err_set(err, ERR_BAD_REQUEST, "Publishers are sorted by name or by modules.");
+}
+
 json_t *ask_publishers(const struct ask *ask, struct err *err)
 {
 	AUTO(publisher_list_finish) struct publisher_list list = {0};
+	struct publisher_query query;
 	struct page page;
 	json_t *items;
 
-	if (!page_read(ask, &page, err) ||
-		!catalog_list_publishers(ask->services->catalog, page.after, page.limit, &list, err))
+	if (!page_read(ask, &page, err) || !read_query(ask, &query, err))
+		return NULL;
+	query.after = page.after;
+	query.limit = page.limit;
+	if (!catalog_list_publishers(ask->services->catalog, &query, &list, err))
 		return NULL;
 	items = json_array();
 	for (size_t i = 0; i < list.count; i++)
@@ -85,5 +102,5 @@ json_t *ask_publishers(const struct ask *ask, struct err *err)
 
 void api_publishers(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask(services, request, reply, ask_publishers);
+	answer_ask_with(services, request, reply, ask_publishers, "q sort limit cursor");
 }

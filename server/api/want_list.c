@@ -86,7 +86,7 @@ json_t *ask_wants(const struct ask *ask, struct err *err)
 
 void api_wants(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask(services, request, reply, ask_wants);
+	answer_ask_with(services, request, reply, ask_wants, "limit cursor");
 }
 
 void api_clear_wants(void *services, struct request *request, struct reply *reply)

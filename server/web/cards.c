@@ -9,6 +9,7 @@
 #include "common/uri.h"
 #include "server/module/name.h"
 #include "server/web/facts.h"
+#include "server/web/marks.h"
 
 enum { TAGS_ON_A_CARD = 8 };
 
@@ -112,36 +113,43 @@ static void write_figures(struct view *view, const json_t *module)
 }
 
 /* Where a name may be broken over lines is the style sheet's to say. */
-static void write_handle(struct view *view, const char *handle)
+static void write_handle(struct view *view, const char *handle, const char *words)
 {
 	const char *slash = strchr(handle, '/');
+	const struct publisher_name publisher = name_publisher(handle);
+	bool is_whole = words && strchr(words, '/');
 
 	view_link(view, handle);
-	if (slash)
-		HTML(&view->html, "<span class=\"publisher\">%s/</span>", name_publisher(handle).text);
-	HTML(&view->html, "<span class=\"name\">%s</span></a>", slash ? slash + 1 : handle);
+	HTML(&view->html, "<span class=\"publisher\">");
+	marks_write(&view->html, slash ? publisher.text : "", is_whole ? name_publisher(words).text : words);
+	HTML(&view->html, "%s</span><span class=\"name\">", slash ? "/" : "");
+	marks_write(&view->html, slash ? slash + 1 : handle, is_whole ? strchr(words, '/') + 1 : words);
+	HTML(&view->html, "</span></a>");
 }
 
-static void write_card(struct view *view, const json_t *module)
+static void write_card(struct view *view, const json_t *module, const char *words)
 {
 	HTML(&view->html, "<li class=\"card\">\n<h3>");
-	write_handle(view, fact_text(module, "handle"));
+	write_handle(view, fact_text(module, "handle"), words);
 	HTML(&view->html, "</h3>\n");
-	if (*fact_text(module, "description"))
-		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(module, "description"));
+	if (*fact_text(module, "description")) {
+		HTML(&view->html, "<p class=\"about\">");
+		marks_write(&view->html, fact_text(module, "description"), words);
+		HTML(&view->html, "</p>\n");
+	}
 	if (json_object_size(json_object_get(module, "tags")) > 0)
 		cards_write_tags(view, json_object_get(module, "tags"), TAGS_ON_A_CARD);
 	write_figures(view, module);
 	HTML(&view->html, "</li>\n");
 }
 
-void cards_write(struct view *view, const json_t *modules)
+void cards_write(struct view *view, const json_t *modules, const char *words)
 {
 	const json_t *module;
 	size_t i;
 
 	HTML(&view->html, "<ol class=\"cards\">\n");
-	json_array_foreach((json_t *)modules, i, module) write_card(view, module);
+	json_array_foreach((json_t *)modules, i, module) write_card(view, module, words);
 	HTML(&view->html, "</ol>\n");
 }
 

@@ -8,8 +8,8 @@
 
 #include "server/web/view.h"
 
-/* An ordered list of the API's modules. */
-void cards_write(struct view *view, const json_t *modules);
+/* An ordered list of the API's modules, in which these words are marked (NULL: none are). */
+void cards_write(struct view *view, const json_t *modules, const char *words);
 
 /* The chips of an object of tags, {"task": ["text-embedding"], …}, each a link to what else has it; at most
  * so many. */

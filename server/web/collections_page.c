@@ -132,6 +132,8 @@ void web_collections(void *services, struct request *request, struct reply *repl
 	struct err err;
 
 	view_init(&view, services, request);
+	if (!view_takes(&view, "q publisher cursor", reply))
+		return;
 	answer = ask_list(&view, &err);
 	if (!answer)
 		return view_refuse(&view, &err, reply);
@@ -169,7 +171,7 @@ static void write_collection(struct view *view, const json_t *collection, const 
 	view_begin_section(view, "modules", "Modules");
 	if (json_array_size(modules) == 0)
 		HTML(&view->html, "<p>None of its modules is known here.</p>\n");
-	cards_write(view, modules);
+	cards_write(view, modules, NULL);
 	cards_write_next(view, path, collection);
 	view_end_section(view);
 	HTML(&view->html, "</div>\n");
@@ -184,6 +186,8 @@ void web_collection(void *services, struct request *request, struct reply *reply
 	struct err err;
 
 	view_init(&view, services, request);
+	if (!view_takes(&view, "cursor", reply))
+		return;
 	pass_on(&view, "cursor", &query);
 	collection = facts_ask(&view, ask_collection,
 		&(struct ask){.rest = request->rest, .query = &query, .limit = CARDS_ON_A_PAGE}, &err);

@@ -125,6 +125,8 @@ void web_compare(void *services, struct request *request, struct reply *reply)
 	struct err err;
 
 	view_init(&view, services, request);
+	if (!view_takes(&view, "from to format", reply))
+		return;
 	module = find_module(&view, &err);
 	if (!module)
 		return view_refuse(&view, &err, reply);

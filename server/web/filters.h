@@ -8,8 +8,12 @@
 
 #include "server/web/view.h"
 
-/* All groups that have a choice, with what the request has chosen checked. */
-void filters_write(struct view *view, const json_t *facets);
+/* All groups that have a choice, with what the request has chosen checked; values that are too many to be
+ * listed are reached by a field that narrows the group. answer: the API's, with facets. */
+void filters_write(struct view *view, const json_t *answer);
+
+/* What the request has chosen, each as a link that takes it back. Nothing where nothing is chosen. */
+void filters_write_chosen(struct view *view);
 
 /* How many filters the request has set. */
 size_t filters_count(const struct request *request);

@@ -4,12 +4,15 @@
 
 #include "common/mem.h"
 #include "common/uri.h"
+#include "server/api/parameters.h"
+#include "server/api/search_results.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
 #include "server/web/filters.h"
+#include "server/web/marks.h"
 #include "server/web/web.h"
 
-enum { CARDS_ON_A_PAGE = 30 };
+enum { CARDS_ON_A_PAGE = 30, FEW = 3 };
 
 /* Without words there is no match to be the best; what others use comes first then. */
 static const char default_sort[] = "downloads";
@@ -38,8 +41,7 @@ static struct query filled_in(const struct query *form)
 static json_t *ask(const struct view *view, struct err *err)
 {
 	struct query query = filled_in(&view->request->query);
-	bool sorts = *asked(view) || query_find(&view->request->query, "sort") ||
-		     query_set(&query, "sort", default_sort);
+	bool sorts = *asked(view) || query_find(&query, "sort") || query_set(&query, "sort", default_sort);
 
 	if (!sorts || !query_set(&query, "facets", "true")) {
 		(void)err_set(err, ERR_BAD_REQUEST, "The address has too many parameters.");
@@ -61,30 +63,29 @@ static void write_search(struct view *view)
 		view->root, asked(view));
 }
 
-static bool is_sorted_by(const struct view *view, const char *order)
-{
-	const char *sort = query_find(&view->request->query, "sort");
-
-	return strcmp(sort && *sort ? sort : *asked(view) ? "relevance" : default_sort, order) == 0;
-}
-
+/* The first is what an address without one means, so that it may be left out: words that are put into the
+ * field later then find what matches best. */
 static void write_sort(struct view *view)
 {
 	static const struct {
 		const char *value;
 		const char *label;
 	} orders[] = {
-		{"relevance", "Best match"},
 		{"downloads", "Downloads"},
 		{"updated", "Last change"},
 		{"name", "Name"},
 		{"size", "Size"},
 	};
+	const char *sort = query_find(&view->request->query, "sort");
+	size_t from = *asked(view) ? 0 : 1;
 
-	HTML(&view->html, "<label class=\"sort\">Sort by <select name=\"sort\" form=\"search\">\n");
-	for (size_t i = *asked(view) ? 0 : 1; i < sizeof orders / sizeof *orders; i++)
+	HTML(&view->html,
+		"<label class=\"sort\">Sort by <select name=\"sort\" form=\"search\">\n"
+		"<option value=\"\">%s</option>\n",
+		from == 0 ? "Best match" : orders[0].label);
+	for (size_t i = from; i < sizeof orders / sizeof *orders; i++)
 		HTML(&view->html, "<option value=\"%s\"%s>%s</option>\n", orders[i].value,
-			is_sorted_by(view, orders[i].value) ? " selected" : "", orders[i].label);
+			sort && strcmp(sort, orders[i].value) == 0 ? " selected" : "", orders[i].label);
 	HTML(&view->html, "</select></label>\n");
 }
 
@@ -101,12 +102,7 @@ static void write_filters(struct view *view, const json_t *answer)
 	if (chosen > 0)
 		HTML(&view->html, " (%d)", (int)chosen);
 	HTML(&view->html, "</button>\n<div id=\"groups\">\n");
-	if (chosen > 0) {
-		HTML(&view->html, "<p><a class=\"clear\" href=\"%s/?q=", view->root);
-		html_query_value(&view->html, asked(view));
-		HTML(&view->html, "\">Clear all filters</a></p>\n");
-	}
-	filters_write(view, facets);
+	filters_write(view, answer);
 	HTML(&view->html,
 		"<p class=\"apply\"><button form=\"search\">Apply</button></p>\n</div>\n</aside>\n");
 }
@@ -150,8 +146,95 @@ static void write_no_match(struct view *view)
 		view->root, view->url);
 }
 
+/* What the words named, if they are no words but a name. */
+static void write_exact(struct view *view, const json_t *exact)
+{
+	AUTO_FREE char *path = NULL;
+
+	if (!exact || (fact_true(exact, "known") && fact_number(exact, "version") == 0))
+		return;
+	path = fact_number(exact, "version") > 0
+		       ? mem_printf("%s/%" PRId64, fact_text(exact, "handle"), fact_number(exact, "version"))
+		       : mem_dup(fact_text(exact, "handle"));
+	HTML(&view->html, "<p class=\"hint\">%s", fact_true(exact, "known") ? "Open " : "");
+	view_link(view, path);
+	HTML(&view->html, "%s</a>%s</p>\n", path,
+		fact_true(exact, "known") ? "" : " is not known here; an upstream may have it.");
+}
+
+static void write_meant(struct view *view, const char *meant)
+{
+	if (!*meant)
+		return;
+	HTML(&view->html, "<p class=\"hint\">Did you mean <a href=\"%s/?q=", view->root);
+	html_query_value(&view->html, meant);
+	HTML(&view->html, "\"><strong>%s</strong></a>?</p>\n", meant);
+}
+
+/* The first few of a list whose names or words match, as links in one line. */
+static void write_links(struct view *view, const json_t *list, const char *way, const char *key)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, item)
+	{
+		AUTO_FREE char *path = mem_printf("%s%s", way, fact_text(item, key));
+		int64_t modules = fact_number(item, "modules");
+
+		HTML(&view->html, "%s", i ? ", " : "");
+		view_link(view, path);
+		marks_write(&view->html, fact_text(item, key), asked(view));
+		HTML(&view->html, "</a> <span class=\"count\">%s</span>", count_text(modules).text);
+	}
+}
+
+static json_t *ask_for_few(const struct view *view, ask_value *value, const char *sort)
+{
+	struct query query = {0};
+	struct err err;
+
+	(void)query_set(&query, "q", asked(view));
+	if (sort)
+		(void)query_set(&query, "sort", sort);
+	return facts_ask(view, value, &(struct ask){.query = &query, .limit = FEW}, &err);
+}
+
+/* Publishers and collections that the words find as well. */
+static void write_others(struct view *view)
+{
+	json_auto_t *publishers = ask_for_few(view, ask_publishers, "modules");
+	json_auto_t *collections = ask_for_few(view, ask_collections, NULL);
+	const json_t *named = json_object_get(publishers, "publishers");
+	const json_t *gathered = json_object_get(collections, "collections");
+
+	if (json_array_size(named) + json_array_size(gathered) == 0)
+		return;
+	HTML(&view->html, "<p class=\"hint\">");
+	if (json_array_size(named) > 0) {
+		HTML(&view->html, "Publishers: ");
+		write_links(view, named, "", "name");
+	}
+	if (json_array_size(gathered) > 0) {
+		HTML(&view->html, "%sCollections: ", json_array_size(named) > 0 ? " · " : "");
+		write_links(view, gathered, "-/collections/", "handle");
+	}
+	HTML(&view->html, "</p>\n");
+}
+
+static void write_hints(struct view *view, const json_t *answer)
+{
+	const json_t *exact = json_object_get(answer, "exact");
+
+	write_exact(view, exact);
+	write_meant(view, fact_text(answer, "did_you_mean"));
+	if (*asked(view) && !exact && !query_find(&view->request->query, "cursor"))
+		write_others(view);
+}
+
 static void write_results(struct view *view, const json_t *answer)
 {
+	const json_t *exact = json_object_get(answer, "exact");
 	const json_t *modules = json_object_get(answer, "modules");
 	int64_t total = fact_number(answer, "total");
 	bool narrowed = *asked(view) || filters_count(view->request) > 0;
@@ -161,9 +244,12 @@ static void write_results(struct view *view, const json_t *answer)
 	HTML(&view->html, "<p id=\"count\" role=\"status\">%s module%s%s</p>\n", count_text(total).text,
 		total == 1 ? "" : "s", narrowed ? (total == 1 ? " matches" : " match") : "");
 	write_sort(view);
-	HTML(&view->html, "</div>\n<h2 class=\"unseen\">Modules</h2>\n");
+	HTML(&view->html, "</div>\n");
+	filters_write_chosen(view);
+	write_hints(view, answer);
+	HTML(&view->html, "<h2 class=\"unseen\">Modules</h2>\n");
 	if (json_array_size(modules) > 0)
-		cards_write(view, modules);
+		cards_write(view, modules, exact ? fact_text(exact, "handle") : asked(view));
 	else if (narrowed)
 		write_no_match(view);
 	else
@@ -185,11 +271,13 @@ static void write_refusal(struct view *view, const struct err *err)
 void web_home(void *services, struct request *request, struct reply *reply)
 {
 	AUTO_VIEW struct view view;
+	AUTO_FREE char *parameters = search_parameters();
 	json_auto_t *answer = NULL;
 	struct err err;
 
 	view_init(&view, services, request);
-	answer = ask(&view, &err);
+	if (parameters_check_page(&request->query, parameters, &err))
+		answer = ask(&view, &err);
 	if (!answer && err.code != ERR_BAD_REQUEST)
 		return view_refuse(&view, &err, reply);
 	view_begin(&view, *asked(&view) ? asked(&view) : "Larder: modules", SECTION_MODULES, "search.js");

@@ -94,7 +94,7 @@ static void write_modules(struct view *view, const struct shelf *shelf)
 		HTML(&view->html,
 			"<p class=\"lead\"><a href=\"%s/?publisher=%s\">Search and filter them</a></p>\n",
 			view->root, shelf->name);
-	cards_write(view, modules);
+	cards_write(view, modules, NULL);
 	cards_write_next(view, shelf->name, shelf->modules);
 	view_end_section(view);
 }

@@ -51,6 +51,8 @@ void web_versions(void *services, struct request *request, struct reply *reply)
 	struct err err;
 
 	view_init(&view, services, request);
+	if (!view_takes(&view, "cursor", reply))
+		return;
 	module = ask(&view, &err);
 	if (!module)
 		return view_refuse(&view, &err, reply);

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/uri.h"
 #include "server/api/answer.h"
+#include "server/api/parameters.h"
 #include "server/http/problem.h"
 #include "server/module/archives/gzip.h"
 #include "server/web/assets.h"
@@ -184,6 +185,16 @@ void view_refuse(struct view *view, const struct err *err, struct reply *reply)
 			view->url);
 	HTML(html, "<p><a href=\"%s/\">All modules</a></p>\n</div>\n", view->root);
 	view_send(view, reply, reply->status);
+}
+
+bool view_takes(struct view *view, const char *parameters, struct reply *reply)
+{
+	struct err err;
+
+	if (parameters_check_page(&view->request->query, parameters, &err))
+		return true;
+	view_refuse(view, &err, reply);
+	return false;
 }
 
 void view_link(struct view *view, const char *path)

@@ -39,6 +39,10 @@ void view_send(struct view *view, struct reply *reply, int status);
 /* Whether the page is so long that lists of things from strangers had better end. */
 bool view_is_full(const struct view *view);
 
+/* Whether the address has no parameters but these (blanks between them) and what is no matter of ours; else
+ * it is refused. */
+bool view_takes(struct view *view, const char *parameters, struct reply *reply);
+
 /* Throws away what was written and sends a page that tells of the refusal. */
 void view_refuse(struct view *view, const struct err *err, struct reply *reply);
 

@@ -24,6 +24,7 @@ WHOLE = {"SELECT id, facet, value FROM facet_values": "facet_values",
          "DELETE FROM absences WHERE until_s < ?1": "absences",
          "FROM collections c CROSS JOIN publishers p": "collections",
          "JOIN collections c ON c.publisher_id = p.id WHERE p.name || '/' || c.name > ?1": "collections",
+         "AND display_name IS NOT NULL AND display_name <> name": "publishers",
          "DELETE FROM staged_blobs WHERE blob_id IN": "staged_blobs"}
 
 

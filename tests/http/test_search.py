@@ -61,7 +61,7 @@ def found(daemon, query):
     ("q=tiger", ["zoo/tiger", "acme/bert_small"]),  # the name before the documentation
     ("q=TIG", ["zoo/tiger", "acme/bert_small"]),
     ("q=encoder", ["acme/bert_small", "zoo/tiger"]),  # the description before the documentation
-    ("q=finds", ["zoo/lion", "zoo/tiger"]),
+    ("q=finds", ["zoo/tiger", "zoo/lion"]),  # no deployment, and two versions
     ("q=image+class", ["zoo/tiger", "acme/half-plus-two"]),  # a tag; as often downloaded: the shorter handle
     ("q=class+image", []),  # only of the last word its beginning is enough
     ("q=half-plus", ["acme/half-plus-two"]),

@@ -10,6 +10,7 @@
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_opening.h"
+#include "server/store/catalog/catalog_publishers.h"
 #include "server/store/catalog/catalog_search.h"
 #include "server/store/catalog/catalog_versions.h"
 #include "tests/unit/catalog_place.h"
@@ -121,7 +122,8 @@ static void summarises_a_module(void **state)
 	assert_int_equal(versions.items[1].version, 2);
 	assert_int_equal(versions.items[1].state, STATE_WITHDRAWN);
 	version_list_finish(&versions);
-	assert_true(catalog_list_publishers(catalog, NULL, 5, &publishers, &err));
+	assert_true(
+		catalog_list_publishers(catalog, &(struct publisher_query){.limit = 5}, &publishers, &err));
 	assert_int_equal(publishers.count, 1);
 	assert_int_equal(publishers.total, 1);
 	assert_false(publishers.more);

@@ -8,6 +8,7 @@
 #include <ctype.h>
 
 #include "common/buffer.h"
+#include "server/store/search/handles.h"
 #include "server/store/search/module_index.h"
 
 static const struct module_facts zoo[] = {
@@ -74,7 +75,7 @@ static void walks_in_every_order(void **state)
 
 	check_walk(index, SORT_NAME, &listed, NULL, "3 4 7");
 	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "3 7 4");
-	check_walk(index, SORT_RELEVANCE, &listed, NULL, "3 4 7");
+	check_walk(index, SORT_RELEVANCE, &listed, NULL, "7 3 4");
 	check_walk(index, SORT_UPDATED, &listed, NULL, "7 4 3");
 	check_walk(index, SORT_SIZE, &listed, NULL, "3 4 7");
 }
@@ -101,7 +102,7 @@ static void orders_those_that_nobody_asked_for(void **state)
 	module_index_sort(index);
 	AUTO_SLOTS struct slots listed = module_index_listed(index);
 	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "6 2 5 3 4 1");
-	check_walk(index, SORT_RELEVANCE, &listed, NULL, "6 5 1 3 4 2");
+	check_walk(index, SORT_RELEVANCE, &listed, NULL, "5 2 6 1 3 4");
 	arrived.cached = true;
 	assert_false(module_index_set(index, &arrived));
 	check_walk(index, SORT_DOWNLOADS, &listed, NULL, "6 4 2 5 3 1");
@@ -109,7 +110,7 @@ static void orders_those_that_nobody_asked_for(void **state)
 	place = module_index_place(index, SORT_DOWNLOADS, slot);
 	check_walk(index, SORT_DOWNLOADS, &listed, &place, "3 1");
 	place = module_index_place(index, SORT_RELEVANCE, slot);
-	check_walk(index, SORT_RELEVANCE, &listed, &place, "1 3 4 2");
+	check_walk(index, SORT_RELEVANCE, &listed, &place, "4 2 6 1 3");
 }
 
 static void goes_on_behind_a_place(void **state)
@@ -193,14 +194,14 @@ static void counts_values(void **state)
 	AUTO_SLOTS struct slots listed = module_index_listed(index);
 	struct facet_count counts[4];
 
-	assert_int_equal(module_index_count(index, FACET_TASK, &listed, counts, 4), 2);
+	assert_int_equal(module_index_count(index, &(struct counting){FACET_TASK}, &listed, counts, 4), 2);
 	assert_string_equal(counts[0].value, "walking");
 	assert_int_equal(counts[0].count, 2);
 	assert_string_equal(counts[1].value, "sleeping");
 	assert_int_equal(counts[1].count, 1);
-	assert_int_equal(module_index_count(index, FACET_TASK, &listed, counts, 1), 1);
-	assert_int_equal(module_index_count(index, FACET_LICENSE, &listed, counts, 4), 0);
-	assert_int_equal(module_index_count(index, FACET_CACHED, &listed, counts, 4), 2);
+	assert_int_equal(module_index_count(index, &(struct counting){FACET_TASK}, &listed, counts, 1), 2);
+	assert_int_equal(module_index_count(index, &(struct counting){FACET_LICENSE}, &listed, counts, 4), 0);
+	assert_int_equal(module_index_count(index, &(struct counting){FACET_CACHED}, &listed, counts, 4), 2);
 	assert_int_equal(counts[0].count + counts[1].count, 3);
 }
 
@@ -229,7 +230,7 @@ static void finds_words_in_names(void **state)
 		AUTO_SLOTS struct slots whole = slots_init(module_index_slots(index));
 		AUTO_SLOTS struct slots inside = slots_init(module_index_slots(index));
 
-		module_index_match_name(index, cases[i].word, &whole, &inside);
+		handles_match(module_index_handles(index), cases[i].word, &whole, &inside);
 		slots_intersect(&whole, &listed);
 		slots_intersect(&inside, &listed);
 		check_walk(index, SORT_NAME, &whole, NULL, cases[i].whole);
@@ -278,7 +279,7 @@ static void finds_words_as_reading_all_names_does(void **state)
 		char word[8];
 
 		scribble(word, 1 + i % 6, &seed);
-		module_index_match_name(index, word, &whole, &inside);
+		handles_match(module_index_handles(index), word, &whole, &inside);
 		for (size_t slot = 0; slot < NAMES; slot++) {
 			assert_int_equal(slots_have(&inside, slot), strstr(names[slot], word) != NULL);
 			assert_int_equal(slots_have(&whole, slot), stands_alone(names[slot], word));
@@ -295,18 +296,97 @@ static void is_empty_at_first(void **state)
 	module_index_sort(index);
 	none = module_index_listed(index);
 	check_walk(index, SORT_NAME, &none, NULL, "");
-	module_index_match_name(index, "a", &none, &none);
+	handles_match(module_index_handles(index), "a", &none, &none);
 	module_index_match(index, FACET_CACHED, "false", &none);
 	assert_int_equal(slots_total(&none), 0);
-	assert_int_equal(module_index_count(index, FACET_TASK, &none, counts, 2), 0);
+	assert_int_equal(module_index_count(index, &(struct counting){FACET_TASK}, &none, counts, 2), 0);
 	assert_true(module_index_set(index, &zoo[0]));
 	assert_int_equal(matching(index, FACET_CACHED, "true"), 1);
+}
+
+/* The very words of a name, its initials, and what is no more than a part of either. */
+static void finds_names_of_the_very_words(void **state)
+{
+	static const char *const names[] = {"acme/two-big_lions", "acme/two/big/lions", "acme/lions",
+		"lions/acme", "acme/two-big-lions-more", "acme/Two.Big.Lions", "acme/lions-2-big"};
+	static const struct {
+		const char *const words[4];
+		size_t count;
+		const char *found;
+	} cases[] = {
+		{{"two", "big", "lions"}, 3, "0 1 5"},
+		{{"acme", "two", "big", "lions"}, 4, "0 1 5"},
+		{{"lions"}, 1, "2"},
+		{{"acme"}, 1, "3"},
+		{{"acme", "lions"}, 2, "2"},
+		{{"tbl"}, 1, "0 5"},
+		{{"tblm"}, 1, "4"},
+		{{"tb"}, 1, ""},
+		{{"l2b"}, 1, ""},
+		{{"two", "big"}, 2, ""},
+		{{"twobiglions"}, 1, ""},
+	};
+	AUTO(handles_finish) struct handles handles;
+	AUTO_SLOTS struct slots all = slots_init(sizeof names / sizeof *names);
+
+	handles_init(&handles);
+	for (size_t i = 0; i < all.count; i++) {
+		handles_append(&handles, names[i]);
+		slots_add(&all, i);
+	}
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		AUTO_SLOTS struct slots found = slots_init(all.count);
+		AUTO_BUFFER struct buffer text = {0};
+
+		handles_match_exactly(&handles, cases[i].words, cases[i].count, &all, &found);
+		for (size_t slot = 0; slot < all.count; slot++) {
+			if (slots_have(&found, slot))
+				buffer_printf(&text, "%s%zu", text.length ? " " : "", slot);
+		}
+		assert_string_equal(buffer_string(&text), cases[i].found);
+	}
+}
+
+/* Every word with one letter left out, put in, exchanged or turned around means the word. */
+static void finds_what_was_meant(void **state)
+{
+	static const char *const words[] = {"mobilenet", "efficientnet", "stylization", "giraffe", "walrus"};
+	AUTO(handles_finish) struct handles handles;
+
+	handles_init(&handles);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		handles_append(&handles, words[i]);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		const char *word = words[i];
+		size_t length = strlen(word);
+
+		assert_null(handles_nearest(&handles, word));
+		for (size_t at = 0; at + 1 < length; at++) {
+			int n = (int)at;
+			AUTO_FREE char *out = mem_printf("%.*s%s", n, word, word + at + 1);
+			AUTO_FREE char *in = mem_printf("%.*sq%s", n, word, word + at);
+			AUTO_FREE char *other = mem_printf("%.*sQ%s", n, word, word + at + 1);
+			AUTO_FREE char *turned =
+				mem_printf("%.*s%c%c%s", n, word, word[at + 1], word[at], word + at + 2);
+
+			assert_string_equal(handles_nearest(&handles, out), word);
+			assert_string_equal(handles_nearest(&handles, in), word);
+			assert_string_equal(handles_nearest(&handles, other), word);
+			if (word[at] != word[at + 1])
+				assert_string_equal(handles_nearest(&handles, turned), word);
+		}
+	}
+	assert_null(handles_nearest(&handles, "wal"));
+	assert_null(handles_nearest(&handles, "elephant"));
+	assert_null(handles_nearest(&handles, "stylizationstylizationstylizationstylization"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(walks_in_every_order),
+		cmocka_unit_test(finds_names_of_the_very_words),
+		cmocka_unit_test(finds_what_was_meant),
 		cmocka_unit_test(orders_those_that_nobody_asked_for),
 		cmocka_unit_test(goes_on_behind_a_place),
 		cmocka_unit_test(follows_changes),

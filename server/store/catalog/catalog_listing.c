@@ -4,14 +4,7 @@
 #include "common/mem.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement {
-	FIND_MODULE,
-	FIND_SUMMARY,
-	LIST_ACTIVE_VERSIONS,
-	LIST_PUBLISHERS,
-	COUNT_PUBLISHERS,
-	READ_TOTALS
-};
+enum statement { FIND_MODULE, FIND_SUMMARY, LIST_ACTIVE_VERSIONS, READ_TOTALS };
 
 static const char *const sql[] = {
 	[FIND_MODULE] = "SELECT id FROM modules WHERE handle = ?1",
@@ -21,9 +14,6 @@ static const char *const sql[] = {
 			 " JOIN versions d ON d.id = coalesce(m.described_id, m.latest_id) WHERE m.id = ?1",
 	[LIST_ACTIVE_VERSIONS] = "SELECT version FROM versions WHERE module_id = ?1 AND state = 'active'"
 				 " ORDER BY version DESC LIMIT ?2",
-	[LIST_PUBLISHERS] = "SELECT name, coalesce(display_name, name), modules FROM publishers"
-			    " WHERE modules > 0 AND name > ?1 ORDER BY name LIMIT ?2",
-	[COUNT_PUBLISHERS] = "SELECT publishers FROM totals",
 	[READ_TOTALS] =
 		"SELECT modules, versions, artifacts, cached, blobs, blob_bytes, downloads FROM totals",
 };
@@ -115,53 +105,6 @@ bool catalog_find_module(
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_MODULE], VALUES(v_text(handle)));
 	id = rows_next(rows) ? rows_int(rows, 0) : 0;
 	return rows_done(rows, err) && summary_load(txn, id, out, found, err);
-}
-
-/* ---- publishers ---- */
-
-static bool count_publishers(struct txn *txn, int64_t *out, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[COUNT_PUBLISHERS], NULL, 0);
-
-	*out = rows_next(rows) ? rows_int(rows, 0) : 0;
-	return rows_done(rows, err);
-}
-
-bool catalog_list_publishers(
-	struct catalog *catalog, const char *after, size_t limit, struct publisher_list *out, struct err *err)
-{
-	AUTO(publisher_list_finish) struct publisher_list list = {0};
-	AUTO_TXN struct txn *txn = NULL;
-	size_t capacity = 0;
-
-	if (!db_read(catalog->db, &txn, err) || !count_publishers(txn, &list.total, err))
-		return false;
-	/* One more than asked for tells whether there is another page. */
-	AUTO_ROWS struct rows *rows = txn_query(
-		txn, sql[LIST_PUBLISHERS], VALUES(v_text(after ? after : ""), v_int((int64_t)limit + 1)));
-	while (rows_next(rows)) {
-		list.more = list.count == limit;
-		if (list.more)
-			break;
-		MEM_GROW(list.items, list.count, capacity);
-		list.items[list.count++] =
-			(struct publisher_row){rows_dup(rows, 0), rows_dup(rows, 1), rows_int(rows, 2)};
-	}
-	if (!rows_done(rows, err))
-		return false;
-	*out = list;
-	list = (struct publisher_list){0};
-	return true;
-}
-
-void publisher_list_finish(struct publisher_list *list)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		free(list->items[i].name);
-		free(list->items[i].display_name);
-	}
-	free(list->items);
-	*list = (struct publisher_list){0};
 }
 
 /* ---- all of it ---- */

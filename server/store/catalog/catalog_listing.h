@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Modules and publishers as lists have them, and how many there are of everything. */
+ * Modules as lists have them, and how many there are of everything. */
 #ifndef SERVER_STORE_CATALOG_CATALOG_LISTING_H
 #define SERVER_STORE_CATALOG_CATALOG_LISTING_H
 
@@ -38,23 +38,6 @@ void module_summary_finish(struct module_summary *summary);
  */
 bool catalog_find_module(struct catalog *catalog, const char *handle, struct module_summary *out, bool *found,
 	struct err *err);
-
-struct publisher_row {
-	char *name;
-	char *display_name;
-	int64_t modules;
-};
-struct publisher_list {
-	struct publisher_row *items; /* by name */
-	size_t count;
-	int64_t total; /* on all pages */
-	bool more;
-};
-/* Those with an active version, up to limit behind `after` (NULL: from the start); publisher_list_finish()
- * *out. */
-bool catalog_list_publishers(struct catalog *catalog, const char *after, size_t limit,
-	struct publisher_list *out, struct err *err);
-void publisher_list_finish(struct publisher_list *list);
 
 struct catalog_totals {
 	int64_t modules;

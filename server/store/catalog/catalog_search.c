@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/catalog/catalog_search.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,10 +13,12 @@
 #include "common/utf8.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_rows.h"
+#include "server/store/search/handles.h"
 #include "server/store/search/search.h"
 #include "server/store/search/search_terms.h"
 
-enum { WORDS_MAX = 16 };
+/* MEANT_BELOW: few enough hits to ask whether other words were meant, which must have MEANT_TIMES as many. */
+enum { WORDS_MAX = 16, MEANT_BELOW = 10, MEANT_TIMES = 10 };
 
 static const char *const sort_names[SORT_COUNT] = {
 	[SORT_NAME] = "name",
@@ -47,13 +50,13 @@ bool module_sort_parse(const char *name, enum module_sort *out)
 
 /* ---- the words of a search ---- */
 
-struct hub_url {
+struct words {
 	char *text; /* what the items point into */
 	const char *items[WORDS_MAX];
 	size_t count;
 };
 
-static void finish_words(struct hub_url *words)
+static void finish_words(struct words *words)
 {
 	free(words->text);
 }
@@ -74,7 +77,7 @@ static void blank_controls(char *text)
 	}
 }
 
-static bool split_words(const char *q, struct hub_url *words, struct err *err)
+static bool split_words(const char *q, struct words *words, struct err *err)
 {
 	char *rest;
 
@@ -91,18 +94,29 @@ static bool split_words(const char *q, struct hub_url *words, struct err *err)
 	return true;
 }
 
-/* ---- where a page begins: "<sort><tier>.<number>.<tie>.<handle>" ---- */
+/* ---- where a page begins: "<sort><rank>.<number>.<tie>.<handle>" ---- */
+
+/* How good a hit is: the very words, then the tiers. */
+enum { RANK_EXACT, RANK_OF_TIERS, RANK_COUNT = RANK_OF_TIERS + TIER_COUNT };
 
 struct start {
-	size_t tier;
+	size_t rank;
 	bool has_place;
 	struct place_in_order place;
 };
 
-static char *start_text(enum module_sort sort, size_t tier, const struct place_in_order *place)
+static const char sort_letters[SORT_COUNT] = {
+	[SORT_NAME] = 'n',
+	[SORT_DOWNLOADS] = 'd',
+	[SORT_UPDATED] = 'u',
+	[SORT_SIZE] = 's',
+	[SORT_RELEVANCE] = 'r',
+};
+
+static char *start_text(enum module_sort sort, size_t rank, const struct place_in_order *place)
 {
-	return mem_printf("%c%zu.%" PRId64 ".%" PRId64 ".%s", "ndusr"[sort], tier, place -> number,
-		place -> tie, place -> handle);
+	return mem_printf("%c%zu.%" PRId64 ".%" PRId64 ".%s", sort_letters[sort], rank, place->number,
+		place->tie, place->handle);
 }
 
 /* Reads digits up to a dot; NULL where they are no number, else what is behind it. */
@@ -120,13 +134,14 @@ static const char *read_number(const char *text, int64_t *out)
 
 static bool read_start(const char *text, enum module_sort sort, struct start *out)
 {
+	int ranks = sort == SORT_RELEVANCE ? RANK_COUNT : 1;
 	const char *rest;
 
 	if (!text || !*text)
 		return true;
-	if (text[0] != "ndusr"[sort] || text[1] < '0' || text[1] >= '0' + TIER_COUNT || text[2] != '.')
+	if (text[0] != sort_letters[sort] || text[1] < '0' || text[1] >= '0' + ranks || text[2] != '.')
 		return false;
-	out->tier = (size_t)(text[1] - '0');
+	out->rank = (size_t)(text[1] - '0');
 	rest = read_number(text + 3, &out->place.number);
 	rest = rest ? read_number(rest, &out->place.tie) : NULL;
 	out->place.handle = rest;
@@ -142,8 +157,10 @@ struct selection {
 	const struct module_index *index;
 	enum module_sort sort;
 	struct start start;
-	struct slots tiers[TIER_COUNT]; /* of all words; of count 0 without any */
+	struct slots ranks[RANK_COUNT]; /* of all words; of count 0 without any */
 	bool has_words;
+	bool has_handle;
+	size_t unknown; /* words that are in no name, description and tag, one bit each */
 	struct slots
 		chosen[FACET_COUNT]; /* what the filters of each facet let through; of count 0 without any */
 	struct slots result;
@@ -151,14 +168,79 @@ struct selection {
 
 static void finish_selection(struct selection *selection)
 {
-	for (size_t tier = 0; tier < TIER_COUNT; tier++)
-		slots_finish(&selection->tiers[tier]);
+	for (size_t rank = 0; rank < RANK_COUNT; rank++)
+		slots_finish(&selection->ranks[rank]);
 	for (size_t facet = 0; facet < FACET_COUNT; facet++)
 		slots_finish(&selection->chosen[facet]);
 	slots_finish(&selection->result);
 }
 
-static bool match_words(struct search *search, struct txn *txn, const struct hub_url *words,
+/* The words as handles have them: split at what separates words there. */
+struct tokens {
+	char *text;
+	const char *items[2 * WORDS_MAX];
+	size_t count; /* 0: none, or too many */
+};
+
+static void finish_tokens(struct tokens *tokens)
+{
+	free(tokens->text);
+}
+
+static void split_tokens(const struct words *words, struct tokens *out)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	char *rest;
+
+	for (size_t i = 0; i < words->count; i++)
+		buffer_printf(&text, "%s ", words->items[i]);
+	out->text = buffer_take(&text);
+	for (char *at = out->text; *at; at++)
+		*at = (char)(*at & 0x80 || isalnum((unsigned char)*at) ? tolower((unsigned char)*at) : ' ');
+	for (char *token = strtok_r(out->text, " ", &rest); token; token = strtok_r(NULL, " ", &rest)) {
+		if (out->count == sizeof out->items / sizeof *out->items) {
+			out->count = 0;
+			return;
+		}
+		out->items[out->count++] = token;
+	}
+}
+
+/* The module that was named, and those whose names are the words and no more. */
+static void match_exactly(const struct words *words, struct selection *selection)
+{
+	struct slots *exact = &selection->ranks[RANK_EXACT];
+	AUTO(finish_tokens) struct tokens tokens = {0};
+	const char *handle = selection->query->handle;
+	size_t slot;
+
+	*exact = slots_init(module_index_slots(selection->index));
+	split_tokens(words, &tokens);
+	handles_match_exactly(module_index_handles(selection->index), tokens.items, tokens.count,
+		&selection->ranks[RANK_OF_TIERS + TIER_IN_NAME], exact);
+	selection->has_handle = handle && module_index_find_handle(selection->index, handle, &slot) &&
+				module_index_is_listed(selection->index, slot);
+	if (selection->has_handle)
+		slots_add(exact, slot);
+	for (size_t rank = RANK_OF_TIERS; handle && rank < RANK_COUNT; rank++)
+		slots_unite(&selection->ranks[rank], exact);
+}
+
+static void match_word(const struct term *term, size_t number, struct selection *selection)
+{
+	for (size_t tier = 0; tier < TIER_COUNT; tier++) {
+		struct slots *rank = &selection->ranks[RANK_OF_TIERS + tier];
+
+		if (number == 0)
+			*rank = slots_copy(&term->tiers[tier]);
+		else
+			slots_intersect(rank, &term->tiers[tier]);
+	}
+	if (slots_total(&term->tiers[TIER_ABOUT]) == 0)
+		selection->unknown |= (size_t)1 << number;
+}
+
+static bool match_words(struct search *search, struct txn *txn, const struct words *words,
 	struct selection *selection, struct err *err)
 {
 	selection->has_words = words->count > 0;
@@ -168,14 +250,11 @@ static bool match_words(struct search *search, struct txn *txn, const struct hub
 
 		if (!terms_find(search->terms, search->index, txn, words->items[i], is_last, &term, err))
 			return false;
-		for (size_t tier = 0; tier < TIER_COUNT; tier++) {
-			if (i == 0)
-				selection->tiers[tier] = slots_copy(&term->tiers[tier]);
-			else
-				slots_intersect(&selection->tiers[tier], &term->tiers[tier]);
-		}
+		match_word(term, i, selection);
 		terms_release(search->terms, term);
 	}
+	if (selection->has_words)
+		match_exactly(words, selection);
 	return true;
 }
 
@@ -197,23 +276,29 @@ static struct slots matching(const struct selection *selection, enum facet witho
 	struct slots set = module_index_listed(selection->index);
 
 	if (selection->has_words)
-		slots_intersect(&set, &selection->tiers[TIER_ANYWHERE]);
+		slots_intersect(&set, &selection->ranks[RANK_COUNT - 1]);
 	for (enum facet facet = 0; facet < FACET_COUNT; facet++) {
 		if (facet != without && selection->chosen[facet].words)
 			slots_intersect(&set, &selection->chosen[facet]);
 	}
+	if (selection->query->min_size > 0 || selection->query->max_size > 0)
+		module_index_keep_sizes(
+			selection->index, selection->query->min_size, selection->query->max_size, &set);
 	return set;
 }
 
 static void count_facet(const struct selection *selection, enum facet facet, struct facet_rows *out)
 {
+	const struct module_query *query = selection->query;
+	const struct counting counting = {facet, query->is_counted, query->context};
 	struct facet_count counts[FACET_VALUES_MAX];
 	AUTO_SLOTS struct slots own = {0};
 
 	if (selection->chosen[facet].words)
 		own = matching(selection, facet);
-	out->count = module_index_count(
-		selection->index, facet, own.words ? &own : &selection->result, counts, FACET_VALUES_MAX);
+	out->total = module_index_count(
+		selection->index, &counting, own.words ? &own : &selection->result, counts, FACET_VALUES_MAX);
+	out->count = out->total < FACET_VALUES_MAX ? out->total : FACET_VALUES_MAX;
 	out->rows = mem_zero(out->count + 1, sizeof *out->rows);
 	for (size_t i = 0; i < out->count; i++)
 		out->rows[i] = (struct facet_row){mem_dup(counts[i].value), counts[i].count};
@@ -223,7 +308,7 @@ static void count_facet(const struct selection *selection, enum facet facet, str
 
 struct hits {
 	size_t *slots;
-	size_t *tiers;
+	size_t *ranks;
 	size_t count;
 	size_t max;
 };
@@ -231,42 +316,44 @@ struct hits {
 static void finish_hits(struct hits *hits)
 {
 	free(hits->slots);
-	free(hits->tiers);
+	free(hits->ranks);
 }
 
 static void take_hits(
-	const struct selection *selection, size_t tier, const struct slots *set, struct hits *hits)
+	const struct selection *selection, size_t rank, const struct slots *set, struct hits *hits)
 {
-	bool begins_here = selection->start.has_place && tier == selection->start.tier;
+	bool begins_here = selection->start.has_place && rank == selection->start.rank;
 	size_t found = module_index_walk(selection->index, selection->sort, set,
 		begins_here ? &selection->start.place : NULL, hits->slots + hits->count,
 		hits->max - hits->count);
 
 	for (size_t i = 0; i < found; i++)
-		hits->tiers[hits->count++] = tier;
+		hits->ranks[hits->count++] = rank;
 }
 
-/* The hits of one tier that are in none before it. */
-static struct slots only_tier(const struct selection *selection, size_t tier)
+/* The hits of one rank that are in none before it; each but the first includes those before it, and the first
+ * may have some that the second has not. */
+static struct slots only_rank(const struct selection *selection, size_t rank)
 {
 	struct slots set = slots_copy(&selection->result);
 
-	slots_intersect(&set, &selection->tiers[tier]);
-	for (size_t i = 0; tier > 0 && i < slots_words(set.count); i++)
-		set.words[i] &= ~selection->tiers[tier - 1].words[i];
+	slots_intersect(&set, &selection->ranks[rank]);
+	for (size_t i = 0; rank > 0 && i < slots_words(set.count); i++)
+		set.words[i] &=
+			~(selection->ranks[rank - 1].words[i] | selection->ranks[RANK_EXACT].words[i]);
 	return set;
 }
 
 static void find_hits(const struct selection *selection, struct hits *hits)
 {
 	if (selection->sort != SORT_RELEVANCE) {
-		take_hits(selection, selection->start.tier, &selection->result, hits);
+		take_hits(selection, selection->start.rank, &selection->result, hits);
 		return;
 	}
-	for (size_t tier = selection->start.tier; tier < TIER_COUNT && hits->count < hits->max; tier++) {
-		AUTO_SLOTS struct slots set = only_tier(selection, tier);
+	for (size_t rank = selection->start.rank; rank < RANK_COUNT && hits->count < hits->max; rank++) {
+		AUTO_SLOTS struct slots set = only_rank(selection, rank);
 
-		take_hits(selection, tier, &set, hits);
+		take_hits(selection, rank, &set, hits);
 	}
 }
 
@@ -287,7 +374,7 @@ static void collect(const struct selection *selection, struct findings *out, str
 	/* One more than asked for tells whether there is another page. */
 	AUTO(finish_hits)
 	struct hits hits = {.slots = mem_zero(limit + 1, sizeof(size_t)),
-		.tiers = mem_zero(limit + 1, sizeof(size_t)),
+		.ranks = mem_zero(limit + 1, sizeof(size_t)),
 		.max = limit + 1};
 
 	find_hits(selection, &hits);
@@ -299,14 +386,63 @@ static void collect(const struct selection *selection, struct findings *out, str
 		struct place_in_order last =
 			module_index_place(selection->index, selection->sort, hits.slots[limit - 1]);
 
-		list->next = start_text(selection->sort, hits.tiers[limit - 1], &last);
+		list->next = start_text(selection->sort, hits.ranks[limit - 1], &last);
 	}
 	list->total = slots_total(&selection->result);
+	list->has_handle = selection->has_handle;
 	for (enum facet facet = 0; selection->query->facets && facet < FACETS_COUNTED; facet++)
 		count_facet(selection, facet, &list->facets[facet]);
 }
 
-static bool select_modules(struct search *search, struct txn *txn, const struct hub_url *words,
+static bool select_matching(struct search *search, struct txn *txn, const struct words *words,
+	struct selection *selection, struct err *err)
+{
+	if (!match_words(search, txn, words, selection, err))
+		return false;
+	match_filters(selection);
+	selection->result = matching(selection, FACET_COUNT);
+	return true;
+}
+
+/* ---- what was meant ---- */
+
+/* The words with those that are nowhere replaced by the nearest that are; NULL: there is none. */
+static char *find_meant(const struct selection *selection, const struct words *words)
+{
+	const struct handles *handles = module_index_handles(selection->index);
+	AUTO_BUFFER struct buffer text = {0};
+	bool any = false;
+
+	for (size_t i = 0; i < words->count; i++) {
+		const char *word = words->items[i];
+		const char *meant = selection->unknown >> i & 1 ? handles_nearest(handles, word) : NULL;
+
+		any = any || meant;
+		buffer_printf(&text, "%s%s", i ? " " : "", meant ? meant : word);
+	}
+	return any ? buffer_take(&text) : NULL;
+}
+
+/* Asks for what may have been meant only where little was found, and tells of it only where much would be. */
+static bool guess(struct search *search, struct txn *txn, const struct selection *selection,
+	const struct words *words, struct module_list *list, struct err *err)
+{
+	AUTO(finish_selection)
+	struct selection other = {.query = selection->query, .index = selection->index};
+	AUTO_FREE char *meant =
+		list->total < MEANT_BELOW && selection->unknown ? find_meant(selection, words) : NULL;
+	AUTO(finish_words) struct words better = {0};
+
+	if (!meant)
+		return true;
+	if (!split_words(meant, &better, err) || !select_matching(search, txn, &better, &other, err))
+		return false;
+	if (slots_total(&other.result) > MEANT_TIMES * list->total)
+		list->meant = TAKE(meant);
+	return true;
+}
+
+static bool select_modules(struct search *search, struct txn *txn, const struct words *words,
 	const struct module_query *query, struct findings *out, struct module_list *list, struct err *err)
 {
 	AUTO(finish_selection) struct selection selection = {.query = query, .index = search->index};
@@ -316,12 +452,10 @@ static bool select_modules(struct search *search, struct txn *txn, const struct 
 		return err_set(err, ERR_BAD_REQUEST,
 			"The cursor is none of ours, or of another list: take it from \"next\" of the page "
 			"before.");
-	if (!match_words(search, txn, words, &selection, err))
+	if (!select_matching(search, txn, words, &selection, err))
 		return false;
-	match_filters(&selection);
-	selection.result = matching(&selection, FACET_COUNT);
 	collect(&selection, out, list);
-	return true;
+	return selection.start.has_place || guess(search, txn, &selection, words, list, err);
 }
 
 static bool load_items(
@@ -343,7 +477,7 @@ bool catalog_list_modules(
 {
 	AUTO(module_list_finish) struct module_list list = {0};
 	AUTO(finish_findings) struct findings findings = {0};
-	AUTO(finish_words) struct hub_url words = {0};
+	AUTO(finish_words) struct words words = {0};
 	AUTO_TXN struct txn *txn = NULL;
 	bool done;
 
@@ -369,6 +503,7 @@ void module_list_finish(struct module_list *list)
 	}
 	free(list->items);
 	free(list->next);
+	free(list->meant);
 	*list = (struct module_list){0};
 }
 

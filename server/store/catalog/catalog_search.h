@@ -26,12 +26,18 @@ struct module_query {
 	/* At most 16 words, which must all be found in handle, description, tags or documentation; of the
 	 * last one its beginning is enough. NULL, or no word: all. */
 	const char *q;
+	const char *handle; /* the module that q names, which comes first; NULL: it names none */
 	const struct module_filter *filters; /* of each facet one must hold; of every facet that is named */
 	size_t filter_count;
 	enum module_sort sort; /* relevance without words is by name */
 	const char *after;     /* what `next` of the page before said; NULL or "": from the start */
 	size_t limit;
+	int64_t min_size; /* in bytes, of what is known to have a size; 0: any */
+	int64_t max_size;
 	bool facets; /* count values */
+	/* Which values to count, by what is asked for; NULL: all. */
+	bool (*is_counted)(const void *context, enum facet facet, const char *value);
+	const void *context;
 };
 
 enum { FACET_VALUES_MAX = 50 };
@@ -44,13 +50,16 @@ struct facet_row {
 struct facet_rows {
 	struct facet_row *rows; /* most frequent first */
 	size_t count;
+	size_t total; /* of values that were to be counted, whether they are among the rows or not */
 };
 
 struct module_list {
 	struct module_summary *items;
 	size_t count;
-	int64_t total; /* that match, on all pages */
-	char *next;    /* where the page behind this one begins: printable ASCII; NULL on the last page */
+	int64_t total;   /* that match, on all pages */
+	bool has_handle; /* the module that q named is listed */
+	char *meant;     /* words that q may have meant, and that find more; NULL */
+	char *next;      /* where the page behind this one begins: printable ASCII; NULL on the last page */
 	/* Of all that match; each without regard to its own filter. Empty unless asked for. */
 	struct facet_rows facets[FACETS_COUNTED];
 };

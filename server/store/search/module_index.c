@@ -2,14 +2,17 @@
 #include "server/store/search/module_index.h"
 
 #include <ctype.h>
+#include <string.h>
 
-#include "common/buffer.h"
 #include "server/module/name.h"
-#include "server/store/search/letter_pairs.h"
+#include "server/store/search/handles.h"
+#include "server/store/search/postings.h"
 #include "server/store/search/sequence.h"
 
 /* More than any time in seconds. */
 static const int64_t HERE = INT64_C(1) << 40;
+
+static const int64_t RARITY_MAX = INT64_C(1) << 40;
 
 const char *const facet_names[FACET_COUNT] = {
 	[FACET_TASK] = "task",
@@ -29,26 +32,15 @@ const char *const facet_names[FACET_COUNT] = {
 	[FACET_TENSORFLOW_VERSION] = "tensorflow_version",
 };
 
-/* The modules that have one value, in ascending order. */
-struct posting {
-	char *text;
-	struct sequence slots;
-};
-
-struct postings {
-	struct posting **items;
-	size_t count;
-	size_t capacity;
-};
-
 struct entry {
 	int64_t id;
 	int64_t downloads;
 	int64_t updated_at;
 	int64_t size_bytes;
+	int64_t versions; /* that are active */
 	char *handle;
-	size_t length; /* of the handle */
-	size_t name;   /* where its lower case begins in names */
+	int64_t rarity; /* as it was when the orders were made */
+	bool is_deployment;
 	/* Its values: room for some in `values`, and how many there are. */
 	uint32_t values_at;
 	uint32_t value_count;
@@ -59,11 +51,9 @@ struct module_index {
 	struct entry *entries; /* by slot */
 	size_t count;
 	size_t capacity;
-	struct letter_pairs *pairs; /* by slot */
-	size_t pairs_capacity;
 	struct slots listed;
 	struct slots cached;
-	struct buffer names;  /* all handles in lower case, each with its NUL */
+	struct handles handles;
 	uint32_t *slot_by_id; /* UINT32_MAX: none */
 	size_t id_count;
 	struct postings facets[FACET_COUNT];
@@ -92,7 +82,10 @@ static void *widen(void *array, size_t *count, size_t number, size_t size, int b
 
 struct module_index *module_index_create(void)
 {
-	return mem_zero(1, sizeof(struct module_index));
+	struct module_index *index = mem_zero(1, sizeof *index);
+
+	handles_init(&index->handles);
+	return index;
 }
 
 void module_index_destroy(struct module_index *index)
@@ -101,21 +94,14 @@ void module_index_destroy(struct module_index *index)
 		return;
 	for (size_t i = 0; i < index->count; i++)
 		free(index->entries[i].handle);
-	for (size_t facet = 0; facet < FACET_COUNT; facet++) {
-		for (size_t i = 0; i < index->facets[facet].count; i++) {
-			free(index->facets[facet].items[i]->text);
-			sequence_finish(&index->facets[facet].items[i]->slots);
-			free(index->facets[facet].items[i]);
-		}
-		free(index->facets[facet].items);
-	}
+	for (size_t facet = 0; facet < FACET_COUNT; facet++)
+		postings_finish(&index->facets[facet]);
 	for (size_t sort = 0; sort < SORT_COUNT; sort++)
 		sequence_finish(&index->orders[sort]);
 	slots_finish(&index->listed);
 	slots_finish(&index->cached);
-	buffer_finish(&index->names);
+	handles_finish(&index->handles);
 	free(index->entries);
-	free(index->pairs);
 	free(index->slot_by_id);
 	free(index->value_by_id);
 	free(index->values);
@@ -124,8 +110,25 @@ void module_index_destroy(struct module_index *index)
 
 /* ---- orders ---- */
 
+/* A number's place among powers of two. */
+static int64_t magnitude(int64_t number)
+{
+	return number > 0 ? 64 - __builtin_clzll((uint64_t)number) : 0;
+}
+
+/* What is here, then what others load, then what is no copy of another for a smaller device, then what has
+ * been kept up for long. */
+static int64_t standing(const struct module_index *index, size_t slot)
+{
+	const struct entry *entry = &index->entries[slot];
+	int64_t here = slots_have(&index->cached, slot);
+
+	return ((here << 6 | magnitude(entry->downloads)) << 1 | !entry->is_deployment) << 6 |
+	       magnitude(entry->versions);
+}
+
 /* Most have no downloads. Among equals people are shown first what is here, then what is new; a search rather
- * finds the name that has little besides its words. */
+ * finds the name that has little besides its words, and nothing odd. */
 struct place_in_order module_index_place(const struct module_index *index, enum module_sort sort, size_t slot)
 {
 	const struct entry *entry = &index->entries[slot];
@@ -136,7 +139,7 @@ struct place_in_order module_index_place(const struct module_index *index, enum 
 			entry->updated_at + (slots_have(&index->cached, slot) ? HERE : 0), entry->handle};
 	case SORT_RELEVANCE:
 		return (struct place_in_order){
-			entry->downloads, NAME_PATH_MAX - (int64_t)entry->length, entry->handle};
+			standing(index, slot), RARITY_MAX - entry->rarity, entry->handle};
 	case SORT_UPDATED:
 		return (struct place_in_order){entry->updated_at, 0, entry->handle};
 	case SORT_SIZE:
@@ -234,6 +237,8 @@ void module_index_sort(struct module_index *index)
 	AUTO_FREE uint32_t *by_name = mem_zero(index->count + 1, sizeof *by_name);
 	AUTO_FREE uint32_t *slots = mem_zero(index->count + 1, sizeof *slots);
 
+	for (size_t slot = 0; slot < index->count; slot++)
+		index->entries[slot].rarity = handles_rarity(&index->handles, slot);
 	sort_all(index, SORT_NAME, NULL, slots);
 	for (size_t i = 0; i < index->count; i++)
 		by_name[slots[i]] = (uint32_t)i;
@@ -267,6 +272,8 @@ static void set_state(struct module_index *index, size_t slot, const struct modu
 	entry->downloads = facts->downloads;
 	entry->updated_at = facts->updated_at;
 	entry->size_bytes = facts->size_bytes;
+	entry->versions = facts->versions;
+	entry->is_deployment = facts->is_deployment;
 	(facts->listed ? slots_add : slots_remove)(&index->listed, slot);
 	(facts->cached ? slots_add : slots_remove)(&index->cached, slot);
 }
@@ -277,16 +284,9 @@ void module_index_append(struct module_index *index, const struct module_facts *
 	struct entry *entry;
 
 	MEM_GROW(index->entries, index->count, index->capacity);
-	MEM_GROW(index->pairs, index->count, index->pairs_capacity);
 	entry = &index->entries[index->count++];
-	*entry = (struct entry){.id = facts->id,
-		.handle = mem_dup(facts->handle),
-		.length = strlen(facts->handle),
-		.name = index->names.length};
-	buffer_add(&index->names, facts->handle, strlen(facts->handle) + 1);
-	for (char *at = index->names.data + entry->name; *at; at++)
-		*at = (char)tolower((unsigned char)*at);
-	index->pairs[slot] = letter_pairs_of(index->names.data + entry->name);
+	*entry = (struct entry){.id = facts->id, .handle = mem_dup(facts->handle)};
+	handles_append(&index->handles, facts->handle);
 	slots_grow(&index->listed, index->count);
 	slots_grow(&index->cached, index->count);
 	index->slot_by_id = widen(
@@ -304,6 +304,7 @@ bool module_index_set(struct module_index *index, const struct module_facts *fac
 	if (is_new) {
 		slot = index->count;
 		module_index_append(index, facts);
+		index->entries[slot].rarity = handles_rarity(&index->handles, slot);
 	}
 	for (enum module_sort sort = 0; !is_new && sort < SORT_COUNT; sort++)
 		leave_order(index, sort, slot);
@@ -326,9 +327,38 @@ bool module_index_find(const struct module_index *index, int64_t id, size_t *out
 	return true;
 }
 
+bool module_index_find_handle(const struct module_index *index, const char *handle, size_t *out_slot)
+{
+	const struct place_in_order wanted = {0, 0, handle};
+	struct sequence_place place = find_in_order(index, SORT_NAME, &wanted, false);
+	uint32_t slot;
+
+	if (!sequence_read(&index->orders[SORT_NAME], &place, &slot) ||
+		strcmp(index->entries[slot].handle, handle) != 0)
+		return false;
+	*out_slot = slot;
+	return true;
+}
+
 int64_t module_index_id(const struct module_index *index, size_t slot)
 {
 	return index->entries[slot].id;
+}
+
+bool module_index_is_listed(const struct module_index *index, size_t slot)
+{
+	return slots_have(&index->listed, slot);
+}
+
+void module_index_keep_sizes(
+	const struct module_index *index, int64_t min_bytes, int64_t max_bytes, struct slots *set)
+{
+	for (size_t slot = 0; slot < index->count; slot++) {
+		int64_t size = index->entries[slot].size_bytes;
+
+		if (size == 0 || size < min_bytes || (max_bytes > 0 && size > max_bytes))
+			slots_remove(set, slot);
+	}
 }
 
 struct slots module_index_listed(const struct module_index *index)
@@ -340,33 +370,16 @@ struct slots module_index_listed(const struct module_index *index)
 
 void module_index_add_value(struct module_index *index, int64_t value_id, enum facet facet, const char *text)
 {
-	struct postings *postings = &index->facets[facet];
 	struct posting *posting;
 
 	index->value_by_id = widen(
 		index->value_by_id, &index->value_count, (size_t)value_id, sizeof *index->value_by_id, 0);
 	if (index->value_by_id[value_id])
 		return;
-	posting = mem_zero(1, sizeof *posting);
-	posting->text = mem_dup(text);
-	MEM_GROW(postings->items, postings->count, postings->capacity);
-	postings->items[postings->count++] = posting;
+	posting = postings_append(&index->facets[facet], text);
+	if (facet <= FACET_ARCHITECTURE)
+		handles_learn(&index->handles, text);
 	index->value_by_id[value_id] = posting;
-}
-
-static bool is_smaller(const void *context, uint32_t slot)
-{
-	return slot < *(const uint32_t *)context;
-}
-
-/* Where a slot is in a posting, or would be; *there tells which. */
-static struct sequence_place position(const struct posting *posting, uint32_t slot, bool *there)
-{
-	struct sequence_place place = sequence_find(&posting->slots, is_smaller, &slot);
-	uint32_t found;
-
-	*there = sequence_read(&posting->slots, &place, &found) && found == slot;
-	return place;
 }
 
 static void reserve_values(struct module_index *index, size_t count)
@@ -409,31 +422,11 @@ static void note_value(struct module_index *index, struct entry *entry, uint32_t
 void module_index_give(struct module_index *index, int64_t id, int64_t value_id)
 {
 	struct posting *posting = (size_t)value_id < index->value_count ? index->value_by_id[value_id] : NULL;
-	struct sequence_place place;
 	size_t slot;
-	bool there;
 
-	if (!posting || !module_index_find(index, id, &slot))
+	if (!posting || !module_index_find(index, id, &slot) || !posting_add(posting, (uint32_t)slot))
 		return;
-	/* All are read in the order of slots. */
-	if (posting->slots.count == 0 || sequence_last(&posting->slots) < slot) {
-		sequence_append(&posting->slots, (uint32_t)slot);
-	} else {
-		place = position(posting, (uint32_t)slot, &there);
-		if (there)
-			return;
-		sequence_insert(&posting->slots, place, (uint32_t)slot);
-	}
 	note_value(index, &index->entries[slot], (uint32_t)value_id);
-}
-
-static void take(struct posting *posting, uint32_t slot)
-{
-	bool there;
-	struct sequence_place place = position(posting, slot, &there);
-
-	if (there)
-		sequence_remove(&posting->slots, place);
 }
 
 void module_index_forget_values(struct module_index *index, int64_t id)
@@ -445,7 +438,7 @@ void module_index_forget_values(struct module_index *index, int64_t id)
 		return;
 	entry = &index->entries[slot];
 	for (size_t i = 0; i < entry->value_count; i++)
-		take(index->value_by_id[index->values[entry->values_at + i]], (uint32_t)slot);
+		posting_remove(index->value_by_id[index->values[entry->values_at + i]], (uint32_t)slot);
 	entry->value_count = 0;
 }
 
@@ -467,14 +460,6 @@ static void match_cached(const struct module_index *index, const char *value, st
 		out->words[i] |= (index->cached.words[i] ^ inverse) & index->listed.words[i];
 }
 
-static void add_all(const struct sequence *slots, struct slots *out)
-{
-	for (size_t i = 0; i < slots->block_count; i++) {
-		for (size_t at = 0; at < slots->blocks[i].count; at++)
-			slots_add(out, slots->blocks[i].slots[at]);
-	}
-}
-
 void module_index_match(
 	const struct module_index *index, enum facet facet, const char *value, struct slots *out)
 {
@@ -487,42 +472,15 @@ void module_index_match(
 
 		if (!matches(facet, posting->text, value))
 			continue;
-		add_all(&posting->slots, out);
+		posting_unite(posting, out);
 	}
 }
 
 /* ---- names ---- */
 
-static bool is_word(char character)
+const struct handles *module_index_handles(const struct module_index *index)
 {
-	return isalnum((unsigned char)character) != 0;
-}
-
-static void match_one(const struct module_index *index, size_t slot, const char *word, struct slots *whole,
-	struct slots *inside)
-{
-	const char *name = buffer_string(&index->names) + index->entries[slot].name;
-	size_t length = strlen(word);
-
-	for (const char *hit = strstr(name, word); hit; hit = strstr(hit + 1, word)) {
-		slots_add(inside, slot);
-		if ((hit == name || !is_word(hit[-1])) && !is_word(hit[length])) {
-			slots_add(whole, slot);
-			return;
-		}
-	}
-}
-
-void module_index_match_name(
-	const struct module_index *index, const char *word, struct slots *whole, struct slots *inside)
-{
-	const struct letter_pairs wanted = letter_pairs_of(word);
-
-	/* Reading all names takes 2.5 ms for 100,000 of them; nearly all can be told from their pairs. */
-	for (size_t slot = 0; slot < index->count; slot++) {
-		if (letter_pairs_have(&index->pairs[slot], &wanted))
-			match_one(index, slot, word, whole, inside);
-	}
+	return &index->handles;
 }
 
 /* ---- counting ---- */
@@ -536,17 +494,6 @@ static int compare_counts(const void *a, const void *b)
 	return strcmp(x->value, y->value);
 }
 
-static int64_t count_in(const struct sequence *slots, const struct slots *set)
-{
-	int64_t count = 0;
-
-	for (size_t i = 0; i < slots->block_count; i++) {
-		for (size_t at = 0; at < slots->blocks[i].count; at++)
-			count += slots_have(set, slots->blocks[i].slots[at]);
-	}
-	return count;
-}
-
 static size_t count_cached(const struct module_index *index, const struct slots *set, struct facet_count *out)
 {
 	int64_t total = slots_total(set), cached = 0;
@@ -558,21 +505,31 @@ static size_t count_cached(const struct module_index *index, const struct slots 
 	return 2;
 }
 
-size_t module_index_count(const struct module_index *index, enum facet facet, const struct slots *set,
-	struct facet_count *out, size_t max)
+size_t module_index_values(const struct module_index *index, enum facet facet)
 {
-	const struct postings *postings = &index->facets[facet];
+	return facet == FACET_CACHED ? 2 : index->facets[facet].count;
+}
+
+static bool is_counted(const struct counting *counting, const char *value)
+{
+	return !counting->is_counted || counting->is_counted(counting->context, counting->facet, value);
+}
+
+size_t module_index_count(const struct module_index *index, const struct counting *counting,
+	const struct slots *set, struct facet_count *out, size_t max)
+{
+	const struct postings *postings = &index->facets[counting->facet];
 	AUTO_FREE struct facet_count *counts = mem_zero(postings->count + 2, sizeof *counts);
-	size_t found = facet == FACET_CACHED ? count_cached(index, set, counts) : 0;
+	size_t found = counting->facet == FACET_CACHED ? count_cached(index, set, counts) : 0;
 
 	for (size_t i = 0; i < postings->count; i++) {
-		int64_t count = count_in(&postings->items[i]->slots, set);
+		const char *value = postings->items[i]->text;
+		int64_t count = is_counted(counting, value) ? posting_count(postings->items[i], set) : 0;
 
 		if (count > 0)
-			counts[found++] = (struct facet_count){postings->items[i]->text, count};
+			counts[found++] = (struct facet_count){value, count};
 	}
 	qsort(counts, found, sizeof *counts, compare_counts);
-	found = found < max ? found : max;
-	memcpy(out, counts, found * sizeof *out);
+	memcpy(out, counts, (found < max ? found : max) * sizeof *out);
 	return found;
 }

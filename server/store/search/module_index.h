@@ -54,9 +54,12 @@ struct module_facts {
 	int64_t downloads;
 	int64_t updated_at;
 	int64_t size_bytes;
+	int64_t versions;   /* that are active */
+	bool is_deployment; /* it comes for TF.js, TF Lite or Coral only */
 };
 
 struct module_index;
+struct handles;
 
 struct module_index *module_index_create(void);
 void module_index_destroy(struct module_index *index);
@@ -87,7 +90,15 @@ size_t module_index_slots(const struct module_index *index);
 
 /* A module's slot; false where it is not known. The id behind a slot. */
 bool module_index_find(const struct module_index *index, int64_t id, size_t *out_slot);
+bool module_index_find_handle(const struct module_index *index, const char *handle, size_t *out_slot);
 int64_t module_index_id(const struct module_index *index, size_t slot);
+
+/* Whether a slot's module is listed. */
+bool module_index_is_listed(const struct module_index *index, size_t slot);
+
+/* Leaves those in *set whose size is known and in these bounds (0: none). */
+void module_index_keep_sizes(
+	const struct module_index *index, int64_t min_bytes, int64_t max_bytes, struct slots *set);
 
 /* All that are listed; the caller's to finish. */
 struct slots module_index_listed(const struct module_index *index);
@@ -96,19 +107,25 @@ struct slots module_index_listed(const struct module_index *index);
 void module_index_match(
 	const struct module_index *index, enum facet facet, const char *value, struct slots *out);
 
-/* Adds those whose handle has the word (lower case, not empty) anywhere to *inside, and where it stands as a
- * word of its own to *whole. */
-void module_index_match_name(
-	const struct module_index *index, const char *word, struct slots *whole, struct slots *inside);
+/* Their handles, by slot. */
+const struct handles *module_index_handles(const struct module_index *index);
 
 struct facet_count {
 	const char *value; /* the index's own */
 	int64_t count;
 };
-/* How many of the set have each value, most frequent first; values that none has are left out. Returns how
- * many there are, at most max. */
-size_t module_index_count(const struct module_index *index, enum facet facet, const struct slots *set,
-	struct facet_count *out, size_t max);
+/* How many values a facet has at most. */
+size_t module_index_values(const struct module_index *index, enum facet facet);
+
+struct counting {
+	enum facet facet;
+	bool (*is_counted)(const void *context, enum facet facet, const char *value); /* NULL: all are */
+	const void *context;
+};
+/* How many of the set have each value, most frequent first, at most max of them; values that none has are
+ * left out. Returns how many there are. */
+size_t module_index_count(const struct module_index *index, const struct counting *counting,
+	const struct slots *set, struct facet_count *out, size_t max);
 
 /* ---- orders ---- */
 

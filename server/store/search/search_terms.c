@@ -7,6 +7,7 @@
 #include "common/buffer.h"
 #include "common/lock.h"
 #include "server/ranks.h"
+#include "server/store/search/handles.h"
 
 static const struct lock_place lock_place = {"search terms", RANK_SEARCH_TERMS};
 
@@ -93,7 +94,9 @@ static bool fill_tiers(struct txn *txn, const struct module_index *index, struct
 
 	for (size_t tier = 0; tier < TIER_COUNT; tier++)
 		tiers[tier] = slots_init(module_index_slots(index));
-	module_index_match_name(index, term->word, &tiers[TIER_NAME], &tiers[TIER_IN_NAME]);
+	handles_match(module_index_handles(index), term->word, &tiers[TIER_NAME], &tiers[TIER_IN_NAME]);
+	/* "tflite" is what a module comes as, whether its name says so or not. */
+	module_index_match(index, FACET_FORMAT, term->word, &tiers[TIER_NAME]);
 	if (!match_texts(txn, index, find_text, term, &tiers[TIER_ABOUT], err))
 		return false;
 	/* Next to every document has any one letter. */

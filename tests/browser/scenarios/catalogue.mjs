@@ -5,8 +5,21 @@ export default async function ({ open, audit, shoot, assert, args }) {
 	const count = (await page.locator("#count").textContent()).replace(/\D/g, "");
 	assert(Number(count) === args.modules, `${count} modules instead of ${args.modules}`);
 	await shoot(page, "catalogue-home");
-	await page.getByLabel("Search modules").fill("universal sentence enc");
-	await page.locator(".card h3", { hasText: "universal-sentence-encoder" }).first().waitFor();
+	const first = page.locator(".card h3").first();
+	for (const [words, handle] of [["mobilenet v2", "google/imagenet/mobilenet_v2_100_224/classification"],
+		["use", "google/universal-sentence-encoder"], ["https://tfhub.dev/google/elmo/3", "google/elmo"],
+		["universal sentence enc", "google/universal-sentence-encoder"]]) {
+		await page.locator("#q").fill(words);
+		await first.getByText(handle, { exact: true }).or(first.filter({ hasText: handle })).first().waitFor();
+		assert((await first.textContent()).trim() === handle, `${words}: ${await first.textContent()} comes first`);
+		assert(await page.locator(".card mark").first().isVisible(), `${words}: nothing is marked`);
+	}
+	await page.locator("#q").fill("mobilnet");
+	await page.getByRole("link", { name: "mobilenet", exact: true }).click();
+	await page.locator("#count").getByText("match").waitFor();
+	assert(await page.locator("#q").inputValue() === "mobilenet", "the typo stayed");
+	await page.locator("#q").fill("universal sentence enc");
+	await first.filter({ hasText: "google/universal-sentence-encoder" }).waitFor();
 	await shoot(page, "catalogue-search");
 
 	await page.goto(new URL("/google/universal-sentence-encoder/4", page.url()).href);

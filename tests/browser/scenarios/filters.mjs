@@ -20,6 +20,9 @@ export default async function ({ open, shoot, assert }) {
 
 	await page.goto(page.url());
 	await page.locator("#count").getByText("1 module matches").waitFor();
+	await page.getByRole("link", { name: "Without Language: de" }).click();
+	await page.locator("#count").getByText("4 modules match").waitFor();
+	assert(await page.getByRole("group", { name: "Task" }).getByLabel("text-embedding").isChecked(), "too much was taken back");
 	await page.getByRole("link", { name: "Clear all filters" }).click();
 	await page.locator("#count").getByText("4 modules").waitFor();
 	await page.getByLabel("Sort by").selectOption("name");
