@@ -88,6 +88,8 @@
 	X(METRIC_PUBLISHED, counter, "larder_published_total", "", "Artifacts published.") \
 	X(METRIC_LATE_MD5, counter, "larder_late_md5_total", "", \
 		"Blobs whose MD5 was computed after they were kept.") \
+	X(METRIC_LATE_LISTINGS, counter, "larder_late_listings_total", "", \
+		"Models whose signatures were listed after they were kept.") \
 	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \
 	X(METRIC_EVENT_LISTENERS, gauge, "larder_event_listeners", "", "Clients that listen to events.") \
 	X(METRIC_UPLOADS_RUNNING, gauge, "larder_uploads_running", "", "Uploads running now.") \

@@ -164,21 +164,22 @@ static json_t *ops_json(const struct comparison *comparison)
 	return array;
 }
 
-/* Formats without signatures differ in none. */
 static const struct saved_model *model_of(const struct side *side)
 {
-	static const struct saved_model none;
-	const struct saved_model *model =
-		side->name.format == FORMAT_TF_HUB ? side->details.saved_model : NULL;
-
-	return model ? model : &none;
+	return version_model(&side->details, side->name.format);
 }
 
 static json_t *models_json(const struct sides *sides)
 {
+	static const struct saved_model none;
+	const struct saved_model *from = model_of(&sides->from);
+	const struct saved_model *to = model_of(&sides->to);
 	AUTO(comparison_finish) struct comparison comparison = {0};
 
-	compare_models(model_of(&sides->from), model_of(&sides->to), &comparison);
+	/* Formats without signatures differ in none, nor do those of which one is not listed yet. */
+	if (!from || !to)
+		from = to = &none;
+	compare_models(from, to, &comparison);
 	return json_pack("{s:b, s:o, s:o, s:o}", "breaking", (int)comparison.breaking, "signatures",
 		functions_json(&comparison.signatures), "callables", functions_json(&comparison.callables),
 		"ops", ops_json(&comparison));
@@ -218,7 +219,7 @@ static json_t *two_numbers(int64_t from, int64_t to)
 
 static json_t *tensorflow_version(const struct saved_model *model)
 {
-	bool is_known = model->meta_graph_count > 0 && *model->meta_graphs[0].tensorflow_version;
+	bool is_known = model && model->meta_graph_count > 0 && *model->meta_graphs[0].tensorflow_version;
 
 	return is_known ? answer_text(model->meta_graphs[0].tensorflow_version) : json_null();
 }

@@ -21,12 +21,26 @@ static void set_shape(json_t *object, const struct shape *shape)
 	json_object_set_new(object, "shape", dimensions);
 }
 
+static void set_quantization(json_t *object, const struct quantization *quantization)
+{
+	json_t *value;
+
+	if (!quantization->is_known)
+		return;
+	value = json_pack("{s:f, s:I}", "scale", quantization->scale, "zero_point",
+		(json_int_t)quantization->zero_point);
+	if (quantization->channels > 0)
+		json_object_set_new(value, "channels", json_integer(quantization->channels));
+	json_object_set_new(object, "quantization", value);
+}
+
 static void set_type(json_t *object, const struct tensor *tensor)
 {
 	/* Not every composite type has one dtype for all of its parts. */
 	if (tensor->dtype != 0 || tensor->encoding != TENSOR_COMPOSITE)
 		set_text(object, "dtype", dtype_name(tensor->dtype).text);
 	set_shape(object, &tensor->shape);
+	set_quantization(object, &tensor->quantization);
 }
 
 static const char *const encodings[] = {
@@ -173,16 +187,26 @@ json_t *model_signatures_json(const struct saved_model *model)
 	return graphs_json(model, listing_json);
 }
 
+static const char *const kinds[] = {[MODEL_SAVED_MODEL] = "saved-model",
+	[MODEL_TFLITE] = "tflite",
+	[MODEL_SUBGRAPH] = "tflite-subgraph",
+	[MODEL_GRAPH] = "graph-model",
+	[MODEL_LAYERS] = "layers-model"};
+
 json_t *model_json(const struct saved_model *model)
 {
+	bool is_saved = model && model->kind == MODEL_SAVED_MODEL;
 	json_t *object;
 
 	if (!model)
 		return json_null();
-	object = json_pack("{s:s, s:s, s:o}", "kind", model->tf1_hub ? "tf1-hub" : "saved-model", "format",
-		model->is_text ? "pbtxt" : "pb", "meta_graphs", graphs_json(model, meta_graph_json));
-	set_text(object, "tensorflow_version",
-		model->meta_graph_count > 0 ? model->meta_graphs[0].tensorflow_version : "");
+	object = json_pack("{s:s, s:o}", "kind", model->tf1_hub ? "tf1-hub" : kinds[model->kind],
+		"meta_graphs", graphs_json(model, meta_graph_json));
+	if (is_saved) {
+		set_text(object, "format", model->is_text ? "pbtxt" : "pb");
+		set_text(object, "tensorflow_version",
+			model->meta_graph_count > 0 ? model->meta_graphs[0].tensorflow_version : "");
+	}
 	model_tell_truncated(object, model);
 	return object;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A SavedModel's listing as JSON (INTERFACE: section 3). */
+ * A model's listing as JSON (INTERFACE: section 3). */
 #ifndef SERVER_API_MODEL_H
 #define SERVER_API_MODEL_H
 
@@ -8,7 +8,7 @@
 
 #include "server/module/savedmodel/savedmodel.h"
 
-/* All of it, as in a version's "saved_model"; null where model is NULL. */
+/* All of it, as in a version's "saved_model" and an artifact's "model"; null where model is NULL. */
 json_t *model_json(const struct saved_model *model);
 
 /* ["serve"] */

@@ -58,6 +58,17 @@ bool version_find(const struct services *services, const struct name *name, stru
 	return true;
 }
 
+const struct saved_model *version_model(const struct version_details *details, enum format format)
+{
+	if (format == FORMAT_TF_HUB)
+		return details->saved_model;
+	for (size_t i = 0; i < details->artifact_count; i++) {
+		if (details->artifacts[i].artifact.name.format == format)
+			return details->artifacts[i].model;
+	}
+	return NULL;
+}
+
 bool version_find_artifact(
 	const struct services *services, const struct name *name, struct artifact *out, struct err *err)
 {
@@ -130,6 +141,8 @@ static json_t *artifact_json(
 				"published_by", answer_text(details->published_by), "upstream",
 				answer_text(details->upstream), "imported_from",
 				import_json(&details->imported_from)));
+	if (details->model)
+		json_object_set_new(object, "model", model_json(details->model));
 	if (details->warning_count > 0)
 		json_object_set_new(object, "warnings", warnings_json(details));
 	if (!artifact->cached && artifact->state == STATE_ACTIVE)

@@ -10,6 +10,7 @@
 #include "server/registry/services.h"
 
 struct artifact;
+struct saved_model;
 struct version_details;
 
 /* Reads "<handle>/<version>" from what the route matched; format is tf-hub's. ERR_BAD_REQUEST for anything
@@ -26,6 +27,9 @@ bool version_look(const struct services *services, const struct name *name, stru
 /* The same, and ERR_GONE where it was withdrawn. */
 bool version_find(const struct services *services, const struct name *name, struct version_details *out,
 	struct err *err);
+
+/* What its artifact of this format lists; NULL where nothing does. It is the details' own. */
+const struct saved_model *version_model(const struct version_details *details, enum format format);
 
 /* Its artifact in name->format only, which may be one that is not recorded. The same refusals. */
 bool version_find_artifact(

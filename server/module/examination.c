@@ -16,6 +16,7 @@
 #include "server/module/archives/tree.h"
 #include "server/module/archives/whereabouts.h"
 #include "server/module/formats/tfjs.h"
+#include "server/module/formats/tfjslisting.h"
 #include "server/module/formats/tflite.h"
 #include "server/module/savedmodel/variables.h"
 #include "server/module/violations.h"
@@ -494,6 +495,8 @@ static void judge_saved_model(struct walk *walk)
 
 static void judge_tfjs(struct walk *walk)
 {
+	if (walk->model_json.seen && walk->model_json.sound)
+		walk->examination->saved_model = tfjs_listing_make(&walk->manifest->outline);
 	if (walk->cut_short)
 		return;
 	if (walk->model_json.seen && walk->model_json.sound)
@@ -522,6 +525,7 @@ static bool judge_archive(struct examination *examination, struct stream *stream
 	else
 		judge_tfjs(&walk);
 	examination->has_proved_end = true;
+	examination->is_listed = true;
 	return true;
 }
 

@@ -52,7 +52,8 @@ struct examination {
 	struct finding *findings;
 	size_t finding_count;
 	size_t finding_capacity;
-	struct saved_model *saved_model; /* NULL where the format has none or it could not be read */
+	struct saved_model *saved_model; /* of any format; NULL where it has none or it could not be read */
+	bool is_listed; /* its model was looked for, which takes a stream that keeps what it gave */
 };
 
 #endif

@@ -17,6 +17,7 @@
 #include "common/thread.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
+#include "server/registry/relisting.h"
 #include "server/store/catalog/catalog_md5.h"
 
 static const struct lock_place lock_place = {"backfill", RANK_BACKFILL};
@@ -186,6 +187,9 @@ static void *run(void *argument)
 		if (!pass(backfill, &err))
 			log_event(LOG_LEVEL_WARN, "MD5 of what was kept cannot be computed now", "why",
 				err.text, NULL);
+		if (!relisting_pass(backfill->catalog, backfill->blobs, &backfill->stop, &err))
+			log_event(
+				LOG_LEVEL_WARN, "what was kept cannot be listed now", "why", err.text, NULL);
 	}
 	return NULL;
 }

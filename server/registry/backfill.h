@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Computes what verification leaves out: the MD5 of blobs, for x-goog-hash, after they were kept and on a
- * thread that runs when nothing else wants to. What lacks is what the catalog lacks, so that a restart
- * forgets nothing. */
+ * thread that runs when nothing else wants to; then the listings that are missing. What lacks is what the
+ * catalog lacks, so that a restart forgets nothing. */
 #ifndef SERVER_REGISTRY_BACKFILL_H
 #define SERVER_REGISTRY_BACKFILL_H
 
@@ -17,7 +17,7 @@ bool backfill_create(struct catalog *catalog, struct blobs *blobs, struct commit
 	struct backfill **out, struct err *err);
 void backfill_destroy(struct backfill *backfill);
 
-/* Something was kept that may lack its MD5. Quick. */
+/* Something was kept that may lack its MD5 or its listing. Quick. */
 void backfill_notice(struct backfill *backfill);
 
 #endif

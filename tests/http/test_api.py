@@ -112,7 +112,7 @@ def test_signatures(larder):
                   tags=("train", "serve"), tensorflow_version="1.15.0"),
         MetaGraph({}, tags=())))
     assert larder.get("/api/v1/signatures/acme/x/1").json() | {"meta_graphs": None} == {
-        "handle": "acme/x", "version": 1, "meta_graphs": None}
+        "handle": "acme/x", "version": 1, "format": "tf-hub", "meta_graphs": None}
     graphs = larder.get("/api/v1/signatures/acme/x/1").json()["meta_graphs"]
     assert sorted(graph["tags"] for graph in graphs) == [[], ["serve", "train"]]
     graph = next(graph for graph in graphs if graph["tags"])

@@ -464,7 +464,8 @@ static void test_version(void **state)
 static void test_signatures(void **state)
 {
 	AUTO_FREE char *listing = mem_printf(
-		"{\"handle\":\"zoo/tiger\",\"version\":4,\"meta_graphs\":[{%s}]}", meta_graph_text);
+		"{\"handle\":\"zoo/tiger\",\"version\":4,\"format\":\"tf-hub\",\"meta_graphs\":[{%s}]}",
+		meta_graph_text);
 
 	keep(state, "zoo/tiger/4", FORMAT_TF_HUB);
 	keep(state, "zoo/lite/1", FORMAT_TFLITE);

@@ -834,7 +834,7 @@ static void examine_file(const char *path, enum format format)
 	list_findings(examination, &findings);
 	if (findings.length > 0 && strcmp(findings.data, "pbtxt-only saved_model.pbtxt\n") != 0)
 		fail_msg("%s: %s", path, findings.data);
-	assert_int_equal(examination->saved_model != NULL, format == FORMAT_TF_HUB);
+	assert_non_null(examination->saved_model);
 }
 
 static void examine_folder(const char *folder, enum format format)

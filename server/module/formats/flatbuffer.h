@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "common/stream.h"
 
 enum flat_kind {
@@ -52,5 +53,49 @@ struct flat_result {
  * wrong, and with the stream's own errors. */
 bool flatbuffer_check(struct stream *stream, int64_t size, const struct flat_type *root,
 	struct flat_result *out, struct err *err);
+
+/* ---- reading what was checked ---- */
+
+struct flat_reader;
+
+/* A table that has been found sound in itself. */
+struct flat_table {
+	int64_t at;
+	int64_t vtable;
+	uint16_t vtable_bytes;
+	uint16_t bytes;
+};
+
+struct flat_vector {
+	int64_t first;
+	uint64_t count; /* 0 where there is none */
+};
+
+/* Reads a file that flatbuffer_check() has passed, in bounded memory; looks at no more tables than that does.
+ * Everything below fails, with *err filled, only where the stream does, or the file was never checked. */
+struct flat_reader *flat_reader_create(struct stream *stream, int64_t size, struct err *err);
+void flat_reader_destroy(struct flat_reader *reader);
+AUTO_CLEANER(own_flat_reader, struct flat_reader *, flat_reader_destroy)
+#define AUTO_FLAT_READER AUTO(own_flat_reader)
+
+bool flat_root(struct flat_reader *reader, struct flat_table *out);
+
+/* A number of the table itself, of up to 8 bytes; *out stays as it is where there is none. */
+bool flat_number(struct flat_reader *reader, const struct flat_table *table, uint16_t slot, size_t bytes,
+	uint64_t *out);
+bool flat_child(struct flat_reader *reader, const struct flat_table *table, uint16_t slot,
+	struct flat_table *out, bool *found);
+bool flat_vector(struct flat_reader *reader, const struct flat_table *table, uint16_t slot,
+	unsigned element_bytes, struct flat_vector *out);
+
+/* The element at this index, which must be one. */
+bool flat_vector_number(struct flat_reader *reader, const struct flat_vector *vector, uint64_t index,
+	size_t bytes, uint64_t *out);
+bool flat_vector_table(
+	struct flat_reader *reader, const struct flat_vector *vector, uint64_t index, struct flat_table *out);
+
+/* The first bytes of a string, max at most; the caller frees it. NULL where the table has none. */
+bool flat_text(
+	struct flat_reader *reader, const struct flat_table *table, uint16_t slot, size_t max, char **out);
 
 #endif

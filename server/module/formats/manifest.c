@@ -352,24 +352,34 @@ static int end_container(struct reading *reading)
 
 /* ---- what the library calls ---- */
 
+static struct outline *outline_of(void *context)
+{
+	struct reading *reading = context;
+
+	return &reading->manifest->outline;
+}
+
 static int on_null(void *context)
 {
+	outline_null(outline_of(context));
 	return add_value(context, &(struct value){.kind = KIND_NULL});
 }
 
 static int on_boolean(void *context, int truth)
 {
-	(void)truth;
+	outline_boolean(outline_of(context), truth != 0);
 	return add_value(context, &(struct value){.kind = KIND_OTHER});
 }
 
 static int on_number(void *context, const char *text, size_t length)
 {
+	outline_number(outline_of(context), text, length);
 	return add_value(context, &(struct value){KIND_NUMBER, text, length});
 }
 
 static int on_string(void *context, const unsigned char *text, size_t length)
 {
+	outline_text(outline_of(context), (const char *)text, length);
 	return add_value(context, &(struct value){KIND_STRING, (const char *)text, length});
 }
 
@@ -377,6 +387,7 @@ static int on_key(void *context, const unsigned char *key, size_t length)
 {
 	struct reading *reading = context;
 
+	outline_key(outline_of(context), (const char *)key, length);
 	reading->quiet = 0;
 	reading->next = reading->passed_by > 0
 				? NOWHERE
@@ -386,16 +397,19 @@ static int on_key(void *context, const unsigned char *key, size_t length)
 
 static int on_object(void *context)
 {
+	outline_begin(outline_of(context), false);
 	return add_value(context, &(struct value){.kind = KIND_OBJECT});
 }
 
 static int on_array(void *context)
 {
+	outline_begin(outline_of(context), true);
 	return add_value(context, &(struct value){.kind = KIND_ARRAY});
 }
 
 static int on_end(void *context)
 {
+	outline_end(outline_of(context));
 	return end_container(context);
 }
 
@@ -500,5 +514,6 @@ void manifest_destroy(struct manifest *manifest)
 		return;
 	free(manifest->groups);
 	buffer_finish(&manifest->names);
+	outline_finish(&manifest->outline);
 	free(manifest);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a TF.js model.json says of its weights, read as a stream: the rest of it, however much, passes by. */
+ * What a TF.js model.json says of its weights and of what it takes and gives, read as a stream: the rest of
+ * it, however much, passes by. */
 #ifndef SERVER_MODULE_FORMATS_MANIFEST_H
 #define SERVER_MODULE_FORMATS_MANIFEST_H
 
@@ -12,6 +13,7 @@
 #include "common/err.h"
 #include "common/own.h"
 #include "common/stream.h"
+#include "server/module/formats/outline.h"
 
 /* Limits on model.json; the bytes of the manifest are those of its groups and names in memory. */
 enum {
@@ -38,6 +40,7 @@ struct manifest {
 	size_t group_count;
 	size_t group_capacity;
 	struct buffer names; /* each with its NUL */
+	struct outline outline;
 };
 
 /* Reads model.json to its end, as JavaScript does: numbers may be of any size, half surrogates stand for what

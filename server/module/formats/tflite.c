@@ -7,6 +7,7 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/module/archives/magic.h"
+#include "server/module/formats/tflitelisting.h"
 #include "server/module/formats/tfliteschema.h"
 #include "server/module/violations.h"
 
@@ -182,6 +183,19 @@ static bool can_look_back(struct stream *stream, bool *out, struct err *err)
 	return true;
 }
 
+/* A model with more tables than can be looked at has no listing. */
+static bool list(struct examination *examination, struct stream *stream, int64_t size, struct err *err)
+{
+	struct err why;
+
+	examination->is_listed = true;
+	if (tflite_listing_read(stream, size, &examination->saved_model, &why) ||
+		why.code == ERR_INVALID_MODULE)
+		return true;
+	*err = why;
+	return false;
+}
+
 static bool judge_flatbuffer(
 	struct examination *examination, struct stream *stream, const struct passing *file, struct err *err)
 {
@@ -202,7 +216,8 @@ static bool judge_flatbuffer(
 		*err = why;
 		return false;
 	}
-	if (!look_behind(stream, result.end, file->total, &tail, err))
+	if (!list(examination, stream, file->total, err) ||
+		!look_behind(stream, result.end, file->total, &tail, err))
 		return false;
 	examination->has_proved_end = tail == TAIL_WHOLE;
 	if (tail == TAIL_CUT_ZIP)

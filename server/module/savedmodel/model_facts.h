@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is listed of a SavedModel: its meta graphs, signatures, callables and ops, and how much of them. */
+ * What is listed of a model, whatever its format: its meta graphs, signatures, callables and ops, and how
+ * much of them. A TensorFlow Lite or TF.js model is one meta graph without tags. */
 #ifndef SERVER_MODULE_SAVEDMODEL_MODEL_FACTS_H
 #define SERVER_MODULE_SAVEDMODEL_MODEL_FACTS_H
 
@@ -27,6 +28,14 @@ enum tensor_encoding {
 	TENSOR_LITERAL /* a Python value that a callable was traced with: type is its repr, such as "False" */
 };
 
+/* How integers stand for numbers: (value - zero_point) * scale. */
+struct quantization {
+	bool is_known;
+	double scale; /* of the first channel, where there is one for each */
+	int64_t zero_point;
+	int64_t channels; /* 0: one scale for all of it */
+};
+
 /* One input or output. Unused strings are NULL. */
 struct tensor {
 	char *name; /* its key in the signature, or the argument's name */
@@ -38,6 +47,7 @@ struct tensor {
 	char *type;
 	int64_t dtype; /* TensorFlow's DataType number */
 	struct shape shape;
+	struct quantization quantization;
 };
 
 struct tensors {
@@ -48,8 +58,9 @@ struct tensors {
 
 struct signature {
 	char *name;
-	char *method;          /* "" where the file has none */
-	struct tensors inputs; /* sorted by name, as are the outputs */
+	char *method; /* "" where the file has none */
+	struct tensors
+		inputs; /* sorted by name, as are the outputs; where a client goes by their order, in that */
 	struct tensors outputs;
 };
 
@@ -92,7 +103,17 @@ struct saved_model_counts {
 	int64_t nodes;
 };
 
+enum model_kind {
+	MODEL_SAVED_MODEL,
+	MODEL_TFLITE,   /* with signatures of its own */
+	MODEL_SUBGRAPH, /* TensorFlow Lite without: the first subgraph stands for one */
+	MODEL_GRAPH,    /* of TF.js */
+	MODEL_LAYERS,   /* of TF.js: what Keras knows as a model */
+	MODEL_KIND_COUNT
+};
+
 struct saved_model {
+	enum model_kind kind;
 	bool tf1_hub;            /* a tfhub_module.pb lies beside it; set by whoever walks the archive */
 	bool is_text;            /* read from saved_model.pbtxt */
 	bool restores_variables; /* when it is loaded: it has a saver that does, or objects that are variables

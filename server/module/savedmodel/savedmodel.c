@@ -54,27 +54,31 @@ static size_t op_position(const struct meta_graph *graph, const char *op)
 	return low;
 }
 
-static void count_op(struct reading *reading, const char *op)
+bool meta_graph_count_op(struct meta_graph *graph, const char *op, size_t *listed_left)
 {
-	struct meta_graph *graph = &reading->graph;
 	size_t at = op_position(graph, op);
+	size_t cost = OP_COST + text_cost(op);
 
 	if (*op == '\0')
-		return;
+		return true;
 	if (at < graph->op_count && strcmp(graph->ops[at].op, op) == 0) {
 		graph->ops[at].count++;
-		return;
+		return true;
 	}
-	if (graph->op_count == SAVED_MODEL_OPS_MAX) {
-		reading->pool.truncated = true;
-		return;
-	}
-	if (!may_list(reading, OP_COST + text_cost(op)))
-		return;
+	if (graph->op_count == SAVED_MODEL_OPS_MAX || cost > *listed_left)
+		return false;
+	*listed_left -= cost;
 	MEM_GROW(graph->ops, graph->op_count, graph->op_capacity);
 	memmove(&graph->ops[at + 1], &graph->ops[at], (graph->op_count - at) * sizeof *graph->ops);
 	graph->ops[at] = (struct op_count){mem_dup(op), 1};
 	graph->op_count++;
+	return true;
+}
+
+static void count_op(struct reading *reading, const char *op)
+{
+	if (!meta_graph_count_op(&reading->graph, op, &reading->listed_left))
+		reading->pool.truncated = true;
 }
 
 static int by_string(const void *left, const void *right)
@@ -113,12 +117,13 @@ static bool take_tensors(
 	return true;
 }
 
-static void signature_finish(struct signature *signature)
+void signature_finish(struct signature *signature)
 {
 	free(signature->name);
 	free(signature->method);
 	tensors_finish(&signature->inputs);
 	tensors_finish(&signature->outputs);
+	*signature = (struct signature){0};
 }
 
 static bool take_signature(struct pool *pool, const struct message *entry, struct signature *out)

@@ -22,6 +22,11 @@ bool saved_model_read(struct stream *stream, struct saved_model **out, struct er
 /* The same for the text format. */
 bool saved_model_read_text(struct stream *stream, struct saved_model **out, struct err *err);
 
+void signature_finish(struct signature *signature);
+
+/* Counts one more op of this name, sorted in, where *listed_left has room for a new name; false where not. */
+bool meta_graph_count_op(struct meta_graph *graph, const char *op, size_t *listed_left);
+
 /* Frees it all; takes NULL. */
 void saved_model_destroy(struct saved_model *model);
 AUTO_CLEANER(own_saved_model, struct saved_model *, saved_model_destroy)

@@ -101,7 +101,7 @@ void tensor_from_value(struct tensor *tensor, const struct message *value)
 	}
 }
 
-static void tensor_finish(struct tensor *tensor)
+void tensor_finish(struct tensor *tensor)
 {
 	free(tensor->name);
 	free(tensor->tensor);

@@ -24,6 +24,7 @@ size_t tensors_cost(const struct tensors *tensors);
  * otherwise. */
 bool tensors_add(struct tensors *tensors, struct tensor *tensor, struct pool *pool);
 
+void tensor_finish(struct tensor *tensor);
 void tensors_finish(struct tensors *tensors);
 
 /* How Python writes a StructuredValue that is a plain value ("False", "'nearest'", "1e-07"); free() it. */

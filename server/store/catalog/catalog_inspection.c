@@ -21,7 +21,8 @@ enum statement {
 };
 
 static const char *const sql[] = {
-	[ADD_INSPECTION] = "INSERT INTO inspections (blob_id, format) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+	[ADD_INSPECTION] = "INSERT INTO inspections (blob_id, format, listed) VALUES (?1, ?2, ?3)"
+			   " ON CONFLICT DO NOTHING",
 	[ADD_MEMBER] = "INSERT INTO members (inspection_id, position, path, is_folder, size_bytes)"
 		       " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[ADD_FINDING] = "INSERT INTO findings (inspection_id, position, severity, rule, path, message)"
@@ -86,10 +87,12 @@ bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
 {
 	int64_t id;
 
-	if (!txn_run(txn, sql[ADD_INSPECTION], VALUES(v_int(blob_id), v_text(formats[format].name)), err))
+	if (!txn_run(txn, sql[ADD_INSPECTION],
+		    VALUES(v_int(blob_id), v_text(formats[format].name), v_int(examination->is_listed)), err))
 		return false;
 	if (txn_changes(txn) == 0)
-		return true;
+		return !examination->is_listed ||
+		       inspection_list_late(txn, blob_id, format, examination->saved_model, err);
 	id = txn_last_id(txn);
 	if (!record_members(txn, id, examination, err) || !record_findings(txn, id, examination, err))
 		return false;

@@ -104,6 +104,10 @@ bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
 bool saved_model_record(
 	struct txn *txn, int64_t inspection_id, const struct saved_model *model, struct err *err);
 
+/* The listing of what was examined before, where it has none yet. */
+bool inspection_list_late(struct txn *txn, int64_t blob_id, enum format format,
+	const struct saved_model *model, struct err *err);
+
 /* *out is NULL where the inspection found none; saved_model_destroy() it. */
 bool saved_model_load(struct txn *txn, int64_t inspection_id, struct saved_model **out, struct err *err);
 

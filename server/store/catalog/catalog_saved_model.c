@@ -25,8 +25,8 @@ enum statement {
 
 static const char *const sql[] = {
 	[ADD_MODEL] = "INSERT INTO saved_models (inspection_id, tf1_hub, is_text, truncated, schema_version,"
-		      " meta_graphs, tags, signatures, tensors, callables, nodes)"
-		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+		      " meta_graphs, tags, signatures, tensors, callables, nodes, kind)"
+		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[ADD_GRAPH] =
 		"INSERT INTO meta_graphs (inspection_id, position, tensorflow_version) VALUES (?1, ?2, ?3)",
 	[ADD_TAG] = "INSERT INTO meta_graph_tags (meta_graph_id, position, tag) VALUES (?1, ?2, ?3)",
@@ -34,12 +34,12 @@ static const char *const sql[] = {
 			 " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[ADD_TENSOR] = "INSERT INTO tensors (function_id, direction, position, name, encoding, tensor, "
 		       "values_tensor,"
-		       " indices_tensor, dense_shape_tensor, type, dtype, shape)"
-		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+		       " indices_tensor, dense_shape_tensor, type, dtype, shape, quantization)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[ADD_OP] = "INSERT INTO op_counts (meta_graph_id, position, op, count) VALUES (?1, ?2, ?3, ?4)",
 	[FIND_MODEL] =
 		"SELECT tf1_hub, is_text, truncated, schema_version, meta_graphs, tags, signatures, tensors,"
-		" callables, nodes FROM saved_models WHERE inspection_id = ?1",
+		" callables, nodes, kind FROM saved_models WHERE inspection_id = ?1",
 	[LIST_GRAPHS] =
 		"SELECT id, tensorflow_version FROM meta_graphs WHERE inspection_id = ?1 ORDER BY position",
 	[LIST_TAGS] = "SELECT tag FROM meta_graph_tags WHERE meta_graph_id = ?1 ORDER BY position",
@@ -47,7 +47,8 @@ static const char *const sql[] = {
 			   " ORDER BY position",
 	[LIST_TENSORS] = "SELECT name, encoding, tensor, values_tensor, indices_tensor, dense_shape_tensor, "
 			 "type, dtype,"
-			 " shape FROM tensors WHERE function_id = ?1 AND direction = ?2 ORDER BY position",
+			 " shape, quantization FROM tensors WHERE function_id = ?1 AND direction = ?2 ORDER "
+			 "BY position",
 	[LIST_OPS] = "SELECT op, count FROM op_counts WHERE meta_graph_id = ?1 ORDER BY position",
 };
 
@@ -56,6 +57,12 @@ static const char *const encoding_names[] = {[TENSOR_DENSE] = "dense",
 	[TENSOR_COMPOSITE] = "composite",
 	[TENSOR_LITERAL] = "literal"};
 enum { ENCODING_COUNT = sizeof encoding_names / sizeof *encoding_names };
+
+static const char *const kind_names[] = {[MODEL_SAVED_MODEL] = "saved-model",
+	[MODEL_TFLITE] = "tflite",
+	[MODEL_SUBGRAPH] = "tflite-subgraph",
+	[MODEL_GRAPH] = "graph-model",
+	[MODEL_LAYERS] = "layers-model"};
 
 static const char signature_kind[] = "signature";
 static const char callable_kind[] = "callable";
@@ -105,6 +112,30 @@ static struct shape shape_read(const char *text)
 	return shape;
 }
 
+/* ---- quantisation as text ---- */
+
+/* NULL where there is none; free() it. */
+static char *quantization_text(const struct quantization *quantization)
+{
+	return quantization->is_known ? mem_printf("%.9g %" PRId64 " %" PRId64, quantization->scale,
+						quantization->zero_point, quantization->channels)
+				      : NULL;
+}
+
+static struct quantization quantization_read(const char *text)
+{
+	struct quantization quantization = {0};
+	char *end;
+
+	if (!text)
+		return quantization;
+	quantization.is_known = true;
+	quantization.scale = strtod(text, &end);
+	quantization.zero_point = strtoll(end, &end, 10);
+	quantization.channels = strtoll(end, &end, 10);
+	return quantization;
+}
+
 /* ---- writing ---- */
 
 static bool record_tensors(struct txn *txn, int64_t function_id, const char *direction,
@@ -113,13 +144,14 @@ static bool record_tensors(struct txn *txn, int64_t function_id, const char *dir
 	for (size_t i = 0; i < tensors->count; i++) {
 		const struct tensor *tensor = &tensors->items[i];
 		AUTO_FREE char *shape = shape_text(&tensor->shape);
+		AUTO_FREE char *quantization = quantization_text(&tensor->quantization);
 
 		if (!txn_run(txn, sql[ADD_TENSOR],
 			    VALUES(v_int(function_id), v_text(direction), v_int((int64_t)i),
 				    v_text(tensor->name), v_text(encoding_names[tensor->encoding]),
 				    v_text(tensor->tensor), v_text(tensor->values), v_text(tensor->indices),
 				    v_text(tensor->dense_shape), v_text(tensor->type), v_int(tensor->dtype),
-				    v_text(shape)),
+				    v_text(shape), v_text(quantization)),
 			    err))
 			return false;
 	}
@@ -197,7 +229,7 @@ bool saved_model_record(
 		    VALUES(v_int(inspection_id), v_int(model->tf1_hub), v_int(model->is_text),
 			    v_int(model->truncated), v_int(model->schema_version), v_int(counts->meta_graphs),
 			    v_int(counts->tags), v_int(counts->signatures), v_int(counts->tensors),
-			    v_int(counts->callables), v_int(counts->nodes)),
+			    v_int(counts->callables), v_int(counts->nodes), v_text(kind_names[model->kind])),
 		    err))
 		return false;
 	for (size_t i = 0; i < model->meta_graph_count; i++) {
@@ -239,7 +271,8 @@ static bool load_tensors(
 			.dense_shape = rows_dup(rows, 5),
 			.type = rows_dup(rows, 6),
 			.dtype = rows_int(rows, 7),
-			.shape = shape_read(rows_text(rows, 8))};
+			.shape = shape_read(rows_text(rows, 8)),
+			.quantization = quantization_read(rows_text(rows, 9))};
 	}
 	return rows_done(rows, err);
 }
@@ -328,7 +361,10 @@ bool saved_model_load(struct txn *txn, int64_t inspection_id, struct saved_model
 	AUTO_SAVED_MODEL struct saved_model *model = NULL;
 
 	if (rows_next(rows)) {
+		size_t kind = names_find(kind_names, MODEL_KIND_COUNT, rows_text(rows, 10));
+
 		model = mem_zero(1, sizeof *model);
+		model->kind = kind == MODEL_KIND_COUNT ? MODEL_SAVED_MODEL : (enum model_kind)kind;
 		model->tf1_hub = rows_int(rows, 0) != 0;
 		model->is_text = rows_int(rows, 1) != 0;
 		model->truncated = rows_int(rows, 2) != 0;

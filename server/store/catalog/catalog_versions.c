@@ -64,7 +64,8 @@ static bool load_artifact(
 	artifact_fill(rows, 8, &details->artifact);
 	if (!findings_load(txn, inspection_id, &details->warnings, &details->warning_count, err))
 		return false;
-	return format != FORMAT_TF_HUB || saved_model_load(txn, inspection_id, &out->saved_model, err);
+	return saved_model_load(
+		txn, inspection_id, format == FORMAT_TF_HUB ? &out->saved_model : &details->model, err);
 }
 
 static bool load_artifacts(struct txn *txn, int64_t version_id, struct version_details *out, struct err *err)
@@ -121,6 +122,7 @@ void version_details_finish(struct version_details *details)
 		free(details->artifacts[i].imported_from.name);
 		free(details->artifacts[i].imported_from.signer);
 		findings_destroy(details->artifacts[i].warnings, details->artifacts[i].warning_count);
+		saved_model_destroy(details->artifacts[i].model);
 	}
 	saved_model_destroy(details->saved_model);
 	*details = (struct version_details){0};

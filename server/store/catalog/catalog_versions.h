@@ -32,6 +32,7 @@ struct artifact_details {
 	struct imported_from imported_from;
 	struct finding *warnings; /* all of them, with their rules, are the details' own */
 	size_t warning_count;
+	struct saved_model *model; /* of the other formats than tf-hub; NULL without one */
 };
 
 struct version_details {
