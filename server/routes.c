@@ -71,6 +71,7 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/v1/openapi.yaml", ROLE_NONE, BODY_NONE, NULL, api_openapi},
 	{METHOD_GET, "/api/v1/modules", ROLE_READ, BODY_NONE, NULL, api_modules},
 	{METHOD_GET, "/api/v1/modules/*", ROLE_READ, BODY_NONE, NULL, api_module},
+	{METHOD_POST, "/api/v1/artifacts", ROLE_READ, BODY_MEMORY, NULL, api_artifacts},
 	{METHOD_GET, "/api/v1/signatures/*", ROLE_READ, BODY_NONE, NULL, api_signatures},
 	{METHOD_GET, "/api/v1/files/*", ROLE_READ, BODY_NONE, NULL, api_files},
 	{METHOD_GET, "/api/v1/documentation/*", ROLE_READ, BODY_NONE, NULL, api_documentation},

@@ -29,6 +29,8 @@ void api_collection_documentation(void *services, struct request *request, struc
 /* /api/v1/diff/<handle>/<version>/<version> */
 void api_diff(void *services, struct request *request, struct reply *reply);
 void api_stats(void *services, struct request *request, struct reply *reply);
+/* /api/v1/artifacts: POST asks what there is of many versions */
+void api_artifacts(void *services, struct request *request, struct reply *reply);
 /* /api/v1/fills: those that run and ended lately; /api/v1/fills/<id>: DELETE cancels one */
 void api_fills(void *services, struct request *request, struct reply *reply);
 void api_cancel_fill(void *services, struct request *request, struct reply *reply);

@@ -14,6 +14,7 @@
 #include "common/uri.h"
 #include "server/command/cells.h"
 #include "server/command/command.h"
+#include "server/command/inventory.h"
 #include "server/command/lockfile.h"
 #include "server/command/paging.h"
 #include "server/command/remote.h"
@@ -22,10 +23,12 @@
 struct locking {
 	struct remote *remote;
 	struct lockfile lockfile;
+	json_t *known; /* versions that are named as such, by their paths */
 };
 
 static void finish(struct locking *locking)
 {
+	json_decref(locking->known);
 	lockfile_finish(&locking->lockfile);
 	remote_destroy(locking->remote);
 }
@@ -178,6 +181,8 @@ static bool lock_path(struct locking *locking, const struct wanted *wanted, stru
 	json_auto_t *named = NULL;
 	json_auto_t *version = NULL;
 
+	if (json_object_get(locking->known, wanted->text))
+		return lock_version(locking, json_object_get(locking->known, wanted->text), wanted, err);
 	if (!get(locking->remote, wanted->text, "?limit=1", &named, err))
 		return false;
 	if (json_object_get(named, "version"))
@@ -216,43 +221,60 @@ static void take_page(void *context, const json_t *page)
 	}
 }
 
-/* A pattern names what is here: what is only listed is left out, but not in silence. */
-static bool lock_match(struct locking *locking, const json_t *module, const struct wanted *wanted,
-	bool *taken, struct err *err)
-{
-	json_auto_t *version = NULL;
+/* Those that match, as they are asked for. */
+struct asking_matches {
+	struct locking *locking;
+	const struct wanted *wanted;
+	size_t left_out;
+};
 
-	*taken = get_latest(locking->remote, cell_text(module, "handle"),
-			 json_integer_value(json_object_get(module, "latest_version")), &version, err) &&
-		 lock_version(locking, version, wanted, err);
-	return *taken || err->code == ERR_NOT_FOUND || err->code == ERR_GONE;
-}
-
-static bool lock_matches(
-	struct locking *locking, const json_t *modules, const struct wanted *wanted, struct err *err)
+static json_t *latest_paths(const json_t *modules)
 {
-	size_t left_out = 0;
+	json_t *paths = json_array();
 	const json_t *module;
 	size_t i;
 
 	json_array_foreach((json_t *)modules, i, module)
 	{
-		bool taken;
+		json_int_t latest = json_integer_value(json_object_get(module, "latest_version"));
 
-		if (!lock_match(locking, module, wanted, &taken, err))
-			return false;
-		left_out += !taken;
+		if (latest > 0)
+			json_array_append_new(paths, json_sprintf("%s/%" JSON_INTEGER_FORMAT,
+							     cell_text(module, "handle"), latest));
 	}
-	if (left_out == json_array_size(modules))
+	return paths;
+}
+
+/* A pattern names what is here: what is only listed is left out, but not in silence. */
+static bool lock_match(void *context, size_t place, const json_t *version, struct err *err)
+{
+	struct asking_matches *matches = context;
+	bool taken = version && lock_version(matches->locking, version, matches->wanted, err);
+
+	(void)place;
+	matches->left_out += !taken;
+	return !version || taken || err->code == ERR_NOT_FOUND || err->code == ERR_GONE;
+}
+
+static bool lock_matches(
+	struct locking *locking, const json_t *modules, const struct wanted *wanted, struct err *err)
+{
+	json_auto_t *paths = latest_paths(modules);
+	size_t count = json_array_size(modules);
+	struct asking_matches matches = {locking, wanted, count - json_array_size(paths)};
+
+	if (!inventory_ask(locking->remote, paths, lock_match, &matches, err))
+		return false;
+	if (matches.left_out == count)
 		return err_set(err, ERR_NOT_FOUND,
-			"Of the %zu modules that match \"%.200s\" none is here%s%s.", left_out, wanted->text,
+			"Of the %zu modules that match \"%.200s\" none is here%s%s.", count, wanted->text,
 			wanted->has_format ? " as " : "",
 			wanted->has_format ? formats[wanted->format].name : "");
-	if (left_out > 0)
+	if (matches.left_out > 0)
 		(void)fprintf(stderr,
 			"larder: %zu of the %zu modules that match are left out, since their latest version "
 			"is not here\n",
-			left_out, json_array_size(modules));
+			matches.left_out, count);
 	return true;
 }
 
@@ -295,6 +317,49 @@ static bool lock_argument(struct locking *locking, const char *argument, struct 
 	return (strpbrk(wanted.text, "*?[") ? lock_patterns : lock_path)(locking, &wanted, err);
 }
 
+/* ---- versions that are named, all at once ---- */
+
+static json_t *list_versions(char **arguments)
+{
+	json_t *paths = json_array();
+
+	for (; *arguments; arguments++) {
+		AUTO(finish_wanted) struct wanted wanted = {0};
+		struct name name;
+		struct err err;
+
+		if (read_wanted(*arguments, &wanted, &err) && !strpbrk(wanted.text, "*?[") &&
+			name_parse_versioned(wanted.text, &name, &err))
+			json_array_append_new(paths, json_string(wanted.text));
+	}
+	return paths;
+}
+
+struct noting {
+	struct locking *locking;
+	const json_t *paths;
+};
+
+static bool note_version(void *context, size_t place, const json_t *version, struct err *err)
+{
+	const struct noting *noting = context;
+
+	(void)err;
+	if (version)
+		(void)json_object_set(noting->locking->known,
+			json_string_value(json_array_get(noting->paths, place)), (json_t *)version);
+	return true;
+}
+
+static bool look_up(struct locking *locking, char **arguments, struct err *err)
+{
+	json_auto_t *paths = list_versions(arguments);
+	struct noting noting = {locking, paths};
+
+	locking->known = json_object();
+	return inventory_ask(locking->remote, paths, note_version, &noting, err);
+}
+
 static bool is_about_argument(const struct err *err)
 {
 	return err->code == ERR_NOT_FOUND || err->code == ERR_GONE || err->code == ERR_BAD_REQUEST;
@@ -312,6 +377,8 @@ static bool lock_all(struct locking *locking, char **arguments, struct err *err)
 {
 	size_t refused = 0;
 
+	if (!look_up(locking, arguments, err))
+		return false;
 	for (; *arguments; arguments++) {
 		if (lock_argument(locking, *arguments, err))
 			continue;

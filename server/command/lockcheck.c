@@ -3,10 +3,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "server/command/cells.h"
+#include "server/command/inventory.h"
 
 /* What people and programs are told of a state. */
 static const struct {
@@ -26,7 +28,6 @@ static const struct {
 
 /* ---- looking ---- */
 
-/* A path of digits may be read as another's: then this one is not known. */
 static bool is_version(const json_t *json, const struct locked *locked)
 {
 	return strcmp(cell_text(json, "handle"), locked->handle) == 0 &&
@@ -75,55 +76,83 @@ static enum lock_state judge(const json_t *version, struct locked *locked)
 	return find_withheld(version, cached ? LOCK_SAME : LOCK_NOT_CACHED);
 }
 
-/* *out stays NULL where the registry does not know it. */
-static bool get_version(struct remote *remote, const struct locked *locked, json_t **out, struct err *err)
-{
-	AUTO_FREE char *target = mem_printf("/api/v1/modules/%s/%" PRId64, locked->handle, locked->version);
-
-	if (!remote_get(remote, target, out, err))
-		return err->code == ERR_NOT_FOUND;
-	if (!is_version(*out, locked)) {
-		json_decref(*out);
-		*out = NULL;
-	}
-	return true;
-}
-
 static bool same_version(const struct locked *a, const struct locked *b)
 {
 	return a->version == b->version && strcmp(a->handle, b->handle) == 0;
 }
 
-/* Those of one version. */
-static bool check_version(struct remote *remote, struct locked *items, size_t count, struct err *err)
+/* How many artifacts are of the version that the first of these is of. */
+static size_t count_of_version(const struct lockfile *lockfile, size_t first)
 {
-	json_auto_t *version = NULL;
+	size_t count = 1;
+
+	while (first + count < lockfile->count &&
+		same_version(&lockfile->items[first], &lockfile->items[first + count]))
+		count++;
+	return count;
+}
+
+static bool is_settled(const struct locked *items, size_t count)
+{
 	bool same = true;
 
 	for (size_t i = 0; i < count; i++)
 		same = same && items[i].state == LOCK_SAME;
-	if (same)
-		return true;
-	if (!get_version(remote, items, &version, err))
-		return false;
-	for (size_t i = 0; i < count; i++)
-		items[i].state = judge(version, &items[i]);
+	return same;
+}
+
+/* Versions that are to be asked for, and where their artifacts begin in the file. */
+struct checking {
+	struct lockfile *lockfile;
+	json_t *paths;
+	size_t *firsts;
+};
+
+static void finish_checking(struct checking *checking)
+{
+	json_decref(checking->paths);
+	free(checking->firsts);
+}
+
+static void list_versions(struct checking *checking)
+{
+	const struct lockfile *lockfile = checking->lockfile;
+	size_t count;
+
+	checking->firsts = mem_zero(lockfile->count + 1, sizeof *checking->firsts);
+	for (size_t i = 0; i < lockfile->count; i += count) {
+		const struct locked *first = &lockfile->items[i];
+
+		count = count_of_version(lockfile, i);
+		if (is_settled(first, count))
+			continue;
+		checking->firsts[json_array_size(checking->paths)] = i;
+		json_array_append_new(
+			checking->paths, json_sprintf("%s/%" PRId64, first->handle, first->version));
+	}
+}
+
+static bool judge_version(void *context, size_t place, const json_t *version, struct err *err)
+{
+	const struct checking *checking = context;
+	size_t first = checking->firsts[place];
+	size_t count = count_of_version(checking->lockfile, first);
+
+	(void)err;
+	for (size_t i = first; i < first + count; i++) {
+		struct locked *locked = &checking->lockfile->items[i];
+
+		locked->state = judge(version && is_version(version, locked) ? version : NULL, locked);
+	}
 	return true;
 }
 
 bool lockcheck_run(struct remote *remote, struct lockfile *lockfile, struct err *err)
 {
-	size_t count;
+	AUTO(finish_checking) struct checking checking = {.lockfile = lockfile, .paths = json_array()};
 
-	for (size_t i = 0; i < lockfile->count; i += count) {
-		struct locked *first = &lockfile->items[i];
-
-		for (count = 1; i + count < lockfile->count && same_version(first, first + count);)
-			count++;
-		if (!check_version(remote, first, count, err))
-			return false;
-	}
-	return true;
+	list_versions(&checking);
+	return inventory_ask(remote, checking.paths, judge_version, &checking, err);
 }
 
 /* ---- telling ---- */
