@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dump_savedmodel [--text] FILE: what our reader finds in a SavedModel, as JSON for
- * tests/oracle/test_savedmodel.py. Status 1 and the sentence on standard error where the reader refuses the
+ * What our reader finds in SavedModels, as JSON for tests/oracle/test_savedmodel.py: for each line of
+ * standard input, "binary PATH" or "text PATH", one line. {"error": sentence} where the reader refuses the
  * file. */
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/buffer.h"
@@ -109,29 +110,41 @@ static json_t *model_json(const struct saved_model *model)
 		"truncated", (int)model->truncated, "odd_name", model->odd_name, "meta_graphs", graphs);
 }
 
-int main(int argc, char **argv)
+static json_t *dump(const char *path, bool is_text)
 {
-	bool is_text = argc == 3 && strcmp(argv[1], "--text") == 0;
 	AUTO_BUFFER struct buffer file = {0};
 	struct memory_stream memory;
 	struct saved_model *model;
 	struct err err;
 	json_t *json;
 
-	if (argc != (is_text ? 3 : 2)) {
-		(void)fputs("usage: dump_savedmodel [--text] FILE\n", stderr);
-		return 2;
-	}
-	if (!file_read_all(argv[argc - 1], 1 << 30, &file, &err) ||
+	if (!file_read_all(path, 1 << 30, &file, &err) ||
 		!(is_text ? saved_model_read_text : saved_model_read)(
-			memory_stream_init(&memory, file.data, file.length), &model, &err)) {
-		(void)fprintf(stderr, "%s\n", err.text);
-		return 1;
-	}
+			memory_stream_init(&memory, file.data, file.length), &model, &err))
+		return json_pack("{s:s}", "error", err.text);
 	json = model_json(model);
-	(void)json_dumpf(json, stdout, JSON_SORT_KEYS | JSON_INDENT(1));
-	(void)putchar('\n');
-	json_decref(json);
 	saved_model_destroy(model);
+	return json;
+}
+
+int main(void)
+{
+	AUTO_FREE char *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+
+	while ((length = getline(&line, &room, stdin)) > 0) {
+		char *path = strchr(line, ' ');
+
+		line[length - 1] = '\0';
+		if (!path)
+			return 2;
+		json_t *json = dump(path + 1, strncmp(line, "text ", 5) == 0);
+
+		(void)json_dumpf(json, stdout, JSON_SORT_KEYS | JSON_COMPACT);
+		(void)putchar('\n');
+		(void)fflush(stdout);
+		json_decref(json);
+	}
 	return 0;
 }
