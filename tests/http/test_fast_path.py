@@ -477,6 +477,7 @@ def test_what_is_withdrawn_while_it_goes_by_the_sender_pool(larder):
         assert connection.stream.readline().split()[1] == b"410"
 
 
+@pytest.mark.long
 def test_sender_pool_at_the_end(start):
     larder = start({"server": {"drain_timeout_s": 6}})  # a busy machine takes seconds for as many bytes
     heat(larder, LARGE)

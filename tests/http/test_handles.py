@@ -316,6 +316,7 @@ def catalogue():
     return [Row(row[0], row[1]) for row in rows if row[0] not in ("Publisher", "Collection")]
 
 
+@pytest.mark.long
 def test_each_form_of_every_known_name(start_with_catalogue, catalogue, upstream):
     mirror = start_with_catalogue(upstreams=[upstream.url])
     latest = latest_of(catalogue)

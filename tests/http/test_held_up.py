@@ -63,6 +63,7 @@ def test_received_uploads_wait_for_the_database(larder):
     larder.wait_for_no_drafts()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("clients", [1, 3])
 def test_fills_wait_for_the_database(mirror, upstream, clients):
     module = modules.module(seed=7)
@@ -140,6 +141,7 @@ def test_up_to_a_limit(start):
     assert put(larder, 1).status == 201
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drain_s", [0, 1])
 def test_an_end_does_not_wait_for_it(start, drain_s):
     larder = start({"server": {"drain_timeout_s": drain_s}})

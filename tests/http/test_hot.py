@@ -191,6 +191,7 @@ def test_gc_of_another_process_is_heard(upstream, start, tmp_path, size):
     assert larder.metric(PREPARED) == prepared
 
 
+@pytest.mark.long
 def test_gc_beside_a_daemon_that_does_not_answer(upstream, start, tmp_path):
     """It is told, and removes what the daemon does not keep open."""
     path, other = "/google/m/1", "/google/other/1"

@@ -131,6 +131,7 @@ def test_heads_that_are_refused_with_much_behind_them(either):
             assert answer.count(b"HTTP/1.1 4") == 1 and b"application/problem+json" in answer
 
 
+@pytest.mark.long
 @pytest.mark.concurrent
 def test_who_never_ends_holds_up_nobody(either):
     """Many that are seen off at once hold no worker and no thread that serves; and they end."""

@@ -60,6 +60,7 @@ def get_once(larder, path):
     return run
 
 
+@pytest.mark.long
 @pytest.mark.concurrent
 @pytest.mark.parametrize("more", [2, 6, 12, 24])
 def test_descriptors_run_out_under_load(upstream, start, more):
@@ -236,7 +237,7 @@ def test_what_is_not_in_memory_behind_tls(start, certificate):
 
 
 def test_silent_clients_are_let_go_behind_tls(start, certificate):
-    larder, secure, content = start_secure(start, certificate, idle_timeout_s=1, max_connections=20)
+    larder, secure, content = start_secure(start, certificate, idle_timeout_s=1, head_timeout_s=1, max_connections=20)
     silent = [socket.create_connection(larder.address, timeout=DEADLINE_S) for _ in range(10)]
     halfway = [secure.connect() for _ in range(5)]
     for connection in halfway:

@@ -58,6 +58,7 @@ def test_a_head_has_a_deadline_however_it_drips(start_either, kind):
         assert idle.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.long
 @pytest.mark.concurrent
 def test_an_upload_has_a_least_rate(start_either):
     """A byte at each look is far below it; of one that is refused as well."""
@@ -113,6 +114,7 @@ def switches(larder):
     return counts
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sent", [0, 20_000, -1], ids=["nothing", "a part", "all but a byte"])
 def test_uploads_that_stand_still_wake_nobody(start, sent):
     larder = start({"publish": {"max_uploads": 48}})

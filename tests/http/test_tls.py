@@ -344,6 +344,7 @@ def test_who_is_at_its_handshake_for_long_makes_room(start_secure, part):
         connection.close()
 
 
+@pytest.mark.long
 @pytest.mark.concurrent
 def test_descriptors_that_run_out_are_waited_for(larder):
     """Each connection takes three."""

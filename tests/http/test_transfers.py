@@ -72,6 +72,7 @@ def assert_ranges(upstream, *expected):
 
 # ---- the same object -------------------------------------------------------------------------------------------------
 
+@pytest.mark.long
 @pytest.mark.concurrent
 def test_every_transfer_is_cut_and_nobody_notices(upstream, patient):
     """The issue's stampede: each client gets all, and upstream sends little more than that."""

@@ -71,6 +71,7 @@ def requests(larder):
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["hot", "api", "probe", "large", "upload", "upload that is refused", "miss"])
 def test_what_cannot_be_watched_ends(short, upstream, kind):
     upstream.serve("/google/new/1", LARGE)
@@ -91,6 +92,7 @@ def test_what_cannot_be_watched_ends(short, upstream, kind):
     short.stop()
 
 
+@pytest.mark.long
 @pytest.mark.concurrent
 def test_many_that_cannot_be_watched_hold_up_nobody(short):
     before = short.metric(UNWATCHED)
