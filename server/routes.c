@@ -108,6 +108,7 @@ const struct route routes[] = {
 	{METHOD_GET, "/-/versions/*", ROLE_READ, BODY_NONE, NULL, web_versions},
 	{METHOD_GET, "/-/collections", ROLE_READ, BODY_NONE, NULL, web_collections},
 	{METHOD_GET, "/-/collections/*", ROLE_READ, BODY_NONE, NULL, web_collection},
+	{METHOD_GET, "/-/fills", ROLE_READ, BODY_NONE, NULL, web_fills},
 	{METHOD_GET, "/-/activity", ROLE_READ, BODY_NONE, NULL, web_activity},
 	{METHOD_GET, "/-/wants.txt", ROLE_READ, BODY_NONE, NULL, api_wants_file},
 	{METHOD_GET, "/-/search", ROLE_READ, BODY_NONE, NULL, web_home},

@@ -103,6 +103,8 @@ function showTiles(now) {
 
 function showRows(now) {
 	byId("fills").replaceChildren(...now.fills.map(runningRow));
+	byId("more-fills").hidden = now.fills_total <= now.fills.length;
+	setText("fills-total", now.fills_total.toLocaleString("en"));
 	byId("ended-fills").replaceChildren(...now.ended_fills.map(endedRow));
 	byId("recent").replaceChildren(...now.recent.map(recentRow));
 }
@@ -132,7 +134,7 @@ function listen() {
 		const now = JSON.parse(event.data);
 		showTiles(now);
 		showRows(now);
-		incoming = now.fills.reduce((sum, fill) => sum + fill.rate, 0);
+		incoming = now.rate;
 	});
 }
 

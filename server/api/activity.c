@@ -13,7 +13,7 @@
 #include "server/store/catalog/catalog_recent.h"
 #include "server/store/catalog/catalog_space.h"
 
-enum { RECENT_MAX = 20, ENDED_MAX = 10 };
+enum { RECENT_MAX = 20, RUNNING_MAX = 50, ENDED_MAX = 10 };
 
 struct recent {
 	struct recent_row *rows;
@@ -65,17 +65,28 @@ static json_t *traffic_json(void)
 		(json_int_t)(sent > upstream ? sent - upstream : 0));
 }
 
+static json_t *some_fills_json(const struct fill_status *fills, size_t count, size_t most)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count && i < most; i++)
+		json_array_append_new(array, fill_json(&fills[i]));
+	return array;
+}
+
 static void add_fills(const struct services *services, json_t *object)
 {
 	AUTO(fill_list_finish) struct fill_list list = {0};
-	json_t *running = json_array();
-	json_t *ended = json_array();
+	int64_t rate = 0;
 
 	mirror_list(services->mirror, &list);
-	for (size_t i = 0; i < list.count && i < list.running + ENDED_MAX; i++)
-		json_array_append_new(i < list.running ? running : ended, fill_json(&list.items[i]));
-	json_object_set_new(object, "fills", running);
-	json_object_set_new(object, "ended_fills", ended);
+	for (size_t i = 0; i < list.running; i++)
+		rate += list.items[i].figures.rate;
+	(void)json_object_update_new(object,
+		json_pack("{s:o, s:I, s:I, s:o}", "fills",
+			some_fills_json(list.items, list.running, RUNNING_MAX), "fills_total",
+			(json_int_t)list.running, "rate", (json_int_t)rate, "ended_fills",
+			some_fills_json(list.items + list.running, list.count - list.running, ENDED_MAX)));
 }
 
 json_t *activity_json(const struct services *services, struct err *err)

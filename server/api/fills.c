@@ -2,11 +2,14 @@
 #include "server/api/fills.h"
 
 #include <inttypes.h>
+#include <string.h>
 
+#include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
+#include "server/api/page.h"
 #include "server/http/problem.h"
 
 static json_t *number_or_null(int64_t number)
@@ -42,26 +45,78 @@ json_t *fill_json(const struct fill_status *fill)
 	return object;
 }
 
-static json_t *fills_json(const struct fill_status *fills, size_t count)
-{
-	json_t *items = json_array();
+/* ---- the list ---- */
 
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(items, fill_json(&fills[i]));
-	return items;
+/* Behind a fill that runs, by its id, those with higher ones; then all that have ended, latest first, or
+ * behind one of them those that ended before it. */
+struct place {
+	int64_t running;
+	int64_t ended;
+};
+
+static const char ended_prefix[] = "ended-";
+
+static bool read_place(const char *after, struct place *out, struct err *err)
+{
+	size_t prefix = strlen(ended_prefix);
+	bool ended = strncmp(after, ended_prefix, prefix) == 0;
+	struct place place = {0, INT64_MAX};
+
+	if (ended)
+		place.running = INT64_MAX;
+	if (*after && !number_parse(ended ? after + prefix : after, ended ? &place.ended : &place.running))
+		return page_refuse_cursor(err);
+	*out = place;
+	return true;
 }
 
-/* On one page: the mirror limits how many there are. */
-void api_fills(void *context, struct request *request, struct reply *reply)
+static char *place_text(const struct fill_status *fill)
 {
-	const struct services *services = context;
-	AUTO(fill_list_finish) struct fill_list list = {0};
+	return fill->ended_as ? mem_printf("%s%" PRId64, ended_prefix, fill->ended_as)
+			      : mem_printf("%" PRId64, fill->id);
+}
 
-	(void)request;
-	mirror_list(services->mirror, &list);
-	answer_json(reply, json_pack("{s:o, s:I, s:n, s:o}", "fills", fills_json(list.items, list.running),
-				   "total", (json_int_t)list.running, "next", "recent",
-				   fills_json(list.items + list.running, list.count - list.running)));
+static bool is_behind(const struct place *place, const struct fill_status *fill)
+{
+	return fill->ended_as ? fill->ended_as < place->ended : fill->id > place->running;
+}
+
+/* Whoever follows the pages sees each fill that runs from the first to the last of them: one that ends
+ * meanwhile is among those that ended, which come last. */
+json_t *ask_fills(const struct ask *ask, struct err *err)
+{
+	AUTO(fill_list_finish) struct fill_list list = {0};
+	const struct fill_status *last = NULL;
+	AUTO_FREE char *next = NULL;
+	json_t *running, *recent, *object;
+	struct page page;
+	struct place place;
+
+	if (!page_read(ask, &page, err) || !read_place(page.after, &place, err))
+		return NULL;
+	running = json_array();
+	recent = json_array();
+	mirror_list(ask->services->mirror, &list);
+	for (size_t i = 0, taken = 0; i < list.count; i++) {
+		const struct fill_status *fill = &list.items[i];
+
+		if (!is_behind(&place, fill))
+			continue;
+		if (taken++ == page.limit) {
+			next = place_text(last);
+			break;
+		}
+		json_array_append_new(i < list.running ? running : recent, fill_json(fill));
+		last = fill;
+	}
+	object = page_json(ask, "fills", running, (int64_t)list.running, next);
+	json_object_set_new(object, "recent", recent);
+	return object;
+}
+
+void api_fills(void *services, struct request *request, struct reply *reply)
+{
+	answer_ask(services, request, reply, ask_fills);
 }
 
 void api_cancel_fill(void *context, struct request *request, struct reply *reply)

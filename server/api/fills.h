@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "common/err.h"
+#include "server/api/ask.h"
 #include "server/registry/mirror.h"
 
 /* One of a list; of one that has ended also when, and of a failed one why. */

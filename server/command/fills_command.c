@@ -12,6 +12,7 @@
 #include "server/command/asking.h"
 #include "server/command/cells.h"
 #include "server/command/command.h"
+#include "server/command/fill_pages.h"
 #include "server/command/listing.h"
 
 static void add_number(struct text_table *table, const json_t *fill, const char *key)
@@ -55,7 +56,7 @@ static bool list(struct remote *remote, bool recent, bool as_json, struct err *e
 	AUTO(text_table_finish) struct text_table table = {.columns = 10};
 	json_auto_t *answer = NULL;
 
-	if (!remote_get(remote, "/api/v1/fills", &answer, err))
+	if (!fill_pages_read(remote, &answer, err))
 		return false;
 	if (as_json) {
 		listing_print_json(answer);

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/command/command.h"
+#include "server/command/fill_pages.h"
 #include "server/command/fillbars.h"
 #include "server/command/listing.h"
 #include "server/command/lockcheck.h"
@@ -237,7 +238,7 @@ static bool look(struct prefetch *prefetch, struct err *err)
 	json_auto_t *answer = NULL;
 	json_auto_t *ours = json_array();
 
-	if (!remote_get(prefetch->remote, "/api/v1/fills", &answer, err))
+	if (!fill_pages_read(prefetch->remote, &answer, err))
 		return false;
 	for (size_t i = 0; i < prefetch->wishes.count; i++) {
 		struct wish *wish = &prefetch->wishes.items[i];

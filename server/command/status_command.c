@@ -109,8 +109,8 @@ static int tell(const json_t *report, bool as_json)
 	} else {
 		print_readiness(report);
 		print_stats(json_object_get(report, "stats"));
-		print_fact("fills", "%zu running",
-			json_array_size(json_object_get(json_object_get(report, "fills"), "fills")));
+		print_fact("fills", "%" JSON_INTEGER_FORMAT " running",
+			number_of(json_object_get(report, "fills"), "total"));
 	}
 	if (json_is_true(json_object_get(readiness, "ready")))
 		return COMMAND_DONE;

@@ -31,7 +31,10 @@ void ended_fills_destroy(struct ended_fills *ended)
 
 void ended_fills_add(struct ended_fills *ended, const struct fill_status *status)
 {
-	ended->items[ended->count++ % ENDED_FILLS_MAX] = *status;
+	struct fill_status *place = &ended->items[ended->count++ % ENDED_FILLS_MAX];
+
+	*place = *status;
+	place->ended_as = (int64_t)ended->count;
 }
 
 void ended_fills_list(const struct ended_fills *ended, struct fill_list *list)

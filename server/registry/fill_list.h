@@ -21,6 +21,7 @@ struct fill_status {
 	int64_t waiters;             /* clients that follow it */
 	int64_t started_at;
 	int64_t ended_at; /* 0: it runs */
+	int64_t ended_as; /* how many had ended then, with this one; 0: it runs */
 	bool refused;     /* it is about to end so; whoever asks now gets another one */
 	struct err err;   /* why it failed */
 };

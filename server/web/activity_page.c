@@ -11,7 +11,7 @@
 
 /* The script (static/activity.js) keeps what has an id up to date. */
 
-enum { WANTS_SHOWN = 20 };
+enum { WANTS_SHOWN = 20, FILLS_ON_A_PAGE = 100 };
 
 /* ---- tiles ---- */
 
@@ -119,7 +119,7 @@ static void write_fill(struct view *view, const json_t *fill)
 		fact_text(fill, "upstream"), fact_text(fill, "state"));
 }
 
-static void write_fills(struct view *view, const json_t *fills)
+static void begin_fills(struct view *view, const json_t *fills)
 {
 	const json_t *fill;
 	size_t i;
@@ -135,6 +135,18 @@ static void write_fills(struct view *view, const json_t *fills)
 		"<p class=\"none\" id=\"no-fills\">Nothing is being fetched. Unless the server is offline, "
 		"a fill begins when a client asks for a module that is not here, or by <code>larder "
 		"prefetch</code>.</p>\n");
+}
+
+static void write_fills(struct view *view, const json_t *activity)
+{
+	const json_t *fills = json_object_get(activity, "fills");
+	int64_t total = fact_number(activity, "fills_total");
+
+	begin_fills(view, fills);
+	HTML(&view->html,
+		"<p class=\"raw\" id=\"more-fills\"%s><a href=\"%s/-/fills\">All <span "
+		"id=\"fills-total\">%s</span> fills</a></p>\n",
+		total > (int64_t)json_array_size(fills) ? "" : " hidden", view->root, count_text(total).text);
 	view_end_section(view);
 }
 
@@ -241,7 +253,7 @@ static void write_activity(struct view *view, const json_t *activity)
 	write_saved(view, activity);
 	write_rate(view);
 	HTML(&view->html, "</dl>\n");
-	write_fills(view, json_object_get(activity, "fills"));
+	write_fills(view, activity);
 	write_ended(view, json_object_get(activity, "ended_fills"));
 	write_wants(view);
 	write_recent(view, json_object_get(activity, "recent"));
@@ -260,5 +272,38 @@ void web_activity(void *services, struct request *request, struct reply *reply)
 		return view_refuse(&view, &err, reply);
 	view_begin(&view, "Activity", SECTION_ACTIVITY, "activity.js");
 	write_activity(&view, activity);
+	view_send(&view, reply, 200);
+}
+
+/* ---- all fills ---- */
+
+static json_t *ask_page_of_fills(const struct view *view, struct err *err)
+{
+	const char *cursor = query_find(&view->request->query, "cursor");
+	struct query query = {0};
+
+	if (cursor && *cursor)
+		(void)query_set(&query, "cursor", cursor);
+	return facts_ask(view, ask_fills, &(struct ask){.query = &query, .limit = FILLS_ON_A_PAGE}, err);
+}
+
+void web_fills(void *services, struct request *request, struct reply *reply)
+{
+	AUTO_VIEW struct view view;
+	json_auto_t *page = NULL;
+	struct err err;
+
+	view_init(&view, services, request);
+	page = ask_page_of_fills(&view, &err);
+	if (!page)
+		return view_refuse(&view, &err, reply);
+	view_begin(&view, "Fills", SECTION_ACTIVITY, NULL);
+	HTML(&view.html, "<div class=\"page\">\n<h1>Fills: %s running</h1>\n",
+		count_text(fact_number(page, "total")).text);
+	begin_fills(&view, json_object_get(page, "fills"));
+	view_end_section(&view);
+	write_ended(&view, json_object_get(page, "recent"));
+	cards_write_next(&view, "-/fills", page);
+	HTML(&view.html, "</div>\n");
 	view_send(&view, reply, 200);
 }

@@ -23,6 +23,8 @@ void web_versions(void *services, struct request *request, struct reply *reply);
 /* /-/collections and /-/collections/<publisher>/<name> */
 void web_collections(void *services, struct request *request, struct reply *reply);
 void web_collection(void *services, struct request *request, struct reply *reply);
+/* /-/fills: pages of all that run or ended lately; /-/activity: the oldest, and what goes on besides */
+void web_fills(void *services, struct request *request, struct reply *reply);
 void web_activity(void *services, struct request *request, struct reply *reply);
 
 /* The page of a publisher, a module or a version, whichever the name is: for the bare hub URLs. */

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """/api/v1/fills: what a mirror is doing, how it is started without a download, and how it is ended."""
 import json
+import re
+import subprocess
 import threading
 
 import pytest
 from support import modules
 from support.client import Download
-from support.daemon import assert_problem
+from support.daemon import assert_problem, binary
 from support.upstream import Answer
 from support.waiting import wait_until
 
@@ -224,3 +226,91 @@ def test_reading_may_take_a_token(start):
     assert_problem(larder.get(FILLS), 401, "unauthorized")
     assert_problem(post(larder, {"paths": []}), 401, "unauthorized")
     assert post(larder, {"paths": []}, Authorization=f"Bearer {larder.token('read')}").status == 202
+
+
+# ---- very many -------------------------------------------------------------------------------------------------------------------
+
+MANY, ENDED = 130, 8
+
+
+@pytest.fixture
+def crowd(upstream, start, gate):
+    """One fill that runs, those that wait for it, and some that were cancelled."""
+    larder = start({"mirror": {"max_fills": 20}, "upstream test0": {"url": upstream.url + "/{path}?{query}", "max_connections": 1}})
+    upstream.serve(PATH, Answer(MODULE, gate=gate, gate_after=HALF))
+    prefetch(larder, "google/big/1")
+    wait_for_fill(larder, lambda fill: fill["bytes"] == HALF)
+    asked = [f"google/m{i}/1" for i in range(MANY + ENDED - 1)]
+    ids = [fill["id"] for at in range(0, len(asked), 50) for fill in prefetch(larder, *asked[at:at + 50])["fills"]]
+    for number in ids[::MANY // ENDED][:ENDED]:
+        assert cancel(larder, number).status == 204
+    wait_until(lambda: list_fills(larder)["total"] == MANY, lambda: f"some to end: {list_fills(larder)}")
+    return larder
+
+
+def walk(larder, query):
+    """The pages of a list: what runs and what ended on each."""
+    url = FILLS + query
+    while url:
+        page = larder.get(url[url.index("/api"):]).json()
+        assert page["total"] == MANY
+        yield [fill["id"] for fill in page["fills"]], [fill["id"] for fill in page["recent"]]
+        url = page["next"]
+
+
+def test_fills_come_in_pages(crowd):
+    whole = None
+    for query, limit in (("", 50), ("?limit=1", 1), ("?limit=13", 13), (f"?limit={MANY}", MANY), (f"?limit={MANY + ENDED}", MANY + ENDED), ("?limit=200", 200)):
+        pages = list(walk(crowd, query))
+        assert [len(running) + len(ended) for running, ended in pages[:-1]] == [limit] * (len(pages) - 1), query
+        running, ended = [sum(lists, []) for lists in zip(*pages)]
+        assert running == sorted(set(running)) and len(running) == MANY and len(set(ended)) == len(ended) == ENDED
+        whole = whole or (running, ended)
+        assert whole == (running, ended), query
+
+
+def test_who_follows_the_pages_misses_none_that_ends_meanwhile(crowd):
+    first = crowd.get(FILLS + "?limit=20").json()
+    last = list(walk(crowd, "?limit=200"))[0][0][-1]
+    assert cancel(crowd, last).status == 204
+    wait_until(lambda: list_fills(crowd)["total"] == MANY - 1, "it to end")
+    seen, url = [], first["next"]
+    while url:
+        page = crowd.get(url[url.index("/api"):]).json()
+        seen += [fill["id"] for fill in page["fills"] + page["recent"]]
+        url = page["next"]
+    assert last in seen and len(seen) == len(set(seen)) == MANY - 20 + ENDED
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=%21", "cursor=AA", "cursor=ZW5kZWQt", "cursor=ZW5kZWQteA", "cursor=eA"])
+def test_refused_pages(larder, query):
+    assert_problem(larder.get(f"{FILLS}?{query}"), 400, "bad-request")
+
+
+def run(larder, *arguments):
+    return subprocess.run([binary(), *arguments, "--server", larder.url], capture_output=True, text=True, check=True).stdout
+
+
+def test_commands_follow_the_pages(crowd):
+    everything = json.loads(run(crowd, "fills", "--json"))
+    assert len(everything["fills"]) == everything["total"] == MANY and len(everything["recent"]) == ENDED
+    assert len(run(crowd, "fills", "--recent").splitlines()) == MANY + ENDED
+    assert f"fills:\t{MANY} running" in run(crowd, "status")
+
+
+def test_pages_of_the_web_are_bounded(crowd, gate):
+    activity = crowd.get("/api/v1/activity").json()
+    assert len(activity["fills"]) == 50 and activity["fills_total"] == MANY
+    page = crowd.get("/-/activity", accept="text/html").body.decode()
+    assert page.count("<progress") == 50 and f'<p class="raw" id="more-fills"><a href="/-/fills">All <span id="fills-total">{MANY}<' in page
+    bars, ended, path = 0, 0, "/-/fills"
+    while path:
+        page = crowd.get(path, accept="text/html").body.decode()
+        assert page.count("<tr><th scope=\"row\">") <= 100
+        bars, ended = bars + page.count("<progress"), ended + page.count('class="change removed"')
+        found = re.search(r'rel="next" href="([^"]+)"', page)
+        path = found and found[1].replace("&amp;", "&")
+    assert (bars, ended) == (MANY, ENDED)
+    gate.set()
+    wait_until(lambda: list_fills(crowd)["total"] == 0, "all to end")
+    assert 'id="more-fills" hidden' in crowd.get("/-/activity", accept="text/html").body.decode()
