@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "server/module/documents/hubdoc.h"
 #include "server/store/catalog/catalog_documentation.h"
@@ -189,12 +190,55 @@ static void many_changes_hold_nobody_up(void **state)
 	check_first(reading.catalog, "many/m04000");
 }
 
+/* Somebody else is at it, and does not know yet how far it is. */
+static void *search_once(void *context)
+{
+	struct module_list list = ask(context);
+
+	module_list_finish(&list);
+	return NULL;
+}
+
+static int count_waiting(struct search *search)
+{
+	LOCKED(&search->following);
+
+	return search->waiting;
+}
+
+/* Those that came before it was known how far it is are let go when it is, not when all is done. */
+static void who_came_first_is_not_held_up_either(void **state)
+{
+	enum { THREADS = 3 };
+	struct search *search = catalog_of(state)->search;
+	pthread_t threads[THREADS];
+
+	fill(*state);
+	check_first(catalog_of(state), "many/m00001");
+	for (int turn = 1; turn <= 3; turn++) {
+		download(*state, 1 + 64 * turn);
+		assert_true(search_begin_following(search));
+		for (size_t i = 0; i < THREADS; i++)
+			assert_int_equal(
+				pthread_create(&threads[i], NULL, search_once, catalog_of(state)), 0);
+		while (count_waiting(search) < THREADS)
+			(void)sched_yield();
+		search_set_far(search, true);
+		for (size_t i = 0; i < THREADS; i++)
+			assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_int_equal(search->behind, turn * THREADS);
+		search_end_following(search);
+	}
+	assert_int_equal(search->built, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(reads_anew_by_the_share_that_changed),
 		TEST(finds_texts_that_were_written_steps_before),
 		TEST(many_changes_hold_nobody_up),
+		TEST(who_came_first_is_not_held_up_either),
 	};
 
 	return cmocka_run_group_tests_name("search", tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include "server/ranks.h"
 
 static const struct lock_place lock_place = {"search", RANK_SEARCH};
-static const struct lock_place following_place = {"search following", RANK_SEARCH_FOLLOWING, .slow = true};
+static const struct lock_place following_place = {"search following", RANK_SEARCH_FOLLOWING};
 
 /* Following a change costs as much as reading a few modules anew: from a part of all on, reading all is
  * quicker. STEP: changes that are followed while others wait. */
@@ -45,6 +45,7 @@ struct search *search_create(void)
 
 	rwlock_init(&search->lock, &lock_place);
 	lock_init(&search->following, &following_place);
+	(void)pthread_cond_init(&search->followed, NULL);
 	search->terms = terms_create();
 	return search;
 }
@@ -56,6 +57,7 @@ void search_destroy(struct search *search)
 	module_index_destroy(search->index);
 	terms_destroy(search->terms);
 	rwlock_finish(&search->lock);
+	(void)pthread_cond_destroy(&search->followed);
 	lock_finish(&search->following);
 	free(search);
 }
@@ -201,6 +203,7 @@ static bool take_step(
 
 	if (take_some(search, txn, whole, revision, err))
 		return true;
+	atomic_store(&search->far, false);
 	module_index_destroy(TAKE(search->index));
 	search->revision = 0;
 	return false;
@@ -227,10 +230,41 @@ static int64_t rebuild_from(const struct module_index *index)
 
 /* ---- locks ---- */
 
+bool search_begin_following(struct search *search)
+{
+	bool begun;
+	LOCKED(&search->following);
+
+	search->waiting++;
+	while (search->busy && !atomic_load(&search->far))
+		lock_wait(&search->following, &search->followed);
+	search->waiting--;
+	begun = !search->busy;
+	search->busy = true;
+	return begun;
+}
+
+void search_set_far(struct search *search, bool far)
+{
+	LOCKED(&search->following);
+
+	atomic_store(&search->far, far);
+	if (far)
+		(void)pthread_cond_broadcast(&search->followed);
+}
+
+void search_end_following(struct search *search)
+{
+	LOCKED(&search->following);
+
+	search->busy = false;
+	atomic_store(&search->far, false);
+	(void)pthread_cond_broadcast(&search->followed);
+}
+
 static bool follow(struct search *search, struct txn *txn, int64_t revision, struct err *err)
 {
 	int64_t limit, changes;
-	bool done;
 
 	if (!search->index)
 		return load_all(search, txn, revision, err);
@@ -238,19 +272,21 @@ static bool follow(struct search *search, struct txn *txn, int64_t revision, str
 	if (!ask_number(
 		    txn, sql[COUNT_CHANGES], VALUES(v_int(search->revision), v_int(limit)), &changes, err))
 		return false;
-	atomic_store(&search->far, changes > STEP);
-	done = (changes < limit ? load_changes : load_all)(search, txn, revision, err);
-	atomic_store(&search->far, false);
-	return done;
+	search_set_far(search, changes > STEP);
+	return (changes < limit ? load_changes : load_all)(search, txn, revision, err);
 }
 
-/* Brings the index up to this snapshot, unless somebody has brought it further. Index and revision change
- * only under both locks. */
+/* Brings the index up to this snapshot, unless somebody has brought it further, or is about to and that takes
+ * a while. Index and revision change only by whoever follows, and under the lock. */
 static bool catch_up(struct search *search, struct txn *txn, int64_t revision, struct err *err)
 {
-	LOCKED(&search->following);
+	bool done;
 
-	return (search->index && search->revision >= revision) || follow(search, txn, revision, err);
+	if (!search_begin_following(search))
+		return true;
+	done = (search->index && search->revision >= revision) || follow(search, txn, revision, err);
+	search_end_following(search);
+	return done;
 }
 
 static bool is_usable(struct search *search, int64_t revision)

@@ -4,6 +4,7 @@
 #ifndef SERVER_STORE_SEARCH_SEARCH_H
 #define SERVER_STORE_SEARCH_SEARCH_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,13 +16,17 @@
 
 struct search {
 	struct lock
-		following; /* held by the one thread that brings the index further, as long as that takes */
+		following; /* guards who brings the index further: one thread at a time, without the lock */
+	pthread_cond_t followed;
+	bool busy;
+	int waiting; /* so many wait for that one */
 	struct rwlock
 		lock; /* guards index and revision; terms have their own, but are cleared under this one */
 	struct module_index *index; /* NULL until it is first needed */
 	int64_t revision;           /* of the database that the index equals */
 	struct terms *terms;
-	_Atomic bool far;       /* following takes a while: others take the index as it is */
+	_Atomic bool
+		far; /* that takes a while: others take the index as it is. True is set under following */
 	_Atomic int64_t built;  /* how often all was read anew */
 	_Atomic int64_t behind; /* how often somebody took the index as it was */
 };
@@ -34,5 +39,11 @@ void search_destroy(struct search *search);
  * up by that: for him the index may be older than the snapshot. */
 bool search_begin(struct search *search, struct db *db, struct txn **out, struct err *err);
 void search_end(struct search *search);
+
+/* What search_begin does with the index meanwhile: false where another thread is at it and has far to go;
+ * else it is the caller's until end. Whether it is far is found out on the way. */
+bool search_begin_following(struct search *search);
+void search_set_far(struct search *search, bool far);
+void search_end_following(struct search *search);
 
 #endif
