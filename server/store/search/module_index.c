@@ -159,24 +159,36 @@ static int compare(const struct place_in_order *a, const struct place_in_order *
 	return strcmp(a->handle, b->handle);
 }
 
-/* Most places differ by name only: where each slot stands among names is found once. */
-struct sorting {
-	const struct module_index *index;
-	enum module_sort sort;
-	const uint32_t *by_name; /* NULL while that is found */
+/* What is sorted: side by side, since to look each up in its entry is most of the work. Most places differ by
+ * name only: where each slot stands among names is found once. */
+struct sort_key {
+	int64_t number;
+	int64_t tie;
+	uint32_t by_name;
+	uint32_t slot;
 };
 
-static int compare_slots(const void *a, const void *b, void *context)
+static int compare_keys(const void *a, const void *b)
 {
-	const struct sorting *sorting = context;
-	uint32_t first = *(const uint32_t *)a, second = *(const uint32_t *)b;
-	struct place_in_order x = module_index_place(sorting->index, sorting->sort, first);
-	struct place_in_order y = module_index_place(sorting->index, sorting->sort, second);
+	const struct sort_key *x = a, *y = b;
 
-	if (!sorting->by_name || x.number != y.number || x.tie != y.tie)
-		return compare(&x, &y);
-	return (sorting->by_name[first] > sorting->by_name[second]) -
-	       (sorting->by_name[first] < sorting->by_name[second]);
+	if (x->number != y->number)
+		return x->number > y->number ? -1 : 1;
+	if (x->tie != y->tie)
+		return x->tie > y->tie ? -1 : 1;
+	return (x->by_name > y->by_name) - (x->by_name < y->by_name);
+}
+
+struct name_key {
+	const char *handle;
+	uint32_t slot;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct name_key *x = a, *y = b;
+
+	return strcmp(x->handle, y->handle);
 }
 
 /* What is looked for in an order. */
@@ -219,31 +231,45 @@ static void leave_order(struct module_index *index, enum module_sort sort, size_
 	sequence_remove(&index->orders[sort], find_in_order(index, sort, &place, false));
 }
 
-static void sort_all(
-	struct module_index *index, enum module_sort sort, const uint32_t *by_name, uint32_t *slots)
+/* by_name[slot]: where it stands among names. */
+static void sort_names(struct module_index *index, uint32_t *by_name)
 {
-	sequence_finish(&index->orders[sort]);
+	AUTO_FREE struct name_key *keys = mem_zero(index->count + 1, sizeof *keys);
+
 	for (size_t slot = 0; slot < index->count; slot++)
-		slots[slot] = (uint32_t)slot;
-	if (index->count > 0)
-		qsort_r(slots, index->count, sizeof *slots, compare_slots,
-			&(struct sorting){index, sort, by_name});
+		keys[slot] = (struct name_key){index->entries[slot].handle, (uint32_t)slot};
+	qsort(keys, index->count, sizeof *keys, compare_names);
+	sequence_finish(&index->orders[SORT_NAME]);
+	for (size_t i = 0; i < index->count; i++) {
+		by_name[keys[i].slot] = (uint32_t)i;
+		sequence_append(&index->orders[SORT_NAME], keys[i].slot);
+	}
+}
+
+static void sort_by(struct module_index *index, enum module_sort sort, const uint32_t *by_name)
+{
+	AUTO_FREE struct sort_key *keys = mem_zero(index->count + 1, sizeof *keys);
+
+	for (size_t slot = 0; slot < index->count; slot++) {
+		struct place_in_order place = module_index_place(index, sort, slot);
+
+		keys[slot] = (struct sort_key){place.number, place.tie, by_name[slot], (uint32_t)slot};
+	}
+	qsort(keys, index->count, sizeof *keys, compare_keys);
+	sequence_finish(&index->orders[sort]);
 	for (size_t i = 0; i < index->count; i++)
-		sequence_append(&index->orders[sort], slots[i]);
+		sequence_append(&index->orders[sort], keys[i].slot);
 }
 
 void module_index_sort(struct module_index *index)
 {
 	AUTO_FREE uint32_t *by_name = mem_zero(index->count + 1, sizeof *by_name);
-	AUTO_FREE uint32_t *slots = mem_zero(index->count + 1, sizeof *slots);
 
 	for (size_t slot = 0; slot < index->count; slot++)
 		index->entries[slot].rarity = handles_rarity(&index->handles, slot);
-	sort_all(index, SORT_NAME, NULL, slots);
-	for (size_t i = 0; i < index->count; i++)
-		by_name[slots[i]] = (uint32_t)i;
+	sort_names(index, by_name);
 	for (enum module_sort sort = SORT_NAME + 1; sort < SORT_COUNT; sort++)
-		sort_all(index, sort, by_name, slots);
+		sort_by(index, sort, by_name);
 }
 
 size_t module_index_walk(const struct module_index *index, enum module_sort sort, const struct slots *set,
