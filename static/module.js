@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A version's page: clients as tabs, and a button that has the version fetched.
+// A version's page: clients as tabs, functions that can be sifted, and a button that has the version fetched.
 import { offerCopies } from "./copy.js";
 
 const root = document.body.dataset.root;
@@ -13,6 +13,29 @@ function choose(tabs, panels, chosen, focus) {
 	if (focus) {
 		tabs[chosen].focus();
 	}
+}
+
+// The client that is chosen is kept for the next page, and in the address.
+const remembered = "larder-client";
+
+function remember(panel) {
+	history.replaceState(null, "", `#${panel.id}`);
+	try {
+		localStorage.setItem(remembered, panel.id);
+	} catch {
+		// Where nothing may be kept, nothing is.
+	}
+}
+
+function recall(panels) {
+	let kept = "";
+	try {
+		kept = localStorage.getItem(remembered);
+	} catch {
+		// As above.
+	}
+	const linked = panels.findIndex((panel) => `#${panel.id}` === location.hash);
+	return linked >= 0 ? linked : Math.max(0, panels.findIndex((panel) => panel.id === kept));
 }
 
 function makeTab(panel) {
@@ -42,6 +65,7 @@ function tabbed(box) {
 		const chosen = tabs.indexOf(event.target);
 		if (chosen >= 0) {
 			choose(tabs, panels, chosen, false);
+			remember(panels[chosen]);
 		}
 	});
 	list.addEventListener("keydown", (event) => {
@@ -49,12 +73,35 @@ function tabbed(box) {
 		const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
 		if (at >= 0 && next !== undefined) {
 			event.preventDefault();
-			choose(tabs, panels, (next + tabs.length) % tabs.length, true);
+			const chosen = (next + tabs.length) % tabs.length;
+			choose(tabs, panels, chosen, true);
+			remember(panels[chosen]);
 		}
 	});
 	box.classList.add("tabbed");
 	box.prepend(list);
-	choose(tabs, panels, 0, false);
+	choose(tabs, panels, recall(panels), false);
+	addEventListener("hashchange", () => choose(tabs, panels, recall(panels), false));
+}
+
+// Shows the functions whose line has the words.
+function sifted(box) {
+	const field = box.querySelector("input");
+	const functions = [...box.querySelectorAll(".function")];
+	field.addEventListener("input", () => {
+		const words = field.value.toLowerCase().split(/\s+/);
+		for (const one of functions) {
+			const line = one.querySelector("code").textContent.toLowerCase();
+			one.hidden = !words.every((word) => line.includes(word));
+		}
+	});
+}
+
+function openTarget() {
+	const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+	if (target?.matches("details.function")) {
+		target.open = true;
+	}
 }
 
 // Starts the fill and tells where it is to be watched.
@@ -90,5 +137,8 @@ function offerFetch(box) {
 }
 
 document.querySelectorAll("[data-tabs]").forEach(tabbed);
+document.querySelectorAll(".functions:has(.sift)").forEach(sifted);
+addEventListener("hashchange", openTarget);
+openTarget();
 document.querySelectorAll("#fetch").forEach(offerFetch);
 offerCopies(document);

@@ -7,6 +7,7 @@
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/page.h"
+#include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_tags.h"
 #include "server/store/catalog/catalog_versions.h"
@@ -150,6 +151,7 @@ json_t *module_json(const struct ask *ask, const char *handle, struct err *err)
 	AUTO(version_list_finish) struct version_list list = {0};
 	struct version_query query;
 	struct page page;
+	int64_t documented;
 	json_t *object;
 
 	if (!page_read_position(ask, &page, &query.after, err) || !read_order(ask, &query.newest, err))
@@ -157,8 +159,13 @@ json_t *module_json(const struct ask *ask, const char *handle, struct err *err)
 	query.limit = page.limit;
 	if (!catalog_list_versions(ask->services->catalog, handle, &query, &list, err))
 		return NULL;
+	if (!catalog_find_documented(ask->services->catalog, handle, &documented, err))
+		return NULL;
 	object = head_json(ask->services, handle, err);
-	if (object)
-		(void)json_object_update_new(object, version_page_json(ask, handle, &list));
+	if (!object)
+		return NULL;
+	(void)json_object_update_new(object, version_page_json(ask, handle, &list));
+	json_object_set_new(
+		object, "documented_version", documented > 0 ? json_integer(documented) : json_null());
 	return object;
 }

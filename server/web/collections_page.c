@@ -167,7 +167,7 @@ static void write_collection(struct view *view, const json_t *collection, const 
 	HTML(&view->html, "<div class=\"page\">\n");
 	write_title(view, collection);
 	if (documentation)
-		view_document(view, "About", documentation);
+		view_document(view, "About", documentation, NULL);
 	view_begin_section(view, "modules", "Modules");
 	if (json_array_size(modules) == 0)
 		HTML(&view->html, "<p>None of its modules is known here.</p>\n");

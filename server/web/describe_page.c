@@ -11,6 +11,7 @@
 #include "server/web/facts.h"
 #include "server/web/html_table.h"
 #include "server/web/model_tables.h"
+#include "server/web/module_head.h"
 #include "server/web/module_sections.h"
 #include "server/web/publisher_page.h"
 #include "server/web/snippets.h"
@@ -20,23 +21,6 @@ enum { VERSIONS_SHOWN = 50 };
 
 /* ---- a version ---- */
 
-static void write_title(struct view *view, const json_t *version)
-{
-	const char *handle = fact_text(version, "handle");
-	const struct publisher_name publisher = name_publisher(handle);
-	const char *name = handle + strlen(publisher.text);
-
-	HTML(&view->html, "<header class=\"title\">\n");
-	view_begin_crumbs(view, "/", "Modules");
-	view_crumb(view, publisher.text, publisher.text);
-	view_end_crumbs(view);
-	HTML(&view->html, "<h1>%s</h1>\n", name + (*name == '/'));
-	if (*fact_text(version, "description"))
-		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(version, "description"));
-	cards_write_tags(view, json_object_get(version, "tags"), SIZE_MAX);
-	HTML(&view->html, "</header>\n");
-}
-
 static void offer_documentation(struct view *view, const struct name *name)
 {
 	AUTO_FREE char *command =
@@ -44,35 +28,64 @@ static void offer_documentation(struct view *view, const struct name *name)
 			   "\\\n    --data-binary @README.md %s/%s",
 			view->url, name_path(name).text);
 
-	view_begin_section(view, "documentation", "Documentation");
-	HTML(&view->html, "<p>None yet. Whoever may publish this module can add some:</p>\n");
+	HTML(&view->html, "<details>\n<summary>Add documentation</summary>\n"
+			  "<p>There is none yet. Whoever may publish this module can add some:</p>\n");
 	view_code(view, "Add documentation", command);
-	view_end_section(view);
+	HTML(&view->html, "</details>\n");
 }
 
-static void write_version(
-	struct view *view, const struct name *name, const json_t *module, const json_t *version)
+/* A version without documentation has that of the newest that has some. */
+static char *find_documentation(
+	const struct view *view, const struct name *name, const json_t *module, int64_t *out_version)
 {
-	const json_t *model = json_object_get(version, "saved_model");
-	AUTO_FREE char *documentation =
-		facts_render_documentation(view, ask_documentation, name_path(name).text);
-	bool active = strcmp(fact_text(version, "state"), "active") == 0;
+	struct name documented = *name;
+	char *own = facts_render_documentation(view, ask_documentation, name_path(name).text);
 
-	write_title(view, version);
+	*out_version = name->version;
+	if (own || fact_number(module, "documented_version") == 0)
+		return own;
+	documented.version = *out_version = fact_number(module, "documented_version");
+	return facts_render_documentation(view, ask_documentation, name_path(&documented).text);
+}
+
+static void write_documentation(
+	struct view *view, const struct name *name, const char *documentation, int64_t documented)
+{
+	AUTO_FREE char *note = mem_printf(
+		"This is the documentation of version %" PRId64 ", the newest that has some.", documented);
+
+	view_document(view, "Documentation", documentation, documented == name->version ? NULL : note);
+}
+
+static void write_primary(
+	struct view *view, const struct name *name, const json_t *module, const json_t *version, bool active)
+{
+	int64_t documented;
+	AUTO_FREE char *documentation = find_documentation(view, name, module, &documented);
+
+	module_head_write(
+		view, &(struct module_head){module, version, model_tables_has_any(version), documentation});
 	HTML(&view->html, "<div class=\"columns\">\n<div class=\"primary\">\n");
 	module_sections_write_notices(view, version);
 	if (active)
 		snippets_write(view, module, version);
+	model_tables_write(view, version);
 	if (documentation)
-		view_document(view, "Documentation", documentation);
-	if (json_is_object(model))
-		model_tables_write(view, model);
+		write_documentation(view, name, documentation, documented);
 	module_sections_write_artifacts(view, version);
 	if (active)
 		module_sections_write_files(view, version);
 	if (!documentation && active)
 		offer_documentation(view, name);
 	HTML(&view->html, "</div>\n");
+}
+
+static void write_version(
+	struct view *view, const struct name *name, const json_t *module, const json_t *version)
+{
+	bool active = strcmp(fact_text(version, "state"), "active") == 0;
+
+	write_primary(view, name, module, version, active);
 	module_sections_write_aside(view, module, version);
 	HTML(&view->html, "</div>\n");
 }

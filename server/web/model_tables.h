@@ -8,8 +8,10 @@
 
 #include "server/web/view.h"
 
-/* The whole of a version's "saved_model". */
-void model_tables_write(struct view *view, const json_t *model);
+/* What each model of a version takes and gives, a folded line a function, with the default one open; nothing
+ * where no model is known. Bounded, whatever the models say. */
+bool model_tables_has_any(const json_t *version);
+void model_tables_write(struct view *view, const json_t *version);
 
 /* "float32 [?, 784]" of one tensor. */
 void model_tables_write_tensor(struct view *view, const json_t *tensor);

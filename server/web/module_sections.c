@@ -207,7 +207,8 @@ static void write_file_list(struct view *view, const char *format, const json_t 
 	HTML(&view->html, "</details>\n");
 }
 
-static void write_files(struct view *view, const json_t *version, const char *format)
+/* The section begins with the first list that there is. */
+static void write_files(struct view *view, const json_t *version, const char *format, bool *begun)
 {
 	AUTO_FREE char *rest =
 		mem_printf("%s/%" PRId64, fact_text(version, "handle"), fact_number(version, "version"));
@@ -218,22 +219,25 @@ static void write_files(struct view *view, const json_t *version, const char *fo
 	(void)query_set(&query, "format", format);
 	answer = facts_ask(
 		view, ask_files, &(struct ask){.rest = rest, .query = &query, .limit = FILES_SHOWN}, &err);
-	if (answer && fact_number(answer, "total") > 0)
-		write_file_list(view, format, json_object_get(answer, "files"), fact_number(answer, "total"));
+	if (!answer || fact_number(answer, "total") == 0)
+		return;
+	if (!*begun)
+		view_begin_section(view, "files", "Files");
+	*begun = true;
+	write_file_list(view, format, json_object_get(answer, "files"), fact_number(answer, "total"));
 }
 
 void module_sections_write_files(struct view *view, const json_t *version)
 {
 	const json_t *artifacts = json_object_get(version, "artifacts");
 	const json_t *artifact;
+	bool begun = false;
 	size_t i;
 
-	if (json_array_size(artifacts) == 0)
-		return;
-	view_begin_section(view, "files", "Files");
 	json_array_foreach((json_t *)artifacts, i, artifact)
-		write_files(view, version, fact_text(artifact, "format"));
-	view_end_section(view);
+		write_files(view, version, fact_text(artifact, "format"), &begun);
+	if (begun)
+		view_end_section(view);
 }
 
 /* ---- the column beside ---- */
@@ -264,7 +268,7 @@ static void write_other_tags(struct view *view, const json_t *tags)
 		const char *kind;
 		const char *label;
 	} kinds[] = {{"license", "License"}, {"fine_tunable", "Fine-tunable"},
-		{"fine-tunable", "Fine-tunable"}, {"interactive-visualizer", "Visualizer"}};
+		{"fine-tunable", "Fine-tunable"}, {"visualizer", "Visualizer"}};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		const json_t *values = json_object_get(tags, kinds[i].kind);
@@ -272,6 +276,17 @@ static void write_other_tags(struct view *view, const json_t *tags)
 
 		write_fact(view, kinds[i].label, value ? value : "");
 	}
+}
+
+static int64_t count_downloads(const json_t *version)
+{
+	const json_t *artifact;
+	int64_t count = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact) count +=
+		fact_number(artifact, "downloads");
+	return count;
 }
 
 static void write_facts(struct view *view, const json_t *module, const json_t *version)
@@ -284,8 +299,11 @@ static void write_facts(struct view *view, const json_t *module, const json_t *v
 	write_fact(view, "Upstream", fact_text(version, "upstream"));
 	if (artifact)
 		write_fact(view, "Size", number_size(fact_number(artifact, "size_bytes")).text);
-	HTML(&view->html, "<dt>Downloads</dt><dd>%s</dd>\n<dt>Added</dt><dd>",
-		count_text(fact_number(module, "downloads")).text);
+	HTML(&view->html, "<dt>Downloads</dt><dd>%s</dd>\n", count_text(count_downloads(version)).text);
+	if (fact_number(module, "total") > 1)
+		HTML(&view->html, "<dt>… of all versions</dt><dd>%s</dd>\n",
+			count_text(fact_number(module, "downloads")).text);
+	HTML(&view->html, "<dt>Added</dt><dd>");
 	cards_write_day(view, fact_text(version, "created_at"));
 	HTML(&view->html, "</dd>\n");
 	write_kind(view, json_object_get(version, "saved_model"));
@@ -323,7 +341,7 @@ static void write_versions(struct view *view, const json_t *module, int64_t curr
 {
 	AUTO_FREE char *all = mem_printf("-/versions/%s", fact_text(module, "handle"));
 
-	HTML(&view->html, "<h2>Versions</h2>\n");
+	HTML(&view->html, "<h2 id=\"versions\">Versions</h2>\n");
 	module_sections_write_versions(view, module, current);
 	if (json_is_null(json_object_get(module, "next")))
 		return;

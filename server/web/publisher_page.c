@@ -110,7 +110,7 @@ void publisher_page_describe(struct view *view, const char *name, struct reply *
 	HTML(&view->html, "<div class=\"page\">\n");
 	write_title(view, &shelf);
 	if (shelf.documentation)
-		view_document(view, "About", shelf.documentation);
+		view_document(view, "About", shelf.documentation, NULL);
 	write_collections(view, &shelf);
 	write_modules(view, &shelf);
 	HTML(&view->html, "</div>\n");

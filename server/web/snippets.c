@@ -6,43 +6,85 @@
 
 #include "common/mem.h"
 #include "server/module/name.h"
+#include "server/web/example_calls.h"
 #include "server/web/facts.h"
 
-/* "{url}" is the version's address, "{file}" a name for what is downloaded, "{digest}" its SHA-256. */
+static void call_serving(struct buffer *out, const json_t *model);
+
+/* "{url}" is the version's address, "{path}" the same without the server, which is "{server}"; "{file}" is a
+ * name for what is downloaded, "{name}" the module's. What call appends follows. */
 static const struct snippet {
 	enum format format;
+	const char *kind; /* of the model that it is for; NULL: any */
 	const char *id;
 	const char *client;
 	const char *about;
 	const char *code;
+	void (*call)(struct buffer *out, const json_t *model);
 } snippets[] = {
-	{FORMAT_TF_HUB, "hub-load", "hub.load", "Python, tensorflow_hub: any module",
-		"import tensorflow_hub as hub\n\nmodel = hub.load(\"{url}\")"},
-	{FORMAT_TF_HUB, "keras-layer", "KerasLayer", "Python, tensorflow_hub: a part of a Keras model",
-		"import tensorflow_hub as hub\n\nlayer = hub.KerasLayer(\"{url}\")"},
-	{FORMAT_TF_HUB, "kagglehub", "kagglehub",
+	{FORMAT_TF_HUB, NULL, "hub-load", "hub.load", "Python, tensorflow_hub: any module",
+		"import tensorflow as tf\nimport tensorflow_hub as hub\n\nmodel = hub.load(\"{url}\")",
+		example_calls_hub},
+	{FORMAT_TF_HUB, NULL, "keras-layer", "KerasLayer", "Python, tensorflow_hub: a part of a Keras model",
+		"import tensorflow as tf\nimport tensorflow_hub as hub\n\nlayer = hub.KerasLayer(\"{url}\"",
+		example_calls_keras},
+	{FORMAT_TF_HUB, NULL, "kagglehub", "kagglehub",
 		"Python: in place of kagglehub.model_download(), which asks kaggle.com; a folder as well",
-		"import tensorflow_hub as hub\n\npath = hub.resolve(\"{url}\")"},
-	{FORMAT_TFJS, "tfjs", "TF.js", "JavaScript, in a browser or in Node.js",
+		"import tensorflow_hub as hub\n\npath = hub.resolve(\"{url}\")", NULL},
+	{FORMAT_TF_HUB, NULL, "serving", "TF Serving", "The shell: a folder that it serves, and a request",
+		"MODEL={name}\nmkdir -p models/$MODEL\n"
+		"larder pull --server {server} --unpack models/$MODEL/{version} '{path}'\n"
+		"docker run -d -p 8501:8501 -v \"$PWD/models/$MODEL:/models/$MODEL\" -e MODEL_NAME=$MODEL "
+		"tensorflow/serving\n"
+		"curl http://localhost:8501/v1/models/$MODEL/metadata",
+		call_serving},
+	{FORMAT_TFJS, "layers-model", "tfjs", "TF.js", "JavaScript, in a browser or in Node.js",
 		"import * as tf from \"@tensorflow/tfjs\";\n\nconst model = await "
-		"tf.loadGraphModel(\"{url}\", {fromTFHub: true});"},
-	{FORMAT_TFLITE, "tflite", "TF Lite", "Python: the file, then its interpreter",
-		"import urllib.request\nimport tensorflow as tf\n\n"
+		"tf.loadLayersModel(\"{url}/model.json\");",
+		example_calls_layers},
+	{FORMAT_TFJS, "graph-model", "tfjs", "TF.js", "JavaScript, in a browser or in Node.js",
+		"import * as tf from \"@tensorflow/tfjs\";\n\nconst model = await "
+		"tf.loadGraphModel(\"{url}\", {fromTFHub: true});",
+		example_calls_graph},
+	{FORMAT_TFLITE, NULL, "tflite", "TF Lite", "Python: the file, then its interpreter",
+		"import urllib.request\nimport numpy as np\nimport tensorflow as tf\n\n"
 		"path, _ = urllib.request.urlretrieve(\"{url}?lite-format=tflite\", \"{file}.tflite\")\n"
-		"interpreter = tf.lite.Interpreter(model_path=path)"},
-	{FORMAT_CORAL, "coral", "Coral", "Python: the file for an Edge TPU",
-		"import urllib.request\n\n"
+		"interpreter = tf.lite.Interpreter(model_path=path)",
+		example_calls_tflite},
+	{FORMAT_CORAL, NULL, "coral", "Coral", "Python: the file for an Edge TPU",
+		"import urllib.request\nimport numpy as np\nimport tflite_runtime.interpreter as tflite\n\n"
 		"path, _ = urllib.request.urlretrieve(\"{url}?coral-format=tflite\", "
-		"\"{file}_edgetpu.tflite\")"},
-	{FORMAT_TF_HUB, "curl", "curl", "The archive as it is",
-		"curl -fL -o {file}.tar.gz \"{url}?tf-hub-format=compressed\""},
-	{FORMAT_TFJS, "curl-tfjs", "curl (TF.js)", "The archive as it is",
-		"curl -fL -o {file}.tar.gz \"{url}?tfjs-format=compressed\""},
-	{FORMAT_TFLITE, "curl-tflite", "curl (TF Lite)", "The file as it is",
-		"curl -fL -o {file}.tflite \"{url}?lite-format=tflite\""},
-	{FORMAT_CORAL, "curl-coral", "curl (Coral)", "The file as it is",
-		"curl -fL -o {file}_edgetpu.tflite \"{url}?coral-format=tflite\""},
+		"\"{file}_edgetpu.tflite\")\n"
+		"interpreter = tflite.Interpreter(path, "
+		"experimental_delegates=[tflite.load_delegate(\"libedgetpu.so.1\")])",
+		example_calls_tflite},
+	{FORMAT_TF_HUB, NULL, "pull", "larder pull", "The shell: the archive, proved, or a folder",
+		"larder pull --server {server} '{path}'\nlarder pull --server {server} --unpack {file} "
+		"'{path}'",
+		NULL},
+	{FORMAT_TFJS, NULL, "pull-tfjs", "larder pull (TF.js)", "The shell: the archive, proved, or a folder",
+		"larder pull --server {server} --unpack {file} '{path}?tfjs-format=compressed'", NULL},
+	{FORMAT_TFLITE, NULL, "pull-tflite", "larder pull (TF Lite)", "The shell: the file, proved",
+		"larder pull --server {server} '{path}?lite-format=tflite'", NULL},
+	{FORMAT_TF_HUB, NULL, "curl", "curl", "The archive as it is",
+		"curl -fL -o {file}.tar.gz \"{url}?tf-hub-format=compressed\"", NULL},
+	{FORMAT_TFJS, NULL, "curl-tfjs", "curl (TF.js)", "The archive as it is",
+		"curl -fL -o {file}.tar.gz \"{url}?tfjs-format=compressed\"", NULL},
+	{FORMAT_TFLITE, NULL, "curl-tflite", "curl (TF Lite)", "The file as it is",
+		"curl -fL -o {file}.tflite \"{url}?lite-format=tflite\"", NULL},
+	{FORMAT_CORAL, NULL, "curl-coral", "curl (Coral)", "The file as it is",
+		"curl -fL -o {file}_edgetpu.tflite \"{url}?coral-format=tflite\"", NULL},
 };
+
+static void call_serving(struct buffer *out, const json_t *model)
+{
+	AUTO_BUFFER struct buffer body = {0};
+
+	example_calls_serving(&body, model);
+	if (body.length > 0)
+		buffer_printf(out, "\ncurl -d %s http://localhost:8501/v1/models/${MODEL}:predict",
+			buffer_string(&body));
+}
 
 static bool is_listed_as(const json_t *module, const char *format)
 {
@@ -78,28 +120,48 @@ static const char *digest_of(const json_t *artifact)
 	return colon ? colon + 1 : "";
 }
 
-static void add_word(struct buffer *out, const char *word, size_t length, const char *url, const char *file)
+/* What the words in braces stand for. */
+struct words {
+	const char *url;
+	const char *server;
+	char *path;
+	char *file;
+	char *version;
+	const char *name;
+};
+
+static const char *find_word(const struct words *words, const char *word, size_t length)
 {
-	if (length == strlen("{url}") && strncmp(word, "{url}", length) == 0)
-		buffer_add_string(out, url);
-	else if (length == strlen("{file}") && strncmp(word, "{file}", length) == 0)
-		buffer_add_string(out, file);
-	else
-		buffer_add(out, word, length);
+	const struct {
+		const char *word;
+		const char *meaning;
+	} rows[] = {{"{url}", words->url}, {"{server}", words->server}, {"{path}", words->path},
+		{"{file}", words->file}, {"{version}", words->version}, {"{name}", words->name}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (strlen(rows[i].word) == length && strncmp(rows[i].word, word, length) == 0)
+			return rows[i].meaning;
+	}
+	return NULL;
 }
 
 /* Braces of the languages themselves stay as they are. */
-static void fill_in(struct buffer *out, const char *code, const char *url, const char *file)
+static void fill_in(struct buffer *out, const char *code, const struct words *words)
 {
 	while (*code) {
 		size_t plain = strcspn(code, "{");
+		const char *meaning;
 		size_t word;
 
 		buffer_add(out, code, plain);
 		code += plain;
 		word = strcspn(code, "}");
 		word += code[word] == '}';
-		add_word(out, code, word, url, file);
+		meaning = find_word(words, code, word);
+		if (meaning)
+			buffer_add_string(out, meaning);
+		else
+			buffer_add(out, code, word);
 		code += word;
 	}
 }
@@ -113,12 +175,33 @@ static void add_check(struct buffer *out, const char *digest)
 	buffer_printf(out, "\necho \"%s  %s\" | sha256sum -c", digest, name);
 }
 
-static void write_snippet(struct view *view, const struct snippet *snippet, const char *url, const char *file,
-	const char *digest)
+/* What the artifact of this format lists; NULL where nothing is known. */
+static const json_t *find_model(const json_t *version, enum format format)
+{
+	const json_t *model =
+		format == FORMAT_TF_HUB
+			? json_object_get(version, "saved_model")
+			: json_object_get(find_artifact(version, formats[format].name), "model");
+
+	return json_is_object(model) ? model : NULL;
+}
+
+/* What nobody knows yet is taken for a graph, as most are. */
+static bool is_for(const struct snippet *snippet, const json_t *model)
+{
+	const char *kind = model ? fact_text(model, "kind") : "graph-model";
+
+	return !snippet->kind || strcmp(snippet->kind, kind) == 0;
+}
+
+static void write_snippet(struct view *view, const struct snippet *snippet, const struct words *words,
+	const json_t *model, const char *digest)
 {
 	AUTO_BUFFER struct buffer code = {0};
 
-	fill_in(&code, snippet->code, url, file);
+	fill_in(&code, snippet->code, words);
+	if (snippet->call)
+		snippet->call(&code, model);
 	if (strncmp(snippet->id, "curl", strlen("curl")) == 0 && *digest)
 		add_check(&code, digest);
 	HTML(&view->html, "<div class=\"panel\" id=\"use-%s\">\n<h3>%s</h3>\n<p class=\"faint\">%s</p>\n",
@@ -127,23 +210,34 @@ static void write_snippet(struct view *view, const struct snippet *snippet, cons
 	HTML(&view->html, "</div>\n");
 }
 
+static void write_panels(
+	struct view *view, const json_t *module, const json_t *version, const struct words *words)
+{
+	bool is_listed = json_array_size(json_object_get(version, "artifacts")) == 0;
+
+	for (size_t i = 0; i < sizeof snippets / sizeof *snippets; i++) {
+		const char *format = formats[snippets[i].format].name;
+		const json_t *artifact = find_artifact(version, format);
+		const json_t *model = find_model(version, snippets[i].format);
+
+		if ((artifact || (is_listed && is_listed_as(module, format))) && is_for(&snippets[i], model))
+			write_snippet(view, &snippets[i], words, model, digest_of(artifact));
+	}
+}
+
 void snippets_write(struct view *view, const json_t *module, const json_t *version)
 {
 	const char *handle = fact_text(version, "handle");
 	const char *slash = strrchr(handle, '/');
+	const char *name = slash ? slash + 1 : handle;
 	int64_t number = fact_number(version, "version");
-	bool is_listed = json_array_size(json_object_get(version, "artifacts")) == 0;
-	AUTO_FREE char *url = mem_printf("%s/%s/%" PRId64, view->url, handle, number);
-	AUTO_FREE char *file = mem_printf("%s-%" PRId64, slash ? slash + 1 : handle, number);
+	AUTO_FREE char *path = mem_printf("%s/%" PRId64, handle, number);
+	AUTO_FREE char *url = mem_printf("%s/%s", view->url, path);
+	AUTO_FREE char *file = mem_printf("%s-%" PRId64, name, number);
+	AUTO_FREE char *digits = mem_printf("%" PRId64, number);
 
 	HTML(&view->html, "<section class=\"use\" aria-labelledby=\"use\">\n<h2 id=\"use\">Use it</h2>\n"
 			  "<div class=\"panels\" data-tabs=\"Clients\">\n");
-	for (size_t i = 0; i < sizeof snippets / sizeof *snippets; i++) {
-		const char *format = formats[snippets[i].format].name;
-		const json_t *artifact = find_artifact(version, format);
-
-		if (artifact || (is_listed && is_listed_as(module, format)))
-			write_snippet(view, &snippets[i], url, file, digest_of(artifact));
-	}
+	write_panels(view, module, version, &(struct words){url, view->url, path, file, digits, name});
 	HTML(&view->html, "</div>\n</section>\n");
 }

@@ -232,9 +232,11 @@ void view_end_section(struct view *view)
 	HTML(&view->html, "</section>\n");
 }
 
-void view_document(struct view *view, const char *title, const char *rendered)
+void view_document(struct view *view, const char *title, const char *rendered, const char *note)
 {
 	view_begin_section(view, "documentation", title);
+	if (note)
+		HTML(&view->html, "<p class=\"note\">%s</p>\n", note);
 	HTML(&view->html, "<div class=\"document\">\n");
 	html_document(&view->html, rendered);
 	HTML(&view->html, "</div>\n");

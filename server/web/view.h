@@ -58,8 +58,8 @@ void view_end_crumbs(struct view *view);
 void view_begin_section(struct view *view, const char *id, const char *title);
 void view_end_section(struct view *view);
 
-/* The section of what facts_render_documentation() gave. */
-void view_document(struct view *view, const char *title, const char *rendered);
+/* The section of what facts_render_documentation() gave; what is to be known of it before, or NULL. */
+void view_document(struct view *view, const char *title, const char *rendered, const char *note);
 
 /* A line of code with a button that copies it. */
 void view_code(struct view *view, const char *label, const char *code);

@@ -12,7 +12,8 @@ enum statement {
 	DESCRIBE_VERSION,
 	DROP_TAGS,
 	ADD_TAG,
-	FIND_DOCUMENTATION
+	FIND_DOCUMENTATION,
+	FIND_DOCUMENTED
 };
 
 static const char *const sql[] = {
@@ -32,7 +33,20 @@ static const char *const sql[] = {
 	[FIND_DOCUMENTATION] =
 		"SELECT d.markdown FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 		" JOIN documentation d ON d.version_id = v.id WHERE m.handle = ?1",
+	[FIND_DOCUMENTED] = "SELECT v.version FROM modules m JOIN versions v ON v.id = m.documented_id"
+			    " WHERE m.handle = ?1",
 };
+
+bool catalog_find_documented(struct catalog *catalog, const char *handle, int64_t *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_DOCUMENTED], VALUES(v_text(handle)));
+	*out = rows_next(rows) ? rows_int(rows, 0) : 0;
+	return rows_done(rows, err);
+}
 
 static bool has_documentation(struct txn *txn, int64_t version_id, bool *out, struct err *err)
 {

@@ -26,6 +26,8 @@ struct documentation {
  * whether it had none. */
 bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 	const struct documentation *documentation, bool *created, struct err *err);
+/* The newest active version that has documentation; 0: none has. */
+bool catalog_find_documented(struct catalog *catalog, const char *handle, int64_t *out, struct err *err);
 /* *out is NULL where there is none; free() it. */
 bool catalog_find_documentation(
 	struct catalog *catalog, const struct name *name, char **out, struct err *err);
