@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models that are there in part only, or that their own framework would refuse: published and mirrored."""
+import itertools
 import random
 
 import pytest
 from support import modules
 from support.daemon import assert_problem
-from support.upstream import Answer, Raw
+from support.upstream import Answer, Raw, Upstream
 
 LITE = "/acme/lite/1?lite-format=tflite"
 CORAL = "/acme/lite/1?coral-format=tflite"
@@ -95,7 +96,8 @@ INDEX = "./variables/variables.index"
 SAVER = modules.bytes_field(3, modules.bytes_field(1, "save/Const:0") + modules.bytes_field(3, "save/restore_all"))
 VARIABLE = modules.bytes_field(7, modules.bytes_field(1, modules.bytes_field(7, modules.number_field(1, 1))))
 PLAIN = modules.saved_model()
-HUB = "/acme/m/1?tf-hub-format=compressed"
+QUERY = "?tf-hub-format=compressed"
+HUB = "/acme/m/1" + QUERY
 
 
 def model_with(extra):
@@ -146,13 +148,32 @@ GAPS = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared(start_shared):
+    """A daemon, and its upstream, for tests that look at nothing but their own module."""
+    upstream = Upstream()
+    larder = start_shared(upstreams=[upstream.url])
+    larder.upstream = upstream
+    yield larder
+    upstream.stop()
+
+
+PLACES = itertools.count()
+
+
+@pytest.fixture
+def place():
+    """The address of a module that no other test knows."""
+    return f"/acme/m{next(PLACES)}/1"
+
+
 @pytest.mark.parametrize("body,rule", GAPS.values(), ids=GAPS)
-def test_what_lacks_of_the_variables(upstream, mirror, body, rule):
-    problem = assert_problem(mirror.put(HUB, body), 422, "invalid-module")
+def test_what_lacks_of_the_variables(shared, place, body, rule):
+    problem = assert_problem(shared.put(place + QUERY, body), 422, "invalid-module")
     assert [violation["rule"] for violation in problem["violations"]] == [rule]
-    upstream.serve("/acme/m/1", body)
-    assert mirror.get(HUB).body == body
-    version = mirror.get("/api/v1/modules/acme/m/1").json()
+    shared.upstream.serve(place, body)
+    assert shared.get(place + QUERY).body == body
+    version = shared.get("/api/v1/modules" + place).json()
     assert rule in str(version), version
 
 
@@ -167,8 +188,8 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("body", WHOLE.values(), ids=WHOLE)
-def test_what_has_its_variables(larder, body):
-    larder.publish(HUB, body)
+def test_what_has_its_variables(shared, place, body):
+    shared.publish(place + QUERY, body)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -238,8 +259,8 @@ def test_what_protobuf_refuses(upstream, mirror, extra):
 
 
 @pytest.mark.parametrize("extra", TAKEN.values(), ids=TAKEN)
-def test_what_protobuf_takes(larder, extra):
-    larder.publish(HUB, archive(model_with(extra), {}))
+def test_what_protobuf_takes(shared, place, extra):
+    shared.publish(place + QUERY, archive(model_with(extra), {}))
 
 
 TEXT = 'meta_graphs { meta_info_def { tags: "serve" } %s }'
@@ -268,31 +289,31 @@ def text_archive(text):
 
 
 @pytest.mark.parametrize("text", ODD_TEXT)
-def test_text_with_unknown_fields(upstream, mirror, text):
+def test_text_with_unknown_fields(shared, place, text):
     body = text_archive(text)
-    problem = assert_problem(mirror.put(HUB, body), 422, "invalid-module")
+    problem = assert_problem(shared.put(place + QUERY, body), 422, "invalid-module")
     assert "pbtxt-unknown-field" in [violation["rule"] for violation in problem["violations"]]
-    upstream.serve("/acme/m/1", body)
-    assert mirror.get(HUB).body == body
+    shared.upstream.serve(place, body)
+    assert shared.get(place + QUERY).body == body
 
 
 @pytest.mark.parametrize("text", ODD_VALUES)
-def test_text_with_unknown_names_of_values(upstream, mirror, text):
+def test_text_with_unknown_names_of_values(shared, place, text):
     body = text_archive(text)
-    problem = assert_problem(mirror.put(HUB, body), 422, "invalid-module")
+    problem = assert_problem(shared.put(place + QUERY, body), 422, "invalid-module")
     assert "pbtxt-unknown-value" in [violation["rule"] for violation in problem["violations"]]
-    upstream.serve("/acme/m/1", body)
-    assert mirror.get(HUB).body == body
-    artifact, = mirror.get("/api/v1/modules/acme/m/1").json()["artifacts"]
+    shared.upstream.serve(place, body)
+    assert shared.get(place + QUERY).body == body
+    artifact, = shared.get("/api/v1/modules" + place).json()["artifacts"]
     assert "pbtxt-unknown-value" in [warning["rule"] for warning in artifact["warnings"]]
 
 
 @pytest.mark.parametrize("text", WRONG_TEXT)
-def test_text_with_wrong_values(larder, text):
-    problem = assert_problem(larder.put(HUB, text_archive(text)), 422, "invalid-module")
+def test_text_with_wrong_values(shared, place, text):
+    problem = assert_problem(shared.put(place + QUERY, text_archive(text)), 422, "invalid-module")
     assert problem["violations"][0]["rule"] == "saved-model-broken"
 
 
 @pytest.mark.parametrize("text", GOOD_TEXT)
-def test_text_that_tensorflow_reads(larder, text):
-    larder.publish(HUB, text_archive(text))
+def test_text_that_tensorflow_reads(shared, place, text):
+    shared.publish(place + QUERY, text_archive(text))

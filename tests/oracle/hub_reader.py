@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hub_reader.py SCRATCH FILE…: unpacks each archive as tensorflow_hub does, with the tarfile of the Python that runs this;
-prints one line of JSON a file: its folders and the SHA-256 of its files, or the error. For Python 3.8 and later, alone."""
+"""Unpacks archives as tensorflow_hub does, with the tarfile of the Python that runs this. Each line of standard input is a list in
+JSON, of a folder that is not there yet and of archives; each archive is answered with a line, of its folders and the SHA-256 of its
+files, or the error. For Python 3.8 and later, alone."""
 import hashlib
 import json
 import os
@@ -47,7 +48,7 @@ def listing(root):
     return {"folders": folders, "files": files}
 
 
-def main(scratch, *archives):
+def answer_about(scratch, *archives):
     for archive in archives:
         os.mkdir(scratch)
         try:
@@ -56,8 +57,9 @@ def main(scratch, *archives):
         except Exception as error:  # whatever it is, hub.load() would have raised it
             answer = {"error": "%s: %s" % (type(error).__name__, error)}
         shutil.rmtree(scratch)
-        print(json.dumps(answer))
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for line in sys.stdin:
+        answer_about(*json.loads(line))

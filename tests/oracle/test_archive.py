@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Larder lists of an archive is what tensorflow_hub unpacks of it, with the tarfile of every Python that is at hand."""
+import atexit
 import glob
 import gzip
 import json
@@ -40,6 +41,33 @@ def pythons():
 PYTHONS = pythons()
 
 
+class Reader:
+    """hub_reader.py in one of the Pythons, which takes longer to start than to read most of what it is given."""
+
+    def __init__(self, python):
+        self.process = subprocess.Popen([python, str(HERE / "hub_reader.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def read(self, scratch, archives):
+        self.process.stdin.write(json.dumps([str(scratch), *map(str, archives)]).encode() + b"\n")
+        self.process.stdin.flush()
+        return [json.loads(self.process.stdout.readline()) for _ in archives]
+
+
+READERS = {}
+
+
+def reader(python):
+    if python not in READERS:
+        READERS[python] = Reader(python)
+    return READERS[python]
+
+
+@atexit.register
+def end_readers():
+    for each in READERS.values():
+        each.process.communicate()
+
+
 def lines(command, archives):
     out = subprocess.run([*command, *archives], capture_output=True, check=False)
     assert out.returncode == 0, out.stderr.decode()
@@ -72,7 +100,7 @@ def assert_same(tmp_path, archives):
     ours = lines([DUMP], paths)
     faults = []
     for version, python in PYTHONS.items():
-        theirs = lines([python, str(HERE / "hub_reader.py"), str(tmp_path / "scratch")], paths)
+        theirs = reader(python).read(tmp_path / "scratch", paths)
         assert len(theirs) == len(ours) == len(paths)
         faults += [f"{name}, Python {version}: {difference}" for name, our, their in zip(archives, ours, theirs)
                    if (difference := differences(our, their))]
