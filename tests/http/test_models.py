@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models that are there in part only, or that their own framework would refuse: published and mirrored."""
-import itertools
 import random
 
 import pytest
 from support import modules
 from support.daemon import assert_problem
-from support.upstream import Answer, Raw, Upstream
+from support.upstream import Answer, Raw
 
 LITE = "/acme/lite/1?lite-format=tflite"
 CORAL = "/acme/lite/1?coral-format=tflite"
@@ -146,25 +145,6 @@ GAPS = {
     "half an index": (indexed(THREE[INDEX][:60]), "checkpoint-index"),
     "noise for an index": (indexed(random.Random(3).randbytes(200)), "checkpoint-index"),
 }
-
-
-@pytest.fixture(scope="module")
-def shared(start_shared):
-    """A daemon, and its upstream, for tests that look at nothing but their own module."""
-    upstream = Upstream()
-    larder = start_shared(upstreams=[upstream.url])
-    larder.upstream = upstream
-    yield larder
-    upstream.stop()
-
-
-PLACES = itertools.count()
-
-
-@pytest.fixture
-def place():
-    """The address of a module that no other test knows."""
-    return f"/acme/m{next(PLACES)}/1"
 
 
 @pytest.mark.parametrize("body,rule", GAPS.values(), ids=GAPS)

@@ -9,7 +9,8 @@ from support.daemon import assert_problem
 from support.upstream import Answer, redirect
 
 PATH = "/google/nnlm/2"
-COMPRESSED = PATH + "?tf-hub-format=compressed"
+QUERY = "?tf-hub-format=compressed"
+COMPRESSED = PATH + QUERY
 SMALL = modules.module(1000)
 OTHER = modules.module(1000, seed=9)
 MODULE = modules.module(1 << 20)
@@ -33,11 +34,11 @@ def header_of(form, data=b""):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_bytes_that_are_as_told_are_kept(upstream, mirror, form):
-    upstream.serve(PATH, Answer(SMALL, headers=FORMS[form](SMALL)))
-    assert mirror.get(COMPRESSED).body == SMALL
-    assert mirror.get(COMPRESSED).body == SMALL
-    assert upstream.count() == 1
+def test_bytes_that_are_as_told_are_kept(shared, place, form):
+    shared.upstream.serve(place, Answer(SMALL, headers=FORMS[form](SMALL)))
+    assert shared.get(place + QUERY).body == SMALL
+    assert shared.get(place + QUERY).body == SMALL
+    assert shared.upstream.count(place) == 1
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if "length" not in form])
@@ -56,9 +57,9 @@ def test_a_length_that_does_not_hold(upstream, mirror):
 
 
 @pytest.mark.parametrize("kind", claims.NO_CLAIMS)
-def test_what_is_malformed_unknown_or_of_something_else_is_no_claim(upstream, mirror, kind):
-    upstream.serve(PATH, Answer(SMALL, headers=claims.NO_CLAIMS[kind]))
-    assert mirror.get(COMPRESSED).body == SMALL
+def test_what_is_malformed_unknown_or_of_something_else_is_no_claim(shared, place, kind):
+    shared.upstream.serve(place, Answer(SMALL, headers=claims.NO_CLAIMS[kind]))
+    assert shared.get(place + QUERY).body == SMALL
 
 
 @pytest.mark.parametrize("form", ["Repr-Digest", "x-goog-hash crc32c", "Artifactory sha1", "ETag of a Larder"])

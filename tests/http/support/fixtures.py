@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import functools
+import itertools
 import json
 import os
 import shutil
@@ -154,6 +155,26 @@ def upstream(make_upstream):
 def mirror(upstream, start):
     """A daemon that mirrors `upstream`."""
     return start(upstreams=[upstream.url])
+
+
+@pytest.fixture(scope="module")
+def shared(start_shared):
+    """A mirror, and its upstream, for tests that look at nothing but the module of their own `place` and have no transfer fail: of
+    failures upstream's illness would be concluded. To start a daemon takes longer than to ask most of them."""
+    upstream = Upstream()
+    mirror = start_shared({"mirror": {"private_upstreams": "on"}}, [upstream.url], "shared")
+    mirror.upstream = upstream
+    yield mirror
+    upstream.stop()
+
+
+PLACES = itertools.count(1)
+
+
+@pytest.fixture
+def place():
+    """The address of a module that no other test knows."""
+    return f"/google/place-{next(PLACES)}/1"
 
 
 @pytest.fixture(scope="session")
