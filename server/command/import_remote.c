@@ -17,7 +17,7 @@
 #include "server/command/cells.h"
 
 /* How often it is asked how far it is, and how often one that is busy is tried again. */
-enum { ASK_FIRST_MS = 20, ASK_LAST_MS = 1000, BUSY_TRIES = 60, BUSY_PAUSE_MS = 1000 };
+enum { ASK_FIRST_MS = 20, ASK_LAST_MS = 1000, BUSY_TRIES = 60, BUSY_PAUSE_MS = 1000, PAGES_MAX = 100000 };
 
 struct sending {
 	struct remote *remote;
@@ -178,6 +178,19 @@ static bool is_at_work(const struct sending *sending)
 	return strcmp(state, "open") != 0 && strcmp(state, "ended") != 0;
 }
 
+/* A daemon that has too much to do just now has not forgotten it. */
+static bool ask_state(struct sending *sending, json_t **out, struct err *err)
+{
+	int tries = 0;
+
+	while (!remote_get(sending->remote, sending->target, out, err)) {
+		if (err->code != ERR_BUSY || tries++ == BUSY_TRIES)
+			return false;
+		clock_sleep_ms(BUSY_PAUSE_MS);
+	}
+	return true;
+}
+
 /* Until it waits for us again. */
 static bool await(struct sending *sending, struct err *err)
 {
@@ -188,7 +201,7 @@ static bool await(struct sending *sending, struct err *err)
 
 		clock_sleep_ms(pause_ms);
 		pause_ms = 2 * pause_ms < ASK_LAST_MS ? 2 * pause_ms : ASK_LAST_MS;
-		if (!remote_get(sending->remote, sending->target, &state, err))
+		if (!ask_state(sending, &state, err))
 			return false;
 		json_decref(sending->state);
 		sending->state = state;
@@ -388,7 +401,7 @@ static bool send_lacking(struct sending *sending, struct err *err)
 	AUTO_FREE char *next = mem_printf("%s/lacking?limit=200", sending->target);
 
 	sending->total_bytes = sending->report->wanted_bytes;
-	while (next) {
+	for (size_t i = 0; next && i < PAGES_MAX; i++) {
 		json_auto_t *page = NULL;
 
 		if (!remote_get(sending->remote, next, &page, err) || !send_page(sending, page, err))
@@ -396,7 +409,7 @@ static bool send_lacking(struct sending *sending, struct err *err)
 		free(next);
 		next = mem_dup(json_string_value(json_object_get(page, "next")));
 	}
-	return true;
+	return !next || err_set(err, ERR_UPSTREAM_FAILED, "The server's list does not end.");
 }
 
 /* ---- the record ---- */
@@ -411,9 +424,13 @@ static bool record(struct sending *sending, struct err *err)
 	AUTO_FREE char *target = mem_printf("%s/record", sending->target);
 	json_auto_t *order = json_pack("{s:b}", "partial", (int)sending->talk->options->partial);
 	json_t *state;
+	int tries = 0;
 
-	if (!remote_post(sending->remote, target, order, &state, err))
-		return false;
+	while (!remote_post(sending->remote, target, order, &state, err)) {
+		if (err->code != ERR_BUSY || tries++ == BUSY_TRIES)
+			return false;
+		clock_sleep_ms(BUSY_PAUSE_MS);
+	}
 	json_decref(sending->state);
 	sending->state = state;
 	return await(sending, err);

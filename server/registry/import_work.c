@@ -28,7 +28,7 @@ static bool note_lacking(
 	struct err err;
 
 	lacked.name.format = artifact->format;
-	if (!lacking_add(work->incoming->lacking, &lacked, &err) && work->failure.code == ERR_NONE)
+	if (work->failure.code == ERR_NONE && !lacking_add(work->incoming->lacking, &lacked, &err))
 		work->failure = err;
 	return true;
 }
@@ -70,7 +70,10 @@ static bool run_import(struct import_work *work, struct err *err)
 
 static bool run_work(struct import_work *work, struct err *err)
 {
-	if (!work->records && !lacking_create(work->importer->scratch_folder, &work->incoming->lacking, err))
+	const struct importer *importer = work->importer;
+
+	if (!work->records && !lacking_create(importer->scratch_folder, importer->keep_free_bytes,
+				      &work->incoming->lacking, err))
 		return false;
 	if (!run_import(work, err))
 		return false;

@@ -203,12 +203,14 @@ static void show_place(struct job *job, const struct import_walk *walk)
 	job->order->show(job->order->context, &job->progress);
 }
 
+/* What is on record is settled all the same: the daemon may go on. */
 static bool check_stop(const struct job *job, struct err *err)
 {
 	const struct import_distant *distant = job->order->distant;
 
-	return !distant || !atomic_load(distant->stop) ||
-	       err_set(err, ERR_BUSY, "the daemon ends: once it is there again the same import goes on");
+	return !distant || job->progress.phase == IMPORT_SETTLING || !atomic_load(distant->stop) ||
+	       err_set(err, ERR_BUSY,
+		       "it was ended, by its client or with the daemon: begun again it goes on");
 }
 
 static bool go(struct job *job, enum import_phase phase, void *context,
@@ -373,10 +375,11 @@ static bool visit_fourth(struct job *job, const struct import_walk *walk, void *
 static bool settle(struct job *job, struct err *err)
 {
 	static const _Atomic bool never = false;
+	const struct import_distant *distant = job->order->distant;
 
-	return job->report->withdrawn == 0 ||
-	       (go(job, IMPORT_SETTLING, NULL, visit_fourth, err) &&
-		       committer_sweep_blobs(job->importer->committer, &never, err));
+	return job->report->withdrawn == 0 || (go(job, IMPORT_SETTLING, NULL, visit_fourth, err) &&
+						      committer_sweep_blobs(job->importer->committer,
+							      distant ? distant->stop : &never, err));
 }
 
 /* ---- all of it ---- */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/lacking.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "common/file.h"
 #include "common/mem.h"
@@ -11,6 +13,9 @@
 
 /* As they lie in the file, one behind the other; what is at no such place is none. */
 enum { MARK = 0x4c41434b };
+
+/* After so many it is looked how much room there is: a few mebibytes are always written. */
+enum { LOOK_EACH = 1 << 14 };
 
 struct row {
 	uint32_t mark;
@@ -24,17 +29,19 @@ struct row {
 
 struct lacking {
 	int fd;
+	int64_t keep_free_bytes;
 	int64_t length_bytes;
 	struct blob_places *places; /* where they lie, and one more: no place is 0 */
 	size_t count;
 	int64_t bytes;
 };
 
-bool lacking_create(const char *folder, struct lacking **out, struct err *err)
+bool lacking_create(const char *folder, int64_t keep_free_bytes, struct lacking **out, struct err *err)
 {
 	AUTO_LACKING struct lacking *lacking = mem_zero(1, sizeof *lacking);
 
 	lacking->fd = -1;
+	lacking->keep_free_bytes = keep_free_bytes;
 	if (!scratch_open(folder, &lacking->fd, err) || !blob_places_open(folder, &lacking->places, err))
 		return false;
 	*out = TAKE(lacking);
@@ -60,6 +67,20 @@ static struct digest key_of(const struct digest *digest, enum format format)
 	return digest_from_bytes(bytes);
 }
 
+static bool check_room(const struct lacking *lacking, struct err *err)
+{
+	struct statvfs disk;
+
+	if (lacking->count == 0 || lacking->count % LOOK_EACH != 0)
+		return true;
+	if (fstatvfs(lacking->fd, &disk) != 0)
+		return err_errno(err, errno, "ask how much room there is in the data folder");
+	return (int64_t)disk.f_bavail * (int64_t)disk.f_frsize >= lacking->keep_free_bytes ||
+	       err_set(err, ERR_NO_SPACE,
+		       "there is no room to note down what is lacking of the bundle: make room in the data "
+		       "folder, or lower storage.keep_free_bytes");
+}
+
 bool lacking_add(struct lacking *lacking, const struct lacked *lacked, struct err *err)
 {
 	const struct digest key = key_of(&lacked->digest, lacked->name.format);
@@ -73,7 +94,8 @@ bool lacking_add(struct lacking *lacking, const struct lacked *lacked, struct er
 	bool is_new;
 
 	memcpy(row.digest, lacked->digest.bytes, sizeof row.digest);
-	if (!blob_places_add(lacking->places, &key, lacking->length_bytes + 1, 0, &is_new, err))
+	if (!check_room(lacking, err) ||
+		!blob_places_add(lacking->places, &key, lacking->length_bytes + 1, 0, &is_new, err))
 		return false;
 	if (!is_new)
 		return true;

@@ -24,13 +24,13 @@ struct lacked {
 	int64_t size_bytes;
 };
 
-/* Its files lie in this folder. destroy takes NULL. */
-bool lacking_create(const char *folder, struct lacking **out, struct err *err);
+/* Its files lie in this folder, of whose disk so many bytes stay free. destroy takes NULL. */
+bool lacking_create(const char *folder, int64_t keep_free_bytes, struct lacking **out, struct err *err);
 void lacking_destroy(struct lacking *lacking);
 AUTO_CLEANER(own_lacking, struct lacking *, lacking_destroy)
 #define AUTO_LACKING AUTO(own_lacking)
 
-/* Nothing to do where it is there already. Nobody may read meanwhile. */
+/* Nothing to do where it is there already. Nobody may read meanwhile. ERR_NO_SPACE. */
 bool lacking_add(struct lacking *lacking, const struct lacked *lacked, struct err *err);
 
 size_t lacking_count(const struct lacking *lacking);
