@@ -169,6 +169,8 @@ def test_what_an_earlier_process_left_comes_while_it_is_read_again(larder, disk,
     reader = Reading(larder)
     stalled = reader.stalled_at()
     assert MiB <= stalled < BOUND, "nothing came before all was read again, or all came"
+    # Nor is the transfer of the rest held up by it.
+    larder.wait_for("larder_upstream_received_bytes_total", 4 * MiB)
     disk.let_go()
     reader.assert_ends_well()
     assert upstream.sent_bytes < len(LARGE) + 20 * MiB
