@@ -27,6 +27,7 @@ typedef json_t *ask_value(const struct ask *ask, struct err *err);
 ask_value ask_modules;     /* a page of them */
 ask_value ask_module;      /* rest is a handle, with a page of its versions */
 ask_value ask_version;     /* rest is a version's path */
+ask_value ask_deployments; /* of a version: an array */
 ask_value ask_described;   /* rest is whichever of both the catalogue knows */
 ask_value ask_signatures;  /* of a version */
 ask_value ask_files;       /* a page of them, of a version */

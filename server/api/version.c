@@ -5,6 +5,7 @@
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
+#include "server/api/family.h"
 #include "server/api/fills.h"
 #include "server/api/model.h"
 #include "server/api/modules.h"
@@ -187,7 +188,23 @@ json_t *version_json(const struct ask *ask, const struct name *name, struct err 
 {
 	AUTO(version_details_finish) struct version_details details = {0};
 	AUTO_FREE char *url = mem_printf("%s/%s", ask->base_url, name_path(name).text);
+	json_t *deployments;
+	json_t *object;
 
-	return version_look(ask->services, name, &details, err) ? details_json(ask->services, &details, url)
-								: NULL;
+	if (!version_look(ask->services, name, &details, err))
+		return NULL;
+	deployments = family_deployments_json(ask->services, name, err);
+	if (!deployments)
+		return NULL;
+	object = details_json(ask->services, &details, url);
+	json_object_set_new(object, "parent", family_parent_json(&details));
+	json_object_set_new(object, "deployments", deployments);
+	return object;
+}
+
+json_t *ask_deployments(const struct ask *ask, struct err *err)
+{
+	struct name name;
+
+	return version_named(ask, &name, err) ? family_deployments_json(ask->services, &name, err) : NULL;
 }

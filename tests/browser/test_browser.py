@@ -37,6 +37,14 @@ def test_signatures_on_a_phone(browser, larder):
     browser.play("phone_signatures", larder)
 
 
+def test_many_signatures(browser, larder):
+    many = {f"method_{i:03}": Signature({"x": Tensor("x:0", "string" if i % 2 else "float32", [-1, 3])}, {"y": Tensor("y:0", "float32", [-1, 10])})
+            for i in range(119)}
+    many["serving_default"] = Signature({"x": Tensor("x:0", "float32", [-1, 784])}, {"y": Tensor("y:0", "float32", [-1, 10])})
+    larder.publish("/acme/many/1", modules.module(model=modules.saved_model(MetaGraph(many))))
+    browser.play("functions", larder)
+
+
 def test_empty_registry(browser, larder):
     browser.play("empty", larder)
 

@@ -178,3 +178,37 @@ def test_downloads_are_those_of_the_version(larder):
         larder.get("/acme/m/1?tf-hub-format=compressed")
     larder.restart()
     assert browse(larder, "/acme/m/1").has_text("Downloads3") and browse(larder, "/acme/m/2").has_text("Downloads0")
+
+
+# ---- one model in several formats ---------------------------------------------------------------------------------------
+
+DEPLOYED = "# {kind} acme/{name}/1\nDeployed.\n\n<!-- asset-path: legacy -->\n<!-- parent-model: acme/m/1 -->\n\n## Use\nIt.\n"
+
+
+@pytest.fixture
+def family(larder):
+    larder.publish("/acme/m/1", modules.module(400))
+    for kind, prefix in (("Lite", "lite-model"), ("Tfjs", "tfjs-model")):
+        query = LITE if kind == "Lite" else "?tfjs-format=compressed"
+        larder.publish(f"/acme/{prefix}/m/small/1" + query, modules.tflite_model(300) if kind == "Lite" else modules.tfjs_module())
+        larder.put(f"/acme/{prefix}/m/small/1", DEPLOYED.format(kind=kind, name="m/small").encode(), content_type="text/markdown")
+    return larder
+
+
+def test_parent_and_deployments(family):
+    parent = family.get("/api/v1/modules/acme/m/1").json()
+    assert parent["parent"] is None and parent["deployments"] == [
+        {"handle": "acme/lite-model/m/small", "version": 1, "formats": ["tflite"]},
+        {"handle": "acme/tfjs-model/m/small", "version": 1, "formats": ["tfjs"]}]
+    child = family.get("/api/v1/modules/acme/lite-model/m/small/1").json()
+    assert child["parent"] == {"handle": "acme/m", "version": 1} and child["deployments"] == []
+    family.request("DELETE", "/acme/tfjs-model/m/small/1", {"Authorization": f"Bearer {family.token('withdraw:*')}"})
+    assert len(family.get("/api/v1/modules/acme/m/1").json()["deployments"]) == 1
+
+
+def test_each_format_leads_to_the_others(family):
+    paths = ["/acme/m/1", "/acme/lite-model/m/small/1", "/acme/tfjs-model/m/small/1"]
+    for path in paths:
+        assert set(paths) - {path} <= set(browse(family, path).links), path
+    family.publish("/acme/alone/1", modules.module(400, seed=9))
+    assert 'class="family"' not in html(family, "/acme/alone/1")

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/family.h"
+
+#include <string.h>
+
+#include "common/own.h"
+#include "server/store/catalog/catalog_deployments.h"
+#include "server/store/catalog/catalog_versions.h"
+
+enum { DEPLOYMENTS_MAX = 100 };
+
+json_t *family_parent_json(const struct version_details *details)
+{
+	struct name parent = {.format = FORMAT_TF_HUB};
+	struct err err;
+
+	for (size_t i = 0; i < details->tags.count; i++) {
+		const struct tag *tag = &details->tags.items[i];
+
+		if (strcmp(tag->kind, "parent_model") == 0 && name_parse_versioned(tag->value, &parent, &err))
+			return json_pack(
+				"{s:s, s:I}", "handle", parent.handle, "version", (json_int_t)parent.version);
+	}
+	return json_null();
+}
+
+static json_t *formats_json(const char *words)
+{
+	json_t *array = json_array();
+
+	while (*words) {
+		size_t length = strcspn(words, ",");
+
+		json_array_append_new(array, json_stringn(words, length));
+		words += length + (words[length] == ',');
+	}
+	return array;
+}
+
+json_t *family_deployments_json(const struct services *services, const struct name *name, struct err *err)
+{
+	AUTO(deployments_finish) struct deployments deployments = {0};
+	json_t *array;
+
+	if (!catalog_list_deployments(services->catalog, name, DEPLOYMENTS_MAX, &deployments, err))
+		return NULL;
+	array = json_array();
+	for (size_t i = 0; i < deployments.count; i++)
+		json_array_append_new(
+			array, json_pack("{s:s, s:I, s:o}", "handle", deployments.items[i].handle, "version",
+				       (json_int_t)deployments.items[i].version, "formats",
+				       formats_json(deployments.items[i].formats)));
+	return array;
+}
