@@ -18,6 +18,17 @@ static void make_room(struct buffer *buffer, size_t more)
 	buffer->data = mem_resize(buffer->data, buffer->capacity, 1);
 }
 
+void buffer_reserve(struct buffer *buffer, size_t more)
+{
+	size_t wanted = buffer->length + more + 1;
+
+	if (wanted <= buffer->capacity)
+		return;
+	buffer->capacity = wanted;
+	buffer->data = mem_resize(buffer->data, buffer->capacity, 1);
+	buffer->data[buffer->length] = '\0';
+}
+
 void buffer_add(struct buffer *buffer, const void *bytes, size_t length)
 {
 	make_room(buffer, length);

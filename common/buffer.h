@@ -17,6 +17,9 @@ void buffer_add(struct buffer *buffer, const void *bytes, size_t length);
 void buffer_add_string(struct buffer *buffer, const char *string);
 void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Has room for so many bytes more, and not for twice as many: to be called once. */
+void buffer_reserve(struct buffer *buffer, size_t more);
+
 /* The bytes as a string: "" while empty. Valid until the next change. */
 const char *buffer_string(const struct buffer *buffer);
 

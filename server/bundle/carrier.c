@@ -340,6 +340,7 @@ bool carrier_read_blob(struct carrier *carrier, const struct bundle_blob *blob, 
 			blob->digest.hex, (long long)blob->size_bytes, limit);
 	if (!carrier_open_blob(carrier, blob, &open, err))
 		return false;
+	buffer_reserve(out, (size_t)blob->size_bytes);
 	do {
 		if (!stream_next(&open.stream, &data, &length, err))
 			return false;

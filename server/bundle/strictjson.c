@@ -7,6 +7,117 @@
 
 static const char digest_prefix[] = "sha256:";
 
+/* ---- what nobody reads ---- */
+
+/* Over a text that is being shortened in its place. */
+struct stripping {
+	char *text;
+	size_t length;
+	size_t at;   /* what is looked at */
+	size_t kept; /* how much stays, so far */
+};
+
+static void skip_blanks(struct stripping *strip)
+{
+	while (strip->at < strip->length && strchr(" \t\r\n", strip->text[strip->at]) &&
+		strip->text[strip->at])
+		strip->at++;
+}
+
+static bool skip_text(struct stripping *strip)
+{
+	for (strip->at++; strip->at < strip->length; strip->at++) {
+		if (strip->text[strip->at] == '"') {
+			strip->at++;
+			return true;
+		}
+		strip->at += strip->text[strip->at] == '\\';
+	}
+	return false;
+}
+
+/* To what stands behind a value: a comma, or the end of what it is in. */
+static bool skip_value(struct stripping *strip)
+{
+	size_t depth = 0;
+
+	while (strip->at < strip->length) {
+		char letter = strip->text[strip->at];
+
+		if (depth == 0 && (letter == ',' || letter == '}' || letter == ']'))
+			return letter != ']';
+		if (letter == '"') {
+			if (!skip_text(strip))
+				return false;
+			continue;
+		}
+		depth += letter == '{' || letter == '[';
+		depth -= letter == '}' || letter == ']';
+		strip->at++;
+	}
+	return false;
+}
+
+static bool is_wanted(const char *key, size_t length, const char *const *keys)
+{
+	for (; *keys; keys++) {
+		if (strlen(*keys) == length && strncmp(*keys, key, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void keep(struct stripping *strip, size_t from)
+{
+	size_t length = strip->at - from;
+
+	if (strip->text[strip->kept - 1] != '{')
+		strip->text[strip->kept++] = ',';
+	(void)memmove(strip->text + strip->kept, strip->text + from, length);
+	strip->kept += length;
+}
+
+/* False where there is none, or no such thing as a member. */
+static bool strip_member(struct stripping *strip, const char *const *keys)
+{
+	size_t from, key_end;
+
+	skip_blanks(strip);
+	from = strip->at;
+	if (from == strip->length || strip->text[from] != '"' || !skip_text(strip))
+		return false;
+	key_end = strip->at - 1;
+	skip_blanks(strip);
+	if (strip->at == strip->length || strip->text[strip->at] != ':' || !skip_value(strip))
+		return false;
+	if (is_wanted(strip->text + from + 1, key_end - from - 1, keys))
+		keep(strip, from);
+	return true;
+}
+
+void strictjson_strip(struct buffer *text, const char *const *keys)
+{
+	struct stripping strip = {.text = text->data, .length = text->length};
+	size_t rest = 0;
+
+	skip_blanks(&strip);
+	if (strip.at == strip.length || strip.text[strip.at++] != '{')
+		return;
+	strip.kept = rest = strip.at;
+	while (strip_member(&strip, keys)) {
+		rest = strip.at;
+		if (strip.text[strip.at] != ',')
+			break;
+		strip.at++;
+	}
+	/* Its end, or what is broken: it is for the parser to tell. */
+	(void)memmove(strip.text + strip.kept, strip.text + rest, strip.length - rest);
+	text->length = strip.kept + strip.length - rest;
+	text->data[text->length] = '\0';
+}
+
+/* ---- parsing ---- */
+
 /* Each value costs many times its bytes in memory, so they are counted before: each stands behind one of
  * these, outside of texts. */
 static size_t count_values(const char *text, size_t length)

@@ -9,8 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buffer.h"
 #include "common/digest.h"
 #include "common/err.h"
+
+/* Takes all members but these out of the text of an object, so that what nobody reads costs nothing. keys
+ * ends with NULL. Text that is no object, or broken, stays so. */
+void strictjson_strip(struct buffer *text, const char *const *keys);
 
 /* Reads one value of at most this many values; text is what the caller has limited. Keys that are there twice
  * are refused. ERR_BAD_REQUEST with a sentence without control characters. */

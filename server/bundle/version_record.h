@@ -15,7 +15,8 @@
 #include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
 
-enum { VERSION_RECORD_BYTES_MAX = 10 << 20, VERSION_RECORD_SHOWN_MAX = 1 << 20 };
+/* More than the Markdown, however it is escaped, with what people are shown: no export writes more. */
+enum { VERSION_RECORD_BYTES_MAX = 8 << 20, VERSION_RECORD_SHOWN_MAX = 1 << 20 };
 
 /* Where an artifact came from; NULL where it is not known, or does not apply. */
 struct artifact_record {
@@ -47,8 +48,8 @@ void version_record_finish(struct version_record *record);
  * that is over VERSION_RECORD_SHOWN_MAX it is left out. */
 void version_record_write(const struct version_record *record, json_t *shown, struct buffer *out);
 
-/* Reads the blob's text, which the caller has limited to VERSION_RECORD_BYTES_MAX. ERR_BAD_REQUEST,
- * ERR_TOO_LARGE, with a sentence. *out is to be finished. */
-bool version_record_read(const char *text, size_t length, struct version_record *out, struct err *err);
+/* Reads the blob's text, which the caller has limited to VERSION_RECORD_BYTES_MAX, and takes out of it what
+ * is not read. ERR_BAD_REQUEST, ERR_TOO_LARGE, with a sentence. *out is to be finished. */
+bool version_record_read(struct buffer *text, struct version_record *out, struct err *err);
 
 #endif

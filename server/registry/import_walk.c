@@ -129,8 +129,9 @@ static bool note_record(struct import_walk *walk, const struct buffer *text, str
 {
 	int64_t length = walk->usable ? (int64_t)text->length : NO_RECORD;
 
-	if (!walk->usable)
-		walk->wasted_bytes += (int64_t)text->length;
+	/* Of its text only what is read has stayed. */
+	if (!walk->usable && text->length > 0)
+		walk->wasted_bytes += walk->line.version.record.size_bytes;
 	if (walk->wasted_bytes > WASTED_BYTES_MAX)
 		return err_set(err, ERR_BAD_REQUEST,
 			"more than %s of the bundle's records of versions are none of these versions': it is "
@@ -153,7 +154,6 @@ static bool read_note(struct import_walk *walk, void *bytes, size_t length, stru
 
 static bool recall_record(struct import_walk *walk, struct buffer *text, struct err *err)
 {
-	AUTO_FREE char *bytes = NULL;
 	int64_t length;
 
 	if (!read_note(walk, &length, sizeof length, err))
@@ -161,11 +161,10 @@ static bool recall_record(struct import_walk *walk, struct buffer *text, struct 
 	walk->usable = length != NO_RECORD;
 	if (!walk->usable)
 		return true;
-	bytes = mem_zero(1, (size_t)length + 1);
-	if (!read_note(walk, bytes, (size_t)length, err))
-		return false;
-	buffer_add(text, bytes, (size_t)length);
-	return true;
+	buffer_reserve(text, (size_t)length);
+	text->length = (size_t)length;
+	text->data[length] = '\0';
+	return read_note(walk, text->data, (size_t)length, err);
 }
 
 /* ---- versions ---- */
@@ -222,12 +221,12 @@ static void take_version(struct import_walk *walk)
 		take_artifact(walk, &line->artifacts[i], find_artifact(record, line->artifacts[i].format));
 }
 
-static bool read_version(struct import_walk *walk, const struct buffer *text)
+static bool read_version(struct import_walk *walk, struct buffer *text)
 {
 	const struct name *name = &walk->line.version.name;
 	struct err *why = &walk->why;
 
-	if (!version_record_read(buffer_string(text), text->length, &walk->record, why))
+	if (!version_record_read(text, &walk->record, why))
 		return false;
 	if (!agrees(&walk->line.version, &walk->record))
 		return err_set(why, ERR_BAD_REQUEST,

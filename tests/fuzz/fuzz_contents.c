@@ -68,12 +68,12 @@ static void read_contents(const uint8_t *data, size_t size)
 	contents_close(&reader);
 }
 
-static void read_record(const char *text, size_t size)
+static void read_record(struct buffer *text)
 {
 	struct version_record record;
 	struct err err = {0};
 
-	if (!version_record_read(text, size, &record, &err)) {
+	if (!version_record_read(text, &record, &err)) {
 		check_words(&err);
 		return;
 	}
@@ -86,6 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	buffer_add(&text, data, size);
 	read_contents(data, size);
-	read_record(buffer_string(&text), size);
+	read_record(&text);
 	return 0;
 }

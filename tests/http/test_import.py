@@ -15,7 +15,7 @@ import pytest
 from support import bundle_writer as bundles
 from support import modules
 from support.bundle_writer import Bundle
-from support.daemon import binary
+from support.daemon import binary, under_thread_sanitizer
 from support.waiting import DEADLINE_S, wait_until
 
 X = modules.module(40_000, seed=1)
@@ -612,6 +612,52 @@ def test_show_tells_the_bundle(larder, tmp_path):
     assert "signed by " in subprocess.run(show, capture_output=True, text=True, timeout=DEADLINE_S).stdout
 
 
+# ---- memory ----
+
+def peak(larder, *arguments, status=0):
+    """In KiB; what is freed is not kept for AddressSanitizer to look at."""
+    process = subprocess.Popen([binary(), *arguments, "--data", str(larder.data)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env={**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=0:thread_local_quarantine_size_kb=0"})
+    _, code, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(code)
+    assert process.returncode == status
+    return usage.ru_maxrss
+
+
+def documented(markdown):
+    return {"documentation": {"markdown": markdown, "updated_by": None, "updated_at": bundles.CREATED}}
+
+
+# As long as a configuration may be (8 MiB), or as long as what it says is taken; {record: members, or page: its Markdown}.
+LONG = {
+    "a long member": (0, {"record": {"padding": "x" * ((8 << 20) - 2000)}}),
+    "many values": (0, {"record": {"padding": [0] * 4_100_000}}),
+    "many objects": (0, {"record": {"padding": [{}] * 2_700_000}}),
+    "deep": (0, {"record": {"padding": [[[[[[[[1]]]]]]]] * 450_000}}),
+    "words": (0, {"record": documented("# Module acme/x/1\nIt.\n\n## Overview\n" + "word " * 200_000)}),
+    "words that are escaped": (0, {"record": documented("# Module acme/x/1\nIt.\n\n## Overview\n" + "\u0001" * ((1 << 20) - 100))}),
+    "a long publisher": (1, {"record": {"published_by": "x" * (6 << 20)}}),
+    "too long a configuration": (1, {"record": {"padding": "x" * (8 << 20)}}),
+    "too many words": (1, {"record": documented("# Module acme/x/1\n" + "x" * (6 << 20))}),
+    "a page": (0, {"page": "# Publisher acme\nAcme\n\n## Who\n" + "word " * 200_000}),
+    "a page that is escaped": (0, {"page": "# Publisher acme\nAcme\n\n## Who\n" + "\u0001" * ((1 << 20) - 100)}),
+    "too long a page": (1, {"page": "# Publisher acme\nAcme\n\n## Who\n" + "x" * (7 << 20)}),
+}
+
+
+@pytest.mark.skipif(under_thread_sanitizer(), reason="ThreadSanitizer has memory of its own")
+@pytest.mark.parametrize("case", LONG)
+def test_memory_is_bounded(larder, tmp_path, case):
+    """However long what the bundle says of itself: 32 MiB above a command that does next to nothing."""
+    status, parts = LONG[case]
+    bundle = Bundle()
+    bundle.add("acme/x/1", {"tf-hub": X}, record=parts.get("record", {}))
+    if "page" in parts:
+        bundle.page("publisher", "acme", parts["page"])
+    idle = peak(larder, "pin", "--list")
+    assert peak(larder, "import", str(bundle.folder(tmp_path / "b")), status=status) - idle < 32 << 10
+
+
 # ---- sizes that nobody should believe ----
 
 def hole(path, size):
@@ -623,7 +669,7 @@ def hole(path, size):
 def test_a_record_that_many_lines_name_is_noted_for_none_of_them(larder, tmp_path):
     """However many lines there are: no file of ours gets near to what they add up to."""
     bundle = Bundle()
-    filler = {"padding": ["x" * 1000] * 9000}
+    filler = {"padding": ["x" * 1000] * 7000}
     bundle.add("acme/a/1", {"tf-hub": X}, record=filler)
     config = bundle.versions[0]["config"]
     for number in range(40):

@@ -339,7 +339,7 @@ static void records_are_read_again(void **state)
 
 	version_record_write(
 		&record, json_pack("{s:s, s:s}", "description", "it", "handle", "no/other"), &text);
-	assert_true(version_record_read(text.data, text.length, &read, &err));
+	assert_true(version_record_read(&text, &read, &err));
 	assert_string_equal(read.name.handle, "acme/a");
 	assert_string_equal(read.published_by, "ci");
 	assert_null(read.upstream);
@@ -361,6 +361,51 @@ static void what_is_too_much_to_show_is_left_out(void **state)
 	memset(long_text, 'x', VERSION_RECORD_SHOWN_MAX);
 	version_record_write(&record, json_pack("{s:s}", "shown", long_text), &text);
 	assert_null(strstr(buffer_string(&text), "shown"));
+}
+
+/* Whatever stands between the members that are read, in each place where a member may be. */
+static void what_is_not_read_is_taken_out(void **state)
+{
+	static const char *const strange[] = {"\"x\":1", "\"x\" : null ", "\"x\":\"}\"",
+		"\"x\":\"\\\"},{\\\\\"", "\"x\":{\"handle\":\"acme/b\"}", "\"x\":[[{\"y\":[]}],\"]\"]",
+		"\"\\u0068andle\":\"acme/b\"", "\"handle \":[\"a\",{}]", "\"\":{}"};
+	AUTO_BUFFER struct buffer good = {0};
+	struct version_record record = sample_record();
+
+	version_record_write(&record, NULL, &good);
+	for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
+		for (const char *at = good.data; (at = strstr(at + 1, ",\"")); at++) {
+			AUTO(version_record_finish) struct version_record read = {0};
+			AUTO_BUFFER struct buffer text = {0};
+			struct err err;
+
+			buffer_add(&text, good.data, (size_t)(at - good.data));
+			buffer_printf(&text, " , %s%s", strange[i], at);
+			if (!version_record_read(&text, &read, &err))
+				fail_msg("%s: %s", strange[i], err.text);
+			assert_string_equal(read.name.handle, "acme/a");
+			assert_string_equal(read.markdown, record.markdown);
+		}
+	}
+}
+
+/* Cut off anywhere, or with something behind it, it is as broken as it was. */
+static void what_is_broken_stays_so(void **state)
+{
+	AUTO_BUFFER struct buffer good = {0};
+	struct version_record record = sample_record();
+
+	version_record_write(&record, json_pack("{s:[s,i], s:{}}", "shown", "it", 1, "other"), &good);
+	for (size_t length = 0; length <= good.length; length++) {
+		AUTO(version_record_finish) struct version_record read = {0};
+		AUTO_BUFFER struct buffer text = {0};
+		struct err err;
+
+		buffer_add(&text, good.data, length);
+		if (length == good.length)
+			buffer_add_string(&text, ",\"x\":1}");
+		assert_false(version_record_read(&text, &read, &err));
+	}
 }
 
 static void wrong_records_are_refused(void **state)
@@ -395,7 +440,7 @@ static void wrong_records_are_refused(void **state)
 		struct err err = {0};
 
 		replace(buffer_string(&good), rows[i].what, rows[i].with, &bad);
-		if (version_record_read(bad.data, bad.length, &read, &err))
+		if (version_record_read(&bad, &read, &err))
 			fail_msg("%s was taken for %s", rows[i].with, rows[i].what);
 		assert_non_null(strstr(err.text, "a version's configuration: "));
 	}
@@ -415,6 +460,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_object_is_refused),
 		cmocka_unit_test(records_are_read_again),
 		cmocka_unit_test(what_is_too_much_to_show_is_left_out),
+		cmocka_unit_test(what_is_not_read_is_taken_out),
+		cmocka_unit_test(what_is_broken_stays_so),
 		cmocka_unit_test(wrong_records_are_refused),
 	};
 
