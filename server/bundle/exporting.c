@@ -107,12 +107,21 @@ static bool hold_artifacts(struct exporting *exporting, struct version_details *
 	return true;
 }
 
-/* Where no bytes go, it is listed, whatever it was here: so that they can be had elsewhere. */
-static enum version_source source_of(const struct parcel *parcel)
+/* As of what goes along, whatever it was here. Where no bytes go, it is listed: so that they can be had
+ * elsewhere. */
+static enum version_source source_of(const struct version_details *details, const bool taken[FORMAT_COUNT])
 {
-	bool has_bytes = parcel->version.artifact_count > 0;
+	enum version_source source = SOURCE_LISTED;
 
-	return has_bytes || parcel->details.state == STATE_WITHDRAWN ? parcel->details.source : SOURCE_LISTED;
+	if (details->state == STATE_WITHDRAWN)
+		return details->source;
+	for (size_t i = 0; i < details->artifact_count; i++) {
+		const struct artifact_details *artifact = &details->artifacts[i];
+
+		if (taken[artifact->artifact.name.format] && source != SOURCE_PUBLISHED)
+			source = artifact->artifact.source;
+	}
+	return source;
 }
 
 static void fill_version(struct parcel *parcel, const bool taken[FORMAT_COUNT])
@@ -129,7 +138,7 @@ static void fill_version(struct parcel *parcel, const bool taken[FORMAT_COUNT])
 			version->artifacts[version->artifact_count++] = (struct bundle_artifact){
 				artifact->name.format, {artifact->checksums.sha256, artifact->size_bytes}};
 	}
-	version->source = source_of(parcel);
+	version->source = source_of(details, taken);
 }
 
 /* Everything in it is borrowed. */

@@ -190,6 +190,21 @@ static bool agrees(const struct bundle_version *line, const struct version_recor
 	return same;
 }
 
+/* The word is what the artifacts make of a version that is kept: published where one of them is. */
+static bool check_source(
+	const struct bundle_version *line, const struct version_record *record, struct err *err)
+{
+	enum version_source source = line->artifact_count > 0 ? SOURCE_MIRRORED : SOURCE_LISTED;
+
+	for (size_t i = 0; i < line->artifact_count; i++) {
+		if (find_artifact(record, line->artifacts[i].format)->source == SOURCE_PUBLISHED)
+			source = SOURCE_PUBLISHED;
+	}
+	return line->state == STATE_WITHDRAWN || line->source == source ||
+	       err_set(err, ERR_BAD_REQUEST, "it is called %s, and by its artifacts it is %s",
+		       version_source_name(line->source), version_source_name(source));
+}
+
 static void take_artifact(
 	struct import_walk *walk, const struct bundle_artifact *line, const struct artifact_record *record)
 {
@@ -231,6 +246,8 @@ static bool read_version(struct import_walk *walk, struct buffer *text)
 	if (!agrees(&walk->line.version, &walk->record))
 		return err_set(why, ERR_BAD_REQUEST,
 			"the contents and the version's own configuration do not say the same of it");
+	if (!check_source(&walk->line.version, &walk->record, why))
+		return false;
 	if (walk->record.markdown && !hubdoc_read_of(name, walk->record.markdown, &walk->head, why))
 		return false;
 	take_version(walk);

@@ -113,6 +113,18 @@ def test_what_was_mirrored_stays_so(upstream, mirror):
     assert bundle.record("google/m/1")["artifacts"][0]["upstream"] == "test0"
 
 
+@pytest.mark.parametrize("goes, source", [("?tf-hub-format=compressed", "mirrored"), ("?tfjs-format=compressed", "published"), ("", "published")])
+def test_the_word_for_it_is_that_of_what_goes(upstream, mirror, goes, source):
+    """A version that is mirrored in one format, and published in another."""
+    upstream.serve("/google/m/1", modules.module(2000))
+    assert mirror.get("/google/m/1?tf-hub-format=compressed").status == 200
+    mirror.wait_for_idle()
+    mirror.publish("/google/m/1?tfjs-format=compressed", modules.tfjs_module())
+    export(mirror, f"google/m/1{goes}", "-o", "out")
+    assert Bundle(mirror.folder / "out").line("google/m/1")["source"] == source
+    mirror.larder("import", str(mirror.folder / "out"))
+
+
 def test_the_same_gives_the_same_bytes(stocked):
     for name in ("a", "b", "a.tar", "b.tar"):
         export(stocked, "-o", name)

@@ -438,6 +438,12 @@ LYING = {
     "names another": {"record": {"handle": "acme/other"}},
     "another state": {"record": {"state": "withdrawn"}},
     "another source": {"record": {"source": "mirrored"}},
+    **{f"called {word}, with {' and '.join(sources.values()) or 'nothing'}": {
+        "artifacts": dict.fromkeys(sources, X), "sources": sources, "source": word}
+       for word in ("published", "mirrored", "listed")
+       for sources in ({}, {"tf-hub": "published"}, {"tf-hub": "mirrored"}, {"tf-hub": "mirrored", "tfjs": "published"},
+                       {"tf-hub": "mirrored", "tfjs": "mirrored"})
+       if word != ("published" if "published" in sources.values() else "mirrored" if sources else "listed")},
     "lacks its artifact": {"record": {"artifacts": []}},
     "documentation of another": {"record": {"documentation": {"markdown": "# Module acme/other/1\nIt.\n", "updated_by": None,
                                                               "updated_at": bundles.CREATED}}},
@@ -448,7 +454,7 @@ LYING = {
 def test_versions_that_lie(larder, tmp_path, case):
     bundle = sample()
     bundle.versions = [row for row in bundle.versions if row["handle"] != "acme/x"]
-    bundle.add("acme/x/1", {"tf-hub": X}, **LYING[case])
+    bundle.add("acme/x/1", **{"artifacts": {"tf-hub": X}} | LYING[case])
     path = bundle.folder(tmp_path / "b")
     assert "acme/x/1" in refused(larder, path)
     assert_nothing(larder)
