@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -131,6 +132,16 @@ bool signing_key_parse(const char *text, struct signing_key **out, struct err *e
 	**out = (struct signing_key){.pkey = pkey, .id = id_of(pkey)};
 	pkey = NULL;
 	return true;
+}
+
+bool signing_key_is_exposed(const char *path, int *out_mode)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0 || !S_ISREG(status.st_mode))
+		return false;
+	*out_mode = (int)(status.st_mode & 0777);
+	return (status.st_mode & (S_IRWXG | S_IRWXO)) != 0;
 }
 
 void signing_key_destroy(struct signing_key *key)

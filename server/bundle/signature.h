@@ -31,6 +31,10 @@ bool signing_key_read_public(const char *path, struct signing_key **out, struct 
 /* A public key without its file, as 32 bytes in base64. */
 struct base64 signing_key_text(const struct signing_key *key);
 bool signing_key_parse(const char *text, struct signing_key **out, struct err *err);
+
+/* Whether others than its owner may read the file of a private key. */
+bool signing_key_is_exposed(const char *path, int *out_mode);
+
 void signing_key_destroy(struct signing_key *key);
 AUTO_CLEANER(own_signing_key, struct signing_key *, signing_key_destroy)
 #define AUTO_SIGNING_KEY AUTO(own_signing_key)

@@ -68,7 +68,7 @@ static bool find_here(struct job *job, const struct imported_artifact *artifact,
 
 	alone.artifacts[0] = *artifact;
 	alone.artifact_count = 1;
-	if (!catalog_judge_import(job->importer->catalog, &alone, &result, err))
+	if (!catalog_judge_import(job->importer->catalog, &alone, false, &result, err))
 		return false;
 	*held = result.outcome == IMPORT_SAME;
 	return *held || catalog_hold_staged(job->importer->catalog, &keeping, held, err);

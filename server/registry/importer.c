@@ -183,7 +183,7 @@ static bool foresee(struct job *job, const struct import_walk *walk, struct err 
 	}
 	if (!walk->is_version)
 		return true;
-	if (!catalog_judge_import(job->importer->catalog, &walk->version, &result, err))
+	if (!catalog_judge_import(job->importer->catalog, &walk->version, job->signer != NULL, &result, err))
 		return false;
 	count_result(job, walk, &result);
 	tell_what_stays(job, walk, &result);
@@ -295,7 +295,7 @@ static bool visit_second(struct job *job, const struct import_walk *walk, void *
 	(void)context;
 	if (!walk->is_version || !walk->usable || is_faulty(job, walk->place))
 		return true;
-	if (!catalog_judge_import(job->importer->catalog, &walk->version, &result, err))
+	if (!catalog_judge_import(job->importer->catalog, &walk->version, job->signer != NULL, &result, err))
 		return false;
 	for (size_t i = 0; is_to_come(&result) && i < walk->version.artifact_count; i++) {
 		if (!bring_artifact(job, walk, &walk->version.artifacts[i], err))

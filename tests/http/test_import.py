@@ -244,6 +244,43 @@ def test_a_withdrawal_destroys_nothing_that_was_published_here(larder, tmp_path)
     assert report(larder, path)["unchanged"] == 3
 
 
+WAYS = ("a verified bundle", "a bundle", "a verified bundle of what a bundle had brought", "an upstream", "a token")
+
+
+@pytest.mark.parametrize("verified", [False, True], ids=["unchecked", "verified"])
+@pytest.mark.parametrize("way", WAYS)
+def test_who_may_withdraw_what(mirror, upstream, tmp_path, way, verified):
+    """A medium is a stranger, unless a key says whose it is."""
+    private, public = bundles.keys(tmp_path)
+    first = Bundle("first").add("google/m/1", {"tf-hub": Z}, source="mirrored")
+    first.key = private
+    first.folder(tmp_path / "first")
+    if way == "a token":
+        assert mirror.put("/google/m/1", Z).status == 201
+    elif way == "an upstream":
+        upstream.serve("/google/m/1", Z)
+        assert mirror.get("/google/m/1?tf-hub-format=compressed").status == 200
+        mirror.wait_for_idle()
+    if way in ("a bundle", WAYS[2]):
+        run(mirror, tmp_path / "first")
+    if "verified" in way:
+        run(mirror, tmp_path / "first", "--verify", str(public))
+    withdrawing = Bundle("second").add("google/m/1", state="withdrawn", source="mirrored").add("google/other/7", state="withdrawn")
+    withdrawing.key = private
+    path = withdrawing.folder(tmp_path / "second")
+    options = ["--verify", str(public)] if verified else []
+    if (way == "a bundle" or verified) and way != "a token":
+        assert report(mirror, path, *options)["withdrawn"] == 2
+    else:
+        said = refused(mirror, path, *options)
+        assert "google/m/1" in said and bundles.digest(Z) in said and "larder withdraw google/m/1" in said
+        assert "google/other/7" not in said
+        told = report(mirror, path, "--partial", *options, check=False)
+        assert (told["withdrawn"], told["refused"], told["recorded"]) == (1, 1, True)
+        assert mirror.get("/google/m/1?tf-hub-format=compressed").body == Z
+    assert mirror.get("/google/other/7.tar.gz").status == 410
+
+
 def test_modules_of_a_bundle_are_inspected(larder, tmp_path):
     bundle = Bundle().add("acme/bad/1", {"tf-hub": b"this is no archive" * 100}).add("acme/x/1", {"tf-hub": X})
     path = bundle.folder(tmp_path / "b")

@@ -88,7 +88,7 @@ static struct import_result judged(struct catalog *catalog, const struct importe
 	struct import_result result;
 	struct err err = {0};
 
-	if (!catalog_judge_import(catalog, version, &result, &err))
+	if (!catalog_judge_import(catalog, version, true, &result, &err))
 		fail_msg("%s", err.text);
 	return result;
 }

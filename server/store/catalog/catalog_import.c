@@ -8,7 +8,15 @@
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_records.h"
 
-enum statement { ADD_IMPORT, NOTE_SIGNER, IS_STAGED, FIND_OWN, DATE_DOCUMENTATION, UNSTAGE_CLAIMED };
+enum statement {
+	ADD_IMPORT,
+	NOTE_SIGNER,
+	IS_STAGED,
+	FIND_OWN,
+	FIND_TRUSTED,
+	DATE_DOCUMENTATION,
+	UNSTAGE_CLAIMED
+};
 
 static const char *const sql[] = {
 	[ADD_IMPORT] =
@@ -19,6 +27,10 @@ static const char *const sql[] = {
 	[IS_STAGED] = "SELECT 1 FROM staged_blobs WHERE blob_id = ?1",
 	[FIND_OWN] = "SELECT a.format, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 		     " WHERE a.version_id = ?1 AND a.source = 'published' AND a.import_id IS NULL",
+	[FIND_TRUSTED] =
+		"SELECT a.format, b.digest, i.signer FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+		" LEFT JOIN imports i ON i.id = a.import_id"
+		" WHERE a.version_id = ?1 AND (a.import_id IS NULL OR i.signer IS NOT NULL)",
 	[DATE_DOCUMENTATION] = "UPDATE documentation SET updated_at = ?2 WHERE version_id = ?1",
 	[UNSTAGE_CLAIMED] = "DELETE FROM staged_blobs WHERE blob_id IN (SELECT s.blob_id FROM staged_blobs s"
 			    " WHERE EXISTS (SELECT 1 FROM artifacts a WHERE a.blob_id = s.blob_id))",
@@ -147,14 +159,38 @@ static bool check_own(struct txn *txn, const struct imported_version *version, c
 	return rows_done(rows, err);
 }
 
-static bool judge_withdrawal(struct txn *txn, const struct imported_version *version,
+/* A medium that nobody has checked takes away what such media have brought, and nothing else. */
+static bool check_trusted(struct txn *txn, const struct imported_version *version,
+	const struct version_ids *ids, struct import_result *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_TRUSTED], VALUES(v_int(ids->version_id)));
+
+	if (rows_next(rows)) {
+		const char *signer = rows_text(rows, 2);
+
+		(void)err_set(&out->why, ERR_CONFLICT,
+			"the bundle has it withdrawn, and nobody has checked who made the bundle, whereas "
+			"%s%s "
+			"(%s, sha256:%s): --verify KEY does, or \"larder withdraw %.150s\"",
+			signer ? "what is here came in one that was signed by "
+			       : "it is here from an upstream",
+			signer ? signer : "", rows_text(rows, 0), rows_digest(rows, 1).hex,
+			name_path(&version->name).text);
+		out->outcome = IMPORT_REFUSED;
+		out->withdrawn = false;
+	}
+	return rows_done(rows, err);
+}
+
+static bool judge_withdrawal(struct txn *txn, const struct imported_version *version, bool verified,
 	const struct version_ids *ids, struct import_result *out, struct err *err)
 {
 	if (ids->version_id != 0 && ids->state == STATE_WITHDRAWN)
 		return true;
 	out->withdrawn = true;
 	out->outcome = ids->version_id == 0 ? IMPORT_NEW : IMPORT_CHANGED;
-	return check_own(txn, version, ids, out, err);
+	return check_own(txn, version, ids, out, err) &&
+	       (verified || out->outcome == IMPORT_REFUSED || check_trusted(txn, version, ids, out, err));
 }
 
 static bool refuse_withdrawn(
@@ -170,7 +206,7 @@ static bool refuse_withdrawn(
 	return true;
 }
 
-static bool judge(struct txn *txn, const struct imported_version *version,
+static bool judge(struct txn *txn, const struct imported_version *version, bool verified,
 	const struct keeping_import *bundle, struct version_ids *ids, struct import_result *out,
 	struct err *err)
 {
@@ -178,7 +214,7 @@ static bool judge(struct txn *txn, const struct imported_version *version,
 	if (!version_find_ids(txn, &version->name, ids, err))
 		return false;
 	if (version->state == STATE_WITHDRAWN)
-		return judge_withdrawal(txn, version, ids, out, err);
+		return judge_withdrawal(txn, version, verified, ids, out, err);
 	if (ids->version_id != 0 && ids->state != STATE_ACTIVE)
 		return refuse_withdrawn(version, ids, out);
 	if (ids->version_id == 0 || (ids->source == SOURCE_LISTED && version->artifact_count > 0))
@@ -192,14 +228,14 @@ static bool judge(struct txn *txn, const struct imported_version *version,
 	return judge_documentation(txn, version, ids, out, err);
 }
 
-bool catalog_judge_import(struct catalog *catalog, const struct imported_version *version,
+bool catalog_judge_import(struct catalog *catalog, const struct imported_version *version, bool verified,
 	struct import_result *out, struct err *err)
 {
 	static const struct keeping_import nothing = {0, ""};
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
 
-	return db_read(catalog->db, &txn, err) && judge(txn, version, &nothing, &ids, out, err);
+	return db_read(catalog->db, &txn, err) && judge(txn, version, verified, &nothing, &ids, out, err);
 }
 
 /* Its rows are given back before the transaction can end. */
@@ -381,7 +417,7 @@ bool import_add_version(struct import *import, const struct imported_version *ve
 {
 	struct version_ids ids;
 
-	if (!judge(import->txn, version, &import->bundle, &ids, out, err))
+	if (!judge(import->txn, version, import->signer != NULL, &import->bundle, &ids, out, err))
 		return false;
 	/* Outside of the part, which may be dropped. */
 	if (is_idle(out) || !note_change(import, err) || !txn_begin_part(import->txn, err))

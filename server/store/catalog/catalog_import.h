@@ -67,8 +67,9 @@ struct import_result {
 	bool lacks[FORMAT_COUNT];        /* as in artifacts: these bytes are not in the store */
 };
 
-/* What would come of a version, as things stand. False only where the catalog cannot be read. */
-bool catalog_judge_import(struct catalog *catalog, const struct imported_version *version,
+/* What would come of a version, as things stand. verified: a key has proved the bundle; one that none has
+ * withdraws only what such bundles have brought. False only where the catalog cannot be read. */
+bool catalog_judge_import(struct catalog *catalog, const struct imported_version *version, bool verified,
 	struct import_result *out, struct err *err);
 
 /* The key that has proved a bundle which was taken in before without one. *noted: it was. */
