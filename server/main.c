@@ -262,7 +262,7 @@ static const struct command commands[] = {
 		"  --tfhub-cache DIR     a cache of tensorflow_hub instead of a bundle\n"
 		"  --as ORIGIN           how the code begins its handles, such as https://tfhub.dev; may be\n"
 		"                        given several times\n"
-		"  --partial             write the rest where something is not here; fails all the same\n"
+		"  --partial             write the rest where something is not here, or damaged; fails all the same\n"
 		"  --force               replace a whole bundle that is there; a folder is brought up to "
 		"date\n"
 		"  --dry-run             only tell what would be written, and how much\n"

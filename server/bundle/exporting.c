@@ -8,14 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/container.h"
 #include "common/file.h"
 #include "common/mem.h"
+#include "server/bundle/copying.h"
 #include "server/bundle/digest_set.h"
 #include "server/bundle/layout.h"
 #include "server/bundle/notes.h"
 #include "server/bundle/version_record.h"
+#include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_export.h"
+#include "server/store/catalog/catalog_listing.h"
 #include "server/store/outgoing.h"
 
 /* Beside the header, publishers and collections. */
@@ -30,8 +32,7 @@ struct exporting {
 	struct notes copies;  /* a line each: digest, size, what it is of */
 	struct digest_set wanted;
 	struct digest_set publishers;
-	struct outlet_watch watch;
-	int64_t done_bytes;
+	struct export_progress progress;
 };
 
 static void finish(struct exporting *exporting)
@@ -90,7 +91,37 @@ static void finish_parcel(struct parcel *parcel)
 	buffer_finish(&parcel->manifest);
 }
 
-/* What is evicted between the looking and the holding was never here. */
+struct artifact_words {
+	char text[NAME_PATH_MAX + 48];
+};
+
+/* "acme/x/1 (tf-hub)" */
+static struct artifact_words artifact_words(const struct name *name, enum format format)
+{
+	struct artifact_words words;
+
+	(void)snprintf(words.text, sizeof words.text, "%s (%s)", name_path(name).text, formats[format].name);
+	return words;
+}
+
+/* What is evicted between the looking and the holding was never here; a file that is claimed should be. */
+static bool note_missing(struct exporting *exporting, const struct artifact *artifact, struct err *err)
+{
+	struct artifact now;
+	char why[160];
+	bool found;
+
+	if (!catalog_find_artifact(exporting->options->catalog, &artifact->name, &now, &found, err))
+		return false;
+	if (!found || !now.cached || now.state != STATE_ACTIVE)
+		return true;
+	(void)snprintf(why, sizeof why, "the file of blob sha256:%s is missing in the data folder",
+		artifact->checksums.sha256.hex);
+	damages_add(exporting->options->damages, &artifact->checksums.sha256,
+		artifact_words(&artifact->name, artifact->name.format).text, why);
+	return true;
+}
+
 static bool hold_artifacts(struct exporting *exporting, struct version_details *details, struct err *err)
 {
 	for (size_t i = 0; i < details->artifact_count; i++) {
@@ -98,9 +129,13 @@ static bool hold_artifacts(struct exporting *exporting, struct version_details *
 
 		if (!artifact->cached || details->state != STATE_ACTIVE)
 			continue;
+		if (damages_has(exporting->options->damages, &artifact->checksums.sha256)) {
+			artifact->cached = false;
+			continue;
+		}
 		if (outgoing_hold(exporting->outgoing, &artifact->checksums.sha256, err))
 			continue;
-		if (err->code != ERR_NOT_FOUND)
+		if (err->code != ERR_NOT_FOUND || !note_missing(exporting, artifact, err))
 			return false;
 		artifact->cached = false;
 	}
@@ -188,16 +223,13 @@ static void fill_parcel(
 static bool note_copy(struct exporting *exporting, const struct name *name,
 	const struct bundle_artifact *artifact, struct err *err)
 {
-	AUTO_BUFFER struct buffer line = {0};
-
 	exporting->report.artifacts++;
-	if (!digest_set_add(&exporting->wanted, &artifact->blob.digest))
-		return true;
-	exporting->report.blobs++;
-	exporting->report.blob_bytes += artifact->blob.size_bytes;
-	buffer_printf(&line, "%s %" PRId64 " %s (%s)\n", artifact->blob.digest.hex, artifact->blob.size_bytes,
-		name_path(name).text, formats[artifact->format].name);
-	return notes_add(&exporting->copies, line.data, line.length, err);
+	if (digest_set_add(&exporting->wanted, &artifact->blob.digest)) {
+		exporting->report.blobs++;
+		exporting->report.blob_bytes += artifact->blob.size_bytes;
+	}
+	return copying_add(
+		&exporting->copies, &artifact->blob, artifact_words(name, artifact->format).text, err);
 }
 
 static bool note_version(struct exporting *exporting, const struct bundle_version *version, struct err *err)
@@ -303,16 +335,26 @@ static bool export_row(struct exporting *exporting, const struct export_row *row
 	return export_version(exporting, &name, row->changed_at > options->changed_since_s, err);
 }
 
+static bool tell_looking(struct exporting *exporting, struct err *err)
+{
+	struct export_watch *watch = exporting->options->watch;
+	struct export_progress *progress = &exporting->progress;
+
+	/* Those that are active were counted. */
+	if (++progress->count > progress->total_count)
+		progress->total_count = progress->count;
+	return watch->progressed(watch, progress, err);
+}
+
 static bool export_page_of_rows(struct exporting *exporting, struct name *after, bool *more, struct err *err)
 {
 	AUTO(export_rows_finish) struct export_rows rows = {0};
-	struct export_watch *watch = exporting->options->watch;
 
 	if (!catalog_list_exports(
 		    exporting->options->catalog, after->handle, after->version, VERSIONS_AT_ONCE, &rows, err))
 		return false;
 	for (size_t i = 0; i < rows.count; i++) {
-		if (!export_row(exporting, &rows.items[i], err) || !watch->progressed(watch, 0, 0, err))
+		if (!export_row(exporting, &rows.items[i], err) || !tell_looking(exporting, err))
 			return false;
 	}
 	*more = rows.count == VERSIONS_AT_ONCE;
@@ -326,8 +368,12 @@ static bool export_page_of_rows(struct exporting *exporting, struct name *after,
 static bool export_versions(struct exporting *exporting, struct err *err)
 {
 	struct name after = {.handle = ""};
+	struct catalog_totals totals;
 	bool more = true;
 
+	if (!catalog_count(exporting->options->catalog, &totals, err))
+		return false;
+	exporting->progress.total_count = totals.versions;
 	if (exporting->options->base && !base_rewind(exporting->options->base, err))
 		return false;
 	while (more) {
@@ -455,57 +501,21 @@ static bool set_outer(struct exporting *exporting, struct err *err)
 	return !outlet || outlet->kind->set_index(outlet, text.data, text.length, err);
 }
 
-/* ---- bytes ---- */
-
-static bool count_bytes(struct outlet_watch *watch, int64_t bytes, struct err *err)
-{
-	struct exporting *exporting = CONTAINER_OF(watch, struct exporting, watch);
-	struct export_watch *teller = exporting->options->watch;
-
-	exporting->done_bytes += bytes;
-	return teller->progressed(teller, exporting->done_bytes, exporting->report.blob_bytes, err);
-}
-
-/* A line of the list, as note_copy() wrote it. */
-static bool copy_one(struct exporting *exporting, char *line, struct err *err)
-{
-	struct outlet *outlet = exporting->options->outlet;
-	char *size = line + 64;
-	char *what = NULL;
-	struct bundle_blob blob;
-	AUTO_FD int fd = -1;
-	int64_t found;
-
-	*size++ = '\0';
-	blob.size_bytes = strtoll(size, &what, 10);
-	what[strlen(what) - 1] = '\0';
-	return digest_parse(line, &blob.digest) &&
-	       ((outgoing_read(exporting->outgoing, &blob.digest, &fd, &found, err) &&
-			outlet->kind->copy(outlet, &blob, fd, &exporting->watch, err)) ||
-		       err_prefix(err, "%.300s: ", what + 1));
-}
+/* ---- all of it ---- */
 
 static bool copy_all(struct exporting *exporting, struct err *err)
 {
-	FILE *list = notes_file(&exporting->copies);
-	AUTO_FREE char *line = NULL;
-	size_t size = 0;
-	bool done = true;
+	const struct copying copying = {exporting->options, exporting->outgoing, &exporting->copies,
+		exporting->report.blobs, exporting->report.blob_bytes};
 
-	while (done && getline(&line, &size, list) > 64)
-		done = copy_one(exporting, line, err);
-	(void)fclose(list);
-	return done;
+	return copying_run(&copying, err);
 }
 
 bool exporting_run(const struct exporting_options *options, struct export_report *out, struct err *err)
 {
 	AUTO(finish)
-	struct exporting exporting = {.options = options,
-		.contents = {.fd = -1},
-		.entries = {.fd = -1},
-		.copies = {.fd = -1},
-		.watch = {count_bytes}};
+	struct exporting exporting = {
+		.options = options, .contents = {.fd = -1}, .entries = {.fd = -1}, .copies = {.fd = -1}};
 	struct bundle_blob manifest;
 
 	if (!begin(&exporting, err) || !export_versions(&exporting, err) ||

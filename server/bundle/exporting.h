@@ -12,15 +12,26 @@
 #include "common/err.h"
 #include "server/bundle/base.h"
 #include "server/bundle/contents.h"
+#include "server/bundle/damage.h"
 #include "server/bundle/outlet.h"
 #include "server/bundle/selection.h"
 #include "server/bundle/signature.h"
 #include "server/store/catalog/catalog_versions.h"
 
+/* How far it has come: first versions are looked at, then their files are copied. A total is 0 where it is
+ * not known. */
+struct export_progress {
+	bool copies;
+	int64_t count; /* of versions, then of files */
+	int64_t total_count;
+	int64_t bytes; /* of files */
+	int64_t total_bytes;
+};
+
 struct export_watch {
-	/* Often; false, with *err, ends the export. total_bytes is 0 until it is known. */
+	/* Often; false, with *err, ends the export. */
 	bool (*progressed)(
-		struct export_watch *watch, int64_t done_bytes, int64_t total_bytes, struct err *err);
+		struct export_watch *watch, const struct export_progress *progress, struct err *err);
 };
 
 struct exporting_options {
@@ -35,6 +46,7 @@ struct exporting_options {
 	const struct signing_key *key; /* NULL: it is not signed */
 	struct outlet *outlet;         /* NULL: nothing is written, but for the report */
 	struct export_watch *watch;
+	struct damages *damages; /* what is known to be damaged, and is left out; learns more */
 	/* What else people may want to see of a version: an object. NULL: nothing. */
 	json_t *(*describe)(const struct version_details *details);
 };
@@ -55,8 +67,9 @@ struct export_report {
 	struct bundle_blob index;
 };
 
-/* ERR_DIGEST_MISMATCH where bytes in the store are not what they were, ERR_NO_SPACE where the medium is full;
- * both say what to do. */
+/* ERR_DIGEST_MISMATCH where files in the store are not what they were: all of the selection's were looked at
+ * then, the damages name them, and the same again can do without them. ERR_NO_SPACE where the medium is full.
+ * Both say what to do. */
 bool exporting_run(const struct exporting_options *options, struct export_report *out, struct err *err);
 
 #endif

@@ -41,7 +41,11 @@ bool outlet_pump(const struct bundle_blob *blob, int fd, struct outlet_watch *wa
 
 		if (!file_read_at(fd, block, left < OUTLET_BLOCK_BYTES ? (size_t)left : OUTLET_BLOCK_BYTES,
 			    offset, &got, err))
-			return err_prefix(err, "blob %s: ", blob->digest.hex);
+			return err_set(err, ERR_DIGEST_MISMATCH,
+				"the file of blob sha256:%s in the data folder cannot be read at byte %lld: "
+				"is "
+				"the disk worn?",
+				blob->digest.hex, (long long)offset);
 		hasher_add(hasher, block, got);
 		offset += (int64_t)got;
 		if (!take(context, block, got, err) ||

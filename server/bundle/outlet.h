@@ -43,6 +43,7 @@ struct outlet_kind {
 
 struct outlet {
 	const struct outlet_kind *kind;
+	int pieces; /* once it is committed, how many the tar is in; 0 where it is not cut */
 };
 
 /* ERR_CONFLICT where something else is in the way, or another process writes there, or a whole bundle is

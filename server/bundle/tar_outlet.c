@@ -110,8 +110,11 @@ static bool commit(struct outlet *outlet, const struct digest_set *wanted, struc
 {
 	struct tar_outlet *tar = tar_of(outlet);
 
-	return succeeded(tar, archive_write_close(tar->archive) == ARCHIVE_OK, err) &&
-	       volumes_commit(tar->volumes, err);
+	if (!succeeded(tar, archive_write_close(tar->archive) == ARCHIVE_OK, err) ||
+		!volumes_commit(tar->volumes, err))
+		return false;
+	outlet->pieces = volumes_pieces(tar->volumes);
+	return true;
 }
 
 /* The library writes the end of a tar that has none: to nowhere. */

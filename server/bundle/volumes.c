@@ -260,3 +260,8 @@ bool volumes_commit(struct volumes *volumes, struct err *err)
 		return medium_failed(err, errno, volumes->path);
 	return true;
 }
+
+int volumes_pieces(const struct volumes *volumes)
+{
+	return volumes->split_bytes > 0 ? volumes->number : 0;
+}

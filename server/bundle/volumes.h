@@ -35,4 +35,7 @@ bool volumes_write(struct volumes *volumes, const void *bytes, size_t length, st
 /* Makes it whole and durable. */
 bool volumes_commit(struct volumes *volumes, struct err *err);
 
+/* How many pieces there are; 0 where it is one file. */
+int volumes_pieces(const struct volumes *volumes);
+
 #endif

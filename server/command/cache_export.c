@@ -9,6 +9,7 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/api/answer.h"
+#include "server/command/export_gaps.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_export.h"
 #include "server/store/catalog/catalog_versions.h"
@@ -20,8 +21,7 @@ struct caching {
 	struct client_cache *cache;
 	struct blobs *blobs; /* NULL: it is only looked */
 	struct cache_report report;
-	int64_t done_bytes;
-	int64_t total_bytes; /* 0: it is only looked */
+	struct export_progress progress;
 };
 
 static void finish(struct caching *caching)
@@ -39,8 +39,11 @@ static bool make(
 	AUTO_FD int fd = -1;
 	int64_t size;
 
-	return blobs_read(caching->blobs, digest, &fd, &size, err) &&
-	       client_cache_add(caching->cache, name, fd, digest, &caching->report.folders, err);
+	if (!blobs_read(caching->blobs, digest, &fd, &size, err))
+		return err_set(err, ERR_DIGEST_MISMATCH,
+			"the file of blob sha256:%s in the data folder is missing, or cannot be opened",
+			digest->hex);
+	return client_cache_add(caching->cache, name, fd, digest, &caching->report.folders, err);
 }
 
 static bool take(
@@ -48,14 +51,23 @@ static bool take(
 {
 	struct export_watch *watch = caching->options->watch;
 
-	caching->report.modules++;
-	caching->report.bytes += artifact->size_bytes;
-	if (!caching->blobs)
+	if (!caching->blobs) {
+		caching->report.modules++;
+		caching->report.bytes += artifact->size_bytes;
 		return client_cache_count(caching->cache, name, &caching->report.folders, err);
-	if (!make(caching, name, artifact, err))
+	}
+	if (make(caching, name, artifact, err)) {
+		caching->report.modules++;
+		caching->report.bytes += artifact->size_bytes;
+	} else if (err->code == ERR_DIGEST_MISMATCH) {
+		damages_add(caching->options->damages, &artifact->checksums.sha256, name_path(name).text,
+			err->text);
+	} else {
 		return err_prefix(err, "%.200s: ", name_path(name).text);
-	caching->done_bytes += artifact->size_bytes;
-	return watch->progressed(watch, caching->done_bytes, caching->total_bytes, err);
+	}
+	caching->progress.count++;
+	caching->progress.bytes += artifact->size_bytes;
+	return watch->progressed(watch, &caching->progress, err);
 }
 
 static const struct artifact *find_loadable(
@@ -108,7 +120,8 @@ static bool see_row(struct caching *caching, const struct export_row *row, struc
 	struct name name = {.version = row->version, .format = FORMAT_TF_HUB};
 
 	(void)snprintf(name.handle, sizeof name.handle, "%s", row->handle);
-	if (!watch->progressed(watch, caching->done_bytes, caching->total_bytes, err))
+	caching->progress.count += !caching->progress.copies;
+	if (!watch->progressed(watch, &caching->progress, err))
 		return false;
 	if (!selection_means(caching->options->selection, row->handle, row->version))
 		return true;
@@ -167,7 +180,9 @@ bool cache_export_look(const struct cache_export *options, struct cache_report *
 
 bool cache_export_run(const struct cache_export *options, struct cache_report *out, struct err *err)
 {
-	AUTO(finish) struct caching caching = {.options = options, .total_bytes = out->bytes};
+	AUTO(finish)
+	struct caching caching = {.options = options,
+		.progress = {.copies = true, .total_count = out->modules, .total_bytes = out->bytes}};
 
 	if (!blobs_open(options->data_dir, &caching.blobs, err) || !see_all(&caching, err))
 		return false;
@@ -177,31 +192,37 @@ bool cache_export_run(const struct cache_export *options, struct cache_report *o
 
 /* ---- the report ---- */
 
-void cache_report_print(const struct cache_report *report, const char *folder, bool dry_run)
+void cache_report_print(const struct cache_telling *telling)
 {
-	(void)printf("%s: %s%" PRId64 " modules of %s, packed; %zu folders made, %zu were there\n", folder,
-		dry_run ? "would take " : "", report->modules, number_size(report->bytes).text,
-		report->folders.made, report->folders.here);
+	const struct cache_report *report = telling->report;
+
+	(void)printf("%s: %s%" PRId64 " module%s of %s, packed; %zu folders made, %zu were there\n",
+		telling->folder, telling->dry_run ? "would take " : "", report->modules,
+		report->modules == 1 ? "" : "s", number_size(report->bytes).text, report->folders.made,
+		report->folders.here);
 	if (report->folders.hollow > 0)
 		(void)printf("%zu of those that were there have no saved_model.pb, and fail in every client: "
 			     "remove them, and export again\n",
 			report->folders.hollow);
 	if (report->quarantined > 0)
 		(void)printf("%" PRId64 " versions are quarantined, and stay here\n", report->quarantined);
-	if (!dry_run)
-		(void)printf("use it with TFHUB_CACHE_DIR=%s\n", folder);
+	if (!telling->dry_run)
+		(void)printf("use it with TFHUB_CACHE_DIR=%s\n", telling->folder);
 }
 
-void cache_report_print_json(
-	const struct cache_report *report, const char *folder, bool dry_run, json_t *missing)
+void cache_report_print_json(const struct cache_telling *telling)
 {
-	json_t *object = json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "path",
-		answer_text(folder), "dry_run", (int)dry_run, "modules", (json_int_t)report->modules,
-		"archive_bytes", (json_int_t)report->bytes, "made", (json_int_t)report->folders.made,
-		"already_here", (json_int_t)report->folders.here, "hollow",
-		(json_int_t)report->folders.hollow, "unsuited", (json_int_t)report->unsuited, "quarantined",
-		(json_int_t)report->quarantined, "missing", missing);
+	const struct cache_report *report = telling->report;
+	json_t *object = json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "path",
+		answer_text(telling->folder), "dry_run", (int)telling->dry_run, "modules",
+		(json_int_t)report->modules, "archive_bytes", (json_int_t)report->bytes, "made",
+		(json_int_t)report->folders.made, "already_here", (json_int_t)report->folders.here,
+		"unsuited", (json_int_t)report->unsuited, "quarantined", (json_int_t)report->quarantined);
 
+	(void)json_object_update_new(
+		object, json_pack("{s:o, s:o, s:o}", "missing", export_gaps_json(telling->selection),
+				"damaged", export_damages_json(telling->damages), "failure",
+				telling->failure ? answer_text(telling->failure->text) : json_null()));
 	(void)json_dumpf(object, stdout, JSON_INDENT(2));
 	(void)putchar('\n');
 	json_decref(object);

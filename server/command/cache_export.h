@@ -23,6 +23,7 @@ struct cache_export {
 	const char *const *origins;
 	size_t origin_count;
 	struct export_watch *watch;
+	struct damages *damages; /* learns what is damaged in the store: the others are made all the same */
 };
 
 struct cache_report {
@@ -40,9 +41,17 @@ bool cache_export_look(const struct cache_export *options, struct cache_report *
 /* Makes it. What is made before a failure is whole, and stays. */
 bool cache_export_run(const struct cache_export *options, struct cache_report *out, struct err *err);
 
-/* Prints it: for people, or as JSON with what else there is to tell of it. missing is taken over. */
-void cache_report_print(const struct cache_report *report, const char *folder, bool dry_run);
-void cache_report_print_json(
-	const struct cache_report *report, const char *folder, bool dry_run, json_t *missing);
+struct cache_telling {
+	const char *folder;
+	bool dry_run;
+	const struct cache_report *report;
+	const struct selection *selection;
+	const struct damages *damages;
+	const struct err *failure; /* NULL */
+};
+
+/* Prints it: for people, or as JSON. */
+void cache_report_print(const struct cache_telling *telling);
+void cache_report_print_json(const struct cache_telling *telling);
 
 #endif

@@ -3,7 +3,6 @@
  * export: what a data folder has, or a part of it, becomes a bundle, or the cache of a client. */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,26 +22,22 @@
 #include "server/bundle/volumes.h"
 #include "server/command/cache_export.h"
 #include "server/command/command.h"
+#include "server/command/export_choice.h"
 #include "server/command/export_description.h"
 #include "server/command/export_gaps.h"
 #include "server/command/export_place.h"
 #include "server/command/export_report.h"
-#include "server/command/lockfile.h"
 #include "server/command/progress_bar.h"
-#include "server/command/wishes.h"
-#include "server/store/catalog/catalog_collections.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/outgoing.h"
 
-enum { ORIGINS_MAX = 16 };
+enum { ORIGINS_MAX = 16, TRIES_MAX = 3 };
 
 struct options {
 	const char *output;
 	const char *config;
 	const char *data;
-	const char *want;
-	const char *lock;
-	const char *collection;
+	struct export_choice choice;
 	const char *since;
 	const char *split;
 	const char *key;
@@ -70,10 +65,13 @@ struct run {
 	struct export_report report;
 	struct export_watch watch;
 	struct progress_bar progress;
-	int signals; /* tells of those that end it */
+	const char *what; /* is done with the files */
+	int signals;      /* tells of those that end it */
 	int64_t split_bytes;
 	enum export_ending ending;
 	bool has_old_time; /* that of a bundle which is there */
+	struct damages damages;
+	int pieces; /* of what was written, or is there */
 };
 
 static void finish(struct run *run)
@@ -82,6 +80,7 @@ static void finish(struct run *run)
 	base_close(run->base);
 	signing_key_destroy(run->key);
 	selection_finish(&run->selection);
+	damages_finish(&run->damages);
 	catalog_close(run->catalog);
 	config_destroy(run->config);
 	own_close(&run->signals);
@@ -117,9 +116,9 @@ static const char **text_of(struct options *options, int letter)
 		int letter;
 		const char **text;
 	} rows[] = {{'o', &options->output}, {'c', &options->config}, {'d', &options->data},
-		{'w', &options->want}, {'l', &options->lock}, {'C', &options->collection},
-		{'s', &options->since}, {'S', &options->split}, {'k', &options->key}, {'N', &options->name},
-		{'t', &options->cache},
+		{'w', &options->choice.want}, {'l', &options->choice.lock},
+		{'C', &options->choice.collection}, {'s', &options->since}, {'S', &options->split},
+		{'k', &options->key}, {'N', &options->name}, {'t', &options->cache},
 		{'a', options->origin_count < ORIGINS_MAX ? &options->origins[options->origin_count] : NULL}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -213,100 +212,18 @@ static int check_options(const struct options *options, int64_t *out_split)
 	return COMMAND_DONE;
 }
 
-/* ---- what goes ---- */
-
-static bool read_want(struct run *run, struct err *err)
-{
-	AUTO(wishes_finish) struct wishes wishes = {0};
-	AUTO(command_close_file) FILE *file = NULL;
-
-	if (!run->options->want)
-		return true;
-	if (!command_open_file(run->options->want, &file, err))
-		return false;
-	if (!wishes_read(&wishes, file, err))
-		return err_prefix(err, "%.200s: ", run->options->want);
-	for (size_t i = 0; i < wishes.count; i++) {
-		if (!selection_add_path(&run->selection, wishes.items[i].path, err))
-			return err_prefix(err, "%.200s: ", run->options->want);
-	}
-	return wishes.count > 0 ||
-	       err_set(err, ERR_BAD_REQUEST, "%.200s asks for nothing", run->options->want);
-}
-
-static bool read_lock(struct run *run, struct err *err)
-{
-	AUTO_LOCKFILE struct lockfile lockfile = {0};
-	AUTO(command_close_file) FILE *file = NULL;
-
-	if (!run->options->lock)
-		return true;
-	if (!command_open_file(run->options->lock, &file, err))
-		return false;
-	if (!lockfile_read(file, &lockfile, err))
-		return err_prefix(err, "%.200s: ", run->options->lock);
-	for (size_t i = 0; i < lockfile.count; i++) {
-		const struct locked *locked = &lockfile.items[i];
-		AUTO_FREE char *text = mem_printf("%s/%" PRId64, locked->handle, locked->version);
-		const struct selected selected = {.text = text,
-			.has_format = true,
-			.format = locked->format,
-			.has_digest = true,
-			.digest = locked->digest,
-			.gap = GAP_UNKNOWN};
-
-		if (!selection_add(&run->selection, &selected, err))
-			return false;
-	}
-	return lockfile.count > 0 ||
-	       err_set(err, ERR_BAD_REQUEST, "%.200s names nothing", run->options->lock);
-}
-
-static bool read_collection(struct run *run, struct err *err)
-{
-	const char *path = run->options->collection;
-	const char *slash = path ? strchr(path, '/') : NULL;
-	AUTO(collection_details_finish) struct collection_details details = {0};
-	AUTO_FREE char *publisher = slash ? mem_dup_n(path, (size_t)(slash - path)) : NULL;
-	bool found = false;
-
-	if (!path)
-		return true;
-	if (slash && !catalog_find_collection(run->catalog, publisher, slash + 1,
-			     &(struct collection_part){.limit = SIZE_MAX}, &details, &found, err))
-		return false;
-	if (!found)
-		return err_set(err, ERR_NOT_FOUND, "there is no collection %.200s here", path);
-	for (size_t i = 0; i < details.module_count; i++) {
-		const struct selected selected = {
-			.text = details.modules[i].handle, .may_lack = true, .gap = GAP_UNKNOWN};
-
-		if (!selection_add(&run->selection, &selected, err))
-			return false;
-	}
-	/* One without a module that is known here has a page only. */
-	return details.module_count > 0 || selection_add_path(&run->selection, path, err);
-}
-
-static bool read_selection(struct run *run, int argc, char **argv, struct err *err)
-{
-	struct selection *selection = &run->selection;
-
-	for (int i = optind; i < argc; i++) {
-		if (!selection_add_path(selection, argv[i], err))
-			return false;
-	}
-	if (!read_want(run, err) || !read_lock(run, err) || !read_collection(run, err))
-		return false;
-	selection->words_only = run->options->words_only;
-	run->exporting.with_pages = selection->count == 0 && selection->pattern_count == 0;
-	selection_seal(selection);
-	return true;
-}
-
 /* ---- watching ---- */
 
-static bool show(struct export_watch *watch, int64_t done_bytes, int64_t total_bytes, struct err *err)
+static void show_progress(struct run *run, const struct export_progress *progress)
+{
+	static const char *const things[] = {"versions", "files"};
+	const struct progress_work work = {progress->bytes, progress->total_bytes, progress->count,
+		progress->total_count, things[progress->copies]};
+
+	progress_bar_work(&run->progress, progress->copies ? run->what : "looking at what goes", &work);
+}
+
+static bool show(struct export_watch *watch, const struct export_progress *progress, struct err *err)
 {
 	struct run *run = CONTAINER_OF(watch, struct run, watch);
 	struct signalfd_siginfo info;
@@ -315,8 +232,7 @@ static bool show(struct export_watch *watch, int64_t done_bytes, int64_t total_b
 		return err_set(err, ERR_BUSY,
 			"interrupted: the same command goes on where it was, and nobody can take what is "
 			"there for whole");
-	if (total_bytes > 0)
-		progress_bar_show(&run->progress, done_bytes, total_bytes);
+	show_progress(run, progress);
 	return true;
 }
 
@@ -422,9 +338,12 @@ static bool pass(struct run *run, struct outlet *outlet, const char *what, struc
 	bool done;
 
 	run->exporting.outlet = outlet;
+	run->what = what;
 	progress_bar_init(&run->progress, what);
 	done = exporting_run(&run->exporting, &run->report, err);
 	progress_bar_finish(&run->progress);
+	if (done && outlet)
+		run->pieces = outlet->pieces;
 	return done;
 }
 
@@ -464,23 +383,44 @@ static bool write_bundle(struct run *run, struct err *err)
 	       pass(run, run->outlet, "exporting", err);
 }
 
-static bool export(struct run *run, struct err *err)
+static bool make(struct run *run, struct err *err)
 {
 	bool is_there = false;
 
-	/* Nothing is touched before it is known what will come of it. */
-	if (!pass(run, NULL, "exporting", err))
-		return false;
-	export_gaps_tell(&run->selection);
-	if (!export_gaps_check(&run->selection, run->options->partial, err))
-		return false;
-	run->ending = EXPORT_LOOKED;
-	if (run->options->dry_run)
-		return true;
 	if (!run->options->force && !prove(run, &is_there, err))
 		return false;
 	run->ending = EXPORT_WAS_THERE;
 	return is_there || write_bundle(run, err);
+}
+
+/* What is found to be damaged is left out the next time. A disk that loses more each time is given up. */
+static bool make_whole(struct run *run, struct err *err)
+{
+	bool done = false;
+
+	for (int tries = 0; !done && tries < TRIES_MAX; tries++) {
+		size_t before = run->damages.count;
+
+		outlet_close(TAKE(run->outlet));
+		done = make(run, err);
+		if (!done && (!run->options->partial || err->code != ERR_DIGEST_MISMATCH ||
+				     run->damages.count == before))
+			return false;
+	}
+	return done;
+}
+
+static bool export(struct run *run, struct err *err)
+{
+	/* Nothing is touched before it is known what will come of it. */
+	if (!pass(run, NULL, "exporting", err))
+		return false;
+	export_gaps_tell(&run->selection);
+	if (!export_gaps_check(&run->selection, run->options->partial, err) ||
+		!export_damages_check(&run->damages, run->options->partial, err))
+		return false;
+	run->ending = EXPORT_LOOKED;
+	return run->options->dry_run || make_whole(run, err);
 }
 
 /* A dry run may name none. */
@@ -491,7 +431,37 @@ static bool check_place(const struct run *run, struct err *err)
 	return !place || export_place_check(place, run->config->storage.data_dir, err);
 }
 
-static bool prepare(struct run *run, int argc, char **argv, struct err *err)
+/* As ssh does; a stick's file system may know no better. */
+static bool read_key(struct run *run, struct err *err)
+{
+	const char *path = run->options->key;
+	int mode;
+
+	if (!path)
+		return true;
+	if (!signing_key_read_private(path, &run->key, err))
+		return false;
+	if (signing_key_is_exposed(path, &mode))
+		(void)fprintf(stderr,
+			"larder: others than its owner may read or change the key %s (mode %04o), and whoever can "
+			"signs as "
+			"you: \"chmod 600\" it\n",
+			path, (unsigned)mode);
+	return true;
+}
+
+static bool read_selection(struct run *run, struct err *err)
+{
+	struct selection *selection = &run->selection;
+
+	if (!export_choice_read(&run->options->choice, run->catalog, selection, err))
+		return false;
+	selection->words_only = run->options->words_only;
+	run->exporting.with_pages = selection->count == 0 && selection->pattern_count == 0;
+	return true;
+}
+
+static bool prepare(struct run *run, struct err *err)
 {
 	const struct options *options = run->options;
 
@@ -499,16 +469,17 @@ static bool prepare(struct run *run, int argc, char **argv, struct err *err)
 		!command_check_store(run->config->storage.data_dir, err) || !check_place(run, err) ||
 		!outgoing_sweep(run->config->storage.data_dir, err) ||
 		!catalog_open(run->config->storage.data_dir, &run->catalog, err) ||
-		!read_selection(run, argc, argv, err) || !set_header(run, err) || !set_since(run, err) ||
-		(options->key && !signing_key_read_private(options->key, &run->key, err)))
+		!read_selection(run, err) || !set_header(run, err) || !set_since(run, err) ||
+		!read_key(run, err))
 		return false;
 	watch_signals(run);
 	run->exporting.catalog = run->catalog;
 	run->exporting.data_dir = run->config->storage.data_dir;
 	run->exporting.selection = &run->selection;
-	run->exporting.collection = options->collection;
+	run->exporting.collection = options->choice.collection;
 	run->exporting.key = run->key;
 	run->exporting.watch = &run->watch;
+	run->exporting.damages = &run->damages;
 	run->exporting.describe = export_description;
 	return true;
 }
@@ -517,8 +488,9 @@ static bool prepare(struct run *run, int argc, char **argv, struct err *err)
 static int status_of(const struct run *run)
 {
 	size_t position = 0;
+	bool lacks = selection_next_gap(&run->selection, &position) || run->damages.count > 0;
 
-	return selection_next_gap(&run->selection, &position) ? COMMAND_FAILED : COMMAND_DONE;
+	return lacks ? COMMAND_FAILED : COMMAND_DONE;
 }
 
 /* ---- a client's cache ---- */
@@ -527,11 +499,12 @@ static bool fill_cache(struct run *run, struct cache_report *report, struct err 
 {
 	const struct options *options = run->options;
 	const struct cache_export caching = {run->catalog, run->config->storage.data_dir, &run->selection,
-		options->cache, options->origins, options->origin_count, &run->watch};
+		options->cache, options->origins, options->origin_count, &run->watch, &run->damages};
 	bool looked;
 	bool done;
 
-	progress_bar_init(&run->progress, "unpacking");
+	run->what = "unpacking";
+	progress_bar_init(&run->progress, run->what);
 	looked = cache_export_look(&caching, report, err);
 	export_gaps_tell(&run->selection);
 	if (!looked || !export_gaps_check(&run->selection, run->options->partial, err))
@@ -541,32 +514,33 @@ static bool fill_cache(struct run *run, struct cache_report *report, struct err 
 	return done;
 }
 
-static int export_cache(struct run *run)
+static int export_cache(struct run *run, bool prepared, struct err *err)
 {
 	const struct options *options = run->options;
 	struct cache_report report = {0};
-	struct err err;
+	bool done = prepared && fill_cache(run, &report, err);
+	const struct cache_telling telling = {
+		options->cache, options->dry_run, &report, &run->selection, &run->damages, done ? NULL : err};
 
-	if (!fill_cache(run, &report, &err))
-		return command_fail(&err);
 	if (options->json)
-		cache_report_print_json(
-			&report, options->cache, options->dry_run, export_gaps_json(&run->selection));
-	else
-		cache_report_print(&report, options->cache, options->dry_run);
-	return status_of(run);
+		cache_report_print_json(&telling);
+	else if (done)
+		cache_report_print(&telling);
+	export_damages_tell(&run->damages);
+	return done ? status_of(run) : command_fail(err);
 }
 
-static int export_bundle(struct run *run)
+static int export_bundle(struct run *run, bool prepared, struct err *err)
 {
 	const struct options *options = run->options;
-	struct err err;
-	bool done = export(run, &err);
+	bool done = prepared && export(run, err);
 	const struct export_telling telling = {done ? run->ending : EXPORT_FAILED, options->output,
-		options->dry_run, &run->report, &run->selection, run->key, done ? NULL : &err};
+		run->pieces, options->dry_run, &run->report, &run->selection, &run->damages, run->key,
+		done ? NULL : err};
 
 	export_report_print(&telling, options->json);
-	return done ? status_of(run) : command_fail(&err);
+	export_damages_tell(&run->damages);
+	return done ? status_of(run) : command_fail(err);
 }
 
 int command_export(int argc, char **argv)
@@ -574,16 +548,15 @@ int command_export(int argc, char **argv)
 	struct options options = {0};
 	AUTO(finish) struct run run = {.options = &options, .signals = -1};
 	struct err err;
+	bool prepared;
 	int status;
 
 	if (!read_options(argc, argv, &options))
 		return COMMAND_MISUSE;
+	options.choice.paths = argv + optind;
 	status = check_options(&options, &run.split_bytes);
 	if (status != COMMAND_DONE)
 		return status;
-	if (!prepare(&run, argc, argv, &err))
-		return command_fail(&err);
-	if (options.cache)
-		return export_cache(&run);
-	return export_bundle(&run);
+	prepared = prepare(&run, &err);
+	return options.cache ? export_cache(&run, prepared, &err) : export_bundle(&run, prepared, &err);
 }

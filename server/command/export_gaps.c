@@ -45,3 +45,36 @@ bool export_gaps_check(const struct selection *selection, bool partial, struct e
 	       err_set(err, ERR_NOT_FOUND,
 		       "nothing is written: leave out what is not here, or go on without it by --partial");
 }
+
+/* ---- damage ---- */
+
+void export_damages_tell(const struct damages *damages)
+{
+	for (size_t i = 0; i < damages->named; i++)
+		(void)fprintf(stderr, "larder: %s: %s\n", damages->items[i].what, damages->items[i].why);
+	if (damages->count > damages->named)
+		(void)fprintf(stderr, "larder: and %zu others\n", damages->count - damages->named);
+	if (damages->count > 0)
+		(void)fprintf(stderr,
+			"larder: %zu artifact%s damaged here, and in no bundle: put the files back from a "
+			"backup\n",
+			damages->count, damages->count == 1 ? " is" : "s are");
+}
+
+json_t *export_damages_json(const struct damages *damages)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < damages->named; i++)
+		(void)json_array_append_new(
+			array, json_pack("{s:o, s:o}", "name", answer_text(damages->items[i].what), "detail",
+				       answer_text(damages->items[i].why)));
+	return array;
+}
+
+bool export_damages_check(const struct damages *damages, bool partial, struct err *err)
+{
+	return partial || damages->count == 0 ||
+	       err_set(err, ERR_DIGEST_MISMATCH,
+		       "nothing is written: put back what is damaged here, or go on without it by --partial");
+}

@@ -5,7 +5,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "common/mem.h"
 #include "common/number.h"
+#include "common/own.h"
 #include "server/api/answer.h"
 #include "server/command/export_gaps.h"
 
@@ -40,6 +42,28 @@ static void add_digests(const struct export_telling *telling, json_t *object)
 				"key", telling->key ? digest_json(&id) : json_null()));
 }
 
+/* What is there of it under which name. */
+static json_t *files_json(const struct export_telling *telling)
+{
+	json_t *array = json_array();
+
+	if (telling->ending < EXPORT_WRITTEN)
+		return array;
+	if (telling->pieces == 0)
+		(void)json_array_append_new(array, answer_text(telling->path));
+	for (int i = 1; i <= telling->pieces; i++) {
+		AUTO_FREE char *piece = mem_printf("%s.%03d", telling->path, i);
+
+		(void)json_array_append_new(array, answer_text(piece));
+	}
+	if (telling->pieces > 0) {
+		AUTO_FREE char *list = mem_printf("%s.pieces", telling->path);
+
+		(void)json_array_append_new(array, answer_text(list));
+	}
+	return array;
+}
+
 static void print_json(const struct export_telling *telling)
 {
 	json_t *object = json_pack("{s:o, s:b, s:b, s:b}", "path",
@@ -49,7 +73,9 @@ static void print_json(const struct export_telling *telling)
 
 	(void)json_object_update_new(object, counts_json(telling->report));
 	add_digests(telling, object);
+	(void)json_object_set_new(object, "files", files_json(telling));
 	(void)json_object_set_new(object, "missing", export_gaps_json(telling->selection));
+	(void)json_object_set_new(object, "damaged", export_damages_json(telling->damages));
 	(void)json_object_set_new(
 		object, "failure", telling->failure ? answer_text(telling->failure->text) : json_null());
 	(void)json_dumpf(object, stdout, JSON_INDENT(2));
@@ -91,6 +117,17 @@ static void print_counts(const struct export_telling *telling)
 			"quarantined, and stay here: %s\n", counted(report->quarantined, "version").text);
 }
 
+static void print_place(const struct export_telling *telling)
+{
+	if (telling->pieces == 0)
+		(void)printf("%s: ", telling->path);
+	else if (telling->pieces == 1)
+		(void)printf("%s.001, which %s.pieces names: ", telling->path, telling->path);
+	else
+		(void)printf("%s.001 to %s.%03d, %d pieces, which %s.pieces names: ", telling->path,
+			telling->path, telling->pieces, telling->pieces, telling->path);
+}
+
 static void print_words(const struct export_telling *telling)
 {
 	static const char *const words[] = {[EXPORT_WRITTEN] = "",
@@ -100,7 +137,8 @@ static void print_words(const struct export_telling *telling)
 	print_counts(telling);
 	if (telling->ending < EXPORT_WRITTEN)
 		return;
-	(void)printf("%s: %sbundle sha256:%s, contents sha256:%s", telling->path, words[telling->ending],
+	print_place(telling);
+	(void)printf("%sbundle sha256:%s, contents sha256:%s", words[telling->ending],
 		telling->report->index.digest.hex, telling->report->contents.digest.hex);
 	if (telling->key)
 		(void)printf(", signed by key sha256:%s", signing_key_id(telling->key).hex);

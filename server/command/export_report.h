@@ -16,9 +16,11 @@ enum export_ending { EXPORT_FAILED, EXPORT_LOOKED, EXPORT_WRITTEN, EXPORT_MENDED
 struct export_telling {
 	enum export_ending ending;
 	const char *path; /* NULL: none was given */
+	int pieces;       /* that it is in; 0: it is not cut */
 	bool dry_run;
 	const struct export_report *report;
 	const struct selection *selection;
+	const struct damages *damages;
 	const struct signing_key *key; /* NULL: it is not signed */
 	const struct err *failure;     /* of EXPORT_FAILED */
 };

@@ -229,6 +229,17 @@ static bool import(const struct import_options *options, const struct config *co
 			   : importer_run(&importer, &order, report, err);
 }
 
+/* Programs are told of it as of any other. */
+static int fail_early(
+	const struct import_options *options, const struct signing_key *key, const struct err *err)
+{
+	AUTO(import_talk_finish) struct import_talk talk = {0};
+	const struct import_report report = {0};
+
+	import_talk_init(&talk, options, NULL);
+	return import_talk_report(&talk, &report, key, err);
+}
+
 static int import_here(const struct import_options *options, const struct signing_key *key)
 {
 	AUTO_CONFIG struct config *config = NULL;
@@ -240,7 +251,7 @@ static int import_here(const struct import_options *options, const struct signin
 
 	if (!command_load_config(options->config, options->data, &config, &err) ||
 		!open_stores(options, config->storage.data_dir, &stores, &err))
-		return command_fail(&err);
+		return fail_early(options, key, &err);
 	import_talk_init(&talk, options, config);
 	watch_signals();
 	log_configure(LOG_LEVEL_WARN, config->log.format);
@@ -257,7 +268,7 @@ static int import_there(const struct import_options *options, const struct signi
 	bool done;
 
 	if (!remote_create(&options->remote, &remote, &err))
-		return command_fail(&err);
+		return fail_early(options, key, &err);
 	import_talk_init(&talk, options, NULL);
 	watch_signals();
 	done = import_remote(remote, key, &talk, &report, &err);
@@ -274,6 +285,6 @@ int command_import(int argc, char **argv)
 	if (status != COMMAND_DONE)
 		return status;
 	if (options.key && !signing_key_read_public(options.key, &key, &err))
-		return command_fail(&err);
+		return fail_early(&options, key, &err);
 	return options.is_remote ? import_there(&options, key) : import_here(&options, key);
 }

@@ -100,9 +100,6 @@ void import_talk_tell(void *talk, const struct import_told *told)
 	import_talk_remark(talk, told, findings);
 }
 
-/* Below that many bytes the versions take the time. */
-enum { FEW_BYTES = 64 << 20 };
-
 void import_talk_show(void *context, const struct import_progress *progress)
 {
 	static const char *const words[] = {[IMPORT_READING] = "reading what is in it",
@@ -110,9 +107,11 @@ void import_talk_show(void *context, const struct import_progress *progress)
 		[IMPORT_RECORDING] = "recording",
 		[IMPORT_SETTLING] = "withdrawing"};
 	struct import_talk *talk = context;
+	const struct progress_work work = {progress->done_bytes, progress->total_bytes,
+		(int64_t)progress->count, progress->said, "versions and pages"};
 
-	if (progress->phase == IMPORT_COPYING && (progress->total_bytes >= FEW_BYTES || progress->said == 0))
-		progress_bar_show(&talk->bar, progress->done_bytes, progress->total_bytes);
+	if (progress->phase == IMPORT_COPYING)
+		progress_bar_work(&talk->bar, words[progress->phase], &work);
 	else
 		progress_bar_step(&talk->bar, words[progress->phase], progress->read, progress->said,
 			progress->count, "versions and pages");

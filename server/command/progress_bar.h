@@ -28,6 +28,17 @@ void progress_bar_show(struct progress_bar *progress, int64_t done_bytes, int64_
 void progress_bar_step(struct progress_bar *progress, const char *what, int64_t done, int64_t total,
 	size_t count, const char *things);
 
+/* The same of things that have bytes, where each thing takes its time, too. A total of 0: it is not known, or
+ * there are none. */
+struct progress_work {
+	int64_t bytes;
+	int64_t total_bytes;
+	int64_t count;
+	int64_t total_count;
+	const char *things; /* "files" */
+};
+void progress_bar_work(struct progress_bar *progress, const char *what, const struct progress_work *work);
+
 /* Takes the bar off the terminal. */
 void progress_bar_finish(struct progress_bar *progress);
 

@@ -505,6 +505,18 @@ def test_two_exports_do_not_write_the_same(stocked):
     export(stocked, "-o", "out")
 
 
+@pytest.mark.parametrize("size, split, count", [(10, "1M", 1), (3 << 20, "1M", 4), (3 << 20, "2M", 2)])
+def test_what_was_written_is_named(larder, size, split, count):
+    larder.publish("/acme/x/1", modules.module(size, seed=1))
+    wanted = [f"p.tar.{number:03}" for number in range(1, count + 1)] + ["p.tar.pieces"]
+    told = report(larder, "-o", "p.tar", "--split", split)
+    assert told["files"] == wanted and all((larder.folder / name).exists() for name in wanted)
+    for done in (export(larder, "-o", "p.tar", "--split", split), export(larder, "-o", "p.tar", "--split", split, "--force")):
+        line = next(line for line in done.stdout.splitlines() if "bundle sha256:" in line)
+        assert wanted[0] in line and wanted[-1] in line and wanted[-2] in line and "p.tar:" not in line
+    assert report(larder, "-o", "p2.tar")["files"] == ["p2.tar"] and report(larder, "-o", "folder")["files"] == ["folder"]
+
+
 @pytest.mark.parametrize("split", ["1M", "1500K", "64M"])
 def test_pieces(larder, split):
     for i in range(3):
@@ -571,6 +583,104 @@ def test_what_is_rotten_in_the_store_is_found(stocked):
             assert "acme/x/2 (tf-hub)" in done.stderr and digest in done.stderr
         assert not (stocked.folder / "out/index.json").exists() and not (stocked.folder / "out.tar").exists()
     export(stocked, "acme/x/1", "-o", "out")
+
+
+def store_blob(larder, content):
+    name = hashlib.sha256(content).hexdigest()
+    return larder.data / "blobs/sha256" / name[:2] / name
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.unlink()
+    path.write_bytes(content)
+
+
+def turn_into_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+# What may become of a file in the store, and what is said of it.
+ROT = {"flipped": (flip, "other bytes"), "cut": (lambda path: damage(path, "cut"), "other bytes"), "empty": (lambda path: damage(path, "empty"), "other bytes"),
+       "gone": (lambda path: path.unlink(), "missing"), "a folder": (turn_into_folder, "cannot be"),
+       "a link to nothing": (lambda path: (path.unlink(), path.symlink_to("/none")), "cannot be")}
+SHELF = {f"acme/m{number}/1": modules.module(3000, seed=50 + number) for number in range(8)} | {"acme/twin/1": modules.module(3000, seed=51)}
+
+
+@pytest.fixture
+def shelf(larder):
+    for path, content in SHELF.items():
+        larder.publish("/" + path, content)
+    return larder
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_all_that_is_rotten_is_named(shelf, form):
+    """Not only the first; the rest goes by --partial, and is a bundle like any other."""
+    bad = {}
+    for number, (spoil, words) in enumerate(ROT.values()):
+        spoil(store_blob(shelf, SHELF[f"acme/m{number}/1"]))
+        bad[f"acme/m{number}/1"] = words
+    bad["acme/twin/1"] = ""
+    place, options, name = FORMS[form]
+    done = export(shelf, "-o", place, *options, "--partial", status=1)
+    for path, words in bad.items():
+        assert any(path + " (tf-hub)" in line and words in line for line in done.stderr.splitlines()), done.stderr
+    whole = Bundle(shelf.folder / name)
+    assert sorted(whole.artifacts()) == sorted(f"{path} tf-hub" for path in SHELF if path not in bad)
+    assert_no_traces(shelf)
+    told = report(shelf, "-o", place, *options, "--force", "--partial", status=1)
+    assert {row["name"] for row in told["damaged"]} == {path + " (tf-hub)" for path in bad} and told["written"] and told["failure"] is None
+
+
+@pytest.mark.parametrize("kinds", [["flipped", "cut"], ["gone", "gone"], ["empty", "a folder", "flipped"]])
+def test_without_partial_nothing_is_written_and_all_are_named(shelf, kinds):
+    for number, kind in enumerate(kinds):
+        ROT[kind][0](store_blob(shelf, SHELF[f"acme/m{number}/1"]))
+    for name in ("out", "out.tar"):
+        told = report(shelf, "-o", name, status=1)
+        assert {row["name"].split()[0] for row in told["damaged"]} >= {f"acme/m{number}/1" for number in range(len(kinds))}
+        assert told["failure"] and not told["written"] and told["files"] == []
+    assert not (shelf.folder / "out/index.json").exists() and not (shelf.folder / "out.tar").exists()
+
+
+def test_a_cache_has_what_is_not_rotten(shelf):
+    for number in (1, 2, 5):
+        flip(store_blob(shelf, SHELF[f"acme/m{number}/1"])) if number != 5 else store_blob(shelf, SHELF["acme/m5/1"]).unlink()
+    told = json.loads(run(shelf, "export", "--tfhub-cache", "cache", "--as", "https://tfhub.dev", "--json", status=1).stdout)
+    assert {row["name"] for row in told["damaged"]} == {"acme/m1/1", "acme/m2/1", "acme/m5/1", "acme/twin/1"}
+    assert told["modules"] == len(SHELF) - 4 and "hollow" not in told
+
+
+# Failures from the first to the last step, each of which programs are told in JSON.
+EARLY = {
+    "no such folder": ["-o", "out", "--data", "none"], "no such configuration": ["-o", "out", "--config", "none.ini"],
+    "a bad glob": ["acme/[", "-o", "out"], "no such module": ["acme/none", "-o", "out"], "no such key": ["-o", "out", "--sign", "none.key"],
+    "a bad key": ["-o", "out", "--sign", "/etc/hostname"], "no such want list": ["-o", "out", "--want", "none.txt"],
+    "no such lock file": ["-o", "out", "--lock", "none.lock"], "no such collection": ["-o", "out", "--collection", "acme/none"],
+    "no such bundle before": ["-o", "out", "--since", "none"], "no such place": ["-o", "/proc/none/out"],
+    "the data folder": ["-o", "data/x", "--data", "data"], "a cache of nothing": ["acme/none", "--tfhub-cache", "c", "--as", "https://tfhub.dev"],
+    "a cache where none can be": ["--tfhub-cache", "/proc/none", "--as", "https://tfhub.dev"],
+}
+
+
+@pytest.mark.parametrize("case", EARLY)
+def test_each_failure_is_told_to_programs(larder, case):
+    arguments = EARLY[case] if "--data" in EARLY[case] or "--config" in EARLY[case] else [*EARLY[case], "--data", str(larder.data)]
+    done = subprocess.run([binary(), "export", "--json", *arguments], capture_output=True, text=True, timeout=DEADLINE_S, cwd=larder.folder)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and told["failure"] and f"larder: {told['failure']}\n" in done.stderr
+
+
+def test_a_key_that_others_can_read_is_told(larder):
+    key = larder.folder / "bundle.key"
+    subprocess.run([binary(), "keygen", "-o", str(key)], check=True, capture_output=True, timeout=DEADLINE_S)
+    for mode in (0o600, 0o400, 0o644, 0o640, 0o604, 0o622, 0o777):
+        key.chmod(mode)
+        done = export(larder, "-o", "out", "--sign", "bundle.key", "--force")
+        assert (f"others than its owner may read or change the key bundle.key (mode {mode:04o})" in done.stderr) == bool(mode & 0o077)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

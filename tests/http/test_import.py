@@ -595,6 +595,15 @@ def test_what_is_not_known_is_null(larder, tmp_path):
     assert report(larder, bundle.folder(tmp_path / "c", contents=b"x"), check=False)["bundle"]["created_at"] is None
 
 
+@pytest.mark.parametrize("arguments", [["none"], ["none", "--data", "new", "--dry-run"], ["none", "--config", "none.ini"], ["none", "--verify", "none.pub"],
+                                       ["none", "--verify", "/etc/hostname"], ["none", "--data", "/proc/none"]], ids=" ".join)
+def test_each_failure_is_told_to_programs(tmp_path, arguments):
+    done = subprocess.run([binary(), "import", "--json", *arguments], capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and told["failure"] and f"larder: {told['failure']}\n" in done.stderr
+    assert (told["bundle"], told["versions"], told["recorded"], list(tmp_path.iterdir())) == (None, 0, False, [])
+
+
 def test_an_import_that_is_interrupted_says_what_goes_on(larder, tmp_path):
     large = modules.module(64 << 20, seed=5)
     path = Bundle().add("acme/large/1", {"tf-hub": large}).folder(tmp_path / "b")

@@ -72,6 +72,40 @@ static void test_versions_are_told_where_bytes_say_nothing(void **state)
 	assert_non_null(strstr(written(*state), "recording: 100 %, 2740 versions"));
 }
 
+static void work(struct place *place, const char *what, struct progress_work done)
+{
+	place->bar.next_ms = 0;
+	/* A second ago. */
+	place->bar.started_ms -= 1000;
+	done.things = "files";
+	progress_bar_work(&place->bar, what, &done);
+}
+
+static void test_bytes_and_things_are_told_together(void **state)
+{
+	static const struct {
+		struct progress_work work;
+		const char *words;
+	} rows[] = {
+		{{50 << 20, 100 << 20, 1, 2}, "importing: 50 % of 100.0 MiB, 1 of 2 files, "},
+		{{0, 100 << 20, 0, 2}, "importing: 0 % of 100.0 MiB, 0 of 2 files, 0 B/s\n"},
+		{{100 << 20, 100 << 20, 2, 2}, "importing: 100 % of 100.0 MiB, 2 of 2 files, "},
+		/* Many that are small: it is them that take the time. */
+		{{0, 1 << 20, 500, 1000}, "importing: 49 % of 1.0 MiB, 500 of 1000 files, "},
+		{{0, 0, 30, 120}, "importing: 25 %, 30 of 120 files, "},
+		{{0, 0, 30, 0}, "importing: 30 files, "},
+		{{0, 0, 0, 0}, "importing: 0 files, 0/s\n"},
+		{{9, 1, 9, 1}, "importing: 100 % of 1 B, 9 of 1 files, "},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		work(*state, "importing", rows[i].work);
+		if (!strstr(written(*state), rows[i].words))
+			fail_msg("no \"%s\" in %s", rows[i].words, written(*state));
+	}
+	assert_non_null(strstr(written(*state), "/s, 0:0"));
+}
+
 static void test_what_is_done_quickly_shows_nothing(void **state)
 {
 	struct place *place = *state;
@@ -94,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_versions_are_told_where_bytes_say_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bytes_and_things_are_told_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_done_quickly_shows_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_at_all_is_no_division, set_up, tear_down),
 	};
