@@ -27,7 +27,7 @@ bool copying_add(struct notes *list, const struct bundle_blob *blob, const char 
 
 static bool tell_copying(struct running *running, int64_t bytes, struct err *err)
 {
-	struct export_watch *teller = running->copying->options->watch;
+	struct export_watch *teller = running->copying->watch;
 
 	running->progress.bytes += bytes;
 	return teller->progressed(teller, &running->progress, err);
@@ -59,7 +59,7 @@ static bool drop(void *context, const void *bytes, size_t length, struct err *er
 /* Whatever keeps it from being read is damage: others may be whole. */
 static bool copy_blob(struct running *running, const struct bundle_blob *blob, struct err *err)
 {
-	struct outlet *outlet = running->copying->options->outlet;
+	struct outlet *outlet = running->copying->outlet;
 	AUTO_FD int fd = -1;
 	int64_t found;
 
@@ -72,7 +72,7 @@ static bool copy_blob(struct running *running, const struct bundle_blob *blob, s
 
 static bool copy_one(struct running *running, char *line, struct err *err)
 {
-	struct damages *damages = running->copying->options->damages;
+	struct damages *damages = running->copying->damages;
 	struct bundle_blob blob;
 	const char *what;
 

@@ -505,8 +505,9 @@ static bool set_outer(struct exporting *exporting, struct err *err)
 
 static bool copy_all(struct exporting *exporting, struct err *err)
 {
-	const struct copying copying = {exporting->options, exporting->outgoing, &exporting->copies,
-		exporting->report.blobs, exporting->report.blob_bytes};
+	const struct copying copying = {exporting->options->outlet, exporting->options->watch,
+		exporting->options->damages, exporting->outgoing, &exporting->copies, exporting->report.blobs,
+		exporting->report.blob_bytes};
 
 	return copying_run(&copying, err);
 }

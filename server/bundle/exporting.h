@@ -13,26 +13,11 @@
 #include "server/bundle/base.h"
 #include "server/bundle/contents.h"
 #include "server/bundle/damage.h"
+#include "server/bundle/export_watch.h"
 #include "server/bundle/outlet.h"
 #include "server/bundle/selection.h"
 #include "server/bundle/signature.h"
 #include "server/store/catalog/catalog_versions.h"
-
-/* How far it has come: first versions are looked at, then their files are copied. A total is 0 where it is
- * not known. */
-struct export_progress {
-	bool copies;
-	int64_t count; /* of versions, then of files */
-	int64_t total_count;
-	int64_t bytes; /* of files */
-	int64_t total_bytes;
-};
-
-struct export_watch {
-	/* Often; false, with *err, ends the export. */
-	bool (*progressed)(
-		struct export_watch *watch, const struct export_progress *progress, struct err *err);
-};
 
 struct exporting_options {
 	struct catalog *catalog;

@@ -11,7 +11,6 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
-#include "server/command/data_folder.h"
 #include "server/command/text_table.h"
 
 /* ---- help ---- */
@@ -211,18 +210,6 @@ bool command_load_config(const char *path, const char *data_dir, struct config *
 		return false;
 	*out = TAKE(config);
 	return true;
-}
-
-bool command_check_store(const char *data_dir, struct err *err)
-{
-	bool is_new;
-
-	if (!data_folder_look(data_dir, &is_new, err))
-		return false;
-	return !is_new || err_set(err, ERR_NOT_FOUND,
-				  "there is no store in %.150s: name its folder with --data, or its "
-				  "configuration with --config",
-				  data_dir);
 }
 
 bool command_open_file(const char *name, FILE **out, struct err *err)

@@ -41,10 +41,6 @@ int command_misuse(const char *command, const char *format, ...) __attribute__((
  * Faults of the file are printed to stderr. The caller owns *out. */
 bool command_load_config(const char *path, const char *data_dir, struct config **out, struct err *err);
 
-/* ERR_NOT_FOUND where the data folder has no store: one that is misspelt would be made. Fails as
- * data_folder_look() does. */
-bool command_check_store(const char *data_dir, struct err *err);
-
 /* Opens a file for reading; "-" is standard input, which closing leaves open. */
 bool command_open_file(const char *name, FILE **out, struct err *err);
 void command_close_file(FILE **file);

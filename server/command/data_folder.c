@@ -97,9 +97,28 @@ bool data_folder_look(const char *data_dir, bool *is_new, struct err *err)
 	return errno == ENOENT || err_errno(err, errno, "open %.150s", data_dir);
 }
 
-bool data_folder_make(const char *data_dir, bool *is_new, struct err *err)
+bool data_folder_make(const char *data_dir, bool is_named, bool *is_new, struct err *err)
 {
-	return data_folder_look(data_dir, is_new, err) && file_make_folders(data_dir, err);
+	if (!data_folder_look(data_dir, is_new, err))
+		return false;
+	if (*is_new && !is_named)
+		return err_set(err, ERR_NOT_FOUND,
+			"there is no store in %.100s: name its folder with --data, or its configuration with "
+			"--config. \"larder serve\" makes a new one here, and --data %.100s does",
+			data_dir, data_dir);
+	return file_make_folders(data_dir, err);
+}
+
+bool data_folder_check(const char *data_dir, struct err *err)
+{
+	bool is_new;
+
+	if (!data_folder_look(data_dir, &is_new, err))
+		return false;
+	return !is_new || err_set(err, ERR_NOT_FOUND,
+				  "there is no store in %.150s: name its folder with --data, or its "
+				  "configuration with --config",
+				  data_dir);
 }
 
 struct data_folder_text data_folder_text(const char *data_dir)

@@ -13,8 +13,12 @@
  * it is not accessible, or what is made there would be of another user than what is there. */
 bool data_folder_look(const char *data_dir, bool *is_new, struct err *err);
 
-/* The same, and makes the folder where there is none. */
-bool data_folder_make(const char *data_dir, bool *is_new, struct err *err);
+/* The same, and makes the folder where there is none, if it was named: the default is one below where the
+ * command runs, and nobody may mean it. ERR_NOT_FOUND where it was not. */
+bool data_folder_make(const char *data_dir, bool is_named, bool *is_new, struct err *err);
+
+/* The same for what only looks, or takes away: ERR_NOT_FOUND where there is no store. */
+bool data_folder_check(const char *data_dir, struct err *err);
 
 /* How it is told to people: from the root where it is there. */
 struct data_folder_text {

@@ -22,6 +22,7 @@
 #include "server/bundle/volumes.h"
 #include "server/command/cache_export.h"
 #include "server/command/command.h"
+#include "server/command/data_folder.h"
 #include "server/command/export_choice.h"
 #include "server/command/export_description.h"
 #include "server/command/export_gaps.h"
@@ -443,7 +444,8 @@ static bool read_key(struct run *run, struct err *err)
 		return false;
 	if (signing_key_is_exposed(path, &mode))
 		(void)fprintf(stderr,
-			"larder: others than its owner may read or change the key %s (mode %04o), and whoever can "
+			"larder: others than its owner may read or change the key %s (mode %04o), and "
+			"whoever can "
 			"signs as "
 			"you: \"chmod 600\" it\n",
 			path, (unsigned)mode);
@@ -466,7 +468,7 @@ static bool prepare(struct run *run, struct err *err)
 	const struct options *options = run->options;
 
 	if (!command_load_config(options->config, options->data, &run->config, err) ||
-		!command_check_store(run->config->storage.data_dir, err) || !check_place(run, err) ||
+		!data_folder_check(run->config->storage.data_dir, err) || !check_place(run, err) ||
 		!outgoing_sweep(run->config->storage.data_dir, err) ||
 		!catalog_open(run->config->storage.data_dir, &run->catalog, err) ||
 		!read_selection(run, err) || !set_header(run, err) || !set_since(run, err) ||

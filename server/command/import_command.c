@@ -82,7 +82,7 @@ static bool has_own_store(void)
 	struct err err;
 
 	return command_load_config(NULL, NULL, &config, &err) &&
-	       command_check_store(config->storage.data_dir, &err);
+	       data_folder_check(config->storage.data_dir, &err);
 }
 
 /* The registry that a variable names is meant where nothing else can be. */
@@ -166,27 +166,13 @@ static void finish_stores(struct stores *stores)
 	catalog_close(stores->catalog);
 }
 
-/* A new folder is made only where it was named: the default is one below where the command runs. */
-static bool check_new(const struct import_options *options, const char *data_dir, struct err *err)
-{
-	if (!options->data && !options->config)
-		return err_set(err, ERR_NOT_FOUND,
-			"there is no store in %.150s: name its folder with --data, or its configuration with "
-			"--config; --data %.150s makes a new one there",
-			data_dir, data_dir);
-	return !options->dry_run || err_set(err, ERR_NOT_FOUND,
-					    "there is no store in %.150s: a dry run makes none, and tells "
-					    "what would become of one "
-					    "that is there. Without --dry-run the import makes it",
-					    data_dir);
-}
-
 static bool open_place(const struct import_options *options, const char *data_dir, struct err *err)
 {
-	bool is_new;
+	bool is_new = false;
 
-	if (!data_folder_look(data_dir, &is_new, err) || (is_new && !check_new(options, data_dir, err)) ||
-		!file_make_folders(data_dir, err))
+	if (options->dry_run && !data_folder_check(data_dir, err))
+		return err->code == ERR_NOT_FOUND && err_prefix(err, "a dry run makes no data folder: ");
+	if (!data_folder_make(data_dir, options->data || options->config, &is_new, err))
 		return false;
 	if (options->json)
 		return true;

@@ -244,13 +244,15 @@ int command_import_docs(int argc, char **argv)
 	AUTO_CONFIG struct config *config = NULL;
 	AUTO_CATALOG struct catalog *catalog = NULL;
 	int status = read_options(argc, argv, &options);
+	bool is_named = options.data || options.config;
 	struct err err;
 	bool is_new;
 
 	if (status != COMMAND_DONE)
 		return status;
 	if (!command_load_config(options.config, options.data, &config, &err) ||
-		!data_folder_make(config->storage.data_dir, &is_new, &err) ||
+		!(options.dry_run ? data_folder_check(config->storage.data_dir, &err)
+				  : data_folder_make(config->storage.data_dir, is_named, &is_new, &err)) ||
 		!catalog_open(config->storage.data_dir, &catalog, &err))
 		return command_fail(&err);
 	AUTO(finish_run)

@@ -34,19 +34,20 @@ static void finish_options(struct token_options *options)
 static void tell_place(const char *data_dir, bool is_new)
 {
 	(void)fprintf(stderr, "tokens of the data folder %s%s\n", data_folder_text(data_dir).text,
-		is_new ? ", which is new: nothing was served from it yet. Another one is named by --data or "
-			 "--config"
-		       : "");
+		is_new ? ", which is new: nothing was served from it yet" : "");
 }
 
 /* Straight on the database, which other processes may have open: needs no daemon. */
-static bool open_catalog(const struct token_options *options, struct catalog **out, struct err *err)
+static bool open_catalog(
+	const struct token_options *options, bool adds, struct catalog **out, struct err *err)
 {
 	AUTO_CONFIG struct config *config = NULL;
-	bool is_new;
+	bool is_named = options->data || options->config;
+	bool is_new = false;
 
 	if (!command_load_config(options->config, options->data, &config, err) ||
-		!data_folder_make(config->storage.data_dir, &is_new, err) ||
+		!(adds ? data_folder_make(config->storage.data_dir, is_named, &is_new, err)
+		       : data_folder_check(config->storage.data_dir, err)) ||
 		!catalog_open(config->storage.data_dir, out, err))
 		return false;
 	tell_place(config->storage.data_dir, is_new);
@@ -79,7 +80,7 @@ static int create_token(const struct token_options *options, const char *name)
 	if (options->expires && (!command_parse_duration(options->expires, &lifetime_s) || lifetime_s == 0))
 		return command_misuse("token", "--expires takes a time such as 90d, 12h or 30m, not \"%s\"",
 			options->expires);
-	if (!open_catalog(options, &catalog, &err) || !access_create(catalog, false, &access, &err))
+	if (!open_catalog(options, true, &catalog, &err) || !access_create(catalog, false, &access, &err))
 		return command_fail(&err);
 	if (!access_issue(access, name, scopes, lifetime_s, &token, &err)) {
 		(void)command_fail(&err);
@@ -149,7 +150,8 @@ static int list_tokens(const struct token_options *options, const char *name)
 	struct err err;
 
 	(void)name;
-	if (!open_catalog(options, &catalog, &err) || !catalog_list_tokens(catalog, &tokens, &count, &err))
+	if (!open_catalog(options, false, &catalog, &err) ||
+		!catalog_list_tokens(catalog, &tokens, &count, &err))
 		return command_fail(&err);
 	(options->json ? print_json : print_table)(tokens, count);
 	token_secrets_destroy(tokens, count);
@@ -164,7 +166,7 @@ static int revoke_token(const struct token_options *options, const char *name)
 	AUTO_ACCESS struct access *access = NULL;
 	struct err err;
 
-	if (!open_catalog(options, &catalog, &err) || !access_create(catalog, false, &access, &err) ||
+	if (!open_catalog(options, false, &catalog, &err) || !access_create(catalog, false, &access, &err) ||
 		!access_revoke(access, name, &err))
 		return command_fail(&err);
 	(void)fprintf(stderr, "token %s is revoked\n", name);

@@ -84,13 +84,15 @@ static int read_options(int argc, char **argv, const char *allowed, struct upkee
 }
 
 /* Straight on the database, which a daemon may have open. */
-static bool open_catalog(
-	const struct upkeep_options *options, struct config **config, struct catalog **out, struct err *err)
+static bool open_catalog(const struct upkeep_options *options, bool adds, struct config **config,
+	struct catalog **out, struct err *err)
 {
+	bool is_named = options->data || options->config;
 	bool is_new;
 
 	return command_load_config(options->config, options->data, config, err) &&
-	       data_folder_make((*config)->storage.data_dir, &is_new, err) &&
+	       (adds ? data_folder_make((*config)->storage.data_dir, is_named, &is_new, err)
+		     : data_folder_check((*config)->storage.data_dir, err)) &&
 	       catalog_open((*config)->storage.data_dir, out, err);
 }
 
@@ -131,7 +133,7 @@ static int list_pins(const struct upkeep_options *options)
 	size_t count;
 	struct err err;
 
-	if (!open_catalog(options, &config, &catalog, &err) ||
+	if (!open_catalog(options, false, &config, &catalog, &err) ||
 		!catalog_list_pins(catalog, &pins, &count, &err))
 		return command_fail(&err);
 	(options->json ? print_json : print_table)(pins, count);
@@ -177,7 +179,7 @@ static int change_pins(const struct upkeep_options *options, int count, char **p
 		if (!is_pattern(paths[i]))
 			return command_misuse(options->command, "\"%s\" is no path of a module", paths[i]);
 	}
-	if (!open_catalog(options, &config, &catalog, &err))
+	if (!open_catalog(options, change == pin, &config, &catalog, &err))
 		return command_fail(&err);
 	for (int i = 0; i < count; i++) {
 		if (!change(catalog, paths[i], &err))
@@ -301,7 +303,7 @@ int command_gc(int argc, char **argv)
 	if (optind < argc)
 		return command_misuse("gc", "gc takes no arguments");
 	if (!command_load_config(options.config, options.data, &config, &err) ||
-		!command_check_store(config->storage.data_dir, &err) ||
+		!data_folder_check(config->storage.data_dir, &err) ||
 		!catalog_open(config->storage.data_dir, &stores.catalog, &err) ||
 		!blobs_open(config->storage.data_dir, &stores.blobs, &err) ||
 		!members_open(config->storage.data_dir, &unpacks_nothing, &stores.members, &err))

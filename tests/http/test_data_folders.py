@@ -118,10 +118,50 @@ def test_import_makes_one_that_was_named_and_says_so(place):
     assert (place / "other" / "larder.db").exists()
 
 
+ADDING = {"pin": ["pin", "acme/x"], "token": ["token", "create", "ci", "--scope", "publish:*"], "import-docs": ["import-docs", "docs"],
+          "import": ["import", "bundle"]}
+LOOKING = {"unpin": ["unpin", "acme/x"], "pins": ["pin", "--list"], "tokens": ["token", "list"], "revoke": ["token", "revoke", "ci"],
+           "docs, dry": ["import-docs", "docs", "--dry-run"], "import, dry": ["import", "bundle", "--dry-run"], "gc": ["gc"],
+           "export": ["export", "-o", "out"]}
+
+
+def fill_docs(place):
+    tree = place / "docs" / "assets" / "docs" / "acme"
+    tree.mkdir(parents=True)
+    (tree / "acme.md").write_text("# Publisher acme\nAcme\n\n## Who\nWe.\n")
+
+
+@pytest.mark.parametrize("command", ADDING | LOOKING)
+def test_no_folder_is_made_that_was_not_named(place, command):
+    fill_docs(place)
+    done = run(place, *(ADDING | LOOKING)[command])
+    assert done.returncode == 1 and "there is no store in larder-data" in done.stderr, done.stderr
+    assert "--data" in done.stderr and "--config" in done.stderr and ("larder serve" in done.stderr) == (command in ADDING)
+    assert not (place / "larder-data").exists()
+
+
+@pytest.mark.parametrize("command", LOOKING)
+def test_what_only_looks_makes_none_that_was_named(place, command):
+    fill_docs(place)
+    done = run(place, *LOOKING[command], "--data", "new")
+    assert done.returncode == 1 and "there is no store in new" in done.stderr, done.stderr
+    assert not (place / "new").exists()
+
+
+@pytest.mark.parametrize("named", ["--data", "--config"])
+@pytest.mark.parametrize("command", ADDING)
+def test_one_that_was_named_is_made(place, command, named):
+    fill_docs(place)
+    (place / "ini").write_text(f"[storage]\ndata_dir = {place}/new\n")
+    done = run(place, *ADDING[command], named, "new" if named == "--data" else "ini")
+    assert done.returncode == 0, done.stderr
+    assert (place / "new" / "larder.db").exists() and not (place / "larder-data").exists()
+
+
 @pytest.mark.parametrize("form", ["nothing", "an empty folder"])
 def test_a_dry_run_makes_nothing(place, form):
     if form != "nothing":
         (place / "new").mkdir()
     done = run(place, "import", "bundle", "--dry-run", "--data", "new")
-    assert done.returncode == 1 and "a dry run makes none" in done.stderr
+    assert done.returncode == 1 and "a dry run makes no data folder" in done.stderr
     assert list(place.glob("new/*")) == [] and (place / "new").exists() == (form != "nothing")
