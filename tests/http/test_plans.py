@@ -57,7 +57,7 @@ def of_triggers(database):
 def database(tmp_path_factory):
     """An empty one: the planner has no more to go by in one that is full, since nothing is ever analysed."""
     folder = tmp_path_factory.mktemp("plans")
-    subprocess.run([binary(), "token", "list", "--data", folder], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([binary(), "pin", "acme/x", "--data", folder], check=True, capture_output=True)
     with sqlite3.connect(folder / "larder.db") as opened:
         yield opened
 
