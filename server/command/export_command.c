@@ -246,6 +246,7 @@ static void watch_signals(struct run *run)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	run->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	run->watch.progressed = show;

@@ -3,7 +3,6 @@
  * import: a bundle that was carried here becomes modules. */
 #include <getopt.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "server/command/data_folder.h"
 #include "server/command/import_remote.h"
 #include "server/command/import_talk.h"
+#include "server/command/interruption.h"
 #include "server/command/neighbour.h"
 #include "server/command/progress_bar.h"
 #include "server/command/text_table.h"
@@ -131,26 +131,6 @@ static int read_options(int argc, char **argv, struct import_options *options)
 	return status == COMMAND_DONE ? check_name(options) : status;
 }
 
-/* ---- signals ---- */
-
-/* It ends as it would have: nothing needs to be put in order. */
-static void say_interrupted(int number)
-{
-	static const char words[] = "\nlarder: interrupted: the same command goes on where it was\n";
-
-	(void)!write(STDERR_FILENO, words, sizeof words - 1);
-	(void)raise(number);
-}
-
-static void watch_signals(void)
-{
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = say_interrupted, .sa_flags = (int)SA_RESETHAND};
-
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		(void)sigaction(numbers[i], &action, NULL);
-}
-
 /* ---- running ---- */
 
 struct stores {
@@ -239,7 +219,7 @@ static int import_here(const struct import_options *options, const struct signin
 		!open_stores(options, config->storage.data_dir, &stores, &err))
 		return fail_early(options, key, &err);
 	import_talk_init(&talk, options, config);
-	watch_signals();
+	interruption_watch(INTERRUPTED_IMPORT);
 	log_configure(LOG_LEVEL_WARN, config->log.format);
 	done = import(options, config, &stores, key, &talk, &report, &err);
 	return import_talk_report(&talk, &report, key, done ? NULL : &err);
@@ -256,7 +236,7 @@ static int import_there(const struct import_options *options, const struct signi
 	if (!remote_create(&options->remote, &remote, &err))
 		return fail_early(options, key, &err);
 	import_talk_init(&talk, options, NULL);
-	watch_signals();
+	interruption_watch(INTERRUPTED_IMPORT);
 	done = import_remote(remote, key, &talk, &report, &err);
 	return import_talk_report(&talk, &report, key, done ? NULL : &err);
 }

@@ -14,6 +14,7 @@
 #include "server/command/command.h"
 #include "server/command/fill_pages.h"
 #include "server/command/fillbars.h"
+#include "server/command/interruption.h"
 #include "server/command/listing.h"
 #include "server/command/lockcheck.h"
 #include "server/command/lockfile.h"
@@ -459,6 +460,7 @@ int command_prefetch(int argc, char **argv)
 	if (!read_wishes(&prefetch, options.from, argv + optind, &err) ||
 		!remote_create(&options.remote, &prefetch.remote, &err))
 		return command_fail(&err);
+	interruption_watch(INTERRUPTED_PREFETCH);
 	done = leave_locked(&prefetch, &err) && run(&prefetch, &err) && check_locked(&prefetch, &err);
 	fillbars_clear(&prefetch.bars);
 	return done ? report(&prefetch) : command_fail(&err);

@@ -14,6 +14,7 @@
 #include "server/command/command.h"
 #include "server/command/destination.h"
 #include "server/command/documentation_file.h"
+#include "server/command/interruption.h"
 #include "server/command/listing.h"
 #include "server/command/packing.h"
 #include "server/command/progress_bar.h"
@@ -249,5 +250,6 @@ int command_publish(int argc, char **argv)
 		return COMMAND_MISUSE;
 	if (argc - optind != 2)
 		return command_misuse("publish", "publish takes a folder or file and the version's URL");
+	interruption_watch(INTERRUPTED_PUBLISH);
 	return publish(argv[optind], argv[optind + 1], &options, &err) ? COMMAND_DONE : command_fail(&err);
 }

@@ -20,6 +20,7 @@
 #include "common/uri.h"
 #include "server/command/command.h"
 #include "server/command/extraction.h"
+#include "server/command/interruption.h"
 #include "server/command/part_file.h"
 #include "server/command/progress_bar.h"
 #include "server/command/remote.h"
@@ -585,5 +586,7 @@ int command_pull(int argc, char **argv)
 	if (options.output && strcmp(options.output, "-") == 0 && isatty(STDOUT_FILENO))
 		return command_misuse(
 			"pull", "a module is nothing to look at: send it to a program or a file");
+	interruption_watch(options.output && strcmp(options.output, "-") == 0 ? INTERRUPTED_PULL_AWAY
+									      : INTERRUPTED_PULL);
 	return pull_module(argv[optind], &options, &err) ? COMMAND_DONE : command_fail(&err);
 }

@@ -683,7 +683,7 @@ def test_a_key_that_others_can_read_is_told(larder):
         assert (f"others than its owner may read or change the key bundle.key (mode {mode:04o})" in done.stderr) == bool(mode & 0o077)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_it_in_words(larder, number):
     larder.publish("/acme/big/1", modules.module(2 << 20))
     exporter = subprocess.Popen([binary(), "export", "-o", "out", "--data", str(larder.data)], stderr=subprocess.PIPE, text=True,
