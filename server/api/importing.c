@@ -16,7 +16,8 @@ static const char *const state_names[INCOMING_STATE_COUNT] = {[INCOMING_ARRIVING
 	[INCOMING_OPEN] = "open",
 	[INCOMING_RECORDING] = "recording",
 	[INCOMING_ENDED] = "ended"};
-static const char *const phase_names[] = {[IMPORT_READING] = "reading",
+static const char *const phase_names[] = {[IMPORT_PROVING] = "proving",
+	[IMPORT_READING] = "reading",
 	[IMPORT_COPYING] = "copying",
 	[IMPORT_RECORDING] = "recording",
 	[IMPORT_SETTLING] = "settling"};

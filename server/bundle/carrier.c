@@ -87,8 +87,16 @@ static bool open_tar(struct carrier *carrier, const char *scratch, struct err *e
 		return false;
 	if (tar_places_read(carrier->reel, carrier->places, carrier->files, err))
 		return true;
-	mistaken_file(carrier->path, err);
+	/* Which of its pieces it is tells more than what was found in it. */
+	if (reel_prove(carrier->reel, NULL, NULL, err))
+		mistaken_file(carrier->path, err);
 	return false;
+}
+
+bool carrier_prove_pieces(struct carrier *carrier, void (*shown)(void *context, int64_t done, int64_t total),
+	void *context, struct err *err)
+{
+	return !carrier->reel || reel_prove(carrier->reel, shown, context, err);
 }
 
 static bool read_file(

@@ -28,6 +28,11 @@ void carrier_close(struct carrier *carrier);
 AUTO_CLEANER(own_carrier, struct carrier *, carrier_close)
 #define AUTO_CARRIER AUTO(own_carrier)
 
+/* Of a tar in pieces: reads all of them for their digests, so that all that are damaged are named at once;
+ * else true. shown may be NULL. */
+bool carrier_prove_pieces(struct carrier *carrier, void (*shown)(void *context, int64_t done, int64_t total),
+	void *context, struct err *err);
+
 /* Appends the text of index.json; ERR_TOO_LARGE where that has more than limit bytes. */
 bool carrier_read_index(struct carrier *carrier, size_t limit, struct buffer *out, struct err *err);
 

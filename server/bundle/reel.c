@@ -13,7 +13,13 @@
 #include "common/mem.h"
 #include "server/bundle/strictjson.h"
 
-enum { MANIFEST_BYTES_MAX = 4 << 20, PIECES_MAX = 9999, VALUES_OF_A_PIECE = 5, DIGITS_MIN = 3 };
+enum {
+	MANIFEST_BYTES_MAX = 4 << 20,
+	PIECES_MAX = 9999,
+	VALUES_OF_A_PIECE = 5,
+	DIGITS_MIN = 3,
+	BLOCK_BYTES = 256 << 10
+};
 
 static const char manifest_suffix[] = ".pieces";
 
@@ -21,6 +27,7 @@ struct piece {
 	char *name;
 	int64_t from; /* its first byte's place in the whole */
 	int64_t size_bytes;
+	struct digest digest;
 };
 
 struct reel {
@@ -30,6 +37,7 @@ struct reel {
 	int64_t size_bytes;
 	size_t open; /* the piece that fd is of */
 	int fd;      /* -1: none */
+	bool is_cut;
 };
 
 void reel_close(struct reel *reel)
@@ -80,7 +88,8 @@ static bool open_file(const char *path, int *out_fd, int64_t *out_bytes, struct 
 static void add_piece(struct reel *reel, const char *name, int64_t size_bytes)
 {
 	reel->pieces = mem_resize(reel->pieces, reel->count + 1, sizeof *reel->pieces);
-	reel->pieces[reel->count++] = (struct piece){mem_dup(name), reel->size_bytes, size_bytes};
+	reel->pieces[reel->count++] =
+		(struct piece){.name = mem_dup(name), .from = reel->size_bytes, .size_bytes = size_bytes};
 	reel->size_bytes += size_bytes;
 }
 
@@ -159,6 +168,7 @@ static bool take_piece(
 			"bundle was made",
 			path, reel->count + 1);
 	add_piece(reel, name, size_bytes);
+	reel->pieces[reel->count - 1].digest = digest;
 	return true;
 }
 
@@ -239,6 +249,7 @@ static bool check_pieces(const struct reel *reel, const char *path, struct err *
 
 static bool open_pieces(struct reel *reel, const char *manifest, struct err *err)
 {
+	reel->is_cut = true;
 	return read_manifest(reel, manifest, err) && check_pieces(reel, manifest, err);
 }
 
@@ -354,4 +365,62 @@ bool reel_read_at(
 	}
 	*out_read = done;
 	return true;
+}
+
+/* ---- proving ---- */
+
+/* What is told of how far it is. */
+struct proving {
+	void (*shown)(void *context, int64_t done, int64_t total);
+	void *context;
+	uint8_t *block;
+};
+
+static bool hash_piece(struct reel *reel, const struct piece *piece, const struct proving *proving,
+	bool *same, struct err *err)
+{
+	AUTO_HASHER struct hasher *hasher = hasher_create();
+	int64_t done = 0;
+	struct digest found;
+	size_t got = 0;
+
+	for (; done < piece->size_bytes; done += (int64_t)got) {
+		int64_t left = piece->size_bytes - done;
+
+		if (!read_piece(reel, proving->block, left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES,
+			    piece->from + done, &got, err))
+			return false;
+		hasher_add(hasher, proving->block, got);
+		if (proving->shown)
+			proving->shown(proving->context, piece->from + done, reel->size_bytes);
+	}
+	found = hasher_result(hasher);
+	*same = digest_equal(&found, &piece->digest);
+	return true;
+}
+
+bool reel_prove(struct reel *reel, void (*shown)(void *context, int64_t done, int64_t total), void *context,
+	struct err *err)
+{
+	AUTO_FREE uint8_t *block = mem_zero(1, BLOCK_BYTES);
+	const struct proving proving = {shown, context, block};
+	AUTO_BUFFER struct buffer words = {0};
+	size_t amiss = 0;
+
+	for (size_t i = 0; reel->is_cut && i < reel->count; i++) {
+		bool same = false;
+		struct err why;
+
+		/* One that cannot be read is as bad. */
+		if (hash_piece(reel, &reel->pieces[i], &proving, &same, &why) && same)
+			continue;
+		amiss++;
+		if (words.length < 200)
+			buffer_printf(&words, "%s%s", words.length > 0 ? ", " : "", reel->pieces[i].name);
+	}
+	return amiss == 0 || err_set(err, ERR_DIGEST_MISMATCH,
+				     "%zu of the %zu pieces have other bytes than their list says, or cannot "
+				     "be read: %.230s; "
+				     "copy them again from where they were made",
+				     amiss, reel->count, buffer_string(&words));
 }

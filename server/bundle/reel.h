@@ -33,6 +33,11 @@ int64_t reel_size(const struct reel *reel);
 bool reel_read_at(
 	struct reel *reel, void *bytes, size_t length, int64_t offset, size_t *out_read, struct err *err);
 
+/* Reads all pieces for their digests; ERR_DIGEST_MISMATCH names those whose copies are to be made again.
+ * shown, which may be NULL, hears how far it is. True at once for what is not in pieces. */
+bool reel_prove(struct reel *reel, void (*shown)(void *context, int64_t done, int64_t total), void *context,
+	struct err *err);
+
 /* The file that has the byte at this offset: whose copy is to be made again where it is damaged. */
 const char *reel_file_at(const struct reel *reel, int64_t offset);
 

@@ -224,6 +224,7 @@ static bool broke_off(struct err *err)
 static bool open_bundle(struct sending *sending, const struct signing_key *key, struct err *err)
 {
 	return carrier_open(sending->talk->options->path, scratch_folder(), &sending->carrier, err) &&
+	       (sending->talk->options->partial || carrier_prove_pieces(sending->carrier, NULL, NULL, err)) &&
 	       opening_find(sending->carrier, &sending->opening, err) &&
 	       (!key || opening_verify(sending->carrier, &sending->opening, key, err));
 }

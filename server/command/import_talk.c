@@ -102,7 +102,8 @@ void import_talk_tell(void *talk, const struct import_told *told)
 
 void import_talk_show(void *context, const struct import_progress *progress)
 {
-	static const char *const words[] = {[IMPORT_READING] = "reading what is in it",
+	static const char *const words[] = {[IMPORT_PROVING] = "proving the pieces",
+		[IMPORT_READING] = "reading what is in it",
 		[IMPORT_COPYING] = "importing",
 		[IMPORT_RECORDING] = "recording",
 		[IMPORT_SETTLING] = "withdrawing"};

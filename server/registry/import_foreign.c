@@ -201,7 +201,7 @@ bool import_foreign(const struct importer *importer, const struct import_order *
 
 	*report = (struct import_report){0};
 	if (!carrier_open(order->path, importer->scratch_folder, &carrier, err) ||
-		!foreign_find(carrier, &model, err))
+		!carrier_prove_pieces(carrier, NULL, NULL, err) || !foreign_find(carrier, &model, err))
 		return false;
 	describe(report, &model, order->path);
 	job.carrier = carrier;

@@ -394,12 +394,28 @@ static bool open_carrier(struct job *job, struct err *err)
 		       : carrier_open(order->path, scratch, &job->carrier, err);
 }
 
+static void show_proof(void *context, int64_t done, int64_t total)
+{
+	struct job *job = context;
+
+	job->progress.phase = IMPORT_PROVING;
+	job->progress.read = done;
+	job->progress.said = total;
+	job->order->show(job->order->context, &job->progress);
+}
+
+/* Where the rest is to come all the same, each blob is proved by its own digest. */
+static bool prove_pieces(struct job *job, struct err *err)
+{
+	return job->order->partial || carrier_prove_pieces(job->carrier, show_proof, job, err);
+}
+
 static bool open_bundle(struct job *job, struct err *err)
 {
 	const struct import_order *order = job->order;
 	struct opening opening;
 
-	if (!open_carrier(job, err) || !opening_find(job->carrier, &opening, err))
+	if (!open_carrier(job, err) || !prove_pieces(job, err) || !opening_find(job->carrier, &opening, err))
 		return false;
 	job->report->is_signed = opening.is_signed;
 	job->report->contents = opening.contents.digest;

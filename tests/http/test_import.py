@@ -102,6 +102,30 @@ def test_any_piece_names_the_bundle_and_missing_ones_are_named(larder, tmp_path)
     assert report(larder, tmp_path / "bundle.tar.003")["new"] == 3
 
 
+@pytest.mark.parametrize("bad", [[1], [3], [2, 4], [1, 2, 3, 4]], ids=str)
+def test_damaged_pieces_are_all_named_before_anything_is_copied(larder, tmp_path, bad):
+    """Also where it is only the list that is wrong: nobody knows which of the two is."""
+    path = tmp_path / "b.tar"
+    bundle = Bundle().add("acme/x/1", {"tf-hub": X}).add("acme/y/1", {"tf-hub": Y})
+    for where in ("piece", "list"):
+        manifest = bundles.split(bundle.tar(path), 30_000)
+        told = json.loads(manifest.read_text())
+        for number in bad:
+            if where == "list":
+                told["pieces"][number - 1]["digest"] = bundles.digest(b"other")
+                continue
+            piece = tmp_path / f"b.tar.{number:03}"
+            content = bytearray(piece.read_bytes())
+            content[len(content) // 2] ^= 1
+            piece.write_bytes(content)
+        manifest.write_text(json.dumps(told))
+        for options in ([], ["--dry-run"]):
+            said = refused(larder, path, *options)
+            assert [number for number in range(1, 6) if f"b.tar.{number:03}" in said] == bad, said
+    assert_nothing(larder)
+    assert report(larder, path, "--partial")["new"] == 2
+
+
 def test_dry_run_changes_nothing(larder, tmp_path):
     told = report(larder, sample().folder(tmp_path / "b"), "--dry-run")
     assert (told["new"], told["recorded"], told["dry_run"]) == (3, False, True)
