@@ -78,7 +78,7 @@ static const struct command commands[] = {
 		"  --tag TAG             only those that have a meta graph with this tag, such as serve\n"
 		"  --tensorflow-version VERSION\n"
 		"                        only those that this wrote, such as 2 or 2.11\n"
-		"  --sort ORDER          relevance, name, downloads, updated or size\n"
+		"  --sort ORDER          relevance, name, downloads, trending, updated or size\n"
 		"  --json                print JSON\n" REMOTE_HELP,
 		command_list},
 	{"show", "tell what a registry knows of a module or a version",

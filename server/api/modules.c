@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/page.h"
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_tags.h"
+#include "server/store/catalog/catalog_trends.h"
 #include "server/store/catalog/catalog_versions.h"
 
 /* ---- a module as JSON ---- */
@@ -146,13 +148,32 @@ static json_t *head_json(const struct services *services, const char *handle, st
 	return NULL;
 }
 
+/* {"2026-11-28": 3}: the days that had downloads. */
+static json_t *daily_json(const struct services *services, const char *handle, struct err *err)
+{
+	AUTO_FREE struct day_downloads *days = NULL;
+	json_t *object;
+	size_t count;
+
+	if (!catalog_list_download_days(services->catalog, handle, clock_now_s(), &days, &count, err))
+		return NULL;
+	object = json_object();
+	for (size_t i = 0; i < count; i++) {
+		struct time_text time = clock_rfc3339(days[i].day * 86400);
+
+		time.text[strcspn(time.text, "T")] = '\0';
+		(void)json_object_set_new(object, time.text, json_integer((json_int_t)days[i].downloads));
+	}
+	return object;
+}
+
 json_t *module_json(const struct ask *ask, const char *handle, struct err *err)
 {
 	AUTO(version_list_finish) struct version_list list = {0};
 	struct version_query query;
 	struct page page;
+	json_t *object, *daily;
 	int64_t documented;
-	json_t *object;
 
 	if (!page_read_position(ask, &page, &query.after, err) || !read_order(ask, &query.newest, err))
 		return NULL;
@@ -162,10 +183,14 @@ json_t *module_json(const struct ask *ask, const char *handle, struct err *err)
 	if (!catalog_find_documented(ask->services->catalog, handle, &documented, err))
 		return NULL;
 	object = head_json(ask->services, handle, err);
-	if (!object)
+	daily = object ? daily_json(ask->services, handle, err) : NULL;
+	if (!daily) {
+		json_decref(object);
 		return NULL;
+	}
 	(void)json_object_update_new(object, version_page_json(ask, handle, &list));
 	json_object_set_new(
 		object, "documented_version", documented > 0 ? json_integer(documented) : json_null());
+	json_object_set_new(object, "daily_downloads", daily);
 	return object;
 }

@@ -181,6 +181,7 @@ static void describe_version(struct view *view, const struct name *name, struct 
 		return;
 	if (!version)
 		return refuse_version(view, name, &err, reply);
+	view->feed = mem_printf("-/feeds/%s.atom", name->handle);
 	view_begin(view, name_path(name).text, SECTION_NONE, "module.js");
 	write_version(view, name, module, version);
 	view_send(view, reply, status_of(version));

@@ -72,6 +72,7 @@ static void write_sort(struct view *view)
 		const char *label;
 	} orders[] = {
 		{"downloads", "Downloads"},
+		{"trending", "Trending"},
 		{"updated", "Last change"},
 		{"name", "Name"},
 		{"size", "Size"},

@@ -38,13 +38,20 @@ static bool turns_direction(uint32_t code)
 	return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
+/* What XML has no place for, and no text needs. */
+static bool is_no_character(uint32_t code)
+{
+	return (code & 0xfffe) == 0xfffe;
+}
+
 static void add_character(struct buffer *out, const char *text, size_t length, uint32_t code)
 {
 	const char *escaped = length == 1 ? entity(*text) : NULL;
 
 	if (escaped)
 		buffer_add_string(out, escaped);
-	else if (length == 0 || (utf8_is_control(code) && !strchr("\t\n", *text)) || turns_direction(code))
+	else if (length == 0 || (utf8_is_control(code) && !strchr("\t\n", *text)) || turns_direction(code) ||
+		 is_no_character(code))
 		buffer_add_string(out, replacement);
 	else
 		buffer_add(out, text, length);

@@ -9,6 +9,7 @@
 #include "server/web/cards.h"
 #include "server/web/facts.h"
 #include "server/web/html_table.h"
+#include "server/web/sparkline.h"
 
 enum { FILES_SHOWN = 200 };
 
@@ -409,6 +410,7 @@ void module_sections_write_aside(struct view *view, const json_t *module, const 
 	HTML(&view->html,
 		"<p class=\"raw\"><a href=\"%s/api/v1/modules/%s/%" PRId64 "\">All of it as JSON</a></p>\n",
 		view->root, fact_text(version, "handle"), current);
+	sparkline_write(view, json_object_get(module, "daily_downloads"));
 	write_versions(view, module, current);
 	if (json_array_size(json_object_get(version, "artifacts")) > 0)
 		offer_comparing(view, module, current);

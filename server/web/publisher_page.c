@@ -2,6 +2,7 @@
 #include "server/web/publisher_page.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "common/uri.h"
@@ -28,9 +29,17 @@ static void shelf_finish(struct shelf *shelf)
 	free(shelf->documentation);
 }
 
+static const char *const passed_on[] = {"q", "sort", "cursor"};
+
+static const char *asked(const struct view *view, const char *key)
+{
+	const char *value = query_find(&view->request->query, key);
+
+	return value ? value : "";
+}
+
 static bool ask(const struct view *view, struct shelf *shelf, struct err *err)
 {
-	const char *cursor = query_find(&view->request->query, "cursor");
 	struct query whose = {0};
 	struct ask ask = {.rest = shelf->name, .query = &whose, .limit = COLLECTIONS_SHOWN};
 
@@ -41,8 +50,12 @@ static bool ask(const struct view *view, struct shelf *shelf, struct err *err)
 	shelf->collections = facts_ask(view, ask_collections, &ask, err);
 	if (!shelf->collections)
 		return false;
-	if (cursor)
-		(void)query_set(&whose, "cursor", cursor);
+	for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) {
+		if (*asked(view, passed_on[i]))
+			(void)query_set(&whose, passed_on[i], asked(view, passed_on[i]));
+	}
+	if (!*asked(view, "sort") && !*asked(view, "q"))
+		(void)query_set(&whose, "sort", "downloads");
 	ask.limit = MODULES_ON_A_PAGE;
 	shelf->modules = facts_ask(view, ask_modules, &ask, err);
 	shelf->documentation = facts_render_documentation(view, ask_publisher_documentation, shelf->name);
@@ -83,18 +96,63 @@ static void write_collections(struct view *view, const struct shelf *shelf)
 	view_end_section(view);
 }
 
+static void write_orders(struct view *view)
+{
+	static const struct {
+		const char *value;
+		const char *label;
+	} orders[] = {
+		{"trending", "Trending"},
+		{"updated", "Last change"},
+		{"name", "Name"},
+		{"size", "Size"},
+	};
+
+	HTML(&view->html, "<option value=\"\">%s</option>\n", *asked(view, "q") ? "Best match" : "Downloads");
+	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
+		HTML(&view->html, "<option value=\"%s\"%s>%s</option>\n", orders[i].value,
+			strcmp(asked(view, "sort"), orders[i].value) == 0 ? " selected" : "",
+			orders[i].label);
+}
+
+/* In its modules only; other filters are those of the list of all. */
+static void write_search(struct view *view, const struct shelf *shelf)
+{
+	HTML(&view->html,
+		"<form class=\"field within\" role=\"search\" action=\"%s/%s\">\n"
+		"<label class=\"unseen\" for=\"q\">Search the modules of %s</label>\n"
+		"<input id=\"q\" type=\"search\" name=\"q\" value=\"%s\" autocomplete=\"off\" "
+		"spellcheck=\"false\" placeholder=\"Search these modules\">\n"
+		"<label class=\"sort\"><span class=\"unseen\">Sort by</span> <select name=\"sort\">\n",
+		view->root, shelf->name, shelf->name, asked(view, "q"));
+	write_orders(view);
+	HTML(&view->html, "</select></label>\n<button>Search</button>\n</form>\n");
+}
+
+static void write_found(struct view *view, const struct shelf *shelf)
+{
+	int64_t total = fact_number(shelf->modules, "total");
+
+	HTML(&view->html, "<p id=\"count\" role=\"status\">%s module%s match%s. ", count_text(total).text,
+		total == 1 ? "" : "s", total == 1 ? "es" : "");
+	HTML(&view->html, "<a href=\"%s/%s\">Show all of them</a></p>\n", view->root, shelf->name);
+}
+
 static void write_modules(struct view *view, const struct shelf *shelf)
 {
 	const json_t *modules = json_object_get(shelf->modules, "modules");
 
 	view_begin_section(view, "modules", "Modules");
-	if (json_array_size(modules) == 0)
+	if (fact_number(shelf->publisher, "modules") > 1)
+		write_search(view, shelf);
+	if (*asked(view, "q"))
+		write_found(view, shelf);
+	else if (json_array_size(modules) == 0)
 		HTML(&view->html, "<p>None is listed; what was withdrawn is not.</p>\n");
 	else
-		HTML(&view->html,
-			"<p class=\"lead\"><a href=\"%s/?publisher=%s\">Search and filter them</a></p>\n",
+		HTML(&view->html, "<p class=\"lead\"><a href=\"%s/?publisher=%s\">Filter them</a></p>\n",
 			view->root, shelf->name);
-	cards_write(view, modules, NULL);
+	cards_write(view, modules, asked(view, "q"));
 	cards_write_next(view, shelf->name, shelf->modules);
 	view_end_section(view);
 }
@@ -104,8 +162,11 @@ void publisher_page_describe(struct view *view, const char *name, struct reply *
 	AUTO(shelf_finish) struct shelf shelf = {.name = name};
 	struct err err;
 
+	if (!view_takes(view, "q sort cursor", reply))
+		return;
 	if (!ask(view, &shelf, &err))
 		return view_refuse(view, &err, reply);
+	view->feed = mem_printf("-/feeds/%s.atom", name);
 	view_begin(view, fact_text(shelf.publisher, "display_name"), SECTION_NONE, "list.js");
 	HTML(&view->html, "<div class=\"page\">\n");
 	write_title(view, &shelf);

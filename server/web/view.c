@@ -47,11 +47,17 @@ void view_finish(struct view *view)
 	free(TAKE(view->root));
 	free(TAKE(view->base_url));
 	free(TAKE(view->url));
+	free(TAKE(view->feed));
 }
 
 static void write_static(struct html *html, const struct view *view, const char *name)
 {
 	HTML(html, "%s/-/static/%s/%s", view->root, assets_revision, name);
+}
+
+static const char *feed_of(const struct view *view)
+{
+	return view->feed ? view->feed : "-/feed.atom";
 }
 
 static void write_head(struct view *view, const char *title, const char *script)
@@ -66,6 +72,10 @@ static void write_head(struct view *view, const char *title, const char *script)
 	write_static(html, view, "larder.css");
 	HTML(html, "\">\n<link rel=\"icon\" type=\"image/svg+xml\" href=\"");
 	write_static(html, view, "icon.svg");
+	HTML(html,
+		"\">\n<link rel=\"alternate\" type=\"application/atom+xml\" title=\"What is new\" "
+		"href=\"%s/%s",
+		view->root, feed_of(view));
 	HTML(html, "\">\n<link rel=\"modulepreload\" href=\"");
 	write_static(html, view, "copy.js");
 	HTML(html, "\">\n<script type=\"module\" src=\"");
@@ -82,6 +92,7 @@ static void write_navigation(struct view *view, enum view_section section)
 	} links[] = {
 		{"/", "Modules", SECTION_MODULES},
 		{"/-/collections", "Collections", SECTION_COLLECTIONS},
+		{"/-/publishers", "Publishers", SECTION_PUBLISHERS},
 		{"/-/activity", "Activity", SECTION_ACTIVITY},
 	};
 	struct html *html = &view->html;
@@ -131,9 +142,9 @@ static void write_footer(struct view *view)
 {
 	HTML(&view->html,
 		"</main>\n<footer class=\"site\">\n<p>Larder %s</p>\n"
-		"<p><a href=\"%s/api/v1/openapi.yaml\">API</a> <a href=\"%s/metrics\">Metrics</a></p>\n"
-		"</footer>\n</body>\n</html>\n",
-		LARDER_VERSION, view->root, view->root);
+		"<p><a href=\"%s/api/v1/openapi.yaml\">API</a> <a href=\"%s/metrics\">Metrics</a> <a "
+		"href=\"%s/%s\">Feed</a></p>\n</footer>\n</body>\n</html>\n",
+		LARDER_VERSION, view->root, view->root, view->root, feed_of(view));
 }
 
 /* A page with a token in its links is sent as it is: how well it packs would tell of the token to whoever can

@@ -14,7 +14,13 @@
 #include "server/registry/services.h"
 #include "server/web/html.h"
 
-enum view_section { SECTION_NONE, SECTION_MODULES, SECTION_COLLECTIONS, SECTION_ACTIVITY };
+enum view_section {
+	SECTION_NONE,
+	SECTION_MODULES,
+	SECTION_COLLECTIONS,
+	SECTION_PUBLISHERS,
+	SECTION_ACTIVITY
+};
 
 struct view {
 	struct services *services;
@@ -22,6 +28,7 @@ struct view {
 	char *root;     /* what links begin with: "", or "/-/t/<token>" for a browser that reads so */
 	char *base_url; /* where the client reaches us; no last slash */
 	char *url;      /* the same, with root */
+	char *feed;     /* the Atom feed of what it shows, under root; NULL: that of all */
 	struct html html;
 };
 

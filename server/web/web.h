@@ -25,6 +25,11 @@ void web_collections(void *services, struct request *request, struct reply *repl
 void web_collection(void *services, struct request *request, struct reply *reply);
 /* /-/fills: pages of all that run or ended lately; /-/activity: the oldest, and what goes on besides */
 void web_fills(void *services, struct request *request, struct reply *reply);
+/* /-/publishers */
+void web_publishers(void *services, struct request *request, struct reply *reply);
+/* /-/feed.atom, and /-/feeds/<publisher or handle>.atom */
+void web_feed(void *services, struct request *request, struct reply *reply);
+void web_feed_of(void *services, struct request *request, struct reply *reply);
 void web_activity(void *services, struct request *request, struct reply *reply);
 
 /* The page of a publisher, a module or a version, whichever the name is: for the bare hub URLs. */

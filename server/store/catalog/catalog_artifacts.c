@@ -3,7 +3,7 @@
 
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { FIND_ARTIFACT, FIND_CACHED_BLOB, COUNT_DOWNLOADS, COUNT_MODULE_DOWNLOADS };
+enum statement { FIND_ARTIFACT, FIND_CACHED_BLOB, COUNT_DOWNLOADS };
 
 static const char *const sql[] = {
 	[FIND_ARTIFACT] = "SELECT v.source, v.state, " ARTIFACT_COLUMNS
@@ -14,7 +14,6 @@ static const char *const sql[] = {
 	[COUNT_DOWNLOADS] =
 		"UPDATE artifacts SET downloads = downloads + ?3, last_used_at = max(last_used_at, ?4)"
 		" WHERE version_id = ?1 AND format = ?2",
-	[COUNT_MODULE_DOWNLOADS] = "UPDATE modules SET downloads = downloads + ?2 WHERE id = ?1",
 };
 
 /* ---- artifacts ---- */
@@ -98,8 +97,8 @@ static bool count_downloads(struct txn *txn, const struct downloads *downloads, 
 				v_int(downloads->count), v_int(downloads->last_at)),
 			err))
 		return false;
-	return txn_changes(txn) == 0 || txn_run(txn, sql[COUNT_MODULE_DOWNLOADS],
-						VALUES(v_int(ids.module_id), v_int(downloads->count)), err);
+	return txn_changes(txn) == 0 ||
+	       trend_record(txn, ids.module_id, downloads->count, downloads->last_at, err);
 }
 
 bool catalog_count_downloads(
@@ -113,7 +112,7 @@ bool catalog_count_downloads(
 		if (!count_downloads(txn, &items[i], err))
 			return false;
 	}
-	return txn_commit(txn, err);
+	return (count == 0 || trend_forget(txn, items[0].last_at, err)) && txn_commit(txn, err);
 }
 
 /* ---- blobs ---- */

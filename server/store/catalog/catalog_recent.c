@@ -7,11 +7,13 @@
 #include "common/mem.h"
 #include "server/store/catalog/catalog_rows.h"
 
-/* By the order in which blobs came. The planner knows no sizes, and would begin with the versions. */
+/* By the time of each. The planner knows no sizes, and would begin with the versions. */
 static const char sql[] =
 	"SELECT m.handle, v.version, a.format, a.source, a.published_by, a.created_at"
-	" FROM artifacts a INDEXED BY artifacts_by_arrival CROSS JOIN versions v ON v.id = a.version_id"
-	" CROSS JOIN modules m ON m.id = v.module_id WHERE a.arrival IS NOT NULL ORDER BY a.arrival DESC"
+	" FROM artifacts a INDEXED BY artifacts_by_creation CROSS JOIN versions v ON v.id = a.version_id"
+	" CROSS JOIN modules m ON m.id = v.module_id WHERE a.arrival IS NOT NULL AND a.created_at > 0 ORDER "
+	"BY a.created_at DESC, "
+	"a.version_id DESC"
 	" LIMIT ?1";
 
 struct recent {

@@ -19,7 +19,8 @@ struct recent_row {
 	int64_t at;
 };
 
-/* The artifacts of active versions whose bytes came here last, newest first; the caller owns *out. */
+/* The artifacts of active versions that came here last, newest first, whether their bytes were new or not;
+ * the caller owns *out. */
 bool catalog_list_recent(
 	struct catalog *catalog, size_t limit, struct recent_row **out, size_t *count, struct err *err);
 void recent_rows_destroy(struct recent_row *rows, size_t count);

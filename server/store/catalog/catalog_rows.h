@@ -61,6 +61,12 @@ bool version_find_ids(struct txn *txn, const struct name *name, struct version_i
  * or documentation changed. */
 bool module_refresh(struct txn *txn, int64_t module_id, struct err *err);
 
+/* Counts downloads of a module that were made at a time, in all and by the day. */
+bool trend_record(struct txn *txn, int64_t module_id, int64_t count, int64_t at_s, struct err *err);
+
+/* Forgets some days that are more than a year ago. */
+bool trend_forget(struct txn *txn, int64_t now_s, struct err *err);
+
 /* The part of it that is searched. */
 bool module_refresh_texts(struct txn *txn, int64_t module_id, struct err *err);
 

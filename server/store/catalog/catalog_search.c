@@ -25,6 +25,7 @@ static const char *const sort_names[SORT_COUNT] = {
 	[SORT_DOWNLOADS] = "downloads",
 	[SORT_UPDATED] = "updated",
 	[SORT_SIZE] = "size",
+	[SORT_TRENDING] = "trending",
 	[SORT_RELEVANCE] = "relevance",
 };
 
@@ -110,6 +111,7 @@ static const char sort_letters[SORT_COUNT] = {
 	[SORT_DOWNLOADS] = 'd',
 	[SORT_UPDATED] = 'u',
 	[SORT_SIZE] = 's',
+	[SORT_TRENDING] = 't',
 	[SORT_RELEVANCE] = 'r',
 };
 

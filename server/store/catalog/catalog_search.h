@@ -14,7 +14,7 @@
 #include "server/store/search/module_index.h"
 
 bool facet_parse(const char *name, enum facet *out);
-/* "name", "downloads", "updated", "size", "relevance". */
+/* "name", "downloads", "updated", "size", "trending", "relevance". */
 bool module_sort_parse(const char *name, enum module_sort *out);
 
 struct module_filter {

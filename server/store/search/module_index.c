@@ -38,6 +38,7 @@ struct entry {
 	int64_t updated_at;
 	int64_t size_bytes;
 	int64_t versions; /* that are active */
+	int64_t trend;
 	char *handle;
 	int64_t rarity; /* as it was when the orders were made */
 	bool is_deployment;
@@ -142,6 +143,8 @@ struct place_in_order module_index_place(const struct module_index *index, enum 
 			standing(index, slot), RARITY_MAX - entry->rarity, entry->handle};
 	case SORT_UPDATED:
 		return (struct place_in_order){entry->updated_at, 0, entry->handle};
+	case SORT_TRENDING:
+		return (struct place_in_order){entry->trend, entry->downloads, entry->handle};
 	case SORT_SIZE:
 		return (struct place_in_order){entry->size_bytes, 0, entry->handle};
 	default:
@@ -299,6 +302,7 @@ static void set_state(struct module_index *index, size_t slot, const struct modu
 	entry->updated_at = facts->updated_at;
 	entry->size_bytes = facts->size_bytes;
 	entry->versions = facts->versions;
+	entry->trend = facts->trend;
 	entry->is_deployment = facts->is_deployment;
 	(facts->listed ? slots_add : slots_remove)(&index->listed, slot);
 	(facts->cached ? slots_add : slots_remove)(&index->cached, slot);

@@ -38,9 +38,10 @@ extern const char *const facet_names[FACET_COUNT];
 
 enum module_sort {
 	SORT_NAME,
-	SORT_DOWNLOADS, /* this and the next two: the largest first */
+	SORT_DOWNLOADS, /* this and those up to SORT_TRENDING: the largest first */
 	SORT_UPDATED,
 	SORT_SIZE,
+	SORT_TRENDING,
 	SORT_RELEVANCE, /* the order among hits that are equally good; only with words */
 	SORT_COUNT
 };
@@ -55,6 +56,7 @@ struct module_facts {
 	int64_t updated_at;
 	int64_t size_bytes;
 	int64_t versions;   /* that are active */
+	int64_t trend;      /* how often it is downloaded of late */
 	bool is_deployment; /* it comes for TF.js, TF Lite or Coral only */
 };
 

@@ -24,7 +24,7 @@ enum statement {
 
 #define MODULE_COLUMNS \
 	"id, handle, latest_id IS NOT NULL, latest_cached, downloads, updated_at, latest_size_bytes, " \
-	"text_revision, active_count," \
+	"text_revision, active_count, trend," \
 	" latest_formats <> '' AND latest_formats NOT LIKE '%,tf-hub,%'"
 
 static const char *const sql[] = {
@@ -85,7 +85,8 @@ static struct module_facts read_facts(struct rows *rows)
 		.updated_at = rows_int(rows, 5),
 		.size_bytes = rows_int(rows, 6),
 		.versions = rows_int(rows, 8),
-		.is_deployment = rows_int(rows, 9) != 0,
+		.trend = rows_int(rows, 9),
+		.is_deployment = rows_int(rows, 10) != 0,
 	};
 }
 
@@ -185,7 +186,7 @@ static bool take_some(
 	int taken;
 
 	for (taken = 0; rows_next(rows); taken++) {
-		last = rows_int(rows, 10);
+		last = rows_int(rows, 11);
 		if (!take_change(search, txn, rows, whole, &stale, err))
 			return false;
 	}
