@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/routes.h"
 
+#include <string.h>
+
 #include "server/api/api.h"
 #include "server/api/import_upload.h"
 #include "server/http/problem.h"
@@ -63,7 +65,36 @@ static void get_home(void *services, struct request *request, struct reply *repl
 	}
 }
 
-/* The first row that matches counts; GET rows answer HEAD as well. */
+/* What stands behind the id of an import. */
+static const char *part_of_import(const char *path)
+{
+	static const char imports[] = "/api/v1/imports/";
+	const char *rest = strchr(path + sizeof imports - 1, '/');
+
+	return rest ? rest : "";
+}
+
+static bool is_import(const char *path)
+{
+	return !*part_of_import(path);
+}
+
+static bool tells_of_import(const char *path)
+{
+	return is_import(path) || strcmp(part_of_import(path), "/lacking") == 0;
+}
+
+static bool is_blob_of_import(const char *path)
+{
+	return strncmp(part_of_import(path), "/blobs/", strlen("/blobs/")) == 0;
+}
+
+static bool is_record_of_import(const char *path)
+{
+	return strcmp(part_of_import(path), "/record") == 0;
+}
+
+/* The rows of the pattern that says most of a path count, and no others; GET rows answer HEAD as well. */
 const struct route routes[] = {
 	{METHOD_GET, "/healthz", ROLE_NONE, BODY_NONE, NULL, api_healthz, .caller = CALLER_FRONT},
 	{METHOD_GET, "/readyz", ROLE_NONE, BODY_NONE, NULL, api_readyz, .caller = CALLER_PROBER},
@@ -91,18 +122,20 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/v1/imports", ROLE_ADMIN, BODY_NONE, NULL, api_imports},
 	{METHOD_POST, "/api/v1/imports", ROLE_ADMIN, BODY_UPLOAD, &import_head_upload, api_begin_import,
 		.bulk = true, .slow = true},
-	{METHOD_GET, "/api/v1/imports/*", ROLE_ADMIN, BODY_NONE, NULL, api_import},
+	{METHOD_GET, "/api/v1/imports/*", ROLE_ADMIN, BODY_NONE, NULL, api_import, .takes = tells_of_import},
 	{METHOD_PUT, "/api/v1/imports/*", ROLE_ADMIN, BODY_UPLOAD, &import_blob_upload, api_put_import,
-		.bulk = true, .slow = true},
-	{METHOD_POST, "/api/v1/imports/*", ROLE_ADMIN, BODY_MEMORY, NULL, api_record_import},
-	{METHOD_DELETE, "/api/v1/imports/*", ROLE_ADMIN, BODY_NONE, NULL, api_drop_import, .slow = true},
+		.bulk = true, .slow = true, .takes = is_blob_of_import},
+	{METHOD_POST, "/api/v1/imports/*", ROLE_ADMIN, BODY_MEMORY, NULL, api_record_import,
+		.takes = is_record_of_import},
+	{METHOD_DELETE, "/api/v1/imports/*", ROLE_ADMIN, BODY_NONE, NULL, api_drop_import, .slow = true,
+		.takes = is_import},
 	{METHOD_GET, "/api/v1/wants", ROLE_READ, BODY_NONE, NULL, api_wants},
 	{METHOD_DELETE, "/api/v1/wants", ROLE_ADMIN, BODY_NONE, NULL, api_clear_wants},
 	{METHOD_GET, "/api/v1/activity", ROLE_READ, BODY_NONE, NULL, api_activity},
 	{METHOD_GET, "/api/v1/events", ROLE_READ, BODY_NONE, NULL, api_events},
 	{METHOD_GET, "/api/v1/explain", ROLE_READ, BODY_NONE, NULL, hub_explain},
-	{METHOD_GET, "/api", ROLE_NONE, BODY_NONE, NULL, get_unknown},
-	{METHOD_GET, "/api/*", ROLE_NONE, BODY_NONE, NULL, get_unknown},
+	{METHOD_GET, "/api", ROLE_NONE, BODY_NONE, NULL, get_unknown, .any_method = true},
+	{METHOD_GET, "/api/*", ROLE_NONE, BODY_NONE, NULL, get_unknown, .any_method = true},
 	{METHOD_GET, "/", ROLE_READ, BODY_NONE, NULL, get_home},
 	{METHOD_GET, "/-/compare/*", ROLE_READ, BODY_NONE, NULL, web_compare},
 	{METHOD_GET, "/-/versions/*", ROLE_READ, BODY_NONE, NULL, web_versions},
@@ -115,10 +148,15 @@ const struct route routes[] = {
 	{METHOD_GET, "/-/activity", ROLE_READ, BODY_NONE, NULL, web_activity},
 	{METHOD_GET, "/-/wants.txt", ROLE_READ, BODY_NONE, NULL, api_wants_file},
 	{METHOD_GET, "/-/search", ROLE_READ, BODY_NONE, NULL, web_home},
+	{METHOD_GET, "/favicon.ico", ROLE_NONE, BODY_NONE, NULL, web_favicon},
+	{METHOD_GET, "/robots.txt", ROLE_NONE, BODY_NONE, NULL, web_robots},
 	{METHOD_GET, "/-/static/*", ROLE_NONE, BODY_NONE, NULL, web_asset},
 	{METHOD_GET, "/*", ROLE_READ, BODY_NONE, NULL, get_hub_url, .bulk = true},
-	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true, .slow = true},
-	{METHOD_POST, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true, .slow = true},
-	{METHOD_DELETE, "/*", ROLE_HANDLER, BODY_NONE, NULL, hub_withdraw, .slow = true},
+	{METHOD_PUT, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true, .slow = true,
+		.takes = hub_url_is_version},
+	{METHOD_POST, "/*", ROLE_HANDLER, BODY_UPLOAD, &hub_upload, hub_publish, .bulk = true, .slow = true,
+		.takes = hub_url_is_version},
+	{METHOD_DELETE, "/*", ROLE_HANDLER, BODY_NONE, NULL, hub_withdraw, .slow = true,
+		.takes = hub_url_is_version},
 };
 const size_t route_count = sizeof routes / sizeof *routes;

@@ -56,7 +56,7 @@ ONE_ROOM = {
     "sqlite3.h": ["server/store/connection.", "server/store/statements.c", "server/store/db.c"],
     "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/command/"],
     "openssl/ssl.h": ["server/http/tls/"],
-    "zlib.h": ["server/module/"],
+    "zlib.h": ["server/module/", "server/http/gzip.c"],
     "archive.h": ["server/bundle/", "server/command/folder_writer.c"],
     "archive_entry.h": ["server/bundle/", "server/command/folder_writer.c"],
     "ini.h": ["server/config.c"],

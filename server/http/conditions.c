@@ -91,6 +91,13 @@ static bool client_has_it(const struct request *request, const char *etag, int64
 	       last_modified_s <= date_s;
 }
 
+bool conditions_client_has(const struct request *request, const char *etag)
+{
+	const char *none_match = request_header(request, "If-None-Match");
+
+	return is_read(request) && none_match && has_etag(none_match, etag, true);
+}
+
 /* If-Range holds: the part that is asked for belongs to this very representation. */
 static bool range_applies(const struct request *request, const char *etag, int64_t last_modified_s)
 {

@@ -32,6 +32,9 @@ struct selection {
 struct selection conditions_evaluate(
 	const struct request *request, const char *etag, int64_t last_modified_s, int64_t size_bytes);
 
+/* Whether If-None-Match names this strong, quoted tag: 304, where nothing is known of dates. */
+bool conditions_client_has(const struct request *request, const char *etag);
+
 /* What a GET asks for of a representation that is still growing, so that neither its size nor its ETag are
  * known. */
 enum foresight {

@@ -105,6 +105,15 @@ static void drop_header(struct reply *reply, const char *name)
 	reply->header_count = kept;
 }
 
+void reply_vary(struct reply *reply, const char *field)
+{
+	const char *fields = reply_find_header(reply, "Vary");
+	AUTO_FREE char *all = fields ? mem_printf("%s, %s", fields, field) : mem_dup(field);
+
+	drop_header(reply, "Vary");
+	reply_header(reply, "Vary", all);
+}
+
 static void begin_body(struct reply *reply, int status, const char *media_type, enum reply_body kind)
 {
 	drop_body(reply);

@@ -122,6 +122,9 @@ void reply_header(struct reply *reply, const char *name, const char *value);
 void reply_header_printf(struct reply *reply, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Adds one to the fields that Vary names. */
+void reply_vary(struct reply *reply, const char *field);
+
 /* The first value of this header, or NULL. */
 const char *reply_find_header(const struct reply *reply, const char *name);
 

@@ -8,7 +8,9 @@ const struct answer_field every_answer[] = {
 	{"Server", "larder/" LARDER_VERSION},
 	{"X-Content-Type-Options", "nosniff"},
 	{"Access-Control-Allow-Origin", "*"},
-	{"Access-Control-Expose-Headers", "Content-Length, ETag, Repr-Digest, Cache-Status"},
+	{"Access-Control-Expose-Headers",
+		"Content-Length, Content-Range, Accept-Ranges, Content-Disposition, ETag, Repr-Digest, "
+		"x-goog-hash, Cache-Status, Retry-After"},
 	{"Cross-Origin-Resource-Policy", "cross-origin"},
 };
 const size_t every_answer_count = sizeof every_answer / sizeof *every_answer;

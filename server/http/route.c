@@ -57,25 +57,45 @@ bool route_is_for_own_pages(const struct route *routes, size_t count, const char
 	return false;
 }
 
+/* The pattern that says most of a path, which no other is asked about; NULL if none matches. */
+static const char *nearest(const struct route *routes, size_t count, const char *path)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *pattern = routes[i].pattern;
+
+		if (!match(pattern, path))
+			continue;
+		if (is_literal(pattern))
+			return pattern;
+		if (!found || strlen(pattern) > strlen(found))
+			found = pattern;
+	}
+	return found;
+}
+
+static bool takes(const struct route *row, const char *path)
+{
+	return !row->takes || row->takes(path);
+}
+
 const struct route *route_find(
 	const struct route *routes, size_t count, struct request *request, bool *path_known, char allow[64])
 {
+	const char *pattern = nearest(routes, count, request->path);
 	unsigned methods = 0;
-	bool named = false;
 
 	allow[0] = '\0';
-	for (size_t i = 0; i < count; i++) {
-		const char *rest = match(routes[i].pattern, request->path);
-
-		if (named && !is_literal(routes[i].pattern))
+	for (size_t i = 0; i < count && pattern; i++) {
+		if (strcmp(routes[i].pattern, pattern) != 0)
 			continue;
-		named = named || (rest && is_literal(routes[i].pattern));
-		if (rest && answers(routes[i].method, request->method)) {
-			request->rest = rest;
+		if (routes[i].any_method || answers(routes[i].method, request->method)) {
+			request->rest = match(pattern, request->path);
 			*path_known = true;
 			return &routes[i];
 		}
-		if (rest)
+		if (takes(&routes[i], request->path))
 			methods |= 1u << routes[i].method;
 	}
 	*path_known = methods != 0;

@@ -66,12 +66,16 @@ struct route {
 			 */
 	bool slow;      /* the handler waits for the disk: it runs on a disk worker */
 	enum caller caller;
+	bool any_method; /* there is nothing at such a path, whatever is asked of it */
+	/* Whether it is of use for a path that its pattern matches, for those who ask what is; NULL: always.
+	 * Quick. */
+	bool (*takes)(const char *path);
 	bool bulk; /* large bodies: a connection that begins with this row gets more memory to move them */
 };
 
-/* The first row that matches, with request->rest set; NULL if none does. A path that a literal names has no
- * other methods than its literals'. *path_known tells whether another method would have matched (405 instead
- * of 404), and allow gets the methods that would ("GET, HEAD, PUT").
+/* The row of the request's method among those of the pattern that says most of its path (a literal, else the
+ * longest), with request->rest set; NULL if there is none. *path_known tells whether another method would
+ * have matched (405 instead of 404), and allow gets the methods that would ("GET, HEAD, PUT").
  */
 const struct route *route_find(
 	const struct route *routes, size_t count, struct request *request, bool *path_known, char allow[64]);

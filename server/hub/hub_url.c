@@ -269,6 +269,19 @@ static bool check_version(const struct request *request, const struct name *name
 						    request->path);
 }
 
+bool hub_url_is_version(const char *path)
+{
+	AUTO_FREE char *memory = mem_dup(path + 1);
+	char *rest = memory;
+	const char *member = NULL;
+	struct name name;
+	struct err ignored;
+
+	(void)strip_place(&rest);
+	return name_parse_path(rest, &name, &member, &ignored) && name.version > 0 && !member &&
+	       strchr(name.handle, '/');
+}
+
 bool hub_url_read_upload(const struct request *request, struct name *out, struct err *err)
 {
 	AUTO_HUB_URL struct hub_url hub_url = {0};

@@ -32,6 +32,9 @@ bool hub_url_read(
 void hub_url_finish(struct hub_url *hub_url);
 #define AUTO_HUB_URL __attribute__((cleanup(hub_url_finish)))
 
+/* Whether a path names a version of a module, so that it can be published, documented and withdrawn there. */
+bool hub_url_is_version(const char *path);
+
 /* The format that an upload's query names; tf-hub without one. */
 bool hub_url_read_upload(const struct request *request, struct name *out, struct err *err);
 

@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "server/http/conditions.h"
 #include "server/http/problem.h"
+#include "server/http/rendition.h"
 #include "server/web/web.h"
 
 static const struct asset *find_asset(const char *name)
@@ -18,23 +19,15 @@ static const struct asset *find_asset(const char *name)
 	return NULL;
 }
 
-bool assets_accept_gzip(const struct request *request)
-{
-	const char *accept = request_header(request, "Accept-Encoding");
-	const char *found = accept ? strstr(accept, "gzip") : NULL;
-
-	return found && strncmp(found, "gzip;q=0", strlen("gzip;q=0")) != 0;
-}
-
 static void send_asset(const struct request *request, const struct asset *asset, struct reply *reply)
 {
-	bool packed = assets_accept_gzip(request);
+	bool packed = rendition_takes_gzip(request_header(request, "Accept-Encoding"));
 	const void *bytes = packed ? asset->packed : asset->plain;
 	size_t length = packed ? asset->packed_length : asset->plain_length;
 	char etag[64];
 
 	(void)snprintf(etag, sizeof etag, "\"%s%s\"", asset->digest, packed ? "-gzip" : "");
-	if (conditions_evaluate(request, etag, 0, (int64_t)length).condition == CONDITION_NOT_MODIFIED) {
+	if (conditions_client_has(request, etag)) {
 		reply_empty(reply, 304);
 		reply->head_length = (int64_t)length;
 	} else {
@@ -44,6 +37,18 @@ static void send_asset(const struct request *request, const struct asset *asset,
 	}
 	reply_header(reply, "ETag", etag);
 	reply_header(reply, "Vary", "Accept-Encoding");
+}
+
+void web_favicon(void *services, struct request *request, struct reply *reply)
+{
+	send_asset(request, find_asset("favicon.ico"), reply);
+	reply_header(reply, "Cache-Control", "public, max-age=86400");
+}
+
+void web_robots(void *services, struct request *request, struct reply *reply)
+{
+	send_asset(request, find_asset("robots.txt"), reply);
+	reply_header(reply, "Cache-Control", "public, max-age=86400");
 }
 
 /* "<revision>/<name>"; one of another revision, which an earlier page still names, is given as it is now. */

@@ -4,10 +4,7 @@
 #ifndef SERVER_WEB_ASSETS_H
 #define SERVER_WEB_ASSETS_H
 
-#include <stdbool.h>
 #include <stddef.h>
-
-#include "server/http/request.h"
 
 struct asset {
 	const char *name; /* "larder.css" */
@@ -25,8 +22,5 @@ extern const size_t asset_count;
 /* Changes with any of the files: a part of their URLs (/-/static/<revision>/<name>), so that they may be
  * cached for ever and an upgrade shows at once. */
 extern const char assets_revision[];
-
-/* Whether the client takes gzip. */
-bool assets_accept_gzip(const struct request *request);
 
 #endif

@@ -8,7 +8,6 @@
 #include "server/api/answer.h"
 #include "server/api/parameters.h"
 #include "server/http/problem.h"
-#include "server/module/archives/gzip.h"
 #include "server/web/assets.h"
 #include "server/web/web.h"
 
@@ -20,7 +19,7 @@ static const struct {
 		"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
 		"'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
 	{"Referrer-Policy", "no-referrer"},
-	{"Vary", "Accept, Accept-Encoding"},
+	{"Vary", "Accept"},
 };
 
 static const char media_type[] = "text/html; charset=utf-8";
@@ -147,26 +146,12 @@ static void write_footer(struct view *view)
 		LARDER_VERSION, view->root, view->root, view->root, feed_of(view));
 }
 
-/* A page with a token in its links is sent as it is: how well it packs would tell of the token to whoever can
- * have words of theirs put beside it. */
-static bool may_be_packed(const struct view *view)
-{
-	return !view->request->path_token && assets_accept_gzip(view->request);
-}
-
 static void take_page(struct view *view, struct reply *reply, int status)
 {
 	size_t length = view->html.out.length;
-	AUTO_FREE char *page = buffer_take(&view->html.out);
-	size_t packed_length;
-	char *packed;
 
 	mem_note_made(length);
-	if (!may_be_packed(view))
-		return reply_take_bytes(reply, status, media_type, TAKE(page), length);
-	packed = gzip_pack(page, length, &packed_length);
-	reply_take_bytes(reply, status, media_type, packed, packed_length);
-	reply_header(reply, "Content-Encoding", "gzip");
+	reply_take_bytes(reply, status, media_type, buffer_take(&view->html.out), length);
 }
 
 void view_send(struct view *view, struct reply *reply, int status)

@@ -16,6 +16,9 @@ void web_refuse(void *services, const struct request *request, const struct err 
 void web_home(void *services, struct request *request, struct reply *reply);
 /* /-/static/<revision>/<name> */
 void web_asset(void *services, struct request *request, struct reply *reply);
+/* /favicon.ico and /robots.txt, which are asked for unbidden */
+void web_favicon(void *services, struct request *request, struct reply *reply);
+void web_robots(void *services, struct request *request, struct reply *reply);
 /* /-/compare/<handle>?from=&to= */
 void web_compare(void *services, struct request *request, struct reply *reply);
 /* /-/versions/<handle> */

@@ -2,6 +2,7 @@
 """What is here is served at every URL that clients use, with every header that they look at."""
 import base64
 import email.utils
+import gzip
 import hashlib
 import time
 
@@ -242,3 +243,119 @@ def test_reading_with_a_token(start):
 def test_served_again_after_a_restart(larder):
     larder.restart()
     assert larder.get(COMPRESSED).body == MODULE
+
+
+# ---- texts: ETag, 304, gzip --------------------------------------------------------------------------------------------------
+
+BROWSER = "text/html,*/*;q=0.8"
+TEXTS = ["/api/v1/openapi.yaml", "/api/v1/modules/acme/x/1", "/acme/x", "/metrics", "/api/v1/modules?q=x", "/-/search?q=x"]
+
+
+@pytest.fixture(scope="module")
+def texts(start_shared):
+    larder = start_shared(name="texts")
+    larder.publish(PATH, modules.module())
+    larder.publish("/acme/x/1", modules.module())
+    larder.publish("/acme/x/1", b"# About\n\n" + b"It is *good*.\n" * 100, content_type="text/markdown")
+    return larder
+
+
+@pytest.mark.parametrize("path", [path for path in TEXTS if path != "/metrics"])
+@pytest.mark.parametrize("accept", ["*/*", BROWSER], ids=["program", "browser"])
+def test_texts_are_sent_once(texts, path, accept):
+    plain = texts.get(path, accept=accept)
+    packed = texts.get(path, accept=accept, accept_encoding="gzip")
+    tags = [reply.header("ETag") for reply in (plain, packed)]
+    assert "Accept-Encoding" in plain.header("Vary") and "Accept-Encoding" in packed.header("Vary")
+    if len(plain.body) >= 1000:
+        assert packed.header("Content-Encoding") == "gzip" and tags[0] != tags[1]
+        assert gzip.decompress(packed.body) == plain.body and packed.header("Content-Length") == str(len(packed.body))
+    for tag in tags:
+        for given in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+            reply = texts.get(path, accept=accept, accept_encoding="gzip" if "gzip" in tag else "identity", if_none_match=given)
+            assert reply.status == 304 and reply.body == b"" and reply.header("ETag") == tag and reply.header("Vary"), reply
+    # The bytes of one coding are not those of the other.
+    if tags[0] != tags[1]:
+        assert texts.get(path, accept=accept, if_none_match=tags[1]).status == 200
+    assert texts.get(path, accept=accept, if_none_match='"other"').body == plain.body
+
+
+def test_a_change_changes_the_tag(alone):
+    path = "/api/v1/documentation/acme/x/1"
+    alone.publish("/acme/x/1", modules.module())
+    alone.publish("/acme/x/1", b"# One\n\nOne.\n", content_type="text/markdown")
+    first = alone.get(path).header("ETag")
+    assert alone.get(path, if_none_match=first).status == 304
+    alone.publish("/acme/x/1", b"# Other\n\nOther.\n", content_type="text/markdown")
+    changed = alone.get(path, if_none_match=first)
+    assert changed.status == 200 and changed.header("ETag") != first
+
+
+@pytest.mark.parametrize("accept, packs", [
+    ("gzip", True), ("GZIP", True), ("x-gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("deflate, *;q=0.1", True), ("gzip; q=1.0", True),
+    ("gzip;q=0", False), ("gzip;q=0.000", False), ("gzip; q=0.0, *", False), ("*;q=0", False), ("br", False), ("", False), ("identity", False),
+    ("gzipped", False), ("gzip;q=0.001", True)])
+def test_only_who_takes_gzip_gets_it(texts, accept, packs):
+    for path in ("/api/v1/openapi.yaml", "/metrics"):
+        reply = texts.get(path, accept_encoding=accept)
+        assert (reply.headers.get("Content-Encoding") == "gzip") == packs, (path, accept)
+        text = gzip.decompress(reply.body) if packs else reply.body
+        assert b"openapi: 3.1" in text or b"larder_" in text
+
+
+def test_bytes_of_modules_are_never_packed(texts):
+    for path in (COMPRESSED, PATH + ".tar.gz"):
+        for _ in range(2):
+            reply = texts.get(path, accept_encoding="gzip, br")
+            assert "Content-Encoding" not in reply.headers and "Accept-Encoding" not in reply.headers.get("Vary", "")
+
+
+def test_an_answer_to_head_tells_what_get_would(texts):
+    for accept_encoding in ("identity", "gzip"):
+        get = texts.get("/api/v1/openapi.yaml", accept_encoding=accept_encoding)
+        head = texts.head("/api/v1/openapi.yaml", accept_encoding=accept_encoding)
+        for name in ("Content-Length", "ETag", "Vary", "Content-Type"):
+            assert head.header(name) == get.header(name)
+
+
+# ---- what other sites' pages may see and do, and who asks unbidden ------------------------------------------------------------
+
+def test_other_sites_see_what_they_need(texts):
+    texts.get(COMPRESSED)
+    for reply in (texts.get(COMPRESSED), texts.get(COMPRESSED, range="bytes=0-3"), texts.get("/acme/absent/1"), texts.get("/api/v1/stats")):
+        exposed = {name.strip().lower() for name in reply.header("Access-Control-Expose-Headers").split(",")}
+        assert exposed >= {"content-range", "accept-ranges", "retry-after", "content-disposition", "x-goog-hash", "etag", "repr-digest"}
+
+
+VERSION, READ = "GET, HEAD, PUT, POST, DELETE, OPTIONS", "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("path, allow", [
+    ("/acme/x/1", VERSION), ("/acme/not/here/7", VERSION), ("/acme/x/1.tar.gz", VERSION), ("/-/t/secret/acme/x/1", VERSION),
+    ("/https://tfhub.dev/acme/x/1", VERSION), ("/acme/x/1?tf-hub-format=compressed", VERSION),
+    ("/acme/x", READ), ("/acme", READ), ("/", READ), ("/acme/x/1/model.json", READ), ("/-/activity", READ), ("/-/static/larder.css", READ),
+    ("/-/compare/acme/x", READ), ("/api/v1/modules", READ), ("/api/v1/modules/acme/x/1", READ), ("/api/v1/explain", READ), ("/healthz", READ),
+    ("/api/v1/fills", "GET, HEAD, POST, OPTIONS"), ("/api/v1/fills/7", "DELETE, OPTIONS"), ("/api/v1/wants", "GET, HEAD, DELETE, OPTIONS"),
+    ("/favicon.ico", READ), ("/robots.txt", READ), ("/api/v1/nothing", None), ("/api", None), ("/api/v2/modules", None)])
+def test_what_is_allowed_goes_by_the_path(texts, path, allow):
+    reply = texts.request("OPTIONS", path, {"Origin": "http://x", "Access-Control-Request-Method": "GET"})
+    if not allow:
+        for method in ("OPTIONS", "GET", "PUT", "DELETE", "POST", "PATCH"):
+            assert texts.request(method, path).status == 404
+        return
+    assert reply.status == 204 and reply.header("Allow") == reply.header("Access-Control-Allow-Methods") == allow
+    refused = texts.request("PATCH", path)
+    assert refused.status == 405 and refused.header("Allow") == allow
+    for method in {"PUT", "POST", "DELETE", "GET"} - set(allow.split(", ")):
+        other = texts.request(method, path)
+        assert other.status in (400, 401, 405, 415) and (other.status != 405 or other.header("Allow") == allow), other
+
+
+def test_what_is_asked_for_unbidden(texts):
+    icon, robots = texts.get("/favicon.ico"), texts.get("/robots.txt")
+    assert icon.status == 200 and icon.header("Content-Type") == "image/vnd.microsoft.icon" and icon.body.startswith(b"\0\0\1\0")
+    assert robots.status == 200 and robots.header("Content-Type") == "text/plain; charset=utf-8"
+    for line in ("User-agent: *", "Disallow: /api/", "Disallow: /-/"):
+        assert line in robots.body.decode().splitlines()
+    for path in ("/favicon.ico", "/robots.txt"):
+        assert texts.get(path, if_none_match=texts.get(path).header("ETag")).status == 304

@@ -8,15 +8,21 @@
 
 #include "server/http/route.h"
 
+static bool is_taken(const char *path)
+{
+	return !strstr(path, "/not/");
+}
+
 static const struct route routes[] = {
 	{.method = METHOD_GET, .pattern = "/healthz"},
 	{.method = METHOD_GET, .pattern = "/api/v1/fills"},
 	{.method = METHOD_POST, .pattern = "/api/v1/fills"},
 	{.method = METHOD_DELETE, .pattern = "/api/v1/fills/*"},
 	{.method = METHOD_GET, .pattern = "/hub/*"},
-	{.method = METHOD_PUT, .pattern = "/hub/*"},
+	{.method = METHOD_PUT, .pattern = "/hub/*", .takes = is_taken},
 	{.method = METHOD_DELETE, .pattern = "/hub/*"},
 	{.method = METHOD_GET, .pattern = "/hub/never"},
+	{.method = METHOD_GET, .pattern = "/hub/void/*", .any_method = true},
 };
 
 struct row {
@@ -42,12 +48,18 @@ static const struct row rows[] = {
 	{METHOD_PUT, "/hub/google/x/1", 5, "google/x/1", ""},
 	{METHOD_OPTIONS, "/hub/google/x/1", -1, NULL, "GET, HEAD, PUT, DELETE, OPTIONS"},
 	{METHOD_OTHER, "/hub/google/x/1", -1, NULL, "GET, HEAD, PUT, DELETE, OPTIONS"},
-	{METHOD_GET, "/hub/never", 4, "never", ""},
+	{METHOD_GET, "/hub/never", 7, "", ""},
+	{METHOD_PUT, "/hub/never", -1, NULL, "GET, HEAD, OPTIONS"},
+	{METHOD_OPTIONS, "/hub/not/x", -1, NULL, "GET, HEAD, DELETE, OPTIONS"},
+	{METHOD_PUT, "/hub/not/x", 5, "not/x", ""},
+	{METHOD_GET, "/hub/void/x", 8, "x", ""},
+	{METHOD_OPTIONS, "/hub/void/x", 8, "x", ""},
+	{METHOD_PUT, "/hub/void/", 8, "", ""},
 	{METHOD_GET, "/hub", -1, NULL, ""},
 	{METHOD_GET, "/", -1, NULL, ""},
 };
 
-static void test_first_row_that_matches(void **state)
+static void test_nearest_row(void **state)
 {
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct request request = {.method = rows[i].method, .path = (char *)rows[i].path};
@@ -67,7 +79,7 @@ static void test_first_row_that_matches(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_first_row_that_matches),
+		cmocka_unit_test(test_nearest_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

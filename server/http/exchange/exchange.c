@@ -12,6 +12,7 @@
 #include "common/own.h"
 #include "server/http/exchange/client_end.h"
 #include "server/http/problem.h"
+#include "server/http/rendition.h"
 #include "server/metrics.h"
 
 void exchange_set_target(struct exchange *exchange, const char *target)
@@ -315,6 +316,8 @@ static void settle(struct exchange *exchange)
 		return open_upload(exchange);
 	if (reply->reuse.ops)
 		reply_load_file(reply, CACHED_BODY_MAX);
+	else
+		rendition_finish(exchange->in_flight->renditions, &exchange->request, reply);
 	exchange->answered = true;
 	suspension_resume(&exchange->suspension);
 }

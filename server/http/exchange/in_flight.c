@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/lock.h"
 #include "common/own.h"
+#include "server/http/rendition.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
 
@@ -21,12 +22,14 @@ void in_flight_init(struct in_flight *in_flight, const struct front_settings *se
 	lock_init(&in_flight->mutex, &lock_place);
 	(void)pthread_cond_init(&in_flight->quiet, NULL);
 	suspensions_init(&in_flight->suspensions);
+	in_flight->renditions = renditions_create();
 	in_flight->quiet_socket = -1;
 }
 
 void in_flight_finish(struct in_flight *in_flight)
 {
 	own_close(&in_flight->quiet_socket);
+	renditions_destroy(in_flight->renditions);
 	suspensions_finish(&in_flight->suspensions);
 	(void)pthread_cond_destroy(&in_flight->quiet);
 	lock_finish(&in_flight->mutex);

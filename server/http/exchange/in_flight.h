@@ -13,6 +13,7 @@
 #include "server/http/front_settings.h"
 #include "server/http/workers.h"
 
+struct renditions;
 struct sender_pool;
 
 struct in_flight {
@@ -30,6 +31,7 @@ struct in_flight {
 	struct sender_pool *cold_senders;
 	struct sender_pool *growing_senders;
 	struct suspensions suspensions;
+	struct renditions *renditions;
 	int quiet_socket; /* see guest_hide_end; -1, or set by the front */
 };
 

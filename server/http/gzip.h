@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Text packed for its way to a client; what is unpacked is gunzip's. */
-#ifndef SERVER_MODULE_ARCHIVES_GZIP_H
-#define SERVER_MODULE_ARCHIVES_GZIP_H
+#ifndef SERVER_HTTP_GZIP_H
+#define SERVER_HTTP_GZIP_H
 
 #include <stddef.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/module/archives/gzip.h"
+#include "server/http/gzip.h"
 
 #include <stdlib.h>
 #include <zlib.h>
 
 #include "common/mem.h"
 
-/* Quick rather than small: pages are packed while somebody waits. 16 asks for gzip's own head and end. */
+/* Quick rather than small: answers are packed while somebody waits. 16 asks for gzip's own head and end. */
 enum { LEVEL = 3, WINDOW_BITS = 15 + 16, MEMORY_LEVEL = 8 };
 
 char *gzip_pack(const char *bytes, size_t length, size_t *out_length)
