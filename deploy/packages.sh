@@ -33,6 +33,7 @@ test_packages() {
 libcmocka-dev          unit tests
 python3-pytest         everything that drives the real binary
 python3-pytest-xdist   the same, two tests at a time
+python3-yaml           reads schema/openapi.yaml, which every answer is held against
 python3-protobuf       the oracle: what Google's own runtime reads
 protobuf-compiler      makes the oracle from schema/saved_model.proto
 curl                   one of the clients that must be able to publish

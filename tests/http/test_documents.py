@@ -81,6 +81,16 @@ def test_commands(checkout, document):
     run(checkout, [*first_steps(), *blocks(document, "sh")])
 
 
+def test_python_of_the_api(checkout):
+    """As it stands, but for where the server is."""
+    run(checkout, first_steps())
+    code, = blocks("docs/api.md", "python")
+    done = subprocess.run([sys.executable, "-c", code.replace(SHOWN, "%s:%d" % checkout.address)], capture_output=True, text=True,
+                          timeout=DEADLINE_S, env={**os.environ, "no_proxy": "*"})
+    assert done.returncode == 0, done.stderr
+    assert "acme/half-plus-two 1 " in done.stdout and "serving_default" in done.stdout, done.stdout
+
+
 def test_all_documents_one_after_the_other(checkout):
     """In the order in which README names them: no block undoes what a later one shows."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

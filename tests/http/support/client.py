@@ -6,6 +6,7 @@ import json
 import socket
 from dataclasses import dataclass
 
+from . import contract
 from .secure import Secure
 from .waiting import DEADLINE_S
 
@@ -81,7 +82,9 @@ class Http:
 
     def request(self, method, path, headers=None, body=None):
         with self.open(path, method, headers, body) as response:
-            return Reply(response.status, response.headers, response.read(), response.version)
+            reply = Reply(response.status, response.headers, response.read(), response.version)
+        contract.hold(method, path, reply)
+        return reply
 
     def get(self, path, **headers):
         return self.request("GET", path, spelled(headers))
