@@ -13,6 +13,7 @@ import pytest
 from support import modules
 from support.bundles import Bundle, is_signed_by
 from support.daemon import REPORTS, binary, under_thread_sanitizer
+from support.peaks import peak
 from support.waiting import DEADLINE_S, wait_until
 from test_import_docs import MODULE
 
@@ -851,13 +852,3 @@ def test_memory_is_bounded(start_with_catalogue):
     idle = peak(larder, "pin", "--list")
     for arguments in (["-o", "out"], ["-o", "out.tar"], ["-o", "pieces.tar", "--split", "10M"], ["--dry-run", "--since", "base"]):
         assert peak(larder, "export", *arguments) - idle < 32 << 10, arguments
-
-
-def peak(larder, *arguments):
-    """In KiB; what is freed is not kept for AddressSanitizer to look at."""
-    process = subprocess.Popen([binary(), *arguments, "--data", str(larder.data)], stdout=subprocess.DEVNULL, cwd=larder.folder,
-                               env={**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=0:thread_local_quarantine_size_kb=0"})
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss
