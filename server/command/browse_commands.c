@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * list, show and signatures: what a registry has, for people. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,23 +10,18 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/uri.h"
+#include "server/command/asking.h"
 #include "server/command/cells.h"
 #include "server/command/command.h"
 #include "server/command/listing.h"
 #include "server/command/paging.h"
-#include "server/command/remote.h"
 #include "server/module/name.h"
 
-struct browse_options {
+struct list_options {
 	struct remote_options remote;
-	struct buffer query; /* of the URL */
+	struct option_texts filters; /* parameters of the URL, by their options' names */
 	bool json;
 };
-
-static void finish_options(struct browse_options *options)
-{
-	buffer_finish(&options->query);
-}
 
 /* Options have dashes where parameters have underscores. */
 static void add_parameter(struct buffer *query, const char *name, const char *value)
@@ -38,54 +32,6 @@ static void add_parameter(struct buffer *query, const char *name, const char *va
 		*dash = '_';
 	buffer_printf(query, "&%s=", parameter);
 	uri_encode(query, value, "");
-}
-
-/* ---- options ---- */
-
-/* What has 'q' stands in the URL by the option's name. */
-static const struct option list_options[] = {
-	REMOTE_LONG_OPTIONS,
-	{"json", no_argument, NULL, 'j'},
-	{"publisher", required_argument, NULL, 'q'},
-	{"task", required_argument, NULL, 'q'},
-	{"dataset", required_argument, NULL, 'q'},
-	{"language", required_argument, NULL, 'q'},
-	{"architecture", required_argument, NULL, 'q'},
-	{"license", required_argument, NULL, 'q'},
-	{"fine-tunable", optional_argument, NULL, 'q'},
-	{"format", required_argument, NULL, 'q'},
-	{"source", required_argument, NULL, 'q'},
-	{"cached", optional_argument, NULL, 'q'},
-	{"op", required_argument, NULL, 'q'},
-	{"input-dtype", required_argument, NULL, 'q'},
-	{"output-dtype", required_argument, NULL, 'q'},
-	{"tag", required_argument, NULL, 'q'},
-	{"tensorflow-version", required_argument, NULL, 'q'},
-	{"sort", required_argument, NULL, 'q'},
-	{NULL, 0, NULL, 0},
-};
-
-static const struct option path_options[] = {
-	REMOTE_LONG_OPTIONS,
-	{"json", no_argument, NULL, 'j'},
-	{NULL, 0, NULL, 0},
-};
-
-static bool read_options(int argc, char **argv, const struct option *known, struct browse_options *options)
-{
-	int letter, row;
-
-	while ((letter = getopt_long(argc, argv, "", known, &row)) != -1) {
-		if (letter == '?')
-			return false;
-		if (letter == 'j')
-			options->json = true;
-		else if (letter == 'q')
-			add_parameter(&options->query, known[row].name, optarg ? optarg : "true");
-		else
-			remote_take_option(&options->remote, letter, optarg);
-	}
-	return true;
 }
 
 /* ---- list ---- */
@@ -136,23 +82,78 @@ static bool list(struct remote *remote, const char *query, bool as_json, struct 
 	return true;
 }
 
-int command_list(int argc, char **argv)
+static void write_query(const struct list_options *options, const char *words, struct buffer *out)
 {
-	AUTO(finish_options) struct browse_options options = {0};
+	for (size_t i = 0; i < options->filters.count; i++)
+		add_parameter(out, options->filters.names[i], options->filters.values[i]);
+	if (words)
+		add_parameter(out, "q", words);
+}
+
+static int run_list(void *values, int count, char **words)
+{
+	const struct list_options *options = values;
+	AUTO_BUFFER struct buffer query = {0};
 	AUTO_REMOTE struct remote *remote = NULL;
 	struct err err;
 
-	if (!read_options(argc, argv, list_options, &options))
-		return COMMAND_MISUSE;
-	if (argc - optind > 1)
+	if (count > 1)
 		return command_misuse("list", "list takes one query; put blanks in quotes");
-	if (optind < argc)
-		add_parameter(&options.query, "q", argv[optind]);
-	if (!remote_create(&options.remote, &remote, &err) ||
-		!list(remote, buffer_string(&options.query), options.json, &err))
+	write_query(options, words[0], &query);
+	if (!remote_create(&options->remote, &remote, &err) ||
+		!list(remote, buffer_string(&query), options->json, &err))
 		return command_fail(&err);
 	return COMMAND_DONE;
 }
+
+static const struct option_row list_rows[] = {
+	{"publisher", 0, "NAME", TEXTS_INTO(struct list_options, filters), "only this publisher's"},
+	{"format", 0, "FORMAT", TEXTS_INTO(struct list_options, filters),
+		"only those that come as tf-hub, tfjs, tflite or coral",
+		.choices = "tf-hub tfjs tflite coral"},
+	{"source", 0, "SOURCE", TEXTS_INTO(struct list_options, filters),
+		"only those that are published, mirrored or listed", .choices = "published mirrored listed"},
+	{"cached", 0, "false", MAYBE_INTO(struct list_options, filters),
+		"only those that are here, or are not"},
+	{"task", 0, "TASK", TEXTS_INTO(struct list_options, filters),
+		"only those for this task, as they are documented"},
+	{"dataset", 0, "DATASET", TEXTS_INTO(struct list_options, filters),
+		"only those that were trained on it, likewise"},
+	{"language", 0, "LANGUAGE", TEXTS_INTO(struct list_options, filters), "only those for this language"},
+	{"architecture", 0, "ARCHITECTURE", TEXTS_INTO(struct list_options, filters),
+		"only those of this architecture"},
+	{"license", 0, "LICENSE", TEXTS_INTO(struct list_options, filters), "only those under this licence"},
+	{"fine-tunable", 0, "false", MAYBE_INTO(struct list_options, filters),
+		"only those that can be trained on, or cannot"},
+	{"op", 0, "OP", TEXTS_INTO(struct list_options, filters),
+		"only those whose graph has this op, such as MatMul"},
+	{"input-dtype", 0, "DTYPE", TEXTS_INTO(struct list_options, filters),
+		"only those that take such a tensor, such as string"},
+	{"output-dtype", 0, "DTYPE", TEXTS_INTO(struct list_options, filters), "only those that give one"},
+	{"tag", 0, "TAG", TEXTS_INTO(struct list_options, filters),
+		"only those that have a meta graph with this tag, such as serve"},
+	{"tensorflow-version", 0, "VERSION", TEXTS_INTO(struct list_options, filters),
+		"only those that this wrote, such as 2 or 2.11"},
+	{"sort", 0, "ORDER", TEXTS_INTO(struct list_options, filters),
+		"relevance, name, downloads, trending, updated or size",
+		.choices = "relevance name downloads trending updated size"},
+	{"json", 0, NULL, FLAG_INTO(struct list_options, json), "print JSON"},
+	{0},
+};
+
+const struct command command_list = {
+	.name = "list",
+	.summary = "list modules, or search them",
+	.forms = {"[QUERY]"},
+	.remarks =
+		"Lists what a registry has: a table on a terminal, fields separated by tabs elsewhere. QUERY "
+		"is "
+		"words that the name, description, documentation or tags of a module have. Modules must pass "
+		"every filter; of one that is given several times any value will do.",
+	.groups = {{list_rows, 0}, {remote_option_rows, offsetof(struct list_options, remote)}},
+	.options_size = sizeof(struct list_options),
+	.run = run_list,
+};
 
 /* ---- show and signatures ---- */
 
@@ -324,30 +325,50 @@ static bool show_signatures(struct remote *remote, struct name *name, bool as_js
 	return true;
 }
 
-static int run_on_path(int argc, char **argv, const char *command,
+static int run_on_path(const struct asking *asking, int count, char **words, const char *command,
 	bool (*run)(struct remote *remote, struct name *name, bool as_json, struct err *err))
 {
-	AUTO(finish_options) struct browse_options options = {0};
 	AUTO_REMOTE struct remote *remote = NULL;
 	struct name name = {0};
 	struct err err;
 
-	if (!read_options(argc, argv, path_options, &options))
-		return COMMAND_MISUSE;
-	if (argc - optind != 1)
+	if (count != 1)
 		return command_misuse(command, "%s takes one path, such as acme/half-plus-two/1", command);
-	if (!read_path(argv[optind], &name, &err) || !remote_create(&options.remote, &remote, &err) ||
-		!run(remote, &name, options.json, &err))
+	if (!read_path(words[0], &name, &err) || !remote_create(&asking->remote, &remote, &err) ||
+		!run(remote, &name, asking->json, &err))
 		return command_fail(&err);
 	return COMMAND_DONE;
 }
 
-int command_show(int argc, char **argv)
+static int run_show(void *asking, int count, char **words)
 {
-	return run_on_path(argc, argv, "show", show);
+	return run_on_path(asking, count, words, "show", show);
 }
 
-int command_signatures(int argc, char **argv)
+static int run_signatures(void *asking, int count, char **words)
 {
-	return run_on_path(argc, argv, "signatures", show_signatures);
+	return run_on_path(asking, count, words, "signatures", show_signatures);
 }
+
+const struct command command_show = {
+	.name = "show",
+	.summary = "tell what a registry knows of a module or a version",
+	.forms = {"PATH"},
+	.remarks = "PATH is a module, such as acme/half-plus-two, or a version of it, such as "
+		   "acme/half-plus-two/1.",
+	.groups = {{asking_option_rows, 0}, {remote_option_rows, offsetof(struct asking, remote)}},
+	.options_size = sizeof(struct asking),
+	.run = run_show,
+};
+
+const struct command command_signatures = {
+	.name = "signatures",
+	.summary = "list what a SavedModel takes and gives",
+	.forms = {"PATH"},
+	.remarks =
+		"Lists the signatures' inputs and outputs, a row each; callables have brackets behind their "
+		"name. Without a version in PATH the latest is meant.",
+	.groups = {{asking_option_rows, 0}, {remote_option_rows, offsetof(struct asking, remote)}},
+	.options_size = sizeof(struct asking),
+	.run = run_signatures,
+};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * diff: what differs between two versions of a module. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -186,34 +185,7 @@ static void print_diff(const json_t *diff)
 	print_files(diff);
 }
 
-/* ---- the command ---- */
-
-static const struct option known[] = {
-	REMOTE_LONG_OPTIONS,
-	{"format", required_argument, NULL, 'f'},
-	{"check", no_argument, NULL, 'c'},
-	{"json", no_argument, NULL, 'j'},
-	{NULL, 0, NULL, 0},
-};
-
-static bool read_options(int argc, char **argv, struct diff_options *options)
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		if (letter == '?')
-			return false;
-		if (letter == 'f')
-			options->format = optarg;
-		else if (letter == 'c')
-			options->check = true;
-		else if (letter == 'j')
-			options->json = true;
-		else
-			remote_take_option(&options->remote, letter, optarg);
-	}
-	return true;
-}
+/* ---- asking ---- */
 
 /* Checked here, so that the path is safe in a URL and a mistake costs no request. */
 static bool write_target(char *const *words, const char *format, struct buffer *out, struct err *err)
@@ -245,21 +217,44 @@ static bool fetch(char *const *words, const struct diff_options *options, json_t
 	       remote_get(remote, buffer_string(&target), out, err);
 }
 
-int command_diff(int argc, char **argv)
+/* ---- the command ---- */
+
+static int run(void *values, int count, char **words)
 {
+	const struct diff_options *options = values;
 	json_auto_t *diff = NULL;
-	struct diff_options options = {0};
 	struct err err;
 
-	if (!read_options(argc, argv, &options))
-		return COMMAND_MISUSE;
-	if (argc - optind != 3)
+	if (count != 3)
 		return command_misuse(
 			"diff", "diff takes a module and two versions of it, such as acme/half-plus-two 1 2");
-	if (!fetch(argv + optind, &options, &diff, &err))
+	if (!fetch(words, options, &diff, &err))
 		return command_fail(&err);
-	(options.json ? listing_print_json : print_diff)(diff);
-	if (options.check && json_is_true(json_object_get(diff, "breaking")))
+	(options->json ? listing_print_json : print_diff)(diff);
+	if (options->check && json_is_true(json_object_get(diff, "breaking")))
 		return COMMAND_FAILED;
 	return COMMAND_DONE;
 }
+
+static const struct option_row rows[] = {
+	{"format", 0, "FORMAT", TEXT_INTO(struct diff_options, format),
+		"tf-hub, tfjs, tflite or coral (default: the first that both have)",
+		.choices = "tf-hub tfjs tflite coral"},
+	{"check", 0, NULL, FLAG_INTO(struct diff_options, check),
+		"exit with status 1 where something is breaking"},
+	{"json", 0, NULL, FLAG_INTO(struct diff_options, json), "print JSON"},
+	{0},
+};
+
+const struct command command_diff = {
+	.name = "diff",
+	.summary = "tell what differs between two versions of a module",
+	.forms = {"HANDLE FROM TO"},
+	.remarks =
+		"Holds two versions against each other, such as acme/half-plus-two 1 2: sizes, signatures, "
+		"callables (with brackets behind their name), ops and files. What code that was written for "
+		"FROM can fail over is called breaking. Only what was here already can be compared.",
+	.groups = {{rows, 0}, {remote_option_rows, offsetof(struct diff_options, remote)}},
+	.options_size = sizeof(struct diff_options),
+	.run = run,
+};

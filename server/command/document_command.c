@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * document: what people are to know of a version. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 
@@ -36,15 +35,26 @@ static bool document(const struct asking *asking, const char *version, const cha
 	return true;
 }
 
-int command_document(int argc, char **argv)
+static int run(void *asking, int count, char **words)
 {
-	struct asking asking = {0};
 	struct err err;
 
-	if (!asking_read(argc, argv, NULL, &asking))
-		return COMMAND_MISUSE;
-	if (argc - optind != 2)
+	if (count != 2)
 		return command_misuse("document",
 			"document takes a version and a file, such as acme/half-plus-two/1 README.md");
-	return document(&asking, argv[optind], argv[optind + 1], &err) ? COMMAND_DONE : command_fail(&err);
+	return document(asking, words[0], words[1], &err) ? COMMAND_DONE : command_fail(&err);
 }
+
+const struct command command_document = {
+	.name = "document",
+	.summary = "send the documentation of a version",
+	.forms = {"VERSION FILE.md"},
+	.remarks =
+		"Sends Markdown of at most 1 MiB, in place of what a version such as acme/half-plus-two/1 "
+		"had. "
+		"Where its first line is a heading of the hub's format (\"# Module acme/half-plus-two/1\"), "
+		"its description and tags are taken from it. Takes a token with the scope publish:GLOB.",
+	.groups = {{asking_option_rows, 0}, {remote_option_rows, offsetof(struct asking, remote)}},
+	.options_size = sizeof(struct asking),
+	.run = run,
+};

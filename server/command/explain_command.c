@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * explain: what a registry would answer, and why. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -176,15 +175,25 @@ static bool explain(const struct asking *asking, const char *url, struct err *er
 	return true;
 }
 
-int command_explain(int argc, char **argv)
+static int run(void *asking, int count, char **words)
 {
-	struct asking asking = {0};
 	struct err err;
 
-	if (!asking_read(argc, argv, NULL, &asking))
-		return COMMAND_MISUSE;
-	if (argc - optind != 1)
+	if (count != 1)
 		return command_misuse("explain",
 			"explain takes a URL or path, such as '/google/x/1?tf-hub-format=compressed'");
-	return explain(&asking, argv[optind], &err) ? COMMAND_DONE : command_fail(&err);
+	return explain(asking, words[0], &err) ? COMMAND_DONE : command_fail(&err);
 }
+
+const struct command command_explain = {
+	.name = "explain",
+	.summary = "tell what a registry would answer, and why",
+	.forms = {"URL"},
+	.remarks =
+		"Tells how a registry reads a URL or path, such as "
+		"'https://tfhub.dev/google/x/1?tf-hub-format=compressed', what it has of it, what a client "
+		"would be answered, and which upstreams it would ask. Nothing is fetched.",
+	.groups = {{asking_option_rows, 0}, {remote_option_rows, offsetof(struct asking, remote)}},
+	.options_size = sizeof(struct asking),
+	.run = run,
+};

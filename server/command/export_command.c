@@ -2,7 +2,6 @@
  *
  * export: what a data folder has, or a part of it, becomes a bundle, or the cache of a client. */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,36 +25,18 @@
 #include "server/command/export_choice.h"
 #include "server/command/export_description.h"
 #include "server/command/export_gaps.h"
+#include "server/command/export_options.h"
 #include "server/command/export_place.h"
 #include "server/command/export_report.h"
 #include "server/command/progress_bar.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/outgoing.h"
 
-enum { ORIGINS_MAX = 16, TRIES_MAX = 3 };
-
-struct options {
-	const char *output;
-	const char *config;
-	const char *data;
-	struct export_choice choice;
-	const char *since;
-	const char *split;
-	const char *key;
-	const char *name;
-	const char *cache; /* NULL: a bundle is written */
-	const char *origins[ORIGINS_MAX];
-	size_t origin_count;
-	bool words_only;
-	bool partial;
-	bool force;
-	bool dry_run;
-	bool json;
-};
+enum { TRIES_MAX = 3 };
 
 /* One run, with all that it has open. */
 struct run {
-	const struct options *options;
+	const struct export_options *options;
 	struct config *config;
 	struct catalog *catalog;
 	struct selection selection;
@@ -85,132 +66,6 @@ static void finish(struct run *run)
 	catalog_close(run->catalog);
 	config_destroy(run->config);
 	own_close(&run->signals);
-}
-
-/* ---- options ---- */
-
-static const struct option long_options[] = {
-	{"output", required_argument, NULL, 'o'},
-	{"config", required_argument, NULL, 'c'},
-	{"data", required_argument, NULL, 'd'},
-	{"want", required_argument, NULL, 'w'},
-	{"lock", required_argument, NULL, 'l'},
-	{"collection", required_argument, NULL, 'C'},
-	{"since", required_argument, NULL, 's'},
-	{"split", required_argument, NULL, 'S'},
-	{"sign", required_argument, NULL, 'k'},
-	{"name", required_argument, NULL, 'N'},
-	{"tfhub-cache", required_argument, NULL, 't'},
-	{"as", required_argument, NULL, 'a'},
-	{"documentation-only", no_argument, NULL, 'D'},
-	{"partial", no_argument, NULL, 'p'},
-	{"force", no_argument, NULL, 'f'},
-	{"dry-run", no_argument, NULL, 'n'},
-	{"json", no_argument, NULL, 'j'},
-	{NULL, 0, NULL, 0},
-};
-
-/* Where the argument of a letter goes. */
-static const char **text_of(struct options *options, int letter)
-{
-	const struct {
-		int letter;
-		const char **text;
-	} rows[] = {{'o', &options->output}, {'c', &options->config}, {'d', &options->data},
-		{'w', &options->choice.want}, {'l', &options->choice.lock},
-		{'C', &options->choice.collection}, {'s', &options->since}, {'S', &options->split},
-		{'k', &options->key}, {'N', &options->name}, {'t', &options->cache},
-		{'a', options->origin_count < ORIGINS_MAX ? &options->origins[options->origin_count] : NULL}};
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		if (rows[i].letter == letter)
-			return rows[i].text;
-	}
-	return NULL;
-}
-
-static bool *flag_of(struct options *options, int letter)
-{
-	const struct {
-		int letter;
-		bool *flag;
-	} rows[] = {{'D', &options->words_only}, {'p', &options->partial}, {'f', &options->force},
-		{'n', &options->dry_run}, {'j', &options->json}};
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		if (rows[i].letter == letter)
-			return rows[i].flag;
-	}
-	return NULL;
-}
-
-static bool read_options(int argc, char **argv, struct options *options)
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "o:", long_options, NULL)) != -1) {
-		const char **text = text_of(options, letter);
-		bool *flag = flag_of(options, letter);
-
-		if (letter == 'a' && !text)
-			(void)command_misuse("export", "--as is taken at most %d times", ORIGINS_MAX);
-		options->origin_count += letter == 'a' && text;
-		if (text)
-			*text = optarg;
-		else if (flag)
-			*flag = true;
-		else
-			return false;
-	}
-	return true;
-}
-
-static bool is_tar(const char *path)
-{
-	size_t length = strlen(path);
-
-	return length > 4 && strcmp(path + length - 4, ".tar") == 0;
-}
-
-static int check_cache_options(const struct options *options)
-{
-	struct err err;
-
-	if (options->origin_count == 0)
-		return command_misuse("export",
-			"--tfhub-cache needs --as: how code begins its handles, such as https://tfhub.dev");
-	for (size_t i = 0; i < options->origin_count; i++) {
-		if (!client_cache_check_origin(options->origins[i], &err))
-			return command_misuse("export", "%s", err.text);
-	}
-	if (!*options->cache || options->output || options->split || options->key || options->name ||
-		options->since || options->words_only || options->force)
-		return command_misuse(
-			"export", "--tfhub-cache takes a folder, and none of the options of bundles");
-	return COMMAND_DONE;
-}
-
-static int check_options(const struct options *options, int64_t *out_split)
-{
-	if (options->cache)
-		return check_cache_options(options);
-	if (options->origin_count > 0)
-		return command_misuse("export", "--as goes with --tfhub-cache");
-	if (!options->dry_run && (!options->output || !*options->output))
-		return command_misuse("export", "-o DIR or -o FILE.tar is missing");
-	if (options->output && export_place_is_compressed(options->output))
-		return command_misuse(
-			"export", "a bundle is a folder or FILE.tar: compressed, it would not get smaller");
-	if (options->split &&
-		(!number_parse_size(options->split, out_split) || *out_split < VOLUMES_SPLIT_MIN))
-		return command_misuse("export", "--split takes a size of at least 1M, such as 4000M");
-	if (options->split && options->output && !is_tar(options->output))
-		return command_misuse("export", "--split goes with -o FILE.tar");
-	if (options->name && !bundle_name_is_plain(options->name))
-		return command_misuse("export",
-			"--name takes at most %d bytes of UTF-8, without control characters",
-			BUNDLE_NAME_MAX);
-	return COMMAND_DONE;
 }
 
 /* ---- watching ---- */
@@ -287,7 +142,8 @@ static bool read_old_time(const struct run *run, int64_t *out)
 {
 	const char *output = run->options->output;
 
-	return output && (is_tar(output) ? read_time_of_tar(run, out) : read_time_of_folder(output, out));
+	return output &&
+	       (export_place_is_tar(output) ? read_time_of_tar(run, out) : read_time_of_folder(output, out));
 }
 
 static bool set_header(struct run *run, struct err *err)
@@ -328,9 +184,9 @@ static bool set_since(struct run *run, struct err *err)
 
 static bool open_outlet(struct run *run, bool replace, struct err *err)
 {
-	const struct options *options = run->options;
+	const struct export_options *options = run->options;
 
-	return is_tar(options->output)
+	return export_place_is_tar(options->output)
 		       ? outlet_open_tar(options->output, run->split_bytes, replace, &run->outlet, err)
 		       : outlet_open_folder(options->output, replace, &run->outlet, err);
 }
@@ -355,8 +211,8 @@ static bool prove(struct run *run, bool *out, struct err *err)
 	const char *output = run->options->output;
 	AUTO_OUTLET struct outlet *outlet = NULL;
 
-	*out = (is_tar(output) ? outlet_prove_tar(output, run->split_bytes, &outlet, err)
-			       : outlet_prove_folder(output, &outlet, err)) &&
+	*out = (export_place_is_tar(output) ? outlet_prove_tar(output, run->split_bytes, &outlet, err)
+					    : outlet_prove_folder(output, &outlet, err)) &&
 	       pass(run, outlet, "proving", err);
 	/* What cannot be compared is told of when it is written. */
 	return *out || !outlet || err->code == ERR_CONFLICT;
@@ -367,7 +223,7 @@ static bool claims_it(const struct run *run)
 {
 	AUTO_BUFFER struct buffer text = {0};
 
-	if (is_tar(run->options->output))
+	if (export_place_is_tar(run->options->output))
 		return false;
 	outlet_read_index(run->options->output, &text);
 	return text.length > 0 && strstr(text.data, run->report.index.digest.hex);
@@ -466,9 +322,9 @@ static bool read_selection(struct run *run, struct err *err)
 
 static bool prepare(struct run *run, struct err *err)
 {
-	const struct options *options = run->options;
+	const struct export_options *options = run->options;
 
-	if (!command_load_config(options->config, options->data, &run->config, err) ||
+	if (!command_load_config(&options->place, &run->config, err) ||
 		!data_folder_check(run->config->storage.data_dir, err) || !check_place(run, err) ||
 		!outgoing_sweep(run->config->storage.data_dir, err) ||
 		!catalog_open(run->config->storage.data_dir, &run->catalog, err) ||
@@ -500,9 +356,9 @@ static int status_of(const struct run *run)
 
 static bool fill_cache(struct run *run, struct cache_report *report, struct err *err)
 {
-	const struct options *options = run->options;
+	const struct export_options *options = run->options;
 	const struct cache_export caching = {run->catalog, run->config->storage.data_dir, &run->selection,
-		options->cache, options->origins, options->origin_count, &run->watch, &run->damages};
+		options->cache, options->origins.values, options->origins.count, &run->watch, &run->damages};
 	bool looked;
 	bool done;
 
@@ -519,7 +375,7 @@ static bool fill_cache(struct run *run, struct cache_report *report, struct err 
 
 static int export_cache(struct run *run, bool prepared, struct err *err)
 {
-	const struct options *options = run->options;
+	const struct export_options *options = run->options;
 	struct cache_report report = {0};
 	bool done = prepared && fill_cache(run, &report, err);
 	const struct cache_telling telling = {
@@ -535,7 +391,7 @@ static int export_cache(struct run *run, bool prepared, struct err *err)
 
 static int export_bundle(struct run *run, bool prepared, struct err *err)
 {
-	const struct options *options = run->options;
+	const struct export_options *options = run->options;
 	bool done = prepared && export(run, err);
 	const struct export_telling telling = {done ? run->ending : EXPORT_FAILED, options->output,
 		run->pieces, options->dry_run, &run->report, &run->selection, &run->damages, run->key,
@@ -546,20 +402,39 @@ static int export_bundle(struct run *run, bool prepared, struct err *err)
 	return done ? status_of(run) : command_fail(err);
 }
 
-int command_export(int argc, char **argv)
+static int run_export(void *values, int count, char **words)
 {
-	struct options options = {0};
-	AUTO(finish) struct run run = {.options = &options, .signals = -1};
+	struct export_options *options = values;
+	AUTO(finish) struct run run = {.options = options, .signals = -1};
+	int status = export_options_check(options, &run.split_bytes);
 	struct err err;
 	bool prepared;
-	int status;
 
-	if (!read_options(argc, argv, &options))
-		return COMMAND_MISUSE;
-	options.choice.paths = argv + optind;
-	status = check_options(&options, &run.split_bytes);
+	(void)count;
 	if (status != COMMAND_DONE)
 		return status;
+	options->choice.paths = words;
 	prepared = prepare(&run, &err);
-	return options.cache ? export_cache(&run, prepared, &err) : export_bundle(&run, prepared, &err);
+	return options->cache ? export_cache(&run, prepared, &err) : export_bundle(&run, prepared, &err);
 }
+
+const struct command command_export = {
+	.name = "export",
+	.summary = "write modules into a bundle, to be carried to another Larder",
+	.forms = {"[PATH|GLOB]... -o DIR|FILE.tar", "[PATH|GLOB]... --tfhub-cache DIR --as ORIGIN..."},
+	.remarks = "Writes what is here into an OCI image layout, which \"larder import\" reads: with a PATH "
+		   "or a "
+		   "GLOB only those modules, such as acme/x (all of its versions), acme/x/1 (all of its "
+		   "formats), "
+		   "'acme/x/1?lite-format=tflite' or 'acme/*'. Works on the data folder itself, whether a "
+		   "daemon "
+		   "runs on it or not. What was interrupted is gone on with by the same command. Fails where "
+		   "what "
+		   "is asked for is not here, and names it; nothing is written then.\n"
+		   "With --tfhub-cache, unpacks SavedModels to where tensorflow_hub looks before it asks a "
+		   "server, "
+		   "so that code runs unchanged with TFHUB_CACHE_DIR=DIR. What is there stays.",
+	.groups = {{export_option_rows, 0}, {place_option_rows, offsetof(struct export_options, place)}},
+	.options_size = sizeof(struct export_options),
+	.run = run_export,
+};

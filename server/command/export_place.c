@@ -51,3 +51,10 @@ bool export_place_check(const char *path, const char *data_dir, struct err *err)
 		       "place",
 		       path);
 }
+
+bool export_place_is_tar(const char *path)
+{
+	size_t length = strlen(path);
+
+	return length > 4 && strcmp(path + length - 4, ".tar") == 0;
+}

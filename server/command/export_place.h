@@ -14,4 +14,7 @@ bool export_place_is_compressed(const char *path);
 /* ERR_CONFLICT where the place is in the data folder, which has files of the daemon's alone. */
 bool export_place_check(const char *path, const char *data_dir, struct err *err);
 
+/* Whether a bundle goes into one file there, rather than a folder. */
+bool export_place_is_tar(const char *path);
+
 #endif

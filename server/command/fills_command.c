@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * fills: what a registry fetches from its upstreams just now, and an end to it. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -89,26 +88,54 @@ static bool cancel(struct remote *remote, const char *id, bool as_json, struct e
 	return true;
 }
 
-int command_fills(int argc, char **argv)
+/* ---- the command ---- */
+
+struct fills_options {
+	struct asking asking;
+	bool recent;
+};
+enum { LIST = 1 << 0 };
+
+static bool run_form(
+	const struct fills_options *options, struct remote *remote, const char *id, struct err *err)
 {
-	struct asking asking = {0};
+	return id ? cancel(remote, id, options->asking.json, err)
+		  : list(remote, options->recent, options->asking.json, err);
+}
+
+static int run(void *values, int count, char **words)
+{
+	const struct fills_options *options = values;
 	AUTO_REMOTE struct remote *remote = NULL;
-	bool recent = false;
-	const struct asking_flag flags[] = {{"recent", &recent}, {0}};
-	bool cancels;
+	bool cancels = count == 2 && strcmp(words[0], "cancel") == 0;
 	int64_t id;
 	struct err err;
 
-	if (!asking_read(argc, argv, flags, &asking))
-		return COMMAND_MISUSE;
-	cancels = argc - optind == 2 && strcmp(argv[optind], "cancel") == 0;
-	if (optind < argc && !cancels)
+	if (count > 0 && !cancels)
 		return command_misuse("fills", "fills takes nothing, or cancel ID");
-	if (cancels && !number_parse(argv[optind + 1], &id))
+	if (cancels && !number_parse(words[1], &id))
 		return command_misuse("fills", "the id of a fill is a number, as \"larder fills\" shows it");
-	if (!remote_create(&asking.remote, &remote, &err) ||
-		!(cancels ? cancel(remote, argv[optind + 1], asking.json, &err)
-			  : list(remote, recent, asking.json, &err)))
+	if (!remote_create(&options->asking.remote, &remote, &err) ||
+		!run_form(options, remote, cancels ? words[1] : NULL, &err))
 		return command_fail(&err);
 	return COMMAND_DONE;
 }
+
+static const struct option_row rows[] = {
+	{"recent", 0, NULL, FLAG_INTO(struct fills_options, recent), "list those that ended lately, too",
+		.forms = LIST},
+	{0},
+};
+
+const struct command command_fills = {
+	.name = "fills",
+	.summary = "list what a registry downloads from its upstreams, or cancel it",
+	.forms = {"", "cancel ID"},
+	.remarks =
+		"Whoever waits for a fill that is cancelled gets an error. It takes a token with the scope "
+		"admin.",
+	.groups = {{rows, 0}, {asking_option_rows, offsetof(struct fills_options, asking)},
+		{remote_option_rows, offsetof(struct fills_options, asking.remote)}},
+	.options_size = sizeof(struct fills_options),
+	.run = run,
+};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * import: a bundle that was carried here becomes modules. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,52 +27,7 @@
 #include "server/registry/reclaimable.h"
 #include "server/store/catalog/catalog_opening.h"
 
-/* ---- options ---- */
-
-static const struct option long_options[] = {
-	REMOTE_LONG_OPTIONS,
-	{"as", required_argument, NULL, 'a'},
-	{"verify", required_argument, NULL, 'v'},
-	{"config", required_argument, NULL, 'c'},
-	{"data", required_argument, NULL, 'd'},
-	{"json", no_argument, NULL, 'j'},
-	{"dry-run", no_argument, NULL, 'n'},
-	{"partial", no_argument, NULL, 'p'},
-	{NULL, 0, NULL, 0},
-};
-
-static bool take_option(struct import_options *options, int letter)
-{
-	switch (letter) {
-	case 'a':
-		options->as = optarg;
-		return true;
-	case 'v':
-		options->key = optarg;
-		return true;
-	case 'c':
-		options->config = optarg;
-		return true;
-	case 'd':
-		options->data = optarg;
-		return true;
-	case 'j':
-		options->json = true;
-		return true;
-	case 'n':
-		options->dry_run = true;
-		return true;
-	case 'p':
-		options->partial = true;
-		return true;
-	case '?':
-		return false;
-	default:
-		options->is_remote = true;
-		remote_take_option(&options->remote, letter, optarg);
-		return true;
-	}
-}
+/* ---- where to ---- */
 
 /* That of the defaults, below where the command runs. */
 static bool has_own_store(void)
@@ -81,7 +35,7 @@ static bool has_own_store(void)
 	AUTO_CONFIG struct config *config = NULL;
 	struct err err;
 
-	return command_load_config(NULL, NULL, &config, &err) &&
+	return command_load_config(&(struct place_options){0}, &config, &err) &&
 	       data_folder_check(config->storage.data_dir, &err);
 }
 
@@ -89,7 +43,9 @@ static bool has_own_store(void)
 static int choose_place(struct import_options *options)
 {
 	const char *server = getenv("LARDER_SERVER");
-	bool has_folder = options->data || options->config;
+	bool has_folder = options->place.data || options->place.config;
+
+	options->is_remote = options->remote.server || options->remote.token || options->remote.token_file;
 
 	if (options->is_remote && has_folder)
 		return command_misuse("import", "it goes into a data folder (--data, --config) or to a "
@@ -116,21 +72,6 @@ static int check_name(struct import_options *options)
 	return COMMAND_DONE;
 }
 
-static int read_options(int argc, char **argv, struct import_options *options)
-{
-	int letter, status;
-
-	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (!take_option(options, letter))
-			return COMMAND_MISUSE;
-	}
-	if (argc - optind != 1 || !*argv[optind])
-		return command_misuse("import", "import takes one DIR or FILE");
-	options->path = argv[optind];
-	status = choose_place(options);
-	return status == COMMAND_DONE ? check_name(options) : status;
-}
-
 /* ---- running ---- */
 
 struct stores {
@@ -152,7 +93,7 @@ static bool open_place(const struct import_options *options, const char *data_di
 
 	if (options->dry_run && !data_folder_check(data_dir, err))
 		return err->code == ERR_NOT_FOUND && err_prefix(err, "a dry run makes no data folder: ");
-	if (!data_folder_make(data_dir, options->data || options->config, &is_new, err))
+	if (!data_folder_make(data_dir, options->place.data || options->place.config, &is_new, err))
 		return false;
 	if (options->json)
 		return true;
@@ -215,7 +156,7 @@ static int import_here(const struct import_options *options, const struct signin
 	struct err err;
 	bool done;
 
-	if (!command_load_config(options->config, options->data, &config, &err) ||
+	if (!command_load_config(&options->place, &config, &err) ||
 		!open_stores(options, config->storage.data_dir, &stores, &err))
 		return fail_early(options, key, &err);
 	import_talk_init(&talk, options, config);
@@ -241,16 +182,78 @@ static int import_there(const struct import_options *options, const struct signi
 	return import_talk_report(&talk, &report, key, done ? NULL : &err);
 }
 
-int command_import(int argc, char **argv)
-{
-	AUTO_SIGNING_KEY struct signing_key *key = NULL;
-	struct import_options options = {0};
-	int status = read_options(argc, argv, &options);
-	struct err err;
+/* ---- the command ---- */
 
+static int run(void *values, int count, char **words)
+{
+	struct import_options *options = values;
+	AUTO_SIGNING_KEY struct signing_key *key = NULL;
+	struct err err;
+	int status;
+
+	if (count != 1 || !*words[0])
+		return command_misuse("import", "import takes one DIR or FILE");
+	options->path = words[0];
+	status = choose_place(options);
+	if (status == COMMAND_DONE)
+		status = check_name(options);
 	if (status != COMMAND_DONE)
 		return status;
-	if (options.key && !signing_key_read_public(options.key, &key, &err))
-		return fail_early(&options, key, &err);
-	return options.is_remote ? import_there(&options, key) : import_here(&options, key);
+	if (options->key && !signing_key_read_public(options->key, &key, &err))
+		return fail_early(options, key, &err);
+	return options->is_remote ? import_there(options, key) : import_here(options, key);
 }
+
+enum { BUNDLE_HERE = 1 << 0, BUNDLE_THERE = 1 << 1, MODEL = 1 << 2, BUNDLE = BUNDLE_HERE | BUNDLE_THERE };
+
+static const struct option_row rows[] = {
+	{"as", 0, "HANDLE/VERSION", TEXT_INTO(struct import_options, as),
+		"take a model that other tools have put into an image layout (ModelPack: "
+		"application/vnd.cncf.model.*, application/vnd.cnai.*) as this version, and tell which of "
+		"its "
+		"layers are left",
+		.forms = MODEL},
+	{"verify", 0, "KEY", TEXT_INTO(struct import_options, key),
+		"take it only if the owner of this public key has signed it", .forms = BUNDLE},
+	{"dry-run", 0, NULL, FLAG_INTO(struct import_options, dry_run), "only tell what would come of it",
+		.forms = BUNDLE},
+	{"partial", 0, NULL, FLAG_INTO(struct import_options, partial),
+		"record what can be, though other things cannot; fails all the same", .forms = BUNDLE},
+	{"json", 0, NULL, FLAG_INTO(struct import_options, json), "print the report as JSON"},
+	{0},
+};
+
+/* Unlike those of other commands: there is no default, and not every token will do. */
+static const struct option_row daemon_rows[] = {
+	{"server", 0, "URL", TEXT_INTO(struct remote_options, server),
+		"a daemon instead of a folder (or $LARDER_SERVER, where no folder is named and none is "
+		"here)"},
+	{"token", 0, "TOKEN", TEXT_INTO(struct remote_options, token),
+		"a token of scope admin (or $LARDER_TOKEN)", .or_next = true},
+	{"token-file", 0, "FILE", TEXT_INTO(struct remote_options, token_file), "the file that holds it"},
+	{0},
+};
+
+const struct command command_import = {
+	.name = "import",
+	.summary = "take in a bundle that was carried here",
+	.forms = {"DIR|FILE", "DIR|FILE --server URL", "DIR|FILE --as HANDLE/VERSION"},
+	.remarks =
+		"Takes in what \"larder export\" has made: a folder, a tar, or its pieces (name any of them, "
+		"or "
+		"FILE.pieces). Each module is inspected as one that is published, each digest held against "
+		"its "
+		"bytes; when all are there, the whole is recorded at once. Fails, and records nothing, where "
+		"something is damaged or contradicts what is here, and names it. To do it again goes on "
+		"where "
+		"it was interrupted (for a week), or changes nothing. Works on the data folder itself, as "
+		"the "
+		"user that it belongs to, whether a daemon runs on it or not; one that is new must be named. "
+		"With --server it goes to a running "
+		"daemon, by the same rules.",
+	.groups = {{rows, 0},
+		{place_option_rows, offsetof(struct import_options, place), BUNDLE_HERE | MODEL},
+		{daemon_rows, offsetof(struct import_options, remote), BUNDLE_THERE}},
+	.options_size = sizeof(struct import_options),
+	.run = run,
+};

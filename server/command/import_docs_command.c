@@ -2,7 +2,6 @@
  *
  * import-docs: a tree of documentation in the hub's format becomes publishers, collections and listed
  * modules. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,9 +23,7 @@ static const char *const outcome_keys[DOCS_OUTCOME_COUNT] = {
 	[DOCS_NEW] = "new", [DOCS_CHANGED] = "changed", [DOCS_SAME] = "unchanged", [DOCS_LEFT] = "left"};
 
 struct options {
-	const char *tree;
-	const char *config;
-	const char *data;
+	struct place_options place;
 	bool json;
 	bool dry_run;
 };
@@ -34,6 +31,7 @@ struct options {
 /* One run, and what came of it. */
 struct run {
 	const struct options *options;
+	const char *tree;
 	struct catalog *catalog;
 	int64_t now_s; /* of all that it brings: lists are sorted by it */
 	struct docs_import *import;
@@ -48,38 +46,6 @@ static void finish_run(struct run *run)
 {
 	docs_import_end(run->import);
 	json_decref(run->faults);
-}
-
-/* ---- options ---- */
-
-static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"data", required_argument, NULL, 'd'},
-	{"json", no_argument, NULL, 'j'},
-	{"dry-run", no_argument, NULL, 'n'},
-	{NULL, 0, NULL, 0},
-};
-
-static int read_options(int argc, char **argv, struct options *options)
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (letter == '?')
-			return COMMAND_MISUSE;
-		if (letter == 'c')
-			options->config = optarg;
-		else if (letter == 'd')
-			options->data = optarg;
-		else if (letter == 'j')
-			options->json = true;
-		else
-			options->dry_run = true;
-	}
-	if (argc - optind != 1 || !*argv[optind])
-		return command_misuse("import-docs", "import-docs takes one DIR or TAR");
-	options->tree = argv[optind];
-	return COMMAND_DONE;
 }
 
 /* ---- transactions ---- */
@@ -158,7 +124,7 @@ static bool import_tree(struct run *run, struct err *err)
 {
 	size_t others = 0;
 
-	if (!doctree_read(run->options->tree, take_page, run, &others, err))
+	if (!doctree_read(run->tree, take_page, run, &others, err))
 		return false;
 	run->others += others;
 	return begin(run, err) && docs_import_link(run->import, err) && commit(run, err);
@@ -238,25 +204,54 @@ static int report(const struct run *run)
 	return json_array_size(run->faults) > 0 ? COMMAND_FAILED : COMMAND_DONE;
 }
 
-int command_import_docs(int argc, char **argv)
+/* ---- the command ---- */
+
+static int run(void *values, int count, char **words)
 {
-	struct options options = {0};
+	const struct options *options = values;
 	AUTO_CONFIG struct config *config = NULL;
 	AUTO_CATALOG struct catalog *catalog = NULL;
-	int status = read_options(argc, argv, &options);
-	bool is_named = options.data || options.config;
+	bool is_named = options->place.data || options->place.config;
 	struct err err;
 	bool is_new;
 
-	if (status != COMMAND_DONE)
-		return status;
-	if (!command_load_config(options.config, options.data, &config, &err) ||
-		!(options.dry_run ? data_folder_check(config->storage.data_dir, &err)
-				  : data_folder_make(config->storage.data_dir, is_named, &is_new, &err)) ||
+	if (count != 1 || !*words[0])
+		return command_misuse("import-docs", "import-docs takes one DIR or TAR");
+	if (!command_load_config(&options->place, &config, &err) ||
+		!(options->dry_run ? data_folder_check(config->storage.data_dir, &err)
+				   : data_folder_make(config->storage.data_dir, is_named, &is_new, &err)) ||
 		!catalog_open(config->storage.data_dir, &catalog, &err))
 		return command_fail(&err);
 	AUTO(finish_run)
-	struct run run = {
-		.options = &options, .catalog = catalog, .now_s = clock_now_s(), .faults = json_array()};
+	struct run run = {.options = options,
+		.tree = words[0],
+		.catalog = catalog,
+		.now_s = clock_now_s(),
+		.faults = json_array()};
 	return import_tree(&run, &err) ? report(&run) : command_fail(&err);
 }
+
+static const struct option_row rows[] = {
+	{"dry-run", 0, NULL, FLAG_INTO(struct options, dry_run), "only report what would change"},
+	{"json", 0, NULL, FLAG_INTO(struct options, json), "print the report as JSON"},
+	{0},
+};
+
+const struct command command_import_docs = {
+	.name = "import-docs",
+	.summary = "list modules that a documentation tree tells of",
+	.forms = {"DIR|TAR"},
+	.remarks =
+		"Reads a folder or tar.gz of Markdown as tfhub.dev has it. Publishers and collections get "
+		"their "
+		"pages; versions that are not here are listed with their tags and documentation, and fetched "
+		"at first use. Deployments (Lite, Tfjs, Coral) are listed under the name that clients ask "
+		"for: "
+		"publisher/lite-model/name. What a publisher has documented stays. Safe while a daemon runs; "
+		"to do it again changes nothing. Fails, with each file and line, where documents have "
+		"faults; "
+		"the others are taken all the same.",
+	.groups = {{rows, 0}, {place_option_rows, offsetof(struct options, place)}},
+	.options_size = sizeof(struct options),
+	.run = run,
+};

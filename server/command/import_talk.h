@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "server/command/command.h"
 #include "server/command/progress_bar.h"
 #include "server/command/remote.h"
 #include "server/config.h"
@@ -17,8 +18,7 @@
 struct import_options {
 	const char *path;
 	const char *key;
-	const char *config;
-	const char *data;
+	struct place_options place;
 	const char *as;
 	struct name name; /* that of --as */
 	struct remote_options remote;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * lock: what a running daemon has of some versions, as a file that names it to the byte. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,23 +290,6 @@ static bool lock_patterns(struct locking *locking, const struct wanted *wanted, 
 
 /* ---- the command ---- */
 
-static const struct option lock_options[] = {
-	REMOTE_LONG_OPTIONS,
-	{NULL, 0, NULL, 0},
-};
-
-static bool read_options(int argc, char **argv, struct remote_options *options)
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", lock_options, NULL)) != -1) {
-		if (letter == '?')
-			return false;
-		remote_take_option(options, letter, optarg);
-	}
-	return true;
-}
-
 static bool lock_argument(struct locking *locking, const char *argument, struct err *err)
 {
 	AUTO(finish_wanted) struct wanted wanted = {0};
@@ -399,19 +381,35 @@ static void print(const struct lockfile *lockfile)
 	(void)fwrite(text.data, 1, text.length, stdout);
 }
 
-int command_lock(int argc, char **argv)
+static int run(void *options, int count, char **words)
 {
 	AUTO(finish) struct locking locking = {0};
-	struct remote_options options = {0};
 	struct err err;
 
-	if (!read_options(argc, argv, &options))
-		return COMMAND_MISUSE;
-	if (optind == argc)
+	if (count == 0)
 		return command_misuse("lock", "lock takes paths, such as google/nnlm-en-dim50/2 or 'acme/*'");
-	if (!remote_create(&options, &locking.remote, &err) || !lock_all(&locking, argv + optind, &err) ||
+	if (!remote_create(options, &locking.remote, &err) || !lock_all(&locking, words, &err) ||
 		!lockfile_sort(&locking.lockfile, &err))
 		return command_fail(&err);
 	print(&locking.lockfile);
 	return COMMAND_DONE;
 }
+
+const struct command command_lock = {
+	.name = "lock",
+	.summary = "name what a registry has to the byte",
+	.forms = {"PATH|GLOB..."},
+	.remarks =
+		"Prints the digest and the size of each artifact that a running daemon has of these "
+		"versions, as "
+		"JSON that is the same for the same bytes: \"larder lock 'acme/*' > models.lock\" writes the "
+		"file that \"larder prefetch --from\" and \"larder verify --lock\" take. PATH is a version, "
+		"such as google/nnlm-en-dim50/2 (all of its formats) or 'google/x/1?tfjs-format=compressed' "
+		"(that one), or a module, whose latest version is meant; so it is of each module whose "
+		"handle "
+		"a GLOB matches (* ? [, and * crosses /). Fails, and prints nothing, where what is named is "
+		"not here.",
+	.groups = {{remote_option_rows, 0}},
+	.options_size = sizeof(struct remote_options),
+	.run = run,
+};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,7 @@
 struct pack_options {
 	const char *output;
 	const char *format; /* NULL: by what the folder holds */
-	enum pack_links links;
+	bool dereference;
 };
 
 /* A file beside the output that becomes the output, or goes away with the scope. */
@@ -97,45 +96,44 @@ static bool pack(const char *folder, enum format format, const struct pack_optio
 	const char *output = options->output;
 
 	return check_output(folder, output, err) && open_draft(output, &draft, err) &&
-	       packing_run("pack", folder, options->links, format, draft.fd, err) &&
+	       packing_run("pack", folder, options->dereference ? PACK_LINKS_FOLLOWED : PACK_LINKS_REFUSED,
+		       format, draft.fd, err) &&
 	       commit_draft(&draft, output, err) && print_result(output, draft.fd, format, err);
 }
 
-static const struct option long_options[] = {
-	{"output", required_argument, NULL, 'o'},
-	{"format", required_argument, NULL, 'f'},
-	{"dereference", no_argument, NULL, 'L'},
-	{NULL, 0, NULL, 0},
-};
-
-static bool read_options(int argc, char **argv, struct pack_options *options)
+static int run(void *values, int count, char **words)
 {
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "o:", long_options, NULL)) != -1) {
-		if (letter == '?')
-			return false;
-		if (letter == 'L')
-			options->links = PACK_LINKS_FOLLOWED;
-		else
-			*(letter == 'o' ? &options->output : &options->format) = optarg;
-	}
-	return true;
-}
-
-int command_pack(int argc, char **argv)
-{
-	struct pack_options options = {0};
+	const struct pack_options *options = values;
 	enum format format;
 	struct err err;
 
-	if (!read_options(argc, argv, &options))
-		return COMMAND_MISUSE;
-	if (argc - optind != 1 || !options.output)
+	if (count != 1 || !options->output)
 		return command_misuse("pack", "pack takes one folder and -o FILE");
-	format = guess_folder(argv[optind]);
-	if (options.format && (!format_parse(options.format, &format) || !formats[format].is_archive))
-		return command_misuse("pack", "--format takes tf-hub or tfjs, not \"%s\"", options.format);
-	packing_tell_choice(argv[optind], options.format, format);
-	return pack(argv[optind], format, &options, &err) ? COMMAND_DONE : command_fail(&err);
+	format = guess_folder(words[0]);
+	if (options->format && (!format_parse(options->format, &format) || !formats[format].is_archive))
+		return command_misuse("pack", "--format takes tf-hub or tfjs, not \"%s\"", options->format);
+	packing_tell_choice(words[0], options->format, format);
+	return pack(words[0], format, options, &err) ? COMMAND_DONE : command_fail(&err);
 }
+
+static const struct option_row rows[] = {
+	{"output", 'o', "FILE", TEXT_INTO(struct pack_options, output), "the archive, such as module.tar.gz"},
+	{"dereference", 0, NULL, FLAG_INTO(struct pack_options, dereference),
+		"pack what symbolic links lead to, also out of DIR (caches of Hugging Face, DVC and Bazel "
+		"are made of links); without it they are refused"},
+	{"format", 0, "FORMAT", TEXT_INTO(struct pack_options, format),
+		"tf-hub or tfjs (default: tfjs where there is a model.json and no SavedModel)",
+		.choices = "tf-hub tfjs"},
+	{0},
+};
+
+const struct command command_pack = {
+	.name = "pack",
+	.summary = "make a reproducible archive of a folder",
+	.forms = {"DIR -o FILE"},
+	.remarks = "Packs a module's folder canonically: the same files give the same bytes. The archive is "
+		   "then held against the rules for publishing; FILE is written only where it keeps them.",
+	.groups = {{rows, 0}},
+	.options_size = sizeof(struct pack_options),
+	.run = run,
+};

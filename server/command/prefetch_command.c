@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * prefetch: has a running daemon fetch what will be wanted, and waits until all of it is there. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -375,37 +374,13 @@ static int report(const struct prefetch *prefetch)
 	return wishes_count(&prefetch->wishes, WISH_FAILED) + differences > 0 ? COMMAND_FAILED : COMMAND_DONE;
 }
 
-/* ---- options ---- */
-
-static const struct option known_options[] = {
-	REMOTE_LONG_OPTIONS,
-	{"from", required_argument, NULL, 'f'},
-	{"json", no_argument, NULL, 'j'},
-	{NULL, 0, NULL, 0},
-};
+/* ---- what is wished ---- */
 
 struct prefetch_options {
 	struct remote_options remote;
 	const char *from;
 	bool json;
 };
-
-static bool read_options(int argc, char **argv, struct prefetch_options *options)
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", known_options, NULL)) != -1) {
-		if (letter == '?')
-			return false;
-		if (letter == 'f')
-			options->from = optarg;
-		else if (letter == 'j')
-			options->json = true;
-		else
-			remote_take_option(&options->remote, letter, optarg);
-	}
-	return true;
-}
 
 static bool read_lock(struct prefetch *prefetch, FILE *file, struct err *err)
 {
@@ -444,24 +419,48 @@ static bool read_wishes(struct prefetch *prefetch, const char *from, char **path
 	return true;
 }
 
-int command_prefetch(int argc, char **argv)
+/* ---- the command ---- */
+
+static int run_prefetch(void *values, int count, char **words)
 {
 	AUTO(finish) struct prefetch prefetch = {0};
-	struct prefetch_options options = {0};
+	const struct prefetch_options *options = values;
 	struct err err;
 	bool done;
 
-	if (!read_options(argc, argv, &options))
-		return COMMAND_MISUSE;
-	if (optind == argc && !options.from)
+	if (count == 0 && !options->from)
 		return command_misuse("prefetch", "prefetch takes paths, such as google/nnlm-en-dim50/2");
-	prefetch.json = options.json;
+	prefetch.json = options->json;
 	fillbars_init(&prefetch.bars);
-	if (!read_wishes(&prefetch, options.from, argv + optind, &err) ||
-		!remote_create(&options.remote, &prefetch.remote, &err))
+	if (!read_wishes(&prefetch, options->from, words, &err) ||
+		!remote_create(&options->remote, &prefetch.remote, &err))
 		return command_fail(&err);
 	interruption_watch(INTERRUPTED_PREFETCH);
 	done = leave_locked(&prefetch, &err) && run(&prefetch, &err) && check_locked(&prefetch, &err);
 	fillbars_clear(&prefetch.bars);
 	return done ? report(&prefetch) : command_fail(&err);
 }
+
+static const struct option_row rows[] = {
+	{"from", 0, "FILE", TEXT_INTO(struct prefetch_options, from),
+		"read paths from FILE, one a line (-: standard input); empty lines and lines that begin with "
+		"# are skipped. Of a lock file everything is fetched, and must then be there to the byte"},
+	{"json", 0, NULL, FLAG_INTO(struct prefetch_options, json), "print JSON in the end"},
+	{0},
+};
+
+const struct command command_prefetch = {
+	.name = "prefetch",
+	.summary = "have a registry fetch modules before they are wanted",
+	.forms = {"PATH..."},
+	.remarks = "Has a running daemon fetch versions from its upstreams, shows how far they are, and ends "
+		   "when "
+		   "all are there. A PATH is as in a URL, such as google/nnlm-en-dim50/2 (the tf-hub "
+		   "archive) or "
+		   "'google/x/1?tfjs-format=compressed'. Fails if any of them cannot be had, and says why. "
+		   "When it "
+		   "is interrupted, the daemon fetches on.",
+	.groups = {{rows, 0}, {remote_option_rows, offsetof(struct prefetch_options, remote)}},
+	.options_size = sizeof(struct prefetch_options),
+	.run = run_prefetch,
+};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +24,7 @@ struct publish_options {
 	struct remote_options remote;
 	const char *documentation;
 	const char *format; /* NULL: by what the file or folder holds */
-	enum pack_links links;
+	bool dereference;
 	bool json;
 };
 
@@ -60,7 +59,9 @@ static bool open_folder(const char *folder, const struct publish_options *option
 			options->format);
 	packing_tell_choice(folder, options->format, *out_format);
 	if (!open_temporary(&fd, err) ||
-		!packing_run("publish", folder, options->links, *out_format, fd, err))
+		!packing_run("publish", folder,
+			options->dereference ? PACK_LINKS_FOLLOWED : PACK_LINKS_REFUSED, *out_format, fd,
+			err))
 		return false;
 	*out_fd = TAKE_FD(fd);
 	return true;
@@ -203,53 +204,39 @@ static bool publish(
 	return done;
 }
 
-/* ---- options ---- */
+/* ---- the command ---- */
 
-static const struct option long_options[] = {
-	REMOTE_LONG_OPTIONS,
-	{"documentation", required_argument, NULL, 'd'},
-	{"format", required_argument, NULL, 'f'},
-	{"dereference", no_argument, NULL, 'l'},
-	{"json", no_argument, NULL, 'j'},
-	{NULL, 0, NULL, 0},
-};
-
-static bool read_options(int argc, char **argv, struct publish_options *options)
+static int run(void *options, int count, char **words)
 {
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		switch (letter) {
-		case '?':
-			return false;
-		case 'd':
-			options->documentation = optarg;
-			break;
-		case 'f':
-			options->format = optarg;
-			break;
-		case 'l':
-			options->links = PACK_LINKS_FOLLOWED;
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		default:
-			remote_take_option(&options->remote, letter, optarg);
-		}
-	}
-	return true;
-}
-
-int command_publish(int argc, char **argv)
-{
-	struct publish_options options = {0};
 	struct err err;
 
-	if (!read_options(argc, argv, &options))
-		return COMMAND_MISUSE;
-	if (argc - optind != 2)
+	if (count != 2)
 		return command_misuse("publish", "publish takes a folder or file and the version's URL");
 	interruption_watch(INTERRUPTED_PUBLISH);
-	return publish(argv[optind], argv[optind + 1], &options, &err) ? COMMAND_DONE : command_fail(&err);
+	return publish(words[0], words[1], options, &err) ? COMMAND_DONE : command_fail(&err);
 }
+
+static const struct option_row rows[] = {
+	{"dereference", 0, NULL, FLAG_INTO(struct publish_options, dereference),
+		"pack what DIR's symbolic links lead to, also out of DIR"},
+	{"documentation", 0, "FILE", TEXT_INTO(struct publish_options, documentation),
+		"send this Markdown afterwards"},
+	{"format", 0, "FORMAT", TEXT_INTO(struct publish_options, format),
+		"tf-hub, tfjs, tflite or coral (default: by what DIR or FILE holds)",
+		.choices = "tf-hub tfjs tflite coral"},
+	{"json", 0, NULL, FLAG_INTO(struct publish_options, json), "print the version as JSON"},
+	{0},
+};
+
+const struct command command_publish = {
+	.name = "publish",
+	.summary = "send a module to a registry",
+	.forms = {"DIR|FILE URL"},
+	.remarks =
+		"Sends a module and prints what the registry saw in it. A folder is packed first. URL is the "
+		"version's, such as http://127.0.0.1:8080/acme/half-plus-two/1; without http:// it is a path "
+		"on the server.",
+	.groups = {{rows, 0}, {remote_option_rows, offsetof(struct publish_options, remote)}},
+	.options_size = sizeof(struct publish_options),
+	.run = run,
+};

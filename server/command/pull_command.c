@@ -4,7 +4,6 @@
  * as it is kept there. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -541,52 +540,51 @@ static bool pull_module(const char *path, const struct pull_options *options, st
 	return run(&pull, err);
 }
 
-/* ---- options ---- */
+/* ---- the command ---- */
 
-static const struct option long_options[] = {
-	REMOTE_LONG_OPTIONS,
-	{"output", required_argument, NULL, 'o'},
-	{"unpack", required_argument, NULL, 'u'},
-	{"force", no_argument, NULL, 'f'},
-	{NULL, 0, NULL, 0},
-};
-
-static bool read_options(int argc, char **argv, struct pull_options *options)
+static int run_pull(void *values, int count, char **words)
 {
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "o:", long_options, NULL)) != -1) {
-		if (letter == '?')
-			return false;
-		if (letter == 'o')
-			options->output = optarg;
-		else if (letter == 'u')
-			options->unpack = optarg;
-		else if (letter == 'f')
-			options->force = true;
-		else
-			remote_take_option(&options->remote, letter, optarg);
-	}
-	return true;
-}
-
-int command_pull(int argc, char **argv)
-{
-	struct pull_options options = {0};
+	const struct pull_options *options = values;
 	struct err err;
 
-	if (!read_options(argc, argv, &options))
-		return COMMAND_MISUSE;
-	if (argc - optind != 1)
+	if (count != 1)
 		return command_misuse("pull", "pull takes one module, such as acme/half-plus-two/1");
-	if (options.output && options.unpack)
+	if (options->output && options->unpack)
 		return command_misuse("pull", "-o and --unpack exclude each other");
-	if ((options.output && !*options.output) || (options.unpack && !*options.unpack))
+	if ((options->output && !*options->output) || (options->unpack && !*options->unpack))
 		return command_misuse("pull", "-o and --unpack take a name");
-	if (options.output && strcmp(options.output, "-") == 0 && isatty(STDOUT_FILENO))
+	if (options->output && strcmp(options->output, "-") == 0 && isatty(STDOUT_FILENO))
 		return command_misuse(
 			"pull", "a module is nothing to look at: send it to a program or a file");
-	interruption_watch(options.output && strcmp(options.output, "-") == 0 ? INTERRUPTED_PULL_AWAY
-									      : INTERRUPTED_PULL);
-	return pull_module(argv[optind], &options, &err) ? COMMAND_DONE : command_fail(&err);
+	interruption_watch(options->output && strcmp(options->output, "-") == 0 ? INTERRUPTED_PULL_AWAY
+										: INTERRUPTED_PULL);
+	return pull_module(words[0], options, &err) ? COMMAND_DONE : command_fail(&err);
 }
+
+static const struct option_row rows[] = {
+	{"output", 'o', "FILE|DIR", TEXT_INTO(struct pull_options, output),
+		"write FILE, or into the folder DIR (one that is there, or ends with /); - is standard "
+		"output, to be used only once it ends with status 0",
+		.or_next = true},
+	{"unpack", 0, "DIR", TEXT_INTO(struct pull_options, unpack),
+		"unpack the archive into DIR, which is made"},
+	{"force", 0, NULL, FLAG_INTO(struct pull_options, force),
+		"replace FILE where it is another; an equal one stays"},
+	{0},
+};
+
+const struct command command_pull = {
+	.name = "pull",
+	.summary = "get one module from a registry",
+	.forms = {"PATH"},
+	.remarks =
+		"Gets a module and holds it against the digest that the registry has of it. PATH is a "
+		"version, "
+		"such as acme/half-plus-two/1 (the tf-hub archive) or 'acme/x/1?lite-format=tflite'; without "
+		"a "
+		"version the latest is meant. The file is named as half-plus-two_1.tar.gz. While it comes it "
+		"is FILE.part; one that was interrupted is gone on with.",
+	.groups = {{rows, 0}, {remote_option_rows, offsetof(struct pull_options, remote)}},
+	.options_size = sizeof(struct pull_options),
+	.run = run_pull,
+};

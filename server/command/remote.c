@@ -48,20 +48,14 @@ AUTO_CLEANER(own_headers, struct curl_slist *, curl_slist_free_all)
 
 /* ---- which registry ---- */
 
-void remote_take_option(struct remote_options *options, int letter, const char *argument)
-{
-	switch (letter) {
-	case 'S':
-		options->server = argument;
-		break;
-	case 'T':
-		options->token = argument;
-		break;
-	case 'F':
-		options->token_file = argument;
-		break;
-	}
-}
+const struct option_row remote_option_rows[] = {
+	{"server", 0, "URL", TEXT_INTO(struct remote_options, server),
+		"the registry (default: $LARDER_SERVER, or http://127.0.0.1:8080)"},
+	{"token", 0, "TOKEN", TEXT_INTO(struct remote_options, token),
+		"the token to send (default: $LARDER_TOKEN)", .or_next = true},
+	{"token-file", 0, "FILE", TEXT_INTO(struct remote_options, token_file), "the file that holds it"},
+	{0},
+};
 
 static const char *or_environment(const char *given, const char *variable)
 {

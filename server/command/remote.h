@@ -5,7 +5,6 @@
 #ifndef SERVER_COMMAND_REMOTE_H
 #define SERVER_COMMAND_REMOTE_H
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +12,7 @@
 #include "common/buffer.h"
 #include "common/err.h"
 #include "common/own.h"
+#include "server/command/options.h"
 
 struct remote;
 
@@ -22,14 +22,7 @@ struct remote_options {
 	const char *token;
 	const char *token_file;
 };
-
-/* Rows of a command's options for getopt_long(), and what takes them. */
-#define REMOTE_LONG_OPTIONS \
-	{"server", required_argument, NULL, 'S'}, {"token", required_argument, NULL, 'T'}, \
-	{ \
-		"token-file", required_argument, NULL, 'F' \
-	}
-void remote_take_option(struct remote_options *options, int letter, const char *argument);
+extern const struct option_row remote_option_rows[];
 
 /* The caller owns *out. ERR_BAD_REQUEST for a URL or a token that is none. */
 bool remote_create(const struct remote_options *options, struct remote **out, struct err *err);

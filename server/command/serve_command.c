@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
@@ -17,48 +16,11 @@
 enum { ARENAS = 4, LARGE_BYTES = 128 << 10 };
 
 struct options {
-	const char *config;
+	struct place_options place;
 	const char *listen;
-	const char *data;
 	bool offline;
 	bool check;
 };
-
-static bool read_options(int argc, char **argv, struct options *out)
-{
-	static const struct option known[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"listen", required_argument, NULL, 'l'},
-		{"data", required_argument, NULL, 'd'},
-		{"offline", no_argument, NULL, 'o'},
-		{"check", no_argument, NULL, 'k'},
-		{NULL, 0, NULL, 0},
-	};
-
-	for (int option = getopt_long(argc, argv, "", known, NULL); option != -1;
-		option = getopt_long(argc, argv, "", known, NULL)) {
-		switch (option) {
-		case 'c':
-			out->config = optarg;
-			break;
-		case 'l':
-			out->listen = optarg;
-			break;
-		case 'd':
-			out->data = optarg;
-			break;
-		case 'o':
-			out->offline = true;
-			break;
-		case 'k':
-			out->check = true;
-			break;
-		default:
-			return false;
-		}
-	}
-	return optind == argc;
-}
 
 /* Whether a daemon can use the files that the configuration names. */
 static bool check_files(const struct config *config, struct err *err)
@@ -75,7 +37,7 @@ static bool load(const struct options *options, struct config **out, struct err 
 {
 	AUTO_CONFIG struct config *config = NULL;
 
-	if (!command_load_config(options->config, options->data, &config, err))
+	if (!command_load_config(&options->place, &config, err))
 		return false;
 	if (options->listen && !config_set(config, "server", "listen", options->listen, err))
 		return false;
@@ -197,17 +159,42 @@ static int serve(const struct config *config, const struct options *options)
 	return COMMAND_DONE;
 }
 
-int command_serve(int argc, char **argv)
+/* ---- the command ---- */
+
+static int run(void *values, int count, char **words)
 {
-	struct options options = {0};
+	const struct options *options = values;
 	AUTO_CONFIG struct config *config = NULL;
 	struct err err;
 
-	if (!read_options(argc, argv, &options))
-		return command_misuse("serve", "serve takes options only, and not these");
-	if (!load(&options, &config, &err)) {
+	if (count > 0)
+		return command_misuse("serve", "serve takes options only, not \"%s\"", *words);
+	if (!load(options, &config, &err)) {
 		(void)command_fail(&err);
-		return options.check ? COMMAND_FAILED : COMMAND_MISCONFIGURED;
+		return options->check ? COMMAND_FAILED : COMMAND_MISCONFIGURED;
 	}
-	return options.check ? check(config) : serve(config, &options);
+	return options->check ? check(config) : serve(config, options);
 }
+
+static const struct option_row rows[] = {
+	{"config", 0, "FILE", TEXT_INTO(struct options, place.config),
+		"read this configuration; without one the defaults count"},
+	{"listen", 0, "ADDRESS:PORT", TEXT_INTO(struct options, listen),
+		"listen there; port 0 takes a free one (default: 127.0.0.1:8080)"},
+	{"data", 0, "DIR", TEXT_INTO(struct options, place.data),
+		"keep everything in this folder (default: larder-data)"},
+	{"offline", 0, NULL, FLAG_INTO(struct options, offline), "never ask an upstream"},
+	{"check", 0, NULL, FLAG_INTO(struct options, check),
+		"read the configuration, report all of its faults, and end"},
+	{0},
+};
+
+const struct command command_serve = {
+	.name = "serve",
+	.summary = "run the daemon",
+	.forms = {""},
+	.remarks = "Serves, mirrors and takes modules. Prints \"listening on http://...\" once it is ready.",
+	.groups = {{rows, 0}},
+	.options_size = sizeof(struct options),
+	.run = run,
+};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * status: whether a registry can serve, what it has, and what goes on. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -118,21 +117,30 @@ static int tell(const json_t *report, bool as_json)
 	return COMMAND_FAILED;
 }
 
-int command_status(int argc, char **argv)
+static int run(void *values, int count, char **words)
 {
-	struct asking asking = {0};
+	const struct asking *asking = values;
 	AUTO_REMOTE struct remote *remote = NULL;
 	json_auto_t *report = NULL;
 	struct err err;
 
-	if (!asking_read(argc, argv, NULL, &asking))
-		return COMMAND_MISUSE;
-	if (optind < argc)
+	(void)words;
+	if (count > 0)
 		return command_misuse("status", "status takes no arguments; --server names another registry");
-	if (!remote_create(&asking.remote, &remote, &err))
+	if (!remote_create(&asking->remote, &remote, &err))
 		return command_fail(&err);
 	report = json_pack("{s:s}", "server", remote_server(remote));
 	if (!look(remote, report, &err))
 		return command_fail(&err);
-	return tell(report, asking.json);
+	return tell(report, asking->json);
 }
+
+const struct command command_status = {
+	.name = "status",
+	.summary = "tell whether a registry can serve, and what it has",
+	.forms = {""},
+	.remarks = "Exits with status 1 where the registry does not answer, or is not ready.",
+	.groups = {{asking_option_rows, 0}, {remote_option_rows, offsetof(struct asking, remote)}},
+	.options_size = sizeof(struct asking),
+	.run = run,
+};

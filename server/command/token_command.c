@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +16,11 @@
 #include "server/store/catalog/catalog_tokens.h"
 
 struct token_options {
-	const char *config;
-	const char *data;
-	struct buffer scopes; /* separated by blanks */
+	struct place_options place;
+	struct option_texts scopes;
 	const char *expires;
 	bool json;
 };
-
-static void finish_options(struct token_options *options)
-{
-	buffer_finish(&options->scopes);
-}
 
 /* Tokens are worth something only to the server of this folder, and the default is one below where the
  * command runs. */
@@ -42,10 +35,10 @@ static bool open_catalog(
 	const struct token_options *options, bool adds, struct catalog **out, struct err *err)
 {
 	AUTO_CONFIG struct config *config = NULL;
-	bool is_named = options->data || options->config;
+	bool is_named = options->place.data || options->place.config;
 	bool is_new = false;
 
-	if (!command_load_config(options->config, options->data, &config, err) ||
+	if (!command_load_config(&options->place, &config, err) ||
 		!(adds ? data_folder_make(config->storage.data_dir, is_named, &is_new, err)
 		       : data_folder_check(config->storage.data_dir, err)) ||
 		!catalog_open(config->storage.data_dir, out, err))
@@ -66,27 +59,34 @@ static void print_issued(
 		lifetime_s ? clock_rfc3339(clock_now_s() + lifetime_s).text : "");
 }
 
+static void join_scopes(const struct token_options *options, struct buffer *out)
+{
+	for (size_t i = 0; i < options->scopes.count; i++)
+		buffer_printf(out, "%s%s", i > 0 ? " " : "", options->scopes.values[i]);
+}
+
 static int create_token(const struct token_options *options, const char *name)
 {
 	AUTO_CATALOG struct catalog *catalog = NULL;
 	AUTO_ACCESS struct access *access = NULL;
-	const char *scopes = buffer_string(&options->scopes);
+	AUTO_BUFFER struct buffer scopes = {0};
 	struct token_text token;
 	int64_t lifetime_s = 0;
 	struct err err;
 
-	if (!*scopes)
+	join_scopes(options, &scopes);
+	if (scopes.length == 0)
 		return command_misuse("token", "a token needs a --scope");
 	if (options->expires && (!command_parse_duration(options->expires, &lifetime_s) || lifetime_s == 0))
 		return command_misuse("token", "--expires takes a time such as 90d, 12h or 30m, not \"%s\"",
 			options->expires);
 	if (!open_catalog(options, true, &catalog, &err) || !access_create(catalog, false, &access, &err))
 		return command_fail(&err);
-	if (!access_issue(access, name, scopes, lifetime_s, &token, &err)) {
+	if (!access_issue(access, name, buffer_string(&scopes), lifetime_s, &token, &err)) {
 		(void)command_fail(&err);
 		return err.code == ERR_BAD_REQUEST ? COMMAND_MISUSE : COMMAND_FAILED;
 	}
-	print_issued(name, scopes, lifetime_s, &token);
+	print_issued(name, buffer_string(&scopes), lifetime_s, &token);
 	return COMMAND_DONE;
 }
 
@@ -173,99 +173,57 @@ static int revoke_token(const struct token_options *options, const char *name)
 	return COMMAND_DONE;
 }
 
-/* ---- options ---- */
+/* ---- the command ---- */
 
+/* In the order of the command's forms. */
 static const struct {
 	const char *name;
-	int arguments;       /* behind the action's name */
-	const char *options; /* letters of those that it takes besides c and d */
+	int arguments; /* behind the action's name */
 	int (*run)(const struct token_options *options, const char *name);
 } actions[] = {
-	{"create", 1, "se", create_token},
-	{"list", 0, "j", list_tokens},
-	{"revoke", 1, "", revoke_token},
+	{"create", 1, create_token},
+	{"list", 0, list_tokens},
+	{"revoke", 1, revoke_token},
 };
+enum { CREATE = 1 << 0, LIST = 1 << 1 };
 
-static const struct option long_options[] = {
-	{"scope", required_argument, NULL, 's'},
-	{"expires", required_argument, NULL, 'e'},
-	{"json", no_argument, NULL, 'j'},
-	{"config", required_argument, NULL, 'c'},
-	{"data", required_argument, NULL, 'd'},
-	{NULL, 0, NULL, 0},
-};
-
-static void take_option(struct token_options *options, int letter)
+static int run(void *options, int count, char **words)
 {
-	switch (letter) {
-	case 's':
-		buffer_printf(&options->scopes, "%s%s", options->scopes.length ? " " : "", optarg);
-		break;
-	case 'e':
-		options->expires = optarg;
-		break;
-	case 'j':
-		options->json = true;
-		break;
-	case 'c':
-		options->config = optarg;
-		break;
-	case 'd':
-		options->data = optarg;
-		break;
-	}
-}
-
-/* The letters that were given are collected in given, which has room for each once. */
-static bool read_options(int argc, char **argv, struct token_options *options, char given[8])
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (letter == '?')
-			return false;
-		if (!strchr(given, letter))
-			given[strlen(given)] = (char)letter;
-		take_option(options, letter);
-	}
-	return true;
-}
-
-static const char *option_name(int letter)
-{
-	for (const struct option *option = long_options; option->name; option++) {
-		if (option->val == letter)
-			return option->name;
-	}
-	return "";
-}
-
-static int run_action(
-	size_t action, const struct token_options *options, const char *given, int argc, char **argv)
-{
-	for (; *given; given++) {
-		if (!strchr("cd", *given) && !strchr(actions[action].options, *given))
-			return command_misuse(
-				"token", "token %s takes no --%s", actions[action].name, option_name(*given));
-	}
-	if (argc != actions[action].arguments)
-		return command_misuse("token", "token %s takes %s", actions[action].name,
-			actions[action].arguments ? "one name" : "no name");
-	return actions[action].run(options, argc ? argv[0] : NULL);
-}
-
-int command_token(int argc, char **argv)
-{
-	AUTO(finish_options) struct token_options options = {0};
-	char given[8] = "";
-
-	if (!read_options(argc, argv, &options, given))
-		return COMMAND_MISUSE;
-	if (optind == argc)
+	if (count == 0)
 		return command_misuse("token", "token takes create, list or revoke");
 	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
-		if (strcmp(argv[optind], actions[i].name) == 0)
-			return run_action(i, &options, given, argc - optind - 1, argv + optind + 1);
+		if (strcmp(words[0], actions[i].name) != 0)
+			continue;
+		if (count - 1 != actions[i].arguments)
+			return command_misuse("token", "token %s takes %s", actions[i].name,
+				actions[i].arguments ? "one name" : "no name");
+		return actions[i].run(options, words[1]);
 	}
-	return command_misuse("token", "there is no \"token %s\"", argv[optind]);
+	return command_misuse("token", "there is no \"token %s\"", words[0]);
 }
+
+static const struct option_row rows[] = {
+	{"scope", 0, "SCOPE", TEXTS_INTO(struct token_options, scopes),
+		"what it may do; may be given several times:\n"
+		"  read           read, where it takes a token\n"
+		"  publish:GLOB   publish, as with publish:acme/*\n"
+		"  withdraw:GLOB  withdraw them\n"
+		"  admin          everything",
+		.forms = CREATE},
+	{"expires", 0, "TIME", TEXT_INTO(struct token_options, expires),
+		"such as 90d, 12h or 30m; without it the token does not expire", .forms = CREATE},
+	{"json", 0, NULL, FLAG_INTO(struct token_options, json), "print JSON", .forms = LIST},
+	{0},
+};
+
+const struct command command_token = {
+	.name = "token",
+	.summary = "create, list and revoke tokens",
+	.forms = {"create NAME --scope SCOPE...", "list", "revoke NAME"},
+	.remarks =
+		"A new token is printed once, alone on standard output; only its hash is kept. Works on the "
+		"data folder itself, whether a daemon runs on it or not.",
+	.groups = {{rows, 0}, {place_option_rows, offsetof(struct token_options, place)}},
+	.options_size = sizeof(struct token_options),
+	.run = run,
+};

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,71 +25,20 @@
 #include "server/store/outgoing.h"
 
 struct upkeep_options {
-	const char *command;
-	const char *config;
-	const char *data;
+	struct place_options place;
 	bool list;
 	bool json;
 	bool dry_run;
 };
 
-/* The letters of all that these commands take; each is offered its own. */
-static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"data", required_argument, NULL, 'd'},
-	{"list", no_argument, NULL, 'l'},
-	{"json", no_argument, NULL, 'j'},
-	{"dry-run", no_argument, NULL, 'n'},
-	{NULL, 0, NULL, 0},
-};
-
-static bool take_option(struct upkeep_options *options, int letter)
-{
-	switch (letter) {
-	case 'c':
-		options->config = optarg;
-		return true;
-	case 'd':
-		options->data = optarg;
-		return true;
-	case 'l':
-		options->list = true;
-		return true;
-	case 'j':
-		options->json = true;
-		return true;
-	case 'n':
-		options->dry_run = true;
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Returns COMMAND_DONE when they are read; allowed: the letters of those that the command takes. */
-static int read_options(int argc, char **argv, const char *allowed, struct upkeep_options *options)
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (letter == '?')
-			return COMMAND_MISUSE;
-		if (!strchr(allowed, letter))
-			return command_misuse(
-				options->command, "%s does not take this option", options->command);
-		(void)take_option(options, letter);
-	}
-	return COMMAND_DONE;
-}
-
 /* Straight on the database, which a daemon may have open. */
 static bool open_catalog(const struct upkeep_options *options, bool adds, struct config **config,
 	struct catalog **out, struct err *err)
 {
-	bool is_named = options->data || options->config;
+	bool is_named = options->place.data || options->place.config;
 	bool is_new;
 
-	return command_load_config(options->config, options->data, config, err) &&
+	return command_load_config(&options->place, config, err) &&
 	       (adds ? data_folder_make((*config)->storage.data_dir, is_named, &is_new, err)
 		     : data_folder_check((*config)->storage.data_dir, err)) &&
 	       catalog_open((*config)->storage.data_dir, out, err);
@@ -165,7 +113,7 @@ static bool unpin(struct catalog *catalog, const char *path, struct err *err)
 	return true;
 }
 
-static int change_pins(const struct upkeep_options *options, int count, char **paths,
+static int change_pins(const struct upkeep_options *options, const char *command, int count, char **paths,
 	bool (*change)(struct catalog *catalog, const char *path, struct err *err))
 {
 	AUTO_CONFIG struct config *config = NULL;
@@ -174,10 +122,10 @@ static int change_pins(const struct upkeep_options *options, int count, char **p
 	struct err err;
 
 	if (count == 0)
-		return command_misuse(options->command, "%s takes a PATH", options->command);
+		return command_misuse(command, "%s takes a PATH", command);
 	for (int i = 0; i < count; i++) {
 		if (!is_pattern(paths[i]))
-			return command_misuse(options->command, "\"%s\" is no path of a module", paths[i]);
+			return command_misuse(command, "\"%s\" is no path of a module", paths[i]);
 	}
 	if (!open_catalog(options, change == pin, &config, &catalog, &err))
 		return command_fail(&err);
@@ -188,26 +136,52 @@ static int change_pins(const struct upkeep_options *options, int count, char **p
 	return status;
 }
 
-int command_pin(int argc, char **argv)
+static int run_pin(void *values, int count, char **words)
 {
-	struct upkeep_options options = {.command = "pin"};
-	int status = read_options(argc, argv, "cdlj", &options);
+	const struct upkeep_options *options = values;
 
-	if (status != COMMAND_DONE)
-		return status;
-	if (!options.list)
-		return options.json ? command_misuse("pin", "--json goes with --list")
-				    : change_pins(&options, argc - optind, argv + optind, pin);
-	return optind < argc ? command_misuse("pin", "--list takes no PATH") : list_pins(&options);
+	if (options->list)
+		return count > 0 ? command_misuse("pin", "--list takes no PATH") : list_pins(options);
+	return options->json ? command_misuse("pin", "--json goes with --list")
+			     : change_pins(options, "pin", count, words, pin);
 }
 
-int command_unpin(int argc, char **argv)
+static int run_unpin(void *options, int count, char **words)
 {
-	struct upkeep_options options = {.command = "unpin"};
-	int status = read_options(argc, argv, "cd", &options);
-
-	return status != COMMAND_DONE ? status : change_pins(&options, argc - optind, argv + optind, unpin);
+	return change_pins(options, "unpin", count, words, unpin);
 }
+
+enum { PIN_LIST = 1 << 1 };
+
+static const struct option_row pin_rows[] = {
+	{"list", 0, NULL, FLAG_INTO(struct upkeep_options, list), "print what is pinned", .forms = PIN_LIST},
+	{"json", 0, NULL, FLAG_INTO(struct upkeep_options, json), "print JSON", .forms = PIN_LIST},
+	{0},
+};
+
+const struct command command_pin = {
+	.name = "pin",
+	.summary = "keep mirrored modules whatever the disk lacks",
+	.forms = {"PATH...", "--list"},
+	.remarks =
+		"A pinned module is never removed to make room. PATH is a version, such as "
+		"google/nnlm-en-dim50/2, or a handle with all of its versions; * and ? match as in a shell: "
+		"'google/*'. It also counts for what is fetched later. Works on the data folder itself, "
+		"whether a daemon runs on it or not.",
+	.groups = {{pin_rows, 0}, {place_option_rows, offsetof(struct upkeep_options, place)}},
+	.options_size = sizeof(struct upkeep_options),
+	.run = run_pin,
+};
+
+const struct command command_unpin = {
+	.name = "unpin",
+	.summary = "let go of what was pinned",
+	.forms = {"PATH..."},
+	.remarks = "PATH is as it was pinned; \"larder pin --list\" shows it.",
+	.groups = {{place_option_rows, offsetof(struct upkeep_options, place)}},
+	.options_size = sizeof(struct upkeep_options),
+	.run = run_unpin,
+};
 
 /* ---- gc ---- */
 
@@ -287,22 +261,20 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 	return options->dry_run || catalog_prune_absences(stores->catalog, clock_now_s(), &absences, err);
 }
 
-int command_gc(int argc, char **argv)
+static int run_gc(void *values, int count, char **words)
 {
-	struct upkeep_options options = {.command = "gc"};
+	const struct upkeep_options *options = values;
 	AUTO_CONFIG struct config *config = NULL;
 	AUTO(finish_stores) struct stores stores = {0};
 	static const struct members_limits unpacks_nothing;
-	int status = read_options(argc, argv, "cdn", &options);
 	struct space_limits limits;
 	struct neighbour neighbour;
 	struct err err;
 
-	if (status != COMMAND_DONE)
-		return status;
-	if (optind < argc)
+	(void)words;
+	if (count > 0)
 		return command_misuse("gc", "gc takes no arguments");
-	if (!command_load_config(options.config, options.data, &config, &err) ||
+	if (!command_load_config(&options->place, &config, &err) ||
 		!data_folder_check(config->storage.data_dir, &err) ||
 		!catalog_open(config->storage.data_dir, &stores.catalog, &err) ||
 		!blobs_open(config->storage.data_dir, &stores.blobs, &err) ||
@@ -311,5 +283,25 @@ int command_gc(int argc, char **argv)
 	log_configure(LOG_LEVEL_WARN, config->log.format);
 	limits = (struct space_limits){config->storage.max_bytes, config->storage.keep_free_bytes};
 	neighbour = (struct neighbour){.data_dir = config->storage.data_dir};
-	return collect(&options, &stores, &limits, &neighbour, &err) ? COMMAND_DONE : command_fail(&err);
+	return collect(options, &stores, &limits, &neighbour, &err) ? COMMAND_DONE : command_fail(&err);
 }
+
+static const struct option_row gc_rows[] = {
+	{"dry-run", 0, NULL, FLAG_INTO(struct upkeep_options, dry_run), "only print what would be removed"},
+	{0},
+};
+
+const struct command command_gc = {
+	.name = "gc",
+	.summary = "remove what nothing needs, and what is over the limits",
+	.forms = {""},
+	.remarks =
+		"Removes files and unpacked archives that no module needs, and mirrored modules, least "
+		"recently "
+		"used first, until storage.max_bytes and storage.keep_free_bytes hold; what is unpacked goes "
+		"before any module. Safe while a daemon runs, which does the same by itself when it needs "
+		"room. What is published, pinned or being read stays.",
+	.groups = {{gc_rows, 0}, {place_option_rows, offsetof(struct upkeep_options, place)}},
+	.options_size = sizeof(struct upkeep_options),
+	.run = run_gc,
+};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * verify: whether a running daemon has what a lock file names, to the byte. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 
@@ -17,30 +16,6 @@ struct verify_options {
 	const char *lock;
 	bool json;
 };
-
-static const struct option verify_options[] = {
-	REMOTE_LONG_OPTIONS,
-	{"lock", required_argument, NULL, 'l'},
-	{"json", no_argument, NULL, 'j'},
-	{NULL, 0, NULL, 0},
-};
-
-static bool read_options(int argc, char **argv, struct verify_options *options)
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", verify_options, NULL)) != -1) {
-		if (letter == '?')
-			return false;
-		if (letter == 'l')
-			options->lock = optarg;
-		else if (letter == 'j')
-			options->json = true;
-		else
-			remote_take_option(&options->remote, letter, optarg);
-	}
-	return true;
-}
 
 static bool read_lock(const char *name, struct lockfile *out, struct err *err)
 {
@@ -94,19 +69,38 @@ static int report(const struct lockfile *lockfile, bool as_json)
 	return counts.same == lockfile->count ? COMMAND_DONE : COMMAND_FAILED;
 }
 
-int command_verify(int argc, char **argv)
+static int run(void *values, int count, char **words)
 {
 	AUTO_LOCKFILE struct lockfile lockfile = {0};
 	AUTO_REMOTE struct remote *remote = NULL;
-	struct verify_options options = {0};
+	const struct verify_options *options = values;
 	struct err err;
 
-	if (!read_options(argc, argv, &options))
-		return COMMAND_MISUSE;
-	if (!options.lock || optind < argc)
+	(void)words;
+	if (!options->lock || count > 0)
 		return command_misuse("verify", "verify takes --lock FILE");
-	if (!read_lock(options.lock, &lockfile, &err) || !remote_create(&options.remote, &remote, &err) ||
+	if (!read_lock(options->lock, &lockfile, &err) || !remote_create(&options->remote, &remote, &err) ||
 		!lockcheck_run(remote, &lockfile, &err))
 		return command_fail(&err);
-	return report(&lockfile, options.json);
+	return report(&lockfile, options->json);
 }
+
+static const struct option_row rows[] = {
+	{"lock", 0, "FILE", TEXT_INTO(struct verify_options, lock),
+		"what \"larder lock\" printed (-: standard input)"},
+	{"json", 0, NULL, FLAG_INTO(struct verify_options, json), "print JSON"},
+	{0},
+};
+
+const struct command command_verify = {
+	.name = "verify",
+	.summary = "tell whether a registry has what a lock file names",
+	.forms = {"--lock FILE"},
+	.remarks =
+		"Holds what a running daemon has against a lock file, by the digests and sizes that it tells "
+		"of, and fetches nothing. Names what is missing and what is different, and then exits with "
+		"status 1.",
+	.groups = {{rows, 0}, {remote_option_rows, offsetof(struct verify_options, remote)}},
+	.options_size = sizeof(struct verify_options),
+	.run = run,
+};

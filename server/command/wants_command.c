@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * wants: what was asked for offline, as the file that is carried to where there is a way out. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 
@@ -16,30 +15,6 @@ struct wants_options {
 	bool json;
 	bool clear;
 };
-
-static const struct option long_options[] = {
-	REMOTE_LONG_OPTIONS,
-	{"json", no_argument, NULL, 'j'},
-	{"clear", no_argument, NULL, 'c'},
-	{NULL, 0, NULL, 0},
-};
-
-static bool read_options(int argc, char **argv, struct wants_options *options)
-{
-	int letter;
-
-	while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (letter == '?')
-			return false;
-		if (letter == 'j')
-			options->json = true;
-		else if (letter == 'c')
-			options->clear = true;
-		else
-			remote_take_option(&options->remote, letter, optarg);
-	}
-	return true;
-}
 
 /* ---- the list ---- */
 
@@ -116,18 +91,40 @@ static bool clear(struct remote *remote, bool as_json, struct err *err)
 	return true;
 }
 
-int command_wants(int argc, char **argv)
+/* ---- the command ---- */
+
+static int run(void *values, int count, char **words)
 {
-	struct wants_options options = {0};
-	AUTO(own_remote) struct remote *remote = NULL;
+	const struct wants_options *options = values;
+	AUTO_REMOTE struct remote *remote = NULL;
 	struct err err;
 
-	if (!read_options(argc, argv, &options))
-		return COMMAND_MISUSE;
-	if (optind < argc)
+	(void)words;
+	if (count > 0)
 		return command_misuse("wants", "wants takes no paths; it lists all that was asked for");
-	if (!remote_create(&options.remote, &remote, &err) ||
-		!(options.clear ? clear : print_wants)(remote, options.json, &err))
+	if (!remote_create(&options->remote, &remote, &err) ||
+		!(options->clear ? clear : print_wants)(remote, options->json, &err))
 		return command_fail(&err);
 	return COMMAND_DONE;
 }
+
+static const struct option_row rows[] = {
+	{"clear", 0, NULL, FLAG_INTO(struct wants_options, clear),
+		"forget the list; takes a token with the scope admin"},
+	{"json", 0, NULL, FLAG_INTO(struct wants_options, json), "print JSON"},
+	{0},
+};
+
+const struct command command_wants = {
+	.name = "wants",
+	.summary = "what was asked for offline, to carry where it can be had",
+	.forms = {""},
+	.remarks = "Lists what was asked for in vain while mirror.offline was on and has not come since: a "
+		   "path, "
+		   "how often, and when last. \"larder wants > wants.txt\" writes the file that \"larder "
+		   "prefetch "
+		   "--from wants.txt\" reads on a server that has a way out.",
+	.groups = {{rows, 0}, {remote_option_rows, offsetof(struct wants_options, remote)}},
+	.options_size = sizeof(struct wants_options),
+	.run = run,
+};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * withdraw: versions that nobody is to get any more. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,25 +104,48 @@ static bool withdraw_all(
 	return all;
 }
 
-int command_withdraw(int argc, char **argv)
+/* ---- the command ---- */
+
+struct withdraw_options {
+	struct asking asking;
+	bool yes;
+};
+
+static int run(void *values, int count, char **words)
 {
-	struct asking asking = {0};
+	const struct withdraw_options *options = values;
+	struct remote_options access = options->asking.remote;
 	AUTO_REMOTE struct remote *remote = NULL;
 	AUTO(finish_versions) struct versions versions = {0};
-	bool yes = false;
-	const struct asking_flag flags[] = {{"yes", &yes}, {0}};
 	struct err err;
 
-	if (!asking_read(argc, argv, flags, &asking))
-		return COMMAND_MISUSE;
-	if (optind == argc)
+	if (count == 0)
 		return command_misuse("withdraw", "withdraw takes versions, such as acme/half-plus-two/1");
-	if (!read_versions(argv + optind, (size_t)(argc - optind), asking.remote.server, &versions, &err))
+	if (!read_versions(words, (size_t)count, access.server, &versions, &err))
 		return command_fail(&err);
-	asking.remote.server = versions.items[0].server;
-	if (!remote_create(&asking.remote, &remote, &err) ||
-		!(yes || confirm(remote_server(remote), &versions, &err)) ||
-		!withdraw_all(remote, &versions, asking.json, &err))
+	access.server = versions.items[0].server;
+	if (!remote_create(&access, &remote, &err) ||
+		!(options->yes || confirm(remote_server(remote), &versions, &err)) ||
+		!withdraw_all(remote, &versions, options->asking.json, &err))
 		return command_fail(&err);
 	return COMMAND_DONE;
 }
+
+static const struct option_row rows[] = {
+	{"yes", 0, NULL, FLAG_INTO(struct withdraw_options, yes), "do not ask"},
+	{0},
+};
+
+const struct command command_withdraw = {
+	.name = "withdraw",
+	.summary = "take versions back for good",
+	.forms = {"VERSION..."},
+	.remarks = "Has a registry answer 410 for these versions, such as acme/half-plus-two/1, from now on. "
+		   "Their "
+		   "bytes are removed and their numbers never used again. Takes a token with the scope "
+		   "withdraw:GLOB. On a terminal it asks before.",
+	.groups = {{rows, 0}, {asking_option_rows, offsetof(struct withdraw_options, asking)},
+		{remote_option_rows, offsetof(struct withdraw_options, asking.remote)}},
+	.options_size = sizeof(struct withdraw_options),
+	.run = run,
+};

@@ -17,26 +17,82 @@
 
 #include "common/buffer.h"
 #include "common/own.h"
-#include "server/command/command.h"
+#include "server/command/command_line.h"
 #include "server/command/text_table.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 enum { ARGUMENTS_MAX = 15 };
 
+/* An option of each kind. */
+struct echo_options {
+	bool flag;
+	const char *text;
+	struct option_texts texts;
+	struct place_options place;
+};
+
 /* Tells what it was called with. */
-static int echo(int argc, char **argv)
+static int echo(void *values, int count, char **words)
 {
-	for (int i = 0; i < argc; i++)
-		(void)printf("[%s]", argv[i]);
-	return argc > 1 && strcmp(argv[1], "fail") == 0 ? COMMAND_FAILED : COMMAND_DONE;
+	const struct echo_options *options = values;
+
+	(void)printf("[larder]%s", options->flag ? "[flag]" : "");
+	if (options->text)
+		(void)printf("[text %s]", options->text);
+	for (size_t i = 0; i < options->texts.count; i++)
+		(void)printf("[%s %s]", options->texts.names[i], options->texts.values[i]);
+	if (options->place.data)
+		(void)printf("[data %s]", options->place.data);
+	for (int i = 0; i < count; i++)
+		(void)printf("[%s]", words[i]);
+	assert_null(words[count]);
+	return count > 0 && strcmp(words[0], "fail") == 0 ? COMMAND_FAILED : COMMAND_DONE;
 }
 
-static const struct command commands[] = {
-	{"serve", "stands in for others", "help of serve\n", echo},
-	{"token", "tokens", "help of token\n", command_token},
-	{"verify", "stands in for others", "help of verify\n", echo},
+static const struct option_row rows[] = {
+	{"flag", 'f', NULL, FLAG_INTO(struct echo_options, flag), "a flag"},
+	{"text", 't', "TEXT", TEXT_INTO(struct echo_options, text),
+		"a text of so many words that it does not fit into one line of eighty columns",
+		.or_next = true},
+	{"many-texts", 0, "TEXT", TEXTS_INTO(struct echo_options, texts), "texts:\n  a  the first",
+		.choices = "a b"},
+	{"maybe", 0, "false", MAYBE_INTO(struct echo_options, texts), "a text, or none", .forms = 1},
+	{0},
 };
+
+static const struct command serve = {
+	.name = "serve",
+	.summary = "stands in for others",
+	.forms = {"[WORD]...", "again WORD -t TEXT"},
+	.remarks = "Remarks.\nIn two lines.",
+	.groups = {{rows, 0}, {place_option_rows, offsetof(struct echo_options, place)}},
+	.options_size = sizeof(struct echo_options),
+	.run = echo,
+};
+
+static const struct command verify = {
+	.name = "verify", .summary = "stands in for others", .forms = {""}, .remarks = "", .run = echo};
+
+static const struct command *const commands[] = {&serve, &command_token, &verify, NULL};
+
+#define SERVE_HELP \
+	"usage: larder serve [WORD]... [-f] [-t TEXT | --many-texts TEXT]\n" \
+	"                    [--maybe[=false]] [--config FILE] [--data DIR]\n" \
+	"       larder serve again WORD -t TEXT [-f] [--many-texts TEXT] [--config FILE]\n" \
+	"                    [--data DIR]\n" \
+	"\n" \
+	"Remarks.\n" \
+	"In two lines.\n" \
+	"\n" \
+	"  -f, --flag            a flag\n" \
+	"  -t, --text TEXT       a text of so many words that it does not fit into one\n" \
+	"                        line of eighty columns\n" \
+	"  --many-texts TEXT     texts:\n" \
+	"                          a  the first\n" \
+	"  --maybe[=false]       a text, or none\n" \
+	"  --config FILE         the configuration, with the data folder and the limits\n" \
+	"  --data DIR            the data folder (default: larder-data)\n"
 
 struct outcome {
 	int status;
@@ -77,7 +133,7 @@ static struct outcome larder(const char *line)
 	if (child == 0) {
 		redirect(out, STDOUT_FILENO);
 		redirect(err, STDERR_FILENO);
-		exit(command_run(commands, COUNT(commands), argc, argv));
+		exit(command_run(commands, argc, argv));
 	}
 	assert_int_equal(waitpid(child, &outcome.status, 0), child);
 	assert_true(WIFEXITED(outcome.status));
@@ -94,11 +150,33 @@ static const struct {
 	const char *err;
 } lines[] = {
 	{"serve", COMMAND_DONE, "[larder]", ""},
-	{"serve a --b c", COMMAND_DONE, "[larder][a][--b][c]", ""},
+	{"serve a -- --b c", COMMAND_DONE, "[larder][a][--b][c]", ""},
 	{"serve fail", COMMAND_FAILED, "[larder][fail]", ""},
-	{"serve --help", COMMAND_DONE, "help of serve\n", ""},
-	{"serve a -h", COMMAND_DONE, "help of serve\n", ""},
-	{"serve -- --help", COMMAND_DONE, "[larder][--][--help]", ""},
+	{"serve --help", COMMAND_DONE, SERVE_HELP, ""},
+	{"serve a -h", COMMAND_DONE, SERVE_HELP, ""},
+	{"serve -- --help", COMMAND_DONE, "[larder][--help]", ""},
+	{"help serve", COMMAND_DONE, SERVE_HELP, ""},
+	{"serve a --text b --flag c", COMMAND_DONE, "[larder][flag][text b][a][c]", ""},
+	{"serve -ftb --text=c -t d", COMMAND_DONE, "[larder][flag][text d]", ""},
+	{"serve --many-texts a --maybe --many-texts=b --maybe=c --data d", COMMAND_DONE,
+		"[larder][many-texts a][maybe true][many-texts b][maybe c][data d]", ""},
+	{"serve --many a --fl", COMMAND_DONE, "[larder][flag][many-texts a]", ""},
+	{"serve --falg", COMMAND_MISUSE, "",
+		"larder: unknown option --falg (did you mean --flag?); see \"larder serve --help\"\n"},
+	{"serve --ma", COMMAND_MISUSE, "",
+		"larder: --ma may be --many-texts or --maybe; see \"larder serve --help\"\n"},
+	{"serve --nothing-of-the-kind=1", COMMAND_MISUSE, "",
+		"larder: unknown option --nothing-of-the-kind; see \"larder serve --help\"\n"},
+	{"serve --flag=1", COMMAND_MISUSE, "",
+		"larder: --flag takes no value; see \"larder serve --help\"\n"},
+	{"serve a --text", COMMAND_MISUSE, "",
+		"larder: --text takes a value: --text TEXT; see \"larder serve --help\"\n"},
+	{"serve a -t", COMMAND_MISUSE, "",
+		"larder: --text takes a value: --text TEXT; see \"larder serve --help\"\n"},
+	{"serve -fx", COMMAND_MISUSE, "", "larder: unknown option -x; see \"larder serve --help\"\n"},
+	{"serve again a --maybe", COMMAND_MISUSE, "",
+		"larder: serve again takes no --maybe; see \"larder serve --help\"\n"},
+	{"serve againa --maybe", COMMAND_DONE, "[larder][maybe true][againa]", ""},
 	{"--version", COMMAND_DONE, "larder " LARDER_VERSION "\n", ""},
 	{"", COMMAND_MISUSE, "", NULL},
 	{"--help", COMMAND_DONE, NULL, ""},
@@ -111,7 +189,8 @@ static const struct {
 		"larder: token takes create, list or revoke; see \"larder token --help\"\n"},
 	{"token make", COMMAND_MISUSE, "",
 		"larder: there is no \"token make\"; see \"larder token --help\"\n"},
-	{"token --wrong", COMMAND_MISUSE, "", "larder: unrecognized option '--wrong'\n"},
+	{"token --wrong", COMMAND_MISUSE, "",
+		"larder: unknown option --wrong; see \"larder token --help\"\n"},
 	{"token create ci", COMMAND_MISUSE, "",
 		"larder: a token needs a --scope; see \"larder token --help\"\n"},
 	{"token create --scope read", COMMAND_MISUSE, "",
@@ -146,9 +225,9 @@ static void test_help_lists_every_command(void **state)
 	struct outcome lost = larder("");
 
 	assert_string_equal(asked.out, lost.err);
-	for (size_t i = 0; i < COUNT(commands); i++) {
-		assert_non_null(strstr(asked.out, commands[i].name));
-		assert_non_null(strstr(asked.out, commands[i].summary));
+	for (const struct command *const *command = commands; *command; command++) {
+		assert_non_null(strstr(asked.out, (*command)->name));
+		assert_non_null(strstr(asked.out, (*command)->summary));
 	}
 }
 
