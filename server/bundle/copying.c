@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/bundle/copying.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,8 @@ static bool copy_list(struct running *running, struct err *err)
 
 	while (done && getline(&line, &size, list) > 64)
 		done = copy_one(running, line, err);
+	if (done && ferror(list))
+		done = err_errno(err, errno, "read back the list of what is to be copied");
 	(void)fclose(list);
 	return done;
 }

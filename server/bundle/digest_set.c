@@ -2,7 +2,6 @@
 #include "server/bundle/digest_set.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/mem.h"
 
@@ -14,11 +13,11 @@ void digest_set_finish(struct digest_set *set)
 	*set = (struct digest_set){0};
 }
 
-static uint64_t key_of(const struct digest *digest)
+/* Of all bytes: whoever publishes can make two artifacts whose digests begin alike. */
+static uint64_t key_of(const struct digest_set *set, const struct digest *digest)
 {
-	uint64_t key;
+	uint64_t key = siphash(&set->secret, digest->bytes, sizeof digest->bytes);
 
-	memcpy(&key, digest->bytes, sizeof key);
 	return key ? key : 1;
 }
 
@@ -34,8 +33,10 @@ static uint64_t *find(const struct digest_set *set, uint64_t key)
 
 static void grow(struct digest_set *set)
 {
-	struct digest_set larger = {
-		.count = set->count, .capacity = set->capacity ? 2 * set->capacity : FIRST_CAPACITY};
+	bool is_new = set->capacity == 0;
+	struct digest_set larger = {.secret = is_new ? siphash_key_create() : set->secret,
+		.count = set->count,
+		.capacity = is_new ? FIRST_CAPACITY : 2 * set->capacity};
 
 	larger.slots = mem_zero(larger.capacity, sizeof *larger.slots);
 	for (size_t i = 0; i < set->capacity; i++) {
@@ -48,11 +49,12 @@ static void grow(struct digest_set *set)
 
 bool digest_set_add(struct digest_set *set, const struct digest *digest)
 {
-	uint64_t key = key_of(digest);
+	uint64_t key;
 	uint64_t *slot;
 
 	if (4 * (set->count + 1) > 3 * set->capacity)
 		grow(set);
+	key = key_of(set, digest);
 	slot = find(set, key);
 	if (*slot)
 		return false;
@@ -63,5 +65,5 @@ bool digest_set_add(struct digest_set *set, const struct digest *digest)
 
 bool digest_set_has(const struct digest_set *set, const struct digest *digest)
 {
-	return set->count > 0 && *find(set, key_of(digest)) != 0;
+	return set->count > 0 && *find(set, key_of(set, digest)) != 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Digests that were seen, in 16 bytes each: of our own making, so that their first bytes tell them apart. */
+ * Digests that were seen, in about 16 bytes each: 64 bits under a secret that no other set has tell them
+ * apart. */
 #ifndef SERVER_BUNDLE_DIGEST_SET_H
 #define SERVER_BUNDLE_DIGEST_SET_H
 
@@ -9,8 +10,10 @@
 #include <stdint.h>
 
 #include "common/digest.h"
+#include "common/siphash.h"
 
 struct digest_set {
+	struct siphash_key secret;
 	uint64_t *slots; /* 0: free */
 	size_t count;
 	size_t capacity; /* a power of two */

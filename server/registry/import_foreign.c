@@ -145,7 +145,10 @@ static bool take_layer(struct job *job, const struct foreign_layer *layer, struc
 static bool take_layers(struct job *job, const struct foreign_model *model, struct err *err)
 {
 	for (size_t i = 0; i < model->count; i++) {
-		if (model->layers[i].kind == FOREIGN_ARCHIVE || model->layers[i].kind == FOREIGN_FILE)
+		bool is_file =
+			model->layers[i].kind == FOREIGN_ARCHIVE || model->layers[i].kind == FOREIGN_FILE;
+
+		if (is_file && model->layers[i].blob.size_bytes <= job->importer->max_upload_bytes)
 			job->report->wanted_bytes += model->layers[i].blob.size_bytes;
 	}
 	for (size_t i = 0; i < model->count; i++) {

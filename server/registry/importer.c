@@ -160,8 +160,9 @@ static void look_at_bytes(struct job *job, const struct import_walk *walk, const
 	for (size_t i = 0; i < version->artifact_count; i++) {
 		if (!result->lacks[i])
 			continue;
-		job->report->wanted_bytes += version->artifacts[i].size_bytes;
-		if (!check_artifact(job, &version->name, &version->artifacts[i], &why))
+		if (check_artifact(job, &version->name, &version->artifacts[i], &why))
+			job->report->wanted_bytes += version->artifacts[i].size_bytes;
+		else
 			find_fault(job, walk, version->artifacts[i].format, NULL, &why);
 	}
 }
@@ -433,7 +434,8 @@ static bool may_change(const struct job *job)
 {
 	const size_t *outcomes = job->report->outcomes;
 
-	return job->has_pages || outcomes[IMPORT_NEW] + outcomes[IMPORT_CHANGED] > 0;
+	/* With a signature that was checked, it vouches for what is here already. */
+	return job->has_pages || job->signer || outcomes[IMPORT_NEW] + outcomes[IMPORT_CHANGED] > 0;
 }
 
 static const char *what_of_the_others(const struct import_order *order)
@@ -478,7 +480,7 @@ bool importer_run(const struct importer *importer, const struct import_order *or
 	if (goes_on && !go(&job, IMPORT_COPYING, NULL, visit_second, err))
 		return false;
 	goes_on = goes_on && (is_whole(report) || order->partial);
-	if (goes_on && (!record(&job, err) || !settle(&job, err)))
+	if (goes_on && (!record(&job, err) || (report->recorded && !settle(&job, err))))
 		return false;
 	return is_whole(report) ? note_signer(&job, err) : refuse(report, order, err);
 }

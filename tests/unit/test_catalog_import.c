@@ -94,10 +94,10 @@ static struct import_result judged(struct catalog *catalog, const struct importe
 }
 
 /* Imports these, and commits unless one is refused and partial is not set. */
-static void import_all(struct catalog *catalog, const struct imported_version *versions, size_t count,
-	bool partial, struct import_result *results)
+static void import_from(struct catalog *catalog, const struct import_origin *from,
+	const struct imported_version *versions, size_t count, bool partial, struct import_result *results)
 {
-	struct import_origin origin = origin_of();
+	struct import_origin origin = *from;
 	AUTO_IMPORT struct import *import = NULL;
 	struct err err = {0};
 	bool refused = false;
@@ -110,6 +110,27 @@ static void import_all(struct catalog *catalog, const struct imported_version *v
 	}
 	if ((!refused || partial) && !import_commit(import, &err))
 		fail_msg("%s", err.text);
+}
+
+static void import_all(struct catalog *catalog, const struct imported_version *versions, size_t count,
+	bool partial, struct import_result *results)
+{
+	const struct import_origin origin = origin_of();
+
+	import_from(catalog, &origin, versions, count, partial, results);
+}
+
+/* From a bundle that nobody has checked. */
+static struct import_result import_unchecked(
+	struct catalog *catalog, const struct imported_version *version, const char *bundle)
+{
+	struct import_origin origin = origin_of();
+	struct import_result result;
+
+	origin.contents = digest_of(bundle, strlen(bundle));
+	origin.signer = NULL;
+	import_from(catalog, &origin, version, 1, false, &result);
+	return result;
 }
 
 static struct import_result import_one(struct catalog *catalog, const struct imported_version *version)
@@ -335,6 +356,44 @@ static void test_withdrawals_of_what_a_bundle_made_published(void **state)
 	assert_true(import_one(catalog, &gone).withdrawn);
 }
 
+static void assert_stays(struct catalog *catalog, const char *path)
+{
+	struct imported_version gone = withdrawn(path);
+	bool found;
+
+	assert_int_equal(import_unchecked(catalog, &gone, "gone").outcome, IMPORT_REFUSED);
+	assert_int_equal(find(catalog, path, FORMAT_TF_HUB, &found).state, STATE_ACTIVE);
+}
+
+/* Whoever vouches for the bytes, before or after a bundle that nobody has checked brings them as well. */
+static void test_unchecked_bundles_withdraw_their_own(void **state)
+{
+	static const enum version_source sources[] = {SOURCE_PUBLISHED, SOURCE_MIRRORED};
+	struct catalog *catalog = catalog_of(state);
+
+	stage(catalog, FORMAT_TF_HUB, "bytes");
+	for (size_t i = 0; i < 10; i++) {
+		AUTO_FREE char *path = mem_printf("acme/x/%zu", i + 1);
+		struct imported_version came = simple(path, "bytes", sources[i % 2]);
+		struct imported_version gone = withdrawn(path);
+		size_t how = i / 2;
+
+		if (how == 0)
+			(void)keep(catalog, path, FORMAT_TF_HUB, "bytes", SOURCE_MIRRORED);
+		if (how == 1)
+			(void)import_one(catalog, &came);
+		assert_true(import_unchecked(catalog, &came, "came").outcome != IMPORT_REFUSED);
+		if (how == 2)
+			(void)keep(catalog, path, FORMAT_TF_HUB, "bytes", SOURCE_PUBLISHED);
+		if (how == 3)
+			(void)import_one(catalog, &came);
+		if (how == 4)
+			assert_true(import_unchecked(catalog, &gone, "gone").withdrawn);
+		else
+			assert_stays(catalog, path);
+	}
+}
+
 static const char *document_of(struct catalog *catalog, const char *path)
 {
 	struct name name = name_of(path, FORMAT_TF_HUB);
@@ -512,6 +571,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_was_mirrored_is_published, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_evicted_bytes_come_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_withdrawals, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unchecked_bundles_withdraw_their_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_withdrawals_leave_what_was_published_here, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -14,6 +14,7 @@ enum statement {
 	IS_STAGED,
 	FIND_OWN,
 	FIND_TRUSTED,
+	TRUST,
 	DATE_DOCUMENTATION,
 	UNSTAGE_CLAIMED
 };
@@ -30,10 +31,13 @@ static const char *const sql[] = {
 	[FIND_TRUSTED] =
 		"SELECT a.format, b.digest, i.signer FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 		" LEFT JOIN imports i ON i.id = a.import_id"
-		" WHERE a.version_id = ?1 AND (a.import_id IS NULL OR i.signer IS NOT NULL)",
+		" WHERE a.version_id = ?1 AND (a.trusted = 1 OR i.signer IS NOT NULL)",
+	[TRUST] = "UPDATE artifacts SET trusted = 1 WHERE version_id = ?1 AND format = ?2 AND trusted = 0"
+		  " RETURNING 1",
 	[DATE_DOCUMENTATION] = "UPDATE documentation SET updated_at = ?2 WHERE version_id = ?1",
 	[UNSTAGE_CLAIMED] = "DELETE FROM staged_blobs WHERE blob_id IN (SELECT s.blob_id FROM staged_blobs s"
-			    " WHERE EXISTS (SELECT 1 FROM artifacts a WHERE a.blob_id = s.blob_id))",
+			    " WHERE EXISTS (SELECT 1 FROM artifacts a JOIN versions v ON v.id = a.version_id"
+			    "  WHERE a.blob_id = s.blob_id AND v.state <> 'withdrawn'))",
 };
 
 struct import {
@@ -46,7 +50,8 @@ struct import {
 	struct keeping_import bundle; /* id 0: nothing has changed yet */
 	int64_t module_id;            /* still to be refreshed; 0: none is */
 	bool changed;
-	bool listed; /* a version that may be the default of another's */
+	bool vouched; /* for what was here already */
+	bool listed;  /* a version that may be the default of another's */
 };
 
 /* ---- judging ---- */
@@ -173,7 +178,7 @@ static bool check_trusted(struct txn *txn, const struct imported_version *versio
 			"%s%s "
 			"(%s, sha256:%s): --verify KEY does, or \"larder withdraw %.150s\"",
 			signer ? "what is here came in one that was signed by "
-			       : "it is here from an upstream",
+			       : "it is here from an upstream, or came in one that was checked, too",
 			signer ? signer : "", rows_text(rows, 0), rows_digest(rows, 1).hex,
 			name_path(&version->name).text);
 		out->outcome = IMPORT_REFUSED;
@@ -231,7 +236,7 @@ static bool judge(struct txn *txn, const struct imported_version *version, bool 
 bool catalog_judge_import(struct catalog *catalog, const struct imported_version *version, bool verified,
 	struct import_result *out, struct err *err)
 {
-	static const struct keeping_import nothing = {0, ""};
+	static const struct keeping_import nothing = {.name = ""};
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
 
@@ -275,7 +280,8 @@ bool import_begin(
 	import->name = mem_dup(origin->name);
 	import->signer = mem_dup(origin->signer);
 	import->who = mem_dup(origin->who);
-	import->bundle.name = import->name;
+	import->bundle = (struct keeping_import){
+		.name = import->name, .who = import->who, .is_verified = import->signer != NULL};
 	*out = import;
 	return true;
 }
@@ -412,12 +418,37 @@ static bool is_idle(const struct import_result *result)
 	return result->outcome == IMPORT_SAME || result->outcome == IMPORT_REFUSED;
 }
 
+/* Of the same bytes that are here: keeping_check() has refused others. */
+static bool vouch_for(
+	struct import *import, int64_t version_id, const struct imported_artifact *artifact, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(
+		import->txn, sql[TRUST], VALUES(v_int(version_id), v_text(formats[artifact->format].name)));
+
+	import->vouched = rows_next(rows) || import->vouched;
+	return rows_done(rows, err);
+}
+
+/* A bundle whose signature was checked vouches for what another has brought, too. */
+static bool vouch(struct import *import, const struct imported_version *version,
+	const struct version_ids *ids, const struct import_result *result, struct err *err)
+{
+	if (!import->signer || result->outcome == IMPORT_REFUSED || ids->version_id == 0)
+		return true;
+	for (size_t i = 0; i < version->artifact_count; i++) {
+		if (!vouch_for(import, ids->version_id, &version->artifacts[i], err))
+			return false;
+	}
+	return true;
+}
+
 bool import_add_version(struct import *import, const struct imported_version *version,
 	struct import_result *out, struct err *err)
 {
 	struct version_ids ids;
 
-	if (!judge(import->txn, version, import->signer != NULL, &import->bundle, &ids, out, err))
+	if (!judge(import->txn, version, import->signer != NULL, &import->bundle, &ids, out, err) ||
+		!vouch(import, version, &ids, out, err))
 		return false;
 	/* Outside of the part, which may be dropped. */
 	if (is_idle(out) || !note_change(import, err) || !txn_begin_part(import->txn, err))
@@ -444,7 +475,7 @@ bool import_add_page(struct import *import, const struct hubdoc *page, const cha
 
 bool import_commit(struct import *import, struct err *err)
 {
-	if (!import->changed)
+	if (!import->changed && !import->vouched)
 		return true;
 	return refresh(import, 0, err) && (!import->listed || docs_import_link(import->docs, err)) &&
 	       txn_run(import->txn, sql[UNSTAGE_CLAIMED], NULL, 0, err) && txn_commit(import->txn, err);

@@ -20,6 +20,7 @@ enum statement {
 	FIND_STAGED,
 	ADD_ARTIFACT,
 	PUBLISH_ARTIFACT,
+	OWN_ARTIFACT,
 	TOUCH_VERSION,
 	REFRESH_LATEST,
 	REFRESH_SUMMARY,
@@ -31,7 +32,8 @@ enum statement {
 static const char *const sql[] = {
 	[NOTE_QUARANTINE] = "INSERT INTO quarantines (handle, version, format, at) VALUES (?1, ?2, ?3, ?4)"
 			    " ON CONFLICT DO UPDATE SET at = excluded.at",
-	[FIND_DIGEST] = "SELECT b.id, b.digest, a.source FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+	[FIND_DIGEST] = "SELECT b.id, b.digest, a.source, a.import_id IS NOT NULL FROM artifacts a JOIN "
+			"blobs b ON b.id = a.blob_id"
 			" WHERE a.version_id = ?1 AND a.format = ?2",
 	[ADD_PUBLISHER] = "INSERT INTO publishers (name) VALUES (?1) ON CONFLICT DO NOTHING",
 	[ADD_MODULE] = "INSERT INTO modules (publisher_id, handle)"
@@ -56,10 +58,13 @@ static const char *const sql[] = {
 	[ADD_ARTIFACT] =
 		"INSERT INTO artifacts"
 		" (version_id, format, blob_id, created_at, last_used_at, source, published_by, upstream,"
-		"  import_id)"
-		" VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, nullif(?8, 0))",
+		"  import_id, trusted)"
+		" VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, nullif(?8, 0), ?9)",
 	[PUBLISH_ARTIFACT] = "UPDATE artifacts SET source = 'published', published_by = ?3, upstream = NULL,"
-			     " import_id = nullif(?4, 0) WHERE version_id = ?1 AND format = ?2",
+			     " import_id = nullif(?4, 0), trusted = max(trusted, ?5)"
+			     " WHERE version_id = ?1 AND format = ?2",
+	[OWN_ARTIFACT] = "UPDATE artifacts SET upstream = ?3, import_id = NULL, trusted = 1"
+			 " WHERE version_id = ?1 AND format = ?2",
 	[TOUCH_VERSION] = "UPDATE versions SET updated_at = ?2 WHERE id = ?1",
 	[REFRESH_LATEST] =
 		"UPDATE modules SET"
@@ -122,6 +127,7 @@ bool record_find(struct txn *txn, const struct name *name, struct record *out, s
 		record.blob_id = rows_int(rows, 0);
 		record.digest = rows_digest(rows, 1);
 		record.source = rows_source(rows, 2);
+		record.is_imported = rows_int(rows, 3);
 	}
 	if (!rows_done(rows, err))
 		return false;
@@ -283,8 +289,14 @@ static bool audit_keeping(struct txn *txn, const struct keeping *keeping, struct
 	(void)snprintf(detail, sizeof detail, "%s: sha256:%s%s%.100s", formats[keeping->name->format].name,
 		keeping->checksums->sha256.hex, is_import ? ", from " : "",
 		is_import ? keeping->import->name : "");
-	return audit_record(txn, keeping->now_s, is_import ? NULL : keeping->published_by,
+	return audit_record(txn, keeping->now_s, is_import ? keeping->import->who : keeping->published_by,
 		is_import ? "import" : "publish", name_path(keeping->name).text, detail, err);
+}
+
+/* A token or an upstream has given it, or somebody has checked who did. */
+static bool is_trusted(const struct keeping *keeping)
+{
+	return !keeping->import || keeping->import->is_verified;
 }
 
 static bool record_new(struct txn *txn, const struct keeping *keeping, struct record *record, enum kept *out,
@@ -300,7 +312,7 @@ static bool record_new(struct txn *txn, const struct keeping *keeping, struct re
 		       VALUES(v_int(record->ids.version_id), v_text(format), v_int(blob_id),
 			       v_int(keeping->now_s), v_text(version_source_name(keeping->source)),
 			       v_text(keeping->published_by), v_text(keeping->upstream),
-			       v_int(keeping->import ? keeping->import->id : 0)),
+			       v_int(keeping->import ? keeping->import->id : 0), v_int(is_trusted(keeping))),
 		       err) &&
 	       audit_keeping(txn, keeping, err);
 }
@@ -315,7 +327,15 @@ static bool return_bytes(
 				    : require_staged(txn, keeping, &blob_id, err);
 }
 
-/* The very same bytes again: who publishes what had been mirrored has published it. */
+/* The very same bytes again: who publishes what had been mirrored, or had come in a bundle, has published it,
+ * and what an upstream has given is here without a bundle, too. */
+static bool says_more(const struct keeping *keeping, const struct record *record)
+{
+	if (record->is_imported && !keeping->import)
+		return keeping->source == SOURCE_PUBLISHED || record->source != SOURCE_PUBLISHED;
+	return keeping->source == SOURCE_PUBLISHED && record->source != SOURCE_PUBLISHED;
+}
+
 static bool record_again(
 	struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err)
 {
@@ -323,14 +343,19 @@ static bool record_again(
 
 	if (!return_bytes(txn, keeping, record, err))
 		return false;
-	if (keeping->source != SOURCE_PUBLISHED || record->source == SOURCE_PUBLISHED)
+	if (!says_more(keeping, record))
 		return true;
+	if (keeping->source != SOURCE_PUBLISHED)
+		return txn_run(txn, sql[OWN_ARTIFACT],
+			VALUES(v_int(ids->version_id), v_text(formats[keeping->name->format].name),
+				v_text(keeping->upstream)),
+			err);
 	record->refresh = true;
 	return publish_version(txn, keeping, ids, err) &&
 	       txn_run(txn, sql[PUBLISH_ARTIFACT],
 		       VALUES(v_int(ids->version_id), v_text(formats[keeping->name->format].name),
 			       v_text(keeping->published_by),
-			       v_int(keeping->import ? keeping->import->id : 0)),
+			       v_int(keeping->import ? keeping->import->id : 0), v_int(is_trusted(keeping))),
 		       err) &&
 	       txn_run(txn, sql[TOUCH_VERSION], VALUES(v_int(ids->version_id), v_int(keeping->now_s)), err) &&
 	       audit_keeping(txn, keeping, err);

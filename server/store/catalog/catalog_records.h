@@ -15,6 +15,7 @@ struct record {
 	int64_t blob_id; /* 0: this format has none */
 	struct digest digest;
 	enum version_source source; /* of this format */
+	bool is_imported;           /* a bundle has brought this format, and nobody else since */
 	bool refresh;               /* what was written since calls for module_refresh() */
 };
 bool record_find(struct txn *txn, const struct name *name, struct record *out, struct err *err);

@@ -15,6 +15,8 @@
 struct keeping_import {
 	int64_t id;
 	const char *name;
+	const char *who;  /* the token of whoever imports it; NULL: on the folder itself */
+	bool is_verified; /* its signature was checked */
 };
 
 /* Something durable to record about a blob that lies in the store. */
