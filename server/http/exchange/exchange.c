@@ -40,28 +40,29 @@ struct exchange *exchange_create(
 	return exchange;
 }
 
-/* What is left of an upload whose client has gone. */
+/* What is left of an upload, or of a wait for its end, when the client has gone: its inspector may have to be
+ * joined. */
 struct wreck {
 	struct job job;
-	const struct upload_ops *ops;
-	void *upload;
+	void (*destroy)(void *what);
+	void *what;
 };
 
-static void run_abort(struct job *job)
+static void run_destroy(struct job *job)
 {
 	struct wreck *wreck = CONTAINER_OF(job, struct wreck, job);
 
-	wreck->ops->abort(wreck->upload);
+	wreck->destroy(wreck->what);
 	free(wreck);
 }
 
-static void abort_upload(struct exchange *exchange)
+static void destroy_elsewhere(struct exchange *exchange, void (*destroy)(void *what), void *what)
 {
 	struct wreck *wreck = mem_zero(1, sizeof *wreck);
 
-	wreck->job.run = run_abort;
-	wreck->ops = exchange->route->upload;
-	wreck->upload = TAKE(exchange->request.upload);
+	wreck->job.run = run_destroy;
+	wreck->destroy = destroy;
+	wreck->what = what;
 	workers_submit_always(exchange->in_flight->disk_workers, &wreck->job);
 }
 
@@ -72,7 +73,9 @@ void exchange_destroy(struct exchange *exchange)
 
 	assert(!exchange->chunked_upload);
 	if (exchange->upload_open)
-		abort_upload(exchange);
+		destroy_elsewhere(exchange, exchange->route->upload->abort, TAKE(exchange->request.upload));
+	if (exchange->reply.later && exchange->reply.later_ops->slow)
+		destroy_elsewhere(exchange, exchange->reply.later_ops->destroy, TAKE(exchange->reply.later));
 	chunked_finish(&exchange->offload.chunked);
 	reply_finish(&exchange->reply);
 	request_finish(&exchange->request);
