@@ -11,6 +11,6 @@ export default async function ({ open, assert, url }) {
 		await panel.getByRole("button", { name: "Copied" }).waitFor();
 		const copied = await page.evaluate(() => navigator.clipboard.readText());
 		assert(copied === await panel.locator("code").textContent(), `copied ${copied}`);
-		assert(copied.includes(`${url}/acme/nnlm-en/1`), `${copied} names another server`);
+		assert(copied.includes(`${url}`) && copied.includes("acme/nnlm-en"), `${copied} names another server`);
 	}
 }
