@@ -140,7 +140,9 @@ static bool make_folder(const char *path, unsigned mode, struct err *err)
 		return sync_parent(path, err);
 	if (errno != EEXIST)
 		return err_errno(err, errno, "create folder %s", path);
-	if (stat(path, &status) < 0 || !S_ISDIR(status.st_mode))
+	if (stat(path, &status) < 0)
+		return err_errno(err, errno, "look at %s", path);
+	if (!S_ISDIR(status.st_mode))
 		return err_set(err, ERR_INTERNAL, "%s is in the way: it is not a folder", path);
 	return true;
 }

@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "server/bundle/blob_places.h"
+#include "server/bundle/medium.h"
 #include "server/bundle/mistaken.h"
 #include "server/bundle/reel.h"
 #include "server/bundle/tar_places.h"
@@ -41,8 +42,22 @@ void carrier_close(struct carrier *carrier)
 
 /* ---- opening ---- */
 
+static const char blobs_folder[] = "blobs/sha256/";
+
+/* How it is told of; free() it. */
+static char *blob_path(const struct carrier *carrier, const struct digest *digest)
+{
+	return mem_printf("%s/%s%s", carrier->path, blobs_folder, digest->hex);
+}
+
+static char *file_path(const struct carrier *carrier, enum layout_file which)
+{
+	return mem_printf("%s/%s", carrier->path, layout_file_names[which]);
+}
+
 /* The same for whatever is put in its place. */
-static bool open_in(int folder_fd, const char *name, int *out_fd, int64_t *out_bytes, struct err *err)
+static bool open_in(
+	int folder_fd, const char *name, const char *path, int *out_fd, int64_t *out_bytes, struct err *err)
 {
 	AUTO_FD int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat status;
@@ -50,9 +65,9 @@ static bool open_in(int folder_fd, const char *name, int *out_fd, int64_t *out_b
 	if (fd < 0 && errno == ELOOP)
 		return err_set(err, ERR_BAD_REQUEST, "%s is a link: a bundle has files only", name);
 	if (fd < 0)
-		return err_errno(err, errno, "open %s", name);
+		return medium_unread(err, errno, "open", path);
 	if (fstat(fd, &status) < 0)
-		return err_errno(err, errno, "look at %s", name);
+		return medium_unread(err, errno, "look at", path);
 	if (!S_ISREG(status.st_mode))
 		return err_set(err, ERR_BAD_REQUEST, "%s is no file", name);
 	*out_bytes = status.st_size;
@@ -60,18 +75,30 @@ static bool open_in(int folder_fd, const char *name, int *out_fd, int64_t *out_b
 	return true;
 }
 
+/* One after the other: neither may be a link. 0, or the errno that it failed with. */
+static int open_blobs(struct carrier *carrier)
+{
+	AUTO_FD int blobs_fd =
+		openat(carrier->folder_fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (blobs_fd < 0)
+		return errno;
+	carrier->blobs_fd = openat(blobs_fd, "sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return carrier->blobs_fd < 0 ? errno : 0;
+}
+
 static bool open_folder(struct carrier *carrier, struct err *err)
 {
-	AUTO_FD int blobs_fd = -1;
+	int failure;
 
 	carrier->folder_fd = open(carrier->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (carrier->folder_fd < 0)
-		return err_errno(err, errno, "open %.200s", carrier->path);
-	/* One after the other: neither may be a link. */
-	blobs_fd = openat(carrier->folder_fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	carrier->blobs_fd = openat(blobs_fd, "sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (carrier->blobs_fd >= 0)
+		return medium_unread(err, errno, "open", carrier->path);
+	failure = open_blobs(carrier);
+	if (failure == 0)
 		return true;
+	if (failure != ENOENT && failure != ENOTDIR && failure != ELOOP)
+		return medium_unread(err, failure, "open the blobs of", carrier->path);
 	(void)err_set(err, ERR_BAD_REQUEST,
 		"%.200s is no bundle, as it has no folder blobs/sha256: give a folder or a tar that "
 		"\"larder export\" has made",
@@ -119,10 +146,13 @@ static bool check_mark(struct carrier *carrier, struct err *err)
 static bool open_carrier(struct carrier *carrier, const char *scratch, struct err *err)
 {
 	struct stat status;
+	bool is_there = stat(carrier->path, &status) == 0;
 
-	bool is_folder = stat(carrier->path, &status) == 0 && S_ISDIR(status.st_mode);
-
-	return (is_folder ? open_folder(carrier, err) : open_tar(carrier, scratch, err)) &&
+	/* It may be the name of the whole, of which there are pieces. */
+	if (!is_there && errno != ENOENT)
+		return medium_unread(err, errno, "look at", carrier->path);
+	return (is_there && S_ISDIR(status.st_mode) ? open_folder(carrier, err)
+						    : open_tar(carrier, scratch, err)) &&
 	       check_mark(carrier, err);
 }
 
@@ -167,25 +197,30 @@ static bool lacks_file(const struct carrier *carrier, enum layout_file which, st
 static bool find_file(
 	struct carrier *carrier, enum layout_file which, int *fd, struct tar_place *out, struct err *err)
 {
+	AUTO_FREE char *path = NULL;
+
 	*out = carrier->files[which];
 	if (carrier->reel)
 		return out->offset != 0 || lacks_file(carrier, which, err);
 	out->offset = 0;
-	return open_in(carrier->folder_fd, layout_file_names[which], fd, &out->size_bytes, err) ||
+	path = file_path(carrier, which);
+	return open_in(carrier->folder_fd, layout_file_names[which], path, fd, &out->size_bytes, err) ||
 	       (err->code == ERR_NOT_FOUND && lacks_file(carrier, which, err));
 }
 
-static bool read_at(struct carrier *carrier, int fd, void *bytes, size_t length, int64_t offset,
-	size_t *out_read, struct err *err)
+/* path: NULL for what is in a reel, which names its files. */
+static bool read_at(struct carrier *carrier, int fd, const char *path, void *bytes, size_t length,
+	int64_t offset, size_t *out_read, struct err *err)
 {
-	return fd >= 0 ? file_read_at(fd, bytes, length, offset, out_read, err)
-		       : reel_read_at(carrier->reel, bytes, length, offset, out_read, err);
+	return path ? medium_read(fd, path, bytes, length, offset, out_read, err)
+		    : reel_read_at(carrier->reel, bytes, length, offset, out_read, err);
 }
 
 static bool read_file(
 	struct carrier *carrier, enum layout_file which, size_t limit, struct buffer *out, struct err *err)
 {
 	AUTO_FREE char *text = NULL;
+	AUTO_FREE char *path = NULL;
 	AUTO_FD int fd = -1;
 	struct tar_place place;
 	size_t got;
@@ -196,7 +231,8 @@ static bool read_file(
 		return err_set(err, ERR_TOO_LARGE, "%s in %.200s has more than %zu bytes: it is no bundle's",
 			layout_file_names[which], carrier->path, limit);
 	text = mem_zero(1, (size_t)place.size_bytes + 1);
-	if (!read_at(carrier, fd, text, (size_t)place.size_bytes, place.offset, &got, err))
+	path = carrier->reel ? NULL : file_path(carrier, which);
+	if (!read_at(carrier, fd, path, text, (size_t)place.size_bytes, place.offset, &got, err))
 		return false;
 	buffer_add(out, text, got);
 	return true;
@@ -212,13 +248,14 @@ bool carrier_read_index(struct carrier *carrier, size_t limit, struct buffer *ou
 static bool find_blob(
 	struct carrier *carrier, const struct digest *digest, int *fd, struct tar_place *out, struct err *err)
 {
+	AUTO_FREE char *path = carrier->reel ? NULL : blob_path(carrier, digest);
 	bool found;
 
 	out->offset = 0;
 	if (carrier->reel)
 		found = blob_places_find(carrier->places, digest, &out->offset, &out->size_bytes);
 	else
-		found = open_in(carrier->blobs_fd, digest->hex, fd, &out->size_bytes, err);
+		found = open_in(carrier->blobs_fd, digest->hex, path, fd, &out->size_bytes, err);
 	if (found || (!carrier->reel && err->code != ERR_NOT_FOUND))
 		return found;
 	return err_set(err, ERR_NOT_FOUND,
@@ -276,14 +313,14 @@ static bool next(struct stream *stream, const uint8_t **data, size_t *length, st
 	struct carrier_blob *blob = CONTAINER_OF(stream, struct carrier_blob, stream);
 	int64_t left = blob->size_bytes - blob->done_bytes;
 	size_t wanted = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+	AUTO_FREE char *path = blob->carrier->reel ? NULL : blob_path(blob->carrier, &blob->digest);
 
 	*length = 0;
 	if (wanted == 0)
 		return end(blob, err);
-	if (!read_at(blob->carrier, blob->fd, blob->block, wanted, blob->offset + blob->done_bytes, length,
-		    err))
-		return err_prefix(err, "the blob sha256:%s of %.100s cannot be read: ", blob->digest.hex,
-			file_of(blob));
+	if (!read_at(blob->carrier, blob->fd, path, blob->block, wanted, blob->offset + blob->done_bytes,
+		    length, err))
+		return false;
 	if (*length < wanted)
 		return carrier_blob_is_damaged(blob, err);
 	if (!blob->trusting)
@@ -298,10 +335,10 @@ bool carrier_read_at(struct carrier_blob *blob, int64_t offset, void *bytes, siz
 {
 	int64_t left = blob->size_bytes - offset;
 	size_t wanted = (int64_t)length < left ? length : (size_t)left;
+	AUTO_FREE char *path = blob->carrier->reel ? NULL : blob_path(blob->carrier, &blob->digest);
 
-	if (!read_at(blob->carrier, blob->fd, bytes, wanted, blob->offset + offset, out_read, err))
-		return err_prefix(err, "the blob sha256:%s of %.100s cannot be read: ", blob->digest.hex,
-			file_of(blob));
+	if (!read_at(blob->carrier, blob->fd, path, bytes, wanted, blob->offset + offset, out_read, err))
+		return false;
 	return *out_read == wanted || carrier_blob_is_damaged(blob, err);
 }
 

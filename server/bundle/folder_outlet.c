@@ -40,13 +40,17 @@ static void own_dir(DIR **folder)
 		(void)closedir(*folder);
 }
 
-static bool is_empty(const char *path)
+static bool check_empty(const char *path, struct err *err)
 {
 	AUTO(own_dir) DIR *folder = opendir(path);
 
-	for (struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder)) {
+	if (!folder)
+		return medium_failed(err, errno, path);
+	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
 		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lost+found") != 0)
-			return false;
+			return err_set(err, ERR_CONFLICT,
+				"%.200s has other files than a bundle's: name a folder that is new or empty",
+				path);
 	}
 	return true;
 }
@@ -57,10 +61,7 @@ static bool check_folder(const struct folder_outlet *folder, struct err *err)
 	AUTO_BUFFER struct buffer layout = {0};
 	AUTO_FREE char *path = mem_printf("%s/oci-layout", folder->path);
 
-	return file_read_all(path, INDEX_BYTES_MAX, &layout, err) || is_empty(folder->path) ||
-	       err_set(err, ERR_CONFLICT,
-		       "%.200s has other files than a bundle's: name a folder that is new or empty",
-		       folder->path);
+	return file_read_all(path, INDEX_BYTES_MAX, &layout, err) || check_empty(folder->path, err);
 }
 
 /* What is whole is not taken away before the new one is asked for in so many words. */
@@ -70,13 +71,13 @@ static bool clear_way(const struct folder_outlet *folder, bool replace, struct e
 	struct stat status;
 
 	if (lstat(path, &status) < 0)
-		return true;
+		return errno == ENOENT || medium_failed(err, errno, path);
 	if (!replace)
 		return err_set(err, ERR_CONFLICT,
 			"%.200s has another bundle: name another folder with -o, or have it replaced with "
 			"--force, which copies only what is new",
 			folder->path);
-	return unlink(path) == 0 || err_errno(err, errno, "remove %.200s", path);
+	return unlink(path) == 0 || medium_failed(err, errno, path);
 }
 
 void outlet_read_index(const char *path, struct buffer *out)
@@ -97,21 +98,27 @@ static bool open_blobs(struct folder_outlet *folder)
 	return folder->blobs_fd >= 0;
 }
 
+/* errno is still that of the call which failed. */
+static bool make_folders(const char *path, struct err *err)
+{
+	errno = 0;
+	return file_make_open_folders(path, err) || medium_explain(err, errno, path);
+}
+
 static bool open_folders(struct folder_outlet *folder, struct err *err)
 {
 	AUTO_FREE char *path = mem_printf("%s/blobs/sha256", folder->path);
 
-	return file_make_open_folders(path, err) &&
-	       (open_blobs(folder) || err_errno(err, errno, "open folder %.200s", path));
+	return make_folders(path, err) && (open_blobs(folder) || medium_failed(err, errno, path));
 }
 
 static bool prepare(struct folder_outlet *folder, bool replace, struct err *err)
 {
-	if (!file_make_open_folders(folder->path, err))
+	if (!make_folders(folder->path, err))
 		return false;
 	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder->fd < 0)
-		return err_errno(err, errno, "open folder %.200s", folder->path);
+		return medium_failed(err, errno, folder->path);
 	return medium_lock(folder->fd, folder->path, err) && check_folder(folder, err) &&
 	       clear_way(folder, replace, err) &&
 	       medium_replace(

@@ -19,6 +19,7 @@ enum { INDEX_BYTES_MAX = 1 << 20, MANIFEST_BYTES_MAX = 64 << 10 };
 struct head {
 	struct carrier *carrier;
 	struct archive *archive;
+	bool lenient;
 	struct digest_set seen;
 };
 
@@ -75,6 +76,16 @@ static bool add_index(struct head *head, struct err *err)
 
 /* ---- blobs ---- */
 
+/* Whether one goes on without what could not be read. */
+static bool is_passed_over(const struct head *head, const struct err *why, struct err *err)
+{
+	bool passed = head->lenient || why->code != ERR_INTERNAL;
+
+	if (!passed)
+		*err = *why;
+	return passed;
+}
+
 /* What cannot be read any more is zeros, and so damaged. */
 static bool add_bytes(struct head *head, struct carrier_blob *blob, struct err *err)
 {
@@ -85,8 +96,11 @@ static bool add_bytes(struct head *head, struct carrier_blob *blob, struct err *
 
 	blob->trusting = true;
 	do {
-		if (!stream_next(&blob->stream, &data, &length, &why))
+		if (!stream_next(&blob->stream, &data, &length, &why)) {
+			if (!is_passed_over(head, &why, err))
+				return false;
 			break;
+		}
 		if (length > 0 && !write_data(head, data, length, err))
 			return false;
 	} while (length > 0);
@@ -104,9 +118,10 @@ static bool add_blob(struct head *head, const struct bundle_blob *named, int64_t
 	AUTO_FREE char *name = mem_printf("blobs/sha256/%s", named->digest.hex);
 	struct err why;
 
-	if (named->size_bytes > limit || !digest_set_add(&head->seen, &named->digest) ||
-		!carrier_open_blob(head->carrier, named, &blob, &why))
+	if (named->size_bytes > limit || !digest_set_add(&head->seen, &named->digest))
 		return true;
+	if (!carrier_open_blob(head->carrier, named, &blob, &why))
+		return is_passed_over(head, &why, err);
 	return begin_entry(head, name, named->size_bytes, err) && add_bytes(head, &blob, err);
 }
 
@@ -152,9 +167,10 @@ static bool add_versions(struct head *head, const struct opening *opening, struc
 	return done;
 }
 
-bool head_write(struct carrier *carrier, const struct opening *opening, int fd, struct err *err)
+bool head_write(struct carrier *carrier, const struct opening *opening, bool lenient, int fd, struct err *err)
 {
-	AUTO(finish) struct head head = {.carrier = carrier, .archive = archive_write_new()};
+	AUTO(finish)
+	struct head head = {.carrier = carrier, .archive = archive_write_new(), .lenient = lenient};
 
 	if (!head.archive)
 		return err_set(err, ERR_INTERNAL, "memory is exhausted");

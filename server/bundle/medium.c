@@ -14,6 +14,12 @@
 
 enum { COMPARED_BYTES = 16384 };
 
+/* The medium, and not what is on it. */
+static bool is_lost(int number)
+{
+	return number == EIO || number == ENODEV || number == ENXIO || number == ESTALE;
+}
+
 bool medium_failed(struct err *err, int number, const char *path)
 {
 	if (number == ENOSPC || number == EDQUOT)
@@ -23,16 +29,49 @@ bool medium_failed(struct err *err, int number, const char *path)
 			path);
 	if (number == EFBIG)
 		return err_set(err, ERR_NO_SPACE,
-			"%.200s: the medium takes no file of this size. With --split, such as --split 4000M, "
-			"a bundle is several files",
+			"%.200s: the medium takes no file of this size. With --split, such as -o FILE.tar "
+			"--split 4000M, a bundle is several files",
 			path);
-	if (number == EIO || number == ENODEV || number == ENXIO || number == ESTALE || number == EROFS)
+	if (is_lost(number) || number == EROFS)
 		return err_set(err, ERR_INTERNAL,
 			"%.200s: the medium takes nothing any more (%s): was it pulled out, or is it worn? "
-			"What "
-			"is there is not whole; the same command goes on where it was",
+			"Nobody is to take what is there for whole; the same command goes on where it was",
 			path, strerror(number));
 	return err_errno(err, number, "write %.200s", path);
+}
+
+bool medium_explain(struct err *err, int number, const char *path)
+{
+	bool is_full = number == ENOSPC || number == EDQUOT;
+
+	return is_full || is_lost(number) || number == EROFS ? medium_failed(err, number, path) : false;
+}
+
+bool medium_unread(struct err *err, int number, const char *what, const char *path)
+{
+	if (!is_lost(number))
+		return err_errno(err, number, "%s %.200s", what, path);
+	return err_set(err, ERR_INTERNAL,
+		"%.230s: the medium cannot be read (%s): was it pulled out, or is it worn? Put it in, and "
+		"the same command goes on; where it fails again, copy the bundle again",
+		path, strerror(number));
+}
+
+bool medium_read(int fd, const char *path, void *bytes, size_t length, int64_t offset, size_t *out_read,
+	struct err *err)
+{
+	char *next = bytes;
+	size_t done = 0;
+	ssize_t got = 1;
+
+	while (done < length && got != 0) {
+		got = pread(fd, next + done, length - done, offset + (int64_t)done);
+		if (got < 0 && errno != EINTR)
+			return medium_unread(err, errno, "read", path);
+		done += got > 0 ? (size_t)got : 0;
+	}
+	*out_read = done;
+	return true;
 }
 
 bool medium_write(int fd, const char *path, const void *bytes, size_t length, int64_t offset, struct err *err)

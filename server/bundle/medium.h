@@ -14,6 +14,18 @@
 /* What writing to path failed with, and what to do. Always false. */
 bool medium_failed(struct err *err, int number, const char *path);
 
+/* As medium_failed() where the medium itself has failed; else false is all, and err stays as it is. What
+ * calls this has just failed with number. */
+bool medium_explain(struct err *err, int number, const char *path);
+
+/* What reading from a bundle on a medium failed with, and what to do; what says what was tried ("open",
+ * "read"). ERR_INTERNAL where the medium itself has failed. Always false. */
+bool medium_unread(struct err *err, int number, const char *what, const char *path);
+
+/* Reads up to length bytes; *out_read is less only at the end of the file. */
+bool medium_read(int fd, const char *path, void *bytes, size_t length, int64_t offset, size_t *out_read,
+	struct err *err);
+
 bool medium_write(
 	int fd, const char *path, const void *bytes, size_t length, int64_t offset, struct err *err);
 

@@ -11,6 +11,7 @@
 #include "common/digest.h"
 #include "common/file.h"
 #include "common/mem.h"
+#include "server/bundle/medium.h"
 #include "server/bundle/strictjson.h"
 
 enum {
@@ -62,7 +63,7 @@ static bool measure(int fd, const char *path, int64_t *out_bytes, struct err *er
 	struct stat status;
 
 	if (fstat(fd, &status) < 0)
-		return err_errno(err, errno, "look at %.200s", path);
+		return medium_unread(err, errno, "look at", path);
 	if (!S_ISREG(status.st_mode))
 		return err_set(err, ERR_BAD_REQUEST,
 			"%.200s is no file that can be read more than once: give a bundle's folder, its tar, "
@@ -78,7 +79,7 @@ static bool open_file(const char *path, int *out_fd, int64_t *out_bytes, struct 
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		return err_errno(err, errno, "open %.200s", path);
+		return medium_unread(err, errno, "open", path);
 	if (!measure(fd, path, out_bytes, err))
 		return false;
 	*out_fd = TAKE_FD(fd);
@@ -213,21 +214,28 @@ static bool read_manifest(struct reel *reel, const char *path, struct err *err)
 	return done;
 }
 
-/* What is wrong with a piece, as far as its name and length tell; false: nothing. */
-static bool is_amiss(const struct reel *reel, size_t place, struct buffer *words)
+/* What is wrong with a piece, as far as its name and length (-1: it is no file) tell; false: nothing. */
+static bool is_amiss(const struct piece *piece, int64_t length, struct buffer *words)
 {
-	AUTO_FREE char *path = path_of(reel, place);
-	const struct piece *piece = &reel->pieces[place];
-	struct stat status;
-
-	if (stat(path, &status) < 0 || !S_ISREG(status.st_mode))
+	if (length < 0)
 		buffer_printf(words, "%s%s", words->length > 0 ? ", " : "", piece->name);
-	else if (status.st_size != piece->size_bytes)
+	else if (length != piece->size_bytes)
 		buffer_printf(words, "%s%s (it has %lld of %lld bytes)", words->length > 0 ? ", " : "",
-			piece->name, (long long)status.st_size, (long long)piece->size_bytes);
+			piece->name, (long long)length, (long long)piece->size_bytes);
 	else
 		return false;
 	return true;
+}
+
+/* Of a medium that does not answer nobody knows what is on it. */
+static bool look_at_piece(const struct reel *reel, size_t place, int64_t *out_length, struct err *err)
+{
+	AUTO_FREE char *path = path_of(reel, place);
+	struct stat status;
+	bool is_there = stat(path, &status) == 0;
+
+	*out_length = is_there && S_ISREG(status.st_mode) ? status.st_size : -1;
+	return is_there || errno == ENOENT || medium_unread(err, errno, "look at", path);
 }
 
 static bool check_pieces(const struct reel *reel, const char *path, struct err *err)
@@ -238,8 +246,11 @@ static bool check_pieces(const struct reel *reel, const char *path, struct err *
 	/* More than the sentence has room for is counted. */
 	for (size_t i = 0; i < reel->count; i++) {
 		AUTO_BUFFER struct buffer more = {0};
+		int64_t length;
 
-		amiss += is_amiss(reel, i, words.length < 200 ? &words : &more);
+		if (!look_at_piece(reel, i, &length, err))
+			return false;
+		amiss += is_amiss(&reel->pieces[i], length, words.length < 200 ? &words : &more);
 	}
 	return amiss == 0 || err_set(err, ERR_NOT_FOUND,
 				     "%zu of the %zu pieces in %.100s are not here as a whole: %.230s; copy "
@@ -344,8 +355,8 @@ static bool read_piece(
 	size_t part = (int64_t)length < left ? length : (size_t)left;
 
 	if (!open_piece(reel, place, err) ||
-		!file_read_at(reel->fd, bytes, part, offset - piece->from, out_read, err))
-		return err_prefix(err, "%.100s: ", piece->name);
+		!medium_read(reel->fd, piece->name, bytes, part, offset - piece->from, out_read, err))
+		return false;
 	return *out_read == part ||
 	       err_set(err, ERR_NOT_FOUND, "%.200s has become shorter while it was read", piece->name);
 }
@@ -420,7 +431,7 @@ bool reel_prove(struct reel *reel, void (*shown)(void *context, int64_t done, in
 	}
 	return amiss == 0 || err_set(err, ERR_DIGEST_MISMATCH,
 				     "%zu of the %zu pieces have other bytes than their list says, or cannot "
-				     "be read: %.230s; "
+				     "be read: %.230s; put the medium in again if it was pulled out, or "
 				     "copy them again from where they were made",
 				     amiss, reel->count, buffer_string(&words));
 }

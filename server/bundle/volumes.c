@@ -40,11 +40,14 @@ static bool open_folder(struct volumes *volumes, struct err *err)
 {
 	AUTO_FREE char *for_folder = mem_dup(volumes->path);
 	AUTO_FREE char *for_name = mem_dup(volumes->path);
+	int failure;
 
 	volumes->folder = mem_dup(dirname(for_folder));
 	volumes->name = mem_dup(basename(for_name));
 	volumes->folder_fd = open(volumes->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return volumes->folder_fd >= 0 || err_errno(err, errno, "open folder %.200s", volumes->folder);
+	failure = errno;
+	return volumes->folder_fd >= 0 || err_errno(err, failure, "open folder %.200s", volumes->folder) ||
+	       medium_explain(err, failure, volumes->folder);
 }
 
 /* What is whole is not taken away before the new one is asked for in so many words. */
@@ -55,14 +58,13 @@ static bool clear_way(const struct volumes *volumes, bool replace, struct err *e
 	struct stat status;
 
 	if (lstat(whole, &status) < 0)
-		return true;
+		return errno == ENOENT || medium_failed(err, errno, whole);
 	if (!replace)
 		return err_set(err, ERR_CONFLICT,
 			"%.200s is there already: name another with -o, or have it replaced with --force",
 			whole);
 	/* One file is renamed over the other in the end. */
-	return volumes->split_bytes == 0 || unlink(whole) == 0 ||
-	       err_errno(err, errno, "remove %.200s", whole);
+	return volumes->split_bytes == 0 || unlink(whole) == 0 || medium_failed(err, errno, whole);
 }
 
 static bool differs(const struct volumes *volumes, struct err *err)

@@ -263,7 +263,7 @@ static bool send_head(struct sending *sending, const struct signing_key *key, st
 	struct remote_upload head = upload;
 
 	if (!scratch_open(scratch_folder(), &fd, err) ||
-		!head_write(sending->carrier, &sending->opening, fd, err))
+		!head_write(sending->carrier, &sending->opening, sending->talk->options->partial, fd, err))
 		return false;
 	head.fd = fd;
 	return remote_send(sending->remote, &head, &reply, err) && take_import(sending, &reply, err);

@@ -17,6 +17,8 @@
 /* Four walks: what would come of each version; the bytes of those that would; the transaction; and what the
  * daemon is to forget. */
 
+enum { UNREAD_MAX = 8 };
+
 struct job {
 	const struct importer *importer;
 	const struct import_order *order;
@@ -28,6 +30,7 @@ struct job {
 	size_t faulty_bytes;
 	struct import_progress progress;
 	size_t lines;   /* once they have been counted */
+	size_t unread;  /* lines in a row that the medium has failed at */
 	bool has_pages; /* only the third walk tells whether these are new */
 };
 
@@ -78,6 +81,7 @@ static void find_fault(struct job *job, const struct import_walk *walk, enum for
 		return;
 	mark_faulty(job, walk->place);
 	job->report->faulty++;
+	job->unread += why->code == ERR_INTERNAL;
 	tell(job, walk,
 		&(struct import_told){.remark = REMARK_FAULTY,
 			.format = format < FORMAT_COUNT ? formats[format].name : NULL,
@@ -214,6 +218,19 @@ static bool check_stop(const struct job *job, struct err *err)
 		       "it was ended, by its client or with the daemon: begun again it goes on");
 }
 
+/* Bad sectors are told of each; once it is pulled out, nobody wants to read that of all that was on it. */
+static bool check_medium(struct job *job, const struct import_walk *walk, struct err *err)
+{
+	if (!is_faulty(job, walk->place))
+		job->unread = 0;
+	return job->unread < UNREAD_MAX || job->order->partial ||
+	       err_set(err, ERR_INTERNAL,
+		       "%.200s: the medium could not be read %d times in a row: was it pulled out? Nothing "
+		       "was "
+		       "recorded; put it in, and the same command goes on where it was",
+		       job->order->path, UNREAD_MAX);
+}
+
 static bool go(struct job *job, enum import_phase phase, void *context,
 	bool (*visit)(struct job *job, const struct import_walk *walk, void *context, struct err *err),
 	struct err *err)
@@ -229,6 +246,8 @@ static bool go(struct job *job, enum import_phase phase, void *context,
 	while (more) {
 		if (!check_stop(job, err) || !import_walk_next(&walk, &more, err) ||
 			(more && !visit(job, &walk, context, err)))
+			return false;
+		if (more && !check_medium(job, &walk, err))
 			return false;
 		if (more)
 			show_place(job, &walk);
