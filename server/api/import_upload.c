@@ -333,7 +333,7 @@ static void finish_blob(void *object, const struct request *request, struct repl
 }
 
 static const struct later_ops finishing = {
-	is_inspected, leave_inspected, finish_blob, destroy_waiting, .slow = true};
+	is_inspected, leave_inspected, finish_blob, destroy_waiting, .slow = true, .joins = true};
 
 void api_put_import(void *services, struct request *request, struct reply *reply)
 {

@@ -65,6 +65,7 @@ struct later_ops {
 	void (*destroy)(void *later);
 	bool watched; /* whose client is gone meanwhile is not waited for: his connection ends, by leave */
 	bool slow; /* resume waits for the disk: it, and ready when it is asked again, run on a disk worker */
+	bool joins; /* destroy may wait for a thread: when the client has gone, it runs on a disk worker */
 };
 
 enum { REUSE_LABELS = 2 };

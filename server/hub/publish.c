@@ -538,7 +538,7 @@ static void finish_verified(void *object, const struct request *request, struct 
 }
 
 static const struct later_ops later = {
-	is_verified, leave_verifying, finish_verified, destroy_verifying, .slow = true};
+	is_verified, leave_verifying, finish_verified, destroy_verifying, .slow = true, .joins = true};
 
 static void verify_first(struct services *services, struct body *body, struct reply *reply)
 {

@@ -74,7 +74,7 @@ void exchange_destroy(struct exchange *exchange)
 	assert(!exchange->chunked_upload);
 	if (exchange->upload_open)
 		destroy_elsewhere(exchange, exchange->route->upload->abort, TAKE(exchange->request.upload));
-	if (exchange->reply.later && exchange->reply.later_ops->slow)
+	if (exchange->reply.later && exchange->reply.later_ops->joins)
 		destroy_elsewhere(exchange, exchange->reply.later_ops->destroy, TAKE(exchange->reply.later));
 	chunked_finish(&exchange->offload.chunked);
 	reply_finish(&exchange->reply);
