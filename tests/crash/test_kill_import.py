@@ -27,9 +27,9 @@ def command(bundle, data):
     return [binary(), "import", str(bundle), "--data", str(data)]
 
 
-def run_whole(bundle, data):
+def run_whole(arguments):
     began = time.monotonic()
-    done = subprocess.run(command(bundle, data), capture_output=True, text=True, timeout=6 * DEADLINE_S)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=6 * DEADLINE_S)
     assert done.returncode == 0, done.stderr
     return time.monotonic() - began
 
@@ -39,10 +39,8 @@ def count(data):
         return db.execute("SELECT count(*) FROM versions").fetchone()[0]
 
 
-def assert_equal(start, data):
+def assert_equal(larder):
     """What the daemon serves is what the bundle has, and the store holds nothing else."""
-    shutil.move(data, data.parent / "larder" / "data")
-    larder = start()
     larder.wait_for("larder_sweeps_total", 1)
     for name, content in CONTENTS.items():
         assert larder.get(f"/{name}.tar.gz").body == content
@@ -62,7 +60,7 @@ def test_killed_at_many_points_of_an_import(start, blank, tmp_path):
         shutil.copy(blank / "data" / "larder.db", data)
 
     empty()
-    lasts_s, found = run_whole(bundle, data), {0: 0, whole: 0}
+    lasts_s, found = run_whole(command(bundle, data)), {0: 0, whole: 0}
     empty()
     for _ in range(POINTS):
         process = subprocess.Popen(command(bundle, data), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -75,6 +73,7 @@ def test_killed_at_many_points_of_an_import(start, blank, tmp_path):
         if count(data) == whole:
             empty()
     assert found[0] > 0, "no import was killed before its end: nothing was tested"
-    run_whole(bundle, data)
+    run_whole(command(bundle, data))
     (tmp_path / "larder").mkdir(exist_ok=True)
-    assert_equal(start, data)
+    shutil.move(data, tmp_path / "larder" / "data")
+    assert_equal(start())

@@ -13,27 +13,19 @@ import tarfile
 
 import pytest
 from support import bundle_writer as bundles
+from support import carried
 from support import modules
 from support.bundle_writer import Bundle
+from support.carried import DOC, X, Y, Z
 from support.daemon import binary, under_thread_sanitizer
 from support.peaks import peak
 from support.waiting import DEADLINE_S, wait_until
 
-X = modules.module(40_000, seed=1)
-Y = modules.module(60_000, seed=2)
-Z = modules.module(20_000, seed=3)
-DOC = "# Module acme/x/1\nEmbeds words.\n\n<!-- task: text-embedding -->\n\n## Overview\nAll of it.\n"
-PUBLISHER = "# Publisher acme\nAcme Ltd\n\n## Who\nWe.\n"
 COLLECTION = "# Collection acme/c/1\nAll of ours.\n\n## Modules\n[x](https://tfhub.dev/acme/x/1)\n"
 
 
 def sample():
-    bundle = Bundle()
-    bundle.add("acme/x/1", {"tf-hub": X}, markdown=DOC)
-    bundle.add("google/y/2", {"tf-hub": Y}, source="mirrored")
-    bundle.add("acme/old/1", state="withdrawn")
-    bundle.page("publisher", "acme", PUBLISHER)
-    return bundle.page("collection", "acme/c", COLLECTION)
+    return carried.sample().page("collection", "acme/c", COLLECTION)
 
 
 def run(larder, path, *options, check=True):
