@@ -289,7 +289,7 @@ static const char *file_of(const struct carrier_blob *blob)
 	return carrier->reel ? reel_file_at(carrier->reel, blob->offset) : carrier->path;
 }
 
-bool carrier_blob_is_damaged(const struct carrier_blob *blob, struct err *err)
+bool carrier_blob_refuse(const struct carrier_blob *blob, struct err *err)
 {
 	return err_set(err, ERR_DIGEST_MISMATCH,
 		"the blob sha256:%s in %.150s has other bytes than it is named by: the copy is damaged; make "
@@ -305,7 +305,7 @@ static bool end(struct carrier_blob *blob, struct err *err)
 		return true;
 	digest = hasher_result(blob->hasher);
 	hasher_destroy(TAKE(blob->hasher));
-	return blob->trusting || digest_equal(&digest, &blob->digest) || carrier_blob_is_damaged(blob, err);
+	return blob->trusting || digest_equal(&digest, &blob->digest) || carrier_blob_refuse(blob, err);
 }
 
 static bool next(struct stream *stream, const uint8_t **data, size_t *length, struct err *err)
@@ -322,7 +322,7 @@ static bool next(struct stream *stream, const uint8_t **data, size_t *length, st
 		    length, err))
 		return false;
 	if (*length < wanted)
-		return carrier_blob_is_damaged(blob, err);
+		return carrier_blob_refuse(blob, err);
 	if (!blob->trusting)
 		hasher_add(blob->hasher, blob->block, *length);
 	blob->done_bytes += (int64_t)*length;
@@ -339,7 +339,7 @@ bool carrier_read_at(struct carrier_blob *blob, int64_t offset, void *bytes, siz
 
 	if (!read_at(blob->carrier, blob->fd, path, bytes, wanted, blob->offset + offset, out_read, err))
 		return false;
-	return *out_read == wanted || carrier_blob_is_damaged(blob, err);
+	return *out_read == wanted || carrier_blob_refuse(blob, err);
 }
 
 bool carrier_open_blob(

@@ -63,7 +63,7 @@ bool carrier_read_at(struct carrier_blob *blob, int64_t offset, void *bytes, siz
 	struct err *err);
 
 /* What is said where the bytes are not those of the digest. Always false. */
-bool carrier_blob_is_damaged(const struct carrier_blob *blob, struct err *err);
+bool carrier_blob_refuse(const struct carrier_blob *blob, struct err *err);
 
 /* Appends a small blob, whole and as its digest says; ERR_TOO_LARGE over the limit. */
 bool carrier_read_blob(struct carrier *carrier, const struct bundle_blob *blob, size_t limit,

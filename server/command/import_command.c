@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * import: a bundle that was carried here becomes modules. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/file.h"
 #include "common/log.h"
-#include "common/mem.h"
-#include "common/number.h"
-#include "common/own.h"
 #include "server/bundle/signature.h"
 #include "server/command/command.h"
 #include "server/command/data_folder.h"
@@ -21,8 +14,6 @@
 #include "server/command/import_talk.h"
 #include "server/command/interruption.h"
 #include "server/command/neighbour.h"
-#include "server/command/progress_bar.h"
-#include "server/command/text_table.h"
 #include "server/registry/import_foreign.h"
 #include "server/registry/reclaimable.h"
 #include "server/store/catalog/catalog_opening.h"

@@ -89,7 +89,7 @@ static enum blob_fate judge(
 	if (!inspector_wait(copy->inspector, inspection, err))
 		return BLOB_FAILED;
 	if (inspection->whole && !digest_equal(&inspection->checksums.sha256, &copy->artifact->digest)) {
-		(void)carrier_blob_is_damaged(blob, err);
+		(void)carrier_blob_refuse(blob, err);
 		return BLOB_FAULTY;
 	}
 	if (import_check_rules(inspection->examination, copy->artifact->source, err))

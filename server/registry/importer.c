@@ -74,7 +74,7 @@ static bool is_faulty(const struct job *job, size_t place)
 }
 
 /* Once for each line, however much is wrong with it. */
-static void find_fault(struct job *job, const struct import_walk *walk, enum format format,
+static void note_fault(struct job *job, const struct import_walk *walk, enum format format,
 	const struct examination *examination, const struct err *why)
 {
 	if (is_faulty(job, walk->place))
@@ -160,14 +160,14 @@ static void look_at_bytes(struct job *job, const struct import_walk *walk, const
 	struct err why;
 
 	if (!check_manifest(job, &walk->line.version.manifest, &why))
-		find_fault(job, walk, FORMAT_COUNT, NULL, &why);
+		note_fault(job, walk, FORMAT_COUNT, NULL, &why);
 	for (size_t i = 0; i < version->artifact_count; i++) {
 		if (!result->lacks[i])
 			continue;
 		if (check_artifact(job, &version->name, &version->artifacts[i], &why))
 			job->report->wanted_bytes += version->artifacts[i].size_bytes;
 		else
-			find_fault(job, walk, version->artifacts[i].format, NULL, &why);
+			note_fault(job, walk, version->artifacts[i].format, NULL, &why);
 	}
 }
 
@@ -183,7 +183,7 @@ static bool foresee(struct job *job, const struct import_walk *walk, struct err 
 	job->report->versions += walk->is_version;
 	job->has_pages = job->has_pages || !walk->is_version;
 	if (!walk->usable) {
-		find_fault(job, walk, FORMAT_COUNT, NULL, &walk->why);
+		note_fault(job, walk, FORMAT_COUNT, NULL, &walk->why);
 		return true;
 	}
 	if (!walk->is_version)
@@ -283,7 +283,7 @@ static bool copy_artifact(struct job *job, const struct import_walk *walk,
 		job->report->copied_bytes += artifact->size_bytes;
 		return true;
 	case BLOB_FAULTY:
-		find_fault(job, walk, artifact->format, examination, err);
+		note_fault(job, walk, artifact->format, examination, err);
 		return true;
 	default:
 		return err_prefix(err, "%.150s: ", name_path(&walk->version.name).text);

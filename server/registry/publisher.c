@@ -222,7 +222,7 @@ bool upload_write(struct upload *upload, const void *bytes, size_t length)
 	return !upload->failed;
 }
 
-static bool is_damaged(const struct digest *digest, struct err *err)
+static bool refuse_damaged(const struct digest *digest, struct err *err)
 {
 	return err_set(err, ERR_DIGEST_MISMATCH,
 		"the blob sha256:%s has other bytes than it is named by: the copy is damaged; make it again",
@@ -235,7 +235,7 @@ static bool check_digests(const struct upload *upload, struct inspection *inspec
 
 	if (upload->is_staged)
 		return digest_equal(&declared->sha256, &inspection->checksums.sha256) ||
-		       is_damaged(&declared->sha256, err);
+		       refuse_damaged(&declared->sha256, err);
 	if (declared->has_sha256 && !digest_equal(&declared->sha256, &inspection->checksums.sha256))
 		return err_set(err, ERR_DIGEST_MISMATCH, "the body's sha256 is %s, the header says %s",
 			inspection->checksums.sha256.hex, declared->sha256.hex);
