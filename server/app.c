@@ -75,15 +75,6 @@ static bool lock_data_dir(const char *data_dir, int *out_fd, struct err *err)
 	return true;
 }
 
-static struct examination_limits limits_of(const struct config *config)
-{
-	return (struct examination_limits){
-		.max_unpacked_bytes = config->publish.max_unpacked_bytes,
-		.max_members = config->publish.max_members,
-		.max_ratio = config->publish.max_ratio,
-	};
-}
-
 static bool open_writable(const char *data_dir, struct services *services, struct err *err)
 {
 	return (services->catalog || catalog_open(data_dir, &services->catalog, err)) &&
@@ -118,9 +109,6 @@ static bool open_stores(struct app *app, struct err *err)
 {
 	const char *data_dir = app->config->storage.data_dir;
 	struct services *services = &app->services;
-	const struct members_limits unpacking = {app->config->publish.max_unpacked_bytes,
-		app->config->publish.max_members, app->config->publish.max_ratio,
-		app->config->storage.keep_free_bytes};
 	const struct space_limits limits = {
 		app->config->storage.max_bytes, app->config->storage.keep_free_bytes};
 	struct reclaimable reclaimables[2];
@@ -128,7 +116,8 @@ static bool open_stores(struct app *app, struct err *err)
 
 	if (!lock_data_dir(data_dir, &app->lock_fd, err) || !blobs_open(data_dir, &services->blobs, err) ||
 		!open_catalog(data_dir, services, err) ||
-		!members_open(data_dir, &unpacking, &services->members, err) ||
+		!members_open(data_dir, &app->config->publish.archives, app->config->storage.keep_free_bytes,
+			&services->members, err) ||
 		!members_sweep(services->members, err))
 		return false;
 	app->committer = committer_create(services->catalog, services->blobs, services->members);
@@ -164,7 +153,7 @@ static void open_mirror(struct app *app)
 		.settings = {config->upstreams, config->upstream_count, config->mirror.retries,
 			config->mirror.negative_ttl_s, config->mirror.latest_ttl_s,
 			config->mirror.connect_timeout_s, config->mirror.queue_timeout_s,
-			config->publish.commit_timeout_s, limits_of(config)},
+			config->publish.commit_timeout_s, config->publish.archives},
 		.catalog = app->services.catalog,
 		.blobs = app->services.blobs,
 		.committer = app->committer,
@@ -233,7 +222,7 @@ static bool open_imports(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
 	const struct importer importer = {NULL, app->services.blobs, app->committer, app->space, NULL,
-		config->storage.keep_free_bytes, config->publish.max_upload_bytes, limits_of(config)};
+		config->storage.keep_free_bytes, config->publish.max_upload_bytes, config->publish.archives};
 
 	return imports_create(&importer, config->storage.data_dir, &app->services.imports, err);
 }
@@ -242,7 +231,8 @@ static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
 	struct services *services = &app->services;
-	struct publisher_settings publishing = {config->publish.max_upload_bytes, limits_of(config), NULL};
+	struct publisher_settings publishing = {
+		config->publish.max_upload_bytes, config->publish.archives, NULL};
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
 		!open_counters(app, err) ||

@@ -158,6 +158,9 @@ static bool check_formats(const char *value, struct err *err)
 
 #define KEY(section_, key_) \
 	.section = #section_, .name = #key_, .offset = offsetof(struct config, section_.key_)
+/* Where the key is named otherwise than its member. */
+#define KEY_IN(section_, key_, member_) \
+	.section = #section_, .name = #key_, .offset = offsetof(struct config, section_.member_)
 #define RANGE(min_, max_) .set = set_number, .min = (min_), .max = (max_)
 #define SIZE(min_) .set = set_size, .min = (min_)
 #define LIST .set = set_list, .is_list = true
@@ -207,11 +210,11 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 
 	{KEY(publish, max_upload_bytes), SIZE(1), .initial = "16G",
 		.purpose = "Largest module that may be published, as it is uploaded."},
-	{KEY(publish, max_unpacked_bytes), SIZE(1), .initial = "64G",
+	{KEY_IN(publish, max_unpacked_bytes, archives.max_unpacked_bytes), SIZE(1), .initial = "64G",
 		.purpose = "Largest module when unpacked; mirrored ones too, as for the next two."},
-	{KEY(publish, max_members), RANGE(1, 10000000), .initial = "100000",
+	{KEY_IN(publish, max_members, archives.max_members), RANGE(1, 10000000), .initial = "100000",
 		.purpose = "Most files and folders in one archive."},
-	{KEY(publish, max_ratio), RANGE(1, 1000000), .initial = "200",
+	{KEY_IN(publish, max_ratio, archives.max_ratio), RANGE(1, 1000000), .initial = "200",
 		.purpose = "Most unpacked bytes per byte of archive: trained weights stay below 10, zeros reach 1032."},
 	{KEY(publish, commit_timeout_s), RANGE(0, 86400), .initial = "300",
 		.purpose = "How long a received upload or fill may wait for another process that has the database; then 503."},

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/log.h"
+#include "server/module/archives/archive_limits.h"
 #include "server/upstream/upstream.h"
 
 enum hold { HOLD_NEVER, HOLD_PROXIED, HOLD_ALWAYS };
@@ -38,9 +39,7 @@ struct config {
 	} auth;
 	struct {
 		int64_t max_upload_bytes;
-		int64_t max_unpacked_bytes;
-		int64_t max_members;
-		int64_t max_ratio;
+		struct archive_limits archives; /* mirrored ones, too */
 		int64_t commit_timeout_s;
 		int64_t max_uploads;
 	} publish;

@@ -97,11 +97,11 @@ static bool open_place(const struct import_options *options, const char *data_di
 static bool open_stores(
 	const struct import_options *options, const char *data_dir, struct stores *stores, struct err *err)
 {
-	static const struct members_limits unpacks_nothing;
+	static const struct archive_limits unpacks_nothing;
 
 	return open_place(options, data_dir, err) && catalog_open(data_dir, &stores->catalog, err) &&
 	       blobs_open(data_dir, &stores->blobs, err) && blobs_hold_drafts(stores->blobs, err) &&
-	       members_open(data_dir, &unpacks_nothing, &stores->members, err);
+	       members_open(data_dir, &unpacks_nothing, 0, &stores->members, err);
 }
 
 static bool import(const struct import_options *options, const struct config *config, struct stores *stores,
@@ -118,7 +118,7 @@ static bool import(const struct import_options *options, const struct config *co
 		space_create(&limits, stores->catalog, stores->blobs, committer, &reclaimable, 1);
 	const struct importer importer = {stores->catalog, stores->blobs, committer, space,
 		config->storage.data_dir, config->storage.keep_free_bytes, config->publish.max_upload_bytes,
-		{config->publish.max_unpacked_bytes, config->publish.max_members, config->publish.max_ratio}};
+		config->publish.archives};
 	const struct import_order order = {options->path, NULL, NULL, key, options->dry_run, options->partial,
 		import_talk_tell, import_talk_show, talk};
 

@@ -126,7 +126,7 @@ bool packing_run(const char *command, const char *folder, enum pack_links links,
 	print_left(&watcher, folder);
 	free(watcher.first_left);
 	return packed &&
-	       examination_run(file_stream_init(file, fd), format, &(struct examination_limits){0},
-		       &examination, err) &&
+	       examination_run(
+		       file_stream_init(file, fd), format, &(struct archive_limits){0}, &examination, err) &&
 	       judge(command, folder, examination, err);
 }

@@ -266,7 +266,7 @@ static int run_gc(void *values, int count, char **words)
 	const struct upkeep_options *options = values;
 	AUTO_CONFIG struct config *config = NULL;
 	AUTO(finish_stores) struct stores stores = {0};
-	static const struct members_limits unpacks_nothing;
+	static const struct archive_limits unpacks_nothing;
 	struct space_limits limits;
 	struct neighbour neighbour;
 	struct err err;
@@ -278,7 +278,7 @@ static int run_gc(void *values, int count, char **words)
 		!data_folder_check(config->storage.data_dir, &err) ||
 		!catalog_open(config->storage.data_dir, &stores.catalog, &err) ||
 		!blobs_open(config->storage.data_dir, &stores.blobs, &err) ||
-		!members_open(config->storage.data_dir, &unpacks_nothing, &stores.members, &err))
+		!members_open(config->storage.data_dir, &unpacks_nothing, 0, &stores.members, &err))
 		return command_fail(&err);
 	log_configure(LOG_LEVEL_WARN, config->log.format);
 	limits = (struct space_limits){config->storage.max_bytes, config->storage.keep_free_bytes};

@@ -38,7 +38,7 @@ struct root_file {
 /* One archive on its way through the judgement. Owned by the stack of judge_archive(). */
 struct walk {
 	struct examination *examination;
-	const struct examination_limits *limits;
+	const struct archive_limits *limits;
 	struct archive *archive;
 	struct tree *tree;
 	struct stream *content; /* of the current member */
@@ -509,11 +509,9 @@ static void judge_tfjs(struct walk *walk)
 }
 
 static bool judge_archive(struct examination *examination, struct stream *stream,
-	const struct examination_limits *limits, struct err *err)
+	const struct archive_limits *limits, struct err *err)
 {
-	struct archive_limits unpacking = {
-		.unpacked_bytes = limits->max_unpacked_bytes, .ratio = limits->max_ratio};
-	AUTO_ARCHIVE struct archive *archive = archive_create(stream, &unpacking);
+	AUTO_ARCHIVE struct archive *archive = archive_create(stream, limits);
 	AUTO_TREE struct tree *tree = tree_create();
 	AUTO(finish_walk)
 	struct walk walk = {.examination = examination, .limits = limits, .archive = archive, .tree = tree};
@@ -529,7 +527,7 @@ static bool judge_archive(struct examination *examination, struct stream *stream
 	return true;
 }
 
-bool examination_run(struct stream *stream, enum format format, const struct examination_limits *limits,
+bool examination_run(struct stream *stream, enum format format, const struct archive_limits *limits,
 	struct examination **out, struct err *err)
 {
 	AUTO_EXAMINATION struct examination *examination = mem_zero(1, sizeof *examination);

@@ -11,13 +11,14 @@
 #include "common/err.h"
 #include "common/own.h"
 #include "common/stream.h"
+#include "server/module/archives/archive_limits.h"
 #include "server/module/findings.h"
 #include "server/module/savedmodel/savedmodel.h"
 
 /* Reads the stream to its end and judges it as an artifact of this format. The caller owns *out. Whatever is
  * wrong with the bytes becomes a finding; false only where the stream itself failed. Memory is bounded by the
  * limits. */
-bool examination_run(struct stream *stream, enum format format, const struct examination_limits *limits,
+bool examination_run(struct stream *stream, enum format format, const struct archive_limits *limits,
 	struct examination **out, struct err *err);
 
 /* How many findings have this severity. */

@@ -33,13 +33,6 @@ struct examined_member {
 	int64_t size_bytes;
 };
 
-/* 0 is no limit. */
-struct examination_limits {
-	int64_t max_unpacked_bytes;
-	int64_t max_members; /* the names of one archive are bounded besides */
-	int64_t max_ratio;
-};
-
 struct examination {
 	enum format format;
 	int64_t unpacked_bytes;          /* sum of the files' sizes */

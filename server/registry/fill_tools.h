@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/module/archives/archive_limits.h"
 #include "server/module/examination.h"
 #include "server/registry/breakers.h"
 #include "server/registry/checkpoints.h"
@@ -25,7 +26,7 @@ struct fill_settings {
 	int64_t connect_timeout_s;
 	int64_t queue_timeout_s;  /* for how long clients may wait for a turn, here or with an upstream */
 	int64_t commit_timeout_s; /* for how long bytes wait until another process lets go of the database */
-	struct examination_limits limits;
+	struct archive_limits limits;
 };
 
 /* What fills work with; all of it outlives them. */

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "server/module/archives/archive_limits.h"
 #include "server/module/findings.h"
 #include "server/registry/committer.h"
 #include "server/registry/space.h"
@@ -18,7 +19,7 @@ struct importer {
 	const char *scratch_folder;
 	int64_t keep_free_bytes; /* of its disk; the space's, too */
 	int64_t max_upload_bytes;
-	struct examination_limits limits;
+	struct archive_limits limits;
 };
 
 #endif

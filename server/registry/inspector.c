@@ -38,7 +38,7 @@ struct inspector {
 	struct spool_stream source;
 	struct hashing hashing;
 	enum format format;
-	struct examination_limits limits;
+	struct archive_limits limits;
 	pthread_t thread;
 	bool joined;
 	atomic_bool given_up;
@@ -226,7 +226,7 @@ static void *run(void *argument)
 	return NULL;
 }
 
-bool inspector_start(struct spool *spool, enum format format, const struct examination_limits *limits,
+bool inspector_start(struct spool *spool, enum format format, const struct archive_limits *limits,
 	struct inspector **out, struct err *err)
 {
 	struct inspector *inspector = mem_zero(1, sizeof *inspector);

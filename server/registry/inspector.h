@@ -13,6 +13,7 @@
 #include "common/own.h"
 #include "common/sums.h"
 #include "common/waiter.h"
+#include "server/module/archives/archive_limits.h"
 #include "server/module/examination.h"
 #include "server/store/spool_stream.h"
 
@@ -29,7 +30,7 @@ void inspection_finish(struct inspection *inspection);
 struct inspector;
 
 /* Starts the threads; they end with the spool: complete and read, or refused. The limits are copied. */
-bool inspector_start(struct spool *spool, enum format format, const struct examination_limits *limits,
+bool inspector_start(struct spool *spool, enum format format, const struct archive_limits *limits,
 	struct inspector **out, struct err *err);
 
 /* Has these sums (1 << SUM_MD5 …) computed beside SHA-256. To be called before the spool has a byte that is

@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 #include "common/waiter.h"
+#include "server/module/archives/archive_limits.h"
 #include "server/registry/committer.h"
 #include "server/registry/holdup.h"
 #include "server/registry/space.h"
@@ -18,7 +19,7 @@
 
 struct publisher_settings {
 	int64_t max_upload_bytes;
-	struct examination_limits limits;
+	struct archive_limits limits;
 	struct holdup *holdup; /* for commits that another process holds up; NULL: they are refused */
 };
 

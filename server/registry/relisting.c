@@ -57,7 +57,7 @@ static bool read_again(
 static void *run_job(void *argument)
 {
 	struct job *job = argument;
-	const struct examination_limits none = {0}; /* it was kept within those of its time */
+	const struct archive_limits none = {0}; /* it was kept within those of its time */
 	AUTO_FD int fd = -1;
 	struct err err;
 

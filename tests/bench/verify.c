@@ -33,7 +33,7 @@ struct subject {
 	int64_t size_bytes;
 };
 
-static const struct examination_limits limits = {
+static const struct archive_limits limits = {
 	.max_unpacked_bytes = INT64_C(1) << 40, .max_members = 1000, .max_ratio = 1000};
 
 struct file_stream {

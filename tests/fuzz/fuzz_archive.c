@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void examine(const void *data, size_t size, enum format format)
 {
-	const struct examination_limits limits = {
+	const struct archive_limits limits = {
 		.max_unpacked_bytes = 1 << 20, .max_members = 1000, .max_ratio = 100};
 	struct memory_stream memory;
 	struct examination *examination = NULL;

@@ -17,7 +17,7 @@ static void feed_tflite(const uint8_t *data, size_t size)
 	struct err err;
 
 	(void)examination_run(memory_stream_init(&memory, data, size), FORMAT_TFLITE,
-		&(struct examination_limits){0}, &examination, &err);
+		&(struct archive_limits){0}, &examination, &err);
 }
 
 static void feed_json(const uint8_t *data, size_t size)

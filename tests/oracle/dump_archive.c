@@ -14,7 +14,7 @@
 #include "server/module/archives/membername.h"
 #include "server/module/examination.h"
 
-static const struct examination_limits limits = {
+static const struct archive_limits limits = {
 	.max_unpacked_bytes = 256 << 20, .max_members = 10000, .max_ratio = 1000};
 
 static void examine(int fd, json_t *out)
@@ -70,7 +70,7 @@ static void unpack(int fd, json_t *out)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
 	AUTO_FREE struct member *member = mem_zero(1, sizeof *member);
-	struct archive_limits unpacking = {.unpacked_bytes = 256 << 20};
+	struct archive_limits unpacking = {.max_unpacked_bytes = 256 << 20};
 	AUTO_ARCHIVE struct archive *archive = archive_create(file_stream_init(file, fd), &unpacking);
 	json_t *files = json_object();
 	char path[ARCHIVE_NAME_MAX + 1];

@@ -25,7 +25,7 @@ struct row {
 static inline enum archive_fault list(
 	struct stream *stream, int64_t max_bytes, struct buffer *out, struct err *err)
 {
-	struct archive_limits limits = {.unpacked_bytes = max_bytes};
+	struct archive_limits limits = {.max_unpacked_bytes = max_bytes};
 	AUTO_ARCHIVE struct archive *archive = archive_create(stream, &limits);
 	struct member member;
 	struct err again;

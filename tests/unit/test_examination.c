@@ -15,7 +15,7 @@
 #include "tests/unit/tflite_writer.h"
 
 static const char testdata[] = "../shared/testdata";
-static const struct examination_limits usual = {
+static const struct archive_limits usual = {
 	.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200};
 
 /* The smallest model: one meta graph, empty. */
@@ -23,7 +23,7 @@ static const char model[] = "\x08\x01\x12\x00";
 static const char model_text[] = "meta_graphs { }";
 
 static struct examination *examine_bytes(
-	const void *bytes, size_t length, enum format format, const struct examination_limits *limits)
+	const void *bytes, size_t length, enum format format, const struct archive_limits *limits)
 {
 	struct memory_stream memory;
 	struct examination *examination = NULL;
@@ -35,7 +35,7 @@ static struct examination *examine_bytes(
 }
 
 static struct examination *examine_tar(
-	const struct buffer *tar, enum format format, const struct examination_limits *limits)
+	const struct buffer *tar, enum format format, const struct archive_limits *limits)
 {
 	AUTO_BUFFER struct buffer packed = {0};
 
@@ -570,7 +570,7 @@ static void test_stops_bombs(void **state)
 	enum { BOMB = 48 << 20 };
 	AUTO_FREE char *zeros = mem_zero(BOMB, 1);
 	AUTO_BUFFER struct buffer tar = {0};
-	struct examination_limits small = {.max_unpacked_bytes = 1 << 20};
+	struct archive_limits small = {.max_unpacked_bytes = 1 << 20};
 
 	write_model(&tar);
 	(void)tar_member_bytes(&tar, "zeros", '0', zeros, BOMB);
@@ -580,13 +580,13 @@ static void test_stops_bombs(void **state)
 	AUTO_EXAMINATION struct examination *size = examine_tar(&tar, FORMAT_TF_HUB, &small);
 	assert_only(size, "bomb-size");
 	AUTO_EXAMINATION struct examination *none =
-		examine_tar(&tar, FORMAT_TF_HUB, &(struct examination_limits){0});
+		examine_tar(&tar, FORMAT_TF_HUB, &(struct archive_limits){0});
 	assert_int_equal(none->finding_count, 0);
 }
 
 static void test_stops_at_too_many_members(void **state)
 {
-	struct examination_limits limits = {.max_unpacked_bytes = 1 << 30, .max_members = 100};
+	struct archive_limits limits = {.max_unpacked_bytes = 1 << 30, .max_members = 100};
 	AUTO_BUFFER struct buffer tar = {0};
 
 	for (int i = 0; i < 50000; i++) {
@@ -610,7 +610,7 @@ static void test_stops_at_too_many_members(void **state)
 /* Every name makes five hundred folders: the memory behind names is what ends it. */
 static void test_bounds_the_memory_of_names(void **state)
 {
-	struct examination_limits limits = {0};
+	struct archive_limits limits = {0};
 	AUTO_BUFFER struct buffer tar = {0};
 
 	for (int i = 0; i < 400; i++) {
@@ -630,7 +630,7 @@ static void test_bounds_the_memory_of_names(void **state)
 /* Every spelling of one name in capitals and small letters: each is looked for behind all the others. */
 static void test_bounds_names_that_are_alike(void **state)
 {
-	struct examination_limits limits = {0};
+	struct archive_limits limits = {0};
 	AUTO_BUFFER struct buffer tar = {0};
 
 	for (int i = 0; i < 4096; i++) {
@@ -816,8 +816,8 @@ static void test_judges_tflite(void **state)
 			assert_non_null(strstr(examination->findings[0].message, rows[i].message));
 		}
 	}
-	AUTO_EXAMINATION struct examination *large = examine_bytes(sound.data, sound.length, FORMAT_TFLITE,
-		&(struct examination_limits){.max_unpacked_bytes = 10});
+	AUTO_EXAMINATION struct examination *large = examine_bytes(
+		sound.data, sound.length, FORMAT_TFLITE, &(struct archive_limits){.max_unpacked_bytes = 10});
 	assert_only(large, "bomb-size");
 }
 

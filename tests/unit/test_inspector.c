@@ -14,7 +14,7 @@
 #include "server/registry/inspector.h"
 #include "tests/unit/store_place.h"
 
-static const struct examination_limits limits = {
+static const struct archive_limits limits = {
 	.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200};
 
 static _Atomic int threads_left = INT32_MAX; /* that the system gives */

@@ -18,7 +18,7 @@
 
 enum { READERS = 8, BIG = 1 << 20 };
 
-static const struct members_limits no_limits;
+static const struct archive_limits no_limits;
 
 struct place {
 	char folder[32];
@@ -27,12 +27,12 @@ struct place {
 	struct digest digest;
 };
 
-static void reopen(struct place *place, const struct members_limits *limits)
+static void reopen(struct place *place, const struct archive_limits *limits, int64_t keep_free_bytes)
 {
 	struct err err = {0};
 
 	members_close(TAKE(place->members));
-	if (!members_open(place->folder, limits, &place->members, &err) ||
+	if (!members_open(place->folder, limits, keep_free_bytes, &place->members, &err) ||
 		!members_sweep(place->members, &err))
 		fail_msg("%s", err.text);
 }
@@ -44,7 +44,7 @@ static int set_up(void **state)
 	(void)snprintf(place->folder, sizeof place->folder, "/tmp/larder-test.XXXXXX");
 	assert_non_null(mkdtemp(place->folder));
 	place->archive_fd = -1;
-	reopen(place, &no_limits);
+	reopen(place, &no_limits, 0);
 	*state = place;
 	return 0;
 }
@@ -291,12 +291,12 @@ static void test_bytes_are_counted_and_remembered(void **state)
 
 	(void)unpack_small(place, "b");
 	assert_int_equal(members_bytes(place->members), 2 * SMALL);
-	reopen(place, &no_limits);
+	reopen(place, &no_limits, 0);
 	assert_int_equal(members_bytes(place->members), 2 * SMALL);
 	assert_true(members_remove(place->members, &first, &err));
 	assert_int_equal(members_bytes(place->members), SMALL);
 	remove_by_hand(place, "unpacked/*/files");
-	reopen(place, &no_limits);
+	reopen(place, &no_limits, 0);
 	assert_int_equal(members_bytes(place->members), 0);
 	assert_int_equal(count_unpacked(place), 0);
 }
@@ -444,7 +444,7 @@ static void test_opening_sweeps_what_is_half_made(void **state)
 	put_entries(place);
 	assert_all_entries(place);
 	assert_int_equal(system(command), 0);
-	reopen(place, &no_limits);
+	reopen(place, &no_limits, 0);
 	assert_int_equal(count_unpacked(place), 2);
 	assert_all_entries(place);
 }
@@ -454,22 +454,23 @@ static void test_opening_sweeps_what_is_half_made(void **state)
 static void test_limits(void **state)
 {
 	static const struct {
-		struct members_limits limits;
+		struct archive_limits limits;
+		int64_t keep_free_bytes;
 		enum err_code code;
 	} rows[] = {
-		{{.max_members = ENTRIES - 1}, ERR_INTERNAL},
-		{{.max_unpacked_bytes = 2048}, ERR_INTERNAL},
-		{{.keep_free_bytes = INT64_MAX}, ERR_NO_SPACE},
+		{{.max_members = ENTRIES - 1}, 0, ERR_INTERNAL},
+		{{.max_unpacked_bytes = 2048}, 0, ERR_INTERNAL},
+		{{0}, INT64_MAX, ERR_NO_SPACE},
 	};
 	struct place *place = *state;
 
 	put_entries(place);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		reopen(place, &rows[i].limits);
+		reopen(place, &rows[i].limits, rows[i].keep_free_bytes);
 		assert_refused(place, "model.json", rows[i].code);
 		assert_int_equal(count_unpacked(place), 0);
 	}
-	reopen(place, &(struct members_limits){.max_members = ENTRIES});
+	reopen(place, &(struct archive_limits){.max_members = ENTRIES}, 0);
 	assert_all_entries(place);
 }
 
@@ -577,7 +578,7 @@ static void test_many_readers_share_a_failure(void **state)
 	struct place *place = *state;
 
 	put_big(place);
-	reopen(place, &(struct members_limits){.max_unpacked_bytes = BIG});
+	reopen(place, &(struct archive_limits){.max_unpacked_bytes = BIG}, 0);
 	assert_readers(place, ERR_INTERNAL);
 	assert_int_equal(count_unpacked(place), 0);
 }

@@ -153,7 +153,7 @@ static struct examination *examine(const char *folder, enum format format)
 
 	pack(folder, &archive);
 	if (!examination_run(memory_stream_init(&memory, archive.data, archive.length), format,
-		    &(struct examination_limits){0}, &examination, &err))
+		    &(struct archive_limits){0}, &examination, &err))
 		fail_msg("%s", err.text);
 	return examination;
 }

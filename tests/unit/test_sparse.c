@@ -373,7 +373,7 @@ static void test_bounds_holes(void **state)
 	AUTO_BUFFER struct buffer tar = {0};
 	AUTO_BUFFER struct buffer packed = {0};
 	AUTO_BUFFER struct buffer out = {0};
-	struct archive_limits limits = {.ratio = 200};
+	struct archive_limits limits = {.max_ratio = 200};
 	struct memory_stream memory;
 	struct member member;
 	struct err err;

@@ -76,7 +76,7 @@ static void assert_may_be_published(const struct buffer *archive)
 	struct err err;
 
 	assert_true(examination_run(memory_stream_init(&memory, archive->data, archive->length), FORMAT_TFJS,
-		&(struct examination_limits){0}, &examination, &err));
+		&(struct archive_limits){0}, &examination, &err));
 	if (examination->finding_count > 0)
 		fail_msg("%s", examination->findings[0].message);
 }

@@ -24,7 +24,7 @@ static struct examination *examine(const struct buffer *bytes, size_t length)
 	struct err err;
 
 	if (!examination_run(memory_stream_init(&memory, bytes->data, length), FORMAT_TFLITE,
-		    &(struct examination_limits){0}, &examination, &err))
+		    &(struct archive_limits){0}, &examination, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(examination->unpacked_bytes, length);
 	return examination;

@@ -418,9 +418,9 @@ struct archive *archive_create(struct stream *gzip, const struct archive_limits 
 	struct archive *archive = mem_zero(1, sizeof *archive);
 
 	archive->content.next = next_content;
-	archive->tape.gunzip = gunzip_create(gzip, limits->unpacked_bytes, limits->ratio);
-	archive->max_bytes = limits->unpacked_bytes;
-	archive->max_ratio = limits->ratio;
+	archive->tape.gunzip = gunzip_create(gzip, limits->max_unpacked_bytes, limits->max_ratio);
+	archive->max_bytes = limits->max_unpacked_bytes;
+	archive->max_ratio = limits->max_ratio;
 	return archive;
 }
 

@@ -13,6 +13,7 @@
 #include "common/own.h"
 #include "common/stream.h"
 #include "server/module/archives/archive_fault.h"
+#include "server/module/archives/archive_limits.h"
 
 enum member_kind {
 	MEMBER_FILE,
@@ -28,14 +29,10 @@ struct member {
 	int64_t size_bytes;
 };
 
-struct archive_limits {
-	int64_t unpacked_bytes; /* of the tar stream; 0 is no limit */
-	int64_t ratio;          /* of tar bytes to gzip bytes, judged from 16 MiB of tar on; 0 is no limit */
-};
-
 struct archive;
 
-/* Reads from the stream, which stays the caller's and must outlive the archive. destroy takes NULL. */
+/* Reads from the stream within the limits, but for that of members, which is the reader's. The stream stays
+ * the caller's and must outlive the archive. destroy takes NULL. */
 struct archive *archive_create(struct stream *gzip, const struct archive_limits *limits);
 void archive_destroy(struct archive *archive);
 AUTO_CLEANER(own_archive, struct archive *, archive_destroy)

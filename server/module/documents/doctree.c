@@ -16,7 +16,7 @@
 #include "server/module/archives/archive.h"
 #include "server/module/archives/guess.h"
 
-static const struct archive_limits limits = {.unpacked_bytes = (int64_t)4 << 30, .ratio = 1000};
+static const struct archive_limits limits = {.max_unpacked_bytes = (int64_t)4 << 30, .max_ratio = 1000};
 
 /* The walk through one tree. */
 struct walk {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/unpacked/members.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/list.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "server/ranks.h"
@@ -27,16 +29,17 @@ static const char half_made[] = ".new";
 struct members {
 	struct lock mutex; /* guards running, folders, and of each unpacking all but digest and members */
 	int data_fd;       /* data_dir: "unpacked" itself may go and come back */
-	struct unpack_limits limits;
+	struct archive_limits limits;
+	int64_t keep_free_bytes;
 	struct members_room room;
-	struct unpacking *running;
+	struct list running; /* of unpackings */
 	struct folders folders;
 };
 
 struct unpacking {
 	struct members *members;
 	struct digest digest;
-	struct unpacking *next; /* in members->running */
+	struct list_link link; /* in members->running */
 	struct waiter *waiters;
 	unsigned references;
 	bool unwanted; /* removed while it was made */
@@ -165,14 +168,15 @@ bool members_sweep(struct members *members, struct err *err)
 	return each_entry(members, sweep, err);
 }
 
-bool members_open(
-	const char *data_dir, const struct members_limits *limits, struct members **out, struct err *err)
+bool members_open(const char *data_dir, const struct archive_limits *limits, int64_t keep_free_bytes,
+	struct members **out, struct err *err)
 {
 	struct members *members = mem_zero(1, sizeof *members);
 
 	lock_init(&members->mutex, &lock_place);
-	members->limits = (struct unpack_limits){{limits->max_unpacked_bytes, limits->max_ratio},
-		limits->max_members, limits->keep_free_bytes};
+	list_init(&members->running);
+	members->limits = *limits;
+	members->keep_free_bytes = keep_free_bytes;
 	members->data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (members->data_fd < 0)
 		(void)err_errno(err, errno, "open folder %s", data_dir);
@@ -203,12 +207,12 @@ void members_set_room(struct members *members, const struct members_room *room)
 
 static struct unpacking *find_running(struct members *members, const struct digest *digest)
 {
-	struct unpacking *unpacking = members->running;
-
 	lock_expect(&members->mutex);
-	while (unpacking && !digest_equal(&unpacking->digest, digest))
-		unpacking = unpacking->next;
-	return unpacking;
+	LIST_EACH (struct unpacking, unpacking, link, &members->running) {
+		if (digest_equal(&unpacking->digest, digest))
+			return unpacking;
+	}
+	return NULL;
 }
 
 bool members_remove(struct members *members, const struct digest *digest, struct err *err)
@@ -389,8 +393,7 @@ static bool unpack_into(struct members *members, const struct digest *digest, in
 static bool unpack_and_name(struct members *members, const struct digest *digest, int archive_fd,
 	const struct unpack_room *room, struct unpack_record *out, struct err *err)
 {
-	struct folder_path draft = path_of(digest, half_made);
-	struct folder_path folder = path_of(digest, "");
+	struct folder_path draft = path_of(digest, half_made), folder = path_of(digest, "");
 	struct err ignored;
 
 	if (!make_root(members, err))
@@ -423,14 +426,15 @@ static bool note(struct unpacking *unpacking, const struct unpack_record *record
 }
 
 /* Where nobody grants room, what is unpacked of other archives makes some. */
-static bool unpack_freely(struct unpacking *unpacking, int archive_fd, struct err *err)
+static bool unpack_freely(
+	struct unpacking *unpacking, int archive_fd, const struct unpack_room *room, struct err *err)
 {
 	struct members *members = unpacking->members;
 	struct unpack_record record;
-	bool done = unpack_and_name(members, &unpacking->digest, archive_fd, NULL, &record, err);
+	bool done = unpack_and_name(members, &unpacking->digest, archive_fd, room, &record, err) ||
+		    (err->code == ERR_NO_SPACE && members_evict(members, INT64_MAX) > 0 &&
+			    unpack_and_name(members, &unpacking->digest, archive_fd, room, &record, err));
 
-	if (!done && err->code == ERR_NO_SPACE && members_evict(members, INT64_MAX) > 0)
-		done = unpack_and_name(members, &unpacking->digest, archive_fd, NULL, &record, err);
 	return done && note(unpacking, &record, err);
 }
 
@@ -439,12 +443,12 @@ static bool unpack(struct unpacking *unpacking, int archive_fd, struct err *err)
 {
 	struct members *members = unpacking->members;
 	const struct members_room *granting = &members->room;
-	struct unpack_room room = {.extend = granting->extend};
+	struct unpack_room room = {.keep_free_bytes = members->keep_free_bytes, .extend = granting->extend};
 	struct unpack_record record;
 	bool done;
 
 	if (!granting->begin)
-		return unpack_freely(unpacking, archive_fd, err);
+		return unpack_freely(unpacking, archive_fd, &room, err);
 	room.context = granting->begin(granting->context);
 	done = unpack_and_name(members, &unpacking->digest, archive_fd, &room, &record, err) &&
 	       note(unpacking, &record, err);
@@ -463,8 +467,7 @@ static struct unpacking *join_or_begin(struct members *members, const struct dig
 		unpacking = mem_zero(1, sizeof *unpacking);
 		unpacking->members = members;
 		unpacking->digest = *digest;
-		unpacking->next = members->running;
-		members->running = unpacking;
+		list_append(&members->running, &unpacking->link);
 	}
 	unpacking->references++;
 	return unpacking;
@@ -477,11 +480,8 @@ static void end(struct unpacking *unpacking, const struct err *why)
 
 	{
 		LOCKED(&members->mutex);
-		struct unpacking **link = &members->running;
-
-		while (*link != unpacking)
-			link = &(*link)->next;
-		*link = unpacking->next;
+		assert(list_holds(&unpacking->link));
+		list_remove(&unpacking->link);
 		unpacking->over = true;
 		unpacking->failed = why;
 		if (why)

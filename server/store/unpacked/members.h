@@ -13,20 +13,14 @@
 #include "common/err.h"
 #include "common/own.h"
 #include "common/waiter.h"
+#include "server/module/archives/archive_limits.h"
 
 struct members;
 
-/* 0 is no limit. */
-struct members_limits {
-	int64_t max_unpacked_bytes;
-	int64_t max_members;
-	int64_t max_ratio;
-	int64_t keep_free_bytes;
-};
-
-/* Opens data_dir/unpacked, and learns what lies there. close takes NULL. */
-bool members_open(
-	const char *data_dir, const struct members_limits *limits, struct members **out, struct err *err);
+/* Opens data_dir/unpacked, and learns what lies there. What is unpacked keeps the limits, and leaves so many
+ * bytes of the disk. close takes NULL. */
+bool members_open(const char *data_dir, const struct archive_limits *limits, int64_t keep_free_bytes,
+	struct members **out, struct err *err);
 void members_close(struct members *members);
 
 /* Who grants room on the disk to an unpacking. extend is told what is there and what is to be, in all; it may

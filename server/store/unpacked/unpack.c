@@ -107,19 +107,19 @@ static int64_t bytes_on_disk(int64_t size_bytes)
 }
 
 static bool admit(const struct unpack_record *record, const struct member *member, int folder_fd,
-	const struct unpack_limits *limits, const struct unpack_room *room, struct err *err)
+	const struct archive_limits *limits, const struct unpack_room *room, struct err *err)
 {
 	int64_t after;
 
-	if (limits->max_files > 0 && record->files >= limits->max_files)
-		return err_set(err, ERR_INTERNAL, "it has more than %" PRId64 " files", limits->max_files);
+	if (limits->max_members > 0 && record->files >= limits->max_members)
+		return err_set(err, ERR_INTERNAL, "it has more than %" PRId64 " files", limits->max_members);
 	if (__builtin_add_overflow(record->bytes, bytes_on_disk(member->size_bytes), &after))
 		after = INT64_MAX;
-	return (!room || room->extend(room->context, record->bytes, after, err)) &&
-	       check_room(folder_fd, member->size_bytes, limits->keep_free_bytes, err);
+	return (!room->extend || room->extend(room->context, record->bytes, after, err)) &&
+	       check_room(folder_fd, member->size_bytes, room->keep_free_bytes, err);
 }
 
-static bool write_members(struct archive *archive, int folder_fd, const struct unpack_limits *limits,
+static bool write_members(struct archive *archive, int folder_fd, const struct archive_limits *limits,
 	const struct unpack_room *room, struct unpack_record *record, struct err *err)
 {
 	AUTO_FREE struct member *member = mem_zero(1, sizeof *member);
@@ -162,15 +162,15 @@ static int64_t expected_bytes(int archive_fd)
 /* All at once where that can be told: what can never fit shall not make others go bit by bit. */
 static bool admit_whole(int archive_fd, const struct unpack_room *room, struct err *err)
 {
-	return !room || room->extend(room->context, 0, expected_bytes(archive_fd), err);
+	return !room->extend || room->extend(room->context, 0, expected_bytes(archive_fd), err);
 }
 
-bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *limits,
+bool unpack_archive(int archive_fd, int folder_fd, const struct archive_limits *limits,
 	const struct unpack_room *room, struct unpack_record *out, struct err *err)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
 	AUTO_ARCHIVE
-	struct archive *archive = archive_create(file_stream_init(file, archive_fd), &limits->archive);
+	struct archive *archive = archive_create(file_stream_init(file, archive_fd), limits);
 	/* The folder, and the record in it. */
 	struct unpack_record record = {.bytes = 2 * BLOCK_BYTES};
 

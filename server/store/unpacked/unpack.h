@@ -11,16 +11,10 @@
 #include "common/err.h"
 #include "server/module/archives/archive.h"
 
-/* 0 is no limit. */
-struct unpack_limits {
-	struct archive_limits archive;
-	int64_t max_files;
-	int64_t keep_free_bytes;
-};
-
 /* Who grants room: asked before anything and before each file is written, with what is there and what will be
- * then, in all; never less is meant than was granted before. */
+ * then, in all; never less is meant than was granted before. extend may be NULL. */
 struct unpack_room {
+	int64_t keep_free_bytes; /* that stay free on the disk, besides */
 	bool (*extend)(void *context, int64_t written_bytes, int64_t bytes, struct err *err);
 	void *context;
 };
@@ -39,9 +33,9 @@ struct unpack_name {
 struct unpack_name unpack_name(const char *path);
 
 /* Unpacks a whole archive from its first byte to its verified end into the folder, which is empty; durable on
- * return. room may be NULL. ERR_NO_SPACE, and what room answers; ERR_INTERNAL for an archive that breaks the
+ * return. ERR_NO_SPACE, and what room answers; ERR_INTERNAL for an archive that breaks the
  * limits or is broken: it was examined before. */
-bool unpack_archive(int archive_fd, int folder_fd, const struct unpack_limits *limits,
+bool unpack_archive(int archive_fd, int folder_fd, const struct archive_limits *limits,
 	const struct unpack_room *room, struct unpack_record *out, struct err *err);
 
 /* What was unpacked into the folder; false where it does not say. */
