@@ -162,6 +162,19 @@ void reply_load_file(struct reply *reply, int64_t max)
 	(void)close(TAKE_FD(reply->fd));
 }
 
+struct reply_part reply_widen(struct reply *reply)
+{
+	const struct reply_part part = {reply->status, reply->offset, reply->size};
+
+	if (reply->part_of > 0) {
+		drop_header(reply, "Content-Range");
+		reply->status = 200;
+		reply->offset = 0;
+		reply->size = reply->part_of;
+	}
+	return part;
+}
+
 void reply_reuse(struct reply *reply, const struct reuse_ops *ops, void *context,
 	const char *const labels[REUSE_LABELS])
 {

@@ -101,6 +101,7 @@ struct reply {
 	int fd; /* REPLY_FILE */
 	int64_t offset;
 	int64_t size;
+	int64_t part_of; /* the size of the whole, where this is a part (206) of what would be a 200; or 0 */
 	const struct feed_ops *feed_ops; /* REPLY_STREAM */
 	void *feed;
 	const struct later_ops *later_ops; /* REPLY_LATER */
@@ -147,6 +148,17 @@ void reply_reuse(struct reply *reply, const struct reuse_ops *ops, void *context
 /* Reads the body of a REPLY_FILE that has at most max bytes into memory; otherwise, and where that fails, the
  * reply stays as it is. */
 void reply_load_file(struct reply *reply, int64_t max);
+
+/* Which part of a file a reply gives. */
+struct reply_part {
+	int status;
+	int64_t offset;
+	int64_t size;
+};
+
+/* Makes of a part (part_of) the whole, so that it can be given again to who asks for others; what it was. A
+ * reply that is none stays as it is. */
+struct reply_part reply_widen(struct reply *reply);
 
 /* Writes the value as JSON and lets go of it (json_decref). */
 void reply_json(struct reply *reply, int status, json_t *value);

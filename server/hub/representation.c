@@ -37,6 +37,7 @@ static void fill_selected(
 	case CONDITION_PART:
 		reply_file(reply, status, media_type, TAKE_FD(*representation->fd), selection->first,
 			selection->length);
+		reply->part_of = size;
 		reply_header_printf(reply, "Content-Range", "bytes %lld-%lld/%lld",
 			(long long)selection->first, (long long)(selection->first + selection->length - 1),
 			(long long)size);

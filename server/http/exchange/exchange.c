@@ -317,9 +317,10 @@ static void settle(struct exchange *exchange)
 		return;
 	if (exchange->request.upload && !exchange->called)
 		return open_upload(exchange);
-	if (reply->reuse.ops)
+	/* The bytes of a part would not do for the whole, which is kept. */
+	if (reply->reuse.ops && reply->part_of == 0)
 		reply_load_file(reply, CACHED_BODY_MAX);
-	else
+	else if (!reply->reuse.ops)
 		rendition_finish(exchange->in_flight->renditions, &exchange->request, reply);
 	exchange->answered = true;
 	suspension_resume(&exchange->suspension);

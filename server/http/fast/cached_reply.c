@@ -16,7 +16,8 @@ bool cached_reply_may_be_kept(const struct exchange *exchange)
 {
 	const struct reply *reply = &exchange->reply;
 
-	return reply->reuse.ops && exchange->target && reply->status == 200 && reply->offset == 0 &&
+	return reply->reuse.ops && exchange->target &&
+	       ((reply->status == 200 && reply->offset == 0) || reply->part_of > 0) &&
 	       (reply->kind == REPLY_FILE || reply->kind == REPLY_BYTES) &&
 	       !in_flight_is_ending(exchange->in_flight);
 }

@@ -68,26 +68,41 @@ static void refuse_stream(struct exchange *exchange)
 	problem_reply(&exchange->reply, &err);
 }
 
+/* What is kept of a part is the whole: parts alone would never be given from the cache. */
+static void begin_hit(struct direct *direct, bool is_kept, struct hit *out)
+{
+	struct exchange *exchange = direct->exchange;
+	struct reply *reply = &exchange->reply;
+	struct reply_part part = {reply->status, reply->offset, reply->size};
+	struct cached_reply *prepared;
+
+	if (is_kept)
+		part = reply_widen(reply);
+	prepared = cached_reply_create(exchange);
+	cached_reply_take_body(prepared, reply);
+	hit_begin_fresh(out, prepared, exchange->request.method, reply->offset,
+		direct->closes || in_flight_is_ending(exchange->in_flight));
+	if (part.status != reply->status)
+		hit_narrow(out, part.status, part.offset, part.size);
+	reply->status = part.status;
+}
+
 bool direct_answer(struct direct *direct, struct hit *out)
 {
 	struct exchange *exchange = direct->exchange;
 	struct response_cache *cache = exchange->in_flight->settings.response_cache;
 	struct reply *reply = &exchange->reply;
 	bool is_kept = cached_reply_may_be_kept(exchange);
-	struct cached_reply *prepared;
 
 	if (!exchange->answered)
 		return false;
 	if (exchange->request.http_1_0 && reply->kind == REPLY_STREAM &&
 		exchange->request.method != METHOD_HEAD)
 		refuse_stream(exchange);
-	prepared = cached_reply_create(exchange);
-	cached_reply_take_body(prepared, reply);
 	exchange->sent = true;
-	hit_begin_fresh(out, prepared, exchange->request.method, reply->offset,
-		direct->closes || in_flight_is_ending(exchange->in_flight));
+	begin_hit(direct, is_kept, out);
 	if (is_kept)
-		response_cache_keep(cache, exchange->cache_ticket, cached_reply_hold(prepared));
+		response_cache_keep(cache, exchange->cache_ticket, cached_reply_hold(out->reply));
 	return true;
 }
 

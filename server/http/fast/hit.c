@@ -85,6 +85,13 @@ void hit_begin_fresh(
 		hit->left = hit->length = reply->size;
 }
 
+void hit_narrow(struct hit *hit, int status, int64_t offset, int64_t length)
+{
+	hit->status = status;
+	hit->offset = offset;
+	hit->left = hit->length = length;
+}
+
 /* ---- its head ---- */
 
 static char *append(char *out, const char *bytes, size_t length)

@@ -51,6 +51,9 @@ bool hit_begin(struct hit *hit, struct response_cache *cache, const struct plain
 void hit_begin_fresh(
 	struct hit *hit, struct cached_reply *reply, enum method method, int64_t offset, bool closes);
 
+/* Gives only a part of what was begun: a 206. */
+void hit_narrow(struct hit *hit, int status, int64_t offset, int64_t length);
+
 /* Sends as much as the socket takes. SENDING_FULL: go on with hit_next when it takes more. SENDING_COLD:
  * set patient, where it is no harm to wait for the disk, and go on. */
 enum sending hit_first(struct hit *hit, struct hit_desk *desk, int fd);
