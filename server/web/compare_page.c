@@ -21,6 +21,12 @@ struct pair {
 	int64_t to;
 };
 
+/* Nothing differs from itself: the page says so, and is no refusal. */
+static bool is_same(const struct pair *pair)
+{
+	return pair->from == pair->to;
+}
+
 static void write_title(struct view *view, const char *handle, const struct pair *pair)
 {
 	const struct publisher_name publisher = name_publisher(handle);
@@ -32,8 +38,11 @@ static void write_title(struct view *view, const char *handle, const struct pair
 	view_crumb(view, publisher.text, publisher.text);
 	view_crumb(view, handle, name);
 	view_end_crumbs(view);
-	HTML(&view->html, "<h1>%s: version %" PRId64 " and version %" PRId64 "</h1>\n</header>\n", name,
-		pair->from, pair->to);
+	if (is_same(pair))
+		HTML(&view->html, "<h1>%s: two versions compared</h1>\n</header>\n", name);
+	else
+		HTML(&view->html, "<h1>%s: version %" PRId64 " and version %" PRId64 "</h1>\n</header>\n",
+			name, pair->from, pair->to);
 }
 
 static void write_pair(struct view *view, const json_t *module, const struct pair *pair)
@@ -102,12 +111,32 @@ static json_t *compare(
 	return facts_ask(view, ask_diff, &(struct ask){.rest = rest, .query = &query}, err);
 }
 
+static void write_same(struct view *view, const json_t *module, const struct pair *pair)
+{
+	const json_t *versions = json_object_get(module, "versions");
+	size_t count = json_array_size(versions);
+	int64_t last = json_integer_value(json_array_get(versions, count - 1));
+
+	write_title(view, fact_text(module, "handle"), pair);
+	HTML(&view->html, "<p>A version is compared with another one: with itself it has no differences. ");
+	if (count < 2)
+		HTML(&view->html, "This module has only one version that can be compared.</p>\n");
+	else
+		HTML(&view->html, "Choose two:</p>\n");
+	if (count >= 2)
+		module_sections_write_comparing(view, module,
+			pair->to == last ? json_integer_value(json_array_get(versions, count - 2)) : pair->to,
+			last);
+}
+
 static void write_page(struct view *view, const json_t *module, const struct pair *pair, const json_t *diff,
 	const struct err *err)
 {
 	view_begin(view, fact_text(module, "handle"), SECTION_NONE, NULL);
 	HTML(&view->html, "<div class=\"page\">\n");
-	if (diff) {
+	if (is_same(pair)) {
+		write_same(view, module, pair);
+	} else if (diff) {
 		write_pair(view, module, pair);
 		differences_write(view, diff);
 	} else {
@@ -132,9 +161,9 @@ void web_compare(void *services, struct request *request, struct reply *reply)
 		return view_refuse(&view, &err, reply);
 	pair = (struct pair){choose(&view, "from", json_object_get(module, "versions"), 2),
 		choose(&view, "to", json_object_get(module, "versions"), 1)};
-	diff = compare(&view, module, &pair, &err);
-	if (!diff)
+	diff = is_same(&pair) ? NULL : compare(&view, module, &pair, &err);
+	if (!diff && !is_same(&pair))
 		problem_reply(reply, &err);
 	write_page(&view, module, &pair, diff, &err);
-	view_send(&view, reply, diff ? 200 : reply->status);
+	view_send(&view, reply, diff || is_same(&pair) ? 200 : reply->status);
 }

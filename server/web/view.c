@@ -2,6 +2,7 @@
 #include "server/web/view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "common/uri.h"
@@ -248,11 +249,20 @@ void view_code(struct view *view, const char *label, const char *code)
 		label, code);
 }
 
+/* Whoever asks the API reads problems, a script of a page as well. */
+static bool asks_api(const struct request *request)
+{
+	static const char api[] = "/api";
+	const char *path = request->path ? request->path : request->log_path;
+
+	return path && strncmp(path, api, sizeof api - 1) == 0 && strchr("/?", path[sizeof api - 1]);
+}
+
 void web_refuse(void *services, const struct request *request, const struct err *err, struct reply *reply)
 {
 	AUTO_VIEW struct view view = {0};
 
-	if (!request_wants_html(request))
+	if (!request_wants_html(request) || asks_api(request))
 		return;
 	view_init(&view, services, request);
 	view_refuse(&view, err, reply);

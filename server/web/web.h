@@ -8,8 +8,8 @@
 #include "server/http/request.h"
 #include "server/module/name.h"
 
-/* Puts a page in the place of a refusal where the client is a browser; leaves the reply alone otherwise. From
- * any thread. */
+/* Puts a page in the place of a refusal where the client is a browser that asks for no part of the API;
+ * leaves the reply alone otherwise. From any thread. */
 void web_refuse(void *services, const struct request *request, const struct err *err, struct reply *reply);
 
 /* "/" and "/-/search": search, filters, the list */

@@ -254,12 +254,38 @@ def test_two_versions_are_compared(larder):
     assert ("form", "/-/compare/acme/m") in [(tag, attributes.get("action")) for tag, attributes in links.tags]
 
 
+def test_a_version_is_not_compared_with_itself(larder):
+    larder.publish("/acme/m/1", modules.module())
+    for query in ("", "?from=1&to=1", "?from=1", "?to=1", "?from=x&to=1"):
+        page = browse(larder, f"/-/compare/acme/m{query}")
+        assert page.has_text("with itself it has no differences. This module has only one version") and not page.has_text("1 to 1")
+        assert "form" not in [tag for tag, attributes in page.tags if attributes.get("class") == "compare"]
+    assert not browse(larder, "/acme/m/1").has_text("Compare")
+    for version in (2, 3):
+        larder.publish(f"/acme/m/{version}", modules.module(seed=version))
+    for version in (1, 2, 3):
+        page = browse(larder, f"/-/compare/acme/m?from={version}&to={version}")
+        chosen = [attributes for tag, attributes in page.tags if tag == "option" and "selected" in attributes]
+        assert page.has_text("Choose two") and len(chosen) == 2
+
+
+def test_the_api_refuses_browsers_by_problems(start):
+    larder = start({"auth": {"read": "token"}})
+    for method, path, status in (("GET", "/api/v1/modules", 401), ("GET", "/api/v1/nothing", 404), ("GET", "/api/v1/../x", 400), ("GET", "/api/v1/%zz", 400),
+                                 ("GET", "/api//v1", 400), ("POST", "/api/v1/fills", 401), ("PATCH", "/api/v1/stats", 405), ("GET", "/api/v1/imports", 401),
+                                 ("GET", "/api", 404), ("GET", "/-/t/wrong/api/v1/modules", 401)):
+        reply = larder.request(method, path, {"Accept": BROWSER})
+        assert (reply.status, reply.header("Content-Type")) == (status, "application/problem+json"), path
+    assert larder.get("/apis/x", accept=BROWSER).header("Content-Type").startswith("text/html")
+
+
 def test_what_was_never_here_cannot_be_compared(larder):
     larder.publish("/acme/m/1", modules.module())
     page = browse(larder, "/-/compare/acme/m?from=1&to=7", 404)
     assert page.has_text(f"larder prefetch --server {larder.url} acme/m/7")
+    assert browse(larder, "/-/compare/acme/m?from=1&to=7&format=%22%3E", 404).has_text("m: version 1 and version 7")
+    larder.publish("/acme/m/2", modules.module(seed=2))
     assert browse(larder, "/-/compare/acme/m?format=tfjs", 404).has_text("larder prefetch")
-    assert browse(larder, "/-/compare/acme/m?format=%22%3E", 400).has_text("m: version 1 and version 1")
     assert browse(larder, "/-/compare/acme/m/1", 404).has_text("without its number")
 
 
