@@ -45,8 +45,8 @@ static void send_markdown(const struct ask *ask, bool as_it_is, const char *mark
 	} else {
 		/* Its links are whole addresses, as those of the API are: the fragment may come to stand
 		 * anywhere. */
-		html = renderings_find(
-			ask->services->renderings, hubdoc_body(markdown), ask->base_url, false);
+		html = renderings_find(ask->services->renderings, hubdoc_body(markdown), ask->base_url,
+			ask->base_url, false);
 		reply_take_bytes(reply, 200, "text/html; charset=utf-8", html, strlen(html));
 	}
 	reply_header(reply, "Content-Security-Policy", "default-src 'none'; sandbox");

@@ -387,8 +387,8 @@ static void finish_artifact(
 /* Whoever looks at it first is not to wait for what its publisher wrote. */
 static void render_ahead(const struct services *services, const char *markdown)
 {
-	free(renderings_find(services->renderings, hubdoc_body(markdown), "", false));
-	free(renderings_find(services->renderings, markdown, "", true));
+	free(renderings_find(services->renderings, hubdoc_body(markdown), "", NULL, false));
+	free(renderings_find(services->renderings, markdown, "", NULL, true));
 }
 
 /* ---- documentation and withdrawals ---- */

@@ -29,7 +29,8 @@ char *facts_render_documentation(const struct view *view, ask_markdown *find, co
 	struct err err;
 	AUTO_FREE char *markdown = find(&ask, &err);
 
-	return markdown ? renderings_find(view->services->renderings, markdown, view->root, true) : NULL;
+	return markdown ? renderings_find(view->services->renderings, markdown, view->root, view->url, true)
+			: NULL;
 }
 
 const char *fact_text(const json_t *object, const char *key)

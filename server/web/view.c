@@ -9,6 +9,7 @@
 #include "server/api/answer.h"
 #include "server/api/parameters.h"
 #include "server/http/problem.h"
+#include "server/module/documents/doccode.h"
 #include "server/web/assets.h"
 #include "server/web/web.h"
 
@@ -234,6 +235,9 @@ void view_document(struct view *view, const char *title, const char *rendered, c
 	view_begin_section(view, "documentation", title);
 	if (note)
 		HTML(&view->html, "<p class=\"note\">%s</p>\n", note);
+	if (strstr(rendered, DOCCODE_LED))
+		HTML(&view->html, "<p class=\"note\">Its code loads from this server what was written to be "
+				  "loaded from elsewhere.</p>\n");
 	HTML(&view->html, "<div class=\"document\">\n");
 	html_document(&view->html, rendered);
 	HTML(&view->html, "</div>\n");

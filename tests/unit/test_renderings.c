@@ -48,7 +48,7 @@ static void test_is_what_would_be_made(void **state)
 	for (size_t i = 0; i < 4 * 3 * 2; i++) {
 		const struct document_home home = {"hub.example", roots[i / 2 % 3]};
 		AUTO_FREE char *text = make_document("d", lines[i / 6]);
-		AUTO_FREE char *kept = renderings_find(renderings, text, home.root, i % 2);
+		AUTO_FREE char *kept = renderings_find(renderings, text, home.root, NULL, i % 2);
 		AUTO_FREE char *made =
 			i % 2 ? document_render_section(text, &home) : document_render(text, &home);
 
@@ -68,7 +68,7 @@ static void test_nobody_says_home(void **state)
 		const struct document_home home = {"hub.example", "/root-of-mine"};
 		AUTO_FREE char *rest = make_document("d", 200);
 		AUTO_FREE char *text = mem_printf("%s%s", lines[i], rest);
-		AUTO_FREE char *kept = renderings_find(renderings, text, home.root, false);
+		AUTO_FREE char *kept = renderings_find(renderings, text, home.root, NULL, false);
 		AUTO_FREE char *made = document_render(text, &home);
 
 		assert_string_equal(kept, made);
@@ -83,7 +83,7 @@ static void *find_often(void *context)
 	for (int i = 0; i < TURNS; i++) {
 		char name[] = {(char)('a' + i % 5), '\0'};
 		AUTO_FREE char *text = make_document(name, 100 + i % 5);
-		AUTO_FREE char *html = renderings_find(renderings, text, "/r", i % 2);
+		AUTO_FREE char *html = renderings_find(renderings, text, "/r", NULL, i % 2);
 
 		if (count(html, "href=\"/r/acme/x/") != (size_t)(100 + i % 5))
 			return NULL;

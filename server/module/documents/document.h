@@ -8,10 +8,11 @@
 enum { DOCUMENT_DEPTH_MAX = 100 };
 
 /* The hosts (a list as in hub.hosts; NULL: none) that a server stands for, and what its own addresses begin
- * with. */
+ * with: in links, and in code, which runs elsewhere (NULL: code stays as it is). */
 struct document_home {
 	const char *hosts;
 	const char *root;
+	const char *url;
 };
 
 /* An HTML fragment (GitHub's tables, strikethrough and bare links included); free() it. Raw HTML is left out,

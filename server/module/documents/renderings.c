@@ -10,6 +10,7 @@
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/documents/doccode.h"
 #include "server/ranks.h"
 
 static const struct lock_place lock_place = {"renderings", RANK_RENDERINGS};
@@ -73,7 +74,7 @@ void renderings_destroy(struct renderings *renderings)
 static char *make(
 	const struct renderings *renderings, const char *markdown, const char *root, bool is_section)
 {
-	const struct document_home home = {renderings->hosts, root};
+	const struct document_home home = {.hosts = renderings->hosts, .root = root};
 
 	return is_section ? document_render_section(markdown, &home) : document_render(markdown, &home);
 }
@@ -187,7 +188,8 @@ static char *lead_home(char *html, const char *root)
 	return buffer_take(&out);
 }
 
-char *renderings_find(struct renderings *renderings, const char *markdown, const char *root, bool is_section)
+static char *find_or_make(
+	struct renderings *renderings, const char *markdown, const char *root, bool is_section)
 {
 	size_t length = strlen(markdown);
 	struct digest digest;
@@ -196,4 +198,12 @@ char *renderings_find(struct renderings *renderings, const char *markdown, const
 		return make(renderings, markdown, root, is_section);
 	digest = digest_of(markdown, length);
 	return lead_home(take(renderings, markdown, &digest, is_section), root);
+}
+
+char *renderings_find(struct renderings *renderings, const char *markdown, const char *root, const char *url,
+	bool is_section)
+{
+	const struct document_home home = {renderings->hosts, root, url};
+
+	return doccode_finish(find_or_make(renderings, markdown, root, is_section), &home, is_section);
 }

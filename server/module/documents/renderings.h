@@ -16,8 +16,9 @@ struct renderings;
 struct renderings *renderings_create(const char *hosts, size_t bytes_max);
 void renderings_destroy(struct renderings *renderings);
 
-/* What document_render(), or for a section document_render_section(), gives for a home at this root; free()
- * it. One that is being made for another caller is waited for. */
-char *renderings_find(struct renderings *renderings, const char *markdown, const char *root, bool is_section);
+/* What document_render(), or for a section document_render_section(), gives for a home at this root and url,
+ * finished by doccode_finish(); free() it. One that is being made for another caller is waited for. */
+char *renderings_find(struct renderings *renderings, const char *markdown, const char *root, const char *url,
+	bool is_section);
 
 #endif
