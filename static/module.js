@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A version's page: clients as tabs, functions that can be sifted, and a button that has the version fetched.
+// A version's page: clients and formats as tabs, functions that can be sifted, and a fill that is watched.
 import { offerCopies } from "./copy.js";
-
-const root = document.body.dataset.root;
 
 function choose(tabs, panels, chosen, focus) {
 	tabs.forEach((tab, i) => {
@@ -15,27 +13,33 @@ function choose(tabs, panels, chosen, focus) {
 	}
 }
 
-// The client that is chosen is kept for the next page, and in the address.
-const remembered = "larder-client";
+// What is chosen in each box of tabs is kept for the next page, and in the address.
+function keyOf(box) {
+	return `larder-${box.dataset.tabs.toLowerCase()}`;
+}
 
-function remember(panel) {
+function remember(box, panel) {
 	history.replaceState(null, "", `#${panel.id}`);
 	try {
-		localStorage.setItem(remembered, panel.id);
+		localStorage.setItem(keyOf(box), panel.id);
 	} catch {
 		// Where nothing may be kept, nothing is.
 	}
 }
 
-function recall(panels) {
+function linked(panels) {
+	return panels.findIndex((panel) => `#${panel.id}` === location.hash);
+}
+
+function recall(box, panels) {
 	let kept = "";
 	try {
-		kept = localStorage.getItem(remembered);
+		kept = localStorage.getItem(keyOf(box));
 	} catch {
 		// As above.
 	}
-	const linked = panels.findIndex((panel) => `#${panel.id}` === location.hash);
-	return linked >= 0 ? linked : Math.max(0, panels.findIndex((panel) => panel.id === kept));
+	const current = panels.findIndex((panel) => panel.querySelector("[aria-current]"));
+	return [linked(panels), panels.findIndex((panel) => panel.id === kept), current, 0].find((place) => place >= 0);
 }
 
 function makeTab(panel) {
@@ -65,7 +69,7 @@ function tabbed(box) {
 		const chosen = tabs.indexOf(event.target);
 		if (chosen >= 0) {
 			choose(tabs, panels, chosen, false);
-			remember(panels[chosen]);
+			remember(box, panels[chosen]);
 		}
 	});
 	list.addEventListener("keydown", (event) => {
@@ -75,13 +79,17 @@ function tabbed(box) {
 			event.preventDefault();
 			const chosen = (next + tabs.length) % tabs.length;
 			choose(tabs, panels, chosen, true);
-			remember(panels[chosen]);
+			remember(box, panels[chosen]);
 		}
 	});
 	box.classList.add("tabbed");
 	box.prepend(list);
-	choose(tabs, panels, recall(panels), false);
-	addEventListener("hashchange", () => choose(tabs, panels, recall(panels), false));
+	choose(tabs, panels, recall(box, panels), false);
+	addEventListener("hashchange", () => {
+		if (linked(panels) >= 0) {
+			choose(tabs, panels, linked(panels), false);
+		}
+	});
 }
 
 // Shows the functions whose line has the words.
@@ -104,41 +112,11 @@ function openTarget() {
 	}
 }
 
-// Starts the fill and tells where it is to be watched.
-async function fetchNow(path, status) {
-	status.textContent = "Asking…";
-	const answer = await fetch(`${root}/api/v1/fills`, {
-		method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ paths: [path] }),
-	});
-	const told = await answer.json();
-	const refused = told.refused?.[0]?.detail ?? told.detail;
-	status.textContent = refused ?? "It is on its way: ";
-	if (!refused) {
-		const link = document.createElement("a");
-		link.href = `${root}/-/activity`;
-		link.textContent = "watch it come";
-		status.append(link);
-	}
-}
-
-function offerFetch(box) {
-	const line = document.createElement("p");
-	const button = document.createElement("button");
-	const status = document.createElement("span");
-	button.type = "button";
-	button.textContent = "Fetch it now";
-	status.setAttribute("role", "status");
-	button.addEventListener("click", () => {
-		fetchNow(box.dataset.path, status).catch((error) => { status.textContent = String(error); });
-	});
-	line.append(button, " ", status);
-	box.classList.add("ready");
-	box.append(line);
-}
-
 document.querySelectorAll("[data-tabs]").forEach(tabbed);
 document.querySelectorAll(".functions:has(.sift)").forEach(sifted);
 addEventListener("hashchange", openTarget);
 openTarget();
-document.querySelectorAll("#fetch").forEach(offerFetch);
+if (document.getElementById("fetch")) {
+	import("./fill.js").then(({ watchFills }) => watchFills());
+}
 offerCopies(document);

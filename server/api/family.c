@@ -37,18 +37,25 @@ static json_t *formats_json(const char *words)
 	return array;
 }
 
+json_t *family_list_json(const struct deployments *deployments)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < deployments->count; i++) {
+		const struct deployment *one = &deployments->items[i];
+
+		json_array_append_new(
+			array, json_pack("{s:s, s:I, s:o}", "handle", one->handle, "version",
+				       (json_int_t)one->version, "formats", formats_json(one->formats)));
+	}
+	return array;
+}
+
 json_t *family_deployments_json(const struct services *services, const struct name *name, struct err *err)
 {
 	AUTO(deployments_finish) struct deployments deployments = {0};
-	json_t *array;
 
 	if (!catalog_list_deployments(services->catalog, name, DEPLOYMENTS_MAX, &deployments, err))
 		return NULL;
-	array = json_array();
-	for (size_t i = 0; i < deployments.count; i++)
-		json_array_append_new(
-			array, json_pack("{s:s, s:I, s:o}", "handle", deployments.items[i].handle, "version",
-				       (json_int_t)deployments.items[i].version, "formats",
-				       formats_json(deployments.items[i].formats)));
-	return array;
+	return family_list_json(&deployments);
 }

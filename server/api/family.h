@@ -10,10 +10,14 @@
 #include "server/module/name.h"
 #include "server/registry/services.h"
 
+struct deployments;
 struct version_details;
 
 /* {"handle", "version"} of what a version says it is a deployment of; null where it says nothing. */
 json_t *family_parent_json(const struct version_details *details);
+
+/* [{"handle", "version", "formats"}] */
+json_t *family_list_json(const struct deployments *deployments);
 
 /* [{"handle", "version", "formats"}] of a version's deployments, up to a hundred; NULL where the catalogue
  * failed. */

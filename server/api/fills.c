@@ -81,6 +81,29 @@ static bool is_behind(const struct place *place, const struct fill_status *fill)
 	return fill->ended_as ? fill->ended_as < place->ended : fill->id > place->running;
 }
 
+/* Those of one version, where the query names one. */
+static bool read_version(const struct ask *ask, struct name *out, struct err *err)
+{
+	const char *path = query_find(ask->query, "path");
+
+	return !path || name_parse_versioned(path, out, err);
+}
+
+static bool is_of(const struct name *version, const struct fill_status *fill)
+{
+	return version->version == 0 ||
+	       (fill->name.version == version->version && strcmp(fill->name.handle, version->handle) == 0);
+}
+
+static int64_t count_running(const struct fill_list *list, const struct name *version)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < list->running; i++)
+		count += is_of(version, &list->items[i]);
+	return count;
+}
+
 /* Whoever follows the pages sees each fill that runs from the first to the last of them: one that ends
  * meanwhile is among those that ended, which come last. */
 json_t *ask_fills(const struct ask *ask, struct err *err)
@@ -89,10 +112,12 @@ json_t *ask_fills(const struct ask *ask, struct err *err)
 	const struct fill_status *last = NULL;
 	AUTO_FREE char *next = NULL;
 	json_t *running, *recent, *object;
+	struct name version = {.version = 0};
 	struct page page;
 	struct place place;
 
-	if (!page_read(ask, &page, err) || !read_place(page.after, &place, err))
+	if (!page_read(ask, &page, err) || !read_place(page.after, &place, err) ||
+		!read_version(ask, &version, err))
 		return NULL;
 	running = json_array();
 	recent = json_array();
@@ -100,7 +125,7 @@ json_t *ask_fills(const struct ask *ask, struct err *err)
 	for (size_t i = 0, taken = 0; i < list.count; i++) {
 		const struct fill_status *fill = &list.items[i];
 
-		if (!is_behind(&place, fill))
+		if (!is_behind(&place, fill) || !is_of(&version, fill))
 			continue;
 		if (taken++ == page.limit) {
 			next = place_text(last);
@@ -109,7 +134,7 @@ json_t *ask_fills(const struct ask *ask, struct err *err)
 		json_array_append_new(i < list.running ? running : recent, fill_json(fill));
 		last = fill;
 	}
-	object = page_json(ask, "fills", running, (int64_t)list.running, next);
+	object = page_json(ask, "fills", running, count_running(&list, &version), next);
 	json_object_set_new(object, "recent", recent);
 	return object;
 }

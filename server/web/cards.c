@@ -10,6 +10,7 @@
 #include "server/module/name.h"
 #include "server/web/facts.h"
 #include "server/web/marks.h"
+#include "server/web/relatives.h"
 
 enum { TAGS_ON_A_CARD = 8 };
 
@@ -139,6 +140,7 @@ static void write_card(struct view *view, const json_t *module, const char *word
 	}
 	if (json_object_size(json_object_get(module, "tags")) > 0)
 		cards_write_tags(view, json_object_get(module, "tags"), TAGS_ON_A_CARD);
+	relatives_write_line(view, module);
 	write_figures(view, module);
 	HTML(&view->html, "</li>\n");
 }

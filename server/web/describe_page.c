@@ -9,6 +9,7 @@
 #include "server/registry/mirror.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
+#include "server/web/fill_notice.h"
 #include "server/web/html_table.h"
 #include "server/web/model_tables.h"
 #include "server/web/module_head.h"
@@ -99,8 +100,6 @@ static int status_of(const json_t *version)
 /* What is not known here may still be upstream, unless that is known not to be so. */
 static void write_ways(struct view *view, const struct name *name)
 {
-	AUTO_FREE char *command =
-		mem_printf("larder prefetch --server %s %s", view->url, name_path(name).text);
 	struct outlook outlook;
 	struct err err;
 
@@ -109,12 +108,8 @@ static void write_ways(struct view *view, const struct name *name)
 		HTML(&view->html, "<p>It cannot be fetched now: %s.</p>\n", outlook.refusal.text);
 		return;
 	}
-	HTML(&view->html,
-		"<div class=\"notice\" id=\"fetch\" data-path=\"%s\">\n"
-		"<p>An upstream may have it. Whoever loads it from here has it fetched; to try now:</p>\n",
-		name_path(name).text);
-	view_code(view, "Fetch it now", command);
-	HTML(&view->html, "</div>\n");
+	fill_notice_write(
+		view, name, "", "An upstream may have it.", "Whoever loads it from here has it fetched.");
 }
 
 static void refuse_version(

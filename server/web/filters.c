@@ -44,6 +44,7 @@ static const struct field {
 	{"input_dtype", "Input dtype", NULL, dtypes},
 	{"output_dtype", "Output dtype", NULL, dtypes},
 	{"tensorflow_version", "TensorFlow version", "2.11", NULL},
+	{"parent_model", "Deployment of", "google/yamnet", NULL},
 	{"tag", "Tag of a graph", "serve", NULL},
 	{"min_size", "At least", "1M", NULL},
 	{"max_size", "At most", "20M", NULL},

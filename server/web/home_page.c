@@ -43,7 +43,7 @@ static json_t *ask(const struct view *view, struct err *err)
 	struct query query = filled_in(&view->request->query);
 	bool sorts = *asked(view) || query_find(&query, "sort") || query_set(&query, "sort", default_sort);
 
-	if (!sorts || !query_set(&query, "facets", "true")) {
+	if (!sorts || !query_set(&query, "facets", "true") || !query_set(&query, "fold", "true")) {
 		(void)err_set(err, ERR_BAD_REQUEST, "The address has too many parameters.");
 		return NULL;
 	}

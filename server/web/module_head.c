@@ -10,8 +10,9 @@
 #include "server/module/name.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
+#include "server/web/relatives.h"
 
-enum { SWITCHED_MAX = 8, FAMILY_MAX = 24 };
+enum { SWITCHED_MAX = 8 };
 
 static const char *first_tag(const json_t *version, const char *kind)
 {
@@ -103,57 +104,6 @@ static void write_badges(struct view *view, const json_t *module, const json_t *
 	HTML(&view->html, "</p>\n");
 }
 
-/* ---- the same model in other formats ---- */
-
-static bool is_same(const json_t *a, const json_t *b)
-{
-	return fact_number(a, "version") == fact_number(b, "version") &&
-	       strcmp(fact_text(a, "handle"), fact_text(b, "handle")) == 0;
-}
-
-static void write_relative(struct view *view, const json_t *relative, const json_t *version)
-{
-	AUTO_FREE char *path =
-		mem_printf("%s/%" PRId64, fact_text(relative, "handle"), fact_number(relative, "version"));
-	const json_t *format;
-	size_t i;
-
-	HTML(&view->html, "<li>");
-	json_array_foreach(json_object_get(relative, "formats"), i, format)
-		HTML(&view->html, "<span class=\"format\">%s</span> ", json_string_value(format));
-	if (is_same(relative, version)) {
-		HTML(&view->html, "<span aria-current=\"page\">%s</span>", path);
-	} else {
-		view_link(view, path);
-		HTML(&view->html, "%s</a>", path);
-	}
-	HTML(&view->html, "</li>\n");
-}
-
-/* What it is a deployment of comes first, then all deployments of that. */
-static void write_family(struct view *view, const json_t *version)
-{
-	const json_t *parent = json_object_get(version, "parent");
-	bool is_child = json_is_object(parent);
-	AUTO_FREE char *path =
-		mem_printf("%s/%" PRId64, fact_text(parent, "handle"), fact_number(parent, "version"));
-	struct err err;
-	json_auto_t *others = is_child ? facts_ask(view, ask_deployments, &(struct ask){.rest = path}, &err)
-				       : json_incref(json_object_get(version, "deployments"));
-	size_t count = json_array_size(others);
-
-	if (!is_child && count == 0)
-		return;
-	HTML(&view->html, "<nav class=\"family\" aria-label=\"Formats of this model\">\n<ul>\n");
-	write_relative(view, is_child ? parent : version, version);
-	for (size_t i = 0; i < count && i < FAMILY_MAX; i++)
-		write_relative(view, json_array_get(others, i), version);
-	HTML(&view->html, "</ul>\n</nav>\n");
-	if (count > FAMILY_MAX)
-		HTML(&view->html, "<p class=\"note\">And %s more deployments.</p>\n",
-			count_text((int64_t)(count - FAMILY_MAX)).text);
-}
-
 /* ---- what to do with it ---- */
 
 static void write_downloads(struct view *view, const json_t *version)
@@ -238,7 +188,7 @@ void module_head_write(struct view *view, const struct module_head *head)
 		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(version, "description"));
 	write_badges(view, head->module, version);
 	cards_write_tags(view, json_object_get(version, "tags"), SIZE_MAX);
-	write_family(view, version);
+	relatives_write_panels(view, head->module, version);
 	write_actions(view, version);
 	write_section_links(view, head);
 	HTML(&view->html, "</header>\n");

@@ -2,12 +2,14 @@
 #include "server/web/module_sections.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "common/number.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
+#include "server/web/fill_notice.h"
 #include "server/web/html_table.h"
 #include "server/web/sparkline.h"
 
@@ -55,21 +57,12 @@ static bool is_held_back(const json_t *unavailable)
 
 static void write_fetching(struct view *view, const json_t *version)
 {
-	const char *handle = fact_text(version, "handle");
-	int64_t number = fact_number(version, "version");
-	const char *url = fact_text(first_of(version), "url");
-	const char *query = strchr(url, '?') ? strchr(url, '?') : "";
-	AUTO_FREE char *path = mem_printf("%s/%" PRId64 "%s", handle, number, query);
-	AUTO_FREE char *command = mem_printf(
-		"larder prefetch --server %s %s%s%s", view->url, *query ? "'" : "", path, *query ? "'" : "");
+	const char *query = strchr(fact_text(first_of(version), "url"), '?');
+	struct name name = {.version = fact_number(version, "version")};
 
-	HTML(&view->html,
-		"<div class=\"notice\" id=\"fetch\" data-path=\"%s\">\n"
-		"<p><strong>Not on this server yet.</strong> It is fetched from upstream when it is first "
-		"asked for; to have it sooner:</p>\n",
-		path);
-	view_code(view, "Fetch it now", command);
-	HTML(&view->html, "</div>\n");
+	(void)snprintf(name.handle, sizeof name.handle, "%s", fact_text(version, "handle"));
+	fill_notice_write(view, &name, query ? query : "", "Not on this server yet.",
+		"It is fetched from upstream when it is first asked for.");
 }
 
 static void write_missing(struct view *view, const json_t *version)
@@ -188,7 +181,38 @@ void module_sections_write_artifacts(struct view *view, const json_t *version)
 	view_end_section(view);
 }
 
-static void write_file_list(struct view *view, const char *format, const json_t *files, int64_t total)
+/* What browsers show as text, of the format whose files have addresses. */
+static bool can_be_read(const char *format, const char *path)
+{
+	static const char *const suffixes[] = {".json", ".txt", ".csv"};
+	const char *dot = strrchr(path, '.');
+
+	if (strcmp(format, formats[FORMAT_TFJS].name) != 0)
+		return false;
+	for (size_t i = 0; dot && i < sizeof suffixes / sizeof *suffixes; i++) {
+		if (strcmp(suffixes[i], dot) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void write_file(struct view *view, const json_t *version, const char *format, const char *path)
+{
+	bool readable = can_be_read(format, path);
+
+	if (readable) {
+		HTML(&view->html, "<a href=\"%s/%s/%" PRId64 "/", view->root, fact_text(version, "handle"),
+			fact_number(version, "version"));
+		html_path(&view->html, path);
+		HTML(&view->html, "?tfjs-format=file\">");
+	}
+	HTML(&view->html, "<code>%s</code>", path);
+	if (readable)
+		HTML(&view->html, "</a>");
+}
+
+static void write_file_list(
+	struct view *view, const json_t *version, const char *format, const json_t *files, int64_t total)
 {
 	AUTO_FREE char *label = mem_printf("Files of %s", format);
 	const json_t *file;
@@ -199,8 +223,12 @@ static void write_file_list(struct view *view, const char *format, const json_t 
 	html_table_begin(
 		view, &(struct html_table){.label = label, .kind = "files", .columns = {"File", "Size"}});
 	json_array_foreach((json_t *)files, i, file)
-		HTML(&view->html, "<tr><th scope=\"row\"><code>%s</code></th><td>%s</td></tr>\n",
-			fact_text(file, "path"), number_size(fact_number(file, "size_bytes")).text);
+	{
+		HTML(&view->html, "<tr><th scope=\"row\">");
+		write_file(view, version, format, fact_text(file, "path"));
+		HTML(&view->html, "</th><td>%s</td></tr>\n",
+			number_size(fact_number(file, "size_bytes")).text);
+	}
 	html_table_end(view);
 	if (total > (int64_t)json_array_size(files))
 		HTML(&view->html, "<p class=\"faint\">The first %d; the API lists all of them.</p>\n",
@@ -225,7 +253,8 @@ static void write_files(struct view *view, const json_t *version, const char *fo
 	if (!*begun)
 		view_begin_section(view, "files", "Files");
 	*begun = true;
-	write_file_list(view, format, json_object_get(answer, "files"), fact_number(answer, "total"));
+	write_file_list(
+		view, version, format, json_object_get(answer, "files"), fact_number(answer, "total"));
 }
 
 void module_sections_write_files(struct view *view, const json_t *version)
@@ -290,16 +319,28 @@ static int64_t count_downloads(const json_t *version)
 	return count;
 }
 
+static void write_sizes(struct view *view, const json_t *artifacts)
+{
+	const json_t *artifact;
+	size_t i;
+
+	json_array_foreach((json_t *)artifacts, i, artifact)
+	{
+		HTML(&view->html, "<dt>Size");
+		if (json_array_size(artifacts) > 1)
+			HTML(&view->html, ", %s", fact_text(artifact, "format"));
+		HTML(&view->html, "</dt><dd>%s</dd>\n",
+			number_size(fact_number(artifact, "size_bytes")).text);
+	}
+}
+
 static void write_facts(struct view *view, const json_t *module, const json_t *version)
 {
-	const json_t *artifact = json_array_get(json_object_get(version, "artifacts"), 0);
-
 	HTML(&view->html, "<dl>\n<dt>Version</dt><dd>%" PRId64 "</dd>\n", fact_number(version, "version"));
 	write_fact(view, "Source", fact_text(version, "source"));
 	write_fact(view, "Published by", fact_text(version, "published_by"));
 	write_fact(view, "Upstream", fact_text(version, "upstream"));
-	if (artifact)
-		write_fact(view, "Size", number_size(fact_number(artifact, "size_bytes")).text);
+	write_sizes(view, json_object_get(version, "artifacts"));
 	HTML(&view->html, "<dt>Downloads</dt><dd>%s</dd>\n", count_text(count_downloads(version)).text);
 	if (fact_number(module, "total") > 1)
 		HTML(&view->html, "<dt>… of all versions</dt><dd>%s</dd>\n",

@@ -56,6 +56,7 @@ static bool ask(const struct view *view, struct shelf *shelf, struct err *err)
 	}
 	if (!*asked(view, "sort") && !*asked(view, "q"))
 		(void)query_set(&whose, "sort", "downloads");
+	(void)query_set(&whose, "fold", "true");
 	ask.limit = MODULES_ON_A_PAGE;
 	shelf->modules = facts_ask(view, ask_modules, &ask, err);
 	shelf->documentation = facts_render_documentation(view, ask_publisher_documentation, shelf->name);

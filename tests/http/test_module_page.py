@@ -3,13 +3,17 @@
 import ast
 import random
 import re
+import threading
 from html import unescape
 
 import pytest
 from support import flatmodel, modules
 from support.flatmodel import signature, subgraph, tensor
+from support.daemon import assert_problem
 from support.modules import MetaGraph, Signature, Tensor
-from test_pages import browse
+from support.upstream import Answer
+from support.waiting import wait_until
+from test_pages import BROWSER, Page, browse
 
 LITE = "?lite-format=tflite"
 
@@ -212,3 +216,74 @@ def test_each_format_leads_to_the_others(family):
         assert set(paths) - {path} <= set(browse(family, path).links), path
     family.publish("/acme/alone/1", modules.module(400, seed=9))
     assert 'class="family"' not in html(family, "/acme/alone/1")
+
+
+def test_a_panel_a_format(family):
+    for path in ("/acme/m/1", "/acme/lite-model/m/small/1"):
+        text = html(family, path)
+        assert re.findall(r'id="format-([^"]*)">\n<h3>([^<]*)', text) == [
+            ("tf-hub", "TensorFlow"), ("tfjs", "TF.js"), ("tflite", "TF Lite"), ("all", "All ")], path
+        assert text.count('aria-current="page">acme/') == 2, "in its own format, and among all"
+        assert 'href="/acme/lite-model/m/small/1?lite-format=tflite" download' in text
+        browse(family, path)
+
+
+def test_a_family_that_is_too_large_for_a_page(larder):
+    larder.publish("/acme/m/1", modules.module(400))
+    for i in range(40):
+        path = f"/acme/lite-model/{'n' * 200}{i}/1"
+        larder.publish(path + LITE, modules.tflite_model(300 + i))
+        larder.put(path, f"# Lite acme/{'n' * 200}{i}/1\nD.\n\n<!-- asset-path: legacy -->\n<!-- parent-model: acme/m/1 -->\n\n## U\n".encode(),
+                   content_type="text/markdown")
+    page = html(larder, "/acme/m/1")
+    assert "and 16 more" in page and "and 17 more" in page and len(page) < 60 << 10, len(page)
+    browse(larder, "/acme/m/1")
+
+
+# ---- what is not here yet -----------------------------------------------------------------------------------------------
+
+def test_a_fill_is_shown_where_one_waits_for_it(mirror, upstream):
+    gate = threading.Event()
+    upstream.serve("/far/away/3", Answer(modules.module(1 << 20), gate=gate, gate_after=1 << 19))
+    before = html(mirror, "/far/away/3")
+    assert 'data-version="far/away/3"' in before and "larder prefetch" in before and "<progress" not in before
+    number = mirror.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, b'{"paths": ["far/away/3"]}').json()["fills"][0]["id"]
+    fills = lambda: mirror.get("/api/v1/fills?path=far/away/3").json()["fills"]
+    wait_until(lambda: fills() and fills()[0]["bytes"] > 0, lambda: f"the fill to come so far: {fills()}")
+    page = html(mirror, "/far/away/3")
+    assert f'data-fill="{number}"' in page and re.search(r'<progress aria-label="Progress" max="\d+" value="\d+">', page)
+    assert re.search(r'class="told">[\d.]+ \w+ of [\d.]+ \w+', page) and "<noscript>" in page
+    assert mirror.get("/api/v1/fills?path=far/away/4").json() == {**mirror.get("/api/v1/fills?path=far/away/4").json(), "fills": [], "recent": [], "total": 0}
+    assert_problem(mirror.get("/api/v1/fills?path=far"), 400, "bad-request")
+    gate.set()
+    wait_until(lambda: not fills(), lambda: f"the fill to end: {fills()}")
+    assert [fill["id"] for fill in mirror.get("/api/v1/fills?path=far/away/3").json()["recent"]] == [number]
+    assert "<progress" not in html(mirror, "/far/away/3")
+
+
+def test_why_the_last_fill_failed_is_told(mirror, upstream):
+    upstream.serve("/far/broken/1", Answer(b"no module"))
+    mirror.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, b'{"paths": ["far/broken/1"]}')
+    recent = lambda: mirror.get("/api/v1/fills?path=far/broken/1").json()["recent"]
+    wait_until(recent, lambda: "the fill to fail")
+    page = Page(mirror.get("/far/broken/1", accept=BROWSER))
+    assert page.has_text("could not be fetched: ") or page.has_text("cannot be fetched now: "), mirror.get("/far/broken/1", accept=BROWSER).body
+
+
+# ---- files, tables ------------------------------------------------------------------------------------------------------
+
+def test_files_that_are_text_can_be_opened(larder):
+    larder.publish("/acme/m/1", modules.module(400))
+    larder.publish("/acme/m/1?tfjs-format=compressed", modules.tfjs_module())
+    files = [link for link in browse(larder, "/acme/m/1").links if link.endswith("?tfjs-format=file")]
+    assert "/acme/m/1/model.json?tfjs-format=file" in files
+    for file in files:
+        assert larder.get(file, accept="text/html").header("Content-Type") in ("application/json", "text/plain; charset=utf-8")
+
+
+def test_size_of_each_format(larder):
+    larder.publish("/acme/m/1", modules.module(400))
+    assert browse(larder, "/acme/m/1").has_text("Size") and not browse(larder, "/acme/m/1").has_text("Size, ")
+    larder.publish("/acme/m/1" + LITE, modules.tflite_model(300))
+    page = browse(larder, "/acme/m/1")
+    assert page.has_text("Size, tf-hub") and page.has_text("Size, tflite")

@@ -11,14 +11,16 @@
 #include "common/names.h"
 #include "common/number.h"
 #include "common/utf8.h"
+#include "server/store/catalog/catalog_deployments.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_rows.h"
+#include "server/store/search/families.h"
 #include "server/store/search/handles.h"
 #include "server/store/search/search.h"
 #include "server/store/search/search_terms.h"
 
 /* MEANT_BELOW: few enough hits to ask whether other words were meant, which must have MEANT_TIMES as many. */
-enum { WORDS_MAX = 16, MEANT_BELOW = 10, MEANT_TIMES = 10 };
+enum { WORDS_MAX = 16, MEANT_BELOW = 10, MEANT_TIMES = 10, FOLDED_MAX = 6 };
 
 static const char *const sort_names[SORT_COUNT] = {
 	[SORT_NAME] = "name",
@@ -166,6 +168,7 @@ struct selection {
 	struct slots
 		chosen[FACET_COUNT]; /* what the filters of each facet let through; of count 0 without any */
 	struct slots result;
+	struct slots folded; /* of the result: what has no row of its own */
 };
 
 static void finish_selection(struct selection *selection)
@@ -175,6 +178,7 @@ static void finish_selection(struct selection *selection)
 	for (size_t facet = 0; facet < FACET_COUNT; facet++)
 		slots_finish(&selection->chosen[facet]);
 	slots_finish(&selection->result);
+	slots_finish(&selection->folded);
 }
 
 /* The words as handles have them: split at what separates words there. */
@@ -333,11 +337,20 @@ static void take_hits(
 		hits->ranks[hits->count++] = rank;
 }
 
+/* All hits that have a row. */
+static struct slots all_rows(const struct selection *selection)
+{
+	struct slots set = slots_copy(&selection->result);
+
+	slots_subtract(&set, &selection->folded);
+	return set;
+}
+
 /* The hits of one rank that are in none before it; each but the first includes those before it, and the first
  * may have some that the second has not. */
 static struct slots only_rank(const struct selection *selection, size_t rank)
 {
-	struct slots set = slots_copy(&selection->result);
+	struct slots set = all_rows(selection);
 
 	slots_intersect(&set, &selection->ranks[rank]);
 	for (size_t i = 0; rank > 0 && i < slots_words(set.count); i++)
@@ -349,7 +362,9 @@ static struct slots only_rank(const struct selection *selection, size_t rank)
 static void find_hits(const struct selection *selection, struct hits *hits)
 {
 	if (selection->sort != SORT_RELEVANCE) {
-		take_hits(selection, selection->start.rank, &selection->result, hits);
+		AUTO_SLOTS struct slots set = all_rows(selection);
+
+		take_hits(selection, selection->start.rank, &set, hits);
 		return;
 	}
 	for (size_t rank = selection->start.rank; rank < RANK_COUNT && hits->count < hits->max; rank++) {
@@ -359,15 +374,47 @@ static void find_hits(const struct selection *selection, struct hits *hits)
 	}
 }
 
+/* A hit's deployments. */
+struct family {
+	int64_t ids[FOLDED_MAX];
+	size_t count;
+	size_t total;
+};
+
 /* What the lock guards ends here: ids, counts and the way to the next page. */
 struct findings {
 	int64_t *ids;
 	size_t count;
+	struct family *families; /* of each; NULL unless lists are folded */
 };
 
 static void finish_findings(struct findings *findings)
 {
 	free(findings->ids);
+	free(findings->families);
+}
+
+static struct family find_family(const struct module_index *index, size_t slot)
+{
+	struct family family = {0};
+	size_t slots[FOLDED_MAX];
+
+	family.count = families_list(index, slot, slots, FOLDED_MAX, &family.total);
+	for (size_t i = 0; i < family.count; i++)
+		family.ids[i] = module_index_id(index, slots[i]);
+	return family;
+}
+
+static void collect_hits(const struct selection *selection, const struct hits *hits, struct findings *out)
+{
+	out->ids = mem_zero(out->count + 1, sizeof *out->ids);
+	if (selection->query->fold)
+		out->families = mem_zero(out->count + 1, sizeof *out->families);
+	for (size_t i = 0; i < out->count; i++) {
+		out->ids[i] = module_index_id(selection->index, hits->slots[i]);
+		if (out->families)
+			out->families[i] = find_family(selection->index, hits->slots[i]);
+	}
 }
 
 static void collect(const struct selection *selection, struct findings *out, struct module_list *list)
@@ -381,9 +428,7 @@ static void collect(const struct selection *selection, struct findings *out, str
 
 	find_hits(selection, &hits);
 	out->count = hits.count < limit ? hits.count : limit;
-	out->ids = mem_zero(limit + 1, sizeof *out->ids);
-	for (size_t i = 0; i < out->count; i++)
-		out->ids[i] = module_index_id(selection->index, hits.slots[i]);
+	collect_hits(selection, &hits, out);
 	if (hits.count > limit && limit > 0) {
 		struct place_in_order last =
 			module_index_place(selection->index, selection->sort, hits.slots[limit - 1]);
@@ -396,6 +441,14 @@ static void collect(const struct selection *selection, struct findings *out, str
 		count_facet(selection, facet, &list->facets[facet]);
 }
 
+/* Where hits are ranked, a deployment that is the better hit keeps its row. */
+static struct slots find_folded(const struct selection *selection)
+{
+	bool ranked = selection->has_words && selection->sort == SORT_RELEVANCE;
+
+	return families_fold(selection->index, &selection->result, selection->ranks, ranked ? RANK_COUNT : 0);
+}
+
 static bool select_matching(struct search *search, struct txn *txn, const struct words *words,
 	struct selection *selection, struct err *err)
 {
@@ -403,6 +456,8 @@ static bool select_matching(struct search *search, struct txn *txn, const struct
 		return false;
 	match_filters(selection);
 	selection->result = matching(selection, FACET_COUNT);
+	selection->folded =
+		selection->query->fold ? find_folded(selection) : slots_init(selection->result.count);
 	return true;
 }
 
@@ -430,7 +485,8 @@ static bool guess(struct search *search, struct txn *txn, const struct selection
 	const struct words *words, struct module_list *list, struct err *err)
 {
 	AUTO(finish_selection)
-	struct selection other = {.query = selection->query, .index = selection->index};
+	struct selection other = {
+		.query = selection->query, .index = selection->index, .sort = selection->sort};
 	AUTO_FREE char *meant =
 		list->total < MEANT_BELOW && selection->unknown ? find_meant(selection, words) : NULL;
 	AUTO(finish_words) struct words better = {0};
@@ -460,16 +516,31 @@ static bool select_modules(struct search *search, struct txn *txn, const struct 
 	return selection.start.has_place || guess(search, txn, &selection, words, list, err);
 }
 
+static bool load_family(
+	struct txn *txn, const struct family *family, struct deployments *out, struct err *err)
+{
+	for (size_t i = 0; i < family->count; i++) {
+		if (!deployments_load(txn, family->ids[i], out, err))
+			return false;
+	}
+	out->total = family->total;
+	return true;
+}
+
 static bool load_items(
 	struct txn *txn, const struct findings *findings, struct module_list *list, struct err *err)
 {
 	list->items = mem_zero(findings->count + 1, sizeof *list->items);
+	list->deployments = mem_zero(findings->count + 1, sizeof *list->deployments);
 	for (size_t i = 0; i < findings->count; i++) {
 		bool found;
 
 		if (!summary_load(txn, findings->ids[i], &list->items[list->count], &found, err))
 			return false;
 		list->count += found;
+		if (found && findings->families &&
+			!load_family(txn, &findings->families[i], &list->deployments[list->count - 1], err))
+			return false;
 	}
 	return true;
 }
@@ -496,8 +567,11 @@ bool catalog_list_modules(
 
 void module_list_finish(struct module_list *list)
 {
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; i < list->count; i++) {
 		module_summary_finish(&list->items[i]);
+		deployments_finish(&list->deployments[i]);
+	}
+	free(list->deployments);
 	for (size_t facet = 0; facet < FACETS_COUNTED; facet++) {
 		for (size_t i = 0; i < list->facets[facet].count; i++)
 			free(list->facets[facet].rows[i].value);

@@ -11,6 +11,7 @@
 
 #include "common/err.h"
 #include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_deployments.h"
 #include "server/store/search/module_index.h"
 
 bool facet_parse(const char *name, enum facet *out);
@@ -35,6 +36,7 @@ struct module_query {
 	int64_t min_size; /* in bytes, of what is known to have a size; 0: any */
 	int64_t max_size;
 	bool facets; /* count values */
+	bool fold;   /* deployments have no row beside what they are deployments of: each row tells of some */
 	/* Which values to count, by what is asked for; NULL: all. */
 	bool (*is_counted)(const void *context, enum facet facet, const char *value);
 	const void *context;
@@ -55,8 +57,9 @@ struct facet_rows {
 
 struct module_list {
 	struct module_summary *items;
+	struct deployments *deployments; /* of each item, where the list is folded */
 	size_t count;
-	int64_t total;   /* that match, on all pages */
+	int64_t total;   /* that match, on all pages, whether they have a row or not */
 	bool has_handle; /* the module that q named is listed */
 	char *meant;     /* words that q may have meant, and that find more; NULL */
 	char *next;      /* where the page behind this one begins: printable ASCII; NULL on the last page */

@@ -6,6 +6,7 @@
 
 #include "server/module/name.h"
 #include "server/store/search/handles.h"
+#include "server/store/search/parents.h"
 #include "server/store/search/postings.h"
 #include "server/store/search/sequence.h"
 
@@ -30,6 +31,7 @@ const char *const facet_names[FACET_COUNT] = {
 	[FACET_OUTPUT_DTYPE] = "output_dtype",
 	[FACET_TAG] = "tag",
 	[FACET_TENSORFLOW_VERSION] = "tensorflow_version",
+	[FACET_PARENT_MODEL] = "parent_model",
 };
 
 struct entry {
@@ -58,6 +60,7 @@ struct module_index {
 	uint32_t *slot_by_id; /* UINT32_MAX: none */
 	size_t id_count;
 	struct postings facets[FACET_COUNT];
+	struct parents parents; /* of which FACET_PARENT_MODEL has the postings */
 	struct posting **value_by_id;
 	size_t value_count;
 	uint32_t *values; /* ids of values, those of one module together */
@@ -95,6 +98,7 @@ void module_index_destroy(struct module_index *index)
 		return;
 	for (size_t i = 0; i < index->count; i++)
 		free(index->entries[i].handle);
+	parents_finish(&index->parents);
 	for (size_t facet = 0; facet < FACET_COUNT; facet++)
 		postings_finish(&index->facets[facet]);
 	for (size_t sort = 0; sort < SORT_COUNT; sort++)
@@ -264,6 +268,13 @@ static void sort_by(struct module_index *index, enum module_sort sort, const uin
 		sequence_append(&index->orders[sort], keys[i].slot);
 }
 
+static uint32_t find_parent(const struct module_index *index, const char *handle)
+{
+	size_t slot;
+
+	return module_index_find_handle(index, handle, &slot) ? (uint32_t)slot : PARENT_UNKNOWN;
+}
+
 void module_index_sort(struct module_index *index)
 {
 	AUTO_FREE uint32_t *by_name = mem_zero(index->count + 1, sizeof *by_name);
@@ -273,6 +284,8 @@ void module_index_sort(struct module_index *index)
 	sort_names(index, by_name);
 	for (enum module_sort sort = SORT_NAME + 1; sort < SORT_COUNT; sort++)
 		sort_by(index, sort, by_name);
+	for (size_t i = 0; i < index->parents.count; i++)
+		index->parents.items[i].slot = find_parent(index, index->parents.items[i].deployments->text);
 }
 
 size_t module_index_walk(const struct module_index *index, enum module_sort sort, const struct slots *set,
@@ -327,6 +340,7 @@ void module_index_append(struct module_index *index, const struct module_facts *
 
 bool module_index_set(struct module_index *index, const struct module_facts *facts)
 {
+	struct parent *parent;
 	bool is_new;
 	size_t slot;
 
@@ -341,6 +355,9 @@ bool module_index_set(struct module_index *index, const struct module_facts *fac
 	set_state(index, slot, facts);
 	for (enum module_sort sort = 0; sort < SORT_COUNT; sort++)
 		enter_order(index, sort, slot);
+	parent = is_new ? parents_find(&index->parents, facts->handle) : NULL;
+	if (parent)
+		parent->slot = (uint32_t)slot;
 	return is_new;
 }
 
@@ -373,6 +390,16 @@ bool module_index_find_handle(const struct module_index *index, const char *hand
 int64_t module_index_id(const struct module_index *index, size_t slot)
 {
 	return index->entries[slot].id;
+}
+
+const char *module_index_handle(const struct module_index *index, size_t slot)
+{
+	return index->entries[slot].handle;
+}
+
+const struct parents *module_index_parents(const struct module_index *index)
+{
+	return &index->parents;
 }
 
 bool module_index_is_listed(const struct module_index *index, size_t slot)
@@ -409,6 +436,8 @@ void module_index_add_value(struct module_index *index, int64_t value_id, enum f
 	posting = postings_append(&index->facets[facet], text);
 	if (facet <= FACET_ARCHITECTURE)
 		handles_learn(&index->handles, text);
+	if (facet == FACET_PARENT_MODEL)
+		parents_add(&index->parents, posting, find_parent(index, text));
 	index->value_by_id[value_id] = posting;
 }
 

@@ -31,6 +31,7 @@ enum facet {
 	FACET_OUTPUT_DTYPE,
 	FACET_TAG,                /* of a meta graph */
 	FACET_TENSORFLOW_VERSION, /* a filter's value is a prefix by components */
+	FACET_PARENT_MODEL,       /* the handle of what it is a deployment of */
 	FACET_COUNT
 };
 /* "task" …, as in the interface; NULL-free, FACET_COUNT long. */
@@ -62,6 +63,7 @@ struct module_facts {
 
 struct module_index;
 struct handles;
+struct parents;
 
 struct module_index *module_index_create(void);
 void module_index_destroy(struct module_index *index);
@@ -90,10 +92,11 @@ void module_index_forget_values(struct module_index *index, int64_t id);
 
 size_t module_index_slots(const struct module_index *index);
 
-/* A module's slot; false where it is not known. The id behind a slot. */
+/* A module's slot; false where it is not known. The id and the handle behind a slot. */
 bool module_index_find(const struct module_index *index, int64_t id, size_t *out_slot);
 bool module_index_find_handle(const struct module_index *index, const char *handle, size_t *out_slot);
 int64_t module_index_id(const struct module_index *index, size_t slot);
+const char *module_index_handle(const struct module_index *index, size_t slot);
 
 /* Whether a slot's module is listed. */
 bool module_index_is_listed(const struct module_index *index, size_t slot);
@@ -108,6 +111,9 @@ struct slots module_index_listed(const struct module_index *index);
 /* Adds to *out those that have this value. */
 void module_index_match(
 	const struct module_index *index, enum facet facet, const char *value, struct slots *out);
+
+/* What modules say they are deployments of. */
+const struct parents *module_index_parents(const struct module_index *index);
 
 /* Their handles, by slot. */
 const struct handles *module_index_handles(const struct module_index *index);

@@ -67,6 +67,12 @@ static inline void slots_intersect(struct slots *set, const struct slots *with)
 		set->words[i] &= with->words[i];
 }
 
+static inline void slots_subtract(struct slots *set, const struct slots *what)
+{
+	for (size_t i = 0; i < slots_words(set->count); i++)
+		set->words[i] &= ~what->words[i];
+}
+
 static inline void slots_unite(struct slots *set, const struct slots *with)
 {
 	for (size_t i = 0; i < slots_words(set->count); i++)
