@@ -55,6 +55,50 @@ def test_fill_is_watched_live(browser, shelf, upstream):
     browser.play("live_fill", shelf, {"halfway": gate.set})
 
 
+def test_fill_is_watched_where_one_waits(browser, shelf, upstream):
+    gate = threading.Event()
+    upstream.serve("/far/away/3", Answer(modules.module(4 << 20), gate=gate, gate_after=2 << 20))
+    upstream.serve("/far/broken/1", Answer(b"no module"))
+    browser.play("fill_notice", shelf, {"halfway": gate.set})
+
+
+DEPLOYED = "# {kind} acme/speech{more}/1\nHears words.\n\n<!-- asset-path: legacy -->\n<!-- parent-model: acme/speech/1 -->\n\n## Use\nIt.\n"
+
+
+def test_formats_of_one_model(browser, larder):
+    larder.publish("/acme/speech/1", modules.module(400))
+    larder.publish("/acme/alone/1", modules.module(401))
+    for kind, path, more, body in (("Lite", "/acme/lite-model/speech/1?lite-format=tflite", "", modules.tflite_model(300)),
+                                   ("Lite", "/acme/lite-model/speech/int8/1?lite-format=tflite", "/int8", modules.tflite_model(301)),
+                                   ("Tfjs", "/acme/tfjs-model/speech/1?tfjs-format=compressed", "", modules.tfjs_module())):
+        larder.publish(path, body)
+        reply = larder.put(path.partition("?")[0], DEPLOYED.format(kind=kind, more=more).encode(), content_type="text/markdown")
+        assert reply.status in (200, 201), reply
+    browser.play("family", larder)
+
+
+DOCUMENTED = """See https://tfhub.dev/acme/documented/1 or `hub.load("https://tfhub.dev/acme/documented/1")`.
+
+```python
+model = hub.KerasLayer("https://tfhub.dev/acme/documented/1")
+```
+
+| left | middle | right |
+|:-----|:------:|------:|
+| a    | b      | c     |
+
+```
+{}
+```
+"""
+
+
+def test_code_in_documentation(browser, larder):
+    larder.publish("/acme/documented/1", modules.module(400))
+    larder.put("/acme/documented/1", DOCUMENTED.format("wide " * 400).encode(), content_type="text/markdown")
+    browser.play("document_code", larder)
+
+
 def test_hostile_module_harms_nobody(browser, larder):
     tensor = Tensor(f"{SCRIPT}:0", "float32", [-1])
     model = modules.saved_model(MetaGraph({SCRIPT: Signature({IMAGE: tensor}, {SCRIPT: tensor}, method=IMAGE)},

@@ -20,7 +20,8 @@ export default async function ({ open, shoot, assert }) {
 	await page.locator("select[name=from]").selectOption("2");
 	await page.locator("select[name=to]").selectOption("2");
 	await page.getByRole("button", { name: "Compare" }).click();
-	await page.getByText("No difference. Code").waitFor();
+	await page.getByText("with itself it has no differences").waitFor();
+	assert(await page.locator("select[name=from]").inputValue() !== await page.locator("select[name=to]").inputValue(), "it offers to compare a version with itself");
 	await page.getByRole("link", { name: "nnlm-en" }).click();
 	await page.getByRole("heading", { level: 1, name: "nnlm-en" }).waitFor();
 }
