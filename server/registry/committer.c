@@ -258,6 +258,8 @@ bool committer_withdraw(
 
 struct batch {
 	struct committer *committer;
+	bool for_disk;
+	int64_t linked_bytes;
 	size_t count;
 	struct digest digests[EVICTED_AT_ONCE];
 	int fds[EVICTED_AT_ONCE]; /* hold back who would read meanwhile */
@@ -273,7 +275,10 @@ static bool take_unread(void *context, const struct digest *digest, int64_t size
 {
 	struct batch *batch = context;
 
-	(void)size_bytes;
+	if (batch->for_disk && !blobs_is_sole(batch->committer->blobs, digest)) {
+		batch->linked_bytes += size_bytes;
+		return false;
+	}
 	/* Who only keeps it at hand does not read it. */
 	committer_forget(batch->committer, digest->hex);
 	if (!blobs_offer(batch->committer->blobs, digest, &batch->fds[batch->count]))
@@ -285,7 +290,7 @@ static bool take_unread(void *context, const struct digest *digest, int64_t size
 /* *eviction gains what went. */
 static bool evict_batch(struct committer *committer, struct eviction *eviction, struct err *err)
 {
-	AUTO(finish_batch) struct batch batch = {.committer = committer};
+	AUTO(finish_batch) struct batch batch = {.committer = committer, .for_disk = eviction->for_disk};
 	size_t left = eviction->max_blobs - eviction->count;
 	struct eviction part = {.wanted_bytes = eviction->wanted_bytes - eviction->bytes,
 		.max_blobs = left < EVICTED_AT_ONCE ? left : EVICTED_AT_ONCE,
@@ -303,7 +308,8 @@ static bool evict_batch(struct committer *committer, struct eviction *eviction, 
 	eviction->count += part.count;
 	eviction->looked += part.looked;
 	eviction->over = part.over;
-	eviction->withheld_bytes += part.withheld_bytes;
+	eviction->withheld_bytes += part.withheld_bytes - batch.linked_bytes;
+	eviction->linked_bytes += batch.linked_bytes;
 	eviction->behind = part.behind;
 	return true;
 }

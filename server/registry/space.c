@@ -14,6 +14,8 @@
 #include "common/thread.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
+#include "server/registry/owed.h"
+#include "server/registry/shortage.h"
 
 static const struct lock_place lock_place = {"space", RANK_SPACE};
 
@@ -22,14 +24,25 @@ enum {
 	STEP_MAX_BYTES = 64 << 20,
 	RELIEF_BYTES = 64 << 20,
 	PATIENCE_MS = 60 * 1000,
+	GRACE_MS = 1000, /* for what is owed: who may wait for longer asks again */
 	POLL_MS = 50,
 	BLOBS_AT_ONCE = 256 /* evicted before others may claim what has become free */
+};
+
+/* A search for what frees bytes of the disk has found only what does not: the next one waits for ten times as
+ * long as it took, since a store may hold a million such blobs. */
+struct barren {
+	int64_t until_ms;
+	int64_t linked_bytes;
+	int64_t withheld_bytes;
 };
 
 struct space {
 	struct lock mutex; /* guards the decision who gets room; what goes for it goes without the mutex */
 	pthread_cond_t changed;
-	bool making;                 /* one thread evicts; the others wait for what it frees */
+	bool making; /* one thread evicts; the others wait for what it frees */
+	struct owed owed;
+	struct barren barren;
 	int64_t limited_bytes;       /* the claims that max_bytes bounds */
 	_Atomic int64_t ahead_bytes; /* of all claims: not on the disk yet. Falls without the mutex */
 
@@ -60,15 +73,6 @@ static int64_t evict_reclaimable(struct space *space, int64_t wanted_bytes)
 	return evicted;
 }
 
-/* What is taken, promised and left, at one moment. */
-struct figures {
-	int64_t mirrored;
-	int64_t reclaimable;
-	int64_t free;
-	int64_t limited; /* as the space's fields of these names */
-	int64_t ahead;
-};
-
 /* Whatever becomes a blob is still claimed until its row is there: for a moment it counts
  * twice, never not at all. */
 static bool take_figures(struct space *space, struct figures *out, struct err *err)
@@ -81,6 +85,7 @@ static bool take_figures(struct space *space, struct figures *out, struct err *e
 	if (!catalog_mirrored_bytes(space->catalog, &figures.mirrored, err) ||
 		!blobs_free_bytes(space->blobs, &figures.free, err))
 		return false;
+	figures.owed = owed_settle(&space->owed, figures.free - figures.ahead, clock_monotonic_ms());
 	*out = figures;
 	return true;
 }
@@ -143,53 +148,6 @@ void space_destroy(struct space *space)
 	free(space);
 }
 
-/* ---- what is lacking ---- */
-
-/* Lengths are strangers' words, and may be as large as numbers get. */
-static int64_t sum(int64_t a, int64_t b)
-{
-	int64_t result;
-
-	return __builtin_add_overflow(a, b, &result) ? INT64_MAX : result;
-}
-
-/* Bytes that must go before so many more fit; not above zero where they fit. */
-static int64_t lack_under_limit(const struct space *space, const struct figures *figures, int64_t more)
-{
-	if (space->limits.max_bytes == 0)
-		return 0;
-	return sum(
-		figures->mirrored + figures->reclaimable + figures->limited - space->limits.max_bytes, more);
-}
-
-static int64_t lack_of_free(const struct space *space, const struct figures *figures, int64_t more)
-{
-	return sum(sum(space->limits.keep_free_bytes - figures->free, figures->ahead), more);
-}
-
-static int64_t lack_of(const struct space *space, const struct figures *figures, bool unlimited, int64_t more)
-{
-	int64_t limit = unlimited ? 0 : lack_under_limit(space, figures, more);
-	int64_t free = lack_of_free(space, figures, more);
-
-	return limit > free ? limit : free;
-}
-
-static bool refuse(const struct space *space, const struct figures *figures, bool unlimited, int64_t more,
-	struct err *err)
-{
-	if (!unlimited && lack_under_limit(space, figures, more) > 0)
-		return err_set(err, ERR_NO_SPACE,
-			"there is no room for %s more: of %s (storage.max_bytes) %s are in use and cannot go",
-			number_size(more).text, number_size(space->limits.max_bytes).text,
-			number_size(figures->mirrored + figures->reclaimable + figures->limited).text);
-	return err_set(err, ERR_NO_SPACE,
-		"there is no room for %s more: %s are free, and %s are to stay so (storage.keep_free_bytes): "
-		"make room on the data folder's disk, or lower it",
-		number_size(more).text, number_size(figures->free).text,
-		number_size(space->limits.keep_free_bytes).text);
-}
-
 static bool fits_alone(const struct space *space, const struct claim *claim, int64_t bytes)
 {
 	return claim->unlimited || space->limits.max_bytes == 0 || bytes <= space->limits.max_bytes;
@@ -202,7 +160,7 @@ static bool may_ease(const struct space *space, const struct figures *figures, c
 	bool others = figures->limited > (claim->unlimited ? 0 : claim->bytes) ||
 		      figures->ahead > claim->bytes - claim->written;
 
-	return fits_alone(space, claim, bytes) && (others || withheld_bytes > 0);
+	return fits_alone(space, claim, bytes) && (others || withheld_bytes > 0 || figures->owed > 0);
 }
 
 /* ---- making room ---- */
@@ -214,38 +172,78 @@ static void sleep_a_little(struct space *space)
 	(void)lock_wait_until(&space->mutex, &space->changed, clock_monotonic_ms() + POLL_MS);
 }
 
-/* False while another thread evicts: what it frees may do. */
-static bool begin_making(struct space *space)
+enum making {
+	MADE_SOME,
+	MADE_NONE, /* nothing is left that may go */
+	MADE_ELSEWHERE,
+	MADE_BADLY /* *err */
+};
+
+/* One thread's turn to evict. */
+struct turn {
+	int64_t began_ms;
+	int64_t unpromised_bytes;
+	int64_t went_bytes;
+};
+
+/* False where it is not ours, for the reason in *made: while another thread evicts, what it frees may do. */
+static bool begin_turn(struct space *space, struct turn *turn, struct eviction *eviction, enum making *made)
 {
+	struct err err;
 	LOCKED(&space->mutex);
 
+	*turn = (struct turn){.began_ms = clock_monotonic_ms()};
 	if (space->making) {
 		sleep_a_little(space);
+		*made = MADE_ELSEWHERE;
 		return false;
 	}
+	if (eviction->for_disk && turn->began_ms < space->barren.until_ms) {
+		eviction->linked_bytes = space->barren.linked_bytes;
+		eviction->withheld_bytes = space->barren.withheld_bytes;
+		*made = MADE_NONE;
+		return false;
+	}
+	(void)blobs_free_bytes(space->blobs, &turn->unpromised_bytes, &err);
+	turn->unpromised_bytes -= atomic_load(&space->ahead_bytes);
 	space->making = true;
 	return true;
 }
 
-static void end_making(struct space *space)
+static void note_barren(struct space *space, const struct turn *turn, const struct eviction *eviction)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	lock_expect(&space->mutex);
+	space->barren = (struct barren){
+		now_ms + 10 * (now_ms - turn->began_ms), eviction->linked_bytes, eviction->withheld_bytes};
+}
+
+static void end_turn(struct space *space, const struct turn *turn, const struct eviction *eviction)
 {
 	LOCKED(&space->mutex);
 
+	if (eviction->for_disk && turn->went_bytes > 0)
+		owed_note(&space->owed, turn->went_bytes, turn->unpromised_bytes, turn->began_ms);
+	else if (eviction->for_disk && eviction->linked_bytes > 0)
+		note_barren(space, turn, eviction);
 	space->making = false;
 	(void)pthread_cond_broadcast(&space->changed);
 }
 
 static bool evict_some(struct space *space, int64_t wanted_bytes, struct eviction *eviction,
-	int64_t *derived_bytes, struct err *err)
+	int64_t *went_bytes, struct err *err)
 {
+	int64_t derived_bytes = evict_reclaimable(space, wanted_bytes);
 	int64_t before_bytes = eviction->bytes;
 	size_t before = eviction->count;
 
-	*derived_bytes = evict_reclaimable(space, wanted_bytes);
-	eviction->wanted_bytes = eviction->bytes + wanted_bytes - *derived_bytes;
+	*went_bytes = derived_bytes;
+	eviction->wanted_bytes = eviction->bytes + wanted_bytes - derived_bytes;
 	eviction->max_blobs = before + BLOBS_AT_ONCE;
 	if (eviction->wanted_bytes > eviction->bytes && !committer_evict(space->committer, eviction, err))
 		return false;
+	*went_bytes += eviction->bytes - before_bytes;
 	metric_add(METRIC_EVICTIONS, (int64_t)(eviction->count - before));
 	metric_add(METRIC_EVICTED_BYTES, eviction->bytes - before_bytes);
 	if (eviction->count > before)
@@ -254,49 +252,48 @@ static bool evict_some(struct space *space, int64_t wanted_bytes, struct evictio
 	return true;
 }
 
-enum making {
-	MADE_SOME,
-	MADE_NONE, /* nothing is left that may go */
-	MADE_ELSEWHERE,
-	MADE_BADLY /* *err */
-};
+/* What was passed over for the disk's sake may go for the limit's. */
+static void aim(struct eviction *eviction, bool for_disk)
+{
+	if (eviction->for_disk && !for_disk)
+		*eviction = (struct eviction){.bytes = eviction->bytes, .count = eviction->count};
+	eviction->for_disk = for_disk;
+}
 
 /* Evicts a part of what is wanted, and lets others see what it has freed. Goes on where the eviction is. */
 static enum making make_some(
-	struct space *space, int64_t wanted_bytes, struct eviction *eviction, struct err *err)
+	struct space *space, const struct shortage *lack, struct eviction *eviction, struct err *err)
 {
-	size_t before = eviction->count;
-	int64_t derived_bytes;
-	bool evicted;
+	enum making made = MADE_BADLY;
+	struct turn turn;
 
-	if (!begin_making(space))
-		return MADE_ELSEWHERE;
-	evicted = evict_some(space, wanted_bytes, eviction, &derived_bytes, err);
-	end_making(space);
-	if (!evicted)
-		return MADE_BADLY;
-	return eviction->count > before || derived_bytes > 0 ? MADE_SOME : MADE_NONE;
+	aim(eviction, lack->for_disk);
+	if (!begin_turn(space, &turn, eviction, &made))
+		return made;
+	if (evict_some(space, lack->needed, eviction, &turn.went_bytes, err))
+		made = turn.went_bytes > 0 ? MADE_SOME : MADE_NONE;
+	end_turn(space, &turn, eviction);
+	return made;
 }
 
 /* What can never fit shall not empty the store first. */
 static bool is_worth_evicting(const struct space *space, const struct figures *figures,
-	const struct claim *claim, int64_t bytes, int64_t lack)
+	const struct claim *claim, int64_t bytes, const struct shortage *lack)
 {
-	return lack > 0 && lack <= figures->mirrored + figures->reclaimable &&
-	       fits_alone(space, claim, bytes);
+	return lack->needed <= figures->mirrored + figures->reclaimable && fits_alone(space, claim, bytes);
 }
 
-/* *lack stays above zero where the room is not there. */
+/* lack->bytes stays above zero where the room is not there. */
 static bool grant(struct space *space, struct claim *claim, int64_t bytes, struct figures *figures,
-	int64_t *lack, struct err *err)
+	struct shortage *lack, struct err *err)
 {
 	int64_t more = bytes - claim->bytes;
 	LOCKED(&space->mutex);
 
 	if (!take_figures(space, figures, err))
 		return false;
-	*lack = lack_of(space, figures, claim->unlimited, more);
-	if (*lack > 0)
+	*lack = shortage_of(&space->limits, figures, claim->unlimited, more);
+	if (lack->bytes > 0)
 		return true;
 	atomic_fetch_add(&space->ahead_bytes, more);
 	if (!claim->unlimited)
@@ -309,28 +306,42 @@ static bool grant(struct space *space, struct claim *claim, int64_t bytes, struc
 static bool refuse_claim(const struct space *space, const struct figures *figures, const struct claim *claim,
 	int64_t bytes, const struct eviction *eviction, struct err *err)
 {
-	(void)refuse(space, figures, claim->unlimited, bytes - claim->bytes, err);
+	(void)shortage_refuse(
+		&space->limits, figures, claim->unlimited, bytes - claim->bytes, eviction->linked_bytes, err);
 	if (may_ease(space, figures, claim, bytes, eviction->withheld_bytes))
 		err->code = ERR_BUSY;
 	return false;
 }
 
+/* What is owed is waited for: for a moment here, for longer by who may wait. */
+static enum making await_owed(struct space *space, int64_t until_ms)
+{
+	LOCKED(&space->mutex);
+
+	if (clock_monotonic_ms() > until_ms)
+		return MADE_NONE;
+	sleep_a_little(space);
+	return MADE_ELSEWHERE;
+}
+
 /* The database needs some of the room that it makes, so that once may not be enough. */
 static bool extend(struct space *space, struct claim *claim, int64_t bytes, struct err *err)
 {
+	int64_t grace_until_ms = clock_monotonic_ms() + GRACE_MS;
 	struct eviction eviction = {0};
 	enum making making = MADE_SOME;
 	struct figures figures;
-	int64_t lack;
+	struct shortage lack;
 
 	while (bytes > claim->bytes) {
 		if (!grant(space, claim, bytes, &figures, &lack, err))
 			return false;
-		if (lack <= 0)
+		if (lack.bytes <= 0)
 			break;
-		if (making == MADE_NONE || !is_worth_evicting(space, &figures, claim, bytes, lack))
+		if (making == MADE_NONE || !is_worth_evicting(space, &figures, claim, bytes, &lack))
 			return refuse_claim(space, &figures, claim, bytes, &eviction, err);
-		making = make_some(space, lack, &eviction, err);
+		making = lack.needed > 0 ? make_some(space, &lack, &eviction, err)
+					 : await_owed(space, grace_until_ms);
 		if (making == MADE_BADLY)
 			return false;
 	}
@@ -436,23 +447,37 @@ void space_release(struct space *space, struct claim *claim)
 	if (take_figures(space, &figures, &err)) {
 		if (space->limited_bytes == 0)
 			show(space, &figures);
-		if (lack_of_free(space, &figures, 0) <= 0)
+		if (shortage_of_free(&space->limits, &figures, 0) <= 0)
 			blobs_fill_reserve(space->blobs);
 	}
 	(void)pthread_cond_broadcast(&space->changed);
 }
 
+/* Waits for it as long as a claim does at once. */
+static bool owes(struct space *space, int64_t until_ms)
+{
+	struct figures figures;
+	struct err err;
+
+	while (look_at_figures(space, &figures, &err) && figures.owed > 0) {
+		if (await_owed(space, until_ms) == MADE_NONE)
+			return true;
+	}
+	return false;
+}
+
 bool space_relieve(struct space *space)
 {
+	const struct shortage lack = {.needed = RELIEF_BYTES, .for_disk = true};
+	int64_t until_ms = clock_monotonic_ms() + GRACE_MS;
 	struct eviction eviction = {0};
-	enum making making;
+	enum making making = MADE_ELSEWHERE;
 	struct err err;
 
 	may_block("room");
-	do
-		making = make_some(space, RELIEF_BYTES, &eviction, &err);
-	while (making == MADE_ELSEWHERE);
-	return making == MADE_SOME;
+	while (making == MADE_ELSEWHERE && !owes(space, until_ms))
+		making = make_some(space, &lack, &eviction, &err);
+	return making == MADE_SOME && !owes(space, until_ms);
 }
 
 /* ---- the limits without a claim ---- */
@@ -461,47 +486,56 @@ bool space_enforce(struct space *space, struct eviction *out, struct err *err)
 {
 	enum making making = MADE_SOME;
 	struct figures figures;
-	int64_t lack;
+	struct shortage lack;
 
 	*out = (struct eviction){0};
 	while (making != MADE_NONE) {
 		if (!show_figures(space, &figures, err))
 			return false;
-		lack = lack_of(space, &figures, false, 0);
-		if (lack <= 0)
+		lack = shortage_of(&space->limits, &figures, false, 0);
+		if (lack.needed <= 0)
 			return true;
-		making = make_some(space, lack, out, err);
+		making = make_some(space, &lack, out, err);
 		if (making == MADE_BADLY)
 			return false;
 	}
 	return show_figures(space, &figures, err);
 }
 
-static bool take_all(void *context, const struct digest *digest, int64_t size_bytes)
+struct preview {
+	struct blobs *blobs;
+	bool for_disk;
+};
+
+static bool would_take(void *context, const struct digest *digest, int64_t size_bytes)
 {
-	(void)context;
-	(void)digest;
+	const struct preview *preview = context;
+
 	(void)size_bytes;
-	return true;
+	return !preview->for_disk || blobs_is_sole(preview->blobs, digest);
 }
 
 bool space_preview(struct space *space, struct eviction *out, struct err *err)
 {
+	struct preview preview = {space->blobs, false};
 	struct figures figures;
+	struct shortage lack;
 
 	if (!look_at_figures(space, &figures, err))
 		return false;
-	*out = (struct eviction){.wanted_bytes = lack_of(space, &figures, false, 0) - figures.reclaimable,
-		.max_blobs = SIZE_MAX,
-		.dry_run = true};
-	return catalog_evict(space->catalog, out, take_all, NULL, err);
+	lack = shortage_of(&space->limits, &figures, false, 0);
+	preview.for_disk = lack.for_disk;
+	*out = (struct eviction){
+		.wanted_bytes = lack.needed - figures.reclaimable, .max_blobs = SIZE_MAX, .dry_run = true};
+	return catalog_evict(space->catalog, out, would_take, &preview, err);
 }
 
 static bool could_evict(struct space *space, int64_t wanted_bytes, bool *out, struct err *err)
 {
 	struct eviction eviction = {.wanted_bytes = wanted_bytes, .max_blobs = SIZE_MAX, .dry_run = true};
+	struct preview preview = {space->blobs, true};
 
-	if (wanted_bytes > 0 && !catalog_evict(space->catalog, &eviction, take_all, NULL, err))
+	if (wanted_bytes > 0 && !catalog_evict(space->catalog, &eviction, would_take, &preview, err))
 		return false;
 	*out = eviction.bytes >= wanted_bytes;
 	return true;
@@ -513,7 +547,9 @@ bool space_look(struct space *space, struct space_view *out, struct err *err)
 	bool eased;
 
 	if (!look_at_figures(space, &figures, err) ||
-		!could_evict(space, lack_of_free(space, &figures, STEP_MIN_BYTES) - figures.reclaimable,
+		!could_evict(space,
+			shortage_of_free(&space->limits, &figures, STEP_MIN_BYTES) - figures.owed -
+				figures.reclaimable,
 			&eased, err))
 		return false;
 	metric_set(METRIC_FREE_BYTES, figures.free);

@@ -12,11 +12,7 @@
 #include "common/err.h"
 #include "common/own.h"
 #include "server/registry/committer.h"
-
-struct space_limits {
-	int64_t max_bytes; /* of what is mirrored, being filled and unpacked; 0: no limit */
-	int64_t keep_free_bytes;
-};
+#include "server/registry/shortage.h"
 
 /* Something derived that takes room as well and goes before any blob does. */
 struct reclaimable {

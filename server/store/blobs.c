@@ -268,6 +268,14 @@ bool blobs_offer(struct blobs *blobs, const struct digest *digest, int *out_fd)
 	return true;
 }
 
+bool blobs_is_sole(struct blobs *blobs, const struct digest *digest)
+{
+	struct stat status;
+
+	return fstatat(blobs->blobs_fd, path_of(digest).text, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       status.st_nlink <= 1;
+}
+
 void blobs_lock(struct blobs *blobs, bool shared)
 {
 	while (flock(blobs->blobs_fd, shared ? LOCK_SH : LOCK_EX) < 0 && errno == EINTR)

@@ -62,6 +62,10 @@ bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *
  * waiting until it is closed. True as well where the file is gone (*out_fd is -1 then). */
 bool blobs_offer(struct blobs *blobs, const struct digest *digest, int *out_fd);
 
+/* Whether the blob has no other name, a copy's or a backup's: its removal frees its bytes. True where it is
+ * gone. */
+bool blobs_is_sole(struct blobs *blobs, const struct digest *digest);
+
 /* Keeps other processes out of what must not happen at the same time; shared: out of blobs_lock that is not.
  * Threads of one process are for the caller to keep apart. */
 void blobs_lock(struct blobs *blobs, bool shared);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The disk's limits: what is mirrored stays below max_bytes, the file system keeps its free bytes, and a full disk breaks
 nothing that is there."""
+import contextlib
 import http.client
 import os
 import subprocess
@@ -468,6 +469,63 @@ def test_changed_bytes_are_refused_by_pass_through(small_disk, upstream, start):
     larder.wait_for_no_drafts()
     assert larder.metric("larder_quarantined_total") == 1
     assert not is_cached(larder, "/google/big/1")
+
+
+def link_all(larder, folder):
+    """A second name for each blob, as `cp -al` and backups by hard links make them."""
+    folder.mkdir()
+    for blob in (larder.data / "blobs").rglob("*"):
+        if blob.is_file():
+            os.link(blob, folder / blob.name)
+
+
+def test_what_has_other_names_does_not_go_for_the_disk(small_disk, upstream, start):
+    larder = start_on(start, small_disk, upstream, 8 * MiB)
+    kept = serve_modules(upstream, names(4), 3 * MiB)
+    for path in kept:
+        assert fetch(larder, path).status == 200
+    link_all(larder, small_disk / "backup")
+    upstream.serve("/google/large/1", modules.module(12 * MiB, seed=50))
+    reply = fetch(larder, "/google/large/1")
+    assert_problem(reply, 507, "no-space")
+    assert "hard links" in reply.json()["detail"], reply.body
+    assert all(is_cached(larder, path) for path in kept), "gone, and nothing was gained"
+    assert larder.metric(EVICTED) == 0
+    for path in list(kept)[2:]:
+        (small_disk / "backup" / modules.digest(kept[path])).unlink()
+    wait_until(lambda: fetch(larder, "/google/large/1").status == 200, "the search for what may go again")
+    assert [is_cached(larder, path) for path in kept] == [True, True, False, False]
+
+
+def test_what_has_other_names_goes_for_the_limit(upstream, start):
+    contents = serve_modules(upstream, names(4), 200_000)
+    larder = start({"storage": {"max_bytes": 2 * len(contents["/google/m0/1"]) + 1000}}, [upstream.url])
+    for path in list(contents)[:2]:
+        assert fetch(larder, path).status == 200
+    link_all(larder, larder.data.parent / "backup")
+    for path in list(contents)[2:]:
+        assert fetch(larder, path).status == 200
+    assert larder.metric(EVICTED) == 2
+
+
+@pytest.mark.concurrent
+def test_no_more_goes_than_is_needed_where_the_bytes_come_late(small_disk, upstream, start):
+    larder = start_on(start, small_disk, upstream, 8 * MiB)
+    contents = serve_modules(upstream, names(5), 3 * MiB)
+    with contextlib.ExitStack() as programs:
+        for path, content in contents.items():
+            assert fetch(larder, path).status == 200
+            digest = modules.digest(content)
+            programs.enter_context(open(larder.data / "blobs" / "sha256" / digest[:2] / digest, "rb"))
+        upstream.serve("/google/late/1", modules.module(6 * MiB, seed=50))
+        late = []
+        client = threading.Thread(target=lambda: late.append(fetch(larder, "/google/late/1").status))
+        client.start()
+        larder.wait_for(EVICTED, lambda value: value >= 1, "room made")
+        assert not late and all(larder.get("/readyz").status in (200, 503) for _ in range(20))
+    client.join()
+    assert late == [200]
+    assert larder.metric(EVICTED) <= 2, "evicted for nothing"
 
 
 def test_no_passing_on_without_ranges(small_disk, upstream, start):

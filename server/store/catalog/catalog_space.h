@@ -22,11 +22,13 @@ struct eviction {
 	int64_t wanted_bytes;
 	size_t max_blobs;
 	bool dry_run;  /* all but the last step: nothing is written */
+	bool for_disk; /* the disk's bytes are wanted: a blob with other links would free none */
 	int64_t bytes; /* reached: the sum of what was taken */
 	size_t count;
 	size_t looked;          /* at so many blobs */
 	bool over;              /* there are no more that may go */
 	int64_t withheld_bytes; /* of blobs that take has refused */
+	int64_t linked_bytes;   /* the committer's: of blobs that stay for their other links */
 	struct {
 		int64_t used_at;
 		int64_t id;
