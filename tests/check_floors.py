@@ -54,7 +54,7 @@ STRANGERS = [("server/registry/", "server/http/"), ("server/store/", "server/htt
 ONE_ROOM = {
     "microhttpd.h": ["server/http/mhd/daemon.", "server/http/mhd/request_head.c", "server/http/mhd/responses.c", "server/http/mhd/mhd_suspension.c", "server/http/mhd/guest.c", "server/http/mhd/status_phrase.c"],
     "sqlite3.h": ["server/store/connection.", "server/store/statements.c", "server/store/db.c"],
-    "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/command/"],
+    "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/upstream/poster.c", "server/command/"],
     "openssl/ssl.h": ["server/http/tls/"],
     "zlib.h": ["server/module/", "server/http/gzip.c"],
     "archive.h": ["server/bundle/", "server/command/folder_writer.c"],

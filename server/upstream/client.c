@@ -230,6 +230,13 @@ static void start_libcurl(void)
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+void client_start_library(void)
+{
+	static pthread_once_t libcurl = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&libcurl, start_libcurl);
+}
+
 /* OpenSSL goes on without its configuration where that cannot be opened, and libcurl's multi handle without
  * what wakes it: neither says so. */
 static bool has_spare_descriptors(void)
@@ -244,15 +251,14 @@ static bool has_spare_descriptors(void)
 	return count == SPARE_DESCRIPTORS;
 }
 
-/* Beside other threads: nobody else uses libcurl, and OpenSSL may be started so. */
+/* Beside other threads: nobody else starts libcurl, and OpenSSL may be started so. */
 static CURLM *open_multi(void)
 {
-	static pthread_once_t libcurl = PTHREAD_ONCE_INIT;
 	CURLM *multi = NULL;
 
 	if (!has_spare_descriptors())
 		return NULL;
-	(void)pthread_once(&libcurl, start_libcurl);
+	client_start_library();
 	multi = curl_multi_init();
 	if (multi && curl_multi_wakeup(multi) == CURLM_OK)
 		return multi;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * HTTP(S) transfers from upstreams: one thread, one connection pool, any number of transfers. Of the
- * daemon, this room and transfer.h alone know libcurl. It judges transport, not content: what a status means
- * for a module is the mirror's business. */
+ * daemon, this room, transfer.h and poster.h alone know libcurl. It judges transport, not content: what a
+ * status means for a module is the mirror's business. */
 #ifndef SERVER_UPSTREAM_CLIENT_H
 #define SERVER_UPSTREAM_CLIENT_H
 
@@ -24,6 +24,9 @@ void client_destroy(struct client *client);
  * client_wake(): true ends the transfer. *why gets a sentence for every outcome but TRANSFER_DONE. */
 enum transfer_outcome client_transfer(struct client *client, const struct transfer_request *request,
 	const struct receiver *receiver, const _Atomic bool *stop, struct err *why);
+
+/* Starts libcurl, once for the process, beside whatever threads there are. */
+void client_start_library(void);
 
 /* Makes the client look at its transfers' stop flags now. */
 void client_wake(struct client *client);
