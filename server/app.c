@@ -28,6 +28,7 @@
 #include "server/registry/space.h"
 #include "server/registry/turns.h"
 #include "server/registry/wants.h"
+#include "server/registry/webhooks.h"
 #include "server/routes.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/outgoing.h"
@@ -52,6 +53,7 @@ struct app {
 	struct space *space;
 	struct janitor *janitor;
 	struct download_counters *download_counters;
+	struct webhooks *webhooks;
 	struct client *client;
 	struct front *front;
 	char *url; /* where the configuration says that it listens */
@@ -159,6 +161,7 @@ static void open_mirror(struct app *app)
 		.committer = app->committer,
 		.space = app->space,
 		.checkpoints = app->checkpoints,
+		.failed_fills = webhooks_failed_fills(app->webhooks),
 	};
 
 	app->client = client_create(&client);
@@ -239,7 +242,7 @@ static bool open_services(struct app *app, struct err *err)
 		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
 		!open_backfill(app, err) ||
 		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err) ||
-		!open_imports(app, err))
+		!open_imports(app, err) || !webhooks_create(services->catalog, config, &app->webhooks, err))
 		return false;
 	publishing.holdup = app->holdup;
 	open_mirror(app);
@@ -335,6 +338,8 @@ void app_close(struct app *app)
 	budget_destroy(app->services.budget);
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);
+	/* No fill fails any more. */
+	webhooks_destroy(app->webhooks);
 	janitor_destroy(app->janitor);
 	backfill_destroy(app->backfill);
 	invalidation_close(app->invalidation);

@@ -12,7 +12,7 @@
 #include "common/own.h"
 #include "server/config_keys.h"
 
-enum { FILE_SIZE_MAX = 1 << 20, UPSTREAM_NAME_MAX = 32, UPSTREAMS_MAX = 64, INITIAL_UPSTREAM_COUNT = 2 };
+enum { FILE_SIZE_MAX = 1 << 20, NAME_LENGTH_MAX = 32, INITIAL_UPSTREAM_COUNT = 2, NAMED_KEYS_MAX = 8 };
 
 static const struct {
 	const char *name;
@@ -22,9 +22,60 @@ static const struct {
 	{"gcs", "https://storage.googleapis.com/tfhub-modules/{path}.tar.gz"},
 };
 
-static bool is_upstream_key(const struct key *key)
+/* Sections of which there may be several, each with a name, which is the first member of its struct. */
+static const struct named {
+	const char *word;
+	const char *article;
+	const char *example;
+	const struct key *keys;
+	size_t key_count;
+	size_t required; /* so many keys, from the first, must be set */
+	size_t most;
+	size_t size;         /* of its struct; … */
+	size_t items_offset; /* … in struct config, where they are, */
+	size_t count_offset; /* … and how many */
+} named_sections[] = {
+	{"upstream", "an", "tfhub", upstream_keys, UPSTREAM_KEY_COUNT, 1, 64, sizeof(struct upstream),
+		offsetof(struct config, upstreams), offsetof(struct config, upstream_count)},
+	{"webhook", "a", "ci", webhook_keys, WEBHOOK_KEY_COUNT, 2, 16, sizeof(struct webhook),
+		offsetof(struct config, webhooks), offsetof(struct config, webhook_count)},
+};
+
+enum { NAMED_COUNT = sizeof named_sections / sizeof *named_sections };
+
+_Static_assert(offsetof(struct upstream, name) == 0, "names come first");
+_Static_assert(offsetof(struct webhook, name) == 0, "names come first");
+_Static_assert((int)UPSTREAM_KEY_COUNT <= (int)NAMED_KEYS_MAX, "their lines are noted");
+_Static_assert((int)WEBHOOK_KEY_COUNT <= (int)NAMED_KEYS_MAX, "their lines are noted");
+
+static const struct named *find_named(const char *word, size_t length)
 {
-	return key >= upstream_keys && key < upstream_keys + UPSTREAM_KEY_COUNT;
+	for (size_t i = 0; i < NAMED_COUNT; i++) {
+		if (strlen(named_sections[i].word) == length &&
+			strncmp(named_sections[i].word, word, length) == 0)
+			return &named_sections[i];
+	}
+	return NULL;
+}
+
+static const struct named *named_of(const struct key *key)
+{
+	return find_named(key->section, strlen(key->section));
+}
+
+static size_t *count_of(const struct named *named, const struct config *config)
+{
+	return (size_t *)((char *)config + named->count_offset);
+}
+
+static void *item_of(const struct named *named, const struct config *config, size_t number)
+{
+	return *(char **)((char *)config + named->items_offset) + number * named->size;
+}
+
+static void *last_of(const struct named *named, const struct config *config)
+{
+	return item_of(named, config, *count_of(named, config) - 1);
 }
 
 static bool is_section(const char *name)
@@ -51,16 +102,19 @@ static void set_initial(const struct key *table, size_t count, void *base)
 	}
 }
 
-static struct upstream *add_upstream(struct config *config, const char *name)
+static void *add_named(struct config *config, const struct named *named, const char *name)
 {
-	struct upstream *upstream;
+	void **items = (void **)((char *)config + named->items_offset);
+	size_t *count = count_of(named, config);
+	void *item;
 
-	config->upstreams =
-		mem_resize(config->upstreams, config->upstream_count + 1, sizeof *config->upstreams);
-	upstream = &config->upstreams[config->upstream_count++];
-	*upstream = (struct upstream){.name = mem_dup(name)};
-	set_initial(upstream_keys, UPSTREAM_KEY_COUNT, upstream);
-	return upstream;
+	*items = mem_resize(*items, *count + 1, named->size);
+	++*count;
+	item = last_of(named, config);
+	memset(item, 0, named->size);
+	*(char **)item = mem_dup(name);
+	set_initial(named->keys, named->key_count, item);
+	return item;
 }
 
 static void drop_upstreams(struct config *config)
@@ -79,13 +133,27 @@ static void drop_upstreams(struct config *config)
 	config->upstream_count = 0;
 }
 
+static void drop_webhooks(struct config *config)
+{
+	for (size_t i = 0; i < config->webhook_count; i++) {
+		struct webhook *webhook = &config->webhooks[i];
+
+		free(webhook->name);
+		free(webhook->url);
+		free(webhook->secret_file);
+		free(webhook->events);
+		free(webhook->ca_file);
+	}
+	free(config->webhooks);
+}
+
 struct config *config_create(void)
 {
 	struct config *config = mem_zero(1, sizeof *config);
 
 	set_initial(config_keys, CONFIG_KEY_COUNT, config);
 	for (size_t i = 0; i < INITIAL_UPSTREAM_COUNT; i++) {
-		struct upstream *upstream = add_upstream(config, initial_upstreams[i].name);
+		struct upstream *upstream = add_named(config, &named_sections[0], initial_upstreams[i].name);
 
 		free(upstream->url);
 		upstream->url = mem_dup(initial_upstreams[i].url);
@@ -108,6 +176,7 @@ void config_destroy(struct config *config)
 	free(config->hub.hosts);
 	free(config->hub.uncompressed_root);
 	drop_upstreams(config);
+	drop_webhooks(config);
 	free(config);
 }
 
@@ -116,7 +185,7 @@ bool config_set(
 {
 	const struct key *found = key_find(section, key);
 
-	if (!found || is_upstream_key(found))
+	if (!found || named_of(found))
 		return err_set(err, ERR_BAD_REQUEST, "there is no key \"%s\" in [%s]", key, section);
 	return key_set(found, config, value, err);
 }
@@ -133,9 +202,11 @@ struct reading {
 	bool indented;
 
 	char *section; /* NULL while it is one that is not known: its keys are not worth a fault each */
-	int key_lines[CONFIG_KEY_COUNT];            /* where each key was set; 0: not in this file */
-	int upstream_key_lines[UPSTREAM_KEY_COUNT]; /* of the last upstream */
-	int upstream_line;                          /* 0: no upstream section yet */
+	int key_lines[CONFIG_KEY_COUNT];     /* where each key was set; 0: not in this file */
+	const struct named *named;           /* of the section, where it is one of several; else NULL */
+	int named_line;                      /* where that begins */
+	int named_key_lines[NAMED_KEYS_MAX]; /* of its keys */
+	bool has_upstreams;
 
 	char *key; /* NULL: none is pending */
 	struct buffer value;
@@ -186,9 +257,9 @@ static void apply_pending(struct reading *reading)
 {
 	const struct key *key = pending_key(reading);
 
-	if (key && is_upstream_key(key))
-		apply(reading, key, &reading->config->upstreams[reading->config->upstream_count - 1],
-			&reading->upstream_key_lines[key - upstream_keys]);
+	if (key && reading->named)
+		apply(reading, key, last_of(reading->named, reading->config),
+			&reading->named_key_lines[key - reading->named->keys]);
 	else if (key)
 		apply(reading, key, reading->config, &reading->key_lines[key - config_keys]);
 	else if (reading->key && reading->section && *reading->section)
@@ -201,61 +272,77 @@ static void apply_pending(struct reading *reading)
 	buffer_finish(&reading->value);
 }
 
-/* What can be said of an upstream only when all of its keys have been read. */
-static void close_upstream(struct reading *reading)
+/* What can be said of one of several only when all of its keys have been read. */
+static void close_named(struct reading *reading)
 {
-	const struct config *config = reading->config;
+	const struct named *named = reading->named;
 
-	if (reading->section && strcmp(reading->section, "upstream") == 0 && !reading->upstream_key_lines[0])
-		add_fault(reading, reading->upstream_line, "[upstream %s] has no url",
-			config->upstreams[config->upstream_count - 1].name);
+	for (size_t i = 0; named && i < named->required; i++) {
+		if (!reading->named_key_lines[i])
+			add_fault(reading, reading->named_line, "[%s %s] has no %s", named->word,
+				*(char **)last_of(named, reading->config), named->keys[i].name);
+	}
+	reading->named = NULL;
 }
 
-static bool is_upstream_name(const char *name)
+static bool is_name(const char *name)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	size_t length = strlen(name);
 
-	return length > 0 && length <= UPSTREAM_NAME_MAX && strspn(name, letters) == length;
+	return length > 0 && length <= NAME_LENGTH_MAX && strspn(name, letters) == length;
 }
 
-static bool upstream_is_known(const struct config *config, const char *name)
+static bool is_taken(const struct named *named, const struct config *config, const char *name)
 {
-	for (size_t i = 0; i < config->upstream_count; i++) {
-		if (strcmp(config->upstreams[i].name, name) == 0)
+	for (size_t i = 0; i < *count_of(named, config); i++) {
+		if (strcmp(*(char **)item_of(named, config, i), name) == 0)
 			return true;
 	}
 	return false;
 }
 
-static bool open_upstream(struct reading *reading, const char *name, struct err *err)
+/* The first upstream of a file takes the place of the defaults. */
+static void make_way(struct reading *reading, const struct named *named)
+{
+	if (strcmp(named->word, "upstream") != 0)
+		return;
+	if (!reading->has_upstreams)
+		drop_upstreams(reading->config);
+	reading->has_upstreams = true;
+}
+
+static bool open_named(struct reading *reading, const struct named *named, const char *name, struct err *err)
 {
 	struct config *config = reading->config;
 
-	if (!is_upstream_name(name))
+	if (!is_name(name))
 		return err_set(err, ERR_BAD_REQUEST,
-			"an upstream's name has 1 to %d letters, digits and ._-, as in [upstream tfhub]",
-			UPSTREAM_NAME_MAX);
-	if (!reading->upstream_line)
-		drop_upstreams(config);
-	reading->upstream_line = reading->line;
-	if (upstream_is_known(config, name))
-		return err_set(err, ERR_BAD_REQUEST, "there is more than one upstream named \"%s\"", name);
-	if (config->upstream_count == UPSTREAMS_MAX)
-		return err_set(err, ERR_BAD_REQUEST, "there are more than %d upstreams", UPSTREAMS_MAX);
-	memset(reading->upstream_key_lines, 0, sizeof reading->upstream_key_lines);
-	(void)add_upstream(config, name);
+			"%s %s's name has 1 to %d letters, digits and ._-, as in [%s %s]", named->article,
+			named->word, NAME_LENGTH_MAX, named->word, named->example);
+	make_way(reading, named);
+	if (is_taken(named, config, name))
+		return err_set(
+			err, ERR_BAD_REQUEST, "there is more than one %s named \"%s\"", named->word, name);
+	if (*count_of(named, config) == named->most)
+		return err_set(err, ERR_BAD_REQUEST, "there are more than %zu %ss", named->most, named->word);
+	reading->named = named;
+	reading->named_line = reading->line;
+	memset(reading->named_key_lines, 0, sizeof reading->named_key_lines);
+	(void)add_named(config, named, name);
 	return true;
 }
 
 static void open_section(struct reading *reading, char *name)
 {
+	size_t word = strcspn(name, " \t");
+	const struct named *named = find_named(name, word);
 	struct err err;
 
 	free(TAKE(reading->section));
-	if (strncmp(name, "upstream", 8) == 0 && strchr(" \t", name[8])) {
-		if (open_upstream(reading, name + 8 + strspn(name + 8, " \t"), &err))
-			reading->section = mem_dup("upstream");
+	if (named) {
+		if (open_named(reading, named, name + word + strspn(name + word, " \t"), &err))
+			reading->section = mem_dup(named->word);
 		else
 			add_fault(reading, reading->line, "%s", err.text);
 	} else if (is_section(name)) {
@@ -272,7 +359,7 @@ static void read_section(struct reading *reading, const char *line)
 	AUTO_FREE char *name = mem_dup_n(line + 1, length - 1);
 
 	apply_pending(reading);
-	close_upstream(reading);
+	close_named(reading);
 	if (reading->indented)
 		add_fault(reading, reading->line, "a [section] is not indented, nor are its keys");
 	if (line[length] == ']') {
@@ -374,7 +461,7 @@ static void read_text(struct reading *reading)
 {
 	(void)ini_parse_stream(read_line, reading, on_key, reading);
 	apply_pending(reading);
-	close_upstream(reading);
+	close_named(reading);
 	check_whole(reading);
 }
 
@@ -407,6 +494,27 @@ static void write_key(struct buffer *out, const struct key *key, const char *val
 	buffer_printf(out, "\n# %s\n#%s =%s%s\n", key->purpose, key->name, *value ? " " : "", value);
 }
 
+static void write_upstreams(struct buffer *out)
+{
+	buffer_add_string(
+		out, "\n# Upstreams, asked in this order. A file that has one replaces these two.\n");
+	buffer_printf(out, "#[upstream %s]\n", initial_upstreams[0].name);
+	for (size_t i = 0; i < UPSTREAM_KEY_COUNT; i++)
+		write_key(out, &upstream_keys[i], upstream_keys[i].initial);
+	for (size_t i = 1; i < INITIAL_UPSTREAM_COUNT; i++)
+		buffer_printf(out, "\n#[upstream %s]\n#url = %s\n", initial_upstreams[i].name,
+			initial_upstreams[i].url);
+}
+
+static void write_webhook(struct buffer *out)
+{
+	buffer_add_string(out, "\n# Programs that are told what happens here (docs/webhooks.md). There are "
+			       "none by default.\n"
+			       "#[webhook ci]\n");
+	for (size_t i = 0; i < WEBHOOK_KEY_COUNT; i++)
+		write_key(out, &webhook_keys[i], webhook_keys[i].initial);
+}
+
 void config_write_example(struct buffer *out)
 {
 	const char *section = "";
@@ -421,12 +529,6 @@ void config_write_example(struct buffer *out)
 		section = config_keys[i].section;
 		write_key(out, &config_keys[i], config_keys[i].initial);
 	}
-	buffer_add_string(
-		out, "\n# Upstreams, asked in this order. A file that has one replaces these two.\n");
-	buffer_printf(out, "#[upstream %s]\n", initial_upstreams[0].name);
-	for (size_t i = 0; i < UPSTREAM_KEY_COUNT; i++)
-		write_key(out, &upstream_keys[i], upstream_keys[i].initial);
-	for (size_t i = 1; i < INITIAL_UPSTREAM_COUNT; i++)
-		buffer_printf(out, "\n#[upstream %s]\n#url = %s\n", initial_upstreams[i].name,
-			initial_upstreams[i].url);
+	write_upstreams(out);
+	write_webhook(out);
 }

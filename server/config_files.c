@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/pem.h"
+#include "common/webhook_signature.h"
 
 struct looking {
 	struct buffer *faults;
@@ -40,12 +41,35 @@ static void check_upstreams(const struct config *config, struct looking *looking
 	}
 }
 
+static void note_webhook(
+	struct looking *looking, const struct webhook *webhook, const char *key, const struct err *err)
+{
+	buffer_add_string(looking->faults, "webhook ");
+	note(looking, webhook->name, key, err);
+}
+
+static void check_webhooks(const struct config *config, struct looking *looking)
+{
+	struct err err;
+
+	for (size_t i = 0; i < config->webhook_count; i++) {
+		const struct webhook *webhook = &config->webhooks[i];
+		AUTO_WEBHOOK_SECRETS struct webhook_secrets secrets = {0};
+
+		if (!webhook_secrets_read(webhook->secret_file, &secrets, &err))
+			note_webhook(looking, webhook, "secret_file", &err);
+		if (webhook->ca_file && !pem_check_authorities(webhook->ca_file, &err))
+			note_webhook(looking, webhook, "ca_file", &err);
+	}
+}
+
 bool config_check_files(const struct config *config, struct buffer *faults, struct err *err)
 {
 	struct looking looking = {.faults = faults};
 
 	check_server(config, &looking);
 	check_upstreams(config, &looking);
+	check_webhooks(config, &looking);
 	return looking.count == 0 ||
 	       err_set(err, ERR_BAD_REQUEST, "%zu file%s of the configuration cannot be used", looking.count,
 		       looking.count == 1 ? "" : "s");

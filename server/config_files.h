@@ -11,9 +11,9 @@
 #include "common/err.h"
 #include "server/config.h"
 
-/* Looks at the certificate, its key and the authorities of upstreams. Each fault is appended to *faults as a
- * line "server.tls_key: sentence"; false if there was any, and err sums them up. Offline, upstreams' files
- * are not needed. */
+/* Looks at the certificate, its key, the authorities of upstreams and the secrets of webhooks. Each fault is
+ * appended to *faults as a line "server.tls_key: sentence"; false if there was any, and err sums them up.
+ * Offline, upstreams' files are not needed. */
 bool config_check_files(const struct config *config, struct buffer *faults, struct err *err);
 
 /* Whether the certificate is valid now: no reason not to start, since the clock may be wrong. */

@@ -6,6 +6,7 @@
 
 #include "common/buffer.h"
 #include "common/mem.h"
+#include "common/nearness.h"
 #include "common/network.h"
 #include "common/number.h"
 #include "common/own.h"
@@ -154,6 +155,57 @@ static bool check_formats(const char *value, struct err *err)
 	return true;
 }
 
+static bool check_webhook_url(const char *value, struct err *err)
+{
+	const char *host = strstr(value, "://");
+	bool known = strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0;
+
+	if (!known || !host[3] || strchr("/?#@:", host[3]) || strpbrk(value, " \t#"))
+		return err_set(err, ERR_BAD_REQUEST,
+			"this is no URL that events can be sent to, such as https://ci.example.org/larder");
+	return true;
+}
+
+const char *const webhook_events[] = {
+	"published", "mirrored", "withdrawn", "quarantined", "fill_failed", NULL};
+
+static bool check_event(const char *name, struct err *err)
+{
+	size_t count = sizeof webhook_events / sizeof *webhook_events - 1;
+	const char *near;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(name, webhook_events[i]) == 0)
+			return true;
+	}
+	near = nearness_find(webhook_events, count, name);
+	return err_set(err, ERR_BAD_REQUEST,
+		"\"%.40s\" is no event%s%s%s; there are published, mirrored, withdrawn, quarantined and "
+		"fill_failed",
+		name, near ? ": did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static bool check_events(const char *value, struct err *err)
+{
+	for (value += strspn(value, list_separators); *value; value += strspn(value, list_separators)) {
+		size_t length = strcspn(value, list_separators);
+		AUTO_FREE char *name = mem_dup_n(value, length);
+
+		if (!check_event(name, err))
+			return false;
+		value += length;
+	}
+	return true;
+}
+
+/* A webhook without an event is a mistake. */
+static bool set_events(const struct key *key, void *slot, const char *value, struct err *err)
+{
+	if (value[strspn(value, list_separators)])
+		return set_list(key, slot, value, err);
+	return err_set(err, ERR_BAD_REQUEST, "%s cannot be empty: leave it out for all events", key->name);
+}
+
 /* ---- the keys ---- */
 
 #define KEY(section_, key_) \
@@ -285,6 +337,22 @@ const struct key upstream_keys[UPSTREAM_KEY_COUNT] = {
 	/* clang-format on */
 };
 
+#define WEBHOOK_KEY(key_) .section = "webhook", .name = #key_, .offset = offsetof(struct webhook, key_)
+
+const struct key webhook_keys[WEBHOOK_KEY_COUNT] = {
+	/* clang-format off */
+	{WEBHOOK_KEY(url), .set = set_required, .check = check_webhook_url, .initial = "https://ci.example.org/larder",
+		.purpose = "Where events are sent, by POST. Required."},
+	{WEBHOOK_KEY(secret_file), .set = set_required, .initial = "/etc/larder/ci.secret",
+		.purpose = "File with what they are signed with: \"whsec_\" and base64, or at least 16 other characters; one a line. Required."},
+	{WEBHOOK_KEY(events), .set = set_events, .is_list = true, .check = check_events,
+		.initial = "published, mirrored, withdrawn, quarantined, fill_failed",
+		.purpose = "What is sent."},
+	{WEBHOOK_KEY(ca_file), .set = set_text, .initial = "",
+		.purpose = "PEM file with the certificates to trust. Empty: the system's."},
+	/* clang-format on */
+};
+
 static const struct key *find(const struct key *table, size_t count, const char *section, const char *name)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -298,7 +366,9 @@ const struct key *key_find(const char *section, const char *name)
 {
 	const struct key *key = find(config_keys, CONFIG_KEY_COUNT, section, name);
 
-	return key ? key : find(upstream_keys, UPSTREAM_KEY_COUNT, section, name);
+	if (!key)
+		key = find(upstream_keys, UPSTREAM_KEY_COUNT, section, name);
+	return key ? key : find(webhook_keys, WEBHOOK_KEY_COUNT, section, name);
 }
 
 bool key_set(const struct key *key, void *base, const char *value, struct err *err)

@@ -11,10 +11,10 @@
 #include "common/err.h"
 
 struct key {
-	const char *section; /* "upstream" for those of any upstream */
+	const char *section; /* "upstream" for those of any upstream; so for webhooks */
 	const char *name;
 	bool (*set)(const struct key *key, void *slot, const char *value, struct err *err);
-	size_t offset;       /* of the slot in struct config or struct upstream */
+	size_t offset;       /* of the slot in struct config, struct upstream or struct webhook */
 	const char *initial; /* as the file would write it; "" is unset */
 	const char *purpose; /* one line for people */
 	bool is_list;        /* may go on in indented lines */
@@ -25,11 +25,13 @@ struct key {
 	bool (*check)(const char *value, struct err *err);
 };
 
-enum { CONFIG_KEY_COUNT = 39, UPSTREAM_KEY_COUNT = 7 };
+enum { CONFIG_KEY_COUNT = 39, UPSTREAM_KEY_COUNT = 7, WEBHOOK_KEY_COUNT = 4 };
 
-/* Their slots lie in struct config; in struct upstream, where the first is its url. */
+/* Their slots lie in struct config; in struct upstream, where the first is its url; in struct webhook, where
+ * the second is its secret_file. */
 extern const struct key config_keys[CONFIG_KEY_COUNT];
 extern const struct key upstream_keys[UPSTREAM_KEY_COUNT];
+extern const struct key webhook_keys[WEBHOOK_KEY_COUNT];
 
 /* The key of this name in its section, or NULL. */
 const struct key *key_find(const char *section, const char *name);

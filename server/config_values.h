@@ -12,6 +12,18 @@
 #include "server/module/archives/archive_limits.h"
 #include "server/upstream/upstream.h"
 
+/* One [webhook NAME] section. */
+struct webhook {
+	char *name;
+	char *url;
+	char *secret_file;
+	char *events;  /* names of webhook_events */
+	char *ca_file; /* NULL: the system's */
+};
+
+/* What a webhook can be told; ends with NULL. */
+extern const char *const webhook_events[];
+
 enum hold { HOLD_NEVER, HOLD_PROXIED, HOLD_ALWAYS };
 
 struct config {
@@ -68,6 +80,8 @@ struct config {
 	} log;
 	struct upstream *upstreams; /* in the file's order; the defaults where the file has none */
 	size_t upstream_count;
+	struct webhook *webhooks; /* in the file's order */
+	size_t webhook_count;
 };
 
 #endif

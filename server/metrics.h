@@ -91,6 +91,13 @@
 	X(METRIC_LATE_LISTINGS, counter, "larder_late_listings_total", "", \
 		"Models whose signatures were listed after they were kept.") \
 	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \
+	X(METRIC_WEBHOOKS_DELIVERED, counter, "larder_webhook_attempts_total", "{result=\"delivered\"}", \
+		"Attempts to tell a webhook of an event.") \
+	X(METRIC_WEBHOOKS_FAILED, counter, "larder_webhook_attempts_total", "{result=\"failed\"}", "") \
+	X(METRIC_WEBHOOKS_GIVEN_UP, counter, "larder_webhook_given_up_total", "", \
+		"Events that a webhook was not told of after all attempts.") \
+	X(METRIC_WEBHOOKS_UNTOLD, counter, "larder_webhook_untold_total", "", \
+		"Failed fills that no webhook is told of, because there were many in a minute.") \
 	X(METRIC_EVENT_LISTENERS, gauge, "larder_event_listeners", "", "Clients that listen to events.") \
 	X(METRIC_UPLOADS_RUNNING, gauge, "larder_uploads_running", "", "Uploads running now.") \
 	X(METRIC_UPLOADS_ABORTED, counter, "larder_uploads_aborted_total", "", \

@@ -131,6 +131,7 @@ const struct route routes[] = {
 		.takes = is_import},
 	{METHOD_GET, "/api/v1/wants", ROLE_READ, BODY_NONE, NULL, api_wants},
 	{METHOD_DELETE, "/api/v1/wants", ROLE_ADMIN, BODY_NONE, NULL, api_clear_wants},
+	{METHOD_GET, "/api/v1/webhooks", ROLE_READ, BODY_NONE, NULL, api_webhooks},
 	{METHOD_GET, "/api/v1/activity", ROLE_READ, BODY_NONE, NULL, api_activity},
 	{METHOD_GET, "/api/v1/events", ROLE_READ, BODY_NONE, NULL, api_events},
 	{METHOD_GET, "/api/v1/explain", ROLE_READ, BODY_NONE, NULL, hub_explain},

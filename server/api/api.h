@@ -50,6 +50,8 @@ void api_openapi(void *services, struct request *request, struct reply *reply);
 void api_wants(void *services, struct request *request, struct reply *reply);
 void api_wants_file(void *services, struct request *request, struct reply *reply);
 void api_clear_wants(void *services, struct request *request, struct reply *reply);
+/* the programs that are told what happens here, and how that goes */
+void api_webhooks(void *services, struct request *request, struct reply *reply);
 /* /healthz, /readyz, /metrics */
 void api_healthz(void *services, struct request *request, struct reply *reply);
 void api_readyz(void *services, struct request *request, struct reply *reply);

@@ -373,6 +373,13 @@ static enum log_level loudness(enum err_code code)
 					 : LOG_LEVEL_WARN;
 }
 
+/* What an upstream does not have is no failure, and of a quarantine the catalog tells. */
+static void tell_webhooks(const struct fill *fill, const struct err *why)
+{
+	if (why->code != ERR_NOT_FOUND && why->code != ERR_QUARANTINED && !is_stopped(fill))
+		failed_fills_note(fill->tools->failed_fills, fill->name, why);
+}
+
 static void end_refused(struct fill *fill, const struct err *why)
 {
 	/* Another process can go on with it, whereas a cancelled fill has ended for good. */
@@ -387,6 +394,7 @@ static void end_refused(struct fill *fill, const struct err *why)
 		why->code == ERR_QUARANTINED ? "upstream changed the bytes" : "fill failed", "name",
 		name_path(fill->name).text, "format", formats[fill->name->format].name, "code",
 		err_name(why->code), "why", why->text, NULL);
+	tell_webhooks(fill, why);
 	/* Last: whoever is told finds it counted, and may ask again at once. */
 	atomic_store(&fill->progress->refused, true);
 	spool_refuse(fill->spool, why);
@@ -404,10 +412,14 @@ static void end_kept(struct fill *fill)
 
 static void end_passed(struct fill *fill)
 {
+	struct err why;
+
 	metric_add(METRIC_FILLS_FAILED, 1);
 	log_event(LOG_LEVEL_WARN, "fill passed on, and not kept", "name", name_path(fill->name).text,
 		"format", formats[fill->name->format].name, "size",
 		number_size(intake_bytes(fill->intake)).text, NULL);
+	(void)err_set(&why, ERR_NO_SPACE, "it was passed on to its clients; there is no room to keep it");
+	tell_webhooks(fill, &why);
 	/* Last: see end_refused. */
 	atomic_store(&fill->progress->refused, true);
 	spool_mark_passed(fill->spool);

@@ -12,6 +12,7 @@
 #include "server/registry/breakers.h"
 #include "server/registry/checkpoints.h"
 #include "server/registry/committer.h"
+#include "server/registry/failed_fills.h"
 #include "server/registry/queue.h"
 #include "server/registry/space.h"
 #include "server/upstream/client.h"
@@ -38,8 +39,9 @@ struct fill_tools {
 	struct committer *committer;
 	struct space *space;
 	struct checkpoints *checkpoints;
-	struct breakers *breakers; /* the mirror's own, */
-	struct queue *queue;       /* … as this one is */
+	struct failed_fills *failed_fills; /* NULL: nobody wants to know */
+	struct breakers *breakers;         /* the mirror's own, */
+	struct queue *queue;               /* … as this one is */
 };
 
 /* What is to be filled. */

@@ -8,6 +8,7 @@
 #include "server/web/facts.h"
 #include "server/web/html_table.h"
 #include "server/web/web.h"
+#include "server/web/webhooks_section.h"
 
 /* The script (static/activity.js) keeps what has an id up to date. */
 
@@ -255,6 +256,7 @@ static void write_activity(struct view *view, const json_t *activity)
 	HTML(&view->html, "</dl>\n");
 	write_fills(view, activity);
 	write_ended(view, json_object_get(activity, "ended_fills"));
+	webhooks_section_write(view);
 	write_wants(view);
 	write_recent(view, json_object_get(activity, "recent"));
 	HTML(&view->html, "</div>\n");

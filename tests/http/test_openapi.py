@@ -89,7 +89,7 @@ def walk(larder, upstream, folder):
                  "/api/v1/signatures/acme/m/1", "/api/v1/files/acme/m/1", "/api/v1/documentation/acme/m/1", "/api/v1/diff/acme/m/1/2",
                  "/api/v1/publishers", "/api/v1/publishers/acme", "/api/v1/publisher-documentation/acme", "/api/v1/collections",
                  "/api/v1/collections/acme/encoders", "/api/v1/collection-documentation/acme/encoders", "/api/v1/stats", "/api/v1/fills", "/api/v1/wants",
-                 "/api/v1/activity", "/api/v1/explain?url=acme/m/1", "/api/v1/explain?url=google/other/1"):
+                 "/api/v1/activity", "/api/v1/webhooks", "/api/v1/explain?url=acme/m/1", "/api/v1/explain?url=google/other/1"):
         reply = larder.get(path)
         assert reply.status in (200, 302), (path, reply)
         if "ETag" in reply.headers:
