@@ -61,14 +61,15 @@ static void write_documentation(
 static void write_primary(
 	struct view *view, const struct name *name, const json_t *module, const json_t *version, bool active)
 {
+	bool has_code = active && snippets_have_any(module, version);
 	int64_t documented;
 	AUTO_FREE char *documentation = find_documentation(view, name, module, &documented);
 
-	module_head_write(
-		view, &(struct module_head){module, version, model_tables_has_any(version), documentation});
+	module_head_write(view, &(struct module_head){module, version, has_code,
+					model_tables_has_any(version), documentation});
 	HTML(&view->html, "<div class=\"columns\">\n<div class=\"primary\">\n");
 	module_sections_write_notices(view, version);
-	if (active)
+	if (has_code)
 		snippets_write(view, module, version);
 	model_tables_write(view, version);
 	if (documentation)

@@ -49,9 +49,9 @@ static void write_running(struct view *view, const json_t *fill)
 			fact_number(fill, "bytes"));
 	HTML(&view->html, "></progress>\n");
 	write_figures(view, fill);
-	HTML(&view->html,
-		"<noscript><p>That is how it stood when this page was made: load it again to see how "
-		"far it is.</p></noscript>\n</div>\n");
+	HTML(&view->html, "<p class=\"unscripted\">That is how it stood when this page was made: load it "
+			  "again to see how "
+			  "far it is.</p>\n</div>\n");
 }
 
 static void write_failed(struct view *view, const json_t *fills)

@@ -156,8 +156,7 @@ static void write_section_links(struct view *view, const struct module_head *hea
 		bool is_there;
 		const char *id;
 		const char *name;
-	} rows[] = {{is_active(head->version), "use", "Use it"},
-		{head->has_signatures, "signatures", "Signatures"},
+	} rows[] = {{head->has_code, "use", "Use it"}, {head->has_signatures, "signatures", "Signatures"},
 		{head->has_documentation, "documentation", "Documentation"},
 		{has_artifacts, "artifacts", "Artifacts"}, {true, "versions", "Versions"}};
 

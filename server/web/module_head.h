@@ -13,6 +13,7 @@
 struct module_head {
 	const json_t *module;
 	const json_t *version;
+	bool has_code;
 	bool has_signatures;
 	bool has_documentation;
 };

@@ -210,19 +210,34 @@ static void write_snippet(struct view *view, const struct snippet *snippet, cons
 	HTML(&view->html, "</div>\n");
 }
 
+static bool is_wanted(const struct snippet *snippet, const json_t *module, const json_t *version)
+{
+	bool is_listed = json_array_size(json_object_get(version, "artifacts")) == 0;
+	const char *format = formats[snippet->format].name;
+
+	return (find_artifact(version, format) || (is_listed && is_listed_as(module, format))) &&
+	       is_for(snippet, find_model(version, snippet->format));
+}
+
 static void write_panels(
 	struct view *view, const json_t *module, const json_t *version, const struct words *words)
 {
-	bool is_listed = json_array_size(json_object_get(version, "artifacts")) == 0;
-
 	for (size_t i = 0; i < sizeof snippets / sizeof *snippets; i++) {
-		const char *format = formats[snippets[i].format].name;
-		const json_t *artifact = find_artifact(version, format);
-		const json_t *model = find_model(version, snippets[i].format);
+		const json_t *artifact = find_artifact(version, formats[snippets[i].format].name);
 
-		if ((artifact || (is_listed && is_listed_as(module, format))) && is_for(&snippets[i], model))
-			write_snippet(view, &snippets[i], words, model, digest_of(artifact));
+		if (is_wanted(&snippets[i], module, version))
+			write_snippet(view, &snippets[i], words, find_model(version, snippets[i].format),
+				digest_of(artifact));
 	}
+}
+
+bool snippets_have_any(const json_t *module, const json_t *version)
+{
+	for (size_t i = 0; i < sizeof snippets / sizeof *snippets; i++) {
+		if (is_wanted(&snippets[i], module, version))
+			return true;
+	}
+	return false;
 }
 
 void snippets_write(struct view *view, const json_t *module, const json_t *version)

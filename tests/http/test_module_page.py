@@ -252,7 +252,7 @@ def test_a_fill_is_shown_where_one_waits_for_it(mirror, upstream):
     wait_until(lambda: fills() and fills()[0]["bytes"] > 0, lambda: f"the fill to come so far: {fills()}")
     page = html(mirror, "/far/away/3")
     assert f'data-fill="{number}"' in page and re.search(r'<progress aria-label="Progress" max="\d+" value="\d+">', page)
-    assert re.search(r'class="told">[\d.]+ \w+ of [\d.]+ \w+', page) and "<noscript>" in page
+    assert re.search(r'class="told">[\d.]+ \w+ of [\d.]+ \w+', page) and 'class="unscripted"' in page
     assert mirror.get("/api/v1/fills?path=far/away/4").json() == {**mirror.get("/api/v1/fills?path=far/away/4").json(), "fills": [], "recent": [], "total": 0}
     assert_problem(mirror.get("/api/v1/fills?path=far"), 400, "bad-request")
     gate.set()

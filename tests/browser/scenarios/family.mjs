@@ -39,7 +39,7 @@ export default async function ({ open, audit, shoot, assert }) {
 	await plain.locator("#format-tfjs").getByRole("link", { name: "acme/tfjs-model/speech/1", exact: true }).click();
 	await plain.waitForURL(/tfjs-model\/speech\/1$/);
 
-	const phone = await open("/acme/speech/1", { viewport: { width: 390, height: 740 }, hasTouch: true, isMobile: true, forcedColors: "active" });
+	const phone = await open("/acme/speech/1", { viewport: { width: 390, height: 740 }, hasTouch: true, isMobile: true });
 	await phone.getByRole("tablist", { name: "Formats" }).waitFor();
 	const [wide, room] = await phone.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
 	assert(wide <= room, `the page is ${wide} wide on a screen of ${room}`);
