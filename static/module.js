@@ -105,8 +105,17 @@ function sifted(box) {
 	});
 }
 
+// An address that is no text names nothing.
+function nameInAddress() {
+	try {
+		return decodeURIComponent(location.hash.slice(1));
+	} catch {
+		return "";
+	}
+}
+
 function openTarget() {
-	const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+	const target = document.getElementById(nameInAddress());
 	if (target?.matches("details.function")) {
 		target.open = true;
 	}

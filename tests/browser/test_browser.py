@@ -99,6 +99,30 @@ def test_code_in_documentation(browser, larder):
     browser.play("document_code", larder)
 
 
+# Right to left, and back; what is nested, endless, wide, or looks like markup of ours.
+BURSTING = "\n\n".join([
+    "> " * 50 + "deep " + "x" * 200, "\u202eturned \u05d0\u05d1\u05d2 \u0627\u0644\u0639 " + "\u0627" * 300, "#" * 3 + " " + "h" * 300,
+    "|" + "c|" * 60 + "\n|" + "-|" * 60 + "\n|" + f"`https://tfhub.dev/a/{'b' * 300}`|" * 60, "```\n" + "endless" * 3000 + "\n```",
+    "`" + "https://tfhub.dev/a/b/1,https://tfhub.dev/" + "u" * 2000 + "/1`", "- " * 40 + "x", "a" * 3000, f"[{'l' * 500}](https://example.org/{'p' * 1000})",
+    "```html\n</code></pre></div><script>globalThis.harmed = true</script>\n```", "`</code><img src=x onerror='globalThis.harmed = true'>`",
+    SCRIPT, IMAGE, '<div id="main" class="code"><pre>x</pre></div>', "[x](javascript:globalThis.harmed=true)"])
+
+
+def test_pages_that_are_to_burst(browser, larder):
+    name = "n" * 220
+    larder.publish(f"/acme/{name}/1", modules.module(400))
+    larder.publish(f"/acme/{name}/2", modules.module(401))
+    larder.put(f"/acme/{name}/2", BURSTING.encode(), content_type="text/markdown")
+    for i in range(30):
+        path = f"/acme/lite-model/{'-' * i}{'m' * 400}{i}/1"
+        larder.publish(path + "?lite-format=tflite", modules.tflite_model(300 + i))
+        body = (f"# Lite acme/{'-' * i}{'m' * 400}{i}/1\n{SCRIPT}{'d' * 400}\n\n<!-- asset-path: legacy -->\n<!-- parent-model: acme/{name}/1 -->\n"
+                f"\n## Use\n{BURSTING}\n")
+        reply = larder.put(path, body.encode(), content_type="text/markdown")
+        assert reply.status in (200, 201), reply
+    browser.play("hostile_page", larder, paths=[f"/acme/{name}/2", f"/acme/{name}/1", path, "/", "/acme"])
+
+
 def test_hostile_module_harms_nobody(browser, larder):
     tensor = Tensor(f"{SCRIPT}:0", "float32", [-1])
     model = modules.saved_model(MetaGraph({SCRIPT: Signature({IMAGE: tensor}, {SCRIPT: tensor}, method=IMAGE)},

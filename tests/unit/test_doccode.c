@@ -121,6 +121,16 @@ static void test_blocks_of_a_section(void **state)
 		"aria-label=\"Code 2\"><code>y\n</code></pre></div>\n");
 }
 
+static void test_tables_of_a_section(void **state)
+{
+	AUTO_FREE char *html = finish("|a|\n|-|\n\n`<table>`\n", true);
+
+	assert_string_equal(html,
+		"<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table 1\"><table>\n"
+		"<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n</table></div>\n<p><code>&lt;table&gt;</code></"
+		"p>\n");
+}
+
 /* To do it again changes nothing, also where the server is one of the hosts itself. */
 static void test_again(void **state)
 {
@@ -162,6 +172,7 @@ int main(void)
 		cmocka_unit_test(test_where_code_leads),
 		cmocka_unit_test(test_code_alone),
 		cmocka_unit_test(test_blocks_of_a_section),
+		cmocka_unit_test(test_tables_of_a_section),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_bounded),
 	};

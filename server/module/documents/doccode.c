@@ -185,7 +185,33 @@ static bool is_block(const char *html, const char *code)
 	return (size_t)(code - html) >= length && strncmp(code - length, block_begin, length) == 0;
 }
 
-char *doccode_finish(char *html, const struct document_home *home, bool is_section)
+/* As html_table.h has them. */
+static char *box_tables(char *html)
+{
+	static const char begin[] = "<table>", end[] = "</table>";
+	AUTO_FREE char *made = html;
+	AUTO_BUFFER struct buffer out = {0};
+	const char *at = html, *table, *behind;
+	int64_t count = 0;
+
+	if (!strstr(html, begin))
+		return TAKE(made);
+	while ((table = strstr(at, begin)) && (behind = strstr(table, end))) {
+		behind += strlen(end);
+		buffer_add(&out, at, (size_t)(table - at));
+		buffer_printf(&out,
+			"<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table %" PRId64
+			"\">",
+			++count);
+		buffer_add(&out, table, (size_t)(behind - table));
+		buffer_add_string(&out, "</div>");
+		at = behind;
+	}
+	buffer_add_string(&out, at);
+	return buffer_take(&out);
+}
+
+static char *finish_code(char *html, const struct document_home *home, bool is_section)
 {
 	AUTO_FREE char *made = html;
 	struct finishing finishing = {.home = home};
@@ -207,4 +233,11 @@ char *doccode_finish(char *html, const struct document_home *home, bool is_secti
 	}
 	buffer_add_string(&finishing.out, at);
 	return buffer_take(&finishing.out);
+}
+
+char *doccode_finish(char *html, const struct document_home *home, bool is_section)
+{
+	char *finished = finish_code(html, home, is_section);
+
+	return is_section ? box_tables(finished) : finished;
 }

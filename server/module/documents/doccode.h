@@ -14,7 +14,8 @@
 
 /* Takes over what document_render() made; free() what it gives. In code, and nowhere else, addresses of
  * modules on the home's hosts begin with the home's url (NULL: they stay), up to a few megabytes of text; all
- * other text is as it was. Of a section, blocks of code are boxes that can be focused, and copied from. */
+ * other text is as it was. Of a section, blocks of code and tables are boxes that can be focused, and code
+ * can be copied. */
 char *doccode_finish(char *html, const struct document_home *home, bool is_section);
 
 #endif
