@@ -12,7 +12,9 @@ struct waiter {
 	/* Called once after the wait, outside the owner's mutex, on the waker's thread. Must be short and not
 	 * block. The waiter may be freed or wait again from then on. */
 	void (*wake)(struct waiter *waiter);
-	struct waiter *next; /* in the list of what is waited for */
+	/* In the list of what is waited for. Not common/list.h: who stands in a list that was detached must
+	 * be told from who may still leave. */
+	struct waiter *next;
 };
 
 /* Joins a list (under its owner's mutex). */

@@ -19,6 +19,7 @@ bool loop_open(struct loop *loop, struct err *err)
 	struct epoll_event event = {.events = EPOLLIN};
 
 	lock_init(&loop->mutex, &lock_place);
+	list_init(&loop->posts);
 	loop->open = true;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -63,31 +64,33 @@ int loop_wait(const struct loop *loop, struct epoll_event *events, int max, int 
 	return count;
 }
 
-struct post *loop_collect(struct loop *loop)
+void loop_collect(struct loop *loop, struct list *out)
 {
 	LOCKED(&loop->mutex);
 
-	return TAKE(loop->posts);
+	list_init(out);
+	list_move(&loop->posts, out);
 }
 
 /* Under the mutex, the wake too: once the thread has the post, nobody is here any more. Whoever posts first
  * wakes; what comes until the thread has looked is found along with it. */
-static void put(struct loop *loop, struct post *post)
+static void put(struct loop *loop, struct list_link *post)
 {
-	post->next = loop->posts;
-	loop->posts = post;
-	if (!post->next)
+	bool is_first = list_is_empty(&loop->posts);
+
+	list_append(&loop->posts, post);
+	if (is_first)
 		loop_wake(loop);
 }
 
-void loop_post(struct loop *loop, struct post *post)
+void loop_post(struct loop *loop, struct list_link *post)
 {
 	LOCKED(&loop->mutex);
 
 	put(loop, post);
 }
 
-bool loop_offer(struct loop *loop, struct post *post)
+bool loop_offer(struct loop *loop, struct list_link *post)
 {
 	LOCKED(&loop->mutex);
 

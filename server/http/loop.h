@@ -12,18 +12,14 @@
 #include <sys/epoll.h>
 
 #include "common/err.h"
-#include "common/thread.h"
+#include "common/list.h"
 #include "common/lock.h"
-
-/* A link of what is posted. */
-struct post {
-	struct post *next;
-};
+#include "common/thread.h"
 
 /* Zeroed: not open. */
 struct loop {
 	struct lock mutex; /* guards posts, and shut against offers */
-	struct post *posts;
+	struct list posts;
 	_Atomic bool shut;
 	bool open;
 	bool running;
@@ -45,12 +41,13 @@ bool loop_watch(const struct loop *loop, int operation, int fd, uint32_t events,
 /* The loop's thread: waits for events, a post, loop_wake() or the time. *woken: one of the middle two. */
 int loop_wait(const struct loop *loop, struct epoll_event *events, int max, int timeout_ms, bool *woken);
 
-/* The loop's thread: takes what was posted, in no order. */
-struct post *loop_collect(struct loop *loop);
+/* The loop's thread: takes what was posted, in the order in which it came. The list need not be initialized.
+ */
+void loop_collect(struct loop *loop, struct list *out);
 
 /* Gives the thread something, from any thread; an offer is refused (false) once the loop is shut. */
-void loop_post(struct loop *loop, struct post *post);
-bool loop_offer(struct loop *loop, struct post *post);
+void loop_post(struct loop *loop, struct list_link *post);
+bool loop_offer(struct loop *loop, struct list_link *post);
 void loop_wake(const struct loop *loop);
 
 /* Tells the thread to come to its end; what was offered before is there to be collected. */

@@ -16,8 +16,7 @@ static const struct lock_place lock_place = {"workers", RANK_WORKERS};
 struct workers {
 	struct lock mutex; /* guards the queue and stopping */
 	pthread_cond_t work;
-	struct job *first;
-	struct job **end; /* where the next job is linked in */
+	struct list queue;
 	size_t queued;
 	size_t queue_max;
 	bool stopping;
@@ -31,15 +30,11 @@ static struct job *take_job(struct workers *workers)
 	LOCKED(&workers->mutex);
 	struct job *job;
 
-	while (!workers->first && !workers->stopping)
+	while (list_is_empty(&workers->queue) && !workers->stopping)
 		lock_wait(&workers->mutex, &workers->work);
-	job = workers->first;
-	if (!job)
-		return NULL;
-	workers->first = job->next;
-	if (!workers->first)
-		workers->end = &workers->first;
-	workers->queued--;
+	job = LIST_TAKE(struct job, link, &workers->queue);
+	workers->queued -= job != NULL;
+	INVARIANT((workers->queued == 0) == list_is_empty(&workers->queue));
 	return job;
 }
 
@@ -63,7 +58,7 @@ bool workers_create(
 
 	lock_init(&workers->mutex, &lock_place);
 	(void)pthread_cond_init(&workers->work, NULL);
-	workers->end = &workers->first;
+	list_init(&workers->queue);
 	workers->queue_max = queue_max;
 	workers->threads = mem_zero(threads, sizeof *workers->threads);
 	while (workers->thread_count < threads && started) {
@@ -103,9 +98,7 @@ static bool submit(struct workers *workers, struct job *job, size_t queue_max)
 	LOCKED(&workers->mutex);
 	if (workers->queued >= queue_max)
 		return false;
-	job->next = NULL;
-	*workers->end = job;
-	workers->end = &job->next;
+	list_append(&workers->queue, &job->link);
 	workers->queued++;
 	(void)pthread_cond_signal(&workers->work);
 	return true;

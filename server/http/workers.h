@@ -8,10 +8,11 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "common/list.h"
 
 struct job {
 	void (*run)(struct job *job);
-	struct job *next; /* in the queue */
+	struct list_link link; /* in the queue */
 };
 
 struct workers;

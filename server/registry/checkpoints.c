@@ -9,6 +9,7 @@
 #include "common/buffer.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/list.h"
 #include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -24,7 +25,7 @@ enum { STEP_BYTES = 64 << 20, BOOT_ID_BYTES_MAX = 4096 };
 
 struct checkpoint {
 	struct checkpoints *checkpoints;
-	struct checkpoint *next;
+	struct list_link link; /* among those that are open */
 	struct spool *spool;
 	struct fill_row row; /* the thread's while busy, else whoever's holds the mutex */
 	int64_t length;
@@ -34,7 +35,7 @@ struct checkpoint {
 
 /* A draft that nobody fills. */
 struct waiting {
-	struct waiting *next;
+	struct list_link link;
 	struct name name;
 	char draft[sizeof((struct fill_row *)0)->draft];
 	int64_t bytes;
@@ -44,8 +45,8 @@ struct waiting {
 struct checkpoints {
 	struct lock mutex; /* guards the open checkpoints, the drafts that wait, and stopping */
 	pthread_cond_t changed;
-	struct checkpoint *open;
-	struct waiting *waiting; /* the oldest first */
+	struct list open;
+	struct list waiting; /* the oldest first */
 	bool stopping;
 
 	struct catalog *catalog;
@@ -93,8 +94,7 @@ static struct checkpoint *await_due(struct checkpoints *checkpoints, int64_t *le
 	LOCKED(&checkpoints->mutex);
 
 	while (!checkpoints->stopping) {
-		for (struct checkpoint *checkpoint = checkpoints->open; checkpoint;
-			checkpoint = checkpoint->next) {
+		LIST_EACH (struct checkpoint, checkpoint, link, &checkpoints->open) {
 			if (is_due(checkpoint)) {
 				checkpoint->busy = true;
 				*length = checkpoint->length;
@@ -145,28 +145,26 @@ static void read_boot_id(char *out, size_t size)
 
 /* ---- drafts that wait ---- */
 
-static struct waiting **find_waiting(struct checkpoints *checkpoints, const struct name *name)
+static struct waiting *find_waiting(struct checkpoints *checkpoints, const struct name *name)
 {
-	struct waiting **link = &checkpoints->waiting;
-
-	while (*link && !name_equals(&(*link)->name, name))
-		link = &(*link)->next;
-	return link;
+	lock_expect(&checkpoints->mutex);
+	LIST_EACH (struct waiting, waiting, link, &checkpoints->waiting) {
+		if (name_equals(&waiting->name, name))
+			return waiting;
+	}
+	return NULL;
 }
 
 static void add_waiting(
 	struct checkpoints *checkpoints, const struct name *name, const char *draft, int64_t bytes)
 {
 	struct waiting *waiting = mem_zero(1, sizeof *waiting);
-	struct waiting **link = &checkpoints->waiting;
 	LOCKED(&checkpoints->mutex);
 
 	waiting->name = *name;
 	(void)snprintf(waiting->draft, sizeof waiting->draft, "%s", draft);
 	waiting->bytes = bytes;
-	while (*link)
-		link = &(*link)->next;
-	*link = waiting;
+	list_append(&checkpoints->waiting, &waiting->link);
 }
 
 static void add_row(void *context, const struct name *name, const char *draft)
@@ -186,7 +184,7 @@ static bool take(struct checkpoints *checkpoints, const struct name *name, struc
 	struct waiting *waiting;
 	LOCKED(&checkpoints->mutex);
 
-	waiting = *find_waiting(checkpoints, name);
+	waiting = find_waiting(checkpoints, name);
 	if (!waiting || waiting->taken)
 		return false;
 	waiting->taken = true;
@@ -199,22 +197,20 @@ void checkpoints_put_back(struct checkpoints *checkpoints, const struct name *na
 	struct waiting *waiting;
 	LOCKED(&checkpoints->mutex);
 
-	waiting = *find_waiting(checkpoints, name);
+	waiting = find_waiting(checkpoints, name);
 	if (waiting)
 		waiting->taken = false;
 }
 
 void checkpoints_settle(struct checkpoints *checkpoints, const struct name *name)
 {
-	struct waiting **link;
 	struct waiting *waiting;
 	LOCKED(&checkpoints->mutex);
 
-	link = find_waiting(checkpoints, name);
-	waiting = *link;
+	waiting = find_waiting(checkpoints, name);
 	if (!waiting)
 		return;
-	*link = waiting->next;
+	list_remove(&waiting->link);
 	free(waiting);
 }
 
@@ -223,7 +219,7 @@ int64_t checkpoints_waiting_bytes(struct checkpoints *checkpoints)
 	int64_t bytes = 0;
 	LOCKED(&checkpoints->mutex);
 
-	for (const struct waiting *waiting = checkpoints->waiting; waiting; waiting = waiting->next)
+	LIST_EACH (const struct waiting, waiting, link, &checkpoints->waiting)
 		bytes += waiting->bytes;
 	return bytes;
 }
@@ -233,7 +229,7 @@ static bool take_oldest(struct checkpoints *checkpoints, struct waiting *out)
 {
 	LOCKED(&checkpoints->mutex);
 
-	for (struct waiting *waiting = checkpoints->waiting; waiting; waiting = waiting->next) {
+	LIST_EACH (struct waiting, waiting, link, &checkpoints->waiting) {
 		if (waiting->taken)
 			continue;
 		waiting->taken = true;
@@ -277,6 +273,8 @@ struct checkpoints *checkpoints_create(struct catalog *catalog, struct blobs *bl
 
 	lock_init(&checkpoints->mutex, &lock_place);
 	(void)pthread_cond_init(&checkpoints->changed, NULL);
+	list_init(&checkpoints->open);
+	list_init(&checkpoints->waiting);
 	checkpoints->catalog = catalog;
 	checkpoints->blobs = blobs;
 	read_boot_id(checkpoints->boot_id, sizeof checkpoints->boot_id);
@@ -296,13 +294,16 @@ static void stop(struct checkpoints *checkpoints)
 
 void checkpoints_destroy(struct checkpoints *checkpoints)
 {
+	struct waiting *waiting;
+
 	if (!checkpoints)
 		return;
 	stop(checkpoints);
 	if (checkpoints->has_thread)
 		thread_join(checkpoints->thread);
-	while (checkpoints->waiting)
-		checkpoints_settle(checkpoints, &checkpoints->waiting->name);
+	INVARIANT(list_is_empty(&checkpoints->open));
+	while ((waiting = LIST_TAKE(struct waiting, link, &checkpoints->waiting)))
+		free(waiting);
 	(void)pthread_cond_destroy(&checkpoints->changed);
 	lock_finish(&checkpoints->mutex);
 	free(checkpoints);
@@ -371,8 +372,7 @@ struct checkpoint *checkpoint_open(struct checkpoints *checkpoints, struct spool
 	(void)snprintf(row->last_modified, sizeof row->last_modified, "%s", object->last_modified);
 	(void)snprintf(row->boot_id, sizeof row->boot_id, "%s", checkpoints->boot_id);
 	LOCKED(&checkpoints->mutex);
-	checkpoint->next = checkpoints->open;
-	checkpoints->open = checkpoint;
+	list_append(&checkpoints->open, &checkpoint->link);
 	(void)pthread_cond_broadcast(&checkpoints->changed);
 	return checkpoint;
 }
@@ -389,14 +389,12 @@ void checkpoint_advance(struct checkpoint *checkpoint, int64_t length)
 static void take_from_list(struct checkpoint *checkpoint)
 {
 	struct checkpoints *checkpoints = checkpoint->checkpoints;
-	struct checkpoint **link = &checkpoints->open;
 	LOCKED(&checkpoints->mutex);
 
 	while (checkpoint->busy)
 		lock_wait(&checkpoints->mutex, &checkpoints->changed);
-	while (*link != checkpoint)
-		link = &(*link)->next;
-	*link = checkpoint->next;
+	INVARIANT(list_holds(&checkpoint->link));
+	list_remove(&checkpoint->link);
 }
 
 static void leave(struct checkpoint *checkpoint)

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "common/container.h"
+#include "common/list.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "server/metrics.h"
@@ -16,7 +18,7 @@ enum { TOGETHER_MAX = 64, PATIENCE_MS = 250 };
 
 /* Somebody who waits for his row, in his own stack frame. */
 struct entry {
-	struct entry *next;
+	struct list_link link; /* in the line */
 	struct recording row;
 	bool over;
 };
@@ -24,8 +26,7 @@ struct entry {
 struct commits {
 	struct lock mutex; /* guards the line, who is in it, and writing */
 	pthread_cond_t changed;
-	struct entry *line;
-	struct entry **end; /* where the next is linked in */
+	struct list line;
 	bool writing;
 	struct catalog *catalog;
 	struct blobs *blobs;
@@ -33,8 +34,7 @@ struct commits {
 
 /* What is written at once. */
 struct batch {
-	struct entry *first; /* linked by next */
-	struct recording *rows[TOGETHER_MAX];
+	struct recording *rows[TOGETHER_MAX]; /* of entries */
 	size_t count;
 };
 
@@ -44,7 +44,7 @@ struct commits *commits_create(struct catalog *catalog, struct blobs *blobs)
 
 	lock_init(&commits->mutex, &lock_place);
 	(void)pthread_cond_init(&commits->changed, NULL);
-	commits->end = &commits->line;
+	list_init(&commits->line);
 	commits->catalog = catalog;
 	commits->blobs = blobs;
 	return commits;
@@ -79,23 +79,14 @@ static void write_batch(struct commits *commits, struct batch *batch)
 		(void)write_rows(commits, &batch->rows[i], 1, &err);
 }
 
-static void line_up(struct commits *commits, struct entry *entry)
-{
-	lock_expect(&commits->mutex);
-	*commits->end = entry;
-	commits->end = &entry->next;
-}
-
 static void take_batch(struct commits *commits, struct batch *batch)
 {
+	struct entry *entry;
+
 	lock_expect(&commits->mutex);
-	*batch = (struct batch){.first = commits->line};
-	while (commits->line && batch->count < TOGETHER_MAX) {
-		batch->rows[batch->count++] = &commits->line->row;
-		commits->line = commits->line->next;
-	}
-	if (!commits->line)
-		commits->end = &commits->line;
+	batch->count = 0;
+	while (batch->count < TOGETHER_MAX && (entry = LIST_TAKE(struct entry, link, &commits->line)))
+		batch->rows[batch->count++] = &entry->row;
 }
 
 /* True: this thread is to write the batch, in which the entry need not be. False: the entry is over. */
@@ -113,14 +104,12 @@ static bool await(struct commits *commits, struct entry *entry, struct batch *ba
 }
 
 /* From then on the entries are their owners' again. */
-static void tell(struct commits *commits, struct batch *batch)
+static void tell(struct commits *commits, const struct batch *batch)
 {
 	LOCKED(&commits->mutex);
 
-	for (size_t i = 0; i < batch->count; i++) {
-		batch->first->over = true;
-		batch->first = batch->first->next;
-	}
+	for (size_t i = 0; i < batch->count; i++)
+		CONTAINER_OF(batch->rows[i], struct entry, row)->over = true;
 	commits->writing = false;
 	(void)pthread_cond_broadcast(&commits->changed);
 }
@@ -129,7 +118,7 @@ static void join(struct commits *commits, struct entry *entry)
 {
 	LOCKED(&commits->mutex);
 
-	line_up(commits, entry);
+	list_append(&commits->line, &entry->link);
 }
 
 bool commits_keep(struct commits *commits, const struct keeping *keeping, enum kept *out, struct err *err)

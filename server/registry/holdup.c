@@ -21,7 +21,7 @@ enum { LOOK_MS = 100, RETRY_AFTER_S = 10 };
 struct holdup {
 	struct lock mutex; /* guards the list and stopping */
 	pthread_cond_t changed;
-	struct held *first;
+	struct list list; /* of who waits */
 	bool stopping;
 	struct catalog *catalog; /* from here on: immutable */
 	int64_t timeout_ms;
@@ -35,7 +35,7 @@ static bool await_somebody(struct holdup *holdup)
 	LOCKED(&holdup->mutex);
 	int64_t until_ms;
 
-	while (!holdup->first && !holdup->stopping)
+	while (list_is_empty(&holdup->list) && !holdup->stopping)
 		lock_wait(&holdup->mutex, &holdup->changed);
 	until_ms = clock_monotonic_ms() + LOOK_MS;
 	while (!holdup->stopping && lock_wait_until(&holdup->mutex, &holdup->changed, until_ms))
@@ -44,28 +44,23 @@ static bool await_somebody(struct holdup *holdup)
 }
 
 /* Under the mutex. */
-static void take_out(struct held **link)
+static void take_out(struct held *held)
 {
-	*link = (*link)->next;
+	list_remove(&held->link);
 	metric_add(METRIC_COMMITS_WAITING, -1);
 }
 
 static struct waiter *detach(struct holdup *holdup, bool all)
 {
 	LOCKED(&holdup->mutex);
-	struct held **link = &holdup->first;
 	int64_t now_ms = clock_monotonic_ms();
 	struct waiter *detached = NULL;
 
-	while (*link) {
-		struct held *held = *link;
-
+	LIST_EACH (struct held, held, link, &holdup->list) {
 		held->over = held->until_ms <= now_ms;
 		if (all || held->over) {
-			take_out(link);
+			take_out(held);
 			waiter_join(&detached, held->waiter);
-		} else {
-			link = &held->next;
 		}
 	}
 	return detached;
@@ -87,6 +82,7 @@ bool holdup_create(struct catalog *catalog, int64_t timeout_s, struct holdup **o
 
 	lock_init(&holdup->mutex, &lock_place);
 	(void)pthread_cond_init(&holdup->changed, NULL);
+	list_init(&holdup->list);
 	holdup->catalog = catalog;
 	holdup->timeout_ms = 1000 * timeout_s;
 	holdup->started = thread_start(&holdup->thread, &plan, err);
@@ -120,7 +116,7 @@ void holdup_destroy(struct holdup *holdup)
 bool holdup_is_on(struct holdup *holdup)
 {
 	LOCKED(&holdup->mutex);
-	return holdup->first != NULL;
+	return !list_is_empty(&holdup->list);
 }
 
 static bool refuse(const struct holdup *holdup, struct err *err)
@@ -142,8 +138,7 @@ bool holdup_join(struct holdup *holdup, struct held *held, struct waiter *waiter
 	if (held->over || holdup->timeout_ms == 0)
 		return refuse(holdup, err);
 	held->waiter = waiter;
-	held->next = holdup->first;
-	holdup->first = held;
+	list_append(&holdup->list, &held->link);
 	metric_add(METRIC_COMMITS_WAITING, 1);
 	(void)pthread_cond_signal(&holdup->changed);
 	return true;
@@ -153,11 +148,8 @@ bool holdup_leave(struct holdup *holdup, struct held *held)
 {
 	LOCKED(&holdup->mutex);
 
-	for (struct held **link = &holdup->first; *link; link = &(*link)->next) {
-		if (*link == held) {
-			take_out(link);
-			return true;
-		}
-	}
-	return false;
+	if (!list_holds(&held->link))
+		return false;
+	take_out(held);
+	return true;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/list.h"
 #include "common/waiter.h"
 
 struct catalog;
@@ -20,7 +21,7 @@ void holdup_destroy(struct holdup *holdup);
 
 /* A commit that may have to wait; zeroed before. Its fields are the hold-up's. */
 struct held {
-	struct held *next;
+	struct list_link link;
 	struct waiter *waiter;
 	int64_t until_ms; /* 0: it has not waited yet */
 	bool over;        /* it has waited as long as it may */

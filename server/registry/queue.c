@@ -20,7 +20,7 @@ enum { CLIENTS_SHARE = 4, RETRY_AFTER_S = 30 };
 struct queue {
 	struct lock mutex; /* guards the line and its tickets */
 	pthread_cond_t changed;
-	struct ticket *line; /* the first that came first */
+	struct list line; /* of tickets, in the order in which they came */
 	int64_t inside;
 	int64_t inside_unwanted; /* of them, those that no client waits for */
 
@@ -36,6 +36,7 @@ struct queue *queue_create(int64_t places, int64_t patience_s)
 	pthread_condattr_t attributes;
 
 	lock_init(&queue->mutex, &lock_place);
+	list_init(&queue->line);
 	(void)pthread_condattr_init(&attributes);
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&queue->changed, &attributes);
@@ -56,12 +57,9 @@ void queue_destroy(struct queue *queue)
 
 void queue_join(struct queue *queue, struct ticket *ticket)
 {
-	struct ticket **link = &queue->line;
 	LOCKED(&queue->mutex);
 
-	while (*link)
-		link = &(*link)->next;
-	*link = ticket;
+	list_append(&queue->line, &ticket->link);
 }
 
 void queue_join_aside(struct queue *queue, struct ticket *ticket)
@@ -96,7 +94,7 @@ static bool is_first(const struct queue *queue, const struct ticket *ticket)
 	bool passed = false;
 
 	lock_expect(&queue->mutex);
-	for (const struct ticket *other = queue->line; other; other = other->next) {
+	LIST_EACH (const struct ticket, other, link, &queue->line) {
 		passed |= other == ticket;
 		if (other == ticket || other->inside || other->aside)
 			continue;
@@ -130,6 +128,7 @@ static bool may_enter(const struct queue *queue, const struct ticket *ticket)
 static void enter(struct queue *queue, struct ticket *ticket)
 {
 	lock_expect(&queue->mutex);
+	INVARIANT(!ticket->inside);
 	ticket->aside = false;
 	ticket->inside = true;
 	queue->inside++;
@@ -207,6 +206,7 @@ static void give_back(struct queue *queue, struct ticket *ticket)
 		queue->inside--;
 		queue->inside_unwanted -= !ticket->wanted_ms;
 	}
+	INVARIANT(queue->inside_unwanted >= 0 && queue->inside_unwanted <= queue->inside);
 	ticket->inside = false;
 	(void)pthread_cond_broadcast(&queue->changed);
 }
@@ -254,12 +254,10 @@ void queue_step_aside(struct queue *queue, struct ticket *ticket)
 
 static void leave(struct queue *queue, struct ticket *ticket)
 {
-	struct ticket **link = &queue->line;
 	LOCKED(&queue->mutex);
 
-	while (*link != ticket)
-		link = &(*link)->next;
-	*link = ticket->next;
+	INVARIANT(list_holds(&ticket->link));
+	list_remove(&ticket->link);
 	give_back(queue, ticket);
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/list.h"
 
 struct queue;
 
@@ -19,7 +20,7 @@ void queue_destroy(struct queue *queue);
 
 /* Somebody in the queue, from queue_join() to queue_leave(); zeroed before. Its fields are the queue's. */
 struct ticket {
-	struct ticket *next;
+	struct list_link link;
 	bool inside;       /* it has a place */
 	bool aside;        /* it waits for something else */
 	int64_t wanted_ms; /* since when a client waits for it; 0: none does */

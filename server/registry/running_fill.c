@@ -14,7 +14,6 @@ struct running_fill *running_fill_create(struct mirror *mirror, const struct nam
 {
 	struct running_fill *fill = mem_zero(1, sizeof *fill);
 
-	list_link_init(&fill->link);
 	fill->mirror = mirror;
 	fill->name = *name;
 	fill->spool = spool_create_unopened();

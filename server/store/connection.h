@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/list.h"
 #include "common/own.h"
 
 struct db;
@@ -26,14 +27,14 @@ struct rows {
 };
 
 struct txn {
-	struct db *db;    /* the db's to set and to use, as is next */
+	struct db *db;    /* the db's to set and to use, as is link */
 	const char *path; /* for words about failures; must outlive it */
 	sqlite3 *handle;
 	bool is_writer;
 	struct err failure;  /* of the statement that failed last */
 	struct rows refused; /* stands for a statement that could not be given out */
 	struct rows statements[CONNECTION_STATEMENTS_MAX];
-	struct txn *next;
+	struct list_link link;
 };
 
 /* The writer's makes the file. close takes NULL. */

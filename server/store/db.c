@@ -19,7 +19,7 @@ enum { READERS_MAX = 16, BUSY_RETRY_MS = 10 };
 struct db {
 	struct lock mutex; /* guards idle and reader_count */
 	pthread_cond_t returned;
-	struct txn *idle;
+	struct list idle; /* readers; the one that was used last comes first */
 	size_t reader_count;
 	struct lock writing; /* held from db_write() to txn_end(): guards *writer */
 	struct txn *writer;
@@ -116,6 +116,7 @@ bool db_open(
 	lock_init(&db->mutex, &lock_place);
 	lock_init(&db->writing, &writing_place);
 	(void)pthread_cond_init(&db->returned, NULL);
+	list_init(&db->idle);
 	db->path = mem_dup(path);
 	if (!connect_to(db, true, &db->writer, err) || !connection_enter_wal(db->writer, DB_PATIENCE_MS, err))
 		return false;
@@ -127,14 +128,12 @@ bool db_open(
 
 void db_close(struct db *db)
 {
+	struct txn *reader;
+
 	if (!db)
 		return;
-	while (db->idle) {
-		struct txn *reader = db->idle;
-
-		db->idle = reader->next;
+	while ((reader = LIST_TAKE(struct txn, link, &db->idle)))
 		connection_close(reader);
-	}
 	/* The last connection to close folds the write-ahead log into the file. */
 	connection_close(db->writer);
 	(void)pthread_cond_destroy(&db->returned);
@@ -152,13 +151,11 @@ static struct txn *take_reader(struct db *db)
 	LOCKED(&db->mutex);
 	struct txn *reader;
 
-	while (!db->idle && db->reader_count == READERS_MAX)
+	while (list_is_empty(&db->idle) && db->reader_count == READERS_MAX)
 		lock_wait(&db->mutex, &db->returned);
-	reader = db->idle;
-	if (reader)
-		db->idle = reader->next;
-	else
-		db->reader_count++;
+	reader = LIST_TAKE(struct txn, link, &db->idle);
+	db->reader_count += !reader;
+	INVARIANT(db->reader_count <= READERS_MAX);
 	return reader;
 }
 
@@ -167,12 +164,11 @@ static void return_reader(struct db *db, struct txn *reader)
 {
 	LOCKED(&db->mutex);
 
-	if (reader) {
-		reader->next = db->idle;
-		db->idle = reader;
-	} else {
+	INVARIANT(db->reader_count > 0);
+	if (reader)
+		list_prepend(&db->idle, &reader->link);
+	else
 		db->reader_count--;
-	}
 	(void)pthread_cond_signal(&db->returned);
 }
 

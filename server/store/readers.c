@@ -1,37 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/readers.h"
 
-#include <assert.h>
-#include <stddef.h>
+void readers_init(struct readers *readers)
+{
+	list_init(&readers->joined);
+	list_init(&readers->steady);
+}
 
 void readers_join(struct readers *readers, struct spool_reader *reader)
 {
-	struct spool_reader **list = reader->steady ? &readers->steady : &readers->joined;
-
 	reader->offset = 0;
 	reader->borrows = false;
 	reader->cut = false;
-	reader->next = *list;
-	reader->link = list;
-	if (reader->next)
-		reader->next->link = &reader->next;
-	*list = reader;
+	list_append(reader->steady ? &readers->steady : &readers->joined, &reader->link);
 }
 
 void readers_part(struct spool_reader *reader)
 {
-	assert(reader->link);
-	if (reader->next)
-		reader->next->link = reader->link;
-	*reader->link = reader->next;
-	reader->link = NULL;
+	INVARIANT(list_holds(&reader->link));
+	list_remove(&reader->link);
 }
 
 int64_t readers_furthest(const struct readers *readers, int64_t quarters)
 {
 	int64_t furthest = INT64_MAX;
 
-	for (const struct spool_reader *reader = readers->steady; reader; reader = reader->next) {
+	LIST_EACH (const struct spool_reader, reader, link, &readers->steady) {
 		int64_t end = reader->offset + lead_bytes(&reader->lead) / 4 * quarters;
 
 		furthest = end < furthest ? end : furthest;
@@ -39,9 +33,9 @@ int64_t readers_furthest(const struct readers *readers, int64_t quarters)
 	return furthest;
 }
 
-static int64_t slowest_of(const struct spool_reader *reader, int64_t slowest)
+static int64_t slowest_of(const struct list *list, int64_t slowest)
 {
-	for (; reader; reader = reader->next) {
+	LIST_EACH (const struct spool_reader, reader, link, list) {
 		if ((!reader->cut || reader->borrows) && reader->offset < slowest)
 			slowest = reader->offset;
 	}
@@ -50,14 +44,14 @@ static int64_t slowest_of(const struct spool_reader *reader, int64_t slowest)
 
 int64_t readers_slowest(const struct readers *readers, int64_t end)
 {
-	return slowest_of(readers->joined, slowest_of(readers->steady, end));
+	return slowest_of(&readers->joined, slowest_of(&readers->steady, end));
 }
 
 bool readers_cut(struct readers *readers, int64_t offset)
 {
 	bool any = false;
 
-	for (struct spool_reader *reader = readers->joined; reader; reader = reader->next) {
+	LIST_EACH (struct spool_reader, reader, link, &readers->joined) {
 		bool is_over = reader->cut && !reader->borrows;
 
 		if (is_over || reader->offset > offset)

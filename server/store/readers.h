@@ -7,24 +7,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/list.h"
 #include "server/store/lead.h"
 
-/* One that reads the bytes from the first to the last. Its fields are its spool's, but for steady
- * and lead, which are set before it joins. */
+/* One that reads the bytes from the first to the last; zeroed before. Its fields are its spool's, but for
+ * steady and lead, which are set before it joins. */
 struct spool_reader {
-	struct spool_reader *next;
-	struct spool_reader **link; /* what points to it; NULL: it has not joined */
-	int64_t offset;             /* it has all before this */
-	bool borrows;               /* is sending what comes there: it is not to be given back now */
-	bool steady;                /* is never cut for being slow: clients are not far ahead of it */
-	struct lead lead;           /* … but so far */
-	bool cut;                   /* the bytes at its offset may be gone */
+	struct list_link link;
+	int64_t offset;   /* it has all before this */
+	bool borrows;     /* is sending what comes there: it is not to be given back now */
+	bool steady;      /* is never cut for being slow: clients are not far ahead of it */
+	struct lead lead; /* … but so far */
+	bool cut;         /* the bytes at its offset may be gone */
 };
 
 struct readers {
-	struct spool_reader *joined; /* clients; there may be many of them */
-	struct spool_reader *steady;
+	struct list joined; /* clients; there may be many of them */
+	struct list steady;
 };
+void readers_init(struct readers *readers);
 
 /* Puts it at the beginning. */
 void readers_join(struct readers *readers, struct spool_reader *reader);

@@ -67,6 +67,7 @@ struct spool *spool_create_unopened(void)
 
 	lock_init(&spool->mutex, &lock_place);
 	(void)pthread_cond_init(&spool->changed, NULL);
+	readers_init(&spool->members);
 	atomic_init(&spool->references, 1);
 	spool->folder_fd = spool->fd = -1;
 	return spool;

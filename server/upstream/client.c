@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/list.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -30,10 +31,10 @@ struct job {
 	 * there and for the piece that is handed over, which are the caller's. */
 	struct transfer transfer;
 	const _Atomic bool *stop;
-	_Atomic bool refused; /* the receiver wants no more */
-	bool told;            /* the caller's: the receiver has the head; */
-	size_t taken;         /* … bytes of the piece that it takes now */
-	struct job *next;
+	_Atomic bool refused;  /* the receiver wants no more */
+	bool told;             /* the caller's: the receiver has the head; */
+	size_t taken;          /* … bytes of the piece that it takes now */
+	struct list_link link; /* in handed, then in running */
 
 	pthread_cond_t has_news; /* with the client's mutex, which guards what follows */
 	bool answered;           /* the head is there */
@@ -46,11 +47,11 @@ struct client {
 	struct lock
 		mutex; /* guards handed, callers, stopping, the ends of jobs and the start of the thread */
 	pthread_cond_t is_empty;
-	struct job *handed;
+	struct list handed; /* jobs that are new to the thread */
 	size_t callers;
 	bool stopping;
 
-	struct job *running; /* this and the multi handle are the thread's, if it was started */
+	struct list running; /* this and the multi handle are the thread's, if it was started */
 	CURLM *multi;        /* NULL before; others may only wake it */
 	pthread_t thread;
 	struct client_settings settings;
@@ -81,56 +82,44 @@ static bool hand_over(void *context)
 	return true;
 }
 
-static void stop_all(struct client *client, struct job *jobs)
+static void stop_all(struct client *client)
 {
-	while (jobs) {
-		struct job *job = jobs;
+	struct job *job;
 
-		jobs = job->next;
+	while ((job = LIST_TAKE(struct job, link, &client->running))) {
 		job->transfer.declined = true;
 		end_job(client, job, CURLE_ABORTED_BY_CALLBACK);
 	}
 }
 
-static struct job *take_handed(struct client *client, bool *stopping)
+static bool take_handed(struct client *client, struct list *out)
 {
 	LOCKED(&client->mutex);
-	*stopping = client->stopping;
-	return TAKE(client->handed);
-}
 
-static void unlink_job(struct client *client, struct job *job)
-{
-	struct job **slot = &client->running;
-
-	while (*slot != job)
-		slot = &(*slot)->next;
-	*slot = job->next;
+	list_move(&client->handed, out);
+	return !client->stopping;
 }
 
 static void begin_job(struct client *client, struct job *job)
 {
-	job->next = client->running;
-	client->running = job;
-	if (curl_multi_add_handle(client->multi, job->transfer.easy) != CURLM_OK) {
-		unlink_job(client, job);
+	if (curl_multi_add_handle(client->multi, job->transfer.easy) == CURLM_OK)
+		list_append(&client->running, &job->link);
+	else
 		end_job(client, job, CURLE_FAILED_INIT);
-	}
 }
 
 /* Begins what has been handed over; false when the client is to end. */
 static bool admit(struct client *client)
 {
-	bool stopping;
-	struct job *handed = take_handed(client, &stopping);
+	struct list handed;
+	struct job *job;
+	bool goes_on;
 
-	while (handed) {
-		struct job *job = handed;
-
-		handed = job->next;
+	list_init(&handed);
+	goes_on = take_handed(client, &handed);
+	while ((job = LIST_TAKE(struct job, link, &handed)))
 		begin_job(client, job);
-	}
-	return !stopping;
+	return goes_on;
 }
 
 static void end_completed(struct client *client)
@@ -140,11 +129,13 @@ static void end_completed(struct client *client)
 
 	while ((message = curl_multi_info_read(client->multi, &left))) {
 		CURLcode result = message->data.result;
-		char *job = NULL;
+		char *private = NULL;
+		struct job *job;
 
-		(void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job);
-		unlink_job(client, (struct job *)job);
-		end_job(client, (struct job *)job, result);
+		(void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+		job = (struct job *)private;
+		list_remove(&job->link);
+		end_job(client, job, result);
 	}
 }
 
@@ -164,14 +155,12 @@ static CURLcode tend_job(struct job *job, int64_t now_ms)
 static void tend_all(struct client *client)
 {
 	int64_t now_ms = clock_monotonic_ms();
-	struct job *next;
 
-	for (struct job *job = client->running; job; job = next) {
+	LIST_EACH (struct job, job, link, &client->running) {
 		CURLcode result = tend_job(job, now_ms);
 
-		next = job->next;
 		if (result != CURLE_OK) {
-			unlink_job(client, job);
+			list_remove(&job->link);
 			end_job(client, job, result);
 		}
 	}
@@ -185,16 +174,16 @@ static void pass_time(struct client *client, int64_t *before_ms)
 	int64_t elapsed_ms = now_ms - *before_ms < ROUND_MS ? now_ms - *before_ms : ROUND_MS;
 
 	*before_ms = now_ms;
-	for (struct job *job = client->running; job; job = job->next)
+	LIST_EACH (struct job, job, link, &client->running)
 		transfer_pass_time(&job->transfer, elapsed_ms);
 }
 
 static int patience_ms(const struct client *client)
 {
 	int64_t now_ms = clock_monotonic_ms();
-	int64_t patience = client->running ? ROUND_MS : REST_MS;
+	int64_t patience = list_is_empty(&client->running) ? REST_MS : ROUND_MS;
 
-	for (const struct job *job = client->running; job; job = job->next) {
+	LIST_EACH (const struct job, job, link, &client->running) {
 		int64_t left = transfer_hold_left(&job->transfer, now_ms);
 
 		if (left < patience)
@@ -221,7 +210,7 @@ static void *run(void *argument)
 		tend_all(client);
 		(void)curl_multi_poll(client->multi, NULL, 0, patience_ms(client), NULL);
 	}
-	stop_all(client, TAKE(client->running));
+	stop_all(client);
 	return NULL;
 }
 
@@ -291,6 +280,8 @@ struct client *client_create(const struct client_settings *settings)
 
 	lock_init(&client->mutex, &lock_place);
 	(void)pthread_cond_init(&client->is_empty, NULL);
+	list_init(&client->handed);
+	list_init(&client->running);
 	client->settings = *settings;
 	client->user_agent = mem_dup(settings->user_agent);
 	client->settings.user_agent = client->user_agent;
@@ -347,8 +338,7 @@ static bool hand_in(struct client *client, struct job *job)
 	if (client->stopping)
 		return false;
 	client->callers++;
-	job->next = client->handed;
-	client->handed = job;
+	list_append(&client->handed, &job->link);
 	wake(client);
 	return true;
 }

@@ -76,16 +76,14 @@ static void step(struct list *list, struct model *model, struct row *row)
 static void any_order_of_entering_and_leaving_is_that_of_an_array(void **state)
 {
 	for (unsigned seed = 1; seed <= SEEDS; seed++) {
-		struct row rows[ROWS];
+		struct row rows[ROWS] = {{0}};
 		struct list list;
 		struct model model = {0};
 
 		srand(seed);
 		list_init(&list);
-		for (int i = 0; i < ROWS; i++) {
+		for (int i = 0; i < ROWS; i++)
 			rows[i].number = i;
-			list_link_init(&rows[i].link);
-		}
 		for (int i = 0; i < STEPS; i++) {
 			step(&list, &model, &rows[rand() % ROWS]);
 			assert_same(&list, &model);
@@ -130,7 +128,6 @@ static void leaving_twice_is_leaving_once(void **state)
 	struct row row = {.number = 7};
 
 	list_init(&list);
-	list_link_init(&row.link);
 	list_remove(&row.link);
 	assert_false(list_holds(&row.link));
 	list_append(&list, &row.link);
@@ -141,11 +138,67 @@ static void leaving_twice_is_leaving_once(void **state)
 	assert_true(list_is_empty(&list));
 }
 
+/* From the front, until there is none; each may stand in another list at once. */
+static void rows_are_taken_in_their_order(void **state)
+{
+	for (int count = 0; count <= ROWS; count++) {
+		struct row rows[ROWS] = {{0}};
+		struct row *row;
+		struct list list, taken;
+		struct model model = {0};
+
+		list_init(&list);
+		list_init(&taken);
+		for (int i = 0; i < count; i++) {
+			rows[i].number = i;
+			list_append(&list, &rows[i].link);
+			model_insert(&model, model.count, i);
+		}
+		while ((row = LIST_TAKE(struct row, link, &list))) {
+			assert_false(list_holds(&row->link));
+			list_append(&taken, &row->link);
+		}
+		assert_true(list_is_empty(&list));
+		assert_null(LIST_TAKE(struct row, link, &list));
+		assert_same(&taken, &model);
+	}
+}
+
+/* Any number of rows behind any number of others; the list that they leave is empty, and can be used. */
+static void rows_move_behind_others(void **state)
+{
+	for (int moved = 0; moved < ROWS * ROWS; moved++) {
+		struct row rows[ROWS] = {{0}};
+		struct list lists[2];
+		struct model model = {0};
+		const int first = moved / ROWS, count = moved % ROWS;
+
+		list_init(&lists[0]);
+		list_init(&lists[1]);
+		for (int i = 0; i < ROWS && i < first + count; i++) {
+			rows[i].number = i;
+			list_append(&lists[i < first], &rows[i].link);
+			model_insert(&model, model.count, i);
+		}
+		list_move(&lists[0], &lists[1]);
+		assert_true(list_is_empty(&lists[0]));
+		assert_same(&lists[1], &model);
+		list_move(&lists[1], &lists[0]);
+		assert_true(list_is_empty(&lists[1]));
+		assert_same(&lists[0], &model);
+		LIST_EACH (struct row, row, link, &lists[0])
+			list_remove(&row->link);
+		assert_true(list_is_empty(&lists[0]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_order_of_entering_and_leaving_is_that_of_an_array),
 		cmocka_unit_test(rows_may_leave_while_they_are_visited),
+		cmocka_unit_test(rows_are_taken_in_their_order),
+		cmocka_unit_test(rows_move_behind_others),
 		cmocka_unit_test(leaving_twice_is_leaving_once),
 	};
 

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/container.h"
 #include "common/mem.h"
 #include "server/metrics.h"
 
@@ -78,11 +77,6 @@ static void advance(struct sender *sender, struct sender_job *job)
 
 /* ---- a sender ---- */
 
-static struct sender_job *of_post(struct post *post)
-{
-	return CONTAINER_OF(post, struct sender_job, post);
-}
-
 static void admit(struct sender *sender, struct sender_job *job)
 {
 	job->sender = sender;
@@ -97,12 +91,11 @@ static void admit(struct sender *sender, struct sender_job *job)
 /* What was submitted, or starved and is woken. */
 static void take_posts(struct sender *sender)
 {
-	struct post *next;
+	struct list posts;
+	struct sender_job *job;
 
-	for (struct post *post = loop_collect(&sender->loop); post; post = next) {
-		struct sender_job *job = of_post(post);
-
-		next = post->next;
+	loop_collect(&sender->loop, &posts);
+	while ((job = LIST_TAKE(struct sender_job, post, &posts))) {
 		if (job->sender)
 			advance(sender, job);
 		else

@@ -37,7 +37,7 @@ struct sender_job {
 	int socket;
 	bool incoming; /* a body that comes: SENDING_FULL waits for more of it */
 
-	struct post post; /* from here on the pool's */
+	struct list_link post; /* from here on the pool's */
 	struct sender *sender;
 	struct list_link link; /* among its sender's */
 	enum sending state;

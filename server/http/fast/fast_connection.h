@@ -53,7 +53,7 @@ struct direct;
 struct fast_thread;
 
 struct fast_connection {
-	struct post post;
+	struct list_link post;
 	struct sender_job job;
 	struct fast_thread *thread;
 	struct list_link link; /* in the thread's list, unless it is ARRIVING or LOADING */

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "common/container.h"
 #include "common/mem.h"
 #include "server/http/fast/direct.h"
 #include "server/http/fast/fast_answer.h"
@@ -164,12 +163,11 @@ static void begin(struct fast_thread *thread, struct fast_connection *connection
 
 static void take_posts(struct fast_thread *thread)
 {
-	struct post *next;
+	struct list posts;
+	struct fast_connection *connection;
 
-	for (struct post *post = loop_collect(&thread->loop); post; post = next) {
-		struct fast_connection *connection = CONTAINER_OF(post, struct fast_connection, post);
-
-		next = post->next;
+	loop_collect(&thread->loop, &posts);
+	while ((connection = LIST_TAKE(struct fast_connection, post, &posts))) {
 		if (connection->state == FAST_ARRIVING)
 			begin(thread, connection);
 		else

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/container.h"
 #include "common/list.h"
 #include "common/mem.h"
 #include "server/http/loop.h"
@@ -19,7 +18,7 @@ enum { EVENTS = 64, TICK_MS = 1000, TURN_BYTES = 1 << 20 };
 
 /* Its thread's own, but while it is posted. */
 struct leaver {
-	struct post post;
+	struct list_link post;
 	struct list_link link;
 	int fd;
 	int64_t dropped_bytes;
@@ -65,12 +64,11 @@ static void serve(struct lingering *lingering, struct leaver *leaver)
 
 static void take_posts(struct lingering *lingering)
 {
-	struct post *next;
+	struct list posts;
+	struct leaver *leaver;
 
-	for (struct post *post = loop_collect(&lingering->loop); post; post = next) {
-		struct leaver *leaver = CONTAINER_OF(post, struct leaver, post);
-
-		next = post->next;
+	loop_collect(&lingering->loop, &posts);
+	while ((leaver = LIST_TAKE(struct leaver, post, &posts))) {
 		list_prepend(&lingering->leavers, &leaver->link);
 		leaver->began_s = lingering->now_s;
 		leaver->active_s = lingering->now_s;

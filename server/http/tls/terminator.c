@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/container.h"
 #include "common/mem.h"
 #include "server/http/tls/greeting.h"
 #include "server/http/tls/tls_thread.h"
@@ -102,14 +101,10 @@ static void give_turns(struct tls_thread *thread, struct list *turns, int most,
 	struct client *client;
 
 	list_init(&now);
-	for (; most > 0 && (client = LIST_FIRST(struct client, ready, turns)); most--) {
-		list_remove(&client->ready);
+	for (; most > 0 && (client = LIST_TAKE(struct client, ready, turns)); most--)
 		list_append(&now, &client->ready);
-	}
-	while ((client = LIST_FIRST(struct client, ready, &now))) {
-		list_remove(&client->ready);
+	while ((client = LIST_TAKE(struct client, ready, &now)))
 		act(thread, client);
-	}
 }
 
 static void admit(struct tls_thread *thread, struct client *client)
@@ -120,19 +115,14 @@ static void admit(struct tls_thread *thread, struct client *client)
 		tls_thread_end(thread, client);
 }
 
-static struct client *of_post(struct post *post)
-{
-	return CONTAINER_OF(post, struct client, post);
-}
-
 static void take_posts(struct tls_thread *thread)
 {
-	struct post *next;
+	struct list posts;
+	struct client *client;
 
-	for (struct post *post = loop_collect(&thread->loop); post; post = next) {
-		next = post->next;
-		admit(thread, of_post(post));
-	}
+	loop_collect(&thread->loop, &posts);
+	while ((client = LIST_TAKE(struct client, post, &posts)))
+		admit(thread, client);
 }
 
 /* Seconds in this stage, and without a byte; 0: any. */
@@ -326,8 +316,6 @@ bool terminator_take(
 	const int on = 1;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	list_link_init(&client->row);
-	list_link_init(&client->ready);
 	client->pump.session.cable.fd = fd;
 	client->pump.near = -1;
 	client->client_tag = (struct tag){client, false};

@@ -35,7 +35,7 @@ struct tag {
 
 /* A thread's own, but while it is posted to it. */
 struct client {
-	struct post post;
+	struct list_link post;
 	struct list_link row;   /* among those of its stage, in the order in which they came there */
 	struct list_link ready; /* among those that have a turn; or in no list */
 	struct pump pump;

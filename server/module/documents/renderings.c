@@ -7,6 +7,7 @@
 
 #include "common/buffer.h"
 #include "common/digest.h"
+#include "common/list.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -25,7 +26,7 @@ static const char kept_link[] = "href=\"larder-home:";
 enum { LINK_LENGTH = sizeof "href=\"" - 1 };
 
 struct rendering {
-	struct rendering *next; /* used less lately */
+	struct list_link link;
 	struct digest digest;
 	bool is_section;
 	char *html; /* NULL while it is being made */
@@ -33,11 +34,11 @@ struct rendering {
 };
 
 struct renderings {
-	struct lock mutex; /* guards latest, and all that hangs on it */
+	struct lock mutex; /* guards list, and all that stands in it */
 	pthread_cond_t made;
 	char *hosts;
 	size_t bytes_max;
-	struct rendering *latest;
+	struct list list; /* what was used last comes first */
 };
 
 struct renderings *renderings_create(const char *hosts, size_t bytes_max)
@@ -46,6 +47,7 @@ struct renderings *renderings_create(const char *hosts, size_t bytes_max)
 
 	lock_init(&renderings->mutex, &lock_place);
 	(void)pthread_cond_init(&renderings->made, NULL);
+	list_init(&renderings->list);
 	renderings->hosts = mem_dup(hosts);
 	renderings->bytes_max = bytes_max;
 	return renderings;
@@ -61,10 +63,8 @@ void renderings_destroy(struct renderings *renderings)
 {
 	if (!renderings)
 		return;
-	for (struct rendering *next, *at = renderings->latest; at; at = next) {
-		next = at->next;
-		destroy_rendering(at);
-	}
+	LIST_EACH (struct rendering, rendering, link, &renderings->list)
+		destroy_rendering(rendering);
 	(void)pthread_cond_destroy(&renderings->made);
 	lock_finish(&renderings->mutex);
 	free(renderings->hosts);
@@ -84,18 +84,14 @@ static char *make(
 /* The one that is wanted, now the latest; NULL if there is none. */
 static struct rendering *find(struct renderings *renderings, const struct digest *digest, bool is_section)
 {
-	struct rendering **at = &renderings->latest;
-	struct rendering *found;
-
-	while (*at && !((*at)->is_section == is_section && digest_equal(&(*at)->digest, digest)))
-		at = &(*at)->next;
-	found = *at;
-	if (!found)
-		return NULL;
-	*at = found->next;
-	found->next = renderings->latest;
-	renderings->latest = found;
-	return found;
+	LIST_EACH (struct rendering, rendering, link, &renderings->list) {
+		if (rendering->is_section == is_section && digest_equal(&rendering->digest, digest)) {
+			list_remove(&rendering->link);
+			list_prepend(&renderings->list, &rendering->link);
+			return rendering;
+		}
+	}
+	return NULL;
 }
 
 /* Lets go of those used least lately, beyond what may be kept; what is being made stays. */
@@ -103,15 +99,11 @@ static void make_room(struct renderings *renderings)
 {
 	size_t bytes = 0;
 
-	for (struct rendering **at = &renderings->latest; *at;) {
-		struct rendering *rendering = *at;
-
+	LIST_EACH (struct rendering, rendering, link, &renderings->list) {
 		bytes += rendering->length;
-		if (bytes <= renderings->bytes_max || !rendering->html) {
-			at = &rendering->next;
+		if (bytes <= renderings->bytes_max || !rendering->html)
 			continue;
-		}
-		*at = rendering->next;
+		list_remove(&rendering->link);
 		bytes -= rendering->length;
 		destroy_rendering(rendering);
 	}
@@ -123,8 +115,7 @@ static struct rendering *begin(struct renderings *renderings, const struct diges
 
 	rendering->digest = *digest;
 	rendering->is_section = is_section;
-	rendering->next = renderings->latest;
-	renderings->latest = rendering;
+	list_prepend(&renderings->list, &rendering->link);
 	return rendering;
 }
 

@@ -20,7 +20,7 @@ struct message;
 struct chunk;
 
 struct item {
-	struct item *next;
+	struct item *next; /* of its field; never taken out, so it has no other links */
 	union {
 		const char *string;
 		const struct message *message;
