@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -161,6 +162,7 @@ void acceptor_release(struct acceptor *acceptor)
 {
 	LOCKED(&acceptor->mutex);
 
+	INVARIANT(acceptor->open > 0 && acceptor->open <= acceptor->max_connections);
 	metric_add(METRIC_CONNECTIONS, -1);
 	if (acceptor->open-- == acceptor->max_connections)
 		wake(acceptor);

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -146,6 +147,7 @@ static void take_out(struct response_cache *cache, struct cached_reply *reply, s
 {
 	struct cached_reply **link = &cache->buckets[reply->hash & cache->bucket_mask];
 
+	INVARIANT(cache->replies[reply->slot] == reply);
 	while (*link != reply)
 		link = &(*link)->next;
 	*link = reply->next;
@@ -153,6 +155,7 @@ static void take_out(struct response_cache *cache, struct cached_reply *reply, s
 	cache->replies[reply->slot]->slot = reply->slot;
 	cache->bytes -= bytes_of(reply);
 	cache->files -= reply->is_file;
+	INVARIANT(cache->count > 0 || (cache->bytes == 0 && cache->files == 0));
 	reply->next = *gone;
 	*gone = reply;
 }
@@ -207,6 +210,8 @@ static struct cached_reply *put(struct response_cache *cache, uint64_t ticket, s
 	if (!is_welcome(cache, ticket, reply))
 		return reply;
 	make_room(cache, reply, &gone);
+	INVARIANT(
+		cache->count < cache->limits.replies && cache->files + reply->is_file <= cache->limits.files);
 	bucket = &cache->buckets[reply->hash & cache->bucket_mask];
 	reply->next = *bucket;
 	*bucket = reply;

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/digest.h"
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -311,6 +312,7 @@ bool breakers_await(struct breakers *breakers, size_t upstream, int64_t patience
 	condition->awaiting++;
 	has = await_turn(breakers, upstream, true, patience_ms, stop, err);
 	condition->awaiting--;
+	INVARIANT(condition->awaiting >= 0);
 	return has;
 }
 
@@ -462,10 +464,12 @@ static bool give_back(struct breakers *breakers, struct turn *turn)
 	struct condition *condition = &breakers->conditions[turn->upstream];
 	LOCKED(&breakers->mutex);
 
+	INVARIANT(turn->is_taken);
 	end_probe(breakers, turn);
 	turn->is_taken = false;
 	condition->running--;
 	condition->filling -= turn->of_fill;
+	INVARIANT(condition->filling >= 0 && condition->filling <= condition->running);
 	(void)pthread_cond_broadcast(&breakers->changed);
 	return condition->unnoted;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/number.h"
@@ -122,6 +123,7 @@ static void leave(struct imports *imports, struct incoming *incoming, bool drop)
 	{
 		LOCKED(&imports->mutex);
 
+		INVARIANT(incoming->users > 0);
 		incoming->users--;
 		incoming->touched_ms = clock_monotonic_ms();
 		for (size_t i = 0; drop && i < IMPORTS_OPEN_MAX; i++) {

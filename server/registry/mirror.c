@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -77,6 +78,7 @@ static void count_ended(struct mirror *mirror)
 {
 	LOCKED(&mirror->mutex);
 
+	INVARIANT(mirror->fill_count > 0);
 	mirror->fill_count--;
 	(void)pthread_cond_broadcast(&mirror->changed);
 }

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -137,6 +138,7 @@ static void count_place(struct question *question, int change)
 {
 	struct questions *questions = question->questions;
 
+	INVARIANT(question->placed == (change < 0));
 	questions->placed += (size_t)change;
 	question->share->placed += (size_t)change;
 	if (question->upstream != NOWHERE)
@@ -154,6 +156,7 @@ static void link_in(struct question *question)
 /* It has no place. */
 static void link_out(struct question *question)
 {
+	INVARIANT(list_holds(&question->link) && !question->placed);
 	list_remove(&question->link);
 	shares_give_back(TAKE(question->share));
 	metric_add(METRIC_QUESTIONS_WAITING, -1);
@@ -285,6 +288,7 @@ static struct question *take_next(struct questions *questions)
 		place_all(questions);
 		return next;
 	}
+	INVARIANT(questions->threads > 0);
 	questions->threads--;
 	(void)pthread_cond_broadcast(&questions->changed);
 	return NULL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/invariant.h"
 #include "common/mem.h"
 
 void shares_init(struct shares *shares)
@@ -41,6 +42,7 @@ struct share *shares_take(struct shares *shares, const char *client)
 
 void shares_give_back(struct share *share)
 {
+	INVARIANT(share->members > 0 && share->placed <= share->members);
 	if (--share->members > 0)
 		return;
 	list_remove(&share->link);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -67,6 +68,7 @@ static bool has_place(const struct turns *turns, const struct share *share)
 
 static void take_place(struct turns *turns, struct line_turn *turn)
 {
+	INVARIANT(turns->inside < turns->places);
 	turns->inside++;
 	turn->share->placed++;
 	turn->share->turn = ++turns->given;
@@ -168,6 +170,7 @@ static struct waiter *exit_turn(struct turns *turns, struct line_turn *turn)
 
 	if (turn->state == TURN_NONE)
 		return NULL;
+	INVARIANT(list_holds(&turn->link) == !had_place && turns->inside >= had_place);
 	if (turn->state == TURN_IN_LINE)
 		step_out(turns, turn);
 	turns->inside -= had_place;

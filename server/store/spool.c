@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/thread.h"
@@ -374,6 +375,7 @@ static bool advance_window(struct spool *spool, int64_t *gone)
 
 	if (moves)
 		spool->gone = whole;
+	INVARIANT(spool->gone <= spool->progress.length);
 	*gone = spool->gone;
 	return moves;
 }
@@ -513,6 +515,7 @@ bool spool_await(struct spool *spool, struct spool_progress *seen, struct waiter
 	bool nothing_new = seen->visible == spool->progress.visible && seen->state == spool->progress.state &&
 			   seen->pass_through == spool->progress.pass_through;
 
+	INVARIANT(spool->progress.visible <= spool->progress.length);
 	*seen = spool->progress;
 	if (seen->visible > 0)
 		spool->shown = true;

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "common/list.h"
 #include "common/mem.h"
+#include "common/thread.h"
 
 enum { ROWS = 8, STEPS = 5000, SEEDS = 5 };
 
@@ -192,6 +196,28 @@ static void rows_move_behind_others(void **state)
 	}
 }
 
+/* In a process of its own, which that is to end. */
+static void entering_a_second_list_aborts(void **state)
+{
+	struct row row = {.number = 7};
+	struct list lists[2];
+	int status = 0;
+	pid_t child;
+
+	if (!thread_checks())
+		skip();
+	list_init(&lists[0]);
+	list_init(&lists[1]);
+	list_append(&lists[0], &row.link);
+	child = fork();
+	if (child == 0) {
+		list_append(&lists[1], &row.link);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +226,7 @@ int main(void)
 		cmocka_unit_test(rows_are_taken_in_their_order),
 		cmocka_unit_test(rows_move_behind_others),
 		cmocka_unit_test(leaving_twice_is_leaving_once),
+		cmocka_unit_test(entering_a_second_list_aborts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/own.h"
 #include "server/http/rendition.h"
@@ -56,6 +57,7 @@ void in_flight_leave(struct in_flight *in_flight)
 {
 	LOCKED(&in_flight->mutex);
 	metric_add(METRIC_REQUESTS_RUNNING, -1);
+	INVARIANT(in_flight->running > 0);
 	if (--in_flight->running == 0)
 		(void)pthread_cond_signal(&in_flight->quiet);
 }
@@ -69,6 +71,7 @@ void in_flight_hand_over(struct in_flight *in_flight)
 void in_flight_confirm(struct in_flight *in_flight)
 {
 	LOCKED(&in_flight->mutex);
+	INVARIANT(in_flight->handed > 0);
 	if (--in_flight->handed == 0)
 		(void)pthread_cond_signal(&in_flight->quiet);
 }

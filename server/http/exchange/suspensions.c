@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "server/ranks.h"
 
@@ -31,6 +32,7 @@ static void get_up(struct suspension *suspension)
 {
 	struct suspensions *owner = suspension->owner;
 
+	INVARIANT(list_holds(&suspension->link));
 	list_remove(&suspension->link);
 	suspension->state = SUSPENSION_NONE;
 	if (list_is_empty(&owner->list))

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/invariant.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/http/accesslog.h"
@@ -172,6 +173,7 @@ static enum sending account(struct hit *hit, const struct hit_desk *desk, size_t
 	}
 	hit->offset += (int64_t)(taken - head_length);
 	hit->left -= (int64_t)(taken - head_length);
+	INVARIANT(hit->left >= 0);
 	return hit->left ? SENDING_FULL : SENDING_DONE;
 }
 

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "common/invariant.h"
 #include "common/list.h"
 #include "server/metrics.h"
 
@@ -61,6 +62,7 @@ void tls_thread_end(struct tls_thread *thread, struct client *client)
 		metric_add(METRIC_HANDSHAKES_RUNNING, -1);
 		metric_add(METRIC_HANDSHAKES_FAILED, 1);
 	}
+	INVARIANT(client->stage != STAGE_LEAVING || thread->leaving > 0);
 	if (client->stage == STAGE_LEAVING)
 		thread->leaving--;
 	else

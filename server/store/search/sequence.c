@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/search/sequence.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +137,7 @@ void sequence_remove(struct sequence *sequence, struct sequence_place place)
 {
 	struct sequence_block *block = &sequence->blocks[place.block];
 
+	assert(place.block < sequence->block_count && place.at < block->count);
 	block->count--;
 	memmove(block->slots + place.at, block->slots + place.at + 1,
 		(block->count - place.at) * sizeof *block->slots);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/invariant.h"
 #include "common/mem.h"
 
 enum { CAPACITY_MIN = 16 };
@@ -95,6 +96,7 @@ bool folders_drop(struct folders *folders, const struct digest *digest)
 	folders->count--;
 	memmove(&folders->rows[position], &folders->rows[position + 1],
 		(folders->count - position) * sizeof *folders->rows);
+	INVARIANT(folders->count > 0 || folders->bytes == 0);
 	return true;
 }
 
