@@ -204,7 +204,7 @@ void rendition_finish(struct renditions *renditions, const struct request *reque
 		reply_header(reply, "ETag", etag);
 	}
 	if (*etag && conditions_client_has(request, etag)) {
-		reply_empty(reply, 304);
+		reply_empty(reply, condition_status(CONDITION_NOT_MODIFIED));
 	} else if (packs) {
 		size_t length;
 		char *packed = pack(renditions, &print, reply, &length);

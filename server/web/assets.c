@@ -28,7 +28,7 @@ static void send_asset(const struct request *request, const struct asset *asset,
 
 	(void)snprintf(etag, sizeof etag, "\"%s%s\"", asset->digest, packed ? "-gzip" : "");
 	if (conditions_client_has(request, etag)) {
-		reply_empty(reply, 304);
+		reply_empty(reply, condition_status(CONDITION_NOT_MODIFIED));
 		reply->head_length = (int64_t)length;
 	} else {
 		reply_take_bytes(reply, 200, asset->media_type, mem_dup_n(bytes, length), length);
