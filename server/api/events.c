@@ -145,7 +145,7 @@ static void *run(void *argument)
 
 bool events_create(const struct services *services, struct events **out, struct err *err)
 {
-	struct events *events = mem_zero(1, sizeof *events);
+	AUTO_EVENTS struct events *events = mem_zero(1, sizeof *events);
 	const struct thread_plan plan = {.name = "events", .run = run, .context = events};
 
 	events->services = services;
@@ -153,11 +153,9 @@ bool events_create(const struct services *services, struct events **out, struct 
 	(void)pthread_cond_init(&events->changed, NULL);
 	shares_init(&events->shares);
 	events->has_thread = thread_start(&events->thread, &plan, err);
-	if (!events->has_thread) {
-		events_destroy(events);
+	if (!events->has_thread)
 		return false;
-	}
-	*out = events;
+	*out = TAKE(events);
 	return true;
 }
 

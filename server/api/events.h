@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/services.h"
 
 enum { EVENTS_LISTENERS_MAX = 1024, EVENTS_LISTENERS_A_CLIENT = 16 };
@@ -24,5 +25,7 @@ void events_end(struct events *events);
 
 /* After the last listener has gone. Takes NULL. */
 void events_destroy(struct events *events);
+AUTO_CLEANER(own_events, struct events *, events_destroy)
+#define AUTO_EVENTS AUTO(own_events)
 
 #endif

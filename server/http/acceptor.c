@@ -133,19 +133,16 @@ static void *run(void *argument)
 bool acceptor_open(int listen_fd, unsigned max_connections, const struct acceptor_exits *exits,
 	struct acceptor **out, struct err *err)
 {
-	struct acceptor *acceptor = mem_zero(1, sizeof *acceptor);
+	AUTO_ACCEPTOR struct acceptor *acceptor = mem_zero(1, sizeof *acceptor);
 
 	lock_init(&acceptor->mutex, &lock_place);
 	acceptor->listen_fd = listen_fd;
 	acceptor->max_connections = max_connections;
 	acceptor->exits = *exits;
 	acceptor->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (acceptor->wake_fd < 0) {
-		(void)err_errno(err, errno, "make an eventfd for the acceptor");
-		acceptor_close(acceptor);
-		return false;
-	}
-	*out = acceptor;
+	if (acceptor->wake_fd < 0)
+		return err_errno(err, errno, "make an eventfd for the acceptor");
+	*out = TAKE(acceptor);
 	return true;
 }
 

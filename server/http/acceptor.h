@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 struct acceptor;
 
@@ -37,5 +38,7 @@ void acceptor_refuse(struct acceptor *acceptor);
 
 /* Takes NULL. */
 void acceptor_close(struct acceptor *acceptor);
+AUTO_CLEANER(own_acceptor, struct acceptor *, acceptor_close)
+#define AUTO_ACCEPTOR AUTO(own_acceptor)
 
 #endif

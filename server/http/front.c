@@ -507,17 +507,15 @@ static bool start(struct front *front, struct err *err)
 
 bool front_open(const struct front_settings *settings, struct front **out, struct err *err)
 {
-	struct front *front = mem_zero(1, sizeof *front);
+	AUTO_FRONT struct front *front = mem_zero(1, sizeof *front);
 
 	front->dead_socket = -1;
 	in_flight_init(&front->in_flight, settings);
 	front->in_flight.quiet_socket = guest_quiet_socket();
 	set_defaults(&front->in_flight.settings);
-	if (!start(front, err)) {
-		front_close(front);
+	if (!start(front, err))
 		return false;
-	}
-	*out = front;
+	*out = TAKE(front);
 	return true;
 }
 

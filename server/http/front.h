@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/http/front_settings.h"
 
 struct front;
@@ -24,5 +25,7 @@ const char *front_url(const struct front *front);
 /* Takes no more connections, lets running answers end for at most drain_timeout_s, ends the rest; takes NULL.
  */
 void front_close(struct front *front);
+AUTO_CLEANER(own_front, struct front *, front_close)
+#define AUTO_FRONT AUTO(own_front)
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "common/own.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
 
@@ -17,6 +18,8 @@ struct renditions;
 struct renditions *renditions_create(void);
 /* Takes NULL. */
 void renditions_destroy(struct renditions *renditions);
+AUTO_CLEANER(own_renditions, struct renditions *, renditions_destroy)
+#define AUTO_RENDITIONS AUTO(own_renditions)
 
 /* Whether Accept-Encoding takes gzip (RFC 9110 section 12.5.3). NULL: there is no such field. */
 bool rendition_takes_gzip(const char *accept_encoding);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/own.h"
 #include "server/http/reply.h"
 
 struct response_cache;
@@ -61,6 +62,8 @@ struct cached_reply {
 struct response_cache *response_cache_create(const struct response_cache_limits *limits);
 /* Nobody may be sending any more; takes NULL. */
 void response_cache_destroy(struct response_cache *cache);
+AUTO_CLEANER(own_response_cache, struct response_cache *, response_cache_destroy)
+#define AUTO_RESPONSE_CACHE AUTO(own_response_cache)
 
 /* Where the table's history stands. Taken before anything is looked up for a reply, it tells
  * response_cache_keep whether something was forgotten meanwhile. */
@@ -79,5 +82,7 @@ struct cached_reply *cached_reply_hold(struct cached_reply *reply);
 /* The reply for a target, held for the caller until cached_reply_release; NULL. A cache of NULL has none. */
 struct cached_reply *response_cache_find(struct response_cache *cache, const char *target);
 void cached_reply_release(struct cached_reply *reply);
+AUTO_CLEANER(own_cached_reply, struct cached_reply *, cached_reply_release)
+#define AUTO_CACHED_REPLY AUTO(own_cached_reply)
 
 #endif

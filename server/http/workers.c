@@ -52,7 +52,7 @@ static void *work(void *argument)
 bool workers_create(
 	const char *name, unsigned threads, size_t queue_max, struct workers **out, struct err *err)
 {
-	struct workers *workers = mem_zero(1, sizeof *workers);
+	AUTO_WORKERS struct workers *workers = mem_zero(1, sizeof *workers);
 	const struct thread_plan plan = {.name = name, .run = work, .context = workers};
 	bool started = true;
 
@@ -65,11 +65,9 @@ bool workers_create(
 		started = thread_start(&workers->threads[workers->thread_count], &plan, err);
 		workers->thread_count += started;
 	}
-	if (!started) {
-		workers_destroy(workers);
+	if (!started)
 		return false;
-	}
-	*out = workers;
+	*out = TAKE(workers);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "common/list.h"
+#include "common/own.h"
 
 struct job {
 	void (*run)(struct job *job);
@@ -21,6 +22,8 @@ struct workers;
 bool workers_create(
 	const char *name, unsigned threads, size_t queue_max, struct workers **out, struct err *err);
 void workers_destroy(struct workers *workers);
+AUTO_CLEANER(own_workers, struct workers *, workers_destroy)
+#define AUTO_WORKERS AUTO(own_workers)
 
 /* Queues a job; false if the queue is full. */
 bool workers_submit(struct workers *workers, struct job *job);

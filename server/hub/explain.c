@@ -139,7 +139,7 @@ static void take_problem(const struct reply *reply, struct err *out)
 static void judge_on_trial(struct services *services, struct request *request, const struct hub_url *hub_url,
 	struct explanation *out)
 {
-	struct reply reply;
+	AUTO(reply_finish) struct reply reply;
 
 	reply_init(&reply);
 	if (hub_url->wanted == WANTED_DESCRIPTION)
@@ -149,7 +149,6 @@ static void judge_on_trial(struct services *services, struct request *request, c
 	out->status = reply.status;
 	if (reply.problem != ERR_NONE)
 		take_problem(&reply, &out->refusal);
-	reply_finish(&reply);
 }
 
 /* Where a redirect would lead; where upstream would be asked first, what is known here stands in for its

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 enum { MULTIPART_NAME_MAX = 255 };
 
@@ -32,6 +33,8 @@ bool multipart_create(const char *content_type, const struct multipart_receiver 
 	struct multipart **out, struct err *err);
 /* Takes NULL. */
 void multipart_destroy(struct multipart *multipart);
+AUTO_CLEANER(own_multipart, struct multipart *, multipart_destroy)
+#define AUTO_MULTIPART AUTO(own_multipart)
 
 /* The next bytes of the body, in pieces of any size. ERR_BAD_REQUEST for what is no form, or what the
  * receiver says; after that it can only be destroyed. */

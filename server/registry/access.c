@@ -338,16 +338,14 @@ bool access_revoke(struct access *access, const char *name, struct err *err)
 
 bool access_create(struct catalog *catalog, bool read_needs_token, struct access **out, struct err *err)
 {
-	struct access *access = mem_zero(1, sizeof *access);
+	AUTO_ACCESS struct access *access = mem_zero(1, sizeof *access);
 
 	lock_init(&access->mutex, &lock_place);
 	access->catalog = catalog;
 	access->read_needs_token = read_needs_token;
-	if (!reload(access, err)) {
-		access_destroy(access);
+	if (!reload(access, err))
 		return false;
-	}
-	*out = access;
+	*out = TAKE(access);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/module/name.h"
 #include "server/upstream/upstream.h"
 
@@ -38,6 +39,8 @@ struct admission;
 /* What the rules point to must outlive it. destroy takes NULL. */
 struct admission *admission_create(const struct admission_rules *rules);
 void admission_destroy(struct admission *admission);
+AUTO_CLEANER(own_admission, struct admission *, admission_destroy)
+#define AUTO_ADMISSION AUTO(own_admission)
 
 /* May be changed at any time. */
 void admission_set_offline(struct admission *admission, bool offline);

@@ -7,6 +7,7 @@
 #define SERVER_REGISTRY_BACKFILL_H
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/committer.h"
 
 struct backfill;
@@ -16,6 +17,8 @@ struct backfill;
 bool backfill_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
 	struct backfill **out, struct err *err);
 void backfill_destroy(struct backfill *backfill);
+AUTO_CLEANER(own_backfill, struct backfill *, backfill_destroy)
+#define AUTO_BACKFILL AUTO(own_backfill)
 
 /* Something was kept that may lack its MD5 or its listing. Quick. */
 void backfill_notice(struct backfill *backfill);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/module/name.h"
 #include "server/upstream/upstream.h"
 
@@ -21,6 +22,8 @@ struct breakers;
  * for a bad memory and no failure. destroy takes NULL. */
 struct breakers *breakers_create(const struct upstream *upstreams, size_t count, struct catalog *catalog);
 void breakers_destroy(struct breakers *breakers);
+AUTO_CLEANER(own_breakers, struct breakers *, breakers_destroy)
+#define AUTO_BREAKERS AUTO(own_breakers)
 
 /* Leave to run one transfer with an upstream. */
 struct turn {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 enum { BUDGET_AT_ONCE = 200, BUDGET_A_SECOND = 20, BUDGET_CLIENTS = 1024 };
 
@@ -19,6 +20,8 @@ struct budget;
 struct budget *budget_create(void);
 /* Takes NULL. */
 void budget_destroy(struct budget *budget);
+AUTO_CLEANER(own_budget, struct budget *, budget_destroy)
+#define AUTO_BUDGET AUTO(own_budget)
 
 /* Whether there is one left for this client; ERR_BUSY with retry_after_s. */
 bool budget_check(struct budget *budget, const char *client, int64_t now_ms, struct err *err);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/module/name.h"
 #include "server/registry/verdict.h"
 #include "server/store/blobs.h"
@@ -20,6 +21,8 @@ struct checkpoints;
  * those that have a row now. destroy takes NULL; no checkpoint may be open then. */
 struct checkpoints *checkpoints_create(struct catalog *catalog, struct blobs *blobs);
 void checkpoints_destroy(struct checkpoints *checkpoints);
+AUTO_CLEANER(own_checkpoints, struct checkpoints *, checkpoints_destroy)
+#define AUTO_CHECKPOINTS AUTO(own_checkpoints)
 
 /* Opens the spool with the draft that an earlier process left for this artifact, cut to what can be trusted
  * of it (then row->durable_bytes); *found is false, and the spool as it was, where there is none. Until the

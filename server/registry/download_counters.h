@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/module/name.h"
 
 struct catalog;
@@ -17,6 +18,8 @@ struct download_counters;
 /* Starts its thread. The catalog must outlive it. destroy writes what is left; takes NULL. */
 bool download_counters_create(struct catalog *catalog, struct download_counters **out, struct err *err);
 void download_counters_destroy(struct download_counters *counters);
+AUTO_CLEANER(own_download_counters, struct download_counters *, download_counters_destroy)
+#define AUTO_DOWNLOAD_COUNTERS AUTO(own_download_counters)
 
 /* What else is to be written now and then, on the counters' thread: until they are destroyed. */
 struct counters_beside {
@@ -34,5 +37,7 @@ struct download_counter;
 struct download_counter *download_counters_open(struct download_counters *counters, const struct name *name);
 void download_counter_add(struct download_counter *counter);
 void download_counter_release(struct download_counter *counter);
+AUTO_CLEANER(own_download_counter, struct download_counter *, download_counter_release)
+#define AUTO_DOWNLOAD_COUNTER AUTO(own_download_counter)
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/module/name.h"
 #include "server/registry/fill_progress.h"
 
@@ -38,6 +39,8 @@ void fill_list_finish(struct fill_list *list);
 struct ended_fills;
 struct ended_fills *ended_fills_create(void);
 void ended_fills_destroy(struct ended_fills *ended);
+AUTO_CLEANER(own_ended_fills, struct ended_fills *, ended_fills_destroy)
+#define AUTO_ENDED_FILLS AUTO(own_ended_fills)
 
 /* Remembers one that has ended now. */
 void ended_fills_add(struct ended_fills *ended, const struct fill_status *status);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/fetch.h"
 #include "server/registry/intake.h"
 
@@ -28,6 +29,8 @@ struct gather;
  */
 struct gather *gather_create(const struct fetch *archive, struct intake *intake);
 void gather_destroy(struct gather *gather);
+AUTO_CLEANER(own_gather, struct gather *, gather_destroy)
+#define AUTO_GATHER AUTO(own_gather)
 
 /* NULL gathers from nowhere. */
 bool gather_is_from(const struct gather *gather, size_t upstream);

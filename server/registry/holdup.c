@@ -77,7 +77,7 @@ static void *watch(void *argument)
 
 bool holdup_create(struct catalog *catalog, int64_t timeout_s, struct holdup **out, struct err *err)
 {
-	struct holdup *holdup = mem_zero(1, sizeof *holdup);
+	AUTO_HOLDUP struct holdup *holdup = mem_zero(1, sizeof *holdup);
 	const struct thread_plan plan = {.name = "holdup", .run = watch, .context = holdup};
 
 	lock_init(&holdup->mutex, &lock_place);
@@ -86,11 +86,9 @@ bool holdup_create(struct catalog *catalog, int64_t timeout_s, struct holdup **o
 	holdup->catalog = catalog;
 	holdup->timeout_ms = 1000 * timeout_s;
 	holdup->started = thread_start(&holdup->thread, &plan, err);
-	if (!holdup->started) {
-		holdup_destroy(holdup);
+	if (!holdup->started)
 		return false;
-	}
-	*out = holdup;
+	*out = TAKE(holdup);
 	return true;
 }
 

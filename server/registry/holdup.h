@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 #include "common/list.h"
+#include "common/own.h"
 #include "common/waiter.h"
 
 struct catalog;
@@ -18,6 +19,8 @@ struct holdup;
 /* timeout_s: how long each may wait in all. destroy takes NULL; nobody may wait then. */
 bool holdup_create(struct catalog *catalog, int64_t timeout_s, struct holdup **out, struct err *err);
 void holdup_destroy(struct holdup *holdup);
+AUTO_CLEANER(own_holdup, struct holdup *, holdup_destroy)
+#define AUTO_HOLDUP AUTO(own_holdup)
 
 /* A commit that may have to wait; zeroed before. Its fields are the hold-up's. */
 struct held {

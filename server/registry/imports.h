@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/bundle/signature.h"
 #include "server/registry/importer.h"
 #include "server/registry/incoming.h"
@@ -27,6 +28,8 @@ struct imports;
 bool imports_create(
 	const struct importer *importer, const char *data_dir, struct imports **out, struct err *err);
 void imports_destroy(struct imports *imports);
+AUTO_CLEANER(own_imports, struct imports *, imports_destroy)
+#define AUTO_IMPORTS AUTO(own_imports)
 
 /* ---- the head ---- */
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/bundle/signature.h"
 #include "server/registry/importer.h"
 #include "server/registry/inflow.h"
@@ -88,6 +89,8 @@ struct incoming {
 struct incoming *incoming_create(const char *who, struct signing_key *key);
 /* Takes NULL. */
 void incoming_destroy(struct incoming *incoming);
+AUTO_CLEANER(own_incoming, struct incoming *, incoming_destroy)
+#define AUTO_INCOMING AUTO(own_incoming)
 
 void incoming_add_remark(struct incoming *incoming, const struct import_told *told);
 void incoming_drop_remarks(struct incoming *incoming);

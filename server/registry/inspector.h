@@ -52,5 +52,7 @@ bool inspector_wait(struct inspector *inspector, struct inspection *out, struct 
 
 /* Waits for the threads and frees it all. The spool must be complete or have ended by now. Takes NULL. */
 void inspector_destroy(struct inspector *inspector);
+AUTO_CLEANER(own_inspector, struct inspector *, inspector_destroy)
+#define AUTO_INSPECTOR AUTO(own_inspector)
 
 #endif

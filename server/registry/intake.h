@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/checkpoints.h"
 #include "server/registry/fill_progress.h"
 #include "server/registry/inspector.h"
@@ -24,6 +25,8 @@ struct intake;
 struct intake *intake_create(const struct fill_tools *tools, const struct name *name, struct spool *spool,
 	struct fill_progress *progress);
 void intake_destroy(struct intake *intake);
+AUTO_CLEANER(own_intake, struct intake *, intake_destroy)
+#define AUTO_INTAKE AUTO(own_intake)
 
 /* ---- what it has ---- */
 

@@ -128,15 +128,13 @@ static bool start(struct invalidation *invalidation, struct err *err)
 bool invalidation_open(const char *data_dir, void (*heard)(void *context, const char *label), void *context,
 	struct invalidation **out, struct err *err)
 {
-	struct invalidation *invalidation = mem_zero(1, sizeof *invalidation);
+	AUTO_INVALIDATION struct invalidation *invalidation = mem_zero(1, sizeof *invalidation);
 
 	*invalidation = (struct invalidation){
 		.heard = heard, .context = context, .folder_fd = -1, .listen_fd = -1, .end_fd = -1};
-	if (!open_folder(data_dir, &invalidation->folder_fd, err) || !start(invalidation, err)) {
-		invalidation_close(invalidation);
+	if (!open_folder(data_dir, &invalidation->folder_fd, err) || !start(invalidation, err))
 		return false;
-	}
-	*out = invalidation;
+	*out = TAKE(invalidation);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 struct invalidation;
 
@@ -18,6 +19,8 @@ bool invalidation_open(const char *data_dir, void (*heard)(void *context, const 
 	struct invalidation **out, struct err *err);
 /* Takes NULL. */
 void invalidation_close(struct invalidation *invalidation);
+AUTO_CLEANER(own_invalidation, struct invalidation *, invalidation_close)
+#define AUTO_INVALIDATION AUTO(own_invalidation)
 
 /* Invalidates a version's path or a digest. Returns when it was heard, or at once where no daemon listens;
  * ERR_BUSY where one does not answer for seconds. */

@@ -7,6 +7,7 @@
 #define SERVER_REGISTRY_JANITOR_H
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/committer.h"
 
 struct janitor;
@@ -15,5 +16,7 @@ struct janitor;
 bool janitor_create(
 	struct catalog *catalog, struct committer *committer, struct janitor **out, struct err *err);
 void janitor_destroy(struct janitor *janitor);
+AUTO_CLEANER(own_janitor, struct janitor *, janitor_destroy)
+#define AUTO_JANITOR AUTO(own_janitor)
 
 #endif

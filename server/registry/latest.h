@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/fill.h"
 #include "server/registry/questions.h"
 
@@ -19,6 +20,8 @@ struct latest;
  * and waits for them; takes NULL. */
 struct latest *latest_create(const struct fill_tools *tools, struct admission *admission);
 void latest_destroy(struct latest *latest);
+AUTO_CLEANER(own_latest, struct latest *, latest_destroy)
+#define AUTO_LATEST AUTO(own_latest)
 
 /* The answer that is remembered for a handle and format; 0: none. */
 int64_t latest_recall(struct latest *latest, const struct name *name);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/admission.h"
 #include "server/registry/fill.h"
 #include "server/registry/fill_list.h"
@@ -30,6 +31,8 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 
 /* Stops all fills and waits for them; nobody may join any more. Takes NULL. */
 void mirror_destroy(struct mirror *mirror);
+AUTO_CLEANER(own_mirror, struct mirror *, mirror_destroy)
+#define AUTO_MIRROR AUTO(own_mirror)
 
 /* Asks the same upstreams which version is the latest; the mirror's own. */
 struct latest *mirror_latest(struct mirror *mirror);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "common/waiter.h"
 #include "server/module/archives/archive_limits.h"
 #include "server/registry/committer.h"
@@ -29,6 +30,8 @@ struct publisher *publisher_create(const struct publisher_settings *settings, st
 	struct blobs *blobs, struct committer *committer, struct space *space);
 /* No upload may be running. Takes NULL. */
 void publisher_destroy(struct publisher *publisher);
+AUTO_CLEANER(own_publisher, struct publisher *, publisher_destroy)
+#define AUTO_PUBLISHER AUTO(own_publisher)
 
 /* What the client said of the body before it sent it. */
 struct declaration {

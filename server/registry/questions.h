@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "common/waiter.h"
 #include "server/module/name.h"
 #include "server/registry/admission.h"
@@ -70,6 +71,8 @@ struct questions *questions_create(const struct question_kind *kind, void *conte
 	const struct admission *admission, struct client *client, const struct upstream *upstreams,
 	size_t upstream_count);
 void questions_destroy(struct questions *questions);
+AUTO_CLEANER(own_questions, struct questions *, questions_destroy)
+#define AUTO_QUESTIONS AUTO(own_questions)
 
 /* What is remembered; else *out is the question that is being asked of this name, or that is asked now. A
  * request that came through another server (its CDN-Loop header is not NULL) joins none: that server's
@@ -90,5 +93,7 @@ const struct name *question_name(const struct question *question);
 
 /* Takes NULL. Whose turn has not come when nobody wants to know any more is not asked. */
 void question_release(struct question *question);
+AUTO_CLEANER(own_question, struct question *, question_release)
+#define AUTO_QUESTION AUTO(own_question)
 
 #endif

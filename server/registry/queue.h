@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 #include "common/list.h"
+#include "common/own.h"
 
 struct queue;
 
@@ -17,6 +18,8 @@ struct queue;
  * be in it then. */
 struct queue *queue_create(int64_t places, int64_t patience_s);
 void queue_destroy(struct queue *queue);
+AUTO_CLEANER(own_queue, struct queue *, queue_destroy)
+#define AUTO_QUEUE AUTO(own_queue)
 
 /* Somebody in the queue, from queue_join() to queue_leave(); zeroed before. Its fields are the queue's. */
 struct ticket {

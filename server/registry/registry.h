@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/committer.h"
 #include "server/registry/download_counters.h"
 #include "server/registry/mirror.h"
@@ -22,6 +23,8 @@ struct registry;
 struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
 	struct mirror *mirror, struct download_counters *counters, struct wants *wants);
 void registry_destroy(struct registry *registry);
+AUTO_CLEANER(own_registry, struct registry *, registry_destroy)
+#define AUTO_REGISTRY AUTO(own_registry)
 
 struct holding {
 	struct artifact artifact; /* as far as it is recorded; its name always */

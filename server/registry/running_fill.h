@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "common/list.h"
+#include "common/own.h"
 #include "server/module/name.h"
 #include "server/registry/breakers.h"
 #include "server/registry/fill_list.h"
@@ -43,6 +44,8 @@ struct running_fill {
 /* One that waits. cdn_loop, which it takes over, is sent along upstream. destroy takes NULL. */
 struct running_fill *running_fill_create(struct mirror *mirror, const struct name *name, char *cdn_loop);
 void running_fill_destroy(struct running_fill *fill);
+AUTO_CLEANER(own_running_fill, struct running_fill *, running_fill_destroy)
+#define AUTO_RUNNING_FILL AUTO(own_running_fill)
 
 /* Fills it on the calling thread, with an earlier process's draft of the artifact or a new one. */
 void running_fill_run(struct running_fill *fill, const struct fill_tools *tools);

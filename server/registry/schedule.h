@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 struct schedule;
 
@@ -17,6 +18,8 @@ struct schedule;
  * schedule_start() has begun it. destroy waits for it; takes NULL. */
 struct schedule *schedule_create(bool (*step)(void *context, int64_t *until_ms), void *context);
 void schedule_destroy(struct schedule *schedule);
+AUTO_CLEANER(own_schedule, struct schedule *, schedule_destroy)
+#define AUTO_SCHEDULE AUTO(own_schedule)
 
 /* Makes sure of the thread: without it nothing is ever done. */
 bool schedule_start(struct schedule *schedule, struct err *err);

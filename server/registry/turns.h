@@ -11,6 +11,7 @@
 
 #include "common/err.h"
 #include "common/list.h"
+#include "common/own.h"
 #include "common/waiter.h"
 #include "server/metrics.h"
 
@@ -28,6 +29,8 @@ struct turns_kind {
 /* destroy takes NULL; nobody may be inside or in line then. */
 struct turns *turns_create(const struct turns_kind *kind, int64_t places);
 void turns_destroy(struct turns *turns);
+AUTO_CLEANER(own_turns, struct turns *, turns_destroy)
+#define AUTO_TURNS AUTO(own_turns)
 
 /* A place, or one in line for it; zeroed before. Its fields belong to the turns. */
 struct line_turn {

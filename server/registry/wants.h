@@ -7,6 +7,7 @@
 #define SERVER_REGISTRY_WANTS_H
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
 
@@ -15,6 +16,8 @@ struct wants;
 /* The catalog must outlive it. destroy writes what is left; takes NULL. */
 struct wants *wants_create(struct catalog *catalog);
 void wants_destroy(struct wants *wants);
+AUTO_CLEANER(own_wants, struct wants *, wants_destroy)
+#define AUTO_WANTS AUTO(own_wants)
 
 /* Somebody (client_key) has asked for what cannot be fetched now. Never blocks for the database; what is one
  * too many until the next writing is not noted. */

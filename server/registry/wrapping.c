@@ -142,13 +142,12 @@ void wrapping_destroy(struct wrapping *wrapping)
 /* Unpacks the beginning of what is held; true once there is enough of it, or will be no more. */
 static bool look_inside(const struct wrapping *wrapping, uint8_t *out, size_t *length)
 {
-	struct inflater *inflater = inflater_create();
+	AUTO_INFLATER struct inflater *inflater = inflater_create();
 	size_t room = PROBE_BYTES;
 	enum inflated state;
 
 	inflater_feed(inflater, (const uint8_t *)wrapping->held.data, wrapping->held.length);
 	state = inflater_run(inflater, out, &room);
-	inflater_destroy(inflater);
 	*length = state == INFLATED_FULL || state == INFLATED_STARVED || state == INFLATED_ENDED ? room : 0;
 	return state != INFLATED_STARVED || room == PROBE_BYTES;
 }

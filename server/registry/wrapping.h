@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/upstream/client.h"
 
 enum wrapped {
@@ -41,6 +42,8 @@ struct wrapping;
 /* destroy takes NULL. */
 struct wrapping *wrapping_create(const struct answer *answer, enum wrapping_content content);
 void wrapping_destroy(struct wrapping *wrapping);
+AUTO_CLEANER(own_wrapping, struct wrapping *, wrapping_destroy)
+#define AUTO_WRAPPING AUTO(own_wrapping)
 
 /* Looks at the next bytes, and holds them until it is decided; with end there are no more, and it decides. */
 enum wrapped wrapping_look(struct wrapping *wrapping, const void *bytes, size_t length, bool end);

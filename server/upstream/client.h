@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/upstream/transfer_terms.h"
 
 struct client;
@@ -17,6 +18,8 @@ struct client;
  * for the thread; takes NULL. */
 struct client *client_create(const struct client_settings *settings);
 void client_destroy(struct client *client);
+AUTO_CLEANER(own_client, struct client *, client_destroy)
+#define AUTO_CLIENT AUTO(own_client)
 
 /* Performs one transfer and blocks until it has ended. The receiver gets the head once, then the body of
  * whatever status in pieces of up to 256 KiB, gathered but not held for longer than 2 ms. A body in a

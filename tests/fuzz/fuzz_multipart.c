@@ -12,8 +12,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-AUTO_CLEANER(own_multipart, struct multipart *, multipart_destroy)
-
 static void check(bool holds)
 {
 	if (!holds)

@@ -44,9 +44,6 @@ static struct catalog *catalog_of(void **state)
 	return ((struct place *)*state)->catalog;
 }
 
-AUTO_CLEANER(own_breakers, struct breakers *, breakers_destroy)
-#define AUTO_BREAKERS AUTO(own_breakers)
-
 static struct turn enter(struct breakers *breakers, size_t upstream)
 {
 	struct err err = {0};

@@ -14,8 +14,6 @@
 #include "server/registry/budget.h"
 #include "server/registry/cdn_loop.h"
 
-AUTO_CLEANER(own_budget, struct budget *, budget_destroy)
-
 /* How many are granted in a row. */
 static int drain(struct budget *budget, const char *client, int64_t now_ms)
 {

@@ -10,9 +10,6 @@
 #include "server/module/archives/gunzip.h"
 #include "tests/unit/tar_writer.h"
 
-AUTO_CLEANER(own_gunzip, struct gunzip *, gunzip_destroy)
-#define AUTO_GUNZIP AUTO(own_gunzip)
-
 static bool drain(struct gunzip *gunzip, struct buffer *out, struct err *err)
 {
 	const uint8_t *data;

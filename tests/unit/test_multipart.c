@@ -13,8 +13,6 @@
 #include "common/own.h"
 #include "server/hub/multipart.h"
 
-AUTO_CLEANER(own_multipart, struct multipart *, multipart_destroy)
-
 static bool note_part(void *context, const char *name, struct err *err)
 {
 	if (strcmp(name, "unwanted") == 0)

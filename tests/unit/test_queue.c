@@ -17,9 +17,6 @@ enum { WAITING_MAX = 8 };
 
 static const _Atomic bool never = false;
 
-AUTO_CLEANER(own_queue, struct queue *, queue_destroy)
-#define AUTO_QUEUE AUTO(own_queue)
-
 /* Somebody who waits on a thread of his own, and writes down when it was his turn. */
 struct waiting {
 	struct queue *queue;

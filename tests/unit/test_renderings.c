@@ -15,9 +15,6 @@
 
 enum { THREADS = 8, TURNS = 50 };
 
-AUTO_CLEANER(own_renderings, struct renderings *, renderings_destroy)
-#define AUTO_RENDERINGS AUTO(own_renderings)
-
 static char *make_document(const char *name, int lines)
 {
 	AUTO_BUFFER struct buffer text = {0};

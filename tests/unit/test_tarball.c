@@ -19,8 +19,6 @@
 #include "server/module/archives/tarball.h"
 #include "server/module/examination.h"
 
-AUTO_CLEANER(own_stored, struct stored *, stored_destroy)
-
 static const char model_json[] =
 	"{\"modelTopology\":{},\"weightsManifest\":[{\"paths\":[\"w.bin\"],\"weights\":"
 	"[{\"name\":\"w\",\"dtype\":\"uint8\",\"shape\":[%zu]}]}]}";

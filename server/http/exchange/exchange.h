@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/own.h"
 #include "common/waiter.h"
 #include "server/http/exchange/chunked.h"
 #include "server/http/exchange/in_flight.h"
@@ -79,6 +80,8 @@ struct exchange {
 struct exchange *exchange_create(
 	struct in_flight *in_flight, const struct suspension_ops *ops, void *connection);
 void exchange_destroy(struct exchange *exchange);
+AUTO_CLEANER(own_exchange, struct exchange *, exchange_destroy)
+#define AUTO_EXCHANGE AUTO(own_exchange)
 
 /* It begins with the target as it was sent. */
 void exchange_set_target(struct exchange *exchange, const char *target);

@@ -182,7 +182,7 @@ static bool open_sender(struct sender_pool *pool, struct sender *sender, struct 
 bool sender_pool_open(
 	unsigned senders, int niceness, unsigned idle_timeout_s, struct sender_pool **out, struct err *err)
 {
-	struct sender_pool *pool = mem_zero(1, sizeof *pool);
+	AUTO_SENDER_POOL struct sender_pool *pool = mem_zero(1, sizeof *pool);
 	bool opened = true;
 
 	pool->niceness = niceness;
@@ -190,12 +190,9 @@ bool sender_pool_open(
 	pool->senders = mem_zero(senders, sizeof *pool->senders);
 	for (unsigned i = 0; i < senders && opened; i++)
 		opened = open_sender(pool, &pool->senders[i], err);
-	if (!opened) {
-		sender_pool_stop(pool);
-		sender_pool_destroy(pool);
+	if (!opened)
 		return false;
-	}
-	*out = pool;
+	*out = TAKE(pool);
 	return true;
 }
 
@@ -230,6 +227,7 @@ void sender_pool_destroy(struct sender_pool *pool)
 {
 	if (!pool)
 		return;
+	sender_pool_stop(pool);
 	for (unsigned i = 0; i < pool->sender_count; i++)
 		loop_close(&pool->senders[i].loop);
 	free(pool->senders);

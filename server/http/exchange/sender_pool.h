@@ -12,6 +12,7 @@
 
 #include "common/err.h"
 #include "common/list.h"
+#include "common/own.h"
 #include "server/http/loop.h"
 #include "server/http/sending.h"
 
@@ -62,5 +63,7 @@ void sender_pool_wake(struct sender_job *job);
  */
 void sender_pool_stop(struct sender_pool *pool);
 void sender_pool_destroy(struct sender_pool *pool);
+AUTO_CLEANER(own_sender_pool, struct sender_pool *, sender_pool_destroy)
+#define AUTO_SENDER_POOL AUTO(own_sender_pool)
 
 #endif

@@ -233,7 +233,7 @@ static bool open_thread(struct fast_path *fast_path, struct fast_thread *thread,
 bool fast_path_open(struct in_flight *in_flight, const struct fast_path_exits *exits, struct fast_path **out,
 	struct err *err)
 {
-	struct fast_path *fast_path = mem_zero(1, sizeof *fast_path);
+	AUTO_FAST_PATH struct fast_path *fast_path = mem_zero(1, sizeof *fast_path);
 	unsigned threads = in_flight->settings.threads;
 	bool opened = true;
 
@@ -242,12 +242,9 @@ bool fast_path_open(struct in_flight *in_flight, const struct fast_path_exits *e
 	fast_path->threads = mem_zero(threads, sizeof *fast_path->threads);
 	for (unsigned i = 0; i < threads && opened; i++)
 		opened = open_thread(fast_path, &fast_path->threads[i], err);
-	if (!opened) {
-		fast_path_stop(fast_path);
-		fast_path_destroy(fast_path);
+	if (!opened)
 		return false;
-	}
-	*out = fast_path;
+	*out = TAKE(fast_path);
 	return true;
 }
 
@@ -316,6 +313,7 @@ void fast_path_destroy(struct fast_path *fast_path)
 {
 	if (!fast_path)
 		return;
+	fast_path_stop(fast_path);
 	for (unsigned i = 0; i < fast_path->thread_count; i++)
 		loop_close(&fast_path->threads[i].loop);
 	free(fast_path->threads);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/http/exchange/in_flight.h"
 #include "server/http/fast/fast_exits.h"
 
@@ -39,5 +40,7 @@ void fast_path_end(struct fast_path *fast_path);
 /* Closes what is still there; then nothing is taken, until fast_path_destroy. Both take NULL. */
 void fast_path_stop(struct fast_path *fast_path);
 void fast_path_destroy(struct fast_path *fast_path);
+AUTO_CLEANER(own_fast_path, struct fast_path *, fast_path_destroy)
+#define AUTO_FAST_PATH AUTO(own_fast_path)
 
 #endif

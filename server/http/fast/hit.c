@@ -57,15 +57,15 @@ static bool select_part(
 
 bool hit_begin(struct hit *hit, struct response_cache *cache, const struct plain_head *head)
 {
-	struct cached_reply *reply = response_cache_find(cache, head->target);
+	AUTO_CACHED_REPLY struct cached_reply *reply = response_cache_find(cache, head->target);
 	struct selection selection;
 
-	if (!reply || !select_part(reply, head, &selection)) {
-		cached_reply_release(reply);
+	if (!reply || !select_part(reply, head, &selection))
 		return false;
-	}
-	*hit = (struct hit){
-		.reply = reply, .method = head->method, .offset = selection.first, .closes = head->closes};
+	*hit = (struct hit){.reply = TAKE(reply),
+		.method = head->method,
+		.offset = selection.first,
+		.closes = head->closes};
 	hit->status = condition_status(selection.condition);
 	hit->started_us = accesslog_is_on() ? clock_monotonic_us() : 0;
 	if (head->method == METHOD_GET && hit->status != 304)

@@ -123,18 +123,16 @@ static void *run(void *argument)
 
 bool lingering_open(void (*closed)(void *context), void *context, struct lingering **out, struct err *err)
 {
-	struct lingering *lingering = mem_zero(1, sizeof *lingering);
+	AUTO_LINGERING struct lingering *lingering = mem_zero(1, sizeof *lingering);
 	const struct thread_plan plan = {
 		.name = "lingering", .role = THREAD_LOOP, .run = run, .context = lingering};
 
 	list_init(&lingering->leavers);
 	lingering->closed = closed;
 	lingering->context = context;
-	if (!loop_open(&lingering->loop, err) || !loop_start(&lingering->loop, &plan, err)) {
-		lingering_destroy(lingering);
+	if (!loop_open(&lingering->loop, err) || !loop_start(&lingering->loop, &plan, err))
 		return false;
-	}
-	*out = lingering;
+	*out = TAKE(lingering);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 /* A client that is not done by then never will be. */
 enum { LINGERING_S = 60, LINGERING_QUIET_S = 5, LINGERING_BYTES_MAX = 1 << 30 };
@@ -25,5 +26,7 @@ bool lingering_take(struct lingering *lingering, int fd);
 /* Closes all that are left; then nothing is taken, until lingering_destroy. Both take NULL. */
 void lingering_stop(struct lingering *lingering);
 void lingering_destroy(struct lingering *lingering);
+AUTO_CLEANER(own_lingering, struct lingering *, lingering_destroy)
+#define AUTO_LINGERING AUTO(own_lingering)
 
 #endif

@@ -44,7 +44,7 @@ void refusal_send(
 {
 	int64_t started_us = clock_monotonic_us();
 	AUTO_BUFFER struct buffer out = {0};
-	struct reply reply;
+	AUTO(reply_finish) struct reply reply;
 
 	reply_init(&reply);
 	problem_reply(&reply, err);
@@ -56,5 +56,4 @@ void refusal_send(
 	metric_refused(err->code);
 	if (accesslog_is_on())
 		log_answer(&reply, client, started_us);
-	reply_finish(&reply);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/own.h"
 #include "server/http/fast/wirehead.h"
 
 struct MHD_Connection;
@@ -30,6 +31,8 @@ struct guest {
 void guest_announce(struct sockaddr_storage *address, int fd, const struct wire_heads *heads);
 struct guest *guest_create(struct MHD_Connection *connection);
 void guest_destroy(struct guest *guest);
+AUTO_CLEANER(own_guest, struct guest *, guest_destroy)
+#define AUTO_GUEST AUTO(own_guest)
 
 /* The same, and takes the head out of the client's socket: libmicrohttpd is given that alone, on the socket
  * that is returned, and the body is for others to read. -1: it cannot be done, and the connection has to end.

@@ -88,14 +88,12 @@ static bool prepare(
 
 bool credentials_open(const char *certificate, const char *key, struct credentials **out, struct err *err)
 {
-	struct credentials *credentials = mem_zero(1, sizeof *credentials);
+	AUTO_CREDENTIALS struct credentials *credentials = mem_zero(1, sizeof *credentials);
 
 	ERR_clear_error();
-	if (!prepare(credentials, certificate, key, err)) {
-		credentials_close(credentials);
+	if (!prepare(credentials, certificate, key, err))
 		return false;
-	}
-	*out = credentials;
+	*out = TAKE(credentials);
 	return true;
 }
 

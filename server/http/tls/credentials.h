@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/http/tls/cable.h"
 
 struct ssl_st;
@@ -22,5 +23,7 @@ struct ssl_st *credentials_show(const struct credentials *credentials, struct ca
 
 /* When nobody is being shown them any more. Takes NULL. */
 void credentials_close(struct credentials *credentials);
+AUTO_CLEANER(own_credentials, struct credentials *, credentials_close)
+#define AUTO_CREDENTIALS AUTO(own_credentials)
 
 #endif

@@ -290,7 +290,7 @@ static bool open_thread(struct terminator *terminator, struct tls_thread *thread
 bool terminator_open(const struct terminator_settings *settings, const struct terminator_exits *exits,
 	struct terminator **out, struct err *err)
 {
-	struct terminator *terminator = mem_zero(1, sizeof *terminator);
+	AUTO_TERMINATOR struct terminator *terminator = mem_zero(1, sizeof *terminator);
 	bool opened;
 
 	terminator->settings = *settings;
@@ -299,12 +299,9 @@ bool terminator_open(const struct terminator_settings *settings, const struct te
 	opened = credentials_open(settings->certificate, settings->key, &terminator->credentials, err);
 	for (unsigned i = 0; i < settings->threads && opened; i++)
 		opened = open_thread(terminator, &terminator->threads[i], err);
-	if (!opened) {
-		terminator_stop(terminator);
-		terminator_destroy(terminator);
+	if (!opened)
 		return false;
-	}
-	*out = terminator;
+	*out = TAKE(terminator);
 	return true;
 }
 
@@ -359,6 +356,7 @@ void terminator_destroy(struct terminator *terminator)
 {
 	if (!terminator)
 		return;
+	terminator_stop(terminator);
 	for (unsigned i = 0; i < terminator->thread_count; i++) {
 		loop_close(&terminator->threads[i].loop);
 		loopback_close(&terminator->threads[i].loopback);

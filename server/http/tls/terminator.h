@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/http/tls/terminator_settings.h"
 
 struct terminator;
@@ -30,5 +31,7 @@ bool terminator_make_room(struct terminator *terminator);
  * Then nothing is taken, until terminator_destroy. Both take NULL. */
 void terminator_stop(struct terminator *terminator);
 void terminator_destroy(struct terminator *terminator);
+AUTO_CLEANER(own_terminator, struct terminator *, terminator_destroy)
+#define AUTO_TERMINATOR AUTO(own_terminator)
 
 #endif

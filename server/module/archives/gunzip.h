@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/own.h"
 #include "common/stream.h"
 
 enum gunzip_fault {
@@ -28,6 +29,8 @@ struct gunzip;
  * out to bytes in; 0 is no limit. destroy takes NULL. */
 struct gunzip *gunzip_create(struct stream *source, int64_t max_bytes, int64_t max_ratio);
 void gunzip_destroy(struct gunzip *gunzip);
+AUTO_CLEANER(own_gunzip, struct gunzip *, gunzip_destroy)
+#define AUTO_GUNZIP AUTO(own_gunzip)
 
 /* The unpacked bytes in blocks. ERR_INVALID_MODULE where the gzip is at fault; a failure stays. */
 struct stream *gunzip_stream(struct gunzip *gunzip);

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/own.h"
+
 enum inflated {
 	INFLATED_FULL,    /* the room is used up, there may be more without input */
 	INFLATED_STARVED, /* nothing comes any more without input */
@@ -25,6 +27,8 @@ struct inflater;
 
 struct inflater *inflater_create(void);
 void inflater_destroy(struct inflater *inflater);
+AUTO_CLEANER(own_inflater, struct inflater *, inflater_destroy)
+#define AUTO_INFLATER AUTO(own_inflater)
 
 /* The next piece, once the one before it is used up; it must stay until then. */
 void inflater_feed(struct inflater *inflater, const uint8_t *data, size_t length);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 /* Takes the next bytes of the gzip. */
 struct stored_sink {
@@ -23,6 +24,8 @@ struct stored;
  * NULL. */
 struct stored *stored_create(const struct stored_sink *sink);
 void stored_destroy(struct stored *stored);
+AUTO_CLEANER(own_stored, struct stored *, stored_destroy)
+#define AUTO_STORED AUTO(own_stored)
 
 bool stored_write(struct stored *stored, const void *bytes, size_t length, struct err *err);
 bool stored_finish(struct stored *stored, struct err *err);

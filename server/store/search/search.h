@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/lock.h"
+#include "common/own.h"
 #include "server/store/db.h"
 #include "server/store/search/module_index.h"
 #include "server/store/search/search_terms.h"
@@ -33,6 +34,8 @@ struct search {
 
 struct search *search_create(void);
 void search_destroy(struct search *search);
+AUTO_CLEANER(own_search, struct search *, search_destroy)
+#define AUTO_SEARCH AUTO(own_search)
 
 /* Begins a snapshot that the index equals, and holds the lock for reading; search_end() lets go of the lock,
  * the caller ends the transaction. Whoever comes while another thread follows very many changes is not held

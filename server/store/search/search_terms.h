@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "common/own.h"
 #include "server/store/db.h"
 #include "server/store/search/module_index.h"
 
@@ -25,6 +26,8 @@ struct terms;
 
 struct terms *terms_create(void);
 void terms_destroy(struct terms *terms);
+AUTO_CLEANER(own_terms, struct terms *, terms_destroy)
+#define AUTO_TERMS AUTO(own_terms)
 
 /* Drops what is kept: the texts, or the index's slots, have changed. No term may be out. */
 void terms_clear(struct terms *terms);

@@ -14,6 +14,8 @@ struct vocabulary;
 
 struct vocabulary *vocabulary_create(void);
 void vocabulary_destroy(struct vocabulary *vocabulary);
+AUTO_CLEANER(own_vocabulary, struct vocabulary *, vocabulary_destroy)
+#define AUTO_VOCABULARY AUTO(own_vocabulary)
 
 /* Knows a word from now on; with `uses` more handles that have it. */
 void vocabulary_add(struct vocabulary *vocabulary, const char *word, size_t length, uint32_t uses);

@@ -171,7 +171,7 @@ bool members_sweep(struct members *members, struct err *err)
 bool members_open(const char *data_dir, const struct archive_limits *limits, int64_t keep_free_bytes,
 	struct members **out, struct err *err)
 {
-	struct members *members = mem_zero(1, sizeof *members);
+	AUTO_MEMBERS struct members *members = mem_zero(1, sizeof *members);
 
 	lock_init(&members->mutex, &lock_place);
 	list_init(&members->running);
@@ -179,12 +179,10 @@ bool members_open(const char *data_dir, const struct archive_limits *limits, int
 	members->keep_free_bytes = keep_free_bytes;
 	members->data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (members->data_fd < 0)
-		(void)err_errno(err, errno, "open folder %s", data_dir);
-	if (members->data_fd < 0 || !make_root(members, err) || !each_entry(members, learn, err)) {
-		members_close(members);
+		return err_errno(err, errno, "open folder %s", data_dir);
+	if (!make_root(members, err) || !each_entry(members, learn, err))
 		return false;
-	}
-	*out = members;
+	*out = TAKE(members);
 	return true;
 }
 

@@ -22,6 +22,8 @@ struct members;
 bool members_open(const char *data_dir, const struct archive_limits *limits, int64_t keep_free_bytes,
 	struct members **out, struct err *err);
 void members_close(struct members *members);
+AUTO_CLEANER(own_members, struct members *, members_close)
+#define AUTO_MEMBERS AUTO(own_members)
 
 /* Who grants room on the disk to an unpacking. extend is told what is there and what is to be, in all; it may
  * evict other archives meanwhile. */
