@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/spool.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/invariant.h"
 #include "common/lock.h"
 #include "common/mem.h"
-#include "common/thread.h"
 #include "server/ranks.h"
+#include "server/store/spool_draft.h"
 
 static const struct lock_place lock_place = {"spool", RANK_SPOOL};
 
@@ -41,9 +37,7 @@ struct spool {
 
 	atomic_uint references;
 	atomic_int readers;
-	int folder_fd; /* ours */
-	int fd;
-	char *name;
+	struct spool_draft draft;
 };
 
 /* What was seen stays, also where the inspector has become slower. */
@@ -70,48 +64,13 @@ struct spool *spool_create_unopened(void)
 	(void)pthread_cond_init(&spool->changed, NULL);
 	readers_init(&spool->members);
 	atomic_init(&spool->references, 1);
-	spool->folder_fd = spool->fd = -1;
+	spool_draft_init(&spool->draft);
 	return spool;
-}
-
-/* Not until the first byte is anybody else interested. */
-static bool open_draft(struct spool *spool, int drafts_fd, const char *name, int flags, struct err *err)
-{
-	AUTO_FD int folder = fcntl(drafts_fd, F_DUPFD_CLOEXEC, 0);
-
-	if (folder < 0)
-		return err_errno(err, errno, "open the folder of drafts");
-	spool->fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0640);
-	if (spool->fd < 0)
-		return err_errno(err, errno, "open draft %s", name);
-	spool->folder_fd = TAKE_FD(folder);
-	spool->name = mem_dup(name);
-	return true;
-}
-
-static void close_draft(struct spool *spool)
-{
-	own_close(&spool->fd);
-	own_close(&spool->folder_fd);
-	free(TAKE(spool->name));
 }
 
 bool spool_open_new(struct spool *spool, int drafts_fd, const char *name, struct err *err)
 {
-	return open_draft(spool, drafts_fd, name, O_CREAT | O_EXCL, err);
-}
-
-static bool cut_draft(struct spool *spool, int64_t length, struct err *err)
-{
-	struct stat status;
-
-	if (fstat(spool->fd, &status) < 0)
-		return err_errno(err, errno, "look at draft %s", spool->name);
-	if (status.st_size < length)
-		return err_set(err, ERR_NOT_FOUND, "draft %s has only %lld of %lld bytes", spool->name,
-			(long long)status.st_size, (long long)length);
-	return ftruncate(spool->fd, length) == 0 ||
-	       err_errno(err, errno, "cut draft %s to %lld bytes", spool->name, (long long)length);
+	return spool_draft_create(&spool->draft, drafts_fd, name, err);
 }
 
 static void begin_with(struct spool *spool, int64_t length)
@@ -125,12 +84,8 @@ static void begin_with(struct spool *spool, int64_t length)
 
 bool spool_open_draft(struct spool *spool, int drafts_fd, const char *name, int64_t length, struct err *err)
 {
-	if (!open_draft(spool, drafts_fd, name, 0, err))
+	if (!spool_draft_resume(&spool->draft, drafts_fd, name, length, err))
 		return false;
-	if (!cut_draft(spool, length, err)) {
-		close_draft(spool);
-		return false;
-	}
 	begin_with(spool, length);
 	return true;
 }
@@ -165,10 +120,10 @@ void spool_release(struct spool *spool)
 {
 	if (!spool || atomic_fetch_sub_explicit(&spool->references, 1, memory_order_acq_rel) > 1)
 		return;
-	if (spool->name && spool->progress.state != SPOOL_KEPT && !spool->progress.pass_through &&
+	if (spool->draft.name && spool->progress.state != SPOOL_KEPT && !spool->progress.pass_through &&
 		!spool->leave_draft)
-		(void)unlinkat(spool->folder_fd, spool->name, 0);
-	close_draft(spool);
+		(void)spool_draft_unlink(&spool->draft);
+	spool_draft_close(&spool->draft);
 	(void)pthread_cond_destroy(&spool->changed);
 	lock_finish(&spool->mutex);
 	free(spool);
@@ -231,7 +186,7 @@ bool spool_append(struct spool *spool, const void *bytes, size_t length, struct 
 {
 	int64_t offset;
 
-	if (!may_append(spool, &offset, err) || !file_write_at(spool->fd, bytes, length, offset, err))
+	if (!may_append(spool, &offset, err) || !file_write_at(spool->draft.fd, bytes, length, offset, err))
 		return false;
 	waiter_wake_all(grow(spool, length));
 	return true;
@@ -288,9 +243,8 @@ void spool_refuse(struct spool *spool, const struct err *err)
 /* Whoever reads, or may have seen bytes, needs them all. */
 static bool cut_to(struct spool *spool, int64_t length)
 {
-	if (spool->shown || spool->progress.pass_through || has_ended(spool))
-		return false;
-	if (ftruncate(spool->fd, length) < 0)
+	if (spool->shown || spool->progress.pass_through || has_ended(spool) ||
+		!spool_draft_cut(&spool->draft, length))
 		return false;
 	spool->progress.state = SPOOL_GROWING;
 	spool->progress.length = length;
@@ -337,8 +291,7 @@ static bool begin_pass_through(struct spool *spool, const struct err *why, struc
 {
 	LOCKED(&spool->mutex);
 
-	if (spool->progress.visible == 0 || has_ended(spool) ||
-		unlinkat(spool->folder_fd, spool->name, 0) < 0)
+	if (spool->progress.visible == 0 || has_ended(spool) || !spool_draft_unlink(&spool->draft))
 		return false;
 	spool->progress.pass_through = true;
 	spool->progress.err = *why;
@@ -388,7 +341,7 @@ int64_t spool_give_back(struct spool *spool)
 	 * it zeroed, although it may be on its way to a client who was sent it without a copy. Where the file
 	 * system cannot make holes, there will be no more room: the writer finds out. */
 	if (advance_window(spool, &gone))
-		(void)fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, gone);
+		spool_draft_give_back(&spool->draft, gone);
 	return gone;
 }
 
@@ -490,23 +443,22 @@ void spool_leave_draft(struct spool *spool)
 
 void spool_write_out(struct spool *spool, int64_t from, int64_t to)
 {
-	(void)sync_file_range(spool->fd, from, to - from, SYNC_FILE_RANGE_WRITE);
+	spool_draft_write_out(&spool->draft, from, to);
 }
 
 bool spool_sync(struct spool *spool, struct err *err)
 {
-	may_block("fsync");
-	return fdatasync(spool->fd) == 0 || err_errno(err, errno, "make draft %s durable", spool->name);
+	return spool_draft_sync(&spool->draft, err);
 }
 
 const char *spool_name(const struct spool *spool)
 {
-	return spool->name;
+	return spool->draft.name;
 }
 
 int spool_fd(const struct spool *spool)
 {
-	return spool->fd;
+	return spool->draft.fd;
 }
 
 bool spool_await(struct spool *spool, struct spool_progress *seen, struct waiter *waiter)
