@@ -2,12 +2,9 @@
 #include "server/store/unpacked/members.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,12 +16,11 @@
 #include "server/ranks.h"
 #include "server/store/unpacked/folders.h"
 #include "server/store/unpacked/unpack.h"
+#include "server/store/unpacked/unpacked_folder.h"
 
 static const struct lock_place lock_place = {"members", RANK_MEMBERS};
 
-enum { DIGEST_LENGTH = 64, SETTLED_S = 1 };
-
-static const char half_made[] = ".new";
+enum { SETTLED_S = 1 };
 
 struct members {
 	struct lock mutex; /* guards running, folders, and of each unpacking all but digest and members */
@@ -48,124 +44,34 @@ struct unpacking {
 	struct err err;
 };
 
-/* "unpacked/ab12…", and with a suffix where it is being made. */
-struct folder_path {
-	char text[88];
-};
-
-static struct folder_path path_of(const struct digest *digest, const char *suffix)
-{
-	struct folder_path path;
-
-	(void)snprintf(path.text, sizeof path.text, "unpacked/%s%s", digest->hex, suffix);
-	return path;
-}
-
-static bool make_root(struct members *members, struct err *err)
-{
-	if (mkdirat(members->data_fd, "unpacked", 0750) == 0)
-		return file_sync_folder(members->data_fd, err);
-	return errno == EEXIST || err_errno(err, errno, "create folder unpacked");
-}
-
-static void own_dir(DIR **folder)
-{
-	if (*folder)
-		(void)closedir(*folder);
-}
-
-/* NULL where the folder is not there: errno says why. */
-static DIR *list(int parent, const char *name)
-{
-	AUTO_FD int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-
-	if (folder)
-		(void)TAKE_FD(fd);
-	return folder;
-}
-
-/* Folders here are flat. One that others remove, or make anew, at the same time is no failure. */
-static bool remove_folder(int parent, const char *name, struct err *err)
-{
-	AUTO(own_dir) DIR *folder = list(parent, name);
-
-	if (!folder)
-		return errno == ENOENT || err_errno(err, errno, "list folder %s", name);
-	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (unlinkat(dirfd(folder), entry->d_name, 0) < 0 && errno != ENOENT)
-			return err_errno(err, errno, "remove %s/%s", name, entry->d_name);
-	}
-	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY)
-		return err_errno(err, errno, "remove folder %s", name);
-	return true;
-}
-
 /* ---- opening and sweeping ---- */
 
-/* Nothing else is touched, whoever may have put it there. */
-static bool is_half_made(const char *name)
+static bool learn(void *context, int root_fd, const char *name, struct err *err)
 {
-	return strlen(name) == DIGEST_LENGTH + strlen(half_made) &&
-	       strcmp(name + DIGEST_LENGTH, half_made) == 0;
-}
-
-/* Calls visit with the name of everything in data_dir/unpacked. */
-static bool each_entry(struct members *members,
-	bool (*visit)(struct members *members, int root_fd, const struct dirent *entry, struct err *err),
-	struct err *err)
-{
-	AUTO(own_dir) DIR *root = list(members->data_fd, "unpacked");
-
-	if (!root)
-		return errno == ENOENT || err_errno(err, errno, "list folder unpacked");
-	for (struct dirent *entry = readdir(root); entry; entry = readdir(root)) {
-		if (!visit(members, dirfd(root), entry, err))
-			return false;
-	}
-	return true;
-}
-
-static bool read_record(int root_fd, const char *name, struct unpack_record *record, int64_t *made_at)
-{
-	AUTO_FD int folder = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat status;
-
-	if (folder < 0 || fstat(folder, &status) < 0 || !unpack_read_record(folder, record))
-		return false;
-	*made_at = status.st_mtim.tv_sec;
-	return true;
-}
-
-static bool learn(struct members *members, int root_fd, const struct dirent *entry, struct err *err)
-{
+	struct members *members = context;
 	struct unpack_record record;
 	struct digest digest;
 	int64_t made_at;
 
 	(void)err;
-	if (digest_parse(entry->d_name, &digest) && read_record(root_fd, entry->d_name, &record, &made_at))
+	if (digest_parse(name, &digest) && unpacked_folder_read(root_fd, name, &record, &made_at))
 		folders_put(&members->folders, &digest, record.bytes, made_at);
 	return true;
 }
 
-static bool sweep(struct members *members, int root_fd, const struct dirent *entry, struct err *err)
+static bool sweep(void *context, int root_fd, const char *name, struct err *err)
 {
 	struct unpack_record record;
 	struct digest digest;
 	int64_t made_at;
-	bool damaged = digest_parse(entry->d_name, &digest) &&
-		       !read_record(root_fd, entry->d_name, &record, &made_at);
+	bool damaged = digest_parse(name, &digest) && !unpacked_folder_read(root_fd, name, &record, &made_at);
 
-	(void)members;
-	return !(damaged || is_half_made(entry->d_name)) || remove_folder(root_fd, entry->d_name, err);
+	return !(damaged || unpacked_folder_is_draft(name)) || unpacked_folder_remove(root_fd, name, err);
 }
 
 bool members_sweep(struct members *members, struct err *err)
 {
-	return each_entry(members, sweep, err);
+	return unpacked_folder_each(members->data_fd, sweep, members, err);
 }
 
 bool members_open(const char *data_dir, const struct archive_limits *limits, int64_t keep_free_bytes,
@@ -180,7 +86,8 @@ bool members_open(const char *data_dir, const struct archive_limits *limits, int
 	members->data_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (members->data_fd < 0)
 		return err_errno(err, errno, "open folder %s", data_dir);
-	if (!make_root(members, err) || !each_entry(members, learn, err))
+	if (!unpacked_folder_make_root(members->data_fd, err) ||
+		!unpacked_folder_each(members->data_fd, learn, members, err))
 		return false;
 	*out = TAKE(members);
 	return true;
@@ -223,7 +130,7 @@ bool members_remove(struct members *members, const struct digest *digest, struct
 			unpacking->unwanted = true;
 		(void)folders_drop(&members->folders, digest);
 	}
-	return remove_folder(members->data_fd, path_of(digest, "").text, err);
+	return unpacked_folder_remove(members->data_fd, unpacked_folder_path(digest).text, err);
 }
 
 int64_t members_bytes(struct members *members)
@@ -257,7 +164,8 @@ int64_t members_evict(struct members *members, int64_t wanted_bytes)
 	struct err ignored;
 
 	while (gone < wanted_bytes && take_oldest(members, &folder)) {
-		if (!remove_folder(members->data_fd, path_of(&folder.digest, "").text, &ignored)) {
+		if (!unpacked_folder_remove(
+			    members->data_fd, unpacked_folder_path(&folder.digest).text, &ignored)) {
 			LOCKED(&members->mutex);
 			folders_put(&members->folders, &folder.digest, folder.bytes, folder.used);
 			break;
@@ -295,20 +203,6 @@ bool members_each(struct members *members,
 
 enum lookup { LOOKUP_FOUND, LOOKUP_NO_SUCH_MEMBER, LOOKUP_NOT_UNPACKED, LOOKUP_FAILED };
 
-/* Whether a folder has lost files since it was made, as one that is just being removed by hand. */
-static bool lacks_files(int folder_fd)
-{
-	AUTO(own_dir) DIR *folder = list(folder_fd, ".");
-	int64_t files = -1; /* the record of their number is one more entry */
-	struct unpack_record record;
-
-	if (!folder || !unpack_read_record(folder_fd, &record))
-		return true;
-	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
-		files += entry->d_name[0] != '.';
-	return files != record.files;
-}
-
 static bool is_known_as_whole(struct members *members, const struct digest *digest, int64_t changed_at)
 {
 	LOCKED(&members->mutex);
@@ -335,7 +229,7 @@ static bool is_damaged(struct members *members, const struct digest *digest, int
 	changed_at = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
 	if (is_known_as_whole(members, digest, changed_at))
 		return false;
-	if (lacks_files(folder_fd))
+	if (unpacked_folder_lacks_files(folder_fd))
 		return true;
 	if (clock_now_s() - status.st_mtim.tv_sec > SETTLED_S)
 		note_whole(members, digest, changed_at);
@@ -345,7 +239,7 @@ static bool is_damaged(struct members *members, const struct digest *digest, int
 static enum lookup look_up(struct members *members, const struct digest *digest, const char *path,
 	struct member_file *out, struct err *err)
 {
-	struct folder_path folder_path = path_of(digest, "");
+	struct unpacked_path folder_path = unpacked_folder_path(digest);
 	AUTO_FD int folder =
 		openat(members->data_fd, folder_path.text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	AUTO_FD int fd = -1;
@@ -372,39 +266,12 @@ bool members_refuse(const char *path, struct err *err)
 
 /* ---- unpacking ---- */
 
-static bool unpack_into(struct members *members, const struct digest *digest, int archive_fd,
-	const char *name, const struct unpack_room *room, struct unpack_record *out, struct err *err)
-{
-	AUTO_FD int folder = -1;
-
-	if (!remove_folder(members->data_fd, name, err))
-		return false;
-	if (mkdirat(members->data_fd, name, 0750) < 0)
-		return err_errno(err, errno, "create folder %s", name);
-	folder = openat(members->data_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (folder < 0)
-		return err_errno(err, errno, "open folder %s", name);
-	return unpack_archive(archive_fd, folder, &members->limits, room, out, err) ||
-	       err_prefix(err, "unpack %.12s: ", digest->hex);
-}
-
-static bool unpack_and_name(struct members *members, const struct digest *digest, int archive_fd,
+static bool make(struct members *members, const struct digest *digest, int archive_fd,
 	const struct unpack_room *room, struct unpack_record *out, struct err *err)
 {
-	struct folder_path draft = path_of(digest, half_made), folder = path_of(digest, "");
-	struct err ignored;
+	const struct unpacked_source source = {archive_fd, &members->limits, room};
 
-	if (!make_root(members, err))
-		return false;
-	if (!unpack_into(members, digest, archive_fd, draft.text, room, out, err)) {
-		(void)remove_folder(members->data_fd, draft.text, &ignored);
-		return false;
-	}
-	if (!remove_folder(members->data_fd, folder.text, err))
-		return false;
-	if (renameat(members->data_fd, draft.text, members->data_fd, folder.text) < 0)
-		return err_errno(err, errno, "name folder %s", folder.text);
-	return true;
+	return unpacked_folder_make(members->data_fd, digest, &source, out, err);
 }
 
 /* Into the record, unless it was removed meanwhile. */
@@ -420,7 +287,7 @@ static bool note(struct unpacking *unpacking, const struct unpack_record *record
 			return true;
 		}
 	}
-	return remove_folder(members->data_fd, path_of(&unpacking->digest, "").text, err);
+	return unpacked_folder_remove(members->data_fd, unpacked_folder_path(&unpacking->digest).text, err);
 }
 
 /* Where nobody grants room, what is unpacked of other archives makes some. */
@@ -429,9 +296,9 @@ static bool unpack_freely(
 {
 	struct members *members = unpacking->members;
 	struct unpack_record record;
-	bool done = unpack_and_name(members, &unpacking->digest, archive_fd, room, &record, err) ||
+	bool done = make(members, &unpacking->digest, archive_fd, room, &record, err) ||
 		    (err->code == ERR_NO_SPACE && members_evict(members, INT64_MAX) > 0 &&
-			    unpack_and_name(members, &unpacking->digest, archive_fd, room, &record, err));
+			    make(members, &unpacking->digest, archive_fd, room, &record, err));
 
 	return done && note(unpacking, &record, err);
 }
@@ -448,7 +315,7 @@ static bool unpack(struct unpacking *unpacking, int archive_fd, struct err *err)
 	if (!granting->begin)
 		return unpack_freely(unpacking, archive_fd, &room, err);
 	room.context = granting->begin(granting->context);
-	done = unpack_and_name(members, &unpacking->digest, archive_fd, &room, &record, err) &&
+	done = make(members, &unpacking->digest, archive_fd, &room, &record, err) &&
 	       note(unpacking, &record, err);
 	granting->end(room.context);
 	return done;
