@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/module/name.h"
 
 struct catalog;
@@ -19,6 +20,8 @@ enum { FAILED_FILLS_A_MINUTE = 20 };
 /* The catalog must outlive it. destroy takes NULL; what is not written by then is lost. */
 struct failed_fills *failed_fills_create(struct catalog *catalog);
 void failed_fills_destroy(struct failed_fills *failed);
+AUTO_CLEANER(own_failed_fills, struct failed_fills *, failed_fills_destroy)
+#define AUTO_FAILED_FILLS AUTO(own_failed_fills)
 
 /* Notes one; NULL for failed: nobody wants to know. Never blocks for the database. */
 void failed_fills_note(struct failed_fills *failed, const struct name *name, const struct err *why);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 
 struct catalog;
 struct config;
@@ -22,6 +23,8 @@ struct webhooks;
 bool webhooks_create(
 	struct catalog *catalog, const struct config *config, struct webhooks **out, struct err *err);
 void webhooks_destroy(struct webhooks *webhooks);
+AUTO_CLEANER(own_webhooks, struct webhooks *, webhooks_destroy)
+#define AUTO_WEBHOOKS AUTO(own_webhooks)
 
 /* Where fills that failed are noted for them; NULL: none wants to know. It lives as long as they do. */
 struct failed_fills *webhooks_failed_fills(struct webhooks *webhooks);
