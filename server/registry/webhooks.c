@@ -110,7 +110,8 @@ static bool post(
 
 	/* Read anew each time, so that it can be changed. */
 	if (!webhook_secrets_read(hook->config->secret_file, &secrets, why))
-		return err_prefix(why, "its secret_file cannot be used: ");
+		return err_set(why, ERR_INTERNAL,
+			"its secret_file cannot be used: `larder serve --check` tells what is wrong with it");
 	signature = webhook_sign(&secrets, id, now_s, body, strlen(body));
 	lines = (struct lines){{mem_printf("webhook-id: %s", id),
 		mem_printf("webhook-timestamp: %" PRId64, now_s),

@@ -127,6 +127,13 @@ static bool add_headers(const struct posting *posting, struct curl_slist **heade
 	return add_header(headers, "Expect:");
 }
 
+static const char *reason_of(const struct poster *poster, CURLcode result)
+{
+	if (result == CURLE_OK)
+		return "it ended without an answer";
+	return *poster->error ? poster->error : curl_easy_strerror(result);
+}
+
 /* What has said its status has answered, whatever comes behind it or does not. */
 static bool read_answer(struct poster *poster, CURLcode result, struct posting_answer *out, struct err *why)
 {
@@ -140,8 +147,7 @@ static bool read_answer(struct poster *poster, CURLcode result, struct posting_a
 	if (poster->head_bytes > HEAD_BYTES_MAX)
 		return err_set(why, ERR_UPSTREAM_UNREACHABLE, "the head of its answer is too large");
 	if (status < 200)
-		return err_set(why, ERR_UPSTREAM_UNREACHABLE, "%.300s",
-			*poster->error ? poster->error : curl_easy_strerror(result));
+		return err_set(why, ERR_UPSTREAM_UNREACHABLE, "%.300s", reason_of(poster, result));
 	*out = (struct posting_answer){(int)status, retry_after_s};
 	return true;
 }

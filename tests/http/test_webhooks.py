@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from support import modules, receiver as receivers
@@ -19,6 +20,7 @@ from support.waiting import DEADLINE_S, wait_until
 
 MODULE = modules.module(3000)
 COMPRESSED = "?tf-hub-format=compressed"
+NOBODY = "http://127.0.0.1:9/hook"  # nothing listens on the discard port
 
 
 @pytest.fixture
@@ -181,7 +183,8 @@ def test_secrets_are_changed_without_a_gap(hook, receive, secret_file):
     secret_file.unlink()
     larder.publish("/acme/x/4", MODULE)
     wait_for_state(larder, "ci", lambda state: state["state"] == "failing", "a failure")
-    assert "secret_file cannot be used" in states(larder)["ci"]["last_error"]
+    error = states(larder)["ci"]["last_error"]
+    assert "secret_file cannot be used" in error and str(secret_file) not in error, error
     secret_file.write_text(ci.secret)
     ci.wait_for(4)
 
@@ -216,6 +219,9 @@ FAILURES = {
     "a head that never ends": (receivers.endless_head, "the head of its answer is too large"),
     "interim answers without end": (receivers.endless_interim, "too large"),
     "a status of no kind": (status(999), "it answered 999"),
+    "another protocol": (lambda receiver, connection: connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"), None),
+    "a body without an answer": (lambda receiver, connection: connection.sendall(b"HTTP/1.1 -1 \r\n\r\n"), None),
+    "a login": (status(401, 'WWW-Authenticate: Digest realm="x", nonce="y"'), "it answered 401"),
 }
 
 
@@ -228,7 +234,8 @@ def test_what_failed_comes_again(hook, receive, kind):
     larder.publish("/acme/x/1", MODULE)
     other.wait_for(1)
     wait_for_state(larder, "ci", lambda state: state["failed_attempts"] > 0, "a failure")
-    assert why is None or why in states(larder)["ci"]["last_error"] or "too large" in states(larder)["ci"]["last_error"], states(larder)
+    error = states(larder)["ci"]["last_error"]
+    assert (why or "") in error and "No error" not in error, error
     ci.wait_for(1)
     first, again = ci.messages
     assert first.id == again.id and first.body == again.body
@@ -285,14 +292,14 @@ def free_port():
 
 
 def test_what_waits_survives(hook, receive):
-    port = free_port()
-    larder = hook({"ci": f"http://127.0.0.1:{port}/hook"})
+    ci = receive(*[receivers.closes] * 1000)
+    larder = hook({"ci": ci})
     for number in (1, 2, 3):
         larder.publish(f"/acme/x/{number}", MODULE)
     wait_for_state(larder, "ci", lambda state: state["failed_attempts"] > 0, "a failure")
     larder.restart()
     assert states(larder)["ci"]["pending"] == 3
-    ci = receive(port=port)
+    ci.answers.clear()
     ci.wait_for(3)
     assert sorted(ci.events()) == [("published", f"acme/x/{number}") for number in (1, 2, 3)]
 
@@ -317,9 +324,8 @@ def test_killed_while_publishing(hook, receive):
     assert len(ids) == len(published) and all(len(bodies) == 1 for bodies in ids.values()), "each has one id, and one text"
 
 
-def test_who_is_not_configured_any_more(hook, receive):
-    port = free_port()
-    larder = hook({"ci": f"http://127.0.0.1:{port}/hook"})
+def test_who_is_not_configured_any_more(hook):
+    larder = hook({"ci": NOBODY})
     larder.publish("/acme/x/1", MODULE)
     larder.stop()
     text = larder.config_path.read_text()
@@ -335,8 +341,8 @@ def test_who_is_not_configured_any_more(hook, receive):
 # ---- strangers -------------------------------------------------------------------------------------------------------------------
 
 def test_a_flood_of_failures(hook, receive, upstream):
-    """Twenty are told, the rest counted; what was published comes all the same."""
-    ci = receive()
+    """Twenty a minute are told, the rest counted; what was published comes all the same."""
+    ci, began = receive(), time.monotonic()
     mirror = hook({"ci": ci}, [upstream.url])
     for number in range(60):
         upstream.serve(f"/google/x{number}/1", b"no module")
@@ -347,8 +353,8 @@ def test_a_flood_of_failures(hook, receive, upstream):
     untold = int(mirror.metric("larder_webhook_untold_total"))
     ci.wait_for(failed - untold + 1)
     told = [kind for kind, _ in ci.events()].count("fill_failed")
-    assert told == failed - untold and told <= 20 * 2, (told, failed, untold)
-    assert untold > 0
+    windows = 1 + int((time.monotonic() - began) / 60)
+    assert told == failed - untold and told <= 20 * windows, (told, failed, untold)
 
 
 def test_no_secret_is_shown(hook, receive, upstream, secret_file):
@@ -367,16 +373,15 @@ def test_no_secret_is_shown(hook, receive, upstream, secret_file):
 
 
 def test_the_page(hook, receive):
-    port = free_port()
     ci = receive()
-    larder = hook({"ci": ci, "down": f"http://127.0.0.1:{port}/"})
+    larder = hook({"ci": ci, "down": NOBODY})
     larder.publish("/acme/x/1", MODULE)
     ci.wait_for(1)
     wait_for_state(larder, "down", lambda state: state["failed_attempts"] > 0, "a failure")
     wait_for_state(larder, "ci", lambda state: state["delivered"] == 1, "delivered")
     page = larder.get("/-/activity", Accept="text/html").body.decode()
     section = page[page.index('id="webhooks"'):]
-    assert "failing" in section and "active" in section and f"127.0.0.1:{port}" in section, section[:2000]
+    assert "failing" in section and "active" in section and "127.0.0.1:9" in section, section[:2000]
 
 
 def test_pages_of_the_list(hook, receive):
