@@ -88,13 +88,28 @@ static void write_formats(struct view *view, const json_t *module, const json_t 
 		HTML(&view->html, "<span class=\"format\">%s</span>\n", json_string_value(one));
 }
 
+/* As rows of lists tell it of what can be had. */
+static void write_state(struct view *view, const json_t *version)
+{
+	const json_t *artifact;
+	bool is_here = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact) is_here =
+		is_here || fact_true(artifact, "cached");
+	if (!is_active(version))
+		HTML(&view->html, "<span class=\"state stop\">%s</span>\n", fact_text(version, "state"));
+	else
+		HTML(&view->html, "<span class=\"state %s\">%s</span>\n", is_here ? "here" : "away",
+			is_here ? "on this server" : "not on this server");
+}
+
 static void write_badges(struct view *view, const json_t *module, const json_t *version)
 {
 	const char *license = first_tag(version, "license");
 
 	HTML(&view->html, "<p class=\"badges\">\n");
-	if (!is_active(version))
-		HTML(&view->html, "<span class=\"state stop\">%s</span>\n", fact_text(version, "state"));
+	write_state(view, version);
 	write_formats(view, module, version);
 	if (*license) {
 		HTML(&view->html, "<a class=\"chip\" href=\"%s/?license=", view->root);
@@ -106,11 +121,33 @@ static void write_badges(struct view *view, const json_t *module, const json_t *
 
 /* ---- what to do with it ---- */
 
-static void write_downloads(struct view *view, const json_t *version)
+/* Of what is listed only, and can be fetched, nobody knows the size yet. */
+static void write_listed_downloads(struct view *view, const json_t *module, const json_t *version)
+{
+	const json_t *name;
+	enum format format;
+	size_t i;
+
+	if (json_object_get(version, "unavailable"))
+		return;
+	json_array_foreach(json_object_get(module, "formats"), i, name)
+	{
+		if (format_parse(json_string_value(name), &format))
+			HTML(&view->html,
+				"<li><a class=\"button\" href=\"%s/%s/%" PRId64
+				"?%s=%s\" download>Download %s</a></li>\n",
+				view->root, fact_text(version, "handle"), fact_number(version, "version"),
+				formats[format].query_key, formats[format].query_value, formats[format].name);
+	}
+}
+
+static void write_downloads(struct view *view, const json_t *module, const json_t *version)
 {
 	const json_t *artifact;
 	size_t i;
 
+	if (json_array_size(json_object_get(version, "artifacts")) == 0)
+		return write_listed_downloads(view, module, version);
 	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
 	{
 		const char *query = strchr(fact_text(artifact, "url"), '?');
@@ -135,7 +172,7 @@ static void write_colab(struct view *view, const json_t *version)
 			url);
 }
 
-static void write_actions(struct view *view, const json_t *version)
+static void write_actions(struct view *view, const json_t *module, const json_t *version)
 {
 	AUTO_FREE char *url = mem_printf(
 		"%s/%s/%" PRId64, view->url, fact_text(version, "handle"), fact_number(version, "version"));
@@ -143,7 +180,7 @@ static void write_actions(struct view *view, const json_t *version)
 	if (!is_active(version))
 		return;
 	HTML(&view->html, "<ul class=\"actions\">\n");
-	write_downloads(view, version);
+	write_downloads(view, module, version);
 	write_colab(view, version);
 	HTML(&view->html, "</ul>\n");
 	view_code(view, "URL", url);
@@ -188,7 +225,7 @@ void module_head_write(struct view *view, const struct module_head *head)
 	write_badges(view, head->module, version);
 	cards_write_tags(view, json_object_get(version, "tags"), SIZE_MAX);
 	relatives_write_panels(view, head->module, version);
-	write_actions(view, version);
+	write_actions(view, head->module, version);
 	write_section_links(view, head);
 	HTML(&view->html, "</header>\n");
 }

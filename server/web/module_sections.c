@@ -153,9 +153,13 @@ static void write_artifact(struct view *view, const json_t *version, const json_
 	const char *query = strchr(fact_text(artifact, "url"), '?');
 	const char *digest = fact_text(artifact, "digest");
 
-	HTML(&view->html, "<tr><th scope=\"row\"><a href=\"%s/%s/%" PRId64 "%s\" download>%s</a></th>",
-		view->root, fact_text(version, "handle"), fact_number(version, "version"), query ? query : "",
-		fact_text(artifact, "format"));
+	HTML(&view->html, "<tr><th scope=\"row\">");
+	if (strcmp(fact_text(version, "state"), "active") == 0)
+		HTML(&view->html, "<a href=\"%s/%s/%" PRId64 "%s\" download>%s</a></th>", view->root,
+			fact_text(version, "handle"), fact_number(version, "version"), query ? query : "",
+			fact_text(artifact, "format"));
+	else
+		HTML(&view->html, "%s</th>", fact_text(artifact, "format"));
 	write_source(view, artifact);
 	HTML(&view->html, "<td class=\"nowrap\">%s</td><td class=\"nowrap\">%s</td>",
 		number_size(fact_number(artifact, "size_bytes")).text,

@@ -64,6 +64,7 @@ void sparkline_write(struct view *view, const json_t *daily)
 	for (int i = 0; i < WEEKS; i++)
 		HTML(&view->html, "%s%d,%d", i ? " " : "", i * STEP,
 			(int)(HEIGHT - 1 - weeks.downloads[i] * (HEIGHT - 2) / weeks.most));
-	HTML(&view->html, "\"/></svg>\n<p class=\"raw\">%s in the last 7 days, %s in a year</p>\n",
+	HTML(&view->html,
+		"\"/></svg>\n<p class=\"raw\">%s in the last 7 days, %s in a year, of all versions</p>\n",
 		count_text(weeks.downloads[WEEKS - 1]).text, count_text(weeks.total).text);
 }

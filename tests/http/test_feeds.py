@@ -148,7 +148,7 @@ def test_downloads_by_the_day(larder):
     assert sum(days.values()) == 3 and set(days) <= {str(datetime.date(1970, 1, 1) + datetime.timedelta(day))
                                                     for day in range(before, int(time.time()) // DAY_S + 1)}
     page = browse(larder, "/acme/loud")
-    assert page.has_text("3 in the last 7 days, 3 in a year")
+    assert page.has_text("3 in the last 7 days, 3 in a year, of all versions")
     assert [tag for tag, attributes in page.tags if tag == "svg" and "spark" in attributes.get("class", "")]
     larder.publish("/acme/never/1", modules.module(seed=9))
     assert daily(larder, "acme/never") == {}

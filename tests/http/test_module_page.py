@@ -287,3 +287,34 @@ def test_size_of_each_format(larder):
     larder.publish("/acme/m/1" + LITE, modules.tflite_model(300))
     page = browse(larder, "/acme/m/1")
     assert page.has_text("Size, tf-hub") and page.has_text("Size, tflite")
+
+
+# ---- what is only listed ------------------------------------------------------------------------------------------------
+
+LISTED = "# {kind} acme/{name}/1\nListed.\n\n<!-- asset-path: legacy -->\n<!-- task: text-embedding -->\n<!-- fine-tunable: false -->\n<!-- format: hub -->\n\n## Use\nIt.\n"
+
+
+@pytest.mark.parametrize("offline", ["off", "on"])
+def test_what_is_listed(start, upstream, tmp_path, offline):
+    larder = start({"mirror": {"offline": offline}}, [upstream.url])
+    folder = tmp_path / "tree/assets/docs/acme/models"
+    for kind, name in (("Module", "x"), ("Placeholder", "p")):
+        text = LISTED.format(kind=kind, name=name)
+        if kind == "Placeholder":
+            text = re.sub("<!-- (asset-path|format).*\n", "", text)
+        (folder / name).mkdir(parents=True)
+        (folder / name / "1.md").write_text(text)
+    larder.larder("import-docs", str(tmp_path / "tree"))
+    page = browse(larder, "/acme/x/1")
+    assert page.has_text("not on this server") and page.has_text("Use it")
+    assert ("/acme/x/1?tf-hub-format=compressed" in page.links) == (offline == "off"), "what cannot be had is not offered"
+    page = browse(larder, "/acme/p/1")
+    assert not page.has_text("Use it") and 'data-tabs="Clients"' not in html(larder, "/acme/p/1")
+
+
+def test_state_of_what_is_here(larder):
+    larder.publish("/acme/m/1", modules.module(400))
+    assert browse(larder, "/acme/m/1").has_text("on this server")
+    larder.request("DELETE", "/acme/m/1", {"Authorization": f"Bearer {larder.token('withdraw:*')}"})
+    page = browse(larder, "/acme/m/1", 410)
+    assert page.has_text("withdrawn") and not any("compressed" in link for link in page.links)

@@ -15,6 +15,10 @@ export default async function ({ open, audit, shoot, assert, args }) {
 				one.scrollWidth > one.clientWidth + 1 && ["auto", "scroll"].includes(getComputedStyle(one).overflowX) && one.tabIndex < 0 &&
 				!one.querySelector("a, button, [tabindex]")).map((one) => one.outerHTML.slice(0, 80)));
 			assert(unreachable.length === 0, `${path} has what scrolls and cannot be focused: ${unreachable[0]}`);
+			const deep = page.locator("blockquote p").filter({ hasText: "deep" });
+			if (await deep.count() > 0) {
+				assert((await deep.first().boundingBox()).width > 200, `${path} has text with no room`);
+			}
 			await audit(page);
 			await shoot(page, `hostile-${viewport.width}-${args.paths.indexOf(path)}`);
 		}
