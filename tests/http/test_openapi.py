@@ -3,6 +3,7 @@
 reads one (support/contract.py); here it is that nothing is left out, and that a fault would be found."""
 import json
 import re
+import threading
 
 import pytest
 import yaml
@@ -71,7 +72,8 @@ def test_codes_are_those_of_the_server():
 def walk(larder, upstream, folder):
     bring(larder, folder, DOCUMENTS)
     archive, tfjs = modules.module(4000), modules.tfjs_module()
-    upstream.serve("/google/far/1", Answer(archive))
+    gate = threading.Event()
+    upstream.serve("/google/far/1", Answer(archive, before=gate))
     for path in ("/acme/m/1", "/acme/m/2.tar.gz"):
         for _ in range(2):
             larder.publish(path, archive if path.endswith("/1") else modules.module(4000, seed=2))
@@ -83,6 +85,7 @@ def walk(larder, upstream, folder):
     known = larder.request("POST", "/api/v1/artifacts", {"Content-Type": "application/json"}, json.dumps({"versions": ["acme/m/1", "acme/none/1"]}).encode())
     assert known.status == 200
     larder.request("DELETE", f"/api/v1/fills/{started.json()['fills'][0]['id']}", admin)
+    gate.set()
     for path in ("/", "/acme", "/acme/m", "/acme/m/1", "/acme/m/1?tf-hub-format=compressed", "/acme/m/1.tar.gz", "/acme/m?tf-hub-format=compressed",
                  "/acme/web/1/model.json", "/favicon.ico", "/robots.txt", "/-/activity", "/-/wants.txt", "/healthz", "/readyz", "/metrics",
                  "/api/v1/openapi.yaml", "/api/v1/modules?q=m&facets=true", "/api/v1/modules?limit=1", "/api/v1/modules/acme/m", "/api/v1/modules/acme/m/1",
