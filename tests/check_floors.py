@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the house to its floors: every #include of ours points down this list (or stays on its floor), and down the list of rooms
 where a floor has one; no rooms include each other in a circle; no stem stands twice; each foreign library is included in its one
-room only; functions and files are short; what comments name is there; every source file names its licence. Exits 1 with one line a
-fault."""
+room only; functions and files are short; each destroy has its AUTO_ beside it; what comments name is there; every source file names
+its licence. Exits 1 with one line a fault."""
 import pathlib
 import re
 import statistics
@@ -162,8 +162,19 @@ def signs():
                         if not any(path.endswith("/" + header) for path in paths))
 
 
+def cleaners():
+    """Beside each destroy or close of what a create or open gives away stands what AUTO_ needs."""
+    for source in sources():
+        text = source.read_text(encoding="utf-8")
+        for function, struct in re.findall(r"^void (\w+_(?:destroy|close))\(struct ([a-z]\w+) \*\w+\);", text, re.M) if source.suffix == ".h" else ():
+            made = re.search(rf"struct {struct} \*\*|struct {struct} \*\w+_(?:create|open)\(", text)
+            if made and not re.search(rf"AUTO_CLEANER\(\w+, struct {struct} \*, {function}\)", text):
+                yield f"{source.relative_to(ROOT).as_posix()}: {function}() has no AUTO_CLEANER beside it"
+
+
 def faults():
     yield from circles()
+    yield from cleaners()
     yield from signs()
     yield from stems()
     yield from long_files()
