@@ -14,6 +14,7 @@ from support import modules
 from support.bundles import Bundle, is_signed_by
 from support.daemon import REPORTS, binary, under_thread_sanitizer
 from support.peaks import peak
+from support.ports import Port
 from support.waiting import DEADLINE_S, wait_until
 from test_import_docs import MODULE
 
@@ -811,9 +812,8 @@ def registry(tmp_path):
     """Debian's docker-registry on the loopback: its host and port."""
     if not shutil.which("docker-registry"):
         pytest.skip("docker-registry is not there")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    reserved = Port()
+    port = reserved.number
     settings = tmp_path / "registry.yml"
     settings.write_text(f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}\n"
                         f"http: {{addr: '127.0.0.1:{port}'}}\n")
@@ -828,6 +828,7 @@ def registry(tmp_path):
     yield f"127.0.0.1:{port}"
     process.kill()
     process.wait()
+    reserved.close()
 
 
 def test_through_a_registry(stocked, registry):

@@ -241,7 +241,7 @@ def test_circles_are_cut(start, tmp_path):
     first.publish("/acme/m/1", modules.module(100))
     address = second.url.rstrip("/")
     first.stop()
-    first.configure({"server": {"listen": "%s:%d" % first.address}}, [address])
+    first.configure(None, [address])
     first.start()
     for path in ("/acme/other", "/acme/third", "/acme/fourth"):
         one, replies_one = get_all(first, [path + QUERY] * 4)

@@ -253,7 +253,7 @@ def test_a_head_passes_on_no_absurd_length(upstream, mirror):
 # ---- throughput ------------------------------------------------------------------------------------------------------
 
 def test_an_upstream_that_trickles_is_given_up(upstream, start):
-    mirror = start({"mirror": {"max_fills": 1, "retries": 1, "connect_timeout_s": 1, "stall_timeout_s": 1, "min_bytes_per_s": "1K"}}, [upstream.url])
+    mirror = start({"mirror": {"max_fills": 1, "retries": 1, "stall_timeout_s": 4, "min_bytes_per_s": "1K"}}, [upstream.url])
     upstream.serve(PATH, Answer(MODULE, rate=100, etag='"v1"', ranges=True))
     upstream.serve("/google/m0/1", SMALL)
     slow = Requests(mirror, COMPRESSED)
@@ -267,10 +267,11 @@ def test_an_upstream_that_trickles_is_given_up(upstream, start):
 
 
 def test_a_limit_of_our_own_is_no_trickle(upstream, start):
-    mirror = start({"mirror": {"stall_timeout_s": 1, "min_bytes_per_s": "1M"},
-                    "upstream slow": {"url": template(upstream), "rate_bytes_per_s": "512K"}})
-    upstream.serve(PATH, MODULE)
-    assert mirror.get(COMPRESSED).body == MODULE
+    module = modules.module(8 * MIB)
+    mirror = start({"mirror": {"stall_timeout_s": 4, "min_bytes_per_s": "2M"},
+                    "upstream slow": {"url": template(upstream), "rate_bytes_per_s": "1M"}})
+    upstream.serve(PATH, module)
+    assert mirror.get(COMPRESSED).body == module
 
 
 # ---- turns -----------------------------------------------------------------------------------------------------------
@@ -430,7 +431,7 @@ def test_other_bytes_cost_upstream_one_fetch(upstream, mirror):
     for _ in range(3):
         reply = mirror.get(COMPRESSED)
         assert_problem(reply, 451, "quarantined")
-        assert 1 <= int(reply.header("Retry-After")) <= 60
+        assert 1 <= int(reply.header("Retry-After")) <= 600
     mirror.restart()
     assert_problem(mirror.get(COMPRESSED), 451, "quarantined")
     assert upstream.count() == 2 and upstream.count(method="HEAD") == 0
@@ -600,12 +601,10 @@ def test_a_reason_is_escaped_on_pages(upstream, mirror):
 
 @pytest.mark.concurrent
 def test_two_larders_that_point_at_each_other(start):
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
-    first = start({"server": {"listen": f"127.0.0.1:{port}"}, "mirror": {"retries": 2}}, name="first")
+    first = start({"mirror": {"retries": 2}}, name="first")
     second = start({"mirror": {"retries": 2}}, [first.url], name="second")
     first.stop()
-    first.configure({"server": {"listen": f"127.0.0.1:{port}"}, "mirror": {"retries": 2}}, [second.url])
+    first.configure({"mirror": {"retries": 2}}, [second.url])
     first.start()
     problem = assert_problem(first.get(COMPRESSED), 508, "loop-detected")
     assert "upstream" in problem["detail"]

@@ -8,16 +8,18 @@ import subprocess
 from pathlib import Path
 
 from .client import Http
+from .ports import Port
 from .secure import make_context
 from .waiting import DEADLINE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 REPORTS = re.compile(r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|^SUMMARY: \w+Sanitizer", re.M)
 
-# What tests want otherwise than people: no patience and no second tries.
+# What tests want otherwise than people: no second tries, no long end, and time-outs only where they ask for them: our upstreams
+# share a busy machine with everything else.
 SETTINGS = {
-    "server": {"listen": "127.0.0.1:0", "drain_timeout_s": 2},
-    "mirror": {"retries": 0, "connect_timeout_s": 5, "stall_timeout_s": 30, "negative_ttl_s": 60},
+    "server": {"drain_timeout_s": 2, "idle_timeout_s": 600, "head_timeout_s": 600, "upload_bytes_per_s": 0},
+    "mirror": {"retries": 0, "connect_timeout_s": 600, "stall_timeout_s": 600, "queue_timeout_s": 600, "negative_ttl_s": 600},
     "log": {"level": "debug"},
 }
 
@@ -40,7 +42,8 @@ def ini(settings):
 
 
 class Daemon(Http):
-    """Settings are as in ini(), over SETTINGS; upstreams are base URLs, asked in this order, none by default."""
+    """Settings are as in ini(), over SETTINGS; upstreams are base URLs, asked in this order, none by default. Its port stays its
+    own, from one start to the next and in between."""
 
     launcher = ()  # what starts it, before its own command
 
@@ -52,6 +55,7 @@ class Daemon(Http):
         self.config_path = self.folder / "larder.ini"
         self.process = None
         self.tokens = {}
+        self.port = Port()
         self.configure(settings, upstreams)
         super().__init__(None)
 
@@ -60,6 +64,7 @@ class Daemon(Http):
         merged = {section: dict(keys) for section, keys in SETTINGS.items()}
         for section, keys in (settings or {}).items():
             merged.setdefault(section, {}).update(keys)
+        merged["server"].setdefault("listen", "%s:%d" % self.port.address)
         merged.setdefault("storage", {})["data_dir"] = self.data
         for number, url in enumerate(upstreams):
             template = url if "{" in url else url + "/{path}?{query}"
@@ -209,6 +214,8 @@ class Daemon(Http):
         return [module["handle"] for module in self.get("/api/v1/modules?limit=200").json()["modules"]]
 
     def assert_nothing_kept(self):
+        """Once all that ran is over, of which clients are told first."""
+        self.wait_for_idle()
         self.wait_for_no_drafts()
         assert self.blobs() == [], f"blobs were kept: {self.blobs()}"
         assert self.handles() == [], f"the catalog lists {self.handles()}"

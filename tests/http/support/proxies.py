@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .client import Http
+from .ports import Port
 from .waiting import wait_until
 
 # A proxy never sees a request's end by a time-out of its own in these tests.
@@ -92,12 +93,6 @@ KINDS = {
 MARKS = {"nginx": "proxy_set_header X-Forwarded-For $remote_addr;", "haproxy": "option forwardfor", "caddy": ""}
 
 
-def free_port():
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return place.getsockname()[1]
-
-
 def deployed(port, target):
     """The site of deploy/nginx.conf, but for names, ports, certificates and logs."""
     text = (Path(__file__).resolve().parents[3] / "deploy" / "nginx.conf").read_text()
@@ -117,7 +112,8 @@ class Proxy(Http):
         template, command = KINDS[kind]
         if not shutil.which(kind):
             pytest.skip(f"{kind} is not installed")
-        super().__init__(("127.0.0.1", free_port()))
+        self.port = Port()
+        super().__init__(self.port.address)
         self.url = "http://%s:%d" % self.address
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / f"{kind}.conf"

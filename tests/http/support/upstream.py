@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
+from .ports import Port
 from .waiting import DEADLINE_S, wait_until
 
 BLOCK = 64 << 10
@@ -188,7 +189,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 class Upstream:
-    """Serves until stop(). A path without a script is answered 404."""
+    """Serves until stop(); after that its port is nobody's. A path without a script is answered 404."""
 
     def __init__(self):
         self.mutex = threading.Lock()  # guards all below
@@ -197,9 +198,10 @@ class Upstream:
         self.sent_bytes = 0
         self.connections = set()
         self.stopping = threading.Event()
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.reserved = Port()
+        self.server = Server(self.reserved.address, Handler)
         self.server.upstream = self
-        self.port = self.server.server_address[1]
+        self.port = self.reserved.number
         self.url = f"http://127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
