@@ -12,6 +12,8 @@ import { chromium } from "playwright-core";
 const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
 	"--disable-component-update", "--disable-sync"];
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+// Only ever used up by a scenario that fails.
+const PATIENCE_MS = 240_000;
 const shots = process.env.LARDER_SCREENSHOTS;
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
@@ -64,6 +66,22 @@ async function shoot(page, name) {
 	}
 }
 
+// Waits until a condition holds in the page, which may follow what was done there a moment later. waitForFunction would look a
+// second time by eval, which the page's policy forbids.
+async function until(page, condition, text, argument) {
+	const end = Date.now() + PATIENCE_MS;
+	while (!(await page.evaluate(condition, argument))) {
+		assert(Date.now() < end, text);
+		await page.waitForTimeout(20);
+	}
+}
+
+// A page that a click leads to: all of it is there, not only its heading.
+async function arrive(page, heading) {
+	await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+	await page.waitForLoadState("load");
+}
+
 async function tell(what) {
 	write({ told: what });
 	await read();
@@ -74,6 +92,7 @@ async function run(browser, { scenario, url, args }) {
 	const contexts = [];
 	async function open(path, options = {}) {
 		const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+		context.setDefaultTimeout(PATIENCE_MS);
 		contexts.push(context);
 		const page = await context.newPage();
 		watch(page, url, faults);
@@ -82,7 +101,7 @@ async function run(browser, { scenario, url, args }) {
 	}
 	const { default: play } = await import(`./scenarios/${scenario}.mjs`);
 	try {
-		await play({ open, audit, shoot, tell, assert, url, args });
+		await play({ open, audit, shoot, tell, until, arrive, assert, url, args });
 		assert(faults.length === 0, faults.join("\n"));
 	} finally {
 		await Promise.all(contexts.map((context) => context.close()));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pages as they are once a whole catalogue is listed and real models are published.
-export default async function ({ open, audit, shoot, assert, args }) {
+export default async function ({ open, audit, shoot, arrive, assert, args }) {
 	const page = await open("/");
 	const count = (await page.locator("#count").textContent()).replace(/\D/g, "");
 	assert(Number(count) === args.modules, `${count} modules instead of ${args.modules}`);
@@ -16,6 +16,7 @@ export default async function ({ open, audit, shoot, assert, args }) {
 	}
 	await page.locator("#q").fill("mobilnet");
 	await page.getByRole("link", { name: "mobilenet", exact: true }).click();
+	await page.waitForURL(/[?&]q=mobilenet(&|$)/);
 	await page.locator("#count").getByText("match").waitFor();
 	assert(await page.locator("#q").inputValue() === "mobilenet", "the typo stayed");
 	await page.locator("#q").fill("universal sentence enc");
@@ -23,7 +24,7 @@ export default async function ({ open, audit, shoot, assert, args }) {
 	await shoot(page, "catalogue-search");
 
 	await page.goto(new URL("/google/universal-sentence-encoder/4", page.url()).href);
-	await page.getByRole("heading", { level: 1, name: "universal-sentence-encoder" }).waitFor();
+	await arrive(page, "universal-sentence-encoder");
 	assert(await page.getByText("text-embedding").first().isVisible(), "no task");
 	await audit(page);
 	await shoot(page, "catalogue-listed");
@@ -33,7 +34,7 @@ export default async function ({ open, audit, shoot, assert, args }) {
 	await shoot(page, "catalogue-published");
 
 	await page.getByRole("button", { name: "Compare" }).click();
-	await page.getByRole("heading", { level: 1, name: "version 1 and version 2" }).waitFor();
+	await arrive(page, "version 1 and version 2");
 	await audit(page);
 	await shoot(page, "catalogue-compare");
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a publisher to its collection, to a module of it, and by the search for collections.
-export default async function ({ open, shoot, assert }) {
+export default async function ({ open, shoot, arrive, assert }) {
 	const page = await open("/lab");
 	await page.getByText("2 modules and 1 collection").waitFor();
 	await page.getByRole("link", { name: "lab/pictures" }).click();
-	await page.getByRole("heading", { level: 1, name: "pictures" }).waitFor();
+	await arrive(page, "pictures");
 	const names = (await page.locator(".card h3").allTextContents()).map((name) => name.trim());
 	assert(names.join() === "lab/mobilenet,lab/resnet", `the collection has ${names}`);
 	assert(await page.getByRole("link", { name: "the small one" }).getAttribute("href") === "/lab/mobilenet/1", "the link leads elsewhere");

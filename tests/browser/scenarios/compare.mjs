@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two versions held against each other: the verdict first, then what differs, and another pair at hand.
-export default async function ({ open, shoot, assert }) {
+export default async function ({ open, shoot, arrive, assert }) {
 	const page = await open("/acme/nnlm-en/2");
 	await page.getByRole("button", { name: "Compare" }).click();
-	await page.getByRole("heading", { level: 1, name: "nnlm-en: version 1 and version 2" }).waitFor();
+	await arrive(page, "nnlm-en: version 1 and version 2");
 	const verdict = page.locator(".notice.stop");
 	await verdict.getByText("Breaking.").waitFor();
 	const reasons = await verdict.getByRole("listitem").allInnerTexts();

@@ -16,7 +16,7 @@ export default async function ({ open, audit, shoot, assert }) {
 	await shoot(page, "many-signatures");
 
 	await page.getByRole("tab", { name: "TF Serving" }).click();
-	assert(page.url().endsWith("#use-serving"), `the address is ${page.url()}`);
+	await page.waitForURL(/#use-serving$/);
 	await page.goto(page.url().replace(/#.*/, ""));
 	await page.waitForLoadState("load");
 	assert(await page.getByRole("tab", { selected: true }).textContent() === "TF Serving", "the choice is forgotten");

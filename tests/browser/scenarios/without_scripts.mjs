@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // No JavaScript: reading and searching work all the same.
-export default async function ({ open, shoot, assert }) {
+export default async function ({ open, shoot, arrive, assert }) {
 	const page = await open("/", { javaScriptEnabled: false });
 	await page.getByLabel("Search modules").fill("nnlm");
 	await page.getByLabel("Search modules").press("Enter");
@@ -12,7 +12,7 @@ export default async function ({ open, shoot, assert }) {
 	assert(await page.locator("#count").textContent() === "1 module matches", "the filter does nothing");
 	await shoot(page, "without-scripts-filters");
 	await page.locator(".card h3 a").click();
-	await page.getByRole("heading", { level: 1, name: "nnlm-de" }).waitFor();
+	await arrive(page, "nnlm-de");
 	for (const client of ["hub.load", "KerasLayer", "curl"]) {
 		assert(await page.getByRole("heading", { name: client, exact: true }).isVisible(), `${client} is not shown`);
 	}
