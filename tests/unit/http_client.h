@@ -33,7 +33,7 @@ struct answer {
 
 static struct client client_open(const char *url)
 {
-	const struct timeval patience = {.tv_sec = 60};
+	const struct timeval patience = {.tv_sec = 300};
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct client client = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
 

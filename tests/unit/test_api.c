@@ -44,7 +44,7 @@ struct place {
 static void make_mirror(struct place *place)
 {
 	static const struct client_settings settings = {
-		.connect_timeout_s = 5, .stall_timeout_s = 60, .user_agent = "larder/test"};
+		.connect_timeout_s = 300, .stall_timeout_s = 300, .user_agent = "larder/test"};
 	static const struct mirror_policy policy = {.max_fills = 1};
 	struct services *services = &place->services;
 

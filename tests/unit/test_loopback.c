@@ -29,7 +29,7 @@ static int accept_soon(const struct loopback *loopback, uint16_t *port)
 {
 	struct pollfd waiting = {.fd = loopback->listen_fd, .events = POLLIN};
 
-	assert_int_equal(poll(&waiting, 1, 10000), 1);
+	assert_int_equal(poll(&waiting, 1, 300000), 1);
 	return loopback_accept(loopback, port);
 }
 
@@ -73,7 +73,7 @@ static void test_ends_meet(void **state)
 			which++;
 		assert_true(which < PAIRS);
 		assert_int_equal(send(far, "x", 1, MSG_NOSIGNAL), 1);
-		assert_int_equal(poll(&(struct pollfd){.fd = near[which], .events = POLLIN}, 1, 10000), 1);
+		assert_int_equal(poll(&(struct pollfd){.fd = near[which], .events = POLLIN}, 1, 300000), 1);
 		assert_int_equal(recv(near[which], &byte, 1, 0), 1);
 		assert_int_equal(byte, 'x');
 		close(far);

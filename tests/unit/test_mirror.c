@@ -204,7 +204,7 @@ static void make_mirror(struct house *house, const struct mirror_policy *policy,
 			.upstream_count = UPSTREAMS,
 			.retries = 1,
 			.negative_ttl_s = negative_ttl_s,
-			.connect_timeout_s = 5,
+			.connect_timeout_s = 300,
 			.queue_timeout_s = 300,
 			.limits = {.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200}},
 		.client = house->client,
@@ -232,7 +232,7 @@ static void start_upstream(struct house *house, int i, const char *name)
 static int set_up(void **state)
 {
 	const struct client_settings settings = {
-		.connect_timeout_s = 5, .stall_timeout_s = 60, .user_agent = "larder/test"};
+		.connect_timeout_s = 300, .stall_timeout_s = 300, .user_agent = "larder/test"};
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
