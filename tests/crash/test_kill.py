@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Killed at any instant and started again: a version is wholly there or not at all, drafts are swept, nothing is orphaned."""
 import http.client
+import itertools
 import random
 import socket
 import threading
@@ -92,18 +93,19 @@ def test_killed_at_random_points_of_puts(larder):
     chance = random.Random(4)
     contents = {f"/acme/r{i}/1": modules.module(30_000 + 1000 * i, seed=i) for i in range(60)}
     larder.token()
-    acknowledged = set()
-    for _ in range(ROUNDS):
+    acknowledged, rounds, longest_s = set(), itertools.count(), 0.25
+    # Until one PUT at least was done before a kill, however slow the disk is: else nothing would be tested.
+    while next(rounds) < ROUNDS or not acknowledged:
         missing = {path: content for path, content in contents.items() if path not in acknowledged}
         writer = threading.Thread(target=put_until_killed, args=(larder, missing, acknowledged))
         writer.start()
         # The one place where time decides, since any instant must do.
-        writer.join(chance.uniform(0, 0.25))
+        writer.join(chance.uniform(0, longest_s))
+        longest_s *= 1.1
         larder.kill()
         writer.join()
         larder.start()
         assert_consistent(larder, contents, complete=set(acknowledged))
-    assert acknowledged, "not one PUT was done before a kill: nothing was tested"
 
 
 def fetch_until_killed(larder, paths):

@@ -13,7 +13,7 @@ import pytest
 from support import confined, modules
 from support.daemon import ROOT, Daemon, binary
 from support.upstream import Answer
-from support.waiting import wait_until
+from support.waiting import DEADLINE_S, wait_until
 
 UNIT = ROOT / "deploy" / "larder.service"
 MIRRORED = "/google/mirrored/1?tf-hub-format=compressed"
@@ -74,7 +74,7 @@ def while_inspecting(daemon, upstream, look):
     def halves():
         yield body[:SIZE // 2]
         sent.set()
-        gate.wait(60)
+        gate.wait(DEADLINE_S)
         yield body[SIZE // 2:]
 
     token = daemon.token()
@@ -84,7 +84,7 @@ def while_inspecting(daemon, upstream, look):
     try:
         for thread in threads:
             thread.start()
-        assert sent.wait(60)
+        assert sent.wait(DEADLINE_S)
         return look()
     finally:
         gate.set()

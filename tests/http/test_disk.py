@@ -13,7 +13,7 @@ from support import modules
 from support.client import Download
 from support.daemon import assert_problem, binary, under_thread_sanitizer
 from support.upstream import Answer
-from support.waiting import wait_until
+from support.waiting import DEADLINE_S, wait_until
 
 MiB = 1 << 20
 EVICTED = "larder_evictions_total"
@@ -292,7 +292,7 @@ def test_gc_beside_a_running_daemon(upstream, start, tmp_path):
 
 def test_gc_of_a_folder_that_is_no_store(tmp_path):
     nowhere = tmp_path / "nowhere"
-    done = subprocess.run([binary(), "gc", "--data", str(nowhere)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([binary(), "gc", "--data", str(nowhere)], capture_output=True, text=True, timeout=DEADLINE_S)
     assert done.returncode == 1 and "no store" in done.stderr and not nowhere.exists(), done
 
 

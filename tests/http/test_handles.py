@@ -13,6 +13,7 @@ import pytest
 from support import modules
 from support.client import Kept
 from support.daemon import ROOT, assert_problem, binary
+from support.waiting import DEADLINE_S
 
 TESTDATA = ROOT.parent / "shared/testdata"
 PARTS = {"Lite": "lite-model/", "Tfjs": "tfjs-model/", "Coral": "coral-model/"}
@@ -192,7 +193,7 @@ def test_digits_belong_to_a_known_name_everywhere(listed, path):
     assert listed.get(f"/api/v1/explain?url=/{path}").json()["wanted"] == "description"
     fills = listed.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, b'{"paths": ["%s"]}' % path.encode()).json()
     assert "names none" in fills["refused"][0]["detail"] and not fills["fills"]
-    shown = subprocess.run([binary(), "show", path, "--server", listed.url], capture_output=True, text=True, timeout=60)
+    shown = subprocess.run([binary(), "show", path, "--server", listed.url], capture_output=True, text=True, timeout=DEADLINE_S)
     assert shown.returncode == 0 and path in shown.stdout, shown
 
 

@@ -9,13 +9,14 @@ import struct
 import pytest
 from support import modules
 from support.daemon import assert_problem
+from support.waiting import DEADLINE_S
 from test_forms import FORM, PARTS, form
 
 
 @contextlib.contextmanager
 def database_held(larder):
     larder.token()  # made by yet another process
-    database = sqlite3.connect(larder.data / "larder.db", timeout=30, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(larder.data / "larder.db", timeout=DEADLINE_S, isolation_level=None, check_same_thread=False)
     with contextlib.closing(database):
         database.execute("BEGIN IMMEDIATE")
         yield database
@@ -108,9 +109,10 @@ def test_documentation_and_withdrawals_wait_for_the_database(larder):
     assert {larder.get(f"/acme/here/{version}?tf-hub-format=compressed").status for version in versions if version % 2} == {410}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [document, withdraw])
 def test_a_change_has_a_limit_too(start, kind):
-    larder = start({"publish": {"commit_timeout_s": 1}})
+    larder = start({"publish": {"commit_timeout_s": 5}})
     larder.token("withdraw:*")
     larder.publish("/acme/here/1", modules.module())
     with database_held(larder):
@@ -131,8 +133,9 @@ def test_a_change_whose_client_has_gone_is_not_made(larder):
     assert larder.get("/acme/here/1?tf-hub-format=compressed").status == 200
 
 
+@pytest.mark.long
 def test_up_to_a_limit(start):
-    larder = start({"publish": {"commit_timeout_s": 1}})
+    larder = start({"publish": {"commit_timeout_s": 5}})
     with concurrent.futures.ThreadPoolExecutor(1) as pool, database_held(larder):
         reply = pool.submit(put, larder, 1).result()
         assert "publish.commit_timeout_s" in assert_problem(reply, 503, "busy")["detail"]

@@ -12,7 +12,7 @@ import pytest
 from support import modules
 from support.daemon import assert_problem
 from support.upstream import Answer
-from support.waiting import wait_until
+from support.waiting import DEADLINE_S, wait_until
 
 PATH = "/acme/half-plus-two/1"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
@@ -132,7 +132,7 @@ def test_withdrawn_is_gone_at_once(larder, module):
 def test_withdrawn_while_the_head_arrives(larder):
     larder.publish(PATH, SMALL)
     larder.get(COMPRESSED), larder.get(COMPRESSED)
-    with socket.create_connection(larder.address, timeout=60) as late:
+    with socket.create_connection(larder.address, timeout=DEADLINE_S) as late:
         late.sendall(f"GET {COMPRESSED} HTTP/1.1\r\nHost: x\r\n".encode())
         wait_until(lambda: larder.metric("larder_connections") >= 2, larder.tail)
         assert withdraw(larder).status == 200

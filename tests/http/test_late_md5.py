@@ -10,7 +10,7 @@ from support import claims, hub_client, modules
 from support.client import Download
 from support.daemon import assert_problem
 from support.upstream import Answer
-from support.waiting import wait_until
+from support.waiting import DEADLINE_S, wait_until
 
 PATH = "/acme/large/1"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
@@ -42,7 +42,7 @@ class Held:
     """The database is in the hands of another process."""
 
     def __init__(self, larder):
-        self.db = sqlite3.connect(larder.data / "larder.db", isolation_level=None, timeout=60)
+        self.db = sqlite3.connect(larder.data / "larder.db", isolation_level=None, timeout=DEADLINE_S)
 
     def __enter__(self):
         self.db.execute("BEGIN IMMEDIATE")

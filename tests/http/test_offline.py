@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """mirror.offline needs nothing that a site without a way out may lack: no network, no DNS, no secrets, no clock. What is here is
 served, what is not is 504 at once: were anything waited for, the patience that is configured here would outlast the test."""
+import contextlib
 import json
 import os
 import time
@@ -34,6 +35,14 @@ def offline(folder, upstream, **mirror):
     return Daemon(folder, {"mirror": {**PATIENCE, "offline": "on", **mirror}, "upstream far": upstream})
 
 
+def threads_of(larder):
+    names = set()
+    for path in Path(f"/proc/{larder.process.pid}/task").glob("*/comm"):
+        with contextlib.suppress(OSError):  # it has ended
+            names.add(path.read_text().strip())
+    return names
+
+
 def assert_serves(larder):
     """All that clients and people ask for, and nobody else is asked."""
     assert larder.get(PATH + COMPRESSED).body == MODULE
@@ -43,7 +52,7 @@ def assert_serves(larder):
         miss = larder.get(f"/google/missing{number}/{number + 1}{COMPRESSED}")
         assert miss.status == 504 and json.loads(miss.body)["code"] == "offline", miss
     assert larder.metric("larder_upstream_requests_total") == 0
-    names = {path.read_text().strip() for path in Path(f"/proc/{larder.process.pid}/task").glob("*/comm")}
+    names = threads_of(larder)
     assert "upstream" not in names and len(names) > 5, names
 
 

@@ -6,13 +6,14 @@ import subprocess
 
 import pytest
 from support.daemon import binary
+from support.waiting import DEADLINE_S
 
 COMMANDS = re.findall(r"^  (\S+) ", subprocess.run([binary(), "help"], capture_output=True, text=True, check=True).stdout, re.M)
 OWN = [command for command in COMMANDS if command not in ("help", "version")]
 
 
 def larder(*arguments):
-    return subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=DEADLINE_S)
 
 
 def options(text):

@@ -8,6 +8,7 @@ import pytest
 from support import modules
 from support.client import Download
 from support.upstream import Answer
+from support.waiting import DEADLINE_S
 
 MiB = 1 << 20
 
@@ -18,7 +19,7 @@ def hold_the_database():
     held = []
 
     def hold(larder):
-        database = sqlite3.connect(larder.data / "larder.db", isolation_level=None)
+        database = sqlite3.connect(larder.data / "larder.db", timeout=DEADLINE_S, isolation_level=None)
         database.execute("BEGIN IMMEDIATE")
         held.append(database)
 

@@ -166,7 +166,7 @@ def test_a_client_that_resets_is_noticed_while_there_is_nothing_to_send(upstream
 
 
 def test_who_takes_nothing_is_let_go(upstream, start):
-    mirror = start({"server": {"idle_timeout_s": 1}}, [upstream.url])
+    mirror = start({"server": {"idle_timeout_s": 5}}, [upstream.url])
     upstream.serve(PATH, LARGE)
     with Client(mirror, 4096) as stalled:
         stalled.send(plain())
@@ -179,7 +179,7 @@ def test_who_takes_nothing_is_let_go(upstream, start):
 
 
 def test_who_waits_for_upstream_is_not_idle(upstream, start):
-    mirror = start({"server": {"idle_timeout_s": 1}}, [upstream.url])
+    mirror = start({"server": {"idle_timeout_s": 5}}, [upstream.url])
     gate = begin(mirror, upstream)
     waits = Download(mirror, COMPRESSED)
     assert waits.read_up_to(len(MODULE) // 2 - HELD_BACK)

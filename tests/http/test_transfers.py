@@ -100,7 +100,7 @@ def test_taken_up_by_date(upstream, patient):
 
 
 def test_a_stall_is_taken_up_too(upstream, start):
-    mirror = start({"mirror": {"retries": 3, "stall_timeout_s": 1}}, [upstream.url])
+    mirror = start({"mirror": {"retries": 3, "stall_timeout_s": 5}}, [upstream.url])
 
     def stalls(first, headers):
         return Answer(MODULE, etag='"v1"', gate=threading.Event(), gate_after=2 * MIB)

@@ -253,7 +253,8 @@ def test_a_head_passes_on_no_absurd_length(upstream, mirror):
 # ---- throughput ------------------------------------------------------------------------------------------------------
 
 def test_an_upstream_that_trickles_is_given_up(upstream, start):
-    mirror = start({"mirror": {"max_fills": 1, "retries": 1, "stall_timeout_s": 4, "min_bytes_per_s": "1K"}}, [upstream.url])
+    # Two tries take longer than it is tried anew, twice connect_timeout_s.
+    mirror = start({"mirror": {"max_fills": 1, "retries": 1, "connect_timeout_s": 3, "stall_timeout_s": 4, "min_bytes_per_s": "1K"}}, [upstream.url])
     upstream.serve(PATH, Answer(MODULE, rate=100, etag='"v1"', ranges=True))
     upstream.serve("/google/m0/1", SMALL)
     slow = Requests(mirror, COMPRESSED)
