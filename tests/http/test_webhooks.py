@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import socket
 import sqlite3
 import ssl
 import subprocess
@@ -14,6 +13,7 @@ import time
 import pytest
 from support import modules, receiver as receivers
 from support.daemon import ROOT, assert_problem, binary
+from support.ports import Port
 from support.receiver import SECRET, Receiver, status
 from support.upstream import Answer
 from support.waiting import DEADLINE_S, wait_until
@@ -63,7 +63,12 @@ def states(larder):
 
 
 def wait_for_state(larder, name, condition, what):
-    wait_until(lambda: condition(states(larder)[name]), lambda: f"{what}: {states(larder)}; log:\n{larder.tail()}")
+    """The state that meets it."""
+    def look():
+        state = states(larder)[name]
+        return condition(state) and state
+
+    return wait_until(look, lambda: f"{what}: {states(larder)}; log:\n{larder.tail()}")
 
 
 def withdraw(larder, path):
@@ -233,8 +238,7 @@ def test_what_failed_comes_again(hook, receive, kind):
     larder = hook({"ci": ci, "other": other})
     larder.publish("/acme/x/1", MODULE)
     other.wait_for(1)
-    wait_for_state(larder, "ci", lambda state: state["failed_attempts"] > 0, "a failure")
-    error = states(larder)["ci"]["last_error"]
+    error = wait_for_state(larder, "ci", lambda state: state["failed_attempts"] > 0, "a failure")["last_error"]
     assert (why or "") in error and "No error" not in error, error
     ci.wait_for(1)
     first, again = ci.messages
@@ -285,10 +289,11 @@ def test_gone(hook, receive):
 
 # ---- restarts ------------------------------------------------------------------------------------------------------------------
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture
+def port():
+    """One that nothing listens at yet."""
+    with Port() as reserved:
+        yield reserved.number
 
 
 def test_what_waits_survives(hook, receive):
@@ -435,10 +440,9 @@ def test_faults_of_the_configuration(case, command, tmp_path, secret_file):
 
 # ---- the document ------------------------------------------------------------------------------------------------------------------
 
-def test_the_receiver_of_the_document(hook, secret_file, tmp_path):
+def test_the_receiver_of_the_document(hook, secret_file, tmp_path, port):
     """As it stands: told of a module, and deaf to who cannot sign."""
     code, = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/webhooks.md").read_text(encoding="utf-8"), re.M | re.S)
-    port = free_port()
     with open(tmp_path / "told", "w") as told:
         process = subprocess.Popen([sys.executable, "-c", code, str(secret_file), str(port)], stdout=told, stderr=subprocess.DEVNULL)
     try:
