@@ -224,10 +224,12 @@ static void open_turns(struct services *services)
 static bool open_imports(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
-	const struct importer importer = {NULL, app->services.blobs, app->committer, app->space, NULL,
-		config->storage.keep_free_bytes, config->publish.max_upload_bytes, config->publish.archives};
+	const struct importer importer = {app->services.catalog, app->services.blobs, app->committer,
+		app->space, {NULL, config->storage.keep_free_bytes}, config->publish.max_upload_bytes,
+		config->publish.archives};
 
-	return imports_create(&importer, config->storage.data_dir, &app->services.imports, err);
+	return imports_create(
+		&importer, config->storage.data_dir, IMPORTS_SWEEP_EACH_MS, &app->services.imports, err);
 }
 
 static bool open_services(struct app *app, struct err *err)

@@ -26,6 +26,7 @@ struct parcel {
 	bool is_head;
 	struct signing_key *key;   /* of a head, before it is begun; NULL */
 	struct incoming *incoming; /* NULL: the head is not begun */
+	struct digest bundle;      /* of an artifact: its bundle's contents */
 	struct lacked lacked;
 	struct upload *upload; /* of an artifact */
 };
@@ -76,7 +77,7 @@ static bool start_parcel(struct parcel *parcel, struct err *err)
 {
 	const struct request *request = parcel->request;
 	const struct lacked *lacked = &parcel->lacked;
-	const struct staging staging = {lacked->name.format, lacked->source};
+	const struct staging staging = {lacked->name.format, lacked->source, parcel->bundle};
 	const struct declaration declaration = {
 		.length = lacked->size_bytes, .has_sha256 = true, .sha256 = lacked->digest};
 
@@ -180,6 +181,16 @@ static bool check_length(const struct request *request, const struct lacked *lac
 		       lacked->digest.hex, (long long)request->content_length, (long long)lacked->size_bytes);
 }
 
+/* What is known to be wrong with it the record tells, too; of what came without a length nothing is. */
+static bool hold_length(struct parcel *parcel, struct err *err)
+{
+	if (check_length(parcel->request, &parcel->lacked, err))
+		return true;
+	if (parcel->request->content_length >= 0)
+		imports_note_faulty(parcel->services->imports, parcel->incoming, &parcel->lacked, err);
+	return false;
+}
+
 /* An attempt before may have brought it. */
 static bool find_here(const struct parcel *parcel, bool *here, struct err *err)
 {
@@ -189,6 +200,7 @@ static bool find_here(const struct parcel *parcel, bool *here, struct err *err)
 		.source = lacked->source,
 		.checksums = &checksums,
 		.size_bytes = lacked->size_bytes,
+		.staged_for = &parcel->bundle,
 		.now_s = clock_now_s()};
 
 	return catalog_hold_staged(parcel->services->catalog, &keeping, here, err);
@@ -203,8 +215,8 @@ static bool find_lacked(struct parcel *parcel, bool *here, struct err *err)
 
 	return read_address(request, id, &digest, &format, err) &&
 	       imports_take(parcel->services->imports, id, &digest, format, &parcel->incoming,
-		       &parcel->lacked, err) &&
-	       find_here(parcel, here, err) && (*here || check_length(request, &parcel->lacked, err));
+		       &parcel->lacked, &parcel->bundle, err) &&
+	       find_here(parcel, here, err) && (*here || hold_length(parcel, err));
 }
 
 static bool begin_blob(void *services, struct request *request, struct reply *reply)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/importing.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
+#include "server/api/import_json.h"
 #include "server/api/page.h"
 #include "server/http/problem.h"
 #include "server/registry/imports.h"
@@ -16,49 +18,36 @@ static const char *const state_names[INCOMING_STATE_COUNT] = {[INCOMING_ARRIVING
 	[INCOMING_OPEN] = "open",
 	[INCOMING_RECORDING] = "recording",
 	[INCOMING_ENDED] = "ended"};
-static const char *const phase_names[] = {[IMPORT_PROVING] = "proving",
-	[IMPORT_READING] = "reading",
-	[IMPORT_COPYING] = "copying",
-	[IMPORT_RECORDING] = "recording",
-	[IMPORT_SETTLING] = "settling"};
-static const char *const remark_names[] = {
-	[REMARK_REFUSED] = "refused", [REMARK_FAULTY] = "faulty", [REMARK_LEFT] = "left"};
+
+/* What of its remarks an import is answered with; the others have pages. */
+enum { REMARKS_SHOWN = 100 };
 
 /* ---- as JSON ---- */
 
-static json_t *documents_json(const size_t counts[DOCS_OUTCOME_COUNT])
+static json_t *remark_json(const struct remark *remark)
 {
-	return json_pack("{s:I, s:I, s:I}", "new", (json_int_t)counts[DOCS_NEW], "changed",
-		(json_int_t)counts[DOCS_CHANGED], "left", (json_int_t)counts[DOCS_LEFT]);
+	return json_pack("{s:o, s:o, s:s, s:o}", "name", answer_text(remark->name), "format",
+		answer_text(remark->format), "remark", import_remark_name(remark->kind), "detail",
+		answer_text(remark->detail));
 }
 
-static json_t *bundle_json(const struct incoming_view *view)
+/* Up to limit of them, from a place on: *place is that of the next then, or -1. */
+static bool list_remarks(
+	const struct remarks *remarks, int64_t *place, size_t limit, json_t *list, struct err *err)
 {
-	const struct import_report *report = view->report;
-	bool is_proved = view->key && report->is_read;
+	bool more = true;
 
-	if (!report->contents.hex[0])
-		return json_null();
-	return json_pack("{s:o, s:o, s:s+, s:b, s:s?}", "name",
-		answer_text(report->header.name[0] ? report->header.name : NULL), "created_at",
-		report->header.created_s ? answer_time(report->header.created_s) : json_null(), "digest",
-		"sha256:", report->contents.hex, "signed", (int)report->is_signed, "verified_by",
-		is_proved ? signing_key_id(view->key).hex : NULL);
-}
+	for (size_t i = 0; more && i < limit; i++) {
+		AUTO(remark_finish) struct remark remark = {0};
 
-static json_t *remarks_json(const struct incoming_view *view)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < view->remark_count; i++) {
-		const struct remark *remark = &view->remarks[i];
-
-		json_array_append_new(
-			list, json_pack("{s:o, s:o, s:s, s:o}", "name", answer_text(remark->name), "format",
-				      answer_text(remark->format), "remark", remark_names[remark->kind],
-				      "detail", answer_text(remark->detail)));
+		if (!remarks_next(remarks, place, &remark, &more, err))
+			return false;
+		if (more)
+			json_array_append_new(list, remark_json(&remark));
 	}
-	return list;
+	if (!more)
+		*place = -1;
+	return true;
 }
 
 static json_t *failure_json(const struct err *failure)
@@ -72,58 +61,51 @@ static json_t *failure_json(const struct err *failure)
 				      : failure->text));
 }
 
+static void add_remarks(const struct incoming_view *view, json_t *out)
+{
+	json_t *list = json_array();
+	int64_t place = 0;
+	struct err err;
+
+	/* What cannot be read counts among the others. */
+	(void)list_remarks(view->remarks, &place, REMARKS_SHOWN, list, &err);
+	(void)json_object_update_new(
+		out, json_pack("{s:o, s:I}", "remarks", list, "more_remarks",
+			     (json_int_t)(remarks_count(view->remarks) - json_array_size(list))));
+}
+
 static json_t *report_json(const struct incoming_view *view)
 {
-	const struct import_report *report = view->report;
-	json_t *all = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "bundle", bundle_json(view),
-		"versions", (json_int_t)report->versions, "new", (json_int_t)report->outcomes[IMPORT_NEW],
-		"changed", (json_int_t)report->outcomes[IMPORT_CHANGED], "unchanged",
-		(json_int_t)report->outcomes[IMPORT_SAME], "refused",
-		(json_int_t)report->outcomes[IMPORT_REFUSED], "faulty", (json_int_t)report->faulty,
-		"withdrawn", (json_int_t)report->withdrawn, "wanted_bytes", (json_int_t)report->wanted_bytes);
+	bool is_proved = view->has_key && view->report.is_read;
+	json_t *all = import_report_json(&view->report, is_proved ? view->key_id.hex : NULL);
 
-	(void)json_object_update_new(all,
-		json_pack("{s:o, s:o, s:{s:I, s:I}, s:b, s:b, s:o, s:I}", "documentation",
-			documents_json(report->documents), "pages", documents_json(report->pages), "copied",
-			"blobs", (json_int_t)report->copied_blobs, "bytes", (json_int_t)report->copied_bytes,
-			"recorded", (int)report->recorded, "signer_recorded", (int)report->signer_noted,
-			"remarks", remarks_json(view), "more_remarks", (json_int_t)view->more_remarks));
+	add_remarks(view, all);
 	return all;
 }
 
 static json_t *import_json(const struct incoming_view *view)
 {
-	const struct import_progress *progress = view->progress;
+	const struct import_progress *progress = &view->progress;
 	json_t *all = json_pack("{s:s, s:o, s:o, s:s, s:{s:s, s:I, s:I, s:I}, s:{s:I, s:I}, s:o}", "id",
 		view->id, "by", answer_text(view->who[0] ? view->who : NULL), "opened_at",
 		answer_time(view->opened_at), "state", state_names[view->state], "progress", "phase",
-		phase_names[progress->phase], "done", (json_int_t)progress->read, "total",
+		import_phase_name(progress->phase), "done", (json_int_t)progress->read, "total",
 		(json_int_t)progress->said, "count", (json_int_t)progress->count, "lacking", "blobs",
 		(json_int_t)view->lacked, "bytes", (json_int_t)view->lacked_bytes, "failure",
-		failure_json(view->failure));
+		failure_json(&view->failure));
 
 	(void)json_object_update_new(all, report_json(view));
 	return all;
 }
 
-static void take_one(void *context, const struct incoming_view *view)
-{
-	*(json_t **)context = import_json(view);
-}
-
-static void take_each(void *context, const struct incoming_view *view)
-{
-	json_array_append_new(context, import_json(view));
-}
-
 void importing_reply(struct services *services, const char *id, int status, struct reply *reply)
 {
-	json_t *json = NULL;
+	AUTO_INCOMING_VIEW struct incoming_view view = {0};
 	struct err err;
 
-	if (!imports_show(services->imports, id, take_one, &json, &err))
+	if (!imports_show(services->imports, id, &view, &err))
 		return problem_reply(reply, &err);
-	reply_json(reply, status, json);
+	reply_json(reply, status, import_json(&view));
 	reply_header(reply, "Cache-Control", "no-store");
 }
 
@@ -131,10 +113,15 @@ void importing_reply(struct services *services, const char *id, int status, stru
 void api_imports(void *context, struct request *request, struct reply *reply)
 {
 	const struct services *services = context;
+	struct incoming_view views[IMPORTS_OPEN_MAX];
+	size_t count = imports_list(services->imports, views);
 	json_t *list = json_array();
 
 	(void)request;
-	imports_each(services->imports, take_each, list);
+	for (size_t i = 0; i < count; i++) {
+		json_array_append_new(list, import_json(&views[i]));
+		incoming_view_finish(&views[i]);
+	}
 	answer_json(reply, json_pack("{s:o, s:I, s:n}", "imports", list, "total",
 				   (json_int_t)json_array_size(list), "next"));
 }
@@ -179,39 +166,54 @@ static void add_lacked(void *context, const struct lacked *lacked)
 			"url", url));
 }
 
-static void count_lacking(void *context, const struct incoming_view *view)
+/* Where the next page begins; NULL: there is none. */
+static json_t *page_of(
+	const struct ask *ask, const char *things, json_t *items, size_t total, int64_t next_place)
 {
-	*(size_t *)context = view->lacked;
+	char last[24];
+
+	(void)snprintf(last, sizeof last, "%lld", (long long)next_place);
+	return page_json(ask, things, items, (int64_t)total, next_place >= 0 ? last : NULL);
 }
 
-static json_t *list_lacking(const struct ask *ask, const char *id, struct err *err)
+static json_t *lacking_page(const struct ask *ask, const char *id, struct err *err)
 {
 	struct imports *imports = ask->services->imports;
+	AUTO_INCOMING_VIEW struct incoming_view view = {0};
 	struct listing listing = {.id = id};
-	char last[24];
-	size_t total = 0;
+	json_auto_t *items = json_array();
 	int64_t place;
 	struct page page;
 
-	if (!page_read_position(ask, &page, &place, err))
+	listing.items = items;
+	if (!page_read_position(ask, &page, &place, err) ||
+		!imports_list_lacking(imports, id, &place, page.limit, add_lacked, &listing, err) ||
+		!imports_show(imports, id, &view, err))
 		return NULL;
-	listing.items = json_array();
-	if (!imports_list_lacking(imports, id, &place, page.limit, add_lacked, &listing, err) ||
-		!imports_show(imports, id, count_lacking, &total, err)) {
-		json_decref(listing.items);
-		return NULL;
-	}
-	(void)snprintf(last, sizeof last, "%lld", (long long)place);
-	return page_json(ask, "blobs", listing.items, (int64_t)total, place >= 0 ? last : NULL);
+	return page_of(ask, "blobs", json_incref(items), view.lacked, place);
 }
 
-static void reply_lacking(
-	const struct services *services, const struct request *request, const char *id, struct reply *reply)
+static json_t *remarks_page(const struct ask *ask, const char *id, struct err *err)
+{
+	AUTO_INCOMING_VIEW struct incoming_view view = {0};
+	json_auto_t *items = json_array();
+	int64_t place;
+	struct page page;
+
+	if (!page_read_position(ask, &page, &place, err) ||
+		!imports_show(ask->services->imports, id, &view, err) ||
+		!list_remarks(view.remarks, &place, page.limit, items, err))
+		return NULL;
+	return page_of(ask, "remarks", json_incref(items), remarks_kept(view.remarks), place);
+}
+
+static void reply_page(const struct services *services, const struct request *request, const char *id,
+	json_t *(*list)(const struct ask *ask, const char *id, struct err *err), struct reply *reply)
 {
 	AUTO_FREE char *base_url = answer_base_url(services, request);
 	const struct ask ask = answer_read(services, request, base_url);
 	struct err err;
-	json_t *page = list_lacking(&ask, id, &err);
+	json_t *page = list(&ask, id, &err);
 
 	if (page)
 		answer_json(reply, page);
@@ -227,7 +229,9 @@ void api_import(void *context, struct request *request, struct reply *reply)
 	if (rest && !*rest)
 		importing_reply(context, id, 200, reply);
 	else if (rest && strcmp(rest, "/lacking") == 0)
-		reply_lacking(context, request, id, reply);
+		reply_page(context, request, id, lacking_page, reply);
+	else if (rest && strcmp(rest, "/remarks") == 0)
+		reply_page(context, request, id, remarks_page, reply);
 	else
 		refuse_path(request, reply);
 }

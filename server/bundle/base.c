@@ -53,7 +53,7 @@ bool base_rewind(struct base *base, struct err *err)
 	       contents_open(&base->reader, &base->blob.stream, err) && advance(base, err);
 }
 
-bool base_open(const char *path, const char *scratch, struct base **out, struct err *err)
+bool base_open(const char *path, const struct scratch_place *scratch, struct base **out, struct err *err)
 {
 	AUTO_BASE struct base *base = mem_zero(1, sizeof *base);
 

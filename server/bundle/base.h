@@ -10,12 +10,13 @@
 #include "common/err.h"
 #include "common/own.h"
 #include "server/bundle/contents.h"
+#include "server/bundle/scratch.h"
 
 struct base;
 
 /* Opens a bundle and proves its contents by their digest, whoever has signed it; scratch is a folder for what
  * does not belong into memory. close takes NULL. */
-bool base_open(const char *path, const char *scratch, struct base **out, struct err *err);
+bool base_open(const char *path, const struct scratch_place *scratch, struct base **out, struct err *err);
 void base_close(struct base *base);
 AUTO_CLEANER(own_base, struct base *, base_close)
 #define AUTO_BASE AUTO(own_base)

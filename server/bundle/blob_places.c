@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/bundle/blob_places.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "common/mem.h"
 #include "common/siphash.h"
-#include "server/bundle/scratch.h"
 
 enum { SLOTS_FIRST = 4096 };
 
@@ -26,6 +22,7 @@ struct table {
 
 struct blob_places {
 	char *folder;
+	int64_t keep_free_bytes;
 	struct siphash_key key; /* whoever made the bundle chose the digests */
 	struct table table;
 	size_t count;
@@ -33,38 +30,30 @@ struct blob_places {
 
 static void unmap(struct table *table)
 {
-	if (table->slots)
-		(void)munmap(table->slots, table->capacity * sizeof *table->slots);
+	scratch_unmap(table->slots, table->capacity * sizeof *table->slots);
 	*table = (struct table){0};
 }
 
-/* All its bytes are claimed now: a full disk is to be an error, and no signal. */
-static bool map(const char *folder, size_t capacity, struct table *out, struct err *err)
+static bool map(const struct blob_places *places, size_t capacity, struct table *out, struct err *err)
 {
-	AUTO_FD int fd = -1;
-	size_t bytes = capacity * sizeof *out->slots;
+	const struct scratch_place scratch = {places->folder, places->keep_free_bytes};
 	void *slots;
-	int fault;
 
-	if (!scratch_open(folder, &fd, err))
+	if (!scratch_map(
+		    &scratch, capacity * sizeof *out->slots, "where the bundle's blobs lie", &slots, err))
 		return false;
-	fault = posix_fallocate(fd, 0, (off_t)bytes);
-	if (fault != 0)
-		return err_errno(err, fault, "write a list of the bundle's blobs in %.200s", folder);
-	slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (slots == MAP_FAILED)
-		return err_errno(err, errno, "map a file in %.200s", folder);
 	*out = (struct table){slots, capacity};
 	return true;
 }
 
-bool blob_places_open(const char *folder, struct blob_places **out, struct err *err)
+bool blob_places_open(const struct scratch_place *scratch, struct blob_places **out, struct err *err)
 {
 	struct blob_places *places = mem_zero(1, sizeof *places);
 
-	places->folder = mem_dup(folder);
+	places->folder = mem_dup(scratch->folder);
+	places->keep_free_bytes = scratch->keep_free_bytes;
 	places->key = siphash_key_create();
-	if (!map(folder, SLOTS_FIRST, &places->table, err)) {
+	if (!map(places, SLOTS_FIRST, &places->table, err)) {
 		blob_places_close(places);
 		return false;
 	}
@@ -96,7 +85,7 @@ static bool grow(struct blob_places *places, struct err *err)
 {
 	struct table larger;
 
-	if (!map(places->folder, 2 * places->table.capacity, &larger, err))
+	if (!map(places, 2 * places->table.capacity, &larger, err))
 		return false;
 	for (size_t i = 0; i < places->table.capacity; i++) {
 		const struct slot *slot = &places->table.slots[i];

@@ -107,7 +107,7 @@ static bool open_folder(struct carrier *carrier, struct err *err)
 	return false;
 }
 
-static bool open_tar(struct carrier *carrier, const char *scratch, struct err *err)
+static bool open_tar(struct carrier *carrier, const struct scratch_place *scratch, struct err *err)
 {
 	if (!reel_open(carrier->path, &carrier->reel, err) ||
 		!blob_places_open(scratch, &carrier->places, err))
@@ -143,7 +143,7 @@ static bool check_mark(struct carrier *carrier, struct err *err)
 			       carrier->path));
 }
 
-static bool open_carrier(struct carrier *carrier, const char *scratch, struct err *err)
+static bool open_carrier(struct carrier *carrier, const struct scratch_place *scratch, struct err *err)
 {
 	struct stat status;
 	bool is_there = stat(carrier->path, &status) == 0;
@@ -156,7 +156,8 @@ static bool open_carrier(struct carrier *carrier, const char *scratch, struct er
 	       check_mark(carrier, err);
 }
 
-bool carrier_open(const char *path, const char *scratch, struct carrier **out, struct err *err)
+bool carrier_open(
+	const char *path, const struct scratch_place *scratch, struct carrier **out, struct err *err)
 {
 	AUTO_CARRIER struct carrier *carrier = mem_zero(1, sizeof *carrier);
 
@@ -168,13 +169,14 @@ bool carrier_open(const char *path, const char *scratch, struct carrier **out, s
 	return true;
 }
 
-bool carrier_open_file(int fd, const char *name, const char *scratch, struct carrier **out, struct err *err)
+bool carrier_open_file(int fd, const char *name, const struct scratch_place *scratch,
+	const _Atomic bool *stop, struct carrier **out, struct err *err)
 {
 	AUTO_CARRIER struct carrier *carrier = mem_zero(1, sizeof *carrier);
 
 	carrier->folder_fd = carrier->blobs_fd = -1;
 	carrier->path = mem_dup(name);
-	if (!reel_open_file(fd, name, &carrier->reel, err) ||
+	if (!reel_open_file(fd, name, stop, &carrier->reel, err) ||
 		!blob_places_open(scratch, &carrier->places, err) ||
 		!tar_places_read(carrier->reel, carrier->places, carrier->files, err) ||
 		!check_mark(carrier, err))

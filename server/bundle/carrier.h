@@ -16,14 +16,18 @@
 #include "common/own.h"
 #include "common/stream.h"
 #include "server/bundle/contents.h"
+#include "server/bundle/scratch.h"
 
 struct carrier;
 
-/* Of a tar all headers are read, in whatever order its members stand; a list of them is kept in the folder
- * scratch. ERR_NOT_FOUND, ERR_BAD_REQUEST with what to do about it. close takes NULL. */
-bool carrier_open(const char *path, const char *scratch, struct carrier **out, struct err *err);
-/* The same of a tar that is open, and stays the caller's: by this name it is told of. */
-bool carrier_open_file(int fd, const char *name, const char *scratch, struct carrier **out, struct err *err);
+/* Of a tar all headers are read, in whatever order its members stand; a list of them is kept at scratch.
+ * ERR_NOT_FOUND, ERR_BAD_REQUEST with what to do about it; ERR_NO_SPACE. close takes NULL. */
+bool carrier_open(
+	const char *path, const struct scratch_place *scratch, struct carrier **out, struct err *err);
+/* The same of a tar that is open, and stays the caller's: by this name it is told of. stop, which may be NULL
+ * and must outlive it: once it is set, whatever is read of it fails with ERR_BUSY. */
+bool carrier_open_file(int fd, const char *name, const struct scratch_place *scratch,
+	const _Atomic bool *stop, struct carrier **out, struct err *err);
 void carrier_close(struct carrier *carrier);
 AUTO_CLEANER(own_carrier, struct carrier *, carrier_close)
 #define AUTO_CARRIER AUTO(own_carrier)

@@ -76,23 +76,25 @@ static bool copy_one(struct running *running, char *line, struct err *err)
 	struct damages *damages = running->copying->damages;
 	struct bundle_blob blob;
 	const char *what;
+	bool is_new;
+	struct err why;
 
 	if (!read_copy(line, &blob, &what))
 		return err_set(err, ERR_INTERNAL, "the exporter's own notes are broken");
-	if (!digest_set_add(&running->copied, &blob.digest)) {
-		if (damages_has(damages, &blob.digest))
-			damages_add(damages, &blob.digest, what, "it has the same file");
-		return true;
-	}
-	if (copy_blob(running, &blob, err)) {
+	if (!digest_set_add(&running->copied, &blob.digest, &is_new, err))
+		return false;
+	if (!is_new)
+		return !damages_has(damages, &blob.digest) ||
+		       damages_add(damages, &blob.digest, what, "it has the same file", err);
+	if (copy_blob(running, &blob, &why)) {
 		running->progress.count++;
 		return tell_copying(running, 0, err);
 	}
-	if (err->code != ERR_DIGEST_MISMATCH)
-		return err_prefix(err, "%.300s: ", what);
-	damages_add(damages, &blob.digest, what, err->text);
-	running->broken = true;
-	return true;
+	running->broken = running->broken || why.code == ERR_DIGEST_MISMATCH;
+	if (why.code == ERR_DIGEST_MISMATCH)
+		return damages_add(damages, &blob.digest, what, why.text, err);
+	*err = why;
+	return err_prefix(err, "%.300s: ", what);
 }
 
 static bool copy_list(struct running *running, struct err *err)
@@ -115,8 +117,10 @@ bool copying_run(const struct copying *copying, struct err *err)
 	struct running running = {.copying = copying,
 		.watch = {count_bytes},
 		.progress = {.copies = true, .total_count = copying->files, .total_bytes = copying->bytes}};
-	bool done = copy_list(&running, err);
+	bool done;
 
+	digest_set_init(&running.copied, copying->scratch);
+	done = copy_list(&running, err);
 	digest_set_finish(&running.copied);
 	return done &&
 	       (!running.broken || err_set(err, ERR_DIGEST_MISMATCH,

@@ -22,6 +22,7 @@ struct copying {
 	struct notes *list;
 	int64_t files; /* of different bytes */
 	int64_t bytes;
+	const struct scratch_place *scratch;
 };
 
 /* Appends an artifact to the list; what: how people call it. Several may have the same blob. */

@@ -5,6 +5,12 @@
 
 #include "common/mem.h"
 
+void damages_init(struct damages *damages, const struct scratch_place *scratch)
+{
+	*damages = (struct damages){0};
+	digest_set_init(&damages->digests, scratch);
+}
+
 void damages_finish(struct damages *damages)
 {
 	for (size_t i = 0; i < damages->named; i++) {
@@ -16,14 +22,19 @@ void damages_finish(struct damages *damages)
 	*damages = (struct damages){0};
 }
 
-void damages_add(struct damages *damages, const struct digest *digest, const char *what, const char *why)
+bool damages_add(struct damages *damages, const struct digest *digest, const char *what, const char *why,
+	struct err *err)
 {
-	(void)digest_set_add(&damages->digests, digest);
+	bool is_new;
+
+	if (!digest_set_add(&damages->digests, digest, &is_new, err))
+		return false;
 	damages->count++;
 	if (damages->named == DAMAGES_NAMED_MAX)
-		return;
+		return true;
 	damages->items = mem_resize(damages->items, damages->named + 1, sizeof *damages->items);
 	damages->items[damages->named++] = (struct damage){mem_dup(what), mem_dup(why)};
+	return true;
 }
 
 bool damages_has(const struct damages *damages, const struct digest *digest)

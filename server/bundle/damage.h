@@ -23,10 +23,13 @@ struct damages {
 	size_t named;
 	size_t count;
 };
+/* scratch must outlive them: which blobs it are is noted there. finish takes those that are all zeros. */
+void damages_init(struct damages *damages, const struct scratch_place *scratch);
 void damages_finish(struct damages *damages);
 
-/* Several artifacts may have the same blob. */
-void damages_add(struct damages *damages, const struct digest *digest, const char *what, const char *why);
+/* Several artifacts may have the same blob. ERR_NO_SPACE. */
+bool damages_add(struct damages *damages, const struct digest *digest, const char *what, const char *why,
+	struct err *err);
 bool damages_has(const struct damages *damages, const struct digest *digest);
 
 #endif

@@ -7,9 +7,43 @@
 
 enum { FIRST_CAPACITY = 1024 };
 
+void digest_set_init(struct digest_set *set, const struct scratch_place *scratch)
+{
+	*set = (struct digest_set){.scratch = scratch, .secret = siphash_key_create()};
+}
+
+/* ---- the table ---- */
+
+static size_t bytes_of(const struct digest_set *set)
+{
+	return set->capacity * sizeof *set->slots;
+}
+
+static bool make_table(struct digest_set *set, struct err *err)
+{
+	void *slots;
+
+	if (bytes_of(set) <= DIGEST_SET_HELD_BYTES) {
+		set->slots = mem_zero(set->capacity, sizeof *set->slots);
+		return true;
+	}
+	if (!scratch_map(set->scratch, bytes_of(set), "which of the bundle's blobs were seen", &slots, err))
+		return false;
+	set->slots = slots;
+	return true;
+}
+
+static void drop_table(struct digest_set *set)
+{
+	if (bytes_of(set) <= DIGEST_SET_HELD_BYTES)
+		free(set->slots);
+	else
+		scratch_unmap(set->slots, bytes_of(set));
+}
+
 void digest_set_finish(struct digest_set *set)
 {
-	free(set->slots);
+	drop_table(set);
 	*set = (struct digest_set){0};
 }
 
@@ -31,33 +65,35 @@ static uint64_t *find(const struct digest_set *set, uint64_t key)
 	return &set->slots[at];
 }
 
-static void grow(struct digest_set *set)
+static bool grow(struct digest_set *set, struct err *err)
 {
-	bool is_new = set->capacity == 0;
-	struct digest_set larger = {.secret = is_new ? siphash_key_create() : set->secret,
-		.count = set->count,
-		.capacity = is_new ? FIRST_CAPACITY : 2 * set->capacity};
+	struct digest_set larger = *set;
 
-	larger.slots = mem_zero(larger.capacity, sizeof *larger.slots);
+	larger.capacity = set->capacity ? 2 * set->capacity : FIRST_CAPACITY;
+	if (!make_table(&larger, err))
+		return false;
 	for (size_t i = 0; i < set->capacity; i++) {
 		if (set->slots[i])
 			*find(&larger, set->slots[i]) = set->slots[i];
 	}
-	free(set->slots);
+	drop_table(set);
 	*set = larger;
+	return true;
 }
 
-bool digest_set_add(struct digest_set *set, const struct digest *digest)
+/* ---- what is in it ---- */
+
+bool digest_set_add(struct digest_set *set, const struct digest *digest, bool *is_new, struct err *err)
 {
-	uint64_t key;
+	uint64_t key = key_of(set, digest);
 	uint64_t *slot;
 
-	if (4 * (set->count + 1) > 3 * set->capacity)
-		grow(set);
-	key = key_of(set, digest);
-	slot = find(set, key);
-	if (*slot)
+	if (4 * (set->count + 1) > 3 * set->capacity && !grow(set, err))
 		return false;
+	slot = find(set, key);
+	*is_new = *slot == 0;
+	if (!*is_new)
+		return true;
 	*slot = key;
 	set->count++;
 	return true;

@@ -52,9 +52,12 @@ static bool put(
 	struct exporting *exporting, const struct buffer *bytes, struct bundle_blob *out, struct err *err)
 {
 	struct outlet *outlet = exporting->options->outlet;
+	bool is_new;
 
 	*out = (struct bundle_blob){digest_of(bytes->data, bytes->length), (int64_t)bytes->length};
-	if (!digest_set_add(&exporting->wanted, &out->digest))
+	if (!digest_set_add(&exporting->wanted, &out->digest, &is_new, err))
+		return false;
+	if (!is_new)
 		return true;
 	exporting->report.other_bytes += out->size_bytes;
 	return !outlet || outlet->kind->put(outlet, &out->digest, bytes->data, bytes->length, err);
@@ -64,9 +67,12 @@ static bool put_notes(
 	struct exporting *exporting, struct notes *notes, struct bundle_blob *out, struct err *err)
 {
 	struct outlet *outlet = exporting->options->outlet;
+	bool is_new;
 
 	*out = notes_blob(notes);
-	if (!digest_set_add(&exporting->wanted, &out->digest))
+	if (!digest_set_add(&exporting->wanted, &out->digest, &is_new, err))
+		return false;
+	if (!is_new)
 		return true;
 	exporting->report.other_bytes += out->size_bytes;
 	return !outlet || outlet->kind->copy(outlet, out, notes->fd, NULL, err);
@@ -117,9 +123,8 @@ static bool note_missing(struct exporting *exporting, const struct artifact *art
 		return true;
 	(void)snprintf(why, sizeof why, "the file of blob sha256:%s is missing in the data folder",
 		artifact->checksums.sha256.hex);
-	damages_add(exporting->options->damages, &artifact->checksums.sha256,
-		artifact_words(&artifact->name, artifact->name.format).text, why);
-	return true;
+	return damages_add(exporting->options->damages, &artifact->checksums.sha256,
+		artifact_words(&artifact->name, artifact->name.format).text, why, err);
 }
 
 static bool hold_artifacts(struct exporting *exporting, struct version_details *details, struct err *err)
@@ -223,8 +228,12 @@ static void fill_parcel(
 static bool note_copy(struct exporting *exporting, const struct name *name,
 	const struct bundle_artifact *artifact, struct err *err)
 {
+	bool is_new;
+
 	exporting->report.artifacts++;
-	if (digest_set_add(&exporting->wanted, &artifact->blob.digest)) {
+	if (!digest_set_add(&exporting->wanted, &artifact->blob.digest, &is_new, err))
+		return false;
+	if (is_new) {
 		exporting->report.blobs++;
 		exporting->report.blob_bytes += artifact->blob.size_bytes;
 	}
@@ -248,9 +257,8 @@ static bool note_version(struct exporting *exporting, const struct bundle_versio
 	}
 	if (++exporting->report.versions > VERSIONS_MAX)
 		return err_set(err, ERR_TOO_LARGE,
-			"there are more than %d versions, which no import reads: export them in parts, such "
-			"as "
-			"by publisher",
+			"there are more than %d versions, which no import reads: split it: export with a "
+			"glob, such as one for each publisher, or --since",
 			VERSIONS_MAX);
 	exporting->report.withdrawn += version->state == STATE_WITHDRAWN;
 	exporting->report.listed += version->state != STATE_WITHDRAWN && version->artifact_count == 0;
@@ -271,7 +279,7 @@ static bool send_parcel(struct exporting *exporting, struct parcel *parcel, stru
 	struct publisher_name publisher = name_publisher(parcel->version.name.handle);
 	struct digest key = digest_of(publisher.text, strlen(publisher.text));
 	struct bundle_blob blob;
-	bool is_known = false;
+	bool is_known = false, is_new;
 
 	if (exporting->options->base &&
 		!base_has_version(exporting->options->base, &parcel->version, &is_known, err))
@@ -280,8 +288,8 @@ static bool send_parcel(struct exporting *exporting, struct parcel *parcel, stru
 		exporting->report.unchanged++;
 		return true;
 	}
-	(void)digest_set_add(&exporting->publishers, &key);
-	return (parcel->version.artifact_count > 0 || put_empty(exporting, err)) &&
+	return digest_set_add(&exporting->publishers, &key, &is_new, err) &&
+	       (parcel->version.artifact_count > 0 || put_empty(exporting, err)) &&
 	       put(exporting, &parcel->record, &blob, err) && put(exporting, &parcel->manifest, &blob, err) &&
 	       note_version(exporting, &parcel->version, err);
 }
@@ -444,6 +452,8 @@ static bool begin(struct exporting *exporting, struct err *err)
 	AUTO_BUFFER struct buffer line = {0};
 
 	contents_write_header(&exporting->options->header, &line);
+	digest_set_init(&exporting->wanted, &exporting->options->scratch);
+	digest_set_init(&exporting->publishers, &exporting->options->scratch);
 	return outgoing_open(exporting->options->data_dir, &exporting->outgoing, err) &&
 	       notes_open(&exporting->contents, exporting->outgoing, err) &&
 	       notes_open(&exporting->entries, exporting->outgoing, err) &&
@@ -507,7 +517,7 @@ static bool copy_all(struct exporting *exporting, struct err *err)
 {
 	const struct copying copying = {exporting->options->outlet, exporting->options->watch,
 		exporting->options->damages, exporting->outgoing, &exporting->copies, exporting->report.blobs,
-		exporting->report.blob_bytes};
+		exporting->report.blob_bytes, &exporting->options->scratch};
 
 	return copying_run(&copying, err);
 }

@@ -15,6 +15,7 @@
 #include "server/bundle/damage.h"
 #include "server/bundle/export_watch.h"
 #include "server/bundle/outlet.h"
+#include "server/bundle/scratch.h"
 #include "server/bundle/selection.h"
 #include "server/bundle/signature.h"
 #include "server/store/catalog/catalog_versions.h"
@@ -22,6 +23,7 @@
 struct exporting_options {
 	struct catalog *catalog;
 	const char *data_dir;
+	struct scratch_place scratch;
 	struct selection *selection; /* sealed; learns what is lacking */
 	bool with_pages;             /* all publishers and collections, as opposed to those concerned */
 	const char *collection;      /* NULL, or the one that goes */

@@ -117,8 +117,11 @@ static bool add_blob(struct head *head, const struct bundle_blob *named, int64_t
 	AUTO_CARRIER_BLOB struct carrier_blob blob = {.fd = -1};
 	AUTO_FREE char *name = mem_printf("blobs/sha256/%s", named->digest.hex);
 	struct err why;
+	bool is_new = false;
 
-	if (named->size_bytes > limit || !digest_set_add(&head->seen, &named->digest))
+	if (named->size_bytes <= limit && !digest_set_add(&head->seen, &named->digest, &is_new, err))
+		return false;
+	if (!is_new)
 		return true;
 	if (!carrier_open_blob(head->carrier, named, &blob, &why))
 		return is_passed_over(head, &why, err);
@@ -167,11 +170,13 @@ static bool add_versions(struct head *head, const struct opening *opening, struc
 	return done;
 }
 
-bool head_write(struct carrier *carrier, const struct opening *opening, bool lenient, int fd, struct err *err)
+bool head_write(struct carrier *carrier, const struct opening *opening, bool lenient,
+	const struct scratch_place *scratch, int fd, struct err *err)
 {
 	AUTO(finish)
 	struct head head = {.carrier = carrier, .archive = archive_write_new(), .lenient = lenient};
 
+	digest_set_init(&head.seen, scratch);
 	if (!head.archive)
 		return err_set(err, ERR_INTERNAL, "memory is exhausted");
 	return is_written(&head,

@@ -13,8 +13,8 @@
 
 /* Writes it into an empty file. What is missing of a version, or is damaged, is so in the head, too: it is
  * for the import to tell. False where the contents themselves are, or the file cannot be written; and, unless
- * it is lenient, where the medium fails. */
-bool head_write(
-	struct carrier *carrier, const struct opening *opening, bool lenient, int fd, struct err *err);
+ * it is lenient, where the medium fails. What was written is noted at scratch. */
+bool head_write(struct carrier *carrier, const struct opening *opening, bool lenient,
+	const struct scratch_place *scratch, int fd, struct err *err);
 
 #endif

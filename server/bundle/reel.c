@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -39,6 +40,7 @@ struct reel {
 	size_t open; /* the piece that fd is of */
 	int fd;      /* -1: none */
 	bool is_cut;
+	const _Atomic bool *stop; /* NULL: nobody ends it */
 };
 
 void reel_close(struct reel *reel)
@@ -288,12 +290,13 @@ bool reel_open(const char *path, struct reel **out, struct err *err)
 	return true;
 }
 
-bool reel_open_file(int fd, const char *name, struct reel **out, struct err *err)
+bool reel_open_file(int fd, const char *name, const _Atomic bool *stop, struct reel **out, struct err *err)
 {
 	AUTO_REEL struct reel *reel = mem_zero(1, sizeof *reel);
 	int64_t size_bytes;
 
 	reel->folder = mem_dup("");
+	reel->stop = stop;
 	reel->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (reel->fd < 0)
 		return err_errno(err, errno, "read %.200s", name);
@@ -361,11 +364,19 @@ static bool read_piece(
 	       err_set(err, ERR_NOT_FOUND, "%.200s has become shorter while it was read", piece->name);
 }
 
+static bool check_stop(const struct reel *reel, struct err *err)
+{
+	return !reel->stop || !atomic_load(reel->stop) ||
+	       err_set(err, ERR_BUSY, "the reading of the bundle was ended");
+}
+
 bool reel_read_at(
 	struct reel *reel, void *bytes, size_t length, int64_t offset, size_t *out_read, struct err *err)
 {
 	size_t done = 0;
 
+	if (!check_stop(reel, err))
+		return false;
 	while (done < length && offset + (int64_t)done < reel->size_bytes) {
 		size_t got;
 

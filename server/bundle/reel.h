@@ -18,8 +18,9 @@ struct reel;
  * what is missing. close takes NULL.
  */
 bool reel_open(const char *path, struct reel **out, struct err *err);
-/* The same of a file that is open, and stays the caller's: by this name it is told of. */
-bool reel_open_file(int fd, const char *name, struct reel **out, struct err *err);
+/* The same of a file that is open, and stays the caller's: by this name it is told of. stop, which may be
+ * NULL and must outlive it: once it is set, whatever is read fails with ERR_BUSY. */
+bool reel_open_file(int fd, const char *name, const _Atomic bool *stop, struct reel **out, struct err *err);
 void reel_close(struct reel *reel);
 AUTO_CLEANER(own_reel, struct reel *, reel_close)
 #define AUTO_REEL AUTO(own_reel)

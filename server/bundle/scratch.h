@@ -11,8 +11,29 @@
 #include "common/own.h"
 #include "common/stream.h"
 
+/* Where they lie, and how much of its disk is to stay free: a daemon may run on it. */
+struct scratch_place {
+	const char *folder;
+	int64_t keep_free_bytes;
+};
+
+/* So much is written whatever is to stay free. */
+enum { SCRATCH_SMALL_BYTES = 1 << 20 };
+
 /* In this folder; the caller owns *out_fd. */
 bool scratch_open(const char *folder, int *out_fd, struct err *err);
+
+/* ERR_NO_SPACE, which says for what, where after so many bytes more in this file less would be free than is
+ * to stay so. */
+bool scratch_check_room(
+	int fd, const struct scratch_place *place, int64_t more_bytes, const char *what, struct err *err);
+
+/* A table of zeros in such a file, in memory as far as there is room: the kernel writes its pages out. All
+ * its bytes are claimed on return. ERR_NO_SPACE as above. */
+bool scratch_map(
+	const struct scratch_place *place, size_t bytes, const char *what, void **out, struct err *err);
+/* Takes NULL. */
+void scratch_unmap(void *table, size_t bytes);
 
 /* Reads a file from its beginning, once. finish leaves the file open. */
 struct scratch_stream {

@@ -60,8 +60,11 @@ static bool take(
 		caching->report.modules++;
 		caching->report.bytes += artifact->size_bytes;
 	} else if (err->code == ERR_DIGEST_MISMATCH) {
-		damages_add(caching->options->damages, &artifact->checksums.sha256, name_path(name).text,
-			err->text);
+		const struct err why = *err;
+
+		if (!damages_add(caching->options->damages, &artifact->checksums.sha256, name_path(name).text,
+			    why.text, err))
+			return false;
 	} else {
 		return err_prefix(err, "%.200s: ", name_path(name).text);
 	}

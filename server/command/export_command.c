@@ -131,7 +131,7 @@ static bool read_time_of_tar(const struct run *run, int64_t *out)
 	struct err err;
 
 	if (lstat(path, &status) < 0 || !S_ISREG(status.st_mode) ||
-		!base_open(path, run->config->storage.data_dir, &base, &err))
+		!base_open(path, &run->exporting.scratch, &base, &err))
 		return false;
 	*out = base_created(base);
 	return true;
@@ -172,7 +172,7 @@ static bool set_since(struct run *run, struct err *err)
 		run->exporting.changed_since_s = header->since_s;
 		return true;
 	}
-	if (!base_open(since, run->config->storage.data_dir, &run->base, err))
+	if (!base_open(since, &run->exporting.scratch, &run->base, err))
 		return err_prefix(
 			err, "--since %.100s is no time such as 2026-11-28, and no bundle: ", since);
 	run->exporting.base = run->base;
@@ -324,8 +324,12 @@ static bool prepare(struct run *run, struct err *err)
 {
 	const struct export_options *options = run->options;
 
-	if (!command_load_config(&options->place, &run->config, err) ||
-		!data_folder_check(run->config->storage.data_dir, err) || !check_place(run, err) ||
+	if (!command_load_config(&options->place, &run->config, err))
+		return false;
+	run->exporting.scratch =
+		(struct scratch_place){run->config->storage.data_dir, run->config->storage.keep_free_bytes};
+	damages_init(&run->damages, &run->exporting.scratch);
+	if (!data_folder_check(run->config->storage.data_dir, err) || !check_place(run, err) ||
 		!outgoing_sweep(run->config->storage.data_dir, err) ||
 		!catalog_open(run->config->storage.data_dir, &run->catalog, err) ||
 		!read_selection(run, err) || !set_header(run, err) || !set_since(run, err) ||

@@ -10,24 +10,29 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/uri.h"
+#include "server/api/import_json.h"
 #include "server/bundle/carrier.h"
 #include "server/bundle/head.h"
 #include "server/bundle/opening.h"
 #include "server/bundle/scratch.h"
 #include "server/command/cells.h"
+#include "server/command/paging.h"
+#include "server/command/patience.h"
 
-/* How often it is asked how far it is, and how often one that is busy is tried again. */
-enum { ASK_FIRST_MS = 20, ASK_LAST_MS = 1000, BUSY_TRIES = 60, BUSY_PAUSE_MS = 1000, PAGES_MAX = 100000 };
+/* How often it is asked how far it is. */
+enum { ASK_FIRST_MS = 20, ASK_LAST_MS = 1000 };
 
 struct sending {
 	struct remote *remote;
 	struct import_talk *talk;
 	struct import_report *report;
+	struct scratch_place scratch;
 	struct carrier *carrier;
 	struct opening opening;
-	char *target;  /* of the import */
-	json_t *told;  /* artifacts that are told as faulty already: the daemon will do it once more */
-	json_t *state; /* the import, as it was last */
+	char *target;      /* of the import */
+	json_t *told;      /* artifacts that are told as faulty already: the daemon will do it once more */
+	size_t told_count; /* of the daemon's remarks */
+	json_t *state;     /* the import, as it was last */
 	int64_t done_bytes, total_bytes;
 };
 
@@ -39,11 +44,12 @@ static void finish_sending(struct sending *sending)
 	free(sending->target);
 }
 
-static const char *scratch_folder(void)
+/* No daemon's: nothing is to stay free there. */
+static struct scratch_place scratch_place(void)
 {
 	const char *folder = getenv("TMPDIR");
 
-	return folder && *folder ? folder : "/tmp";
+	return (struct scratch_place){.folder = folder && *folder ? folder : "/tmp"};
 }
 
 static json_int_t number(const json_t *object, const char *key)
@@ -51,52 +57,12 @@ static json_int_t number(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
-static size_t count(const json_t *object, const char *key)
-{
-	json_int_t value = number(object, key);
-
-	return value > 0 ? (size_t)value : 0;
-}
-
 /* ---- what it answers ---- */
-
-static void take_documents(const json_t *object, size_t out[DOCS_OUTCOME_COUNT])
-{
-	out[DOCS_NEW] = count(object, "new");
-	out[DOCS_CHANGED] = count(object, "changed");
-	out[DOCS_LEFT] = count(object, "left");
-}
-
-static void take_bundle(const json_t *bundle, struct import_report *report)
-{
-	(void)snprintf(report->header.name, sizeof report->header.name, "%s", cell_text(bundle, "name"));
-	(void)clock_parse_rfc3339(cell_text(bundle, "created_at"), &report->header.created_s);
-	(void)digest_parse(cell_text(bundle, "digest"), &report->contents);
-	report->is_signed = json_is_true(json_object_get(bundle, "signed"));
-}
 
 static void take_report(const json_t *state, struct import_report *report)
 {
-	static const char *const outcomes[] = {[IMPORT_NEW] = "new",
-		[IMPORT_CHANGED] = "changed",
-		[IMPORT_SAME] = "unchanged",
-		[IMPORT_REFUSED] = "refused"};
-	const json_t *copied = json_object_get(state, "copied");
-
-	*report = (struct import_report){0};
-	take_bundle(json_object_get(state, "bundle"), report);
-	for (size_t i = 0; i < IMPORT_OUTCOME_COUNT; i++)
-		report->outcomes[i] = count(state, outcomes[i]);
-	report->versions = count(state, "versions");
-	report->faulty = count(state, "faulty");
-	report->withdrawn = count(state, "withdrawn");
-	take_documents(json_object_get(state, "documentation"), report->documents);
-	take_documents(json_object_get(state, "pages"), report->pages);
-	report->copied_blobs = count(copied, "blobs");
-	report->copied_bytes = number(copied, "bytes");
+	import_report_read(state, report);
 	report->wanted_bytes = number(json_object_get(state, "lacking"), "bytes");
-	report->recorded = json_is_true(json_object_get(state, "recorded"));
-	report->signer_noted = json_is_true(json_object_get(state, "signer_recorded"));
 }
 
 static bool is_told(const struct sending *sending, const json_t *remark)
@@ -106,15 +72,6 @@ static bool is_told(const struct sending *sending, const json_t *remark)
 	return json_object_get(sending->told, key) && strcmp(cell_text(remark, "remark"), "faulty") == 0;
 }
 
-static enum import_remark kind_of(const json_t *remark)
-{
-	const char *word = cell_text(remark, "remark");
-
-	return strcmp(word, "left") == 0     ? REMARK_LEFT
-	       : strcmp(word, "faulty") == 0 ? REMARK_FAULTY
-					     : REMARK_REFUSED;
-}
-
 static const char *format_of(const json_t *object)
 {
 	enum format format;
@@ -122,23 +79,42 @@ static const char *format_of(const json_t *object)
 	return format_parse(cell_text(object, "format"), &format) ? formats[format].name : NULL;
 }
 
-static void tell_remarks(struct sending *sending)
+static bool tell_page(void *context, const json_t *page, struct err *err)
 {
+	struct sending *sending = context;
 	json_auto_t *none = json_array();
 	const json_t *remark;
 	size_t i;
 
-	json_array_foreach(json_object_get(sending->state, "remarks"), i, remark)
+	(void)err;
+	json_array_foreach(json_object_get(page, "remarks"), i, remark)
 	{
+		sending->told_count++;
 		if (!is_told(sending, remark))
 			import_talk_remark(sending->talk,
-				&(struct import_told){.remark = kind_of(remark),
+				&(struct import_told){
+					.remark = import_remark_parse(cell_text(remark, "remark")),
 					.name = cell_text(remark, "name"),
 					.format = format_of(remark),
 					.detail = cell_text(remark, "detail")},
 				none);
 	}
-	sending->talk->more += count(sending->state, "more_remarks");
+	return true;
+}
+
+/* Those that it had no room for are counted. */
+static bool tell_remarks(struct sending *sending, struct err *err)
+{
+	AUTO_FREE char *target = mem_printf("%s/remarks?limit=200", sending->target);
+	size_t count = json_array_size(json_object_get(sending->state, "remarks")) +
+		       (size_t)number(sending->state, "more_remarks");
+
+	if (count == 0)
+		return true;
+	if (!paging_walk_patiently(sending->remote, target, tell_page, sending, err))
+		return false;
+	sending->talk->more += count > sending->told_count ? count - sending->told_count : 0;
+	return true;
 }
 
 /* What has failed there; true: nothing. */
@@ -153,18 +129,12 @@ static bool check_failure(const struct sending *sending, struct err *err)
 
 static void show(const struct sending *sending)
 {
-	static const char *const words[] = {[IMPORT_READING] = "reading",
-		[IMPORT_COPYING] = "copying",
-		[IMPORT_RECORDING] = "recording",
-		[IMPORT_SETTLING] = "settling"};
 	const json_t *told = json_object_get(sending->state, "progress");
-	struct import_progress progress = {
-		.read = number(told, "done"), .said = number(told, "total"), .count = count(told, "count")};
+	struct import_progress progress = {.phase = import_phase_parse(cell_text(told, "phase")),
+		.read = number(told, "done"),
+		.said = number(told, "total"),
+		.count = (size_t)number(told, "count")};
 
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-		if (strcmp(cell_text(told, "phase"), words[i]) == 0)
-			progress.phase = (enum import_phase)i;
-	}
 	/* There nothing is copied any more: what is in the bundle is gone through once more. */
 	if (progress.phase == IMPORT_COPYING)
 		progress.phase = IMPORT_READING;
@@ -178,19 +148,6 @@ static bool is_at_work(const struct sending *sending)
 	return strcmp(state, "open") != 0 && strcmp(state, "ended") != 0;
 }
 
-/* A daemon that has too much to do just now has not forgotten it. */
-static bool ask_state(struct sending *sending, json_t **out, struct err *err)
-{
-	int tries = 0;
-
-	while (!remote_get(sending->remote, sending->target, out, err)) {
-		if (err->code != ERR_BUSY || tries++ == BUSY_TRIES)
-			return false;
-		clock_sleep_ms(BUSY_PAUSE_MS);
-	}
-	return true;
-}
-
 /* Until it waits for us again. */
 static bool await(struct sending *sending, struct err *err)
 {
@@ -201,7 +158,7 @@ static bool await(struct sending *sending, struct err *err)
 
 		clock_sleep_ms(pause_ms);
 		pause_ms = 2 * pause_ms < ASK_LAST_MS ? 2 * pause_ms : ASK_LAST_MS;
-		if (!ask_state(sending, &state, err))
+		if (!patience_get(sending->remote, sending->target, &state, err))
 			return false;
 		json_decref(sending->state);
 		sending->state = state;
@@ -223,7 +180,7 @@ static bool broke_off(struct err *err)
 
 static bool open_bundle(struct sending *sending, const struct signing_key *key, struct err *err)
 {
-	return carrier_open(sending->talk->options->path, scratch_folder(), &sending->carrier, err) &&
+	return carrier_open(sending->talk->options->path, &sending->scratch, &sending->carrier, err) &&
 	       (sending->talk->options->partial || carrier_prove_pieces(sending->carrier, NULL, NULL, err)) &&
 	       opening_find(sending->carrier, &sending->opening, err) &&
 	       (!key || opening_verify(sending->carrier, &sending->opening, key, err));
@@ -262,8 +219,9 @@ static bool send_head(struct sending *sending, const struct signing_key *key, st
 		.target = target, .media_type = "application/x-tar", .is_post = true, .fd = -1};
 	struct remote_upload head = upload;
 
-	if (!scratch_open(scratch_folder(), &fd, err) ||
-		!head_write(sending->carrier, &sending->opening, sending->talk->options->partial, fd, err))
+	if (!scratch_open(sending->scratch.folder, &fd, err) ||
+		!head_write(sending->carrier, &sending->opening, sending->talk->options->partial,
+			&sending->scratch, fd, err))
 		return false;
 	head.fd = fd;
 	return remote_send(sending->remote, &head, &reply, err) && take_import(sending, &reply, err);
@@ -349,19 +307,21 @@ static bool try_once(struct consignment *consignment, struct remote_reply *reply
 
 static bool send_blob(struct consignment *consignment, struct err *err)
 {
-	for (int i = 0;; i++) {
-		AUTO(remote_reply_finish) struct remote_reply reply = {0};
+	struct patience patience = {0};
 
-		if (!try_once(consignment, &reply, err))
-			return consignment->failed && tell_faulty(consignment, consignment->why.text, NULL);
-		if (reply.status == 422)
+	for (;;) {
+		AUTO(remote_reply_finish) struct remote_reply reply = {0};
+		bool answered = try_once(consignment, &reply, err);
+
+		if (consignment->failed)
+			return tell_faulty(consignment, consignment->why.text, NULL);
+		if (answered && reply.status == 422)
 			return tell_faulty(consignment, cell_text(reply.json, "detail"),
 				json_object_get(reply.json, "violations"));
-		if (remote_accepted(&reply, err))
+		if (answered && remote_accepted(&reply, err))
 			return true;
-		if (err->code != ERR_BUSY || i == BUSY_TRIES)
+		if (!patience_wait(&patience, consignment->sending->remote, err))
 			return false;
-		clock_sleep_ms(BUSY_PAUSE_MS);
 	}
 }
 
@@ -383,8 +343,9 @@ static bool send_item(struct sending *sending, const json_t *item, struct err *e
 	return done;
 }
 
-static bool send_page(struct sending *sending, const json_t *page, struct err *err)
+static bool send_page(void *context, const json_t *page, struct err *err)
 {
+	struct sending *sending = context;
 	const json_t *item;
 	size_t i;
 
@@ -399,18 +360,10 @@ static bool send_page(struct sending *sending, const json_t *page, struct err *e
 
 static bool send_lacking(struct sending *sending, struct err *err)
 {
-	AUTO_FREE char *next = mem_printf("%s/lacking?limit=200", sending->target);
+	AUTO_FREE char *target = mem_printf("%s/lacking?limit=200", sending->target);
 
 	sending->total_bytes = sending->report->wanted_bytes;
-	for (size_t i = 0; next && i < PAGES_MAX; i++) {
-		json_auto_t *page = NULL;
-
-		if (!remote_get(sending->remote, next, &page, err) || !send_page(sending, page, err))
-			return false;
-		free(next);
-		next = mem_dup(json_string_value(json_object_get(page, "next")));
-	}
-	return !next || err_set(err, ERR_UPSTREAM_FAILED, "The server's list does not end.");
+	return paging_walk_patiently(sending->remote, target, send_page, sending, err);
 }
 
 /* ---- the record ---- */
@@ -420,17 +373,32 @@ static bool has_refusals(const struct import_report *report)
 	return report->outcomes[IMPORT_REFUSED] + report->faulty > 0;
 }
 
-static bool record(struct sending *sending, struct err *err)
+/* Where no answer came, it may be under way all the same. */
+static bool order_record(struct sending *sending, json_t **out, struct err *err)
 {
 	AUTO_FREE char *target = mem_printf("%s/record", sending->target);
 	json_auto_t *order = json_pack("{s:b}", "partial", (int)sending->talk->options->partial);
-	json_t *state;
-	int tries = 0;
 
-	while (!remote_post(sending->remote, target, order, &state, err)) {
-		if (err->code != ERR_BUSY || tries++ == BUSY_TRIES)
+	if (remote_post(sending->remote, target, order, out, err))
+		return true;
+	if (err->code != ERR_UPSTREAM_UNREACHABLE ||
+		!patience_get(sending->remote, sending->target, out, err))
+		return false;
+	if (strcmp(cell_text(*out, "state"), "open") != 0)
+		return true;
+	json_decref(TAKE(*out));
+	return err_set(err, ERR_UPSTREAM_UNREACHABLE, "%s: the order to record it did not come through.",
+		remote_server(sending->remote));
+}
+
+static bool record(struct sending *sending, struct err *err)
+{
+	struct patience patience = {0};
+	json_t *state = NULL;
+
+	while (!order_record(sending, &state, err)) {
+		if (!patience_wait(&patience, sending->remote, err))
 			return false;
-		clock_sleep_ms(BUSY_PAUSE_MS);
 	}
 	json_decref(sending->state);
 	sending->state = state;
@@ -450,8 +418,7 @@ static bool go_on(struct sending *sending, struct err *err)
 
 	if (!is_over && (!send_lacking(sending, err) || !record(sending, err)))
 		return false;
-	tell_remarks(sending);
-	return check_failure(sending, err);
+	return tell_remarks(sending, err) && check_failure(sending, err);
 }
 
 /* It needs nobody to wait until nobody asks for it any more. */
@@ -468,7 +435,11 @@ bool import_remote(struct remote *remote, const struct signing_key *key, struct 
 	struct import_report *report, struct err *err)
 {
 	AUTO(finish_sending)
-	struct sending sending = {.remote = remote, .talk = talk, .report = report, .told = json_object()};
+	struct sending sending = {.remote = remote,
+		.talk = talk,
+		.report = report,
+		.scratch = scratch_place(),
+		.told = json_object()};
 	bool done;
 
 	if (!talk->options->json) {

@@ -9,15 +9,13 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/api/import_json.h"
 #include "server/bundle/signature.h"
 #include "server/command/command.h"
 #include "server/command/text_table.h"
 
 /* In JSON; the others are counted. */
 enum { REMARKS_MAX = 1000 };
-
-static const char *const remark_words[] = {
-	[REMARK_REFUSED] = "refused", [REMARK_FAULTY] = "faulty", [REMARK_LEFT] = "left"};
 
 void import_talk_init(
 	struct import_talk *talk, const struct import_options *options, const struct config *config)
@@ -86,8 +84,8 @@ void import_talk_remark(struct import_talk *talk, const struct import_told *told
 	} else if (json_array_size(talk->remarks) < REMARKS_MAX) {
 		(void)json_array_append_new(
 			talk->remarks, json_pack("{s:s, s:s?, s:s, s:s, s:O}", "name", name, "format",
-					       told->format, "remark", remark_words[told->remark], "detail",
-					       detail, "findings", findings));
+					       told->format, "remark", import_remark_name(told->remark),
+					       "detail", detail, "findings", findings));
 	} else {
 		talk->more++;
 	}
@@ -120,41 +118,15 @@ void import_talk_show(void *context, const struct import_progress *progress)
 
 /* ---- the report ---- */
 
-static json_t *documents_json(const size_t counts[DOCS_OUTCOME_COUNT])
-{
-	return json_pack("{s:I, s:I, s:I}", "new", (json_int_t)counts[DOCS_NEW], "changed",
-		(json_int_t)counts[DOCS_CHANGED], "left", (json_int_t)counts[DOCS_LEFT]);
-}
-
-static json_t *bundle_json(const struct import_report *report, const struct signing_key *key)
-{
-	if (!report->contents.hex[0])
-		return json_null();
-	return json_pack("{s:s?, s:s?, s:s+, s:b, s:s?}", "name",
-		report->header.name[0] ? report->header.name : NULL, "created_at",
-		report->header.created_s ? clock_rfc3339(report->header.created_s).text : NULL, "digest",
-		"sha256:", report->contents.hex, "signed", (int)report->is_signed, "verified_by",
-		key ? signing_key_id(key).hex : NULL);
-}
-
 static void print_json(const struct import_talk *talk, const struct import_report *report,
 	const struct signing_key *key, const struct err *err)
 {
-	json_auto_t *all = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "bundle",
-		bundle_json(report, key), "versions", (json_int_t)report->versions, "new",
-		(json_int_t)report->outcomes[IMPORT_NEW], "changed",
-		(json_int_t)report->outcomes[IMPORT_CHANGED], "unchanged",
-		(json_int_t)report->outcomes[IMPORT_SAME], "refused",
-		(json_int_t)report->outcomes[IMPORT_REFUSED], "faulty", (json_int_t)report->faulty,
-		"withdrawn", (json_int_t)report->withdrawn);
+	json_auto_t *all = import_report_json(report, key ? signing_key_id(key).hex : NULL);
 
-	(void)json_object_update_new(all,
-		json_pack("{s:o, s:o, s:{s:I, s:I}, s:b, s:b, s:b, s:O, s:I, s:s?}", "documentation",
-			documents_json(report->documents), "pages", documents_json(report->pages), "copied",
-			"blobs", (json_int_t)report->copied_blobs, "bytes", (json_int_t)report->copied_bytes,
-			"dry_run", (int)talk->options->dry_run, "recorded", (int)report->recorded,
-			"signer_recorded", (int)report->signer_noted, "remarks", talk->remarks,
-			"more_remarks", (json_int_t)talk->more, "failure", err ? err->text : NULL));
+	(void)json_object_update_new(
+		all, json_pack("{s:b, s:O, s:I, s:s?}", "dry_run", (int)talk->options->dry_run, "remarks",
+			     talk->remarks, "more_remarks", (json_int_t)talk->more, "failure",
+			     err ? err->text : NULL));
 	(void)json_dumpf(all, stdout, JSON_INDENT(2));
 	(void)putchar('\n');
 }

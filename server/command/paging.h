@@ -11,4 +11,9 @@
 bool paging_walk(struct remote *remote, const char *target, void (*take)(void *context, const json_t *page),
 	void *context, struct err *err);
 
+/* The same in the middle of something that is worth waiting for: a page that does not come is asked for again
+ * (patience.h). take answering false, with *err, ends it. */
+bool paging_walk_patiently(struct remote *remote, const char *target,
+	bool (*take)(void *context, const json_t *page, struct err *err), void *context, struct err *err);
+
 #endif

@@ -25,7 +25,12 @@ enum {
 	TOKEN_MAX = 4096,
 	CONNECT_TIMEOUT_S = 15,
 	EXPECT_TIMEOUT_MS = 5000,
-	STALL_TIMEOUT_S = 300 /* a registry that examines a large upload is silent for a while */
+	STALL_TIMEOUT_S = 300, /* a registry that examines a large upload is silent for a while */
+	BUSY_MS = 120 * 1000,  /* so long a busy one is tried again */
+	BUSY_PAUSE_MS = 1000,
+	UNREACHED_TRIES =
+		5, /* one that is started anew takes seconds, and has forgotten what was under way */
+	UNREACHED_PAUSE_MS = 250
 };
 
 struct remote {
@@ -34,6 +39,7 @@ struct remote {
 	CURL *easy;
 	struct buffer body;
 	bool too_large;
+	int64_t retry_after_s; /* what the last answer has asked for; 0: nothing */
 	char problem[CURL_ERROR_SIZE];
 };
 
@@ -147,6 +153,11 @@ void remote_destroy(struct remote *remote)
 	free(remote);
 }
 
+int64_t remote_retry_after_s(const struct remote *remote)
+{
+	return remote->retry_after_s;
+}
+
 const char *remote_server(const struct remote *remote)
 {
 	return remote->server;
@@ -208,8 +219,11 @@ static bool perform(struct remote *remote, struct remote_reply *reply, struct er
 {
 	CURLcode code = curl_easy_perform(remote->easy);
 	long status = 0;
+	curl_off_t retry_after_s = 0;
 
 	(void)curl_easy_getinfo(remote->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(remote->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+	remote->retry_after_s = retry_after_s;
 	if (remote->too_large)
 		return err_set(
 			err, ERR_UPSTREAM_FAILED, "%s answers more than a registry would.", remote->server);
@@ -539,6 +553,14 @@ static enum err_code code_of(const char *name)
 	return ERR_UPSTREAM_FAILED;
 }
 
+/* What stands in front of a registry says no more than this. */
+static enum err_code code_of_status(long status)
+{
+	return status == 429 || status == 503   ? ERR_BUSY
+	       : status == 502 || status == 504 ? ERR_UPSTREAM_UNREACHABLE
+						: ERR_UPSTREAM_FAILED;
+}
+
 bool remote_accepted(const struct remote_reply *reply, struct err *err)
 {
 	const char *detail = json_string_value(json_object_get(reply->json, "detail"));
@@ -552,7 +574,7 @@ bool remote_accepted(const struct remote_reply *reply, struct err *err)
 				? ". Commands take one by --token, --token-file or $LARDER_TOKEN"
 				: "");
 	else
-		(void)err_set(err, ERR_UPSTREAM_FAILED,
+		(void)err_set(err, code_of_status(reply->status),
 			"The server answers %ld, and no reason that a Larder gives.", reply->status);
 	text_table_blank_controls(err->text);
 	return false;

@@ -101,6 +101,9 @@ bool remote_accepted(const struct remote_reply *reply, struct err *err);
 
 void remote_reply_finish(struct remote_reply *reply);
 
+/* How long it asked to be left alone with its last answer (Retry-After); 0: it did not. */
+int64_t remote_retry_after_s(const struct remote *remote);
+
 /* The registry's URL, without a slash at its end. */
 const char *remote_server(const struct remote *remote);
 

@@ -12,7 +12,6 @@
 #include "server/registry/span.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_fills.h"
-#include "server/store/catalog/catalog_staging.h"
 
 /* Upstreams seldom tell what they changed, and nobody has asked for it since. */
 enum { DRAFT_AGE_MAX_S = 24 * 3600 };
@@ -178,13 +177,14 @@ static bool adopt_and_stage(struct committer *committer, struct spool *spool, co
 	return true;
 }
 
-bool committer_stage(struct committer *committer, struct spool *spool, enum format format,
-	enum version_source source, const struct inspection *inspection, bool patient, struct err *err)
+bool committer_stage(struct committer *committer, struct spool *spool, const struct staging *staging,
+	const struct inspection *inspection, bool patient, struct err *err)
 {
-	const struct name name = {.format = format};
-	const struct origin origin = {source, NULL};
-	const struct keeping keeping = keeping_of(&name, &origin, inspection);
+	const struct name name = {.format = staging->format};
+	const struct origin origin = {staging->source, NULL};
+	struct keeping keeping = keeping_of(&name, &origin, inspection);
 
+	keeping.staged_for = &staging->bundle;
 	if (!blobs_prepare(spool, err))
 		return false;
 	if (!adopt_and_stage(committer, spool, &keeping, patient, err)) {
@@ -409,16 +409,23 @@ static bool unstage_some(struct committer *committer, size_t *count, struct err 
 		remove_orphan, committer, count, err);
 }
 
-bool committer_sweep_blobs(struct committer *committer, const _Atomic bool *stop, struct err *err)
+bool committer_unstage(struct committer *committer, const _Atomic bool *stop, struct err *err)
 {
-	struct sweep sweep = {committer, stop};
 	size_t count;
 
 	do {
 		if (!unstage_some(committer, &count, err))
 			return false;
 	} while (count == UNSTAGED_AT_ONCE && !atomic_load(stop));
-	if (!blobs_each(committer->blobs, sweep_blob, &sweep, err))
+	return true;
+}
+
+bool committer_sweep_blobs(struct committer *committer, const _Atomic bool *stop, struct err *err)
+{
+	struct sweep sweep = {committer, stop};
+
+	if (!committer_unstage(committer, stop, err) ||
+		!blobs_each(committer->blobs, sweep_blob, &sweep, err))
 		return false;
 	if (committer->members)
 		(void)members_each(committer->members, sweep_unpacked, &sweep);

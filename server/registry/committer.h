@@ -18,6 +18,7 @@
 #include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_md5.h"
 #include "server/store/catalog/catalog_space.h"
+#include "server/store/catalog/catalog_staging.h"
 #include "server/store/unpacked/members.h"
 
 struct committer;
@@ -54,10 +55,13 @@ bool committer_commit(struct committer *committer, struct spool *spool, const st
 	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err);
 
 /* Makes a complete and inspected spool a blob that no version claims yet, staged for an import: durable on
- * return, and the spool is marked as kept. source: what it will be kept as. ERR_BUSY as above: patient has it
- * wait for seconds before. */
-bool committer_stage(struct committer *committer, struct spool *spool, enum format format,
-	enum version_source source, const struct inspection *inspection, bool patient, struct err *err);
+ * return, and the spool is marked as kept. ERR_BUSY as above: patient has it wait for seconds before. */
+bool committer_stage(struct committer *committer, struct spool *spool, const struct staging *staging,
+	const struct inspection *inspection, bool patient, struct err *err);
+
+/* Lets go of what was staged for an import that nobody has gone on with, and removes it, until stop is set.
+ */
+bool committer_unstage(struct committer *committer, const _Atomic bool *stop, struct err *err);
 
 /* Whether bytes that will not be kept are what this name may have: refuses what committer_commit would
  * refuse. */
@@ -86,7 +90,7 @@ bool committer_check_lost(
  * and rows that claim one for longer than a day. */
 bool committer_sweep_drafts(struct committer *committer, struct err *err);
 
-/* Lets go of what was staged for an import that nobody goes on with; then removes every blob that no row
+/* As committer_unstage(); then removes every blob that no row
  * claims, and what is unpacked of such, one at a time while the daemon serves, until stop is set. */
 bool committer_sweep_blobs(struct committer *committer, const _Atomic bool *stop, struct err *err);
 

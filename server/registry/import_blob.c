@@ -8,6 +8,7 @@
 /* A draft that is being filled. */
 struct copy {
 	const struct importer *importer;
+	const struct digest *bundle;
 	const struct imported_artifact *artifact;
 	struct claim claim;
 	struct spool *spool;
@@ -102,6 +103,7 @@ static enum blob_fate run(
 	struct copy *copy, struct carrier_blob *blob, struct examination **examination, struct err *err)
 {
 	const struct importer *importer = copy->importer;
+	const struct staging staging = {copy->artifact->format, copy->artifact->source, *copy->bundle};
 	enum blob_fate fate;
 
 	if (!open_copy(copy, err))
@@ -113,18 +115,22 @@ static enum blob_fate run(
 		fate = judge(copy, blob, examination, err);
 	if (fate != BLOB_STAGED)
 		return fate;
-	return committer_stage(importer->committer, copy->spool, copy->artifact->format,
-		       copy->artifact->source, &copy->inspection, true, err)
+	return committer_stage(importer->committer, copy->spool, &staging, &copy->inspection, true, err)
 		       ? BLOB_STAGED
 		       : BLOB_FAILED;
 }
 
 enum blob_fate import_blob(const struct importer *importer, struct carrier *carrier,
-	const struct imported_artifact *artifact, void (*show)(void *context, int64_t bytes), void *context,
-	struct examination **examination, struct err *err)
+	const struct digest *bundle, const struct imported_artifact *artifact,
+	void (*show)(void *context, int64_t bytes), void *context, struct examination **examination,
+	struct err *err)
 {
 	AUTO(finish_copy)
-	struct copy copy = {.importer = importer, .artifact = artifact, .show = show, .context = context};
+	struct copy copy = {.importer = importer,
+		.bundle = bundle,
+		.artifact = artifact,
+		.show = show,
+		.context = context};
 	AUTO_CARRIER_BLOB struct carrier_blob blob = {.fd = -1};
 	const struct bundle_blob named = {artifact->digest, artifact->size_bytes};
 

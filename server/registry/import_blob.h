@@ -23,10 +23,11 @@ enum blob_fate {
 	BLOB_FAILED  /* nothing more can be taken: no room, say */
 };
 
-/* Calls show with the bytes that were read. *examination, which the caller destroys, tells the rules that a
- * faulty module breaks; NULL where it is not that. */
+/* bundle: the digest of the contents that name it. Calls show with the bytes that were read. *examination,
+ * which the caller destroys, tells the rules that a faulty module breaks; NULL where it is not that. */
 enum blob_fate import_blob(const struct importer *importer, struct carrier *carrier,
-	const struct imported_artifact *artifact, void (*show)(void *context, int64_t bytes), void *context,
-	struct examination **examination, struct err *err);
+	const struct digest *bundle, const struct imported_artifact *artifact,
+	void (*show)(void *context, int64_t bytes), void *context, struct examination **examination,
+	struct err *err);
 
 #endif

@@ -62,13 +62,15 @@ static bool find_here(struct job *job, const struct imported_artifact *artifact,
 		.source = artifact->source,
 		.checksums = &checksums,
 		.size_bytes = artifact->size_bytes,
+		.staged_for = &job->report->contents,
 		.now_s = clock_now_s()};
 	struct imported_version alone = job->version;
 	struct import_result result;
 
 	alone.artifacts[0] = *artifact;
 	alone.artifact_count = 1;
-	if (!catalog_judge_import(job->importer->catalog, &alone, false, &result, err))
+	if (!catalog_judge_import(
+		    job->importer->catalog, &job->report->contents, &alone, false, &result, err))
 		return false;
 	*held = result.outcome == IMPORT_SAME;
 	return *held || catalog_hold_staged(job->importer->catalog, &keeping, held, err);
@@ -87,7 +89,8 @@ static bool try_format(struct job *job, const struct foreign_layer *layer, enum 
 	if (!find_here(job, &artifact, taken, why))
 		return false;
 	if (!*taken) {
-		fate = import_blob(job->importer, job->carrier, &artifact, note_read, job, examination, why);
+		fate = import_blob(job->importer, job->carrier, &job->report->contents, &artifact, note_read,
+			job, examination, why);
 		if (fate == BLOB_FAILED)
 			return false;
 		*taken = fate == BLOB_STAGED;
@@ -178,8 +181,7 @@ static bool record(struct job *job, struct err *err)
 		*err = result.why;
 		return false;
 	}
-	report->recorded = import_commit(import, err);
-	return report->recorded;
+	return import_commit(import, &report->recorded, err);
 }
 
 static void describe(struct import_report *report, const struct foreign_model *model, const char *path)
@@ -203,7 +205,7 @@ bool import_foreign(const struct importer *importer, const struct import_order *
 		.progress = {.phase = IMPORT_COPYING}};
 
 	*report = (struct import_report){0};
-	if (!carrier_open(order->path, importer->scratch_folder, &carrier, err) ||
+	if (!carrier_open(order->path, &importer->scratch, &carrier, err) ||
 		!carrier_prove_pieces(carrier, NULL, NULL, err) || !foreign_find(carrier, &model, err))
 		return false;
 	describe(report, &model, order->path);

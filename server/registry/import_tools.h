@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "server/bundle/scratch.h"
 #include "server/module/archives/archive_limits.h"
 #include "server/module/findings.h"
 #include "server/registry/committer.h"
@@ -16,8 +17,7 @@ struct importer {
 	struct blobs *blobs;
 	struct committer *committer;
 	struct space *space;
-	const char *scratch_folder;
-	int64_t keep_free_bytes; /* of its disk; the space's, too */
+	struct scratch_place scratch; /* what stays free there is the space's, too */
 	int64_t max_upload_bytes;
 	struct archive_limits limits;
 };

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/import_walk.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -15,30 +13,17 @@ enum { NO_RECORD = -1 };
 
 /* What a stranger says of his contents, and how many bytes he may have read for nothing: a record that many
  * lines name is one's at most. */
-enum { SMALL_BYTES = 1 << 20, WASTED_BYTES_MAX = 256 << 20 };
+enum { WASTED_BYTES_MAX = 256 << 20 };
 static const int64_t contents_bytes_max = (int64_t)4 << 30;
 
 /* ---- our files ---- */
 
-/* A daemon may run on the same disk. */
 static bool check_room(struct import_notes *notes, int64_t more, struct err *err)
 {
-	struct statvfs disk;
-	int64_t free_bytes;
-
 	notes->written_bytes += more;
-	if (notes->written_bytes <= SMALL_BYTES)
-		return true;
-	if (fstatvfs(notes->contents_fd, &disk) != 0)
-		return err_errno(err, errno, "ask how much room there is in the data folder");
-	free_bytes = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
-	return free_bytes - more >= notes->keep_free_bytes ||
-	       err_set(err, ERR_NO_SPACE,
-		       "there is no room to note down what the bundle says of itself, %s: %s are free in the "
-		       "data folder, and %s are to stay so (storage.keep_free_bytes): make room there, or "
-		       "lower it",
-		       number_size(notes->written_bytes).text, number_size(free_bytes).text,
-		       number_size(notes->keep_free_bytes).text);
+	return notes->written_bytes <= SCRATCH_SMALL_BYTES ||
+	       scratch_check_room(
+		       notes->contents_fd, notes->scratch, more, "what the bundle says of itself", err);
 }
 
 static bool copy_contents(
@@ -69,12 +54,13 @@ static bool check_contents(struct import_notes *notes, const struct bundle_blob 
 	return check_room(notes, contents->size_bytes, err);
 }
 
-bool import_notes_open(struct import_notes *notes, const char *folder, int64_t keep_free_bytes,
+bool import_notes_open(struct import_notes *notes, const struct scratch_place *scratch,
 	struct carrier *carrier, const struct bundle_blob *contents, struct err *err)
 {
-	*notes = (struct import_notes){-1, -1, keep_free_bytes, 0};
-	return scratch_open(folder, &notes->contents_fd, err) &&
-	       scratch_open(folder, &notes->records_fd, err) && check_contents(notes, contents, err) &&
+	*notes = (struct import_notes){-1, -1, scratch, 0};
+	return scratch_open(scratch->folder, &notes->contents_fd, err) &&
+	       scratch_open(scratch->folder, &notes->records_fd, err) &&
+	       check_contents(notes, contents, err) &&
 	       copy_contents(notes->contents_fd, carrier, contents, err);
 }
 

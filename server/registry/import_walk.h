@@ -21,13 +21,13 @@
 struct import_notes {
 	int contents_fd;
 	int records_fd;
-	int64_t keep_free_bytes;
+	const struct scratch_place *scratch;
 	int64_t written_bytes;
 };
 
-/* Copies the contents, which must be as their digest says. ERR_NO_SPACE where so many bytes would not stay
- * free of the folder's disk; a mebibyte of notes is always written. finish takes what was not opened, too. */
-bool import_notes_open(struct import_notes *notes, const char *folder, int64_t keep_free_bytes,
+/* Copies the contents, which must be as their digest says. ERR_NO_SPACE. scratch must outlive it. finish
+ * takes what was not opened, too. */
+bool import_notes_open(struct import_notes *notes, const struct scratch_place *scratch,
 	struct carrier *carrier, const struct bundle_blob *contents, struct err *err);
 void import_notes_finish(struct import_notes *notes);
 

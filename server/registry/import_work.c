@@ -7,10 +7,9 @@
 
 static void tell(void *context, const struct import_told *told)
 {
-	struct import_work *work = context;
-	LOCKED(work->mutex);
+	const struct import_work *work = context;
 
-	incoming_add_remark(work->incoming, told);
+	remarks_add(work->remarks, told);
 }
 
 static void show(void *context, const struct import_progress *progress)
@@ -62,18 +61,36 @@ static bool run_import(struct import_work *work, struct err *err)
 	const struct import_order order = {"the bundle", &distant, incoming->who, incoming->key,
 		!work->records, incoming->partial, tell, show, work};
 
-	if (!catalog_open(work->importer->scratch_folder, &catalog, err))
+	if (!catalog_open(work->importer->scratch.folder, &catalog, err))
 		return false;
 	importer.catalog = catalog;
 	return importer_run(&importer, &order, &work->report, err);
+}
+
+/* Those of the attempt before stay with who reads them. */
+static bool begin_remarks(struct import_work *work, struct err *err)
+{
+	struct remarks *before;
+
+	if (!remarks_create(&work->importer->scratch, &work->remarks, err))
+		return false;
+	{
+		LOCKED(work->mutex);
+
+		before = work->incoming->remarks;
+		work->incoming->remarks = work->remarks;
+	}
+	remarks_release(before);
+	return true;
 }
 
 static bool run_work(struct import_work *work, struct err *err)
 {
 	const struct importer *importer = work->importer;
 
-	if (!work->records && !lacking_create(importer->scratch_folder, importer->keep_free_bytes,
-				      &work->incoming->lacking, err))
+	if (!begin_remarks(work, err))
+		return false;
+	if (!work->records && !lacking_create(&importer->scratch, &work->incoming->lacking, err))
 		return false;
 	if (!run_import(work, err))
 		return false;
@@ -86,11 +103,14 @@ static void tell_recorded(const struct import_work *work, const struct err *err)
 {
 	const struct import_report *report = &work->report;
 	AUTO_FREE char *versions = mem_printf("%zu", report->versions);
+	bool failed = err->code != ERR_NONE && !report->recorded;
 
 	if (work->records)
-		log_event(report->recorded ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-			report->recorded ? "imported" : "import not recorded", "bundle", report->header.name,
-			"by", work->incoming->who, "versions", versions, "why",
+		log_event(failed ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+			report->recorded ? "imported"
+			: failed         ? "import not recorded"
+					 : "imported again: nothing changed",
+			"bundle", report->header.name, "by", work->incoming->who, "versions", versions, "why",
 			err->code == ERR_NONE ? "" : err->text, NULL);
 }
 

@@ -12,12 +12,13 @@
 
 struct import_work {
 	struct lock *mutex;              /* that guards the incoming */
-	const struct importer *importer; /* but for its catalog */
+	const struct importer *importer; /* the import has a catalog of its own */
 	struct incoming *incoming;
 	bool records; /* else it reads */
 	/* Its own. */
 	struct import_report report;
-	struct err failure; /* of what no remark tells */
+	struct remarks *remarks; /* the incoming's */
+	struct err failure;      /* of what no remark tells */
 };
 
 /* Notes in the incoming what it comes to, and on the way how far it is. */

@@ -17,7 +17,7 @@
 /* Four walks: what would come of each version; the bytes of those that would; the transaction; and what the
  * daemon is to forget. */
 
-enum { UNREAD_MAX = 8 };
+enum { UNREAD_MAX = 8, RENEW_MS = 3600 * 1000 };
 
 struct job {
 	const struct importer *importer;
@@ -29,9 +29,10 @@ struct job {
 	uint8_t *faulty; /* a bit for each line that is not to be recorded */
 	size_t faulty_bytes;
 	struct import_progress progress;
-	size_t lines;   /* once they have been counted */
-	size_t unread;  /* lines in a row that the medium has failed at */
-	bool has_pages; /* only the third walk tells whether these are new */
+	size_t lines;     /* once they have been counted */
+	size_t unread;    /* lines in a row that the medium has failed at */
+	int64_t renew_ms; /* when what is staged is to be renewed */
+	bool has_pages;   /* only the third walk tells whether these are new */
 };
 
 static void finish_job(struct job *job)
@@ -176,6 +177,12 @@ static bool is_to_come(const struct import_result *result)
 	return result->outcome == IMPORT_NEW || result->outcome == IMPORT_CHANGED;
 }
 
+static bool judge(struct job *job, const struct import_walk *walk, struct import_result *out, struct err *err)
+{
+	return catalog_judge_import(job->importer->catalog, &job->report->contents, &walk->version,
+		job->signer != NULL, out, err);
+}
+
 static bool foresee(struct job *job, const struct import_walk *walk, struct err *err)
 {
 	struct import_result result;
@@ -188,7 +195,7 @@ static bool foresee(struct job *job, const struct import_walk *walk, struct err 
 	}
 	if (!walk->is_version)
 		return true;
-	if (!catalog_judge_import(job->importer->catalog, &walk->version, job->signer != NULL, &result, err))
+	if (!judge(job, walk, &result, err))
 		return false;
 	count_result(job, walk, &result);
 	tell_what_stays(job, walk, &result);
@@ -277,7 +284,8 @@ static bool copy_artifact(struct job *job, const struct import_walk *walk,
 {
 	AUTO_EXAMINATION struct examination *examination = NULL;
 
-	switch (import_blob(job->importer, job->carrier, artifact, note_read, job, &examination, err)) {
+	switch (import_blob(job->importer, job->carrier, &job->report->contents, artifact, note_read, job,
+		&examination, err)) {
 	case BLOB_STAGED:
 		job->report->copied_blobs++;
 		job->report->copied_bytes += artifact->size_bytes;
@@ -300,6 +308,7 @@ static bool bring_artifact(struct job *job, const struct import_walk *walk,
 		.source = artifact->source,
 		.checksums = &checksums,
 		.size_bytes = artifact->size_bytes,
+		.staged_for = &job->report->contents,
 		.now_s = clock_now_s()};
 	bool held;
 
@@ -308,14 +317,27 @@ static bool bring_artifact(struct job *job, const struct import_walk *walk,
 	       (held || copy_artifact(job, walk, artifact, err));
 }
 
+/* An earlier attempt may have brought it a week ago, and this one may take that long. */
+static bool renew(struct job *job, struct err *err)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (job->renew_ms > now_ms)
+		return true;
+	job->renew_ms = now_ms + RENEW_MS;
+	return catalog_renew_staged(job->importer->catalog, &job->report->contents, clock_now_s(), err);
+}
+
 static bool visit_second(struct job *job, const struct import_walk *walk, void *context, struct err *err)
 {
 	struct import_result result;
 
 	(void)context;
+	if (!renew(job, err))
+		return false;
 	if (!walk->is_version || !walk->usable || is_faulty(job, walk->place))
 		return true;
-	if (!catalog_judge_import(job->importer->catalog, &walk->version, job->signer != NULL, &result, err))
+	if (!judge(job, walk, &result, err))
 		return false;
 	for (size_t i = 0; is_to_come(&result) && i < walk->version.artifact_count; i++) {
 		if (!bring_artifact(job, walk, &walk->version.artifacts[i], err))
@@ -377,8 +399,7 @@ static bool record(struct job *job, struct err *err)
 		return false;
 	if (!is_whole(report) && !job->order->partial)
 		return true;
-	report->recorded = import_commit(import, err);
-	return report->recorded;
+	return import_commit(import, &report->recorded, err);
 }
 
 /* ---- fourth: the daemon ---- */
@@ -407,10 +428,11 @@ static bool settle(struct job *job, struct err *err)
 static bool open_carrier(struct job *job, struct err *err)
 {
 	const struct import_order *order = job->order;
-	const char *scratch = job->importer->scratch_folder;
+	const struct scratch_place *scratch = &job->importer->scratch;
+	const struct import_distant *distant = order->distant;
 
-	return order->distant
-		       ? carrier_open_file(order->distant->head_fd, order->path, scratch, &job->carrier, err)
+	return distant ? carrier_open_file(
+				 distant->head_fd, order->path, scratch, distant->stop, &job->carrier, err)
 		       : carrier_open(order->path, scratch, &job->carrier, err);
 }
 
@@ -445,8 +467,7 @@ static bool open_bundle(struct job *job, struct err *err)
 			return false;
 		job->signer = mem_dup(signing_key_id(order->key).hex);
 	}
-	return import_notes_open(&job->notes, job->importer->scratch_folder, job->importer->keep_free_bytes,
-		job->carrier, &opening.contents, err);
+	return import_notes_open(&job->notes, &job->importer->scratch, job->carrier, &opening.contents, err);
 }
 
 static bool may_change(const struct job *job)

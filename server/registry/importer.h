@@ -82,7 +82,7 @@ struct import_report {
 	size_t copied_blobs;
 	int64_t copied_bytes;
 	int64_t wanted_bytes; /* that were not here at first */
-	bool recorded;        /* what could be is on record, and was not before */
+	bool recorded;        /* something is on record that was not before */
 	bool signer_noted;    /* of what an import without a key had brought */
 };
 

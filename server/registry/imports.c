@@ -2,18 +2,21 @@
 #include "server/registry/imports.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/invariant.h"
 #include "common/lock.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/thread.h"
 #include "server/ranks.h"
 #include "server/registry/import_work.h"
 #include "server/registry/incoming.h"
+#include "server/store/catalog/catalog_staging.h"
 
 static const struct lock_place lock_place = {"imports", RANK_IMPORTS};
 
@@ -23,14 +26,16 @@ enum { IDLE_MS = 60 * 1000, GONE_MS = 15 * 60 * 1000, LOOK_MS = 30 * 1000 };
 static const int64_t head_bytes_max = (int64_t)4 << 30;
 
 struct imports {
-	struct lock mutex; /* guards all below but what is set at first */
+	struct lock mutex; /* guards all below but what is set at first, or is the thread's */
 	pthread_cond_t changed;
-	struct importer importer; /* but for its catalog */
-	char *data_dir;           /* the importer's scratch folder */
+	struct importer importer;
+	char *data_dir; /* the importer's scratch folder */
 	pthread_t thread;
 	struct incoming *items[IMPORTS_OPEN_MAX];
 	uint64_t turns;
-	bool stop;
+	atomic_bool stop;
+	int64_t sweep_each_ms;
+	int64_t sweep_ms; /* the thread's: when it sweeps */
 };
 
 /* ---- the table; under the mutex ---- */
@@ -141,7 +146,6 @@ static void wait_for_thread(struct imports *imports, struct incoming *incoming, 
 	incoming->state = state;
 	incoming->progress = (struct import_progress){0};
 	incoming->failure = (struct err){0};
-	incoming_drop_remarks(incoming);
 	incoming->turn = ++imports->turns;
 	(void)pthread_cond_signal(&imports->changed);
 }
@@ -237,7 +241,8 @@ static bool check_open(const struct incoming *incoming, struct err *err)
 	       err_set(err, ERR_CONFLICT, "the import is being recorded: wait until it has ended");
 }
 
-static bool pin(struct imports *imports, const char *id, struct incoming **out, struct err *err)
+static bool pin(struct imports *imports, const char *id, struct incoming **out, struct digest *bundle,
+	struct err *err)
 {
 	LOCKED(&imports->mutex);
 	size_t place;
@@ -246,16 +251,17 @@ static bool pin(struct imports *imports, const char *id, struct incoming **out, 
 		return false;
 	imports->items[place]->users++;
 	*out = imports->items[place];
+	*bundle = imports->items[place]->report.contents;
 	return true;
 }
 
 bool imports_take(struct imports *imports, const char *id, const struct digest *digest, enum format format,
-	struct incoming **out, struct lacked *lacked, struct err *err)
+	struct incoming **out, struct lacked *lacked, struct digest *bundle, struct err *err)
 {
 	struct incoming *incoming;
 	bool found;
 
-	if (!pin(imports, id, &incoming, err))
+	if (!pin(imports, id, &incoming, bundle, err))
 		return false;
 	if (lacking_find(incoming->lacking, digest, format, lacked, &found, err) && found) {
 		*out = incoming;
@@ -297,9 +303,10 @@ bool imports_list_lacking(struct imports *imports, const char *id, int64_t *plac
 {
 	struct incoming *incoming;
 	struct lacked lacked;
+	struct digest bundle;
 	bool more = true, done = true;
 
-	if (!pin(imports, id, &incoming, err))
+	if (!pin(imports, id, &incoming, &bundle, err))
 		return false;
 	for (size_t i = 0; done && more && i < limit; i++) {
 		done = lacking_next(incoming->lacking, place, &lacked, &more, err);
@@ -314,33 +321,27 @@ bool imports_list_lacking(struct imports *imports, const char *id, int64_t *plac
 
 /* ---- all of it ---- */
 
-bool imports_show(struct imports *imports, const char *id,
-	void (*visit)(void *context, const struct incoming_view *view), void *context, struct err *err)
+bool imports_show(struct imports *imports, const char *id, struct incoming_view *out, struct err *err)
 {
 	LOCKED(&imports->mutex);
-	struct incoming_view view;
 	size_t place;
 
 	if (!find(imports, id, &place, err))
 		return false;
-	view = incoming_view(imports->items[place]);
-	visit(context, &view);
+	*out = incoming_view(imports->items[place]);
 	return true;
 }
 
-void imports_each(struct imports *imports, void (*visit)(void *context, const struct incoming_view *view),
-	void *context)
+size_t imports_list(struct imports *imports, struct incoming_view out[IMPORTS_OPEN_MAX])
 {
 	LOCKED(&imports->mutex);
+	size_t count = 0;
 
 	for (size_t i = 0; i < IMPORTS_OPEN_MAX; i++) {
-		struct incoming_view view;
-
-		if (!imports->items[i])
-			continue;
-		view = incoming_view(imports->items[i]);
-		visit(context, &view);
+		if (imports->items[i])
+			out[count++] = incoming_view(imports->items[i]);
 	}
+	return count;
 }
 
 bool imports_record(struct imports *imports, const char *id, bool partial, struct err *err)
@@ -398,13 +399,20 @@ static struct incoming *find_next(struct imports *imports)
 	return next;
 }
 
+static int64_t look_at_ms(const struct imports *imports)
+{
+	int64_t look_ms = clock_monotonic_ms() + LOOK_MS;
+
+	return look_ms < imports->sweep_ms ? look_ms : imports->sweep_ms;
+}
+
 static struct incoming *wait_for_work(struct imports *imports, bool *records)
 {
 	LOCKED(&imports->mutex);
 	struct incoming *next = imports->stop ? NULL : find_next(imports);
 
 	if (!next && !imports->stop)
-		(void)lock_wait_until(&imports->mutex, &imports->changed, clock_monotonic_ms() + LOOK_MS);
+		(void)lock_wait_until(&imports->mutex, &imports->changed, look_at_ms(imports));
 	next = imports->stop ? NULL : find_next(imports);
 	if (!next)
 		return NULL;
@@ -428,24 +436,57 @@ static void drop_idle(struct imports *imports)
 	incoming_destroy(gone);
 }
 
-static bool is_stopped(struct imports *imports)
+/* The bundles that are known by now of those that are open. */
+static size_t list_bundles(struct imports *imports, struct digest bundles[IMPORTS_OPEN_MAX])
 {
 	LOCKED(&imports->mutex);
+	size_t count = 0;
 
-	return imports->stop;
+	for (size_t i = 0; i < IMPORTS_OPEN_MAX; i++) {
+		if (imports->items[i] && imports->items[i]->report.is_read)
+			bundles[count++] = imports->items[i]->report.contents;
+	}
+	return count;
+}
+
+static bool sweep(struct imports *imports, struct err *err)
+{
+	struct digest bundles[IMPORTS_OPEN_MAX];
+	size_t count = list_bundles(imports, bundles);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!catalog_renew_staged(imports->importer.catalog, &bundles[i], clock_now_s(), err))
+			return false;
+	}
+	return committer_unstage(imports->importer.committer, &imports->stop, err);
+}
+
+/* What was staged for those that nobody goes on with. */
+static void sweep_at_times(struct imports *imports)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	struct err err;
+
+	if (now_ms < imports->sweep_ms)
+		return;
+	imports->sweep_ms = now_ms + imports->sweep_each_ms;
+	if (!sweep(imports, &err))
+		log_event(LOG_LEVEL_WARN, "what abandoned imports have brought stays for now", "why",
+			err.text, NULL);
 }
 
 static void *run(void *context)
 {
 	struct imports *imports = context;
 
-	while (!is_stopped(imports)) {
+	while (!atomic_load(&imports->stop)) {
 		bool records = false;
 		struct incoming *next = wait_for_work(imports, &records);
 
 		if (next)
 			do_work(imports, next, records);
 		drop_idle(imports);
+		sweep_at_times(imports);
 	}
 	return NULL;
 }
@@ -462,8 +503,8 @@ static void destroy_all(struct imports *imports)
 	free(imports);
 }
 
-bool imports_create(
-	const struct importer *importer, const char *data_dir, struct imports **out, struct err *err)
+bool imports_create(const struct importer *importer, const char *data_dir, int64_t sweep_each_ms,
+	struct imports **out, struct err *err)
 {
 	struct imports *imports = mem_zero(1, sizeof *imports);
 	const struct thread_plan plan = {.name = "imports", .run = run, .context = imports};
@@ -472,7 +513,9 @@ bool imports_create(
 	(void)pthread_cond_init(&imports->changed, NULL);
 	imports->importer = *importer;
 	imports->data_dir = mem_dup(data_dir);
-	imports->importer.scratch_folder = imports->data_dir;
+	imports->importer.scratch.folder = imports->data_dir;
+	imports->sweep_each_ms = sweep_each_ms;
+	imports->sweep_ms = clock_monotonic_ms() + sweep_each_ms;
 	if (!thread_start(&imports->thread, &plan, err)) {
 		destroy_all(imports);
 		return false;
@@ -485,7 +528,7 @@ static void stop(struct imports *imports)
 {
 	LOCKED(&imports->mutex);
 
-	imports->stop = true;
+	atomic_store(&imports->stop, true);
 	for (size_t i = 0; i < IMPORTS_OPEN_MAX; i++) {
 		if (imports->items[i])
 			atomic_store(&imports->items[i]->stop, true);

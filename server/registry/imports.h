@@ -18,15 +18,15 @@
 #include "server/registry/incoming.h"
 #include "server/registry/lacking.h"
 
-enum { IMPORTS_OPEN_MAX = 8 };
+enum { IMPORTS_OPEN_MAX = 8, IMPORTS_SWEEP_EACH_MS = 3600 * 1000 };
 
 struct imports;
 
-/* All of the importer's must outlive it; its catalog and its folder do not count. Each import opens a catalog
- * of its own: for the others it is as if another process wrote. destroy takes NULL;
- * nobody else may use it then. */
-bool imports_create(
-	const struct importer *importer, const char *data_dir, struct imports **out, struct err *err);
+/* All of the importer's must outlive it; its folder does not count. Each import opens a catalog of its own:
+ * for the others it is as if another process wrote. What was staged for imports that nobody goes on with is
+ * let go of now and then, that of open ones never. destroy takes NULL; nobody else may use it then. */
+bool imports_create(const struct importer *importer, const char *data_dir, int64_t sweep_each_ms,
+	struct imports **out, struct err *err);
 void imports_destroy(struct imports *imports);
 AUTO_CLEANER(own_imports, struct imports *, imports_destroy)
 #define AUTO_IMPORTS AUTO(own_imports)
@@ -51,10 +51,10 @@ void imports_abort(struct imports *imports, struct incoming *incoming);
 
 /* ---- artifacts ---- */
 
-/* Finds what this import lacks; it stays until it is released. ERR_NOT_FOUND: no such import, or it lacks no
- * such thing; ERR_CONFLICT: it is not open. */
+/* Finds what this import lacks, and by the digest of which contents; it stays until it is released.
+ * ERR_NOT_FOUND: no such import, or it lacks no such thing; ERR_CONFLICT: it is not open. */
 bool imports_take(struct imports *imports, const char *id, const struct digest *digest, enum format format,
-	struct incoming **out, struct lacked *lacked, struct err *err);
+	struct incoming **out, struct lacked *lacked, struct digest *bundle, struct err *err);
 
 /* It was staged; or what has come is wrong, and why, which the record will tell. */
 void imports_note_staged(struct imports *imports, struct incoming *incoming, const struct lacked *lacked);
@@ -69,11 +69,10 @@ bool imports_list_lacking(struct imports *imports, const char *id, int64_t *plac
 
 /* ---- all of it ---- */
 
-/* ERR_NOT_FOUND. The visit must be short. */
-bool imports_show(struct imports *imports, const char *id,
-	void (*visit)(void *context, const struct incoming_view *view), void *context, struct err *err);
-void imports_each(struct imports *imports, void (*visit)(void *context, const struct incoming_view *view),
-	void *context);
+/* ERR_NOT_FOUND. *out is to be finished. */
+bool imports_show(struct imports *imports, const char *id, struct incoming_view *out, struct err *err);
+/* How many there are, each of which is to be finished. */
+size_t imports_list(struct imports *imports, struct incoming_view out[IMPORTS_OPEN_MAX]);
 
 /* Has it recorded; ERR_CONFLICT where it is not open. Once it has ended it may be recorded again: what came
  * meanwhile counts. */

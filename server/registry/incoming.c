@@ -28,38 +28,14 @@ void incoming_destroy(struct incoming *incoming)
 	if (!incoming)
 		return;
 	inflow_finish(&incoming->head);
-	incoming_drop_remarks(incoming);
+	remarks_release(incoming->remarks);
 	for (size_t i = 0; i < incoming->fault_count; i++)
 		free(incoming->faults[i].why);
 	free(incoming->faults);
-	free(incoming->remarks);
 	lacking_destroy(incoming->lacking);
 	signing_key_destroy(incoming->key);
 	free(incoming->who);
 	free(incoming);
-}
-
-/* ---- remarks ---- */
-
-void incoming_add_remark(struct incoming *incoming, const struct import_told *told)
-{
-	if (incoming->remark_count == INCOMING_REMARKS_MAX) {
-		incoming->more_remarks++;
-		return;
-	}
-	MEM_GROW(incoming->remarks, incoming->remark_count, incoming->remark_capacity);
-	incoming->remarks[incoming->remark_count++] = (struct remark){
-		told->remark, mem_dup(told->name), mem_dup(told->format), mem_dup(told->detail)};
-}
-
-void incoming_drop_remarks(struct incoming *incoming)
-{
-	for (size_t i = 0; i < incoming->remark_count; i++) {
-		free(incoming->remarks[i].name);
-		free(incoming->remarks[i].format);
-		free(incoming->remarks[i].detail);
-	}
-	incoming->remark_count = incoming->more_remarks = 0;
 }
 
 /* ---- faults ---- */
@@ -105,21 +81,32 @@ const char *incoming_find_fault(
 
 /* ---- showing ---- */
 
+/* ---- looking ---- */
+
 struct incoming_view incoming_view(const struct incoming *incoming)
 {
+	/* Before that the thread still adds to it. */
 	bool is_read = incoming->state >= INCOMING_OPEN && incoming->lacking;
-
-	return (struct incoming_view){.id = incoming->id,
-		.who = incoming->who,
-		.key = incoming->key,
+	struct incoming_view view = {.who = mem_dup(incoming->who),
+		.has_key = incoming->key != NULL,
 		.state = incoming->state,
 		.opened_at = incoming->opened_at,
-		.progress = &incoming->progress,
-		.report = &incoming->report,
-		.failure = &incoming->failure,
+		.progress = incoming->progress,
+		.report = incoming->report,
+		.failure = incoming->failure,
 		.lacked = is_read ? lacking_count(incoming->lacking) : 0,
 		.lacked_bytes = is_read ? lacking_bytes(incoming->lacking) : 0,
-		.remarks = incoming->remarks,
-		.remark_count = incoming->remark_count,
-		.more_remarks = incoming->more_remarks};
+		.remarks = remarks_share(incoming->remarks)};
+
+	memcpy(view.id, incoming->id, sizeof view.id);
+	if (incoming->key)
+		view.key_id = signing_key_id(incoming->key);
+	return view;
+}
+
+void incoming_view_finish(struct incoming_view *view)
+{
+	free(view->who);
+	remarks_release(view->remarks);
+	*view = (struct incoming_view){0};
 }

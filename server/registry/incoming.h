@@ -15,16 +15,9 @@
 #include "server/registry/importer.h"
 #include "server/registry/inflow.h"
 #include "server/registry/lacking.h"
+#include "server/registry/remarks.h"
 
-enum { INCOMING_ID_LENGTH = 32, INCOMING_FAULTS_MAX = 1000, INCOMING_REMARKS_MAX = 1000 };
-
-/* What is refused of a bundle, or left: struct import_told, kept. */
-struct remark {
-	enum import_remark kind;
-	char *name;
-	char *format; /* NULL */
-	char *detail;
-};
+enum { INCOMING_ID_LENGTH = 32, INCOMING_FAULTS_MAX = 1000 };
 
 enum incoming_state {
 	INCOMING_ARRIVING,
@@ -35,22 +28,23 @@ enum incoming_state {
 	INCOMING_STATE_COUNT
 };
 
-/* One of them, as it is just now. */
+/* One of them, as it was when it was looked at. */
 struct incoming_view {
-	const char *id;
-	const char *who;
-	const struct signing_key *key; /* that must have signed it; NULL */
+	char id[INCOMING_ID_LENGTH + 1];
+	char *who;
+	bool has_key; /* whose owner must have signed it: */
+	struct digest key_id;
 	enum incoming_state state;
 	int64_t opened_at;
-	const struct import_progress *progress;
-	const struct import_report *report; /* empty before it is read */
-	const struct err *failure;          /* ERR_NONE */
-	size_t lacked; /* of these, those that have come since are the report's copied_blobs */
+	struct import_progress progress;
+	struct import_report report; /* empty before it is read */
+	struct err failure;          /* ERR_NONE */
+	size_t lacked;               /* of these, those that have come since are the report's copied_blobs */
 	int64_t lacked_bytes;
-	const struct remark *remarks;
-	size_t remark_count;
-	size_t more_remarks;
+	struct remarks *remarks; /* NULL: none yet */
 };
+void incoming_view_finish(struct incoming_view *view);
+#define AUTO_INCOMING_VIEW AUTO(incoming_view_finish)
 
 /* An artifact that came, and was not what it should be. */
 struct incoming_fault {
@@ -78,8 +72,7 @@ struct incoming {
 	struct import_report report;
 	struct err failure;
 	struct lacking *lacking; /* does not change once it is read */
-	struct remark *remarks;
-	size_t remark_count, remark_capacity, more_remarks;
+	struct remarks *remarks; /* of what is done with it, or was last; NULL */
 	struct incoming_fault *faults;
 	size_t fault_count, fault_capacity;
 	size_t copied_blobs;
@@ -92,9 +85,6 @@ void incoming_destroy(struct incoming *incoming);
 AUTO_CLEANER(own_incoming, struct incoming *, incoming_destroy)
 #define AUTO_INCOMING AUTO(own_incoming)
 
-void incoming_add_remark(struct incoming *incoming, const struct import_told *told);
-void incoming_drop_remarks(struct incoming *incoming);
-
 /* What is wrong with an artifact is forgotten once it has come as it should. */
 void incoming_add_fault(struct incoming *incoming, const struct lacked *lacked, const struct err *why);
 void incoming_drop_fault(struct incoming *incoming, const struct lacked *lacked);
@@ -102,6 +92,7 @@ void incoming_drop_fault(struct incoming *incoming, const struct lacked *lacked)
 const char *incoming_find_fault(
 	const struct incoming *incoming, const struct digest *digest, enum format format);
 
+/* To be finished. */
 struct incoming_view incoming_view(const struct incoming *incoming);
 
 #endif

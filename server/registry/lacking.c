@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/lacking.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "common/file.h"
 #include "common/mem.h"
 #include "server/bundle/blob_places.h"
-#include "server/bundle/scratch.h"
 
 /* As they lie in the file, one behind the other; what is at no such place is none. */
 enum { MARK = 0x4c41434b };
@@ -29,20 +26,21 @@ struct row {
 
 struct lacking {
 	int fd;
-	int64_t keep_free_bytes;
+	const struct scratch_place *scratch;
 	int64_t length_bytes;
 	struct blob_places *places; /* where they lie, and one more: no place is 0 */
 	size_t count;
 	int64_t bytes;
 };
 
-bool lacking_create(const char *folder, int64_t keep_free_bytes, struct lacking **out, struct err *err)
+bool lacking_create(const struct scratch_place *scratch, struct lacking **out, struct err *err)
 {
 	AUTO_LACKING struct lacking *lacking = mem_zero(1, sizeof *lacking);
 
 	lacking->fd = -1;
-	lacking->keep_free_bytes = keep_free_bytes;
-	if (!scratch_open(folder, &lacking->fd, err) || !blob_places_open(folder, &lacking->places, err))
+	lacking->scratch = scratch;
+	if (!scratch_open(scratch->folder, &lacking->fd, err) ||
+		!blob_places_open(scratch, &lacking->places, err))
 		return false;
 	*out = TAKE(lacking);
 	return true;
@@ -69,16 +67,8 @@ static struct digest key_of(const struct digest *digest, enum format format)
 
 static bool check_room(const struct lacking *lacking, struct err *err)
 {
-	struct statvfs disk;
-
-	if (lacking->count == 0 || lacking->count % LOOK_EACH != 0)
-		return true;
-	if (fstatvfs(lacking->fd, &disk) != 0)
-		return err_errno(err, errno, "ask how much room there is in the data folder");
-	return (int64_t)disk.f_bavail * (int64_t)disk.f_frsize >= lacking->keep_free_bytes ||
-	       err_set(err, ERR_NO_SPACE,
-		       "there is no room to note down what is lacking of the bundle: make room in the data "
-		       "folder, or lower storage.keep_free_bytes");
+	return lacking->count == 0 || lacking->count % LOOK_EACH != 0 ||
+	       scratch_check_room(lacking->fd, lacking->scratch, 0, "what is lacking of the bundle", err);
 }
 
 bool lacking_add(struct lacking *lacking, const struct lacked *lacked, struct err *err)

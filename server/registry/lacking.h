@@ -11,6 +11,7 @@
 
 #include "common/err.h"
 #include "common/own.h"
+#include "server/bundle/scratch.h"
 #include "server/module/name.h"
 #include "server/store/catalog/catalog_import.h"
 
@@ -24,8 +25,8 @@ struct lacked {
 	int64_t size_bytes;
 };
 
-/* Its files lie in this folder, of whose disk so many bytes stay free. destroy takes NULL. */
-bool lacking_create(const char *folder, int64_t keep_free_bytes, struct lacking **out, struct err *err);
+/* Its files lie at scratch, which must outlive it. destroy takes NULL. */
+bool lacking_create(const struct scratch_place *scratch, struct lacking **out, struct err *err);
 void lacking_destroy(struct lacking *lacking);
 AUTO_CLEANER(own_lacking, struct lacking *, lacking_destroy)
 #define AUTO_LACKING AUTO(own_lacking)

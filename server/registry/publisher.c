@@ -31,7 +31,7 @@ struct upload {
 	struct name name;
 	char *who;
 	bool is_staged; /* for an import, as: */
-	enum version_source source;
+	struct staging staging;
 	struct declaration declaration;
 	struct inflow inflow;
 	struct inspector *inspector;
@@ -119,7 +119,7 @@ static bool open_spool(struct upload *upload, struct err *err)
 
 	/* What is published counts for no limit. */
 	if (!inflow_open(inflow, publisher->space, upload->declaration.length,
-		    upload->source == SOURCE_PUBLISHED, err) ||
+		    upload->staging.source == SOURCE_PUBLISHED, err) ||
 		!blobs_begin(publisher->blobs, &inflow->spool, err) ||
 		!inspector_start(inflow->spool, upload->name.format, &publisher->settings.limits,
 			&upload->inspector, err))
@@ -137,7 +137,7 @@ static struct upload *new_upload(
 	upload->publisher = publisher;
 	upload->who = mem_dup(who);
 	upload->declaration = *declaration;
-	upload->source = SOURCE_PUBLISHED;
+	upload->staging.source = SOURCE_PUBLISHED;
 	return upload;
 }
 
@@ -174,7 +174,7 @@ bool publisher_begin_staged(struct publisher *publisher, const struct staging *s
 	upload = new_upload(publisher, who, declaration);
 	upload->name.format = staging->format;
 	upload->is_staged = true;
-	upload->source = staging->source;
+	upload->staging = *staging;
 	return start(upload, out, err);
 }
 
@@ -260,14 +260,14 @@ static bool judge(struct inspection *inspection, const struct upload *upload, st
 {
 	if (inspection->whole && !check_digests(upload, inspection, err))
 		return false;
-	return upload->is_staged ? import_check_rules(inspection->examination, upload->source, err)
+	return upload->is_staged ? import_check_rules(inspection->examination, upload->staging.source, err)
 				 : check_rules(inspection->examination, err);
 }
 
 static bool stage(struct upload *upload)
 {
-	return committer_stage(upload->publisher->committer, upload->inflow.spool, upload->name.format,
-		upload->source, &upload->inspection, false, &upload->err);
+	return committer_stage(upload->publisher->committer, upload->inflow.spool, &upload->staging,
+		&upload->inspection, false, &upload->err);
 }
 
 static bool keep(struct upload *upload)

@@ -44,12 +44,6 @@ struct declaration {
 /* ERR_TOO_LARGE where no upload may have so many bytes. */
 bool publisher_fits(const struct publisher *publisher, int64_t bytes, struct err *err);
 
-/* A blob of a bundle: staged for an import that is to claim it (catalog_staging.h), as what it is to be. */
-struct staging {
-	enum format format;
-	enum version_source source;
-};
-
 struct upload;
 
 /* Refuses early what need not be sent: ERR_GONE, ERR_CONFLICT (other bytes by their declared digest),
@@ -58,8 +52,8 @@ struct upload;
 bool publisher_begin(struct publisher *publisher, const struct name *name, const char *who,
 	const struct declaration *declaration, struct upload **out, struct err *err);
 
-/* The same for such a blob, whose digest and length are declared: no name is looked at, and of what turns out
- * to be wrong it is told as of a bundle. */
+/* The same for a blob of a bundle, which is staged for the import that is to claim it, and whose digest and
+ * length are declared: no name is looked at, and of what turns out to be wrong it is told as of a bundle. */
 bool publisher_begin_staged(struct publisher *publisher, const struct staging *staging, const char *who,
 	const struct declaration *declaration, struct upload **out, struct err *err);
 

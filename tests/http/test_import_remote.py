@@ -16,6 +16,7 @@ from support import modules
 from support.bundle_writer import Bundle
 from support.carried import X, Y, Z, sample
 from support.daemon import binary
+from support.flaky import CUT, Flaky, busy
 from support.waiting import DEADLINE_S, wait_until
 
 
@@ -55,7 +56,7 @@ def test_takes_all_in_and_again_changes_nothing(larder, tmp_path, form):
     assert told["copied"] == {"blobs": 2, "bytes": len(X) + len(Y)}
     assert_there(larder)
     again = report(larder, path)
-    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, 3) and again["copied"]["blobs"] == 0
+    assert (again["new"], again["changed"], again["unchanged"], again["recorded"]) == (0, 0, 3, False) and again["copied"]["blobs"] == 0
     assert "nothing changed" in run(larder, path).stdout
 
 
@@ -317,7 +318,7 @@ def test_the_protocol(larder):
     assert (done["recorded"], done["copied"]["blobs"], done["failure"]) == (True, 2, None)
     assert_there(larder)
     again = record(larder, state["id"])
-    assert (again["unchanged"], again["new"], again["failure"]) == (3, 0, None)
+    assert (again["unchanged"], again["new"], again["failure"], again["recorded"]) == (3, 0, None, False)
     assert call(larder, "DELETE", "/" + state["id"]).status == 204 and call(larder, "GET", "/" + state["id"]).status == 404
     with sqlite3.connect(larder.data / "larder.db") as db:
         assert db.execute("SELECT DISTINCT who FROM audit WHERE action IN ('withdraw', 'document')").fetchall() == [("ci-admin",)]
@@ -328,9 +329,6 @@ def test_blobs_that_are_not_as_the_bundle_says(larder):
     identity = state["id"]
     other = put_blob(larder, identity, Y[:-1] + bytes([Y[-1] ^ 1]), modules.digest(Y))
     assert other.status == 422 and "other bytes than it is named by" in other.json()["detail"]
-    for content in (Y[:-1], Y + b"x", b""):
-        short = put_blob(larder, identity, content, modules.digest(Y))
-        assert short.status == 422 and f"should have {len(Y)}" in short.json()["detail"]
     chunked = put_blob(larder, identity, iter([Y]), modules.digest(Y))
     assert chunked.status == 422 and "Content-Length" in chunked.json()["detail"]
     for name, form in ((modules.digest(Z), "tf-hub"), (modules.digest(Y), "tfjs"), ("0" * 64, "coral")):
@@ -345,6 +343,20 @@ def test_blobs_that_are_not_as_the_bundle_says(larder):
     assert "other bytes" in [remark["detail"] for remark in told["remarks"] if remark["name"] == "google/y/2"][0]
     assert (told["new"], told["recorded"]) == (1, True) and larder.get("/acme/old/1.tar.gz").status == 410
     assert put_blob(larder, identity, Y).status == 201 and put_blob(larder, identity, X).status == 201
+    assert record(larder, identity)["recorded"]
+    assert_there(larder)
+
+
+@pytest.mark.parametrize("content", [b"", Y[:1], Y[:-1], Y + b"x", Y + Y], ids=len)
+def test_a_blob_of_another_length_is_told_by_name(larder, content):
+    identity = begin(larder, sample())["id"]
+    answer = put_blob(larder, identity, content, modules.digest(Y))
+    assert answer.status == 422 and f"has {len(content)} bytes, and should have {len(Y)}" in answer.json()["detail"]
+    assert put_blob(larder, identity, X).status == 201
+    told = record(larder, identity)
+    assert (told["faulty"], told["recorded"]) == (1, False)
+    assert [(remark["name"], remark["remark"], remark["detail"]) for remark in told["remarks"]] == [("google/y/2", "faulty", answer.json()["detail"])]
+    assert put_blob(larder, identity, Y).status == 201
     assert record(larder, identity)["recorded"]
     assert_there(larder)
 
@@ -464,3 +476,91 @@ def test_a_token_that_is_revoked_meanwhile(larder, tmp_path):
     assert call(larder, "POST", f"/{identity}/record", token=token).status == 401
     assert_nothing(larder)
     assert report(larder, sample().folder(tmp_path / "b"))["copied"]["blobs"] == 1
+
+
+# ---- servers and networks that falter ----
+
+FALTERS = {"a page": {"/lacking": [busy(1), CUT]}, "a blob": {modules.digest(X): [busy(1), CUT]},
+           "the record": {"/record": [busy(1), CUT]}, "remarks": {"/remarks": [CUT, busy(1)]}}
+
+
+@pytest.mark.parametrize("what", FALTERS)
+def test_what_passes_ends_no_import(larder, tmp_path, what):
+    """A server that is busy, and a connection that breaks: both are tried again."""
+    bundle, faults = sample(), {ending: list(answers) for ending, answers in FALTERS[what].items()}
+    if what == "remarks":
+        bundle.add("acme/bad/1", {"tf-hub": b"no module"})
+    path = bundle.folder(tmp_path / "b")
+    with Flaky(larder, faults) as front:
+        done = subprocess.run([binary(), "import", str(path), "--server", front.url, "--token", larder.token("admin"), "--partial", "--json"],
+                              capture_output=True, text=True, timeout=6 * DEADLINE_S)
+        told = json.loads(done.stdout)
+        assert not any(faults.values()), "it was not asked again"
+    assert told["recorded"], done.stderr
+    if what == "remarks":
+        assert done.returncode == 1 and [remark["name"] for remark in told["remarks"]] == ["acme/bad/1"]
+    else:
+        assert done.returncode == 0, done.stderr
+        assert_there(larder)
+
+
+def test_a_server_that_has_too_much_to_do_for_long_is_not_waited_for(larder, tmp_path):
+    with Flaky(larder, {"/lacking": [busy(100_000)]}) as front:
+        done = subprocess.run([binary(), "import", str(sample().folder(tmp_path / "b")), "--server", front.url, "--token", larder.token("admin")],
+                              capture_output=True, text=True, timeout=6 * DEADLINE_S)
+    assert done.returncode == 1 and "503" in done.stderr
+    assert_nothing(larder)
+    assert imports(larder) == []
+
+
+# ---- much that is to be told ----
+
+def test_remarks_have_pages(larder, tmp_path):
+    bundle = Bundle()
+    for number in range(450):
+        bundle.add(f"acme/bad{number:03}/1", {"tf-hub": b"no module %d" % number})
+    state = begin(larder, bundle)
+    told = record(larder, state["id"])
+    assert (told["faulty"], len(told["remarks"]), told["more_remarks"]) == (450, 100, 350)
+    assert [row["more_remarks"] for row in imports(larder)] == [350]
+    names, target = [], f"/api/v1/imports/{state['id']}/remarks?limit=200"
+    while target:
+        page = larder.request("GET", target, {"Authorization": f"Bearer {larder.token('admin')}"}).json()
+        assert page["total"] == 450 and len(page["remarks"]) <= 200
+        names += [remark["name"] for remark in page["remarks"]]
+        target = page["next"] and page["next"].removeprefix(larder.url)
+    assert names == [f"acme/bad{number:03}/1" for number in range(450)]
+    for cursor in ("x", "MQ", "OTk5OTk5OTk5"):
+        assert call(larder, "GET", f"/{state['id']}/remarks?cursor={cursor}").status in (200, 400)
+    assert report(larder, bundle.folder(tmp_path / "b"), check=False)["faulty"] == 450
+
+
+# ---- being ended ----
+
+def long_head(megabytes):
+    """Of a bundle whose index is long: it is read to its end for its digest."""
+    bundle = sample()
+    files = bundle.build()
+    outer = json.loads(files["index.json"])
+    text = files["blobs/sha256/" + outer["manifests"][0]["digest"][7:]]
+    index = text[:-1] + b" " * (megabytes << 20) + b"}"
+    outer["manifests"][0] |= bundle.blob(index)
+    artifacts = {row["digest"].removeprefix("sha256:") for version in bundle.versions for row in version["artifacts"]}
+    files = {name: content for name, content in files.items() if name.rsplit("/", 1)[-1] not in artifacts and content is not text}
+    return bundles.tar_of(files | {"index.json": bundles.compact(outer), "blobs/sha256/" + modules.digest(index): index})
+
+
+def test_an_import_that_is_ended_while_its_head_is_read_leaves_nothing(larder):
+    head = long_head(64)
+    states = [call(larder, "POST", "", head).json() for _ in range(3)]
+    for state in states:
+        assert call(larder, "DELETE", "/" + state["id"]).status == 204
+    wait_until(lambda: larder.drafts() == [], "nothing is left of them")
+    # The thread that read them is free.
+    assert begin(larder, sample())["state"] == "open"
+    state = call(larder, "POST", "", head).json()
+    assert state["state"] == "reading"
+    larder.stop()
+    assert larder.drafts() == []
+    larder.start()
+    assert imports(larder) == [] and wait_for_it(larder, call(larder, "POST", "", head).json()["id"])["state"] == "open"

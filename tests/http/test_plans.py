@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What SQLite does for each statement of the catalog: nothing that serves a request may read all of a table that grows."""
 import ast
+import functools
 import re
 import shutil
 import sqlite3
@@ -23,9 +24,7 @@ WHOLE = {"SELECT id, facet, value FROM facet_values": "facet_values",
          "FROM module_facets ORDER BY module_id, value_id": "module_facets",
          "DELETE FROM absences WHERE until_s < ?1": "absences",
          "FROM collections c CROSS JOIN publishers p": "collections",
-         "JOIN collections c ON c.publisher_id = p.id WHERE p.name || '/' || c.name > ?1": "collections",
-         "AND display_name IS NOT NULL AND display_name <> name": "publishers",
-         "DELETE FROM staged_blobs WHERE blob_id IN": "staged_blobs"}
+         "AND display_name IS NOT NULL AND display_name <> name": "publishers"}
 
 
 def literals(source):
@@ -36,11 +35,9 @@ def literals(source):
         yield "".join(ast.literal_eval(piece) for piece in re.findall(TEXT, run))
 
 
+@functools.cache
 def statements():
-    for source in sorted(STORE.rglob("*.c")):
-        for text in literals(source):
-            if text.startswith(VERBS):
-                yield source.name, text
+    return [(source.name, text) for source in sorted(STORE.rglob("*.c")) for text in literals(source) if text.startswith(VERBS)]
 
 
 def of_triggers(database):
@@ -87,7 +84,7 @@ def allowed(statement, table):
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="no compiler")
 def test_no_statement_reads_all_of_a_table_that_grows(database):
-    found = list(statements())
+    found = statements()
     assert len(found) > 100, "the statements were not found"
     faults = [f"{place}: {statement}\n    {plan}" for place, statement in [*found, *of_triggers(database)]
               for table, plan in scans(database, statement) if not allowed(statement, table)]
@@ -103,3 +100,72 @@ def test_no_statement_reads_all_of_a_table_that_grows(database):
 ])
 def test_what_reads_all_is_seen(database, statement, table):
     assert table in {seen for seen, _ in scans(database, statement)}
+
+
+# ---- what they cost ----
+
+MANY = 100_000
+# Of what an export and an import read in passing: what a page of it takes, however much there is before and behind.
+COSTS = {
+    "a module with many versions": ("d.version_id = v.id), 0)) FROM modules m JOIN versions v ON v.module_id = m.id WHERE m.handle = ?1", ("many/x", MANY - 50, 200)),
+    "many modules": ("WHERE m.handle > ?1 ORDER BY m.handle", ("few/m050000", 200)),
+    "from the start": ("WHERE m.handle > ?1 ORDER BY m.handle", ("", 200)),
+    "a publisher with many collections": ("WHERE p.name = ?1 AND c.name > ?2", ("many", "c%06d" % (MANY - 50))),
+    "many publishers with collections": ("WHERE p.name || '/' > ?1", ("p050000/",)),
+    "what is staged for another": ("DELETE FROM staged_blobs WHERE bundle = ?1", (b"\1" * 32,)),
+    "what is renewed": ("UPDATE staged_blobs SET at = ?2", (b"\1" * 32, 9, 5)),
+    "what is old": ("SELECT b.id, b.digest, s.bundle FROM staged_blobs", (5, 64)),
+    "what a client wants too much": ("DELETE FROM wants WHERE (handle, version, format) IN (SELECT handle, version, format FROM wants WHERE asker", ("a7", 900)),
+}
+
+
+def fill(opened):
+    """Rows of no meaning, which no trigger is asked about."""
+    for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        opened.execute(f"DROP TRIGGER {name}")
+    opened.execute("PRAGMA foreign_keys = OFF")
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY}) "
+    for text in (
+            "INSERT INTO publishers (id, name, markdown) SELECT i, printf('p%06d', i), 'x' FROM n",
+            "INSERT INTO publishers (id, name) VALUES (1000000, 'many'), (1000001, 'few')",
+            "INSERT INTO collections (publisher_id, name, version, description, markdown, updated_at) SELECT 1000000, printf('c%06d', i), 1, 'x', 'x', 1 FROM n",
+            "INSERT INTO collections (publisher_id, name, version, description, markdown, updated_at) SELECT i, 'c', 1, 'x', 'x', 1 FROM n",
+            "INSERT INTO modules (id, publisher_id, handle) SELECT i, 1000001, printf('few/m%06d', i) FROM n",
+            "INSERT INTO modules (id, publisher_id, handle) VALUES (1000000, 1000000, 'many/x')",
+            "INSERT INTO versions (module_id, version, source, state, created_at, updated_at) SELECT i, 1, 'listed', 'active', 1, 1 FROM n",
+            "INSERT INTO versions (module_id, version, source, state, created_at, updated_at) SELECT 1000000, i, 'listed', 'active', 1, 1 FROM n",
+            "INSERT INTO blobs (id, digest, size_bytes, unpacked_bytes, file_count, cached, added_at, used_at)"
+            " SELECT i, randomblob(32), 1, 1, 1, 1, 1, i FROM n UNION ALL SELECT 1000000 + i, randomblob(32), 1, 1, 1, 1, 1, 1000000 + i FROM n",
+            "INSERT INTO staged_blobs SELECT i, zeroblob(32), 7 FROM n",
+            "INSERT INTO wants SELECT printf('w/%d', i), 1, 'tf-hub', printf('a%d', i / 1000), i % 97, i FROM n"):
+        opened.execute(("" if "VALUES" in text else numbers) + text)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("costs")
+    subprocess.run([binary(), "pin", "acme/x", "--data", folder], check=True, capture_output=True)
+    opened = sqlite3.connect(folder / "larder.db", isolation_level=None)
+    opened.execute("BEGIN")
+    fill(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no compiler")
+@pytest.mark.parametrize("case", COSTS)
+def test_what_an_export_reads_in_passing_costs_no_more_where_there_is_much(full, case):
+    words, values = COSTS[case]
+    [statement] = {text for _, text in statements() if words in text}
+    steps = 0
+
+    def count():
+        nonlocal steps
+        steps += 1
+
+    full.execute("SAVEPOINT before")
+    full.set_progress_handler(count, 100)
+    full.execute(statement, values).fetchall()
+    full.set_progress_handler(None, 0)
+    full.execute("ROLLBACK TO before")
+    assert steps < 600, f"{100 * steps} steps of SQLite's machine: {statement}"

@@ -2,6 +2,7 @@
  *
  * What bundles are read from: tars whose members stand in any order, cut anywhere, in pieces of any size, and
  * with members that are no part of a bundle. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,6 +29,7 @@ static const char index_text[] = "{\"manifests\":[]}";
 struct place {
 	char folder[32];
 	char *tar; /* the path of one in it */
+	struct scratch_place scratch;
 };
 
 static int set_up(void **state)
@@ -37,6 +39,7 @@ static int set_up(void **state)
 	(void)snprintf(place->folder, sizeof place->folder, "/tmp/larder-test.XXXXXX");
 	assert_non_null(mkdtemp(place->folder));
 	place->tar = mem_printf("%s/b.tar", place->folder);
+	place->scratch = (struct scratch_place){.folder = place->folder};
 	*state = place;
 	return 0;
 }
@@ -50,6 +53,14 @@ static int tear_down(void **state)
 	free(place->tar);
 	free(place);
 	return 0;
+}
+
+static int open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
 }
 
 /* ---- tars to order ---- */
@@ -117,7 +128,7 @@ static bool opens(const struct place *place, const char *path, struct err *err)
 {
 	AUTO_CARRIER struct carrier *carrier = NULL;
 
-	return carrier_open(path, place->folder, &carrier, err);
+	return carrier_open(path, &place->scratch, &carrier, err);
 }
 
 static void assert_whole(const struct place *place, const char *path)
@@ -126,7 +137,7 @@ static void assert_whole(const struct place *place, const char *path)
 	AUTO_BUFFER struct buffer index = {0};
 	struct err err = {0};
 
-	if (!carrier_open(path, place->folder, &carrier, &err))
+	if (!carrier_open(path, &place->scratch, &carrier, &err))
 		fail_msg("%s", err.text);
 	assert_true(carrier_read_index(carrier, 100, &index, &err));
 	assert_string_equal(buffer_string(&index), index_text);
@@ -186,7 +197,7 @@ static void test_a_flipped_bit_is_seen(void **state)
 		tar.data[at] ^= (char)(1 << at % 8);
 		write_file(place->tar, tar.data, tar.length);
 		tar.data[at] ^= (char)(1 << at % 8);
-		whole = carrier_open(place->tar, place->folder, &carrier, &err) &&
+		whole = carrier_open(place->tar, &place->scratch, &carrier, &err) &&
 			carrier_read_index(carrier, 100, &index, &err) &&
 			strcmp(buffer_string(&index), index_text) == 0;
 		for (size_t i = 0; whole && i < BLOBS; i++) {
@@ -292,7 +303,7 @@ static void test_a_blob_is_what_it_is_said_to_be(void **state)
 
 	ustar_add_end(&tar);
 	write_file(place->tar, tar.data, tar.length);
-	assert_true(carrier_open(place->tar, place->folder, &carrier, &err));
+	assert_true(carrier_open(place->tar, &place->scratch, &carrier, &err));
 	assert_true(carrier_check(carrier, &blob, &err));
 	assert_false(carrier_read_blob(carrier, &blob, (size_t)blob.size_bytes - 1, &out, &err));
 	assert_int_equal(err.code, ERR_TOO_LARGE);
@@ -312,7 +323,7 @@ static void test_places_of_many_blobs(void **state)
 	int64_t offset, size;
 	bool is_new;
 
-	assert_true(blob_places_open(place->folder, &places, &err));
+	assert_true(blob_places_open(&place->scratch, &places, &err));
 	for (int64_t i = 1; i <= 20000; i++) {
 		struct digest digest = digest_of(&i, sizeof i);
 
@@ -331,6 +342,62 @@ static void test_places_of_many_blobs(void **state)
 	assert_false(blob_places_find(places, &none, &offset, &size));
 }
 
+/* A table of a few mebibytes is no small one. */
+static void test_places_leave_the_room_that_is_to_stay_free(void **state)
+{
+	const struct place *place = *state;
+	const struct scratch_place scratch = {place->folder, (int64_t)1 << 60};
+	AUTO(own_blob_places) struct blob_places *places = NULL;
+	struct err err = {0};
+	bool is_new, done = true;
+	int64_t count = 0;
+
+	assert_true(blob_places_open(&scratch, &places, &err));
+	while (done && count < 100000) {
+		struct digest digest = digest_of(&count, sizeof count);
+
+		done = blob_places_add(places, &digest, ++count, 1, &is_new, &err);
+	}
+	assert_false(done);
+	assert_int_equal(err.code, ERR_NO_SPACE);
+	assert_non_null(strstr(err.text, "keep_free_bytes"));
+	assert_true(count > 8000);
+}
+
+/* Wherever it is: once it is to end, nothing more is read. */
+static void test_reading_is_ended(void **state)
+{
+	const struct place *place = *state;
+	AUTO_BUFFER struct buffer tar = tar_from(0);
+	_Atomic bool stop = false;
+
+	ustar_add_end(&tar);
+	write_file(place->tar, tar.data, tar.length);
+	for (int step = 0; step < 4; step++) {
+		AUTO_CARRIER struct carrier *carrier = NULL;
+		AUTO_CARRIER_BLOB struct carrier_blob open = {.fd = -1};
+		AUTO_FD int fd = open_file(place->tar);
+		AUTO_BUFFER struct buffer out = {0};
+		const struct bundle_blob blob = blob_name(3);
+		struct err err = {0};
+		bool done;
+
+		stop = step == 0;
+		done = carrier_open_file(fd, "b", &place->scratch, &stop, &carrier, &err);
+		assert_int_equal(done, step > 0);
+		stop = step == 1;
+		done = done && carrier_read_index(carrier, 100, &out, &err);
+		assert_int_equal(done, step > 1);
+		stop = step == 2;
+		done = done && carrier_prove_blob(carrier, &blob, &err);
+		assert_int_equal(done, step > 2);
+		done = done && carrier_open_blob(carrier, &blob, &open, &err);
+		stop = true;
+		assert_false(done && stream_drain(&open.stream, &err));
+		assert_int_equal(err.code, ERR_BUSY);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -343,6 +410,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_members_that_are_no_part_of_a_bundle, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_blob_is_what_it_is_said_to_be, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_places_of_many_blobs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_places_leave_the_room_that_is_to_stay_free, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_reading_is_ended, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

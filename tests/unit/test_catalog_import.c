@@ -59,8 +59,15 @@ static struct imported_version simple(const char *path, const char *content, enu
 	return version;
 }
 
-static void stage_at(struct catalog *catalog, enum format format, const char *content, int64_t now_s)
+static struct digest contents_of(const char *bundle)
 {
+	return digest_of(bundle, strlen(bundle));
+}
+
+static void stage_for(
+	struct catalog *catalog, const char *bundle, enum format format, const char *content, int64_t now_s)
+{
+	const struct digest contents = contents_of(bundle);
 	struct name name = {.format = format};
 	struct checksums checksums = checksums_of(content);
 	struct examination *examination = examination_of(format);
@@ -72,10 +79,16 @@ static void stage_at(struct catalog *catalog, enum format format, const char *co
 			    .checksums = &checksums,
 			    .size_bytes = (int64_t)strlen(content),
 			    .examination = examination,
+			    .staged_for = &contents,
 			    .now_s = now_s},
 		    true, &err))
 		fail_msg("%s", err.text);
 	examination_destroy(examination);
+}
+
+static void stage_at(struct catalog *catalog, enum format format, const char *content, int64_t now_s)
+{
+	stage_for(catalog, bundle_text, format, content, now_s);
 }
 
 static void stage(struct catalog *catalog, enum format format, const char *content)
@@ -85,10 +98,11 @@ static void stage(struct catalog *catalog, enum format format, const char *conte
 
 static struct import_result judged(struct catalog *catalog, const struct imported_version *version)
 {
+	const struct digest contents = contents_of(bundle_text);
 	struct import_result result;
 	struct err err = {0};
 
-	if (!catalog_judge_import(catalog, version, true, &result, &err))
+	if (!catalog_judge_import(catalog, &contents, version, true, &result, &err))
 		fail_msg("%s", err.text);
 	return result;
 }
@@ -100,7 +114,7 @@ static void import_from(struct catalog *catalog, const struct import_origin *fro
 	struct import_origin origin = *from;
 	AUTO_IMPORT struct import *import = NULL;
 	struct err err = {0};
-	bool refused = false;
+	bool refused = false, changed;
 
 	assert_true(import_begin(catalog, &origin, &import, &err));
 	for (size_t i = 0; i < count; i++) {
@@ -108,7 +122,7 @@ static void import_from(struct catalog *catalog, const struct import_origin *fro
 			fail_msg("%s", err.text);
 		refused = refused || results[i].outcome == IMPORT_REFUSED;
 	}
-	if ((!refused || partial) && !import_commit(import, &err))
+	if ((!refused || partial) && !import_commit(import, &changed, &err))
 		fail_msg("%s", err.text);
 }
 
@@ -444,6 +458,7 @@ static void test_pages(void **state)
 		struct import_origin origin = origin_of();
 		AUTO_IMPORT struct import *import = NULL;
 		struct err err = {0};
+		bool changed;
 
 		assert_true(import_begin(catalog, &origin, &import, &err));
 		for (size_t i = 0; i < 2; i++) {
@@ -456,7 +471,8 @@ static void test_pages(void **state)
 			assert_true(import_add_page(import, page, pages[i], &outcome, &err));
 			assert_int_equal(outcome, round == 0 ? DOCS_NEW : DOCS_SAME);
 		}
-		assert_true(import_commit(import, &err));
+		assert_true(import_commit(import, &changed, &err));
+		assert_int_equal(changed, round == 0);
 	}
 	assert_int_equal(ask_beside(*state, "SELECT count(*) FROM collections"), 1);
 	assert_int_equal(
@@ -535,16 +551,64 @@ static void test_staged_blobs_go_after_a_week(void **state)
 	assert_int_equal(ask_beside(*state, "SELECT mirrored_bytes FROM space"), 9);
 }
 
+static void test_the_age_of_what_is_staged_is_that_of_its_import(void **state)
+{
+	struct catalog *catalog = catalog_of(state);
+	const struct digest running = contents_of("running");
+	struct orphans gone = {0};
+	struct err err = {0};
+	size_t count;
+
+	stage_for(catalog, "running", FORMAT_TF_HUB, "old", NOW - 8 * 86400);
+	stage_for(catalog, "abandoned", FORMAT_TF_HUB, "older", NOW - 8 * 86400);
+	stage_for(catalog, "abandoned", FORMAT_TF_HUB, "old", NOW - 8 * 86400);
+	assert_true(catalog_renew_staged(catalog, &running, NOW, &err));
+	assert_true(catalog_unstage(catalog, NOW - 7 * 86400, 10, collect, &gone, &count, &err));
+	assert_int_equal(count, 2);
+	assert_int_equal(gone.count, 1);
+	assert_true(is_claimed(catalog, "old"));
+	assert_false(is_claimed(catalog, "older"));
+}
+
+/* One import's commit lets go of its own only: of what another waits for nothing may be evicted. */
+static void test_a_commit_lets_go_of_its_own(void **state)
+{
+	static const enum version_source sources[] = {SOURCE_MIRRORED, SOURCE_PUBLISHED};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct catalog *catalog = catalog_of(state);
+		const char *path = i == 0 ? "acme/x/1" : "acme/z/1";
+		const char *mine = i == 0 ? "mine" : "mine, too";
+		const char *shared = i == 0 ? "shared" : "shared, too";
+		struct imported_version version = simple(path, mine, sources[i]);
+
+		add_artifact(&version, FORMAT_TFJS, shared, sources[i]);
+		/* A mirrored artifact has the bytes already that the other waits for. */
+		(void)keep(
+			catalog, i == 0 ? "acme/y/1" : "acme/y/2", FORMAT_TF_HUB, "theirs", SOURCE_MIRRORED);
+		stage_for(catalog, "another", FORMAT_TF_HUB, "theirs", NOW);
+		stage_for(catalog, "another", FORMAT_TFJS, shared, NOW);
+		stage(catalog, FORMAT_TF_HUB, mine);
+		stage(catalog, FORMAT_TFJS, shared);
+		(void)import_one(catalog, &version);
+		assert_int_equal(ask_beside(*state, "SELECT count(*) FROM staged_blobs"), 2 + (int64_t)i);
+		assert_int_equal(evict_all(catalog), i == 0 ? 1 : 0);
+		assert_true(is_claimed(catalog, "theirs") && is_claimed(catalog, shared));
+	}
+}
+
 static void test_what_is_here_is_held(void **state)
 {
 	struct catalog *catalog = catalog_of(state);
 	struct imported_version version = simple("acme/y/1", "bytes", SOURCE_MIRRORED);
 	struct name name = {.format = FORMAT_TF_HUB};
 	struct checksums checksums = checksums_of("bytes");
+	const struct digest contents = contents_of(bundle_text);
 	const struct keeping keeping = {.name = &name,
 		.source = SOURCE_MIRRORED,
 		.checksums = &checksums,
 		.size_bytes = 5,
+		.staged_for = &contents,
 		.now_s = NOW};
 	struct err err = {0};
 	bool held = true;
@@ -581,6 +645,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wants_that_came_are_forgotten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_staged_blobs_stay, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_staged_blobs_go_after_a_week, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_the_age_of_what_is_staged_is_that_of_its_import, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_commit_lets_go_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_here_is_held, set_up, tear_down),
 	};
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include <inttypes.h>
@@ -117,20 +118,72 @@ static void manifests_have_what_they_should(void **state)
 	}
 }
 
+/* Of the process, without what files are behind. */
+static long private_kib(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[200];
+	long kib = -1;
+
+	assert_non_null(status);
+	while (fgets(line, sizeof line, status)) {
+		if (strncmp(line, "RssAnon:", 8) == 0)
+			kib = strtol(line + 8, NULL, 10);
+	}
+	(void)fclose(status);
+	return kib;
+}
+
+/* As many as three million blobs of a bundle, in memory that does not grow with them. */
 static void digests_are_seen_once(void **state)
 {
-	struct digest_set set = {0};
+	const struct scratch_place scratch = {"/tmp", 0};
+	const int counts[] = {5000, 100000, 3000000};
 
-	for (int round = 0; round < 2; round++) {
-		for (int i = 0; i < 5000; i++) {
-			struct digest digest = digest_of(&i, sizeof i);
+	for (size_t n = 0; n < 3; n++) {
+		long before = private_kib();
+		struct digest_set set;
+		struct err err = {0};
 
-			assert_int_equal(digest_set_has(&set, &digest), round == 1);
-			assert_int_equal(digest_set_add(&set, &digest), round == 0);
+		digest_set_init(&set, &scratch);
+		for (int i = 0; i < 2 * counts[n]; i++) {
+			int number = i % counts[n];
+			struct digest digest = {0};
+			bool is_new;
+
+			memcpy(digest.bytes, &number, sizeof number);
+			assert_int_equal(digest_set_has(&set, &digest), i >= counts[n]);
+			assert_true(digest_set_add(&set, &digest, &is_new, &err));
+			assert_int_equal(is_new, i < counts[n]);
 		}
+		assert_int_equal(set.count, counts[n]);
+		assert_true(private_kib() - before < 4 << 10);
+		digest_set_finish(&set);
 	}
-	assert_int_equal(set.count, 5000);
+	(void)state;
+}
+
+/* What is to stay free stays so; small ones are held in memory. */
+static void a_set_leaves_the_room_that_is_to_stay_free(void **state)
+{
+	const struct scratch_place scratch = {"/tmp", (int64_t)1 << 60};
+	struct digest_set set;
+	struct err err = {0};
+	int count = 0;
+	bool is_new, done = true;
+
+	digest_set_init(&set, &scratch);
+	for (; done && count < 1000000; count++) {
+		struct digest digest = digest_of(&count, sizeof count);
+
+		done = digest_set_add(&set, &digest, &is_new, &err);
+	}
+	assert_false(done);
+	assert_int_equal(err.code, ERR_NO_SPACE);
+	assert_non_null(strstr(err.text, "keep_free_bytes"));
+	assert_true(count > DIGEST_SET_HELD_BYTES / 16);
 	digest_set_finish(&set);
+	(void)state;
 }
 
 int main(void)
@@ -141,6 +194,7 @@ int main(void)
 		cmocka_unit_test(the_index_is_json_in_the_order_of_go),
 		cmocka_unit_test(manifests_have_what_they_should),
 		cmocka_unit_test(digests_are_seen_once),
+		cmocka_unit_test(a_set_leaves_the_room_that_is_to_stay_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,20 +2,35 @@
 #include "server/store/catalog/catalog_export.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { LIST_EXPORTS, FIND_WORDS, LIST_FORMATS, NEXT_PUBLISHER, NEXT_COLLECTION };
+enum statement {
+	LIST_OF_MODULE,
+	LIST_OF_OTHERS,
+	FIND_WORDS,
+	LIST_FORMATS,
+	NEXT_PUBLISHER,
+	NEXT_OF_PUBLISHER,
+	NEXT_COLLECTION
+};
+
+#define EXPORT_OF_VERSION \
+	"SELECT m.handle, v.version, v.state, max(v.updated_at," \
+	" coalesce((SELECT max(a.created_at) FROM artifacts a WHERE a.version_id = v.id), 0)," \
+	" coalesce((SELECT d.updated_at FROM documentation d WHERE d.version_id = v.id), 0))" \
+	" FROM modules m JOIN versions v ON v.module_id = m.id"
+
+#define COLLECTION \
+	"SELECT p.name || '/' || c.name, c.markdown FROM publishers p" \
+	" JOIN collections c ON c.publisher_id = p.id"
 
 static const char *const sql[] = {
-	[LIST_EXPORTS] =
-		"SELECT m.handle, v.version, v.state, max(v.updated_at,"
-		" coalesce((SELECT max(a.created_at) FROM artifacts a WHERE a.version_id = v.id), 0),"
-		" coalesce((SELECT d.updated_at FROM documentation d WHERE d.version_id = v.id), 0))"
-		" FROM modules m JOIN versions v ON v.module_id = m.id"
-		" WHERE m.handle >= ?1 AND (m.handle > ?1 OR v.version > ?2)"
-		" ORDER BY m.handle, v.version LIMIT ?3",
+	[LIST_OF_MODULE] =
+		EXPORT_OF_VERSION " WHERE m.handle = ?1 AND v.version > ?2 ORDER BY v.version LIMIT ?3",
+	[LIST_OF_OTHERS] = EXPORT_OF_VERSION " WHERE m.handle > ?1 ORDER BY m.handle, v.version LIMIT ?2",
 	[FIND_WORDS] = "SELECT v.updated_at, d.markdown, d.updated_by, d.updated_at"
 		       " FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 		       " LEFT JOIN documentation d ON d.version_id = v.id WHERE m.handle = ?1",
@@ -24,10 +39,10 @@ static const char *const sql[] = {
 			 " JOIN listed_formats f ON f.version_id = v.id WHERE m.handle = ?1",
 	[NEXT_PUBLISHER] = "SELECT name, markdown FROM publishers WHERE name > ?1 AND markdown IS NOT NULL"
 			   " ORDER BY name LIMIT 1",
-	/* Slashes sort behind dashes, so that a publisher's collections need not stand together. */
-	[NEXT_COLLECTION] = "SELECT p.name || '/' || c.name, c.markdown FROM publishers p"
-			    " JOIN collections c ON c.publisher_id = p.id WHERE p.name || '/' || c.name > ?1"
-			    " ORDER BY 1 LIMIT 1",
+	[NEXT_OF_PUBLISHER] = COLLECTION " WHERE p.name = ?1 AND c.name > ?2 ORDER BY c.name LIMIT 1",
+	/* Slashes sort behind dashes, so that it is no publisher's name that counts. */
+	[NEXT_COLLECTION] = COLLECTION " WHERE p.name || '/' > ?1"
+				       " ORDER BY p.name || '/', c.name LIMIT 1",
 };
 
 /* ---- versions ---- */
@@ -40,20 +55,39 @@ void export_rows_finish(struct export_rows *rows)
 	*rows = (struct export_rows){0};
 }
 
+static bool take_rows(struct rows *rows, size_t limit, struct export_rows *out, struct err *err)
+{
+	while (out->count < limit && rows_next(rows))
+		out->items[out->count++] = (struct export_row){
+			rows_dup(rows, 0), rows_int(rows, 1), rows_state(rows, 2), rows_int(rows, 3)};
+	return rows_done(rows, err);
+}
+
+/* Both are short, however many versions the module has. */
+static bool list_exports(struct txn *txn, const char *after_handle, int64_t after_version, size_t limit,
+	struct export_rows *out, struct err *err)
+{
+	AUTO_ROWS struct rows *of_module = txn_query(txn, sql[LIST_OF_MODULE],
+		VALUES(v_text(after_handle), v_int(after_version), v_int((int64_t)limit)));
+	AUTO_ROWS struct rows *of_others = NULL;
+
+	if (!take_rows(of_module, limit, out, err))
+		return false;
+	if (out->count == limit)
+		return true;
+	of_others = txn_query(
+		txn, sql[LIST_OF_OTHERS], VALUES(v_text(after_handle), v_int((int64_t)(limit - out->count))));
+	return take_rows(of_others, limit, out, err);
+}
+
 bool catalog_list_exports(struct catalog *catalog, const char *after_handle, int64_t after_version,
 	size_t limit, struct export_rows *out, struct err *err)
 {
 	AUTO(export_rows_finish) struct export_rows list = {.items = mem_zero(limit, sizeof *list.items)};
 	AUTO_TXN struct txn *txn = NULL;
 
-	if (!db_read(catalog->db, &txn, err))
-		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[LIST_EXPORTS],
-		VALUES(v_text(after_handle), v_int(after_version), v_int((int64_t)limit)));
-	while (list.count < limit && rows_next(rows))
-		list.items[list.count++] = (struct export_row){
-			rows_dup(rows, 0), rows_int(rows, 1), rows_state(rows, 2), rows_int(rows, 3)};
-	if (!rows_done(rows, err))
+	if (!db_read(catalog->db, &txn, err) ||
+		!list_exports(txn, after_handle, after_version, limit, &list, err))
 		return false;
 	*out = list;
 	list = (struct export_rows){0};
@@ -116,24 +150,61 @@ bool catalog_find_export_words(struct catalog *catalog, const struct name *name,
 
 /* ---- pages ---- */
 
+/* A page with its name; NULL without one. */
+struct export_page_row {
+	char *name;
+	char *markdown;
+};
+
+static void finish_page(struct export_page_row *page)
+{
+	free(page->name);
+	free(page->markdown);
+}
+
+static bool take_page(struct rows *rows, struct export_page_row *out, struct err *err)
+{
+	if (rows_next(rows))
+		*out = (struct export_page_row){rows_dup(rows, 0), rows_dup(rows, 1)};
+	return rows_done(rows, err);
+}
+
+static bool next_publisher(struct txn *txn, const char *after, struct export_page_row *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[NEXT_PUBLISHER], VALUES(v_text(after)));
+
+	return take_page(rows, out, err);
+}
+
+/* First those of the same publisher, then the next who has any. */
+static bool next_collection(struct txn *txn, const char *after, struct export_page_row *out, struct err *err)
+{
+	size_t length = strcspn(after, "/");
+	size_t path_length = after[length] ? length + 1 : length;
+	AUTO_FREE char *publisher = mem_dup_n(after, length);
+	AUTO_FREE char *path = mem_dup_n(after, path_length);
+	AUTO_ROWS struct rows *rows = txn_query(
+		txn, sql[NEXT_OF_PUBLISHER], VALUES(v_text(publisher), v_text(after + path_length)));
+	AUTO_ROWS struct rows *others = NULL;
+
+	if (!take_page(rows, out, err))
+		return false;
+	if (out->name)
+		return true;
+	others = txn_query(txn, sql[NEXT_COLLECTION], VALUES(v_text(path)));
+	return take_page(others, out, err);
+}
+
 bool catalog_next_export_page(struct catalog *catalog, enum export_page kind, const char *after,
 	char **out_name, char **out_markdown, struct err *err)
 {
-	AUTO_FREE char *name = NULL;
-	AUTO_FREE char *markdown = NULL;
+	AUTO(finish_page) struct export_page_row page = {0};
 	AUTO_TXN struct txn *txn = NULL;
 
-	if (!db_read(catalog->db, &txn, err))
+	if (!db_read(catalog->db, &txn, err) ||
+		!(kind == EXPORT_PUBLISHERS ? next_publisher : next_collection)(txn, after, &page, err))
 		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn,
-		sql[kind == EXPORT_PUBLISHERS ? NEXT_PUBLISHER : NEXT_COLLECTION], VALUES(v_text(after)));
-	if (rows_next(rows)) {
-		name = rows_dup(rows, 0);
-		markdown = rows_dup(rows, 1);
-	}
-	if (!rows_done(rows, err))
-		return false;
-	*out_name = TAKE(name);
-	*out_markdown = TAKE(markdown);
+	*out_name = TAKE(page.name);
+	*out_markdown = TAKE(page.markdown);
 	return true;
 }

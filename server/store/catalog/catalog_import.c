@@ -25,7 +25,7 @@ static const char *const sql[] = {
 		" ON CONFLICT (digest) DO UPDATE SET at = excluded.at,"
 		" signer = coalesce(excluded.signer, signer) RETURNING id",
 	[NOTE_SIGNER] = "UPDATE imports SET signer = ?2 WHERE digest = ?1 AND signer IS NULL RETURNING id",
-	[IS_STAGED] = "SELECT 1 FROM staged_blobs WHERE blob_id = ?1",
+	[IS_STAGED] = "SELECT 1 FROM staged_blobs WHERE blob_id = ?1 AND bundle = ?2",
 	[FIND_OWN] = "SELECT a.format, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 		     " WHERE a.version_id = ?1 AND a.source = 'published' AND a.import_id IS NULL",
 	[FIND_TRUSTED] =
@@ -35,9 +35,10 @@ static const char *const sql[] = {
 	[TRUST] = "UPDATE artifacts SET trusted = 1 WHERE version_id = ?1 AND format = ?2 AND trusted = 0"
 		  " RETURNING 1",
 	[DATE_DOCUMENTATION] = "UPDATE documentation SET updated_at = ?2 WHERE version_id = ?1",
-	[UNSTAGE_CLAIMED] = "DELETE FROM staged_blobs WHERE blob_id IN (SELECT s.blob_id FROM staged_blobs s"
-			    " WHERE EXISTS (SELECT 1 FROM artifacts a JOIN versions v ON v.id = a.version_id"
-			    "  WHERE a.blob_id = s.blob_id AND v.state <> 'withdrawn'))",
+	/* What another bundle waits for it keeps. */
+	[UNSTAGE_CLAIMED] = "DELETE FROM staged_blobs WHERE bundle = ?1"
+			    " AND EXISTS (SELECT 1 FROM artifacts a JOIN versions v ON v.id = a.version_id"
+			    "  WHERE a.blob_id = staged_blobs.blob_id AND v.state <> 'withdrawn')",
 };
 
 struct import {
@@ -87,7 +88,7 @@ static bool find_matter(struct txn *txn, const struct imported_version *version,
 	return record_find(txn, &out->name, &out->record, err);
 }
 
-/* Whether the bytes are in the store, and whether an import has brought them. */
+/* Whether the bytes are in the store, and whether they are staged for this bundle. */
 static bool find_bytes(
 	struct txn *txn, const struct matter *matter, bool *here, bool *staged, struct err *err)
 {
@@ -96,7 +97,8 @@ static bool find_bytes(
 
 	if (!staged_find(txn, &matter->keeping, &blob_id, err))
 		return false;
-	rows = txn_query(txn, sql[IS_STAGED], VALUES(v_int(blob_id)));
+	rows = txn_query(
+		txn, sql[IS_STAGED], VALUES(v_int(blob_id), v_digest(&matter->keeping.import->contents)));
 	*here = blob_id != 0;
 	*staged = rows_next(rows);
 	return rows_done(rows, err);
@@ -233,14 +235,14 @@ static bool judge(struct txn *txn, const struct imported_version *version, bool 
 	return judge_documentation(txn, version, ids, out, err);
 }
 
-bool catalog_judge_import(struct catalog *catalog, const struct imported_version *version, bool verified,
-	struct import_result *out, struct err *err)
+bool catalog_judge_import(struct catalog *catalog, const struct digest *contents,
+	const struct imported_version *version, bool verified, struct import_result *out, struct err *err)
 {
-	static const struct keeping_import nothing = {.name = ""};
+	const struct keeping_import bundle = {.contents = *contents, .name = ""};
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
 
-	return db_read(catalog->db, &txn, err) && judge(txn, version, verified, &nothing, &ids, out, err);
+	return db_read(catalog->db, &txn, err) && judge(txn, version, verified, &bundle, &ids, out, err);
 }
 
 /* Its rows are given back before the transaction can end. */
@@ -280,8 +282,10 @@ bool import_begin(
 	import->name = mem_dup(origin->name);
 	import->signer = mem_dup(origin->signer);
 	import->who = mem_dup(origin->who);
-	import->bundle = (struct keeping_import){
-		.name = import->name, .who = import->who, .is_verified = import->signer != NULL};
+	import->bundle = (struct keeping_import){.contents = origin->contents,
+		.name = import->name,
+		.who = import->who,
+		.is_verified = import->signer != NULL};
 	*out = import;
 	return true;
 }
@@ -473,10 +477,12 @@ bool import_add_page(struct import *import, const struct hubdoc *page, const cha
 	       (*out >= DOCS_SAME || note_change(import, err));
 }
 
-bool import_commit(struct import *import, struct err *err)
+bool import_commit(struct import *import, bool *changed, struct err *err)
 {
-	if (!import->changed && !import->vouched)
+	*changed = import->changed || import->vouched;
+	if (!*changed)
 		return true;
 	return refresh(import, 0, err) && (!import->listed || docs_import_link(import->docs, err)) &&
-	       txn_run(import->txn, sql[UNSTAGE_CLAIMED], NULL, 0, err) && txn_commit(import->txn, err);
+	       txn_run(import->txn, sql[UNSTAGE_CLAIMED], VALUES(v_digest(&import->origin.contents)), err) &&
+	       txn_commit(import->txn, err);
 }

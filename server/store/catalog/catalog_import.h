@@ -67,10 +67,11 @@ struct import_result {
 	bool lacks[FORMAT_COUNT];        /* as in artifacts: these bytes are not in the store */
 };
 
-/* What would come of a version, as things stand. verified: a key has proved the bundle; one that none has
- * withdraws only what such bundles have brought. False only where the catalog cannot be read. */
-bool catalog_judge_import(struct catalog *catalog, const struct imported_version *version, bool verified,
-	struct import_result *out, struct err *err);
+/* What would come of a version of the bundle with these contents, as things stand. verified: a key has proved
+ * the bundle; one that none has withdraws only what such bundles have brought. False only where the catalog
+ * cannot be read. */
+bool catalog_judge_import(struct catalog *catalog, const struct digest *contents,
+	const struct imported_version *version, bool verified, struct import_result *out, struct err *err);
 
 /* The key that has proved a bundle which was taken in before without one. *noted: it was. */
 bool catalog_note_signer(struct catalog *catalog, const struct digest *contents, const char *signer,
@@ -94,7 +95,8 @@ bool import_add_version(struct import *import, const struct imported_version *ve
 bool import_add_page(struct import *import, const struct hubdoc *page, const char *markdown,
 	enum docs_outcome *out, struct err *err);
 
-/* Makes all of it durable; nothing is written where nothing has changed. */
-bool import_commit(struct import *import, struct err *err);
+/* Makes all of it durable, and lets go of what was staged for this bundle and has its name now. Nothing is
+ * written where nothing has changed: *changed is false. */
+bool import_commit(struct import *import, bool *changed, struct err *err);
 
 #endif

@@ -28,7 +28,8 @@ static const char *const sql[] = {
 	[FIND_EVICTABLE] = "SELECT id, digest, size_bytes, used_at FROM blobs"
 			   " WHERE cached = 1 AND published = 0 AND pinned_by IS NULL"
 			   " AND (used_at, id) > (?1, ?2)"
-			   " AND id NOT IN (SELECT blob_id FROM staged_blobs) ORDER BY used_at, id LIMIT 1",
+			   " AND NOT EXISTS (SELECT 1 FROM staged_blobs s WHERE s.blob_id = blobs.id) ORDER "
+			   "BY used_at, id LIMIT 1",
 	[FIND_NAMES] = "SELECT m.handle, v.version FROM artifacts a JOIN versions v ON v.id = a.version_id"
 		       " JOIN modules m ON m.id = v.module_id WHERE a.blob_id = ?1",
 	[NOTE_PINNED] = "UPDATE blobs SET pinned_by = ?2 WHERE id = ?1",

@@ -35,12 +35,22 @@ static const char *const sql[] = {
 static bool add(struct txn *txn, const struct want *want, struct err *err)
 {
 	return txn_run(txn, sql[ADD_WANT],
-		       VALUES(v_text(want->name.handle), v_int(want->name.version),
-			       v_text(formats[want->name.format].name), v_text(want->asker.hex),
-			       v_int(want->times), v_int(want->last_at)),
-		       err) &&
-	       txn_run(txn, sql[PRUNE_OF_ASKER], VALUES(v_text(want->asker.hex), v_int(WANTS_OF_A_CLIENT)),
-		       err);
+		VALUES(v_text(want->name.handle), v_int(want->name.version),
+			v_text(formats[want->name.format].name), v_text(want->asker.hex), v_int(want->times),
+			v_int(want->last_at)),
+		err);
+}
+
+/* Once for each of those that have asked. */
+static bool prune(struct txn *txn, const struct want *wants, size_t place, struct err *err)
+{
+	const struct digest *asker = &wants[place].asker;
+
+	for (size_t i = 0; i < place; i++) {
+		if (digest_equal(&wants[i].asker, asker))
+			return true;
+	}
+	return txn_run(txn, sql[PRUNE_OF_ASKER], VALUES(v_text(asker->hex), v_int(WANTS_OF_A_CLIENT)), err);
 }
 
 bool catalog_add_wants(struct catalog *catalog, const struct want *wants, size_t count, struct err *err)
@@ -51,6 +61,10 @@ bool catalog_add_wants(struct catalog *catalog, const struct want *wants, size_t
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (!add(txn, &wants[i], err))
+			return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!prune(txn, wants, i, err))
 			return false;
 	}
 	return txn_run(txn, sql[PRUNE_OF_ALL], VALUES(v_int(WANTS_MAX)), err) && txn_commit(txn, err);

@@ -14,6 +14,7 @@
 /* The bundle that something came in (catalog_import.h). */
 struct keeping_import {
 	int64_t id;
+	struct digest contents;
 	const char *name;
 	const char *who;  /* the token of whoever imports it; NULL: on the folder itself */
 	bool is_verified; /* its signature was checked */
@@ -29,6 +30,7 @@ struct keeping {
 	int64_t size_bytes;
 	const struct examination *examination; /* NULL: it is staged with its blob (catalog_staging.h) */
 	const struct keeping_import *import;   /* NULL: it came another way */
+	const struct digest *staged_for; /* the contents of the bundle that it is staged for; else NULL */
 	int64_t now_s;
 };
 
