@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,10 +15,11 @@
 #include "server/bundle/medium.h"
 #include "server/bundle/mistaken.h"
 #include "server/bundle/reel.h"
+#include "server/bundle/strictjson.h"
 #include "server/bundle/tar_places.h"
 
 /* A medium gives large pieces fastest. */
-enum { BLOCK_BYTES = 256 << 10, MARK_BYTES_MAX = 4096 };
+enum { BLOCK_BYTES = 256 << 10, MARK_BYTES_MAX = 4096, MARK_VALUES_MAX = 100 };
 
 struct carrier {
 	char *path;
@@ -133,14 +135,19 @@ static bool read_file(
 static bool check_mark(struct carrier *carrier, struct err *err)
 {
 	AUTO_BUFFER struct buffer text = {0};
+	json_auto_t *mark = NULL;
+	const char *version;
+	struct err why;
 
-	return read_file(carrier, LAYOUT_MARK, MARK_BYTES_MAX, &text, err) &&
-	       ((strstr(buffer_string(&text), "\"imageLayoutVersion\"") && strstr(text.data, "\"1.")) ||
-		       err_set(err, ERR_BAD_REQUEST,
-			       "the file oci-layout in %.200s is damaged, or that of another version: copy "
-			       "the "
-			       "bundle again",
-			       carrier->path));
+	if (!read_file(carrier, LAYOUT_MARK, MARK_BYTES_MAX, &text, err))
+		return false;
+	(void)strictjson_parse(buffer_string(&text), text.length, MARK_VALUES_MAX, &mark, &why);
+	version = strictjson_text(mark, "imageLayoutVersion");
+	return (version && strcmp(version, "1.0.0") == 0) ||
+	       err_set(err, ERR_BAD_REQUEST,
+		       "the file oci-layout in %.200s is damaged, or that of another version: copy the "
+		       "bundle again",
+		       carrier->path);
 }
 
 static bool open_carrier(struct carrier *carrier, const struct scratch_place *scratch, struct err *err)

@@ -214,21 +214,6 @@ void contents_close(struct contents_reader *reader)
 
 /* ---- reading: versions ---- */
 
-static bool read_name(const json_t *line, struct name *out)
-{
-	const char *handle = strictjson_text(line, "handle");
-	AUTO_FREE char *path = NULL;
-	int64_t version;
-	struct err err;
-
-	if (!handle || strlen(handle) > NAME_PATH_MAX || !strictjson_number(line, "version", &version))
-		return false;
-	path = mem_printf("%s/%" PRId64, handle, version);
-	out->format = FORMAT_TF_HUB;
-	return name_parse_versioned(path, out, &err) && out->version == version &&
-	       strcmp(out->handle, handle) == 0;
-}
-
 static bool read_blob(const json_t *object, const char *size_key, struct bundle_blob *out)
 {
 	return strictjson_digest(object, "digest", &out->digest) &&
@@ -279,7 +264,7 @@ static bool refuse_artifacts(const struct bundle_version *version, struct err *e
 
 static bool read_version(const json_t *line, struct bundle_version *out, struct err *err)
 {
-	if (!read_name(line, &out->name))
+	if (!strictjson_name(line, &out->name))
 		return err_set(err, ERR_BAD_REQUEST, "\"handle\" and \"version\" are no module's name");
 	if (!read_state(line, out))
 		return err_set(err, ERR_BAD_REQUEST,

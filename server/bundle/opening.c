@@ -51,7 +51,66 @@ static bool refuse_count(size_t bundles, size_t entries, struct err *err)
 		entries);
 }
 
-static bool find_index(struct carrier *carrier, struct bundle_blob *out, struct err *err)
+static bool refuse_damage(struct err *err)
+{
+	return err_set(err, ERR_BAD_REQUEST, "index.json is damaged: copy the bundle again");
+}
+
+/* No digest covers it, and tools write it anew, with members of their own. What export writes is known: what
+ * is a bit away from that is damage. */
+static bool check_keys(const json_t *object, struct err *err)
+{
+	static const char *const known[] = {"schemaVersion", "mediaType", "manifests", "digest", "size",
+		"annotations", NOTE_CREATED, NOTE_REFERENCE};
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)object, key, value)
+	{
+		for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+			if (strictjson_is_flipped(key, known[i]))
+				return refuse_damage(err);
+		}
+	}
+	return true;
+}
+
+static bool check_outer(const json_t *index, struct err *err)
+{
+	const json_t *type = json_object_get(index, "mediaType");
+	int64_t version;
+
+	if (!check_keys(index, err))
+		return false;
+	return (strictjson_number(index, "schemaVersion", &version) && version == 2 &&
+		       (!type || has_type(index, MEDIA_INDEX))) ||
+	       refuse_damage(err);
+}
+
+static bool take_notes(const json_t *notes, struct opening *out, struct err *err)
+{
+	const char *reference = strictjson_text(notes, NOTE_REFERENCE);
+
+	out->has_time = json_object_get(notes, NOTE_CREATED);
+	if (!check_keys(notes, err))
+		return false;
+	return ((!out->has_time || strictjson_time(notes, NOTE_CREATED, &out->created_s)) &&
+		       !(reference && strictjson_is_flipped(reference, BUNDLE_REFERENCE))) ||
+	       refuse_damage(err);
+}
+
+static bool take_entry(const json_t *entry, struct opening *out, struct err *err)
+{
+	return check_keys(entry, err) && take_descriptor(entry, &out->index, err) &&
+	       take_notes(json_object_get(entry, "annotations"), out, err);
+}
+
+bool opening_check_time(const struct opening *opening, const struct bundle_header *header, struct err *err)
+{
+	return !opening->has_time || opening->created_s == header->created_s || refuse_damage(err);
+}
+
+static bool find_index(struct carrier *carrier, struct opening *out, struct err *err)
 {
 	AUTO_BUFFER struct buffer text = {0};
 	json_auto_t *index = NULL;
@@ -72,8 +131,9 @@ static bool find_index(struct carrier *carrier, struct bundle_blob *out, struct 
 		found = entry;
 		count++;
 	}
-	return count == 1 ? take_descriptor(found, out, err)
-			  : refuse_count(count, json_array_size(manifests), err);
+	if (count != 1)
+		return refuse_count(count, json_array_size(manifests), err);
+	return check_outer(index, err) && take_entry(found, out, err);
 }
 
 /* ---- the bundle's index ---- */
@@ -173,7 +233,7 @@ bool opening_find(struct carrier *carrier, struct opening *out, struct err *err)
 	json_auto_t *manifest = NULL;
 
 	*out = (struct opening){0};
-	if (!find_index(carrier, &out->index, err) ||
+	if (!find_index(carrier, out, err) ||
 		!find_contents_manifest(carrier, &out->index, &out->manifest, err) ||
 		!carrier_read_blob(carrier, &out->manifest, MANIFEST_BYTES_MAX, &text, err))
 		return false;

@@ -13,6 +13,8 @@
 struct signing_key;
 
 struct opening {
+	bool has_time; /* index.json has one: */
+	int64_t created_s;
 	struct bundle_blob index; /* on the way to the contents, and their manifest */
 	struct bundle_blob manifest;
 	bool has_config; /* … which has one, with nothing in it */
@@ -25,6 +27,9 @@ struct opening {
 /* Finds the one bundle that is there. What lies on the way to its contents is held against its digests.
  * ERR_BAD_REQUEST where there is none, or more than one. */
 bool opening_find(struct carrier *carrier, struct opening *out, struct err *err);
+
+/* Whether the contents were made when index.json says. ERR_BAD_REQUEST: it is damaged. */
+bool opening_check_time(const struct opening *opening, const struct bundle_header *header, struct err *err);
 
 /* Whether this key has signed these contents: ERR_FORBIDDEN where it has not. */
 bool opening_verify(struct carrier *carrier, const struct opening *opening, const struct signing_key *key,

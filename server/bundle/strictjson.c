@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/bundle/strictjson.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/mem.h"
+#include "common/own.h"
 
 static const char digest_prefix[] = "sha256:";
 
@@ -157,7 +160,7 @@ bool strictjson_parse(const char *text, size_t length, size_t values_max, json_t
 		*out = value;
 		return true;
 	}
-	(void)err_set(err, ERR_BAD_REQUEST, "it is no JSON: %.120s", fault.text);
+	(void)err_set(err, ERR_BAD_REQUEST, "it is no JSON: line %d: %.120s", fault.line, fault.text);
 	blank_controls(err->text);
 	return false;
 }
@@ -180,6 +183,32 @@ bool strictjson_number(const json_t *object, const char *key, int64_t *out)
 	return true;
 }
 
+bool strictjson_names(const char *handle, int64_t version, struct name *out)
+{
+	AUTO_FREE char *path = NULL;
+	struct name name = {.format = FORMAT_TF_HUB};
+	struct err err;
+
+	if (strlen(handle) > NAME_PATH_MAX)
+		return false;
+	path = mem_printf("%s/%" PRId64, handle, version);
+	if (!name_parse_versioned(path, &name, &err) || name.version != version ||
+		strcmp(name.handle, handle) != 0)
+		return false;
+	name.format = FORMAT_TF_HUB;
+	*out = name;
+	return true;
+}
+
+bool strictjson_name(const json_t *object, struct name *out)
+{
+	const char *handle = strictjson_text(object, "handle");
+	int64_t version;
+
+	return handle && strictjson_number(object, "version", &version) &&
+	       strictjson_names(handle, version, out);
+}
+
 bool strictjson_time(const json_t *object, const char *key, int64_t *out_s)
 {
 	const char *text = strictjson_text(object, key);
@@ -188,11 +217,25 @@ bool strictjson_time(const json_t *object, const char *key, int64_t *out_s)
 	return text && clock_parse_rfc3339(text, out_s) && strcmp(clock_rfc3339(*out_s).text, text) == 0;
 }
 
+bool strictjson_is_flipped(const char *text, const char *of)
+{
+	size_t length = strlen(of);
+	int bits = 0;
+
+	if (strlen(text) != length)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		bits += __builtin_popcount((unsigned char)text[i] ^ (unsigned char)of[i]);
+	return bits == 1;
+}
+
+/* The same digest has one text: capital letters are a bit away from what was written. */
 bool strictjson_digest(const json_t *object, const char *key, struct digest *out)
 {
 	const char *text = strictjson_text(object, key);
 
-	return text && strncmp(text, digest_prefix, strlen(digest_prefix)) == 0 && digest_parse(text, out);
+	return text && strncmp(text, digest_prefix, strlen(digest_prefix)) == 0 && digest_parse(text, out) &&
+	       strcmp(text + strlen(digest_prefix), out->hex) == 0;
 }
 
 json_t *strictjson_digest_value(const struct digest *digest)

@@ -122,21 +122,6 @@ static bool take_word(const json_t *object, const char *key, char **out)
 	return true;
 }
 
-static bool read_name(const json_t *object, struct name *out)
-{
-	const char *handle = strictjson_text(object, "handle");
-	AUTO_FREE char *path = NULL;
-	int64_t version;
-	struct err err;
-
-	if (!handle || strlen(handle) > NAME_PATH_MAX || !strictjson_number(object, "version", &version))
-		return false;
-	path = mem_printf("%s/%" PRId64, handle, version);
-	out->format = FORMAT_TF_HUB;
-	return name_parse_versioned(path, out, &err) && out->version == version &&
-	       strcmp(out->handle, handle) == 0;
-}
-
 static bool read_origin(const json_t *object, struct version_record *out)
 {
 	const char *source = strictjson_text(object, "source");
@@ -209,7 +194,7 @@ static bool read_record(const json_t *object, struct version_record *out, struct
 	if (!strictjson_number(object, "larder_version", &version) || version != RECORD_FORMAT)
 		return err_set(err, ERR_BAD_REQUEST, "its \"larder_version\" is not %d: use a newer Larder",
 			RECORD_FORMAT);
-	if (!read_name(object, &out->name))
+	if (!strictjson_name(object, &out->name))
 		return err_set(err, ERR_BAD_REQUEST, "\"handle\" and \"version\" are no module's name");
 	if (!read_origin(object, out))
 		return err_set(err, ERR_BAD_REQUEST,

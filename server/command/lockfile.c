@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "server/bundle/strictjson.h"
 #include "server/command/text_table.h"
 
 static const char digest_prefix[] = "sha256:";
@@ -27,19 +28,11 @@ char *locked_path(const struct locked *locked)
 		format->query_value);
 }
 
-static bool can_be_named(const struct locked *locked)
-{
-	AUTO_FREE char *path = mem_printf("%s/%" PRId64, locked->handle, locked->version);
-	struct name name = {0};
-	struct err err;
-
-	return name_parse_versioned(path, &name, &err) && name.version == locked->version &&
-	       strcmp(name.handle, locked->handle) == 0;
-}
-
 bool lockfile_add(struct lockfile *lockfile, const struct locked *locked, struct err *err)
 {
-	if (!can_be_named(locked))
+	struct name name;
+
+	if (!strictjson_names(locked->handle, locked->version, &name))
 		return err_set(err, ERR_BAD_REQUEST,
 			"\"%.100s\" with version %" PRId64 " is no module's name", locked->handle,
 			locked->version);
@@ -150,79 +143,45 @@ static bool read_text(FILE *file, struct buffer *text, struct err *err)
 	return !ferror(file) || err_errno(err, errno, "it cannot be read");
 }
 
-/* Each value costs many times its bytes in memory: what has more of them than any lock file is not parsed.
- * Text may have commas and brackets as well, but no text of a lock file has. */
-static bool check_extent(const struct buffer *text, struct err *err)
-{
-	enum { MEMBERS = 5, VALUES_MAX = LOCKFILE_ARTIFACTS_MAX * (MEMBERS + 1) + 8 };
-	size_t values = 0;
-
-	for (size_t i = 0; i < text->length; i++)
-		values += text->data[i] == ',' || text->data[i] == '{' || text->data[i] == '[';
-	return values <= VALUES_MAX ||
-	       err_set(err, ERR_TOO_LARGE, "it has more than the %d artifacts of a lock file",
-		       LOCKFILE_ARTIFACTS_MAX);
-}
-
 static bool parse(const struct buffer *text, json_t **out, struct err *err)
 {
-	json_error_t fault;
+	enum { MEMBERS = 5, VALUES_MAX = LOCKFILE_ARTIFACTS_MAX * (MEMBERS + 1) + 8 };
 
-	if (!check_extent(text, err))
-		return false;
-	*out = json_loadb(buffer_string(text), text->length, JSON_REJECT_DUPLICATES, &fault);
-	if (*out)
-		return true;
-	(void)err_set(err, ERR_BAD_REQUEST, "it is no JSON: line %d: %.200s", fault.line, fault.text);
-	text_table_blank_controls(err->text);
-	return false;
+	return strictjson_parse(buffer_string(text), text->length, VALUES_MAX, out, err) ||
+	       (err->code == ERR_TOO_LARGE &&
+		       err_set(err, ERR_TOO_LARGE, "it has more than the %d artifacts of a lock file",
+			       LOCKFILE_ARTIFACTS_MAX));
 }
 
 /* ---- reading: what it says ---- */
 
-/* Text without a NUL in it, which the rest of it would hide behind. */
-static const char *text_member(const json_t *object, const char *key)
-{
-	const json_t *text = json_object_get(object, key);
-	const char *value = json_string_value(text);
-
-	return value && strlen(value) == json_string_length(text) ? value : NULL;
-}
-
 static bool read_format(const json_t *object, struct locked *out)
 {
-	const char *text = text_member(object, "format");
+	const char *text = strictjson_text(object, "format");
 
 	return text && format_parse(text, &out->format);
 }
 
 static bool read_digest(const json_t *object, struct locked *out)
 {
-	const char *text = text_member(object, "digest");
-
-	return text && strncmp(text, digest_prefix, strlen(digest_prefix)) == 0 &&
-	       digest_parse(text, &out->digest);
+	return strictjson_digest(object, "digest", &out->digest);
 }
 
 static bool read_handle(const json_t *object, struct locked *out)
 {
 	/* Copied once it has been added. */
-	out->handle = (char *)text_member(object, "handle");
+	out->handle = (char *)strictjson_text(object, "handle");
 	return out->handle;
 }
 
 static bool read_version(const json_t *object, struct locked *out)
 {
-	out->version = json_integer_value(json_object_get(object, "version"));
-	return out->version > 0;
+	return strictjson_number(object, "version", &out->version) && out->version > 0;
 }
 
 static bool read_size(const json_t *object, struct locked *out)
 {
-	const json_t *size = json_object_get(object, "size_bytes");
-
-	out->size_bytes = json_integer_value(size);
-	return json_is_integer(size) && out->size_bytes >= 0;
+	return strictjson_number(object, "size_bytes", &out->size_bytes);
 }
 
 bool locked_take(struct locked *locked, const json_t *artifact)

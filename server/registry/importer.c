@@ -24,6 +24,7 @@ struct job {
 	const struct import_order *order;
 	struct import_report *report;
 	struct carrier *carrier;
+	struct opening opening;
 	struct import_notes notes;
 	char *signer;    /* NULL: nobody has checked */
 	uint8_t *faulty; /* a bit for each line that is not to be recorded */
@@ -250,6 +251,8 @@ static bool go(struct job *job, enum import_phase phase, void *context,
 	if (!import_walk_open(&walk, &job->notes, carrier, err))
 		return false;
 	job->report->header = walk.reader.header;
+	if (!opening_check_time(&job->opening, &walk.reader.header, err))
+		return false;
 	while (more) {
 		if (!check_stop(job, err) || !import_walk_next(&walk, &more, err) ||
 			(more && !visit(job, &walk, context, err)))
@@ -455,19 +458,19 @@ static bool prove_pieces(struct job *job, struct err *err)
 static bool open_bundle(struct job *job, struct err *err)
 {
 	const struct import_order *order = job->order;
-	struct opening opening;
+	struct opening *opening = &job->opening;
 
-	if (!open_carrier(job, err) || !prove_pieces(job, err) || !opening_find(job->carrier, &opening, err))
+	if (!open_carrier(job, err) || !prove_pieces(job, err) || !opening_find(job->carrier, opening, err))
 		return false;
-	job->report->is_signed = opening.is_signed;
-	job->report->contents = opening.contents.digest;
-	job->progress.said = opening.contents.size_bytes;
+	job->report->is_signed = opening->is_signed;
+	job->report->contents = opening->contents.digest;
+	job->progress.said = opening->contents.size_bytes;
 	if (order->key) {
-		if (!opening_verify(job->carrier, &opening, order->key, err))
+		if (!opening_verify(job->carrier, opening, order->key, err))
 			return false;
 		job->signer = mem_dup(signing_key_id(order->key).hex);
 	}
-	return import_notes_open(&job->notes, &job->importer->scratch, job->carrier, &opening.contents, err);
+	return import_notes_open(&job->notes, &job->importer->scratch, job->carrier, &opening->contents, err);
 }
 
 static bool may_change(const struct job *job)
