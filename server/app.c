@@ -26,6 +26,7 @@
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/registry/space.h"
+#include "server/registry/traffic.h"
 #include "server/registry/turns.h"
 #include "server/registry/wants.h"
 #include "server/registry/webhooks.h"
@@ -249,6 +250,7 @@ static bool open_services(struct app *app, struct err *err)
 	publishing.holdup = app->holdup;
 	open_mirror(app);
 	services->budget = budget_create();
+	services->traffic = traffic_create(clock_monotonic_ms());
 	open_turns(services);
 	services->publisher =
 		publisher_create(&publishing, services->catalog, services->blobs, app->committer, app->space);
@@ -338,6 +340,7 @@ void app_close(struct app *app)
 	turns_destroy(app->services.unpackings);
 	turns_destroy(app->services.turns);
 	budget_destroy(app->services.budget);
+	traffic_destroy(app->services.traffic);
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);
 	/* No fill fails any more. */

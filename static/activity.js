@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The activity page, kept up to date by server-sent events.
 import { offerCopies } from "./copy.js";
+import { size, span } from "./size.js";
 
 const root = document.body.dataset.root;
-const rates = new Array(60).fill(0);
 
 function byId(id) {
 	return document.getElementById(id);
-}
-
-// As the server writes sizes.
-function size(bytes) {
-	if (bytes < 1024) {
-		return `${bytes} B`;
-	}
-	const units = ["KiB", "MiB", "GiB", "TiB"];
-	let value = bytes / 1024;
-	let unit = 0;
-	for (; value >= 1024 && unit < 3; unit++) {
-		value /= 1024;
-	}
-	return `${value.toFixed(1)} ${units[unit]}`;
 }
 
 function element(name, ...children) {
@@ -29,24 +15,47 @@ function element(name, ...children) {
 	return made;
 }
 
-function span(className, text) {
+function classed(className, text) {
 	const made = element("span", text);
 	made.className = className;
 	return made;
 }
 
-function minute(at) {
-	const made = element("time", at.slice(0, 16).replace("T", " "));
+function showAge(time) {
+	const age = (Date.now() - Date.parse(time.dateTime)) / 1000;
+	const text = age >= 0 && age < 31 * 86400 ? `${span(age)} ago` : time.dateTime.slice(0, 10);
+	if (time.textContent !== text) {
+		time.textContent = text;
+	}
+}
+
+function ago(at) {
+	const made = element("time");
+	made.className = "ago";
 	made.dateTime = at;
+	made.title = `${at.slice(0, 10)} ${at.slice(11, 19)} UTC`;
+	showAge(made);
+	return made;
+}
+
+function cell(label, ...children) {
+	const made = element("td", ...children);
+	made.dataset.label = label;
+	return made;
+}
+
+function numberCell(label, ...children) {
+	const made = cell(label, ...children);
+	made.className = "number";
 	return made;
 }
 
 function nameCell(row) {
 	const link = element("a", `${row.handle}/${row.version}`);
-	const cell = element("th", link, " ", span("format", row.format));
+	const made = element("th", link, " ", classed("format", row.format));
 	link.href = `${root}/${row.handle}/${row.version}`;
-	cell.scope = "row";
-	return cell;
+	made.scope = "row";
+	return made;
 }
 
 function progress(fill) {
@@ -59,19 +68,29 @@ function progress(fill) {
 	return bar;
 }
 
+const STATES = { waiting: "waiting for its turn", transferring: "downloading", verifying: "being checked", kept: "stored" };
+
+function cancelLink(fill) {
+	const link = element("a", "Cancel", classed("unseen", ` ${fill.handle}`));
+	link.href = `${root}/-/fills/${fill.id}`;
+	return link;
+}
+
 function runningRow(fill) {
-	const cells = [progress(fill), size(fill.bytes), `${size(fill.rate)}/s`, String(fill.waiters), fill.upstream ?? "", fill.state];
-	return element("tr", nameCell(fill), ...cells.map((cell) => element("td", cell)));
+	const bytes = size(fill.bytes) + (fill.total_bytes > 0 ? ` of ${size(fill.total_bytes)}` : "");
+	return element("tr", nameCell(fill), cell("Progress", progress(fill), bytes), numberCell("Rate", `${size(fill.rate)}/s`),
+		numberCell("Left", fill.eta_s === null ? "" : span(fill.eta_s)), numberCell("Clients", String(fill.waiters)),
+		cell("From", fill.upstream ?? ""), cell("State", `${STATES[fill.state] ?? fill.state} · `, cancelLink(fill)));
 }
 
 function endedRow(fill) {
 	const failed = Boolean(fill.detail);
-	const cells = [span(`change ${failed ? "removed" : "added"}`, failed ? "failed" : "kept"), size(fill.bytes), minute(fill.ended_at), fill.detail ?? ""];
-	return element("tr", nameCell(fill), ...cells.map((cell) => element("td", cell)));
+	return element("tr", nameCell(fill), cell("Result", classed(`change ${failed ? "removed" : "added"}`, failed ? "failed" : "stored")),
+		numberCell("Size", size(fill.bytes)), numberCell("Ended", ago(fill.ended_at)), cell("Why", fill.detail ?? ""));
 }
 
 function recentRow(row) {
-	return element("tr", nameCell(row), ...[row.source, row.published_by ?? "", minute(row.at)].map((cell) => element("td", cell)));
+	return element("tr", nameCell(row), cell("Source", row.source), cell("By", row.published_by ?? ""), numberCell("When", ago(row.at)));
 }
 
 function setText(id, text) {
@@ -85,40 +104,74 @@ function setBar(id, share) {
 	byId(id).setAttribute("width", (100 * Math.min(1, Math.max(0, share || 0))).toFixed(1));
 }
 
-function showTiles(now) {
-	const disk = now.disk;
-	const held = disk.cached_bytes + disk.drafts_bytes;
-	setText("hit-rate", now.hit_rate === null ? "no requests yet" : `${(now.hit_rate * 100).toFixed(1)} %`);
-	setText("hits", now.hits.toLocaleString("en"));
-	setText("misses", now.misses.toLocaleString("en"));
-	setText("cached", size(held));
+// Bars of one kind are one path, as the server draws them.
+const HEIGHT = 40;
+
+function heightOf(amount, most) {
+	return amount > 0 ? Math.max(1, Math.floor(amount / most * HEIGHT)) : 0;
+}
+
+function bars(slots, below, most) {
+	return slots.map((amount, i) => {
+		const height = heightOf(amount, most);
+		return height ? `M${i * 4},${HEIGHT - heightOf(below[i], most)}v-${height}h3v${height}z` : "";
+	}).join("");
+}
+
+function draw(id, lower, upper) {
+	const above = upper ?? lower.map(() => 0);
+	const most = Math.max(...lower.map((amount, i) => amount + above[i]));
+	byId(id).querySelector(".part").setAttribute("d", bars(lower, lower.map(() => 0), most));
+	byId(id).querySelector(".other").setAttribute("d", bars(above, lower, most));
+}
+
+function showDay(day) {
+	draw("day-requests", day.hits, day.misses);
+	draw("day-sent", day.sent_bytes);
+	draw("day-upstream", day.upstream_bytes);
+}
+
+function showDisk(disk) {
+	const promised = disk.drafts_bytes + disk.unpacked_bytes;
+	const all = disk.max_bytes || disk.cached_bytes + promised + disk.free_bytes;
+	setText("cached", size(disk.cached_bytes));
+	setText("promised", size(promised));
 	setText("free", size(disk.free_bytes));
+	setBar("disk-bar", disk.cached_bytes / all);
+	setBar("disk-promised", (disk.cached_bytes + promised) / all);
+}
+
+function showTiles(now) {
+	setText("hit-rate", now.hit_rate === null ? "–" : `${(now.hit_rate * 100).toFixed(1)} %`);
+	setText("hits", now.hits.toLocaleString("en"));
+	setText("misses", (now.misses + now.collapsed).toLocaleString("en"));
 	setText("saved", size(now.upstream_bytes_saved));
 	setText("sent", size(now.sent_bytes));
 	setText("fetched", size(now.upstream_bytes));
-	setBar("hit-bar", now.hit_rate);
-	setBar("disk-bar", held / (disk.max_bytes || held + disk.free_bytes));
-	setBar("saved-bar", now.sent_bytes ? 1 - now.upstream_bytes / now.sent_bytes : 0);
+	setText("rate", `${size(now.rate)}/s`);
+}
+
+// Who stands on a link of a list stands on it still when the list is written anew.
+const shown = {};
+function setRows(id, rows, make) {
+	const told = JSON.stringify(rows);
+	if (told === shown[id]) {
+		return;
+	}
+	shown[id] = told;
+	const focus = byId(id).contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+	byId(id).replaceChildren(...rows.map(make));
+	if (focus) {
+		byId(id).querySelector(`a[href="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+	}
 }
 
 function showRows(now) {
-	byId("fills").replaceChildren(...now.fills.map(runningRow));
+	setRows("fills", now.fills, runningRow);
 	byId("more-fills").hidden = now.fills_total <= now.fills.length;
 	setText("fills-total", now.fills_total.toLocaleString("en"));
-	byId("ended-fills").replaceChildren(...now.ended_fills.map(endedRow));
-	byId("recent").replaceChildren(...now.recent.map(recentRow));
-}
-
-// One sample a second, whether or not there was an event.
-let incoming = 0;
-function drawRate() {
-	rates.shift();
-	rates.push(incoming);
-	const top = Math.max(...rates, 1);
-	const line = rates.map((rate, i) => `${i},${(20 - 18 * rate / top).toFixed(2)}`).join(" ");
-	byId("rate-line").setAttribute("points", line);
-	byId("rate-area").setAttribute("points", `0,20 ${line} 59,20`);
-	setText("rate", `${size(incoming)}/s`);
+	setRows("ended-fills", now.ended_fills, endedRow);
+	setRows("recent", now.recent, recentRow);
 }
 
 function live(on, text) {
@@ -133,11 +186,12 @@ function listen() {
 	events.addEventListener("activity", (event) => {
 		const now = JSON.parse(event.data);
 		showTiles(now);
+		showDisk(now.disk);
+		showDay(now.history);
 		showRows(now);
-		incoming = now.rate;
 	});
 }
 
 offerCopies(document);
-setInterval(drawRate, 1000);
+setInterval(() => document.querySelectorAll("time.ago").forEach(showAge), 10000);
 listen();

@@ -25,19 +25,26 @@ async function copy(button, code) {
 	setTimeout(() => { button.textContent = "Copy"; }, 2000);
 }
 
+// A digest is shown short and copied whole.
+function offer(box, code, label) {
+	const button = document.createElement("button");
+	button.type = "button";
+	button.className = "quiet";
+	button.textContent = "Copy";
+	button.setAttribute("aria-live", "polite");
+	button.setAttribute("aria-label", `Copy: ${label}`);
+	button.addEventListener("click", () => {
+		button.removeAttribute("aria-label");
+		copy(button, code);
+	});
+	box.append(button);
+}
+
 export function offerCopies(root) {
 	for (const box of root.querySelectorAll(".code:not(:has(button))")) {
-		const pre = box.querySelector("pre");
-		const button = document.createElement("button");
-		button.type = "button";
-		button.className = "quiet";
-		button.textContent = "Copy";
-		button.setAttribute("aria-live", "polite");
-		button.setAttribute("aria-label", `Copy: ${pre.getAttribute("aria-label")}`);
-		button.addEventListener("click", () => {
-			button.removeAttribute("aria-label");
-			copy(button, pre.querySelector("code"));
-		});
-		box.append(button);
+		offer(box, box.querySelector("code"), box.querySelector("pre").getAttribute("aria-label"));
+	}
+	for (const cell of root.querySelectorAll("td.digest:not(:has(button))")) {
+		offer(cell, cell.querySelector("code"), "digest");
 	}
 }

@@ -14,10 +14,13 @@ export function size(bytes) {
 	return `${value.toFixed(1)} ${units[unit]}`;
 }
 
+// One unit, rounded down.
 export function span(seconds) {
-	if (seconds < 60) {
-		return `${seconds} s`;
+	for (const [unit, one, many] of [[86400, "day", "days"], [3600, "h", "h"], [60, "min", "min"]]) {
+		if (seconds >= unit) {
+			const count = Math.floor(seconds / unit);
+			return `${count} ${count === 1 ? one : many}`;
+		}
 	}
-	const minutes = Math.round(seconds / 60);
-	return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+	return `${Math.floor(seconds)} s`;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/activity.h"
 
+#include "common/clock.h"
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
@@ -8,10 +9,12 @@
 #include "server/config.h"
 #include "server/metrics.h"
 #include "server/registry/mirror.h"
+#include "server/registry/traffic.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_recent.h"
 #include "server/store/catalog/catalog_space.h"
+#include "server/store/unpacked/members.h"
 
 enum { RECENT_MAX = 20, RUNNING_MAX = 50, ENDED_MAX = 10 };
 
@@ -43,9 +46,10 @@ static json_t *recent_json(const struct recent *recent)
 
 static json_t *disk_json(const struct services *services, int64_t free_bytes, int64_t mirrored_bytes)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "free_bytes", (json_int_t)free_bytes, "max_bytes",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "free_bytes", (json_int_t)free_bytes, "max_bytes",
 		(json_int_t)services->config->storage.max_bytes, "cached_bytes", (json_int_t)mirrored_bytes,
-		"drafts_bytes", (json_int_t)metric_read(METRIC_RESERVED_BYTES));
+		"drafts_bytes", (json_int_t)metric_read(METRIC_RESERVED_BYTES), "unpacked_bytes",
+		(json_int_t)members_bytes(services->members));
 }
 
 /* Counted since the start; a request that joined a running fill had to wait, but cost upstream nothing. */
@@ -63,6 +67,26 @@ static json_t *traffic_json(void)
 		all > 0 ? json_real((double)hits / (double)all) : json_null(), "sent_bytes", (json_int_t)sent,
 		"upstream_bytes", (json_int_t)upstream, "upstream_bytes_saved",
 		(json_int_t)(sent > upstream ? sent - upstream : 0));
+}
+
+static json_t *slots_json(const int64_t *slots)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < TRAFFIC_SLOTS; i++)
+		json_array_append_new(array, json_integer(slots[i]));
+	return array;
+}
+
+static json_t *history_json(const struct services *services)
+{
+	json_t *object = json_pack("{s:i}", "slot_s", TRAFFIC_SLOT_S);
+	struct traffic_day day;
+
+	traffic_read(services->traffic, clock_monotonic_ms(), &day);
+	for (int kind = 0; kind < TRAFFIC_KIND_COUNT; kind++)
+		json_object_set_new(object, traffic_kind_name(kind), slots_json(day.slots[kind]));
+	return object;
 }
 
 static json_t *some_fills_json(const struct fill_status *fills, size_t count, size_t most)
@@ -102,6 +126,8 @@ json_t *activity_json(const struct services *services, struct err *err)
 	object = traffic_json();
 	json_object_set_new(object, "disk", disk_json(services, free_bytes, mirrored_bytes));
 	json_object_set_new(object, "recent", recent_json(&recent));
+	json_object_set_new(object, "started_at", answer_time(services->started_at));
+	json_object_set_new(object, "history", history_json(services));
 	add_fills(services, object);
 	return object;
 }

@@ -31,8 +31,9 @@ void api_diff(void *services, struct request *request, struct reply *reply);
 void api_stats(void *services, struct request *request, struct reply *reply);
 /* /api/v1/artifacts: POST asks what there is of many versions */
 void api_artifacts(void *services, struct request *request, struct reply *reply);
-/* /api/v1/fills: those that run and ended lately; /api/v1/fills/<id>: DELETE cancels one */
+/* /api/v1/fills: those that run and ended lately; /api/v1/fills/<id>: one of them; DELETE cancels it */
 void api_fills(void *services, struct request *request, struct reply *reply);
+void api_fill(void *services, struct request *request, struct reply *reply);
 void api_cancel_fill(void *services, struct request *request, struct reply *reply);
 /* /api/v1/imports: bundles that clients send; POST begins one with its head. …/<id>: its state;
  * …/<id>/lacking: what to send; PUT …/<id>/blobs/sha256/<hex>: that; POST …/<id>/record; DELETE ends it */

@@ -39,6 +39,7 @@ ask_value ask_collection;  /* rest is publisher/name, with a page of its modules
 ask_value ask_activity;
 ask_value ask_fills; /* a page of those that run, then of those that ended lately */
 ask_value ask_webhooks;
+ask_value ask_fill;  /* rest is its id */
 ask_value ask_wants; /* a page of what was asked for offline */
 
 /* Markdown, for the caller to free; NULL with the refusal, also where there is none. */

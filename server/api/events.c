@@ -21,10 +21,11 @@
 #include "server/metrics.h"
 #include "server/ranks.h"
 #include "server/registry/shares.h"
+#include "server/registry/traffic.h"
 
 static const struct lock_place lock_place = {"events", RANK_EVENTS};
 
-enum { LOOK_EVERY_S = 1, COMMENT_AFTER_MS = 15000 };
+enum { LOOK_EVERY_S = 1, NOTE_EVERY_S = 60, COMMENT_AFTER_MS = 15000 };
 
 /* One message; never changes. */
 struct news {
@@ -116,19 +117,22 @@ static bool look(struct events *events, struct err *err)
 
 static void rest(struct events *events)
 {
-	int64_t until_ms = clock_monotonic_ms() + 1000 * LOOK_EVERY_S;
+	int64_t now_ms = clock_monotonic_ms();
 
-	while (!events->ended && events->listeners == 0)
-		lock_wait(&events->mutex, &events->changed);
-	while (!events->ended && lock_wait_until(&events->mutex, &events->changed, until_ms))
+	while (!events->ended && events->listeners == 0 &&
+		lock_wait_until(&events->mutex, &events->changed, now_ms + 1000 * NOTE_EVERY_S))
+		continue;
+	while (!events->ended &&
+		lock_wait_until(&events->mutex, &events->changed, now_ms + 1000 * LOOK_EVERY_S))
 		continue;
 }
 
-static bool rest_until_next(struct events *events)
+static bool rest_until_next(struct events *events, bool *heard)
 {
 	LOCKED(&events->mutex);
 
 	rest(events);
+	*heard = events->listeners > 0;
 	return !events->ended;
 }
 
@@ -136,10 +140,14 @@ static void *run(void *argument)
 {
 	struct events *events = argument;
 	struct err err;
+	bool heard;
 
-	/* What cannot be read now may be read in a second. */
-	while (rest_until_next(events))
-		(void)look(events, &err);
+	while (rest_until_next(events, &heard)) {
+		traffic_note(events->services->traffic, clock_monotonic_ms());
+		/* What cannot be read now may be read in a second. */
+		if (heard)
+			(void)look(events, &err);
+	}
 	return NULL;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Server-sent events: tells whoever listens what goes on, as soon as it has changed and at most once a
- * second. A listener is a connection that sleeps; one thread looks for all of them, and rests while there are
- * none. */
+ * second. A listener is a connection that sleeps; one thread looks for all of them. While there are none it
+ * only keeps the history of the day (server/registry/traffic.h), once a minute. */
 #ifndef SERVER_API_EVENTS_H
 #define SERVER_API_EVENTS_H
 

@@ -139,6 +139,32 @@ json_t *ask_fills(const struct ask *ask, struct err *err)
 	return object;
 }
 
+/* ---- one ---- */
+
+json_t *ask_fill(const struct ask *ask, struct err *err)
+{
+	AUTO(fill_list_finish) struct fill_list list = {0};
+	int64_t id;
+
+	if (!number_parse(ask->rest, &id)) {
+		(void)err_set(err, ERR_BAD_REQUEST, "the id of a fill is a number");
+		return NULL;
+	}
+	mirror_list(ask->services->mirror, &list);
+	for (size_t i = 0; i < list.count; i++) {
+		if (list.items[i].id == id)
+			return fill_json(&list.items[i]);
+	}
+	(void)err_set(err, ERR_NOT_FOUND,
+		"no fill %" PRId64 " runs or has ended lately; `larder fills` lists those that do", id);
+	return NULL;
+}
+
+void api_fill(void *services, struct request *request, struct reply *reply)
+{
+	answer_ask(services, request, reply, ask_fill);
+}
+
 void api_fills(void *services, struct request *request, struct reply *reply)
 {
 	answer_ask(services, request, reply, ask_fills);

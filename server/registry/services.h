@@ -19,6 +19,7 @@ struct publisher;
 struct registry;
 struct renderings;
 struct space;
+struct traffic;
 struct turns;
 struct wants;
 
@@ -38,6 +39,7 @@ struct services {
 	struct imports *imports;  /* bundles that clients send */
 	struct turns *turns;      /* of uploads */
 	struct turns *unpackings; /* of archives whose files are asked for */
+	struct traffic *traffic;  /* the last day, by the half-hour */
 	struct wants *wants;      /* what was asked for offline */
 	struct events *events;
 	struct renderings *renderings;

@@ -5,8 +5,11 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "server/web/cards.h"
+#include "server/web/day_chart.h"
 #include "server/web/facts.h"
+#include "server/web/fill_rows.h"
 #include "server/web/html_table.h"
+#include "server/web/times.h"
 #include "server/web/web.h"
 #include "server/web/webhooks_section.h"
 
@@ -16,166 +19,134 @@ enum { WANTS_SHOWN = 20, FILLS_ON_A_PAGE = 100 };
 
 /* ---- tiles ---- */
 
-static void write_bar(struct view *view, const char *id, double share)
+static void begin_tile(struct view *view, const char *title, const char *id, const char *figure)
 {
-	char width[16];
-
-	(void)snprintf(width, sizeof width, "%.1f", share < 0 ? 0 : share > 1 ? 100 : share * 100);
-	HTML(&view->html,
-		"<svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect "
-		"class=\"ground\" width=\"100\" height=\"8\" rx=\"1\"/><rect class=\"part\" id=\"%s\" "
-		"width=\"%s\" height=\"8\" rx=\"1\"/></svg>\n",
-		id, width);
+	HTML(&view->html, "<div class=\"tile\"><dt>%s</dt><dd><span class=\"figure\" id=\"%s\">%s</span>\n",
+		title, id, figure);
 }
 
 static void write_hits(struct view *view, const json_t *activity)
 {
+	const json_t *history = json_object_get(activity, "history");
 	const json_t *rate = json_object_get(activity, "hit_rate");
-	char percent[16] = "no requests yet";
+	char percent[16] = "–";
 
 	if (json_is_number(rate))
 		(void)snprintf(percent, sizeof percent, "%.1f %%", json_number_value(rate) * 100);
+	begin_tile(view, "Answered from what is stored", "hit-rate", percent);
+	day_chart_write(
+		view, &(struct day_chart){"day-requests", "Requests for modules",
+			      json_object_get(history, "hits"), json_object_get(history, "misses"), false});
 	HTML(&view->html,
-		"<div class=\"tile\"><dt>Hit rate</dt><dd><span class=\"figure\" id=\"hit-rate\">%s</span>\n",
-		percent);
-	write_bar(view, "hit-bar", json_number_value(rate));
-	HTML(&view->html,
-		"<span class=\"faint\"><span id=\"hits\">%s</span> hits, <span id=\"misses\">%s</span> "
-		"misses since the start</span></dd></div>\n",
+		"<span class=\"faint\"><span id=\"hits\">%s</span> stored already, <span "
+		"id=\"misses\">%s</span> "
+		"downloaded first</span></dd></div>\n",
 		count_text(fact_number(activity, "hits")).text,
-		count_text(fact_number(activity, "misses")).text);
+		count_text(fact_number(activity, "misses") + fact_number(activity, "collapsed")).text);
+}
+
+/* ---- the disk ---- */
+
+struct room {
+	int64_t stored;
+	int64_t promised; /* to what runs; and what is unpacked, which gives way */
+	int64_t all;
+};
+
+static struct room room_of(const json_t *disk)
+{
+	struct room room = {fact_number(disk, "cached_bytes"),
+		fact_number(disk, "drafts_bytes") + fact_number(disk, "unpacked_bytes"),
+		fact_number(disk, "max_bytes")};
+
+	if (room.all == 0)
+		room.all = room.stored + room.promised + fact_number(disk, "free_bytes");
+	return room;
+}
+
+static void write_share(struct view *view, const char *id, const char *kind, int64_t bytes, int64_t all)
+{
+	char width[16];
+	double share = all > 0 ? (double)bytes / (double)all : 0;
+
+	(void)snprintf(width, sizeof width, "%.1f", share > 1 ? 100 : share * 100);
+	HTML(&view->html, "<rect class=\"%s\" id=\"%s\" width=\"%s\" height=\"8\"/>", kind, id, width);
 }
 
 static void write_disk(struct view *view, const json_t *disk)
 {
-	int64_t cached = fact_number(disk, "cached_bytes") + fact_number(disk, "drafts_bytes");
-	int64_t limit = fact_number(disk, "max_bytes");
-	int64_t room = limit ? limit : cached + fact_number(disk, "free_bytes");
+	const struct room room = room_of(disk);
 
+	begin_tile(view, "Stored from upstreams", "cached", number_size(room.stored).text);
+	HTML(&view->html, "<svg class=\"share\" viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" "
+			  "aria-hidden=\"true\">"
+			  "<rect class=\"ground\" width=\"100\" height=\"8\"/>");
+	write_share(view, "disk-promised", "other", room.stored + room.promised, room.all);
+	write_share(view, "disk-bar", "part", room.stored, room.all);
+	HTML(&view->html, "</svg>\n<span class=\"faint\">of %s%s; <span id=\"promised\">%s</span> more ",
+		number_size(room.all).text, fact_number(disk, "max_bytes") ? " allowed" : "",
+		number_size(room.promised).text);
 	HTML(&view->html,
-		"<div class=\"tile\"><dt>Mirrored on disk</dt><dd><span class=\"figure\" "
-		"id=\"cached\">%s</span>\n",
-		number_size(cached).text);
-	write_bar(view, "disk-bar", room > 0 ? (double)cached / (double)room : 0);
-	HTML(&view->html, "<span class=\"faint\">of %s; <span id=\"free\">%s</span> free</span></dd></div>\n",
-		number_size(room).text, number_size(fact_number(disk, "free_bytes")).text);
+		"promised to downloads or unpacked; <span id=\"free\">%s</span> free on the "
+		"disk</span></dd></div>\n",
+		number_size(fact_number(disk, "free_bytes")).text);
 }
+
+/* ---- bytes ---- */
 
 static void write_saved(struct view *view, const json_t *activity)
 {
-	int64_t sent = fact_number(activity, "sent_bytes");
-	int64_t upstream = fact_number(activity, "upstream_bytes");
-
-	HTML(&view->html,
-		"<div class=\"tile\"><dt>Upstream traffic saved</dt><dd><span class=\"figure\" "
-		"id=\"saved\">%s</span>\n",
+	begin_tile(view, "Upstream traffic saved", "saved",
 		number_size(fact_number(activity, "upstream_bytes_saved")).text);
-	write_bar(view, "saved-bar", sent > 0 ? 1 - (double)upstream / (double)sent : 0);
+	day_chart_write(
+		view, &(struct day_chart){.id = "day-sent",
+			      .label = "Given out",
+			      .lower = json_object_get(json_object_get(activity, "history"), "sent_bytes"),
+			      .in_bytes = true});
 	HTML(&view->html,
-		"<span class=\"faint\"><span id=\"sent\">%s</span> given out, <span id=\"fetched\">%s</span> "
-		"fetched</span></dd></div>\n",
-		number_size(sent).text, number_size(upstream).text);
+		"<span class=\"faint\"><span id=\"sent\">%s</span> of modules given out</span></dd></div>\n",
+		number_size(fact_number(activity, "sent_bytes")).text);
 }
 
-/* Drawn by the script, which sees the rates go by. */
-static void write_rate(struct view *view)
+static void write_rate(struct view *view, const json_t *activity)
 {
+	AUTO_FREE char *rate = mem_printf("%s/s", number_size(fact_number(activity, "rate")).text);
+
+	begin_tile(view, "Downloading from upstream now", "rate", rate);
+	day_chart_write(view,
+		&(struct day_chart){.id = "day-upstream",
+			.label = "Downloaded from upstream",
+			.lower = json_object_get(json_object_get(activity, "history"), "upstream_bytes"),
+			.in_bytes = true});
 	HTML(&view->html,
-		"<div class=\"tile\"><dt>Coming in</dt><dd><span class=\"figure\" id=\"rate\">0 B/s</span>\n"
-		"<svg class=\"chart\" viewBox=\"0 0 59 20\" preserveAspectRatio=\"none\" "
-		"aria-hidden=\"true\"><polygon class=\"area\" id=\"rate-area\" points=\"0,20 "
-		"59,20\"/><polyline class=\"line\" id=\"rate-line\" points=\"0,20 59,20\"/></svg>\n"
-		"<span class=\"faint\">over the last minute</span></dd></div>\n");
+		"<span class=\"faint\"><span id=\"fetched\">%s</span> downloaded</span></dd></div>\n",
+		number_size(fact_number(activity, "upstream_bytes")).text);
+}
+
+static void write_tiles(struct view *view, const json_t *activity)
+{
+	HTML(&view->html, "<dl class=\"tiles\">\n");
+	write_hits(view, activity);
+	write_saved(view, activity);
+	write_rate(view, activity);
+	write_disk(view, json_object_get(activity, "disk"));
+	HTML(&view->html, "</dl>\n<p class=\"legend\">Sums since this server was started, ");
+	times_write_ago(view, fact_text(activity, "started_at"));
+	HTML(&view->html, ". Bars: the last 24 hours by the half-hour, now at the right.</p>\n");
 }
 
 /* ---- fills ---- */
-
-static void write_name(struct view *view, const json_t *row)
-{
-	AUTO_FREE char *path =
-		mem_printf("%s/%" PRId64, fact_text(row, "handle"), fact_number(row, "version"));
-
-	HTML(&view->html, "<th scope=\"row\">");
-	view_link(view, path);
-	HTML(&view->html, "%s</a> <span class=\"format\">%s</span></th>", path, fact_text(row, "format"));
-}
-
-static void write_fill(struct view *view, const json_t *fill)
-{
-	int64_t bytes = fact_number(fill, "bytes");
-	int64_t total = fact_number(fill, "total_bytes");
-
-	HTML(&view->html, "<tr>");
-	write_name(view, fill);
-	if (total > 0)
-		HTML(&view->html,
-			"<td><progress max=\"%" PRId64 "\" value=\"%" PRId64
-			"\" aria-label=\"Progress\"></progress></td>",
-			total, bytes);
-	else
-		HTML(&view->html, "<td><progress aria-label=\"Progress\"></progress></td>");
-	HTML(&view->html, "<td>%s</td>", number_size(bytes).text);
-	HTML(&view->html, "<td>%s/s</td><td>%" PRId64 "</td><td>%s</td><td>%s</td></tr>\n",
-		number_size(fact_number(fill, "rate")).text, fact_number(fill, "waiters"),
-		fact_text(fill, "upstream"), fact_text(fill, "state"));
-}
-
-static void begin_fills(struct view *view, const json_t *fills)
-{
-	const json_t *fill;
-	size_t i;
-
-	view_begin_section(view, "running", "Running fills");
-	html_table_begin(view,
-		&(struct html_table){.label = "Running fills",
-			.body_id = "fills",
-			.columns = {"Module", "Progress", "Bytes", "Rate", "Waiting", "Upstream", "State"}});
-	json_array_foreach((json_t *)fills, i, fill) write_fill(view, fill);
-	html_table_end(view);
-	HTML(&view->html,
-		"<p class=\"none\" id=\"no-fills\">Nothing is being fetched. Unless the server is offline, "
-		"a fill begins when a client asks for a module that is not here, or by <code>larder "
-		"prefetch</code>.</p>\n");
-}
 
 static void write_fills(struct view *view, const json_t *activity)
 {
 	const json_t *fills = json_object_get(activity, "fills");
 	int64_t total = fact_number(activity, "fills_total");
 
-	begin_fills(view, fills);
+	fill_rows_begin_running(view, fills);
 	HTML(&view->html,
 		"<p class=\"raw\" id=\"more-fills\"%s><a href=\"%s/-/fills\">All <span "
-		"id=\"fills-total\">%s</span> fills</a></p>\n",
+		"id=\"fills-total\">%s</span> downloads</a></p>\n",
 		total > (int64_t)json_array_size(fills) ? "" : " hidden", view->root, count_text(total).text);
-	view_end_section(view);
-}
-
-static void write_ended_fill(struct view *view, const json_t *fill)
-{
-	bool failed = *fact_text(fill, "detail") != '\0';
-
-	HTML(&view->html, "<tr>");
-	write_name(view, fill);
-	HTML(&view->html, "<td><span class=\"change %s\">%s</span></td><td>%s</td><td>",
-		failed ? "removed" : "added", failed ? "failed" : "kept",
-		number_size(fact_number(fill, "bytes")).text);
-	cards_write_minute(view, fact_text(fill, "ended_at"));
-	HTML(&view->html, "</td><td>%s</td></tr>\n", fact_text(fill, "detail"));
-}
-
-static void write_ended(struct view *view, const json_t *fills)
-{
-	const json_t *fill;
-	size_t i;
-
-	view_begin_section(view, "ended", "Fills that ended lately");
-	html_table_begin(view, &(struct html_table){.label = "Fills that ended lately",
-				       .body_id = "ended-fills",
-				       .columns = {"Module", "Result", "Bytes", "At (UTC)", "Why"}});
-	json_array_foreach((json_t *)fills, i, fill) write_ended_fill(view, fill);
-	html_table_end(view);
-	HTML(&view->html, "<p class=\"none\">None since this server started.</p>\n");
 	view_end_section(view);
 }
 
@@ -184,10 +155,12 @@ static void write_ended(struct view *view, const json_t *fills)
 static void write_recent_row(struct view *view, const json_t *row)
 {
 	HTML(&view->html, "<tr>");
-	write_name(view, row);
-	HTML(&view->html, "<td>%s</td><td>%s</td><td>", fact_text(row, "source"),
-		fact_text(row, "published_by"));
-	cards_write_minute(view, fact_text(row, "at"));
+	fill_rows_write_name(view, row);
+	HTML(&view->html,
+		"<td data-label=\"Source\">%s</td><td data-label=\"By\">%s</td><td "
+		"class=\"number\" data-label=\"When\">",
+		fact_text(row, "source"), fact_text(row, "published_by"));
+	times_write_ago(view, fact_text(row, "at"));
 	HTML(&view->html, "</td></tr>\n");
 }
 
@@ -198,8 +171,10 @@ static void write_recent(struct view *view, const json_t *recent)
 
 	view_begin_section(view, "latest", "New on this server");
 	html_table_begin(view, &(struct html_table){.label = "New on this server",
+				       .kind = "rows",
 				       .body_id = "recent",
-				       .columns = {"Module", "Source", "Published by", "At (UTC)"}});
+				       .columns = {"Module", "Source", "By", "When"},
+				       .numbers = 1 << 3});
 	json_array_foreach((json_t *)recent, i, row) write_recent_row(view, row);
 	html_table_end(view);
 	HTML(&view->html,
@@ -214,9 +189,11 @@ static void write_recent(struct view *view, const json_t *recent)
 static void write_want(struct view *view, const json_t *want)
 {
 	HTML(&view->html, "<tr>");
-	write_name(view, want);
-	HTML(&view->html, "<td class=\"number\">%s</td><td>", count_text(fact_number(want, "times")).text);
-	cards_write_minute(view, fact_text(want, "last_at"));
+	fill_rows_write_name(view, want);
+	HTML(&view->html,
+		"<td class=\"number\" data-label=\"Times\">%s</td><td class=\"number\" data-label=\"Last\">",
+		count_text(fact_number(want, "times")).text);
+	times_write_ago(view, fact_text(want, "last_at"));
 	HTML(&view->html, "</td></tr>\n");
 }
 
@@ -233,7 +210,9 @@ static void write_wants(struct view *view)
 		return;
 	view_begin_section(view, "wants", "Asked for offline");
 	html_table_begin(view, &(struct html_table){.label = "Asked for offline",
-				       .columns = {"Module", "Times", "Last (UTC)"}});
+				       .kind = "rows",
+				       .columns = {"Module", "Times", "Last"},
+				       .numbers = 1 << 1 | 1 << 2});
 	json_array_foreach(json_object_get(wants, "wants"), i, want) write_want(view, want);
 	html_table_end(view);
 	HTML(&view->html,
@@ -246,16 +225,12 @@ static void write_wants(struct view *view)
 
 static void write_activity(struct view *view, const json_t *activity)
 {
-	HTML(&view->html, "<div class=\"page\">\n<h1>Activity</h1>\n"
+	HTML(&view->html, "<div class=\"page\">\n<div class=\"bar\"><h1>Activity</h1>\n"
 			  "<p class=\"live\" id=\"live\" role=\"status\">As of now; reload to look "
-			  "again.</p>\n<dl class=\"tiles\">\n");
-	write_hits(view, activity);
-	write_disk(view, json_object_get(activity, "disk"));
-	write_saved(view, activity);
-	write_rate(view);
-	HTML(&view->html, "</dl>\n");
+			  "again</p></div>\n");
+	write_tiles(view, activity);
 	write_fills(view, activity);
-	write_ended(view, json_object_get(activity, "ended_fills"));
+	fill_rows_write_ended(view, json_object_get(activity, "ended_fills"));
 	webhooks_section_write(view);
 	write_wants(view);
 	write_recent(view, json_object_get(activity, "recent"));
@@ -299,12 +274,12 @@ void web_fills(void *services, struct request *request, struct reply *reply)
 	page = ask_page_of_fills(&view, &err);
 	if (!page)
 		return view_refuse(&view, &err, reply);
-	view_begin(&view, "Fills", SECTION_ACTIVITY, NULL);
-	HTML(&view.html, "<div class=\"page\">\n<h1>Fills: %s running</h1>\n",
+	view_begin(&view, "Downloads from upstream", SECTION_ACTIVITY, NULL);
+	HTML(&view.html, "<div class=\"page\">\n<h1>%s running</h1>\n",
 		count_text(fact_number(page, "total")).text);
-	begin_fills(&view, json_object_get(page, "fills"));
+	fill_rows_begin_running(&view, json_object_get(page, "fills"));
 	view_end_section(&view);
-	write_ended(&view, json_object_get(page, "recent"));
+	fill_rows_write_ended(&view, json_object_get(page, "recent"));
 	cards_write_next(&view, "-/fills", page);
 	HTML(&view.html, "</div>\n");
 	view_send(&view, reply, 200);

@@ -11,8 +11,9 @@
 #include "server/web/facts.h"
 #include "server/web/marks.h"
 #include "server/web/relatives.h"
+#include "server/web/times.h"
 
-enum { TAGS_ON_A_CARD = 8 };
+enum { TAGS_ON_A_CARD = 4 };
 
 struct count_text count_text(int64_t number)
 {
@@ -29,63 +30,60 @@ struct count_text count_text(int64_t number)
 	return out;
 }
 
-static void write_time(struct view *view, const char *time, size_t length)
-{
-	char text[sizeof "2026-11-21 01:02"] = "";
+/* ---- chips ---- */
 
-	(void)snprintf(text, length + 1, "%s", time);
-	if (text[strcspn(text, "T")])
-		text[strcspn(text, "T")] = ' ';
-	HTML(&view->html, "<time datetime=\"%s\">%s</time>", time, text);
-}
+/* Kinds that the list can be filtered by; others are told on the module's own page. */
+static const struct chip_kind {
+	const char *key;
+	const char *title;
+} format_kind = {"format", "Format"}, tag_kinds[] = {{"task", "Task"}, {"architecture", "Architecture"},
+					      {"dataset", "Dataset"}, {"language", "Language"}};
 
-void cards_write_day(struct view *view, const char *time)
+static void write_chip(struct view *view, const struct chip_kind *kind, const char *value)
 {
-	write_time(view, time, strlen("2026-11-21"));
-}
-
-void cards_write_minute(struct view *view, const char *time)
-{
-	write_time(view, time, strlen("2026-11-21 01:02"));
-}
-
-static void write_tag(struct view *view, const char *kind, const char *value)
-{
-	HTML(&view->html, "<li><a class=\"chip\" href=\"%s/?%s=", view->root, kind);
+	HTML(&view->html, "<li><a class=\"chip %s\" title=\"%s: %s\" href=\"%s/?%s=", kind->key, kind->title,
+		value, view->root, kind->key);
 	html_query_value(&view->html, value);
 	HTML(&view->html, "\">%s</a></li>\n", value);
 }
 
-/* Kinds that the list can be filtered by; others are told on the module's own page. */
-static const char *const tag_kinds[] = {"task", "architecture", "dataset", "language"};
-
-void cards_write_tags(struct view *view, const json_t *tags, size_t max)
+static void write_tag_chips(struct view *view, const json_t *tags, size_t max)
 {
 	size_t count = 0;
 
-	HTML(&view->html, "<ul class=\"chips\">\n");
 	for (size_t kind = 0; kind < sizeof tag_kinds / sizeof *tag_kinds; kind++) {
-		const json_t *values = json_object_get(tags, tag_kinds[kind]);
+		const json_t *values = json_object_get(tags, tag_kinds[kind].key);
 
 		for (size_t i = 0; i < json_array_size(values); i++) {
 			if (count++ < max)
-				write_tag(
-					view, tag_kinds[kind], json_string_value(json_array_get(values, i)));
+				write_chip(
+					view, &tag_kinds[kind], json_string_value(json_array_get(values, i)));
 		}
 	}
 	if (count > max)
 		HTML(&view->html, "<li class=\"faint\">and %" PRId64 " more</li>\n", (int64_t)(count - max));
+}
+
+void cards_write_tags(struct view *view, const json_t *tags, size_t max)
+{
+	HTML(&view->html, "<ul class=\"chips\">\n");
+	write_tag_chips(view, tags, max);
 	HTML(&view->html, "</ul>\n");
 }
 
-static void write_formats(struct view *view, const json_t *module)
+static void write_chips(struct view *view, const json_t *module)
 {
 	const json_t *format;
 	size_t i;
 
+	HTML(&view->html, "<ul class=\"chips\">\n");
 	json_array_foreach(json_object_get(module, "formats"), i, format)
-		HTML(&view->html, "<span class=\"format\">%s</span>\n", json_string_value(format));
+		write_chip(view, &format_kind, json_string_value(format));
+	write_tag_chips(view, json_object_get(module, "tags"), TAGS_ON_A_CARD);
+	HTML(&view->html, "</ul>\n");
 }
+
+/* ---- figures ---- */
 
 /* When a catalogue was imported says nothing of what it lists. */
 static bool is_dated(const json_t *module)
@@ -93,24 +91,23 @@ static bool is_dated(const json_t *module)
 	return *fact_text(module, "updated_at") && strcmp(fact_text(module, "source"), "listed") != 0;
 }
 
+/* What is not known leaves its place empty, so that numbers stand below each other. */
 static void write_figures(struct view *view, const json_t *module)
 {
 	int64_t downloads = fact_number(module, "downloads");
+	int64_t size = fact_number(module, "size_bytes");
 	bool cached = fact_true(module, "cached");
 
-	HTML(&view->html, "<p class=\"figures\">");
-	write_formats(view, module);
-	HTML(&view->html, "<span class=\"state %s\">%s</span>\n", cached ? "here" : "away",
-		cached ? "on this server" : "fetched at first use");
-	if (fact_number(module, "size_bytes") > 0)
-		HTML(&view->html, "<span>%s</span>\n", number_size(fact_number(module, "size_bytes")).text);
+	HTML(&view->html, "<p class=\"figures\"><span>");
 	if (downloads > 0)
-		HTML(&view->html, "<span>%s download%s</span>\n", count_text(downloads).text,
-			downloads == 1 ? "" : "s");
-	HTML(&view->html, "<span>version %" PRId64 "</span>\n", fact_number(module, "latest_version"));
+		HTML(&view->html, "%s download%s", count_text(downloads).text, downloads == 1 ? "" : "s");
+	HTML(&view->html, "</span> <span>%s</span> <span>version %" PRId64 "</span>\n",
+		size > 0 ? number_size(size).text : "", fact_number(module, "latest_version"));
+	HTML(&view->html, "<span class=\"state %s\">%s</span> <span>", cached ? "here" : "away",
+		cached ? "stored here" : "downloaded at first use");
 	if (is_dated(module))
-		cards_write_day(view, fact_text(module, "updated_at"));
-	HTML(&view->html, "</p>\n");
+		times_write_day(view, fact_text(module, "updated_at"));
+	HTML(&view->html, "</span></p>\n");
 }
 
 /* Where a name may be broken over lines is the style sheet's to say. */
@@ -138,9 +135,10 @@ static void write_card(struct view *view, const json_t *module, const char *word
 		marks_write(&view->html, fact_text(module, "description"), words);
 		HTML(&view->html, "</p>\n");
 	}
-	if (json_object_size(json_object_get(module, "tags")) > 0)
-		cards_write_tags(view, json_object_get(module, "tags"), TAGS_ON_A_CARD);
+	HTML(&view->html, "<div class=\"kinds\">\n");
+	write_chips(view, module);
 	relatives_write_line(view, module);
+	HTML(&view->html, "</div>\n");
 	write_figures(view, module);
 	HTML(&view->html, "</li>\n");
 }

@@ -15,10 +15,6 @@ void cards_write(struct view *view, const json_t *modules, const char *words);
  * so many. */
 void cards_write_tags(struct view *view, const json_t *tags, size_t max);
 
-/* A time of the API, "2026-11-21T01:02:03Z", as a day, and as a day and a minute. */
-void cards_write_day(struct view *view, const char *time);
-void cards_write_minute(struct view *view, const char *time);
-
 /* "The link to the page behind this one", where the API's "next" names one; path is the page's own. */
 void cards_write_next(struct view *view, const char *path, const json_t *list);
 

@@ -10,7 +10,7 @@
 #include "server/web/html_table.h"
 #include "server/web/web.h"
 
-enum { CARDS_ON_A_PAGE = 30, TAGS_ON_A_CARD = 8 };
+enum { CARDS_ON_A_PAGE = 30, TAGS_ON_A_CARD = 6 };
 
 /* ---- the list ---- */
 
@@ -25,8 +25,8 @@ static void write_card(struct view *view, const json_t *collection)
 		fact_text(collection, "publisher"), fact_text(collection, "name"));
 	HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(collection, "description"));
 	cards_write_tags(view, json_object_get(collection, "tags"), TAGS_ON_A_CARD);
-	HTML(&view->html, "<p class=\"figures\">%s module%s</p>\n</li>\n", count_text(modules).text,
-		modules == 1 ? "" : "s");
+	HTML(&view->html, "<p class=\"figures\"><span>%s module%s</span></p>\n</li>\n",
+		count_text(modules).text, modules == 1 ? "" : "s");
 }
 
 void collections_page_write_cards(struct view *view, const json_t *collections)
@@ -54,15 +54,16 @@ static bool is_narrowed(const struct view *view)
 static void write_search(struct view *view)
 {
 	HTML(&view->html,
-		"<form class=\"hero\" role=\"search\" action=\"%s/-/collections\">\n<h1>Collections</h1>\n"
-		"<div class=\"field\">\n<label class=\"unseen\" for=\"q\">Search collections</label>\n"
+		"<div class=\"bar\">\n<h1>Collections</h1>\n<form class=\"field\" role=\"search\" "
+		"aria-label=\"Collections\" "
+		"action=\"%s/-/collections\">\n<label class=\"unseen\" for=\"q\">Search collections</label>\n"
 		"<input id=\"q\" type=\"search\" name=\"q\" value=\"%s\" autocomplete=\"off\" "
 		"spellcheck=\"false\" placeholder=\"Modules that belong together\">\n",
 		view->root, asked(view, "q"));
 	if (*asked(view, "publisher"))
 		HTML(&view->html, "<input type=\"hidden\" name=\"publisher\" value=\"%s\">\n",
 			asked(view, "publisher"));
-	HTML(&view->html, "<button>Search</button>\n</div>\n</form>\n");
+	HTML(&view->html, "<button>Search</button>\n</form>\n</div>\n");
 }
 
 static void write_no_match(struct view *view)
@@ -91,9 +92,9 @@ static void write_list(struct view *view, const json_t *answer)
 	int64_t total = fact_number(answer, "total");
 
 	HTML(&view->html,
-		"<section class=\"page\" aria-label=\"Collections\">\n<div class=\"bar\">\n"
-		"<p id=\"count\" role=\"status\">%s collection%s%s</p>\n</div>\n"
-		"<h2 class=\"unseen\">Collections</h2>\n",
+		"<section class=\"page\" aria-label=\"Collections\">\n"
+		"<p id=\"count\" role=\"status\">%s collection%s%s</p>\n"
+		"<h2 class=\"unseen\">List</h2>\n",
 		count_text(total).text, total == 1 ? "" : "s",
 		!is_narrowed(view) ? ""
 		: total == 1       ? " matches"

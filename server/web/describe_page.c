@@ -58,7 +58,9 @@ static void write_documentation(
 	view_document(view, "Documentation", documentation, documented == name->version ? NULL : note);
 }
 
-static void write_primary(
+/* How it is used, what is to be known of it, and what takes long to read, in this order where a screen is too
+ * narrow for two columns. */
+static void write_columns(
 	struct view *view, const struct name *name, const json_t *module, const json_t *version, bool active)
 {
 	bool has_code = active && snippets_have_any(module, version);
@@ -72,6 +74,9 @@ static void write_primary(
 	if (has_code)
 		snippets_write(view, module, version);
 	model_tables_write(view, version);
+	HTML(&view->html, "</div>\n");
+	module_sections_write_aside(view, module, version);
+	HTML(&view->html, "<div class=\"primary\">\n");
 	if (documentation)
 		write_documentation(view, name, documentation, documented);
 	module_sections_write_artifacts(view, version);
@@ -79,7 +84,7 @@ static void write_primary(
 		module_sections_write_files(view, version);
 	if (!documentation && active)
 		offer_documentation(view, name);
-	HTML(&view->html, "</div>\n");
+	HTML(&view->html, "</div>\n</div>\n");
 }
 
 static void write_version(
@@ -87,9 +92,7 @@ static void write_version(
 {
 	bool active = strcmp(fact_text(version, "state"), "active") == 0;
 
-	write_primary(view, name, module, version, active);
-	module_sections_write_aside(view, module, version);
-	HTML(&view->html, "</div>\n");
+	write_columns(view, name, module, version, active);
 }
 
 /* A withdrawn version is gone for clients of the hub; people may read what it was. */
@@ -126,7 +129,7 @@ static void refuse_version(
 	write_ways(view, name);
 	HTML(&view->html, "<p><a href=\"%s/?q=", view->root);
 	html_query_value(&view->html, slash ? slash + 1 : name->handle);
-	HTML(&view->html, "\">Search for what is alike</a></p>\n</div>\n");
+	HTML(&view->html, "\">Search for similar names</a></p>\n</div>\n");
 	view_send(view, reply, reply->status);
 }
 

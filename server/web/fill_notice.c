@@ -8,6 +8,7 @@
 #include "common/number.h"
 #include "common/uri.h"
 #include "server/web/facts.h"
+#include "server/web/times.h"
 
 /* Those of this version, whatever their format. */
 static json_t *ask_own_fills(const struct view *view, const char *path)
@@ -32,7 +33,7 @@ static void write_figures(struct view *view, const json_t *fill)
 	if (rate > 0)
 		HTML(&view->html, ", %s/s", number_size(rate).text);
 	if (json_is_integer(eta))
-		HTML(&view->html, ", %" PRId64 " s left", (int64_t)json_integer_value(eta));
+		HTML(&view->html, ", %s left", times_span(json_integer_value(eta)).text);
 	HTML(&view->html, "</p>\n");
 }
 

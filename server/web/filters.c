@@ -56,8 +56,8 @@ static const struct {
 	const char *value;
 	const char *label;
 } labels[] = {
-	{"cached", "true", "on this server"},
-	{"cached", "false", "fetched at first use"},
+	{"cached", "true", "stored here"},
+	{"cached", "false", "downloaded at first use"},
 	{"fine_tunable", "true", "yes"},
 	{"fine_tunable", "false", "no"},
 };

@@ -52,15 +52,12 @@ static json_t *ask(const struct view *view, struct err *err)
 
 /* ---- the form ---- */
 
-static void write_search(struct view *view)
+/* For who does not know what this is, until it is told what to look for. */
+static void write_lead(struct view *view)
 {
-	HTML(&view->html,
-		"<form id=\"search\" class=\"hero\" role=\"search\" action=\"%s/\">\n<h1>Find a model</h1>\n"
-		"<div class=\"field\">\n<label class=\"unseen\" for=\"q\">Search modules</label>\n"
-		"<input id=\"q\" type=\"search\" name=\"q\" value=\"%s\" autocomplete=\"off\" "
-		"spellcheck=\"false\" placeholder=\"A name, a task, a word of its documentation\">\n"
-		"<button>Search</button>\n</div>\n</form>\n",
-		view->root, asked(view));
+	HTML(&view->html, "<p class=\"lead\">Models of TensorFlow Hub and of your own, stored near those who "
+			  "load them. "
+			  "Open one for the code that loads it from here.</p>\n");
 }
 
 /* The first is what an address without one means, so that it may be left out: words that are put into the
@@ -118,7 +115,9 @@ static void write_beginning(struct view *view)
 	AUTO_FREE char *publish =
 		mem_printf("larder publish my-model/ %s/acme/my-model/1 --token \"$TOKEN\"", view->url);
 
-	HTML(&view->html, "<div class=\"empty prose\">\n<h2>Nothing is here yet</h2>\n"
+	HTML(&view->html, "<div class=\"hero\">\n<h1>Models, close at hand</h1>\n");
+	write_lead(view);
+	HTML(&view->html, "</div>\n<div class=\"empty prose\">\n<h2>Nothing is here yet</h2>\n"
 			  "<p>A module comes here when it is first asked for, and stays. Fetch one from "
 			  "upstream now:</p>\n");
 	view_code(view, "Fetch a module", prefetch);
@@ -233,29 +232,45 @@ static void write_hints(struct view *view, const json_t *answer)
 		write_others(view);
 }
 
-static void write_results(struct view *view, const json_t *answer)
+static void write_bar(struct view *view, int64_t total, bool narrowed)
+{
+	HTML(&view->html,
+		"<div class=\"bar\">\n<h1>Modules</h1>\n<p id=\"count\" role=\"status\">%s module%s%s</p>\n",
+		count_text(total).text, total == 1 ? "" : "s",
+		!narrowed    ? ""
+		: total == 1 ? " matches"
+			     : " match");
+	write_sort(view);
+	HTML(&view->html, "</div>\n");
+}
+
+static void write_found(struct view *view, const json_t *answer, bool narrowed)
 {
 	const json_t *exact = json_object_get(answer, "exact");
 	const json_t *modules = json_object_get(answer, "modules");
-	int64_t total = fact_number(answer, "total");
-	bool narrowed = *asked(view) || filters_count(view->request) > 0;
 
-	HTML(&view->html,
-		"<section id=\"results\" class=\"results\" aria-label=\"Modules\">\n<div class=\"bar\">\n");
-	HTML(&view->html, "<p id=\"count\" role=\"status\">%s module%s%s</p>\n", count_text(total).text,
-		total == 1 ? "" : "s", narrowed ? (total == 1 ? " matches" : " match") : "");
-	write_sort(view);
-	HTML(&view->html, "</div>\n");
+	write_bar(view, fact_number(answer, "total"), narrowed);
 	filters_write_chosen(view);
+	if (!narrowed && !query_find(&view->request->query, "cursor"))
+		write_lead(view);
 	write_hints(view, answer);
-	HTML(&view->html, "<h2 class=\"unseen\">Modules</h2>\n");
+	HTML(&view->html, "<h2 class=\"unseen\">List</h2>\n");
 	if (json_array_size(modules) > 0)
 		cards_write(view, modules, exact ? fact_text(exact, "handle") : asked(view));
-	else if (narrowed)
+	else
 		write_no_match(view);
+	cards_write_next(view, "", answer);
+}
+
+static void write_results(struct view *view, const json_t *answer)
+{
+	bool narrowed = *asked(view) || filters_count(view->request) > 0;
+
+	HTML(&view->html, "<section id=\"results\" class=\"results\" aria-label=\"Modules\">\n");
+	if (narrowed || json_array_size(json_object_get(answer, "modules")) > 0)
+		write_found(view, answer, narrowed);
 	else
 		write_beginning(view);
-	cards_write_next(view, "", answer);
 	HTML(&view->html, "</section>\n");
 }
 
@@ -263,8 +278,8 @@ static void write_refusal(struct view *view, const struct err *err)
 {
 	HTML(&view->html,
 		"<section id=\"results\" class=\"results\" aria-label=\"Modules\">\n"
-		"<div class=\"empty prose\" role=\"status\">\n<h2>This cannot be searched "
-		"for</h2>\n<p>%s</p>\n"
+		"<div class=\"empty prose\" role=\"status\">\n<h1>This cannot be searched "
+		"for</h1>\n<p>%s</p>\n"
 		"<p><a href=\"%s/\">Show all modules</a></p>\n</div>\n</section>\n",
 		err->text, view->root);
 }
@@ -282,7 +297,6 @@ void web_home(void *services, struct request *request, struct reply *reply)
 	if (!answer && err.code != ERR_BAD_REQUEST)
 		return view_refuse(&view, &err, reply);
 	view_begin(&view, *asked(&view) ? asked(&view) : "Larder: modules", SECTION_MODULES, "search.js");
-	write_search(&view);
 	HTML(&view.html, "<div class=\"browse\">\n");
 	if (answer) {
 		write_filters(&view, answer);

@@ -13,8 +13,12 @@ void html_table_open(struct view *view, const struct html_table *table)
 void html_table_head(struct view *view, const struct html_table *table)
 {
 	HTML(&view->html, "<thead><tr>");
-	for (const char *const *column = table->columns; *column; column++)
-		HTML(&view->html, "<th scope=\"col\">%s</th>", *column);
+	for (size_t i = 0; table->columns[i]; i++) {
+		HTML(&view->html, "<th scope=\"col\"");
+		if (table->numbers >> i & 1)
+			HTML(&view->html, " class=\"number\"");
+		HTML(&view->html, ">%s</th>", table->columns[i]);
+	}
 	HTML(&view->html, "</tr></thead>\n");
 }
 

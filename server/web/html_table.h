@@ -13,6 +13,8 @@ struct html_table {
 	const char *kind;    /* a class of the style sheet; NULL: none */
 	const char *body_id; /* how scripts find its rows; NULL: they do not */
 	const char *columns[HTML_TABLE_COLUMNS_MAX + 1];
+	unsigned numbers; /* the columns of numbers, which stand to the right: a bit each, the first has the
+			     lowest */
 };
 
 /* A table without a caption, up to its first row. */

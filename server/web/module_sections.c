@@ -12,6 +12,7 @@
 #include "server/web/fill_notice.h"
 #include "server/web/html_table.h"
 #include "server/web/sparkline.h"
+#include "server/web/times.h"
 
 enum { FILES_SHOWN = 200 };
 
@@ -61,8 +62,8 @@ static void write_fetching(struct view *view, const json_t *version)
 	struct name name = {.version = fact_number(version, "version")};
 
 	(void)snprintf(name.handle, sizeof name.handle, "%s", fact_text(version, "handle"));
-	fill_notice_write(view, &name, query ? query : "", "Not on this server yet.",
-		"It is fetched from upstream when it is first asked for.");
+	fill_notice_write(view, &name, query ? query : "", "Not stored here yet.",
+		"It is downloaded from upstream when it is first asked for.");
 }
 
 static void write_missing(struct view *view, const json_t *version)
@@ -74,7 +75,7 @@ static void write_missing(struct view *view, const json_t *version)
 		return write_fetching(view, version);
 	HTML(&view->html, "<div class=\"notice %s\">\n<p><strong>%s</strong> %s.</p>\n</div>\n",
 		held_back ? "stop" : "warn",
-		held_back ? "Held back." : "Not on this server, and not to be had now.",
+		held_back ? "Held back." : "Not stored here, and not to be had now.",
 		fact_text(unavailable, "detail"));
 }
 
@@ -127,7 +128,7 @@ static void write_source(struct view *view, const json_t *artifact)
 	const char *upstream = fact_text(artifact, "upstream");
 	const char *bundle = fact_text(json_object_get(artifact, "imported_from"), "bundle");
 
-	HTML(&view->html, "<td>%s", source);
+	HTML(&view->html, "<td data-label=\"Source\">%s", source);
 	if (*who)
 		HTML(&view->html, " by %s", who);
 	if (*upstream)
@@ -142,10 +143,10 @@ static const char *where_is(const json_t *artifact)
 	const json_t *unavailable = json_object_get(artifact, "unavailable");
 
 	if (fact_true(artifact, "cached"))
-		return "on this server";
+		return "stored here";
 	if (is_held_back(unavailable))
 		return "evicted, held back";
-	return unavailable ? "evicted, not to be had now" : "evicted, fetched again at next use";
+	return unavailable ? "evicted, not to be had now" : "evicted, downloaded again at next use";
 }
 
 static void write_artifact(struct view *view, const json_t *version, const json_t *artifact)
@@ -161,10 +162,14 @@ static void write_artifact(struct view *view, const json_t *version, const json_
 	else
 		HTML(&view->html, "%s</th>", fact_text(artifact, "format"));
 	write_source(view, artifact);
-	HTML(&view->html, "<td class=\"nowrap\">%s</td><td class=\"nowrap\">%s</td>",
+	HTML(&view->html,
+		"<td class=\"number\" data-label=\"Size\">%s</td><td class=\"number\" "
+		"data-label=\"Unpacked\">%s</td>",
 		number_size(fact_number(artifact, "size_bytes")).text,
 		number_size(fact_number(artifact, "unpacked_bytes")).text);
-	HTML(&view->html, "<td>%s</td><td>%s</td><td class=\"digest\"><code>%s</code></td></tr>\n",
+	HTML(&view->html,
+		"<td class=\"number\" data-label=\"Downloads\">%s</td><td data-label=\"Where\">%s</td><td "
+		"class=\"digest\" data-label=\"Digest\"><code>%s</code></td></tr>\n",
 		count_text(fact_number(artifact, "downloads")).text, where_is(artifact), digest);
 }
 
@@ -179,7 +184,9 @@ void module_sections_write_artifacts(struct view *view, const json_t *version)
 	view_begin_section(view, "artifacts", "Artifacts");
 	html_table_begin(view,
 		&(struct html_table){.label = "Artifacts",
-			.columns = {"Format", "Source", "Size", "Unpacked", "Downloads", "Where", "Digest"}});
+			.kind = "rows",
+			.columns = {"Format", "Source", "Size", "Unpacked", "Downloads", "Where", "Digest"},
+			.numbers = 1 << 2 | 1 << 3 | 1 << 4});
 	json_array_foreach((json_t *)artifacts, i, artifact) write_artifact(view, version, artifact);
 	html_table_end(view);
 	view_end_section(view);
@@ -350,7 +357,7 @@ static void write_facts(struct view *view, const json_t *module, const json_t *v
 		HTML(&view->html, "<dt>… of all versions</dt><dd>%s</dd>\n",
 			count_text(fact_number(module, "downloads")).text);
 	HTML(&view->html, "<dt>Added</dt><dd>");
-	cards_write_day(view, fact_text(version, "created_at"));
+	times_write_day(view, fact_text(version, "created_at"));
 	HTML(&view->html, "</dd>\n");
 	write_kind(view, json_object_get(version, "saved_model"));
 	write_other_tags(view, json_object_get(version, "tags"));
@@ -368,7 +375,7 @@ static void write_version_link(struct view *view, const char *handle, const json
 	HTML(&view->html, "Version %" PRId64 "</a> ", number);
 	if (strcmp(state, "active") != 0)
 		HTML(&view->html, "<span class=\"state stop\">%s</span> ", state);
-	cards_write_day(view, fact_text(row, "created_at"));
+	times_write_day(view, fact_text(row, "created_at"));
 	HTML(&view->html, "</li>\n");
 }
 

@@ -120,7 +120,8 @@ static void write_orders(struct view *view)
 static void write_search(struct view *view, const struct shelf *shelf)
 {
 	HTML(&view->html,
-		"<form class=\"field within\" role=\"search\" action=\"%s/%s\">\n"
+		"<form class=\"field within\" role=\"search\" aria-label=\"These modules\" "
+		"action=\"%s/%s\">\n"
 		"<label class=\"unseen\" for=\"q\">Search the modules of %s</label>\n"
 		"<input id=\"q\" type=\"search\" name=\"q\" value=\"%s\" autocomplete=\"off\" "
 		"spellcheck=\"false\" placeholder=\"Search these modules\">\n"

@@ -39,14 +39,15 @@ static void write_search(struct view *view)
 	bool by_name = strcmp(asked(view, "sort"), "name") == 0;
 
 	HTML(&view->html,
-		"<form class=\"hero\" role=\"search\" action=\"%s/-/publishers\">\n<h1>Publishers</h1>\n"
-		"<div class=\"field\">\n<label class=\"unseen\" for=\"q\">Search publishers</label>\n"
+		"<div class=\"bar\">\n<h1>Publishers</h1>\n<form class=\"field\" role=\"search\" "
+		"aria-label=\"Publishers\" "
+		"action=\"%s/-/publishers\">\n<label class=\"unseen\" for=\"q\">Search publishers</label>\n"
 		"<input id=\"q\" type=\"search\" name=\"q\" value=\"%s\" autocomplete=\"off\" "
 		"spellcheck=\"false\" placeholder=\"Who has made it\">\n"
 		"<label class=\"sort\"><span class=\"unseen\">Sort by</span> <select name=\"sort\">\n"
 		"<option value=\"\">Most modules</option>\n<option "
 		"value=\"name\"%s>Name</option>\n</select></label>\n"
-		"<button>Search</button>\n</div>\n</form>\n",
+		"<button>Search</button>\n</form>\n</div>\n",
 		view->root, asked(view, "q"), by_name ? " selected" : "");
 }
 
@@ -58,14 +59,14 @@ static void write_publisher(struct view *view, const json_t *publisher)
 	HTML(&view->html, "<li class=\"card\">\n<h3>");
 	view_link(view, name);
 	marks_write(&view->html, display, asked(view, "q"));
-	HTML(&view->html, "</a></h3>\n<p class=\"figures\">");
+	HTML(&view->html, "</a></h3>\n<p class=\"figures\"><span>%s module%s</span></p>\n",
+		count_text(modules).text, modules == 1 ? "" : "s");
 	if (strcmp(name, display) != 0) {
-		HTML(&view->html, "<code>");
+		HTML(&view->html, "<p class=\"about\"><code>");
 		marks_write(&view->html, name, asked(view, "q"));
-		HTML(&view->html, "</code> ");
+		HTML(&view->html, "</code></p>\n");
 	}
-	HTML(&view->html, "<span>%s module%s</span></p>\n</li>\n", count_text(modules).text,
-		modules == 1 ? "" : "s");
+	HTML(&view->html, "</li>\n");
 }
 
 static void write_list(struct view *view, const json_t *answer)
@@ -76,16 +77,16 @@ static void write_list(struct view *view, const json_t *answer)
 	size_t i;
 
 	HTML(&view->html,
-		"<section class=\"page\" aria-label=\"Publishers\">\n<div class=\"bar\">\n"
-		"<p id=\"count\" role=\"status\">%s publisher%s</p>\n</div>\n<h2 "
-		"class=\"unseen\">Publishers</h2>\n",
+		"<section class=\"page\" aria-label=\"Publishers\">\n"
+		"<p id=\"count\" role=\"status\">%s publisher%s</p>\n<h2 "
+		"class=\"unseen\">List</h2>\n",
 		count_text(total).text, total == 1 ? "" : "s");
 	if (total == 0)
 		HTML(&view->html,
 			"<div class=\"empty prose\">\n<h2>No publisher matches</h2>\n"
 			"<p><a href=\"%s/-/publishers\">Show all publishers</a></p>\n</div>\n",
 			view->root);
-	HTML(&view->html, "<ol class=\"cards\">\n");
+	HTML(&view->html, "<ol class=\"cards names\">\n");
 	json_array_foreach((json_t *)publishers, i, publisher) write_publisher(view, publisher);
 	HTML(&view->html, "</ol>\n");
 	cards_write_next(view, "-/publishers", answer);

@@ -108,6 +108,23 @@ static void write_navigation(struct view *view, enum view_section section)
 	HTML(html, "</ul>\n</nav>\n");
 }
 
+/* That of the list of modules is what its filters belong to; it has the words that were asked for. */
+static void write_search(struct view *view, bool is_own)
+{
+	const char *q = is_own ? query_find(&view->request->query, "q") : NULL;
+	const char *id = is_own ? "q" : "find";
+
+	HTML(&view->html,
+		"<form class=\"find\" id=\"%s\" role=\"search\" aria-label=\"All modules\" action=\"%s/\">\n",
+		is_own ? "search" : "search-modules", view->root);
+	HTML(&view->html,
+		"<label class=\"unseen\" for=\"%s\">Search modules</label>\n"
+		"<input id=\"%s\" type=\"search\" name=\"q\" value=\"%s\" placeholder=\"Search by name, task "
+		"or text\" "
+		"autocomplete=\"off\" spellcheck=\"false\">\n</form>\n",
+		id, id, q ? q : "");
+}
+
 static void write_header(struct view *view, enum view_section section)
 {
 	struct html *html = &view->html;
@@ -117,13 +134,7 @@ static void write_header(struct view *view, enum view_section section)
 	HTML(html, "<header class=\"site\">\n<a class=\"brand\" href=\"%s/\"><img src=\"", view->root);
 	write_static(html, view, "icon.svg");
 	HTML(html, "\" alt=\"\" width=\"28\" height=\"28\">Larder</a>\n");
-	if (section != SECTION_MODULES)
-		HTML(html,
-			"<form class=\"find\" role=\"search\" action=\"%s/\">\n"
-			"<label class=\"unseen\" for=\"find\">Search modules</label>\n"
-			"<input id=\"find\" type=\"search\" name=\"q\" placeholder=\"Search modules\" "
-			"autocomplete=\"off\" spellcheck=\"false\">\n</form>\n",
-			view->root);
+	write_search(view, section == SECTION_MODULES);
 	write_navigation(view, section);
 	HTML(html, "</header>\n<main id=\"main\" tabindex=\"-1\">\n");
 }

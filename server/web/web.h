@@ -28,6 +28,10 @@ void web_collections(void *services, struct request *request, struct reply *repl
 void web_collection(void *services, struct request *request, struct reply *reply);
 /* /-/fills: pages of all that run or ended lately; /-/activity: the oldest, and what goes on besides */
 void web_fills(void *services, struct request *request, struct reply *reply);
+/* /-/fills/<id>: one of them; POST ends it, by a token with the admin scope that the form or the address has
+ */
+void web_fill(void *services, struct request *request, struct reply *reply);
+void web_cancel_fill(void *services, struct request *request, struct reply *reply);
 /* /-/publishers */
 void web_publishers(void *services, struct request *request, struct reply *reply);
 /* /-/feed.atom, and /-/feeds/<publisher or handle>.atom */

@@ -7,6 +7,7 @@
 #include "server/web/cards.h"
 #include "server/web/facts.h"
 #include "server/web/html_table.h"
+#include "server/web/times.h"
 
 enum { WEBHOOKS_SHOWN = 16 };
 
@@ -36,7 +37,7 @@ static void write_webhook(struct view *view, const json_t *webhook)
 		fact_text(webhook, "state"), count_text(fact_number(webhook, "pending")).text,
 		count_text(fact_number(webhook, "delivered")).text);
 	if (*delivered_at)
-		cards_write_minute(view, delivered_at);
+		times_write_ago(view, delivered_at);
 	HTML(&view->html, "</td>");
 	write_trouble(view, webhook);
 	HTML(&view->html, "</tr>\n");
@@ -52,9 +53,9 @@ void webhooks_section_write(struct view *view)
 	if (fact_number(list, "total") == 0)
 		return;
 	view_begin_section(view, "webhooks", "Webhooks");
-	html_table_begin(view, &(struct html_table){.label = "Webhooks",
-				       .columns = {"Name", "Receiver", "State", "Waiting", "Delivered",
-					       "Last (UTC)", "Trouble"}});
+	html_table_begin(view,
+		&(struct html_table){.label = "Webhooks",
+			.columns = {"Name", "Receiver", "State", "Waiting", "Delivered", "Last", "Trouble"}});
 	json_array_foreach(json_object_get(list, "webhooks"), i, webhook) write_webhook(view, webhook);
 	html_table_end(view);
 	view_end_section(view);

@@ -51,18 +51,19 @@ function watch(page, url, faults) {
 	});
 }
 
-async function audit(page) {
+// What is serious; or, if all is set, whatever axe finds.
+async function audit(page, all = false) {
 	await page.evaluate(axe);
 	const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-	const bad = violations.filter((violation) => ["serious", "critical"].includes(violation.impact));
+	const bad = violations.filter((violation) => all || ["serious", "critical"].includes(violation.impact));
 	const told = bad.map((violation) => `${violation.id} (${violation.impact}): ${violation.nodes.slice(0, 5).map((node) => node.html).join("\n    ")}`);
 	assert(bad.length === 0, `${page.url()}: ${told.join("\n  ")}`);
 }
 
-async function shoot(page, name) {
+async function shoot(page, name, fullPage = true) {
 	if (shots) {
 		await mkdir(shots, { recursive: true });
-		await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+		await page.screenshot({ path: `${shots}/${name}.png`, fullPage });
 	}
 }
 

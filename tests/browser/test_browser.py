@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages in a real Chromium: each test plays a scenario (scenarios/), which looks for what a person would."""
+import json
 import subprocess
 import threading
 
 import pytest
-from conftest import ROOT, document
+from conftest import CLASSIFIER, EMBEDDING, ROOT, document
 from support import modules
 from support.daemon import binary
 from support.modules import MetaGraph, Signature, Tensor
 from support.upstream import Answer
+from support.waiting import wait_until
 
 TESTDATA = ROOT.parent / "shared" / "testdata"
 COMPARED = ["serving-half_plus_two_tf2_cpu", "tfjsnode-module_with_multiple_signatures"]
@@ -17,7 +19,7 @@ SCRIPT = "<script>globalThis.harmed = true</script>"
 IMAGE = '"><img src=x onerror="globalThis.harmed = true">'
 
 
-@pytest.mark.parametrize("scenario", ["search", "filters", "module", "copy", "compare", "collections", "narrow", "without_scripts", "keyboard"])
+@pytest.mark.parametrize("scenario", ["search", "filters", "module", "copy", "compare", "collections", "narrow", "without_scripts", "keyboard", "finding", "publishers", "feeds"])
 def test_scenario(browser, shelf, scenario):
     browser.play(scenario, shelf)
 
@@ -37,12 +39,55 @@ def test_signatures_on_a_phone(browser, larder):
     browser.play("phone_signatures", larder)
 
 
-def test_many_signatures(browser, larder):
+def publish_many(larder):
     many = {f"method_{i:03}": Signature({"x": Tensor("x:0", "string" if i % 2 else "float32", [-1, 3])}, {"y": Tensor("y:0", "float32", [-1, 10])})
             for i in range(119)}
     many["serving_default"] = Signature({"x": Tensor("x:0", "float32", [-1, 784])}, {"y": Tensor("y:0", "float32", [-1, 10])})
     larder.publish("/acme/many/1", modules.module(model=modules.saved_model(MetaGraph(many))))
+
+
+def test_many_signatures(browser, larder):
+    publish_many(larder)
     browser.play("functions", larder)
+
+
+MANY = ("de", "en", "fr", "es", "it", "ja", "ko", "pl", "sw", "zh")
+
+
+def test_values_of_a_filter_are_narrowed(browser, larder):
+    for seed, code in enumerate(MANY):
+        path = f"acme/words-{code}/1"
+        larder.publish("/" + path, modules.module(seed=seed))
+        larder.put("/" + path, document("Module", path, f"Words, {code}.", **{**EMBEDDING, "language": code}), content_type="text/markdown")
+    browser.play("narrowing", larder)
+
+
+def test_what_is_downloaded_of_late(browser, shelf):
+    for _ in range(3):
+        assert shelf.get("/lab/resnet/4?tf-hub-format=compressed").status == 200
+    wait_until(lambda: shelf.get("/api/v1/modules/lab/resnet").json()["downloads"] == 3, "three downloads are counted")
+    browser.play("popular", shelf, handle="lab/resnet", downloads=3)
+
+
+def test_eight_results_a_screen(browser, larder, tmp_path):
+    for i in range(24):
+        path = f"acme/mobilenet-{i}-with-a-name-as-long-as-they-are/{i + 1}"
+        file = tmp_path / f"tree/assets/docs/{path.rsplit('/', 1)[0]}/{i + 1}.md"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(document("Module", path, "A sentence that tells what a picture shows, " * (1 + i % 4),
+                                  **{**CLASSIFIER, "network_architecture": "mobilenet-v2", "dataset": "imagenet-ilsvrc-2012-cls", "language": "en"}))
+    larder.larder("import-docs", str(tmp_path / "tree"))
+    larder.publish("/acme/mobilenet-here/1", modules.module())
+    larder.put("/acme/mobilenet-here/1", document("Module", "acme/mobilenet-here/1", "What a picture shows.", **CLASSIFIER), content_type="text/markdown")
+    browser.play("dense", larder)
+
+
+def test_an_admin_ends_a_fill(browser, shelf, upstream):
+    gate = threading.Event()
+    for name in ("first", "second"):
+        begin_fill(shelf, upstream, f"far/{name}/1", gate)
+    browser.play("cancel_fill", shelf, token=shelf.token("admin"))
+    gate.set()
 
 
 def test_empty_registry(browser, larder):
@@ -123,7 +168,8 @@ def test_pages_that_are_to_burst(browser, larder):
     browser.play("hostile_page", larder, paths=[f"/acme/{name}/2", f"/acme/{name}/1", path, "/", "/acme"])
 
 
-def test_hostile_module_harms_nobody(browser, larder):
+def publish_hostile(larder):
+    """A module whose every word is markup, and whose documentation is nested, wide and long beyond reason; and another version."""
     tensor = Tensor(f"{SCRIPT}:0", "float32", [-1])
     model = modules.saved_model(MetaGraph({SCRIPT: Signature({IMAGE: tensor}, {SCRIPT: tensor}, method=IMAGE)},
                                           tags=(IMAGE,), tensorflow_version=SCRIPT, ops=(SCRIPT, IMAGE)))
@@ -132,17 +178,38 @@ def test_hostile_module_harms_nobody(browser, larder):
     body = document("Module", "acme/hostile/1", f"{SCRIPT}{IMAGE}", asset_path="https://example.org/a.tar.gz", task="text-embedding",
                     format="hub", fine_tunable="true").decode()
     body += f"\n{SCRIPT}\n\n[click](javascript:globalThis.harmed=true) {IMAGE}\n<iframe src='//example.org'></iframe>\n"
+    body += f"\n{'> ' * 50}quoted\n\n{'w' * 500}\n\n" + "\n".join(f"{'  ' * depth}- {depth}" for depth in range(30))
+    body += f"\n\n|{'a column|' * 30}\n|{'-|' * 30}\n|{'a cell|' * 30}\n\n###### six\n\n## two\n\n```\n{'a line of code ' * 40}\n```\n"
     reply = larder.put("/acme/hostile/1", body.encode(), content_type="text/markdown")
     assert reply.status in (200, 201), reply
     larder.publish("/acme/hostile/2", modules.module())
+
+
+def test_hostile_module_harms_nobody(browser, larder):
+    publish_hostile(larder)
     browser.play("hostile", larder)
 
 
+def pack_folder(folder, file=None):
+    """As hub archives are; one of several TF.js models in a folder as its model.json."""
+    entries = [modules.Member("./")]
+    for path in sorted(folder.rglob("*")):
+        name = "./" + str(path.relative_to(folder))
+        if path.is_dir():
+            entries.append(modules.Member(name + "/"))
+        elif not (file and path.name.startswith("model") and path.suffix == ".json"):
+            entries.append(modules.Member(name, path.read_bytes()))
+    if file:
+        entries.append(modules.Member("./model.json", file.read_bytes()))
+    return modules.pack(entries)
+
+
 @pytest.fixture
-def catalogue(larder, tmp_path):
-    """All of tfhub.dev's catalogue, listed, and the real models of the test data, published."""
+def catalogue(start, upstream, tmp_path):
+    """All of tfhub.dev's catalogue, listed, and the real models of the test data, published; and an upstream."""
     if not TESTDATA.is_dir():
         pytest.skip("../shared/testdata is not there")
+    larder = start(upstreams=[upstream.url])
     larder.larder("import-docs", str(TESTDATA / "tfhub_catalog.tar.gz"))
     models = sorted((TESTDATA / "savedmodel").iterdir())
     places = [(model, f"/real/{model.name.lower()}/1") for model in models]
@@ -151,9 +218,22 @@ def catalogue(larder, tmp_path):
         packed = tmp_path / f"{number}.tar.gz"
         subprocess.run([binary(), "pack", str(model), "-o", str(packed)], check=True)
         larder.publish(path, packed.read_bytes())
+    for file in sorted((TESTDATA / "tflite").glob("*/*.tflite")):
+        larder.publish(f"/real/lite-{file.parent.name.lower()}/1?lite-format=tflite", file.read_bytes())
+    for file in sorted((TESTDATA / "tfjs").glob("*/model.json")):
+        larder.publish(f"/real/js-{file.parent.name.lower()}/1?tfjs-format=compressed", pack_folder(file.parent, file))
     return larder
 
 
 def test_whole_catalogue(browser, catalogue):
     browser.play("catalogue", catalogue, modules=catalogue.get("/api/v1/modules?limit=1").json()["total"],
                  published="/real/compared/2")
+
+
+def begin_fill(larder, upstream, path, gate):
+    """One that stands half done until the gate opens."""
+    upstream.serve("/" + path, Answer(modules.module(4 << 20), gate=gate, gate_after=2 << 20))
+    reply = larder.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, json.dumps({"paths": [path]}).encode())
+    assert reply.status == 202, reply
+    wait_until(lambda: [fill for fill in larder.get("/api/v1/fills").json()["fills"]
+                        if fill["bytes"] > 0 and fill["total_bytes"] > 0 and path == f"{fill['handle']}/{fill['version']}"], f"{path} has begun")

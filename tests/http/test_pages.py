@@ -380,5 +380,5 @@ def test_publisher_is_shown_with_its_collections(catalogue):
 
 def test_listed_module_offers_its_formats_and_no_comparing(catalogue):
     page = browse(catalogue, "/acme/x")
-    assert page.has_text("Not on this server yet") and page.has_text("hub.load(") and not page.has_text("tf.loadGraphModel")
+    assert page.has_text("Not stored here yet") and page.has_text("hub.load(") and not page.has_text("tf.loadGraphModel")
     assert "form" in [tag for tag, _ in page.tags] and not page.has_text("Compare")

@@ -72,7 +72,7 @@ def test_bytes_that_are_held_back_tell_the_ways_out(upstream, mirror):
     mirror.publish(PATH, modules.module(seed=1))
     assert mirror.get(PATH + ".tar.gz").status == 200
     page = browse(mirror, PATH)
-    assert page.has_text("on this server") and not page.has_text("eld back")
+    assert page.has_text("stored here") and not page.has_text("eld back")
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+#include <string.h>
+
 #include <pthread.h>
 #include <string.h>
 
@@ -62,13 +65,44 @@ static void test_rendering(void **state)
 	}
 }
 
+/* Whatever levels a document leaves out, none is left out in the page, whose own heading above is of the
+ * second; and what was alike side by side is alike. */
+static void test_outlines(void **state)
+{
+	enum { HEADINGS = 12 };
+
+	for (unsigned round = 0, seed = 1; round < 300; round++) {
+		AUTO_BUFFER struct buffer markdown = {0};
+		AUTO_FREE char *html = NULL;
+		int levels[HEADINGS], before = 2;
+		const char *at;
+
+		for (int i = 0; i < HEADINGS; i++) {
+			levels[i] = 1 + rand_r(&seed) % 6;
+			buffer_printf(&markdown, "%.*s a\n", levels[i], "######");
+		}
+		html = document_render_section(buffer_string(&markdown), &home);
+		at = html;
+		for (int i = 0; i < HEADINGS; i++) {
+			int level = 0;
+
+			at = strstr(at, "<h");
+			assert_non_null(at);
+			level = *(at += 2) - '0';
+			assert_in_range(level, 2, before + 1);
+			assert_true(i == 0 || levels[i] != levels[i - 1] || level == before);
+			before = level;
+		}
+	}
+}
+
 static void test_sections(void **state)
 {
 	static const struct {
 		const char *markdown;
 		const char *html;
 	} cases[] = {
-		{"# A\n###### B", "<h2>A</h2>\n<h6>B</h6>\n"},
+		{"# A\n###### B", "<h2>A</h2>\n<h3>B</h3>\n"},
 		/* Nothing is loaded from elsewhere. */
 		{"![a *b*](https://c.d/e.png)", "<p><a href=\"https://c.d/e.png\">a <em>b</em></a></p>\n"},
 		{"![](https://c.d/e.png)", "<p><a href=\"https://c.d/e.png\">image</a></p>\n"},
@@ -255,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_rendering),
 		cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_outlines),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_what_lies_too_deep_is_left_out),
 		cmocka_unit_test(test_intricate),

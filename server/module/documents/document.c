@@ -251,11 +251,33 @@ static void lead_links_home(cmark_node *document, const struct document_home *ho
 
 /* ---- as a section ---- */
 
-static void lower_heading(cmark_node *heading)
+enum { HEADING_LEVELS = 6, FIRST_LEVEL = 2 };
+
+/* The headings that the next one may stand below, by their level in the document and in the page. */
+struct outline {
+	int from[HEADING_LEVELS];
+	int to[HEADING_LEVELS];
+	size_t depth;
+};
+
+/* One level down, since the page has a title of its own; and no more than one below what it stands under,
+ * whatever levels the document leaves out. */
+static void lower_heading(struct outline *outline, cmark_node *heading)
 {
 	int level = cmark_node_get_heading_level(heading);
+	int lowered;
 
-	(void)cmark_node_set_heading_level(heading, level < 6 ? level + 1 : 6);
+	while (outline->depth > 0 && outline->from[outline->depth - 1] >= level)
+		outline->depth--;
+	if (outline->depth > 0)
+		lowered = outline->to[outline->depth - 1] + 1;
+	else
+		lowered = level == 1 ? FIRST_LEVEL : FIRST_LEVEL + 1;
+	if (lowered > HEADING_LEVELS)
+		lowered = HEADING_LEVELS;
+	outline->from[outline->depth] = level;
+	outline->to[outline->depth++] = lowered;
+	(void)cmark_node_set_heading_level(heading, lowered);
 }
 
 /* The image's text becomes that of a link; inside of another link it is just text that stands out. */
@@ -280,6 +302,7 @@ static void unload_image(cmark_node *image, bool is_inside)
 static void fit_in(cmark_node *document)
 {
 	AUTO(own_iterator) cmark_iter *iterator = cmark_iter_new(document);
+	struct outline outline = {.depth = 0};
 	cmark_event_type event;
 	size_t around = 0; /* links and images that are open */
 
@@ -289,7 +312,7 @@ static void fit_in(cmark_node *document)
 		bool enters = event == CMARK_EVENT_ENTER;
 
 		if (type == CMARK_NODE_HEADING && enters)
-			lower_heading(node);
+			lower_heading(&outline, node);
 		if (type == CMARK_NODE_LINK || type == CMARK_NODE_IMAGE)
 			around = enters ? around + 1 : around - 1;
 		/* On the way out, so that the iterator has left it. */

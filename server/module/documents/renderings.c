@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/module/documents/doccode.h"
+#include "server/module/documents/doctables.h"
 #include "server/ranks.h"
 
 static const struct lock_place lock_place = {"renderings", RANK_RENDERINGS};
@@ -196,5 +197,7 @@ char *renderings_find(struct renderings *renderings, const char *markdown, const
 {
 	const struct document_home home = {renderings->hosts, root, url};
 
-	return doccode_finish(find_or_make(renderings, markdown, root, is_section), &home, is_section);
+	char *html = doccode_finish(find_or_make(renderings, markdown, root, is_section), &home, is_section);
+
+	return is_section ? doctables_finish(html) : html;
 }

@@ -9,6 +9,6 @@ export default async function ({ open, audit, shoot, assert, url }) {
 	await audit(page);
 	await shoot(page, "empty");
 	const activity = await open("/-/activity");
-	await activity.getByText("Nothing is being fetched.").waitFor();
+	await activity.getByText("Nothing is being downloaded.").waitFor();
 	await audit(activity);
 }

@@ -16,7 +16,7 @@ export default async function ({ open, shoot, tell, until, assert }) {
 	}, "the fill's bar never stood between its ends");
 	await shoot(activity, "activity-live");
 	await tell("halfway");
-	await activity.locator("#ended-fills tr").filter({ hasText: "far/away/3" }).getByText("kept").waitFor();
+	await activity.locator("#ended-fills tr").filter({ hasText: "far/away/3" }).getByText("stored").waitFor();
 	await activity.locator("#recent tr").filter({ hasText: "far/away/3" }).waitFor();
 	await row.waitFor({ state: "detached" });
 	await page.reload();
