@@ -51,5 +51,5 @@ json_t *ask_signatures(const struct ask *ask, struct err *err)
 
 void api_signatures(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask_with(services, request, reply, ask_signatures, "");
+	answer_ask_with(services, request, reply, ask_signatures, "format");
 }
