@@ -30,6 +30,10 @@ static const struct command *const commands[] = {
 	&command_keygen,
 	&command_import,
 	&command_import_docs,
+	&command_help,
+	&command_manual,
+	&command_completion,
+	&command_version,
 	NULL,
 };
 

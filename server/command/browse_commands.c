@@ -134,6 +134,13 @@ static const struct option_row list_rows[] = {
 		"only those that have a meta graph with this tag, such as serve"},
 	{"tensorflow-version", 0, "VERSION", TEXTS_INTO(struct list_options, filters),
 		"only those that this wrote, such as 2 or 2.11"},
+	{"parent-model", 0, "HANDLE", TEXTS_INTO(struct list_options, filters),
+		"only those that were made from this one for other devices"},
+	{"fold", 0, "false", MAYBE_INTO(struct list_options, filters),
+		"leave out those whose parent is listed, too"},
+	{"min-size", 0, "SIZE", TEXTS_INTO(struct list_options, filters),
+		"only those of at least so many bytes, such as 20M"},
+	{"max-size", 0, "SIZE", TEXTS_INTO(struct list_options, filters), "only those of at most so many"},
 	{"sort", 0, "ORDER", TEXTS_INTO(struct list_options, filters),
 		"relevance, name, downloads, trending, updated or size",
 		.choices = "relevance name downloads trending updated size"},
@@ -207,17 +214,12 @@ static void print_version(const json_t *version)
 {
 	static const char *const facts[] = {"handle", "version", "source", "state", "published_by",
 		"upstream", "created_at", "description", NULL};
-	const json_t *graphs = json_object_get(json_object_get(version, "saved_model"), "meta_graphs");
 
 	listing_print_facts(version, facts);
 	print_bundles(json_object_get(version, "artifacts"));
 	(void)putchar('\n');
 	listing_print_artifacts(version);
-	if (!graphs)
-		return;
-	(void)putchar('\n');
-	listing_print_signatures(graphs);
-	listing_tell_truncated(json_object_get(version, "saved_model"));
+	listing_print_models(version);
 }
 
 static bool get(
@@ -310,13 +312,27 @@ static bool find_version(struct remote *remote, struct name *name, struct err *e
 	return true;
 }
 
-static bool show_signatures(struct remote *remote, struct name *name, bool as_json, struct err *err)
+struct signatures_options {
+	struct asking asking;
+	const char *format; /* NULL: the first that lists any */
+};
+
+static bool show_signatures(
+	struct remote *remote, struct name *name, const struct signatures_options *options, struct err *err)
 {
+	AUTO_BUFFER struct buffer target = {0};
 	json_auto_t *json = NULL;
 
-	if (!find_version(remote, name, err) || !get(remote, "signatures", name, &json, err))
+	if (!find_version(remote, name, err))
 		return false;
-	if (as_json) {
+	buffer_printf(&target, "/api/v1/signatures/%s", name_path(name).text);
+	if (options->format) {
+		buffer_add_string(&target, "?format=");
+		uri_encode(&target, options->format, "");
+	}
+	if (!remote_get(remote, buffer_string(&target), &json, err))
+		return false;
+	if (options->asking.json) {
 		listing_print_json(json);
 	} else {
 		listing_print_signatures(json_object_get(json, "meta_graphs"));
@@ -325,30 +341,52 @@ static bool show_signatures(struct remote *remote, struct name *name, bool as_js
 	return true;
 }
 
-static int run_on_path(const struct asking *asking, int count, char **words, const char *command,
-	bool (*run)(struct remote *remote, struct name *name, bool as_json, struct err *err))
+static bool begin(const struct asking *asking, const char *path, struct remote **remote, struct name *name,
+	struct err *err)
 {
+	return read_path(path, name, err) && remote_create(&asking->remote, remote, err);
+}
+
+static int refuse_words(const char *command)
+{
+	return command_misuse(command, "%s takes one path, such as acme/half-plus-two/1", command);
+}
+
+static int run_show(void *values, int count, char **words)
+{
+	const struct asking *asking = values;
 	AUTO_REMOTE struct remote *remote = NULL;
 	struct name name = {0};
 	struct err err;
 
 	if (count != 1)
-		return command_misuse(command, "%s takes one path, such as acme/half-plus-two/1", command);
-	if (!read_path(words[0], &name, &err) || !remote_create(&asking->remote, &remote, &err) ||
-		!run(remote, &name, asking->json, &err))
+		return refuse_words("show");
+	if (!begin(asking, words[0], &remote, &name, &err) || !show(remote, &name, asking->json, &err))
 		return command_fail(&err);
 	return COMMAND_DONE;
 }
 
-static int run_show(void *asking, int count, char **words)
+static int run_signatures(void *values, int count, char **words)
 {
-	return run_on_path(asking, count, words, "show", show);
+	const struct signatures_options *options = values;
+	AUTO_REMOTE struct remote *remote = NULL;
+	struct name name = {0};
+	struct err err;
+
+	if (count != 1)
+		return refuse_words("signatures");
+	if (!begin(&options->asking, words[0], &remote, &name, &err) ||
+		!show_signatures(remote, &name, options, &err))
+		return command_fail(&err);
+	return COMMAND_DONE;
 }
 
-static int run_signatures(void *asking, int count, char **words)
-{
-	return run_on_path(asking, count, words, "signatures", show_signatures);
-}
+static const struct option_row signatures_rows[] = {
+	{"format", 0, "FORMAT", TEXT_INTO(struct signatures_options, format),
+		"tf-hub, tfjs, tflite or coral (default: the first that lists any)",
+		.choices = "tf-hub tfjs tflite coral"},
+	{0},
+};
 
 const struct command command_show = {
 	.name = "show",
@@ -363,12 +401,13 @@ const struct command command_show = {
 
 const struct command command_signatures = {
 	.name = "signatures",
-	.summary = "list what a SavedModel takes and gives",
+	.summary = "list what a model takes and gives",
 	.forms = {"PATH"},
 	.remarks =
 		"Lists the signatures' inputs and outputs, a row each; callables have brackets behind their "
 		"name. Without a version in PATH the latest is meant.",
-	.groups = {{asking_option_rows, 0}, {remote_option_rows, offsetof(struct asking, remote)}},
-	.options_size = sizeof(struct asking),
+	.groups = {{signatures_rows, 0}, {asking_option_rows, offsetof(struct signatures_options, asking)},
+		{remote_option_rows, offsetof(struct signatures_options, asking.remote)}},
+	.options_size = sizeof(struct signatures_options),
 	.run = run_signatures,
 };

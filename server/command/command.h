@@ -32,8 +32,12 @@ struct command {
 	const char *remarks; /* paragraphs; lines are wrapped */
 	struct option_group groups[OPTION_GROUPS_MAX + 1];
 	size_t options_size; /* of the struct that the options go to, zeroed before */
+	/* Sentences on what its exit status tells besides done, failed and misuse; NULL: nothing. */
+	const char *statuses;
 	/* words: what is no option, ended by NULL. Returns an exit status. */
 	int (*run)(void *options, int count, char **words);
+	/* In its place, of a command that tells of commands. */
+	int (*tell)(const struct command *const *commands, void *options, int count, char **words);
 };
 
 /* Prints the failure to stderr as "larder: sentence". Returns COMMAND_FAILED. */
@@ -85,5 +89,9 @@ extern const struct command command_import;
 extern const struct command command_import_docs;
 extern const struct command command_export;
 extern const struct command command_keygen;
+extern const struct command command_help;
+extern const struct command command_manual;
+extern const struct command command_completion;
+extern const struct command command_version;
 
 #endif

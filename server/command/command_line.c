@@ -5,13 +5,11 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "common/nearness.h"
 #include "common/own.h"
+#include "server/command/command_table.h"
 #include "server/command/help.h"
 
-enum { COMMANDS_MAX = 64 };
-
-/* ---- finding the command ---- */
+/* ---- help ---- */
 
 static bool asks_for_help(const char *argument)
 {
@@ -25,44 +23,6 @@ static bool wants_help(int argc, char **argv)
 			return true;
 	}
 	return false;
-}
-
-static const struct command *find_command(const struct command *const *commands, const char *name)
-{
-	while (*commands && strcmp((*commands)->name, name) != 0)
-		commands++;
-	return *commands;
-}
-
-static int refuse_command(const struct command *const *commands, const char *name)
-{
-	const char *names[COMMANDS_MAX];
-	const char *meant;
-	size_t count = 0;
-
-	for (; *commands && count < COMMANDS_MAX; commands++)
-		names[count++] = (*commands)->name;
-	meant = nearness_find(names, count, name);
-	(void)fprintf(stderr, "larder: there is no command \"%s\"", name);
-	if (meant)
-		(void)fprintf(stderr, "; did you mean \"%s\"?\n", meant);
-	else
-		(void)fputs("; \"larder --help\" lists them\n", stderr);
-	return COMMAND_MISUSE;
-}
-
-/* help, and help COMMAND. */
-static int help(const struct command *const *commands, int argc, char **argv)
-{
-	const struct command *command = argc > 2 ? find_command(commands, argv[2]) : NULL;
-
-	if (argc > 2 && !command && strcmp(argv[2], "help") != 0 && !asks_for_help(argv[2]))
-		return refuse_command(commands, argv[2]);
-	if (command)
-		help_print(stdout, command);
-	else
-		help_print_commands(stdout, commands);
-	return COMMAND_DONE;
 }
 
 /* ---- running it ---- */
@@ -96,7 +56,8 @@ static int check_form(const struct command *command, const struct option_given *
 	return COMMAND_DONE;
 }
 
-static int read_and_run(const struct command *command, void *options, int argc, char **argv)
+static int read_and_run(const struct command *const *commands, const struct command *command, void *options,
+	int argc, char **argv)
 {
 	struct option_given given;
 	struct err err;
@@ -107,10 +68,14 @@ static int read_and_run(const struct command *command, void *options, int argc, 
 	status = check_form(command, &given, argv[given.words]);
 	if (status != COMMAND_DONE)
 		return status;
-	return command->run(options, argc - given.words, argv + given.words);
+	argc -= given.words;
+	argv += given.words;
+	return command->tell ? command->tell(commands, options, argc, argv)
+			     : command->run(options, argc, argv);
 }
 
-static int run_command(const struct command *command, int argc, char **argv)
+static int run_command(
+	const struct command *const *commands, const struct command *command, int argc, char **argv)
 {
 	AUTO_FREE void *options = mem_zero(1, command->options_size + 1);
 	int status;
@@ -120,7 +85,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 		return COMMAND_DONE;
 	}
 	argv[1] = argv[0];
-	status = read_and_run(command, options, argc - 1, argv + 1);
+	status = read_and_run(commands, command, options, argc - 1, argv + 1);
 	options_finish(command->groups, options);
 	return status;
 }
@@ -146,14 +111,10 @@ int command_run(const struct command *const *commands, int argc, char **argv)
 		help_print_commands(stdout, commands);
 		return finish_output(COMMAND_DONE);
 	}
-	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
-		(void)puts("larder " LARDER_VERSION);
-		return finish_output(COMMAND_DONE);
-	}
-	if (strcmp(argv[1], "help") == 0)
-		return finish_output(help(commands, argc, argv));
-	command = find_command(commands, argv[1]);
+	if (strcmp(argv[1], "--version") == 0)
+		argv[1] += 2;
+	command = command_table_find(commands, argv[1]);
 	if (!command)
-		return refuse_command(commands, argv[1]);
-	return finish_output(run_command(command, argc, argv));
+		return command_table_refuse(commands, argv[1]);
+	return finish_output(run_command(commands, command, argc, argv));
 }

@@ -16,10 +16,19 @@ static char *without_last_slashes(const char *path)
 	return mem_dup_n(path, length);
 }
 
+/* "localhost:8080/acme/x/1", "registry.example.org/acme/x/1": no publisher has such signs. */
+static bool begins_with_host(const char *url)
+{
+	size_t length = strcspn(url, "/");
+
+	return url[length] == '/' && length > 0 && strcspn(url, ":.[") < length && *url != '.';
+}
+
 bool destination_read(const char *url, const char *default_server, struct destination *out, struct err *err)
 {
-	const char *host = strstr(url, "://");
-	const char *found = host ? strchr(host + 3, '/') : url;
+	const char *scheme = strstr(url, "://");
+	const char *host = scheme ? scheme + 3 : begins_with_host(url) ? url : NULL;
+	const char *found = host ? strchr(host, '/') : url;
 	AUTO_FREE char *path = found ? without_last_slashes(found) : NULL;
 
 	*out = (struct destination){0};

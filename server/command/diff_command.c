@@ -67,11 +67,11 @@ static void add_breaking(struct text_table *table, const json_t *change)
 
 static void add_type(struct text_table *table, const json_t *tensor)
 {
-	AUTO_BUFFER struct buffer text = {0};
+	AUTO_BUFFER struct buffer shape = {0};
 
-	buffer_add_string(&text, cell_dtype(tensor));
-	cell_write_shape(&text, tensor);
-	text_table_add(table, buffer_string(&text));
+	cell_write_shape(&shape, tensor);
+	text_table_add(table, cell_dtype(tensor));
+	text_table_add(table, buffer_string(&shape));
 }
 
 /* Of one signature or callable. */
@@ -122,16 +122,16 @@ static void add_functions(struct text_table *table, const json_t *functions, con
 		}
 		add_place(&changed, "", "");
 		cell_add_text(table, function, "change");
-		text_table_add(table, "");
-		text_table_add(table, "");
+		for (int cell = 0; cell < 4; cell++)
+			text_table_add(table, "");
 		add_breaking(table, function);
 	}
 }
 
 static void print_functions(const json_t *diff)
 {
-	static const char *const headings[] = {
-		"TAGS", "SIGNATURE", "DIRECTION", "NAME", "CHANGE", "FROM", "TO", "BREAKING"};
+	static const char *const headings[] = {"TAGS", "SIGNATURE", "DIRECTION", "NAME", "CHANGE", "DTYPE",
+		"SHAPE", "NEW DTYPE", "NEW SHAPE", "BREAKING"};
 	AUTO(text_table_finish) struct text_table table = {.columns = sizeof headings / sizeof *headings};
 
 	text_table_add_row(&table, headings);
@@ -250,6 +250,7 @@ const struct command command_diff = {
 	.name = "diff",
 	.summary = "tell what differs between two versions of a module",
 	.forms = {"HANDLE FROM TO"},
+	.statuses = "1 also where --check finds something breaking.",
 	.remarks =
 		"Holds two versions against each other, such as acme/half-plus-two 1 2: sizes, signatures, "
 		"callables (with brackets behind their name), ops and files. What code that was written for "

@@ -9,6 +9,8 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "common/utf8.h"
+#include "server/command/terminal.h"
 #include "server/command/text_table.h"
 
 enum { BAR_WIDTH = 20, NAME_WIDTH = 40, COLUMNS_DEFAULT = 80, ROWS_DEFAULT = 24 };
@@ -19,7 +21,7 @@ _Static_assert(sizeof filled == BAR_WIDTH + 1, "a full bar");
 
 void fillbars_init(struct fillbars *bars)
 {
-	*bars = (struct fillbars){.terminal = isatty(STDERR_FILENO)};
+	*bars = (struct fillbars){.terminal = terminal_can_draw(STDERR_FILENO)};
 }
 
 /* ---- one line ---- */
@@ -83,7 +85,7 @@ void fillbars_write(struct buffer *out, const json_t *fill, size_t columns)
 		buffer_printf(&line, " %s", state);
 	text = buffer_take(&line);
 	text_table_blank_controls(text);
-	buffer_add(out, text, strnlen(text, columns));
+	buffer_add(out, text, utf8_cut(text, columns));
 }
 
 /* ---- all of them ---- */

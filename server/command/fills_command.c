@@ -14,6 +14,8 @@
 #include "server/command/fill_pages.h"
 #include "server/command/listing.h"
 
+enum { WHY_COLUMN = 1 << 9 }; /* gives way first */
+
 static void add_number(struct text_table *table, const json_t *fill, const char *key)
 {
 	if (json_is_integer(json_object_get(fill, key)))
@@ -52,7 +54,7 @@ static bool list(struct remote *remote, bool recent, bool as_json, struct err *e
 {
 	static const char *const headings[] = {"ID", "STATE", "MODULE", "FORMAT", "DONE", "OF",
 		"SECONDS LEFT", "WAITING", "UPSTREAM", "WHY", NULL};
-	AUTO(text_table_finish) struct text_table table = {.columns = 10};
+	AUTO(text_table_finish) struct text_table table = {.columns = 10, .elastic = WHY_COLUMN};
 	json_auto_t *answer = NULL;
 
 	if (!fill_pages_read(remote, &answer, err))

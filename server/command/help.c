@@ -6,6 +6,8 @@
 #include "common/mem.h"
 #include "common/own.h"
 
+const char help_of_larder[] = "Larder mirrors, keeps and serves machine-learning modules.";
+
 enum { WIDTH = 80, OPTION_COLUMN = 24, NAME_COLUMN = 15 };
 
 /* ---- wrapping ---- */
@@ -83,20 +85,13 @@ static bool is_word_of(const char *words, const struct option_row *row)
 	return false;
 }
 
-static bool has_form(unsigned forms, size_t form)
-{
-	return !forms || (forms & 1u << form);
-}
-
 bool help_form_takes(const struct command *command, size_t form, const struct option_group *group,
 	const struct option_row *row)
 {
-	return has_form(group->forms, form) && has_form(row->forms, form) &&
-	       !is_word_of(command->forms[form], row);
+	return options_in_form(group, row, form) && !is_word_of(command->forms[form], row);
 }
 
-/* "-o FILE" or "--cached[=false]"; free() it. */
-static char *spell(const struct option_row *row)
+char *help_spell(const struct option_row *row)
 {
 	const char letter[] = {row->letter, '\0'};
 	const char *dashes = row->letter ? "-" : "--";
@@ -110,8 +105,8 @@ static char *spell(const struct option_row *row)
 /* Two that exclude each other stand in the same brackets. */
 static const struct option_row *add_option(struct wrapping *wrapping, const struct option_row *row)
 {
-	AUTO_FREE char *first = spell(row);
-	AUTO_FREE char *second = row->or_next ? spell(row + 1) : NULL;
+	AUTO_FREE char *first = help_spell(row);
+	AUTO_FREE char *second = row->or_next ? help_spell(row + 1) : NULL;
 	AUTO_FREE char *text = second ? mem_printf("[%s | %s]", first, second) : mem_printf("[%s]", first);
 
 	add_word(wrapping, text, strlen(text));
@@ -147,6 +142,17 @@ static void print_option(FILE *out, const struct option_row *row)
 	print_text(out, row->help, OPTION_COLUMN);
 }
 
+/* Below an empty line, which stands there already where there are no options. */
+static void print_statuses(FILE *out, const struct command *command)
+{
+	AUTO_FREE char *text = mem_printf("Exit status: 0 done, 1 failed, 2 called wrongly.%s%s",
+		command->statuses ? " " : "", command->statuses ? command->statuses : "");
+
+	if (command->groups[0].rows)
+		(void)fputc('\n', out);
+	print_text(out, text, 0);
+}
+
 void help_print(FILE *out, const struct command *command)
 {
 	for (size_t form = 0; command->forms[form]; form++)
@@ -156,6 +162,7 @@ void help_print(FILE *out, const struct command *command)
 	(void)fputc('\n', out);
 	OPTIONS_EACH(group, row, command->groups)
 	print_option(out, row);
+	print_statuses(out, command);
 }
 
 /* ---- all of them ---- */
@@ -168,12 +175,10 @@ static void print_summary(FILE *out, const char *name, const char *summary)
 
 void help_print_commands(FILE *out, const struct command *const *commands)
 {
-	(void)fputs("Larder mirrors, keeps and serves machine-learning modules.\n\n"
-		    "usage: larder COMMAND [OPTION]...\n\n",
-		out);
+	(void)fprintf(out, "%s\n\nusage: larder COMMAND [OPTION]...\n\n", help_of_larder);
 	for (; *commands; commands++)
 		print_summary(out, (*commands)->name, (*commands)->summary);
-	print_summary(out, "help", "tell more of a command");
-	print_summary(out, "version", "tell which Larder this is");
-	(void)fputs("\n\"larder help COMMAND\" or \"larder COMMAND --help\" tells more.\n", out);
+	(void)fputs("\n\"larder help COMMAND\" or \"larder COMMAND --help\" tells more.\n"
+		    "Exit status: 0 done, 1 failed, 2 called wrongly.\n",
+		out);
 }

@@ -27,12 +27,12 @@ static void end(const char *words, size_t length)
 	}
 
 HANDLER(import_ended, "the same command goes on where it was; what was copied stays for a week")
-HANDLER(pull_ended,
-	"what came stays beside its place, in a file that ends in .part; the same command goes on there")
+HANDLER(pull_ended, "what came stays beside its place, in a file that ends in .part; the same command goes "
+		    "on there. What the "
+		    "server fetches for it goes on, as \"larder fills\" shows")
 HANDLER(pull_away_ended, "what was written to standard output is of no use; the same command begins anew")
-HANDLER(publish_ended, "the server has all of the version or nothing of it; the same command settles it, and "
-		       "changes nothing "
-		       "that is there")
+HANDLER(publish_ended, "the server has all of the version or nothing of it; \"larder show\" tells which, "
+		       "and the same command settles it and changes nothing that is there")
 HANDLER(prefetch_ended, "what was ordered is fetched all the same, as \"larder fills\" shows; the same "
 			"command orders the rest")
 

@@ -3,16 +3,22 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buffer.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/command/cells.h"
+#include "server/command/terminal.h"
 
-enum { DESCRIPTION_WIDTH = 60 };
+/* Columns that give way first. */
+enum { DESCRIPTION_COLUMN = 1 << 6, DIGEST_COLUMN = 1 << 4 };
+
+enum { DESCRIPTION_WIDTH = 60, DAY_WIDTH = 10 };
 
 void listing_print(struct text_table *table)
 {
+	table->room = cells_for_people() ? terminal_columns(STDOUT_FILENO) : 0;
 	text_table_print(table, stdout, cells_for_people());
 	(void)fflush(stdout);
 }
@@ -81,6 +87,16 @@ static void cut(char *text, size_t width)
 	}
 }
 
+/* For people the day is enough. */
+static void add_time(struct text_table *table, const json_t *object, const char *key)
+{
+	AUTO_FREE char *text = mem_dup(cell_text(object, key));
+
+	if (cells_for_people())
+		cut(text, DAY_WIDTH);
+	text_table_add(table, text);
+}
+
 /* Long enough to recognise on a terminal; whole for programs. */
 static void add_description(struct text_table *table, const json_t *object)
 {
@@ -97,6 +113,7 @@ void listing_begin_modules(struct text_table *table)
 		"MODULE", "LATEST", "FORMATS", "SIZE", "SOURCE", "UPDATED", "DESCRIPTION"};
 
 	table->columns = sizeof headings / sizeof *headings;
+	table->elastic = DESCRIPTION_COLUMN;
 	text_table_add_row(table, headings);
 }
 
@@ -112,7 +129,7 @@ void listing_add_modules(struct text_table *table, const json_t *modules)
 		cell_add_joined(table, json_object_get(module, "formats"));
 		cell_add_size(table, module, "size_bytes");
 		cell_add_text(table, module, "source");
-		cell_add_text(table, module, "updated_at");
+		add_time(table, module, "updated_at");
 		add_description(table, module);
 	}
 }
@@ -171,7 +188,8 @@ void listing_print_artifacts(const json_t *version)
 {
 	static const char *const headings[] = {
 		"FORMAT", "SIZE", "FILES", "UNPACKED", "DIGEST", "SOURCE", "FROM", "HERE"};
-	AUTO(text_table_finish) struct text_table table = {.columns = sizeof headings / sizeof *headings};
+	AUTO(text_table_finish)
+	struct text_table table = {.columns = sizeof headings / sizeof *headings, .elastic = DIGEST_COLUMN};
 	const json_t *artifacts = json_object_get(version, "artifacts");
 	size_t i;
 	const json_t *artifact;
@@ -291,4 +309,42 @@ void listing_print_signatures(const json_t *meta_graphs)
 		add_functions(&graph, json_object_get(meta_graph, "callables"), "()");
 	}
 	listing_print(&table);
+}
+
+/* ---- a version ---- */
+
+static void count_models(const json_t *version, size_t *count)
+{
+	const json_t *artifact;
+	size_t i;
+
+	*count = json_is_object(json_object_get(version, "saved_model"));
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact) *count +=
+		json_is_object(json_object_get(artifact, "model"));
+}
+
+/* Of several formats each says which it is. */
+static void print_model(const json_t *model, const char *format, bool is_one_of_several)
+{
+	AUTO_FREE char *name = mem_dup(format);
+
+	if (!json_is_object(model))
+		return;
+	(void)putchar('\n');
+	if (is_one_of_several)
+		listing_print_fact("signatures of", name);
+	listing_print_signatures(json_object_get(model, "meta_graphs"));
+	listing_tell_truncated(model);
+}
+
+void listing_print_models(const json_t *version)
+{
+	const json_t *artifact;
+	size_t count;
+	size_t i;
+
+	count_models(version, &count);
+	print_model(json_object_get(version, "saved_model"), "tf-hub", count > 1);
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
+		print_model(json_object_get(artifact, "model"), cell_text(artifact, "format"), count > 1);
 }

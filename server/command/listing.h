@@ -23,6 +23,8 @@ void listing_print_artifacts(const json_t *version);
 /* Says on standard error that the listing is one in part, where it is, and of how many. */
 void listing_tell_truncated(const json_t *listing);
 void listing_print_signatures(const json_t *meta_graphs);
+/* The same of each format of a version that has any, behind an empty line. */
+void listing_print_models(const json_t *version);
 
 /* Prints "key: value", with a tab behind the colon where no person reads it; nothing for an empty value. What
  * cannot be shown on a terminal becomes blanks in it. */
@@ -31,8 +33,8 @@ void listing_print_fact(const char *key, char *value);
 /* Prints a few members of an object as "key: value", where they are there. */
 void listing_print_facts(const json_t *object, const char *const *keys);
 
-/* Prints what was added to the table to standard output, at once: aligned on a terminal, tab-separated
- * elsewhere. */
+/* Prints what was added to the table to standard output, at once: aligned on a terminal and as wide as that,
+ * tab-separated and whole elsewhere. */
 void listing_print(struct text_table *table);
 
 /* Prints JSON, on a terminal without anything that is not ASCII. */

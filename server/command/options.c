@@ -10,6 +10,16 @@
 #include "common/nearness.h"
 #include "common/own.h"
 
+static bool has_form(unsigned forms, size_t form)
+{
+	return !forms || (forms & 1u << form);
+}
+
+bool options_in_form(const struct option_group *group, const struct option_row *row, size_t form)
+{
+	return has_form(group->forms, form) && has_form(row->forms, form);
+}
+
 enum { FIRST_LONG = 256 }; /* above all letters */
 
 /* The rows as getopt takes them, and where each leads. */

@@ -62,6 +62,9 @@ enum { OPTIONS_MAX = 32, OPTION_GROUPS_MAX = 3 };
 	for (const struct option_group *group = (groups); group->rows; group++) \
 		for (const struct option_row *row = group->rows; row->name; row++)
 
+/* Whether one of a command's forms takes a row of a group. */
+bool options_in_form(const struct option_group *group, const struct option_row *row, size_t form);
+
 /* What was read of a command line. */
 struct option_given {
 	const struct option_row *rows[OPTIONS_MAX]; /* those that were given, each once */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/command/packing.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/container.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/stream.h"
 #include "server/command/progress_bar.h"
 #include "server/command/text_table.h"
 #include "server/module/archives/advice.h"
@@ -92,8 +95,9 @@ static void print_wrapper(const char *command, const char *folder, const struct 
 	packing_print_finding(finding->rule, finding->path, message);
 }
 
+/* command: where what was examined is a folder that was packed; else NULL. */
 static bool judge(
-	const char *command, const char *folder, const struct examination *examination, struct err *err)
+	const char *command, const char *path, const struct examination *examination, struct err *err)
 {
 	size_t violations = 0;
 
@@ -101,21 +105,74 @@ static bool judge(
 		const struct finding *finding = &examination->findings[i];
 
 		violations += !finding->publishable;
-		if (strcmp(finding->rule, "wrapper-folder") == 0)
-			print_wrapper(command, folder, finding);
+		if (command && strcmp(finding->rule, "wrapper-folder") == 0)
+			print_wrapper(command, path, finding);
 		else
 			packing_print_finding(finding->rule, finding->path, finding->message);
 	}
 	if (violations > 0)
-		return err_set(err, ERR_INVALID_MODULE, "%s is no %s module that can be published.", folder,
+		return err_set(err, ERR_INVALID_MODULE, "%s is no %s module that can be published.", path,
 			formats[examination->format].name);
 	return true;
+}
+
+/* ---- examining ---- */
+
+/* A file that tells how far it is read. */
+struct watched {
+	struct stream stream;
+	struct stream *inner;
+	struct progress_bar progress;
+	int64_t done_bytes;
+	int64_t total_bytes;
+};
+
+static bool next_watched(struct stream *stream, const uint8_t **data, size_t *length, struct err *err)
+{
+	struct watched *watched = CONTAINER_OF(stream, struct watched, stream);
+
+	if (!stream_next(watched->inner, data, length, err))
+		return false;
+	watched->done_bytes += (int64_t)*length;
+	progress_bar_show(&watched->progress, watched->done_bytes, watched->total_bytes);
+	return true;
+}
+
+static bool read_again(
+	struct stream *stream, int64_t offset, void *out, size_t length, size_t *out_read, struct err *err)
+{
+	struct watched *watched = CONTAINER_OF(stream, struct watched, stream);
+
+	return watched->inner->again(watched->inner, offset, out, length, out_read, err);
+}
+
+static bool examine(int fd, enum format format, struct examination **out, struct err *err)
+{
+	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
+	struct watched watched = {.inner = file_stream_init(file, fd)};
+	struct stat status;
+	bool done;
+
+	if (fstat(fd, &status) < 0)
+		return err_errno(err, errno, "read the module");
+	watched.stream = (struct stream){next_watched, watched.inner->again ? read_again : NULL};
+	watched.total_bytes = status.st_size;
+	progress_bar_init(&watched.progress, "checking");
+	done = examination_run(&watched.stream, format, &(struct archive_limits){0}, out, err);
+	progress_bar_finish(&watched.progress);
+	return done;
+}
+
+bool packing_check(const char *path, enum format format, int fd, struct err *err)
+{
+	AUTO_EXAMINATION struct examination *examination = NULL;
+
+	return examine(fd, format, &examination, err) && judge(NULL, path, examination, err);
 }
 
 bool packing_run(const char *command, const char *folder, enum pack_links links, enum format format, int fd,
 	struct err *err)
 {
-	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
 	AUTO_EXAMINATION struct examination *examination = NULL;
 	struct packing_watcher watcher = {.watcher = {show_progress, note_left}};
 	bool packed;
@@ -125,8 +182,5 @@ bool packing_run(const char *command, const char *folder, enum pack_links links,
 	progress_bar_finish(&watcher.progress);
 	print_left(&watcher, folder);
 	free(watcher.first_left);
-	return packed &&
-	       examination_run(
-		       file_stream_init(file, fd), format, &(struct archive_limits){0}, &examination, err) &&
-	       judge(command, folder, examination, err);
+	return packed && examine(fd, format, &examination, err) && judge(command, folder, examination, err);
 }

@@ -14,6 +14,9 @@
 bool packing_run(const char *command, const char *folder, enum pack_links links, enum format format, int fd,
 	struct err *err);
 
+/* The same examination of a file as it is. */
+bool packing_check(const char *path, enum format format, int fd, struct err *err);
+
 /* Says on stderr which model is taken of a folder that has two, unless the user has named the format. */
 void packing_tell_choice(const char *folder, const char *asked, enum format format);
 

@@ -17,6 +17,7 @@
 #include "server/command/listing.h"
 #include "server/command/lockcheck.h"
 #include "server/command/lockfile.h"
+#include "server/command/module_target.h"
 #include "server/command/remote.h"
 #include "server/command/wishes.h"
 
@@ -57,14 +58,20 @@ static void end_wish(struct prefetch *prefetch, struct wish *wish, enum wish_sta
 	wish_tell(wish, prefetch->json);
 }
 
-/* Nobody knows any more what became of its fill: it is asked for again, but not for ever. */
-static void reopen(struct prefetch *prefetch, struct wish *wish)
+static void open_again(struct prefetch *prefetch, struct wish *wish)
 {
-	json_auto_t *why = NULL;
 	size_t at = (size_t)(wish - prefetch->wishes.items);
 
 	wish->state = WISH_OPEN;
 	prefetch->open = at < prefetch->open ? at : prefetch->open;
+}
+
+/* Nobody knows any more what became of its fill: it is asked for again, but not for ever. */
+static void reopen(struct prefetch *prefetch, struct wish *wish)
+{
+	json_auto_t *why = NULL;
+
+	open_again(prefetch, wish);
 	if (wish->tries < TRIES_MAX)
 		return;
 	why = json_pack("{s:s, s:s}", "code", "internal", "detail", "the server lost track of it");
@@ -130,11 +137,34 @@ static void take_here(struct prefetch *prefetch, struct wish *wish, const json_t
 	end_wish(prefetch, wish, WISH_HERE, NULL);
 }
 
+static bool has_code(const json_t *problem, const char *code)
+{
+	return strcmp(text_of(problem, "code"), code) == 0;
+}
+
+/* Fills are of versions. One that names none is meant as the latest, which the server leads to. */
+static void take_misnamed(struct prefetch *prefetch, struct wish *wish, const json_t *entry)
+{
+	json_auto_t *problem = NULL;
+	char *latest;
+
+	if (!wish->asked && module_target_find_latest(prefetch->remote, wish->path, &latest, &problem)) {
+		wish_rename(wish, latest);
+		open_again(prefetch, wish);
+		return;
+	}
+	end_wish(prefetch, wish, WISH_FAILED,
+		problem && *text_of(problem, "detail") && !has_code(problem, "bad-request") ? problem
+											    : entry);
+}
+
 /* A full queue is no failure: its turn comes. */
 static void take_refused(struct prefetch *prefetch, struct wish *wish, const json_t *entry)
 {
-	if (strcmp(text_of(entry, "code"), "busy") == 0)
+	if (has_code(entry, "busy"))
 		prefetch->full = true;
+	else if (has_code(entry, "bad-request"))
+		take_misnamed(prefetch, wish, entry);
 	else
 		end_wish(prefetch, wish, WISH_FAILED, entry);
 }
@@ -454,12 +484,10 @@ const struct command command_prefetch = {
 	.summary = "have a registry fetch modules before they are wanted",
 	.forms = {"PATH..."},
 	.remarks = "Has a running daemon fetch versions from its upstreams, shows how far they are, and ends "
-		   "when "
-		   "all are there. A PATH is as in a URL, such as google/nnlm-en-dim50/2 (the tf-hub "
-		   "archive) or "
+		   "when all are there. A PATH is as in a URL, such as google/nnlm-en-dim50/2 (the tf-hub "
+		   "archive), google/nnlm-en-dim50 (its latest version) or "
 		   "'google/x/1?tfjs-format=compressed'. Fails if any of them cannot be had, and says why. "
-		   "When it "
-		   "is interrupted, the daemon fetches on.",
+		   "When it is interrupted, the daemon fetches on.",
 	.groups = {{rows, 0}, {remote_option_rows, offsetof(struct prefetch_options, remote)}},
 	.options_size = sizeof(struct prefetch_options),
 	.run = run_prefetch,

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/number.h"
+#include "server/command/terminal.h"
 
 enum { FIRST_MS = 300, BAR_EVERY_MS = 100, LINE_EVERY_MS = 10000, BAR_WIDTH = 30 };
 
@@ -18,7 +19,8 @@ void progress_bar_init(struct progress_bar *progress, const char *what)
 {
 	int64_t now = clock_monotonic_ms();
 
-	*progress = (struct progress_bar){.what = what, .terminal = isatty(STDERR_FILENO), .started_ms = now};
+	*progress = (struct progress_bar){
+		.what = what, .terminal = terminal_can_draw(STDERR_FILENO), .started_ms = now};
 	progress->next_ms = now + (progress->terminal ? FIRST_MS : LINE_EVERY_MS);
 }
 

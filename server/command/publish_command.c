@@ -8,14 +8,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/digest.h"
 #include "common/mem.h"
+#include "common/number.h"
 #include "common/own.h"
+#include "server/command/cells.h"
 #include "server/command/command.h"
 #include "server/command/destination.h"
 #include "server/command/documentation_file.h"
 #include "server/command/interruption.h"
 #include "server/command/listing.h"
 #include "server/command/packing.h"
+#include "server/command/part_file.h"
 #include "server/command/progress_bar.h"
 #include "server/command/remote.h"
 #include "server/module/archives/guess.h"
@@ -25,6 +29,7 @@ struct publish_options {
 	const char *documentation;
 	const char *format; /* NULL: by what the file or folder holds */
 	bool dereference;
+	bool dry_run;
 	bool json;
 };
 
@@ -82,6 +87,8 @@ static bool open_source(const char *path, const struct publish_options *options,
 	if (!choose_format(options, options->format ? FORMAT_TF_HUB : guess_file(path, fd), out_format))
 		return err_set(err, ERR_BAD_REQUEST,
 			"\"%s\" is no format; there are tf-hub, tfjs, tflite and coral.", options->format);
+	if (!packing_check(path, *out_format, fd, err))
+		return false;
 	*out_fd = TAKE_FD(fd);
 	return true;
 }
@@ -93,6 +100,28 @@ static bool open_documentation(const char *path, const struct name *name, int *o
 }
 
 /* ---- sending ---- */
+
+/* What is to be published, and what came of it. */
+struct publishing {
+	const struct publish_options *options;
+	struct destination destination;
+	struct remote *remote;
+	int fd;
+	int documentation; /* -1: none */
+	bool created;      /* else these very bytes were there */
+	json_t *version;
+};
+
+static void finish(struct publishing *publishing)
+{
+	destination_finish(&publishing->destination);
+	remote_destroy(publishing->remote);
+	json_decref(publishing->version);
+	if (publishing->fd >= 0)
+		(void)close(publishing->fd);
+	if (publishing->documentation >= 0)
+		(void)close(publishing->documentation);
+}
 
 static void show_progress(void *context, int64_t done_bytes, int64_t total_bytes)
 {
@@ -114,93 +143,211 @@ static void print_violations(const json_t *problem)
 	}
 }
 
-/* PUTs and judges the answer; *out is the reply's JSON, or NULL. */
-static bool send_file(struct remote *remote, const char *target, const char *media_type, int fd, json_t **out,
-	struct err *err)
+/* PUTs, or asks whether that would do. */
+static bool put(const struct publishing *publishing, struct remote_reply *reply, struct err *err)
 {
-	AUTO(remote_reply_finish) struct remote_reply reply = {0};
+	const struct name *name = &publishing->destination.name;
+	const struct format_row *format = &formats[name->format];
+	AUTO_FREE char *target =
+		mem_printf("/%s?%s=%s", name_path(name).text, format->query_key, format->query_value);
 	struct progress_bar progress;
 	struct remote_upload upload = {.target = target,
-		.media_type = media_type,
-		.fd = fd,
+		.media_type = format->media_type,
+		.asks_only = publishing->options->dry_run,
+		.fd = publishing->fd,
 		.progressed = show_progress,
 		.context = &progress};
-	bool sent;
+	bool answered;
 
 	progress_bar_init(&progress, "uploading");
-	sent = remote_send(remote, &upload, &reply, err);
+	answered = remote_send(publishing->remote, &upload, reply, err);
 	progress_bar_finish(&progress);
-	if (!sent)
+	return answered;
+}
+
+static bool send_module(struct publishing *publishing, struct err *err)
+{
+	AUTO(remote_reply_finish) struct remote_reply reply = {0};
+
+	if (!put(publishing, &reply, err))
 		return false;
 	if (!remote_accepted(&reply, err)) {
 		print_violations(reply.json);
 		return false;
 	}
-	*out = TAKE(reply.json);
+	if (!json_is_object(reply.json))
+		return err_set(err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?",
+			remote_server(publishing->remote));
+	publishing->created = reply.status == 201;
+	publishing->version = TAKE(reply.json);
 	return true;
 }
 
-static bool send_module(struct remote *remote, const struct name *name, int fd, json_t **out, struct err *err)
+/* What it is then has its description and tags. */
+static bool send_documentation(struct publishing *publishing, struct err *err)
 {
-	const struct format_row *format = &formats[name->format];
-	AUTO_FREE char *target =
-		mem_printf("/%s?%s=%s", name_path(name).text, format->query_key, format->query_value);
-
-	return send_file(remote, target, format->media_type, fd, out, err);
-}
-
-static bool send_documentation(struct remote *remote, const struct name *name, int fd, struct err *err)
-{
-	json_auto_t *version = NULL;
+	const struct name *name = &publishing->destination.name;
+	json_t *version = NULL;
 	bool created;
 
-	return fd < 0 || documentation_file_send(remote, name, fd, &version, &created, err) ||
-	       err_prefix(err, "The module is published, its documentation is not: ");
+	if (publishing->documentation < 0)
+		return true;
+	if (!documentation_file_send(
+		    publishing->remote, name, publishing->documentation, &version, &created, err))
+		return err_prefix(err,
+			"The module is there, its documentation is not (send it with `larder document`): ");
+	json_decref(publishing->version);
+	publishing->version = version;
+	return true;
 }
 
-static void print_version(const json_t *version, bool as_json)
-{
-	const json_t *graphs = json_object_get(json_object_get(version, "saved_model"), "meta_graphs");
+/* ---- telling ---- */
 
-	if (as_json) {
-		listing_print_json(version);
+static char *url_of(const struct publishing *publishing)
+{
+	return mem_printf(
+		"%s/%s", remote_server(publishing->remote), name_path(&publishing->destination.name).text);
+}
+
+static void print_version(const struct publishing *publishing)
+{
+	AUTO_FREE char *url = url_of(publishing);
+
+	if (publishing->options->json) {
+		(void)json_object_set_new(publishing->version, "created", json_boolean(publishing->created));
+		listing_print_json(publishing->version);
 		return;
 	}
-	listing_print_artifacts(version);
-	if (!graphs)
-		return;
-	(void)putchar('\n');
-	listing_print_signatures(graphs);
+	(void)printf("%s: %s\n\n", publishing->created ? "published" : "already there", url);
+	listing_print_artifacts(publishing->version);
+	listing_print_models(publishing->version);
 }
 
-static bool publish(
-	const char *source, const char *url, const struct publish_options *options, struct err *err)
-{
-	AUTO(destination_finish) struct destination destination = {0};
-	AUTO_REMOTE struct remote *remote = NULL;
-	struct remote_options access = options->remote;
-	AUTO_FD int documentation = -1;
-	AUTO_FD int fd = -1;
-	json_t *version = NULL;
-	bool done;
+/* ---- a dry run ---- */
 
+/* The artifact that the server has of this format; "" where it has none, or does not say. */
+static const char *find_digest(const json_t *version, enum format format)
+{
+	const json_t *artifact;
+	size_t i;
+
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
+	{
+		if (strcmp(cell_text(artifact, "format"), formats[format].name) == 0 &&
+			strcmp(cell_text(artifact, "source"), "published") == 0)
+			return cell_text(artifact, "digest");
+	}
+	return "";
+}
+
+/* Whether anything would be new; a server that nobody may read of does not tell. */
+static bool look(struct publishing *publishing, struct digest *digest, int64_t *length, struct err *err)
+{
+	const struct name *name = &publishing->destination.name;
+	AUTO_HASHER struct hasher *hasher = hasher_create();
+	AUTO_FREE char *target = mem_printf("/api/v1/modules/%s", name_path(name).text);
+	AUTO_FREE char *text = NULL;
+	json_auto_t *version = NULL;
+	struct err why;
+
+	if (!part_file_hash(publishing->fd, hasher, length, err))
+		return false;
+	*digest = hasher_result(hasher);
+	text = mem_printf("sha256:%s", digest->hex);
+	publishing->created = !remote_get(publishing->remote, target, &version, &why) ||
+			      strcmp(find_digest(version, name->format), text) != 0;
+	return true;
+}
+
+static void print_outlook(const struct publishing *publishing, const struct digest *digest, int64_t length)
+{
+	const char *format = formats[publishing->destination.name.format].name;
+	AUTO_FREE char *url = url_of(publishing);
+	json_auto_t *report = NULL;
+
+	if (!publishing->options->json) {
+		(void)printf("%s: %s\n%s, %s, sha256:%s; nothing was sent\n",
+			publishing->created ? "would be published" : "already there", url, format,
+			number_size(length).text, digest->hex);
+		return;
+	}
+	report = json_pack("{s:b, s:b, s:s, s:s, s:s+, s:I}", "dry_run", 1, "created",
+		(int)publishing->created, "url", url, "format", format, "digest", "sha256:", digest->hex,
+		"size_bytes", (json_int_t)length);
+	listing_print_json(report);
+}
+
+/* Many a server lets any body come. */
+static bool ask_who_is_there(struct remote *remote, struct err *err)
+{
+	json_auto_t *readiness = NULL;
+
+	return remote_get(remote, "/readyz", &readiness, err);
+}
+
+/* The server judges what it is told before a body: the token, the name, the digest, the size, its room. */
+static bool ask(struct publishing *publishing, struct err *err)
+{
+	AUTO(remote_reply_finish) struct remote_reply reply = {0};
+	struct digest digest;
+	int64_t length;
+
+	if (!ask_who_is_there(publishing->remote, err) || !put(publishing, &reply, err) ||
+		(reply.status != 100 && !remote_accepted(&reply, err)))
+		return false;
+	if (reply.status != 100)
+		return err_set(err, ERR_UPSTREAM_FAILED,
+			"%s took the module before it was sent: is it a Larder?",
+			remote_server(publishing->remote));
+	if (!look(publishing, &digest, &length, err))
+		return false;
+	print_outlook(publishing, &digest, length);
+	return true;
+}
+
+/* ---- all of it ---- */
+
+static bool read_url(struct publishing *publishing, const char *url, struct err *err)
+{
 	/* Hub URLs have a query, so people paste it. */
 	if (strchr(url, '?'))
 		return err_set(err, ERR_BAD_REQUEST,
 			"%s: leave out what begins with \"?\"; the format is seen from the files, or said "
 			"with --format.",
 			url);
-	if (!destination_read(url, options->remote.server, &destination, err))
+	return destination_read(url, publishing->options->remote.server, &publishing->destination, err);
+}
+
+/* All that can be wrong here, before anything is sent. */
+static bool prepare(struct publishing *publishing, const char *source, const char *url, struct err *err)
+{
+	const struct publish_options *options = publishing->options;
+	struct destination *destination = &publishing->destination;
+	struct remote_options access = options->remote;
+
+	if (!read_url(publishing, url, err))
 		return false;
-	access.server = destination.server;
-	if (!remote_create(&access, &remote, err) ||
-		!open_documentation(options->documentation, &destination.name, &documentation, err) ||
-		!open_source(source, options, &destination.name.format, &fd, err) ||
-		!send_module(remote, &destination.name, fd, &version, err))
+	access.server = destination->server;
+	return remote_create(&access, &publishing->remote, err) &&
+	       open_documentation(
+		       options->documentation, &destination->name, &publishing->documentation, err) &&
+	       open_source(source, options, &destination->name.format, &publishing->fd, err);
+}
+
+static bool publish(
+	const char *source, const char *url, const struct publish_options *options, struct err *err)
+{
+	AUTO(finish) struct publishing publishing = {.options = options, .fd = -1, .documentation = -1};
+	bool done;
+
+	if (!prepare(&publishing, source, url, err))
 		return false;
-	done = send_documentation(remote, &destination.name, documentation, err);
-	print_version(version, options->json);
-	json_decref(version);
+	if (options->dry_run)
+		return ask(&publishing, err);
+	if (!send_module(&publishing, err))
+		return false;
+	done = send_documentation(&publishing, err);
+	print_version(&publishing);
 	return done;
 }
 
@@ -220,11 +367,14 @@ static const struct option_row rows[] = {
 	{"dereference", 0, NULL, FLAG_INTO(struct publish_options, dereference),
 		"pack what DIR's symbolic links lead to, also out of DIR"},
 	{"documentation", 0, "FILE", TEXT_INTO(struct publish_options, documentation),
-		"send this Markdown afterwards"},
+		"send this Markdown with it"},
 	{"format", 0, "FORMAT", TEXT_INTO(struct publish_options, format),
 		"tf-hub, tfjs, tflite or coral (default: by what DIR or FILE holds)",
 		.choices = "tf-hub tfjs tflite coral"},
-	{"json", 0, NULL, FLAG_INTO(struct publish_options, json), "print the version as JSON"},
+	{"dry-run", 0, NULL, FLAG_INTO(struct publish_options, dry_run),
+		"check everything, ask the registry whether it would take it, and send nothing"},
+	{"json", 0, NULL, FLAG_INTO(struct publish_options, json),
+		"print the version as JSON, with \"created\": whether it is new"},
 	{0},
 };
 
@@ -233,9 +383,14 @@ const struct command command_publish = {
 	.summary = "send a module to a registry",
 	.forms = {"DIR|FILE URL"},
 	.remarks =
-		"Sends a module and prints what the registry saw in it. A folder is packed first. URL is the "
-		"version's, such as http://127.0.0.1:8080/acme/half-plus-two/1; without http:// it is a path "
-		"on the server.",
+		"Sends a module and prints its URL, whether it is new there, and what the registry saw in "
+		"it. "
+		"A folder is packed first. Module and documentation are held against the rules of registries "
+		"before a byte is sent: a version's bytes can never be replaced. URL is the version's, such "
+		"as "
+		"http://127.0.0.1:8080/acme/half-plus-two/1; acme/half-plus-two/1 is a path on the server "
+		"that "
+		"--server names. Takes a token with the scope publish:GLOB.",
 	.groups = {{rows, 0}, {remote_option_rows, offsetof(struct publish_options, remote)}},
 	.options_size = sizeof(struct publish_options),
 	.run = run,

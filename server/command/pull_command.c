@@ -20,6 +20,7 @@
 #include "server/command/command.h"
 #include "server/command/extraction.h"
 #include "server/command/interruption.h"
+#include "server/command/module_target.h"
 #include "server/command/part_file.h"
 #include "server/command/progress_bar.h"
 #include "server/command/remote.h"
@@ -64,35 +65,6 @@ static void finish(struct pull *pull)
 	free(pull->output);
 	free(pull->target);
 	remote_destroy(pull->remote);
-}
-
-/* ---- what is asked for ---- */
-
-/* A URL of a hub is a path of ours behind another slash; one of the server itself is its path. */
-static bool write_target(const char *path, const struct remote *remote, struct buffer *out, struct err *err)
-{
-	size_t origin = strlen(remote_server(remote));
-	const char *query;
-	AUTO_FREE char *words = NULL;
-
-	if (strncmp(path, remote_server(remote), origin) == 0 && path[origin] == '/')
-		path += origin;
-	path += strspn(path, "/");
-	query = strchr(path, '?');
-	words = query ? mem_dup_n(path, (size_t)(query - path)) : mem_dup(path);
-	if (!*words || strlen(words) > NAME_PATH_MAX)
-		return err_set(err, ERR_BAD_REQUEST,
-			"\"%.100s\" is no module: name it as acme/half-plus-two/1, or without its version "
-			"for the latest.",
-			path);
-	buffer_add_string(out, "/");
-	uri_encode(out, words, "/:");
-	buffer_add_string(out, "?");
-	if (query && query[1])
-		uri_encode(out, query + 1, "=&,%");
-	else
-		buffer_add_string(out, "tf-hub-format=compressed");
-	return true;
 }
 
 /* ---- where to ---- */
@@ -349,7 +321,7 @@ static bool refuse(const struct pull *pull, const struct remote_reply *reply, st
 			err, ERR_UPSTREAM_FAILED, "The server answers %ld, and no file.", reply->status);
 	if (reply->status == 404 && !strstr(pull->target, "tflite") && !strstr(pull->target, "tfjs"))
 		(void)strncat(err->text,
-			". \"larder list\" tells what there is; another format is asked for as "
+			" \"larder list\" tells what there is; another format is asked for as "
 			"PATH?lite-format=tflite or PATH?tfjs-format=compressed",
 			sizeof err->text - strlen(err->text) - 1);
 	return false;
@@ -534,7 +506,8 @@ static bool pull_module(const char *path, const struct pull_options *options, st
 	pull.is_standard = options->output && strcmp(options->output, "-") == 0;
 	pull.output = pull.is_standard ? NULL : read_output(options, &folder);
 	if (!check_folder(options->unpack, err) || !remote_create(&options->remote, &pull.remote, err) ||
-		!write_target(path, pull.remote, &target, err) || !open_interrupted(&pull, err))
+		!module_target_write(path, remote_server(pull.remote), &target, err) ||
+		!open_interrupted(&pull, err))
 		return false;
 	pull.target = mem_dup(buffer_string(&target));
 	return run(&pull, err);

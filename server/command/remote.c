@@ -16,6 +16,7 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/command/part_file.h"
+#include "server/command/remote_refusal.h"
 #include "server/command/text_table.h"
 
 static const char default_server[] = "http://127.0.0.1:8080";
@@ -25,8 +26,9 @@ enum {
 	TOKEN_MAX = 4096,
 	CONNECT_TIMEOUT_S = 15,
 	EXPECT_TIMEOUT_MS = 5000,
-	STALL_TIMEOUT_S = 300, /* a registry that examines a large upload is silent for a while */
-	BUSY_MS = 120 * 1000,  /* so long a busy one is tried again */
+	ASKING_TIMEOUT_MS = 120 * 1000, /* an upload may have to wait for its turn */
+	STALL_TIMEOUT_S = 300,          /* a registry that examines a large upload is silent for a while */
+	BUSY_MS = 120 * 1000,           /* so long a busy one is tried again */
 	BUSY_PAUSE_MS = 1000,
 	UNREACHED_TRIES =
 		5, /* one that is started anew takes seconds, and has forgotten what was under way */
@@ -48,6 +50,7 @@ struct source {
 	const struct remote_upload *upload;
 	int64_t size_bytes;
 	int64_t offset;
+	bool is_welcome; /* the server said so before the body */
 };
 
 AUTO_CLEANER(own_headers, struct curl_slist *, curl_slist_free_all)
@@ -210,7 +213,8 @@ static bool prepare(struct remote *remote, const char *url, struct curl_slist *h
 static const char *advice(CURLcode code)
 {
 	if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
-		return " Is it running (larder serve)? --server, or $LARDER_SERVER, names another.";
+		return " Is it running? Start it with `larder serve`, or name another with --server or "
+		       "$LARDER_SERVER.";
 	return "";
 }
 
@@ -330,6 +334,8 @@ static size_t give_body(char *bytes, size_t size, size_t count, void *context)
 	struct err err;
 	size_t got;
 
+	if (upload->asks_only)
+		return CURL_READFUNC_ABORT;
 	if (!(upload->read ? upload->read(upload->context, source->offset, bytes, size * count, &got, &err)
 			   : file_read_at(upload->fd, bytes, size * count, source->offset, &got, &err)))
 		return CURL_READFUNC_ABORT;
@@ -337,6 +343,15 @@ static size_t give_body(char *bytes, size_t size, size_t count, void *context)
 	if (upload->progressed)
 		upload->progressed(upload->context, source->offset, source->size_bytes);
 	return got;
+}
+
+static size_t note_welcome(char *line, size_t size, size_t count, void *context)
+{
+	struct source *source = context;
+
+	if (size * count >= 12 && strncmp(line, "HTTP/1.1 100", 12) == 0)
+		source->is_welcome = true;
+	return size * count;
 }
 
 static int seek_body(void *context, curl_off_t offset, int origin)
@@ -380,14 +395,17 @@ static bool make_put_headers(struct remote *remote, const struct remote_upload *
 
 static bool prepare_put(struct remote *remote, struct source *source, struct err *err)
 {
+	bool asks_only = source->upload->asks_only;
+
 	if (source->upload->is_post && !SET(CURLOPT_CUSTOMREQUEST, "POST"))
 		return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
 	if (SET(CURLOPT_UPLOAD, 1L) && SET(CURLOPT_READFUNCTION, give_body) &&
 		SET(CURLOPT_READDATA, source) && SET(CURLOPT_SEEKFUNCTION, seek_body) &&
 		SET(CURLOPT_SEEKDATA, source) &&
 		SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)source->size_bytes) &&
-		SET(CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10) &&
-		SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_TIMEOUT_MS))
+		SET(CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10) && SET(CURLOPT_HEADERFUNCTION, note_welcome) &&
+		SET(CURLOPT_HEADERDATA, source) &&
+		SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)(asks_only ? ASKING_TIMEOUT_MS : EXPECT_TIMEOUT_MS)))
 		return true;
 	return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
 }
@@ -404,8 +422,14 @@ bool remote_send(struct remote *remote, const struct remote_upload *upload, stru
 		return err_errno(err, errno, "read the file");
 	if (!upload->read)
 		source.size_bytes = status.st_size;
-	return make_put_headers(remote, upload, &headers, err) && prepare(remote, url, headers, err) &&
-	       prepare_put(remote, &source, err) && perform(remote, reply, err);
+	if (!make_put_headers(remote, upload, &headers, err) || !prepare(remote, url, headers, err) ||
+		!prepare_put(remote, &source, err))
+		return false;
+	if (perform(remote, reply, err))
+		return true;
+	if (upload->asks_only && source.is_welcome)
+		reply->status = 100;
+	return reply->status == 100;
 }
 
 /* ---- a file ---- */
@@ -541,43 +565,10 @@ bool remote_get_file(struct remote *remote, const struct remote_download *downlo
 
 /* ---- what came back ---- */
 
-/* What commands can do something about has a code of its own. */
-static enum err_code code_of(const char *name)
-{
-	static const enum err_code known[] = {ERR_BUSY, ERR_NOT_FOUND, ERR_GONE, ERR_BAD_REQUEST};
-
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		if (strcmp(err_name(known[i]), name) == 0)
-			return known[i];
-	}
-	return ERR_UPSTREAM_FAILED;
-}
-
-/* What stands in front of a registry says no more than this. */
-static enum err_code code_of_status(long status)
-{
-	return status == 429 || status == 503   ? ERR_BUSY
-	       : status == 502 || status == 504 ? ERR_UPSTREAM_UNREACHABLE
-						: ERR_UPSTREAM_FAILED;
-}
-
 bool remote_accepted(const struct remote_reply *reply, struct err *err)
 {
-	const char *detail = json_string_value(json_object_get(reply->json, "detail"));
-	const char *code = json_string_value(json_object_get(reply->json, "code"));
-
-	if (reply->status >= 200 && reply->status < 300)
-		return true;
-	if (detail && code)
-		(void)err_set(err, code_of(code), "%s (%s)%s", detail, code,
-			strcmp(code, "unauthorized") == 0
-				? ". Commands take one by --token, --token-file or $LARDER_TOKEN"
-				: "");
-	else
-		(void)err_set(err, code_of_status(reply->status),
-			"The server answers %ld, and no reason that a Larder gives.", reply->status);
-	text_table_blank_controls(err->text);
-	return false;
+	return (reply->status >= 200 && reply->status < 300) ||
+	       remote_refusal_tell(reply->status, reply->json, err);
 }
 
 void remote_reply_finish(struct remote_reply *reply)

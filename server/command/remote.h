@@ -70,7 +70,9 @@ struct remote_upload {
 	const char *target;
 	const char *media_type;
 	bool is_post; /* else a PUT */
-	int fd;       /* a file, sent from its beginning, with its digest; stays the caller's */
+	/* Sent is what stands before the body: the answer is 100 where that would be taken. */
+	bool asks_only;
+	int fd; /* a file, sent from its beginning, with its digest; stays the caller's */
 	/* In its place, of a body with so many bytes: what stands at an offset. NULL: the file. */
 	bool (*read)(
 		void *context, int64_t offset, void *bytes, size_t length, size_t *out_read, struct err *err);

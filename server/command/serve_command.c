@@ -193,6 +193,7 @@ const struct command command_serve = {
 	.name = "serve",
 	.summary = "run the daemon",
 	.forms = {""},
+	.statuses = "78 where the configuration has faults: to start again without a change is in vain.",
 	.remarks = "Serves, mirrors and takes modules. Prints \"listening on http://...\" once it is ready.",
 	.groups = {{rows, 0}},
 	.options_size = sizeof(struct options),

@@ -139,7 +139,9 @@ const struct command command_status = {
 	.name = "status",
 	.summary = "tell whether a registry can serve, and what it has",
 	.forms = {""},
-	.remarks = "Exits with status 1 where the registry does not answer, or is not ready.",
+	.statuses = "1 also where the registry is not ready.",
+	.remarks = "Tells whether it is ready, what it stores, how much of what was asked for it had, and "
+		   "what it fetches just now.",
 	.groups = {{asking_option_rows, 0}, {remote_option_rows, offsetof(struct asking, remote)}},
 	.options_size = sizeof(struct asking),
 	.run = run,

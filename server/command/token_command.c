@@ -10,7 +10,7 @@
 #include "common/own.h"
 #include "server/command/command.h"
 #include "server/command/data_folder.h"
-#include "server/command/text_table.h"
+#include "server/command/listing.h"
 #include "server/registry/access.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_tokens.h"
@@ -139,7 +139,7 @@ static void print_table(const struct token_secret *tokens, size_t count)
 		text_table_add(&table, row->expires_at ? clock_rfc3339(row->expires_at).text : "never");
 		text_table_add(&table, token_state(row));
 	}
-	text_table_print(&table, stdout, isatty(STDOUT_FILENO));
+	listing_print(&table);
 }
 
 static int list_tokens(const struct token_options *options, const char *name)

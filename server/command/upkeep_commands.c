@@ -12,8 +12,8 @@
 #include "common/own.h"
 #include "server/command/command.h"
 #include "server/command/data_folder.h"
+#include "server/command/listing.h"
 #include "server/command/neighbour.h"
-#include "server/command/text_table.h"
 #include "server/registry/committer.h"
 #include "server/registry/reclaimable.h"
 #include "server/registry/space.h"
@@ -70,7 +70,7 @@ static void print_table(const struct pin_row *pins, size_t count)
 		text_table_add(&table, pins[i].pattern);
 		text_table_add(&table, clock_rfc3339(pins[i].created_at).text);
 	}
-	text_table_print(&table, stdout, isatty(STDOUT_FILENO));
+	listing_print(&table);
 }
 
 static int list_pins(const struct upkeep_options *options)

@@ -96,6 +96,7 @@ const struct command command_verify = {
 	.name = "verify",
 	.summary = "tell whether a registry has what a lock file names",
 	.forms = {"--lock FILE"},
+	.statuses = "1 also where anything is not as it was locked.",
 	.remarks =
 		"Holds what a running daemon has against a lock file, by the digests and sizes that it tells "
 		"of, and fetches nothing. Names what is missing and what is different, and then exits with "

@@ -18,6 +18,7 @@ void wishes_finish(struct wishes *wishes)
 {
 	for (size_t i = 0; i < wishes->count; i++) {
 		free(wishes->items[i].path);
+		free(wishes->items[i].asked);
 		free(wishes->items[i].started_at);
 		free(wishes->items[i].code);
 		free(wishes->items[i].detail);
@@ -90,6 +91,13 @@ bool wishes_read(struct wishes *wishes, FILE *file, struct err *err)
 	return false;
 }
 
+void wish_rename(struct wish *wish, char *path)
+{
+	free(wish->asked);
+	wish->asked = wish->path;
+	wish->path = path;
+}
+
 /* ---- what became of them ---- */
 
 size_t wishes_count(const struct wishes *wishes, enum wish_state state)
@@ -138,6 +146,8 @@ static json_t *wish_json(const struct wish *wish)
 	json_t *object = json_pack("{s:s, s:s, s:I}", "path", wish->path, "state", state_names[wish->state],
 		"bytes", wish->bytes);
 
+	if (wish->asked)
+		json_object_set_new(object, "asked", json_string(wish->asked));
 	if (wish->state == WISH_FAILED) {
 		json_object_set_new(object, "code", json_string(wish->code));
 		json_object_set_new(object, "detail", json_string(wish->detail));

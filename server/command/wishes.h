@@ -20,6 +20,7 @@ enum wish_state { WISH_OPEN, WISH_RUNNING, WISH_KEPT, WISH_HERE, WISH_FAILED, WI
 /* One path that is to be there in the end. */
 struct wish {
 	char *path;
+	char *asked; /* the path without a version that stood in its place; NULL: none */
 	enum wish_state state;
 	int tries;
 	json_int_t id; /* of its fill, with the time at which that began: ids begin anew with the server */
@@ -42,6 +43,9 @@ bool wishes_add(struct wishes *wishes, const char *path, struct err *err);
 /* Adds the paths of a file, one a line; empty lines and those that begin with # are skipped. ERR_BAD_REQUEST,
  * ERR_TOO_LARGE for what is no list of paths. */
 bool wishes_read(struct wishes *wishes, FILE *file, struct err *err);
+
+/* Gives it another path, taken: that of the version which its path, that named none, means. */
+void wish_rename(struct wish *wish, char *path);
 
 size_t wishes_count(const struct wishes *wishes, enum wish_state state);
 
