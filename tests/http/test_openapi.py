@@ -14,7 +14,7 @@ from test_collections import DOCUMENTS, bring
 
 # What takes the other end's help, or ends the walk: who answers so is held by the tests of its own subject.
 ELSEWHERE = {("downloadArtifact", "303"), ("getPage", "303"), ("listenToActivity", "200"), ("publishForm", "200"), ("publishForm", "201"), ("sendForm", "303")}
-OF_IMPORTS = {"beginImport", "getImport", "dropImport", "listLacking", "sendBlob", "recordImport"}
+OF_IMPORTS = {"beginImport", "getImport", "dropImport", "listLacking", "listRemarks", "sendBlob", "recordImport"}
 TEXT = (ROOT / "schema/openapi.yaml").read_text(encoding="utf-8")
 
 
