@@ -61,7 +61,9 @@ def fish(place, line):
     return [offer.split("\t")[0] for offer in shell("fish", f"source ./script; complete -C '{line}'", place, "--no-config").splitlines()]
 
 
-ZSH = ["PS1=; unset zle_bracketed_paste; bindkey '^I' complete-word", "autoload -Uz compinit; compinit -u -D; source ./script",
+# Keys that come before it has ended would end it.
+ZSH = ["complete-and-tell () { zle complete-word; print; print FINI''SHED }; zle -N complete-and-tell",
+       "PS1=; unset zle_bracketed_paste; bindkey '^I' complete-and-tell", "autoload -Uz compinit; compinit -u -D; source ./script",
        # What is offered, before zsh has laid it out.
        'compadd () { local -a offers; builtin compadd -O offers "$@"; (( $#offers )) && print -rl -- "OFFER "$^offers; builtin compadd "$@" }',
        "print REA''DY"]
@@ -86,8 +88,8 @@ def zsh(place, line):
     try:
         os.write(ours, "".join(f"{line}\n" for line in ZSH).encode())
         await_text(ours, b"READY\r\n")
-        os.write(ours, f"{line}\t\x15print OV''ER\n".encode())  # the line is taken away again
-        return re.findall(r"OFFER ([^\r\n]+)", await_text(ours, b"OVER\r\n"))
+        os.write(ours, f"{line}\t".encode())
+        return re.findall(r"OFFER ([^\r\n]+)", await_text(ours, b"FINISHED\r\n"))
     finally:
         process.kill()
         process.wait()
