@@ -174,7 +174,10 @@ def test_each_form_of_generated_names(listed):
     for handle in latest:
         check_handle(listed, latest, handle)
         check_page(listed, handle)
-    assert check_results(listed, "acme") == len(latest)
+    shown = listed.get("/api/v1/modules?q=acme&fold=true&limit=200").json()["modules"]
+    deployments = {deployment["handle"] for row in shown for deployment in row["deployments"]}
+    assert {row["handle"] for row in shown} | deployments == set(latest)
+    assert check_results(listed, "acme") == len(shown)
 
 
 def test_each_artifact_is_asked_for_by_its_own_name(listed, upstream):

@@ -335,7 +335,7 @@ VERSION, READ = "GET, HEAD, PUT, POST, DELETE, OPTIONS", "GET, HEAD, OPTIONS"
     ("/https://tfhub.dev/acme/x/1", VERSION), ("/acme/x/1?tf-hub-format=compressed", VERSION),
     ("/acme/x", READ), ("/acme", READ), ("/", READ), ("/acme/x/1/model.json", READ), ("/-/activity", READ), ("/-/static/larder.css", READ),
     ("/-/compare/acme/x", READ), ("/api/v1/modules", READ), ("/api/v1/modules/acme/x/1", READ), ("/api/v1/explain", READ), ("/healthz", READ),
-    ("/api/v1/fills", "GET, HEAD, POST, OPTIONS"), ("/api/v1/fills/7", "DELETE, OPTIONS"), ("/api/v1/wants", "GET, HEAD, DELETE, OPTIONS"),
+    ("/api/v1/fills", "GET, HEAD, POST, OPTIONS"), ("/api/v1/fills/7", "GET, HEAD, DELETE, OPTIONS"), ("/api/v1/wants", "GET, HEAD, DELETE, OPTIONS"),
     ("/favicon.ico", READ), ("/robots.txt", READ), ("/api/v1/nothing", None), ("/api", None), ("/api/v2/modules", None)])
 def test_what_is_allowed_goes_by_the_path(texts, path, allow):
     reply = texts.request("OPTIONS", path, {"Origin": "http://x", "Access-Control-Request-Method": "GET"})

@@ -7,7 +7,7 @@ import pytest
 from support import modules
 from support.daemon import binary
 from support.upstream import Answer
-from support.waiting import DEADLINE_S
+from support.waiting import DEADLINE_S, wait_until
 from test_pages import browse
 
 PATH = "/google/x/1"
@@ -84,6 +84,7 @@ def test_what_was_evicted_and_can_be_fetched(upstream, mirror, format):
     # Whoever asks first finds that it is gone.
     upstream.serve(PATH, Answer(b"", 500))
     assert mirror.get(PATH + query).status == 502
+    wait_until(lambda: not mirror.get("/api/v1/fills").json()["fills"], "the end of the fill that failed")
     upstream.serve(PATH, Answer(make(1)))
     assert "unavailable" not in mirror.get("/api/v1/modules" + PATH).json()["artifacts"][0]
     page = browse(mirror, PATH)
