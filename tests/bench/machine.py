@@ -66,17 +66,29 @@ def resident_of(pid):
     return own + rollups[-1]["Rss"] if rollups else 0
 
 
+def private_of(pid):
+    """Bytes of memory of this process and all below it that are no file's: neither libraries nor what is sent."""
+    total = 0
+    for process in children_of(pid):
+        with contextlib.suppress(OSError, IndexError):
+            rollup = rollup_of(process)
+            total += rollup["Pss_Anon"] + rollup["Pss_Shmem"]
+    return total
+
+
 class Memory:
-    """The most that a process and those below it had resident while this was entered, by looking again and again."""
+    """The most that a process and those below it had resident, and privately, while this was entered, by looking again and
+    again."""
 
     def __init__(self, pid, every_s=0.05):
-        self.pid, self.every_s, self.peak = pid, every_s, 0
+        self.pid, self.every_s, self.peak, self.private = pid, every_s, 0, 0
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self.watch)
 
     def watch(self):
         while True:
             self.peak = max(self.peak, resident_of(self.pid))
+            self.private = max(self.private, private_of(self.pid))
             if self.ending.wait(self.every_s):
                 return
 
