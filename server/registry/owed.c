@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "common/number.h"
 
-enum { PATIENCE_MS = 40 * 1000 /* btrfs may need 30 s */ };
+enum { PATIENCE_MS = OWED_PATIENCE_MS, SLACK_BYTES = 1 << 20 };
 
 int64_t owed_settle(struct owed *owed, int64_t unpromised_bytes, int64_t now_ms)
 {
@@ -25,11 +25,17 @@ int64_t owed_settle(struct owed *owed, int64_t unpromised_bytes, int64_t now_ms)
 	return owed->bytes;
 }
 
+void owed_shift(struct owed *owed, int64_t bytes)
+{
+	if (owed->bytes > 0)
+		owed->seen_bytes -= bytes;
+}
+
 void owed_note(struct owed *owed, int64_t went_bytes, int64_t before_bytes, int64_t now_ms)
 {
 	*owed = (struct owed){.bytes = owed_settle(owed, before_bytes, now_ms) + went_bytes,
 		.seen_bytes = before_bytes,
 		.until_ms = now_ms + PATIENCE_MS};
 	/* Lengths and blocks differ, and the database takes some. */
-	owed->enough = owed->bytes / 2;
+	owed->enough = owed->bytes / 2 > SLACK_BYTES ? owed->bytes / 2 : SLACK_BYTES;
 }

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+enum { OWED_PATIENCE_MS = 10 * 1000 };
+
 /* Zeroed, nothing is owed. Its user guards it. */
 struct owed {
 	int64_t bytes;
@@ -18,7 +20,10 @@ struct owed {
 /* So many bytes went, and before_bytes were free and promised to nobody until then. */
 void owed_note(struct owed *owed, int64_t went_bytes, int64_t before_bytes, int64_t now_ms);
 
-/* So many are free now: what is still owed. After 40 s that is nothing: the log says so. */
+/* So many are free now: what is still owed. After OWED_PATIENCE_MS that is nothing: the log says so. */
 int64_t owed_settle(struct owed *owed, int64_t unpromised_bytes, int64_t now_ms);
+
+/* So many more were promised, or fewer: that alone makes none of them owed, and none come. */
+void owed_shift(struct owed *owed, int64_t bytes);
 
 #endif

@@ -24,7 +24,7 @@ enum {
 	STEP_MAX_BYTES = 64 << 20,
 	RELIEF_BYTES = 64 << 20,
 	PATIENCE_MS = 60 * 1000,
-	GRACE_MS = 1000, /* for what is owed: who may wait for longer asks again */
+	GRACE_MS = OWED_PATIENCE_MS + 1000, /* for what is owed: then it is so no more */
 	POLL_MS = 50,
 	BLOBS_AT_ONCE = 256 /* evicted before others may claim what has become free */
 };
@@ -37,12 +37,21 @@ struct barren {
 	int64_t withheld_bytes;
 };
 
+/* Whether evicting would make the room that an upload needs: the answer of a search, good for ten times as
+ * long as that took. */
+struct outlook {
+	int64_t until_ms;
+	bool eased;
+};
+
 struct space {
 	struct lock mutex; /* guards the decision who gets room; what goes for it goes without the mutex */
 	pthread_cond_t changed;
 	bool making; /* one thread evicts; the others wait for what it frees */
 	struct owed owed;
+	int64_t promised_bytes; /* since the turn that evicts has begun; fewer: negative */
 	struct barren barren;
+	struct outlook outlook;
 	int64_t limited_bytes;       /* the claims that max_bytes bounds */
 	_Atomic int64_t ahead_bytes; /* of all claims: not on the disk yet. Falls without the mutex */
 
@@ -184,6 +193,7 @@ struct turn {
 	int64_t began_ms;
 	int64_t unpromised_bytes;
 	int64_t went_bytes;
+	bool is_barren; /* only what is derived is worth looking for */
 };
 
 /* False where it is not ours, for the reason in *made: while another thread evicts, what it frees may do. */
@@ -198,12 +208,12 @@ static bool begin_turn(struct space *space, struct turn *turn, struct eviction *
 		*made = MADE_ELSEWHERE;
 		return false;
 	}
-	if (eviction->for_disk && turn->began_ms < space->barren.until_ms) {
+	turn->is_barren = eviction->for_disk && turn->began_ms < space->barren.until_ms;
+	if (turn->is_barren) {
 		eviction->linked_bytes = space->barren.linked_bytes;
 		eviction->withheld_bytes = space->barren.withheld_bytes;
-		*made = MADE_NONE;
-		return false;
 	}
+	space->promised_bytes = 0;
 	(void)blobs_free_bytes(space->blobs, &turn->unpromised_bytes, &err);
 	turn->unpromised_bytes -= atomic_load(&space->ahead_bytes);
 	space->making = true;
@@ -224,26 +234,28 @@ static void end_turn(struct space *space, const struct turn *turn, const struct 
 	LOCKED(&space->mutex);
 
 	if (eviction->for_disk && turn->went_bytes > 0)
-		owed_note(&space->owed, turn->went_bytes, turn->unpromised_bytes, turn->began_ms);
-	else if (eviction->for_disk && eviction->linked_bytes > 0)
+		owed_note(&space->owed, turn->went_bytes, turn->unpromised_bytes - space->promised_bytes,
+			turn->began_ms);
+	else if (eviction->for_disk && eviction->linked_bytes > 0 && !turn->is_barren)
 		note_barren(space, turn, eviction);
 	space->making = false;
 	(void)pthread_cond_broadcast(&space->changed);
 }
 
 static bool evict_some(struct space *space, int64_t wanted_bytes, struct eviction *eviction,
-	int64_t *went_bytes, struct err *err)
+	struct turn *turn, struct err *err)
 {
 	int64_t derived_bytes = evict_reclaimable(space, wanted_bytes);
 	int64_t before_bytes = eviction->bytes;
 	size_t before = eviction->count;
 
-	*went_bytes = derived_bytes;
+	turn->went_bytes = derived_bytes;
 	eviction->wanted_bytes = eviction->bytes + wanted_bytes - derived_bytes;
 	eviction->max_blobs = before + BLOBS_AT_ONCE;
-	if (eviction->wanted_bytes > eviction->bytes && !committer_evict(space->committer, eviction, err))
+	if (!turn->is_barren && eviction->wanted_bytes > eviction->bytes &&
+		!committer_evict(space->committer, eviction, err))
 		return false;
-	*went_bytes += eviction->bytes - before_bytes;
+	turn->went_bytes += eviction->bytes - before_bytes;
 	metric_add(METRIC_EVICTIONS, (int64_t)(eviction->count - before));
 	metric_add(METRIC_EVICTED_BYTES, eviction->bytes - before_bytes);
 	if (eviction->count > before)
@@ -270,7 +282,7 @@ static enum making make_some(
 	aim(eviction, lack->for_disk);
 	if (!begin_turn(space, &turn, eviction, &made))
 		return made;
-	if (evict_some(space, lack->needed, eviction, &turn.went_bytes, err))
+	if (evict_some(space, lack->needed, eviction, &turn, err))
 		made = turn.went_bytes > 0 ? MADE_SOME : MADE_NONE;
 	end_turn(space, &turn, eviction);
 	return made;
@@ -281,6 +293,14 @@ static bool is_worth_evicting(const struct space *space, const struct figures *f
 	const struct claim *claim, int64_t bytes, const struct shortage *lack)
 {
 	return lack->needed <= figures->mirrored + figures->reclaimable && fits_alone(space, claim, bytes);
+}
+
+static void promise(struct space *space, int64_t bytes)
+{
+	lock_expect(&space->mutex);
+	atomic_fetch_add(&space->ahead_bytes, bytes);
+	space->promised_bytes += bytes;
+	owed_shift(&space->owed, bytes);
 }
 
 /* lack->bytes stays above zero where the room is not there. */
@@ -295,7 +315,7 @@ static bool grant(struct space *space, struct claim *claim, int64_t bytes, struc
 	*lack = shortage_of(&space->limits, figures, claim->unlimited, more);
 	if (lack->bytes > 0)
 		return true;
-	atomic_fetch_add(&space->ahead_bytes, more);
+	promise(space, more);
 	if (!claim->unlimited)
 		space->limited_bytes += more;
 	claim->bytes = bytes;
@@ -313,7 +333,7 @@ static bool refuse_claim(const struct space *space, const struct figures *figure
 	return false;
 }
 
-/* What is owed is waited for: for a moment here, for longer by who may wait. */
+/* What is owed is waited for. */
 static enum making await_owed(struct space *space, int64_t until_ms)
 {
 	LOCKED(&space->mutex);
@@ -438,7 +458,7 @@ void space_release(struct space *space, struct claim *claim)
 	struct err err;
 	LOCKED(&space->mutex);
 
-	atomic_fetch_sub(&space->ahead_bytes, claim->bytes - claim->written);
+	promise(space, claim->written - claim->bytes);
 	if (!claim->unlimited)
 		space->limited_bytes -= claim->bytes;
 	claim->bytes = 0;
@@ -530,14 +550,35 @@ bool space_preview(struct space *space, struct eviction *out, struct err *err)
 	return catalog_evict(space->catalog, out, would_take, &preview, err);
 }
 
+static bool knows_outlook(struct space *space, int64_t now_ms, bool *out)
+{
+	LOCKED(&space->mutex);
+
+	*out = space->outlook.eased;
+	return now_ms < space->outlook.until_ms;
+}
+
+static void keep_outlook(struct space *space, int64_t began_ms, bool eased)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	LOCKED(&space->mutex);
+
+	space->outlook = (struct outlook){now_ms + 10 * (now_ms - began_ms), eased};
+}
+
 static bool could_evict(struct space *space, int64_t wanted_bytes, bool *out, struct err *err)
 {
 	struct eviction eviction = {.wanted_bytes = wanted_bytes, .max_blobs = SIZE_MAX, .dry_run = true};
 	struct preview preview = {space->blobs, true};
+	int64_t began_ms = clock_monotonic_ms();
 
-	if (wanted_bytes > 0 && !catalog_evict(space->catalog, &eviction, would_take, &preview, err))
+	*out = wanted_bytes <= 0;
+	if (*out || knows_outlook(space, began_ms, out))
+		return true;
+	if (!catalog_evict(space->catalog, &eviction, would_take, &preview, err))
 		return false;
 	*out = eviction.bytes >= wanted_bytes;
+	keep_outlook(space, began_ms, *out);
 	return true;
 }
 
