@@ -121,7 +121,9 @@ static void note_result(struct import_work *work, const struct err *err)
 
 	if (work->failure.code != ERR_NONE)
 		work->report.is_read = false;
-	incoming->report = work->report;
+	/* A record that failed before it knew its bundle leaves what is known of that. */
+	if (!work->records || work->report.contents.hex[0])
+		incoming->report = work->report;
 	incoming->report.copied_blobs = incoming->copied_blobs;
 	incoming->report.copied_bytes = incoming->copied_bytes;
 	incoming->failure = *err;

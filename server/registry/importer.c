@@ -395,6 +395,7 @@ static bool record(struct job *job, struct err *err)
 	const struct import_origin origin = {report->contents, name, report->header.created_s, job->signer,
 		clock_now_s(), job->order->who};
 	AUTO_IMPORT struct import *import = NULL;
+	bool changed = false;
 
 	forget_counts(report);
 	if (!import_begin(job->importer->catalog, &origin, &import, err) ||
@@ -402,7 +403,10 @@ static bool record(struct job *job, struct err *err)
 		return false;
 	if (!is_whole(report) && !job->order->partial)
 		return true;
-	return import_commit(import, &report->recorded, err);
+	if (!import_commit(import, &changed, err))
+		return false;
+	report->recorded = changed;
+	return true;
 }
 
 /* ---- fourth: the daemon ---- */
