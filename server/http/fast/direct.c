@@ -101,7 +101,8 @@ bool direct_answer(struct direct *direct, struct hit *out)
 		refuse_stream(exchange);
 	exchange->sent = true;
 	begin_hit(direct, is_kept, out);
-	if (is_kept)
+	/* An ending server may have begun to end since. */
+	if (is_kept && out->reply->target)
 		response_cache_keep(cache, exchange->cache_ticket, cached_reply_hold(out->reply));
 	return true;
 }
