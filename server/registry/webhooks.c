@@ -173,8 +173,9 @@ static void conclude(struct hook *hook, const struct webhook_event *event, struc
 		metric_add(METRIC_WEBHOOKS_DELIVERED, 1);
 		return;
 	}
-	attempt->due_at = clock_now_s() +
-			  bounded(retry_after_s, webhook_wait_s(event->attempts + 1), RETRY_AFTER_MAX_S);
+	/* What is asked for prolongs a wait, and shortens none. */
+	attempt->due_at = clock_now_s() + bounded(webhook_wait_s(event->attempts + 1),
+						  bounded(retry_after_s, 0, RETRY_AFTER_MAX_S), WAIT_MAX_S);
 	rest(hook, retry_after_s);
 	metric_add(METRIC_WEBHOOKS_FAILED, 1);
 	if (attempt->outcome == WEBHOOK_GIVEN_UP)
