@@ -24,14 +24,36 @@ static bool begins_with_host(const char *url)
 	return url[length] == '/' && length > 0 && strcspn(url, ":.[") < length && *url != '.';
 }
 
+/* Where a token may go in clear text. */
+static bool is_loopback(const char *url)
+{
+	return strncmp(url, "localhost:", 10) == 0 || strncmp(url, "localhost/", 10) == 0 ||
+	       strncmp(url, "127.", 4) == 0 || strncmp(url, "[::1]", 5) == 0;
+}
+
+static bool is_host_of(const char *url, const char *server)
+{
+	const char *scheme = strstr(server, "://");
+	const char *host = scheme ? scheme + 3 : server;
+	size_t length = strcspn(host, "/");
+
+	return strncmp(url, host, length) == 0 && url[length] == '/';
+}
+
 bool destination_read(const char *url, const char *default_server, struct destination *out, struct err *err)
 {
 	const char *scheme = strstr(url, "://");
 	const char *host = scheme ? scheme + 3 : begins_with_host(url) ? url : NULL;
+	bool is_default = host == url && default_server && is_host_of(url, default_server);
 	const char *found = host ? strchr(host, '/') : url;
 	AUTO_FREE char *path = found ? without_last_slashes(found) : NULL;
 
 	*out = (struct destination){0};
+	if (host == url && !is_default && !is_loopback(url))
+		return err_set(err, ERR_BAD_REQUEST,
+			"%s: begin it with https:// or http://, or leave the registry to --server or "
+			"$LARDER_SERVER.",
+			url);
 	if (path && strchr(path, '?'))
 		return err_set(err, ERR_BAD_REQUEST,
 			"%s: leave out what begins with \"?\": a version is meant, with all of its formats.",
@@ -42,7 +64,7 @@ bool destination_read(const char *url, const char *default_server, struct destin
 		return err_set(err, ERR_BAD_REQUEST,
 			"\"%s\" is no URL of a version, such as http://127.0.0.1:8080/acme/half-plus-two/1.",
 			url);
-	out->server = host ? mem_dup_n(url, (size_t)(found - url)) : mem_dup(default_server);
+	out->server = host && !is_default ? mem_dup_n(url, (size_t)(found - url)) : mem_dup(default_server);
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/container.h"
+#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/stream.h"
@@ -122,6 +123,7 @@ static bool judge(
 struct watched {
 	struct stream stream;
 	struct stream *inner;
+	int fd;
 	struct progress_bar progress;
 	int64_t done_bytes;
 	int64_t total_bytes;
@@ -143,19 +145,19 @@ static bool read_again(
 {
 	struct watched *watched = CONTAINER_OF(stream, struct watched, stream);
 
-	return watched->inner->again(watched->inner, offset, out, length, out_read, err);
+	return file_read_at(watched->fd, out, length, offset, out_read, err);
 }
 
 static bool examine(int fd, enum format format, struct examination **out, struct err *err)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
-	struct watched watched = {.inner = file_stream_init(file, fd)};
+	struct watched watched = {.inner = file_stream_init(file, fd), .fd = fd};
 	struct stat status;
 	bool done;
 
 	if (fstat(fd, &status) < 0)
 		return err_errno(err, errno, "read the module");
-	watched.stream = (struct stream){next_watched, watched.inner->again ? read_again : NULL};
+	watched.stream = (struct stream){next_watched, read_again};
 	watched.total_bytes = status.st_size;
 	progress_bar_init(&watched.progress, "checking");
 	done = examination_run(&watched.stream, format, &(struct archive_limits){0}, out, err);

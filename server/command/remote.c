@@ -399,6 +399,9 @@ static bool prepare_put(struct remote *remote, struct source *source, struct err
 
 	if (source->upload->is_post && !SET(CURLOPT_CUSTOMREQUEST, "POST"))
 		return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
+	/* A welcome is a status line of HTTP/1.1. */
+	if (asks_only && !SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1))
+		return err_set(err, ERR_INTERNAL, "libcurl refuses an option.");
 	if (SET(CURLOPT_UPLOAD, 1L) && SET(CURLOPT_READFUNCTION, give_body) &&
 		SET(CURLOPT_READDATA, source) && SET(CURLOPT_SEEKFUNCTION, seek_body) &&
 		SET(CURLOPT_SEEKDATA, source) &&

@@ -52,6 +52,24 @@ def test_a_module_that_is_refused_is_not_sent(upstream, file, body, words):
     assert words in done.stderr and done.stdout == "" and upstream.count() == 0
 
 
+@pytest.mark.parametrize("length", [9, 100, 499])
+def test_a_model_that_is_cut_is_not_sent(larder, tmp_path, length):
+    file = tmp_path / "cut.tflite"
+    file.write_bytes(modules.tflite_model(500)[:length])
+    for arguments in ([], ["--dry-run"]):
+        done = publish(larder, file, PATH, *arguments, status=1)
+        assert "cut.tflite" in done.stderr and done.stdout == ""
+    larder.assert_nothing_kept()
+
+
+@pytest.mark.parametrize("host", ["registry.example.org", "my.team/group", "[2001:db8::1]:8080", "registry:8080"])
+def test_no_token_goes_where_nobody_named_a_server(larder, file, host):
+    url = f"{host}/acme/x/1"
+    for command in (["publish", file, url], ["document", url, file], ["withdraw", "--yes", url]):
+        done = run(*command, server=larder.url, token=larder.token("admin"), cwd=file.parent, status=1)
+        assert "begin it with https:// or http://" in done.stderr
+
+
 def test_what_is_told_of_it_is_what_it_is_then(shared, file):
     (file.parent / "README.md").write_text("# Module acme/told/1\nAdds two.\n\n<!-- task: text-embedding -->\n")
     version = json.loads(publish(shared, file, "acme/told/1", "--documentation", "README.md", "--json").stdout)
