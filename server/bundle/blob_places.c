@@ -74,8 +74,10 @@ void blob_places_close(struct blob_places *places)
 static struct slot *find_slot(
 	const struct blob_places *places, const struct table *table, const uint8_t digest[32])
 {
-	size_t place = siphash(&places->key, digest, 32) & (table->capacity - 1);
+	uint64_t hash = siphash(&places->key, digest, 32);
+	size_t place = hash & (table->capacity - 1);
 
+	scratch_looked(table->slots, table->capacity * sizeof *table->slots, hash);
 	while (table->slots[place].offset != 0 && memcmp(table->slots[place].digest, digest, 32) != 0)
 		place = (place + 1) & (table->capacity - 1);
 	return &table->slots[place];
@@ -92,6 +94,9 @@ static bool grow(struct blob_places *places, struct err *err)
 
 		if (slot->offset != 0)
 			*find_slot(places, &larger, slot->digest) = *slot;
+		/* What lies in order is given back in order. */
+		scratch_looked(
+			places->table.slots, places->table.capacity * sizeof *slot, i % 4096 ? ~0ULL : 0);
 	}
 	unmap(&places->table);
 	places->table = larger;

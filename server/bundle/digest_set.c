@@ -19,11 +19,16 @@ static size_t bytes_of(const struct digest_set *set)
 	return set->capacity * sizeof *set->slots;
 }
 
+static bool is_mapped(const struct digest_set *set)
+{
+	return bytes_of(set) > DIGEST_SET_HELD_BYTES;
+}
+
 static bool make_table(struct digest_set *set, struct err *err)
 {
 	void *slots;
 
-	if (bytes_of(set) <= DIGEST_SET_HELD_BYTES) {
+	if (!is_mapped(set)) {
 		set->slots = mem_zero(set->capacity, sizeof *set->slots);
 		return true;
 	}
@@ -35,10 +40,10 @@ static bool make_table(struct digest_set *set, struct err *err)
 
 static void drop_table(struct digest_set *set)
 {
-	if (bytes_of(set) <= DIGEST_SET_HELD_BYTES)
-		free(set->slots);
-	else
+	if (is_mapped(set))
 		scratch_unmap(set->slots, bytes_of(set));
+	else
+		free(set->slots);
 }
 
 void digest_set_finish(struct digest_set *set)
@@ -60,6 +65,8 @@ static uint64_t *find(const struct digest_set *set, uint64_t key)
 {
 	size_t at = key & (set->capacity - 1);
 
+	if (is_mapped(set))
+		scratch_looked(set->slots, bytes_of(set), key);
 	while (set->slots[at] && set->slots[at] != key)
 		at = (at + 1) & (set->capacity - 1);
 	return &set->slots[at];
@@ -73,8 +80,12 @@ static bool grow(struct digest_set *set, struct err *err)
 	if (!make_table(&larger, err))
 		return false;
 	for (size_t i = 0; i < set->capacity; i++) {
-		if (set->slots[i])
-			*find(&larger, set->slots[i]) = set->slots[i];
+		uint64_t key = set->slots[i];
+
+		if (key)
+			*find(&larger, key) = key;
+		if (key && is_mapped(set))
+			scratch_looked(set->slots, bytes_of(set), key);
 	}
 	drop_table(set);
 	*set = larger;

@@ -82,6 +82,12 @@ bool scratch_map(
 	return true;
 }
 
+void scratch_looked(void *table, size_t bytes, uint64_t hash)
+{
+	if (hash >> 56 == 0)
+		(void)madvise(table, bytes, MADV_DONTNEED);
+}
+
 void scratch_unmap(void *table, size_t bytes)
 {
 	if (table)

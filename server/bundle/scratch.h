@@ -32,6 +32,10 @@ bool scratch_check_room(
  * its bytes are claimed on return. ERR_NO_SPACE as above. */
 bool scratch_map(
 	const struct scratch_place *place, size_t bytes, const char *what, void **out, struct err *err);
+/* The place of a look into such a table is a hash of 64 random bits: about each 256th look gives the table's
+ * pages back to the file, so that they are no process's for long, whatever it looks at. The table stays as it
+ * is. */
+void scratch_looked(void *table, size_t bytes, uint64_t hash);
 /* Takes NULL. */
 void scratch_unmap(void *table, size_t bytes);
 
