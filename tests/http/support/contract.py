@@ -6,6 +6,7 @@ import functools
 import gzip
 import json
 import re
+import threading
 from pathlib import Path
 
 import yaml
@@ -28,6 +29,7 @@ class Contract:
     def __init__(self, text):
         self.document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         self.checks = {}
+        self.compiling = threading.RLock()
         self.known = set()  # answers that were looked at already
         self.seen = set()  # (operationId, status) of what was answered
         self.paths = sorted(((as_pattern(template), template, item) for template, item in self.document["paths"].items()),
@@ -38,10 +40,11 @@ class Contract:
     def check(self, schema):
         """What looks at a value by this schema: a function that tells what is wrong, or None."""
         key = schema.get("$ref") or id(schema)
-        if key not in self.checks:
-            self.checks[key] = lambda value: self.checks[key](value)  # for schemas that hold themselves
-            self.checks[key] = self.compile(self.merged(schema))
-        return self.checks[key]
+        with self.compiling:
+            if key not in self.checks:
+                self.checks[key] = lambda value: self.checks[key](value)  # for schemas that hold themselves
+                self.checks[key] = self.compile(self.merged(schema))
+            return self.checks[key]
 
     def merged(self, schema):
         """A schema with its allOf in it, since a part alone does not know what the others allow."""
