@@ -168,7 +168,7 @@ static bool make_durable(struct blobs *blobs, struct err *err)
 }
 
 /* The folder of two digits, durable in its parent before anything is renamed into it. */
-static bool open_shard(struct blobs *blobs, const struct digest *digest, int *out_fd, struct err *err)
+static bool make_shard(struct blobs *blobs, const struct digest *digest, struct err *err)
 {
 	unsigned number = digest->bytes[0];
 	struct shard_name name = shard_name(number);
@@ -180,15 +180,21 @@ static bool open_shard(struct blobs *blobs, const struct digest *digest, int *ou
 	if (is_new)
 		atomic_store(&blobs->durable[number], false);
 	atomic_store(&blobs->made[number], true);
-	{
-		LOCKED(&blobs->mutex);
-		if (!atomic_load(&blobs->durable[number]) && !make_durable(blobs, err))
-			return false;
-	}
-	*out_fd = openat(blobs->blobs_fd, name.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*out_fd < 0)
+	LOCKED(&blobs->mutex);
+	return atomic_load(&blobs->durable[number]) || make_durable(blobs, err);
+}
+
+/* Needs no descriptor: those who have them all may be waiting for just this. */
+static bool sync_shard(const struct blobs *blobs, const struct digest *digest, struct err *err)
+{
+	struct shard_name name = shard_name(digest->bytes[0]);
+	AUTO_FD int shard = openat(blobs->blobs_fd, name.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (shard >= 0)
+		return file_sync_folder(shard, err);
+	if (errno != EMFILE && errno != ENFILE)
 		return err_errno(err, errno, "open folder blobs/sha256/%s", name.text);
-	return true;
+	return syncfs(blobs->blobs_fd) == 0 || err_errno(err, errno, "make blob %s durable", digest->hex);
 }
 
 bool blobs_prepare(struct spool *spool, struct err *err)
@@ -205,15 +211,13 @@ bool blobs_prepare(struct spool *spool, struct err *err)
 
 bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err)
 {
-	AUTO_FD int shard = -1;
-
-	if (!open_shard(blobs, digest, &shard, err))
+	if (!make_shard(blobs, digest, err))
 		return false;
-	if (renameat(blobs->drafts_fd, spool_name(spool), shard, digest->hex) < 0)
+	if (renameat(blobs->drafts_fd, spool_name(spool), blobs->blobs_fd, path_of(digest).text) < 0)
 		return err_errno(err, errno, "name blob %s", digest->hex);
 	/* Where both were one file already, it has kept both names. */
 	(void)unlinkat(blobs->drafts_fd, spool_name(spool), 0);
-	return file_sync_folder(shard, err);
+	return sync_shard(blobs, digest, err);
 }
 
 /* Another process may have to write on. */

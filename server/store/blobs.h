@@ -39,8 +39,9 @@ bool blobs_remove_draft(struct blobs *blobs, const char *draft, struct err *err)
 /* Makes a complete draft read-only and durable: the long part of what blobs_adopt needs. */
 bool blobs_prepare(struct spool *spool, struct err *err);
 
-/* Makes a prepared draft the blob with this digest: rename, fsync of the folder. Durable on return. The
- * caller has verified the digest and calls spool_mark_kept() once the catalog knows. */
+/* Makes a prepared draft the blob with this digest: rename, fsync of the folder. Durable on return, and it
+ * takes no descriptor that is not there. The caller has verified the digest and calls spool_mark_kept() once
+ * the catalog knows. */
 bool blobs_adopt(struct blobs *blobs, struct spool *spool, const struct digest *digest, struct err *err);
 
 /* Gives what was just adopted its name as a draft again, beside the other: it can be prepared and adopted

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "server/store/blobs.h"
@@ -292,6 +293,36 @@ static void opens_no_folder_that_is_a_file(void **state)
 	assert_true(strlen(err.text) > 0);
 }
 
+/* Fills and uploads that have all descriptors between them wait for their turn to be kept: it must take none.
+ */
+static void is_adopted_where_no_descriptor_is_left(void **state)
+{
+	static const char *const contents[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+	struct place *place = *state;
+	struct rlimit before, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
+		AUTO_SPOOL struct spool *spool = draft_of(place, contents[i]);
+		struct digest digest = digest_of(contents[i], 1);
+		struct err err = {0};
+		int next = dup(0);
+		bool done;
+
+		assert_true(next >= 0);
+		(void)close(next);
+		none = (struct rlimit){(rlim_t)next, before.rlim_max};
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+		assert_int_equal(dup(0), -1);
+		done = blobs_prepare(spool, &err) && blobs_adopt(place->blobs, spool, &digest, &err);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		if (!done)
+			fail_msg("%s", err.text);
+		spool_mark_kept(spool);
+		assert_blob(place, &digest, contents[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(drafts_have_names_of_their_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sweeps_what_nobody_claims, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(drafts_that_another_holds_are_not_swept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(is_adopted_where_no_descriptor_is_left, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(visits_every_blob, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(knows_the_free_space, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(opens_no_folder_that_is_a_file, set_up, tear_down),
