@@ -29,12 +29,11 @@ enum {
 	BLOBS_AT_ONCE = 256 /* evicted before others may claim what has become free */
 };
 
-/* A search for what frees bytes of the disk has found only what does not: the next one waits for ten times as
- * long as it took, since a store may hold a million such blobs. */
-struct barren {
+/* How far a search for what frees bytes of the disk has come, past blobs that free none: a store may hold a
+ * million of those. The next ones begin behind them, for ten times as long as it took. */
+struct passed {
 	int64_t until_ms;
-	int64_t linked_bytes;
-	int64_t withheld_bytes;
+	struct eviction eviction;
 };
 
 /* Whether evicting would make the room that an upload needs: the answer of a search, good for ten times as
@@ -50,7 +49,7 @@ struct space {
 	bool making; /* one thread evicts; the others wait for what it frees */
 	struct owed owed;
 	int64_t promised_bytes; /* since the turn that evicts has begun; fewer: negative */
-	struct barren barren;
+	struct passed passed;
 	struct outlook outlook;
 	int64_t limited_bytes;       /* the claims that max_bytes bounds */
 	_Atomic int64_t ahead_bytes; /* of all claims: not on the disk yet. Falls without the mutex */
@@ -193,7 +192,6 @@ struct turn {
 	int64_t began_ms;
 	int64_t unpromised_bytes;
 	int64_t went_bytes;
-	bool is_barren; /* only what is derived is worth looking for */
 };
 
 /* False where it is not ours, for the reason in *made: while another thread evicts, what it frees may do. */
@@ -208,10 +206,10 @@ static bool begin_turn(struct space *space, struct turn *turn, struct eviction *
 		*made = MADE_ELSEWHERE;
 		return false;
 	}
-	turn->is_barren = eviction->for_disk && turn->began_ms < space->barren.until_ms;
-	if (turn->is_barren) {
-		eviction->linked_bytes = space->barren.linked_bytes;
-		eviction->withheld_bytes = space->barren.withheld_bytes;
+	if (eviction->for_disk && eviction->looked == 0 && turn->began_ms < space->passed.until_ms) {
+		eviction->behind = space->passed.eviction.behind;
+		eviction->linked_bytes = space->passed.eviction.linked_bytes;
+		eviction->withheld_bytes = space->passed.eviction.withheld_bytes;
 	}
 	space->promised_bytes = 0;
 	(void)blobs_free_bytes(space->blobs, &turn->unpromised_bytes, &err);
@@ -220,13 +218,15 @@ static bool begin_turn(struct space *space, struct turn *turn, struct eviction *
 	return true;
 }
 
-static void note_barren(struct space *space, const struct turn *turn, const struct eviction *eviction)
+static void note_passed(struct space *space, const struct turn *turn, const struct eviction *eviction)
 {
 	int64_t now_ms = clock_monotonic_ms();
+	int64_t until_ms = now_ms + 10 * (now_ms - turn->began_ms);
 
 	lock_expect(&space->mutex);
-	space->barren = (struct barren){
-		now_ms + 10 * (now_ms - turn->began_ms), eviction->linked_bytes, eviction->withheld_bytes};
+	if (space->passed.until_ms < until_ms)
+		space->passed.until_ms = until_ms;
+	space->passed.eviction = *eviction;
 }
 
 static void end_turn(struct space *space, const struct turn *turn, const struct eviction *eviction)
@@ -236,8 +236,8 @@ static void end_turn(struct space *space, const struct turn *turn, const struct 
 	if (eviction->for_disk && turn->went_bytes > 0)
 		owed_note(&space->owed, turn->went_bytes, turn->unpromised_bytes - space->promised_bytes,
 			turn->began_ms);
-	else if (eviction->for_disk && eviction->linked_bytes > 0 && !turn->is_barren)
-		note_barren(space, turn, eviction);
+	if (eviction->for_disk && eviction->linked_bytes > 0)
+		note_passed(space, turn, eviction);
 	space->making = false;
 	(void)pthread_cond_broadcast(&space->changed);
 }
@@ -252,8 +252,7 @@ static bool evict_some(struct space *space, int64_t wanted_bytes, struct evictio
 	turn->went_bytes = derived_bytes;
 	eviction->wanted_bytes = eviction->bytes + wanted_bytes - derived_bytes;
 	eviction->max_blobs = before + BLOBS_AT_ONCE;
-	if (!turn->is_barren && eviction->wanted_bytes > eviction->bytes &&
-		!committer_evict(space->committer, eviction, err))
+	if (eviction->wanted_bytes > eviction->bytes && !committer_evict(space->committer, eviction, err))
 		return false;
 	turn->went_bytes += eviction->bytes - before_bytes;
 	metric_add(METRIC_EVICTIONS, (int64_t)(eviction->count - before));
