@@ -94,12 +94,12 @@ BEGIN
 		WHERE l.event = new.source AND v.id = new.version_id AND m.id = v.module_id AND b.id = new.blob_id;
 END;
 
--- The detail of a quarantine begins with "format:".
+-- The detail of a quarantine begins with "format:". Whoever asks for what upstream has changed brings one about.
 CREATE TRIGGER webhook_audited AFTER INSERT ON audit
 	WHEN new.action IN ('withdraw', 'quarantine') AND EXISTS (SELECT 1 FROM webhooks)
 BEGIN
 	INSERT INTO webhook_queue (webhook_id, event, lane, at, subject, format, who, detail)
-		SELECT l.webhook_id, l.event, 0, new.at, new.subject,
+		SELECT l.webhook_id, l.event, new.action = 'quarantine', new.at, new.subject,
 			CASE new.action WHEN 'quarantine' THEN substr(new.detail, 1, instr(new.detail, ':') - 1) END,
 			new.who, CASE new.action WHEN 'quarantine' THEN ltrim(substr(new.detail, instr(new.detail, ':') + 1)) END
 		FROM webhook_listeners l
