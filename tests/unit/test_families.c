@@ -134,7 +134,8 @@ static void lists_some_of_very_many(void **state)
 	}
 	assert_true(module_index_find(index, 1, &slot));
 	assert_int_equal(families_list(index, slot, slots, 4, &total), 2);
-	assert_int_equal(total, 3 + 1990);
+	/* Of 32 that are looked at 30 are not listed. */
+	assert_int_equal(total, 3 + 1990 - 30);
 	assert_true(module_index_find(index, 5, &slot));
 	assert_int_equal(families_list(index, slot, slots, 4, &total), 0);
 	assert_int_equal(total, 0);

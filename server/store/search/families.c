@@ -107,6 +107,8 @@ size_t families_list(const struct module_index *index, size_t slot, size_t *out,
 	while (found < max && looks++ < max * LOOKED_AT && walk_next(&walk, &deployment)) {
 		if (deployment != slot && module_index_is_listed(index, deployment))
 			out[found++] = deployment;
+		else
+			--*total;
 	}
 	return found;
 }

@@ -17,7 +17,8 @@ struct slots families_fold(const struct module_index *index, const struct slots 
 	const struct slots *ranks, size_t rank_count);
 
 /* The first deployments of a module that are listed, max at most; returns how many it wrote. *total: how many
- * say that they are some. Costs no more than a few times max. */
+ * say that they are some, but for those that were found not to be listed. Costs no more than a few times max.
+ */
 size_t families_list(const struct module_index *index, size_t slot, size_t *out, size_t max, size_t *total);
 
 #endif
