@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/network.h"
+#include "common/own.h"
 
 /* "…/1/" is meant as "…/1". */
 static char *without_last_slashes(const char *path)
@@ -27,8 +29,11 @@ static bool begins_with_host(const char *url)
 /* Where a token may go in clear text. */
 static bool is_loopback(const char *url)
 {
-	return strncmp(url, "localhost:", 10) == 0 || strncmp(url, "localhost/", 10) == 0 ||
-	       strncmp(url, "127.", 4) == 0 || strncmp(url, "[::1]", 5) == 0;
+	bool is_boxed = *url == '[';
+	size_t length = strcspn(url + is_boxed, is_boxed ? "]/" : ":/");
+	AUTO_FREE char *host = mem_dup_n(url + is_boxed, length);
+
+	return strcmp(host, "localhost") == 0 || network_list_has("127.0.0.0/8, ::1", host);
 }
 
 static bool is_host_of(const char *url, const char *server)

@@ -62,7 +62,8 @@ def test_a_model_that_is_cut_is_not_sent(larder, tmp_path, length):
     larder.assert_nothing_kept()
 
 
-@pytest.mark.parametrize("host", ["registry.example.org", "my.team/group", "[2001:db8::1]:8080", "registry:8080"])
+@pytest.mark.parametrize("host", ["registry.example.org", "my.team/group", "[2001:db8::1]:8080", "registry:8080", "127.example.org", "127.0.0.1.example.org:80",
+                                  "localhost.example.org", "[::1.example.org]", "128.0.0.1:8080"])
 def test_no_token_goes_where_nobody_named_a_server(larder, file, host):
     url = f"{host}/acme/x/1"
     for command in (["publish", file, url], ["document", url, file], ["withdraw", "--yes", url]):
