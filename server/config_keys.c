@@ -149,7 +149,7 @@ static bool check_formats(const char *value, struct err *err)
 
 		if (!format_parse(name, &format))
 			return err_set(err, ERR_BAD_REQUEST,
-				"\"%s\" is no format; there are tf-hub, tfjs, tflite and coral", name);
+				"\"%s\" is no format; it must be " FORMATS_IN_WORDS, name);
 		value += length;
 	}
 	return true;
@@ -325,7 +325,7 @@ const struct key upstream_keys[UPSTREAM_KEY_COUNT] = {
 	{UPSTREAM_KEY(match), LIST, .initial = "",
 		.purpose = "Handles to ask it for, as patterns. Empty: all."},
 	{UPSTREAM_KEY(formats), LIST, .check = check_formats, .initial = "",
-		.purpose = "Formats to ask it for: tf-hub, tfjs, tflite, coral. Empty: all that url can tell apart."},
+		.purpose = "Formats to ask it for: tf-hub, tfjs, tflite, coral, archive. Empty: all that url can tell apart."},
 	{UPSTREAM_KEY(ca_file), .set = set_text, .initial = "",
 		.purpose = "PEM file with the certificates to trust. Empty: the system's."},
 	{UPSTREAM_KEY(bearer_token_file), .set = set_text, .initial = "",

@@ -87,7 +87,7 @@ static bool choose_format(const struct ask *ask, struct sides *sides, struct err
 	enum format format = FORMAT_TF_HUB;
 
 	if (wanted && !format_parse(wanted, &format))
-		return err_set(err, ERR_BAD_REQUEST, "The format must be tf-hub, tfjs, tflite or coral.");
+		return err_set(err, ERR_BAD_REQUEST, "The format must be " FORMATS_IN_WORDS ".");
 	while (!has_both(sides, format)) {
 		if (wanted || format + 1 == FORMAT_COUNT)
 			return err_set(err, ERR_NOT_FOUND,

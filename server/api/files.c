@@ -15,7 +15,7 @@ static bool read_format(const struct ask *ask, bool *out_given, enum format *out
 
 	*out_given = format != NULL;
 	if (format && !format_parse(format, out))
-		return err_set(err, ERR_BAD_REQUEST, "The format must be tf-hub, tfjs, tflite or coral.");
+		return err_set(err, ERR_BAD_REQUEST, "The format must be " FORMATS_IN_WORDS ".");
 	return true;
 }
 

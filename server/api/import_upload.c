@@ -159,9 +159,8 @@ static bool read_address(const struct request *request, char id[INCOMING_ID_LENG
 			"digits>");
 	if (!query || !format_parse(query, format))
 		return err_set(err, ERR_BAD_REQUEST,
-			"the query must name the format that the bundle has these bytes as: ?format=tf-hub, "
-			"tfjs, "
-			"tflite or coral");
+			"the query must name the format that the bundle has these bytes as: ?format= "
+			"and " FORMATS_IN_WORDS);
 	memcpy(id, request->rest, INCOMING_ID_LENGTH);
 	id[INCOMING_ID_LENGTH] = '\0';
 	return true;

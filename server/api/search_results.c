@@ -36,7 +36,7 @@ static bool check_format(const char *value, struct err *err)
 	enum format format;
 
 	return format_parse(value, &format) ||
-	       err_set(err, ERR_BAD_REQUEST, "The format must be tf-hub, tfjs, tflite or coral.");
+	       err_set(err, ERR_BAD_REQUEST, "The format must be " FORMATS_IN_WORDS ".");
 }
 
 static bool check_source(const char *value, struct err *err)

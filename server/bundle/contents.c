@@ -276,7 +276,7 @@ static bool read_version(const json_t *line, struct bundle_version *out, struct 
 	if (!read_artifacts(json_object_get(line, "artifacts"), out))
 		return err_set(err, ERR_BAD_REQUEST,
 			"\"artifacts\" must have \"format\", \"digest\" and \"size_bytes\", each format once "
-			"and in the order tf-hub, tfjs, tflite, coral");
+			"and in the order " FORMATS_TO_CHOOSE);
 	return refuse_artifacts(out, err);
 }
 

@@ -111,9 +111,7 @@ bool selection_add_path(struct selection *selection, const char *path, struct er
 		*query = '\0';
 		if (!read_format(query + 1, &selected))
 			return err_set(err, ERR_BAD_REQUEST,
-				"\"%.100s\" names no format: tf-hub-format=compressed, "
-				"tfjs-format=compressed, lite-format=tflite and coral-format=tflite do",
-				query + 1);
+				"\"%.100s\" names no format: " FORMATS_IN_QUERIES " do", query + 1);
 	}
 	if (!*text || !utf8_is_text(text, strlen(text)) || strpbrk(text, " ,\t\r\n"))
 		return err_set(err, ERR_BAD_REQUEST, "\"%.100s\" names no module", path);

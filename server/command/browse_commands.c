@@ -109,8 +109,7 @@ static int run_list(void *values, int count, char **words)
 static const struct option_row list_rows[] = {
 	{"publisher", 0, "NAME", TEXTS_INTO(struct list_options, filters), "only this publisher's"},
 	{"format", 0, "FORMAT", TEXTS_INTO(struct list_options, filters),
-		"only those that come as tf-hub, tfjs, tflite or coral",
-		.choices = "tf-hub tfjs tflite coral"},
+		"only those that come as " FORMATS_IN_WORDS, .choices = FORMATS_TO_CHOOSE},
 	{"source", 0, "SOURCE", TEXTS_INTO(struct list_options, filters),
 		"only those that are published, mirrored or listed", .choices = "published mirrored listed"},
 	{"cached", 0, "false", MAYBE_INTO(struct list_options, filters),
@@ -383,8 +382,7 @@ static int run_signatures(void *values, int count, char **words)
 
 static const struct option_row signatures_rows[] = {
 	{"format", 0, "FORMAT", TEXT_INTO(struct signatures_options, format),
-		"tf-hub, tfjs, tflite or coral (default: the first that lists any)",
-		.choices = "tf-hub tfjs tflite coral"},
+		FORMATS_IN_WORDS " (default: the first that lists any)", .choices = FORMATS_TO_CHOOSE},
 	{0},
 };
 

@@ -238,8 +238,7 @@ static int run(void *values, int count, char **words)
 
 static const struct option_row rows[] = {
 	{"format", 0, "FORMAT", TEXT_INTO(struct diff_options, format),
-		"tf-hub, tfjs, tflite or coral (default: the first that both have)",
-		.choices = "tf-hub tfjs tflite coral"},
+		FORMATS_IN_WORDS " (default: the first that both have)", .choices = FORMATS_TO_CHOOSE},
 	{"check", 0, NULL, FLAG_INTO(struct diff_options, check),
 		"exit with status 1 where something is breaking"},
 	{"json", 0, NULL, FLAG_INTO(struct diff_options, json), "print JSON"},

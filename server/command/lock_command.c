@@ -63,10 +63,7 @@ static bool read_query(const char *query, struct wanted *out, struct err *err)
 			return true;
 		}
 	}
-	return err_set(err, ERR_BAD_REQUEST,
-		"\"%.100s\" names no format: tf-hub-format=compressed, tfjs-format=compressed, "
-		"lite-format=tflite and coral-format=tflite do.",
-		query);
+	return err_set(err, ERR_BAD_REQUEST, "\"%.100s\" names no format: " FORMATS_IN_QUERIES " do.", query);
 }
 
 /* A question mark belongs to a pattern, unless "name=value" is behind it: no handle has an equals sign. */

@@ -196,7 +196,7 @@ static const struct {
 } members[] = {
 	{"handle", read_handle, "a text such as \"acme/half-plus-two\""},
 	{"version", read_version, "a number from 1"},
-	{"format", read_format, "\"tf-hub\", \"tfjs\", \"tflite\" or \"coral\""},
+	{"format", read_format, FORMATS_IN_WORDS},
 	{"digest", read_digest, "\"sha256:\" and 64 hexadecimal digits"},
 	{"size_bytes", read_size, "a number of bytes"},
 };

@@ -111,7 +111,8 @@ static int run(void *values, int count, char **words)
 		return command_misuse("pack", "pack takes one folder and -o FILE");
 	format = guess_folder(words[0]);
 	if (options->format && (!format_parse(options->format, &format) || !formats[format].is_archive))
-		return command_misuse("pack", "--format takes tf-hub or tfjs, not \"%s\"", options->format);
+		return command_misuse(
+			"pack", "--format takes tf-hub, tfjs or archive, not \"%s\"", options->format);
 	packing_tell_choice(words[0], options->format, format);
 	return pack(words[0], format, options, &err) ? COMMAND_DONE : command_fail(&err);
 }
@@ -122,8 +123,10 @@ static const struct option_row rows[] = {
 		"pack what symbolic links lead to, also out of DIR (caches of Hugging Face, DVC and Bazel "
 		"are made of links); without it they are refused"},
 	{"format", 0, "FORMAT", TEXT_INTO(struct pack_options, format),
-		"tf-hub or tfjs (default: tfjs where there is a model.json and no SavedModel)",
-		.choices = "tf-hub tfjs"},
+		"tf-hub, tfjs or archive (default: tfjs where there is a model.json and no SavedModel); "
+		"archive: "
+		"files of any kind, such as Keras, PyTorch, ONNX or GGUF",
+		.choices = "tf-hub tfjs archive"},
 	{0},
 };
 

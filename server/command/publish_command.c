@@ -60,8 +60,8 @@ static bool open_folder(const char *folder, const struct publish_options *option
 	AUTO_FD int fd = -1;
 
 	if (!choose_format(options, guess_folder(folder), out_format) || !formats[*out_format].is_archive)
-		return err_set(err, ERR_BAD_REQUEST, "A folder is published as tf-hub or tfjs, not as %s.",
-			options->format);
+		return err_set(err, ERR_BAD_REQUEST,
+			"A folder is published as tf-hub, tfjs or archive, not as %s.", options->format);
 	packing_tell_choice(folder, options->format, *out_format);
 	if (!open_temporary(&fd, err) ||
 		!packing_run("publish", folder,
@@ -85,8 +85,8 @@ static bool open_source(const char *path, const struct publish_options *options,
 	if (!S_ISREG(status.st_mode))
 		return err_set(err, ERR_BAD_REQUEST, "%s is neither a file nor a folder.", path);
 	if (!choose_format(options, options->format ? FORMAT_TF_HUB : guess_file(path, fd), out_format))
-		return err_set(err, ERR_BAD_REQUEST,
-			"\"%s\" is no format; there are tf-hub, tfjs, tflite and coral.", options->format);
+		return err_set(err, ERR_BAD_REQUEST, "\"%s\" is no format; it must be " FORMATS_IN_WORDS ".",
+			options->format);
 	if (!packing_check(path, *out_format, fd, err))
 		return false;
 	*out_fd = TAKE_FD(fd);
@@ -369,8 +369,7 @@ static const struct option_row rows[] = {
 	{"documentation", 0, "FILE", TEXT_INTO(struct publish_options, documentation),
 		"send this Markdown with it"},
 	{"format", 0, "FORMAT", TEXT_INTO(struct publish_options, format),
-		"tf-hub, tfjs, tflite or coral (default: by what DIR or FILE holds)",
-		.choices = "tf-hub tfjs tflite coral"},
+		FORMATS_IN_WORDS " (default: by what DIR or FILE holds)", .choices = FORMATS_TO_CHOOSE},
 	{"dry-run", 0, NULL, FLAG_INTO(struct publish_options, dry_run),
 		"check everything, ask the registry whether it would take it, and send nothing"},
 	{"json", 0, NULL, FLAG_INTO(struct publish_options, json),

@@ -319,10 +319,11 @@ static bool refuse(const struct pull *pull, const struct remote_reply *reply, st
 	if (remote_accepted(reply, err))
 		return err_set(
 			err, ERR_UPSTREAM_FAILED, "The server answers %ld, and no file.", reply->status);
-	if (reply->status == 404 && !strstr(pull->target, "tflite") && !strstr(pull->target, "tfjs"))
+	if (reply->status == 404 && (!strchr(pull->target, '?') || strstr(pull->target, "tf-hub-format")))
 		(void)strncat(err->text,
 			" \"larder list\" tells what there is; another format is asked for as "
-			"PATH?lite-format=tflite or PATH?tfjs-format=compressed",
+			"PATH?lite-format=tflite, PATH?tfjs-format=compressed or "
+			"PATH?archive-format=compressed",
 			sizeof err->text - strlen(err->text) - 1);
 	return false;
 }

@@ -16,7 +16,9 @@ static const struct {
 	enum wanted wanted;
 } other_values[] = {
 	{FORMAT_TF_HUB, "uncompressed", WANTED_UNCOMPRESSED},
+	{FORMAT_TF_HUB, "file", WANTED_MEMBER},
 	{FORMAT_TFJS, "file", WANTED_MEMBER},
+	{FORMAT_ARCHIVE, "file", WANTED_MEMBER},
 };
 
 static bool read_value(enum format format, const char *value, enum wanted *wanted)
@@ -140,16 +142,23 @@ static void apply_place(const struct place *place, struct hub_url *hub_url, bool
 	*given = true;
 }
 
+/* A file that an archive of this format is likely to have. */
+static const char *const usual_members[FORMAT_COUNT] = {
+	[FORMAT_TF_HUB] = "saved_model.pb",
+	[FORMAT_TFJS] = "model.json",
+	[FORMAT_ARCHIVE] = "config.json",
+};
+
 static bool judge(struct hub_url *hub_url, bool given, struct err *err)
 {
 	if (!given)
 		hub_url->wanted = hub_url->member ? WANTED_MEMBER : WANTED_DESCRIPTION;
-	if (hub_url->wanted == WANTED_MEMBER)
+	if (!given && hub_url->wanted == WANTED_MEMBER)
 		hub_url->name.format = FORMAT_TFJS;
 	if (hub_url->wanted == WANTED_MEMBER && !hub_url->member)
-		return err_set(err, ERR_BAD_REQUEST,
-			"tfjs-format=file needs the name of a file, such as %s/model.json",
-			name_path(&hub_url->name).text);
+		return err_set(err, ERR_BAD_REQUEST, "%s=file needs the name of a file, such as %s/%s",
+			formats[hub_url->name.format].query_key, name_path(&hub_url->name).text,
+			usual_members[hub_url->name.format]);
 	if (hub_url->wanted != WANTED_MEMBER && hub_url->member)
 		return err_set(err, ERR_BAD_REQUEST,
 			"behind the version stands \"%s\", which no such request can have", hub_url->member);
@@ -296,9 +305,7 @@ bool hub_url_read_upload(const struct request *request, struct name *out, struct
 		hub_url.name.format = FORMAT_TF_HUB;
 	else if (hub_url.wanted != WANTED_ARTIFACT)
 		return err_set(err, ERR_BAD_REQUEST,
-			"only whole artifacts can be published: ?tf-hub-format=compressed, "
-			"?tfjs-format=compressed, "
-			"?lite-format=tflite or ?coral-format=tflite");
+			"only whole artifacts can be published, by these queries: " FORMATS_IN_QUERIES);
 	if (!check_version(request, &hub_url.name, err))
 		return false;
 	*out = hub_url.name;

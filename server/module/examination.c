@@ -508,6 +508,18 @@ static void judge_tfjs(struct walk *walk)
 		whereabouts_report(&walk->whereabouts, walk->examination);
 }
 
+/* Of what files of any kind hold nothing is asked. */
+static void judge_any(struct walk *walk)
+{
+	(void)walk;
+}
+
+static void (*const judges[FORMAT_COUNT])(struct walk *walk) = {
+	[FORMAT_TF_HUB] = judge_saved_model,
+	[FORMAT_TFJS] = judge_tfjs,
+	[FORMAT_ARCHIVE] = judge_any,
+};
+
 static bool judge_archive(struct examination *examination, struct stream *stream,
 	const struct archive_limits *limits, struct err *err)
 {
@@ -518,10 +530,7 @@ static bool judge_archive(struct examination *examination, struct stream *stream
 
 	if (!walk_members(&walk, err))
 		return false;
-	if (examination->format == FORMAT_TF_HUB)
-		judge_saved_model(&walk);
-	else
-		judge_tfjs(&walk);
+	judges[examination->format](&walk);
 	examination->has_proved_end = true;
 	examination->is_listed = true;
 	return true;

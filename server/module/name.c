@@ -13,6 +13,7 @@ const struct format_row formats[FORMAT_COUNT] = {
 	[FORMAT_TFJS] = {"tfjs", "tfjs-format", "compressed", "application/gzip", ".tar.gz", true},
 	[FORMAT_TFLITE] = {"tflite", "lite-format", "tflite", "application/octet-stream", ".tflite", false},
 	[FORMAT_CORAL] = {"coral", "coral-format", "tflite", "application/octet-stream", ".tflite", false},
+	[FORMAT_ARCHIVE] = {"archive", "archive-format", "compressed", "application/gzip", ".tar.gz", true},
 };
 
 static const char *const reserved_publishers[] = {"api", "healthz", "readyz", "metrics"};

@@ -12,7 +12,14 @@
 
 enum { NAME_PATH_MAX = 512 };
 
-enum format { FORMAT_TF_HUB, FORMAT_TFJS, FORMAT_TFLITE, FORMAT_CORAL, FORMAT_COUNT };
+enum format { FORMAT_TF_HUB, FORMAT_TFJS, FORMAT_TFLITE, FORMAT_CORAL, FORMAT_ARCHIVE, FORMAT_COUNT };
+
+/* All of them, for sentences, for completions, and as whole artifacts are asked for. */
+#define FORMATS_IN_WORDS "tf-hub, tfjs, tflite, coral or archive"
+#define FORMATS_TO_CHOOSE "tf-hub tfjs tflite coral archive"
+#define FORMATS_IN_QUERIES \
+	"tf-hub-format=compressed, tfjs-format=compressed, archive-format=compressed, lite-format=tflite " \
+	"and coral-format=tflite"
 
 /* One row a format; walk it by enum format. */
 struct format_row {
@@ -25,7 +32,7 @@ struct format_row {
 };
 extern const struct format_row formats[FORMAT_COUNT];
 
-/* Reads a format's name as in JSON ("tf-hub", "tfjs", "tflite", "coral"). */
+/* Reads a format's name as in JSON: one of FORMATS_IN_WORDS. */
 bool format_parse(const char *name, enum format *out);
 
 struct name {

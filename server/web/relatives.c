@@ -16,7 +16,7 @@ static const struct label {
 	enum format format;
 	const char *label;
 } labels[] = {{FORMAT_TF_HUB, "TensorFlow"}, {FORMAT_TFJS, "TF.js"}, {FORMAT_TFLITE, "TF Lite"},
-	{FORMAT_CORAL, "Coral"}};
+	{FORMAT_CORAL, "Coral"}, {FORMAT_ARCHIVE, "Archive"}};
 
 enum { LABELS = sizeof labels / sizeof *labels };
 

@@ -58,6 +58,12 @@ static const struct snippet {
 		"interpreter = tflite.Interpreter(path, "
 		"experimental_delegates=[tflite.load_delegate(\"libedgetpu.so.1\")])",
 		example_calls_tflite},
+	{FORMAT_ARCHIVE, NULL, "archive", "Archive", "Python: a folder with its files",
+		"import tarfile\nimport urllib.request\n\n"
+		"with urllib.request.urlopen(\"{url}?archive-format=compressed\") as answer:\n"
+		"    with tarfile.open(fileobj=answer, mode=\"r|gz\") as archive:\n"
+		"        archive.extractall(\"{file}\")",
+		NULL},
 	{FORMAT_TF_HUB, NULL, "pull", "larder pull", "The shell: the archive, proved, or a folder",
 		"larder pull --server {server} '{path}'\nlarder pull --server {server} --unpack {file} "
 		"'{path}'",
@@ -66,6 +72,9 @@ static const struct snippet {
 		"larder pull --server {server} --unpack {file} '{path}?tfjs-format=compressed'", NULL},
 	{FORMAT_TFLITE, NULL, "pull-tflite", "larder pull (TF Lite)", "The shell: the file, proved",
 		"larder pull --server {server} '{path}?lite-format=tflite'", NULL},
+	{FORMAT_ARCHIVE, NULL, "pull-archive", "larder pull (archive)",
+		"The shell: the archive, proved, or a folder",
+		"larder pull --server {server} --unpack {file} '{path}?archive-format=compressed'", NULL},
 	{FORMAT_TF_HUB, NULL, "curl", "curl", "The archive as it is",
 		"curl -fL -o {file}.tar.gz \"{url}?tf-hub-format=compressed\"", NULL},
 	{FORMAT_TFJS, NULL, "curl-tfjs", "curl (TF.js)", "The archive as it is",
@@ -74,6 +83,8 @@ static const struct snippet {
 		"curl -fL -o {file}.tflite \"{url}?lite-format=tflite\"", NULL},
 	{FORMAT_CORAL, NULL, "curl-coral", "curl (Coral)", "The file as it is",
 		"curl -fL -o {file}_edgetpu.tflite \"{url}?coral-format=tflite\"", NULL},
+	{FORMAT_ARCHIVE, NULL, "curl-archive", "curl (archive)", "The archive as it is",
+		"curl -fL -o {file}.tar.gz \"{url}?archive-format=compressed\"", NULL},
 };
 
 static void call_serving(struct buffer *out, const json_t *model)

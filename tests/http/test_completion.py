@@ -125,7 +125,7 @@ def test_commands_and_their_options(place, complete):
 
 
 CASES = [
-    ("larder publish --format ", {"tf-hub", "tfjs", "tflite", "coral"}),
+    ("larder publish --format ", {"tf-hub", "tfjs", "tflite", "coral", "archive"}),
     ("larder publish --format t", {"tf-hub", "tfjs", "tflite"}),
     ("larder list --sort ", {"relevance", "name", "downloads", "trending", "updated", "size"}),
     ("larder token ", {"create", "list", "revoke"}),
@@ -149,7 +149,7 @@ def test_words(place, complete, line, offers):
 
 
 @pytest.mark.parametrize("line, offers", [
-    ("larder publish --format=t", {"tf-hub", "tfjs", "tflite"}), ("larder publish --format=", {"tf-hub", "tfjs", "tflite", "coral"}),
+    ("larder publish --format=t", {"tf-hub", "tfjs", "tflite"}), ("larder publish --format=", {"tf-hub", "tfjs", "tflite", "coral", "archive"}),
     ("larder list --cached=", {"true", "false"}), ("larder list --cached ", set()), ("larder publish --documentation=rea", {"read me.md"}),
     ("larder serve --data mod", {"models"}), ("larder serve --config mod", {"model.tflite", "models"}),
     ("larder pack models -o ", {"model.tflite", "models", "read me.md", "script"}), ("larder nonsense ", set())])

@@ -14,7 +14,7 @@ from support import modules
 from support.daemon import Daemon, assert_problem, binary
 from support.modules import Member, compress, members, pack, tar
 
-QUERIES = ["", "?tf-hub-format=compressed", "?tfjs-format=compressed", "?lite-format=tflite", "?coral-format=tflite"]
+QUERIES = ["", "?tf-hub-format=compressed", "?tfjs-format=compressed", "?lite-format=tflite", "?coral-format=tflite", "?archive-format=compressed"]
 STEPS_MAX = 5
 # What only the source has right: a clause without a command.
 SOURCE = re.compile(r"take it from its source again|download the file again|send the (archive|model) itself|`git lfs pull`|send it again|"

@@ -237,7 +237,7 @@ static const struct {
 	{"[upstream a]\nurl = http://a/{path}\nlisten = x\n",
 		"3: there is no key \"listen\" in [upstream]\n"},
 	{"[upstream a]\nurl = http://a/{path}\nformats = tf-hub onnx\n",
-		"3: formats: \"onnx\" is no format; there are tf-hub, tfjs, tflite and coral\n"},
+		"3: formats: \"onnx\" is no format; it must be tf-hub, tfjs, tflite, coral or archive\n"},
 	{"[upstream a]\nurl = http://a/{path}\n[upstream a]\nurl = http://b/{path}\n",
 		"3: there is more than one upstream named \"a\"\n"},
 	/* All of them, in the order of their lines. */

@@ -94,8 +94,10 @@ static void manifests_have_what_they_should(void **state)
 {
 	static const char *const types[] = {"application/vnd.larder.module.tf-hub.v1.tar+gzip",
 		"application/vnd.larder.module.tfjs.v1.tar+gzip", "application/vnd.larder.module.tflite.v1",
-		"application/vnd.larder.module.coral.v1"};
-	static const char *const titles[] = {"x_7.tar.gz", "x_7.tar.gz", "x_7.tflite", "x_7.tflite"};
+		"application/vnd.larder.module.coral.v1",
+		"application/vnd.larder.module.archive.v1.tar+gzip"};
+	static const char *const titles[] = {
+		"x_7.tar.gz", "x_7.tar.gz", "x_7.tflite", "x_7.tflite", "x_7.tar.gz"};
 
 	for (size_t count = 0; count <= FORMAT_COUNT; count++) {
 		AUTO_BUFFER struct buffer text = {0};

@@ -48,7 +48,7 @@ class Bundle:
         """artifacts: {format: bytes}; record and line: members that take the place of those that belong there."""
         handle, version = path.strip("/").rsplit("/", 1)
         artifacts, sources = dict(artifacts), dict(sources)
-        formats = ["tf-hub", "tfjs", "tflite", "coral"]
+        formats = ["tf-hub", "tfjs", "tflite", "coral", "archive"]
         ordered = sorted(artifacts.items(), key=lambda item: formats.index(item[0]) if item[0] in formats else 9)
         artifact_source = "published" if source == "published" else "mirrored"
         config = {"larder_version": 1, "handle": handle, "version": int(version), "source": source, "state": state,
