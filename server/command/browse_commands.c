@@ -124,6 +124,8 @@ static const struct option_row list_rows[] = {
 	{"license", 0, "LICENSE", TEXTS_INTO(struct list_options, filters), "only those under this licence"},
 	{"fine-tunable", 0, "false", MAYBE_INTO(struct list_options, filters),
 		"only those that can be trained on, or cannot"},
+	{"finding", 0, "RULE", TEXTS_INTO(struct list_options, filters),
+		"only those whose latest version has this warning, such as folder-missing"},
 	{"op", 0, "OP", TEXTS_INTO(struct list_options, filters),
 		"only those whose graph has this op, such as MatMul"},
 	{"input-dtype", 0, "DTYPE", TEXTS_INTO(struct list_options, filters),

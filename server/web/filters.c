@@ -31,6 +31,7 @@ static const struct group {
 	{"source", "Source"},
 	{"license", "License"},
 	{"fine_tunable", "Fine-tunable"},
+	{"finding", "Finding"},
 };
 
 /* Fields for what is not counted: of a model and of its size. */

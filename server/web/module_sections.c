@@ -93,7 +93,8 @@ static void write_warnings(struct view *view, const json_t *artifact)
 		fact_text(artifact, "format"));
 	json_array_foreach((json_t *)warnings, i, warning)
 	{
-		HTML(&view->html, "<li><code>%s</code> %s", fact_text(warning, "rule"),
+		HTML(&view->html, "<li><a href=\"%s/?finding=%s\"><code>%s</code></a> %s", view->root,
+			fact_text(warning, "rule"), fact_text(warning, "rule"),
 			fact_text(warning, "message"));
 		if (*fact_text(warning, "path"))
 			HTML(&view->html, " <span class=\"faint\">(%s)</span>", fact_text(warning, "path"));

@@ -100,6 +100,15 @@ def test_what_every_client_takes_is_published(registry, case, tmp_path):
     assert packers.files(folder) == {member.name.lstrip("./"): member.content for member in GOOD if member.content}
 
 
+def assert_is_found_by_its_finding(mirror, rule):
+    counted = mirror.get(f"/api/v1/modules?finding={rule}&finding=none&facets=true").json()
+    assert [module["handle"] for module in counted["modules"]] == ["acme/hampering"] and counted["facets"]["finding"] == {rule: 1}
+    assert mirror.get("/api/v1/modules?finding=none").json()["total"] == 0
+    page = mirror.get("/acme/hampering/1", Accept="text/html").body.decode()
+    assert f'/?finding={rule}"><code>{rule}</code></a>' in page
+    assert "acme/hampering" in mirror.get(f"/?finding={rule}", Accept="text/html").body.decode()
+
+
 @pytest.mark.parametrize("case", HAMPERING)
 def test_what_hampers_some_clients_is_mirrored_with_a_warning(registry, case, upstream, mirror, tmp_path):
     make, rule = HAMPERING[case]
@@ -109,6 +118,7 @@ def test_what_hampers_some_clients_is_mirrored_with_a_warning(registry, case, up
     assert mirror.get("/acme/hampering/1?tf-hub-format=compressed").body == make()
     version = mirror.get("/api/v1/modules/acme/hampering/1").json()
     assert {warning["rule"] for warning in version["artifacts"][0]["warnings"]} == {rule}, version
+    assert_is_found_by_its_finding(mirror, rule)
     if rule != "gzip-extra":
         hub_client.load(mirror.url.rstrip("/") + "/acme/hampering/1", tmp_path)
 

@@ -204,37 +204,80 @@ static const char *const undescribed_rows[] = {
 	"INSERT INTO module_documents (rowid, documentation) SELECT * FROM current_documents",
 };
 
-static void make_undescribed(const char *folder)
+/* Of three modules two have a version that was warned of; of one that is no more the latest. */
+static const char *const unfiltered_findings[] = {
+	"INSERT INTO publishers (id, name) VALUES (1, 'acme')",
+	"INSERT INTO modules (id, publisher_id, handle) VALUES (1, 1, 'acme/one'), (2, 1, 'acme/two'),"
+	" (3, 1, 'acme/three')",
+	"INSERT INTO versions (id, module_id, version, source, created_at, updated_at) VALUES"
+	" (11, 1, 1, 'mirrored', 1, 1), (21, 2, 1, 'mirrored', 1, 1), (22, 2, 2, 'mirrored', 1, 1),"
+	" (31, 3, 1, 'mirrored', 1, 1)",
+	"INSERT INTO blobs (id, digest, size_bytes, unpacked_bytes, file_count, cached, added_at)"
+	" SELECT value, randomblob(32), 1, 1, 1, 1, 1 FROM json_each('[11, 21, 22, 31]')",
+	"INSERT INTO artifacts (version_id, format, blob_id, created_at, last_used_at, source)"
+	" SELECT id, 'tf-hub', id, 1, 1, 'mirrored' FROM versions",
+	"INSERT INTO inspections (id, blob_id, format, listed) SELECT id, id, 'tf-hub', 1 FROM blobs",
+	"INSERT INTO findings (inspection_id, position, severity, rule, path, message) VALUES"
+	" (11, 0, 'warning', 'folder-missing', 'a', ''), (11, 1, 'warning', 'folder-missing', 'b', ''),"
+	" (21, 0, 'warning', 'pbtxt-only', '', '')",
+	"UPDATE modules SET latest_id = (SELECT max(id) FROM versions WHERE module_id = modules.id),"
+	" latest_source = 'mirrored'",
+};
+
+/* A catalog from before this migration. */
+static void make_old(const char *folder, const char *migration, const char *const *statements, size_t count)
 {
 	AUTO_FREE char *path = mem_printf("%s/larder.db", folder);
 	struct err err = {0};
 	struct db *db = NULL;
 	AUTO_TXN struct txn *txn = NULL;
 
-	if (!db_open(path, catalog_migrations, migrations_before("described"), &db, &err) ||
+	if (!db_open(path, catalog_migrations, migrations_before(migration), &db, &err) ||
 		!db_write(db, &txn, &err))
 		fail_msg("%s", err.text);
-	for (size_t i = 0; i < sizeof undescribed_rows / sizeof *undescribed_rows; i++) {
-		if (!txn_run(txn, undescribed_rows[i], NULL, 0, &err))
-			fail_msg("%s: %s", undescribed_rows[i], err.text);
+	for (size_t i = 0; i < count; i++) {
+		if (!txn_run(txn, statements[i], NULL, 0, &err))
+			fail_msg("%s: %s", statements[i], err.text);
 	}
 	assert_true(txn_commit(txn, &err));
 	txn_end(TAKE(txn));
 	db_close(db);
 }
 
-static void a_migration_describes_what_is_there(void **state)
+/* Opened as it is now. */
+static void migrate(
+	struct place *place, const char *migration, const char *const *statements, size_t statement_count)
 {
-	struct place *place = *state;
 	AUTO_FREE char *command = mem_printf("rm -f '%s'/larder.db*", place->folder);
-	struct module_filter mit = {FACET_LICENSE, "mit"};
 	struct err err = {0};
 
 	catalog_close(TAKE(place->catalog));
 	assert_int_equal(system(command), 0);
-	make_undescribed(place->folder);
+	make_old(place->folder, migration, statements, statement_count);
 	if (!catalog_open(place->folder, &place->catalog, &err))
 		fail_msg("%s", err.text);
+}
+
+static void a_migration_finds_findings(void **state)
+{
+	struct place *place = *state;
+	struct module_filter filter = {FACET_FINDING, "folder-missing"};
+	struct module_query query = {.filters = &filter, .filter_count = 1};
+
+	migrate(place, "finding_facet", unfiltered_findings,
+		sizeof unfiltered_findings / sizeof *unfiltered_findings);
+	assert_int_equal(total_of(place->catalog, (struct module_query){0}, NULL), 3);
+	assert_int_equal(total_of(place->catalog, query, "acme/one"), 1);
+	filter.value = "pbtxt-only";
+	assert_int_equal(total_of(place->catalog, query, NULL), 0);
+}
+
+static void a_migration_describes_what_is_there(void **state)
+{
+	struct place *place = *state;
+	struct module_filter mit = {FACET_LICENSE, "mit"};
+
+	migrate(place, "described", undescribed_rows, sizeof undescribed_rows / sizeof *undescribed_rows);
 	assert_int_equal(total_of(place->catalog, (struct module_query){.q = "halves"}, NULL), 3);
 	assert_int_equal(
 		total_of(place->catalog, (struct module_query){.filters = &mit, .filter_count = 1}, NULL), 2);
@@ -291,6 +334,7 @@ int main(void)
 		TEST(summarises_a_module),
 		TEST(versions_come_in_pages_from_either_end),
 		TEST(a_migration_describes_what_is_there),
+		TEST(a_migration_finds_findings),
 		TEST(pages_stay_stable),
 	};
 

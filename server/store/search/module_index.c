@@ -26,6 +26,7 @@ const char *const facet_names[FACET_COUNT] = {
 	[FACET_PUBLISHER] = "publisher",
 	[FACET_SOURCE] = "source",
 	[FACET_CACHED] = "cached",
+	[FACET_FINDING] = "finding",
 	[FACET_OP] = "op",
 	[FACET_INPUT_DTYPE] = "input_dtype",
 	[FACET_OUTPUT_DTYPE] = "output_dtype",

@@ -24,7 +24,8 @@ enum facet {
 	FACET_FORMAT,
 	FACET_PUBLISHER,
 	FACET_SOURCE,
-	FACET_CACHED, /* "true" or "false" */
+	FACET_CACHED,  /* "true" or "false" */
+	FACET_FINDING, /* a rule that the latest version breaks, though it is kept: a warning */
 	FACETS_COUNTED,
 	FACET_OP = FACETS_COUNTED,
 	FACET_INPUT_DTYPE, /* the DataType's number */
