@@ -171,6 +171,13 @@ void config_destroy(struct config *config)
 	free(config->server.tls_certificate);
 	free(config->server.tls_key);
 	free(config->storage.data_dir);
+	free(config->store.bucket.endpoint);
+	free(config->store.bucket.name);
+	free(config->store.bucket.prefix);
+	free(config->store.bucket.region);
+	free(config->store.bucket.credentials_file);
+	free(config->store.bucket.ca_file);
+	free(config->store.node_url);
 	free(config->mirror.allow);
 	free(config->mirror.deny);
 	free(config->hub.hosts);
@@ -443,17 +450,39 @@ static int on_key(void *context, const char *section, const char *name, const ch
 	return 1;
 }
 
+static int line_of(const struct reading *reading, const char *section, const char *name)
+{
+	return reading->key_lines[key_find(section, name) - config_keys];
+}
+
+/* What of a bucket does not fit together. */
+static void check_store(struct reading *reading)
+{
+	const struct config *config = reading->config;
+	int line = line_of(reading, "store", "kind");
+
+	if (config->store.kind == STORE_FOLDER)
+		return;
+	if (!config->store.bucket.name)
+		add_fault(reading, line, "kind = s3 needs bucket as well");
+	if (!config->store.bucket.path_style && config->store.bucket.name &&
+		strchr(config->store.bucket.name, '.'))
+		add_fault(reading, line_of(reading, "store", "path_style"),
+			"a bucket with a \".\" in its name cannot stand before a host's name: path_style = "
+			"on");
+	if (config->store.lease_ttl_s < 2 * config->store.poll_interval_s)
+		add_fault(reading, line, "lease_ttl_s must be at least twice poll_interval_s");
+}
+
 static void check_whole(struct reading *reading)
 {
 	const struct config *config = reading->config;
-	const struct key *certificate = key_find("server", "tls_certificate");
-	const struct key *key = key_find("server", "tls_key");
 
 	if (config->server.tls_certificate && !config->server.tls_key)
-		add_fault(reading, reading->key_lines[certificate - config_keys],
+		add_fault(reading, line_of(reading, "server", "tls_certificate"),
 			"tls_certificate needs tls_key as well");
 	if (config->server.tls_key && !config->server.tls_certificate)
-		add_fault(reading, reading->key_lines[key - config_keys],
+		add_fault(reading, line_of(reading, "server", "tls_key"),
 			"tls_key needs tls_certificate as well");
 }
 
@@ -463,6 +492,7 @@ static void read_text(struct reading *reading)
 	apply_pending(reading);
 	close_named(reading);
 	check_whole(reading);
+	check_store(reading);
 }
 
 bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err)

@@ -27,6 +27,15 @@ static void check_server(const struct config *config, struct looking *looking)
 		note(looking, "server", "tls_certificate, tls_key", &err);
 }
 
+static void check_store(const struct config *config, struct looking *looking)
+{
+	const char *ca_file = config->store.kind == STORE_S3 ? config->store.bucket.ca_file : NULL;
+	struct err err;
+
+	if (ca_file && !pem_check_authorities(ca_file, &err))
+		note(looking, "store", "ca_file", &err);
+}
+
 static void check_upstreams(const struct config *config, struct looking *looking)
 {
 	struct err err;
@@ -68,6 +77,7 @@ bool config_check_files(const struct config *config, struct buffer *faults, stru
 	struct looking looking = {.faults = faults};
 
 	check_server(config, &looking);
+	check_store(config, &looking);
 	check_upstreams(config, &looking);
 	check_webhooks(config, &looking);
 	return looking.count == 0 ||

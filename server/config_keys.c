@@ -110,6 +110,7 @@ static bool set_choice(const struct key *key, void *slot, const char *value, str
 }
 
 static const char *const switch_choices[] = {"off", "on", "false", "true", "no", "yes", "0", "1", NULL};
+static const char *const store_choices[] = {"folder", "s3", NULL};
 static const char *const read_choices[] = {"anyone", "token", NULL};
 static const char *const hold_choices[] = {"never", "proxied", "always", NULL};
 static const char *const level_choices[] = {"error", "warn", "info", "debug", NULL};
@@ -136,6 +137,60 @@ static bool check_base_url(const char *value, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST,
 			"\"%s\" is no URL that paths can be appended to, such as https://models.example.org",
 			value);
+	return true;
+}
+
+/* Where a bucket is asked for: nothing but a host, since the bucket or its key follows. */
+static bool check_endpoint(const char *value, struct err *err)
+{
+	const char *host = strstr(value, "://");
+
+	if (!check_base_url(value, err))
+		return false;
+	if (strpbrk(host + 3, "/@"))
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%s\" is more than a host and a port, such as https://s3.example.org:9000; the "
+			"bucket has a key of its own",
+			value);
+	return true;
+}
+
+/* As all stores take them (AWS' rules for new buckets). */
+static bool check_bucket(const char *value, struct err *err)
+{
+	size_t length = strlen(value);
+
+	if (length < 3 || length > 63 || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789.-") != length ||
+		strchr(".-", value[0]) || strchr(".-", value[length - 1]) || strstr(value, ".."))
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%s\" is no bucket's name: 3 to 63 of a-z, 0-9, \".\" and \"-\", which begin and "
+			"end "
+			"with a letter or digit",
+			value);
+	return true;
+}
+
+/* Keys are written in letters that every version of libcurl signs alike. */
+static bool check_prefix(const char *value, struct err *err)
+{
+	size_t length = strlen(value);
+
+	if (length > 128 || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789._/-") != length ||
+		*value == '/' || strstr(value, "//") || strstr(value, "/.") || *value == '.')
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%s\" is no prefix: at most 128 of a-z, 0-9, \".\", \"_\", \"-\" and \"/\" between "
+			"names, such as larder/prod",
+			value);
+	return true;
+}
+
+static bool check_region(const char *value, struct err *err)
+{
+	size_t length = strlen(value);
+
+	if (length > 64 ||
+		strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != length)
+		return err_set(err, ERR_BAD_REQUEST, "\"%s\" is no region, such as eu-central-1", value);
 	return true;
 }
 
@@ -219,6 +274,7 @@ static bool set_events(const struct key *key, void *slot, const char *value, str
 #define SWITCH .set = set_switch, .choices = switch_choices
 
 _Static_assert(sizeof(enum hold) == sizeof(unsigned), "set_choice() writes an unsigned");
+_Static_assert(sizeof(enum store_kind) == sizeof(unsigned), "set_choice() writes an unsigned");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "set_choice() writes an unsigned");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "set_choice() writes an unsigned");
 
@@ -255,6 +311,37 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "Most bytes of mirrored modules to keep, last used ones first. 0: no limit."},
 	{KEY(storage, keep_free_bytes), SIZE(0), .initial = "1G",
 		.purpose = "Bytes to leave free on the disk: before it gets fuller, mirrored modules go."},
+
+	{KEY(store, kind), .set = set_choice, .choices = store_choices, .initial = "folder",
+		.purpose = "Where what is kept is kept: folder (data_dir), or s3, a bucket that several nodes share (docs/scale-out.md)."},
+	{KEY_IN(store, endpoint, bucket.endpoint), .set = set_base_url, .check = check_endpoint, .initial = "",
+		.purpose = "Where the bucket's store answers, such as https://s3.example.org:9000. Empty: AWS, by its region."},
+	{KEY_IN(store, bucket, bucket.name), .set = set_text, .check = check_bucket, .initial = "",
+		.purpose = "The bucket, which must be there. Required by kind = s3."},
+	{KEY_IN(store, prefix, bucket.prefix), .set = set_base_url, .check = check_prefix, .initial = "",
+		.purpose = "What all keys in the bucket begin with, such as larder/prod, where it is not Larder's alone."},
+	{KEY_IN(store, region, bucket.region), .set = set_required, .check = check_region, .initial = "us-east-1",
+		.purpose = "Region that requests are signed for; stores of one's own mostly take us-east-1."},
+	{KEY_IN(store, credentials_file, bucket.credentials_file), .set = set_text, .initial = "",
+		.purpose = "File with the credentials, as AWS' tools share it, read anew when it changes. Empty: AWS_ACCESS_KEY_ID and its like."},
+	{KEY_IN(store, ca_file, bucket.ca_file), .set = set_text, .initial = "",
+		.purpose = "PEM file with the certificates to trust. Empty: the system's."},
+	{KEY_IN(store, path_style, bucket.path_style), SWITCH, .initial = "on",
+		.purpose = "Write the bucket into the path of URLs; off: before the host's name, as AWS prefers it."},
+	{KEY_IN(store, connect_timeout_s, bucket.connect_timeout_s), RANGE(1, 3600), .initial = "5",
+		.purpose = "How long connecting to the store may take."},
+	{KEY_IN(store, timeout_s, bucket.timeout_s), RANGE(1, 86400), .initial = "20",
+		.purpose = "How long it may leave a request without an answer, or a body without a byte."},
+	{KEY(store, node_url), .set = set_base_url, .check = check_base_url, .initial = "",
+		.purpose = "URL at which the other nodes reach this one. Empty: where it listens."},
+	{KEY(store, poll_interval_s), RANGE(1, 3600), .initial = "5",
+		.purpose = "How often a node looks for what others have changed."},
+	{KEY(store, lease_ttl_s), RANGE(5, 3600), .initial = "30",
+		.purpose = "How long a node that fetches a module may be silent before another takes over."},
+	{KEY(store, cache_bytes), SIZE(0), .initial = "0",
+		.purpose = "Most bytes of modules to keep on this node's disk too, last used ones first. 0: no limit."},
+	{KEY(store, strict), SWITCH, .initial = "off",
+		.purpose = "Ask the bucket before each first use whether a version was withdrawn meanwhile."},
 
 	{.section = "auth", .name = "read", .offset = offsetof(struct config, auth.read_needs_token),
 		.set = set_switch, .choices = read_choices, .initial = "anyone",

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "server/module/archives/archive_limits.h"
+#include "server/upstream/s3/bucket_settings.h"
 #include "server/upstream/upstream.h"
 
 /* One [webhook NAME] section. */
@@ -23,6 +24,9 @@ struct webhook {
 
 /* What a webhook can be told; ends with NULL. */
 extern const char *const webhook_events[];
+
+/* Where what is kept is kept. */
+enum store_kind { STORE_FOLDER, STORE_S3 };
 
 enum hold { HOLD_NEVER, HOLD_PROXIED, HOLD_ALWAYS };
 
@@ -46,6 +50,15 @@ struct config {
 		int64_t max_bytes;
 		int64_t keep_free_bytes;
 	} storage;
+	struct {
+		enum store_kind kind;
+		struct bucket_settings bucket;
+		char *node_url; /* NULL: where it listens */
+		int64_t poll_interval_s;
+		int64_t lease_ttl_s;
+		int64_t cache_bytes; /* 0: no limit */
+		bool strict;
+	} store;
 	struct {
 		bool read_needs_token; /* read = anyone | token */
 	} auth;

@@ -146,6 +146,11 @@ static int serve(const struct config *config, const struct options *options)
 	sigset_t signals;
 	struct err err;
 
+	if (config->store.kind != STORE_FOLDER) {
+		(void)err_set(&err, ERR_BAD_REQUEST,
+			"this version keeps nothing in a bucket yet: [store] kind = folder");
+		return command_fail(&err);
+	}
 	if (!config_check_dates(config, &err))
 		log_event(LOG_LEVEL_WARN, "clients will refuse the certificate", "why", err.text, NULL);
 	/* Before any thread is made, so that all of them leave the signals to this one. */

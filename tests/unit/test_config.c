@@ -89,6 +89,19 @@ static void assert_same_config(const struct config *a, const struct config *b)
 	assert_int_equal(a->mirror.offline, b->mirror.offline);
 	assert_int_equal(a->mirror.private_upstreams, b->mirror.private_upstreams);
 	assert_int_equal(a->auth.read_needs_token, b->auth.read_needs_token);
+	assert_int_equal(a->store.kind, b->store.kind);
+	assert_same_text(a->store.bucket.endpoint, b->store.bucket.endpoint);
+	assert_same_text(a->store.bucket.name, b->store.bucket.name);
+	assert_same_text(a->store.bucket.prefix, b->store.bucket.prefix);
+	assert_same_text(a->store.bucket.region, b->store.bucket.region);
+	assert_same_text(a->store.bucket.credentials_file, b->store.bucket.credentials_file);
+	assert_same_text(a->store.bucket.ca_file, b->store.bucket.ca_file);
+	assert_int_equal(a->store.bucket.path_style, b->store.bucket.path_style);
+	assert_int_equal(a->store.bucket.connect_timeout_s, b->store.bucket.connect_timeout_s);
+	assert_int_equal(a->store.bucket.timeout_s, b->store.bucket.timeout_s);
+	assert_same_text(a->store.node_url, b->store.node_url);
+	assert_memory_equal(&a->store.poll_interval_s, &b->store.poll_interval_s, 3 * sizeof(int64_t));
+	assert_int_equal(a->store.strict, b->store.strict);
 	assert_int_equal(a->log.level, b->log.level);
 	assert_int_equal(a->log.format, b->log.format);
 	assert_int_equal(a->upstream_count, b->upstream_count);
@@ -240,6 +253,25 @@ static const struct {
 		"3: formats: \"onnx\" is no format; it must be tf-hub, tfjs, tflite, coral or archive\n"},
 	{"[upstream a]\nurl = http://a/{path}\n[upstream a]\nurl = http://b/{path}\n",
 		"3: there is more than one upstream named \"a\"\n"},
+	{"[store]\nkind = nfs\n", "2: kind takes one of folder, s3, not \"nfs\"\n"},
+	{"[store]\n\nkind = s3\n", "3: kind = s3 needs bucket as well\n"},
+	{"[store]\nendpoint = s3.example.org\n",
+		"2: endpoint: \"s3.example.org\" is no URL that paths can be appended to, such as "
+		"https://models.example.org\n"},
+	{"[store]\nendpoint = https://s3.example.org/models\n",
+		"2: endpoint: \"https://s3.example.org/models\" is more than a host and a port, such as "
+		"https://s3.example.org:9000; the bucket has a key of its own\n"},
+	{"[store]\nbucket = My_Models\n",
+		"2: bucket: \"My_Models\" is no bucket's name: 3 to 63 of a-z, 0-9, \".\" and \"-\", which "
+		"begin and end with a letter or digit\n"},
+	{"[store]\nprefix = /models\n",
+		"2: prefix: \"/models\" is no prefix: at most 128 of a-z, 0-9, \".\", \"_\", \"-\" and \"/\" "
+		"between names, such as larder/prod\n"},
+	{"[store]\nregion = eu central\n", "2: region: \"eu central\" is no region, such as eu-central-1\n"},
+	{"[store]\nkind = s3\nbucket = a.b.c\npath_style = off\n",
+		"4: a bucket with a \".\" in its name cannot stand before a host's name: path_style = on\n"},
+	{"[store]\nkind = s3\nbucket = models\nlease_ttl_s = 5\n",
+		"2: lease_ttl_s must be at least twice poll_interval_s\n"},
 	/* All of them, in the order of their lines. */
 	{"[server]\nthreads = x\nworkers\n[log]\nlevel = x\ncolour = red\n",
 		"2: threads takes a whole number from 0 to 1024, not \"x\"\n"
