@@ -21,7 +21,7 @@ async function ask(path, options) {
 	return told;
 }
 
-const STATES = { waiting: "Waiting for its turn", transferring: "Being fetched", verifying: "All of it has come, and is being checked" };
+const STATES = { waiting: "Waiting for its turn", transferring: "Downloading", verifying: "Downloaded, and being checked" };
 
 function figures(fill) {
 	const parts = [fill.total_bytes > 0 ? `${size(fill.bytes)} of ${size(fill.total_bytes)}` : size(fill.bytes)];
@@ -88,7 +88,7 @@ class Notice {
 		this.bar.hidden = true;
 		this.line.hidden = true;
 		this.figures.textContent = "";
-		this.say("It is on this server now. ");
+		this.say("It is stored here now. ");
 		const link = element("a", "Show what it has");
 		link.href = location.pathname;
 		this.figures.append(link);
@@ -100,7 +100,7 @@ class Notice {
 		this.button.textContent = "Try again";
 		this.button.disabled = false;
 		this.figures.textContent = "";
-		this.say(`It could not be fetched: ${reason}`);
+		this.say(`The download failed: ${reason}`);
 	}
 
 	async start() {

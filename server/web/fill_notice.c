@@ -41,7 +41,7 @@ static void write_running(struct view *view, const json_t *fill)
 {
 	int64_t total = fact_number(fill, "total_bytes");
 
-	HTML(&view->html, "<div class=\"running\">\n<p role=\"status\">Being fetched");
+	HTML(&view->html, "<div class=\"running\">\n<p role=\"status\">Downloading");
 	if (*fact_text(fill, "upstream"))
 		HTML(&view->html, " from %s", fact_text(fill, "upstream"));
 	HTML(&view->html, ".</p>\n<progress aria-label=\"Progress\"");
@@ -60,7 +60,7 @@ static void write_failed(struct view *view, const json_t *fills)
 	const json_t *last = json_array_get(json_object_get(fills, "recent"), 0);
 
 	if (*fact_text(last, "detail"))
-		HTML(&view->html, "<p>The last time it could not be fetched: %s.</p>\n",
+		HTML(&view->html, "<p>The last download from upstream failed: %s.</p>\n",
 			fact_text(last, "detail"));
 }
 

@@ -16,7 +16,7 @@ static void write_trouble(struct view *view, const json_t *webhook)
 {
 	int64_t lost = fact_number(webhook, "given_up") + fact_number(webhook, "dropped");
 
-	HTML(&view->html, "<td>");
+	HTML(&view->html, "<td data-label=\"Trouble\">");
 	if (*fact_text(webhook, "failed_at") && strcmp(fact_text(webhook, "state"), "active") != 0)
 		HTML(&view->html, "%s", fact_text(webhook, "last_error"));
 	if (lost > 0)
@@ -31,8 +31,10 @@ static void write_webhook(struct view *view, const json_t *webhook)
 	bool active = strcmp(fact_text(webhook, "state"), "active") == 0;
 
 	HTML(&view->html,
-		"<tr><th scope=\"row\">%s</th><td>%s</td><td><span class=\"change %s\">%s</span></td><td "
-		"class=\"number\">%s</td><td class=\"number\">%s</td><td>",
+		"<tr><th scope=\"row\">%s</th><td>%s</td><td data-label=\"State\"><span class=\"change "
+		"%s\">%s</span>"
+		"</td><td class=\"number\" data-label=\"Waiting\">%s</td><td class=\"number\" "
+		"data-label=\"Delivered\">%s</td><td data-label=\"Last\">",
 		fact_text(webhook, "name"), fact_text(webhook, "url"), active ? "added" : "removed",
 		fact_text(webhook, "state"), count_text(fact_number(webhook, "pending")).text,
 		count_text(fact_number(webhook, "delivered")).text);
@@ -55,7 +57,9 @@ void webhooks_section_write(struct view *view)
 	view_begin_section(view, "webhooks", "Webhooks");
 	html_table_begin(view,
 		&(struct html_table){.label = "Webhooks",
-			.columns = {"Name", "Receiver", "State", "Waiting", "Delivered", "Last", "Trouble"}});
+			.kind = "rows",
+			.columns = {"Name", "Receiver", "State", "Waiting", "Delivered", "Last", "Trouble"},
+			.numbers = 1 << 3 | 1 << 4});
 	json_array_foreach(json_object_get(list, "webhooks"), i, webhook) write_webhook(view, webhook);
 	html_table_end(view);
 	view_end_section(view);

@@ -267,7 +267,7 @@ def test_why_the_last_fill_failed_is_told(mirror, upstream):
     recent = lambda: mirror.get("/api/v1/fills?path=far/broken/1").json()["recent"]
     wait_until(recent, lambda: "the fill to fail")
     page = Page(mirror.get("/far/broken/1", accept=BROWSER))
-    assert page.has_text("could not be fetched: ") or page.has_text("cannot be fetched now: "), mirror.get("/far/broken/1", accept=BROWSER).body
+    assert page.has_text("The last download from upstream failed: ") or page.has_text("cannot be fetched now: "), mirror.get("/far/broken/1", accept=BROWSER).body
 
 
 # ---- files, tables ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 export default async function ({ open, audit, shoot, tell, assert }) {
 	const page = await open("/far/away/3");
 	await page.getByRole("button", { name: "Fetch it now", exact: true }).click();
-	await page.getByRole("status").getByText(/^Being fetched from/).waitFor();
+	await page.getByRole("status").getByText(/^Downloading from/).waitFor();
 	await page.locator("#fetch .told").getByText(/^[\d.]+ [KM]iB of 4\.\d MiB/).waitFor();
 	const bar = page.locator("#fetch progress");
 	assert(await bar.evaluate((one) => one.value > 0 && one.value < one.max), "the bar stands at an end");
@@ -19,7 +19,7 @@ export default async function ({ open, audit, shoot, tell, assert }) {
 
 	await tell("halfway");
 	for (const each of [page, other]) {
-		await each.getByRole("status").getByText("It is on this server now.").waitFor();
+		await each.getByRole("status").getByText("It is stored here now.").waitFor();
 		assert(await each.locator("#fetch progress").isHidden(), "the bar stays");
 	}
 	await page.getByRole("link", { name: "Show what it has" }).click();
@@ -28,7 +28,7 @@ export default async function ({ open, audit, shoot, tell, assert }) {
 
 	const broken = await open("/far/broken/1");
 	await broken.getByRole("button", { name: "Fetch it now", exact: true }).click();
-	await broken.getByRole("status").getByText(/^It could not be fetched: .{10}/).waitFor();
+	await broken.getByRole("status").getByText(/^The download failed: .{10}/).waitFor();
 	await broken.getByRole("button", { name: "Try again", exact: true }).waitFor();
 	await audit(broken);
 	await shoot(broken, "fill-failed");

@@ -6,7 +6,7 @@ export default async function ({ open, shoot, tell, until, assert }) {
 	assert(await activity.locator("#no-fills").isVisible(), "a fill is running already");
 	const page = await open("/far/away/3");
 	await page.getByRole("button", { name: "Fetch it now", exact: true }).click();
-	await page.getByRole("status").getByText("Being fetched").waitFor();
+	await page.getByRole("status").getByText("Downloading").waitFor();
 
 	const row = activity.locator("#fills tr").filter({ hasText: "far/away/3" });
 	await row.waitFor();
