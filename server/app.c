@@ -31,6 +31,7 @@
 #include "server/registry/wants.h"
 #include "server/registry/webhooks.h"
 #include "server/routes.h"
+#include "server/store/catalog/catalog_filesums.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/outgoing.h"
 #include "server/store/unpacked/members.h"
@@ -108,6 +109,16 @@ static void open_invalidation(struct app *app)
 			NULL);
 }
 
+/* Without them the list of files has no digests; they are told again when it is unpacked again. */
+static void note_filesums(void *catalog, const struct digest *archive, const struct filesums *sums)
+{
+	struct err err;
+
+	if (!catalog_record_filesums(catalog, archive, sums, &err))
+		log_event(LOG_LEVEL_WARN, "the digests of an archive's files were not written down", "sha256",
+			archive->hex, "why", err.text, NULL);
+}
+
 static bool open_stores(struct app *app, struct err *err)
 {
 	const char *data_dir = app->config->storage.data_dir;
@@ -137,6 +148,8 @@ static bool open_stores(struct app *app, struct err *err)
 	services->space = app->space;
 	room = reclaimable_room(app->space);
 	members_set_room(services->members, &room);
+	members_set_witness(
+		services->members, &(struct members_witness){note_filesums, services->catalog});
 	return true;
 }
 

@@ -203,9 +203,11 @@ static json_t *files_json(const struct sides *sides)
 							  : CHANGE_CHANGED;
 
 		json_array_append_new(
-			array, json_pack("{s:o, s:s, s:o, s:o}", "path", answer_text(file->path), "change",
-				       change_name(change), "from", size_or_null(file->from_bytes), "to",
-				       size_or_null(file->to_bytes)));
+			array, json_pack("{s:o, s:s, s:o, s:o, s:s*, s:s*}", "path", answer_text(file->path),
+				       "change", change_name(change), "from", size_or_null(file->from_bytes),
+				       "to", size_or_null(file->to_bytes), "from_sha256",
+				       file->has_digests ? file->from_sha256.hex : NULL, "to_sha256",
+				       file->has_digests ? file->to_sha256.hex : NULL));
 	}
 	return array;
 }

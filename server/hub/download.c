@@ -42,14 +42,8 @@ static void add_stream_headers(const struct name *name, struct reply *reply)
 
 static void add_artifact_headers(const struct artifact *artifact, struct reply *reply)
 {
-	const struct checksums *checksums = &artifact->checksums;
-
 	add_disposition(&artifact->name, reply);
-	reply_header_printf(reply, "Repr-Digest",
-		"sha-256=:%s:", base64_encode(checksums->sha256.bytes, sizeof checksums->sha256.bytes).text);
-	if (checksums->has_md5)
-		reply_header_printf(reply, "x-goog-hash", "md5=%s",
-			base64_encode(checksums->md5, sizeof checksums->md5).text);
+	representation_add_digests(&artifact->checksums, reply);
 }
 
 /* ---- a blob that is here ---- */
@@ -87,16 +81,15 @@ static void serve_holding(const struct services *services, const struct request 
 	struct holding *holding, const char *cache_status, struct reply *reply)
 {
 	const struct artifact *artifact = &holding->artifact;
-	char etag[80];
+	const struct digest_tag etag = representation_tag(&artifact->checksums.sha256);
 	const struct representation representation = {
 		.fd = &holding->fd,
 		.size_bytes = artifact->size_bytes,
 		.modified_at = artifact->created_at,
-		.etag = etag,
+		.etag = etag.text,
 		.media_type = formats[artifact->name.format].media_type,
 	};
 
-	(void)snprintf(etag, sizeof etag, "\"sha256:%s\"", artifact->checksums.sha256.hex);
 	if (representation_reply(services, request, &representation, cache_status, reply))
 		add_artifact_headers(artifact, reply);
 	if (request->method == METHOD_GET && reply->kind == REPLY_FILE && reply->offset == 0)

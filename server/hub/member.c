@@ -30,10 +30,39 @@ static const struct {
 	{".wasm", "application/wasm"},
 };
 
-static const char *media_type_of(const char *member)
+static bool ends_in_one_of(const char *member, const char *const *suffixes, size_t count)
+{
+	const char *slash = strrchr(member, '/');
+	const char *name = slash ? slash + 1 : member;
+	const char *dot = strrchr(name, '.');
+	const char *end = dot ? dot : name;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcasecmp(end, suffixes[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is a text and nothing else, by the end of its name or by the whole of it. */
+static bool is_text(const char *member)
+{
+	static const char *const suffixes[] = {".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".yaml",
+		".yml", ".toml", ".ini", ".cfg", ".conf", ".pbtxt", ".prototxt", ".py", ".sh", ".rst", ".log",
+		".xml", ".html", ".jinja", ".vocab", ".labels", ".merges", ".sha256", ".md5", "readme",
+		"license", "licence", "notice", "vocab", "labels", "changelog", "authors", "merges"};
+
+	return ends_in_one_of(member, suffixes, sizeof suffixes / sizeof *suffixes);
+}
+
+/* Of TF.js models, what TF.js reads. Anything else is a text to be looked at, or bytes: whoever published it
+ * has no page or script at this server's origin. */
+static const char *media_type_of(const struct name *name, const char *member)
 {
 	const char *dot = strrchr(member, '.');
 
+	if (name->format != FORMAT_TFJS)
+		return is_text(member) ? "text/plain; charset=utf-8" : "application/octet-stream";
 	for (size_t i = 0; dot && i < sizeof media_types / sizeof *media_types; i++) {
 		if (strcasecmp(dot, media_types[i].suffix) == 0)
 			return media_types[i].media_type;
@@ -58,9 +87,10 @@ static bool asks_for_words(const struct request *request)
 
 /* TF.js looks at the status of model.json only: words in any other refusal would become weights (PROTOCOL:
  * 1.2). */
-static void drop_words(const char *member, const struct request *request, struct reply *reply)
+static void drop_words(
+	const struct name *name, const char *member, const struct request *request, struct reply *reply)
 {
-	if (reply->problem == ERR_NONE || is_model_json(member))
+	if (name->format != FORMAT_TFJS || reply->problem == ERR_NONE || is_model_json(member))
 		return;
 	reply_header(reply, "Vary", "Accept");
 	if (!asks_for_words(request))
@@ -71,7 +101,7 @@ static void fail(const struct follower_plan *plan, const struct request *request
 	struct reply *reply)
 {
 	problem_reply(reply, err);
-	drop_words(plan->member, request, reply);
+	drop_words(&plan->name, plan->member, request, reply);
 }
 
 /* ---- an archive that is not unpacked yet, or just being unpacked ---- */
@@ -196,20 +226,18 @@ static void unpack_in_turn(const struct follower_plan *plan, const struct reques
 static void serve_file(const struct follower_plan *plan, const struct request *request,
 	const struct artifact *artifact, struct member_file *file, struct reply *reply)
 {
-	struct digest path = digest_of(plan->member, strlen(plan->member));
-	char etag[160];
+	const struct digest_tag etag = representation_tag(&file->checksums.sha256);
 	const struct representation representation = {
 		.fd = &file->fd,
 		.size_bytes = file->size_bytes,
 		.modified_at = artifact->created_at,
-		.etag = etag,
-		.media_type = media_type_of(plan->member),
+		.etag = etag.text,
+		.media_type = media_type_of(&plan->name, plan->member),
 	};
 
-	/* Paths may have any characters, entity tags may not. */
-	(void)snprintf(etag, sizeof etag, "\"sha256:%s/%s\"", artifact->checksums.sha256.hex, path.hex);
-	(void)representation_reply(plan->services, request, &representation, plan->cache_status, reply);
-	drop_words(plan->member, request, reply);
+	if (representation_reply(plan->services, request, &representation, plan->cache_status, reply))
+		representation_add_digests(&file->checksums, reply);
+	drop_words(&plan->name, plan->member, request, reply);
 	/* One client that loads the model asks for this once, however many shards there are. */
 	if (request->method == METHOD_GET && reply->kind == REPLY_FILE && reply->offset == 0 &&
 		is_model_json(plan->member))
@@ -265,10 +293,10 @@ static void get_member(struct follower_plan *plan, const struct request *request
 
 /* What upstream tells of an archive says nothing about the size of its files, nor whether this one is there.
  */
-static void tell_type(const char *member, struct reply *reply)
+static void tell_type(const struct name *name, const char *member, struct reply *reply)
 {
 	reply_empty(reply, 200);
-	reply_header(reply, "Content-Type", media_type_of(member));
+	reply_header(reply, "Content-Type", media_type_of(name, member));
 	reply_header(reply, "Cache-Status", "larder; fwd=miss");
 	reply_header(reply, "Accept-Ranges", "bytes");
 }
@@ -279,9 +307,9 @@ static void tell(const struct inquiry *inquiry, const struct request *request, s
 	struct err err;
 
 	if (question_result(inquiry->question, &unused, &err))
-		return tell_type(inquiry->member, reply);
+		return tell_type(&inquiry->name, inquiry->member, reply);
 	problem_reply(reply, &err);
-	drop_words(inquiry->member, request, reply);
+	drop_words(&inquiry->name, inquiry->member, request, reply);
 }
 
 static void head_member(const struct follower_plan *plan, const struct request *request, struct reply *reply)
@@ -302,7 +330,7 @@ static void head_member(const struct follower_plan *plan, const struct request *
 	else if (inquiry.question)
 		inquiry_reply(reply, &inquiry);
 	else
-		tell_type(plan->member, reply);
+		tell_type(&plan->name, plan->member, reply);
 }
 
 void hub_member(void *context, struct request *request, const struct hub_url *hub_url, struct reply *reply)

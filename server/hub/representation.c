@@ -72,6 +72,23 @@ bool representation_reply(const struct services *services, const struct request 
 	return true;
 }
 
+struct digest_tag representation_tag(const struct digest *digest)
+{
+	struct digest_tag tag;
+
+	(void)snprintf(tag.text, sizeof tag.text, "\"sha256:%s\"", digest->hex);
+	return tag;
+}
+
+void representation_add_digests(const struct checksums *checksums, struct reply *reply)
+{
+	reply_header_printf(reply, "Repr-Digest",
+		"sha-256=:%s:", base64_encode(checksums->sha256.bytes, sizeof checksums->sha256.bytes).text);
+	if (checksums->has_md5)
+		reply_header_printf(reply, "x-goog-hash", "md5=%s",
+			base64_encode(checksums->md5, sizeof checksums->md5).text);
+}
+
 /* Where reading takes a token, shared caches must not hand the bytes on. */
 void representation_add_caching(const struct services *services, struct reply *reply)
 {

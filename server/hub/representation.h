@@ -26,6 +26,15 @@ struct representation {
 	const char *media_type;
 };
 
+/* The strong entity tag of bytes with this digest. */
+struct digest_tag {
+	char text[80];
+};
+struct digest_tag representation_tag(const struct digest *digest);
+
+/* Repr-Digest, and the MD5 for x-goog-hash where it is known. */
+void representation_add_digests(const struct checksums *checksums, struct reply *reply);
+
 /* Answers 200, 206, 304, 412 or 416, with ETag, Last-Modified, Accept-Ranges and caching. False for a
  * refusal, which gets no more headers. */
 bool representation_reply(const struct services *services, const struct request *request,

@@ -31,6 +31,8 @@ struct examined_member {
 	char *path; /* normal form: no "./", no trailing slash */
 	bool is_folder;
 	int64_t size_bytes;
+	bool has_sha256; /* it was computed: of files of archives that may hold anything */
+	uint8_t sha256[32];
 };
 
 struct examination {

@@ -13,6 +13,7 @@
 
 #include "common/file.h"
 #include "common/own.h"
+#include "common/sums.h"
 #include "server/store/unpacked/members.h"
 #include "tests/unit/tar_writer.h"
 
@@ -86,7 +87,7 @@ static const struct entry entries[] = {
 	{"assets/words.txt", "assets/words.txt", "a\nb\n"},
 	{"assets/Words.txt", "assets/Words.txt", "other words"},
 	{"empty.bin", "empty.bin", ""},
-	{"files", "files", "named as the record of their number"},
+	{"record", "record", "named as the record of their number"},
 	{"../../outside", "../../outside", "never followed"},
 	{"/tmp/absolute", "tmp/absolute", "never followed either"},
 };
@@ -118,6 +119,18 @@ static bool read_member(struct place *place, const char *path, struct member_fil
 	return members_read(place->members, &place->digest, place->archive_fd, path, out, err);
 }
 
+static void assert_digests(const struct checksums *checksums, const char *content)
+{
+	AUTO_SUMS struct sums *sums = sums_create(1u << SUM_SHA256 | 1u << SUM_MD5);
+	uint8_t values[SUM_COUNT][SUM_BYTES_MAX];
+
+	sums_add(sums, content, strlen(content));
+	sums_result(sums, values);
+	assert_memory_equal(checksums->sha256.bytes, values[SUM_SHA256], sum_size(SUM_SHA256));
+	assert_true(checksums->has_md5);
+	assert_memory_equal(checksums->md5, values[SUM_MD5], sum_size(SUM_MD5));
+}
+
 static void assert_entry(struct place *place, const struct entry *entry)
 {
 	AUTO_MEMBER_FILE struct member_file file = {.fd = -1};
@@ -129,7 +142,8 @@ static void assert_entry(struct place *place, const struct entry *entry)
 		fail_msg("%s: %s", entry->path, err.text);
 	assert_null(file.unpacking);
 	assert_int_equal(file.size_bytes, strlen(entry->content));
-	assert_true(file_read_at(file.fd, content, sizeof content - 1, 0, &length, &err));
+	assert_digests(&file.checksums, entry->content);
+	assert_true(file_read_at(file.fd, content, (size_t)file.size_bytes, 0, &length, &err));
 	assert_string_equal(content, entry->content);
 }
 
@@ -205,7 +219,7 @@ static void test_other_paths_are_not_found(void **state)
 static void test_what_was_removed_is_made_again(void **state)
 {
 	static const char *const removals[] = {
-		"unpacked", "unpacked/*", "unpacked/*/*", "unpacked/*/files", "unpacked/*/[0-7]*"};
+		"unpacked", "unpacked/*", "unpacked/*/*", "unpacked/*/record", "unpacked/*/[0-7]*"};
 	struct place *place = *state;
 
 	put_entries(place);
@@ -233,6 +247,60 @@ static void test_files_are_counted_once_for_each_change(void **state)
 	assert_all_entries(place);
 	/* What has only just changed may change again. */
 	remove_by_hand(place, "unpacked/*/[0-7]*");
+	assert_all_entries(place);
+}
+
+struct witnessed {
+	size_t times;
+	struct digest archive;
+	struct filesums sums;
+};
+
+static void witness(void *context, const struct digest *archive, const struct filesums *sums)
+{
+	struct witnessed *witnessed = context;
+
+	witnessed->times++;
+	witnessed->archive = *archive;
+	filesums_finish(&witnessed->sums);
+	for (size_t i = 0; i < sums->count; i++)
+		filesums_add(&witnessed->sums, sums->items[i].path, sums->items[i].sha256);
+}
+
+static void test_digests_are_told_each_time(void **state)
+{
+	struct place *place = *state;
+	AUTO_FREE struct witnessed *witnessed = mem_zero(1, sizeof *witnessed);
+
+	members_set_witness(place->members, &(struct members_witness){witness, witnessed});
+	put_entries(place);
+	for (size_t times = 1; times <= 2; times++) {
+		assert_all_entries(place);
+		assert_int_equal(witnessed->times, times);
+		assert_true(digest_equal(&witnessed->archive, &place->digest));
+		assert_int_equal(witnessed->sums.count, ENTRIES);
+		for (size_t i = 0; i < ENTRIES; i++) {
+			const struct filesum *sum = filesums_find(&witnessed->sums, entries[i].path);
+			struct digest digest = digest_of(entries[i].content, strlen(entries[i].content));
+
+			assert_non_null(sum);
+			assert_memory_equal(sum->sha256, digest.bytes, sizeof sum->sha256);
+		}
+		remove_by_hand(place, "unpacked/*");
+	}
+	filesums_finish(&witnessed->sums);
+}
+
+/* By an earlier release: files without sums behind them, and under other names. */
+static void test_what_was_unpacked_without_sums_is_unpacked_again(void **state)
+{
+	struct place *place = *state;
+
+	put_entries(place);
+	assert_all_entries(place);
+	run_in(place, "cd unpacked/* && mv record files && for f in *.sums; do mv $f ${f%.sums}; done");
+	assert_all_entries(place);
+	run_in(place, "for f in unpacked/*/*.sums; do : > $f; done");
 	assert_all_entries(place);
 }
 
@@ -295,7 +363,7 @@ static void test_bytes_are_counted_and_remembered(void **state)
 	assert_int_equal(members_bytes(place->members), 2 * SMALL);
 	assert_true(members_remove(place->members, &first, &err));
 	assert_int_equal(members_bytes(place->members), SMALL);
-	remove_by_hand(place, "unpacked/*/files");
+	remove_by_hand(place, "unpacked/*/record");
 	reopen(place, &no_limits, 0);
 	assert_int_equal(members_bytes(place->members), 0);
 	assert_int_equal(count_unpacked(place), 0);
@@ -591,6 +659,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_was_removed_is_made_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_files_are_counted_once_for_each_change, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_digests_are_told_each_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_what_was_unpacked_without_sums_is_unpacked_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_remove, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bytes_are_counted_and_remembered, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_least_recently_used_goes_first, set_up, tear_down),

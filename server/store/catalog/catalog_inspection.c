@@ -23,8 +23,8 @@ enum statement {
 static const char *const sql[] = {
 	[ADD_INSPECTION] = "INSERT INTO inspections (blob_id, format, listed) VALUES (?1, ?2, ?3)"
 			   " ON CONFLICT DO NOTHING",
-	[ADD_MEMBER] = "INSERT INTO members (inspection_id, position, path, is_folder, size_bytes)"
-		       " VALUES (?1, ?2, ?3, ?4, ?5)",
+	[ADD_MEMBER] = "INSERT INTO members (inspection_id, position, path, is_folder, size_bytes, sha256)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[ADD_FINDING] = "INSERT INTO findings (inspection_id, position, severity, rule, path, message)"
 			" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[LIST_WARNINGS] = "SELECT rule, path, message FROM findings"
@@ -33,14 +33,17 @@ static const char *const sql[] = {
 		"SELECT i.id FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 		" JOIN artifacts a ON a.version_id = v.id AND a.format = ?3"
 		" JOIN inspections i ON i.blob_id = a.blob_id AND i.format = a.format WHERE m.handle = ?1",
-	[LIST_FILES] = "SELECT path, size_bytes FROM members WHERE inspection_id = ?1 AND is_folder = 0"
+	[LIST_FILES] = "SELECT path, size_bytes, sha256 FROM members WHERE inspection_id = ?1 AND is_folder = 0"
 		       " ORDER BY position LIMIT ?2 OFFSET ?3",
 	[COUNT_FILES] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND is_folder = 0",
 	[HAS_FILE] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND path = ?2 AND is_folder = 0",
 	[COMPARE_FILES] = "SELECT path, max(iif(inspection_id = ?1, size_bytes, -1)) AS from_bytes,"
-			  " max(iif(inspection_id = ?2, size_bytes, -1)) AS to_bytes FROM members"
+			  " max(iif(inspection_id = ?2, size_bytes, -1)) AS to_bytes,"
+			  " max(iif(inspection_id = ?1, sha256, NULL)) AS from_sha256,"
+			  " max(iif(inspection_id = ?2, sha256, NULL)) AS to_sha256 FROM members"
 			  " WHERE inspection_id IN (?1, ?2) AND is_folder = 0"
-			  " GROUP BY path HAVING from_bytes <> to_bytes ORDER BY path LIMIT ?3",
+			  " GROUP BY path HAVING from_bytes <> to_bytes OR from_sha256 <> to_sha256"
+			  " ORDER BY path LIMIT ?3",
 	[LACKS_FILES] =
 		"SELECT count(*) FROM inspections i JOIN blobs b ON b.id = i.blob_id WHERE i.id IN (?1, ?2)"
 		" AND (SELECT count(*) FROM members WHERE inspection_id = i.id AND is_folder = 0)"
@@ -60,7 +63,9 @@ static bool record_members(
 
 		if (!txn_run(txn, sql[ADD_MEMBER],
 			    VALUES(v_int(id), v_int((int64_t)i), v_text(member->path),
-				    v_int(member->is_folder), v_int(member->size_bytes)),
+				    v_int(member->is_folder), v_int(member->size_bytes),
+				    member->has_sha256 ? v_bytes(member->sha256, sizeof member->sha256)
+						       : v_text(NULL)),
 			    err))
 			return false;
 	}
@@ -178,6 +183,17 @@ static bool find_inspection(struct txn *txn, const struct name *name, int64_t *o
 		err);
 }
 
+static struct file_row file_row_of(struct rows *rows)
+{
+	struct file_row row = {.path = rows_dup(rows, 0),
+		.size_bytes = rows_int(rows, 1),
+		.has_sha256 = !rows_is_null(rows, 2)};
+
+	if (row.has_sha256)
+		row.sha256 = rows_digest(rows, 2);
+	return row;
+}
+
 bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_t offset, size_t limit,
 	struct file_row **out, size_t *count, int64_t *total, struct err *err)
 {
@@ -192,7 +208,7 @@ bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_
 		txn_query(txn, sql[LIST_FILES], VALUES(v_int(id), v_int((int64_t)limit), v_int(offset)));
 	while (rows_next(rows)) {
 		MEM_GROW(list.items, list.count, list.capacity);
-		list.items[list.count++] = (struct file_row){rows_dup(rows, 0), rows_int(rows, 1)};
+		list.items[list.count++] = file_row_of(rows);
 	}
 	if (!rows_done(rows, err))
 		return false;
@@ -237,6 +253,20 @@ static void change_list_finish(struct change_list *list)
 	file_changes_destroy(list->items, list->count);
 }
 
+static struct file_change file_change_of(struct rows *rows)
+{
+	struct file_change change = {.path = rows_dup(rows, 0),
+		.from_bytes = rows_int(rows, 1),
+		.to_bytes = rows_int(rows, 2),
+		.has_digests = !rows_is_null(rows, 3) && !rows_is_null(rows, 4)};
+
+	if (change.has_digests) {
+		change.from_sha256 = rows_digest(rows, 3);
+		change.to_sha256 = rows_digest(rows, 4);
+	}
+	return change;
+}
+
 bool catalog_compare_files(struct catalog *catalog, const struct name *from, const struct name *to,
 	size_t limit, struct file_change **out, size_t *count, bool *more, struct err *err)
 {
@@ -256,8 +286,7 @@ bool catalog_compare_files(struct catalog *catalog, const struct name *from, con
 		if (++seen > limit)
 			continue;
 		MEM_GROW(list.items, list.count, list.capacity);
-		list.items[list.count++] =
-			(struct file_change){rows_dup(rows, 0), rows_int(rows, 1), rows_int(rows, 2)};
+		list.items[list.count++] = file_change_of(rows);
 	}
 	if (!rows_done(rows, err))
 		return false;

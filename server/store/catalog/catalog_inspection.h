@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/digest.h"
 #include "common/err.h"
 #include "server/module/name.h"
 
@@ -19,6 +20,8 @@ struct catalog;
 struct file_row {
 	char *path;
 	int64_t size_bytes;
+	bool has_sha256; /* it was computed */
+	struct digest sha256;
 };
 bool catalog_list_files(struct catalog *catalog, const struct name *name, int64_t offset, size_t limit,
 	struct file_row **out, size_t *count, int64_t *total, struct err *err);
@@ -29,12 +32,16 @@ void file_rows_destroy(struct file_row *rows, size_t count);
 bool catalog_may_have_file(struct catalog *catalog, const struct artifact *artifact, const char *path,
 	bool *out, struct err *err);
 
-/* Files that only one of two artifacts has, or that differ in size, by path: up to limit. *more tells of
+/* Files that only one of two artifacts has, or that differ in size, or in their digests where both are known,
+ * by path: up to limit. *more tells of
  * further ones. */
 struct file_change {
 	char *path;
 	int64_t from_bytes; /* -1: not there, as of the other */
 	int64_t to_bytes;
+	bool has_digests; /* both are known */
+	struct digest from_sha256;
+	struct digest to_sha256;
 };
 bool catalog_compare_files(struct catalog *catalog, const struct name *from, const struct name *to,
 	size_t limit, struct file_change **out, size_t *count, bool *more, struct err *err);

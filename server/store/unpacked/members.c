@@ -28,6 +28,7 @@ struct members {
 	struct archive_limits limits;
 	int64_t keep_free_bytes;
 	struct members_room room;
+	struct members_witness witness;
 	struct list running; /* of unpackings */
 	struct folders folders;
 };
@@ -106,6 +107,11 @@ void members_close(struct members *members)
 void members_set_room(struct members *members, const struct members_room *room)
 {
 	members->room = *room;
+}
+
+void members_set_witness(struct members *members, const struct members_witness *witness)
+{
+	members->witness = *witness;
 }
 
 /* ---- removing ---- */
@@ -243,7 +249,7 @@ static enum lookup look_up(struct members *members, const struct digest *digest,
 	AUTO_FD int folder =
 		openat(members->data_fd, folder_path.text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	AUTO_FD int fd = -1;
-	struct stat status;
+	struct member_file file = {.fd = -1};
 
 	if (folder < 0 && errno == ENOENT)
 		return LOOKUP_NOT_UNPACKED;
@@ -251,11 +257,14 @@ static enum lookup look_up(struct members *members, const struct digest *digest,
 		fd = openat(folder, unpack_name(path).text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder >= 0 && fd < 0 && errno == ENOENT)
 		return is_damaged(members, digest, folder) ? LOOKUP_NOT_UNPACKED : LOOKUP_NO_SUCH_MEMBER;
-	if (fd < 0 || fstat(fd, &status) < 0) {
+	if (fd < 0) {
 		(void)err_errno(err, errno, "open %s", folder_path.text);
 		return LOOKUP_FAILED;
 	}
-	*out = (struct member_file){.fd = TAKE_FD(fd), .size_bytes = status.st_size};
+	if (!unpack_read_sums(fd, &file.size_bytes, &file.checksums))
+		return LOOKUP_NOT_UNPACKED;
+	file.fd = TAKE_FD(fd);
+	*out = file;
 	return LOOKUP_FOUND;
 }
 
@@ -270,8 +279,14 @@ static bool make(struct members *members, const struct digest *digest, int archi
 	const struct unpack_room *room, struct unpack_record *out, struct err *err)
 {
 	const struct unpacked_source source = {archive_fd, &members->limits, room};
+	AUTO(filesums_finish) struct filesums sums = {0};
 
-	return unpacked_folder_make(members->data_fd, digest, &source, out, err);
+	if (!unpacked_folder_make(members->data_fd, digest, &source, out, &sums, err))
+		return false;
+	filesums_sort(&sums);
+	if (members->witness.tell)
+		members->witness.tell(members->witness.context, digest, &sums);
+	return true;
 }
 
 /* Into the record, unless it was removed meanwhile. */

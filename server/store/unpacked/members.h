@@ -14,6 +14,7 @@
 #include "common/own.h"
 #include "common/waiter.h"
 #include "server/module/archives/archive_limits.h"
+#include "server/store/filesums.h"
 
 struct members;
 
@@ -37,12 +38,20 @@ struct members_room {
 /* Before anything is read. Without it, keep_free_bytes alone is held to. */
 void members_set_room(struct members *members, const struct members_room *room);
 
+/* Who is told the digests of an archive's files, sorted, each time that it was unpacked. */
+struct members_witness {
+	void (*tell)(void *context, const struct digest *archive, const struct filesums *sums);
+	void *context;
+};
+void members_set_witness(struct members *members, const struct members_witness *witness);
+
 /* One archive on its way to the disk, by another thread. */
 struct unpacking;
 
 struct member_file {
 	int fd; /* -1 with an unpacking */
 	int64_t size_bytes;
+	struct checksums checksums;  /* of these bytes alone */
 	struct unpacking *unpacking; /* to be awaited; NULL with a file. With neither: it is not unpacked */
 };
 

@@ -16,20 +16,28 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "common/sums.h"
 #include "common/thread.h"
 #include "server/module/archives/guess.h"
 #include "server/module/archives/membername.h"
 
 enum { BLOCK_BYTES = 4096 };
 
-static const char record_name[] = "files";
+static const char record_name[] = "record";
+
+/* What stands behind the content of a file. */
+struct trailer {
+	uint8_t sha256[32];
+	uint8_t md5[16];
+};
 
 struct unpack_name unpack_name(const char *path)
 {
 	struct digest digest = digest_of(path, strlen(path));
 	struct unpack_name name;
 
-	memcpy(name.text, digest.hex, sizeof name.text);
+	/* Earlier releases wrote files without sums, under the bare digest. */
+	(void)snprintf(name.text, sizeof name.text, "%s.sums", digest.hex);
 	return name;
 }
 
@@ -58,8 +66,20 @@ static bool sync_file(int fd, const char *name, struct err *err)
 	return fsync(fd) == 0 || err_errno(err, errno, "make file %s durable", name);
 }
 
-static bool write_content(struct stream *content, int fd, struct err *err)
+static struct trailer trailer_of(struct sums *sums)
 {
+	uint8_t values[SUM_COUNT][SUM_BYTES_MAX];
+	struct trailer trailer;
+
+	sums_result(sums, values);
+	memcpy(trailer.sha256, values[SUM_SHA256], sizeof trailer.sha256);
+	memcpy(trailer.md5, values[SUM_MD5], sizeof trailer.md5);
+	return trailer;
+}
+
+static bool write_content(struct stream *content, int fd, struct trailer *trailer, struct err *err)
+{
+	AUTO_SUMS struct sums *sums = sums_create(1u << SUM_SHA256 | 1u << SUM_MD5);
 	const uint8_t *data;
 	size_t length;
 	int64_t offset = 0;
@@ -68,24 +88,31 @@ static bool write_content(struct stream *content, int fd, struct err *err)
 		if (!stream_next(content, &data, &length, err) ||
 			!file_write_at(fd, data, length, offset, err))
 			return false;
+		sums_add(sums, data, length);
 		offset += (int64_t)length;
 	} while (length > 0);
-	return true;
+	*trailer = trailer_of(sums);
+	return file_write_at(fd, (const uint8_t *)trailer, sizeof *trailer, offset, err);
 }
 
 /* A file that comes again takes the place of the one before, as for hub clients; *is_new is false then. */
-static bool write_member(
-	struct archive *archive, const struct member *member, int folder_fd, bool *is_new, struct err *err)
+static bool write_member(struct archive *archive, const struct member *member, int folder_fd, bool *is_new,
+	struct filesums *sums, struct err *err)
 {
 	char path[ARCHIVE_NAME_MAX + 1];
 	struct unpack_name name;
+	struct trailer trailer;
 	AUTO_FD int fd = -1;
 
 	membername_normalise(member->name, path);
 	name = unpack_name(path);
 	*is_new = unlinkat(folder_fd, name.text, 0) < 0;
-	return create_file(folder_fd, name.text, &fd, err) &&
-	       write_content(archive_content(archive), fd, err) && sync_file(fd, name.text, err);
+	if (!create_file(folder_fd, name.text, &fd, err) ||
+		!write_content(archive_content(archive), fd, &trailer, err) ||
+		!sync_file(fd, name.text, err))
+		return false;
+	filesums_add(sums, path, trailer.sha256);
+	return true;
 }
 
 static bool write_record(int folder_fd, const struct unpack_record *record, struct err *err)
@@ -101,9 +128,9 @@ static bool write_record(int folder_fd, const struct unpack_record *record, stru
 /* Many small files take more of a disk than the sum of their lengths. */
 static int64_t bytes_on_disk(int64_t size_bytes)
 {
-	return size_bytes > INT64_MAX - BLOCK_BYTES
-		       ? INT64_MAX
-		       : (size_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+	const int64_t more = sizeof(struct trailer) + BLOCK_BYTES - 1;
+
+	return size_bytes > INT64_MAX - more ? INT64_MAX : (size_bytes + more) / BLOCK_BYTES * BLOCK_BYTES;
 }
 
 static bool admit(const struct unpack_record *record, const struct member *member, int folder_fd,
@@ -120,7 +147,7 @@ static bool admit(const struct unpack_record *record, const struct member *membe
 }
 
 static bool write_members(struct archive *archive, int folder_fd, const struct archive_limits *limits,
-	const struct unpack_room *room, struct unpack_record *record, struct err *err)
+	const struct unpack_room *room, struct unpack_record *record, struct filesums *sums, struct err *err)
 {
 	AUTO_FREE struct member *member = mem_zero(1, sizeof *member);
 	bool is_new;
@@ -134,7 +161,7 @@ static bool write_members(struct archive *archive, int folder_fd, const struct a
 		if (member->kind != MEMBER_FILE)
 			continue;
 		if (!admit(record, member, folder_fd, limits, room, err) ||
-			!write_member(archive, member, folder_fd, &is_new, err))
+			!write_member(archive, member, folder_fd, &is_new, sums, err))
 			return false;
 		if (!is_new)
 			continue;
@@ -166,7 +193,7 @@ static bool admit_whole(int archive_fd, const struct unpack_room *room, struct e
 }
 
 bool unpack_archive(int archive_fd, int folder_fd, const struct archive_limits *limits,
-	const struct unpack_room *room, struct unpack_record *out, struct err *err)
+	const struct unpack_room *room, struct unpack_record *out, struct filesums *sums, struct err *err)
 {
 	AUTO_FREE struct file_stream *file = mem_zero(1, sizeof *file);
 	AUTO_ARCHIVE
@@ -175,7 +202,7 @@ bool unpack_archive(int archive_fd, int folder_fd, const struct archive_limits *
 	struct unpack_record record = {.bytes = 2 * BLOCK_BYTES};
 
 	if (admit_whole(archive_fd, room, err) &&
-		write_members(archive, folder_fd, limits, room, &record, err)) {
+		write_members(archive, folder_fd, limits, room, &record, sums, err)) {
 		*out = record;
 		return true;
 	}
@@ -203,5 +230,23 @@ bool unpack_read_record(int folder_fd, struct unpack_record *out)
 	if (!number_parse(text, &record.files) || !number_parse(blank + 1, &record.bytes))
 		return false;
 	*out = record;
+	return true;
+}
+
+bool unpack_read_sums(int fd, int64_t *out_size, struct checksums *out)
+{
+	struct trailer trailer;
+	struct stat status;
+	size_t length;
+	struct err err;
+
+	if (fstat(fd, &status) < 0 || status.st_size < (off_t)sizeof trailer ||
+		!file_read_at(fd, &trailer, sizeof trailer, status.st_size - (off_t)sizeof trailer, &length,
+			&err) ||
+		length < sizeof trailer)
+		return false;
+	*out_size = status.st_size - (off_t)sizeof trailer;
+	*out = (struct checksums){.sha256 = digest_from_bytes(trailer.sha256), .has_md5 = true};
+	memcpy(out->md5, trailer.md5, sizeof out->md5);
 	return true;
 }

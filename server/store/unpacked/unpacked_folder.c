@@ -118,7 +118,8 @@ bool unpacked_folder_lacks_files(int folder_fd)
 }
 
 static bool unpack_into(int data_fd, const char *name, const struct digest *digest,
-	const struct unpacked_source *source, struct unpack_record *out, struct err *err)
+	const struct unpacked_source *source, struct unpack_record *out, struct filesums *sums,
+	struct err *err)
 {
 	AUTO_FD int folder = -1;
 
@@ -129,19 +130,19 @@ static bool unpack_into(int data_fd, const char *name, const struct digest *dige
 	folder = openat(data_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
 		return err_errno(err, errno, "open folder %s", name);
-	return unpack_archive(source->archive_fd, folder, source->limits, source->room, out, err) ||
+	return unpack_archive(source->archive_fd, folder, source->limits, source->room, out, sums, err) ||
 	       err_prefix(err, "unpack %.12s: ", digest->hex);
 }
 
 bool unpacked_folder_make(int data_fd, const struct digest *digest, const struct unpacked_source *source,
-	struct unpack_record *out, struct err *err)
+	struct unpack_record *out, struct filesums *sums, struct err *err)
 {
 	struct unpacked_path draft = path_of(digest, half_made), folder = path_of(digest, "");
 	struct err ignored;
 
 	if (!unpacked_folder_make_root(data_fd, err))
 		return false;
-	if (!unpack_into(data_fd, draft.text, digest, source, out, err)) {
+	if (!unpack_into(data_fd, draft.text, digest, source, out, sums, err)) {
 		(void)unpacked_folder_remove(data_fd, draft.text, &ignored);
 		return false;
 	}

@@ -30,7 +30,7 @@ struct unpacked_source {
 
 /* Makes the folder anew, as unpack_archive() does, and the one around it. */
 bool unpacked_folder_make(int data_fd, const struct digest *digest, const struct unpacked_source *source,
-	struct unpack_record *out, struct err *err);
+	struct unpack_record *out, struct filesums *sums, struct err *err);
 
 /* One that is not there is removed. */
 bool unpacked_folder_remove(int parent, const char *name, struct err *err);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_filesums.h"
+
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "server/store/catalog/catalog_rows.h"
+
+enum { BATCH = 500 };
+
+enum statement { FIND_INSPECTION, LIST, RECORD };
+
+static const char *const sql[] = {
+	[FIND_INSPECTION] = "SELECT i.id FROM blobs b JOIN inspections i ON i.blob_id = b.id"
+			    " WHERE b.digest = ?1 AND i.id > ?2 ORDER BY i.id LIMIT 1",
+	[LIST] = "SELECT position, path FROM members WHERE inspection_id = ?1 AND position > ?2"
+		 " AND is_folder = 0 AND sha256 IS NULL ORDER BY position LIMIT ?3",
+	[RECORD] = "UPDATE members SET sha256 = ?3 WHERE inspection_id = ?1 AND position = ?2",
+};
+
+/* Files of one inspection that lack their digest. */
+struct batch {
+	int64_t positions[BATCH];
+	const struct filesum *sums[BATCH]; /* NULL: not known */
+	size_t count;
+};
+
+static bool find_inspection(
+	struct catalog *catalog, const struct digest *blob, int64_t behind_id, int64_t *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(
+		txn, sql[FIND_INSPECTION], VALUES(v_bytes(blob->bytes, sizeof blob->bytes), v_int(behind_id)));
+	*out = rows_next(rows) ? rows_int(rows, 0) : 0;
+	return rows_done(rows, err);
+}
+
+static bool list(struct txn *txn, int64_t id, int64_t behind, const struct filesums *sums, struct batch *out,
+	struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[LIST], VALUES(v_int(id), v_int(behind), v_int(BATCH)));
+
+	out->count = 0;
+	while (out->count < BATCH && rows_next(rows)) {
+		AUTO_FREE char *path = rows_dup(rows, 1);
+
+		out->positions[out->count] = rows_int(rows, 0);
+		out->sums[out->count++] = filesums_find(sums, path);
+	}
+	return rows_done(rows, err);
+}
+
+static bool record(struct txn *txn, int64_t id, const struct batch *batch, struct err *err)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct filesum *sum = batch->sums[i];
+
+		if (sum && !txn_run(txn, sql[RECORD],
+				   VALUES(v_int(id), v_int(batch->positions[i]),
+					   v_bytes(sum->sha256, sizeof sum->sha256)),
+				   err))
+			return false;
+	}
+	return txn_commit(txn, err);
+}
+
+/* Others write between two batches. */
+static bool record_batch(struct catalog *catalog, int64_t id, int64_t behind, const struct filesums *sums,
+	struct batch *batch, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	return db_write(catalog->db, &txn, err) && list(txn, id, behind, sums, batch, err) &&
+	       (batch->count == 0 || record(txn, id, batch, err));
+}
+
+static bool record_inspection(
+	struct catalog *catalog, int64_t id, const struct filesums *sums, struct err *err)
+{
+	AUTO_FREE struct batch *batch = mem_zero(1, sizeof *batch);
+	int64_t behind = -1;
+
+	do {
+		if (!record_batch(catalog, id, behind, sums, batch, err))
+			return false;
+		if (batch->count > 0)
+			behind = batch->positions[batch->count - 1];
+	} while (batch->count == BATCH);
+	return true;
+}
+
+bool catalog_record_filesums(
+	struct catalog *catalog, const struct digest *blob, const struct filesums *sums, struct err *err)
+{
+	int64_t id = 0;
+
+	do {
+		if (!find_inspection(catalog, blob, id, &id, err) ||
+			(id > 0 && !record_inspection(catalog, id, sums, err)))
+			return false;
+	} while (id > 0);
+	return true;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/filesums.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+enum { BYTES_MAX = 1 << 20 };
+
+void filesums_finish(struct filesums *sums)
+{
+	for (size_t i = 0; i < sums->count; i++)
+		free(sums->items[i].path);
+	free(sums->items);
+	*sums = (struct filesums){0};
+}
+
+void filesums_add(struct filesums *sums, const char *path, const uint8_t sha256[32])
+{
+	size_t bytes = sizeof *sums->items + strlen(path) + 1;
+	struct filesum *sum;
+
+	if (bytes > BYTES_MAX - sums->bytes)
+		return;
+	sums->bytes += bytes;
+	MEM_GROW(sums->items, sums->count, sums->capacity);
+	sum = &sums->items[sums->count++];
+	sum->path = mem_dup(path);
+	memcpy(sum->sha256, sha256, sizeof sum->sha256);
+}
+
+static int by_path(const void *left, const void *right)
+{
+	return strcmp(((const struct filesum *)left)->path, ((const struct filesum *)right)->path);
+}
+
+void filesums_sort(struct filesums *sums)
+{
+	if (sums->count > 0)
+		qsort(sums->items, sums->count, sizeof *sums->items, by_path);
+}
+
+const struct filesum *filesums_find(const struct filesums *sums, const char *path)
+{
+	const struct filesum key = {.path = (char *)path};
+
+	return sums->count > 0
+		       ? bsearch(&key, sums->items, sums->count, sizeof *sums->items, by_path)
+		       : NULL;
+}
