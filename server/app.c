@@ -148,8 +148,7 @@ static bool open_stores(struct app *app, struct err *err)
 	services->space = app->space;
 	room = reclaimable_room(app->space);
 	members_set_room(services->members, &room);
-	members_set_witness(
-		services->members, &(struct members_witness){note_filesums, services->catalog});
+	members_set_witness(services->members, &(struct members_witness){note_filesums, services->catalog});
 	return true;
 }
 

@@ -45,10 +45,9 @@ static json_t *files_json(const struct file_row *rows, size_t count)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(
-			array, json_pack("{s:o, s:I, s:s*}", "path", answer_text(rows[i].path), "size_bytes",
-				       (json_int_t)rows[i].size_bytes, "sha256",
-				       rows[i].has_sha256 ? rows[i].sha256.hex : NULL));
+		json_array_append_new(array, json_pack("{s:o, s:I, s:s*}", "path", answer_text(rows[i].path),
+						     "size_bytes", (json_int_t)rows[i].size_bytes, "sha256",
+						     rows[i].has_sha256 ? rows[i].sha256.hex : NULL));
 	return array;
 }
 

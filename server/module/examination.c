@@ -10,6 +10,7 @@
 #include "common/own.h"
 #include "server/module/archives/advice.h"
 #include "server/module/archives/archive.h"
+#include "server/module/archives/hashed.h"
 #include "server/module/archives/magic.h"
 #include "server/module/archives/membername.h"
 #include "server/module/archives/membertype.h"
@@ -41,11 +42,12 @@ struct walk {
 	const struct archive_limits *limits;
 	struct archive *archive;
 	struct tree *tree;
-	struct stream *content; /* of the current member */
-	char *passing;          /* the path of the file whose CRC is known once it was passed, or NULL */
-	bool repeats;           /* … and that was there before */
-	int64_t headers;        /* members of any kind */
-	bool cut_short;         /* by a limit or by broken bytes: what is missing may lie behind */
+	struct stream *content;         /* of the current member */
+	struct examined_member *listed; /* the current member, where it is listed for the first time */
+	char *passing;   /* the path of the file whose CRC is known once it was passed, or NULL */
+	bool repeats;    /* … and that was there before */
+	int64_t headers; /* members of any kind */
+	bool cut_short;  /* by a limit or by broken bytes: what is missing may lie behind */
 	struct root_file saved_model;
 	struct root_file saved_model_text;
 	struct root_file tfhub_module;
@@ -179,7 +181,7 @@ static void append_member(struct walk *walk, const char *path, const struct memb
 	}
 	walk->listed_bytes += bytes;
 	MEM_GROW(examination->members, examination->member_count, examination->member_capacity);
-	listed = &examination->members[examination->member_count++];
+	walk->listed = listed = &examination->members[examination->member_count++];
 	*listed = (struct examined_member){.path = mem_dup(path),
 		.is_folder = member->kind == MEMBER_FOLDER,
 		.size_bytes = member->size_bytes};
@@ -288,11 +290,12 @@ static bool read_small_file(struct walk *walk, struct small_file *file)
 	return true;
 }
 
-static void read_file(struct walk *walk, const char *path, const struct member *member)
+static void read_file(
+	struct walk *walk, const char *path, const struct member *member, struct stream *content)
 {
 	struct small_file small;
 
-	walk->content = archive_content(walk->archive);
+	walk->content = content;
 	if (member->size_bytes > 0 && member->size_bytes <= POINTER_BYTES_MAX) {
 		if (!read_small_file(walk, &small))
 			return;
@@ -303,6 +306,20 @@ static void read_file(struct walk *walk, const char *path, const struct member *
 				"the checkout and pack again.");
 	}
 	read_root_file(walk, path);
+}
+
+/* Of files of any kind the digest is what can be told. */
+static void hash_file(struct walk *walk, const char *path, const struct member *member)
+{
+	AUTO(hashed_finish) struct hashed hashed;
+	struct digest digest;
+	struct err again; /* archive_next fails with it too */
+
+	read_file(walk, path, member, hashed_init(&hashed, archive_content(walk->archive)));
+	if (!hashed_result(&hashed, &digest, &again))
+		return;
+	walk->listed->has_sha256 = true;
+	memcpy(walk->listed->sha256, digest.bytes, sizeof walk->listed->sha256);
 }
 
 static void add(struct walk *walk, const char *path, const struct member *member)
@@ -337,10 +354,13 @@ static void place(struct walk *walk, const char *path, const struct member *memb
 		entry.is_implied = false;
 		tree_put(walk->tree, path, &entry);
 	}
-	if (member->kind == MEMBER_FILE) {
-		walk->passing = mem_dup(path);
-		read_file(walk, path, member);
-	}
+	if (member->kind != MEMBER_FILE)
+		return;
+	walk->passing = mem_dup(path);
+	if (walk->examination->format == FORMAT_ARCHIVE && walk->listed)
+		hash_file(walk, path, member);
+	else
+		read_file(walk, path, member, archive_content(walk->archive));
 }
 
 /* Once the file before was passed. */
@@ -372,6 +392,7 @@ static void judge_member(struct walk *walk, const struct member *member)
 	char path[ARCHIVE_NAME_MAX + 1];
 	bool sound = membername_judge(walk->examination, member->name);
 
+	walk->listed = NULL;
 	membername_normalise(member->name, path);
 	if (member->kind == MEMBER_OTHER) {
 		membertype_report(walk->examination, member);

@@ -45,7 +45,5 @@ const struct filesum *filesums_find(const struct filesums *sums, const char *pat
 {
 	const struct filesum key = {.path = (char *)path};
 
-	return sums->count > 0
-		       ? bsearch(&key, sums->items, sums->count, sizeof *sums->items, by_path)
-		       : NULL;
+	return sums->count > 0 ? bsearch(&key, sums->items, sums->count, sizeof *sums->items, by_path) : NULL;
 }

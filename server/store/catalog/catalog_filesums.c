@@ -32,8 +32,8 @@ static bool find_inspection(
 
 	if (!db_read(catalog->db, &txn, err))
 		return false;
-	AUTO_ROWS struct rows *rows = txn_query(
-		txn, sql[FIND_INSPECTION], VALUES(v_bytes(blob->bytes, sizeof blob->bytes), v_int(behind_id)));
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_INSPECTION],
+		VALUES(v_bytes(blob->bytes, sizeof blob->bytes), v_int(behind_id)));
 	*out = rows_next(rows) ? rows_int(rows, 0) : 0;
 	return rows_done(rows, err);
 }

@@ -33,8 +33,9 @@ static const char *const sql[] = {
 		"SELECT i.id FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 		" JOIN artifacts a ON a.version_id = v.id AND a.format = ?3"
 		" JOIN inspections i ON i.blob_id = a.blob_id AND i.format = a.format WHERE m.handle = ?1",
-	[LIST_FILES] = "SELECT path, size_bytes, sha256 FROM members WHERE inspection_id = ?1 AND is_folder = 0"
-		       " ORDER BY position LIMIT ?2 OFFSET ?3",
+	[LIST_FILES] =
+		"SELECT path, size_bytes, sha256 FROM members WHERE inspection_id = ?1 AND is_folder = 0"
+		" ORDER BY position LIMIT ?2 OFFSET ?3",
 	[COUNT_FILES] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND is_folder = 0",
 	[HAS_FILE] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND path = ?2 AND is_folder = 0",
 	[COMPARE_FILES] = "SELECT path, max(iif(inspection_id = ?1, size_bytes, -1)) AS from_bytes,"

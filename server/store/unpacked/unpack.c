@@ -108,8 +108,7 @@ static bool write_member(struct archive *archive, const struct member *member, i
 	name = unpack_name(path);
 	*is_new = unlinkat(folder_fd, name.text, 0) < 0;
 	if (!create_file(folder_fd, name.text, &fd, err) ||
-		!write_content(archive_content(archive), fd, &trailer, err) ||
-		!sync_file(fd, name.text, err))
+		!write_content(archive_content(archive), fd, &trailer, err) || !sync_file(fd, name.text, err))
 		return false;
 	filesums_add(sums, path, trailer.sha256);
 	return true;
