@@ -131,6 +131,14 @@ struct base64 base64_encode(const uint8_t *bytes, size_t length)
 	return out;
 }
 
+char *base64_text(const void *bytes, size_t length)
+{
+	char *text = mem_zero(1, (length + 2) / 3 * 4 + 1);
+
+	(void)EVP_EncodeBlock((unsigned char *)text, bytes, (int)length);
+	return text;
+}
+
 bool base64_decode(const char *text, uint8_t *out, size_t length)
 {
 	unsigned char decoded[72];

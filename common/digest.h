@@ -50,6 +50,9 @@ struct base64 {
 };
 struct base64 base64_encode(const uint8_t *bytes, size_t length);
 
+/* The same of any number of bytes; free() it. */
+char *base64_text(const void *bytes, size_t length);
+
 /* Decodes exactly length bytes; false if the text is anything else. length is at most 64. */
 bool base64_decode(const char *text, uint8_t *out, size_t length);
 

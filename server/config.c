@@ -12,7 +12,7 @@
 #include "common/own.h"
 #include "server/config_keys.h"
 
-enum { FILE_SIZE_MAX = 1 << 20, NAME_LENGTH_MAX = 32, INITIAL_UPSTREAM_COUNT = 2, NAMED_KEYS_MAX = 8 };
+enum { FILE_SIZE_MAX = 1 << 20, NAME_LENGTH_MAX = 32, INITIAL_UPSTREAM_COUNT = 2, NAMED_KEYS_MAX = 16 };
 
 static const struct {
 	const char *name;
@@ -128,6 +128,9 @@ static void drop_upstreams(struct config *config)
 		free(upstream->formats);
 		free(upstream->ca_file);
 		free(upstream->bearer_token_file);
+		free(upstream->basic_file);
+		free(upstream->header_file);
+		free(upstream->proxy);
 	}
 	free(TAKE(config->upstreams));
 	config->upstream_count = 0;

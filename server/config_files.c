@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/pem.h"
 #include "common/webhook_signature.h"
+#include "server/upstream/upstream_credentials.h"
 
 struct looking {
 	struct buffer *faults;
@@ -36,17 +37,25 @@ static void check_store(const struct config *config, struct looking *looking)
 		note(looking, "store", "ca_file", &err);
 }
 
+static void note_upstream(
+	struct looking *looking, const struct upstream *upstream, const char *key, const struct err *err)
+{
+	buffer_add_string(looking->faults, "upstream ");
+	note(looking, upstream->name, key, err);
+}
+
 static void check_upstreams(const struct config *config, struct looking *looking)
 {
 	struct err err;
 
 	for (size_t i = 0; i < config->upstream_count && !config->mirror.offline; i++) {
 		const struct upstream *upstream = &config->upstreams[i];
+		AUTO_CREDENTIALS struct credentials credentials = {.count = 0};
 
-		if (upstream->ca_file && !pem_check_authorities(upstream->ca_file, &err)) {
-			buffer_add_string(looking->faults, "upstream ");
-			note(looking, upstream->name, "ca_file", &err);
-		}
+		if (upstream->ca_file && !pem_check_authorities(upstream->ca_file, &err))
+			note_upstream(looking, upstream, "ca_file", &err);
+		if (!credentials_read(upstream, &credentials, &err))
+			note_upstream(looking, upstream, "credentials", &err);
 	}
 }
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/number.h"
 #include "common/own.h"
@@ -15,8 +14,6 @@
 #include "server/registry/reason.h"
 #include "server/registry/wrapping.h"
 #include "server/store/catalog/catalog_known.h"
-
-enum { TOKEN_BYTES_MAX = 8192 };
 
 /* A request that runs: its receiver's side. */
 struct running {
@@ -190,23 +187,6 @@ static bool take_redirect(void *context, const char *url)
 
 /* ---- the request ---- */
 
-/* The bearer token of an upstream, read anew each time so that it can be rotated; *out is NULL where there is
- * none. */
-static bool read_token(const struct upstream *upstream, char **out, struct err *err)
-{
-	AUTO_BUFFER struct buffer token = {0};
-
-	*out = NULL;
-	if (!upstream->bearer_token_file)
-		return true;
-	if (!file_read_all(upstream->bearer_token_file, TOKEN_BYTES_MAX, &token, err))
-		return err_set(err, ERR_UPSTREAM_FAILED, "its bearer_token_file cannot be read");
-	while (token.length > 0 && strchr(" \t\r\n", token.data[token.length - 1]))
-		token.data[--token.length] = '\0';
-	*out = buffer_take(&token);
-	return true;
-}
-
 /* All has come of a body that was looked at. A coding that is cut off may come whole next time. */
 static enum verdict close_body(struct running *running)
 {
@@ -256,14 +236,15 @@ static enum verdict of_outcome(struct running *running, enum transfer_outcome ou
 	}
 }
 
-static void explain(struct running *running, const struct upstream *upstream, const char *token)
+static void explain(
+	struct running *running, const struct upstream *upstream, const struct credentials *credentials)
 {
 	if (running->verdict == VERDICT_FORBIDDEN && reason_is_a_buckets(&running->reason)) {
 		running->verdict = VERDICT_HIDDEN;
 		(void)err_set(&running->err, ERR_UPSTREAM_FAILED,
 			"it answered 403 AccessDenied, as buckets do for what they lack");
 	} else {
-		reason_append(&running->reason, upstream, token, &running->err);
+		reason_append(&running->reason, upstream, credentials, &running->err);
 	}
 }
 
@@ -274,18 +255,19 @@ static enum verdict transfer(struct running *running)
 	const struct receiver receiver = {take_head, take_body, running, take_redirect};
 	AUTO_FREE char *url = fetch->member ? upstream_file_url(upstream, fetch->name, fetch->member)
 					    : upstream_url(upstream, fetch->name);
-	AUTO_FREE char *token = NULL;
+	AUTO_CREDENTIALS struct credentials credentials = {.count = 0};
 	enum transfer_outcome outcome;
 	struct err why = {0};
 
-	if (!read_token(upstream, &token, &running->err))
+	if (!credentials_read(upstream, &credentials, &running->err))
 		return VERDICT_FAILED;
 	const struct transfer_request request = {
 		.url = url,
 		.head_only = fetch->head_only,
 		.range_first = fetch->offset,
 		.if_range = fetch->offset > 0 ? object_validator(fetch->object) : NULL,
-		.bearer_token = token,
+		.credentials = &credentials,
+		.proxy = upstream->proxy,
 		.ca_file = upstream->ca_file,
 		.rate_bytes_per_s = upstream->rate_bytes_per_s,
 		.cdn_loop = fetch->cdn_loop,
@@ -296,7 +278,7 @@ static enum verdict transfer(struct running *running)
 	if (running->led_away)
 		breakers_note_success(fetch->tools->breakers, &running->turn);
 	if (running->explains)
-		explain(running, upstream, token);
+		explain(running, upstream, &credentials);
 	return running->verdict != VERDICT_TAKE ? running->verdict : of_outcome(running, outcome, &why);
 }
 

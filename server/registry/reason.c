@@ -115,8 +115,8 @@ static void cut(struct buffer *said)
 	buffer_add_string(said, cut_off);
 }
 
-void reason_append(
-	const struct reason *reason, const struct upstream *upstream, const char *token, struct err *err)
+void reason_append(const struct reason *reason, const struct upstream *upstream,
+	const struct credentials *credentials, struct err *err)
 {
 	json_auto_t *problem = NULL;
 	AUTO_BUFFER struct buffer said = {0};
@@ -131,7 +131,7 @@ void reason_append(
 		return;
 	tidy(detail, &said);
 	if (said.length == 0 || upstream_is_betrayed_by(upstream, buffer_string(&said)) ||
-		(token && *token && strstr(buffer_string(&said), token)))
+		credentials_are_told_by(credentials, buffer_string(&said)))
 		return;
 	cut(&said);
 	(void)snprintf(err->text + used, sizeof err->text - used, ", saying \"%s\"", buffer_string(&said));

@@ -12,6 +12,7 @@
 #include "common/buffer.h"
 #include "common/err.h"
 #include "server/upstream/client.h"
+#include "server/upstream/upstream_credentials.h"
 #include "server/upstream/upstream.h"
 
 /* Longer ones are not listened to; and of what they say, so many bytes are told. */
@@ -35,9 +36,9 @@ bool reason_is_a_buckets(const struct reason *reason);
 bool reason_add(struct reason *reason, const void *bytes, size_t length);
 
 /* Puts the reason behind the sentence in *err, on one line and in quotation marks. Without one that can be
- * read, or where it repeats a credential of the upstream's or this token (NULL: none), the sentence stays. */
-void reason_append(
-	const struct reason *reason, const struct upstream *upstream, const char *token, struct err *err);
+ * read, or where it repeats a credential of the upstream's, the sentence stays. */
+void reason_append(const struct reason *reason, const struct upstream *upstream,
+	const struct credentials *credentials, struct err *err);
 
 void reason_finish(struct reason *reason);
 

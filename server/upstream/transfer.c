@@ -14,9 +14,12 @@
 #include "common/own.h"
 #include "common/secrets.h"
 #include "server/metrics.h"
+#include "server/upstream/upstream_credentials.h"
 #include "server/upstream/peer.h"
 
 enum { REDIRECTS_MAX = 10, SOCKET_BUFFER = 64 * 1024, SOCKET_BUFFER_MIN = 1024 };
+
+#define SET(option, value) (curl_easy_setopt(transfer->easy, option, value) == CURLE_OK)
 
 AUTO_CLEANER(own_curl_url, CURLU *, curl_url_cleanup)
 AUTO_CLEANER(own_curl_string, char *, curl_free)
@@ -24,14 +27,17 @@ AUTO_CLEANER(own_curl_string, char *, curl_free)
 static bool find_place(const char *url, struct place *out)
 {
 	AUTO(own_curl_url) CURLU *parts = curl_url();
+	AUTO(own_curl_string) char *scheme = NULL;
 	AUTO(own_curl_string) char *host = NULL;
 	AUTO(own_curl_string) char *port = NULL;
 
 	if (!parts || !url || curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) ||
 		curl_url_get(parts, CURLUPART_HOST, &host, 0) || !host ||
 		curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
+		curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) || strlen(scheme) >= sizeof out->scheme ||
 		strlen(host) >= sizeof out->host || strlen(port) >= sizeof out->port)
 		return false;
+	(void)strcpy(out->scheme, scheme);
 	(void)strcpy(out->host, host);
 	(void)strcpy(out->port, port);
 	return true;
@@ -52,6 +58,13 @@ static void show_url(const char *url, char *out, size_t size)
 	(void)snprintf(out, size, "%s", shown);
 }
 
+/* At the host and port that the operator named. */
+static bool is_home(const struct transfer *transfer, const struct place *place)
+{
+	return strcasecmp(place->host, transfer->origin.host) == 0 &&
+	       strcmp(place->port, transfer->origin.port) == 0;
+}
+
 /* A redirect's target is a stranger's word, so the address that it really leads to counts. The first hop and
  * all that stays at its host and port are the operator's word. */
 static bool leads_inside(const struct transfer *transfer, const union peer *peer)
@@ -63,8 +76,7 @@ static bool leads_inside(const struct transfer *transfer, const union peer *peer
 		return false;
 	if (!find_place(current_url(transfer), &place) || !number_parse(place.port, &port))
 		return true;
-	if (strcasecmp(place.host, transfer->origin.host) == 0 &&
-		strcmp(place.port, transfer->origin.port) == 0)
+	if (is_home(transfer, &place))
 		return false;
 	/* What the URL itself says counts whoever connects. */
 	if (peer_host_is_inside(place.host))
@@ -101,6 +113,21 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 	return own_socket(transfer, address);
 }
 
+/* Before each request: what leads away, also to another scheme, takes none of the credentials along, nor does
+ * what leads back from there. */
+static bool keep_credentials(struct transfer *transfer)
+{
+	struct place place;
+
+	if (transfer->hops == 0 || transfer->has_left)
+		return true;
+	if (find_place(current_url(transfer), &place) && is_home(transfer, &place) &&
+		strcasecmp(place.scheme, transfer->origin.scheme) == 0)
+		return true;
+	transfer->has_left = true;
+	return SET(CURLOPT_HTTPHEADER, transfer->headers);
+}
+
 /* … and before each request, since a connection may have been opened by another transfer. */
 static int before_request(void *context, char *peer_ip, char *own_ip, int peer_tcp_port, int own_tcp_port)
 {
@@ -108,7 +135,7 @@ static int before_request(void *context, char *peer_ip, char *own_ip, int peer_t
 	union peer peer = {.any = {0}};
 
 	transfer->forbidden = (!peer_parse(peer_ip, peer_tcp_port, &peer) && transfer->hops > 0) ||
-			      leads_inside(transfer, &peer);
+			      leads_inside(transfer, &peer) || !keep_credentials(transfer);
 	transfer->asked = true;
 	/* From here on the whole head may take stall_timeout_s: line by line it could take for ever. */
 	transfer->idle_ms = 0;
@@ -301,11 +328,20 @@ bool transfer_has_stalled(struct transfer *transfer)
 	return true;
 }
 
+static bool add_line(struct curl_slist **list, const char *line, struct err *err)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+
+	if (!longer)
+		return err_set(err, ERR_INTERNAL, "There is no memory for a request header.");
+	*list = longer;
+	return true;
+}
+
 /* Each value is checked: a line end in one of them would be a header of somebody else's making. */
 static bool add_header(struct transfer *transfer, const char *name, const char *value, struct err *err)
 {
-	AUTO_FREE char *line = NULL;
-	struct curl_slist *longer;
+	AUTO_FREE char *line = mem_printf("%s%s", name, value);
 
 	for (const char *c = value; *c; c++) {
 		if (iscntrl((unsigned char)*c))
@@ -313,11 +349,21 @@ static bool add_header(struct transfer *transfer, const char *name, const char *
 				"The request header %.*s would have a control character.",
 				(int)strcspn(name, ":"), name);
 	}
-	line = mem_printf("%s%s", name, value);
-	longer = curl_slist_append(transfer->headers, line);
-	if (!longer)
-		return err_set(err, ERR_INTERNAL, "There is no memory for a request header.");
-	transfer->headers = longer;
+	return add_line(&transfer->headers, line, err);
+}
+
+static bool add_private_headers(struct transfer *transfer, struct err *err)
+{
+	const struct credentials *credentials = transfer->request->credentials;
+
+	for (const struct curl_slist *line = transfer->headers; line; line = line->next) {
+		if (!add_line(&transfer->private_headers, line->data, err))
+			return false;
+	}
+	for (size_t i = 0; credentials && i < credentials->count; i++) {
+		if (!add_line(&transfer->private_headers, credentials->items[i].line, err))
+			return false;
+	}
 	return true;
 }
 
@@ -325,17 +371,13 @@ static bool add_headers(struct transfer *transfer, struct err *err)
 {
 	const struct transfer_request *request = transfer->request;
 
-	/* curl leaves Authorization out where a redirect leads to another host, port or scheme. */
-	return (!request->bearer_token ||
-		       add_header(transfer, "Authorization: Bearer ", request->bearer_token, err)) &&
-	       (!request->cdn_loop || add_header(transfer, "CDN-Loop: ", request->cdn_loop, err)) &&
+	return (!request->cdn_loop || add_header(transfer, "CDN-Loop: ", request->cdn_loop, err)) &&
 	       (!request->accept_encoding ||
 		       add_header(transfer, "Accept-Encoding: ", request->accept_encoding, err)) &&
 	       (!request->if_range || request->range_first <= 0 ||
-		       add_header(transfer, "If-Range: ", request->if_range, err));
+		       add_header(transfer, "If-Range: ", request->if_range, err)) &&
+	       add_private_headers(transfer, err);
 }
-
-#define SET(option, value) (curl_easy_setopt(transfer->easy, option, value) == CURLE_OK)
 
 /* libcurl may read a hundred times before it looks at the limit: under one, that is three seconds' worth. */
 static long socket_buffer(int64_t rate_bytes_per_s)
@@ -383,6 +425,18 @@ static bool set_callbacks(struct transfer *transfer)
 	       SET(CURLOPT_ERRORBUFFER, transfer->error) && SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
+/* The operator's word for one upstream counts whatever no_proxy says of others. A proxy sees what is sent
+ * through it; where it only connects, it is sent none of our headers. */
+static bool set_proxy(struct transfer *transfer)
+{
+	const char *proxy = transfer->request->proxy;
+
+	if (!SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE))
+		return false;
+	return !proxy ||
+	       (SET(CURLOPT_PROXY, strcmp(proxy, "none") == 0 ? "" : proxy) && SET(CURLOPT_NOPROXY, ""));
+}
+
 static bool set_request(struct transfer *transfer)
 {
 	const struct transfer_request *request = transfer->request;
@@ -391,7 +445,7 @@ static bool set_request(struct transfer *transfer)
 	(void)snprintf(range, sizeof range, "%" PRId64 "-", request->range_first);
 	return SET(CURLOPT_URL, request->url) && SET(CURLOPT_NOBODY, request->head_only ? 1L : 0L) &&
 	       SET(CURLOPT_USERAGENT, transfer->settings->user_agent) &&
-	       SET(CURLOPT_HTTPHEADER, transfer->headers) &&
+	       SET(CURLOPT_HTTPHEADER, transfer->private_headers) && set_proxy(transfer) &&
 	       (request->range_first <= 0 || SET(CURLOPT_RANGE, range)) &&
 	       (!request->ca_file || SET(CURLOPT_CAINFO, request->ca_file));
 }
@@ -425,6 +479,7 @@ void transfer_finish(struct transfer *transfer)
 {
 	curl_easy_cleanup(transfer->easy);
 	curl_slist_free_all(transfer->headers);
+	curl_slist_free_all(transfer->private_headers);
 	free(transfer->gathered.bytes);
 	free(transfer->handed.bytes);
 	*transfer = (struct transfer){0};

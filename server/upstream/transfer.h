@@ -17,6 +17,7 @@
 enum { TRANSFER_GATHER_MAX = 256 * 1024, TRANSFER_HOLD_MS = 2 };
 
 struct place {
+	char scheme[8];
 	char host[256];
 	char port[8];
 };
@@ -39,7 +40,9 @@ struct transfer {
 	const struct transfer_request *request;
 	const struct receiver *receiver;
 	CURL *easy;
-	struct curl_slist *headers;
+	struct curl_slist *headers;         /* what is sent to anybody */
+	struct curl_slist *private_headers; /* the same and the credentials, */
+	bool has_left;                      /* … until a redirect led away from the first server */
 	char error[CURL_ERROR_SIZE];
 	struct place origin;
 	struct answer_head head;

@@ -63,16 +63,19 @@ struct receiver {
 	bool (*redirect)(void *context, const char *url);
 };
 
+struct credentials;
+
 struct transfer_request {
 	const char *url;
-	bool head_only;              /* HEAD instead of GET */
-	int64_t range_first;         /* asks for the bytes from here on; 0 is the whole */
-	const char *if_range;        /* a strong ETag or a date, with range_first; may be NULL */
-	const char *bearer_token;    /* sent to the first host only; may be NULL */
-	const char *ca_file;         /* PEM; NULL is the system's */
-	int64_t rate_bytes_per_s;    /* 0 is no limit */
-	const char *cdn_loop;        /* value of the CDN-Loop header (RFC 8586); may be NULL */
-	const char *accept_encoding; /* may be NULL */
+	bool head_only;                        /* HEAD instead of GET */
+	int64_t range_first;                   /* asks for the bytes from here on; 0 is the whole */
+	const char *if_range;                  /* a strong ETag or a date, with range_first; may be NULL */
+	const struct credentials *credentials; /* sent to the first server only; may be NULL */
+	const char *proxy;                     /* NULL is the environment's, "none" is none */
+	const char *ca_file;                   /* PEM; NULL is the system's */
+	int64_t rate_bytes_per_s;              /* 0 is no limit */
+	const char *cdn_loop;                  /* value of the CDN-Loop header (RFC 8586); may be NULL */
+	const char *accept_encoding;           /* may be NULL */
 };
 
 #endif

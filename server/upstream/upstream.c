@@ -127,6 +127,21 @@ bool upstream_check_template(const char *url, struct err *err)
 	return true;
 }
 
+bool upstream_check_proxy(const char *proxy, struct err *err)
+{
+	const char *rest = after_scheme(proxy);
+
+	if (*proxy == '\0' || strcmp(proxy, "none") == 0)
+		return true;
+	/* It may have a password: nothing of it is told. */
+	if (!rest || !has_host(rest) || strpbrk(rest, " \t{}?#") || strcspn(rest, "/") + 1 < strlen(rest))
+		return err_set(err, ERR_BAD_REQUEST,
+			"A proxy is http:// or https://, a host and a port, such as "
+			"http://proxy.example:3128, "
+			"or none.");
+	return true;
+}
+
 static bool list_has(const char *list, const char *item)
 {
 	static const char separators[] = ", \t";

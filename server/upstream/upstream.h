@@ -20,6 +20,9 @@ struct upstream {
 	char *formats; /* names of formats; NULL is all that the template can express */
 	char *ca_file;
 	char *bearer_token_file;
+	char *basic_file;  /* user:password */
+	char *header_file; /* Name: value, one a line */
+	char *proxy;       /* NULL is the environment's */
 	int64_t rate_bytes_per_s;
 	int64_t max_connections;
 };
@@ -27,6 +30,9 @@ struct upstream {
 /* Checks a template when the configuration is read: http or https, a host, known words only, and {path} or
  * {handle} and {version}, since one URL cannot be every module's. ERR_BAD_REQUEST. */
 bool upstream_check_template(const char *url, struct err *err);
+
+/* Checks the address of a proxy ("http://proxy.example:3128"), or "none". ERR_BAD_REQUEST. */
+bool upstream_check_proxy(const char *proxy, struct err *err);
 
 /* Whether this upstream may have the artifact (match, formats; a template that does not name {query} or
  * {format} has one format only: the one that formats lists, or else tf-hub). */

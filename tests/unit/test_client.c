@@ -23,6 +23,7 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/upstream/client.h"
+#include "server/upstream/upstream_credentials.h"
 #include "tests/unit/scripted_server.h"
 
 enum { LONG_BODY = 1000 * 1000 };
@@ -515,17 +516,22 @@ static void resumes(void **state)
 	buffer_finish(&whole.body);
 }
 
+static char authorization[] = "Authorization: Bearer s3cret";
+static char header[] = "X-Key: k3y";
+static const struct credentials credentials = {{{authorization, authorization}, {header, header}}, 2};
+
 static void sends_what_it_should(void **state)
 {
 	struct house *house = *state;
 	struct transfer_request request = {
-		.bearer_token = "s3cret", .cdn_loop = "larder-1", .if_range = "\"v1\""};
+		.credentials = &credentials, .cdn_loop = "larder-1", .if_range = "\"v1\""};
 	struct taken taken = {0};
 	struct err why;
 
 	assert_int_equal(
 		fetch_as(house->client, house->first, "/plain", request, &taken, &why), TRANSFER_DONE);
 	assert_true(last_request_has(house->first, "\r\nAuthorization: Bearer s3cret\r\n"));
+	assert_true(last_request_has(house->first, "\r\nX-Key: k3y\r\n"));
 	assert_true(last_request_has(house->first, "\r\nCDN-Loop: larder-1\r\n"));
 	assert_true(last_request_has(house->first, "\r\nUser-Agent: larder/test\r\n"));
 	assert_true(last_request_has(house->first, "\r\nAccept: */*\r\n"));
@@ -552,7 +558,7 @@ static void keeps_the_token_from_strangers(void **state)
 {
 	struct house *house = *state;
 	struct client *trusting = make_client(true, PATIENT_S);
-	struct transfer_request request = {.bearer_token = "s3cret"};
+	struct transfer_request request = {.credentials = &credentials};
 	struct taken taken = {0};
 	struct taken stayed = {0};
 	struct err why;
@@ -562,6 +568,7 @@ static void keeps_the_token_from_strangers(void **state)
 	assert_true(last_request_has(house->first, "Bearer s3cret"));
 	assert_true(last_request_has(house->second, "GET /plain "));
 	assert_false(last_request_has(house->second, "s3cret"));
+	assert_false(last_request_has(house->second, "k3y"));
 	assert_int_equal(fetch_as(trusting, house->first, "/three", request, &stayed, &why), TRANSFER_DONE);
 	assert_true(last_request_has(house->first, "GET /plain?secret=3 "));
 	assert_true(last_request_has(house->first, "Bearer s3cret"));

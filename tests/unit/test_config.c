@@ -65,6 +65,9 @@ static void assert_same_upstream(const struct upstream *a, const struct upstream
 	assert_same_text(a->formats, b->formats);
 	assert_same_text(a->ca_file, b->ca_file);
 	assert_same_text(a->bearer_token_file, b->bearer_token_file);
+	assert_same_text(a->basic_file, b->basic_file);
+	assert_same_text(a->header_file, b->header_file);
+	assert_same_text(a->proxy, b->proxy);
 	assert_int_equal(a->rate_bytes_per_s, b->rate_bytes_per_s);
 	assert_int_equal(a->max_connections, b->max_connections);
 }
@@ -247,6 +250,9 @@ static const struct {
 		"1: an upstream's name has 1 to 32 letters, digits and ._-, as in [upstream tfhub]\n"},
 	{"[upstream a]\n", "1: [upstream a] has no url\n"},
 	{"[upstream a]\nmatch = x\n[log]\n", "1: [upstream a] has no url\n"},
+	{"[upstream a]\nurl = http://a/{path}\nproxy = socks5://u:s3cret@p\n",
+		"3: proxy: A proxy is http:// or https://, a host and a port, such as "
+		"http://proxy.example:3128, or none.\n"},
 	{"[upstream a]\nurl = http://a/{path}\nlisten = x\n",
 		"3: there is no key \"listen\" in [upstream]\n"},
 	{"[upstream a]\nurl = http://a/{path}\nformats = tf-hub onnx\n",

@@ -15,6 +15,9 @@
 
 static char url[] = "https://ci:pass-word@hub.example/{path}?{query}";
 static const struct upstream upstream = {.url = url};
+static char line[] = "Authorization: Bearer t0ken";
+static char token[] = "t0ken";
+static const struct credentials credentials = {{{line, token}}, 1};
 
 static void knows_where_one_may_be_told(void **state)
 {
@@ -40,14 +43,14 @@ static void knows_where_one_may_be_told(void **state)
 }
 
 /* The sentence that comes of a body, taken in two pieces. */
-static struct err hear(const char *body, size_t length, const char *token)
+static struct err hear(const char *body, size_t length)
 {
 	struct err err = {.code = ERR_UPSTREAM_FAILED, .retry_after_s = 7, .text = "it answered 504"};
 	struct reason reason = {0};
 
 	if (reason_add(&reason, body, length / 2))
 		(void)reason_add(&reason, body + length / 2, length - length / 2);
-	reason_append(&reason, &upstream, token, &err);
+	reason_append(&reason, &upstream, &credentials, &err);
 	reason_finish(&reason);
 	assert_int_equal(err.code, ERR_UPSTREAM_FAILED);
 	assert_int_equal(err.retry_after_s, 7);
@@ -86,7 +89,7 @@ static void tells_it_as_the_words_of_another(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct err err = hear(cases[i].body, strlen(cases[i].body), "t0ken");
+		struct err err = hear(cases[i].body, strlen(cases[i].body));
 		AUTO_FREE char *wanted = cases[i].said
 						 ? mem_printf("it answered 504, saying \"%s\"", cases[i].said)
 						 : mem_printf("it answered 504");
@@ -117,14 +120,14 @@ static void tells_no_more_than_its_share(void **state)
 	struct err err;
 
 	(void)state;
-	err = hear(even, strlen(even), NULL);
+	err = hear(even, strlen(even));
 	assert_in_range(strlen(err.text) - strlen(around), REASON_TOLD_MAX - 4, REASON_TOLD_MAX);
 	assert_non_null(strstr(err.text, "\xc3\xa4…\""));
 	odd[strlen("{\"detail\":\"")] = 'x';
 	odd[strlen("{\"detail\":\"") + 1] = 'x';
-	err = hear(odd, strlen(odd), NULL);
+	err = hear(odd, strlen(odd));
 	assert_non_null(strstr(err.text, "\xc3\xa4…\""));
-	err = hear(fits, strlen(fits), NULL);
+	err = hear(fits, strlen(fits));
 	assert_int_equal(strlen(err.text) - strlen(around), REASON_TOLD_MAX);
 	assert_null(strstr(err.text, "…"));
 }
@@ -140,10 +143,10 @@ static void gives_up_on_what_is_long_or_intricate(void **state)
 	assert_true(reason_add(&reason, longest, strlen(longest)));
 	assert_false(reason_add(&reason, "}", 1));
 	reason_finish(&reason);
-	assert_non_null(strstr(hear(longest, strlen(longest), NULL).text, "saying"));
-	assert_string_equal(hear(longer, strlen(longer), NULL).text, "it answered 504");
+	assert_non_null(strstr(hear(longest, strlen(longest)).text, "saying"));
+	assert_string_equal(hear(longer, strlen(longer)).text, "it answered 504");
 	memset(nested, '[', REASON_BODY_MAX);
-	assert_string_equal(hear(nested, REASON_BODY_MAX, NULL).text, "it answered 504");
+	assert_string_equal(hear(nested, REASON_BODY_MAX).text, "it answered 504");
 }
 
 int main(void)
