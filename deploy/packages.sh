@@ -22,6 +22,7 @@ libisal-dev            gzip, read as a stream, 1.5 to 2 times as fast as by zlib
 zlib1g-dev             gzip, written; read where there is no ISA-L
 libarchive-dev         the tar of a bundle, written and read, and unpacking with flags against what leads out of a folder
 libinih-dev            the ini file
+libexpat1-dev          what a bucket's store answers (XML), read as a stream
 unicode-data           which letters differ in case only: the table of simple case folding (3 KiB in the binary; ICU has it too, and 40 MiB)
 libcmark-gfm-dev       documentation, from Markdown to safe HTML
 libcmark-gfm-extensions-dev its tables and automatic links
@@ -68,10 +69,19 @@ libclang-rt-dev        … and this is where it is
 END
 }
 
+store_packages() {
+	cat <<'END'
+radosgw                Ceph's gateway, which speaks S3: a real store that holds to conditions
+ceph-mon               … the monitor that it needs
+ceph-osd               … and where it keeps objects, in memory
+END
+	node_packages
+}
+
 # Node.js and npm may be there without the distribution's packages, and of a version that they would fight with.
 node_packages() {
 	command -v node >/dev/null 2>&1 || echo 'nodejs                 what drives the browser, and runs TF.js and its tar'
-	command -v npm >/dev/null 2>&1 || echo 'npm                    brings what the package-lock.json of tests/browser and tests/clients lists'
+	command -v npm >/dev/null 2>&1 || echo 'npm                    brings what the package-lock.json of tests/browser, tests/clients and tests/store lists'
 }
 
 browser_packages() {

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/pem.h"
 #include "common/webhook_signature.h"
+#include "server/upstream/s3/aws_credentials.h"
 #include "server/upstream/upstream_credentials.h"
 
 struct looking {
@@ -30,9 +31,15 @@ static void check_server(const struct config *config, struct looking *looking)
 
 static void check_store(const struct config *config, struct looking *looking)
 {
-	const char *ca_file = config->store.kind == STORE_S3 ? config->store.bucket.ca_file : NULL;
+	const struct bucket_settings *bucket = &config->store.bucket;
+	const char *ca_file = bucket->ca_file;
+	AUTO(aws_credentials_finish) struct aws_credentials credentials;
 	struct err err;
 
+	if (config->store.kind != STORE_S3)
+		return;
+	if (!aws_credentials_read(bucket->credentials_file, &credentials, &err))
+		note(looking, "store", "credentials_file", &err);
 	if (ca_file && !pem_check_authorities(ca_file, &err))
 		note(looking, "store", "ca_file", &err);
 }

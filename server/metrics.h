@@ -66,6 +66,19 @@
 		"Cool-downs of upstreams that failed.") \
 	X(METRIC_UPSTREAMS_COOLING, gauge, "larder_upstreams_cooling", "", \
 		"Upstreams that cool down or await their probe.") \
+	X(METRIC_STORE_GETS, counter, "larder_store_requests_total", "{kind=\"get\"}", \
+		"Requests to the bucket's store, those that were asked again each time.") \
+	X(METRIC_STORE_HEADS, counter, "larder_store_requests_total", "{kind=\"head\"}", "") \
+	X(METRIC_STORE_PUTS, counter, "larder_store_requests_total", "{kind=\"put\"}", "") \
+	X(METRIC_STORE_PARTS, counter, "larder_store_requests_total", "{kind=\"part\"}", "") \
+	X(METRIC_STORE_DELETES, counter, "larder_store_requests_total", "{kind=\"delete\"}", "") \
+	X(METRIC_STORE_LISTS, counter, "larder_store_requests_total", "{kind=\"list\"}", "") \
+	X(METRIC_STORE_RETRIES, counter, "larder_store_retries_total", "", \
+		"Those of them that were asked again.") \
+	X(METRIC_STORE_FAILURES, counter, "larder_store_failures_total", "", \
+		"Those that the store did not do for now, or whose answer was lost.") \
+	X(METRIC_STORE_WAITED_MS, counter, "larder_store_waited_milliseconds_total", "", \
+		"How long they were waited for, all together.") \
 	X(METRIC_CHECKPOINTS, counter, "larder_fill_bookmarks_total", "", \
 		"Checkpoints written, for fills to go on after a restart.") \
 	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", \

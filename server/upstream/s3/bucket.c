@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/upstream/s3/bucket.h"
+
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/uri.h"
+#include "server/ranks.h"
+#include "server/upstream/s3/bucket_call.h"
+#include "server/upstream/s3/s3_xml.h"
+
+static const struct lock_place lock_place = {"bucket", RANK_BUCKET};
+
+/* A page of 1,000 keys of the longest sort is less. */
+enum { PAGE_BYTES_MAX = 4 << 20, UNPARSED_KEY_MAX = 1100, RESUMES_MAX = 5 };
+
+#define AUTO_ANSWER AUTO(s3_answer_finish)
+
+struct bucket *bucket_create(const struct bucket_settings *settings)
+{
+	struct bucket *bucket = mem_zero(1, sizeof *bucket);
+
+	lock_init(&bucket->mutex, &lock_place);
+	bucket->settings = settings;
+	return bucket;
+}
+
+void bucket_destroy(struct bucket *bucket)
+{
+	if (!bucket)
+		return;
+	for (size_t i = 0; i < bucket->resting_count; i++)
+		s3_channel_destroy(bucket->resting[i]);
+	lock_finish(&bucket->mutex);
+	free(bucket);
+}
+
+void bucket_set_bare_etags(struct bucket *bucket, bool bare)
+{
+	bucket->bare_etags = bare;
+}
+
+/* ---- put ---- */
+
+static char *condition_line(const struct bucket *bucket, const struct bucket_condition *condition)
+{
+	const char *etag = condition ? condition->if_etag : NULL;
+	size_t length = etag ? strlen(etag) : 0;
+	bool quoted = length >= 2 && etag[0] == '"' && etag[length - 1] == '"';
+
+	if (condition && condition->if_absent)
+		return mem_dup("If-None-Match: *");
+	if (!etag)
+		return NULL;
+	if (bucket->bare_etags && quoted)
+		return mem_printf("If-Match: %.*s", (int)(length - 2), etag + 1);
+	return mem_printf("If-Match: %s", etag);
+}
+
+enum bucket_outcome bucket_put(struct bucket *bucket, const char *key, const struct s3_body *body,
+	const struct bucket_condition *condition, struct bucket_facts *facts, struct err *why)
+{
+	AUTO_FREE char *line = condition_line(bucket, condition);
+	AUTO_ANSWER struct s3_answer answer = {0};
+	struct bucket_call call = {.kind = METRIC_STORE_PUTS,
+		.request = {.method = "PUT", .header = line, .body = *body},
+		.key = key,
+		.once = line != NULL};
+	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
+
+	if (outcome == BUCKET_DONE)
+		bucket_tell(&answer, facts);
+	return outcome;
+}
+
+/* ---- get ---- */
+
+/* What a stream has come to, across answers that were cut off. */
+struct getting {
+	const struct s3_receiver *receiver;
+	int64_t taken;
+};
+
+static bool pass_on(void *context, const void *bytes, size_t length)
+{
+	struct getting *getting = context;
+
+	if (!getting->receiver->body(getting->receiver->context, bytes, length))
+		return false;
+	getting->taken += (int64_t)length;
+	return true;
+}
+
+static char *range_text(int64_t first, int64_t length)
+{
+	if (first == 0 && length < 0)
+		return NULL;
+	return length < 0 ? mem_printf("%lld-", (long long)first)
+			  : mem_printf("%lld-%lld", (long long)first, (long long)(first + length - 1));
+}
+
+struct span {
+	int64_t first;
+	int64_t length; /* -1: to the end */
+};
+
+/* One more answer, of the object that is known by its etag where that is not "". */
+static enum bucket_outcome get_on(struct bucket *bucket, const char *key, const struct span *span,
+	const char *etag, struct getting *getting, struct s3_answer *answer, struct err *why)
+{
+	AUTO_FREE char *range = range_text(span->first, span->length);
+	const struct s3_receiver receiver = {pass_on, getting};
+	struct bucket_call call = {.kind = METRIC_STORE_GETS,
+		.request = {.method = "GET",
+			.range = range,
+			.range_first = span->first,
+			.etag = *etag ? etag : NULL,
+			.receiver = &receiver},
+		.key = key};
+
+	return bucket_call(bucket, &call, answer, why);
+}
+
+enum bucket_outcome bucket_get(struct bucket *bucket, const char *key, int64_t first, int64_t length,
+	const struct s3_receiver *receiver, struct bucket_facts *facts, struct err *why)
+{
+	struct getting getting = {.receiver = receiver};
+	char etag[S3_ETAG_MAX] = "";
+	enum bucket_outcome outcome = BUCKET_UNREACHABLE;
+	int64_t before = -1;
+
+	for (int i = 0; i <= RESUMES_MAX && outcome == BUCKET_UNREACHABLE && before < getting.taken; i++) {
+		AUTO_ANSWER struct s3_answer answer = {0};
+
+		before = getting.taken;
+		outcome =
+			get_on(bucket, key, &(struct span){first + before, length < 0 ? -1 : length - before},
+				etag, &getting, &answer, why);
+		(void)strcpy(etag, answer.etag);
+		if (outcome == BUCKET_DONE)
+			bucket_tell(&answer, facts);
+	}
+	return outcome;
+}
+
+enum bucket_outcome bucket_read(struct bucket *bucket, const char *key, size_t limit, struct buffer *out,
+	struct bucket_facts *facts, struct err *why)
+{
+	AUTO_ANSWER struct s3_answer answer = {0};
+	struct bucket_call call = {
+		.kind = METRIC_STORE_GETS, .request = {.method = "GET", .body_max = limit}, .key = key};
+	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
+
+	if (outcome != BUCKET_DONE)
+		return outcome;
+	bucket_tell(&answer, facts);
+	buffer_add(out, buffer_string(&answer.body), answer.body.length);
+	return BUCKET_DONE;
+}
+
+/* ---- head, delete ---- */
+
+enum bucket_outcome bucket_head(
+	struct bucket *bucket, const char *key, struct bucket_facts *facts, struct err *why)
+{
+	AUTO_ANSWER struct s3_answer answer = {0};
+	struct bucket_call call = {.kind = METRIC_STORE_HEADS, .request = {.method = "HEAD"}, .key = key};
+	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
+
+	if (outcome == BUCKET_DONE)
+		bucket_tell(&answer, facts);
+	return outcome;
+}
+
+enum bucket_outcome bucket_delete(struct bucket *bucket, const char *key, struct err *why)
+{
+	AUTO_ANSWER struct s3_answer answer = {0};
+	struct bucket_call call = {.kind = METRIC_STORE_DELETES, .request = {.method = "DELETE"}, .key = key};
+	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
+
+	return outcome == BUCKET_ABSENT ? BUCKET_DONE : outcome;
+}
+
+/* ---- list ---- */
+
+struct listing {
+	const struct bucket_page *page;
+	size_t bare; /* how long the settings' prefix is */
+	char key[UNPARSED_KEY_MAX];
+	int64_t length;
+	bool more;
+	bool declined;
+};
+
+static bool take_key(struct listing *listing, const char *text)
+{
+	if (strlen(text) < listing->bare || strlen(text) >= sizeof listing->key)
+		return false;
+	(void)strcpy(listing->key, text + listing->bare);
+	listing->length = -1;
+	return true;
+}
+
+static bool take_element(void *context, const char *name, const char *text)
+{
+	struct listing *listing = context;
+
+	if (strcmp(name, "Key") == 0)
+		return take_key(listing, text);
+	if (strcmp(name, "Size") == 0 && !number_parse(text, &listing->length))
+		return false;
+	if (strcmp(name, "IsTruncated") == 0)
+		listing->more = strcmp(text, "true") == 0;
+	if (strcmp(name, "Contents") != 0 || !*listing->key)
+		return true;
+	listing->declined = !listing->page->object(listing->page->context, listing->key, listing->length);
+	*listing->key = '\0';
+	return !listing->declined;
+}
+
+/* Sorted, and with one spelling for each value: so all versions of libcurl sign it. Pages go on behind the
+ * last key, since their tokens may hold anything. */
+static char *list_query(const struct bucket_settings *settings, const struct bucket_page *page)
+{
+	AUTO_FREE char *prefix = settings->prefix ? mem_printf("%s/", settings->prefix) : mem_dup("");
+	struct buffer query = {0};
+
+	buffer_printf(&query, "list-type=2&max-keys=%d&prefix=", page->limit);
+	uri_encode(&query, prefix, "");
+	uri_encode(&query, page->under, "");
+	if (page->after) {
+		buffer_add_string(&query, "&start-after=");
+		uri_encode(&query, prefix, "");
+		uri_encode(&query, page->after, "");
+	}
+	return buffer_take(&query);
+}
+
+enum bucket_outcome bucket_list(struct bucket *bucket, const struct bucket_page *page, bool *more,
+	struct bucket_facts *facts, struct err *why)
+{
+	const struct bucket_settings *settings = bucket->settings;
+	AUTO_FREE char *query = list_query(settings, page);
+	AUTO_ANSWER struct s3_answer answer = {0};
+	struct bucket_call call = {.kind = METRIC_STORE_LISTS,
+		.request = {.method = "GET", .body_max = PAGE_BYTES_MAX},
+		.query = query};
+	struct listing listing = {
+		.page = page, .bare = settings->prefix ? strlen(settings->prefix) + 1 : 0, .length = -1};
+	const struct s3_xml_reader reader = {take_element, &listing};
+	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
+
+	if (outcome != BUCKET_DONE)
+		return outcome;
+	bucket_tell(&answer, facts);
+	if (!s3_xml_read(answer.body.data, answer.body.length, &reader, why))
+		return listing.declined ? BUCKET_STOPPED : BUCKET_REFUSED;
+	*more = listing.more;
+	return BUCKET_DONE;
+}

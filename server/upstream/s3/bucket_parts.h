@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A large file on its way into a bucket, in parts. */
+#ifndef SERVER_UPSTREAM_S3_BUCKET_PARTS_H
+#define SERVER_UPSTREAM_S3_BUCKET_PARTS_H
+
+#include <stdint.h>
+
+#include "server/upstream/s3/bucket.h"
+
+/* Stores take no smaller part but the last, and no more than 10,000. */
+enum { BUCKET_PART_MIN = 5 << 20, BUCKET_PARTS_MAX = 10000 };
+
+/* Stores a file of length bytes, above 0, in parts of part_bytes, or as many more as it takes, each with its
+ * own digest. No condition: for what is named by its content. What was begun and failed is taken back. */
+enum bucket_outcome bucket_put_parts(
+	struct bucket *bucket, const char *key, int fd, int64_t length, int64_t part_bytes, struct err *why);
+
+#endif

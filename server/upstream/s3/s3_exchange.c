@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/upstream/s3/s3_exchange.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/number.h"
+#include "common/thread.h"
+#include "server/upstream/client.h"
+#include "server/upstream/s3/aws_credentials.h"
+
+/* SHA-256 of no bytes. */
+static const char empty_sha256[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+enum {
+	HEAD_BYTES_MAX = 64 << 10,
+	ERROR_BYTES_MAX = 64 << 10,
+	LINE_MAX_BYTES = 1024,
+	LEAST_BYTES_PER_S = 1,
+	CONTINUE_TIMEOUT_MS = 300
+};
+
+struct s3_channel {
+	const struct bucket_settings *settings;
+	CURL *easy;
+	char error[CURL_ERROR_SIZE];
+	const struct s3_request *request; /* this one and its answer; so for the next */
+	struct s3_answer *answer;
+	int64_t sent;
+	size_t head_bytes;
+	bool too_large;
+	bool another; /* object or part than was asked for */
+};
+
+/* ---- what is sent ---- */
+
+static size_t give_body(char *out, size_t size, size_t count, void *context)
+{
+	struct s3_channel *channel = context;
+	const struct s3_body *body = &channel->request->body;
+	int64_t left = body->length - channel->sent;
+	size_t room = size * count;
+	size_t length = left < (int64_t)room ? (size_t)left : room;
+	size_t got = length;
+	struct err err;
+
+	if (body->bytes)
+		memcpy(out, (const char *)body->bytes + channel->sent, length);
+	else if (length > 0 &&
+		 (!file_read_at(body->fd, out, length, body->offset + channel->sent, &got, &err) ||
+			 got < length))
+		return CURL_READFUNC_ABORT;
+	channel->sent += (int64_t)got;
+	return got;
+}
+
+/* A connection that was kept and is gone: the body is sent once more. */
+static int seek_body(void *context, curl_off_t offset, int origin)
+{
+	struct s3_channel *channel = context;
+
+	if (origin != SEEK_SET || offset < 0 || offset > channel->request->body.length)
+		return CURL_SEEKFUNC_FAIL;
+	channel->sent = offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+/* ---- what comes ---- */
+
+static void take_content_range(struct s3_answer *answer, const char *value)
+{
+	const char *total = strchr(value, '/');
+	long long first;
+
+	if (sscanf(value, "bytes %lld-", &first) == 1 && total &&
+		number_parse(total + 1, &answer->range_total))
+		answer->range_first = first;
+}
+
+static void take_field(struct s3_answer *answer, const char *name, const char *value)
+{
+	if (strcasecmp(name, "etag") == 0 && strlen(value) < sizeof answer->etag)
+		(void)strcpy(answer->etag, value);
+	else if (strcasecmp(name, "content-range") == 0)
+		take_content_range(answer, value);
+	else if (strcasecmp(name, "content-length") == 0 && !number_parse(value, &answer->length))
+		answer->length = -1;
+	else if (strcasecmp(name, "date") == 0 && !clock_parse_http(value, &answer->date_s))
+		answer->date_s = 0;
+}
+
+/* A new head (of a 100, or when the request is sent once more) makes the last one void. */
+static void begin_head(struct s3_answer *answer)
+{
+	*answer->etag = '\0';
+	answer->length = answer->range_first = answer->range_total = -1;
+	answer->date_s = 0;
+}
+
+static size_t take_head_line(char *line, size_t size, size_t count, void *context)
+{
+	struct s3_channel *channel = context;
+	size_t length = size * count;
+	char text[LINE_MAX_BYTES];
+	char *value;
+
+	channel->head_bytes += length;
+	if (channel->head_bytes > HEAD_BYTES_MAX)
+		return 0;
+	if (length >= sizeof text)
+		return length;
+	memcpy(text, line, length);
+	text[length] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	if (strncmp(text, "HTTP/", 5) == 0)
+		begin_head(channel->answer);
+	value = strchr(text, ':');
+	if (value) {
+		*value++ = '\0';
+		take_field(channel->answer, text, value + strspn(value, " \t"));
+	}
+	return length;
+}
+
+static size_t gather(struct s3_channel *channel, const char *bytes, size_t length, size_t limit)
+{
+	struct buffer *body = &channel->answer->body;
+
+	channel->too_large = length > limit - (body->length < limit ? body->length : limit);
+	if (channel->too_large)
+		return 0;
+	buffer_add(body, bytes, length);
+	return length;
+}
+
+static bool is_another(const struct s3_channel *channel, long status)
+{
+	const struct s3_request *request = channel->request;
+	const struct s3_answer *answer = channel->answer;
+
+	return (request->range && (status != 206 || answer->range_first != request->range_first)) ||
+	       (request->etag && strcmp(request->etag, answer->etag) != 0);
+}
+
+static size_t take_body(char *bytes, size_t size, size_t count, void *context)
+{
+	struct s3_channel *channel = context;
+	const struct s3_request *request = channel->request;
+	size_t length = size * count;
+	long status = 0;
+
+	(void)curl_easy_getinfo(channel->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200 && status != 206)
+		return gather(channel, bytes, length, ERROR_BYTES_MAX);
+	if (!request->receiver)
+		return gather(channel, bytes, length, request->body_max);
+	channel->another = is_another(channel, status);
+	if (channel->another)
+		return 0;
+	channel->answer->declined = !request->receiver->body(request->receiver->context, bytes, length);
+	if (channel->answer->declined)
+		return 0;
+	channel->answer->taken += (int64_t)length;
+	return length;
+}
+
+static int note_asked(void *context, char *to, char *from, int to_port, int from_port)
+{
+	struct s3_channel *channel = context;
+
+	(void)to;
+	(void)from;
+	(void)to_port;
+	(void)from_port;
+	channel->answer->asked = true;
+	return CURL_PREREQFUNC_OK;
+}
+
+/* ---- the request ---- */
+
+struct s3_channel *s3_channel_create(const struct bucket_settings *settings)
+{
+	struct s3_channel *channel = mem_zero(1, sizeof *channel);
+
+	client_start_library();
+	channel->settings = settings;
+	channel->easy = curl_easy_init();
+	return channel;
+}
+
+void s3_channel_destroy(struct s3_channel *channel)
+{
+	if (!channel)
+		return;
+	curl_easy_cleanup(channel->easy);
+	free(channel);
+}
+
+void s3_answer_finish(struct s3_answer *answer)
+{
+	buffer_finish(&answer->body);
+}
+
+#define SET(option, value) (curl_easy_setopt(channel->easy, option, value) == CURLE_OK)
+
+/* What is small has to be over in time; a module may take as long as bytes move. */
+static bool set_bounds(struct s3_channel *channel)
+{
+	const struct bucket_settings *settings = channel->settings;
+	const struct s3_request *request = channel->request;
+	bool is_long = request->receiver || request->body.length > ERROR_BYTES_MAX;
+
+	return SET(CURLOPT_FOLLOWLOCATION, 0L) &&
+#if LIBCURL_VERSION_NUM >= 0x075500
+	       SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
+#else
+	       SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+	       SET(CURLOPT_QUICK_EXIT, 1L) &&
+#endif
+	       SET(CURLOPT_CONNECTTIMEOUT, (long)settings->connect_timeout_s) &&
+	       SET(CURLOPT_LOW_SPEED_TIME, (long)settings->timeout_s) &&
+	       SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)CONTINUE_TIMEOUT_MS) &&
+	       SET(CURLOPT_LOW_SPEED_LIMIT, (long)LEAST_BYTES_PER_S) &&
+	       SET(CURLOPT_TIMEOUT,
+		       is_long ? 0L : (long)(settings->connect_timeout_s + settings->timeout_s)) &&
+	       SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(CURLOPT_NOSIGNAL, 1L) &&
+	       SET(CURLOPT_USERAGENT, "larder/" LARDER_VERSION) && SET(CURLOPT_PATH_AS_IS, 1L) &&
+	       (!settings->ca_file || SET(CURLOPT_CAINFO, settings->ca_file));
+}
+
+static bool set_callbacks(struct s3_channel *channel)
+{
+	return SET(CURLOPT_HEADERFUNCTION, take_head_line) && SET(CURLOPT_HEADERDATA, channel) &&
+	       SET(CURLOPT_WRITEFUNCTION, take_body) && SET(CURLOPT_WRITEDATA, channel) &&
+	       SET(CURLOPT_PREREQFUNCTION, note_asked) && SET(CURLOPT_PREREQDATA, channel) &&
+	       SET(CURLOPT_ERRORBUFFER, channel->error) && SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+}
+
+static bool set_method(struct s3_channel *channel)
+{
+	const struct s3_request *request = channel->request;
+
+	if (strcmp(request->method, "HEAD") == 0)
+		return SET(CURLOPT_NOBODY, 1L);
+	if (strcmp(request->method, "PUT") == 0)
+		return SET(CURLOPT_UPLOAD, 1L) &&
+		       SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body.length) &&
+		       SET(CURLOPT_READFUNCTION, give_body) && SET(CURLOPT_READDATA, channel) &&
+		       SET(CURLOPT_SEEKFUNCTION, seek_body) && SET(CURLOPT_SEEKDATA, channel);
+	if (strcmp(request->method, "POST") == 0)
+		return SET(CURLOPT_POST, 1L) &&
+		       SET(CURLOPT_POSTFIELDS, request->body.bytes ? request->body.bytes : "") &&
+		       SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
+	return strcmp(request->method, "GET") == 0 || SET(CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+AUTO_CLEANER(own_lines, struct curl_slist *, curl_slist_free_all)
+
+static bool add_line(struct curl_slist **lines, const char *name, const char *value)
+{
+	AUTO_FREE char *line = mem_printf("%s: %s", name, value);
+	struct curl_slist *longer = curl_slist_append(*lines, line);
+
+	if (longer)
+		*lines = longer;
+	return longer;
+}
+
+/* Every version of libcurl signs what is set here; those before 8.0 add no digest of their own, and those
+ * before 8.3 sign empty lines that they do not send. */
+static bool add_lines(
+	struct s3_channel *channel, const struct aws_credentials *credentials, struct curl_slist **lines)
+{
+	const struct s3_request *request = channel->request;
+	struct curl_slist *longer;
+
+	if (!add_line(lines, "x-amz-content-sha256",
+		    request->body.sha256 ? request->body.sha256 : empty_sha256) ||
+		(*credentials->token && !add_line(lines, "x-amz-security-token", credentials->token)) ||
+		(strcmp(request->method, "POST") == 0 && !add_line(lines, "Content-Type", "application/xml")))
+		return false;
+	if (!request->header)
+		return true;
+	longer = curl_slist_append(*lines, request->header);
+	if (longer)
+		*lines = longer;
+	return longer;
+}
+
+static bool set_signature(struct s3_channel *channel, const struct aws_credentials *credentials)
+{
+	AUTO_FREE char *scheme = mem_printf("aws:amz:%s:s3", channel->settings->region);
+
+	return SET(CURLOPT_AWS_SIGV4, scheme) && SET(CURLOPT_USERNAME, credentials->key_id) &&
+	       SET(CURLOPT_PASSWORD, credentials->secret);
+}
+
+static bool set_request(struct s3_channel *channel, const struct curl_slist *lines)
+{
+	const struct s3_request *request = channel->request;
+
+	return SET(CURLOPT_URL, request->url) && SET(CURLOPT_HTTPHEADER, lines) &&
+	       (!request->range || SET(CURLOPT_RANGE, request->range)) && set_method(channel);
+}
+
+static const char *reason_of(const struct s3_channel *channel, CURLcode result)
+{
+	if (channel->answer->declined)
+		return "the transfer was stopped";
+	if (channel->too_large)
+		return "its answer is too large";
+	if (channel->another)
+		return "it is another object, or another part of it, than was asked for";
+	if (channel->head_bytes > HEAD_BYTES_MAX)
+		return "the head of its answer is too large";
+	return *channel->error ? channel->error : curl_easy_strerror(result);
+}
+
+static bool read_end(struct s3_channel *channel, CURLcode result, struct err *why)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(channel->easy, CURLINFO_RESPONSE_CODE, &status);
+	channel->answer->status = (int)status;
+	if (result == CURLE_OK && status >= 200)
+		return true;
+	return err_set(why, status >= 200 ? ERR_UPSTREAM_FAILED : ERR_UPSTREAM_UNREACHABLE,
+		"the store: %.300s", reason_of(channel, result));
+}
+
+static void begin(struct s3_channel *channel, const struct s3_request *request, struct s3_answer *out)
+{
+	memset(out, 0, sizeof *out);
+	begin_head(out);
+	channel->request = request;
+	channel->answer = out;
+	channel->sent = 0;
+	channel->head_bytes = 0;
+	channel->too_large = channel->another = false;
+	*channel->error = '\0';
+}
+
+bool s3_exchange(
+	struct s3_channel *channel, const struct s3_request *request, struct s3_answer *out, struct err *why)
+{
+	AUTO(own_lines) struct curl_slist *lines = NULL;
+	AUTO(aws_credentials_finish) struct aws_credentials credentials;
+	CURLcode result;
+
+	may_block("ask a store");
+	begin(channel, request, out);
+	if (!aws_credentials_read(channel->settings->credentials_file, &credentials, why))
+		return false;
+	if (!channel->easy)
+		return err_set(why, ERR_UPSTREAM_UNREACHABLE, "there is no memory for a transfer");
+	curl_easy_reset(channel->easy);
+	if (!add_lines(channel, &credentials, &lines) || !set_bounds(channel) || !set_callbacks(channel) ||
+		!set_request(channel, lines) || !set_signature(channel, &credentials))
+		return err_set(
+			why, ERR_UPSTREAM_UNREACHABLE, "libcurl does not take the options of a transfer");
+	result = curl_easy_perform(channel->easy);
+	/* It keeps them otherwise, and its memory may be looked at. */
+	(void)curl_easy_setopt(channel->easy, CURLOPT_PASSWORD, NULL);
+	return read_end(channel, result, why);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One signed request to a bucket's store and its answer, on a connection that is kept. It judges nothing:
+ * what a status means, and whether to ask again, is the bucket's business. Redirects are not followed: what
+ * is signed is for one host. */
+#ifndef SERVER_UPSTREAM_S3_S3_EXCHANGE_H
+#define SERVER_UPSTREAM_S3_S3_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/err.h"
+#include "common/own.h"
+#include "server/upstream/s3/bucket_settings.h"
+
+enum { S3_ETAG_MAX = 128 };
+
+struct s3_channel;
+
+/* For one thread at a time. The settings must outlive it. destroy takes NULL. */
+struct s3_channel *s3_channel_create(const struct bucket_settings *settings);
+void s3_channel_destroy(struct s3_channel *channel);
+AUTO_CLEANER(own_s3_channel, struct s3_channel *, s3_channel_destroy)
+
+/* What is sent: bytes in memory, or where bytes is NULL a part of a file. */
+struct s3_body {
+	const void *bytes;
+	int fd;
+	int64_t offset;
+	int64_t length;
+	const char *sha256; /* 64 digits; NULL: the body has no bytes */
+};
+
+/* Who takes the body of a 200 or 206 as it comes. False ends it. */
+struct s3_receiver {
+	bool (*body)(void *context, const void *bytes, size_t length);
+	void *context;
+};
+
+struct s3_request {
+	const char *method;
+	const char *url;
+	const char *header;  /* one more line, such as "If-None-Match: *"; NULL: none */
+	const char *range;   /* "0-99", */
+	int64_t range_first; /* … and its first; a body of another part is not taken. NULL: the whole */
+	const char *etag;    /* nor is one of an object with another etag; NULL: any */
+	struct s3_body body;
+	const struct s3_receiver *receiver; /* NULL: the body is gathered, */
+	size_t body_max;                    /* … up to here */
+};
+
+struct s3_answer {
+	int status;
+	char etag[S3_ETAG_MAX]; /* as it is told; "" where it is not */
+	int64_t length;         /* of its body; -1 where it is not told */
+	int64_t range_first;    /* of a Content-Range; -1 without one */
+	int64_t range_total;    /* the same */
+	int64_t date_s;         /* the store's clock; 0 where it is not told */
+	int64_t taken;          /* bytes that the receiver took */
+	bool asked;    /* there was a connection: the request may have arrived, also where no answer came */
+	bool declined; /* the receiver wants no more */
+	struct buffer body;
+};
+
+/* Sends it and waits for the whole answer. True for one of whatever status; else ERR_UPSTREAM_UNREACHABLE,
+ * ERR_UPSTREAM_FAILED (cut off, too large, declined) or ERR_BAD_REQUEST (no credentials). *out is to be
+ * finished either way. */
+bool s3_exchange(
+	struct s3_channel *channel, const struct s3_request *request, struct s3_answer *out, struct err *why);
+void s3_answer_finish(struct s3_answer *answer);
+
+#endif

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Buckets: of a real Ceph, of a store with a script, of one that lies."""
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "http"), str(HERE)]
+
+from support.daemon import binary  # noqa: E402
+from ceph import DEADLINE_S, KEY, SECRET, Ceph, free_ports, is_here  # noqa: E402
+from front import Front  # noqa: E402
+
+TOOL = os.environ.get("LARDER_BUCKET_TOOL", str(Path(binary()).parent / "tests" / "store" / "bucket_tool"))
+
+
+class Store:
+    """A bucket by its configuration, and what is asked of it."""
+
+    def __init__(self, folder, endpoint, bucket="models", **keys):
+        self.folder, self.endpoint, self.bucket = folder, endpoint, bucket
+        folder.mkdir(parents=True, exist_ok=True)
+        self.credentials = folder / "credentials"
+        self.credentials.write_text(f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+        self.config = folder / "larder.ini"
+        self.write(**keys)
+
+    def write(self, **keys):
+        keys = {"kind": "s3", "endpoint": self.endpoint, "bucket": self.bucket, "prefix": "a/test", "credentials_file": self.credentials,
+                "timeout_s": 5, **keys}
+        self.config.write_text("[store]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items() if value is not None))
+
+    def run(self, *words, environment=None):
+        done = subprocess.run([TOOL, str(self.config), *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=DEADLINE_S, env={**os.environ, **(environment or {})})
+        assert done.returncode == 0, done
+        assert SECRET not in done.stdout + done.stderr
+        return done.stdout
+
+    def ask(self, *words, **more):
+        """(outcome, what was told)"""
+        outcome, _, told = self.run(*words, **more).rstrip("\n").partition(" ")
+        return outcome, told
+
+    def check(self, *words):
+        return subprocess.run([binary(), "store", "check", "--config", str(self.config), *words], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=DEADLINE_S)
+
+    def report(self):
+        done = self.check("--json")
+        assert SECRET not in done.stdout + done.stderr
+        report = json.loads(done.stdout)
+        assert done.returncode == (0 if report["sound"] else 1), done
+        return report["sound"], {step["step"]: step for step in report["steps"]}
+
+
+@pytest.fixture
+def front():
+    opened = Front()
+    yield opened
+    opened.stop()
+
+
+@pytest.fixture
+def scripted(front, tmp_path):
+    return Store(tmp_path, front.url)
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory):
+    if not is_here():
+        pytest.skip("no ceph-mon, ceph-osd and radosgw: tests/run installs them where the distribution has them")
+    opened = Ceph(tmp_path_factory.mktemp("ceph"), gateways=2)
+    try:
+        make_bucket(f"{opened.urls[0]}/models")
+        yield opened
+    finally:
+        opened.stop()
+
+
+def make_bucket(url):
+    """By curl, which signs as the daemon does; older ones add no digest of the body."""
+    subprocess.run(["curl", "-sf", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"{KEY}:{SECRET}", "-X", "PUT",
+                    "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", url], check=True, timeout=DEADLINE_S)
+
+
+@pytest.fixture
+def gateways(ceph, tmp_path):
+    """The same bucket through two gateways, below a prefix of this test's own."""
+    prefix = tmp_path.name.lower()
+    return [Store(tmp_path / str(number), url, prefix=f"t/{prefix}") for number, url in enumerate(ceph.urls)]
+
+
+@pytest.fixture(scope="session")
+def liar(tmp_path_factory):
+    """A store that ignores conditions: s3rver."""
+    server = HERE / "node_modules" / "s3rver" / "bin" / "s3rver.js"
+    if not shutil.which("node") or not server.exists():
+        pytest.fail("no Node.js, or no node_modules in tests/store: tests/run brings both")
+    folder, (port,) = tmp_path_factory.mktemp("liar"), free_ports(1)
+    process = subprocess.Popen(["node", str(server), "-d", str(folder), "-a", "127.0.0.1", "-p", str(port), "--configure-bucket", "models"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+            break
+        except OSError:
+            assert process.poll() is None
+            time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    process.kill()
+    process.wait()

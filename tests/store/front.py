@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A store of S3 with a script: keeps objects in memory, holds to conditions, and does what it is told to do wrong."""
+import email.utils
+import hashlib
+import http.server
+import itertools
+import socket
+import threading
+import time
+import urllib.parse
+from xml.sax.saxutils import escape
+
+ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>no</Message></Error>'
+
+
+class Script:
+    """What becomes of requests. `on(method, *acts)` queues what is done instead of serving, one act a request; the names of acts:
+    drop (read, no answer), slow (503 SlowDown), error (500, nothing done), late-error (done, then 500), lost (done, no answer),
+    conflict (409 ConditionalRequestConflict), cut (half of the body), redirect, huge (an endless answer), moved (another object from now)."""
+
+    def __init__(self):
+        self.acts, self.seen, self.lock = {}, [], threading.Lock()
+        self.ignores_conditions = False
+        self.etags = "quoted"  # how If-Match is compared: quoted, bare
+        self.skew_s = 0
+
+    def on(self, method, *acts):
+        self.acts.setdefault(method, []).extend(acts)
+
+    def next(self, method, path, headers):
+        with self.lock:
+            self.seen.append((method, path, dict(headers)))
+            queue = self.acts.get(method)
+            return queue.pop(0) if queue else None
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def date_time_string(self, timestamp=None):
+        return email.utils.formatdate(time.time() + self.server.script.skew_s, usegmt=True)
+
+    def answer(self, status, body=b"", headers=(), declared=None):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if declared is None else declared))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def refuse(self, status, code):
+        self.answer(status, ERROR.format(code).encode(), [("Content-Type", "application/xml")])
+
+    def hang_up(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def serve(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+        act = self.server.script.next(self.command, self.path, self.headers)
+        if act == "drop":
+            return self.hang_up()
+        if act == "slow":
+            return self.refuse(503, "SlowDown")
+        if act == "error":
+            return self.refuse(500, "InternalError")
+        if act == "conflict":
+            return self.refuse(409, "ConditionalRequestConflict")
+        if act == "denied":
+            return self.refuse(403, "AccessDenied")
+        if act == "redirect":
+            return self.answer(307, headers=[("Location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")])
+        if act == "entities":
+            return self.answer(200, b'<!DOCTYPE a [<!ENTITY b "c">]><ListBucketResult><Key>&b;</Key></ListBucketResult>')
+        if act == "huge":
+            return self.answer(200, b"<ListBucketResult>" + b"<Contents><Key>a</Key></Contents>" * (1 << 18))
+        key = url.path.split("/", 2)[2] if url.path.count("/") > 1 else ""
+        return getattr(self, "do_it_" + self.command.lower())(key, query, body, act)
+
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = serve
+
+    def holds(self, key):
+        script, objects = self.server.script, self.server.objects
+        if script.ignores_conditions:
+            return True
+        if self.headers.get("If-None-Match") == "*" and key in objects:
+            return False
+        wanted = self.headers.get("If-Match")
+        if wanted is None:
+            return True
+        etag = hashlib.md5(objects.get(key, b"")).hexdigest()
+        return key in objects and wanted == (f'"{etag}"' if script.etags == "quoted" else etag)
+
+    def do_it_put(self, key, query, body, act):
+        if hashlib.sha256(body).hexdigest() != self.headers["x-amz-content-sha256"]:
+            return self.refuse(400, "XAmzContentSHA256Mismatch")
+        if "uploadId" in query:
+            self.server.parts.setdefault(query["uploadId"], {})[int(query["partNumber"])] = body
+        else:
+            with self.server.script.lock:
+                if not self.holds(key):
+                    return self.refuse(412, "PreconditionFailed")
+                self.server.objects[key] = body
+        if act == "lost":
+            return self.hang_up()
+        if act == "late-error":
+            return self.refuse(500, "InternalError")
+        return self.answer(200, headers=[("ETag", f'"{hashlib.md5(body).hexdigest()}"')])
+
+    def do_it_post(self, key, query, body, act):
+        if "uploads" in query:
+            name = f"upload~{next(self.server.counter)}"
+            self.server.parts[name] = {}
+            return self.answer(200, f"<InitiateMultipartUploadResult><UploadId>{name}</UploadId></InitiateMultipartUploadResult>".encode())
+        parts = self.server.parts.get(query["uploadId"])
+        if parts is None:
+            return self.refuse(404, "NoSuchUpload")
+        if act == "error-in-200":
+            return self.answer(200, ERROR.format("InternalError").encode())
+        del self.server.parts[query["uploadId"]]
+        self.server.objects[key] = b"".join(parts[number] for number in sorted(parts))
+        if act == "lost":
+            return self.hang_up()
+        return self.answer(200, b"<CompleteMultipartUploadResult><Key>k</Key></CompleteMultipartUploadResult>")
+
+    def do_it_delete(self, key, query, body, act):
+        if "uploadId" in query:
+            self.server.parts.pop(query["uploadId"], None)
+        else:
+            self.server.objects.pop(key, None)
+        return self.hang_up() if act == "lost" else self.answer(204)
+
+    def do_it_head(self, key, query, body, act):
+        return self.do_it_get(key, query, body, act)
+
+    def do_it_get(self, key, query, body, act):
+        if not key:
+            return self.list(query)
+        if key not in self.server.objects:
+            return self.refuse(404, "NoSuchKey")
+        body = self.server.objects[key]
+        status, headers = 200, [("ETag", f'"{hashlib.md5(body).hexdigest()}"')]
+        wanted = self.headers.get("Range")
+        if wanted:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            first, last = int(first), int(last or len(body) - 1)
+            headers.append(("Content-Range", f"bytes {first}-{last}/{len(body)}"))
+            status, body = 206, body[first:last + 1]
+        if act in ("cut", "moved"):
+            self.answer(status, body[:len(body) // 2], headers, len(body))
+            if act == "moved":
+                self.server.objects[key] = bytes(reversed(self.server.objects[key]))
+            return self.hang_up()
+        return self.answer(status, body, headers)
+
+    def list(self, query):
+        keys = sorted(key for key in self.server.objects if key.startswith(query["prefix"]) and key > query.get("start-after", ""))
+        page = keys[:int(query["max-keys"])]
+        rows = "".join(f"<Contents><Key>{escape(key)}</Key><Size>{len(self.server.objects[key])}</Size></Contents>" for key in page)
+        more = "true" if len(keys) > len(page) else "false"
+        self.answer(200, f'<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>{more}</IsTruncated>{rows}</ListBucketResult>'.encode())
+
+
+class Front:
+    def __init__(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.objects, self.server.parts, self.server.counter = {}, {}, itertools.count(1)
+        self.server.script = self.script = Script()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
+        self.thread.start()
+
+    @property
+    def objects(self):
+        return self.server.objects
+
+    @property
+    def unfinished(self):
+        return self.server.parts
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()

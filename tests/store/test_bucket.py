@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client of a bucket: against a real Ceph, and against a store that fails as it is told to."""
+import concurrent.futures
+import hashlib
+import random
+
+import pytest
+
+from ceph import KEY, SECRET
+
+
+def written(folder, size):
+    path = folder / f"file-{size}"
+    data = random.Random(size).randbytes(size)
+    path.write_bytes(data)
+    return path, hashlib.sha256(data).hexdigest()
+
+
+# ---- Ceph ----
+
+
+def test_objects_come_back(gateways, tmp_path):
+    one, other = gateways
+    for size in (1, 4096, (1 << 20) + 1):
+        path, digest = written(tmp_path, size)
+        assert one.ask("file", f"blobs/{digest}", path) == ("done", digest)
+        assert other.ask("head", f"blobs/{digest}") == ("done", str(size))
+        assert other.ask("get", f"blobs/{digest}", 0, -1) == ("done", digest)
+        first, length = size // 3, size - size // 3
+        assert one.ask("get", f"blobs/{digest}", first, -1) == ("done", hashlib.sha256(path.read_bytes()[first:]).hexdigest())
+        assert one.ask("get", f"blobs/{digest}", first, length) == ("done", hashlib.sha256(path.read_bytes()[first:]).hexdigest())
+        assert one.ask("delete", f"blobs/{digest}")[0] == "done"
+        assert other.ask("head", f"blobs/{digest}")[0] == "absent"
+        assert one.ask("delete", f"blobs/{digest}")[0] == "done"
+
+
+def test_parts_make_a_whole(gateways, tmp_path):
+    for size in ((5 << 20) + 1, 10 << 20):
+        path, digest = written(tmp_path, size)
+        assert gateways[0].ask("file", "large", path, "parts")[0] == "done"
+        assert gateways[1].ask("get", "large", 0, -1) == ("done", digest)
+
+
+def one_of_many(gateways, key, condition, count, **more):
+    """So many at once through two gateways: at most one is told that it wrote, and what is there is one's. Where that one had no honest
+    answer (Ceph may say 500 in a race over two gateways), it was told so."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        told = list(pool.map(lambda number: gateways[number % 2].ask("put", key, f"body-{number}-{key}-{condition}", condition, **more)[0],
+                             range(count)))
+    bodies = {store.ask("read", key) for store in gateways}
+    (outcome, body), = bodies
+    winner = int(body.split("-")[1])
+    assert outcome == "done" and told.count("done") <= 1 and set(told) <= {"done", "clash", "ambiguous"}, told
+    assert told[winner] == ("done" if "done" in told else "ambiguous") and body.endswith(f"-{key}-{condition}"), (told, body)
+
+
+def test_one_of_many_creates(gateways):
+    for turn in range(4):
+        one_of_many(gateways, f"ids/{turn}", "-", 16)
+
+
+def test_one_of_many_exchanges(gateways):
+    gateways[0].ask("put", "lease", "begin", "-")
+    for _turn in range(3):
+        outcome, etag = gateways[0].ask("etag", "lease")
+        one_of_many(gateways, "lease", etag, 8, environment={"BARE_ETAGS": "1"})
+
+
+def test_lists_go_on_page_by_page(gateways):
+    names = sorted(f"ids/{number:02x}/{number}/tf-hub" for number in range(23))
+    for name in names + ["idz/other"]:
+        gateways[0].ask("put", name, "x")
+    for limit in (1, 5, 23, 1000):
+        *lines, end = gateways[1].run("list", "ids/", limit).splitlines()
+        assert lines == [f"{name} 1" for name in names] and end.strip() == "done"
+    assert gateways[0].run("list", "nothing/", 10).strip() == "done"
+
+
+def test_no_right_no_bucket(gateways):
+    store = gateways[0]
+    store.credentials.write_text(f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = wrong{SECRET[5:]}\n")
+    assert store.ask("head", "a")[0] == "refused"
+    store.credentials.write_text(f"[other]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+    assert store.ask("put", "a", "b")[0] == "refused"
+    assert store.ask("put", "a", "b", environment={"AWS_PROFILE": "other"})[0] == "done"
+    store.bucket = "none"
+    store.write()
+    store.credentials.write_text(f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+    assert store.ask("put", "a", "b")[0] == "absent"
+
+
+def test_credentials_of_the_environment(gateways):
+    store = gateways[0]
+    store.write(credentials_file=None)
+    assert store.ask("put", "a", "b", environment={"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET})[0] == "done"
+    outcome, why = store.ask("put", "a", "b", environment={"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": ""})
+    assert outcome == "refused" and "AWS_SECRET_ACCESS_KEY" in why
+
+
+# ---- what fails ----
+
+
+@pytest.mark.parametrize("act", ["drop", "slow", "error", "conflict"])
+@pytest.mark.parametrize("word", ["put", "read", "head", "delete", "list"])
+def test_what_is_safe_is_asked_again(front, scripted, act, word):
+    scripted.ask("put", "ids/a", "body")
+    method = {"put": "PUT", "read": "GET", "head": "HEAD", "delete": "DELETE", "list": "GET"}[word]
+    front.script.on(method, act, act)
+    words = {"put": ("ids/a", "body"), "list": ("ids/", 10)}.get(word, ("ids/a",))
+    assert scripted.run(word, *words).splitlines()[-1].startswith("done")
+    assert front.script.acts[method] == []
+
+
+@pytest.mark.parametrize("act, outcome", [("drop", "unreachable"), ("slow", "busy"), ("error", "busy"), ("conflict", "busy"), ("denied", "refused"), ("redirect", "refused")])
+def test_what_goes_on_failing_is_told(front, scripted, act, outcome):
+    front.script.on("GET", *[act] * 12)
+    assert scripted.ask("read", "ids/a")[0] == outcome
+    assert not any(path.startswith("/elsewhere") for _, path, _ in front.script.seen)
+
+
+@pytest.mark.parametrize("act, outcome", [("drop", "ambiguous"), ("lost", "ambiguous"), ("error", "ambiguous"), ("late-error", "ambiguous"), ("slow", "done"), ("conflict", "done")])
+def test_a_lost_answer_to_a_condition_is_ambiguous(front, scripted, act, outcome):
+    front.script.on("PUT", act)
+    assert scripted.ask("put", "ids/a", "body", "-")[0] == outcome
+    assert len([1 for method, *_ in front.script.seen if method == "PUT"]) == (2 if outcome == "done" else 1)
+    there = act in ("lost", "late-error", "slow", "conflict")
+    assert scripted.ask("read", "ids/a") == ("done", "body") if there else scripted.ask("read", "ids/a")[0] == "absent"
+
+
+def test_a_cut_transfer_goes_on_where_it_broke(front, scripted, tmp_path):
+    path, digest = written(tmp_path, 300_000)
+    scripted.ask("file", "blob", path)
+    front.script.on("GET", "cut", "cut", "cut")
+    assert scripted.ask("get", "blob", 0, -1) == ("done", digest)
+    ranges = [headers.get("Range") for method, _, headers in front.script.seen if method == "GET"]
+    assert ranges[0] is None and len(ranges) == 4 and len(set(ranges)) == 4
+    front.script.on("GET", "cut")
+    assert scripted.ask("get", "blob", 1000, 50_000) == ("done", hashlib.sha256(path.read_bytes()[1000:51_000]).hexdigest())
+
+
+def test_no_two_objects_are_mixed(front, scripted, tmp_path):
+    path, _ = written(tmp_path, 300_000)
+    scripted.ask("file", "blob", path)
+    front.script.on("GET", "moved")
+    assert scripted.ask("get", "blob", 0, -1)[0] == "unreachable"
+
+
+@pytest.mark.parametrize("act", ["drop", "slow", "error"])
+def test_parts_are_sent_again(front, scripted, tmp_path, act):
+    path, digest = written(tmp_path, (5 << 20) + 7)
+    front.script.on("PUT", act, None, act)
+    front.script.on("POST", act)
+    assert scripted.ask("file", "large", path, "parts")[0] == "done"
+    assert scripted.ask("get", "large", 0, -1) == ("done", digest)
+    assert not front.unfinished
+
+
+def test_parts_that_fail_are_taken_back(front, scripted, tmp_path):
+    path, _ = written(tmp_path, (5 << 20) + 7)
+    front.script.on("PUT", None, "denied")
+    assert scripted.ask("file", "large", path, "parts")[0] == "refused"
+    assert not front.unfinished and scripted.ask("head", "large")[0] == "absent"
+
+
+@pytest.mark.parametrize("act, outcome", [("lost", "done"), ("error-in-200", "ambiguous")])
+def test_the_end_of_parts_is_looked_at(front, scripted, tmp_path, act, outcome):
+    path, _ = written(tmp_path, (5 << 20) + 7)
+    front.script.on("POST", None, act)
+    assert scripted.ask("file", "large", path, "parts")[0] == outcome
+    assert not front.unfinished
+
+
+@pytest.mark.parametrize("act", ["entities", "huge"])
+def test_strange_lists_are_refused(front, scripted, act):
+    front.script.on("GET", *[act] * 4)
+    assert scripted.run("list", "ids/", 10).splitlines()[-1].split()[0] in ("refused", "unreachable")
+
+
+def test_all_that_is_signed(front, scripted):
+    """A digest always, a session's token where there is one, nothing that some libcurl signs and does not send."""
+    scripted.credentials.write_text(f"# of a session\n[default]\naws_access_key_id={KEY}\n aws_secret_access_key = {SECRET}\naws_session_token = {'t' * 3000}\n")
+    for words in (("put", "a", "b", "-"), ("read", "a"), ("head", "a"), ("list", "a", 5), ("delete", "a")):
+        scripted.run(*words)
+    assert len(front.script.seen) == 5
+    for _, path, headers in front.script.seen:
+        signature = headers["Authorization"]
+        headers = {name.lower(): value for name, value in headers.items()}
+        assert headers["x-amz-content-sha256"] and headers["x-amz-security-token"] == "t" * 3000, headers
+        signed = signature.split("SignedHeaders=")[1].split(",")[0].split(";")
+        assert {"host", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"} <= set(signed)
+        assert all(headers.get(name) for name in signed), (signed, headers)
+        assert path.startswith("/models/a/test/") or path.startswith("/models/?list-type=2&max-keys=5&prefix=a%2Ftest%2Fa")
