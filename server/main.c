@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
 	&command_pin,
 	&command_unpin,
 	&command_gc,
+	&command_store,
 	&command_export,
 	&command_keygen,
 	&command_import,

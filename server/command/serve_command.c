@@ -12,6 +12,7 @@
 #include "server/app.h"
 #include "server/command/command.h"
 #include "server/config_files.h"
+#include "server/upstream/s3/bucket_probe.h"
 
 enum { ARENAS = 4, LARGE_BYTES = 128 << 10 };
 
@@ -140,17 +141,41 @@ static void print_address(const struct app *app)
 		log_event(LOG_LEVEL_WARN, "standard output cannot be written", NULL);
 }
 
+static bool refuse_bucket(const struct probe_report *report, struct err *err)
+{
+	for (size_t i = 0; i < report->count; i++) {
+		const struct probe_step *step = &report->steps[i];
+
+		if (step->verdict == PROBE_FAILURE)
+			return err_set(err, ERR_UPSTREAM_FAILED,
+				"the bucket cannot be trusted (%s): %s. \"larder store check\" tells what to "
+				"do",
+				step->name, step->detail);
+	}
+	return err_set(err, ERR_UPSTREAM_FAILED, "the bucket cannot be trusted");
+}
+
+/* Nothing is kept in a bucket yet: nobody must take a folder for one. */
+static bool prove_bucket(const struct config *config, struct err *err)
+{
+	AUTO_BUCKET struct bucket *bucket = bucket_create(&config->store.bucket);
+	struct probe_report report;
+
+	bucket_probe(bucket, false, &report);
+	return report.sound ? err_set(err, ERR_BAD_REQUEST,
+				      "the bucket is sound, but this version keeps nothing in a bucket yet: "
+				      "[store] kind = folder")
+			    : refuse_bucket(&report, err);
+}
+
 static int serve(const struct config *config, const struct options *options)
 {
 	AUTO_APP struct app *app = NULL;
 	sigset_t signals;
 	struct err err;
 
-	if (config->store.kind != STORE_FOLDER) {
-		(void)err_set(&err, ERR_BAD_REQUEST,
-			"this version keeps nothing in a bucket yet: [store] kind = folder");
+	if (config->store.kind == STORE_S3 && !prove_bucket(config, &err))
 		return command_fail(&err);
-	}
 	if (!config_check_dates(config, &err))
 		log_event(LOG_LEVEL_WARN, "clients will refuse the certificate", "why", err.text, NULL);
 	/* Before any thread is made, so that all of them leave the signals to this one. */

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * store: the bucket of the configuration; whether it can be trusted. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/own.h"
+#include "server/command/command.h"
+#include "server/command/listing.h"
+#include "server/command/terminal.h"
+#include "server/command/text_table.h"
+#include "server/upstream/s3/bucket_probe.h"
+
+struct store_options {
+	const char *config;
+	bool json;
+};
+
+static void print_table(const struct probe_report *report)
+{
+	static const char *const headings[] = {"STEP", "RESULT", "TIME", "WHAT"};
+	AUTO(text_table_finish)
+	struct text_table table = {.columns = 4, .room = terminal_columns(STDOUT_FILENO), .elastic = 1 << 3};
+
+	text_table_add_row(&table, headings);
+	for (size_t i = 0; i < report->count; i++) {
+		const struct probe_step *step = &report->steps[i];
+
+		text_table_add(&table, step->name);
+		text_table_add(&table, probe_verdict_name(step->verdict));
+		text_table_printf(&table, "%" PRId64 " ms", step->time_ms);
+		text_table_add(&table, step->detail);
+	}
+	text_table_print(&table, stdout, isatty(STDOUT_FILENO));
+}
+
+static void print_remedies(const struct probe_report *report)
+{
+	(void)fflush(stdout);
+	for (size_t i = 0; i < report->count; i++) {
+		const struct probe_step *step = &report->steps[i];
+
+		if (step->remedy)
+			(void)fprintf(stderr, "%s: %s.\n  %s.\n", step->name, step->detail, step->remedy);
+	}
+}
+
+static void print_json(const struct probe_report *report)
+{
+	json_t *steps = json_array();
+	json_auto_t *all = NULL;
+
+	for (size_t i = 0; i < report->count; i++) {
+		const struct probe_step *step = &report->steps[i];
+
+		json_array_append_new(steps,
+			json_pack("{s:s, s:s, s:I, s:s, s:s*}", "step", step->name, "result",
+				probe_verdict_name(step->verdict), "time_ms", (json_int_t)step->time_ms,
+				"detail", step->detail, "remedy", step->remedy));
+	}
+	all = json_pack("{s:b, s:o}", "sound", report->sound, "steps", steps);
+	listing_print_json(all);
+}
+
+static int check(const struct config *config, bool as_json)
+{
+	AUTO_BUCKET struct bucket *bucket = bucket_create(&config->store.bucket);
+	struct probe_report report;
+
+	bucket_probe(bucket, true, &report);
+	if (as_json) {
+		print_json(&report);
+	} else {
+		print_table(&report);
+		print_remedies(&report);
+	}
+	return report.sound ? COMMAND_DONE : COMMAND_FAILED;
+}
+
+static int run(void *values, int count, char **words)
+{
+	const struct store_options *options = values;
+	const struct place_options place = {.config = options->config};
+	AUTO_CONFIG struct config *config = NULL;
+	struct err err;
+
+	if (count != 1 || strcmp(*words, "check") != 0)
+		return command_misuse("store", "store takes one word: check");
+	if (!command_load_config(&place, &config, &err))
+		return command_fail(&err);
+	if (!config->store.bucket.name) {
+		(void)err_set(&err, ERR_BAD_REQUEST,
+			"the configuration names no bucket: [store] bucket, and --config FILE where it "
+			"stands");
+		return command_fail(&err);
+	}
+	return check(config, options->json);
+}
+
+static const struct option_row rows[] = {
+	{"config", 0, "FILE", TEXT_INTO(struct store_options, config),
+		"read this configuration; without one the defaults count"},
+	{"json", 0, NULL, FLAG_INTO(struct store_options, json), "print JSON"},
+	{0},
+};
+
+const struct command command_store = {
+	.name = "store",
+	.summary = "prove a bucket before it is trusted",
+	.forms = {"check"},
+	.statuses = "1 also where the bucket cannot be trusted.",
+	.remarks = "Tries the bucket that [store] of the configuration names: whether it can be reached, "
+		   "whether it "
+		   "creates an object only once and exchanges it only by its ETag, whether listings show "
+		   "what was "
+		   "written, whether the clocks agree, what the credentials may, and how fast it is. Writes "
+		   "objects "
+		   "below probe/ and removes them. Each failure comes with what to do.",
+	.groups = {{rows, 0}},
+	.options_size = sizeof(struct store_options),
+	.run = run,
+};
