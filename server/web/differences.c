@@ -152,8 +152,10 @@ static void write_size(struct view *view, const char *name, const json_t *sizes)
 {
 	int64_t from = fact_number(sizes, "from"), to = fact_number(sizes, "to");
 
-	HTML(&view->html, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td>", name,
-		number_size(from).text, number_size(to).text);
+	HTML(&view->html,
+		"<tr><th scope=\"row\">%s</th><td class=\"number\">%s</td><td class=\"number\">%s</td><td "
+		"class=\"number\">",
+		name, number_size(from).text, number_size(to).text);
 	write_difference(view, from, to);
 	HTML(&view->html, "</td></tr>\n");
 }
@@ -164,7 +166,9 @@ static void write_tensorflow(struct view *view, const json_t *versions)
 
 	if (!*from && !*to)
 		return;
-	HTML(&view->html, "<tr><th scope=\"row\">TensorFlow</th><td>%s</td><td>%s</td><td>",
+	HTML(&view->html,
+		"<tr><th scope=\"row\">TensorFlow</th><td class=\"number\">%s</td><td "
+		"class=\"number\">%s</td><td class=\"number\">",
 		*from ? from : "not told", *to ? to : "not told");
 	if (strcmp(from, to) == 0)
 		HTML(&view->html, "<span class=\"faint\">same</span>");
@@ -178,7 +182,8 @@ static void write_figures(struct view *view, const struct titles *titles, const 
 	view_begin_section(view, "figures", "At a glance");
 	html_table_begin(view, &(struct html_table){.label = "At a glance",
 				       .kind = "figures-table",
-				       .columns = {"Figure", titles->from, titles->to, "Change"}});
+				       .columns = {"Figure", titles->from, titles->to, "Change"},
+				       .numbers = 1 << 1 | 1 << 2 | 1 << 3});
 	write_size(view, "Archive", json_object_get(diff, "size_bytes"));
 	write_size(view, "Unpacked", json_object_get(diff, "unpacked_bytes"));
 	write_tensorflow(view, json_object_get(diff, "tensorflow_version"));
@@ -312,7 +317,9 @@ static void write_op(struct view *view, const json_t *op)
 {
 	int64_t from = fact_number(op, "from"), to = fact_number(op, "to");
 
-	HTML(&view->html, "<tr><th scope=\"row\"><code>%s</code></th><td>%s</td><td>%s</td><td>",
+	HTML(&view->html,
+		"<tr><th scope=\"row\"><code>%s</code></th><td class=\"number\">%s</td><td "
+		"class=\"number\">%s</td><td>",
 		fact_text(op, "op"), count_text(from).text, count_text(to).text);
 	write_change(view, from == 0 ? "added" : to == 0 ? "removed" : "changed", false);
 	HTML(&view->html, "</td></tr>\n");
@@ -321,9 +328,9 @@ static void write_op(struct view *view, const json_t *op)
 static void write_file_size(struct view *view, const json_t *size)
 {
 	if (json_is_integer(size))
-		HTML(&view->html, "<td>%s</td>", number_size(json_integer_value(size)).text);
+		HTML(&view->html, "<td class=\"number\">%s</td>", number_size(json_integer_value(size)).text);
 	else
-		HTML(&view->html, "<td class=\"faint\">none</td>");
+		HTML(&view->html, "<td class=\"number faint\">none</td>");
 }
 
 static void write_file(struct view *view, const json_t *file)
@@ -357,7 +364,8 @@ static void write_rows(
 		count == 1 ? "" : "s");
 	html_table_begin(view, &(struct html_table){.label = listing->title,
 				       .kind = "signature",
-				       .columns = {listing->column, titles->from, titles->to, "Change"}});
+				       .columns = {listing->column, titles->from, titles->to, "Change"},
+				       .numbers = 1 << 1 | 1 << 2});
 	for (size_t i = 0; i < count && !view_is_full(view); i++)
 		listing->write(view, json_array_get(rows, i));
 	html_table_end(view);
