@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages in a real Chromium: each test plays a scenario (scenarios/), which looks for what a person would."""
 import json
+import os
+import random
 import subprocess
 import threading
 
@@ -228,6 +230,39 @@ def catalogue(start, upstream, tmp_path):
 def test_whole_catalogue(browser, catalogue):
     browser.play("catalogue", catalogue, modules=catalogue.get("/api/v1/modules?limit=1").json()["total"],
                  published="/real/compared/2")
+
+
+# ---- every page ------------------------------------------------------------------------------------------------------
+
+SAMPLE = 12
+PAGES = ["/", "/?q=mobilenet", "/?q=mobilnet", "/?q=nothing-like-it", "/?format=tflite&task=image-classification", "/google", "/-/publishers",
+         "/-/collections", "/-/activity", "/-/compare/real/compared", "/-/compare/real/compared?from=2&to=1", "/-/nothing", "/no/such/1"]
+
+
+def every_path(larder):
+    """The pages of all modules, those that are stored first."""
+    paths, query = [], "/api/v1/modules?limit=200&sort=name"
+    while query:
+        answer = larder.get(query).json()
+        paths += [f"/{module['handle']}/{module['latest_version']}" for module in answer["modules"]]
+        query = (answer["next"] or "").removeprefix(larder.url)
+    return sorted(paths, key=lambda path: not path.startswith("/real/"))
+
+
+def test_every_page(browser, catalogue):
+    """A sample of the catalogue; with LARDER_EVERY_PAGE=1 all of it, which takes half an hour; with 4 each page at both widths and in
+    both schemes."""
+    turns = int(os.environ.get("LARDER_EVERY_PAGE", 0))
+    publish_hostile(catalogue)
+    publish_many(catalogue)
+    paths = every_path(catalogue)
+    hostile = ["/acme/hostile/1", "/acme/hostile/2", "/acme/many/1"]
+    collections = ["/-/collections/" + row["handle"] for row in catalogue.get("/api/v1/collections?limit=200").json()["collections"]]
+    chosen = random.Random(5)
+    some = paths if turns else chosen.sample(paths, SAMPLE) + [path for path in paths if path.startswith("/real/")][::4]
+    some += collections if turns else chosen.sample(collections, 2)
+    browser.play("sweep", catalogue, {"going on": lambda: None}, paths=PAGES + hostile + [path for path in some if path not in hostile],
+                 turns=max(turns, 1), most=25 << 10, shots=PAGES)
 
 
 def begin_fill(larder, upstream, path, gate):
