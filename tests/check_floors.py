@@ -64,7 +64,7 @@ ONE_ROOM = {
     "archive_entry.h": ["server/bundle/", "server/command/folder_writer.c"],
     "ini.h": ["server/config.c"],
     "cmark-gfm.h": ["server/module/documents/document.c", "server/web/"],
-    "yajl/yajl_parse.h": ["server/module/formats/manifest.c"],
+    "yajl/yajl_parse.h": ["server/module/formats/manifest.c", "server/module/formats/safetensors.c"],
 }
 
 

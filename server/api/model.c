@@ -191,7 +191,8 @@ static const char *const kinds[] = {[MODEL_SAVED_MODEL] = "saved-model",
 	[MODEL_TFLITE] = "tflite",
 	[MODEL_SUBGRAPH] = "tflite-subgraph",
 	[MODEL_GRAPH] = "graph-model",
-	[MODEL_LAYERS] = "layers-model"};
+	[MODEL_LAYERS] = "layers-model",
+	[MODEL_FILES] = "files"};
 
 json_t *model_json(const struct saved_model *model)
 {

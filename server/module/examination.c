@@ -14,8 +14,10 @@
 #include "server/module/archives/magic.h"
 #include "server/module/archives/membername.h"
 #include "server/module/archives/membertype.h"
+#include "server/module/archives/smallfile.h"
 #include "server/module/archives/tree.h"
 #include "server/module/archives/whereabouts.h"
+#include "server/module/formats/fileheads.h"
 #include "server/module/formats/tfjs.h"
 #include "server/module/formats/tfjslisting.h"
 #include "server/module/formats/tflite.h"
@@ -26,8 +28,11 @@
  * through. */
 enum { IMPLIED_FOLDERS_MAX = 10000, ALIKE_MAX = 100 };
 
-/* Members are listed as far as their names go into this much. */
-enum { LISTED_MEMBERS_BYTES_MAX = 512 << 10, LISTED_MEMBER_BYTES = sizeof(struct examined_member) + 16 };
+/* Members are listed as far as their names go into this much; digests come on top. */
+enum {
+	LISTED_MEMBERS_BYTES_MAX = 512 << 10,
+	LISTED_MEMBER_BYTES = offsetof(struct examined_member, has_sha256) + 16
+};
 
 /* What is kept of a root member until the whole archive was seen. */
 struct root_file {
@@ -58,6 +63,7 @@ struct walk {
 	struct buffer index;
 	size_t listed_bytes; /* of the members so far */
 	struct whereabouts whereabouts;
+	struct fileheads heads;
 };
 
 static void finish_walk(struct walk *walk)
@@ -66,6 +72,7 @@ static void finish_walk(struct walk *walk)
 	manifest_destroy(walk->manifest);
 	buffer_finish(&walk->index);
 	whereabouts_finish(&walk->whereabouts);
+	fileheads_finish(&walk->heads);
 	free(walk->passing);
 }
 
@@ -263,49 +270,41 @@ static void check_parent(struct walk *walk, const char *path)
 			shown);
 }
 
-/* Large files that Git keeps elsewhere are packed as these by whoever has not fetched them. A small file is
- * read twice for it, from memory. */
-enum { POINTER_BYTES_MAX = 1024 };
-
-struct small_file {
-	struct memory_stream stream;
-	uint8_t bytes[POINTER_BYTES_MAX];
-	size_t length;
-};
-
-static bool read_small_file(struct walk *walk, struct small_file *file)
+/* Large files that Git keeps elsewhere are packed as pointers by whoever has not fetched them. */
+static void check_pointer(struct walk *walk, const char *path, const struct smallfile *small)
 {
-	const uint8_t *data;
-	size_t length;
-	struct err again; /* archive_next fails with it too */
+	if (magic_is_lfs_pointer(small->bytes, small->length))
+		violations_add(walk->examination, RULE_LFS_POINTER, path,
+			"This is the pointer that Git LFS keeps instead of the file; run `git lfs pull` in "
+			"the checkout and pack again.");
+}
 
-	file->length = 0;
-	do {
-		if (!stream_next(walk->content, &data, &length, &again))
-			return false;
-		memcpy(file->bytes + file->length, data, length);
-		file->length += length;
-	} while (length > 0);
-	walk->content = memory_stream_init(&file->stream, file->bytes, file->length);
-	return true;
+/* Whatever a file claims to be, it is only listed. */
+static void read_head(struct walk *walk, const char *path, const struct member *member)
+{
+	struct err err;
+
+	if (walk->examination->format == FORMAT_ARCHIVE && !walk->repeats &&
+		!fileheads_read(&walk->heads, path, member->size_bytes, walk->content, &err) &&
+		archive_fault(walk->archive) == ARCHIVE_SOUND)
+		violations_add(walk->examination, RULE_FILE_HEAD, path,
+			"%s What is in it is not listed; whoever loads it may fail.", err.text);
 }
 
 static void read_file(
 	struct walk *walk, const char *path, const struct member *member, struct stream *content)
 {
-	struct small_file small;
+	struct smallfile small;
 
 	walk->content = content;
-	if (member->size_bytes > 0 && member->size_bytes <= POINTER_BYTES_MAX) {
-		if (!read_small_file(walk, &small))
+	if (member->size_bytes > 0 && member->size_bytes <= SMALLFILE_BYTES_MAX) {
+		walk->content = smallfile_read(&small, content);
+		if (!walk->content)
 			return;
-		if (magic_is_lfs_pointer(small.bytes, small.length))
-			violations_add(walk->examination, RULE_LFS_POINTER, path,
-				"This is the pointer that Git LFS keeps instead of the file; run `git lfs "
-				"pull` in "
-				"the checkout and pack again.");
+		check_pointer(walk, path, &small);
 	}
 	read_root_file(walk, path);
+	read_head(walk, path, member);
 }
 
 /* Of files of any kind the digest is what can be told. */
@@ -532,7 +531,7 @@ static void judge_tfjs(struct walk *walk)
 /* Of what files of any kind hold nothing is asked. */
 static void judge_any(struct walk *walk)
 {
-	(void)walk;
+	walk->examination->saved_model = fileheads_take(&walk->heads);
 }
 
 static void (*const judges[FORMAT_COUNT])(struct walk *walk) = {

@@ -60,6 +60,7 @@ static const struct rule_row rules[RULE_COUNT] = {
 	[RULE_TFLITE_BROKEN] = {"tflite-broken", SEVERITY_VIOLATION, false},
 	[RULE_TFLITE_CUT] = {"tflite-cut", SEVERITY_VIOLATION, false},
 	[RULE_TFLITE_TEXT_MODE] = {"tflite-text-mode", SEVERITY_VIOLATION, false},
+	[RULE_FILE_HEAD] = {"file-head", SEVERITY_WARNING, true},
 };
 
 static char *printable(const char *text, const char *escaped)

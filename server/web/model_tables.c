@@ -401,6 +401,7 @@ static const struct {
 		"It has no signatures: these are the inputs and outputs of its first subgraph, in order."},
 	{"graph-model", "TF.js graph model", ""},
 	{"layers-model", "TF.js layers model", "Inputs and outputs are layers, in order."},
+	{"files", "Files", "A file of weights gives its tensors."},
 };
 
 static void write_kind_of_model(struct view *view, const json_t *model, const char *format, bool alone)

@@ -6,7 +6,7 @@
 
 #include "common/number.h"
 
-enum { REFERENCE_OFFSET = 100 };
+enum { REFERENCE_OFFSET = 100, OTHERS_OFFSET = 1000 };
 
 /* Indexed by DataType number; the name in Python and the one in the enum behind "DT_". */
 static const struct {
@@ -50,6 +50,13 @@ static const struct {
 };
 enum { DTYPE_COUNT = sizeof dtypes / sizeof dtypes[0] };
 
+/* From OTHERS_OFFSET on: ggml's blocks of quantized weights, and floats of few bits. The numbers are in
+ * databases: append only. */
+static const char *const others[] = {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q8_1", "q2_k", "q3_k", "q4_k",
+	"q5_k", "q6_k", "q8_k", "iq2_xxs", "iq2_xs", "iq3_xxs", "iq1_s", "iq4_nl", "iq3_s", "iq2_s", "iq4_xs",
+	"iq1_m", "tq1_0", "tq2_0", "mxfp4", "float8_e8m0fnu", "float6_e2m3fn", "float6_e3m2fn"};
+enum { OTHER_COUNT = sizeof others / sizeof *others };
+
 struct dtype_name dtype_name(int64_t dtype)
 {
 	struct dtype_name name;
@@ -59,6 +66,8 @@ struct dtype_name dtype_name(int64_t dtype)
 	if (plain >= 0 && plain < DTYPE_COUNT)
 		(void)snprintf(
 			name.text, sizeof name.text, "%s%s", dtypes[plain].name, is_reference ? "_ref" : "");
+	else if (dtype >= OTHERS_OFFSET && dtype < OTHERS_OFFSET + OTHER_COUNT)
+		(void)snprintf(name.text, sizeof name.text, "%s", others[dtype - OTHERS_OFFSET]);
 	else
 		(void)snprintf(name.text, sizeof name.text, "dtype_%lld", (long long)dtype);
 	return name;
@@ -82,6 +91,12 @@ bool dtype_parse(const char *name, int64_t *out)
 	for (int64_t i = 0; i < DTYPE_COUNT; i++) {
 		if (is_word(name, dtypes[i].name, "_ref", &is_reference) && !(i == 0 && is_reference)) {
 			*out = i + (is_reference ? REFERENCE_OFFSET : 0);
+			return true;
+		}
+	}
+	for (int64_t i = 0; i < OTHER_COUNT; i++) {
+		if (strcmp(name, others[i]) == 0) {
+			*out = OTHERS_OFFSET + i;
 			return true;
 		}
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The names of TensorFlow's DataType: in Python, which people see, and in protobuf's text format. */
+ * The names of TensorFlow's DataType: in Python, which people see, and in protobuf's text format. Formats of
+ * others have dtypes that TensorFlow has not; these have numbers and names here as well. */
 #ifndef SERVER_MODULE_SAVEDMODEL_DTYPE_H
 #define SERVER_MODULE_SAVEDMODEL_DTYPE_H
 

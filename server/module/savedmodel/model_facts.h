@@ -109,6 +109,7 @@ enum model_kind {
 	MODEL_SUBGRAPH, /* TensorFlow Lite without: the first subgraph stands for one */
 	MODEL_GRAPH,    /* of TF.js */
 	MODEL_LAYERS,   /* of TF.js: what Keras knows as a model */
+	MODEL_FILES,    /* of an archive of any kind: a signature for each file that tells of its tensors */
 	MODEL_KIND_COUNT
 };
 

@@ -62,7 +62,8 @@ static const char *const kind_names[] = {[MODEL_SAVED_MODEL] = "saved-model",
 	[MODEL_TFLITE] = "tflite",
 	[MODEL_SUBGRAPH] = "tflite-subgraph",
 	[MODEL_GRAPH] = "graph-model",
-	[MODEL_LAYERS] = "layers-model"};
+	[MODEL_LAYERS] = "layers-model",
+	[MODEL_FILES] = "files"};
 
 static const char signature_kind[] = "signature";
 static const char callable_kind[] = "callable";

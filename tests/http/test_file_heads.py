@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What safetensors, GGUF and ONNX files of an archive say of their tensors: listed, searched, shown; never a reason to refuse."""
+import json
+import random
+import struct
+
+import pytest
+from support import modules
+from support.command_line import run
+from support.modules import Member
+
+PATH = "/acme/m/1"
+QUERY = "?archive-format=compressed"
+
+
+def safetensors(tensors, data=b"weights"):
+    head = json.dumps({"__metadata__": {"format": "pt"}, **{name: {"dtype": dtype, "shape": shape, "data_offsets": [0, 1]}
+                                                            for name, (dtype, shape) in tensors.items()}}).encode()
+    return struct.pack("<Q", len(head)) + head + data
+
+
+def text(value):
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def gguf(tensors, metadata=(("general.architecture", "llama"), ("general.name", "tiny"))):
+    body = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
+    body += b"".join(text(key) + struct.pack("<I", 8) + text(value) for key, value in metadata)
+    for name, (number, shape) in tensors.items():
+        body += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, number, 0)
+    return body + bytes(64)
+
+
+def varint(number):
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes(out + bytes([number]))
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def value_info(name, number, shape):
+    dimensions = b"".join(field(1, field(1, size) if size >= 0 else field(2, "batch")) for size in shape)
+    return field(1, name) + field(2, field(1, field(1, number) + field(2, dimensions)))
+
+
+def onnx(inputs, outputs, initializers=("w",), ops=("MatMul", "Relu")):
+    graph = b"".join(field(1, field(1, "x") + field(4, op)) for op in ops) + field(2, "main")
+    graph += b"".join(field(5, field(1, 2) + field(8, name) + field(9, bytes(100))) for name in initializers)
+    graph += b"".join(field(11, value_info(name, *value)) for name, value in inputs.items())
+    graph += b"".join(field(12, value_info(name, *value)) for name, value in outputs.items())
+    return field(1, 8) + field(2, "pytorch") + field(7, graph) + field(8, field(1, "") + field(2, 17))
+
+
+FILES = {
+    "model.safetensors": safetensors({"b.weight": ("BF16", [4, 2]), "a.bias": ("F32", []), "odd": ("X9", [1])}),
+    "gguf/tiny.gguf": gguf({"output.weight": (14, (256, 512)), "norm": (0, (256,))}),
+    "model.onnx": onnx({"x": (1, [-1, 784]), "w": (1, [2])}, {"y": (7, [-1])}),
+    "config.json": b'{"model_type": "tiny"}',
+}
+
+
+def archive(files):
+    return modules.pack([Member("./"), Member("./gguf/"), *(Member("./" + name, body) for name, body in files.items())])
+
+
+def publish(larder, files, path=PATH):
+    larder.publish(path + QUERY, archive(files))
+    artifact, = larder.get("/api/v1/modules" + path).json()["artifacts"]
+    return artifact
+
+
+def brief(tensors):
+    return [(one["name"], one["dtype"], one.get("shape", "unset")) for one in tensors]
+
+
+EXPECTED = {
+    "gguf/tiny.gguf": ("gguf", [], [("norm", "float32", [256]), ("output.weight", "q6_k", [256, 512])]),
+    "model.onnx": ("onnx", [("x", "float32", [-1, 784])], [("y", "int64", [-1])]),
+    "model.safetensors": ("safetensors", [], [("a.bias", "float32", []), ("b.weight", "bfloat16", [4, 2]), ("odd", "invalid", [1])]),
+}
+
+
+def test_listed_as_signatures_are(larder):
+    model = publish(larder, FILES)["model"]
+    assert model["kind"] == "files" and "truncated" not in model
+    graph, = model["meta_graphs"]
+    assert {one["name"]: (one["method"], brief(one["inputs"]), brief(one["outputs"])) for one in graph["signatures"]} == EXPECTED
+    answer = larder.get("/api/v1/signatures" + PATH).json()
+    assert answer["format"] == "archive" and answer["meta_graphs"][0]["signatures"] == graph["signatures"]
+    page = larder.get(PATH, Accept="text/html").body.decode()
+    shown = run("signatures", PATH[1:], server=larder.url).stdout
+    for word in ("gguf/tiny.gguf", "q6_k", "model.onnx", "b.weight", "bfloat16"):
+        assert word in page and word in shown, word
+
+
+@pytest.mark.parametrize("query, found", [("output_dtype=q6_k", True), ("output_dtype=bfloat16", True), ("output_dtype=int64", True),
+                                          ("input_dtype=float32", True), ("input_dtype=bfloat16", False), ("output_dtype=q4_k", False),
+                                          ("op=MatMul", True), ("op=Conv", False)])
+def test_searched_by_dtype_and_op(shared, query, found):
+    shared.publish("/searched/heads/1" + QUERY, archive(FILES))
+    handles = [module["handle"] for module in shared.get("/api/v1/modules?publisher=searched&" + query).json()["modules"]]
+    assert handles == (["searched/heads"] if found else [])
+
+
+def hostile():
+    rng = random.Random(5)
+    yield from ((name, b"") for name in ("m.safetensors", "m.gguf", "m.onnx"))
+    for name, body in (("m.safetensors", FILES["model.safetensors"][:80]), ("m.gguf", FILES["gguf/tiny.gguf"][:60]),
+                       ("m.onnx", FILES["model.onnx"][:40])):
+        yield name, body
+        yield name, rng.randbytes(3000)
+    yield "m.safetensors", struct.pack("<Q", 2**63) + b"{}"
+    yield "m.safetensors", struct.pack("<Q", 1_000_000) + b"{" + b" " * 1_000_000
+    yield "m.safetensors", struct.pack("<Q", 1_000_002) + b'{"' + b"n" * 1_000_000
+    yield "m.safetensors", struct.pack("<Q", 100_000) + b'{"a":' + b"[" * 99_995
+    yield "m.gguf", b"GGUF" + struct.pack("<IQQ", 3, 2**64 - 1, 2**64 - 1)
+    yield "m.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<IIQ", 9, 12, 2**62)
+    yield "m.onnx", field(7, b"\x0a\xff\xff\xff\xff\x07")
+
+
+@pytest.mark.parametrize("name, body", hostile(), ids=lambda value: value if isinstance(value, str) else f"{len(value)}-bytes")
+def test_hostile_heads_are_kept_with_a_warning(shared, place, name, body):
+    shared.publish(place + QUERY, archive({"gguf/x": b"x", name: body, "z.safetensors": FILES["model.safetensors"]}))
+    artifact, = shared.get("/api/v1/modules" + place).json()["artifacts"]
+    assert [(one["rule"], one["path"]) for one in artifact["warnings"]] == [("file-head", name)]
+    assert [one["name"] for one in artifact["model"]["meta_graphs"][0]["signatures"]] == ["z.safetensors"]
+    assert shared.get(f"{place}/{name}?archive-format=file").body == body
+
+
+def test_what_is_no_such_file_has_no_listing_and_no_warning(larder):
+    artifact = publish(larder, {"gguf/README": b"x", "a.bin": FILES["model.onnx"]})
+    assert "model" not in artifact and not artifact.get("warnings")
+
+
+def test_very_many_tensors_are_listed_in_part(larder):
+    artifact = publish(larder, {"gguf/x": b"", "m.safetensors": safetensors({f"layers.{i}.weight": ("F16", [i, 64]) for i in range(30_000)})})
+    model = artifact["model"]
+    assert model["truncated"] and model["counts"]["tensors"] == 30_000
+    assert 1000 < len(model["meta_graphs"][0]["signatures"][0]["outputs"]) < 30_000
+
+
+def test_differences_of_tensors(larder):
+    publish(larder, FILES)
+    publish(larder, {**FILES, "model.onnx": onnx({"x": (1, [-1, 10])}, {"y": (7, [-1])})}, "/acme/m/2")
+    diff = larder.get("/api/v1/diff/acme/m/1/2").json()
+    assert diff["format"] == "archive" and diff["breaking"]
+    assert [(one["name"], one["change"]) for one in diff["signatures"]] == [("model.onnx", "changed")]
+
+
+def test_texts_are_opened_from_the_page(larder):
+    publish(larder, {**FILES, "gguf/notes.html": b"<p>"})
+    page = larder.get(PATH, Accept="text/html").body.decode()
+    for name, linked in (("config.json", True), ("gguf/notes.html", True), ("model.onnx", False), ("gguf/tiny.gguf", False)):
+        assert (f'{PATH}/{name}?archive-format=file"' in page) == linked, name
+    assert larder.get(f"{PATH}/gguf/notes.html?archive-format=file").header("Content-Type").startswith("text/plain")
