@@ -13,6 +13,7 @@
 #include "server/hub/hub.h"
 #include "server/hub/inquiry.h"
 #include "server/hub/representation.h"
+#include "server/module/archives/textname.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/registry/turns.h"
@@ -30,44 +31,18 @@ static const struct {
 	{".wasm", "application/wasm"},
 };
 
-static bool ends_in_one_of(const char *member, const char *const *suffixes, size_t count)
-{
-	const char *slash = strrchr(member, '/');
-	const char *name = slash ? slash + 1 : member;
-	const char *dot = strrchr(name, '.');
-	const char *end = dot ? dot : name;
-
-	for (size_t i = 0; i < count; i++) {
-		if (strcasecmp(end, suffixes[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* What is a text and nothing else, by the end of its name or by the whole of it. */
-static bool is_text(const char *member)
-{
-	static const char *const suffixes[] = {".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".yaml",
-		".yml", ".toml", ".ini", ".cfg", ".conf", ".pbtxt", ".prototxt", ".py", ".sh", ".rst", ".log",
-		".xml", ".html", ".jinja", ".vocab", ".labels", ".merges", ".sha256", ".md5", "readme",
-		"license", "licence", "notice", "vocab", "labels", "changelog", "authors", "merges"};
-
-	return ends_in_one_of(member, suffixes, sizeof suffixes / sizeof *suffixes);
-}
-
 /* Of TF.js models, what TF.js reads. Anything else is a text to be looked at, or bytes: whoever published it
  * has no page or script at this server's origin. */
 static const char *media_type_of(const struct name *name, const char *member)
 {
 	const char *dot = strrchr(member, '.');
 
-	if (name->format != FORMAT_TFJS)
-		return is_text(member) ? "text/plain; charset=utf-8" : "application/octet-stream";
-	for (size_t i = 0; dot && i < sizeof media_types / sizeof *media_types; i++) {
+	for (size_t i = 0; name->format == FORMAT_TFJS && dot && i < sizeof media_types / sizeof *media_types;
+		i++) {
 		if (strcasecmp(dot, media_types[i].suffix) == 0)
 			return media_types[i].media_type;
 	}
-	return "application/octet-stream";
+	return textname_is_text(member) ? "text/plain; charset=utf-8" : "application/octet-stream";
 }
 
 static bool is_model_json(const char *member)

@@ -7,6 +7,8 @@
 
 #include "common/mem.h"
 #include "common/number.h"
+#include "server/module/archives/textname.h"
+#include "server/module/name.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
 #include "server/web/fill_notice.h"
@@ -193,33 +195,28 @@ void module_sections_write_artifacts(struct view *view, const json_t *version)
 	view_end_section(view);
 }
 
-/* What browsers show as text, of the format whose files have addresses. */
-static bool can_be_read(const char *format, const char *path)
+/* The key by which a file that browsers show as text is asked for; NULL where it is none. */
+static const char *query_to_read(const char *format, const char *path)
 {
-	static const char *const suffixes[] = {".json", ".txt", ".csv"};
-	const char *dot = strrchr(path, '.');
+	enum format number;
 
-	if (strcmp(format, formats[FORMAT_TFJS].name) != 0)
-		return false;
-	for (size_t i = 0; dot && i < sizeof suffixes / sizeof *suffixes; i++) {
-		if (strcmp(suffixes[i], dot) == 0)
-			return true;
-	}
-	return false;
+	if (!textname_is_text(path) || !format_parse(format, &number) || !formats[number].is_archive)
+		return NULL;
+	return formats[number].query_key;
 }
 
 static void write_file(struct view *view, const json_t *version, const char *format, const char *path)
 {
-	bool readable = can_be_read(format, path);
+	const char *key = query_to_read(format, path);
 
-	if (readable) {
+	if (key) {
 		HTML(&view->html, "<a href=\"%s/%s/%" PRId64 "/", view->root, fact_text(version, "handle"),
 			fact_number(version, "version"));
 		html_path(&view->html, path);
-		HTML(&view->html, "?tfjs-format=file\">");
+		HTML(&view->html, "?%s=file\">", key);
 	}
 	HTML(&view->html, "<code>%s</code>", path);
-	if (readable)
+	if (key)
 		HTML(&view->html, "</a>");
 }
 
