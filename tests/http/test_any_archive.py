@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The format "archive": a tar.gz with files of any kind that is safe to unpack."""
+import html
+import os
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 from support import modules
 from support.command_line import run
-from support.daemon import assert_problem
+from support.daemon import assert_problem, binary
 
 Member = modules.Member
 FILES = {"config.json": b'{"model_type": "gemma"}', "model-00001.safetensors": modules.payload(70_000), "deep/er/vocab.txt": b"a\nb\n"}
@@ -72,3 +78,27 @@ def test_a_folder_is_published_as_one(larder, tmp_path):
     run("pack", "--format", "archive", folder, "-o", "one.tar.gz", cwd=tmp_path)
     run("pack", "--format", "archive", folder, "-o", "two.tar.gz", cwd=tmp_path)
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes() == larder.get(PATH + QUERY).body
+
+
+def code_of(page, word):
+    """The blocks of code on a page that have this word, tags taken off."""
+    blocks = [html.unescape(re.sub(r"<[^>]*>", "", block)) for block in re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)]
+    return [block for block in blocks if word in block]
+
+
+def test_the_code_on_its_page_works(larder, tmp_path):
+    larder.publish(PATH + QUERY, BODY)
+    page = larder.get(PATH, Accept="text/html").body.decode()
+    python, = code_of(page, "tarfile.open")
+    curl, = code_of(page, "curl -fL")
+    pull, = code_of(page, "--unpack")
+    for name, command in (("python", ["/usr/bin/python3", "-c", python]), ("curl", ["sh", "-e", "-c", curl]), ("pull", ["sh", "-e", "-c", pull])):
+        folder = tmp_path / name
+        folder.mkdir()
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False,
+                              env={**os.environ, "PATH": f"{Path(binary()).parent}:{os.environ['PATH']}", "no_proxy": "*"})
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+    assert next((tmp_path / "curl").iterdir()).read_bytes() == BODY
+    for name in ("python", "pull"):
+        out, = (path for path in (tmp_path / name).iterdir() if path.is_dir())
+        assert {file: (out / file).read_bytes() for file in FILES} == FILES
