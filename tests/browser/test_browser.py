@@ -21,7 +21,8 @@ SCRIPT = "<script>globalThis.harmed = true</script>"
 IMAGE = '"><img src=x onerror="globalThis.harmed = true">'
 
 
-@pytest.mark.parametrize("scenario", ["search", "filters", "module", "copy", "compare", "collections", "narrow", "without_scripts", "keyboard", "finding", "publishers", "feeds"])
+@pytest.mark.parametrize("scenario", ["search", "filters", "module", "copy", "compare", "collections", "narrow", "forced_colors",
+                                      "without_scripts", "keyboard", "finding", "publishers", "feeds"])
 def test_scenario(browser, shelf, scenario):
     browser.play(scenario, shelf)
 
