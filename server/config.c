@@ -130,6 +130,7 @@ static void drop_upstreams(struct config *config)
 		free(upstream->bearer_token_file);
 		free(upstream->basic_file);
 		free(upstream->header_file);
+		free(upstream->credentials_file);
 		free(upstream->proxy);
 	}
 	free(TAKE(config->upstreams));
@@ -282,11 +283,29 @@ static void apply_pending(struct reading *reading)
 	buffer_finish(&reading->value);
 }
 
+/* What its kind says of its url. */
+static void settle_upstream(struct reading *reading)
+{
+	struct upstream *upstream = last_of(reading->named, reading->config);
+	int *line = &reading->named_key_lines[0];
+	struct err err;
+
+	if (!*line) {
+		free(TAKE(upstream->url));
+		upstream_settle(upstream);
+		*line = upstream->url ? reading->named_line : 0;
+	}
+	if (*line && !upstream_check(upstream, &err))
+		add_fault(reading, *line, "url: %s", err.text);
+}
+
 /* What can be said of one of several only when all of its keys have been read. */
 static void close_named(struct reading *reading)
 {
 	const struct named *named = reading->named;
 
+	if (named && strcmp(named->word, "upstream") == 0)
+		settle_upstream(reading);
 	for (size_t i = 0; named && i < named->required; i++) {
 		if (!reading->named_key_lines[i])
 			add_fault(reading, reading->named_line, "[%s %s] has no %s", named->word,

@@ -110,6 +110,7 @@ static bool set_choice(const struct key *key, void *slot, const char *value, str
 }
 
 static const char *const switch_choices[] = {"off", "on", "false", "true", "no", "yes", "0", "1", NULL};
+static const char *const kind_choices[] = {"hub", "kaggle", NULL};
 static const char *const store_choices[] = {"folder", "s3", NULL};
 static const char *const read_choices[] = {"anyone", "token", NULL};
 static const char *const hold_choices[] = {"never", "proxied", "always", NULL};
@@ -275,6 +276,7 @@ static bool set_events(const struct key *key, void *slot, const char *value, str
 
 _Static_assert(sizeof(enum hold) == sizeof(unsigned), "set_choice() writes an unsigned");
 _Static_assert(sizeof(enum store_kind) == sizeof(unsigned), "set_choice() writes an unsigned");
+_Static_assert(sizeof(enum upstream_kind) == sizeof(unsigned), "set_choice() writes an unsigned");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "set_choice() writes an unsigned");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "set_choice() writes an unsigned");
 
@@ -390,7 +392,8 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 
 	{KEY(hub, hosts), LIST,
 		.initial = "tfhub.dev, www.tfhub.dev, hub.tensorflow.google.cn, gcs.tensorflow.google.cn,"
-			   " storage.googleapis.com/tfhub-modules|tfhub-lite-models|tfhub-tfjs-modules",
+			   " storage.googleapis.com/tfhub-modules|tfhub-lite-models|tfhub-tfjs-modules,"
+			" kaggle.com/models, www.kaggle.com/models",
 		.purpose = "Hosts, or host/folder|folder, whose URLs Larder answers for, as /https://<host>/<path> and as a proxy."},
 	{KEY(hub, uncompressed_root), .set = set_text, .initial = "",
 		.purpose = "Where modules lie unpacked, such as gs://bucket: the answer to tf-hub-format=uncompressed."},
@@ -406,9 +409,11 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 
 const struct key upstream_keys[UPSTREAM_KEY_COUNT] = {
 	/* clang-format off */
-	{UPSTREAM_KEY(url), .set = set_required, .check = upstream_check_template,
+	{UPSTREAM_KEY(url), .set = set_required, .check = upstream_check_url,
 		.initial = "https://tfhub.dev/{path}?{query}",
 		.purpose = "Where it has a module: {path} (handle/version) {handle} {version} {format} {query}."},
+	{UPSTREAM_KEY(kind), .set = set_choice, .choices = kind_choices, .initial = "hub",
+		.purpose = "hub, or kaggle: then url is its API's, https://www.kaggle.com/api/v1 if there is none."},
 	{UPSTREAM_KEY(match), LIST, .initial = "",
 		.purpose = "Handles to ask it for, as patterns. Empty: all."},
 	{UPSTREAM_KEY(formats), LIST, .check = check_formats, .initial = "",
@@ -421,6 +426,8 @@ const struct key upstream_keys[UPSTREAM_KEY_COUNT] = {
 		.purpose = "File with user:password to send it (Basic). Empty: none."},
 	{UPSTREAM_KEY(header_file), .set = set_text, .initial = "",
 		.purpose = "File with headers to send it, each line Name: value, # before remarks. Empty: none."},
+	{UPSTREAM_KEY(credentials_file), .set = set_text, .initial = "",
+		.purpose = "File as kaggle.json is, or with a token alone. Empty: none."},
 	{UPSTREAM_KEY(proxy), .set = set_text, .check = upstream_check_proxy, .initial = "",
 		.purpose = "Proxy to reach it by, http://host:port, or none. Empty: what http_proxy, https_proxy and no_proxy say."},
 	{UPSTREAM_KEY(rate_bytes_per_s), SIZE(0), .initial = "0",

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/module/archives/advice.h"
+#include "server/upstream/kaggle.h"
 
 /* Values beside those of the formats table. */
 static const struct {
@@ -112,9 +113,30 @@ static bool lies_at(const struct place *place, const char *path)
 					 ends_in_version(path, length - suffix));
 }
 
+static const char pages[] = "models/";
+
+/* Kaggle's pages are /models/<owner>/<model>/<framework>/<variation>, and a version behind that. */
+static void strip_page(char **path)
+{
+	size_t length = 0;
+
+	if (strncmp(*path, pages, strlen(pages)) != 0)
+		return;
+	for (int parts = 0; parts < 4; parts++) {
+		length += length > 0;
+		length += strcspn(*path + strlen(pages) + length, "/");
+		if ((*path)[strlen(pages) + length] == '\0')
+			break;
+	}
+	AUTO_FREE char *handle = mem_dup_n(*path + strlen(pages), length);
+	if (kaggle_is_handle(handle))
+		*path += strlen(pages);
+}
+
 /* Takes the bucket and the suffix off; NULL where there is neither. */
 static const struct place *strip_place(char **path)
 {
+	strip_page(path);
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
 		const struct place *place = &places[i];
 

@@ -65,9 +65,10 @@ static const char *text_of(const char *value)
 /* Not its limits: an upstream that wants to be left alone wants that from a slower client, too. */
 static struct digest identity_of(const struct upstream *upstream)
 {
-	AUTO_FREE char *text = mem_printf("%s\n%s\n%s\n%s\n%s\n%s\n%s", upstream->name, upstream->url,
+	AUTO_FREE char *text = mem_printf("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s", upstream->name, upstream->url,
 		text_of(upstream->ca_file), text_of(upstream->bearer_token_file),
-		text_of(upstream->basic_file), text_of(upstream->header_file), text_of(upstream->proxy));
+		text_of(upstream->basic_file), text_of(upstream->header_file),
+		text_of(upstream->credentials_file), text_of(upstream->proxy));
 
 	return digest_of(text, strlen(text));
 }

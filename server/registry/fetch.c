@@ -18,6 +18,7 @@
 /* A request that runs: its receiver's side. */
 struct running {
 	const struct fetch *fetch;
+	const char *url;
 	struct turn turn;
 	enum verdict verdict; /* VERDICT_TAKE until something speaks against it */
 	struct err err;
@@ -72,17 +73,9 @@ static bool begin(struct running *running, const struct answer *answer)
 	return running->verdict == VERDICT_TAKE && !fetch->glance;
 }
 
-static enum verdict judge(struct running *running, const struct answer *answer)
+static const struct upstream *upstream_of(const struct fetch *fetch)
 {
-	const struct fetch *fetch = running->fetch;
-	enum verdict verdict =
-		fetch->head_only ? verdict_of_head(answer, fetch->object, &running->err)
-				 : verdict_of_answer(answer, fetch->object, fetch->offset, &running->err);
-
-	/* Who asks where something is need not look at a page. */
-	if (verdict == VERDICT_HEADLESS && fetch->redirect && answer->status < 300)
-		return VERDICT_ABSENT;
-	return verdict == VERDICT_TAKE && !has_possible_length(running, answer) ? VERDICT_FAILED : verdict;
+	return &fetch->tools->settings.upstreams[fetch->upstream];
 }
 
 static bool is_failure(enum verdict verdict)
@@ -90,9 +83,28 @@ static bool is_failure(enum verdict verdict)
 	return verdict == VERDICT_FAILED || verdict == VERDICT_REFUSED || verdict == VERDICT_FORBIDDEN;
 }
 
+static enum verdict judge(struct running *running, const struct answer *answer)
+{
+	const struct fetch *fetch = running->fetch;
+	enum verdict verdict =
+		fetch->head_only ? verdict_of_head(answer, fetch->object, &running->err)
+				 : verdict_of_answer(answer, fetch->object, fetch->offset, &running->err);
+
+	/* It was good for a while, and that is over: asked anew, the upstream makes another. */
+	if (answer->is_elsewhere && upstream_signs(upstream_of(fetch)) &&
+		(verdict == VERDICT_REFUSED || verdict == VERDICT_FORBIDDEN))
+		return VERDICT_FAILED;
+	if (is_failure(verdict) && !answer->is_elsewhere)
+		upstream_explain(upstream_of(fetch), fetch->name, answer->status, &running->err);
+	/* Who asks where something is need not look at a page. */
+	if (verdict == VERDICT_HEADLESS && fetch->redirect && answer->status < 300)
+		return VERDICT_ABSENT;
+	return verdict == VERDICT_TAKE && !has_possible_length(running, answer) ? VERDICT_FAILED : verdict;
+}
+
 static enum wrapping_content content_of(const struct fetch *fetch)
 {
-	if (fetch->member)
+	if (fetch->member || fetch->page)
 		return CONTENT_FILE;
 	return formats[fetch->name->format].is_archive ? CONTENT_ARCHIVE : CONTENT_MODEL;
 }
@@ -251,10 +263,8 @@ static void explain(
 static enum verdict transfer(struct running *running)
 {
 	const struct fetch *fetch = running->fetch;
-	const struct upstream *upstream = &fetch->tools->settings.upstreams[fetch->upstream];
+	const struct upstream *upstream = upstream_of(fetch);
 	const struct receiver receiver = {take_head, take_body, running, take_redirect};
-	AUTO_FREE char *url = fetch->member ? upstream_file_url(upstream, fetch->name, fetch->member)
-					    : upstream_url(upstream, fetch->name);
 	AUTO_CREDENTIALS struct credentials credentials = {.count = 0};
 	enum transfer_outcome outcome;
 	struct err why = {0};
@@ -262,7 +272,7 @@ static enum verdict transfer(struct running *running)
 	if (!credentials_read(upstream, &credentials, &running->err))
 		return VERDICT_FAILED;
 	const struct transfer_request request = {
-		.url = url,
+		.url = running->url,
 		.head_only = fetch->head_only,
 		.range_first = fetch->offset,
 		.if_range = fetch->offset > 0 ? object_validator(fetch->object) : NULL,
@@ -352,10 +362,10 @@ static bool enter(const struct fetch *fetch, struct turn *out, struct err *err)
 		fetch->tools->breakers, fetch->upstream, patience_ms, &fetch->progress->stop, out, err);
 }
 
-enum verdict fetch_run(const struct fetch *fetch, struct err *err)
+static enum verdict run(const struct fetch *fetch, const char *url, struct err *err)
 {
 	const struct fill_tools *tools = fetch->tools;
-	struct running running = {.fetch = fetch, .verdict = VERDICT_TAKE};
+	struct running running = {.fetch = fetch, .url = url, .verdict = VERDICT_TAKE};
 	enum verdict verdict;
 
 	if (!enter(fetch, &running.turn, err))
@@ -368,6 +378,69 @@ enum verdict fetch_run(const struct fetch *fetch, struct err *err)
 	wrapping_destroy(running.wrapping);
 	*err = running.err;
 	return verdict;
+}
+
+/* ---- where it is ---- */
+
+static bool take_any(void *context, const struct answer *answer, struct err *err)
+{
+	(void)context;
+	(void)answer;
+	(void)err;
+	return true;
+}
+
+bool fetch_gather_page(void *context, const void *bytes, size_t length, struct err *err)
+{
+	struct buffer *page = context;
+
+	if (length > FETCH_PAGE_MAX - page->length)
+		return err_set(err, ERR_UPSTREAM_FAILED, "what it tells of the module is too long");
+	buffer_add(page, bytes, length);
+	return true;
+}
+
+/* Asks for the list that names the artifact's file. */
+static enum verdict find_listed(const struct fetch *fetch, const char *listing, char **out, struct err *err)
+{
+	static const struct object nothing = {.length = -1};
+	AUTO_BUFFER struct buffer list = {0};
+	const struct fetch page = {.tools = fetch->tools,
+		.name = fetch->name,
+		.cdn_loop = fetch->cdn_loop,
+		.progress = fetch->progress,
+		.ticket = fetch->ticket,
+		.granted = fetch->granted,
+		.upstream = fetch->upstream,
+		.page = listing,
+		.object = &nothing,
+		.head = take_any,
+		.body = fetch_gather_page,
+		.context = &list};
+	enum verdict verdict = run(&page, listing, err);
+
+	if (verdict == VERDICT_TAKE)
+		*out = upstream_listed_url(
+			upstream_of(fetch), fetch->name, buffer_string(&list), list.length);
+	return verdict == VERDICT_TAKE && !*out ? VERDICT_ABSENT : verdict;
+}
+
+enum verdict fetch_run(const struct fetch *fetch, struct err *err)
+{
+	const struct upstream *upstream = upstream_of(fetch);
+	AUTO_FREE char *listing =
+		fetch->member || fetch->page ? NULL : upstream_listing_url(upstream, fetch->name);
+	AUTO_FREE char *url = NULL;
+	enum verdict verdict = VERDICT_TAKE;
+
+	if (fetch->page)
+		return run(fetch, fetch->page, err);
+	if (listing)
+		verdict = find_listed(fetch, listing, &url, err);
+	else
+		url = fetch->member ? upstream_file_url(upstream, fetch->name, fetch->member)
+				    : upstream_url(upstream, fetch->name);
+	return verdict == VERDICT_TAKE ? run(fetch, url, err) : verdict;
 }
 
 /* ---- what failures come to ---- */

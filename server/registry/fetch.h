@@ -27,6 +27,7 @@ struct fetch {
 				 NULL */
 	size_t upstream;      /* its place among the settings' */
 	const char *member;   /* a file of the TF.js module instead of its archive; NULL: none */
+	const char *page; /* an address where the upstream tells of the artifact, instead of its own; NULL */
 	bool head_only;
 	bool takes_coded;            /* and says so: what a store keeps in a coding comes in it */
 	bool glance;                 /* GET, and no more than it takes to know the head */
@@ -46,6 +47,11 @@ struct fetch {
  * too); VERDICT_FAILED also where the upstream cools down. *err is filled for all but VERDICT_TAKE, _ABSENT,
  * _RESTART and _HEADLESS. */
 enum verdict fetch_run(const struct fetch *fetch, struct err *err);
+
+/* Takes the body of a page (a receiver's body whose context is a buffer); false where it has more than
+ * FETCH_PAGE_MAX bytes. */
+enum { FETCH_PAGE_MAX = 64 << 10 };
+bool fetch_gather_page(void *context, const void *bytes, size_t length, struct err *err);
 
 /* Which of two failures the client is told: our own trouble, then what failed, then what could not be
  * reached, then a loop. */

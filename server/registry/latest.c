@@ -176,12 +176,51 @@ static enum verdict request(const struct latest *latest, const struct asking *as
 	return hearing->version == 0 && hearing->answered ? VERDICT_ABSENT : verdict;
 }
 
+static bool take_page(void *context, const struct answer *answer, struct err *err)
+{
+	(void)context;
+	(void)answer;
+	(void)err;
+	return true;
+}
+
+/* One that tells it in an answer's body. */
+static enum verdict read_page(const struct latest *latest, const struct asking *asking, size_t number,
+	int64_t *out_version, struct err *err)
+{
+	static const struct object nothing = {.length = -1};
+	const struct upstream *upstream = &latest->tools.settings.upstreams[number];
+	AUTO_FREE char *url = upstream_url(upstream, asking->name);
+	AUTO_BUFFER struct buffer page = {0};
+	const struct fetch fetch = {
+		.tools = &latest->tools,
+		.name = asking->name,
+		.cdn_loop = asking->cdn_loop,
+		.progress = asking->progress,
+		.upstream = number,
+		.page = url,
+		.object = &nothing,
+		.head = take_page,
+		.body = fetch_gather_page,
+		.context = &page,
+	};
+	enum verdict verdict = fetch_run(&fetch, err);
+
+	*out_version =
+		verdict == VERDICT_TAKE ? upstream_latest_in(upstream, buffer_string(&page), page.length) : 0;
+	return verdict == VERDICT_TAKE && *out_version == 0 ? VERDICT_ABSENT : verdict;
+}
+
 /* Some servers refuse HEAD: those are asked by GET, whose body is not read. */
 static enum verdict ask_upstream(const struct latest *latest, const struct asking *asking, size_t upstream,
 	int64_t *out_version, struct err *err)
 {
 	struct hearing hearing;
-	enum verdict verdict = request(latest, asking, upstream, true, &hearing, err);
+	enum verdict verdict;
+
+	if (upstream_tells_latest_in_body(&latest->tools.settings.upstreams[upstream]))
+		return read_page(latest, asking, upstream, out_version, err);
+	verdict = request(latest, asking, upstream, true, &hearing, err);
 
 	if (verdict == VERDICT_HEADLESS ||
 		(verdict == VERDICT_FAILED && err->code == ERR_UPSTREAM_FAILED && err->retry_after_s == 0))

@@ -156,6 +156,7 @@ static void pass_head(struct transfer *transfer)
 	struct answer *answer = &transfer->head.answer;
 
 	show_url(current_url(transfer), answer->effective_url, sizeof answer->effective_url);
+	answer->is_elsewhere = transfer->has_left;
 	transfer->answered = true;
 	transfer->idle_ms = 0;
 	(void)transfer->outlet.hand_over(transfer->outlet.context);

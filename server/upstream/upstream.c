@@ -12,6 +12,7 @@
 #include "common/own.h"
 #include "common/secrets.h"
 #include "common/uri.h"
+#include "server/upstream/kaggle.h"
 
 static void add_path(struct buffer *out, const struct name *name)
 {
@@ -109,7 +110,7 @@ static bool check_words(const char *url, struct err *err)
 	return true;
 }
 
-bool upstream_check_template(const char *url, struct err *err)
+bool upstream_check_url(const char *url, struct err *err)
 {
 	const char *rest = after_scheme(url);
 
@@ -118,8 +119,11 @@ bool upstream_check_template(const char *url, struct err *err)
 	if (!has_host(rest))
 		return err_set(err, ERR_BAD_REQUEST,
 			"An upstream's url names a host that is the same for all modules.");
-	if (!check_words(url, err))
-		return false;
+	return check_words(url, err);
+}
+
+static bool check_template(const char *url, struct err *err)
+{
 	if (!strstr(url, "{path}") && !(strstr(url, "{handle}") && strstr(url, "{version}")))
 		return err_set(err, ERR_BAD_REQUEST,
 			"An upstream's url names {path}, or {handle} and {version}: else all modules would "
@@ -156,22 +160,19 @@ static bool list_has(const char *list, const char *item)
 	return false;
 }
 
-bool upstream_may_have(const struct upstream *upstream, const struct name *name)
+/* What its template can tell apart. */
+static bool hub_may_have(const struct upstream *upstream, const struct name *name)
 {
 	bool tells_formats = strstr(upstream->url, "{query}") || strstr(upstream->url, "{format}");
 	enum format only = FORMAT_TF_HUB;
 
-	if (upstream->match && !globs_match(upstream->match, name->handle))
-		return false;
-	if (upstream->formats && !list_has(upstream->formats, formats[name->format].name))
-		return false;
 	if (!tells_formats && upstream->formats)
 		(void)format_parse(upstream->formats, &only);
 	return tells_formats || name->format == only;
 }
 
 /* What is glued to the version, such as ".tar.gz", makes no sense behind a handle. */
-bool upstream_tells_latest(const struct upstream *upstream)
+static bool hub_tells_latest(const struct upstream *upstream)
 {
 	const char *path = strstr(upstream->url, "{path}");
 
@@ -192,7 +193,7 @@ static void expand(struct buffer *url, const char *template, size_t length, cons
 	}
 }
 
-char *upstream_url(const struct upstream *upstream, const struct name *name)
+static char *hub_url(const struct upstream *upstream, const struct name *name)
 {
 	struct buffer url = {0};
 
@@ -203,7 +204,7 @@ char *upstream_url(const struct upstream *upstream, const struct name *name)
 static const char query_word[] = "{query}";
 
 /* A file's path goes behind the version, and its format into the query. */
-bool upstream_has_files(const struct upstream *upstream)
+static bool hub_has_files(const struct upstream *upstream)
 {
 	static const char *const ends[] = {"{path}?", "{version}?"};
 	const char *query = strchr(upstream->url, '?');
@@ -233,6 +234,120 @@ char *upstream_file_url(const struct upstream *upstream, const struct name *name
 	buffer_printf(&url, "%s=file", formats[name->format].query_key);
 	expand(&url, word + strlen(query_word), strlen(word + strlen(query_word)), name);
 	return buffer_take(&url);
+}
+
+/* ---- kinds ---- */
+
+static bool kaggle_may(const struct upstream *upstream, const struct name *name)
+{
+	(void)upstream;
+	return kaggle_may_have(name);
+}
+
+static char *kaggle_place(const struct upstream *upstream, const struct name *name)
+{
+	return kaggle_url(upstream->url, name);
+}
+
+static bool check_api(const char *url, struct err *err)
+{
+	if (strpbrk(url, "{?#") || url[strlen(url) - 1] == '/')
+		return err_set(err, ERR_BAD_REQUEST,
+			"The url of such an upstream is its API's, without a slash at its end, such "
+			"as " KAGGLE_URL ".");
+	return true;
+}
+
+static const struct kind {
+	const char *url; /* by default; NULL: there is none */
+	bool (*check)(const char *url, struct err *err);
+	bool (*may_have)(const struct upstream *upstream, const struct name *name);
+	char *(*place)(const struct upstream *upstream, const struct name *name);
+	bool (*tells_latest)(const struct upstream *upstream); /* by redirects */
+	bool (*has_files)(const struct upstream *upstream);
+	/* The rest is an API's; NULL for a hub. */
+	int64_t (*latest_in)(const char *body, size_t length);
+	char *(*listing_url)(const char *base, const struct name *name);
+	char *(*listed_url)(const char *base, const struct name *name, const char *list, size_t length);
+	void (*explain)(const struct name *name, int status, struct err *err);
+	bool signs;
+} kinds[] = {
+	[UPSTREAM_HUB] = {NULL, check_template, hub_may_have, hub_url, hub_tells_latest, hub_has_files, NULL,
+		NULL, NULL, NULL, false},
+	[UPSTREAM_KAGGLE] = {KAGGLE_URL, check_api, kaggle_may, kaggle_place, NULL, NULL, kaggle_latest_in,
+		kaggle_listing_url, kaggle_listed_url, kaggle_explain, true},
+};
+
+static const struct kind *kind_of(const struct upstream *upstream)
+{
+	return &kinds[upstream->kind];
+}
+
+void upstream_settle(struct upstream *upstream)
+{
+	if (!upstream->url && kind_of(upstream)->url)
+		upstream->url = mem_dup(kind_of(upstream)->url);
+}
+
+bool upstream_check(const struct upstream *upstream, struct err *err)
+{
+	return kind_of(upstream)->check(upstream->url, err);
+}
+
+bool upstream_may_have(const struct upstream *upstream, const struct name *name)
+{
+	if (upstream->match && !globs_match(upstream->match, name->handle))
+		return false;
+	if (upstream->formats && !list_has(upstream->formats, formats[name->format].name))
+		return false;
+	return kind_of(upstream)->may_have(upstream, name);
+}
+
+char *upstream_url(const struct upstream *upstream, const struct name *name)
+{
+	return kind_of(upstream)->place(upstream, name);
+}
+
+bool upstream_has_files(const struct upstream *upstream)
+{
+	return kind_of(upstream)->has_files && kind_of(upstream)->has_files(upstream);
+}
+
+bool upstream_tells_latest(const struct upstream *upstream)
+{
+	return upstream_tells_latest_in_body(upstream) || kind_of(upstream)->tells_latest(upstream);
+}
+
+bool upstream_tells_latest_in_body(const struct upstream *upstream)
+{
+	return kind_of(upstream)->latest_in;
+}
+
+int64_t upstream_latest_in(const struct upstream *upstream, const char *body, size_t length)
+{
+	return kind_of(upstream)->latest_in(body, length);
+}
+
+char *upstream_listing_url(const struct upstream *upstream, const struct name *name)
+{
+	return kind_of(upstream)->listing_url ? kind_of(upstream)->listing_url(upstream->url, name) : NULL;
+}
+
+char *upstream_listed_url(
+	const struct upstream *upstream, const struct name *name, const char *list, size_t length)
+{
+	return kind_of(upstream)->listed_url(upstream->url, name, list, length);
+}
+
+bool upstream_signs(const struct upstream *upstream)
+{
+	return kind_of(upstream)->signs;
+}
+
+void upstream_explain(const struct upstream *upstream, const struct name *name, int status, struct err *err)
+{
+	if (kind_of(upstream)->explain)
+		kind_of(upstream)->explain(name, status, err);
 }
 
 /* ---- credentials ---- */

@@ -2,6 +2,7 @@
 #include "server/upstream/upstream_credentials.h"
 
 #include <ctype.h>
+#include <jansson.h>
 #include <string.h>
 #include <strings.h>
 
@@ -110,6 +111,38 @@ static bool read_basic(const struct upstream *upstream, struct credentials *out,
 	return true;
 }
 
+/* kaggle.json: {"username": "…", "key": "…"} */
+static bool add_account(struct credentials *out, const char *text, struct err *err)
+{
+	json_auto_t *account = json_loads(text, 0, NULL);
+	const char *user = json_string_value(json_object_get(account, "username"));
+	const char *key = json_string_value(json_object_get(account, "key"));
+	AUTO(own_secret) char *pair = NULL;
+
+	if (!user || !key || strchr(user, ':'))
+		return fault("credentials_file",
+			"is not as kaggle.json is: {\"username\": \"…\", \"key\": \"…\"}; it can also be a "
+			"token alone",
+			err);
+	pair = mem_printf("%s:%s", user, key);
+	add_basic(out, pair);
+	return true;
+}
+
+static bool read_account(const struct upstream *upstream, struct credentials *out, struct err *err)
+{
+	AUTO(own_secret) char *text = NULL;
+
+	if (!read_file(upstream->credentials_file, "credentials_file", &text, err))
+		return false;
+	if (*text == '{')
+		return add_account(out, text, err);
+	if (!is_one_line(text))
+		return fault("credentials_file", "has more than one line, or a control character", err);
+	add(out, mem_printf("Authorization: Bearer %s", text), text);
+	return true;
+}
+
 /* ---- header_file ---- */
 
 static const char token_letters[] =
@@ -180,10 +213,12 @@ static bool read_headers(const struct upstream *upstream, struct credentials *ou
 bool credentials_read(const struct upstream *upstream, struct credentials *out, struct err *err)
 {
 	*out = (struct credentials){.count = 0};
-	if (upstream->bearer_token_file && upstream->basic_file)
-		return fault("basic_file", "and its bearer_token_file cannot both be sent", err);
+	if (!!upstream->bearer_token_file + !!upstream->basic_file + !!upstream->credentials_file > 1)
+		return err_set(err, ERR_UPSTREAM_FAILED,
+			"it can have one of bearer_token_file, basic_file and credentials_file");
 	if ((!upstream->bearer_token_file || read_bearer(upstream, out, err)) &&
 		(!upstream->basic_file || read_basic(upstream, out, err)) &&
+		(!upstream->credentials_file || read_account(upstream, out, err)) &&
 		(!upstream->header_file || read_headers(upstream, out, err)))
 		return true;
 	credentials_forget(out);

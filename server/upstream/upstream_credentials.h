@@ -22,9 +22,9 @@ struct credentials {
 	size_t count;
 };
 
-/* Reads bearer_token_file or basic_file, and header_file, anew each time, so that they can be rotated. What
- * it fails with (ERR_UPSTREAM_FAILED) names the key and the line, and nothing of what stands there.
- * credentials_forget() overwrites and frees them. */
+/* Reads bearer_token_file, basic_file or credentials_file, and header_file, anew each time, so that they can
+ * be rotated. What it fails with (ERR_UPSTREAM_FAILED) names the key and the line, and nothing of what stands
+ * there. credentials_forget() overwrites and frees them. */
 bool credentials_read(const struct upstream *upstream, struct credentials *out, struct err *err);
 void credentials_forget(struct credentials *credentials);
 #define AUTO_CREDENTIALS AUTO(credentials_forget)

@@ -303,6 +303,7 @@ static void another_configuration_is_another_upstream(void **state)
 		{{.name = far, .url = url, .bearer_token_file = file}, false},
 		{{.name = far, .url = url, .basic_file = file}, false},
 		{{.name = far, .url = url, .header_file = file}, false},
+		{{.name = far, .url = url, .credentials_file = file}, false},
 		{{.name = far, .url = url, .proxy = file}, false},
 	};
 	AUTO_BREAKERS struct breakers *before = breakers_create(upstreams, 2, catalog_of(state));

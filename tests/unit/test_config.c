@@ -67,6 +67,8 @@ static void assert_same_upstream(const struct upstream *a, const struct upstream
 	assert_same_text(a->bearer_token_file, b->bearer_token_file);
 	assert_same_text(a->basic_file, b->basic_file);
 	assert_same_text(a->header_file, b->header_file);
+	assert_int_equal(a->kind, b->kind);
+	assert_same_text(a->credentials_file, b->credentials_file);
 	assert_same_text(a->proxy, b->proxy);
 	assert_int_equal(a->rate_bytes_per_s, b->rate_bytes_per_s);
 	assert_int_equal(a->max_connections, b->max_connections);

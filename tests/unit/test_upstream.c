@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/mem.h"
 #include "common/own.h"
 #include "server/upstream/peer.h"
 #include "server/upstream/upstream.h"
@@ -58,7 +59,11 @@ static void checks_templates(void **state)
 		struct err err = {0};
 
 		print_message("%s\n", cases[i].url);
-		assert_int_equal(upstream_check_template(cases[i].url, &err), cases[i].good);
+		AUTO_FREE char *url = mem_dup(cases[i].url);
+		const struct upstream upstream = {.url = url};
+
+		assert_int_equal(
+			upstream_check_url(url, &err) && upstream_check(&upstream, &err), cases[i].good);
 		assert_int_equal(err.code, cases[i].good ? ERR_NONE : ERR_BAD_REQUEST);
 	}
 }

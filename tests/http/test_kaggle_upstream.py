@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kaggle as an upstream: what maps to what, addresses that expire, refusals, and what is told of them."""
+import base64
+import io
+import json
+import subprocess
+import zipfile
+
+import pytest
+from support import modules
+from support.daemon import assert_problem, binary
+from support.kaggle import Kaggle, Version, problem
+
+HANDLE = "google/nnlm/tensorFlow2/en-dim50"
+HUB, ARCHIVE = "?tf-hub-format=compressed", "?archive-format=compressed"
+MODULE = modules.module(300_000)
+KEY = "s3cret-k3y"
+
+
+@pytest.fixture
+def kaggle():
+    kaggle = Kaggle()
+    yield kaggle
+    kaggle.stop()
+
+
+@pytest.fixture
+def mirror(kaggle, start, tmp_path):
+    (tmp_path / "kaggle.json").write_text(json.dumps({"username": "me", "key": KEY}))
+
+    def start_mirror(**settings):
+        return start({"mirror": {"private_upstreams": "on", **settings},
+                      "upstream kaggle": {"kind": "kaggle", "url": kaggle.url, "credentials_file": tmp_path / "kaggle.json"}})
+    return start_mirror
+
+
+def assert_nothing_secret(larder, path=f"/{HANDLE}/1"):
+    shown = [larder.log(), larder.get("/metrics").body.decode(), larder.get(f"/api/v1/explain?url={path}").body.decode()]
+    for text in shown:
+        assert "s1gned" not in text and KEY not in text and "X-Goog-Signature" not in text
+
+
+@pytest.mark.parametrize("framework, suffix, body", [
+    ("tensorFlow1", HUB, modules.tf1_hub_module()),
+    ("tensorFlow2", HUB, MODULE),
+    ("tensorflow2", HUB, MODULE),
+    ("tensorFlow2", ARCHIVE, MODULE),
+    ("tfJs", "?tfjs-format=compressed", modules.tfjs_module()),
+    ("keras", ARCHIVE, modules.pack([modules.Member("./"), modules.Member("./config.json", b"{}")])),
+    ("gemmaCpp", ARCHIVE, modules.pack([modules.Member("./"), modules.Member("./2b.sbs", b"1234")])),
+])
+def test_what_maps_to_what(kaggle, mirror, framework, suffix, body):
+    spelled = {"tensorflow2": "tensorFlow2"}.get(framework, framework)
+    kaggle.publish(f"google/nnlm/{spelled}/en-dim50", 1, Version(body))
+    larder = mirror()
+    reply = larder.get(f"/google/nnlm/{framework}/en-dim50/1{suffix}")
+    assert reply.status == 200 and reply.body == body
+    assert kaggle.api.requests[0].headers["authorization"] == "Basic " + base64.b64encode(f"me:{KEY}".encode()).decode()
+    assert "authorization" not in kaggle.bucket.requests[0].headers
+    asked = kaggle.api.count()
+    assert larder.get(f"/google/nnlm/{framework}/en-dim50/1{suffix}").body == body and kaggle.api.count() == asked
+    assert_nothing_secret(larder)
+
+
+@pytest.mark.parametrize("path", [f"/models/{HANDLE}/1", f"/https://www.kaggle.com/models/{HANDLE}/1", f"/https://kaggle.com/models/{HANDLE}/1"])
+def test_page_form(kaggle, mirror, path):
+    kaggle.publish(HANDLE, 1, Version(MODULE))
+    assert mirror().get(path + HUB).body == MODULE
+
+
+@pytest.mark.parametrize("framework, query", [("tfLite", "?lite-format=tflite"), ("coral", "?coral-format=tflite")])
+def test_single_file_of_a_tflite_archive(kaggle, mirror, framework, query):
+    model = modules.tflite_model()
+    handle = f"google/movenet/{framework}/thunder"
+    kaggle.publish(handle, 2, Version(modules.pack([modules.Member("./"), modules.Member("./3.tflite", model)]), {"3.tflite": model}))
+    larder = mirror()
+    assert larder.get(f"/{handle}/2{query}").body == model
+    assert [seen.path.rsplit("/2/", 1)[1] for seen in kaggle.api.requests] == ["files", "download/3.tflite"]
+
+
+@pytest.mark.parametrize("files", [["a.tflite", "b.tflite"], ["readme.md"], ["a.tflite"] + [f"{number}.txt" for number in range(25)]])
+def test_no_single_tflite_file(kaggle, mirror, files):
+    kaggle.publish("google/movenet/tfLite/all", 1, Version(b"", {name: b"x" for name in files}))
+    assert_problem(mirror().get("/google/movenet/tfLite/all/1?lite-format=tflite"), 404, "not-found")
+    assert kaggle.bucket.count() == 0
+
+
+def test_other_names_are_not_asked_for(kaggle, mirror):
+    larder = mirror()
+    for path in ("google/nnlm-en-dim50/2", "google/nnlm/tensorFlow2/1", "google/nnlm/pets/en/1", "a/google/nnlm/tensorFlow2/en/1"):
+        assert_problem(larder.get(f"/{path}{HUB}"), 404, "not-found")
+    assert_problem(larder.get("/google/x/pyTorch/y/1" + HUB), 404, "not-found")
+    assert kaggle.api.count() == 0
+
+
+def test_latest_version(kaggle, mirror):
+    kaggle.publish(HANDLE, 3, Version(MODULE))
+    larder = mirror()
+    reply = larder.get(f"/{HANDLE}{HUB}")
+    assert reply.status == 302 and reply.header("Location").endswith(f"/{HANDLE}/3{HUB}")
+    assert larder.get(f"/{HANDLE}{HUB}").status == 302
+    assert [seen.path.rsplit("/", 1)[1] for seen in kaggle.api.requests] == ["get"]
+
+
+@pytest.mark.parametrize("answer", [b"[" * 5000, b"{}", b'{"versionNumber": "x"}', b"x" * 70_000])
+def test_latest_version_that_is_not_told(kaggle, mirror, answer):
+    kaggle.publish(HANDLE, 3, Version(MODULE))
+    kaggle.api.serve(f"/api/v1/models/{HANDLE}/get", answer)
+    assert mirror().get(f"/{HANDLE}{HUB}").status in (404, 502)
+
+
+@pytest.mark.parametrize("refusal", [400, 403])
+def test_address_that_expires_in_the_middle(kaggle, mirror, refusal):
+    kaggle.refusal = refusal
+    kaggle.publish(HANDLE, 1, Version(MODULE, cut_after=100_000))
+    larder = mirror(retries=3)
+    assert larder.get(f"/{HANDLE}/1{HUB}").body == MODULE
+    first, second = kaggle.bucket.requests
+    assert kaggle.signed == 2 and first.query != second.query, "asked anew"
+    assert second.headers["range"].startswith("bytes=") and second.headers["if-range"] == '"v1"'
+    assert "authorization" not in second.headers
+    assert_nothing_secret(larder)
+
+
+@pytest.mark.parametrize("refusal", [400, 403])
+def test_address_that_is_not_good(kaggle, mirror, refusal):
+    """Not remembered: the next address may be."""
+    kaggle.refusal = refusal
+    kaggle.publish(HANDLE, 1, Version(MODULE))
+    kaggle.expired.add("s1gned0001")
+    larder = mirror()
+    reply = larder.get(f"/{HANDLE}/1{HUB}")
+    assert_problem(reply, 502, "upstream-failed")
+    assert b"s1gned" not in reply.body and b"terms" not in reply.body
+    assert larder.get(f"/{HANDLE}/1{HUB}").body == MODULE
+
+
+def test_consent_is_asked_for(kaggle, mirror):
+    kaggle.publish(HANDLE, 1, Version(MODULE, gated=True))
+    larder = mirror()
+    detail = assert_problem(larder.get(f"/{HANDLE}/1{HUB}"), 502, "upstream-failed")["detail"]
+    assert "agreed to its terms" in detail and f"https://www.kaggle.com/models/{HANDLE}" in detail
+    assert_nothing_secret(larder)
+
+
+def test_wrong_credentials(kaggle, mirror):
+    kaggle.api.serve(f"/api/v1/models/{HANDLE}/1/download", problem(401, "Unauthenticated"))
+    assert "credentials_file" in assert_problem(mirror().get(f"/{HANDLE}/1{HUB}"), 502, "upstream-failed")["detail"]
+
+
+def test_too_many_requests(kaggle, mirror):
+    kaggle.api.serve(f"/api/v1/models/{HANDLE}/1/download", problem(429, "Too many requests", **{"Retry-After": "77"}))
+    larder = mirror()
+    for _ in range(2):
+        reply = larder.get(f"/{HANDLE}/1{HUB}")
+        assert reply.status in (502, 504) and 0 < int(reply.header("Retry-After")) <= 77
+    assert kaggle.api.count() == 1, "it was left alone"
+
+
+def test_absent(kaggle, mirror):
+    kaggle.api.serve(f"/api/v1/models/{HANDLE}/9/download", problem(404, "Not found"))
+    assert_problem(mirror().get(f"/{HANDLE}/9{HUB}"), 404, "not-found")
+
+
+def test_md5_that_does_not_fit(kaggle, mirror):
+    kaggle.publish(HANDLE, 1, Version(MODULE, hash=base64.b64encode(b"0123456789abcdef").decode()))
+    larder = mirror()
+    with pytest.raises(Exception):
+        reply = larder.get(f"/{HANDLE}/1{HUB}")
+        assert reply.status == 200, reply
+    larder.wait_for_idle()
+    assert larder.get(f"/api/v1/explain?url=/{HANDLE}/1{HUB}").json()["artifact"] is None
+    assert "x-goog-hash" in larder.log()
+
+
+def test_zip_is_refused(kaggle, mirror):
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as archive:
+        archive.writestr("saved_model.pb", b"x")
+    kaggle.publish(HANDLE, 1, Version(memory.getvalue()))
+    larder = mirror()
+    reply = larder.get(f"/{HANDLE}/1{ARCHIVE}")
+    assert reply.status == 502 and b"gzip" in reply.body, reply.body
+
+
+def test_more_than_25_files(kaggle, mirror):
+    names = [modules.Member("./")] + [modules.Member(f"./{number}.bin", b"x") for number in range(40)]
+    body = modules.pack(names)
+    kaggle.publish("google/x/keras/y", 1, Version(body, {f"{number}.bin": b"x" for number in range(40)}))
+    assert mirror().get("/google/x/keras/y/1" + ARCHIVE).body == body
+
+
+def test_archive_without_folder_entries(kaggle, mirror):
+    """Kept, with a warning, as from any other upstream."""
+    body = modules.pack([modules.Member("./a/x.bin", b"1"), modules.Member("./config.json", b"{}")])
+    kaggle.publish("google/x/keras/y", 1, Version(body))
+    larder = mirror()
+    assert larder.get("/google/x/keras/y/1" + ARCHIVE).body == body
+    assert larder.get("/api/v1/modules/google/x/keras/y/1").json()["artifacts"][0]["warnings"]
+
+
+def test_token_in_place_of_an_account(kaggle, start, tmp_path):
+    (tmp_path / "token").write_text("KGAT_s3cret\n")
+    kaggle.publish(HANDLE, 1, Version(MODULE))
+    larder = start({"mirror": {"private_upstreams": "on"},
+                    "upstream kaggle": {"kind": "kaggle", "url": kaggle.url, "credentials_file": tmp_path / "token"}})
+    assert larder.get(f"/{HANDLE}/1{HUB}").body == MODULE
+    assert kaggle.api.requests[0].headers["authorization"] == "Bearer KGAT_s3cret"
+    assert "s3cret" not in larder.log()
+
+
+@pytest.mark.parametrize("lines, why", [
+    ("kind = kaggle", None),
+    ("kind = kaggle\nurl = http://a/api/{path}", "an API's"),
+    ("kind = hub", "[upstream kaggle] has no url"),
+    ("kind = hub\nurl = http://a/api", "names {path}"),
+    ("kind = keggle", "kind takes one of hub, kaggle"),
+    ("kind = kaggle\ncredentials_file = {folder}/broken", "its credentials_file is not as kaggle.json is"),
+    ("kind = kaggle\ncredentials_file = {folder}/none", "its credentials_file cannot be read"),
+    ("kind = kaggle\ncredentials_file = {folder}/good\nbasic_file = {folder}/good", "one of bearer_token_file, basic_file and credentials_file"),
+])
+def test_configuration(tmp_path, lines, why):
+    (tmp_path / "broken").write_text('{"username": "me", "kee": "s3cret"}')
+    (tmp_path / "good").write_text('{"username": "me", "key": "s3cret"}')
+    (tmp_path / "larder.ini").write_text("[upstream kaggle]\n" + lines.replace("{folder}", str(tmp_path)) + "\n")
+    done = subprocess.run([binary(), "serve", "--check", "--config", tmp_path / "larder.ini"], capture_output=True, text=True)
+    assert done.returncode == (1 if why else 0), done
+    assert why is None or why.replace("an API's", "its API's") in done.stderr, done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
