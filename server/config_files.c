@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/pem.h"
 #include "common/webhook_signature.h"
+#include "server/upstream/kaggle_map.h"
 #include "server/upstream/s3/aws_credentials.h"
 #include "server/upstream/upstream_credentials.h"
 
@@ -42,6 +43,28 @@ static void check_store(const struct config *config, struct looking *looking)
 		note(looking, "store", "credentials_file", &err);
 	if (ca_file && !pem_check_authorities(ca_file, &err))
 		note(looking, "store", "ca_file", &err);
+}
+
+static void check_map(const struct config *config, struct looking *looking)
+{
+	AUTO_KAGGLE_MAP struct kaggle_map *map = NULL;
+	struct err err;
+
+	if (config->hub.kaggle_map && !kaggle_map_read(config->hub.kaggle_map, &map, &err))
+		note(looking, "hub", "kaggle_map", &err);
+}
+
+bool config_read_map(struct config *config, struct err *err)
+{
+	if (config->hub.map || !config->hub.kaggle_map)
+		return true;
+	if (!kaggle_map_read(config->hub.kaggle_map, &config->hub.map, err))
+		return false;
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		if (config->upstreams[i].kind == UPSTREAM_KAGGLE)
+			config->upstreams[i].map = config->hub.map;
+	}
+	return true;
 }
 
 static void note_upstream(
@@ -95,6 +118,7 @@ bool config_check_files(const struct config *config, struct buffer *faults, stru
 	check_server(config, &looking);
 	check_store(config, &looking);
 	check_upstreams(config, &looking);
+	check_map(config, &looking);
 	check_webhooks(config, &looking);
 	return looking.count == 0 ||
 	       err_set(err, ERR_BAD_REQUEST, "%zu file%s of the configuration cannot be used", looking.count,

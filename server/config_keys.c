@@ -393,10 +393,12 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 	{KEY(hub, hosts), LIST,
 		.initial = "tfhub.dev, www.tfhub.dev, hub.tensorflow.google.cn, gcs.tensorflow.google.cn,"
 			   " storage.googleapis.com/tfhub-modules|tfhub-lite-models|tfhub-tfjs-modules,"
-			" kaggle.com/models, www.kaggle.com/models",
+			" kaggle.com, www.kaggle.com",
 		.purpose = "Hosts, or host/folder|folder, whose URLs Larder answers for, as /https://<host>/<path> and as a proxy."},
 	{KEY(hub, uncompressed_root), .set = set_text, .initial = "",
 		.purpose = "Where modules lie unpacked, such as gs://bucket: the answer to tf-hub-format=uncompressed."},
+	{KEY(hub, kaggle_map), .set = set_text, .initial = "",
+		.purpose = "File with old names and where Kaggle has them: each line <handle>[/<version>], a tab, <owner>/<model>/<framework>/<variation>[/<version>]."},
 
 	{KEY(log, level), .set = set_choice, .choices = level_choices, .initial = "info",
 		.purpose = "Least severe events to write: error, warn, info or debug."},

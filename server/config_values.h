@@ -86,6 +86,8 @@ struct config {
 	struct {
 		char *hosts;             /* NULL: none */
 		char *uncompressed_root; /* NULL: no such place */
+		char *kaggle_map;        /* a file; NULL: none, */
+		struct kaggle_map *map;  /* … and what it has, once config_read_map() has read it */
 	} hub;
 	struct {
 		enum log_level level;

@@ -44,7 +44,7 @@ static bool load(const struct options *options, struct config **out, struct err 
 		return false;
 	if (options->offline && !config_set(config, "mirror", "offline", "on", err))
 		return false;
-	if (!check_files(config, err))
+	if (!check_files(config, err) || !config_read_map(config, err))
 		return false;
 	*out = TAKE(config);
 	return true;

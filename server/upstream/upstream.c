@@ -13,6 +13,7 @@
 #include "common/secrets.h"
 #include "common/uri.h"
 #include "server/upstream/kaggle.h"
+#include "server/upstream/kaggle_map.h"
 
 static void add_path(struct buffer *out, const struct name *name)
 {
@@ -238,6 +239,13 @@ char *upstream_file_url(const struct upstream *upstream, const struct name *name
 
 /* ---- kinds ---- */
 
+/* The name that an upstream knows it by. */
+static const struct name *known_as(
+	const struct upstream *upstream, const struct name *name, struct name *memory)
+{
+	return kaggle_map_find(upstream->map, name, memory) ? memory : name;
+}
+
 static bool kaggle_may(const struct upstream *upstream, const struct name *name)
 {
 	(void)upstream;
@@ -296,16 +304,20 @@ bool upstream_check(const struct upstream *upstream, struct err *err)
 
 bool upstream_may_have(const struct upstream *upstream, const struct name *name)
 {
+	struct name memory;
+
 	if (upstream->match && !globs_match(upstream->match, name->handle))
 		return false;
 	if (upstream->formats && !list_has(upstream->formats, formats[name->format].name))
 		return false;
-	return kind_of(upstream)->may_have(upstream, name);
+	return kind_of(upstream)->may_have(upstream, known_as(upstream, name, &memory));
 }
 
 char *upstream_url(const struct upstream *upstream, const struct name *name)
 {
-	return kind_of(upstream)->place(upstream, name);
+	struct name memory;
+
+	return kind_of(upstream)->place(upstream, known_as(upstream, name, &memory));
 }
 
 bool upstream_has_files(const struct upstream *upstream)
@@ -330,13 +342,18 @@ int64_t upstream_latest_in(const struct upstream *upstream, const char *body, si
 
 char *upstream_listing_url(const struct upstream *upstream, const struct name *name)
 {
-	return kind_of(upstream)->listing_url ? kind_of(upstream)->listing_url(upstream->url, name) : NULL;
+	const struct kind *kind = kind_of(upstream);
+	struct name memory;
+
+	return kind->listing_url ? kind->listing_url(upstream->url, known_as(upstream, name, &memory)) : NULL;
 }
 
 char *upstream_listed_url(
 	const struct upstream *upstream, const struct name *name, const char *list, size_t length)
 {
-	return kind_of(upstream)->listed_url(upstream->url, name, list, length);
+	struct name memory;
+
+	return kind_of(upstream)->listed_url(upstream->url, known_as(upstream, name, &memory), list, length);
 }
 
 bool upstream_signs(const struct upstream *upstream)
@@ -346,8 +363,10 @@ bool upstream_signs(const struct upstream *upstream)
 
 void upstream_explain(const struct upstream *upstream, const struct name *name, int status, struct err *err)
 {
+	struct name memory;
+
 	if (kind_of(upstream)->explain)
-		kind_of(upstream)->explain(name, status, err);
+		kind_of(upstream)->explain(known_as(upstream, name, &memory), status, err);
 }
 
 /* ---- credentials ---- */

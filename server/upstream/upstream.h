@@ -11,6 +11,8 @@
 #include "common/err.h"
 #include "server/module/name.h"
 
+struct kaggle_map;
+
 /* Whose API it has. */
 enum upstream_kind { UPSTREAM_HUB, UPSTREAM_KAGGLE };
 
@@ -24,10 +26,11 @@ struct upstream {
 	char *formats; /* names of formats; NULL is all that the template can express */
 	char *ca_file;
 	char *bearer_token_file;
-	char *basic_file;       /* user:password */
-	char *header_file;      /* Name: value, one a line */
-	char *credentials_file; /* kaggle.json, or a token */
-	char *proxy;            /* NULL is the environment's */
+	char *basic_file;             /* user:password */
+	char *header_file;            /* Name: value, one a line */
+	char *credentials_file;       /* kaggle.json, or a token */
+	char *proxy;                  /* NULL is the environment's */
+	const struct kaggle_map *map; /* of old names, for Kaggle; NULL: none */
 	int64_t rate_bytes_per_s;
 	int64_t max_connections;
 };

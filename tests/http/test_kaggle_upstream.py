@@ -40,16 +40,25 @@ def assert_nothing_secret(larder, path=f"/{HANDLE}/1"):
         assert "s1gned" not in text and KEY not in text and "X-Goog-Signature" not in text
 
 
+BODIES = {
+    "tf1": modules.tf1_hub_module(),
+    "tf2": MODULE,
+    "tfjs": modules.tfjs_module(),
+    "files": modules.pack([modules.Member("./"), modules.Member("./config.json", b"{}")]),
+}
+
+
 @pytest.mark.parametrize("framework, suffix, body", [
-    ("tensorFlow1", HUB, modules.tf1_hub_module()),
-    ("tensorFlow2", HUB, MODULE),
-    ("tensorflow2", HUB, MODULE),
-    ("tensorFlow2", ARCHIVE, MODULE),
-    ("tfJs", "?tfjs-format=compressed", modules.tfjs_module()),
-    ("keras", ARCHIVE, modules.pack([modules.Member("./"), modules.Member("./config.json", b"{}")])),
-    ("gemmaCpp", ARCHIVE, modules.pack([modules.Member("./"), modules.Member("./2b.sbs", b"1234")])),
+    ("tensorFlow1", HUB, "tf1"),
+    ("tensorFlow2", HUB, "tf2"),
+    ("tensorflow2", HUB, "tf2"),
+    ("tensorFlow2", ARCHIVE, "tf2"),
+    ("tfJs", "?tfjs-format=compressed", "tfjs"),
+    ("keras", ARCHIVE, "files"),
+    ("gemmaCpp", ARCHIVE, "files"),
 ])
 def test_what_maps_to_what(kaggle, mirror, framework, suffix, body):
+    body = BODIES[body]
     spelled = {"tensorflow2": "tensorFlow2"}.get(framework, framework)
     kaggle.publish(f"google/nnlm/{spelled}/en-dim50", 1, Version(body))
     larder = mirror()
@@ -102,7 +111,7 @@ def test_latest_version(kaggle, mirror):
     assert [seen.path.rsplit("/", 1)[1] for seen in kaggle.api.requests] == ["get"]
 
 
-@pytest.mark.parametrize("answer", [b"[" * 5000, b"{}", b'{"versionNumber": "x"}', b"x" * 70_000])
+@pytest.mark.parametrize("answer", [b"[" * 5000, b"{}", b'{"versionNumber": "x"}', b"x" * 70_000], ids=["deep", "without", "no number", "long"])
 def test_latest_version_that_is_not_told(kaggle, mirror, answer):
     kaggle.publish(HANDLE, 3, Version(MODULE))
     kaggle.api.serve(f"/api/v1/models/{HANDLE}/get", answer)
@@ -227,3 +236,50 @@ def test_configuration(tmp_path, lines, why):
     assert done.returncode == (1 if why else 0), done
     assert why is None or why.replace("an API's", "its API's") in done.stderr, done.stderr
     assert "s3cret" not in done.stdout + done.stderr
+
+
+MAP = f"""# old	new
+google/nnlm-en-dim50/2\t{HANDLE}/1
+google/same	google/same/tensorFlow2/default
+""".replace("same	", "same\t")
+
+
+@pytest.fixture
+def mapped(kaggle, start, tmp_path):
+    (tmp_path / "map").write_text(MAP)
+    kaggle.publish(HANDLE, 1, Version(MODULE))
+    kaggle.publish("google/same/tensorFlow2/default", 4, Version(MODULE))
+    return start({"mirror": {"private_upstreams": "on"}, "hub": {"kaggle_map": tmp_path / "map"},
+                  "upstream kaggle": {"kind": "kaggle", "url": kaggle.url}})
+
+
+@pytest.mark.parametrize("old, place", [("google/nnlm-en-dim50/2", HANDLE + "/1"), ("google/same/4", "google/same/tensorFlow2/default/4")])
+def test_old_names(kaggle, mapped, old, place):
+    upstream, = mapped.get(f"/api/v1/explain?url=/{old}{HUB}").json()["upstreams"]
+    assert upstream["may_have"] and upstream["url"] == f"{kaggle.url}/models/{place}/download"
+    assert mapped.get(f"/{old}{HUB}").body == MODULE
+
+
+def test_latest_version_of_an_old_name(mapped):
+    assert mapped.get(f"/google/same{HUB}").header("Location").endswith(f"/google/same/4{HUB}")
+
+
+@pytest.mark.parametrize("old", ["google/nnlm-en-dim50/1", "google/nnlm-en-dim50", "google/sam/4"])
+def test_old_names_that_nobody_mapped(kaggle, mapped, old):
+    assert_problem(mapped.get(f"/{old}{HUB}"), 404, "not-found")
+    assert kaggle.api.count() == 0
+
+
+@pytest.mark.parametrize("text, why", [
+    ("google/x/1 google/x/tfLite/y", "line 1: there is no tab"),
+    ("# a\n\ngoogle/x/1\tgoogle/x/y/z", "line 3: the place is not <owner>/<model>/<framework>/<variation>"),
+    ("google/x\tgoogle/x/tfLite/y/1", "line 1: the place has a version"),
+    ("google/x/1/z\tgoogle/x/tfLite/y/1", "line 1: behind the version"),
+    ("google/x/1\tgoogle/x/tfLite/y/1\n" * 2, "google/x is in it twice"),
+    ("google/x/1\tgoogle/x/tfLite/y/1\n\0", "there is a NUL"),
+])
+def test_faults_of_the_map(tmp_path, text, why):
+    (tmp_path / "map").write_text(text)
+    (tmp_path / "larder.ini").write_text(f"[hub]\nkaggle_map = {tmp_path}/map\n")
+    done = subprocess.run([binary(), "serve", "--check", "--config", tmp_path / "larder.ini"], capture_output=True, text=True)
+    assert done.returncode == 1 and f"hub.kaggle_map: {why}" in done.stderr, done

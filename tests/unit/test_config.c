@@ -87,6 +87,7 @@ static void assert_same_config(const struct config *a, const struct config *b)
 	assert_same_text(a->mirror.deny, b->mirror.deny);
 	assert_same_text(a->hub.hosts, b->hub.hosts);
 	assert_same_text(a->hub.uncompressed_root, b->hub.uncompressed_root);
+	assert_same_text(a->hub.kaggle_map, b->hub.kaggle_map);
 	assert_memory_equal(&a->server.threads, &b->server.threads, 5 * sizeof(int64_t));
 	assert_memory_equal(&a->storage.max_bytes, &b->storage.max_bytes, 2 * sizeof(int64_t));
 	assert_memory_equal(&a->publish, &b->publish, sizeof a->publish);
