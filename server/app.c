@@ -14,13 +14,17 @@
 #include "server/api/events.h"
 #include "server/http/front.h"
 #include "server/http/response_cache.h"
+#include "server/kagglehub/alarms.h"
+#include "server/kagglehub/kaggle_reply.h"
 #include "server/module/documents/renderings.h"
 #include "server/registry/access.h"
 #include "server/registry/backfill.h"
 #include "server/registry/budget.h"
+#include "server/registry/capabilities.h"
 #include "server/registry/imports.h"
 #include "server/registry/invalidation.h"
 #include "server/registry/janitor.h"
+#include "server/registry/parcels.h"
 #include "server/registry/publisher.h"
 #include "server/registry/reclaimable.h"
 #include "server/registry/registry.h"
@@ -257,11 +261,15 @@ static bool open_services(struct app *app, struct err *err)
 		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
 		!open_backfill(app, err) ||
 		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err) ||
-		!open_imports(app, err) || !webhooks_create(services->catalog, config, &app->webhooks, err))
+		!open_imports(app, err) || !alarms_create(&services->alarms, err) ||
+		!parcels_create(app->space, services->blobs, config->publish.max_upload_bytes, &services->parcels,
+			err) ||
+		!webhooks_create(services->catalog, config, &app->webhooks, err))
 		return false;
 	publishing.holdup = app->holdup;
 	open_mirror(app);
 	services->budget = budget_create();
+	services->capabilities = capabilities_create();
 	services->traffic = traffic_create(clock_monotonic_ms());
 	open_turns(services);
 	services->publisher =
@@ -275,8 +283,18 @@ static bool authorize(void *context, enum role role, struct request *request, st
 {
 	const struct services *services = context;
 
+	if (role == ROLE_READ && capability_is_one(request->path_token))
+		return capabilities_check(
+			services->capabilities, request->path_token, CAPABILITY_READS, request->path, err);
 	return access_check(services->access, request_token(request),
 		role == ROLE_ADMIN ? RIGHT_ADMIN : RIGHT_READ, NULL, request->who, err);
+}
+
+static void present(
+	void *services, const struct request *request, const struct err *err, struct reply *reply)
+{
+	web_refuse(services, request, err, reply);
+	kaggle_adapt(services, request, reply);
 }
 
 static bool open_front(struct app *app, struct err *err)
@@ -299,7 +317,8 @@ static bool open_front(struct app *app, struct err *err)
 		.response_cache = app->response_cache,
 		.services = &app->services,
 		.authorize = authorize,
-		.present = web_refuse,
+		.present = present,
+		.adapt = kaggle_adapt,
 	};
 
 	return front_open(&settings, &app->front, err);
@@ -348,10 +367,13 @@ void app_close(struct app *app)
 	imports_destroy(app->services.imports);
 	registry_destroy(app->services.registry);
 	publisher_destroy(app->services.publisher);
+	parcels_destroy(app->services.parcels);
 	holdup_destroy(app->holdup);
 	turns_destroy(app->services.unpackings);
 	turns_destroy(app->services.turns);
 	budget_destroy(app->services.budget);
+	alarms_destroy(app->services.alarms);
+	capabilities_destroy(app->services.capabilities);
 	traffic_destroy(app->services.traffic);
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);

@@ -35,6 +35,9 @@ struct front_settings {
 	 * or NULL. On a front thread; must be quick. */
 	void (*present)(
 		void *services, const struct request *request, const struct err *err, struct reply *reply);
+	/* May put an answer into other words for a client that reads none else; or NULL. On a worker, once
+	 * the reply is filled. */
+	void (*adapt)(void *services, const struct request *request, struct reply *reply);
 };
 
 #endif

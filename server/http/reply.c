@@ -114,6 +114,12 @@ void reply_vary(struct reply *reply, const char *field)
 	reply_header(reply, "Vary", all);
 }
 
+void reply_retype(struct reply *reply, const char *media_type)
+{
+	drop_header(reply, "Content-Type");
+	reply_header(reply, "Content-Type", media_type);
+}
+
 static void begin_body(struct reply *reply, int status, const char *media_type, enum reply_body kind)
 {
 	drop_body(reply);

@@ -127,6 +127,9 @@ void reply_header_printf(struct reply *reply, const char *name, const char *form
 /* Adds one to the fields that Vary names. */
 void reply_vary(struct reply *reply, const char *field);
 
+/* Another Content-Type in place of the one that came with the body. */
+void reply_retype(struct reply *reply, const char *media_type);
+
 /* The first value of this header, or NULL. */
 const char *reply_find_header(const struct reply *reply, const char *name);
 

@@ -5,11 +5,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/digest.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/secrets.h"
 
 static const char token_prefix[] = "/-/t/";
+
+/* A user's name, a colon and a token. */
+enum { BASIC_PAIR_MAX = 512 };
 
 static const char *const methods[] = {
 	[METHOD_GET] = "GET",
@@ -75,6 +79,27 @@ static const char *skip_scheme(const char *text, size_t slashes)
 	if (!length || found < slashes || found > 2)
 		return NULL;
 	return text + length + found;
+}
+
+/* What kagglehub asks a server on localhost for, whose address it cannot be told (KAGGLE: A.1): its calls, and
+ * where their answers lead. */
+static bool is_asked_of_localhost(const char *path, const char *query)
+{
+	static const char *const places[] = {"/api/v1/", "/v1/", "/-/t/"};
+	bool is_file = query && strstr(query, "-format=");
+
+	for (size_t i = 0; i < sizeof places / sizeof *places && !is_file; i++)
+		is_file = strncmp(path, places[i], strlen(places[i])) == 0;
+	return is_file;
+}
+
+static bool stands_for_localhost(const char *text, const char *query)
+{
+	static const char localhost[] = "localhost";
+	size_t host = strcspn(text, ":/");
+
+	return host == strlen(localhost) && strncasecmp(text, localhost, host) == 0 &&
+	       is_asked_of_localhost(text + strcspn(text, "/"), query);
 }
 
 /* Takes the authority off "host:port/path": *path begins at the slash, or at the end. */
@@ -183,21 +208,43 @@ static bool refuse_target(const char *sent, struct err *err)
 		"the client's proxy.");
 }
 
+/* kagglehub up to 0.3 puts a slash behind what ends in one. */
+static void drop_doubled_slash(char *path)
+{
+	static const char doubled[] = "/api/v1//";
+	size_t length = strlen(doubled);
+
+	if (strncmp(path, doubled, length) == 0)
+		memmove(path + length - 1, path + length, strlen(path + length) + 1);
+}
+
+static bool strip_absolute(
+	const char *absolute, const char *query, const char *hosts, const char **path, struct err *err)
+{
+	if (!stands_for_localhost(absolute, query))
+		return strip_host(absolute, hosts, path, err);
+	*path = absolute + strcspn(absolute, "/");
+	return true;
+}
+
 /* From the path as it was sent to the one that routes and handlers see. */
-static bool rewrite_path(struct request *request, char *sent, const char *hosts, struct err *err)
+static bool rewrite_path(
+	struct request *request, char *sent, const char *query, const char *hosts, struct err *err)
 {
 	const char *path = sent;
 	const char *absolute = skip_scheme(sent, 2);
 	AUTO_FREE char *token = NULL;
 	AUTO_FREE char *rewritten = NULL;
 
-	if (absolute && !strip_host(absolute, hosts, &path, err))
+	if (absolute && !strip_absolute(absolute, query, hosts, &path, err))
 		return false;
+	request->as_proxy = absolute != NULL;
 	if (*path != '/' && !absolute)
 		return refuse_target(sent, err);
 	if (!strip_token(&path, &token, err) || !strip_embedded_host(&path, hosts, err))
 		return false;
 	rewritten = without_trailing_slash(path);
+	drop_doubled_slash(rewritten);
 	if (!check_segments(rewritten, err))
 		return false;
 	request->ends_in_slash = strlen(path) > strlen(rewritten);
@@ -218,12 +265,50 @@ bool request_set_target(struct request *request, const char *target, const char 
 		return err_set(err, ERR_BAD_REQUEST, "The request's target has more than %d bytes.",
 			REQUEST_TARGET_MAX);
 	sent = mem_dup_n(target, path_length);
-	if (!decode_path(sent, err) || !rewrite_path(request, sent, hosts, err))
+	if (!decode_path(sent, err) || !rewrite_path(request, sent, query, hosts, err))
 		return false;
 	if (!query_parse(query, &request->query))
 		return err_set(err, ERR_BAD_REQUEST,
 			"The query has a broken percent-encoding or more than %d parameters.", URI_QUERY_MAX);
 	return true;
+}
+
+/* Piece by piece, since it is longer than what is decoded at once. False where it is no base64. */
+static bool decode_basic(const char *text, char pair[BASIC_PAIR_MAX + 1])
+{
+	enum { PIECE = 64, PIECE_BYTES = PIECE / 4 * 3 };
+	size_t left = strlen(text), length = 0;
+
+	if (left % 4 != 0 || left / 4 * 3 > BASIC_PAIR_MAX)
+		return false;
+	while (left > 0) {
+		size_t taken = left < PIECE ? left : PIECE;
+		AUTO_FREE char *piece = mem_dup_n(text, taken);
+		size_t padding = (piece[taken - 1] == '=') + (piece[taken - 2] == '=');
+		size_t bytes = taken / 4 * 3 - padding;
+
+		if (!base64_decode(piece, (uint8_t *)pair + length, bytes))
+			return false;
+		length += bytes;
+		text += taken;
+		left -= taken;
+	}
+	pair[length] = '\0';
+	return true;
+}
+
+void request_read_basic(struct request *request)
+{
+	const char *value = request_header(request, "Authorization");
+	char pair[BASIC_PAIR_MAX + 1];
+	const char *colon;
+
+	if (request->basic_token || !value || strncasecmp(value, "Basic ", 6) != 0 ||
+		!decode_basic(value + 6 + strspn(value + 6, " "), pair))
+		return;
+	colon = strchr(pair, ':');
+	if (colon)
+		request->basic_token = mem_dup(colon + 1);
 }
 
 const char *request_token(const struct request *request)
@@ -232,7 +317,7 @@ const char *request_token(const struct request *request)
 
 	if (value && strncasecmp(value, "Bearer ", 7) == 0)
 		return value + 7 + strspn(value + 7, " ");
-	return request->path_token;
+	return request->basic_token ? request->basic_token : request->path_token;
 }
 
 char *request_way_to(const struct request *request, const char *path)
@@ -305,6 +390,7 @@ void request_finish(struct request *request)
 	free(TAKE(request->path));
 	free(TAKE(request->log_path));
 	free(TAKE(request->path_token));
+	free(TAKE(request->basic_token));
 	query_finish(&request->query);
 	buffer_finish(&request->body);
 }

@@ -29,6 +29,8 @@ struct request {
 	struct query query; /* decoded */
 	const char *rest;   /* what the route's "*" matched; points into path */
 	char *path_token;   /* from /-/t/<token>/, or NULL */
+	char *basic_token;  /* the password of Authorization: Basic, once it is read; or NULL */
+	bool as_proxy;      /* the target was in absolute form: the client takes us for its proxy */
 	bool ends_in_slash; /* the path as it was sent did, which path does not tell */
 	bool http_1_0;
 	bool has_body;          /* a Content-Length above 0 or chunked coding */
@@ -58,12 +60,17 @@ bool request_says_proxied(const struct request *request);
 /* Reads a target as it stands in the request line ("/a/b?c", or "http://host/a" in absolute form) into path
  * and query. hosts is the list of hub.hosts: their names are taken off an absolute form, and off
  * "/https://<host>/…" and
- * "/https:/<host>/…". /-/t/<token>/… becomes path_token and the rest. ERR_BAD_REQUEST for broken or
- * encoded-slash paths,
+ * "/https:/<host>/…"; localhost off an absolute form for the API and our files' own addresses, as kagglehub
+ * sends them to its proxy. /-/t/<token>/… becomes path_token and the rest, "/api/v1//" loses a slash.
+ * ERR_BAD_REQUEST for broken or encoded-slash paths,
  * "." and ".." and empty segments, an overlong path or query. */
 bool request_set_target(struct request *request, const char *target, const char *hosts, struct err *err);
 
-/* The token that the client presented: Authorization: Bearer, else path_token, else NULL. */
+/* Reads Authorization: Basic, whose password is a token and whose user does not matter. */
+void request_read_basic(struct request *request);
+
+/* The token that the client presented: Authorization: Bearer, else basic_token, else path_token, else NULL.
+ */
 const char *request_token(const struct request *request);
 
 /* What leads a client from this request to another path of ours ("/a/b"), for a Location; free() it. Behind a

@@ -65,6 +65,7 @@ struct route {
 	bool own_pages; /* a page of another site may not send it: its preflight is not told of Content-Type
 			 */
 	bool slow;      /* the handler waits for the disk: it runs on a disk worker */
+	bool basic;     /* the password of Authorization: Basic is a token as well */
 	enum caller caller;
 	bool any_method; /* there is nothing at such a path, whatever is asked of it */
 	/* Whether it is of use for a path that its pattern matches, for those who ask what is; NULL: always.

@@ -291,6 +291,36 @@ bool access_check(struct access *access, const char *secret, enum right right, c
 	return open;
 }
 
+/* Whether a scope is for this right, whatever its glob. */
+static bool scopes_touch(const char *scopes, enum right right)
+{
+	for (;;) {
+		AUTO_FREE char *scope = next_word(&scopes);
+
+		if (!scope)
+			return false;
+		if (scope_glob(scope, RIGHT_ADMIN) || scope_glob(scope, right))
+			return true;
+	}
+}
+
+bool access_check_some(struct access *access, const char *secret, enum right right,
+	char who[TOKEN_NAME_MAX + 1], struct err *err)
+{
+	const struct token_secret *token;
+
+	if (!secret)
+		return err_set(err, ERR_UNAUTHORIZED, "this takes a token: Authorization: Bearer <token>");
+	LOCKED(&access->mutex);
+	if (!find_token(access, secret, &token, err) || !check_valid(token, err))
+		return false;
+	if (!scopes_touch(token->row.scopes, right))
+		return err_set(err, ERR_FORBIDDEN, "the token %s lacks the scope %s", token->row.name,
+			rights[right].name);
+	(void)snprintf(who, TOKEN_NAME_MAX + 1, "%s", token->row.name);
+	return true;
+}
+
 /* ---- issuing ---- */
 
 static bool is_token_name(const char *name)

@@ -16,7 +16,7 @@ struct piece *pieces_add(struct pieces *pieces, const char *path, int64_t offset
 
 	MEM_GROW(pieces->items, pieces->count, pieces->capacity);
 	piece = &pieces->items[pieces->count++];
-	*piece = (struct piece){mem_dup(path), offset, 0};
+	*piece = (struct piece){mem_dup(path), offset, 0, -1};
 	return piece;
 }
 
@@ -86,7 +86,7 @@ bool pieces_write(struct pieces *pieces, int fd, const struct tarball_sink *sink
 
 		if (!add_folders(tarball, i > 0 ? piece[-1].path : "", piece->path, err) ||
 			!tarball_add_file(tarball, piece->path, piece->size_bytes, err) ||
-			!copy(piece, fd, tarball, err))
+			!copy(piece, piece->fd >= 0 ? piece->fd : fd, tarball, err))
 			return false;
 	}
 	return tarball_finish(tarball, err);

@@ -7,14 +7,17 @@
 #include <stdint.h>
 
 struct access;
+struct alarms;
 struct blobs;
 struct budget;
+struct capabilities;
 struct catalog;
 struct config;
 struct events;
 struct imports;
 struct members;
 struct mirror;
+struct parcels;
 struct publisher;
 struct registry;
 struct renderings;
@@ -32,11 +35,14 @@ struct services {
 	struct members *members;
 	struct space *space;
 	struct access *access;
+	struct capabilities *capabilities; /* addresses that carry their own right */
+	struct alarms *alarms;             /* for clients that end a silent connection */
 	struct registry *registry;
 	struct mirror *mirror;
 	struct budget *budget; /* of fills that clients order in advance */
 	struct publisher *publisher;
 	struct imports *imports;  /* bundles that clients send */
+	struct parcels *parcels;  /* files that are to become versions */
 	struct turns *turns;      /* of uploads */
 	struct turns *unpackings; /* of archives whose files are asked for */
 	struct traffic *traffic;  /* the last day, by the half-hour */

@@ -143,6 +143,8 @@ static bool is_authorized(struct exchange *exchange, struct err *err)
 	const struct front_settings *settings = &exchange->in_flight->settings;
 	enum role role = exchange->route->role;
 
+	if (exchange->route->basic)
+		request_read_basic(&exchange->request);
 	if (role == ROLE_NONE || role == ROLE_HANDLER)
 		return true;
 	return settings->authorize(settings->services, role, &exchange->request, err);
@@ -317,6 +319,9 @@ static void settle(struct exchange *exchange)
 		return;
 	if (exchange->request.upload && !exchange->called)
 		return open_upload(exchange);
+	if (exchange->in_flight->settings.adapt)
+		exchange->in_flight->settings.adapt(
+			exchange->in_flight->settings.services, &exchange->request, reply);
 	/* The bytes of a part would not do for the whole, which is kept. */
 	if (reply->reuse.ops && reply->part_of == 0)
 		reply_load_file(reply, CACHED_BODY_MAX);

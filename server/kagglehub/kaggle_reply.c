@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/kagglehub/kaggle_reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/uri.h"
+#include "server/http/problem.h"
+
+void kaggle_reply_json(struct reply *reply, json_t *value)
+{
+	reply_json(reply, 200, value);
+	reply_header(reply, "Cache-Control", "no-store");
+}
+
+static json_t *text_json(const char *text)
+{
+	json_t *value = json_string(text);
+
+	return value ? value : json_string("The reason cannot be shown: it is not UTF-8.");
+}
+
+void kaggle_reply_failure(struct reply *reply, const struct err *err, const char *text)
+{
+	kaggle_reply_json(reply,
+		json_pack("{s:o, s:i}", "error", text_json(text), "errorCode", problem_status(err->code)));
+	reply->problem = ERR_NONE;
+}
+
+static bool begins_with(const char *text, const char *beginning)
+{
+	return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+bool kaggle_is_call(const struct request *request)
+{
+	static const char *const places[] = {"/api/v1/models/", "/api/v1/models.", "/api/v1/blobs/", "/api/v1/blobs.",
+		"/v1/models.", "/v1/blobs.", "/-/blobs/"};
+	bool is = false;
+
+	for (size_t i = 0; request->path && i < sizeof places / sizeof *places && !is; i++)
+		is = begins_with(request->path, places[i]);
+	return is;
+}
+
+static bool is_file(const struct request *request)
+{
+	const char *reader = query_find(&request->query, "for");
+
+	return reader && strcmp(reader, "kagglehub") == 0;
+}
+
+/* The problem's sentence; where it has none, its title. */
+static json_t *message_of(const struct reply *reply)
+{
+	json_auto_t *problem = reply->kind == REPLY_BYTES ? json_loadb(reply->bytes, reply->length, 0, NULL) : NULL;
+	json_t *detail = json_object_get(problem, "detail");
+
+	return detail ? json_incref(detail) : json_string(problem_title(reply->problem));
+}
+
+static void put_in_words(struct reply *reply)
+{
+	const char *type = reply_find_header(reply, "Content-Type");
+	json_auto_t *value = NULL;
+	char *text;
+
+	/* It has been here already. */
+	if (type && strcmp(type, "application/json") == 0)
+		return;
+	value = json_pack("{s:i, s:o}", "code", reply->status, "message", message_of(reply));
+	text = json_dumps(value, JSON_COMPACT);
+	reply_take_bytes(reply, reply->status, "application/json", text, strlen(text));
+}
+
+static bool is_served(const struct reply *reply)
+{
+	return reply->status == 200 || reply->status == 206;
+}
+
+void kaggle_adapt(void *services, const struct request *request, struct reply *reply)
+{
+	bool gets_file = is_file(request);
+
+	(void)services;
+	if (reply->problem != ERR_NONE && (gets_file || kaggle_is_call(request)))
+		put_in_words(reply);
+	else if (gets_file && is_served(reply))
+		reply_retype(reply, "application/octet-stream");
+}

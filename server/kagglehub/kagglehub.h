@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Handlers for kagglehub, of both generations: up to 0.3 it calls by paths, later by the names of methods
+ * (KAGGLE: A.2 to A.4). */
+#ifndef SERVER_KAGGLEHUB_KAGGLEHUB_H
+#define SERVER_KAGGLEHUB_KAGGLEHUB_H
+
+#include "server/http/route.h"
+
+/* GET /api/v1/models/…: what a path asks for. */
+void kaggle_get(void *services, struct request *request, struct reply *reply);
+
+/* POST …/models.ModelApiService/<method>, for downloads. */
+void kaggle_latest(void *services, struct request *request, struct reply *reply);
+void kaggle_files(void *services, struct request *request, struct reply *reply);
+void kaggle_download(void *services, struct request *request, struct reply *reply);
+void kaggle_model(void *services, struct request *request, struct reply *reply);
+
+/* … and for uploads. */
+void kaggle_create_model(void *services, struct request *request, struct reply *reply);
+void kaggle_create_instance(void *services, struct request *request, struct reply *reply);
+void kaggle_create_version(void *services, struct request *request, struct reply *reply);
+
+/* POST …/blobs.BlobApiService/StartBlobUpload and /api/v1/blobs/upload: a file is to come. */
+void kaggle_start_blob(void *services, struct request *request, struct reply *reply);
+
+/* PUT of its bytes to the address that the client was given. */
+extern const struct upload_ops kaggle_blob_upload;
+void kaggle_blob(void *services, struct request *request, struct reply *reply);
+
+/* POST /api/v1/models/…: uploads by a path. */
+void kaggle_post(void *services, struct request *request, struct reply *reply);
+
+#endif

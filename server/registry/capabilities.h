@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Addresses that carry their own right, for clients that send no token there: each is good for one purpose
+ * and one path, for a while, and for this process. */
+#ifndef SERVER_REGISTRY_CAPABILITIES_H
+#define SERVER_REGISTRY_CAPABILITIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/own.h"
+
+enum capability_use { CAPABILITY_READS, CAPABILITY_PUTS };
+
+/* What stands behind "/-/t/" in place of a token. */
+struct capability_text {
+	char text[112];
+};
+
+struct capabilities;
+
+/* With a key that nobody else has, and that is gone with the process. destroy takes NULL. */
+struct capabilities *capabilities_create(void);
+void capabilities_destroy(struct capabilities *capabilities);
+AUTO_CLEANER(own_capabilities, struct capabilities *, capabilities_destroy)
+#define AUTO_CAPABILITIES AUTO(own_capabilities)
+
+/* For this path ("/acme/model/1/a.txt", decoded, without a query), until so many seconds from now. */
+struct capability_text capabilities_make(const struct capabilities *capabilities, enum capability_use use,
+	const char *path, int64_t lifetime_s);
+
+/* Whether a word has the form of one; it may be forged all the same. NULL is none. */
+bool capability_is_one(const char *word);
+
+/* ERR_UNAUTHORIZED where it was not made here, is for something else, or is over. */
+bool capabilities_check(const struct capabilities *capabilities, const char *word, enum capability_use use,
+	const char *path, struct err *err);
+
+#endif
