@@ -262,8 +262,8 @@ static bool open_services(struct app *app, struct err *err)
 		!open_backfill(app, err) ||
 		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err) ||
 		!open_imports(app, err) || !alarms_create(&services->alarms, err) ||
-		!parcels_create(app->space, services->blobs, config->publish.max_upload_bytes, &services->parcels,
-			err) ||
+		!parcels_create(app->space, services->blobs, config->publish.max_upload_bytes,
+			&services->parcels, err) ||
 		!webhooks_create(services->catalog, config, &app->webhooks, err))
 		return false;
 	publishing.holdup = app->holdup;
@@ -290,8 +290,7 @@ static bool authorize(void *context, enum role role, struct request *request, st
 		role == ROLE_ADMIN ? RIGHT_ADMIN : RIGHT_READ, NULL, request->who, err);
 }
 
-static void present(
-	void *services, const struct request *request, const struct err *err, struct reply *reply)
+static void present(void *services, const struct request *request, const struct err *err, struct reply *reply)
 {
 	web_refuse(services, request, err, reply);
 	kaggle_adapt(services, request, reply);

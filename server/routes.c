@@ -95,14 +95,6 @@ static bool is_record_of_import(const char *path)
 	return strcmp(part_of_import(path), "/record") == 0;
 }
 
-/* A call of kagglehub by a method's name, which it sends to either place. */
-#define KAGGLE_CALL(method, role, handler) \
-	{METHOD_POST, "/v1/" method, role, BODY_MEMORY, NULL, handler, .basic = true}, \
-	{ \
-		METHOD_POST, "/api/v1/" method, role, BODY_MEMORY, NULL, handler, .basic = true \
-	}
-#define KAGGLE_MODELS "models.ModelApiService/"
-
 /* The rows of the pattern that says most of a path count, and no others; GET rows answer HEAD as well. */
 const struct route routes[] = {
 	{METHOD_GET, "/healthz", ROLE_NONE, BODY_NONE, NULL, api_healthz, .caller = CALLER_FRONT},
@@ -146,14 +138,14 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/v1/events", ROLE_READ, BODY_NONE, NULL, api_events},
 	{METHOD_GET, "/api/v1/explain", ROLE_READ, BODY_NONE, NULL, hub_explain},
 	{METHOD_GET, "/api/v1/models/*", ROLE_READ, BODY_NONE, NULL, kaggle_get, .basic = true},
-	KAGGLE_CALL(KAGGLE_MODELS "GetModelInstance", ROLE_READ, kaggle_latest),
-	KAGGLE_CALL(KAGGLE_MODELS "ListModelInstanceVersionFiles", ROLE_READ, kaggle_files),
-	KAGGLE_CALL(KAGGLE_MODELS "DownloadModelInstanceVersion", ROLE_READ, kaggle_download),
-	KAGGLE_CALL(KAGGLE_MODELS "GetModel", ROLE_READ, kaggle_model),
-	KAGGLE_CALL(KAGGLE_MODELS "CreateModel", ROLE_HANDLER, kaggle_create_model),
-	KAGGLE_CALL(KAGGLE_MODELS "CreateModelInstance", ROLE_HANDLER, kaggle_create_instance),
-	KAGGLE_CALL(KAGGLE_MODELS "CreateModelInstanceVersion", ROLE_HANDLER, kaggle_create_version),
-	KAGGLE_CALL("blobs.BlobApiService/StartBlobUpload", ROLE_HANDLER, kaggle_start_blob),
+	{METHOD_POST, "/v1/models.ModelApiService/*", ROLE_HANDLER, BODY_MEMORY, NULL, kaggle_call,
+		.basic = true},
+	{METHOD_POST, "/api/v1/models.ModelApiService/*", ROLE_HANDLER, BODY_MEMORY, NULL, kaggle_call,
+		.basic = true},
+	{METHOD_POST, "/v1/blobs.BlobApiService/StartBlobUpload", ROLE_HANDLER, BODY_MEMORY, NULL,
+		kaggle_start_blob, .basic = true},
+	{METHOD_POST, "/api/v1/blobs.BlobApiService/StartBlobUpload", ROLE_HANDLER, BODY_MEMORY, NULL,
+		kaggle_start_blob, .basic = true},
 	{METHOD_POST, "/api/v1/models/*", ROLE_HANDLER, BODY_MEMORY, NULL, kaggle_post, .basic = true},
 	{METHOD_POST, "/api/v1/blobs/upload", ROLE_HANDLER, BODY_MEMORY, NULL, kaggle_start_blob,
 		.basic = true},

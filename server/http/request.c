@@ -81,8 +81,8 @@ static const char *skip_scheme(const char *text, size_t slashes)
 	return text + length + found;
 }
 
-/* What kagglehub asks a server on localhost for, whose address it cannot be told (KAGGLE: A.1): its calls, and
- * where their answers lead. */
+/* What kagglehub asks a server on localhost for, whose address it cannot be told (KAGGLE: A.1): its calls,
+ * and where their answers lead. */
 static bool is_asked_of_localhost(const char *path, const char *query)
 {
 	static const char *const places[] = {"/api/v1/", "/v1/", "/-/t/"};

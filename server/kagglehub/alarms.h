@@ -30,9 +30,10 @@ void alarms_destroy(struct alarms *alarms);
 AUTO_CLEANER(own_alarms, struct alarms *, alarms_destroy)
 #define AUTO_ALARMS AUTO(own_alarms)
 
-/* Has the object joined by the waiter (join answers as later_ops.ready does, but true where it has joined), and
- * sets the alarm for a time of clock_monotonic_ms(): whichever comes first wakes it. leave takes the waiter
- * back. Returns whether it has joined; from then on another thread may own the object and the alarm. */
+/* Has the object joined by the waiter (join answers as later_ops.ready does, but true where it has joined),
+ * and sets the alarm for a time of clock_monotonic_ms(): whichever comes first wakes it. leave takes the
+ * waiter back. Returns whether it has joined; from then on another thread may own the object and the alarm.
+ */
 bool alarms_join(struct alarms *alarms, struct alarm *alarm, int64_t at_ms, void *object,
 	bool (*join)(void *object, struct waiter *waiter), bool (*leave)(void *object, struct waiter *waiter),
 	struct waiter *waiter);

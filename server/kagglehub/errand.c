@@ -28,9 +28,9 @@ struct errand {
 	const struct errand_kind *kind;
 	struct model_ref ref;
 	enum format formats[FORMAT_COUNT];
-	size_t at;             /* the format that is tried */
-	struct err first;      /* what the first one failed with */
-	struct spool *spool;   /* of the fill that is waited for, or NULL */
+	size_t at;                 /* the format that is tried */
+	struct err first;          /* what the first one failed with */
+	struct spool *spool;       /* of the fill that is waited for, or NULL */
 	struct question *question; /* … or what an upstream is asked, or NULL */
 	struct alarm alarm;
 	int64_t newest;      /* of those that were found so far; 0: none was */
@@ -116,7 +116,8 @@ static bool is_there(void *object, struct waiter *waiter)
 	if (is_over(errand))
 		return true;
 	return !alarms_join(errand->services->alarms, &errand->alarm,
-		errand->rings_at_ms > 0 ? errand->rings_at_ms : INT64_MAX, errand, join, leave_either, waiter);
+		errand->rings_at_ms > 0 ? errand->rings_at_ms : INT64_MAX, errand, join, leave_either,
+		waiter);
 }
 
 static bool leave(void *object, struct waiter *waiter)
@@ -302,8 +303,7 @@ static void take_answer(struct errand *errand, const struct request *request, st
 {
 	struct registry *registry = errand->services->registry;
 	struct err err;
-	bool found =
-		registry_latest_answered(registry, errand->question, &errand->ref.name.version, &err);
+	bool found = registry_latest_answered(registry, errand->question, &errand->ref.name.version, &err);
 
 	let_go(errand);
 	note_latest(errand, found, &err);

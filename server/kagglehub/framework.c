@@ -76,13 +76,35 @@ bool framework_read(const char *word, struct framework *out)
 			continue;
 		(void)snprintf(out->word, sizeof out->word, "%s", rows[i].word);
 		out->format = rows[i].format;
+		out->known = true;
 		return true;
 	}
 	if (!is_segment(word))
 		return false;
 	(void)snprintf(out->word, sizeof out->word, "%s", word);
 	out->format = FORMAT_ARCHIVE;
+	out->known = false;
 	return true;
+}
+
+bool framework_has_handle(const char *handle)
+{
+	struct framework framework;
+	char word[FRAMEWORK_WORD_MAX + 1];
+	const char *third = handle;
+	size_t length;
+
+	for (int part = 0; part < 2 && third; part++) {
+		const char *slash = strchr(third, '/');
+
+		third = slash ? slash + 1 : NULL;
+	}
+	length = third ? strcspn(third, "/") : sizeof word;
+	if (length >= sizeof word || !third[length] || strchr(third + length + 1, '/'))
+		return false;
+	memcpy(word, third, length);
+	word[length] = '\0';
+	return framework_read(word, &framework) && framework.known;
 }
 
 bool framework_is(const struct framework *framework, const char *word, size_t length)

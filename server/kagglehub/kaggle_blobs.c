@@ -49,8 +49,7 @@ void kaggle_start_blob(void *context, struct request *request, struct reply *rep
 		(void)err_set(&err, ERR_BAD_REQUEST, "A file needs a name and its contentLength.");
 		return problem_reply(reply, &err);
 	}
-	if (parcels_begin(
-		    services->parcels, request->who, name, json_integer_value(length), &id, &err))
+	if (parcels_begin(services->parcels, request->who, name, json_integer_value(length), &id, &err))
 		reply_begun(services, request, &id, reply);
 	else
 		problem_reply(reply, &err);
@@ -102,11 +101,12 @@ static bool read_range(const struct request *request, struct content_range *out,
 	}
 	range.asks = strncmp(text, "bytes */", 8) == 0;
 	if (range.asks ? !number_parse(text + 8, &range.total)
-		       : sscanf(text, "bytes %18" SCNd64 "-%18" SCNd64 "/%18" SCNd64 "%n", &range.first, &last,
-				 &range.total, &end) != 3 ||
+		       : sscanf(text, "bytes %18" SCNd64 "-%18" SCNd64 "/%18" SCNd64 "%n", &range.first,
+				 &last, &range.total, &end) != 3 ||
 				 text[end] || range.first < 0 || last < range.first || last >= range.total)
 		return err_set(err, ERR_BAD_REQUEST,
-			"Content-Range must be \"bytes <first>-<last>/<length>\", or \"bytes */<length>\" to ask");
+			"Content-Range must be \"bytes <first>-<last>/<length>\", or \"bytes */<length>\" to "
+			"ask");
 	*out = range;
 	return true;
 }
@@ -178,7 +178,8 @@ static bool check_right(const struct services *services, const struct request *r
 	return capability_is_one(request->path_token)
 		       ? capabilities_check(services->capabilities, request->path_token, CAPABILITY_PUTS,
 				 request->path, err)
-		       : err_set(err, ERR_UNAUTHORIZED, "a file is sent to the address that StartBlobUpload gives");
+		       : err_set(err, ERR_UNAUTHORIZED,
+				 "a file is sent to the address that StartBlobUpload gives");
 }
 
 static bool begin(void *context, struct request *request, struct reply *reply)
@@ -234,7 +235,8 @@ static bool write_piece(struct request *request, const void *bytes, size_t lengt
 		return false;
 	delivery->at += (int64_t)length;
 	if (delivery->at > parcel_length(delivery->parcel))
-		delivery->failed = !err_set(&delivery->err, ERR_BAD_REQUEST, "more bytes came than the file has");
+		delivery->failed =
+			!err_set(&delivery->err, ERR_BAD_REQUEST, "more bytes came than the file has");
 	else if (skipped < length)
 		delivery->failed = !parcel_put(
 			delivery->parcel, (const char *)bytes + skipped, length - skipped, &delivery->err);

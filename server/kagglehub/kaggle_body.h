@@ -11,8 +11,8 @@
 #include "common/err.h"
 #include "server/http/request.h"
 
-/* The request's body, an object; the caller's. ERR_BAD_REQUEST; ERR_FORBIDDEN where a page of another site has
- * had a browser send it. */
+/* The request's body, an object; the caller's. ERR_BAD_REQUEST; ERR_FORBIDDEN where a page of another site
+ * has had a browser send it. */
 bool kaggle_read_body(const struct request *request, json_t **out, struct err *err);
 
 /* A text without a NUL; NULL: there is none under this key. It is the body's. */

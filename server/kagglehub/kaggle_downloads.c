@@ -9,6 +9,7 @@
 #include "server/http/problem.h"
 #include "server/kagglehub/errand.h"
 #include "server/kagglehub/kaggle_body.h"
+#include "server/kagglehub/kaggle_calls.h"
 #include "server/kagglehub/kaggle_reply.h"
 #include "server/kagglehub/kaggle_way.h"
 #include "server/kagglehub/kagglehub.h"
@@ -122,7 +123,8 @@ static void reply_model(struct services *services, const char *model, struct rep
 		(void)err_set(&err, ERR_NOT_FOUND, "no model %.200s is here", model);
 		return problem_reply(reply, &err);
 	}
-	kaggle_reply_json(reply, json_pack("{s:i, s:s, s:s}", "id", 1, "ref", model, "slug", strchr(model, '/') + 1));
+	kaggle_reply_json(
+		reply, json_pack("{s:i, s:s, s:s}", "id", 1, "ref", model, "slug", strchr(model, '/') + 1));
 }
 
 /* ---- calls ---- */
@@ -147,7 +149,8 @@ void kaggle_get(void *context, struct request *request, struct reply *reply)
 		return errand_run(services, download_errand(&ref), &ref, request, reply);
 	default:
 		(void)err_set(&err, ERR_NOT_FOUND,
-			"kagglehub has no such call; it asks for <owner>/<model>/<framework>/<variation>/get, "
+			"kagglehub has no such call; it asks for "
+			"<owner>/<model>/<framework>/<variation>/get, "
 			"…/<version>/files and …/<version>/download");
 		problem_reply(reply, &err);
 	}

@@ -34,8 +34,8 @@ static bool begins_with(const char *text, const char *beginning)
 
 bool kaggle_is_call(const struct request *request)
 {
-	static const char *const places[] = {"/api/v1/models/", "/api/v1/models.", "/api/v1/blobs/", "/api/v1/blobs.",
-		"/v1/models.", "/v1/blobs.", "/-/blobs/"};
+	static const char *const places[] = {"/api/v1/models/", "/api/v1/models.", "/api/v1/blobs/",
+		"/api/v1/blobs.", "/v1/models.", "/v1/blobs.", "/-/blobs/"};
 	bool is = false;
 
 	for (size_t i = 0; request->path && i < sizeof places / sizeof *places && !is; i++)
@@ -53,7 +53,8 @@ static bool is_file(const struct request *request)
 /* The problem's sentence; where it has none, its title. */
 static json_t *message_of(const struct reply *reply)
 {
-	json_auto_t *problem = reply->kind == REPLY_BYTES ? json_loadb(reply->bytes, reply->length, 0, NULL) : NULL;
+	json_auto_t *problem =
+		reply->kind == REPLY_BYTES ? json_loadb(reply->bytes, reply->length, 0, NULL) : NULL;
 	json_t *detail = json_object_get(problem, "detail");
 
 	return detail ? json_incref(detail) : json_string(problem_title(reply->problem));

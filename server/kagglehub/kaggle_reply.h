@@ -23,8 +23,8 @@ void kaggle_reply_json(struct reply *reply, json_t *value);
 /* 200 {"error", "errorCode"}: what uploads fail with. The text may be longer than an error's. */
 void kaggle_reply_failure(struct reply *reply, const struct err *err, const char *text);
 
-/* As front_settings.adapt: a problem becomes {"code", "message"} with its status, a file's bytes become octets.
- * Leaves other requests' answers alone. */
+/* As front_settings.adapt: a problem becomes {"code", "message"} with its status, a file's bytes become
+ * octets. Leaves other requests' answers alone. */
 void kaggle_adapt(void *services, const struct request *request, struct reply *reply);
 
 /* Whether it is one of this client's requests. */

@@ -7,6 +7,7 @@
 #include "server/api/answer.h"
 #include "server/http/problem.h"
 #include "server/kagglehub/kaggle_body.h"
+#include "server/kagglehub/kaggle_calls.h"
 #include "server/kagglehub/kaggle_reply.h"
 #include "server/kagglehub/kagglehub.h"
 #include "server/kagglehub/model_ref.h"
@@ -74,7 +75,8 @@ static bool add_folders(
 
 		if (!name || strchr(name, '/') || depth >= DEPTH_MAX)
 			return err_set(err, ERR_INVALID_MODULE,
-				"A folder needs a name without \"/\", and there may be %d of them in each other.",
+				"A folder needs a name without \"/\", and there may be %d of them in each "
+				"other.",
 				DEPTH_MAX);
 		inside = mem_printf("%s%s/", path, name);
 		if (!add_folder(assembly, below, inside, depth + 1, err))
@@ -117,14 +119,14 @@ static void reply_refused(const struct err *err, const struct examination *exami
 	kaggle_reply_failure(reply, err, words);
 }
 
-static void reply_made(const struct services *services, const struct request *request, const struct name *name,
-	struct reply *reply)
+static void reply_made(const struct services *services, const struct request *request,
+	const struct name *name, struct reply *reply)
 {
 	AUTO_FREE char *base = answer_base_url(services, request);
 	AUTO_FREE char *url = mem_printf("%s/%s", base, name_path(name).text);
 
-	kaggle_reply_json(reply, json_pack("{s:i, s:s, s:s, s:s}", "id", 1, "ref", name->handle, "url", url,
-					 "error", ""));
+	kaggle_reply_json(reply,
+		json_pack("{s:i, s:s, s:s, s:s}", "id", 1, "ref", name->handle, "url", url, "error", ""));
 }
 
 /* ---- its way ---- */
@@ -206,11 +208,11 @@ static void make(struct services *services, struct request *request, const struc
 
 /* ---- calls ---- */
 
-static bool may_publish(
-	const struct services *services, struct request *request, const struct model_ref *ref, struct err *err)
+static bool may_publish(const struct services *services, struct request *request, const struct model_ref *ref,
+	struct err *err)
 {
-	return access_check(services->access, request_token(request), RIGHT_PUBLISH, ref->name.handle, request->who,
-		err);
+	return access_check(
+		services->access, request_token(request), RIGHT_PUBLISH, ref->name.handle, request->who, err);
 }
 
 /* Its version is to be named: a handle that is here has one already. */
@@ -235,7 +237,8 @@ static void make_next(struct services *services, struct request *request, struct
 	bool known;
 	struct err err;
 
-	if (model_ref_resolve(ref, services->catalog, &known, &err) && may_publish(services, request, ref, &err))
+	if (model_ref_resolve(ref, services->catalog, &known, &err) &&
+		may_publish(services, request, ref, &err))
 		make(services, request, ref, tree, reply);
 	else
 		problem_reply(reply, &err);
@@ -255,7 +258,8 @@ void kaggle_create_model(void *context, struct request *request, struct reply *r
 	if (!model)
 		return problem_reply(reply, &err);
 	/* Nothing is kept of it: a model is there as soon as a version of it is. */
-	kaggle_reply_json(reply, json_pack("{s:i, s:s, s:s, s:s}", "id", 1, "ref", model, "url", "", "error", ""));
+	kaggle_reply_json(
+		reply, json_pack("{s:i, s:s, s:s, s:s}", "id", 1, "ref", model, "url", "", "error", ""));
 }
 
 void kaggle_create_instance(void *services, struct request *request, struct reply *reply)
@@ -270,8 +274,8 @@ void kaggle_create_instance(void *services, struct request *request, struct repl
 		return problem_reply(reply, &err);
 	inner = json_object_get(body, "body");
 	model = model_ref_model(kaggle_text(body, "ownerSlug"), kaggle_text(body, "modelSlug"), &err);
-	if (model && model_ref_set(&ref, model, kaggle_text(inner, "framework"), kaggle_text(inner, "instanceSlug"), 0,
-			     NULL, &err))
+	if (model && model_ref_set(&ref, model, kaggle_text(inner, "framework"),
+			     kaggle_text(inner, "instanceSlug"), 0, NULL, &err))
 		make_first(services, request, &ref, inner, reply);
 	else
 		problem_reply(reply, &err);
@@ -291,7 +295,8 @@ void kaggle_create_version(void *services, struct request *request, struct reply
 
 /* ---- up to 0.3: by paths ---- */
 
-/* "<owner>/<model>/create/instance", "<owner>/<model>/<framework>/<variation>/create/version"; the other parts. */
+/* "<owner>/<model>/create/instance", "<owner>/<model>/<framework>/<variation>/create/version"; the other
+ * parts. */
 static size_t split(char *path, char *parts[6])
 {
 	size_t count = 0;
@@ -306,8 +311,8 @@ static bool ends(char *const parts[6], size_t count, const char *one, const char
 	return strcmp(parts[count - 2], one) == 0 && strcmp(parts[count - 1], two) == 0;
 }
 
-static void post_to_model(struct services *services, struct request *request, char *const parts[6], size_t count,
-	const json_t *body, struct reply *reply)
+static void post_to_model(struct services *services, struct request *request, char *const parts[6],
+	size_t count, const json_t *body, struct reply *reply)
 {
 	AUTO_MODEL_REF struct model_ref ref = {0};
 	bool is_first = count == 4;

@@ -17,8 +17,8 @@ enum { READ_LIFETIME_S = 6 * 3600 };
 
 static const char kept_in_paths[] = "/-._~!$&'()*+,;=:@";
 
-static void write_way(const struct services *services, const struct request *request, const char *path,
-	struct buffer *out)
+static void write_way(
+	const struct services *services, const struct request *request, const char *path, struct buffer *out)
 {
 	AUTO_BUFFER struct buffer encoded = {0};
 	AUTO_FREE char *way = NULL;
@@ -26,7 +26,8 @@ static void write_way(const struct services *services, const struct request *req
 	uri_encode(&encoded, path, kept_in_paths);
 	if (services->config->auth.read_needs_token) {
 		buffer_printf(out, "/-/t/%s",
-			capabilities_make(services->capabilities, CAPABILITY_READS, path, READ_LIFETIME_S).text);
+			capabilities_make(services->capabilities, CAPABILITY_READS, path, READ_LIFETIME_S)
+				.text);
 		buffer_add_string(out, buffer_string(&encoded));
 		return;
 	}
@@ -53,8 +54,8 @@ void kaggle_redirect_to_file(const struct services *services, const struct reque
 	bool is_member = file && format->is_archive;
 	AUTO_FREE char *path = is_member ? mem_printf("/%s/%s", name_path(name).text, file)
 					 : mem_printf("/%s", name_path(name).text);
-	AUTO_FREE char *query = mem_printf("%s=%s&" KAGGLE_MARK, format->query_key,
-		is_member ? "file" : format->query_value);
+	AUTO_FREE char *query =
+		mem_printf("%s=%s&" KAGGLE_MARK, format->query_key, is_member ? "file" : format->query_value);
 
 	kaggle_redirect(services, request, path, query, reply);
 }

@@ -10,16 +10,8 @@
 /* GET /api/v1/models/…: what a path asks for. */
 void kaggle_get(void *services, struct request *request, struct reply *reply);
 
-/* POST …/models.ModelApiService/<method>, for downloads. */
-void kaggle_latest(void *services, struct request *request, struct reply *reply);
-void kaggle_files(void *services, struct request *request, struct reply *reply);
-void kaggle_download(void *services, struct request *request, struct reply *reply);
-void kaggle_model(void *services, struct request *request, struct reply *reply);
-
-/* … and for uploads. */
-void kaggle_create_model(void *services, struct request *request, struct reply *reply);
-void kaggle_create_instance(void *services, struct request *request, struct reply *reply);
-void kaggle_create_version(void *services, struct request *request, struct reply *reply);
+/* POST …/models.ModelApiService/<method>. */
+void kaggle_call(void *services, struct request *request, struct reply *reply);
 
 /* POST …/blobs.BlobApiService/StartBlobUpload and /api/v1/blobs/upload: a file is to come. */
 void kaggle_start_blob(void *services, struct request *request, struct reply *reply);

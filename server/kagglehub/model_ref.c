@@ -142,7 +142,8 @@ bool model_ref_read_path(const char *rest, struct model_ref *out, enum model_cal
 
 bool model_ref_read_json(const json_t *body, bool with_version, struct model_ref *out, struct err *err)
 {
-	AUTO_FREE char *model = model_ref_model(kaggle_text(body, "ownerSlug"), kaggle_text(body, "modelSlug"), err);
+	AUTO_FREE char *model =
+		model_ref_model(kaggle_text(body, "ownerSlug"), kaggle_text(body, "modelSlug"), err);
 	int64_t version = json_integer_value(json_object_get(body, "versionNumber"));
 	const char *variation = kaggle_text(body, "instanceSlug");
 

@@ -47,8 +47,8 @@ bool access_revoke(struct access *access, const char *name, struct err *err);
 bool access_check(struct access *access, const char *secret, enum right right, const char *handle,
 	char who[TOKEN_NAME_MAX + 1], struct err *err);
 
-/* The same for a right that goes by handles, where the handle is not known yet: whether there is any with which
- * the bearer may do it. */
+/* The same for a right that goes by handles, where the handle is not known yet: whether there is any with
+ * which the bearer may do it. */
 bool access_check_some(struct access *access, const char *secret, enum right right,
 	char who[TOKEN_NAME_MAX + 1], struct err *err);
 

@@ -189,8 +189,8 @@ static bool copy_bare(struct assembly *assembly, const struct piece *piece, stru
 		int64_t left = piece->size_bytes - at;
 		size_t got;
 
-		if (!file_read_at(fd, block, left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES, piece->offset + at,
-			    &got, err))
+		if (!file_read_at(fd, block, left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES,
+			    piece->offset + at, &got, err))
 			return false;
 		if (got == 0)
 			return err_set(err, ERR_INTERNAL, "a draft has become shorter");
@@ -257,7 +257,8 @@ static bool is_final(enum err_code code)
 	return code == ERR_INVALID_MODULE || code == ERR_TOO_LARGE;
 }
 
-bool assembly_finish(struct assembly *assembly, struct name *out, struct examination **examination, struct err *err)
+bool assembly_finish(
+	struct assembly *assembly, struct name *out, struct examination **examination, struct err *err)
 {
 	bool done = false;
 	enum kept kept;

@@ -38,8 +38,8 @@ void capabilities_destroy(struct capabilities *capabilities)
 	free(capabilities);
 }
 
-static struct digest sign(const struct capabilities *capabilities, enum capability_use use, const char *path,
-	const char *until)
+static struct digest sign(
+	const struct capabilities *capabilities, enum capability_use use, const char *path, const char *until)
 {
 	AUTO_FREE char *words = mem_printf("%d\n%s\n%s", (int)use, until, path);
 	uint8_t code[32];

@@ -103,11 +103,12 @@ static void *run(void *context)
 	return NULL;
 }
 
-bool parcels_create(struct space *space, struct blobs *blobs, int64_t max_bytes, struct parcels **out,
-	struct err *err)
+bool parcels_create(
+	struct space *space, struct blobs *blobs, int64_t max_bytes, struct parcels **out, struct err *err)
 {
 	struct parcels *parcels = mem_zero(1, sizeof *parcels);
-	const struct thread_plan plan = {.name = "parcels", .role = THREAD_ANY, .run = run, .context = parcels};
+	const struct thread_plan plan = {
+		.name = "parcels", .role = THREAD_ANY, .run = run, .context = parcels};
 
 	lock_init(&parcels->mutex, &lock_place);
 	(void)pthread_cond_init(&parcels->changed, NULL);
@@ -172,7 +173,8 @@ static bool check_share(struct parcels *parcels, const char *who, int64_t length
 	}
 	if (count > PARCELS_A_TOKEN || bytes > parcels->max_bytes || parcels->count >= PARCELS_MAX)
 		return err_set(err, ERR_BUSY,
-			"the token %s has sent %zu files with %s that belong to no version yet; those that are "
+			"the token %s has sent %zu files with %s that belong to no version yet; those that "
+			"are "
 			"not used go within an hour",
 			who, count - 1, number_size(bytes - length).text);
 	return true;
@@ -234,10 +236,12 @@ bool parcels_begin(struct parcels *parcels, const char *who, const char *name, i
 static bool refuse_unknown(struct err *err)
 {
 	return err_set(err, ERR_NOT_FOUND,
-		"no such file is here that waits for its version: it was used, or its hour is over. Send it again");
+		"no such file is here that waits for its version: it was used, or its hour is over. Send it "
+		"again");
 }
 
-bool parcels_look(struct parcels *parcels, const char *id, int64_t *received, int64_t *length, struct err *err)
+bool parcels_look(
+	struct parcels *parcels, const char *id, int64_t *received, int64_t *length, struct err *err)
 {
 	LOCKED(&parcels->mutex);
 	const struct parcel *parcel = find(parcels, id);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files that a client sends one by one, before it says of which version they are: each in a draft, for an hour,
- * and so many a token. None outlives the process. */
+ * Files that a client sends one by one, before it says of which version they are: each in a draft, for an
+ * hour, and so many a token. None outlives the process. */
 #ifndef SERVER_REGISTRY_PARCELS_H
 #define SERVER_REGISTRY_PARCELS_H
 
@@ -26,22 +26,24 @@ struct parcel_id {
 };
 
 /* Has a thread. A token's may have so many bytes in all. destroy takes NULL; none may be held then. */
-bool parcels_create(struct space *space, struct blobs *blobs, int64_t max_bytes, struct parcels **out,
-	struct err *err);
+bool parcels_create(
+	struct space *space, struct blobs *blobs, int64_t max_bytes, struct parcels **out, struct err *err);
 void parcels_destroy(struct parcels *parcels);
 AUTO_CLEANER(own_parcels, struct parcels *, parcels_destroy)
 #define AUTO_PARCELS AUTO(own_parcels)
 
-/* Room for a file of this name and length, which the token named `who` sends. ERR_TOO_LARGE, ERR_BUSY (he has too
- * many), ERR_NO_SPACE. May take long. */
+/* Room for a file of this name and length, which the token named `who` sends. ERR_TOO_LARGE, ERR_BUSY (he has
+ * too many), ERR_NO_SPACE. May take long. */
 bool parcels_begin(struct parcels *parcels, const char *who, const char *name, int64_t length,
 	struct parcel_id *out, struct err *err);
 
 /* How much of one has come; *length of how much. ERR_NOT_FOUND. */
-bool parcels_look(struct parcels *parcels, const char *id, int64_t *received, int64_t *length, struct err *err);
+bool parcels_look(
+	struct parcels *parcels, const char *id, int64_t *received, int64_t *length, struct err *err);
 
-/* Holds one, for its bytes or for a version that it goes into: nobody else does then, and its time does not end.
- * who: NULL, or the token whose it must be. *out is NULL where it is held; then parcels_await. ERR_NOT_FOUND. */
+/* Holds one, for its bytes or for a version that it goes into: nobody else does then, and its time does not
+ * end. who: NULL, or the token whose it must be. *out is NULL where it is held; then parcels_await.
+ * ERR_NOT_FOUND. */
 bool parcels_hold(
 	struct parcels *parcels, const char *id, const char *who, struct parcel **out, struct err *err);
 /* It may be held again; or where it is of no more use, it goes. */

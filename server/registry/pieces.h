@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files that stand in a draft, one behind the other or each in its own, and the one archive that the same files always become.
+ * Files that stand in a draft, one behind the other or each in its own, and the one archive that the same
+ * files always become.
  */
 #ifndef SERVER_REGISTRY_PIECES_H
 #define SERVER_REGISTRY_PIECES_H
@@ -17,7 +18,8 @@ struct piece {
 	char *path; /* relative, in normal form */
 	int64_t offset;
 	int64_t size_bytes;
-	int fd; /* of a draft of its own, which is not the piece's to close; -1: the draft that all stand in */
+	int fd; /* of a draft of its own, which is not the piece's to close; -1: the draft that all stand in
+		 */
 };
 
 /* All zero to begin with; finish frees what they hold. */

@@ -67,7 +67,8 @@ static char *path_of(const struct zip *zip, struct archive_entry *entry, struct 
 	bool is_folder = archive_entry_filetype(entry) == AE_IFDIR;
 
 	if (zip->members > zip->limits->max_members) {
-		(void)err_set(err, ERR_INVALID_MODULE, "archive.zip has more than publish.max_members members");
+		(void)err_set(
+			err, ERR_INVALID_MODULE, "archive.zip has more than publish.max_members members");
 		return NULL;
 	}
 	if (is_folder && length > 0 && path[length - 1] == '/')
@@ -80,7 +81,8 @@ static char *path_of(const struct zip *zip, struct archive_entry *entry, struct 
 	if (is_folder)
 		return mem_dup("");
 	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_is_encrypted(entry)) {
-		(void)err_set(err, ERR_INVALID_MODULE, "archive.zip has \"%.100s\", which is no plain file", path);
+		(void)err_set(
+			err, ERR_INVALID_MODULE, "archive.zip has \"%.100s\", which is no plain file", path);
 		return NULL;
 	}
 	return TAKE(path);

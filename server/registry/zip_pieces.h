@@ -12,9 +12,10 @@
 #include "server/registry/inflow.h"
 #include "server/registry/pieces.h"
 
-/* Reads the zip in this file by libarchive, and pours its files into the inflow, which is open. Nothing is made
- * on the disk by any name in it: links and other things than files and folders are refused, as are names that
- * lead out of the folder, passwords, and more than the limits allow. ERR_INVALID_MODULE, ERR_NO_SPACE. */
+/* Reads the zip in this file by libarchive, and pours its files into the inflow, which is open. Nothing is
+ * made on the disk by any name in it: links and other things than files and folders are refused, as are names
+ * that lead out of the folder, passwords, and more than the limits allow. ERR_INVALID_MODULE, ERR_NO_SPACE.
+ */
 bool zip_pieces_read(int fd, int64_t zip_bytes, const struct archive_limits *limits, struct inflow *inflow,
 	struct pieces *out, struct err *err);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "server/kagglehub/framework.h"
 #include "server/module/name.h"
 #include "server/web/example_calls.h"
 #include "server/web/facts.h"
@@ -86,6 +87,21 @@ static const struct snippet {
 	{FORMAT_ARCHIVE, NULL, "curl-archive", "curl (archive)", "The archive as it is",
 		"curl -fL -o {file}.tar.gz \"{url}?archive-format=compressed\"", NULL},
 };
+
+/* What Kaggle's client can name is loaded by it as it is, in whatever format. */
+static const struct snippet kagglehub = {FORMAT_TF_HUB, NULL, "kagglehub-model", "kagglehub",
+	"Python: kagglehub as it is, from 0.4 on; up to 0.3 with the other variable alone",
+	"import os\n\nos.environ[\"KAGGLE_API_ENVIRONMENT\"] = \"LOCALHOST\"\n"
+	"os.environ[\"http_proxy\"] = \"{server}\"\n"
+	"# up to 0.3: os.environ[\"KAGGLE_API_ENDPOINT\"] = \"{server}\"\n\n"
+	"import kagglehub\n\npath = kagglehub.model_download(\"{path}\")",
+	NULL};
+
+/* … in place of what does the same for others. */
+static bool is_stand_in(const struct snippet *snippet)
+{
+	return strcmp(snippet->id, "kagglehub") == 0;
+}
 
 static void call_serving(struct buffer *out, const json_t *model)
 {
@@ -226,6 +242,8 @@ static bool is_wanted(const struct snippet *snippet, const json_t *module, const
 	bool is_listed = json_array_size(json_object_get(version, "artifacts")) == 0;
 	const char *format = formats[snippet->format].name;
 
+	if (is_stand_in(snippet) && framework_has_handle(fact_text(version, "handle")))
+		return false;
 	return (find_artifact(version, format) || (is_listed && is_listed_as(module, format))) &&
 	       is_for(snippet, find_model(version, snippet->format));
 }
@@ -233,6 +251,8 @@ static bool is_wanted(const struct snippet *snippet, const json_t *module, const
 static void write_panels(
 	struct view *view, const json_t *module, const json_t *version, const struct words *words)
 {
+	if (framework_has_handle(fact_text(version, "handle")))
+		write_snippet(view, &kagglehub, words, NULL, "");
 	for (size_t i = 0; i < sizeof snippets / sizeof *snippets; i++) {
 		const json_t *artifact = find_artifact(version, formats[snippets[i].format].name);
 

@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified kagglehub, of both generations: what it loads. Its uploads are in test_kagglehub_uploads.py."""
-import base64
-import hashlib
 import json
-import tarfile
+import re
+import threading
+import urllib.parse
 
 import pytest
 from support import modules
-from support.kagglehub import KaggleError, New, Old
+from support.daemon import ROOT
+from support.kagglehub import KaggleError, New, Old, from_environment
+from support.upstream import Answer
 
 READ_BY_TOKEN = {"auth": {"read": "token"}}
+MODEL = {"saved_model.pb": modules.saved_model(), "assets/words.txt": b"one\n", "config.json": b'{"code": 500, "message": "no error"}'}
+
+
+def packed(files):
+    """A module's tar.gz."""
+    folders = sorted({path.rsplit("/", 1)[0] for path in files if "/" in path})
+    return modules.pack([modules.Member("./")] + [modules.Member(f"./{folder}/") for folder in folders]
+                        + [modules.Member(f"./{path}", content) for path, content in files.items()])
 
 
 def files_of(archive):
@@ -47,3 +57,137 @@ def test_loads_what_is_published_whichever_the_case(larder, connect, path):
     for handle in ("acme/half/tfJs/js/2", "acme/half/TFjs/js", "acme/half/tfjs/js"):
         assert client.model_download(handle) == files_of(module)
     assert client.model_download("acme/half/tfJs/js/2", "model.json") == {"model.json": files_of(module)["model.json"]}
+
+
+@pytest.mark.parametrize("settings", [{}, READ_BY_TOKEN], ids=["open", "token"])
+def test_loads_files_and_goes_on_with_them(start, connect, settings):
+    """With a file that looks like an error, were it told to be JSON."""
+    larder = start(settings)
+    larder.publish("/acme/m/tensorFlow2/v/1", packed(MODEL))
+    client = connect(larder, larder.token("read"))
+    assert client.model_download("acme/m/tensorFlow2/v/1") == MODEL
+    client.cut_after = 2
+    assert client.model_download("acme/m/tensorFlow2/v") == MODEL
+    assert client.model_download("acme/m/TENSORFLOW2/v/1", "assets/words.txt") == {"assets/words.txt": b"one\n"}
+    for name in ("none.txt", "assets/none.txt"):
+        with pytest.raises(KaggleError, match="404"):
+            client.model_download("acme/m/tensorFlow2/v/1", name)
+
+
+def test_leads_with_a_right_of_its_own_where_reading_takes_a_token(start):
+    larder = start(READ_BY_TOKEN)
+    larder.publish("/acme/m/tensorFlow2/v/1", packed(MODEL))
+    bearer = {"Authorization": f"Bearer {larder.token('read')}"}
+    answer = larder.request("GET", "/api/v1/models/acme/m/tensorFlow2/v/1/download/config.json", bearer)
+    way = answer.header("Location")
+    assert answer.status == 302 and way.startswith("/-/t/cap_")
+    file = larder.get(way)
+    assert file.status == 200 and file.body == MODEL["config.json"] and file.header("Content-Type") == "application/octet-stream"
+    assert larder.get(way, range="bytes=2-5").body == MODEL["config.json"][2:6]
+    # It is for this file, and for reading it.
+    assert larder.get(way.replace("config.json", "saved_model.pb")).status == 401
+    assert larder.get(way.replace("/config.json", "")).status == 401
+    assert larder.get(way.replace("cap_", "cap_9")).status == 401
+    assert larder.request("DELETE", urllib.parse.urlsplit(way).path.replace("/config.json", "")).status == 401
+    right = way.split("/")[3]
+    shown = [line for line in larder.log().splitlines() if right in line]
+    assert not shown, shown
+    assert r"/-/t/\u2026/acme/m" in larder.log()
+    for path in ("/api/v1/models/acme/m/tensorFlow2/v/get", "/api/v1/models/acme/m/tensorFlow2/v/1/files"):
+        refused = larder.get(path)
+        assert refused.status == 401 and refused.json()["code"] == 401 and refused.json()["message"]
+
+
+def test_many_files_come_as_one_archive(larder, connect):
+    files = {"saved_model.pb": modules.saved_model(), **{f"assets/{number}.txt": b"%d" % number for number in range(30)}}
+    larder.publish("/acme/many/tensorFlow2/v/1", packed(files))
+    assert connect(larder).model_download("acme/many/tensorFlow2/v/1") == files
+
+
+def test_loads_any_archive_and_bare_files(larder, connect):
+    files = {"model.safetensors": b"\x02" + 7 * b"\0" + b"{}", "1/2/tokens.txt": b"deep"}
+    larder.publish("/acme/llm/pyTorch/v/3?archive-format=compressed", packed_deep(files))
+    larder.publish("/acme/lite/tfLite/v/1?lite-format=tflite", modules.tflite_model())
+    assert connect(larder).model_download("acme/llm/pytorch/v") == files
+    assert connect(larder).model_download("acme/lite/tflite/v") == {"model.tflite": modules.tflite_model()}
+
+
+def packed_deep(files):
+    return modules.pack([modules.Member("./"), modules.Member("./1/"), modules.Member("./1/2/")]
+                        + [modules.Member(f"./{path}", content) for path, content in files.items()])
+
+
+# ---- mirrored ---------------------------------------------------------------------------------------------------------------
+
+def test_fetches_what_is_not_here(start, upstream, connect):
+    module = packed(MODEL)
+    upstream.serve("/acme/far/tensorFlow2/v/2", Answer(module))
+    upstream.serve("/acme/far/tensorFlow2/v", Answer(status=302, headers={"Location": "/acme/far/tensorFlow2/v/2?tf-hub-format=compressed"}))
+    mirror = start(upstreams=[upstream.url])
+    assert connect(mirror).model_download("acme/far/tensorflow2/v") == MODEL
+    mirror.stop()
+    mirror.configure({"mirror": {"offline": "on"}}, [upstream.url])
+    mirror.start()
+    assert connect(mirror).model_download("acme/far/tensorFlow2/v") == MODEL
+    assert connect(mirror).model_download("acme/far/tensorFlow2/v/2", "config.json") == {"config.json": MODEL["config.json"]}
+    with pytest.raises(KaggleError, match="offline"):
+        connect(mirror).model_download("acme/near/tensorFlow2/v/1")
+
+
+def test_sends_round_whoever_would_not_wait(start, upstream):
+    gate = threading.Event()
+    upstream.serve("/acme/slow/tensorFlow2/v/1", Answer(packed(MODEL), before=gate))
+    mirror = start(upstreams=[upstream.url])
+    files = mirror.get("/api/v1/models/acme/slow/tensorFlow2/v/1/files?page_size=25")
+    assert files.status == 302 and files.header("Location") == "/api/v1/models/acme/slow/tensorFlow2/v/1/files?rounds=1"
+    gate.set()
+    assert old(mirror).model_download("acme/slow/tensorFlow2/v/1") == MODEL
+
+
+# ---- what is wrong ------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("handle", ["acme/none/tensorFlow2/v/1", "acme/none/tensorFlow2/v", "Acme/none/tfJs/v/1"])
+def test_tells_what_is_not_there(mirror, connect, handle):
+    with pytest.raises(KaggleError, match="40[04]"):
+        connect(mirror).model_download(handle)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"ownerSlug": 5}', b'{"ownerSlug": "a/b", "modelSlug": "c"}', b"x" * 70000])
+def test_refuses_calls_that_are_none(larder, body):
+    for method in ("GetModelInstance", "ListModelInstanceVersionFiles", "DownloadModelInstanceVersion", "GetModel"):
+        answer = larder.request("POST", f"/v1/models.ModelApiService/{method}", {"Content-Type": "application/json"}, body)
+        assert 400 <= answer.status < 500 and answer.json()["code"] == answer.status and answer.json()["message"]
+
+
+def test_no_page_of_another_site_may_call(larder):
+    answer = larder.request("POST", "/v1/models.ModelApiService/GetModel", {"Origin": "http://evil.example"}, b"{}")
+    assert answer.status == 403
+
+
+def test_stands_for_localhost_for_its_calls_only(larder):
+    def ask(target):
+        return larder.raw(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+
+    for target in ("http://localhost:7777/api/v1/models/acme/m/get", "http://LOCALHOST/acme/m/1/x.txt?archive-format=file"):
+        assert b"400" not in ask(target).split(b"\r\n")[0]
+    for target in ("http://localhost/", "http://localhost/acme", "http://localhost.evil.example/api/v1/stats", "http://other/api/v1/stats"):
+        assert b"400" in ask(target).split(b"\r\n")[0]
+
+
+# ---- as the documents have it -----------------------------------------------------------------------------------------------------
+
+def written():
+    """The variables of each block of docs/clients.md, "kagglehub"."""
+    text = (ROOT / "docs/clients.md").read_text(encoding="utf-8").split("\n## kagglehub\n")[1].split("\n## ")[0]
+    return [dict(re.findall(r"^export (\w+)=(\S+)$", block, re.M)) for block in re.findall(r"```bash\n(.*?)```", text, re.S)]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_variables_do_as_they_are_written(larder, number):
+    variables = {name: value.replace("127.0.0.1:8080", "%s:%d" % larder.address) for name, value in written()[number].items()}
+    variables |= {"KAGGLE_API_TOKEN": larder.token()} if number == 0 else {"KAGGLE_KEY": larder.token()}
+    client = from_environment(variables)
+    client.model_upload("acme/written/tensorFlow2/v", MODEL)
+    assert client.model_download("acme/written/tensorFlow2/v") == MODEL
+    page = larder.get("/acme/written/tensorFlow2/v/1", accept="text/html").body.decode()
+    assert "kagglehub.model_download" in page and "acme/written/tensorFlow2/v/1" in page

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified kagglehub, of both generations: what it uploads."""
-import http.client
+import concurrent.futures
+import io
+import json
+import stat
+import urllib.parse
+import zipfile
 
 import pytest
 from support import modules
-from support.daemon import assert_problem
+from support.daemon import ROOT
 from support.kagglehub import KaggleError, New, Old
 
 
@@ -33,8 +38,14 @@ def connect(request):
 
 
 TFJS = files_of(modules.tfjs_module())
+SAVED_MODEL = {"saved_model.pb": modules.saved_model(), "assets/empty.txt": b"", "assets/extra/a.b/words.txt": b"one\n", "assets.extra": b"2"}
 # framework, files, and the format that they are published as
-MODELS = {"tfjs": ("tfJs", TFJS, "tfjs"), "tflite": ("tfLite", {"model.tflite": modules.tflite_model()}, "tflite")}
+MODELS = {"tf2": ("tensorFlow2", SAVED_MODEL, "tf-hub"), "tf1": ("tensorFlow1", SAVED_MODEL, "tf-hub"),
+          "keras": ("keras", {"model.weights.h5": b"HDF", "config.json": b"{}"}, "archive"),
+          "no saved model": ("tensorFlow2", {"model.h5": b"HDF"}, "archive"),
+          "two lite ones": ("tfLite", {"a.tflite": modules.tflite_model(), "labels.txt": b"cat"}, "archive"),
+          "many": ("pyTorch", {f"layers/{number % 7}/{number}.bin": b"%d" % number for number in range(60)}, "archive"),
+          "tfjs": ("tfJs", TFJS, "tfjs"), "tflite": ("tfLite", {"model.tflite": modules.tflite_model()}, "tflite")}
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -73,3 +84,137 @@ def test_needs_a_token_whose_scope_fits(larder, connect):
         with pytest.raises(KaggleError, match=words):
             connect(larder, token).model_upload("acme/half/tfJs/one", TFJS)
     assert larder.get("/api/v1/modules/acme/half/tfJs/one").status == 404
+
+
+TESTDATA = ROOT.parent / "shared/testdata"
+REAL = [(framework, folder) for kind, framework in (("savedmodel", "tensorFlow2"), ("tfjs", "tfJs"))
+        for folder in sorted((TESTDATA / kind).glob("*")) if folder.is_dir()]
+
+
+@pytest.mark.skipif(not REAL, reason=f"{TESTDATA} is not there")
+@pytest.mark.parametrize("framework, folder", REAL, ids=lambda value: getattr(value, "name", value))
+def test_real_models_come_back_as_they_were(larder, framework, folder):
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    for version, connect in enumerate((old, new), 1):
+        connect(larder, larder.token()).model_upload(f"acme/{folder.name.lower().replace('_', '-')}/{framework}/v", files)
+        handle = f"acme/{folder.name.lower().replace('_', '-')}/{framework}/v"
+        for loader in (old, new):
+            assert loader(larder).model_download(handle) == files
+            path, content = max(files.items(), key=lambda item: len(item[1]))
+            assert loader(larder).model_download(f"{handle}/{version}", path) == {path: content}
+
+
+# ---- what goes wrong ----------------------------------------------------------------------------------------------------------
+
+def zipped(entries):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content, mode in entries:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return out.getvalue()
+
+
+PLAIN = stat.S_IFREG | 0o644
+BAD_ZIPS = {"up": [("../x", b"x", PLAIN)], "root": [("/etc/x", b"x", PLAIN)], "link": [("x", b"/etc/passwd", stat.S_IFLNK | 0o777)],
+            "deep up": [("a/../../x", b"x", PLAIN)], "bomb": [("x", bytes(40 << 20), PLAIN)], "nothing": []}
+
+
+@pytest.mark.parametrize("entries", BAD_ZIPS.values(), ids=BAD_ZIPS)
+def test_refuses_zips_that_are_not_safe(larder, entries):
+    client = new(larder, larder.token())
+    with pytest.raises(KaggleError, match="archive.zip|no file"):
+        client.model_upload("acme/zip/pyTorch/v", {"archive.zip": zipped(entries)})
+    assert larder.get("/api/v1/modules/acme/zip/pyTorch/v").status == 404
+    larder.wait_for_no_drafts()
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 broken", b"not a zip", zipped([("a", b"a" * 9999, PLAIN)])[:-30]])
+def test_refuses_what_is_no_zip(larder, content):
+    with pytest.raises(KaggleError, match="archive.zip|no file"):
+        new(larder, larder.token()).model_upload("acme/zip/pyTorch/v", {"archive.zip": content})
+
+
+def start_blob(larder, token, **more):
+    return larder.request("POST", "/v1/blobs.BlobApiService/StartBlobUpload", {"Authorization": f"Bearer {token}"},
+                          json.dumps({"name": "a.txt", "contentLength": 4, **more}).encode())
+
+
+def place_of(blob):
+    return urllib.parse.urlsplit(blob.json()["createUrl"]).path
+
+
+def make(larder, token, tree, variation="v"):
+    body = {"ownerSlug": "acme", "modelSlug": "m", "body": {"instanceSlug": variation, "framework": "MODEL_FRAMEWORK_OTHER", **tree}}
+    return larder.request("POST", "/v1/models.ModelApiService/CreateModelInstance", {"Authorization": f"Bearer {token}"}, json.dumps(body).encode())
+
+
+def test_an_address_is_for_its_bytes_only(larder):
+    blob = start_blob(larder, larder.token())
+    place = place_of(blob)
+    assert larder.request("PUT", place, {"Content-Range": "bytes 2-3/4"}, b"cd").status == 308  # what comes before is missing
+    first = larder.request("PUT", place, {"Content-Range": "bytes 0-1/4"}, b"ab")
+    assert first.status == 308 and first.header("Range") == "bytes=0-1"
+    # What is there already is passed over.
+    assert larder.request("PUT", place, {"Content-Range": "bytes 0-3/4"}, b"abcd").status == 200
+    assert larder.request("PUT", place, {"Content-Range": "bytes */4"}).status == 200
+    for headers, body in (({"Content-Range": "bytes 0-4/5"}, b"abcde"), ({}, b"abcde"), ({"Content-Range": "bytes 3-1/4"}, b""),
+                          ({"Content-Range": "lines 1"}, b"")):
+        assert larder.request("PUT", place, headers, body).status == 400
+    assert larder.request("PUT", place[:-1] + "0", {}, b"abcd").status == 401
+    assert larder.request("PUT", "/" + place.split("/", 4)[4], {}, b"abcd").status == 401
+    assert larder.get(place).status in (401, 404, 405)
+    assert place.split("/")[3] not in larder.log()
+
+
+def test_a_file_is_its_senders_and_used_once(larder):
+    sender, other = larder.token("publish:acme/*"), larder.token("publish:*")
+    blob = start_blob(larder, sender)
+    tree = {"files": [{"token": blob.json()["token"]}]}
+    early = make(larder, sender, tree).json()
+    assert early["errorCode"] == 400 and "bytes have come" in early["error"]
+    assert larder.request("PUT", place_of(blob), {}, b"abcd").status == 200
+    assert make(larder, other, tree).json()["errorCode"] == 404
+    assert make(larder, sender, tree).json()["error"] == ""
+    assert make(larder, sender, tree, "w").json()["errorCode"] == 404
+
+
+@pytest.mark.parametrize("tree", [{"files": [{}]}, {"files": [5]}, {"files": [{"token": "none"}]}, {"directories": [{"files": []}]},
+                                  {"directories": [{"name": "a/b"}]}, {}, {"files": {}}])
+def test_refuses_trees_that_are_none(larder, tree):
+    assert make(larder, larder.token(), tree).json()["errorCode"] in (400, 404, 422)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a" * 300, "a\nb", "a\\b"])
+def test_refuses_names_that_no_file_may_have(larder, name):
+    blob = start_blob(larder, larder.token(), name=name)
+    assert larder.request("PUT", place_of(blob), {}, b"abcd").status == 200
+    refused = make(larder, larder.token(), {"files": [{"token": blob.json()["token"]}]}).json()
+    assert refused["errorCode"] == 422 and refused["error"]
+
+
+def test_what_was_sent_is_bounded(start):
+    larder = start({"publish": {"max_upload_bytes": "1000"}})
+    assert start_blob(larder, larder.token(), contentLength=1001).status == 413
+    assert start_blob(larder, larder.token(), contentLength=600).status == 200
+    full = start_blob(larder, larder.token(), contentLength=600)
+    assert full.status == 503 and full.json()["code"] == 503
+    others = [start_blob(larder, larder.token("publish:acme/*"), contentLength=1).status for _ in range(130)]
+    assert others == 128 * [200] + 2 * [503]
+    larder.restart()
+    larder.wait_for_no_drafts()
+
+
+def test_versions_are_counted_on_whoever_comes(larder):
+    client = new(larder, larder.token())
+    client.model_upload("acme/m/other/v", {"a.txt": b"0"})
+
+    def upload(number):
+        new(larder, larder.token()).model_upload("acme/m/other/v", {"a.txt": b"%d" % number})
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(upload, range(1, 9)))
+    loaded = {new(larder).model_download(f"acme/m/other/v/{version}")["a.txt"] for version in range(1, 10)}
+    assert loaded == {b"%d" % number for number in range(9)}

@@ -4,6 +4,7 @@ reads one (support/contract.py); here it is that nothing is left out, and that a
 import json
 import re
 import threading
+import urllib.parse
 
 import pytest
 import yaml
@@ -41,7 +42,7 @@ def as_route(path):
 
 def test_routes_and_description_are_the_same():
     described = {(method, as_route(path)) for method, _, path in declared()}
-    pages = {(method, path) for method, path in routes() if path.startswith("/-/")}
+    pages = {(method, path) for method, path in routes() if path.startswith("/-/") and path != "/-/blobs/*"}
     assert described - {("GET", "/-/*"), ("POST", "/-/*")} == routes() - pages
     assert {("GET", "/-/*"), ("POST", "/-/*")} <= described
     assert {path for method, path in pages if method != "GET"} == {"/-/fills/*"}
@@ -105,11 +106,43 @@ def walk(larder, upstream, folder):
         larder.get(path, accept="text/html")
         for method in ("OPTIONS", "PATCH"):
             larder.request(method, path)
+    walk_kaggle(larder)
     assert larder.request("GET", "/api/v1/imports", admin).status == 200
     assert larder.request("GET", "/api/v1/imports", {**admin, "If-None-Match": "*"}).status == 304
     assert larder.request("DELETE", "/api/v1/wants", admin).status == 200
     assert larder.request("DELETE", "/acme/m/2", {"Authorization": f"Bearer {larder.token('withdraw:*')}"}).status == 200
     assert larder.get("/acme/m/2.tar.gz").status == 410
+
+
+def walk_kaggle(larder):
+    """kagglehub's calls."""
+    larder.publish("/acme/web/tfJs/v/1?tfjs-format=compressed", modules.tfjs_module())
+    sender = {"Authorization": f"Bearer {larder.token()}", "Content-Type": "application/json"}
+    ref = {"ownerSlug": "acme", "modelSlug": "web", "framework": "MODEL_FRAMEWORK_TF_JS", "instanceSlug": "v", "versionNumber": 1}
+    model = {"ownerSlug": "acme", "slug": "web", "modelSlug": "web"}
+
+    def post(path, body, status=200):
+        reply = larder.request("POST", path, sender, json.dumps(body).encode())
+        assert reply.status == status, (path, reply)
+        return reply
+
+    for path in ("acme/web/get", "acme/web/tfJs/v/get", "acme/web/tfJs/v/1/files", "acme/web/tfJs/v/1/download"):
+        assert larder.get(f"/api/v1/models/{path}").status in (200, 302)
+    assert larder.get("/api/v1/models/acme/web/tfJs/v/1/other").status == 404
+    assert larder.get("/acme/web/tfJs/v/1/none.bin?tfjs-format=file&for=kagglehub").status == 404
+    for place in ("/v1", "/api/v1"):
+        service = f"{place}/models.ModelApiService"
+        for method in ("GetModelInstance", "ListModelInstanceVersionFiles"):
+            post(f"{service}/{method}", ref)
+        post(f"{service}/DownloadModelInstanceVersion", ref, 302)
+        post(f"{service}/CreateModel", model)
+        post(f"{service}/Other", model, 404)
+    post("/api/v1/models/create/new", model)
+    for path in ("/v1/blobs.BlobApiService/StartBlobUpload", "/api/v1/blobs.BlobApiService/StartBlobUpload", "/api/v1/blobs/upload"):
+        begun = post(path, {"name": "a.txt", "contentLength": 4}).json()
+    place = urllib.parse.urlsplit(begun["createUrl"]).path
+    assert larder.request("PUT", place, {"Content-Range": "bytes 0-1/4"}, b"ab").status == 308
+    assert larder.request("PUT", place, {"Content-Range": "bytes 2-3/4"}, b"cd").status == 200
 
 
 def test_every_operation_answers_as_described(mirror, upstream, tmp_path):

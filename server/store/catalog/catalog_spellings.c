@@ -11,7 +11,8 @@
 enum statement { FIRST_BETWEEN, KNOWS, LAST_VERSION };
 
 static const char *const sql[] = {
-	[FIRST_BETWEEN] = "SELECT handle FROM modules WHERE handle >= ?1 AND handle < ?2 ORDER BY handle LIMIT 1",
+	[FIRST_BETWEEN] =
+		"SELECT handle FROM modules WHERE handle >= ?1 AND handle < ?2 ORDER BY handle LIMIT 1",
 	[KNOWS] = "SELECT max(v.version = ?2) FROM modules m JOIN versions v ON v.module_id = m.id"
 		  " WHERE m.handle = ?1",
 	[LAST_VERSION] = "SELECT max(v.version) FROM modules m JOIN versions v ON v.module_id = m.id"
@@ -82,7 +83,8 @@ bool catalog_find_spelling(struct catalog *catalog, const struct spelling *spell
 		if (!try_word(txn, spelling, handle + start, length, out, &best, err))
 			return false;
 		free(from);
-		from = mem_printf("%.*s%c", (int)(start + length), handle, handle[start + length] ? '0' : '!');
+		from = mem_printf(
+			"%.*s%c", (int)(start + length), handle, handle[start + length] ? '0' : '!');
 	}
 	*found = best > 0;
 	return true;

@@ -22,7 +22,7 @@ METHODS = ("get", "put", "post", "delete")
 ALIAS = re.compile(r"^(https?://[^/]*)?(/-/t/[^/]*)?(/https?:/{1,2}[^/]*)?")
 PROBLEM = "application/problem+json"
 # What stands for more than one segment of a path.
-LONG = {"handle": "[^?]+", "collection": "[^?]+", "member": "[^?]+", "page": "[^?]*", "version": r"\d+", "from": r"\d+", "to": r"\d+"}
+LONG = {"call": "[^?]+", "handle": "[^?]+", "collection": "[^?]+", "member": "[^?]+", "page": "[^?]*", "version": r"\d+", "from": r"\d+", "to": r"\d+"}
 
 
 class Contract:

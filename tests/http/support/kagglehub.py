@@ -3,6 +3,7 @@
 What they send, and what they look at in the answers, was recorded from them (shared/KAGGLE.md)."""
 import base64
 import concurrent.futures
+import gzip
 import hashlib
 import http.client
 import io
@@ -45,7 +46,8 @@ class Answer:
         return _Closing(self.connection)
 
     def json(self):
-        return json.loads(self.read())
+        content = self.read()
+        return json.loads(gzip.decompress(content) if self.headers.get("Content-Encoding") == "gzip" else content)
 
 
 class _Closing:
@@ -420,3 +422,13 @@ class New(Kagglehub):
 
     def create_version(self, name, body):
         return self.models("CreateModelInstanceVersion", name, body=self.without_empty(body)).value
+
+
+def from_environment(variables):
+    """The client that these make of an import of kagglehub: {name: value}."""
+    if "KAGGLE_API_ENDPOINT" in variables:
+        return Old(variables["KAGGLE_API_ENDPOINT"], variables.get("KAGGLE_KEY"))
+    assert variables["KAGGLE_API_ENVIRONMENT"] == "LOCALHOST", variables
+    proxy = urllib.parse.urlsplit(variables["http_proxy"])
+    return New("http://localhost/api/v1", variables.get("KAGGLE_API_TOKEN"), proxy=(proxy.hostname, proxy.port),
+               key=variables.get("KAGGLE_KEY"))
