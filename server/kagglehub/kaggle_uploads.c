@@ -182,10 +182,34 @@ static bool leave_line(void *object, struct waiter *waiter)
 	return turns_leave(making->services->turns, &making->turn);
 }
 
-static void take_turn(void *object, const struct request *request, struct reply *reply)
+static bool is_ready(void *object, struct waiter *waiter)
+{
+	(void)object;
+	(void)waiter;
+	return true;
+}
+
+static bool has_not_joined(void *object, struct waiter *waiter)
+{
+	(void)object;
+	(void)waiter;
+	return false;
+}
+
+static void start_making(void *object, const struct request *request, struct reply *reply)
 {
 	(void)request;
 	reply_later(reply, &making_ops, object);
+}
+
+/* Waits for nothing, but is resumed on a disk worker: the first question of making_ops packs all of it. */
+static const struct later_ops packing_ops = {
+	is_ready, has_not_joined, start_making, destroy_making, .slow = true, .joins = true};
+
+static void take_turn(void *object, const struct request *request, struct reply *reply)
+{
+	(void)request;
+	reply_later(reply, &packing_ops, object);
 }
 
 static const struct later_ops turn_ops = {has_turn, leave_line, take_turn, destroy_making, .watched = true};

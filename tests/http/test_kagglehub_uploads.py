@@ -3,6 +3,9 @@
 import concurrent.futures
 import io
 import json
+import os
+import pathlib
+import re
 import stat
 import urllib.parse
 import zipfile
@@ -218,3 +221,23 @@ def test_versions_are_counted_on_whoever_comes(larder):
         list(pool.map(upload, range(1, 9)))
     loaded = {new(larder).model_download(f"acme/m/other/v/{version}")["a.txt"] for version in range(1, 10)}
     assert loaded == {b"%d" % number for number in range(9)}
+
+
+def worker_bytes(larder):
+    """What the ordinary workers have read and written so far."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{larder.process.pid}/task").iterdir():
+        if re.fullmatch(r"worker.*", (task / "comm").read_text().strip()):
+            counts = dict(line.split(": ") for line in (task / "io").read_text().splitlines())
+            total += int(counts["rchar"]) + int(counts["wchar"])
+    return total
+
+
+@pytest.mark.parametrize("zips", [False, True], ids=["files", "zip"])
+def test_disk_workers_pack(larder, zips):
+    content = os.urandom(4 << 20)
+    files = {"archive.zip": zipped([("a.bin", content, PLAIN)])} if zips else {"a.bin": content}
+    before = worker_bytes(larder)
+    new(larder, larder.token()).model_upload("acme/m/other/v", files)
+    assert 0 < worker_bytes(larder) - before < 1 << 20
+    assert new(larder).model_download("acme/m/other/v/1") == {"a.bin": content}
