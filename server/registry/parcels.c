@@ -26,6 +26,7 @@ struct parcel {
 	char *name;
 	int64_t length;
 	_Atomic int64_t received;
+	_Atomic bool broken; /* a write failed: it is not what was sent, and goes when it is given back */
 	struct inflow inflow; /* its holder's */
 	bool held;
 	int64_t until_ms; /* while it is not held */
@@ -246,7 +247,7 @@ bool parcels_look(
 	LOCKED(&parcels->mutex);
 	const struct parcel *parcel = find(parcels, id);
 
-	if (!parcel)
+	if (!parcel || atomic_load(&parcel->broken))
 		return refuse_unknown(err);
 	*received = atomic_load(&parcel->received);
 	*length = parcel->length;
@@ -259,7 +260,7 @@ bool parcels_hold(
 	LOCKED(&parcels->mutex);
 	struct parcel *parcel = find(parcels, id);
 
-	if (!parcel || (who && strcmp(parcel->who, who) != 0))
+	if (!parcel || atomic_load(&parcel->broken) || (who && strcmp(parcel->who, who) != 0))
 		return refuse_unknown(err);
 	*out = parcel->held ? NULL : parcel;
 	parcel->held = true;
@@ -287,6 +288,7 @@ void parcels_release(struct parcels *parcels, struct parcel *parcel, bool used)
 
 	if (!parcel)
 		return;
+	used |= atomic_load(&parcel->broken);
 	woken = give_back(parcels, parcel, used);
 	if (used)
 		destroy_parcel(parcel);
@@ -341,8 +343,10 @@ bool parcel_make_room(struct parcel *parcel, size_t length, struct err *err)
 
 bool parcel_put(struct parcel *parcel, const void *bytes, size_t length, struct err *err)
 {
-	if (!inflow_put(&parcel->inflow, bytes, length, err))
+	if (!inflow_put(&parcel->inflow, bytes, length, err)) {
+		atomic_store(&parcel->broken, true);
 		return false;
+	}
 	atomic_store(&parcel->received, parcel->inflow.length);
 	return true;
 }

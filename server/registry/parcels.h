@@ -53,7 +53,8 @@ void parcels_release(struct parcels *parcels, struct parcel *parcel, bool used);
 bool parcels_await(struct parcels *parcels, const char *id, struct waiter *waiter);
 bool parcels_leave(struct parcels *parcels, const char *id, struct waiter *waiter);
 
-/* Of one that is held. Its bytes come as into an inflow; parcel_flush has them all in the file. */
+/* Of one that is held. Its bytes come as into an inflow; parcel_flush has them all in the file. Nobody finds
+ * one any more whose parcel_put has failed. */
 const char *parcel_name(const struct parcel *parcel);
 int64_t parcel_received(const struct parcel *parcel);
 int64_t parcel_length(const struct parcel *parcel);
