@@ -182,27 +182,35 @@ static bool check_right(const struct services *services, const struct request *r
 				 "a file is sent to the address that StartBlobUpload gives");
 }
 
+/* Whether this can be answered as it is: what waits for room on the disk is written first. */
+static bool is_told(const struct content_range *range, const struct parcel_state *state)
+{
+	if (state->received < state->length)
+		return range->asks;
+	return state->settled && (range->asks || state->length > 0);
+}
+
 static bool begin(void *context, struct request *request, struct reply *reply)
 {
 	struct services *services = context;
 	struct delivery *delivery = mem_zero(1, sizeof *delivery);
 	struct content_range range;
-	int64_t received, length;
+	struct parcel_state state;
 	struct err err;
 
 	delivery->services = services;
 	delivery->request = request;
 	delivery->id = mem_dup(request->path + strlen(place));
 	if (!check_right(services, request, &err) || !read_range(request, &range, &err) ||
-		!parcels_look(services->parcels, delivery->id, &received, &length, &err))
+		!parcels_look(services->parcels, delivery->id, &state, &err))
 		return refuse(delivery, &err, reply);
-	if (range.total != -1 && range.total != length) {
+	if (range.total != -1 && range.total != state.length) {
 		(void)err_set(&err, ERR_BAD_REQUEST, "the file has %lld bytes, as was told before",
-			(long long)length);
+			(long long)state.length);
 		return refuse(delivery, &err, reply);
 	}
-	if (range.asks || (received >= length && length > 0)) {
-		reply_state(reply, received, length);
+	if (is_told(&range, &state)) {
+		reply_state(reply, state.received, state.length);
 		destroy_delivery(delivery);
 		return false;
 	}

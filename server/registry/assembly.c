@@ -89,7 +89,7 @@ bool assembly_add(struct assembly *assembly, const char *folder, const char *id,
 	AUTO_FREE char *path = NULL;
 	struct piece *piece;
 
-	if (!hold(assembly, id, &parcel, err))
+	if (!hold(assembly, id, &parcel, err) || !parcel_flush(parcel, err))
 		return false;
 	path = mem_printf("%s%s", folder, parcel_name(parcel));
 	if (parcel_received(parcel) < parcel_length(parcel))

@@ -25,7 +25,8 @@ AUTO_CLEANER(own_assembly, struct assembly *, assembly_destroy)
 #define AUTO_ASSEMBLY AUTO(own_assembly)
 
 /* Adds what was sent under this id, as the file of that name in a folder ("" or "a/b/"). ERR_NOT_FOUND,
- * ERR_BUSY (it is used just now), ERR_BAD_REQUEST (not all of it has come), ERR_INVALID_MODULE (its name). */
+ * ERR_BUSY (it is used just now), ERR_BAD_REQUEST (not all of it has come), ERR_INVALID_MODULE (its name),
+ * ERR_NO_SPACE (the disk has no room yet for all that has come). */
 bool assembly_add(struct assembly *assembly, const char *folder, const char *id, struct err *err);
 
 /* All are there: as upload_await and upload_leave. The first call packs, which takes as long as writing them

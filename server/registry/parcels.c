@@ -26,7 +26,8 @@ struct parcel {
 	char *name;
 	int64_t length;
 	_Atomic int64_t received;
-	_Atomic bool broken; /* a write failed: it is not what was sent, and goes when it is given back */
+	_Atomic bool waits;   /* not all of that may be in the file */
+	_Atomic bool broken;  /* a write failed: it is not what was sent, and goes when it is given back */
 	struct inflow inflow; /* its holder's */
 	bool held;
 	int64_t until_ms; /* while it is not held */
@@ -241,16 +242,15 @@ static bool refuse_unknown(struct err *err)
 		"again");
 }
 
-bool parcels_look(
-	struct parcels *parcels, const char *id, int64_t *received, int64_t *length, struct err *err)
+bool parcels_look(struct parcels *parcels, const char *id, struct parcel_state *out, struct err *err)
 {
 	LOCKED(&parcels->mutex);
 	const struct parcel *parcel = find(parcels, id);
 
 	if (!parcel || atomic_load(&parcel->broken))
 		return refuse_unknown(err);
-	*received = atomic_load(&parcel->received);
-	*length = parcel->length;
+	*out = (struct parcel_state){
+		atomic_load(&parcel->received), parcel->length, !atomic_load(&parcel->waits)};
 	return true;
 }
 
@@ -343,6 +343,7 @@ bool parcel_make_room(struct parcel *parcel, size_t length, struct err *err)
 
 bool parcel_put(struct parcel *parcel, const void *bytes, size_t length, struct err *err)
 {
+	atomic_store(&parcel->waits, true);
 	if (!inflow_put(&parcel->inflow, bytes, length, err)) {
 		atomic_store(&parcel->broken, true);
 		return false;
@@ -353,7 +354,10 @@ bool parcel_put(struct parcel *parcel, const void *bytes, size_t length, struct 
 
 bool parcel_flush(struct parcel *parcel, struct err *err)
 {
-	return inflow_flush(&parcel->inflow, err);
+	if (!inflow_flush(&parcel->inflow, err))
+		return false;
+	atomic_store(&parcel->waits, false);
+	return true;
 }
 
 int parcel_fd(const struct parcel *parcel)

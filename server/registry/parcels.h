@@ -37,9 +37,14 @@ AUTO_CLEANER(own_parcels, struct parcels *, parcels_destroy)
 bool parcels_begin(struct parcels *parcels, const char *who, const char *name, int64_t length,
 	struct parcel_id *out, struct err *err);
 
-/* How much of one has come; *length of how much. ERR_NOT_FOUND. */
-bool parcels_look(
-	struct parcels *parcels, const char *id, int64_t *received, int64_t *length, struct err *err);
+struct parcel_state {
+	int64_t received; /* so much of it has come */
+	int64_t length;
+	bool settled; /* and all that has come is in the file */
+};
+
+/* How far one is, held or not. ERR_NOT_FOUND. */
+bool parcels_look(struct parcels *parcels, const char *id, struct parcel_state *out, struct err *err);
 
 /* Holds one, for its bytes or for a version that it goes into: nobody else does then, and its time does not
  * end. who: NULL, or the token whose it must be. *out is NULL where it is held; then parcels_await.

@@ -3,15 +3,18 @@
 nothing that is there."""
 import contextlib
 import http.client
+import json
 import os
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import pytest
 from support import modules
 from support.client import Download
 from support.daemon import assert_problem, binary, under_thread_sanitizer
+from support.kagglehub import New
 from support.upstream import Answer
 from support.waiting import DEADLINE_S, wait_until
 
@@ -602,3 +605,29 @@ def test_withdrawing_needs_no_room(small_disk, upstream, start, again):
     assert (reply.status, reply.json()["state"]) == (200, "withdrawn"), reply
     assert_problem(larder.get("/acme/x/1.tar.gz"), 410, "gone")
     assert free_bytes(small_disk) > 200_000
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_file_is_there_once_the_disk_has_it(small_disk, upstream, start, asks):
+    """What kagglehub sends, where the disk runs full before its last byte: it is told that it is there only when it is."""
+    larder = start_on(start, small_disk, upstream, 0)
+    rights = {"Authorization": f"Bearer {larder.token()}"}
+    content = os.urandom(200 << 10)  # one piece: all of it is taken before any is written
+    size = len(content)
+
+    def call(service, body):
+        return larder.request("POST", f"/v1/{service}", rights, json.dumps(body).encode())
+
+    blob = call("blobs.BlobApiService/StartBlobUpload", {"name": "a.bin", "contentLength": size}).json()
+    model = {"ownerSlug": "acme", "modelSlug": "m", "body": {"instanceSlug": "v", "framework": "MODEL_FRAMEWORK_OTHER",
+                                                              "files": [{"token": blob["token"]}]}}
+    place = urllib.parse.urlsplit(blob["createUrl"]).path
+    other = fill_disk(small_disk, 64 << 10)
+    assert larder.request("PUT", place, {}, content).status == 507
+    assert larder.request("PUT", place, {"Content-Range": f"bytes */{size}"}).status == 507
+    assert call("models.ModelApiService/CreateModelInstance", model).json()["errorCode"] == 507
+    other.unlink()
+    if asks:
+        assert larder.request("PUT", place, {"Content-Range": f"bytes */{size}"}).status == 200
+    assert call("models.ModelApiService/CreateModelInstance", model).json()["error"] == ""
+    assert New("http://localhost/api/v1", proxy=larder.address).model_download("acme/m/other/v/1") == {"a.bin": content}

@@ -72,9 +72,9 @@ static struct parcel *hold(struct house *house, const struct parcel_id *id)
 
 static bool is_known(struct house *house, const struct parcel_id *id)
 {
-	int64_t received, length;
+	struct parcel_state state;
 	struct err err = {0};
-	bool known = parcels_look(house->parcels, id->text, &received, &length, &err);
+	bool known = parcels_look(house->parcels, id->text, &state, &err);
 
 	assert_true(known || err.code == ERR_NOT_FOUND);
 	return known;
@@ -121,10 +121,51 @@ static void what_could_not_be_written_is_gone(void **state)
 	}
 }
 
+static bool is_settled(struct house *house, const struct parcel_id *id)
+{
+	struct parcel_state state = {0};
+	struct err err = {0};
+
+	if (!parcels_look(house->parcels, id->text, &state, &err))
+		fail_msg("%s", err.text);
+	return state.settled;
+}
+
+static void what_waits_for_the_disk_is_not_settled(void **state)
+{
+	static const size_t lengths[] = {1, PIECE, PIECE + 1, MOST};
+	struct house *house = *state;
+
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		struct parcel_id id = begin(house, (int64_t)lengths[i]);
+		struct parcel *parcel = hold(house, &id);
+		struct err err = {0};
+		int file = dup(parcel_fd(parcel));
+
+		assert_true(is_settled(house, &id));
+		put_in_place(parcel, "/dev/full", O_WRONLY);
+		assert_true(put(parcel, lengths[i], &err));
+		assert_false(parcel_flush(parcel, &err));
+		assert_int_equal(err.code, ERR_NO_SPACE);
+		parcels_release(house->parcels, parcel, false);
+		/* All of it has come, and none is there. */
+		assert_false(is_settled(house, &id));
+		assert_ptr_equal(hold(house, &id), parcel);
+		assert_int_equal(parcel_received(parcel), lengths[i]);
+		assert_int_equal(dup2(file, parcel_fd(parcel)), parcel_fd(parcel));
+		assert_true(parcel_flush(parcel, &err));
+		assert_true(is_settled(house, &id));
+		assert_int_equal(lseek(parcel_fd(parcel), 0, SEEK_END), lengths[i]);
+		parcels_release(house->parcels, parcel, true);
+		(void)close(file);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_could_not_be_written_is_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_waits_for_the_disk_is_not_settled, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
