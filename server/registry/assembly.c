@@ -214,7 +214,7 @@ static bool write_out(struct assembly *assembly, struct err *err)
 
 static bool pack(struct assembly *assembly, struct err *err)
 {
-	const struct declaration declaration = {.length = -1};
+	const struct declaration declaration = {.length = -1, .is_new = true};
 	struct services *services = assembly->services;
 	int64_t last;
 
@@ -225,6 +225,9 @@ static bool pack(struct assembly *assembly, struct err *err)
 	assembly->name.format = is_like(assembly, assembly->preferred) ? assembly->preferred : FORMAT_ARCHIVE;
 	if (!catalog_last_version(services->catalog, assembly->name.handle, &last, err))
 		return false;
+	if (last == INT64_MAX)
+		return err_set(err, ERR_BAD_REQUEST, "%.200s has the last version that can be: none follows",
+			assembly->name.handle);
 	assembly->name.version = last + 1;
 	return publisher_begin(services->publisher, &assembly->name, assembly->who, &declaration,
 		       &assembly->upload, err) &&

@@ -106,6 +106,7 @@ static struct keeping keeping_of(
 		.checksums = &inspection->checksums,
 		.size_bytes = inspection->size_bytes,
 		.examination = inspection->examination,
+		.is_new = origin->is_new,
 		.now_s = clock_now_s(),
 	};
 }
@@ -181,7 +182,7 @@ bool committer_stage(struct committer *committer, struct spool *spool, const str
 	const struct inspection *inspection, bool patient, struct err *err)
 {
 	const struct name name = {.format = staging->format};
-	const struct origin origin = {staging->source, NULL};
+	const struct origin origin = {.source = staging->source};
 	struct keeping keeping = keeping_of(&name, &origin, inspection);
 
 	keeping.staged_for = &staging->bundle;

@@ -45,6 +45,7 @@ void committer_set_kept(struct committer *committer, void (*kept)(void *context)
 struct origin {
 	enum version_source source;
 	const char *who; /* the token's name, or the upstream's */
+	bool is_new;     /* refused where the version is there, in whatever format */
 };
 
 /* Keeps a complete and inspected spool under this name: durable on return; then it is the caller's to mark

@@ -195,7 +195,7 @@ static bool keep(
 /* Waits for the inspector and keeps what it passed. */
 static enum verdict verify_and_keep(struct fill *fill, const struct upstream *upstream)
 {
-	const struct origin origin = {SOURCE_MIRRORED, upstream->name};
+	const struct origin origin = {.source = SOURCE_MIRRORED, .who = upstream->name};
 	AUTO_INSPECTION struct inspection inspection = {0};
 
 	fill_progress_state(fill->progress, FILL_VERIFYING);

@@ -272,7 +272,7 @@ static bool stage(struct upload *upload)
 
 static bool keep(struct upload *upload)
 {
-	const struct origin origin = {SOURCE_PUBLISHED, upload->who};
+	const struct origin origin = {SOURCE_PUBLISHED, upload->who, upload->declaration.is_new};
 	const struct inspection *inspection = &upload->inspection;
 
 	if (!committer_commit(upload->publisher->committer, upload->inflow.spool, &upload->name, &origin,

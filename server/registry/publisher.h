@@ -39,6 +39,7 @@ struct declaration {
 	bool has_sha256;
 	struct digest sha256;
 	struct testimony told; /* by its headers, the SHA-256 as well */
+	bool is_new;           /* ERR_CONFLICT at the end where the version is there, in whatever format */
 };
 
 /* ERR_TOO_LARGE where no upload may have so many bytes. */

@@ -223,6 +223,28 @@ def test_versions_are_counted_on_whoever_comes(larder):
     assert loaded == {b"%d" % number for number in range(9)}
 
 
+def test_formats_share_no_number(larder):
+    """Whoever packs at the same time counts on from the same version; one of them has to count again."""
+    kinds = [({"a.txt": b"0"}, "archive"), (TFJS, "tfjs")]
+
+    def upload(number):
+        new(larder, larder.token()).model_upload("acme/m/tfJs/v", kinds[number % 2][0])
+
+    upload(0)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(upload, range(1, 16)))
+    found = [larder.get(f"/api/v1/modules/acme/m/tfJs/v/{version}").json()["artifacts"] for version in range(1, 17)]
+    assert [len(artifacts) for artifacts in found] == 16 * [1]
+    assert sorted(artifacts[0]["format"] for artifacts in found) == 8 * ["archive"] + 8 * ["tfjs"]
+
+
+def test_nothing_follows_the_last_number(larder):
+    client = new(larder, larder.token())
+    larder.publish(f"/acme/m/tfJs/v/{2 ** 63 - 1}?tfjs-format=compressed", modules.tfjs_module())
+    with pytest.raises(KaggleError, match="last version"):
+        client.model_upload("acme/m/tfJs/v", TFJS)
+
+
 def worker_bytes(larder):
     """What the ordinary workers have read and written so far."""
     total = 0

@@ -192,7 +192,7 @@ static void *run_keep(void *argument)
 		.checksums.sha256 = digest_of_keep(keep),
 		.size_bytes = (int64_t)strlen(keep->content),
 		.examination = &examination};
-	const struct origin origin = {keep->source, "ci"};
+	const struct origin origin = {.source = keep->source, .who = "ci"};
 
 	atomic_store(&keep->id, gettid());
 	keep->done = committer_commit(keep->house->committer, keep->spool, &keep->name, &origin, &inspection,

@@ -308,6 +308,26 @@ static void a_conflict_spares_what_another_version_needs(void **state)
 	assert_int_equal(place_count_blobs(&house->place), 2);
 }
 
+/* Neither its bytes again nor another format of it. */
+static void what_must_be_new_joins_no_version(void **state)
+{
+	static const struct declaration declared = {.length = -1, .is_new = true};
+	struct house *house = *state;
+	AUTO_BUFFER struct buffer noise = {0};
+	AUTO_BUFFER struct buffer model = {0};
+	enum kept kept;
+
+	add_noise(&noise, 1000, 3);
+	tflite_write(&model, noise.data, noise.length);
+	assert_int_equal(publish(house, &house->module, &declared, &kept), ERR_NONE);
+	assert_int_equal(kept, KEPT_NEW_VERSION);
+	assert_int_equal(publish(house, &house->module, &declared, &kept), ERR_CONFLICT);
+	house->name.format = FORMAT_TFLITE;
+	assert_int_equal(publish(house, &model, &declared, &kept), ERR_CONFLICT);
+	house->name.version = 2;
+	assert_int_equal(publish(house, &model, &declared, &kept), ERR_NONE);
+}
+
 static void what_is_too_large_is_refused(void **state)
 {
 	struct house *house = *state;
@@ -580,6 +600,7 @@ int main(void)
 		ROOM(one_withdrawn_meanwhile_is_gone),
 		ROOM(shared_bytes_stay_while_one_needs_them),
 		ROOM(a_conflict_spares_what_another_version_needs),
+		ROOM(what_must_be_new_joins_no_version),
 		ROOM(what_is_too_large_is_refused),
 		ROOM(what_would_fill_the_disk_is_refused),
 		ROOM(damage_on_the_way_is_told),

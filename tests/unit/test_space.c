@@ -60,7 +60,7 @@ static int tear_down(void **state)
 static struct digest keep(struct house *house, const char *handle, enum version_source source, uint32_t seed)
 {
 	const struct name name = name_of(handle, 1, FORMAT_TFLITE);
-	const struct origin origin = {source, "somebody"};
+	const struct origin origin = {.source = source, .who = "somebody"};
 	struct examination examination = {.unpacked_bytes = UNIT, .file_count = 1};
 	struct inspection inspection = {.whole = true, .size_bytes = UNIT, .examination = &examination};
 	AUTO_BUFFER struct buffer bytes = {0};

@@ -178,6 +178,9 @@ bool keeping_check(
 		return true;
 	if (!version_check_state(keeping->name, record->ids.state, err))
 		return false;
+	if (keeping->is_new)
+		return err_set(
+			err, ERR_CONFLICT, "%.200s is here already, and was to be a new version", path.text);
 	if (record->blob_id == 0 && keeping->source == SOURCE_MIRRORED)
 		return artifact_check_published(
 			&(struct artifact){.name = *keeping->name, .version_source = record->ids.source},

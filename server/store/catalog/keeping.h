@@ -31,6 +31,7 @@ struct keeping {
 	const struct examination *examination; /* NULL: it is staged with its blob (catalog_staging.h) */
 	const struct keeping_import *import;   /* NULL: it came another way */
 	const struct digest *staged_for; /* the contents of the bundle that it is staged for; else NULL */
+	bool is_new; /* only as a version that nobody has, in no format: else ERR_CONFLICT */
 	int64_t now_s;
 };
 
