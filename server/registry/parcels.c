@@ -30,7 +30,8 @@ struct parcel {
 	_Atomic bool broken;  /* a write failed: it is not what was sent, and goes when it is given back */
 	struct inflow inflow; /* its holder's */
 	bool held;
-	int64_t until_ms; /* while it is not held */
+	int64_t held_from; /* what had been received then */
+	int64_t until_ms;  /* while it is not held */
 	struct waiter *waiting;
 };
 
@@ -195,11 +196,40 @@ static bool enter(struct parcels *parcels, struct parcel *parcel, struct err *er
 	return true;
 }
 
-static bool check_share_alone(struct parcels *parcels, const char *who, int64_t length, struct err *err)
+/* This token's oldest that nobody has sent anything of for a while, or NULL. */
+static struct parcel *take_idle(struct parcels *parcels, const char *who)
+{
+	int64_t until_ms = clock_monotonic_ms() + 1000 * (int64_t)(PARCELS_LIFETIME_S - PARCELS_IDLE_S);
+
+	lock_expect(&parcels->mutex);
+	LIST_EACH (struct parcel, parcel, link, &parcels->all) {
+		if (!parcel->held && parcel->until_ms < until_ms && strcmp(parcel->who, who) == 0)
+			return take_out(parcels, parcel);
+	}
+	return NULL;
+}
+
+/* False: there is no room in the token's share, and *idle, if there is one, is to go first. */
+static bool find_share(
+	struct parcels *parcels, const char *who, int64_t length, struct parcel **idle, struct err *err)
 {
 	LOCKED(&parcels->mutex);
+	bool fits = check_share(parcels, who, length, err);
 
-	return check_share(parcels, who, length, err);
+	*idle = fits ? NULL : take_idle(parcels, who);
+	return fits;
+}
+
+static bool make_share(struct parcels *parcels, const char *who, int64_t length, struct err *err)
+{
+	struct parcel *idle;
+
+	while (!find_share(parcels, who, length, &idle, err)) {
+		if (!idle)
+			return false;
+		destroy_parcel(idle);
+	}
+	return true;
 }
 
 static struct parcel_id new_id(void)
@@ -220,7 +250,7 @@ bool parcels_begin(struct parcels *parcels, const char *who, const char *name, i
 	if (length > parcels->max_bytes)
 		return err_set(err, ERR_TOO_LARGE, "the file is larger than %s (publish.max_upload_bytes)",
 			number_size(parcels->max_bytes).text);
-	if (!check_share_alone(parcels, who, length, err))
+	if (!make_share(parcels, who, length, err))
 		return false;
 	parcel = mem_zero(1, sizeof *parcel);
 	parcel->id = new_id();
@@ -263,6 +293,8 @@ bool parcels_hold(
 	if (!parcel || atomic_load(&parcel->broken) || (who && strcmp(parcel->who, who) != 0))
 		return refuse_unknown(err);
 	*out = parcel->held ? NULL : parcel;
+	if (!parcel->held)
+		parcel->held_from = atomic_load(&parcel->received);
 	parcel->held = true;
 	return true;
 }
@@ -274,7 +306,8 @@ static struct waiter *give_back(struct parcels *parcels, struct parcel *parcel, 
 
 	parcel->waiting = NULL;
 	parcel->held = false;
-	parcel->until_ms = clock_monotonic_ms() + 1000 * (int64_t)PARCELS_LIFETIME_S;
+	if (atomic_load(&parcel->received) > parcel->held_from)
+		parcel->until_ms = clock_monotonic_ms() + 1000 * (int64_t)PARCELS_LIFETIME_S;
 	if (used)
 		(void)take_out(parcels, parcel);
 	else

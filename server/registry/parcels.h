@@ -18,7 +18,7 @@ struct parcel;
 struct parcels;
 struct space;
 
-enum { PARCELS_A_TOKEN = 128, PARCELS_MAX = 512, PARCELS_LIFETIME_S = 3600 };
+enum { PARCELS_A_TOKEN = 128, PARCELS_MAX = 512, PARCELS_LIFETIME_S = 3600, PARCELS_IDLE_S = 300 };
 
 /* By which its client names it. */
 struct parcel_id {
@@ -32,8 +32,9 @@ void parcels_destroy(struct parcels *parcels);
 AUTO_CLEANER(own_parcels, struct parcels *, parcels_destroy)
 #define AUTO_PARCELS AUTO(own_parcels)
 
-/* Room for a file of this name and length, which the token named `who` sends. ERR_TOO_LARGE, ERR_BUSY (he has
- * too many), ERR_NO_SPACE. May take long. */
+/* Room for a file of this name and length, which the token named `who` sends. Where he has too many, his
+ * oldest go first of which nothing has come for PARCELS_IDLE_S. ERR_TOO_LARGE, ERR_BUSY (none of them may
+ * go), ERR_NO_SPACE. May take long. */
 bool parcels_begin(struct parcels *parcels, const char *who, const char *name, int64_t length,
 	struct parcel_id *out, struct err *err);
 
@@ -51,7 +52,8 @@ bool parcels_look(struct parcels *parcels, const char *id, struct parcel_state *
  * ERR_NOT_FOUND. */
 bool parcels_hold(
 	struct parcels *parcels, const char *id, const char *who, struct parcel **out, struct err *err);
-/* It may be held again; or where it is of no more use, it goes. */
+/* It may be held again, and its hour begins anew if more of it has come; or where it is of no more use, it
+ * goes. */
 void parcels_release(struct parcels *parcels, struct parcel *parcel, bool used);
 
 /* True: it is held; the waiter has joined and is woken when it is worth asking again. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
@@ -13,6 +15,21 @@
 
 /* An inflow writes pieces of 256 KiB. */
 enum { MOST = 1 << 20, PIECE = 256 << 10 };
+
+static _Atomic int64_t passed_ms;
+
+int64_t __real_clock_monotonic_ms(void);
+int64_t __wrap_clock_monotonic_ms(void);
+
+int64_t __wrap_clock_monotonic_ms(void)
+{
+	return __real_clock_monotonic_ms() + atomic_load(&passed_ms);
+}
+
+static void pass(int64_t time_s)
+{
+	(void)atomic_fetch_add(&passed_ms, 1000 * time_s);
+}
 
 struct house {
 	struct place place;
@@ -161,11 +178,84 @@ static void what_waits_for_the_disk_is_not_settled(void **state)
 	}
 }
 
+/* Its thread looks when something changes: here when another one is given back. */
+static void await_end(struct house *house, const struct parcel_id *id)
+{
+	struct parcel_id other = begin(house, 1);
+
+	while (is_known(house, id)) {
+		parcels_release(house->parcels, hold(house, &other), false);
+		(void)sched_yield();
+	}
+	parcels_release(house->parcels, hold(house, &other), true);
+}
+
+/* Each is held and given back every quarter of an hour; of one more comes meanwhile. */
+static void only_what_comes_renews_the_hour(void **state)
+{
+	struct house *house = *state;
+	struct parcel_id asked = begin(house, 100), sent = begin(house, 100);
+	struct err err = {0};
+
+	for (int i = 0; i < 5; i++) {
+		struct parcel *parcel = hold(house, &sent);
+
+		assert_true(put(parcel, 1, &err));
+		parcels_release(house->parcels, parcel, false);
+		if (i < 4)
+			parcels_release(house->parcels, hold(house, &asked), false);
+		pass(PARCELS_LIFETIME_S / 4 + 1);
+	}
+	await_end(house, &asked);
+	assert_true(is_known(house, &sent));
+	pass(PARCELS_LIFETIME_S);
+	await_end(house, &sent);
+}
+
+static enum err_code refusal_of(struct house *house, const char *who, int64_t length)
+{
+	struct parcel_id id;
+	struct err err = {.code = ERR_NONE};
+
+	return parcels_begin(house->parcels, who, "a.bin", length, &id, &err) ? ERR_NONE : err.code;
+}
+
+/* By their bytes here; the oldest first, and no more than are in the way. */
+static void what_is_idle_makes_room_for_its_token(void **state)
+{
+	struct house *house = *state;
+	struct parcel_id held = begin(house, MOST / 4), first = begin(house, MOST / 4),
+			 second = begin(house, MOST / 4), third = begin(house, MOST / 4);
+	struct parcel *parcel = hold(house, &held), *active;
+	struct err err = {0};
+
+	assert_int_equal(refusal_of(house, "ann", 1), ERR_BUSY);
+	pass(PARCELS_IDLE_S - 10);
+	assert_int_equal(refusal_of(house, "ann", 1), ERR_BUSY);
+	active = hold(house, &second);
+	assert_true(put(active, 1, &err));
+	parcels_release(house->parcels, active, false);
+	pass(20);
+	assert_int_equal(refusal_of(house, "bob", MOST), ERR_NONE);
+	assert_true(is_known(house, &first));
+	assert_int_equal(refusal_of(house, "ann", 1), ERR_NONE);
+	assert_false(is_known(house, &first));
+	assert_true(is_known(house, &third));
+	assert_int_equal(refusal_of(house, "ann", MOST / 2 - 1), ERR_NONE);
+	assert_false(is_known(house, &third));
+	assert_true(is_known(house, &second));
+	assert_int_equal(refusal_of(house, "ann", 1), ERR_BUSY);
+	assert_true(is_known(house, &second) && is_known(house, &held));
+	parcels_release(house->parcels, parcel, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_could_not_be_written_is_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_waits_for_the_disk_is_not_settled, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(only_what_comes_renews_the_hour, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_idle_makes_room_for_its_token, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
