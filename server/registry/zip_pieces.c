@@ -3,6 +3,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,7 +128,7 @@ static bool take_all(struct zip *zip, struct err *err)
 	       (result != ARCHIVE_EOF && fail(zip, err));
 }
 
-bool zip_pieces_read(int fd, int64_t zip_bytes, const struct archive_limits *limits, struct inflow *inflow,
+static bool read_zip(int fd, int64_t zip_bytes, const struct archive_limits *limits, struct inflow *inflow,
 	struct pieces *out, struct err *err)
 {
 	struct zip zip = {archive_read_new(), zip_bytes, limits, inflow, out, 0, 0};
@@ -140,5 +141,20 @@ bool zip_pieces_read(int fd, int64_t zip_bytes, const struct archive_limits *lim
 	       archive_read_open_fd(zip.archive, fd, BLOCK_BYTES) == ARCHIVE_OK;
 	done = done ? take_all(&zip, err) : fail(&zip, err);
 	(void)archive_read_free(zip.archive);
+	return done;
+}
+
+bool zip_pieces_read(int fd, int64_t zip_bytes, const struct archive_limits *limits, struct inflow *inflow,
+	struct pieces *out, struct err *err)
+{
+	/* libarchive reads names by way of the thread's locale: "C" has none but ASCII's. */
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
+	bool done = read_zip(fd, zip_bytes, limits, inflow, out, err);
+
+	if (utf8) {
+		(void)uselocale(before);
+		freelocale(utf8);
+	}
 	return done;
 }

@@ -134,6 +134,13 @@ def test_refuses_zips_that_are_not_safe(larder, entries):
     larder.wait_for_no_drafts()
 
 
+def test_a_zip_may_have_any_names(larder):
+    files = {"gr\u00f6\u00dfe.bin": b"1", "\u6a21\u578b/\U0001f600.txt": b"2", "plain.txt": b"3"}
+    archive = zipped([(path, content, PLAIN) for path, content in files.items()])
+    new(larder, larder.token()).model_upload("acme/zip/pyTorch/v", {"archive.zip": archive})
+    assert new(larder).model_download("acme/zip/pyTorch/v/1") == files
+
+
 @pytest.mark.parametrize("content", [b"PK\x03\x04 broken", b"not a zip", zipped([("a", b"a" * 9999, PLAIN)])[:-30]])
 def test_refuses_what_is_no_zip(larder, content):
     with pytest.raises(KaggleError, match="archive.zip|no file"):
