@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/uri.h"
+#include "server/api/answer.h"
 #include "server/http/problem.h"
 
 void kaggle_reply_json(struct reply *reply, json_t *value)
@@ -13,17 +14,10 @@ void kaggle_reply_json(struct reply *reply, json_t *value)
 	reply_header(reply, "Cache-Control", "no-store");
 }
 
-static json_t *text_json(const char *text)
-{
-	json_t *value = json_string(text);
-
-	return value ? value : json_string("The reason cannot be shown: it is not UTF-8.");
-}
-
 void kaggle_reply_failure(struct reply *reply, const struct err *err, const char *text)
 {
 	kaggle_reply_json(reply,
-		json_pack("{s:o, s:i}", "error", text_json(text), "errorCode", problem_status(err->code)));
+		json_pack("{s:o, s:i}", "error", answer_text(text), "errorCode", problem_status(err->code)));
 	reply->problem = ERR_NONE;
 }
 

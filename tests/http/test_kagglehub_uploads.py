@@ -205,6 +205,14 @@ def test_refuses_names_that_no_file_may_have(larder, name):
     assert refused["errorCode"] == 422 and refused["error"]
 
 
+@pytest.mark.parametrize("before", ["/", "a/", "ab/"])
+@pytest.mark.parametrize("letter", ["\u00e9", "\u6a21", "\U0001f600"])
+def test_a_refusal_that_is_cut_is_told(larder, before, letter):
+    blob = start_blob(larder, larder.token(), name=before + 160 * letter)
+    assert larder.request("PUT", place_of(blob), {}, b"abcd").status == 200
+    assert "is no name" in make(larder, larder.token(), {"files": [{"token": blob.json()["token"]}]}).json()["error"]
+
+
 def test_what_was_sent_is_bounded(start):
     larder = start({"publish": {"max_upload_bytes": "1000"}})
     assert start_blob(larder, larder.token(), contentLength=1001).status == 413
