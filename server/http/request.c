@@ -317,7 +317,7 @@ const char *request_token(const struct request *request)
 
 	if (value && strncasecmp(value, "Bearer ", 7) == 0)
 		return value + 7 + strspn(value + 7, " ");
-	return request->basic_token ? request->basic_token : request->path_token;
+	return request->path_token ? request->path_token : request->basic_token;
 }
 
 char *request_way_to(const struct request *request, const char *path)

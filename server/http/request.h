@@ -69,8 +69,8 @@ bool request_set_target(struct request *request, const char *target, const char 
 /* Reads Authorization: Basic, whose password is a token and whose user does not matter. */
 void request_read_basic(struct request *request);
 
-/* The token that the client presented: Authorization: Bearer, else basic_token, else path_token, else NULL.
- */
+/* The token that the client presented: Authorization: Bearer, else path_token, else basic_token (which
+ * clients send along by themselves, wherever an address with its own right leads them), else NULL. */
 const char *request_token(const struct request *request);
 
 /* What leads a client from this request to another path of ours ("/a/b"), for a Location; free() it. Behind a

@@ -195,7 +195,7 @@ static void test_query_is_decoded(void **state)
 	request_finish(&request);
 }
 
-static void test_authorization_wins_over_the_path(void **state)
+static void test_a_path_comes_behind_bearer_and_before_basic(void **state)
 {
 	static const char *const bearer[] = {"Authorization", "bearer  from-header", NULL};
 	static const char *const basic[] = {"Authorization", "Basic eDp5", NULL};
@@ -205,7 +205,14 @@ static void test_authorization_wins_over_the_path(void **state)
 	assert_true(request_set_target(&request, "/-/t/from-path/x", hosts, &err));
 	assert_string_equal(request_token(&request), "from-header");
 	request.headers = basic;
+	request_read_basic(&request);
 	assert_string_equal(request_token(&request), "from-path");
+	request_finish(&request);
+
+	request = (struct request){.find_header = find_header, .headers = basic};
+	assert_true(request_set_target(&request, "/x", hosts, &err));
+	request_read_basic(&request);
+	assert_string_equal(request_token(&request), "y");
 	request_finish(&request);
 }
 
@@ -247,7 +254,7 @@ int main(void)
 		cmocka_unit_test(test_tokens_in_wrong_places_do_not_either),
 		cmocka_unit_test(test_sizes_are_limited),
 		cmocka_unit_test(test_query_is_decoded),
-		cmocka_unit_test(test_authorization_wins_over_the_path),
+		cmocka_unit_test(test_a_path_comes_behind_bearer_and_before_basic),
 		cmocka_unit_test(test_browsers_are_told_from_programs),
 	};
 
