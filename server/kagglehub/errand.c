@@ -223,8 +223,13 @@ static void seek(struct errand *errand, const struct request *request, struct re
 
 	if (!find_recorded(errand, &artifact, &err))
 		return fail(errand, &err, reply);
-	if (suffices(errand, &artifact))
+	if (suffices(errand, &artifact) || (artifact.recorded && request->method == METHOD_HEAD))
 		return tell(errand, request, &artifact, reply);
+	if (request->method == METHOD_HEAD) {
+		(void)err_set(&err, ERR_NOT_FOUND, "%s is not here; GET has it fetched if it is upstream",
+			name_path(&errand->ref.name).text);
+		return fail(errand, &err, reply);
+	}
 	if (artifact.recorded)
 		errand->formats[0] = artifact.name.format;
 	fetch(errand, request, reply);

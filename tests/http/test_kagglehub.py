@@ -134,6 +134,18 @@ def test_fetches_what_is_not_here(start, upstream, connect):
         connect(mirror).model_download("acme/near/tensorFlow2/v/1")
 
 
+@pytest.mark.parametrize("call", ["download", "files"])
+def test_a_head_fetches_nothing(start, upstream, call):
+    upstream.serve("/acme/far/tensorFlow2/v/2", Answer(packed(MODEL)))
+    mirror = start(upstreams=[upstream.url])
+    path = f"/api/v1/models/acme/far/tensorFlow2/v/2/{call}"
+    assert mirror.request("HEAD", path).status == 404
+    assert mirror.metric('larder_fills_total{event="started"}') == 0 and not upstream.requests
+    assert old(mirror).model_download("acme/far/tensorFlow2/v/2") == MODEL
+    head, got = mirror.request("HEAD", path), mirror.get(path)
+    assert head.status == got.status and head.headers.get("Location") == got.headers.get("Location")
+
+
 def test_sends_round_whoever_would_not_wait(start, upstream):
     gate = threading.Event()
     upstream.serve("/acme/slow/tensorFlow2/v/1", Answer(packed(MODEL), before=gate))
