@@ -32,21 +32,33 @@ static void decode_leniently(char *text)
 	*out = '\0';
 }
 
+/* "lrd_<hex digits>"; of an address with its own right: "cap_<time>_<hex digits>". 0 if it is none. */
+static size_t token_length(const char *text)
+{
+	static const size_t start = sizeof "lrd_" - 1, digits_least = 8;
+	size_t length = start, digits;
+
+	if (strncmp(text, "cap_", start) == 0) {
+		length += strspn(text + length, "0123456789");
+		if (text[length++] != '_')
+			return 0;
+	} else if (strncmp(text, "lrd_", start) != 0) {
+		return 0;
+	}
+	digits = strspn(text + length, "0123456789abcdefABCDEF");
+	return digits >= digits_least ? length + digits : 0;
+}
+
 /* How many bytes from here on are a secret: what stands behind /-/t/, or looks like a token of ours, since a
  * slip in the path ("/-/t//lrd_…") must not bring one into the log. *shown is how many of them may be read
  * all the same. */
 static size_t secret_length(const char *text, size_t *shown)
 {
-	static const char token_start[] = "lrd_";
-	size_t digits;
-
 	*shown = strlen(token_prefix);
 	if (strncmp(text, token_prefix, *shown) == 0)
 		return *shown + strcspn(text + *shown, "/?");
-	*shown = strlen(token_start);
-	digits =
-		strncmp(text, token_start, *shown) == 0 ? strspn(text + *shown, "0123456789abcdefABCDEF") : 0;
-	return digits >= 8 ? *shown + digits : 0;
+	*shown = strlen("lrd_");
+	return token_length(text);
 }
 
 /* Again and again, since what somebody has escaped twice is a token still. */
