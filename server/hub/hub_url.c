@@ -133,14 +133,15 @@ static void strip_page(char **path)
 		*path += strlen(pages);
 }
 
-/* Takes the bucket and the suffix off; NULL where there is neither. */
-static const struct place *strip_place(char **path)
+/* Takes the bucket and the suffix off; NULL where there is neither. A file of an archive may be called
+ * "1.tflite": where one is asked for, that is no version. */
+static const struct place *strip_place(char **path, bool asks_for_member)
 {
 	strip_page(path);
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
 		const struct place *place = &places[i];
 
-		if (!lies_at(place, *path))
+		if (!lies_at(place, *path) || (asks_for_member && !*place->bucket))
 			continue;
 		if (place->suffix)
 			(*path)[strlen(*path) - strlen(place->suffix)] = '\0';
@@ -195,12 +196,13 @@ bool hub_url_read(
 {
 	AUTO_HUB_URL struct hub_url hub_url = {.memory = mem_dup(request->path + 1)};
 	char *path = hub_url.memory;
-	const struct place *place = strip_place(&path);
+	const struct place *place;
 	enum path_use use;
 	bool given;
 
 	if (!read_query(&request->query, &hub_url.name.format, &hub_url.wanted, &given, err))
 		return false;
+	place = strip_place(&path, given && hub_url.wanted == WANTED_MEMBER);
 	apply_place(place, &hub_url, &given);
 	use = !given ? PATH_ANY : hub_url.wanted == WANTED_MEMBER ? PATH_MEMBER : PATH_WHOLE;
 	if (!catalog_read_path(catalog, path, use, &hub_url.name, &hub_url.member, err) ||
@@ -229,7 +231,7 @@ static bool has_no_file(const struct request *request, struct err *err)
 {
 	AUTO_HUB_URL struct hub_url hub_url = {.memory = mem_dup(request->path + 1)};
 	char *path = hub_url.memory;
-	const struct place *place = strip_place(&path);
+	const struct place *place = strip_place(&path, false);
 	bool archive = place && place->suffix;
 	struct err ignored;
 
@@ -308,7 +310,7 @@ bool hub_url_is_version(const char *path)
 	struct name name;
 	struct err ignored;
 
-	(void)strip_place(&rest);
+	(void)strip_place(&rest, false);
 	return name_parse_path(rest, &name, &member, &ignored) && name.version > 0 && !member &&
 	       strchr(name.handle, '/');
 }
