@@ -183,7 +183,7 @@ void whereabouts_report(const struct whereabouts *whereabouts, struct examinatio
 		violations_add(examination, kinds[wanted].rule_of_missing, "",
 			"%s at the root of the archive, nor any model elsewhere in it; publish the folder "
 			"that holds one: " ADVICE_PUBLISH ". Files of any other kind (Keras, PyTorch, ONNX, "
-			"GGUF …) are published with `--format archive`, or under ?archive-format=compressed.",
+			"GGUF …) are published with --format archive, or under ?archive-format=compressed.",
 			kinds[wanted].missing);
 	else if (seen != wanted)
 		report_other(examination, &kinds[wanted], &kinds[seen], sighting);
