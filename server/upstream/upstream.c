@@ -14,6 +14,7 @@
 #include "common/uri.h"
 #include "server/upstream/kaggle.h"
 #include "server/upstream/kaggle_map.h"
+#include "server/upstream/proxy_address.h"
 
 static void add_path(struct buffer *out, const struct name *name)
 {
@@ -139,7 +140,8 @@ bool upstream_check_proxy(const char *proxy, struct err *err)
 	if (*proxy == '\0' || strcmp(proxy, "none") == 0)
 		return true;
 	/* It may have a password: nothing of it is told. */
-	if (!rest || !has_host(rest) || strpbrk(rest, " \t{}?#") || strcspn(rest, "/") + 1 < strlen(rest))
+	if (!rest || !has_host(rest) || strpbrk(rest, " \t{}?#") || strcspn(rest, "/") + 1 < strlen(rest) ||
+		!proxy_address_is_usable(proxy))
 		return err_set(err, ERR_BAD_REQUEST,
 			"A proxy is http:// or https://, a host and a port, such as "
 			"http://proxy.example:3128, "

@@ -105,6 +105,27 @@ def test_proxy_of_one_upstream(upstream, make_upstream, start, monkeypatch):
     assert_secret(larder, larder.get("/google/nnlm-other/1?tf-hub-format=compressed"))
 
 
+@pytest.mark.parametrize("address", ["http://{}@proxy.example:312800", "http://{}@proxy.example:3128O", "http://{}@[::1:3128", "http://{}@proxy.example:0",
+                                     "http://{}%00@proxy.example:3128"])
+def test_proxy_that_libcurl_cannot_read(tmp_path, address):
+    (tmp_path / "larder.ini").write_text(f"[upstream ours]\nurl = http://a/{{path}}\nproxy = {address.format('me:s3cret')}\n")
+    done = subprocess.run([binary(), "serve", "--check", "--config", tmp_path / "larder.ini"], capture_output=True, text=True)
+    assert done.returncode == 1 and "proxy: A proxy is http:// or https://" in done.stderr, done
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("address", ["http://{}@proxy.example:312800", "{}@proxy.example:3128O", "http://{}@[::1:3128", "weird://{}@proxy.example:1"])
+@pytest.mark.parametrize("password", ["me:s3cret", "me:" + "s3cret" * 60], ids=["short", "long"])
+def test_proxy_of_the_environment_that_libcurl_cannot_read(start, monkeypatch, address, password):
+    """libcurl's own words have all of it."""
+    monkeypatch.setenv("http_proxy", address.format(password))
+    monkeypatch.delenv("no_proxy", raising=False)
+    larder = start({"upstream far": {"url": "http://hub.example/{path}?{query}"}})
+    answer = larder.get(COMPRESSED)
+    assert answer.status in (502, 504) and b"the proxy's address cannot be used" in answer.body, answer.body
+    assert_secret(larder, answer)
+
+
 @pytest.mark.parametrize("key, text, why", [
     ("bearer_token_file", "", "its bearer_token_file is empty"),
     ("bearer_token_file", "s3cret\nsecond", "its bearer_token_file has more than one line, or a control character"),
