@@ -115,6 +115,11 @@ static void cut(struct buffer *said)
 	buffer_add_string(said, cut_off);
 }
 
+static bool betrays(const struct upstream *upstream, const struct credentials *credentials, const char *text)
+{
+	return upstream_is_betrayed_by(upstream, text) || credentials_are_told_by(credentials, text);
+}
+
 void reason_append(const struct reason *reason, const struct upstream *upstream,
 	const struct credentials *credentials, struct err *err)
 {
@@ -130,8 +135,8 @@ void reason_append(const struct reason *reason, const struct upstream *upstream,
 	if (!detail)
 		return;
 	tidy(detail, &said);
-	if (said.length == 0 || upstream_is_betrayed_by(upstream, buffer_string(&said)) ||
-		credentials_are_told_by(credentials, buffer_string(&said)))
+	if (said.length == 0 || betrays(upstream, credentials, detail) ||
+		betrays(upstream, credentials, buffer_string(&said)))
 		return;
 	cut(&said);
 	(void)snprintf(err->text + used, sizeof err->text - used, ", saying \"%s\"", buffer_string(&said));

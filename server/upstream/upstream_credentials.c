@@ -11,8 +11,8 @@
 #include "common/file.h"
 #include "common/mem.h"
 
-/* What is shorter is found in any text. */
-enum { SECRET_MIN = 4 };
+/* What is shorter is found in any text; more so of what is a part. */
+enum { SECRET_MIN = 4, PIECE_MIN = 8 };
 
 static void forget(char *text)
 {
@@ -227,9 +227,24 @@ bool credentials_read(const struct upstream *upstream, struct credentials *out, 
 
 /* ---- what others say ---- */
 
+/* Quotes and blanks may have been changed on the way, and one parameter of many be told alone. */
+static bool repeats_piece(const char *text, const char *secret)
+{
+	static const char separators[] = " \t\"',;=";
+
+	for (const char *c = secret + strspn(secret, separators); *c; c += strspn(c, separators)) {
+		size_t length = strcspn(c, separators);
+
+		if (length >= PIECE_MIN && memmem(text, strlen(text), c, length))
+			return true;
+		c += length;
+	}
+	return false;
+}
+
 static bool repeats(const char *text, const char *secret)
 {
-	return strlen(secret) >= SECRET_MIN && strstr(text, secret);
+	return (strlen(secret) >= SECRET_MIN && strstr(text, secret)) || repeats_piece(text, secret);
 }
 
 bool credentials_are_told_by(const struct credentials *credentials, const char *text)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What upstreams are sent so that they answer: each kind, anew from its file, and to nobody else."""
 import base64
+import json
 import subprocess
 
 import pytest
 from support import modules
 from support.daemon import assert_problem, binary
-from support.upstream import redirect
+from support.upstream import Answer, redirect
 
 PATH = "/google/nnlm/2"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
@@ -123,6 +124,22 @@ def test_proxy_of_the_environment_that_libcurl_cannot_read(start, monkeypatch, a
     larder = start({"upstream far": {"url": "http://hub.example/{path}?{query}"}})
     answer = larder.get(COMPRESSED)
     assert answer.status in (502, 504) and b"the proxy's address cannot be used" in answer.body, answer.body
+    assert_secret(larder, answer)
+
+
+@pytest.mark.parametrize("key, text, echo", [
+    ("header_file", "X-Auth: user=me, key=\"s3cret  w0rd\", session='s3cret-p1ece'\n", "we got s3cret-p1ece"),
+    ("header_file", "X-Auth: s3cret\"w0  abc\n", "we got s3cret\"w0  abc"),
+    ("bearer_token_file", "s3cret-p1ece;other-s3cret", "other-s3cret is not known"),
+    ("bearer_token_file", "s3cret=\"p1e\" abc", "s3cret=\"p1e\" abc"),
+    ("basic_file", "ci:a s3cret-w0rd", "no such password: s3cret-w0rd"),
+])
+def test_what_upstreams_repeat_is_not_told(upstream, start, tmp_path, key, text, echo):
+    (tmp_path / "file").write_text(text)
+    upstream.serve(PATH, Answer(json.dumps({"detail": echo}).encode(), 401, "application/problem+json"))
+    larder = start({"mirror": {"private_upstreams": "on"}, "upstream ours": {"url": template(upstream), key: tmp_path / "file"}})
+    answer = larder.get(COMPRESSED)
+    assert "saying" not in assert_problem(answer, 502, "upstream-failed")["detail"]
     assert_secret(larder, answer)
 
 

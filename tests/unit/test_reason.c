@@ -17,7 +17,9 @@ static char url[] = "https://ci:pass-word@hub.example/{path}?{query}";
 static const struct upstream upstream = {.url = url};
 static char line[] = "Authorization: Bearer t0ken";
 static char token[] = "t0ken";
-static const struct credentials credentials = {{{line, token}}, 1};
+static char header[] = "X-Auth: user=me, key=\"top  s3cret\", session='0123-abcd'";
+static char value[] = "user=me, key=\"top  s3cret\", session='0123-abcd'";
+static const struct credentials credentials = {{{line, token}, {header, value}}, 2};
 
 static void knows_where_one_may_be_told(void **state)
 {
@@ -84,6 +86,10 @@ static void tells_it_as_the_words_of_another(void **state)
 		/* What is ours to keep. */
 		{"{\"detail\": \"GET https://ci:pass-word@hub.example/x/1\"}", NULL},
 		{"{\"detail\": \"Bearer t0ken is not known\"}", NULL},
+		{"{\"detail\": \"key=\\\"top  s3cret\\\", session='0123-abcd'\"}", NULL},
+		{"{\"detail\": \"user=me, key=\\\"top  s3cret\\\", session='0123-abcd'\"}", NULL},
+		{"{\"detail\": \"no session 0123-abcd\"}", NULL},
+		{"{\"detail\": \"no session for user me\"}", "no session for user me"},
 		{"{\"detail\": \"Authorization: Basic Y2k6cGFzcy13b3Jk\"}", NULL},
 	};
 
