@@ -83,6 +83,17 @@ static bool is_failure(enum verdict verdict)
 	return verdict == VERDICT_FAILED || verdict == VERDICT_REFUSED || verdict == VERDICT_FORBIDDEN;
 }
 
+static bool is_signed(const struct fetch *fetch, const struct answer *answer)
+{
+	return answer->is_elsewhere && upstream_signs(upstream_of(fetch));
+}
+
+/* Such an address was good for a while, and that is over: asked anew, the upstream makes another. */
+static bool says_expired(int status)
+{
+	return status == 400 || status == 401 || status == 403;
+}
+
 static enum verdict judge(struct running *running, const struct answer *answer)
 {
 	const struct fetch *fetch = running->fetch;
@@ -90,8 +101,7 @@ static enum verdict judge(struct running *running, const struct answer *answer)
 		fetch->head_only ? verdict_of_head(answer, fetch->object, &running->err)
 				 : verdict_of_answer(answer, fetch->object, fetch->offset, &running->err);
 
-	/* It was good for a while, and that is over: asked anew, the upstream makes another. */
-	if (answer->is_elsewhere && upstream_signs(upstream_of(fetch)) &&
+	if (is_signed(fetch, answer) && says_expired(answer->status) &&
 		(verdict == VERDICT_REFUSED || verdict == VERDICT_FORBIDDEN))
 		return VERDICT_FAILED;
 	if (is_failure(verdict) && !answer->is_elsewhere)
@@ -124,7 +134,9 @@ static bool take_head(void *context, const struct answer *answer)
 
 	note_status(running, answer);
 	running->verdict = judge(running, answer);
-	running->explains = is_failure(running->verdict) && reason_is_told(answer);
+	/* Whoever is asked by a signed address may repeat the signature. */
+	running->explains =
+		is_failure(running->verdict) && reason_is_told(answer) && !is_signed(fetch, answer);
 	if (running->verdict != VERDICT_TAKE)
 		return running->explains;
 	if (!is_looked_at(fetch, answer))

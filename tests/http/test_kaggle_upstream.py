@@ -10,6 +10,7 @@ import pytest
 from support import modules
 from support.daemon import assert_problem, binary
 from support.kaggle import Kaggle, Version, problem
+from support.upstream import Answer
 
 HANDLE = "google/nnlm/tensorFlow2/en-dim50"
 HUB, ARCHIVE = "?tf-hub-format=compressed", "?archive-format=compressed"
@@ -128,6 +129,30 @@ def test_address_that_expires_in_the_middle(kaggle, mirror, refusal):
     assert kaggle.signed == 2 and first.query != second.query, "asked anew"
     assert second.headers["range"].startswith("bytes=") and second.headers["if-range"] == '"v1"'
     assert "authorization" not in second.headers
+    assert_nothing_secret(larder)
+
+
+@pytest.mark.parametrize("status, remembered", [(400, False), (401, False), (403, False), (402, True), (451, True)])
+def test_which_refusals_say_that_an_address_expired(kaggle, mirror, status, remembered):
+    kaggle.refusal = status
+    kaggle.publish(HANDLE, 1, Version(MODULE))
+    kaggle.expired.update(("s1gned0001", "s1gned0002"))
+    larder = mirror()
+    for _ in range(2):
+        assert_problem(larder.get(f"/{HANDLE}/1{HUB}"), 502, "upstream-failed")
+    assert kaggle.signed == (1 if remembered else 2)
+
+
+@pytest.mark.parametrize("status", [400, 403, 451, 500])
+def test_what_a_signed_address_says_is_not_told(kaggle, mirror, status):
+    """It may repeat the signature."""
+    kaggle.publish(HANDLE, 1, Version(MODULE))
+    kaggle.bucket.serve(f"/{HANDLE}/1.tar.gz", lambda seen: Answer(
+        json.dumps({"detail": f"GET {seen.path}?{seen.query}"}).encode(), status, "application/problem+json"))
+    larder = mirror()
+    detail = assert_problem(larder.get(f"/{HANDLE}/1{HUB}"), 502, "upstream-failed")["detail"]
+    assert "s1gned" not in detail and "saying" not in detail
+    assert kaggle.bucket.count() == 1
     assert_nothing_secret(larder)
 
 
