@@ -170,6 +170,15 @@ static bool pass_converted(struct running *running, const void *bytes, size_t le
 	return false;
 }
 
+/* So hubs answer that moved; of an API it is somebody else's word, or of this moment. */
+static enum verdict of_web_page(struct running *running)
+{
+	if (!upstream_signs(upstream_of(running->fetch)))
+		return VERDICT_ABSENT;
+	(void)err_set(&running->err, ERR_UPSTREAM_FAILED, "it answered with a web page");
+	return VERDICT_FAILED;
+}
+
 /* Looks at what the body begins with; once it is decided, what has been held goes on. */
 static bool open_body(struct running *running, const void *bytes, size_t length, bool end)
 {
@@ -179,7 +188,7 @@ static bool open_body(struct running *running, const void *bytes, size_t length,
 	if (wrapped == WRAPPED_UNDECIDED)
 		return true;
 	if (wrapped == WRAPPED_PAGE)
-		running->verdict = VERDICT_ABSENT;
+		running->verdict = of_web_page(running);
 	running->stripped = wrapped == WRAPPED_STRIPPED && !running->wants_coded;
 	if (running->verdict != VERDICT_TAKE || running->stripped)
 		return false;
@@ -412,6 +421,23 @@ bool fetch_gather_page(void *context, const void *bytes, size_t length, struct e
 	return true;
 }
 
+/* One that is too long is this upstream's fault, and no reason not to ask another. In the middle of an
+ * object, no is of this moment. */
+static enum verdict judge_listing(const struct fetch *fetch, enum verdict verdict, struct err *err)
+{
+	if (verdict == VERDICT_FATAL && err->code == ERR_UPSTREAM_FAILED &&
+		!atomic_load(&fetch->progress->stop))
+		return VERDICT_FAILED;
+	if (fetch->offset == 0)
+		return verdict;
+	if (verdict == VERDICT_ABSENT)
+		(void)err_set(err, ERR_UPSTREAM_FAILED, "it does not list the file any more");
+	return verdict == VERDICT_ABSENT || verdict == VERDICT_REFUSED || verdict == VERDICT_FORBIDDEN ||
+			       verdict == VERDICT_HIDDEN
+		       ? VERDICT_FAILED
+		       : verdict;
+}
+
 /* Asks for the list that names the artifact's file. */
 static enum verdict find_listed(const struct fetch *fetch, const char *listing, char **out, struct err *err)
 {
@@ -431,10 +457,16 @@ static enum verdict find_listed(const struct fetch *fetch, const char *listing, 
 		.context = &list};
 	enum verdict verdict = run(&page, listing, err);
 
-	if (verdict == VERDICT_TAKE)
-		*out = upstream_listed_url(
-			upstream_of(fetch), fetch->name, buffer_string(&list), list.length);
-	return verdict == VERDICT_TAKE && !*out ? VERDICT_ABSENT : verdict;
+	if (verdict == VERDICT_TAKE) {
+		if (!upstream_listed_url(
+			    upstream_of(fetch), fetch->name, buffer_string(&list), list.length, out)) {
+			(void)err_set(err, ERR_UPSTREAM_FAILED, "its answer is no list of files");
+			verdict = VERDICT_FAILED;
+		} else if (!*out) {
+			verdict = VERDICT_ABSENT;
+		}
+	}
+	return judge_listing(fetch, verdict, err);
 }
 
 enum verdict fetch_run(const struct fetch *fetch, struct err *err)

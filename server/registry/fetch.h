@@ -50,7 +50,7 @@ enum verdict fetch_run(const struct fetch *fetch, struct err *err);
 
 /* Takes the body of a page (a receiver's body whose context is a buffer); false where it has more than
  * FETCH_PAGE_MAX bytes. */
-enum { FETCH_PAGE_MAX = 64 << 10 };
+enum { FETCH_PAGE_MAX = 1 << 20 };
 bool fetch_gather_page(void *context, const void *bytes, size_t length, struct err *err);
 
 /* Which of two failures the client is told: our own trouble, then what failed, then what could not be

@@ -208,7 +208,10 @@ static enum verdict read_page(const struct latest *latest, const struct asking *
 
 	*out_version =
 		verdict == VERDICT_TAKE ? upstream_latest_in(upstream, buffer_string(&page), page.length) : 0;
-	return verdict == VERDICT_TAKE && *out_version == 0 ? VERDICT_ABSENT : verdict;
+	if (verdict != VERDICT_TAKE || *out_version > 0)
+		return verdict;
+	(void)err_set(err, ERR_UPSTREAM_FAILED, "its answer is not its API's: no version is the latest");
+	return VERDICT_FAILED;
 }
 
 /* Some servers refuse HEAD: those are asked by GET, whose body is not read. */

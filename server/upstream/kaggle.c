@@ -130,16 +130,35 @@ char *kaggle_listing_url(const char *base, const struct name *name)
 
 /* ---- what it answers ---- */
 
-/* A list of a page has one level a file, side by side; the parser goes into itself for each. */
-enum { LEVELS_MAX = 64 };
+/* A list of a page has one level a file, side by side; the parser goes into itself for each. What it makes of
+ * a value takes many times its bytes. */
+enum { LEVELS_MAX = 64, VALUES_MAX = 4096 };
+
+/* Descriptions are Markdown: what stands in a text counts as nothing. */
+static bool is_intricate(const char *text, size_t length)
+{
+	int levels = 0;
+	int values = 1;
+	bool quoted = false;
+
+	for (size_t i = 0; i < length; i++) {
+		char c = text[i];
+
+		if (c == '"')
+			quoted = !quoted;
+		else if (quoted)
+			i += c == '\\';
+		else if (c == '{' || c == '[')
+			levels++;
+		else if (c == ',')
+			values++;
+	}
+	return levels > LEVELS_MAX || values > VALUES_MAX;
+}
 
 static json_t *parse(const char *text, size_t length)
 {
-	int levels = 0;
-
-	for (size_t i = 0; i < length; i++)
-		levels += text[i] == '{' || text[i] == '[';
-	return levels <= LEVELS_MAX ? json_loadb(text, length, 0, NULL) : NULL;
+	return is_intricate(text, length) ? NULL : json_loadb(text, length, 0, NULL);
 }
 
 static bool ends_with(const char *text, const char *suffix)
@@ -172,18 +191,36 @@ static const char *only_file(const json_t *list, const char *suffix)
 	return found;
 }
 
-char *kaggle_listed_url(const char *base, const struct name *name, const char *list, size_t length)
+/* Whether it stays below where it is put. */
+static bool leads_down(const char *path)
+{
+	for (;; path++) {
+		size_t length = strcspn(path, "/");
+
+		if (length == 0 || (length <= 2 && strspn(path, ".") == length))
+			return false;
+		path += length;
+		if (*path == '\0')
+			return true;
+	}
+}
+
+bool kaggle_listed_url(const char *base, const struct name *name, const char *list, size_t length, char **out)
 {
 	json_auto_t *listed = parse(list, length);
 	const char *file = only_file(listed, formats[name->format].file_suffix);
 	struct buffer url = {0};
 
-	if (!file || strstr(file, "..") || *file == '/')
-		return NULL;
+	*out = NULL;
+	if (!json_is_array(json_object_get(listed, "files")))
+		return false;
+	if (!file || !leads_down(file))
+		return true;
 	add_version(&url, base, name);
 	buffer_add_string(&url, "/download/");
 	uri_encode(&url, file, "/");
-	return buffer_take(&url);
+	*out = buffer_take(&url);
+	return true;
 }
 
 int64_t kaggle_latest_in(const char *answer, size_t length)

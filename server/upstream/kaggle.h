@@ -28,10 +28,11 @@ char *kaggle_url(const char *base, const struct name *name);
 char *kaggle_listing_url(const char *base, const struct name *name);
 
 /* Where the one file of such a list is that can be the artifact; NULL: there is none, or more than one.
- * free() it. */
-char *kaggle_listed_url(const char *base, const struct name *name, const char *list, size_t length);
+ * free() it. False: it is no such list. */
+bool kaggle_listed_url(
+	const char *base, const struct name *name, const char *list, size_t length, char **out);
 
-/* The version that an answer calls the latest; 0: none. */
+/* The version that an answer calls the latest; 0: it is no such answer. */
 int64_t kaggle_latest_in(const char *answer, size_t length);
 
 /* Says behind the sentence in *err what a refusal with this status wants. */

@@ -278,7 +278,8 @@ static const struct kind {
 	/* The rest is an API's; NULL for a hub. */
 	int64_t (*latest_in)(const char *body, size_t length);
 	char *(*listing_url)(const char *base, const struct name *name);
-	char *(*listed_url)(const char *base, const struct name *name, const char *list, size_t length);
+	bool (*listed_url)(
+		const char *base, const struct name *name, const char *list, size_t length, char **out);
 	void (*explain)(const struct name *name, int status, struct err *err);
 	bool signs;
 } kinds[] = {
@@ -350,12 +351,13 @@ char *upstream_listing_url(const struct upstream *upstream, const struct name *n
 	return kind->listing_url ? kind->listing_url(upstream->url, known_as(upstream, name, &memory)) : NULL;
 }
 
-char *upstream_listed_url(
-	const struct upstream *upstream, const struct name *name, const char *list, size_t length)
+bool upstream_listed_url(
+	const struct upstream *upstream, const struct name *name, const char *list, size_t length, char **out)
 {
 	struct name memory;
 
-	return kind_of(upstream)->listed_url(upstream->url, known_as(upstream, name, &memory), list, length);
+	return kind_of(upstream)->listed_url(
+		upstream->url, known_as(upstream, name, &memory), list, length, out);
 }
 
 bool upstream_signs(const struct upstream *upstream)

@@ -55,16 +55,17 @@ bool upstream_may_have(const struct upstream *upstream, const struct name *name)
 /* Whether it has an address for a handle alone, so that it can be asked which version is the latest. */
 bool upstream_tells_latest(const struct upstream *upstream);
 
-/* Whether it tells so in a body, which upstream_latest_in() reads (0: it does not tell), and not by a
- * redirect. */
+/* Whether it tells so in a body, which upstream_latest_in() reads (0: it is not the API's answer), and not
+ * by a redirect. */
 bool upstream_tells_latest_in_body(const struct upstream *upstream);
 int64_t upstream_latest_in(const struct upstream *upstream, const char *body, size_t length);
 
 /* Where it lists the files of which the artifact is one; NULL: the artifact has an address of its own. And
- * the address of the file that such a list names; NULL: it has none. free() both. */
+ * the address of the file that such a list names; NULL: it has none. free() both. False: it is no such list.
+ */
 char *upstream_listing_url(const struct upstream *upstream, const struct name *name);
-char *upstream_listed_url(
-	const struct upstream *upstream, const struct name *name, const char *list, size_t length);
+bool upstream_listed_url(const struct upstream *upstream, const struct name *name, const char *list,
+	size_t length, char **out);
 
 /* Whether it redirects to addresses that are good for a while: what they refuse may be had by asking anew. */
 bool upstream_signs(const struct upstream *upstream);

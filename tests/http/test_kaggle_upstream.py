@@ -9,8 +9,8 @@ import zipfile
 import pytest
 from support import modules
 from support.daemon import assert_problem, binary
-from support.kaggle import Kaggle, Version, problem
-from support.upstream import Answer
+from support.kaggle import Kaggle, Version, problem, told
+from support.upstream import Answer, html
 
 HANDLE = "google/nnlm/tensorFlow2/en-dim50"
 HUB, ARCHIVE = "?tf-hub-format=compressed", "?archive-format=compressed"
@@ -112,11 +112,101 @@ def test_latest_version(kaggle, mirror):
     assert [seen.path.rsplit("/", 1)[1] for seen in kaggle.api.requests] == ["get"]
 
 
-@pytest.mark.parametrize("answer", [b"[" * 5000, b"{}", b'{"versionNumber": "x"}', b"x" * 70_000], ids=["deep", "without", "no number", "long"])
+NOT_THE_API = {
+    "deep": b"[" * 5000,
+    "many": b"[" + b"1," * 5000 + b"1]",
+    "without": b"{}",
+    "not json": b"<x/>",
+    "cut": Answer(b'{"files": [], "versionNumber": 3}', 200, "application/json", cut_after=10),
+    "half": b'{"files": [], "versionNumber": 3',
+    "page": html(),
+}
+
+
+@pytest.mark.parametrize("answer", [*NOT_THE_API.values(), b'{"versionNumber": "x"}', b'{"versionNumber": 3}' + b" " * (1 << 20)],
+                         ids=[*NOT_THE_API, "no number", "long"])
 def test_latest_version_that_is_not_told(kaggle, mirror, answer):
+    """A failure, and of this moment: asked again."""
     kaggle.publish(HANDLE, 3, Version(MODULE))
+    answers = kaggle.api.scripts[f"/api/v1/models/{HANDLE}/get"]
     kaggle.api.serve(f"/api/v1/models/{HANDLE}/get", answer)
-    assert mirror().get(f"/{HANDLE}{HUB}").status in (404, 502)
+    larder = mirror()
+    assert_problem(larder.get(f"/{HANDLE}{HUB}"), 502, "upstream-failed")
+    kaggle.api.serve(f"/api/v1/models/{HANDLE}/get", *answers)
+    assert larder.get(f"/{HANDLE}{HUB}").status == 302
+
+
+LITE, LITE_QUERY = "google/movenet/tfLite/thunder", "?lite-format=tflite"
+
+
+@pytest.fixture
+def lite(kaggle):
+    """Its one file, and the path of its list."""
+    model = modules.tflite_model()
+    kaggle.publish(LITE, 2, Version(b"", {"3.tflite": model}))
+    return model, f"/api/v1/models/{LITE}/2/files"
+
+
+@pytest.mark.parametrize("answer", NOT_THE_API.values(), ids=NOT_THE_API)
+def test_list_that_is_none(kaggle, mirror, lite, answer):
+    model, path = lite
+    kaggle.api.serve(path, answer, *kaggle.api.scripts[path])
+    larder = mirror(retries=0)
+    assert_problem(larder.get(f"/{LITE}/2{LITE_QUERY}"), 502, "upstream-failed")
+    assert larder.get(f"/{LITE}/2{LITE_QUERY}").body == model
+
+
+def test_page_in_place_of_an_archive(kaggle, mirror):
+    kaggle.publish(HANDLE, 1, Version(MODULE))
+    path = f"/api/v1/models/{HANDLE}/1/download"
+    kaggle.api.serve(path, html(), *kaggle.api.scripts[path])
+    larder = mirror()
+    assert "web page" in assert_problem(larder.get(f"/{HANDLE}/1{HUB}"), 502, "upstream-failed")["detail"]
+    assert larder.get(f"/{HANDLE}/1{HUB}").body == MODULE
+
+
+@pytest.mark.parametrize("overview", ["[" * 200, 'a \\"[{,' * 12_500, "\\" * 9 + "[" * 200, "[x](y), {z}\n" * 60_000],
+                         ids=["brackets", "quotes", "backslashes", "long"])
+def test_descriptions_are_no_structure(kaggle, mirror, lite, overview):
+    """They are Markdown, of any length that a page has."""
+    kaggle.api.serve(f"/api/v1/models/{LITE}/get", told({"overview": overview, "usage": overview[:100_000], "versionNumber": 2}))
+    model, path = lite
+    kaggle.api.serve(path, told({"note": overview, "files": [{"name": "3.tflite"}], "nextPageToken": ""}))
+    larder = mirror()
+    assert larder.get(f"/{LITE}{LITE_QUERY}").header("Location").endswith(f"/{LITE}/2{LITE_QUERY}")
+    assert larder.get(f"/{LITE}/2{LITE_QUERY}").body == model
+
+
+def test_list_that_is_too_long_leaves_it_to_the_next(kaggle, start, upstream, lite):
+    model, path = lite
+    kaggle.api.serve(path, b" " * ((1 << 20) + 1))
+    upstream.serve(f"/{LITE}/2", Answer(model, media_type="application/octet-stream"))
+    larder = start({"mirror": {"private_upstreams": "on"}, "upstream kaggle": {"kind": "kaggle", "url": kaggle.url},
+                    "upstream other": {"url": upstream.url + "/{path}?{query}"}})
+    assert larder.get(f"/{LITE}/2{LITE_QUERY}").body == model
+    assert kaggle.api.count(path) == 1
+
+
+@pytest.mark.parametrize("refusal", [problem(401, "x"), problem(403, "x"), problem(404, "x"), told({"files": []})],
+                         ids=["401", "403", "404", "not listed"])
+def test_list_that_is_refused_in_the_middle(kaggle, mirror, refusal):
+    """As the file's own address would be: asked again."""
+    model = modules.tflite_model() + bytes(300_000)
+    kaggle.publish(LITE, 2, Version(b"", {"3.tflite": model}, cut_after=100_000))
+    path = f"/api/v1/models/{LITE}/2/files"
+    listing, = kaggle.api.scripts[path]
+    kaggle.api.serve(path, listing, refusal, listing)
+    assert mirror(retries=3).get(f"/{LITE}/2{LITE_QUERY}").body == model
+    assert kaggle.api.count(path) == 3 and "range" in kaggle.bucket.requests[-1].headers
+
+
+@pytest.mark.parametrize("file, asked", [("model..v2.tflite", True), ("a/..b/c.tflite", True), ("../x.tflite", False), ("a/../x.tflite", False),
+                                         ("./x.tflite", False), ("a//x.tflite", False), ("/x.tflite", False)])
+def test_names_of_listed_files(kaggle, mirror, file, asked):
+    model = modules.tflite_model()
+    kaggle.publish(LITE, 2, Version(b"", {file: model}))
+    reply = mirror().get(f"/{LITE}/2{LITE_QUERY}")
+    assert reply.status == (200 if asked else 404) and kaggle.bucket.count() == (1 if asked else 0), reply.body
 
 
 @pytest.mark.parametrize("refusal", [400, 403])
