@@ -8,7 +8,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/module/archives/advice.h"
-#include "server/upstream/kaggle.h"
+#include "server/module/framework.h"
 
 /* Values beside those of the formats table. */
 static const struct {
@@ -129,7 +129,7 @@ static void strip_page(char **path)
 			break;
 	}
 	AUTO_FREE char *handle = mem_dup_n(*path + strlen(pages), length);
-	if (kaggle_is_handle(handle))
+	if (framework_has_handle(handle))
 		*path += strlen(pages);
 }
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
-#include "server/kagglehub/framework.h"
+#include "server/module/framework.h"
 #include "server/module/name.h"
 
 struct catalog;

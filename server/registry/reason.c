@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/jsonbounds.h"
 #include "common/own.h"
 #include "common/utf8.h"
 #include "server/registry/verdict.h"
 
 /* The parser goes into itself for each level, on the small stack of a fill's thread. */
-enum { LEVELS_MAX = 64, WAIT_MS = 2000 };
+enum { CONTAINERS_MAX = 64, VALUES_MAX = 1024, WAIT_MS = 2000 };
 
 static const char cut_off[] = "…";
 
@@ -49,16 +50,6 @@ bool reason_add(struct reason *reason, const void *bytes, size_t length)
 void reason_finish(struct reason *reason)
 {
 	buffer_finish(&reason->body);
-}
-
-/* Whether it may be nested deeper than a problem is. */
-static bool is_intricate(const struct buffer *body)
-{
-	int levels = 0;
-
-	for (size_t i = 0; i < body->length; i++)
-		levels += body->data[i] == '{' || body->data[i] == '[';
-	return levels > LEVELS_MAX;
 }
 
 /* Not to be seen, or able to change how what stands beside it is seen. */
@@ -128,7 +119,8 @@ void reason_append(const struct reason *reason, const struct upstream *upstream,
 	size_t used = strlen(err->text);
 	const char *detail;
 
-	if (reason->given_up || is_intricate(&reason->body))
+	if (reason->given_up ||
+		json_exceeds(buffer_string(&reason->body), reason->body.length, CONTAINERS_MAX, VALUES_MAX))
 		return;
 	problem = json_loadb(buffer_string(&reason->body), reason->body.length, 0, NULL);
 	detail = json_string_value(json_object_get(problem, "detail"));

@@ -8,96 +8,32 @@
 #include <strings.h>
 
 #include "common/buffer.h"
+#include "common/jsonbounds.h"
+#include "common/mem.h"
 #include "common/own.h"
 #include "common/uri.h"
-
-/* As handles spell them. */
-static const struct framework {
-	const char *name;
-	enum format format;
-} frameworks[] = {
-	{"tensorFlow1", FORMAT_TF_HUB},
-	{"tensorFlow2", FORMAT_TF_HUB},
-	{"tfJs", FORMAT_TFJS},
-	{"tfLite", FORMAT_TFLITE},
-	{"coral", FORMAT_CORAL},
-	{"pyTorch", FORMAT_ARCHIVE},
-	{"jax", FORMAT_ARCHIVE},
-	{"flax", FORMAT_ARCHIVE},
-	{"pax", FORMAT_ARCHIVE},
-	{"maxText", FORMAT_ARCHIVE},
-	{"gemmaCpp", FORMAT_ARCHIVE},
-	{"ggml", FORMAT_ARCHIVE},
-	{"gguf", FORMAT_ARCHIVE},
-	{"scikitLearn", FORMAT_ARCHIVE},
-	{"mxnet", FORMAT_ARCHIVE},
-	{"onnx", FORMAT_ARCHIVE},
-	{"keras", FORMAT_ARCHIVE},
-	{"transformers", FORMAT_ARCHIVE},
-	{"api", FORMAT_ARCHIVE},
-	{"tensorRtLlm", FORMAT_ARCHIVE},
-	{"triton", FORMAT_ARCHIVE},
-	{"other", FORMAT_ARCHIVE},
-};
-
-/* A handle's parts: where each begins, and how long it is. */
-struct parts {
-	const char *at[4];
-	size_t length[4];
-};
-
-enum { PART_FRAMEWORK = 2, PART_COUNT = 4 };
-
-static const struct framework *find_framework(const char *name, size_t length)
-{
-	for (size_t i = 0; i < sizeof frameworks / sizeof *frameworks; i++) {
-		if (strlen(frameworks[i].name) == length &&
-			strncasecmp(frameworks[i].name, name, length) == 0)
-			return &frameworks[i];
-	}
-	return NULL;
-}
-
-/* The framework of a variation; NULL: the handle is none's. */
-static const struct framework *split(const char *handle, struct parts *parts)
-{
-	for (size_t i = 0; i < PART_COUNT; i++) {
-		parts->at[i] = handle;
-		parts->length[i] = strcspn(handle, "/");
-		handle += parts->length[i];
-		if (parts->length[i] == 0 || (*handle == '/') != (i + 1 < PART_COUNT))
-			return NULL;
-		handle += *handle == '/';
-	}
-	return find_framework(parts->at[PART_FRAMEWORK], parts->length[PART_FRAMEWORK]);
-}
-
-bool kaggle_is_handle(const char *handle)
-{
-	struct parts parts;
-
-	return split(handle, &parts);
-}
+#include "server/module/framework.h"
 
 bool kaggle_may_have(const struct name *name)
 {
-	struct parts parts;
-	const struct framework *framework = split(name->handle, &parts);
+	struct framework framework;
+	size_t at;
 
-	return framework && (name->format == FORMAT_ARCHIVE || name->format == framework->format);
+	return framework_of_handle(name->handle, &framework, &at) &&
+	       (name->format == FORMAT_ARCHIVE || name->format == framework.format);
 }
 
 /* The handle as the API spells it. */
 static void add_handle(struct buffer *out, const struct name *name)
 {
-	struct parts parts;
-	const struct framework *framework = split(name->handle, &parts);
-	struct name spelled = *name;
+	struct framework framework;
+	AUTO_FREE char *spelled = NULL;
+	size_t at;
 
-	if (framework)
-		memcpy(spelled.handle + (parts.at[PART_FRAMEWORK] - name->handle), framework->name,
-			parts.length[PART_FRAMEWORK]);
-	uri_encode(out, spelled.handle, "/");
+	if (framework_of_handle(name->handle, &framework, &at))
+		spelled = mem_printf(
+			"%.*s%s%s", (int)at, name->handle, framework.word, strchr(name->handle + at, '/'));
+	uri_encode(out, spelled ? spelled : name->handle, "/");
 }
 
 static void add_version(struct buffer *out, const char *base, const struct name *name)
@@ -130,35 +66,13 @@ char *kaggle_listing_url(const char *base, const struct name *name)
 
 /* ---- what it answers ---- */
 
-/* A list of a page has one level a file, side by side; the parser goes into itself for each. What it makes of
- * a value takes many times its bytes. */
-enum { LEVELS_MAX = 64, VALUES_MAX = 4096 };
-
-/* Descriptions are Markdown: what stands in a text counts as nothing. */
-static bool is_intricate(const char *text, size_t length)
-{
-	int levels = 0;
-	int values = 1;
-	bool quoted = false;
-
-	for (size_t i = 0; i < length; i++) {
-		char c = text[i];
-
-		if (c == '"')
-			quoted = !quoted;
-		else if (quoted)
-			i += c == '\\';
-		else if (c == '{' || c == '[')
-			levels++;
-		else if (c == ',')
-			values++;
-	}
-	return levels > LEVELS_MAX || values > VALUES_MAX;
-}
+/* A list of a page has an object a file. What a parser makes of a value takes many times its bytes. */
+enum { CONTAINERS_MAX = 64, VALUES_MAX = 4096 };
 
 static json_t *parse(const char *text, size_t length)
 {
-	return is_intricate(text, length) ? NULL : json_loadb(text, length, 0, NULL);
+	return json_exceeds(text, length, CONTAINERS_MAX, VALUES_MAX) ? NULL
+								      : json_loadb(text, length, 0, NULL);
 }
 
 static bool ends_with(const char *text, const char *suffix)

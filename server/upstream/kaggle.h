@@ -14,9 +14,6 @@
 
 #define KAGGLE_URL "https://www.kaggle.com/api/v1"
 
-/* Whether a handle is a variation's, by its four parts and its framework (whatever the case of that). */
-bool kaggle_is_handle(const char *handle);
-
 /* Whether the artifact may be there: any variation as an archive, and those of TensorFlow's frameworks in
  * their formats. */
 bool kaggle_may_have(const struct name *name);

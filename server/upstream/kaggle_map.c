@@ -7,7 +7,7 @@
 #include "common/buffer.h"
 #include "common/file.h"
 #include "common/mem.h"
-#include "server/upstream/kaggle.h"
+#include "server/module/framework.h"
 
 enum { FILE_BYTES_MAX = 4 << 20 };
 
@@ -52,7 +52,7 @@ static bool add_line(struct kaggle_map *map, char *line, struct err *err)
 	*tab = '\0';
 	if (!read_name(line, &old, err) || !read_name(tab + 1, &place, err))
 		return false;
-	if (!kaggle_is_handle(place.handle))
+	if (!framework_has_handle(place.handle))
 		return err_set(err, ERR_BAD_REQUEST,
 			"the place is not <owner>/<model>/<framework>/<variation>, with a version or "
 			"without");

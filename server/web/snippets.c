@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "server/kagglehub/framework.h"
+#include "server/module/framework.h"
 #include "server/module/name.h"
 #include "server/web/example_calls.h"
 #include "server/web/facts.h"

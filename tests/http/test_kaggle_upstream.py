@@ -53,6 +53,7 @@ BODIES = {
     ("tensorFlow1", HUB, "tf1"),
     ("tensorFlow2", HUB, "tf2"),
     ("tensorflow2", HUB, "tf2"),
+    ("tensor_flow_2", HUB, "tf2"),
     ("tensorFlow2", ARCHIVE, "tf2"),
     ("tfJs", "?tfjs-format=compressed", "tfjs"),
     ("keras", ARCHIVE, "files"),
@@ -60,7 +61,7 @@ BODIES = {
 ])
 def test_what_maps_to_what(kaggle, mirror, framework, suffix, body):
     body = BODIES[body]
-    spelled = {"tensorflow2": "tensorFlow2"}.get(framework, framework)
+    spelled = {"tensorflow2": "tensorFlow2", "tensor_flow_2": "tensorFlow2"}.get(framework, framework)
     kaggle.publish(f"google/nnlm/{spelled}/en-dim50", 1, Version(body))
     larder = mirror()
     reply = larder.get(f"/google/nnlm/{framework}/en-dim50/1{suffix}")

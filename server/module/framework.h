@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The word for a framework in kagglehub's handles (KAGGLE: A.3): how it is spelled, and which formats stand
+ * The word for a framework in Kaggle's handles (KAGGLE: A.3): how it is spelled, and which formats stand
  * for it here. */
-#ifndef SERVER_KAGGLEHUB_FRAMEWORK_H
-#define SERVER_KAGGLEHUB_FRAMEWORK_H
+#ifndef SERVER_MODULE_FRAMEWORK_H
+#define SERVER_MODULE_FRAMEWORK_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +22,9 @@ struct framework {
  * False where it can be no segment of a handle. */
 bool framework_read(const char *word, struct framework *out);
 
-/* Whether a handle is one of kagglehub's: four parts, the third of them a framework that Kaggle knows. */
+/* Whether a handle is one of Kaggle's: four parts, the third of them a framework that Kaggle knows. *out is
+ * that, and *at where in the handle its word begins. */
+bool framework_of_handle(const char *handle, struct framework *out, size_t *at);
 bool framework_has_handle(const char *handle);
 
 /* Whether a segment of that length is the same framework in whatever spelling. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/kagglehub/framework.h"
+#include "server/module/framework.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -87,24 +87,31 @@ bool framework_read(const char *word, struct framework *out)
 	return true;
 }
 
+bool framework_of_handle(const char *handle, struct framework *out, size_t *at)
+{
+	char word[FRAMEWORK_WORD_MAX + 1] = "";
+	const char *part = handle;
+
+	for (int i = 0; i < 4; i++) {
+		size_t length = strcspn(part, "/");
+
+		if (length == 0 || (part[length] == '/') != (i < 3) || (i == 2 && length >= sizeof word))
+			return false;
+		if (i == 2) {
+			memcpy(word, part, length);
+			*at = (size_t)(part - handle);
+		}
+		part += length + (i < 3);
+	}
+	return framework_read(word, out) && out->known;
+}
+
 bool framework_has_handle(const char *handle)
 {
 	struct framework framework;
-	char word[FRAMEWORK_WORD_MAX + 1];
-	const char *third = handle;
-	size_t length;
+	size_t at;
 
-	for (int part = 0; part < 2 && third; part++) {
-		const char *slash = strchr(third, '/');
-
-		third = slash ? slash + 1 : NULL;
-	}
-	length = third ? strcspn(third, "/") : sizeof word;
-	if (length >= sizeof word || !third[length] || strchr(third + length + 1, '/'))
-		return false;
-	memcpy(word, third, length);
-	word[length] = '\0';
-	return framework_read(word, &framework) && framework.known;
+	return framework_of_handle(handle, &framework, &at);
 }
 
 bool framework_is(const struct framework *framework, const char *word, size_t length)
