@@ -279,12 +279,12 @@ static void check_pointer(struct walk *walk, const char *path, const struct smal
 			"the checkout and pack again.");
 }
 
-/* Whatever a file claims to be, it is only listed. */
+/* Whatever a file claims to be, it is only listed. Of a sparse one most may be in no archive. */
 static void read_head(struct walk *walk, const char *path, const struct member *member)
 {
 	struct err err;
 
-	if (walk->examination->format == FORMAT_ARCHIVE && !walk->repeats &&
+	if (walk->examination->format == FORMAT_ARCHIVE && !walk->repeats && !member->is_sparse &&
 		!fileheads_read(&walk->heads, path, member->size_bytes, walk->content, &err) &&
 		archive_fault(walk->archive) == ARCHIVE_SOUND)
 		violations_add(walk->examination, RULE_FILE_HEAD, path,
@@ -356,7 +356,7 @@ static void place(struct walk *walk, const char *path, const struct member *memb
 	if (member->kind != MEMBER_FILE)
 		return;
 	walk->passing = mem_dup(path);
-	if (walk->examination->format == FORMAT_ARCHIVE && walk->listed)
+	if (walk->examination->format == FORMAT_ARCHIVE && walk->listed && !member->is_sparse)
 		hash_file(walk, path, member);
 	else
 		read_file(walk, path, member, archive_content(walk->archive));

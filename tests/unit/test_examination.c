@@ -584,6 +584,38 @@ static void test_stops_bombs(void **state)
 	assert_int_equal(none->finding_count, 0);
 }
 
+/* A head of a file of very many tensors, all of them in a hole. */
+static void write_sparse_gguf(struct buffer *tar)
+{
+	static const uint8_t head[24] = "GGUF\3\0\0\0\0\0\0\0\0\0\0\x10";
+	struct buffer records = {0};
+
+	pax_record(&records, "GNU.sparse.size", "67645734912");
+	pax_record(&records, "GNU.sparse.map", "0,24");
+	pax_record(&records, "GNU.sparse.name", "x.gguf");
+	(void)tar_member_bytes(tar, "pax", 'x', records.data, records.length);
+	(void)tar_member_bytes(tar, "GNUSparseFile.0/x.gguf", '0', head, sizeof head);
+	buffer_finish(&records);
+}
+
+/* Holes are in no tar: nobody reads 63 GiB of zeros, also where no ratio bounds them. */
+static void test_reads_no_sparse_files(void **state)
+{
+	const struct archive_limits limits = {.max_unpacked_bytes = 64LL << 30, .max_members = 1000};
+	AUTO_BUFFER struct buffer tar = {0};
+	AUTO_BUFFER struct buffer findings = {0};
+
+	write_sparse_gguf(&tar);
+	(void)tar_file(&tar, "plain", "x");
+	tar_end(&tar);
+	AUTO_EXAMINATION struct examination *examination = examine_tar(&tar, FORMAT_ARCHIVE, &limits);
+	list_findings(examination, &findings);
+	assert_string_equal(findings.data, "sparse-member x.gguf\n");
+	assert_false(examination->members[0].has_sha256);
+	assert_int_equal(examination->members[0].size_bytes, 67645734912);
+	assert_true(examination->members[1].has_sha256);
+}
+
 static void test_stops_at_too_many_members(void **state)
 {
 	struct archive_limits limits = {.max_unpacked_bytes = 1 << 30, .max_members = 100};
@@ -902,6 +934,7 @@ int main(void)
 		cmocka_unit_test(test_refuses_every_truncated_tar),
 		cmocka_unit_test(test_passes_failures_of_the_source_on),
 		cmocka_unit_test(test_stops_bombs),
+		cmocka_unit_test(test_reads_no_sparse_files),
 		cmocka_unit_test(test_stops_at_too_many_members),
 		cmocka_unit_test(test_bounds_the_memory_of_names),
 		cmocka_unit_test(test_bounds_names_that_are_alike),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "server/module/archives/gunzip.h"
 #include "tests/unit/archive_rows.h"
 
 /* A piece of a sparse file's map, as GNU's first form writes it. */
@@ -393,6 +394,81 @@ static void test_bounds_holes(void **state)
 	assert_int_equal(archive_fault(archive), ARCHIVE_RATIO);
 }
 
+/* A file that begins with a hole, and has five bytes behind it. */
+static void pack_hole(long long real, struct buffer *packed)
+{
+	AUTO_BUFFER struct buffer tar = {0};
+	size_t at = sparse_header(&tar, "s", 5, real);
+
+	put_piece(&tar, at + 386, real - 5, 5);
+	tar_seal(&tar, at);
+	put_content(&tar, "hello");
+	tar_end(&tar);
+	gzip_bytes(tar.data, tar.length, packed);
+}
+
+/* How much of a file's content is handed out before it ends or fails. */
+static int64_t count_content(const struct buffer *packed, const struct archive_limits *limits, bool *whole)
+{
+	struct memory_stream memory;
+	struct member member;
+	const uint8_t *data;
+	size_t length = 1;
+	int64_t count = 0;
+	struct err err;
+	bool found;
+	AUTO_ARCHIVE struct archive *archive =
+		archive_create(memory_stream_init(&memory, packed->data, packed->length), limits);
+
+	assert_true(archive_next(archive, &member, &found, &err) && found && member.is_sparse);
+	*whole = true;
+	while (*whole && length > 0) {
+		*whole = stream_next(archive_content(archive), &data, &length, &err);
+		count += *whole ? (int64_t)length : 0;
+	}
+	if (!*whole)
+		assert_int_equal(archive_fault(archive), ARCHIVE_RATIO);
+	return count;
+}
+
+/* Before the bytes behind it were read, whoever reads a hole is given no more of it than the limits allow. */
+static void test_hands_out_no_more_of_a_hole_than_the_ratio_allows(void **state)
+{
+	const struct archive_limits limits = {.max_unpacked_bytes = 64LL << 30, .max_ratio = 200};
+	AUTO_BUFFER struct buffer bomb = {0};
+	AUTO_BUFFER struct buffer file = {0};
+	bool whole;
+
+	pack_hole(8LL << 30, &bomb);
+	assert_in_range(count_content(&bomb, &limits, &whole), 1, GUNZIP_RATIO_FROM_BYTES);
+	assert_false(whole);
+	pack_hole(15LL << 20, &file);
+	assert_int_equal(count_content(&file, &limits, &whole), 15LL << 20);
+	assert_true(whole);
+}
+
+/* An archive is judged the same whether or not anybody reads its files: what was inspected can be unpacked. */
+static void test_judges_holes_the_same_read_or_not(void **state)
+{
+	const struct archive_limits limits = {.max_ratio = 200};
+
+	for (long long real = 1 << 20; real <= 1LL << 33; real *= 2) {
+		AUTO_BUFFER struct buffer packed = {0};
+		struct memory_stream memory;
+		struct member member;
+		struct err err;
+		bool whole;
+		bool found;
+
+		pack_hole(real, &packed);
+		(void)count_content(&packed, &limits, &whole);
+		AUTO_ARCHIVE struct archive *archive =
+			archive_create(memory_stream_init(&memory, packed.data, packed.length), &limits);
+		assert_true(archive_next(archive, &member, &found, &err) && found);
+		assert_int_equal(archive_next(archive, &member, &found, &err), whole);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +477,8 @@ int main(void)
 		cmocka_unit_test(test_refuses_what_readers_understand_differently),
 		cmocka_unit_test(test_expands_sparse_files),
 		cmocka_unit_test(test_bounds_holes),
+		cmocka_unit_test(test_hands_out_no_more_of_a_hole_than_the_ratio_allows),
+		cmocka_unit_test(test_judges_holes_the_same_read_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ struct archive {
 	size_t content_padding; /* behind the content, to a whole block */
 	bool is_sparse;
 	struct sparse_map map;
-	int64_t holes;       /* bytes that were in no tar */
+	int64_t holes;       /* bytes that were in no tar, so far */
 	uint32_t crc_before; /* of all before the content */
 	uint32_t passed_crc; /* of the last content that was passed */
 	int64_t content_bytes;
@@ -302,12 +302,13 @@ static bool check_room(struct archive *archive, const struct member *member)
 	return tape_fail(&archive->tape, ARCHIVE_TOO_LARGE);
 }
 
-/* Holes unpack as zeros do that are stored. */
-static bool count_holes(struct archive *archive)
+/* Holes unpack as zeros do that are stored, and are judged as these are: what lies behind them counts for
+ * nothing yet, since it may never come. */
+static bool count_hole(struct archive *archive, int64_t bytes)
 {
 	int64_t in = gunzip_bytes_in(archive->tape.gunzip);
 
-	archive->holes += archive->map.real_bytes - archive->map.stored_bytes;
+	archive->holes += bytes;
 	if (archive->max_ratio <= 0 || archive->tape.offset + archive->holes < GUNZIP_RATIO_FROM_BYTES ||
 		(archive->tape.offset + archive->holes) / archive->max_ratio <= in)
 		return true;
@@ -317,17 +318,37 @@ static bool count_holes(struct archive *archive)
 	return tape_fail(&archive->tape, ARCHIVE_RATIO);
 }
 
+/* Piece by piece to its end, so that the judgement is that on files which are read. */
+static bool pass_sparse(struct archive *archive)
+{
+	bool is_hole;
+	int64_t left;
+
+	do {
+		left = sparse_map_next(&archive->map, &is_hole);
+		if (is_hole ? !count_hole(archive, left) : !tape_consume(&archive->tape, left, NULL))
+			return false;
+		sparse_map_advance(&archive->map, left);
+	} while (left > 0);
+	return true;
+}
+
+static uint32_t crc_of_content(struct archive *archive)
+{
+	return archive->is_sparse
+		       ? 0
+		       : tape_crc_since(&archive->tape, archive->crc_before, archive->content_bytes);
+}
+
 /* Goes past what is left of the member before. */
 static bool pass_content(struct archive *archive)
 {
-	if (!tape_consume(&archive->tape, archive->content_left, NULL))
+	if (archive->is_sparse ? !pass_sparse(archive)
+			       : !tape_consume(&archive->tape, archive->content_left, NULL))
 		return false;
 	archive->content_left = 0;
-	if (archive->is_sparse && !count_holes(archive))
-		return false;
-	if (archive->tape.offset > 0 && !archive->is_sparse)
-		archive->passed_crc =
-			tape_crc_since(&archive->tape, archive->crc_before, archive->content_bytes);
+	if (archive->tape.offset > 0)
+		archive->passed_crc = crc_of_content(archive);
 	sparse_map_finish(&archive->map);
 	archive->is_sparse = false;
 	if (!tape_consume(&archive->tape, (int64_t)archive->content_padding, NULL))
@@ -391,6 +412,8 @@ static bool take_sparse(struct archive *archive, const uint8_t **data, size_t *l
 	if (is_hole) {
 		*data = zeros;
 		*length = left < ZEROS_BYTES ? (size_t)left : ZEROS_BYTES;
+		if (!count_hole(archive, (int64_t)*length))
+			return false;
 	} else if (!take_content(archive, left, data, length)) {
 		return false;
 	}
