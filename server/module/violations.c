@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/module/violations.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@ struct rule_row {
 	enum severity severity;
 	bool publishable;
 };
+
+static_assert(RULE_COUNT <= 64, "broken_rules has a bit for each");
 
 static const struct rule_row rules[RULE_COUNT] = {
 	[RULE_GZIP_BROKEN] = {"gzip-broken", SEVERITY_VIOLATION, false},
@@ -96,28 +99,51 @@ char *violations_name(const char *name)
 	return printable(name, "`");
 }
 
-/* Where the next finding goes, or NULL. Warnings never crowd out a violation, lest the artifact pass for
- * sound. */
-static struct finding *find_room(struct examination *examination, enum severity severity)
+/* What does not refuse an artifact comes last. */
+static unsigned rank_of(enum severity severity, bool publishable)
 {
+	return severity == SEVERITY_VIOLATION ? 2 : !publishable;
+}
+
+/* The last of those that matter least. */
+static struct finding *find_least(struct examination *examination)
+{
+	struct finding *least = &examination->findings[0];
+
+	for (size_t i = 1; i < examination->finding_count; i++) {
+		struct finding *finding = &examination->findings[i];
+
+		if (rank_of(finding->severity, finding->publishable) <=
+			rank_of(least->severity, least->publishable))
+			least = finding;
+	}
+	return least;
+}
+
+/* Where the next finding goes, or NULL. What matters less never crowds out what refuses the artifact, lest it
+ * pass for sound. */
+static struct finding *find_room(struct examination *examination, const struct rule_row *rule)
+{
+	struct finding *least;
+
 	if (examination->finding_count < EXAMINATION_FINDINGS_MAX) {
 		MEM_GROW(examination->findings, examination->finding_count, examination->finding_capacity);
 		examination->findings[examination->finding_count] = (struct finding){0};
 		return &examination->findings[examination->finding_count++];
 	}
-	for (size_t i = examination->finding_count; i-- > 0;) {
-		if (examination->findings[i].severity < severity)
-			return &examination->findings[i];
-	}
-	return NULL;
+	least = find_least(examination);
+	return rank_of(least->severity, least->publishable) < rank_of(rule->severity, rule->publishable)
+		       ? least
+		       : NULL;
 }
 
 void violations_add(
 	struct examination *examination, enum rule rule, const char *path, const char *format, ...)
 {
-	struct finding *finding = find_room(examination, rules[rule].severity);
+	struct finding *finding = find_room(examination, &rules[rule]);
 	va_list args;
 
+	examination->broken_rules |= UINT64_C(1) << rule;
 	if (!finding)
 		return;
 	free(finding->path);
@@ -133,9 +159,5 @@ void violations_add(
 
 bool examination_breaks(const struct examination *examination, enum rule rule)
 {
-	for (size_t i = 0; i < examination->finding_count; i++) {
-		if (strcmp(examination->findings[i].rule, rules[rule].name) == 0)
-			return true;
-	}
-	return false;
+	return examination->broken_rules >> rule & 1;
 }

@@ -56,16 +56,16 @@ enum rule {
 	RULE_COUNT
 };
 
-/* Whether it has a finding of this rule. */
+/* Whether it broke this rule, also where the finding had no room. */
 bool examination_breaks(const struct examination *examination, enum rule rule);
 
 /* A stranger's name within a message; the caller frees it. Messages mark commands by backticks, so these are
  * written as \x60. */
 char *violations_name(const char *name);
 
-/* Adds a finding; where there are EXAMINATION_FINDINGS_MAX already, a violation takes a warning's place. Path
- * and message may hold any bytes: what is not printable UTF-8 is written as \xNN, and so are the path's
- * backticks. */
+/* Adds a finding; where there are EXAMINATION_FINDINGS_MAX already, it takes the place of one that matters
+ * less: a warning that may be published goes first, a violation never. Path and message may hold any bytes:
+ * what is not printable UTF-8 is written as \xNN, and so are the path's backticks. */
 void violations_add(struct examination *examination, enum rule rule, const char *path, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
 

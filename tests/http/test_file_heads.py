@@ -135,6 +135,23 @@ def test_hostile_heads_are_kept_with_a_warning(shared, place, name, body):
     assert shared.get(f"{place}/{name}?archive-format=file").body == body
 
 
+REFUSED = {
+    "folder-missing": [Member("./new/x", b"x")],
+    "name-repeated": [Member("./x", b"x")] * 2,
+    "name-case-collision": [Member("./x", b"x"), Member("./X", b"x")],
+    "name-backslash": [Member("./a\\b", b"x")],
+    "lfs-pointer": [Member("./x", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 7\n")],
+    "name-traversal": [Member("./../x", b"x")],
+}
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_a_hundred_broken_heads_hide_nothing(shared, place, rule):
+    body = modules.pack([Member("./"), *(Member(f"./{i}.gguf", b"") for i in range(100)), *REFUSED[rule]])
+    reply = shared.put(place + QUERY, body)
+    assert reply.status == 422 and rule in {one["rule"] for one in reply.json()["violations"]}, reply
+
+
 def test_what_is_no_such_file_has_no_listing_and_no_warning(larder):
     artifact = publish(larder, {"gguf/README": b"x", "a.bin": FILES["model.onnx"]})
     assert "model" not in artifact and not artifact.get("warnings")

@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/own.h"
 #include "server/module/examination.h"
+#include "server/module/violations.h"
 #include "tests/unit/tar_writer.h"
 #include "tests/unit/tflite_writer.h"
 
@@ -482,6 +483,39 @@ static void test_keeps_violations_among_many_warnings(void **state)
 	assert_int_equal(examination_count(examination, SEVERITY_VIOLATION), 2);
 }
 
+/* A hundred findings with which an artifact may be published hide none with which it may not. */
+static void test_keeps_what_refuses_among_many_that_do_not(void **state)
+{
+	for (int rule = 0; rule < RULE_COUNT; rule++) {
+		AUTO_EXAMINATION struct examination *examination = mem_zero(1, sizeof *examination);
+		bool refused = false;
+
+		for (int i = 0; i < EXAMINATION_FINDINGS_MAX; i++)
+			violations_add(examination, RULE_FILE_HEAD, "x.gguf", "It is empty.");
+		violations_add(examination, (enum rule)rule, "y", "It is odd.");
+		violations_add(examination, RULE_FILE_HEAD, "z.gguf", "It is empty.");
+		assert_int_equal(examination->finding_count, EXAMINATION_FINDINGS_MAX);
+		assert_true(examination_breaks(examination, (enum rule)rule));
+		for (size_t i = 0; i < examination->finding_count; i++)
+			refused = refused || !examination->findings[i].publishable;
+		assert_int_equal(refused, rule != RULE_FILE_HEAD && rule != RULE_PBTXT_ONLY);
+	}
+}
+
+/* Each takes the place of the least that there is. */
+static void test_keeps_the_gravest_findings(void **state)
+{
+	AUTO_EXAMINATION struct examination *examination = mem_zero(1, sizeof *examination);
+
+	for (int i = 0; i < EXAMINATION_FINDINGS_MAX; i++)
+		violations_add(examination, i < 97 ? RULE_FILE_HEAD : RULE_FOLDER_MISSING, "x", "Odd.");
+	for (int i = 0; i < 2 * EXAMINATION_FINDINGS_MAX; i++)
+		violations_add(examination, i % 2 ? RULE_NAME_EMPTY : RULE_SPARSE_MEMBER, "y", "Odd.");
+	assert_int_equal(examination_count(examination, SEVERITY_VIOLATION), EXAMINATION_FINDINGS_MAX);
+	assert_true(examination_breaks(examination, RULE_SPARSE_MEMBER));
+	assert_false(examination_breaks(examination, RULE_GZIP_EXTRA));
+}
+
 static void assert_only(const struct examination *examination, const char *rule)
 {
 	assert_int_equal(examination->finding_count, 1);
@@ -930,6 +964,8 @@ int main(void)
 		cmocka_unit_test(test_says_what_may_be_published),
 		cmocka_unit_test(test_lists_members),
 		cmocka_unit_test(test_keeps_violations_among_many_warnings),
+		cmocka_unit_test(test_keeps_what_refuses_among_many_that_do_not),
+		cmocka_unit_test(test_keeps_the_gravest_findings),
 		cmocka_unit_test(test_refuses_broken_gzip),
 		cmocka_unit_test(test_refuses_every_truncated_tar),
 		cmocka_unit_test(test_passes_failures_of_the_source_on),
