@@ -18,6 +18,7 @@
 #include "server/registry/services.h"
 #include "server/registry/turns.h"
 #include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_inspection.h"
 #include "server/store/unpacked/members.h"
 
 static const struct {
@@ -219,6 +220,15 @@ static void serve_file(const struct follower_plan *plan, const struct request *r
 		registry_count_download(plan->services->registry, &artifact->name);
 }
 
+/* Whoever asks for what was never there has nothing unpacked for it, and no other archive evicted. */
+static bool may_have(const struct follower_plan *plan, const struct artifact *artifact, struct err *err)
+{
+	bool may;
+
+	return catalog_may_have_file(plan->services->catalog, artifact, plan->member, &may, err) &&
+	       (may || members_refuse(plan->member, err));
+}
+
 static void serve_holding(const struct follower_plan *plan, const struct request *request,
 	struct holding *holding, bool unpacks, struct reply *reply)
 {
@@ -231,6 +241,8 @@ static void serve_holding(const struct follower_plan *plan, const struct request
 		fail(plan, request, &err, reply);
 	else if (file.unpacking)
 		wait_for(plan, TAKE(file.unpacking), reply);
+	else if (file.fd < 0 && !may_have(plan, artifact, &err))
+		fail(plan, request, &err, reply);
 	else if (file.fd < 0)
 		unpack_in_turn(plan, request, holding, reply);
 	else

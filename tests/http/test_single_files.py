@@ -104,6 +104,19 @@ def test_what_is_no_file(larder, format):
     assert_problem(larder.get(f"/acme/never/1/x?{format}-format=file"), 504, "upstream-unreachable")
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("format", BODIES)
+def test_nothing_is_unpacked_for_what_was_never_there(larder, format, method):
+    publish(larder, format)
+    for name in ("none", "deep/none", "none/none", "model.json/x", "Config.json", "0" * 200):
+        reply = larder.request(method, member_url(format, name))
+        assert reply.status == 404, f"{name}: {reply}"
+    assert not list((larder.data / "unpacked").iterdir())
+    for name, content in contents(BODIES[format]).items():
+        reply = larder.request(method, member_url(format, name))
+        assert (reply.status, reply.header("Content-Length")) == (200, str(len(content))), f"{name}: {reply}"
+
+
 @pytest.mark.parametrize("name, media_type", [("config.json", "text/plain"), ("README", "text/plain"), ("page.html", "text/plain"),
                                               ("deep/er/vocab.txt", "text/plain"), ("picture.svg", "application/octet-stream"),
                                               ("weights.bin", "application/octet-stream"), ("empty", "application/octet-stream")])
