@@ -215,8 +215,8 @@ static void serve_file(const struct follower_plan *plan, const struct request *r
 		representation_add_digests(&file->checksums, reply);
 	drop_words(&plan->name, plan->member, request, reply);
 	/* One client that loads the model asks for this once, however many shards there are. */
-	if (request->method == METHOD_GET && reply->kind == REPLY_FILE && reply->offset == 0 &&
-		is_model_json(plan->member))
+	if (plan->name.format == FORMAT_TFJS && request->method == METHOD_GET && reply->kind == REPLY_FILE &&
+		reply->offset == 0 && is_model_json(plan->member))
 		registry_count_download(plan->services->registry, &artifact->name);
 }
 

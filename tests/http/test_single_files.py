@@ -185,6 +185,17 @@ def test_sizes_are_compared_where_a_digest_is_missing(larder):
         assert sorted(changes(larder, "tf-hub")) == seen
 
 
+@pytest.mark.parametrize("format", BODIES)
+def test_a_download_is_counted_for_the_model_json_of_tfjs_only(larder, format):
+    files = {"model.json": b"{}", **contents(BODIES[format])}
+    publish(larder, format, archive(files))
+    for name, content in files.items():
+        assert larder.get(member_url(format, name)).body == content
+    larder.restart()
+    artifact, = larder.get("/api/v1/modules" + PATH).json()["artifacts"]
+    assert artifact["downloads"] == (1 if format == "tfjs" else 0)
+
+
 @pytest.mark.concurrent
 @pytest.mark.parametrize("format", ["tf-hub", "archive"])
 def test_a_stampede_is_one_fetch_and_unpacked_once(mirror, upstream, format):
