@@ -47,7 +47,7 @@ struct examination {
 	struct finding *findings;
 	size_t finding_count;
 	size_t finding_capacity;
-	uint64_t broken_rules; /* a bit for each, also of those whose finding had no room */
+	uint64_t broken_rules;           /* a bit for each, also of those whose finding had no room */
 	struct saved_model *saved_model; /* of any format; NULL where it has none or it could not be read */
 	bool is_listed; /* its model was looked for, which takes a stream that keeps what it gave */
 };

@@ -447,7 +447,8 @@ static void test_hands_out_no_more_of_a_hole_than_the_ratio_allows(void **state)
 	assert_true(whole);
 }
 
-/* An archive is judged the same whether or not anybody reads its files: what was inspected can be unpacked. */
+/* An archive is judged the same whether or not anybody reads its files: what was inspected can be unpacked.
+ */
 static void test_judges_holes_the_same_read_or_not(void **state)
 {
 	const struct archive_limits limits = {.max_ratio = 200};
