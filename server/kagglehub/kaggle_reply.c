@@ -68,6 +68,28 @@ static void put_in_words(struct reply *reply)
 	reply_take_bytes(reply, reply->status, "application/json", text, strlen(text));
 }
 
+/* Of a POST that is answered with such a status, kagglehub up to 0.3 tells no more than the status (KAGGLE:
+ * recorded from the real clients). Who it is, whether there is such a call, and faults of ours keep theirs.
+ */
+static bool takes_failure(const struct request *request, enum err_code problem)
+{
+	return request->method == METHOD_POST &&
+	       (begins_with(request->path, "/api/v1/models/") ||
+		       strcmp(request->path, "/api/v1/blobs/upload") == 0) &&
+	       problem != ERR_UNAUTHORIZED && problem != ERR_FORBIDDEN && problem != ERR_NOT_FOUND &&
+	       problem != ERR_INTERNAL;
+}
+
+static void put_as_failure(struct reply *reply)
+{
+	json_auto_t *value = json_pack(
+		"{s:o, s:i}", "error", message_of(reply), "errorCode", problem_status(reply->problem));
+	char *text = json_dumps(value, JSON_COMPACT);
+
+	reply_take_bytes(reply, 200, "application/json", text, strlen(text));
+	reply->problem = ERR_NONE;
+}
+
 static bool is_served(const struct reply *reply)
 {
 	return reply->status == 200 || reply->status == 206;
@@ -78,7 +100,9 @@ void kaggle_adapt(void *services, const struct request *request, struct reply *r
 	bool gets_file = is_file(request);
 
 	(void)services;
-	if (reply->problem != ERR_NONE && (gets_file || kaggle_is_call(request)))
+	if (reply->problem != ERR_NONE && takes_failure(request, reply->problem))
+		put_as_failure(reply);
+	else if (reply->problem != ERR_NONE && (gets_file || kaggle_is_call(request)))
 		put_in_words(reply);
 	else if (gets_file && is_served(reply))
 		reply_retype(reply, "application/octet-stream");

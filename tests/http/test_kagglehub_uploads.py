@@ -213,6 +213,20 @@ def test_a_refusal_that_is_cut_is_told(larder, before, letter):
     assert "is no name" in make(larder, larder.token(), {"files": [{"token": blob.json()["token"]}]}).json()["error"]
 
 
+REFUSED = {"a file that is too large": ("acme/m/other/v", {"a.bin": bytes(1001)}, "max_upload_bytes"),
+           "a model that may not be called so": ("acme/m/other/v v", {"a.txt": b"1"}, "letters, digits"),
+           "no file": ("acme/m/other/v", {}, "no file")}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_told_to_each_generation(start, connect, case):
+    """Up to 0.3 a client tells of a status above 400 nothing but the status."""
+    handle, files, words = case
+    larder = start({"publish": {"max_upload_bytes": "1000"}})
+    with pytest.raises(KaggleError, match=words):
+        connect(larder, larder.token()).model_upload(handle, files)
+
+
 def test_what_was_sent_is_bounded(start):
     larder = start({"publish": {"max_upload_bytes": "1000"}})
     assert start_blob(larder, larder.token(), contentLength=1001).status == 413

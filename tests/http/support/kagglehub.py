@@ -325,7 +325,10 @@ class Old(Kagglehub):
         return self.post("/models/create/new", body)
 
     def start_blob(self, body):
-        return self.post("/blobs/upload", {"type": "model", **body})
+        begun = self.post("/blobs/upload", {"type": "model", **body})
+        if begun.get("error"):
+            raise KaggleError(begun["error"])
+        return begun
 
     def create_instance(self, owner, model, body):
         return self.post(f"/models/{owner}/{model}/create/instance", body)
