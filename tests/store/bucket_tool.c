@@ -134,7 +134,7 @@ static int take_away(struct bucket *bucket, int count, char **words)
 	return conclude(bucket_delete(bucket, words[0], &err), "", &err);
 }
 
-static char last_key[BUCKET_KEY_MAX];
+static char last_key[BUCKET_KEY_MAX + 1];
 
 static bool print_key(void *context, const char *key, int64_t length)
 {

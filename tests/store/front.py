@@ -4,24 +4,28 @@ import email.utils
 import hashlib
 import http.server
 import itertools
+import select
 import socket
 import threading
 import time
 import urllib.parse
 from xml.sax.saxutils import escape
 
+HOLD_S, DRIP_S = 4, 0.2
 ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>no</Message></Error>'
 
 
 class Script:
     """What becomes of requests. `on(method, *acts)` queues what is done instead of serving, one act a request; the names of acts:
     drop (read, no answer), slow (503 SlowDown), error (500, nothing done), late-error (done, then 500), lost (done, no answer),
-    conflict (409 ConditionalRequestConflict), cut (half of the body), redirect, huge (an endless answer), moved (another object from now)."""
+    conflict (409 ConditionalRequestConflict), cut (half of the body), redirect, huge (an endless answer), moved (another object from now),
+    endless (ended by closing), gone (404 NoSuchUpload, nothing done), hold (done HOLD_S later, where the client is still there), drip (403, whose body
+    takes HOLD_S). A tuple is answered as it stands: status, body, headers."""
 
     def __init__(self):
         self.acts, self.seen, self.lock = {}, [], threading.Lock()
         self.ignores_conditions = False
-        self.etags = "quoted"  # how If-Match is compared: quoted, bare
+        self.etags = "quoted"  # how If-Match is compared: quoted, bare; untold: as quoted, but none is told
         self.skew_s = 0
 
     def on(self, method, *acts):
@@ -55,6 +59,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def refuse(self, status, code):
         self.answer(status, ERROR.format(code).encode(), [("Content-Type", "application/xml")])
 
+    def is_left(self, seconds):
+        """Whether the client hangs up within that time."""
+        return bool(select.select([self.connection], [], [], seconds)[0])
+
+    def drip(self):
+        count = int(HOLD_S / DRIP_S)
+        self.answer(403, declared=count)
+        for _ in range(count):
+            if self.is_left(DRIP_S):
+                return self.hang_up()
+            self.wfile.write(b"x")
+
     def hang_up(self):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
@@ -64,6 +80,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         act = self.server.script.next(self.command, self.path, self.headers)
+        if isinstance(act, tuple):
+            return self.answer(*act)
+        if act == "drip":
+            return self.drip()
+        if act == "gone":
+            return self.refuse(404, "NoSuchUpload")
         if act == "drop":
             return self.hang_up()
         if act == "slow":
@@ -95,7 +117,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if wanted is None:
             return True
         etag = hashlib.md5(objects.get(key, b"")).hexdigest()
-        return key in objects and wanted == (f'"{etag}"' if script.etags == "quoted" else etag)
+        return key in objects and wanted == (etag if script.etags == "bare" else f'"{etag}"')
 
     def do_it_put(self, key, query, body, act):
         if hashlib.sha256(body).hexdigest() != self.headers["x-amz-content-sha256"]:
@@ -111,7 +133,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.hang_up()
         if act == "late-error":
             return self.refuse(500, "InternalError")
-        return self.answer(200, headers=[("ETag", f'"{hashlib.md5(body).hexdigest()}"')])
+        return self.answer(200, headers=self.etag_of(body))
+
+    def etag_of(self, body):
+        return [] if self.server.script.etags == "untold" else [("ETag", f'"{hashlib.md5(body).hexdigest()}"')]
 
     def do_it_post(self, key, query, body, act):
         if "uploads" in query:
@@ -123,6 +148,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.refuse(404, "NoSuchUpload")
         if act == "error-in-200":
             return self.answer(200, ERROR.format("InternalError").encode())
+        if act == "hold" and self.is_left(HOLD_S):
+            return self.hang_up()
         del self.server.parts[query["uploadId"]]
         self.server.objects[key] = b"".join(parts[number] for number in sorted(parts))
         if act == "lost":
@@ -145,13 +172,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if key not in self.server.objects:
             return self.refuse(404, "NoSuchKey")
         body = self.server.objects[key]
-        status, headers = 200, [("ETag", f'"{hashlib.md5(body).hexdigest()}"')]
+        status, headers = 200, self.etag_of(body)
         wanted = self.headers.get("Range")
         if wanted:
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             first, last = int(first), int(last or len(body) - 1)
             headers.append(("Content-Range", f"bytes {first}-{last}/{len(body)}"))
             status, body = 206, body[first:last + 1]
+        if act == "endless":
+            self.close_connection = True
+            self.send_response(status)
+            self.end_headers()
+            return self.wfile.write(body[:2])
         if act in ("cut", "moved"):
             self.answer(status, body[:len(body) // 2], headers, len(body))
             if act == "moved":

@@ -145,6 +145,25 @@ def test_no_two_objects_are_mixed(front, scripted, tmp_path):
     assert scripted.ask("get", "blob", 0, -1)[0] == "unreachable"
 
 
+@pytest.mark.parametrize("etag", ["", '""', '"', "*", '"a b"', 'a b', '"a', 'W/"a"', '"a\x7f"', '"a"b"', '"a,b"'])
+@pytest.mark.parametrize("bare", [{}, {"BARE_ETAGS": "1"}], ids=["quoted", "bare"])
+def test_a_condition_that_says_nothing_is_not_sent(front, scripted, etag, bare):
+    """A request whose condition is lost would be one without."""
+    scripted.ask("put", "lease", "first")
+    outcome, why = scripted.ask("put", "lease", "second", etag, environment=bare)
+    assert outcome == "refused" and "ETag" in why
+    assert len(front.script.seen) == 1 and scripted.ask("read", "lease") == ("done", "first")
+
+
+@pytest.mark.parametrize("key", ["a" * 896, "a//b", "/a", "a/", "", "A", "a?b", "a/../b", "a/.", "\u00e4"])
+def test_keys_are_plain(front, scripted, key):
+    for words in (("put", key, "b"), ("read", key), ("head", key), ("delete", key)):
+        outcome, why = scripted.ask(*words)
+        assert outcome == "refused" and "key" in why
+    assert front.script.seen == []
+    assert scripted.ask("put", "a" * 895, "b")[0] == "done"
+
+
 @pytest.mark.parametrize("act", ["drop", "slow", "error"])
 def test_parts_are_sent_again(front, scripted, tmp_path, act):
     path, digest = written(tmp_path, (5 << 20) + 7)
@@ -160,14 +179,6 @@ def test_parts_that_fail_are_taken_back(front, scripted, tmp_path):
     front.script.on("PUT", None, "denied")
     assert scripted.ask("file", "large", path, "parts")[0] == "refused"
     assert not front.unfinished and scripted.ask("head", "large")[0] == "absent"
-
-
-@pytest.mark.parametrize("act, outcome", [("lost", "done"), ("error-in-200", "ambiguous")])
-def test_the_end_of_parts_is_looked_at(front, scripted, tmp_path, act, outcome):
-    path, _ = written(tmp_path, (5 << 20) + 7)
-    front.script.on("POST", None, act)
-    assert scripted.ask("file", "large", path, "parts")[0] == outcome
-    assert not front.unfinished
 
 
 @pytest.mark.parametrize("act", ["entities", "huge"])

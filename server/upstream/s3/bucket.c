@@ -43,32 +43,42 @@ void bucket_set_bare_etags(struct bucket *bucket, bool bare)
 
 /* ---- put ---- */
 
-static char *condition_line(const struct bucket *bucket, const struct bucket_condition *condition)
+static char *if_match(const struct bucket *bucket, const char *etag)
+{
+	if (bucket->bare_etags && *etag == '"')
+		return mem_printf("If-Match: %.*s", (int)(strlen(etag) - 2), etag + 1);
+	return mem_printf("If-Match: %s", etag);
+}
+
+/* libcurl sends no line without a value, and what it leaves out would be an order without a condition. */
+static bool condition_line(
+	const struct bucket *bucket, const struct bucket_condition *condition, char **out, struct err *why)
 {
 	const char *etag = condition ? condition->if_etag : NULL;
-	size_t length = etag ? strlen(etag) : 0;
-	bool quoted = length >= 2 && etag[0] == '"' && etag[length - 1] == '"';
 
 	if (condition && condition->if_absent)
-		return mem_dup("If-None-Match: *");
-	if (!etag)
-		return NULL;
-	if (bucket->bare_etags && quoted)
-		return mem_printf("If-Match: %.*s", (int)(length - 2), etag + 1);
-	return mem_printf("If-Match: %s", etag);
+		*out = mem_dup("If-None-Match: *");
+	else if (etag && !bucket_etag_tells(etag))
+		return err_set(why, ERR_BAD_REQUEST, "\"%.60s\" is no ETag to know an object by", etag);
+	else if (etag)
+		*out = if_match(bucket, etag);
+	return true;
 }
 
 enum bucket_outcome bucket_put(struct bucket *bucket, const char *key, const struct s3_body *body,
 	const struct bucket_condition *condition, struct bucket_facts *facts, struct err *why)
 {
-	AUTO_FREE char *line = condition_line(bucket, condition);
+	AUTO_FREE char *line = NULL;
 	AUTO_ANSWER struct s3_answer answer = {0};
-	struct bucket_call call = {.kind = METRIC_STORE_PUTS,
-		.request = {.method = "PUT", .header = line, .body = *body},
-		.key = key,
-		.once = line != NULL};
-	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
+	struct bucket_call call = {
+		.kind = METRIC_STORE_PUTS, .request = {.method = "PUT", .body = *body}, .key = key};
+	enum bucket_outcome outcome;
 
+	if (!condition_line(bucket, condition, &line, why))
+		return BUCKET_REFUSED;
+	call.request.header = line;
+	call.once = line;
+	outcome = bucket_call(bucket, &call, &answer, why);
 	if (outcome == BUCKET_DONE)
 		bucket_tell(&answer, facts);
 	return outcome;

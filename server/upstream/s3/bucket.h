@@ -2,7 +2,8 @@
  *
  * A bucket of an S3-compatible store: objects by key, created once or exchanged only where nobody else has.
  * Requests are asked again where that is safe; what became of them is told in kinds, not statuses. Calls wait
- * for the network. Keys are of [a-z0-9._/-], and stand below the prefix of the settings. */
+ * for the network. Keys are at most BUCKET_KEY_MAX of [a-z0-9._/-], names between single slashes; others are
+ * refused. They stand below the prefix of the settings. */
 #ifndef SERVER_UPSTREAM_S3_BUCKET_H
 #define SERVER_UPSTREAM_S3_BUCKET_H
 

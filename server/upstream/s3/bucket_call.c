@@ -69,7 +69,38 @@ static char *url_of(const struct bucket *bucket, const struct bucket_call *call)
 	return buffer_take(&url);
 }
 
+/* Names between single slashes, none of which a proxy may take for a step. */
+static bool is_key(const char *key)
+{
+	size_t length = strlen(key);
+
+	if (length == 0 || length > BUCKET_KEY_MAX ||
+		strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789._/-") != length)
+		return false;
+	for (const char *name = key;; name++) {
+		size_t letters = strcspn(name, "/");
+
+		if (letters == 0 || strspn(name, ".") == letters)
+			return false;
+		name += letters;
+		if (!*name)
+			return true;
+	}
+}
+
 /* ---- what an answer means ---- */
+
+bool bucket_etag_tells(const char *etag)
+{
+	size_t length = strlen(etag);
+	bool quoted = length >= 2 && etag[0] == '"' && etag[length - 1] == '"';
+
+	for (size_t i = quoted; i < length - quoted; i++) {
+		if (etag[i] <= ' ' || etag[i] > '~' || strchr("\"*,", etag[i]))
+			return false;
+	}
+	return length > 2 * (size_t)quoted;
+}
 
 static bool take_code(void *context, const char *name, const char *text)
 {
@@ -176,21 +207,34 @@ static enum bucket_outcome ask(
 	return outcome;
 }
 
-enum bucket_outcome bucket_call(
-	struct bucket *bucket, struct bucket_call *call, struct s3_answer *out, struct err *why)
+static enum bucket_outcome ask_by(
+	struct s3_channel *channel, struct bucket_call *call, struct s3_answer *out, struct err *why)
 {
-	AUTO_FREE char *url = url_of(bucket, call);
-	struct s3_channel *channel = take_channel(bucket);
-	enum bucket_outcome outcome;
+	enum bucket_outcome outcome = ask(channel, call, out, why);
 
-	call->request.url = url;
-	outcome = ask(channel, call, out, why);
 	for (int tried = 1; tried < TRIES && is_worth_another(outcome, out); tried++) {
 		s3_answer_finish(out);
 		metric_add(METRIC_STORE_RETRIES, 1);
 		pause_before(tried);
 		outcome = ask(channel, call, out, why);
 	}
+	return outcome;
+}
+
+enum bucket_outcome bucket_call(
+	struct bucket *bucket, struct bucket_call *call, struct s3_answer *out, struct err *why)
+{
+	AUTO_FREE char *url = url_of(bucket, call);
+	struct s3_channel *channel;
+	enum bucket_outcome outcome;
+
+	if (call->key && !is_key(call->key)) {
+		(void)err_set(why, ERR_BAD_REQUEST, "\"%.100s\" is no key for a bucket", call->key);
+		return BUCKET_REFUSED;
+	}
+	channel = take_channel(bucket);
+	call->request.url = url;
+	outcome = ask_by(channel, call, out, why);
 	give_channel(bucket, channel);
 	call->request.url = NULL;
 	return outcome;

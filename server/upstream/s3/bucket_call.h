@@ -33,9 +33,14 @@ struct bucket_call {
 	bool once; /* it cannot be asked again where it may have arrived: a lost answer is ambiguous */
 };
 
-/* Performs it. *out is to be finished, whatever the outcome. ERR_BUSY, ERR_NOT_FOUND and so on in *why. */
+/* Performs it. *out, zeroed before, is to be finished, whatever the outcome. ERR_BUSY, ERR_NOT_FOUND and so
+ * on in *why. */
 enum bucket_outcome bucket_call(
 	struct bucket *bucket, struct bucket_call *call, struct s3_answer *out, struct err *why);
+
+/* Whether an ETag tells an object from others: not empty, not weak, and nothing that a list or a pattern may
+ * be. */
+bool bucket_etag_tells(const char *etag);
 
 /* So of what an answer tells of an object. */
 void bucket_tell(const struct s3_answer *answer, struct bucket_facts *facts);

@@ -20,13 +20,13 @@ enum bucket_outcome {
 	BUCKET_STOPPED      /* the receiver wants no more */
 };
 
-/* Keys as long as S3 takes them, less what a prefix may take. */
-enum { BUCKET_KEY_MAX = 700, BUCKET_PAGE_MAX = 1000 };
+/* Keys as long as S3 takes them, less what a prefix and its slash may take. */
+enum { BUCKET_KEY_MAX = 1024 - 129, BUCKET_PAGE_MAX = 1000 };
 
 /* What a condition is about: none where all zero. */
 struct bucket_condition {
 	bool if_absent;
-	const char *if_etag; /* as it was told */
+	const char *if_etag; /* as it was told; one that tells nothing apart is refused */
 };
 
 /* What is told of an object. */
