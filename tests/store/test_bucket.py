@@ -181,6 +181,54 @@ def test_parts_that_fail_are_taken_back(front, scripted, tmp_path):
     assert not front.unfinished and scripted.ask("head", "large")[0] == "absent"
 
 
+def taken_back(front):
+    return [path for method, path, _ in front.script.seen if method == "DELETE" and "uploadId" in path]
+
+
+@pytest.mark.parametrize("act", ["lost", "error-in-200", "error", "drop", (503, b"no"), "conflict"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_end_of_parts_is_asked_for_again(front, scripted, tmp_path, act, times):
+    path, digest = written(tmp_path, (5 << 20) + 7)
+    front.script.on("POST", None, *[act] * times)
+    assert scripted.ask("file", "large", path, "parts")[0] == "done"
+    assert scripted.ask("get", "large", 0, -1) == ("done", digest)
+    assert not front.unfinished and not taken_back(front)
+
+
+@pytest.mark.parametrize("act, outcome", [("error-in-200", "ambiguous"), ("error", "ambiguous"), ("drop", "ambiguous"), ("slow", "busy"), ("conflict", "busy")])
+def test_what_may_still_be_put_together_is_not_taken_back(front, scripted, tmp_path, act, outcome):
+    path, _ = written(tmp_path, (5 << 20) + 7)
+    front.script.on("POST", None, *[act] * 40)
+    assert scripted.ask("file", "large", path, "parts")[0] == outcome
+    assert front.unfinished and not taken_back(front)
+
+
+def test_parts_that_are_refused_at_their_end_are_taken_back(front, scripted, tmp_path):
+    path, _ = written(tmp_path, (5 << 20) + 7)
+    front.script.on("POST", None, "denied")
+    assert scripted.ask("file", "large", path, "parts")[0] == "refused"
+    assert not front.unfinished and taken_back(front)
+
+
+def test_the_end_of_parts_may_take_long(front, scripted, tmp_path):
+    path, digest = written(tmp_path, (5 << 20) + 7)
+    scripted.write(connect_timeout_s=1, timeout_s=1)
+    front.script.on("POST", None, "hold")
+    assert scripted.ask("file", "large", path, "parts")[0] == "done"
+    assert len([1 for method, *_ in front.script.seen if method == "POST"]) == 2
+    assert scripted.ask("get", "large", 0, -1) == ("done", digest)
+
+
+@pytest.mark.parametrize("method, acts, outcome", [("PUT", ["gone"], "absent"), ("POST", [None, "gone"], "ambiguous"), ("POST", [None, "error", "gone"], "ambiguous")])
+def test_another_object_of_that_length_is_not_what_was_sent(front, scripted, tmp_path, method, acts, outcome):
+    path, _ = written(tmp_path, (5 << 20) + 7)
+    other = bytes((5 << 20) + 7)
+    front.objects["a/test/large"] = other
+    front.script.on(method, *acts)
+    assert scripted.ask("file", "large", path, "parts")[0] == outcome
+    assert front.objects["a/test/large"] == other
+
+
 @pytest.mark.parametrize("act", ["entities", "huge"])
 def test_strange_lists_are_refused(front, scripted, act):
     front.script.on("GET", *[act] * 4)

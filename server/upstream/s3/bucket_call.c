@@ -182,13 +182,12 @@ static bool is_worth_another(enum bucket_outcome outcome, const struct s3_answer
 	return (outcome == BUCKET_BUSY || outcome == BUCKET_UNREACHABLE) && answer->taken == 0;
 }
 
-/* Twice as long each time, and not at the same instant as others. */
-static void pause_before(int try_number)
+void bucket_pause(int tried)
 {
 	uint16_t chance;
 
 	random_bytes(&chance, sizeof chance);
-	clock_sleep_ms((FIRST_PAUSE_MS << (try_number - 1)) * (1000 + chance % 1000) / 1000);
+	clock_sleep_ms((FIRST_PAUSE_MS << (tried - 1)) * (1000 + chance % 1000) / 1000);
 }
 
 static enum bucket_outcome ask(
@@ -215,7 +214,7 @@ static enum bucket_outcome ask_by(
 	for (int tried = 1; tried < TRIES && is_worth_another(outcome, out); tried++) {
 		s3_answer_finish(out);
 		metric_add(METRIC_STORE_RETRIES, 1);
-		pause_before(tried);
+		bucket_pause(tried);
 		outcome = ask(channel, call, out, why);
 	}
 	return outcome;

@@ -38,6 +38,9 @@ struct bucket_call {
 enum bucket_outcome bucket_call(
 	struct bucket *bucket, struct bucket_call *call, struct s3_answer *out, struct err *why);
 
+/* Waits before something is tried so often: twice as long each time, and not as long as others do. */
+void bucket_pause(int tried);
+
 /* Whether an ETag tells an object from others: not empty, not weak, and nothing that a list or a pattern may
  * be. */
 bool bucket_etag_tells(const char *etag);

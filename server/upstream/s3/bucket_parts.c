@@ -9,14 +9,19 @@
 #include "server/upstream/s3/bucket_call.h"
 #include "server/upstream/s3/s3_xml.h"
 
-enum { ANSWER_BYTES_MAX = 64 << 10, UPLOAD_ID_MAX = 1024, HASH_BYTES = 256 << 10 };
+enum { ANSWER_BYTES_MAX = 64 << 10, UPLOAD_ID_MAX = 1024, HASH_BYTES = 256 << 10, COMPLETE_TRIES = 6 };
+
+/* Thousands of parts take a store minutes. */
+enum { COMPLETE_SILENCE_S = 600 };
 
 struct parts {
 	struct bucket *bucket;
 	const char *key;
 	int fd;
 	char upload_id[UPLOAD_ID_MAX];
-	struct buffer list; /* of what was stored, as the end is told it */
+	int64_t length;
+	char before[S3_ETAG_MAX]; /* what is there before; "" where nothing is */
+	struct buffer list;       /* of what was stored, as the end is told it */
 };
 
 static void finish_parts(struct parts *parts)
@@ -100,8 +105,9 @@ static enum bucket_outcome put_part(
 	outcome = bucket_call(parts->bucket, &call, &answer, why);
 	if (outcome != BUCKET_DONE)
 		return outcome;
-	if (strpbrk(answer.etag, "<>&")) {
-		(void)err_set(why, ERR_UPSTREAM_FAILED, "the store's ETag of a part cannot be written down");
+	if (!bucket_etag_tells(answer.etag) || strpbrk(answer.etag, "<>&")) {
+		(void)err_set(why, ERR_UPSTREAM_FAILED,
+			"the store tells no ETag of a part, or none that can be written down");
 		return BUCKET_REFUSED;
 	}
 	buffer_printf(
@@ -120,7 +126,7 @@ static bool take_root(void *context, const char *name, const char *text)
 	return true;
 }
 
-static enum bucket_outcome complete(struct parts *parts, struct err *why)
+static enum bucket_outcome complete_once(struct parts *parts, struct err *why)
 {
 	AUTO_FREE char *query = mem_printf("uploadId=%s", parts->upload_id);
 	AUTO_BUFFER struct buffer body = {0};
@@ -136,6 +142,7 @@ static enum bucket_outcome complete(struct parts *parts, struct err *why)
 		&body, "<CompleteMultipartUpload>%s</CompleteMultipartUpload>", buffer_string(&parts->list));
 	digest = digest_of(body.data, body.length);
 	call.request = (struct s3_request){.method = "POST",
+		.silence_s = COMPLETE_SILENCE_S,
 		.body_max = ANSWER_BYTES_MAX,
 		.body = {.bytes = body.data, .length = (int64_t)body.length, .sha256 = digest.hex}};
 	outcome = bucket_call(parts->bucket, &call, &answer, why);
@@ -147,6 +154,34 @@ static enum bucket_outcome complete(struct parts *parts, struct err *why)
 		return BUCKET_DONE;
 	(void)err_set(why, ERR_BUSY, "the store could not put the parts together");
 	return BUCKET_AMBIGUOUS;
+}
+
+/* Who is told that there is no such upload has ended it before, where there is another object now. */
+static enum bucket_outcome look_at_end(struct parts *parts, struct err *why)
+{
+	struct bucket_facts facts;
+	enum bucket_outcome outcome = bucket_head(parts->bucket, parts->key, &facts, why);
+
+	if (outcome == BUCKET_DONE && facts.length == parts->length && strcmp(facts.etag, parts->before) != 0)
+		return BUCKET_DONE;
+	(void)err_set(why, ERR_BUSY, "the store knows no such upload any more: what is there may be it");
+	return BUCKET_AMBIGUOUS;
+}
+
+/* An answer may be lost, or cut off by who stands between, while the store goes on: it is asked again, which
+ * changes nothing. */
+static enum bucket_outcome complete(struct parts *parts, struct err *why)
+{
+	enum bucket_outcome outcome = complete_once(parts, why);
+	bool lost = outcome == BUCKET_AMBIGUOUS;
+
+	for (int tried = 1; tried < COMPLETE_TRIES && outcome == BUCKET_AMBIGUOUS; tried++) {
+		bucket_pause(tried);
+		outcome = complete_once(parts, why);
+	}
+	if (outcome == BUCKET_ABSENT)
+		return look_at_end(parts, why);
+	return lost && outcome != BUCKET_DONE ? BUCKET_AMBIGUOUS : outcome;
 }
 
 /* Parts that are left behind cost room, and are listed nowhere. */
@@ -163,45 +198,45 @@ static void take_back(struct parts *parts)
 	(void)bucket_call(parts->bucket, &call, &answer, &unused);
 }
 
-static enum bucket_outcome put_all(struct parts *parts, int64_t length, int64_t part_bytes, struct err *why)
+static enum bucket_outcome put_all(struct parts *parts, int64_t part_bytes, struct err *why)
 {
 	enum bucket_outcome outcome = BUCKET_DONE;
+	int64_t length = parts->length;
 	int number = 1;
 
 	for (int64_t offset = 0; offset < length && outcome == BUCKET_DONE; offset += part_bytes, number++)
 		outcome = put_part(parts, number, offset,
 			length - offset < part_bytes ? length - offset : part_bytes, why);
-	return outcome == BUCKET_DONE ? complete(parts, why) : outcome;
-}
-
-/* The answer to its end may be lost, or libcurl may have sent it twice, when it has ended already: then what
- * is there decides. */
-static enum bucket_outcome look_at_end(struct parts *parts, int64_t length, enum bucket_outcome outcome)
-{
-	struct bucket_facts facts;
-	struct err unused;
-
-	if ((outcome == BUCKET_AMBIGUOUS || outcome == BUCKET_ABSENT) &&
-		bucket_head(parts->bucket, parts->key, &facts, &unused) == BUCKET_DONE &&
-		facts.length == length)
-		return BUCKET_DONE;
-	if (outcome != BUCKET_DONE)
+	if (outcome != BUCKET_DONE) {
+		take_back(parts);
+		return outcome;
+	}
+	outcome = complete(parts, why);
+	if (outcome == BUCKET_REFUSED)
 		take_back(parts);
 	return outcome;
+}
+
+static enum bucket_outcome look_before(struct parts *parts, struct err *why)
+{
+	struct bucket_facts facts = {0};
+	enum bucket_outcome outcome = bucket_head(parts->bucket, parts->key, &facts, why);
+
+	(void)strcpy(parts->before, facts.etag);
+	return outcome == BUCKET_ABSENT ? BUCKET_DONE : outcome;
 }
 
 enum bucket_outcome bucket_put_parts(
 	struct bucket *bucket, const char *key, int fd, int64_t length, int64_t part_bytes, struct err *why)
 {
-	AUTO(finish_parts) struct parts parts = {.bucket = bucket, .key = key, .fd = fd};
+	AUTO(finish_parts) struct parts parts = {.bucket = bucket, .key = key, .fd = fd, .length = length};
 	int64_t least = (length + BUCKET_PARTS_MAX - 1) / BUCKET_PARTS_MAX;
-	enum bucket_outcome outcome;
+	enum bucket_outcome outcome = look_before(&parts, why);
 
 	if (part_bytes < BUCKET_PART_MIN)
 		part_bytes = BUCKET_PART_MIN;
-	outcome = begin(&parts, why);
-	if (outcome != BUCKET_DONE)
-		return outcome;
-	outcome = put_all(&parts, length, part_bytes < least ? least : part_bytes, why);
-	return look_at_end(&parts, length, outcome);
+	if (outcome == BUCKET_DONE)
+		outcome = begin(&parts, why);
+	return outcome == BUCKET_DONE ? put_all(&parts, part_bytes < least ? least : part_bytes, why)
+				      : outcome;
 }

@@ -208,12 +208,15 @@ void s3_answer_finish(struct s3_answer *answer)
 
 #define SET(option, value) (curl_easy_setopt(channel->easy, option, value) == CURLE_OK)
 
-/* What is small has to be over in time; a module may take as long as bytes move. */
+/* What is small has to be over in time; a module may take as long as bytes move, and what the store has to
+ * think over as long as it says something now and then. */
 static bool set_bounds(struct s3_channel *channel)
 {
 	const struct bucket_settings *settings = channel->settings;
 	const struct s3_request *request = channel->request;
-	bool is_long = request->receiver || request->body.length > ERROR_BYTES_MAX;
+	bool is_long = request->receiver || request->silence_s > 0 || request->body.length > ERROR_BYTES_MAX;
+	int64_t silence_s =
+		request->silence_s > settings->timeout_s ? request->silence_s : settings->timeout_s;
 
 	return SET(CURLOPT_FOLLOWLOCATION, 0L) &&
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -225,7 +228,7 @@ static bool set_bounds(struct s3_channel *channel)
 	       SET(CURLOPT_QUICK_EXIT, 1L) &&
 #endif
 	       SET(CURLOPT_CONNECTTIMEOUT, (long)settings->connect_timeout_s) &&
-	       SET(CURLOPT_LOW_SPEED_TIME, (long)settings->timeout_s) &&
+	       SET(CURLOPT_LOW_SPEED_TIME, (long)silence_s) &&
 	       SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)CONTINUE_TIMEOUT_MS) &&
 	       SET(CURLOPT_LOW_SPEED_LIMIT, (long)LEAST_BYTES_PER_S) &&
 	       SET(CURLOPT_TIMEOUT,

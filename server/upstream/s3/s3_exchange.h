@@ -49,6 +49,7 @@ struct s3_request {
 	struct s3_body body;
 	const struct s3_receiver *receiver; /* NULL: the body is gathered, */
 	size_t body_max;                    /* … up to here */
+	int64_t silence_s; /* how long the store may think it over without a byte; 0: as the settings say */
 };
 
 struct s3_answer {
