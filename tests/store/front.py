@@ -176,7 +176,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         if wanted:
             first, _, last = wanted.removeprefix("bytes=").partition("-")
-            first, last = int(first), int(last or len(body) - 1)
+            first, last = int(first), min(int(last or len(body)), len(body) - 1)
             headers.append(("Content-Range", f"bytes {first}-{last}/{len(body)}"))
             status, body = 206, body[first:last + 1]
         if act == "endless":

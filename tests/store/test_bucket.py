@@ -235,6 +235,61 @@ def test_strange_lists_are_refused(front, scripted, act):
     assert scripted.run("list", "ids/", 10).splitlines()[-1].split()[0] in ("refused", "unreachable")
 
 
+# ---- objects that are not as they were asked for ----
+
+
+def whole(body, status=200, **fields):
+    return status, body, [("ETag", '"e"'), *((name.replace("_", "-"), value) for name, value in fields.items())]
+
+
+@pytest.mark.parametrize("act", [
+    whole(b"bc", 206, Content_Range="bytes 1-2/6"), whole(b"abcd", 206, Content_Range="bytes 1-4/6"), whole(b"bcd", 206, Content_Range="bytes 0-2/6"),
+    whole(b"bc", 206, Content_Range="bytes 1-3/6"), whole(b"bcde", 206, Content_Range="bytes 1-3/6"), whole(b"bcd", 206, Content_Range="bytes 1-3/3"),
+    whole(b"bcd", 206, Content_Range="bytes 1-3/*"), whole(b"bcd", 206, Content_Range="bytes 1-3x/6"), whole(b"bcd", 206), whole(b"bcd"), whole(b""),
+    whole(b"", 204), whole(b"", 206, Content_Range="bytes 1-3/6"), whole(b"", 206), whole(b"bcd", 203),
+])
+def test_ranges_are_those_that_were_asked_for(front, scripted, act):
+    front.script.on("GET", *[act] * 4)
+    assert scripted.ask("get", "blob", 1, 3)[0] == "unreachable"
+
+
+@pytest.mark.parametrize("word, more", [("get", (0, -1)), ("read", ())])
+@pytest.mark.parametrize("act", [whole(b"abc", 206, Content_Range="bytes 0-2/6"), whole(b"abcdef", 206, Content_Range="bytes 0-5/6"), whole(b"abc", 206), whole(b"", 204),
+                                 whole(b"abc", 203)])
+def test_a_whole_is_not_a_part(front, scripted, act, word, more):
+    front.script.on("GET", *[act] * 4)
+    assert scripted.ask(word, "blob", *more)[0] == "unreachable"
+
+
+@pytest.mark.parametrize("word, more", [("get", (0, -1)), ("read", ())])
+def test_an_end_without_a_length_is_no_end(front, scripted, word, more):
+    front.objects["a/test/blob"] = b"abc"
+    front.script.on("GET", *["endless"] * 4)
+    assert scripted.ask(word, "blob", *more)[0] == "unreachable"
+
+
+def test_the_end_of_an_object_is_a_range_too(front, scripted):
+    front.objects["a/test/blob"] = b"abcdef"
+    for first, length, part in ((4, 10, b"ef"), (4, -1, b"ef"), (5, 1, b"f"), (0, 100, b"abcdef")):
+        assert scripted.ask("get", "blob", first, length) == ("done", hashlib.sha256(part).hexdigest())
+
+
+def test_what_cannot_be_told_apart_is_not_gone_on_with(front, scripted, tmp_path):
+    path, _ = written(tmp_path, 300_000)
+    scripted.ask("file", "blob", path)
+    front.script.etags = "untold"
+    front.script.on("GET", "cut")
+    assert scripted.ask("get", "blob", 0, -1)[0] == "unreachable"
+
+
+@pytest.mark.parametrize("words", [("get", "blob", 0, -1), ("read", "blob")])
+def test_a_refusal_must_come_to_its_end(front, scripted, words):
+    front.objects["a/test/blob"] = b"abc"
+    scripted.write(connect_timeout_s=1, timeout_s=1)
+    front.script.on("GET", "drip")
+    assert scripted.ask(*words)[0] == "done"
+
+
 def test_all_that_is_signed(front, scripted):
     """A digest always, a session's token where there is one, nothing that some libcurl signs and does not send."""
     scripted.credentials.write_text(f"# of a session\n[default]\naws_access_key_id={KEY}\n aws_secret_access_key = {SECRET}\naws_session_token = {'t' * 3000}\n")

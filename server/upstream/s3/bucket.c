@@ -102,34 +102,27 @@ static bool pass_on(void *context, const void *bytes, size_t length)
 	return true;
 }
 
-static char *range_text(int64_t first, int64_t length)
-{
-	if (first == 0 && length < 0)
-		return NULL;
-	return length < 0 ? mem_printf("%lld-", (long long)first)
-			  : mem_printf("%lld-%lld", (long long)first, (long long)(first + length - 1));
-}
-
-struct span {
-	int64_t first;
-	int64_t length; /* -1: to the end */
-};
-
-/* One more answer, of the object that is known by its etag where that is not "". */
-static enum bucket_outcome get_on(struct bucket *bucket, const char *key, const struct span *span,
+/* One more answer: of the object that is known by its etag where that is not "". */
+static enum bucket_outcome get_on(struct bucket *bucket, const char *key, const struct s3_range *range,
 	const char *etag, struct getting *getting, struct s3_answer *answer, struct err *why)
 {
-	AUTO_FREE char *range = range_text(span->first, span->length);
 	const struct s3_receiver receiver = {pass_on, getting};
+	bool is_whole = range->first == 0 && range->length < 0;
 	struct bucket_call call = {.kind = METRIC_STORE_GETS,
 		.request = {.method = "GET",
-			.range = range,
-			.range_first = span->first,
+			.object = true,
+			.range = is_whole ? NULL : range,
 			.etag = *etag ? etag : NULL,
 			.receiver = &receiver},
 		.key = key};
 
 	return bucket_call(bucket, &call, answer, why);
+}
+
+/* What came is a part of an object that can be told from others. */
+static bool can_go_on(const struct getting *getting, int64_t before, int64_t length, const char *etag)
+{
+	return before < getting->taken && (length < 0 || getting->taken < length) && bucket_etag_tells(etag);
 }
 
 enum bucket_outcome bucket_get(struct bucket *bucket, const char *key, int64_t first, int64_t length,
@@ -140,14 +133,21 @@ enum bucket_outcome bucket_get(struct bucket *bucket, const char *key, int64_t f
 	enum bucket_outcome outcome = BUCKET_UNREACHABLE;
 	int64_t before = -1;
 
-	for (int i = 0; i <= RESUMES_MAX && outcome == BUCKET_UNREACHABLE && before < getting.taken; i++) {
+	if (first < 0 || length == 0) {
+		(void)err_set(why, ERR_BAD_REQUEST, "a part of an object has at least one byte");
+		return BUCKET_REFUSED;
+	}
+	for (int i = 0; i <= RESUMES_MAX && outcome == BUCKET_UNREACHABLE; i++) {
 		AUTO_ANSWER struct s3_answer answer = {0};
 
+		if (i > 0 && !can_go_on(&getting, before, length, etag))
+			break;
 		before = getting.taken;
-		outcome =
-			get_on(bucket, key, &(struct span){first + before, length < 0 ? -1 : length - before},
-				etag, &getting, &answer, why);
-		(void)strcpy(etag, answer.etag);
+		outcome = get_on(bucket, key,
+			&(struct s3_range){first + before, length < 0 ? -1 : length - before}, etag, &getting,
+			&answer, why);
+		if (!*etag)
+			(void)strcpy(etag, answer.etag);
 		if (outcome == BUCKET_DONE)
 			bucket_tell(&answer, facts);
 	}
@@ -158,8 +158,9 @@ enum bucket_outcome bucket_read(struct bucket *bucket, const char *key, size_t l
 	struct bucket_facts *facts, struct err *why)
 {
 	AUTO_ANSWER struct s3_answer answer = {0};
-	struct bucket_call call = {
-		.kind = METRIC_STORE_GETS, .request = {.method = "GET", .body_max = limit}, .key = key};
+	struct bucket_call call = {.kind = METRIC_STORE_GETS,
+		.request = {.method = "GET", .object = true, .body_max = limit},
+		.key = key};
 	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
 
 	if (outcome != BUCKET_DONE)

@@ -2,6 +2,7 @@
 #include "server/upstream/s3/s3_exchange.h"
 
 #include <curl/curl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -35,6 +36,8 @@ struct s3_channel {
 	size_t head_bytes;
 	bool too_large;
 	bool another; /* object or part than was asked for */
+	bool is_long;
+	int64_t moved_ms; /* when bytes of an object were sent or taken last */
 };
 
 /* ---- what is sent ---- */
@@ -56,6 +59,7 @@ static size_t give_body(char *out, size_t size, size_t count, void *context)
 			 got < length))
 		return CURL_READFUNC_ABORT;
 	channel->sent += (int64_t)got;
+	channel->moved_ms = clock_monotonic_ms();
 	return got;
 }
 
@@ -74,12 +78,15 @@ static int seek_body(void *context, curl_off_t offset, int origin)
 
 static void take_content_range(struct s3_answer *answer, const char *value)
 {
-	const char *total = strchr(value, '/');
-	long long first;
+	char first[20];
+	char last[20];
+	char total[20];
+	int end = 0;
 
-	if (sscanf(value, "bytes %lld-", &first) == 1 && total &&
-		number_parse(total + 1, &answer->range_total))
-		answer->range_first = first;
+	if (sscanf(value, "bytes %19[0-9]-%19[0-9]/%19[0-9]%n", first, last, total, &end) != 3 ||
+		value[end] || !number_parse(first, &answer->range_first) ||
+		!number_parse(last, &answer->range_last) || !number_parse(total, &answer->range_total))
+		answer->range_first = answer->range_last = answer->range_total = -1;
 }
 
 static void take_field(struct s3_answer *answer, const char *name, const char *value)
@@ -98,7 +105,7 @@ static void take_field(struct s3_answer *answer, const char *name, const char *v
 static void begin_head(struct s3_answer *answer)
 {
 	*answer->etag = '\0';
-	answer->length = answer->range_first = answer->range_total = -1;
+	answer->length = answer->range_first = answer->range_last = answer->range_total = -1;
 	answer->date_s = 0;
 }
 
@@ -122,7 +129,10 @@ static size_t take_head_line(char *line, size_t size, size_t count, void *contex
 	value = strchr(text, ':');
 	if (value) {
 		*value++ = '\0';
-		take_field(channel->answer, text, value + strspn(value, " \t"));
+		value += strspn(value, " \t");
+		for (char *end = value + strlen(value); end > value && strchr(" \t", end[-1]); end--)
+			end[-1] = '\0';
+		take_field(channel->answer, text, value);
 	}
 	return length;
 }
@@ -138,13 +148,42 @@ static size_t gather(struct s3_channel *channel, const char *bytes, size_t lengt
 	return length;
 }
 
+/* How many bytes of the object are to come; -1 where it is another part, or is not told. */
+static int64_t bytes_to_come(const struct s3_range *range, const struct s3_answer *answer)
+{
+	int64_t left = range ? answer->range_total - range->first : 0;
+	int64_t bytes = range && range->length >= 0 && range->length < left ? range->length : left;
+
+	if (!range)
+		return answer->length;
+	return left > 0 && answer->range_first == range->first &&
+			       answer->range_last == range->first + bytes - 1 &&
+			       (answer->length < 0 || answer->length == bytes)
+		       ? bytes
+		       : -1;
+}
+
+/* Of a success; what fails may say of it what it wants. */
 static bool is_another(const struct s3_channel *channel, long status)
 {
 	const struct s3_request *request = channel->request;
 	const struct s3_answer *answer = channel->answer;
 
-	return (request->range && (status != 206 || answer->range_first != request->range_first)) ||
+	if (strcmp(request->method, "GET") != 0)
+		return false;
+	return status != (request->range ? 206 : 200) ||
+	       (request->object && bytes_to_come(request->range, answer) < 0) ||
 	       (request->etag && strcmp(request->etag, answer->etag) != 0);
+}
+
+/* Also one without a body. */
+static bool is_short(const struct s3_channel *channel)
+{
+	const struct s3_request *request = channel->request;
+	const struct s3_answer *answer = channel->answer;
+	int64_t came = request->receiver ? answer->taken : (int64_t)answer->body.length;
+
+	return request->object && came != bytes_to_come(request->range, answer);
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
@@ -155,18 +194,37 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 	long status = 0;
 
 	(void)curl_easy_getinfo(channel->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 200 && status != 206)
+	if (status < 200 || status >= 300)
 		return gather(channel, bytes, length, ERROR_BYTES_MAX);
-	if (!request->receiver)
-		return gather(channel, bytes, length, request->body_max);
 	channel->another = is_another(channel, status);
 	if (channel->another)
 		return 0;
+	if (!request->receiver)
+		return gather(channel, bytes, length, request->body_max);
 	channel->answer->declined = !request->receiver->body(request->receiver->context, bytes, length);
 	if (channel->answer->declined)
 		return 0;
 	channel->answer->taken += (int64_t)length;
+	channel->moved_ms = clock_monotonic_ms();
 	return length;
+}
+
+static int64_t short_time_s(const struct bucket_settings *settings)
+{
+	return settings->connect_timeout_s + settings->timeout_s;
+}
+
+/* Only an object's bytes may take long. Else a refusal could drip for hours. */
+static int look_at_pace(void *context, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
+{
+	const struct s3_channel *channel = context;
+
+	(void)down_all;
+	(void)down;
+	(void)up_all;
+	(void)up;
+	return channel->is_long && channel->request->silence_s == 0 &&
+	       clock_monotonic_ms() - channel->moved_ms > short_time_s(channel->settings) * 1000;
 }
 
 static int note_asked(void *context, char *to, char *from, int to_port, int from_port)
@@ -214,7 +272,6 @@ static bool set_bounds(struct s3_channel *channel)
 {
 	const struct bucket_settings *settings = channel->settings;
 	const struct s3_request *request = channel->request;
-	bool is_long = request->receiver || request->silence_s > 0 || request->body.length > ERROR_BYTES_MAX;
 	int64_t silence_s =
 		request->silence_s > settings->timeout_s ? request->silence_s : settings->timeout_s;
 
@@ -231,8 +288,7 @@ static bool set_bounds(struct s3_channel *channel)
 	       SET(CURLOPT_LOW_SPEED_TIME, (long)silence_s) &&
 	       SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)CONTINUE_TIMEOUT_MS) &&
 	       SET(CURLOPT_LOW_SPEED_LIMIT, (long)LEAST_BYTES_PER_S) &&
-	       SET(CURLOPT_TIMEOUT,
-		       is_long ? 0L : (long)(settings->connect_timeout_s + settings->timeout_s)) &&
+	       SET(CURLOPT_TIMEOUT, channel->is_long ? 0L : (long)short_time_s(settings)) &&
 	       SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(CURLOPT_NOSIGNAL, 1L) &&
 	       SET(CURLOPT_USERAGENT, "larder/" LARDER_VERSION) && SET(CURLOPT_PATH_AS_IS, 1L) &&
 	       (!settings->ca_file || SET(CURLOPT_CAINFO, settings->ca_file));
@@ -243,7 +299,9 @@ static bool set_callbacks(struct s3_channel *channel)
 	return SET(CURLOPT_HEADERFUNCTION, take_head_line) && SET(CURLOPT_HEADERDATA, channel) &&
 	       SET(CURLOPT_WRITEFUNCTION, take_body) && SET(CURLOPT_WRITEDATA, channel) &&
 	       SET(CURLOPT_PREREQFUNCTION, note_asked) && SET(CURLOPT_PREREQDATA, channel) &&
-	       SET(CURLOPT_ERRORBUFFER, channel->error) && SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	       SET(CURLOPT_XFERINFOFUNCTION, look_at_pace) && SET(CURLOPT_XFERINFODATA, channel) &&
+	       SET(CURLOPT_NOPROGRESS, 0L) && SET(CURLOPT_ERRORBUFFER, channel->error) &&
+	       SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
 static bool set_method(struct s3_channel *channel)
@@ -262,6 +320,19 @@ static bool set_method(struct s3_channel *channel)
 		       SET(CURLOPT_POSTFIELDS, request->body.bytes ? request->body.bytes : "") &&
 		       SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
 	return strcmp(request->method, "GET") == 0 || SET(CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+static bool set_range(struct s3_channel *channel)
+{
+	const struct s3_range *range = channel->request->range;
+	AUTO_FREE char *text = NULL;
+
+	if (!range)
+		return true;
+	text = range->length < 0
+		       ? mem_printf("%" PRId64 "-", range->first)
+		       : mem_printf("%" PRId64 "-%" PRId64, range->first, range->first + range->length - 1);
+	return SET(CURLOPT_RANGE, text);
 }
 
 AUTO_CLEANER(own_lines, struct curl_slist *, curl_slist_free_all)
@@ -309,8 +380,8 @@ static bool set_request(struct s3_channel *channel, const struct curl_slist *lin
 {
 	const struct s3_request *request = channel->request;
 
-	return SET(CURLOPT_URL, request->url) && SET(CURLOPT_HTTPHEADER, lines) &&
-	       (!request->range || SET(CURLOPT_RANGE, request->range)) && set_method(channel);
+	return SET(CURLOPT_URL, request->url) && SET(CURLOPT_HTTPHEADER, lines) && set_range(channel) &&
+	       set_method(channel);
 }
 
 static const char *reason_of(const struct s3_channel *channel, CURLcode result)
@@ -320,7 +391,9 @@ static const char *reason_of(const struct s3_channel *channel, CURLcode result)
 	if (channel->too_large)
 		return "its answer is too large";
 	if (channel->another)
-		return "it is another object, or another part of it, than was asked for";
+		return "it is another object, or another part of it, than was asked for, or tells no length";
+	if (result == CURLE_ABORTED_BY_CALLBACK)
+		return "its answer takes too long";
 	if (channel->head_bytes > HEAD_BYTES_MAX)
 		return "the head of its answer is too large";
 	return *channel->error ? channel->error : curl_easy_strerror(result);
@@ -332,7 +405,9 @@ static bool read_end(struct s3_channel *channel, CURLcode result, struct err *wh
 
 	(void)curl_easy_getinfo(channel->easy, CURLINFO_RESPONSE_CODE, &status);
 	channel->answer->status = (int)status;
-	if (result == CURLE_OK && status >= 200)
+	if (result == CURLE_OK && status >= 200 && status < 300)
+		channel->another = is_another(channel, status) || is_short(channel);
+	if (result == CURLE_OK && status >= 200 && !channel->another)
 		return true;
 	return err_set(why, status >= 200 ? ERR_UPSTREAM_FAILED : ERR_UPSTREAM_UNREACHABLE,
 		"the store: %.300s", reason_of(channel, result));
@@ -345,6 +420,9 @@ static void begin(struct s3_channel *channel, const struct s3_request *request, 
 	channel->request = request;
 	channel->answer = out;
 	channel->sent = 0;
+	channel->is_long =
+		request->receiver || request->silence_s > 0 || request->body.length > ERROR_BYTES_MAX;
+	channel->moved_ms = clock_monotonic_ms();
 	channel->head_bytes = 0;
 	channel->too_large = channel->another = false;
 	*channel->error = '\0';

@@ -33,19 +33,25 @@ struct s3_body {
 	const char *sha256; /* 64 digits; NULL: the body has no bytes */
 };
 
-/* Who takes the body of a 200 or 206 as it comes. False ends it. */
+/* Who takes the body of an object as it comes. False ends it. */
 struct s3_receiver {
 	bool (*body)(void *context, const void *bytes, size_t length);
 	void *context;
 };
 
+/* A part of an object: from first on so many bytes, or where it has fewer, and for -1, to its end. */
+struct s3_range {
+	int64_t first;
+	int64_t length;
+};
+
 struct s3_request {
 	const char *method;
 	const char *url;
-	const char *header;  /* one more line, such as "If-None-Match: *"; NULL: none */
-	const char *range;   /* "0-99", */
-	int64_t range_first; /* … and its first; a body of another part is not taken. NULL: the whole */
-	const char *etag;    /* nor is one of an object with another etag; NULL: any */
+	const char *header;           /* one more line, such as "If-None-Match: *"; NULL: none */
+	bool object;                  /* all of what is asked for must come, and nothing else: */
+	const struct s3_range *range; /* … this part of an object; NULL: the whole */
+	const char *etag;             /* … of the object with this etag; NULL: of any */
 	struct s3_body body;
 	const struct s3_receiver *receiver; /* NULL: the body is gathered, */
 	size_t body_max;                    /* … up to here */
@@ -56,18 +62,19 @@ struct s3_answer {
 	int status;
 	char etag[S3_ETAG_MAX]; /* as it is told; "" where it is not */
 	int64_t length;         /* of its body; -1 where it is not told */
-	int64_t range_first;    /* of a Content-Range; -1 without one */
-	int64_t range_total;    /* the same */
-	int64_t date_s;         /* the store's clock; 0 where it is not told */
-	int64_t taken;          /* bytes that the receiver took */
-	bool asked;    /* there was a connection: the request may have arrived, also where no answer came */
-	bool declined; /* the receiver wants no more */
+	int64_t range_first;    /* of a Content-Range; -1 without one; so for the next */
+	int64_t range_last;
+	int64_t range_total;
+	int64_t date_s; /* the store's clock; 0 where it is not told */
+	int64_t taken;  /* bytes that the receiver took */
+	bool asked;     /* there was a connection: the request may have arrived, also where no answer came */
+	bool declined;  /* the receiver wants no more */
 	struct buffer body;
 };
 
 /* Sends it and waits for the whole answer. True for one of whatever status; else ERR_UPSTREAM_UNREACHABLE,
- * ERR_UPSTREAM_FAILED (cut off, too large, declined) or ERR_BAD_REQUEST (no credentials). *out is to be
- * finished either way. */
+ * ERR_UPSTREAM_FAILED (cut off, too large, declined, another object or part than was asked for) or
+ * ERR_BAD_REQUEST (no credentials). *out is to be finished either way. */
 bool s3_exchange(
 	struct s3_channel *channel, const struct s3_request *request, struct s3_answer *out, struct err *why);
 void s3_answer_finish(struct s3_answer *answer);
