@@ -235,6 +235,42 @@ def test_strange_lists_are_refused(front, scripted, act):
     assert scripted.run("list", "ids/", 10).splitlines()[-1].split()[0] in ("refused", "unreachable")
 
 
+def page(*keys, more="<IsTruncated>false</IsTruncated>", root="ListBucketResult"):
+    rows = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in keys)
+    return 200, f"<{root}>{more}{rows}</{root}>".encode()
+
+
+ON = "<IsTruncated>true</IsTruncated>"
+STRANGE_PAGES = {
+    "another prefix": page("b/test/ids/a"), "no prefix": page("ids/a"), "beside the prefix": page("a/testids/a"), "another folder": page("a/test/idz/a"),
+    "above": page("a/test/ids"), "descending": page("a/test/ids/b", "a/test/ids/a"), "twice": page("a/test/ids/a", "a/test/ids/a"),
+    "too many": page(*(f"a/test/ids/{number}" for number in range(6))), "on without a key": page(more=ON), "no word of more": page("a/test/ids/a", more=""),
+    "another word of more": page("a/test/ids/a", more="<IsTruncated>maybe</IsTruncated>"), "another root": page("a/test/ids/a", root="Error"),
+    "within another root": (200, b"<a>" + page("a/test/ids/a")[1] + b"</a>"), "no answer": (200, b""), "a page": (200, b"<html></html>"),
+    "no key": (200, b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Size>1</Size></Contents></ListBucketResult>"),
+    "no size": (200, b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a/test/ids/a</Key></Contents></ListBucketResult>"),
+    "a part": (206, page("a/test/ids/a")[1]), "long": page("a/test/ids/" + "a" * 900),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE_PAGES)
+def test_lists_are_what_was_asked_for(front, scripted, name):
+    front.script.on("GET", *[STRANGE_PAGES[name]] * 4)
+    assert scripted.run("list", "ids/", 5).splitlines()[-1].split()[0] in ("refused", "unreachable")
+
+
+def test_sizes_may_come_first(front, scripted):
+    front.script.on("GET", (200, b"<ListBucketResult><IsTruncated>false</IsTruncated>"
+                            b"<Contents><Size>7</Size><Key>a/test/ids/a</Key></Contents><Contents><Size>8</Size><Key>a/test/ids/b</Key></Contents></ListBucketResult>"))
+    assert scripted.run("list", "ids/", 5).splitlines() == ["ids/a 7", "ids/b 8", "done "]
+
+
+@pytest.mark.parametrize("keys", [["a/test/ids/a"], ["a/test/ids/0"], ["a/test/ids/A", "a/test/ids/b"]])
+def test_no_page_goes_back(front, scripted, keys):
+    front.script.on("GET", page("a/test/ids/a", more=ON), page(*keys, more=ON))
+    assert scripted.run("list", "ids/", 5).splitlines()[-1].startswith("refused")
+
+
 # ---- objects that are not as they were asked for ----
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/upstream/s3/bucket.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -13,7 +14,7 @@
 static const struct lock_place lock_place = {"bucket", RANK_BUCKET};
 
 /* A page of 1,000 keys of the longest sort is less. */
-enum { PAGE_BYTES_MAX = 4 << 20, UNPARSED_KEY_MAX = 1100, RESUMES_MAX = 5 };
+enum { PAGE_BYTES_MAX = 4 << 20, RESUMES_MAX = 5 };
 
 #define AUTO_ANSWER AUTO(s3_answer_finish)
 
@@ -197,37 +198,98 @@ enum bucket_outcome bucket_delete(struct bucket *bucket, const char *key, struct
 
 struct listing {
 	const struct bucket_page *page;
-	size_t bare; /* how long the settings' prefix is */
-	char key[UNPARSED_KEY_MAX];
+	const char *start; /* what all keys begin with, with the settings' prefix */
+	size_t bare;       /* how long that prefix is */
+	char last[BUCKET_KEY_MAX + 1];
+	char key[BUCKET_KEY_MAX + 1];
 	int64_t length;
+	int count;
 	bool more;
+	bool more_told;
+	bool is_listing; /* the element that ended last */
+	const char *fault;
 	bool declined;
 };
 
+static bool mistrust(struct listing *listing, const char *fault)
+{
+	listing->fault = fault;
+	return false;
+}
+
+/* In order, so that going on behind the last one comes to an end. */
 static bool take_key(struct listing *listing, const char *text)
 {
-	if (strlen(text) < listing->bare || strlen(text) >= sizeof listing->key)
-		return false;
-	(void)strcpy(listing->key, text + listing->bare);
-	listing->length = -1;
+	const char *key;
+
+	if (strncmp(text, listing->start, strlen(listing->start)) != 0)
+		return mistrust(listing, "a key does not begin as those that were asked for");
+	key = text + listing->bare;
+	if (strlen(key) > BUCKET_KEY_MAX)
+		return mistrust(listing, "a key is longer than Larder's are");
+	if (strcmp(key, listing->last) <= 0)
+		return mistrust(listing, "its keys are not in order, or were listed before");
+	(void)strcpy(listing->key, key);
 	return true;
+}
+
+static bool take_more(struct listing *listing, const char *text)
+{
+	listing->more = strcmp(text, "true") == 0;
+	listing->more_told = listing->more || strcmp(text, "false") == 0;
+	return true;
+}
+
+static bool take_object(struct listing *listing)
+{
+	if (!*listing->key || listing->length < 0)
+		return mistrust(listing, "an object has no key, or no size");
+	if (++listing->count > listing->page->limit)
+		return mistrust(listing, "it has more keys than were asked for");
+	(void)strcpy(listing->last, listing->key);
+	listing->declined = !listing->page->object(listing->page->context, listing->key, listing->length);
+	*listing->key = '\0';
+	listing->length = -1;
+	return !listing->declined;
 }
 
 static bool take_element(void *context, const char *name, const char *text)
 {
 	struct listing *listing = context;
 
+	listing->is_listing = strcmp(name, "ListBucketResult") == 0;
 	if (strcmp(name, "Key") == 0)
 		return take_key(listing, text);
 	if (strcmp(name, "Size") == 0 && !number_parse(text, &listing->length))
-		return false;
+		return mistrust(listing, "a size is none");
 	if (strcmp(name, "IsTruncated") == 0)
-		listing->more = strcmp(text, "true") == 0;
-	if (strcmp(name, "Contents") != 0 || !*listing->key)
-		return true;
-	listing->declined = !listing->page->object(listing->page->context, listing->key, listing->length);
-	*listing->key = '\0';
-	return !listing->declined;
+		return take_more(listing, text);
+	return strcmp(name, "Contents") != 0 || take_object(listing);
+}
+
+/* The root ends last. */
+static bool is_whole_page(struct listing *listing)
+{
+	if (!listing->is_listing || !listing->more_told)
+		return mistrust(listing, "it is none, or does not tell whether there is more");
+	return !listing->more || listing->count > 0 ||
+	       mistrust(listing, "it has more, and no key to go on from");
+}
+
+static enum bucket_outcome read_listing(
+	struct listing *listing, const struct s3_answer *answer, struct err *why)
+{
+	const struct s3_xml_reader reader = {take_element, listing};
+	bool read = s3_xml_read(answer->body.data, answer->body.length, &reader, why);
+
+	if (listing->declined)
+		return BUCKET_STOPPED;
+	if (read && is_whole_page(listing))
+		return BUCKET_DONE;
+	if (listing->fault)
+		(void)err_set(why, ERR_UPSTREAM_FAILED, "the store's listing cannot be trusted: %s",
+			listing->fault);
+	return BUCKET_REFUSED;
 }
 
 /* Sorted, and with one spelling for each value: so all versions of libcurl sign it. Pages go on behind the
@@ -251,22 +313,23 @@ static char *list_query(const struct bucket_settings *settings, const struct buc
 enum bucket_outcome bucket_list(struct bucket *bucket, const struct bucket_page *page, bool *more,
 	struct bucket_facts *facts, struct err *why)
 {
-	const struct bucket_settings *settings = bucket->settings;
-	AUTO_FREE char *query = list_query(settings, page);
+	const char *prefix = bucket->settings->prefix;
+	AUTO_FREE char *query = list_query(bucket->settings, page);
+	AUTO_FREE char *start = mem_printf("%s%s%s", prefix ? prefix : "", prefix ? "/" : "", page->under);
 	AUTO_ANSWER struct s3_answer answer = {0};
 	struct bucket_call call = {.kind = METRIC_STORE_LISTS,
 		.request = {.method = "GET", .body_max = PAGE_BYTES_MAX},
 		.query = query};
 	struct listing listing = {
-		.page = page, .bare = settings->prefix ? strlen(settings->prefix) + 1 : 0, .length = -1};
-	const struct s3_xml_reader reader = {take_element, &listing};
+		.page = page, .start = start, .bare = prefix ? strlen(prefix) + 1 : 0, .length = -1};
 	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
 
 	if (outcome != BUCKET_DONE)
 		return outcome;
 	bucket_tell(&answer, facts);
-	if (!s3_xml_read(answer.body.data, answer.body.length, &reader, why))
-		return listing.declined ? BUCKET_STOPPED : BUCKET_REFUSED;
-	*more = listing.more;
-	return BUCKET_DONE;
+	(void)snprintf(listing.last, sizeof listing.last, "%s", page->after ? page->after : "");
+	outcome = read_listing(&listing, &answer, why);
+	if (outcome == BUCKET_DONE)
+		*more = listing.more;
+	return outcome;
 }

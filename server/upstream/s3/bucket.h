@@ -50,7 +50,8 @@ enum bucket_outcome bucket_head(
 /* Removes an object; done too where there is none. Stores do not hold to conditions here. */
 enum bucket_outcome bucket_delete(struct bucket *bucket, const char *key, struct err *why);
 
-/* Lists a page, in the order of keys; *more: there is another. */
+/* Lists a page, in the order of keys; *more: there is another. BUCKET_REFUSED where the store lists another
+ * than was asked for: keys that do not begin so, are not in order, or are not behind the last one. */
 enum bucket_outcome bucket_list(struct bucket *bucket, const struct bucket_page *page, bool *more,
 	struct bucket_facts *facts, struct err *why);
 
