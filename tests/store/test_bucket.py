@@ -326,6 +326,25 @@ def test_a_refusal_must_come_to_its_end(front, scripted, words):
     assert scripted.ask(*words)[0] == "done"
 
 
+# ---- what outcomes mean ----
+
+
+@pytest.mark.parametrize("act, outcome", [((503, b""), "ambiguous"), ((429, b""), "ambiguous"), ((503, b"<html></html>"), "ambiguous"), ((408, b""), "ambiguous"),
+                                          ((409, b""), "ambiguous"), ((504, b""), "ambiguous"), ((400, b""), "refused"),
+                                          ((408, b"<Error><Code>RequestTimeout</Code></Error>"), "done"), ((400, b"<Error><Code>RequestTimeout</Code></Error>"), "done"),
+                                          ((503, b"<Error><Code>SlowDown</Code></Error>"), "done"), ((429, b"<Error><Code>TooManyRequests</Code></Error>"), "done")])
+def test_who_says_no_to_a_condition(front, scripted, act, outcome):
+    """Something before the store may say so when the store has done it."""
+    front.script.on("PUT", act)
+    assert scripted.ask("put", "ids/a", "body", "-")[0] == outcome
+
+
+@pytest.mark.parametrize("act", [(503, b""), (429, b""), (408, b""), (400, b"<Error><Code>RequestTimeout</Code></Error>")])
+def test_who_says_not_now(front, scripted, act):
+    front.script.on("PUT", act, act)
+    assert scripted.ask("put", "ids/a", "body")[0] == "done"
+
+
 def test_all_that_is_signed(front, scripted):
     """A digest always, a session's token where there is one, nothing that some libcurl signs and does not send."""
     scripted.credentials.write_text(f"# of a session\n[default]\naws_access_key_id={KEY}\n aws_secret_access_key = {SECRET}\naws_session_token = {'t' * 3000}\n")

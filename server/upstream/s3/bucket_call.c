@@ -132,7 +132,8 @@ static enum bucket_outcome judge_status(int status, const char *code)
 		return BUCKET_ABSENT;
 	if (status == 412)
 		return BUCKET_CLASH;
-	if (status == 429 || status == 503 ||
+	if (status == 408 || status == 429 || status == 503 ||
+		(status == 400 && strcmp(code, "RequestTimeout") == 0) ||
 		(status == STATUS_CONFLICT && strcmp(code, "BucketAlreadyExists") != 0))
 		return BUCKET_BUSY;
 	return status >= 500 && status != 501 ? BUCKET_AMBIGUOUS : BUCKET_REFUSED;
@@ -151,7 +152,8 @@ static enum err_code code_of(enum bucket_outcome outcome)
 	return codes[outcome];
 }
 
-/* A lost answer to what changes nothing twice is no more than that: it was not reached. */
+/* A lost answer to what changes nothing twice is no more than that: it was not reached. What has no code of
+ * S3 may come from a proxy, when the store has done it. */
 static enum bucket_outcome judge(const struct bucket_call *call, bool answered,
 	const struct s3_answer *answer, enum err_code failure, struct err *why)
 {
@@ -168,6 +170,8 @@ static enum bucket_outcome judge(const struct bucket_call *call, bool answered,
 	outcome = judge_status(answer->status, code);
 	if (outcome == BUCKET_AMBIGUOUS && !call->once)
 		outcome = BUCKET_BUSY;
+	else if (outcome == BUCKET_BUSY && call->once && !*code)
+		outcome = BUCKET_AMBIGUOUS;
 	if (outcome != BUCKET_DONE)
 		(void)err_set(why, code_of(outcome), "the store answered %d%s%s", answer->status,
 			*code ? " " : "", code);
