@@ -56,7 +56,7 @@ STRANGERS = [("server/registry/", "server/http/"), ("server/store/", "server/htt
 ONE_ROOM = {
     "microhttpd.h": ["server/http/mhd/daemon.", "server/http/mhd/request_head.c", "server/http/mhd/responses.c", "server/http/mhd/mhd_suspension.c", "server/http/mhd/guest.c", "server/http/mhd/status_phrase.c"],
     "sqlite3.h": ["server/store/connection.", "server/store/statements.c", "server/store/db.c"],
-    "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/upstream/poster.c", "server/upstream/proxy_address.c", "server/upstream/s3/s3_exchange.c", "server/command/"],
+    "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/upstream/poster.c", "server/upstream/proxy_address.c", "server/upstream/curl_terms.",  "server/upstream/s3/s3_exchange.c", "server/command/"],
     "expat.h": ["server/upstream/s3/s3_xml.c"],
     "openssl/ssl.h": ["server/http/tls/"],
     "zlib.h": ["server/module/", "server/http/gzip.c"],

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * HTTP(S) transfers from upstreams: one thread, one connection pool, any number of transfers. Of the
- * daemon, this room, transfer.h, poster.h, proxy_address.h and s3_exchange.h know libcurl. It judges
- * transport, not content: what a status means for a module is the mirror's business. */
+ * daemon, this room, transfer.h, poster.h, proxy_address.h, curl_terms.h and s3_exchange.h know libcurl. It
+ * judges transport, not content: what a status means for a module is the mirror's business. */
 #ifndef SERVER_UPSTREAM_CLIENT_H
 #define SERVER_UPSTREAM_CLIENT_H
 

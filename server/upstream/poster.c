@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/thread.h"
 #include "server/upstream/client.h"
+#include "server/upstream/curl_terms.h"
 
 /* What of an answer is read, so that the connection can be used again; more is cut off. */
 enum { HEAD_BYTES_MAX = 64 << 10, BODY_BYTES_MAX = 64 << 10 };
@@ -72,17 +73,9 @@ static bool set_bounds(struct poster *poster)
 {
 	const struct poster_settings *settings = poster->settings;
 
-	return SET(CURLOPT_FOLLOWLOCATION, 0L) &&
-#if LIBCURL_VERSION_NUM >= 0x075500
-	       SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
-#else
-	       SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075700
-	       SET(CURLOPT_QUICK_EXIT, 1L) &&
-#endif
+	return curl_terms_set(poster->easy) &&
 	       SET(CURLOPT_CONNECTTIMEOUT, (long)settings->connect_timeout_s) &&
-	       SET(CURLOPT_TIMEOUT, (long)settings->timeout_s) && SET(CURLOPT_NOSIGNAL, 1L);
+	       SET(CURLOPT_TIMEOUT, (long)settings->timeout_s);
 }
 
 static bool set_callbacks(struct poster *poster)
@@ -90,8 +83,7 @@ static bool set_callbacks(struct poster *poster)
 	return SET(CURLOPT_HEADERFUNCTION, take_head_line) && SET(CURLOPT_HEADERDATA, poster) &&
 	       SET(CURLOPT_WRITEFUNCTION, take_body) && SET(CURLOPT_WRITEDATA, poster) &&
 	       SET(CURLOPT_XFERINFOFUNCTION, look_at_stop) && SET(CURLOPT_XFERINFODATA, poster) &&
-	       SET(CURLOPT_NOPROGRESS, 0L) && SET(CURLOPT_ERRORBUFFER, poster->error) &&
-	       SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	       SET(CURLOPT_NOPROGRESS, 0L) && SET(CURLOPT_ERRORBUFFER, poster->error);
 }
 
 static bool set_request(
@@ -131,7 +123,7 @@ static const char *reason_of(const struct poster *poster, CURLcode result)
 {
 	if (result == CURLE_OK)
 		return "it ended without an answer";
-	return *poster->error ? poster->error : curl_easy_strerror(result);
+	return curl_terms_reason(poster->error, result, NULL);
 }
 
 /* What has said its status has answered, whatever comes behind it or does not. */

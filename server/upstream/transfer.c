@@ -14,6 +14,7 @@
 #include "common/own.h"
 #include "common/secrets.h"
 #include "server/metrics.h"
+#include "server/upstream/curl_terms.h"
 #include "server/upstream/upstream_credentials.h"
 #include "server/upstream/peer.h"
 
@@ -525,15 +526,6 @@ static enum transfer_outcome judge(const struct transfer *transfer, CURLcode res
 	return transfer->asked || transfer->hops > 0 ? TRANSFER_SILENT : TRANSFER_UNREACHABLE;
 }
 
-/* libcurl says what it cannot read or use of an address as a whole, with the password. */
-static bool tells_proxy(const struct transfer *transfer)
-{
-	const char *proxy = transfer->request->proxy;
-
-	return strstr(transfer->error, "nsupported proxy") ||
-	       (proxy && *proxy && strcmp(proxy, "none") != 0 && strstr(transfer->error, proxy));
-}
-
 static const char *reason_of(const struct transfer *transfer, CURLcode result)
 {
 	if (transfer->declined)
@@ -549,9 +541,7 @@ static const char *reason_of(const struct transfer *transfer, CURLcode result)
 		return "there is no descriptor left for a connection";
 	if (result == CURLE_OK)
 		return "it ended without an answer";
-	if (tells_proxy(transfer))
-		return "the proxy's address cannot be used";
-	return *transfer->error ? transfer->error : curl_easy_strerror(result);
+	return curl_terms_reason(transfer->error, result, transfer->request->proxy);
 }
 
 enum transfer_outcome transfer_end(struct transfer *transfer, CURLcode result, struct err *why)

@@ -377,6 +377,17 @@ def test_no_secret_is_shown(hook, receive, upstream, secret_file):
         assert "hush" not in text and SECRET not in text and "thirty-two" not in text, text
 
 
+@pytest.mark.parametrize("address", ["http://{}@proxy.example:312800", "weird://{}@proxy.example:1"])
+def test_no_proxy_is_shown(hook, monkeypatch, address):
+    """libcurl's own words have all of its address."""
+    monkeypatch.setenv("http_proxy", address.format("me:hush"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    larder = hook({"ci": NOBODY})
+    larder.publish("/acme/x/1", MODULE)
+    wait_until(lambda: "the proxy's address cannot be used" in larder.log() + json.dumps(states(larder)), larder.tail)
+    assert "hush" not in larder.log() + json.dumps(states(larder))
+
+
 def test_the_page(hook, receive):
     ci = receive()
     larder = hook({"ci": ci, "down": NOBODY})

@@ -100,6 +100,13 @@ def test_credentials_of_the_environment(gateways):
 # ---- what fails ----
 
 
+@pytest.mark.parametrize("address", ["http://{}@proxy.example:312800", "{}@proxy.example:3128O", "weird://{}@proxy.example:1"])
+def test_a_proxy_that_libcurl_cannot_read_is_not_told(scripted, address):
+    """libcurl's own words have all of its address."""
+    outcome, why = scripted.ask("read", "a", environment={"http_proxy": address.format("me:hush"), "no_proxy": ""})
+    assert outcome == "unreachable" and "the proxy's address cannot be used" in why and "hush" not in why
+
+
 @pytest.mark.parametrize("act", ["drop", "slow", "error", "conflict"])
 @pytest.mark.parametrize("word", ["put", "read", "head", "delete", "list"])
 def test_what_is_safe_is_asked_again(front, scripted, act, word):

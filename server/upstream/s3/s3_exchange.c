@@ -13,6 +13,7 @@
 #include "common/number.h"
 #include "common/thread.h"
 #include "server/upstream/client.h"
+#include "server/upstream/curl_terms.h"
 #include "server/upstream/s3/aws_credentials.h"
 
 /* SHA-256 of no bytes. */
@@ -275,21 +276,13 @@ static bool set_bounds(struct s3_channel *channel)
 	int64_t silence_s =
 		request->silence_s > settings->timeout_s ? request->silence_s : settings->timeout_s;
 
-	return SET(CURLOPT_FOLLOWLOCATION, 0L) &&
-#if LIBCURL_VERSION_NUM >= 0x075500
-	       SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
-#else
-	       SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075700
-	       SET(CURLOPT_QUICK_EXIT, 1L) &&
-#endif
+	return curl_terms_set(channel->easy) &&
 	       SET(CURLOPT_CONNECTTIMEOUT, (long)settings->connect_timeout_s) &&
 	       SET(CURLOPT_LOW_SPEED_TIME, (long)silence_s) &&
 	       SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)CONTINUE_TIMEOUT_MS) &&
 	       SET(CURLOPT_LOW_SPEED_LIMIT, (long)LEAST_BYTES_PER_S) &&
 	       SET(CURLOPT_TIMEOUT, channel->is_long ? 0L : (long)short_time_s(settings)) &&
-	       SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(CURLOPT_NOSIGNAL, 1L) &&
+	       SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
 	       SET(CURLOPT_USERAGENT, "larder/" LARDER_VERSION) && SET(CURLOPT_PATH_AS_IS, 1L) &&
 	       (!settings->ca_file || SET(CURLOPT_CAINFO, settings->ca_file));
 }
@@ -300,8 +293,7 @@ static bool set_callbacks(struct s3_channel *channel)
 	       SET(CURLOPT_WRITEFUNCTION, take_body) && SET(CURLOPT_WRITEDATA, channel) &&
 	       SET(CURLOPT_PREREQFUNCTION, note_asked) && SET(CURLOPT_PREREQDATA, channel) &&
 	       SET(CURLOPT_XFERINFOFUNCTION, look_at_pace) && SET(CURLOPT_XFERINFODATA, channel) &&
-	       SET(CURLOPT_NOPROGRESS, 0L) && SET(CURLOPT_ERRORBUFFER, channel->error) &&
-	       SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	       SET(CURLOPT_NOPROGRESS, 0L) && SET(CURLOPT_ERRORBUFFER, channel->error);
 }
 
 static bool set_method(struct s3_channel *channel)
@@ -396,7 +388,7 @@ static const char *reason_of(const struct s3_channel *channel, CURLcode result)
 		return "its answer takes too long";
 	if (channel->head_bytes > HEAD_BYTES_MAX)
 		return "the head of its answer is too large";
-	return *channel->error ? channel->error : curl_easy_strerror(result);
+	return curl_terms_reason(channel->error, result, NULL);
 }
 
 static bool read_end(struct s3_channel *channel, CURLcode result, struct err *why)
