@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store of S3 with a script: keeps objects in memory, holds to conditions, and does what it is told to do wrong."""
+import contextlib
 import email.utils
 import hashlib
 import http.server
@@ -27,6 +28,10 @@ class Script:
         self.ignores_conditions = False
         self.etags = "quoted"  # how If-Match is compared: quoted, bare; untold: as quoted, but none is told
         self.skew_s = 0
+        # What else it does wrong, by words: "stale" (says no to a stale ETag, and exchanges), "none" (exchanges what is not there), "race" (looks
+        # at conditions of objects that end so before any of two has written), "backwards" (lists what is not behind start-after).
+        self.lies = set()
+        self.barrier = threading.Barrier(2)
 
     def on(self, method, *acts):
         self.acts.setdefault(method, []).extend(acts)
@@ -125,8 +130,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "uploadId" in query:
             self.server.parts.setdefault(query["uploadId"], {})[int(query["partNumber"])] = body
         else:
-            with self.server.script.lock:
-                if not self.holds(key):
+            script = self.server.script
+            if "race" in script.lies and key.endswith("race") and self.holds(key):
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    script.barrier.wait(HOLD_S)
+                self.server.objects[key] = body
+                return self.answer(200, headers=self.etag_of(body))
+            with script.lock:
+                if not self.holds(key) and not ("none" in script.lies and key not in self.server.objects):
+                    if "stale" in script.lies and "If-Match" in self.headers:
+                        self.server.objects[key] = body
                     return self.refuse(412, "PreconditionFailed")
                 self.server.objects[key] = body
         if act == "lost":
@@ -192,7 +205,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(status, body, headers)
 
     def list(self, query):
-        keys = sorted(key for key in self.server.objects if key.startswith(query["prefix"]) and key > query.get("start-after", ""))
+        keys = sorted(key for key in self.server.objects if key.startswith(query["prefix"])
+                      and ("backwards" in self.server.script.lies or key > query.get("start-after", "")))
         page = keys[:int(query["max-keys"])]
         rows = "".join(f"<Contents><Key>{escape(key)}</Key><Size>{len(self.server.objects[key])}</Size></Contents>" for key in page)
         more = "true" if len(keys) > len(page) else "false"

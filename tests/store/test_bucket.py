@@ -7,6 +7,7 @@ import random
 import pytest
 
 from ceph import KEY, SECRET
+from support.waiting import wait_until
 
 
 def written(folder, size):
@@ -41,16 +42,26 @@ def test_parts_make_a_whole(gateways, tmp_path):
         assert gateways[1].ask("get", "large", 0, -1) == ("done", digest)
 
 
+def agree(gateways, key):
+    """What is there, once both gateways say the same."""
+    def look():
+        told = {store.ask("read", key) for store in gateways}
+        return told.pop() if len(told) == 1 else None
+
+    return wait_until(look, f"the gateways agree on {key}")
+
+
 def one_of_many(gateways, key, condition, count, **more):
     """So many at once through two gateways: at most one is told that it wrote, and what is there is one's. Where that one had no honest
     answer (Ceph may say 500 in a race over two gateways), it was told so."""
+    for store in gateways:
+        store.write(timeout_s=60, connect_timeout_s=60)  # a machine that is busy is no fault
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         told = list(pool.map(lambda number: gateways[number % 2].ask("put", key, f"body-{number}-{key}-{condition}", condition, **more)[0],
                              range(count)))
-    bodies = {store.ask("read", key) for store in gateways}
-    (outcome, body), = bodies
+    outcome, body = agree(gateways, key)
     winner = int(body.split("-")[1])
-    assert outcome == "done" and told.count("done") <= 1 and set(told) <= {"done", "clash", "ambiguous"}, told
+    assert outcome == "done" and told.count("done") <= 1 and set(told) <= {"done", "clash", "ambiguous", "busy"}, told
     assert told[winner] == ("done" if "done" in told else "ambiguous") and body.endswith(f"-{key}-{condition}"), (told, body)
 
 
@@ -350,6 +361,25 @@ def test_who_says_no_to_a_condition(front, scripted, act, outcome):
 def test_who_says_not_now(front, scripted, act):
     front.script.on("PUT", act, act)
     assert scripted.ask("put", "ids/a", "body")[0] == "done"
+
+
+def spoil(path, how):
+    path.unlink()
+    if how == "large":
+        path.write_text("#" * (300 << 10))
+    elif how == "folder":
+        path.mkdir()
+    elif how == "empty":
+        path.write_text("")
+
+
+@pytest.mark.parametrize("how", ["missing", "large", "folder", "empty"])
+def test_credentials_that_cannot_be_read_are_refused(front, scripted, how):
+    spoil(scripted.credentials, how)
+    outcome, why = scripted.ask("put", "a", "b", "-")
+    assert outcome == "refused" and str(scripted.credentials) in why and front.script.seen == []
+    sound, steps = scripted.report()
+    assert not sound and "credentials_file" in steps["reach"]["remedy"], steps
 
 
 def test_all_that_is_signed(front, scripted):

@@ -63,6 +63,43 @@ def test_lines_for_programs(scripted):
     assert all(len(line) == 4 and line[1] == "ok" for line in lines) and lines[0][0] == "reach", lines
 
 
+@pytest.mark.parametrize("lie, step", [("stale", "exchange once"), ("none", "exchange none"), ("race", "race"), ("backwards", "list")])
+def test_lies(front, scripted, lie, step):
+    front.script.lies.add(lie)
+    sound, steps = scripted.report()
+    assert not sound and steps[step]["result"] == "failure" and steps[step]["remedy"], steps
+    # Whoever says no to what he does does so in the steps that follow, too.
+    more = {"stale": {"exchange none", "race", "ranges"}}.get(lie, set()) | {step}
+    assert {name for name, result in steps.items() if result["result"] != "ok"} == more, steps
+    assert not front.objects
+
+
+def test_a_store_that_tells_no_etags_is_refused(front, scripted):
+    front.script.etags = "untold"
+    sound, steps = scripted.report()
+    assert not sound and steps["create"]["result"] == "failure" and "ETag" in steps["create"]["detail"], steps
+
+
+@pytest.mark.parametrize("act", ["lost", "late-error"])
+@pytest.mark.parametrize("number", range(5))
+def test_nothing_is_left_where_an_answer_was_lost(front, scripted, act, number):
+    front.script.on("PUT", *[None] * number, act)
+    scripted.report()
+    assert front.script.acts["PUT"] == [] and not front.objects
+
+
+def test_a_clock_that_is_refused(front, scripted):
+    front.script.on("GET", (403, b"<Error><Code>RequestTimeTooSkewed</Code></Error>"))
+    sound, steps = scripted.report()
+    assert not sound and "NTP" in steps["reach"]["remedy"], steps
+
+
+def test_all_rights_are_named(front, scripted):
+    front.script.on("PUT", "denied")
+    sound, steps = scripted.report()
+    assert not sound and "s3:AbortMultipartUpload" in steps["create"]["remedy"], steps
+
+
 def serve(store):
     return subprocess.run([binary(), "serve", "--config", str(store.config), "--data", str(store.folder / "data"), "--listen", "127.0.0.1:0"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)

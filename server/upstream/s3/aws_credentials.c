@@ -139,8 +139,11 @@ static bool read_file(const char *path, struct aws_credentials *out, struct err 
 
 	if (!profile || !*profile)
 		profile = "default";
-	if (!file_read_all(path, FILE_BYTES_MAX, &text, err))
+	if (!file_read_all(path, FILE_BYTES_MAX, &text, err)) {
+		/* Whatever it was: to try again at once does not help. */
+		err->code = ERR_BAD_REQUEST;
 		return false;
+	}
 	if (!read_profile(buffer_string(&text), profile, out, err))
 		return err_prefix(err, "%.200s: ", path);
 	if (!*out->key_id || !*out->secret)

@@ -16,7 +16,8 @@ struct aws_credentials {
 };
 
 /* Reads the profile that AWS_PROFILE names, or [default], of the file; NULL is AWS_ACCESS_KEY_ID,
- * AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. What a sentence tells is no secret. */
+ * AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. ERR_BAD_REQUEST for whatever is wrong with them; what a
+ * sentence tells is no secret. */
 bool aws_credentials_read(const char *path, struct aws_credentials *out, struct err *err);
 
 /* Overwrites them. */

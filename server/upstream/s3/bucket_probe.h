@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Whether a bucket can be trusted: that it holds to conditions above all, since nothing else keeps two nodes
- * from giving a version two contents. Tried on objects below probe/, which are removed. */
+ * from giving a version two contents. Tried on objects below probe/, which are removed, also where an answer
+ * was lost. */
 #ifndef SERVER_UPSTREAM_S3_BUCKET_PROBE_H
 #define SERVER_UPSTREAM_S3_BUCKET_PROBE_H
 
@@ -26,7 +27,8 @@ struct probe_step {
 struct probe_report {
 	struct probe_step steps[PROBE_STEPS_MAX];
 	size_t count;
-	bool sound; /* no step is a failure */
+	bool sound;   /* no step is a failure */
+	bool lasting; /* one is that does not pass by itself */
 };
 
 /* Tries the bucket and tells it how it wants ETags. whole: with what takes longer (ranges, digests, parts,
