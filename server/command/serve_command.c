@@ -141,31 +141,38 @@ static void print_address(const struct app *app)
 		log_event(LOG_LEVEL_WARN, "standard output cannot be written", NULL);
 }
 
-static bool refuse_bucket(const struct probe_report *report, struct err *err)
+static void refuse_bucket(const struct probe_report *report, struct err *err)
 {
 	for (size_t i = 0; i < report->count; i++) {
 		const struct probe_step *step = &report->steps[i];
 
-		if (step->verdict == PROBE_FAILURE)
-			return err_set(err, ERR_UPSTREAM_FAILED,
+		if (step->verdict == PROBE_FAILURE) {
+			(void)err_set(err, ERR_UPSTREAM_FAILED,
 				"the bucket cannot be trusted (%s): %s. \"larder store check\" tells what to "
 				"do",
 				step->name, step->detail);
+			return;
+		}
 	}
-	return err_set(err, ERR_UPSTREAM_FAILED, "the bucket cannot be trusted");
 }
 
-/* Nothing is kept in a bucket yet: nobody must take a folder for one. */
-static bool prove_bucket(const struct config *config, struct err *err)
+/* Nothing is kept in a bucket yet: nobody must take a folder for one. An exit status: to start again helps
+ * only where the store could not be asked. */
+static int refuse_to_serve(const struct config *config)
 {
 	AUTO_BUCKET struct bucket *bucket = bucket_create(&config->store.bucket);
 	struct probe_report report;
+	struct err err;
 
 	bucket_probe(bucket, false, &report);
-	return report.sound ? err_set(err, ERR_BAD_REQUEST,
-				      "the bucket is sound, but this version keeps nothing in a bucket yet: "
-				      "[store] kind = folder")
-			    : refuse_bucket(&report, err);
+	if (report.sound)
+		(void)err_set(&err, ERR_BAD_REQUEST,
+			"the bucket is sound, but this version keeps nothing in a bucket yet: "
+			"[store] kind = folder");
+	else
+		refuse_bucket(&report, &err);
+	(void)command_fail(&err);
+	return report.sound || report.lasting ? COMMAND_MISCONFIGURED : COMMAND_FAILED;
 }
 
 static int serve(const struct config *config, const struct options *options)
@@ -174,8 +181,8 @@ static int serve(const struct config *config, const struct options *options)
 	sigset_t signals;
 	struct err err;
 
-	if (config->store.kind == STORE_S3 && !prove_bucket(config, &err))
-		return command_fail(&err);
+	if (config->store.kind == STORE_S3)
+		return refuse_to_serve(config);
 	if (!config_check_dates(config, &err))
 		log_event(LOG_LEVEL_WARN, "clients will refuse the certificate", "why", err.text, NULL);
 	/* Before any thread is made, so that all of them leave the signals to this one. */
@@ -223,7 +230,8 @@ const struct command command_serve = {
 	.name = "serve",
 	.summary = "run the daemon",
 	.forms = {""},
-	.statuses = "78 where the configuration has faults: to start again without a change is in vain.",
+	.statuses = "78 where the configuration has faults, or its bucket cannot be trusted: to start again "
+		    "without a change is in vain.",
 	.remarks = "Serves, mirrors and takes modules. Prints \"listening on http://...\" once it is ready.",
 	.groups = {{rows, 0}},
 	.options_size = sizeof(struct options),

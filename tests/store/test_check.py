@@ -106,9 +106,29 @@ def serve(store):
 
 
 def test_serve_refuses_what_cannot_be_trusted(front, scripted):
+    """78, which the unit does not start again, where that would be in vain."""
+    done = serve(scripted)
+    assert done.returncode == 78 and "keeps nothing in a bucket yet" in done.stderr, done
+    for lie, words in (("stale", "stale"), ("none", "not there"), ("race", "same instant")):
+        front.script.lies = {lie}
+        done = serve(scripted)
+        assert done.returncode == 78 and words in done.stderr and "store check" in done.stderr, done
+    front.script.lies = set()
     front.script.ignores_conditions = True
     done = serve(scripted)
-    assert done.returncode == 1 and "If-None-Match" in done.stderr and "store check" in done.stderr, done
-    scripted.write(endpoint="http://127.0.0.1:9")
+    assert done.returncode == 78 and "If-None-Match" in done.stderr, done
+    assert not front.objects
+
+
+@pytest.mark.parametrize("method, act", [("GET", "slow"), ("GET", "drop"), ("PUT", "slow"), ("PUT", "error"), ("GET", (403, b"<Error><Code>RequestTimeTooSkewed</Code></Error>"))])
+def test_serve_may_be_started_again_where_the_store_was_away(front, scripted, method, act):
+    front.script.on(method, *[act] * 4)
     done = serve(scripted)
     assert done.returncode == 1 and "store check" in done.stderr, done
+
+
+def test_serve_without_a_store_and_with_a_wrong_one(front, scripted):
+    front.script.on("GET", "denied")
+    assert serve(scripted).returncode == 78
+    scripted.write(endpoint="http://127.0.0.1:9")
+    assert serve(scripted).returncode == 1
