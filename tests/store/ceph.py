@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Ceph of one node in memory: a monitor, one object store, gateways that speak S3. All that it keeps is below one folder."""
+import contextlib
 import os
 import shutil
 import signal
@@ -81,32 +82,50 @@ def free_ports(count):
 
 
 def is_here():
-    return all(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin") for name in ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin"))
+    return all(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin") for name in ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "setpriv"))
+
+
+def bound_to_parent(*words):
+    """A command that ends with the tests, however these end."""
+    return ["setpriv", "--pdeathsig", "KILL", *words]
 
 
 class Ceph:
     def __init__(self, folder, gateways=1):
         self.folder, self.processes = folder, []
+        try:
+            self.begin(gateways)
+        except BaseException as failure:
+            self.stop()
+            # Somebody may have taken a port since it was found free.
+            if not isinstance(failure, Exception) or "ddress already in use" not in self.logs():
+                raise
+            try:
+                self.begin(gateways)
+            except BaseException:
+                self.stop()
+                raise
+
+    def begin(self, gateways):
         for name in ("mon", "osd", "log", "rgw"):
-            (folder / name).mkdir(parents=True)
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         v2, v1, *self.ports = free_ports(2 + gateways)
         fsid = str(uuid.uuid4())
-        self.conf = folder / "ceph.conf"
-        self.conf.write_text(CONFIGURATION.format(folder=folder, fsid=fsid, v2=v2, v1=v1))
-        try:
-            self.start(fsid, v2, v1)
-        except BaseException:
-            self.stop()
-            raise
+        self.conf = self.folder / "ceph.conf"
+        self.conf.write_text(CONFIGURATION.format(folder=self.folder, fsid=fsid, v2=v2, v1=v1))
+        self.start(fsid, v2, v1)
+
+    def logs(self):
+        return "".join(path.read_text(errors="replace") for path in (self.folder / "log").iterdir())
 
     def call(self, *words):
         with open(self.folder / "log" / "commands.log", "ab") as log:
-            subprocess.run([*words], check=True, stdout=log, stderr=log, timeout=DEADLINE_S)
+            subprocess.run(bound_to_parent(*words), check=True, stdout=log, stderr=log, timeout=DEADLINE_S)
 
     def run(self, *words):
-        """In the foreground of its own: -f, so that it ends with the tests."""
+        """In the foreground: -f, so that it is a child."""
         with open(self.folder / "log" / "daemons.log", "ab") as log:
-            self.processes.append(subprocess.Popen([*words, "-c", str(self.conf), "-f"], stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+            self.processes.append(subprocess.Popen(bound_to_parent(*words, "-c", str(self.conf), "-f"), stdout=log, stderr=log, stdin=subprocess.DEVNULL))
 
     def start(self, fsid, v2, v1):
         monmap, osd = self.folder / "monmap", str(uuid.uuid4())
@@ -117,12 +136,12 @@ class Ceph:
         self.call("ceph-osd", "-i", "0", "-c", str(self.conf), "--mkfs", "--osd-uuid", osd)
         self.run("ceph-osd", "-i", "0")
         for number, port in enumerate(self.ports):
-            self.run("radosgw", "-n", f"client.rgw{number}", "--rgw-frontends", f"beast endpoint=127.0.0.1:{port}")
-            self.await_gateway(port)
+            self.run("radosgw", "-n", f"client.rgw{number}", "--rgw-frontends", f"beast endpoint=127.0.0.1:{port} tcp_nodelay=1")
+            self.await_gateway(self.processes[-1], port)
         self.call("radosgw-admin", "-n", "client.rgw0", "-c", str(self.conf), "user", "create", "--uid=larder", "--display-name=Larder",
                   f"--access-key={KEY}", f"--secret={SECRET}")
 
-    def await_gateway(self, port):
+    def await_gateway(self, gateway, port):
         end = time.monotonic() + DEADLINE_S
         while time.monotonic() < end:
             assert all(process.poll() is None for process in self.processes), (self.folder / "log" / "daemons.log").read_text()[-2000:]
@@ -132,7 +151,9 @@ class Ceph:
             except urllib.error.HTTPError:
                 return
             except OSError:
-                time.sleep(0.1)
+                # Nothing tells when it listens; when it has ended, this returns at once.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    gateway.wait(0.1)
         raise AssertionError("radosgw did not start in time")
 
     @property
@@ -145,4 +166,8 @@ class Ceph:
         for process in self.processes:
             process.wait()
         self.processes.clear()
-        shutil.rmtree(self.folder / "osd", ignore_errors=True)
+        for path in self.folder.iterdir():
+            if path.is_dir() and path.name != "log":
+                shutil.rmtree(path, ignore_errors=True)
+            elif not path.is_dir():
+                path.unlink()

@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "http"), str(HERE)]
 
 from support.daemon import binary  # noqa: E402
-from ceph import DEADLINE_S, KEY, SECRET, Ceph, free_ports, is_here  # noqa: E402
+from ceph import DEADLINE_S, KEY, SECRET, Ceph, bound_to_parent, is_here  # noqa: E402
 from front import Front  # noqa: E402
 
 TOOL = os.environ.get("LARDER_BUCKET_TOOL", str(Path(binary()).parent / "tests" / "store" / "bucket_tool"))
@@ -25,16 +23,16 @@ class Store:
     """A bucket by its configuration, and what is asked of it."""
 
     def __init__(self, folder, endpoint, bucket="models", **keys):
-        self.folder, self.endpoint, self.bucket = folder, endpoint, bucket
+        self.folder, self.endpoint, self.bucket, self.keys = folder, endpoint, bucket, keys
         folder.mkdir(parents=True, exist_ok=True)
         self.credentials = folder / "credentials"
         self.credentials.write_text(f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
         self.config = folder / "larder.ini"
-        self.write(**keys)
+        self.write()
 
     def write(self, **keys):
         keys = {"kind": "s3", "endpoint": self.endpoint, "bucket": self.bucket, "prefix": "a/test", "credentials_file": self.credentials,
-                "timeout_s": 5, **keys}
+                "timeout_s": 5, **self.keys, **keys}
         self.config.write_text("[store]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items() if value is not None))
 
     def run(self, *words, environment=None):
@@ -87,8 +85,8 @@ def ceph(tmp_path_factory):
 
 def make_bucket(url):
     """By curl, which signs as the daemon does; older ones add no digest of the body."""
-    subprocess.run(["curl", "-sf", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"{KEY}:{SECRET}", "-X", "PUT",
-                    "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", url], check=True, timeout=DEADLINE_S)
+    subprocess.run(["curl", "-sf", "-K", "-", "--aws-sigv4", "aws:amz:us-east-1:s3", "-X", "PUT", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", url],
+                   input=f'user = "{KEY}:{SECRET}"', text=True, check=True, timeout=DEADLINE_S)
 
 
 @pytest.fixture
@@ -104,17 +102,15 @@ def liar(tmp_path_factory):
     server = HERE / "node_modules" / "s3rver" / "bin" / "s3rver.js"
     if not shutil.which("node") or not server.exists():
         pytest.fail("no Node.js, or no node_modules in tests/store: tests/run brings both")
-    folder, (port,) = tmp_path_factory.mktemp("liar"), free_ports(1)
-    process = subprocess.Popen(["node", str(server), "-d", str(folder), "-a", "127.0.0.1", "-p", str(port), "--configure-bucket", "models"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), 5).close()
-            break
-        except OSError:
-            assert process.poll() is None
-            time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+    with open(tmp_path_factory.mktemp("liar-log") / "stderr", "wb") as log:
+        process = subprocess.Popen(bound_to_parent("node", str(server), "-d", str(tmp_path_factory.mktemp("liar")), "-a", "127.0.0.1", "-p", "0", "--configure-bucket", "models"),
+                                   stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        for line in process.stdout:
+            if "listening on" in line:
+                break
+        yield f"http://127.0.0.1:{int(line.rsplit(':', 1)[1])}"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
