@@ -14,6 +14,7 @@
 #include "server/module/archives/magic.h"
 #include "server/module/archives/membername.h"
 #include "server/module/archives/membertype.h"
+#include "server/module/archives/repeats.h"
 #include "server/module/archives/smallfile.h"
 #include "server/module/archives/tree.h"
 #include "server/module/archives/whereabouts.h"
@@ -49,10 +50,11 @@ struct walk {
 	struct tree *tree;
 	struct stream *content;         /* of the current member */
 	struct examined_member *listed; /* the current member, where it is listed for the first time */
-	char *passing;   /* the path of the file whose CRC is known once it was passed, or NULL */
-	bool repeats;    /* … and that was there before */
-	int64_t headers; /* members of any kind */
-	bool cut_short;  /* by a limit or by broken bytes: what is missing may lie behind */
+	char *passing;        /* the path of the file whose CRC is known once it was passed, or NULL */
+	bool repeats;         /* … and that was there before */
+	struct digest digest; /* … of its content, where it is hashed */
+	int64_t headers;      /* members of any kind */
+	bool cut_short;       /* by a limit or by broken bytes: what is missing may lie behind */
 	struct root_file saved_model;
 	struct root_file saved_model_text;
 	struct root_file tfhub_module;
@@ -214,23 +216,6 @@ static void check_case(struct walk *walk, const char *path)
 			"take for the same; rename one.");
 }
 
-/* Whether an entry of this name may come again. A folder may, also where only its files spoke of it so far; a
- * file where it can be what it was. */
-static bool may_repeat(
-	struct walk *walk, const struct tree_entry *twin, const char *path, const struct member *member)
-{
-	bool is_folder = member->kind == MEMBER_FOLDER;
-
-	if (twin->is_folder && is_folder)
-		return true;
-	if (!twin->is_folder && !is_folder && twin->size_bytes == member->size_bytes && !member->is_sparse)
-		return true;
-	violations_add(walk->examination, RULE_NAME_DUPLICATE, path,
-		"The archive has two different members of this name, and clients keep the last; pack it "
-		"once: " ADVICE_PACK ".");
-	return false;
-}
-
 static void report_missing_folder(struct walk *walk, const char *path, size_t length)
 {
 	AUTO_FREE char *folder = mem_dup_n(path, length);
@@ -311,20 +296,20 @@ static void read_file(
 static void hash_file(struct walk *walk, const char *path, const struct member *member)
 {
 	AUTO(hashed_finish) struct hashed hashed;
-	struct digest digest;
 	struct err again; /* archive_next fails with it too */
 
 	read_file(walk, path, member, hashed_init(&hashed, archive_content(walk->archive)));
-	if (!hashed_result(&hashed, &digest, &again))
+	if (!hashed_result(&hashed, &walk->digest, &again) || !walk->listed)
 		return;
 	walk->listed->has_sha256 = true;
-	memcpy(walk->listed->sha256, digest.bytes, sizeof walk->listed->sha256);
+	memcpy(walk->listed->sha256, walk->digest.bytes, sizeof walk->listed->sha256);
 }
 
 static void add(struct walk *walk, const char *path, const struct member *member)
 {
-	const struct tree_entry entry = {
-		.is_folder = member->kind == MEMBER_FOLDER, .size_bytes = member->size_bytes};
+	const struct tree_entry entry = {.is_folder = member->kind == MEMBER_FOLDER,
+		.is_sparse = member->is_sparse,
+		.size_bytes = member->size_bytes};
 	size_t missing;
 
 	check_case(walk, path);
@@ -335,12 +320,20 @@ static void add(struct walk *walk, const char *path, const struct member *member
 		report_missing_folder(walk, path, missing);
 }
 
+/* What is listed, and what comes again where that was. Most of a sparse file may be in no archive. */
+static bool is_hashed(
+	const struct walk *walk, const struct tree_entry *twin, const char *path, const struct member *member)
+{
+	return walk->examination->format == FORMAT_ARCHIVE && !member->is_sparse &&
+	       (walk->listed || (twin && repeats_find_twin(walk->examination, twin, path)));
+}
+
 static void place(struct walk *walk, const char *path, const struct member *member)
 {
 	struct tree_entry entry;
 	bool repeats = tree_find(walk->tree, path, &entry);
 
-	if (repeats && !may_repeat(walk, &entry, path, member))
+	if (repeats && !repeats_allow(walk->examination, &entry, path, member))
 		return;
 	walk->repeats = repeats;
 	if (!repeats)
@@ -356,7 +349,7 @@ static void place(struct walk *walk, const char *path, const struct member *memb
 	if (member->kind != MEMBER_FILE)
 		return;
 	walk->passing = mem_dup(path);
-	if (walk->examination->format == FORMAT_ARCHIVE && walk->listed && !member->is_sparse)
+	if (is_hashed(walk, repeats ? &entry : NULL, path, member))
 		hash_file(walk, path, member);
 	else
 		read_file(walk, path, member, archive_content(walk->archive));
@@ -366,24 +359,11 @@ static void place(struct walk *walk, const char *path, const struct member *memb
 static void settle(struct walk *walk)
 {
 	AUTO_FREE char *path = TAKE(walk->passing);
-	uint32_t crc = archive_passed_crc(walk->archive);
-	struct tree_entry entry;
+	const struct passed_file file = {
+		path, walk->repeats, walk->listed, archive_passed_crc(walk->archive), walk->digest};
 
-	if (!path || !tree_find(walk->tree, path, &entry))
-		return;
-	if (!walk->repeats) {
-		entry.crc = crc;
-		tree_put(walk->tree, path, &entry);
-	} else if (entry.crc == crc) {
-		violations_add(walk->examination, RULE_NAME_REPEATED, path,
-			"The archive has this file more than once, each time the same; pack it "
-			"once: " ADVICE_PACK ".");
-	} else {
-		violations_add(walk->examination, RULE_NAME_DUPLICATE, path,
-			"The archive has two different files of this name, and clients keep the last; pack "
-			"it "
-			"once: " ADVICE_PACK ".");
-	}
+	if (path)
+		repeats_settle(walk->examination, walk->tree, &file);
 }
 
 static void judge_member(struct walk *walk, const struct member *member)

@@ -16,17 +16,22 @@ void filesums_finish(struct filesums *sums)
 	*sums = (struct filesums){0};
 }
 
-void filesums_add(struct filesums *sums, const char *path, const uint8_t sha256[32])
+void filesums_add(struct filesums *sums, const char *path, const uint8_t sha256[32], bool again)
 {
 	size_t bytes = sizeof *sums->items + strlen(path) + 1;
 	struct filesum *sum;
 
-	if (bytes > BYTES_MAX - sums->bytes)
+	if (bytes > BYTES_MAX - sums->bytes) {
+		if (again)
+			filesums_finish(sums);
+		sums->bytes = BYTES_MAX;
 		return;
+	}
 	sums->bytes += bytes;
 	MEM_GROW(sums->items, sums->count, sums->capacity);
-	sum = &sums->items[sums->count++];
+	sum = &sums->items[sums->count];
 	sum->path = mem_dup(path);
+	sum->order = sums->count++;
 	memcpy(sum->sha256, sha256, sizeof sum->sha256);
 }
 
@@ -35,10 +40,27 @@ static int by_path(const void *left, const void *right)
 	return strcmp(((const struct filesum *)left)->path, ((const struct filesum *)right)->path);
 }
 
+static int by_path_and_order(const void *left, const void *right)
+{
+	const struct filesum *a = left, *b = right;
+	int paths = by_path(a, b);
+
+	return paths ? paths : (a->order > b->order) - (a->order < b->order);
+}
+
 void filesums_sort(struct filesums *sums)
 {
+	size_t kept = 0;
+
 	if (sums->count > 0)
-		qsort(sums->items, sums->count, sizeof *sums->items, by_path);
+		qsort(sums->items, sums->count, sizeof *sums->items, by_path_and_order);
+	for (size_t i = 0; i < sums->count; i++) {
+		if (i + 1 < sums->count && by_path(&sums->items[i], &sums->items[i + 1]) == 0)
+			free(sums->items[i].path);
+		else
+			sums->items[kept++] = sums->items[i];
+	}
+	sums->count = kept;
 }
 
 const struct filesum *filesums_find(const struct filesums *sums, const char *path)

@@ -4,12 +4,14 @@
 #ifndef SERVER_STORE_FILESUMS_H
 #define SERVER_STORE_FILESUMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct filesum {
 	char *path; /* in normal form */
 	uint8_t sha256[32];
+	size_t order; /* as they were added */
 };
 
 /* Zeroed, it is empty. */
@@ -21,10 +23,11 @@ struct filesums {
 };
 void filesums_finish(struct filesums *sums);
 
-/* Does nothing where there are too many already. */
-void filesums_add(struct filesums *sums, const char *path, const uint8_t sha256[32]);
+/* Does nothing where there are too many already; but where the path came before, all are dropped then, since
+ * an old one would be told of it. */
+void filesums_add(struct filesums *sums, const char *path, const uint8_t sha256[32], bool again);
 
-/* Once all are there, and before any is looked for. */
+/* Once all are there, and before any is looked for: of equal paths the last one stays. */
 void filesums_sort(struct filesums *sums);
 
 /* NULL where it is not among them. */

@@ -339,6 +339,39 @@ static void write_repeated_sparse(struct buffer *tar)
 	write_sparse(tar);
 }
 
+/* A plain file, then a sparse one, and the other way round. */
+static void write_sparse_and_plain(struct buffer *tar)
+{
+	AUTO_FREE char *bytes = mem_zero(100000, 1);
+
+	memcpy(bytes + 99995, "hello", 5);
+	write_sparse(tar);
+	(void)tar_member_bytes(tar, "sparse", '0', bytes, 100000);
+}
+
+static void write_plain_and_sparse(struct buffer *tar)
+{
+	AUTO_FREE char *bytes = mem_zero(100000, 1);
+
+	memcpy(bytes + 99995, "hello", 5);
+	(void)tar_member_bytes(tar, "sparse", '0', bytes, 100000);
+	write_sparse(tar);
+}
+
+/* Of the same size and CRC: they differ by CRC-32's own polynomial. */
+static void write_forged(struct buffer *tar)
+{
+	uint8_t bytes[600] = "content";
+
+	(void)tar_member_bytes(tar, "x", '0', bytes, sizeof bytes);
+	(void)tar_file(tar, "y", "between");
+	for (size_t i = 0; i < 5; i++)
+		bytes[100 + i] ^= "\x41\x06\x71\xdb\x01"[i];
+	(void)tar_member_bytes(tar, "x", '0', bytes, sizeof bytes);
+	(void)tar_file(tar, "y", "between");
+	(void)tar_file(tar, "y", "changed");
+}
+
 static void write_padding(struct buffer *tar)
 {
 	write_model(tar);
@@ -394,6 +427,21 @@ static const struct archive_row archive_rows[] = {
 	{"repeated sparse", FORMAT_TF_HUB, write_repeated_sparse,
 		"sparse-member sparse\nname-repeated saved_model.pb\nsparse-member sparse\nname-duplicate "
 		"sparse\n"},
+	{"sparse, then plain", FORMAT_TF_HUB, write_sparse_and_plain,
+		"sparse-member sparse\nname-duplicate sparse\n"},
+	{"plain, then sparse", FORMAT_TF_HUB, write_plain_and_sparse,
+		"sparse-member sparse\nname-duplicate sparse\n"},
+	{"archive, sparse, then plain", FORMAT_ARCHIVE, write_sparse_and_plain,
+		"sparse-member sparse\nname-duplicate sparse\n"},
+	{"archive, plain, then sparse", FORMAT_ARCHIVE, write_plain_and_sparse,
+		"sparse-member sparse\nname-duplicate sparse\n"},
+	{"archive, same CRC", FORMAT_ARCHIVE, write_forged,
+		"name-duplicate x\nname-repeated y\nname-duplicate y\n"},
+	{"archive, repeated", FORMAT_ARCHIVE, write_repeated_model,
+		"name-repeated saved_model.pb\nname-repeated saved_model.pb\n"},
+	{"archive, changed", FORMAT_ARCHIVE, write_changed_model, "name-duplicate saved_model.pb\n"},
+	{"archive, repeated, large", FORMAT_ARCHIVE, write_repeated_large,
+		"name-repeated x\nname-duplicate y\n"},
 	{"bad header", FORMAT_TF_HUB, write_bad_header, "name-traversal ../x\ntar-broken \n"},
 	{"tfjs nothing", FORMAT_TFJS, write_model, "model-json-missing \n"},
 };

@@ -264,7 +264,7 @@ static void witness(void *context, const struct digest *archive, const struct fi
 	witnessed->archive = *archive;
 	filesums_finish(&witnessed->sums);
 	for (size_t i = 0; i < sums->count; i++)
-		filesums_add(&witnessed->sums, sums->items[i].path, sums->items[i].sha256);
+		filesums_add(&witnessed->sums, sums->items[i].path, sums->items[i].sha256, false);
 }
 
 static void test_digests_are_told_each_time(void **state)
@@ -289,6 +289,64 @@ static void test_digests_are_told_each_time(void **state)
 		remove_by_hand(place, "unpacked/*");
 	}
 	filesums_finish(&witnessed->sums);
+}
+
+/* Clients get the last of those that have one name. */
+static void test_the_digest_is_that_of_the_last(void **state)
+{
+	struct place *place = *state;
+	AUTO_FREE struct witnessed *witnessed = mem_zero(1, sizeof *witnessed);
+	AUTO_BUFFER struct buffer tar = {0};
+	AUTO_BUFFER struct buffer packed = {0};
+	AUTO_MEMBER_FILE struct member_file file = {.fd = -1};
+	struct err err = {0};
+
+	for (int i = 0; i < 40; i++) {
+		AUTO_FREE char *name = mem_printf("%s%d", i % 2 ? "./" : "", i % 7);
+		AUTO_FREE char *content = mem_printf("content %d", i);
+
+		(void)tar_file(&tar, name, content);
+	}
+	tar_end(&tar);
+	gzip_bytes(tar.data, tar.length, &packed);
+	put_archive(place, &packed);
+	members_set_witness(place->members, &(struct members_witness){witness, witnessed});
+	assert_true(read_member(place, "0", &file, &err));
+	assert_int_equal(witnessed->sums.count, 7);
+	for (int i = 33; i < 40; i++) {
+		AUTO_FREE char *name = mem_printf("%d", i % 7);
+		AUTO_FREE char *content = mem_printf("content %d", i);
+		const struct filesum *sum = filesums_find(&witnessed->sums, name);
+		struct digest digest = digest_of(content, strlen(content));
+
+		assert_non_null(sum);
+		assert_memory_equal(sum->sha256, digest.bytes, sizeof sum->sha256);
+	}
+	filesums_finish(&witnessed->sums);
+}
+
+/* Where a file that comes again has no room, what was told of its name before may be wrong. */
+static void test_digests_without_room(void **state)
+{
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		AUTO(filesums_finish) struct filesums sums = {0};
+		struct digest digest = digest_of("x", 1);
+		size_t most;
+
+		for (int i = 0; i < 50000; i++) {
+			AUTO_FREE char *name = mem_printf("file-%06d", i);
+
+			filesums_add(&sums, name, digest.bytes, false);
+		}
+		most = sums.count;
+		assert_in_range(most, 10000, 49999);
+		filesums_add(&sums, "file-000000", digest.bytes, again);
+		filesums_add(&sums, "another", digest.bytes, false);
+		filesums_sort(&sums);
+		assert_int_equal(sums.count, again ? 0 : most);
+		assert_int_equal(filesums_find(&sums, "file-000000") != NULL, !again);
+	}
 }
 
 /* By an earlier release: files without sums behind them, and under other names. */
@@ -660,6 +718,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_files_are_counted_once_for_each_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_digests_are_told_each_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_the_digest_is_that_of_the_last, set_up, tear_down),
+		cmocka_unit_test(test_digests_without_room),
 		cmocka_unit_test_setup_teardown(
 			test_what_was_unpacked_without_sums_is_unpacked_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_remove, set_up, tear_down),

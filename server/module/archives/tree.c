@@ -16,12 +16,12 @@ enum { SPELLING_BITS = 18, SIZE_HIGH_BITS = 12, SLOTS_FIRST = 64 };
  * for case have one hash, and lie behind each other. */
 struct slot {
 	uint32_t name[2]; /* the hash of the path with case folded; 0: free */
-	uint32_t crc;
+	uint32_t mark;
 	uint32_t size_low;
 	uint32_t size_high : SIZE_HIGH_BITS;
 	uint32_t spelling : SPELLING_BITS; /* of the path's own hash */
 	uint32_t is_folder : 1;
-	uint32_t is_implied : 1;
+	uint32_t is_odd : 1; /* a folder that is implied, or a file that is sparse */
 };
 
 struct tree {
@@ -132,9 +132,10 @@ bool tree_find(const struct tree *tree, const char *path, struct tree_entry *out
 	if (is_free(slot))
 		return false;
 	*out = (struct tree_entry){.is_folder = slot->is_folder,
-		.is_implied = slot->is_implied,
+		.is_implied = slot->is_folder && slot->is_odd,
+		.is_sparse = !slot->is_folder && slot->is_odd,
 		.size_bytes = (int64_t)slot->size_high << 32 | slot->size_low,
-		.crc = slot->crc};
+		.mark = slot->mark};
 	return true;
 }
 
@@ -153,9 +154,9 @@ void tree_put(struct tree *tree, const char *path, const struct tree_entry *entr
 
 	slot.size_low = (uint32_t)size;
 	slot.size_high = (uint32_t)(size >> 32);
-	slot.crc = entry->crc;
+	slot.mark = entry->mark;
 	slot.is_folder = entry->is_folder;
-	slot.is_implied = entry->is_implied;
+	slot.is_odd = entry->is_folder ? entry->is_implied : entry->is_sparse;
 	(void)put(tree, &slot);
 }
 
@@ -164,7 +165,7 @@ static bool imply_folder(struct tree *tree, const char *path, size_t length)
 	struct slot folder = identify(tree, path, length);
 	size_t alike;
 
-	folder.is_folder = folder.is_implied = 1;
+	folder.is_folder = folder.is_odd = 1;
 	if (!is_free(slot_of(tree->slots, tree->slot_count, &folder, &alike)))
 		return false;
 	(void)put(tree, &folder);

@@ -16,8 +16,9 @@
 struct tree_entry {
 	bool is_folder;
 	bool is_implied; /* a folder that only its files speak of */
+	bool is_sparse;  /* a file */
 	int64_t size_bytes;
-	uint32_t crc; /* of a file's content */
+	uint32_t mark; /* what a file's content is told by */
 };
 
 struct tree;
