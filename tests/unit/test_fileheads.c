@@ -408,6 +408,69 @@ static void test_very_many_tensors(void **state)
 	saved_model_destroy(model);
 }
 
+/* A graph of inputs with this type, as the bytes of TypeProto. */
+static void add_typed(struct buffer *out, const void *type, size_t length)
+{
+	struct buffer graph = {0}, value = {0};
+
+	add_text(&value, 1, "x");
+	add_bytes(&value, 2, type, length);
+	add_message(&graph, 11, &value);
+	add_message(out, 7, &graph);
+}
+
+static void test_types_of_onnx(void **state)
+{
+	static const struct {
+		const char *type;
+		size_t length;
+		const char *inputs;
+	} rows[] = {
+		{"\x0a\x02\x08\x01", 4, "x:float32?;"},
+		{"\x0a\x04\x08\x01\x08\x07", 6, "x:int64?;"},
+		{"\x0a\x02\x08\x01\x0a\x02\x08\x07", 8, "x:int64?;"},
+		{"\x0a\x04\x08\x01\x08\x7f", 6, "x:float32?;"},
+		{"\x0a\x02\x08\x01\x20\x00", 6, "x:float32?;"}, /* a sequence is a message */
+		{"\x0a\x02\x08\x01\x22\x00", 6, "x:sequence?;"},
+		{"\x22\x00\x2a\x00", 4, "x:map;"},
+		{"", 0, "x:invalid;"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		AUTO(fileheads_finish) struct fileheads heads = {0};
+		AUTO_BUFFER struct buffer file = {0};
+		AUTO_SAVED_MODEL struct saved_model *model = NULL;
+		struct err err = {0};
+
+		add_typed(&file, rows[i].type, rows[i].length);
+		assert_true(read_as(&heads, "m.onnx", file.data, file.length, 3, &err));
+		model = fileheads_take(&heads);
+		assert_signature(&model->meta_graphs[0].signatures[0], "m.onnx", "onnx", rows[i].inputs, "");
+	}
+}
+
+/* Each takes two bytes of the file. */
+static void test_very_many_inputs_of_nothing(void **state)
+{
+	enum { MANY = 300000 };
+	AUTO(fileheads_finish) struct fileheads heads = {0};
+	AUTO_SAVED_MODEL struct saved_model *model = NULL;
+	AUTO_BUFFER struct buffer file = {0};
+	struct buffer graph = {0};
+	struct err err = {0};
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		buffer_add(&graph, "\x5a\x00", 2);
+	add_message(&file, 7, &graph);
+	assert_true(read_as(&heads, "m.onnx", file.data, file.length, 70000, &err));
+	model = fileheads_take(&heads);
+	assert_true(model->truncated);
+	assert_int_equal(model->counts.tensors, MANY);
+	assert_in_range(model->meta_graphs[0].signatures[0].inputs.count, 1000, MANY / 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +481,8 @@ int main(void)
 		cmocka_unit_test(test_hostile_heads_of_gguf),
 		cmocka_unit_test(test_a_stream_that_fails_is_no_fault_of_the_file),
 		cmocka_unit_test(test_very_many_tensors),
+		cmocka_unit_test(test_types_of_onnx),
+		cmocka_unit_test(test_very_many_inputs_of_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

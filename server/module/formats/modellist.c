@@ -52,6 +52,19 @@ bool modellist_add_tensor(struct modellist *listing, struct tensors *tensors, st
 	return true;
 }
 
+bool modellist_is_full(const struct modellist *listing)
+{
+	struct tensor least = {.name = (char *)""};
+
+	return tensors_cost(&(struct tensors){.items = &least, .count = 1}) > listing->left;
+}
+
+void modellist_pass_tensor(struct modellist *listing)
+{
+	listing->model->counts.tensors++;
+	listing->model->truncated = true;
+}
+
 void modellist_add_signature(struct modellist *listing, struct signature *signature)
 {
 	struct meta_graph *graph = listing->graph;

@@ -25,6 +25,10 @@ void modellist_finish(struct modellist *listing);
 /* Moves a tensor to the end of the list; where there is no room for it, frees it and is false. */
 bool modellist_add_tensor(struct modellist *listing, struct tensors *tensors, struct tensor *tensor);
 
+/* Whether there is no room for any tensor more, and how one is counted then. */
+bool modellist_is_full(const struct modellist *listing);
+void modellist_pass_tensor(struct modellist *listing);
+
 /* Moves a signature among the others, and empties it; where there is no room, frees it. */
 void modellist_add_signature(struct modellist *listing, struct signature *signature);
 

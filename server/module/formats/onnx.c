@@ -90,147 +90,146 @@ static bool read_inner_text(struct wire *wire, uint32_t number, char **out, stru
 	return true;
 }
 
+/* Opens the current field's message and shows each of its fields to the visitor, which may read it or not. */
+static bool read_message(struct wire *wire,
+	bool (*visit)(void *context, struct wire *wire, const struct wire_field *field, struct err *err),
+	void *context, struct err *err)
+{
+	struct wire_field field;
+	bool found = true;
+
+	if (!wire_enter(wire, err))
+		return false;
+	while (found) {
+		if (!wire_next(wire, &field, &found, err) || (found && !visit(context, wire, &field, err)))
+			return false;
+	}
+	wire_leave(wire);
+	return true;
+}
+
 /* ---- types ---- */
 
-static bool read_dimension(struct wire *wire, int64_t *out, struct err *err)
-{
-	struct wire_field field;
-	bool found;
-
-	*out = -1;
-	if (!wire_enter(wire, err))
-		return false;
-	for (;;) {
-		if (!wire_next(wire, &field, &found, err))
-			return false;
-		if (!found)
-			break;
-		if (field.number == ONNX_DIMENSION_VALUE && field.type == WIRE_VARINT)
-			*out = (int64_t)field.value < 0 ? -1 : (int64_t)field.value;
-	}
-	wire_leave(wire);
-	return true;
-}
-
-static bool read_shape(struct wire *wire, struct shape *shape, struct err *err)
-{
+/* What was read of an input or output so far. The last of each kind counts. */
+struct value {
+	char *name;
+	const char *dtype;
+	const char *composite; /* what it is, where it is no tensor */
+	enum shape_kind kind;
+	size_t rank;
 	int64_t dimensions[RANK_MAX];
-	struct wire_field field;
-	size_t rank = 0;
-	bool found;
+};
 
-	if (!wire_enter(wire, err))
-		return false;
-	for (;;) {
-		if (!wire_next(wire, &field, &found, err))
-			return false;
-		if (!found)
-			break;
-		if (field.number != ONNX_SHAPE_DIMENSION || field.type != WIRE_BYTES)
-			continue;
-		if (rank == RANK_MAX)
-			return err_set(
-				err, ERR_INVALID_MODULE, "A shape has more than %d dimensions.", RANK_MAX);
-		if (!read_dimension(wire, &dimensions[rank++], err))
-			return false;
-	}
-	wire_leave(wire);
-	free(shape->dimensions);
-	*shape = (struct shape){.kind = SHAPE_KNOWN, .rank = rank};
-	if (rank > 0) {
-		shape->dimensions = mem_zero(rank, sizeof *dimensions);
-		memcpy(shape->dimensions, dimensions, rank * sizeof *dimensions);
-	}
+static void finish_value(struct value *value)
+{
+	free(value->name);
+}
+
+static bool visit_dimension(void *context, struct wire *wire, const struct wire_field *field, struct err *err)
+{
+	int64_t *size = context;
+
+	(void)wire;
+	(void)err;
+	if (field->number == ONNX_DIMENSION_VALUE && field->type == WIRE_VARINT)
+		*size = (int64_t)field->value < 0 ? -1 : (int64_t)field->value;
 	return true;
 }
 
-static bool read_tensor_type(struct wire *wire, struct tensor *tensor, struct err *err)
+static bool visit_shape(void *context, struct wire *wire, const struct wire_field *field, struct err *err)
 {
-	struct wire_field field;
-	bool found;
+	struct value *value = context;
 
-	if (tensor->shape.kind == SHAPE_UNSET)
-		tensor->shape.kind = SHAPE_UNKNOWN_RANK;
-	if (!wire_enter(wire, err))
-		return false;
-	for (;;) {
-		if (!wire_next(wire, &field, &found, err))
-			return false;
-		if (!found)
-			break;
-		if (field.number == ONNX_TENSOR_ELEMENT && field.type == WIRE_VARINT &&
-			field.value < DTYPE_COUNT && dtypes[field.value])
-			(void)dtype_parse(dtypes[field.value], &tensor->dtype);
-		if (field.number == ONNX_TENSOR_SHAPE && field.type == WIRE_BYTES &&
-			!read_shape(wire, &tensor->shape, err))
-			return false;
-	}
-	wire_leave(wire);
-	return true;
+	if (field->number != ONNX_SHAPE_DIMENSION || field->type != WIRE_BYTES)
+		return true;
+	if (value->rank == RANK_MAX)
+		return err_set(err, ERR_INVALID_MODULE, "A shape has more than %d dimensions.", RANK_MAX);
+	value->dimensions[value->rank] = -1;
+	return read_message(wire, visit_dimension, &value->dimensions[value->rank++], err);
 }
 
-static void set_composite(struct tensor *tensor, const char *type)
+static bool visit_tensor_type(
+	void *context, struct wire *wire, const struct wire_field *field, struct err *err)
 {
-	tensor->encoding = TENSOR_COMPOSITE;
-	free(tensor->type);
-	tensor->type = mem_dup(type);
+	struct value *value = context;
+
+	if (field->number == ONNX_TENSOR_ELEMENT && field->type == WIRE_VARINT &&
+		field->value < DTYPE_COUNT && dtypes[field->value])
+		value->dtype = dtypes[field->value];
+	if (field->number != ONNX_TENSOR_SHAPE || field->type != WIRE_BYTES)
+		return true;
+	value->kind = SHAPE_KNOWN;
+	value->rank = 0;
+	return read_message(wire, visit_shape, value, err);
 }
 
-static bool read_type(struct wire *wire, struct tensor *tensor, struct err *err)
+static bool visit_type(void *context, struct wire *wire, const struct wire_field *field, struct err *err)
 {
 	static const struct {
 		uint32_t field;
 		const char *type;
 	} others[] = {{ONNX_TYPE_SEQUENCE, "sequence"}, {ONNX_TYPE_MAP, "map"},
 		{ONNX_TYPE_SPARSE, "sparse_tensor"}, {ONNX_TYPE_OPTIONAL, "optional"}};
-	struct wire_field field;
-	bool found;
+	struct value *value = context;
 
-	if (!wire_enter(wire, err))
-		return false;
-	for (;;) {
-		if (!wire_next(wire, &field, &found, err))
-			return false;
-		if (!found)
-			break;
-		if (field.number == ONNX_TYPE_TENSOR && field.type == WIRE_BYTES &&
-			!read_tensor_type(wire, tensor, err))
-			return false;
-		for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-			if (field.number == others[i].field)
-				set_composite(tensor, others[i].type);
-		}
+	if (field->type != WIRE_BYTES)
+		return true;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		if (field->number == others[i].field)
+			value->composite = others[i].type;
 	}
-	wire_leave(wire);
-	return true;
+	if (field->number != ONNX_TYPE_TENSOR)
+		return true;
+	if (value->kind == SHAPE_UNSET)
+		value->kind = SHAPE_UNKNOWN_RANK;
+	return read_message(wire, visit_tensor_type, value, err);
 }
 
 /* ---- the graph ---- */
 
+static bool visit_value(void *context, struct wire *wire, const struct wire_field *field, struct err *err)
+{
+	struct value *value = context;
+
+	if (field->number == ONNX_VALUE_NAME)
+		return read_text(wire, field, &value->name, err);
+	return field->number != ONNX_VALUE_TYPE || field->type != WIRE_BYTES ||
+	       read_message(wire, visit_type, value, err);
+}
+
+static void take_value(struct value *value, struct tensor *tensor)
+{
+	tensor->name = value->name ? TAKE(value->name) : mem_dup("");
+	if (value->dtype)
+		(void)dtype_parse(value->dtype, &tensor->dtype);
+	if (value->composite) {
+		tensor->encoding = TENSOR_COMPOSITE;
+		tensor->type = mem_dup(value->composite);
+	}
+	tensor->shape = (struct shape){.kind = value->kind, .rank = value->rank};
+	if (value->rank > 0) {
+		tensor->shape.dimensions = mem_zero(value->rank, sizeof *value->dimensions);
+		memcpy(tensor->shape.dimensions, value->dimensions, value->rank * sizeof *value->dimensions);
+	}
+}
+
+static bool list_value(struct reading *reading, struct tensors *tensors, struct err *err)
+{
+	AUTO(finish_value) struct value value = {0};
+	struct tensor tensor = {0};
+
+	if (!read_message(&reading->wire, visit_value, &value, err))
+		return false;
+	take_value(&value, &tensor);
+	(void)modellist_add_tensor(reading->listing, tensors, &tensor);
+	return true;
+}
+
 static bool read_value(struct reading *reading, struct tensors *tensors, struct err *err)
 {
-	AUTO(tensor_finish) struct tensor tensor = {0};
-	struct wire_field field;
-	bool found;
-
-	if (!wire_enter(&reading->wire, err))
-		return false;
-	for (;;) {
-		if (!wire_next(&reading->wire, &field, &found, err))
-			return false;
-		if (!found)
-			break;
-		if ((field.number == ONNX_VALUE_NAME &&
-			    !read_text(&reading->wire, &field, &tensor.name, err)) ||
-			(field.number == ONNX_VALUE_TYPE && field.type == WIRE_BYTES &&
-				!read_type(&reading->wire, &tensor, err)))
-			return false;
-	}
-	wire_leave(&reading->wire);
-	if (!tensor.name)
-		tensor.name = mem_dup("");
-	(void)modellist_add_tensor(reading->listing, tensors, &tensor);
-	tensor = (struct tensor){0};
+	if (!modellist_is_full(reading->listing))
+		return list_value(reading, tensors, err);
+	modellist_pass_tensor(reading->listing);
 	return true;
 }
 
@@ -257,9 +256,14 @@ static bool read_initializer(struct reading *reading, struct err *err)
 	return true;
 }
 
-static bool read_graph_field(struct reading *reading, uint32_t number, struct err *err)
+static bool visit_graph(void *context, struct wire *wire, const struct wire_field *field, struct err *err)
 {
-	switch (number) {
+	struct reading *reading = context;
+
+	(void)wire;
+	if (field->type != WIRE_BYTES)
+		return true;
+	switch (field->number) {
 	case ONNX_GRAPH_NODE:
 		return read_node(reading, err);
 	case ONNX_GRAPH_INITIALIZER:
@@ -275,19 +279,8 @@ static bool read_graph_field(struct reading *reading, uint32_t number, struct er
 
 static bool read_graph(struct reading *reading, struct err *err)
 {
-	struct wire_field field;
-	bool found = true;
-
-	if (!wire_enter(&reading->wire, err))
-		return false;
 	reading->has_graph = true;
-	while (found) {
-		if (!wire_next(&reading->wire, &field, &found, err) ||
-			(found && field.type == WIRE_BYTES && !read_graph_field(reading, field.number, err)))
-			return false;
-	}
-	wire_leave(&reading->wire);
-	return true;
+	return read_message(&reading->wire, visit_graph, reading, err);
 }
 
 static int by_hash(const void *left, const void *right)
