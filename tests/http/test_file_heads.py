@@ -20,7 +20,8 @@ def safetensors(tensors, data=b"weights"):
 
 
 def text(value):
-    return struct.pack("<Q", len(value)) + value.encode()
+    value = value.encode() if isinstance(value, str) else value
+    return struct.pack("<Q", len(value)) + value
 
 
 def gguf(tensors, metadata=(("general.architecture", "llama"), ("general.name", "tiny"))):
@@ -110,6 +111,15 @@ def test_searched_by_dtype_and_op(shared, query, found):
     assert handles == (["searched/heads"] if found else [])
 
 
+def raw_safetensors(name):
+    head = b'{"' + name + b'":{"dtype":"F32","shape":[1]}}'
+    return struct.pack("<Q", len(head)) + head
+
+
+# Not UTF-8, a NUL, half of a pair, overlong, beyond Unicode, cut off.
+NO_TEXTS = [b"\xff", b"\0", b"\xed\xa0\x80", b"\xed\xb0\x80", b"\xc0\xaf", b"\xf4\x90\x80\x80", b"\xc3"]
+
+
 def hostile():
     rng = random.Random(5)
     yield from ((name, b"") for name in ("m.safetensors", "m.gguf", "m.onnx"))
@@ -124,6 +134,16 @@ def hostile():
     yield "m.gguf", b"GGUF" + struct.pack("<IQQ", 3, 2**64 - 1, 2**64 - 1)
     yield "m.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<IIQ", 9, 12, 2**62)
     yield "m.onnx", field(7, b"\x0a\xff\xff\xff\xff\x07")
+    for bad in NO_TEXTS:
+        stem = rng.randbytes(rng.randrange(20)).hex().encode()
+        yield "m.gguf", gguf({stem + bad: (0, (1,))})
+        yield "m.safetensors", raw_safetensors(stem + (b"\\u0000" if bad == b"\0" else bad))
+        yield "m.onnx", onnx({stem + bad: (1, [1])}, {})
+        yield "m.onnx", onnx({}, {stem + bad: (1, [1])})
+        yield "m.onnx", onnx({}, {}, initializers=[stem + bad])
+        yield "m.onnx", onnx({}, {}, ops=[stem + bad])
+    yield "m.gguf", gguf({b"n" * 4097: (0, (1,))})
+    yield "m.safetensors", raw_safetensors(b"n" * 4097)
 
 
 @pytest.mark.parametrize("name, body", hostile(), ids=lambda value: value if isinstance(value, str) else f"{len(value)}-bytes")
@@ -133,6 +153,32 @@ def test_hostile_heads_are_kept_with_a_warning(shared, place, name, body):
     assert [(one["rule"], one["path"]) for one in artifact["warnings"]] == [("file-head", name)]
     assert [one["name"] for one in artifact["model"]["meta_graphs"][0]["signatures"]] == ["z.safetensors"]
     assert shared.get(f"{place}/{name}?archive-format=file").body == body
+
+
+def odd_names():
+    """What is text, whatever it does where it is not escaped."""
+    rng = random.Random(6)
+    yield from ("a\nb", "\x1b[2J\x07", "\x7f\x85", "\u202egnp.exe", "\r\nSet-Cookie: a=b", "<script>alert(1)</script>", "\"'&lt;<!--", "'; DROP TABLE facets; --",
+                "`x` **x** [x](javascript:x)", "%00%s%n", "n" * 4096, "\U0001f980" * 1024, " ", "ä\u0301", "\ufeff", "\uffff")
+    for _ in range(8):
+        yield "".join(chr(rng.choice((rng.randrange(1, 0x250), rng.randrange(0xe000, 0x11000)))) for _ in range(rng.randrange(1, 60)))
+
+
+@pytest.mark.parametrize("word", odd_names(), ids=lambda word: ascii(word[:20]))
+def test_odd_names_are_listed_as_they_are(shared, place, word):
+    names = {"m.gguf": gguf({word: (0, (1,))}), "m.safetensors": safetensors({word: ("F32", [1])}), "m.onnx": onnx({word: (1, [1])}, {}, ops=[word])}
+    shared.publish(place + QUERY, archive({"gguf/x": b"x", **names}))
+    artifact, = shared.get("/api/v1/modules" + place).json()["artifacts"]
+    assert not artifact.get("warnings")
+    graph, = artifact["model"]["meta_graphs"]
+    for one in graph["signatures"]:
+        assert [tensor["name"] for tensor in one["inputs"] + one["outputs"]] == [word], one["name"]
+    assert [one["op"] for one in graph["ops"]] == [word]
+    page = shared.get(place, Accept="text/html").body.decode()
+    shown = run("signatures", place[1:], server=shared.url).stdout
+    assert "<script>alert" not in page and "<!--" not in page
+    for raw in ("\x1b", "\x07", "\x85", "\u202e"):
+        assert raw not in page and raw not in shown, ascii(raw)
 
 
 REFUSED = {

@@ -471,6 +471,77 @@ static void test_very_many_inputs_of_nothing(void **state)
 	assert_in_range(model->meta_graphs[0].signatures[0].inputs.count, 1000, MANY / 10);
 }
 
+/* ---- names ---- */
+
+static void add_onnx_named(struct buffer *out, unsigned field, const void *name, size_t length)
+{
+	struct buffer graph = {0}, inner = {0};
+
+	add_bytes(&inner, field == 1 ? 4 : field == 5 ? 8 : 1, name, length);
+	add_message(&graph, field, &inner);
+	add_message(out, 7, &graph);
+}
+
+static void add_gguf_named(struct buffer *out, const void *name, size_t length)
+{
+	buffer_add_string(out, "GGUF");
+	add_le(out, 3, 4);
+	add_le(out, 1, 8);
+	add_le(out, 0, 8);
+	add_le(out, length, 8);
+	buffer_add(out, name, length);
+	add_le(out, 0, 4);
+	add_le(out, 0, 4);
+	add_le(out, 0, 8);
+}
+
+/* What pages, JSON and the search show must be text. */
+static void test_names_are_text(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t length;
+		bool is_text;
+	} rows[] = {{"a.weight", 8, true}, {"\xc3\xa4\xf0\x9f\xa6\x80", 6, true}, {"<b>&\"'", 6, true},
+		{"a\nb\x1b[31m", 8, true}, {"\xff", 1, false}, {"a\0b", 3, false}, {"\0", 1, false},
+		{"\xed\xa0\x80", 3, false}, {"\xc0\xaf", 2, false}, {"a\xc3", 2, false},
+		{"\xf4\x90\x80\x80", 4, false}};
+	static const unsigned fields[] = {1, 5, 11, 12};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		for (size_t kind = 0; kind <= sizeof fields / sizeof *fields; kind++) {
+			AUTO(fileheads_finish) struct fileheads heads = {0};
+			AUTO_BUFFER struct buffer file = {0};
+			struct err err = {0};
+
+			if (kind == 0)
+				add_gguf_named(&file, rows[i].name, rows[i].length);
+			else
+				add_onnx_named(&file, fields[kind - 1], rows[i].name, rows[i].length);
+			if (read_as(&heads, kind == 0 ? "m.gguf" : "m.onnx", file.data, file.length, 3,
+				    &err) != rows[i].is_text)
+				fail_msg("name %zu, kind %zu: %s", i, kind, err.text);
+			if (!rows[i].is_text)
+				assert_null(fileheads_take(&heads));
+		}
+	}
+}
+
+static void test_names_of_safetensors_are_text(void **state)
+{
+	static const char *const broken[] = {"a\\u0000b", "\\u0000", "\\udc00", "\xff", "\xed\xa0\x80"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+		AUTO_BUFFER struct buffer file = {0};
+		AUTO_FREE char *json = mem_printf("{\"%s\":{\"dtype\":\"F32\",\"shape\":[]}}", broken[i]);
+
+		add_safetensors(&file, json);
+		assert_broken("m.safetensors", file.data, file.length);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,6 +554,8 @@ int main(void)
 		cmocka_unit_test(test_very_many_tensors),
 		cmocka_unit_test(test_types_of_onnx),
 		cmocka_unit_test(test_very_many_inputs_of_nothing),
+		cmocka_unit_test(test_names_are_text),
+		cmocka_unit_test(test_names_of_safetensors_are_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

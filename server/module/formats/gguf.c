@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/utf8.h"
 #include "server/module/savedmodel/dtype.h"
 #include "server/module/savedmodel/tensor.h"
 
@@ -177,6 +178,8 @@ static bool read_name(struct source *source, char **out, struct err *err)
 	name = mem_zero((size_t)length + 1, 1);
 	if (!take(source, name, length, err))
 		return false;
+	if (!utf8_is_text(name, (size_t)length))
+		return err_set(err, ERR_INVALID_MODULE, "A tensor's name is no UTF-8 text.");
 	*out = TAKE(name);
 	return true;
 }

@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/utf8.h"
 #include "server/module/savedmodel/dtype.h"
 #include "server/module/savedmodel/tensor.h"
 #include "server/module/savedmodel/wire.h"
@@ -68,6 +69,8 @@ static bool read_text(struct wire *wire, const struct wire_field *field, char **
 	text = mem_zero((size_t)field->value + 1, 1);
 	if (!wire_read(wire, text, (size_t)field->value, err))
 		return false;
+	if (!utf8_is_text(text, (size_t)field->value))
+		return err_set(err, ERR_INVALID_MODULE, "A name in it is no UTF-8 text.");
 	free(*out);
 	*out = TAKE(text);
 	return true;

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "common/utf8.h"
 #include "server/module/savedmodel/dtype.h"
 #include "server/module/savedmodel/tensor.h"
 
@@ -191,6 +192,8 @@ static int on_key(void *context, const unsigned char *bytes, size_t length)
 			return refuse(reading, "a tensor's name is longer than 4096 bytes");
 		free(reading->name);
 		reading->name = mem_dup_n(key, length);
+		if (!utf8_is_text(reading->name, length))
+			return refuse(reading, "a tensor's name is no text");
 	} else if (reading->depth == 2) {
 		reading->field = is_key(key, length, "dtype")   ? FIELD_DTYPE
 				 : is_key(key, length, "shape") ? FIELD_SHAPE
