@@ -542,6 +542,78 @@ static void test_names_of_safetensors_are_text(void **state)
 	}
 }
 
+/* ---- several files ---- */
+
+/* Very many tensors, operations and inputs of a file that is broken behind them take nothing from the files
+ * behind it. */
+static void test_a_broken_file_takes_no_room(void **state)
+{
+	AUTO(fileheads_finish) struct fileheads heads = {0};
+	AUTO_SAVED_MODEL struct saved_model *model = NULL;
+	AUTO_BUFFER struct buffer json = {0};
+	AUTO_BUFFER struct buffer many = {0};
+	AUTO_BUFFER struct buffer good = {0};
+	AUTO_BUFFER struct buffer broken = {0};
+	struct buffer graph = {0};
+	struct err err = {0};
+
+	(void)state;
+	for (int i = 0; i < 50000; i++)
+		buffer_printf(&json, "%s\"layers.%d.weight\":{\"dtype\":\"F16\",\"shape\":[%d,64]}",
+			i ? "," : "{", i, i);
+	add_safetensors(&many, buffer_string(&json));
+	for (int i = 0; i < 5000; i++) {
+		AUTO_FREE char *op = mem_printf("Op%d", i);
+		struct buffer node = {0};
+
+		add_text(&node, 4, op);
+		add_message(&graph, 1, &node);
+	}
+	buffer_add(&graph, "\x0a\x7f", 2);
+	add_message(&broken, 7, &graph);
+	add_onnx(&good);
+	for (int i = 0; i < 3; i++) {
+		assert_false(read_as(&heads, "a.safetensors", many.data, many.length, 70000, &err));
+		assert_false(read_as(&heads, "b.onnx", broken.data, broken.length, 70000, &err));
+	}
+	for (int i = 0; i < 3; i++)
+		assert_true(read_as(&heads, "c.onnx", good.data, good.length, 70000, &err));
+	model = fileheads_take(&heads);
+	assert_false(model->truncated);
+	assert_int_equal(model->counts.signatures, 3);
+	assert_int_equal(model->counts.tensors, 12);
+	assert_int_equal(model->counts.nodes, 9);
+	assert_int_equal(model->meta_graphs[0].op_count, 2);
+	assert_string_equal(model->meta_graphs[0].ops[0].op, "MatMul");
+	assert_int_equal(model->meta_graphs[0].ops[0].count, 6);
+	assert_signature(&model->meta_graphs[0].signatures[2], "c.onnx", "onnx",
+		"x:float32[-1,784,-1];ids:int64[];", "y:bfloat16?;list:sequence;");
+}
+
+/* All of them share one room. */
+static void test_very_many_files(void **state)
+{
+	AUTO(fileheads_finish) struct fileheads heads = {0};
+	AUTO_SAVED_MODEL struct saved_model *model = NULL;
+	AUTO_BUFFER struct buffer good = {0};
+	struct err err = {0};
+
+	(void)state;
+	add_onnx(&good);
+	for (int i = 0; i < 5000; i++) {
+		AUTO_FREE char *path = mem_printf("%d.onnx", i);
+
+		assert_true(read_as(&heads, path, good.data, good.length, 70000, &err));
+	}
+	model = fileheads_take(&heads);
+	assert_true(model->truncated);
+	assert_int_equal(model->meta_graphs[0].op_count, 2);
+	assert_in_range(model->meta_graphs[0].signature_count, 100, 4999);
+	assert_int_equal(model->counts.signatures, model->meta_graphs[0].signature_count);
+	/* An initialized input that had no room is none that is left out. */
+	assert_in_range(model->counts.tensors, 4 * model->counts.signatures, 5 * model->counts.signatures);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +628,8 @@ int main(void)
 		cmocka_unit_test(test_very_many_inputs_of_nothing),
 		cmocka_unit_test(test_names_are_text),
 		cmocka_unit_test(test_names_of_safetensors_are_text),
+		cmocka_unit_test(test_a_broken_file_takes_no_room),
+		cmocka_unit_test(test_very_many_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

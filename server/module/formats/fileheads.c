@@ -40,31 +40,40 @@ static const struct reader *find_reader(const char *path)
 	return NULL;
 }
 
+/* Into a list of its own, so that one that is broken leaves nothing behind. */
+static bool read_apart(const struct reader *reader, size_t room, int64_t size, struct stream *content,
+	struct modellist *own, struct signature *signature, struct err *err)
+{
+	modellist_init(own, MODEL_FILES);
+	own->left = room;
+	return reader->read(content, size, own, signature, err);
+}
+
 bool fileheads_read(
 	struct fileheads *heads, const char *path, int64_t size, struct stream *content, struct err *err)
 {
 	const struct reader *reader = find_reader(path);
 	size_t reserve = RESERVE_BYTES + text_cost(path);
 	AUTO(signature_finish) struct signature signature = {0};
-	bool done;
+	AUTO_MODELLIST struct modellist own = {0};
+	struct modellist *listing = &heads->listing;
 
 	if (!reader)
 		return true;
 	if (!heads->begun)
-		modellist_init(&heads->listing, MODEL_FILES);
+		modellist_init(listing, MODEL_FILES);
 	heads->begun = true;
-	if (reserve > heads->listing.left) {
-		heads->listing.model->truncated = true;
+	if (reserve > listing->left) {
+		listing->model->truncated = true;
 		return true;
 	}
-	heads->listing.left -= reserve;
+	if (!read_apart(reader, listing->left - reserve, size, content, &own, &signature, err))
+		return false;
+	listing->left -= tensors_cost(&signature.inputs) + tensors_cost(&signature.outputs);
+	modellist_add_counts(listing, &own);
 	signature.name = mem_dup(path);
 	signature.method = mem_dup(reader->method);
-	done = reader->read(content, size, &heads->listing, &signature, err);
-	heads->listing.left += reserve;
-	if (!done)
-		return false;
-	modellist_add_signature(&heads->listing, &signature);
+	modellist_add_signature(listing, &signature);
 	return true;
 }
 

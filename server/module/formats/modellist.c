@@ -82,8 +82,23 @@ void modellist_add_signature(struct modellist *listing, struct signature *signat
 void modellist_count_op(struct modellist *listing, const char *op)
 {
 	listing->model->counts.nodes++;
-	if (!meta_graph_count_op(listing->graph, op, &listing->left))
+	if (!meta_graph_count_op(listing->graph, op, 1, &listing->left))
 		listing->model->truncated = true;
+}
+
+void modellist_add_counts(struct modellist *listing, const struct modellist *other)
+{
+	struct saved_model *model = listing->model;
+
+	model->counts.tensors += other->model->counts.tensors;
+	model->counts.nodes += other->model->counts.nodes;
+	model->truncated = model->truncated || other->model->truncated;
+	for (size_t i = 0; i < other->graph->op_count; i++) {
+		const struct op_count *op = &other->graph->ops[i];
+
+		if (!meta_graph_count_op(listing->graph, op->op, op->count, &listing->left))
+			model->truncated = true;
+	}
 }
 
 static int by_name(const void *left, const void *right)

@@ -34,6 +34,10 @@ void modellist_add_signature(struct modellist *listing, struct signature *signat
 
 void modellist_count_op(struct modellist *listing, const char *op);
 
+/* Adds what another one has counted, with its operations as far as there is room for them, but no signature.
+ */
+void modellist_add_counts(struct modellist *listing, const struct modellist *other);
+
 /* The model, with its signatures sorted; it is the caller's then. */
 struct saved_model *modellist_take(struct modellist *listing);
 

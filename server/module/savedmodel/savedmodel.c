@@ -54,7 +54,7 @@ static size_t op_position(const struct meta_graph *graph, const char *op)
 	return low;
 }
 
-bool meta_graph_count_op(struct meta_graph *graph, const char *op, size_t *listed_left)
+bool meta_graph_count_op(struct meta_graph *graph, const char *op, int64_t count, size_t *listed_left)
 {
 	size_t at = op_position(graph, op);
 	size_t cost = OP_COST + text_cost(op);
@@ -62,7 +62,7 @@ bool meta_graph_count_op(struct meta_graph *graph, const char *op, size_t *liste
 	if (*op == '\0')
 		return true;
 	if (at < graph->op_count && strcmp(graph->ops[at].op, op) == 0) {
-		graph->ops[at].count++;
+		graph->ops[at].count += count;
 		return true;
 	}
 	if (graph->op_count == SAVED_MODEL_OPS_MAX || cost > *listed_left)
@@ -70,14 +70,14 @@ bool meta_graph_count_op(struct meta_graph *graph, const char *op, size_t *liste
 	*listed_left -= cost;
 	MEM_GROW(graph->ops, graph->op_count, graph->op_capacity);
 	memmove(&graph->ops[at + 1], &graph->ops[at], (graph->op_count - at) * sizeof *graph->ops);
-	graph->ops[at] = (struct op_count){mem_dup(op), 1};
+	graph->ops[at] = (struct op_count){mem_dup(op), count};
 	graph->op_count++;
 	return true;
 }
 
 static void count_op(struct reading *reading, const char *op)
 {
-	if (!meta_graph_count_op(&reading->graph, op, &reading->listed_left))
+	if (!meta_graph_count_op(&reading->graph, op, 1, &reading->listed_left))
 		reading->pool.truncated = true;
 }
 

@@ -24,8 +24,9 @@ bool saved_model_read_text(struct stream *stream, struct saved_model **out, stru
 
 void signature_finish(struct signature *signature);
 
-/* Counts one more op of this name, sorted in, where *listed_left has room for a new name; false where not. */
-bool meta_graph_count_op(struct meta_graph *graph, const char *op, size_t *listed_left);
+/* Counts so many more ops of this name, sorted in, where *listed_left has room for a new name; false where
+ * not. */
+bool meta_graph_count_op(struct meta_graph *graph, const char *op, int64_t count, size_t *listed_left);
 
 /* Frees it all; takes NULL. */
 void saved_model_destroy(struct saved_model *model);
