@@ -136,7 +136,7 @@ static bool open_stores(struct app *app, struct err *err)
 		!open_catalog(data_dir, services, err) ||
 		!members_open(data_dir, &app->config->publish.archives, app->config->storage.keep_free_bytes,
 			&services->members, err) ||
-		!members_sweep(services->members, err))
+		!members_put_aside(services->members, err))
 		return false;
 	app->committer = committer_create(services->catalog, services->blobs, services->members);
 	app->response_cache = response_cache_create(&response_cache_limits);

@@ -430,5 +430,5 @@ bool committer_sweep_blobs(struct committer *committer, const _Atomic bool *stop
 		return false;
 	if (committer->members)
 		(void)members_each(committer->members, sweep_unpacked, &sweep);
-	return true;
+	return !committer->members || members_sweep(committer->members, stop, err);
 }

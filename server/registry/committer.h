@@ -92,7 +92,8 @@ bool committer_check_lost(
 bool committer_sweep_drafts(struct committer *committer, struct err *err);
 
 /* As committer_unstage(); then removes every blob that no row
- * claims, and what is unpacked of such, one at a time while the daemon serves, until stop is set. */
+ * claims, and what is unpacked of such or was put aside, one at a time while the daemon serves, until stop is
+ * set. */
 bool committer_sweep_blobs(struct committer *committer, const _Atomic bool *stop, struct err *err);
 
 #endif

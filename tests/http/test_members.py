@@ -210,6 +210,7 @@ def test_a_restart_keeps_what_is_unpacked_and_sweeps_what_is_half_made(published
     half_made.mkdir()
     (half_made / "x").write_bytes(b"x")
     published.restart()
+    published.wait_for("larder_sweeps_total", 1, "what a start leaves for afterwards")
     assert unpacked(published) == [modules.digest(published.archive)]
     assert_members(published, HANDLE, published.archive)
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -60,19 +61,33 @@ static bool learn(void *context, int root_fd, const char *name, struct err *err)
 	return true;
 }
 
-static bool sweep(void *context, int root_fd, const char *name, struct err *err)
+static bool put_aside(void *context, int root_fd, const char *name, struct err *err)
 {
 	struct unpack_record record;
 	struct digest digest;
 	int64_t made_at;
 	bool damaged = digest_parse(name, &digest) && !unpacked_folder_read(root_fd, name, &record, &made_at);
 
-	return !(damaged || unpacked_folder_is_draft(name)) || unpacked_folder_remove(root_fd, name, err);
+	(void)context;
+	return !(damaged || unpacked_folder_is_draft(name)) || unpacked_folder_put_aside(root_fd, name, err);
 }
 
-bool members_sweep(struct members *members, struct err *err)
+bool members_put_aside(struct members *members, struct err *err)
 {
-	return unpacked_folder_each(members->data_fd, sweep, members, err);
+	return unpacked_folder_each(members->data_fd, put_aside, members, err);
+}
+
+static bool sweep(void *context, int root_fd, const char *name, struct err *err)
+{
+	const _Atomic bool *stop = context;
+
+	return atomic_load(stop) || !unpacked_folder_is_aside(name) ||
+	       unpacked_folder_remove(root_fd, name, err);
+}
+
+bool members_sweep(struct members *members, const _Atomic bool *stop, struct err *err)
+{
+	return unpacked_folder_each(members->data_fd, sweep, (void *)stop, err);
 }
 
 bool members_open(const char *data_dir, const struct archive_limits *limits, int64_t keep_free_bytes,

@@ -81,8 +81,10 @@ AUTO_CLEANER(own_unpacking, struct unpacking *, unpacking_release)
 /* Removes what is unpacked of one archive, also what is just being made; nothing to do is no error. */
 bool members_remove(struct members *members, const struct digest *digest, struct err *err);
 
-/* At start-up, while no other process unpacks: removes what is half unpacked, or damaged. */
-bool members_sweep(struct members *members, struct err *err);
+/* At start-up, while no other process unpacks: puts aside what is half unpacked, damaged or of an earlier
+ * release, however much it is. sweep removes that while files are served, until stop is set. */
+bool members_put_aside(struct members *members, struct err *err);
+bool members_sweep(struct members *members, const _Atomic bool *stop, struct err *err);
 
 /* The bytes of all that is unpacked. */
 int64_t members_bytes(struct members *members);

@@ -15,6 +15,7 @@
 enum { DIGEST_LENGTH = 64 };
 
 static const char half_made[] = ".new";
+static const char aside[] = ".old-";
 
 static struct unpacked_path path_of(const struct digest *digest, const char *suffix)
 {
@@ -76,6 +77,25 @@ bool unpacked_folder_is_draft(const char *name)
 {
 	return strlen(name) == DIGEST_LENGTH + strlen(half_made) &&
 	       strcmp(name + DIGEST_LENGTH, half_made) == 0;
+}
+
+/* What an earlier start put aside may still be there. */
+bool unpacked_folder_put_aside(int root_fd, const char *name, struct err *err)
+{
+	char target[DIGEST_LENGTH + 32];
+	unsigned number = 0;
+	int result;
+
+	do {
+		(void)snprintf(target, sizeof target, "%.*s%s%u", DIGEST_LENGTH, name, aside, number++);
+		result = renameat(root_fd, name, root_fd, target);
+	} while (result < 0 && (errno == ENOTEMPTY || errno == EEXIST));
+	return result == 0 || errno == ENOENT || err_errno(err, errno, "put %s aside", name);
+}
+
+bool unpacked_folder_is_aside(const char *name)
+{
+	return strlen(name) > DIGEST_LENGTH && strncmp(name + DIGEST_LENGTH, aside, strlen(aside)) == 0;
 }
 
 bool unpacked_folder_each(int data_fd,

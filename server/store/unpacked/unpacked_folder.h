@@ -43,6 +43,11 @@ bool unpacked_folder_each(int data_fd,
 /* Whether this is the name of a folder that is being made, or was left so. */
 bool unpacked_folder_is_draft(const char *name);
 
+/* Gives what has this name in data_dir/unpacked a name of no meaning, at once, to be removed later; and
+ * whether a name is such a one. */
+bool unpacked_folder_put_aside(int root_fd, const char *name, struct err *err);
+bool unpacked_folder_is_aside(const char *name);
+
 /* What a folder says of itself, and since when it is there (in seconds since 1970); false where it does not.
  */
 bool unpacked_folder_read(int root_fd, const char *name, struct unpack_record *record, int64_t *made_at);
