@@ -169,3 +169,42 @@ def test_what_an_export_reads_in_passing_costs_no_more_where_there_is_much(full,
     full.set_progress_handler(None, 0)
     full.execute("ROLLBACK TO before")
     assert steps < 600, f"{100 * steps} steps of SQLite's machine: {statement}"
+
+
+# ---- new releases ----
+
+MIGRATIONS = sorted((ROOT / "schema").glob("0*.sql"))
+# What earlier ones cost is past.
+SINCE = 25
+
+
+def of_rows(opened, count):
+    for table in ("publishers (id, name)", "modules (id, publisher_id, handle)", "blobs (id, digest, size_bytes, unpacked_bytes, file_count, cached, added_at, used_at)",
+                  "inspections (id, blob_id, format)", "members (inspection_id, position, path, is_folder, size_bytes)",
+                  "findings (inspection_id, position, severity, rule, path, message)"):
+        values = {"publishers": "i, printf('p%d', i)", "modules": "i, i, printf('p%d/x', i)", "blobs": "i, randomblob(32), 1, 1, 1, 1, 1, i",
+                  "inspections": "i, i, 'archive'", "members": "i % 10 + 1, i, 'x', 0, 1", "findings": "i % 10 + 1, i, 'warning', 'x', '', 'x'"}[table.split()[0]]
+        opened.execute(f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) INSERT INTO {table} SELECT {values} FROM n")
+
+
+@pytest.mark.parametrize("migration", MIGRATIONS[SINCE - 1:], ids=lambda path: path.stem)
+def test_a_start_after_an_update_takes_no_longer_where_there_is_much(migration):
+    steps = {}
+    for count in (10, 50_000):
+        with sqlite3.connect(":memory:", isolation_level=None) as opened:
+            for earlier in MIGRATIONS[:MIGRATIONS.index(migration)]:
+                opened.executescript(earlier.read_text())
+            for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                opened.execute(f"DROP TRIGGER {name}")
+            of_rows(opened, count)
+            seen = []
+            opened.set_progress_handler(lambda: seen.append(1), 100)
+            opened.executescript(migration.read_text())
+            steps[count] = len(seen)
+    assert steps[50_000] <= steps[10] + 10, f"hundreds of steps of SQLite's machine, by rows: {steps}"
+
+
+def test_files_are_looked_for_without_sorting(database):
+    statement, = {text for _, text in statements() if "LIMIT 4096" in text}
+    plan = [row[3] for row in database.execute("EXPLAIN QUERY PLAN " + statement, ("x", 1, "x"))]
+    assert plan and not any("B-TREE" in step for step in plan), plan

@@ -13,9 +13,11 @@ enum statement { FIND_INSPECTION, LIST, RECORD };
 static const char *const sql[] = {
 	[FIND_INSPECTION] = "SELECT i.id FROM blobs b JOIN inspections i ON i.blob_id = b.id"
 			    " WHERE b.digest = ?1 AND i.id > ?2 ORDER BY i.id LIMIT 1",
-	[LIST] = "SELECT position, path FROM members WHERE inspection_id = ?1 AND position > ?2"
-		 " AND is_folder = 0 AND sha256 IS NULL ORDER BY position LIMIT ?3",
-	[RECORD] = "UPDATE members SET sha256 = ?3 WHERE inspection_id = ?1 AND position = ?2",
+	[LIST] = "SELECT m.position, m.path FROM members m WHERE m.inspection_id = ?1 AND m.position > ?2"
+		 " AND m.is_folder = 0 AND NOT EXISTS (SELECT 1 FROM member_digests d"
+		 " WHERE d.inspection_id = m.inspection_id AND d.position = m.position)"
+		 " ORDER BY m.position LIMIT ?3",
+	[RECORD] = "INSERT INTO member_digests (inspection_id, position, sha256) VALUES (?1, ?2, ?3)",
 };
 
 /* Files of one inspection that lack their digest. */

@@ -10,6 +10,7 @@
 enum statement {
 	ADD_INSPECTION,
 	ADD_MEMBER,
+	ADD_DIGEST,
 	ADD_FINDING,
 	LIST_WARNINGS,
 	FIND_INSPECTION,
@@ -20,11 +21,15 @@ enum statement {
 	LACKS_FILES
 };
 
+/* Of members m, as d. */
+#define DIGESTS " LEFT JOIN member_digests d ON d.inspection_id = m.inspection_id AND d.position = m.position"
+
 static const char *const sql[] = {
 	[ADD_INSPECTION] = "INSERT INTO inspections (blob_id, format, listed) VALUES (?1, ?2, ?3)"
 			   " ON CONFLICT DO NOTHING",
-	[ADD_MEMBER] = "INSERT INTO members (inspection_id, position, path, is_folder, size_bytes, sha256)"
-		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[ADD_MEMBER] = "INSERT INTO members (inspection_id, position, path, is_folder, size_bytes)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5)",
+	[ADD_DIGEST] = "INSERT INTO member_digests (inspection_id, position, sha256) VALUES (?1, ?2, ?3)",
 	[ADD_FINDING] = "INSERT INTO findings (inspection_id, position, severity, rule, path, message)"
 			" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[LIST_WARNINGS] = "SELECT rule, path, message FROM findings"
@@ -33,18 +38,19 @@ static const char *const sql[] = {
 		"SELECT i.id FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 		" JOIN artifacts a ON a.version_id = v.id AND a.format = ?3"
 		" JOIN inspections i ON i.blob_id = a.blob_id AND i.format = a.format WHERE m.handle = ?1",
-	[LIST_FILES] =
-		"SELECT path, size_bytes, sha256 FROM members WHERE inspection_id = ?1 AND is_folder = 0"
-		" ORDER BY position LIMIT ?2 OFFSET ?3",
+	[LIST_FILES] = "SELECT m.path, m.size_bytes, d.sha256 FROM members m" DIGESTS
+		       " WHERE m.inspection_id = ?1 AND m.is_folder = 0"
+		       " ORDER BY m.position LIMIT ?2 OFFSET ?3",
 	[COUNT_FILES] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND is_folder = 0",
 	[HAS_FILE] = "SELECT count(*) FROM members WHERE inspection_id = ?1 AND path = ?2 AND is_folder = 0",
-	[COMPARE_FILES] = "SELECT path, max(iif(inspection_id = ?1, size_bytes, -1)) AS from_bytes,"
-			  " max(iif(inspection_id = ?2, size_bytes, -1)) AS to_bytes,"
-			  " max(iif(inspection_id = ?1, sha256, NULL)) AS from_sha256,"
-			  " max(iif(inspection_id = ?2, sha256, NULL)) AS to_sha256 FROM members"
-			  " WHERE inspection_id IN (?1, ?2) AND is_folder = 0"
-			  " GROUP BY path HAVING from_bytes <> to_bytes OR from_sha256 <> to_sha256"
-			  " ORDER BY path LIMIT ?3",
+	[COMPARE_FILES] =
+		"SELECT m.path, max(iif(m.inspection_id = ?1, m.size_bytes, -1)) AS from_bytes,"
+		" max(iif(m.inspection_id = ?2, m.size_bytes, -1)) AS to_bytes,"
+		" max(iif(m.inspection_id = ?1, d.sha256, NULL)) AS from_sha256,"
+		" max(iif(m.inspection_id = ?2, d.sha256, NULL)) AS to_sha256 FROM members m" DIGESTS
+		" WHERE m.inspection_id IN (?1, ?2) AND m.is_folder = 0"
+		" GROUP BY m.path HAVING from_bytes <> to_bytes OR from_sha256 <> to_sha256"
+		" ORDER BY m.path LIMIT ?3",
 	[LACKS_FILES] =
 		"SELECT count(*) FROM inspections i JOIN blobs b ON b.id = i.blob_id WHERE i.id IN (?1, ?2)"
 		" AND (SELECT count(*) FROM members WHERE inspection_id = i.id AND is_folder = 0)"
@@ -56,18 +62,24 @@ static const char *const severity_names[] = {
 
 /* ---- writing ---- */
 
+static bool record_member(
+	struct txn *txn, int64_t id, int64_t position, const struct examined_member *member, struct err *err)
+{
+	return txn_run(txn, sql[ADD_MEMBER],
+		       VALUES(v_int(id), v_int(position), v_text(member->path), v_int(member->is_folder),
+			       v_int(member->size_bytes)),
+		       err) &&
+	       (!member->has_sha256 || txn_run(txn, sql[ADD_DIGEST],
+					       VALUES(v_int(id), v_int(position),
+						       v_bytes(member->sha256, sizeof member->sha256)),
+					       err));
+}
+
 static bool record_members(
 	struct txn *txn, int64_t id, const struct examination *examination, struct err *err)
 {
 	for (size_t i = 0; i < examination->member_count; i++) {
-		const struct examined_member *member = &examination->members[i];
-
-		if (!txn_run(txn, sql[ADD_MEMBER],
-			    VALUES(v_int(id), v_int((int64_t)i), v_text(member->path),
-				    v_int(member->is_folder), v_int(member->size_bytes),
-				    member->has_sha256 ? v_bytes(member->sha256, sizeof member->sha256)
-						       : v_text(NULL)),
-			    err))
+		if (!record_member(txn, id, (int64_t)i, &examination->members[i], err))
 			return false;
 	}
 	return true;
