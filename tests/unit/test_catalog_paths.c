@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "server/module/examination.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_paths.h"
@@ -114,6 +115,47 @@ static void the_longest_paths_are_read(void **state)
 	assert_null(member);
 }
 
+/* An archive of files 4/<first>, 4/<first + 1> … */
+static void keep_files(struct catalog *catalog, enum format format, int first, size_t count)
+{
+	struct name name = name_of("acme/m/1", format);
+	struct checksums checksums = checksums_of(formats[format].name);
+	AUTO_EXAMINATION struct examination *examination = mem_zero(1, sizeof *examination);
+	struct keeping keeping = {.name = &name,
+		.source = SOURCE_MIRRORED,
+		.upstream = "tfhub",
+		.checksums = &checksums,
+		.size_bytes = 1,
+		.examination = examination,
+		.now_s = NOW};
+	enum kept outcome;
+	struct err err = {0};
+
+	examination->format = format;
+	examination->file_count = examination->member_count = count;
+	examination->members = mem_zero(count, sizeof *examination->members);
+	for (size_t i = 0; i < count; i++)
+		examination->members[i].path = mem_printf("4/%d", first + (int)i);
+	if (!catalog_keep(catalog, &keeping, &outcome, &err))
+		fail_msg("%s", err.text);
+}
+
+/* What is looked through is bounded for each archive, and the first files of it are. */
+static void files_of_each_archive_are_looked_for(void **state)
+{
+	static const struct reading cases[] = {
+		{"acme/m/1/4/1000", PATH_MEMBER, "acme/m 1 4/1000"},
+		{"acme/m/1/4/3999", PATH_MEMBER, "acme/m 1 4/3999"},
+		{"acme/m/1/4/10000", PATH_MEMBER, "acme/m 1 4/10000"},
+		{"acme/m/1/4/13999", PATH_MEMBER, "acme/m 1 4/13999"},
+		{"acme/m/1/4/24000", PATH_MEMBER, "acme/m 1 4/24000"},
+	};
+	keep_files(catalog_of(state), FORMAT_TF_HUB, 0, 4000);
+	keep_files(catalog_of(state), FORMAT_TFJS, 10000, 4000);
+	keep_files(catalog_of(state), FORMAT_ARCHIVE, 20000, 5000);
+	read_all(catalog_of(state), cases, sizeof cases / sizeof *cases);
+}
+
 static void assert_newest(
 	struct catalog *catalog, const char *handle, enum format format, const struct newest *wanted)
 {
@@ -159,6 +201,7 @@ int main(void)
 		TEST(what_is_known_decides),
 		TEST(what_is_not_known_is_read_by_the_grammar),
 		TEST(the_longest_paths_are_read),
+		TEST(files_of_each_archive_are_looked_for),
 		TEST(finds_the_newest),
 	};
 

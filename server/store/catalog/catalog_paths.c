@@ -7,7 +7,7 @@
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_rows.h"
 
-/* Most models have some dozens of files: what one request looks through is bounded. */
+/* Most models have some dozens of files: what one request looks through of each archive is bounded. */
 #define FILES_LOOKED_AT "4096"
 
 enum statement { KNOWS_VERSION, KNOWS_HANDLE, HAS_FILE, FIND_NEWEST };
@@ -17,12 +17,14 @@ static const char *const sql[] = {
 			  " WHERE m.handle = ?1",
 	[KNOWS_HANDLE] = "SELECT 1 FROM modules m WHERE m.handle = ?1"
 			 " AND EXISTS (SELECT 1 FROM versions v WHERE v.module_id = m.id)",
-	[HAS_FILE] = "SELECT 1 FROM (SELECT f.path FROM modules m"
+	/* In the order of their key: nothing is sorted. */
+	[HAS_FILE] = "SELECT 1 FROM modules m"
 		     " JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 		     " JOIN artifacts a ON a.version_id = v.id AND a.format IN ('tf-hub', 'tfjs', 'archive')"
 		     " JOIN inspections i ON i.blob_id = a.blob_id AND i.format = a.format"
-		     " JOIN members f ON f.inspection_id = i.id WHERE m.handle = ?1 ORDER BY f.position"
-		     " LIMIT " FILES_LOOKED_AT ") WHERE path = ?3 LIMIT 1",
+		     " WHERE m.handle = ?1 AND EXISTS (SELECT 1 FROM (SELECT f.path FROM members f"
+		     " WHERE f.inspection_id = i.id ORDER BY f.position LIMIT " FILES_LOOKED_AT
+		     ") WHERE path = ?3) LIMIT 1",
 	[FIND_NEWEST] = "SELECT max(iif(v.state = 'active' AND b.cached, v.version, 0)),"
 			" max(iif(v.state = 'active' AND (b.id IS NOT NULL OR v.source <> 'published'), "
 			"v.version, 0)),"
