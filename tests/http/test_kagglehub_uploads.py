@@ -173,7 +173,7 @@ def test_an_address_is_for_its_bytes_only(larder):
     for headers, body in (({"Content-Range": "bytes 0-4/5"}, b"abcde"), ({}, b"abcde"), ({"Content-Range": "bytes 3-1/4"}, b""),
                           ({"Content-Range": "lines 1"}, b"")):
         assert larder.request("PUT", place, headers, body).status == 400
-    assert larder.request("PUT", place[:-1] + "0", {}, b"abcd").status == 401
+    assert larder.request("PUT", place[:-1] + ("1" if place[-1] == "0" else "0"), {}, b"abcd").status == 401
     assert larder.request("PUT", "/" + place.split("/", 4)[4], {}, b"abcd").status == 401
     assert larder.get(place).status in (401, 404, 405)
     assert place.split("/")[3] not in larder.log()
