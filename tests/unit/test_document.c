@@ -103,6 +103,9 @@ static void test_sections(void **state)
 		const char *html;
 	} cases[] = {
 		{"# A\n###### B", "<h2>A</h2>\n<h3>B</h3>\n"},
+		/* A heading without a word. */
+		{"# A\n###\n## <!-- c -->\nb\n\n#\n", "<h2>A</h2>\n<p>b</p>\n"},
+		{"### `a`\n##\n# ![](b)", "<h3><code>a</code></h3>\n<h2><a href=\"b\">image</a></h2>\n"},
 		/* Nothing is loaded from elsewhere. */
 		{"![a *b*](https://c.d/e.png)", "<p><a href=\"https://c.d/e.png\">a <em>b</em></a></p>\n"},
 		{"![](https://c.d/e.png)", "<p><a href=\"https://c.d/e.png\">image</a></p>\n"},
@@ -124,7 +127,7 @@ static void test_sections(void **state)
 			"<p><a href=\"e\">d</a></p>\n"},
 		{"# Module acme/a/1\n## C", "<h3>C</h3>\n"},
 		{"# Modules\n\nb", "<h2>Modules</h2>\n<p>b</p>\n"},
-		{"#\n\nb", "<h2></h2>\n<p>b</p>\n"},
+		{"#\n\nb", "<p>b</p>\n"},
 		{"", ""},
 	};
 

@@ -299,6 +299,21 @@ static void unload_image(cmark_node *image, bool is_inside)
 	(void)cmark_node_replace(image, link);
 }
 
+/* A heading that is there for nothing: listeners would stop at it. HTML is not shown. */
+static void drop_if_mute(cmark_node *heading)
+{
+	bool speaks = false;
+
+	for (cmark_node *child = cmark_node_first_child(heading); child && !speaks;
+		child = cmark_node_next(child))
+		speaks = cmark_node_get_type(child) != CMARK_NODE_HTML_INLINE &&
+			 cmark_node_get_type(child) != CMARK_NODE_SOFTBREAK;
+	if (speaks)
+		return;
+	cmark_node_unlink(heading);
+	cmark_node_free(heading);
+}
+
 static void fit_in(cmark_node *document)
 {
 	AUTO(own_iterator) cmark_iter *iterator = cmark_iter_new(document);
@@ -318,6 +333,8 @@ static void fit_in(cmark_node *document)
 		/* On the way out, so that the iterator has left it. */
 		if (type == CMARK_NODE_IMAGE && !enters)
 			unload_image(node, around > 0);
+		if (type == CMARK_NODE_HEADING && !enters)
+			drop_if_mute(node);
 	}
 }
 
