@@ -21,10 +21,11 @@ class Script:
     drop (read, no answer), slow (503 SlowDown), error (500, nothing done), late-error (done, then 500), lost (done, no answer),
     conflict (409 ConditionalRequestConflict), cut (half of the body), redirect, huge (an endless answer), moved (another object from now),
     endless (ended by closing), gone (404 NoSuchUpload, nothing done), hold (done HOLD_S later, where the client is still there), drip (403, whose body
-    takes HOLD_S). A tuple is answered as it stands: status, body, headers."""
+    takes HOLD_S), silent (nothing, as long as the client waits, HOLD_S at most). A tuple is answered as it stands: status, body, headers."""
 
     def __init__(self):
         self.acts, self.seen, self.lock = {}, [], threading.Lock()
+        self.afterwards = {}
         self.ignores_conditions = False
         self.etags = "quoted"  # how If-Match is compared: quoted, bare; untold: as quoted, but none is told
         self.skew_s = 0
@@ -35,6 +36,19 @@ class Script:
 
     def on(self, method, *acts):
         self.acts.setdefault(method, []).extend(acts)
+
+    def after(self, method, count, act):
+        """Is called once so many requests of the method were seen from now on, after the last of them was done and before it is answered."""
+        self.afterwards[method] = [count, act]
+
+    def note_done(self, method):
+        with self.lock:
+            waiting = self.afterwards.get(method)
+            if waiting:
+                waiting[0] -= 1
+                if waiting[0] == 0:
+                    del self.afterwards[method]
+                    waiting[1]()
 
     def next(self, method, path, headers):
         with self.lock:
@@ -52,7 +66,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def date_time_string(self, timestamp=None):
         return email.utils.formatdate(time.time() + self.server.script.skew_s, usegmt=True)
 
+    def note_done(self):
+        if not self.noted:
+            self.noted = True
+            self.server.script.note_done(self.command)
+
     def answer(self, status, body=b"", headers=(), declared=None):
+        self.note_done()
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
@@ -77,10 +97,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"x")
 
     def hang_up(self):
+        self.note_done()
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def serve(self):
+        self.noted = False
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
@@ -89,6 +111,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(*act)
         if act == "drip":
             return self.drip()
+        if act == "silent":
+            self.is_left(HOLD_S)
+            return self.hang_up()
         if act == "gone":
             return self.refuse(404, "NoSuchUpload")
         if act == "drop":

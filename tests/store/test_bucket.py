@@ -136,6 +136,13 @@ def test_what_goes_on_failing_is_told(front, scripted, act, outcome):
     assert not any(path.startswith("/elsewhere") for _, path, _ in front.script.seen)
 
 
+def test_a_silent_store_is_not_waited_for_again_and_again(front, scripted):
+    scripted.write(timeout_s=1)
+    front.script.on("GET", *["silent"] * 4)
+    assert scripted.ask("read", "ids/a")[0] == "unreachable"
+    assert len(front.script.seen) < 4
+
+
 @pytest.mark.parametrize("act, outcome", [("drop", "ambiguous"), ("lost", "ambiguous"), ("error", "ambiguous"), ("late-error", "ambiguous"), ("slow", "done"), ("conflict", "done")])
 def test_a_lost_answer_to_a_condition_is_ambiguous(front, scripted, act, outcome):
     front.script.on("PUT", act)

@@ -210,12 +210,16 @@ static enum bucket_outcome ask(
 	return outcome;
 }
 
-static enum bucket_outcome ask_by(
-	struct s3_channel *channel, struct bucket_call *call, struct s3_answer *out, struct err *why)
+/* Whoever waits for a store that says nothing does not wait as long several times. */
+static enum bucket_outcome ask_by(struct s3_channel *channel, struct bucket_call *call, int64_t patience_ms,
+	struct s3_answer *out, struct err *why)
 {
+	int64_t began_ms = clock_monotonic_ms();
 	enum bucket_outcome outcome = ask(channel, call, out, why);
 
-	for (int tried = 1; tried < TRIES && is_worth_another(outcome, out); tried++) {
+	for (int tried = 1; tried < TRIES && is_worth_another(outcome, out) &&
+			    clock_monotonic_ms() - began_ms < patience_ms;
+		tried++) {
 		s3_answer_finish(out);
 		metric_add(METRIC_STORE_RETRIES, 1);
 		bucket_pause(tried);
@@ -237,7 +241,7 @@ enum bucket_outcome bucket_call(
 	}
 	channel = take_channel(bucket);
 	call->request.url = url;
-	outcome = ask_by(channel, call, out, why);
+	outcome = ask_by(channel, call, 1000 * bucket->settings->timeout_s, out, why);
 	give_channel(bucket, channel);
 	call->request.url = NULL;
 	return outcome;
