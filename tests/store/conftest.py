@@ -17,6 +17,7 @@ from ceph import DEADLINE_S, KEY, SECRET, Ceph, bound_to_parent, is_here  # noqa
 from front import Front  # noqa: E402
 
 TOOL = os.environ.get("LARDER_BUCKET_TOOL", str(Path(binary()).parent / "tests" / "store" / "bucket_tool"))
+VAULT_TOOL = str(Path(TOOL).with_name("vault_tool"))
 
 
 class Store:
@@ -35,12 +36,15 @@ class Store:
                 "timeout_s": 5, **self.keys, **keys}
         self.config.write_text("[store]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items() if value is not None))
 
-    def run(self, *words, environment=None):
-        done = subprocess.run([TOOL, str(self.config), *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    def run(self, *words, environment=None, tool=TOOL):
+        done = subprocess.run([tool, str(self.config), *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=DEADLINE_S, env={**os.environ, **(environment or {})})
         assert done.returncode == 0, done
         assert SECRET not in done.stdout + done.stderr
         return done.stdout
+
+    def vault(self, *words):
+        return self.run(*words, tool=VAULT_TOOL).rstrip("\n")
 
     def ask(self, *words, **more):
         """(outcome, what was told)"""

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/vault/bucket_health.h"
+
+#include "common/clock.h"
+#include "server/ranks.h"
+
+static const struct lock_place lock_place = {"bucket health", RANK_BUCKET_HEALTH};
+
+/* Left alone for so long after it could not be reached; for so long what an answer told counts. */
+enum { ILL_MS = 2000, FRESH_MS = 5000 };
+
+void bucket_health_init(struct bucket_health *health)
+{
+	*health = (struct bucket_health){0};
+	lock_init(&health->mutex, &lock_place);
+}
+
+void bucket_health_finish(struct bucket_health *health)
+{
+	lock_finish(&health->mutex);
+}
+
+bool bucket_health_may_ask(struct bucket_health *health, struct err *err)
+{
+	LOCKED(&health->mutex);
+
+	if (clock_monotonic_ms() >= health->ill_until_ms)
+		return true;
+	*err = health->reading.err.code != ERR_NONE ? health->reading.err : health->writing.err;
+	return false;
+}
+
+static bool is_answer(enum bucket_outcome outcome)
+{
+	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT || outcome == BUCKET_CLASH ||
+	       outcome == BUCKET_STOPPED;
+}
+
+void bucket_health_note(
+	struct bucket_health *health, bool writes, enum bucket_outcome outcome, const struct err *why)
+{
+	LOCKED(&health->mutex);
+	struct ability *ability = writes ? &health->writing : &health->reading;
+
+	*ability = (struct ability){.known = true, .at_ms = clock_monotonic_ms()};
+	if (is_answer(outcome))
+		health->ill_until_ms = 0;
+	else
+		ability->err = *why;
+	if (outcome == BUCKET_UNREACHABLE)
+		health->ill_until_ms = ability->at_ms + ILL_MS;
+}
+
+struct ability bucket_health_look(struct bucket_health *health, bool writes, bool *asks)
+{
+	LOCKED(&health->mutex);
+	struct ability ability = writes ? health->writing : health->reading;
+	int64_t now_ms = clock_monotonic_ms();
+
+	*asks = !health->asking && now_ms >= health->ill_until_ms &&
+		(!ability.known || ability.err.code != ERR_NONE || now_ms - ability.at_ms > FRESH_MS);
+	if (*asks)
+		health->asking = true;
+	return ability;
+}
+
+void bucket_health_asked(struct bucket_health *health)
+{
+	LOCKED(&health->mutex);
+
+	health->asking = false;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Identities and tombstones as they are written down in a bucket. */
+#ifndef SERVER_VAULT_IDENTITY_RECORD_H
+#define SERVER_VAULT_IDENTITY_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/vault/vault_terms.h"
+
+enum { RECORD_BYTES_MAX = 16 << 10 };
+
+/* free() it. */
+char *identity_write(const struct name *name, const struct identity *identity);
+
+/* ERR_UPSTREAM_FAILED where it is none, or another name's. */
+bool identity_read(
+	const char *text, size_t length, const struct name *name, struct identity *out, struct err *err);
+
+/* That somebody did something to a name at some time: withdrew a version, or published what had been
+ * mirrored. */
+struct mark {
+	char who[IDENTITY_WORD_MAX + 1];
+	int64_t at_s;
+	char nonce[IDENTITY_WORD_MAX + 1];
+};
+
+/* The same of a mark, whose name is only told. */
+char *mark_write(const struct name *name, const struct mark *mark);
+bool mark_read(const char *text, size_t length, struct mark *out, struct err *err);
+
+#endif

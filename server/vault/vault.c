@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/vault/vault.h"
+
+#include "server/vault/vault_ops.h"
+
+void vault_destroy(struct vault *vault)
+{
+	if (vault)
+		vault->ops->destroy(vault);
+}
+
+bool vault_is_shared(const struct vault *vault)
+{
+	return vault->ops->is_shared;
+}
+
+bool vault_find(struct vault *vault, const struct name *name, enum vault_standing *out,
+	struct identity *identity, struct err *err)
+{
+	return vault->ops->find(vault, name, out, identity, err);
+}
+
+bool vault_keep(struct vault *vault, const struct deposit *deposit, enum deposited *out, struct err *err)
+{
+	return vault->ops->keep(vault, deposit, out, err);
+}
+
+bool vault_read(struct vault *vault, const struct digest *digest, int64_t first, int64_t length,
+	const struct vault_receiver *receiver, struct err *err)
+{
+	return vault->ops->read(vault, digest, first, length, receiver, err);
+}
+
+bool vault_withdraw(struct vault *vault, const struct name *name, const char *who, bool known_here,
+	bool *before, struct err *err)
+{
+	return vault->ops->withdraw(vault, name, who, known_here, before, err);
+}
+
+bool vault_can_read(struct vault *vault, struct err *err)
+{
+	return vault->ops->can_read(vault, err);
+}
+
+bool vault_can_write(struct vault *vault, struct err *err)
+{
+	return vault->ops->can_write(vault, err);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a node shares with others: which bytes a name has for good, those bytes, and what was withdrawn. One
+ * interface, and whoever uses it does not know which of its implementations it has: a node alone on its
+ * folder shares nothing, which costs nothing; nodes over one bucket have the
+ * truth there. All but the first two below may wait for the network: no lock is to be held, and no loop
+ * thread calls them. ERR_BUSY with retry_after_s: what is shared cannot be reached now, and nothing is known
+ * of it. */
+#ifndef SERVER_VAULT_VAULT_H
+#define SERVER_VAULT_VAULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/own.h"
+#include "server/vault/vault_terms.h"
+
+struct vault;
+
+/* Takes NULL. Nobody may be using it. */
+void vault_destroy(struct vault *vault);
+AUTO_CLEANER(own_vault, struct vault *, vault_destroy)
+#define AUTO_VAULT AUTO(own_vault)
+
+/* Whether there is anything beyond this node: what is not here may be there, what was published is safe
+ * without this disk, and calls may wait. Constant. */
+bool vault_is_shared(const struct vault *vault);
+
+/* What is known of a name. *identity is set for VAULT_RECORDED. */
+bool vault_find(struct vault *vault, const struct name *name, enum vault_standing *out,
+	struct identity *identity, struct err *err);
+
+/* Keeps them: on return all nodes have the bytes and what they are, and that was read back. DEPOSITED_BEFORE:
+ * that very name had those bytes. ERR_CONFLICT where it has others, ERR_GONE; ERR_NOT_FOUND for an upstream's
+ * bytes where the version is VAULT_LACKING them. */
+bool vault_keep(struct vault *vault, const struct deposit *deposit, enum deposited *out, struct err *err);
+
+/* Streams a blob from a byte on, to its end or as many (-1: all). True too where the receiver has ended it.
+ * ERR_NOT_FOUND where nobody has it any more. What comes is not verified. */
+bool vault_read(struct vault *vault, const struct digest *digest, int64_t first, int64_t length,
+	const struct vault_receiver *receiver, struct err *err);
+
+/* Withdraws a version on all nodes, for good. ERR_NOT_FOUND where nobody has kept it and this node does not
+ * know it (known_here) either. *before: it had been withdrawn. */
+bool vault_withdraw(struct vault *vault, const struct name *name, const char *who, bool known_here,
+	bool *before, struct err *err);
+
+/* Whether what is shared can be read, and written, as far as the last calls tell: asks where it is not known
+ * or was not so. False fills *err. */
+bool vault_can_read(struct vault *vault, struct err *err);
+bool vault_can_write(struct vault *vault, struct err *err);
+
+#endif

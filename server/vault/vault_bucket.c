@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/vault/vault_bucket.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/upstream/s3/bucket.h"
+#include "server/upstream/s3/bucket_parts.h"
+#include "server/vault/bucket_health.h"
+#include "server/vault/identity_record.h"
+#include "server/vault/vault_keys.h"
+#include "server/vault/vault_ops.h"
+
+/* One request for what is no larger, else parts; how often a create is tried whose answer was lost. */
+enum { WHOLE_BYTES_MAX = 64 << 20, PART_BYTES = 32 << 20, CREATE_TRIES = 4, NONCE_BYTES = 16 };
+
+struct vault_bucket {
+	struct vault base;
+	struct bucket *bucket;
+	struct bucket_health health;
+};
+
+static struct vault_bucket *self(struct vault *vault)
+{
+	return (struct vault_bucket *)vault;
+}
+
+static void destroy(struct vault *vault)
+{
+	bucket_health_finish(&self(vault)->health);
+	free(vault);
+}
+
+/* ---- requests ---- */
+
+/* No answer is none: whatever keeps the store from giving one, it may later. */
+static bool refuse_unavailable(struct err *err)
+{
+	err->code = ERR_BUSY;
+	err->retry_after_s = HEALTH_RETRY_AFTER_S;
+	return err_prefix(err, "the bucket cannot be used now: ");
+}
+
+static bool refuse_unwritten(struct err *err)
+{
+	(void)err_set(err, ERR_BUSY, "what was written is not there when it is read back");
+	return refuse_unavailable(err);
+}
+
+static bool may_ask(struct vault_bucket *vault, struct err *err)
+{
+	return bucket_health_may_ask(&vault->health, err);
+}
+
+/* Notes what a request has come to; what was no answer is told in err. */
+static enum bucket_outcome note(
+	struct vault_bucket *vault, bool writes, enum bucket_outcome outcome, struct err *err)
+{
+	if (outcome != BUCKET_DONE && outcome != BUCKET_ABSENT && outcome != BUCKET_CLASH &&
+		outcome != BUCKET_STOPPED)
+		(void)refuse_unavailable(err);
+	bucket_health_note(&vault->health, writes, outcome, err);
+	return outcome;
+}
+
+/* Whether an object is there; false in the end: nobody knows. */
+static bool look(
+	struct vault_bucket *vault, const char *key, bool *out, struct bucket_facts *facts, struct err *err)
+{
+	enum bucket_outcome outcome;
+
+	if (!may_ask(vault, err))
+		return false;
+	outcome = note(vault, false, bucket_head(vault->bucket, key, facts, err), err);
+	*out = outcome == BUCKET_DONE;
+	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT;
+}
+
+/* The same of a small one, and what it holds. */
+static bool read_small(
+	struct vault_bucket *vault, const char *key, bool *found, struct buffer *out, struct err *err)
+{
+	enum bucket_outcome outcome;
+
+	if (!may_ask(vault, err))
+		return false;
+	outcome = note(vault, false, bucket_read(vault->bucket, key, RECORD_BYTES_MAX, out, NULL, err), err);
+	*found = outcome == BUCKET_DONE;
+	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT;
+}
+
+/* A small one that is to be there only once. */
+static enum bucket_outcome create(
+	struct vault_bucket *vault, const char *key, const char *text, struct err *err)
+{
+	static const struct bucket_condition once = {.if_absent = true};
+	struct digest digest = digest_of(text, strlen(text));
+	const struct s3_body body = {.bytes = text, .length = (int64_t)strlen(text), .sha256 = digest.hex};
+
+	if (!may_ask(vault, err))
+		return BUCKET_UNREACHABLE;
+	return note(vault, true, bucket_put(vault->bucket, key, &body, &once, NULL, err), err);
+}
+
+/* ---- what is known of a name ---- */
+
+static bool look_gone(struct vault_bucket *vault, const struct name *name, bool *gone, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_GONE_MARKS, name);
+
+	return look(vault, key.text, gone, NULL, err);
+}
+
+static bool read_identity(struct vault_bucket *vault, const struct name *name, bool *found,
+	struct identity *out, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_IDS, name);
+	AUTO_BUFFER struct buffer text = {0};
+
+	return read_small(vault, key.text, found, &text, err) &&
+	       (!*found || identity_read(buffer_string(&text), text.length, name, out, err));
+}
+
+/* What had been mirrored may have been published since, by somebody. */
+static bool read_published(
+	struct vault_bucket *vault, const struct name *name, struct identity *identity, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_PUBLISHED, name);
+	AUTO_BUFFER struct buffer text = {0};
+	struct mark mark;
+	bool found;
+
+	if (identity->source == SOURCE_PUBLISHED)
+		return true;
+	if (!read_small(vault, key.text, &found, &text, err) ||
+		(found && !mark_read(buffer_string(&text), text.length, &mark, err)))
+		return false;
+	if (found) {
+		identity->source = SOURCE_PUBLISHED;
+		(void)strcpy(identity->who, mark.who);
+	}
+	return true;
+}
+
+struct formats_there {
+	bool there[FORMAT_COUNT];
+	size_t count;
+};
+
+static bool note_format(void *context, const char *key, int64_t length)
+{
+	struct formats_there *formats_there = context;
+	struct name name;
+
+	if (vault_key_read(VAULT_IDS, key, &name)) {
+		formats_there->there[name.format] = true;
+		formats_there->count++;
+	}
+	return true;
+}
+
+/* The formats that a version has. A bucket that has gone has none of anything, and is told from here. */
+static bool list_formats(
+	struct vault_bucket *vault, const struct name *name, struct formats_there *out, struct err *err)
+{
+	struct vault_key under = vault_keys_of_version(VAULT_IDS, name);
+	const struct bucket_page page = {
+		.under = under.text, .limit = FORMAT_COUNT, .object = note_format, .context = out};
+	enum bucket_outcome outcome;
+	bool more;
+
+	*out = (struct formats_there){0};
+	if (!may_ask(vault, err))
+		return false;
+	outcome = bucket_list(vault->bucket, &page, &more, NULL, err);
+	if (outcome == BUCKET_ABSENT)
+		outcome = BUCKET_REFUSED;
+	return note(vault, false, outcome, err) == BUCKET_DONE;
+}
+
+/* Whether any of these was published. */
+static bool look_published(struct vault_bucket *vault, const struct name *name,
+	const struct formats_there *formats_there, bool *out, struct err *err)
+{
+	struct name other = *name;
+
+	*out = false;
+	for (int i = 0; i < FORMAT_COUNT && !*out; i++) {
+		struct identity identity;
+		bool found;
+
+		other.format = (enum format)i;
+		if (!formats_there->there[i])
+			continue;
+		if (!read_identity(vault, &other, &found, &identity, err) ||
+			(found && !read_published(vault, &other, &identity, err)))
+			return false;
+		*out = found && identity.source == SOURCE_PUBLISHED;
+	}
+	return true;
+}
+
+static bool find_absent(
+	struct vault_bucket *vault, const struct name *name, enum vault_standing *out, struct err *err)
+{
+	struct formats_there formats_there;
+	bool published;
+
+	if (!list_formats(vault, name, &formats_there, err) ||
+		!look_published(vault, name, &formats_there, &published, err))
+		return false;
+	*out = published ? VAULT_LACKING : VAULT_UNKNOWN;
+	return true;
+}
+
+static bool find(struct vault *base, const struct name *name, enum vault_standing *out,
+	struct identity *identity, struct err *err)
+{
+	struct vault_bucket *vault = self(base);
+	bool gone;
+	bool found;
+
+	if (!look_gone(vault, name, &gone, err))
+		return false;
+	*out = VAULT_GONE;
+	if (gone)
+		return true;
+	if (!read_identity(vault, name, &found, identity, err))
+		return false;
+	if (!found)
+		return find_absent(vault, name, out, err);
+	*out = VAULT_RECORDED;
+	return read_published(vault, name, identity, err);
+}
+
+/* ---- keeping ---- */
+
+static bool put_blob(
+	struct vault_bucket *vault, const char *key, const struct deposit *deposit, struct err *err)
+{
+	const struct identity *identity = &deposit->identity;
+	const struct s3_body body = {
+		.fd = deposit->fd, .length = identity->size_bytes, .sha256 = identity->checksums.sha256.hex};
+	enum bucket_outcome outcome;
+
+	if (!may_ask(vault, err))
+		return false;
+	outcome = identity->size_bytes <= WHOLE_BYTES_MAX
+			  ? bucket_put(vault->bucket, key, &body, NULL, NULL, err)
+			  : bucket_put_parts(
+				    vault->bucket, key, deposit->fd, identity->size_bytes, PART_BYTES, err);
+	/* A bucket that is not there, or a condition that nobody set. */
+	if (outcome == BUCKET_ABSENT || outcome == BUCKET_CLASH)
+		outcome = BUCKET_REFUSED;
+	return note(vault, true, outcome, err) == BUCKET_DONE;
+}
+
+/* Overwriting with the same bytes harms nobody; to send what is there is a waste. */
+static bool ensure_blob(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+{
+	struct vault_key key = vault_key_blob(&deposit->identity.checksums.sha256);
+	struct bucket_facts facts = {0};
+	bool there;
+
+	for (int i = 0; i < CREATE_TRIES; i++) {
+		if (!look(vault, key.text, &there, &facts, err))
+			return false;
+		if (there && facts.length == deposit->identity.size_bytes)
+			return true;
+		if (!put_blob(vault, key.text, deposit, err))
+			return false;
+	}
+	return refuse_unwritten(err);
+}
+
+static bool refuse_conflict(const struct deposit *deposit, const struct identity *there, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT,
+		"%.100s (%s) is already %s with other bytes (sha256:%.12s…): a version never changes; use a "
+		"new version",
+		name_path(deposit->name).text, formats[deposit->name->format].name,
+		version_source_name(there->source), there->checksums.sha256.hex);
+}
+
+static bool refuse_old(const struct deposit *deposit, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT, "%.200s is here already, and was to be a new version",
+		name_path(deposit->name).text);
+}
+
+/* What had been mirrored is published now. Whoever was first counts; that it is there is read back. */
+static bool mark_published(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_PUBLISHED, deposit->name);
+	struct mark mark = {.at_s = deposit->identity.at_s};
+	AUTO_FREE char *text = NULL;
+	bool there = false;
+
+	(void)strcpy(mark.who, deposit->identity.who);
+	(void)strcpy(mark.nonce, deposit->identity.nonce);
+	text = mark_write(deposit->name, &mark);
+	for (int i = 0; i < CREATE_TRIES && !there; i++) {
+		enum bucket_outcome outcome = create(vault, key.text, text, err);
+
+		if (outcome != BUCKET_DONE && outcome != BUCKET_CLASH && outcome != BUCKET_AMBIGUOUS)
+			return outcome != BUCKET_ABSENT ? false : refuse_unavailable(err);
+		if (!look(vault, key.text, &there, NULL, err))
+			return false;
+	}
+	return there || refuse_unwritten(err);
+}
+
+/* There is an identity: is it this deposit's? */
+static bool settle(struct vault_bucket *vault, const struct deposit *deposit, struct identity *there,
+	enum deposited *out, struct err *err)
+{
+	bool ours = strcmp(there->nonce, deposit->identity.nonce) == 0;
+
+	if (!ours && deposit->is_new)
+		return refuse_old(deposit, err);
+	if (!digest_equal(&there->checksums.sha256, &deposit->identity.checksums.sha256))
+		return refuse_conflict(deposit, there, err);
+	if (!ensure_blob(vault, deposit, err))
+		return false;
+	*out = ours ? DEPOSITED_NEW : DEPOSITED_BEFORE;
+	if (deposit->identity.source != SOURCE_PUBLISHED)
+		return true;
+	return read_published(vault, deposit->name, there, err) &&
+	       (there->source == SOURCE_PUBLISHED || mark_published(vault, deposit, err));
+}
+
+/* What the version's other formats say to that. */
+static bool check_others(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+{
+	struct formats_there formats_there;
+	bool published;
+
+	if (!list_formats(vault, deposit->name, &formats_there, err))
+		return false;
+	if (deposit->is_new && formats_there.count > 0)
+		return refuse_old(deposit, err);
+	if (deposit->identity.source == SOURCE_PUBLISHED)
+		return true;
+	if (!look_published(vault, deposit->name, &formats_there, &published, err))
+		return false;
+	return !published || err_set(err, ERR_NOT_FOUND, "%s was published in other formats, and not as %s",
+				     name_path(deposit->name).text, formats[deposit->name->format].name);
+}
+
+/* Whoever is told that it was created, and whoever is told nothing, reads back what is there. */
+static bool create_identity(
+	struct vault_bucket *vault, const struct deposit *deposit, struct identity *there, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_IDS, deposit->name);
+	AUTO_FREE char *text = identity_write(deposit->name, &deposit->identity);
+	bool found = false;
+
+	for (int i = 0; i < CREATE_TRIES && !found; i++) {
+		enum bucket_outcome outcome = create(vault, key.text, text, err);
+
+		if (outcome != BUCKET_DONE && outcome != BUCKET_CLASH && outcome != BUCKET_AMBIGUOUS &&
+			outcome != BUCKET_BUSY)
+			return outcome != BUCKET_ABSENT ? false : refuse_unavailable(err);
+		if (!read_identity(vault, deposit->name, &found, there, err))
+			return false;
+	}
+	return found || refuse_unwritten(err);
+}
+
+static bool refuse_gone(const struct name *name, struct err *err)
+{
+	return err_set(err, ERR_GONE, "%s was withdrawn", name_path(name).text);
+}
+
+/* First the bytes, then what they are; then the bytes again, in case a sweep has taken them before they had a
+ * name. */
+static bool keep(struct vault *base, const struct deposit *deposit, enum deposited *out, struct err *err)
+{
+	struct vault_bucket *vault = self(base);
+	struct identity there;
+	bool gone;
+	bool found;
+
+	if (!look_gone(vault, deposit->name, &gone, err))
+		return false;
+	if (gone)
+		return refuse_gone(deposit->name, err);
+	if (!read_identity(vault, deposit->name, &found, &there, err))
+		return false;
+	if (!found && !(check_others(vault, deposit, err) && ensure_blob(vault, deposit, err) &&
+			      create_identity(vault, deposit, &there, err)))
+		return false;
+	return settle(vault, deposit, &there, out, err);
+}
+
+/* ---- reading ---- */
+
+static bool read_blob(struct vault *base, const struct digest *digest, int64_t first, int64_t length,
+	const struct vault_receiver *receiver, struct err *err)
+{
+	struct vault_bucket *vault = self(base);
+	struct vault_key key = vault_key_blob(digest);
+	const struct s3_receiver to = {receiver->take, receiver->context};
+	enum bucket_outcome outcome;
+
+	if (!may_ask(vault, err))
+		return false;
+	outcome = note(vault, false, bucket_get(vault->bucket, key.text, first, length, &to, NULL, err), err);
+	if (outcome == BUCKET_ABSENT)
+		return err_set(err, ERR_NOT_FOUND, "the bucket has no bytes with sha256:%s", digest->hex);
+	return outcome == BUCKET_DONE || outcome == BUCKET_STOPPED;
+}
+
+/* ---- withdrawing ---- */
+
+static struct mark new_mark(const char *who)
+{
+	struct mark mark = {.at_s = clock_now_s()};
+	uint8_t random[NONCE_BYTES];
+
+	random_bytes(random, sizeof random);
+	(void)snprintf(mark.nonce, sizeof mark.nonce, "%.32s", digest_of(random, sizeof random).hex);
+	(void)snprintf(mark.who, sizeof mark.who, "%s", who);
+	return mark;
+}
+
+/* Whose tombstone it is does not matter, but to say so. */
+static bool create_tombstone(
+	struct vault_bucket *vault, const struct name *name, const char *who, bool *before, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_GONE_MARKS, name);
+	const struct mark mark = new_mark(who);
+	AUTO_FREE char *text = mark_write(name, &mark);
+	struct mark there;
+	bool found = false;
+
+	for (int i = 0; i < CREATE_TRIES && !found; i++) {
+		AUTO_BUFFER struct buffer read = {0};
+		enum bucket_outcome outcome = create(vault, key.text, text, err);
+
+		if (outcome != BUCKET_DONE && outcome != BUCKET_CLASH && outcome != BUCKET_AMBIGUOUS &&
+			outcome != BUCKET_BUSY)
+			return outcome != BUCKET_ABSENT ? false : refuse_unavailable(err);
+		if (!read_small(vault, key.text, &found, &read, err) ||
+			(found && !mark_read(buffer_string(&read), read.length, &there, err)))
+			return false;
+	}
+	if (found)
+		*before = strcmp(there.nonce, mark.nonce) != 0;
+	return found || refuse_unwritten(err);
+}
+
+static bool withdraw(struct vault *base, const struct name *name, const char *who, bool known_here,
+	bool *before, struct err *err)
+{
+	struct vault_bucket *vault = self(base);
+	struct formats_there formats_there;
+
+	if (!list_formats(vault, name, &formats_there, err))
+		return false;
+	if (!known_here && formats_there.count == 0)
+		return err_set(err, ERR_NOT_FOUND, "there is no %s", name_path(name).text);
+	return create_tombstone(vault, name, who, before, err);
+}
+
+/* ---- how it does ---- */
+
+static bool ask_reading(struct vault_bucket *vault, struct err *err)
+{
+	static const struct name nobody = {.handle = "larder/ready", .version = 1};
+	struct formats_there formats_there;
+
+	return list_formats(vault, &nobody, &formats_there, err);
+}
+
+/* Each node writes over what the others have. */
+static bool ask_writing(struct vault_bucket *vault, struct err *err)
+{
+	static const char text[] = "a node of Larder asks whether it may write\n";
+	struct digest digest = digest_of(text, sizeof text - 1);
+	const struct s3_body body = {.bytes = text, .length = sizeof text - 1, .sha256 = digest.hex};
+	enum bucket_outcome outcome;
+
+	if (!may_ask(vault, err))
+		return false;
+	outcome = bucket_put(vault->bucket, "probe/ready", &body, NULL, NULL, err);
+	return note(vault, true, outcome == BUCKET_ABSENT ? BUCKET_REFUSED : outcome, err) == BUCKET_DONE;
+}
+
+/* Whoever comes while another asks is told what was known before. */
+static bool is_able(struct vault_bucket *vault, bool writes, struct err *err)
+{
+	bool asks;
+	struct ability ability = bucket_health_look(&vault->health, writes, &asks);
+	bool able;
+
+	if (!asks) {
+		*err = ability.err;
+		return ability.known ? ability.err.code == ERR_NONE
+				     : err_set(err, ERR_BUSY, "nobody has asked the bucket yet");
+	}
+	able = writes ? ask_writing(vault, err) : ask_reading(vault, err);
+	bucket_health_asked(&vault->health);
+	return able;
+}
+
+static bool can_read(struct vault *vault, struct err *err)
+{
+	return is_able(self(vault), false, err);
+}
+
+static bool can_write(struct vault *vault, struct err *err)
+{
+	return is_able(self(vault), true, err);
+}
+
+struct vault *vault_bucket_create(struct bucket *bucket)
+{
+	static const struct vault_ops ops = {.is_shared = true,
+		.destroy = destroy,
+		.find = find,
+		.keep = keep,
+		.read = read_blob,
+		.withdraw = withdraw,
+		.can_read = can_read,
+		.can_write = can_write};
+	struct vault_bucket *vault = mem_zero(1, sizeof *vault);
+
+	vault->base.ops = &ops;
+	vault->bucket = bucket;
+	bucket_health_init(&vault->health);
+	return &vault->base;
+}

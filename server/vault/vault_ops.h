@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an implementation of the vault has to do: as vault.h says of the functions of the same names. */
+#ifndef SERVER_VAULT_VAULT_OPS_H
+#define SERVER_VAULT_VAULT_OPS_H
+
+#include "server/vault/vault_terms.h"
+
+struct vault_ops {
+	bool is_shared;
+	void (*destroy)(struct vault *vault);
+	bool (*find)(struct vault *vault, const struct name *name, enum vault_standing *out,
+		struct identity *identity, struct err *err);
+	bool (*keep)(
+		struct vault *vault, const struct deposit *deposit, enum deposited *out, struct err *err);
+	bool (*read)(struct vault *vault, const struct digest *digest, int64_t first, int64_t length,
+		const struct vault_receiver *receiver, struct err *err);
+	bool (*withdraw)(struct vault *vault, const struct name *name, const char *who, bool known_here,
+		bool *before, struct err *err);
+	bool (*can_read)(struct vault *vault, struct err *err);
+	bool (*can_write)(struct vault *vault, struct err *err);
+};
+
+/* The first member of each implementation. */
+struct vault {
+	const struct vault_ops *ops;
+};
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The vault over a bucket on a command line, for tests: vault_tool CONFIG WORD ARGUMENT... Prints what became
+ * of it: a word, or the error's code and text. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/buffer.h"
+#include "common/digest.h"
+#include "common/own.h"
+#include "server/config.h"
+#include "server/upstream/s3/bucket.h"
+#include "server/vault/vault.h"
+#include "server/vault/vault_bucket.h"
+
+static int fail(const struct err *err)
+{
+	(void)printf("%s %s\n", err_name(err->code), err->text);
+	return 0;
+}
+
+static bool read_name(const char *path, const char *format, struct name *out)
+{
+	struct err err;
+
+	return name_parse_versioned(path, out, &err) && format_parse(format, &out->format);
+}
+
+/* find PATH FORMAT */
+static int find(struct vault *vault, int count, char **words)
+{
+	static const char *const standings[] = {[VAULT_UNKNOWN] = "unknown",
+		[VAULT_RECORDED] = "recorded",
+		[VAULT_LACKING] = "lacking",
+		[VAULT_GONE] = "gone"};
+	enum vault_standing standing;
+	struct identity identity;
+	struct name name;
+	struct err err;
+
+	if (!read_name(words[0], words[1], &name))
+		return 2;
+	if (!vault_find(vault, &name, &standing, &identity, &err))
+		return fail(&err);
+	(void)printf("%s", standings[standing]);
+	if (standing == VAULT_RECORDED)
+		(void)printf(" %s %lld %s %s", identity.checksums.sha256.hex, (long long)identity.size_bytes,
+			version_source_name(identity.source), identity.who);
+	(void)puts("");
+	return 0;
+}
+
+static bool digest_file(int fd, struct digest *out)
+{
+	AUTO_HASHER struct hasher *hasher = hasher_create();
+	char bytes[65536];
+	ssize_t got;
+
+	while ((got = read(fd, bytes, sizeof bytes)) > 0)
+		hasher_add(hasher, bytes, (size_t)got);
+	*out = hasher_result(hasher);
+	return got == 0;
+}
+
+/* keep PATH FORMAT FILE published|mirrored NONCE [new] */
+static int keep(struct vault *vault, int count, char **words)
+{
+	AUTO_FD int fd = open(words[2], O_RDONLY | O_CLOEXEC);
+	struct deposit deposit = {.fd = fd, .is_new = count > 5};
+	enum deposited deposited;
+	struct name name;
+	struct stat status;
+	struct err err;
+
+	if (fd < 0 || fstat(fd, &status) < 0 || !read_name(words[0], words[1], &name) ||
+		!digest_file(fd, &deposit.identity.checksums.sha256) ||
+		!version_source_parse(words[3], &deposit.identity.source))
+		return 2;
+	deposit.name = &name;
+	deposit.identity.size_bytes = status.st_size;
+	(void)snprintf(deposit.identity.who, sizeof deposit.identity.who, "who-%s", words[4]);
+	(void)snprintf(deposit.identity.nonce, sizeof deposit.identity.nonce, "%s", words[4]);
+	if (!vault_keep(vault, &deposit, &deposited, &err))
+		return fail(&err);
+	return puts(deposited == DEPOSITED_NEW ? "new" : "before") < 0;
+}
+
+static bool hash(void *context, const void *bytes, size_t length)
+{
+	hasher_add(context, bytes, length);
+	return true;
+}
+
+/* read DIGEST FIRST LENGTH: the digest of what came */
+static int read_blob(struct vault *vault, int count, char **words)
+{
+	AUTO_HASHER struct hasher *hasher = hasher_create();
+	const struct vault_receiver receiver = {hash, hasher};
+	struct digest digest;
+	struct err err;
+
+	if (!digest_parse(words[0], &digest))
+		return 2;
+	if (!vault_read(vault, &digest, atoll(words[1]), atoll(words[2]), &receiver, &err))
+		return fail(&err);
+	digest = hasher_result(hasher);
+	return puts(digest.hex) < 0;
+}
+
+/* withdraw PATH here|nowhere */
+static int withdraw(struct vault *vault, int count, char **words)
+{
+	struct name name;
+	bool before;
+	struct err err;
+
+	if (!read_name(words[0], "tf-hub", &name))
+		return 2;
+	if (!vault_withdraw(vault, &name, "who", strcmp(words[1], "here") == 0, &before, &err))
+		return fail(&err);
+	return puts(before ? "before" : "withdrawn") < 0;
+}
+
+/* able: whether it can read, and write */
+static int able(struct vault *vault, int count, char **words)
+{
+	struct err err;
+	bool reads = vault_can_read(vault, &err);
+	bool writes = vault_can_write(vault, &err);
+
+	(void)printf("%s %s\n", reads ? "reads" : "-", writes ? "writes" : "-");
+	return 0;
+}
+
+static const struct {
+	const char *word;
+	int least;
+	int (*run)(struct vault *vault, int count, char **words);
+} words[] = {
+	{"find", 2, find},
+	{"keep", 5, keep},
+	{"read", 3, read_blob},
+	{"withdraw", 2, withdraw},
+	{"able", 0, able},
+};
+
+int main(int argc, char **argv)
+{
+	AUTO_CONFIG struct config *config = NULL;
+	AUTO_BUFFER struct buffer faults = {0};
+	AUTO_BUCKET struct bucket *bucket = NULL;
+	AUTO_VAULT struct vault *vault = NULL;
+	struct err err;
+
+	if (argc < 3 || !config_load(argv[1], &config, &faults, &err)) {
+		(void)fputs(buffer_string(&faults), stderr);
+		return 2;
+	}
+	bucket = bucket_create(&config->store.bucket);
+	vault = vault_bucket_create(bucket);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strcmp(words[i].word, argv[2]) == 0 && argc - 3 >= words[i].least)
+			return words[i].run(vault, argc - 3, argv + 3);
+	}
+	return 2;
+}
