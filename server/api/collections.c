@@ -7,6 +7,7 @@
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/documentation.h"
+#include "server/api/family.h"
 #include "server/api/modules.h"
 #include "server/api/page.h"
 #include "server/store/catalog/catalog_collections.h"
@@ -42,18 +43,14 @@ static bool find_collection(const struct ask *ask, const struct collection_part 
 		       handle);
 }
 
-static json_t *modules_json(const struct collection_details *details)
+static json_t *modules_json(const struct collection_details *details, bool fold)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < details->module_count; i++) {
-		const struct collection_module *module = &details->modules[i];
-
+	for (size_t i = 0; i < details->module_count; i++)
 		json_array_append_new(
-			array, json_pack("{s:s, s:o, s:b, s:I}", "handle", module->handle, "description",
-				       answer_text(module->description), "cached", (int)module->cached,
-				       "latest_version", (json_int_t)module->latest_version));
-	}
+			array, fold ? family_row_json(&details->modules[i], &details->deployments[i])
+				    : module_summary_json(&details->modules[i]));
 	return array;
 }
 
@@ -65,21 +62,21 @@ json_t *ask_collection(const struct ask *ask, struct err *err)
 	char next[24];
 	json_t *object;
 
-	if (!page_read_position(ask, &page, &part.from, err))
+	if (!page_read_position(ask, &page, &part.from, err) || !family_read_fold(ask, &part.fold, err))
 		return NULL;
 	part.limit = page.limit;
 	if (!find_collection(ask, &part, &details, err))
 		return NULL;
 	(void)snprintf(next, sizeof next, "%lld", (long long)details.next);
 	object = summary_json(&details.summary);
-	(void)json_object_update_new(object, page_json(ask, "modules", modules_json(&details),
+	(void)json_object_update_new(object, page_json(ask, "modules", modules_json(&details, part.fold),
 						     details.summary.modules, details.next ? next : NULL));
 	return object;
 }
 
 void api_collection(void *services, struct request *request, struct reply *reply)
 {
-	answer_ask_with(services, request, reply, ask_collection, "limit cursor");
+	answer_ask_with(services, request, reply, ask_collection, "limit cursor fold");
 }
 
 char *ask_collection_documentation(const struct ask *ask, struct err *err)

@@ -4,10 +4,29 @@
 #include <string.h>
 
 #include "common/own.h"
+#include "server/api/modules.h"
 #include "server/store/catalog/catalog_deployments.h"
 #include "server/store/catalog/catalog_versions.h"
 
 enum { DEPLOYMENTS_MAX = 100 };
+
+bool family_read_fold(const struct ask *ask, bool *out, struct err *err)
+{
+	const char *fold = query_find(ask->query, "fold");
+
+	*out = fold && strcmp(fold, "true") == 0;
+	return !fold || *out || strcmp(fold, "false") == 0 ||
+	       err_set(err, ERR_BAD_REQUEST, "The parameter \"fold\" must be true or false.");
+}
+
+json_t *family_row_json(const struct module_summary *summary, const struct deployments *deployments)
+{
+	json_t *object = module_summary_json(summary);
+
+	(void)json_object_set_new(object, "deployments", family_list_json(deployments));
+	(void)json_object_set_new(object, "deployment_count", json_integer((json_int_t)deployments->total));
+	return object;
+}
 
 json_t *family_parent_json(const struct version_details *details)
 {

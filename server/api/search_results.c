@@ -105,15 +105,6 @@ static bool read_facets(const struct ask *ask, struct module_query *query, struc
 	return !facets || check_truth(facets, err);
 }
 
-static bool read_fold(const struct ask *ask, struct module_query *query, struct err *err)
-{
-	const char *fold = query_find(ask->query, "fold");
-
-	query->fold = fold && strcmp(fold, "true") == 0;
-	return !fold || query->fold || strcmp(fold, "false") == 0 ||
-	       err_set(err, ERR_BAD_REQUEST, "The parameter \"fold\" must be true or false.");
-}
-
 static bool read_size(const struct ask *ask, const char *name, int64_t *out, struct err *err)
 {
 	const char *text = query_find(ask->query, name);
@@ -172,7 +163,8 @@ static bool read_wish(const struct ask *ask, struct wish *out, struct err *err)
 			return false;
 	}
 	return read_sort(ask, &out->query, err) && read_facets(ask, &out->query, err) &&
-	       read_fold(ask, &out->query, err) && read_size(ask, "min_size", &out->query.min_size, err) &&
+	       family_read_fold(ask, &out->query.fold, err) &&
+	       read_size(ask, "min_size", &out->query.min_size, err) &&
 	       read_size(ask, "max_size", &out->query.max_size, err);
 }
 
@@ -228,19 +220,6 @@ static void tell_findings(
 	}
 }
 
-/* One of the list; where it is folded, with its deployments. */
-static json_t *item_json(const struct module_list *list, size_t i, bool fold)
-{
-	json_t *object = module_summary_json(&list->items[i]);
-
-	if (!fold)
-		return object;
-	(void)json_object_set_new(object, "deployments", family_list_json(&list->deployments[i]));
-	(void)json_object_set_new(
-		object, "deployment_count", json_integer((json_int_t)list->deployments[i].total));
-	return object;
-}
-
 json_t *ask_modules(const struct ask *ask, struct err *err)
 {
 	AUTO(module_list_finish) struct module_list list = {0};
@@ -256,7 +235,9 @@ json_t *ask_modules(const struct ask *ask, struct err *err)
 		return NULL;
 	items = json_array();
 	for (size_t i = 0; i < list.count; i++)
-		json_array_append_new(items, item_json(&list, i, wish.query.fold));
+		json_array_append_new(items, wish.query.fold
+						     ? family_row_json(&list.items[i], &list.deployments[i])
+						     : module_summary_json(&list.items[i]));
 	answer = page_json(ask, "modules", items, list.total, list.next);
 	tell_findings(answer, ask, &wish, &list);
 	return answer;

@@ -190,11 +190,12 @@ void web_collection(void *services, struct request *request, struct reply *reply
 	if (!view_takes(&view, "cursor", reply))
 		return;
 	pass_on(&view, "cursor", &query);
+	(void)query_set(&query, "fold", "true");
 	collection = facts_ask(&view, ask_collection,
 		&(struct ask){.rest = request->rest, .query = &query, .limit = CARDS_ON_A_PAGE}, &err);
 	if (!collection)
 		return view_refuse(&view, &err, reply);
-	if (query.count == 0)
+	if (!query_find(&query, "cursor"))
 		documentation =
 			facts_render_documentation(&view, ask_collection_documentation, request->rest);
 	view_begin(&view, fact_text(collection, "handle"), SECTION_COLLECTIONS, NULL);

@@ -106,3 +106,49 @@ def test_nobody_is_lost(larder, seed):
             url = answer["next"] and answer["next"].removeprefix(larder.url)
         assert len(seen) == len(set(seen))
         assert all(handle in seen or parents[handle] in seen for handle in known), sort
+
+
+# ---- collections ---------------------------------------------------------------------------------------------------------
+
+COLLECTION = "# Collection acme/speech/1\nAll that hears.\n\n<!-- task: other -->\n\n## Modules\n{links}\n"
+
+
+def collect(larder, folder, handles):
+    file = folder / "tree/assets/docs/acme/collections/speech/1.md"
+    file.parent.mkdir(parents=True)
+    file.write_text(COLLECTION.format(links="\n".join(f"* [one](https://tfhub.dev/{handle}/1)" for handle in handles)))
+    larder.larder("import-docs", str(folder / "tree"))
+
+
+def shelf(larder, query):
+    """The modules of the collection, page by page, and what each page says of their number."""
+    found, totals, url = [], set(), f"/api/v1/collections/acme/speech?{query}"
+    while url:
+        answer = larder.get(url).json()
+        found += answer["modules"]
+        totals.add(answer["total"])
+        url = answer["next"] and answer["next"].removeprefix(larder.url)
+    return found, totals
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_a_collection_has_one_row_for_a_model(family, tmp_path, limit):
+    order = ["acme/lite-model/m/a", "acme/alone", "acme/tfjs-model/m/a", "acme/m", "acme/lite-model/m/b"]
+    collect(family, tmp_path, order)
+    assert [module["handle"] for module in shelf(family, f"limit={limit}")[0]] == order
+    found, totals = shelf(family, f"limit={limit}&fold=true")
+    assert [module["handle"] for module in found] == ["acme/alone", "acme/m"] and totals == {5}
+    assert found[1]["deployment_count"] == 3 and {one["handle"] for one in found[1]["deployments"]} == set(order) - {"acme/alone", "acme/m"}
+
+
+def test_a_collection_without_the_parent_has_its_deployments(family, tmp_path):
+    collect(family, tmp_path, ["acme/lite-model/m/a", "acme/lite-model/m/b"])
+    assert [module["handle"] for module in shelf(family, "fold=true")[0]] == ["acme/lite-model/m/a", "acme/lite-model/m/b"]
+    assert_problem(family.get("/api/v1/collections/acme/speech?fold=maybe"), 400, "bad-request")
+
+
+def test_the_page_of_a_collection_is_folded(family, tmp_path):
+    collect(family, tmp_path, ["acme/lite-model/m/a", "acme/m", "acme/lite-model/m/b"])
+    page = browse(family, "/-/collections/acme/speech")
+    assert "/acme/m" in page.links and "/acme/m#format-tflite" in page.links and "/acme/lite-model/m/a" not in page.links
+    assert page.has_text("Also as TF.js TF Lite 2") and page.has_text("stored here")

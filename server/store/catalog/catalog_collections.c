@@ -3,9 +3,12 @@
 
 #include "common/buffer.h"
 #include "common/mem.h"
+#include "server/store/catalog/catalog_families.h"
 #include "server/store/catalog/catalog_rows.h"
+#include "server/store/search/families.h"
+#include "server/store/search/search.h"
 
-enum statement { LIST_COLLECTIONS, FIND_COLLECTION, LIST_TAGS, LIST_MODULES, FIND_PUBLISHER };
+enum statement { LIST_COLLECTIONS, FIND_COLLECTION, LIST_TAGS, LIST_MEMBERS, FIND_PUBLISHER };
 
 #define COLUMNS \
 	"c.id, p.name, c.name, c.version, c.description, c.updated_at," \
@@ -19,11 +22,10 @@ static const char *const sql[] = {
 	[FIND_COLLECTION] = "SELECT " COLUMNS ", c.markdown FROM collections c"
 			    " JOIN publishers p ON p.id = c.publisher_id WHERE p.name = ?1 AND c.name = ?2",
 	[LIST_TAGS] = "SELECT kind, value FROM collection_tags WHERE collection_id = ?1 ORDER BY kind, value",
-	[LIST_MODULES] = "SELECT m.handle, d.description, v.version, m.latest_cached, cm.position FROM "
-			 "collection_modules cm"
-			 " JOIN modules m ON m.handle = cm.handle JOIN versions v ON v.id = m.latest_id"
-			 " JOIN versions d ON d.id = coalesce(m.described_id, m.latest_id)"
-			 " WHERE cm.collection_id = ?1 AND cm.position >= ?2 ORDER BY cm.position LIMIT ?3",
+	[LIST_MEMBERS] =
+		"SELECT m.id, cm.position FROM collection_modules cm JOIN modules m ON m.handle = cm.handle"
+		" WHERE cm.collection_id = ?1 AND cm.position >= ?2 AND m.latest_id IS NOT NULL"
+		" ORDER BY cm.position LIMIT ?3",
 	[FIND_PUBLISHER] = "SELECT name, coalesce(display_name, name), icon_url, markdown, modules,"
 			   " (SELECT count(*) FROM collections WHERE publisher_id = publishers.id)"
 			   " FROM publishers WHERE name = ?1",
@@ -140,43 +142,146 @@ void collection_list_finish(struct collection_list *list)
 
 /* ---- one collection ---- */
 
-/* One more than wanted, which tells where the next page begins. */
-static bool load_modules(struct txn *txn, int64_t id, const struct collection_part *part,
-	struct collection_details *out, struct err *err)
+/* A module that is known, and what its row tells of others. */
+struct member {
+	int64_t id;
+	int64_t position;
+	struct family family;
+};
+
+struct members {
+	struct member *items;
+	size_t count;
+	size_t capacity;
+};
+
+static void finish_members(struct members *members)
 {
-	int64_t limit = part->limit < INT64_MAX ? (int64_t)part->limit + 1 : -1;
+	free(members->items);
+	*members = (struct members){0};
+}
+
+/* At most so many, from a position on; limit -1: all. */
+static bool list_members(
+	struct txn *txn, int64_t id, int64_t from, int64_t limit, struct members *out, struct err *err)
+{
 	AUTO_ROWS struct rows *rows =
-		txn_query(txn, sql[LIST_MODULES], VALUES(v_int(id), v_int(part->from), v_int(limit)));
-	size_t capacity = 0;
+		txn_query(txn, sql[LIST_MEMBERS], VALUES(v_int(id), v_int(from), v_int(limit)));
 
 	while (rows_next(rows)) {
-		if (out->module_count == part->limit) {
-			out->next = rows_int(rows, 4);
-			continue;
-		}
-		MEM_GROW(out->modules, out->module_count, capacity);
-		out->modules[out->module_count++] = (struct collection_module){
-			rows_dup(rows, 0), rows_dup(rows, 1), rows_int(rows, 2), rows_int(rows, 3) != 0};
+		MEM_GROW(out->items, out->count, out->capacity);
+		out->items[out->count++] =
+			(struct member){.id = rows_int(rows, 0), .position = rows_int(rows, 1)};
 	}
 	return rows_done(rows, err);
+}
+
+/* The members that go without a row. */
+static struct slots find_folded(const struct module_index *index, const struct members *members)
+{
+	AUTO_SLOTS struct slots set = slots_init(module_index_slots(index));
+	size_t slot;
+
+	for (size_t i = 0; i < members->count; i++) {
+		if (module_index_find(index, members->items[i].id, &slot))
+			slots_add(&set, slot);
+	}
+	return families_fold(index, &set, NULL, 0);
+}
+
+/* Leaves of all members those that have a row in this part, and one more. What the index does not know yet is
+ * nobody's deployment. */
+static void fold_members(
+	const struct module_index *index, const struct collection_part *part, struct members *members)
+{
+	AUTO_SLOTS struct slots folded = find_folded(index, members);
+	size_t kept = 0, slot;
+
+	for (size_t i = 0; i < members->count && kept <= part->limit; i++) {
+		struct member member = members->items[i];
+		bool is_known = module_index_find(index, member.id, &slot);
+
+		if (member.position < part->from || (is_known && slots_have(&folded, slot)))
+			continue;
+		if (is_known)
+			member.family = family_find(index, slot);
+		members->items[kept++] = member;
+	}
+	members->count = kept;
+}
+
+/* One more than wanted, which tells where the next page begins. */
+static bool find_members(struct catalog *catalog, struct txn *txn, int64_t id,
+	const struct collection_part *part, struct members *out, struct err *err)
+{
+	int64_t limit = part->limit < INT64_MAX ? (int64_t)part->limit + 1 : -1;
+
+	if (!part->fold)
+		return list_members(txn, id, part->from, limit, out, err);
+	if (!list_members(txn, id, 0, -1, out, err))
+		return false;
+	fold_members(catalog->search->index, part, out);
+	return true;
+}
+
+static bool load_modules(struct txn *txn, const struct members *members, const struct collection_part *part,
+	struct collection_details *out, struct err *err)
+{
+	size_t wanted = members->count < part->limit ? members->count : part->limit;
+
+	out->modules = mem_zero(wanted + 1, sizeof *out->modules);
+	out->deployments = mem_zero(wanted + 1, sizeof *out->deployments);
+	for (size_t i = 0; i < wanted; i++) {
+		const struct member *member = &members->items[i];
+		bool found;
+
+		if (!summary_load(txn, member->id, &out->modules[out->module_count], &found, err))
+			return false;
+		out->module_count += found;
+		if (found &&
+			!family_load(txn, &member->family, &out->deployments[out->module_count - 1], err))
+			return false;
+	}
+	out->next = members->count > wanted ? members->items[wanted].position : 0;
+	return true;
+}
+
+/* The collection itself, and which of its modules are wanted. */
+static bool look_up(struct catalog *catalog, struct txn *txn, struct rows *rows,
+	const struct collection_part *part, struct collection_details *out, struct members *members,
+	struct err *err)
+{
+	out->markdown = rows_dup(rows, 7);
+	return load_summary(txn, rows, &out->summary, err) &&
+	       find_members(catalog, txn, rows_int(rows, 0), part, members, err);
+}
+
+static bool find_collection(struct catalog *catalog, struct txn *txn, const char *publisher, const char *name,
+	const struct collection_part *part, struct collection_details *out, struct members *members,
+	bool *found, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[FIND_COLLECTION], VALUES(v_text(publisher), v_text(name)));
+
+	*found = rows_next(rows);
+	return *found ? look_up(catalog, txn, rows, part, out, members, err) : rows_done(rows, err);
 }
 
 bool catalog_find_collection(struct catalog *catalog, const char *publisher, const char *name,
 	const struct collection_part *part, struct collection_details *out, bool *found, struct err *err)
 {
 	AUTO(collection_details_finish) struct collection_details details = {0};
+	AUTO(finish_members) struct members members = {0};
 	AUTO_TXN struct txn *txn = NULL;
+	bool done;
 
-	if (!db_read(catalog->db, &txn, err))
+	if (!(part->fold ? search_begin(catalog->search, catalog->db, &txn, err)
+			 : db_read(catalog->db, &txn, err)))
 		return false;
-	AUTO_ROWS struct rows *rows =
-		txn_query(txn, sql[FIND_COLLECTION], VALUES(v_text(publisher), v_text(name)));
-	*found = rows_next(rows);
-	if (!*found)
-		return rows_done(rows, err);
-	details.markdown = rows_dup(rows, 7);
-	if (!load_summary(txn, rows, &details.summary, err) ||
-		!load_modules(txn, rows_int(rows, 0), part, &details, err))
+	done = find_collection(catalog, txn, publisher, name, part, &details, &members, found, err);
+	if (part->fold)
+		search_end(catalog->search);
+	if (!done || (*found && !load_modules(txn, &members, part, &details, err)))
 		return false;
 	*out = details;
 	details = (struct collection_details){0};
@@ -186,10 +291,11 @@ bool catalog_find_collection(struct catalog *catalog, const char *publisher, con
 void collection_details_finish(struct collection_details *details)
 {
 	for (size_t i = 0; i < details->module_count; i++) {
-		free(details->modules[i].handle);
-		free(details->modules[i].description);
+		module_summary_finish(&details->modules[i]);
+		deployments_finish(&details->deployments[i]);
 	}
 	free(details->modules);
+	free(details->deployments);
 	free(details->markdown);
 	finish_summary(&details->summary);
 	*details = (struct collection_details){0};

@@ -11,6 +11,8 @@
 
 #include "common/err.h"
 #include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_deployments.h"
+#include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_tags.h"
 
 struct collection_summary {
@@ -42,17 +44,11 @@ bool catalog_list_collections(struct catalog *catalog, const struct collection_q
 	struct collection_list *out, struct err *err);
 void collection_list_finish(struct collection_list *list);
 
-struct collection_module {
-	char *handle;
-	char *description;
-	int64_t latest_version;
-	bool cached;
-};
-
 struct collection_details {
 	struct collection_summary summary;
 	char *markdown;
-	struct collection_module *modules; /* a page of those that are known, in the collection's order */
+	struct module_summary *modules;  /* a page of those that are known, in the collection's order */
+	struct deployments *deployments; /* of each module, where they are folded; else empty */
 	size_t module_count;
 	int64_t next; /* the position where the next page begins; 0: there is none */
 };
@@ -61,6 +57,7 @@ struct collection_details {
 struct collection_part {
 	int64_t from; /* 0: from the start */
 	size_t limit; /* SIZE_MAX: all */
+	bool fold;    /* deployments are told of beside what they are deployments of, where both are in it */
 };
 
 /* *found is false, and nothing is to be freed, where there is none. */

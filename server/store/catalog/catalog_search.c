@@ -12,6 +12,7 @@
 #include "common/number.h"
 #include "common/utf8.h"
 #include "server/store/catalog/catalog_deployments.h"
+#include "server/store/catalog/catalog_families.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_rows.h"
 #include "server/store/search/families.h"
@@ -20,7 +21,7 @@
 #include "server/store/search/search_terms.h"
 
 /* MEANT_BELOW: few enough hits to ask whether other words were meant, which must have MEANT_TIMES as many. */
-enum { WORDS_MAX = 16, MEANT_BELOW = 10, MEANT_TIMES = 10, FOLDED_MAX = 6 };
+enum { WORDS_MAX = 16, MEANT_BELOW = 10, MEANT_TIMES = 10 };
 
 static const char *const sort_names[SORT_COUNT] = {
 	[SORT_NAME] = "name",
@@ -374,13 +375,6 @@ static void find_hits(const struct selection *selection, struct hits *hits)
 	}
 }
 
-/* A hit's deployments. */
-struct family {
-	int64_t ids[FOLDED_MAX];
-	size_t count;
-	size_t total;
-};
-
 /* What the lock guards ends here: ids, counts and the way to the next page. */
 struct findings {
 	int64_t *ids;
@@ -394,17 +388,6 @@ static void finish_findings(struct findings *findings)
 	free(findings->families);
 }
 
-static struct family find_family(const struct module_index *index, size_t slot)
-{
-	struct family family = {0};
-	size_t slots[FOLDED_MAX];
-
-	family.count = families_list(index, slot, slots, FOLDED_MAX, &family.total);
-	for (size_t i = 0; i < family.count; i++)
-		family.ids[i] = module_index_id(index, slots[i]);
-	return family;
-}
-
 static void collect_hits(const struct selection *selection, const struct hits *hits, struct findings *out)
 {
 	out->ids = mem_zero(out->count + 1, sizeof *out->ids);
@@ -413,7 +396,7 @@ static void collect_hits(const struct selection *selection, const struct hits *h
 	for (size_t i = 0; i < out->count; i++) {
 		out->ids[i] = module_index_id(selection->index, hits->slots[i]);
 		if (out->families)
-			out->families[i] = find_family(selection->index, hits->slots[i]);
+			out->families[i] = family_find(selection->index, hits->slots[i]);
 	}
 }
 
@@ -516,17 +499,6 @@ static bool select_modules(struct search *search, struct txn *txn, const struct 
 	return selection.start.has_place || guess(search, txn, &selection, words, list, err);
 }
 
-static bool load_family(
-	struct txn *txn, const struct family *family, struct deployments *out, struct err *err)
-{
-	for (size_t i = 0; i < family->count; i++) {
-		if (!deployments_load(txn, family->ids[i], out, err))
-			return false;
-	}
-	out->total = family->total;
-	return true;
-}
-
 static bool load_items(
 	struct txn *txn, const struct findings *findings, struct module_list *list, struct err *err)
 {
@@ -539,7 +511,7 @@ static bool load_items(
 			return false;
 		list->count += found;
 		if (found && findings->families &&
-			!load_family(txn, &findings->families[i], &list->deployments[list->count - 1], err))
+			!family_load(txn, &findings->families[i], &list->deployments[list->count - 1], err))
 			return false;
 	}
 	return true;
