@@ -38,8 +38,8 @@ function recall(box, panels) {
 	} catch {
 		// As above.
 	}
-	const current = panels.findIndex((panel) => panel.querySelector("[aria-current]"));
-	return [linked(panels), panels.findIndex((panel) => panel.id === kept), current, 0].find((place) => place >= 0);
+	const open = panels.findIndex((panel) => panel.classList.contains("open"));
+	return [linked(panels), panels.findIndex((panel) => panel.id === kept), open, 0].find((place) => place >= 0);
 }
 
 function makeTab(panel) {

@@ -162,23 +162,48 @@ static void write_relative(
 	HTML(&view->html, "</li>\n");
 }
 
-static void write_panel(
-	struct view *view, const json_t *family, const json_t *version, const struct label *label)
+static int64_t count_of(const json_t *family, const struct label *label)
+{
+	return label ? count_as(family, label->format) : (int64_t)json_array_size(family);
+}
+
+/* label NULL: all of them. */
+static bool has_place(const json_t *relative, const struct label *label)
+{
+	return !label || comes_as(relative, label->format);
+}
+
+/* Whether the version whose page this is is among those that a panel shows. */
+static bool shows_own(const json_t *family, const json_t *version, const struct label *label)
 {
 	const json_t *relative;
 	size_t i, shown = 0;
-	int64_t count = label ? count_as(family, label->format) : (int64_t)json_array_size(family);
+
+	json_array_foreach((json_t *)family, i, relative)
+	{
+		if (has_place(relative, label) && shown++ < SHOWN && is_same(relative, version))
+			return true;
+	}
+	return false;
+}
+
+static void write_panel(
+	struct view *view, const json_t *family, const json_t *version, const struct label *label, bool open)
+{
+	const json_t *relative;
+	size_t i, shown = 0;
+	int64_t count = count_of(family, label);
 
 	if (count == 0)
 		return;
-	HTML(&view->html, "<div class=\"panel\" id=\"format-%s\">\n<h3>%s",
+	HTML(&view->html, "<div class=\"panel%s\" id=\"format-%s\">\n<h3>%s", open ? " open" : "",
 		label ? formats[label->format].name : "all", label ? label->label : "All");
 	if (count > 1)
 		HTML(&view->html, " <span class=\"count\">%" PRId64 "</span>", count);
 	HTML(&view->html, "</h3>\n<ul>\n");
 	json_array_foreach((json_t *)family, i, relative)
 	{
-		if ((!label || comes_as(relative, label->format)) && shown++ < SHOWN)
+		if (has_place(relative, label) && shown++ < SHOWN)
 			write_relative(view, relative, version, label ? &label->format : NULL);
 	}
 	if (shown > SHOWN)
@@ -186,10 +211,27 @@ static void write_panel(
 	HTML(&view->html, "</ul>\n</div>\n");
 }
 
+/* Of the panels that are not empty, the one that a reader finds open: with this version, or else the first.
+ */
+static size_t find_open(const json_t *family, const json_t *version)
+{
+	size_t first = LABELS;
+
+	for (size_t i = LABELS; i-- > 0;) {
+		if (count_of(family, &labels[i]) > 0)
+			first = i;
+	}
+	for (size_t i = first; i < LABELS; i++) {
+		if (shows_own(family, version, &labels[i]))
+			return i;
+	}
+	return first;
+}
+
 void relatives_write_panels(struct view *view, const json_t *module, const json_t *version)
 {
 	json_auto_t *family = list_family(view, module, version);
-	size_t kinds = 0;
+	size_t kinds = 0, open = find_open(family, version);
 
 	if (json_array_size(family) < 2)
 		return;
@@ -197,10 +239,10 @@ void relatives_write_panels(struct view *view, const json_t *module, const json_
 			  "<h2 id=\"formats\">Formats of this model</h2>\n"
 			  "<div class=\"panels\" data-tabs=\"Formats\">\n");
 	for (size_t i = 0; i < LABELS; i++) {
-		kinds += count_as(family, labels[i].format) > 0;
-		write_panel(view, family, version, &labels[i]);
+		kinds += count_of(family, &labels[i]) > 0;
+		write_panel(view, family, version, &labels[i], i == open);
 	}
 	if (kinds > 1)
-		write_panel(view, family, version, NULL);
+		write_panel(view, family, version, NULL, false);
 	HTML(&view->html, "</div>\n</section>\n");
 }

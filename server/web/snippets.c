@@ -222,7 +222,7 @@ static bool is_for(const struct snippet *snippet, const json_t *model)
 }
 
 static void write_snippet(struct view *view, const struct snippet *snippet, const struct words *words,
-	const json_t *model, const char *digest)
+	const json_t *model, const char *digest, bool open)
 {
 	AUTO_BUFFER struct buffer code = {0};
 
@@ -231,8 +231,8 @@ static void write_snippet(struct view *view, const struct snippet *snippet, cons
 		snippet->call(&code, model);
 	if (strncmp(snippet->id, "curl", strlen("curl")) == 0 && *digest)
 		add_check(&code, digest);
-	HTML(&view->html, "<div class=\"panel\" id=\"use-%s\">\n<h3>%s</h3>\n<p class=\"faint\">%s</p>\n",
-		snippet->id, snippet->client, snippet->about);
+	HTML(&view->html, "<div class=\"panel%s\" id=\"use-%s\">\n<h3>%s</h3>\n<p class=\"faint\">%s</p>\n",
+		open ? " open" : "", snippet->id, snippet->client, snippet->about);
 	view_code(view, snippet->client, buffer_string(&code));
 	HTML(&view->html, "</div>\n");
 }
@@ -248,17 +248,24 @@ static bool is_wanted(const struct snippet *snippet, const json_t *module, const
 	       is_for(snippet, find_model(version, snippet->format));
 }
 
+/* A reader finds the first one open. */
 static void write_panels(
 	struct view *view, const json_t *module, const json_t *version, const struct words *words)
 {
-	if (framework_has_handle(fact_text(version, "handle")))
-		write_snippet(view, &kagglehub, words, NULL, "");
+	bool open = true;
+
+	if (framework_has_handle(fact_text(version, "handle"))) {
+		write_snippet(view, &kagglehub, words, NULL, "", open);
+		open = false;
+	}
 	for (size_t i = 0; i < sizeof snippets / sizeof *snippets; i++) {
 		const json_t *artifact = find_artifact(version, formats[snippets[i].format].name);
 
-		if (is_wanted(&snippets[i], module, version))
-			write_snippet(view, &snippets[i], words, find_model(version, snippets[i].format),
-				digest_of(artifact));
+		if (!is_wanted(&snippets[i], module, version))
+			continue;
+		write_snippet(view, &snippets[i], words, find_model(version, snippets[i].format),
+			digest_of(artifact), open);
+		open = false;
 	}
 }
 
