@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The notice of a version that is not here: has it fetched, and shows how far that is until it ends.
+// The notice of a version that is not here: has it downloaded, and shows how far that is until it ends.
 import { size, span } from "./size.js";
 
 const root = document.body.dataset.root;
@@ -42,7 +42,7 @@ class Notice {
 		this.state = this.running.querySelector("[role=status]");
 		this.bar = this.running.querySelector("progress");
 		this.figures = this.running.querySelector(".told");
-		this.button = element("button", "Fetch it now");
+		this.button = element("button", "Store it here now");
 		this.button.type = "button";
 		this.button.addEventListener("click", () => this.start());
 		this.line = element("p");

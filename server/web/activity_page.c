@@ -218,7 +218,8 @@ static void write_wants(struct view *view)
 	HTML(&view->html,
 		"<p><a class=\"button\" href=\"%s/-/wants.txt\" download>Download the want list</a> %s in "
 		"all; "
-		"<code>larder prefetch --from wants.txt</code> fetches them where there is a way out.</p>\n",
+		"<code>larder prefetch --from wants.txt</code> downloads them where there is a way "
+		"out.</p>\n",
 		view->root, count_text(total).text);
 	view_end_section(view);
 }

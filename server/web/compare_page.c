@@ -55,7 +55,7 @@ static void offer_fetching(struct view *view, const char *handle, int64_t versio
 {
 	AUTO_FREE char *command =
 		mem_printf("larder prefetch --server %s %s/%" PRId64, view->url, handle, version);
-	AUTO_FREE char *label = mem_printf("Fetch version %" PRId64, version);
+	AUTO_FREE char *label = mem_printf("Store version %" PRId64 " here", version);
 
 	view_code(view, label, command);
 }

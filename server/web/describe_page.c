@@ -109,11 +109,12 @@ static void write_ways(struct view *view, const struct name *name)
 
 	if (mirror_consider(view->services->mirror, name, &outlook, &err) &&
 		outlook.prospect == PROSPECT_REFUSED) {
-		HTML(&view->html, "<p>It cannot be fetched now: %s.</p>\n", outlook.refusal.text);
+		HTML(&view->html, "<p>It cannot be downloaded from upstream now: %s.</p>\n",
+			outlook.refusal.text);
 		return;
 	}
 	fill_notice_write(
-		view, name, "", "An upstream may have it.", "Whoever loads it from here has it fetched.");
+		view, name, "", "An upstream may have it.", "It is downloaded when it is first asked for.");
 }
 
 static void refuse_version(

@@ -49,3 +49,28 @@ bool fact_true(const json_t *object, const char *key)
 {
 	return json_is_true(json_object_get(object, key));
 }
+
+bool facts_is_stored(const json_t *version)
+{
+	const json_t *artifact;
+	size_t i;
+
+	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
+	{
+		if (fact_true(artifact, "cached"))
+			return true;
+	}
+	return false;
+}
+
+const json_t *facts_stand_in(const json_t *version)
+{
+	const json_t *artifact = json_array_get(json_object_get(version, "artifacts"), 0);
+
+	return artifact ? artifact : version;
+}
+
+const json_t *facts_unavailable(const json_t *version)
+{
+	return json_object_get(facts_stand_in(version), "unavailable");
+}

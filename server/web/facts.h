@@ -27,4 +27,12 @@ const char *fact_text(const json_t *object, const char *key);
 int64_t fact_number(const json_t *object, const char *key);
 bool fact_true(const json_t *object, const char *key);
 
+/* Whether any of a version's artifacts is in the store. */
+bool facts_is_stored(const json_t *version);
+
+/* Of a version that is not, what stands for it: its first artifact, or where it has none, itself. And why it
+ * cannot be had; NULL where it can. */
+const json_t *facts_stand_in(const json_t *version);
+const json_t *facts_unavailable(const json_t *version);
+
 #endif

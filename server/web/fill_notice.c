@@ -84,7 +84,7 @@ void fill_notice_write(
 		write_running(view, fill);
 	} else {
 		write_failed(view, fills);
-		view_code(view, "Fetch it now", command);
+		view_code(view, "Store it here now", command);
 	}
 	HTML(&view->html, "</div>\n");
 }

@@ -118,14 +118,15 @@ static void write_beginning(struct view *view)
 	HTML(&view->html, "<div class=\"hero\">\n<h1>Models, close at hand</h1>\n");
 	write_lead(view);
 	HTML(&view->html, "</div>\n<div class=\"empty prose\">\n<h2>Nothing is here yet</h2>\n"
-			  "<p>A module comes here when it is first asked for, and stays. Fetch one from "
+			  "<p>A module comes here when it is first asked for, and stays. Download one from "
 			  "upstream now:</p>\n");
-	view_code(view, "Fetch a module", prefetch);
+	view_code(view, "Download a module", prefetch);
 	HTML(&view->html,
 		"<p>Publish one of your own; the token is made once, by whoever runs this server:</p>\n");
 	view_code(view, "Make a token", "TOKEN=$(larder token create ci --scope 'publish:acme/*')");
 	view_code(view, "Publish a module", publish);
-	HTML(&view->html, "<p>Or list a whole catalogue of documentation, to be fetched at first use:</p>\n");
+	HTML(&view->html, "<p>Or list a whole catalogue of documentation, whose modules are downloaded at "
+			  "first use:</p>\n");
 	view_code(view, "List a catalogue", "larder import-docs tfhub.dev.tar.gz");
 	HTML(&view->html, "</div>\n");
 }
@@ -142,7 +143,7 @@ static void write_no_match(struct view *view)
 	HTML(&view->html,
 		"<li><a href=\"%s/\">Show all modules</a></li>\n"
 		"<li>What an upstream has need not be listed here: a handle and its version after "
-		"<code>%s/</code> fetch it.</li>\n</ul>\n</div>\n",
+		"<code>%s/</code> download it.</li>\n</ul>\n</div>\n",
 		view->root, view->url);
 }
 

@@ -91,17 +91,15 @@ static void write_formats(struct view *view, const json_t *module, const json_t 
 /* As rows of lists tell it of what can be had. */
 static void write_state(struct view *view, const json_t *version)
 {
-	const json_t *artifact;
-	bool is_here = false;
-	size_t i;
+	const char *state = fact_text(version, "state");
 
-	json_array_foreach(json_object_get(version, "artifacts"), i, artifact) is_here =
-		is_here || fact_true(artifact, "cached");
 	if (!is_active(version))
-		HTML(&view->html, "<span class=\"state stop\">%s</span>\n", fact_text(version, "state"));
+		HTML(&view->html, "<span class=\"state stop\">%s</span>\n", state);
+	else if (facts_is_stored(version))
+		HTML(&view->html, "<span class=\"state here\">stored here</span>\n");
 	else
-		HTML(&view->html, "<span class=\"state %s\">%s</span>\n", is_here ? "here" : "away",
-			is_here ? "on this server" : "not on this server");
+		HTML(&view->html, "<span class=\"state away\">%s</span>\n",
+			facts_unavailable(version) ? "not stored here" : "downloaded at first use");
 }
 
 static void write_badges(struct view *view, const json_t *module, const json_t *version)

@@ -31,28 +31,6 @@ static const struct {
 		"This version is here, but not given out: its bytes are not to be trusted."},
 };
 
-static bool is_cached(const json_t *version)
-{
-	const json_t *artifact;
-	size_t i;
-
-	json_array_foreach(json_object_get(version, "artifacts"), i, artifact)
-	{
-		if (fact_true(artifact, "cached"))
-			return true;
-	}
-	return false;
-}
-
-/* What stands for the version where nothing of it is here: its first artifact, or where it has none, itself.
- */
-static const json_t *first_of(const json_t *version)
-{
-	const json_t *artifact = json_array_get(json_object_get(version, "artifacts"), 0);
-
-	return artifact ? artifact : version;
-}
-
 static bool is_held_back(const json_t *unavailable)
 {
 	return strcmp(fact_text(unavailable, "code"), "quarantined") == 0;
@@ -60,7 +38,7 @@ static bool is_held_back(const json_t *unavailable)
 
 static void write_fetching(struct view *view, const json_t *version)
 {
-	const char *query = strchr(fact_text(first_of(version), "url"), '?');
+	const char *query = strchr(fact_text(facts_stand_in(version), "url"), '?');
 	struct name name = {.version = fact_number(version, "version")};
 
 	(void)snprintf(name.handle, sizeof name.handle, "%s", fact_text(version, "handle"));
@@ -70,7 +48,7 @@ static void write_fetching(struct view *view, const json_t *version)
 
 static void write_missing(struct view *view, const json_t *version)
 {
-	const json_t *unavailable = json_object_get(first_of(version), "unavailable");
+	const json_t *unavailable = facts_unavailable(version);
 	bool held_back = is_held_back(unavailable);
 
 	if (!unavailable)
@@ -118,7 +96,7 @@ void module_sections_write_notices(struct view *view, const json_t *version)
 				states[i].title, states[i].text);
 	}
 	json_array_foreach(json_object_get(version, "artifacts"), i, artifact) write_warnings(view, artifact);
-	if (strcmp(state, "active") == 0 && !is_cached(version))
+	if (strcmp(state, "active") == 0 && !facts_is_stored(version))
 		write_missing(view, version);
 }
 

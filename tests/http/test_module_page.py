@@ -267,7 +267,7 @@ def test_why_the_last_fill_failed_is_told(mirror, upstream):
     recent = lambda: mirror.get("/api/v1/fills?path=far/broken/1").json()["recent"]
     wait_until(recent, lambda: "the fill to fail")
     page = Page(mirror.get("/far/broken/1", accept=BROWSER))
-    assert page.has_text("The last download from upstream failed: ") or page.has_text("cannot be fetched now: "), mirror.get("/far/broken/1", accept=BROWSER).body
+    assert page.has_text("The last download from upstream failed: ") or page.has_text("cannot be downloaded from upstream now: "), mirror.get("/far/broken/1", accept=BROWSER).body
 
 
 # ---- files, tables ------------------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_what_is_listed(start, upstream, tmp_path, offline):
         (folder / name / "1.md").write_text(text)
     larder.larder("import-docs", str(tmp_path / "tree"))
     page = browse(larder, "/acme/x/1")
-    assert page.has_text("not on this server") and page.has_text("Use it")
+    assert page.has_text("downloaded at first use" if offline == "off" else "not stored here") and page.has_text("Use it")
     assert ("/acme/x/1?tf-hub-format=compressed" in page.links) == (offline == "off"), "what cannot be had is not offered"
     page = browse(larder, "/acme/p/1")
     assert not page.has_text("Use it") and 'data-tabs="Clients"' not in html(larder, "/acme/p/1")
@@ -314,7 +314,7 @@ def test_what_is_listed(start, upstream, tmp_path, offline):
 
 def test_state_of_what_is_here(larder):
     larder.publish("/acme/m/1", modules.module(400))
-    assert browse(larder, "/acme/m/1").has_text("on this server")
+    assert browse(larder, "/acme/m/1").has_text("stored here")
     larder.request("DELETE", "/acme/m/1", {"Authorization": f"Bearer {larder.token('withdraw:*')}"})
     page = browse(larder, "/acme/m/1", 410)
     assert page.has_text("withdrawn") and not any("compressed" in link for link in page.links)

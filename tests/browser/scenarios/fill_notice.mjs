@@ -2,12 +2,12 @@
 // Whoever waits for a version sees how far it is, its end, or why it failed, on its own page and without loading it again.
 export default async function ({ open, audit, shoot, tell, assert }) {
 	const page = await open("/far/away/3");
-	await page.getByRole("button", { name: "Fetch it now", exact: true }).click();
+	await page.getByRole("button", { name: "Store it here now", exact: true }).click();
 	await page.getByRole("status").getByText(/^Downloading from/).waitFor();
 	await page.locator("#fetch .told").getByText(/^[\d.]+ [KM]iB of 4\.\d MiB/).waitFor();
 	const bar = page.locator("#fetch progress");
 	assert(await bar.evaluate((one) => one.value > 0 && one.value < one.max), "the bar stands at an end");
-	assert(!await page.getByRole("button", { name: "Fetch it now", exact: true }).isVisible(), "it can be asked for twice");
+	assert(!await page.getByRole("button", { name: "Store it here now", exact: true }).isVisible(), "it can be asked for twice");
 	await audit(page);
 	await shoot(page, "fill-running");
 
@@ -27,7 +27,7 @@ export default async function ({ open, audit, shoot, tell, assert }) {
 	assert(await page.locator("#fetch").count() === 0, "it is here, and the notice as well");
 
 	const broken = await open("/far/broken/1");
-	await broken.getByRole("button", { name: "Fetch it now", exact: true }).click();
+	await broken.getByRole("button", { name: "Store it here now", exact: true }).click();
 	await broken.getByRole("status").getByText(/^The download failed: .{10}/).waitFor();
 	await broken.getByRole("button", { name: "Try again", exact: true }).waitFor();
 	await audit(broken);

@@ -5,7 +5,7 @@ export default async function ({ open, shoot, tell, until, assert }) {
 	await activity.locator("#live").getByText("Live", { exact: true }).waitFor();
 	assert(await activity.locator("#no-fills").isVisible(), "a fill is running already");
 	const page = await open("/far/away/3");
-	await page.getByRole("button", { name: "Fetch it now", exact: true }).click();
+	await page.getByRole("button", { name: "Store it here now", exact: true }).click();
 	await page.getByRole("status").getByText("Downloading").waitFor();
 
 	const row = activity.locator("#fills tr").filter({ hasText: "far/away/3" });

@@ -16,7 +16,7 @@ export default async function ({ open, shoot, arrive, assert }) {
 	for (const client of ["hub.load", "KerasLayer", "curl"]) {
 		assert(await page.getByRole("heading", { name: client, exact: true }).isVisible(), `${client} is not shown`);
 	}
-	assert(await page.getByRole("button", { name: /Copy|Fetch/ }).count() === 0, "a button that does nothing");
+	assert(await page.getByRole("button", { name: /Copy|Store/ }).count() === 0, "a button that does nothing");
 	assert(await page.getByText("serving_default", { exact: true }).isVisible(), "no signatures");
 	await shoot(page, "without-scripts-module");
 	await page.getByRole("link", { name: "Activity" }).click();
