@@ -237,7 +237,9 @@ def test_whole_catalogue(browser, catalogue):
 
 SAMPLE = 12
 PAGES = ["/", "/?q=mobilenet", "/?q=mobilnet", "/?q=nothing-like-it", "/?format=tflite&task=image-classification", "/google", "/-/publishers",
-         "/-/collections", "/-/activity", "/-/compare/real/compared", "/-/compare/real/compared?from=2&to=1", "/-/nothing", "/no/such/1"]
+         "/-/collections", "/-/collections/google/movinet", "/-/activity", "/-/compare/real/compared", "/-/compare/real/compared?from=2&to=1", "/-/nothing", "/no/such/1"]
+# Opened with the tab of their own format, which is not the first.
+DEPLOYMENTS = ["/google/lite-model/aiy/vision/classifier/plants_V1/3", "/google/tfjs-model/movenet/singlepose/lightning/4"]
 
 
 def every_path(larder):
@@ -257,12 +259,12 @@ def test_every_page(browser, catalogue):
     publish_hostile(catalogue)
     publish_many(catalogue)
     paths = every_path(catalogue)
-    hostile = ["/acme/hostile/1", "/acme/hostile/2", "/acme/many/1"]
+    always = ["/acme/hostile/1", "/acme/hostile/2", "/acme/many/1", *DEPLOYMENTS, *reversed(DEPLOYMENTS)]
     collections = ["/-/collections/" + row["handle"] for row in catalogue.get("/api/v1/collections?limit=200").json()["collections"]]
     chosen = random.Random(5)
     some = paths if turns else chosen.sample(paths, SAMPLE) + [path for path in paths if path.startswith("/real/")][::4]
     some += collections if turns else chosen.sample(collections, 2)
-    browser.play("sweep", catalogue, {"going on": lambda: None}, paths=PAGES + hostile + [path for path in some if path not in hostile],
+    browser.play("sweep", catalogue, {"going on": lambda: None}, paths=PAGES + always + [path for path in some if path not in always],
                  turns=max(turns, 1), most=25 << 10, shots=PAGES)
 
 
