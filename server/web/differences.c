@@ -181,7 +181,7 @@ static void write_figures(struct view *view, const struct titles *titles, const 
 {
 	view_begin_section(view, "figures", "At a glance");
 	html_table_begin(view, &(struct html_table){.label = "At a glance",
-				       .kind = "figures-table",
+				       .kind = "signature",
 				       .columns = {"Figure", titles->from, titles->to, "Change"},
 				       .numbers = 1 << 1 | 1 << 2 | 1 << 3});
 	write_size(view, "Archive", json_object_get(diff, "size_bytes"));

@@ -69,7 +69,7 @@ struct choice {
 	bool chosen;
 };
 
-static const char *known_label(const char *key, const char *value)
+const char *filters_word(const char *key, const char *value)
 {
 	for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
 		if (strcmp(labels[i].key, key) == 0 && strcmp(labels[i].value, value) == 0)
@@ -83,7 +83,7 @@ static char *label_of(const char *key, const char *value)
 {
 	const char *name = strcmp(key, "language") == 0 ? language_name(value) : NULL;
 
-	return name ? mem_printf("%s · %s", value, name) : mem_dup(known_label(key, value));
+	return name ? mem_printf("%s · %s", value, name) : mem_dup(filters_word(key, value));
 }
 
 /* What a parameter filters by; NULL: it is no filter. */

@@ -18,4 +18,7 @@ void filters_write_chosen(struct view *view);
 /* How many filters the request has set. */
 size_t filters_count(const struct request *request);
 
+/* A value in words, where it does not speak for itself: of a fine_tunable "true", "yes". Else the value. */
+const char *filters_word(const char *key, const char *value);
+
 #endif

@@ -94,11 +94,31 @@ void model_tables_write_tensor(struct view *view, const json_t *tensor)
 
 /* ---- one function as a table ---- */
 
-static const struct html_table signature_table = {
-	.kind = "signature", .columns = {"Name", "Type", "Shape", "Tensor"}};
+static bool name_tensors(const json_t *tensors)
+{
+	const json_t *tensor;
+	size_t i;
 
-/* Callables have no names of tensors, and so no column for them. */
-static const struct html_table callable_table = {.kind = "signature", .columns = {"Name", "Type", "Shape"}};
+	json_array_foreach((json_t *)tensors, i, tensor)
+	{
+		if (*fact_text(tensor, "tensor"))
+			return true;
+	}
+	return false;
+}
+
+/* Callables and layers have no names of tensors, and so no column for them. */
+static struct html_table table_of(const json_t *function)
+{
+	struct html_table table = {.kind = "signature",
+		.label = fact_text(function, "name"),
+		.columns = {"Name", "Type", "Shape"}};
+
+	if (name_tensors(json_object_get(function, "inputs")) ||
+		name_tensors(json_object_get(function, "outputs")))
+		table.columns[3] = "Tensor";
+	return table;
+}
 
 static void write_tensor(struct view *view, const struct html_table *table, const json_t *tensor)
 {
@@ -126,11 +146,10 @@ static void write_tensors(
 	html_table_end_group(view);
 }
 
-static void write_table(struct view *view, const struct html_table *kind, const json_t *function)
+static void write_table(struct view *view, const json_t *function)
 {
-	struct html_table table = *kind;
+	const struct html_table table = table_of(function);
 
-	table.label = fact_text(function, "name");
 	html_table_open(view, &table);
 	html_table_head(view, &table);
 	write_tensors(view, &table, "Inputs", json_object_get(function, "inputs"));
@@ -203,7 +222,6 @@ static void write_line(struct view *view, const json_t *function)
 /* ---- a list of functions ---- */
 
 struct functions {
-	const struct html_table *table;
 	const json_t *all;
 	const json_t *open; /* the one that is shown at once */
 	const char *anchor; /* what ids begin with */
@@ -244,7 +262,7 @@ static void write_details(struct view *view, const struct functions *functions, 
 	HTML(&view->html, "</summary>\n");
 	if (*method)
 		HTML(&view->html, "<p class=\"method\">%s</p>\n", method);
-	write_table(view, functions->table, function);
+	write_table(view, function);
 	HTML(&view->html, "</details>\n");
 }
 
@@ -362,12 +380,11 @@ static void write_graph(struct view *view, const json_t *graph, const struct gra
 	if (is_tf_hub && (!place->alone || json_array_size(json_object_get(graph, "tags")) == 0))
 		write_graph_title(view, json_object_get(graph, "tags"));
 	write_functions(
-		view, &(struct functions){&signature_table, signatures,
-			      first ? example_calls_default(signatures) : NULL, anchor, place->ends_at});
+		view, &(struct functions){signatures, first ? example_calls_default(signatures) : NULL,
+			      anchor, place->ends_at});
 	if (json_array_size(callables) > 0) {
 		HTML(&view->html, "<h3>Callable by name</h3>\n");
-		write_functions(
-			view, &(struct functions){&callable_table, callables, NULL, other, place->ends_at});
+		write_functions(view, &(struct functions){callables, NULL, other, place->ends_at});
 	}
 	write_ops(view, json_object_get(graph, "ops"));
 }

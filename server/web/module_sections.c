@@ -12,6 +12,7 @@
 #include "server/web/cards.h"
 #include "server/web/facts.h"
 #include "server/web/fill_notice.h"
+#include "server/web/filters.h"
 #include "server/web/html_table.h"
 #include "server/web/sparkline.h"
 #include "server/web/times.h"
@@ -291,7 +292,7 @@ static void write_other_tags(struct view *view, const json_t *tags)
 		const json_t *values = json_object_get(tags, kinds[i].kind);
 		const char *value = json_string_value(json_array_get(values, 0));
 
-		write_fact(view, kinds[i].label, value ? value : "");
+		write_fact(view, kinds[i].label, value ? filters_word(kinds[i].kind, value) : "");
 	}
 }
 

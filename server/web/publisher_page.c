@@ -68,7 +68,6 @@ static void write_title(struct view *view, const struct shelf *shelf)
 	int64_t modules = fact_number(shelf->publisher, "modules");
 	int64_t collections = fact_number(shelf->publisher, "collections");
 
-	HTML(&view->html, "<header class=\"title\">\n");
 	view_begin_crumbs(view, "/", "Modules");
 	view_end_crumbs(view);
 	HTML(&view->html, "<h1>%s</h1>\n<p class=\"about\">%s module%s",
@@ -77,7 +76,18 @@ static void write_title(struct view *view, const struct shelf *shelf)
 	if (collections > 0)
 		HTML(&view->html, " and %s collection%s", count_text(collections).text,
 			collections == 1 ? "" : "s");
-	HTML(&view->html, ", published as <code>%s</code></p>\n</header>\n", shelf->name);
+	HTML(&view->html, ", published as <code>%s</code></p>\n", shelf->name);
+}
+
+/* To what stands far below. */
+static void write_section_links(struct view *view, const struct shelf *shelf)
+{
+	HTML(&view->html, "<nav class=\"sections\" aria-label=\"On this page\">\n");
+	if (shelf->documentation)
+		HTML(&view->html, "<a href=\"#documentation\">About</a>\n");
+	if (json_array_size(json_object_get(shelf->collections, "collections")) > 0)
+		HTML(&view->html, "<a href=\"#collections\">Collections</a>\n");
+	HTML(&view->html, "<a href=\"#modules\">Modules</a>\n</nav>\n");
 }
 
 static void write_collections(struct view *view, const struct shelf *shelf)
@@ -145,8 +155,6 @@ static void write_modules(struct view *view, const struct shelf *shelf)
 	const json_t *modules = json_object_get(shelf->modules, "modules");
 
 	view_begin_section(view, "modules", "Modules");
-	if (fact_number(shelf->publisher, "modules") > 1)
-		write_search(view, shelf);
 	if (*asked(view, "q"))
 		write_found(view, shelf);
 	else if (json_array_size(modules) == 0)
@@ -157,6 +165,31 @@ static void write_modules(struct view *view, const struct shelf *shelf)
 	cards_write(view, modules, asked(view, "q"));
 	cards_write_next(view, shelf->name, shelf->modules);
 	view_end_section(view);
+}
+
+/* Who looks for something among the modules, or is on a page behind the first, has read what stands before
+ * them. */
+static bool is_narrowed(const struct view *view)
+{
+	return *asked(view, "q") || *asked(view, "sort") || *asked(view, "cursor");
+}
+
+static void write_head(struct view *view, const struct shelf *shelf)
+{
+	HTML(&view->html, "<header class=\"title\">\n");
+	write_title(view, shelf);
+	if (fact_number(shelf->publisher, "modules") > 1)
+		write_search(view, shelf);
+	if (!is_narrowed(view))
+		write_section_links(view, shelf);
+	HTML(&view->html, "</header>\n");
+}
+
+static void write_introduction(struct view *view, const struct shelf *shelf)
+{
+	if (shelf->documentation)
+		view_document(view, "About", shelf->documentation, NULL);
+	write_collections(view, shelf);
 }
 
 void publisher_page_describe(struct view *view, const char *name, struct reply *reply)
@@ -171,10 +204,9 @@ void publisher_page_describe(struct view *view, const char *name, struct reply *
 	view->feed = mem_printf("-/feeds/%s.atom", name);
 	view_begin(view, fact_text(shelf.publisher, "display_name"), SECTION_NONE, "list.js");
 	HTML(&view->html, "<div class=\"page\">\n");
-	write_title(view, &shelf);
-	if (shelf.documentation)
-		view_document(view, "About", shelf.documentation, NULL);
-	write_collections(view, &shelf);
+	write_head(view, &shelf);
+	if (!is_narrowed(view))
+		write_introduction(view, &shelf);
 	write_modules(view, &shelf);
 	HTML(&view->html, "</div>\n");
 	view_send(view, reply, 200);

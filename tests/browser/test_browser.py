@@ -78,7 +78,11 @@ def test_eight_results_a_screen(browser, larder, tmp_path):
         file = tmp_path / f"tree/assets/docs/{path.rsplit('/', 1)[0]}/{i + 1}.md"
         file.parent.mkdir(parents=True)
         file.write_bytes(document("Module", path, "A sentence that tells what a picture shows, " * (1 + i % 4),
-                                  **{**CLASSIFIER, "network_architecture": "mobilenet-v2", "dataset": "imagenet-ilsvrc-2012-cls", "language": "en"}))
+                                  **{**CLASSIFIER, "network_architecture": "mobilenet-v2", "dataset": "imagenet-ilsvrc-2012-cls"}))
+        for more in ("fp16", "int8"):
+            lite = file.parent / f"lite/{more}/1.md"
+            lite.parent.mkdir(parents=True)
+            lite.write_bytes(document("Lite", f"{path.rpartition('/')[0]}/{more}/1", "The same, smaller.", asset_path="legacy", parent_model=path))
     larder.larder("import-docs", str(tmp_path / "tree"))
     larder.publish("/acme/mobilenet-here/1", modules.module())
     larder.put("/acme/mobilenet-here/1", document("Module", "acme/mobilenet-here/1", "What a picture shows.", **CLASSIFIER), content_type="text/markdown")

@@ -9,6 +9,7 @@ export default async function ({ open, assert }) {
 			const boxes = await page.locator(".card").evaluateAll((cards) => cards.map((card) => card.getBoundingClientRect().bottom));
 			const seen = boxes.filter((bottom) => bottom <= height).length;
 			assert(seen >= least, `${path} shows ${seen} results at ${width} by ${height}`);
+			assert(await page.locator(".relatives").count() >= 8, "the rows tell of no other formats");
 			assert(await page.locator(".hero").count() === 0, "the hero takes room");
 			const edges = await page.locator(".card .figures > :nth-child(3)").evaluateAll((cells) => cells.slice(0, 8).map((cell) => Math.round(cell.getBoundingClientRect().right)));
 			assert(new Set(edges).size === 1, `numbers end at ${edges}`);
