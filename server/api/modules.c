@@ -143,8 +143,8 @@ static json_t *head_json(const struct services *services, const char *handle, st
 		return NULL;
 	if (last.count > 0)
 		return inactive_json(handle, &last.items[0]);
-	(void)err_set(err, ERR_NOT_FOUND,
-		"No module %s is known here. /api/v1/modules?q=… finds those that are.", handle);
+	(void)err_set(
+		err, ERR_NOT_FOUND, "No module %s is known here; a search finds those that are.", handle);
 	return NULL;
 }
 

@@ -39,7 +39,7 @@ json_t *ask_signatures(const struct ask *ask, struct err *err)
 	if (!model) {
 		(void)err_set(err, ERR_NOT_FOUND,
 			"Version %s has no model here whose signatures are known; "
-			"/api/v1/modules/… tells which formats it has.",
+			"its artifacts tell which formats it has.",
 			name_path(&name).text);
 		return NULL;
 	}

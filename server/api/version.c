@@ -22,7 +22,7 @@ bool version_named(const struct ask *ask, struct name *out, struct err *err)
 static bool refuse_unknown(const struct name *name, struct err *err)
 {
 	return err_set(err, ERR_NOT_FOUND,
-		"Version %s is not known here. /api/v1/modules/<handle> lists the versions that are.",
+		"Version %s is not known here; what is known of its module lists the versions that are.",
 		name_path(name).text);
 }
 

@@ -39,18 +39,26 @@ static void add_parameter(struct buffer *query, const char *name, const char *va
 struct modules {
 	struct text_table table;
 	size_t count;
+	char *meant; /* what the words may have meant; NULL */
 	struct listing_items items;
 };
 
 static void finish_modules(struct modules *modules)
 {
 	text_table_finish(&modules->table);
+	free(modules->meant);
 }
 
 static void print_rows(void *context, const json_t *page)
 {
 	struct modules *modules = context;
 
+	const char *meant = json_string_value(json_object_get(page, "did_you_mean"));
+
+	if (meant && !modules->meant) {
+		modules->meant = mem_dup(meant);
+		text_table_blank_controls(modules->meant);
+	}
 	listing_add_modules(&modules->table, json_object_get(page, "modules"));
 	modules->count += json_array_size(json_object_get(page, "modules"));
 	listing_print(&modules->table);
@@ -65,6 +73,18 @@ static void print_items(void *context, const json_t *page)
 	listing_add_json(&modules->items, page);
 }
 
+/* Where there is nothing, or words were probably meant otherwise. */
+static void tell_of_few(const struct modules *modules, bool searched)
+{
+	const char *none = searched ? "no module matches" : "there is no module yet";
+
+	if (modules->meant)
+		(void)fprintf(stderr, "%s%sdid you mean \"%s\"?\n", modules->count == 0 ? none : "",
+			modules->count == 0 ? "; " : "", modules->meant);
+	else if (modules->count == 0)
+		(void)fprintf(stderr, "%s\n", none);
+}
+
 /* Each page as it comes: all modules at once may be many. A list that breaks off is not closed, so that
  * nobody takes it for a whole one. */
 static bool list(struct remote *remote, const char *query, bool as_json, struct err *err)
@@ -77,8 +97,8 @@ static bool list(struct remote *remote, const char *query, bool as_json, struct 
 		return false;
 	if (as_json)
 		listing_end_json(&modules.items);
-	else if (modules.count == 0)
-		(void)fputs(*query ? "no module matches\n" : "there is no module yet\n", stderr);
+	else
+		tell_of_few(&modules, *query != 0);
 	return true;
 }
 

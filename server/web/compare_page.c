@@ -74,15 +74,23 @@ static void write_refusal(
 }
 
 /* The version that is asked for, or else one counted from the end of those that there are. */
-static int64_t choose(const struct view *view, const char *key, const json_t *versions, size_t from_the_end)
+static bool choose(const struct view *view, const char *key, const json_t *versions, size_t from_the_end,
+	int64_t *out, struct err *err)
 {
 	const char *asked = query_find(&view->request->query, key);
 	size_t count = json_array_size(versions);
-	int64_t number;
 
-	if (asked && number_parse(asked, &number))
-		return number;
-	return json_integer_value(json_array_get(versions, count < from_the_end ? 0 : count - from_the_end));
+	*out = json_integer_value(json_array_get(versions, count < from_the_end ? 0 : count - from_the_end));
+	return !asked || !*asked || number_parse(asked, out) ||
+	       err_set(err, ERR_BAD_REQUEST, "The parameter \"%s\" must be a version, such as 2.", key);
+}
+
+static bool choose_pair(const struct view *view, const json_t *module, struct pair *out, struct err *err)
+{
+	const json_t *versions = json_object_get(module, "versions");
+
+	return choose(view, "from", versions, 2, &out->from, err) &&
+	       choose(view, "to", versions, 1, &out->to, err);
 }
 
 static json_t *find_module(const struct view *view, struct err *err)
@@ -157,10 +165,8 @@ void web_compare(void *services, struct request *request, struct reply *reply)
 	if (!view_takes(&view, "from to format", reply))
 		return;
 	module = find_module(&view, &err);
-	if (!module)
+	if (!module || !choose_pair(&view, module, &pair, &err))
 		return view_refuse(&view, &err, reply);
-	pair = (struct pair){choose(&view, "from", json_object_get(module, "versions"), 2),
-		choose(&view, "to", json_object_get(module, "versions"), 1)};
 	diff = is_same(&pair) ? NULL : compare(&view, module, &pair, &err);
 	if (!diff && !is_same(&pair))
 		problem_reply(reply, &err);

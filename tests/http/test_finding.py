@@ -107,6 +107,8 @@ def test_typos_of_the_field(catalogue):
     assert search(catalogue, "mobilnet V2")["did_you_mean"] == "mobilenet V2"
     for q in ("xq", "zzzzzzzzzz", "q" * 200, "1234567890"):
         assert "did_you_mean" not in search(catalogue, q), q
+    done = catalogue.larder("list", "mobilnet", "--server", catalogue.url)
+    assert (done.stdout, done.stderr) == ("", 'no module matches; did you mean "mobilenet"?\n')
     page = browse(catalogue, "/?q=mobilnet")
     assert page.has_text("Did you mean mobilenet?") and "/?q=mobilenet" in page.links
 

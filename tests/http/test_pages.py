@@ -214,10 +214,11 @@ def test_files_import_only_each_other(larder):
 # ---- refusals ---------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("path, status", [("/-/nothing", 400), ("/acme/../x", 400), ("/acme/x/1/model.json/y?a=%zz", 400), ("/-/compare/acme/absent", 404),
-                                          ("/-/collections/acme/absent", 404), ("/-/collections/acme", 404)])
+                                          ("/-/collections/acme/absent", 404), ("/-/collections/acme", 404), ("/-/versions/acme/absent", 404), ("/acme", 404)])
 def test_browsers_are_refused_by_pages(larder, path, status):
     page = browse(larder, path, status)
     assert "/" in page.links and page.headers["Cache-Control"] == "no-store"
+    assert not page.has_text("/api/"), "people are sent to where programs ask"
 
 
 @pytest.mark.parametrize("path, status", [("/-/nothing", 400), ("/acme/../x", 400), ("/api/v1/nothing", 404), ("/acme/absent/1", 404)])
@@ -249,14 +250,15 @@ def test_two_versions_are_compared(larder):
     assert page.has_text("saved_model.pb")
     assert browse(larder, "/-/compare/acme/m?from=2&to=1").has_text("Signature serving_default: input scale is gone")
     assert browse(larder, "/-/compare/acme/m").has_text("No difference. Code that calls version 2 can call version 3 as well.")
-    assert browse(larder, "/-/compare/acme/m?from=x&to=").has_text("m: version 2 and version 3")
+    assert browse(larder, "/-/compare/acme/m?from=&to=").has_text("m: version 2 and version 3")
+    assert browse(larder, "/-/compare/acme/m?from=x&to=", 400).has_text('The parameter "from" must be a version, such as 2.')
     links = browse(larder, "/acme/m/2")
     assert ("form", "/-/compare/acme/m") in [(tag, attributes.get("action")) for tag, attributes in links.tags]
 
 
 def test_a_version_is_not_compared_with_itself(larder):
     larder.publish("/acme/m/1", modules.module())
-    for query in ("", "?from=1&to=1", "?from=1", "?to=1", "?from=x&to=1"):
+    for query in ("", "?from=1&to=1", "?from=1", "?to=1", "?from=&to=1"):
         page = browse(larder, f"/-/compare/acme/m{query}")
         assert page.has_text("with itself it has no differences. This module has only one version") and not page.has_text("1 to 1")
         assert "form" not in [tag for tag, attributes in page.tags if attributes.get("class") == "compare"]
