@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from support import modules
+from support.command_line import run
 from support.daemon import assert_problem
 from test_pages import Page, browse
 
@@ -107,7 +108,7 @@ def test_typos_of_the_field(catalogue):
     assert search(catalogue, "mobilnet V2")["did_you_mean"] == "mobilenet V2"
     for q in ("xq", "zzzzzzzzzz", "q" * 200, "1234567890"):
         assert "did_you_mean" not in search(catalogue, q), q
-    done = catalogue.larder("list", "mobilnet", "--server", catalogue.url)
+    done = run("list", "mobilnet", server=catalogue.url)
     assert (done.stdout, done.stderr) == ("", 'no module matches; did you mean "mobilenet"?\n')
     page = browse(catalogue, "/?q=mobilnet")
     assert page.has_text("Did you mean mobilenet?") and "/?q=mobilenet" in page.links
