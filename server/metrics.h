@@ -79,6 +79,12 @@
 		"Those that the store did not do for now, or whose answer was lost.") \
 	X(METRIC_STORE_WAITED_MS, counter, "larder_store_waited_milliseconds_total", "", \
 		"How long they were waited for, all together.") \
+	X(METRIC_LEASES_HELD, gauge, "larder_leases_held", "", \
+		"Leases on names that this node holds for the others.") \
+	X(METRIC_LEASES_ACQUIRED, counter, "larder_leases_total", "{event=\"acquired\"}", \
+		"Leases by what became of them.") \
+	X(METRIC_LEASES_TAKEN, counter, "larder_leases_total", "{event=\"taken-over\"}", "") \
+	X(METRIC_LEASES_LOST, counter, "larder_leases_total", "{event=\"lost\"}", "") \
 	X(METRIC_CHECKPOINTS, counter, "larder_fill_bookmarks_total", "", \
 		"Checkpoints written, for fills to go on after a restart.") \
 	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", \

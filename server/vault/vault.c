@@ -37,6 +37,22 @@ bool vault_withdraw(struct vault *vault, const struct name *name, const char *wh
 	return vault->ops->withdraw(vault, name, who, known_here, before, err);
 }
 
+bool vault_acquire(struct vault *vault, const struct name *name, const struct lease_holder *holder,
+	struct lease_watch *watch, struct lease_answer *out, struct err *err)
+{
+	return vault->ops->acquire(vault, name, holder, watch, out, err);
+}
+
+void vault_report(struct vault *vault, struct lease *lease, const struct lease_work *work)
+{
+	vault->ops->report(vault, lease, work);
+}
+
+void vault_release(struct vault *vault, struct lease *lease, bool done)
+{
+	vault->ops->release(vault, lease, done);
+}
+
 bool vault_can_read(struct vault *vault, struct err *err)
 {
 	return vault->ops->can_read(vault, err);

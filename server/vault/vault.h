@@ -45,6 +45,19 @@ bool vault_read(struct vault *vault, const struct digest *digest, int64_t first,
 bool vault_withdraw(struct vault *vault, const struct name *name, const char *who, bool known_here,
 	bool *before, struct err *err);
 
+/* Asks for the lease on a name, to do for all nodes what needs to be done only once. Whoever alone has
+ * nothing to share has each at once (LEASE_NEW). LEASE_THEIRS: another has it; ask again with the same watch
+ * in a moment. It saves work and promises nothing: another may take it from who is silent for its time, and
+ * where it cannot be asked for (false), what is to be done may be done without. */
+bool vault_acquire(struct vault *vault, const struct name *name, const struct lease_holder *holder,
+	struct lease_watch *watch, struct lease_answer *out, struct err *err);
+
+/* Tells the others how far it is; quick, waits for nobody. */
+void vault_report(struct vault *vault, struct lease *lease, const struct lease_work *work);
+
+/* Gives it back; quick, too. done: what was to be done is there for all. Takes NULL. */
+void vault_release(struct vault *vault, struct lease *lease, bool done);
+
 /* Whether what is shared can be read, and written, as far as the last calls tell: asks where it is not known
  * or was not so. False fills *err. */
 bool vault_can_read(struct vault *vault, struct err *err);

@@ -12,6 +12,7 @@
 #include "server/upstream/s3/bucket_parts.h"
 #include "server/vault/bucket_health.h"
 #include "server/vault/identity_record.h"
+#include "server/vault/leases.h"
 #include "server/vault/vault_keys.h"
 #include "server/vault/vault_ops.h"
 
@@ -22,6 +23,7 @@ struct vault_bucket {
 	struct vault base;
 	struct bucket *bucket;
 	struct bucket_health health;
+	struct leases *leases;
 };
 
 static struct vault_bucket *self(struct vault *vault)
@@ -31,6 +33,7 @@ static struct vault_bucket *self(struct vault *vault)
 
 static void destroy(struct vault *vault)
 {
+	leases_destroy(self(vault)->leases);
 	bucket_health_finish(&self(vault)->health);
 	free(vault);
 }
@@ -467,6 +470,24 @@ static bool withdraw(struct vault *base, const struct name *name, const char *wh
 	return create_tombstone(vault, name, who, before, err);
 }
 
+/* ---- leases ---- */
+
+static bool acquire(struct vault *vault, const struct name *name, const struct lease_holder *holder,
+	struct lease_watch *watch, struct lease_answer *out, struct err *err)
+{
+	return leases_acquire(self(vault)->leases, name, holder, watch, out, err) || refuse_unavailable(err);
+}
+
+static void report(struct vault *vault, struct lease *lease, const struct lease_work *work)
+{
+	leases_report(self(vault)->leases, lease, work);
+}
+
+static void release(struct vault *vault, struct lease *lease, bool done)
+{
+	leases_release(self(vault)->leases, lease, done);
+}
+
 /* ---- how it does ---- */
 
 static bool ask_reading(struct vault_bucket *vault, struct err *err)
@@ -518,7 +539,7 @@ static bool can_write(struct vault *vault, struct err *err)
 	return is_able(self(vault), true, err);
 }
 
-struct vault *vault_bucket_create(struct bucket *bucket)
+struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 {
 	static const struct vault_ops ops = {.is_shared = true,
 		.destroy = destroy,
@@ -526,6 +547,9 @@ struct vault *vault_bucket_create(struct bucket *bucket)
 		.keep = keep,
 		.read = read_blob,
 		.withdraw = withdraw,
+		.acquire = acquire,
+		.report = report,
+		.release = release,
 		.can_read = can_read,
 		.can_write = can_write};
 	struct vault_bucket *vault = mem_zero(1, sizeof *vault);
@@ -533,5 +557,6 @@ struct vault *vault_bucket_create(struct bucket *bucket)
 	vault->base.ops = &ops;
 	vault->bucket = bucket;
 	bucket_health_init(&vault->health);
+	vault->leases = leases_create(bucket, &vault->health, lease_ttl_s);
 	return &vault->base;
 }

@@ -6,10 +6,13 @@
 #ifndef SERVER_VAULT_VAULT_BUCKET_H
 #define SERVER_VAULT_VAULT_BUCKET_H
 
+#include <stdint.h>
+
 struct bucket;
 struct vault;
 
-/* The bucket, which was proved and knows how it wants its ETags, must outlive it. */
-struct vault *vault_bucket_create(struct bucket *bucket);
+/* The bucket, which was proved and knows how it wants its ETags, must outlive it. Who holds a lease and is
+ * silent for so long loses it. */
+struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s);
 
 #endif

@@ -17,6 +17,10 @@ struct vault_ops {
 		const struct vault_receiver *receiver, struct err *err);
 	bool (*withdraw)(struct vault *vault, const struct name *name, const char *who, bool known_here,
 		bool *before, struct err *err);
+	bool (*acquire)(struct vault *vault, const struct name *name, const struct lease_holder *holder,
+		struct lease_watch *watch, struct lease_answer *out, struct err *err);
+	void (*report)(struct vault *vault, struct lease *lease, const struct lease_work *work);
+	void (*release)(struct vault *vault, struct lease *lease, bool done);
 	bool (*can_read)(struct vault *vault, struct err *err);
 	bool (*can_write)(struct vault *vault, struct err *err);
 };

@@ -51,4 +51,42 @@ struct vault_receiver {
 	void *context;
 };
 
+/* ---- leases ---- */
+
+/* What a lease on a name is to whoever holds it; NULL where there is nothing to hold. */
+struct lease;
+
+/* How far somebody is with what he has leased: whose bytes he fetches, and how many are there. */
+struct lease_work {
+	char upstream[IDENTITY_WORD_MAX + 1];
+	char etag[256];
+	char last_modified[64];
+	int64_t bytes;
+	int64_t total_bytes; /* -1: not told */
+};
+
+struct lease_holder {
+	char node[IDENTITY_WORD_MAX + 1]; /* where that node is reached, to be shown; */
+	char url[2048];                   /* … and where it gives what it fetches */
+	struct lease_work work;
+};
+
+/* What somebody who wants a lease has seen of it so far. All zero before the first look. */
+struct lease_watch {
+	char etag[128];
+	int64_t since_ms; /* monotonic: since when it has not changed */
+};
+
+enum lease_standing {
+	LEASE_NEW,   /* it is ours, and nobody has had it before */
+	LEASE_TAKEN, /* it is ours, and another had it, who has come to an end or is silent */
+	LEASE_THEIRS
+};
+
+struct lease_answer {
+	enum lease_standing standing;
+	struct lease *lease;        /* where it is ours, to be released; may be NULL all the same */
+	struct lease_holder holder; /* who has it, or had it before (LEASE_TAKEN) */
+};
+
 #endif

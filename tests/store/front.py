@@ -24,7 +24,7 @@ class Script:
     takes HOLD_S), silent (nothing, as long as the client waits, HOLD_S at most). A tuple is answered as it stands: status, body, headers."""
 
     def __init__(self):
-        self.acts, self.seen, self.lock = {}, [], threading.Lock()
+        self.acts, self.seen, self.lock = {}, [], threading.RLock()
         self.afterwards = {}
         self.ignores_conditions = False
         self.etags = "quoted"  # how If-Match is compared: quoted, bare; untold: as quoted, but none is told

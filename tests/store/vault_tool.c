@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 
 #include "common/buffer.h"
+#include "common/clock.h"
 #include "common/digest.h"
 #include "common/own.h"
 #include "server/config.h"
+#include "server/metrics.h"
 #include "server/upstream/s3/bucket.h"
 #include "server/vault/vault.h"
 #include "server/vault/vault_bucket.h"
@@ -135,6 +137,72 @@ static int able(struct vault *vault, int count, char **words)
 	return 0;
 }
 
+/* ---- leases ---- */
+
+enum { LOOK_EVERY_MS = 20 };
+
+static void say(const char *word, const char *node)
+{
+	(void)printf("%s %s\n", word, node);
+	(void)fflush(stdout);
+}
+
+/* Asks until it is ours; says once whose it is meanwhile. */
+static bool acquire(
+	struct vault *vault, const struct name *name, const struct lease_holder *us, struct lease_answer *out)
+{
+	static const char *const standings[] = {[LEASE_NEW] = "new", [LEASE_TAKEN] = "taken"};
+	struct lease_watch watch = {0};
+	struct err err;
+	bool told = false;
+
+	for (;;) {
+		if (!vault_acquire(vault, name, us, &watch, out, &err))
+			return fail(&err) != 0;
+		if (out->standing != LEASE_THEIRS) {
+			say(standings[out->standing], out->holder.node);
+			return true;
+		}
+		if (!told)
+			say("theirs", out->holder.node);
+		told = true;
+		clock_sleep_ms(LOOK_EVERY_MS);
+	}
+}
+
+static void await_loss(void)
+{
+	while (metric_read(METRIC_LEASES_LOST) == 0)
+		clock_sleep_ms(LOOK_EVERY_MS);
+	say("lost", "");
+}
+
+/* hold PATH FORMAT NODE [bare]: then, as lines come: "lost" waits until it is, "report" says how far it is,
+ * "done" and "failed" end it. */
+static int hold(struct vault *vault, int count, char **words)
+{
+	struct lease_holder us = {.work = {.total_bytes = -1}};
+	const struct lease_work work = {.upstream = "hub", .etag = "\"e\"", .bytes = 5, .total_bytes = 10};
+	struct lease_answer answer;
+	struct name name;
+	char line[32];
+
+	if (!read_name(words[0], words[1], &name))
+		return 2;
+	(void)snprintf(us.node, sizeof us.node, "%s", words[2]);
+	if (!acquire(vault, &name, &us, &answer))
+		return 0;
+	while (fgets(line, sizeof line, stdin)) {
+		if (strcmp(line, "lost\n") == 0)
+			await_loss();
+		else if (strcmp(line, "report\n") == 0)
+			vault_report(vault, answer.lease, &work);
+		else
+			vault_release(vault, TAKE(answer.lease), strcmp(line, "done\n") == 0);
+	}
+	return 0;
+}
+
 static const struct {
 	const char *word;
 	int least;
@@ -145,6 +213,7 @@ static const struct {
 	{"read", 3, read_blob},
 	{"withdraw", 2, withdraw},
 	{"able", 0, able},
+	{"hold", 3, hold},
 };
 
 int main(int argc, char **argv)
@@ -160,7 +229,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	bucket = bucket_create(&config->store.bucket);
-	vault = vault_bucket_create(bucket);
+	bucket_set_bare_etags(bucket, strcmp(argv[argc - 1], "bare") == 0);
+	vault = vault_bucket_create(bucket, config->store.lease_ttl_s);
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		if (strcmp(words[i].word, argv[2]) == 0 && argc - 3 >= words[i].least)
 			return words[i].run(vault, argc - 3, argv + 3);
