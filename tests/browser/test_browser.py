@@ -240,8 +240,11 @@ def test_whole_catalogue(browser, catalogue):
 # ---- every page ------------------------------------------------------------------------------------------------------
 
 SAMPLE = 12
-PAGES = ["/", "/?q=mobilenet", "/?q=mobilnet", "/?q=nothing-like-it", "/?format=tflite&task=image-classification", "/google", "/-/publishers",
-         "/-/collections", "/-/collections/google/movinet", "/-/activity", "/-/compare/real/compared", "/-/compare/real/compared?from=2&to=1", "/-/nothing", "/no/such/1"]
+FILLING = "google/yamnet/1"
+GALLERY = ["/", "/?q=mobilenet", "/real/compared/1", "/real/lite-support-mobilenet_v1_0.25_224_quant/1", "/real/js-tfjs-layers_model/1",
+           "/google/elmo/3", f"/{FILLING}", "/-/compare/real/compared?from=1&to=2", "/google", "/-/activity"]
+PAGES = [*GALLERY, "/?q=mobilnet", "/?q=nothing-like-it", "/?format=tflite&task=image-classification", "/-/publishers",
+         "/-/collections", "/-/collections/google/movinet", "/-/compare/real/compared", "/-/compare/real/compared?from=2&to=1", "/-/nothing", "/no/such/1"]
 # Opened with the tab of their own format, which is not the first.
 DEPLOYMENTS = ["/google/lite-model/aiy/vision/classifier/plants_V1/3", "/google/tfjs-model/movenet/singlepose/lightning/4"]
 
@@ -256,20 +259,23 @@ def every_path(larder):
     return sorted(paths, key=lambda path: not path.startswith("/real/"))
 
 
-def test_every_page(browser, catalogue):
+def test_every_page(browser, catalogue, upstream):
     """A sample of the catalogue; with LARDER_EVERY_PAGE=1 all of it, which takes half an hour; with 4 each page at both widths and in
     both schemes."""
     turns = int(os.environ.get("LARDER_EVERY_PAGE", 0))
     publish_hostile(catalogue)
     publish_many(catalogue)
+    gate = threading.Event()
+    begin_fill(catalogue, upstream, FILLING, gate)
     paths = every_path(catalogue)
     always = ["/acme/hostile/1", "/acme/hostile/2", "/acme/many/1", *DEPLOYMENTS, *reversed(DEPLOYMENTS)]
     collections = ["/-/collections/" + row["handle"] for row in catalogue.get("/api/v1/collections?limit=200").json()["collections"]]
     chosen = random.Random(5)
     some = paths if turns else chosen.sample(paths, SAMPLE) + [path for path in paths if path.startswith("/real/")][::4]
     some += collections if turns else chosen.sample(collections, 2)
-    browser.play("sweep", catalogue, {"going on": lambda: None}, paths=PAGES + always + [path for path in some if path not in always],
-                 turns=max(turns, 1), most=25 << 10, shots=PAGES)
+    browser.play("sweep", catalogue, {"going on": lambda: None}, paths=PAGES + always + [path for path in some if path not in [*always, *PAGES]],
+                 turns=max(turns, 1), most=25 << 10, gallery=GALLERY)
+    gate.set()
 
 
 def begin_fill(larder, upstream, path, gate):

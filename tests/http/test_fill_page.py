@@ -148,3 +148,10 @@ def test_the_day_is_told(upstream, mirror):
     charts = {attributes["id"]: attributes for tag, attributes in browse(mirror, "/-/activity").tags if tag == "svg" and "id" in attributes}
     assert charts["day-requests"]["role"] == "img" and "in the last 24 hours: 3, at most" in charts["day-requests"]["aria-label"]
     assert set(charts) == {"day-requests", "day-sent", "day-upstream"}
+
+
+def test_times_are_told_as_people_tell_them(larder):
+    larder.publish("/acme/m/1", modules.module())
+    created = larder.get("/api/v1/modules/acme/m/1").json()["created_at"]
+    found = re.search(r'<time class="ago" datetime="([^"]+)" title="([^"]+)">\d+ s ago</time>', larder.get("/-/activity", accept="text/html").body.decode())
+    assert found[1] == created and found[2] == f"{created[:10]} {created[11:19]} UTC"

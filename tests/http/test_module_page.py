@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A version's page: its head, a line a function, and code that calls the model as its signature says."""
 import ast
+import json
 import random
 import re
 import threading
@@ -83,6 +84,17 @@ def test_signatures_of_each_format(larder):
     assert lines(page) == ["serving_default(x: float32[1]) → nothing", "main(in: uint8[1,4]) → in: uint8[1,4]"]
     assert "first subgraph, in order" in page and ">TF Lite <span" in page
     browse(larder, "/acme/m/1")
+
+
+def test_no_column_for_names_that_there_are_none_of(larder):
+    publish(larder, {"serving_default": Signature({"x": Tensor("x:0", "float32", [1])}, {})})
+    assert ">Tensor</th>" in html(larder, "/acme/m/1")
+    layers = [{"class_name": "Dense", "config": {"name": "dense", "batch_input_shape": [None, 3], "dtype": "float32", "units": 2}}]
+    model = {"format": "layers-model", "modelTopology": {"model_config": {"class_name": "Sequential", "config": {"name": "s", "layers": layers}}},
+             "weightsManifest": []}
+    larder.publish("/acme/layers/1?tfjs-format=compressed", modules.tfjs_module(**{"model.json": json.dumps(model).encode()}))
+    page = html(larder, "/acme/layers/1")
+    assert lines(page)[0].startswith("predict(dense") and ">Shape</th>" in page and ">Tensor</th>" not in page
 
 
 # ---- code ---------------------------------------------------------------------------------------------------------------
@@ -223,6 +235,7 @@ def test_a_panel_a_format(family):
         text = html(family, path)
         assert re.findall(r'id="format-([^"]*)">\n<h3>([^<]*)', text) == [
             ("tf-hub", "TensorFlow"), ("tfjs", "TF.js"), ("tflite", "TF Lite"), ("all", "All ")], path
+        assert re.findall(r'"panel open" id="format-([^"]*)', text) == ["tflite" if "lite" in path else "tf-hub"], "its own is found open"
         assert text.count('aria-current="page">acme/') == 2, "in its own format, and among all"
         assert 'href="/acme/lite-model/m/small/1?lite-format=tflite" download' in text
         browse(family, path)
@@ -237,6 +250,8 @@ def test_a_family_that_is_too_large_for_a_page(larder):
                    content_type="text/markdown")
     page = html(larder, "/acme/m/1")
     assert "and 16 more" in page and "and 17 more" in page and len(page) < 60 << 10, len(page)
+    last = html(larder, path)
+    assert 'aria-current="page">acme/' not in last and re.findall(r'"panel open" id="format-([^"]*)', last) == ["tf-hub"], "the first, where its own does not show it"
     browse(larder, "/acme/m/1")
 
 

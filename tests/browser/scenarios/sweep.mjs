@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Of each page, at as many widths and in as many schemes as are asked for (turns, of 4): axe finds nothing at all, nothing is wider than the screen,
+// Of each page, at as many widths and in as many schemes as are asked for (turns, of 4), and of those to be shown (gallery) at all: axe finds nothing at all, nothing is wider than the screen,
 // nothing moves while it is loaded, what scrolls can be reached by keyboard, and it weighs no more than it may.
 const NAMES = [[390, "light"], [1440, "dark"], [390, "dark"], [1440, "light"]];
 
@@ -33,7 +33,8 @@ export default async function ({ open, audit, shoot, tell, assert, args }) {
 	}
 	for (const [number, path] of args.paths.entries()) {
 		for (const [turn, page] of pages.entries()) {
-			if ((turn - number % pages.length + pages.length) % pages.length >= args.turns) {
+			const shown = args.gallery.includes(path);
+			if (!shown && (turn - number % pages.length + pages.length) % pages.length >= args.turns) {
 				continue;
 			}
 			const name = `${path} at ${NAMES[turn].join(" px, ")}`;
@@ -51,8 +52,8 @@ export default async function ({ open, audit, shoot, tell, assert, args }) {
 				}
 			}
 			await audit(page, true).catch((error) => faults.push(`${name}: ${error.message}`));
-			if (args.shots?.includes(path)) {
-				await shoot(page, `sweep-${NAMES[turn].join("-")}-${path.replace(/\W+/g, "-")}`);
+			if (shown) {
+				await shoot(page, `gallery-${path.replace(/\W+/g, "-")}-${NAMES[turn].join("-")}`);
 			}
 		}
 		if (number % 200 === 199) {
