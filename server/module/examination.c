@@ -22,6 +22,7 @@
 #include "server/module/formats/tfjs.h"
 #include "server/module/formats/tfjslisting.h"
 #include "server/module/formats/tflite.h"
+#include "server/module/safety/watch.h"
 #include "server/module/savedmodel/variables.h"
 #include "server/module/violations.h"
 
@@ -101,14 +102,18 @@ static bool end_with_fault(struct walk *walk, const struct err *err)
 /* Of a file that comes again the last one counts, as for clients. */
 static void read_saved_model(struct walk *walk, struct root_file *file)
 {
+	const struct saved_model_watch watch = {&walk->examination->safety, "saved_model.pb"};
+
 	saved_model_destroy(TAKE(walk->examination->saved_model));
-	file->sound = saved_model_read(walk->content, &walk->examination->saved_model, &file->err);
+	file->sound = saved_model_read(walk->content, &watch, &walk->examination->saved_model, &file->err);
 }
 
 static void read_saved_model_text(struct walk *walk, struct root_file *file)
 {
+	const struct saved_model_watch watch = {&walk->examination->safety, "saved_model.pbtxt"};
+
 	saved_model_destroy(TAKE(walk->text_model));
-	file->sound = saved_model_read_text(walk->content, &walk->text_model, &file->err);
+	file->sound = saved_model_read_text(walk->content, &watch, &walk->text_model, &file->err);
 }
 
 /* Appends the content, up to limit bytes; false if it has more or the archive broke. */
@@ -293,12 +298,13 @@ static void read_file(
 }
 
 /* Of files of any kind the digest is what can be told. */
-static void hash_file(struct walk *walk, const char *path, const struct member *member)
+static void hash_file(
+	struct walk *walk, const char *path, const struct member *member, struct stream *content)
 {
 	AUTO(hashed_finish) struct hashed hashed;
 	struct err again; /* archive_next fails with it too */
 
-	read_file(walk, path, member, hashed_init(&hashed, archive_content(walk->archive)));
+	read_file(walk, path, member, hashed_init(&hashed, content));
 	if (!hashed_result(&hashed, &walk->digest, &again) || !walk->listed)
 		return;
 	walk->listed->has_sha256 = true;
@@ -328,6 +334,21 @@ static bool is_hashed(
 	       (walk->listed || (twin && repeats_find_twin(walk->examination, twin, path)));
 }
 
+static void pass_file(
+	struct walk *walk, const struct tree_entry *twin, const char *path, const struct member *member)
+{
+	AUTO(watch_finish) struct watch watch;
+	struct stream *content =
+		watch_init(&watch, &walk->examination->safety, path, archive_content(walk->archive));
+	struct err again; /* archive_next fails with it too */
+
+	if (is_hashed(walk, twin, path, member))
+		hash_file(walk, path, member, content);
+	else
+		read_file(walk, path, member, content);
+	(void)watch_end(&watch, &again);
+}
+
 static void place(struct walk *walk, const char *path, const struct member *member)
 {
 	struct tree_entry entry;
@@ -349,10 +370,7 @@ static void place(struct walk *walk, const char *path, const struct member *memb
 	if (member->kind != MEMBER_FILE)
 		return;
 	walk->passing = mem_dup(path);
-	if (is_hashed(walk, repeats ? &entry : NULL, path, member))
-		hash_file(walk, path, member);
-	else
-		read_file(walk, path, member, archive_content(walk->archive));
+	pass_file(walk, repeats ? &entry : NULL, path, member);
 }
 
 /* Once the file before was passed. */
@@ -545,6 +563,7 @@ bool examination_run(struct stream *stream, enum format format, const struct arc
 	if (formats[format].is_archive ? !judge_archive(examination, stream, limits, err)
 				       : !tflite_judge(examination, stream, limits->max_unpacked_bytes, err))
 		return false;
+	safety_findings_sort(&examination->safety);
 	*out = TAKE(examination);
 	return true;
 }
@@ -568,6 +587,7 @@ void examination_destroy(struct examination *examination)
 		free(examination->findings[i].path);
 		free(examination->findings[i].message);
 	}
+	safety_findings_finish(&examination->safety);
 	free(examination->members);
 	free(examination->findings);
 	saved_model_destroy(examination->saved_model);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "server/module/name.h"
+#include "server/module/safety/safety_findings.h"
 
 struct saved_model;
 
@@ -48,6 +49,7 @@ struct examination {
 	size_t finding_count;
 	size_t finding_capacity;
 	uint64_t broken_rules;           /* a bit for each, also of those whose finding had no room */
+	struct safety_findings safety;   /* what the safety rules say of it */
 	struct saved_model *saved_model; /* of any format; NULL where it has none or it could not be read */
 	bool is_listed; /* its model was looked for, which takes a stream that keeps what it gave */
 };

@@ -8,15 +8,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void feed(bool (*read)(struct stream *stream, struct saved_model **out, struct err *err),
+static void feed(bool (*read)(struct stream *stream, const struct saved_model_watch *watch,
+			 struct saved_model **out, struct err *err),
 	const uint8_t *data, size_t size)
 {
 	struct memory_stream memory;
 	struct saved_model *model = NULL;
+	struct safety_findings findings = {0};
+	const struct saved_model_watch watch = {&findings, "saved_model.pb"};
 	struct err err;
 
-	if (read(memory_stream_init(&memory, data, size), &model, &err))
+	if (read(memory_stream_init(&memory, data, size), &watch, &model, &err))
 		saved_model_destroy(model);
+	safety_findings_finish(&findings);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

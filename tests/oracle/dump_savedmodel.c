@@ -120,7 +120,7 @@ static json_t *dump(const char *path, bool is_text)
 
 	if (!file_read_all(path, 1 << 30, &file, &err) ||
 		!(is_text ? saved_model_read_text : saved_model_read)(
-			memory_stream_init(&memory, file.data, file.length), &model, &err))
+			memory_stream_init(&memory, file.data, file.length), NULL, &model, &err))
 		return json_pack("{s:s}", "error", err.text);
 	json = model_json(model);
 	saved_model_destroy(model);

@@ -69,7 +69,7 @@ static struct saved_model *read_buffer(const struct buffer *bytes, struct err *e
 	struct saved_model *model = NULL;
 
 	err->text[0] = '\0';
-	(void)saved_model_read(memory_stream_init(&memory, bytes->data, bytes->length), &model, err);
+	(void)saved_model_read(memory_stream_init(&memory, bytes->data, bytes->length), NULL, &model, err);
 	return model;
 }
 
@@ -88,7 +88,7 @@ static struct saved_model *read_text(const char *text, struct err *err)
 	struct saved_model *model = NULL;
 
 	err->text[0] = '\0';
-	(void)saved_model_read_text(memory_stream_init(&memory, text, strlen(text)), &model, err);
+	(void)saved_model_read_text(memory_stream_init(&memory, text, strlen(text)), NULL, &model, err);
 	return model;
 }
 
@@ -476,7 +476,7 @@ static void passes_a_huge_constant_through(void **state)
 		put_varint(&head, opens[i].length);
 	}
 	put_string(&tail, 2, "Const");
-	assert_true(saved_model_read(&whole.stream, &found, &err));
+	assert_true(saved_model_read(&whole.stream, NULL, &found, &err));
 	AUTO_SAVED_MODEL struct saved_model *model = found;
 	assert_int_equal(model->meta_graphs[0].op_count, 1);
 	assert_string_equal(model->meta_graphs[0].ops[0].op, "Const");
@@ -503,7 +503,7 @@ static void counts_very_many_nodes(void **state)
 	put_varint(&head, 1 + varint_size(nodes.length * NODES) + nodes.length * NODES);
 	put_varint(&head, 2 << 3 | 2);
 	put_varint(&head, nodes.length * NODES);
-	assert_true(saved_model_read(&whole.stream, &found, &err));
+	assert_true(saved_model_read(&whole.stream, NULL, &found, &err));
 	AUTO_SAVED_MODEL struct saved_model *model = found;
 	assert_int_equal(model->meta_graphs[0].ops[0].count, NODES);
 	assert_false(model->truncated);
@@ -523,7 +523,7 @@ static void refuses_endless_text(void **state)
 	buffer_add_string(&head, "meta_graphs { graph_def { node { op: \"Const\" attr { value: \"");
 	memset(piece.data, 'x', PIECE);
 	buffer_add_string(&tail, "\" } } } }");
-	assert_false(saved_model_read_text(&whole.stream, &model, &err));
+	assert_false(saved_model_read_text(&whole.stream, NULL, &model, &err));
 	assert_int_equal(err.code, ERR_INVALID_MODULE);
 	assert_non_null(strstr(err.text, "256 MiB"));
 }

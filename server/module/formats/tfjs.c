@@ -17,6 +17,8 @@ static bool find_shard(
 	struct tree_entry entry;
 	bool found = false;
 
+	if (strstr(name, "://") || strncmp(name, "//", 2) == 0)
+		safety_findings_add(&examination->safety, SAFETY_TFJS_REMOTE, model_json_name, "%s", name);
 	if (strlen(name) <= ARCHIVE_NAME_MAX) {
 		membername_normalise(name, path);
 		found = name[0] != '/' && tree_find(members, path, &entry);

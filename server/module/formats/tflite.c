@@ -8,6 +8,7 @@
 #include "common/own.h"
 #include "server/module/archives/magic.h"
 #include "server/module/formats/tflitelisting.h"
+#include "server/module/formats/tfliteops.h"
 #include "server/module/formats/tfliteschema.h"
 #include "server/module/violations.h"
 
@@ -107,7 +108,8 @@ static bool all_zero(const uint8_t *bytes, size_t length)
 
 /* What lies behind the flatbuffer. */
 enum tail {
-	TAIL_WHOLE,   /* its padding, or a zip of metadata that ends with the file */
+	TAIL_WHOLE,   /* its padding */
+	TAIL_ZIP,     /* a zip of metadata that ends with the file */
 	TAIL_CUT_ZIP, /* a zip that does not end */
 	TAIL_UNKNOWN
 };
@@ -125,7 +127,7 @@ static enum tail judge_zip(const uint8_t *last, size_t length)
 
 	if (length >= ZIP_END_BYTES && memcmp(end - ZIP_END_BYTES, sign, sizeof sign) == 0 &&
 		all_zero(end - 2, 2))
-		return TAIL_WHOLE;
+		return TAIL_ZIP;
 	return memmem(last, length, sign, sizeof sign) ? TAIL_UNKNOWN : TAIL_CUT_ZIP;
 }
 
@@ -217,9 +219,13 @@ static bool judge_flatbuffer(
 		return false;
 	}
 	if (!list(examination, stream, file->total, err) ||
+		!tflite_ops_judge(&examination->safety, stream, file->total, err) ||
 		!look_behind(stream, result.end, file->total, &tail, err))
 		return false;
-	examination->has_proved_end = tail == TAIL_WHOLE;
+	examination->has_proved_end = tail == TAIL_WHOLE || tail == TAIL_ZIP;
+	if (tail == TAIL_ZIP)
+		safety_findings_add(
+			&examination->safety, SAFETY_TFLITE_METADATA, "", "a zip behind the model");
 	if (tail == TAIL_CUT_ZIP)
 		violations_add(examination, RULE_TFLITE_CUT, "",
 			"The zip of metadata behind the model is cut off; take it from its source again.");

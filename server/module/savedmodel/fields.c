@@ -218,14 +218,40 @@ static const struct field objects_fields[] = {
 };
 static const struct message_type objects_type = {"SavedObjectGraph", 2, ROWS(objects_fields)};
 
-static const struct field node_fields[] = {{"op", NODE_OP, STRING, .slot = 0}};
-const struct message_type node_type = {"NodeDef", 1, ROWS(node_fields)};
+static const struct field attr_list_fields[] = {
+	{"s", ATTR_LIST_BYTES, FIELD_BYTES, FIELD_REPEATED, .slot = 0},
+};
+static const struct message_type attr_list_type = {"AttrValue.ListValue", 1, ROWS(attr_list_fields)};
+
+static const struct field attr_fields[] = {
+	{"list", ATTR_LIST, MESSAGE(attr_list_type), .slot = 0},
+	{"s", ATTR_BYTES, FIELD_BYTES, FIELD_SINGLE, .slot = 1},
+};
+static const struct message_type attr_type = {"AttrValue", 2, ROWS(attr_fields)};
+
+static const struct field attr_entry_fields[] = {
+	{"key", ENTRY_KEY, STRING, .slot = 0},
+	{"value", ENTRY_VALUE, MESSAGE(attr_type), .slot = 1},
+};
+const struct message_type attr_entry_type = {"NodeDef.AttrEntry", 2, ROWS(attr_entry_fields)};
+
+static const struct field node_fields[] = {
+	{"name", NODE_NAME, STRING, .slot = 0},
+	{"op", NODE_OP, STRING, .slot = 1},
+	{"attr", NODE_ATTR, FIELD_MESSAGE, FIELD_STREAMED, .type = &attr_entry_type, .slot = 2},
+};
+const struct message_type node_type = {"NodeDef", 3, ROWS(node_fields)};
+const struct message_type function_node_type = {"NodeDef", 3, ROWS(node_fields)};
+
+static const struct field op_def_fields[] = {{"name", OP_DEF_NAME, STRING, .slot = 0}};
+const struct message_type op_def_type = {"OpDef", 1, ROWS(op_def_fields)};
 
 static const struct field function_def_fields[] = {
-	{"node_def", FUNCTION_DEF_NODE, FIELD_MESSAGE, FIELD_STREAMED, .type = &node_type, .slot = 0,
+	{"signature", FUNCTION_DEF_SIGNATURE, FIELD_MESSAGE, FIELD_STREAMED, .type = &op_def_type, .slot = 1},
+	{"node_def", FUNCTION_DEF_NODE, FIELD_MESSAGE, FIELD_STREAMED, .type = &function_node_type, .slot = 0,
 		.tally = TALLY_NODES},
 };
-static const struct message_type function_def_type = {"FunctionDef", 1, ROWS(function_def_fields)};
+const struct message_type function_def_type = {"FunctionDef", 2, ROWS(function_def_fields)};
 
 static const struct field library_fields[] = {
 	{"function", LIBRARY_FUNCTION, FIELD_MESSAGE, FIELD_STREAMED, .type = &function_def_type, .slot = 0},
@@ -248,15 +274,19 @@ static const struct message_type meta_info_type = {"MetaGraphDef.MetaInfoDef", 2
 static const struct field saver_fields[] = {{"restore_op_name", SAVER_RESTORE, STRING, .slot = 0}};
 static const struct message_type saver_type = {"SaverDef", 1, ROWS(saver_fields)};
 
+static const struct field asset_fields[] = {{"filename", ASSET_FILENAME, STRING, .slot = 0}};
+const struct message_type asset_type = {"AssetFileDef", 1, ROWS(asset_fields)};
+
 static const struct field meta_graph_fields[] = {
 	{"meta_info_def", META_GRAPH_INFO, MESSAGE(meta_info_type), .slot = 0},
 	{"graph_def", META_GRAPH_GRAPH, MESSAGE(graph_type), .slot = 1},
 	{"saver_def", META_GRAPH_SAVER, MESSAGE(saver_type), .slot = 4},
 	{"signature_def", META_GRAPH_SIGNATURES, FIELD_MESSAGE, FIELD_MAP, .type = &signature_entry_type,
 		.slot = 2, .tally = TALLY_SIGNATURES},
+	{"asset_file_def", META_GRAPH_ASSETS, FIELD_MESSAGE, FIELD_STREAMED, .type = &asset_type, .slot = 5},
 	{"object_graph_def", META_GRAPH_OBJECTS, MESSAGE(objects_type), .slot = 3},
 };
-const struct message_type meta_graph_type = {"MetaGraphDef", 5, ROWS(meta_graph_fields)};
+const struct message_type meta_graph_type = {"MetaGraphDef", 6, ROWS(meta_graph_fields)};
 
 static const struct field saved_model_fields[] = {
 	{"saved_model_schema_version", SAVED_MODEL_SCHEMA_VERSION, FIELD_INT64, .slot = 0},

@@ -18,6 +18,7 @@ enum field_kind {
 	FIELD_SINT64, /* zigzag */
 	FIELD_DOUBLE,
 	FIELD_STRING,
+	FIELD_BYTES, /* as far as FIELD_BYTES_MAX, and as text: what is not printable ASCII is "?" */
 	FIELD_MESSAGE
 };
 
@@ -63,7 +64,12 @@ struct message_type {
 
 extern const struct message_type saved_model_type;
 extern const struct message_type meta_graph_type;
-extern const struct message_type node_type;
+extern const struct message_type node_type;          /* of a graph */
+extern const struct message_type function_node_type; /* of a function: the same */
+extern const struct message_type attr_entry_type;
+extern const struct message_type op_def_type;
+extern const struct message_type function_def_type;
+extern const struct message_type asset_type;
 extern const struct message_type object_type;
 extern const struct message_type concrete_entry_type;
 
@@ -84,6 +90,7 @@ enum {
 	META_GRAPH_GRAPH = 2,
 	META_GRAPH_SAVER = 3,
 	META_GRAPH_SIGNATURES = 5,
+	META_GRAPH_ASSETS = 6,
 	META_GRAPH_OBJECTS = 7
 };
 enum { SAVER_RESTORE = 3 };
@@ -91,7 +98,13 @@ enum { META_INFO_TAGS = 4, META_INFO_TENSORFLOW_VERSION = 5 };
 enum { GRAPH_NODE = 1, GRAPH_LIBRARY = 2 };
 enum { LIBRARY_FUNCTION = 1 };
 enum { FUNCTION_DEF_NODE = 3 };
-enum { NODE_OP = 2 };
+enum { FUNCTION_DEF_SIGNATURE = 1 };
+enum { OP_DEF_NAME = 1 };
+enum { NODE_NAME = 1, NODE_OP = 2, NODE_ATTR = 5 };
+enum { ATTR_LIST = 1, ATTR_BYTES = 2 };
+enum { ATTR_LIST_BYTES = 2 };
+enum { ASSET_FILENAME = 2 };
+enum { FIELD_BYTES_MAX = 256 };
 enum { SIGNATURE_INPUTS = 1, SIGNATURE_OUTPUTS = 2, SIGNATURE_METHOD = 3 };
 enum {
 	TENSOR_INFO_NAME = 1,

@@ -194,6 +194,25 @@ bool message_set_string(struct pool *pool, struct message *message, const struct
 	return true;
 }
 
+void message_set_bytes(struct pool *pool, struct message *message, const struct field *field,
+	const char *bytes, size_t length)
+{
+	size_t kept = length < FIELD_BYTES_MAX ? length : FIELD_BYTES_MAX;
+	char *copy = message ? pool_allocate(pool, kept + 1) : NULL;
+	struct item *item = NULL;
+
+	if (copy && field->label == FIELD_REPEATED && !(item = add_item(pool, message, field)))
+		copy = NULL;
+	if (!copy)
+		return;
+	for (size_t i = 0; i < kept; i++)
+		copy[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '?';
+	if (item)
+		item->string = copy;
+	else
+		slot_for(message, field)->string = copy;
+}
+
 bool message_may_open(const struct message *message, const struct field *field, struct err *err)
 {
 	if (field->most == 0 || !message || message->elements < field->most)
@@ -258,6 +277,18 @@ __attribute__((noinline)) static bool read_string(struct pool *pool, struct mess
 	       message_set_string(pool, message, field, bytes, at->value, err);
 }
 
+static bool read_bytes(struct pool *pool, struct message *message, const struct field *field,
+	const struct wire_field *at, struct wire *wire, struct err *err)
+{
+	char bytes[FIELD_BYTES_MAX];
+	size_t length = at->value < sizeof bytes ? at->value : sizeof bytes;
+
+	if (!wire_read(wire, bytes, length, err))
+		return false;
+	message_set_bytes(pool, message, field, bytes, length);
+	return true;
+}
+
 static bool read_fields(struct pool *pool, const struct message_type *type, struct message *message,
 	const struct proto_type *schema, struct wire *wire, struct err *err);
 
@@ -295,7 +326,7 @@ static uint64_t number_bits(enum field_kind kind, uint64_t value)
 
 static enum wire_type wire_type_of(enum field_kind kind)
 {
-	if (kind == FIELD_STRING || kind == FIELD_MESSAGE)
+	if (kind == FIELD_STRING || kind == FIELD_BYTES || kind == FIELD_MESSAGE)
 		return WIRE_BYTES;
 	return kind == FIELD_DOUBLE ? WIRE_FIXED64 : WIRE_VARINT;
 }
@@ -312,6 +343,8 @@ static bool read_field(struct pool *pool, const struct message_type *type, struc
 		return read_inner(pool, message, field, known, at, wire, err);
 	if (field->kind == FIELD_STRING)
 		return read_string(pool, message, field, known, at, wire, err);
+	if (field->kind == FIELD_BYTES)
+		return read_bytes(pool, message, field, at, wire, err);
 	message_set_number(message, field, number_bits(field->kind, at->value));
 	return true;
 }

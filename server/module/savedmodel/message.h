@@ -68,6 +68,10 @@ void message_set_number(struct message *message, const struct field *field, uint
 bool message_set_string(struct pool *pool, struct message *message, const struct field *field,
 	const char *bytes, size_t length, struct err *err);
 
+/* Sets or adds the first FIELD_BYTES_MAX of these bytes, as text. */
+void message_set_bytes(struct pool *pool, struct message *message, const struct field *field,
+	const char *bytes, size_t length);
+
 /* False where the message has as many elements of this field as there may be. */
 bool message_may_open(const struct message *message, const struct field *field, struct err *err);
 

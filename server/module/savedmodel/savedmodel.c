@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/safety/safety_ops.h"
 #include "server/module/savedmodel/callables.h"
 #include "server/module/savedmodel/message.h"
 #include "server/module/savedmodel/tensor.h"
@@ -24,6 +25,12 @@ struct reading {
 	struct saved_model *model;
 	struct meta_graph graph; /* the one whose elements stream by */
 	struct objects objects;  /* of the same */
+	const struct saved_model_watch *watch;
+	/* The node whose attributes stream by, and the function that it is in. */
+	char function[FIELD_BYTES_MAX];
+	unsigned saver_ops; /* of it so far: its name may come behind its nodes */
+	struct safety_values values;
+	bool was_truncated; /* as of the node before */
 };
 
 /* Whether there is room to list something of this cost. */
@@ -214,17 +221,86 @@ static void take_meta_graph(struct reading *reading, const struct message *messa
 	objects_finish(&reading->objects);
 }
 
+/* ---- what the safety rules ask for ---- */
+
+static void take_attribute(struct reading *reading, const struct message *entry)
+{
+	const char *key = message_string(entry, ENTRY_KEY);
+	const struct message *value = message_inner(entry, ENTRY_VALUE);
+	const struct item *item = message_items(message_inner(value, ATTR_LIST), ATTR_LIST_BYTES);
+
+	if (!safety_values_want(key))
+		return;
+	safety_values_note(&reading->values, key, message_string(value, ATTR_BYTES));
+	for (; item; item = item->next)
+		safety_values_note(&reading->values, key, item->string);
+}
+
+static void judge_node(struct reading *reading, const struct message *node, bool is_in_function)
+{
+	const struct safety_node seen = {.op = message_string(node, NODE_OP),
+		.name = message_string(node, NODE_NAME),
+		.values = &reading->values,
+		.is_unread = reading->pool.truncated && !reading->was_truncated};
+
+	if (is_in_function && safety_saver_op(seen.op) >= 0)
+		reading->saver_ops |= 1U << safety_saver_op(seen.op);
+	else
+		safety_ops_judge(reading->watch->findings, reading->watch->where, &seen);
+	for (size_t i = 0; i < SAFETY_ATTRIBUTES_MAX; i++)
+		reading->values.texts[i][0] = '\0';
+	reading->was_truncated = reading->pool.truncated;
+}
+
+static void end_function(struct reading *reading)
+{
+	safety_ops_judge_saver(
+		reading->watch->findings, reading->watch->where, reading->saver_ops, reading->function);
+	reading->function[0] = '\0';
+	reading->saver_ops = 0;
+}
+
+/* Clients look for it below assets/. */
+static void judge_asset(struct reading *reading, const struct message *asset)
+{
+	const char *name = message_string(asset, ASSET_FILENAME);
+
+	if (name[0] == '/' || strchr(name, '\\') || strstr(name, "://") || strcmp(name, "..") == 0 ||
+		strncmp(name, "../", 3) == 0 || strstr(name, "/../") ||
+		(strlen(name) > 3 && strcmp(name + strlen(name) - 3, "/..") == 0))
+		safety_findings_add(
+			reading->watch->findings, SAFETY_ASSET_PATH, reading->watch->where, "%s", name);
+}
+
+static void watch_element(
+	struct reading *reading, const struct message_type *type, const struct message *element)
+{
+	if (type == &attr_entry_type)
+		take_attribute(reading, element);
+	else if (type == &node_type || type == &function_node_type)
+		judge_node(reading, element, type == &function_node_type);
+	else if (type == &op_def_type)
+		(void)snprintf(reading->function, sizeof reading->function, "%s",
+			message_string(element, OP_DEF_NAME));
+	else if (type == &function_def_type)
+		end_function(reading);
+	else if (type == &asset_type)
+		judge_asset(reading, element);
+}
+
 static bool take_element(void *listener, const struct message_type *type, const struct message *element)
 {
 	struct reading *reading = listener;
 
+	if (reading->watch)
+		watch_element(reading, type, element);
 	if (type == &object_type && message_has(element, OBJECT_VARIABLE))
 		reading->model->restores_variables = true;
 	if (type == &object_type)
 		return objects_add(&reading->objects, element);
 	if (type == &concrete_entry_type)
 		return objects_want(&reading->objects, element);
-	if (type == &node_type)
+	if (type == &node_type || type == &function_node_type)
 		count_op(reading, message_string(element, NODE_OP));
 	else if (type == &meta_graph_type && element)
 		take_meta_graph(reading, element);
@@ -243,12 +319,12 @@ static struct saved_model_counts counts_of(const struct reading *reading)
 		.nodes = tallies[TALLY_NODES]};
 }
 
-static bool read_model(struct stream *stream,
+static bool read_model(struct stream *stream, const struct saved_model_watch *watch,
 	bool (*read)(struct pool *pool, struct message *message, struct stream *stream, struct err *err),
 	struct saved_model **out, struct err *err)
 {
 	AUTO_SAVED_MODEL struct saved_model *model = mem_zero(1, sizeof *model);
-	struct reading reading = {.model = model};
+	struct reading reading = {.model = model, .watch = watch};
 	struct message *root;
 	bool done;
 
@@ -276,14 +352,16 @@ static bool read_model(struct stream *stream,
 	return true;
 }
 
-bool saved_model_read(struct stream *stream, struct saved_model **out, struct err *err)
+bool saved_model_read(struct stream *stream, const struct saved_model_watch *watch, struct saved_model **out,
+	struct err *err)
 {
-	return read_model(stream, message_read, out, err);
+	return read_model(stream, watch, message_read, out, err);
 }
 
-bool saved_model_read_text(struct stream *stream, struct saved_model **out, struct err *err)
+bool saved_model_read_text(struct stream *stream, const struct saved_model_watch *watch,
+	struct saved_model **out, struct err *err)
 {
-	if (!read_model(stream, textproto_read, out, err))
+	if (!read_model(stream, watch, textproto_read, out, err))
 		return false;
 	(*out)->is_text = true;
 	return true;

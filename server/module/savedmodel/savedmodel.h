@@ -11,16 +11,26 @@
 #include "common/err.h"
 #include "common/own.h"
 #include "common/stream.h"
+#include "server/module/safety/safety_findings.h"
 #include "server/module/savedmodel/dtype.h"
 #include "server/module/savedmodel/model_facts.h"
 
-/* Reads a saved_model.pb from the stream to its end. The caller owns *out. Merges as protobuf does.
+/* Where findings of the safety rules go, and as of which file. */
+struct saved_model_watch {
+	struct safety_findings *findings;
+	const char *where;
+};
+
+/* Reads a saved_model.pb from the stream to its end. The caller owns *out. Merges as protobuf does. What the
+ * safety rules say of its graphs goes to the watch (or NULL), also where it proves to be broken later.
  * ERR_INVALID_MODULE where the bytes are no SavedModel message or it has no meta graph; the stream's own
  * errors pass through. */
-bool saved_model_read(struct stream *stream, struct saved_model **out, struct err *err);
+bool saved_model_read(struct stream *stream, const struct saved_model_watch *watch, struct saved_model **out,
+	struct err *err);
 
 /* The same for the text format. */
-bool saved_model_read_text(struct stream *stream, struct saved_model **out, struct err *err);
+bool saved_model_read_text(struct stream *stream, const struct saved_model_watch *watch,
+	struct saved_model **out, struct err *err);
 
 void signature_finish(struct signature *signature);
 

@@ -170,6 +170,10 @@ static bool read_string(struct textproto *text, const struct place *place, struc
 {
 	const struct textlexer *lexer = &text->lexer;
 
+	if (place->field && place->field->kind == FIELD_BYTES) {
+		message_set_bytes(text->pool, place->message, place->field, lexer->text, lexer->text_length);
+		return next(text, err);
+	}
 	if (place->field && place->field->kind != FIELD_STRING)
 		return fail(text, "a string stands where none can be", err);
 	if (!place->field && !check_string(text, place->known, err))
@@ -192,7 +196,8 @@ static bool read_scalar(struct textproto *text, const struct place *place, struc
 	if (text->lexer.kind != TOKEN_WORD)
 		return fail(text, "a value is missing", err);
 	if (place->field) {
-		if (place->field->kind == FIELD_STRING || place->field->kind == FIELD_MESSAGE ||
+		if (place->field->kind == FIELD_STRING || place->field->kind == FIELD_BYTES ||
+			place->field->kind == FIELD_MESSAGE ||
 			!parse_number(place->field, text->lexer.text, is_negative, &bits))
 			return fail(text, "a value is not of its field's type", err);
 		message_set_number(place->message, place->field, bits);

@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/safety/pickles.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/mem.h"
+#include "server/module/safety/safety_rules.h"
+
+/* What is remembered of one: names that may be imported, of what is on the stack and in the memo. */
+enum {
+	NAME_MAX_BYTES = 127,
+	NAMES_BYTES_MAX = 4 << 20,
+	STACK_MAX = 8192,
+	MEMO_MAX = 1 << 20,
+	PICKLES_MAX = 64
+};
+
+/* A value of the stack: where its name stands plus one, or: */
+enum { VALUE_OTHER = 0, VALUE_MARK = NAMES_BYTES_MAX + 1, VALUE_FORGOTTEN };
+
+/* What stands behind an opcode. */
+enum argument {
+	NO_ARGUMENT,
+	LINE,
+	TWO_LINES,
+	BYTES_1,
+	BYTES_2,
+	BYTES_4,
+	BYTES_8,
+	COUNTED_1,
+	COUNTED_4,
+	COUNTED_8
+};
+
+/* What an opcode does to the stack, beside what is done for some by name. */
+enum effect {
+	PUSHES,
+	KEEPS,
+	POPS_1,
+	POPS_2,
+	POPS_1_PUSHES,
+	POPS_2_PUSHES,
+	POPS_3_PUSHES,
+	TO_MARK,
+	TO_MARK_PUSHES
+};
+
+struct opcode {
+	bool exists;
+	enum argument argument;
+	enum effect effect;
+};
+
+#define ROW(argument, effect) \
+	{ \
+		true, argument, effect \
+	}
+
+static const struct opcode opcodes[256] = {
+	['('] = ROW(NO_ARGUMENT, KEEPS),
+	['.'] = ROW(NO_ARGUMENT, POPS_1),
+	['0'] = ROW(NO_ARGUMENT, POPS_1),
+	['1'] = ROW(NO_ARGUMENT, TO_MARK),
+	['2'] = ROW(NO_ARGUMENT, KEEPS),
+	['F'] = ROW(LINE, PUSHES),
+	['I'] = ROW(LINE, PUSHES),
+	['J'] = ROW(BYTES_4, PUSHES),
+	['K'] = ROW(BYTES_1, PUSHES),
+	['L'] = ROW(LINE, PUSHES),
+	['M'] = ROW(BYTES_2, PUSHES),
+	['N'] = ROW(NO_ARGUMENT, PUSHES),
+	['P'] = ROW(LINE, PUSHES),
+	['Q'] = ROW(NO_ARGUMENT, POPS_1_PUSHES),
+	['R'] = ROW(NO_ARGUMENT, POPS_2_PUSHES),
+	['S'] = ROW(LINE, PUSHES),
+	['T'] = ROW(COUNTED_4, PUSHES),
+	['U'] = ROW(COUNTED_1, PUSHES),
+	['V'] = ROW(LINE, PUSHES),
+	['X'] = ROW(COUNTED_4, PUSHES),
+	['a'] = ROW(NO_ARGUMENT, POPS_1),
+	['b'] = ROW(NO_ARGUMENT, POPS_1),
+	['c'] = ROW(TWO_LINES, PUSHES),
+	['d'] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
+	['}'] = ROW(NO_ARGUMENT, PUSHES),
+	['e'] = ROW(NO_ARGUMENT, TO_MARK),
+	['g'] = ROW(LINE, PUSHES),
+	['h'] = ROW(BYTES_1, PUSHES),
+	['i'] = ROW(TWO_LINES, TO_MARK_PUSHES),
+	['j'] = ROW(BYTES_4, PUSHES),
+	['l'] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
+	[']'] = ROW(NO_ARGUMENT, PUSHES),
+	['o'] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
+	['p'] = ROW(LINE, KEEPS),
+	['q'] = ROW(BYTES_1, KEEPS),
+	['r'] = ROW(BYTES_4, KEEPS),
+	['s'] = ROW(NO_ARGUMENT, POPS_2),
+	['t'] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
+	[')'] = ROW(NO_ARGUMENT, PUSHES),
+	['u'] = ROW(NO_ARGUMENT, TO_MARK),
+	['G'] = ROW(BYTES_8, PUSHES),
+	['B'] = ROW(COUNTED_4, PUSHES),
+	['C'] = ROW(COUNTED_1, PUSHES),
+	[0x80] = ROW(BYTES_1, KEEPS),
+	[0x81] = ROW(NO_ARGUMENT, POPS_2_PUSHES),
+	[0x82] = ROW(BYTES_1, PUSHES),
+	[0x83] = ROW(BYTES_2, PUSHES),
+	[0x84] = ROW(BYTES_4, PUSHES),
+	[0x85] = ROW(NO_ARGUMENT, POPS_1_PUSHES),
+	[0x86] = ROW(NO_ARGUMENT, POPS_2_PUSHES),
+	[0x87] = ROW(NO_ARGUMENT, POPS_3_PUSHES),
+	[0x88] = ROW(NO_ARGUMENT, PUSHES),
+	[0x89] = ROW(NO_ARGUMENT, PUSHES),
+	[0x8a] = ROW(COUNTED_1, PUSHES),
+	[0x8b] = ROW(COUNTED_4, PUSHES),
+	[0x8c] = ROW(COUNTED_1, PUSHES),
+	[0x8d] = ROW(COUNTED_8, PUSHES),
+	[0x8e] = ROW(COUNTED_8, PUSHES),
+	[0x8f] = ROW(NO_ARGUMENT, PUSHES),
+	[0x90] = ROW(NO_ARGUMENT, TO_MARK),
+	[0x91] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
+	[0x92] = ROW(NO_ARGUMENT, POPS_3_PUSHES),
+	[0x93] = ROW(NO_ARGUMENT, POPS_2_PUSHES),
+	[0x94] = ROW(NO_ARGUMENT, KEEPS),
+	[0x95] = ROW(BYTES_8, KEEPS),
+	[0x96] = ROW(COUNTED_8, PUSHES),
+	[0x97] = ROW(NO_ARGUMENT, PUSHES),
+	[0x98] = ROW(NO_ARGUMENT, KEEPS),
+};
+
+enum state { AT_OPCODE, IN_LINE, IN_NUMBER, IN_BYTES, OVER };
+
+struct pickles {
+	struct safety_findings *findings;
+	char *where;
+	bool is_certain;
+	enum state state;
+	uint8_t opcode;
+	unsigned pickles; /* that have ended */
+	int64_t opcodes;  /* of the current one */
+	bool has_imported;
+	/* The argument while it comes. */
+	unsigned lines_left;
+	char lines[2][NAME_MAX_BYTES + 1];
+	size_t line_length; /* of the current one, also where that is more than is kept */
+	bool is_too_long;
+	uint8_t number[8];
+	size_t number_length;
+	size_t number_wanted;
+	uint64_t bytes_left;
+	char counted[NAME_MAX_BYTES + 1];
+	size_t counted_length;
+	/* The machine. */
+	struct buffer names; /* each with its NUL */
+	uint32_t *stack;
+	size_t depth;
+	uint32_t *memo;
+	size_t memo_count;
+	size_t memo_capacity;
+	size_t memo_next; /* of MEMOIZE */
+};
+
+struct pickles *pickles_create(struct safety_findings *findings, const char *where, bool is_certain)
+{
+	struct pickles *pickles = mem_zero(1, sizeof *pickles);
+
+	pickles->findings = findings;
+	pickles->where = mem_dup(where);
+	pickles->is_certain = is_certain;
+	pickles->stack = mem_zero(STACK_MAX, sizeof *pickles->stack);
+	return pickles;
+}
+
+void pickles_destroy(struct pickles *pickles)
+{
+	if (!pickles)
+		return;
+	buffer_finish(&pickles->names);
+	free(pickles->stack);
+	free(pickles->memo);
+	free(pickles->where);
+	free(pickles);
+}
+
+/* ---- the stack ---- */
+
+/* What lies deeper than is remembered is forgotten, as something that is not known. */
+static void push(struct pickles *pickles, uint32_t value)
+{
+	if (pickles->depth == STACK_MAX) {
+		memmove(pickles->stack, pickles->stack + STACK_MAX / 2,
+			STACK_MAX / 2 * sizeof *pickles->stack);
+		pickles->depth = STACK_MAX / 2;
+	}
+	pickles->stack[pickles->depth++] = value;
+}
+
+static uint32_t pop(struct pickles *pickles)
+{
+	return pickles->depth > 0 ? pickles->stack[--pickles->depth] : VALUE_OTHER;
+}
+
+static void pop_to_mark(struct pickles *pickles)
+{
+	while (pickles->depth > 0 && pop(pickles) != VALUE_MARK)
+		;
+}
+
+static uint32_t top(const struct pickles *pickles)
+{
+	return pickles->depth > 0 ? pickles->stack[pickles->depth - 1] : VALUE_OTHER;
+}
+
+static bool is_name(const char *text)
+{
+	for (const char *at = text; *at; at++) {
+		bool is_letter = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || *at == '_' ||
+				 (unsigned char)*at >= 0x80;
+
+		if (!is_letter && !((*at >= '0' && *at <= '9') || *at == '.' || *at == '<' || *at == '>'))
+			return false;
+	}
+	return text[0] != '\0';
+}
+
+/* Only what can be the name of something is worth remembering. */
+static void push_text(struct pickles *pickles, const char *text, bool is_whole)
+{
+	size_t at = pickles->names.length;
+
+	if (!is_whole || !is_name(text)) {
+		push(pickles, VALUE_OTHER);
+	} else if (strlen(text) + 1 > NAMES_BYTES_MAX - at) {
+		push(pickles, VALUE_FORGOTTEN);
+	} else {
+		buffer_add(&pickles->names, text, strlen(text) + 1);
+		push(pickles, (uint32_t)at + 1);
+	}
+}
+
+static const char *text_of(const struct pickles *pickles, uint32_t value)
+{
+	return value == VALUE_OTHER || value > NAMES_BYTES_MAX ? NULL : pickles->names.data + value - 1;
+}
+
+/* Keys come in order, from whoever writes pickles; others are far apart at a stranger's cost only. */
+static void remember(struct pickles *pickles, uint64_t key)
+{
+	if (key >= MEMO_MAX)
+		return;
+	while (pickles->memo_count <= key) {
+		MEM_GROW(pickles->memo, pickles->memo_count, pickles->memo_capacity);
+		pickles->memo[pickles->memo_count++] = VALUE_OTHER;
+	}
+	pickles->memo[key] = top(pickles);
+}
+
+static void recall(struct pickles *pickles, uint64_t key)
+{
+	push(pickles, key < pickles->memo_count ? pickles->memo[key]
+		      : key < MEMO_MAX          ? VALUE_OTHER
+						: VALUE_FORGOTTEN);
+}
+
+/* ---- imports ---- */
+
+/* Nobody who saves weights does that. */
+static void import_unknown(struct pickles *pickles, const char *what)
+{
+	pickles->has_imported = true;
+	safety_findings_add(pickles->findings, SAFETY_PICKLE_DANGER, pickles->where, "%s", what);
+}
+
+static void import(struct pickles *pickles, const char *module, const char *name)
+{
+	enum safety_verdict verdict = safety_import_judge(module, name);
+
+	pickles->has_imported = true;
+	if (verdict == SAFETY_DENIED)
+		safety_findings_add(
+			pickles->findings, SAFETY_PICKLE_DANGER, pickles->where, "%s.%s", module, name);
+	else if (verdict == SAFETY_UNKNOWN)
+		safety_findings_add(
+			pickles->findings, SAFETY_PICKLE_IMPORT, pickles->where, "%s.%s", module, name);
+}
+
+static void import_lines(struct pickles *pickles)
+{
+	if (pickles->is_too_long)
+		import_unknown(pickles, "a name of more than 127 bytes");
+	else
+		import(pickles, pickles->lines[0], pickles->lines[1]);
+}
+
+static void import_from_stack(struct pickles *pickles)
+{
+	uint32_t name = pop(pickles);
+	uint32_t module = pop(pickles);
+
+	if (text_of(pickles, name) && text_of(pickles, module)) {
+		import(pickles, text_of(pickles, module), text_of(pickles, name));
+	} else if (name == VALUE_FORGOTTEN || module == VALUE_FORGOTTEN) {
+		pickles->has_imported = true;
+		safety_findings_add(pickles->findings, SAFETY_PICKLE_IMPORT, pickles->where,
+			"a name behind more than can be remembered");
+	} else {
+		import_unknown(pickles, "a name that is put together while it is loaded");
+	}
+	push(pickles, VALUE_OTHER);
+}
+
+/* ---- opcodes ---- */
+
+static uint64_t number_of(const struct pickles *pickles)
+{
+	uint64_t value = 0;
+
+	for (size_t i = pickles->number_length; i-- > 0;)
+		value = value << 8 | pickles->number[i];
+	return value;
+}
+
+static void end_one(struct pickles *pickles)
+{
+	pickles->pickles++;
+	pickles->opcodes = 0;
+	pickles->depth = pickles->names.length = pickles->memo_count = pickles->memo_next = 0;
+	if (pickles->pickles == PICKLES_MAX)
+		pickles->state = OVER;
+}
+
+static void pop_and_push(struct pickles *pickles, enum effect effect)
+{
+	switch (effect) {
+	case POPS_3_PUSHES:
+		(void)pop(pickles);
+		/* fallthrough */
+	case POPS_2_PUSHES:
+	case POPS_2:
+		(void)pop(pickles);
+		/* fallthrough */
+	case POPS_1_PUSHES:
+	case POPS_1:
+		(void)pop(pickles);
+		break;
+	case TO_MARK:
+	case TO_MARK_PUSHES:
+		pop_to_mark(pickles);
+		break;
+	default:
+		break;
+	}
+	if (effect == PUSHES || effect == POPS_1_PUSHES || effect == POPS_2_PUSHES ||
+		effect == POPS_3_PUSHES || effect == TO_MARK_PUSHES)
+		push(pickles, VALUE_OTHER);
+}
+
+/* A text in quotes, of protocol 0. */
+static void push_quoted(struct pickles *pickles)
+{
+	char *text = pickles->lines[0];
+	size_t length = strlen(text);
+
+	if (length >= 2 && (text[0] == '\'' || text[0] == '"') && text[length - 1] == text[0]) {
+		text[length - 1] = '\0';
+		text++;
+	}
+	push_text(pickles, text, !pickles->is_too_long);
+}
+
+static bool run_text(struct pickles *pickles)
+{
+	switch (pickles->opcode) {
+	case 'S':
+		push_quoted(pickles);
+		return true;
+	case 'V':
+		push_text(pickles, pickles->lines[0], !pickles->is_too_long);
+		return true;
+	case 'T':
+	case 'U':
+	case 'X':
+	case 0x8c:
+	case 0x8d:
+		push_text(pickles, pickles->counted, pickles->counted_length <= NAME_MAX_BYTES);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool run_memo(struct pickles *pickles)
+{
+	switch (pickles->opcode) {
+	case 'p':
+		remember(pickles, strtoul(pickles->lines[0], NULL, 10));
+		return true;
+	case 'q':
+	case 'r':
+		remember(pickles, number_of(pickles));
+		return true;
+	case 0x94:
+		remember(pickles, pickles->memo_next++);
+		return true;
+	case 'g':
+		recall(pickles, strtoul(pickles->lines[0], NULL, 10));
+		return true;
+	case 'h':
+	case 'j':
+		recall(pickles, number_of(pickles));
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* All of the opcode is there. */
+static void run(struct pickles *pickles)
+{
+	pickles->state = AT_OPCODE;
+	pickles->opcodes++;
+	if (run_text(pickles) || run_memo(pickles))
+		return;
+	if (pickles->opcode == '.') {
+		end_one(pickles);
+	} else if (pickles->opcode == '(') {
+		push(pickles, VALUE_MARK);
+	} else if (pickles->opcode == '2') {
+		push(pickles, top(pickles));
+	} else if (pickles->opcode == 0x93) {
+		import_from_stack(pickles);
+	} else {
+		if (pickles->opcode == 'c' || pickles->opcode == 'i')
+			import_lines(pickles);
+		else if (pickles->opcode >= 0x82 && pickles->opcode <= 0x84)
+			import_unknown(pickles, "what the program that loads it has registered by number");
+		pop_and_push(pickles, opcodes[pickles->opcode].effect);
+	}
+}
+
+/* What follows is no pickle, or none that can be followed. */
+static void give_up(struct pickles *pickles)
+{
+	bool is_pickle = pickles->is_certain && pickles->pickles == 0;
+
+	if (is_pickle || (pickles->opcodes > 0 && pickles->has_imported))
+		safety_findings_add(pickles->findings, SAFETY_PICKLE_UNREAD, pickles->where,
+			"followed for %lld opcodes of its pickle %u", (long long)pickles->opcodes,
+			pickles->pickles + 1);
+	pickles->state = OVER;
+}
+
+/* ---- arguments ---- */
+
+static void begin_number(struct pickles *pickles, size_t length)
+{
+	pickles->state = IN_NUMBER;
+	pickles->number_length = 0;
+	pickles->number_wanted = length;
+}
+
+static void begin_lines(struct pickles *pickles, unsigned count)
+{
+	pickles->state = IN_LINE;
+	pickles->lines_left = count;
+	pickles->line_length = 0;
+	pickles->is_too_long = false;
+	pickles->lines[0][0] = pickles->lines[1][0] = '\0';
+}
+
+static void begin_opcode(struct pickles *pickles, uint8_t byte)
+{
+	static const size_t lengths[] = {[BYTES_1] = 1,
+		[BYTES_2] = 2,
+		[BYTES_4] = 4,
+		[BYTES_8] = 8,
+		[COUNTED_1] = 1,
+		[COUNTED_4] = 4,
+		[COUNTED_8] = 8};
+	const struct opcode *opcode = &opcodes[byte];
+
+	pickles->opcode = byte;
+	pickles->number_length = 0;
+	if (!opcode->exists)
+		give_up(pickles);
+	else if (opcode->argument == NO_ARGUMENT)
+		run(pickles);
+	else if (opcode->argument == LINE || opcode->argument == TWO_LINES)
+		begin_lines(pickles, opcode->argument == LINE ? 1 : 2);
+	else
+		begin_number(pickles, lengths[opcode->argument]);
+}
+
+/* Random bytes that look like an import have no name in it. */
+static bool is_plausible(const struct pickles *pickles)
+{
+	return (pickles->opcode != 'c' && pickles->opcode != 'i') || pickles->is_certain ||
+	       (is_name(pickles->lines[0]) && is_name(pickles->lines[1]));
+}
+
+static void end_line(struct pickles *pickles)
+{
+	unsigned count = opcodes[pickles->opcode].argument == TWO_LINES ? 2 : 1;
+	char *line = pickles->lines[count - pickles->lines_left];
+	size_t kept = pickles->line_length < NAME_MAX_BYTES ? pickles->line_length : NAME_MAX_BYTES;
+
+	line[kept] = '\0';
+	pickles->is_too_long = pickles->is_too_long || pickles->line_length > NAME_MAX_BYTES;
+	pickles->line_length = 0;
+	if (--pickles->lines_left > 0)
+		return;
+	if (is_plausible(pickles))
+		run(pickles);
+	else
+		give_up(pickles);
+}
+
+static size_t take_line(struct pickles *pickles, const uint8_t *data, size_t length)
+{
+	unsigned count = opcodes[pickles->opcode].argument == TWO_LINES ? 2 : 1;
+	char *line = pickles->lines[count - pickles->lines_left];
+	const uint8_t *end = memchr(data, '\n', length);
+	size_t taken = end ? (size_t)(end - data) : length;
+	size_t room = pickles->line_length < NAME_MAX_BYTES ? NAME_MAX_BYTES - pickles->line_length : 0;
+
+	if (room > 0)
+		memcpy(line + pickles->line_length, data, taken < room ? taken : room);
+	pickles->line_length += taken;
+	if (!end)
+		return taken;
+	end_line(pickles);
+	return taken + 1;
+}
+
+static size_t take_number(struct pickles *pickles, uint8_t byte)
+{
+	enum argument argument = opcodes[pickles->opcode].argument;
+
+	pickles->number[pickles->number_length++] = byte;
+	if (pickles->number_length < pickles->number_wanted)
+		return 1;
+	if (argument != COUNTED_1 && argument != COUNTED_4 && argument != COUNTED_8) {
+		run(pickles);
+		return 1;
+	}
+	pickles->bytes_left = number_of(pickles);
+	pickles->counted_length = 0;
+	pickles->counted[0] = '\0';
+	pickles->state = IN_BYTES;
+	if (pickles->bytes_left == 0)
+		run(pickles);
+	return 1;
+}
+
+static size_t take_bytes(struct pickles *pickles, const uint8_t *data, size_t length)
+{
+	size_t taken = length < pickles->bytes_left ? length : (size_t)pickles->bytes_left;
+	size_t room = pickles->counted_length < NAME_MAX_BYTES ? NAME_MAX_BYTES - pickles->counted_length : 0;
+	size_t kept = taken < room ? taken : room;
+
+	if (kept > 0) {
+		memcpy(pickles->counted + pickles->counted_length, data, kept);
+		pickles->counted[pickles->counted_length + kept] = '\0';
+	}
+	pickles->counted_length += taken;
+	pickles->bytes_left -= taken;
+	if (pickles->bytes_left == 0)
+		run(pickles);
+	return taken;
+}
+
+bool pickles_feed(struct pickles *pickles, const uint8_t *data, size_t length)
+{
+	while (length > 0 && pickles->state != OVER) {
+		size_t taken = 1;
+
+		if (pickles->state == AT_OPCODE)
+			begin_opcode(pickles, *data);
+		else if (pickles->state == IN_LINE)
+			taken = take_line(pickles, data, length);
+		else if (pickles->state == IN_NUMBER)
+			taken = take_number(pickles, *data);
+		else
+			taken = take_bytes(pickles, data, length);
+		data += taken;
+		length -= taken;
+	}
+	return pickles->state != OVER;
+}
+
+void pickles_end(struct pickles *pickles)
+{
+	if (pickles->state != OVER && (pickles->state != AT_OPCODE || pickles->opcodes > 0))
+		give_up(pickles);
+	pickles->state = OVER;
+	if (pickles->pickles > 0 && (pickles->is_certain || pickles->has_imported))
+		safety_findings_add(
+			pickles->findings, SAFETY_PICKLE, pickles->where, "%u of them", pickles->pickles);
+}

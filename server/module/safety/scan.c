@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/safety/scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "server/module/safety/filekind.h"
+#include "server/module/safety/pairs.h"
+#include "server/module/safety/leaks.h"
+#include "server/module/safety/pickles.h"
+#include "server/module/safety/zipwalk.h"
+
+/* A zip in a zip is not looked into. */
+enum { DEPTH_MAX = 1 };
+
+/* What may be unpacked of the zips of one file. */
+#define ZIP_BYTES_MAX (INT64_C(64) << 30)
+
+enum { NPY_HEAD_BYTES = 12 };
+
+struct scan {
+	struct safety_findings *findings;
+	char *where;
+	char *name;
+	unsigned depth;
+	bool is_decided;
+	size_t head_length;
+	uint8_t head[FILEKIND_HEAD_BYTES];
+	uint64_t before_pickle; /* bytes that pass before a pickle begins */
+	struct pickles *pickles;
+	struct zipwalk *zip;
+	struct scan *inner; /* of the zip's file that passes */
+	struct pairs *pairs;
+	struct leaks *leaks;
+};
+
+static struct scan *create(
+	struct safety_findings *findings, const char *where, const char *name, unsigned depth)
+{
+	struct scan *scan = mem_zero(1, sizeof *scan);
+
+	scan->findings = findings;
+	scan->where = mem_dup(where);
+	scan->name = mem_dup(name);
+	scan->depth = depth;
+	return scan;
+}
+
+struct scan *scan_create(struct safety_findings *findings, const char *path)
+{
+	return create(findings, path, path, 0);
+}
+
+void scan_destroy(struct scan *scan)
+{
+	if (!scan)
+		return;
+	pickles_destroy(scan->pickles);
+	zipwalk_destroy(scan->zip);
+	scan_destroy(scan->inner);
+	free(scan->pairs);
+	free(scan->leaks);
+	free(scan->where);
+	free(scan->name);
+	free(scan);
+}
+
+/* ---- files of a zip ---- */
+
+static void begin_inner(void *context, const char *name)
+{
+	struct scan *scan = context;
+	AUTO_FREE char *where = mem_printf("%s: %s", scan->where, name);
+
+	scan_destroy(scan->inner);
+	scan->inner = create(scan->findings, where, name, scan->depth + 1);
+}
+
+static void feed_inner(void *context, const uint8_t *data, size_t length)
+{
+	struct scan *scan = context;
+
+	if (scan->inner)
+		(void)scan_feed(scan->inner, data, length);
+}
+
+static void end_inner(void *context)
+{
+	struct scan *scan = context;
+
+	if (scan->inner)
+		scan_end(scan->inner);
+	scan_destroy(TAKE(scan->inner));
+}
+
+/* ---- what it may be ---- */
+
+static bool is_pickle_name(const char *name)
+{
+	return filekind_has_suffix(name, ".pkl .pickle .joblib .dill");
+}
+
+/* Where only some are pickles, or have pickles in them. */
+static bool may_be_pickle(const struct scan *scan)
+{
+	return filekind_has_suffix(scan->name, ".pt .pth .bin .ckpt .dat .data .p .model .mar .th") ||
+	       (scan->head_length >= 2 && scan->head[0] == 0x80 && scan->head[1] >= 2 && scan->head[1] <= 5);
+}
+
+static bool is_npy(const struct scan *scan)
+{
+	return scan->head_length >= NPY_HEAD_BYTES && memcmp(scan->head, "\x93NUMPY", 6) == 0;
+}
+
+/* An array of objects is a pickle behind a head that says "O". */
+static void begin_npy(struct scan *scan)
+{
+	const uint8_t *head = scan->head;
+	bool is_first = head[6] == 1;
+	uint64_t length = head[8] | (uint64_t)head[9] << 8;
+	size_t begin = is_first ? 10 : 12;
+	uint64_t end;
+
+	if (!is_first)
+		length |= (uint64_t)head[10] << 16 | (uint64_t)head[11] << 24;
+	end = begin + length;
+	if (end <= scan->head_length && !memmem(head, end, "|O", 2) && !memmem(head, end, "'O'", 3))
+		return;
+	scan->before_pickle = end;
+	scan->pickles = pickles_create(scan->findings, scan->where, end <= scan->head_length);
+}
+
+static bool may_have_layers(const struct scan *scan)
+{
+	return filekind_has_suffix(scan->name, ".pb .pbtxt .json .h5 .hdf5 .keras") ||
+	       (scan->head_length >= 8 && memcmp(scan->head, "\x89HDF\r\n\x1a\n", 8) == 0);
+}
+
+static void begin_pairs(struct scan *scan)
+{
+	const char *slash = strrchr(scan->name, '/');
+
+	scan->pairs = mem_zero(1, sizeof *scan->pairs);
+	scan->pairs->is_tfjs = strcmp(slash ? slash + 1 : scan->name, "model.json") == 0;
+}
+
+static void decide(struct scan *scan)
+{
+	static const struct zip_listener inner = {begin_inner, feed_inner, end_inner, NULL};
+	struct zip_listener listener = inner;
+
+	scan->is_decided = true;
+	filekind_judge(scan->findings, scan->where, scan->name, scan->head, scan->head_length);
+	listener.context = scan;
+	if (filekind_is_zip(scan->head, scan->head_length)) {
+		if (scan->depth < DEPTH_MAX)
+			scan->zip = zipwalk_create(&listener, ZIP_BYTES_MAX);
+	} else if (is_npy(scan)) {
+		begin_npy(scan);
+	} else if (is_pickle_name(scan->name) || may_be_pickle(scan)) {
+		scan->pickles = pickles_create(scan->findings, scan->where, is_pickle_name(scan->name));
+	}
+	if (may_have_layers(scan))
+		begin_pairs(scan);
+	if (filekind_is_text(scan->head, scan->head_length))
+		scan->leaks = mem_zero(1, sizeof *scan->leaks);
+}
+
+/* ---- bytes ---- */
+
+static void feed_pickles(struct scan *scan, const uint8_t *data, size_t length)
+{
+	size_t skipped = length < scan->before_pickle ? length : (size_t)scan->before_pickle;
+
+	scan->before_pickle -= skipped;
+	if (skipped == length || pickles_feed(scan->pickles, data + skipped, length - skipped))
+		return;
+	pickles_end(scan->pickles);
+	pickles_destroy(TAKE(scan->pickles));
+}
+
+static void end_zip(struct scan *scan)
+{
+	if (!zipwalk_is_whole(scan->zip))
+		safety_findings_add(scan->findings, SAFETY_FILE_ARCHIVE, scan->where,
+			"a zip that could not be gone through");
+	zipwalk_destroy(TAKE(scan->zip));
+}
+
+static void pass(struct scan *scan, const uint8_t *data, size_t length)
+{
+	if (scan->zip && !zipwalk_feed(scan->zip, data, length))
+		end_zip(scan);
+	if (scan->pickles)
+		feed_pickles(scan, data, length);
+	if (scan->pairs)
+		pairs_feed(scan->pairs, scan->findings, scan->where, data, length);
+	if (scan->leaks)
+		leaks_feed(scan->leaks, scan->findings, scan->where, data, length);
+}
+
+static bool wants_more(const struct scan *scan)
+{
+	return !scan->is_decided || scan->zip || scan->pickles || scan->pairs || scan->leaks;
+}
+
+bool scan_feed(struct scan *scan, const uint8_t *data, size_t length)
+{
+	size_t room = FILEKIND_HEAD_BYTES - scan->head_length;
+	size_t taken = scan->is_decided ? 0 : length < room ? length : room;
+
+	if (taken > 0) {
+		memcpy(scan->head + scan->head_length, data, taken);
+		scan->head_length += taken;
+	}
+	if (!scan->is_decided && scan->head_length == FILEKIND_HEAD_BYTES) {
+		decide(scan);
+		pass(scan, scan->head, scan->head_length);
+	}
+	if (scan->is_decided && length > taken)
+		pass(scan, data + taken, length - taken);
+	return wants_more(scan);
+}
+
+void scan_end(struct scan *scan)
+{
+	if (!scan->is_decided) {
+		decide(scan);
+		pass(scan, scan->head, scan->head_length);
+	}
+	if (scan->zip)
+		end_zip(scan);
+	if (scan->pickles)
+		pickles_end(scan->pickles);
+	if (scan->leaks)
+		leaks_end(scan->leaks, scan->findings, scan->where);
+}

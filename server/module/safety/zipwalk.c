@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/module/safety/zipwalk.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "common/mem.h"
+
+enum { HEADER_BYTES = 30, NAME_BYTES_MAX = 1024, PIECE_BYTES = 64 << 10, EXTRA_ZIP64 = 1 };
+enum { FLAG_ENCRYPTED = 1, FLAG_DESCRIPTOR = 8 };
+enum { METHOD_STORED = 0, METHOD_DEFLATED = 8 };
+
+enum zip_state { AT_SIGNATURE, IN_HEADER, IN_NAME, IN_EXTRA, IN_DATA, AT_DESCRIPTOR, AT_END, LOST };
+
+struct zipwalk {
+	struct zip_listener listener;
+	int64_t bytes_left; /* that may be unpacked */
+	enum zip_state state;
+	uint8_t fixed[HEADER_BYTES];
+	size_t have; /* of what is gathered */
+	unsigned flags;
+	unsigned method;
+	uint64_t packed; /* bytes of the file that are still to come */
+	bool is_sized;   /* that is known */
+	size_t name_length;
+	size_t extra_length;
+	char name[NAME_BYTES_MAX + 1];
+	uint8_t extra[4 + 20]; /* the first of its fields */
+	z_stream inflating;
+	bool is_inflating;
+	uint8_t out[PIECE_BYTES];
+};
+
+struct zipwalk *zipwalk_create(const struct zip_listener *listener, int64_t max_bytes)
+{
+	struct zipwalk *walk = mem_zero(1, sizeof *walk);
+
+	walk->listener = *listener;
+	walk->bytes_left = max_bytes;
+	return walk;
+}
+
+static void end_inflating(struct zipwalk *walk)
+{
+	if (walk->is_inflating)
+		(void)inflateEnd(&walk->inflating);
+	walk->is_inflating = false;
+}
+
+void zipwalk_destroy(struct zipwalk *walk)
+{
+	if (!walk)
+		return;
+	end_inflating(walk);
+	free(walk);
+}
+
+static unsigned read_16(const uint8_t *at)
+{
+	return at[0] | (unsigned)at[1] << 8;
+}
+
+static uint32_t read_32(const uint8_t *at)
+{
+	return read_16(at) | (uint32_t)read_16(at + 2) << 16;
+}
+
+static uint64_t read_64(const uint8_t *at)
+{
+	return read_32(at) | (uint64_t)read_32(at + 4) << 32;
+}
+
+/* Copies up to wanted bytes; true once all are there. *used is how many of data that took. */
+static bool gather(struct zipwalk *walk, uint8_t *into, size_t room, size_t wanted, const uint8_t *data,
+	size_t length, size_t *used)
+{
+	size_t more = wanted - walk->have < length ? wanted - walk->have : length;
+	size_t kept = walk->have >= room ? 0 : room - walk->have < more ? room - walk->have : more;
+
+	if (kept > 0)
+		memcpy(into + walk->have, data, kept);
+	walk->have += more;
+	*used = more;
+	if (walk->have < wanted)
+		return false;
+	walk->have = 0;
+	return true;
+}
+
+static void lose(struct zipwalk *walk)
+{
+	walk->state = LOST;
+}
+
+/* ---- one file ---- */
+
+static void give(struct zipwalk *walk, const uint8_t *data, size_t length)
+{
+	walk->bytes_left -= (int64_t)length;
+	if (walk->bytes_left < 0)
+		lose(walk);
+	else if (length > 0)
+		walk->listener.bytes(walk->listener.context, data, length);
+}
+
+static void end_file(struct zipwalk *walk)
+{
+	end_inflating(walk);
+	walk->listener.end(walk->listener.context);
+	if (walk->state != LOST)
+		walk->state = walk->flags & FLAG_DESCRIPTOR ? AT_DESCRIPTOR : AT_SIGNATURE;
+}
+
+static void take_zip64(struct zipwalk *walk)
+{
+	if (walk->packed != UINT32_MAX)
+		return;
+	if (walk->extra_length < 20 || read_16(walk->extra) != EXTRA_ZIP64 || read_16(walk->extra + 2) < 16)
+		lose(walk);
+	else
+		walk->packed = read_64(walk->extra + 12);
+}
+
+static void begin_file(struct zipwalk *walk)
+{
+	bool is_deflated = walk->method == METHOD_DEFLATED;
+
+	walk->state = IN_DATA;
+	walk->is_sized = !(walk->flags & FLAG_DESCRIPTOR) || walk->packed > 0;
+	take_zip64(walk);
+	/* A stored file whose length is told behind it has an end that anything in it can look like. */
+	if (walk->state == LOST || walk->flags & FLAG_ENCRYPTED ||
+		(walk->method != METHOD_STORED && !is_deflated) || (!walk->is_sized && !is_deflated)) {
+		lose(walk);
+		return;
+	}
+	walk->name[walk->name_length < NAME_BYTES_MAX ? walk->name_length : NAME_BYTES_MAX] = '\0';
+	walk->listener.begin(walk->listener.context, walk->name);
+	if (is_deflated) {
+		walk->inflating = (z_stream){0};
+		walk->is_inflating = inflateInit2(&walk->inflating, -MAX_WBITS) == Z_OK;
+		if (!walk->is_inflating)
+			lose(walk);
+	} else if (walk->packed == 0) {
+		end_file(walk);
+	}
+}
+
+static size_t take_stored(struct zipwalk *walk, const uint8_t *data, size_t length)
+{
+	size_t taken = length < walk->packed ? length : (size_t)walk->packed;
+
+	give(walk, data, taken);
+	walk->packed -= taken;
+	if (walk->packed == 0 && walk->state != LOST)
+		end_file(walk);
+	return taken;
+}
+
+static size_t take_deflated(struct zipwalk *walk, const uint8_t *data, size_t length)
+{
+	size_t fed = length < PIECE_BYTES ? length : PIECE_BYTES;
+	int result = Z_OK;
+
+	walk->inflating.next_in = (uint8_t *)data;
+	walk->inflating.avail_in = (uInt)fed;
+	do {
+		walk->inflating.next_out = walk->out;
+		walk->inflating.avail_out = sizeof walk->out;
+		result = inflate(&walk->inflating, Z_NO_FLUSH);
+		if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
+			lose(walk);
+			return fed;
+		}
+		give(walk, walk->out, sizeof walk->out - walk->inflating.avail_out);
+	} while (walk->state != LOST && result == Z_OK && walk->inflating.avail_out == 0);
+	fed -= walk->inflating.avail_in;
+	if (result == Z_STREAM_END && walk->state != LOST)
+		end_file(walk);
+	return fed;
+}
+
+/* ---- headers ---- */
+
+static void read_header(struct zipwalk *walk)
+{
+	walk->flags = read_16(walk->fixed + 6);
+	walk->method = read_16(walk->fixed + 8);
+	walk->packed = read_32(walk->fixed + 18);
+	walk->name_length = read_16(walk->fixed + 26);
+	walk->extra_length = read_16(walk->fixed + 28);
+	walk->state = IN_NAME;
+}
+
+/* A file, or the directory behind them all. */
+static void read_signature(struct zipwalk *walk)
+{
+	uint32_t signature = read_32(walk->fixed);
+
+	if (signature == 0x04034b50) {
+		walk->state = IN_HEADER;
+		walk->have = 4;
+	} else if (signature == 0x02014b50 || signature == 0x06054b50 || signature == 0x06064b50) {
+		walk->state = AT_END;
+	} else {
+		lose(walk);
+	}
+}
+
+/* With a signature or without, of 4 or of 8 bytes a number: what follows it tells which, and is looked for.
+ */
+static size_t skip_descriptor(struct zipwalk *walk, const uint8_t *data)
+{
+	static const size_t longest = 24;
+
+	memmove(walk->fixed, walk->fixed + 1, 3);
+	walk->fixed[3] = *data;
+	walk->have++;
+	if (walk->have >= 12 && walk->fixed[0] == 'P' && walk->fixed[1] == 'K' &&
+		((walk->fixed[2] == 3 && walk->fixed[3] == 4) ||
+			(walk->fixed[2] == 1 && walk->fixed[3] == 2))) {
+		walk->have = 0;
+		read_signature(walk);
+	} else if (walk->have > longest + 4) {
+		lose(walk);
+	}
+	return 1;
+}
+
+static size_t take(struct zipwalk *walk, const uint8_t *data, size_t length)
+{
+	size_t used = 0;
+
+	switch (walk->state) {
+	case AT_SIGNATURE:
+		if (gather(walk, walk->fixed, sizeof walk->fixed, 4, data, length, &used))
+			read_signature(walk);
+		return used;
+	case IN_HEADER:
+		if (gather(walk, walk->fixed, sizeof walk->fixed, HEADER_BYTES, data, length, &used))
+			read_header(walk);
+		return used;
+	case IN_NAME:
+		if (gather(walk, (uint8_t *)walk->name, NAME_BYTES_MAX, walk->name_length, data, length,
+			    &used))
+			walk->state = IN_EXTRA;
+		return used;
+	case IN_EXTRA:
+		if (gather(walk, walk->extra, sizeof walk->extra, walk->extra_length, data, length, &used))
+			begin_file(walk);
+		return used;
+	case AT_DESCRIPTOR:
+		return skip_descriptor(walk, data);
+	default:
+		return walk->is_inflating ? take_deflated(walk, data, length)
+					  : take_stored(walk, data, length);
+	}
+}
+
+bool zipwalk_feed(struct zipwalk *walk, const uint8_t *data, size_t length)
+{
+	while (length > 0 && walk->state != AT_END && walk->state != LOST) {
+		size_t used = take(walk, data, length);
+
+		data += used;
+		length -= used;
+	}
+	return walk->state != AT_END && walk->state != LOST;
+}
+
+bool zipwalk_is_whole(const struct zipwalk *walk)
+{
+	return walk->state == AT_END;
+}

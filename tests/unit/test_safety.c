@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/module/archives/pack.h"
+#include "server/module/examination.h"
+#include "server/module/safety/safety_ops.h"
+#include "server/module/safety/safety_rules.h"
+#include "server/module/safety/scan.h"
+#include "tests/unit/tar_writer.h"
+#include "tests/unit/tflite_writer.h"
+
+static const char testdata[] = "../shared/testdata";
+static const struct archive_limits usual = {
+	.max_unpacked_bytes = 64 << 20, .max_members = 1000, .max_ratio = 200};
+
+static struct examination *examine(const void *bytes, size_t length, enum format format)
+{
+	struct memory_stream memory;
+	struct examination *examination = NULL;
+	struct err err;
+
+	if (!examination_run(memory_stream_init(&memory, bytes, length), format, &usual, &examination, &err))
+		fail_msg("%s", err.text);
+	return examination;
+}
+
+/* "rule where: detail\n" of each. */
+static char *told(const struct safety_findings *findings)
+{
+	AUTO_BUFFER struct buffer out = {0};
+
+	for (size_t i = 0; i < findings->count; i++)
+		buffer_printf(&out, "%s %s: %s\n", safety_rules[findings->items[i].rule].name,
+			findings->items[i].where, findings->items[i].detail);
+	return buffer_take(&out);
+}
+
+/* ---- real models ---- */
+
+static void expect_calm(const struct examination *examination, const char *name)
+{
+	AUTO_FREE char *all = told(&examination->safety);
+
+	for (size_t i = 0; i < examination->safety.count; i++) {
+		if (safety_rules[examination->safety.items[i].rule].severity > SAFETY_SEVERITY_INFO)
+			fail_msg("%s:\n%s", name, all);
+	}
+}
+
+static struct examination *examine_folder(const char *folder, enum format format)
+{
+	char path[] = "/tmp/test_safety_XXXXXX";
+	AUTO_FD int fd = mkstemp(path);
+	AUTO_BUFFER struct buffer packed = {0};
+	struct err err;
+
+	if (fd < 0 || !pack_folder(folder, PACK_LINKS_REFUSED, fd, NULL, &err) ||
+		!file_read_all(path, 64 << 20, &packed, &err))
+		fail_msg("%s", err.text);
+	(void)unlink(path);
+	return examine(packed.data, packed.length, format);
+}
+
+static struct examination *examine_file(const char *folder, enum format format)
+{
+	AUTO_BUFFER struct buffer bytes = {0};
+	DIR *dir = opendir(folder);
+	struct dirent *entry = NULL;
+	struct err err;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) && entry->d_name[0] == '.')
+		;
+	assert_non_null(entry);
+	AUTO_FREE char *path = mem_printf("%s/%s", folder, entry->d_name);
+	(void)closedir(dir);
+	if (!file_read_all(path, 64 << 20, &bytes, &err))
+		fail_msg("%s", err.text);
+	return examine(bytes.data, bytes.length, format);
+}
+
+static size_t examine_kind(const char *kind, enum format format)
+{
+	AUTO_FREE char *folder = mem_printf("%s/%s", testdata, kind);
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	size_t count = 0;
+
+	if (!dir)
+		skip();
+	while ((entry = readdir(dir))) {
+		AUTO_FREE char *path = mem_printf("%s/%s", folder, entry->d_name);
+
+		if (entry->d_name[0] == '.')
+			continue;
+		AUTO_EXAMINATION struct examination *examination = formats[format].is_archive
+									   ? examine_folder(path, format)
+									   : examine_file(path, format);
+		expect_calm(examination, path);
+		count++;
+	}
+	(void)closedir(dir);
+	return count;
+}
+
+static void finds_nothing_in_real_models(void **state)
+{
+	assert_true(examine_kind("savedmodel", FORMAT_TF_HUB) > 10);
+	assert_true(examine_kind("tfjs", FORMAT_TFJS) > 3);
+	assert_true(examine_kind("tflite", FORMAT_TFLITE) > 3);
+}
+
+/* ---- graphs ---- */
+
+static void put_number(struct buffer *out, uint64_t value)
+{
+	while (value >= 0x80) {
+		buffer_add(out, &(uint8_t){(uint8_t)(value | 0x80)}, 1);
+		value >>= 7;
+	}
+	buffer_add(out, &(uint8_t){(uint8_t)value}, 1);
+}
+
+static void put_field(struct buffer *out, unsigned number, const void *bytes, size_t length)
+{
+	put_number(out, number << 3 | 2);
+	put_number(out, length);
+	buffer_add(out, bytes, length);
+}
+
+static void put_text(struct buffer *out, unsigned number, const char *text)
+{
+	put_field(out, number, text, strlen(text));
+}
+
+/* A node, within what is field number of the graph or the function. */
+static void put_node(struct buffer *out, unsigned number, const char *name, const char *op,
+	const char *attribute, const char *text)
+{
+	AUTO_BUFFER struct buffer node = {0};
+	AUTO_BUFFER struct buffer entry = {0};
+	AUTO_BUFFER struct buffer value = {0};
+	AUTO_BUFFER struct buffer list = {0};
+
+	put_text(&node, 1, name);
+	put_text(&node, 2, op);
+	if (attribute) {
+		bool is_list = strcmp(attribute, "debug_urls") == 0;
+
+		put_text(&list, 2, text);
+		if (is_list)
+			put_field(&value, 1, list.data, list.length);
+		else
+			put_text(&value, 2, text);
+		put_text(&entry, 1, attribute);
+		put_field(&entry, 2, value.data, value.length);
+		put_field(&node, 5, entry.data, entry.length);
+	}
+	put_field(out, number, node.data, node.length);
+}
+
+/* The findings of a module whose model has this meta graph's fields. */
+static struct examination *examine_meta_graph(const struct buffer *meta)
+{
+	AUTO_BUFFER struct buffer model = {0};
+	AUTO_BUFFER struct buffer tar = {0};
+	AUTO_BUFFER struct buffer packed = {0};
+
+	buffer_add(&model, "\x08\x01", 2);
+	put_field(&model, 2, meta->data, meta->length);
+	(void)tar_member_bytes(&tar, "saved_model.pb", '0', model.data, model.length);
+	tar_zeros(&tar, 2 * TAR_WRITER_BLOCK);
+	gzip_bytes(tar.data, tar.length, &packed);
+	return examine(packed.data, packed.length, FORMAT_TF_HUB);
+}
+
+enum within { IN_GRAPH, IN_FUNCTION, IN_UNNAMED_FUNCTION };
+
+static char *told_of_node(
+	enum within within, const char *name, const char *op, const char *attribute, const char *text)
+{
+	AUTO_BUFFER struct buffer graph = {0};
+	AUTO_BUFFER struct buffer function = {0};
+	AUTO_BUFFER struct buffer signature = {0};
+	AUTO_BUFFER struct buffer library = {0};
+	AUTO_BUFFER struct buffer meta = {0};
+
+	if (within == IN_GRAPH) {
+		put_node(&graph, 1, name, op, attribute, text);
+	} else {
+		put_node(&function, 3, "inner", op, attribute, text);
+		put_text(&signature, 1, name);
+		if (within == IN_FUNCTION)
+			put_field(&function, 1, signature.data, signature.length);
+		put_field(&library, 1, function.data, function.length);
+		put_field(&graph, 2, library.data, library.length);
+	}
+	put_field(&meta, 2, graph.data, graph.length);
+	AUTO_EXAMINATION struct examination *examination = examine_meta_graph(&meta);
+	return told(&examination->safety);
+}
+
+static const struct node_row {
+	enum safety_rule_id rule; /* SAFETY_RULE_COUNT: none */
+	enum within within;
+	const char *name;
+	const char *op;
+	const char *attribute;
+	const char *text;
+} node_rows[] = {
+	{SAFETY_OP_FILE_READ, IN_GRAPH, "n", "ReadFile", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "ReadFile", "Identity", NULL, NULL},
+	{SAFETY_OP_FILE_READ, IN_FUNCTION, "__inference_f_1", "TFRecordDatasetV2", NULL, NULL},
+	{SAFETY_OP_FILE_READ, IN_GRAPH, "n", "DecodeProtoV2", "descriptor_source", "/etc/passwd"},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "DecodeProtoV2", "descriptor_source", "bytes://\n\x01"},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "DecodeProtoV2", "descriptor_source", "local://"},
+	{SAFETY_OP_FILE_READ, IN_GRAPH, "n", "FixedUnigramCandidateSampler", "vocab_file", "/etc/shadow"},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "FixedUnigramCandidateSampler", "vocab_file", ""},
+	{SAFETY_OP_FILE_READ, IN_GRAPH, "n", "RestoreV2", NULL, NULL},
+	{SAFETY_OP_FILE_WRITE, IN_GRAPH, "n", "WriteFile", NULL, NULL},
+	{SAFETY_OP_FILE_WRITE, IN_FUNCTION, "__inference_f_1", "SaveV2", NULL, NULL},
+	{SAFETY_OP_FILE_WRITE, IN_UNNAMED_FUNCTION, "", "SaveV2", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "ShardedFilename", NULL, NULL},
+	{SAFETY_OP_SAVER, IN_GRAPH, "save/SaveV2", "SaveV2", NULL, NULL},
+	{SAFETY_OP_SAVER, IN_FUNCTION, "__inference__traced_save_17", "SaveV2", NULL, NULL},
+	{SAFETY_OP_ASSET_READ, IN_GRAPH, "n", "InitializeTableFromTextFileV2", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "InitializeTableV2", NULL, NULL},
+	{SAFETY_OP_NETWORK, IN_GRAPH, "n", "DataServiceDatasetV4", NULL, NULL},
+	{SAFETY_OP_NETWORK, IN_GRAPH, "n", "IO>KafkaReadableInit", NULL, NULL},
+	{SAFETY_OP_NETWORK, IN_FUNCTION, "f", "Rpc", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "OptimizeDatasetV2", NULL, NULL},
+	{SAFETY_OP_REMOTE, IN_GRAPH, "n", "RemoteCall", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "StatefulPartitionedCall", NULL, NULL},
+	{SAFETY_OP_PYTHON, IN_FUNCTION, "f", "EagerPyFunc", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "PyFunc", "PartitionedCall", NULL, NULL},
+	{SAFETY_OP_NATIVE_CODE, IN_GRAPH, "n", "TRTEngineOp", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "XlaCallModule", NULL, NULL},
+	{SAFETY_OP_HIDDEN_GRAPH, IN_GRAPH, "n", "DatasetFromGraph", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "DatasetToGraphV2", NULL, NULL},
+	{SAFETY_OP_SHARED_MEMORY, IN_GRAPH, "n", "ImmutableConst", "memory_region_name", "/etc/passwd"},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "Const", "memory_region_name", "/etc/passwd"},
+	{SAFETY_OP_PRINT_FILE, IN_FUNCTION, "f", "PrintV2", "output_stream", "file:///root/.bashrc"},
+	{SAFETY_RULE_COUNT, IN_FUNCTION, "f", "PrintV2", "output_stream", "stderr"},
+	{SAFETY_OP_DEBUG_URL, IN_GRAPH, "n", "DebugIdentityV2", "debug_urls", "grpc://10.0.0.1:1"},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "DebugIdentityV2", NULL, NULL},
+	{SAFETY_OP_ABORT, IN_GRAPH, "n", "Abort", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "Assert", NULL, NULL},
+	{SAFETY_OP_CUSTOM, IN_GRAPH, "n", "ZeroOut", NULL, NULL},
+	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "ZerosLike", NULL, NULL},
+	{SAFETY_OP_COMPANION, IN_FUNCTION, "f", "WordpieceTokenizeWithOffsets", NULL, NULL},
+	{SAFETY_OP_COMPANION, IN_FUNCTION, "f", "TFText>FastWordpieceTokenizeWithOffsets", NULL, NULL},
+};
+
+static void judges_nodes(void **state)
+{
+	for (size_t i = 0; i < sizeof node_rows / sizeof *node_rows; i++) {
+		const struct node_row *row = &node_rows[i];
+		AUTO_FREE char *all =
+			told_of_node(row->within, row->name, row->op, row->attribute, row->text);
+		bool tells_text = row->rule < SAFETY_RULE_COUNT && row->attribute;
+		AUTO_FREE char *wanted =
+			row->rule == SAFETY_RULE_COUNT
+				? mem_dup("")
+				: mem_printf("%s saved_model.pb: %s%s%s%s%s\n", safety_rules[row->rule].name,
+					  row->op, tells_text ? ", " : "", tells_text ? row->attribute : "",
+					  tells_text ? " = " : "", tells_text ? row->text : "");
+
+		assert_string_equal(all, wanted);
+	}
+}
+
+/* Another attribute that a rule asks for does not stand in its way. */
+static void looks_at_each_attribute(void **state)
+{
+	struct safety_values values = {0};
+
+	safety_values_note(&values, "vocab_file", "x");
+	safety_values_note(&values, "output_stream", "stderr");
+	safety_values_note(&values, "output_stream", "file:///x");
+	safety_values_note(&values, "output_stream", "stdout");
+	safety_values_note(&values, "descriptor_source", "local://");
+	AUTO(safety_findings_finish) struct safety_findings findings = {0};
+	safety_ops_judge(
+		&findings, "m", &(struct safety_node){.op = "PrintV2", .name = "n", .values = &values});
+	AUTO_FREE char *all = told(&findings);
+	assert_string_equal(all, "op-print-file m: PrintV2, output_stream = file:///x\n");
+}
+
+/* Nodes for which there is no room are told of, and those behind them. */
+static void passes_over_no_node(void **state)
+{
+	AUTO_BUFFER struct buffer graph = {0};
+	AUTO_BUFFER struct buffer meta = {0};
+	AUTO_BUFFER struct buffer name = {0};
+
+	for (size_t i = 0; i < 5000; i++)
+		buffer_add(&name, "x", 1);
+	buffer_add(&name, "", 1);
+	put_node(&graph, 1, "n", name.data, NULL, NULL);
+	for (int i = 0; i < 6000; i++) {
+		AUTO_FREE char *op = mem_printf("Made%d", i);
+
+		put_node(&graph, 1, "n", op, NULL, NULL);
+	}
+	put_node(&graph, 1, "n", "WriteFile", NULL, NULL);
+	put_field(&meta, 2, graph.data, graph.length);
+	AUTO_EXAMINATION struct examination *examination = examine_meta_graph(&meta);
+	assert_true(safety_findings_has(&examination->safety, SAFETY_OP_HIDDEN_GRAPH));
+	assert_true(safety_findings_has(&examination->safety, SAFETY_OP_FILE_WRITE));
+	assert_true(examination->safety.count <= SAFETY_FINDINGS_MAX);
+	assert_int_equal(examination->safety.items[0].rule, SAFETY_OP_FILE_WRITE);
+}
+
+static const char *const bad_assets[] = {
+	"../vocab.txt", "/etc/passwd", "a/../../b", "..", "a\\b", "gs://b/v"};
+static const char *const good_assets[] = {"vocab.txt", "a/..b", "a/b..", "..a"};
+
+static char *told_of_asset(const char *name)
+{
+	AUTO_BUFFER struct buffer asset = {0};
+	AUTO_BUFFER struct buffer meta = {0};
+
+	put_text(&asset, 2, name);
+	put_field(&meta, 6, asset.data, asset.length);
+	AUTO_EXAMINATION struct examination *examination = examine_meta_graph(&meta);
+	return told(&examination->safety);
+}
+
+static void finds_assets_outside(void **state)
+{
+	for (size_t i = 0; i < sizeof bad_assets / sizeof *bad_assets; i++) {
+		AUTO_FREE char *all = told_of_asset(bad_assets[i]);
+		AUTO_FREE char *wanted = mem_printf("asset-path saved_model.pb: %s\n", bad_assets[i]);
+
+		assert_string_equal(all, wanted);
+	}
+	for (size_t i = 0; i < sizeof good_assets / sizeof *good_assets; i++) {
+		AUTO_FREE char *all = told_of_asset(good_assets[i]);
+
+		assert_string_equal(all, "");
+	}
+}
+
+/* ---- files ---- */
+
+#define BYTES(literal) literal, sizeof(literal) - 1
+
+static const struct file_row {
+	const char *name;
+	const char *bytes;
+	size_t length;
+	const char *rules; /* of what is found, each with a blank before it */
+} file_rows[] = {
+	{"a/keras_metadata.pb", BYTES("\x0a\x20{\"class_name\": \"Lambda\", \"config\": {}}"),
+		" keras-lambda"},
+	{"config.json", BYTES("{\"class_name\" : \"\\u004cambda\"}"), " keras-lambda"},
+	{"config.json", BYTES("{\"class_name\": \"__lambda__\", \"config\": {\"code\": \"4w==\"}}"),
+		" keras-lambda"},
+	{"m.pbtxt", BYTES("metadata: \"{\\\"class_name\\\": \\\"Lambda\\\"}\""), " keras-lambda"},
+	{"m.pbtxt", BYTES("metadata: \"{\\\"class_name\\\": \\\"\\\\u004cambda\\\"}\""), " keras-lambda"},
+	{"m.h5", BYTES("\x89HDF\r\n\x1a\n\0\0\"function_type\":\"lambda\""), " keras-lambda"},
+	{"config.json", BYTES("{\"name\": \"Lambda\", \"class_name\": \"LambdaCallback\"}"), ""},
+	{"config.json", BYTES("[\"class_name\", \"Lambda\"]"), ""},
+	{"notes.txt", BYTES("\"class_name\": \"Lambda\""), ""},
+	{"model.json", BYTES("{\"node\":[{\"op\":\"MyOp\"},{\"op\":\"_FusedConv2D\"}]}"), " tfjs-custom-op"},
+	{"model.json", BYTES("{\"node\":[{\"name\":\"MyOp\",\"op\":\"Add\"},{\"op\":\"Prelu\"}]}"), ""},
+	{"model.json", BYTES("{\"class_name\":\"MyLayer\",\"config\":{}}"), " tfjs-custom-layer"},
+	{"model.json", BYTES("{\"class_name\":\"Dense\",\"config\":{\"name\":\"MyLayer\"}}"), ""},
+	{"other.json", BYTES("{\"class_name\":\"MyLayer\",\"op\":\"MyOp\"}"), ""},
+	{"w.pkl", BYTES("\x80\x02}q\0."), " pickle"},
+	{"w.txt", BYTES("}q."), ""},
+	{"w.pkl",
+		BYTES("\x80\x02"
+		      "cfoo.bar\nBaz\nq\0."),
+		" pickle-import pickle"},
+	{"w.pkl",
+		BYTES("\x80\x02"
+		      "ccollections\nOrderedDict\nq\0)Rq\1."),
+		" pickle"},
+	{"w.pkl", BYTES("\x80\x04\x8c\5posix\x94\x8c\6system\x94\x93\x94\x8c\2id\x94\x85\x94R\x94."),
+		" pickle-danger pickle"},
+	{"w.pkl", BYTES("\x80\x04\x8c\5posix\x94\x8c\6system\x94\x86\x94."), " pickle"},
+	{"w.pkl",
+		BYTES("\x80\x04\x8c\2os\x94"
+		      "0\x8c\6system\x94"
+		      "0h\0h\1\x93."),
+		" pickle-danger pickle"},
+	{"w.pkl", BYTES("\x80\x04S'o\\x73'\nS'system'\n\x93."), " pickle-danger pickle"},
+	{"w.pt", BYTES("cos\nsystem\n(S'id'\ntR."), " pickle-danger pickle"},
+	{"w.pt", BYTES("(ios\nsystem\n."), " pickle-danger pickle"},
+	{"w.bin",
+		BYTES("\x80\x02."
+		      "\x80\x02"
+		      "cos\nsystem\n."),
+		" pickle-danger pickle"},
+	{"w.bin",
+		BYTES("\x80\x02"
+		      "\x80\x02"
+		      "cos\nsystem\n."),
+		" pickle-danger pickle"},
+	{"w.pkl",
+		BYTES("\x80\x02"
+		      "\x82\1."),
+		" pickle-danger pickle"},
+	{"w.pkl",
+		BYTES("\x80\x02"
+		      "cbuiltins\neval\n."),
+		" pickle-danger pickle"},
+	{"w.pkl",
+		BYTES("\x80\x02"
+		      "cbuiltins\nset\n."),
+		" pickle"},
+	{"w.bin",
+		BYTES("\x80\x02"
+		      "cos\nsystem\n\xff"),
+		" pickle-danger pickle-unread"},
+	{"w.pkl", BYTES("\x80\x02}\xff"), " pickle-unread"},
+	{"w.pkl", BYTES("\x80\x02}"), " pickle-unread"},
+	{"w.bin", BYTES("}\xff\x01\x02"), ""},
+	{"w.bin", BYTES("c\x01\x02\n\x03\n"), ""},
+	{"x.npy",
+		BYTES("\x93NUMPY\1\0\x16\0{'descr': '|O', ...} \n\x80\x02"
+		      "cos\nsystem\n."),
+		" pickle-danger pickle"},
+	{"x.npy",
+		BYTES("\x93NUMPY\1\0\x16\0{'descr': '<f4', ..} \n\x80\x02"
+		      "cos\nsystem\n."),
+		""},
+	{"run",
+		BYTES("\x7f"
+		      "ELF\2\1\1"),
+		" file-executable"},
+	{"run.so",
+		BYTES("\x7f"
+		      "elf\2\1\1"),
+		""},
+	{"a.exe", BYTES("MZ++++++++++++++++++++++++++++++++++++++++++++++++++++++++++\x40\0\0\0PE\0\0"),
+		" file-executable"},
+	{"a.txt",
+		BYTES("MZ is how this text begins, which is longer than the head of a program of Windows "
+		      "is."),
+		""},
+	{"lib.dylib", BYTES("\xcf\xfa\xed\xfe\7"), " file-executable"},
+	{"install", BYTES("#!/bin/sh\nrm -r /\n"), " file-script"},
+	{"install.ps1", BYTES("Remove-Item"), " file-script"},
+	{"README", BYTES("# !/bin/sh is no script here\n"), ""},
+	{"modeling.py", BYTES("import os\n"), " file-python"},
+	{"modeling.pyx.txt", BYTES("import os\n"), ""},
+	{"demo.ipynb", BYTES("{\"cells\": []}"), " file-notebook"},
+	{"demo.ipynb.json", BYTES("{\"cells\": []}"), ""},
+	{"more.tgz", BYTES("\x1f\x8b\x08\0"), " file-archive"},
+	{"more.zip", BYTES("PK\3\4 no zip"), " file-archive file-archive"},
+	{"more.tgz", BYTES("\x1f\x8c\x08\0"), ""},
+	{"id_rsa",
+		BYTES("-----BEGIN OPENSSH PRIVATE "
+		      "KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAA\n"),
+		" secret-key"},
+	{"cert.pem", BYTES("-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUPRIVATEKEYxxxxxxxxxxxxxxxxxx\n"),
+		""},
+	{"doc.md", BYTES("It begins with -----BEGIN RSA PRIVATE KEY-----."), ""},
+	{".env", BYTES("AWS_ACCESS_KEY_ID=AKIAQWERTYUIOPASDFGH\n"), " secret-token"},
+	{".env", BYTES("AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\nx=xAKIAQWERTYUIOPASDFGH\n"), ""},
+	{"a.json", BYTES("{\"t\": \"hf_abcdefghijklmnopqrstuvwxyzABCDEFGH\"}"), " secret-token"},
+	{"a.json", BYTES("{\"t\": \"hf_abcdefghijklmnopqrstuvwxyzABCDEFG\"}"), ""},
+};
+
+static char *rules_of(const struct safety_findings *findings)
+{
+	AUTO_BUFFER struct buffer out = {0};
+
+	buffer_add_string(&out, "");
+	for (size_t i = 0; i < findings->count; i++)
+		buffer_printf(&out, " %s", safety_rules[findings->items[i].rule].name);
+	return buffer_take(&out);
+}
+
+/* In pieces of this length. */
+static char *scan_in_pieces(const struct file_row *row, size_t piece)
+{
+	AUTO(safety_findings_finish) struct safety_findings findings = {0};
+	AUTO_SCAN struct scan *scan = scan_create(&findings, row->name);
+	bool wants_more = true;
+
+	for (size_t at = 0; at < row->length && wants_more; at += piece) {
+		size_t left = row->length - at;
+
+		wants_more = scan_feed(scan, (const uint8_t *)row->bytes + at, left < piece ? left : piece);
+	}
+	scan_end(scan);
+	safety_findings_sort(&findings);
+	return rules_of(&findings);
+}
+
+static void judges_files(void **state)
+{
+	for (size_t i = 0; i < sizeof file_rows / sizeof *file_rows; i++) {
+		for (size_t piece = 1; piece <= 64; piece = piece == 1 ? 7 : 9 * piece) {
+			AUTO_FREE char *found = scan_in_pieces(&file_rows[i], piece);
+
+			if (strcmp(found, file_rows[i].rules) != 0)
+				fail_msg("%s, row %zu: \"%s\", not \"%s\"", file_rows[i].name, i, found,
+					file_rows[i].rules);
+		}
+	}
+}
+
+/* ---- the rules ---- */
+
+/* Those that need a whole archive or model have tests of their own, here and in tests/http. */
+static void trips_each_rule(void **state)
+{
+	for (int rule = 0; rule < SAFETY_RULE_COUNT; rule++) {
+		bool is_tripped = rule == SAFETY_ASSET_PATH || rule == SAFETY_TFJS_REMOTE ||
+				  rule == SAFETY_TFLITE_CUSTOM_OP || rule == SAFETY_TFLITE_METADATA;
+
+		for (size_t i = 0; i < sizeof node_rows / sizeof *node_rows; i++)
+			is_tripped = is_tripped || (int)node_rows[i].rule == rule;
+		for (size_t i = 0; i < sizeof file_rows / sizeof *file_rows; i++)
+			is_tripped = is_tripped || strstr(file_rows[i].rules, safety_rules[rule].name);
+		assert_true(is_tripped);
+		assert_true(strlen(safety_rules[rule].meaning) > 20);
+		assert_memory_equal(safety_rules[rule].reference, "https://", 8);
+	}
+}
+
+static void knows_each_op_of_its_list(void **state)
+{
+	for (size_t i = 0; i < safety_op_count; i++) {
+		const char *name = safety_ops[i].name;
+		bool is_of_tensorflow = safety_ops[i].rule != SAFETY_OP_COMPANION && !strchr(name, '*') &&
+					strncmp(name, "SimpleML", 8) != 0;
+
+		assert_ptr_equal(safety_op_find(name), &safety_ops[i]);
+		if (is_of_tensorflow)
+			assert_true(safety_op_is_known(name));
+	}
+	assert_true(safety_op_name_count > 1500);
+	assert_true(
+		safety_op_is_known("Abs") && safety_op_is_known("ZipDataset") && safety_op_is_known("_Arg"));
+	assert_false(safety_op_is_known("") || safety_op_is_known("Ab") || safety_op_is_known("ZipDatasets"));
+}
+
+static void ranks_findings(void **state)
+{
+	AUTO(safety_findings_finish) struct safety_findings findings = {0};
+
+	for (int rule = 0; rule < SAFETY_RULE_COUNT; rule++) {
+		for (int i = 0; i < 50; i++)
+			safety_findings_add(&findings, (enum safety_rule_id)rule, "a\nb", "%d\xff", i);
+	}
+	safety_findings_sort(&findings);
+	assert_int_equal(findings.count, SAFETY_FINDINGS_MAX);
+	assert_int_equal(findings.items[0].rule, SAFETY_PICKLE_DANGER);
+	assert_string_equal(findings.items[0].where, "a\\x0ab");
+	assert_string_equal(findings.items[0].detail, "0\\xff");
+	for (size_t i = 0; i < findings.count; i++)
+		assert_true(safety_rules[findings.items[i].rule].severity >= SAFETY_SEVERITY_HIGH);
+	assert_true(safety_findings_has(&findings, SAFETY_OP_SAVER));
+}
+
+/* ---- TensorFlow Lite and TF.js ---- */
+
+static size_t flat_vector_of_one(struct buffer *out, size_t from)
+{
+	size_t element;
+
+	flat_refer(out, from);
+	flat_put(out, 1, 4);
+	element = out->length;
+	flat_put(out, 0, 4);
+	return element;
+}
+
+static char *told_of_custom_op(const char *name)
+{
+	AUTO_BUFFER struct buffer out = {0};
+	size_t model, code;
+
+	flat_put(&out, 0, 4);
+	buffer_add(&out, "TFL3", 4);
+	model = flat_table_for(&out, 0, "44404");
+	code = flat_table_for(&out, flat_vector_of_one(&out, flat_cell(&out, model, 1)), "44");
+	flat_refer(&out, flat_cell(&out, code, 1));
+	flat_put(&out, strlen(name), 4);
+	buffer_add(&out, name, strlen(name) + 1);
+	(void)flat_table_for(&out, flat_vector_of_one(&out, flat_cell(&out, model, 2)), "");
+	(void)flat_table_for(&out, flat_vector_of_one(&out, flat_cell(&out, model, 4)), "");
+	flat_align(&out);
+	AUTO_EXAMINATION struct examination *examination = examine(out.data, out.length, FORMAT_TFLITE);
+	assert_int_equal(examination->finding_count, 0);
+	return told(&examination->safety);
+}
+
+static void judges_ops_of_tensorflow_lite(void **state)
+{
+	AUTO_FREE char *custom = told_of_custom_op("MyOp");
+	AUTO_FREE char *flex = told_of_custom_op("FlexWriteFile");
+	AUTO_FREE char *calm = told_of_custom_op("FlexAdd");
+	AUTO_FREE char *brought = told_of_custom_op("TFLite_Detection_PostProcess");
+
+	assert_string_equal(custom, "tflite-custom-op : MyOp\n");
+	assert_string_equal(flex, "op-file-write : WriteFile\n");
+	assert_string_equal(calm, "");
+	assert_string_equal(brought, "op-companion : TFLite_Detection_PostProcess\n");
+}
+
+static char *told_of_shard(const char *path, const char *member)
+{
+	AUTO_FREE char *json = mem_printf("{\"modelTopology\":{},\"weightsManifest\":[{\"paths\":[\"%s\"],"
+					  "\"weights\":[]}]}",
+		path);
+	AUTO_BUFFER struct buffer tar = {0};
+	AUTO_BUFFER struct buffer packed = {0};
+
+	(void)tar_member_bytes(&tar, "model.json", '0', json, strlen(json));
+	(void)tar_member_bytes(&tar, member, '0', "", 0);
+	tar_zeros(&tar, 2 * TAR_WRITER_BLOCK);
+	gzip_bytes(tar.data, tar.length, &packed);
+	AUTO_EXAMINATION struct examination *examination = examine(packed.data, packed.length, FORMAT_TFJS);
+	assert_int_equal(examination_count(examination, SEVERITY_VIOLATION), 0);
+	return told(&examination->safety);
+}
+
+static void finds_weights_from_elsewhere(void **state)
+{
+	AUTO_FREE char *url = told_of_shard("https://evil.example/w.bin", "https:/evil.example/w.bin");
+	AUTO_FREE char *near = told_of_shard("https/evil.example/w.bin", "https/evil.example/w.bin");
+
+	assert_string_equal(url, "tfjs-remote model.json: https://evil.example/w.bin\n");
+	assert_string_equal(near, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_nothing_in_real_models),
+		cmocka_unit_test(judges_nodes),
+		cmocka_unit_test(looks_at_each_attribute),
+		cmocka_unit_test(passes_over_no_node),
+		cmocka_unit_test(finds_assets_outside),
+		cmocka_unit_test(judges_files),
+		cmocka_unit_test(trips_each_rule),
+		cmocka_unit_test(knows_each_op_of_its_list),
+		cmocka_unit_test(ranks_findings),
+		cmocka_unit_test(judges_ops_of_tensorflow_lite),
+		cmocka_unit_test(finds_weights_from_elsewhere),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
