@@ -38,6 +38,8 @@ struct request {
 	char client[64];        /* its address as text */
 	struct buffer body;     /* with BODY_MEMORY: the whole of it */
 	void *upload;           /* with BODY_UPLOAD: what begin made */
+	bool impatient;         /* set by a handler whose reply has to wait: its client ends a connection on
+				   which nothing comes for some seconds */
 	char who[64];           /* the token's name once the request is authorized; "" for anyone */
 	int64_t started_us;     /* monotonic */
 

@@ -6,6 +6,8 @@ import json
 import os
 import pathlib
 import re
+import socket
+import sqlite3
 import stat
 import urllib.parse
 import zipfile
@@ -14,6 +16,7 @@ import pytest
 from support import modules
 from support.daemon import ROOT
 from support.kagglehub import KaggleError, New, Old
+from support.waiting import DEADLINE_S
 
 
 def files_of(archive):
@@ -90,7 +93,7 @@ def test_needs_a_token_whose_scope_fits(larder, connect):
 
 
 TESTDATA = ROOT.parent / "shared/testdata"
-REAL = [(framework, folder) for kind, framework in (("savedmodel", "tensorFlow2"), ("tfjs", "tfJs"))
+REAL = [(framework, folder) for kind, framework in (("savedmodel", "tensorFlow2"), ("tfjs", "tfJs"), ("tflite", "tfLite"))
         for folder in sorted((TESTDATA / kind).glob("*")) if folder.is_dir()]
 
 
@@ -98,13 +101,25 @@ REAL = [(framework, folder) for kind, framework in (("savedmodel", "tensorFlow2"
 @pytest.mark.parametrize("framework, folder", REAL, ids=lambda value: getattr(value, "name", value))
 def test_real_models_come_back_as_they_were(larder, framework, folder):
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-    for version, connect in enumerate((old, new), 1):
-        connect(larder, larder.token()).model_upload(f"acme/{folder.name.lower().replace('_', '-')}/{framework}/v", files)
-        handle = f"acme/{folder.name.lower().replace('_', '-')}/{framework}/v"
+    handle = f"acme/{folder.name.lower().replace('_', '-')}/{framework}/v"
+    for connect in (old, new):
+        connect(larder, larder.token()).model_upload(handle, files)
+    # A bare file's name is nobody's.
+    whole = {"model.tflite": body for body in files.values()} if [path for path in files if path.endswith(".tflite")] == list(files) else files
+    path, content = max(whole.items(), key=lambda item: len(item[1]))
+
+    def load_all():
         for loader in (old, new):
-            assert loader(larder).model_download(handle) == files
-            path, content = max(files.items(), key=lambda item: len(item[1]))
-            assert loader(larder).model_download(f"{handle}/{version}", path) == {path: content}
+            assert loader(larder).model_download(handle) == whole, "without a version"
+            for version in (1, 2):
+                assert loader(larder).model_download(f"{handle}/{version}") == whole
+                assert loader(larder).model_download(f"{handle}/{version}", path) == {path: content}
+
+    load_all()
+    larder.stop()
+    larder.configure({"mirror": {"offline": "on"}})
+    larder.start()
+    load_all()
 
 
 # ---- what goes wrong ----------------------------------------------------------------------------------------------------------
@@ -272,6 +287,57 @@ def test_nothing_follows_the_last_number(larder):
     larder.publish(f"/acme/m/tfJs/v/{2 ** 63 - 1}?tfjs-format=compressed", modules.tfjs_module())
     with pytest.raises(KaggleError, match="last version"):
         client.model_upload("acme/m/tfJs/v", TFJS)
+
+
+def read_until(connection, words):
+    """All that came up to these words."""
+    got = b""
+    while words not in got:
+        piece = connection.recv(4096)
+        assert piece, f"the end after {got!r}"
+        got += piece
+    return got
+
+
+SIGN = b"HTTP/1.1 100 Continue\r\n\r\n"
+# What is sent in the place of a version, what comes behind it, and whether interim answers come meanwhile.
+WAITING = {"old": ("1.1", "", True), "old, HTTP/1.0": ("1.0", "", False), "old, by a proxy": ("1.1", "X-Forwarded-For: 192.0.2.1\r\n", False),
+           "new": ("1.1", "", False)}
+
+
+@pytest.mark.long
+def test_shows_life_to_who_would_not_wait(larder):
+    """Up to 0.3 a client waits for 15 seconds. Another process has the database, so that no version can be made."""
+    token = larder.token()
+    connections = {}
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, sqlite3.connect(larder.data / "larder.db", isolation_level=None) as db:
+        for kind, (version, headers, _) in WAITING.items():
+            blob = start_blob(larder, token)
+            assert larder.request("PUT", place_of(blob), {}, b"abcd").status == 200
+            body = {"instanceSlug": "v" + str(len(connections)), "framework": "other", "files": [{"token": blob.json()["token"]}]}
+            path = "/api/v1//models/acme/m/create/instance"
+            if kind == "new":
+                path = "/v1/models.ModelApiService/CreateModelInstance"
+                body = {"ownerSlug": "acme", "modelSlug": "m", "body": {**body, "framework": "MODEL_FRAMEWORK_OTHER"}}
+            sent = json.dumps(body)
+            connections[kind] = (f"POST {path} HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{headers}"
+                                 f"Content-Length: {len(sent)}\r\nConnection: close\r\n\r\n{sent}").encode()
+        db.execute("BEGIN IMMEDIATE")
+        for kind, request in connections.items():
+            connections[kind] = socket.create_connection(larder.address, DEADLINE_S)
+            connections[kind].sendall(request)
+        real = pool.submit(old(larder, token).model_upload, "acme/m/other/real", {"a.txt": b"abcd"})
+        assert read_until(connections["old"], 2 * SIGN) == 2 * SIGN
+        db.execute("ROLLBACK")
+        for kind, connection in connections.items():
+            answer = read_until(connection, b"}")
+            while answer.startswith(SIGN):
+                assert WAITING[kind][2], kind
+                answer = answer.removeprefix(SIGN)
+            assert answer.startswith(b"HTTP/1.1 200 "), f"{kind}: {answer}"
+            connection.close()
+        assert real.result()["error"] == ""
+    assert new(larder).model_download("acme/m/other/real/1") == {"a.txt": b"abcd"}
 
 
 def worker_bytes(larder):

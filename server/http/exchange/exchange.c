@@ -279,6 +279,12 @@ static bool move_to_disk(struct exchange *exchange)
 	return false;
 }
 
+/* Old clients know no interim answers, and some proxies take them for the answer. */
+static bool is_shown_life(const struct request *request)
+{
+	return request->impatient && !request->http_1_0 && !request_says_proxied(request);
+}
+
 /* Brings a reply that has to wait as far as it gets here. False: it is another thread's now. */
 static bool advance(struct exchange *exchange)
 {
@@ -292,6 +298,8 @@ static bool advance(struct exchange *exchange)
 			suspension_watch_client(&exchange->suspension, leave_later, is_deserted);
 		else
 			suspension_set_leave(&exchange->suspension, leave_later);
+		if (is_shown_life(&exchange->request))
+			suspension_show_life(&exchange->suspension);
 		/* From here on the exchange is another thread's, unless ready says so. */
 		if (!reply->later_ops->ready(reply->later, &exchange->waiter))
 			return false;

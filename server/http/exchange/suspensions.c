@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/exchange/suspensions.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -46,6 +49,7 @@ bool suspension_prepare(struct suspension *suspension, bool (*leave)(struct susp
 		return false;
 	suspension->leave = leave;
 	suspension->is_deserted = NULL;
+	suspension->sign_at_ms = 0;
 	suspension->state = SUSPENSION_PREPARED;
 	list_prepend(&suspension->owner->list, &suspension->link);
 	return true;
@@ -99,6 +103,15 @@ void suspension_watch_client(struct suspension *suspension, bool (*leave)(struct
 	(void)pthread_cond_signal(&suspension->owner->watch);
 }
 
+void suspension_show_life(struct suspension *suspension)
+{
+	LOCKED(&suspension->owner->mutex);
+	if (suspension->sign_at_ms > 0)
+		return;
+	suspension->sign_at_ms = clock_monotonic_ms() + SUSPENSION_SIGN_MS;
+	(void)pthread_cond_signal(&suspension->owner->watch);
+}
+
 int suspension_socket(const struct suspension *suspension)
 {
 	return suspension->ops->socket(suspension);
@@ -107,7 +120,7 @@ int suspension_socket(const struct suspension *suspension)
 static bool has_somebody_to_watch(const struct suspensions *suspensions)
 {
 	LIST_EACH (const struct suspension, suspension, link, &suspensions->list) {
-		if (suspension->is_deserted)
+		if (suspension->is_deserted || suspension->sign_at_ms > 0)
 			return true;
 	}
 	return false;
@@ -137,6 +150,29 @@ static void wake_those_who_can_leave(struct suspensions *suspensions, bool all)
 	}
 }
 
+/* Where something waits to be sent still, a part of it might go out, which would spoil what follows. */
+static void send_sign(int socket)
+{
+	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	int unsent;
+
+	if (ioctl(socket, SIOCOUTQ, &unsent) == 0 && unsent == 0)
+		(void)send(socket, interim, sizeof interim - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void show_life(struct suspensions *suspensions)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	LIST_EACH (struct suspension, suspension, link, &suspensions->list) {
+		if (suspension->state != SUSPENSION_ON || suspension->sign_at_ms == 0 ||
+			suspension->sign_at_ms > now_ms)
+			continue;
+		send_sign(suspension_socket(suspension));
+		suspension->sign_at_ms = now_ms + SUSPENSION_SIGN_MS;
+	}
+}
+
 bool suspensions_check_clients(struct suspensions *suspensions)
 {
 	LOCKED(&suspensions->mutex);
@@ -144,6 +180,7 @@ bool suspensions_check_clients(struct suspensions *suspensions)
 	if (!await_somebody(suspensions))
 		return false;
 	wake_those_who_can_leave(suspensions, false);
+	show_life(suspensions);
 	return true;
 }
 

@@ -7,11 +7,14 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/list.h"
 #include "common/lock.h"
 
 struct suspension;
+
+enum { SUSPENSION_SIGN_MS = 5000 };
 
 /* How whoever has a connection suspends it, and has it go on. */
 struct suspension_ops {
@@ -36,6 +39,7 @@ struct suspension {
 	 * is held. */
 	bool (*is_deserted)(const struct suspension *suspension);
 	enum suspension_state state;
+	int64_t sign_at_ms;    /* when its client is shown next that he is served; 0: never */
 	bool unanswered;       /* it is asked for its answer when it is resumed: set before it is suspended */
 	struct list_link link; /* among its owner's */
 };
@@ -73,11 +77,15 @@ void suspension_set_leave(struct suspension *suspension, bool (*leave)(struct su
 void suspension_watch_client(struct suspension *suspension, bool (*leave)(struct suspension *suspension),
 	bool (*is_deserted)(const struct suspension *suspension));
 
+/* Until its connection is resumed, sends an interim answer (100, RFC 9110 15.2) every SUSPENSION_SIGN_MS: for
+ * a client that ends a silent connection. Nothing of an answer may have been sent. */
+void suspension_show_life(struct suspension *suspension);
+
 /* Its connection's socket. */
 int suspension_socket(const struct suspension *suspension);
 
-/* Waits until there is somebody to look after, and half a second; then wakes those whose client is gone.
- * False after suspensions_stop_checking. */
+/* Waits until there is somebody to look after, and half a second; then wakes those whose client is gone, and
+ * shows the others life. False after suspensions_stop_checking. */
 bool suspensions_check_clients(struct suspensions *suspensions);
 void suspensions_stop_checking(struct suspensions *suspensions);
 
