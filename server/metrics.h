@@ -109,6 +109,8 @@
 		"Blobs whose MD5 was computed after they were kept.") \
 	X(METRIC_LATE_LISTINGS, counter, "larder_late_listings_total", "", \
 		"Models whose signatures were listed after they were kept.") \
+	X(METRIC_LATE_FILESUMS, counter, "larder_late_file_digests_total", "", \
+		"Archives whose files' digests were computed after they were kept.") \
 	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \
 	X(METRIC_WEBHOOKS_DELIVERED, counter, "larder_webhook_attempts_total", "{result=\"delivered\"}", \
 		"Attempts to tell a webhook of an event.") \

@@ -17,6 +17,7 @@
 #include "common/thread.h"
 #include "server/metrics.h"
 #include "server/ranks.h"
+#include "server/registry/late_filesums.h"
 #include "server/registry/relisting.h"
 #include "server/store/catalog/catalog_md5.h"
 
@@ -190,6 +191,9 @@ static void *run(void *argument)
 		if (!relisting_pass(backfill->catalog, backfill->blobs, &backfill->stop, &err))
 			log_event(
 				LOG_LEVEL_WARN, "what was kept cannot be listed now", "why", err.text, NULL);
+		if (!late_filesums_pass(backfill->catalog, backfill->blobs, &backfill->stop, &err))
+			log_event(LOG_LEVEL_WARN, "digests of files cannot be computed now", "why", err.text,
+				NULL);
 	}
 	return NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Computes what verification leaves out: the MD5 of blobs, for x-goog-hash, after they were kept and on a
- * thread that runs when nothing else wants to; then the listings that are missing. What lacks is what the
+ * thread that runs when nothing else wants to; then the listings and the digests of files that are
+ * missing. What lacks is what the
  * catalog lacks, so that a restart forgets nothing. */
 #ifndef SERVER_REGISTRY_BACKFILL_H
 #define SERVER_REGISTRY_BACKFILL_H
@@ -20,7 +21,7 @@ void backfill_destroy(struct backfill *backfill);
 AUTO_CLEANER(own_backfill, struct backfill *, backfill_destroy)
 #define AUTO_BACKFILL AUTO(own_backfill)
 
-/* Something was kept that may lack its MD5 or its listing. Quick. */
+/* Something was kept that may lack any of these. Quick. */
 void backfill_notice(struct backfill *backfill);
 
 #endif

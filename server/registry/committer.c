@@ -116,7 +116,6 @@ static bool adopt_and_record(struct committer *committer, struct spool *spool, c
 	enum kept *out, struct err *err)
 {
 	const struct digest *digest = &keeping->checksums->sha256;
-	bool is_listed = keeping->examination && keeping->examination->is_listed;
 	SHARED(committer->span);
 
 	if (!blobs_adopt(committer->blobs, spool, digest, err))
@@ -130,7 +129,7 @@ static bool adopt_and_record(struct committer *committer, struct spool *spool, c
 	/* The file took the place of one with the same bytes, if there was one: nobody is to keep that open.
 	 */
 	committer_forget(committer, digest->hex);
-	if (committer->kept && (!keeping->checksums->has_md5 || !is_listed))
+	if (committer->kept)
 		committer->kept(committer->kept_context);
 	return true;
 }

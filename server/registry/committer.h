@@ -38,7 +38,7 @@ void committer_set_forget(
 /* Has it forgotten, for what was written by others on the same stores. */
 void committer_forget(const struct committer *committer, const char *label);
 
-/* Calls kept after each blob that was kept without its MD5; it must be quick. To be set before the committer
+/* Calls kept after each blob that was kept; it must be quick. To be set before the committer
  * is used. */
 void committer_set_kept(struct committer *committer, void (*kept)(void *context), void *context);
 

@@ -1,58 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/relisting.h"
 
-#include <sys/stat.h>
-
-#include "common/container.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/thread.h"
 #include "server/metrics.h"
 #include "server/module/examination.h"
+#include "server/registry/blob_stream.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_relisting.h"
 
-enum { BLOCK_BYTES = 256 << 10 };
-
-/* A blob that can be read twice, until it is removed or the server stops. */
-struct blob_stream {
-	struct stream stream;
-	int fd;
-	int64_t offset;
-	const atomic_bool *stop;
-	uint8_t block[BLOCK_BYTES];
-};
-
 struct job {
 	struct blobs *blobs;
+	const atomic_bool *stop;
 	struct blob_stream source;
 	struct unlisted item;
 	struct examination *examination; /* NULL where it could not be read */
 };
-
-static bool next_piece(struct stream *stream, const uint8_t **data, size_t *length, struct err *err)
-{
-	struct blob_stream *source = CONTAINER_OF(stream, struct blob_stream, stream);
-	struct stat status;
-
-	if (atomic_load(source->stop) || fstat(source->fd, &status) != 0 || status.st_nlink == 0)
-		return err_set(err, ERR_NOT_FOUND, "it is not wanted any more");
-	if (!file_read_at(source->fd, source->block, sizeof source->block, source->offset, length, err))
-		return false;
-	source->offset += (int64_t)*length;
-	*data = source->block;
-	return true;
-}
-
-static bool read_again(
-	struct stream *stream, int64_t offset, void *out, size_t length, size_t *out_read, struct err *err)
-{
-	struct blob_stream *source = CONTAINER_OF(stream, struct blob_stream, stream);
-
-	return file_read_at(source->fd, out, length, offset, out_read, err);
-}
 
 static void *run_job(void *argument)
 {
@@ -63,10 +28,8 @@ static void *run_job(void *argument)
 
 	if (!blobs_peek(job->blobs, &job->item.digest, &fd, &err))
 		return NULL;
-	job->source.stream = (struct stream){next_piece, read_again};
-	job->source.fd = fd;
-	job->source.offset = 0;
-	if (!examination_run(&job->source.stream, job->item.format, &none, &job->examination, &err) &&
+	if (!examination_run(blob_stream_init(&job->source, fd, job->stop), job->item.format, &none,
+		    &job->examination, &err) &&
 		err.code != ERR_NOT_FOUND)
 		log_event(LOG_LEVEL_WARN, "a model stays without a listing of its signatures", "sha256",
 			job->item.digest.hex, "why", err.text, NULL);
@@ -105,7 +68,7 @@ bool relisting_pass(struct catalog *catalog, struct blobs *blobs, const atomic_b
 		if (!job)
 			job = mem_zero(1, sizeof *job);
 		job->blobs = blobs;
-		job->source.stop = stop;
+		job->stop = stop;
 		job->item = item;
 		if (!list_one(catalog, job, err))
 			return false;

@@ -16,25 +16,6 @@ void filesums_finish(struct filesums *sums)
 	*sums = (struct filesums){0};
 }
 
-void filesums_add(struct filesums *sums, const char *path, const uint8_t sha256[32], bool again)
-{
-	size_t bytes = sizeof *sums->items + strlen(path) + 1;
-	struct filesum *sum;
-
-	if (bytes > BYTES_MAX - sums->bytes) {
-		if (again)
-			filesums_finish(sums);
-		sums->bytes = BYTES_MAX;
-		return;
-	}
-	sums->bytes += bytes;
-	MEM_GROW(sums->items, sums->count, sums->capacity);
-	sum = &sums->items[sums->count];
-	sum->path = mem_dup(path);
-	sum->order = sums->count++;
-	memcpy(sum->sha256, sha256, sizeof sum->sha256);
-}
-
 static int by_path(const void *left, const void *right)
 {
 	return strcmp(((const struct filesum *)left)->path, ((const struct filesum *)right)->path);
@@ -68,4 +49,29 @@ const struct filesum *filesums_find(const struct filesums *sums, const char *pat
 	const struct filesum key = {.path = (char *)path};
 
 	return sums->count > 0 ? bsearch(&key, sums->items, sums->count, sizeof *sums->items, by_path) : NULL;
+}
+
+/* It does not fit any more. */
+static void pass_over(struct filesums *sums, const char *path)
+{
+	if (!sums->full)
+		filesums_sort(sums);
+	if (filesums_find(sums, path))
+		filesums_finish(sums);
+	sums->full = true;
+}
+
+void filesums_add(struct filesums *sums, const char *path, const uint8_t sha256[32])
+{
+	size_t bytes = sizeof *sums->items + strlen(path) + 1;
+	struct filesum *sum;
+
+	if (sums->full || bytes > BYTES_MAX - sums->bytes)
+		return pass_over(sums, path);
+	sums->bytes += bytes;
+	MEM_GROW(sums->items, sums->count, sums->capacity);
+	sum = &sums->items[sums->count];
+	sum->path = mem_dup(path);
+	sum->order = sums->count++;
+	memcpy(sum->sha256, sha256, sizeof sum->sha256);
 }

@@ -20,12 +20,13 @@ struct filesums {
 	size_t count;
 	size_t capacity;
 	size_t bytes;
+	bool full; /* and sorted, so that what comes again is found */
 };
 void filesums_finish(struct filesums *sums);
 
 /* Does nothing where there are too many already; but where the path came before, all are dropped then, since
  * an old one would be told of it. */
-void filesums_add(struct filesums *sums, const char *path, const uint8_t sha256[32], bool again);
+void filesums_add(struct filesums *sums, const char *path, const uint8_t sha256[32]);
 
 /* Once all are there, and before any is looked for: of equal paths the last one stays. */
 void filesums_sort(struct filesums *sums);

@@ -5,6 +5,7 @@ import concurrent.futures
 import hashlib
 import io
 import shutil
+import sqlite3
 import tarfile
 import threading
 import urllib.parse
@@ -134,9 +135,52 @@ def test_digests_of_the_list(larder):
         name: sha256(body) for name, body in PLAIN.items()}, "known from the inspection"
 
 
+LATE = "larder_late_file_digests_total"
+
+
+@pytest.mark.parametrize("format", ["tf-hub", "tfjs"])
+def test_digests_that_nobody_asked_for(mirror, upstream, format):
+    upstream.serve(PATH, BODIES[format])
+    assert mirror.get(f"{PATH}?{format}-format=compressed").body == BODIES[format]
+    mirror.wait_for(LATE, 1)
+    assert {row["path"]: row.get("sha256") for row in listed(mirror)} == {
+        name: sha256(body) for name, body in contents(BODIES[format]).items()}
+    assert not list((mirror.data / "unpacked").iterdir())
+
+
+def edit(larder, *statements):
+    larder.stop()
+    with sqlite3.connect(larder.data / "larder.db") as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def test_digests_of_what_was_kept_without(larder):
+    """By an earlier release. What is gone is in nobody's way, and what is broken is read once."""
+    bodies = {f"/acme/{word}/1": modules.module(5000, seed=seed) for seed, word in enumerate(("broken", "gone", "here"), 1)}
+    for path, body in bodies.items():
+        publish(larder, "tf-hub", body, path)
+    larder.wait_for(LATE, 3)
+    edit(larder, "DELETE FROM member_digests", "UPDATE undigested_before SET behind_id = 0, last_id = (SELECT max(id) FROM inspections)")
+    for word, change in (("broken", lambda file: file.chmod(0o640) or file.write_bytes(file.read_bytes()[:-9] + b"otherwise")),
+                         ("gone", lambda file: file.unlink())):
+        change(next(larder.data.rglob(sha256(bodies[f"/acme/{word}/1"]))))
+    larder.start()
+    larder.wait_for(LATE, 2)
+    known = {path: all("sha256" in row for row in listed(larder, path)) for path in bodies}
+    assert known == {"/acme/broken/1": False, "/acme/gone/1": False, "/acme/here/1": True}
+    # Also what is small, and has its MD5 at once.
+    publish(larder, "tf-hub", path="/acme/more/1")
+    larder.wait_for(LATE, 3)
+    assert larder.log().count("stay without digests") == 1
+
+
 @pytest.mark.parametrize("format", ["tf-hub", "tfjs"])
 def test_digests_once_it_was_unpacked(larder, format):
     publish(larder, format)
+    larder.wait_for(LATE, 1)
+    edit(larder, "DELETE FROM member_digests")
+    larder.start()
     files = contents(BODIES[format])
     assert {row["path"]: row.get("sha256") for row in listed(larder)} == dict.fromkeys(files)
     assert larder.get(member_url(format, sorted(files)[0])).status == 200
@@ -179,6 +223,10 @@ def test_files_that_differ_in_their_bytes_only(larder):
 def test_sizes_are_compared_where_a_digest_is_missing(larder):
     for version, word in ((1, b"abc"), (2, b"abd")):
         publish(larder, "tf-hub", archive({**contents(BODIES["tf-hub"]), "assets/word.txt": word}), f"/acme/m/{version}")
+    larder.wait_for(LATE, 2)
+    assert list(changes(larder, "tf-hub")) == ["assets/word.txt"]
+    edit(larder, "DELETE FROM member_digests")
+    larder.start()
     assert changes(larder, "tf-hub") == {}
     for version, seen in ((1, []), (2, ["assets/word.txt"])):
         assert larder.get(member_url("tf-hub", "assets/word.txt", f"/acme/m/{version}")).status == 200

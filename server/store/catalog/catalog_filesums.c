@@ -8,9 +8,22 @@
 
 enum { BATCH = 500 };
 
-enum statement { FIND_INSPECTION, LIST, RECORD };
+enum statement { ARE_BEFORE, SEEK, ADVANCE, FIND_UNDIGESTED, FIND_INSPECTION, LIST, RECORD, MARK };
+
+/* Of those of before, the next thousand. */
+#define BEFORE " FROM undigested_before WHERE behind_id < last_id"
 
 static const char *const sql[] = {
+	[ARE_BEFORE] = "SELECT 1" BEFORE,
+	[SEEK] = "INSERT OR IGNORE INTO undigested (inspection_id) SELECT i.id FROM inspections i"
+		 " WHERE i.id > (SELECT behind_id" BEFORE ")"
+		 " AND i.id <= (SELECT min(behind_id + 1000, last_id)" BEFORE ")"
+		 " AND i.format IN ('tf-hub', 'tfjs')"
+		 " AND NOT EXISTS (SELECT 1 FROM member_digests d WHERE d.inspection_id = i.id)",
+	[ADVANCE] = "UPDATE undigested_before SET behind_id = min(behind_id + 1000, last_id)",
+	[FIND_UNDIGESTED] = "SELECT u.inspection_id, b.digest FROM undigested u"
+			    " JOIN inspections i ON i.id = u.inspection_id JOIN blobs b ON b.id = i.blob_id"
+			    " WHERE u.inspection_id > ?1 AND b.cached = 1 ORDER BY u.inspection_id LIMIT 1",
 	[FIND_INSPECTION] = "SELECT i.id FROM blobs b JOIN inspections i ON i.blob_id = b.id"
 			    " WHERE b.digest = ?1 AND i.id > ?2 ORDER BY i.id LIMIT 1",
 	[LIST] = "SELECT m.position, m.path FROM members m WHERE m.inspection_id = ?1 AND m.position > ?2"
@@ -18,6 +31,7 @@ static const char *const sql[] = {
 		 " WHERE d.inspection_id = m.inspection_id AND d.position = m.position)"
 		 " ORDER BY m.position LIMIT ?3",
 	[RECORD] = "INSERT INTO member_digests (inspection_id, position, sha256) VALUES (?1, ?2, ?3)",
+	[MARK] = "DELETE FROM undigested WHERE inspection_id = ?1",
 };
 
 /* Files of one inspection that lack their digest. */
@@ -26,6 +40,42 @@ struct batch {
 	const struct filesum *sums[BATCH]; /* NULL: not known */
 	size_t count;
 };
+
+static bool are_before(struct catalog *catalog, bool *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[ARE_BEFORE], NULL, 0);
+	*out = rows_next(rows);
+	return rows_done(rows, err);
+}
+
+bool catalog_seek_undigested(struct catalog *catalog, bool *more, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!are_before(catalog, more, err))
+		return false;
+	return !*more || (db_write(catalog->db, &txn, err) && txn_run(txn, sql[SEEK], NULL, 0, err) &&
+				 txn_run(txn, sql[ADVANCE], NULL, 0, err) && txn_commit(txn, err));
+}
+
+bool catalog_find_undigested(
+	struct catalog *catalog, int64_t behind_id, struct undigested *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	struct undigested item = {0};
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_UNDIGESTED], VALUES(v_int(behind_id)));
+	if (rows_next(rows))
+		item = (struct undigested){rows_int(rows, 0), rows_digest(rows, 1)};
+	*out = item;
+	return rows_done(rows, err);
+}
 
 static bool find_inspection(
 	struct catalog *catalog, const struct digest *blob, int64_t behind_id, int64_t *out, struct err *err)
@@ -67,7 +117,7 @@ static bool record(struct txn *txn, int64_t id, const struct batch *batch, struc
 				   err))
 			return false;
 	}
-	return txn_commit(txn, err);
+	return true;
 }
 
 /* Others write between two batches. */
@@ -77,7 +127,9 @@ static bool record_batch(struct catalog *catalog, int64_t id, int64_t behind, co
 	AUTO_TXN struct txn *txn = NULL;
 
 	return db_write(catalog->db, &txn, err) && list(txn, id, behind, sums, batch, err) &&
-	       (batch->count == 0 || record(txn, id, batch, err));
+	       record(txn, id, batch, err) &&
+	       (batch->count == BATCH || txn_run(txn, sql[MARK], VALUES(v_int(id)), err)) &&
+	       txn_commit(txn, err);
 }
 
 static bool record_inspection(

@@ -11,6 +11,7 @@ enum statement {
 	ADD_INSPECTION,
 	ADD_MEMBER,
 	ADD_DIGEST,
+	ADD_UNDIGESTED,
 	ADD_FINDING,
 	LIST_WARNINGS,
 	FIND_INSPECTION,
@@ -30,6 +31,7 @@ static const char *const sql[] = {
 	[ADD_MEMBER] = "INSERT INTO members (inspection_id, position, path, is_folder, size_bytes)"
 		       " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[ADD_DIGEST] = "INSERT INTO member_digests (inspection_id, position, sha256) VALUES (?1, ?2, ?3)",
+	[ADD_UNDIGESTED] = "INSERT INTO undigested (inspection_id) VALUES (?1)",
 	[ADD_FINDING] = "INSERT INTO findings (inspection_id, position, severity, rule, path, message)"
 			" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[LIST_WARNINGS] = "SELECT rule, path, message FROM findings"
@@ -100,6 +102,15 @@ static bool record_findings(
 	return true;
 }
 
+static bool is_digested(const struct examination *examination)
+{
+	bool is = true;
+
+	for (size_t i = 0; i < examination->member_count && is; i++)
+		is = examination->members[i].is_folder || examination->members[i].has_sha256;
+	return is;
+}
+
 bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
 	const struct examination *examination, struct err *err)
 {
@@ -112,7 +123,8 @@ bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
 		return !examination->is_listed ||
 		       inspection_list_late(txn, blob_id, format, examination->saved_model, err);
 	id = txn_last_id(txn);
-	if (!record_members(txn, id, examination, err) || !record_findings(txn, id, examination, err))
+	if (!record_members(txn, id, examination, err) || !record_findings(txn, id, examination, err) ||
+		(!is_digested(examination) && !txn_run(txn, sql[ADD_UNDIGESTED], VALUES(v_int(id)), err)))
 		return false;
 	return !examination->saved_model || saved_model_record(txn, id, examination->saved_model, err);
 }

@@ -110,7 +110,7 @@ static bool write_member(struct archive *archive, const struct member *member, i
 	if (!create_file(folder_fd, name.text, &fd, err) ||
 		!write_content(archive_content(archive), fd, &trailer, err) || !sync_file(fd, name.text, err))
 		return false;
-	filesums_add(sums, path, trailer.sha256, !*is_new);
+	filesums_add(sums, path, trailer.sha256);
 	return true;
 }
 
