@@ -115,22 +115,46 @@ static bool lies_at(const struct place *place, const char *path)
 
 static const char pages[] = "models/";
 
+/* Behind so many slashes; NULL where there are not as many. */
+static char *behind_parts(char *path, int parts)
+{
+	while (path && parts-- > 0) {
+		path = strchr(path, '/');
+		path += path != NULL;
+	}
+	return path;
+}
+
+/* "<owner>/<model>/frameworks/<framework>/variations/<variation>/versions/<version>", as some links have it.
+ */
+static void drop_words(char *path)
+{
+	static const char *const words[] = {"frameworks/", "variations/", "versions/"};
+	char *at = behind_parts(path, 2);
+
+	for (size_t i = 0; i < sizeof words / sizeof *words && at; i++) {
+		size_t length = strlen(words[i]);
+
+		if (strncmp(at, words[i], length) != 0)
+			return;
+		memmove(at, at + length, strlen(at + length) + 1);
+		at = behind_parts(at, 1);
+	}
+}
+
 /* Kaggle's pages are /models/<owner>/<model>/<framework>/<variation>, and a version behind that. */
 static void strip_page(char **path)
 {
-	size_t length = 0;
-
 	if (strncmp(*path, pages, strlen(pages)) != 0)
 		return;
-	for (int parts = 0; parts < 4; parts++) {
-		length += length > 0;
-		length += strcspn(*path + strlen(pages) + length, "/");
-		if ((*path)[strlen(pages) + length] == '\0')
-			break;
-	}
-	AUTO_FREE char *handle = mem_dup_n(*path + strlen(pages), length);
-	if (framework_has_handle(handle))
+	AUTO_FREE char *rest = mem_dup(*path + strlen(pages));
+	drop_words(rest);
+	char *behind = behind_parts(rest, 4);
+	AUTO_FREE char *handle = behind ? mem_dup_n(rest, (size_t)(behind - rest) - 1) : mem_dup(rest);
+	if (framework_has_handle(handle)) {
 		*path += strlen(pages);
+		(void)strcpy(*path, rest);
+	}
 }
 
 /* Takes the bucket and the suffix off; NULL where there is neither. A file of an archive may be called

@@ -73,10 +73,33 @@ def test_what_maps_to_what(kaggle, mirror, framework, suffix, body):
     assert_nothing_secret(larder)
 
 
-@pytest.mark.parametrize("path", [f"/models/{HANDLE}/1", f"/https://www.kaggle.com/models/{HANDLE}/1", f"/https://kaggle.com/models/{HANDLE}/1"])
+WORDY = "google/nnlm/frameworks/tensorFlow2/variations/en-dim50"
+
+
+@pytest.mark.parametrize("path", [f"{host}/models/{page}" for host in ("", "/https://www.kaggle.com", "/https://kaggle.com")
+                                  for page in (HANDLE + "/1", WORDY + "/versions/1")])
 def test_page_form(kaggle, mirror, path):
     kaggle.publish(HANDLE, 1, Version(MODULE))
-    assert mirror().get(path + HUB).body == MODULE
+    larder = mirror()
+    for query in (HUB, "?tfhub-redirect=true&" + HUB[1:]):
+        assert larder.get(path + query).body == MODULE
+    assert larder.get(path + "/saved_model.pb?tf-hub-format=file").status == 200
+
+
+@pytest.mark.parametrize("path", ["models/acme/frameworks/1", "models/acme/x/frameworks/pets/variations/y", "models/acme/x/frameworks"])
+def test_a_handle_of_ones_own_that_looks_like_a_page(larder, path):
+    larder.publish(f"/{path}/1", MODULE)
+    assert larder.get(f"/{path}/1{HUB}").body == MODULE and larder.handles() == [path]
+
+
+@pytest.mark.parametrize("page", [HANDLE, WORDY])
+@pytest.mark.parametrize("prefix", ["/models/", "/https://www.kaggle.com/models/", "/https://kaggle.com/models/"])
+def test_page_form_without_a_version(kaggle, mirror, prefix, page):
+    kaggle.publish(HANDLE, 3, Version(MODULE))
+    larder = mirror()
+    reply = larder.get(prefix + page + HUB)
+    assert reply.status == 302 and reply.header("Location").endswith(f"/{HANDLE}/3{HUB}"), reply
+    assert larder.get(reply.header("Location").removeprefix(larder.url)).body == MODULE
 
 
 @pytest.mark.parametrize("framework, query", [("tfLite", "?lite-format=tflite"), ("coral", "?coral-format=tflite")])
