@@ -37,8 +37,11 @@
 #include "server/routes.h"
 #include "server/store/catalog/catalog_filesums.h"
 #include "server/store/catalog/catalog_opening.h"
+#include "server/store/catalog/catalog_places.h"
 #include "server/store/outgoing.h"
 #include "server/store/unpacked/members.h"
+#include "server/upstream/kaggle_map.h"
+#include "server/upstream/kaggle_places.h"
 #include "server/web/web.h"
 
 enum { RENDERINGS_BYTES_MAX = 16 << 20 };
@@ -101,13 +104,45 @@ static void forget(void *response_cache, const char *label)
 	response_cache_forget(response_cache, label);
 }
 
+static bool take_place(void *map, const struct name *old, const struct name *place, struct err *err)
+{
+	(void)err;
+	kaggle_map_add(map, old, place);
+	return true;
+}
+
+static bool bring_places(const struct app *app, struct err *err)
+{
+	AUTO_KAGGLE_MAP struct kaggle_map *map = kaggle_map_create();
+
+	if (!app->config->hub.places)
+		return true;
+	if (!catalog_each_place(app->services.catalog, take_place, map, err))
+		return false;
+	kaggle_map_seal(map);
+	kaggle_places_import(app->config->hub.places, TAKE(map));
+	return true;
+}
+
+/* Another process has changed the store. */
+static void hear(void *context, const char *label)
+{
+	const struct app *app = context;
+	struct err err;
+
+	if (strcmp(label, INVALIDATION_PLACES) != 0)
+		forget(app->response_cache, label);
+	else if (!bring_places(app, &err))
+		log_event(LOG_LEVEL_WARN, "places at Kaggle that were imported count from the next start on",
+			"why", err.text, NULL);
+}
+
 /* Without it other processes have to wait for what is kept at hand, and no more. */
 static void open_invalidation(struct app *app)
 {
 	struct err err;
 
-	if (!invalidation_open(
-		    app->config->storage.data_dir, forget, app->response_cache, &app->invalidation, &err))
+	if (!invalidation_open(app->config->storage.data_dir, hear, app, &app->invalidation, &err))
 		log_event(LOG_LEVEL_WARN,
 			"larder gc beside this daemon will not remove what it keeps at hand", "why", err.text,
 			NULL);
@@ -142,6 +177,8 @@ static bool open_stores(struct app *app, struct err *err)
 	app->response_cache = response_cache_create(&response_cache_limits);
 	committer_set_forget(app->committer, forget, app->response_cache);
 	open_invalidation(app);
+	if (!bring_places(app, err))
+		return false;
 	if (!committer_sweep_drafts(app->committer, err) || !outgoing_sweep(data_dir, err))
 		return false;
 	app->checkpoints = checkpoints_create(services->catalog, services->blobs);

@@ -11,7 +11,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/config_keys.h"
-#include "server/upstream/kaggle_map.h"
+#include "server/upstream/kaggle_places.h"
 
 enum { FILE_SIZE_MAX = 1 << 20, NAME_LENGTH_MAX = 32, INITIAL_UPSTREAM_COUNT = 2, NAMED_KEYS_MAX = 16 };
 
@@ -188,7 +188,7 @@ void config_destroy(struct config *config)
 	free(config->hub.hosts);
 	free(config->hub.uncompressed_root);
 	free(config->hub.kaggle_map);
-	kaggle_map_destroy(config->hub.map);
+	kaggle_places_destroy(config->hub.places);
 	drop_upstreams(config);
 	drop_webhooks(config);
 	free(config);

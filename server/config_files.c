@@ -7,6 +7,7 @@
 #include "common/pem.h"
 #include "common/webhook_signature.h"
 #include "server/upstream/kaggle_map.h"
+#include "server/upstream/kaggle_places.h"
 #include "server/upstream/s3/aws_credentials.h"
 #include "server/upstream/upstream_credentials.h"
 
@@ -56,13 +57,14 @@ static void check_map(const struct config *config, struct looking *looking)
 
 bool config_read_map(struct config *config, struct err *err)
 {
-	if (config->hub.map || !config->hub.kaggle_map)
-		return true;
-	if (!kaggle_map_read(config->hub.kaggle_map, &config->hub.map, err))
+	struct kaggle_map *own = NULL;
+
+	if (config->hub.kaggle_map && !kaggle_map_read(config->hub.kaggle_map, &own, err))
 		return false;
+	config->hub.places = kaggle_places_create(own);
 	for (size_t i = 0; i < config->upstream_count; i++) {
 		if (config->upstreams[i].kind == UPSTREAM_KAGGLE)
-			config->upstreams[i].map = config->hub.map;
+			config->upstreams[i].places = config->hub.places;
 	}
 	return true;
 }

@@ -16,7 +16,7 @@
  * Offline, upstreams' files are not needed. */
 bool config_check_files(const struct config *config, struct buffer *faults, struct err *err);
 
-/* Reads hub.kaggle_map, where there is one, and gives it to the upstreams that are Kaggle's. */
+/* Reads hub.kaggle_map, where there is one, and gives its places to the upstreams that are Kaggle's. */
 bool config_read_map(struct config *config, struct err *err);
 
 /* Whether the certificate is valid now: no reason not to start, since the clock may be wrong. */

@@ -84,10 +84,10 @@ struct config {
 		bool private_upstreams;
 	} mirror;
 	struct {
-		char *hosts;             /* NULL: none */
-		char *uncompressed_root; /* NULL: no such place */
-		char *kaggle_map;        /* a file; NULL: none, */
-		struct kaggle_map *map;  /* … and what it has, once config_read_map() has read it */
+		char *hosts;                  /* NULL: none */
+		char *uncompressed_root;      /* NULL: no such place */
+		char *kaggle_map;             /* a file; NULL: none */
+		struct kaggle_places *places; /* what it has, once config_read_map() has read it, and more */
 	} hub;
 	struct {
 		enum log_level level;

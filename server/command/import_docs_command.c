@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * import-docs: a tree of documentation in the hub's format becomes publishers, collections and listed
- * modules. */
+ * modules, and its tables tell where Kaggle has what once had another name. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +13,11 @@
 #include "server/command/data_folder.h"
 #include "server/command/text_table.h"
 #include "server/module/documents/doctree.h"
+#include "server/registry/invalidation.h"
 #include "server/store/catalog/catalog_docs.h"
 #include "server/store/catalog/catalog_opening.h"
+#include "server/store/catalog/catalog_places.h"
+#include "server/upstream/kaggle_map.h"
 
 /* Other writers, such as a daemon, get their turn between two transactions. */
 enum { DOCUMENTS_AT_ONCE = 200 };
@@ -38,6 +41,7 @@ struct run {
 	size_t pending; /* taken, but not committed */
 	size_t kinds[HUBDOC_KIND_COUNT];
 	size_t outcomes[DOCS_OUTCOME_COUNT];
+	size_t places[DOCS_OUTCOME_COUNT];
 	size_t others;
 	json_t *faults;
 };
@@ -91,6 +95,32 @@ static bool add_document(struct run *run, const struct hubdoc *doc, const char *
 	return ++run->pending < DOCUMENTS_AT_ONCE || commit(run, err);
 }
 
+/* ---- tables ---- */
+
+static bool add_place(void *context, const struct name *old, const struct name *place, struct err *err)
+{
+	struct run *run = context;
+	enum docs_outcome outcome;
+
+	if (!begin(run, err) || !docs_import_place(run->import, old, place, &outcome, err))
+		return false;
+	run->places[outcome]++;
+	return ++run->pending < DOCUMENTS_AT_ONCE || commit(run, err);
+}
+
+static bool add_table(struct run *run, const struct doctree_page *page, struct err *err)
+{
+	AUTO_KAGGLE_MAP struct kaggle_map *map = NULL;
+	struct err why;
+
+	if (!kaggle_map_parse(page->markdown, &map, &why))
+		return add_fault(run, page->path, 0, why.text);
+	return kaggle_map_each(map, add_place, run, err) && begin(run, err) &&
+	       docs_import_check_places(run->import, err);
+}
+
+/* ---- pages ---- */
+
 /* Not all Markdown in a tree is documentation of models; where that belongs, it has to be. */
 static bool note_free_text(struct run *run, const char *path)
 {
@@ -111,6 +141,8 @@ static bool take_page(void *context, const struct doctree_page *page, struct err
 
 	if (page->fault)
 		return add_fault(run, page->path, 0, page->fault);
+	if (page->is_table)
+		return add_table(run, page, err);
 	if (!hubdoc_read(page->markdown, &doc, &is_one, &line, &why))
 		return add_fault(run, page->path, line, why.text);
 	if (!is_one)
@@ -130,6 +162,14 @@ static bool import_tree(struct run *run, struct err *err)
 	return begin(run, err) && docs_import_link(run->import, err) && commit(run, err);
 }
 
+/* A daemon has the places in memory. One that does not hear has them when it starts again. */
+static bool tell_daemon(const struct run *run, const char *data_dir, struct err *err)
+{
+	bool is_new = run->places[DOCS_NEW] + run->places[DOCS_CHANGED] > 0;
+
+	return !is_new || run->options->dry_run || invalidation_send(data_dir, INVALIDATION_PLACES, err);
+}
+
 /* ---- the report ---- */
 
 static size_t sum(const size_t *numbers, size_t count)
@@ -139,6 +179,15 @@ static size_t sum(const size_t *numbers, size_t count)
 	for (size_t i = 0; i < count; i++)
 		total += numbers[i];
 	return total;
+}
+
+static json_t *places_json(const struct run *run)
+{
+	json_t *places = json_object();
+
+	for (size_t i = 0; i < DOCS_LEFT; i++)
+		(void)json_object_set_new(places, outcome_keys[i], json_integer((json_int_t)run->places[i]));
+	return places;
 }
 
 static void print_json(const struct run *run)
@@ -154,6 +203,7 @@ static void print_json(const struct run *run)
 	for (size_t i = 0; i < DOCS_OUTCOME_COUNT; i++)
 		(void)json_object_set_new(
 			report, outcome_keys[i], json_integer((json_int_t)run->outcomes[i]));
+	(void)json_object_set_new(report, "places", places_json(run));
 	(void)json_object_set(report, "faults", run->faults);
 	(void)json_dumpf(report, stdout, JSON_INDENT(2));
 	(void)putchar('\n');
@@ -188,6 +238,11 @@ static void print_counts(const struct run *run)
 		(void)printf("%s%zu new, %zu changed, %zu unchanged, %zu left as they are\n",
 			run->options->dry_run ? "would be " : "", run->outcomes[DOCS_NEW],
 			run->outcomes[DOCS_CHANGED], run->outcomes[DOCS_SAME], run->outcomes[DOCS_LEFT]);
+	if (sum(run->places, DOCS_OUTCOME_COUNT) > 0)
+		(void)printf("%zu old names with their places at Kaggle: %zu new, %zu changed, %zu "
+			     "unchanged\n",
+			sum(run->places, DOCS_OUTCOME_COUNT), run->places[DOCS_NEW],
+			run->places[DOCS_CHANGED], run->places[DOCS_SAME]);
 	if (json_array_size(run->faults) > 0)
 		(void)printf("%zu with faults, left out\n", json_array_size(run->faults));
 }
@@ -228,7 +283,9 @@ static int run(void *values, int count, char **words)
 		.catalog = catalog,
 		.now_s = clock_now_s(),
 		.faults = json_array()};
-	return import_tree(&run, &err) ? report(&run) : command_fail(&err);
+	return import_tree(&run, &err) && tell_daemon(&run, config->storage.data_dir, &err)
+		       ? report(&run)
+		       : command_fail(&err);
 }
 
 static const struct option_row rows[] = {
@@ -247,7 +304,10 @@ const struct command command_import_docs = {
 		"pages; versions that are not here are listed with their tags and documentation, and fetched "
 		"at first use. Deployments (Lite, Tfjs, Coral) are listed under the name that clients ask "
 		"for: "
-		"publisher/lite-model/name. What a publisher has documented stays. Safe while a daemon runs; "
+		"publisher/lite-model/name. A kaggle_map.tsv in it tells where Kaggle has what once had "
+		"another "
+		"name, in the form of hub.kaggle_map. What a publisher has documented stays. Safe while a "
+		"daemon runs; "
 		"to do it again changes nothing. Fails, with each file and line, where documents have "
 		"faults; "
 		"the others are taken all the same.",

@@ -11,6 +11,9 @@
 #include "common/err.h"
 #include "common/own.h"
 
+/* A label that is no name's: places at Kaggle were imported. */
+#define INVALIDATION_PLACES "places at Kaggle"
+
 struct invalidation;
 
 /* From now on heard is called, on a thread of its own, for each label that another process sends.

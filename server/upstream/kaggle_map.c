@@ -24,6 +24,18 @@ struct kaggle_map {
 	size_t capacity;
 };
 
+struct kaggle_map *kaggle_map_create(void)
+{
+	return mem_zero(1, sizeof(struct kaggle_map));
+}
+
+void kaggle_map_add(struct kaggle_map *map, const struct name *old, const struct name *place)
+{
+	MEM_GROW(map->entries, map->count, map->capacity);
+	map->entries[map->count++] =
+		(struct entry){mem_dup(old->handle), old->version, mem_dup(place->handle), place->version};
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct entry *left = a;
@@ -31,6 +43,12 @@ static int compare(const void *a, const void *b)
 	int order = strcmp(left->handle, right->handle);
 
 	return order ? order : (left->version > right->version) - (left->version < right->version);
+}
+
+void kaggle_map_seal(struct kaggle_map *map)
+{
+	if (map->count > 0)
+		qsort(map->entries, map->count, sizeof *map->entries, compare);
 }
 
 static bool read_name(const char *text, struct name *out, struct err *err)
@@ -58,9 +76,7 @@ static bool add_line(struct kaggle_map *map, char *line, struct err *err)
 			"without");
 	if (place.version > 0 && old.version == 0)
 		return err_set(err, ERR_BAD_REQUEST, "the place has a version, and the old name has none");
-	MEM_GROW(map->entries, map->count, map->capacity);
-	map->entries[map->count++] =
-		(struct entry){mem_dup(old.handle), old.version, mem_dup(place.handle), place.version};
+	kaggle_map_add(map, &old, &place);
 	return true;
 }
 
@@ -89,23 +105,29 @@ static bool has_no_twins(const struct kaggle_map *map, struct err *err)
 	return true;
 }
 
+bool kaggle_map_parse(const char *text, struct kaggle_map **out, struct err *err)
+{
+	AUTO_KAGGLE_MAP struct kaggle_map *map = kaggle_map_create();
+	AUTO_FREE char *copy = mem_dup(text);
+
+	if (!add_lines(map, copy, err))
+		return false;
+	kaggle_map_seal(map);
+	if (!has_no_twins(map, err))
+		return false;
+	*out = TAKE(map);
+	return true;
+}
+
 bool kaggle_map_read(const char *path, struct kaggle_map **out, struct err *err)
 {
-	AUTO_KAGGLE_MAP struct kaggle_map *map = mem_zero(1, sizeof *map);
 	AUTO_BUFFER struct buffer text = {0};
 
 	if (!file_read_all(path, FILE_BYTES_MAX, &text, err))
 		return false;
 	if (strlen(buffer_string(&text)) != text.length)
 		return err_set(err, ERR_BAD_REQUEST, "there is a NUL in it: it is no text");
-	if (text.length > 0 && !add_lines(map, text.data, err))
-		return false;
-	if (map->count > 0)
-		qsort(map->entries, map->count, sizeof *map->entries, compare);
-	if (!has_no_twins(map, err))
-		return false;
-	*out = TAKE(map);
-	return true;
+	return kaggle_map_parse(buffer_string(&text), out, err);
 }
 
 void kaggle_map_destroy(struct kaggle_map *map)
@@ -118,6 +140,29 @@ void kaggle_map_destroy(struct kaggle_map *map)
 	}
 	free(map->entries);
 	free(map);
+}
+
+static void name_of(const char *handle, int64_t version, struct name *out)
+{
+	*out = (struct name){.version = version};
+	(void)strcpy(out->handle, handle);
+}
+
+bool kaggle_map_each(const struct kaggle_map *map,
+	bool (*take)(void *context, const struct name *old, const struct name *place, struct err *err),
+	void *context, struct err *err)
+{
+	struct name old, place;
+
+	for (size_t i = 0; i < map->count; i++) {
+		const struct entry *entry = &map->entries[i];
+
+		name_of(entry->handle, entry->version, &old);
+		name_of(entry->place, entry->place_version, &place);
+		if (!take(context, &old, &place, err))
+			return false;
+	}
+	return true;
 }
 
 static const struct entry *find(const struct kaggle_map *map, const char *handle, int64_t version)

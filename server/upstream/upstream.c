@@ -13,7 +13,7 @@
 #include "common/secrets.h"
 #include "common/uri.h"
 #include "server/upstream/kaggle.h"
-#include "server/upstream/kaggle_map.h"
+#include "server/upstream/kaggle_places.h"
 #include "server/upstream/proxy_address.h"
 
 static void add_path(struct buffer *out, const struct name *name)
@@ -245,7 +245,7 @@ char *upstream_file_url(const struct upstream *upstream, const struct name *name
 static const struct name *known_as(
 	const struct upstream *upstream, const struct name *name, struct name *memory)
 {
-	return kaggle_map_find(upstream->map, name, memory) ? memory : name;
+	return kaggle_places_find(upstream->places, name, memory) ? memory : name;
 }
 
 static bool kaggle_may(const struct upstream *upstream, const struct name *name)

@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "server/module/name.h"
 
-struct kaggle_map;
+struct kaggle_places;
 
 /* Whose API it has. */
 enum upstream_kind { UPSTREAM_HUB, UPSTREAM_KAGGLE };
@@ -30,7 +30,7 @@ struct upstream {
 	char *header_file;            /* Name: value, one a line */
 	char *credentials_file;       /* kaggle.json, or a token */
 	char *proxy;                  /* NULL is the environment's */
-	const struct kaggle_map *map; /* of old names, for Kaggle; NULL: none */
+	struct kaggle_places *places; /* of old names, at Kaggle; NULL: none */
 	int64_t rate_bytes_per_s;
 	int64_t max_connections;
 };

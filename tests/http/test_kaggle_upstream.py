@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import subprocess
+import tarfile
 import zipfile
 
 import pytest
@@ -407,6 +408,83 @@ def test_latest_version_of_an_old_name(mapped):
 def test_old_names_that_nobody_mapped(kaggle, mapped, old):
     assert_problem(mapped.get(f"/{old}{HUB}"), 404, "not-found")
     assert kaggle.api.count() == 0
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A tree of documentation with a table; write(text) writes the table."""
+    tree = tmp_path / "tree"
+    (tree / "assets/docs/google").mkdir(parents=True)
+    (tree / "assets/docs/google/google.md").write_text("# Publisher google\nGoogle\n\n[![Icon URL]](https://google.test/i.png)\n\n## Who\nWe.\n")
+    (tree / "assets/kaggle_map.tsv").write_text(MAP)
+    return tree
+
+
+def import_docs(larder, tree, *options, status=0):
+    done = larder.larder("import-docs", str(tree), "--json", *options, check=False)
+    assert done.returncode == status, done
+    return json.loads(done.stdout)
+
+
+def counts(report):
+    return [report["places"][key] for key in ("new", "changed", "unchanged")]
+
+
+def test_old_names_of_a_documentation_tree(kaggle, mirror, tree):
+    """They count at once, also of what was asked for before and not found, and after the next start."""
+    kaggle.publish(HANDLE, 1, Version(MODULE))
+    kaggle.publish("google/same/tensorFlow2/default", 4, Version(MODULE))
+    larder = mirror()
+    for path in ("google/nnlm-en-dim50/2", "google/same/4", "google/same"):
+        assert_problem(larder.get(f"/{path}{HUB}"), 404, "not-found")
+    assert counts(import_docs(larder, tree, "--dry-run")) == [2, 0, 0]
+    assert_problem(larder.get(f"/google/same/4{HUB}"), 404, "not-found")
+    report = import_docs(larder, tree)
+    assert counts(report) == [2, 0, 0] and report["documents"] == 1 and not report["faults"]
+    for path in ("google/nnlm-en-dim50/2", "google/same/4"):
+        assert larder.get(f"/{path}{HUB}").body == MODULE
+    assert "2 old names with their places at Kaggle: 0 new, 0 changed, 2 unchanged" in larder.larder("import-docs", str(tree)).stdout
+    larder.restart()
+    upstream, = larder.get(f"/api/v1/explain?url=/google/same/7{HUB}").json()["upstreams"]
+    assert upstream["url"] == f"{kaggle.url}/models/google/same/tensorFlow2/default/7/download"
+
+
+def test_a_place_that_changed(kaggle, mirror, tree):
+    larder = mirror()
+    import_docs(larder, tree)
+    (tree / "assets/kaggle_map.tsv").write_text("google/same\tgoogle/other/tensorFlow2/default\n")
+    assert counts(import_docs(larder, tree)) == [0, 1, 0]
+    for path, place in (("google/same/7", "google/other/tensorFlow2/default/7"), ("google/nnlm-en-dim50/2", HANDLE + "/1")):
+        upstream, = larder.get(f"/api/v1/explain?url=/{path}{HUB}").json()["upstreams"]
+        assert upstream["url"] == f"{kaggle.url}/models/{place}/download"
+
+
+def test_a_file_of_ones_own_comes_first(kaggle, mapped, tree):
+    (tree / "assets/kaggle_map.tsv").write_text("google/same\tgoogle/other/tensorFlow2/x\ngoogle/same/4\tgoogle/other/tensorFlow2/x\n"
+                                                "google/more\tgoogle/more/tensorFlow2/x\n")
+    assert counts(import_docs(mapped, tree)) == [3, 0, 0]
+    for path, place in (("google/same/4", "google/same/tensorFlow2/default/4"), ("google/more/1", "google/more/tensorFlow2/x/1")):
+        upstream, = mapped.get(f"/api/v1/explain?url=/{path}{HUB}").json()["upstreams"]
+        assert upstream["url"] == f"{kaggle.url}/models/{place}/download"
+
+
+@pytest.mark.parametrize("text, why", [(b"google/x google/x/tfLite/y\n", "line 1: there is no tab"), (b"\xff\n", "is not UTF-8 text"),
+                                       (b"google/x\tgoogle/x/tfLite/y\n" * 2, "google/x is in it twice"), (b" " * (1 << 20) + b"\n", "1 MiB")],
+                         ids=["no tab", "no text", "twice", "long"])
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "tar"])
+def test_a_table_with_faults_is_left_out(kaggle, mirror, tree, text, why, packed):
+    """And all the others are taken."""
+    larder = mirror()
+    (tree / "kaggle_map.tsv").write_bytes(text)
+    source = tree
+    if packed:
+        source = tree.with_suffix(".tar.gz")
+        with tarfile.open(source, "w:gz") as tar:
+            tar.add(tree, ".")
+    report = import_docs(larder, source, status=1)
+    fault, = report["faults"]
+    assert fault["path"].endswith("kaggle_map.tsv") and why in fault["detail"]
+    assert counts(report) == [2, 0, 0] and report["documents"] == 1
 
 
 @pytest.mark.parametrize("text, why", [

@@ -32,11 +32,18 @@ static void own_fts(FTS **fts)
 		(void)fts_close(*fts);
 }
 
+static bool is_table(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strcmp(slash ? slash + 1 : path, DOCTREE_TABLE) == 0;
+}
+
 static bool is_page(const char *path)
 {
 	size_t length = strlen(path);
 
-	return length > 3 && strcmp(path + length - 3, ".md") == 0;
+	return (length > 3 && strcmp(path + length - 3, ".md") == 0) || is_table(path);
 }
 
 static bool count_file(struct walk *walk, struct err *err)
@@ -47,7 +54,7 @@ static bool count_file(struct walk *walk, struct err *err)
 
 static bool refuse_page(struct walk *walk, const char *path, const char *fault, struct err *err)
 {
-	return walk->take(walk->context, &(struct doctree_page){path, NULL, fault}, err);
+	return walk->take(walk->context, &(struct doctree_page){path, is_table(path), NULL, fault}, err);
 }
 
 static bool give_page(struct walk *walk, const char *path, const struct buffer *bytes, struct err *err)
@@ -56,7 +63,7 @@ static bool give_page(struct walk *walk, const char *path, const struct buffer *
 
 	if (!utf8_is_text(markdown, bytes->length))
 		return refuse_page(walk, path, "is not UTF-8 text", err);
-	return walk->take(walk->context, &(struct doctree_page){path, markdown, NULL}, err);
+	return walk->take(walk->context, &(struct doctree_page){path, is_table(path), markdown, NULL}, err);
 }
 
 /* ---- a folder ---- */

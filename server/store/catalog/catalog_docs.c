@@ -95,6 +95,11 @@ struct docs_import *docs_import_within(struct txn *txn, int64_t now_s)
 	return import;
 }
 
+struct txn *docs_import_txn(struct docs_import *import)
+{
+	return import->txn;
+}
+
 bool docs_import_commit(struct docs_import *import, struct err *err)
 {
 	return txn_commit(import->txn, err);

@@ -95,6 +95,8 @@ bool version_list_format(struct txn *txn, int64_t version_id, enum format format
 
 /* Documents as a part of another transaction, which commits them; docs_import_end() it. */
 struct docs_import *docs_import_within(struct txn *txn, int64_t now_s);
+/* Its transaction. */
+struct txn *docs_import_txn(struct docs_import *import);
 
 /* A version's tags; tags_finish() them. */
 bool tags_load(struct txn *txn, int64_t version_id, struct tags *out, struct err *err);
