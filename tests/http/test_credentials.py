@@ -2,12 +2,13 @@
 """What upstreams are sent so that they answer: each kind, anew from its file, and to nobody else."""
 import base64
 import json
+import ssl
 import subprocess
 
 import pytest
 from support import modules
 from support.daemon import assert_problem, binary
-from support.upstream import Answer, redirect
+from support.upstream import Answer, Upstream, redirect
 
 PATH = "/google/nnlm/2"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
@@ -78,6 +79,25 @@ def test_follows_no_redirect_to_another_server(upstream, make_upstream, start, k
     for seen in others:
         assert not any(name in seen.headers for name in ("authorization", "x-api-key", "x-other")), seen
     assert_secret(larder)
+
+
+@pytest.mark.parametrize("home, other", [("http", "https"), ("https", "http")])
+def test_follows_no_redirect_to_another_scheme(start, kind, certificate, home, other):
+    """Of the same host and port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    upstream = Upstream(context)
+    try:
+        upstream.serve(PATH, redirect(f"{other}://127.0.0.1:{upstream.port}/blob"))
+        upstream.serve("/blob", SMALL)
+        larder = start(settings(f"{home}://127.0.0.1:{upstream.port}/{{path}}?{{query}}", kind, ca_file=certificate / "cert.pem"))
+        assert larder.get(COMPRESSED).body == SMALL
+        first, second = upstream.requests
+        assert first.headers[kind["name"]] == kind["value"]
+        assert not any(name in second.headers for name in ("authorization", "x-api-key", "x-other")), second
+        assert_secret(larder)
+    finally:
+        upstream.stop()
 
 
 def test_follows_a_redirect_at_home(upstream, start, kind):

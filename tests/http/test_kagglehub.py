@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified kagglehub, of both generations: what it loads. Its uploads are in test_kagglehub_uploads.py."""
-import json
+import html
+import os
+import pathlib
 import re
+import subprocess
 import threading
 import urllib.parse
 
 import pytest
 from support import modules
 from support.daemon import ROOT
-from support.kagglehub import KaggleError, New, Old, from_environment
+from support.kagglehub import KaggleError, New, Old
 from support.upstream import Answer
 
 READ_BY_TOKEN = {"auth": {"read": "token"}}
@@ -188,18 +191,67 @@ def test_stands_for_localhost_for_its_calls_only(larder):
 
 # ---- as the documents have it -----------------------------------------------------------------------------------------------------
 
-def written():
-    """The variables of each block of docs/clients.md, "kagglehub"."""
+# What "import kagglehub" gives, by the scripted clients.
+STAND_IN = """
+import os, pathlib, tempfile
+from support.kagglehub import from_environment
+
+
+def model_upload(handle, local_model_dir):
+    root = pathlib.Path(local_model_dir)
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    from_environment(os.environ).model_upload(handle, files)
+
+
+def model_download(handle, path=None):
+    folder = pathlib.Path(tempfile.mkdtemp())
+    for name, content in from_environment(os.environ).model_download(handle, path).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    print(folder)
+    return str(folder)
+"""
+
+
+@pytest.fixture
+def run_as_user(tmp_path):
+    """Runs lines of a shell in a folder where kagglehub is installed; what it downloaded, as {path: bytes}."""
+    def run(script, **variables):
+        (tmp_path / "kagglehub.py").write_text(STAND_IN)
+        environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False,
+                              env={**environment, "PYTHONPATH": f"{tmp_path}:{ROOT / 'tests/http'}", "TMPDIR": str(tmp_path), **variables})
+        assert done.returncode == 0, done.stderr
+        folder = pathlib.Path(done.stdout.strip())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    return run
+
+
+def written(larder, kind):
+    """The blocks of this kind of docs/clients.md, "kagglehub"."""
     text = (ROOT / "docs/clients.md").read_text(encoding="utf-8").split("\n## kagglehub\n")[1].split("\n## ")[0]
-    return [dict(re.findall(r"^export (\w+)=(\S+)$", block, re.M)) for block in re.findall(r"```bash\n(.*?)```", text, re.S)]
+    return [block.replace("127.0.0.1:8080", "%s:%d" % larder.address) for block in re.findall(rf"```{kind}\n(.*?)```", text, re.S)]
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_variables_do_as_they_are_written(larder, number):
-    variables = {name: value.replace("127.0.0.1:8080", "%s:%d" % larder.address) for name, value in written()[number].items()}
-    variables |= {"KAGGLE_API_TOKEN": larder.token()} if number == 0 else {"KAGGLE_KEY": larder.token()}
-    client = from_environment(variables)
-    client.model_upload("acme/written/tensorFlow2/v", MODEL)
-    assert client.model_download("acme/written/tensorFlow2/v") == MODEL
+@pytest.mark.parametrize("number, token", [(0, "KAGGLE_API_TOKEN"), (0, "KAGGLE_KEY"), (1, "KAGGLE_KEY")])
+def test_the_documents_do_as_they_are_written(larder, run_as_user, tmp_path, number, token):
+    for path, content in MODEL.items():
+        (tmp_path / "half-plus-two" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "half-plus-two" / path).write_bytes(content)
+    python, = written(larder, "python")
+    loaded = run_as_user(f"{written(larder, 'bash')[number]}\npython3 - <<'END'\n{python}\nEND\n", **{token: larder.token()})
+    assert loaded == MODEL
+    assert re.search(r'"acme/half-plus-two/[^"]+"', python)
+
+
+@pytest.mark.parametrize("generation", ["new", "old"])
+def test_the_code_on_a_page_does_as_it_is_written(larder, run_as_user, generation):
+    larder.publish("/acme/written/tensorFlow2/v/1", packed(MODEL))
     page = larder.get("/acme/written/tensorFlow2/v/1", accept="text/html").body.decode()
-    assert "kagglehub.model_download" in page and "acme/written/tensorFlow2/v/1" in page
+    blocks = [html.unescape(re.sub(r"<[^>]*>", "", block)) for block in re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.S)]
+    code, = [block for block in blocks if "kagglehub.model_download" in block]
+    if generation == "old":
+        lines = [line for line in code.splitlines() if not line.startswith("os.environ[")]
+        code = "\n".join(line.removeprefix("# up to 0.3: ") for line in lines)
+    assert run_as_user(f"python3 - <<'END'\n{code}\nEND\n") == MODEL

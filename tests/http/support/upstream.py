@@ -86,6 +86,18 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format, *arguments):
         pass
 
+    def setup(self):
+        context = self.server.upstream.context
+        # TLS begins with this byte, and no request does.
+        if context and self.request.recv(1, socket.MSG_PEEK) == b"\x16":
+            self.request = context.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def finish(self):
+        super().finish()
+        # It may be another one than the server knows.
+        self.server.shutdown_request(self.request)
+
     def handle(self):
         self.server.upstream.connections.add(self.connection)
         try:
@@ -189,9 +201,11 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 class Upstream:
-    """Serves until stop(); after that its port is nobody's. A path without a script is answered 404."""
+    """Serves until stop(); after that its port is nobody's. A path without a script is answered 404. With a context of ssl it
+    speaks TLS, too, on the same port."""
 
-    def __init__(self):
+    def __init__(self, context=None):
+        self.context = context
         self.mutex = threading.Lock()  # guards all below
         self.scripts = {}
         self.requests = []
