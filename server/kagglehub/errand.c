@@ -16,6 +16,7 @@
 #include "server/metrics.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
+#include "server/store/catalog/catalog_known.h"
 
 /* Clients up to 0.3 wait for 15 seconds, and follow 30 redirects. */
 enum { ROUND_MS = 10000, ROUNDS_MAX = 24 };
@@ -163,13 +164,26 @@ static struct asker asker_of(const struct request *request, const char *client)
 	return (struct asker){client, request_header(request, "CDN-Loop")};
 }
 
-/* Whether another format is to be tried after this. */
+/* Whether upstreams have said no for good to the format that is tried: not found, or no such module. */
+static bool is_remembered(const struct errand *errand)
+{
+	struct known known;
+	struct err ignored;
+
+	return catalog_look(errand->services->catalog, &errand->ref.name, clock_now_s(), &known, &ignored) &&
+	       known.absence.until_s > 0;
+}
+
+/* Whether another format is to be tried after this: whatever is no module of the framework's own format may
+ * be an archive of any files. */
 static bool goes_on(struct errand *errand, const struct err *err)
 {
+	bool may = err->code == ERR_NOT_FOUND || (err->code == ERR_UPSTREAM_FAILED && is_remembered(errand));
+
 	if (errand->at == 0)
 		errand->first = *err;
 	errand->at++;
-	return err->code == ERR_NOT_FOUND && errand->at < FETCHED_FORMATS;
+	return may && errand->at < FETCHED_FORMATS;
 }
 
 /* The first format in which the version is recorded; *out has it then. */

@@ -40,6 +40,8 @@ def assert_nothing_secret(larder, path=f"/{HANDLE}/1"):
     shown = [larder.log(), larder.get("/metrics").body.decode(), larder.get(f"/api/v1/explain?url={path}").body.decode()]
     for text in shown:
         assert "s1gned" not in text and KEY not in text and "X-Goog-Signature" not in text
+    for file in larder.data.rglob("*"):
+        assert not file.is_file() or b"s1gned" not in file.read_bytes(), file
 
 
 BODIES = {

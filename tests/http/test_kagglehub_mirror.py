@@ -12,8 +12,16 @@ VARIATIONS = {
     "google/nnlm/tensorFlow2/en-dim50": MODEL,
     "google/gemma/keras/2b": {"config.json": b'{"code": 500}', "model.weights.h5": modules.payload(90_000), "a/b/vocab.txt": b"x\n"},
     "google/many/pyTorch/files": {f"shard-{number:03}.bin": modules.payload(100, seed=number) for number in range(30)},
+    "google/weights/tensorFlow2/no-saved-model": {"model.h5": b"HDF", "config.json": b"{}"},
+    "google/weights/tfJs/no-model": {"weights.bin": b"1234"},
+    "google/lite/tfLite/two": {"a.tflite": modules.tflite_model(), "b.tflite": modules.tflite_model(500)},
     "google/yamnet/tfLite/classification": {"1.tflite": modules.tflite_model(4000)},
 }
+
+
+def of_version(files, number):
+    """With a file that tells the version, but where there is to be one .tflite alone."""
+    return files if [*files] == ["1.tflite"] else {**files, "version": str(number).encode()}
 
 
 @pytest.fixture
@@ -21,7 +29,7 @@ def kaggle():
     kaggle = Kaggle()
     for handle, files in VARIATIONS.items():
         for number in (1, 2):
-            some = {**files, "version": str(number).encode()} if len(files) > 1 else files
+            some = of_version(files, number)
             kaggle.publish(handle, number, Version(packed(some), some))
     yield kaggle
     kaggle.stop()
@@ -40,7 +48,7 @@ def connect(request):
 @pytest.mark.parametrize("handle", VARIATIONS)
 def test_what_kaggle_has_is_loaded_and_kept(kaggle, mirror, connect, handle):
     files = VARIATIONS[handle]
-    whole = {**files, "version": b"2"} if len(files) > 1 else {"model.tflite": files["1.tflite"]}
+    whole = {"model.tflite": files["1.tflite"]} if "1.tflite" in files else of_version(files, 2)
     client = connect(mirror)
     assert client.model_download(f"{handle}/2") == whole
     assert client.model_download(handle) == whole, "the newest"
@@ -50,6 +58,15 @@ def test_what_kaggle_has_is_loaded_and_kept(kaggle, mirror, connect, handle):
     assert connect(mirror).model_download(f"{handle}/2") == whole, "without Kaggle"
     with pytest.raises(KaggleError):
         client.model_download(f"{handle}/1")
+
+
+def test_the_newest_is_that_of_before_while_kaggle_is_away(kaggle, start, connect):
+    """Asked anew each time, so that nothing is remembered."""
+    mirror = start({"mirror": {"private_upstreams": "on", "latest_ttl_s": 0, "retries": 0}, "upstream kaggle": {"kind": "kaggle", "url": kaggle.url}})
+    handle = "google/nnlm/tensorFlow2/en-dim50"
+    assert connect(mirror).model_download(handle) == of_version(VARIATIONS[handle], 2)
+    kaggle.stop()
+    assert connect(mirror).model_download(handle) == of_version(VARIATIONS[handle], 2)
 
 
 def test_files_whose_names_look_like_versions(larder, connect):
