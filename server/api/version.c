@@ -10,6 +10,7 @@
 #include "server/api/model.h"
 #include "server/api/modules.h"
 #include "server/registry/mirror.h"
+#include "server/module/safety/safety_rules.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_versions.h"
 
@@ -164,6 +165,35 @@ static json_t *artifacts_json(
 	return array;
 }
 
+static json_t *finding_json(enum format format, const struct safety_row *finding)
+{
+	enum safety_rule_id id;
+	json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "format", formats[format].name, "rule",
+		answer_text(finding->rule), "severity", answer_text(finding->severity), "where",
+		answer_text(finding->where), "detail", answer_text(finding->detail));
+
+	if (safety_rule_find(finding->rule, &id))
+		(void)json_object_update_new(
+			object, json_pack("{s:s, s:s}", "meaning", safety_rules[id].meaning, "reference",
+					safety_rules[id].reference));
+	return object;
+}
+
+/* What the safety rules have found in each of its artifacts. */
+static json_t *findings_json(const struct version_details *details)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < details->artifact_count; i++) {
+		const struct artifact_details *artifact = &details->artifacts[i];
+
+		for (size_t j = 0; j < artifact->safety.count; j++)
+			json_array_append_new(array,
+				finding_json(artifact->artifact.name.format, &artifact->safety.items[j]));
+	}
+	return array;
+}
+
 static json_t *details_json(
 	const struct services *services, const struct version_details *details, const char *version_url)
 {
@@ -178,6 +208,7 @@ static json_t *details_json(
 			answer_text(details->description ? details->description : ""), "tags",
 			tags_json(&details->tags)));
 	json_object_set_new(object, "artifacts", artifacts_json(services, details, version_url));
+	json_object_set_new(object, "findings", findings_json(details));
 	if (details->artifact_count == 0 && details->state == STATE_ACTIVE)
 		(void)json_object_set_new(object, "unavailable", unavailable_json(services, &details->name));
 	json_object_set_new(object, "saved_model", model_json(details->saved_model));

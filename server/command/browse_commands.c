@@ -145,7 +145,7 @@ static const struct option_row list_rows[] = {
 	{"fine-tunable", 0, "false", MAYBE_INTO(struct list_options, filters),
 		"only those that can be trained on, or cannot"},
 	{"finding", 0, "RULE", TEXTS_INTO(struct list_options, filters),
-		"only those whose latest version has this warning, such as folder-missing"},
+		"only those whose latest version has this warning or safety finding, such as folder-missing"},
 	{"op", 0, "OP", TEXTS_INTO(struct list_options, filters),
 		"only those whose graph has this op, such as MatMul"},
 	{"input-dtype", 0, "DTYPE", TEXTS_INTO(struct list_options, filters),
@@ -231,6 +231,22 @@ static void print_bundles(const json_t *artifacts)
 	}
 }
 
+static void print_findings(const json_t *findings)
+{
+	const json_t *finding;
+	size_t i;
+
+	json_array_foreach(findings, i, finding)
+	{
+		const char *where = cell_text(finding, "where");
+		AUTO_FREE char *text = mem_printf("%s, %s: %s%s%s", cell_text(finding, "severity"),
+			cell_text(finding, "rule"), cell_text(finding, "detail"), *where ? ", in " : "",
+			where);
+
+		listing_print_fact("finding", text);
+	}
+}
+
 static void print_version(const json_t *version)
 {
 	static const char *const facts[] = {"handle", "version", "source", "state", "published_by",
@@ -238,6 +254,7 @@ static void print_version(const json_t *version)
 
 	listing_print_facts(version, facts);
 	print_bundles(json_object_get(version, "artifacts"));
+	print_findings(json_object_get(version, "findings"));
 	(void)putchar('\n');
 	listing_print_artifacts(version);
 	listing_print_models(version);

@@ -338,8 +338,8 @@ static void pass_file(
 	struct walk *walk, const struct tree_entry *twin, const char *path, const struct member *member)
 {
 	AUTO(watch_finish) struct watch watch;
-	struct stream *content =
-		watch_init(&watch, &walk->examination->safety, path, archive_content(walk->archive));
+	struct stream *content = watch_init(
+		&watch, &walk->examination->safety, path, member->is_sparse, archive_content(walk->archive));
 	struct err again; /* archive_next fails with it too */
 
 	if (is_hashed(walk, twin, path, member))

@@ -84,6 +84,43 @@ static void write_warnings(struct view *view, const json_t *artifact)
 	HTML(&view->html, "</ul>\n</div>\n");
 }
 
+static void write_finding(struct view *view, const json_t *finding)
+{
+	HTML(&view->html, "<li><a href=\"%s/?finding=%s\"><code>%s</code></a> (%s) %s", view->root,
+		fact_text(finding, "rule"), fact_text(finding, "rule"), fact_text(finding, "severity"),
+		fact_text(finding, "meaning"));
+	HTML(&view->html, " <code>%s</code>", fact_text(finding, "detail"));
+	if (*fact_text(finding, "where"))
+		HTML(&view->html, " <span class=\"faint\">(%s)</span>", fact_text(finding, "where"));
+	HTML(&view->html, "</li>\n");
+}
+
+static bool is_worth_a_word(const json_t *finding)
+{
+	return strcmp(fact_text(finding, "severity"), "info") != 0;
+}
+
+/* What is of interest only to whoever asks for it is in the JSON. */
+static void write_safety(struct view *view, const json_t *version)
+{
+	const json_t *findings = json_object_get(version, "findings");
+	const json_t *finding;
+	size_t worth = 0;
+	size_t i;
+
+	json_array_foreach((json_t *)findings, i, finding) worth += is_worth_a_word(finding);
+	if (worth == 0)
+		return;
+	HTML(&view->html, "<div class=\"notice warn\">\n<p><strong>Safety findings.</strong> A module is a "
+			  "program: this is what it may do to whoever runs it.</p>\n<ul>\n");
+	json_array_foreach((json_t *)findings, i, finding)
+	{
+		if (is_worth_a_word(finding))
+			write_finding(view, finding);
+	}
+	HTML(&view->html, "</ul>\n</div>\n");
+}
+
 void module_sections_write_notices(struct view *view, const json_t *version)
 {
 	const char *state = fact_text(version, "state");
@@ -97,6 +134,7 @@ void module_sections_write_notices(struct view *view, const json_t *version)
 				states[i].title, states[i].text);
 	}
 	json_array_foreach(json_object_get(version, "artifacts"), i, artifact) write_warnings(view, artifact);
+	write_safety(view, version);
 	if (strcmp(state, "active") == 0 && !facts_is_stored(version))
 		write_missing(view, version);
 }

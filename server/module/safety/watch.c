@@ -21,11 +21,16 @@ static bool next_piece(struct stream *stream, const uint8_t **data, size_t *leng
 	return true;
 }
 
-struct stream *watch_init(
-	struct watch *watch, struct safety_findings *findings, const char *path, struct stream *source)
+struct stream *watch_init(struct watch *watch, struct safety_findings *findings, const char *path,
+	bool is_sparse, struct stream *source)
 {
-	*watch = (struct watch){
-		.stream = {.next = next_piece}, .source = source, .scan = scan_create(findings, path)};
+	*watch = (struct watch){.stream = {.next = next_piece},
+		.source = source,
+		.scan = is_sparse ? NULL : scan_create(findings, path)};
+	/* Its holes would cost more than its bytes. */
+	if (is_sparse)
+		safety_findings_add(
+			findings, SAFETY_FILE_ARCHIVE, path, "a sparse file, which is not looked into");
 	return &watch->stream;
 }
 

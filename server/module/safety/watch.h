@@ -16,9 +16,10 @@ struct watch {
 	struct scan *scan; /* NULL: it has seen what it needs */
 };
 
-/* Gives the stream to be read in place of source, which must outlive it. */
-struct stream *watch_init(
-	struct watch *watch, struct safety_findings *findings, const char *path, struct stream *source);
+/* Gives the stream to be read in place of source, which must outlive it. A sparse file is not looked into,
+ * which is told. */
+struct stream *watch_init(struct watch *watch, struct safety_findings *findings, const char *path,
+	bool is_sparse, struct stream *source);
 void watch_finish(struct watch *watch);
 
 /* Looks through what nobody has read, as far as it needs that. False where the source fails. */

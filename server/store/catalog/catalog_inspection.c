@@ -26,7 +26,8 @@ enum statement {
 #define DIGESTS " LEFT JOIN member_digests d ON d.inspection_id = m.inspection_id AND d.position = m.position"
 
 static const char *const sql[] = {
-	[ADD_INSPECTION] = "INSERT INTO inspections (blob_id, format, listed) VALUES (?1, ?2, ?3)"
+	[ADD_INSPECTION] = "INSERT INTO inspections (blob_id, format, listed, safety_version)"
+			   " VALUES (?1, ?2, ?3, ?4)"
 			   " ON CONFLICT DO NOTHING",
 	[ADD_MEMBER] = "INSERT INTO members (inspection_id, position, path, is_folder, size_bytes)"
 		       " VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -117,14 +118,18 @@ bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
 	int64_t id;
 
 	if (!txn_run(txn, sql[ADD_INSPECTION],
-		    VALUES(v_int(blob_id), v_text(formats[format].name), v_int(examination->is_listed)), err))
+		    VALUES(v_int(blob_id), v_text(formats[format].name), v_int(examination->is_listed),
+			    v_int(safety_version)),
+		    err))
 		return false;
 	if (txn_changes(txn) == 0)
-		return !examination->is_listed ||
-		       inspection_list_late(txn, blob_id, format, examination->saved_model, err);
+		return safety_renew(txn, blob_id, format, &examination->safety, err) &&
+		       (!examination->is_listed ||
+			       inspection_list_late(txn, blob_id, format, examination->saved_model, err));
 	id = txn_last_id(txn);
 	if (!record_members(txn, id, examination, err) || !record_findings(txn, id, examination, err) ||
-		(!is_digested(examination) && !txn_run(txn, sql[ADD_UNDIGESTED], VALUES(v_int(id)), err)))
+		(!is_digested(examination) && !txn_run(txn, sql[ADD_UNDIGESTED], VALUES(v_int(id)), err)) ||
+		!safety_record(txn, id, &examination->safety, err))
 		return false;
 	return !examination->saved_model || saved_model_record(txn, id, examination->saved_model, err);
 }

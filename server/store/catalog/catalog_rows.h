@@ -5,6 +5,7 @@
 #define SERVER_STORE_CATALOG_CATALOG_ROWS_H
 
 #include "server/module/name.h"
+#include "server/module/safety/safety_findings.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/db.h"
 
@@ -118,6 +119,15 @@ bool inspection_list_late(struct txn *txn, int64_t blob_id, enum format format,
 
 /* *out is NULL where the inspection found none; saved_model_destroy() it. */
 bool saved_model_load(struct txn *txn, int64_t inspection_id, struct saved_model **out, struct err *err);
+
+/* What the safety rules have found, and who has it: safety_rows_finish() them. */
+struct safety_rows;
+bool safety_record(
+	struct txn *txn, int64_t inspection_id, const struct safety_findings *findings, struct err *err);
+/* The same in place of what an older version of the rules has found in this blob, if one has judged it. */
+bool safety_renew(struct txn *txn, int64_t blob_id, enum format format,
+	const struct safety_findings *findings, struct err *err);
+bool safety_load(struct txn *txn, int64_t inspection_id, struct safety_rows *out, struct err *err);
 
 /* The inspection's warnings; findings_destroy() them. */
 bool findings_load(

@@ -64,6 +64,8 @@ static bool load_artifact(
 	artifact_fill(rows, 8, &details->artifact);
 	if (!findings_load(txn, inspection_id, &details->warnings, &details->warning_count, err))
 		return false;
+	if (!safety_load(txn, inspection_id, &details->safety, err))
+		return false;
 	return saved_model_load(
 		txn, inspection_id, format == FORMAT_TF_HUB ? &out->saved_model : &details->model, err);
 }
@@ -122,6 +124,7 @@ void version_details_finish(struct version_details *details)
 		free(details->artifacts[i].imported_from.name);
 		free(details->artifacts[i].imported_from.signer);
 		findings_destroy(details->artifacts[i].warnings, details->artifacts[i].warning_count);
+		safety_rows_finish(&details->artifacts[i].safety);
 		saved_model_destroy(details->artifacts[i].model);
 	}
 	saved_model_destroy(details->saved_model);

@@ -12,6 +12,7 @@
 #include "server/module/findings.h"
 #include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_safety.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_tags.h"
 
@@ -32,6 +33,7 @@ struct artifact_details {
 	struct imported_from imported_from;
 	struct finding *warnings; /* all of them, with their rules, are the details' own */
 	size_t warning_count;
+	struct safety_rows safety;
 	struct saved_model *model; /* of the other formats than tf-hub; NULL without one */
 };
 

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The safety gate: what a module may do to whoever runs it is found, shown, and searched for."""
+import io
+import json
+import pathlib
+import pickle
+import zipfile
+
+import pytest
+
+from support.command_line import run
+from support.modules import Member, bytes_field, half_plus_two, members, number_field, pack, payload
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Danger:
+    """Its pickle starts a program when it is loaded."""
+
+    def __reduce__(self):
+        import os
+        return os.system, ("true",)
+
+
+def node(op, name="n"):
+    return bytes_field(1, name.encode()) + bytes_field(2, op.encode())
+
+
+def model_with(*ops):
+    """A saved_model.pb that can be served, whose graph has these ops."""
+    graph = half_plus_two().encode() + bytes_field(2, b"".join(bytes_field(1, node(op)) for op in ops))
+    return number_field(1, 1) + bytes_field(2, graph)
+
+
+def module_with(*ops, seed=1):
+    return pack(members(model=model_with(*ops), seed=seed))
+
+
+def torch_file(obj):
+    """As torch.save writes it: a zip whose files are stored, the pickle first."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(obj, protocol=2))
+        archive.writestr("archive/data/0", payload(5000))
+    return out.getvalue()
+
+
+def keras_file(layer):
+    """A .keras file, deflated."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", json.dumps({"module": "keras", "class_name": "Sequential", "config": {"layers": [layer]}}))
+    return out.getvalue()
+
+
+def archive_of(**files):
+    return pack([Member("./"), *(Member("./" + name.replace("__", "."), content) for name, content in files.items())])
+
+
+def findings_of(larder, path):
+    version = larder.get(f"/api/v1/modules/{path}").json()
+    return [(finding["rule"], finding["severity"], finding["where"], finding["detail"]) for finding in version["findings"]]
+
+
+ARCHIVES = {
+    "torch_danger": (lambda: archive_of(model__pt=torch_file(Danger())),
+                     [("pickle-danger", "critical", "model.pt: archive/data.pkl", "posix.system"),
+                      ("pickle", "info", "model.pt: archive/data.pkl", "1 of them")]),
+    "torch_weights": (lambda: archive_of(model__pt=torch_file({"layer.weight": [1.0, 2.0]})),
+                      [("pickle", "info", "model.pt: archive/data.pkl", "1 of them")]),
+    "joblib_import": (lambda: archive_of(model__joblib=pickle.dumps(pathlib.PureWindowsPath("a"))),
+                      [("pickle-import", "medium", "model.joblib", "pathlib.PureWindowsPath"), ("pickle", "info", "model.joblib", "1 of them")]),
+    "protocol_5": (lambda: archive_of(model__pkl=pickle.dumps(Danger(), protocol=5)),
+                   [("pickle-danger", "critical", "model.pkl", "posix.system"), ("pickle", "info", "model.pkl", "1 of them")]),
+    "protocol_0": (lambda: archive_of(model__pkl=pickle.dumps(Danger(), protocol=0)),
+                   [("pickle-danger", "critical", "model.pkl", "posix.system"), ("pickle", "info", "model.pkl", "1 of them")]),
+    "keras_lambda": (lambda: archive_of(model__keras=keras_file({"class_name": "Lambda", "config": {"function": "4wEAAA=="}})),
+                     [("keras-lambda", "high", "model.keras: config.json", "class_name Lambda")]),
+    "keras_dense": (lambda: archive_of(model__keras=keras_file({"class_name": "Dense", "config": {"name": "Lambda"}})), []),
+    "elf": (lambda: archive_of(run=b"\x7fELF" + payload(100)), [("file-executable", "high", "run", "ELF")]),
+    "key": (lambda: archive_of(id_rsa=b"-----BEGIN RSA PRIVATE KEY-----\n" + b"MIIEpAIBAAKCAQEA" * 8), [("secret-key", "high", "id_rsa", "a private key in PEM")]),
+}
+
+
+def many_words():
+    """A pickle that a vocabulary makes long, with an import behind it that only its memo names."""
+    words = [f"word{i}" for i in range(50000)]
+    return archive_of(model__pkl=pickle.dumps([pathlib.PurePosixPath("a"), words, pathlib.PurePosixPath("b")], protocol=4))
+
+
+@pytest.mark.parametrize("case", ARCHIVES)
+def test_files_are_looked_into(shared, place, case):
+    make, wanted = ARCHIVES[case]
+    shared.publish(f"{place}?archive-format=compressed", make())
+    assert findings_of(shared, place.lstrip("/")) == wanted
+
+
+def test_names_are_remembered_over_many_words(shared, place):
+    shared.publish(f"{place}?archive-format=compressed", many_words())
+    assert findings_of(shared, place.lstrip("/")) == [("pickle", "info", "model.pkl", "1 of them")]
+
+
+def test_findings_are_shown_and_searched_for(larder):
+    larder.publish("/acme/reader/1", module_with("ReadFile", "WriteFile", "MyOp", "MatMul", "MatMul"))
+    larder.publish("/acme/calm/1", module_with("MatMul", "Relu"))
+    assert findings_of(larder, "acme/reader/1") == [
+        ("op-file-read", "high", "saved_model.pb", "ReadFile"), ("op-file-write", "high", "saved_model.pb", "WriteFile"),
+        ("op-custom", "medium", "saved_model.pb", "MyOp")]
+    assert findings_of(larder, "acme/calm/1") == []
+    found = larder.get("/api/v1/modules?finding=op-file-read&facets=true").json()
+    assert [module["handle"] for module in found["modules"]] == ["acme/reader"]
+    assert found["facets"]["finding"] == {"op-file-read": 1, "op-file-write": 1, "op-custom": 1}
+    page = larder.get("/acme/reader/1", Accept="text/html").body.decode()
+    assert "Safety findings" in page and '/?finding=op-file-read"><code>op-file-read</code></a> (high)' in page
+    assert "Safety findings" not in larder.get("/acme/calm/1", Accept="text/html").body.decode()
+    assert "finding:\thigh, op-file-read: ReadFile, in saved_model.pb\n" in run("show", "acme/reader/1", server=larder.url).stdout
+
+
+def test_what_is_only_of_interest_is_no_facet(larder):
+    larder.publish("/acme/tables/1", module_with("InitializeTableFromTextFileV2"))
+    assert findings_of(larder, "acme/tables/1") == [("op-asset-read", "info", "saved_model.pb", "InitializeTableFromTextFileV2")]
+    assert larder.get("/api/v1/modules?finding=op-asset-read").json()["total"] == 0
+    assert "Safety findings" not in larder.get("/acme/tables/1", Accept="text/html").body.decode()
+
+
+def test_the_table_of_rules_is_theirs():
+    table = (ROOT / "docs/trust.md").read_text(encoding="utf-8")
+    rules = json.loads((ROOT / "schema/safety.json").read_text(encoding="utf-8"))["rules"]
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    assert [(row[0], row[1], row[2]) for row in rows] == [(f"| `{rule['id']}`", rule["severity"], rule["meaning"]) for rule in rules]
+    assert all(len(row) == 5 and row[3] and row[4].strip(" |") for row in rows)
