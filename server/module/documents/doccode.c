@@ -29,6 +29,7 @@ struct finishing {
 
 struct address {
 	const char *scheme; /* where it begins */
+	const char *host;   /* behind :// */
 	const char *path;   /* behind the host */
 	const char *end;
 };
@@ -70,7 +71,7 @@ static bool next_address(const char *at, const char *end, struct address *out)
 		return false;
 	while (scheme > at && is_scheme_sign(scheme[-1]))
 		scheme--;
-	*out = (struct address){scheme, colon + 3, find_address_end(colon + 3, end)};
+	*out = (struct address){scheme, colon + 3, colon + 3, find_address_end(colon + 3, end)};
 	while (out->path < out->end && !strchr(":/?#@&", *out->path))
 		out->path++;
 	return true;
@@ -97,13 +98,12 @@ static bool has_module_path(const struct address *address)
 
 static bool is_of_home(const struct address *address, const struct document_home *home)
 {
-	const char *host = strstr(address->scheme, "://") + 3;
 	AUTO_FREE char *path = NULL;
 
 	if (!is_http(address) || !has_module_path(address))
 		return false;
 	path = mem_dup_n(address->path, (size_t)(address->end - address->path));
-	return uri_host_is_listed(home->hosts, host, (size_t)(address->path - host), path);
+	return uri_host_is_listed(home->hosts, address->host, (size_t)(address->path - address->host), path);
 }
 
 static bool next_of_home(
