@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients are never far ahead of the inspection, so that the end comes as soon as the rest did. The inspection stands still in
 here after its first 8 MiB, and bytes are counted."""
+import functools
 import http.client
 import socket
 import threading
@@ -18,8 +19,13 @@ pytestmark = needs_shim
 MiB = 1 << 20
 # What the inspection has had, its lead at most, and what is on its way in buffers.
 BOUND = 8 * MiB + 64 * MiB + 4 * MiB
-LARGE = modules.module(96 * MiB)
 PATH = "/google/large/1"
+
+
+@functools.cache
+def large(size=96):
+    """Made where it is needed: every process of pytest has all files of tests."""
+    return modules.module(size * MiB)
 
 
 @pytest.fixture(name="disk")
@@ -77,7 +83,7 @@ class Reading:
 
     def assert_ends_well(self):
         self.thread.join()
-        assert self.download.whole and self.download.digest() == modules.digest(LARGE), self.download.error
+        assert self.download.whole and self.download.digest() == modules.digest(large()), self.download.error
 
 
 def assert_others_are_served(larder):
@@ -91,7 +97,7 @@ def assert_others_are_served(larder):
 def test_an_upload_is_paused(larder, disk, chunked):
     disk.stick_writing()
     answers = []
-    body = [LARGE[at:at + MiB] for at in range(0, len(LARGE), MiB)] if chunked else LARGE
+    body = [large()[at:at + MiB] for at in range(0, len(large()), MiB)] if chunked else large()
     thread = threading.Thread(target=lambda: answers.append(larder.put("/acme/large/1", body)))
     thread.start()
     larder.wait_for("larder_received_bytes_total", 8 * MiB)
@@ -101,17 +107,17 @@ def test_an_upload_is_paused(larder, disk, chunked):
     disk.let_go()
     thread.join()
     assert [answer.status for answer in answers] == [201]
-    assert larder.get("/acme/large/1.tar.gz").body == LARGE
+    assert larder.get("/acme/large/1.tar.gz").body == large()
 
 
 def test_a_paused_upload_can_be_left(larder, disk):
     disk.stick_writing()
     with socket.create_connection(larder.address) as connection:
         connection.sendall(f"PUT /acme/large/1 HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {larder.token()}\r\n"
-                           f"Content-Length: {len(LARGE)}\r\n\r\n".encode())
+                           f"Content-Length: {len(large())}\r\n\r\n".encode())
         connection.settimeout(2)
         with pytest.raises(TimeoutError):
-            connection.sendall(LARGE)
+            connection.sendall(large())
     assert_others_are_served(larder)
     disk.let_go()
     larder.wait_for_idle()
@@ -119,14 +125,14 @@ def test_a_paused_upload_can_be_left(larder, disk):
     assert larder.get("/acme/large/1.tar.gz").status == 404
 
 
-@pytest.mark.parametrize("module", [LARGE, modules.module(32 * MiB)], ids=["paused", "waiting for its inspection"])
-def test_a_server_that_ends_waits_for_no_paused_upload(larder, disk, module):
+@pytest.mark.parametrize("size", [96, 32], ids=["paused", "waiting for its inspection"])
+def test_a_server_that_ends_waits_for_no_paused_upload(larder, disk, size):
     disk.stick_writing()
     ends = []
 
     def put():
         try:
-            ends.append(larder.put("/acme/large/1", module).status)
+            ends.append(larder.put("/acme/large/1", large(size)).status)
         except (OSError, http.client.HTTPException) as error:
             ends.append(error)
 
@@ -150,13 +156,13 @@ def test_a_server_that_ends_waits_for_no_paused_upload(larder, disk, module):
 
 
 def test_clients_of_a_fill_are_not_far_ahead(larder, disk, upstream):
-    upstream.serve(PATH, Answer(LARGE, etag='"v1"', ranges=True))
+    upstream.serve(PATH, Answer(large(), etag='"v1"', ranges=True))
     disk.stick_writing()
     readers = [Reading(larder) for _ in range(3)]
     for reader in readers:
         assert reader.stalled_at() < BOUND
     # The transfer is not held up by it.
-    larder.wait_for("larder_upstream_received_bytes_total", len(LARGE))
+    larder.wait_for("larder_upstream_received_bytes_total", len(large()))
     assert_others_are_served(larder)
     disk.let_go()
     for reader in readers:
@@ -165,8 +171,8 @@ def test_clients_of_a_fill_are_not_far_ahead(larder, disk, upstream):
 
 
 def test_what_an_earlier_process_left_comes_while_it_is_read_again(larder, disk, upstream):
-    upstream.serve(PATH, Answer(LARGE, etag='"v1"', ranges=True, gate=threading.Event(), gate_after=90 * MiB),
-                   Answer(LARGE, etag='"v1"', ranges=True))
+    upstream.serve(PATH, Answer(large(), etag='"v1"', ranges=True, gate=threading.Event(), gate_after=90 * MiB),
+                   Answer(large(), etag='"v1"', ranges=True))
     first = Reading(larder)
     larder.wait_for("larder_upstream_received_bytes_total", 88 * MiB)
     larder.wait_for("larder_fill_bookmarks_total", 1)
@@ -181,4 +187,4 @@ def test_what_an_earlier_process_left_comes_while_it_is_read_again(larder, disk,
     larder.wait_for("larder_upstream_received_bytes_total", 4 * MiB)
     disk.let_go()
     reader.assert_ends_well()
-    assert upstream.sent_bytes < len(LARGE) + 20 * MiB
+    assert upstream.sent_bytes < len(large()) + 20 * MiB

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is counted and logged as sent is what clients were sent, also those that go away within an answer."""
+import functools
 import re
 import socket
 import ssl
@@ -12,10 +13,15 @@ from support.waiting import DEADLINE_S, wait_until
 
 PATH = "/acme/half-plus-two/1"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
-LARGE = modules.module(64 << 20)
 # What the kernel's buffers on both sides may hold beside what a client has read.
 BUFFERS = 12 << 20
 SENT, MODULES = "larder_sent_bytes_total", "larder_module_bytes_total"
+
+
+@functools.cache
+def large():
+    """Made where it is needed: every process of pytest has all files of tests."""
+    return modules.module(64 << 20)
 
 
 def connect(larder, secure=False):
@@ -59,19 +65,19 @@ WAYS = {"fast": ("HTTP/1.1", ""), "libmicrohttpd": ("HTTP/1.1", "Authorization: 
 
 @pytest.fixture(scope="module")
 def larders(tmp_path_factory, certificate):
-    """One that speaks plainly, one with TLS; both have LARGE."""
+    """One that speaks plainly, one with TLS; both have the large module."""
     keys = {"tls_certificate": certificate / "cert.pem", "tls_key": certificate / "key.pem"}
     found = {}
     for secure in (False, True):
         larder = found[secure] = Daemon(tmp_path_factory.mktemp("larder"))
         larder.start()
-        larder.publish(PATH, LARGE)
+        larder.publish(PATH, large())
         if secure:
             larder.stop()
             larder.configure({"server": keys})
             larder.start()
         else:
-            assert all(larder.get(COMPRESSED).body == LARGE for _ in range(3))
+            assert all(larder.get(COMPRESSED).body == large() for _ in range(3))
     yield found
     for larder in found.values():
         larder.stop()
@@ -102,9 +108,9 @@ def test_who_goes_within_an_answer_was_sent_no_more(larders, way, read, how):
 
 def test_who_takes_all_was_sent_all(start):
     larder = start()
-    larder.publish(PATH, LARGE)
+    larder.publish(PATH, large())
     for target in (COMPRESSED, COMPRESSED, PATH + ".tar.gz"):
         before = larder.metrics()
-        assert larder.get(target).body == LARGE
-        wait_until(lambda: larder.metric(MODULES) - before[MODULES] == len(LARGE), larder.tail)
+        assert larder.get(target).body == large()
+        wait_until(lambda: larder.metric(MODULES) - before[MODULES] == len(large()), larder.tail)
         assert larder.get("/api/v1/stats").json()["saved_bytes"] == larder.metric(MODULES)
