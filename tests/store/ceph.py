@@ -4,12 +4,13 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 import uuid
+
+from support.ports import Port
 
 KEY, SECRET = "AKIALARDERTEST00001", "larderlarderlarderlarderlarder0001"
 DEADLINE_S = int(os.environ.get("LARDER_TEST_DEADLINE_S", "120"))
@@ -71,16 +72,6 @@ rgw num rados handles = 1
 # A radosgw whose monitor wants encryption hangs for minutes, hence crc above.
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 def is_here():
     return all(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin") for name in ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "setpriv"))
 
@@ -93,30 +84,22 @@ def bound_to_parent(*words):
 class Ceph:
     def __init__(self, folder, gateways=1):
         self.folder, self.processes = folder, []
+        # Held to the end: of ports that were merely found free one may be another test's by the time that Ceph listens there.
+        self.reserved = [Port() for _ in range(2 + gateways)]
         try:
-            self.begin(gateways)
-        except BaseException as failure:
+            self.begin()
+        except BaseException:
             self.stop()
-            # Somebody may have taken a port since it was found free.
-            if not isinstance(failure, Exception) or "ddress already in use" not in self.logs():
-                raise
-            try:
-                self.begin(gateways)
-            except BaseException:
-                self.stop()
-                raise
+            raise
 
-    def begin(self, gateways):
+    def begin(self):
         for name in ("mon", "osd", "log", "rgw"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        v2, v1, *self.ports = free_ports(2 + gateways)
+        v2, v1, *self.ports = (port.number for port in self.reserved)
         fsid = str(uuid.uuid4())
         self.conf = self.folder / "ceph.conf"
         self.conf.write_text(CONFIGURATION.format(folder=self.folder, fsid=fsid, v2=v2, v1=v1))
         self.start(fsid, v2, v1)
-
-    def logs(self):
-        return "".join(path.read_text(errors="replace") for path in (self.folder / "log").iterdir())
 
     def call(self, *words):
         with open(self.folder / "log" / "commands.log", "ab") as log:
@@ -166,6 +149,8 @@ class Ceph:
         for process in self.processes:
             process.wait()
         self.processes.clear()
+        for port in self.reserved:
+            port.close()
         for path in self.folder.iterdir():
             if path.is_dir() and path.name != "log":
                 shutil.rmtree(path, ignore_errors=True)
