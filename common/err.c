@@ -28,6 +28,7 @@ static const char *const names[ERR_CODE_COUNT] = {
 	[ERR_LOOP_DETECTED] = "loop-detected",
 	[ERR_QUARANTINED] = "quarantined",
 	[ERR_BUSY] = "busy",
+	[ERR_STORE_UNAVAILABLE] = "store-unavailable",
 	[ERR_NO_SPACE] = "no-space",
 	[ERR_INTERNAL] = "internal",
 };

@@ -42,6 +42,9 @@
 #include "server/store/unpacked/members.h"
 #include "server/upstream/kaggle_map.h"
 #include "server/upstream/kaggle_places.h"
+#include "server/vault/vault_alone.h"
+#include "server/vault/vault_bucket.h"
+#include "server/vault/vault.h"
 #include "server/web/web.h"
 
 enum { RENDERINGS_BYTES_MAX = 16 << 20 };
@@ -55,6 +58,7 @@ struct app {
 	struct services services;
 	struct response_cache *response_cache;
 	struct invalidation *invalidation; /* NULL: other processes cannot be heard */
+	struct vault *vault;
 	struct committer *committer;
 	struct holdup *holdup;
 	struct checkpoints *checkpoints;
@@ -163,7 +167,7 @@ static bool open_stores(struct app *app, struct err *err)
 	const char *data_dir = app->config->storage.data_dir;
 	struct services *services = &app->services;
 	const struct space_limits limits = {
-		app->config->storage.max_bytes, app->config->storage.keep_free_bytes};
+		config_cache_bytes(app->config), app->config->storage.keep_free_bytes};
 	struct reclaimable reclaimables[2];
 	struct members_room room;
 
@@ -173,7 +177,7 @@ static bool open_stores(struct app *app, struct err *err)
 			&services->members, err) ||
 		!members_put_aside(services->members, err))
 		return false;
-	app->committer = committer_create(services->catalog, services->blobs, services->members);
+	app->committer = committer_create(services->catalog, services->blobs, services->members, app->vault);
 	app->response_cache = response_cache_create(&response_cache_limits);
 	committer_set_forget(app->committer, forget, app->response_cache);
 	open_invalidation(app);
@@ -214,6 +218,7 @@ static void open_mirror(struct app *app)
 		.blobs = app->services.blobs,
 		.committer = app->committer,
 		.space = app->space,
+		.vault = app->vault,
 		.checkpoints = app->checkpoints,
 		.failed_fills = webhooks_failed_fills(app->webhooks),
 	};
@@ -360,11 +365,13 @@ static bool open_front(struct app *app, struct err *err)
 	return front_open(&settings, &app->front, err);
 }
 
-bool app_open(const struct config *config, struct app **out, struct err *err)
+bool app_open(const struct config *config, struct bucket *bucket, struct app **out, struct err *err)
 {
 	struct app *app = mem_zero(1, sizeof *app);
 
 	app->config = config;
+	app->vault = bucket ? vault_bucket_create(bucket, config->store.lease_ttl_s) : vault_alone();
+	app->services.vault = app->vault;
 	app->lock_fd = -1;
 	app->services.config = config;
 	app->services.started_at = clock_now_s();
@@ -429,6 +436,7 @@ void app_close(struct app *app)
 	members_close(app->services.members);
 	blobs_close(app->services.blobs);
 	catalog_close(app->services.catalog);
+	vault_destroy(app->vault);
 	own_close(&app->lock_fd);
 	renderings_destroy(app->services.renderings);
 	free(app->url);

@@ -11,10 +11,11 @@
 #include "server/config.h"
 
 struct app;
+struct bucket;
 
-/* Opens the data folder (refused while another daemon has it), and serves. The configuration must outlive it.
- */
-bool app_open(const struct config *config, struct app **out, struct err *err);
+/* Opens the data folder (refused while another daemon has it), and serves. The configuration must outlive it,
+ * and so must the bucket that it shares with other nodes, which was proved; NULL: it is alone. */
+bool app_open(const struct config *config, struct bucket *bucket, struct app **out, struct err *err);
 
 /* "http://127.0.0.1:8080": where it listens. */
 const char *app_url(const struct app *app);

@@ -480,6 +480,11 @@ static int line_of(const struct reading *reading, const char *section, const cha
 	return reading->key_lines[key_find(section, name) - config_keys];
 }
 
+int64_t config_cache_bytes(const struct config *config)
+{
+	return config->store.kind == STORE_FOLDER ? config->storage.max_bytes : config->store.cache_bytes;
+}
+
 /* What of a bucket does not fit together. */
 static void check_store(struct reading *reading)
 {

@@ -22,6 +22,9 @@ AUTO_CLEANER(own_config, struct config *, config_destroy)
  * false if there was any (err sums them up) or the file cannot be read. The caller owns *out. */
 bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err);
 
+/* Most bytes of modules that this machine is to keep of what others have too; 0: no limit. */
+int64_t config_cache_bytes(const struct config *config);
+
 /* Sets one key as the file would ("server", "listen", "127.0.0.1:0"): for the command line. */
 bool config_set(
 	struct config *config, const char *section, const char *key, const char *value, struct err *err);

@@ -9,6 +9,7 @@
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_wants.h"
+#include "server/vault/vault.h"
 
 static void answer_plain(struct reply *reply, const char *media_type, const char *text)
 {
@@ -33,6 +34,17 @@ static bool look(const struct services *services, struct space_view *out, struct
 	return true;
 }
 
+/* What is here is served also while the other nodes' is out of reach. NULL: there are none. */
+static json_t *store_json(struct vault *vault)
+{
+	struct err why;
+
+	if (!vault_is_shared(vault))
+		return NULL;
+	return json_pack(
+		"{s:b, s:b}", "reads", vault_can_read(vault, &why), "writes", vault_can_write(vault, &why));
+}
+
 void api_readyz(void *services, struct request *request, struct reply *reply)
 {
 	const struct services *all = services;
@@ -43,8 +55,8 @@ void api_readyz(void *services, struct request *request, struct reply *reply)
 		(void)err_set(&err, ERR_BUSY, "Not ready to serve: %.200s", why.text);
 		return problem_reply(reply, &err);
 	}
-	answer_json(reply, json_pack("{s:b, s:b, s:I}", "ready", 1, "full", space.full, "free_bytes",
-				   (json_int_t)space.free_bytes));
+	answer_json(reply, json_pack("{s:b, s:b, s:I, s:o*}", "ready", 1, "full", space.full, "free_bytes",
+				   (json_int_t)space.free_bytes, "store", store_json(all->vault)));
 }
 
 void api_metrics(void *services, struct request *request, struct reply *reply)

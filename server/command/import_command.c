@@ -17,6 +17,7 @@
 #include "server/registry/import_foreign.h"
 #include "server/registry/reclaimable.h"
 #include "server/store/catalog/catalog_opening.h"
+#include "server/vault/vault_alone.h"
 
 /* ---- where to ---- */
 
@@ -108,11 +109,12 @@ static bool import(const struct import_options *options, const struct config *co
 	const struct signing_key *key, struct import_talk *talk, struct import_report *report,
 	struct err *err)
 {
-	const struct space_limits limits = {config->storage.max_bytes, config->storage.keep_free_bytes};
+	const struct space_limits limits = {config_cache_bytes(config), config->storage.keep_free_bytes};
 	const struct reclaimable reclaimable = reclaimable_members(stores->members);
 	struct neighbour neighbour = {.data_dir = config->storage.data_dir};
 	AUTO_COMMITTER
-	struct committer *committer = committer_create(stores->catalog, stores->blobs, stores->members);
+	struct committer *committer =
+		committer_create(stores->catalog, stores->blobs, stores->members, vault_alone());
 	AUTO_SPACE
 	struct space *space =
 		space_create(&limits, stores->catalog, stores->blobs, committer, &reclaimable, 1);
@@ -138,6 +140,14 @@ static int fail_early(
 	return import_talk_report(&talk, &report, key, err);
 }
 
+static bool check_kind(const struct config *config, struct err *err)
+{
+	return config->store.kind == STORE_FOLDER ||
+	       err_set(err, ERR_BAD_REQUEST,
+		       "a bundle cannot come into a bucket yet ([store] kind = s3): publish the modules, or "
+		       "import it into a Larder on a folder");
+}
+
 static int import_here(const struct import_options *options, const struct signing_key *key)
 {
 	AUTO_CONFIG struct config *config = NULL;
@@ -147,7 +157,7 @@ static int import_here(const struct import_options *options, const struct signin
 	struct err err;
 	bool done;
 
-	if (!command_load_config(&options->place, &config, &err) ||
+	if (!command_load_config(&options->place, &config, &err) || !check_kind(config, &err) ||
 		!open_stores(options, config->storage.data_dir, &stores, &err))
 		return fail_early(options, key, &err);
 	import_talk_init(&talk, options, config);

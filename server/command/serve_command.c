@@ -156,44 +156,46 @@ static void refuse_bucket(const struct probe_report *report, struct err *err)
 	}
 }
 
-/* Nothing is kept in a bucket yet: nobody must take a folder for one. An exit status: to start again helps
- * only where the store could not be asked. */
-static int refuse_to_serve(const struct config *config)
+/* An exit status: to start again helps only where the store could not be asked. */
+static int prove(struct bucket *bucket)
 {
-	AUTO_BUCKET struct bucket *bucket = bucket_create(&config->store.bucket);
 	struct probe_report report;
 	struct err err;
 
 	bucket_probe(bucket, false, &report);
 	if (report.sound)
-		(void)err_set(&err, ERR_BAD_REQUEST,
-			"the bucket is sound, but this version keeps nothing in a bucket yet: "
-			"[store] kind = folder");
-	else
-		refuse_bucket(&report, &err);
+		return COMMAND_DONE;
+	refuse_bucket(&report, &err);
 	(void)command_fail(&err);
-	return report.sound || report.lasting ? COMMAND_MISCONFIGURED : COMMAND_FAILED;
+	return report.lasting ? COMMAND_MISCONFIGURED : COMMAND_FAILED;
 }
 
-static int serve(const struct config *config, const struct options *options)
+static int serve(const struct config *config, struct bucket *bucket, const struct options *options)
 {
 	AUTO_APP struct app *app = NULL;
 	sigset_t signals;
 	struct err err;
 
-	if (config->store.kind == STORE_S3)
-		return refuse_to_serve(config);
 	if (!config_check_dates(config, &err))
 		log_event(LOG_LEVEL_WARN, "clients will refuse the certificate", "why", err.text, NULL);
 	/* Before any thread is made, so that all of them leave the signals to this one. */
 	block_signals(&signals);
 	raise_descriptor_limit();
 	give_memory_back();
-	if (!app_open(config, &app, &err))
+	if (!app_open(config, bucket, &app, &err))
 		return command_fail(&err);
 	print_address(app);
 	await_end(app, options, &signals);
 	return COMMAND_DONE;
+}
+
+static int serve_what_is_configured(const struct config *config, const struct options *options)
+{
+	AUTO_BUCKET struct bucket *bucket =
+		config->store.kind == STORE_S3 ? bucket_create(&config->store.bucket) : NULL;
+	int status = bucket ? prove(bucket) : COMMAND_DONE;
+
+	return status == COMMAND_DONE ? serve(config, bucket, options) : status;
 }
 
 /* ---- the command ---- */
@@ -210,7 +212,7 @@ static int run(void *values, int count, char **words)
 		(void)command_fail(&err);
 		return options->check ? COMMAND_FAILED : COMMAND_MISCONFIGURED;
 	}
-	return options->check ? check(config) : serve(config, options);
+	return options->check ? check(config) : serve_what_is_configured(config, options);
 }
 
 static const struct option_row rows[] = {

@@ -23,6 +23,7 @@
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_space.h"
 #include "server/store/outgoing.h"
+#include "server/vault/vault_alone.h"
 
 struct upkeep_options {
 	struct place_options place;
@@ -238,7 +239,8 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 	static const _Atomic bool never = false;
 	const struct reclaimable reclaimable = reclaimable_members(stores->members);
 	AUTO_COMMITTER
-	struct committer *committer = committer_create(stores->catalog, stores->blobs, stores->members);
+	struct committer *committer =
+		committer_create(stores->catalog, stores->blobs, stores->members, vault_alone());
 	AUTO_SPACE
 	struct space *space =
 		space_create(limits, stores->catalog, stores->blobs, committer, &reclaimable, 1);
@@ -281,7 +283,7 @@ static int run_gc(void *values, int count, char **words)
 		!members_open(config->storage.data_dir, &unpacks_nothing, 0, &stores.members, &err))
 		return command_fail(&err);
 	log_configure(LOG_LEVEL_WARN, config->log.format);
-	limits = (struct space_limits){config->storage.max_bytes, config->storage.keep_free_bytes};
+	limits = (struct space_limits){config_cache_bytes(config), config->storage.keep_free_bytes};
 	neighbour = (struct neighbour){.data_dir = config->storage.data_dir};
 	return collect(options, &stores, &limits, &neighbour, &err) ? COMMAND_DONE : command_fail(&err);
 }

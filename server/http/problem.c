@@ -35,6 +35,7 @@ static const struct problem_row rows[ERR_CODE_COUNT] = {
 	[ERR_LOOP_DETECTED] = {508, 0, "Loop detected"},
 	[ERR_QUARANTINED] = {451, 0, "Quarantined"},
 	[ERR_BUSY] = {503, 1, "Busy"},
+	[ERR_STORE_UNAVAILABLE] = {503, 5, "Store unavailable"},
 	[ERR_NO_SPACE] = {507, 60, "No space left"},
 	[ERR_INTERNAL] = {500, 0, "Internal error"},
 };

@@ -2,6 +2,7 @@
 #include "server/registry/committer.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -12,13 +13,16 @@
 #include "server/registry/span.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_fills.h"
+#include "server/store/catalog/catalog_known.h"
 
 /* Upstreams seldom tell what they changed, and nobody has asked for it since. */
 enum { DRAFT_AGE_MAX_S = 24 * 3600 };
 
-enum { EVICTED_AT_ONCE = 64, UNSTAGED_AT_ONCE = 64 };
+enum { EVICTED_AT_ONCE = 64, UNSTAGED_AT_ONCE = 64, NODE_BYTES = 16 };
 
 struct committer {
+	struct vault *vault;
+	struct digest node; /* of random bytes: whose deposits are whose */
 	struct span *span;
 	struct commits *commits;
 	struct catalog *catalog;
@@ -30,10 +34,15 @@ struct committer {
 	void *kept_context;
 };
 
-struct committer *committer_create(struct catalog *catalog, struct blobs *blobs, struct members *members)
+struct committer *committer_create(
+	struct catalog *catalog, struct blobs *blobs, struct members *members, struct vault *vault)
 {
 	struct committer *committer = mem_zero(1, sizeof *committer);
+	uint8_t node[NODE_BYTES];
 
+	random_bytes(node, sizeof node);
+	committer->node = digest_of(node, sizeof node);
+	committer->vault = vault;
 	committer->span = span_create(blobs);
 	committer->commits = commits_create(catalog, blobs);
 	committer->catalog = catalog;
@@ -56,6 +65,20 @@ void committer_set_forget(
 {
 	committer->forget = forget;
 	committer->forget_context = context;
+}
+
+bool committer_is_shared(const struct committer *committer)
+{
+	return vault_is_shared(committer->vault);
+}
+
+bool committer_check_alone(const struct committer *committer, const char *what, struct err *err)
+{
+	return !vault_is_shared(committer->vault) ||
+	       err_set(err, ERR_BAD_REQUEST,
+		       "%s cannot come into a bucket yet ([store] kind = s3): publish the modules, or have "
+		       "another Larder, on a folder, import them and be this one's upstream",
+		       what);
 }
 
 void committer_set_kept(struct committer *committer, void (*kept)(void *context), void *context)
@@ -146,16 +169,65 @@ bool committer_record_md5(
 	return true;
 }
 
+/* A spool's name is its own: who tries the same deposit again has the same nonce. */
+static struct deposit deposit_of(const struct committer *committer, struct spool *spool,
+	const struct name *name, const struct origin *origin, const struct inspection *inspection)
+{
+	struct deposit deposit = {.name = name,
+		.identity = {.checksums = inspection->checksums,
+			.size_bytes = inspection->size_bytes,
+			.source = origin->source,
+			.at_s = clock_now_s()},
+		.fd = spool_fd(spool),
+		.is_new = origin->is_new};
+
+	(void)snprintf(
+		deposit.identity.who, sizeof deposit.identity.who, "%s", origin->who ? origin->who : "");
+	(void)snprintf(deposit.identity.nonce, sizeof deposit.identity.nonce, "%.32s-%s", committer->node.hex,
+		spool_name(spool));
+	return deposit;
+}
+
+bool committer_deposit(struct committer *committer, struct spool *spool, const struct name *name,
+	const struct origin *origin, const struct inspection *inspection, enum deposited *out,
+	struct err *err)
+{
+	struct deposit deposit;
+
+	*out = DEPOSITED_NEW;
+	if (!vault_is_shared(committer->vault))
+		return true;
+	deposit = deposit_of(committer, spool, name, origin, inspection);
+	if (vault_keep(committer->vault, &deposit, out, err))
+		return true;
+	if (err->code == ERR_CONFLICT && origin->source == SOURCE_MIRRORED) {
+		err->code = ERR_QUARANTINED;
+		(void)err_prefix(err, "upstream %.60s now has other bytes: ", origin->who);
+	}
+	return false;
+}
+
+/* Whoever was first with all is new, also where somebody here came to his end before. */
+static enum kept kept_by_all(const struct committer *committer, enum deposited deposited, enum kept here)
+{
+	if (deposited == DEPOSITED_BEFORE)
+		return KEPT_AGAIN;
+	return here == KEPT_AGAIN && vault_is_shared(committer->vault) ? KEPT_NEW_ARTIFACT : here;
+}
+
 bool committer_commit(struct committer *committer, struct spool *spool, const struct name *name,
-	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err)
+	const struct origin *origin, enum deposited deposited, const struct inspection *inspection,
+	enum kept *out, struct err *err)
 {
 	const struct keeping keeping = keeping_of(name, origin, inspection);
 
 	/* Outside of the span: this is the long part, and the file has no name yet that others could see. */
 	if (!blobs_prepare(spool, err))
 		return false;
-	if (adopt_and_record(committer, spool, &keeping, out, err))
+	if (adopt_and_record(committer, spool, &keeping, out, err)) {
+		*out = kept_by_all(committer, deposited, *out);
 		return true;
+	}
 	undo_adoption(committer, &inspection->checksums.sha256);
 	return false;
 }
@@ -237,21 +309,45 @@ static void remove_orphan(void *context, const struct digest *digest)
 			err.text, NULL);
 }
 
-bool committer_withdraw(
-	struct committer *committer, const struct name *name, const char *who, struct err *err)
+/* Withdrawing is how room is made: it must not need any. */
+static bool withdraw_here(struct committer *committer, const struct withdrawal *withdrawal, struct err *err)
 {
 	bool withdrawn;
 	ALONE(committer->span);
 
-	withdrawn =
-		catalog_withdraw(committer->catalog, name, who, clock_now_s(), remove_orphan, committer, err);
-	/* Withdrawing is how room is made: it must not need any. */
+	withdrawn = catalog_withdraw(committer->catalog, withdrawal, remove_orphan, committer, err);
 	if (!withdrawn && err->code == ERR_NO_SPACE && blobs_spend_reserve(committer->blobs))
-		withdrawn = catalog_withdraw(
-			committer->catalog, name, who, clock_now_s(), remove_orphan, committer, err);
+		withdrawn = catalog_withdraw(committer->catalog, withdrawal, remove_orphan, committer, err);
 	/* Only now: what was looked up before the row changed is told apart by the forgetting. */
-	committer_forget(committer, name_path(name).text);
+	committer_forget(committer, name_path(withdrawal->name).text);
 	return withdrawn;
+}
+
+/* What was withdrawn there before, and is not here, was begun by somebody who did not come to its end. */
+static bool withdraw_there(
+	struct committer *committer, const struct name *name, const char *who, struct err *err)
+{
+	struct known known;
+	bool before;
+
+	return !vault_is_shared(committer->vault) ||
+	       (catalog_look(committer->catalog, name, clock_now_s(), &known, err) &&
+		       vault_withdraw(committer->vault, name, who, known.version, &before, err));
+}
+
+bool committer_withdraw(
+	struct committer *committer, const struct name *name, const char *who, struct err *err)
+{
+	const struct withdrawal withdrawal = {name, who, clock_now_s(), vault_is_shared(committer->vault)};
+
+	return withdraw_there(committer, name, who, err) && withdraw_here(committer, &withdrawal, err);
+}
+
+bool committer_entomb(struct committer *committer, const struct name *name, struct err *err)
+{
+	const struct withdrawal withdrawal = {name, NULL, clock_now_s(), true};
+
+	return withdraw_here(committer, &withdrawal, err);
 }
 
 /* ---- evicting ---- */

@@ -20,11 +20,13 @@
 #include "server/store/catalog/catalog_space.h"
 #include "server/store/catalog/catalog_staging.h"
 #include "server/store/unpacked/members.h"
+#include "server/vault/vault.h"
 
 struct committer;
 
 /* All must outlive it. What is unpacked of a blob goes with it; members may be NULL. destroy takes NULL. */
-struct committer *committer_create(struct catalog *catalog, struct blobs *blobs, struct members *members);
+struct committer *committer_create(
+	struct catalog *catalog, struct blobs *blobs, struct members *members, struct vault *vault);
 void committer_destroy(struct committer *committer);
 AUTO_CLEANER(own_committer, struct committer *, committer_destroy)
 #define AUTO_COMMITTER AUTO(own_committer)
@@ -34,6 +36,12 @@ AUTO_CLEANER(own_committer, struct committer *, committer_destroy)
  * committer is used. */
 void committer_set_forget(
 	struct committer *committer, void (*forget)(void *context, const char *label), void *context);
+
+/* Whether a deposit has anybody to go to: else it comes to nothing at once. */
+bool committer_is_shared(const struct committer *committer);
+
+/* ERR_BAD_REQUEST where it is shared, for what would be recorded here only. */
+bool committer_check_alone(const struct committer *committer, const char *what, struct err *err);
 
 /* Has it forgotten, for what was written by others on the same stores. */
 void committer_forget(const struct committer *committer, const char *label);
@@ -48,12 +56,20 @@ struct origin {
 	bool is_new;     /* refused where the version is there, in whatever format */
 };
 
-/* Keeps a complete and inspected spool under this name: durable on return; then it is the caller's to mark
- * the spool as kept, when all is counted. Fails as catalog_keep does, or with ERR_NO_SPACE; nothing is left
- * behind then but what was there before. ERR_BUSY where another process has the database for long: the spool
- * is as it was, and can be kept later. */
+/* Gives a complete and inspected spool to all who share the vault, before it is committed: may wait for the
+ * network, and holds nothing meanwhile. It can be tried again. Fails as vault_keep does; ERR_QUARANTINED
+ * where an upstream's bytes are not those that were kept before. */
+bool committer_deposit(struct committer *committer, struct spool *spool, const struct name *name,
+	const struct origin *origin, const struct inspection *inspection, enum deposited *out,
+	struct err *err);
+
+/* Keeps a complete and inspected spool that was deposited under this name: durable on return; then it is the
+ * caller's to mark the spool as kept, when all is counted. KEPT_AGAIN also where others had it. Fails as
+ * catalog_keep does, or with ERR_NO_SPACE; nothing is left behind then but what was there before. ERR_BUSY
+ * where another process has the database for long: the spool is as it was, and can be kept later. */
 bool committer_commit(struct committer *committer, struct spool *spool, const struct name *name,
-	const struct origin *origin, const struct inspection *inspection, enum kept *out, struct err *err);
+	const struct origin *origin, enum deposited deposited, const struct inspection *inspection,
+	enum kept *out, struct err *err);
 
 /* Makes a complete and inspected spool a blob that no version claims yet, staged for an import: durable on
  * return, and the spool is marked as kept. ERR_BUSY as above: patient has it wait for seconds before. */
@@ -74,9 +90,13 @@ bool committer_compare(struct committer *committer, const struct name *name, con
 bool committer_record_md5(
 	struct committer *committer, const struct blob_md5 *items, size_t count, struct err *err);
 
-/* Withdraws a version and removes the blobs that nothing else needs. */
+/* Withdraws a version, for all who share the vault first, and removes the blobs that nothing else needs. */
 bool committer_withdraw(
 	struct committer *committer, const struct name *name, const char *who, struct err *err);
+
+/* The same where others have withdrawn it: only here, also what was not known. ERR_GONE where it was known to
+ * be withdrawn. */
+bool committer_entomb(struct committer *committer, const struct name *name, struct err *err);
 
 /* Evicts mirrored blobs that nobody reads, as catalog_evict does, and removes their files: *eviction says how
  * much is wanted, and how much it was. Needs no free space. */

@@ -16,6 +16,7 @@
 #include "server/registry/gather.h"
 #include "server/registry/intake.h"
 #include "server/registry/proof.h"
+#include "server/registry/recall.h"
 #include "server/registry/standings.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_keep.h"
@@ -42,6 +43,7 @@ struct fill {
 	struct standings standings;
 	struct err err; /* why the last attempt failed */
 	bool kept;      /* or passed on whole */
+	bool settled;   /* by what other nodes have */
 };
 
 static bool is_stopped(const struct fill *fill)
@@ -169,18 +171,28 @@ static bool await_database(const struct fill *fill, int64_t until_ms)
 }
 
 /* Waits for another process that has the database as long as an upload would. */
-static bool commit(
-	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
+static bool commit(struct fill *fill, const struct origin *origin, enum deposited deposited,
+	const struct inspection *inspection, struct err *err)
 {
 	int64_t until_ms = clock_monotonic_ms() + 1000 * fill->tools->settings.commit_timeout_s;
 	enum kept kept;
 
 	while (!committer_commit(
-		fill->tools->committer, fill->spool, fill->name, origin, inspection, &kept, err)) {
+		fill->tools->committer, fill->spool, fill->name, origin, deposited, inspection, &kept, err)) {
 		if (err->code != ERR_BUSY || !await_database(fill, until_ms))
 			return false;
 	}
 	return true;
+}
+
+static bool deposit_and_commit(
+	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
+{
+	enum deposited deposited;
+
+	return committer_deposit(fill->tools->committer, fill->spool, fill->name, origin, inspection,
+		       &deposited, err) &&
+	       commit(fill, origin, deposited, inspection, err);
 }
 
 /* In pass-through, what clients were given must be as true, though nothing stays of it. */
@@ -189,7 +201,7 @@ static bool keep(
 {
 	return intake_passes_through(fill->intake)
 		       ? committer_compare(fill->tools->committer, fill->name, origin, inspection, err)
-		       : commit(fill, origin, inspection, err);
+		       : deposit_and_commit(fill, origin, inspection, err);
 }
 
 /* Waits for the inspector and keeps what it passed. */
@@ -218,6 +230,43 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 	}
 	intake_warn(fill->intake, inspection.examination);
 	return keep(fill, &origin, &inspection, &fill->err) ? VERDICT_KEPT : VERDICT_FATAL;
+}
+
+/* ---- what other nodes have ---- */
+
+static bool keep_recalled(struct fill *fill, const struct identity *identity)
+{
+	const struct origin origin = {.source = identity->source, .who = identity->who};
+	AUTO_INSPECTION struct inspection inspection = {0};
+
+	fill_progress_state(fill->progress, FILL_VERIFYING);
+	return intake_conclude(fill->intake, &inspection, &fill->err) &&
+	       (!atomic_load(&fill->progress->cancelled) || refuse_stopped(fill, &fill->err)) &&
+	       recall_check(fill->name, identity, &inspection, &fill->err) &&
+	       commit(fill, &origin, DEPOSITED_BEFORE, &inspection, &fill->err);
+}
+
+/* No upstream needs to be waited for meanwhile. */
+static enum recall take_recalled(struct fill *fill, const struct identity *identity)
+{
+	struct turn *granted = fill->fetch.granted;
+
+	if (granted && granted->is_taken)
+		breakers_leave(fill->tools->breakers, granted);
+	return recall_take(fill->tools, fill->name, identity, fill->intake, fill->progress, &fill->err);
+}
+
+/* Whether the fill is over with what they have, or may not go on without. */
+static bool try_recall(struct fill *fill)
+{
+	struct identity identity;
+	enum recall found = recall_find(fill->tools, fill->name, &identity, &fill->err);
+
+	if (found == RECALL_FOUND)
+		found = take_recalled(fill, &identity);
+	fill->settled = found != RECALL_NOTHING;
+	fill->kept = found == RECALL_FOUND && keep_recalled(fill, &identity);
+	return fill->settled;
 }
 
 /* ---- attempts ---- */
@@ -368,15 +417,17 @@ static bool try_round(struct fill *fill)
 
 static enum log_level loudness(enum err_code code)
 {
-	return code == ERR_NOT_FOUND     ? LOG_LEVEL_INFO
-	       : code == ERR_QUARANTINED ? LOG_LEVEL_ERROR
-					 : LOG_LEVEL_WARN;
+	return code == ERR_NOT_FOUND || code == ERR_GONE ? LOG_LEVEL_INFO
+	       : code == ERR_QUARANTINED                 ? LOG_LEVEL_ERROR
+							 : LOG_LEVEL_WARN;
 }
 
-/* What an upstream does not have is no failure, and of a quarantine the catalog tells. */
+/* What an upstream does not have is no failure, nor what was withdrawn, and of a quarantine the catalog
+ * tells. */
 static void tell_webhooks(const struct fill *fill, const struct err *why)
 {
-	if (why->code != ERR_NOT_FOUND && why->code != ERR_QUARANTINED && !is_stopped(fill))
+	if (why->code != ERR_NOT_FOUND && why->code != ERR_GONE && why->code != ERR_QUARANTINED &&
+		!is_stopped(fill))
 		failed_fills_note(fill->tools->failed_fills, fill->name, why);
 }
 
@@ -450,6 +501,8 @@ static void end(struct fill *fill)
 		return intake_passes_through(fill->intake) ? end_passed(fill) : end_kept(fill);
 	if (is_stopped(fill))
 		(void)refuse_stopped(fill, &why);
+	else if (fill->settled)
+		why = fill->err;
 	else if (standings_conclude(&fill->standings, fill->name, &why)) {
 		if (standings_all_settled(&fill->standings) &&
 			(why.code == ERR_NOT_FOUND || why.code == ERR_UPSTREAM_FAILED))
@@ -485,6 +538,7 @@ void fill_run(const struct fill_tools *tools, const struct fill_order *order)
 	metric_add(METRIC_FILLS_STARTED, 1);
 	if (order->row)
 		intake_take_up(fill.intake, order->row);
+	over = try_recall(&fill);
 	for (int64_t round = 0; !over && goes_on(&fill, round, started_ms); round++) {
 		if (round > 0)
 			back_off(&fill, round - 1, 0);

@@ -6,6 +6,7 @@
 #include "server/registry/fetch.h"
 #include "server/registry/fill.h"
 #include "server/registry/gather.h"
+#include "server/registry/recall.h"
 #include "server/registry/standings.h"
 #include "server/registry/wrapping.h"
 
@@ -86,6 +87,19 @@ static void *begin(void *context, const struct asking *asking)
 	return search;
 }
 
+/* What other nodes know of it, and then whether upstreams may be asked. */
+static bool look(void *progress, bool *answered, int64_t *out_bytes, struct err *err)
+{
+	struct search *search = progress;
+	struct identity identity;
+	enum recall found = recall_find(search->fetch.tools, search->fetch.name, &identity, err);
+
+	*answered = found == RECALL_FOUND;
+	if (*answered)
+		*out_bytes = identity.size_bytes;
+	return found == RECALL_NOTHING;
+}
+
 static bool next(void *progress, size_t *upstream)
 {
 	struct search *search = progress;
@@ -131,4 +145,4 @@ static void finish(void *progress)
 	free(search);
 }
 
-const struct question_steps fill_size_steps = {begin, next, ask_upstream, conclude, finish};
+const struct question_steps fill_size_steps = {begin, look, next, ask_upstream, conclude, finish};

@@ -17,6 +17,7 @@
 #include "server/registry/space.h"
 #include "server/upstream/client.h"
 #include "server/upstream/upstream.h"
+#include "server/vault/vault.h"
 
 struct fill_settings {
 	const struct upstream *upstreams; /* in the order in which they are asked */
@@ -39,9 +40,11 @@ struct fill_tools {
 	struct committer *committer;
 	struct space *space;
 	struct checkpoints *checkpoints;
+	struct vault *vault;               /* what other nodes have */
 	struct failed_fills *failed_fills; /* NULL: nobody wants to know */
 	struct breakers *breakers;         /* the mirror's own, */
-	struct queue *queue;               /* … as this one is */
+	struct queue *queue;               /* … as these are */
+	struct admission *admission;
 };
 
 /* What is to be filled. */

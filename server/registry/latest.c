@@ -296,7 +296,7 @@ static void conclude(void *progress, struct err *err)
 		(void)fetch_note_absent(&search->latest->tools, search->asking->name, err);
 }
 
-static const struct question_steps steps = {begin, next, ask, conclude, free};
+static const struct question_steps steps = {begin, NULL, next, ask, conclude, free};
 
 /* ---- questions ---- */
 

@@ -303,17 +303,36 @@ bool mirror_look(struct mirror *mirror, const struct name *name, struct snapshot
 	return catalog_look(mirror->tools.catalog, name, clock_now_s(), &out->known, err);
 }
 
+bool mirror_check_known(const struct mirror *mirror, const struct known *known, struct err *err)
+{
+	return admission_check_known(known, err) ||
+	       (err->code == ERR_NOT_FOUND && vault_is_shared(mirror->tools.vault));
+}
+
+/* What no upstream may be asked for, other nodes may have: the fill finds out, and asks again whether it may.
+ * But for what came round in a loop. */
+static bool may_ask_others(const struct mirror *mirror, const struct err *refusal)
+{
+	return vault_is_shared(mirror->tools.vault) && refusal->code != ERR_LOOP_DETECTED &&
+	       refusal->code != ERR_BAD_REQUEST;
+}
+
+static bool check_admission(
+	const struct mirror *mirror, const struct known *known, const char *cdn_loop, struct err *err)
+{
+	return admission_check(mirror->admission, known, cdn_loop, err) || may_ask_others(mirror, err);
+}
+
 /* What a request gets, and where it is PROSPECT_REFUSED, why. running: its fill, or NULL. */
 static enum prospect judge(const struct mirror *mirror, const struct known *known,
 	const struct running_fill *running, const char *cdn_loop, struct err *err)
 {
-	if (!admission_check_known(known, err))
+	if (!mirror_check_known(mirror, known, err))
 		return PROSPECT_REFUSED;
 	if (known_is_here(known))
 		return PROSPECT_HERE;
 	if (!running)
-		return admission_check(mirror->admission, known, cdn_loop, err) ? PROSPECT_FETCH
-										: PROSPECT_REFUSED;
+		return check_admission(mirror, known, cdn_loop, err) ? PROSPECT_FETCH : PROSPECT_REFUSED;
 	/* Were a loop's request to join, the fill would wait for the upstream and that for the fill. Where it
 	 * passes through, its first bytes may be gone. */
 	return admission_check_loop(mirror->admission, cdn_loop, err) &&
@@ -378,7 +397,7 @@ bool mirror_ask_size(struct mirror *mirror, const struct known *known, const str
 {
 	int64_t none;
 
-	if (admission_check(mirror->admission, known, asker->cdn_loop, err))
+	if (check_admission(mirror, known, asker->cdn_loop, err))
 		return questions_ask(mirror->sizes, &known->artifact.name, asker, &none, out, err);
 	count_refusal(err);
 	return false;
@@ -419,6 +438,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	breakers_set_freed(mirror->tools.breakers, look_again, mirror);
 	breakers_share(mirror->tools.breakers, share_of(policy->max_fills, settings->upstream_count));
 	mirror->admission = admission_create(&rules);
+	mirror->tools.admission = mirror->admission;
 	mirror->latest = latest_create(&mirror->tools, mirror->admission);
 	mirror->sizes = questions_create(&kind, &mirror->tools, mirror->admission, tools->client,
 		settings->upstreams, settings->upstream_count);

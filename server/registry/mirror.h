@@ -48,6 +48,9 @@ struct snapshot {
 };
 bool mirror_look(struct mirror *mirror, const struct name *name, struct snapshot *out, struct err *err);
 
+/* As admission_check_known; but what only this node does not know of, others may have. */
+bool mirror_check_known(const struct mirror *mirror, const struct known *known, struct err *err);
+
 /* Joins the running fill of what is not here, or starts one (*collapsed tells which). The caller owns the
  * reference to *out; it is NULL where the snapshot is out of date: look again. Fails as
  * admission_check does, and with ERR_BUSY (too many fills wait, or too many of this client's),

@@ -11,6 +11,7 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/module/documents/hubdoc.h"
+#include "server/registry/depositing.h"
 #include "server/registry/import_blob.h"
 #include "server/registry/inflow.h"
 #include "server/registry/proof.h"
@@ -38,9 +39,12 @@ struct upload {
 	bool sealed; /* all that will come is in the spool */
 	bool failed; /* err says why; the rest of the body is not wanted */
 	struct err err;
-	struct held held; /* where another process holds the commit up */
-	bool inspected;   /* and may be kept */
-	bool decided;     /* kept, or failed */
+	struct held held;              /* where another process holds the commit up */
+	bool inspected;                /* and may be kept */
+	struct depositing *depositing; /* NULL: not begun, or all share nothing */
+	bool deposited;                /* … and has come to its end: */
+	enum deposited deposit;
+	bool decided; /* kept, or failed */
 	struct inspection inspection;
 	enum kept kept;
 };
@@ -105,6 +109,7 @@ static void free_upload(struct upload *upload)
 		spool_refuse(upload->inflow.spool, &over);
 	}
 	inspector_destroy(upload->inspector);
+	depositing_destroy(upload->depositing);
 	inflow_finish(&upload->inflow);
 	metric_add(METRIC_UPLOADS_RUNNING, -1);
 	inspection_finish(&upload->inspection);
@@ -270,13 +275,33 @@ static bool stage(struct upload *upload)
 		&upload->inspection, false, &upload->err);
 }
 
+static struct origin origin_of(const struct upload *upload)
+{
+	return (struct origin){SOURCE_PUBLISHED, upload->who, upload->declaration.is_new};
+}
+
+/* Nobody waits for it who holds a thread, unless he has not waited before. */
+static bool deposit(struct upload *upload)
+{
+	const struct origin origin = origin_of(upload);
+
+	if (!upload->deposited)
+		upload->deposited =
+			upload->depositing
+				? depositing_result(upload->depositing, &upload->deposit, &upload->err)
+				: committer_deposit(upload->publisher->committer, upload->inflow.spool,
+					  &upload->name, &origin, &upload->inspection, &upload->deposit,
+					  &upload->err);
+	return upload->deposited;
+}
+
 static bool keep(struct upload *upload)
 {
-	const struct origin origin = {SOURCE_PUBLISHED, upload->who, upload->declaration.is_new};
+	const struct origin origin = origin_of(upload);
 	const struct inspection *inspection = &upload->inspection;
 
 	if (!committer_commit(upload->publisher->committer, upload->inflow.spool, &upload->name, &origin,
-		    inspection, &upload->kept, &upload->err))
+		    upload->deposit, inspection, &upload->kept, &upload->err))
 		return false;
 	if (upload->kept != KEPT_AGAIN)
 		metric_add(METRIC_PUBLISHED, 1);
@@ -310,8 +335,8 @@ static void decide(struct upload *upload)
 	if (upload->decided)
 		return;
 	seal(upload);
-	upload->failed =
-		upload->failed || !inspect(upload) || !(upload->is_staged ? stage(upload) : keep(upload));
+	upload->failed = upload->failed || !inspect(upload) ||
+			 !(upload->is_staged ? stage(upload) : deposit(upload) && keep(upload));
 	upload->decided = true;
 }
 
@@ -340,18 +365,48 @@ static bool is_held_up(struct upload *upload, struct waiter *waiter)
 	       join_holdup(upload, waiter);
 }
 
+static bool is_shared(const struct upload *upload)
+{
+	return !upload->is_staged && committer_is_shared(upload->publisher->committer);
+}
+
+static bool begin_deposit(struct upload *upload)
+{
+	const struct origin origin = origin_of(upload);
+
+	return upload->depositing ||
+	       (inspect(upload) &&
+		       depositing_start(upload->publisher->committer, upload->inflow.spool, &upload->name,
+			       &origin, &upload->inspection, &upload->depositing, &upload->err));
+}
+
+/* Whether it is still being deposited. What comes of that decides, where it fails: no other process of this
+ * machine is to blame. */
+static bool is_depositing(struct upload *upload, struct waiter *waiter)
+{
+	if (!is_shared(upload) || upload->deposited)
+		return false;
+	if (begin_deposit(upload) && depositing_await(upload->depositing, waiter))
+		return true;
+	upload->failed = upload->decided = !upload->inspected || !upload->depositing || !deposit(upload);
+	return false;
+}
+
 bool upload_await(struct upload *upload, struct waiter *waiter)
 {
 	seal(upload);
 	return !upload->failed && !upload->decided &&
-	       (inspector_await(upload->inspector, waiter) || is_held_up(upload, waiter));
+	       (inspector_await(upload->inspector, waiter) || is_depositing(upload, waiter) ||
+		       (!upload->decided && is_held_up(upload, waiter)));
 }
 
 bool upload_leave(struct upload *upload, struct waiter *waiter)
 {
 	struct holdup *holdup = upload->publisher->settings.holdup;
 
-	return inspector_leave(upload->inspector, waiter) || (holdup && holdup_leave(holdup, &upload->held));
+	return inspector_leave(upload->inspector, waiter) ||
+	       (upload->depositing && depositing_leave(upload->depositing, waiter)) ||
+	       (holdup && holdup_leave(holdup, &upload->held));
 }
 
 bool upload_finish(struct upload *upload, enum kept *out, struct examination **examination, struct err *err)

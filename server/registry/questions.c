@@ -243,9 +243,12 @@ static bool ask(struct question *question, bool *answered, int64_t *answer, stru
 	bool resumed = question->progress;
 	size_t upstream = (size_t)question->upstream;
 
-	if (!resumed)
-		question->progress = steps->begin(question->questions->context, &question->asking);
 	*answered = false;
+	if (!resumed) {
+		question->progress = steps->begin(question->questions->context, &question->asking);
+		if (steps->look && !steps->look(question->progress, answered, answer, err))
+			return true;
+	}
 	while (!*answered && !atomic_load(&question->fill_progress.stop) &&
 		(resumed || steps->next(question->progress, &upstream))) {
 		if (!resumed && !enter(question, upstream))

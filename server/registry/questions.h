@@ -42,6 +42,9 @@ struct asking {
 struct question_steps {
 	/* What is learnt on the way; the asking outlives it. */
 	void *(*begin)(void *context, const struct asking *asking);
+	/* What can be found out before any upstream is asked: false where that is all, with the answer or
+	 * *err. NULL: nothing can. */
+	bool (*look)(void *progress, bool *answered, int64_t *out_answer, struct err *err);
 	/* The upstream to ask next, by its place among the settings'; false: there is none. */
 	bool (*next)(void *progress, size_t *upstream);
 	/* True: that was the answer. Remembers what is to be remembered. */

@@ -70,7 +70,7 @@ static bool find(struct registry *registry, const struct name *name, struct snap
 {
 	*out = (struct holding){.fd = -1};
 	if (!mirror_look(registry->mirror, name, snapshot, err) ||
-		!admission_check_known(&snapshot->known, err))
+		!mirror_check_known(registry->mirror, &snapshot->known, err))
 		return false;
 	out->artifact = snapshot->known.artifact;
 	*found = known_is_here(&snapshot->known);

@@ -24,6 +24,7 @@ struct renderings;
 struct space;
 struct traffic;
 struct turns;
+struct vault;
 struct wants;
 
 struct services {
@@ -33,6 +34,7 @@ struct services {
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct members *members;
+	struct vault *vault; /* what is shared with other nodes */
 	struct space *space;
 	struct access *access;
 	struct capabilities *capabilities; /* addresses that carry their own right */

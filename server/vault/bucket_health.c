@@ -13,10 +13,13 @@ void bucket_health_init(struct bucket_health *health)
 {
 	*health = (struct bucket_health){0};
 	lock_init(&health->mutex, &lock_place);
+	(void)pthread_cond_init(&health->asked, NULL);
+	health->reading.at_ms = health->writing.at_ms = clock_monotonic_ms();
 }
 
 void bucket_health_finish(struct bucket_health *health)
 {
+	(void)pthread_cond_destroy(&health->asked);
 	lock_finish(&health->mutex);
 }
 
@@ -42,13 +45,15 @@ void bucket_health_note(
 	LOCKED(&health->mutex);
 	struct ability *ability = writes ? &health->writing : &health->reading;
 
-	*ability = (struct ability){.known = true, .at_ms = clock_monotonic_ms()};
+	*ability = (struct ability){.at_ms = clock_monotonic_ms()};
 	if (is_answer(outcome))
 		health->ill_until_ms = 0;
 	else
 		ability->err = *why;
-	if (outcome == BUCKET_UNREACHABLE)
+	if (outcome == BUCKET_UNREACHABLE) {
 		health->ill_until_ms = ability->at_ms + ILL_MS;
+		health->reading = health->writing = *ability;
+	}
 }
 
 struct ability bucket_health_look(struct bucket_health *health, bool writes, bool *asks)
@@ -58,7 +63,7 @@ struct ability bucket_health_look(struct bucket_health *health, bool writes, boo
 	int64_t now_ms = clock_monotonic_ms();
 
 	*asks = !health->asking && now_ms >= health->ill_until_ms &&
-		(!ability.known || ability.err.code != ERR_NONE || now_ms - ability.at_ms > FRESH_MS);
+		(ability.err.code != ERR_NONE || now_ms - ability.at_ms > FRESH_MS);
 	if (*asks)
 		health->asking = true;
 	return ability;
@@ -69,4 +74,13 @@ void bucket_health_asked(struct bucket_health *health)
 	LOCKED(&health->mutex);
 
 	health->asking = false;
+	(void)pthread_cond_broadcast(&health->asked);
+}
+
+void bucket_health_await(struct bucket_health *health)
+{
+	LOCKED(&health->mutex);
+
+	while (health->asking)
+		lock_wait(&health->mutex, &health->asked);
 }

@@ -5,6 +5,7 @@
 #ifndef SERVER_VAULT_BUCKET_HEALTH_H
 #define SERVER_VAULT_BUCKET_HEALTH_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,21 +27,26 @@ struct bucket_health {
 	struct ability reading;
 	struct ability writing;
 	bool asking; /* somebody finds out */
+	pthread_cond_t asked;
 };
 
+/* A store that was proved just now. */
 void bucket_health_init(struct bucket_health *health);
 void bucket_health_finish(struct bucket_health *health);
 
-/* False, at once, while the store is left alone: ERR_BUSY. */
+/* False, at once, while the store is left alone: ERR_STORE_UNAVAILABLE. */
 bool bucket_health_may_ask(struct bucket_health *health, struct err *err);
 
 /* What a request has come to, and where it failed, why. */
 void bucket_health_note(
 	struct bucket_health *health, bool writes, enum bucket_outcome outcome, const struct err *why);
 
-/* What is known of one ability. *asks: it is not, or not any more, and the caller is the one who finds out
- * (bucket_health_asked, whatever came of it). */
+/* What is known of one ability, at once. *asks: it is old, or bad, and the caller is the one who has to have
+ * it found out; bucket_health_asked then, whatever came of it. */
 struct ability bucket_health_look(struct bucket_health *health, bool writes, bool *asks);
 void bucket_health_asked(struct bucket_health *health);
+
+/* Waits until nobody finds out any more. */
+void bucket_health_await(struct bucket_health *health);
 
 #endif

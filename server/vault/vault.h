@@ -4,8 +4,8 @@
  * interface, and whoever uses it does not know which of its implementations it has: a node alone on its
  * folder shares nothing, which costs nothing; nodes over one bucket have the
  * truth there. All but the first two below may wait for the network: no lock is to be held, and no loop
- * thread calls them. ERR_BUSY with retry_after_s: what is shared cannot be reached now, and nothing is known
- * of it. */
+ * thread calls them. ERR_STORE_UNAVAILABLE with retry_after_s: what is shared cannot be reached now, and
+ * nothing is known of it. */
 #ifndef SERVER_VAULT_VAULT_H
 #define SERVER_VAULT_VAULT_H
 
@@ -58,8 +58,8 @@ void vault_report(struct vault *vault, struct lease *lease, const struct lease_w
 /* Gives it back; quick, too. done: what was to be done is there for all. Takes NULL. */
 void vault_release(struct vault *vault, struct lease *lease, bool done);
 
-/* Whether what is shared can be read, and written, as far as the last calls tell: asks where it is not known
- * or was not so. False fills *err. */
+/* Whether what is shared can be read, and written, as far as the last calls tell. Waits for nobody: what is
+ * old, or was not so, is found out for whoever asks next. False fills *err. */
 bool vault_can_read(struct vault *vault, struct err *err);
 bool vault_can_write(struct vault *vault, struct err *err);
 

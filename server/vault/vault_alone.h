@@ -6,6 +6,7 @@
 
 struct vault;
 
-struct vault *vault_alone_create(void);
+/* The same one for all, for as long as the process lives: destroying it does nothing. */
+struct vault *vault_alone(void);
 
 #endif

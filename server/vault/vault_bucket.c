@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "common/thread.h"
 #include "server/upstream/s3/bucket.h"
 #include "server/upstream/s3/bucket_parts.h"
 #include "server/vault/bucket_health.h"
@@ -34,6 +35,7 @@ static struct vault_bucket *self(struct vault *vault)
 static void destroy(struct vault *vault)
 {
 	leases_destroy(self(vault)->leases);
+	bucket_health_await(&self(vault)->health);
 	bucket_health_finish(&self(vault)->health);
 	free(vault);
 }
@@ -43,14 +45,14 @@ static void destroy(struct vault *vault)
 /* No answer is none: whatever keeps the store from giving one, it may later. */
 static bool refuse_unavailable(struct err *err)
 {
-	err->code = ERR_BUSY;
+	err->code = ERR_STORE_UNAVAILABLE;
 	err->retry_after_s = HEALTH_RETRY_AFTER_S;
 	return err_prefix(err, "the bucket cannot be used now: ");
 }
 
 static bool refuse_unwritten(struct err *err)
 {
-	(void)err_set(err, ERR_BUSY, "what was written is not there when it is read back");
+	(void)err_set(err, ERR_STORE_UNAVAILABLE, "what was written is not there when it is read back");
 	return refuse_unavailable(err);
 }
 
@@ -512,21 +514,31 @@ static bool ask_writing(struct vault_bucket *vault, struct err *err)
 	return note(vault, true, outcome == BUCKET_ABSENT ? BUCKET_REFUSED : outcome, err) == BUCKET_DONE;
 }
 
-/* Whoever comes while another asks is told what was known before. */
+static void *find_out(void *argument)
+{
+	struct vault_bucket *vault = argument;
+	struct err err;
+
+	(void)ask_reading(vault, &err);
+	(void)ask_writing(vault, &err);
+	bucket_health_asked(&vault->health);
+	return NULL;
+}
+
+/* Whoever wants to know does not wait: he is told what was known, and the next one what it is now. */
 static bool is_able(struct vault_bucket *vault, bool writes, struct err *err)
 {
+	const struct thread_plan plan = {
+		.name = "bucket health", .run = find_out, .context = vault, .detached = true};
 	bool asks;
 	struct ability ability = bucket_health_look(&vault->health, writes, &asks);
-	bool able;
+	struct err unused;
 
-	if (!asks) {
+	if (asks && !thread_start(NULL, &plan, &unused))
+		bucket_health_asked(&vault->health);
+	if (ability.err.code != ERR_NONE)
 		*err = ability.err;
-		return ability.known ? ability.err.code == ERR_NONE
-				     : err_set(err, ERR_BUSY, "nobody has asked the bucket yet");
-	}
-	able = writes ? ask_writing(vault, err) : ask_reading(vault, err);
-	bucket_health_asked(&vault->health);
-	return able;
+	return ability.err.code == ERR_NONE;
 }
 
 static bool can_read(struct vault *vault, struct err *err)

@@ -28,7 +28,7 @@ enum {
 	KEY_MAX = HANDLE_DIGITS_MAX + HANDLE_DIGITS_MAX / VAULT_KEY_PIECE + sizeof "published/" + sizeof "/" +
 		  20 + sizeof "/archive"
 };
-_Static_assert(KEY_MAX <= BUCKET_KEY_MAX, "a key of every name is one");
+_Static_assert((int)KEY_MAX <= (int)BUCKET_KEY_MAX, "a key of every name is one");
 
 /* ---- handles ---- */
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,10 @@ class Store:
     def write(self, **keys):
         keys = {"kind": "s3", "endpoint": self.endpoint, "bucket": self.bucket, "prefix": "a/test", "credentials_file": self.credentials,
                 "timeout_s": 5, **self.keys, **keys}
-        self.config.write_text("[store]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items() if value is not None))
+        # Whole at each moment: others may be starting with it.
+        fresh = self.folder / f"larder.ini.{threading.get_ident()}"
+        fresh.write_text("[store]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items() if value is not None))
+        fresh.replace(self.config)
 
     def run(self, *words, environment=None, tool=TOOL):
         done = subprocess.run([tool, str(self.config), *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -194,11 +194,11 @@ def test_a_lease_that_is_none(front, scripted, hold, body):
     assert holder.line() == "new"
     holder.end("done")
     front.objects[next(iter(front.objects))] = body
-    assert hold(scripted, "http://two").line().startswith("busy")
+    assert hold(scripted, "http://two").line().startswith("store-unavailable")
 
 
 @pytest.mark.parametrize("act", ["slow", "error", "drop", "denied"])
 def test_a_store_that_does_not_answer(front, scripted, hold, act):
     front.script.on("PUT", *[act] * 40)
     front.script.on("GET", *[act] * 40)
-    assert hold(scripted, "http://one").line().startswith("busy")
+    assert hold(scripted, "http://one").line().startswith("store-unavailable")

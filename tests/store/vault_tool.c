@@ -126,17 +126,6 @@ static int withdraw(struct vault *vault, int count, char **words)
 	return puts(before ? "before" : "withdrawn") < 0;
 }
 
-/* able: whether it can read, and write */
-static int able(struct vault *vault, int count, char **words)
-{
-	struct err err;
-	bool reads = vault_can_read(vault, &err);
-	bool writes = vault_can_write(vault, &err);
-
-	(void)printf("%s %s\n", reads ? "reads" : "-", writes ? "writes" : "-");
-	return 0;
-}
-
 /* ---- leases ---- */
 
 enum { LOOK_EVERY_MS = 20 };
@@ -212,7 +201,6 @@ static const struct {
 	{"keep", 5, keep},
 	{"read", 3, read_blob},
 	{"withdraw", 2, withdraw},
-	{"able", 0, able},
 	{"hold", 3, hold},
 };
 

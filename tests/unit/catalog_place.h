@@ -252,10 +252,11 @@ static inline void collect(void *context, const struct digest *digest)
 static inline enum err_code withdraw(struct catalog *catalog, const char *path, struct orphans *orphans)
 {
 	struct name name = name_of(path, FORMAT_TF_HUB);
+	const struct withdrawal withdrawal = {&name, "ci", NOW + 1};
 	struct err err = {0};
 
 	*orphans = (struct orphans){0};
-	return catalog_withdraw(catalog, &name, "ci", NOW + 1, collect, orphans, &err) ? ERR_NONE : err.code;
+	return catalog_withdraw(catalog, &withdrawal, collect, orphans, &err) ? ERR_NONE : err.code;
 }
 
 /* ---- saved models ---- */

@@ -24,6 +24,7 @@
 #include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/upstream/client.h"
+#include "server/vault/vault_alone.h"
 
 enum { NOW = 1700000000 };
 
@@ -55,6 +56,7 @@ static void make_mirror(struct place *place)
 		.blobs = services->blobs,
 		.committer = place->committer,
 		.space = services->space,
+		.vault = vault_alone(),
 		.checkpoints = place->checkpoints};
 
 	services->mirror = mirror_create(&tools, &policy);
@@ -75,7 +77,8 @@ static int set_up(void **state)
 		!blobs_open(place->folder, &place->services.blobs, &err))
 		fail_msg("%s", err.text);
 	services->renderings = renderings_create(NULL, 1 << 20);
-	place->committer = committer_create(services->catalog, services->blobs, NULL);
+	services->vault = vault_alone();
+	place->committer = committer_create(services->catalog, services->blobs, NULL, vault_alone());
 	services->space =
 		space_create(&no_limits, services->catalog, services->blobs, place->committer, NULL, 0);
 	make_mirror(place);
@@ -227,7 +230,8 @@ static void withdraw(void **state, const char *path)
 	struct name name = named(path, FORMAT_TF_HUB);
 	struct err err = {0};
 
-	if (!catalog_withdraw(place->services.catalog, &name, "ci", NOW, ignore_orphan, NULL, &err))
+	if (!catalog_withdraw(place->services.catalog, &(struct withdrawal){&name, "ci", NOW}, ignore_orphan,
+		    NULL, &err))
 		fail_msg("%s", err.text);
 }
 

@@ -187,7 +187,8 @@ static void finds_the_newest(void **state)
 	assert_newest(catalog, "acme/x", FORMAT_TFJS, &(struct newest){10, 10, false});
 	assert_newest(catalog, "acme/x", FORMAT_TF_HUB, &(struct newest){2, 10, false});
 	assert_true(catalog_may_be_latest(catalog, &name, &may, &err) && may);
-	assert_true(catalog_withdraw(catalog, &name, "ci", NOW, ignore_orphan, NULL, &err));
+	assert_true(
+		catalog_withdraw(catalog, &(struct withdrawal){&name, "ci", NOW}, ignore_orphan, NULL, &err));
 	assert_true(catalog_may_be_latest(catalog, &name, &may, &err) && !may);
 	assert_newest(catalog, "acme/x", FORMAT_TFJS, &(struct newest){0, 2, false});
 	(void)keep(catalog, "acme/y/2", FORMAT_TF_HUB, "y", SOURCE_PUBLISHED);

@@ -9,6 +9,7 @@
 
 #include "server/registry/checkpoints.h"
 #include "server/registry/committer.h"
+#include "server/vault/vault_alone.h"
 #include "tests/unit/store_place.h"
 
 enum { DAY_S = 24 * 3600, HALF = 500, ALL = 1000 };
@@ -187,7 +188,7 @@ static void a_row_without_its_draft_is_forgotten(void **state)
 static void sweeping_spares_drafts_of_the_last_day(void **state)
 {
 	const struct place *place = *state;
-	struct committer *committer = committer_create(place->catalog, place->blobs, NULL);
+	struct committer *committer = committer_create(place->catalog, place->blobs, NULL, vault_alone());
 	AUTO_SPOOL struct spool *unclaimed = NULL;
 	struct fill_row row;
 	struct err err;

@@ -18,6 +18,7 @@
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_known.h"
+#include "server/vault/vault_alone.h"
 #include "tests/unit/held.h"
 #include "tests/unit/store_place.h"
 
@@ -148,7 +149,7 @@ static int set_up(void **state)
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
-	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL);
+	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL, vault_alone());
 	*state = house;
 	return 0;
 }
@@ -195,8 +196,8 @@ static void *run_keep(void *argument)
 	const struct origin origin = {.source = keep->source, .who = "ci"};
 
 	atomic_store(&keep->id, gettid());
-	keep->done = committer_commit(keep->house->committer, keep->spool, &keep->name, &origin, &inspection,
-		&keep->kept, &keep->err);
+	keep->done = committer_commit(keep->house->committer, keep->spool, &keep->name, &origin,
+		DEPOSITED_NEW, &inspection, &keep->kept, &keep->err);
 	if (keep->done)
 		spool_mark_kept(keep->spool);
 	atomic_store(&keep->over, true);

@@ -22,6 +22,7 @@
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_staging.h"
+#include "server/vault/vault_alone.h"
 
 enum { DAY_S = 86400, DEADLINE_MS = 60 * 1000 };
 
@@ -44,7 +45,7 @@ static int open_house(void **state)
 	assert_non_null(mkdtemp(house->folder));
 	assert_true(catalog_open(house->folder, &house->catalog, &err));
 	assert_true(blobs_open(house->folder, &house->blobs, &err));
-	house->committer = committer_create(house->catalog, house->blobs, NULL);
+	house->committer = committer_create(house->catalog, house->blobs, NULL, vault_alone());
 	house->space = space_create(&limits, house->catalog, house->blobs, house->committer, NULL, 0);
 	*state = house;
 	return 0;

@@ -19,6 +19,7 @@
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_known.h"
+#include "server/vault/vault_alone.h"
 #include "tests/unit/held.h"
 #include "tests/unit/scripted_server.h"
 #include "tests/unit/store_place.h"
@@ -212,6 +213,7 @@ static void make_mirror(struct house *house, const struct mirror_policy *policy,
 		.blobs = house->place.blobs,
 		.committer = house->committer,
 		.space = house->space,
+		.vault = vault_alone(),
 		.checkpoints = house->checkpoints,
 	};
 
@@ -236,7 +238,7 @@ static int set_up(void **state)
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
-	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL);
+	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL, vault_alone());
 	house->space =
 		space_create(&no_limits, house->place.catalog, house->place.blobs, house->committer, NULL, 0);
 	house->client = client_create(&settings);

@@ -11,6 +11,7 @@
 #include "server/registry/committer.h"
 #include "server/registry/parcels.h"
 #include "server/registry/space.h"
+#include "server/vault/vault_alone.h"
 #include "tests/unit/store_place.h"
 
 /* An inflow writes pieces of 256 KiB. */
@@ -45,7 +46,7 @@ static int set_up(void **state)
 	struct err err = {0};
 
 	place_open(&house->place);
-	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL);
+	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL, vault_alone());
 	house->space =
 		space_create(&limits, house->place.catalog, house->place.blobs, house->committer, NULL, 0);
 	if (!parcels_create(house->space, house->place.blobs, MOST, &house->parcels, &err))

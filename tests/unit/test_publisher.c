@@ -12,6 +12,7 @@
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_keep.h"
+#include "server/vault/vault_alone.h"
 #include "tests/unit/store_place.h"
 #include "tests/unit/tflite_writer.h"
 
@@ -49,7 +50,7 @@ static int set_up(void **state)
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
-	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL);
+	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL, vault_alone());
 	house->space = make_space(house, 0);
 	house->publisher = make_publisher(house, house->space);
 	house->name = name_of("acme/x", 1, FORMAT_TF_HUB);

@@ -14,6 +14,7 @@
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_keep.h"
+#include "server/vault/vault_alone.h"
 #include "tests/unit/store_place.h"
 
 enum { UNIT = 100000, THREADS = 16, ROUNDS = 20 };
@@ -39,7 +40,7 @@ static int set_up(void **state)
 	struct house *house = mem_zero(1, sizeof *house);
 
 	place_open(&house->place);
-	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL);
+	house->committer = committer_create(house->place.catalog, house->place.blobs, NULL, vault_alone());
 	use_limits(house, 10 * UNIT, 0);
 	*state = house;
 	return 0;
@@ -74,7 +75,8 @@ static struct digest keep(struct house *house, const char *handle, enum version_
 		!spool_append(spool, bytes.data, bytes.length, &err))
 		fail_msg("%s", err.text);
 	spool_complete(spool);
-	if (!committer_commit(house->committer, spool, &name, &origin, &inspection, &kept, &err))
+	if (!committer_commit(
+		    house->committer, spool, &name, &origin, DEPOSITED_NEW, &inspection, &kept, &err))
 		fail_msg("%s", err.text);
 	return inspection.checksums.sha256;
 }

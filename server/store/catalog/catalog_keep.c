@@ -473,23 +473,37 @@ bool version_withdraw(
 	       disown(txn, version_id, out, err);
 }
 
-bool catalog_withdraw(struct catalog *catalog, const struct name *name, const char *who, int64_t now_s,
+/* The version's row: made for one that is not known, where that is wanted. */
+static bool find_to_withdraw(
+	struct txn *txn, const struct withdrawal *withdrawal, struct version_ids *out, struct err *err)
+{
+	const struct keeping keeping = {
+		.name = withdrawal->name, .source = SOURCE_LISTED, .now_s = withdrawal->now_s};
+
+	if (!version_find_ids(txn, withdrawal->name, out, err))
+		return false;
+	if (out->version_id == 0)
+		return withdrawal->unknown_too ? version_add(txn, &keeping, out, err)
+					       : err_set(err, ERR_NOT_FOUND, "there is no %s",
+							 name_path(withdrawal->name).text);
+	return out->state != STATE_WITHDRAWN ||
+	       err_set(err, ERR_GONE, "%s was withdrawn before", name_path(withdrawal->name).text);
+}
+
+bool catalog_withdraw(struct catalog *catalog, const struct withdrawal *withdrawal,
 	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err)
 {
-	struct name_path path = name_path(name);
 	struct orphans orphans;
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
 
-	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) || !version_find_ids(txn, name, &ids, err))
-		return false;
-	if (ids.version_id == 0)
-		return err_set(err, ERR_NOT_FOUND, "there is no %s", path.text);
-	if (ids.state == STATE_WITHDRAWN)
-		return err_set(err, ERR_GONE, "%s was withdrawn before", path.text);
-	if (!version_withdraw(txn, ids.version_id, now_s, &orphans, err) ||
+	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) ||
+		!find_to_withdraw(txn, withdrawal, &ids, err) ||
+		!version_withdraw(txn, ids.version_id, withdrawal->now_s, &orphans, err) ||
 		!module_refresh(txn, ids.module_id, err) ||
-		!audit_record(txn, now_s, who, "withdraw", path.text, NULL, err) || !txn_commit(txn, err))
+		!audit_record(txn, withdrawal->now_s, withdrawal->who, "withdraw",
+			name_path(withdrawal->name).text, NULL, err) ||
+		!txn_commit(txn, err))
 		return false;
 	txn_end(TAKE(txn));
 	for (size_t i = 0; i < orphans.count && orphaned; i++)

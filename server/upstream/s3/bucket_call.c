@@ -210,7 +210,7 @@ static enum bucket_outcome ask(
 	return outcome;
 }
 
-/* Whoever waits for a store that says nothing does not wait as long several times. */
+/* What was lost on its way is worth one more; a store that says nothing is not waited for again and again. */
 static enum bucket_outcome ask_by(struct s3_channel *channel, struct bucket_call *call, int64_t patience_ms,
 	struct s3_answer *out, struct err *why)
 {
@@ -218,7 +218,7 @@ static enum bucket_outcome ask_by(struct s3_channel *channel, struct bucket_call
 	enum bucket_outcome outcome = ask(channel, call, out, why);
 
 	for (int tried = 1; tried < TRIES && is_worth_another(outcome, out) &&
-			    clock_monotonic_ms() - began_ms < patience_ms;
+			    (tried == 1 || clock_monotonic_ms() - began_ms < patience_ms);
 		tried++) {
 		s3_answer_finish(out);
 		metric_add(METRIC_STORE_RETRIES, 1);

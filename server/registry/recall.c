@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/recall.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/metrics.h"
+#include "server/registry/admission.h"
+#include "server/store/catalog/catalog_known.h"
+
+/* As an upstream's place: of no upstream. */
+enum { TRIES = 3, PAUSE_MS = 200 };
+static const size_t no_upstream = SIZE_MAX;
+
+/* ---- what they have ---- */
+
+/* Whoever asks next is answered here. */
+static void note_gone(const struct fill_tools *tools, const struct name *name)
+{
+	struct err err;
+
+	if (!committer_entomb(tools->committer, name, &err) && err.code != ERR_GONE)
+		log_event(LOG_LEVEL_WARN, "a withdrawal is noted later", "name", name_path(name).text, "why",
+			err.text, NULL);
+}
+
+static enum recall check_admission(const struct fill_tools *tools, const struct name *name, struct err *err)
+{
+	struct known known;
+
+	return catalog_look(tools->catalog, name, clock_now_s(), &known, err) &&
+			       admission_check(tools->admission, &known, NULL, err)
+		       ? RECALL_NOTHING
+		       : RECALL_REFUSED;
+}
+
+enum recall recall_find(
+	const struct fill_tools *tools, const struct name *name, struct identity *out, struct err *err)
+{
+	enum vault_standing standing;
+
+	if (!vault_is_shared(tools->vault))
+		return RECALL_NOTHING;
+	if (!vault_find(tools->vault, name, &standing, out, err))
+		return RECALL_REFUSED;
+	switch (standing) {
+	case VAULT_RECORDED:
+		return RECALL_FOUND;
+	case VAULT_GONE:
+		note_gone(tools, name);
+		(void)err_set(err, ERR_GONE, "%s was withdrawn", name_path(name).text);
+		return RECALL_REFUSED;
+	case VAULT_LACKING:
+		(void)err_set(err, ERR_NOT_FOUND, "%s was published, and not as %s", name_path(name).text,
+			formats[name->format].name);
+		return RECALL_REFUSED;
+	default:
+		return check_admission(tools, name, err);
+	}
+}
+
+/* ---- their bytes ---- */
+
+struct taking {
+	struct intake *intake;
+	struct fill_progress *progress;
+	struct err err; /* why the intake takes no more */
+};
+
+static bool take(void *context, const void *bytes, size_t length)
+{
+	struct taking *taking = context;
+
+	return !atomic_load(&taking->progress->stop) &&
+	       intake_body(taking->intake, bytes, length, &taking->err);
+}
+
+static bool begin(const struct identity *identity, struct intake *intake, struct err *err)
+{
+	const struct answer head = {
+		.status = 200, .length = identity->size_bytes, .range_first = -1, .range_total = -1};
+	bool begun;
+
+	if (!intake_begin_anew(intake, err))
+		return false;
+	do
+		begun = intake_head(intake, no_upstream, &head, err);
+	while (!begun && intake_await_room(intake, err));
+	return begun;
+}
+
+/* Goes on where an answer was cut off. */
+static bool read_all(const struct fill_tools *tools, const struct identity *identity, struct taking *taking,
+	struct err *err)
+{
+	const struct vault_receiver receiver = {take, taking};
+	struct intake *intake = taking->intake;
+	bool read = false;
+
+	for (int i = 0; i < TRIES && !read; i++) {
+		int64_t before = intake_bytes(intake);
+
+		read = vault_read(tools->vault, &identity->checksums.sha256, before, -1, &receiver, err);
+		if (!read && (err->code != ERR_STORE_UNAVAILABLE || intake_bytes(intake) == before))
+			return false;
+		if (!read)
+			clock_sleep_ms(PAUSE_MS);
+	}
+	return read;
+}
+
+/* Nobody else has what somebody published. */
+static enum recall tell_lost(const struct fill_tools *tools, const struct name *name,
+	const struct identity *identity, struct err *err)
+{
+	log_event(LOG_LEVEL_ERROR, "the bucket has lost a module's bytes", "name", name_path(name).text,
+		"format", formats[name->format].name, "sha256", identity->checksums.sha256.hex, NULL);
+	if (identity->source == SOURCE_MIRRORED)
+		return check_admission(tools, name, err);
+	(void)err_set(err, ERR_UPSTREAM_FAILED,
+		"the bucket has lost the bytes of %.200s (%s), which %.60s had published: put those with "
+		"sha256:%s there again, by publishing them or from a copy of the bucket",
+		name_path(name).text, formats[name->format].name, identity->who,
+		identity->checksums.sha256.hex);
+	return RECALL_REFUSED;
+}
+
+enum recall recall_take(const struct fill_tools *tools, const struct name *name,
+	const struct identity *identity, struct intake *intake, struct fill_progress *progress,
+	struct err *err)
+{
+	struct taking taking = {.intake = intake, .progress = progress};
+
+	fill_progress_attempt(progress, "bucket");
+	if (!begin(identity, intake, err))
+		return RECALL_REFUSED;
+	if (!read_all(tools, identity, &taking, err))
+		return err->code == ERR_NOT_FOUND && intake_bytes(intake) == 0
+			       ? tell_lost(tools, name, identity, err)
+			       : RECALL_REFUSED;
+	if (taking.err.code != ERR_NONE)
+		*err = taking.err;
+	return taking.err.code == ERR_NONE ? RECALL_FOUND : RECALL_REFUSED;
+}
+
+bool recall_check(const struct name *name, const struct identity *identity,
+	const struct inspection *inspection, struct err *err)
+{
+	if (inspection->whole && digest_equal(&inspection->checksums.sha256, &identity->checksums.sha256))
+		return true;
+	if (!inspection->whole && inspection->examination)
+		return err_set(err, ERR_UPSTREAM_FAILED,
+			"what the bucket has as %s breaks a rule, and was not taken to its end",
+			name_path(name).text);
+	return err_set(err, ERR_UPSTREAM_FAILED,
+		"what the bucket has as %s is not what was kept: it should have sha256:%s, and has sha256:%s",
+		name_path(name).text, identity->checksums.sha256.hex, inspection->checksums.sha256.hex);
+}

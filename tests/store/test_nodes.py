@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two nodes over two gateways of one Ceph: what is kept on one is there on the other, and nothing ever has two contents."""
+import concurrent.futures
+import http.client
+import os
+import shutil
+import signal
+import threading
+
+import pytest
+
+from ceph import KEY, SECRET
+from conftest import Store
+from relay import Relay
+from support.daemon import assert_problem
+from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
+from support.modules import digest, module
+from support.upstream import Answer
+from support.waiting import wait_until
+
+PATH, QUERY = "/acme/half-plus-two/1", "?tf-hub-format=compressed"
+ROUNDS = int(os.environ.get("LARDER_ROUNDS", "25"))
+
+
+@pytest.fixture
+def node(ceph, tmp_path, start):  # noqa: F811
+    """Starts nodes over the bucket, below a prefix of this test's own: node(name, gateway, …)."""
+    credentials = tmp_path / "credentials"
+    credentials.write_text(f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+
+    def begin(name, gateway=0, upstreams=(), endpoint=None, **sections):
+        store = {"kind": "s3", "endpoint": endpoint or ceph.urls[gateway], "bucket": "models", "prefix": f"n/{tmp_path.name.lower()}",
+                 "credentials_file": credentials, "timeout_s": 60, "connect_timeout_s": 60, **sections.pop("store", {})}
+        daemon = start({"store": store, **sections}, upstreams, name)
+        daemon.again = lambda: begin(name, gateway, upstreams, endpoint, store=store, **sections)
+        return daemon
+
+    return begin
+
+
+@pytest.fixture
+def nodes(node):
+    return node("a", 0), node("b", 1)
+
+
+def fetch(node, path=PATH):
+    return node.get(path + QUERY)
+
+
+def assert_has(node, body, path=PATH):
+    reply = fetch(node, path)
+    assert reply.status == 200 and digest(reply.body) == digest(body), reply
+
+
+def bucket(gateways_store, under):
+    return [line.split()[0] for line in gateways_store.run("list", under, 1000).splitlines()[:-1]]
+
+
+@pytest.fixture
+def objects(ceph, tmp_path):
+    """The bucket, by its own client, below the nodes' prefix."""
+    return Store(tmp_path / "tool", ceph.urls[0], prefix=f"n/{tmp_path.name.lower()}", timeout_s=60)
+
+
+# ---- published ----
+
+
+def test_published_on_one_and_had_on_the_other(nodes, objects):
+    a, b = nodes
+    body = module()
+    assert a.put(PATH, body).status == 201
+    assert bucket(objects, "blobs/") == [f"blobs/sha256/{digest(body)[:2]}/{digest(body)}"] and len(bucket(objects, "ids/")) == 1
+    assert b.head(PATH + QUERY).headers["Content-Length"] == str(len(body))
+    assert_has(b, body)
+    assert_has(b, body)
+    shown = b.get("/api/v1/modules" + PATH).json()
+    assert (shown["source"], shown["published_by"]) == ("published", "ci-publish")
+    # The same bytes are there already, on each; other bytes never will be.
+    assert a.put(PATH, body).status == b.put(PATH, body).status == 200
+    for daemon in nodes:
+        assert_problem(daemon.put(PATH, module(seed=2)), 409, "conflict")
+        assert_problem(daemon.get(PATH + "?tfjs-format=compressed"), 404, "not-found")
+
+
+def test_what_the_other_has_not_seen_is_there_already(nodes):
+    a, b = nodes
+    body = module()
+    assert a.put(PATH, body).status == 201
+    assert_problem(b.put(PATH, module(seed=2)), 409, "conflict")
+    assert b.put(PATH, body).status == 200
+    assert_has(b, body)
+
+
+def test_one_wins_in_every_round(nodes):
+    """Other bytes on each node at the same instant: one 201, one 409, and both serve the winner."""
+    bodies = [module(size=200, seed=seed) for seed in (1, 2)]
+    won = set()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for turn in range(ROUNDS):
+            path = f"/acme/round/{turn + 1}"
+            told = list(pool.map(lambda n: nodes[n].put(path, bodies[n]).status, (0, 1)))
+            assert sorted(told) == [201, 409], (turn, told)
+            winner = told.index(201)
+            won.add(winner)
+            for daemon in nodes:
+                assert_has(daemon, bodies[winner], path)
+    assert won
+
+
+def test_the_same_bytes_at_the_same_instant(nodes):
+    body = module(size=200)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for turn in range(10):
+            told = list(pool.map(lambda n: nodes[n % 2].put(f"/acme/same/{turn + 1}", body).status, range(4)))
+            assert sorted(told) == [200, 200, 200, 201], (turn, told)
+
+
+def test_an_empty_disk_serves_what_was_published(node):
+    a = node("a")
+    bodies = {f"/acme/model-{number}/1": module(seed=number, size=50_000 * number) for number in range(1, 4)}
+    for path, body in bodies.items():
+        a.publish(path, body)
+    a.stop()
+    shutil.rmtree(a.data / "blobs")
+    for path in a.data.glob("larder.db*"):
+        path.unlink()
+    a.start()
+    for path, body in bodies.items():
+        assert_has(a, body, path)
+
+
+def test_withdrawn_on_one_is_gone_on_the_other(nodes):
+    a, b = nodes
+    a.publish(PATH, module())
+    token = {"Authorization": f"Bearer {a.token('withdraw:*')}"}
+    assert a.request("DELETE", PATH, token).status == 200
+    for daemon in (b, a):
+        assert_problem(fetch(daemon), 410, "gone")
+        assert daemon.head(PATH + QUERY).status == 410
+        assert_problem(daemon.put(PATH, module()), 410, "gone")
+    assert_problem(b.request("DELETE", PATH, token), 410, "gone")
+
+
+def test_withdrawn_by_one_that_has_it_not(nodes):
+    a, b = nodes
+    a.publish(PATH, module())
+    token = {"Authorization": f"Bearer {a.token('withdraw:*')}"}
+    assert b.request("DELETE", PATH, token).status == 200
+    assert_problem(fetch(b), 410, "gone")
+    assert_problem(b.request("DELETE", "/acme/nothing/1", token), 404, "not-found")
+
+
+# ---- mirrored ----
+
+
+def test_fetched_by_one_and_had_on_the_other(node, upstream):  # noqa: F811
+    a, b = node("a", 0, [upstream.url]), node("b", 1, [upstream.url])
+    body = module(size=200_000)
+    upstream.serve("/google/model/1", body)
+    for daemon in (a, b):
+        assert_has(daemon, body, "/google/model/1")
+    assert upstream.count("/google/model/1") == 1
+    assert b.get("/api/v1/modules/google/model/1").json()["source"] == "mirrored"
+
+
+def test_had_also_where_no_upstream_may_be_asked(node, upstream):  # noqa: F811
+    a, b = node("a", 0, [upstream.url]), node("b", 1, [upstream.url], mirror={"offline": "on", "deny": "google/*"})
+    body = module()
+    upstream.serve("/google/model/1", body)
+    assert_has(a, body, "/google/model/1")
+    assert_has(b, body, "/google/model/1")
+    assert_problem(fetch(b, "/google/none/1"), 403, "blocked-by-policy")
+    assert_problem(fetch(b, "/acme/none/1"), 504, "offline")
+    assert_problem(fetch(a, "/acme/none/1"), 404, "not-found")
+
+
+def test_what_was_absent_is_had_once_another_has_it(node, upstream):  # noqa: F811
+    """What upstream did not have is remembered, and asked of nobody but the bucket."""
+    a, b = node("a", 0, [upstream.url]), node("b", 1, [upstream.url])
+    assert_problem(fetch(b), 404, "not-found")
+    assert_problem(fetch(b), 404, "not-found")
+    assert upstream.count(PATH) == 1
+    a.publish(PATH, module())
+    assert_has(b, module())
+
+
+def test_an_upstream_that_changed_its_bytes(node, upstream):  # noqa: F811
+    """Both fetch at once, and upstream has other bytes for the second: what the first kept is the version, on both."""
+    a, b = node("a", 0, [upstream.url]), node("b", 1, [upstream.url])
+    first, second = module(seed=1, size=200_000), module(seed=2, size=200_000)
+    held = Answer(second)
+    upstream.serve("/google/model/1", held, first)
+    held.before = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        late = pool.submit(fetch_all, b, "/google/model/1")
+        upstream.wait_for_requests(1, "/google/model/1")
+        assert_has(a, first, "/google/model/1")
+        held.before.set()
+        assert late.result() is None or late.result() != second
+    b.wait_for_idle()
+    for daemon in (a, b):
+        assert_has(daemon, first, "/google/model/1")
+
+
+def fetch_all(daemon, path):
+    """The body, None where it did not come whole or was refused."""
+    try:
+        reply = fetch(daemon, path)
+    except (http.client.HTTPException, OSError):
+        return None
+    return reply.body if reply.status == 200 else None
+
+
+# ---- bytes that are lost ----
+
+
+def lose_blob(objects, body):
+    assert objects.ask("delete", f"blobs/sha256/{digest(body)[:2]}/{digest(body)}")[0] == "done"
+
+
+def test_lost_bytes_are_fetched_again(node, upstream, objects):  # noqa: F811
+    a, b = node("a", 0, [upstream.url]), node("b", 1, [upstream.url])
+    body = module(size=200_000)
+    upstream.serve("/google/model/1", body)
+    assert_has(a, body, "/google/model/1")
+    lose_blob(objects, body)
+    assert_has(b, body, "/google/model/1")
+    assert upstream.count("/google/model/1") == 2 and len(bucket(objects, "blobs/")) == 1
+
+
+def test_lost_bytes_are_not_replaced_by_others(node, upstream, objects):  # noqa: F811
+    a, b = node("a", 0, [upstream.url]), node("b", 1, [upstream.url])
+    body = module(size=200)
+    upstream.serve("/google/model/1", body, module(seed=2, size=200))
+    assert_has(a, body, "/google/model/1")
+    lose_blob(objects, body)
+    assert_problem(fetch(b, "/google/model/1"), 451, "quarantined")
+
+
+def test_lost_bytes_that_were_published_are_told(nodes, objects):
+    a, b = nodes
+    body = module(size=200)
+    a.publish(PATH, body)
+    lose_blob(objects, body)
+    problem = assert_problem(fetch(b), 502, "upstream-failed")
+    assert digest(body) in problem["detail"] and "the bucket has lost a module's bytes" in b.log()
+    assert_has(a, body)
+    assert a.put(PATH, body).status == 200
+    assert_has(b, body)
+
+
+def test_damaged_bytes_are_not_served(nodes, objects, tmp_path):
+    """Those of a store that lies, or of somebody who wrote there."""
+    a, b = nodes
+    body, other = module(size=300_000), tmp_path / "other"
+    a.publish(PATH, body)
+    other.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
+    assert objects.ask("file", f"blobs/sha256/{digest(body)[:2]}/{digest(body)}", other)[0] == "done"
+    assert fetch_all(b, PATH) is None
+    assert b.blobs() == []
+
+
+# ---- the store is away ----
+
+
+@pytest.fixture
+def behind_relay(ceph, node):
+    relay = Relay(ceph.ports[0])
+    yield relay, node("a", endpoint=relay.url, store={"timeout_s": 2, "connect_timeout_s": 2})
+    relay.close()
+
+
+def store_of(daemon):
+    return daemon.get("/readyz").json()["store"]
+
+
+def test_hits_go_on_without_the_store(behind_relay):
+    relay, a = behind_relay
+    body = module()
+    a.publish(PATH, body)
+    assert store_of(a) == {"reads": True, "writes": True}
+    relay.close()
+    for _ in range(3):
+        assert_has(a, body)
+    for reply in (fetch(a, "/acme/other/1"), a.put("/acme/other/1", body), a.request("DELETE", PATH, {"Authorization": f"Bearer {a.token('withdraw:*')}"})):
+        assert_problem(reply, 503, "store-unavailable")
+        assert int(reply.headers["Retry-After"]) > 0
+    wait_until(lambda: store_of(a) == {"reads": False, "writes": False}, "it says that it has no store")
+    assert a.get("/readyz").status == 200
+    relay.open()
+    wait_until(lambda: store_of(a) == {"reads": True, "writes": True}, "it says that it has one again")
+    assert a.put("/acme/other/1", body).status == 201
+    assert_has(a, body)
+
+
+def test_a_store_that_hangs_holds_up_nobody_for_long(ceph, node):
+    a = node("a", store={"timeout_s": 1, "connect_timeout_s": 1})
+    body = module()
+    a.publish(PATH, body)
+    gateway = ceph.processes[2]
+    os.kill(gateway.pid, signal.SIGSTOP)
+    try:
+        assert_problem(a.put("/acme/other/1", body), 503, "store-unavailable")
+        assert_problem(fetch(a, "/acme/other/1"), 503, "store-unavailable")
+        assert_has(a, body)
+    finally:
+        os.kill(gateway.pid, signal.SIGCONT)
+    wait_until(lambda: a.put("/acme/other/1", body).status in (200, 201), "it is published once the store answers")
+
+
+def test_nothing_is_imported_into_a_bucket(nodes, tmp_path):
+    reply = nodes[0].request("POST", "/api/v1/imports", {"Authorization": f"Bearer {nodes[0].token('admin')}"}, b"")
+    assert_problem(reply, 400, "bad-request")
