@@ -35,7 +35,7 @@ static void check_store(const struct config *config, struct looking *looking)
 {
 	const struct bucket_settings *bucket = &config->store.bucket;
 	const char *ca_file = bucket->ca_file;
-	AUTO(aws_credentials_finish) struct aws_credentials credentials;
+	AUTO(aws_credentials_finish) struct aws_credentials credentials = {0};
 	struct err err;
 
 	if (config->store.kind != STORE_S3)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the house to its floors: every #include of ours points down this list (or stays on its floor), and down the list of rooms
 where a floor has one; no rooms include each other in a circle; no stem stands twice; each foreign library is included in its one
-room only; functions and files are short; each destroy has its AUTO_ beside it; what comments name is there; every source file names
+room only; functions and files are short; each destroy has its AUTO_ beside it, and each AUTO_ local its first value; what comments name is there; every source file names
 its licence. Exits 1 with one line a fault."""
 import pathlib
 import re
@@ -177,9 +177,34 @@ def cleaners():
                 yield f"{source.relative_to(ROOT).as_posix()}: {function}() has no AUTO_CLEANER beside it"
 
 
+def declarators(text):
+    """What stands between the commas of a declaration, but for those within brackets."""
+    depth, start = 0, 0
+    for at, letter in enumerate(text):
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 0:
+            yield text[start:at]
+            start = at + 1
+    yield text[start:]
+
+
+def locals_without_value(text):
+    """(line, declarator) of locals that are cleaned whatever happened to them, and begin as what lay on the stack."""
+    for found in re.finditer(r"^[ \t]+(?:(?:AUTO_[A-Z_]+|AUTO\(\w+\))\s+|json_auto_t\b)([^;]*);", text, re.M):
+        yield from ((text.count("\n", 0, found.start()) + 1, " ".join(declarator.split()))
+                    for declarator in declarators(found[1]) if "=" not in declarator)
+
+
+def first_values():
+    for source in [*sources(), *sorted(ROOT.glob("tests/**/*.[ch]"))]:
+        yield from (f"{source.relative_to(ROOT).as_posix()}:{line}: {declarator} is cleaned at every return: give it a first value"
+                    for line, declarator in locals_without_value(source.read_text(encoding="utf-8")))
+
+
 def faults():
     yield from circles()
     yield from cleaners()
+    yield from first_values()
     yield from signs()
     yield from stems()
     yield from long_files()

@@ -139,7 +139,7 @@ static void take_problem(const struct reply *reply, struct err *out)
 static void judge_on_trial(struct services *services, struct request *request, const struct hub_url *hub_url,
 	struct explanation *out)
 {
-	AUTO(reply_finish) struct reply reply;
+	AUTO(reply_finish) struct reply reply = {0};
 
 	reply_init(&reply);
 	if (hub_url->wanted == WANTED_DESCRIPTION)

@@ -301,7 +301,7 @@ static void read_file(
 static void hash_file(
 	struct walk *walk, const char *path, const struct member *member, struct stream *content)
 {
-	AUTO(hashed_finish) struct hashed hashed;
+	AUTO(hashed_finish) struct hashed hashed = {0};
 	struct err again; /* archive_next fails with it too */
 
 	read_file(walk, path, member, hashed_init(&hashed, content));
@@ -337,7 +337,7 @@ static bool is_hashed(
 static void pass_file(
 	struct walk *walk, const struct tree_entry *twin, const char *path, const struct member *member)
 {
-	AUTO(watch_finish) struct watch watch;
+	AUTO(watch_finish) struct watch watch = {0};
 	struct stream *content = watch_init(
 		&watch, &walk->examination->safety, path, member->is_sparse, archive_content(walk->archive));
 	struct err again; /* archive_next fails with it too */

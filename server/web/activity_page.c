@@ -240,7 +240,7 @@ static void write_activity(struct view *view, const json_t *activity)
 
 void web_activity(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	json_auto_t *activity = NULL;
 	struct err err;
 
@@ -267,7 +267,7 @@ static json_t *ask_page_of_fills(const struct view *view, struct err *err)
 
 void web_fills(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	json_auto_t *page = NULL;
 	struct err err;
 

@@ -128,7 +128,7 @@ static json_t *ask_list(const struct view *view, struct err *err)
 
 void web_collections(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	json_auto_t *answer = NULL;
 	struct err err;
 
@@ -180,7 +180,7 @@ static void write_collection(struct view *view, const json_t *collection, const 
 
 void web_collection(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	json_auto_t *collection = NULL;
 	AUTO_FREE char *documentation = NULL;
 	struct query query = {0};

@@ -155,7 +155,7 @@ static void write_page(struct view *view, const json_t *module, const struct pai
 
 void web_compare(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	json_auto_t *module = NULL;
 	json_auto_t *diff = NULL;
 	struct pair pair;

@@ -213,7 +213,7 @@ static void describe_module(struct view *view, const struct name *name, struct r
 
 void web_describe(void *services, const struct request *request, const struct name *name, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 
 	view_init(&view, services, request);
 	if (name->version > 0)

@@ -79,7 +79,7 @@ static bool check_known(struct services *services, const char *of, struct err *e
 static void reply_feed(
 	struct services *services, struct request *request, struct reply *reply, struct feed *feed)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	size_t length;
 	struct err err;
 

@@ -89,7 +89,7 @@ static void answer(struct view *view, const struct err *refusal, struct reply *r
 
 void web_fill(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 
 	view_init(&view, services, request);
 	answer(&view, NULL, reply);
@@ -130,7 +130,7 @@ static bool cancel(struct services *services, struct request *request, struct er
 
 void web_cancel_fill(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	AUTO_FREE char *way = NULL;
 	struct err err;
 

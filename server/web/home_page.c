@@ -287,7 +287,7 @@ static void write_refusal(struct view *view, const struct err *err)
 
 void web_home(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	AUTO_FREE char *parameters = search_parameters();
 	json_auto_t *answer = NULL;
 	struct err err;

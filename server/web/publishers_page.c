@@ -95,7 +95,7 @@ static void write_list(struct view *view, const json_t *answer)
 
 void web_publishers(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	json_auto_t *answer = NULL;
 	struct err err;
 

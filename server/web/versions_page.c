@@ -45,7 +45,7 @@ static void write_title(struct view *view, const json_t *module)
 
 void web_versions(void *services, struct request *request, struct reply *reply)
 {
-	AUTO_VIEW struct view view;
+	AUTO_VIEW struct view view = {0};
 	json_auto_t *module = NULL;
 	AUTO_FREE char *path = mem_printf("-/versions/%s", request->rest);
 	struct err err;

@@ -57,6 +57,12 @@ def test_feeds_of_all_of_a_publisher_and_of_a_module(larder):
         assert_problem(larder.get(path), 404, "not-found")
 
 
+@pytest.mark.parametrize("path", ["/-/feeds/nobody.atom", "/-/feeds/acme/none.atom", "/-/feeds/acme"])
+def test_the_first_question_may_be_for_a_feed_that_is_none(larder, path):
+    assert_problem(larder.get(path), 404, "not-found")
+    assert larder.get("/healthz").status == 200
+
+
 def test_ids_stay_whatever_name_the_server_is_reached_by(larder):
     larder.publish("/acme/one/1", modules.module())
     port = larder.url.rsplit(":", 1)[1]

@@ -326,7 +326,7 @@ static void finds_names_of_the_very_words(void **state)
 		{{"two", "big"}, 2, ""},
 		{{"twobiglions"}, 1, ""},
 	};
-	AUTO(handles_finish) struct handles handles;
+	AUTO(handles_finish) struct handles handles = {0};
 	AUTO_SLOTS struct slots all = slots_init(sizeof names / sizeof *names);
 
 	handles_init(&handles);
@@ -351,7 +351,7 @@ static void finds_names_of_the_very_words(void **state)
 static void finds_what_was_meant(void **state)
 {
 	static const char *const words[] = {"mobilenet", "efficientnet", "stylization", "giraffe", "walrus"};
-	AUTO(handles_finish) struct handles handles;
+	AUTO(handles_finish) struct handles handles = {0};
 
 	handles_init(&handles);
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)

@@ -44,7 +44,7 @@ void refusal_send(
 {
 	int64_t started_us = clock_monotonic_us();
 	AUTO_BUFFER struct buffer out = {0};
-	AUTO(reply_finish) struct reply reply;
+	AUTO(reply_finish) struct reply reply = {0};
 
 	reply_init(&reply);
 	problem_reply(&reply, err);

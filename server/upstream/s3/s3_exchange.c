@@ -424,7 +424,7 @@ bool s3_exchange(
 	struct s3_channel *channel, const struct s3_request *request, struct s3_answer *out, struct err *why)
 {
 	AUTO(own_lines) struct curl_slist *lines = NULL;
-	AUTO(aws_credentials_finish) struct aws_credentials credentials;
+	AUTO(aws_credentials_finish) struct aws_credentials credentials = {0};
 	CURLcode result;
 
 	may_block("ask a store");
