@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -59,6 +61,8 @@ struct app {
 	struct response_cache *response_cache;
 	struct invalidation *invalidation; /* NULL: other processes cannot be heard */
 	struct vault *vault;
+	char *own_url;                /* where it is reached, as far as the system tells, */
+	const char *_Atomic node_url; /* … or as other nodes are told */
 	struct committer *committer;
 	struct holdup *holdup;
 	struct checkpoints *checkpoints;
@@ -219,6 +223,8 @@ static void open_mirror(struct app *app)
 		.committer = app->committer,
 		.space = app->space,
 		.vault = app->vault,
+		.peers = {&app->node_url, app->services.capabilities, app->config->store.bucket.ca_file,
+			app->config->store.lease_ttl_s},
 		.checkpoints = app->checkpoints,
 		.failed_fills = webhooks_failed_fills(app->webhooks),
 	};
@@ -309,9 +315,9 @@ static bool open_services(struct app *app, struct err *err)
 		!webhooks_create(services->catalog, config, &app->webhooks, err))
 		return false;
 	publishing.holdup = app->holdup;
+	services->capabilities = capabilities_create();
 	open_mirror(app);
 	services->budget = budget_create();
-	services->capabilities = capabilities_create();
 	services->traffic = traffic_create(clock_monotonic_ms());
 	open_turns(services);
 	services->publisher =
@@ -326,8 +332,10 @@ static bool authorize(void *context, enum role role, struct request *request, st
 	const struct services *services = context;
 
 	if (role == ROLE_READ && capability_is_one(request->path_token))
-		return capabilities_check(
-			services->capabilities, request->path_token, CAPABILITY_READS, request->path, err);
+		return capabilities_check(services->capabilities, request->path_token, CAPABILITY_FOLLOWS,
+			       request->path, err) ||
+		       capabilities_check(services->capabilities, request->path_token, CAPABILITY_READS,
+			       request->path, err);
 	return access_check(services->access, request_token(request),
 		role == ROLE_ADMIN ? RIGHT_ADMIN : RIGHT_READ, NULL, request->who, err);
 }
@@ -365,6 +373,23 @@ static bool open_front(struct app *app, struct err *err)
 	return front_open(&settings, &app->front, err);
 }
 
+/* Where it listens, by the machine's name where that is everywhere. */
+static char *own_url(const char *url)
+{
+	static const char *const everywhere[] = {"://0.0.0.0:", "://[::]:"};
+	char machine[HOST_NAME_MAX + 1] = "";
+
+	(void)gethostname(machine, sizeof machine - 1);
+	for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++) {
+		const char *host = strstr(url, everywhere[i]);
+
+		if (host && *machine)
+			return mem_printf("%.*s://%s:%s", (int)(host - url), url, machine,
+				host + strlen(everywhere[i]));
+	}
+	return mem_dup(url);
+}
+
 bool app_open(const struct config *config, struct bucket *bucket, struct app **out, struct err *err)
 {
 	struct app *app = mem_zero(1, sizeof *app);
@@ -379,11 +404,15 @@ bool app_open(const struct config *config, struct bucket *bucket, struct app **o
 	log_configure(config->log.level, config->log.format);
 	app->url = mem_printf(
 		"%s://%s", config->server.tls_certificate ? "https" : "http", config->server.listen);
+	atomic_store(&app->node_url, config->store.node_url ? config->store.node_url : app->url);
 	app->services.url = config->server.public_url ? config->server.public_url : app->url;
 	if (!open_stores(app, err) || !open_services(app, err) || !open_front(app, err)) {
 		app_close(app);
 		return false;
 	}
+	app->own_url = own_url(front_url(app->front));
+	if (!config->store.node_url)
+		atomic_store(&app->node_url, app->own_url);
 	*out = app;
 	return true;
 }
@@ -439,6 +468,7 @@ void app_close(struct app *app)
 	vault_destroy(app->vault);
 	own_close(&app->lock_fd);
 	renderings_destroy(app->services.renderings);
+	free(app->own_url);
 	free(app->url);
 	free(app);
 }

@@ -335,7 +335,7 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 	{KEY_IN(store, timeout_s, bucket.timeout_s), RANGE(1, 86400), .initial = "20",
 		.purpose = "How long it may leave a request without an answer, or a body without a byte."},
 	{KEY(store, node_url), .set = set_base_url, .check = check_base_url, .initial = "",
-		.purpose = "URL at which the other nodes reach this one. Empty: where it listens."},
+		.purpose = "URL at which the other nodes reach this one. Empty: where it listens, or the machine's name."},
 	{KEY(store, poll_interval_s), RANGE(1, 3600), .initial = "5",
 		.purpose = "How often a node looks for what others have changed."},
 	{KEY(store, lease_ttl_s), RANGE(5, 3600), .initial = "30",

@@ -84,6 +84,7 @@
 	X(METRIC_LEASES_ACQUIRED, counter, "larder_leases_total", "{event=\"acquired\"}", \
 		"Leases by what became of them.") \
 	X(METRIC_LEASES_TAKEN, counter, "larder_leases_total", "{event=\"taken-over\"}", "") \
+	X(METRIC_LEASES_FOLLOWED, counter, "larder_leases_total", "{event=\"followed\"}", "") \
 	X(METRIC_LEASES_LOST, counter, "larder_leases_total", "{event=\"lost\"}", "") \
 	X(METRIC_CHECKPOINTS, counter, "larder_fill_bookmarks_total", "", \
 		"Checkpoints written, for fills to go on after a restart.") \

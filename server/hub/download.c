@@ -12,6 +12,7 @@
 #include "server/hub/inquiry.h"
 #include "server/hub/proxied.h"
 #include "server/hub/representation.h"
+#include "server/registry/capabilities.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/store/catalog/catalog_artifacts.h"
@@ -134,6 +135,16 @@ static void foresee(
 	plan->part = !plan->whole && foresight == FORESIGHT_PART;
 }
 
+/* Another node, by the address that this one has told the others. */
+static bool is_follower(const struct services *services, const struct request *request)
+{
+	struct err ignored;
+
+	return capability_is_one(request->path_token) &&
+	       capabilities_check(services->capabilities, request->path_token, CAPABILITY_FOLLOWS,
+		       request->path, &ignored);
+}
+
 static void get_artifact(struct services *services, const struct request *request, const struct name *name,
 	struct reply *reply)
 {
@@ -141,7 +152,8 @@ static void get_artifact(struct services *services, const struct request *reques
 	struct follower_plan plan = {
 		.services = services, .name = *name, .serve = serve_kept, .begin = begin_stream};
 	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
-	const struct asker asker = {client, request_header(request, "CDN-Loop")};
+	const struct asker asker = {
+		client, request_header(request, "CDN-Loop"), is_follower(services, request)};
 	struct err err;
 
 	if (!registry_open(services->registry, name, &asker, &holding, &err))

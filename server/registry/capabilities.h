@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "common/own.h"
 
-enum capability_use { CAPABILITY_READS, CAPABILITY_PUTS };
+enum capability_use { CAPABILITY_READS, CAPABILITY_PUTS, CAPABILITY_FOLLOWS };
 
 /* What stands behind "/-/t/" in place of a token. */
 struct capability_text {

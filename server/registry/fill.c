@@ -13,6 +13,7 @@
 #include "server/module/violations.h"
 #include "server/registry/breakers.h"
 #include "server/registry/fetch.h"
+#include "server/registry/following.h"
 #include "server/registry/gather.h"
 #include "server/registry/intake.h"
 #include "server/registry/proof.h"
@@ -41,9 +42,10 @@ struct fill {
 	struct gather *gather; /* NULL: no single files are to be had, or none are known of */
 	enum verdict denied;   /* … what the upstream said of the archive */
 	struct standings standings;
-	struct err err; /* why the last attempt failed */
-	bool kept;      /* or passed on whole */
-	bool settled;   /* by what other nodes have */
+	struct following following; /* of what other nodes fetch */
+	struct err err;             /* why the last attempt failed */
+	bool kept;                  /* or passed on whole */
+	bool settled;               /* by what other nodes have */
 };
 
 static bool is_stopped(const struct fill *fill)
@@ -59,6 +61,13 @@ static bool refuse_stopped(const struct fill *fill, struct err *err)
 
 /* ---- one request ---- */
 
+static void report(struct fill *fill)
+{
+	const struct upstream *upstream = &fill->tools->settings.upstreams[fill->fetch.upstream];
+
+	following_report(&fill->following, upstream->name, intake_object(fill->intake));
+}
+
 static bool take_head(void *context, const struct answer *answer, struct err *err)
 {
 	struct fill *fill = context;
@@ -67,6 +76,7 @@ static bool take_head(void *context, const struct answer *answer, struct err *er
 		return false;
 	if (fill->fetch.offset > 0)
 		metric_add(METRIC_UPSTREAM_RESUMES, 1);
+	report(fill);
 	return true;
 }
 
@@ -74,7 +84,10 @@ static bool take_body(void *context, const void *bytes, size_t length, struct er
 {
 	struct fill *fill = context;
 
-	return intake_body(fill->intake, bytes, length, err);
+	if (!intake_body(fill->intake, bytes, length, err))
+		return false;
+	report(fill);
+	return true;
 }
 
 /* A request whose answer finds no room beside other fills is made again once they have let go. */
@@ -247,12 +260,17 @@ static bool keep_recalled(struct fill *fill, const struct identity *identity)
 }
 
 /* No upstream needs to be waited for meanwhile. */
-static enum recall take_recalled(struct fill *fill, const struct identity *identity)
+static void give_turn_back(struct fill *fill)
 {
 	struct turn *granted = fill->fetch.granted;
 
 	if (granted && granted->is_taken)
 		breakers_leave(fill->tools->breakers, granted);
+}
+
+static enum recall take_recalled(struct fill *fill, const struct identity *identity)
+{
+	give_turn_back(fill);
 	return recall_take(fill->tools, fill->name, identity, fill->intake, fill->progress, &fill->err);
 }
 
@@ -267,6 +285,18 @@ static bool try_recall(struct fill *fill)
 	fill->settled = found != RECALL_NOTHING;
 	fill->kept = found == RECALL_FOUND && keep_recalled(fill, &identity);
 	return fill->settled;
+}
+
+/* Until this node is the one to ask upstreams, for all of them. */
+static bool consult(struct fill *fill)
+{
+	bool over = try_recall(fill);
+
+	if (!over && vault_is_shared(fill->tools->vault))
+		give_turn_back(fill);
+	while (!over && !is_stopped(fill) && !following_leads(&fill->following))
+		over = try_recall(fill);
+	return over;
 }
 
 /* ---- attempts ---- */
@@ -534,11 +564,12 @@ void fill_run(const struct fill_tools *tools, const struct fill_order *order)
 		.head = take_head,
 		.body = take_body,
 		.context = &fill};
+	following_init(&fill.following, tools, order->name, order->cdn_loop, fill.intake, order->progress);
 	standings_init(&fill.standings, settings->upstreams, settings->upstream_count, order->name);
 	metric_add(METRIC_FILLS_STARTED, 1);
 	if (order->row)
 		intake_take_up(fill.intake, order->row);
-	over = try_recall(&fill);
+	over = consult(&fill);
 	for (int64_t round = 0; !over && goes_on(&fill, round, started_ms); round++) {
 		if (round > 0)
 			back_off(&fill, round - 1, 0);
@@ -548,6 +579,7 @@ void fill_run(const struct fill_tools *tools, const struct fill_order *order)
 	}
 	gather_destroy(fill.gather);
 	end(&fill);
+	following_finish(&fill.following, fill.kept);
 	intake_destroy(fill.intake);
 	standings_finish(&fill.standings);
 }

@@ -40,6 +40,7 @@ struct fill_progress {
 	_Atomic bool stop;      /* ends the fill soon */
 	_Atomic bool cancelled; /* with stop: by somebody's wish, and for good */
 	_Atomic bool wanted;    /* a client waits for it, or did */
+	_Atomic bool leads;     /* it fetches for other nodes too */
 	_Atomic bool refused;   /* it is about to end so: whoever asks now needs another one */
 };
 

@@ -31,6 +31,14 @@ struct fill_settings {
 	struct archive_limits limits;
 };
 
+/* How other nodes find what is fetched here, and are told apart from others who ask for it. */
+struct peers {
+	const char *_Atomic *node_url; /* where this one is reached */
+	const struct capabilities *capabilities;
+	const char *ca_file; /* PEM, of theirs; NULL is the system's */
+	int64_t lease_ttl_s;
+};
+
 /* What fills work with; all of it outlives them. */
 struct fill_tools {
 	struct fill_settings settings;
@@ -41,6 +49,7 @@ struct fill_tools {
 	struct space *space;
 	struct checkpoints *checkpoints;
 	struct vault *vault;               /* what other nodes have */
+	struct peers peers;                /* … where they share anything */
 	struct failed_fills *failed_fills; /* NULL: nobody wants to know */
 	struct breakers *breakers;         /* the mirror's own, */
 	struct queue *queue;               /* … as these are */

@@ -99,6 +99,11 @@ size_t intake_source(const struct intake *intake, size_t none)
 	return intake_can_resume(intake) ? intake->source : none;
 }
 
+bool intake_is_from(const struct intake *intake, size_t upstream)
+{
+	return intake->length > 0 && intake->source == upstream;
+}
+
 bool intake_is_unproved(const struct intake *intake)
 {
 	return intake->unproved;
@@ -348,6 +353,18 @@ bool intake_prepare(struct intake *intake, size_t upstream, struct err *err)
 	if (intake_can_resume(intake) && intake->source == upstream)
 		return inspect(intake, err);
 	return (intake->inspector && intake->length == 0) || intake_begin_anew(intake, err);
+}
+
+void intake_vouch(struct intake *intake, size_t upstream, const struct object *object)
+{
+	intake->source = upstream;
+	intake->object = *object;
+	object_distrust_date(&intake->object, clock_now_s());
+	testimony_read(&intake->testimony, "ETag", strlen("ETag"), intake->object.etag);
+	open_checkpoint(intake);
+	if (intake->checkpoint)
+		checkpoint_advance(intake->checkpoint, intake->length);
+	fill_progress_total(intake->progress, intake->object.length);
 }
 
 bool intake_lose_source(struct intake *intake, size_t upstream)

@@ -53,10 +53,19 @@ size_t intake_source(const struct intake *intake, size_t none);
 bool intake_is_unproved(const struct intake *intake);
 bool intake_is_draft_of_another(const struct intake *intake, size_t upstream);
 
+/* Whether there are bytes, and they came of this upstream; INTAKE_NODES: of other nodes, which prove nothing
+ * but by the digest of the whole. */
+#define INTAKE_NODES SIZE_MAX
+bool intake_is_from(const struct intake *intake, size_t upstream);
+
 /* ---- before an answer ---- */
 
 /* Takes up what an earlier process left in the spool, if its upstream is still configured. */
 void intake_take_up(struct intake *intake, const struct fill_row *row);
+
+/* What is here are the first bytes of this object of an upstream's, as somebody says who had them of it: it
+ * is asked for the rest. */
+void intake_vouch(struct intake *intake, size_t upstream, const struct object *object);
 
 /* What was taken up is of the object that upstream has: it may be seen. */
 void intake_prove(struct intake *intake);

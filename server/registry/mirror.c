@@ -323,19 +323,29 @@ static bool check_admission(
 	return admission_check(mirror->admission, known, cdn_loop, err) || may_ask_others(mirror, err);
 }
 
+/* Who follows this node is not to have it ask upstreams, nor to wait for what follows him. */
+static bool check_leading(const struct running_fill *running, const struct asker *asker, struct err *err)
+{
+	return !asker->follows || (running && atomic_load(&running->progress.leads)) ||
+	       err_set(err, ERR_BUSY, "this node does not fetch it for others any more");
+}
+
 /* What a request gets, and where it is PROSPECT_REFUSED, why. running: its fill, or NULL. */
 static enum prospect judge(const struct mirror *mirror, const struct known *known,
-	const struct running_fill *running, const char *cdn_loop, struct err *err)
+	const struct running_fill *running, const struct asker *asker, struct err *err)
 {
 	if (!mirror_check_known(mirror, known, err))
 		return PROSPECT_REFUSED;
 	if (known_is_here(known))
 		return PROSPECT_HERE;
+	if (!check_leading(running, asker, err))
+		return PROSPECT_REFUSED;
 	if (!running)
-		return check_admission(mirror, known, cdn_loop, err) ? PROSPECT_FETCH : PROSPECT_REFUSED;
+		return check_admission(mirror, known, asker->cdn_loop, err) ? PROSPECT_FETCH
+									    : PROSPECT_REFUSED;
 	/* Were a loop's request to join, the fill would wait for the upstream and that for the fill. Where it
 	 * passes through, its first bytes may be gone. */
-	return admission_check_loop(mirror->admission, cdn_loop, err) &&
+	return admission_check_loop(mirror->admission, asker->cdn_loop, err) &&
 			       !spool_is_pass_through(running->spool, err)
 		       ? PROSPECT_COLLAPSES
 		       : PROSPECT_REFUSED;
@@ -347,7 +357,7 @@ static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot
 {
 	const struct name *name = &snapshot->known.artifact.name;
 	struct running_fill *running = running_fills_find(&mirror->fills, name);
-	enum prospect prospect = judge(mirror, &snapshot->known, running, asker->cdn_loop, err);
+	enum prospect prospect = judge(mirror, &snapshot->known, running, asker, err);
 
 	lock_expect(&mirror->mutex);
 	*out = NULL;
@@ -527,10 +537,11 @@ int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream)
 
 static void consider_running(struct mirror *mirror, struct outlook *outlook)
 {
+	static const struct asker nobody = {0};
 	struct running_fill *running = running_fills_find(&mirror->fills, &outlook->known.artifact.name);
 
 	lock_expect(&mirror->mutex);
-	outlook->prospect = judge(mirror, &outlook->known, running, NULL, &outlook->refusal);
+	outlook->prospect = judge(mirror, &outlook->known, running, &nobody, &outlook->refusal);
 	outlook->has_fill = running;
 	if (running)
 		outlook->fill = running_fill_status(running);

@@ -29,6 +29,7 @@ enum {
 struct asker {
 	const char *client;   /* a word by which his share is known (a token's name, an address) */
 	const char *cdn_loop; /* the request's header, or NULL */
+	bool follows;         /* another node, which was told that this one fetches it for all */
 };
 
 /* A question as it is put. */

@@ -10,9 +10,7 @@
 #include "server/registry/admission.h"
 #include "server/store/catalog/catalog_known.h"
 
-/* As an upstream's place: of no upstream. */
 enum { TRIES = 3, PAUSE_MS = 200 };
-static const size_t no_upstream = SIZE_MAX;
 
 /* ---- what they have ---- */
 
@@ -77,16 +75,25 @@ static bool take(void *context, const void *bytes, size_t length)
 	       intake_body(taking->intake, bytes, length, &taking->err);
 }
 
+/* What came of another node is gone on with. */
+static bool prepare(const struct identity *identity, struct intake *intake, struct err *err)
+{
+	if (!intake_is_from(intake, INTAKE_NODES) || intake_bytes(intake) > identity->size_bytes)
+		return intake_begin_anew(intake, err);
+	intake_begin_answer(intake);
+	return true;
+}
+
 static bool begin(const struct identity *identity, struct intake *intake, struct err *err)
 {
-	const struct answer head = {
-		.status = 200, .length = identity->size_bytes, .range_first = -1, .range_total = -1};
+	struct answer head = {.status = 200, .range_first = -1, .range_total = -1};
 	bool begun;
 
-	if (!intake_begin_anew(intake, err))
+	if (!prepare(identity, intake, err))
 		return false;
+	head.length = identity->size_bytes - intake_bytes(intake);
 	do
-		begun = intake_head(intake, no_upstream, &head, err);
+		begun = intake_head(intake, INTAKE_NODES, &head, err);
 	while (!begun && intake_await_room(intake, err));
 	return begun;
 }
@@ -97,7 +104,7 @@ static bool read_all(const struct fill_tools *tools, const struct identity *iden
 {
 	const struct vault_receiver receiver = {take, taking};
 	struct intake *intake = taking->intake;
-	bool read = false;
+	bool read = intake_bytes(intake) == identity->size_bytes;
 
 	for (int i = 0; i < TRIES && !read; i++) {
 		int64_t before = intake_bytes(intake);

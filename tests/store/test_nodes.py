@@ -185,8 +185,10 @@ def test_what_was_absent_is_had_once_another_has_it(node, upstream):  # noqa: F8
 
 
 def test_an_upstream_that_changed_its_bytes(node, upstream):  # noqa: F811
-    """Both fetch at once, and upstream has other bytes for the second: what the first kept is the version, on both."""
-    a, b = node("a", 0, [upstream.url]), node("b", 1, [upstream.url])
+    """Both fetch at once, since one does not reach the other, and upstream has other bytes for the second: what the first kept is the version, on both."""
+    lease = {"lease_ttl_s": 5, "poll_interval_s": 1}
+    a = node("a", 0, [upstream.url], store=lease)
+    b = node("b", 1, [upstream.url], store={**lease, "node_url": "http://127.0.0.1:9"})
     first, second = module(seed=1, size=200_000), module(seed=2, size=200_000)
     held = Answer(second)
     upstream.serve("/google/model/1", held, first)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three nodes that want the same of an upstream at once: one fetches it for all, and the others follow it."""
+import concurrent.futures
+import hashlib
+import http.client
+import os
+import random
+import signal
+import threading
+
+import pytest
+
+from ceph import DEADLINE_S
+from support.daemon import assert_problem
+from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
+from support.modules import digest, module
+from support.upstream import Answer
+from support.waiting import wait_until
+from test_nodes import QUERY, assert_has, fetch, node  # noqa: F401
+
+PATH = "/google/model/1"
+TTL_S = 5
+SIZE = 4 << 20
+
+
+@pytest.fixture
+def trio(node, upstream):  # noqa: F811
+    """The holder-to-be first, since it is asked first."""
+    return [node(name, number % 2, [upstream.url], store={"lease_ttl_s": TTL_S, "poll_interval_s": 1}) for number, name in enumerate("abc")]
+
+
+class Client:
+    """One download, which tells when its first byte is there and what became of it."""
+
+    def __init__(self, daemon, pool, path=PATH, headers=None):
+        self.daemon, self.path, self.headers = daemon, path, headers or {}
+        self.first, self.length = threading.Event(), 0
+        self.done = pool.submit(self.run)
+
+    def run(self):
+        host = self.daemon.url.split("//")[1]
+        connection, seen = http.client.HTTPConnection(host, timeout=DEADLINE_S), hashlib.sha256()
+        try:
+            connection.request("GET", self.path + QUERY, headers=self.headers)
+            reply = connection.getresponse()
+            if reply.status != 200:
+                return reply.status
+            while piece := reply.read1(1 << 16):
+                seen.update(piece)
+                self.length += len(piece)
+                self.first.set()
+            return seen.hexdigest()
+        except (http.client.HTTPException, OSError):
+            return "cut"
+        finally:
+            connection.close()
+
+    def await_first(self):
+        assert self.first.wait(DEADLINE_S), "no byte comes"
+
+    def result(self):
+        return self.done.result(DEADLINE_S)
+
+
+@pytest.fixture
+def pool():
+    with concurrent.futures.ThreadPoolExecutor(32) as opened:
+        yield opened
+
+
+@pytest.fixture
+def gated(upstream):  # noqa: F811
+    """A module that upstream has given half of, and gives the rest of once it may."""
+    body = module(size=SIZE)
+    answer = Answer(body, gate=threading.Event(), gate_after=SIZE // 2, etag='"one"', ranges=True)
+    upstream.serve(PATH, answer)
+    yield answer
+    answer.gate.set()
+
+
+def held_by(daemons):
+    return [daemon for daemon in daemons if daemon.metric("larder_leases_held") == 1]
+
+
+def begin(trio, pool):
+    """A client on each, whose first bytes are there."""
+    clients = [Client(trio[0], pool)]
+    clients[0].await_first()
+    assert held_by(trio) == [trio[0]]
+    clients += [Client(daemon, pool) for daemon in trio[1:]]
+    for client in clients:
+        client.await_first()
+    return clients
+
+
+def assert_one_identity(trio, body):
+    for daemon in trio:
+        assert_has(daemon, body, PATH)
+
+
+def test_one_fetches_for_all(trio, pool, gated, upstream):  # noqa: F811
+    """Bytes are on each node while upstream still holds the rest back."""
+    clients = [Client(trio[number % 3], pool) for number in range(24)]
+    for client in clients:
+        client.await_first()
+    assert len(held_by(trio)) == 1
+    gated.gate.set()
+    assert {client.result() for client in clients} == {digest(gated.body)}
+    assert upstream.count(PATH) == 1
+    wait_until(lambda: not held_by(trio), "the lease is given back")
+    assert sum(daemon.metric('larder_leases_total{event="followed"}') for daemon in trio) >= 2
+    assert_one_identity(trio, gated.body)
+
+
+def test_who_asks_with_a_token_only_is_followed(node, upstream, pool):  # noqa: F811
+    """Reading takes a token: the others have an address that is good for this version alone."""
+    settings = {"auth": {"read": "token"}, "store": {"lease_ttl_s": TTL_S, "poll_interval_s": 1}}
+    trio = [node(name, 0, [upstream.url], **{key: dict(value) for key, value in settings.items()}) for name in "abc"]
+    body = module(size=SIZE)
+    answer = Answer(body, gate=threading.Event(), gate_after=SIZE // 2)
+    upstream.serve(PATH, answer)
+    clients = [Client(daemon, pool, headers={"Authorization": f"Bearer {daemon.token('read')}"}) for daemon in trio]
+    for client in clients:
+        client.await_first()
+    answer.gate.set()
+    assert {client.result() for client in clients} == {digest(body)}
+    assert upstream.count(PATH) == 1
+
+
+def test_a_holder_that_is_killed_is_replaced(trio, pool, gated, upstream):  # noqa: F811
+    """Where upstream can prove that it has the rest of the same, the others' clients notice nothing."""
+    clients = begin(trio, pool)
+    trio[0].kill()
+    assert clients[0].result() == "cut"
+    upstream.wait_for_requests(2, PATH)
+    gated.gate.set()
+    assert [client.result() for client in clients[1:]] == [digest(gated.body)] * 2
+    assert upstream.count(PATH) == 2
+    assert upstream.requests[-1].headers["range"].startswith("bytes=")
+    trio[0].start()
+    assert_one_identity(trio, gated.body)
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_holder_that_is_killed_anywhere(trio, pool, upstream, turn):  # noqa: F811
+    """At most two fetches, and nobody takes a short body for whole."""
+    body = module(size=1 << 20)
+    at = random.Random(turn).randrange(len(body))
+    first = Answer(body, gate=threading.Event(), gate_after=at)
+    upstream.serve(PATH, first, Answer(body))
+    clients = [Client(trio[0], pool)]
+    upstream.wait_for_requests(1, PATH)
+    clients += [Client(daemon, pool) for daemon in trio[1:] * 2]
+    wait_until(lambda: all(daemon.metric("larder_fills_running") == 1 for daemon in trio), "all have begun")
+    trio[0].kill()
+    first.gate.set()
+    told = [client.result() for client in clients]
+    assert set(told) <= {digest(body), "cut", 502, 503}, told
+    assert_one_identity(trio[1:], body)
+    assert upstream.count(PATH) <= 2
+    trio[0].start()
+    assert_has(trio[0], body, PATH)
+    assert upstream.count(PATH) <= 2
+
+
+def test_a_holder_that_is_frozen_and_comes_back(trio, pool, gated, upstream):  # noqa: F811
+    clients = begin(trio, pool)
+    os.kill(trio[0].process.pid, signal.SIGSTOP)
+    try:
+        upstream.wait_for_requests(2, PATH)
+        gated.gate.set()
+        assert [client.result() for client in clients[1:]] == [digest(gated.body)] * 2
+    finally:
+        os.kill(trio[0].process.pid, signal.SIGCONT)
+    assert clients[0].result() == digest(gated.body)
+    trio[0].wait_for('larder_leases_total{event="lost"}', lambda count: count == 1)
+    assert upstream.count(PATH) == 2
+    assert_one_identity(trio, gated.body)
+
+
+def test_a_holder_that_cannot_be_reached(node, upstream, pool):  # noqa: F811
+    """It says that it is at it, where nobody reaches it: fetched twice, and one identity."""
+    body = module(size=SIZE)
+    answer = Answer(body, gate=threading.Event(), gate_after=SIZE // 2)
+    upstream.serve(PATH, answer, body)
+    lease = {"lease_ttl_s": TTL_S, "poll_interval_s": 1}
+    a = node("a", 0, [upstream.url], store={**lease, "node_url": "http://127.0.0.1:9"})
+    b = node("b", 1, [upstream.url], store=lease)
+    first = Client(a, pool)
+    first.await_first()
+    assert Client(b, pool).result() == digest(body)
+    answer.gate.set()
+    assert first.result() == digest(body)
+    assert upstream.count(PATH) == 2
+    assert_one_identity((a, b), body)
+
+
+def test_what_upstream_has_not(trio, upstream):  # noqa: F811
+    for daemon in trio:
+        assert_problem(fetch(daemon, PATH), 404, "not-found")
+    assert upstream.count(PATH) == 3
+    wait_until(lambda: not held_by(trio), "the leases are given back")
+
+
+def test_the_address_of_another_node_is_nobodys(trio, pool, gated):
+    """It is good for one version, as long as it is being fetched there."""
+    begin(trio, pool)
+    for path in ("/-/t/cap_1_" + "0" * 64 + PATH, "/-/t/cap_99999999999_" + "0" * 64 + PATH):
+        assert_problem(trio[0].get(path + QUERY), 401, "unauthorized")
