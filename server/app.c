@@ -19,6 +19,7 @@
 #include "server/kagglehub/alarms.h"
 #include "server/kagglehub/kaggle_reply.h"
 #include "server/module/documents/renderings.h"
+#include "server/registry/tidings.h"
 #include "server/registry/access.h"
 #include "server/registry/backfill.h"
 #include "server/registry/budget.h"
@@ -61,6 +62,7 @@ struct app {
 	struct response_cache *response_cache;
 	struct invalidation *invalidation; /* NULL: other processes cannot be heard */
 	struct vault *vault;
+	struct tidings *tidings;      /* NULL: nobody else withdraws anything */
 	char *own_url;                /* where it is reached, as far as the system tells, */
 	const char *_Atomic node_url; /* … or as other nodes are told */
 	struct committer *committer;
@@ -307,6 +309,8 @@ static bool open_services(struct app *app, struct err *err)
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
 		!open_counters(app, err) ||
 		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
+		!tidings_create(app->vault, services->catalog, app->committer, config->store.poll_interval_s,
+			&app->tidings, err) ||
 		!open_backfill(app, err) ||
 		!holdup_create(services->catalog, config->publish.commit_timeout_s, &app->holdup, err) ||
 		!open_imports(app, err) || !alarms_create(&services->alarms, err) ||
@@ -452,6 +456,7 @@ void app_close(struct app *app)
 	/* No fill fails any more. */
 	webhooks_destroy(app->webhooks);
 	janitor_destroy(app->janitor);
+	tidings_destroy(app->tidings);
 	backfill_destroy(app->backfill);
 	invalidation_close(app->invalidation);
 	/* Nobody looks for replies or forgets any from here on; they hold tallies. */

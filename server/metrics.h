@@ -86,6 +86,8 @@
 	X(METRIC_LEASES_TAKEN, counter, "larder_leases_total", "{event=\"taken-over\"}", "") \
 	X(METRIC_LEASES_FOLLOWED, counter, "larder_leases_total", "{event=\"followed\"}", "") \
 	X(METRIC_LEASES_LOST, counter, "larder_leases_total", "{event=\"lost\"}", "") \
+	X(METRIC_TIDINGS, counter, "larder_tidings_total", "", \
+		"Versions of this node's that another one withdrew.") \
 	X(METRIC_CHECKPOINTS, counter, "larder_fill_bookmarks_total", "", \
 		"Checkpoints written, for fills to go on after a restart.") \
 	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", \

@@ -37,6 +37,16 @@ bool vault_withdraw(struct vault *vault, const struct name *name, const char *wh
 	return vault->ops->withdraw(vault, name, who, known_here, before, err);
 }
 
+bool vault_list_withdrawn(struct vault *vault, const struct vault_listener *listener, struct err *err)
+{
+	return vault->ops->list_withdrawn(vault, listener, err);
+}
+
+bool vault_poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
+{
+	return vault->ops->poll(vault, since_s, listener, err);
+}
+
 bool vault_acquire(struct vault *vault, const struct name *name, const struct lease_holder *holder,
 	struct lease_watch *watch, struct lease_answer *out, struct err *err)
 {

@@ -45,6 +45,13 @@ bool vault_read(struct vault *vault, const struct digest *digest, int64_t first,
 bool vault_withdraw(struct vault *vault, const struct name *name, const char *who, bool known_here,
 	bool *before, struct err *err);
 
+/* Tells of all versions that were ever withdrawn. */
+bool vault_list_withdrawn(struct vault *vault, const struct vault_listener *listener, struct err *err);
+
+/* Tells of those that were withdrawn since a time, by the clocks of who did it; of some twice, and of one
+ * perhaps not that the list has. */
+bool vault_poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err);
+
 /* Asks for the lease on a name, to do for all nodes what needs to be done only once. Whoever alone has
  * nothing to share has each at once (LEASE_NEW). LEASE_THEIRS: another has it; ask again with the same watch
  * in a moment. It saves work and promises nothing: another may take it from who is silent for its time, and

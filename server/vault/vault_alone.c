@@ -37,6 +37,17 @@ static bool withdraw(struct vault *vault, const struct name *name, const char *w
 	return known_here || err_set(err, ERR_NOT_FOUND, "there is no %s", name_path(name).text);
 }
 
+static bool list_none(struct vault *vault, const struct vault_listener *listener, struct err *err)
+{
+	return true;
+}
+
+static bool poll_none(
+	struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
+{
+	return true;
+}
+
 static bool acquire(struct vault *vault, const struct name *name, const struct lease_holder *holder,
 	struct lease_watch *watch, struct lease_answer *out, struct err *err)
 {
@@ -67,6 +78,8 @@ struct vault *vault_alone(void)
 		.keep = keep,
 		.read = read_none,
 		.withdraw = withdraw,
+		.list_withdrawn = list_none,
+		.poll = poll_none,
 		.acquire = acquire,
 		.report = report,
 		.release = release,

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/thread.h"
 #include "server/upstream/s3/bucket.h"
 #include "server/upstream/s3/bucket_parts.h"
+#include "server/vault/bucket_changes.h"
 #include "server/vault/bucket_health.h"
 #include "server/vault/identity_record.h"
 #include "server/vault/leases.h"
@@ -24,6 +26,7 @@ struct vault_bucket {
 	struct vault base;
 	struct bucket *bucket;
 	struct bucket_health health;
+	struct bucket_changes changes;
 	struct leases *leases;
 };
 
@@ -464,12 +467,29 @@ static bool withdraw(struct vault *base, const struct name *name, const char *wh
 {
 	struct vault_bucket *vault = self(base);
 	struct formats_there formats_there;
+	struct err unused;
 
 	if (!list_formats(vault, name, &formats_there, err))
 		return false;
 	if (!known_here && formats_there.count == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", name_path(name).text);
-	return create_tombstone(vault, name, who, before, err);
+	if (!create_tombstone(vault, name, who, before, err))
+		return false;
+	/* It is withdrawn; where this fails, the others know of it by their next listing. */
+	if (!bucket_changes_tell(&vault->changes, name, &unused))
+		log_event(LOG_LEVEL_WARN, "other nodes learn late of a withdrawal", "name",
+			name_path(name).text, "why", unused.text, NULL);
+	return true;
+}
+
+static bool list_withdrawn(struct vault *vault, const struct vault_listener *listener, struct err *err)
+{
+	return bucket_changes_list(&self(vault)->changes, listener, err) || refuse_unavailable(err);
+}
+
+static bool poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
+{
+	return bucket_changes_poll(&self(vault)->changes, since_s, listener, err) || refuse_unavailable(err);
 }
 
 /* ---- leases ---- */
@@ -559,6 +579,8 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 		.keep = keep,
 		.read = read_blob,
 		.withdraw = withdraw,
+		.list_withdrawn = list_withdrawn,
+		.poll = poll,
 		.acquire = acquire,
 		.report = report,
 		.release = release,
@@ -569,6 +591,7 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 	vault->base.ops = &ops;
 	vault->bucket = bucket;
 	bucket_health_init(&vault->health);
+	vault->changes = (struct bucket_changes){bucket, &vault->health};
 	vault->leases = leases_create(bucket, &vault->health, lease_ttl_s);
 	return &vault->base;
 }

@@ -17,6 +17,9 @@ struct vault_ops {
 		const struct vault_receiver *receiver, struct err *err);
 	bool (*withdraw)(struct vault *vault, const struct name *name, const char *who, bool known_here,
 		bool *before, struct err *err);
+	bool (*list_withdrawn)(struct vault *vault, const struct vault_listener *listener, struct err *err);
+	bool (*poll)(
+		struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err);
 	bool (*acquire)(struct vault *vault, const struct name *name, const struct lease_holder *holder,
 		struct lease_watch *watch, struct lease_answer *out, struct err *err);
 	void (*report)(struct vault *vault, struct lease *lease, const struct lease_work *work);

@@ -51,6 +51,12 @@ struct vault_receiver {
 	void *context;
 };
 
+/* Is told of versions that were withdrawn; false ends it. */
+struct vault_listener {
+	bool (*withdrawn)(void *context, const struct name *name);
+	void *context;
+};
+
 /* ---- leases ---- */
 
 /* What a lease on a name is to whoever holds it; NULL where there is nothing to hold. */

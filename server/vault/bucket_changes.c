@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/vault/bucket_changes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "server/upstream/s3/bucket.h"
+#include "server/vault/bucket_health.h"
+#include "server/vault/vault_keys.h"
+
+static const char feed[] = "feed/";
+
+/* "feed/", 16 digits, "-", 8 digits, "/". */
+enum {
+	HINT_BYTES = sizeof feed - 1 + 16 + 1 + 8 + 1,
+	MS_A_S = 1000,
+	KEEP_S = 7 * 24 * 3600,
+	SWEPT_AT_ONCE = 200
+};
+
+static enum bucket_outcome note(
+	const struct bucket_changes *changes, bool writes, enum bucket_outcome outcome, const struct err *why)
+{
+	bucket_health_note(changes->health, writes, outcome, why);
+	return outcome;
+}
+
+/* ---- telling ---- */
+
+bool bucket_changes_tell(const struct bucket_changes *changes, const struct name *name, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_GONE_MARKS, name);
+	struct vault_key hint;
+	struct digest digest = digest_of("", 0);
+	const struct s3_body body = {.bytes = "", .length = 0, .sha256 = digest.hex};
+	uint32_t chance;
+
+	random_bytes(&chance, sizeof chance);
+	if (snprintf(hint.text, sizeof hint.text, "%s%016" PRIx64 "-%08" PRIx32 "/%s", feed,
+		    (uint64_t)(clock_now_s() * MS_A_S), chance, key.text) >= (int)sizeof hint.text)
+		return err_set(err, ERR_INTERNAL, "a name that is too long to be told of");
+	if (!bucket_health_may_ask(changes->health, err))
+		return false;
+	return note(changes, true, bucket_put(changes->bucket, hint.text, &body, NULL, NULL, err), err) ==
+	       BUCKET_DONE;
+}
+
+/* ---- listing ---- */
+
+/* Takes the keys of a listing, page by page. */
+struct reading {
+	const struct vault_listener *listener;
+	size_t skip; /* what stands before the key that is meant */
+	char last[BUCKET_KEY_MAX + 1];
+	bool ended; /* by the listener */
+};
+
+static bool take_key(void *context, const char *key, int64_t length)
+{
+	struct reading *reading = context;
+	struct name name = {.format = FORMAT_TF_HUB};
+
+	(void)snprintf(reading->last, sizeof reading->last, "%s", key);
+	/* What another version of Larder wrote there is passed over. */
+	if (strlen(key) > reading->skip && vault_key_read(VAULT_GONE_MARKS, key + reading->skip, &name))
+		reading->ended = !reading->listener->withdrawn(reading->listener->context, &name);
+	return !reading->ended;
+}
+
+static bool read_page(const struct bucket_changes *changes, const char *under, struct reading *reading,
+	bool *more, struct err *err)
+{
+	char after[sizeof reading->last];
+	const struct bucket_page page = {.under = under,
+		.after = *reading->last ? after : NULL,
+		.limit = BUCKET_PAGE_MAX,
+		.object = take_key,
+		.context = reading};
+	enum bucket_outcome outcome;
+
+	(void)strcpy(after, reading->last);
+	if (!bucket_health_may_ask(changes->health, err))
+		return false;
+	outcome = bucket_list(changes->bucket, &page, more, NULL, err);
+	/* A bucket that is gone says nothing of what was in it. */
+	if (outcome == BUCKET_ABSENT)
+		outcome = BUCKET_REFUSED;
+	outcome = note(changes, false, outcome, err);
+	return outcome == BUCKET_DONE || (outcome == BUCKET_STOPPED && reading->ended);
+}
+
+static bool read_all(
+	const struct bucket_changes *changes, const char *under, struct reading *reading, struct err *err)
+{
+	bool more = true;
+
+	while (more && !reading->ended) {
+		if (!read_page(changes, under, reading, &more, err))
+			return false;
+	}
+	return true;
+}
+
+/* ---- old hints ---- */
+
+/* The keys of a page that are older, each with its NUL. */
+struct old_hints {
+	char before[HINT_BYTES + 1];
+	struct buffer keys;
+};
+
+static bool take_old(void *context, const char *key, int64_t length)
+{
+	struct old_hints *old = context;
+
+	if (strcmp(key, old->before) >= 0)
+		return false;
+	buffer_add(&old->keys, key, strlen(key) + 1);
+	return true;
+}
+
+static void remove_all(const struct bucket_changes *changes, struct buffer *keys)
+{
+	const char *text = buffer_string(keys);
+	enum bucket_outcome outcome = BUCKET_DONE;
+	struct err err;
+
+	for (size_t at = 0; at < keys->length && outcome == BUCKET_DONE; at += strlen(text + at) + 1) {
+		if (!bucket_health_may_ask(changes->health, &err))
+			return;
+		outcome = note(changes, true, bucket_delete(changes->bucket, text + at, &err), &err);
+	}
+}
+
+/* What stays is found the next time, by this node or another, and does no harm before. */
+static void sweep(const struct bucket_changes *changes)
+{
+	struct old_hints old = {0};
+	const struct bucket_page page = {
+		.under = feed, .limit = SWEPT_AT_ONCE, .object = take_old, .context = &old};
+	struct err err;
+	bool more;
+
+	(void)snprintf(old.before, sizeof old.before, "%s%016" PRIx64, feed,
+		(uint64_t)((clock_now_s() - KEEP_S) * MS_A_S));
+	if (bucket_health_may_ask(changes->health, &err)) {
+		(void)note(changes, false, bucket_list(changes->bucket, &page, &more, NULL, &err), &err);
+		remove_all(changes, &old.keys);
+	}
+	buffer_finish(&old.keys);
+}
+
+bool bucket_changes_list(
+	const struct bucket_changes *changes, const struct vault_listener *listener, struct err *err)
+{
+	struct reading reading = {.listener = listener};
+
+	if (!read_all(changes, vault_keys_under(VAULT_GONE_MARKS), &reading, err))
+		return false;
+	if (!reading.ended)
+		sweep(changes);
+	return true;
+}
+
+bool bucket_changes_poll(const struct bucket_changes *changes, int64_t since_s,
+	const struct vault_listener *listener, struct err *err)
+{
+	struct reading reading = {.listener = listener, .skip = HINT_BYTES};
+
+	(void)snprintf(reading.last, sizeof reading.last, "%s%016" PRIx64, feed,
+		(uint64_t)((since_s > 0 ? since_s : 0) * MS_A_S));
+	return read_all(changes, feed, &reading, err);
+}

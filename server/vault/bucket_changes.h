@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What has changed in a bucket, as its objects tell: all that was withdrawn, by a listing, and what was
+ * lately, by the keys below feed/, which stand in the order of time and have the key that changed in them:
+ *
+ *     feed/<16 hex: milliseconds>-<8 hex: chance>/gone/<handle>/<version>
+ *
+ * They are hints: one that is missing is found by the next listing, which removes some of those older than 7
+ * days. */
+#ifndef SERVER_VAULT_BUCKET_CHANGES_H
+#define SERVER_VAULT_BUCKET_CHANGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/module/name.h"
+#include "server/vault/vault_terms.h"
+
+struct bucket;
+struct bucket_health;
+
+/* What changes are asked of, and told to. */
+struct bucket_changes {
+	struct bucket *bucket;
+	struct bucket_health *health;
+};
+
+/* Tells the others that a version was withdrawn. */
+bool bucket_changes_tell(const struct bucket_changes *changes, const struct name *name, struct err *err);
+
+/* As vault_list_withdrawn and vault_poll (vault.h) say. */
+bool bucket_changes_list(
+	const struct bucket_changes *changes, const struct vault_listener *listener, struct err *err);
+bool bucket_changes_poll(const struct bucket_changes *changes, int64_t since_s,
+	const struct vault_listener *listener, struct err *err);
+
+#endif

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one node withdraws, those that have it know of soon: by hints, and where these are missing, by a listing."""
+import pytest
+
+from conftest import Store
+from support.daemon import assert_problem
+from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
+from support.modules import module
+from support.waiting import wait_until
+from test_nodes import PATH, QUERY, assert_has, bucket, fetch, node, objects  # noqa: F401
+
+STORE = {"poll_interval_s": 1, "lease_ttl_s": 5}
+
+
+@pytest.fixture
+def trio(node):  # noqa: F811
+    return [node(name, number % 2, store=STORE) for number, name in enumerate("abc")]
+
+
+def withdraw(daemon, path=PATH):
+    reply = daemon.request("DELETE", path, {"Authorization": f"Bearer {daemon.token('withdraw:*')}"})
+    assert reply.status == 200, reply
+
+
+def wait_for_gone(daemon, path=PATH):
+    wait_until(lambda: fetch(daemon, path).status == 410, "it is gone")
+
+
+def test_what_is_withdrawn_is_gone_where_it_is_served(trio):
+    """Also from the response cache, the lists and the disk."""
+    for number in (1, 2):
+        trio[0].publish(f"/acme/model/{number}", module(seed=number))
+    for daemon in trio:
+        for number in (1, 2):
+            for _ in range(2):
+                assert_has(daemon, module(seed=number), f"/acme/model/{number}")
+    withdraw(trio[1], "/acme/model/2")
+    for daemon in trio:
+        wait_for_gone(daemon, "/acme/model/2")
+        assert len(daemon.blobs()) == 1
+        assert daemon.head("/acme/model/2" + QUERY).status == 410
+        assert_has(daemon, module(seed=1), "/acme/model/1")
+    assert trio[0].metric("larder_tidings_total") == trio[2].metric("larder_tidings_total") == 1
+    assert trio[1].metric("larder_tidings_total") == 0
+
+
+def test_who_was_away_learns_it_at_the_start(trio):
+    trio[0].publish(PATH, module())
+    for daemon in trio:
+        assert_has(daemon, module())
+    trio[2].stop()
+    withdraw(trio[0])
+    trio[2].start()
+    wait_for_gone(trio[2])
+
+
+def test_a_hint_that_is_missing_is_made_up_for(trio, objects):  # noqa: F811
+    trio[0].publish(PATH, module())
+    assert_has(trio[1], module())
+    withdraw(trio[0])
+    hints = bucket(objects, "feed/")
+    assert len(hints) == 1 and hints[0].split("/", 2)[2] == bucket(objects, "gone/")[0]
+    for hint in hints:
+        assert objects.ask("delete", hint)[0] == "done"
+    trio[1].restart()
+    wait_for_gone(trio[1])
+
+
+def test_old_hints_go(trio, objects):  # noqa: F811
+    old = [f"feed/{number:016x}-00000000/gone/none" for number in (1, 2, (1 << 40))]
+    for key in old:
+        assert objects.ask("put", key, "x")[0] == "done", key
+    trio[0].publish(PATH, module())
+    withdraw(trio[0])
+    trio[1].restart()
+    wait_until(lambda: len(bucket(objects, "feed/")) == 1, "those of long ago are gone")
+    assert bucket(objects, "feed/")[0] not in old
+
+
+def test_what_is_no_hint_is_passed_over(trio, objects, tmp_path):  # noqa: F811
+    trio[0].publish(PATH, module())
+    assert_has(trio[1], module())
+    (tmp_path / "empty").write_bytes(b"")
+    for key in ("feed/none", "feed/9999999999999999-00000000/gone/none", "feed/9999999999999999-00000000/later/none", "gone/none"):
+        assert objects.ask("put", key, "x")[0] == "done", key
+    withdraw(trio[0])
+    wait_for_gone(trio[1])
