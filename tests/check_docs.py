@@ -6,7 +6,8 @@ import re
 import sys
 from urllib.parse import unquote
 
-sys.dont_write_bytecode = True
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # beside the sources
 from check_floors import FLOORS, ROOT  # noqa: E402
 
 README_LINES_MAX = 150
