@@ -46,6 +46,7 @@ def count_calls(stocked, arguments):
     return int((folder / "count").read_text())
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not SHIM.exists(), reason=f"{SHIM} is not built")
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_any_point(stocked, kind):

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from support import modules
+import pytest
 from support.bundle_writer import Bundle
 from support.daemon import binary
 from support.waiting import DEADLINE_S
@@ -50,6 +51,7 @@ def assert_equal(larder):
     assert larder.drafts() == []
 
 
+@pytest.mark.long
 def test_killed_at_many_points_of_an_import(start, blank, tmp_path):
     bundle, data, chance = make_bundle(tmp_path / "bundle"), tmp_path / "data", random.Random(6)
     whole = len(CONTENTS) + 1

@@ -5,6 +5,7 @@ import random
 import subprocess
 import time
 
+import pytest
 from support.daemon import binary
 from support.waiting import DEADLINE_S
 from test_kill_import import CONTENTS, assert_equal, count, make_bundle, run_whole
@@ -17,6 +18,7 @@ def command(larder, bundle):
     return [binary(), "import", str(bundle), "--server", larder.url, "--token", larder.token("admin")]
 
 
+@pytest.mark.long
 def test_killed_at_many_points(start, tmp_path):
     bundle, chance, daemons = make_bundle(tmp_path / "bundle"), random.Random(8), 0
     larder = start(name="d0")
