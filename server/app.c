@@ -41,6 +41,7 @@
 #include "server/store/catalog/catalog_filesums.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_places.h"
+#include "server/store/catalog/catalog_space.h"
 #include "server/store/outgoing.h"
 #include "server/store/unpacked/members.h"
 #include "server/upstream/kaggle_map.h"
@@ -172,13 +173,14 @@ static bool open_stores(struct app *app, struct err *err)
 {
 	const char *data_dir = app->config->storage.data_dir;
 	struct services *services = &app->services;
-	const struct space_limits limits = {
-		config_cache_bytes(app->config), app->config->storage.keep_free_bytes};
+	const struct space_limits limits = {config_cache_bytes(app->config),
+		app->config->storage.keep_free_bytes, config_cache_key(app->config)};
 	struct reclaimable reclaimables[2];
 	struct members_room room;
 
 	if (!lock_data_dir(data_dir, &app->lock_fd, err) || !blobs_open(data_dir, &services->blobs, err) ||
 		!open_catalog(data_dir, services, err) ||
+		!catalog_set_elsewhere(services->catalog, vault_is_shared(app->vault), err) ||
 		!members_open(data_dir, &app->config->publish.archives, app->config->storage.keep_free_bytes,
 			&services->members, err) ||
 		!members_put_aside(services->members, err))

@@ -485,6 +485,11 @@ int64_t config_cache_bytes(const struct config *config)
 	return config->store.kind == STORE_FOLDER ? config->storage.max_bytes : config->store.cache_bytes;
 }
 
+const char *config_cache_key(const struct config *config)
+{
+	return config->store.kind == STORE_FOLDER ? "storage.max_bytes" : "store.cache_bytes";
+}
+
 /* What of a bucket does not fit together. */
 static void check_store(struct reading *reading)
 {

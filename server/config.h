@@ -24,6 +24,7 @@ bool config_load(const char *path, struct config **out, struct buffer *faults, s
 
 /* Most bytes of modules that this machine is to keep of what others have too; 0: no limit. */
 int64_t config_cache_bytes(const struct config *config);
+const char *config_cache_key(const struct config *config); /* "storage.max_bytes" … */
 
 /* Sets one key as the file would ("server", "listen", "127.0.0.1:0"): for the command line. */
 bool config_set(

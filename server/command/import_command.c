@@ -109,7 +109,8 @@ static bool import(const struct import_options *options, const struct config *co
 	const struct signing_key *key, struct import_talk *talk, struct import_report *report,
 	struct err *err)
 {
-	const struct space_limits limits = {config_cache_bytes(config), config->storage.keep_free_bytes};
+	const struct space_limits limits = {
+		config_cache_bytes(config), config->storage.keep_free_bytes, config_cache_key(config)};
 	const struct reclaimable reclaimable = reclaimable_members(stores->members);
 	struct neighbour neighbour = {.data_dir = config->storage.data_dir};
 	AUTO_COMMITTER

@@ -283,7 +283,8 @@ static int run_gc(void *values, int count, char **words)
 		!members_open(config->storage.data_dir, &unpacks_nothing, 0, &stores.members, &err))
 		return command_fail(&err);
 	log_configure(LOG_LEVEL_WARN, config->log.format);
-	limits = (struct space_limits){config_cache_bytes(config), config->storage.keep_free_bytes};
+	limits = (struct space_limits){
+		config_cache_bytes(config), config->storage.keep_free_bytes, config_cache_key(config)};
 	neighbour = (struct neighbour){.data_dir = config->storage.data_dir};
 	return collect(options, &stores, &limits, &neighbour, &err) ? COMMAND_DONE : command_fail(&err);
 }

@@ -122,9 +122,10 @@ static bool open_spool(struct upload *upload, struct err *err)
 	struct publisher *publisher = upload->publisher;
 	struct inflow *inflow = &upload->inflow;
 
-	/* What is published counts for no limit. */
+	/* What is published counts for no limit, unless others have it too, and it may go here. */
 	if (!inflow_open(inflow, publisher->space, upload->declaration.length,
-		    upload->staging.source == SOURCE_PUBLISHED, err) ||
+		    upload->staging.source == SOURCE_PUBLISHED && !committer_is_shared(publisher->committer),
+		    err) ||
 		!blobs_begin(publisher->blobs, &inflow->spool, err) ||
 		!inspector_start(inflow->spool, upload->name.format, &publisher->settings.limits,
 			&upload->inspector, err))

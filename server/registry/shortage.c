@@ -41,8 +41,9 @@ bool shortage_refuse(const struct space_limits *limits, const struct figures *fi
 {
 	if (!unlimited && lack_under_limit(limits, figures, more) > 0)
 		return err_set(err, ERR_NO_SPACE,
-			"there is no room for %s more: of %s (storage.max_bytes) %s are in use and cannot go",
+			"there is no room for %s more: of %s (%s) %s are in use and cannot go",
 			number_size(more).text, number_size(limits->max_bytes).text,
+			limits->max_key ? limits->max_key : "storage.max_bytes",
 			number_size(figures->mirrored + figures->reclaimable + figures->limited).text);
 	if (linked_bytes > 0)
 		return err_set(err, ERR_NO_SPACE,

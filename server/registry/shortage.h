@@ -12,6 +12,7 @@
 struct space_limits {
 	int64_t max_bytes; /* of what is mirrored, being filled and unpacked; 0: no limit */
 	int64_t keep_free_bytes;
+	const char *max_key; /* what the first is called in the configuration; NULL: "storage.max_bytes" */
 };
 
 /* What is taken, promised and left, at one moment. */

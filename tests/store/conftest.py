@@ -109,6 +109,12 @@ def gateways(ceph, tmp_path):
     return stores
 
 
+@pytest.fixture
+def objects(ceph, tmp_path):
+    """The bucket of the nodes of a test, by its own client."""
+    return Store(tmp_path / "tool", ceph.urls[0], prefix=f"n/{tmp_path.name.lower()}", timeout_s=60)
+
+
 @pytest.fixture(scope="session")
 def liar(tmp_path_factory):
     """A store that ignores conditions: s3rver."""

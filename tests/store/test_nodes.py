@@ -10,7 +10,6 @@ import threading
 import pytest
 
 from ceph import KEY, SECRET
-from conftest import Store
 from relay import Relay
 from support.daemon import assert_problem
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
@@ -19,7 +18,7 @@ from support.upstream import Answer
 from support.waiting import wait_until
 
 PATH, QUERY = "/acme/half-plus-two/1", "?tf-hub-format=compressed"
-ROUNDS = int(os.environ.get("LARDER_ROUNDS", "25"))
+ROUNDS = 100
 
 
 @pytest.fixture
@@ -54,12 +53,6 @@ def assert_has(node, body, path=PATH):
 
 def bucket(gateways_store, under):
     return [line.split()[0] for line in gateways_store.run("list", under, 1000).splitlines()[:-1]]
-
-
-@pytest.fixture
-def objects(ceph, tmp_path):
-    """The bucket, by its own client, below the nodes' prefix."""
-    return Store(tmp_path / "tool", ceph.urls[0], prefix=f"n/{tmp_path.name.lower()}", timeout_s=60)
 
 
 # ---- published ----
@@ -127,6 +120,20 @@ def test_an_empty_disk_serves_what_was_published(node):
     a.start()
     for path, body in bodies.items():
         assert_has(a, body, path)
+
+
+def test_the_cache_has_a_bound(node):
+    """What was published may go from the disk: the bucket has it."""
+    a = node("a", store={"cache_bytes": "500K"})
+    bodies = {f"/acme/model-{number}/1": module(seed=number, size=200_000) for number in range(1, 6)}
+    for path, body in bodies.items():
+        a.publish(path, body)
+    for path, body in bodies.items():
+        assert_has(a, body, path)
+        a.wait_for_idle()
+        assert sum(file.stat().st_size for file in (a.data / "blobs").rglob("*") if file.is_file()) <= 500 << 10
+    problem = assert_problem(a.put("/acme/large/1", module(size=600_000)), 507, "no-space")
+    assert "cache_bytes" in problem["detail"], problem
 
 
 def test_withdrawn_on_one_is_gone_on_the_other(nodes):

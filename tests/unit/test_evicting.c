@@ -182,6 +182,47 @@ static void what_another_pin_holds_stays(void **state)
 	}
 }
 
+static int64_t mirrored_bytes(struct place *place)
+{
+	struct err err = {0};
+	int64_t bytes = -1;
+
+	if (!catalog_mirrored_bytes(place->catalog, &bytes, &err))
+		fail_msg("%s", err.text);
+	return bytes;
+}
+
+static void publish(struct place *place, int first, int last)
+{
+	AUTO_FREE char *artifacts = mem_printf(
+		"UPDATE artifacts SET source = 'published' WHERE version_id BETWEEN %d AND %d", first, last);
+	const char *const rows[] = {artifacts};
+
+	run_beside(place, rows, 1);
+}
+
+/* What is elsewhere may go, whether it was published before that was known or since; and from then on stays
+ * again. */
+static void what_is_elsewhere_may_go(void **state)
+{
+	struct err err = {0};
+
+	fill_with(*state, 0, 9);
+	publish(*state, 1, 3);
+	assert_int_equal(mirrored_bytes(*state), 6 * BYTES);
+	assert_true(catalog_set_elsewhere(catalog_of(state), true, &err));
+	assert_true(catalog_set_elsewhere(catalog_of(state), true, &err));
+	assert_int_equal(mirrored_bytes(*state), 9 * BYTES);
+	publish(*state, 4, 5);
+	assert_int_equal(mirrored_bytes(*state), 9 * BYTES);
+	assert_true(catalog_set_elsewhere(catalog_of(state), false, &err));
+	assert_int_equal(mirrored_bytes(*state), 4 * BYTES);
+	assert_int_equal(evict_all(*state), 4);
+	assert_true(catalog_set_elsewhere(catalog_of(state), true, &err));
+	assert_int_equal(evict_all(*state), 5);
+	assert_int_equal(mirrored_bytes(*state), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +231,7 @@ int main(void)
 		TEST(a_dry_run_tells_all_and_writes_nothing),
 		TEST(what_is_unpinned_may_go),
 		TEST(what_another_pin_holds_stays),
+		TEST(what_is_elsewhere_may_go),
 	};
 
 	return cmocka_run_group_tests_name("evicting", tests, NULL, NULL);
