@@ -8,6 +8,9 @@
 
 #include "server/web/view.h"
 
+/* Chips at the head of a module's or a collection's own page. */
+enum { TAGS_IN_A_HEAD = 32 };
+
 /* An ordered list of the API's modules, in which these words are marked (NULL: none are). */
 void cards_write(struct view *view, const json_t *modules, const char *words);
 

@@ -156,7 +156,7 @@ static void write_title(struct view *view, const json_t *collection)
 	view_end_crumbs(view);
 	HTML(&view->html, "<h1>%s</h1>\n<p class=\"about\">%s</p>\n", fact_text(collection, "name"),
 		fact_text(collection, "description"));
-	cards_write_tags(view, json_object_get(collection, "tags"), SIZE_MAX);
+	cards_write_tags(view, json_object_get(collection, "tags"), TAGS_IN_A_HEAD);
 	HTML(&view->html, "</header>\n");
 }
 

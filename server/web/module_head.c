@@ -221,7 +221,7 @@ void module_head_write(struct view *view, const struct module_head *head)
 	if (*fact_text(version, "description"))
 		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(version, "description"));
 	write_badges(view, head->module, version);
-	cards_write_tags(view, json_object_get(version, "tags"), SIZE_MAX);
+	cards_write_tags(view, json_object_get(version, "tags"), TAGS_IN_A_HEAD);
 	relatives_write_panels(view, head->module, version);
 	write_actions(view, head->module, version);
 	write_section_links(view, head);

@@ -384,3 +384,21 @@ def test_listed_module_offers_its_formats_and_no_comparing(catalogue):
     page = browse(catalogue, "/acme/x")
     assert page.has_text("Not stored here yet") and page.has_text("hub.load(") and not page.has_text("tf.loadGraphModel")
     assert "form" in [tag for tag, _ in page.tags] and not page.has_text("Compare")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("letter", ["x", "&", "\u20ac"])
+def test_tags_of_one_publisher_make_no_page_huge(larder, letter):
+    """As many and as long as they may be, in five modules: of all that others look at as well."""
+    kinds = ("task", "dataset", "language", "network-architecture")
+    for number in range(1, 6):
+        path, room = f"/acme/m{number}/1", 100 // len(letter.encode()) - 6
+        tags = "".join(f"<!-- {kinds[i % 4]}: {number}.{i:03}.{letter * room} -->\n" for i in range(252))
+        larder.publish(path, modules.module(seed=number))
+        larder.publish(path, f"# Module {path[1:]}\nSays much.\n\n{tags}".encode(), content_type="text/markdown")
+    for path in ("/", "/acme", "/acme/m1", "/acme/m1/1"):
+        size = len(larder.get(path, accept=BROWSER).body)
+        assert size < (256 if letter == "&" else 128) << 10, (path, size)
+    assert browse(larder, "/acme/m1").has_text("and 220 more")
+    answer = larder.get("/api/v1/modules?facets=true&limit=1")
+    assert len(answer.body) < 150 << 10, len(answer.body)

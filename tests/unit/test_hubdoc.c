@@ -234,6 +234,36 @@ static void test_bounds(void **state)
 	assert_false(hubdoc_read(buffer_string(&longer), &doc, &is_one, &line, &err));
 }
 
+/* Each list and page repeats those by which it is filtered; others stand on the module's own page. */
+static void test_bounds_of_values(void **state)
+{
+	static const struct {
+		const char *key;
+		size_t max;
+	} cases[] = {{"task", HUBDOC_LABEL_MAX}, {"dataset", HUBDOC_LABEL_MAX},
+		{"language", HUBDOC_LABEL_MAX}, {"network-architecture", HUBDOC_LABEL_MAX},
+		{"license", HUBDOC_LABEL_MAX}, {"format", HUBDOC_LABEL_MAX}, {"asset-path", HUBDOC_VALUE_MAX},
+		{"colab", HUBDOC_VALUE_MAX}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		for (size_t more = 0; more < 2; more++) {
+			AUTO_BUFFER struct buffer text = {0};
+			AUTO_HUBDOC struct hubdoc *doc = NULL;
+			struct err err;
+			bool is_one;
+			size_t line;
+
+			buffer_printf(&text, MODULE_HEAD "<!-- %s: ", cases[i].key);
+			for (size_t byte = 0; byte < cases[i].max + more; byte++)
+				buffer_add_string(&text, "x");
+			buffer_add_string(&text, " -->\n");
+			assert_int_equal(
+				hubdoc_read(buffer_string(&text), &doc, &is_one, &line, &err), more == 0);
+			assert_true(more == 0 || strstr(err.text, cases[i].key));
+		}
+	}
+}
+
 static void test_links(void **state)
 {
 	const char *text = "|[a](https://tfhub.dev/acme/x/1)|[b](http://tfhub.dev/acme/lite-model/y/1/z/2/)| "
@@ -262,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_names_the_keys),
 		cmocka_unit_test(test_completeness),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_bounds_of_values),
 		cmocka_unit_test(test_links),
 	};
 

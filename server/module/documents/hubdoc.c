@@ -41,19 +41,20 @@ static const struct {
 	unsigned allowed;
 	unsigned required;
 	bool repeats;
+	size_t bytes_max; /* of a value */
 } keys[] = {
-	{"asset-path", "asset_path", MODULE | DEPLOYED, MODULE | DEPLOYED, false},
-	{"parent-model", "parent_model", DEPLOYED, DEPLOYED, false},
-	{"task", "task", MODELS | COLLECTION, MODELS | COLLECTION, true},
-	{"fine-tunable", "fine_tunable", MODELS, MODULE, false},
-	{"format", "model_format", MODULE, MODULE, false},
-	{"dataset", "dataset", MODELS | COLLECTION, 0, true},
-	{"language", "language", MODELS | COLLECTION, 0, true},
-	{"network-architecture", "architecture", MODELS | COLLECTION, 0, true},
-	{"license", "license", MODELS, 0, false},
-	{"colab", "colab", MODULE | DEPLOYED, 0, false},
-	{"demo", "demo", TFJS, 0, false},
-	{"interactive-visualizer", "visualizer", MODELS | DEPLOYED, 0, false},
+	{"asset-path", "asset_path", MODULE | DEPLOYED, MODULE | DEPLOYED, false, HUBDOC_VALUE_MAX},
+	{"parent-model", "parent_model", DEPLOYED, DEPLOYED, false, HUBDOC_VALUE_MAX},
+	{"task", "task", MODELS | COLLECTION, MODELS | COLLECTION, true, HUBDOC_LABEL_MAX},
+	{"fine-tunable", "fine_tunable", MODELS, MODULE, false, HUBDOC_LABEL_MAX},
+	{"format", "model_format", MODULE, MODULE, false, HUBDOC_LABEL_MAX},
+	{"dataset", "dataset", MODELS | COLLECTION, 0, true, HUBDOC_LABEL_MAX},
+	{"language", "language", MODELS | COLLECTION, 0, true, HUBDOC_LABEL_MAX},
+	{"network-architecture", "architecture", MODELS | COLLECTION, 0, true, HUBDOC_LABEL_MAX},
+	{"license", "license", MODELS, 0, false, HUBDOC_LABEL_MAX},
+	{"colab", "colab", MODULE | DEPLOYED, 0, false, HUBDOC_VALUE_MAX},
+	{"demo", "demo", TFJS, 0, false, HUBDOC_VALUE_MAX},
+	{"interactive-visualizer", "visualizer", MODELS | DEPLOYED, 0, false, HUBDOC_VALUE_MAX},
 };
 enum { KEY_COUNT = sizeof keys / sizeof *keys };
 
@@ -217,9 +218,9 @@ static bool add_tag(struct hubdoc *doc, size_t row, const char *value, size_t le
 
 	if (!(keys[row].allowed & 1u << doc->kind))
 		return refuse_key(doc, keys[row].key, strlen(keys[row].key), err);
-	if (!*text || strlen(text) > HUBDOC_VALUE_MAX)
-		return err_set(err, ERR_BAD_REQUEST, "\"%s\" must have a value of at most %d bytes",
-			keys[row].key, HUBDOC_VALUE_MAX);
+	if (!*text || strlen(text) > keys[row].bytes_max)
+		return err_set(err, ERR_BAD_REQUEST, "\"%s\" must have a value of at most %zu bytes",
+			keys[row].key, keys[row].bytes_max);
 	if (has_tag(doc, keys[row].tag, text))
 		return true;
 	if (!keys[row].repeats && has_tag(doc, keys[row].tag, NULL))

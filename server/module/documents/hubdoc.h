@@ -25,8 +25,9 @@ enum hubdoc_kind {
 /* "Module" …, as in the heading. */
 const char *hubdoc_kind_name(enum hubdoc_kind kind);
 
-/* HUBDOC_BYTES_MAX: of the documentation of a version, which whoever takes it limits. */
-enum { HUBDOC_TAGS_MAX = 256, HUBDOC_VALUE_MAX = 1024, HUBDOC_BYTES_MAX = 1 << 20 };
+/* HUBDOC_BYTES_MAX: of the documentation of a version, which whoever takes it limits. HUBDOC_LABEL_MAX: bytes
+ * of a value by which lists are filtered, since each list and page that has the module repeats it. */
+enum { HUBDOC_TAGS_MAX = 256, HUBDOC_VALUE_MAX = 1024, HUBDOC_LABEL_MAX = 100, HUBDOC_BYTES_MAX = 1 << 20 };
 
 struct hubdoc_tag {
 	const char *kind; /* as in the interface: "architecture", "fine_tunable" …; a constant */
