@@ -31,7 +31,13 @@ struct options {
 	bool dry_run;
 };
 
-/* One run, and what came of it. */
+/* What came of a run. */
+struct tally {
+	size_t kinds[HUBDOC_KIND_COUNT];
+	size_t outcomes[DOCS_OUTCOME_COUNT];
+	size_t places[DOCS_OUTCOME_COUNT];
+};
+
 struct run {
 	const struct options *options;
 	const char *tree;
@@ -39,9 +45,8 @@ struct run {
 	int64_t now_s; /* of all that it brings: lists are sorted by it */
 	struct docs_import *import;
 	size_t pending; /* taken, but not committed */
-	size_t kinds[HUBDOC_KIND_COUNT];
-	size_t outcomes[DOCS_OUTCOME_COUNT];
-	size_t places[DOCS_OUTCOME_COUNT];
+	struct tally taken;
+	struct tally durable; /* of it; the same after each commit */
 	size_t others;
 	json_t *faults;
 };
@@ -67,6 +72,7 @@ static bool commit(struct run *run, struct err *err)
 		return false;
 	docs_import_end(TAKE(run->import));
 	run->pending = 0;
+	run->durable = run->taken;
 	return true;
 }
 
@@ -90,8 +96,8 @@ static bool add_document(struct run *run, const struct hubdoc *doc, const char *
 
 	if (!begin(run, err) || !docs_import_add(run->import, doc, markdown, &outcome, err))
 		return false;
-	run->kinds[doc->kind]++;
-	run->outcomes[outcome]++;
+	run->taken.kinds[doc->kind]++;
+	run->taken.outcomes[outcome]++;
 	return ++run->pending < DOCUMENTS_AT_ONCE || commit(run, err);
 }
 
@@ -104,8 +110,36 @@ static bool add_place(void *context, const struct name *old, const struct name *
 
 	if (!begin(run, err) || !docs_import_place(run->import, old, place, &outcome, err))
 		return false;
-	run->places[outcome]++;
+	run->taken.places[outcome]++;
 	return ++run->pending < DOCUMENTS_AT_ONCE || commit(run, err);
+}
+
+struct news {
+	struct docs_import *import;
+	size_t count;
+};
+
+static bool count_new(void *context, const struct name *old, const struct name *place, struct err *err)
+{
+	struct news *news = context;
+	enum docs_outcome outcome;
+
+	if (!docs_import_look_for_place(news->import, old, place, &outcome, err))
+		return false;
+	news->count += outcome == DOCS_NEW;
+	return true;
+}
+
+/* Before the first of them is taken: they are committed by and by. */
+static bool check_room(struct run *run, const struct kaggle_map *map, struct err *err)
+{
+	struct news news = {0};
+
+	if (!begin(run, err))
+		return false;
+	news.import = run->import;
+	return kaggle_map_each(map, count_new, &news, err) &&
+	       docs_import_check_places(run->import, news.count, err);
 }
 
 static bool add_table(struct run *run, const struct doctree_page *page, struct err *err)
@@ -115,8 +149,9 @@ static bool add_table(struct run *run, const struct doctree_page *page, struct e
 
 	if (!kaggle_map_parse(page->markdown, &map, &why))
 		return add_fault(run, page->path, 0, why.text);
-	return kaggle_map_each(map, add_place, run, err) && begin(run, err) &&
-	       docs_import_check_places(run->import, err);
+	if (check_room(run, map, err))
+		return kaggle_map_each(map, add_place, run, err);
+	return err->code == ERR_TOO_LARGE && add_fault(run, page->path, 0, err->text);
 }
 
 /* ---- pages ---- */
@@ -165,7 +200,7 @@ static bool import_tree(struct run *run, struct err *err)
 /* A daemon has the places in memory. One that does not hear has them when it starts again. */
 static bool tell_daemon(const struct run *run, const char *data_dir, struct err *err)
 {
-	bool is_new = run->places[DOCS_NEW] + run->places[DOCS_CHANGED] > 0;
+	bool is_new = run->taken.places[DOCS_NEW] + run->taken.places[DOCS_CHANGED] > 0;
 
 	return !is_new || run->options->dry_run || invalidation_send(data_dir, INVALIDATION_PLACES, err);
 }
@@ -186,7 +221,8 @@ static json_t *places_json(const struct run *run)
 	json_t *places = json_object();
 
 	for (size_t i = 0; i < DOCS_LEFT; i++)
-		(void)json_object_set_new(places, outcome_keys[i], json_integer((json_int_t)run->places[i]));
+		(void)json_object_set_new(
+			places, outcome_keys[i], json_integer((json_int_t)run->taken.places[i]));
 	return places;
 }
 
@@ -194,15 +230,15 @@ static void print_json(const struct run *run)
 {
 	json_t *kinds = json_object();
 	json_t *report = json_pack("{s:I, s:o, s:I, s:b}", "documents",
-		(json_int_t)sum(run->kinds, HUBDOC_KIND_COUNT), "kinds", kinds, "other_files",
+		(json_int_t)sum(run->taken.kinds, HUBDOC_KIND_COUNT), "kinds", kinds, "other_files",
 		(json_int_t)run->others, "dry_run", (int)run->options->dry_run);
 
 	for (enum hubdoc_kind kind = 0; kind < HUBDOC_KIND_COUNT; kind++)
 		(void)json_object_set_new(
-			kinds, hubdoc_kind_name(kind), json_integer((json_int_t)run->kinds[kind]));
+			kinds, hubdoc_kind_name(kind), json_integer((json_int_t)run->taken.kinds[kind]));
 	for (size_t i = 0; i < DOCS_OUTCOME_COUNT; i++)
 		(void)json_object_set_new(
-			report, outcome_keys[i], json_integer((json_int_t)run->outcomes[i]));
+			report, outcome_keys[i], json_integer((json_int_t)run->taken.outcomes[i]));
 	(void)json_object_set_new(report, "places", places_json(run));
 	(void)json_object_set(report, "faults", run->faults);
 	(void)json_dumpf(report, stdout, JSON_INDENT(2));
@@ -227,22 +263,23 @@ static void print_faults(const struct run *run)
 
 static void print_counts(const struct run *run)
 {
-	size_t documents = sum(run->kinds, HUBDOC_KIND_COUNT);
+	size_t documents = sum(run->taken.kinds, HUBDOC_KIND_COUNT);
 
 	(void)printf("%zu documents: %zu versions of modules, %zu collections, %zu publishers\n", documents,
-		sum(run->kinds, HUBDOC_PUBLISHER), run->kinds[HUBDOC_COLLECTION],
-		run->kinds[HUBDOC_PUBLISHER]);
-	if (documents > 0 && run->outcomes[DOCS_SAME] == documents)
+		sum(run->taken.kinds, HUBDOC_PUBLISHER), run->taken.kinds[HUBDOC_COLLECTION],
+		run->taken.kinds[HUBDOC_PUBLISHER]);
+	if (documents > 0 && run->taken.outcomes[DOCS_SAME] == documents)
 		(void)puts("nothing changed");
 	else
 		(void)printf("%s%zu new, %zu changed, %zu unchanged, %zu left as they are\n",
-			run->options->dry_run ? "would be " : "", run->outcomes[DOCS_NEW],
-			run->outcomes[DOCS_CHANGED], run->outcomes[DOCS_SAME], run->outcomes[DOCS_LEFT]);
-	if (sum(run->places, DOCS_OUTCOME_COUNT) > 0)
+			run->options->dry_run ? "would be " : "", run->taken.outcomes[DOCS_NEW],
+			run->taken.outcomes[DOCS_CHANGED], run->taken.outcomes[DOCS_SAME],
+			run->taken.outcomes[DOCS_LEFT]);
+	if (sum(run->taken.places, DOCS_OUTCOME_COUNT) > 0)
 		(void)printf("%zu old names with their places at Kaggle: %zu new, %zu changed, %zu "
 			     "unchanged\n",
-			sum(run->places, DOCS_OUTCOME_COUNT), run->places[DOCS_NEW],
-			run->places[DOCS_CHANGED], run->places[DOCS_SAME]);
+			sum(run->taken.places, DOCS_OUTCOME_COUNT), run->taken.places[DOCS_NEW],
+			run->taken.places[DOCS_CHANGED], run->taken.places[DOCS_SAME]);
 	if (json_array_size(run->faults) > 0)
 		(void)printf("%zu with faults, left out\n", json_array_size(run->faults));
 }
@@ -257,6 +294,18 @@ static int report(const struct run *run)
 		print_faults(run);
 	}
 	return json_array_size(run->faults) > 0 ? COMMAND_FAILED : COMMAND_DONE;
+}
+
+/* What was committed before the failure stays, and is told of. */
+static int break_off(struct run *run, const char *data_dir, const struct err *why)
+{
+	struct err err;
+
+	if (!run->options->dry_run)
+		run->taken = run->durable;
+	(void)tell_daemon(run, data_dir, &err);
+	(void)report(run);
+	return command_fail(why);
 }
 
 /* ---- the command ---- */
@@ -285,7 +334,7 @@ static int run(void *values, int count, char **words)
 		.faults = json_array()};
 	return import_tree(&run, &err) && tell_daemon(&run, config->storage.data_dir, &err)
 		       ? report(&run)
-		       : command_fail(&err);
+		       : break_off(&run, config->storage.data_dir, &err);
 }
 
 static const struct option_row rows[] = {

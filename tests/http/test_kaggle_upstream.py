@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kaggle as an upstream: what maps to what, addresses that expire, refusals, and what is told of them."""
+import gzip
 import base64
 import io
 import json
@@ -487,6 +488,43 @@ def test_a_table_with_faults_is_left_out(kaggle, mirror, tree, text, why, packed
     fault, = report["faults"]
     assert fault["path"].endswith("kaggle_map.tsv") and why in fault["detail"]
     assert counts(report) == [2, 0, 0] and report["documents"] == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_a_table_with_too_many_names_leaves_nothing_behind(mirror, tree, running):
+    """Whole tables count, in the order of their paths, and the next tree is taken as ever."""
+    larder = mirror()
+    for number in range(5):
+        (tree / f"assets/{number}").mkdir()
+        (tree / f"assets/{number}/kaggle_map.tsv").write_text(
+            "".join(f"g/{number}n{i}\tg/{number}n{i}/tfLite/y\n" for i in range(24000)))
+    if not running:
+        larder.stop()
+    report = import_docs(larder, tree, status=1)
+    fault, = report["faults"]
+    assert fault["path"].endswith("kaggle_map.tsv") and "24000 new names" in fault["detail"] and "100000" in fault["detail"], fault
+    assert counts(report) == [96002, 0, 0] and report["documents"] == 1
+    if running:
+        assert larder.get(f"/api/v1/explain?url=/google/same/7{HUB}").json()["upstreams"][0]["may_have"]
+    (tree / "assets/4/kaggle_map.tsv").write_text("g/more\tg/more/tfLite/y\n")
+    assert counts(import_docs(larder, tree)) == [1, 0, 96002]
+
+
+def test_what_was_committed_before_a_failure_is_told_of(kaggle, mirror, tree):
+    """To whoever reads the report, and to the daemon."""
+    larder = mirror()
+    (tree / "assets/kaggle_map.tsv").write_text(MAP + "".join(f"g/n{i}\tg/n{i}/tensorFlow2/y\n" for i in range(250)))
+    source = tree.with_suffix(".tar.gz")
+    with tarfile.open(source, "w:gz") as tar:
+        tar.add(tree / "assets/kaggle_map.tsv", "assets/kaggle_map.tsv")
+    table = gzip.decompress(source.read_bytes()).rstrip(b"\0")
+    source.write_bytes(gzip.compress(table + bytes(-len(table) % 512) + b"x" * 1024))
+    done = larder.larder("import-docs", str(source), "--json", check=False)
+    assert done.returncode == 1 and "larder: " in done.stderr, done
+    assert counts(json.loads(done.stdout)) == [200, 0, 0]
+    upstream, = larder.get(f"/api/v1/explain?url=/g/n0/1{HUB}").json()["upstreams"]
+    assert upstream["url"] == f"{kaggle.url}/models/g/n0/tensorFlow2/y/1/download"
 
 
 @pytest.mark.parametrize("text, why", [

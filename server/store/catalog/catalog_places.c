@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/catalog/catalog_places.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "server/store/catalog/catalog_rows.h"
@@ -26,15 +27,27 @@ static bool look(struct txn *txn, const struct value *values, enum docs_outcome 
 	return rows_done(rows, err);
 }
 
-bool docs_import_check_places(struct docs_import *import, struct err *err)
+bool docs_import_look_for_place(struct docs_import *import, const struct name *old, const struct name *place,
+	enum docs_outcome *out, struct err *err)
+{
+	const struct value values[] = {
+		v_text(old->handle), v_int(old->version), v_text(place->handle), v_int(place->version)};
+
+	return look(docs_import_txn(import), values, out, err);
+}
+
+bool docs_import_check_places(struct docs_import *import, size_t more, struct err *err)
 {
 	AUTO_ROWS struct rows *rows = txn_query(docs_import_txn(import), sql[COUNT], NULL, 0);
 	int64_t count = rows_next(rows) ? rows_int(rows, 0) : 0;
 
 	if (!rows_done(rows, err))
 		return false;
-	return count <= PLACES_MAX ||
-	       err_set(err, ERR_TOO_LARGE, "there are more than %d names with a place at Kaggle", PLACES_MAX);
+	return more == 0 || count + (int64_t)more <= PLACES_MAX ||
+	       err_set(err, ERR_TOO_LARGE,
+		       "with its %zu new names there would be more than %d with a place at Kaggle (%" PRId64
+		       " are known): none of it was taken, leave out what nobody asks for",
+		       more, PLACES_MAX, count);
 }
 
 bool docs_import_place(struct docs_import *import, const struct name *old, const struct name *place,

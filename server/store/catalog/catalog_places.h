@@ -14,8 +14,12 @@ enum { PLACES_MAX = 100000 };
 bool docs_import_place(struct docs_import *import, const struct name *old, const struct name *place,
 	enum docs_outcome *out, struct err *err);
 
-/* After many of them. ERR_TOO_LARGE: there are more than PLACES_MAX by now. */
-bool docs_import_check_places(struct docs_import *import, struct err *err);
+/* What taking one would come to. */
+bool docs_import_look_for_place(struct docs_import *import, const struct name *old, const struct name *place,
+	enum docs_outcome *out, struct err *err);
+
+/* Before so many new ones are taken. ERR_TOO_LARGE: there would be more than PLACES_MAX. */
+bool docs_import_check_places(struct docs_import *import, size_t more, struct err *err);
 
 /* Hands out all of them until take fails. */
 bool catalog_each_place(struct catalog *catalog,
