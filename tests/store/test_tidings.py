@@ -7,7 +7,7 @@ from support.daemon import assert_problem
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
 from support.modules import module
 from support.waiting import wait_until
-from test_nodes import PATH, QUERY, assert_has, bucket, fetch, node, objects  # noqa: F401
+from test_nodes import PATH, QUERY, assert_has, bucket, fetch, node  # noqa: F401
 
 STORE = {"poll_interval_s": 1, "lease_ttl_s": 5}
 
