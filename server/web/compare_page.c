@@ -9,6 +9,7 @@
 #include "common/uri.h"
 #include "server/http/problem.h"
 #include "server/module/name.h"
+#include "server/registry/mirror.h"
 #include "server/web/cards.h"
 #include "server/web/differences.h"
 #include "server/web/facts.h"
@@ -51,25 +52,65 @@ static void write_pair(struct view *view, const json_t *module, const struct pai
 	module_sections_write_comparing(view, module, pair->from, pair->to);
 }
 
-static void offer_fetching(struct view *view, const char *handle, int64_t version)
+/* ---- what cannot be compared ---- */
+
+static bool may_come(const struct view *view, const struct name *name)
 {
+	struct outlook outlook;
+	struct err err;
+
+	return mirror_consider(view->services->mirror, name, &outlook, &err) &&
+	       (outlook.prospect == PROSPECT_FETCH || outlook.prospect == PROSPECT_COLLAPSES);
+}
+
+static void offer_fetching(struct view *view, const struct name *name)
+{
+	const struct format_row *format = &formats[name->format];
 	AUTO_FREE char *command =
-		mem_printf("larder prefetch --server %s %s/%" PRId64, view->url, handle, version);
-	AUTO_FREE char *label = mem_printf("Store version %" PRId64 " here", version);
+		name->format == FORMAT_TF_HUB
+			? mem_printf("larder prefetch --server %s %s", view->url, name_path(name).text)
+			: mem_printf("larder prefetch --server %s '%s?%s=%s'", view->url,
+				  name_path(name).text, format->query_key, format->query_value);
+	AUTO_FREE char *label = mem_printf("Store version %" PRId64 " here", name->version);
 
 	view_code(view, label, command);
+}
+
+static const char *asked_format(const struct view *view)
+{
+	const char *format = query_find(&view->request->query, "format");
+
+	return format && *format ? format : NULL;
+}
+
+/* How those of the two that are not here may come. */
+static void write_ways(struct view *view, const char *handle, const struct pair *pair)
+{
+	const int64_t versions[] = {pair->from, pair->to};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+		struct name name = {.version = versions[i]};
+
+		(void)snprintf(name.handle, sizeof name.handle, "%s", handle);
+		if (asked_format(view) && !format_parse(asked_format(view), &name.format))
+			return;
+		if (!may_come(view, &name))
+			continue;
+		HTML(&view->html, "%s", any ? "" : "<p>If an upstream has it, it comes here by:</p>\n");
+		offer_fetching(view, &name);
+		any = true;
+	}
 }
 
 /* What was never here cannot be compared; other pairs may be. */
 static void write_refusal(
 	struct view *view, const json_t *module, const struct pair *pair, const struct err *err)
 {
-	const char *handle = fact_text(module, "handle");
-
 	write_pair(view, module, pair);
-	HTML(&view->html, "<div class=\"notice\">\n<p>%s</p>\n<p>To have both here:</p>\n", err->text);
-	offer_fetching(view, handle, pair->from);
-	offer_fetching(view, handle, pair->to);
+	HTML(&view->html, "<div class=\"notice\">\n<p>%s</p>\n", err->text);
+	if (err->code == ERR_NOT_FOUND)
+		write_ways(view, fact_text(module, "handle"), pair);
 	HTML(&view->html, "</div>\n");
 }
 
@@ -81,7 +122,7 @@ static bool choose(const struct view *view, const char *key, const json_t *versi
 	size_t count = json_array_size(versions);
 
 	*out = json_integer_value(json_array_get(versions, count < from_the_end ? 0 : count - from_the_end));
-	return !asked || !*asked || number_parse(asked, out) ||
+	return !asked || !*asked || (number_parse(asked, out) && *out > 0) ||
 	       err_set(err, ERR_BAD_REQUEST, "The parameter \"%s\" must be a version, such as 2.", key);
 }
 
@@ -109,7 +150,7 @@ static json_t *find_module(const struct view *view, struct err *err)
 static json_t *compare(
 	const struct view *view, const json_t *module, const struct pair *pair, struct err *err)
 {
-	const char *format = query_find(&view->request->query, "format");
+	const char *format = asked_format(view);
 	AUTO_FREE char *rest =
 		mem_printf("%s/%" PRId64 "/%" PRId64, fact_text(module, "handle"), pair->from, pair->to);
 	struct query query = {0};

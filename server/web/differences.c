@@ -11,7 +11,18 @@
 #include "server/web/html_table.h"
 #include "server/web/model_tables.h"
 
-enum { REASONS_MAX = 12, SHOWN_AT_ONCE = 20 };
+/* A part of the page (signatures, callables, operations, files) ends behind so many bytes. */
+enum { REASONS_MAX = 12, SHOWN_AT_ONCE = 20, PART_BYTES_MAX = 48 << 10 };
+
+static size_t part_end(const struct view *view)
+{
+	return view->html.out.length + PART_BYTES_MAX;
+}
+
+static bool is_full(const struct view *view, size_t end)
+{
+	return view->html.out.length > end;
+}
 
 /* How the two are called in the heads of columns. */
 struct titles {
@@ -59,16 +70,31 @@ static bool is_whole_change(const json_t *function)
 	return strcmp(fact_text(function, "change"), "changed") != 0;
 }
 
-/* Why callers of one function break; how many reasons were written. */
-static size_t write_function_reasons(
-	struct view *view, const struct kind *kind, const json_t *function, size_t max)
+struct reasons {
+	size_t written;
+	size_t left_out;
+};
+
+/* Whether there is a place for one more. */
+static bool take_reason(struct reasons *reasons)
+{
+	bool fits = reasons->written < REASONS_MAX;
+
+	reasons->written += fits;
+	reasons->left_out += !fits;
+	return fits;
+}
+
+/* Why callers of one function break. */
+static void write_function_reasons(
+	struct view *view, const struct kind *kind, const json_t *function, struct reasons *reasons)
 {
 	const char *name = fact_text(function, "name");
-	size_t written = 0;
 
 	if (is_whole_change(function)) {
-		HTML(&view->html, "<li>%s <code>%s</code> is gone</li>\n", kind->name, name);
-		return 1;
+		if (take_reason(reasons))
+			HTML(&view->html, "<li>%s <code>%s</code> is gone</li>\n", kind->name, name);
+		return;
 	}
 	for (size_t side = 0; side < sizeof sides / sizeof *sides; side++) {
 		const json_t *tensor;
@@ -76,19 +102,17 @@ static size_t write_function_reasons(
 
 		json_array_foreach(json_object_get(function, sides[side].list), i, tensor)
 		{
-			if (!fact_true(tensor, "breaking") || written == max)
+			if (!fact_true(tensor, "breaking") || !take_reason(reasons))
 				continue;
 			HTML(&view->html, "<li>%s <code>%s</code>: ", kind->name, name);
 			write_tensor_reason(view, sides[side].name, tensor);
-			written++;
 		}
 	}
-	return written;
 }
 
 static void write_reasons(struct view *view, const json_t *diff)
 {
-	size_t written = 0;
+	struct reasons reasons = {0};
 
 	HTML(&view->html, "<ul>\n");
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -97,13 +121,13 @@ static void write_reasons(struct view *view, const json_t *diff)
 
 		json_array_foreach(json_object_get(diff, kinds[i].key), j, function)
 		{
-			if (fact_true(function, "breaking") && written < REASONS_MAX)
-				written += write_function_reasons(
-					view, &kinds[i], function, REASONS_MAX - written);
+			if (fact_true(function, "breaking"))
+				write_function_reasons(view, &kinds[i], function, &reasons);
 		}
 	}
-	if (written >= REASONS_MAX)
-		HTML(&view->html, "<li>and more, see below</li>\n");
+	if (reasons.left_out > 0)
+		HTML(&view->html, "<li>and %s more, see below</li>\n",
+			count_text((int64_t)reasons.left_out).text);
 	HTML(&view->html, "</ul>\n");
 }
 
@@ -203,13 +227,13 @@ static void write_side(struct view *view, const json_t *tensor)
 	HTML(&view->html, "</td>");
 }
 
-static void write_tensors(
-	struct view *view, const struct html_table *table, const char *title, const json_t *tensors)
+static void write_tensors(struct view *view, const struct html_table *table, const char *title,
+	const json_t *tensors, size_t end)
 {
 	if (json_array_size(tensors) == 0)
 		return;
 	html_table_begin_group(view, table, title);
-	for (size_t i = 0; i < json_array_size(tensors) && !view_is_full(view); i++) {
+	for (size_t i = 0; i < json_array_size(tensors) && !is_full(view, end); i++) {
 		const json_t *tensor = json_array_get(tensors, i);
 
 		HTML(&view->html, "<tr><th scope=\"row\"><code>%s</code></th>", fact_text(tensor, "name"));
@@ -234,7 +258,7 @@ static void write_caption(struct view *view, const json_t *function)
 	HTML(&view->html, "</caption>\n");
 }
 
-static void write_function(struct view *view, const struct titles *titles, const json_t *function)
+static void write_function(struct view *view, const struct titles *titles, const json_t *function, size_t end)
 {
 	const struct html_table table = {.label = fact_text(function, "name"),
 		.kind = "signature",
@@ -243,16 +267,16 @@ static void write_function(struct view *view, const struct titles *titles, const
 	html_table_open(view, &table);
 	write_caption(view, function);
 	html_table_head(view, &table);
-	write_tensors(view, &table, "Inputs", json_object_get(function, "inputs"));
-	write_tensors(view, &table, "Outputs", json_object_get(function, "outputs"));
+	write_tensors(view, &table, "Inputs", json_object_get(function, "inputs"), end);
+	write_tensors(view, &table, "Outputs", json_object_get(function, "outputs"), end);
 	html_table_close(view);
 }
 
 /* "x float32 [?, 1]", one below the other, of the side that there is. */
-static void write_whole_tensors(struct view *view, const json_t *tensors)
+static void write_whole_tensors(struct view *view, const json_t *tensors, size_t end)
 {
 	HTML(&view->html, "<td>");
-	for (size_t i = 0; i < json_array_size(tensors) && !view_is_full(view); i++) {
+	for (size_t i = 0; i < json_array_size(tensors) && !is_full(view, end); i++) {
 		const json_t *tensor = json_array_get(tensors, i);
 		const json_t *to = json_object_get(tensor, "to");
 
@@ -263,18 +287,19 @@ static void write_whole_tensors(struct view *view, const json_t *tensors)
 	HTML(&view->html, "</td>");
 }
 
-static void write_whole_function(struct view *view, const json_t *function)
+static void write_whole_function(struct view *view, const json_t *function, size_t end)
 {
 	HTML(&view->html, "<tr><th scope=\"row\"><code>%s</code></th>", fact_text(function, "name"));
-	write_whole_tensors(view, json_object_get(function, "inputs"));
-	write_whole_tensors(view, json_object_get(function, "outputs"));
+	write_whole_tensors(view, json_object_get(function, "inputs"), end);
+	write_whole_tensors(view, json_object_get(function, "outputs"), end);
 	HTML(&view->html, "<td>");
 	write_change(view, fact_text(function, "change"), fact_true(function, "breaking"));
 	HTML(&view->html, "</td></tr>\n");
 }
 
 /* Those that only one of the two has, in one table. */
-static void write_whole_functions(struct view *view, const struct kind *kind, const json_t *functions)
+static void write_whole_functions(
+	struct view *view, const struct kind *kind, const json_t *functions, size_t end)
 {
 	bool any = false;
 
@@ -285,9 +310,9 @@ static void write_whole_functions(struct view *view, const struct kind *kind, co
 	html_table_begin(view, &(struct html_table){.label = "Added and removed",
 				       .kind = "signature",
 				       .columns = {kind->name, "Inputs", "Outputs", "Change"}});
-	for (size_t i = 0; i < json_array_size(functions) && !view_is_full(view); i++) {
+	for (size_t i = 0; i < json_array_size(functions) && !is_full(view, end); i++) {
 		if (is_whole_change(json_array_get(functions, i)))
-			write_whole_function(view, json_array_get(functions, i));
+			write_whole_function(view, json_array_get(functions, i), end);
 	}
 	html_table_end(view);
 }
@@ -296,17 +321,18 @@ static void write_functions(
 	struct view *view, const struct titles *titles, const struct kind *kind, const json_t *diff)
 {
 	const json_t *functions = json_object_get(diff, kind->key);
+	size_t end = part_end(view);
 
 	view_begin_section(view, kind->key, kind->title);
 	if (json_array_size(functions) == 0)
 		HTML(&view->html, "<p class=\"faint\">No difference.</p>\n");
-	for (size_t i = 0; i < json_array_size(functions) && !view_is_full(view); i++) {
+	for (size_t i = 0; i < json_array_size(functions) && !is_full(view, end); i++) {
 		if (!is_whole_change(json_array_get(functions, i)))
-			write_function(view, titles, json_array_get(functions, i));
+			write_function(view, titles, json_array_get(functions, i), end);
 	}
-	write_whole_functions(view, kind, functions);
-	if (view_is_full(view))
-		HTML(&view->html, "<p class=\"note\">This differs in more than a page can hold; the API "
+	write_whole_functions(view, kind, functions, end);
+	if (is_full(view, end))
+		HTML(&view->html, "<p class=\"note\">More of them differ than a page can hold; the API "
 				  "tells all of it.</p>\n");
 	view_end_section(view);
 }
@@ -357,7 +383,7 @@ static const struct listing {
 static void write_rows(
 	struct view *view, const struct titles *titles, const struct listing *listing, const json_t *rows)
 {
-	size_t count = json_array_size(rows);
+	size_t count = json_array_size(rows), end = part_end(view), i;
 
 	HTML(&view->html, "<details%s>\n<summary>%s difference%s</summary>\n",
 		count <= SHOWN_AT_ONCE ? " open" : "", count_text((int64_t)count).text,
@@ -366,9 +392,12 @@ static void write_rows(
 				       .kind = "signature",
 				       .columns = {listing->column, titles->from, titles->to, "Change"},
 				       .numbers = 1 << 1 | 1 << 2});
-	for (size_t i = 0; i < count && !view_is_full(view); i++)
+	for (i = 0; i < count && !is_full(view, end); i++)
 		listing->write(view, json_array_get(rows, i));
 	html_table_end(view);
+	if (i < count)
+		HTML(&view->html, "<p class=\"note\">And %s more, which the API tells of.</p>\n",
+			count_text((int64_t)(count - i)).text);
 	HTML(&view->html, "</details>\n");
 }
 

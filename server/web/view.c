@@ -26,8 +26,6 @@ static const struct {
 
 static const char media_type[] = "text/html; charset=utf-8";
 
-enum { LONG_PAGE = 2 << 20 };
-
 void view_init(struct view *view, struct services *services, const struct request *request)
 {
 	const char *token = request->path_token;
@@ -143,11 +141,6 @@ void view_begin(struct view *view, const char *title, enum view_section section,
 {
 	write_head(view, title, script);
 	write_header(view, section);
-}
-
-bool view_is_full(const struct view *view)
-{
-	return view->html.out.length > LONG_PAGE;
 }
 
 static void write_footer(struct view *view)

@@ -43,9 +43,6 @@ void view_begin(struct view *view, const char *title, enum view_section section,
 /* Closes the page and makes it the reply. */
 void view_send(struct view *view, struct reply *reply, int status);
 
-/* Whether the page is so long that lists of things from strangers had better end. */
-bool view_is_full(const struct view *view);
-
 /* Whether the address has no parameters but these (blanks between them) and what is no matter of ours; else
  * it is refused. */
 bool view_takes(struct view *view, const char *parameters, struct reply *reply);

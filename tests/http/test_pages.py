@@ -281,14 +281,51 @@ def test_the_api_refuses_browsers_by_problems(start):
     assert larder.get("/apis/x", accept=BROWSER).header("Content-Type").startswith("text/html")
 
 
-def test_what_was_never_here_cannot_be_compared(larder):
+def test_what_was_never_here_cannot_be_compared(mirror):
+    """What an upstream may have can be brought here, in the format that is asked for; a command that would fail is none."""
+    larder = mirror
     larder.publish("/acme/m/1", modules.module())
     page = browse(larder, "/-/compare/acme/m?from=1&to=7", 404)
-    assert page.has_text(f"larder prefetch --server {larder.url} acme/m/7")
-    assert browse(larder, "/-/compare/acme/m?from=1&to=7&format=%22%3E", 404).has_text("m: version 1 and version 7")
+    assert page.has_text(f"larder prefetch --server {larder.url} acme/m/7") and not page.has_text("acme/m/1")
+    assert browse(larder, "/-/compare/acme/m?from=7&to=8&format=tfjs", 404).has_text(
+        f"larder prefetch --server {larder.url} 'acme/m/7?tfjs-format=compressed'")
     larder.publish("/acme/m/2", modules.module(seed=2))
-    assert browse(larder, "/-/compare/acme/m?format=tfjs", 404).has_text("larder prefetch")
+    assert browse(larder, "/-/compare/acme/m?format=").has_text("m: version 1 and version 2")
+    page = browse(larder, "/-/compare/acme/m?format=tfjs", 404)
+    assert page.has_text("were not both here as tfjs yet") and not page.has_text("prefetch"), "what is published comes from nowhere else"
     assert browse(larder, "/-/compare/acme/m/1", 404).has_text("without its number")
+    for query, status, words in (("from=0", 400, '"from" must be a version'), ("to=-1", 400, '"to" must be a version'),
+                                 ("format=foo", 400, "The format must be tf-hub"), ("from=1&to=7&format=%22%3E", 400, "The format must be")):
+        page = browse(larder, f"/-/compare/acme/m?{query}", status)
+        assert page.has_text(words) and not page.has_text("prefetch"), query
+    larder.request("DELETE", "/acme/m/1", {"Authorization": f"Bearer {larder.token('withdraw:*')}"})
+    page = browse(larder, "/-/compare/acme/m?from=1&to=2", 410)
+    assert page.has_text("withdrawn") and not page.has_text("prefetch")
+
+
+@pytest.mark.long
+def test_a_comparison_is_bounded_whatever_differs(larder):
+    """Of each part the page says that there is more."""
+    for version, letter in ((1, "a"), (2, "b")):
+        signatures = {f"{letter}{i}": Signature({"x": Tensor("x:0")}, {"y": Tensor("y:0")}) for i in range(2500)}
+        signatures["wide"] = Signature({f"{letter}{i}": Tensor("x:0") for i in range(200)}, {"y": Tensor("y:0")})
+        model = modules.saved_model(MetaGraph(signatures, ops=tuple(f"{letter}Op{i}" for i in range(4000))))
+        files = [modules.Member("./"), modules.Member("./saved_model.pb", model), modules.Member("./assets/")]
+        larder.publish(f"/acme/m/{version}", modules.pack(files + [modules.Member(f"./assets/{letter}{i:05}", b"x") for i in range(3000)]))
+    reply = larder.get("/-/compare/acme/m", accept=BROWSER)
+    assert len(reply.body) < 256 << 10, len(reply.body)
+    page = Page(reply)
+    assert page.has_text("More of them differ than a page can hold") and page.has_text("more, which the API tells of")
+    assert page.has_text("More files differ than are compared")
+
+
+@pytest.mark.parametrize("count, more", [(1, None), (12, None), (13, "and 1 more"), (100, "and 88 more")])
+def test_reasons_why_callers_break_are_counted(larder, count, more):
+    larder.publish("/acme/m/1", modules.module(model=signed(x=[-1], **{f"gone{i}": [] for i in range(count)})))
+    larder.publish("/acme/m/2", modules.module(model=signed(x=[-1]), seed=2))
+    page = browse(larder, "/-/compare/acme/m")
+    assert sum("is gone" in text for text in page.text) == min(count, 12)
+    assert page.has_text(f"{more}, see below") if more else not page.has_text("see below")
 
 
 def test_formats_without_signatures_are_compared_by_their_files(larder):
