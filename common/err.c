@@ -22,6 +22,7 @@ static const char *const names[ERR_CODE_COUNT] = {
 	[ERR_HEAD_TOO_LARGE] = "head-too-large",
 	[ERR_UNSUPPORTED_MEDIA] = "unsupported-media",
 	[ERR_INVALID_MODULE] = "invalid-module",
+	[ERR_UNSAFE_MODULE] = "unsafe-module",
 	[ERR_OFFLINE] = "offline",
 	[ERR_UPSTREAM_UNREACHABLE] = "upstream-unreachable",
 	[ERR_UPSTREAM_FAILED] = "upstream-failed",

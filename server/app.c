@@ -221,7 +221,7 @@ static void open_mirror(struct app *app)
 		.settings = {config->upstreams, config->upstream_count, config->mirror.retries,
 			config->mirror.negative_ttl_s, config->mirror.latest_ttl_s,
 			config->mirror.connect_timeout_s, config->mirror.queue_timeout_s,
-			config->publish.commit_timeout_s, config->publish.archives},
+			config->publish.commit_timeout_s, config->publish.archives, &config->safety},
 		.catalog = app->services.catalog,
 		.blobs = app->services.blobs,
 		.committer = app->committer,
@@ -306,7 +306,7 @@ static bool open_services(struct app *app, struct err *err)
 	const struct config *config = app->config;
 	struct services *services = &app->services;
 	struct publisher_settings publishing = {
-		config->publish.max_upload_bytes, config->publish.archives, NULL};
+		config->publish.max_upload_bytes, config->publish.archives, NULL, &config->safety};
 
 	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
 		!open_counters(app, err) ||

@@ -183,6 +183,7 @@ void config_destroy(struct config *config)
 	free(config->store.bucket.credentials_file);
 	free(config->store.bucket.ca_file);
 	free(config->store.node_url);
+	free(config->safety.rules);
 	free(config->mirror.allow);
 	free(config->mirror.deny);
 	free(config->hub.hosts);

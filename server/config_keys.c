@@ -113,6 +113,8 @@ static const char *const switch_choices[] = {"off", "on", "false", "true", "no",
 static const char *const kind_choices[] = {"hub", "kaggle", NULL};
 static const char *const store_choices[] = {"folder", "s3", NULL};
 static const char *const read_choices[] = {"anyone", "token", NULL};
+/* As enum safety_action has them. */
+static const char *const safety_choices[] = {"off", "warn", "quarantine", "refuse", NULL};
 static const char *const hold_choices[] = {"never", "proxied", "always", NULL};
 static const char *const level_choices[] = {"error", "warn", "info", "debug", NULL};
 static const char *const log_format_choices[] = {"text", "json", NULL};
@@ -361,6 +363,13 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "How long a received upload or fill may wait for another process that has the database; then 503."},
 	{KEY(publish, max_uploads), RANGE(1, 10000), .initial = "64",
 		.purpose = "Uploads at the same time; more wait for their turn before they are sent."},
+
+	{KEY(safety, published), .set = set_choice, .choices = safety_choices, .initial = "warn",
+		.purpose = "What is done about high and critical findings in what is published: off, warn, quarantine or refuse."},
+	{KEY(safety, mirrored), .set = set_choice, .choices = safety_choices, .initial = "warn",
+		.purpose = "The same in what is mirrored."},
+	{KEY(safety, rules), LIST, .check = safety_policy_check, .initial = "",
+		.purpose = "Exceptions, the last one that fits counts: RULE:ACTION or RULE@HANDLES:ACTION, such as pickle-danger:refuse."},
 
 	{KEY(mirror, hold_until_verified), .set = set_choice, .choices = hold_choices, .initial = "proxied",
 		.purpose = "Who waits for a whole new module instead of following it: never, proxied (requests through "

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "server/module/archives/archive_limits.h"
+#include "server/module/safety/safety_policy.h"
 #include "server/upstream/s3/bucket_settings.h"
 #include "server/upstream/upstream.h"
 
@@ -68,6 +69,7 @@ struct config {
 		int64_t commit_timeout_s;
 		int64_t max_uploads;
 	} publish;
+	struct safety_policy safety;
 	struct {
 		enum hold hold_until_verified;
 		bool offline;

@@ -14,6 +14,8 @@ static const struct command *const commands[] = {
 	&command_signatures,
 	&command_diff,
 	&command_withdraw,
+	&command_approve,
+	&command_reject,
 	&command_document,
 	&command_pull,
 	&command_prefetch,

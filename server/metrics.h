@@ -93,7 +93,7 @@
 	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", \
 		"Fills that went on with an earlier process's draft.") \
 	X(METRIC_QUARANTINED, counter, "larder_quarantined_total", "", \
-		"Fills refused because upstream changed the bytes.") \
+		"Fills refused because upstream changed the bytes, or held back by the safety policy.") \
 	X(METRIC_MIRRORED_BYTES, gauge, "larder_mirrored_bytes", "", \
 		"Bytes of mirrored blobs in the store.") \
 	X(METRIC_RESERVED_BYTES, gauge, "larder_reserved_bytes", "", \

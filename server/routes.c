@@ -112,6 +112,7 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/v1/publishers/*", ROLE_READ, BODY_NONE, NULL, api_publisher},
 	{METHOD_GET, "/api/v1/publisher-documentation/*", ROLE_READ, BODY_NONE, NULL,
 		api_publisher_documentation},
+	{METHOD_POST, "/api/v1/decisions/*", ROLE_HANDLER, BODY_MEMORY, NULL, api_decide, .slow = true},
 	{METHOD_GET, "/api/v1/collections", ROLE_READ, BODY_NONE, NULL, api_collections},
 	{METHOD_GET, "/api/v1/collections/*", ROLE_READ, BODY_NONE, NULL, api_collection},
 	{METHOD_GET, "/api/v1/collection-documentation/*", ROLE_READ, BODY_NONE, NULL,

@@ -11,6 +11,7 @@
 #include "server/api/parameters.h"
 #include "server/config.h"
 #include "server/http/problem.h"
+#include "server/module/safety/safety_rules.h"
 
 enum { HOST_MAX = 262 }; /* a name of 255 bytes, a colon and a port */
 
@@ -101,6 +102,23 @@ json_t *answer_violations(const struct examination *examination)
 						    finding->path, "message", finding->message));
 	}
 	return json_pack("{s:o}", "violations", violations);
+}
+
+json_t *answer_findings(const struct examination *examination)
+{
+	json_t *findings = json_array();
+
+	for (size_t i = 0; i < examination->safety.count; i++) {
+		const struct safety_finding *finding = &examination->safety.items[i];
+		const struct safety_rule *rule = &safety_rules[finding->rule];
+
+		(void)json_array_append_new(findings,
+			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format",
+				formats[examination->format].name, "rule", rule->name, "severity",
+				safety_severity_name(rule->severity), "where", finding->where, "detail",
+				finding->detail, "meaning", rule->meaning, "reference", rule->reference));
+	}
+	return json_pack("{s:o}", "findings", findings);
 }
 
 void answer_ask_with(void *services, const struct request *request, struct reply *reply, ask_value *value,

@@ -27,6 +27,9 @@ json_t *answer_time(int64_t time_s);
 /* {"violations": […]}: the rules that a published module may not break. */
 json_t *answer_violations(const struct examination *examination);
 
+/* {"findings": […]}: what the safety rules have found. */
+json_t *answer_findings(const struct examination *examination);
+
 /* 200 with this value, which it lets go of; Cache-Control: no-cache. */
 void answer_json(struct reply *reply, json_t *value);
 

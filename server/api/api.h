@@ -11,6 +11,9 @@
 #include "server/http/request.h"
 #include "server/module/name.h"
 
+/* POST /api/v1/decisions/…: approves a version that is held back, or rejects one. */
+void api_decide(void *services, struct request *request, struct reply *reply);
+
 /* /api/v1/modules and /api/v1/modules/<handle>[/<version>] */
 void api_modules(void *services, struct request *request, struct reply *reply);
 void api_module(void *services, struct request *request, struct reply *reply);

@@ -208,6 +208,7 @@ static const struct option_row rows[] = {
 		"  read           read, where it takes a token\n"
 		"  publish:GLOB   publish, as with publish:acme/*\n"
 		"  withdraw:GLOB  withdraw them\n"
+		"  approve:GLOB   approve and reject what is held back\n"
 		"  admin          everything",
 		.forms = CREATE},
 	{"expires", 0, "TIME", TEXT_INTO(struct token_options, expires),

@@ -29,6 +29,7 @@ static const struct problem_row rows[ERR_CODE_COUNT] = {
 	[ERR_HEAD_TOO_LARGE] = {431, 0, "Head too large"},
 	[ERR_UNSUPPORTED_MEDIA] = {415, 0, "Unsupported media type"},
 	[ERR_INVALID_MODULE] = {422, 0, "Invalid module"},
+	[ERR_UNSAFE_MODULE] = {422, 0, "Unsafe module"},
 	[ERR_OFFLINE] = {504, 0, "Offline"},
 	[ERR_UPSTREAM_UNREACHABLE] = {504, 30, "Upstream is out of reach"},
 	[ERR_UPSTREAM_FAILED] = {502, 30, "Upstream failed"},

@@ -379,7 +379,9 @@ static void finish_artifact(
 		return reply_version(services, request, &body->name, kept == KEPT_AGAIN ? 200 : 201, reply);
 	add_hint(request, &err);
 	if (examination)
-		problem_reply_with(reply, &err, answer_violations(examination));
+		problem_reply_with(reply, &err,
+			err.code == ERR_UNSAFE_MODULE ? answer_findings(examination)
+						      : answer_violations(examination));
 	else
 		problem_reply(reply, &err);
 }

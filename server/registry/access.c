@@ -44,12 +44,13 @@ static const struct {
 	[RIGHT_READ] = {"read", true},
 	[RIGHT_PUBLISH] = {"publish", false},
 	[RIGHT_WITHDRAW] = {"withdraw", false},
+	[RIGHT_APPROVE] = {"approve", false},
 	[RIGHT_ADMIN] = {"admin", true},
 };
 
 /* ---- scopes ---- */
 
-static const char all_scopes[] = "read, publish:<glob>, withdraw:<glob> and admin";
+static const char all_scopes[] = "read, publish:<glob>, withdraw:<glob>, approve:<glob> and admin";
 
 /* The glob of a scope for this right ("" for a global one), or NULL where the scope is for another. */
 static const char *scope_glob(const char *scope, enum right right)

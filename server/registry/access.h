@@ -13,7 +13,7 @@
 
 struct catalog;
 
-enum right { RIGHT_READ, RIGHT_PUBLISH, RIGHT_WITHDRAW, RIGHT_ADMIN, RIGHT_COUNT };
+enum right { RIGHT_READ, RIGHT_PUBLISH, RIGHT_WITHDRAW, RIGHT_APPROVE, RIGHT_ADMIN, RIGHT_COUNT };
 
 enum { TOKEN_NAME_MAX = 63, TOKEN_SCOPES_MAX = 4000 };
 
@@ -32,8 +32,8 @@ AUTO_CLEANER(own_access, struct access *, access_destroy)
 #define AUTO_ACCESS AUTO(own_access)
 
 /* Makes a token: a name of [A-Za-z0-9._-], scopes separated by blanks (read, publish:<glob>, withdraw:<glob>,
- * admin), a lifetime (0: for ever). *out is the only copy of its secret. ERR_BAD_REQUEST, ERR_CONFLICT where
- * the name is taken. */
+ * approve:<glob>, admin), a lifetime (0: for ever). *out is the only copy of its secret. ERR_BAD_REQUEST,
+ * ERR_CONFLICT where the name is taken. */
 bool access_issue(struct access *access, const char *name, const char *scopes, int64_t lifetime_s,
 	struct token_text *out, struct err *err);
 

@@ -127,8 +127,7 @@ bool admission_check_known(const struct known *known, struct err *err)
 	const struct artifact *artifact = &known->artifact;
 
 	/* Whoever asks for a version that is published here is not to be given a stranger's. */
-	return version_check_state(&artifact->name, artifact->state, err) &&
-	       artifact_check_published(artifact, err);
+	return artifact_check_state(artifact, err) && artifact_check_published(artifact, err);
 }
 
 bool admission_check(

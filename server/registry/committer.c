@@ -130,6 +130,7 @@ static struct keeping keeping_of(
 		.size_bytes = inspection->size_bytes,
 		.examination = inspection->examination,
 		.is_new = origin->is_new,
+		.held_for = origin->held_for,
 		.now_s = clock_now_s(),
 	};
 }
@@ -348,6 +349,15 @@ bool committer_entomb(struct committer *committer, const struct name *name, stru
 	const struct withdrawal withdrawal = {name, NULL, clock_now_s(), true};
 
 	return withdraw_here(committer, &withdrawal, err);
+}
+
+bool committer_decide(struct committer *committer, const struct name *name, const struct decision *decision,
+	struct err *err)
+{
+	bool done = catalog_decide(committer->catalog, name, decision, err);
+
+	committer_forget(committer, name_path(name).text);
+	return done;
 }
 
 /* ---- evicting ---- */

@@ -15,6 +15,7 @@
 #include "server/registry/inspector.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog.h"
+#include "server/store/catalog/catalog_holds.h"
 #include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_md5.h"
 #include "server/store/catalog/catalog_space.h"
@@ -52,8 +53,9 @@ void committer_set_kept(struct committer *committer, void (*kept)(void *context)
 
 struct origin {
 	enum version_source source;
-	const char *who; /* the token's name, or the upstream's */
-	bool is_new;     /* refused where the version is there, in whatever format */
+	const char *who;      /* the token's name, or the upstream's */
+	bool is_new;          /* refused where the version is there, in whatever format */
+	const char *held_for; /* why nobody is to get it before it is approved; NULL: it is given out */
 };
 
 /* Gives a complete and inspected spool to all who share the vault, before it is committed: may wait for the
@@ -97,6 +99,10 @@ bool committer_withdraw(
 /* The same where others have withdrawn it: only here, also what was not known. ERR_GONE where it was known to
  * be withdrawn. */
 bool committer_entomb(struct committer *committer, const struct name *name, struct err *err);
+
+/* Writes down whether a version is given out, and has it forgotten what it was before. */
+bool committer_decide(struct committer *committer, const struct name *name, const struct decision *decision,
+	struct err *err);
 
 /* Evicts mirrored blobs that nobody reads, as catalog_evict does, and removes their files: *eviction says how
  * much is wanted, and how much it was. Needs no free space. */

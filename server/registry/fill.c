@@ -8,12 +8,11 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
-#include "common/utf8.h"
 #include "server/metrics.h"
-#include "server/module/violations.h"
 #include "server/registry/breakers.h"
 #include "server/registry/fetch.h"
 #include "server/registry/following.h"
+#include "server/registry/gate.h"
 #include "server/registry/gather.h"
 #include "server/registry/intake.h"
 #include "server/registry/proof.h"
@@ -28,8 +27,7 @@ enum {
 	BACKOFF_MAX_MS = 5000,
 	BACKOFF_LOOK_MS = 20,
 	WAIT_MAX_S = 30,
-	DATABASE_LOOK_MS = 100,
-	TOLD_PATH_MAX = 64
+	DATABASE_LOOK_MS = 100
 };
 
 struct fill {
@@ -46,6 +44,7 @@ struct fill {
 	struct err err;             /* why the last attempt failed */
 	bool kept;                  /* or passed on whole */
 	bool settled;               /* by what other nodes have */
+	bool is_held;               /* kept, and held back */
 };
 
 static bool is_stopped(const struct fill *fill)
@@ -147,29 +146,6 @@ static enum verdict fetch(struct fill *fill)
 
 /* ---- the bytes are there ---- */
 
-/* A long path is told in part, lest it crowd out what is wrong and what to do. */
-static void tell_violation(const struct finding *finding, struct err *err)
-{
-	size_t length = utf8_cut(finding->path, TOLD_PATH_MAX);
-
-	(void)err_set(err, ERR_UPSTREAM_FAILED, "it answered with something that is no module: %.*s%s%s%s",
-		(int)length, finding->path, finding->path[length] ? "…" : "", length > 0 ? ": " : "",
-		finding->message);
-}
-
-static bool has_violation(const struct examination *examination, struct err *err)
-{
-	for (size_t i = 0; i < examination->finding_count; i++) {
-		const struct finding *finding = &examination->findings[i];
-
-		if (finding->severity == SEVERITY_VIOLATION) {
-			tell_violation(finding, err);
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool await_database(const struct fill *fill, int64_t until_ms)
 {
 	bool is_free = false;
@@ -217,10 +193,19 @@ static bool keep(
 		       : deposit_and_commit(fill, origin, inspection, err);
 }
 
+/* What is held back reaches no client whole: its end was held back until now. */
+static bool is_given_out(struct fill *fill, const struct origin *origin)
+{
+	fill->is_held = !gate_is_open(
+		fill->tools->catalog, fill->name, origin, intake_passes_through(fill->intake), &fill->err);
+	return !fill->is_held;
+}
+
 /* Waits for the inspector and keeps what it passed. */
 static enum verdict verify_and_keep(struct fill *fill, const struct upstream *upstream)
 {
-	const struct origin origin = {.source = SOURCE_MIRRORED, .who = upstream->name};
+	struct origin origin = {.source = SOURCE_MIRRORED, .who = upstream->name};
+	struct safety_judgement judgement;
 	AUTO_INSPECTION struct inspection inspection = {0};
 
 	fill_progress_state(fill->progress, FILL_VERIFYING);
@@ -232,7 +217,9 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 		intake_disown(fill->intake);
 		return VERDICT_FAILED;
 	}
-	if (has_violation(inspection.examination, &fill->err)) {
+	if (gate_finds_violation(inspection.examination, &fill->err) ||
+		!gate_judge(fill->tools->settings.safety, fill->name, inspection.examination, &origin,
+			&judgement, &fill->err)) {
 		intake_disown(fill->intake);
 		intake_explain(fill->intake, &fill->err);
 		return intake_is_certain(fill->intake, &inspection) ? VERDICT_REFUSED : VERDICT_FAILED;
@@ -242,21 +229,26 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 		return VERDICT_FAILED;
 	}
 	intake_warn(fill->intake, inspection.examination);
-	return keep(fill, &origin, &inspection, &fill->err) ? VERDICT_KEPT : VERDICT_FATAL;
+	return keep(fill, &origin, &inspection, &fill->err) && is_given_out(fill, &origin) ? VERDICT_KEPT
+											   : VERDICT_FATAL;
 }
 
 /* ---- what other nodes have ---- */
 
 static bool keep_recalled(struct fill *fill, const struct identity *identity)
 {
-	const struct origin origin = {.source = identity->source, .who = identity->who};
+	struct origin origin = {.source = identity->source, .who = identity->who};
+	struct safety_judgement judgement;
 	AUTO_INSPECTION struct inspection inspection = {0};
 
 	fill_progress_state(fill->progress, FILL_VERIFYING);
 	return intake_conclude(fill->intake, &inspection, &fill->err) &&
 	       (!atomic_load(&fill->progress->cancelled) || refuse_stopped(fill, &fill->err)) &&
 	       recall_check(fill->name, identity, &inspection, &fill->err) &&
-	       commit(fill, &origin, DEPOSITED_BEFORE, &inspection, &fill->err);
+	       gate_judge(fill->tools->settings.safety, fill->name, inspection.examination, &origin,
+		       &judgement, &fill->err) &&
+	       commit(fill, &origin, DEPOSITED_BEFORE, &inspection, &fill->err) &&
+	       is_given_out(fill, &origin);
 }
 
 /* No upstream needs to be waited for meanwhile. */
@@ -471,9 +463,11 @@ static void end_refused(struct fill *fill, const struct err *why)
 	metric_add(why->code == ERR_NOT_FOUND ? METRIC_FILLS_ABSENT : METRIC_FILLS_FAILED, 1);
 	if (why->code == ERR_QUARANTINED)
 		metric_add(METRIC_QUARANTINED, 1);
-	log_event(loudness(why->code),
-		why->code == ERR_QUARANTINED ? "upstream changed the bytes" : "fill failed", "name",
-		name_path(fill->name).text, "format", formats[fill->name->format].name, "code",
+	log_event(fill->is_held ? LOG_LEVEL_WARN : loudness(why->code),
+		fill->is_held                  ? "held back"
+		: why->code == ERR_QUARANTINED ? "upstream changed the bytes"
+					       : "fill failed",
+		"name", name_path(fill->name).text, "format", formats[fill->name->format].name, "code",
 		err_name(why->code), "why", why->text, NULL);
 	tell_webhooks(fill, why);
 	/* Last: whoever is told finds it counted, and may ask again at once. */

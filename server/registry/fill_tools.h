@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "server/module/archives/archive_limits.h"
+#include "server/module/safety/safety_policy.h"
 #include "server/module/examination.h"
 #include "server/registry/breakers.h"
 #include "server/registry/checkpoints.h"
@@ -29,6 +30,7 @@ struct fill_settings {
 	int64_t queue_timeout_s;  /* for how long clients may wait for a turn, here or with an upstream */
 	int64_t commit_timeout_s; /* for how long bytes wait until another process lets go of the database */
 	struct archive_limits limits;
+	const struct safety_policy *safety; /* NULL: nothing is refused or held back for findings */
 };
 
 /* How other nodes find what is fetched here, and are told apart from others who ask for it. */

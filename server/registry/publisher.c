@@ -46,6 +46,7 @@ struct upload {
 	enum deposited deposit;
 	bool decided; /* kept, or failed */
 	struct inspection inspection;
+	struct safety_judgement safety;
 	enum kept kept;
 };
 
@@ -91,7 +92,7 @@ static bool check_name(struct publisher *publisher, const struct name *name,
 
 	if (!catalog_find_artifact(publisher->catalog, name, &artifact, &found, err))
 		return false;
-	if (!version_check_state(name, artifact.state, err))
+	if (!artifact_check_state(&artifact, err))
 		return false;
 	if (found && artifact.recorded && declaration->has_sha256 &&
 		!digest_equal(&artifact.checksums.sha256, &declaration->sha256))
@@ -261,6 +262,21 @@ static bool check_rules(const struct examination *examination, struct err *err)
 	return true;
 }
 
+static bool check_safety(struct upload *upload, struct err *err)
+{
+	const struct safety_policy *policy = upload->publisher->settings.safety;
+	bool is_published = upload->staging.source == SOURCE_PUBLISHED;
+
+	/* What is staged has no name yet. */
+	if (!policy || upload->is_staged)
+		return true;
+	upload->safety = safety_policy_judge(
+		policy, is_published, upload->name.handle, &upload->inspection.examination->safety);
+	return upload->safety.action != SAFETY_REFUSE ||
+	       err_set(err, ERR_UNSAFE_MODULE, "the safety rules refuse it: %s; all is listed in findings",
+		       upload->safety.text);
+}
+
 /* The digest is judged first: bytes that were damaged on the way are not to be called a bad module. */
 static bool judge(struct inspection *inspection, const struct upload *upload, struct err *err)
 {
@@ -278,7 +294,8 @@ static bool stage(struct upload *upload)
 
 static struct origin origin_of(const struct upload *upload)
 {
-	return (struct origin){SOURCE_PUBLISHED, upload->who, upload->declaration.is_new};
+	return (struct origin){SOURCE_PUBLISHED, upload->who, upload->declaration.is_new,
+		upload->safety.action == SAFETY_QUARANTINE ? upload->safety.text : NULL};
 }
 
 /* Nobody waits for it who holds a thread, unless he has not waited before. */
@@ -327,7 +344,8 @@ static bool inspect(struct upload *upload)
 {
 	if (!upload->inspected)
 		upload->inspected = inspector_wait(upload->inspector, &upload->inspection, &upload->err) &&
-				    judge(&upload->inspection, upload, &upload->err);
+				    judge(&upload->inspection, upload, &upload->err) &&
+				    check_safety(upload, &upload->err);
 	return upload->inspected;
 }
 
@@ -421,7 +439,7 @@ bool upload_finish(struct upload *upload, enum kept *out, struct examination **e
 		*out = upload->kept;
 	else
 		*err = upload->err;
-	if (!done && err->code == ERR_INVALID_MODULE)
+	if (!done && (err->code == ERR_INVALID_MODULE || err->code == ERR_UNSAFE_MODULE))
 		*examination = TAKE(upload->inspection.examination);
 	free_upload(upload);
 	return done;
@@ -445,6 +463,16 @@ bool publisher_withdraw(
 		return false;
 	metric_add(METRIC_WITHDRAWN, 1);
 	log_event(LOG_LEVEL_INFO, "withdrawn", "name", name_path(name).text, "by", who, NULL);
+	return true;
+}
+
+bool publisher_decide(struct publisher *publisher, const struct name *name, const struct decision *decision,
+	struct err *err)
+{
+	if (!committer_decide(publisher->committer, name, decision, err))
+		return false;
+	log_event(LOG_LEVEL_INFO, decision->approves ? "approved" : "rejected", "name", name_path(name).text,
+		"by", decision->who, "why", decision->reason, NULL);
 	return true;
 }
 

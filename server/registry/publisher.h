@@ -12,6 +12,7 @@
 #include "common/own.h"
 #include "common/waiter.h"
 #include "server/module/archives/archive_limits.h"
+#include "server/module/safety/safety_policy.h"
 #include "server/registry/committer.h"
 #include "server/registry/holdup.h"
 #include "server/registry/space.h"
@@ -22,6 +23,7 @@ struct publisher_settings {
 	int64_t max_upload_bytes;
 	struct archive_limits limits;
 	struct holdup *holdup; /* for commits that another process holds up; NULL: they are refused */
+	const struct safety_policy *safety; /* NULL: nothing is refused or held back for findings */
 };
 
 struct publisher;
@@ -81,7 +83,7 @@ bool upload_await(struct upload *upload, struct waiter *waiter);
 bool upload_leave(struct upload *upload, struct waiter *waiter);
 
 /* The body has ended: verifies, keeps, and frees the upload whatever comes of it. On ERR_INVALID_MODULE
- * *examination holds the findings (the caller's to destroy); it is NULL otherwise. */
+ * or ERR_UNSAFE_MODULE *examination holds the findings (the caller's to destroy); it is NULL otherwise. */
 bool upload_finish(struct upload *upload, enum kept *out, struct examination **examination, struct err *err);
 
 /* The client went away: nothing is kept. */
@@ -93,6 +95,10 @@ struct holdup *publisher_holdup(const struct publisher *publisher);
 /* Withdraws a version; ERR_NOT_FOUND, ERR_GONE; ERR_BUSY where another process has the database. */
 bool publisher_withdraw(
 	struct publisher *publisher, const struct name *name, const char *who, struct err *err);
+
+/* Approves or rejects a version; fails as catalog_decide() does. */
+bool publisher_decide(struct publisher *publisher, const struct name *name, const struct decision *decision,
+	struct err *err);
 
 /* Sets a version's Markdown; *created where it had none. With a head in the hub's format it fills description
  * and tags. ERR_NOT_FOUND, ERR_GONE, and ERR_BAD_REQUEST where such a head breaks its format, or is another

@@ -110,6 +110,8 @@ def walk(larder, upstream, folder):
     assert larder.request("GET", "/api/v1/imports", admin).status == 200
     assert larder.request("GET", "/api/v1/imports", {**admin, "If-None-Match": "*"}).status == 304
     assert larder.request("DELETE", "/api/v1/wants", admin).status == 200
+    order = json.dumps({"decision": "approve", "reason": "ours"}).encode()
+    assert larder.request("POST", "/api/v1/decisions/acme/m/1", admin, order).status == 200
     assert larder.request("DELETE", "/acme/m/2", {"Authorization": f"Bearer {larder.token('withdraw:*')}"}).status == 200
     assert larder.get("/acme/m/2.tar.gz").status == 410
 

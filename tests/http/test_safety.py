@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The safety gate: what a module may do to whoever runs it is found, shown, and searched for."""
+import http.client
 import io
 import json
 import pathlib
 import pickle
+import sqlite3
 import zipfile
 
 import pytest
 
 from support.command_line import run
+from support.daemon import assert_problem
 from support.modules import Member, bytes_field, half_plus_two, members, number_field, pack, payload
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -127,6 +130,127 @@ def test_what_is_only_of_interest_is_no_facet(larder):
 def test_the_table_of_rules_is_theirs():
     table = (ROOT / "docs/trust.md").read_text(encoding="utf-8")
     rules = json.loads((ROOT / "schema/safety.json").read_text(encoding="utf-8"))["rules"]
-    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `") and line.count(" | ") == 4]
     assert [(row[0], row[1], row[2]) for row in rows] == [(f"| `{rule['id']}`", rule["severity"], rule["meaning"]) for rule in rules]
     assert all(len(row) == 5 and row[3] and row[4].strip(" |") for row in rows)
+
+
+# ---- policy -----------------------------------------------------------------------------------------------------------
+
+WRITER = "tf-hub-format=compressed"
+
+
+def test_what_the_policy_refuses_is_not_published(start):
+    larder = start({"safety": {"published": "refuse"}})
+    problem = assert_problem(larder.put("/acme/writer/1", module_with("WriteFile", "MyOp")), 422, "unsafe-module")
+    assert [(finding["rule"], finding["severity"], finding["detail"]) for finding in problem["findings"]] == [
+        ("op-file-write", "high", "WriteFile"), ("op-custom", "medium", "MyOp")]
+    assert "op-file-write (WriteFile, in saved_model.pb)" in problem["detail"]
+    larder.assert_nothing_kept()
+    larder.publish("/acme/custom/1", module_with("MyOp"))
+    larder.publish("/acme/calm/1", module_with("MatMul"))
+
+
+def test_rules_go_by_rule_severity_and_handle(start):
+    larder = start({"safety": {"published": "refuse", "rules": "op-*@acme/*:warn, medium:refuse, op-custom@acme/trusted:off"}})
+    larder.publish("/acme/writer/1", module_with("WriteFile"))
+    assert_problem(larder.put("/acme/writer/2", module_with("MyOp")), 422, "unsafe-module")
+    assert_problem(larder.put("/other/writer/1", module_with("WriteFile")), 422, "unsafe-module")
+    larder.publish("/acme/trusted/1", module_with("MyOp"))
+
+
+def held_back(reply, reason):
+    problem = assert_problem(reply, 451, "quarantined")
+    assert reason in problem["detail"], problem
+    return problem
+
+
+def approver(larder, glob="acme/*"):
+    return larder.larder("token", "create", f"approver-{glob.replace('*', 'all').replace('/', '-')}", "--scope", f"approve:{glob}", "--data",
+                         larder.data).stdout.strip()
+
+
+def audited(larder):
+    with sqlite3.connect(f"file:{larder.data}/larder.db?mode=ro", uri=True) as database:
+        return database.execute("SELECT who, action, subject, detail FROM audit WHERE action IN ('quarantine', 'approve', 'reject')"
+                                " ORDER BY id").fetchall()
+
+
+def test_quarantine_approval_and_rejection(start):
+    larder = start({"safety": {"published": "quarantine"}})
+    body = module_with("WriteFile")
+    path = f"/acme/writer/1?{WRITER}"
+    assert larder.publish("/acme/writer/1", body).json()["state"] == "quarantined"
+    held_back(larder.get(path), "op-file-write (WriteFile, in saved_model.pb)")
+    held_back(larder.get("/acme/writer/1/saved_model.pb?tf-hub-format=file"), "op-file-write")
+    assert "Held back" in larder.get("/acme/writer/1", Accept="text/html").body.decode()
+    token = approver(larder)
+    assert run("approve", "acme/writer/1", "--reason", "read by Ann", server=larder.url, token=token).stdout == "acme/writer/1: active\n"
+    assert larder.get(path).body == body
+    assert larder.get(path).body == body
+    larder.publish("/acme/writer/1", body)
+    assert larder.get(path).status == 200, "what was approved stays so"
+    assert run("reject", "acme/writer/1", "--reason", "Bob knows better", server=larder.url, token=token).stdout == \
+        "acme/writer/1: quarantined\n"
+    held_back(larder.get(path), "Bob knows better")
+    larder.restart()
+    held_back(larder.get(path), "Bob knows better")
+    assert audited(larder) == [
+        ("ci-publish", "quarantine", "acme/writer/1", "tf-hub: op-file-write (WriteFile, in saved_model.pb)"),
+        ("approver-acme-all", "approve", "acme/writer/1", "read by Ann"),
+        ("approver-acme-all", "reject", "acme/writer/1", "Bob knows better")]
+
+
+def test_only_who_may_decides(start):
+    larder = start({"safety": {"published": "quarantine"}})
+    larder.publish("/acme/writer/1", module_with("WriteFile"))
+    order = json.dumps({"decision": "approve", "reason": "x"})
+
+    def decide(token, path="/acme/writer/1", body=order):
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"} if token else {}
+        return larder.request("POST", f"/api/v1/decisions{path}", headers, body.encode())
+
+    token = approver(larder)
+    assert_problem(decide(""), 401, "unauthorized")
+    assert_problem(decide(larder.token("publish:*")), 403, "forbidden")
+    assert_problem(decide(approver(larder, "other/*")), 403, "forbidden")
+    assert_problem(decide(token, "/acme/other/1"), 404, "not-found")
+    for body in ("", "{", "[]", '{"decision": "maybe", "reason": "x"}', '{"decision": "approve"}', '{"decision": "approve", "reason": ""}',
+                 json.dumps({"decision": "approve", "reason": "x" * 1001})):
+        assert_problem(decide(token, body=body), 400, "bad-request")
+    held_back(larder.get(f"/acme/writer/1?{WRITER}"), "op-file-write")
+    assert decide(token).json()["state"] == "active"
+
+
+def test_a_fill_that_is_held_back_reaches_no_client_whole(start, upstream):
+    mirror = start({"safety": {"mirrored": "quarantine"}, "mirror": {"hold_until_verified": "never"}}, [upstream.url])
+    body = pack(members(400000, model=model_with("WriteFile")))
+    upstream.serve("/acme/writer/1", body)
+    try:
+        reply = mirror.get(f"/acme/writer/1?{WRITER}")
+    except (http.client.HTTPException, ConnectionError):
+        reply = None
+    assert reply is None or reply.status == 451
+    held_back(mirror.get(f"/acme/writer/1?{WRITER}"), "op-file-write (WriteFile, in saved_model.pb)")
+    mirror.wait_for_no_drafts()
+    asked = len(upstream.requests)
+    held_back(mirror.get(f"/acme/writer/1?{WRITER}"), "op-file-write")
+    assert len(upstream.requests) == asked, "it is here, and not asked for again"
+    run("approve", "acme/writer/1", "--reason", "ours", server=mirror.url, token=approver(mirror))
+    assert mirror.get(f"/acme/writer/1?{WRITER}").body == body
+    upstream.serve("/acme/calm/1", module_with("MatMul"))
+    assert mirror.get(f"/acme/calm/1?{WRITER}").status == 200
+
+
+def test_a_fill_that_is_refused_is_not_kept(start, upstream):
+    mirror = start({"safety": {"rules": "pickle-danger:refuse"}}, [upstream.url])
+    upstream.serve("/acme/pickle/1", archive_of(model__pkl=pickle.dumps(Danger())))
+    problem = assert_problem(mirror.get("/acme/pickle/1?archive-format=compressed"), 502, "upstream-failed")
+    assert "the safety rules refuse" in problem["detail"] and "pickle-danger" in problem["detail"]
+    mirror.assert_nothing_kept()
+
+
+def test_configuration_tells_what_rules_are(start, tmp_path):
+    config = tmp_path / "larder.ini"
+    config.write_text("[safety]\nrules = op-file-read:warn, nonsense:refuse\n")
+    assert 'rules has "nonsense:refuse"' in run("serve", "--check", "--config", config, status=1).stderr

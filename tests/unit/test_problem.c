@@ -52,6 +52,7 @@ static void test_every_code_has_its_status(void **state)
 		{ERR_HEAD_TOO_LARGE, 431, "urn:larder:head-too-large", NULL},
 		{ERR_UNSUPPORTED_MEDIA, 415, "urn:larder:unsupported-media", NULL},
 		{ERR_INVALID_MODULE, 422, "urn:larder:invalid-module", NULL},
+		{ERR_UNSAFE_MODULE, 422, "urn:larder:unsafe-module", NULL},
 		{ERR_OFFLINE, 504, "urn:larder:offline", NULL},
 		{ERR_UPSTREAM_UNREACHABLE, 504, "urn:larder:upstream-unreachable", "30"},
 		{ERR_UPSTREAM_FAILED, 502, "urn:larder:upstream-failed", "30"},

@@ -16,6 +16,7 @@
 #include "server/module/archives/pack.h"
 #include "server/module/examination.h"
 #include "server/module/safety/safety_ops.h"
+#include "server/module/safety/safety_policy.h"
 #include "server/module/safety/safety_rules.h"
 #include "server/module/safety/scan.h"
 #include "tests/unit/tar_writer.h"
@@ -570,6 +571,47 @@ static void ranks_findings(void **state)
 	assert_true(safety_findings_has(&findings, SAFETY_OP_SAVER));
 }
 
+static const struct {
+	const char *rules;
+	const char *handle;
+	bool is_published;
+	enum safety_action action;
+	const char *text;
+} policy_rows[] = {
+	{NULL, "a/b", true, SAFETY_REFUSE, "op-file-write (WriteFile, in m)"},
+	{NULL, "a/b", false, SAFETY_QUARANTINE, "op-file-write (WriteFile, in m)"},
+	{"op-file-write:warn", "a/b", true, SAFETY_WARN, "op-file-write (WriteFile, in m) and 1 more"},
+	{"op-file-write:off", "a/b", true, SAFETY_WARN, "op-custom (MyOp, in m)"},
+	{"op-*:off", "a/b", true, SAFETY_OFF, ""},
+	{"op-*@c/*:off", "a/b", true, SAFETY_REFUSE, "op-file-write (WriteFile, in m)"},
+	{"op-*@a/*:off, high:warn", "a/b", true, SAFETY_WARN, "op-file-write (WriteFile, in m)"},
+	{"medium:refuse high:warn", "a/b", false, SAFETY_REFUSE, "op-custom (MyOp, in m)"},
+};
+
+static void goes_by_the_policy(void **state)
+{
+	AUTO(safety_findings_finish) struct safety_findings findings = {0};
+	struct err err;
+
+	safety_findings_add(&findings, SAFETY_OP_FILE_WRITE, "m", "WriteFile");
+	safety_findings_add(&findings, SAFETY_OP_CUSTOM, "m", "MyOp");
+	for (size_t i = 0; i < sizeof policy_rows / sizeof *policy_rows; i++) {
+		const struct safety_policy policy = {
+			SAFETY_REFUSE, SAFETY_QUARANTINE, (char *)policy_rows[i].rules};
+		struct safety_judgement judgement = safety_policy_judge(
+			&policy, policy_rows[i].is_published, policy_rows[i].handle, &findings);
+
+		assert_true(!policy_rows[i].rules || safety_policy_check(policy_rows[i].rules, &err));
+		assert_int_equal(judgement.action, policy_rows[i].action);
+		assert_string_equal(judgement.text, policy_rows[i].text);
+	}
+	assert_false(safety_policy_check("op-file-write", &err));
+	assert_false(safety_policy_check("op-file-write:maybe", &err));
+	assert_false(safety_policy_check("none:warn", &err));
+	assert_false(safety_policy_check("@a:warn", &err));
+	assert_false(safety_policy_check("op-*@:warn", &err));
+}
+
 /* ---- TensorFlow Lite and TF.js ---- */
 
 static size_t flat_vector_of_one(struct buffer *out, size_t from)
@@ -654,6 +696,7 @@ int main(void)
 		cmocka_unit_test(trips_each_rule),
 		cmocka_unit_test(knows_each_op_of_its_list),
 		cmocka_unit_test(ranks_findings),
+		cmocka_unit_test(goes_by_the_policy),
 		cmocka_unit_test(judges_ops_of_tensorflow_lite),
 		cmocka_unit_test(finds_weights_from_elsewhere),
 	};

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/catalog/catalog_artifacts.h"
 
+#include <stdio.h>
+
 #include "server/store/catalog/catalog_rows.h"
+
+/* Behind source, state and what artifact_fill() reads. */
+enum { HELD_FOR_COLUMN = 12 };
 
 enum statement { FIND_ARTIFACT, FIND_CACHED_BLOB, COUNT_DOWNLOADS };
 
 static const char *const sql[] = {
 	[FIND_ARTIFACT] = "SELECT v.source, v.state, " ARTIFACT_COLUMNS
+			  ", (SELECT reason FROM holds WHERE version_id = v.id AND decision <> 'approved')"
 			  " FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 			  " LEFT JOIN artifacts a ON a.version_id = v.id AND a.format = ?3"
 			  " LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1",
@@ -51,6 +57,15 @@ bool version_check_state(const struct name *name, enum version_state state, stru
 	}
 }
 
+bool artifact_check_state(const struct artifact *artifact, struct err *err)
+{
+	if (artifact->state != STATE_QUARANTINED || !artifact->held_for[0])
+		return version_check_state(&artifact->name, artifact->state, err);
+	return err_set(err, ERR_QUARANTINED,
+		"%.150s is held back: %s. Have it approved, or use another version",
+		name_path(&artifact->name).text, artifact->held_for);
+}
+
 bool artifact_check_published(const struct artifact *artifact, struct err *err)
 {
 	if (artifact->recorded || artifact->version_source != SOURCE_PUBLISHED)
@@ -74,6 +89,9 @@ bool artifact_find(
 		out->state = rows_state(rows, 1);
 		if (!rows_is_null(rows, 2))
 			artifact_fill(rows, 2, out);
+		if (!rows_is_null(rows, HELD_FOR_COLUMN))
+			(void)snprintf(
+				out->held_for, sizeof out->held_for, "%s", rows_text(rows, HELD_FOR_COLUMN));
 	}
 	return rows_done(rows, err);
 }

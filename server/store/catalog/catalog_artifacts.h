@@ -26,10 +26,14 @@ struct artifact {
 	bool cached; /* the blob is in the store */
 	int64_t downloads;
 	int64_t last_used_at; /* a download, or else when it was kept */
+	char held_for[200];   /* why its version is quarantined; "" where that is not known */
 };
 
 /* What a version in that state is refused with, whatever is asked of it: ERR_GONE, ERR_QUARANTINED. */
 bool version_check_state(const struct name *name, enum version_state state, struct err *err);
+
+/* The same of an artifact's version, with why. */
+bool artifact_check_state(const struct artifact *artifact, struct err *err);
 
 /* A published version has the formats that were published, and those that were mirrored before. ERR_NOT_FOUND
  * where this is none of them: no upstream's bytes may ever stand for it. */

@@ -382,7 +382,7 @@ static bool record_one(struct txn *txn, const struct keeping *keeping, enum kept
 	struct record record;
 
 	return record_find(txn, keeping->name, &record, err) && keeping_check(txn, keeping, &record, err) &&
-	       keeping_record(txn, keeping, &record, out, err) &&
+	       keeping_record(txn, keeping, &record, out, err) && hold_record(txn, keeping, &record, err) &&
 	       (!record.refresh || module_refresh(txn, record.ids.module_id, err));
 }
 

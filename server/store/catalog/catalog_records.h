@@ -28,6 +28,9 @@ bool keeping_check(
 bool keeping_record(struct txn *txn, const struct keeping *keeping, struct record *record, enum kept *out,
 	struct err *err);
 
+/* Holds back what was kept, where the keeping says why and nobody has decided of it before. */
+bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err);
+
 /* A version of the keeping's source that is not known yet. */
 bool version_add(struct txn *txn, const struct keeping *keeping, struct version_ids *ids, struct err *err);
 

@@ -32,6 +32,8 @@ struct keeping {
 	const struct keeping_import *import;   /* NULL: it came another way */
 	const struct digest *staged_for; /* the contents of the bundle that it is staged for; else NULL */
 	bool is_new; /* only as a version that nobody has, in no format: else ERR_CONFLICT */
+	const char
+		*held_for; /* why it is kept in quarantine, unless it was approved before; NULL: it is not */
 	int64_t now_s;
 };
 
