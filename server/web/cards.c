@@ -153,6 +153,19 @@ void cards_write(struct view *view, const json_t *modules, const char *words)
 	HTML(&view->html, "</ol>\n");
 }
 
+void cards_write_meant(struct view *view, const char *path, const json_t *list)
+{
+	const char *meant = fact_text(list, "did_you_mean");
+
+	if (!*meant)
+		return;
+	HTML(&view->html, "<p class=\"hint\">Did you mean <a href=\"%s/", view->root);
+	html_path(&view->html, path);
+	HTML(&view->html, "?q=");
+	html_query_value(&view->html, meant);
+	HTML(&view->html, "\"><strong>%s</strong></a>?</p>\n", meant);
+}
+
 /* The API's cursor is the last parameter of its "next"; it is base64url. */
 void cards_write_next(struct view *view, const char *path, const json_t *list)
 {

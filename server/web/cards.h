@@ -18,6 +18,9 @@ void cards_write(struct view *view, const json_t *modules, const char *words);
  * so many. */
 void cards_write_tags(struct view *view, const json_t *tags, size_t max);
 
+/* "Did you mean …?", where the API's answer says so; path is the list's own. */
+void cards_write_meant(struct view *view, const char *path, const json_t *list);
+
 /* "The link to the page behind this one", where the API's "next" names one; path is the page's own. */
 void cards_write_next(struct view *view, const char *path, const json_t *list);
 

@@ -163,15 +163,6 @@ static void write_exact(struct view *view, const json_t *exact)
 		fact_true(exact, "known") ? "" : " is not known here; an upstream may have it.");
 }
 
-static void write_meant(struct view *view, const char *meant)
-{
-	if (!*meant)
-		return;
-	HTML(&view->html, "<p class=\"hint\">Did you mean <a href=\"%s/?q=", view->root);
-	html_query_value(&view->html, meant);
-	HTML(&view->html, "\"><strong>%s</strong></a>?</p>\n", meant);
-}
-
 /* The first few of a list whose names or words match, as links in one line. */
 static void write_links(struct view *view, const json_t *list, const char *way, const char *key)
 {
@@ -228,7 +219,7 @@ static void write_hints(struct view *view, const json_t *answer)
 	const json_t *exact = json_object_get(answer, "exact");
 
 	write_exact(view, exact);
-	write_meant(view, fact_text(answer, "did_you_mean"));
+	cards_write_meant(view, "", answer);
 	if (*asked(view) && !exact && !query_find(&view->request->query, "cursor"))
 		write_others(view);
 }

@@ -157,21 +157,25 @@ static void write_modules(struct view *view, const struct shelf *shelf)
 	view_begin_section(view, "modules", "Modules");
 	if (*asked(view, "q"))
 		write_found(view, shelf);
+	else if (*asked(view, "cursor"))
+		HTML(&view->html, "<p><a href=\"%s/%s\">All of %s, from the beginning</a></p>\n", view->root,
+			shelf->name, shelf->name);
 	else if (json_array_size(modules) == 0)
 		HTML(&view->html, "<p>None is listed; what was withdrawn is not.</p>\n");
 	else
 		HTML(&view->html, "<p class=\"lead\"><a href=\"%s/?publisher=%s\">Filter them</a></p>\n",
 			view->root, shelf->name);
+	cards_write_meant(view, shelf->name, shelf->modules);
 	cards_write(view, modules, asked(view, "q"));
 	cards_write_next(view, shelf->name, shelf->modules);
 	view_end_section(view);
 }
 
 /* Who looks for something among the modules, or is on a page behind the first, has read what stands before
- * them. */
+ * them. Another order is still all of them. */
 static bool is_narrowed(const struct view *view)
 {
-	return *asked(view, "q") || *asked(view, "sort") || *asked(view, "cursor");
+	return *asked(view, "q") || *asked(view, "cursor");
 }
 
 static void write_head(struct view *view, const struct shelf *shelf)

@@ -114,6 +114,18 @@ def test_typos_of_the_field(catalogue):
     assert page.has_text("Did you mean mobilenet?") and "/?q=mobilenet" in page.links
 
 
+def test_a_publishers_page_tells_what_was_meant_and_keeps_its_own(catalogue):
+    page = browse(catalogue, "/google?q=mobilnet")
+    assert page.has_text("Did you mean mobilenet?") and "/google?q=mobilenet" in page.links
+    assert not browse(catalogue, "/google?q=mobilenet").has_text("Did you mean")
+    for path in ("/google", "/google?sort=name", "/google?sort=&q="):
+        page = browse(catalogue, path)
+        assert {"collections", "documentation", "modules"} <= set(page.ids), path
+    following, = [link for link in page.links if "cursor=" in link]
+    page = browse(catalogue, following)
+    assert "collections" not in page.ids and "/google" in page.links and page.has_text("All of google, from the beginning")
+
+
 def test_publishers_and_collections_stand_above(catalogue):
     page = browse(catalogue, "/?q=google")
     assert "/google" in page.links and page.has_text("Publishers: google 966")
