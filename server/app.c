@@ -411,7 +411,7 @@ bool app_open(const struct config *config, struct bucket *bucket, struct app **o
 	app->url = mem_printf(
 		"%s://%s", config->server.tls_certificate ? "https" : "http", config->server.listen);
 	atomic_store(&app->node_url, config->store.node_url ? config->store.node_url : app->url);
-	app->services.url = config->server.public_url ? config->server.public_url : app->url;
+	atomic_store(&app->services.url, config->server.public_url ? config->server.public_url : app->url);
 	if (!open_stores(app, err) || !open_services(app, err) || !open_front(app, err)) {
 		app_close(app);
 		return false;
@@ -419,6 +419,8 @@ bool app_open(const struct config *config, struct bucket *bucket, struct app **o
 	app->own_url = own_url(front_url(app->front));
 	if (!config->store.node_url)
 		atomic_store(&app->node_url, app->own_url);
+	if (!config->server.public_url)
+		atomic_store(&app->services.url, app->own_url);
 	*out = app;
 	return true;
 }

@@ -31,7 +31,7 @@ char *answer_base_url(const struct services *services, const struct request *req
 	const char *host = request_header(request, "Host");
 
 	if (services->config->server.public_url || !host || !is_host(host))
-		return mem_dup(services->url);
+		return mem_dup(atomic_load(&services->url));
 	return mem_printf("%s://%s", services->config->server.tls_certificate ? "https" : "http", host);
 }
 

@@ -4,6 +4,7 @@
 #ifndef SERVER_REGISTRY_SERVICES_H
 #define SERVER_REGISTRY_SERVICES_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct access;
@@ -29,7 +30,9 @@ struct wants;
 
 struct services {
 	const struct config *config;
-	const char *url; /* where clients reach this server: public_url, or where it listens; no last slash */
+	/* Where clients reach this server: public_url, or where it listens; no last slash. It is known for
+	 * certain once a port was taken. */
+	const char *_Atomic url;
 	int64_t started_at;
 	struct catalog *catalog;
 	struct blobs *blobs;

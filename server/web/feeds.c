@@ -2,6 +2,7 @@
  *
  * What is new, for feed readers: Atom (RFC 4287). */
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -32,7 +33,7 @@ static void write_entry(struct view *view, const struct newest_row *row)
 	const char *author = row->published_by ? row->published_by : name_publisher(row->handle).text;
 
 	HTML(html, "<entry>\n<id>%s/%s/%" PRId64 "</id>\n<title>%s/%" PRId64 "</title>\n",
-		view->services->url, row->handle, row->version, row->handle, row->version);
+		atomic_load(&view->services->url), row->handle, row->version, row->handle, row->version);
 	HTML(html, "<link rel=\"alternate\" type=\"text/html\" href=\"%s/%s/%" PRId64 "\"/>\n", view->url,
 		row->handle, row->version);
 	HTML(html, "<published>%s</published>\n", clock_rfc3339(row->created_at).text);
@@ -49,8 +50,8 @@ static void write_feed(struct view *view, const struct feed *feed)
 
 	HTML(html,
 		"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\">\n");
-	HTML(html, "<id>%s/%s</id>\n<title>%s%sLarder</title>\n", view->services->url, feed->path, feed->of,
-		*feed->of ? " · " : "");
+	HTML(html, "<id>%s/%s</id>\n<title>%s%sLarder</title>\n", atomic_load(&view->services->url),
+		feed->path, feed->of, *feed->of ? " · " : "");
 	HTML(html, "<link rel=\"self\" type=\"application/atom+xml\" href=\"%s/%s\"/>\n", view->url,
 		feed->path);
 	HTML(html, "<link rel=\"alternate\" type=\"text/html\" href=\"%s/%s\"/>\n", view->url, feed->of);

@@ -2,6 +2,7 @@
 """What is new and what is asked for of late: Atom feeds, the order of what came last, downloads by the day."""
 import datetime
 import re
+import socket
 import sqlite3
 import time
 import xml.etree.ElementTree as ElementTree
@@ -73,6 +74,17 @@ def test_ids_stay_whatever_name_the_server_is_reached_by(larder):
     assert f'rel="self" type="application/atom+xml" href="http://localhost:{port}/-/feed.atom"'.encode() in by_name
     token = larder.token("read")
     assert f"/-/t/{token}/-/feed.atom".encode() in larder.get(f"/-/t/{token}/-/feed.atom").body
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "0.0.0.0:0"])
+def test_ids_are_where_it_listens_in_the_end(start, listen):
+    """Not what the configuration says of it: a port that is to be taken, or all addresses."""
+    larder = start({"server": {"listen": listen}})
+    larder.publish("/acme/one/1", modules.module())
+    host, port = larder.url.removeprefix("http://").rsplit(":", 1)
+    here = f"http://{socket.gethostname() if listen.startswith('0.0.0.0') else host}:{port}/"
+    ids = re.findall(r"<id>(.*?)</id>", larder.get("/-/feed.atom").body.decode())
+    assert len(ids) == 2 and all(one.startswith(here) for one in ids), ids
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "]]> & &amp; \"'", "\u200b\ufffe\uffff \U0001fffe", "\u202eturned", "Ünïcode \U0001f600",
