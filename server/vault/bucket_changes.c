@@ -23,15 +23,15 @@ enum {
 };
 
 static enum bucket_outcome note(
-	const struct bucket_changes *changes, bool writes, enum bucket_outcome outcome, const struct err *why)
+	const struct bucket_objects *objects, bool writes, enum bucket_outcome outcome, const struct err *why)
 {
-	bucket_health_note(changes->health, writes, outcome, why);
+	bucket_health_note(objects->health, writes, outcome, why);
 	return outcome;
 }
 
 /* ---- telling ---- */
 
-bool bucket_changes_tell(const struct bucket_changes *changes, const struct name *name, struct err *err)
+bool bucket_changes_tell(const struct bucket_objects *objects, const struct name *name, struct err *err)
 {
 	struct vault_key key = vault_key_of(VAULT_GONE_MARKS, name);
 	struct vault_key hint;
@@ -43,9 +43,9 @@ bool bucket_changes_tell(const struct bucket_changes *changes, const struct name
 	if (snprintf(hint.text, sizeof hint.text, "%s%016" PRIx64 "-%08" PRIx32 "/%s", feed,
 		    (uint64_t)(clock_now_s() * MS_A_S), chance, key.text) >= (int)sizeof hint.text)
 		return err_set(err, ERR_INTERNAL, "a name that is too long to be told of");
-	if (!bucket_health_may_ask(changes->health, err))
+	if (!bucket_health_may_ask(objects->health, err))
 		return false;
-	return note(changes, true, bucket_put(changes->bucket, hint.text, &body, NULL, NULL, err), err) ==
+	return note(objects, true, bucket_put(objects->bucket, hint.text, &body, NULL, NULL, err), err) ==
 	       BUCKET_DONE;
 }
 
@@ -71,7 +71,7 @@ static bool take_key(void *context, const char *key, int64_t length)
 	return !reading->ended;
 }
 
-static bool read_page(const struct bucket_changes *changes, const char *under, struct reading *reading,
+static bool read_page(const struct bucket_objects *objects, const char *under, struct reading *reading,
 	bool *more, struct err *err)
 {
 	char after[sizeof reading->last];
@@ -83,23 +83,23 @@ static bool read_page(const struct bucket_changes *changes, const char *under, s
 	enum bucket_outcome outcome;
 
 	(void)strcpy(after, reading->last);
-	if (!bucket_health_may_ask(changes->health, err))
+	if (!bucket_health_may_ask(objects->health, err))
 		return false;
-	outcome = bucket_list(changes->bucket, &page, more, NULL, err);
+	outcome = bucket_list(objects->bucket, &page, more, NULL, err);
 	/* A bucket that is gone says nothing of what was in it. */
 	if (outcome == BUCKET_ABSENT)
 		outcome = BUCKET_REFUSED;
-	outcome = note(changes, false, outcome, err);
+	outcome = note(objects, false, outcome, err);
 	return outcome == BUCKET_DONE || (outcome == BUCKET_STOPPED && reading->ended);
 }
 
 static bool read_all(
-	const struct bucket_changes *changes, const char *under, struct reading *reading, struct err *err)
+	const struct bucket_objects *objects, const char *under, struct reading *reading, struct err *err)
 {
 	bool more = true;
 
 	while (more && !reading->ended) {
-		if (!read_page(changes, under, reading, &more, err))
+		if (!read_page(objects, under, reading, &more, err))
 			return false;
 	}
 	return true;
@@ -123,21 +123,21 @@ static bool take_old(void *context, const char *key, int64_t length)
 	return true;
 }
 
-static void remove_all(const struct bucket_changes *changes, struct buffer *keys)
+static void remove_all(const struct bucket_objects *objects, struct buffer *keys)
 {
 	const char *text = buffer_string(keys);
 	enum bucket_outcome outcome = BUCKET_DONE;
 	struct err err;
 
 	for (size_t at = 0; at < keys->length && outcome == BUCKET_DONE; at += strlen(text + at) + 1) {
-		if (!bucket_health_may_ask(changes->health, &err))
+		if (!bucket_health_may_ask(objects->health, &err))
 			return;
-		outcome = note(changes, true, bucket_delete(changes->bucket, text + at, &err), &err);
+		outcome = note(objects, true, bucket_delete(objects->bucket, text + at, &err), &err);
 	}
 }
 
 /* What stays is found the next time, by this node or another, and does no harm before. */
-static void sweep(const struct bucket_changes *changes)
+static void sweep(const struct bucket_objects *objects)
 {
 	struct old_hints old = {0};
 	const struct bucket_page page = {
@@ -147,31 +147,31 @@ static void sweep(const struct bucket_changes *changes)
 
 	(void)snprintf(old.before, sizeof old.before, "%s%016" PRIx64, feed,
 		(uint64_t)((clock_now_s() - KEEP_S) * MS_A_S));
-	if (bucket_health_may_ask(changes->health, &err)) {
-		(void)note(changes, false, bucket_list(changes->bucket, &page, &more, NULL, &err), &err);
-		remove_all(changes, &old.keys);
+	if (bucket_health_may_ask(objects->health, &err)) {
+		(void)note(objects, false, bucket_list(objects->bucket, &page, &more, NULL, &err), &err);
+		remove_all(objects, &old.keys);
 	}
 	buffer_finish(&old.keys);
 }
 
 bool bucket_changes_list(
-	const struct bucket_changes *changes, const struct vault_listener *listener, struct err *err)
+	const struct bucket_objects *objects, const struct vault_listener *listener, struct err *err)
 {
 	struct reading reading = {.listener = listener};
 
-	if (!read_all(changes, vault_keys_under(VAULT_GONE_MARKS), &reading, err))
+	if (!read_all(objects, vault_keys_under(VAULT_GONE_MARKS), &reading, err))
 		return false;
 	if (!reading.ended)
-		sweep(changes);
+		sweep(objects);
 	return true;
 }
 
-bool bucket_changes_poll(const struct bucket_changes *changes, int64_t since_s,
+bool bucket_changes_poll(const struct bucket_objects *objects, int64_t since_s,
 	const struct vault_listener *listener, struct err *err)
 {
 	struct reading reading = {.listener = listener, .skip = HINT_BYTES};
 
 	(void)snprintf(reading.last, sizeof reading.last, "%s%016" PRIx64, feed,
 		(uint64_t)((since_s > 0 ? since_s : 0) * MS_A_S));
-	return read_all(changes, feed, &reading, err);
+	return read_all(objects, feed, &reading, err);
 }

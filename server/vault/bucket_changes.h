@@ -15,24 +15,16 @@
 
 #include "common/err.h"
 #include "server/module/name.h"
+#include "server/vault/bucket_objects.h"
 #include "server/vault/vault_terms.h"
 
-struct bucket;
-struct bucket_health;
-
-/* What changes are asked of, and told to. */
-struct bucket_changes {
-	struct bucket *bucket;
-	struct bucket_health *health;
-};
-
 /* Tells the others that a version was withdrawn. */
-bool bucket_changes_tell(const struct bucket_changes *changes, const struct name *name, struct err *err);
+bool bucket_changes_tell(const struct bucket_objects *objects, const struct name *name, struct err *err);
 
 /* As vault_list_withdrawn and vault_poll (vault.h) say. */
 bool bucket_changes_list(
-	const struct bucket_changes *changes, const struct vault_listener *listener, struct err *err);
-bool bucket_changes_poll(const struct bucket_changes *changes, int64_t since_s,
+	const struct bucket_objects *objects, const struct vault_listener *listener, struct err *err);
+bool bucket_changes_poll(const struct bucket_objects *objects, int64_t since_s,
 	const struct vault_listener *listener, struct err *err);
 
 #endif

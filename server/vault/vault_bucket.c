@@ -14,6 +14,8 @@
 #include "server/upstream/s3/bucket_parts.h"
 #include "server/vault/bucket_changes.h"
 #include "server/vault/bucket_health.h"
+#include "server/vault/bucket_names.h"
+#include "server/vault/bucket_objects.h"
 #include "server/vault/identity_record.h"
 #include "server/vault/leases.h"
 #include "server/vault/vault_keys.h"
@@ -26,7 +28,7 @@ struct vault_bucket {
 	struct vault base;
 	struct bucket *bucket;
 	struct bucket_health health;
-	struct bucket_changes changes;
+	struct bucket_objects objects;
 	struct leases *leases;
 };
 
@@ -43,206 +45,10 @@ static void destroy(struct vault *vault)
 	free(vault);
 }
 
-/* ---- requests ---- */
-
-/* No answer is none: whatever keeps the store from giving one, it may later. */
-static bool refuse_unavailable(struct err *err)
-{
-	err->code = ERR_STORE_UNAVAILABLE;
-	err->retry_after_s = HEALTH_RETRY_AFTER_S;
-	return err_prefix(err, "the bucket cannot be used now: ");
-}
-
-static bool refuse_unwritten(struct err *err)
-{
-	(void)err_set(err, ERR_STORE_UNAVAILABLE, "what was written is not there when it is read back");
-	return refuse_unavailable(err);
-}
-
-static bool may_ask(struct vault_bucket *vault, struct err *err)
-{
-	return bucket_health_may_ask(&vault->health, err);
-}
-
-/* Notes what a request has come to; what was no answer is told in err. */
-static enum bucket_outcome note(
-	struct vault_bucket *vault, bool writes, enum bucket_outcome outcome, struct err *err)
-{
-	if (outcome != BUCKET_DONE && outcome != BUCKET_ABSENT && outcome != BUCKET_CLASH &&
-		outcome != BUCKET_STOPPED)
-		(void)refuse_unavailable(err);
-	bucket_health_note(&vault->health, writes, outcome, err);
-	return outcome;
-}
-
-/* Whether an object is there; false in the end: nobody knows. */
-static bool look(
-	struct vault_bucket *vault, const char *key, bool *out, struct bucket_facts *facts, struct err *err)
-{
-	enum bucket_outcome outcome;
-
-	if (!may_ask(vault, err))
-		return false;
-	outcome = note(vault, false, bucket_head(vault->bucket, key, facts, err), err);
-	*out = outcome == BUCKET_DONE;
-	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT;
-}
-
-/* The same of a small one, and what it holds. */
-static bool read_small(
-	struct vault_bucket *vault, const char *key, bool *found, struct buffer *out, struct err *err)
-{
-	enum bucket_outcome outcome;
-
-	if (!may_ask(vault, err))
-		return false;
-	outcome = note(vault, false, bucket_read(vault->bucket, key, RECORD_BYTES_MAX, out, NULL, err), err);
-	*found = outcome == BUCKET_DONE;
-	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT;
-}
-
-/* A small one that is to be there only once. */
-static enum bucket_outcome create(
-	struct vault_bucket *vault, const char *key, const char *text, struct err *err)
-{
-	static const struct bucket_condition once = {.if_absent = true};
-	struct digest digest = digest_of(text, strlen(text));
-	const struct s3_body body = {.bytes = text, .length = (int64_t)strlen(text), .sha256 = digest.hex};
-
-	if (!may_ask(vault, err))
-		return BUCKET_UNREACHABLE;
-	return note(vault, true, bucket_put(vault->bucket, key, &body, &once, NULL, err), err);
-}
-
-/* ---- what is known of a name ---- */
-
-static bool look_gone(struct vault_bucket *vault, const struct name *name, bool *gone, struct err *err)
-{
-	struct vault_key key = vault_key_of(VAULT_GONE_MARKS, name);
-
-	return look(vault, key.text, gone, NULL, err);
-}
-
-static bool read_identity(struct vault_bucket *vault, const struct name *name, bool *found,
-	struct identity *out, struct err *err)
-{
-	struct vault_key key = vault_key_of(VAULT_IDS, name);
-	AUTO_BUFFER struct buffer text = {0};
-
-	return read_small(vault, key.text, found, &text, err) &&
-	       (!*found || identity_read(buffer_string(&text), text.length, name, out, err));
-}
-
-/* What had been mirrored may have been published since, by somebody. */
-static bool read_published(
-	struct vault_bucket *vault, const struct name *name, struct identity *identity, struct err *err)
-{
-	struct vault_key key = vault_key_of(VAULT_PUBLISHED, name);
-	AUTO_BUFFER struct buffer text = {0};
-	struct mark mark;
-	bool found;
-
-	if (identity->source == SOURCE_PUBLISHED)
-		return true;
-	if (!read_small(vault, key.text, &found, &text, err) ||
-		(found && !mark_read(buffer_string(&text), text.length, &mark, err)))
-		return false;
-	if (found) {
-		identity->source = SOURCE_PUBLISHED;
-		(void)strcpy(identity->who, mark.who);
-	}
-	return true;
-}
-
-struct formats_there {
-	bool there[FORMAT_COUNT];
-	size_t count;
-};
-
-static bool note_format(void *context, const char *key, int64_t length)
-{
-	struct formats_there *formats_there = context;
-	struct name name;
-
-	if (vault_key_read(VAULT_IDS, key, &name)) {
-		formats_there->there[name.format] = true;
-		formats_there->count++;
-	}
-	return true;
-}
-
-/* The formats that a version has. A bucket that has gone has none of anything, and is told from here. */
-static bool list_formats(
-	struct vault_bucket *vault, const struct name *name, struct formats_there *out, struct err *err)
-{
-	struct vault_key under = vault_keys_of_version(VAULT_IDS, name);
-	const struct bucket_page page = {
-		.under = under.text, .limit = FORMAT_COUNT, .object = note_format, .context = out};
-	enum bucket_outcome outcome;
-	bool more;
-
-	*out = (struct formats_there){0};
-	if (!may_ask(vault, err))
-		return false;
-	outcome = bucket_list(vault->bucket, &page, &more, NULL, err);
-	if (outcome == BUCKET_ABSENT)
-		outcome = BUCKET_REFUSED;
-	return note(vault, false, outcome, err) == BUCKET_DONE;
-}
-
-/* Whether any of these was published. */
-static bool look_published(struct vault_bucket *vault, const struct name *name,
-	const struct formats_there *formats_there, bool *out, struct err *err)
-{
-	struct name other = *name;
-
-	*out = false;
-	for (int i = 0; i < FORMAT_COUNT && !*out; i++) {
-		struct identity identity;
-		bool found;
-
-		other.format = (enum format)i;
-		if (!formats_there->there[i])
-			continue;
-		if (!read_identity(vault, &other, &found, &identity, err) ||
-			(found && !read_published(vault, &other, &identity, err)))
-			return false;
-		*out = found && identity.source == SOURCE_PUBLISHED;
-	}
-	return true;
-}
-
-static bool find_absent(
-	struct vault_bucket *vault, const struct name *name, enum vault_standing *out, struct err *err)
-{
-	struct formats_there formats_there;
-	bool published;
-
-	if (!list_formats(vault, name, &formats_there, err) ||
-		!look_published(vault, name, &formats_there, &published, err))
-		return false;
-	*out = published ? VAULT_LACKING : VAULT_UNKNOWN;
-	return true;
-}
-
-static bool find(struct vault *base, const struct name *name, enum vault_standing *out,
+static bool find(struct vault *vault, const struct name *name, enum vault_standing *out,
 	struct identity *identity, struct err *err)
 {
-	struct vault_bucket *vault = self(base);
-	bool gone;
-	bool found;
-
-	if (!look_gone(vault, name, &gone, err))
-		return false;
-	*out = VAULT_GONE;
-	if (gone)
-		return true;
-	if (!read_identity(vault, name, &found, identity, err))
-		return false;
-	if (!found)
-		return find_absent(vault, name, out, err);
-	*out = VAULT_RECORDED;
-	return read_published(vault, name, identity, err);
+	return bucket_names_find(&self(vault)->objects, name, out, identity, err);
 }
 
 /* ---- keeping ---- */
@@ -255,7 +61,7 @@ static bool put_blob(
 		.fd = deposit->fd, .length = identity->size_bytes, .sha256 = identity->checksums.sha256.hex};
 	enum bucket_outcome outcome;
 
-	if (!may_ask(vault, err))
+	if (!objects_may_ask(&vault->objects, err))
 		return false;
 	outcome = identity->size_bytes <= WHOLE_BYTES_MAX
 			  ? bucket_put(vault->bucket, key, &body, NULL, NULL, err)
@@ -264,7 +70,7 @@ static bool put_blob(
 	/* A bucket that is not there, or a condition that nobody set. */
 	if (outcome == BUCKET_ABSENT || outcome == BUCKET_CLASH)
 		outcome = BUCKET_REFUSED;
-	return note(vault, true, outcome, err) == BUCKET_DONE;
+	return objects_note(&vault->objects, true, outcome, err) == BUCKET_DONE;
 }
 
 /* Overwriting with the same bytes harms nobody; to send what is there is a waste. */
@@ -275,14 +81,14 @@ static bool ensure_blob(struct vault_bucket *vault, const struct deposit *deposi
 	bool there;
 
 	for (int i = 0; i < CREATE_TRIES; i++) {
-		if (!look(vault, key.text, &there, &facts, err))
+		if (!objects_look(&vault->objects, key.text, &there, &facts, err))
 			return false;
 		if (there && facts.length == deposit->identity.size_bytes)
 			return true;
 		if (!put_blob(vault, key.text, deposit, err))
 			return false;
 	}
-	return refuse_unwritten(err);
+	return objects_refuse_unwritten(err);
 }
 
 static bool refuse_conflict(const struct deposit *deposit, const struct identity *there, struct err *err)
@@ -312,14 +118,14 @@ static bool mark_published(struct vault_bucket *vault, const struct deposit *dep
 	(void)strcpy(mark.nonce, deposit->identity.nonce);
 	text = mark_write(deposit->name, &mark);
 	for (int i = 0; i < CREATE_TRIES && !there; i++) {
-		enum bucket_outcome outcome = create(vault, key.text, text, err);
+		enum bucket_outcome outcome = objects_create(&vault->objects, key.text, text, err);
 
 		if (outcome != BUCKET_DONE && outcome != BUCKET_CLASH && outcome != BUCKET_AMBIGUOUS)
-			return outcome != BUCKET_ABSENT ? false : refuse_unavailable(err);
-		if (!look(vault, key.text, &there, NULL, err))
+			return outcome != BUCKET_ABSENT ? false : objects_refuse_unavailable(err);
+		if (!objects_look(&vault->objects, key.text, &there, NULL, err))
 			return false;
 	}
-	return there || refuse_unwritten(err);
+	return there || objects_refuse_unwritten(err);
 }
 
 /* There is an identity: is it this deposit's? */
@@ -337,7 +143,7 @@ static bool settle(struct vault_bucket *vault, const struct deposit *deposit, st
 	*out = ours ? DEPOSITED_NEW : DEPOSITED_BEFORE;
 	if (deposit->identity.source != SOURCE_PUBLISHED)
 		return true;
-	return read_published(vault, deposit->name, there, err) &&
+	return bucket_names_read_published(&vault->objects, deposit->name, there, err) &&
 	       (there->source == SOURCE_PUBLISHED || mark_published(vault, deposit, err));
 }
 
@@ -347,13 +153,13 @@ static bool check_others(struct vault_bucket *vault, const struct deposit *depos
 	struct formats_there formats_there;
 	bool published;
 
-	if (!list_formats(vault, deposit->name, &formats_there, err))
+	if (!bucket_names_list_formats(&vault->objects, deposit->name, &formats_there, err))
 		return false;
 	if (deposit->is_new && formats_there.count > 0)
 		return refuse_old(deposit, err);
 	if (deposit->identity.source == SOURCE_PUBLISHED)
 		return true;
-	if (!look_published(vault, deposit->name, &formats_there, &published, err))
+	if (!bucket_names_look_published(&vault->objects, deposit->name, &formats_there, &published, err))
 		return false;
 	return !published || err_set(err, ERR_NOT_FOUND, "%s was published in other formats, and not as %s",
 				     name_path(deposit->name).text, formats[deposit->name->format].name);
@@ -368,15 +174,15 @@ static bool create_identity(
 	bool found = false;
 
 	for (int i = 0; i < CREATE_TRIES && !found; i++) {
-		enum bucket_outcome outcome = create(vault, key.text, text, err);
+		enum bucket_outcome outcome = objects_create(&vault->objects, key.text, text, err);
 
 		if (outcome != BUCKET_DONE && outcome != BUCKET_CLASH && outcome != BUCKET_AMBIGUOUS &&
 			outcome != BUCKET_BUSY)
-			return outcome != BUCKET_ABSENT ? false : refuse_unavailable(err);
-		if (!read_identity(vault, deposit->name, &found, there, err))
+			return outcome != BUCKET_ABSENT ? false : objects_refuse_unavailable(err);
+		if (!bucket_names_read_identity(&vault->objects, deposit->name, &found, there, err))
 			return false;
 	}
-	return found || refuse_unwritten(err);
+	return found || objects_refuse_unwritten(err);
 }
 
 static bool refuse_gone(const struct name *name, struct err *err)
@@ -393,11 +199,11 @@ static bool keep(struct vault *base, const struct deposit *deposit, enum deposit
 	bool gone;
 	bool found;
 
-	if (!look_gone(vault, deposit->name, &gone, err))
+	if (!bucket_names_look_gone(&vault->objects, deposit->name, &gone, err))
 		return false;
 	if (gone)
 		return refuse_gone(deposit->name, err);
-	if (!read_identity(vault, deposit->name, &found, &there, err))
+	if (!bucket_names_read_identity(&vault->objects, deposit->name, &found, &there, err))
 		return false;
 	if (!found && !(check_others(vault, deposit, err) && ensure_blob(vault, deposit, err) &&
 			      create_identity(vault, deposit, &there, err)))
@@ -415,9 +221,10 @@ static bool read_blob(struct vault *base, const struct digest *digest, int64_t f
 	const struct s3_receiver to = {receiver->take, receiver->context};
 	enum bucket_outcome outcome;
 
-	if (!may_ask(vault, err))
+	if (!objects_may_ask(&vault->objects, err))
 		return false;
-	outcome = note(vault, false, bucket_get(vault->bucket, key.text, first, length, &to, NULL, err), err);
+	outcome = objects_note(&vault->objects, false,
+		bucket_get(vault->bucket, key.text, first, length, &to, NULL, err), err);
 	if (outcome == BUCKET_ABSENT)
 		return err_set(err, ERR_NOT_FOUND, "the bucket has no bytes with sha256:%s", digest->hex);
 	return outcome == BUCKET_DONE || outcome == BUCKET_STOPPED;
@@ -448,18 +255,18 @@ static bool create_tombstone(
 
 	for (int i = 0; i < CREATE_TRIES && !found; i++) {
 		AUTO_BUFFER struct buffer read = {0};
-		enum bucket_outcome outcome = create(vault, key.text, text, err);
+		enum bucket_outcome outcome = objects_create(&vault->objects, key.text, text, err);
 
 		if (outcome != BUCKET_DONE && outcome != BUCKET_CLASH && outcome != BUCKET_AMBIGUOUS &&
 			outcome != BUCKET_BUSY)
-			return outcome != BUCKET_ABSENT ? false : refuse_unavailable(err);
-		if (!read_small(vault, key.text, &found, &read, err) ||
+			return outcome != BUCKET_ABSENT ? false : objects_refuse_unavailable(err);
+		if (!objects_read(&vault->objects, key.text, &found, &read, err) ||
 			(found && !mark_read(buffer_string(&read), read.length, &there, err)))
 			return false;
 	}
 	if (found)
 		*before = strcmp(there.nonce, mark.nonce) != 0;
-	return found || refuse_unwritten(err);
+	return found || objects_refuse_unwritten(err);
 }
 
 static bool withdraw(struct vault *base, const struct name *name, const char *who, bool known_here,
@@ -469,14 +276,14 @@ static bool withdraw(struct vault *base, const struct name *name, const char *wh
 	struct formats_there formats_there;
 	struct err unused;
 
-	if (!list_formats(vault, name, &formats_there, err))
+	if (!bucket_names_list_formats(&vault->objects, name, &formats_there, err))
 		return false;
 	if (!known_here && formats_there.count == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", name_path(name).text);
 	if (!create_tombstone(vault, name, who, before, err))
 		return false;
 	/* It is withdrawn; where this fails, the others know of it by their next listing. */
-	if (!bucket_changes_tell(&vault->changes, name, &unused))
+	if (!bucket_changes_tell(&vault->objects, name, &unused))
 		log_event(LOG_LEVEL_WARN, "other nodes learn late of a withdrawal", "name",
 			name_path(name).text, "why", unused.text, NULL);
 	return true;
@@ -484,12 +291,13 @@ static bool withdraw(struct vault *base, const struct name *name, const char *wh
 
 static bool list_withdrawn(struct vault *vault, const struct vault_listener *listener, struct err *err)
 {
-	return bucket_changes_list(&self(vault)->changes, listener, err) || refuse_unavailable(err);
+	return bucket_changes_list(&self(vault)->objects, listener, err) || objects_refuse_unavailable(err);
 }
 
 static bool poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
 {
-	return bucket_changes_poll(&self(vault)->changes, since_s, listener, err) || refuse_unavailable(err);
+	return bucket_changes_poll(&self(vault)->objects, since_s, listener, err) ||
+	       objects_refuse_unavailable(err);
 }
 
 /* ---- leases ---- */
@@ -497,7 +305,8 @@ static bool poll(struct vault *vault, int64_t since_s, const struct vault_listen
 static bool acquire(struct vault *vault, const struct name *name, const struct lease_holder *holder,
 	struct lease_watch *watch, struct lease_answer *out, struct err *err)
 {
-	return leases_acquire(self(vault)->leases, name, holder, watch, out, err) || refuse_unavailable(err);
+	return leases_acquire(self(vault)->leases, name, holder, watch, out, err) ||
+	       objects_refuse_unavailable(err);
 }
 
 static void report(struct vault *vault, struct lease *lease, const struct lease_work *work)
@@ -517,7 +326,7 @@ static bool ask_reading(struct vault_bucket *vault, struct err *err)
 	static const struct name nobody = {.handle = "larder/ready", .version = 1};
 	struct formats_there formats_there;
 
-	return list_formats(vault, &nobody, &formats_there, err);
+	return bucket_names_list_formats(&vault->objects, &nobody, &formats_there, err);
 }
 
 /* Each node writes over what the others have. */
@@ -528,10 +337,11 @@ static bool ask_writing(struct vault_bucket *vault, struct err *err)
 	const struct s3_body body = {.bytes = text, .length = sizeof text - 1, .sha256 = digest.hex};
 	enum bucket_outcome outcome;
 
-	if (!may_ask(vault, err))
+	if (!objects_may_ask(&vault->objects, err))
 		return false;
 	outcome = bucket_put(vault->bucket, "probe/ready", &body, NULL, NULL, err);
-	return note(vault, true, outcome == BUCKET_ABSENT ? BUCKET_REFUSED : outcome, err) == BUCKET_DONE;
+	return objects_note(&vault->objects, true, outcome == BUCKET_ABSENT ? BUCKET_REFUSED : outcome,
+		       err) == BUCKET_DONE;
 }
 
 static void *find_out(void *argument)
@@ -591,7 +401,7 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 	vault->base.ops = &ops;
 	vault->bucket = bucket;
 	bucket_health_init(&vault->health);
-	vault->changes = (struct bucket_changes){bucket, &vault->health};
+	vault->objects = (struct bucket_objects){bucket, &vault->health};
 	vault->leases = leases_create(bucket, &vault->health, lease_ttl_s);
 	return &vault->base;
 }

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/vault/bucket_names.h"
+
+#include <string.h>
+
+#include "common/own.h"
+#include "server/upstream/s3/bucket.h"
+#include "server/vault/identity_record.h"
+#include "server/vault/vault_keys.h"
+
+bool bucket_names_look_gone(
+	const struct bucket_objects *objects, const struct name *name, bool *gone, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_GONE_MARKS, name);
+
+	return objects_look(objects, key.text, gone, NULL, err);
+}
+
+bool bucket_names_read_identity(const struct bucket_objects *objects, const struct name *name, bool *found,
+	struct identity *out, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_IDS, name);
+	AUTO_BUFFER struct buffer text = {0};
+
+	return objects_read(objects, key.text, found, &text, err) &&
+	       (!*found || identity_read(buffer_string(&text), text.length, name, out, err));
+}
+
+bool bucket_names_read_published(const struct bucket_objects *objects, const struct name *name,
+	struct identity *identity, struct err *err)
+{
+	struct vault_key key = vault_key_of(VAULT_PUBLISHED, name);
+	AUTO_BUFFER struct buffer text = {0};
+	struct mark mark;
+	bool found;
+
+	if (identity->source == SOURCE_PUBLISHED)
+		return true;
+	if (!objects_read(objects, key.text, &found, &text, err) ||
+		(found && !mark_read(buffer_string(&text), text.length, &mark, err)))
+		return false;
+	if (found) {
+		identity->source = SOURCE_PUBLISHED;
+		(void)strcpy(identity->who, mark.who);
+	}
+	return true;
+}
+
+static bool note_format(void *context, const char *key, int64_t length)
+{
+	struct formats_there *formats_there = context;
+	struct name name;
+
+	if (vault_key_read(VAULT_IDS, key, &name)) {
+		formats_there->there[name.format] = true;
+		formats_there->count++;
+	}
+	return true;
+}
+
+/* A bucket that has gone has none of anything, and is told from here. */
+bool bucket_names_list_formats(const struct bucket_objects *objects, const struct name *name,
+	struct formats_there *out, struct err *err)
+{
+	struct vault_key under = vault_keys_of_version(VAULT_IDS, name);
+	const struct bucket_page page = {
+		.under = under.text, .limit = FORMAT_COUNT, .object = note_format, .context = out};
+	enum bucket_outcome outcome;
+	bool more;
+
+	*out = (struct formats_there){0};
+	if (!objects_may_ask(objects, err))
+		return false;
+	outcome = bucket_list(objects->bucket, &page, &more, NULL, err);
+	if (outcome == BUCKET_ABSENT)
+		outcome = BUCKET_REFUSED;
+	return objects_note(objects, false, outcome, err) == BUCKET_DONE;
+}
+
+bool bucket_names_look_published(const struct bucket_objects *objects, const struct name *name,
+	const struct formats_there *formats_there, bool *out, struct err *err)
+{
+	struct name other = *name;
+
+	*out = false;
+	for (int i = 0; i < FORMAT_COUNT && !*out; i++) {
+		struct identity identity;
+		bool found;
+
+		other.format = (enum format)i;
+		if (!formats_there->there[i])
+			continue;
+		if (!bucket_names_read_identity(objects, &other, &found, &identity, err) ||
+			(found && !bucket_names_read_published(objects, &other, &identity, err)))
+			return false;
+		*out = found && identity.source == SOURCE_PUBLISHED;
+	}
+	return true;
+}
+
+static bool find_absent(const struct bucket_objects *objects, const struct name *name,
+	enum vault_standing *out, struct err *err)
+{
+	struct formats_there formats_there;
+	bool published;
+
+	if (!bucket_names_list_formats(objects, name, &formats_there, err) ||
+		!bucket_names_look_published(objects, name, &formats_there, &published, err))
+		return false;
+	*out = published ? VAULT_LACKING : VAULT_UNKNOWN;
+	return true;
+}
+
+bool bucket_names_find(const struct bucket_objects *objects, const struct name *name,
+	enum vault_standing *out, struct identity *identity, struct err *err)
+{
+	bool gone;
+	bool found;
+
+	if (!bucket_names_look_gone(objects, name, &gone, err))
+		return false;
+	*out = VAULT_GONE;
+	if (gone)
+		return true;
+	if (!bucket_names_read_identity(objects, name, &found, identity, err))
+		return false;
+	if (!found)
+		return find_absent(objects, name, out, err);
+	*out = VAULT_RECORDED;
+	return bucket_names_read_published(objects, name, identity, err);
+}

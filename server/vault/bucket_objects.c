@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/vault/bucket_objects.h"
+
+#include <string.h>
+
+#include "common/digest.h"
+#include "server/upstream/s3/bucket.h"
+#include "server/vault/bucket_health.h"
+#include "server/vault/identity_record.h"
+
+/* No answer is none: whatever keeps the store from giving one, it may later. */
+bool objects_refuse_unavailable(struct err *err)
+{
+	err->code = ERR_STORE_UNAVAILABLE;
+	err->retry_after_s = HEALTH_RETRY_AFTER_S;
+	return err_prefix(err, "the bucket cannot be used now: ");
+}
+
+bool objects_refuse_unwritten(struct err *err)
+{
+	(void)err_set(err, ERR_STORE_UNAVAILABLE, "what was written is not there when it is read back");
+	return objects_refuse_unavailable(err);
+}
+
+bool objects_may_ask(const struct bucket_objects *objects, struct err *err)
+{
+	return bucket_health_may_ask(objects->health, err);
+}
+
+enum bucket_outcome objects_note(
+	const struct bucket_objects *objects, bool writes, enum bucket_outcome outcome, struct err *err)
+{
+	if (outcome != BUCKET_DONE && outcome != BUCKET_ABSENT && outcome != BUCKET_CLASH &&
+		outcome != BUCKET_STOPPED)
+		(void)objects_refuse_unavailable(err);
+	bucket_health_note(objects->health, writes, outcome, err);
+	return outcome;
+}
+
+bool objects_look(const struct bucket_objects *objects, const char *key, bool *out,
+	struct bucket_facts *facts, struct err *err)
+{
+	enum bucket_outcome outcome;
+
+	if (!objects_may_ask(objects, err))
+		return false;
+	outcome = objects_note(objects, false, bucket_head(objects->bucket, key, facts, err), err);
+	*out = outcome == BUCKET_DONE;
+	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT;
+}
+
+bool objects_read(const struct bucket_objects *objects, const char *key, bool *found, struct buffer *out,
+	struct err *err)
+{
+	enum bucket_outcome outcome;
+
+	if (!objects_may_ask(objects, err))
+		return false;
+	outcome = objects_note(
+		objects, false, bucket_read(objects->bucket, key, RECORD_BYTES_MAX, out, NULL, err), err);
+	*found = outcome == BUCKET_DONE;
+	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT;
+}
+
+enum bucket_outcome objects_create(
+	const struct bucket_objects *objects, const char *key, const char *text, struct err *err)
+{
+	static const struct bucket_condition once = {.if_absent = true};
+	struct digest digest = digest_of(text, strlen(text));
+	const struct s3_body body = {.bytes = text, .length = (int64_t)strlen(text), .sha256 = digest.hex};
+
+	if (!objects_may_ask(objects, err))
+		return BUCKET_UNREACHABLE;
+	return objects_note(objects, true, bucket_put(objects->bucket, key, &body, &once, NULL, err), err);
+}
