@@ -14,6 +14,7 @@
 #include "server/command/cells.h"
 #include "server/command/command.h"
 #include "server/command/listing.h"
+#include "server/command/module_target.h"
 #include "server/command/paging.h"
 #include "server/module/name.h"
 
@@ -185,17 +186,12 @@ const struct command command_list = {
 
 /* ---- show and signatures ---- */
 
-static const char *skip_slashes(const char *path)
-{
-	return path + strspn(path, "/");
-}
-
 /* What it names is for the server to say; only a file's name is refused here. The text is safe in a URL: the
  * grammar of names allows nothing that needs escaping. */
 static bool read_path(const char *path, struct name *name, struct err *err)
 {
 	struct name_reading readings[NAME_READINGS_MAX];
-	const char *text = skip_slashes(path);
+	const char *text = path + strspn(path, "/");
 	const char *member = NULL;
 
 	if (name_list_readings(text, readings) == 0 || readings[0].member) {
@@ -382,7 +378,13 @@ static bool show_signatures(
 static bool begin(const struct asking *asking, const char *path, struct remote **remote, struct name *name,
 	struct err *err)
 {
-	return read_path(path, name, err) && remote_create(&asking->remote, remote, err);
+	AUTO_FREE char *named = NULL;
+
+	if (!remote_create(&asking->remote, remote, err) || !module_target_path(path, *remote, &named, err))
+		return false;
+	/* One that was copied asks for a format. */
+	named[strcspn(named, "?")] = '\0';
+	return read_path(named, name, err);
 }
 
 static int refuse_words(const char *command)
@@ -430,7 +432,7 @@ const struct command command_show = {
 	.summary = "tell what a registry knows of a module or a version",
 	.forms = {"PATH"},
 	.remarks = "PATH is a module, such as acme/half-plus-two, or a version of it, such as "
-		   "acme/half-plus-two/1.",
+		   "acme/half-plus-two/1, or its URL.",
 	.groups = {{asking_option_rows, 0}, {remote_option_rows, offsetof(struct asking, remote)}},
 	.options_size = sizeof(struct asking),
 	.run = run_show,

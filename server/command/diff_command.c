@@ -12,6 +12,7 @@
 #include "server/command/cells.h"
 #include "server/command/command.h"
 #include "server/command/listing.h"
+#include "server/command/module_target.h"
 #include "server/command/remote.h"
 #include "server/module/name.h"
 
@@ -51,9 +52,11 @@ static void print_summary(const json_t *diff)
 	text_table_add(&table, "unpacked");
 	cell_add_size(&table, unpacked, "from");
 	cell_add_size(&table, unpacked, "to");
-	text_table_add(&table, "TensorFlow");
-	cell_add_text(&table, tensorflow, "from");
-	cell_add_text(&table, tensorflow, "to");
+	if (*cell_text(tensorflow, "from") || *cell_text(tensorflow, "to")) {
+		text_table_add(&table, "TensorFlow");
+		cell_add_text(&table, tensorflow, "from");
+		cell_add_text(&table, tensorflow, "to");
+	}
 	text_table_add(&table, "breaking");
 	text_table_add(&table, "");
 	text_table_add(&table, json_is_true(json_object_get(diff, "breaking")) ? "yes" : "no");
@@ -188,13 +191,13 @@ static void print_diff(const json_t *diff)
 /* ---- asking ---- */
 
 /* Checked here, so that the path is safe in a URL and a mistake costs no request. */
-static bool write_target(char *const *words, const char *format, struct buffer *out, struct err *err)
+static bool write_target(
+	const char *handle, char *const *versions, const char *format, struct buffer *out, struct err *err)
 {
-	const char *handle = words[0] + strspn(words[0], "/");
 	struct name names[2] = {0};
 
 	for (size_t i = 0; i < 2; i++) {
-		AUTO_FREE char *path = mem_printf("%s/%s", handle, words[i + 1]);
+		AUTO_FREE char *path = mem_printf("%s/%s", handle, versions[i]);
 
 		if (!name_parse_versioned(path, &names[i], err))
 			return false;
@@ -211,9 +214,11 @@ static bool fetch(char *const *words, const struct diff_options *options, json_t
 {
 	AUTO_REMOTE struct remote *remote = NULL;
 	AUTO_BUFFER struct buffer target = {0};
+	AUTO_FREE char *handle = NULL;
 
-	return write_target(words, options->format, &target, err) &&
-	       remote_create(&options->remote, &remote, err) &&
+	return remote_create(&options->remote, &remote, err) &&
+	       module_target_path(words[0], remote, &handle, err) &&
+	       write_target(handle, words + 1, options->format, &target, err) &&
 	       remote_get(remote, buffer_string(&target), out, err);
 }
 

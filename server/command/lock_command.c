@@ -15,6 +15,7 @@
 #include "server/command/command.h"
 #include "server/command/inventory.h"
 #include "server/command/lockfile.h"
+#include "server/command/module_target.h"
 #include "server/command/paging.h"
 #include "server/command/remote.h"
 #include "server/command/text_table.h"
@@ -67,11 +68,15 @@ static bool read_query(const char *query, struct wanted *out, struct err *err)
 }
 
 /* A question mark belongs to a pattern, unless "name=value" is behind it: no handle has an equals sign. */
-static bool read_wanted(const char *argument, struct wanted *out, struct err *err)
+static bool read_wanted(
+	const struct remote *remote, const char *argument, struct wanted *out, struct err *err)
 {
-	const char *text = argument + strspn(argument, "/");
-	const char *query = strrchr(text, '?');
+	AUTO_FREE char *text = NULL;
+	const char *query;
 
+	if (!module_target_path(argument, remote, &text, err))
+		return false;
+	query = strrchr(text, '?');
 	if (query && !strchr(query, '='))
 		query = NULL;
 	if (query && !read_query(query + 1, out, err))
@@ -291,14 +296,14 @@ static bool lock_argument(struct locking *locking, const char *argument, struct 
 {
 	AUTO(finish_wanted) struct wanted wanted = {0};
 
-	if (!read_wanted(argument, &wanted, err))
+	if (!read_wanted(locking->remote, argument, &wanted, err))
 		return false;
 	return (strpbrk(wanted.text, "*?[") ? lock_patterns : lock_path)(locking, &wanted, err);
 }
 
 /* ---- versions that are named, all at once ---- */
 
-static json_t *list_versions(char **arguments)
+static json_t *list_versions(const struct remote *remote, char **arguments)
 {
 	json_t *paths = json_array();
 
@@ -307,7 +312,7 @@ static json_t *list_versions(char **arguments)
 		struct name name;
 		struct err err;
 
-		if (read_wanted(*arguments, &wanted, &err) && !strpbrk(wanted.text, "*?[") &&
+		if (read_wanted(remote, *arguments, &wanted, &err) && !strpbrk(wanted.text, "*?[") &&
 			name_parse_versioned(wanted.text, &name, &err))
 			json_array_append_new(paths, json_string(wanted.text));
 	}
@@ -332,7 +337,7 @@ static bool note_version(void *context, size_t place, const json_t *version, str
 
 static bool look_up(struct locking *locking, char **arguments, struct err *err)
 {
-	json_auto_t *paths = list_versions(arguments);
+	json_auto_t *paths = list_versions(locking->remote, arguments);
 	struct noting noting = {locking, paths};
 
 	locking->known = json_object();

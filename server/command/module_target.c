@@ -2,6 +2,7 @@
 #include "server/command/module_target.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "common/mem.h"
 #include "common/own.h"
@@ -9,6 +10,75 @@
 #include "server/module/name.h"
 
 static const char usual_query[] = "tf-hub-format=compressed";
+
+/* Names on these mean what a registry has; a server may know of more (hub.hosts). */
+static const char *const hubs[] = {
+	"tfhub.dev", "www.tfhub.dev", "hub.tensorflow.google.cn", "gcs.tensorflow.google.cn"};
+
+/* What is behind the scheme of a URL; NULL: it is none. */
+static const char *host_of(const char *text)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
+			return text + strlen(schemes[i]);
+	}
+	return NULL;
+}
+
+static bool begins_with(const char *text, const char *host)
+{
+	size_t length = strlen(host);
+
+	return strncasecmp(text, host, length) == 0 && (text[length] == '/' || text[length] == '\0');
+}
+
+/* Its path where the host is the server's or a hub's; NULL: it is another's. */
+static const char *path_behind(const char *host, const char *server)
+{
+	const char *own = host_of(server);
+
+	if (own && begins_with(host, own))
+		return host + strlen(own);
+	for (size_t i = 0; i < sizeof hubs / sizeof *hubs; i++) {
+		if (begins_with(host, hubs[i]))
+			return host + strlen(hubs[i]);
+	}
+	return NULL;
+}
+
+static bool refuse_host(const char *text, const char *host, const char *server, struct err *err)
+{
+	const char *end = host + strcspn(host, "/?#");
+
+	return err_set(err, ERR_BAD_REQUEST,
+		"%.100s is on another server than %.100s, which would be asked: add --server %.*s, or leave "
+		"the server out of the name.",
+		text, server, (int)(end - text > 100 ? 100 : end - text), text);
+}
+
+bool module_target_path(const char *text, const struct remote *remote, char **out, struct err *err)
+{
+	const char *host = host_of(text + strspn(text, "/"));
+	const char *server = remote_server(remote);
+	const char *path = host ? path_behind(host, server) : text;
+
+	if (!path)
+		return refuse_host(text, host, server, err);
+	path += strspn(path, "/");
+	*out = mem_dup_n(path, host ? strcspn(path, "#") : strlen(path));
+	return true;
+}
+
+bool module_target_check(const char *text, const struct remote *remote, struct err *err)
+{
+	const char *host = host_of(text);
+	const char *server = remote_server(remote);
+
+	return !host || remote_is_named(remote) || path_behind(host, server) ||
+	       refuse_host(text, host, server, err);
+}
 
 bool module_target_write(const char *path, const char *server, struct buffer *out, struct err *err)
 {

@@ -10,6 +10,15 @@
 #include "common/err.h"
 #include "server/command/remote.h"
 
+/* The path, with a query where it has one, of a module that is named by its path, by its URL on this server,
+ * or by one that hub clients know, which the server stands in for; the caller frees *out. ERR_BAD_REQUEST for
+ * a URL on another server: what to do. */
+bool module_target_path(const char *text, const struct remote *remote, char **out, struct err *err);
+
+/* Whether it may be asked of this server: it is no URL on another one, while nobody has named this one.
+ * Where somebody has, it may be a hub's that only the server knows. ERR_BAD_REQUEST says what to do. */
+bool module_target_check(const char *text, const struct remote *remote, struct err *err);
+
 /* Adds the path and query: a URL of a hub is a path of ours behind another slash, one of the server itself is
  * its path, and without a query the tf-hub archive is meant. ERR_BAD_REQUEST for what can be no module. */
 bool module_target_write(const char *path, const char *server, struct buffer *out, struct err *err);

@@ -449,6 +449,15 @@ static bool read_wishes(struct prefetch *prefetch, const char *from, char **path
 	return true;
 }
 
+static bool check_wishes(const struct prefetch *prefetch, struct err *err)
+{
+	for (size_t i = 0; i < prefetch->wishes.count; i++) {
+		if (!module_target_check(prefetch->wishes.items[i].path, prefetch->remote, err))
+			return false;
+	}
+	return true;
+}
+
 /* ---- the command ---- */
 
 static int run_prefetch(void *values, int count, char **words)
@@ -463,7 +472,7 @@ static int run_prefetch(void *values, int count, char **words)
 	prefetch.json = options->json;
 	fillbars_init(&prefetch.bars);
 	if (!read_wishes(&prefetch, options->from, words, &err) ||
-		!remote_create(&options->remote, &prefetch.remote, &err))
+		!remote_create(&options->remote, &prefetch.remote, &err) || !check_wishes(&prefetch, &err))
 		return command_fail(&err);
 	interruption_watch(INTERRUPTED_PREFETCH);
 	done = leave_locked(&prefetch, &err) && run(&prefetch, &err) && check_locked(&prefetch, &err);

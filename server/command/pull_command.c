@@ -507,6 +507,7 @@ static bool pull_module(const char *path, const struct pull_options *options, st
 	pull.is_standard = options->output && strcmp(options->output, "-") == 0;
 	pull.output = pull.is_standard ? NULL : read_output(options, &folder);
 	if (!check_folder(options->unpack, err) || !remote_create(&options->remote, &pull.remote, err) ||
+		!module_target_check(path, pull.remote, err) ||
 		!module_target_write(path, remote_server(pull.remote), &target, err) ||
 		!open_interrupted(&pull, err))
 		return false;

@@ -36,7 +36,9 @@ enum {
 };
 
 struct remote {
-	char *server; /* without its last slash */
+	char *server;
+	bool is_named; /* by somebody */
+	// /* without its last slash */
 	char *authorization;
 	CURL *easy;
 	struct buffer body;
@@ -134,6 +136,7 @@ bool remote_create(const struct remote_options *options, struct remote **out, st
 	AUTO_REMOTE struct remote *remote = mem_zero(1, sizeof *remote);
 	const char *server = or_environment(options->server, "LARDER_SERVER");
 
+	remote->is_named = server;
 	if (!read_server(server ? server : default_server, &remote->server, err) ||
 		!make_authorization(options, &remote->authorization, err))
 		return false;
@@ -159,6 +162,11 @@ void remote_destroy(struct remote *remote)
 int64_t remote_retry_after_s(const struct remote *remote)
 {
 	return remote->retry_after_s;
+}
+
+bool remote_is_named(const struct remote *remote)
+{
+	return remote->is_named;
 }
 
 const char *remote_server(const struct remote *remote)

@@ -108,6 +108,8 @@ int64_t remote_retry_after_s(const struct remote *remote);
 
 /* The registry's URL, without a slash at its end. */
 const char *remote_server(const struct remote *remote);
+/* Whether somebody named it; else it is the one that is meant where nobody does. */
+bool remote_is_named(const struct remote *remote);
 
 /* The path and query of a URL that a server names, with a slash before them; free() it. */
 char *remote_path_of(const char *url);

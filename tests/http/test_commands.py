@@ -430,3 +430,32 @@ def test_a_token_of_a_name_that_is_taken(run):
     command = re.search(r"\((larder [^)]+)\)", advice)[1]
     run(*command.split()[1:])
     assert run("token", "create", "ci", "--scope", "read").stdout.startswith("lrd_")
+
+
+@pytest.mark.parametrize("form", ["{path}", "/{path}", "{url}/{path}", "https://tfhub.dev/{path}", "http://hub.tensorflow.google.cn/{path}", "HTTPS://TFHub.dev/{path}"])
+def test_a_module_may_be_named_by_its_url(run, larder, form):
+    """Whatever command it is for."""
+    publish_two(larder)
+    module, version = (form.format(path=path, url=larder.url) for path in (HANDLE, HANDLE + "/1"))
+    for arguments in (("show", module), ("show", version), ("show", version + "?tf-hub-format=compressed"), ("signatures", version), ("signatures", module),
+                      ("diff", module, 1, 2), ("lock", version), ("lock", module), ("lock", version + "?tf-hub-format=compressed"), ("pull", version, "--force"),
+                      ("prefetch", version)):
+        run(*arguments, server=larder.url)
+
+
+@pytest.mark.parametrize("command", ["show", "signatures", "diff", "lock", "pull", "prefetch"])
+def test_a_url_on_another_server_is_told_of(run, larder, command):
+    """Which is asked is for whoever runs it to say, with the token that goes there."""
+    publish_two(larder)
+    arguments = (command, f"{larder.url}/{HANDLE}" + ("" if command == "diff" else "/1"), *((1, 2) if command == "diff" else ()))
+    said = run(*arguments, status=1).stderr
+    assert f"on another server than http://127.0.0.1:8080, which would be asked: add --server {larder.url}" in said, said
+    run(*arguments, "--server", larder.url)
+    if command not in ("pull", "prefetch"):
+        assert "add --server http://other.test" in run(command, "http://other.test/" + HANDLE, *arguments[2:], status=1, server=larder.url).stderr
+
+
+def test_no_row_is_empty_where_formats_have_no_tensorflow(run, larder):
+    for version, size in ((1, 400), (2, 800)):
+        larder.publish(f"/acme/js/{version}?tfjs-format=compressed", modules.tfjs_module(2, size))
+    assert "TensorFlow" not in run("diff", "acme/js", 1, 2, server=larder.url).stdout
