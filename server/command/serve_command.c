@@ -10,9 +10,10 @@
 #include "common/log.h"
 #include "common/own.h"
 #include "server/app.h"
+#include "server/command/bucket_proof.h"
 #include "server/command/command.h"
 #include "server/config_files.h"
-#include "server/upstream/s3/bucket_probe.h"
+#include "server/upstream/s3/bucket.h"
 
 enum { ARENAS = 4, LARGE_BYTES = 128 << 10 };
 
@@ -141,35 +142,6 @@ static void print_address(const struct app *app)
 		log_event(LOG_LEVEL_WARN, "standard output cannot be written", NULL);
 }
 
-static void refuse_bucket(const struct probe_report *report, struct err *err)
-{
-	for (size_t i = 0; i < report->count; i++) {
-		const struct probe_step *step = &report->steps[i];
-
-		if (step->verdict == PROBE_FAILURE) {
-			(void)err_set(err, ERR_UPSTREAM_FAILED,
-				"the bucket cannot be trusted (%s): %s. \"larder store check\" tells what to "
-				"do",
-				step->name, step->detail);
-			return;
-		}
-	}
-}
-
-/* An exit status: to start again helps only where the store could not be asked. */
-static int prove(struct bucket *bucket)
-{
-	struct probe_report report;
-	struct err err;
-
-	bucket_probe(bucket, false, &report);
-	if (report.sound)
-		return COMMAND_DONE;
-	refuse_bucket(&report, &err);
-	(void)command_fail(&err);
-	return report.lasting ? COMMAND_MISCONFIGURED : COMMAND_FAILED;
-}
-
 static int serve(const struct config *config, struct bucket *bucket, const struct options *options)
 {
 	AUTO_APP struct app *app = NULL;
@@ -193,7 +165,7 @@ static int serve_what_is_configured(const struct config *config, const struct op
 {
 	AUTO_BUCKET struct bucket *bucket =
 		config->store.kind == STORE_S3 ? bucket_create(&config->store.bucket) : NULL;
-	int status = bucket ? prove(bucket) : COMMAND_DONE;
+	int status = bucket ? bucket_proof_run(bucket) : COMMAND_DONE;
 
 	return status == COMMAND_DONE ? serve(config, bucket, options) : status;
 }

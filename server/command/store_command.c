@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * store: the bucket of the configuration; whether it can be trusted. */
+ * store: the bucket of the configuration; whether it can be trusted, and a data folder into it. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -10,13 +10,15 @@
 #include "common/own.h"
 #include "server/command/command.h"
 #include "server/command/listing.h"
+#include "server/command/store_import.h"
 #include "server/command/terminal.h"
 #include "server/command/text_table.h"
 #include "server/upstream/s3/bucket_probe.h"
 
 struct store_options {
-	const char *config;
+	struct place_options place;
 	bool json;
+	bool dry_run;
 };
 
 static void print_table(const struct probe_report *report)
@@ -83,13 +85,12 @@ static int check(const struct config *config, bool as_json)
 static int run(void *values, int count, char **words)
 {
 	const struct store_options *options = values;
-	const struct place_options place = {.config = options->config};
 	AUTO_CONFIG struct config *config = NULL;
 	struct err err;
 
-	if (count != 1 || strcmp(*words, "check") != 0)
-		return command_misuse("store", "store takes one word: check");
-	if (!command_load_config(&place, &config, &err))
+	if (count != 1 || (strcmp(*words, "check") != 0 && strcmp(*words, "import") != 0))
+		return command_misuse("store", "store takes one word: check or import");
+	if (!command_load_config(&options->place, &config, &err))
 		return command_fail(&err);
 	if (!config->store.bucket.name) {
 		(void)err_set(&err, ERR_BAD_REQUEST,
@@ -97,28 +98,49 @@ static int run(void *values, int count, char **words)
 			"stands");
 		return command_fail(&err);
 	}
-	return check(config, options->json);
+	return strcmp(*words, "check") == 0 ? check(config, options->json)
+					    : store_import(config, options->dry_run, options->json);
 }
 
+enum { CHECK = 1 << 0, IMPORT = 1 << 1 };
+
 static const struct option_row rows[] = {
-	{"config", 0, "FILE", TEXT_INTO(struct store_options, config),
+	{"config", 0, "FILE", TEXT_INTO(struct store_options, place.config),
 		"read this configuration; without one the defaults count"},
+	{"data", 0, "DIR", TEXT_INTO(struct store_options, place.data),
+		"the data folder to take from (default: data_dir of the configuration)", .forms = IMPORT},
+	{"dry-run", 0, NULL, FLAG_INTO(struct store_options, dry_run), "only tell what would be sent",
+		.forms = IMPORT},
 	{"json", 0, NULL, FLAG_INTO(struct store_options, json), "print JSON"},
 	{0},
 };
 
 const struct command command_store = {
 	.name = "store",
-	.summary = "prove a bucket before it is trusted",
-	.forms = {"check"},
-	.statuses = "1 also where the bucket cannot be trusted.",
-	.remarks = "Tries the bucket that [store] of the configuration names: whether it can be reached, "
-		   "whether it "
-		   "creates an object only once and exchanges it only by its ETag, whether listings show "
-		   "what was "
-		   "written, whether the clocks agree, what the credentials may, and how fast it is. Writes "
-		   "objects "
-		   "below probe/ and removes them. Each failure comes with what to do.",
+	.summary = "prove a bucket, and move a data folder into it",
+	.forms = {"check", "import"},
+	.statuses = "1 also where the bucket cannot be trusted, has other bytes under a name, or a file is "
+		    "damaged.",
+	.remarks =
+		"check tries the bucket that [store] of the configuration names: whether it can be reached, "
+		"whether it "
+		"creates an object only once and exchanges it only by its ETag, whether listings show "
+		"what was "
+		"written, whether the clocks agree, what the credentials may, and how fast it is. Writes "
+		"objects "
+		"below probe/ and removes them. Each failure comes with what to do.\n"
+		"import sends what a data folder has, published and mirrored, and what was withdrawn, "
+		"into that "
+		"bucket: each module's bytes, then what they are. Each file is held against its digest "
+		"before it "
+		"is sent, and read back from the bucket. What is there already is not sent again: the "
+		"same "
+		"command goes on after an interruption. Where the bucket has other bytes under a name, "
+		"these "
+		"stay, the name is told, and the rest goes on. The folder is only read, and a daemon may "
+		"run on it; what it takes meanwhile may be left out, so run the command once more at the "
+		"end. "
+		"Documentation, tokens, pins and what is in quarantine stay behind.",
 	.groups = {{rows, 0}},
 	.options_size = sizeof(struct store_options),
 	.run = run,

@@ -10,7 +10,7 @@
 #include "common/own.h"
 #include "server/bundle/strictjson.h"
 
-enum { RECORD_VERSION = 1, VALUES_MAX = 64, MD5_BYTES = 16 };
+enum { RECORD_VERSION = 1, VALUES_MAX = 64, MD5_BYTES = 16, NONCE_BYTES = 16 };
 
 /* jansson's own allocation, freed by free(): nobody sets another. */
 static char *write_json(const json_t *value)
@@ -23,6 +23,14 @@ static char *write_json(const json_t *value)
 static json_t *md5_value(const struct checksums *checksums)
 {
 	return checksums->has_md5 ? json_string(base64_encode(checksums->md5, MD5_BYTES).text) : json_null();
+}
+
+void nonce_make(char out[IDENTITY_WORD_MAX + 1])
+{
+	uint8_t random[NONCE_BYTES];
+
+	random_bytes(random, sizeof random);
+	(void)snprintf(out, IDENTITY_WORD_MAX + 1, "%.32s", digest_of(random, sizeof random).hex);
 }
 
 char *identity_write(const struct name *name, const struct identity *identity)
@@ -107,6 +115,15 @@ bool identity_read(
 			name_path(name).text, formats[name->format].name);
 	*out = identity;
 	return true;
+}
+
+struct mark mark_new(const char *who)
+{
+	struct mark mark = {.at_s = clock_now_s()};
+
+	nonce_make(mark.nonce);
+	(void)snprintf(mark.who, sizeof mark.who, "%s", who);
+	return mark;
 }
 
 char *mark_write(const struct name *name, const struct mark *mark)

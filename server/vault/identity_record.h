@@ -12,6 +12,9 @@
 
 enum { RECORD_BYTES_MAX = 16 << 10 };
 
+/* What no other deposit has. */
+void nonce_make(char out[IDENTITY_WORD_MAX + 1]);
+
 /* free() it. */
 char *identity_write(const struct name *name, const struct identity *identity);
 
@@ -26,6 +29,9 @@ struct mark {
 	int64_t at_s;
 	char nonce[IDENTITY_WORD_MAX + 1];
 };
+
+/* One of now. */
+struct mark mark_new(const char *who);
 
 /* The same of a mark, whose name is only told. */
 char *mark_write(const struct name *name, const struct mark *mark);

@@ -25,6 +25,12 @@ bool vault_keep(struct vault *vault, const struct deposit *deposit, enum deposit
 	return vault->ops->keep(vault, deposit, out, err);
 }
 
+bool vault_holds(
+	struct vault *vault, const struct digest *digest, int64_t size_bytes, bool *out, struct err *err)
+{
+	return vault->ops->holds(vault, digest, size_bytes, out, err);
+}
+
 bool vault_read(struct vault *vault, const struct digest *digest, int64_t first, int64_t length,
 	const struct vault_receiver *receiver, struct err *err)
 {

@@ -35,6 +35,10 @@ bool vault_find(struct vault *vault, const struct name *name, enum vault_standin
  * bytes where the version is VAULT_LACKING them. */
 bool vault_keep(struct vault *vault, const struct deposit *deposit, enum deposited *out, struct err *err);
 
+/* Whether it has a blob's bytes, as far as their number tells. */
+bool vault_holds(
+	struct vault *vault, const struct digest *digest, int64_t size_bytes, bool *out, struct err *err);
+
 /* Streams a blob from a byte on, to its end or as many (-1: all). True too where the receiver has ended it.
  * ERR_NOT_FOUND where nobody has it any more. What comes is not verified. */
 bool vault_read(struct vault *vault, const struct digest *digest, int64_t first, int64_t length,

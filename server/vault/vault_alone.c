@@ -24,6 +24,13 @@ static bool keep(struct vault *vault, const struct deposit *deposit, enum deposi
 	return true;
 }
 
+static bool hold_none(
+	struct vault *vault, const struct digest *digest, int64_t size_bytes, bool *out, struct err *err)
+{
+	*out = false;
+	return true;
+}
+
 static bool read_none(struct vault *vault, const struct digest *digest, int64_t first, int64_t length,
 	const struct vault_receiver *receiver, struct err *err)
 {
@@ -76,6 +83,7 @@ struct vault *vault_alone(void)
 	static const struct vault_ops ops = {.destroy = destroy,
 		.find = find,
 		.keep = keep,
+		.holds = hold_none,
 		.read = read_none,
 		.withdraw = withdraw,
 		.list_withdrawn = list_none,

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -22,7 +21,7 @@
 #include "server/vault/vault_ops.h"
 
 /* One request for what is no larger, else parts; how often a create is tried whose answer was lost. */
-enum { WHOLE_BYTES_MAX = 64 << 20, PART_BYTES = 32 << 20, CREATE_TRIES = 4, NONCE_BYTES = 16 };
+enum { WHOLE_BYTES_MAX = 64 << 20, PART_BYTES = 32 << 20, CREATE_TRIES = 4 };
 
 struct vault_bucket {
 	struct vault base;
@@ -80,6 +79,8 @@ static bool ensure_blob(struct vault_bucket *vault, const struct deposit *deposi
 	struct bucket_facts facts = {0};
 	bool there;
 
+	if (deposit->fd < 0)
+		return true;
 	for (int i = 0; i < CREATE_TRIES; i++) {
 		if (!objects_look(&vault->objects, key.text, &there, &facts, err))
 			return false;
@@ -213,6 +214,17 @@ static bool keep(struct vault *base, const struct deposit *deposit, enum deposit
 
 /* ---- reading ---- */
 
+static bool holds(
+	struct vault *base, const struct digest *digest, int64_t size_bytes, bool *out, struct err *err)
+{
+	struct vault_key key = vault_key_blob(digest);
+	struct bucket_facts facts = {0};
+	bool known = objects_look(&self(base)->objects, key.text, out, &facts, err);
+
+	*out = known && *out && facts.length == size_bytes;
+	return known;
+}
+
 static bool read_blob(struct vault *base, const struct digest *digest, int64_t first, int64_t length,
 	const struct vault_receiver *receiver, struct err *err)
 {
@@ -232,23 +244,12 @@ static bool read_blob(struct vault *base, const struct digest *digest, int64_t f
 
 /* ---- withdrawing ---- */
 
-static struct mark new_mark(const char *who)
-{
-	struct mark mark = {.at_s = clock_now_s()};
-	uint8_t random[NONCE_BYTES];
-
-	random_bytes(random, sizeof random);
-	(void)snprintf(mark.nonce, sizeof mark.nonce, "%.32s", digest_of(random, sizeof random).hex);
-	(void)snprintf(mark.who, sizeof mark.who, "%s", who);
-	return mark;
-}
-
 /* Whose tombstone it is does not matter, but to say so. */
 static bool create_tombstone(
 	struct vault_bucket *vault, const struct name *name, const char *who, bool *before, struct err *err)
 {
 	struct vault_key key = vault_key_of(VAULT_GONE_MARKS, name);
-	const struct mark mark = new_mark(who);
+	const struct mark mark = mark_new(who);
 	AUTO_FREE char *text = mark_write(name, &mark);
 	struct mark there;
 	bool found = false;
@@ -387,6 +388,7 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 		.destroy = destroy,
 		.find = find,
 		.keep = keep,
+		.holds = holds,
 		.read = read_blob,
 		.withdraw = withdraw,
 		.list_withdrawn = list_withdrawn,

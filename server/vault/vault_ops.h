@@ -13,6 +13,8 @@ struct vault_ops {
 		struct identity *identity, struct err *err);
 	bool (*keep)(
 		struct vault *vault, const struct deposit *deposit, enum deposited *out, struct err *err);
+	bool (*holds)(struct vault *vault, const struct digest *digest, int64_t size_bytes, bool *out,
+		struct err *err);
 	bool (*read)(struct vault *vault, const struct digest *digest, int64_t first, int64_t length,
 		const struct vault_receiver *receiver, struct err *err);
 	bool (*withdraw)(struct vault *vault, const struct name *name, const char *who, bool known_here,

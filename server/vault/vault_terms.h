@@ -39,7 +39,8 @@ enum vault_standing {
 struct deposit {
 	const struct name *name;
 	struct identity identity; /* its nonce is the same where the same deposit is tried again */
-	int fd;                   /* all of them, from the first on */
+	int fd;                   /* all of them, from the first on; -1: they are not at hand, and only their
+				     identity is kept */
 	bool is_new;              /* refused where the version is there, in whatever format */
 };
 

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/command/store_talk.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/number.h"
+#include "common/own.h"
+#include "server/command/command.h"
+
+static const char *const words[HANDOVER_FATE_COUNT] = {[HANDOVER_SENT] = "sent",
+	[HANDOVER_NAMED] = "named",
+	[HANDOVER_WITHDRAWN] = "withdrawn",
+	[HANDOVER_THERE] = "there",
+	[HANDOVER_LEFT] = "left",
+	[HANDOVER_CONFLICT] = "conflict",
+	[HANDOVER_FAILED] = "failed"};
+
+void store_talk_begin(struct store_talk *talk)
+{
+	progress_bar_init(&talk->bar, "import");
+	if (talk->json)
+		(void)fputs("{\"items\": [", stdout);
+}
+
+/* ---- items ---- */
+
+static void print_json(const struct store_talk *talk, const struct handover_item *item)
+{
+	json_auto_t *value = json_pack("{s:s, s:s, s:s*, s:I, s:s*}", "result", words[item->fate], "path",
+		name_path(item->name).text, "format",
+		item->is_version ? NULL : formats[item->name->format].name, "size_bytes",
+		(json_int_t)item->size_bytes, "why", item->why);
+
+	(void)fputs(talk->done_count > 1 ? ",\n" : "\n", stdout);
+	(void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+}
+
+/* What somebody has to look at goes where errors go; what was there already needs no line. */
+static void print_line(const struct store_talk *talk, const struct handover_item *item)
+{
+	bool is_bad = item->fate >= HANDOVER_LEFT;
+
+	if (!is_bad && (item->fate == HANDOVER_THERE || talk->bar.terminal))
+		return;
+	(void)fprintf(is_bad ? stderr : stdout, "%s\t%s%s%s%s%s%s\n", words[item->fate],
+		name_path(item->name).text, item->is_version ? "" : " (",
+		item->is_version ? "" : formats[item->name->format].name, item->is_version ? "" : ")",
+		item->why ? ": " : "", item->why ? item->why : "");
+}
+
+static void show(struct store_talk *talk)
+{
+	const struct progress_work work = {
+		talk->done_bytes, talk->total_bytes, talk->done_count, talk->total_count, "artifacts"};
+
+	if (!talk->json)
+		progress_bar_work(&talk->bar, "import", &work);
+}
+
+void store_talk_item(void *context, const struct handover_item *item)
+{
+	struct store_talk *talk = context;
+
+	talk->counts[item->fate]++;
+	talk->done_count++;
+	talk->done_bytes += item->size_bytes;
+	if (item->fate == HANDOVER_SENT)
+		talk->sent_bytes += item->size_bytes;
+	if (talk->json) {
+		print_json(talk, item);
+		return;
+	}
+	if (item->fate >= HANDOVER_LEFT)
+		progress_bar_finish(&talk->bar);
+	print_line(talk, item);
+	show(talk);
+}
+
+/* ---- the end ---- */
+
+static void end_json(const struct store_talk *talk, const struct err *why)
+{
+	(void)fputs("],\n\"totals\": {", stdout);
+	for (int i = 0; i < HANDOVER_FATE_COUNT; i++)
+		(void)printf("\"%s\": %lld, ", words[i], (long long)talk->counts[i]);
+	(void)printf("\"sent_bytes\": %lld}, \"dry_run\": %s, \"complete\": %s}\n",
+		(long long)talk->sent_bytes, talk->dry_run ? "true" : "false", why ? "false" : "true");
+}
+
+static void end_lines(const struct store_talk *talk)
+{
+	(void)printf("%s%lld artifacts (%s), and names without their bytes: %lld; withdrawn: %lld; there "
+		     "already: %lld; left: %lld; conflicts: %lld; failed: %lld\n",
+		talk->dry_run ? "would send " : "sent ", (long long)talk->counts[HANDOVER_SENT],
+		number_size(talk->sent_bytes).text, (long long)talk->counts[HANDOVER_NAMED],
+		(long long)talk->counts[HANDOVER_WITHDRAWN], (long long)talk->counts[HANDOVER_THERE],
+		(long long)talk->counts[HANDOVER_LEFT], (long long)talk->counts[HANDOVER_CONFLICT],
+		(long long)talk->counts[HANDOVER_FAILED]);
+}
+
+int store_talk_end(struct store_talk *talk, const struct err *why)
+{
+	progress_bar_finish(&talk->bar);
+	if (talk->json)
+		end_json(talk, why);
+	else
+		end_lines(talk);
+	if (why)
+		return command_fail(why);
+	return talk->counts[HANDOVER_CONFLICT] + talk->counts[HANDOVER_FAILED] == 0 ? COMMAND_DONE
+										    : COMMAND_FAILED;
+}

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`larder store import`: what a data folder has comes into a bucket, and nodes over it serve that."""
+import json
+import subprocess
+
+import pytest
+
+from conftest import DEADLINE_S, Store, binary
+from support.daemon import assert_problem
+from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
+from support.modules import digest, module
+from test_nodes import PATH, QUERY, assert_has, bucket, fetch, node  # noqa: F401
+
+
+@pytest.fixture
+def folder(start, make_upstream):  # noqa: F811
+    """A daemon on a folder with two modules that were published, one that was mirrored, and one that was withdrawn."""
+    hub = make_upstream()
+    hub.serve("/hub/model/1", module(seed=9))
+    daemon = start({}, [hub.url], "folder")
+    daemon.publish(PATH, module(seed=1))
+    daemon.publish("/acme/other/3", module(seed=2))
+    assert daemon.get("/hub/model/1" + QUERY).status == 200
+    daemon.publish("/acme/gone/1", module(seed=3))
+    assert daemon.request("DELETE", "/acme/gone/1", {"Authorization": f"Bearer {daemon.token('withdraw:*')}"}).status == 200
+    return daemon
+
+
+def run(store, data, *words):
+    return subprocess.run([binary(), "store", "import", "--config", str(store.config), "--data", str(data), *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=DEADLINE_S)
+
+
+def told(store, data, *words, status=0):
+    done = run(store, data, "--json", *words)
+    assert done.returncode == status, done
+    told = json.loads(done.stdout)
+    return {(item["path"], item["result"]) for item in told["items"]}, told
+
+
+def test_a_folder_comes_into_a_bucket(folder, objects, node):  # noqa: F811
+    """While its daemon runs, and after it has gone; a second time changes nothing."""
+    wanted = {("acme/half-plus-two/1", "sent"), ("acme/other/3", "sent"), ("hub/model/1", "sent"), ("acme/gone/1", "withdrawn")}
+    items, _ = told(objects, folder.data, "--dry-run")
+    assert items == wanted and not bucket(objects, "ids/") + bucket(objects, "blobs/") + bucket(objects, "gone/")
+    done = run(objects, folder.data)
+    assert done.returncode == 0 and "sent 3 artifacts" in done.stdout and "sent\tacme/other/3 (tf-hub)" in done.stdout, done
+    assert len(bucket(objects, "ids/")) == 3 and len(bucket(objects, "gone/")) == 1
+    assert sorted(key.rsplit("/", 1)[1] for key in bucket(objects, "blobs/")) == sorted(digest(module(seed=seed)) for seed in (1, 2, 9))
+    folder.stop()
+    items, report = told(objects, folder.data)
+    assert {result for _, result in items} == {"there"} and report["complete"] and report["totals"]["sent"] == 0
+    a = node("a")
+    assert_has(a, module(seed=1))
+    assert_has(a, module(seed=9), "/hub/model/1")
+    assert_problem(fetch(a, "/acme/gone/1"), 410, "gone")
+    assert_problem(a.put(PATH, module(seed=5)), 409, "conflict")
+    for path, source, who in (("/hub/model/1", "mirrored", None), ("/acme/other/3", "published", "ci-publish")):
+        assert fetch(a, path).status == 200
+        shown = a.get("/api/v1/modules" + path).json()
+        assert (shown["source"], shown["published_by"]) == (source, who)
+
+
+def test_what_lacks_is_sent_by_the_next_run(folder, objects):
+    told(objects, folder.data)
+    lost = [next(key for key in bucket(objects, "blobs/") if digest(module(seed=2)) in key), bucket(objects, "ids/")[0]]
+    for key in lost:
+        assert objects.ask("delete", key)[0] == "done"
+    items, report = told(objects, folder.data)
+    assert report["totals"]["sent"] + report["totals"]["named"] in (1, 2) and report["totals"]["there"] >= 2
+    assert set(lost) <= set(bucket(objects, "blobs/") + bucket(objects, "ids/"))
+
+
+def test_other_bytes_in_the_bucket_stay(folder, objects, node):  # noqa: F811
+    """The conflict is named, and the rest goes on; what is withdrawn there stays so."""
+    a = node("a")
+    a.publish(PATH, module(seed=7))
+    a.publish("/acme/other/3", module(seed=2))
+    assert a.request("DELETE", "/acme/other/3", {"Authorization": f"Bearer {a.token('withdraw:*')}"}).status == 200
+    items, _ = told(objects, folder.data, status=1)
+    assert items == {("acme/half-plus-two/1", "conflict"), ("acme/other/3", "left"), ("hub/model/1", "sent"), ("acme/gone/1", "withdrawn")}
+    done = run(objects, folder.data)
+    assert done.returncode == 1 and "conflict\tacme/half-plus-two/1 (tf-hub): the bucket has other bytes" in done.stderr, done
+    assert_has(a, module(seed=7))
+    assert_problem(fetch(a, "/acme/other/3"), 410, "gone")
+
+
+def test_a_damaged_file_is_not_sent(folder, objects):
+    folder.stop()
+    wanted = digest(module(seed=1))
+    blob = next(path for path in folder.data.rglob(wanted))
+    blob.chmod(0o640)
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 1
+    blob.write_bytes(data)
+    items, _ = told(objects, folder.data, status=1)
+    assert ("acme/half-plus-two/1", "failed") in items and ("acme/other/3", "sent") in items
+    assert not any(wanted in key for key in bucket(objects, "blobs/")) and len(bucket(objects, "ids/")) == 2
+
+
+def test_what_was_evicted_keeps_its_name(folder, objects, start, make_upstream, node):  # noqa: F811
+    """Its digest counts for ever, also where its bytes come from the upstream again."""
+    folder.stop()
+    next(folder.data.rglob(digest(module(seed=9)))).unlink()
+    items, _ = told(objects, folder.data)
+    assert ("hub/model/1", "named") in items
+    changed = make_upstream()
+    changed.serve("/hub/model/1", module(seed=10))
+    assert_problem(fetch(node("a", upstreams=[changed.url]), "/hub/model/1"), 451, "quarantined")
+
+
+def test_a_store_that_is_away_ends_it(folder, front, tmp_path):
+    """Nothing is said to be there that is not; the same command goes on."""
+    store = Store(tmp_path / "scripted", front.url)
+    front.script.after("PUT", 14, lambda: front.script.on("PUT", *["error"] * 200))
+    done = run(store, folder.data, "--json")
+    assert done.returncode == 1 and not json.loads(done.stdout)["complete"] and "bucket cannot be used now" in done.stderr, done
+    front.script.acts.clear()
+    _, report = told(store, folder.data)
+    assert report["complete"] and sum("/ids/" in key for key in front.objects) == 3 and sum("/blobs/" in key for key in front.objects) == 3
+
+
+def test_a_store_that_ignores_conditions_gets_nothing(folder, front, tmp_path):
+    front.script.ignores_conditions = True
+    done = run(Store(tmp_path / "scripted", front.url), folder.data)
+    assert done.returncode == 78 and "cannot be trusted" in done.stderr, done
+    assert not any("/ids/" in key or "/blobs/" in key for key in front.objects)
