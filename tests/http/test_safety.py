@@ -48,6 +48,30 @@ def torch_file(obj):
     return out.getvalue()
 
 
+class Pipe(io.RawIOBase):
+    """What cannot be written again, so that a zip tells lengths behind its files, as PyTorch's own writer does."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.written += bytes(data)
+        return len(data)
+
+
+def streamed_torch_file(obj, tensor=b""):
+    out = Pipe()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in (("archive/data/0", tensor or b"PK\x07" + payload(5000) + b"PK\x07\x08" * 9), ("archive/data.pkl", pickle.dumps(obj, protocol=2))):
+            archive.writestr(name, content)
+    assert out.written[:4] == b"PK\3\4" and out.written[6] & 8 and out.written[18:26] == bytes(8)
+    return out.written
+
+
 def keras_file(layer):
     """A .keras file, deflated."""
     out = io.BytesIO()
@@ -70,6 +94,11 @@ ARCHIVES = {
     "torch_danger": (lambda: archive_of(model__pt=torch_file(Danger())),
                      [("pickle-danger", "critical", "model.pt: archive/data.pkl", "posix.system"),
                       ("pickle", "info", "model.pt: archive/data.pkl", "1 of them")]),
+    "torch_streamed": (lambda: archive_of(model__pt=streamed_torch_file(Danger())),
+                       [("pickle-danger", "critical", "model.pt: archive/data.pkl", "posix.system"),
+                        ("pickle", "info", "model.pt: archive/data.pkl", "1 of them")]),
+    "torch_streamed_weights": (lambda: archive_of(model__pt=streamed_torch_file({"a": 1})),
+                               [("pickle", "info", "model.pt: archive/data.pkl", "1 of them")]),
     "torch_weights": (lambda: archive_of(model__pt=torch_file({"layer.weight": [1.0, 2.0]})),
                       [("pickle", "info", "model.pt: archive/data.pkl", "1 of them")]),
     "joblib_import": (lambda: archive_of(model__joblib=pickle.dumps(pathlib.PureWindowsPath("a"))),

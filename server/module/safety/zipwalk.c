@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 
+enum { DESCRIPTOR_BYTES = 16, DESCRIPTOR_64_BYTES = 24 };
 enum { HEADER_BYTES = 30, NAME_BYTES_MAX = 1024, PIECE_BYTES = 64 << 10, EXTRA_ZIP64 = 1 };
 enum { FLAG_ENCRYPTED = 1, FLAG_DESCRIPTOR = 8 };
 enum { METHOD_STORED = 0, METHOD_DEFLATED = 8 };
@@ -23,6 +24,7 @@ struct zipwalk {
 	unsigned method;
 	uint64_t packed; /* bytes of the file that are still to come */
 	bool is_sized;   /* that is known */
+	uint64_t given;  /* of a file whose length is told behind it */
 	size_t name_length;
 	size_t extra_length;
 	char name[NAME_BYTES_MAX + 1];
@@ -127,11 +129,11 @@ static void begin_file(struct zipwalk *walk)
 	bool is_deflated = walk->method == METHOD_DEFLATED;
 
 	walk->state = IN_DATA;
+	walk->given = 0;
 	walk->is_sized = !(walk->flags & FLAG_DESCRIPTOR) || walk->packed > 0;
 	take_zip64(walk);
-	/* A stored file whose length is told behind it has an end that anything in it can look like. */
 	if (walk->state == LOST || walk->flags & FLAG_ENCRYPTED ||
-		(walk->method != METHOD_STORED && !is_deflated) || (!walk->is_sized && !is_deflated)) {
+		(walk->method != METHOD_STORED && !is_deflated)) {
 		lose(walk);
 		return;
 	}
@@ -142,7 +144,7 @@ static void begin_file(struct zipwalk *walk)
 		walk->is_inflating = inflateInit2(&walk->inflating, -MAX_WBITS) == Z_OK;
 		if (!walk->is_inflating)
 			lose(walk);
-	} else if (walk->packed == 0) {
+	} else if (walk->is_sized && walk->packed == 0) {
 		end_file(walk);
 	}
 }
@@ -156,6 +158,75 @@ static size_t take_stored(struct zipwalk *walk, const uint8_t *data, size_t leng
 	if (walk->packed == 0 && walk->state != LOST)
 		end_file(walk);
 	return taken;
+}
+
+static void give_unsized(struct zipwalk *walk, const uint8_t *data, size_t length)
+{
+	walk->given += length;
+	give(walk, data, length);
+}
+
+/* Whether what is gathered is a descriptor of what was given. */
+static bool is_descriptor(const struct zipwalk *walk)
+{
+	const uint8_t *at = walk->fixed;
+
+	return walk->have == DESCRIPTOR_BYTES
+		       ? read_32(at + 8) == walk->given && read_32(at + 12) == walk->given
+		       : read_64(at + 8) == walk->given && read_64(at + 16) == walk->given;
+}
+
+/* One byte of what may be a descriptor; its first ones are gathered. */
+static void take_candidate(struct zipwalk *walk, uint8_t byte)
+{
+	static const uint8_t sign[] = {'P', 'K', 7, 8};
+
+	if (walk->have < sizeof sign && byte != sign[walk->have]) {
+		give_unsized(walk, walk->fixed, walk->have);
+		walk->have = 0;
+		if (byte != sign[0]) {
+			give_unsized(walk, &byte, 1);
+			return;
+		}
+	}
+	walk->fixed[walk->have++] = byte;
+}
+
+/* What was no descriptor may have the beginning of one in it. It is too short to come here again. */
+static void try_behind(struct zipwalk *walk)
+{
+	uint8_t again[DESCRIPTOR_64_BYTES];
+	size_t length = walk->have;
+
+	memcpy(again, walk->fixed, length);
+	walk->have = 0;
+	give_unsized(walk, again, 1);
+	(void)zipwalk_feed(walk, again + 1, length - 1);
+}
+
+/* A stored file whose length is told behind it, as PyTorch writes them: it ends where a descriptor tells just
+ * the length that it has had. */
+static size_t take_unsized(struct zipwalk *walk, const uint8_t *data, size_t length)
+{
+	const uint8_t *first = walk->have > 0 ? data : memchr(data, 'P', length);
+
+	if (walk->have == 0) {
+		size_t before = first ? (size_t)(first - data) : length;
+
+		if (before > 0) {
+			give_unsized(walk, data, before);
+			return before;
+		}
+	}
+	take_candidate(walk, *data);
+	if ((walk->have == DESCRIPTOR_BYTES || walk->have == DESCRIPTOR_64_BYTES) && is_descriptor(walk)) {
+		walk->have = 0;
+		walk->flags &= ~(unsigned)FLAG_DESCRIPTOR;
+		end_file(walk);
+	} else if (walk->have == DESCRIPTOR_64_BYTES) {
+		try_behind(walk);
+	}
+	return 1;
 }
 
 static size_t take_deflated(struct zipwalk *walk, const uint8_t *data, size_t length)
@@ -254,7 +325,8 @@ static size_t take(struct zipwalk *walk, const uint8_t *data, size_t length)
 		return skip_descriptor(walk, data);
 	default:
 		return walk->is_inflating ? take_deflated(walk, data, length)
-					  : take_stored(walk, data, length);
+		       : walk->is_sized   ? take_stored(walk, data, length)
+					  : take_unsized(walk, data, length);
 	}
 }
 
