@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/app.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -41,11 +38,13 @@
 #include "server/store/catalog/catalog_filesums.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_places.h"
-#include "server/store/catalog/catalog_space.h"
+#include "server/store/catalog/catalog_store.h"
+#include "server/store/folder_lock.h"
 #include "server/store/outgoing.h"
 #include "server/store/unpacked/members.h"
 #include "server/upstream/kaggle_map.h"
 #include "server/upstream/kaggle_places.h"
+#include "server/vault/store_identity.h"
 #include "server/vault/vault_alone.h"
 #include "server/vault/vault_bucket.h"
 #include "server/vault/vault.h"
@@ -62,6 +61,7 @@ struct app {
 	struct services services;
 	struct response_cache *response_cache;
 	struct invalidation *invalidation; /* NULL: other processes cannot be heard */
+	struct store_id store;             /* the bucket that it shares */
 	struct vault *vault;
 	struct tidings *tidings;      /* NULL: nobody else withdraws anything */
 	char *own_url;                /* where it is reached, as far as the system tells, */
@@ -78,24 +78,6 @@ struct app {
 	struct front *front;
 	char *url; /* where the configuration says that it listens */
 };
-
-static bool lock_data_dir(const char *data_dir, int *out_fd, struct err *err)
-{
-	AUTO_FREE char *path = mem_printf("%s/lock", data_dir);
-	AUTO_FD int fd = -1;
-
-	if (!file_make_folders(data_dir, err))
-		return false;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return err_errno(err, errno, "open %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, ERR_BUSY,
-			"another daemon is running on %s: stop it, or choose another folder with --data",
-			data_dir);
-	*out_fd = TAKE_FD(fd);
-	return true;
-}
 
 static bool open_writable(const char *data_dir, struct services *services, struct err *err)
 {
@@ -178,9 +160,9 @@ static bool open_stores(struct app *app, struct err *err)
 	struct reclaimable reclaimables[2];
 	struct members_room room;
 
-	if (!lock_data_dir(data_dir, &app->lock_fd, err) || !blobs_open(data_dir, &services->blobs, err) ||
+	if (!folder_lock_take(data_dir, &app->lock_fd, err) || !blobs_open(data_dir, &services->blobs, err) ||
 		!open_catalog(data_dir, services, err) ||
-		!catalog_set_elsewhere(services->catalog, vault_is_shared(app->vault), err) ||
+		!catalog_belong_to(services->catalog, &app->store, err) ||
 		!members_open(data_dir, &app->config->publish.archives, app->config->storage.keep_free_bytes,
 			&services->members, err) ||
 		!members_put_aside(services->members, err))
@@ -412,7 +394,8 @@ bool app_open(const struct config *config, struct bucket *bucket, struct app **o
 		"%s://%s", config->server.tls_certificate ? "https" : "http", config->server.listen);
 	atomic_store(&app->node_url, config->store.node_url ? config->store.node_url : app->url);
 	atomic_store(&app->services.url, config->server.public_url ? config->server.public_url : app->url);
-	if (!open_stores(app, err) || !open_services(app, err) || !open_front(app, err)) {
+	if ((bucket && !store_identity_find(bucket, &app->store, err)) || !open_stores(app, err) ||
+		!open_services(app, err) || !open_front(app, err)) {
 		app_close(app);
 		return false;
 	}

@@ -14,7 +14,8 @@ struct app;
 struct bucket;
 
 /* Opens the data folder (refused while another daemon has it), and serves. The configuration must outlive it,
- * and so must the bucket that it shares with other nodes, which was proved; NULL: it is alone. */
+ * and so must the bucket that it shares with other nodes, which was proved; NULL: it is alone. ERR_CONFLICT
+ * where the folder has modules that the bucket may not have. */
 bool app_open(const struct config *config, struct bucket *bucket, struct app **out, struct err *err);
 
 /* "http://127.0.0.1:8080": where it listens. */

@@ -17,6 +17,7 @@
 #include "server/registry/import_foreign.h"
 #include "server/registry/reclaimable.h"
 #include "server/store/catalog/catalog_opening.h"
+#include "server/store/catalog/catalog_store.h"
 #include "server/vault/vault_alone.h"
 
 /* ---- where to ---- */
@@ -95,13 +96,27 @@ static bool open_place(const struct import_options *options, const char *data_di
 	return true;
 }
 
+/* Whoever takes the folder for a bucket's index believes that the bucket has all that is there. */
+static bool check_store(struct catalog *catalog, struct err *err)
+{
+	struct store_id store;
+
+	if (!catalog_find_store(catalog, &store, err))
+		return false;
+	return !*store.text || err_set(err, ERR_BAD_REQUEST,
+				       "this is the folder of a node over a bucket, into which a bundle "
+				       "cannot come yet: publish "
+				       "the modules, or import it into a Larder on a folder");
+}
+
 static bool open_stores(
 	const struct import_options *options, const char *data_dir, struct stores *stores, struct err *err)
 {
 	static const struct archive_limits unpacks_nothing;
 
 	return open_place(options, data_dir, err) && catalog_open(data_dir, &stores->catalog, err) &&
-	       blobs_open(data_dir, &stores->blobs, err) && blobs_hold_drafts(stores->blobs, err) &&
+	       check_store(stores->catalog, err) && blobs_open(data_dir, &stores->blobs, err) &&
+	       blobs_hold_drafts(stores->blobs, err) &&
 	       members_open(data_dir, &unpacks_nothing, 0, &stores->members, err);
 }
 

@@ -154,8 +154,10 @@ static int serve(const struct config *config, struct bucket *bucket, const struc
 	block_signals(&signals);
 	raise_descriptor_limit();
 	give_memory_back();
-	if (!app_open(config, bucket, &app, &err))
-		return command_fail(&err);
+	if (!app_open(config, bucket, &app, &err)) {
+		(void)command_fail(&err);
+		return err.code == ERR_CONFLICT ? COMMAND_MISCONFIGURED : COMMAND_FAILED;
+	}
 	print_address(app);
 	await_end(app, options, &signals);
 	return COMMAND_DONE;
@@ -204,8 +206,9 @@ const struct command command_serve = {
 	.name = "serve",
 	.summary = "run the daemon",
 	.forms = {""},
-	.statuses = "78 where the configuration has faults, or its bucket cannot be trusted: to start again "
-		    "without a change is in vain.",
+	.statuses =
+		"78 where the configuration has faults, its bucket cannot be trusted, or the data folder has "
+		"modules that the bucket may not have: to start again without a change is in vain.",
 	.remarks = "Serves, mirrors and takes modules. Prints \"listening on http://...\" once it is ready.",
 	.groups = {{rows, 0}},
 	.options_size = sizeof(struct options),

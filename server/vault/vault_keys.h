@@ -10,6 +10,7 @@
  * once) gone/<handle>/<version>             a tombstone (created once) docs/<handle>/<version> documentation
  *     leases/<handle>/<version>/<format>  who fetches it
  *     feed/<16 hex>-…                     what has changed, by time
+ *     store-id                            which bucket it is (store_identity.h)
  *     tokens/…, pins/…                    what all nodes are to know
  */
 #ifndef SERVER_VAULT_VAULT_KEYS_H

@@ -5,13 +5,14 @@ import http.client
 import os
 import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
 
-from ceph import KEY, SECRET
+from ceph import DEADLINE_S, KEY, SECRET
 from relay import Relay
-from support.daemon import assert_problem
+from support.daemon import assert_problem, binary
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
 from support.modules import digest, module
 from support.upstream import Answer
@@ -31,6 +32,7 @@ def node(ceph, tmp_path, start):  # noqa: F811
         store = {"kind": "s3", "endpoint": endpoint or ceph.urls[gateway], "bucket": "models", "prefix": f"n/{tmp_path.name.lower()}",
                  "credentials_file": credentials, "timeout_s": 60, "connect_timeout_s": 60, **sections.pop("store", {})}
         daemon = start({"store": store, **sections}, upstreams, name)
+        daemon.store = store
         daemon.again = lambda: begin(name, gateway, upstreams, endpoint, store=store, **sections)
         return daemon
 
@@ -155,6 +157,55 @@ def test_withdrawn_by_one_that_has_it_not(nodes):
     assert b.request("DELETE", PATH, token).status == 200
     assert_problem(fetch(b), 410, "gone")
     assert_problem(b.request("DELETE", "/acme/nothing/1", token), 404, "not-found")
+
+
+# ---- whose folder it is ----
+
+
+def refused(daemon):
+    """Starts a daemon that refuses to serve; what it says."""
+    done = subprocess.run([binary(), "serve", "--config", str(daemon.config_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=DEADLINE_S,
+                          cwd=daemon.folder)
+    assert done.returncode == 78 and "store import" in done.stderr and not done.stdout, done
+    return done.stderr
+
+
+def test_a_folder_is_not_taken_for_the_index_of_a_bucket_that_has_it_not(node, start, objects):  # noqa: F811
+    """One that was alone, also where it was an index before, and that of another bucket. It loses nothing by that."""
+    body = module()
+    alone = start({}, (), "a")
+    alone.publish(PATH, body)
+    alone.stop()
+    over = node("b")
+    over.publish(PATH, module(seed=2))
+    settings = {"store": over.store}
+    over.stop()
+    alone.configure(settings)
+    assert "no bucket's" in refused(alone)
+    alone.configure({})
+    alone.start()
+    assert_has(alone, body)
+    over.configure({"store": {**over.store, "prefix": objects.keys["prefix"] + "/other"}})
+    assert "another bucket's" in refused(over)
+    over.configure(settings)
+    over.start()
+    assert_has(over, module(seed=2))
+    over.stop()
+    over.configure({})
+    over.start()
+    over.stop()
+    over.configure(settings)
+    assert "no bucket's" in refused(over)
+    assert len(bucket(objects, "store-id")) == 1
+
+
+def test_a_bundle_does_not_come_into_a_nodes_folder_beside_its_bucket(node, tmp_path):
+    a = node("a")
+    a.stop()
+    (tmp_path / "b.tar").write_bytes(b"")
+    done = subprocess.run([binary(), "import", str(tmp_path / "b.tar"), "--data", str(a.data)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=DEADLINE_S)
+    assert done.returncode == 1 and "over a bucket" in done.stderr, done
 
 
 # ---- mirrored ----

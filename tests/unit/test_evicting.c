@@ -9,6 +9,7 @@
 
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_space.h"
+#include "server/store/catalog/catalog_store.h"
 #include "tests/unit/catalog_place.h"
 
 /* MANY: more than one transaction looks at, or frees. */
@@ -205,22 +206,48 @@ static void publish(struct place *place, int first, int last)
  * again. */
 static void what_is_elsewhere_may_go(void **state)
 {
+	static const struct store_id bucket = {"1a"}, none = {""};
 	struct err err = {0};
 
 	fill_with(*state, 0, 9);
 	publish(*state, 1, 3);
 	assert_int_equal(mirrored_bytes(*state), 6 * BYTES);
-	assert_true(catalog_set_elsewhere(catalog_of(state), true, &err));
-	assert_true(catalog_set_elsewhere(catalog_of(state), true, &err));
+	assert_true(catalog_join_store(catalog_of(state), &bucket, &err));
+	assert_true(catalog_join_store(catalog_of(state), &bucket, &err));
 	assert_int_equal(mirrored_bytes(*state), 9 * BYTES);
 	publish(*state, 4, 5);
 	assert_int_equal(mirrored_bytes(*state), 9 * BYTES);
-	assert_true(catalog_set_elsewhere(catalog_of(state), false, &err));
+	assert_true(catalog_join_store(catalog_of(state), &none, &err));
 	assert_int_equal(mirrored_bytes(*state), 4 * BYTES);
 	assert_int_equal(evict_all(*state), 4);
-	assert_true(catalog_set_elsewhere(catalog_of(state), true, &err));
+	assert_true(catalog_join_store(catalog_of(state), &bucket, &err));
 	assert_int_equal(evict_all(*state), 5);
 	assert_int_equal(mirrored_bytes(*state), 0);
+}
+
+/* A folder with modules is taken for the index of that bucket only that has them; without any, for each. */
+static void a_folder_belongs_to_one_bucket(void **state)
+{
+	static const struct store_id none = {""}, one = {"1a"}, other = {"2b"};
+	struct err err = {0};
+
+	assert_true(catalog_belong_to(catalog_of(state), &one, &err));
+	assert_true(catalog_belong_to(catalog_of(state), &other, &err));
+	fill_with(*state, 0, 9);
+	publish(*state, 1, 3);
+	assert_true(catalog_belong_to(catalog_of(state), &other, &err));
+	assert_false(catalog_belong_to(catalog_of(state), &one, &err));
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_non_null(strstr(err.text, "another bucket's"));
+	/* What it takes alone, no bucket has. */
+	assert_true(catalog_belong_to(catalog_of(state), &none, &err));
+	assert_false(catalog_belong_to(catalog_of(state), &other, &err));
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_non_null(strstr(err.text, "store import"));
+	assert_int_equal(mirrored_bytes(*state), 6 * BYTES);
+	assert_true(catalog_join_store(catalog_of(state), &one, &err));
+	assert_true(catalog_belong_to(catalog_of(state), &one, &err));
+	assert_int_equal(mirrored_bytes(*state), 9 * BYTES);
 }
 
 int main(void)
@@ -232,6 +259,7 @@ int main(void)
 		TEST(what_is_unpinned_may_go),
 		TEST(what_another_pin_holds_stays),
 		TEST(what_is_elsewhere_may_go),
+		TEST(a_folder_belongs_to_one_bucket),
 	};
 
 	return cmocka_run_group_tests_name("evicting", tests, NULL, NULL);

@@ -10,10 +10,6 @@
 
 enum statement {
 	SUM_MIRRORED,
-	FIND_ELSEWHERE,
-	NOTE_ELSEWHERE,
-	KEEP_NONE,
-	KEEP_PUBLISHED,
 	FIND_EVICTABLE,
 	FIND_NAMES,
 	NOTE_PINNED,
@@ -29,13 +25,6 @@ enum { LOOKED_AT_ONCE = 1024 };
 
 static const char *const sql[] = {
 	[SUM_MIRRORED] = "SELECT mirrored_bytes FROM space",
-	[FIND_ELSEWHERE] = "SELECT elsewhere FROM space",
-	[NOTE_ELSEWHERE] = "UPDATE space SET elsewhere = ?1",
-	[KEEP_NONE] = "UPDATE blobs SET published = 0 WHERE published = 1",
-	[KEEP_PUBLISHED] =
-		"UPDATE blobs SET published = 1 WHERE published = 0"
-		" AND (EXISTS (SELECT 1 FROM artifacts a JOIN versions v ON v.id = a.version_id"
-		" WHERE a.blob_id = blobs.id AND a.source = 'published' AND v.state <> 'withdrawn'))",
 	[FIND_EVICTABLE] = "SELECT id, digest, size_bytes, used_at FROM blobs"
 			   " WHERE cached = 1 AND published = 0 AND pinned_by IS NULL"
 			   " AND (used_at, id) > (?1, ?2)"
@@ -64,36 +53,6 @@ bool catalog_mirrored_bytes(struct catalog *catalog, int64_t *out_bytes, struct 
 		return false;
 	*out_bytes = bytes;
 	return true;
-}
-
-static bool is_elsewhere(struct txn *txn, bool *out, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ELSEWHERE], NULL, 0);
-
-	*out = rows_next(rows) && rows_int(rows, 0);
-	return rows_done(rows, err);
-}
-
-static bool find_elsewhere(struct catalog *catalog, bool *out, struct err *err)
-{
-	AUTO_TXN struct txn *txn = NULL;
-
-	return db_read(catalog->db, &txn, err) && is_elsewhere(txn, out, err);
-}
-
-bool catalog_set_elsewhere(struct catalog *catalog, bool elsewhere, struct err *err)
-{
-	AUTO_TXN struct txn *txn = NULL;
-	bool before;
-
-	if (!find_elsewhere(catalog, &before, err))
-		return false;
-	if (before == elsewhere)
-		return true;
-	return db_write(catalog->db, &txn, err) &&
-	       txn_run(txn, sql[NOTE_ELSEWHERE], VALUES(v_int(elsewhere)), err) &&
-	       txn_run(txn, sql[elsewhere ? KEEP_NONE : KEEP_PUBLISHED], NULL, 0, err) &&
-	       txn_commit(txn, err);
 }
 
 /* ---- pins ---- */

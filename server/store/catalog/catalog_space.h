@@ -17,10 +17,6 @@
 /* The bytes of all blobs in the store that no published version needs. */
 bool catalog_mirrored_bytes(struct catalog *catalog, int64_t *out_bytes, struct err *err);
 
-/* Notes whether all that was published is elsewhere, too, and need not stay here: then it counts among what
- * is mirrored, and may be evicted. Quick where nothing changes. */
-bool catalog_set_elsewhere(struct catalog *catalog, bool elsewhere, struct err *err);
-
 /* What an eviction is to reach, and what it reached. */
 struct eviction {
 	int64_t wanted_bytes;

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/store/catalog/catalog_rows.h"
+
+enum statement { FIND_STORE, NOTE_STORE, KEEP_NONE, KEEP_PUBLISHED, HAS_MODULES };
+
+static const char *const sql[] = {
+	[FIND_STORE] = "SELECT store_id, elsewhere FROM space",
+	[NOTE_STORE] = "UPDATE space SET store_id = ?1, elsewhere = ?2",
+	[KEEP_NONE] = "UPDATE blobs SET published = 0 WHERE published = 1",
+	[KEEP_PUBLISHED] =
+		"UPDATE blobs SET published = 1 WHERE published = 0"
+		" AND (EXISTS (SELECT 1 FROM artifacts a JOIN versions v ON v.id = a.version_id"
+		" WHERE a.blob_id = blobs.id AND a.source = 'published' AND v.state <> 'withdrawn'))",
+	[HAS_MODULES] = "SELECT EXISTS (SELECT 1 FROM artifacts)"
+			" OR EXISTS (SELECT 1 FROM versions WHERE state = 'withdrawn')",
+};
+
+struct standing {
+	struct store_id store;
+	bool elsewhere;
+};
+
+static bool read_standing(struct catalog *catalog, struct standing *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	*out = (struct standing){0};
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_STORE], NULL, 0);
+	if (rows_next(rows)) {
+		(void)snprintf(out->store.text, sizeof out->store.text, "%s", rows_text(rows, 0));
+		out->elsewhere = rows_int(rows, 1) != 0;
+	}
+	return rows_done(rows, err);
+}
+
+bool catalog_find_store(struct catalog *catalog, struct store_id *out, struct err *err)
+{
+	struct standing standing;
+
+	if (!read_standing(catalog, &standing, err))
+		return false;
+	*out = standing.store;
+	return true;
+}
+
+bool catalog_join_store(struct catalog *catalog, const struct store_id *store, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	bool elsewhere = *store->text != '\0';
+	struct standing before;
+
+	if (!read_standing(catalog, &before, err))
+		return false;
+	if (before.elsewhere == elsewhere && strcmp(before.store.text, store->text) == 0)
+		return true;
+	return db_write(catalog->db, &txn, err) &&
+	       txn_run(txn, sql[NOTE_STORE], VALUES(v_text(store->text), v_int(elsewhere)), err) &&
+	       txn_run(txn, sql[elsewhere ? KEEP_NONE : KEEP_PUBLISHED], NULL, 0, err) &&
+	       txn_commit(txn, err);
+}
+
+static bool has_modules(struct catalog *catalog, bool *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[HAS_MODULES], NULL, 0);
+	*out = rows_next(rows) && rows_int(rows, 0);
+	return rows_done(rows, err);
+}
+
+bool catalog_belong_to(struct catalog *catalog, const struct store_id *store, struct err *err)
+{
+	struct store_id before;
+	bool some = false;
+
+	if (!catalog_find_store(catalog, &before, err))
+		return false;
+	if (*store->text && strcmp(before.text, store->text) != 0) {
+		if (!has_modules(catalog, &some, err))
+			return false;
+		if (some)
+			return err_set(err, ERR_CONFLICT,
+				"the data folder has modules that this bucket may not have: it is %s. Have "
+				"\"larder store import\" send them there, or begin with an empty folder "
+				"(storage.data_dir)",
+				*before.text ? "another bucket's" : "no bucket's");
+	}
+	return catalog_join_store(catalog, store, err);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which daemon has a data folder: the kernel knows, and lets go of it when the process ends. */
+#ifndef SERVER_STORE_FOLDER_LOCK_H
+#define SERVER_STORE_FOLDER_LOCK_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+
+/* Takes the folder for a daemon, or for what must not be done beside one, until *out_fd is closed; makes it
+ * where there is none. ERR_BUSY, with what to do, while a daemon has it. */
+bool folder_lock_take(const char *data_dir, int *out_fd, struct err *err);
+
+#endif
