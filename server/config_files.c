@@ -61,7 +61,7 @@ bool config_read_map(struct config *config, struct err *err)
 
 	if (config->hub.kaggle_map && !kaggle_map_read(config->hub.kaggle_map, &own, err))
 		return false;
-	config->hub.places = kaggle_places_create(own);
+	config->hub.places = kaggle_places_create(own, config->mirror.allow, config->mirror.deny);
 	for (size_t i = 0; i < config->upstream_count; i++) {
 		if (config->upstreams[i].kind == UPSTREAM_KAGGLE)
 			config->upstreams[i].places = config->hub.places;

@@ -9,6 +9,7 @@
 #include "common/own.h"
 #include "server/module/archives/advice.h"
 #include "server/module/framework.h"
+#include "server/store/catalog/catalog_spellings.h"
 
 /* Values beside those of the formats table. */
 static const struct {
@@ -230,6 +231,7 @@ bool hub_url_read(
 	apply_place(place, &hub_url, &given);
 	use = !given ? PATH_ANY : hub_url.wanted == WANTED_MEMBER ? PATH_MEMBER : PATH_WHOLE;
 	if (!catalog_read_path(catalog, path, use, &hub_url.name, &hub_url.member, err) ||
+		(catalog && !catalog_settle_name(catalog, &hub_url.name, err)) ||
 		!judge(&hub_url, given, err))
 		return false;
 	*out = hub_url;

@@ -26,7 +26,8 @@ struct hub_url {
 };
 
 /* Reads a request for a hub URL (INTERFACE: section 2). Where its path can be read in several ways, the
- * catalog decides; NULL: the grammar. ERR_BAD_REQUEST with a sentence. */
+ * catalog decides, as it does of spellings of a framework; NULL: the grammar. ERR_BAD_REQUEST with a
+ * sentence. */
 bool hub_url_read(
 	const struct request *request, struct catalog *catalog, struct hub_url *out, struct err *err);
 void hub_url_finish(struct hub_url *hub_url);

@@ -368,7 +368,7 @@ void errand_run(struct services *services, const struct errand_kind *kind, struc
 	errand->rounds = rounds_of(request);
 	if (request->method == METHOD_GET)
 		errand->rings_at_ms = clock_monotonic_ms() + ROUND_MS;
-	if (!model_ref_resolve(&errand->ref, services->catalog, &known, &err))
+	if (!model_ref_resolve(&errand->ref, services->catalog, false, &known, &err))
 		fail(errand, &err, reply);
 	else if (kind->needs_version)
 		seek_latest(errand, request, reply);

@@ -246,7 +246,7 @@ static void make_first(struct services *services, struct request *request, struc
 	bool known;
 	struct err err;
 
-	if (!model_ref_resolve(ref, services->catalog, &known, &err) ||
+	if (!model_ref_resolve(ref, services->catalog, true, &known, &err) ||
 		!may_publish(services, request, ref, &err))
 		return problem_reply(reply, &err);
 	if (!known)
@@ -261,7 +261,7 @@ static void make_next(struct services *services, struct request *request, struct
 	bool known;
 	struct err err;
 
-	if (model_ref_resolve(ref, services->catalog, &known, &err) &&
+	if (model_ref_resolve(ref, services->catalog, true, &known, &err) &&
 		may_publish(services, request, ref, &err))
 		make(services, request, ref, tree, reply);
 	else

@@ -15,6 +15,7 @@ void model_ref_finish(struct model_ref *ref)
 {
 	free(ref->model);
 	free(ref->variation);
+	free(ref->written);
 	free(ref->file);
 	*ref = (struct model_ref){0};
 }
@@ -55,6 +56,7 @@ bool model_ref_set(struct model_ref *out, const char *model, const char *framewo
 	if (!is_slug(variation) || !framework || !framework_read(framework, &ref.framework))
 		return err_set(err, ERR_BAD_REQUEST,
 			"A model's handle has four parts, as in \"google/nnlm/tensorFlow2/en-dim50\".");
+	ref.written = mem_dup(framework);
 	ref.name.version = version;
 	ref.name.format = ref.framework.format;
 	if (!write_handle(&ref, ref.framework.word, err))
@@ -157,15 +159,11 @@ bool model_ref_read_json(const json_t *body, bool with_version, struct model_ref
 
 /* ---- what is known ---- */
 
-static bool takes(const void *context, const char *word, size_t length)
-{
-	return framework_is(context, word, length);
-}
-
-bool model_ref_resolve(struct model_ref *ref, struct catalog *catalog, bool *known, struct err *err)
+bool model_ref_resolve(
+	struct model_ref *ref, struct catalog *catalog, bool for_upload, bool *known, struct err *err)
 {
 	const struct spelling spelling = {
-		ref->model, ref->variation, takes, &ref->framework, ref->name.version};
+		ref->model, ref->variation, &ref->framework, ref->written, ref->name.version, for_upload};
 
 	return catalog_find_spelling(catalog, &spelling, ref->name.handle, known, err);
 }

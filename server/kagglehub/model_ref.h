@@ -16,6 +16,7 @@ struct catalog;
 struct model_ref {
 	char *model; /* "google/nnlm" */
 	char *variation;
+	char *written; /* the framework, as it was asked for */
 	struct framework framework;
 	struct name name; /* version 0 where none is given; format: the one that it comes in first of all */
 	char *file;       /* NULL: all of it */
@@ -40,7 +41,9 @@ bool model_ref_read_json(const json_t *body, bool with_version, struct model_ref
 /* "<owner>/<model>", of a body or of what a path begins with; NULL with ERR_BAD_REQUEST. free() it. */
 char *model_ref_model(const char *owner, const char *model, struct err *err);
 
-/* Takes the spelling of the framework under which the handle is known here, if there is one; *known tells. */
-bool model_ref_resolve(struct model_ref *ref, struct catalog *catalog, bool *known, struct err *err);
+/* Takes the handle that the spelling stands for (catalog_find_spelling), if one is known here; *known tells.
+ */
+bool model_ref_resolve(
+	struct model_ref *ref, struct catalog *catalog, bool for_upload, bool *known, struct err *err);
 
 #endif

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/globs.h"
 #include "common/mem.h"
+#include "server/module/handle_globs.h"
 #include "server/registry/cdn_loop.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_known.h"
@@ -48,9 +48,9 @@ static bool check_policy(const struct admission *admission, const struct name *n
 	const char *allow = admission->rules.allow;
 	const char *deny = admission->rules.deny;
 
-	if (deny && globs_match(deny, name->handle))
+	if (deny && handle_globs_match(deny, name->handle))
 		return err_set(err, ERR_BLOCKED_BY_POLICY, "%s is denied here by mirror.deny", name->handle);
-	if (allow && !globs_match(allow, name->handle))
+	if (allow && !handle_globs_match(allow, name->handle))
 		return err_set(err, ERR_BLOCKED_BY_POLICY, "%s is not among what mirror.allow lets in",
 			name->handle);
 	return true;
@@ -63,6 +63,16 @@ static bool some_upstream_may_have(const struct admission *admission, const stru
 			return true;
 	}
 	return false;
+}
+
+static bool refuse_unreachable(const struct admission *admission, const struct name *name, struct err *err)
+{
+	for (size_t i = 0; i < admission->rules.upstream_count; i++) {
+		if (!upstream_check_place(&admission->rules.upstreams[i], name, err))
+			return false;
+	}
+	return err_set(err, ERR_NOT_FOUND, "%s is not here, and no configured upstream may have it",
+		name_path(name).text);
 }
 
 static bool refuse_again(
@@ -141,8 +151,7 @@ bool admission_check(
 	/* A site without a way out may have none, and still tells what it lacks. */
 	if (!some_upstream_may_have(admission, name) &&
 		!(admission_is_offline(admission) && !admission->rules.upstream_count))
-		return err_set(err, ERR_NOT_FOUND, "%s is not here, and no configured upstream may have it",
-			name_path(name).text);
+		return refuse_unreachable(admission, name, err);
 	if (!check_memory(admission, known, err))
 		return false;
 	if (admission_is_offline(admission))
@@ -160,7 +169,7 @@ static const char *deciding_rule(const struct admission *admission, const struct
 {
 	const struct admission_rules *rules = &admission->rules;
 
-	if (rules->deny && globs_match(rules->deny, name->handle))
+	if (rules->deny && handle_globs_match(rules->deny, name->handle))
 		return "mirror.deny";
 	return rules->allow ? "mirror.allow" : rules->deny ? "mirror.deny" : NULL;
 }

@@ -13,8 +13,9 @@
 struct kaggle_map;
 struct kaggle_places;
 
-/* Takes over the operator's map; NULL: he has none. destroy takes NULL. */
-struct kaggle_places *kaggle_places_create(struct kaggle_map *own);
+/* Takes over the operator's map; NULL: he has none. What mirror.allow and mirror.deny (NULL: unset; they must
+ * outlive it) do not let in is no place. destroy takes NULL. */
+struct kaggle_places *kaggle_places_create(struct kaggle_map *own, const char *allow, const char *deny);
 void kaggle_places_destroy(struct kaggle_places *places);
 AUTO_CLEANER(own_kaggle_places, struct kaggle_places *, kaggle_places_destroy)
 #define AUTO_KAGGLE_PLACES AUTO(own_kaggle_places)
@@ -24,5 +25,8 @@ void kaggle_places_import(struct kaggle_places *places, struct kaggle_map *impor
 
 /* As kaggle_map_find. NULL has none. */
 bool kaggle_places_find(struct kaggle_places *places, const struct name *name, struct name *out);
+
+/* The rule that keeps its place, *out, from being one; NULL: none does. */
+const char *kaggle_places_forbidden(struct kaggle_places *places, const struct name *name, struct name *out);
 
 #endif

@@ -7,11 +7,11 @@
 #include <strings.h>
 
 #include "common/buffer.h"
-#include "common/globs.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/secrets.h"
 #include "common/uri.h"
+#include "server/module/handle_globs.h"
 #include "server/upstream/kaggle.h"
 #include "server/upstream/kaggle_places.h"
 #include "server/upstream/proxy_address.h"
@@ -308,12 +308,23 @@ bool upstream_check(const struct upstream *upstream, struct err *err)
 bool upstream_may_have(const struct upstream *upstream, const struct name *name)
 {
 	struct name memory;
+	const struct name *there = known_as(upstream, name, &memory);
 
-	if (upstream->match && !globs_match(upstream->match, name->handle))
+	if (upstream->match && !handle_globs_match(upstream->match, there->handle))
 		return false;
 	if (upstream->formats && !list_has(upstream->formats, formats[name->format].name))
 		return false;
-	return kind_of(upstream)->may_have(upstream, known_as(upstream, name, &memory));
+	return kind_of(upstream)->may_have(upstream, there);
+}
+
+bool upstream_check_place(const struct upstream *upstream, const struct name *name, struct err *err)
+{
+	struct name place;
+	const char *rule = kaggle_places_forbidden(upstream->places, name, &place);
+
+	return !rule || err_set(err, ERR_BLOCKED_BY_POLICY,
+				"%.200s would be fetched as %.200s, which %s does not let in", name->handle,
+				place.handle, rule);
 }
 
 char *upstream_url(const struct upstream *upstream, const struct name *name)

@@ -48,9 +48,13 @@ bool upstream_check(const struct upstream *upstream, struct err *err);
 /* Checks the address of a proxy ("http://proxy.example:3128"), or "none". ERR_BAD_REQUEST. */
 bool upstream_check_proxy(const char *proxy, struct err *err);
 
-/* Whether this upstream may have the artifact (match, formats; a template that does not name {query} or
- * {format} has one format only: the one that formats lists, or else tf-hub). */
+/* Whether this upstream may have the artifact (match, which the handle is held against that it has there;
+ * formats; a template that does not name {query} or {format} has one format only: the one that formats lists,
+ * or else tf-hub). */
 bool upstream_may_have(const struct upstream *upstream, const struct name *name);
+
+/* ERR_BLOCKED_BY_POLICY where what the name stands for there is not to come in. */
+bool upstream_check_place(const struct upstream *upstream, const struct name *name, struct err *err);
 
 /* Whether it has an address for a handle alone, so that it can be asked which version is the latest. */
 bool upstream_tells_latest(const struct upstream *upstream);

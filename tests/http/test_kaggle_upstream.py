@@ -74,6 +74,7 @@ def test_what_maps_to_what(kaggle, mirror, framework, suffix, body):
     assert "authorization" not in kaggle.bucket.requests[0].headers
     asked = kaggle.api.count()
     assert larder.get(f"/google/nnlm/{framework}/en-dim50/1{suffix}").body == body and kaggle.api.count() == asked
+    assert larder.handles() == [f"google/nnlm/{spelled}/en-dim50"]
     assert_nothing_secret(larder)
 
 
@@ -405,6 +406,30 @@ def test_old_names(kaggle, mapped, old, place):
 
 def test_latest_version_of_an_old_name(mapped):
     assert mapped.get(f"/google/same{HUB}").header("Location").endswith(f"/google/same/4{HUB}")
+
+
+@pytest.mark.parametrize("key, pattern, passes", [
+    ("deny", "google/nnlm/*", False), ("deny", "google/nnlm/TENSORFLOW2/*", False), ("deny", "google/nnlm-*", False), ("deny", "google/other/*", True),
+    ("allow", "google/nnlm-*", False), ("allow", "google/nnlm-*, google/nnlm/*", True),
+    ("match", "google/nnlm-*", False), ("match", "google/nnlm/tensorflow_2/*", True)])
+@pytest.mark.parametrize("imported", [False, True], ids=["own", "imported"])
+def test_rules_hold_for_the_place_of_an_old_name(kaggle, start, tmp_path, tree, key, pattern, passes, imported):
+    """Not for the name alone that it is asked for by."""
+    (tmp_path / "map").write_text("" if imported else MAP)
+    kaggle.publish(HANDLE, 1, Version(MODULE))
+    larder = start({"mirror": {"private_upstreams": "on", **({} if key == "match" else {key: pattern})}, "hub": {"kaggle_map": tmp_path / "map"},
+                    "upstream kaggle": {"kind": "kaggle", "url": kaggle.url, **({"match": pattern} if key == "match" else {})}})
+    if imported:
+        import_docs(larder, tree)
+    reply = larder.get(f"/google/nnlm-en-dim50/2{HUB}")
+    if passes:
+        assert reply.status == 200 and reply.body == MODULE
+    elif key == "match":
+        assert_problem(reply, 404, "not-found")
+    else:
+        detail = assert_problem(reply, 403, "blocked-by-policy")["detail"]
+        assert f"mirror.{key}" in detail and (pattern == "google/nnlm-*" and key == "deny" or HANDLE in detail), detail
+    assert bool(kaggle.api.count()) == passes
 
 
 @pytest.mark.parametrize("old", ["google/nnlm-en-dim50/1", "google/nnlm-en-dim50", "google/sam/4"])

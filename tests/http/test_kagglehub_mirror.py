@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified kagglehub, both generations, through a mirror of Kaggle: the first time from there, then without it."""
 import json
+import sqlite3
 
 import pytest
 from support import modules
+from support.daemon import assert_problem
 from support.kaggle import Kaggle, Version
 from support.kagglehub import KaggleError
 from test_kagglehub import CLIENTS, MODEL, files_of, packed
@@ -81,3 +83,88 @@ def test_files_whose_names_look_like_versions(larder, connect):
 def test_what_kaggle_has_not(mirror, connect):
     with pytest.raises(KaggleError, match="(?i)not"):
         connect(mirror).model_download("google/nnlm/tensorFlow2/en-dim50/9")
+
+
+# ---- spellings --------------------------------------------------------------------------------------------------------------
+
+SPELLINGS = ["PYTORCH", "PyTorch", "p_yTorch", "pytorch_", "pyTorch"]
+OURS, FOREIGN = {"w.bin": b"ours"}, {"w.bin": b"foreign"}
+ARCHIVE = "?archive-format=compressed"
+
+
+def serve_foreign(kaggle, *versions):
+    for number in versions:
+        kaggle.publish("acme/m/pyTorch/v", number, Version(packed(FOREIGN), FOREIGN))
+
+
+@pytest.mark.parametrize("word", SPELLINGS)
+def test_a_stranger_changes_nothing_of_what_is_published(kaggle, mirror, connect, word):
+    """Whatever he has fetched under another spelling: neither what is loaded, nor the newest, nor where the publisher publishes."""
+    serve_foreign(kaggle, 1, 2)
+    client = connect(mirror, mirror.token("publish:acme/m/pyTorch/*"))
+    for _ in range(2):
+        client.model_upload("acme/m/pyTorch/v", OURS)
+    for path in ("/1", "/2", "/1/w.bin", ""):
+        mirror.get(f"/acme/m/{word}/v{path}{ARCHIVE}")
+    assert mirror.handles() == ["acme/m/pyTorch/v"]
+    assert mirror.get(f"/acme/m/{word}/v/1/w.bin?archive-format=file").body == b"ours"
+    for handle in ("acme/m/pyTorch/v/1", "acme/m/pyTorch/v/2", "acme/m/pyTorch/v", f"acme/m/{word}/v/1"):
+        assert connect(mirror).model_download(handle) == OURS, handle
+    client.model_upload("acme/m/pyTorch/v", OURS)
+    assert mirror.handles() == ["acme/m/pyTorch/v"]
+
+
+def fetched_as(larder, word):
+    """Has version 1 fetched, and kept under this spelling, as an earlier Larder kept it."""
+    assert larder.get(f"/acme/m/pyTorch/v/1{ARCHIVE}").status == 200
+    larder.stop()
+    with sqlite3.connect(larder.data / "larder.db") as db:
+        db.execute("UPDATE modules SET handle = ? WHERE handle = 'acme/m/pyTorch/v'", (f"acme/m/{word}/v",))
+    db.close()
+    larder.start()
+
+
+@pytest.mark.parametrize("word", SPELLINGS[:-1])
+def test_a_spelling_that_was_mirrored_beside_what_is_published(kaggle, mirror, connect, word):
+    serve_foreign(kaggle, 1)
+    fetched_as(mirror, word)
+    before = mirror.get(f"/acme/m/{word}/v/1{ARCHIVE}").body
+    client = connect(mirror, mirror.token("publish:acme/m/pyTorch/*"))
+    assert client.model_download("acme/m/pyTorch/v/1") == FOREIGN, "there is no other yet"
+    client.model_upload("acme/m/pyTorch/v", OURS)
+    for handle in ("acme/m/pyTorch/v/1", "acme/m/pyTorch/v", f"acme/m/{word}/v"):
+        assert client.model_download(handle) == OURS, handle
+    assert mirror.get(f"/acme/m/{word}/v/1{ARCHIVE}").body == before, "what an address answers never changes"
+    assert sorted(mirror.handles()) == sorted([f"acme/m/{word}/v", "acme/m/pyTorch/v"])
+
+
+@pytest.mark.parametrize("word", SPELLINGS)
+def test_a_model_is_fetched_once_whatever_its_spelling(kaggle, mirror, connect, word):
+    serve_foreign(kaggle, 1)
+    bodies = {mirror.get(f"/acme/m/{one}/v/1{ARCHIVE}").body for one in [word] + SPELLINGS}
+    assert bodies == {packed(FOREIGN)} and kaggle.bucket.count() == 1
+    assert mirror.handles() == ["acme/m/pyTorch/v"]
+    assert connect(mirror).model_download(f"acme/m/{word}/v/1") == FOREIGN and kaggle.bucket.count() == 1
+
+
+def restricted(start, kaggle, **rules):
+    return start({"mirror": {"private_upstreams": "on", **rules}, "upstream kaggle": {"kind": "kaggle", "url": kaggle.url}})
+
+
+@pytest.mark.parametrize("rule", SPELLINGS)
+@pytest.mark.parametrize("key", ["deny", "allow", "match"])
+def test_rules_hold_for_each_spelling(kaggle, start, connect, key, rule):
+    """However they spell it themselves."""
+    serve_foreign(kaggle, 1)
+    other = "acme/other/pyTorch/v"
+    kaggle.publish(other, 1, Version(packed(FOREIGN), FOREIGN))
+    pattern = f"x/*, acme/m/{rule}/*"
+    settings = {"mirror": {"private_upstreams": "on", **({} if key == "match" else {key: pattern})},
+                "upstream kaggle": {"kind": "kaggle", "url": kaggle.url, **({"match": pattern} if key == "match" else {})}}
+    larder = start(settings)
+    for word in SPELLINGS:
+        for handle in ("acme/m", "acme/other"):
+            reply = larder.get(f"/{handle}/{word}/v/1{ARCHIVE}")
+            assert (reply.status == 200) == ((handle == "acme/m") != (key == "deny")), (reply, word, handle)
+    with pytest.raises(KaggleError, match="40[34]"):
+        connect(larder).model_download("acme/m/pyTorch/v/1" if key == "deny" else "acme/other/pyTorch/v/1")
