@@ -39,7 +39,7 @@ static bool find_collection(const struct ask *ask, const struct collection_part 
 		return false;
 	return found ||
 	       err_set(err, ERR_NOT_FOUND,
-		       "No collection %.100s is known here; the list of collections has those that are.",
+		       "No collection %.90s is known here. /api/v1/collections lists those that are.",
 		       handle);
 }
 

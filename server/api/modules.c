@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/mem.h"
 #include "common/own.h"
 #include "server/api/answer.h"
+#include "server/api/api_address.h"
 #include "server/api/page.h"
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_listing.h"
@@ -132,6 +134,7 @@ static json_t *head_json(const struct services *services, const char *handle, st
 {
 	AUTO(module_summary_finish) struct module_summary summary = {0};
 	AUTO(version_list_finish) struct version_list last = {0};
+	AUTO_FREE char *sentence = NULL;
 	bool found;
 
 	if (!catalog_find_module(services->catalog, handle, &summary, &found, err))
@@ -143,8 +146,8 @@ static json_t *head_json(const struct services *services, const char *handle, st
 		return NULL;
 	if (last.count > 0)
 		return inactive_json(handle, &last.items[0]);
-	(void)err_set(
-		err, ERR_NOT_FOUND, "No module %s is known here; a search finds those that are.", handle);
+	sentence = mem_printf("No module %.90s is known here.", handle);
+	(void)api_address_refuse_unknown(sentence, handle, err);
 	return NULL;
 }
 

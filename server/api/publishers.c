@@ -26,7 +26,7 @@ static bool find_publisher(
 		return false;
 	return found ||
 	       err_set(err, ERR_NOT_FOUND,
-		       "No publisher \"%.100s\" is known here; the list of publishers has those that are.",
+		       "No publisher \"%.90s\" is known here. /api/v1/publishers lists those that are.",
 		       name);
 }
 

@@ -38,9 +38,9 @@ json_t *ask_signatures(const struct ask *ask, struct err *err)
 	model = version_model(&details, format);
 	if (!model) {
 		(void)err_set(err, ERR_NOT_FOUND,
-			"Version %s has no model here whose signatures are known; "
-			"its artifacts tell which formats it has.",
-			name_path(&name).text);
+			"Version %.80s has no model here whose signatures are known. /api/v1/modules/%.80s "
+			"tells which formats it has.",
+			name_path(&name).text, name_path(&name).text);
 		return NULL;
 	}
 	object = json_pack("{s:s, s:I, s:s, s:o}", "handle", name.handle, "version", (json_int_t)name.version,

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/version.h"
 
+#include <string.h>
+
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
+#include "server/api/api_address.h"
 #include "server/api/family.h"
 #include "server/api/fills.h"
 #include "server/api/model.h"
@@ -12,6 +15,7 @@
 #include "server/registry/mirror.h"
 #include "server/module/safety/safety_rules.h"
 #include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_versions.h"
 
 bool version_named(const struct ask *ask, struct name *out, struct err *err)
@@ -20,11 +24,20 @@ bool version_named(const struct ask *ask, struct name *out, struct err *err)
 	return name_parse_versioned(ask->rest, out, err);
 }
 
-static bool refuse_unknown(const struct name *name, struct err *err)
+/* Where its module is known, that has others. */
+static bool refuse_unknown(const struct services *services, const struct name *name, struct err *err)
 {
+	AUTO(module_summary_finish) struct module_summary module = {0};
+	AUTO_FREE char *sentence = mem_printf("Version %.90s is not known here.", name_path(name).text);
+	bool found;
+
+	if (!catalog_find_module(services->catalog, name->handle, &module, &found, err))
+		return false;
+	if (!found || strlen(name->handle) > 80)
+		return api_address_refuse_unknown(sentence, name->handle, err);
 	return err_set(err, ERR_NOT_FOUND,
-		"Version %s is not known here; what is known of its module lists the versions that are.",
-		name_path(name).text);
+		"Version %s is not known here. /api/v1/modules/%s lists the versions that are.",
+		name_path(name).text, name->handle);
 }
 
 static bool refuse_withdrawn(const struct name *name, struct err *err)
@@ -41,7 +54,7 @@ bool version_look(const struct services *services, const struct name *name, stru
 	if (!catalog_find_version(services->catalog, name, &details, &found, err))
 		return false;
 	if (!found)
-		return refuse_unknown(name, err);
+		return refuse_unknown(services, name, err);
 	*out = details;
 	return true;
 }
@@ -80,7 +93,7 @@ bool version_find_artifact(
 	if (!catalog_find_artifact(services->catalog, name, &artifact, &found, err))
 		return false;
 	if (!found)
-		return refuse_unknown(name, err);
+		return refuse_unknown(services, name, err);
 	if (artifact.state == STATE_WITHDRAWN)
 		return refuse_withdrawn(name, err);
 	*out = artifact;

@@ -5,6 +5,7 @@
 
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/api/api_address.h"
 #include "server/command/text_table.h"
 
 /* What commands can do something about has a code of its own. */
@@ -61,13 +62,30 @@ static char *sentence_of(const char *detail)
 	return mem_dup_n(detail, length);
 }
 
+/* With the command in place of an address of the API, for both tell the same; without a sentence that names
+ * what no command tells. */
+static char *as_commands(const char *sentence)
+{
+	static const char *const commands[API_PLACE_COUNT] = {
+		[API_PLACE_SEARCH] = "`larder list", [API_PLACE_MODULE] = "`larder show"};
+	struct api_address address;
+
+	if (!api_address_find(sentence, &address))
+		return mem_dup(sentence);
+	if (!commands[address.place])
+		return mem_dup_n(sentence, strcspn(sentence, "."));
+	return mem_printf("%.*s%s %s`%s", (int)address.begin, sentence, commands[address.place], address.of,
+		sentence + address.end);
+}
+
 bool remote_refusal_tell(long status, const json_t *problem, struct err *err)
 {
 	const char *detail = json_string_value(json_object_get(problem, "detail"));
 	const char *code = json_string_value(json_object_get(problem, "code"));
 
 	if (detail && code) {
-		AUTO_FREE char *sentence = sentence_of(detail);
+		AUTO_FREE char *whole = sentence_of(detail);
+		AUTO_FREE char *sentence = as_commands(whole);
 
 		(void)err_set(err, code_of(code), "%s (%s).%s", sentence, code, advice_for(code));
 	} else {

@@ -108,7 +108,9 @@ static void write_refusal(
 	struct view *view, const json_t *module, const struct pair *pair, const struct err *err)
 {
 	write_pair(view, module, pair);
-	HTML(&view->html, "<div class=\"notice\">\n<p>%s</p>\n", err->text);
+	HTML(&view->html, "<div class=\"notice\">\n<p>");
+	view_write_detail(view, err->text);
+	HTML(&view->html, "</p>\n");
 	if (err->code == ERR_NOT_FOUND)
 		write_ways(view, fact_text(module, "handle"), pair);
 	HTML(&view->html, "</div>\n");

@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "common/uri.h"
 #include "server/api/answer.h"
+#include "server/api/api_address.h"
 #include "server/api/parameters.h"
 #include "server/http/problem.h"
 #include "server/module/documents/doccode.h"
@@ -170,6 +171,42 @@ void view_send(struct view *view, struct reply *reply, int status)
 		reply_header(reply, "Cache-Control", "no-cache");
 }
 
+/* A page in place of what the API has at an address. */
+static void write_place(struct view *view, const struct api_address *address)
+{
+	static const struct {
+		const char *path;
+		const char *words;
+	} places[API_PLACE_COUNT] = {
+		[API_PLACE_SEARCH] = {"?q=", "Search for "},
+		[API_PLACE_MODULE] = {"", ""},
+		[API_PLACE_PUBLISHERS] = {"-/publishers", "The list of publishers"},
+		[API_PLACE_COLLECTIONS] = {"-/collections", "The list of collections"},
+	};
+
+	HTML(&view->html, "<a href=\"%s/%s", view->root, places[address->place].path);
+	if (address->place == API_PLACE_MODULE)
+		html_path(&view->html, address->of);
+	else if (address->place == API_PLACE_SEARCH)
+		html_query_value(&view->html, address->of);
+	HTML(&view->html, "\">%s%s</a>", places[address->place].words,
+		address->place <= API_PLACE_MODULE ? address->of : "");
+}
+
+void view_write_detail(struct view *view, const char *detail)
+{
+	struct api_address address;
+
+	if (!api_address_find(detail, &address)) {
+		HTML(&view->html, "%s", detail);
+		return;
+	}
+	AUTO_FREE char *before = mem_dup_n(detail, address.begin);
+	HTML(&view->html, "%s", before);
+	write_place(view, &address);
+	HTML(&view->html, "%s", detail + address.end);
+}
+
 void view_refuse(struct view *view, const struct err *err, struct reply *reply)
 {
 	struct html *html = &view->html;
@@ -178,9 +215,11 @@ void view_refuse(struct view *view, const struct err *err, struct reply *reply)
 	if (reply->problem == ERR_NONE)
 		problem_reply(reply, err);
 	view_begin(view, problem_title(err->code), SECTION_NONE, NULL);
-	HTML(html, "<div class=\"prose\">\n<h1>%s</h1>\n<p>%s</p>\n", problem_title(err->code),
-		err->code == ERR_INTERNAL ? "Something went wrong here; the server's log has the details."
-					  : err->text);
+	HTML(html, "<div class=\"prose\">\n<h1>%s</h1>\n<p>", problem_title(err->code));
+	view_write_detail(view, err->code == ERR_INTERNAL
+					? "Something went wrong here; the server's log has the details."
+					: err->text);
+	HTML(html, "</p>\n");
 	if (err->code == ERR_UNAUTHORIZED)
 		HTML(html,
 			"<p>A browser can send one in the address: <code>%s/-/t/&lt;token&gt;/</code>.</p>\n",

@@ -50,6 +50,9 @@ bool view_takes(struct view *view, const char *parameters, struct reply *reply);
 /* Throws away what was written and sends a page that tells of the refusal. */
 void view_refuse(struct view *view, const struct err *err, struct reply *reply);
 
+/* Why something was refused; where that names an address of the API, the page that tells the same. */
+void view_write_detail(struct view *view, const char *detail);
+
 /* <a href> to a path under root, for the caller to close; the path is percent-encoded. */
 void view_link(struct view *view, const char *path);
 

@@ -459,3 +459,30 @@ def test_no_row_is_empty_where_formats_have_no_tensorflow(run, larder):
     for version, size in ((1, 400), (2, 800)):
         larder.publish(f"/acme/js/{version}?tfjs-format=compressed", modules.tfjs_module(2, size))
     assert "TensorFlow" not in run("diff", "acme/js", 1, 2, server=larder.url).stdout
+
+
+@pytest.mark.parametrize("arguments, code, told", [
+    (("show", HANDLE + "/9"), "not-found", f"`larder show {HANDLE}` lists the versions that are"),
+    (("signatures", HANDLE + "/9"), "not-found", f"`larder show {HANDLE}` lists the versions that are"),
+    (("diff", HANDLE, 1, 9), "not-found", f"`larder show {HANDLE}` lists the versions that are"),
+    (("show", "acme/absent"), "not-found", "`larder list absent` finds similar names"),
+    (("lock", "acme/absent/3"), "not-found", "`larder list absent` finds similar names"),
+    (("signatures", "acme/js/1"), "not-found", "`larder show acme/js/1` tells which formats it has"),
+])
+def test_what_is_not_known_is_told_with_a_command_that_helps(run, larder, arguments, code, told):
+    """The API tells an address that does the same."""
+    publish_two(larder)
+    larder.publish("/acme/js/1?tfjs-format=compressed", modules.tfjs_module(1, 400))
+    said = run(*arguments, status=1, server=larder.url).stderr
+    assert told in said and f"({code})" in said and "/api/" not in said, said
+    run(*told.split("`")[1].split()[1:], server=larder.url)
+
+
+@pytest.mark.parametrize("path", ["modules/acme/absent", "modules/acme/absent/1", f"modules/{HANDLE}/9", "publishers/nobody", "collections/acme/none", f"diff/{HANDLE}/1/9",
+                                  "signatures/acme/js/1", "modules/" + "long-" * 40 + "publisher/" + "n" * 200, "modules/" + "p" * 80 + "/" + "n" * 200 + "/1"])
+def test_the_api_tells_an_address_that_helps(larder, path):
+    publish_two(larder)
+    larder.publish("/acme/js/1?tfjs-format=compressed", modules.tfjs_module(1, 400))
+    detail = larder.get("/api/v1/" + path).json()["detail"]
+    address = re.search(r" (/api/v1/\S+) ", detail)[1]
+    assert larder.get(address).status == 200, detail

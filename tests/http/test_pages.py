@@ -439,3 +439,14 @@ def test_tags_of_one_publisher_make_no_page_huge(larder, letter):
     assert browse(larder, "/acme/m1").has_text("and 220 more")
     answer = larder.get("/api/v1/modules?facets=true&limit=1")
     assert len(answer.body) < 150 << 10, len(answer.body)
+
+
+@pytest.mark.parametrize("path, links", [
+    ("/acme/x/9", {"/?q=x"}), ("/-/compare/acme/x?from=1&to=9", {"/acme/x"}), ("/acme/absent", {"/?q=absent"}), ("/acme/deep/absent/3", {"/?q=absent"}),
+    ("/nobody", {"/-/publishers"}), ("/-/collections/acme/none", {"/-/collections"}), ("/-/versions/acme/absent", {"/?q=absent"})])
+def test_who_asks_for_what_is_not_known_is_led_on(larder, path, links):
+    larder.publish("/acme/x/1", modules.module())
+    page = browse(larder, path, 404)
+    assert links <= set(page.links) and not page.has_text("/api/"), page.links
+    for link in links:
+        browse(larder, link)
