@@ -87,12 +87,77 @@ static bool acquire(struct following *following, struct lease_answer *out)
 	return false;
 }
 
+/* ---- of which object the other's bytes are ---- */
+
+static bool is_told(const struct lease_work *work)
+{
+	return *work->upstream != '\0';
+}
+
+static bool is_same_object(const struct lease_work *one, const struct lease_work *other)
+{
+	return strcmp(one->upstream, other->upstream) == 0 && strcmp(one->etag, other->etag) == 0 &&
+	       strcmp(one->last_modified, other->last_modified) == 0 &&
+	       one->total_bytes == other->total_bytes;
+}
+
+static bool has_bytes(const struct following *following)
+{
+	return intake_is_from(following->intake, INTAKE_NODES);
+}
+
+/* What the lease says by now, under which the bytes came. One who changes his object has given bytes of
+ * either. */
+static void note_work(struct following *following, const struct lease_answer *answer)
+{
+	struct held *held = &following->held;
+	const struct lease_holder *holder = &answer->holder;
+
+	if (!has_bytes(following) || answer->standing == LEASE_NEW ||
+		strcmp(held->nonce, holder->nonce) != 0 || !is_told(&holder->work))
+		return;
+	if (!is_told(&held->work))
+		held->work = holder->work;
+	else if (!is_same_object(&held->work, &holder->work))
+		held->is_mixed = true;
+}
+
+enum fitness {
+	FITS,
+	FITS_NOT_YET, /* it is not known what he will fetch */
+	FITS_NOT
+};
+
+/* Whether what this holder gives belongs behind what is here. Where nobody knows of which object that is,
+ * nothing but its digest will tell. */
+static enum fitness judge_holder(const struct following *following, const struct lease_holder *holder)
+{
+	const struct held *held = &following->held;
+
+	if (!has_bytes(following) || held->is_mixed || !is_told(&held->work))
+		return FITS;
+	if (!is_told(&holder->work))
+		return FITS_NOT_YET;
+	return is_same_object(&held->work, &holder->work) ? FITS : FITS_NOT;
+}
+
+/* Before he gives some. */
+static void hold_from(struct following *following, const struct lease_holder *holder)
+{
+	struct held *held = &following->held;
+	bool is_other = strcmp(held->nonce, holder->nonce) != 0;
+
+	if (!has_bytes(following))
+		*held = (struct held){.work = holder->work};
+	else if (is_other && !is_told(&held->work))
+		held->is_mixed = true;
+	(void)strcpy(held->nonce, holder->nonce);
+}
+
 /* It is ours. */
 static void take(struct following *following, const struct lease_answer *answer)
 {
 	following->lease = answer->lease;
-	if (answer->standing == LEASE_TAKEN)
-		following->holder = answer->holder;
 	atomic_store(&following->progress->leads, following->lease != NULL);
 }
 
@@ -249,6 +314,7 @@ static bool chase_holder(struct following *following, const struct lease_holder 
 
 	if (!prepare(following))
 		return false;
+	hold_from(following, holder);
 	fill_progress_attempt(following->progress, "another node");
 	metric_add(METRIC_LEASES_FOLLOWED, 1);
 	lock_init(&chase.mutex, &lock_place);
@@ -258,8 +324,10 @@ static bool chase_holder(struct following *following, const struct lease_holder 
 	} while (!chase.begun && !chase.acquired && intake_await_room(following->intake, &chase.err));
 	(void)pthread_cond_destroy(&chase.ended);
 	lock_finish(&chase.mutex);
-	if (chase.acquired)
+	if (chase.acquired) {
+		note_work(following, &chase.answer);
 		take(following, &chase.answer);
+	}
 	/* What there is no room for here is the fill's to settle. */
 	if (chase.err.code == ERR_NO_SPACE)
 		following->alone_at_ms = clock_monotonic_ms();
@@ -268,14 +336,15 @@ static bool chase_holder(struct following *following, const struct lease_holder 
 
 /* ---- who fetches it ---- */
 
-/* A link was cut: which upstream gave what is here, so that it can give the rest. */
+/* A link was cut: which upstream gave what is here, so that it can give the rest; none where that is not
+ * known for sure. */
 static void go_on_with(struct following *following)
 {
 	const struct fill_settings *settings = &following->tools->settings;
-	const struct lease_work *work = &following->holder.work;
+	const struct lease_work *work = &following->held.work;
 	struct object object = {.length = work->total_bytes};
 
-	if (!intake_is_from(following->intake, INTAKE_NODES))
+	if (!has_bytes(following) || following->held.is_mixed)
 		return;
 	(void)snprintf(object.etag, sizeof object.etag, "%s", work->etag);
 	(void)snprintf(object.last_modified, sizeof object.last_modified, "%s", work->last_modified);
@@ -295,17 +364,20 @@ static void pause_between(struct following *following)
 		clock_sleep_ms(PAUSE_FIRST_MS);
 }
 
-/* Waits for who cannot be reached, and yet says that he is at it; true where that has lasted. */
+/* Waits for who cannot be reached, and yet says that he is at it; true where that has lasted, or he fetches
+ * something else than what is here. */
 static bool follow(struct following *following, const struct lease_holder *holder)
 {
 	int64_t before = intake_bytes(following->intake);
-	bool heard = chase_holder(following, holder);
+	enum fitness fitness = judge_holder(following, holder);
+	bool heard = fitness == FITS && chase_holder(following, holder);
 
 	if (following->lease)
 		return false;
+	if (fitness == FITS_NOT)
+		return true;
 	if (heard || following->alone_at_ms == 0)
 		following->alone_at_ms = clock_monotonic_ms() + ALONE_AFTER_TTLS * ttl_ms(following);
-	following->holder = *holder;
 	if (intake_bytes(following->intake) > before)
 		following->tries = 0;
 	else
@@ -320,13 +392,15 @@ static bool decide(struct following *following)
 
 	if (following->lease || !acquire(following, &answer))
 		return true;
+	note_work(following, &answer);
 	if (answer.standing != LEASE_THEIRS) {
 		take(following, &answer);
 		return answer.standing == LEASE_NEW || !following->lease;
 	}
 	if (!follow(following, &answer.holder))
 		return false;
-	log_event(LOG_LEVEL_WARN, "what another node fetches is fetched here too: it cannot be reached",
+	log_event(LOG_LEVEL_WARN,
+		"what another node fetches is fetched here too: it cannot be reached, or has another object",
 		"name", name_path(following->name).text, "node", answer.holder.node, NULL);
 	return true;
 }

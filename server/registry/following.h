@@ -18,6 +18,14 @@
 
 struct fill_tools;
 
+/* Of which object the bytes in the intake are that another node gave: it is told in the lease under which he
+ * fetches, perhaps after the first bytes have come. */
+struct held {
+	char nonce[IDENTITY_WORD_MAX + 1]; /* of the lease under which the last of them came */
+	struct lease_work work;            /* no upstream: not told yet */
+	bool is_mixed;                     /* they may be of two */
+};
+
 struct following {
 	const struct fill_tools *tools;
 	const struct name *name;
@@ -26,8 +34,8 @@ struct following {
 	struct fill_progress *progress;
 
 	struct lease_watch watch;
-	struct lease *lease;        /* where this node fetches it for all */
-	struct lease_holder holder; /* who did before */
+	struct lease *lease; /* where this node fetches it for all */
+	struct held held;    /* what came of other nodes */
 	int tries;
 	int64_t alone_at_ms; /* until when the others are waited for; 0: nobody is */
 	struct lease_work work;

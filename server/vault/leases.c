@@ -384,8 +384,10 @@ bool leases_acquire(struct leases *leases, const struct name *name, const struct
 		if (!attempt(&wish, out, &over, err))
 			return false;
 	}
-	if (out->standing != LEASE_NEW)
+	if (out->standing != LEASE_NEW) {
 		out->holder = wish.theirs.holder;
+		(void)strcpy(out->holder.nonce, wish.theirs.nonce);
+	}
 	return over || refuse_unsteady(name, err);
 }
 

@@ -73,8 +73,9 @@ struct lease_work {
 };
 
 struct lease_holder {
-	char node[IDENTITY_WORD_MAX + 1]; /* where that node is reached, to be shown; */
-	char url[2048];                   /* … and where it gives what it fetches */
+	char node[IDENTITY_WORD_MAX + 1];  /* where that node is reached, to be shown; */
+	char url[2048];                    /* … and where it gives what it fetches */
+	char nonce[IDENTITY_WORD_MAX + 1]; /* of its having acquired it; told by acquire, not to it */
 	struct lease_work work;
 };
 

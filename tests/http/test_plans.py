@@ -24,6 +24,8 @@ WHOLE = {"SELECT id, facet, value FROM facet_values": "facet_values",
          "FROM module_facets ORDER BY module_id, value_id": "module_facets",
          "DELETE FROM absences WHERE until_s < ?1": "absences",
          "UPDATE blobs SET published = ": "blobs",  # once, when a node begins or ends to share a bucket
+         "SELECT EXISTS (SELECT 1 FROM artifacts)": "artifacts",  # its first row; and where there is none,
+         "EXISTS (SELECT 1 FROM versions WHERE state = 'withdrawn')": "versions",  # once, when a node begins to share a bucket
          "FROM collections c CROSS JOIN publishers p": "collections",
          "AND display_name IS NOT NULL AND display_name <> name": "publishers"}
 

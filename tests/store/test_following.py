@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three nodes that want the same of an upstream at once: one fetches it for all, and the others follow it."""
+import base64
 import concurrent.futures
 import hashlib
 import http.client
+import itertools
+import json
 import os
 import random
 import signal
@@ -207,3 +210,75 @@ def test_the_address_of_another_node_is_nobodys(trio, pool, gated):
     begin(trio, pool)
     for path in ("/-/t/cap_1_" + "0" * 64 + PATH, "/-/t/cap_99999999999_" + "0" * 64 + PATH):
         assert_problem(trio[0].get(path + QUERY), 401, "unauthorized")
+
+
+# ---- of which object another node's bytes are ----
+
+
+def lease_key(path, format):
+    handle, version = path.strip("/").rsplit("/", 1)
+    return f"leases/{base64.b32hexencode(handle.encode()).decode().lower().rstrip('=')}/{version}/{format}"
+
+
+@pytest.fixture
+def leased(objects, tmp_path):  # noqa: F811
+    """Writes the lease on PATH as another node would: leased(nonce, url, etag, state)."""
+    def write(nonce, url, etag, state="active", upstream="test0"):
+        handle, version = PATH.strip("/").rsplit("/", 1)
+        work = {"upstream": upstream if etag else "", "etag": etag, "last_modified": "", "bytes": 0, "total_bytes": len(module(size=SIZE)) if etag else -1}
+        record = {"larder_lease": 1, "handle": handle, "version": int(version), "format": "tf-hub", "state": state, "nonce": nonce, "count": next(counts),
+                  "node": url, "url": url, **work}
+        (tmp_path / "lease").write_text(json.dumps(record))
+        assert objects.ask("file", lease_key(PATH, "tf-hub"), tmp_path / "lease")[0] == "done"
+
+    counts = itertools.count()
+    return write
+
+
+def of_nodes(make_upstream, body):  # noqa: F811
+    """Another node, which has given a quarter of its object and then dies once its gate is opened."""
+    other = make_upstream()
+    gate = threading.Event()
+    other.serve(PATH, Answer(body, gate=gate, gate_after=SIZE // 4, cut_after=SIZE // 4), Answer(b"", 503))
+    return other, gate
+
+
+@pytest.mark.parametrize("first, second, state", [('"one"', '"two"', "active"), ('"one"', '"two"', "failed"), ("", '"two"', "failed"), ("", '"two"', "active"),
+                                                  ('"one"', "", "active")])
+def test_bytes_go_on_only_as_those_of_their_own_object(node, upstream, make_upstream, leased, pool, first, second, state):  # noqa: F811
+    """One node gave some, and another, which had another object of upstream's, was the last to hold the lease: nobody is told that the ones begin
+    the other."""
+    b = node("b", 0, [upstream.url], store={"lease_ttl_s": TTL_S, "poll_interval_s": 1})
+    bodies = module(seed=1, size=SIZE), module(seed=2, size=SIZE)
+    upstream.serve(PATH, Answer(bodies[1], etag='"two"', ranges=True))
+    a, gate = of_nodes(make_upstream, bodies[0])
+    c = make_upstream()
+    c.serve(PATH, Answer(bodies[1], etag='"two"', ranges=True))
+    leased("a", a.url + PATH, first)
+    client = Client(b, pool)
+    client.await_first()
+    leased("c", c.url + PATH, second, state)
+    gate.set()
+    assert client.result() == "cut"
+    assert all(request.headers.get("if-range", '"one"') == '"one"' for request in upstream.requests), upstream.requests
+    assert not (first and c.requests), c.requests
+    b.wait_for_idle()
+    leased("c", c.url + PATH, second, "failed")
+    assert_has(b, bodies[1], PATH)
+
+
+def test_bytes_go_on_as_those_of_the_object_that_is_told_later(node, upstream, make_upstream, leased, pool):  # noqa: F811
+    """The lease told nothing of it when the first bytes came; and another holder of the same object is as good."""
+    b = node("b", 0, [upstream.url], store={"lease_ttl_s": TTL_S, "poll_interval_s": 1})
+    body = module(size=SIZE)
+    upstream.serve(PATH, Answer(body, etag='"one"', ranges=True))
+    a, gate = of_nodes(make_upstream, body)
+    leased("a", a.url + PATH, "")
+    client = Client(b, pool)
+    client.await_first()
+    leased("a", a.url + PATH, '"one"')
+    gate.set()
+    wait_until(lambda: a.count(PATH) >= 2, "it is asked again")
+    leased("c", "http://127.0.0.1:9", '"one"', "failed")
+    assert client.result() == digest(body)
+    assert [request.headers.get("if-range") for request in upstream.requests] == ['"one"']
