@@ -312,7 +312,7 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 	{KEY(storage, data_dir), .set = set_required, .initial = "larder-data",
 		.purpose = "Folder of the database and of all modules; made when missing."},
 	{KEY(storage, max_bytes), SIZE(0), .initial = "0",
-		.purpose = "Most bytes of mirrored modules to keep, last used ones first. 0: no limit."},
+		.purpose = "Most bytes of mirrored modules to keep, last used ones first. 0: no limit. Where kind = s3: in the bucket, whenever larder gc runs."},
 	{KEY(storage, keep_free_bytes), SIZE(0), .initial = "1G",
 		.purpose = "Bytes to leave free on the disk: before it gets fuller, mirrored modules go."},
 

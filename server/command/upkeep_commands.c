@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/command/bucket_gc.h"
 #include "server/command/command.h"
 #include "server/command/data_folder.h"
 #include "server/command/listing.h"
@@ -23,6 +24,7 @@
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_space.h"
 #include "server/store/outgoing.h"
+#include "server/vault/bucket_sweep.h"
 #include "server/vault/vault_alone.h"
 
 struct upkeep_options {
@@ -30,6 +32,7 @@ struct upkeep_options {
 	bool list;
 	bool json;
 	bool dry_run;
+	const char *grace;
 };
 
 /* Straight on the database, which a daemon may have open. */
@@ -263,34 +266,64 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 	return options->dry_run || catalog_prune_absences(stores->catalog, clock_now_s(), &absences, err);
 }
 
+static bool open_stores(const char *data_dir, struct stores *stores, struct err *err)
+{
+	static const struct archive_limits unpacks_nothing;
+
+	return data_folder_check(data_dir, err) && catalog_open(data_dir, &stores->catalog, err) &&
+	       blobs_open(data_dir, &stores->blobs, err) &&
+	       members_open(data_dir, &unpacks_nothing, 0, &stores->members, err);
+}
+
+static bool collect_here(const struct upkeep_options *options, const struct config *config,
+	struct stores *stores, struct err *err)
+{
+	const struct space_limits limits = {
+		config_cache_bytes(config), config->storage.keep_free_bytes, config_cache_key(config)};
+	struct neighbour neighbour = {.data_dir = config->storage.data_dir};
+
+	return collect(options, stores, &limits, &neighbour, err);
+}
+
+/* A bucket is swept also from where no node has been. */
+static int collect_all(const struct upkeep_options *options, const struct config *config, int64_t grace_s)
+{
+	AUTO(finish_stores) struct stores stores = {0};
+	bool is_shared = config->store.kind == STORE_S3;
+	struct err err;
+	bool here = open_stores(config->storage.data_dir, &stores, &err);
+
+	if (!here && !(is_shared && err.code == ERR_NOT_FOUND))
+		return command_fail(&err);
+	log_configure(LOG_LEVEL_WARN, config->log.format);
+	if (here && !collect_here(options, config, &stores, &err))
+		return command_fail(&err);
+	return is_shared ? bucket_gc(config, stores.catalog, grace_s, options->dry_run) : COMMAND_DONE;
+}
+
 static int run_gc(void *values, int count, char **words)
 {
 	const struct upkeep_options *options = values;
 	AUTO_CONFIG struct config *config = NULL;
-	AUTO(finish_stores) struct stores stores = {0};
-	static const struct archive_limits unpacks_nothing;
-	struct space_limits limits;
-	struct neighbour neighbour;
+	int64_t grace_s = SWEEP_GRACE_S;
 	struct err err;
 
 	(void)words;
 	if (count > 0)
 		return command_misuse("gc", "gc takes no arguments");
-	if (!command_load_config(&options->place, &config, &err) ||
-		!data_folder_check(config->storage.data_dir, &err) ||
-		!catalog_open(config->storage.data_dir, &stores.catalog, &err) ||
-		!blobs_open(config->storage.data_dir, &stores.blobs, &err) ||
-		!members_open(config->storage.data_dir, &unpacks_nothing, 0, &stores.members, &err))
+	if (options->grace && !command_parse_duration(options->grace, &grace_s))
+		return command_misuse("gc", "--grace takes a time such as 24h, not \"%s\"", options->grace);
+	if (!command_load_config(&options->place, &config, &err))
 		return command_fail(&err);
-	log_configure(LOG_LEVEL_WARN, config->log.format);
-	limits = (struct space_limits){
-		config_cache_bytes(config), config->storage.keep_free_bytes, config_cache_key(config)};
-	neighbour = (struct neighbour){.data_dir = config->storage.data_dir};
-	return collect(options, &stores, &limits, &neighbour, &err) ? COMMAND_DONE : command_fail(&err);
+	if (options->grace && config->store.kind != STORE_S3)
+		return command_misuse("gc", "--grace is for a bucket ([store] kind = s3)");
+	return collect_all(options, config, grace_s);
 }
 
 static const struct option_row gc_rows[] = {
 	{"dry-run", 0, NULL, FLAG_INTO(struct upkeep_options, dry_run), "only print what would be removed"},
+	{"grace", 0, "TIME", TEXT_INTO(struct upkeep_options, grace),
+		"leave what was written to a bucket since (default: 24h); less only while no node publishes"},
 	{0},
 };
 
@@ -303,7 +336,12 @@ const struct command command_gc = {
 		"recently "
 		"used first, until storage.max_bytes and storage.keep_free_bytes hold; what is unpacked goes "
 		"before any module. Safe while a daemon runs, which does the same by itself when it needs "
-		"room. What is published, pinned or being read stays.",
+		"room. What is published, pinned or being read stays.\nOver a bucket ([store] kind = s3) "
+		"that goes for the node's own disk and store.cache_bytes; then the bucket is swept, by one "
+		"node at a time: blobs that no identity names, and those of versions that were withdrawn, "
+		"once they are older than 24 hours; mirrored blobs over storage.max_bytes; leases and hints "
+		"older than 7 days. Each is printed with the reason. Identities stay, so that a version "
+		"never has other bytes.",
 	.groups = {{gc_rows, 0}, {place_option_rows, offsetof(struct upkeep_options, place)}},
 	.options_size = sizeof(struct upkeep_options),
 	.run = run_gc,

@@ -14,6 +14,7 @@
 #include "server/vault/bucket_changes.h"
 #include "server/vault/bucket_health.h"
 #include "server/vault/bucket_names.h"
+#include "server/vault/bucket_sweep.h"
 #include "server/vault/bucket_objects.h"
 #include "server/vault/identity_record.h"
 #include "server/vault/leases.h"
@@ -72,8 +73,18 @@ static bool put_blob(
 	return objects_note(&vault->objects, true, outcome, err) == BUCKET_DONE;
 }
 
-/* Overwriting with the same bytes harms nobody; to send what is there is a waste. */
-static bool ensure_blob(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+/* A sweep that has looked for names already may be about to take it, where it has none yet that counts: it
+ * is written anew, which the sweep sees. Half of the time that it waits is for whoever writes the name. */
+static bool is_aging(const struct bucket_facts *facts)
+{
+	return facts->date_s > 0 && facts->modified_s > 0 &&
+	       facts->date_s - facts->modified_s >= SWEEP_GRACE_S / 2;
+}
+
+/* Overwriting with the same bytes harms nobody; to send what is there is a waste, but before it is named
+ * (fresh). */
+static bool ensure_blob(
+	struct vault_bucket *vault, const struct deposit *deposit, bool fresh, struct err *err)
 {
 	struct vault_key key = vault_key_blob(&deposit->identity.checksums.sha256);
 	struct bucket_facts facts = {0};
@@ -84,7 +95,7 @@ static bool ensure_blob(struct vault_bucket *vault, const struct deposit *deposi
 	for (int i = 0; i < CREATE_TRIES; i++) {
 		if (!objects_look(&vault->objects, key.text, &there, &facts, err))
 			return false;
-		if (there && facts.length == deposit->identity.size_bytes)
+		if (there && facts.length == deposit->identity.size_bytes && !(fresh && is_aging(&facts)))
 			return true;
 		if (!put_blob(vault, key.text, deposit, err))
 			return false;
@@ -129,6 +140,13 @@ static bool mark_published(struct vault_bucket *vault, const struct deposit *dep
 	return there || objects_refuse_unwritten(err);
 }
 
+/* The mark is a name that counts for more, and is given as the first one is. */
+static bool publish_mirrored(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+{
+	return ensure_blob(vault, deposit, true, err) && mark_published(vault, deposit, err) &&
+	       ensure_blob(vault, deposit, false, err);
+}
+
 /* There is an identity: is it this deposit's? */
 static bool settle(struct vault_bucket *vault, const struct deposit *deposit, struct identity *there,
 	enum deposited *out, struct err *err)
@@ -139,13 +157,13 @@ static bool settle(struct vault_bucket *vault, const struct deposit *deposit, st
 		return refuse_old(deposit, err);
 	if (!digest_equal(&there->checksums.sha256, &deposit->identity.checksums.sha256))
 		return refuse_conflict(deposit, there, err);
-	if (!ensure_blob(vault, deposit, err))
+	if (!ensure_blob(vault, deposit, false, err))
 		return false;
 	*out = ours ? DEPOSITED_NEW : DEPOSITED_BEFORE;
 	if (deposit->identity.source != SOURCE_PUBLISHED)
 		return true;
 	return bucket_names_read_published(&vault->objects, deposit->name, there, err) &&
-	       (there->source == SOURCE_PUBLISHED || mark_published(vault, deposit, err));
+	       (there->source == SOURCE_PUBLISHED || publish_mirrored(vault, deposit, err));
 }
 
 /* What the version's other formats say to that. */
@@ -206,7 +224,7 @@ static bool keep(struct vault *base, const struct deposit *deposit, enum deposit
 		return refuse_gone(deposit->name, err);
 	if (!bucket_names_read_identity(&vault->objects, deposit->name, &found, &there, err))
 		return false;
-	if (!found && !(check_others(vault, deposit, err) && ensure_blob(vault, deposit, err) &&
+	if (!found && !(check_others(vault, deposit, err) && ensure_blob(vault, deposit, true, err) &&
 			      create_identity(vault, deposit, &there, err)))
 		return false;
 	return settle(vault, deposit, &there, out, err);

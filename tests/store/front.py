@@ -167,6 +167,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                         self.server.objects[key] = body
                     return self.refuse(412, "PreconditionFailed")
                 self.server.objects[key] = body
+                self.server.modified[key] = time.time() + script.skew_s
         if act == "lost":
             return self.hang_up()
         if act == "late-error":
@@ -190,6 +191,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.hang_up()
         del self.server.parts[query["uploadId"]]
         self.server.objects[key] = b"".join(parts[number] for number in sorted(parts))
+        self.server.modified[key] = time.time() + self.server.script.skew_s
         if act == "lost":
             return self.hang_up()
         return self.answer(200, b"<CompleteMultipartUploadResult><Key>k</Key></CompleteMultipartUploadResult>")
@@ -210,7 +212,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if key not in self.server.objects:
             return self.refuse(404, "NoSuchKey")
         body = self.server.objects[key]
-        status, headers = 200, self.etag_of(body)
+        status, headers = 200, [*self.etag_of(body), ("Last-Modified", email.utils.formatdate(self.modified(key), usegmt=True))]
         wanted = self.headers.get("Range")
         if wanted:
             first, _, last = wanted.removeprefix("bytes=").partition("-")
@@ -229,11 +231,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.hang_up()
         return self.answer(status, body, headers)
 
+    def listed_time(self, key):
+        return time.strftime("%Y-%m-%dT%H:%M:%S.123Z", time.gmtime(self.modified(key)))
+
+    def modified(self, key):
+        return self.server.modified.get(key, time.time() + self.server.script.skew_s)
+
     def list(self, query):
         keys = sorted(key for key in self.server.objects if key.startswith(query["prefix"])
                       and ("backwards" in self.server.script.lies or key > query.get("start-after", "")))
         page = keys[:int(query["max-keys"])]
-        rows = "".join(f"<Contents><Key>{escape(key)}</Key><Size>{len(self.server.objects[key])}</Size></Contents>" for key in page)
+        rows = "".join(f"<Contents><Key>{escape(key)}</Key><LastModified>{self.listed_time(key)}</LastModified><Size>{len(self.server.objects[key])}</Size></Contents>" for key in page)
         more = "true" if len(keys) > len(page) else "false"
         self.answer(200, f'<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>{more}</IsTruncated>{rows}</ListBucketResult>'.encode())
 
@@ -243,6 +251,7 @@ class Front:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.objects, self.server.parts, self.server.counter = {}, {}, itertools.count(1)
+        self.server.modified = {}  # when an object was written last; others are being written just now
         self.server.script = self.script = Script()
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -251,6 +260,10 @@ class Front:
     @property
     def objects(self):
         return self.server.objects
+
+    def age(self, key, hours):
+        """Has it be so old, by the store's clock."""
+        self.server.modified[key] = time.time() + self.script.skew_s - 3600 * hours
 
     @property
     def unfinished(self):

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/uri.h"
@@ -240,6 +241,14 @@ static bool take_more(struct listing *listing, const char *text)
 	return true;
 }
 
+static void begin_object(struct listing *listing)
+{
+	*listing->key = '\0';
+	listing->length = -1;
+	if (listing->page->modified_s)
+		*listing->page->modified_s = 0;
+}
+
 static bool take_object(struct listing *listing)
 {
 	if (!*listing->key || listing->length < 0)
@@ -248,9 +257,18 @@ static bool take_object(struct listing *listing)
 		return mistrust(listing, "it has more keys than were asked for");
 	(void)strcpy(listing->last, listing->key);
 	listing->declined = !listing->page->object(listing->page->context, listing->key, listing->length);
-	*listing->key = '\0';
-	listing->length = -1;
+	begin_object(listing);
 	return !listing->declined;
+}
+
+/* "2026-11-29T18:21:24.123Z", with or without the fraction. */
+static void take_modified(const struct listing *listing, const char *text)
+{
+	char time[32];
+
+	(void)snprintf(time, sizeof time, "%.*sZ", (int)strcspn(text, ".Z"), text);
+	if (listing->page->modified_s && !clock_parse_rfc3339(time, listing->page->modified_s))
+		*listing->page->modified_s = 0;
 }
 
 static bool take_element(void *context, const char *name, const char *text)
@@ -262,6 +280,8 @@ static bool take_element(void *context, const char *name, const char *text)
 		return take_key(listing, text);
 	if (strcmp(name, "Size") == 0 && !number_parse(text, &listing->length))
 		return mistrust(listing, "a size is none");
+	if (strcmp(name, "LastModified") == 0)
+		take_modified(listing, text);
 	if (strcmp(name, "IsTruncated") == 0)
 		return take_more(listing, text);
 	return strcmp(name, "Contents") != 0 || take_object(listing);
@@ -320,14 +340,14 @@ enum bucket_outcome bucket_list(struct bucket *bucket, const struct bucket_page 
 	struct bucket_call call = {.kind = METRIC_STORE_LISTS,
 		.request = {.method = "GET", .body_max = PAGE_BYTES_MAX},
 		.query = query};
-	struct listing listing = {
-		.page = page, .start = start, .bare = prefix ? strlen(prefix) + 1 : 0, .length = -1};
+	struct listing listing = {.page = page, .start = start, .bare = prefix ? strlen(prefix) + 1 : 0};
 	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
 
 	if (outcome != BUCKET_DONE)
 		return outcome;
 	bucket_tell(&answer, facts);
 	(void)snprintf(listing.last, sizeof listing.last, "%s", page->after ? page->after : "");
+	begin_object(&listing);
 	outcome = read_listing(&listing, &answer, why);
 	if (outcome == BUCKET_DONE)
 		*more = listing.more;

@@ -254,4 +254,5 @@ void bucket_tell(const struct s3_answer *answer, struct bucket_facts *facts)
 	facts->length = answer->range_total >= 0 ? answer->range_total : answer->length;
 	(void)strcpy(facts->etag, answer->etag);
 	facts->date_s = answer->date_s;
+	facts->modified_s = answer->modified_s;
 }

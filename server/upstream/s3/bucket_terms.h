@@ -33,14 +33,16 @@ struct bucket_condition {
 struct bucket_facts {
 	int64_t length;
 	char etag[S3_ETAG_MAX];
-	int64_t date_s; /* the store's clock; 0 where it is not told */
+	int64_t date_s;     /* the store's clock; 0 where it is not told */
+	int64_t modified_s; /* by that clock, when it was written last; 0 where it is not told */
 };
 
 /* What a page of a listing is about. */
 struct bucket_page {
-	const char *under; /* what the keys begin with */
-	const char *after; /* the last key of the page before; NULL: from the first on */
-	int limit;         /* at most BUCKET_PAGE_MAX */
+	const char *under;   /* what the keys begin with */
+	const char *after;   /* the last key of the page before; NULL: from the first on */
+	int limit;           /* at most BUCKET_PAGE_MAX */
+	int64_t *modified_s; /* where it stands when an object was written last, while it is told; NULL */
 	/* False ends it. */
 	bool (*object)(void *context, const char *key, int64_t length);
 	void *context;

@@ -100,6 +100,8 @@ static void take_field(struct s3_answer *answer, const char *name, const char *v
 		answer->length = -1;
 	else if (strcasecmp(name, "date") == 0 && !clock_parse_http(value, &answer->date_s))
 		answer->date_s = 0;
+	else if (strcasecmp(name, "last-modified") == 0 && !clock_parse_http(value, &answer->modified_s))
+		answer->modified_s = 0;
 }
 
 /* A new head (of a 100, or when the request is sent once more) makes the last one void. */
@@ -107,7 +109,7 @@ static void begin_head(struct s3_answer *answer)
 {
 	*answer->etag = '\0';
 	answer->length = answer->range_first = answer->range_last = answer->range_total = -1;
-	answer->date_s = 0;
+	answer->date_s = answer->modified_s = 0;
 }
 
 static size_t take_head_line(char *line, size_t size, size_t count, void *context)

@@ -65,10 +65,11 @@ struct s3_answer {
 	int64_t range_first;    /* of a Content-Range; -1 without one; so for the next */
 	int64_t range_last;
 	int64_t range_total;
-	int64_t date_s; /* the store's clock; 0 where it is not told */
-	int64_t taken;  /* bytes that the receiver took */
-	bool asked;     /* there was a connection: the request may have arrived, also where no answer came */
-	bool declined;  /* the receiver wants no more */
+	int64_t date_s;     /* the store's clock; 0 where it is not told */
+	int64_t modified_s; /* so of the object */
+	int64_t taken;      /* bytes that the receiver took */
+	bool asked;    /* there was a connection: the request may have arrived, also where no answer came */
+	bool declined; /* the receiver wants no more */
 	struct buffer body;
 };
 
