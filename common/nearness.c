@@ -2,6 +2,7 @@
 #include "common/nearness.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <string.h>
 
 static size_t least(size_t a, size_t b)
@@ -49,18 +50,20 @@ size_t nearness_slack(size_t length)
 
 const char *nearness_find(const char *const *names, size_t count, const char *name)
 {
-	size_t best = nearness_slack(strnlen(name, NEARNESS_WORD_MAX + 1)) + 1;
+	size_t length = strnlen(name, NEARNESS_WORD_MAX + 1);
+	size_t best = SIZE_MAX;
 	const char *found = NULL;
 
-	for (size_t i = 0; i < count; i++) {
-		size_t distance = nearness_distance(names[i], name, best - 1);
+	for (size_t i = 0; i < count && best > 0; i++) {
+		size_t other = strnlen(names[i], NEARNESS_WORD_MAX + 1);
+		/* Of the longer one: a letter may be missing. */
+		size_t slack = nearness_slack(length > other ? length : other);
+		size_t distance = nearness_distance(names[i], name, slack);
 
-		if (distance < best) {
-			best = distance;
-			found = names[i];
-		}
-		if (best == 0)
-			break;
+		if (distance > slack || distance >= best)
+			continue;
+		best = distance;
+		found = names[i];
 	}
 	return found;
 }

@@ -155,6 +155,28 @@ static void take(const struct table *table, size_t i, struct option_given *given
 		append(table->places[i], row, optarg);
 }
 
+/* Names of options that many commands have: whoever gives one to a command without it means no other that
+ * begins so. */
+static bool refuse_elsewhere(const struct table *table, int argc, char **argv, struct err *err)
+{
+	static const char *const elsewhere[] = {"data", "config", "server", "token"};
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		AUTO_FREE char *name = strncmp(argv[i], "--", 2) == 0
+					       ? mem_dup_n(argv[i] + 2, strcspn(argv[i] + 2, "="))
+					       : mem_dup("");
+		bool is_ours = false, is_elsewhere = false;
+
+		for (size_t row = 0; row < table->count; row++)
+			is_ours = is_ours || strcmp(table->rows[row]->name, name) == 0;
+		for (size_t j = 0; j < sizeof elsewhere / sizeof *elsewhere; j++)
+			is_elsewhere = is_elsewhere || strcmp(elsewhere[j], name) == 0;
+		if (is_elsewhere && !is_ours)
+			return !err_set(err, ERR_BAD_REQUEST, "this command takes no --%s", name);
+	}
+	return false;
+}
+
 bool options_read(const struct option_group *groups, int argc, char **argv, void *values,
 	struct option_given *given, struct err *err)
 {
@@ -163,6 +185,8 @@ bool options_read(const struct option_group *groups, int argc, char **argv, void
 
 	make_table(groups, values, &table);
 	*given = (struct option_given){0};
+	if (refuse_elsewhere(&table, argc, argv, err))
+		return false;
 	while ((answer = getopt_long(argc, argv, table.letters, table.known, NULL)) != -1) {
 		if (answer == '?' || answer == ':')
 			return refuse(answer, argv, &table, err);

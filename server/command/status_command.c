@@ -51,25 +51,35 @@ static void print_readiness(const json_t *report)
 			size_of(readiness, "free_bytes", &free_bytes));
 }
 
+/* "1 file", "2 files". */
+struct counted {
+	char text[64];
+};
+static struct counted counted(const json_t *object, const char *key, const char *one, const char *many)
+{
+	json_int_t number = number_of(object, key);
+	struct counted out;
+
+	(void)snprintf(
+		out.text, sizeof out.text, "%" JSON_INTEGER_FORMAT " %s", number, number == 1 ? one : many);
+	return out;
+}
+
 static void print_stats(const json_t *stats)
 {
 	struct size_text stored, sent, fetched, saved;
 
 	if (json_is_true(json_object_get(stats, "offline")))
-		print_fact("offline",
-			"asks no upstream; %" JSON_INTEGER_FORMAT
-			" artifacts were asked for in vain (larder wants)",
-			number_of(stats, "wants"));
-	print_fact("modules", "%" JSON_INTEGER_FORMAT ", with %" JSON_INTEGER_FORMAT " versions",
-		number_of(stats, "modules"), number_of(stats, "versions"));
-	print_fact("stored",
-		"%s in %" JSON_INTEGER_FORMAT " files, for %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-		" artifacts",
-		size_of(stats, "blob_bytes", &stored), number_of(stats, "blobs"), number_of(stats, "cached"),
-		number_of(stats, "artifacts"));
+		print_fact("offline", "asks no upstream; %s asked for in vain (larder wants)",
+			counted(stats, "wants", "artifact was", "artifacts were").text);
+	print_fact("modules", "%" JSON_INTEGER_FORMAT ", with %s", number_of(stats, "modules"),
+		counted(stats, "versions", "version", "versions").text);
+	print_fact("stored", "%s in %s, for %" JSON_INTEGER_FORMAT " of %s",
+		size_of(stats, "blob_bytes", &stored), counted(stats, "blobs", "file", "files").text,
+		number_of(stats, "cached"), counted(stats, "artifacts", "artifact", "artifacts").text);
 	print_fact("since", "%s", cell_text(stats, "started_at"));
-	print_fact("requests", "%" JSON_INTEGER_FORMAT " hits, %" JSON_INTEGER_FORMAT " misses",
-		number_of(stats, "hits"), number_of(stats, "misses"));
+	print_fact("requests", "%s, %s", counted(stats, "hits", "hit", "hits").text,
+		counted(stats, "misses", "miss", "misses").text);
 	print_fact("sent", "%s, %s of them saved from upstreams, %s downloaded from there",
 		size_of(stats, "sent_bytes", &sent), size_of(stats, "saved_bytes", &saved),
 		size_of(stats, "upstream_bytes", &fetched));

@@ -168,8 +168,8 @@ def test_status(mirror, upstream):
     mirror.get("/google/m/1?tf-hub-format=compressed")
     mirror.get("/google/m/1?tf-hub-format=compressed")
     shown = lines(run(mirror, "status").stdout)
-    assert shown["server"] == [mirror.url] and shown["state"][0].startswith("ready, ") and shown["modules"] == ["1, with 1 versions"] and "offline" not in shown
-    assert shown["requests"] == ["1 hits, 1 misses"] and shown["fills"] == ["0 running"]
+    assert shown["server"] == [mirror.url] and shown["state"][0].startswith("ready, ") and shown["modules"] == ["1, with 1 version"] and "offline" not in shown
+    assert shown["requests"] == ["1 hit, 1 miss"] and shown["stored"][0].endswith("in 1 file, for 1 of 1 artifact") and shown["fills"] == ["0 running"]
     report = json.loads(run(mirror, "status", "--json", "--server", f"{mirror.address[0]}:{mirror.address[1]}").stdout)
     assert report["readiness"]["ready"] is True and report["stats"]["versions"] == 1 and report["fills"]["fills"] == []
 

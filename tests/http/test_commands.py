@@ -486,3 +486,25 @@ def test_the_api_tells_an_address_that_helps(larder, path):
     detail = larder.get("/api/v1/" + path).json()["detail"]
     address = re.search(r" (/api/v1/\S+) ", detail)[1]
     assert larder.get(address).status == 200, detail
+
+
+@pytest.mark.parametrize("slip, meant", [("lst", "list"), ("shw", "show"), ("pul", "pull"), ("difff", "diff"), ("llist", "list"), ("signatrues", "signatures")])
+def test_slips_of_commands(run, slip, meant):
+    assert f'there is no command "{slip}"; did you mean "{meant}"?' in run(slip, status=2).stderr
+
+
+@pytest.mark.parametrize("word", ["x", "gcx", "abc", "zzzzzz"])
+def test_what_is_near_no_command(run, word):
+    assert "did you mean" not in run(word, status=2).stderr
+
+
+@pytest.mark.parametrize("arguments, option", [(("list", "--data", "x"), "data"), (("list", "--data=x"), "data"), (("show", "--config", "x", "a/b"), "config"),
+                                               (("pack", "--server", "x", "y"), "server")])
+def test_an_option_of_other_commands_is_no_beginning_of_another(run, arguments, option):
+    said = run(*arguments, status=2).stderr
+    assert f"takes no --{option}" in said, said
+
+
+def test_documentation_that_is_published_is_told_the_command(run, tmp_path):
+    (tmp_path / "README.md").write_text("# Module acme/m/1\nSays.\n\n<!-- task: t -->\n")
+    assert '"larder document PATH FILE" sends documentation' in run("publish", "README.md", "http://127.0.0.1:9/acme/m/1", status=1).stderr

@@ -77,8 +77,9 @@ static const struct magic texts[] = {
 	{0, "{", "JSON, such as the model.json of a TF.js model", EVERYWHERE(FOLDER_OF)},
 	{0, "saved_model_schema_version", "a saved_model.pbtxt alone", EVERYWHERE(FOLDER_OF)},
 	{0, "#", "Markdown",
-		EVERYWHERE("documentation is sent to the version's URL with \"Content-Type: "
-			   "text/markdown\"")},
+		EVERYWHERE(
+			"\"larder document PATH FILE\" sends documentation, as does a PUT to the version's "
+			"URL with \"Content-Type: text/markdown\"")},
 };
 
 static const struct magic unknown = {0, "", "something else",
