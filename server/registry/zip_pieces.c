@@ -12,6 +12,7 @@
 #include "common/own.h"
 #include "common/utf8.h"
 #include "server/module/archives/archive_fault.h"
+#include "server/registry/zip_directory.h"
 
 /* Below so many bytes nobody asks how small they were packed. */
 enum { BLOCK_BYTES = 64 << 10, RATIO_FROM_BYTES = 16 << 20 };
@@ -147,10 +148,17 @@ static bool read_zip(int fd, int64_t zip_bytes, const struct archive_limits *lim
 bool zip_pieces_read(int fd, int64_t zip_bytes, const struct archive_limits *limits, struct inflow *inflow,
 	struct pieces *out, struct err *err)
 {
+	locale_t utf8;
+	locale_t before;
+	bool done;
+
+	/* libarchive takes memory for all entries before it gives the first of them. */
+	if (!zip_directory_check(fd, zip_bytes, limits->max_members, err))
+		return false;
 	/* libarchive reads names by way of the thread's locale: "C" has none but ASCII's. */
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
-	bool done = read_zip(fd, zip_bytes, limits, inflow, out, err);
+	utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	before = utf8 ? uselocale(utf8) : (locale_t)0;
+	done = read_zip(fd, zip_bytes, limits, inflow, out, err);
 
 	if (utf8) {
 		(void)uselocale(before);

@@ -162,6 +162,25 @@ def test_refuses_what_is_no_zip(larder, content):
         new(larder, larder.token()).model_upload("acme/zip/pyTorch/v", {"archive.zip": content})
 
 
+@pytest.mark.parametrize("count, taken", [(3, True), (5, False), (5000, False)])
+@pytest.mark.parametrize("kind", ["plain", "streamed", "commented"])
+def test_a_zip_has_so_many_files(start, count, taken, kind):
+    larder = start({"publish": {"max_members": 4}})
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.comment = b"PK of files" if kind == "commented" else b""
+        for number in range(count):
+            with archive.open(f"{number}.bin", "w", force_zip64=kind == "streamed") as file:
+                file.write(b"x")
+    client = new(larder, larder.token())
+    if taken:
+        client.model_upload("acme/zip/pyTorch/v", {"archive.zip": out.getvalue()})
+        assert len(client.model_download("acme/zip/pyTorch/v")) == count
+    else:
+        with pytest.raises(KaggleError, match="max_members"):
+            client.model_upload("acme/zip/pyTorch/v", {"archive.zip": out.getvalue()})
+
+
 def start_blob(larder, token, **more):
     return larder.request("POST", "/v1/blobs.BlobApiService/StartBlobUpload", {"Authorization": f"Bearer {token}"},
                           json.dumps({"name": "a.txt", "contentLength": 4, **more}).encode())
