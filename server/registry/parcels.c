@@ -258,7 +258,8 @@ bool parcels_begin(struct parcels *parcels, const char *who, const char *name, i
 	parcel->name = mem_dup(name);
 	parcel->length = length;
 	*out = parcel->id;
-	if (inflow_open(&parcel->inflow, parcels->space, length, true, err) &&
+	/* Its room is claimed as its bytes come: what never comes takes none from others. */
+	if (inflow_open(&parcel->inflow, parcels->space, -1, true, err) &&
 		blobs_begin(parcels->blobs, &parcel->inflow.spool, err) && enter(parcels, parcel, err))
 		return true;
 	destroy_parcel(parcel);

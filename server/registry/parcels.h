@@ -32,9 +32,9 @@ void parcels_destroy(struct parcels *parcels);
 AUTO_CLEANER(own_parcels, struct parcels *, parcels_destroy)
 #define AUTO_PARCELS AUTO(own_parcels)
 
-/* Room for a file of this name and length, which the token named `who` sends. Where he has too many, his
- * oldest go first of which nothing has come for PARCELS_IDLE_S. ERR_TOO_LARGE, ERR_BUSY (none of them may
- * go), ERR_NO_SPACE. May take long. */
+/* A file of this name and length, which the token named `who` sends; its room is found as its bytes come.
+ * Where he has too many, his oldest go first of which nothing has come for PARCELS_IDLE_S. ERR_TOO_LARGE,
+ * ERR_BUSY (none of them may go), ERR_NO_SPACE. May take long. */
 bool parcels_begin(struct parcels *parcels, const char *who, const char *name, int64_t length,
 	struct parcel_id *out, struct err *err);
 

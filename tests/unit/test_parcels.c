@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/statvfs.h>
 #include <cmocka.h>
 
 #include "server/registry/committer.h"
@@ -139,6 +140,26 @@ static void what_could_not_be_written_is_gone(void **state)
 	}
 }
 
+/* However long it is said to be. */
+static void what_never_comes_takes_no_room(void **state)
+{
+	struct house *house = *state;
+	AUTO_PARCELS struct parcels *large = NULL;
+	struct statvfs disk;
+	struct parcel_id id;
+	int64_t length;
+	struct err err = {0};
+
+	assert_int_equal(statvfs(house->place.folder, &disk), 0);
+	length = (int64_t)(disk.f_bavail * disk.f_frsize) / 10 * 9;
+	if (!parcels_create(house->space, house->place.blobs, INT64_MAX, &large, &err))
+		fail_msg("%s", err.text);
+	for (int i = 0; i < 8; i++) {
+		if (!parcels_begin(large, "ann", "a.bin", length, &id, &err))
+			fail_msg("%s", err.text);
+	}
+}
+
 static bool is_settled(struct house *house, const struct parcel_id *id)
 {
 	struct parcel_state state = {0};
@@ -257,6 +278,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_waits_for_the_disk_is_not_settled, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(only_what_comes_renews_the_hour, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_idle_makes_room_for_its_token, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_never_comes_takes_no_room, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
