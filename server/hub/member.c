@@ -199,6 +199,28 @@ static void unpack_in_turn(const struct follower_plan *plan, const struct reques
 
 /* ---- an archive that is here ---- */
 
+/* One client that loads a TF.js model asks for model.json once, however many shards there are; kagglehub's
+ * loads count where it is told the files. */
+static bool is_download(
+	const struct follower_plan *plan, const struct request *request, const struct reply *reply)
+{
+	return plan->name.format == FORMAT_TFJS && reply->kind == REPLY_FILE && reply->offset == 0 &&
+	       is_model_json(plan->member) && !query_find(&request->query, "for");
+}
+
+static void note_use(const struct follower_plan *plan, const struct artifact *artifact,
+	const struct request *request, const struct reply *reply)
+{
+	struct registry *registry = plan->services->registry;
+
+	if (request->method != METHOD_GET)
+		return;
+	if (is_download(plan, request, reply))
+		registry_count_download(registry, &artifact->name);
+	else
+		registry_touch(registry, &artifact->name);
+}
+
 static void serve_file(const struct follower_plan *plan, const struct request *request,
 	const struct artifact *artifact, struct member_file *file, struct reply *reply)
 {
@@ -214,10 +236,7 @@ static void serve_file(const struct follower_plan *plan, const struct request *r
 	if (representation_reply(plan->services, request, &representation, plan->cache_status, reply))
 		representation_add_digests(&file->checksums, reply);
 	drop_words(&plan->name, plan->member, request, reply);
-	/* One client that loads the model asks for this once, however many shards there are. */
-	if (plan->name.format == FORMAT_TFJS && request->method == METHOD_GET && reply->kind == REPLY_FILE &&
-		reply->offset == 0 && is_model_json(plan->member))
-		registry_count_download(plan->services->registry, &artifact->name);
+	note_use(plan, artifact, request, reply);
 }
 
 /* Whoever asks for what was never there has nothing unpacked for it, and no other archive evicted. */

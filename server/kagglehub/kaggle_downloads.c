@@ -13,6 +13,7 @@
 #include "server/kagglehub/kaggle_reply.h"
 #include "server/kagglehub/kaggle_way.h"
 #include "server/kagglehub/kagglehub.h"
+#include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/store/catalog/catalog_inspection.h"
 #include "server/store/catalog/catalog_spellings.h"
@@ -58,9 +59,9 @@ static void tell_files(struct services *services, const struct model_ref *ref, c
 	struct file_row *rows;
 	int64_t total;
 	size_t count;
+	bool are_more;
 	struct err err;
 
-	(void)request;
 	if (!formats[ref->name.format].is_archive) {
 		json_array_append_new(files, file_json(bare_name, artifact->size_bytes, artifact));
 		return reply_files(reply, files, false);
@@ -72,7 +73,11 @@ static void tell_files(struct services *services, const struct model_ref *ref, c
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(files, file_json(rows[i].path, rows[i].size_bytes, artifact));
 	file_rows_destroy(rows, count);
-	reply_files(reply, files, total > PAGE_FILES || artifact->file_count > PAGE_FILES);
+	are_more = total > PAGE_FILES || artifact->file_count > PAGE_FILES;
+	/* Of more than these the archive is loaded next, which counts by itself, as does a bare file. */
+	if (!are_more && request->method != METHOD_HEAD)
+		registry_count_download(services->registry, &ref->name);
+	reply_files(reply, files, are_more);
 }
 
 static const struct errand_kind files_errand = {.needs_listing = true, .tell = tell_files};

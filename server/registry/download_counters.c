@@ -24,7 +24,7 @@ enum { FLUSH_S = 5, TOGETHER_MAX = 64 };
 struct download_counter {
 	struct name name;
 	_Atomic int64_t downloads;
-	_Atomic int64_t used_at; /* the last of them */
+	_Atomic int64_t used_at; /* the last of them, or of other uses; 0: there was none */
 	struct download_counters *counters;
 	unsigned holders; /* guarded by the counters's mutex: a counter that is held stays in the tree */
 };
@@ -77,6 +77,13 @@ void download_counters_count(struct download_counters *counters, const struct na
 	download_counter_add(find_or_add(counters, name));
 }
 
+void download_counters_touch(struct download_counters *counters, const struct name *name)
+{
+	LOCKED(&counters->mutex);
+
+	atomic_store(&find_or_add(counters, name)->used_at, clock_now_s());
+}
+
 struct download_counter *download_counters_open(struct download_counters *counters, const struct name *name)
 {
 	LOCKED(&counters->mutex);
@@ -115,7 +122,10 @@ static void *take_counted(struct download_counters *counters)
 			taken = mem_zero(1, sizeof *taken);
 			taken->name = counter->name;
 			taken->downloads = atomic_exchange(&counter->downloads, 0);
-			taken->used_at = counter->used_at;
+			taken->used_at = atomic_exchange(&counter->used_at, 0);
+			/* Just being counted: its time follows. */
+			if (taken->downloads > 0 && taken->used_at == 0)
+				taken->used_at = clock_now_s();
 			if (!tsearch(counter, &held, compare))
 				abort();
 		}
@@ -162,7 +172,7 @@ static void write_all(struct download_counters *counters, void **counted, bool a
 	while (*counted) {
 		struct download_counter *counter = *(struct download_counter **)*counted;
 
-		if (counter->downloads > 0)
+		if (counter->used_at > 0)
 			items[count++] =
 				(struct downloads){counter->name, counter->downloads, counter->used_at};
 		(void)tdelete(counter, counted, compare);

@@ -31,6 +31,9 @@ void download_counters_write_beside(struct download_counters *counters, const st
 /* Counts one download. Never blocks for the database. */
 void download_counters_count(struct download_counters *counters, const struct name *name);
 
+/* It was used, and not downloaded as a whole: evicted after what was not. Never blocks for the database. */
+void download_counters_touch(struct download_counters *counters, const struct name *name);
+
 /* The count of one artifact, for who counts the same one again and again: download_counter_add takes no lock.
  * To be released before the counters are destroyed. */
 struct download_counter;

@@ -282,6 +282,11 @@ void registry_count_download(struct registry *registry, const struct name *name)
 	download_counters_count(registry->counters, name);
 }
 
+void registry_touch(struct registry *registry, const struct name *name)
+{
+	download_counters_touch(registry->counters, name);
+}
+
 struct download_counter *registry_open_counter(struct registry *registry, const struct name *name)
 {
 	return download_counters_open(registry->counters, name);

@@ -72,6 +72,9 @@ bool registry_latest_known(struct registry *registry, const struct name *name, i
 /* One client has been given the artifact. */
 void registry_count_download(struct registry *registry, const struct name *name);
 
+/* … or a part of it. */
+void registry_touch(struct registry *registry, const struct name *name);
+
 /* For an artifact that is given again and again without being opened: its counter, and the count of one such
  * hit, which is a download or just a part. */
 struct download_counter *registry_open_counter(struct registry *registry, const struct name *name);

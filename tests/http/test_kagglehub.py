@@ -4,6 +4,7 @@ import html
 import os
 import pathlib
 import re
+import sqlite3
 import subprocess
 import threading
 import urllib.parse
@@ -113,6 +114,39 @@ def test_loads_any_archive_and_bare_files(larder, connect):
     larder.publish("/acme/lite/tfLite/v/1?lite-format=tflite", modules.tflite_model())
     assert connect(larder).model_download("acme/llm/pytorch/v") == files
     assert connect(larder).model_download("acme/lite/tflite/v") == {"model.tflite": modules.tflite_model()}
+
+
+MANY = {f"{number}.bin": b"%d" % number for number in range(30)}
+# Path, content, and whether all of it is one archive or one file.
+LOADED = {"tensorFlow2": ("?tf-hub-format=compressed", packed(MODEL)), "tfJs": ("?tfjs-format=compressed", modules.tfjs_module()),
+          "pyTorch": ("?archive-format=compressed", packed({"a.bin": b"a", "b/c.bin": b"c"})), "other": ("?archive-format=compressed", packed(MANY)),
+          "tfLite": ("?lite-format=tflite", modules.tflite_model())}
+
+
+@pytest.mark.parametrize("framework", LOADED)
+@pytest.mark.parametrize("one", [False, True], ids=["all", "one file"])
+def test_what_is_loaded_counts(larder, connect, framework, one):
+    """All of it as one download, a file as a use: what is used least is evicted first."""
+    query, body = LOADED[framework]
+    for variation in ("v", "w"):
+        larder.publish(f"/acme/m/{framework}/{variation}/1{query}", body)
+    larder.stop()
+    with sqlite3.connect(larder.data / "larder.db") as db:
+        db.execute("UPDATE artifacts SET last_used_at = 7")
+    db.close()
+    larder.start()
+    client = connect(larder)
+    if one and framework != "tfLite":
+        client.model_download(f"acme/m/{framework}/v/1", sorted(files_of(body))[-1])
+    else:
+        client.model_download(f"acme/m/{framework}/v/1")
+    larder.stop()
+    with sqlite3.connect(larder.data / "larder.db") as db:
+        (used, downloads), other = db.execute("SELECT a.last_used_at, a.downloads FROM artifacts a JOIN versions v ON v.id = a.version_id"
+                                              " JOIN modules m ON m.id = v.module_id ORDER BY m.handle").fetchall()
+    db.close()
+    assert used > 7 and other == (7, 0)
+    assert downloads == (0 if one and framework != "tfLite" else 1)
 
 
 def packed_deep(files):

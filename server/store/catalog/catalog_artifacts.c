@@ -115,7 +115,7 @@ static bool count_downloads(struct txn *txn, const struct downloads *downloads, 
 				v_int(downloads->count), v_int(downloads->last_at)),
 			err))
 		return false;
-	return txn_changes(txn) == 0 ||
+	return txn_changes(txn) == 0 || downloads->count == 0 ||
 	       trend_record(txn, ids.module_id, downloads->count, downloads->last_at, err);
 }
 
