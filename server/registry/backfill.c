@@ -27,9 +27,9 @@ static const struct lock_place lock_place = {"backfill", RANK_BACKFILL};
 enum { GATHER_MS = 500, BATCH = 64, BATCH_BYTES = 256 << 20, BLOCK_BYTES = 256 << 10 };
 
 struct backfill {
-	struct lock mutex; /* guards noticed */
+	struct lock mutex; /* guards the waiting for noticed */
 	pthread_cond_t changed;
-	bool noticed;
+	atomic_bool noticed;
 	atomic_bool stop;
 	struct catalog *catalog;
 	struct blobs *blobs;
@@ -161,7 +161,7 @@ static bool await_notice(struct backfill *backfill)
 {
 	LOCKED(&backfill->mutex);
 
-	while (!backfill->noticed && !atomic_load(&backfill->stop))
+	while (!atomic_load(&backfill->noticed) && !atomic_load(&backfill->stop))
 		lock_wait(&backfill->mutex, &backfill->changed);
 	return !atomic_load(&backfill->stop);
 }
@@ -174,7 +174,7 @@ static void gather(struct backfill *backfill)
 	while (!atomic_load(&backfill->stop) &&
 		lock_wait_until(&backfill->mutex, &backfill->changed, until_ms))
 		;
-	backfill->noticed = false;
+	atomic_store(&backfill->noticed, false);
 }
 
 static void *run(void *argument)
@@ -188,10 +188,13 @@ static void *run(void *argument)
 		if (!pass(backfill, &err))
 			log_event(LOG_LEVEL_WARN, "MD5 of what was kept cannot be computed now", "why",
 				err.text, NULL);
-		if (!relisting_pass(backfill->catalog, backfill->blobs, &backfill->stop, &err))
+		/* Between two files both make way for MD5s that have become wanted. */
+		if (!relisting_pass(
+			    backfill->catalog, backfill->blobs, &backfill->stop, &backfill->noticed, &err))
 			log_event(
 				LOG_LEVEL_WARN, "what was kept cannot be listed now", "why", err.text, NULL);
-		if (!late_filesums_pass(backfill->catalog, backfill->blobs, &backfill->stop, &err))
+		if (!late_filesums_pass(
+			    backfill->catalog, backfill->blobs, &backfill->stop, &backfill->noticed, &err))
 			log_event(LOG_LEVEL_WARN, "digests of files cannot be computed now", "why", err.text,
 				NULL);
 	}
@@ -209,7 +212,7 @@ bool backfill_create(struct catalog *catalog, struct blobs *blobs, struct commit
 	backfill->catalog = catalog;
 	backfill->blobs = blobs;
 	backfill->committer = committer;
-	backfill->noticed = true;
+	atomic_init(&backfill->noticed, true);
 	if (!thread_start(&backfill->thread, &plan, err)) {
 		(void)pthread_cond_destroy(&backfill->changed);
 		lock_finish(&backfill->mutex);
@@ -224,7 +227,7 @@ void backfill_notice(struct backfill *backfill)
 {
 	LOCKED(&backfill->mutex);
 
-	backfill->noticed = true;
+	atomic_store(&backfill->noticed, true);
 	(void)pthread_cond_broadcast(&backfill->changed);
 }
 

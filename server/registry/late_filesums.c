@@ -114,8 +114,8 @@ static void destroy_job(struct job **job)
 	free(*job);
 }
 
-bool late_filesums_pass(
-	struct catalog *catalog, struct blobs *blobs, const atomic_bool *stop, struct err *err)
+bool late_filesums_pass(struct catalog *catalog, struct blobs *blobs, const atomic_bool *stop,
+	const atomic_bool *yield, struct err *err)
 {
 	AUTO(destroy_job) struct job *job = NULL;
 	struct undigested item = {0};
@@ -139,6 +139,8 @@ bool late_filesums_pass(
 		job->looked = false;
 		if (!digest_one(catalog, job, err))
 			return false;
+		if (atomic_load(yield))
+			return true;
 	}
 	return true;
 }

@@ -14,8 +14,9 @@ struct blobs;
 struct catalog;
 
 /* Goes through all that lack them; what cannot be read waits for the next pass, but for what is no archive
- * any more. Returns early, and true, once *stop is set. */
-bool late_filesums_pass(
-	struct catalog *catalog, struct blobs *blobs, const atomic_bool *stop, struct err *err);
+ * any more. Returns early, and true, once *stop is set, and behind one that it went through once *yield is.
+ */
+bool late_filesums_pass(struct catalog *catalog, struct blobs *blobs, const atomic_bool *stop,
+	const atomic_bool *yield, struct err *err);
 
 #endif

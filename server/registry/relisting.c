@@ -55,7 +55,8 @@ static bool list_one(struct catalog *catalog, struct job *job, struct err *err)
 	return true;
 }
 
-bool relisting_pass(struct catalog *catalog, struct blobs *blobs, const atomic_bool *stop, struct err *err)
+bool relisting_pass(struct catalog *catalog, struct blobs *blobs, const atomic_bool *stop,
+	const atomic_bool *yield, struct err *err)
 {
 	AUTO_FREE struct job *job = NULL;
 	struct unlisted item = {0};
@@ -72,6 +73,8 @@ bool relisting_pass(struct catalog *catalog, struct blobs *blobs, const atomic_b
 		job->item = item;
 		if (!list_one(catalog, job, err))
 			return false;
+		if (atomic_load(yield))
+			return true;
 	}
 	return true;
 }
