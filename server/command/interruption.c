@@ -28,6 +28,7 @@ static void end(const char *words, size_t length)
 
 HANDLER(import_ended, "the same command goes on where it was; what was copied stays for a week")
 HANDLER(store_import_ended, "what was sent is in the bucket; the same command sends the rest")
+HANDLER(store_export_ended, "what was taken is in the folder; the same command takes the rest")
 HANDLER(pull_ended, "what came stays beside its place, in a file that ends in .part; the same command goes "
 		    "on there. What the "
 		    "server fetches for it goes on, as \"larder fills\" shows")
@@ -40,6 +41,7 @@ HANDLER(prefetch_ended, "what was ordered is fetched all the same, as \"larder f
 static void (*const handlers[])(int number) = {
 	[INTERRUPTED_IMPORT] = import_ended,
 	[INTERRUPTED_STORE_IMPORT] = store_import_ended,
+	[INTERRUPTED_STORE_EXPORT] = store_export_ended,
 	[INTERRUPTED_PULL] = pull_ended,
 	[INTERRUPTED_PULL_AWAY] = pull_away_ended,
 	[INTERRUPTED_PUBLISH] = publish_ended,

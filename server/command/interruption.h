@@ -8,6 +8,7 @@
 enum interruption {
 	INTERRUPTED_IMPORT,
 	INTERRUPTED_STORE_IMPORT,
+	INTERRUPTED_STORE_EXPORT,
 	INTERRUPTED_PULL,      /* into a file or a folder */
 	INTERRUPTED_PULL_AWAY, /* to standard output */
 	INTERRUPTED_PUBLISH,

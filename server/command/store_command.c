@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * store: the bucket of the configuration; whether it can be trusted, and a data folder into it. */
+ * store: the bucket of the configuration; whether it can be trusted, and a data folder into it or out of it.
+ */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "common/own.h"
 #include "server/command/command.h"
 #include "server/command/listing.h"
+#include "server/command/store_export.h"
 #include "server/command/store_import.h"
 #include "server/command/terminal.h"
 #include "server/command/text_table.h"
@@ -88,8 +90,12 @@ static int run(void *values, int count, char **words)
 	AUTO_CONFIG struct config *config = NULL;
 	struct err err;
 
-	if (count != 1 || (strcmp(*words, "check") != 0 && strcmp(*words, "import") != 0))
-		return command_misuse("store", "store takes one word: check or import");
+	if (count != 1 || (strcmp(*words, "check") != 0 && strcmp(*words, "import") != 0 &&
+				  strcmp(*words, "export") != 0))
+		return command_misuse("store", "store takes one word: check, import or export");
+	if (strcmp(*words, "export") == 0 && !options->place.data)
+		return command_misuse(
+			"store", "store export takes --data DIR: the folder that it all goes into");
 	if (!command_load_config(&options->place, &config, &err))
 		return command_fail(&err);
 	if (!config->store.bucket.name) {
@@ -98,27 +104,30 @@ static int run(void *values, int count, char **words)
 			"stands");
 		return command_fail(&err);
 	}
+	if (strcmp(*words, "import") == 0)
+		return store_import(config, options->dry_run, options->json);
 	return strcmp(*words, "check") == 0 ? check(config, options->json)
-					    : store_import(config, options->dry_run, options->json);
+					    : store_export(config, options->dry_run, options->json);
 }
 
-enum { CHECK = 1 << 0, IMPORT = 1 << 1 };
+enum { CHECK = 1 << 0, IMPORT = 1 << 1, EXPORT = 1 << 2, MOVES = IMPORT | EXPORT };
 
 static const struct option_row rows[] = {
 	{"config", 0, "FILE", TEXT_INTO(struct store_options, place.config),
 		"read this configuration; without one the defaults count"},
 	{"data", 0, "DIR", TEXT_INTO(struct store_options, place.data),
-		"the data folder to take from (default: data_dir of the configuration)", .forms = IMPORT},
-	{"dry-run", 0, NULL, FLAG_INTO(struct store_options, dry_run), "only tell what would be sent",
-		.forms = IMPORT},
+		"the data folder; export must be told, import takes data_dir of the configuration without",
+		.forms = MOVES},
+	{"dry-run", 0, NULL, FLAG_INTO(struct store_options, dry_run), "only tell what would come of it",
+		.forms = MOVES},
 	{"json", 0, NULL, FLAG_INTO(struct store_options, json), "print JSON"},
 	{0},
 };
 
 const struct command command_store = {
 	.name = "store",
-	.summary = "prove a bucket, and move a data folder into it",
-	.forms = {"check", "import"},
+	.summary = "prove a bucket, and move a data folder into it or out of it",
+	.forms = {"check", "import", "export --data DIR"},
 	.statuses = "1 also where the bucket cannot be trusted, has other bytes under a name, or a file is "
 		    "damaged.",
 	.remarks =
@@ -140,7 +149,10 @@ const struct command command_store = {
 		"stay, the name is told, and the rest goes on. The folder is only read, and a daemon may "
 		"run on it; what it takes meanwhile may be left out, so run the command once more at the "
 		"end. "
-		"Documentation, tokens, pins and what is in quarantine stay behind.",
+		"Documentation, tokens, pins and what is in quarantine stay behind.\n"
+		"export takes what the bucket has into a data folder that is whole by itself, new or not, in "
+		"the same way: each artifact is verified as one that is fetched, and what is there is not "
+		"taken again. It does not go into the folder of a node over a bucket.",
 	.groups = {{rows, 0}},
 	.options_size = sizeof(struct store_options),
 	.run = run,

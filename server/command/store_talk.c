@@ -17,9 +17,14 @@ static const char *const words[HANDOVER_FATE_COUNT] = {[HANDOVER_SENT] = "sent",
 	[HANDOVER_CONFLICT] = "conflict",
 	[HANDOVER_FAILED] = "failed"};
 
+static const char *word_of(const struct store_talk *talk, int fate)
+{
+	return talk->takes && fate == HANDOVER_SENT ? "taken" : words[fate];
+}
+
 void store_talk_begin(struct store_talk *talk)
 {
-	progress_bar_init(&talk->bar, "import");
+	progress_bar_init(&talk->bar, talk->takes ? "export" : "import");
 	if (talk->json)
 		(void)fputs("{\"items\": [", stdout);
 }
@@ -28,8 +33,8 @@ void store_talk_begin(struct store_talk *talk)
 
 static void print_json(const struct store_talk *talk, const struct handover_item *item)
 {
-	json_auto_t *value = json_pack("{s:s, s:s, s:s*, s:I, s:s*}", "result", words[item->fate], "path",
-		name_path(item->name).text, "format",
+	json_auto_t *value = json_pack("{s:s, s:s, s:s*, s:I, s:s*}", "result", word_of(talk, item->fate),
+		"path", name_path(item->name).text, "format",
 		item->is_version ? NULL : formats[item->name->format].name, "size_bytes",
 		(json_int_t)item->size_bytes, "why", item->why);
 
@@ -44,7 +49,7 @@ static void print_line(const struct store_talk *talk, const struct handover_item
 
 	if (!is_bad && (item->fate == HANDOVER_THERE || talk->bar.terminal))
 		return;
-	(void)fprintf(is_bad ? stderr : stdout, "%s\t%s%s%s%s%s%s\n", words[item->fate],
+	(void)fprintf(is_bad ? stderr : stdout, "%s\t%s%s%s%s%s%s\n", word_of(talk, item->fate),
 		name_path(item->name).text, item->is_version ? "" : " (",
 		item->is_version ? "" : formats[item->name->format].name, item->is_version ? "" : ")",
 		item->why ? ": " : "", item->why ? item->why : "");
@@ -56,7 +61,7 @@ static void show(struct store_talk *talk)
 		talk->done_bytes, talk->total_bytes, talk->done_count, talk->total_count, "artifacts"};
 
 	if (!talk->json)
-		progress_bar_work(&talk->bar, "import", &work);
+		progress_bar_work(&talk->bar, talk->bar.what, &work);
 }
 
 void store_talk_item(void *context, const struct handover_item *item)
@@ -84,20 +89,22 @@ static void end_json(const struct store_talk *talk, const struct err *why)
 {
 	(void)fputs("],\n\"totals\": {", stdout);
 	for (int i = 0; i < HANDOVER_FATE_COUNT; i++)
-		(void)printf("\"%s\": %lld, ", words[i], (long long)talk->counts[i]);
-	(void)printf("\"sent_bytes\": %lld}, \"dry_run\": %s, \"complete\": %s}\n",
-		(long long)talk->sent_bytes, talk->dry_run ? "true" : "false", why ? "false" : "true");
+		(void)printf("\"%s\": %lld, ", word_of(talk, i), (long long)talk->counts[i]);
+	(void)printf("\"%s_bytes\": %lld}, \"dry_run\": %s, \"complete\": %s}\n",
+		word_of(talk, HANDOVER_SENT), (long long)talk->sent_bytes, talk->dry_run ? "true" : "false",
+		why ? "false" : "true");
 }
 
 static void end_lines(const struct store_talk *talk)
 {
 	(void)printf("%s%lld artifacts (%s), and names without their bytes: %lld; withdrawn: %lld; there "
 		     "already: %lld; left: %lld; conflicts: %lld; failed: %lld\n",
-		talk->dry_run ? "would send " : "sent ", (long long)talk->counts[HANDOVER_SENT],
-		number_size(talk->sent_bytes).text, (long long)talk->counts[HANDOVER_NAMED],
-		(long long)talk->counts[HANDOVER_WITHDRAWN], (long long)talk->counts[HANDOVER_THERE],
-		(long long)talk->counts[HANDOVER_LEFT], (long long)talk->counts[HANDOVER_CONFLICT],
-		(long long)talk->counts[HANDOVER_FAILED]);
+		talk->takes ? (talk->dry_run ? "would take " : "took ")
+			    : (talk->dry_run ? "would send " : "sent "),
+		(long long)talk->counts[HANDOVER_SENT], number_size(talk->sent_bytes).text,
+		(long long)talk->counts[HANDOVER_NAMED], (long long)talk->counts[HANDOVER_WITHDRAWN],
+		(long long)talk->counts[HANDOVER_THERE], (long long)talk->counts[HANDOVER_LEFT],
+		(long long)talk->counts[HANDOVER_CONFLICT], (long long)talk->counts[HANDOVER_FAILED]);
 }
 
 int store_talk_end(struct store_talk *talk, const struct err *why)

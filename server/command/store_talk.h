@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What `larder store import` says: each item as a line or as JSON, how far it is, and what it came to. */
+ * What `larder store import` and `export` say: each item as a line or as JSON, how far it is, and what it
+ * came to. */
 #ifndef SERVER_COMMAND_STORE_TALK_H
 #define SERVER_COMMAND_STORE_TALK_H
 
@@ -14,6 +15,7 @@
 struct store_talk {
 	bool json;
 	bool dry_run;
+	bool takes;          /* an export */
 	int64_t total_bytes; /* 0: not known; so for the next */
 	int64_t total_count;
 	int64_t counts[HANDOVER_FATE_COUNT];

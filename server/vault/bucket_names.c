@@ -5,6 +5,7 @@
 
 #include "common/own.h"
 #include "server/upstream/s3/bucket.h"
+#include "server/vault/bucket_pages.h"
 #include "server/vault/identity_record.h"
 #include "server/vault/vault_keys.h"
 
@@ -128,4 +129,36 @@ bool bucket_names_find(const struct bucket_objects *objects, const struct name *
 		return find_absent(objects, name, out, err);
 	*out = VAULT_RECORDED;
 	return bucket_names_read_published(objects, name, identity, err);
+}
+
+/* ---- all of them ---- */
+
+struct counting {
+	const struct bucket_objects *objects;
+	const struct vault_census *census;
+};
+
+/* What another version of Larder has put there is passed over. */
+static bool count_one(void *context, const struct listed_object *object, bool *over, struct err *err)
+{
+	const struct counting *counting = context;
+	struct identity identity;
+	struct name name;
+	bool found;
+
+	if (!vault_key_read(VAULT_IDS, object->key, &name))
+		return true;
+	if (!bucket_names_read_identity(counting->objects, &name, &found, &identity, err) ||
+		(found && !bucket_names_read_published(counting->objects, &name, &identity, err)))
+		return false;
+	return !found || counting->census->recorded(counting->census->context, &name, &identity, err);
+}
+
+bool bucket_names_each(
+	const struct bucket_objects *objects, const struct vault_census *census, struct err *err)
+{
+	struct counting counting = {objects, census};
+	const struct page_visitor visitor = {count_one, &counting};
+
+	return bucket_pages_walk(objects, vault_keys_under(VAULT_IDS), &visitor, err);
 }

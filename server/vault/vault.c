@@ -48,6 +48,11 @@ bool vault_list_withdrawn(struct vault *vault, const struct vault_listener *list
 	return vault->ops->list_withdrawn(vault, listener, err);
 }
 
+bool vault_each_identity(struct vault *vault, const struct vault_census *census, struct err *err)
+{
+	return vault->ops->each_identity(vault, census, err);
+}
+
 bool vault_poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
 {
 	return vault->ops->poll(vault, since_s, listener, err);

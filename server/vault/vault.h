@@ -52,6 +52,9 @@ bool vault_withdraw(struct vault *vault, const struct name *name, const char *wh
 /* Tells of all versions that were ever withdrawn. */
 bool vault_list_withdrawn(struct vault *vault, const struct vault_listener *listener, struct err *err);
 
+/* Tells of all names that were ever kept, by a request each. */
+bool vault_each_identity(struct vault *vault, const struct vault_census *census, struct err *err);
+
 /* Tells of those that were withdrawn since a time, by the clocks of who did it; of some twice, and of one
  * perhaps not that the list has. */
 bool vault_poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err);

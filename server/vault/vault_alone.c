@@ -49,6 +49,11 @@ static bool list_none(struct vault *vault, const struct vault_listener *listener
 	return true;
 }
 
+static bool count_none(struct vault *vault, const struct vault_census *census, struct err *err)
+{
+	return true;
+}
+
 static bool poll_none(
 	struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
 {
@@ -87,6 +92,7 @@ struct vault *vault_alone(void)
 		.read = read_none,
 		.withdraw = withdraw,
 		.list_withdrawn = list_none,
+		.each_identity = count_none,
 		.poll = poll_none,
 		.acquire = acquire,
 		.report = report,

@@ -313,6 +313,11 @@ static bool list_withdrawn(struct vault *vault, const struct vault_listener *lis
 	return bucket_changes_list(&self(vault)->objects, listener, err) || objects_refuse_unavailable(err);
 }
 
+static bool each_identity(struct vault *vault, const struct vault_census *census, struct err *err)
+{
+	return bucket_names_each(&self(vault)->objects, census, err);
+}
+
 static bool poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
 {
 	return bucket_changes_poll(&self(vault)->objects, since_s, listener, err) ||
@@ -410,6 +415,7 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 		.read = read_blob,
 		.withdraw = withdraw,
 		.list_withdrawn = list_withdrawn,
+		.each_identity = each_identity,
 		.poll = poll,
 		.acquire = acquire,
 		.report = report,

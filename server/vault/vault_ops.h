@@ -20,6 +20,7 @@ struct vault_ops {
 	bool (*withdraw)(struct vault *vault, const struct name *name, const char *who, bool known_here,
 		bool *before, struct err *err);
 	bool (*list_withdrawn)(struct vault *vault, const struct vault_listener *listener, struct err *err);
+	bool (*each_identity)(struct vault *vault, const struct vault_census *census, struct err *err);
 	bool (*poll)(
 		struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err);
 	bool (*acquire)(struct vault *vault, const struct name *name, const struct lease_holder *holder,

@@ -58,6 +58,13 @@ struct vault_listener {
 	void *context;
 };
 
+/* Is told of what names are; false, with *err set, ends it. */
+struct vault_census {
+	bool (*recorded)(
+		void *context, const struct name *name, const struct identity *identity, struct err *err);
+	void *context;
+};
+
 /* ---- leases ---- */
 
 /* What a lease on a name is to whoever holds it; NULL where there is nothing to hold. */

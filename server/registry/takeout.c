@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/takeout.h"
+
+#include "common/own.h"
+#include "server/registry/inspector.h"
+#include "server/registry/recall.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/vault/vault.h"
+
+/* One that is on its way. */
+struct taking {
+	const struct takeout *takeout;
+	const struct name *name;
+	const struct identity *identity;
+	struct claim claim;
+	struct spool *spool;
+	struct inspector *inspector;
+	struct inspection inspection;
+	int64_t bytes;
+	struct err err; /* why it takes no more */
+};
+
+static bool tell(const struct takeout *takeout, const struct name *name, const struct identity *identity,
+	enum handover_fate fate, const char *why)
+{
+	const struct handover_item item = {
+		.name = name, .fate = fate, .size_bytes = identity->size_bytes, .why = why};
+
+	takeout->tell(takeout->context, &item);
+	return true;
+}
+
+/* ---- bytes ---- */
+
+static void finish(struct taking *taking)
+{
+	struct err over;
+
+	if (taking->spool) {
+		/* Unless it was kept: so that the inspector ends. */
+		(void)err_set(&over, ERR_INTERNAL, "nobody takes this blob any more");
+		spool_refuse(taking->spool, &over);
+	}
+	inspector_destroy(taking->inspector);
+	spool_release(taking->spool);
+	space_release(taking->takeout->space, &taking->claim);
+	inspection_finish(&taking->inspection);
+}
+
+static bool begin(struct taking *taking, struct err *err)
+{
+	const struct takeout *takeout = taking->takeout;
+	int64_t size_bytes = taking->identity->size_bytes;
+
+	taking->claim.unlimited = taking->identity->source == SOURCE_PUBLISHED;
+	return space_claim(takeout->space, &taking->claim, size_bytes > 0 ? size_bytes : 1, err) &&
+	       blobs_begin(takeout->blobs, &taking->spool, err) &&
+	       inspector_start(
+		       taking->spool, taking->name->format, &takeout->limits, &taking->inspector, err);
+}
+
+static bool take(void *context, const void *bytes, size_t length)
+{
+	struct taking *taking = context;
+
+	taking->bytes += (int64_t)length;
+	if (taking->bytes > taking->identity->size_bytes)
+		return err_set(&taking->err, ERR_UPSTREAM_FAILED, "the bucket has more bytes than it should");
+	if (!spool_append(taking->spool, bytes, length, &taking->err))
+		return false;
+	(void)space_note_covered(taking->takeout->space, &taking->claim, taking->bytes);
+	return true;
+}
+
+static bool pour(struct taking *taking, struct err *err)
+{
+	const struct vault_receiver receiver = {take, taking};
+
+	if (!vault_read(taking->takeout->vault, &taking->identity->checksums.sha256, 0, -1, &receiver, err))
+		return false;
+	if (taking->err.code != ERR_NONE) {
+		*err = taking->err;
+		return false;
+	}
+	spool_complete(taking->spool);
+	return true;
+}
+
+static bool commit(struct taking *taking, struct err *err)
+{
+	const struct identity *identity = taking->identity;
+	const struct origin origin = {.source = identity->source, .who = identity->who};
+	enum kept kept;
+
+	if (!committer_commit(taking->takeout->committer, taking->spool, taking->name, &origin, DEPOSITED_NEW,
+		    &taking->inspection, &kept, err))
+		return false;
+	spool_mark_kept(taking->spool);
+	return true;
+}
+
+static bool fetch(struct taking *taking, struct err *err)
+{
+	return begin(taking, err) && pour(taking, err) &&
+	       inspector_wait(taking->inspector, &taking->inspection, err) &&
+	       recall_check(taking->name, taking->identity, &taking->inspection, err) && commit(taking, err);
+}
+
+/* ---- one artifact ---- */
+
+/* Only what would be so with each artifact ends it all. */
+static bool settle(const struct taking *taking, const struct err *err)
+{
+	enum handover_fate fate = HANDOVER_FAILED;
+
+	if (err->code == ERR_STORE_UNAVAILABLE || err->code == ERR_NO_SPACE || err->code == ERR_BUSY ||
+		err->code == ERR_INTERNAL)
+		return false;
+	if (err->code == ERR_CONFLICT)
+		fate = HANDOVER_CONFLICT;
+	if (err->code == ERR_NOT_FOUND && taking->identity->source == SOURCE_MIRRORED)
+		fate = HANDOVER_LEFT;
+	return tell(taking->takeout, taking->name, taking->identity, fate, err->text);
+}
+
+static bool fetch_one(const struct takeout *takeout, const struct name *name, const struct identity *identity,
+	struct err *err)
+{
+	AUTO(finish)
+	struct taking taking = {.takeout = takeout, .name = name, .identity = identity};
+
+	return fetch(&taking, err) ? tell(takeout, name, identity, HANDOVER_SENT, NULL)
+				   : settle(&taking, err);
+}
+
+static bool is_here(const struct artifact *artifact, const struct identity *identity)
+{
+	return artifact->recorded && artifact->cached &&
+	       (artifact->source == SOURCE_PUBLISHED || identity->source == SOURCE_MIRRORED);
+}
+
+static bool take_identity(
+	void *context, const struct name *name, const struct identity *identity, struct err *err)
+{
+	const struct takeout *takeout = context;
+	struct artifact artifact;
+	enum vault_standing standing;
+	struct identity unused;
+	bool found;
+
+	if (!catalog_find_artifact(takeout->catalog, name, &artifact, &found, err))
+		return false;
+	if (found && artifact.state == STATE_QUARANTINED)
+		return tell(takeout, name, identity, HANDOVER_LEFT, "it is in quarantine here");
+	if (found && artifact.recorded && artifact.state == STATE_ACTIVE &&
+		!digest_equal(&artifact.checksums.sha256, &identity->checksums.sha256))
+		return tell(takeout, name, identity, HANDOVER_CONFLICT,
+			"the data folder has other bytes under that name");
+	if (found && artifact.state == STATE_ACTIVE && is_here(&artifact, identity))
+		return tell(takeout, name, identity, HANDOVER_THERE, NULL);
+	if (!vault_find(takeout->vault, name, &standing, &unused, err))
+		return false;
+	/* Its tombstone is told of. */
+	if (standing == VAULT_GONE)
+		return true;
+	if (found && artifact.state == STATE_WITHDRAWN)
+		return tell(takeout, name, identity, HANDOVER_LEFT, "the data folder has it as withdrawn");
+	return takeout->dry_run ? tell(takeout, name, identity, HANDOVER_SENT, NULL)
+				: fetch_one(takeout, name, identity, err);
+}
+
+/* ---- tombstones ---- */
+
+struct entombing {
+	const struct takeout *takeout;
+	struct err err;
+};
+
+static bool entomb(void *context, const struct name *name)
+{
+	struct entombing *entombing = context;
+	const struct takeout *takeout = entombing->takeout;
+	struct handover_item item = {.name = name, .is_version = true, .fate = HANDOVER_WITHDRAWN};
+	struct artifact artifact;
+	bool found;
+
+	if (!catalog_find_artifact(takeout->catalog, name, &artifact, &found, &entombing->err))
+		return false;
+	if (found && artifact.state == STATE_WITHDRAWN)
+		item.fate = HANDOVER_THERE;
+	else if (!takeout->dry_run && !committer_entomb(takeout->committer, name, &entombing->err))
+		return false;
+	takeout->tell(takeout->context, &item);
+	return true;
+}
+
+static bool take_tombstones(const struct takeout *takeout, struct err *err)
+{
+	struct entombing entombing = {.takeout = takeout};
+	const struct vault_listener listener = {entomb, &entombing};
+
+	if (!vault_list_withdrawn(takeout->vault, &listener, err))
+		return false;
+	if (entombing.err.code != ERR_NONE)
+		*err = entombing.err;
+	return entombing.err.code == ERR_NONE;
+}
+
+bool takeout_run(struct takeout *takeout, struct err *err)
+{
+	const struct vault_census census = {take_identity, takeout};
+
+	return take_tombstones(takeout, err) && vault_each_identity(takeout->vault, &census, err);
+}
