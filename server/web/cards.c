@@ -10,6 +10,7 @@
 #include "server/module/name.h"
 #include "server/web/facts.h"
 #include "server/web/marks.h"
+#include "server/web/plain_words.h"
 #include "server/web/relatives.h"
 #include "server/web/times.h"
 
@@ -104,7 +105,7 @@ static void write_figures(struct view *view, const json_t *module)
 	HTML(&view->html, "</span> <span>%s</span> <span>version %" PRId64 "</span>\n",
 		size > 0 ? number_size(size).text : "", fact_number(module, "latest_version"));
 	HTML(&view->html, "<span class=\"state %s\">%s</span> <span>", cached ? "here" : "away",
-		cached ? "stored here" : "downloaded at first use");
+		cached ? "stored here" : facts_away(view));
 	if (is_dated(module))
 		times_write_day(view, fact_text(module, "updated_at"));
 	HTML(&view->html, "</span></p>\n");
@@ -127,12 +128,14 @@ static void write_handle(struct view *view, const char *handle, const char *word
 
 static void write_card(struct view *view, const json_t *module, const char *words)
 {
+	AUTO_FREE char *description = plain_words(fact_text(module, "description"));
+
 	HTML(&view->html, "<li class=\"card\">\n<h3>");
 	write_handle(view, fact_text(module, "handle"), words);
 	HTML(&view->html, "</h3>\n");
-	if (*fact_text(module, "description")) {
+	if (*description) {
 		HTML(&view->html, "<p class=\"about\">");
-		marks_write(&view->html, fact_text(module, "description"), words);
+		marks_write(&view->html, description, words);
 		HTML(&view->html, "</p>\n");
 	}
 	HTML(&view->html, "<div class=\"kinds\">\n");

@@ -8,6 +8,7 @@
 #include "server/web/cards.h"
 #include "server/web/facts.h"
 #include "server/web/html_table.h"
+#include "server/web/plain_words.h"
 #include "server/web/web.h"
 
 enum { CARDS_ON_A_PAGE = 30, TAGS_ON_A_CARD = 6 };
@@ -17,13 +18,14 @@ enum { CARDS_ON_A_PAGE = 30, TAGS_ON_A_CARD = 6 };
 static void write_card(struct view *view, const json_t *collection)
 {
 	AUTO_FREE char *path = mem_printf("-/collections/%s", fact_text(collection, "handle"));
+	AUTO_FREE char *description = plain_words(fact_text(collection, "description"));
 	int64_t modules = fact_number(collection, "modules");
 
 	HTML(&view->html, "<li class=\"card\">\n<h3>");
 	view_link(view, path);
 	HTML(&view->html, "<span class=\"publisher\">%s/</span><span class=\"name\">%s</span></a></h3>\n",
 		fact_text(collection, "publisher"), fact_text(collection, "name"));
-	HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(collection, "description"));
+	HTML(&view->html, "<p class=\"about\">%s</p>\n", description);
 	cards_write_tags(view, json_object_get(collection, "tags"), TAGS_ON_A_CARD);
 	HTML(&view->html, "<p class=\"figures\"><span>%s module%s</span></p>\n</li>\n",
 		count_text(modules).text, modules == 1 ? "" : "s");
@@ -149,13 +151,14 @@ void web_collections(void *services, struct request *request, struct reply *repl
 static void write_title(struct view *view, const json_t *collection)
 {
 	const char *publisher = fact_text(collection, "publisher");
+	AUTO_FREE char *description = plain_words(fact_text(collection, "description"));
 
 	HTML(&view->html, "<header class=\"title\">\n");
 	view_begin_crumbs(view, "/-/collections", "Collections");
 	view_crumb(view, publisher, publisher);
 	view_end_crumbs(view);
 	HTML(&view->html, "<h1>%s</h1>\n<p class=\"about\">%s</p>\n", fact_text(collection, "name"),
-		fact_text(collection, "description"));
+		description);
 	cards_write_tags(view, json_object_get(collection, "tags"), TAGS_IN_A_HEAD);
 	HTML(&view->html, "</header>\n");
 }

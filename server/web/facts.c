@@ -2,6 +2,7 @@
 #include "server/web/facts.h"
 
 #include "server/module/documents/renderings.h"
+#include "server/registry/mirror.h"
 
 static struct ask complete(const struct view *view, const struct ask *what)
 {
@@ -48,6 +49,11 @@ int64_t fact_number(const json_t *object, const char *key)
 bool fact_true(const json_t *object, const char *key)
 {
 	return json_is_true(json_object_get(object, key));
+}
+
+const char *facts_away(const struct view *view)
+{
+	return mirror_is_offline(view->services->mirror) ? "not stored here" : "downloaded at first use";
 }
 
 bool facts_is_stored(const json_t *version)

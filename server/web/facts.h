@@ -27,6 +27,9 @@ const char *fact_text(const json_t *object, const char *key);
 int64_t fact_number(const json_t *object, const char *key);
 bool fact_true(const json_t *object, const char *key);
 
+/* What becomes of what is not in the store: an upstream is asked for it, or none is. */
+const char *facts_away(const struct view *view);
+
 /* Whether any of a version's artifacts is in the store. */
 bool facts_is_stored(const json_t *version);
 

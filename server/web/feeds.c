@@ -11,6 +11,7 @@
 #include "server/store/catalog/catalog_collections.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_newest.h"
+#include "server/web/plain_words.h"
 #include "server/web/view.h"
 #include "server/web/web.h"
 
@@ -30,6 +31,7 @@ struct feed {
 static void write_entry(struct view *view, const struct newest_row *row)
 {
 	struct html *html = &view->html;
+	AUTO_FREE char *description = plain_words(row->description);
 	const char *author = row->published_by ? row->published_by : name_publisher(row->handle).text;
 
 	HTML(html, "<entry>\n<id>%s/%s/%" PRId64 "</id>\n<title>%s/%" PRId64 "</title>\n",
@@ -40,7 +42,7 @@ static void write_entry(struct view *view, const struct newest_row *row)
 	HTML(html, "<updated>%s</updated>\n", clock_rfc3339(row->updated_at).text);
 	HTML(html, "<author><name>%s</name></author>\n<category term=\"%s\"/>\n", author,
 		version_source_name(row->source));
-	HTML(html, "<summary>%s</summary>\n</entry>\n", row->description);
+	HTML(html, "<summary>%s</summary>\n</entry>\n", description);
 }
 
 static void write_feed(struct view *view, const struct feed *feed)

@@ -58,7 +58,6 @@ static const struct {
 	const char *label;
 } labels[] = {
 	{"cached", "true", "stored here"},
-	{"cached", "false", "downloaded at first use"},
 	{"fine_tunable", "true", "yes"},
 	{"fine_tunable", "false", "no"},
 };
@@ -79,10 +78,12 @@ const char *filters_word(const char *key, const char *value)
 }
 
 /* "de · German". */
-static char *label_of(const char *key, const char *value)
+static char *label_of(const struct view *view, const char *key, const char *value)
 {
 	const char *name = strcmp(key, "language") == 0 ? language_name(value) : NULL;
 
+	if (strcmp(key, "cached") == 0 && strcmp(value, "false") == 0)
+		return mem_dup(facts_away(view));
 	return name ? mem_printf("%s · %s", value, name) : mem_dup(filters_word(key, value));
 }
 
@@ -149,7 +150,7 @@ static void write_address_without(struct view *view, size_t without)
 static void write_chosen(struct view *view, size_t parameter)
 {
 	const char *key = view->request->query.parameters[parameter].name;
-	AUTO_FREE char *label = label_of(key, view->request->query.parameters[parameter].value);
+	AUTO_FREE char *label = label_of(view, key, view->request->query.parameters[parameter].value);
 
 	HTML(&view->html, "<li><a class=\"chip\" href=\"");
 	write_address_without(view, parameter);
@@ -220,7 +221,7 @@ static size_t collect(
 
 static void write_choice(struct view *view, const struct group *group, const struct choice *choice)
 {
-	AUTO_FREE char *label = label_of(group->key, choice->value);
+	AUTO_FREE char *label = label_of(view, group->key, choice->value);
 
 	HTML(&view->html, "<label><input type=\"checkbox\" name=\"%s\" value=\"%s\" form=\"search\"%s>",
 		group->key, choice->value, choice->chosen ? " checked" : "");

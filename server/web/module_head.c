@@ -10,6 +10,7 @@
 #include "server/module/name.h"
 #include "server/web/cards.h"
 #include "server/web/facts.h"
+#include "server/web/plain_words.h"
 #include "server/web/relatives.h"
 
 enum { SWITCHED_MAX = 8 };
@@ -209,6 +210,7 @@ void module_head_write(struct view *view, const struct module_head *head)
 	const char *handle = fact_text(version, "handle");
 	const struct publisher_name publisher = name_publisher(handle);
 	const char *name = handle + strlen(publisher.text);
+	AUTO_FREE char *description = plain_words(fact_text(version, "description"));
 
 	HTML(&view->html, "<header class=\"title\">\n");
 	view_begin_crumbs(view, "/", "Modules");
@@ -218,8 +220,8 @@ void module_head_write(struct view *view, const struct module_head *head)
 		name + (*name == '/'), fact_number(version, "version"));
 	write_switch(view, head->module, fact_number(version, "version"));
 	write_newer(view, head->module, version);
-	if (*fact_text(version, "description"))
-		HTML(&view->html, "<p class=\"about\">%s</p>\n", fact_text(version, "description"));
+	if (*description)
+		HTML(&view->html, "<p class=\"about\">%s</p>\n", description);
 	write_badges(view, head->module, version);
 	cards_write_tags(view, json_object_get(version, "tags"), TAGS_IN_A_HEAD);
 	relatives_write_panels(view, head->module, version);

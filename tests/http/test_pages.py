@@ -450,3 +450,30 @@ def test_who_asks_for_what_is_not_known_is_led_on(larder, path, links):
     assert links <= set(page.links) and not page.has_text("/api/"), page.links
     for link in links:
         browse(larder, link)
+
+
+@pytest.mark.parametrize("written, read", [
+    ("Takes `float32`, gives `[1, 2]`.", "Takes float32, gives [1, 2]."), ("See [the `paper`](https://a.test/p) first.", "See the paper first."),
+    ("A ` alone.", "A ` alone."), ("[x] (y), [z](", "[x] (y), [z]("), ("[a](b c) and [](d)", "[a](b c) and [](d)"), (f"{SCRIPT} `x`", f"{SCRIPT} x"), ("[[a](b)]", "[a]")])
+def test_descriptions_are_told_as_they_read(larder, written, read):
+    larder.publish("/acme/x/1", modules.module())
+    larder.publish("/acme/x/1", f"# Module acme/x/1\n{written}\n\n<!-- task: t -->\n".encode(), content_type="text/markdown")
+    for path in ("/", "/acme", "/acme/x"):
+        about = browse(larder, path)
+        assert about.has_text(read) and (read == written or not about.has_text(written)), path
+    assert larder.get("/api/v1/modules/acme/x/1").json()["description"] == written
+
+
+@pytest.mark.parametrize("offline, told", [("on", "not stored here"), ("off", "downloaded at first use")])
+def test_lists_tell_what_becomes_of_what_is_not_here(start, tmp_path, offline, told):
+    larder = start({"mirror": {"offline": offline}})
+    for path in ("acme/models/x/1.md", "acme/models/y/1.md"):
+        file = tmp_path / "tree/assets/docs" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(DOCUMENTS[path])
+    larder.larder("import-docs", str(tmp_path / "tree"))
+    larder.publish("/acme/z/1", modules.module())
+    other = {"not stored here", "downloaded at first use"} - {told}
+    for path in ("/", "/acme", "/?cached=false", "/acme/x"):
+        page = browse(larder, path)
+        assert page.has_text(told) and not page.has_text(*other), path
