@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,8 +63,10 @@ struct delivery {
 	char *id;
 	int64_t first; /* of the file's bytes, the first that is sent */
 	int64_t at;    /* … that comes next */
+	int64_t end;   /* … that may not come any more */
 	struct parcel *parcel;
-	bool failed; /* err says why */
+	bool too_long; /* it is not what it was said to be: nothing of the file stays */
+	bool failed;   /* err says why */
 	struct err err;
 };
 
@@ -76,7 +77,7 @@ static void destroy_delivery(void *object)
 
 	if (delivery->parcel)
 		(void)parcel_flush(delivery->parcel, &ignored);
-	parcels_release(delivery->services->parcels, TAKE(delivery->parcel), false);
+	parcels_release(delivery->services->parcels, TAKE(delivery->parcel), delivery->too_long);
 	free(delivery->id);
 	free(delivery);
 }
@@ -85,30 +86,55 @@ static void destroy_delivery(void *object)
 struct content_range {
 	bool asks; /* how much is there */
 	int64_t first;
+	int64_t end;   /* behind the last; INT64_MAX: not told */
 	int64_t total; /* -1: not told */
 };
+
+/* Digits up to a sign, or to the text's end. */
+static bool take_number(const char **text, const char *sign, int64_t *out)
+{
+	size_t length = strspn(*text, "0123456789");
+	AUTO_FREE char *digits = mem_dup_n(*text, length);
+
+	if (!number_parse(digits, out) || strncmp(*text + length, sign, strlen(sign)) != 0)
+		return false;
+	*text += length + strlen(sign);
+	return true;
+}
+
+static bool parse_range(const char *text, struct content_range *out)
+{
+	static const char unit[] = "bytes ";
+	int64_t last;
+
+	if (strncmp(text, unit, strlen(unit)) != 0)
+		return false;
+	text += strlen(unit);
+	out->asks = strncmp(text, "*/", 2) == 0;
+	if (out->asks)
+		return number_parse(text + 2, &out->total);
+	if (!take_number(&text, "-", &out->first) || !take_number(&text, "/", &last) ||
+		!number_parse(text, &out->total) || last < out->first || last >= out->total)
+		return false;
+	out->end = last + 1;
+	return true;
+}
 
 static bool read_range(const struct request *request, struct content_range *out, struct err *err)
 {
 	const char *text = request_header(request, "Content-Range");
-	struct content_range range = {.total = request->content_length};
-	int64_t last;
-	int end = 0;
+	int64_t length = request->content_length;
 
-	if (!text) {
-		*out = range;
+	*out = (struct content_range){.end = INT64_MAX, .total = length};
+	if (!text)
 		return true;
-	}
-	range.asks = strncmp(text, "bytes */", 8) == 0;
-	if (range.asks ? !number_parse(text + 8, &range.total)
-		       : sscanf(text, "bytes %18" SCNd64 "-%18" SCNd64 "/%18" SCNd64 "%n", &range.first,
-				 &last, &range.total, &end) != 3 ||
-				 text[end] || range.first < 0 || last < range.first || last >= range.total)
+	if (!parse_range(text, out))
 		return err_set(err, ERR_BAD_REQUEST,
 			"Content-Range must be \"bytes <first>-<last>/<length>\", or \"bytes */<length>\" to "
 			"ask");
-	*out = range;
-	return true;
+	return out->asks || length == -1 || length == out->end - out->first ||
+	       err_set(err, ERR_BAD_REQUEST, "Content-Range tells of %lld bytes, and Content-Length of %lld",
+		       (long long)(out->end - out->first), (long long)length);
 }
 
 /* 308 as Google's resumable uploads have it: the bytes up to the last one are here. */
@@ -215,6 +241,7 @@ static bool begin(void *context, struct request *request, struct reply *reply)
 		return false;
 	}
 	delivery->first = delivery->at = range.first;
+	delivery->end = range.end < state.length ? range.end : state.length;
 	return start(delivery, reply);
 }
 
@@ -242,9 +269,10 @@ static bool write_piece(struct request *request, const void *bytes, size_t lengt
 	if (delivery->failed)
 		return false;
 	delivery->at += (int64_t)length;
-	if (delivery->at > parcel_length(delivery->parcel))
-		delivery->failed =
-			!err_set(&delivery->err, ERR_BAD_REQUEST, "more bytes came than the file has");
+	delivery->too_long = delivery->at > delivery->end;
+	if (delivery->too_long)
+		delivery->failed = !err_set(&delivery->err, ERR_BAD_REQUEST,
+			"more bytes came than were told of: send the file again");
 	else if (skipped < length)
 		delivery->failed = !parcel_put(
 			delivery->parcel, (const char *)bytes + skipped, length - skipped, &delivery->err);

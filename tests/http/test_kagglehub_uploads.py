@@ -213,6 +213,26 @@ def test_an_address_is_for_its_bytes_only(larder):
     assert place.split("/")[3] not in larder.log()
 
 
+@pytest.mark.parametrize("told", ["bytes 5-6/10", "bytes 0-4/10", "bytes 0-2/10", "bytes +0-3/10", "bytes 0-+3/10", "bytes 0-3/+10", "bytes 0-3/ 10",
+                                  "bytes  0-3/10", "bytes -0-3/10", "bytes 0-3/10 ", "bytes 0-3", "bytes 0-3/", "bytes 0x0-3/10", "bytes */+10", "bytes */",
+                                  "bytes 0-99999999999999999999/10", "bytes 0-3/9", "octets 0-3/10", "bytes 7-10/10"])
+def test_what_is_told_of_bytes_is_not_believed_in_part(larder, told):
+    place = place_of(start_blob(larder, larder.token(), contentLength=10))
+    assert larder.request("PUT", place, {"Content-Range": told}, b"abcd").status == 400
+    state = larder.request("PUT", place, {"Content-Range": "bytes */10"})
+    assert state.status == 308 and "Range" not in state.headers
+
+
+@pytest.mark.parametrize("told", [{}, {"Content-Range": "bytes 0-3/10"}])
+def test_nothing_stays_of_a_body_that_is_too_long(larder, told):
+    """One whose length nobody told."""
+    place = place_of(start_blob(larder, larder.token(), contentLength=10))
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**told, "Transfer-Encoding": "chunked"}.items())
+    answer = larder.raw(f"PUT {place} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n".encode() + b"4\r\nabcd\r\n8\r\nefghijkl\r\n0\r\n\r\n")
+    assert b" 400 " in answer.split(b"\r\n")[0]
+    assert larder.request("PUT", place, {"Content-Range": "bytes */10"}).status == 404
+
+
 def test_a_file_is_its_senders_and_used_once(larder):
     sender, other = larder.token("publish:acme/*"), larder.token("publish:*")
     blob = start_blob(larder, sender)
