@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/kagglehub/errand.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,10 +60,24 @@ static void destroy(void *object)
 	free(errand);
 }
 
+static bool has_kaggle(const struct config *config)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < config->upstream_count && !has; i++)
+		has = config->upstreams[i].kind == UPSTREAM_KAGGLE;
+	return has;
+}
+
 static void fail(struct errand *errand, const struct err *why, struct reply *reply)
 {
-	const struct err err = *why;
+	struct err err = *why;
+	size_t used = strlen(err.text);
 
+	/* What kagglehub asks for is Kaggle's, it seems to whoever uses it. */
+	if (err.code == ERR_NOT_FOUND && !has_kaggle(errand->services->config))
+		(void)snprintf(err.text + used, sizeof err.text - used,
+			"; Kaggle is not asked: no upstream here has kind = kaggle");
 	problem_reply(reply, &err);
 	destroy(errand);
 }
@@ -291,7 +306,9 @@ static void note_latest(struct errand *errand, bool found, const struct err *err
 {
 	if (found && errand->ref.name.version > errand->newest)
 		errand->newest = errand->ref.name.version;
-	if (!found && (errand->at == 0 || errand->first.code == ERR_NOT_FOUND))
+	/* What went wrong says more than that another format is not there. */
+	if (!found &&
+		(errand->at == 0 || (errand->first.code == ERR_NOT_FOUND && err->code != ERR_NOT_FOUND)))
 		errand->first = *err;
 	errand->at++;
 }

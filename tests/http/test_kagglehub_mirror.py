@@ -80,9 +80,21 @@ def test_files_whose_names_look_like_versions(larder, connect):
     assert [client.model_download("acme/odd/other/names/7", name) for name in files] == [{name: body} for name, body in files.items()]
 
 
-def test_what_kaggle_has_not(mirror, connect):
-    with pytest.raises(KaggleError, match="(?i)not"):
-        connect(mirror).model_download("google/nnlm/tensorFlow2/en-dim50/9")
+@pytest.mark.parametrize("handle", ["google/nnlm/tensorFlow2/en-dim50/9", "google/nnlm/tensorFlow2/none", "google/none/pyTorch/x", "google/none/tfLite/x/1"])
+def test_what_kaggle_has_not(mirror, connect, handle):
+    """Told as of the framework's own format, and not as if nobody had been asked."""
+    with pytest.raises(KaggleError) as told:
+        connect(mirror).model_download(handle)
+    words = str(told.value)
+    assert "404" in words and handle.rsplit("/", 1)[0] in words and "no upstream" in words, words
+    assert "configured" not in words and "coral" not in words and "kind = kaggle" not in words, words
+
+
+def test_a_failure_is_told_before_what_is_not_there(kaggle, start, connect):
+    larder = start({"mirror": {"private_upstreams": "on", "retries": 0}, "upstream kaggle": {"kind": "kaggle", "url": kaggle.url}})
+    kaggle.stop()
+    with pytest.raises(KaggleError, match="50[234]"):
+        connect(larder).model_download("google/none/pyTorch/x")
 
 
 # ---- spellings --------------------------------------------------------------------------------------------------------------
