@@ -9,6 +9,7 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/kagglehub/kaggle_body.h"
+#include "server/registry/zip_pieces.h"
 #include "server/store/catalog/catalog_spellings.h"
 
 void model_ref_finish(struct model_ref *ref)
@@ -47,11 +48,28 @@ char *model_ref_model(const char *owner, const char *model, struct err *err)
 	return NULL;
 }
 
+/* An empty one is none. What no archive can have leads nowhere. */
+static bool set_file(struct model_ref *ref, const char *file, struct err *err)
+{
+	if (!file || !*file)
+		return true;
+	if (strlen(file) + 1 + strlen(name_path(&ref->name).text) > NAME_PATH_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			"The path \"%.40s…\" is too long: with its version it may have %d bytes", file,
+			NAME_PATH_MAX);
+	if (!zip_pieces_is_path(file))
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"%.100s\" is no path of a file in a model: it begins with no \"/\", and has no "
+			"\"..\"",
+			file);
+	ref->file = mem_dup(file);
+	return true;
+}
+
 bool model_ref_set(struct model_ref *out, const char *model, const char *framework, const char *variation,
 	int64_t version, const char *file, struct err *err)
 {
-	AUTO_MODEL_REF struct model_ref ref = {
-		.model = mem_dup(model), .variation = mem_dup(variation), .file = mem_dup(file)};
+	AUTO_MODEL_REF struct model_ref ref = {.model = mem_dup(model), .variation = mem_dup(variation)};
 
 	if (!is_slug(variation) || !framework || !framework_read(framework, &ref.framework))
 		return err_set(err, ERR_BAD_REQUEST,
@@ -59,7 +77,7 @@ bool model_ref_set(struct model_ref *out, const char *model, const char *framewo
 	ref.written = mem_dup(framework);
 	ref.name.version = version;
 	ref.name.format = ref.framework.format;
-	if (!write_handle(&ref, ref.framework.word, err))
+	if (!write_handle(&ref, ref.framework.word, err) || !set_file(&ref, file, err))
 		return false;
 	*out = ref;
 	ref = (struct model_ref){0};
