@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages in a real Chromium: each test plays a scenario (scenarios/), which looks for what a person would."""
+import contextlib
 import json
 import os
 import random
@@ -90,11 +91,10 @@ def test_eight_results_a_screen(browser, larder, tmp_path):
 
 
 def test_an_admin_ends_a_fill(browser, shelf, upstream):
-    gate = threading.Event()
-    for name in ("first", "second"):
-        begin_fill(shelf, upstream, f"far/{name}/1", gate)
-    browser.play("cancel_fill", shelf, token=shelf.token("admin"))
-    gate.set()
+    with shut() as gate:
+        for name in ("first", "second"):
+            begin_fill(shelf, upstream, f"far/{name}/1", gate)
+        browser.play("cancel_fill", shelf, token=shelf.token("admin"))
 
 
 def test_empty_registry(browser, larder):
@@ -102,16 +102,16 @@ def test_empty_registry(browser, larder):
 
 
 def test_fill_is_watched_live(browser, shelf, upstream):
-    gate = threading.Event()
-    upstream.serve("/far/away/3", Answer(modules.module(4 << 20), gate=gate, gate_after=2 << 20))
-    browser.play("live_fill", shelf, {"halfway": gate.set})
+    with shut() as gate:
+        upstream.serve("/far/away/3", Answer(modules.module(4 << 20), gate=gate, gate_after=2 << 20))
+        browser.play("live_fill", shelf, {"halfway": gate.set})
 
 
 def test_fill_is_watched_where_one_waits(browser, shelf, upstream):
-    gate = threading.Event()
-    upstream.serve("/far/away/3", Answer(modules.module(4 << 20), gate=gate, gate_after=2 << 20))
     upstream.serve("/far/broken/1", Answer(b"no module"))
-    browser.play("fill_notice", shelf, {"halfway": gate.set})
+    with shut() as gate:
+        upstream.serve("/far/away/3", Answer(modules.module(4 << 20), gate=gate, gate_after=2 << 20))
+        browser.play("fill_notice", shelf, {"halfway": gate.set})
 
 
 DEPLOYED = "# {kind} acme/speech{more}/1\nHears words.\n\n<!-- asset-path: legacy -->\n<!-- parent-model: acme/speech/1 -->\n\n## Use\nIt.\n"
@@ -265,17 +265,28 @@ def test_every_page(browser, catalogue, upstream):
     turns = int(os.environ.get("LARDER_EVERY_PAGE", 0))
     publish_hostile(catalogue)
     publish_many(catalogue)
-    gate = threading.Event()
-    begin_fill(catalogue, upstream, FILLING, gate)
     paths = every_path(catalogue)
     always = ["/acme/hostile/1", "/acme/hostile/2", "/acme/many/1", *DEPLOYMENTS, *reversed(DEPLOYMENTS)]
     collections = ["/-/collections/" + row["handle"] for row in catalogue.get("/api/v1/collections?limit=200").json()["collections"]]
     chosen = random.Random(5)
     some = paths if turns else chosen.sample(paths, SAMPLE) + [path for path in paths if path.startswith("/real/")][::4]
     some += collections if turns else chosen.sample(collections, 2)
-    browser.play("sweep", catalogue, {"going on": lambda: None}, paths=PAGES + always + [path for path in some if path not in [*always, *PAGES]],
-                 turns=max(turns, 1), most=25 << 10, gallery=GALLERY)
-    gate.set()
+    with shut() as gate:
+        begin_fill(catalogue, upstream, FILLING, gate)
+        browser.play("sweep", catalogue, {"going on": lambda: None}, paths=PAGES + always + [path for path in some if path not in [*always, *PAGES]],
+                     turns=max(turns, 1), most=25 << 10, gallery=GALLERY)
+        running = catalogue.get("/api/v1/fills").json()["fills"]
+        assert [f"{fill['handle']}/{fill['version']}" for fill in running] == [FILLING], "its page was to show a download half done"
+
+
+@contextlib.contextmanager
+def shut():
+    """A gate that opens in the end, whatever comes: who waits behind it would hold up the end of the test."""
+    gate = threading.Event()
+    try:
+        yield gate
+    finally:
+        gate.set()
 
 
 def begin_fill(larder, upstream, path, gate):
