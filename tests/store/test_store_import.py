@@ -9,7 +9,7 @@ from conftest import DEADLINE_S, Store, binary
 from support.daemon import assert_problem
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
 from support.modules import digest, module
-from test_nodes import PATH, QUERY, assert_has, bucket, fetch, node  # noqa: F401
+from test_nodes import PATH, QUERY, assert_has, bucket, fetch, node, refused  # noqa: F401
 
 
 @pytest.fixture
@@ -55,6 +55,23 @@ def test_a_folder_comes_into_a_bucket(folder, objects, node):  # noqa: F811
     assert_has(a, module(seed=9), "/hub/model/1")
     assert_problem(fetch(a, "/acme/gone/1"), 410, "gone")
     assert_problem(a.put(PATH, module(seed=5)), 409, "conflict")
+    # A node over the bucket serves from the folder itself now; what a daemon alone takes there is not in the bucket.
+    folder.configure({"store": a.store})
+    folder.start()
+    assert_has(folder, module(seed=1))
+    assert folder.put("/acme/more/1", module(seed=6)).status == 201
+    assert_has(a, module(seed=6), "/acme/more/1")
+    folder.stop()
+    folder.configure({})
+    folder.start()
+    done = run(objects, folder.data)
+    assert done.returncode == 0 and "stop it" in done.stderr, done
+    folder.stop()
+    folder.configure({"store": a.store})
+    refused(folder)
+    assert run(objects, folder.data).returncode == 0
+    folder.start()
+    assert_has(folder, module(seed=6), "/acme/more/1")
     for path, source, who in (("/hub/model/1", "mirrored", None), ("/acme/other/3", "published", "ci-publish")):
         assert fetch(a, path).status == 200
         shown = a.get("/api/v1/modules" + path).json()
@@ -83,6 +100,10 @@ def test_other_bytes_in_the_bucket_stay(folder, objects, node):  # noqa: F811
     assert done.returncode == 1 and "conflict\tacme/half-plus-two/1 (tf-hub): the bucket has other bytes" in done.stderr, done
     assert_has(a, module(seed=7))
     assert_problem(fetch(a, "/acme/other/3"), 410, "gone")
+    folder.stop()
+    assert run(objects, folder.data).returncode == 1
+    folder.configure({"store": a.store})
+    refused(folder)
 
 
 def test_a_damaged_file_is_not_sent(folder, objects):

@@ -212,15 +212,17 @@ static void what_is_elsewhere_may_go(void **state)
 	fill_with(*state, 0, 9);
 	publish(*state, 1, 3);
 	assert_int_equal(mirrored_bytes(*state), 6 * BYTES);
-	assert_true(catalog_join_store(catalog_of(state), &bucket, &err));
-	assert_true(catalog_join_store(catalog_of(state), &bucket, &err));
+	assert_true(catalog_note_store(catalog_of(state), &bucket, &err));
+	assert_true(catalog_belong_to(catalog_of(state), &bucket, &err));
+	assert_true(catalog_belong_to(catalog_of(state), &bucket, &err));
 	assert_int_equal(mirrored_bytes(*state), 9 * BYTES);
 	publish(*state, 4, 5);
 	assert_int_equal(mirrored_bytes(*state), 9 * BYTES);
-	assert_true(catalog_join_store(catalog_of(state), &none, &err));
+	assert_true(catalog_belong_to(catalog_of(state), &none, &err));
 	assert_int_equal(mirrored_bytes(*state), 4 * BYTES);
 	assert_int_equal(evict_all(*state), 4);
-	assert_true(catalog_join_store(catalog_of(state), &bucket, &err));
+	assert_true(catalog_note_store(catalog_of(state), &bucket, &err));
+	assert_true(catalog_belong_to(catalog_of(state), &bucket, &err));
 	assert_int_equal(evict_all(*state), 5);
 	assert_int_equal(mirrored_bytes(*state), 0);
 }
@@ -245,7 +247,8 @@ static void a_folder_belongs_to_one_bucket(void **state)
 	assert_int_equal(err.code, ERR_CONFLICT);
 	assert_non_null(strstr(err.text, "store import"));
 	assert_int_equal(mirrored_bytes(*state), 6 * BYTES);
-	assert_true(catalog_join_store(catalog_of(state), &one, &err));
+	assert_true(catalog_note_store(catalog_of(state), &one, &err));
+	assert_int_equal(mirrored_bytes(*state), 6 * BYTES);
 	assert_true(catalog_belong_to(catalog_of(state), &one, &err));
 	assert_int_equal(mirrored_bytes(*state), 9 * BYTES);
 }

@@ -6,11 +6,12 @@
 
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { FIND_STORE, NOTE_STORE, KEEP_NONE, KEEP_PUBLISHED, HAS_MODULES };
+enum statement { FIND_STORE, NOTE_STORE, NOTE_ELSEWHERE, KEEP_NONE, KEEP_PUBLISHED, HAS_MODULES };
 
 static const char *const sql[] = {
 	[FIND_STORE] = "SELECT store_id, elsewhere FROM space",
-	[NOTE_STORE] = "UPDATE space SET store_id = ?1, elsewhere = ?2",
+	[NOTE_STORE] = "UPDATE space SET store_id = ?1",
+	[NOTE_ELSEWHERE] = "UPDATE space SET elsewhere = ?1",
 	[KEEP_NONE] = "UPDATE blobs SET published = 0 WHERE published = 1",
 	[KEEP_PUBLISHED] =
 		"UPDATE blobs SET published = 1 WHERE published = 0"
@@ -50,7 +51,15 @@ bool catalog_find_store(struct catalog *catalog, struct store_id *out, struct er
 	return true;
 }
 
-bool catalog_join_store(struct catalog *catalog, const struct store_id *store, struct err *err)
+bool catalog_note_store(struct catalog *catalog, const struct store_id *store, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	return db_write(catalog->db, &txn, err) &&
+	       txn_run(txn, sql[NOTE_STORE], VALUES(v_text(store->text)), err) && txn_commit(txn, err);
+}
+
+static bool join_store(struct catalog *catalog, const struct store_id *store, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
 	bool elsewhere = *store->text != '\0';
@@ -61,7 +70,8 @@ bool catalog_join_store(struct catalog *catalog, const struct store_id *store, s
 	if (before.elsewhere == elsewhere && strcmp(before.store.text, store->text) == 0)
 		return true;
 	return db_write(catalog->db, &txn, err) &&
-	       txn_run(txn, sql[NOTE_STORE], VALUES(v_text(store->text), v_int(elsewhere)), err) &&
+	       txn_run(txn, sql[NOTE_STORE], VALUES(v_text(store->text)), err) &&
+	       txn_run(txn, sql[NOTE_ELSEWHERE], VALUES(v_int(elsewhere)), err) &&
 	       txn_run(txn, sql[elsewhere ? KEEP_NONE : KEEP_PUBLISHED], NULL, 0, err) &&
 	       txn_commit(txn, err);
 }
@@ -94,5 +104,5 @@ bool catalog_belong_to(struct catalog *catalog, const struct store_id *store, st
 				"(storage.data_dir)",
 				*before.text ? "another bucket's" : "no bucket's");
 	}
-	return catalog_join_store(catalog, store, err);
+	return join_store(catalog, store, err);
 }

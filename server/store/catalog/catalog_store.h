@@ -18,13 +18,13 @@ struct store_id {
 
 bool catalog_find_store(struct catalog *catalog, struct store_id *out, struct err *err);
 
-/* Notes that the bucket with this id has all that is known here (empty: that none has). What was published
- * counts among what is mirrored then, and may be evicted. No daemon may be running on the folder. Quick where
- * nothing changes. */
-bool catalog_join_store(struct catalog *catalog, const struct store_id *store, struct err *err);
+/* Notes that the bucket with this id has all that is known here. No daemon may be running on the folder,
+ * which could take more. Nothing may be evicted for that yet. */
+bool catalog_note_store(struct catalog *catalog, const struct store_id *store, struct err *err);
 
-/* The same before a daemon serves from here. ERR_CONFLICT, with what to do, where modules are here that this
- * bucket may not have. */
+/* Before a daemon serves from here, over a bucket, which the catalog belongs to from then on: what was
+ * published counts among what is mirrored, and may be evicted; or over none (empty). ERR_CONFLICT, with what
+ * to do, where modules are here that this bucket may not have. Quick where nothing changes. */
 bool catalog_belong_to(struct catalog *catalog, const struct store_id *store, struct err *err);
 
 #endif
