@@ -247,6 +247,7 @@ static bool keep_recalled(struct fill *fill, const struct identity *identity)
 	       recall_check(fill->name, identity, &inspection, &fill->err) &&
 	       gate_judge(fill->tools->settings.safety, fill->name, inspection.examination, &origin,
 		       &judgement, &fill->err) &&
+	       recall_confirm(fill->tools, fill->name, &fill->err) &&
 	       commit(fill, &origin, DEPOSITED_BEFORE, &inspection, &fill->err) &&
 	       is_given_out(fill, &origin);
 }

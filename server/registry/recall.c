@@ -24,6 +24,12 @@ static void note_gone(const struct fill_tools *tools, const struct name *name)
 			err.text, NULL);
 }
 
+static bool refuse_gone(const struct fill_tools *tools, const struct name *name, struct err *err)
+{
+	note_gone(tools, name);
+	return err_set(err, ERR_GONE, "%s was withdrawn", name_path(name).text);
+}
+
 static enum recall check_admission(const struct fill_tools *tools, const struct name *name, struct err *err)
 {
 	struct known known;
@@ -47,8 +53,7 @@ enum recall recall_find(
 	case VAULT_RECORDED:
 		return RECALL_FOUND;
 	case VAULT_GONE:
-		note_gone(tools, name);
-		(void)err_set(err, ERR_GONE, "%s was withdrawn", name_path(name).text);
+		(void)refuse_gone(tools, name, err);
 		return RECALL_REFUSED;
 	case VAULT_LACKING:
 		(void)err_set(err, ERR_NOT_FOUND, "%s was published, and not as %s", name_path(name).text,
@@ -64,6 +69,7 @@ enum recall recall_find(
 struct taking {
 	struct intake *intake;
 	struct fill_progress *progress;
+	bool has_begun; /* the bucket has given some */
 	struct err err; /* why the intake takes no more */
 };
 
@@ -71,15 +77,30 @@ static bool take(void *context, const void *bytes, size_t length)
 {
 	struct taking *taking = context;
 
+	taking->has_begun = true;
 	return !atomic_load(&taking->progress->stop) &&
 	       intake_body(taking->intake, bytes, length, &taking->err);
+}
+
+/* Clients have seen bytes that are not its own, so that they cannot have it whole from here. */
+static bool begin_anew(struct intake *intake, struct err *err)
+{
+	struct err why = {0};
+
+	if (intake_begin_anew(intake, &why))
+		return true;
+	if (why.code == ERR_NONE)
+		(void)err_set(&why, ERR_UPSTREAM_FAILED,
+			"what came of it first is not what the bucket has; try again");
+	*err = why;
+	return false;
 }
 
 /* What came of another node is gone on with. */
 static bool prepare(const struct identity *identity, struct intake *intake, struct err *err)
 {
 	if (!intake_is_from(intake, INTAKE_NODES) || intake_bytes(intake) > identity->size_bytes)
-		return intake_begin_anew(intake, err);
+		return begin_anew(intake, err);
 	intake_begin_answer(intake);
 	return true;
 }
@@ -109,7 +130,8 @@ static bool read_all(const struct fill_tools *tools, const struct identity *iden
 	for (int i = 0; i < TRIES && !read; i++) {
 		int64_t before = intake_bytes(intake);
 
-		read = vault_read(tools->vault, &identity->checksums.sha256, before, -1, &receiver, err);
+		read = vault_read(tools->vault, &identity->checksums.sha256, before,
+			identity->size_bytes - before, &receiver, err);
 		if (!read && (err->code != ERR_STORE_UNAVAILABLE || intake_bytes(intake) == before))
 			return false;
 		if (!read)
@@ -134,6 +156,17 @@ static enum recall tell_lost(const struct fill_tools *tools, const struct name *
 	return RECALL_REFUSED;
 }
 
+/* What comes next is asked for anew: what is here now may be of nothing that is still there. */
+static enum recall end_absent(const struct fill_tools *tools, const struct name *name,
+	const struct identity *identity, const struct taking *taking, struct err *err)
+{
+	if (!taking->has_begun)
+		return tell_lost(tools, name, identity, err);
+	(void)err_set(err, ERR_UPSTREAM_FAILED,
+		"the bytes of %s went from the bucket while they were read; try again", name_path(name).text);
+	return RECALL_REFUSED;
+}
+
 enum recall recall_take(const struct fill_tools *tools, const struct name *name,
 	const struct identity *identity, struct intake *intake, struct fill_progress *progress,
 	struct err *err)
@@ -144,12 +177,20 @@ enum recall recall_take(const struct fill_tools *tools, const struct name *name,
 	if (!begin(identity, intake, err))
 		return RECALL_REFUSED;
 	if (!read_all(tools, identity, &taking, err))
-		return err->code == ERR_NOT_FOUND && intake_bytes(intake) == 0
-			       ? tell_lost(tools, name, identity, err)
-			       : RECALL_REFUSED;
+		return err->code == ERR_NOT_FOUND ? end_absent(tools, name, identity, &taking, err)
+						  : RECALL_REFUSED;
 	if (taking.err.code != ERR_NONE)
 		*err = taking.err;
 	return taking.err.code == ERR_NONE ? RECALL_FOUND : RECALL_REFUSED;
+}
+
+bool recall_confirm(const struct fill_tools *tools, const struct name *name, struct err *err)
+{
+	enum vault_standing standing;
+	struct identity ignored;
+
+	return vault_find(tools->vault, name, &standing, &ignored, err) &&
+	       (standing != VAULT_GONE || refuse_gone(tools, name, err));
 }
 
 bool recall_check(const struct name *name, const struct identity *identity,

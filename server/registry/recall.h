@@ -28,6 +28,10 @@ enum recall recall_take(const struct fill_tools *tools, const struct name *name,
 	const struct identity *identity, struct intake *intake, struct fill_progress *progress,
 	struct err *err);
 
+/* Whether it may be kept by now: false with ERR_GONE, which is noted here, where it was withdrawn while it
+ * came, or where that cannot be found out. */
+bool recall_confirm(const struct fill_tools *tools, const struct name *name, struct err *err);
+
 /* Whether what was taken is what the identity says. */
 bool recall_check(const struct name *name, const struct identity *identity,
 	const struct inspection *inspection, struct err *err);

@@ -31,6 +31,18 @@ static enum bucket_outcome note(
 
 /* ---- telling ---- */
 
+/* By the store's clock, which all nodes ask. */
+static bool find_time(const struct bucket_objects *objects, const char *key, int64_t *out, struct err *err)
+{
+	struct bucket_facts facts = {0};
+	bool there;
+
+	if (!objects_look(objects, key, &there, &facts, err))
+		return false;
+	*out = facts.date_s > 0 ? facts.date_s : clock_now_s();
+	return true;
+}
+
 bool bucket_changes_tell(const struct bucket_objects *objects, const struct name *name, struct err *err)
 {
 	struct vault_key key = vault_key_of(VAULT_GONE_MARKS, name);
@@ -38,10 +50,13 @@ bool bucket_changes_tell(const struct bucket_objects *objects, const struct name
 	struct digest digest = digest_of("", 0);
 	const struct s3_body body = {.bytes = "", .length = 0, .sha256 = digest.hex};
 	uint32_t chance;
+	int64_t at_s;
 
+	if (!find_time(objects, key.text, &at_s, err))
+		return false;
 	random_bytes(&chance, sizeof chance);
 	if (snprintf(hint.text, sizeof hint.text, "%s%016" PRIx64 "-%08" PRIx32 "/%s", feed,
-		    (uint64_t)(clock_now_s() * MS_A_S), chance, key.text) >= (int)sizeof hint.text)
+		    (uint64_t)(at_s * MS_A_S), chance, key.text) >= (int)sizeof hint.text)
 		return err_set(err, ERR_INTERNAL, "a name that is too long to be told of");
 	if (!bucket_health_may_ask(objects->health, err))
 		return false;
@@ -80,12 +95,14 @@ static bool read_page(const struct bucket_objects *objects, const char *under, s
 		.limit = BUCKET_PAGE_MAX,
 		.object = take_key,
 		.context = reading};
+	struct bucket_facts facts = {0};
 	enum bucket_outcome outcome;
 
 	(void)strcpy(after, reading->last);
 	if (!bucket_health_may_ask(objects->health, err))
 		return false;
-	outcome = bucket_list(objects->bucket, &page, more, NULL, err);
+	outcome = bucket_list(objects->bucket, &page, more, &facts, err);
+	bucket_health_note_date(objects->health, facts.date_s);
 	/* A bucket that is gone says nothing of what was in it. */
 	if (outcome == BUCKET_ABSENT)
 		outcome = BUCKET_REFUSED;
@@ -171,6 +188,7 @@ bool bucket_changes_poll(const struct bucket_objects *objects, int64_t since_s,
 {
 	struct reading reading = {.listener = listener, .skip = HINT_BYTES};
 
+	since_s += bucket_health_ahead_s(objects->health);
 	(void)snprintf(reading.last, sizeof reading.last, "%s%016" PRIx64, feed,
 		(uint64_t)((since_s > 0 ? since_s : 0) * MS_A_S));
 	return read_all(objects, feed, &reading, err);

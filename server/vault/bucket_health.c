@@ -33,6 +33,15 @@ bool bucket_health_may_ask(struct bucket_health *health, struct err *err)
 	return false;
 }
 
+bool bucket_health_refuse(struct err *err)
+{
+	if (err->code == ERR_STORE_UNAVAILABLE && err->retry_after_s > 0)
+		return false;
+	err->code = ERR_STORE_UNAVAILABLE;
+	err->retry_after_s = HEALTH_RETRY_AFTER_S;
+	return err_prefix(err, "the bucket cannot be used now: ");
+}
+
 static bool is_answer(enum bucket_outcome outcome)
 {
 	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT || outcome == BUCKET_CLASH ||
@@ -48,12 +57,29 @@ void bucket_health_note(
 	*ability = (struct ability){.at_ms = clock_monotonic_ms()};
 	if (is_answer(outcome))
 		health->ill_until_ms = 0;
-	else
+	else {
 		ability->err = *why;
+		(void)bucket_health_refuse(&ability->err);
+	}
 	if (outcome == BUCKET_UNREACHABLE) {
 		health->ill_until_ms = ability->at_ms + ILL_MS;
 		health->reading = health->writing = *ability;
 	}
+}
+
+void bucket_health_note_date(struct bucket_health *health, int64_t date_s)
+{
+	LOCKED(&health->mutex);
+
+	if (date_s > 0)
+		health->ahead_s = date_s - clock_now_s();
+}
+
+int64_t bucket_health_ahead_s(struct bucket_health *health)
+{
+	LOCKED(&health->mutex);
+
+	return health->ahead_s;
 }
 
 struct ability bucket_health_look(struct bucket_health *health, bool writes, bool *asks)

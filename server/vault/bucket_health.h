@@ -23,6 +23,7 @@ struct ability {
 
 struct bucket_health {
 	struct lock mutex;    /* guards everything below */
+	int64_t ahead_s;      /* the store's clock, of ours */
 	int64_t ill_until_ms; /* nobody asks until then; 0: well */
 	struct ability reading;
 	struct ability writing;
@@ -36,6 +37,15 @@ void bucket_health_finish(struct bucket_health *health);
 
 /* False, at once, while the store is left alone: ERR_STORE_UNAVAILABLE. */
 bool bucket_health_may_ask(struct bucket_health *health, struct err *err);
+
+/* Makes a failure to ask the store ERR_STORE_UNAVAILABLE, with when to try again; one that is so stays as it
+ * is. Always false. */
+bool bucket_health_refuse(struct err *err);
+
+/* By how much the store's clock is ahead of ours, as an answer told last; 0: none did. Times that nodes give
+ * each other are the store's. */
+void bucket_health_note_date(struct bucket_health *health, int64_t date_s);
+int64_t bucket_health_ahead_s(struct bucket_health *health);
 
 /* What a request has come to, and where it failed, why. */
 void bucket_health_note(

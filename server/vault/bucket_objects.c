@@ -11,9 +11,7 @@
 /* No answer is none: whatever keeps the store from giving one, it may later. */
 bool objects_refuse_unavailable(struct err *err)
 {
-	err->code = ERR_STORE_UNAVAILABLE;
-	err->retry_after_s = HEALTH_RETRY_AFTER_S;
-	return err_prefix(err, "the bucket cannot be used now: ");
+	return bucket_health_refuse(err);
 }
 
 bool objects_refuse_unwritten(struct err *err)

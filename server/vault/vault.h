@@ -45,7 +45,8 @@ bool vault_read(struct vault *vault, const struct digest *digest, int64_t first,
 	const struct vault_receiver *receiver, struct err *err);
 
 /* Withdraws a version on all nodes, for good. ERR_NOT_FOUND where nobody has kept it and this node does not
- * know it (known_here) either. *before: it had been withdrawn. */
+ * know it (known_here) either. *before: it had been withdrawn. ERR_STORE_UNAVAILABLE also where it was, and
+ * the others could not be told: to be tried again. */
 bool vault_withdraw(struct vault *vault, const struct name *name, const char *who, bool known_here,
 	bool *before, struct err *err);
 
@@ -55,8 +56,8 @@ bool vault_list_withdrawn(struct vault *vault, const struct vault_listener *list
 /* Tells of all names that were ever kept, by a request each. */
 bool vault_each_identity(struct vault *vault, const struct vault_census *census, struct err *err);
 
-/* Tells of those that were withdrawn since a time, by the clocks of who did it; of some twice, and of one
- * perhaps not that the list has. */
+/* Tells of those that were withdrawn since a time by our clock, whatever the clock of who did it says; of
+ * some twice, and of one perhaps not that the list has. */
 bool vault_poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err);
 
 /* Asks for the lease on a name, to do for all nodes what needs to be done only once. Whoever alone has

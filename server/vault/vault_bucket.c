@@ -204,30 +204,30 @@ static bool create_identity(
 	return found || objects_refuse_unwritten(err);
 }
 
-static bool refuse_gone(const struct name *name, struct err *err)
+static bool check_not_gone(struct vault_bucket *vault, const struct name *name, struct err *err)
 {
-	return err_set(err, ERR_GONE, "%s was withdrawn", name_path(name).text);
+	bool gone;
+
+	return bucket_names_look_gone(&vault->objects, name, &gone, err) &&
+	       (!gone || err_set(err, ERR_GONE, "%s was withdrawn", name_path(name).text));
 }
 
 /* First the bytes, then what they are; then the bytes again, in case a sweep has taken them before they had a
- * name. */
+ * name; and the tombstone again, since all that may have taken hours. */
 static bool keep(struct vault *base, const struct deposit *deposit, enum deposited *out, struct err *err)
 {
 	struct vault_bucket *vault = self(base);
 	struct identity there;
-	bool gone;
 	bool found;
 
-	if (!bucket_names_look_gone(&vault->objects, deposit->name, &gone, err))
+	if (!check_not_gone(vault, deposit->name, err))
 		return false;
-	if (gone)
-		return refuse_gone(deposit->name, err);
 	if (!bucket_names_read_identity(&vault->objects, deposit->name, &found, &there, err))
 		return false;
 	if (!found && !(check_others(vault, deposit, err) && ensure_blob(vault, deposit, true, err) &&
 			      create_identity(vault, deposit, &there, err)))
 		return false;
-	return settle(vault, deposit, &there, out, err);
+	return settle(vault, deposit, &there, out, err) && check_not_gone(vault, deposit->name, err);
 }
 
 /* ---- reading ---- */
@@ -293,7 +293,6 @@ static bool withdraw(struct vault *base, const struct name *name, const char *wh
 {
 	struct vault_bucket *vault = self(base);
 	struct formats_there formats_there;
-	struct err unused;
 
 	if (!bucket_names_list_formats(&vault->objects, name, &formats_there, err))
 		return false;
@@ -301,11 +300,8 @@ static bool withdraw(struct vault *base, const struct name *name, const char *wh
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", name_path(name).text);
 	if (!create_tombstone(vault, name, who, before, err))
 		return false;
-	/* It is withdrawn; where this fails, the others know of it by their next listing. */
-	if (!bucket_changes_tell(&vault->objects, name, &unused))
-		log_event(LOG_LEVEL_WARN, "other nodes learn late of a withdrawal", "name",
-			name_path(name).text, "why", unused.text, NULL);
-	return true;
+	/* It is withdrawn; whoever is told otherwise tries again, which tells the others again. */
+	return bucket_changes_tell(&vault->objects, name, err) || objects_refuse_unavailable(err);
 }
 
 static bool list_withdrawn(struct vault *vault, const struct vault_listener *listener, struct err *err)

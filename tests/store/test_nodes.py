@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from ceph import DEADLINE_S, KEY, SECRET
+from conftest import Store
 from relay import Relay
 from support.daemon import assert_problem, binary
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
@@ -326,7 +327,7 @@ def test_damaged_bytes_are_not_served(nodes, objects, tmp_path):
 @pytest.fixture
 def behind_relay(ceph, node):
     relay = Relay(ceph.ports[0])
-    yield relay, node("a", endpoint=relay.url, store={"timeout_s": 2, "connect_timeout_s": 2})
+    yield relay, node("a", endpoint=relay.url, store={"timeout_s": 2, "connect_timeout_s": 2, "poll_interval_s": 1})
     relay.close()
 
 
@@ -371,3 +372,66 @@ def test_a_store_that_hangs_holds_up_nobody_for_long(ceph, node):
 def test_nothing_is_imported_into_a_bucket(nodes, tmp_path):
     reply = nodes[0].request("POST", "/api/v1/imports", {"Authorization": f"Bearer {nodes[0].token('admin')}"}, b"")
     assert_problem(reply, 400, "bad-request")
+
+
+# ---- what changes while bytes come from the bucket ----
+
+
+@pytest.fixture
+def over_front(front, node, tmp_path):
+    """A node over a store with a script, and what one asks that store of it: published there is PATH. act() is called before each request for the
+    bytes is answered, and says how."""
+    tool = Store(tmp_path / "scripted", front.url, prefix=f"n/{tmp_path.name.lower()}")
+    body = tmp_path / "module"
+    body.write_bytes(module(size=20_000))
+    assert tool.vault("keep", PATH.strip("/"), "tf-hub", body, "published", "n1") == "new"
+    taken, tool.act = front.script.next, lambda: None
+    front.script.next = lambda method, path, headers: (method == "GET" and "/blobs/" in path and tool.act()) or taken(method, path, headers)
+    return node("a", endpoint=front.url), tool
+
+
+def test_what_is_withdrawn_while_its_bytes_come_is_gone(over_front):
+    """And stays so, without anybody telling."""
+    a, tool = over_front
+    tool.act = lambda: tool.vault("withdraw", PATH.strip("/"), "here") and None
+    assert_problem(fetch(a), 410, "gone")
+    assert a.blobs() == []
+
+
+def test_what_is_lost_while_it_comes_is_not_unknown(over_front, front):
+    a, tool = over_front
+    acts = ["cut"]
+
+    def act():
+        if not acts:
+            for key in [key for key in front.objects if "/blobs/" in key]:
+                del front.objects[key]
+        return acts.pop() if acts else None
+
+    tool.act = act
+    assert_problem(fetch(a), 502, "upstream-failed")
+    assert_problem(fetch(a), 502, "upstream-failed")
+
+
+def test_hints_are_found_by_the_stores_clock(front, node, tmp_path):
+    """It is five hours behind those of the nodes."""
+    tool = Store(tmp_path / "scripted", front.url, prefix=f"n/{tmp_path.name.lower()}")
+    a, b = (node(name, endpoint=front.url, store={"poll_interval_s": 1}) for name in "ab")
+    a.publish(PATH, module())
+    assert_has(b, module())
+    front.script.skew_s = -5 * 3600
+    front.script.seen.clear()
+    wait_until(lambda: sum("feed%2F" in path or "feed/" in path for _, path, _ in list(front.script.seen)) > 4, "both have listed by that clock")
+    tool.vault("withdraw", PATH.strip("/"), "here")
+    for daemon in (a, b):
+        wait_until(lambda: fetch(daemon).status == 410, "it is gone")
+
+
+def test_a_store_that_is_away_is_told_as_such_also_between_polls(behind_relay):
+    """Whichever of all that asks the store has found out."""
+    relay, a = behind_relay
+    relay.close()
+    replies = []
+    wait_until(lambda: replies.append(fetch(a, f"/acme/none/{len(replies) + 1}")) or "other nodes withdraw" in a.log(), "it has looked")
+    replies += [fetch(a, f"/acme/other/{number}") for number in range(1, 20)]
+    assert {(reply.status, reply.json()["code"]) for reply in replies} == {(503, "store-unavailable")}

@@ -4,6 +4,7 @@ import concurrent.futures
 import hashlib
 import json
 import random
+import time
 
 import pytest
 
@@ -174,3 +175,37 @@ def test_an_identity_of_another_name(front, scripted, tmp_path):
     key = next(key for key in front.objects if "/ids/" in key)
     front.objects[key.replace("/1/", "/2/")] = front.objects[key]
     assert scripted.vault("find", NAME.replace("/1", "/2"), "tf-hub").startswith("upstream-failed")
+
+
+# ---- withdrawn meanwhile, and told ----
+
+
+@pytest.mark.parametrize("source", ["published", "mirrored"])
+@pytest.mark.parametrize("puts", [1, 2])
+def test_what_is_withdrawn_while_it_is_kept_is_gone(front, scripted, tmp_path, source, puts):
+    """After the bytes, and after the identity were written."""
+    path, _ = written(tmp_path, 1)
+    scripted.vault("withdraw", NAME, "here")
+    gone = {key: body for key, body in front.objects.items() if "/gone/" in key}
+    front.objects.clear()
+    front.script.after("PUT", puts, lambda: front.objects.update(gone))
+    assert scripted.vault("keep", NAME, "tf-hub", path, source, "n1").startswith("gone")
+
+
+@pytest.mark.parametrize("act", ["slow", "error", "drop", "denied"])
+def test_a_withdrawal_that_nobody_was_told_of_is_not_done(front, scripted, act):
+    """It is in force, and the next try tells the others."""
+    front.script.on("PUT", None, *[act] * 40)
+    assert scripted.vault("withdraw", NAME, "here").startswith("store-unavailable")
+    assert scripted.vault("find", NAME, "tf-hub") == "gone" and not any("/feed/" in key for key in front.objects)
+    front.script.acts.clear()
+    assert scripted.vault("withdraw", NAME, "here") == "before"
+    assert sum("/feed/" in key for key in front.objects) == 1
+
+
+def test_hints_stand_in_the_stores_time(front, scripted):
+    """Whatever the clock of who withdraws says."""
+    front.script.skew_s = -5 * 3600
+    scripted.vault("withdraw", NAME, "here")
+    hint = next(key for key in objects(front) if key.startswith("feed/"))
+    assert abs(int(hint[5:21], 16) / 1000 - (time.time() + front.script.skew_s)) < 3600, hint
