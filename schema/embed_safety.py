@@ -49,6 +49,7 @@ def attribute_lines(ops):
 def pickle_lines(imports):
     for verdict, module, name in sorted(imports, key=lambda row: (row[1], row[2])):
         assert verdict in ("allow", "deny"), verdict
+        assert verdict == "deny" or (name != "*" and "*" not in module), f"{module}: what is allowed is named"
         yield f'\t{{{text(module)}, {text(name)}, {str(verdict == "deny").lower()}}},\n'
 
 

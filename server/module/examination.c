@@ -23,6 +23,7 @@
 #include "server/module/formats/tfjslisting.h"
 #include "server/module/formats/tflite.h"
 #include "server/module/safety/watch.h"
+#include "server/module/savedmodel/stray_graph.h"
 #include "server/module/savedmodel/variables.h"
 #include "server/module/violations.h"
 
@@ -171,16 +172,19 @@ static const struct reader readers[] = {
 	{FORMAT_TFJS, "model.json", offsetof(struct walk, model_json), read_model_json},
 };
 
-static void read_root_file(struct walk *walk, const char *path)
+static bool read_root_file(struct walk *walk, const char *path)
 {
+	bool is_read = false;
+
 	for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
 		struct root_file *file = (struct root_file *)((char *)walk + readers[i].file);
 
 		if (readers[i].format != walk->examination->format || strcmp(readers[i].path, path) != 0)
 			continue;
-		file->seen = true;
+		file->seen = is_read = true;
 		readers[i].read(walk, file);
 	}
+	return is_read;
 }
 
 static void append_member(struct walk *walk, const char *path, const struct member *member)
@@ -293,7 +297,8 @@ static void read_file(
 			return;
 		check_pointer(walk, path, &small);
 	}
-	read_root_file(walk, path);
+	if (!read_root_file(walk, path))
+		stray_graph_judge(walk->content, path, &walk->examination->safety);
 	read_head(walk, path, member);
 }
 

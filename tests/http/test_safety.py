@@ -14,6 +14,7 @@ from support.command_line import run
 from support.daemon import assert_problem
 from support.modules import Member, bytes_field, half_plus_two, members, number_field, pack, payload
 
+WRITER = "tf-hub-format=compressed"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -115,6 +116,131 @@ ARCHIVES = {
 }
 
 
+# ---- pickles that Python's own machine reads otherwise than they look ---------------------------------------------------
+
+
+def text(value):
+    return b"\x8c" + bytes([len(value)]) + value.encode()
+
+
+def memo_pickles():
+    """Each ends with an import of two names of the memo, which Python finds to be posix.system, and who counts keys otherwise finds to be
+    collections.OrderedDict."""
+    bad, good = (text("posix"), text("system")), (text("collections"), text("OrderedDict"))
+
+    def put(key):
+        return b"q" + bytes([key])
+
+    def get(key):
+        return b"h" + bytes([key])
+
+    head, tail = b"\x80\x04", b"\x93\x8c\x02id\x85R."
+    # A key that is set twice counts once.
+    yield "twice", head + b"N" + put(0) + put(0) + bad[0] + b"\x94" + bad[1] + b"\x94" + good[0] + b"\x94" + good[1] + b"\x94" + get(1) + get(2) + tail
+    # MEMOIZE counts keys that are far apart.
+    yield "apart", head + b"N" + put(9) + put(200) + bad[0] + b"\x94" + bad[1] + b"\x94" + good[0] + put(0) + good[1] + put(1) + get(2) + get(3) + tail
+    # … and may set one again that was set by number.
+    yield "again", head + good[0] + put(1) + good[1] + put(2) + bad[0] + b"\x94" + bad[1] + b"\x94\x94" + bad[0] + put(1) + get(1) + get(2) + tail
+    # Keys are read as Python reads numbers.
+    for name, key in (("underscore", b"1_0"), ("blank", b" 10"), ("tab", b"\t10"), ("plus", b"+10"), ("zeros", b"0010"), ("back", b"10 ")):
+        yield name, head + good[0] + put(1) + good[1] + put(2) + bad[0] + b"p" + key + b"\n" + bad[1] + put(2) + get(10) + get(2) + tail
+        yield name + "_get", head + good[0] + put(1) + bad[0] + put(10) + bad[1] + put(2) + b"g" + key + b"\n" + get(2) + tail
+    # A key beyond what is remembered.
+    far = (5 << 20).to_bytes(4, "little")
+    yield "far", head + bad[0] + b"r" + far + bad[1] + put(2) + b"j" + far + get(2) + tail
+    yield "far_counts", head + b"Nr" + far + bad[0] + b"\x94" + bad[1] + b"\x94" + good[0] + b"\x94" + good[1] + b"\x94" + get(1) + get(2) + tail
+
+
+class Recorder(pickle.Unpickler):
+    """What Python imports, which is called in its stead by nothing."""
+
+    def __init__(self, data):
+        super().__init__(io.BytesIO(data))
+        self.imports = []
+
+    def find_class(self, module, name):
+        self.imports.append((module, name))
+        return str
+
+
+def imports_of(data):
+    recorder = Recorder(data)
+    recorder.load()
+    return recorder.imports
+
+
+@pytest.mark.parametrize("case", dict(memo_pickles()))
+def test_the_memo_is_that_of_python(shared, place, case):
+    data = dict(memo_pickles())[case]
+    try:
+        imports = imports_of(data)
+    except Exception as error:  # then it runs nothing
+        imports = error
+    shared.publish(f"{place}?archive-format=compressed", archive_of(model__pkl=data))
+    rules = [finding[0] for finding in findings_of(shared, place.lstrip("/"))]
+    if case in ("twice", "apart", "underscore", "underscore_get", "far", "far_counts", "plus", "zeros"):
+        assert imports == [("posix", "system")], "Python takes it so"
+    assert isinstance(imports, Exception) or imports[0] != ("posix", "system") or "pickle-danger" in rules, (imports, rules)
+
+
+@pytest.mark.parametrize("path", ["sklearn/os.system", "datetime/sys.modules.get", "numpy.random._pickle/os.system", "logging/os.system",
+                                  "torch/os.system", "collections/_sys.modules.get", "datetime/__builtins__.get", "tensorflow/io.write_file",
+                                  "_io/open", "_operator/methodcaller", "cPickle/loads", "pandas/read_pickle", "numpy/fromfile",
+                                  "numpy.f2py.crackfortran/getlincoef", "uuid/_get_command_stdout", "torch.utils.collect_env/run",
+                                  "_osx_support/_read_output", "concurrent.futures.process/ProcessPoolExecutor", "ensurepip/_run_pip",
+                                  "_imp/create_dynamic", "_ctypes/dlopen", "yaml/unsafe_load", "bz2/open", "gzip/open", "codecs/open",
+                                  "telnetlib/Telnet", "setuptools._distutils.spawn/spawn", "commands/getoutput", "popen2/popen3"])
+def test_what_reaches_out_is_denied_however_it_is_reached(shared, place, path):
+    module, name = path.split("/")
+    shared.publish(f"{place}?archive-format=compressed", archive_of(model__pkl=b"\x80\x04" + text(module) + text(name) + b"\x93."))
+    assert ("pickle-danger", "critical", "model.pkl", f"{module}.{name}") in findings_of(shared, place.lstrip("/"))
+
+
+# ---- layers and graphs wherever they lie ------------------------------------------------------------------------------
+
+
+def keras_metadata(index):
+    """A keras_metadata.pb whose Lambda is the node of this index, among others, as Keras writes it."""
+    saved = b""
+    for node_id in range(5):
+        layer = "Lambda" if node_id == index else "Dense"
+        metadata = json.dumps({"name": f"layer_{node_id}", "class_name": layer, "config": {"name": "x" * node_id}})
+        version = number_field(1, 1) + number_field(2, 1)
+        fields = number_field(2, node_id) + bytes_field(3, f"root.layer-{node_id}".encode()) + bytes_field(4, b"_tf_keras_layer") + \
+            bytes_field(5, metadata.encode()) + bytes_field(6, version)
+        saved += bytes_field(1, fields)
+    return saved
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_a_lambda_is_found_at_each_node(shared, place, index):
+    shared.publish(f"{place}?archive-format=compressed", archive_of(keras_metadata__pb=keras_metadata(index)))
+    assert findings_of(shared, place.lstrip("/")) == [("keras-lambda", "high", "keras_metadata.pb", "class_name Lambda")]
+
+
+def test_no_lambda_is_found_where_none_is(shared, place):
+    shared.publish(f"{place}?archive-format=compressed", archive_of(keras_metadata__pb=keras_metadata(9)))
+    assert findings_of(shared, place.lstrip("/")) == []
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "a/saved_model.pb", "a/b/Saved_Model.PB"])
+def test_a_graph_is_looked_at_wherever_it_lies(shared, place, name):
+    folders = [Member("./" + name[:i + 1]) for i, letter in enumerate(name) if letter == "/"]
+    lying = [Member("./" + name, model_with("WriteFile"))]
+    found = [("op-file-write", "high", name, "WriteFile")]
+    shared.publish(f"{place}?archive-format=compressed", pack([Member("./"), *folders, *lying]))
+    assert findings_of(shared, place.lstrip("/")) == found
+    if "/" in name:
+        shared.publish(f"{place}2?{WRITER}", pack(members() + folders + lying))
+        assert findings_of(shared, f"{place}2".lstrip("/")) == found
+
+
+def test_a_graph_that_cannot_be_looked_at_is_told(shared, place):
+    shared.publish(f"{place}?archive-format=compressed", archive_of(saved_model__pb=b"\xff\xff no message", saved_model__cpb=b"\x0a\0"))
+    assert [(rule, severity, where) for rule, severity, where, _ in findings_of(shared, place.lstrip("/"))] == [
+        ("op-hidden-graph", "high", "saved_model.cpb"), ("op-hidden-graph", "high", "saved_model.pb")]
+
+
 def many_words():
     """A pickle that a vocabulary makes long, with an import behind it that only its memo names."""
     words = [f"word{i}" for i in range(50000)]
@@ -165,8 +291,6 @@ def test_the_table_of_rules_is_theirs():
 
 
 # ---- policy -----------------------------------------------------------------------------------------------------------
-
-WRITER = "tf-hub-format=compressed"
 
 
 def test_what_the_policy_refuses_is_not_published(start):

@@ -116,6 +116,9 @@ void filekind_judge(struct safety_findings *findings, const char *where, const c
 {
 	judge_program(findings, where, head, length);
 	judge_archive(findings, where, name, head, length);
+	if (filekind_has_suffix(name, ".cpb"))
+		safety_findings_add(findings, SAFETY_OP_HIDDEN_GRAPH, where,
+			"a graph in pieces, which is not looked into");
 	if (length > 2 && head[0] == '#' && head[1] == '!')
 		safety_findings_add(findings, SAFETY_FILE_SCRIPT, where, "begins with #!");
 	else if (filekind_has_suffix(name, ".sh .bash .bat .cmd .ps1 .vbs .js .mjs .cjs .rb .pl .lua"))

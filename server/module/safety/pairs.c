@@ -47,14 +47,6 @@ static void judge(const struct pairs *pairs, struct safety_findings *findings, c
 		judge_tfjs(pairs, findings, where);
 }
 
-static void begin_text(struct pairs *pairs, enum pairs_place place)
-{
-	pairs->place = place;
-	pairs->quoting = pairs->slashes;
-	pairs->length = 0;
-	pairs->hex_left = 0;
-}
-
 /* One that is too long is like no other. */
 static void add_to_text(struct pairs *pairs, char byte)
 {
@@ -63,82 +55,109 @@ static void add_to_text(struct pairs *pairs, char byte)
 	pairs->length += pairs->length <= PAIRS_TEXT_MAX;
 }
 
+/* A colon and blanks. */
+static bool is_separator(const char *text)
+{
+	static const char blanks[] = " \t\r\n";
+	const char *colon = text + strspn(text, blanks);
+
+	return *colon == ':' && colon[1 + strspn(colon + 1, blanks)] == '\0';
+}
+
 static void end_text(struct pairs *pairs, struct safety_findings *findings, const char *where)
 {
 	pairs->text[pairs->length <= PAIRS_TEXT_MAX ? pairs->length : 0] = '\0';
-	if (pairs->place == PAIRS_IN_VALUE)
+	if (is_separator(pairs->before))
 		judge(pairs, findings, where);
-	memcpy(pairs->key, pairs->text, sizeof pairs->key);
-	pairs->place = pairs->place == PAIRS_IN_KEY ? PAIRS_BEHIND_KEY : PAIRS_OUTSIDE;
+	memcpy(pairs->key, pairs->before, sizeof pairs->key);
+	memcpy(pairs->before, pairs->text, sizeof pairs->before);
+	pairs->length = 0;
 }
 
-static int hex_of(uint8_t byte)
+/* -1: none of this base. */
+static int digit_of(uint8_t byte, unsigned bits)
 {
-	if (byte >= '0' && byte <= '9')
+	uint8_t lower = byte | 0x20;
+
+	if (byte >= '0' && byte <= (bits == 3 ? '7' : '9'))
 		return byte - '0';
-	byte |= 0x20;
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+	return bits == 4 && lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-static void take_hex(struct pairs *pairs, uint8_t byte)
+static void begin_escape(struct pairs *pairs, unsigned digits, unsigned bits)
 {
-	int digit = hex_of(byte);
-
-	pairs->code = pairs->code << 4 | (unsigned)(digit < 0 ? 0 : digit);
-	if (--pairs->hex_left == 0)
-		add_to_text(pairs, pairs->code < 0x80 ? (char)pairs->code : '?');
+	pairs->digits_left = digits;
+	pairs->digit_bits = bits;
+	pairs->code = 0;
 }
 
-static void take_in_text(
+/* A byte as the text has it; a quote ends it, however it is written. */
+static void take_plain(struct pairs *pairs, struct safety_findings *findings, const char *where, uint8_t byte)
+{
+	if (byte == '"')
+		end_text(pairs, findings, where);
+	else
+		add_to_text(pairs, (char)byte);
+}
+
+/* False where the byte is none of the escape's digits. */
+static bool take_digit(struct pairs *pairs, struct safety_findings *findings, const char *where, uint8_t byte)
+{
+	int digit = digit_of(byte, pairs->digit_bits);
+
+	if (digit < 0) {
+		pairs->digits_left = 0;
+		return false;
+	}
+	pairs->code = pairs->code << pairs->digit_bits | (unsigned)digit;
+	if (--pairs->digits_left == 0)
+		take_plain(pairs, findings, where, pairs->code < 0x80 ? (uint8_t)pairs->code : '?');
+	return true;
+}
+
+/* Escapes of JSON, and those of protobuf's texts. */
+static void take_escaped(
 	struct pairs *pairs, struct safety_findings *findings, const char *where, uint8_t byte)
 {
-	if (byte == '"' && pairs->slashes <= pairs->quoting) {
-		end_text(pairs, findings, where);
-	} else if (byte == '"') {
-		/* JSON in a text. */
-		begin_text(pairs, PAIRS_IN_KEY);
-	} else if (pairs->hex_left > 0) {
-		take_hex(pairs, byte);
-	} else if (byte == 'u' && pairs->slashes > pairs->quoting) {
-		pairs->hex_left = 4;
-		pairs->code = 0;
-	} else if (byte != '\\') {
-		add_to_text(pairs, (char)byte);
-	}
-}
-
-static bool is_blank(uint8_t byte)
-{
-	return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r' || byte == '\\';
+	if (byte == 'u')
+		begin_escape(pairs, 4, 4);
+	else if (byte == 'U')
+		begin_escape(pairs, 8, 4);
+	else if (byte == 'x')
+		begin_escape(pairs, 2, 4);
+	else if (digit_of(byte, 3) >= 0) {
+		begin_escape(pairs, 3, 3);
+		(void)take_digit(pairs, findings, where, byte);
+	} else if (byte == 'n' || byte == 't' || byte == 'r')
+		add_to_text(pairs, ' ');
+	else
+		take_plain(pairs, findings, where, byte);
 }
 
 static void take(struct pairs *pairs, struct safety_findings *findings, const char *where, uint8_t byte)
 {
-	if (pairs->place == PAIRS_IN_KEY || pairs->place == PAIRS_IN_VALUE)
-		take_in_text(pairs, findings, where, byte);
-	else if (byte == '"')
-		begin_text(pairs, pairs->place == PAIRS_BEHIND_COLON ? PAIRS_IN_VALUE : PAIRS_IN_KEY);
-	else if (byte == ':' && pairs->place == PAIRS_BEHIND_KEY)
-		pairs->place = PAIRS_BEHIND_COLON;
-	else if (!is_blank(byte))
-		pairs->place = PAIRS_OUTSIDE;
+	bool is_escaped = pairs->slashes > 0;
+
 	pairs->slashes = byte == '\\' ? pairs->slashes + 1 : 0;
+	if (pairs->digits_left > 0 && take_digit(pairs, findings, where, byte))
+		return;
+	if (byte == '\\')
+		return;
+	if (is_escaped)
+		take_escaped(pairs, findings, where, byte);
+	else
+		take_plain(pairs, findings, where, byte);
 }
 
-/* Where nothing can come before the next quote: what lies before it, but for its backslashes. */
+/* In a text that is too long nothing counts before the next quote, or escape that may be one. */
 static size_t skippable(const struct pairs *pairs, const uint8_t *data, size_t length)
 {
-	const uint8_t *quote;
-	size_t at;
+	size_t at = 0;
 
-	if (pairs->place != PAIRS_OUTSIDE &&
-		!((pairs->place == PAIRS_IN_KEY || pairs->place == PAIRS_IN_VALUE) &&
-			pairs->length > PAIRS_TEXT_MAX))
+	if (pairs->length <= PAIRS_TEXT_MAX || pairs->slashes > 0 || pairs->digits_left > 0)
 		return 0;
-	quote = memchr(data, '"', length);
-	at = quote ? (size_t)(quote - data) : length;
-	while (at > 0 && data[at - 1] == '\\')
-		at--;
+	while (at < length && data[at] != '"' && data[at] != '\\')
+		at++;
 	return at;
 }
 
@@ -148,8 +167,6 @@ void pairs_feed(struct pairs *pairs, struct safety_findings *findings, const cha
 	while (length > 0) {
 		size_t skipped = skippable(pairs, data, length);
 
-		if (skipped > 0)
-			pairs->slashes = 0;
 		data += skipped;
 		length -= skipped;
 		if (length == 0)

@@ -14,19 +14,18 @@
 
 enum { PAIRS_TEXT_MAX = 80 };
 
-enum pairs_place { PAIRS_OUTSIDE, PAIRS_IN_KEY, PAIRS_BEHIND_KEY, PAIRS_BEHIND_COLON, PAIRS_IN_VALUE };
-
-/* Zeroed, it is at the beginning. */
+/* Zeroed, it is at the beginning. What lies between two quotes is a text, whichever of them begins one: what
+ * stands around JSON may have any number of quotes. */
 struct pairs {
-	bool is_tfjs; /* it is a model.json */
-	enum pairs_place place;
-	unsigned slashes;  /* backslashes before what comes */
-	unsigned quoting;  /* … that the quote had which opened the text */
-	unsigned hex_left; /* digits of \u that are to come */
+	bool is_tfjs;         /* it is a model.json */
+	unsigned slashes;     /* backslashes before what comes */
+	unsigned digits_left; /* of an escape, such as \u0041, that are to come */
+	unsigned digit_bits;  /* … and how much each of them says */
 	unsigned code;
-	size_t length;
+	size_t length; /* of the text, one more than PAIRS_TEXT_MAX where it is longer */
 	char text[PAIRS_TEXT_MAX + 1];
-	char key[PAIRS_TEXT_MAX + 1];
+	char before[PAIRS_TEXT_MAX + 1]; /* the text before it, "" where that is too long */
+	char key[PAIRS_TEXT_MAX + 1];    /* … and before that */
 };
 
 void pairs_feed(struct pairs *pairs, struct safety_findings *findings, const char *where, const uint8_t *data,

@@ -6,6 +6,7 @@
 
 #include "common/buffer.h"
 #include "common/mem.h"
+#include "server/module/safety/pickle_opcodes.h"
 #include "server/module/safety/safety_rules.h"
 
 /* What is remembered of one: names that may be imported, of what is on the stack and in the memo. */
@@ -18,116 +19,7 @@ enum {
 };
 
 /* A value of the stack: where its name stands plus one, or: */
-enum { VALUE_OTHER = 0, VALUE_MARK = NAMES_BYTES_MAX + 1, VALUE_FORGOTTEN };
-
-/* What stands behind an opcode. */
-enum argument {
-	NO_ARGUMENT,
-	LINE,
-	TWO_LINES,
-	BYTES_1,
-	BYTES_2,
-	BYTES_4,
-	BYTES_8,
-	COUNTED_1,
-	COUNTED_4,
-	COUNTED_8
-};
-
-/* What an opcode does to the stack, beside what is done for some by name. */
-enum effect {
-	PUSHES,
-	KEEPS,
-	POPS_1,
-	POPS_2,
-	POPS_1_PUSHES,
-	POPS_2_PUSHES,
-	POPS_3_PUSHES,
-	TO_MARK,
-	TO_MARK_PUSHES
-};
-
-struct opcode {
-	bool exists;
-	enum argument argument;
-	enum effect effect;
-};
-
-#define ROW(argument, effect) \
-	{ \
-		true, argument, effect \
-	}
-
-static const struct opcode opcodes[256] = {
-	['('] = ROW(NO_ARGUMENT, KEEPS),
-	['.'] = ROW(NO_ARGUMENT, POPS_1),
-	['0'] = ROW(NO_ARGUMENT, POPS_1),
-	['1'] = ROW(NO_ARGUMENT, TO_MARK),
-	['2'] = ROW(NO_ARGUMENT, KEEPS),
-	['F'] = ROW(LINE, PUSHES),
-	['I'] = ROW(LINE, PUSHES),
-	['J'] = ROW(BYTES_4, PUSHES),
-	['K'] = ROW(BYTES_1, PUSHES),
-	['L'] = ROW(LINE, PUSHES),
-	['M'] = ROW(BYTES_2, PUSHES),
-	['N'] = ROW(NO_ARGUMENT, PUSHES),
-	['P'] = ROW(LINE, PUSHES),
-	['Q'] = ROW(NO_ARGUMENT, POPS_1_PUSHES),
-	['R'] = ROW(NO_ARGUMENT, POPS_2_PUSHES),
-	['S'] = ROW(LINE, PUSHES),
-	['T'] = ROW(COUNTED_4, PUSHES),
-	['U'] = ROW(COUNTED_1, PUSHES),
-	['V'] = ROW(LINE, PUSHES),
-	['X'] = ROW(COUNTED_4, PUSHES),
-	['a'] = ROW(NO_ARGUMENT, POPS_1),
-	['b'] = ROW(NO_ARGUMENT, POPS_1),
-	['c'] = ROW(TWO_LINES, PUSHES),
-	['d'] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
-	['}'] = ROW(NO_ARGUMENT, PUSHES),
-	['e'] = ROW(NO_ARGUMENT, TO_MARK),
-	['g'] = ROW(LINE, PUSHES),
-	['h'] = ROW(BYTES_1, PUSHES),
-	['i'] = ROW(TWO_LINES, TO_MARK_PUSHES),
-	['j'] = ROW(BYTES_4, PUSHES),
-	['l'] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
-	[']'] = ROW(NO_ARGUMENT, PUSHES),
-	['o'] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
-	['p'] = ROW(LINE, KEEPS),
-	['q'] = ROW(BYTES_1, KEEPS),
-	['r'] = ROW(BYTES_4, KEEPS),
-	['s'] = ROW(NO_ARGUMENT, POPS_2),
-	['t'] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
-	[')'] = ROW(NO_ARGUMENT, PUSHES),
-	['u'] = ROW(NO_ARGUMENT, TO_MARK),
-	['G'] = ROW(BYTES_8, PUSHES),
-	['B'] = ROW(COUNTED_4, PUSHES),
-	['C'] = ROW(COUNTED_1, PUSHES),
-	[0x80] = ROW(BYTES_1, KEEPS),
-	[0x81] = ROW(NO_ARGUMENT, POPS_2_PUSHES),
-	[0x82] = ROW(BYTES_1, PUSHES),
-	[0x83] = ROW(BYTES_2, PUSHES),
-	[0x84] = ROW(BYTES_4, PUSHES),
-	[0x85] = ROW(NO_ARGUMENT, POPS_1_PUSHES),
-	[0x86] = ROW(NO_ARGUMENT, POPS_2_PUSHES),
-	[0x87] = ROW(NO_ARGUMENT, POPS_3_PUSHES),
-	[0x88] = ROW(NO_ARGUMENT, PUSHES),
-	[0x89] = ROW(NO_ARGUMENT, PUSHES),
-	[0x8a] = ROW(COUNTED_1, PUSHES),
-	[0x8b] = ROW(COUNTED_4, PUSHES),
-	[0x8c] = ROW(COUNTED_1, PUSHES),
-	[0x8d] = ROW(COUNTED_8, PUSHES),
-	[0x8e] = ROW(COUNTED_8, PUSHES),
-	[0x8f] = ROW(NO_ARGUMENT, PUSHES),
-	[0x90] = ROW(NO_ARGUMENT, TO_MARK),
-	[0x91] = ROW(NO_ARGUMENT, TO_MARK_PUSHES),
-	[0x92] = ROW(NO_ARGUMENT, POPS_3_PUSHES),
-	[0x93] = ROW(NO_ARGUMENT, POPS_2_PUSHES),
-	[0x94] = ROW(NO_ARGUMENT, KEEPS),
-	[0x95] = ROW(BYTES_8, KEEPS),
-	[0x96] = ROW(COUNTED_8, PUSHES),
-	[0x97] = ROW(NO_ARGUMENT, PUSHES),
-	[0x98] = ROW(NO_ARGUMENT, KEEPS),
-};
+enum { VALUE_OTHER = 0, VALUE_MARK = NAMES_BYTES_MAX + 1, VALUE_FORGOTTEN, VALUE_ABSENT };
 
 enum state { AT_OPCODE, IN_LINE, IN_NUMBER, IN_BYTES, OVER };
 
@@ -158,7 +50,8 @@ struct pickles {
 	uint32_t *memo;
 	size_t memo_count;
 	size_t memo_capacity;
-	size_t memo_next; /* of MEMOIZE */
+	size_t memo_entries; /* keys that are set: the next key of MEMOIZE */
+	bool has_far_key;    /* one that is not kept was set by number */
 };
 
 struct pickles *pickles_create(struct safety_findings *findings, const char *where, bool is_certain)
@@ -247,20 +140,22 @@ static const char *text_of(const struct pickles *pickles, uint32_t value)
 /* Keys come in order, from whoever writes pickles; others are far apart at a stranger's cost only. */
 static void remember(struct pickles *pickles, uint64_t key)
 {
-	if (key >= MEMO_MAX)
+	if (key >= MEMO_MAX) {
+		pickles->has_far_key = true;
 		return;
+	}
 	while (pickles->memo_count <= key) {
 		MEM_GROW(pickles->memo, pickles->memo_count, pickles->memo_capacity);
-		pickles->memo[pickles->memo_count++] = VALUE_OTHER;
+		pickles->memo[pickles->memo_count++] = VALUE_ABSENT;
 	}
+	pickles->memo_entries += pickles->memo[key] == VALUE_ABSENT;
 	pickles->memo[key] = top(pickles);
 }
 
+/* What is not there, or lies behind more keys than are kept, is nothing that may be imported. */
 static void recall(struct pickles *pickles, uint64_t key)
 {
-	push(pickles, key < pickles->memo_count ? pickles->memo[key]
-		      : key < MEMO_MAX          ? VALUE_OTHER
-						: VALUE_FORGOTTEN);
+	push(pickles, key < pickles->memo_count ? pickles->memo[key] : VALUE_ABSENT);
 }
 
 /* ---- imports ---- */
@@ -325,12 +220,13 @@ static void end_one(struct pickles *pickles)
 {
 	pickles->pickles++;
 	pickles->opcodes = 0;
-	pickles->depth = pickles->names.length = pickles->memo_count = pickles->memo_next = 0;
+	pickles->depth = pickles->names.length = pickles->memo_count = pickles->memo_entries = 0;
+	pickles->has_far_key = false;
 	if (pickles->pickles == PICKLES_MAX)
 		pickles->state = OVER;
 }
 
-static void pop_and_push(struct pickles *pickles, enum effect effect)
+static void pop_and_push(struct pickles *pickles, enum pickle_effect effect)
 {
 	switch (effect) {
 	case POPS_3_PUSHES:
@@ -390,21 +286,59 @@ static bool run_text(struct pickles *pickles)
 	}
 }
 
+/* What follows is no pickle, or none that can be followed. */
+static void give_up(struct pickles *pickles)
+{
+	bool is_pickle = pickles->is_certain && pickles->pickles == 0;
+
+	if (is_pickle || (pickles->opcodes > 0 && pickles->has_imported))
+		safety_findings_add(pickles->findings, SAFETY_PICKLE_UNREAD, pickles->where,
+			"followed for %lld opcodes of its pickle %u", (long long)pickles->opcodes,
+			pickles->pickles + 1);
+	pickles->state = OVER;
+}
+
+/* Python takes more for a number than digits, such as 1_0 and blanks; nobody writes those. */
+static uint64_t key_of_line(struct pickles *pickles)
+{
+	const char *line = pickles->lines[0];
+	size_t digits = strspn(line, "0123456789");
+
+	if (digits > 0 && digits <= 9 && !line[digits] && (line[0] != '0' || digits == 1))
+		return strtoul(line, NULL, 10);
+	if (line[strspn(line, "0123456789_+- \t\r\v\f")] || !strpbrk(line, "0123456789"))
+		give_up(pickles);
+	else
+		import_unknown(pickles, "a key of the memo that is no plain number");
+	return MEMO_MAX;
+}
+
+/* The next key is how many there are, which is not known once one was set that is not kept. */
+static void memoize(struct pickles *pickles)
+{
+	if (pickles->has_far_key)
+		import_unknown(pickles, "a memo whose keys are not in order");
+	else if (pickles->memo_entries < MEMO_MAX)
+		remember(pickles, pickles->memo_entries);
+	else
+		pickles->memo_entries++;
+}
+
 static bool run_memo(struct pickles *pickles)
 {
 	switch (pickles->opcode) {
 	case 'p':
-		remember(pickles, strtoul(pickles->lines[0], NULL, 10));
+		remember(pickles, key_of_line(pickles));
 		return true;
 	case 'q':
 	case 'r':
 		remember(pickles, number_of(pickles));
 		return true;
 	case 0x94:
-		remember(pickles, pickles->memo_next++);
+		memoize(pickles);
 		return true;
 	case 'g':
-		recall(pickles, strtoul(pickles->lines[0], NULL, 10));
+		recall(pickles, key_of_line(pickles));
 		return true;
 	case 'h':
 	case 'j':
@@ -435,20 +369,8 @@ static void run(struct pickles *pickles)
 			import_lines(pickles);
 		else if (pickles->opcode >= 0x82 && pickles->opcode <= 0x84)
 			import_unknown(pickles, "what the program that loads it has registered by number");
-		pop_and_push(pickles, opcodes[pickles->opcode].effect);
+		pop_and_push(pickles, pickle_opcodes[pickles->opcode].effect);
 	}
-}
-
-/* What follows is no pickle, or none that can be followed. */
-static void give_up(struct pickles *pickles)
-{
-	bool is_pickle = pickles->is_certain && pickles->pickles == 0;
-
-	if (is_pickle || (pickles->opcodes > 0 && pickles->has_imported))
-		safety_findings_add(pickles->findings, SAFETY_PICKLE_UNREAD, pickles->where,
-			"followed for %lld opcodes of its pickle %u", (long long)pickles->opcodes,
-			pickles->pickles + 1);
-	pickles->state = OVER;
 }
 
 /* ---- arguments ---- */
@@ -478,7 +400,7 @@ static void begin_opcode(struct pickles *pickles, uint8_t byte)
 		[COUNTED_1] = 1,
 		[COUNTED_4] = 4,
 		[COUNTED_8] = 8};
-	const struct opcode *opcode = &opcodes[byte];
+	const struct pickle_opcode *opcode = &pickle_opcodes[byte];
 
 	pickles->opcode = byte;
 	pickles->number_length = 0;
@@ -501,7 +423,7 @@ static bool is_plausible(const struct pickles *pickles)
 
 static void end_line(struct pickles *pickles)
 {
-	unsigned count = opcodes[pickles->opcode].argument == TWO_LINES ? 2 : 1;
+	unsigned count = pickle_opcodes[pickles->opcode].argument == TWO_LINES ? 2 : 1;
 	char *line = pickles->lines[count - pickles->lines_left];
 	size_t kept = pickles->line_length < NAME_MAX_BYTES ? pickles->line_length : NAME_MAX_BYTES;
 
@@ -518,7 +440,7 @@ static void end_line(struct pickles *pickles)
 
 static size_t take_line(struct pickles *pickles, const uint8_t *data, size_t length)
 {
-	unsigned count = opcodes[pickles->opcode].argument == TWO_LINES ? 2 : 1;
+	unsigned count = pickle_opcodes[pickles->opcode].argument == TWO_LINES ? 2 : 1;
 	char *line = pickles->lines[count - pickles->lines_left];
 	const uint8_t *end = memchr(data, '\n', length);
 	size_t taken = end ? (size_t)(end - data) : length;
@@ -535,7 +457,7 @@ static size_t take_line(struct pickles *pickles, const uint8_t *data, size_t len
 
 static size_t take_number(struct pickles *pickles, uint8_t byte)
 {
-	enum argument argument = opcodes[pickles->opcode].argument;
+	enum pickle_argument argument = pickle_opcodes[pickles->opcode].argument;
 
 	pickles->number[pickles->number_length++] = byte;
 	if (pickles->number_length < pickles->number_wanted)

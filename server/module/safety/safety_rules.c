@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mem.h"
+#include "common/own.h"
+
+/* Of a dotted name that is imported. */
+enum { IMPORT_PARTS_MAX = 5 };
+
 static const char *const severity_names[SAFETY_SEVERITY_COUNT] = {
 	[SAFETY_SEVERITY_INFO] = "info",
 	[SAFETY_SEVERITY_LOW] = "low",
@@ -98,11 +104,11 @@ bool safety_keras_has(const char *name)
 /* How much of the module's name the row speaks of; 0: it does not fit. */
 static size_t import_fit(const struct safety_import *row, const char *module, const char *name)
 {
-	size_t length = strlen(row->module);
+	size_t length = row->module[0] == module[0] ? strlen(row->module) : 0;
 	bool is_wide = length > 2 && strcmp(row->module + length - 2, ".*") == 0;
 	size_t stem = is_wide ? length - 2 : length;
 
-	if (strncmp(row->module, module, stem) != 0 ||
+	if (stem == 0 || strncmp(row->module, module, stem) != 0 ||
 		!(module[stem] == '\0' || (is_wide && module[stem] == '.')))
 		return 0;
 	if (strcmp(row->name, name) == 0)
@@ -110,7 +116,7 @@ static size_t import_fit(const struct safety_import *row, const char *module, co
 	return strcmp(row->name, "*") == 0 ? 2 * stem : 0;
 }
 
-enum safety_verdict safety_import_judge(const char *module, const char *name)
+static enum safety_verdict judge_rows(const char *module, const char *name)
 {
 	enum safety_verdict verdict = SAFETY_UNKNOWN;
 	size_t best = 0;
@@ -124,4 +130,65 @@ enum safety_verdict safety_import_judge(const char *module, const char *name)
 		}
 	}
 	return verdict;
+}
+
+/* A module has its twin in C, or imports it so that it stays its own: by the same name with "_" before it. */
+static enum safety_verdict judge_plain(const char *module, const char *name)
+{
+	enum safety_verdict verdict = judge_rows(module, name);
+
+	if (verdict == SAFETY_UNKNOWN && module[0] == '_' &&
+		judge_rows(module + strspn(module, "_"), name) == SAFETY_DENIED)
+		verdict = SAFETY_DENIED;
+	return verdict;
+}
+
+/* What every object and module has, and by which others are reached; or more dots than any class has. */
+static bool is_far_reaching(const char *name)
+{
+	unsigned parts = 0;
+
+	for (const char *at = name; *at; at += strspn(at, ".")) {
+		size_t length = strcspn(at, ".");
+
+		if (++parts > IMPORT_PARTS_MAX ||
+			(length > 4 && memcmp(at, "__", 2) == 0 && memcmp(at + length - 2, "__", 2) == 0))
+			return true;
+		at += length;
+	}
+	return false;
+}
+
+/* Whether some cut of the dotted path makes a module that is denied, and what it has. */
+static bool is_denied_at_a_dot(const char *path)
+{
+	AUTO_FREE char *cut = mem_dup(path);
+	bool is_denied = judge_plain(path, "*") == SAFETY_DENIED;
+
+	for (char *dot = strchr(cut, '.'); dot && !is_denied; dot = strchr(dot + 1, '.')) {
+		*dot = '\0';
+		is_denied = judge_plain(cut, dot + 1) == SAFETY_DENIED;
+		*dot = '.';
+	}
+	return is_denied;
+}
+
+/* Names with dots go through what modules have imported themselves, so all of their parts are looked at. */
+static enum safety_verdict judge_dotted(const char *module, const char *name)
+{
+	AUTO_FREE char *path = mem_printf("%s.%s", module, name);
+	bool is_denied = is_denied_at_a_dot(path);
+
+	for (const char *tail = name; tail && !is_denied; tail = strchr(tail, '.')) {
+		tail += *tail == '.';
+		is_denied = is_denied_at_a_dot(tail);
+	}
+	return is_denied ? SAFETY_DENIED : SAFETY_UNKNOWN;
+}
+
+enum safety_verdict safety_import_judge(const char *module, const char *name)
+{
+	if (is_far_reaching(name))
+		return SAFETY_DENIED;
+	return strchr(name, '.') ? judge_dotted(module, name) : judge_plain(module, name);
 }
