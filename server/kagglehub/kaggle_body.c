@@ -17,7 +17,10 @@ bool kaggle_read_body(const struct request *request, json_t **out, struct err *e
 		*out = body;
 		return true;
 	}
-	json_decref(body);
+	if (body) {
+		json_decref(body);
+		return err_set(err, ERR_BAD_REQUEST, "The body must be a JSON object, and is other JSON.");
+	}
 	return err_set(err, ERR_BAD_REQUEST, "The body must be a JSON object (line %d: %.100s).", fault.line,
 		fault.text);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mem.h"
+#include "common/own.h"
 #include "common/uri.h"
 #include "server/api/answer.h"
 #include "server/http/problem.h"
@@ -54,6 +56,16 @@ static json_t *message_of(const struct reply *reply)
 	return detail ? json_incref(detail) : json_string(problem_title(reply->problem));
 }
 
+/* Nobody who uses kagglehub sets headers. */
+static void add_where_tokens_go(json_t *value)
+{
+	AUTO_FREE char *text =
+		mem_printf("%s; kagglehub sends what KAGGLE_API_TOKEN has, or, as up to 0.3, KAGGLE_KEY",
+			json_string_value(json_object_get(value, "message")));
+
+	json_object_set_new(value, "message", json_string(text));
+}
+
 static void put_in_words(struct reply *reply)
 {
 	const char *type = reply_find_header(reply, "Content-Type");
@@ -64,6 +76,8 @@ static void put_in_words(struct reply *reply)
 	if (type && strcmp(type, "application/json") == 0)
 		return;
 	value = json_pack("{s:i, s:o}", "code", reply->status, "message", message_of(reply));
+	if (reply->problem == ERR_UNAUTHORIZED)
+		add_where_tokens_go(value);
 	text = json_dumps(value, JSON_COMPACT);
 	reply_take_bytes(reply, reply->status, "application/json", text, strlen(text));
 }

@@ -73,6 +73,13 @@ static bool hold(struct assembly *assembly, const char *id, struct parcel **out,
 {
 	struct parcel *parcel;
 
+	for (size_t i = 0; i < assembly->parcel_count; i++) {
+		if (parcel_is(assembly->parcels[i], id))
+			return err_set(err, ERR_BAD_REQUEST,
+				"the token of %.150s is in the tree twice: each file is sent once for each "
+				"place",
+				parcel_name(assembly->parcels[i]));
+	}
 	if (!parcels_hold(assembly->services->parcels, id, assembly->who, &parcel, err))
 		return false;
 	if (!parcel)

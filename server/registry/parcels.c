@@ -174,7 +174,13 @@ static bool check_share(struct parcels *parcels, const char *who, int64_t length
 		count += own;
 		bytes += own ? parcel->length : 0;
 	}
-	if (count > PARCELS_A_TOKEN || bytes > parcels->max_bytes || parcels->count >= PARCELS_MAX)
+	if (parcels->count >= PARCELS_MAX)
+		return err_set(err, ERR_BUSY,
+			"all tokens together have sent %d files that belong to no version yet; those that "
+			"are "
+			"not used go within an hour, and sooner where nothing comes: try again",
+			PARCELS_MAX);
+	if (count > PARCELS_A_TOKEN || bytes > parcels->max_bytes)
 		return err_set(err, ERR_BUSY,
 			"the token %s has sent %zu files with %s that belong to no version yet; those that "
 			"are "
@@ -196,17 +202,38 @@ static bool enter(struct parcels *parcels, struct parcel *parcel, struct err *er
 	return true;
 }
 
-/* This token's oldest that nobody has sent anything of for a while, or NULL. */
+static size_t count_of(const struct parcels *parcels, const char *who)
+{
+	size_t count = 0;
+
+	LIST_EACH (struct parcel, parcel, link, &parcels->all)
+		count += strcmp(parcel->who, who) == 0;
+	return count;
+}
+
+/* The oldest that nobody has sent anything of for a while, or NULL: of this token's, or, where there are too
+ * many in all, of those of the token that has most. */
 static struct parcel *take_idle(struct parcels *parcels, const char *who)
 {
 	int64_t until_ms = clock_monotonic_ms() + 1000 * (int64_t)(PARCELS_LIFETIME_S - PARCELS_IDLE_S);
+	bool is_full = parcels->count >= PARCELS_MAX;
+	struct parcel *best = NULL;
+	size_t most = 0;
 
 	lock_expect(&parcels->mutex);
 	LIST_EACH (struct parcel, parcel, link, &parcels->all) {
-		if (!parcel->held && parcel->until_ms < until_ms && strcmp(parcel->who, who) == 0)
-			return take_out(parcels, parcel);
+		size_t count;
+
+		if (parcel->held || parcel->until_ms >= until_ms ||
+			(!is_full && strcmp(parcel->who, who) != 0))
+			continue;
+		count = is_full ? count_of(parcels, parcel->who) : 1;
+		if (count <= most)
+			continue;
+		most = count;
+		best = parcel;
 	}
-	return NULL;
+	return best ? take_out(parcels, best) : NULL;
 }
 
 /* False: there is no room in the token's share, and *idle, if there is one, is to go first. */
@@ -349,6 +376,11 @@ bool parcels_leave(struct parcels *parcels, const char *id, struct waiter *waite
 }
 
 /* ---- one that is held ---- */
+
+bool parcel_is(const struct parcel *parcel, const char *id)
+{
+	return strcmp(parcel->id.text, id) == 0;
+}
 
 const char *parcel_name(const struct parcel *parcel)
 {

@@ -33,8 +33,9 @@ AUTO_CLEANER(own_parcels, struct parcels *, parcels_destroy)
 #define AUTO_PARCELS AUTO(own_parcels)
 
 /* A file of this name and length, which the token named `who` sends; its room is found as its bytes come.
- * Where he has too many, his oldest go first of which nothing has come for PARCELS_IDLE_S. ERR_TOO_LARGE,
- * ERR_BUSY (none of them may go), ERR_NO_SPACE. May take long. */
+ * Where he has too many, his oldest go first of which nothing has come for PARCELS_IDLE_S; where all together
+ * have, such of whoever has most. ERR_TOO_LARGE, ERR_BUSY (none of them may go), ERR_NO_SPACE. May take long.
+ */
 bool parcels_begin(struct parcels *parcels, const char *who, const char *name, int64_t length,
 	struct parcel_id *out, struct err *err);
 
@@ -62,6 +63,7 @@ bool parcels_leave(struct parcels *parcels, const char *id, struct waiter *waite
 
 /* Of one that is held. Its bytes come as into an inflow; parcel_flush has them all in the file. Nobody finds
  * one any more whose parcel_put has failed. */
+bool parcel_is(const struct parcel *parcel, const char *id);
 const char *parcel_name(const struct parcel *parcel);
 int64_t parcel_received(const struct parcel *parcel);
 int64_t parcel_length(const struct parcel *parcel);

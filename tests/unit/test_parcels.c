@@ -271,6 +271,28 @@ static void what_is_idle_makes_room_for_its_token(void **state)
 	parcels_release(house->parcels, parcel, false);
 }
 
+/* Of whoever has most, and not of whoever comes then. */
+static void a_full_table_loses_what_is_idle(void **state)
+{
+	static struct parcel_id ids[PARCELS_MAX];
+	struct house *house = *state;
+	int first = PARCELS_MAX - PARCELS_A_TOKEN; /* of ann's */
+	struct err err = {0};
+
+	for (int i = 0; i < PARCELS_MAX; i++) {
+		char who[16];
+
+		(void)snprintf(who, sizeof who, "t%d", i < 2 ? 0 : i);
+		if (!parcels_begin(house->parcels, i < first ? who : "ann", "a", 1, &ids[i], &err))
+			fail_msg("%s", err.text);
+	}
+	assert_int_equal(refusal_of(house, "bob", 1), ERR_BUSY);
+	pass(PARCELS_IDLE_S + 10);
+	assert_int_equal(refusal_of(house, "bob", 1), ERR_NONE);
+	for (int i = 0; i < PARCELS_MAX; i++)
+		assert_int_equal(is_known(house, &ids[i]), i != first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_waits_for_the_disk_is_not_settled, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(only_what_comes_renews_the_hour, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_idle_makes_room_for_its_token, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_full_table_loses_what_is_idle, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_never_comes_takes_no_room, set_up, tear_down),
 	};
 
