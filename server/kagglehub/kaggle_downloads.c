@@ -13,6 +13,7 @@
 #include "server/kagglehub/kaggle_reply.h"
 #include "server/kagglehub/kaggle_way.h"
 #include "server/kagglehub/kagglehub.h"
+#include "server/registry/access.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/store/catalog/catalog_inspection.h"
@@ -117,11 +118,27 @@ static const struct errand_kind *download_errand(const struct model_ref *ref)
 
 /* ---- a model, before an upload ---- */
 
-static void reply_model(struct services *services, const char *model, struct reply *reply)
+/* Only uploads ask, before they send a file: whoever has come to publish is told here that he may not. */
+static bool may_go_on(
+	const struct services *services, const struct request *request, const char *model, struct err *err)
+{
+	const char *token = request_token(request);
+	AUTO_FREE char *beginning = mem_printf("%s/", model);
+	char who[TOKEN_NAME_MAX + 1];
+	struct err ignored;
+
+	return !token || !access_check_some(services->access, token, RIGHT_PUBLISH, who, &ignored) ||
+	       access_check_below(services->access, token, RIGHT_PUBLISH, beginning, who, err);
+}
+
+static void reply_model(
+	struct services *services, const struct request *request, const char *model, struct reply *reply)
 {
 	struct err err;
 	bool any;
 
+	if (!may_go_on(services, request, model, &err))
+		return problem_reply(reply, &err);
 	if (!catalog_has_below(services->catalog, model, &any, &err))
 		return problem_reply(reply, &err);
 	if (!any) {
@@ -145,7 +162,7 @@ void kaggle_get(void *context, struct request *request, struct reply *reply)
 		return problem_reply(reply, &err);
 	switch (call) {
 	case CALL_MODEL:
-		return reply_model(services, ref.model, reply);
+		return reply_model(services, request, ref.model, reply);
 	case CALL_LATEST:
 		return errand_run(services, &latest_errand, &ref, request, reply);
 	case CALL_FILES:
@@ -210,7 +227,7 @@ void kaggle_model(void *services, struct request *request, struct reply *reply)
 	if (kaggle_read_body(request, &body, &err))
 		model = model_ref_model(kaggle_text(body, "ownerSlug"), kaggle_text(body, "modelSlug"), &err);
 	if (model)
-		reply_model(services, model, reply);
+		reply_model(services, request, model, reply);
 	else
 		problem_reply(reply, &err);
 }

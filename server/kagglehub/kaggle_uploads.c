@@ -93,19 +93,30 @@ static bool add_folder(
 
 /* ---- answers ---- */
 
-/* "rule path: message; …" */
+/* "rule path: message; …": without the full stop of the last sentence, since more follow. */
+static void add_finding(struct buffer *words, const struct finding *finding)
+{
+	size_t length = strlen(finding->message);
+
+	length -= length > 0 && finding->message[length - 1] == '.';
+	buffer_printf(words, "%s%s%.200s: %.*s", finding->rule, *finding->path ? " " : "", finding->path,
+		length < 400 ? (int)length : 400, finding->message);
+}
+
+/* All rules that were broken; kagglehub shows nothing else. */
 static char *words_of(const struct err *err, const struct examination *examination)
 {
 	AUTO_BUFFER struct buffer words = {0};
+	size_t count = 0;
 
-	buffer_add_string(&words, err->text);
 	for (size_t i = 0; examination && i < examination->finding_count && words.length < WORDS_MAX; i++) {
-		const struct finding *finding = &examination->findings[i];
-
-		if (!finding->publishable)
-			buffer_printf(&words, "%s%s%s%.200s: %.400s", i ? "; " : ": ", finding->rule,
-				*finding->path ? " " : "", finding->path, finding->message);
+		if (examination->findings[i].publishable)
+			continue;
+		buffer_add_string(&words, count++ ? "; " : "the module breaks rules: ");
+		add_finding(&words, &examination->findings[i]);
 	}
+	if (count == 0)
+		buffer_add_string(&words, err->text);
 	return buffer_take(&words);
 }
 
@@ -268,6 +279,15 @@ static void make_next(struct services *services, struct request *request, struct
 		problem_reply(reply, &err);
 }
 
+static bool may_publish_some(
+	const struct services *services, struct request *request, const char *model, struct err *err)
+{
+	AUTO_FREE char *beginning = mem_printf("%s/", model);
+
+	return access_check_below(
+		services->access, request_token(request), RIGHT_PUBLISH, beginning, request->who, err);
+}
+
 void kaggle_create_model(void *context, struct request *request, struct reply *reply)
 {
 	struct services *services = context;
@@ -279,7 +299,9 @@ void kaggle_create_model(void *context, struct request *request, struct reply *r
 		!kaggle_read_body(request, &body, &err))
 		return problem_reply(reply, &err);
 	model = model_ref_model(kaggle_text(body, "ownerSlug"), kaggle_text(body, "slug"), &err);
-	if (!model)
+	/* Before any of its files is sent. */
+	if (!model || !model_ref_check_model(model, &err) ||
+		!may_publish_some(services, request, model, &err))
 		return problem_reply(reply, &err);
 	/* Nothing is kept of it: a model is there as soon as a version of it is. */
 	kaggle_reply_json(

@@ -66,6 +66,14 @@ static bool set_file(struct model_ref *ref, const char *file, struct err *err)
 	return true;
 }
 
+bool model_ref_check_model(const char *model, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/1", model);
+	struct name read = {.handle = ""};
+
+	return name_parse_versioned(path, &read, err);
+}
+
 bool model_ref_set(struct model_ref *out, const char *model, const char *framework, const char *variation,
 	int64_t version, const char *file, struct err *err)
 {

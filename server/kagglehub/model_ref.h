@@ -41,6 +41,9 @@ bool model_ref_read_json(const json_t *body, bool with_version, struct model_ref
 /* "<owner>/<model>", of a body or of what a path begins with; NULL with ERR_BAD_REQUEST. free() it. */
 char *model_ref_model(const char *owner, const char *model, struct err *err);
 
+/* Whether a handle can begin with it. ERR_BAD_REQUEST. */
+bool model_ref_check_model(const char *model, struct err *err);
+
 /* Takes the handle that the spelling stands for (catalog_find_spelling), if one is known here; *known tells.
  */
 bool model_ref_resolve(

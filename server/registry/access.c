@@ -322,6 +322,46 @@ bool access_check_some(struct access *access, const char *secret, enum right rig
 	return true;
 }
 
+/* Whether the glob may match what begins so. Only what stands before its first sign that means others is
+ * looked at. */
+static bool glob_may_match_below(const char *glob, const char *beginning)
+{
+	size_t plain = strcspn(glob, "*?[\\"), length = strlen(beginning);
+
+	if (strncmp(glob, beginning, plain < length ? plain : length) != 0)
+		return false;
+	return glob[plain] || plain > length;
+}
+
+static bool scopes_reach(const char *scopes, enum right right, const char *beginning)
+{
+	for (;;) {
+		AUTO_FREE char *scope = next_word(&scopes);
+		const char *glob;
+
+		if (!scope)
+			return false;
+		glob = scope_glob(scope, right);
+		if (scope_glob(scope, RIGHT_ADMIN) || (glob && glob_may_match_below(glob, beginning)))
+			return true;
+	}
+}
+
+bool access_check_below(struct access *access, const char *secret, enum right right, const char *beginning,
+	char who[TOKEN_NAME_MAX + 1], struct err *err)
+{
+	const struct token_secret *token;
+
+	if (!access_check_some(access, secret, right, who, err))
+		return false;
+	LOCKED(&access->mutex);
+	if (!find_token(access, secret, &token, err))
+		return false;
+	return scopes_reach(token->row.scopes, right, beginning) ||
+	       err_set(err, ERR_FORBIDDEN, "the token %s has no scope %s for %.200s*", token->row.name,
+		       rights[right].name, beginning);
+}
+
 /* ---- issuing ---- */
 
 static bool is_token_name(const char *name)

@@ -52,4 +52,8 @@ bool access_check(struct access *access, const char *secret, enum right right, c
 bool access_check_some(struct access *access, const char *secret, enum right right,
 	char who[TOKEN_NAME_MAX + 1], struct err *err);
 
+/* … whether there may be any that begins so ("acme/model/"). */
+bool access_check_below(struct access *access, const char *secret, enum right right, const char *beginning,
+	char who[TOKEN_NAME_MAX + 1], struct err *err);
+
 #endif

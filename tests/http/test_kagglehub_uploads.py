@@ -85,11 +85,57 @@ def test_tells_what_is_wrong_with_a_model(larder, connect):
     larder.wait_for_no_drafts()
 
 
-def test_needs_a_token_whose_scope_fits(larder, connect):
-    for token, words in ((None, "401|token"), (larder.token("read"), "403|scope"), (larder.token("publish:other/*"), "403|scope")):
-        with pytest.raises(KaggleError, match=words):
-            connect(larder, token).model_upload("acme/half/tfJs/one", TFJS)
+def sent_to_blobs(client):
+    """The calls that begin a file, and the files."""
+    return [(method, url) for method, url, _ in client.requests.sent if method == "PUT" or "lobs" in url.rsplit("/", 2)[-2]]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new model", "known model"])
+@pytest.mark.parametrize("scope, words", [(None, "401|token"), ("read", "403|scope"), ("publish:other/*", "403|scope"), ("publish:acme/hal/*", "403|scope"),
+                                          ("publish:acme/half", "403|scope"), ("publish:acme/halfer/*", "403|scope")])
+def test_needs_a_token_whose_scope_fits(larder, connect, scope, words, known):
+    """And tells so before a byte of a file is sent."""
+    if known:
+        larder.publish("/acme/half/tensorFlow2/v/1", modules.module())
+    client = connect(larder, scope and larder.token(scope))
+    with pytest.raises(KaggleError, match=words):
+        client.model_upload("acme/half/tfJs/one", TFJS)
+    assert not [url for method, url in sent_to_blobs(client) if method == "PUT"]
     assert larder.get("/api/v1/modules/acme/half/tfJs/one").status == 404
+
+
+@pytest.mark.parametrize("scope", ["publish:acme/half/*", "publish:acme/half/tfJs/one", "publish:*/tfJs/one", "publish:a?me/*",
+                                   "publish:acme/[h]alf/tfJs/*", "admin"])
+def test_a_scope_that_fits_is_enough(larder, connect, scope):
+    for _ in range(2):
+        connect(larder, larder.token(scope)).model_upload("acme/half/tfJs/one", TFJS)
+
+
+@pytest.mark.parametrize("handle", ["Acme/half/tfJs/one", "acme/h:f/tfJs/one", "a_b/half/tfJs/one"])
+def test_a_name_that_cannot_be_is_told_before_a_file_is_sent(larder, connect, handle):
+    client = connect(larder, larder.token())
+    with pytest.raises(KaggleError):
+        client.model_upload(handle, TFJS)
+    assert not sent_to_blobs(client)
+
+
+def test_without_a_token_it_is_told_where_it_goes(larder):
+    answer = larder.request("POST", "/v1/models.ModelApiService/CreateModel", {}, b'{"ownerSlug": "acme", "slug": "m"}')
+    assert answer.status == 401 and all(word in answer.json()["message"] for word in ("KAGGLE_API_TOKEN", "KAGGLE_KEY"))
+
+
+def test_what_a_refusal_says_is_whole(larder):
+    """Each rule that is broken, and nothing that is not there."""
+    with pytest.raises(KaggleError) as told:
+        new(larder, larder.token()).model_upload("acme/bad/tfJs/one", {"model.json": TFJS["model.json"], "extra/x.bin": b"x"})
+    words = str(told.value)
+    assert "rule" in words and not any(odd in words for odd in ("listed in violations", ".;", ": ;", "..")) and words[0] != ";", words
+
+
+@pytest.mark.parametrize("body, words", [(b"[]", "is other JSON"), (b"{", "line 1"), (b"[", "line 1")])
+def test_a_body_that_is_none_is_told_of(larder, body, words):
+    answer = larder.request("POST", "/v1/models.ModelApiService/GetModel", {}, body)
+    assert answer.status == 400 and words in answer.json()["message"] and "line -1" not in answer.json()["message"], answer
 
 
 TESTDATA = ROOT.parent / "shared/testdata"
@@ -243,6 +289,18 @@ def test_a_file_is_its_senders_and_used_once(larder):
     assert make(larder, other, tree).json()["errorCode"] == 404
     assert make(larder, sender, tree).json()["error"] == ""
     assert make(larder, sender, tree, "w").json()["errorCode"] == 404
+
+
+@pytest.mark.parametrize("where", ["here", "below"])
+def test_a_file_that_is_named_twice(larder, where):
+    token = larder.token()
+    blob = start_blob(larder, token)
+    assert larder.request("PUT", place_of(blob), {}, b"abcd").status == 200
+    file = {"token": blob.json()["token"]}
+    tree = {"files": [file, file]} if where == "here" else {"files": [file], "directories": [{"name": "d", "files": [file]}]}
+    answer = make(larder, token, tree).json()
+    assert answer["errorCode"] == 400 and "a.txt" in answer["error"] and "twice" in answer["error"]
+    assert make(larder, token, {"files": [file]}).json()["error"] == "", "it can be used still"
 
 
 @pytest.mark.parametrize("tree", [{"files": [{}]}, {"files": [5]}, {"files": [{"token": "none"}]}, {"directories": [{"files": []}]},

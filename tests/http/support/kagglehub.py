@@ -322,13 +322,16 @@ class Old(Kagglehub):
         return True
 
     def create_model(self, body):
-        return self.post("/models/create/new", body)
+        return self.post_whole("/models/create/new", body)
 
     def start_blob(self, body):
-        begun = self.post("/blobs/upload", {"type": "model", **body})
-        if begun.get("error"):
-            raise KaggleError(begun["error"])
-        return begun
+        return self.post_whole("/blobs/upload", {"type": "model", **body})
+
+    def post_whole(self, path, body):
+        answer = self.post(path, body)
+        if answer.get("error"):
+            raise KaggleError(answer["error"])
+        return answer
 
     def create_instance(self, owner, model, body):
         return self.post(f"/models/{owner}/{model}/create/instance", body)
