@@ -43,16 +43,23 @@ static bool check_alone(struct catalog *catalog, const char *data_dir, struct er
 			       data_folder_text(data_dir).text));
 }
 
-/* A dry run makes no folder: into one that is not there all of it would go. */
+static bool open_folder(const char *data_dir, bool dry_run, struct err *err)
+{
+	bool is_new;
+
+	if (!dry_run)
+		return data_folder_make(data_dir, true, &is_new, err);
+	return data_folder_check(data_dir, err) ||
+	       (err->code == ERR_NOT_FOUND && err_prefix(err, "a dry run makes no data folder: "));
+}
+
 static bool open_stores(const char *data_dir, bool dry_run, struct stores *stores, struct err *err)
 {
 	static const struct archive_limits unpacks_nothing;
-	bool is_new;
 
-	return (dry_run ? data_folder_check(data_dir, err)
-			: data_folder_make(data_dir, true, &is_new, err)) &&
-	       catalog_open(data_dir, &stores->catalog, err) && check_alone(stores->catalog, data_dir, err) &&
-	       blobs_open(data_dir, &stores->blobs, err) && blobs_hold_drafts(stores->blobs, err) &&
+	return open_folder(data_dir, dry_run, err) && catalog_open(data_dir, &stores->catalog, err) &&
+	       check_alone(stores->catalog, data_dir, err) && blobs_open(data_dir, &stores->blobs, err) &&
+	       blobs_hold_drafts(stores->blobs, err) &&
 	       members_open(data_dir, &unpacks_nothing, 0, &stores->members, err);
 }
 

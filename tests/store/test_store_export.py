@@ -94,3 +94,8 @@ def test_a_nodes_own_folder_is_refused(filled, objects):
     filled.stop()
     done = run(objects, filled.data)
     assert done.returncode == 1 and "folder of a node over a bucket" in done.stderr, done
+
+
+def test_a_dry_run_makes_no_folder(filled, objects, tmp_path):
+    done = run(objects, tmp_path / "new", "--dry-run")
+    assert done.returncode == 1 and "a dry run makes no data folder" in done.stderr and not (tmp_path / "new").exists(), done
