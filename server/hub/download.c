@@ -192,7 +192,8 @@ static void head_artifact(struct services *services, const struct request *reque
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct inquiry inquiry = {.services = services, .name = *name, .tell = tell};
 	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
-	const struct asker asker = {client, request_header(request, "CDN-Loop")};
+	const struct asker asker = {
+		client, request_header(request, "CDN-Loop"), is_follower(services, request)};
 	struct err err;
 	bool found;
 

@@ -23,6 +23,7 @@ struct assembly {
 	struct services *services;
 	char *who;
 	struct name name;
+	int64_t taken; /* this version is another node's, though it is not known here */
 	enum format preferred;
 	struct parcel **parcels; /* that are held */
 	size_t parcel_count;
@@ -232,6 +233,7 @@ static bool pack(struct assembly *assembly, struct err *err)
 	assembly->name.format = is_like(assembly, assembly->preferred) ? assembly->preferred : FORMAT_ARCHIVE;
 	if (!catalog_last_version(services->catalog, assembly->name.handle, &last, err))
 		return false;
+	last = last < assembly->taken ? assembly->taken : last;
 	if (last == INT64_MAX)
 		return err_set(err, ERR_BAD_REQUEST, "%.200s has the last version that can be: none follows",
 			assembly->name.handle);
@@ -279,6 +281,8 @@ bool assembly_finish(
 		*err = assembly->err;
 	else
 		done = upload_finish(TAKE(assembly->upload), &kept, examination, err);
+	if (!done && (err->code == ERR_CONFLICT || err->code == ERR_GONE))
+		assembly->taken = assembly->name.version;
 	assembly->begun = false;
 	assembly->used = done || is_final(err->code);
 	if (done)

@@ -189,7 +189,8 @@ static bool keep(
 	struct fill *fill, const struct origin *origin, const struct inspection *inspection, struct err *err)
 {
 	return intake_passes_through(fill->intake)
-		       ? committer_compare(fill->tools->committer, fill->name, origin, inspection, err)
+		       ? committer_compare(fill->tools->committer, fill->name, origin, inspection, err) &&
+				 recall_compare(fill->tools, fill->name, &inspection->checksums.sha256, err)
 		       : deposit_and_commit(fill, origin, inspection, err);
 }
 

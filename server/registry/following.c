@@ -26,7 +26,7 @@ enum { PAUSE_FIRST_MS = 50, PAUSE_MAX_MS = 1000, LOOKS_A_TTL = 6, STOP_LOOK_MS =
 /* For so many times of a lease it is waited for who cannot be reached: longer than for who is silent. */
 enum { ALONE_AFTER_TTLS = 2 };
 
-enum { ADDRESS_LIFETIME_S = 7 * 24 * 3600, THREAD_STACK_BYTES = 512 << 10 };
+enum { ADDRESS_LIFETIME_S = 12 * 3600, THREAD_STACK_BYTES = 512 << 10 };
 
 void following_init(struct following *following, const struct fill_tools *tools, const struct name *name,
 	const char *cdn_loop, struct intake *intake, struct fill_progress *progress)

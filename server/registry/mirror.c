@@ -407,7 +407,7 @@ bool mirror_ask_size(struct mirror *mirror, const struct known *known, const str
 {
 	int64_t none;
 
-	if (check_admission(mirror, known, asker->cdn_loop, err))
+	if (check_leading(NULL, asker, err) && check_admission(mirror, known, asker->cdn_loop, err))
 		return questions_ask(mirror->sizes, &known->artifact.name, asker, &none, out, err);
 	count_refusal(err);
 	return false;

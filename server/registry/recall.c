@@ -30,6 +30,12 @@ static bool refuse_gone(const struct fill_tools *tools, const struct name *name,
 	return err_set(err, ERR_GONE, "%s was withdrawn", name_path(name).text);
 }
 
+static bool refuse_lacking(const struct name *name, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "%s was published, and not as %s", name_path(name).text,
+		formats[name->format].name);
+}
+
 static enum recall check_admission(const struct fill_tools *tools, const struct name *name, struct err *err)
 {
 	struct known known;
@@ -56,8 +62,7 @@ enum recall recall_find(
 		(void)refuse_gone(tools, name, err);
 		return RECALL_REFUSED;
 	case VAULT_LACKING:
-		(void)err_set(err, ERR_NOT_FOUND, "%s was published, and not as %s", name_path(name).text,
-			formats[name->format].name);
+		(void)refuse_lacking(name, err);
 		return RECALL_REFUSED;
 	default:
 		return check_admission(tools, name, err);
@@ -182,6 +187,26 @@ enum recall recall_take(const struct fill_tools *tools, const struct name *name,
 	if (taking.err.code != ERR_NONE)
 		*err = taking.err;
 	return taking.err.code == ERR_NONE ? RECALL_FOUND : RECALL_REFUSED;
+}
+
+bool recall_compare(
+	const struct fill_tools *tools, const struct name *name, const struct digest *digest, struct err *err)
+{
+	enum vault_standing standing;
+	struct identity identity;
+
+	if (!vault_is_shared(tools->vault))
+		return true;
+	if (!vault_find(tools->vault, name, &standing, &identity, err))
+		return false;
+	if (standing == VAULT_GONE)
+		return refuse_gone(tools, name, err);
+	if (standing == VAULT_LACKING)
+		return refuse_lacking(name, err);
+	return standing != VAULT_RECORDED || digest_equal(&identity.checksums.sha256, digest) ||
+	       err_set(err, ERR_QUARANTINED,
+		       "upstream has other bytes of %s (sha256:%.12s…) than was kept (sha256:%.12s…)",
+		       name_path(name).text, digest->hex, identity.checksums.sha256.hex);
 }
 
 bool recall_confirm(const struct fill_tools *tools, const struct name *name, struct err *err)

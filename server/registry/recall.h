@@ -32,6 +32,11 @@ enum recall recall_take(const struct fill_tools *tools, const struct name *name,
  * came, or where that cannot be found out. */
 bool recall_confirm(const struct fill_tools *tools, const struct name *name, struct err *err);
 
+/* Whether bytes of an upstream's that are not kept may be a name's all the same: ERR_QUARANTINED where the
+ * others have kept other bytes, ERR_GONE, ERR_NOT_FOUND, or that cannot be found out. */
+bool recall_compare(const struct fill_tools *tools, const struct name *name, const struct digest *digest,
+	struct err *err);
+
 /* Whether what was taken is what the identity says. */
 bool recall_check(const struct name *name, const struct identity *identity,
 	const struct inspection *inspection, struct err *err);

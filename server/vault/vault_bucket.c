@@ -81,10 +81,11 @@ static bool is_aging(const struct bucket_facts *facts)
 	       facts->date_s - facts->modified_s >= SWEEP_GRACE_S / 2;
 }
 
-/* Overwriting with the same bytes harms nobody; to send what is there is a waste, but before it is named
- * (fresh). */
+/* Overwriting with the same bytes harms nobody. To send what is there is a waste, but before it is named
+ * (fresh), and where somebody publishes it: what has the length may be damaged, and nobody else can mend it
+ * (anew). */
 static bool ensure_blob(
-	struct vault_bucket *vault, const struct deposit *deposit, bool fresh, struct err *err)
+	struct vault_bucket *vault, const struct deposit *deposit, bool fresh, bool anew, struct err *err)
 {
 	struct vault_key key = vault_key_blob(&deposit->identity.checksums.sha256);
 	struct bucket_facts facts = {0};
@@ -95,7 +96,8 @@ static bool ensure_blob(
 	for (int i = 0; i < CREATE_TRIES; i++) {
 		if (!objects_look(&vault->objects, key.text, &there, &facts, err))
 			return false;
-		if (there && facts.length == deposit->identity.size_bytes && !(fresh && is_aging(&facts)))
+		if (there && facts.length == deposit->identity.size_bytes && !(fresh && is_aging(&facts)) &&
+			!(anew && i == 0))
 			return true;
 		if (!put_blob(vault, key.text, deposit, err))
 			return false;
@@ -143,8 +145,8 @@ static bool mark_published(struct vault_bucket *vault, const struct deposit *dep
 /* The mark is a name that counts for more, and is given as the first one is. */
 static bool publish_mirrored(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
 {
-	return ensure_blob(vault, deposit, true, err) && mark_published(vault, deposit, err) &&
-	       ensure_blob(vault, deposit, false, err);
+	return ensure_blob(vault, deposit, true, false, err) && mark_published(vault, deposit, err) &&
+	       ensure_blob(vault, deposit, false, false, err);
 }
 
 /* There is an identity: is it this deposit's? */
@@ -152,15 +154,16 @@ static bool settle(struct vault_bucket *vault, const struct deposit *deposit, st
 	enum deposited *out, struct err *err)
 {
 	bool ours = strcmp(there->nonce, deposit->identity.nonce) == 0;
+	bool publishes = deposit->identity.source == SOURCE_PUBLISHED;
 
 	if (!ours && deposit->is_new)
 		return refuse_old(deposit, err);
 	if (!digest_equal(&there->checksums.sha256, &deposit->identity.checksums.sha256))
 		return refuse_conflict(deposit, there, err);
-	if (!ensure_blob(vault, deposit, false, err))
+	if (!ensure_blob(vault, deposit, false, publishes && !ours, err))
 		return false;
 	*out = ours ? DEPOSITED_NEW : DEPOSITED_BEFORE;
-	if (deposit->identity.source != SOURCE_PUBLISHED)
+	if (!publishes)
 		return true;
 	return bucket_names_read_published(&vault->objects, deposit->name, there, err) &&
 	       (there->source == SOURCE_PUBLISHED || publish_mirrored(vault, deposit, err));
@@ -218,14 +221,16 @@ static bool keep(struct vault *base, const struct deposit *deposit, enum deposit
 {
 	struct vault_bucket *vault = self(base);
 	struct identity there;
+	bool publishes = deposit->identity.source == SOURCE_PUBLISHED;
 	bool found;
 
 	if (!check_not_gone(vault, deposit->name, err))
 		return false;
 	if (!bucket_names_read_identity(&vault->objects, deposit->name, &found, &there, err))
 		return false;
-	if (!found && !(check_others(vault, deposit, err) && ensure_blob(vault, deposit, true, err) &&
-			      create_identity(vault, deposit, &there, err)))
+	if (!found &&
+		!(check_others(vault, deposit, err) && ensure_blob(vault, deposit, true, publishes, err) &&
+			create_identity(vault, deposit, &there, err)))
 		return false;
 	return settle(vault, deposit, &there, out, err) && check_not_gone(vault, deposit->name, err);
 }

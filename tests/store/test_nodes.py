@@ -15,9 +15,11 @@ from conftest import Store
 from relay import Relay
 from support.daemon import assert_problem, binary
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
+from support.kagglehub import New
 from support.modules import digest, module
 from support.upstream import Answer
 from support.waiting import wait_until
+from test_disk import small_disk  # noqa: F401
 
 PATH, QUERY = "/acme/half-plus-two/1", "?tf-hub-format=compressed"
 ROUNDS = 100
@@ -435,3 +437,48 @@ def test_a_store_that_is_away_is_told_as_such_also_between_polls(behind_relay):
     wait_until(lambda: replies.append(fetch(a, f"/acme/none/{len(replies) + 1}")) or "other nodes withdraw" in a.log(), "it has looked")
     replies += [fetch(a, f"/acme/other/{number}") for number in range(1, 20)]
     assert {(reply.status, reply.json()["code"]) for reply in replies} == {(503, "store-unavailable")}
+
+
+# ---- kagglehub ----
+
+
+def test_kagglehub_uploads_behind_what_other_nodes_have(nodes):
+    """The next number is the next of all nodes', also where this one has seen none of the others, or of these that one is withdrawn."""
+    a, b = nodes
+    files = {"model.weights.h5": b"HDF", "config.json": b"{}"}
+    handle = "acme/half/keras/one"
+    first, second = (New("http://localhost/api/v1", daemon.token("publish:*"), proxy=daemon.address) for daemon in nodes)
+    for _ in range(3):
+        first.model_upload(handle, files)
+    assert a.request("DELETE", f"/{handle}/2", {"Authorization": f"Bearer {a.token('withdraw:*')}"}).status == 200
+    second.model_upload(handle, {**files, "more": b"more"})
+    assert b.get(f"/api/v1/modules/{handle}/4").status == 200
+    first.model_upload(handle, files)
+    assert a.get(f"/api/v1/modules/{handle}/5").status == 200
+
+
+# ---- there is no room for it ----
+
+
+@pytest.mark.parametrize("kept", ["other bytes", "the same bytes", "a tombstone", "nothing"])
+def test_what_passes_through_is_compared_with_the_bucket(small_disk, node, upstream, objects, tmp_path, kept):  # noqa: F811
+    """Which another node has kept meanwhile."""
+    (small_disk / "larder" / "data").mkdir(parents=True)
+    a = node("disk/larder", 0, [upstream.url], storage={"keep_free_bytes": 0})
+    body, path = module(size=40 << 20), "/google/big/1"
+    answer = Answer(body, chunked=True, ranges=True, etag='"big"', gate=threading.Event(), gate_after=4 << 20)
+    upstream.serve(path, answer)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        client = pool.submit(fetch_all, a, path)
+        upstream.wait_for_requests(1, path)
+        wait_until(lambda: a.metric("larder_leases_held") == 1, "it has asked what the others have")
+        (tmp_path / "kept").write_bytes(body if kept == "the same bytes" else module(seed=2))
+        if "bytes" in kept:
+            assert objects.vault("keep", path.strip("/"), "tf-hub", tmp_path / "kept", "mirrored", "n1") == "new"
+        elif kept == "a tombstone":
+            assert objects.vault("withdraw", path.strip("/"), "here") == "withdrawn"
+        answer.gate.set()
+        told = client.result()
+    assert told == (body if kept in ("the same bytes", "nothing") else None)
+    a.wait_for_idle()
+    assert a.blobs() == []

@@ -177,14 +177,14 @@ def test_a_store_that_fails_loses_nothing(front, scripted, tmp_path, act):
 
 
 def test_bytes_that_may_go_soon_are_sent_anew(front, scripted, tmp_path):
-    """Whoever gives them a name does so before; a sweep that has listed them already sees it."""
+    """Whoever gives them a name does so before; a sweep that has listed them already sees it. Who publishes them does so in any case."""
     path, key = put_blob(front, tmp_path, 2, 13)
     sha256 = key.rsplit("/", 1)[1]
-    assert scripted.vault("keep", NAME, "tf-hub", path, "published", "n1") == "new"
+    assert scripted.vault("keep", NAME, "tf-hub", path, "mirrored", "n1") == "new"
     assert [seen[0] for seen in front.script.seen if seen[1].endswith(blob_key(sha256))].count("PUT") == 1
     # Again by whoever: they have a name by now.
     front.age(key, 100)
-    scripted.vault("keep", NAME, "tf-hub", path, "published", "n2")
+    scripted.vault("keep", NAME, "tf-hub", path, "mirrored", "n2")
     assert [seen[0] for seen in front.script.seen if seen[1].endswith(blob_key(sha256))].count("PUT") == 1
 
 

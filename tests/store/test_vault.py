@@ -209,3 +209,14 @@ def test_hints_stand_in_the_stores_time(front, scripted):
     scripted.vault("withdraw", NAME, "here")
     hint = next(key for key in objects(front) if key.startswith("feed/"))
     assert abs(int(hint[5:21], 16) / 1000 - (time.time() + front.script.skew_s)) < 3600, hint
+
+
+@pytest.mark.parametrize("name, told", [(NAME, "before"), ("acme/other/1", "new")])
+def test_damaged_bytes_are_mended_by_whoever_publishes_them(front, scripted, tmp_path, name, told):
+    """Of the right length, so that nothing but their digest tells: under their name, and under a new one."""
+    path, digest = written(tmp_path, 1)
+    scripted.vault("keep", NAME, "tf-hub", path, "published", "n1")
+    key = next(key for key in front.objects if "/blobs/" in key)
+    front.objects[key] = bytes(len(front.objects[key]))
+    assert scripted.vault("keep", name, "tf-hub", path, "published", "n2") == told
+    assert scripted.vault("read", digest, 0, -1) == digest
