@@ -28,6 +28,11 @@ def blocks(document, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
 
 
+def typed(block):
+    """What is typed of a block: what follows a "$ ", with the lines that go on with it; all of one that shows no prompt."""
+    return "\n".join(re.findall(r"^\$ ((?:.*\\\n)*.*)$", block, re.M)) or block
+
+
 def with_blocks(language):
     return [name for path in check_docs.documents()
             if blocks(name := path.relative_to(ROOT).as_posix(), language) and name != "README.md"]
@@ -102,7 +107,7 @@ def test_all_documents_one_after_the_other(checkout):
 
 @pytest.mark.parametrize("document", with_blocks("console"))
 def test_syntax(document):
-    for block in blocks(document, "console"):
+    for block in map(typed, blocks(document, "console")):
         done = subprocess.run(["bash", "-n", "-c", block], capture_output=True, text=True)
         assert done.returncode == 0, f"{block}\n{done.stderr}"
 
