@@ -135,6 +135,18 @@ static void foresee(
 	plan->part = !plan->whole && foresight == FORESIGHT_PART;
 }
 
+/* What another node lacks of what it has from here already: it knows better than a client what it has, and
+ * holds the whole against its digest. */
+static void foresee_rest(const struct request *request, struct follower_plan *plan)
+{
+	if (request->http_1_0 || conditions_foresee(request, &plan->first, &plan->last) != FORESIGHT_NONE ||
+		plan->first <= 0 || plan->last >= 0)
+		return;
+	plan->whole = false;
+	plan->part = plan->open = true;
+	plan->last = INT64_MAX - 1;
+}
+
 /* Another node, by the address that this one has told the others. */
 static bool is_follower(const struct services *services, const struct request *request)
 {
@@ -162,6 +174,8 @@ static void get_artifact(struct services *services, const struct request *reques
 		return serve_holding(services, request, &holding, cache_status_hit, reply);
 	plan.cache_status = holding.collapsed ? cache_status_collapsed : cache_status_stored;
 	foresee(services, request, &plan);
+	if (asker.follows)
+		foresee_rest(request, &plan);
 	follower_reply(reply, &plan, TAKE(holding.spool));
 }
 

@@ -39,7 +39,7 @@ static bool leave(void *object, struct waiter *waiter)
 
 static bool has_answer(const struct follower_plan *plan, const struct spool_progress *progress)
 {
-	int64_t wanted = plan->part ? plan->last : 0;
+	int64_t wanted = plan->open ? plan->first : plan->part ? plan->last : 0;
 
 	return progress->state == SPOOL_KEPT || progress->state == SPOOL_REFUSED || progress->pass_through ||
 	       (!plan->whole && progress->visible > wanted);

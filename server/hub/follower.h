@@ -21,8 +21,9 @@ struct follower_plan {
 	const char *cache_status; /* a constant for the answer's header */
 	bool whole;               /* wait for the end: HTTP/1.0 clients, and ranges that depend on it */
 	bool part;                /* only the bytes from first to last, as soon as they may be shown */
+	bool open; /* … which goes to the end, wherever that is: from first on, as it comes */
 	int64_t first;
-	int64_t last;
+	int64_t last; /* open: no offset that can be is behind it */
 	/* Answers from the blob once the fill has been kept. */
 	void (*serve)(const struct follower_plan *plan, const struct request *request, struct reply *reply);
 	/* Is told that an answer begins to be streamed, and adds its headers. Never with whole. */

@@ -14,6 +14,7 @@ import threading
 import pytest
 
 from ceph import DEADLINE_S
+from relay import Relay
 from support.daemon import assert_problem
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
 from support.modules import digest, module
@@ -113,6 +114,46 @@ def test_one_fetches_for_all(trio, pool, gated, upstream):  # noqa: F811
     wait_until(lambda: not held_by(trio), "the lease is given back")
     assert sum(daemon.metric('larder_leases_total{event="followed"}') for daemon in trio) >= 2
     assert_one_identity(trio, gated.body)
+
+
+class Steps:
+    """A gate that lets so many pieces through once it may, and the rest later."""
+
+    def __init__(self, pieces):
+        self.pieces, self.some, self.rest = pieces, threading.Event(), threading.Event()
+
+    def wait(self, timeout):
+        if self.some.is_set() and self.pieces > 0:
+            self.pieces -= 1
+            return True
+        return self.rest.wait(timeout)
+
+
+def test_a_link_that_broke_goes_on_as_it_comes(node, upstream, pool):  # noqa: F811
+    """Not only once the other has all of it."""
+    relay = Relay(0)
+    lease = {"lease_ttl_s": TTL_S, "poll_interval_s": 1}
+    a = node("a", 0, [upstream.url], store={**lease, "node_url": relay.url})
+    relay.target = a.address
+    b = node("b", 1, [upstream.url], store=lease)
+    body = module(size=SIZE)
+    gate = Steps(16)
+    upstream.serve(PATH, Answer(body, gate=gate, gate_after=SIZE // 2, etag='"one"', ranges=True))
+    try:
+        first = Client(a, pool)
+        first.await_first()
+        second = Client(b, pool)
+        second.await_first()
+        relay.close()
+        relay.open()
+        gate.some.set()
+        wait_until(lambda: second.length > SIZE // 2 + (1 << 19), "it goes on")
+        gate.rest.set()
+        assert first.result() == second.result() == digest(body)
+        assert upstream.count(PATH) == 1
+    finally:
+        gate.rest.set()
+        relay.close()
 
 
 def test_who_asks_with_a_token_only_is_followed(node, upstream, pool):  # noqa: F811
