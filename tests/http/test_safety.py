@@ -241,6 +241,50 @@ def test_a_graph_that_cannot_be_looked_at_is_told(shared, place):
         ("op-hidden-graph", "high", "saved_model.cpb"), ("op-hidden-graph", "high", "saved_model.pb")]
 
 
+# ---- arrays, and zips that are large in small ------------------------------------------------------------------------
+
+
+def array_of(head, content):
+    text_ = head.encode()
+    text_ += b" " * (-(10 + len(text_) + 1) % 64) + b"\n"
+    return b"\x93NUMPY\1\0" + len(text_).to_bytes(2, "little") + text_ + content
+
+
+@pytest.mark.parametrize("type_", ["'|O'", '"O"', "'O'", "'object'", "[('a', \"O\")]", "[('a', '<f4'), ('b', '|O')]", "'\\x4f'", "'<f4', 'descr': '|O'",
+                                   "'<f4' if 0 else 'o'.upper()", "('|' 'O')", "'|O8'"])
+@pytest.mark.parametrize("form", ["{{'descr': {}, 'fortran_order': False, 'shape': (1,), }}", "{{'fortran_order': False, 'shape': (1,), 'descr': {}}}"])
+def test_an_array_of_objects_is_followed(shared, place, type_, form):
+    body = archive_of(a__npy=array_of(form.format(type_), pickle.dumps(Danger())), b__npz=zip_of({"a.npy": array_of(form.format(type_), pickle.dumps(Danger()))}))
+    shared.publish(f"{place}?archive-format=compressed", body)
+    found = findings_of(shared, place.lstrip("/"))
+    assert [where for rule, _, where, _ in found if rule == "pickle-danger"] == ["a.npy", "b.npz: a.npy"], found
+
+
+@pytest.mark.parametrize("type_", ["<f4", "|u1", ">i8", "<U5", "|S3", "|b1", "<c16", "<M8"])
+def test_an_array_of_numbers_is_not(shared, place, type_):
+    head = f"{{'descr': '{type_}', 'fortran_order': True, 'shape': (), }}"
+    shared.publish(f"{place}?archive-format=compressed", archive_of(a__npy=array_of(head, pickle.dumps(Danger()))))
+    assert findings_of(shared, place.lstrip("/")) == []
+
+
+def zip_of(files, method=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def test_zips_share_what_may_be_unpacked_of_them(shared, place):
+    large = zip_of({"a": bytes(12 << 20)})
+    shared.publish(f"{place}?archive-format=compressed", archive_of(a__zip=large))
+    assert [finding[0] for finding in findings_of(shared, place.lstrip("/"))] == ["file-archive"]
+    shared.publish(f"{place}2?archive-format=compressed", archive_of(a__zip=large, b__zip=large, c__zip=large))
+    assert [finding[:3] for finding in findings_of(shared, f"{place}2".lstrip("/"))] == [
+        ("zip-unread", "medium", "b.zip"), ("zip-unread", "medium", "c.zip"), ("file-archive", "low", "a.zip"), ("file-archive", "low", "b.zip"),
+        ("file-archive", "low", "c.zip")]
+
+
 def many_words():
     """A pickle that a vocabulary makes long, with an import behind it that only its memo names."""
     words = [f"word{i}" for i in range(50000)]

@@ -257,6 +257,9 @@ static const struct node_row {
 	{SAFETY_OP_DEBUG_URL, IN_GRAPH, "n", "DebugIdentityV2", "debug_urls", "grpc://10.0.0.1:1"},
 	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "DebugIdentityV2", NULL, NULL},
 	{SAFETY_OP_ABORT, IN_GRAPH, "n", "Abort", NULL, NULL},
+	{SAFETY_OP_FILE_READ, IN_GRAPH, "n", "Skipgram", NULL, NULL},
+	{SAFETY_OP_FILE_WRITE, IN_GRAPH, "n", "DumpTensor", NULL, NULL},
+	{SAFETY_OP_NETWORK, IN_FUNCTION, "f", "RpcCall", NULL, NULL},
 	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "Assert", NULL, NULL},
 	{SAFETY_OP_CUSTOM, IN_GRAPH, "n", "ZeroOut", NULL, NULL},
 	{SAFETY_RULE_COUNT, IN_GRAPH, "n", "ZerosLike", NULL, NULL},
@@ -280,6 +283,48 @@ static void judges_nodes(void **state)
 
 		assert_string_equal(all, wanted);
 	}
+}
+
+/* In a function's node, an attribute that stands for what the function is called with. */
+static char *told_of_placeholder(const char *op, const char *attribute)
+{
+	AUTO_BUFFER struct buffer value = {0};
+	AUTO_BUFFER struct buffer entry = {0};
+	AUTO_BUFFER struct buffer node = {0};
+	AUTO_BUFFER struct buffer function = {0};
+	AUTO_BUFFER struct buffer library = {0};
+	AUTO_BUFFER struct buffer graph = {0};
+	AUTO_BUFFER struct buffer meta = {0};
+
+	put_text(&value, 9, "stderr");
+	put_text(&entry, 1, attribute);
+	put_field(&entry, 2, value.data, value.length);
+	put_text(&node, 2, op);
+	put_field(&node, 5, entry.data, entry.length);
+	put_field(&function, 3, node.data, node.length);
+	put_field(&library, 1, function.data, function.length);
+	put_field(&graph, 2, library.data, library.length);
+	put_field(&meta, 2, graph.data, graph.length);
+	AUTO_EXAMINATION struct examination *examination = examine_meta_graph(&meta);
+	return told(&examination->safety);
+}
+
+static void finds_attributes_that_callers_give(void **state)
+{
+	for (size_t i = 0; i < safety_op_count; i++) {
+		const struct safety_op *op = &safety_ops[i];
+
+		if (!op->attribute[0])
+			continue;
+		AUTO_FREE char *all = told_of_placeholder(op->name, op->attribute);
+		AUTO_FREE char *wanted =
+			mem_printf("%s saved_model.pb: %s, %s = what its function is called with\n",
+				safety_rules[op->rule].name, op->name, op->attribute);
+
+		assert_string_equal(all, wanted);
+	}
+	AUTO_FREE char *other = told_of_placeholder("PrintV2", "end");
+	assert_string_equal(other, "");
 }
 
 /* Another attribute that a rule asks for does not stand in its way. */
@@ -374,6 +419,15 @@ static const struct file_row {
 	{"m.h5", BYTES("\x89HDF\r\n\x1a\n\0\0\"function_type\":\"lambda\""), " keras-lambda"},
 	{"config.json", BYTES("{\"name\": \"Lambda\", \"class_name\": \"LambdaCallback\"}"), ""},
 	{"config.json", BYTES("[\"class_name\", \"Lambda\"]"), ""},
+	{"config.json", BYTES("{\"module\": \"os\", \"class_name\": \"Dense\"}"), " keras-import"},
+	{"config.json", BYTES("{\"class_name\": \"Dense\", \"module\": \"os.path\"}"), " keras-import"},
+	{"config.json", BYTES("{\"class_name\": \"function\", \"config\": \"eval\"}"), " keras-import"},
+	{"m.h5", BYTES("{\"class_name\": \"TFOpLambda\", \"config\": {\"function\": \"io.write_file\"}}"),
+		" keras-import"},
+	{"config.json", BYTES("{\"module\": \"keras.layers\", \"class_name\": \"Dense\"}"), ""},
+	{"config.json", BYTES("{\"class_name\": \"TFOpLambda\", \"config\": {\"function\": \"math.add\"}}"),
+		""},
+	{"package.json", BYTES("{\"module\": \"index\", \"name\": \"x\"}"), ""},
 	{"notes.txt", BYTES("\"class_name\": \"Lambda\""), ""},
 	{"keras_metadata.pb", BYTES("\x22\x0c\x5c{\"class_name\": \"Lambda\"}"), " keras-lambda"},
 	{"m.h5", BYTES("\"\\u{\"class_name\": \"Lambda\"}"), " keras-lambda"},
@@ -471,7 +525,8 @@ static const struct file_row {
 		      "cos\nsystem\n."),
 		" pickle-danger pickle"},
 	{"x.npy",
-		BYTES("\x93NUMPY\1\0\x16\0{'descr': '<f4', ..} \n\x80\x02"
+		BYTES("\x93NUMPY\1\0\x3c\0{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }  "
+		      "\n\x80\x02"
 		      "cos\nsystem\n."),
 		""},
 	{"run",
@@ -498,7 +553,7 @@ static const struct file_row {
 	{"demo.ipynb.json", BYTES("{\"cells\": []}"), ""},
 	{"saved_model.cpb", BYTES("\x0a\0"), " op-hidden-graph"},
 	{"more.tgz", BYTES("\x1f\x8b\x08\0"), " file-archive"},
-	{"more.zip", BYTES("PK\3\4 no zip"), " file-archive file-archive"},
+	{"more.zip", BYTES("PK\3\4 no zip"), " zip-unread file-archive"},
 	{"more.tgz", BYTES("\x1f\x8c\x08\0"), ""},
 	{"id_rsa",
 		BYTES("-----BEGIN OPENSSH PRIVATE "
@@ -602,9 +657,40 @@ static void ranks_findings(void **state)
 	assert_int_equal(findings.items[0].rule, SAFETY_PICKLE_DANGER);
 	assert_string_equal(findings.items[0].where, "a\\x0ab");
 	assert_string_equal(findings.items[0].detail, "0\\xff");
-	for (size_t i = 0; i < findings.count; i++)
-		assert_true(safety_rules[findings.items[i].rule].severity >= SAFETY_SEVERITY_HIGH);
-	assert_true(safety_findings_has(&findings, SAFETY_OP_SAVER));
+	for (int rule = 0; rule < SAFETY_RULE_COUNT; rule++) {
+		assert_true(safety_findings_has(&findings, (enum safety_rule_id)rule));
+		assert_true(findings.of_rule[rule] > 0);
+	}
+	assert_int_equal(findings.of_rule[SAFETY_PICKLE_DANGER], SAFETY_FINDINGS_OF_RULE_MAX);
+	assert_int_equal(findings.of_rule[SAFETY_OP_SAVER], 1);
+}
+
+static void fill_but_for(struct safety_findings *findings, int left_out)
+{
+	for (int rule = 0; rule < SAFETY_RULE_COUNT; rule++) {
+		for (int i = 0; i < 50 && rule != left_out; i++)
+			safety_findings_add(findings, (enum safety_rule_id)rule, "m", "%d", i);
+	}
+}
+
+/* Whatever else there is, and whether it comes before or behind it. */
+static void asks_the_policy_for_each_rule(void **state)
+{
+	for (int rule = 0; rule < 2 * SAFETY_RULE_COUNT; rule++) {
+		enum safety_rule_id wanted = (enum safety_rule_id)(rule / 2);
+		AUTO_FREE char *rules = mem_printf("%s:refuse", safety_rules[wanted].name);
+		const struct safety_policy policy = {SAFETY_WARN, SAFETY_WARN, rules};
+		AUTO(safety_findings_finish) struct safety_findings findings = {0};
+
+		if (rule % 2)
+			safety_findings_add(&findings, wanted, "m", "x");
+		fill_but_for(&findings, rule / 2);
+		assert_int_equal(safety_policy_judge(&policy, true, "a/b", &findings).action,
+			rule % 2 ? SAFETY_REFUSE : SAFETY_WARN);
+		safety_findings_add(&findings, wanted, "m", "x");
+		safety_findings_sort(&findings);
+		assert_int_equal(safety_policy_judge(&policy, true, "a/b", &findings).action, SAFETY_REFUSE);
+	}
 }
 
 static const struct {
@@ -732,6 +818,8 @@ int main(void)
 		cmocka_unit_test(trips_each_rule),
 		cmocka_unit_test(knows_each_op_of_its_list),
 		cmocka_unit_test(ranks_findings),
+		cmocka_unit_test(asks_the_policy_for_each_rule),
+		cmocka_unit_test(finds_attributes_that_callers_give),
 		cmocka_unit_test(goes_by_the_policy),
 		cmocka_unit_test(judges_ops_of_tensorflow_lite),
 		cmocka_unit_test(finds_weights_from_elsewhere),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/module/safety/pairs.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "common/globs.h"
 #include "server/module/safety/safety_rules.h"
 
 static const struct {
@@ -13,6 +15,41 @@ static const struct {
 	{"class_name", "__lambda__"},
 	{"function_type", "lambda"},
 };
+
+/* Modules whose classes are Keras's own, and functions by which TensorFlow reaches out of a graph. */
+static const char keras_modules[] = "keras,keras.*,tf_keras,tf_keras.*,tensorflow.keras,tensorflow.keras.*,"
+				    "tensorflow.python.keras,tensorflow.python.keras.*,keras_core,"
+				    "keras_core.*,keras_cv.*,keras_hub.*,keras_nlp.*,builtins";
+static const char reaching_functions[] =
+	"autograph.*,compat.*,config.*,data.*,debugging.*,distribute.*,experimental.*,function,io.*,"
+	"load_library,load_op_library,lookup.*,numpy_function,print,profiler.*,py_func,py_function,raw_ops.*,"
+	"saved_model.*,summary.*,sysconfig.*,tpu.*,train.*";
+
+static bool is_module_name(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+
+	return text[0] && text[strspn(text, letters)] == '\0';
+}
+
+/* A module counts where there are classes too: other JSON has that key as well. */
+static void judge_keras(struct pairs *pairs, struct safety_findings *findings, const char *where)
+{
+	if (strcmp(pairs->key, "class_name") == 0) {
+		pairs->has_class = true;
+		if (strcmp(pairs->text, "function") == 0)
+			safety_findings_add(findings, SAFETY_KERAS_IMPORT, where, "class_name function");
+	} else if (strcmp(pairs->key, "function") == 0 && globs_match(reaching_functions, pairs->text)) {
+		safety_findings_add(findings, SAFETY_KERAS_IMPORT, where, "function %s", pairs->text);
+	} else if (strcmp(pairs->key, "module") == 0 && is_module_name(pairs->text) &&
+		   !globs_match(keras_modules, pairs->text)) {
+		(void)snprintf(pairs->module, sizeof pairs->module, "%s", pairs->text);
+	}
+	if (pairs->has_class && pairs->module[0]) {
+		safety_findings_add(findings, SAFETY_KERAS_IMPORT, where, "module %s", pairs->module);
+		pairs->module[0] = '\0';
+	}
+}
 
 /* What TF.js makes of a graph's ops. */
 static bool is_of_tfjs(const char *op)
@@ -36,13 +73,14 @@ static void judge_tfjs(const struct pairs *pairs, struct safety_findings *findin
 		safety_findings_add(findings, SAFETY_TFJS_CUSTOM_LAYER, where, "%s", text);
 }
 
-static void judge(const struct pairs *pairs, struct safety_findings *findings, const char *where)
+static void judge(struct pairs *pairs, struct safety_findings *findings, const char *where)
 {
 	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
 		if (strcmp(pairs->key, signs[i].key) == 0 && strcmp(pairs->text, signs[i].value) == 0)
 			safety_findings_add(
 				findings, SAFETY_KERAS_LAMBDA, where, "%s %s", pairs->key, pairs->text);
 	}
+	judge_keras(pairs, findings, where);
 	if (pairs->is_tfjs)
 		judge_tfjs(pairs, findings, where);
 }

@@ -17,10 +17,12 @@ enum { PAIRS_TEXT_MAX = 80 };
 /* Zeroed, it is at the beginning. What lies between two quotes is a text, whichever of them begins one: what
  * stands around JSON may have any number of quotes. */
 struct pairs {
-	bool is_tfjs;         /* it is a model.json */
-	unsigned slashes;     /* backslashes before what comes */
-	unsigned digits_left; /* of an escape, such as \u0041, that are to come */
-	unsigned digit_bits;  /* … and how much each of them says */
+	bool is_tfjs;                    /* it is a model.json */
+	bool has_class;                  /* it tells of classes */
+	char module[PAIRS_TEXT_MAX + 1]; /* the first one that it names and Keras has not, or "" */
+	unsigned slashes;                /* backslashes before what comes */
+	unsigned digits_left;            /* of an escape, such as \u0041, that are to come */
+	unsigned digit_bits;             /* … and how much each of them says */
 	unsigned code;
 	size_t length; /* of the text, one more than PAIRS_TEXT_MAX where it is longer */
 	char text[PAIRS_TEXT_MAX + 1];

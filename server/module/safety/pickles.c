@@ -15,7 +15,8 @@ enum {
 	NAMES_BYTES_MAX = 4 << 20,
 	STACK_MAX = 8192,
 	MEMO_MAX = 1 << 20,
-	PICKLES_MAX = 64
+	PICKLES_MAX = 64,
+	JUDGED_COUNT = 256
 };
 
 /* A value of the stack: where its name stands plus one, or: */
@@ -50,8 +51,9 @@ struct pickles {
 	uint32_t *memo;
 	size_t memo_count;
 	size_t memo_capacity;
-	size_t memo_entries; /* keys that are set: the next key of MEMOIZE */
-	bool has_far_key;    /* one that is not kept was set by number */
+	size_t memo_entries;           /* keys that are set: the next key of MEMOIZE */
+	uint64_t judged[JUDGED_COUNT]; /* what was imported from the stack, by its two values */
+	bool has_far_key;              /* one that is not kept was set by number */
 };
 
 struct pickles *pickles_create(struct safety_findings *findings, const char *where, bool is_certain)
@@ -188,13 +190,25 @@ static void import_lines(struct pickles *pickles)
 		import(pickles, pickles->lines[0], pickles->lines[1]);
 }
 
+/* The same import, over and over, takes three bytes of each. */
+static bool was_judged(struct pickles *pickles, uint32_t module, uint32_t name)
+{
+	uint64_t both = (uint64_t)module << 32 | name;
+	uint64_t *slot = &pickles->judged[(module * 31 + name) % JUDGED_COUNT];
+	bool was = *slot == both;
+
+	*slot = both;
+	return was;
+}
+
 static void import_from_stack(struct pickles *pickles)
 {
 	uint32_t name = pop(pickles);
 	uint32_t module = pop(pickles);
 
 	if (text_of(pickles, name) && text_of(pickles, module)) {
-		import(pickles, text_of(pickles, module), text_of(pickles, name));
+		if (!was_judged(pickles, module, name))
+			import(pickles, text_of(pickles, module), text_of(pickles, name));
 	} else if (name == VALUE_FORGOTTEN || module == VALUE_FORGOTTEN) {
 		pickles->has_imported = true;
 		safety_findings_add(pickles->findings, SAFETY_PICKLE_IMPORT, pickles->where,
@@ -222,6 +236,7 @@ static void end_one(struct pickles *pickles)
 	pickles->opcodes = 0;
 	pickles->depth = pickles->names.length = pickles->memo_count = pickles->memo_entries = 0;
 	pickles->has_far_key = false;
+	memset(pickles->judged, 0, sizeof pickles->judged);
 	if (pickles->pickles == PICKLES_MAX)
 		pickles->state = OVER;
 }

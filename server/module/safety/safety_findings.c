@@ -13,6 +13,7 @@
 #include "common/utf8.h"
 
 static_assert(SAFETY_RULE_COUNT <= 64, "rules has a bit for each");
+static_assert((int)SAFETY_RULE_COUNT <= (int)SAFETY_FINDINGS_MAX, "each has room for one");
 
 static void finding_finish(struct safety_finding *finding)
 {
@@ -71,31 +72,35 @@ static bool is_there(const struct safety_findings *findings, const struct safety
 	return false;
 }
 
+/* Of the rules that have more than one; NULL: none has. */
 static struct safety_finding *find_least(const struct safety_findings *findings)
 {
-	struct safety_finding *least = &findings->items[0];
+	struct safety_finding *least = NULL;
 
-	for (size_t i = 1; i < findings->count; i++) {
-		if (safety_rules[findings->items[i].rule].severity <= safety_rules[least->rule].severity)
-			least = &findings->items[i];
+	for (size_t i = 0; i < findings->count; i++) {
+		struct safety_finding *finding = &findings->items[i];
+
+		if (findings->of_rule[finding->rule] > 1 &&
+			(!least ||
+				safety_rules[finding->rule].severity <= safety_rules[least->rule].severity))
+			least = finding;
 	}
 	return least;
 }
 
-/* Where the next one of this rule goes, or NULL. The first of a rule has more right than the next of others
- * that are no more severe. */
+/* Where the next one of this rule goes, or NULL. The first of a rule has more right than any further one, as
+ * the policy may ask for it alone. */
 static struct safety_finding *find_room(struct safety_findings *findings, enum safety_rule_id rule)
 {
 	struct safety_finding *least;
 
-	if (findings->of_rule[rule] >= SAFETY_FINDINGS_OF_RULE_MAX)
-		return NULL;
 	if (findings->count < SAFETY_FINDINGS_MAX) {
 		MEM_GROW(findings->items, findings->count, findings->capacity);
 		return &findings->items[findings->count++];
 	}
 	least = find_least(findings);
-	if (safety_rules[least->rule].severity >= safety_rules[rule].severity)
+	if (!least || (findings->of_rule[rule] > 0 &&
+			      safety_rules[least->rule].severity >= safety_rules[rule].severity))
 		return NULL;
 	findings->of_rule[least->rule]--;
 	finding_finish(least);
@@ -110,6 +115,8 @@ void safety_findings_add(struct safety_findings *findings, enum safety_rule_id r
 	va_list args;
 
 	findings->rules |= UINT64_C(1) << rule;
+	if (findings->of_rule[rule] >= SAFETY_FINDINGS_OF_RULE_MAX)
+		return;
 	made.where = legible(where);
 	va_start(args, format);
 	made.detail = format_detail(format, args);

@@ -19,17 +19,25 @@ struct safety_finding {
 	char *detail;
 };
 
+/* What the zips of one artifact have, and what was unpacked of them. */
+struct safety_unzipped {
+	int64_t packed;
+	int64_t unpacked;
+};
+
 /* Zeroed, it is empty. */
 struct safety_findings {
 	struct safety_finding *items;
 	size_t count;
 	size_t capacity;
-	uint64_t rules; /* a bit for each that was broken, also of those whose finding had no room */
+	uint64_t rules;                  /* a bit for each that was broken */
+	struct safety_unzipped unzipped; /* while it is looked for them */
 	size_t of_rule[SAFETY_RULE_COUNT];
 };
 void safety_findings_finish(struct safety_findings *findings);
 
-/* Adds a finding, unless it is there already; where there are as many as are kept it takes the place of one
+/* Adds a finding, unless it is there already. Each rule that was broken keeps one: where there are as many as
+ * are kept the first of a rule takes the place of a further one of another, and a further one that of one
  * that is less severe. What is not printable UTF-8 is written as \xNN. */
 void safety_findings_add(struct safety_findings *findings, enum safety_rule_id rule, const char *where,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));

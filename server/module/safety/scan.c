@@ -6,18 +6,14 @@
 
 #include "common/mem.h"
 #include "server/module/safety/filekind.h"
-#include "server/module/safety/pairs.h"
 #include "server/module/safety/leaks.h"
+#include "server/module/safety/npyhead.h"
+#include "server/module/safety/pairs.h"
 #include "server/module/safety/pickles.h"
 #include "server/module/safety/zipwalk.h"
 
 /* A zip in a zip is not looked into. */
 enum { DEPTH_MAX = 1 };
-
-/* What may be unpacked of the zips of one file. */
-#define ZIP_BYTES_MAX (INT64_C(64) << 30)
-
-enum { NPY_HEAD_BYTES = 12 };
 
 struct scan {
 	struct safety_findings *findings;
@@ -108,27 +104,17 @@ static bool may_be_pickle(const struct scan *scan)
 	       (scan->head_length >= 2 && scan->head[0] == 0x80 && scan->head[1] >= 2 && scan->head[1] <= 5);
 }
 
-static bool is_npy(const struct scan *scan)
-{
-	return scan->head_length >= NPY_HEAD_BYTES && memcmp(scan->head, "\x93NUMPY", 6) == 0;
-}
-
-/* An array of objects is a pickle behind a head that says "O". */
+/* An array of objects is a pickle behind the head. */
 static void begin_npy(struct scan *scan)
 {
-	const uint8_t *head = scan->head;
-	bool is_first = head[6] == 1;
-	uint64_t length = head[8] | (uint64_t)head[9] << 8;
-	size_t begin = is_first ? 10 : 12;
-	uint64_t end;
+	size_t begin = npyhead_end(scan->head, scan->head_length);
+	bool is_whole = begin <= scan->head_length;
 
-	if (!is_first)
-		length |= (uint64_t)head[10] << 16 | (uint64_t)head[11] << 24;
-	end = begin + length;
-	if (end <= scan->head_length && !memmem(head, end, "|O", 2) && !memmem(head, end, "'O'", 3))
+	if (is_whole && npyhead_is_of_numbers(scan->head, begin))
 		return;
-	scan->before_pickle = end;
-	scan->pickles = pickles_create(scan->findings, scan->where, end <= scan->head_length);
+	scan->before_pickle = begin;
+	scan->pickles = pickles_create(
+		scan->findings, scan->where, is_whole && npyhead_may_be_of_objects(scan->head, begin));
 }
 
 static bool may_have_layers(const struct scan *scan)
@@ -155,8 +141,8 @@ static void decide(struct scan *scan)
 	listener.context = scan;
 	if (filekind_is_zip(scan->head, scan->head_length)) {
 		if (scan->depth < DEPTH_MAX)
-			scan->zip = zipwalk_create(&listener, ZIP_BYTES_MAX);
-	} else if (is_npy(scan)) {
+			scan->zip = zipwalk_create(&listener, &scan->findings->unzipped);
+	} else if (npyhead_end(scan->head, scan->head_length) > 0) {
 		begin_npy(scan);
 	} else if (is_pickle_name(scan->name) || may_be_pickle(scan)) {
 		scan->pickles = pickles_create(scan->findings, scan->where, is_pickle_name(scan->name));
@@ -183,13 +169,15 @@ static void feed_pickles(struct scan *scan, const uint8_t *data, size_t length)
 static void end_zip(struct scan *scan)
 {
 	if (!zipwalk_is_whole(scan->zip))
-		safety_findings_add(scan->findings, SAFETY_FILE_ARCHIVE, scan->where,
+		safety_findings_add(scan->findings, SAFETY_ZIP_UNREAD, scan->where,
 			"a zip that could not be gone through");
 	zipwalk_destroy(TAKE(scan->zip));
 }
 
 static void pass(struct scan *scan, const uint8_t *data, size_t length)
 {
+	if (scan->zip)
+		scan->findings->unzipped.packed += (int64_t)length;
 	if (scan->zip && !zipwalk_feed(scan->zip, data, length))
 		end_zip(scan);
 	if (scan->pickles)

@@ -16,7 +16,7 @@ enum zip_state { AT_SIGNATURE, IN_HEADER, IN_NAME, IN_EXTRA, IN_DATA, AT_DESCRIP
 
 struct zipwalk {
 	struct zip_listener listener;
-	int64_t bytes_left; /* that may be unpacked */
+	struct safety_unzipped *budget;
 	enum zip_state state;
 	uint8_t fixed[HEADER_BYTES];
 	size_t have; /* of what is gathered */
@@ -34,12 +34,12 @@ struct zipwalk {
 	uint8_t out[PIECE_BYTES];
 };
 
-struct zipwalk *zipwalk_create(const struct zip_listener *listener, int64_t max_bytes)
+struct zipwalk *zipwalk_create(const struct zip_listener *listener, struct safety_unzipped *budget)
 {
 	struct zipwalk *walk = mem_zero(1, sizeof *walk);
 
 	walk->listener = *listener;
-	walk->bytes_left = max_bytes;
+	walk->budget = budget;
 	return walk;
 }
 
@@ -99,8 +99,8 @@ static void lose(struct zipwalk *walk)
 
 static void give(struct zipwalk *walk, const uint8_t *data, size_t length)
 {
-	walk->bytes_left -= (int64_t)length;
-	if (walk->bytes_left < 0)
+	walk->budget->unpacked += (int64_t)length;
+	if (walk->budget->unpacked - ZIPWALK_FREE_BYTES > walk->budget->packed * ZIPWALK_RATIO)
 		lose(walk);
 	else if (length > 0)
 		walk->listener.bytes(walk->listener.context, data, length);

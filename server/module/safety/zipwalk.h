@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/own.h"
+#include "server/module/safety/safety_findings.h"
 
 /* Who is told. */
 struct zip_listener {
@@ -20,10 +21,13 @@ struct zip_listener {
 	void *context;
 };
 
+enum { ZIPWALK_RATIO = 200, ZIPWALK_FREE_BYTES = 16 << 20 };
+
 struct zipwalk;
 
-/* No more than max_bytes are unpacked of it. */
-struct zipwalk *zipwalk_create(const struct zip_listener *listener, int64_t max_bytes);
+/* All that share a budget unpack no more than ZIPWALK_RATIO times what budget->packed tells, from
+ * ZIPWALK_FREE_BYTES on. */
+struct zipwalk *zipwalk_create(const struct zip_listener *listener, struct safety_unzipped *budget);
 void zipwalk_destroy(struct zipwalk *walk);
 AUTO_CLEANER(own_zipwalk, struct zipwalk *, zipwalk_destroy)
 #define AUTO_ZIPWALK AUTO(own_zipwalk)

@@ -226,8 +226,9 @@ static const struct message_type attr_list_type = {"AttrValue.ListValue", 1, ROW
 static const struct field attr_fields[] = {
 	{"list", ATTR_LIST, MESSAGE(attr_list_type), .slot = 0},
 	{"s", ATTR_BYTES, FIELD_BYTES, FIELD_SINGLE, .slot = 1},
+	{"placeholder", ATTR_PLACEHOLDER, STRING, .slot = 2},
 };
-static const struct message_type attr_type = {"AttrValue", 2, ROWS(attr_fields)};
+static const struct message_type attr_type = {"AttrValue", 3, ROWS(attr_fields)};
 
 static const struct field attr_entry_fields[] = {
 	{"key", ENTRY_KEY, STRING, .slot = 0},

@@ -101,7 +101,7 @@ enum { FUNCTION_DEF_NODE = 3 };
 enum { FUNCTION_DEF_SIGNATURE = 1 };
 enum { OP_DEF_NAME = 1 };
 enum { NODE_NAME = 1, NODE_OP = 2, NODE_ATTR = 5 };
-enum { ATTR_LIST = 1, ATTR_BYTES = 2 };
+enum { ATTR_LIST = 1, ATTR_BYTES = 2, ATTR_PLACEHOLDER = 9 };
 enum { ATTR_LIST_BYTES = 2 };
 enum { ASSET_FILENAME = 2 };
 enum { FIELD_BYTES_MAX = 256 };

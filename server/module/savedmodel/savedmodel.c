@@ -232,6 +232,9 @@ static void take_attribute(struct reading *reading, const struct message *entry)
 	if (!safety_values_want(key))
 		return;
 	safety_values_note(&reading->values, key, message_string(value, ATTR_BYTES));
+	/* Whoever calls the function gives it. */
+	if (message_has(value, ATTR_PLACEHOLDER))
+		safety_values_note(&reading->values, key, "what its function is called with");
 	for (; item; item = item->next)
 		safety_values_note(&reading->values, key, item->string);
 }
