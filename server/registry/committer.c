@@ -18,11 +18,11 @@
 /* Upstreams seldom tell what they changed, and nobody has asked for it since. */
 enum { DRAFT_AGE_MAX_S = 24 * 3600 };
 
-enum { EVICTED_AT_ONCE = 64, UNSTAGED_AT_ONCE = 64, NODE_BYTES = 16 };
+enum { EVICTED_AT_ONCE = 64, UNSTAGED_AT_ONCE = 64 };
 
 struct committer {
 	struct vault *vault;
-	struct digest node; /* of random bytes: whose deposits are whose */
+	struct digest node; /* random bytes: whose deposits are whose */
 	struct span *span;
 	struct commits *commits;
 	struct catalog *catalog;
@@ -38,10 +38,10 @@ struct committer *committer_create(
 	struct catalog *catalog, struct blobs *blobs, struct members *members, struct vault *vault)
 {
 	struct committer *committer = mem_zero(1, sizeof *committer);
-	uint8_t node[NODE_BYTES];
+	uint8_t node[sizeof committer->node.bytes];
 
 	random_bytes(node, sizeof node);
-	committer->node = digest_of(node, sizeof node);
+	committer->node = digest_from_bytes(node);
 	committer->vault = vault;
 	committer->span = span_create(blobs);
 	committer->commits = commits_create(catalog, blobs);
