@@ -518,6 +518,15 @@ static const struct file_row {
 		" pickle-import pickle"},
 	{"w.bin", BYTES("Np1_0\ng10\n."), " pickle-danger pickle"},
 	{"w.bin", BYTES("Np\x01\x02\n."), ""},
+	{"weights",
+		BYTES("\x80\1"
+		      "cos\nsystem\n."),
+		" pickle-danger pickle"},
+	{"vocab.txt", BYTES("cos\nsystem\n(S'id'\ntR."), " pickle-danger pickle"},
+	{"m.params", BYTES("(ios\nsystem\n."), " pickle-danger pickle"},
+	{"m.params", BYTES("(dp0\nS'a'\ncos.path\njoin\n."), " pickle-danger pickle"},
+	{"vocab.txt", BYTES("cat\ndog\nice\n(none)\nnews\n"), ""},
+	{"vocab.txt", BYTES("cat\nin\n.\nR\n"), ""},
 	{"w.bin", BYTES("}\xff\x01\x02"), ""},
 	{"w.bin", BYTES("c\x01\x02\n\x03\n"), ""},
 	{"x.npy",
@@ -732,6 +741,12 @@ static void goes_by_the_policy(void **state)
 	assert_false(safety_policy_check("none:warn", &err));
 	assert_false(safety_policy_check("@a:warn", &err));
 	assert_false(safety_policy_check("op-*@:warn", &err));
+	assert_false(safety_policy_check("op-*@acme/tok/1:warn", &err));
+	assert_false(safety_policy_check("op-*@https://tfhub.dev/google/*:warn", &err));
+	assert_false(safety_policy_check("op-*@acme/[:warn", &err));
+	assert_false(safety_policy_check("op-*@acme/*:refuse@x:off", &err));
+	assert_non_null(strstr(err.text, "acme/*:refuse@x:off"));
+	assert_true(safety_policy_check("op-*@acme/[a-c]*:warn, op-*@acme/v1:warn", &err));
 }
 
 /* ---- TensorFlow Lite and TF.js ---- */

@@ -67,6 +67,21 @@ static bool fits_some_rule(const struct entry *entry)
 	return fits;
 }
 
+static bool is_version(const char *text)
+{
+	return text[0] && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* Handles have no address before them and no version behind them. */
+static bool can_fit_a_handle(const char *glob)
+{
+	const char *slash = strrchr(glob, '/');
+	const char *bracket = strrchr(glob, '[');
+
+	return !strpbrk(glob, ":@") && !(slash && is_version(slash + 1)) &&
+	       !(bracket && !strchr(bracket, ']'));
+}
+
 bool safety_policy_check(const char *rules, struct err *err)
 {
 	for (const char *at = rules + strspn(rules, separators); *at; at += strspn(at, separators)) {
@@ -80,6 +95,12 @@ bool safety_policy_check(const char *rules, struct err *err)
 				"rule of "
 				"docs/trust.md, a glob of them or a severity; refuse, quarantine, warn or "
 				"off",
+				(int)(length < 80 ? length : 80), at);
+		if (!can_fit_a_handle(entry.handles))
+			return err_set(err, ERR_BAD_REQUEST,
+				"rules has \"%.*s\", which fits no module: behind \"@\" stands a pattern of "
+				"handles, such as acme/*, without an address before it or a version behind "
+				"it",
 				(int)(length < 80 ? length : 80), at);
 		at += length;
 	}

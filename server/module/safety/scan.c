@@ -5,15 +5,20 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/own.h"
 #include "server/module/safety/filekind.h"
 #include "server/module/safety/leaks.h"
 #include "server/module/safety/npyhead.h"
 #include "server/module/safety/pairs.h"
 #include "server/module/safety/pickles.h"
+#include "server/module/safety/safety_rules.h"
 #include "server/module/safety/zipwalk.h"
 
 /* A zip in a zip is not looked into. */
 enum { DEPTH_MAX = 1 };
+
+/* Of a module that is looked for in a file of any name. */
+enum { MODULE_NAME_MAX = 128 };
 
 struct scan {
 	struct safety_findings *findings;
@@ -97,11 +102,32 @@ static bool is_pickle_name(const char *name)
 	return filekind_has_suffix(name, ".pkl .pickle .joblib .dill");
 }
 
+/* Whether it has the name of a module and of what that has, as pickles of protocol 0 and 1 import them. */
+static bool names_an_import(const uint8_t *head, size_t length)
+{
+	AUTO_FREE char *text = mem_dup_n((const char *)head, length);
+
+	for (const char *at = strpbrk(text, "ci"); at; at = strpbrk(at + 1, "ci")) {
+		size_t module = strcspn(at, "\n");
+		AUTO_FREE char *name = NULL;
+		AUTO_FREE char *of = NULL;
+
+		if (!at[module] || module < 2 || module > MODULE_NAME_MAX)
+			continue;
+		of = mem_dup_n(at + 1, module - 1);
+		name = mem_dup_n(at + module + 1, strcspn(at + module + 1, "\n"));
+		if (safety_import_judge(of, name) == SAFETY_DENIED)
+			return true;
+	}
+	return false;
+}
+
 /* Where only some are pickles, or have pickles in them. */
 static bool may_be_pickle(const struct scan *scan)
 {
-	return filekind_has_suffix(scan->name, ".pt .pth .bin .ckpt .dat .data .p .model .mar .th") ||
-	       (scan->head_length >= 2 && scan->head[0] == 0x80 && scan->head[1] >= 2 && scan->head[1] <= 5);
+	return filekind_has_suffix(scan->name, ".pt .pth .bin .ckpt .dat .data .p .model .mar .th .params") ||
+	       (scan->head_length >= 2 && scan->head[0] == 0x80 && scan->head[1] <= 5) ||
+	       names_an_import(scan->head, scan->head_length);
 }
 
 /* An array of objects is a pickle behind the head. */
