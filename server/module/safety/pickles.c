@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/module/safety/pickles.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +17,16 @@ enum {
 	STACK_MAX = 8192,
 	MEMO_MAX = 1 << 20,
 	PICKLES_MAX = 64,
-	JUDGED_COUNT = 256
+	JUDGED_COUNT = 32
 };
 
 /* A value of the stack: where its name stands plus one, or: */
 enum { VALUE_OTHER = 0, VALUE_MARK = NAMES_BYTES_MAX + 1, VALUE_FORGOTTEN, VALUE_ABSENT };
+
+struct seen_import {
+	char module[NAME_MAX_BYTES + 1];
+	char name[NAME_MAX_BYTES + 1];
+};
 
 enum state { AT_OPCODE, IN_LINE, IN_NUMBER, IN_BYTES, OVER };
 
@@ -51,9 +57,10 @@ struct pickles {
 	uint32_t *memo;
 	size_t memo_count;
 	size_t memo_capacity;
-	size_t memo_entries;           /* keys that are set: the next key of MEMOIZE */
-	uint64_t judged[JUDGED_COUNT]; /* what was imported from the stack, by its two values */
-	bool has_far_key;              /* one that is not kept was set by number */
+	size_t memo_entries;                     /* keys that are set: the next key of MEMOIZE */
+	struct seen_import judged[JUDGED_COUNT]; /* the last ones */
+	unsigned judged_next;
+	bool has_far_key; /* one that is not kept was set by number */
 };
 
 struct pickles *pickles_create(struct safety_findings *findings, const char *where, bool is_certain)
@@ -162,18 +169,38 @@ static void recall(struct pickles *pickles, uint64_t key)
 
 /* ---- imports ---- */
 
+/* The same import, over and over, takes three bytes of each. */
+static bool was_judged(struct pickles *pickles, const char *module, const char *name)
+{
+	struct seen_import *seen;
+
+	for (size_t i = 0; i < JUDGED_COUNT; i++) {
+		if (strcmp(pickles->judged[i].name, name) == 0 &&
+			strcmp(pickles->judged[i].module, module) == 0)
+			return true;
+	}
+	seen = &pickles->judged[pickles->judged_next++ % JUDGED_COUNT];
+	(void)snprintf(seen->module, sizeof seen->module, "%s", module);
+	(void)snprintf(seen->name, sizeof seen->name, "%s", name);
+	return false;
+}
+
 /* Nobody who saves weights does that. */
 static void import_unknown(struct pickles *pickles, const char *what)
 {
 	pickles->has_imported = true;
-	safety_findings_add(pickles->findings, SAFETY_PICKLE_DANGER, pickles->where, "%s", what);
+	if (!was_judged(pickles, "", what))
+		safety_findings_add(pickles->findings, SAFETY_PICKLE_DANGER, pickles->where, "%s", what);
 }
 
 static void import(struct pickles *pickles, const char *module, const char *name)
 {
-	enum safety_verdict verdict = safety_import_judge(module, name);
+	enum safety_verdict verdict;
 
 	pickles->has_imported = true;
+	if (was_judged(pickles, module, name))
+		return;
+	verdict = safety_import_judge(module, name);
 	if (verdict == SAFETY_DENIED)
 		safety_findings_add(
 			pickles->findings, SAFETY_PICKLE_DANGER, pickles->where, "%s.%s", module, name);
@@ -190,25 +217,13 @@ static void import_lines(struct pickles *pickles)
 		import(pickles, pickles->lines[0], pickles->lines[1]);
 }
 
-/* The same import, over and over, takes three bytes of each. */
-static bool was_judged(struct pickles *pickles, uint32_t module, uint32_t name)
-{
-	uint64_t both = (uint64_t)module << 32 | name;
-	uint64_t *slot = &pickles->judged[(module * 31 + name) % JUDGED_COUNT];
-	bool was = *slot == both;
-
-	*slot = both;
-	return was;
-}
-
 static void import_from_stack(struct pickles *pickles)
 {
 	uint32_t name = pop(pickles);
 	uint32_t module = pop(pickles);
 
 	if (text_of(pickles, name) && text_of(pickles, module)) {
-		if (!was_judged(pickles, module, name))
-			import(pickles, text_of(pickles, module), text_of(pickles, name));
+		import(pickles, text_of(pickles, module), text_of(pickles, name));
 	} else if (name == VALUE_FORGOTTEN || module == VALUE_FORGOTTEN) {
 		pickles->has_imported = true;
 		safety_findings_add(pickles->findings, SAFETY_PICKLE_IMPORT, pickles->where,
@@ -236,7 +251,6 @@ static void end_one(struct pickles *pickles)
 	pickles->opcodes = 0;
 	pickles->depth = pickles->names.length = pickles->memo_count = pickles->memo_entries = 0;
 	pickles->has_far_key = false;
-	memset(pickles->judged, 0, sizeof pickles->judged);
 	if (pickles->pickles == PICKLES_MAX)
 		pickles->state = OVER;
 }

@@ -104,11 +104,11 @@ bool safety_keras_has(const char *name)
 /* How much of the module's name the row speaks of; 0: it does not fit. */
 static size_t import_fit(const struct safety_import *row, const char *module, const char *name)
 {
-	size_t length = row->module[0] == module[0] ? strlen(row->module) : 0;
+	size_t length = strlen(row->module);
 	bool is_wide = length > 2 && strcmp(row->module + length - 2, ".*") == 0;
 	size_t stem = is_wide ? length - 2 : length;
 
-	if (stem == 0 || strncmp(row->module, module, stem) != 0 ||
+	if (strncmp(row->module, module, stem) != 0 ||
 		!(module[stem] == '\0' || (is_wide && module[stem] == '.')))
 		return 0;
 	if (strcmp(row->name, name) == 0)
@@ -116,12 +116,30 @@ static size_t import_fit(const struct safety_import *row, const char *module, co
 	return strcmp(row->name, "*") == 0 ? 2 * stem : 0;
 }
 
+/* They are sorted by module. */
+static size_t first_import(char letter)
+{
+	size_t low = 0;
+	size_t high = safety_import_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (safety_imports[middle].module[0] < letter)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static enum safety_verdict judge_rows(const char *module, const char *name)
 {
 	enum safety_verdict verdict = SAFETY_UNKNOWN;
 	size_t best = 0;
 
-	for (size_t i = 0; i < safety_import_count; i++) {
+	for (size_t i = first_import(module[0]);
+		i < safety_import_count && safety_imports[i].module[0] == module[0]; i++) {
 		size_t fit = import_fit(&safety_imports[i], module, name);
 
 		if (fit > best || (fit == best && fit > 0 && safety_imports[i].is_denied)) {

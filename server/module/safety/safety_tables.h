@@ -87,7 +87,7 @@ enum { SAFETY_ATTRIBUTES_MAX = 8 };
 extern const char *const safety_attributes[];
 extern const size_t safety_attribute_count;
 
-extern const struct safety_import safety_imports[];
+extern const struct safety_import safety_imports[]; /* sorted by module */
 extern const size_t safety_import_count;
 
 /* The classes that TF.js and Keras have by themselves. */
