@@ -285,6 +285,40 @@ def test_zips_share_what_may_be_unpacked_of_them(shared, place):
         ("file-archive", "low", "c.zip")]
 
 
+INNER = {"archive/data.pkl": pickle.dumps({"a": 1}, protocol=2), "b": b"b"}
+
+
+def with_hidden_file(zipped):
+    """A zip whose directory has one file more than it begins with."""
+    return zipped[:-12] + (3).to_bytes(2, "little") + zipped[-10:]
+
+
+@pytest.mark.parametrize("suffix", ["pt", "npz", "keras", "zip", "bin"])
+@pytest.mark.parametrize("form", ["behind_another", "in_another", "count", "cut", "comment_with_zip"])
+def test_a_zip_of_an_odd_layout_is_told(shared, place, suffix, form):
+    one = zip_of(INNER)
+    zipped = {"behind_another": one + zip_of(INNER), "in_another": zip_of({f"x.{suffix}": one, **INNER}), "count": with_hidden_file(one),
+              "cut": one[:-10], "comment_with_zip": one[:-2] + len(one).to_bytes(2, "little") + one}[form]
+    shared.publish(f"{place}?archive-format=compressed", pack([Member("./"), Member(f"./m.{suffix}", zipped)]))
+    where = f"m.{suffix}: x.{suffix}" if form == "in_another" else f"m.{suffix}"
+    assert [finding[2] for finding in findings_of(shared, place.lstrip("/")) if finding[0] == "zip-unread"] == [where]
+
+
+@pytest.mark.parametrize("suffix", ["pt", "npz", "keras", "zip", "bin"])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_usual_zip_is_gone_through(shared, place, suffix, method):
+    shared.publish(f"{place}?archive-format=compressed", pack([Member("./"), Member(f"./m.{suffix}", zip_of(INNER, method))]))
+    assert "zip-unread" not in [finding[0] for finding in findings_of(shared, place.lstrip("/"))]
+
+
+def test_what_is_imported_behind_many_others_is_found(shared, place):
+    others = b"".join(text("m") + text(f"C{number}") + b"\x93" + text("m") + text(f"C{number % 7}") + b"\x93" for number in range(300))
+    body = archive_of(model__pkl=b"\x80\x04" + others + text("posix") + text("system") + b"\x93.")
+    shared.publish(f"{place}?archive-format=compressed", body)
+    found = findings_of(shared, place.lstrip("/"))
+    assert ("pickle-danger", "critical", "model.pkl", "posix.system") in found and len(found) == 22
+
+
 def many_words():
     """A pickle that a vocabulary makes long, with an import behind it that only its memo names."""
     words = [f"word{i}" for i in range(50000)]

@@ -561,6 +561,8 @@ static const struct file_row {
 	{"demo.ipynb", BYTES("{\"cells\": []}"), " file-notebook"},
 	{"demo.ipynb.json", BYTES("{\"cells\": []}"), ""},
 	{"saved_model.cpb", BYTES("\x0a\0"), " op-hidden-graph"},
+	{"more.npz", BYTES("xxPK\3\4"), " zip-unread"},
+	{"more.keras", BYTES("PK\5\6"), " zip-unread"},
 	{"more.tgz", BYTES("\x1f\x8b\x08\0"), " file-archive"},
 	{"more.zip", BYTES("PK\3\4 no zip"), " zip-unread file-archive"},
 	{"more.tgz", BYTES("\x1f\x8c\x08\0"), ""},

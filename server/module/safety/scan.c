@@ -168,11 +168,18 @@ static void decide(struct scan *scan)
 	if (filekind_is_zip(scan->head, scan->head_length)) {
 		if (scan->depth < DEPTH_MAX)
 			scan->zip = zipwalk_create(&listener, &scan->findings->unzipped);
+		else
+			safety_findings_add(scan->findings, SAFETY_ZIP_UNREAD, scan->where,
+				"a zip in a zip, which is not looked into");
 	} else if (npyhead_end(scan->head, scan->head_length) > 0) {
 		begin_npy(scan);
 	} else if (is_pickle_name(scan->name) || may_be_pickle(scan)) {
 		scan->pickles = pickles_create(scan->findings, scan->where, is_pickle_name(scan->name));
 	}
+	if (filekind_has_suffix(scan->name, ".keras .npz .zip") &&
+		!filekind_is_zip(scan->head, scan->head_length))
+		safety_findings_add(scan->findings, SAFETY_ZIP_UNREAD, scan->where,
+			"a zip by its name, which does not begin as one");
 	if (may_have_layers(scan))
 		begin_pairs(scan);
 	if (filekind_is_text(scan->head, scan->head_length))

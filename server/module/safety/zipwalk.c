@@ -9,6 +9,8 @@
 
 enum { DESCRIPTOR_BYTES = 16, DESCRIPTOR_64_BYTES = 24 };
 enum { HEADER_BYTES = 30, NAME_BYTES_MAX = 1024, PIECE_BYTES = 64 << 10, EXTRA_ZIP64 = 1 };
+/* Of the directory's end, behind its signature. */
+enum { END_BYTES = 18, END_COUNT_AT = 6, COUNT_ELSEWHERE = 0xffff };
 enum { FLAG_ENCRYPTED = 1, FLAG_DESCRIPTOR = 8 };
 enum { METHOD_STORED = 0, METHOD_DEFLATED = 8 };
 
@@ -17,6 +19,11 @@ enum zip_state { AT_SIGNATURE, IN_HEADER, IN_NAME, IN_EXTRA, IN_DATA, AT_DESCRIP
 struct zipwalk {
 	struct zip_listener listener;
 	struct safety_unzipped *budget;
+	uint64_t files;         /* so far */
+	uint32_t window;        /* the last four bytes of the directory */
+	uint8_t end[END_BYTES]; /* what follows the last signature of its end */
+	size_t end_length;
+	bool is_ended; /* there was one */
 	enum zip_state state;
 	uint8_t fixed[HEADER_BYTES];
 	size_t have; /* of what is gathered */
@@ -139,6 +146,7 @@ static void begin_file(struct zipwalk *walk)
 	}
 	walk->name[walk->name_length < NAME_BYTES_MAX ? walk->name_length : NAME_BYTES_MAX] = '\0';
 	walk->listener.begin(walk->listener.context, walk->name);
+	walk->files++;
 	if (is_deflated) {
 		walk->inflating = (z_stream){0};
 		walk->is_inflating = inflateInit2(&walk->inflating, -MAX_WBITS) == Z_OK;
@@ -264,6 +272,22 @@ static void read_header(struct zipwalk *walk)
 	walk->state = IN_NAME;
 }
 
+/* The directory, of which only the count is looked at; and whether another zip follows it. */
+static void pass_directory(struct zipwalk *walk, const uint8_t *data, size_t length)
+{
+	for (size_t i = 0; i < length && walk->state != LOST; i++) {
+		walk->window = walk->window << 8 | data[i];
+		if (walk->is_ended && walk->end_length < END_BYTES)
+			walk->end[walk->end_length++] = data[i];
+		if (walk->window == 0x504b0304)
+			lose(walk);
+		if (walk->window != 0x504b0506)
+			continue;
+		walk->is_ended = true;
+		walk->end_length = 0;
+	}
+}
+
 /* A file, or the directory behind them all. */
 static void read_signature(struct zipwalk *walk)
 {
@@ -274,6 +298,7 @@ static void read_signature(struct zipwalk *walk)
 		walk->have = 4;
 	} else if (signature == 0x02014b50 || signature == 0x06054b50 || signature == 0x06064b50) {
 		walk->state = AT_END;
+		walk->is_ended = signature == 0x06054b50;
 	} else {
 		lose(walk);
 	}
@@ -321,6 +346,9 @@ static size_t take(struct zipwalk *walk, const uint8_t *data, size_t length)
 		if (gather(walk, walk->extra, sizeof walk->extra, walk->extra_length, data, length, &used))
 			begin_file(walk);
 		return used;
+	case AT_END:
+		pass_directory(walk, data, length);
+		return length;
 	case AT_DESCRIPTOR:
 		return skip_descriptor(walk, data);
 	default:
@@ -332,16 +360,19 @@ static size_t take(struct zipwalk *walk, const uint8_t *data, size_t length)
 
 bool zipwalk_feed(struct zipwalk *walk, const uint8_t *data, size_t length)
 {
-	while (length > 0 && walk->state != AT_END && walk->state != LOST) {
+	while (length > 0 && walk->state != LOST) {
 		size_t used = take(walk, data, length);
 
 		data += used;
 		length -= used;
 	}
-	return walk->state != AT_END && walk->state != LOST;
+	return walk->state != LOST;
 }
 
 bool zipwalk_is_whole(const struct zipwalk *walk)
 {
-	return walk->state == AT_END;
+	unsigned count = read_16(walk->end + END_COUNT_AT);
+
+	return walk->state == AT_END && walk->end_length == END_BYTES &&
+	       (count == COUNT_ELSEWHERE || count == (walk->files & COUNT_ELSEWHERE));
 }

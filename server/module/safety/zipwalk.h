@@ -35,7 +35,8 @@ AUTO_CLEANER(own_zipwalk, struct zipwalk *, zipwalk_destroy)
 /* The next bytes. False: it needs no more. */
 bool zipwalk_feed(struct zipwalk *walk, const uint8_t *data, size_t length);
 
-/* Once there are no more bytes, or it needs none: whether all of its files were gone through. */
+/* Once there are no more bytes, or it needs none: whether all of its files were gone through, as many as its
+ * directory has, and no zip follows. */
 bool zipwalk_is_whole(const struct zipwalk *walk);
 
 #endif
