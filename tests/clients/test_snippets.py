@@ -31,7 +31,7 @@ NAMES = "zeros, fill, loadGraphModel, loadLayersModel"
 def panels(larder, path):
     page = larder.get(path, accept="text/html").body.decode()
     return {name: unescape(code) for name, code in
-            re.findall(r'<div class="panel" id="use-([^"]+)">.*?<code>(.*?)</code>', page, re.S)}
+            re.findall(r'<div class="panel(?: open)?" id="use-([^"]+)">.*?<code>(.*?)</code>', page, re.S)}
 
 
 def publish(larder, source, path):
