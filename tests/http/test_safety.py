@@ -235,6 +235,12 @@ def test_a_graph_is_looked_at_wherever_it_lies(shared, place, name):
         assert findings_of(shared, f"{place}2".lstrip("/")) == found
 
 
+def test_a_graph_in_a_zip_is_told(shared, place):
+    shared.publish(f"{place}?archive-format=compressed", archive_of(m__zip=zip_of({"m/saved_model.pb": model_with("WriteFile"), "saved_model.txt": b"x"})))
+    assert [(rule, where) for rule, _, where, _ in findings_of(shared, place.lstrip("/"))] == [
+        ("op-hidden-graph", "m.zip: m/saved_model.pb"), ("file-archive", "m.zip")]
+
+
 def test_a_graph_that_cannot_be_looked_at_is_told(shared, place):
     shared.publish(f"{place}?archive-format=compressed", archive_of(saved_model__pb=b"\xff\xff no message", saved_model__cpb=b"\x0a\0"))
     assert [(rule, severity, where) for rule, severity, where, _ in findings_of(shared, place.lstrip("/"))] == [

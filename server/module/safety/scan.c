@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/mem.h"
 #include "common/own.h"
@@ -157,6 +158,16 @@ static void begin_pairs(struct scan *scan)
 	scan->pairs->is_tfjs = strcmp(slash ? slash + 1 : scan->name, "model.json") == 0;
 }
 
+/* Graphs are read by whoever has the archive, who does not see what is in its zips. */
+static bool is_graph_in_zip(const struct scan *scan)
+{
+	const char *slash = strrchr(scan->name, '/');
+	const char *name = slash ? slash + 1 : scan->name;
+
+	return scan->depth > 0 &&
+	       (strcasecmp(name, "saved_model.pb") == 0 || strcasecmp(name, "saved_model.pbtxt") == 0);
+}
+
 static void decide(struct scan *scan)
 {
 	static const struct zip_listener inner = {begin_inner, feed_inner, end_inner, NULL};
@@ -180,6 +191,9 @@ static void decide(struct scan *scan)
 		!filekind_is_zip(scan->head, scan->head_length))
 		safety_findings_add(scan->findings, SAFETY_ZIP_UNREAD, scan->where,
 			"a zip by its name, which does not begin as one");
+	if (is_graph_in_zip(scan))
+		safety_findings_add(scan->findings, SAFETY_OP_HIDDEN_GRAPH, scan->where,
+			"a SavedModel in a zip, which is not looked into");
 	if (may_have_layers(scan))
 		begin_pairs(scan);
 	if (filekind_is_text(scan->head, scan->head_length))
