@@ -88,6 +88,8 @@
 	X(METRIC_LEASES_LOST, counter, "larder_leases_total", "{event=\"lost\"}", "") \
 	X(METRIC_TIDINGS, counter, "larder_tidings_total", "", \
 		"Versions of this node's that another one withdrew.") \
+	X(METRIC_HEARSAY, counter, "larder_hearsay_total", "", \
+		"Formats of versions that are listed here because another node has kept them.") \
 	X(METRIC_CHECKPOINTS, counter, "larder_fill_bookmarks_total", "", \
 		"Checkpoints written, for fills to go on after a restart.") \
 	X(METRIC_FILLS_CONTINUED, counter, "larder_fills_continued_total", "", \

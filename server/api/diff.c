@@ -66,7 +66,7 @@ static const struct artifact *find_artifact(const struct version_details *detail
 	for (size_t i = 0; i < details->artifact_count; i++) {
 		const struct artifact *artifact = &details->artifacts[i].artifact;
 
-		if (artifact->recorded && artifact->name.format == format)
+		if (artifact->recorded && artifact_is_examined(artifact) && artifact->name.format == format)
 			return artifact;
 	}
 	return NULL;

@@ -51,13 +51,14 @@ static json_t *files_json(const struct file_row *rows, size_t count)
 	return array;
 }
 
-/* An archive of very many files is listed in part, and tells the true count; a bare file has no list. */
+/* An archive of very many files is listed in part, and tells the true count; a bare file has no list. Of what
+ * only other nodes have had, nobody here knows any. */
 static void tell_truncated(json_t *page, const struct artifact *artifact, int64_t listed)
 {
-	if (listed > 0 && listed < artifact->file_count) {
+	if (listed > 0 && listed < artifact->file_count)
 		json_object_set_new(page, "total", json_integer(artifact->file_count));
+	if ((listed > 0 && listed < artifact->file_count) || !artifact_is_examined(artifact))
 		json_object_set_new(page, "truncated", json_true());
-	}
 }
 
 json_t *ask_files(const struct ask *ask, struct err *err)

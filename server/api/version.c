@@ -137,16 +137,23 @@ static json_t *import_json(const struct imported_from *from)
 		answer_time(from->at));
 }
 
+/* What is not known is null. */
+static json_t *number_if(bool known, int64_t number)
+{
+	return known ? json_integer(number) : json_null();
+}
+
 static json_t *artifact_json(
 	const struct services *services, const struct artifact_details *details, const char *version_url)
 {
 	const struct artifact *artifact = &details->artifact;
 	const struct format_row *format = &formats[artifact->name.format];
 	AUTO_FREE char *url = mem_printf("%s?%s=%s", version_url, format->query_key, format->query_value);
-	json_t *object = json_pack("{s:s, s:s+, s:I, s:I, s:I}", "format", format->name, "digest",
+	bool examined = artifact_is_examined(artifact);
+	json_t *object = json_pack("{s:s, s:s+, s:I, s:o, s:o}", "format", format->name, "digest",
 		"sha256:", artifact->checksums.sha256.hex, "size_bytes", (json_int_t)artifact->size_bytes,
-		"unpacked_bytes", (json_int_t)artifact->unpacked_bytes, "files",
-		(json_int_t)artifact->file_count);
+		"unpacked_bytes", number_if(examined, artifact->unpacked_bytes), "files",
+		number_if(examined, artifact->file_count));
 
 	(void)json_object_update_new(object,
 		json_pack("{s:s, s:s, s:b, s:I}", "media_type", format->media_type, "url", url, "cached",

@@ -221,7 +221,8 @@ static bool find_recorded(struct errand *errand, struct artifact *out, struct er
 
 static bool suffices(const struct errand *errand, const struct artifact *artifact)
 {
-	return artifact->recorded && (artifact->cached || errand->kind->needs_listing);
+	return artifact->recorded &&
+	       (artifact->cached || (errand->kind->needs_listing && artifact_is_examined(artifact)));
 }
 
 /* Seeks what is not recorded, or not here, format by format. */

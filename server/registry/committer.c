@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -18,7 +19,7 @@
 /* Upstreams seldom tell what they changed, and nobody has asked for it since. */
 enum { DRAFT_AGE_MAX_S = 24 * 3600 };
 
-enum { EVICTED_AT_ONCE = 64, UNSTAGED_AT_ONCE = 64 };
+enum { EVICTED_AT_ONCE = 64, UNSTAGED_AT_ONCE = 64, NODE_LETTERS = 32 };
 
 struct committer {
 	struct vault *vault;
@@ -70,6 +71,11 @@ void committer_set_forget(
 bool committer_is_shared(const struct committer *committer)
 {
 	return vault_is_shared(committer->vault);
+}
+
+bool committer_made(const struct committer *committer, const struct identity *identity)
+{
+	return strncmp(identity->nonce, committer->node.hex, NODE_LETTERS) == 0;
 }
 
 bool committer_check_alone(const struct committer *committer, const char *what, struct err *err)
@@ -184,8 +190,8 @@ static struct deposit deposit_of(const struct committer *committer, struct spool
 
 	(void)snprintf(
 		deposit.identity.who, sizeof deposit.identity.who, "%s", origin->who ? origin->who : "");
-	(void)snprintf(deposit.identity.nonce, sizeof deposit.identity.nonce, "%.32s-%s", committer->node.hex,
-		spool_name(spool));
+	(void)snprintf(deposit.identity.nonce, sizeof deposit.identity.nonce, "%.*s-%s", NODE_LETTERS,
+		committer->node.hex, spool_name(spool));
 	return deposit;
 }
 
@@ -220,8 +226,9 @@ bool committer_commit(struct committer *committer, struct spool *spool, const st
 	const struct origin *origin, enum deposited deposited, const struct inspection *inspection,
 	enum kept *out, struct err *err)
 {
-	const struct keeping keeping = keeping_of(name, origin, inspection);
+	struct keeping keeping = keeping_of(name, origin, inspection);
 
+	keeping.is_settled = vault_is_shared(committer->vault);
 	/* Outside of the span: this is the long part, and the file has no name yet that others could see. */
 	if (!blobs_prepare(spool, err))
 		return false;

@@ -41,6 +41,9 @@ void committer_set_forget(
 /* Whether a deposit has anybody to go to: else it comes to nothing at once. */
 bool committer_is_shared(const struct committer *committer);
 
+/* Whether it was this process that made that deposit. */
+bool committer_made(const struct committer *committer, const struct identity *identity);
+
 /* ERR_BAD_REQUEST where it is shared, for what would be recorded here only. */
 bool committer_check_alone(const struct committer *committer, const char *what, struct err *err);
 

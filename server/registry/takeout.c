@@ -176,7 +176,7 @@ struct entombing {
 	struct err err;
 };
 
-static bool entomb(void *context, const struct name *name)
+static bool entomb(void *context, enum vault_change change, const struct name *name)
 {
 	struct entombing *entombing = context;
 	const struct takeout *takeout = entombing->takeout;
@@ -198,9 +198,13 @@ static bool take_tombstones(const struct takeout *takeout, struct err *err)
 {
 	struct entombing entombing = {.takeout = takeout};
 	const struct vault_listener listener = {entomb, &entombing};
+	struct vault_place place = {0};
+	bool more = true;
 
-	if (!vault_list_withdrawn(takeout->vault, &listener, err))
-		return false;
+	while (more && entombing.err.code == ERR_NONE) {
+		if (!vault_list(takeout->vault, CHANGE_WITHDRAWN, &place, &listener, &more, err))
+			return false;
+	}
 	if (entombing.err.code != ERR_NONE)
 		*err = entombing.err;
 	return entombing.err.code == ERR_NONE;

@@ -13,6 +13,7 @@
 #include "server/metrics.h"
 #include "server/ranks.h"
 #include "server/registry/committer.h"
+#include "server/registry/hearsay.h"
 #include "server/store/catalog/catalog_known.h"
 
 static const struct lock_place lock_place = {"tidings", RANK_TIDINGS};
@@ -31,70 +32,127 @@ struct tidings {
 	int64_t poll_interval_ms;
 	pthread_t thread;
 	/* The thread's own: */
+	struct hearsay *hearsay;
 	bool failed;       /* the last look did, which was told */
-	bool doubtful;     /* something of it could not be noted */
-	int64_t seen_s;    /* until then all is known */
-	int64_t listed_ms; /* when all was listed; 0: never */
+	struct err untold; /* why something was not taken; ERR_NONE: all was */
+	int64_t seen_s;    /* hints until then are known */
+	int64_t poll_due_ms;
+	int64_t list_due_ms;       /* past while all is being listed: */
+	enum vault_change listing; /* … of which kind, */
+	struct vault_place place;  /* … and how far that is */
 };
 
-/* ---- what was withdrawn ---- */
+static bool is_due(int64_t at_ms)
+{
+	return clock_monotonic_ms() >= at_ms;
+}
 
-/* What is not known here is found out by whoever asks for it. */
-static bool is_news(const struct tidings *tidings, const struct name *name, bool *out, struct err *err)
+/* ---- what has changed ---- */
+
+/* Noted also of what is not known here: it may come to be listed. */
+static bool take_withdrawn(struct tidings *tidings, const struct name *name, struct err *err)
 {
 	struct known known;
 
 	if (!catalog_look(tidings->catalog, name, clock_now_s(), &known, err))
 		return false;
-	*out = known.version && known.artifact.state != STATE_WITHDRAWN;
+	if (known.version && known.artifact.state == STATE_WITHDRAWN)
+		return true;
+	if (!committer_entomb(tidings->committer, name, err))
+		return err->code == ERR_GONE;
+	if (known.version) {
+		metric_add(METRIC_TIDINGS, 1);
+		log_event(LOG_LEVEL_INFO, "withdrawn by another node", "name", name_path(name).text, NULL);
+	}
 	return true;
 }
 
-static bool take_withdrawn(void *context, const struct name *name)
+/* What is listed waits for the latest. */
+static bool take_change(void *context, enum vault_change change, const struct name *name)
 {
 	struct tidings *tidings = context;
 	struct err err = {0};
-	bool news;
 
-	if (is_news(tidings, name, &news, &err) && !news)
-		return !atomic_load(&tidings->stop);
-	if (err.code == ERR_NONE && committer_entomb(tidings->committer, name, &err)) {
-		metric_add(METRIC_TIDINGS, 1);
-		log_event(LOG_LEVEL_INFO, "withdrawn by another node", "name", name_path(name).text, NULL);
-	} else if (err.code != ERR_GONE) {
-		log_event(LOG_LEVEL_WARN, "what another node withdrew is not noted yet", "name",
-			name_path(name).text, "why", err.text, NULL);
-		tidings->doubtful = true;
-	}
-	return !atomic_load(&tidings->stop);
+	if (atomic_load(&tidings->stop) || is_due(tidings->poll_due_ms))
+		return false;
+	if (change == CHANGE_WITHDRAWN ? take_withdrawn(tidings, name, &err)
+				       : hearsay_take(tidings->hearsay, change, name, &err))
+		return true;
+	tidings->untold = err;
+	return false;
 }
 
 /* ---- looking ---- */
 
+/* Takes what has been told to its end. */
+static bool settle(struct tidings *tidings, struct err *err)
+{
+	if (tidings->untold.code == ERR_NONE)
+		return hearsay_flush(tidings->hearsay, err);
+	*err = tidings->untold;
+	return false;
+}
+
+static bool poll_hints(struct tidings *tidings, struct err *err)
+{
+	const struct vault_listener listener = {take_change, tidings};
+	int64_t began_s = clock_now_s();
+
+	tidings->untold = (struct err){0};
+	tidings->poll_due_ms = INT64_MAX;
+	if (!vault_poll(tidings->vault, tidings->seen_s - LOOK_BACK_S, &listener, err) ||
+		!settle(tidings, err))
+		return false;
+	tidings->seen_s = began_s;
+	return true;
+}
+
+static void end_kind(struct tidings *tidings)
+{
+	tidings->place = (struct vault_place){0};
+	tidings->listing++;
+	if (tidings->listing < CHANGE_COUNT)
+		return;
+	tidings->listing = 0;
+	tidings->list_due_ms = clock_monotonic_ms() + LIST_EACH_MS;
+	log_event(LOG_LEVEL_INFO, "what all nodes have was listed", NULL);
+}
+
+/* Some more of all, from where it was left. */
+static bool list_some(struct tidings *tidings, struct err *err)
+{
+	const struct vault_listener listener = {take_change, tidings};
+	struct vault_place before = tidings->place;
+	bool more;
+
+	tidings->untold = (struct err){0};
+	if (!vault_list(tidings->vault, tidings->listing, &tidings->place, &listener, &more, err))
+		return false;
+	if (!settle(tidings, err)) {
+		tidings->place = before;
+		return false;
+	}
+	if (!more)
+		end_kind(tidings);
+	return true;
+}
+
 static bool look(struct tidings *tidings, struct err *err)
 {
-	const struct vault_listener listener = {take_withdrawn, tidings};
-	int64_t began_s = clock_now_s();
-	int64_t began_ms = clock_monotonic_ms();
-	bool all = tidings->listed_ms == 0 || began_ms - tidings->listed_ms >= LIST_EACH_MS;
+	bool done = poll_hints(tidings, err);
 
-	tidings->doubtful = false;
-	if (all ? !vault_list_withdrawn(tidings->vault, &listener, err)
-		: !vault_poll(tidings->vault, tidings->seen_s - LOOK_BACK_S, &listener, err))
-		return false;
-	if (tidings->doubtful)
-		return true;
-	tidings->seen_s = began_s;
-	if (all)
-		tidings->listed_ms = began_ms;
-	return true;
+	tidings->poll_due_ms = clock_monotonic_ms() + tidings->poll_interval_ms;
+	while (done && is_due(tidings->list_due_ms) && !is_due(tidings->poll_due_ms) &&
+		!atomic_load(&tidings->stop))
+		done = list_some(tidings, err);
+	return done;
 }
 
 /* Told once, until it goes again. */
 static void note(struct tidings *tidings, bool done, const struct err *err)
 {
 	if (!done && !tidings->failed)
-		log_event(LOG_LEVEL_WARN, "what other nodes withdraw is not known here for now", "why",
+		log_event(LOG_LEVEL_WARN, "what other nodes change is not known here for now", "why",
 			err->text, NULL);
 	tidings->failed = !done;
 }
@@ -102,10 +160,10 @@ static void note(struct tidings *tidings, bool done, const struct err *err)
 /* False: it is to end. */
 static bool await(struct tidings *tidings)
 {
-	int64_t until_ms = clock_monotonic_ms() + tidings->poll_interval_ms;
 	LOCKED(&tidings->mutex);
 
-	while (!atomic_load(&tidings->stop) && lock_wait_until(&tidings->mutex, &tidings->waked, until_ms))
+	while (!atomic_load(&tidings->stop) &&
+		lock_wait_until(&tidings->mutex, &tidings->waked, tidings->poll_due_ms))
 		;
 	return !atomic_load(&tidings->stop);
 }
@@ -114,6 +172,7 @@ static void *run(void *argument)
 {
 	struct tidings *tidings = argument;
 
+	tidings->seen_s = clock_now_s();
 	do {
 		struct err err;
 
@@ -126,6 +185,7 @@ static void *run(void *argument)
 
 static void free_tidings(struct tidings *tidings)
 {
+	hearsay_destroy(tidings->hearsay);
 	(void)pthread_cond_destroy(&tidings->waked);
 	lock_finish(&tidings->mutex);
 	free(tidings);
@@ -146,6 +206,7 @@ bool tidings_create(struct vault *vault, struct catalog *catalog, struct committ
 	tidings->vault = vault;
 	tidings->catalog = catalog;
 	tidings->committer = committer;
+	tidings->hearsay = hearsay_create(vault, catalog, committer);
 	tidings->poll_interval_ms = 1000 * poll_interval_s;
 	plan.context = tidings;
 	if (!thread_start(&tidings->thread, &plan, err)) {

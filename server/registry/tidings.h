@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What other nodes have withdrawn comes to be known here: all of it once after the start and once a day, and
- * the latest every few seconds. */
+ * What other nodes change comes to be known here: all of it once after the start and once a day, a part at a
+ * time, and the latest every few seconds, also while all is being listed. */
 #ifndef SERVER_REGISTRY_TIDINGS_H
 #define SERVER_REGISTRY_TIDINGS_H
 

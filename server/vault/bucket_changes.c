@@ -14,6 +14,13 @@
 
 static const char feed[] = "feed/";
 
+/* Which objects tell of it. */
+static const enum vault_kind kinds[CHANGE_COUNT] = {
+	[CHANGE_WITHDRAWN] = VAULT_GONE_MARKS,
+	[CHANGE_KEPT] = VAULT_IDS,
+	[CHANGE_PUBLISHED] = VAULT_PUBLISHED,
+};
+
 /* "feed/", 16 digits, "-", 8 digits, "/". */
 enum {
 	HINT_BYTES = sizeof feed - 1 + 16 + 1 + 8 + 1,
@@ -43,9 +50,10 @@ static bool find_time(const struct bucket_objects *objects, const char *key, int
 	return true;
 }
 
-bool bucket_changes_tell(const struct bucket_objects *objects, const struct name *name, struct err *err)
+bool bucket_changes_tell(const struct bucket_objects *objects, enum vault_change change,
+	const struct name *name, struct err *err)
 {
-	struct vault_key key = vault_key_of(VAULT_GONE_MARKS, name);
+	struct vault_key key = vault_key_of(kinds[change], name);
 	struct vault_key hint;
 	struct digest digest = digest_of("", 0);
 	const struct s3_body body = {.bytes = "", .length = 0, .sha256 = digest.hex};
@@ -66,39 +74,24 @@ bool bucket_changes_tell(const struct bucket_objects *objects, const struct name
 
 /* ---- listing ---- */
 
-/* Takes the keys of a listing, page by page. */
-struct reading {
-	const struct vault_listener *listener;
-	size_t skip; /* what stands before the key that is meant */
-	char last[BUCKET_KEY_MAX + 1];
-	bool ended; /* by the listener */
-};
-
-static bool take_key(void *context, const char *key, int64_t length)
+/* Keys, each with its NUL. */
+static bool take_key(void *keys, const char *key, int64_t length)
 {
-	struct reading *reading = context;
-	struct name name = {.format = FORMAT_TF_HUB};
-
-	(void)snprintf(reading->last, sizeof reading->last, "%s", key);
-	/* What another version of Larder wrote there is passed over. */
-	if (strlen(key) > reading->skip && vault_key_read(VAULT_GONE_MARKS, key + reading->skip, &name))
-		reading->ended = !reading->listener->withdrawn(reading->listener->context, &name);
-	return !reading->ended;
+	buffer_add(keys, key, strlen(key) + 1);
+	return true;
 }
 
-static bool read_page(const struct bucket_objects *objects, const char *under, struct reading *reading,
-	bool *more, struct err *err)
+static bool read_page(const struct bucket_objects *objects, const char *under,
+	const struct vault_place *place, struct buffer *keys, bool *more, struct err *err)
 {
-	char after[sizeof reading->last];
 	const struct bucket_page page = {.under = under,
-		.after = *reading->last ? after : NULL,
+		.after = *place->after ? place->after : NULL,
 		.limit = BUCKET_PAGE_MAX,
 		.object = take_key,
-		.context = reading};
+		.context = keys};
 	struct bucket_facts facts = {0};
 	enum bucket_outcome outcome;
 
-	(void)strcpy(after, reading->last);
 	if (!bucket_health_may_ask(objects->health, err))
 		return false;
 	outcome = bucket_list(objects->bucket, &page, more, &facts, err);
@@ -106,19 +99,51 @@ static bool read_page(const struct bucket_objects *objects, const char *under, s
 	/* A bucket that is gone says nothing of what was in it. */
 	if (outcome == BUCKET_ABSENT)
 		outcome = BUCKET_REFUSED;
-	outcome = note(objects, false, outcome, err);
-	return outcome == BUCKET_DONE || (outcome == BUCKET_STOPPED && reading->ended);
+	return note(objects, false, outcome, err) == BUCKET_DONE;
 }
 
-static bool read_all(
-	const struct bucket_objects *objects, const char *under, struct reading *reading, struct err *err)
+/* What a key tells; what another version of Larder wrote there tells nothing. */
+static bool read_change(const char *key, enum vault_change *change, struct name *name)
 {
-	bool more = true;
-
-	while (more && !reading->ended) {
-		if (!read_page(objects, under, reading, &more, err))
-			return false;
+	for (int i = 0; i < CHANGE_COUNT; i++) {
+		*change = (enum vault_change)i;
+		*name = (struct name){.format = FORMAT_TF_HUB};
+		if (vault_key_read(kinds[i], key, name))
+			return true;
 	}
+	return false;
+}
+
+/* Tells of each key of a page, behind what stands before the keys that are meant. Outside of the request: the
+ * listener may take his time. False: he wants no more. */
+static bool tell_page(const struct buffer *keys, size_t skip, const struct vault_listener *listener,
+	struct vault_place *place)
+{
+	const char *text = buffer_string(keys);
+
+	for (size_t at = 0; at < keys->length; at += strlen(text + at) + 1) {
+		const char *key = text + at;
+		enum vault_change change;
+		struct name name;
+
+		if (strlen(key) > skip && read_change(key + skip, &change, &name) &&
+			!listener->changed(listener->context, change, &name))
+			return false;
+		(void)snprintf(place->after, sizeof place->after, "%s", key);
+	}
+	return true;
+}
+
+/* *taken: the listener has taken all. */
+static bool read_and_tell(const struct bucket_objects *objects, const char *under, size_t skip,
+	const struct vault_listener *listener, struct vault_place *place, bool *more, bool *taken,
+	struct err *err)
+{
+	AUTO_BUFFER struct buffer keys = {0};
+
+	if (!read_page(objects, under, place, &keys, more, err))
+		return false;
+	*taken = tell_page(&keys, skip, listener, place);
 	return true;
 }
 
@@ -171,25 +196,32 @@ static void sweep(const struct bucket_objects *objects)
 	buffer_finish(&old.keys);
 }
 
-bool bucket_changes_list(
-	const struct bucket_objects *objects, const struct vault_listener *listener, struct err *err)
+bool bucket_changes_list(const struct bucket_objects *objects, enum vault_change change,
+	struct vault_place *place, const struct vault_listener *listener, bool *more, struct err *err)
 {
-	struct reading reading = {.listener = listener};
+	bool taken;
 
-	if (!read_all(objects, vault_keys_under(VAULT_GONE_MARKS), &reading, err))
+	if (!read_and_tell(objects, vault_keys_under(kinds[change]), 0, listener, place, more, &taken, err))
 		return false;
-	if (!reading.ended)
+	if (taken && !*more && change == CHANGE_WITHDRAWN)
 		sweep(objects);
+	*more = *more || !taken;
 	return true;
 }
 
 bool bucket_changes_poll(const struct bucket_objects *objects, int64_t since_s,
 	const struct vault_listener *listener, struct err *err)
 {
-	struct reading reading = {.listener = listener, .skip = HINT_BYTES};
+	struct vault_place place;
+	bool more = true;
+	bool taken = true;
 
 	since_s += bucket_health_ahead_s(objects->health);
-	(void)snprintf(reading.last, sizeof reading.last, "%s%016" PRIx64, feed,
+	(void)snprintf(place.after, sizeof place.after, "%s%016" PRIx64, feed,
 		(uint64_t)((since_s > 0 ? since_s : 0) * MS_A_S));
-	return read_all(objects, feed, &reading, err);
+	while (more && taken) {
+		if (!read_and_tell(objects, feed, HINT_BYTES, listener, &place, &more, &taken, err))
+			return false;
+	}
+	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What has changed in a bucket, as its objects tell: all that was withdrawn, by a listing, and what was
- * lately, by the keys below feed/, which stand in the order of time and have the key that changed in them:
+ * What has changed in a bucket, as its objects tell: all of a kind, by listing it, and what did lately, by
+ * the keys below feed/, which stand in the order of time and have the key that changed in them:
  *
  *     feed/<16 hex: milliseconds>-<8 hex: chance>/gone/<handle>/<version>
  *
@@ -18,12 +18,13 @@
 #include "server/vault/bucket_objects.h"
 #include "server/vault/vault_terms.h"
 
-/* Tells the others that a version was withdrawn. */
-bool bucket_changes_tell(const struct bucket_objects *objects, const struct name *name, struct err *err);
+/* Tells the others of a change. */
+bool bucket_changes_tell(const struct bucket_objects *objects, enum vault_change change,
+	const struct name *name, struct err *err);
 
-/* As vault_list_withdrawn and vault_poll (vault.h) say. */
-bool bucket_changes_list(
-	const struct bucket_objects *objects, const struct vault_listener *listener, struct err *err);
+/* As vault_list and vault_poll (vault.h) say. */
+bool bucket_changes_list(const struct bucket_objects *objects, enum vault_change change,
+	struct vault_place *place, const struct vault_listener *listener, bool *more, struct err *err);
 bool bucket_changes_poll(const struct bucket_objects *objects, int64_t since_s,
 	const struct vault_listener *listener, struct err *err);
 

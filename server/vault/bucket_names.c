@@ -43,6 +43,7 @@ bool bucket_names_read_published(const struct bucket_objects *objects, const str
 	if (found) {
 		identity->source = SOURCE_PUBLISHED;
 		(void)strcpy(identity->who, mark.who);
+		(void)strcpy(identity->nonce, mark.nonce);
 	}
 	return true;
 }

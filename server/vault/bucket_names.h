@@ -18,7 +18,8 @@ bool bucket_names_look_gone(
 bool bucket_names_read_identity(const struct bucket_objects *objects, const struct name *name, bool *found,
 	struct identity *out, struct err *err);
 
-/* What had been mirrored may have been published since, by somebody: then it says so. */
+/* What had been mirrored may have been published since, by somebody: then it says so, with his
+ * nonce. */
 bool bucket_names_read_published(const struct bucket_objects *objects, const struct name *name,
 	struct identity *identity, struct err *err);
 

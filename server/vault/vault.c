@@ -43,9 +43,16 @@ bool vault_withdraw(struct vault *vault, const struct name *name, const char *wh
 	return vault->ops->withdraw(vault, name, who, known_here, before, err);
 }
 
-bool vault_list_withdrawn(struct vault *vault, const struct vault_listener *listener, struct err *err)
+bool vault_describe(
+	struct vault *vault, const struct name *name, bool *found, struct identity *identity, struct err *err)
 {
-	return vault->ops->list_withdrawn(vault, listener, err);
+	return vault->ops->describe(vault, name, found, identity, err);
+}
+
+bool vault_list(struct vault *vault, enum vault_change change, struct vault_place *place,
+	const struct vault_listener *listener, bool *more, struct err *err)
+{
+	return vault->ops->list(vault, change, place, listener, more, err);
 }
 
 bool vault_each_identity(struct vault *vault, const struct vault_census *census, struct err *err)

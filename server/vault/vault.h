@@ -50,14 +50,21 @@ bool vault_read(struct vault *vault, const struct digest *digest, int64_t first,
 bool vault_withdraw(struct vault *vault, const struct name *name, const char *who, bool known_here,
 	bool *before, struct err *err);
 
-/* Tells of all versions that were ever withdrawn. */
-bool vault_list_withdrawn(struct vault *vault, const struct vault_listener *listener, struct err *err);
+/* The same of what it is alone, for who knows that its version was not withdrawn: *found is false where
+ * nobody has kept it. */
+bool vault_describe(struct vault *vault, const struct name *name, bool *found, struct identity *identity,
+	struct err *err);
+
+/* Tells of all that have ever changed so: some more of them, from a place on, which goes on to behind what
+ * the listener has taken. *more: that was not all. */
+bool vault_list(struct vault *vault, enum vault_change change, struct vault_place *place,
+	const struct vault_listener *listener, bool *more, struct err *err);
 
 /* Tells of all names that were ever kept, by a request each. */
 bool vault_each_identity(struct vault *vault, const struct vault_census *census, struct err *err);
 
-/* Tells of those that were withdrawn since a time by our clock, whatever the clock of who did it says; of
- * some twice, and of one perhaps not that the list has. */
+/* Tells of what has changed since a time by our clock, whatever the clock of who did it says; of some twice,
+ * and of one perhaps not that the list has. */
 bool vault_poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err);
 
 /* Asks for the lease on a name, to do for all nodes what needs to be done only once. Whoever alone has

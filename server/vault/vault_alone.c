@@ -44,8 +44,17 @@ static bool withdraw(struct vault *vault, const struct name *name, const char *w
 	return known_here || err_set(err, ERR_NOT_FOUND, "there is no %s", name_path(name).text);
 }
 
-static bool list_none(struct vault *vault, const struct vault_listener *listener, struct err *err)
+static bool describe_none(
+	struct vault *vault, const struct name *name, bool *found, struct identity *identity, struct err *err)
 {
+	*found = false;
+	return true;
+}
+
+static bool list_none(struct vault *vault, enum vault_change change, struct vault_place *place,
+	const struct vault_listener *listener, bool *more, struct err *err)
+{
+	*more = false;
 	return true;
 }
 
@@ -91,7 +100,8 @@ struct vault *vault_alone(void)
 		.holds = hold_none,
 		.read = read_none,
 		.withdraw = withdraw,
-		.list_withdrawn = list_none,
+		.describe = describe_none,
+		.list = list_none,
 		.each_identity = count_none,
 		.poll = poll_none,
 		.acquire = acquire,

@@ -120,6 +120,16 @@ static bool refuse_old(const struct deposit *deposit, struct err *err)
 		name_path(deposit->name).text);
 }
 
+/* It is so; where this fails, the others know of it by their next listing. */
+static void tell_late(struct vault_bucket *vault, enum vault_change change, const struct name *name)
+{
+	struct err err;
+
+	if (!bucket_changes_tell(&vault->objects, change, name, &err))
+		log_event(LOG_LEVEL_WARN, "other nodes learn late of a change", "name", name_path(name).text,
+			"why", err.text, NULL);
+}
+
 /* What had been mirrored is published now. Whoever was first counts; that it is there is read back. */
 static bool mark_published(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
 {
@@ -139,6 +149,8 @@ static bool mark_published(struct vault_bucket *vault, const struct deposit *dep
 		if (!objects_look(&vault->objects, key.text, &there, NULL, err))
 			return false;
 	}
+	if (there)
+		tell_late(vault, CHANGE_PUBLISHED, deposit->name);
 	return there || objects_refuse_unwritten(err);
 }
 
@@ -163,6 +175,8 @@ static bool settle(struct vault_bucket *vault, const struct deposit *deposit, st
 	if (!ensure_blob(vault, deposit, false, publishes && !ours, err))
 		return false;
 	*out = ours ? DEPOSITED_NEW : DEPOSITED_BEFORE;
+	if (ours)
+		tell_late(vault, CHANGE_KEPT, deposit->name);
 	if (!publishes)
 		return true;
 	return bucket_names_read_published(&vault->objects, deposit->name, there, err) &&
@@ -306,12 +320,24 @@ static bool withdraw(struct vault *base, const struct name *name, const char *wh
 	if (!create_tombstone(vault, name, who, before, err))
 		return false;
 	/* It is withdrawn; whoever is told otherwise tries again, which tells the others again. */
-	return bucket_changes_tell(&vault->objects, name, err) || objects_refuse_unavailable(err);
+	return bucket_changes_tell(&vault->objects, CHANGE_WITHDRAWN, name, err) ||
+	       objects_refuse_unavailable(err);
 }
 
-static bool list_withdrawn(struct vault *vault, const struct vault_listener *listener, struct err *err)
+static bool describe(
+	struct vault *vault, const struct name *name, bool *found, struct identity *identity, struct err *err)
 {
-	return bucket_changes_list(&self(vault)->objects, listener, err) || objects_refuse_unavailable(err);
+	const struct bucket_objects *objects = &self(vault)->objects;
+
+	return bucket_names_read_identity(objects, name, found, identity, err) &&
+	       (!*found || bucket_names_read_published(objects, name, identity, err));
+}
+
+static bool list(struct vault *vault, enum vault_change change, struct vault_place *place,
+	const struct vault_listener *listener, bool *more, struct err *err)
+{
+	return bucket_changes_list(&self(vault)->objects, change, place, listener, more, err) ||
+	       objects_refuse_unavailable(err);
 }
 
 static bool each_identity(struct vault *vault, const struct vault_census *census, struct err *err)
@@ -415,7 +441,8 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 		.holds = holds,
 		.read = read_blob,
 		.withdraw = withdraw,
-		.list_withdrawn = list_withdrawn,
+		.describe = describe,
+		.list = list,
 		.each_identity = each_identity,
 		.poll = poll,
 		.acquire = acquire,

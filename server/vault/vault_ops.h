@@ -19,7 +19,10 @@ struct vault_ops {
 		const struct vault_receiver *receiver, struct err *err);
 	bool (*withdraw)(struct vault *vault, const struct name *name, const char *who, bool known_here,
 		bool *before, struct err *err);
-	bool (*list_withdrawn)(struct vault *vault, const struct vault_listener *listener, struct err *err);
+	bool (*describe)(struct vault *vault, const struct name *name, bool *found, struct identity *identity,
+		struct err *err);
+	bool (*list)(struct vault *vault, enum vault_change change, struct vault_place *place,
+		const struct vault_listener *listener, bool *more, struct err *err);
 	bool (*each_identity)(struct vault *vault, const struct vault_census *census, struct err *err);
 	bool (*poll)(
 		struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err);

@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
+#include "server/upstream/s3/bucket_terms.h"
 
 struct vault;
 
@@ -52,10 +53,24 @@ struct vault_receiver {
 	void *context;
 };
 
-/* Is told of versions that were withdrawn; false ends it. */
+/* What changes for all nodes. */
+enum vault_change {
+	CHANGE_WITHDRAWN, /* a version */
+	CHANGE_KEPT,      /* a name has its identity; */
+	CHANGE_PUBLISHED, /* … and what had been mirrored was published */
+	CHANGE_COUNT
+};
+
+/* Is told of names that changed so (their format counts for all but CHANGE_WITHDRAWN). False: it has not
+ * taken that, and wants no more. It may use the vault. */
 struct vault_listener {
-	bool (*withdrawn)(void *context, const struct name *name);
+	bool (*changed)(void *context, enum vault_change change, const struct name *name);
 	void *context;
+};
+
+/* How far a listing is. All zero: at its beginning. */
+struct vault_place {
+	char after[BUCKET_KEY_MAX + 1];
 };
 
 /* Is told of what names are; false, with *err set, ends it. */

@@ -158,6 +158,11 @@ static void write_source(struct view *view, const json_t *artifact)
 	HTML(&view->html, "</td>");
 }
 
+static bool is_examined(const json_t *artifact)
+{
+	return json_is_integer(json_object_get(artifact, "files"));
+}
+
 static const char *where_is(const json_t *artifact)
 {
 	const json_t *unavailable = json_object_get(artifact, "unavailable");
@@ -166,6 +171,9 @@ static const char *where_is(const json_t *artifact)
 		return "stored here";
 	if (is_held_back(unavailable))
 		return "evicted, held back";
+	if (!is_examined(artifact))
+		return unavailable ? "with other nodes, not to be had now"
+				   : "with other nodes, comes at first use";
 	return unavailable ? "evicted, not to be had now" : "evicted, downloaded again at next use";
 }
 
@@ -186,7 +194,7 @@ static void write_artifact(struct view *view, const json_t *version, const json_
 		"<td class=\"number\" data-label=\"Size\">%s</td><td class=\"number\" "
 		"data-label=\"Unpacked\">%s</td>",
 		number_size(fact_number(artifact, "size_bytes")).text,
-		number_size(fact_number(artifact, "unpacked_bytes")).text);
+		is_examined(artifact) ? number_size(fact_number(artifact, "unpacked_bytes")).text : "–");
 	HTML(&view->html,
 		"<td class=\"number\" data-label=\"Downloads\">%s</td><td data-label=\"Where\">%s</td><td "
 		"class=\"digest\" data-label=\"Digest\"><code>%s</code></td></tr>\n",

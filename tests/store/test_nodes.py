@@ -434,7 +434,7 @@ def test_a_store_that_is_away_is_told_as_such_also_between_polls(behind_relay):
     relay, a = behind_relay
     relay.close()
     replies = []
-    wait_until(lambda: replies.append(fetch(a, f"/acme/none/{len(replies) + 1}")) or "other nodes withdraw" in a.log(), "it has looked")
+    wait_until(lambda: replies.append(fetch(a, f"/acme/none/{len(replies) + 1}")) or "other nodes change" in a.log(), "it has looked")
     replies += [fetch(a, f"/acme/other/{number}") for number in range(1, 20)]
     assert {(reply.status, reply.json()["code"]) for reply in replies} == {(503, "store-unavailable")}
 

@@ -138,7 +138,7 @@ def test_a_store_that_is_away_ends_it(folder, front, tmp_path):
     assert done.returncode == 1 and not json.loads(done.stdout)["complete"] and "bucket cannot be used now" in done.stderr, done
     front.script.acts.clear()
     _, report = told(store, folder.data)
-    assert report["complete"] and sum("/ids/" in key for key in front.objects) == 3 and sum("/blobs/" in key for key in front.objects) == 3
+    assert report["complete"] and sum("/ids/" in key and "/feed/" not in key for key in front.objects) == 3 and sum("/blobs/" in key for key in front.objects) == 3
 
 
 def test_a_store_that_ignores_conditions_gets_nothing(folder, front, tmp_path):

@@ -109,7 +109,7 @@ def test_lost_answers_are_resolved(front, scripted, tmp_path, act, which):
     path, digest = written(tmp_path, 1)
     front.script.on("PUT", *[None] * which, act)
     assert scripted.vault("keep", NAME, "tf-hub", path, "published", "n1") == "new"
-    kept = objects(front)
+    kept = {key: body for key, body in objects(front).items() if not key.startswith("feed/")}
     assert len(kept) == 2 and json.loads(kept[next(key for key in kept if key.startswith("ids/"))])["sha256"] == digest
     assert scripted.vault("find", NAME, "tf-hub").startswith(f"recorded {digest}")
 

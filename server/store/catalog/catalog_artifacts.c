@@ -66,6 +66,11 @@ bool artifact_check_state(const struct artifact *artifact, struct err *err)
 		name_path(&artifact->name).text, artifact->held_for);
 }
 
+bool artifact_is_examined(const struct artifact *artifact)
+{
+	return artifact->file_count > 0;
+}
+
 bool artifact_check_published(const struct artifact *artifact, struct err *err)
 {
 	if (artifact->recorded || artifact->version_source != SOURCE_PUBLISHED)

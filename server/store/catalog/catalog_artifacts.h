@@ -35,6 +35,10 @@ bool version_check_state(const struct name *name, enum version_state state, stru
 /* The same of an artifact's version, with why. */
 bool artifact_check_state(const struct artifact *artifact, struct err *err);
 
+/* Whether its bytes were ever looked into here: of what only other nodes have had, unpacked_bytes and
+ * file_count are 0 for want of knowing better. */
+bool artifact_is_examined(const struct artifact *artifact);
+
 /* A published version has the formats that were published, and those that were mirrored before. ERR_NOT_FOUND
  * where this is none of them: no upstream's bytes may ever stand for it. */
 bool artifact_check_published(const struct artifact *artifact, struct err *err);

@@ -259,7 +259,7 @@ bool catalog_may_have_file(struct catalog *catalog, const struct artifact *artif
 		!ask_number(txn, sql[COUNT_FILES], VALUES(v_int(id)), &all, err) ||
 		!ask_number(txn, sql[HAS_FILE], VALUES(v_int(id), v_text(path)), &listed, err))
 		return false;
-	*out = listed > 0 || all < artifact->file_count;
+	*out = id == 0 || listed > 0 || all < artifact->file_count;
 	return true;
 }
 

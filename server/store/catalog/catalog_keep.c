@@ -17,6 +17,8 @@ enum statement {
 	PROMOTE_LISTED,
 	PUBLISH_VERSION,
 	ADD_BLOB,
+	NOTE_BLOB,
+	WAS_EXAMINED,
 	FIND_STAGED,
 	ADD_ARTIFACT,
 	PUBLISH_ARTIFACT,
@@ -51,8 +53,14 @@ static const char *const sql[] = {
 	[ADD_BLOB] =
 		"INSERT INTO blobs (digest, md5, size_bytes, unpacked_bytes, file_count, cached, added_at)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)"
-		" ON CONFLICT (digest) DO UPDATE SET cached = 1, md5 = coalesce(md5, excluded.md5) RETURNING "
-		"id",
+		" ON CONFLICT (digest) DO UPDATE SET cached = 1, md5 = coalesce(md5, excluded.md5),"
+		" unpacked_bytes = iif(file_count = 0, excluded.unpacked_bytes, unpacked_bytes),"
+		" file_count = iif(file_count = 0, excluded.file_count, file_count) RETURNING id",
+	[NOTE_BLOB] =
+		"INSERT INTO blobs (digest, md5, size_bytes, unpacked_bytes, file_count, cached, added_at)"
+		" VALUES (?1, ?2, ?3, 0, 0, 0, ?4)"
+		" ON CONFLICT (digest) DO UPDATE SET md5 = coalesce(md5, excluded.md5) RETURNING id",
+	[WAS_EXAMINED] = "SELECT id FROM inspections WHERE blob_id = ?1 AND format = ?2",
 	[FIND_STAGED] = "SELECT b.id FROM blobs b JOIN inspections i ON i.blob_id = b.id AND i.format = ?2"
 			" WHERE b.digest = ?1 AND b.cached = 1 AND b.size_bytes = ?3",
 	[ADD_ARTIFACT] =
@@ -65,7 +73,7 @@ static const char *const sql[] = {
 			     " WHERE version_id = ?1 AND format = ?2",
 	[OWN_ARTIFACT] = "UPDATE artifacts SET upstream = ?3, import_id = NULL, trusted = 1"
 			 " WHERE version_id = ?1 AND format = ?2",
-	[TOUCH_VERSION] = "UPDATE versions SET updated_at = ?2 WHERE id = ?1",
+	[TOUCH_VERSION] = "UPDATE versions SET updated_at = max(updated_at, ?2) WHERE id = ?1",
 	[REFRESH_LATEST] =
 		"UPDATE modules SET"
 		" latest_id = (SELECT id FROM versions WHERE module_id = ?1 AND state = 'active'"
@@ -169,6 +177,16 @@ static bool refuse_bundled(const struct keeping *keeping, const struct record *r
 		version_source_name(record->source), record->digest.hex, keeping->checksums->sha256.hex);
 }
 
+static bool refuse_elsewhere(const struct keeping *keeping, const struct record *record, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT,
+		"%.100s (%s) is here, %s, with sha256:%s, and all other nodes have sha256:%s: what is here "
+		"was "
+		"kept before the node shared anything; withdraw it, or have a new data_dir",
+		name_path(keeping->name).text, formats[keeping->name->format].name,
+		version_source_name(record->source), record->digest.hex, keeping->checksums->sha256.hex);
+}
+
 bool keeping_check(
 	struct txn *txn, const struct keeping *keeping, const struct record *record, struct err *err)
 {
@@ -178,15 +196,17 @@ bool keeping_check(
 		return true;
 	if (!version_check_state(keeping->name, record->ids.state, err))
 		return false;
-	if (keeping->is_new)
+	if (keeping->is_new && !keeping->is_settled)
 		return err_set(
 			err, ERR_CONFLICT, "%.200s is here already, and was to be a new version", path.text);
-	if (record->blob_id == 0 && keeping->source == SOURCE_MIRRORED)
+	if (record->blob_id == 0 && keeping->source == SOURCE_MIRRORED && !keeping->is_settled)
 		return artifact_check_published(
 			&(struct artifact){.name = *keeping->name, .version_source = record->ids.source},
 			err);
 	if (record->blob_id == 0 || digest_equal(&record->digest, &keeping->checksums->sha256))
 		return true;
+	if (keeping->is_elsewhere)
+		return refuse_elsewhere(keeping, record, err);
 	if (keeping->import)
 		return refuse_bundled(keeping, record, err);
 	if (keeping->source == SOURCE_MIRRORED && record->source == SOURCE_MIRRORED)
@@ -282,12 +302,31 @@ bool blob_record(struct txn *txn, const struct keeping *keeping, int64_t *out_id
 	       inspection_record(txn, *out_id, keeping->name->format, examination, err);
 }
 
+/* Only that it is elsewhere, unless it is here already under another name. */
+static bool blob_note(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
+{
+	const struct checksums *checksums = keeping->checksums;
+
+	return ask_id(txn, sql[NOTE_BLOB],
+		VALUES(v_digest(&checksums->sha256), md5_value(checksums), v_int(keeping->size_bytes),
+			v_int(keeping->now_s)),
+		out_id, err);
+}
+
+static bool claim_blob(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
+{
+	if (keeping->is_elsewhere)
+		return blob_note(txn, keeping, out_id, err);
+	return (keeping->examination ? blob_record : require_staged)(txn, keeping, out_id, err);
+}
+
+/* Whoever kept it has it in his. */
 static bool audit_keeping(struct txn *txn, const struct keeping *keeping, struct err *err)
 {
 	char detail[256];
 	bool is_import = keeping->import;
 
-	if (!is_import && keeping->source != SOURCE_PUBLISHED)
+	if (keeping->is_elsewhere || (!is_import && keeping->source != SOURCE_PUBLISHED))
 		return true;
 	(void)snprintf(detail, sizeof detail, "%s: sha256:%s%s%.100s", formats[keeping->name->format].name,
 		keeping->checksums->sha256.hex, is_import ? ", from " : "",
@@ -310,7 +349,7 @@ static bool record_new(struct txn *txn, const struct keeping *keeping, struct re
 
 	record->refresh = true;
 	return claim_version(txn, keeping, &record->ids, out, err) &&
-	       (keeping->examination ? blob_record : require_staged)(txn, keeping, &blob_id, err) &&
+	       claim_blob(txn, keeping, &blob_id, err) &&
 	       txn_run(txn, sql[ADD_ARTIFACT],
 		       VALUES(v_int(record->ids.version_id), v_text(format), v_int(blob_id),
 			       v_int(keeping->now_s), v_text(version_source_name(keeping->source)),
@@ -320,13 +359,30 @@ static bool record_new(struct txn *txn, const struct keeping *keeping, struct re
 	       audit_keeping(txn, keeping, err);
 }
 
+/* Bytes of which only others had told are the first that are looked into here. */
+static bool return_examined(
+	struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err)
+{
+	int64_t id;
+
+	if (!ask_id(txn, sql[WAS_EXAMINED],
+		    VALUES(v_int(record->blob_id), v_text(formats[keeping->name->format].name)), &id, err))
+		return false;
+	if (id != 0)
+		return blob_set_cached(txn, record->blob_id, true, err);
+	record->refresh = true;
+	return blob_record(txn, keeping, &id, err);
+}
+
 /* Their file must be there. */
 static bool return_bytes(
-	struct txn *txn, const struct keeping *keeping, const struct record *record, struct err *err)
+	struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err)
 {
 	int64_t blob_id;
 
-	return keeping->examination ? blob_set_cached(txn, record->blob_id, true, err)
+	if (keeping->is_elsewhere)
+		return true;
+	return keeping->examination ? return_examined(txn, keeping, record, err)
 				    : require_staged(txn, keeping, &blob_id, err);
 }
 
@@ -474,20 +530,30 @@ bool version_withdraw(
 }
 
 /* The version's row: made for one that is not known, where that is wanted. */
-static bool find_to_withdraw(
-	struct txn *txn, const struct withdrawal *withdrawal, struct version_ids *out, struct err *err)
+static bool find_to_withdraw(struct txn *txn, const struct withdrawal *withdrawal, struct version_ids *out,
+	bool *known, struct err *err)
 {
 	const struct keeping keeping = {
 		.name = withdrawal->name, .source = SOURCE_LISTED, .now_s = withdrawal->now_s};
 
 	if (!version_find_ids(txn, withdrawal->name, out, err))
 		return false;
-	if (out->version_id == 0)
+	*known = out->version_id != 0;
+	if (!*known)
 		return withdrawal->unknown_too ? version_add(txn, &keeping, out, err)
 					       : err_set(err, ERR_NOT_FOUND, "there is no %s",
 							 name_path(withdrawal->name).text);
 	return out->state != STATE_WITHDRAWN ||
 	       err_set(err, ERR_GONE, "%s was withdrawn before", name_path(withdrawal->name).text);
+}
+
+/* What others have withdrawn, and was never known here, is no event here. */
+static bool audit_withdrawal(
+	struct txn *txn, const struct withdrawal *withdrawal, bool known, struct err *err)
+{
+	return (!withdrawal->who && !known) ||
+	       audit_record(txn, withdrawal->now_s, withdrawal->who, "withdraw",
+		       name_path(withdrawal->name).text, NULL, err);
 }
 
 bool catalog_withdraw(struct catalog *catalog, const struct withdrawal *withdrawal,
@@ -496,13 +562,12 @@ bool catalog_withdraw(struct catalog *catalog, const struct withdrawal *withdraw
 	struct orphans orphans;
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
+	bool known;
 
 	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) ||
-		!find_to_withdraw(txn, withdrawal, &ids, err) ||
+		!find_to_withdraw(txn, withdrawal, &ids, &known, err) ||
 		!version_withdraw(txn, ids.version_id, withdrawal->now_s, &orphans, err) ||
-		!module_refresh(txn, ids.module_id, err) ||
-		!audit_record(txn, withdrawal->now_s, withdrawal->who, "withdraw",
-			name_path(withdrawal->name).text, NULL, err) ||
+		!module_refresh(txn, ids.module_id, err) || !audit_withdrawal(txn, withdrawal, known, err) ||
 		!txn_commit(txn, err))
 		return false;
 	txn_end(TAKE(txn));

@@ -28,12 +28,16 @@ struct keeping {
 	const char *upstream;       /* the upstream's name; NULL for published */
 	const struct checksums *checksums;
 	int64_t size_bytes;
-	const struct examination *examination; /* NULL: it is staged with its blob (catalog_staging.h) */
-	const struct keeping_import *import;   /* NULL: it came another way */
-	const struct digest *staged_for; /* the contents of the bundle that it is staged for; else NULL */
+	const struct examination
+		*examination; /* NULL: it is staged with its blob (catalog_staging.h), or elsewhere */
+	const struct keeping_import *import; /* NULL: it came another way */
+	const struct digest *staged_for;     /* the contents of the bundle that it is staged for; else NULL */
 	bool is_new; /* only as a version that nobody has, in no format: else ERR_CONFLICT */
 	const char
 		*held_for; /* why it is kept in quarantine, unless it was approved before; NULL: it is not */
+	bool is_settled;   /* all nodes have agreed on it, whatever is known of the version here */
+	bool is_elsewhere; /* its bytes are where all nodes have them, and not here: then nothing examined
+			      them */
 	int64_t now_s;
 };
 
