@@ -102,7 +102,8 @@ def test_what_every_client_takes_is_published(registry, case, tmp_path):
 
 def assert_is_found_by_its_finding(mirror, rule):
     counted = mirror.get(f"/api/v1/modules?finding={rule}&finding=none&facets=true").json()
-    assert [module["handle"] for module in counted["modules"]] == ["acme/hampering"] and counted["facets"]["finding"] == {rule: 1}
+    assert [module["handle"] for module in counted["modules"]] == ["acme/hampering"]
+    assert counted["facets"]["finding"][rule] == 1  # beside what the safety rules say: that a sparse file was not looked into
     assert mirror.get("/api/v1/modules?finding=none").json()["total"] == 0
     page = mirror.get("/acme/hampering/1", Accept="text/html").body.decode()
     assert f'/?finding={rule}"><code>{rule}</code></a>' in page

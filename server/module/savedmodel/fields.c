@@ -237,7 +237,7 @@ static const struct field attr_entry_fields[] = {
 const struct message_type attr_entry_type = {"NodeDef.AttrEntry", 2, ROWS(attr_entry_fields)};
 
 static const struct field node_fields[] = {
-	{"name", NODE_NAME, STRING, .slot = 0},
+	{"name", NODE_NAME, STRING, .slot = 0, .may_have_nul = true},
 	{"op", NODE_OP, STRING, .slot = 1},
 	{"attr", NODE_ATTR, FIELD_MESSAGE, FIELD_STREAMED, .type = &attr_entry_type, .slot = 2},
 };

@@ -52,7 +52,8 @@ struct field {
 	const struct message_type *type; /* of FIELD_MESSAGE */
 	bool (*symbol)(const char *name, int64_t *number); /* of FIELD_ENUM: reads the name of a value */
 	enum tally tally;
-	unsigned most; /* elements that TensorFlow takes; 0: any number */
+	unsigned most;     /* elements that TensorFlow takes; 0: any number */
+	bool may_have_nul; /* of FIELD_STRING: TensorFlow has no use for it but as bytes; kept as "?" */
 };
 
 struct message_type {

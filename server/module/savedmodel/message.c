@@ -181,6 +181,8 @@ bool message_set_string(struct pool *pool, struct message *message, const struct
 		return true;
 	}
 	memcpy(copy, bytes, length);
+	for (size_t i = 0; field->may_have_nul && i < length; i++)
+		copy[i] = copy[i] ? copy[i] : '?';
 	if (!is_text(copy, length))
 		return err_set(err, ERR_INVALID_MODULE,
 			"The field %s of a %s is not UTF-8, or contains a NUL.", field->name,
