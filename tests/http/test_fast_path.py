@@ -393,6 +393,7 @@ def test_what_libmicrohttpd_sends_is_brought_into_memory_first(larder, header):
     """The first request for it, or one that is not for the response cache: none of its threads waits for the disk. A disk may
     be quick enough to have read ahead before a thread comes to ask, so this takes as many tries as it takes."""
     larder.publish(PATH, LARGE)
+    wait_until(lambda: larder.get(COMPRESSED).headers.get("x-goog-hash"), "its MD5: what is at hand is forgotten once it is known")
     larder.restart()
     fields = {"Range": "bytes=7-"} if header == "Range" else {"Authorization": f"Bearer {larder.token('read')}"}
 
