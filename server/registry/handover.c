@@ -56,7 +56,7 @@ static bool hash_file(int fd, struct digest *out, struct err *err)
 	return true;
 }
 
-/* What is damaged here is not sent. */
+/* What is damaged here is not sent: it would take the place of what is there. */
 static bool check_file(const struct parcel *parcel, int fd, struct err *err)
 {
 	struct digest digest;
@@ -103,18 +103,19 @@ static bool settle(const struct parcel *parcel, const struct err *err)
 	return true;
 }
 
+/* What is there may be sent all the same: the vault knows when. */
 static bool send(struct parcel *parcel, struct err *err)
 {
 	const struct handover *handover = parcel->handover;
 	enum deposited deposited;
-	bool sends = parcel->deposit.fd >= 0 && !parcel->there;
+	bool may_send = parcel->deposit.fd >= 0;
 
-	if (sends && !check_file(parcel, parcel->deposit.fd, err))
+	if (may_send && !check_file(parcel, parcel->deposit.fd, err))
 		return settle(parcel, err);
 	if (!vault_keep(handover->vault, &parcel->deposit, &deposited, err) ||
-		(sends && !check_there(parcel, err)))
+		(may_send && !check_there(parcel, err)))
 		return settle(parcel, err);
-	tell(parcel, sends ? HANDOVER_SENT : HANDOVER_NAMED, NULL);
+	tell(parcel, may_send && !parcel->there ? HANDOVER_SENT : HANDOVER_NAMED, NULL);
 	return true;
 }
 

@@ -106,17 +106,40 @@ def test_other_bytes_in_the_bucket_stay(folder, objects, node):  # noqa: F811
     refused(folder)
 
 
-def test_a_damaged_file_is_not_sent(folder, objects):
-    folder.stop()
-    wanted = digest(module(seed=1))
+def damage(folder, wanted):
+    """One bit, so that its length stays."""
     blob = next(path for path in folder.data.rglob(wanted))
     blob.chmod(0o640)
     data = bytearray(blob.read_bytes())
     data[len(data) // 2] ^= 1
     blob.write_bytes(data)
+
+
+def test_a_damaged_file_is_not_sent(folder, objects):
+    folder.stop()
+    wanted = digest(module(seed=1))
+    damage(folder, wanted)
     items, _ = told(objects, folder.data, status=1)
     assert ("acme/half-plus-two/1", "failed") in items and ("acme/other/3", "sent") in items
     assert not any(wanted in key for key in bucket(objects, "blobs/")) and len(bucket(objects, "ids/")) == 2
+
+
+def test_a_damaged_file_is_not_sent_over_good_bytes(folder, objects):
+    """Also where the bucket has them without a name, and of what goes in parts."""
+    large = module(size=(64 << 20) + 1000, seed=4)
+    folder.publish("/acme/large/1", large)
+    told(objects, folder.data)
+    folder.stop()
+    for key in bucket(objects, "ids/"):
+        assert objects.ask("delete", key)[0] == "done"
+    for body in (module(seed=1), large):
+        damage(folder, digest(body))
+    items, report = told(objects, folder.data, status=1)
+    assert items == {("acme/half-plus-two/1", "failed"), ("acme/large/1", "failed"), ("acme/other/3", "named"), ("hub/model/1", "named"),
+                     ("acme/gone/1", "there")}
+    assert report["complete"]
+    for body in (module(seed=1), large):
+        assert objects.vault("read", digest(body), 0, -1) == digest(body)
 
 
 def test_what_was_evicted_keeps_its_name(folder, objects, start, make_upstream, node):  # noqa: F811
