@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/registry/likeness.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_export.h"
 #include "server/store/catalog/catalog_versions.h"
@@ -208,21 +209,34 @@ static bool hand_artifact(
 
 /* ---- versions ---- */
 
+/* Whoever has other bytes under that name is not to lose them. */
+static bool entomb(const struct handover *handover, struct handover_item *item, struct err *err)
+{
+	bool alike;
+	bool before;
+
+	if (!likeness_find(handover->catalog, handover->vault, item->name, &alike, err))
+		return false;
+	if (!alike) {
+		item->fate = HANDOVER_CONFLICT;
+		item->why = "it is withdrawn here, and the bucket has other bytes under that name";
+		return true;
+	}
+	item->fate = HANDOVER_WITHDRAWN;
+	return handover->dry_run ||
+	       vault_withdraw(handover->vault, item->name, withdrawer, true, &before, err);
+}
+
 static bool hand_tombstone(const struct handover *handover, const struct name *name, struct err *err)
 {
 	struct handover_item item = {.name = name, .is_version = true, .fate = HANDOVER_THERE};
 	enum vault_standing standing;
 	struct identity unused;
-	bool before = false;
 
 	if (!vault_find(handover->vault, name, &standing, &unused, err))
 		return false;
-	if (standing != VAULT_GONE) {
-		item.fate = HANDOVER_WITHDRAWN;
-		if (!handover->dry_run &&
-			!vault_withdraw(handover->vault, name, withdrawer, true, &before, err))
-			return false;
-	}
+	if (standing != VAULT_GONE && !entomb(handover, &item, err))
+		return false;
 	handover->tell(handover->context, &item);
 	return true;
 }

@@ -3,6 +3,7 @@
 
 #include "common/own.h"
 #include "server/registry/inspector.h"
+#include "server/registry/likeness.h"
 #include "server/registry/recall.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/vault/vault.h"
@@ -176,19 +177,34 @@ struct entombing {
 	struct err err;
 };
 
+/* Other bytes under that name stay. */
+static bool bury(const struct takeout *takeout, struct handover_item *item, struct err *err)
+{
+	bool alike;
+
+	if (!likeness_find(takeout->catalog, takeout->vault, item->name, &alike, err))
+		return false;
+	if (!alike) {
+		item->fate = HANDOVER_CONFLICT;
+		item->why =
+			"the bucket has it as withdrawn, and the data folder has other bytes under that name";
+		return true;
+	}
+	item->fate = HANDOVER_WITHDRAWN;
+	return takeout->dry_run || committer_entomb(takeout->committer, item->name, err);
+}
+
 static bool entomb(void *context, enum vault_change change, const struct name *name)
 {
 	struct entombing *entombing = context;
 	const struct takeout *takeout = entombing->takeout;
-	struct handover_item item = {.name = name, .is_version = true, .fate = HANDOVER_WITHDRAWN};
+	struct handover_item item = {.name = name, .is_version = true, .fate = HANDOVER_THERE};
 	struct artifact artifact;
 	bool found;
 
 	if (!catalog_find_artifact(takeout->catalog, name, &artifact, &found, &entombing->err))
 		return false;
-	if (found && artifact.state == STATE_WITHDRAWN)
-		item.fate = HANDOVER_THERE;
-	else if (!takeout->dry_run && !committer_entomb(takeout->committer, name, &entombing->err))
+	if (!(found && artifact.state == STATE_WITHDRAWN) && !bury(takeout, &item, &entombing->err))
 		return false;
 	takeout->tell(takeout->context, &item);
 	return true;

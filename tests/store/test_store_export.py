@@ -79,6 +79,21 @@ def test_other_bytes_in_the_folder_stay(filled, objects, start):  # noqa: F811
     assert_has(alone, module(seed=7))
 
 
+def test_a_tombstone_is_of_the_same_bytes(filled, objects, start):  # noqa: F811
+    """Other bytes under that name are not withdrawn with what had it in the bucket; the same ones are."""
+    filled.publish("/acme/same/1", module(seed=4))
+    assert filled.request("DELETE", "/acme/same/1", {"Authorization": f"Bearer {filled.token('withdraw:*')}"}).status == 200
+    alone = start({}, (), "alone")
+    alone.publish("/acme/gone/1", module(seed=8))
+    alone.publish("/acme/same/1", module(seed=4))
+    for words in (("--dry-run",), (), ()):
+        items, _ = told(objects, alone.data, *words, status=1)
+        assert ("acme/gone/1", "conflict") in items
+        assert {("acme/same/1", "withdrawn"), ("acme/same/1", "there")} & items
+    assert_has(alone, module(seed=8), "/acme/gone/1")
+    assert_problem(fetch(alone, "/acme/same/1"), 410, "gone")
+
+
 def test_bytes_that_are_damaged_or_lost_are_not_kept(filled, objects, tmp_path):
     keys = {key.rsplit("/", 1)[1]: key for key in bucket(objects, "blobs/")}
     assert objects.ask("put", keys[digest(module(seed=1))], "other bytes")[0] == "done"

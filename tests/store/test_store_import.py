@@ -106,6 +106,22 @@ def test_other_bytes_in_the_bucket_stay(folder, objects, node):  # noqa: F811
     refused(folder)
 
 
+def test_a_tombstone_is_of_the_same_bytes(folder, objects, node):  # noqa: F811
+    """Other bytes under that name are not withdrawn with what had it here; the same ones are."""
+    folder.publish("/acme/same/1", module(seed=4))
+    assert folder.request("DELETE", "/acme/same/1", {"Authorization": f"Bearer {folder.token('withdraw:*')}"}).status == 200
+    a = node("a")
+    a.publish("/acme/gone/1", module(seed=8))
+    a.publish("/acme/same/1", module(seed=4))
+    for words in (("--dry-run",), (), ()):
+        items, _ = told(objects, folder.data, *words, status=1)
+        assert ("acme/gone/1", "conflict") in items
+        assert {("acme/same/1", "withdrawn"), ("acme/same/1", "there")} & items
+    assert len(bucket(objects, "gone/")) == 1
+    assert_has(a, module(seed=8), "/acme/gone/1")
+    assert_problem(fetch(node("b"), "/acme/same/1"), 410, "gone")
+
+
 def damage(folder, wanted):
     """One bit, so that its length stays."""
     blob = next(path for path in folder.data.rglob(wanted))
