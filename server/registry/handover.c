@@ -241,14 +241,23 @@ static bool hand_tombstone(const struct handover *handover, const struct name *n
 	return true;
 }
 
-static bool hand_artifacts(
-	const struct handover *handover, const struct version_details *details, struct err *err)
+static bool hand_those(const struct handover *handover, const struct version_details *details,
+	enum version_source source, struct err *err)
 {
 	for (size_t i = 0; i < details->artifact_count; i++) {
-		if (!hand_artifact(handover, &details->artifacts[i], err))
+		if (details->artifacts[i].artifact.source == source &&
+			!hand_artifact(handover, &details->artifacts[i], err))
 			return false;
 	}
 	return true;
+}
+
+/* Once any format is there as published, mirrored ones may not join it. */
+static bool hand_artifacts(
+	const struct handover *handover, const struct version_details *details, struct err *err)
+{
+	return hand_those(handover, details, SOURCE_MIRRORED, err) &&
+	       hand_those(handover, details, SOURCE_PUBLISHED, err);
 }
 
 static bool leave(const struct handover *handover, const struct name *name)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/takeout.h"
 
+#include <string.h>
+
 #include "common/own.h"
 #include "server/registry/inspector.h"
 #include "server/registry/likeness.h"
@@ -140,10 +142,9 @@ static bool is_here(const struct artifact *artifact, const struct identity *iden
 	       (artifact->source == SOURCE_PUBLISHED || identity->source == SOURCE_MIRRORED);
 }
 
-static bool take_identity(
-	void *context, const struct name *name, const struct identity *identity, struct err *err)
+static bool take_identity(const struct takeout *takeout, const struct name *name,
+	const struct identity *identity, struct err *err)
 {
-	const struct takeout *takeout = context;
 	struct artifact artifact;
 	enum vault_standing standing;
 	struct identity unused;
@@ -168,6 +169,67 @@ static bool take_identity(
 		return tell(takeout, name, identity, HANDOVER_LEFT, "the data folder has it as withdrawn");
 	return takeout->dry_run ? tell(takeout, name, identity, HANDOVER_SENT, NULL)
 				: fetch_one(takeout, name, identity, err);
+}
+
+/* ---- one version ---- */
+
+/* The formats of a version, which are told one behind the other. */
+struct gathering {
+	const struct takeout *takeout;
+	struct {
+		struct name name;
+		struct identity identity;
+	} items[FORMAT_COUNT];
+	size_t count;
+};
+
+static bool take_those(const struct gathering *gathering, enum version_source source, struct err *err)
+{
+	for (size_t i = 0; i < gathering->count; i++) {
+		if (gathering->items[i].identity.source == source &&
+			!take_identity(gathering->takeout, &gathering->items[i].name,
+				&gathering->items[i].identity, err))
+			return false;
+	}
+	return true;
+}
+
+/* Once any format is here as published, mirrored ones may not join it. */
+static bool take_version(struct gathering *gathering, struct err *err)
+{
+	bool taken =
+		take_those(gathering, SOURCE_MIRRORED, err) && take_those(gathering, SOURCE_PUBLISHED, err);
+
+	gathering->count = 0;
+	return taken;
+}
+
+static bool is_of_another(const struct gathering *gathering, const struct name *name)
+{
+	const struct name *first = &gathering->items[0].name;
+
+	return gathering->count > 0 &&
+	       (first->version != name->version || strcmp(first->handle, name->handle) != 0);
+}
+
+static bool gather(void *context, const struct name *name, const struct identity *identity, struct err *err)
+{
+	struct gathering *gathering = context;
+
+	if ((is_of_another(gathering, name) || gathering->count == FORMAT_COUNT) &&
+		!take_version(gathering, err))
+		return false;
+	gathering->items[gathering->count].name = *name;
+	gathering->items[gathering->count++].identity = *identity;
+	return true;
+}
+
+static bool take_versions(const struct takeout *takeout, struct err *err)
+{
+	struct gathering gathering = {.takeout = takeout};
+	const struct vault_census census = {gather, &gathering};
+
+	return vault_each_identity(takeout->vault, &census, err) && take_version(&gathering, err);
 }
 
 /* ---- tombstones ---- */
@@ -228,7 +290,5 @@ static bool take_tombstones(const struct takeout *takeout, struct err *err)
 
 bool takeout_run(struct takeout *takeout, struct err *err)
 {
-	const struct vault_census census = {take_identity, takeout};
-
-	return take_tombstones(takeout, err) && vault_each_identity(takeout->vault, &census, err);
+	return take_tombstones(takeout, err) && take_versions(takeout, err);
 }

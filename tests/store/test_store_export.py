@@ -8,7 +8,7 @@ import pytest
 from conftest import DEADLINE_S, Store, binary
 from support.daemon import assert_problem
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
-from support.modules import digest, module
+from support.modules import digest, module, tfjs_module
 from test_nodes import PATH, assert_has, bucket, fetch, node  # noqa: F401
 
 
@@ -92,6 +92,20 @@ def test_a_tombstone_is_of_the_same_bytes(filled, objects, start):  # noqa: F811
         assert {("acme/same/1", "withdrawn"), ("acme/same/1", "there")} & items
     assert_has(alone, module(seed=8), "/acme/gone/1")
     assert_problem(fetch(alone, "/acme/same/1"), 410, "gone")
+
+
+def test_a_version_that_was_mirrored_and_published_comes_whole(node, upstream, objects, start):  # noqa: F811
+    """Its published format sorts first, and no mirrored one may join a version that is published."""
+    upstream.serve("/hub/both/1", tfjs_module())
+    a = node("a", upstreams=[upstream.url])
+    alone = start({}, (), "alone")
+    assert a.get("/hub/both/1?tfjs-format=compressed").status == 200
+    a.publish("/hub/both/1", module(seed=4))
+    _, report = told(objects, alone.data)
+    assert {item["format"]: item["result"] for item in report["items"] if item["path"] == "hub/both/1"} == {"tf-hub": "taken", "tfjs": "taken"}
+    a.stop()
+    assert alone.get("/hub/both/1?tfjs-format=compressed").body == tfjs_module()
+    assert_has(alone, module(seed=4), "/hub/both/1")
 
 
 def test_bytes_that_are_damaged_or_lost_are_not_kept(filled, objects, tmp_path):

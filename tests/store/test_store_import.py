@@ -8,7 +8,7 @@ import pytest
 from conftest import DEADLINE_S, Store, binary
 from support.daemon import assert_problem
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
-from support.modules import digest, module
+from support.modules import digest, module, tfjs_module
 from test_nodes import PATH, QUERY, assert_has, bucket, fetch, node, refused  # noqa: F401
 
 
@@ -120,6 +120,21 @@ def test_a_tombstone_is_of_the_same_bytes(folder, objects, node):  # noqa: F811
     assert len(bucket(objects, "gone/")) == 1
     assert_has(a, module(seed=8), "/acme/gone/1")
     assert_problem(fetch(node("b"), "/acme/same/1"), 410, "gone")
+
+
+def test_a_version_that_was_mirrored_and_published_comes_whole(start, make_upstream, objects, node):  # noqa: F811
+    """Its published format sorts first, and no mirrored one may join a version that is published."""
+    hub = make_upstream()
+    hub.serve("/hub/both/1", tfjs_module())
+    folder = start({}, [hub.url], "folder")
+    assert folder.get("/hub/both/1?tfjs-format=compressed").status == 200
+    folder.publish("/hub/both/1", module(seed=4))
+    _, report = told(objects, folder.data)
+    assert {item["format"]: item["result"] for item in report["items"] if item["path"] == "hub/both/1"} == {"tf-hub": "sent", "tfjs": "sent"}
+    folder.stop()
+    a = node("a")
+    assert a.get("/hub/both/1?tfjs-format=compressed").body == tfjs_module()
+    assert_has(a, module(seed=4), "/hub/both/1")
 
 
 def damage(folder, wanted):
