@@ -14,6 +14,9 @@
 /* What this process has deposited it is about to record with all that it knows of it. */
 enum { TOGETHER_MAX = 64, PATIENCE_MS = 250, OWN_S = 300 };
 
+/* A store that gave no answer is left alone for two seconds, in which it is not asked. */
+enum { PROBES = 3, PROBE_PAUSE_MS = 1100 };
+
 struct hearsay {
 	struct vault *vault;
 	struct catalog *catalog;
@@ -99,12 +102,44 @@ static bool is_news(const struct hearsay *hearsay, enum vault_change change, con
 	return true;
 }
 
-/* *found: it is somebody's, and not being recorded here at this moment. */
+/* Whether it is the store that cannot be read, and not what was asked for alone. */
+static bool is_store_away(const struct hearsay *hearsay)
+{
+	static const struct name nobody = {.handle = "larder/ready", .version = 1};
+	struct identity identity;
+	struct err err;
+	bool found;
+
+	for (int i = 0; i < PROBES; i++) {
+		if (i > 0)
+			clock_sleep_ms(PROBE_PAUSE_MS);
+		if (vault_describe(hearsay->vault, &nobody, &found, &identity, &err))
+			return false;
+	}
+	return true;
+}
+
+/* Asks once more where the store was away for no more than a moment. */
+static bool read_identity(const struct hearsay *hearsay, const struct name *name, bool *found,
+	struct identity *out, bool *away, struct err *err)
+{
+	*away = false;
+	if (vault_describe(hearsay->vault, name, found, out, err))
+		return true;
+	if (err->code != ERR_STORE_UNAVAILABLE)
+		return false;
+	*away = is_store_away(hearsay);
+	return !*away && vault_describe(hearsay->vault, name, found, out, err);
+}
+
+/* *found: it is somebody's, can be read, and is not being recorded here at this moment. */
 static bool describe(
 	struct hearsay *hearsay, const struct name *name, bool *found, struct identity *out, struct err *err)
 {
-	if (!vault_describe(hearsay->vault, name, found, out, err)) {
-		if (err->code == ERR_STORE_UNAVAILABLE)
+	bool away;
+
+	if (!read_identity(hearsay, name, found, out, &away, err)) {
+		if (away)
 			return false;
 		log_event(LOG_LEVEL_WARN, "what another node has kept is not listed here", "name",
 			name_path(name).text, "why", err->text, NULL);

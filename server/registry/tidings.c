@@ -67,7 +67,8 @@ static bool take_withdrawn(struct tidings *tidings, const struct name *name, str
 	return true;
 }
 
-/* What is listed waits for the latest. */
+/* After the first that cannot be taken now, only what is withdrawn is, which nothing need be read for: it is
+ * to be known wherever it stands. */
 static bool take_change(void *context, enum vault_change change, const struct name *name)
 {
 	struct tidings *tidings = context;
@@ -75,11 +76,13 @@ static bool take_change(void *context, enum vault_change change, const struct na
 
 	if (atomic_load(&tidings->stop) || is_due(tidings->poll_due_ms))
 		return false;
+	if (change != CHANGE_WITHDRAWN && tidings->untold.code != ERR_NONE)
+		return true;
 	if (change == CHANGE_WITHDRAWN ? take_withdrawn(tidings, name, &err)
 				       : hearsay_take(tidings->hearsay, change, name, &err))
 		return true;
 	tidings->untold = err;
-	return false;
+	return change != CHANGE_WITHDRAWN;
 }
 
 /* ---- looking ---- */
@@ -87,8 +90,10 @@ static bool take_change(void *context, enum vault_change change, const struct na
 /* Takes what has been told to its end. */
 static bool settle(struct tidings *tidings, struct err *err)
 {
+	if (!hearsay_flush(tidings->hearsay, err))
+		return false;
 	if (tidings->untold.code == ERR_NONE)
-		return hearsay_flush(tidings->hearsay, err);
+		return true;
 	*err = tidings->untold;
 	return false;
 }
@@ -137,15 +142,17 @@ static bool list_some(struct tidings *tidings, struct err *err)
 	return true;
 }
 
+/* All is listed also where a hint could not be taken: it begins with what is withdrawn. */
 static bool look(struct tidings *tidings, struct err *err)
 {
-	bool done = poll_hints(tidings, err);
+	bool polled = poll_hints(tidings, err);
+	bool done = true;
 
 	tidings->poll_due_ms = clock_monotonic_ms() + tidings->poll_interval_ms;
 	while (done && is_due(tidings->list_due_ms) && !is_due(tidings->poll_due_ms) &&
 		!atomic_load(&tidings->stop))
 		done = list_some(tidings, err);
-	return done;
+	return polled && done;
 }
 
 /* Told once, until it goes again. */

@@ -85,3 +85,34 @@ def test_what_is_no_hint_is_passed_over(trio, objects, tmp_path):  # noqa: F811
         assert objects.ask("put", key, "x")[0] == "done", key
     withdraw(trio[0])
     wait_for_gone(trio[1])
+
+
+@pytest.mark.parametrize("act", ["denied", "error", (200, b"x" * 20000), "silent"], ids=["denied", "error", "long", "silent"])
+def test_what_cannot_be_read_holds_up_nothing_else(node, front, act):  # noqa: F811
+    """Nor what was kept: one identity alone, of which there is no answer, or none that can be used."""
+    a, b = (node(name, endpoint=front.url, store={**STORE, "timeout_s": 2, "connect_timeout_s": 2}) for name in "ab")
+    a.publish(PATH, module())
+    assert_has(b, module())
+    b.stop()
+    before = set(front.objects)
+    a.publish("/acme/bad/1", module(seed=2))
+    bad, = (key for key in set(front.objects) - before if "/ids/" in key and "/feed/" not in key)
+    withdraw(a)
+    a.publish("/acme/good/1", module(seed=3))
+    a.stop()
+    serve = front.script.next
+
+    def fail(method, path, headers):
+        found = serve(method, path, headers)
+        return act if method == "GET" and path.partition("?")[0].endswith(bad) else found
+
+    front.script.next = fail
+    b.start()
+    wait_for_gone(b)
+    wait_until(lambda: b.get("/api/v1/modules/acme/good/1").status == 200, "it is listed")
+    wait_until(lambda: "what all nodes have was listed" in b.log(), "all was listed")
+    assert b.get("/api/v1/modules/acme/bad/1").status == 404
+    front.script.next = serve
+    b.restart()
+    for name in ("bad", "good"):
+        wait_until(lambda: b.get(f"/api/v1/modules/acme/{name}/1").status == 200, "it is listed")
