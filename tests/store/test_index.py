@@ -11,6 +11,7 @@ from support.daemon import assert_problem
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
 from support.modules import module, tfjs_module
 from support.waiting import wait_until
+from test_safety import module_with
 from test_nodes import PATH, QUERY, assert_has, bucket, fetch, node  # noqa: F401
 
 STORE = {"poll_interval_s": 1, "lease_ttl_s": 5}
@@ -159,6 +160,24 @@ def test_requests_wait_for_no_list(node):  # noqa: F811
     assert a.put(PATH + TFJS, tfjs_module()).status == 201
     assert b.get(PATH + TFJS).body == tfjs_module()
     assert_problem(b.put("/acme/half-plus-two/1", module(seed=2)), 409, "conflict")
+
+
+def test_what_is_held_back_is_so_under_each_name(node):  # noqa: F811
+    """Its bytes are on this disk already when another node keeps them under another name."""
+    a, b = node("a", 0, store=STORE), node("b", 1, store=STORE, safety={"published": "quarantine"})
+    body = module_with("WriteFile")
+    a.publish("/acme/writer/1", body)
+    assert_problem(fetch(b, "/acme/writer/1"), 451, "quarantined")
+    assert len(b.blobs()) == 1
+    a.publish("/other/writer/1", body)
+    a.publish(PATH, module())
+    wait_for_listed(b)
+    assert_problem(fetch(b, "/other/writer/1"), 451, "quarantined")
+    assert details(b, "/other/writer/1")["state"] == "quarantined"
+    # What nothing was found in is listed at once.
+    assert_has(b, module())
+    a.publish("/other/model/1", module())
+    assert wait_for_listed(b, "/other/model/1")["artifacts"][0]["cached"] is True
 
 
 # ---- nodes that come with nothing ----

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "server/module/safety/safety_rules.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_known.h"
 #include "server/store/catalog/catalog_records.h"
@@ -17,6 +18,7 @@ enum statement {
 	PROMOTE_LISTED,
 	PUBLISH_VERSION,
 	ADD_BLOB,
+	FIND_UNJUDGED,
 	NOTE_BLOB,
 	WAS_EXAMINED,
 	FIND_STAGED,
@@ -56,6 +58,10 @@ static const char *const sql[] = {
 		" ON CONFLICT (digest) DO UPDATE SET cached = 1, md5 = coalesce(md5, excluded.md5),"
 		" unpacked_bytes = iif(file_count = 0, excluded.unpacked_bytes, unpacked_bytes),"
 		" file_count = iif(file_count = 0, excluded.file_count, file_count) RETURNING id",
+	[FIND_UNJUDGED] = "SELECT b.id FROM blobs b WHERE b.digest = ?1 AND b.cached = 1 AND NOT EXISTS"
+			  " (SELECT 1 FROM inspections i WHERE i.blob_id = b.id AND i.format = ?2 AND "
+			  "i.safety_version >= ?3"
+			  "  AND NOT EXISTS (SELECT 1 FROM safety_findings f WHERE f.inspection_id = i.id))",
 	[NOTE_BLOB] =
 		"INSERT INTO blobs (digest, md5, size_bytes, unpacked_bytes, file_count, cached, added_at)"
 		" VALUES (?1, ?2, ?3, 0, 0, 0, ?4)"
@@ -302,11 +308,27 @@ bool blob_record(struct txn *txn, const struct keeping *keeping, int64_t *out_id
 	       inspection_record(txn, *out_id, keeping->name->format, examination, err);
 }
 
+/* Bytes that are here would be given out as they are: where as this format they were not looked into, or
+ * something was found in them, they come in by a request, which judges them under this name. */
+static bool check_judged(struct txn *txn, const struct keeping *keeping, struct err *err)
+{
+	int64_t id;
+
+	return ask_id(txn, sql[FIND_UNJUDGED],
+		       VALUES(v_digest(&keeping->checksums->sha256),
+			       v_text(formats[keeping->name->format].name), v_int(safety_version)),
+		       &id, err) &&
+	       (id == 0 || err_set(err, ERR_NOT_FOUND, "%s is to be judged here first",
+				   name_path(keeping->name).text));
+}
+
 /* Only that it is elsewhere, unless it is here already under another name. */
 static bool blob_note(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
 {
 	const struct checksums *checksums = keeping->checksums;
 
+	if (!check_judged(txn, keeping, err))
+		return false;
 	return ask_id(txn, sql[NOTE_BLOB],
 		VALUES(v_digest(&checksums->sha256), md5_value(checksums), v_int(keeping->size_bytes),
 			v_int(keeping->now_s)),
