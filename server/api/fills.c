@@ -114,7 +114,7 @@ json_t *ask_fills(const struct ask *ask, struct err *err)
 	json_t *running, *recent, *object;
 	struct name version = {.version = 0};
 	struct page page;
-	struct place place;
+	struct place place = {0};
 
 	if (!page_read(ask, &page, err) || !read_place(page.after, &place, err) ||
 		!read_version(ask, &version, err))

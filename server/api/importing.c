@@ -259,7 +259,7 @@ void api_record_import(void *context, struct request *request, struct reply *rep
 	struct services *services = context;
 	char id[INCOMING_ID_LENGTH + 1];
 	const char *rest = read_id(request, id);
-	bool partial;
+	bool partial = false;
 	struct err err;
 
 	if (!rest || strcmp(rest, "/record") != 0)

@@ -269,7 +269,7 @@ static bool open_pieces(struct reel *reel, const char *manifest, struct err *err
 static bool open_whole(struct reel *reel, const char *path, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
-	int64_t size_bytes;
+	int64_t size_bytes = 0;
 
 	if (!open_file(path, &reel->fd, &size_bytes, err))
 		return false;

@@ -93,7 +93,7 @@ static bool hold(struct assembly *assembly, const char *id, struct parcel **out,
 
 bool assembly_add(struct assembly *assembly, const char *folder, const char *id, struct err *err)
 {
-	struct parcel *parcel;
+	struct parcel *parcel = NULL;
 	AUTO_FREE char *path = NULL;
 	struct piece *piece;
 

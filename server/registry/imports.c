@@ -246,7 +246,7 @@ static bool pin(struct imports *imports, const char *id, struct incoming **out, 
 	struct err *err)
 {
 	LOCKED(&imports->mutex);
-	size_t place;
+	size_t place = 0;
 
 	if (!find(imports, id, &place, err) || !check_open(imports->items[place], err))
 		return false;
@@ -325,7 +325,7 @@ bool imports_list_lacking(struct imports *imports, const char *id, int64_t *plac
 bool imports_show(struct imports *imports, const char *id, struct incoming_view *out, struct err *err)
 {
 	LOCKED(&imports->mutex);
-	size_t place;
+	size_t place = 0;
 
 	if (!find(imports, id, &place, err))
 		return false;
@@ -348,7 +348,7 @@ size_t imports_list(struct imports *imports, struct incoming_view out[IMPORTS_OP
 bool imports_record(struct imports *imports, const char *id, bool partial, struct err *err)
 {
 	LOCKED(&imports->mutex);
-	size_t place;
+	size_t place = 0;
 
 	if (!find(imports, id, &place, err) || !check_open(imports->items[place], err))
 		return false;
@@ -363,7 +363,7 @@ bool imports_drop(struct imports *imports, const char *id, struct err *err)
 
 	{
 		LOCKED(&imports->mutex);
-		size_t place;
+		size_t place = 0;
 
 		if (!find(imports, id, &place, err))
 			return false;

@@ -239,8 +239,8 @@ static bool read_field(struct reading *reading, const char *line, size_t length)
 
 static bool read_fields(struct reading *reading)
 {
-	const char *line;
-	size_t length;
+	const char *line = NULL;
+	size_t length = 0;
 
 	do {
 		if (!take_line(reading, &line, &length))
