@@ -12,6 +12,7 @@ import pytest
 
 from conftest import VAULT_TOOL
 from ceph import DEADLINE_S
+from support.waiting import wait_until
 
 NAME = "acme/half-plus-two/1"
 TTL_S = 5
@@ -60,13 +61,6 @@ def hold():
 
 def lease(front):
     return next((json.loads(body) for key, body in front.objects.items() if "/leases/" in key), None)
-
-
-def wait_for(condition):
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, "it does not come"
-        time.sleep(0.02)
 
 
 # ---- Ceph ----
@@ -148,7 +142,7 @@ def test_a_lost_answer_to_a_renewal_is_resolved(front, scripted, hold, act):
     assert holder.line() == "new"
     front.script.on("PUT", act)
     holder.say("report")
-    wait_for(lambda: lease(front)["total_bytes"] == 10)
+    wait_until(lambda: lease(front)["total_bytes"] == 10, "it is told how much there is")
     holder.end("done")
     assert (lease(front)["state"], lease(front)["bytes"], lease(front)["upstream"]) == ("done", 5, "hub")
 
@@ -159,7 +153,7 @@ def test_each_text_is_another(front, scripted, hold):
     assert holder.line() == "new"
     seen = {json.dumps(lease(front))}
     for count in range(2, 4):
-        wait_for(lambda: json.dumps(lease(front)) not in seen)
+        wait_until(lambda: json.dumps(lease(front)) not in seen, "another text")
         seen.add(json.dumps(lease(front)))
     assert len(seen) == 3
 
