@@ -30,7 +30,7 @@ static const struct named {
 	const char *example;
 	const struct key *keys;
 	size_t key_count;
-	size_t required; /* so many keys, from the first, must be set */
+	size_t required; /* so many keys, from the first, which are texts, must be set */
 	size_t most;
 	size_t size;         /* of its struct; … */
 	size_t items_offset; /* … in struct config, where they are, */
@@ -115,6 +115,9 @@ static void *add_named(struct config *config, const struct named *named, const c
 	memset(item, 0, named->size);
 	*(char **)item = mem_dup(name);
 	set_initial(named->keys, named->key_count, item);
+	/* What must be set has an example, which nobody is to take for an answer. */
+	for (size_t i = 0; i < named->required; i++)
+		free(TAKE(*(char **)((char *)item + named->keys[i].offset)));
 	return item;
 }
 
@@ -160,7 +163,6 @@ struct config *config_create(void)
 	for (size_t i = 0; i < INITIAL_UPSTREAM_COUNT; i++) {
 		struct upstream *upstream = add_named(config, &named_sections[0], initial_upstreams[i].name);
 
-		free(upstream->url);
 		upstream->url = mem_dup(initial_upstreams[i].url);
 	}
 	return config;
@@ -295,11 +297,10 @@ static void settle_upstream(struct reading *reading)
 	struct err err;
 
 	if (!*line) {
-		free(TAKE(upstream->url));
 		upstream_settle(upstream);
 		*line = upstream->url ? reading->named_line : 0;
 	}
-	if (*line && !upstream_check(upstream, &err))
+	if (upstream->url && !upstream_check(upstream, &err))
 		add_fault(reading, *line, "url: %s", err.text);
 }
 
@@ -531,7 +532,8 @@ static void read_text(struct reading *reading)
 	check_store(reading);
 }
 
-bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err)
+bool config_read(
+	const char *path, struct config **out, struct buffer *faults, size_t *out_count, struct err *err)
 {
 	AUTO_CONFIG struct config *config = config_create();
 	AUTO_BUFFER struct buffer text = {0};
@@ -546,9 +548,25 @@ bool config_load(const char *path, struct config **out, struct buffer *faults, s
 	read_text(&reading);
 	if (strlen(buffer_string(&text)) != text.length)
 		add_fault(&reading, reading.line, "the file goes on behind a NUL byte here: it is no text");
-	if (reading.fault_count)
-		return err_set(err, ERR_BAD_REQUEST, "%s has %zu fault%s", path, reading.fault_count,
-			reading.fault_count == 1 ? "" : "s");
+	*out = TAKE(config);
+	*out_count = reading.fault_count;
+	return true;
+}
+
+bool config_refuse(const char *path, size_t count, struct err *err)
+{
+	return err_set(err, ERR_BAD_REQUEST, "%s has %zu fault%s", path, count, count == 1 ? "" : "s");
+}
+
+bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err)
+{
+	AUTO_CONFIG struct config *config = NULL;
+	size_t count = 0;
+
+	if (!config_read(path, &config, faults, &count, err))
+		return false;
+	if (count > 0)
+		return config_refuse(path, count, err);
 	*out = TAKE(config);
 	return true;
 }

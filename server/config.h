@@ -22,6 +22,14 @@ AUTO_CLEANER(own_config, struct config *, config_destroy)
  * false if there was any (err sums them up) or the file cannot be read. The caller owns *out. */
 bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err);
 
+/* The same for whoever looks for more faults: *out has what could be read beside the *out_count that there
+ * are, and is not to be run with unless there are none. False only if the file cannot be read. */
+bool config_read(
+	const char *path, struct config **out, struct buffer *faults, size_t *out_count, struct err *err);
+
+/* Sums up that a file has so many faults. Always false. */
+bool config_refuse(const char *path, size_t count, struct err *err);
+
 /* Most bytes of modules that this machine is to keep of what others have too; 0: no limit. */
 int64_t config_cache_bytes(const struct config *config);
 const char *config_cache_key(const struct config *config); /* "storage.max_bytes" … */

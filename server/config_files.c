@@ -27,7 +27,8 @@ static void check_server(const struct config *config, struct looking *looking)
 	const char *certificate = config->server.tls_certificate;
 	struct err err;
 
-	if (certificate && !pem_check_pair(certificate, config->server.tls_key, &err))
+	if (certificate && config->server.tls_key &&
+		!pem_check_pair(certificate, config->server.tls_key, &err))
 		note(looking, "server", "tls_certificate, tls_key", &err);
 }
 
@@ -106,7 +107,7 @@ static void check_webhooks(const struct config *config, struct looking *looking)
 		const struct webhook *webhook = &config->webhooks[i];
 		AUTO_WEBHOOK_SECRETS struct webhook_secrets secrets = {0};
 
-		if (!webhook_secrets_read(webhook->secret_file, &secrets, &err))
+		if (webhook->secret_file && !webhook_secrets_read(webhook->secret_file, &secrets, &err))
 			note_webhook(looking, webhook, "secret_file", &err);
 		if (webhook->ca_file && !pem_check_authorities(webhook->ca_file, &err))
 			note_webhook(looking, webhook, "ca_file", &err);

@@ -13,7 +13,7 @@
 
 /* Looks at the certificate, its key, the authorities of upstreams and the secrets of webhooks. Each fault is
  * appended to *faults as a line "server.tls_key: sentence"; false if there was any, and err sums them up.
- * Offline, upstreams' files are not needed. */
+ * Offline, upstreams' files are not needed; nor is one that the configuration should name and does not. */
 bool config_check_files(const struct config *config, struct buffer *faults, struct err *err);
 
 /* Reads hub.kaggle_map, where there is one, and gives its places to the upstreams that are Kaggle's. */

@@ -42,19 +42,32 @@ const struct option_row place_option_rows[] = {
 	{0},
 };
 
+bool command_read_config(
+	const struct place_options *place, struct config **out, size_t *out_count, struct err *err)
+{
+	AUTO_CONFIG struct config *config = place->config ? NULL : config_create();
+	AUTO_BUFFER struct buffer faults = {0};
+	size_t count = 0;
+
+	if (place->config && !config_read(place->config, &config, &faults, &count, err))
+		return false;
+	(void)fputs(buffer_string(&faults), stderr);
+	if (place->data && !config_set(config, "storage", "data_dir", place->data, err))
+		return false;
+	*out = TAKE(config);
+	*out_count = count;
+	return true;
+}
+
 bool command_load_config(const struct place_options *place, struct config **out, struct err *err)
 {
 	AUTO_CONFIG struct config *config = NULL;
-	AUTO_BUFFER struct buffer faults = {0};
+	size_t count = 0;
 
-	if (!place->config) {
-		config = config_create();
-	} else if (!config_load(place->config, &config, &faults, err)) {
-		(void)fputs(buffer_string(&faults), stderr);
+	if (!command_read_config(place, &config, &count, err))
 		return false;
-	}
-	if (place->data && !config_set(config, "storage", "data_dir", place->data, err))
-		return false;
+	if (count > 0)
+		return config_refuse(place->config, count, err);
 	*out = TAKE(config);
 	return true;
 }

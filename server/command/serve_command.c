@@ -34,18 +34,33 @@ static bool check_files(const struct config *config, struct err *err)
 	return sound;
 }
 
-/* The file's configuration with what the command line says over it. */
+/* What the command line says over the file. */
+static bool override(struct config *config, const struct options *options, struct err *err)
+{
+	return (!options->listen || config_set(config, "server", "listen", options->listen, err)) &&
+	       (!options->offline || config_set(config, "mirror", "offline", "on", err));
+}
+
+/* Faults of the file and of those that it names are told at once. */
+static bool check_all(
+	const struct config *config, const struct options *options, size_t faults, struct err *err)
+{
+	struct err file;
+
+	if (faults == 0)
+		return check_files(config, err);
+	(void)config_refuse(options->place.config, faults, &file);
+	return check_files(config, err) ? err_set(err, file.code, "%s", file.text)
+					: err_prefix(err, "%s, and ", file.text);
+}
+
 static bool load(const struct options *options, struct config **out, struct err *err)
 {
 	AUTO_CONFIG struct config *config = NULL;
+	size_t faults = 0;
 
-	if (!command_load_config(&options->place, &config, err))
-		return false;
-	if (options->listen && !config_set(config, "server", "listen", options->listen, err))
-		return false;
-	if (options->offline && !config_set(config, "mirror", "offline", "on", err))
-		return false;
-	if (!check_files(config, err) || !config_read_map(config, err))
+	if (!command_read_config(&options->place, &config, &faults, err) || !override(config, options, err) ||
+		!check_all(config, options, faults, err) || !config_read_map(config, err))
 		return false;
 	*out = TAKE(config);
 	return true;

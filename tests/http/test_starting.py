@@ -140,6 +140,21 @@ def test_all_faults_at_once(pems, tmp_path):
     assert [word in done.stderr for word in ("server.tls", "upstream a.ca_file", "upstream b.ca_file", "3 files")] == [True] * 4
 
 
+def test_faults_of_the_file_and_of_those_that_it_names_at_once(pems, tmp_path):
+    settings = {**secure(pems, "cert.pem", "other.key"), "mirror": {"retries": "many"},
+                "upstream a": {"url": "nowhere", "ca_file": pems / "empty.pem"},
+                "webhook ci": {"url": "nowhere", "secret_file": tmp_path / "missing"},
+                "webhook two": {"url": "http://127.0.0.1/"}, "webhook three": {"url": "http://127.0.0.1/", "secret_file": ""}}
+    done = check(tmp_path, settings)
+    assert done.returncode == 1, done
+    for words in ("retries", "this is no URL that events can be sent to", "[webhook two] has no secret_file", "server.tls_certificate", "upstream a.ca_file",
+                  "webhook ci.secret_file", "has 5 faults, and 3 files of the configuration cannot be used"):
+        assert words in done.stderr, done.stderr
+    # A key without its certificate is told, and not looked at.
+    done = check(tmp_path, {"server": {"tls_certificate": pems / "cert.pem"}})
+    assert done.returncode == 1 and done.stderr.endswith("has 1 fault\n") and "server.tls" not in done.stderr, done
+
+
 @pytest.mark.parametrize("text", ["[server]\nlisten = nowhere\n", "[nonsense]\n", "words\n"])
 def test_a_faulty_configuration_has_a_status_of_its_own(tmp_path, text):
     config = tmp_path / "larder.ini"
