@@ -5,23 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buffer.h"
 #include "common/mem.h"
 #include "server/module/safety/pickle_opcodes.h"
+#include "server/module/safety/pickle_stack.h"
 #include "server/module/safety/safety_rules.h"
 
-/* What is remembered of one: names that may be imported, of what is on the stack and in the memo. */
-enum {
-	NAME_MAX_BYTES = 127,
-	NAMES_BYTES_MAX = 4 << 20,
-	STACK_MAX = 8192,
-	MEMO_MAX = 1 << 20,
-	PICKLES_MAX = 64,
-	JUDGED_COUNT = 32
-};
-
-/* A value of the stack: where its name stands plus one, or: */
-enum { VALUE_OTHER = 0, VALUE_MARK = NAMES_BYTES_MAX + 1, VALUE_FORGOTTEN, VALUE_ABSENT };
+enum { NAME_MAX_BYTES = 127, PICKLES_MAX = 64, JUDGED_COUNT = 32 };
 
 struct seen_import {
 	char module[NAME_MAX_BYTES + 1];
@@ -50,17 +39,9 @@ struct pickles {
 	uint64_t bytes_left;
 	char counted[NAME_MAX_BYTES + 1];
 	size_t counted_length;
-	/* The machine. */
-	struct buffer names; /* each with its NUL */
-	uint32_t *stack;
-	size_t depth;
-	uint32_t *memo;
-	size_t memo_count;
-	size_t memo_capacity;
-	size_t memo_entries;                     /* keys that are set: the next key of MEMOIZE */
+	struct pickle_stack stack;
 	struct seen_import judged[JUDGED_COUNT]; /* the last ones */
 	unsigned judged_next;
-	bool has_far_key; /* one that is not kept was set by number */
 };
 
 struct pickles *pickles_create(struct safety_findings *findings, const char *where, bool is_certain)
@@ -70,7 +51,7 @@ struct pickles *pickles_create(struct safety_findings *findings, const char *whe
 	pickles->findings = findings;
 	pickles->where = mem_dup(where);
 	pickles->is_certain = is_certain;
-	pickles->stack = mem_zero(STACK_MAX, sizeof *pickles->stack);
+	pickle_stack_init(&pickles->stack);
 	return pickles;
 }
 
@@ -78,93 +59,9 @@ void pickles_destroy(struct pickles *pickles)
 {
 	if (!pickles)
 		return;
-	buffer_finish(&pickles->names);
-	free(pickles->stack);
-	free(pickles->memo);
+	pickle_stack_finish(&pickles->stack);
 	free(pickles->where);
 	free(pickles);
-}
-
-/* ---- the stack ---- */
-
-/* What lies deeper than is remembered is forgotten, as something that is not known. */
-static void push(struct pickles *pickles, uint32_t value)
-{
-	if (pickles->depth == STACK_MAX) {
-		memmove(pickles->stack, pickles->stack + STACK_MAX / 2,
-			STACK_MAX / 2 * sizeof *pickles->stack);
-		pickles->depth = STACK_MAX / 2;
-	}
-	pickles->stack[pickles->depth++] = value;
-}
-
-static uint32_t pop(struct pickles *pickles)
-{
-	return pickles->depth > 0 ? pickles->stack[--pickles->depth] : VALUE_OTHER;
-}
-
-static void pop_to_mark(struct pickles *pickles)
-{
-	while (pickles->depth > 0 && pop(pickles) != VALUE_MARK)
-		;
-}
-
-static uint32_t top(const struct pickles *pickles)
-{
-	return pickles->depth > 0 ? pickles->stack[pickles->depth - 1] : VALUE_OTHER;
-}
-
-static bool is_name(const char *text)
-{
-	for (const char *at = text; *at; at++) {
-		bool is_letter = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || *at == '_' ||
-				 (unsigned char)*at >= 0x80;
-
-		if (!is_letter && !((*at >= '0' && *at <= '9') || *at == '.' || *at == '<' || *at == '>'))
-			return false;
-	}
-	return text[0] != '\0';
-}
-
-/* Only what can be the name of something is worth remembering. */
-static void push_text(struct pickles *pickles, const char *text, bool is_whole)
-{
-	size_t at = pickles->names.length;
-
-	if (!is_whole || !is_name(text)) {
-		push(pickles, VALUE_OTHER);
-	} else if (strlen(text) + 1 > NAMES_BYTES_MAX - at) {
-		push(pickles, VALUE_FORGOTTEN);
-	} else {
-		buffer_add(&pickles->names, text, strlen(text) + 1);
-		push(pickles, (uint32_t)at + 1);
-	}
-}
-
-static const char *text_of(const struct pickles *pickles, uint32_t value)
-{
-	return value == VALUE_OTHER || value > NAMES_BYTES_MAX ? NULL : pickles->names.data + value - 1;
-}
-
-/* Keys come in order, from whoever writes pickles; others are far apart at a stranger's cost only. */
-static void remember(struct pickles *pickles, uint64_t key)
-{
-	if (key >= MEMO_MAX) {
-		pickles->has_far_key = true;
-		return;
-	}
-	while (pickles->memo_count <= key) {
-		MEM_GROW(pickles->memo, pickles->memo_count, pickles->memo_capacity);
-		pickles->memo[pickles->memo_count++] = VALUE_ABSENT;
-	}
-	pickles->memo_entries += pickles->memo[key] == VALUE_ABSENT;
-	pickles->memo[key] = top(pickles);
-}
-
-/* What is not there, or lies behind more keys than are kept, is nothing that may be imported. */
-static void recall(struct pickles *pickles, uint64_t key)
-{
-	push(pickles, key < pickles->memo_count ? pickles->memo[key] : VALUE_ABSENT);
 }
 
 /* ---- imports ---- */
@@ -219,19 +116,20 @@ static void import_lines(struct pickles *pickles)
 
 static void import_from_stack(struct pickles *pickles)
 {
-	uint32_t name = pop(pickles);
-	uint32_t module = pop(pickles);
+	uint32_t name = pickle_stack_pop(&pickles->stack);
+	uint32_t module = pickle_stack_pop(&pickles->stack);
 
-	if (text_of(pickles, name) && text_of(pickles, module)) {
-		import(pickles, text_of(pickles, module), text_of(pickles, name));
-	} else if (name == VALUE_FORGOTTEN || module == VALUE_FORGOTTEN) {
+	if (pickle_stack_text(&pickles->stack, name) && pickle_stack_text(&pickles->stack, module)) {
+		import(pickles, pickle_stack_text(&pickles->stack, module),
+			pickle_stack_text(&pickles->stack, name));
+	} else if (name == PICKLE_VALUE_FORGOTTEN || module == PICKLE_VALUE_FORGOTTEN) {
 		pickles->has_imported = true;
 		safety_findings_add(pickles->findings, SAFETY_PICKLE_IMPORT, pickles->where,
 			"a name behind more than can be remembered");
 	} else {
 		import_unknown(pickles, "a name that is put together while it is loaded");
 	}
-	push(pickles, VALUE_OTHER);
+	pickle_stack_push(&pickles->stack, PICKLE_VALUE_OTHER);
 }
 
 /* ---- opcodes ---- */
@@ -249,8 +147,7 @@ static void end_one(struct pickles *pickles)
 {
 	pickles->pickles++;
 	pickles->opcodes = 0;
-	pickles->depth = pickles->names.length = pickles->memo_count = pickles->memo_entries = 0;
-	pickles->has_far_key = false;
+	pickle_stack_empty(&pickles->stack);
 	if (pickles->pickles == PICKLES_MAX)
 		pickles->state = OVER;
 }
@@ -259,26 +156,26 @@ static void pop_and_push(struct pickles *pickles, enum pickle_effect effect)
 {
 	switch (effect) {
 	case POPS_3_PUSHES:
-		(void)pop(pickles);
+		(void)pickle_stack_pop(&pickles->stack);
 		/* fallthrough */
 	case POPS_2_PUSHES:
 	case POPS_2:
-		(void)pop(pickles);
+		(void)pickle_stack_pop(&pickles->stack);
 		/* fallthrough */
 	case POPS_1_PUSHES:
 	case POPS_1:
-		(void)pop(pickles);
+		(void)pickle_stack_pop(&pickles->stack);
 		break;
 	case TO_MARK:
 	case TO_MARK_PUSHES:
-		pop_to_mark(pickles);
+		pickle_stack_pop_to_mark(&pickles->stack);
 		break;
 	default:
 		break;
 	}
 	if (effect == PUSHES || effect == POPS_1_PUSHES || effect == POPS_2_PUSHES ||
 		effect == POPS_3_PUSHES || effect == TO_MARK_PUSHES)
-		push(pickles, VALUE_OTHER);
+		pickle_stack_push(&pickles->stack, PICKLE_VALUE_OTHER);
 }
 
 /* A text in quotes, of protocol 0. */
@@ -291,7 +188,7 @@ static void push_quoted(struct pickles *pickles)
 		text[length - 1] = '\0';
 		text++;
 	}
-	push_text(pickles, text, !pickles->is_too_long);
+	pickle_stack_push_text(&pickles->stack, text, !pickles->is_too_long);
 }
 
 static bool run_text(struct pickles *pickles)
@@ -301,14 +198,15 @@ static bool run_text(struct pickles *pickles)
 		push_quoted(pickles);
 		return true;
 	case 'V':
-		push_text(pickles, pickles->lines[0], !pickles->is_too_long);
+		pickle_stack_push_text(&pickles->stack, pickles->lines[0], !pickles->is_too_long);
 		return true;
 	case 'T':
 	case 'U':
 	case 'X':
 	case 0x8c:
 	case 0x8d:
-		push_text(pickles, pickles->counted, pickles->counted_length <= NAME_MAX_BYTES);
+		pickle_stack_push_text(
+			&pickles->stack, pickles->counted, pickles->counted_length <= NAME_MAX_BYTES);
 		return true;
 	default:
 		return false;
@@ -339,39 +237,37 @@ static uint64_t key_of_line(struct pickles *pickles)
 		give_up(pickles);
 	else
 		import_unknown(pickles, "a key of the memo that is no plain number");
-	return MEMO_MAX;
+	return PICKLE_MEMO_MAX;
 }
 
 /* The next key is how many there are, which is not known once one was set that is not kept. */
 static void memoize(struct pickles *pickles)
 {
-	if (pickles->has_far_key)
+	if (pickles->stack.has_far_key)
 		import_unknown(pickles, "a memo whose keys are not in order");
-	else if (pickles->memo_entries < MEMO_MAX)
-		remember(pickles, pickles->memo_entries);
 	else
-		pickles->memo_entries++;
+		pickle_stack_memoize(&pickles->stack);
 }
 
 static bool run_memo(struct pickles *pickles)
 {
 	switch (pickles->opcode) {
 	case 'p':
-		remember(pickles, key_of_line(pickles));
+		pickle_stack_remember(&pickles->stack, key_of_line(pickles));
 		return true;
 	case 'q':
 	case 'r':
-		remember(pickles, number_of(pickles));
+		pickle_stack_remember(&pickles->stack, number_of(pickles));
 		return true;
 	case 0x94:
 		memoize(pickles);
 		return true;
 	case 'g':
-		recall(pickles, key_of_line(pickles));
+		pickle_stack_recall(&pickles->stack, key_of_line(pickles));
 		return true;
 	case 'h':
 	case 'j':
-		recall(pickles, number_of(pickles));
+		pickle_stack_recall(&pickles->stack, number_of(pickles));
 		return true;
 	default:
 		return false;
@@ -388,9 +284,9 @@ static void run(struct pickles *pickles)
 	if (pickles->opcode == '.') {
 		end_one(pickles);
 	} else if (pickles->opcode == '(') {
-		push(pickles, VALUE_MARK);
+		pickle_stack_push(&pickles->stack, PICKLE_VALUE_MARK);
 	} else if (pickles->opcode == '2') {
-		push(pickles, top(pickles));
+		pickle_stack_push(&pickles->stack, pickle_stack_top(&pickles->stack));
 	} else if (pickles->opcode == 0x93) {
 		import_from_stack(pickles);
 	} else {
@@ -447,7 +343,7 @@ static void begin_opcode(struct pickles *pickles, uint8_t byte)
 static bool is_plausible(const struct pickles *pickles)
 {
 	return (pickles->opcode != 'c' && pickles->opcode != 'i') || pickles->is_certain ||
-	       (is_name(pickles->lines[0]) && is_name(pickles->lines[1]));
+	       (pickle_stack_is_name(pickles->lines[0]) && pickle_stack_is_name(pickles->lines[1]));
 }
 
 static void end_line(struct pickles *pickles)
