@@ -516,7 +516,7 @@ static const struct file_row {
 		BYTES("\x80\x04\x8c\x0b"
 		      "collections\x8c\x14OrderedDict.fromkeys\x93."),
 		" pickle-import pickle"},
-	{"w.bin", BYTES("Np1_0\ng10\n."), " pickle-danger pickle"},
+	{"w.bin", BYTES("Np1_0\n0g10\n."), " pickle-danger pickle"},
 	{"w.bin", BYTES("Np\x01\x02\n."), ""},
 	{"weights",
 		BYTES("\x80\1"
@@ -524,7 +524,18 @@ static const struct file_row {
 		" pickle-danger pickle"},
 	{"vocab.txt", BYTES("cos\nsystem\n(S'id'\ntR."), " pickle-danger pickle"},
 	{"m.params", BYTES("(ios\nsystem\n."), " pickle-danger pickle"},
-	{"m.params", BYTES("(dp0\nS'a'\ncos.path\njoin\n."), " pickle-danger pickle"},
+	{"m.params", BYTES("(dp0\nS'a'\ncos.path\njoin\ns."), " pickle-danger pickle"},
+	{"vocab.txt", BYTES("cos\ncost\ncosta\ncot\ncotton\ncould\ncount\ndo\n"), ""},
+	{"vocab.txt", BYTES("cos\nsystem\n.\nR\n"), ""},
+	{"vocab.txt", BYTES("cos\nsystem\ncat\ndog\nRome\n"), ""},
+	{"vocab.txt", BYTES("(ios\nsystem\nd\n"), " pickle-danger pickle-unread"},
+	{"vocab.txt", BYTES("ios\nsystem\n."), ""},
+	{"vocab.txt", BYTES("cos\nsystem\n(S'id'\ntR\n"), " pickle-danger pickle-unread"},
+	{"vocab.txt", BYTES("cos\nsystem\n(S'id'\ntp1\n0g0_1\nR\n"),
+		" pickle-danger pickle-danger pickle-unread"},
+	{"vocab.txt", BYTES("cos\nsystem\n]VIw\naR\n"), " pickle-danger pickle-unread"},
+	{"vocab.txt", BYTES("ccollections\nOrderedDict\n)R(S'id'\nios\nsystem\n\xff"),
+		" pickle-danger pickle-unread"},
 	{"vocab.txt", BYTES("cat\ndog\nice\n(none)\nnews\n"), ""},
 	{"vocab.txt", BYTES("cat\nin\n.\nR\n"), ""},
 	{"w.bin", BYTES("}\xff\x01\x02"), ""},
@@ -616,6 +627,70 @@ static void judges_files(void **state)
 				fail_msg("%s, row %zu: \"%s\", not \"%s\"", file_rows[i].name, i, found,
 					file_rows[i].rules);
 		}
+	}
+}
+
+enum { WORDS = 5000, LISTS = 60 };
+
+struct words {
+	char *of[WORDS];
+};
+
+static unsigned next_of(unsigned *state, unsigned below)
+{
+	*state = *state * 1103515245 + 12345;
+	return (*state >> 16) % below;
+}
+
+static char *make_word(unsigned *state)
+{
+	static const char *const syllables[] = {"co", "s", "ti", "system", "io", "ca", "re", "mo", "un",
+		"ing", "ed", "in", "al", "os", "re", "na", "be", "do", "ge", "ty", "po", "pe", "to", "R", ".",
+		"(", ")", "t", "I", "V", "N", "0", "1", "'", "é"};
+	AUTO_BUFFER struct buffer word = {0};
+	unsigned count = 1 + next_of(state, 4);
+
+	for (unsigned i = 0; i < count; i++)
+		buffer_add_string(&word, syllables[next_of(state, i == 0 ? 23 : 35)]);
+	return buffer_take(&word);
+}
+
+static int by_bytes(const void *left, const void *right)
+{
+	return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static void expect_no_pickle(const struct words *words, const char *first)
+{
+	AUTO_BUFFER struct buffer list = {0};
+
+	buffer_add_string(&list, first);
+	for (size_t i = 0; i < WORDS; i++)
+		buffer_printf(&list, "%s\n", words->of[i]);
+	AUTO_FREE char *found = scan_in_pieces(
+		&(struct file_row){.name = "vocab.txt", .bytes = list.data, .length = list.length}, 4096);
+	if (found[0])
+		fail_msg("\"%s\" of %.100s", found, list.data);
+}
+
+/* As they come, and sorted; behind what reads as an import. */
+static void takes_no_words_for_pickles(void **state)
+{
+	static const char *const firsts[] = {"", "cos\ncost\n", "cos\nsystem\n", "csys\nc\nios\nof\n"};
+	unsigned random = 1;
+
+	for (int list = 0; list < LISTS; list++) {
+		struct words words;
+
+		for (size_t i = 0; i < WORDS; i++)
+			words.of[i] = make_word(&random);
+		for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++)
+			expect_no_pickle(&words, firsts[i]);
+		qsort(words.of, WORDS, sizeof *words.of, by_bytes);
+		for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++)
+			expect_no_pickle(&words, firsts[i]);
+		for (size_t i = 0; i < WORDS; i++)
+			free(words.of[i]);
 	}
 }
 
@@ -832,6 +907,7 @@ int main(void)
 		cmocka_unit_test(passes_over_no_node),
 		cmocka_unit_test(finds_assets_outside),
 		cmocka_unit_test(judges_files),
+		cmocka_unit_test(takes_no_words_for_pickles),
 		cmocka_unit_test(trips_each_rule),
 		cmocka_unit_test(knows_each_op_of_its_list),
 		cmocka_unit_test(ranks_findings),

@@ -18,13 +18,17 @@ enum {
 	PICKLE_VALUE_OTHER = 0,
 	PICKLE_VALUE_MARK = PICKLE_NAMES_BYTES_MAX + 1,
 	PICKLE_VALUE_FORGOTTEN, /* a name behind more than are remembered */
-	PICKLE_VALUE_ABSENT     /* of a key of the memo that has none */
+	PICKLE_VALUE_ABSENT,    /* of a key of the memo that has none */
+	PICKLE_VALUE_MANY       /* a tuple, a list, a dictionary or a set */
 };
 
 struct pickle_stack {
 	struct buffer names; /* each with its NUL */
 	uint32_t *values;
 	size_t depth;
+	size_t marks;   /* also those that are forgotten */
+	bool is_deep;   /* some were forgotten */
+	bool is_broken; /* something was taken that is not there: Python goes no further */
 	uint32_t *memo;
 	size_t memo_count;
 	size_t memo_capacity;
@@ -38,11 +42,13 @@ void pickle_stack_finish(struct pickle_stack *stack);
 /* As it was in the beginning; memory is kept. */
 void pickle_stack_empty(struct pickle_stack *stack);
 
-/* What lies deeper than is remembered is forgotten. There is always a value to pop: another one. */
+/* What lies deeper than is remembered is forgotten. There is always a value to pop: another one. drop pops a
+ * mark as well as a value. */
 void pickle_stack_push(struct pickle_stack *stack, uint32_t value);
 uint32_t pickle_stack_pop(struct pickle_stack *stack);
+void pickle_stack_drop(struct pickle_stack *stack);
 void pickle_stack_pop_to_mark(struct pickle_stack *stack);
-uint32_t pickle_stack_top(const struct pickle_stack *stack);
+uint32_t pickle_stack_top(struct pickle_stack *stack);
 
 /* Only what can be the name of something is remembered, and is_whole: the text is all of it. */
 void pickle_stack_push_text(struct pickle_stack *stack, const char *text, bool is_whole);

@@ -20,9 +20,12 @@ struct seen_import {
 enum state { AT_OPCODE, IN_LINE, IN_NUMBER, IN_BYTES, OVER };
 
 struct pickles {
-	struct safety_findings *findings;
+	struct safety_findings *findings; /* held, until it is one */
+	struct safety_findings *told;
+	struct safety_findings held;
 	char *where;
-	bool is_certain;
+	enum pickles_belief belief;
+	bool has_ended_well; /* the last one */
 	enum state state;
 	uint8_t opcode;
 	unsigned pickles; /* that have ended */
@@ -44,13 +47,15 @@ struct pickles {
 	unsigned judged_next;
 };
 
-struct pickles *pickles_create(struct safety_findings *findings, const char *where, bool is_certain)
+struct pickles *pickles_create(
+	struct safety_findings *findings, const char *where, enum pickles_belief belief)
 {
 	struct pickles *pickles = mem_zero(1, sizeof *pickles);
 
-	pickles->findings = findings;
+	pickles->told = findings;
+	pickles->findings = belief == PICKLES_GUESSED ? &pickles->held : findings;
 	pickles->where = mem_dup(where);
-	pickles->is_certain = is_certain;
+	pickles->belief = belief;
 	pickle_stack_init(&pickles->stack);
 	return pickles;
 }
@@ -60,8 +65,65 @@ void pickles_destroy(struct pickles *pickles)
 	if (!pickles)
 		return;
 	pickle_stack_finish(&pickles->stack);
+	safety_findings_finish(&pickles->held);
 	free(pickles->where);
 	free(pickles);
+}
+
+/* ---- whether it is one ---- */
+
+static void become_likely(struct pickles *pickles)
+{
+	if (pickles->belief != PICKLES_GUESSED)
+		return;
+	for (size_t i = 0; i < pickles->held.count; i++)
+		safety_findings_add(pickles->told, pickles->held.items[i].rule, pickles->where, "%s",
+			pickles->held.items[i].detail);
+	pickles->findings = pickles->told;
+	pickles->belief = PICKLES_LIKELY;
+}
+
+/* Values that Python takes for arguments or for the state of an object, as far as can be known. */
+static bool has_arguments(struct pickles *pickles)
+{
+	uint32_t value = pickle_stack_top(&pickles->stack);
+
+	return value == PICKLE_VALUE_MANY || value == PICKLE_VALUE_ABSENT || pickles->stack.depth == 0;
+}
+
+/* Whether the opcode calls something, before it is run. */
+static bool is_call(struct pickles *pickles)
+{
+	switch (pickles->opcode) {
+	case 'R':
+	case 'b':
+	case 0x81:
+	case 0x92:
+		return has_arguments(pickles);
+	case 'i':
+	case 'o':
+		return pickles->stack.marks > 0;
+	default:
+		return false;
+	}
+}
+
+/* Texts that Python reads as such a value. */
+static bool is_literal(const struct pickles *pickles)
+{
+	const char *line = pickles->lines[0];
+
+	switch (pickles->opcode) {
+	case 'F':
+		return strpbrk(line, "0123456789") || strcasestr(line, "inf") || strcasestr(line, "nan");
+	case 'I':
+	case 'L':
+		return strpbrk(line, "0123456789");
+	case 'S':
+		return line[0] == '\'' || line[0] == '"';
+	default:
+		return true;
+	}
 }
 
 /* ---- imports ---- */
@@ -145,11 +207,20 @@ static uint64_t number_of(const struct pickles *pickles)
 
 static void end_one(struct pickles *pickles)
 {
+	pickles->has_ended_well = pickles->stack.depth == 1 || pickles->stack.is_deep;
 	pickles->pickles++;
 	pickles->opcodes = 0;
 	pickle_stack_empty(&pickles->stack);
 	if (pickles->pickles == PICKLES_MAX)
 		pickles->state = OVER;
+}
+
+static uint32_t made_by(uint8_t opcode)
+{
+	bool is_many = strchr("t)dl]}", opcode) || (opcode >= 0x85 && opcode <= 0x87) || opcode == 0x8f ||
+		       opcode == 0x91;
+
+	return opcode && is_many ? PICKLE_VALUE_MANY : PICKLE_VALUE_OTHER;
 }
 
 static void pop_and_push(struct pickles *pickles, enum pickle_effect effect)
@@ -175,7 +246,7 @@ static void pop_and_push(struct pickles *pickles, enum pickle_effect effect)
 	}
 	if (effect == PUSHES || effect == POPS_1_PUSHES || effect == POPS_2_PUSHES ||
 		effect == POPS_3_PUSHES || effect == TO_MARK_PUSHES)
-		pickle_stack_push(&pickles->stack, PICKLE_VALUE_OTHER);
+		pickle_stack_push(&pickles->stack, made_by(pickles->opcode));
 }
 
 /* A text in quotes, of protocol 0. */
@@ -216,7 +287,7 @@ static bool run_text(struct pickles *pickles)
 /* What follows is no pickle, or none that can be followed. */
 static void give_up(struct pickles *pickles)
 {
-	bool is_pickle = pickles->is_certain && pickles->pickles == 0;
+	bool is_pickle = pickles->belief == PICKLES_CERTAIN && pickles->pickles == 0;
 
 	if (is_pickle || (pickles->opcodes > 0 && pickles->has_imported))
 		safety_findings_add(pickles->findings, SAFETY_PICKLE_UNREAD, pickles->where,
@@ -233,10 +304,12 @@ static uint64_t key_of_line(struct pickles *pickles)
 
 	if (digits > 0 && digits <= 9 && !line[digits] && (line[0] != '0' || digits == 1))
 		return strtoul(line, NULL, 10);
-	if (line[strspn(line, "0123456789_+- \t\r\v\f")] || !strpbrk(line, "0123456789"))
+	if (line[strspn(line, "0123456789_+- \t\r\v\f")] || !strpbrk(line, "0123456789")) {
 		give_up(pickles);
-	else
+	} else {
 		import_unknown(pickles, "a key of the memo that is no plain number");
+		pickles->stack.has_far_key = true;
+	}
 	return PICKLE_MEMO_MAX;
 }
 
@@ -274,15 +347,14 @@ static bool run_memo(struct pickles *pickles)
 	}
 }
 
-/* All of the opcode is there. */
-static void run(struct pickles *pickles)
+static void run_opcode(struct pickles *pickles)
 {
-	pickles->state = AT_OPCODE;
-	pickles->opcodes++;
 	if (run_text(pickles) || run_memo(pickles))
 		return;
 	if (pickles->opcode == '.') {
 		end_one(pickles);
+	} else if (pickles->opcode == '0') {
+		pickle_stack_drop(&pickles->stack);
 	} else if (pickles->opcode == '(') {
 		pickle_stack_push(&pickles->stack, PICKLE_VALUE_MARK);
 	} else if (pickles->opcode == '2') {
@@ -296,6 +368,22 @@ static void run(struct pickles *pickles)
 			import_unknown(pickles, "what the program that loads it has registered by number");
 		pop_and_push(pickles, pickle_opcodes[pickles->opcode].effect);
 	}
+}
+
+/* All of the opcode is there. */
+static void run(struct pickles *pickles)
+{
+	bool was_call = is_call(pickles);
+
+	pickles->state = AT_OPCODE;
+	pickles->opcodes++;
+	run_opcode(pickles);
+	if (pickles->belief != PICKLES_GUESSED)
+		return;
+	if (pickles->stack.is_broken || !is_literal(pickles) || (pickles->opcode == 'R' && !was_call))
+		give_up(pickles);
+	else if (was_call)
+		become_likely(pickles);
 }
 
 /* ---- arguments ---- */
@@ -329,6 +417,8 @@ static void begin_opcode(struct pickles *pickles, uint8_t byte)
 
 	pickles->opcode = byte;
 	pickles->number_length = 0;
+	if (opcode->exists && pickles->has_ended_well)
+		become_likely(pickles);
 	if (!opcode->exists)
 		give_up(pickles);
 	else if (opcode->argument == NO_ARGUMENT)
@@ -342,7 +432,7 @@ static void begin_opcode(struct pickles *pickles, uint8_t byte)
 /* Random bytes that look like an import have no name in it. */
 static bool is_plausible(const struct pickles *pickles)
 {
-	return (pickles->opcode != 'c' && pickles->opcode != 'i') || pickles->is_certain ||
+	return (pickles->opcode != 'c' && pickles->opcode != 'i') || pickles->belief == PICKLES_CERTAIN ||
 	       (pickle_stack_is_name(pickles->lines[0]) && pickle_stack_is_name(pickles->lines[1]));
 }
 
@@ -440,8 +530,10 @@ void pickles_end(struct pickles *pickles)
 {
 	if (pickles->state != OVER && (pickles->state != AT_OPCODE || pickles->opcodes > 0))
 		give_up(pickles);
+	else if (pickles->state != OVER && pickles->has_ended_well)
+		become_likely(pickles);
 	pickles->state = OVER;
-	if (pickles->pickles > 0 && (pickles->is_certain || pickles->has_imported))
+	if (pickles->pickles > 0 && (pickles->belief == PICKLES_CERTAIN || pickles->has_imported))
 		safety_findings_add(
 			pickles->findings, SAFETY_PICKLE, pickles->where, "%u of them", pickles->pickles);
 }

@@ -14,9 +14,14 @@
 
 struct pickles;
 
-/* Findings go to this place. Where it is certain that a pickle comes, one that breaks is a finding; else what
- * follows no opcode and imports nothing is taken for no pickle. */
-struct pickles *pickles_create(struct safety_findings *findings, const char *where, bool is_certain);
+/* How sure it is that a pickle comes. LIKELY: what follows no opcode and imports nothing is taken for none.
+ * GUESSED: only what Python would follow as far as a call, or to an end that leaves a value, is one: lists of
+ * words begin as imports do. CERTAIN: one that breaks is a finding. */
+enum pickles_belief { PICKLES_GUESSED, PICKLES_LIKELY, PICKLES_CERTAIN };
+
+/* Findings go to this place. */
+struct pickles *pickles_create(
+	struct safety_findings *findings, const char *where, enum pickles_belief belief);
 void pickles_destroy(struct pickles *pickles);
 AUTO_CLEANER(own_pickles, struct pickles *, pickles_destroy)
 #define AUTO_PICKLES AUTO(own_pickles)

@@ -123,12 +123,23 @@ static bool names_an_import(const uint8_t *head, size_t length)
 	return false;
 }
 
+static bool has_protocol(const struct scan *scan)
+{
+	return scan->head_length >= 2 && scan->head[0] == 0x80 && scan->head[1] <= 5;
+}
+
+static enum pickles_belief belief_in(const struct scan *scan)
+{
+	if (is_pickle_name(scan->name))
+		return PICKLES_CERTAIN;
+	return has_protocol(scan) ? PICKLES_LIKELY : PICKLES_GUESSED;
+}
+
 /* Where only some are pickles, or have pickles in them. */
 static bool may_be_pickle(const struct scan *scan)
 {
 	return filekind_has_suffix(scan->name, ".pt .pth .bin .ckpt .dat .data .p .model .mar .th .params") ||
-	       (scan->head_length >= 2 && scan->head[0] == 0x80 && scan->head[1] <= 5) ||
-	       names_an_import(scan->head, scan->head_length);
+	       has_protocol(scan) || names_an_import(scan->head, scan->head_length);
 }
 
 /* An array of objects is a pickle behind the head. */
@@ -140,8 +151,8 @@ static void begin_npy(struct scan *scan)
 	if (is_whole && npyhead_is_of_numbers(scan->head, begin))
 		return;
 	scan->before_pickle = begin;
-	scan->pickles = pickles_create(
-		scan->findings, scan->where, is_whole && npyhead_may_be_of_objects(scan->head, begin));
+	scan->pickles = pickles_create(scan->findings, scan->where,
+		is_whole && npyhead_may_be_of_objects(scan->head, begin) ? PICKLES_CERTAIN : PICKLES_LIKELY);
 }
 
 static bool may_have_layers(const struct scan *scan)
@@ -185,7 +196,7 @@ static void decide(struct scan *scan)
 	} else if (npyhead_end(scan->head, scan->head_length) > 0) {
 		begin_npy(scan);
 	} else if (is_pickle_name(scan->name) || may_be_pickle(scan)) {
-		scan->pickles = pickles_create(scan->findings, scan->where, is_pickle_name(scan->name));
+		scan->pickles = pickles_create(scan->findings, scan->where, belief_in(scan));
 	}
 	if (filekind_has_suffix(scan->name, ".keras .npz .zip") &&
 		!filekind_is_zip(scan->head, scan->head_length))
