@@ -45,7 +45,7 @@ bool bucket_health_refuse(struct err *err)
 static bool is_answer(enum bucket_outcome outcome)
 {
 	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT || outcome == BUCKET_CLASH ||
-	       outcome == BUCKET_STOPPED;
+	       outcome == BUCKET_STOPPED || outcome == BUCKET_OVERSIZED;
 }
 
 void bucket_health_note(

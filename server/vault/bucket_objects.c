@@ -29,7 +29,7 @@ enum bucket_outcome objects_note(
 	const struct bucket_objects *objects, bool writes, enum bucket_outcome outcome, struct err *err)
 {
 	if (outcome != BUCKET_DONE && outcome != BUCKET_ABSENT && outcome != BUCKET_CLASH &&
-		outcome != BUCKET_STOPPED)
+		outcome != BUCKET_STOPPED && outcome != BUCKET_OVERSIZED)
 		(void)objects_refuse_unavailable(err);
 	bucket_health_note(objects->health, writes, outcome, err);
 	return outcome;
@@ -56,6 +56,9 @@ bool objects_read(const struct bucket_objects *objects, const char *key, bool *f
 		return false;
 	outcome = objects_note(
 		objects, false, bucket_read(objects->bucket, key, RECORD_BYTES_MAX, out, NULL, err), err);
+	if (outcome == BUCKET_OVERSIZED)
+		return err_set(err, ERR_UPSTREAM_FAILED,
+			"what the bucket has as %.200s is larger than anything that Larder reads there", key);
 	*found = outcome == BUCKET_DONE;
 	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT;
 }

@@ -22,7 +22,8 @@ static const char *const outcomes[] = {[BUCKET_DONE] = "done",
 	[BUCKET_BUSY] = "busy",
 	[BUCKET_AMBIGUOUS] = "ambiguous",
 	[BUCKET_UNREACHABLE] = "unreachable",
-	[BUCKET_STOPPED] = "stopped"};
+	[BUCKET_STOPPED] = "stopped",
+	[BUCKET_OVERSIZED] = "oversized"};
 
 static int conclude(enum bucket_outcome outcome, const char *told, const struct err *err)
 {

@@ -322,6 +322,13 @@ def test_a_whole_is_not_a_part(front, scripted, act, word, more):
     assert scripted.ask(word, "blob", *more)[0] == "unreachable"
 
 
+def test_what_is_larger_than_it_may_be_is_asked_for_once(front, scripted):
+    """The store is well, and the same comes again."""
+    front.objects["a/test/blob"] = bytes((1 << 20) + 1)
+    assert scripted.ask("read", "blob")[0] == "oversized"
+    assert len(front.script.seen) == 1
+
+
 @pytest.mark.parametrize("word, more", [("get", (0, -1)), ("read", ())])
 def test_an_end_without_a_length_is_no_end(front, scripted, word, more):
     front.objects["a/test/blob"] = b"abc"

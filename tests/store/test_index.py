@@ -245,13 +245,17 @@ def test_a_hint_that_is_missing_is_made_up_for(trio, objects):
     wait_for_listed(b)
 
 
-def test_an_identity_that_is_none_is_passed_over(trio, objects):
+@pytest.mark.parametrize("text", ["x", "x" * (32 << 10)], ids=["none", "large"])
+def test_an_identity_that_is_none_is_passed_over(trio, objects, text):
     a, b, _ = trio
     a.publish(PATH, module())
     b.stop()
     key, = bucket(objects, "ids/")
-    assert objects.ask("put", key.replace("/1/", "/2/"), "x")[0] == "done"
+    assert objects.ask("put", key.replace("/1/", "/2/"), text)[0] == "done"
     b.start()
     wait_until(lambda: "what another node has kept is not listed here" in b.log(), "it is told")
     wait_for_listed(b)
     assert details(b, "/acme/half-plus-two/2") is None
+    assert_problem(fetch(b, "/acme/half-plus-two/2"), 502, "upstream-failed")
+    # Which says nothing of the store: what has to be read there is had at once.
+    assert_has(b, module())

@@ -159,7 +159,8 @@ def test_no_answer_is_none(front, scripted, tmp_path, method, words, act):
     assert told.startswith("store-unavailable"), told
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[" * 10000, b"no", b'{"larder_identity":2}'])
+@pytest.mark.parametrize("body", [b"", b"{}", b"[" * 10000, b"no", b'{"larder_identity":2}', b"x" * (32 << 10)],
+                         ids=["empty", "other", "deep", "text", "later", "large"])
 def test_an_identity_that_is_none(front, scripted, tmp_path, body):
     path, _ = written(tmp_path, 1)
     scripted.vault("keep", NAME, "tf-hub", path, "published", "n1")

@@ -165,6 +165,8 @@ enum bucket_outcome bucket_read(struct bucket *bucket, const char *key, size_t l
 		.key = key};
 	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
 
+	if (answer.oversized)
+		return BUCKET_OVERSIZED;
 	if (outcome != BUCKET_DONE)
 		return outcome;
 	bucket_tell(&answer, facts);

@@ -40,7 +40,7 @@ enum bucket_outcome bucket_put(struct bucket *bucket, const char *key, const str
 enum bucket_outcome bucket_get(struct bucket *bucket, const char *key, int64_t first, int64_t length,
 	const struct s3_receiver *receiver, struct bucket_facts *facts, struct err *why);
 
-/* Appends a small object to *out; BUCKET_UNREACHABLE where it has more bytes than limit. */
+/* Appends a small object to *out; BUCKET_OVERSIZED where it has more bytes than limit. */
 enum bucket_outcome bucket_read(struct bucket *bucket, const char *key, size_t limit, struct buffer *out,
 	struct bucket_facts *facts, struct err *why);
 

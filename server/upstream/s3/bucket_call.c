@@ -147,7 +147,8 @@ static enum err_code code_of(enum bucket_outcome outcome)
 		[BUCKET_BUSY] = ERR_BUSY,
 		[BUCKET_AMBIGUOUS] = ERR_BUSY,
 		[BUCKET_UNREACHABLE] = ERR_UPSTREAM_UNREACHABLE,
-		[BUCKET_STOPPED] = ERR_UPSTREAM_FAILED};
+		[BUCKET_STOPPED] = ERR_UPSTREAM_FAILED,
+		[BUCKET_OVERSIZED] = ERR_UPSTREAM_FAILED};
 
 	return codes[outcome];
 }
@@ -163,6 +164,9 @@ static enum bucket_outcome judge(const struct bucket_call *call, bool answered,
 	if (answer->declined)
 		return BUCKET_STOPPED;
 	if (!answered && failure == ERR_BAD_REQUEST)
+		return BUCKET_REFUSED;
+	/* The same comes again. */
+	if (answer->oversized && !call->once)
 		return BUCKET_REFUSED;
 	if (!answered)
 		return call->once && answer->asked ? BUCKET_AMBIGUOUS : BUCKET_UNREACHABLE;

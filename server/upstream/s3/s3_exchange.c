@@ -202,8 +202,12 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 	channel->another = is_another(channel, status);
 	if (channel->another)
 		return 0;
-	if (!request->receiver)
-		return gather(channel, bytes, length, request->body_max);
+	if (!request->receiver) {
+		size_t gathered = gather(channel, bytes, length, request->body_max);
+
+		channel->answer->oversized = channel->too_large;
+		return gathered;
+	}
 	channel->answer->declined = !request->receiver->body(request->receiver->context, bytes, length);
 	if (channel->answer->declined)
 		return 0;

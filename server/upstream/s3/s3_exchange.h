@@ -68,8 +68,9 @@ struct s3_answer {
 	int64_t date_s;     /* the store's clock; 0 where it is not told */
 	int64_t modified_s; /* so of the object */
 	int64_t taken;      /* bytes that the receiver took */
-	bool asked;    /* there was a connection: the request may have arrived, also where no answer came */
-	bool declined; /* the receiver wants no more */
+	bool asked;     /* there was a connection: the request may have arrived, also where no answer came */
+	bool declined;  /* the receiver wants no more */
+	bool oversized; /* a success with more than body_max */
 	struct buffer body;
 };
 
