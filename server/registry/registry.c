@@ -206,7 +206,7 @@ static bool fall_back(const struct name *name, const struct newest *newest, cons
 	return false;
 }
 
-/* Upstream's word, unless that version is withdrawn or held back here. */
+/* Upstream's word, unless that version is withdrawn or held back here, or one was published meanwhile. */
 static bool take_word(struct registry *registry, const struct name *name, int64_t version,
 	const struct newest *newest, int64_t *out_version, struct err *err)
 {
@@ -217,7 +217,7 @@ static bool take_word(struct registry *registry, const struct name *name, int64_
 	latest.version = version;
 	if (!catalog_may_be_latest(registry->catalog, &latest, &may, err))
 		return false;
-	if (!may)
+	if (!may || newest->published)
 		return fall_back(name, newest, &none, out_version, err);
 	*out_version = version;
 	return true;
@@ -271,7 +271,7 @@ bool registry_latest_known(
 	*asks = false;
 	if (!find_newest(registry, name, &newest, err))
 		return false;
-	if (!newest.published && version > 0)
+	if (version > 0)
 		return take_word(registry, name, version, &newest, out_version, err);
 	*asks = !newest.published && latest_may_ask(latest, name, NULL, &why);
 	return fall_back(name, &newest, &why, out_version, err);

@@ -126,6 +126,18 @@ def test_a_stranger_changes_nothing_of_what_is_published(kaggle, mirror, connect
     assert mirror.handles() == ["acme/m/pyTorch/v"]
 
 
+@pytest.mark.parametrize("word", SPELLINGS)
+def test_a_higher_version_that_a_stranger_has_fetched_is_not_the_newest(kaggle, mirror, connect, word):
+    serve_foreign(kaggle, 1, 7)
+    client = connect(mirror, mirror.token("publish:acme/m/pyTorch/*"))
+    client.model_upload("acme/m/pyTorch/v", OURS)
+    assert connect(mirror).model_download(f"acme/m/{word}/v/7") == FOREIGN
+    assert mirror.get(f"/acme/m/{word}/v/7{ARCHIVE}").body == packed(FOREIGN)
+    assert connect(mirror).model_download("acme/m/pyTorch/v") == connect(mirror).model_download(f"acme/m/{word}/v") == OURS
+    for form in (f"/acme/m/{word}/v", f"/models/acme/m/{word}/v", f"/models/acme/m/frameworks/{word}/variations/v"):
+        assert mirror.get(form + ARCHIVE).header("Location") == f"/acme/m/pyTorch/v/1{ARCHIVE}", form
+
+
 def fetched_as(larder, word):
     """Has version 1 fetched, and kept under this spelling, as an earlier Larder kept it."""
     assert larder.get(f"/acme/m/pyTorch/v/1{ARCHIVE}").status == 200

@@ -114,6 +114,36 @@ def test_published_handles_never_ask(mirror, upstream):
     assert not upstream.requests
 
 
+def test_a_stranger_changes_no_latest_of_what_is_published(mirror, upstream):
+    """Nor what he fetched before it was published, nor once what was published is withdrawn."""
+    for version in (1, 7, 8):
+        upstream.serve(f"{PATH}/{version}", modules.module(100, seed=version))
+    assert mirror.get(f"{PATH}/7{QUERY}").status == 200
+    mirror.publish(PATH + "/2", modules.module(100))
+    mirror.publish(PATH + "/3", modules.module(200))
+    assert mirror.get(f"{PATH}/8{QUERY}").status == 200
+    assert_redirect(mirror.get(PATH + QUERY), 3)
+    assert mirror.get("/api/v1/explain?url=" + PATH + "%3Ftf-hub-format=compressed").json()["answer"]["latest"] == 3
+    withdrawing = {"Authorization": "Bearer " + mirror.token("withdraw:*")}
+    assert mirror.request("DELETE", PATH + "/3", withdrawing).status == 200
+    assert_redirect(mirror.get(PATH + QUERY), 2)
+    assert mirror.request("DELETE", PATH + "/2", withdrawing).status == 200
+    assert_problem(mirror.get(PATH + QUERY), 404, "not-found")
+    assert asked(upstream) == []
+
+
+def test_what_is_published_while_upstream_is_asked_is_the_latest(mirror, upstream):
+    held = threading.Event()
+    upstream.serve(PATH, Answer(b"", 302, "text/plain", {"Location": PATH + "/9"}, before=held))
+    threads, replies = get_all(mirror, [PATH + QUERY])
+    wait_until(lambda: asked(upstream), lambda: "the question at the upstream")
+    mirror.publish(PATH + "/2", modules.module(100))
+    held.set()
+    threads[0].join()
+    for reply in (replies[0], mirror.get(PATH + QUERY)):
+        assert_redirect(reply, 2)
+
+
 def test_withdrawn_versions_are_no_latest(mirror, upstream):
     for version in (1, 2):
         upstream.serve(f"{PATH}/{version}", modules.module(100, seed=version))

@@ -194,6 +194,10 @@ static void finds_the_newest(void **state)
 	(void)keep(catalog, "acme/y/2", FORMAT_TF_HUB, "y", SOURCE_PUBLISHED);
 	assert_newest(catalog, "acme/y", FORMAT_TF_HUB, &(struct newest){2, 2, true});
 	assert_newest(catalog, "acme/y", FORMAT_TFJS, &(struct newest){0, 0, true});
+	(void)keep(catalog, "acme/y/1", FORMAT_TFJS, "y tfjs", SOURCE_PUBLISHED);
+	(void)keep(catalog, "acme/y/9", FORMAT_TFJS, "y stranger", SOURCE_MIRRORED);
+	assert_newest(catalog, "acme/y", FORMAT_TF_HUB, &(struct newest){2, 2, true});
+	assert_newest(catalog, "acme/y", FORMAT_TFJS, &(struct newest){1, 1, true});
 }
 
 int main(void)

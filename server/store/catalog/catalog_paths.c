@@ -30,7 +30,10 @@ static const char *const sql[] = {
 			"v.version, 0)),"
 			" max(v.source = 'published') FROM modules m JOIN versions v ON v.module_id = m.id"
 			" LEFT JOIN artifacts a ON a.version_id = v.id AND a.format = ?2"
-			" LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1",
+			" LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1"
+			" AND (v.source = 'published' OR NOT EXISTS (SELECT 1 FROM modules o"
+			" JOIN versions p ON p.module_id = o.id AND p.source = 'published'"
+			" WHERE o.handle = ?1))",
 };
 
 /* ---- what is known ---- */

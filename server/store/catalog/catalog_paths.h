@@ -26,7 +26,8 @@ enum path_use {
 bool catalog_read_path(struct catalog *catalog, const char *path, enum path_use use, struct name *name,
 	const char **member, struct err *err);
 
-/* The active versions that a name without a version can mean; 0: none. */
+/* The active versions that a name without a version can mean; 0: none. Where one was published, withdrawn or
+ * not, only published ones can: what else came here, whoever asks for it can have fetched. */
 struct newest {
 	int64_t here;   /* the highest whose bytes in the format are here */
 	int64_t known;  /* the highest that has the format, or may have it: one that is listed or mirrored */
