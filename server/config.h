@@ -38,7 +38,4 @@ const char *config_cache_key(const struct config *config); /* "storage.max_bytes
 bool config_set(
 	struct config *config, const char *section, const char *key, const char *value, struct err *err);
 
-/* Writes every key with its default and what it is for: the text of config.example.ini. */
-void config_write_example(struct buffer *out);
-
 #endif

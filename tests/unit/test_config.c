@@ -16,6 +16,7 @@
 #include "common/file.h"
 #include "common/own.h"
 #include "server/config.h"
+#include "server/config_example.h"
 #include "server/config_keys.h"
 
 /* Loads a text through a file; the faults come without the file's name, which is a random one. */
