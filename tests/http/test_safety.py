@@ -5,14 +5,18 @@ import io
 import json
 import pathlib
 import pickle
+import re
 import sqlite3
+import subprocess
+import tarfile
 import zipfile
 
 import pytest
 
-from support.command_line import run
-from support.daemon import assert_problem
+from support.command_line import environment, run
+from support.daemon import assert_problem, binary
 from support.modules import Member, bytes_field, half_plus_two, members, number_field, pack, payload
+from support.waiting import DEADLINE_S
 
 WRITER = "tf-hub-format=compressed"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -457,6 +461,27 @@ def test_only_who_may_decides(start):
         assert_problem(decide(token, body=body), 400, "bad-request")
     held_back(larder.get(f"/acme/writer/1?{WRITER}"), "op-file-write")
     assert decide(token).json()["state"] == "active"
+
+
+DAY = re.findall(r"^```console\n(.*?)^```$", (ROOT / "docs/trust.md").read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_the_day_that_is_written_down(start):
+    """The lines of docs/trust.md in one shell, as they stand; what stands behind # is part of what the line prints."""
+    larder = start({"safety": {"published": "quarantine"}})
+    with tarfile.open(fileobj=io.BytesIO(module_with("WriteFile"))) as archive:
+        archive.extractall(larder.folder / "writer")
+    (larder.folder / "larder-data").symlink_to(larder.data)
+    lines = [line for block in DAY for line in block.splitlines()]
+    script = f"larder() {{ '{binary()}' \"$@\"; }}\n" + "".join(f"{{ {line}\n}} 2>&1; echo =\n" for line in lines)
+    script = script.replace("127.0.0.1:8080", "%s:%d" % larder.address)
+    done = subprocess.run(["bash", "-c", script], cwd=larder.folder, capture_output=True, text=True, timeout=4 * DEADLINE_S,
+                          env=environment(larder.url, no_proxy="*"))
+    printed = [" ".join(part.split()) for part in done.stdout.split("=\n")]
+    assert len(printed) == len(lines) + 1 and not done.stderr, done
+    for line, part in zip(lines, printed):
+        wanted = " ".join(line.partition("  # ")[2].split())
+        assert wanted in part and (wanted or "larder: " not in part), (line, part)
 
 
 def test_a_fill_that_is_held_back_reaches_no_client_whole(start, upstream):
