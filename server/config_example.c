@@ -40,7 +40,8 @@ void config_write_example(struct buffer *out)
 	buffer_add_string(out,
 		"# Configuration of Larder: every key with its default.\n"
 		"# Sizes take K, M, G or T, times are in seconds.\n"
-		"# Lists are separated by commas or blanks and may go on in indented lines.\n");
+		"# Lists are separated by commas or blanks and may go on in indented lines.\n"
+		"# SIGHUP takes over mirror.offline and [log], all else counts from the next start on.\n");
 	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
 		if (strcmp(section, config_keys[i].section) != 0)
 			buffer_printf(out, "\n[%s]\n", config_keys[i].section);
