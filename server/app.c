@@ -112,7 +112,8 @@ static bool bring_places(const struct app *app, struct err *err)
 		return true;
 	if (!catalog_each_place(app->services.catalog, take_place, map, err))
 		return false;
-	kaggle_map_seal(map);
+	if (!kaggle_map_seal(map, err))
+		return false;
 	kaggle_places_import(app->config->hub.places, TAKE(map));
 	return true;
 }

@@ -36,6 +36,7 @@ struct tally {
 	size_t kinds[HUBDOC_KIND_COUNT];
 	size_t outcomes[DOCS_OUTCOME_COUNT];
 	size_t places[DOCS_OUTCOME_COUNT];
+	size_t places_gone; /* taken back */
 };
 
 struct run {
@@ -49,12 +50,16 @@ struct run {
 	struct tally durable; /* of it; the same after each commit */
 	size_t others;
 	json_t *faults;
+	struct kaggle_map *places; /* of all tables, taken at the end */
+	bool has_table;
+	bool spoiled; /* a table has a fault */
 };
 
 static void finish_run(struct run *run)
 {
 	docs_import_end(run->import);
 	json_decref(run->faults);
+	kaggle_map_destroy(run->places);
 }
 
 /* ---- transactions ---- */
@@ -103,6 +108,43 @@ static bool add_document(struct run *run, const struct hubdoc *doc, const char *
 
 /* ---- tables ---- */
 
+/* What all tables of a tree tell is taken, in place of what was imported before. Of a part of them nobody
+ * knows what it leaves out: where one has a fault, all stays as it was. */
+static bool add_table_fault(struct run *run, const char *path, const char *detail)
+{
+	run->spoiled = true;
+	return add_fault(run, path, 0, detail);
+}
+
+static bool gather(void *context, const struct name *old, const struct name *place, struct err *err)
+{
+	struct run *run = context;
+
+	(void)err;
+	kaggle_map_add(run->places, old, place);
+	return true;
+}
+
+static bool add_table(struct run *run, const struct doctree_page *page, struct err *err)
+{
+	AUTO_KAGGLE_MAP struct kaggle_map *map = NULL;
+	size_t count = kaggle_map_count(run->places);
+	struct err why;
+
+	run->has_table = true;
+	if (page->fault)
+		return add_table_fault(run, page->path, page->fault);
+	if (!kaggle_map_parse(page->markdown, &map, &why))
+		return add_table_fault(run, page->path, why.text);
+	if (count + kaggle_map_count(map) <= PLACES_MAX)
+		return kaggle_map_each(map, gather, run, err);
+	(void)err_set(&why, ERR_TOO_LARGE,
+		"with its %zu names there would be more than %d with a place at Kaggle: leave out what "
+		"nobody asks for",
+		kaggle_map_count(map), PLACES_MAX);
+	return add_table_fault(run, page->path, why.text);
+}
+
 static bool add_place(void *context, const struct name *old, const struct name *place, struct err *err)
 {
 	struct run *run = context;
@@ -114,44 +156,47 @@ static bool add_place(void *context, const struct name *old, const struct name *
 	return ++run->pending < DOCUMENTS_AT_ONCE || commit(run, err);
 }
 
-struct news {
-	struct docs_import *import;
-	size_t count;
+static bool drop_place(void *context, const struct name *old, const struct name *place, struct err *err)
+{
+	struct run *run = context;
+
+	(void)place;
+	if (!begin(run, err) || !docs_import_drop_place(run->import, old, err))
+		return false;
+	run->taken.places_gone++;
+	return ++run->pending < DOCUMENTS_AT_ONCE || commit(run, err);
+}
+
+struct stale {
+	const struct kaggle_map *wanted;
+	struct kaggle_map *found;
 };
 
-static bool count_new(void *context, const struct name *old, const struct name *place, struct err *err)
+static bool note_stale(void *context, const struct name *old, const struct name *place, struct err *err)
 {
-	struct news *news = context;
-	enum docs_outcome outcome;
+	struct stale *stale = context;
 
-	if (!docs_import_look_for_place(news->import, old, place, &outcome, err))
-		return false;
-	news->count += outcome == DOCS_NEW;
+	(void)err;
+	if (!kaggle_map_has(stale->wanted, old))
+		kaggle_map_add(stale->found, old, place);
 	return true;
 }
 
-/* Before the first of them is taken: they are committed by and by. */
-static bool check_room(struct run *run, const struct kaggle_map *map, struct err *err)
+static bool take_places(struct run *run, struct err *err)
 {
-	struct news news = {0};
-
-	if (!begin(run, err))
-		return false;
-	news.import = run->import;
-	return kaggle_map_each(map, count_new, &news, err) &&
-	       docs_import_check_places(run->import, news.count, err);
-}
-
-static bool add_table(struct run *run, const struct doctree_page *page, struct err *err)
-{
-	AUTO_KAGGLE_MAP struct kaggle_map *map = NULL;
+	AUTO_KAGGLE_MAP struct kaggle_map *gone = kaggle_map_create();
+	struct stale stale = {run->places, gone};
 	struct err why;
 
-	if (!kaggle_map_parse(page->markdown, &map, &why))
-		return add_fault(run, page->path, 0, why.text);
-	if (check_room(run, map, err))
-		return kaggle_map_each(map, add_place, run, err);
-	return err->code == ERR_TOO_LARGE && add_fault(run, page->path, 0, err->text);
+	if (!run->has_table || run->spoiled)
+		return true;
+	if (!kaggle_map_seal(run->places, &why)) {
+		(void)err_prefix(&why, "of all such tables together: ");
+		return add_table_fault(run, DOCTREE_TABLE, why.text);
+	}
+	return catalog_each_place(run->catalog, note_stale, &stale, err) &&
+	       kaggle_map_each(gone, drop_place, run, err) &&
+	       kaggle_map_each(run->places, add_place, run, err) && commit(run, err);
 }
 
 /* ---- pages ---- */
@@ -174,10 +219,10 @@ static bool take_page(void *context, const struct doctree_page *page, struct err
 	bool is_one;
 	size_t line;
 
-	if (page->fault)
-		return add_fault(run, page->path, 0, page->fault);
 	if (page->is_table)
 		return add_table(run, page, err);
+	if (page->fault)
+		return add_fault(run, page->path, 0, page->fault);
 	if (!hubdoc_read(page->markdown, &doc, &is_one, &line, &why))
 		return add_fault(run, page->path, line, why.text);
 	if (!is_one)
@@ -191,18 +236,20 @@ static bool import_tree(struct run *run, struct err *err)
 {
 	size_t others = 0;
 
-	if (!doctree_read(run->tree, take_page, run, &others, err))
+	if (!doctree_read(run->tree, KAGGLE_MAP_BYTES_MAX, take_page, run, &others, err))
 		return false;
 	run->others += others;
-	return begin(run, err) && docs_import_link(run->import, err) && commit(run, err);
+	return begin(run, err) && docs_import_link(run->import, err) && commit(run, err) &&
+	       take_places(run, err);
 }
 
 /* A daemon has the places in memory. One that does not hear has them when it starts again. */
 static bool tell_daemon(const struct run *run, const char *data_dir, struct err *err)
 {
-	bool is_new = run->taken.places[DOCS_NEW] + run->taken.places[DOCS_CHANGED] > 0;
+	const struct tally *taken = &run->taken;
+	bool is_other = taken->places[DOCS_NEW] + taken->places[DOCS_CHANGED] + taken->places_gone > 0;
 
-	return !is_new || run->options->dry_run || invalidation_send(data_dir, INVALIDATION_PLACES, err);
+	return !is_other || run->options->dry_run || invalidation_send(data_dir, INVALIDATION_PLACES, err);
 }
 
 /* ---- the report ---- */
@@ -223,6 +270,7 @@ static json_t *places_json(const struct run *run)
 	for (size_t i = 0; i < DOCS_LEFT; i++)
 		(void)json_object_set_new(
 			places, outcome_keys[i], json_integer((json_int_t)run->taken.places[i]));
+	(void)json_object_set_new(places, "gone", json_integer((json_int_t)run->taken.places_gone));
 	return places;
 }
 
@@ -275,11 +323,12 @@ static void print_counts(const struct run *run)
 			run->options->dry_run ? "would be " : "", run->taken.outcomes[DOCS_NEW],
 			run->taken.outcomes[DOCS_CHANGED], run->taken.outcomes[DOCS_SAME],
 			run->taken.outcomes[DOCS_LEFT]);
-	if (sum(run->taken.places, DOCS_OUTCOME_COUNT) > 0)
+	if (sum(run->taken.places, DOCS_OUTCOME_COUNT) + run->taken.places_gone > 0)
 		(void)printf("%zu old names with their places at Kaggle: %zu new, %zu changed, %zu "
-			     "unchanged\n",
+			     "unchanged, %zu taken back\n",
 			sum(run->taken.places, DOCS_OUTCOME_COUNT), run->taken.places[DOCS_NEW],
-			run->taken.places[DOCS_CHANGED], run->taken.places[DOCS_SAME]);
+			run->taken.places[DOCS_CHANGED], run->taken.places[DOCS_SAME],
+			run->taken.places_gone);
 	if (json_array_size(run->faults) > 0)
 		(void)printf("%zu with faults, left out\n", json_array_size(run->faults));
 }
@@ -331,7 +380,8 @@ static int run(void *values, int count, char **words)
 		.tree = words[0],
 		.catalog = catalog,
 		.now_s = clock_now_s(),
-		.faults = json_array()};
+		.faults = json_array(),
+		.places = kaggle_map_create()};
 	return import_tree(&run, &err) && tell_daemon(&run, config->storage.data_dir, &err)
 		       ? report(&run)
 		       : break_off(&run, config->storage.data_dir, &err);
@@ -355,8 +405,8 @@ const struct command command_import_docs = {
 		"for: "
 		"publisher/lite-model/name. A kaggle_map.tsv in it tells where Kaggle has what once had "
 		"another "
-		"name, in the form of hub.kaggle_map. What a publisher has documented stays. Safe while a "
-		"daemon runs; "
+		"name, in the form of hub.kaggle_map, in place of all that was imported so before; where one "
+		"has a fault, that stays. What a publisher has documented stays. Safe while a daemon runs; "
 		"to do it again changes nothing. Fails, with each file and line, where documents have "
 		"faults; "
 		"the others are taken all the same.",

@@ -9,8 +9,6 @@
 #include "common/mem.h"
 #include "server/module/framework.h"
 
-enum { FILE_BYTES_MAX = 4 << 20 };
-
 struct entry {
 	char *handle; /* the old one */
 	int64_t version;
@@ -45,10 +43,20 @@ static int compare(const void *a, const void *b)
 	return order ? order : (left->version > right->version) - (left->version < right->version);
 }
 
-void kaggle_map_seal(struct kaggle_map *map)
+bool kaggle_map_seal(struct kaggle_map *map, struct err *err)
 {
 	if (map->count > 0)
 		qsort(map->entries, map->count, sizeof *map->entries, compare);
+	for (size_t i = 1; i < map->count; i++) {
+		if (compare(&map->entries[i - 1], &map->entries[i]) == 0)
+			return err_set(err, ERR_BAD_REQUEST, "%.200s is in it twice", map->entries[i].handle);
+	}
+	return true;
+}
+
+size_t kaggle_map_count(const struct kaggle_map *map)
+{
+	return map->count;
 }
 
 static bool read_name(const char *text, struct name *out, struct err *err)
@@ -96,24 +104,12 @@ static bool add_lines(struct kaggle_map *map, char *text, struct err *err)
 	return true;
 }
 
-static bool has_no_twins(const struct kaggle_map *map, struct err *err)
-{
-	for (size_t i = 1; i < map->count; i++) {
-		if (compare(&map->entries[i - 1], &map->entries[i]) == 0)
-			return err_set(err, ERR_BAD_REQUEST, "%.200s is in it twice", map->entries[i].handle);
-	}
-	return true;
-}
-
 bool kaggle_map_parse(const char *text, struct kaggle_map **out, struct err *err)
 {
 	AUTO_KAGGLE_MAP struct kaggle_map *map = kaggle_map_create();
 	AUTO_FREE char *copy = mem_dup(text);
 
-	if (!add_lines(map, copy, err))
-		return false;
-	kaggle_map_seal(map);
-	if (!has_no_twins(map, err))
+	if (!add_lines(map, copy, err) || !kaggle_map_seal(map, err))
 		return false;
 	*out = TAKE(map);
 	return true;
@@ -123,7 +119,7 @@ bool kaggle_map_read(const char *path, struct kaggle_map **out, struct err *err)
 {
 	AUTO_BUFFER struct buffer text = {0};
 
-	if (!file_read_all(path, FILE_BYTES_MAX, &text, err))
+	if (!file_read_all(path, KAGGLE_MAP_BYTES_MAX, &text, err))
 		return false;
 	if (strlen(buffer_string(&text)) != text.length)
 		return err_set(err, ERR_BAD_REQUEST, "there is a NUL in it: it is no text");
@@ -172,6 +168,11 @@ static const struct entry *find(const struct kaggle_map *map, const char *handle
 
 	return map->count > 0 ? bsearch(&wanted, map->entries, map->count, sizeof *map->entries, compare)
 			      : NULL;
+}
+
+bool kaggle_map_has(const struct kaggle_map *map, const struct name *old)
+{
+	return find(map, old->handle, old->version) != NULL;
 }
 
 bool kaggle_map_find(const struct kaggle_map *map, const struct name *name, struct name *out)

@@ -454,8 +454,14 @@ def import_docs(larder, tree, *options, status=0):
     return json.loads(done.stdout)
 
 
+def place_of(larder, path):
+    """The address at Kaggle, or None: it is in no table."""
+    upstream, = larder.get(f"/api/v1/explain?url=/{path}{HUB}").json()["upstreams"]
+    return upstream["may_have"] and upstream["url"]
+
+
 def counts(report):
-    return [report["places"][key] for key in ("new", "changed", "unchanged")]
+    return [report["places"][key] for key in ("new", "changed", "unchanged", "gone")]
 
 
 def test_old_names_of_a_documentation_tree(kaggle, mirror, tree):
@@ -465,10 +471,10 @@ def test_old_names_of_a_documentation_tree(kaggle, mirror, tree):
     larder = mirror()
     for path in ("google/nnlm-en-dim50/2", "google/same/4", "google/same"):
         assert_problem(larder.get(f"/{path}{HUB}"), 404, "not-found")
-    assert counts(import_docs(larder, tree, "--dry-run")) == [2, 0, 0]
+    assert counts(import_docs(larder, tree, "--dry-run")) == [2, 0, 0, 0]
     assert_problem(larder.get(f"/google/same/4{HUB}"), 404, "not-found")
     report = import_docs(larder, tree)
-    assert counts(report) == [2, 0, 0] and report["documents"] == 1 and not report["faults"]
+    assert counts(report) == [2, 0, 0, 0] and report["documents"] == 1 and not report["faults"]
     for path in ("google/nnlm-en-dim50/2", "google/same/4"):
         assert larder.get(f"/{path}{HUB}").body == MODULE
     assert "2 old names with their places at Kaggle: 0 new, 0 changed, 2 unchanged" in larder.larder("import-docs", str(tree)).stdout
@@ -481,28 +487,58 @@ def test_a_place_that_changed(kaggle, mirror, tree):
     larder = mirror()
     import_docs(larder, tree)
     (tree / "assets/kaggle_map.tsv").write_text("google/same\tgoogle/other/tensorFlow2/default\n")
-    assert counts(import_docs(larder, tree)) == [0, 1, 0]
-    for path, place in (("google/same/7", "google/other/tensorFlow2/default/7"), ("google/nnlm-en-dim50/2", HANDLE + "/1")):
-        upstream, = larder.get(f"/api/v1/explain?url=/{path}{HUB}").json()["upstreams"]
-        assert upstream["url"] == f"{kaggle.url}/models/{place}/download"
+    assert counts(import_docs(larder, tree)) == [0, 1, 0, 1]
+    assert place_of(larder, "google/same/7") == f"{kaggle.url}/models/google/other/tensorFlow2/default/7/download"
+    assert not place_of(larder, "google/nnlm-en-dim50/2")
+
+
+def test_places_are_taken_back(kaggle, mirror, tree):
+    """By a table without them, at once; a tree that has no table says nothing of them."""
+    larder = mirror()
+    table = tree / "assets/kaggle_map.tsv"
+    table.write_text(MAP + "".join(f"g/n{i}\tg/n{i}/tensorFlow2/y\n" for i in range(450)))
+    assert counts(import_docs(larder, tree)) == [452, 0, 0, 0]
+    table.unlink()
+    assert counts(import_docs(larder, tree)) == [0, 0, 0, 0]
+    table.write_text("# nothing of it holds\n")
+    assert counts(import_docs(larder, tree, "--dry-run")) == [0, 0, 0, 452]
+    assert place_of(larder, "g/n7/1") and place_of(larder, "google/same/7")
+    assert "0 old names with their places at Kaggle: 0 new, 0 changed, 0 unchanged, 452 taken back" in larder.larder("import-docs", str(tree)).stdout
+    assert not place_of(larder, "g/n7/1") and not place_of(larder, "google/same/7")
+    larder.restart()
+    assert not place_of(larder, "google/same/7") and counts(import_docs(larder, tree)) == [0, 0, 0, 0]
+
+
+def test_tables_of_one_tree_count_together(kaggle, mirror, tree):
+    larder = mirror()
+    (tree / "kaggle_map.tsv").write_text("google/more\tgoogle/more/tensorFlow2/x\n")
+    assert counts(import_docs(larder, tree)) == [3, 0, 0, 0]
+    (tree / "kaggle_map.tsv").write_text("google/same\tgoogle/more/tensorFlow2/x\n")
+    report = import_docs(larder, tree, status=1)
+    assert [fault["detail"] for fault in report["faults"]] == ["of all such tables together: google/same is in it twice"]
+    assert counts(report) == [0, 0, 0, 0] and place_of(larder, "google/more/1")
 
 
 def test_a_file_of_ones_own_comes_first(kaggle, mapped, tree):
     (tree / "assets/kaggle_map.tsv").write_text("google/same\tgoogle/other/tensorFlow2/x\ngoogle/same/4\tgoogle/other/tensorFlow2/x\n"
                                                 "google/more\tgoogle/more/tensorFlow2/x\n")
-    assert counts(import_docs(mapped, tree)) == [3, 0, 0]
+    assert counts(import_docs(mapped, tree)) == [3, 0, 0, 0]
     for path, place in (("google/same/4", "google/same/tensorFlow2/default/4"), ("google/more/1", "google/more/tensorFlow2/x/1")):
         upstream, = mapped.get(f"/api/v1/explain?url=/{path}{HUB}").json()["upstreams"]
         assert upstream["url"] == f"{kaggle.url}/models/{place}/download"
 
 
 @pytest.mark.parametrize("text, why", [(b"google/x google/x/tfLite/y\n", "line 1: there is no tab"), (b"\xff\n", "is not UTF-8 text"),
-                                       (b"google/x\tgoogle/x/tfLite/y\n" * 2, "google/x is in it twice"), (b" " * (1 << 20) + b"\n", "1 MiB")],
+                                       (b"google/x\tgoogle/x/tfLite/y\n" * 2, "google/x is in it twice"), (b" " * (4 << 20) + b"\n", "4 MiB")],
                          ids=["no tab", "no text", "twice", "long"])
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "tar"])
 def test_a_table_with_faults_is_left_out(kaggle, mirror, tree, text, why, packed):
-    """And all the others are taken."""
+    """Documents are taken, and of the old names all stays as it was."""
     larder = mirror()
+    before = tree / "assets/kaggle_map.tsv"
+    import_docs(larder, tree)
+    before.write_text("google/same\tgoogle/other/tensorFlow2/default\n")
+    (tree / "assets/docs/google/google.md").write_text("# Publisher google\nOther\n\n[![Icon URL]](https://google.test/i.png)\n\n## Who\nWe.\n")
     (tree / "kaggle_map.tsv").write_bytes(text)
     source = tree
     if packed:
@@ -512,13 +548,15 @@ def test_a_table_with_faults_is_left_out(kaggle, mirror, tree, text, why, packed
     report = import_docs(larder, source, status=1)
     fault, = report["faults"]
     assert fault["path"].endswith("kaggle_map.tsv") and why in fault["detail"]
-    assert counts(report) == [2, 0, 0] and report["documents"] == 1
+    assert counts(report) == [0, 0, 0, 0] and report["changed"] == 1
+    for path, place in (("google/same/4", "google/same/tensorFlow2/default/4"), ("google/nnlm-en-dim50/2", HANDLE + "/1")):
+        assert place_of(larder, path) == f"{kaggle.url}/models/{place}/download"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
 def test_a_table_with_too_many_names_leaves_nothing_behind(mirror, tree, running):
-    """Whole tables count, in the order of their paths, and the next tree is taken as ever."""
+    """And what was imported before does not count: it goes with the next tree."""
     larder = mirror()
     for number in range(5):
         (tree / f"assets/{number}").mkdir()
@@ -528,18 +566,20 @@ def test_a_table_with_too_many_names_leaves_nothing_behind(mirror, tree, running
         larder.stop()
     report = import_docs(larder, tree, status=1)
     fault, = report["faults"]
-    assert fault["path"].endswith("kaggle_map.tsv") and "24000 new names" in fault["detail"] and "100000" in fault["detail"], fault
-    assert counts(report) == [96002, 0, 0] and report["documents"] == 1
+    assert fault["path"].endswith("kaggle_map.tsv") and "24000 names" in fault["detail"] and "100000" in fault["detail"], fault
+    assert counts(report) == [0, 0, 0, 0] and report["documents"] == 1
     if running:
-        assert larder.get(f"/api/v1/explain?url=/google/same/7{HUB}").json()["upstreams"][0]["may_have"]
+        assert not place_of(larder, "google/same/7")
     (tree / "assets/4/kaggle_map.tsv").write_text("g/more\tg/more/tfLite/y\n")
-    assert counts(import_docs(larder, tree)) == [1, 0, 96002]
+    assert counts(import_docs(larder, tree)) == [96003, 0, 0, 0]
+    (tree / "assets/0/kaggle_map.tsv").write_text("".join(f"g/other{i}\tg/other{i}/tfLite/y\n" for i in range(24000)))
+    assert counts(import_docs(larder, tree)) == [24000, 0, 72003, 24000]
 
 
-def test_what_was_committed_before_a_failure_is_told_of(kaggle, mirror, tree):
-    """To whoever reads the report, and to the daemon."""
+def test_a_tree_that_breaks_off_takes_no_place_back(kaggle, mirror, tree):
     larder = mirror()
-    (tree / "assets/kaggle_map.tsv").write_text(MAP + "".join(f"g/n{i}\tg/n{i}/tensorFlow2/y\n" for i in range(250)))
+    import_docs(larder, tree)
+    (tree / "assets/kaggle_map.tsv").write_text("".join(f"g/n{i}\tg/n{i}/tensorFlow2/y\n" for i in range(250)))
     source = tree.with_suffix(".tar.gz")
     with tarfile.open(source, "w:gz") as tar:
         tar.add(tree / "assets/kaggle_map.tsv", "assets/kaggle_map.tsv")
@@ -547,9 +587,8 @@ def test_what_was_committed_before_a_failure_is_told_of(kaggle, mirror, tree):
     source.write_bytes(gzip.compress(table + bytes(-len(table) % 512) + b"x" * 1024))
     done = larder.larder("import-docs", str(source), "--json", check=False)
     assert done.returncode == 1 and "larder: " in done.stderr, done
-    assert counts(json.loads(done.stdout)) == [200, 0, 0]
-    upstream, = larder.get(f"/api/v1/explain?url=/g/n0/1{HUB}").json()["upstreams"]
-    assert upstream["url"] == f"{kaggle.url}/models/g/n0/tensorFlow2/y/1/download"
+    assert counts(json.loads(done.stdout)) == [0, 0, 0, 0]
+    assert place_of(larder, "google/same/7") and not place_of(larder, "g/n0/1")
 
 
 @pytest.mark.parametrize("text, why", [

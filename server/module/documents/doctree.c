@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,8 +23,10 @@ static const struct archive_limits limits = {.max_unpacked_bytes = (int64_t)4 <<
 struct walk {
 	bool (*take)(void *context, const struct doctree_page *page, struct err *err);
 	void *context;
+	size_t table_max; /* bytes */
 	size_t files;
 	size_t others;
+	char fault[40];
 };
 
 static void own_fts(FTS **fts)
@@ -66,10 +69,22 @@ static bool give_page(struct walk *walk, const char *path, const struct buffer *
 	return walk->take(walk->context, &(struct doctree_page){path, is_table(path), markdown, NULL}, err);
 }
 
+static size_t limit_of(const struct walk *walk, const char *path)
+{
+	return is_table(path) ? walk->table_max : DOCTREE_PAGE_MAX;
+}
+
+static const char *too_long(struct walk *walk, const char *path)
+{
+	(void)snprintf(walk->fault, sizeof walk->fault, "has more than %zu MiB", limit_of(walk, path) >> 20);
+	return walk->fault;
+}
+
 /* ---- a folder ---- */
 
 /* The name was looked at before: what it names now must be a file still, and nothing that one waits for. */
-static bool read_file(const char *path, struct buffer *out, const char **fault, struct err *err)
+static bool read_file(
+	struct walk *walk, const char *path, struct buffer *out, const char **fault, struct err *err)
 {
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char block[16384];
@@ -79,12 +94,12 @@ static bool read_file(const char *path, struct buffer *out, const char **fault, 
 	*fault = "cannot be opened as a file";
 	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
 		return true;
-	*fault = "has more than 1 MiB";
+	*fault = too_long(walk, path);
 	do {
 		if (!file_read_at(fd, block, sizeof block, (int64_t)out->length, &length, err))
 			return false;
 		buffer_add(out, block, length);
-		if (out->length > DOCTREE_PAGE_MAX)
+		if (out->length > limit_of(walk, path))
 			return true;
 	} while (length == sizeof block);
 	*fault = NULL;
@@ -96,7 +111,7 @@ static bool take_file(struct walk *walk, const char *path, const char *shown, st
 	AUTO_BUFFER struct buffer bytes = {0};
 	const char *fault;
 
-	if (!read_file(path, &bytes, &fault, err))
+	if (!read_file(walk, path, &bytes, &fault, err))
 		return false;
 	return fault ? refuse_page(walk, shown, fault, err) : give_page(walk, shown, &bytes, err);
 }
@@ -179,8 +194,8 @@ static bool take_member(
 	}
 	if (member->kind != MEMBER_FILE)
 		return refuse_page(walk, member->name, "is a link or no file", err);
-	if (member->size_bytes > DOCTREE_PAGE_MAX)
-		return refuse_page(walk, member->name, "has more than 1 MiB", err);
+	if (member->size_bytes > (int64_t)limit_of(walk, member->name))
+		return refuse_page(walk, member->name, too_long(walk, member->name), err);
 	return read_member(archive_content(archive), &bytes, err) &&
 	       give_page(walk, member->name, &bytes, err);
 }
@@ -204,11 +219,11 @@ static bool walk_archive(struct walk *walk, int fd, struct err *err)
 
 /* ---- either ---- */
 
-bool doctree_read(const char *path,
+bool doctree_read(const char *path, size_t table_max,
 	bool (*take)(void *context, const struct doctree_page *page, struct err *err), void *context,
 	size_t *others, struct err *err)
 {
-	struct walk walk = {.take = take, .context = context};
+	struct walk walk = {.take = take, .context = context, .table_max = table_max};
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat status;
 	bool done;

@@ -22,10 +22,10 @@ struct doctree_page {
 /* What such a table is called, in whichever folder. */
 #define DOCTREE_TABLE "kaggle_map.tsv"
 
-/* Calls take for every file that ends in .md or is such a table, by path in a folder, in its own order in an
- * archive, until it fails; counts what else there is in *others. ERR_INVALID_MODULE where the archive is
- * broken, ERR_TOO_LARGE where there is too much. */
-bool doctree_read(const char *path,
+/* Calls take for every file that ends in .md or is such a table, which may have table_max bytes, by path in a
+ * folder, in its own order in an archive, until it fails; counts what else there is in *others.
+ * ERR_INVALID_MODULE where the archive is broken, ERR_TOO_LARGE where there is too much. */
+bool doctree_read(const char *path, size_t table_max,
 	bool (*take)(void *context, const struct doctree_page *page, struct err *err), void *context,
 	size_t *others, struct err *err);
 

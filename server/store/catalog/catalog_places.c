@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/catalog/catalog_places.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { FIND, SET, COUNT, FORGET_ABSENT, LIST };
+enum statement { FIND, SET, DROP, FORGET_ABSENT, LIST };
 
 static const char *const sql[] = {
 	[FIND] = "SELECT place = ?3 AND place_version = ?4 FROM kaggle_places WHERE handle = ?1 AND version "
@@ -14,7 +13,7 @@ static const char *const sql[] = {
 	[SET] = "INSERT INTO kaggle_places (handle, version, place, place_version) VALUES (?1, ?2, ?3, ?4)"
 		" ON CONFLICT (handle, version) DO UPDATE"
 		" SET place = excluded.place, place_version = excluded.place_version",
-	[COUNT] = "SELECT count(*) FROM kaggle_places",
+	[DROP] = "DELETE FROM kaggle_places WHERE handle = ?1 AND version = ?2",
 	[FORGET_ABSENT] = "DELETE FROM absences WHERE handle = ?1 AND (?2 = 0 OR version = ?2)",
 	[LIST] = "SELECT handle, version, place, place_version FROM kaggle_places",
 };
@@ -25,29 +24,6 @@ static bool look(struct txn *txn, const struct value *values, enum docs_outcome 
 
 	*out = !rows_next(rows) ? DOCS_NEW : rows_int(rows, 0) ? DOCS_SAME : DOCS_CHANGED;
 	return rows_done(rows, err);
-}
-
-bool docs_import_look_for_place(struct docs_import *import, const struct name *old, const struct name *place,
-	enum docs_outcome *out, struct err *err)
-{
-	const struct value values[] = {
-		v_text(old->handle), v_int(old->version), v_text(place->handle), v_int(place->version)};
-
-	return look(docs_import_txn(import), values, out, err);
-}
-
-bool docs_import_check_places(struct docs_import *import, size_t more, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(docs_import_txn(import), sql[COUNT], NULL, 0);
-	int64_t count = rows_next(rows) ? rows_int(rows, 0) : 0;
-
-	if (!rows_done(rows, err))
-		return false;
-	return more == 0 || count + (int64_t)more <= PLACES_MAX ||
-	       err_set(err, ERR_TOO_LARGE,
-		       "with its %zu new names there would be more than %d with a place at Kaggle (%" PRId64
-		       " are known): none of it was taken, leave out what nobody asks for",
-		       more, PLACES_MAX, count);
 }
 
 bool docs_import_place(struct docs_import *import, const struct name *old, const struct name *place,
@@ -62,6 +38,12 @@ bool docs_import_place(struct docs_import *import, const struct name *old, const
 	return *out == DOCS_SAME || (txn_run(txn, sql[SET], values, 4, err) &&
 					    txn_run(txn, sql[FORGET_ABSENT],
 						    VALUES(v_text(old->handle), v_int(old->version)), err));
+}
+
+bool docs_import_drop_place(struct docs_import *import, const struct name *old, struct err *err)
+{
+	return txn_run(
+		docs_import_txn(import), sql[DROP], VALUES(v_text(old->handle), v_int(old->version)), err);
 }
 
 static bool read_name(struct rows *rows, int column, struct name *out)

@@ -6,7 +6,7 @@
 
 #include "server/store/catalog/catalog_docs.h"
 
-/* All of them are in a daemon's memory. */
+/* All of them are in a daemon's memory: no tree may bring more. */
 enum { PLACES_MAX = 100000 };
 
 /* Takes one name and its place, in place of what was told of that name before, and forgets that the name was
@@ -14,12 +14,8 @@ enum { PLACES_MAX = 100000 };
 bool docs_import_place(struct docs_import *import, const struct name *old, const struct name *place,
 	enum docs_outcome *out, struct err *err);
 
-/* What taking one would come to. */
-bool docs_import_look_for_place(struct docs_import *import, const struct name *old, const struct name *place,
-	enum docs_outcome *out, struct err *err);
-
-/* Before so many new ones are taken. ERR_TOO_LARGE: there would be more than PLACES_MAX. */
-bool docs_import_check_places(struct docs_import *import, size_t more, struct err *err);
+/* Takes one back. */
+bool docs_import_drop_place(struct docs_import *import, const struct name *old, struct err *err);
 
 /* Hands out all of them until take fails. */
 bool catalog_each_place(struct catalog *catalog,
