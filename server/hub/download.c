@@ -179,12 +179,13 @@ static void get_artifact(struct services *services, const struct request *reques
 	follower_reply(reply, &plan, TAKE(holding.spool));
 }
 
-static void tell_size(const struct name *name, int64_t size_bytes, struct reply *reply)
+static void tell_size(
+	const struct name *name, int64_t size_bytes, const char *cache_status, struct reply *reply)
 {
 	reply_empty(reply, 200);
 	reply->head_length = size_bytes;
 	reply_header(reply, "Content-Type", formats[name->format].media_type);
-	reply_header(reply, "Cache-Status", "larder; fwd=miss");
+	reply_header(reply, "Cache-Status", cache_status);
 	add_stream_headers(name, reply);
 }
 
@@ -195,9 +196,28 @@ static void tell(const struct inquiry *inquiry, const struct request *request, s
 
 	(void)request;
 	if (question_result(inquiry->question, &size_bytes, &err))
-		tell_size(&inquiry->name, size_bytes, reply);
+		tell_size(&inquiry->name, size_bytes, cache_status_miss, reply);
 	else
 		fail(reply, &err);
+}
+
+/* The first bytes are there. Upstream may have told the length since, but nobody holds it against them yet.
+ */
+static void tell_of_stream(const struct follower_plan *plan, struct reply *reply)
+{
+	tell_size(&plan->name, -1, plan->cache_status, reply);
+}
+
+static void follow_for_head(
+	const struct services *services, const struct name *name, struct spool *spool, struct reply *reply)
+{
+	const struct follower_plan plan = {.services = services,
+		.name = *name,
+		.cache_status = cache_status_collapsed,
+		.serve = serve_kept,
+		.tell = tell_of_stream};
+
+	follower_reply(reply, &plan, spool);
 }
 
 static void head_artifact(struct services *services, const struct request *request, const struct name *name,
@@ -208,17 +228,21 @@ static void head_artifact(struct services *services, const struct request *reque
 	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
 	const struct asker asker = {
 		client, request_header(request, "CDN-Loop"), is_follower(services, request)};
+	struct glance glance;
 	struct err err;
 	bool found;
 
-	if (!registry_look(services->registry, name, &asker, &holding, &found, &inquiry.question, &err))
-		fail(reply, &err);
-	else if (found)
-		serve_holding(services, request, &holding, cache_status_hit, reply);
-	else if (inquiry.question)
-		inquiry_reply(reply, &inquiry);
-	else
-		tell_size(name, holding.artifact.size_bytes, reply);
+	if (!registry_look(services->registry, name, &asker, &holding, &found, &glance, &err))
+		return fail(reply, &err);
+	if (found)
+		return serve_holding(services, request, &holding, cache_status_hit, reply);
+	if (glance.spool)
+		return follow_for_head(services, name, glance.spool, reply);
+	inquiry.question = glance.question;
+	if (inquiry.question)
+		return inquiry_reply(reply, &inquiry);
+	tell_size(name, glance.size_bytes, glance.is_collapsed ? cache_status_collapsed : cache_status_miss,
+		reply);
 }
 
 /* tensorflow_hub wants a 303 whose body is the place of an unpacked copy (PROTOCOL: 1.1). */

@@ -108,6 +108,9 @@ static void resume(void *object, const struct request *request, struct reply *re
 	} else if (!may_stream(follower, &seen)) {
 		refuse(&follower->plan, request, &seen.err, reply);
 		destroy(follower);
+	} else if (follower->plan.tell) {
+		follower->plan.tell(&follower->plan, reply);
+		destroy(follower);
 	} else {
 		begin_stream(follower, reply);
 	}

@@ -28,6 +28,8 @@ struct follower_plan {
 	void (*serve)(const struct follower_plan *plan, const struct request *request, struct reply *reply);
 	/* Is told that an answer begins to be streamed, and adds its headers. Never with whole. */
 	void (*begin)(const struct follower_plan *plan, struct reply *reply);
+	/* Answers in place of a stream, with none of its bytes: for HEAD. NULL: it is streamed. */
+	void (*tell)(const struct follower_plan *plan, struct reply *reply);
 	/* Answers with what the fill failed with. NULL: as problems are. */
 	void (*fail)(const struct follower_plan *plan, const struct request *request, const struct err *err,
 		struct reply *reply);

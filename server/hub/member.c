@@ -299,11 +299,12 @@ static void get_member(struct follower_plan *plan, const struct request *request
 
 /* What upstream tells of an archive says nothing about the size of its files, nor whether this one is there.
  */
-static void tell_type(const struct name *name, const char *member, struct reply *reply)
+static void tell_type(
+	const struct name *name, const char *member, const char *cache_status, struct reply *reply)
 {
 	reply_empty(reply, 200);
 	reply_header(reply, "Content-Type", media_type_of(name, member));
-	reply_header(reply, "Cache-Status", "larder; fwd=miss");
+	reply_header(reply, "Cache-Status", cache_status);
 	reply_header(reply, "Accept-Ranges", "bytes");
 }
 
@@ -313,30 +314,33 @@ static void tell(const struct inquiry *inquiry, const struct request *request, s
 	struct err err;
 
 	if (question_result(inquiry->question, &unused, &err))
-		return tell_type(&inquiry->name, inquiry->member, reply);
+		return tell_type(&inquiry->name, inquiry->member, cache_status_miss, reply);
 	problem_reply(reply, &err);
 	drop_words(&inquiry->name, inquiry->member, request, reply);
 }
 
-static void head_member(const struct follower_plan *plan, const struct request *request, struct reply *reply)
+static void head_member(struct follower_plan *plan, const struct request *request, struct reply *reply)
 {
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct inquiry inquiry = {
 		.services = plan->services, .name = plan->name, .member = plan->member, .tell = tell};
 	AUTO_FREE char *client = client_key(plan->services->config->server.trusted_proxies, request);
 	const struct asker asker = {client, request_header(request, "CDN-Loop")};
+	struct glance glance;
 	struct err err;
 	bool found;
 
-	if (!registry_look(
-		    plan->services->registry, &plan->name, &asker, &holding, &found, &inquiry.question, &err))
-		fail(plan, request, &err, reply);
-	else if (found)
-		serve_holding(plan, request, &holding, false, reply);
-	else if (inquiry.question)
-		inquiry_reply(reply, &inquiry);
-	else
-		tell_type(&plan->name, plan->member, reply);
+	if (!registry_look(plan->services->registry, &plan->name, &asker, &holding, &found, &glance, &err))
+		return fail(plan, request, &err, reply);
+	if (found)
+		return serve_holding(plan, request, &holding, false, reply);
+	plan->cache_status = glance.is_collapsed ? cache_status_collapsed : cache_status_miss;
+	if (glance.spool)
+		return follower_reply(reply, plan, glance.spool);
+	inquiry.question = glance.question;
+	if (inquiry.question)
+		return inquiry_reply(reply, &inquiry);
+	tell_type(&plan->name, plan->member, plan->cache_status, reply);
 }
 
 void hub_member(void *context, struct request *request, const struct hub_url *hub_url, struct reply *reply)

@@ -12,6 +12,7 @@
 const char cache_status_hit[] = "larder; hit";
 const char cache_status_stored[] = "larder; fwd=miss; stored";
 const char cache_status_collapsed[] = "larder; fwd=miss; collapsed";
+const char cache_status_miss[] = "larder; fwd=miss";
 
 static void fill_selected(
 	struct reply *reply, const struct selection *selection, const struct representation *representation)

@@ -17,6 +17,7 @@
 extern const char cache_status_hit[];
 extern const char cache_status_stored[];
 extern const char cache_status_collapsed[];
+extern const char cache_status_miss[]; /* nothing is fetched: HEAD */
 
 struct representation {
 	int *fd; /* the bytes from the first on; taken where they are sent */

@@ -261,7 +261,7 @@ static enum verdict of_outcome(struct running *running, enum transfer_outcome ou
 		/* By the receiver: it knows why. */
 		if (!atomic_load(&fetch->progress->stop))
 			return VERDICT_TAKE;
-		(void)err_set(&running->err, ERR_BUSY, "the fill was stopped");
+		(void)fill_progress_refuse_stopped(fetch->progress, &running->err);
 		return VERDICT_FATAL;
 	default:
 		(void)err_set(&running->err, ERR_UPSTREAM_FAILED, "%s", why->text);

@@ -54,8 +54,7 @@ static bool is_stopped(const struct fill *fill)
 
 static bool refuse_stopped(const struct fill *fill, struct err *err)
 {
-	return err_set(err, ERR_BUSY, "the fill was %s",
-		atomic_load(&fill->progress->cancelled) ? "cancelled" : "stopped");
+	return fill_progress_refuse_stopped(fill->progress, err);
 }
 
 /* ---- one request ---- */

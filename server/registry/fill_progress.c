@@ -55,6 +55,14 @@ void fill_progress_total(struct fill_progress *progress, int64_t total_bytes)
 	progress->figures.total_bytes = total_bytes;
 }
 
+void fill_progress_told(struct fill_progress *progress, int64_t total_bytes)
+{
+	LOCKED(&progress->mutex);
+
+	progress->figures.total_bytes = total_bytes;
+	progress->figures.is_told = true;
+}
+
 void fill_progress_bytes(struct fill_progress *progress, int64_t bytes, int64_t now_ms)
 {
 	size_t newest;
@@ -90,6 +98,12 @@ static int64_t rate_of(const struct fill_progress *progress, int64_t now_ms)
 	if (progress->mark_count == 0 || elapsed_ms <= 0)
 		return 0;
 	return (int64_t)((double)bytes * 1000 / (double)elapsed_ms);
+}
+
+bool fill_progress_refuse_stopped(const struct fill_progress *progress, struct err *err)
+{
+	return err_set(err, ERR_BUSY, "the fill was %s",
+		atomic_load(&progress->cancelled) ? "cancelled" : "stopped");
 }
 
 struct fill_figures fill_progress_read(struct fill_progress *progress, int64_t now_ms)

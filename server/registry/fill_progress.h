@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/err.h"
 #include "common/lock.h"
 
 enum fill_state { FILL_WAITING, FILL_TRANSFERRING, FILL_VERIFYING, FILL_KEPT, FILL_FAILED, FILL_STATE_COUNT };
@@ -22,6 +23,7 @@ struct fill_figures {
 	int64_t attempts;     /* transfers begun */
 	int64_t bytes;
 	int64_t total_bytes; /* -1: upstream does not tell */
+	bool is_told;        /* … or it does, of what it has at this moment */
 	int64_t rate;        /* bytes a second, over the last few seconds */
 	int64_t eta_s;       /* until the transfer ends; -1: nobody knows */
 };
@@ -49,9 +51,13 @@ void fill_progress_finish(struct fill_progress *progress);
 
 /* What the fill tells. Times are monotonic. The upstream's name must outlive the progress. */
 void fill_progress_attempt(struct fill_progress *progress, const char *upstream);
-void fill_progress_total(struct fill_progress *progress, int64_t total_bytes);
+void fill_progress_total(struct fill_progress *progress, int64_t total_bytes); /* by an earlier process */
+void fill_progress_told(struct fill_progress *progress, int64_t total_bytes);  /* by who has the object */
 void fill_progress_bytes(struct fill_progress *progress, int64_t bytes, int64_t now_ms);
 void fill_progress_state(struct fill_progress *progress, enum fill_state state);
+
+/* Fails with why it ends: somebody has set "stop". */
+bool fill_progress_refuse_stopped(const struct fill_progress *progress, struct err *err);
 
 struct fill_figures fill_progress_read(struct fill_progress *progress, int64_t now_ms);
 

@@ -198,7 +198,7 @@ bool intake_head(struct intake *intake, size_t upstream, const struct answer *an
 	if (intake->inspector)
 		inspector_want(intake->inspector, testimony_wanted(&intake->testimony));
 	intake->certain = !answer->until_close && answer->status != 202;
-	fill_progress_total(intake->progress, intake->object.length);
+	fill_progress_told(intake->progress, intake->object.length);
 	return true;
 }
 
@@ -364,7 +364,7 @@ void intake_vouch(struct intake *intake, size_t upstream, const struct object *o
 	open_checkpoint(intake);
 	if (intake->checkpoint)
 		checkpoint_advance(intake->checkpoint, intake->length);
-	fill_progress_total(intake->progress, intake->object.length);
+	fill_progress_told(intake->progress, intake->object.length);
 }
 
 bool intake_lose_source(struct intake *intake, size_t upstream)

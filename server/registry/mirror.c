@@ -176,11 +176,9 @@ static struct running_fill *find_over(struct mirror *mirror, int64_t *until_ms, 
 	LIST_EACH (struct running_fill, fill, link, &mirror->fills.list) {
 		int64_t patience_ms = fill->waits ? queue_patience_ms(queue, &fill->ticket) : INT64_MAX;
 
-		if (fill->waits && atomic_load(&fill->progress.stop)) {
-			(void)err_set(why, ERR_BUSY, "the fill was %s",
-				atomic_load(&fill->progress.cancelled) ? "cancelled" : "stopped");
+		if (fill->waits && atomic_load(&fill->progress.stop) &&
+			!fill_progress_refuse_stopped(&fill->progress, why))
 			return fill;
-		}
 		if (patience_ms <= clock_monotonic_ms() && !queue_refuse(queue, why))
 			return fill;
 		*until_ms = patience_ms < *until_ms ? patience_ms : *until_ms;
@@ -402,15 +400,56 @@ bool mirror_start(struct mirror *mirror, const struct snapshot *snapshot, const 
 	return true;
 }
 
-bool mirror_ask_size(struct mirror *mirror, const struct known *known, const struct asker *asker,
-	struct question **out, struct err *err)
+/* What a fill has been told, or its spool. One that waits for its turn keeps nobody who may ask upstream. */
+static void ask_fill(const struct mirror *mirror, const struct known *known, struct running_fill *fill,
+	const struct asker *asker, struct glance *out)
+{
+	struct fill_figures figures = fill_progress_read(&fill->progress, clock_monotonic_ms());
+	struct err ignored;
+
+	lock_expect(&mirror->mutex);
+	if (fill->waits && check_admission(mirror, known, asker->cdn_loop, &ignored))
+		return;
+	out->is_collapsed = true;
+	out->is_told = figures.is_told;
+	out->size_bytes = figures.total_bytes;
+	out->spool = figures.is_told ? NULL : spool_acquire(fill->spool);
+}
+
+/* Without asking anybody. */
+static bool glance(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
+	struct glance *out, struct err *err)
+{
+	LOCKED(&mirror->mutex);
+	const struct known *known = &snapshot->known;
+	const struct name *name = &known->artifact.name;
+	struct running_fill *running = running_fills_find(&mirror->fills, name);
+	enum prospect prospect = judge(mirror, known, running, asker, err);
+
+	if (prospect == PROSPECT_REFUSED) {
+		count_refusal(err);
+		return false;
+	}
+	if (known->artifact.recorded) {
+		out->is_told = true;
+		out->size_bytes = known->artifact.size_bytes;
+	} else if (prospect == PROSPECT_COLLAPSES)
+		ask_fill(mirror, known, running, asker, out);
+	else
+		out->is_stale = running_fills_count_over(&mirror->fills, name) != snapshot->fills_over;
+	return true;
+}
+
+bool mirror_glance(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
+	struct glance *out, struct err *err)
 {
 	int64_t none;
 
-	if (check_leading(NULL, asker, err) && check_admission(mirror, known, asker->cdn_loop, err))
-		return questions_ask(mirror->sizes, &known->artifact.name, asker, &none, out, err);
-	count_refusal(err);
-	return false;
+	*out = (struct glance){.size_bytes = -1};
+	return glance(mirror, snapshot, asker, out, err) &&
+	       (out->is_told || out->spool || out->is_stale ||
+		       questions_ask(mirror->sizes, &snapshot->known.artifact.name, asker, &none,
+			       &out->question, err));
 }
 
 /* ---- creating and ending ---- */

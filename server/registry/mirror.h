@@ -93,10 +93,20 @@ bool mirror_consider(struct mirror *mirror, const struct name *name, struct outl
 /* Until when an upstream (by its place in the settings) is left alone after failures; 0: it is not. */
 int64_t mirror_cooling_until_s(struct mirror *mirror, size_t upstream);
 
-/* Asks upstream for the size of an artifact, without fetching it: *out is answered with it (-1: it is not
- * told), or fails as fills do. The caller owns *out. Fails as admission_check does, and with ERR_BUSY where
- * too many are asked. */
-bool mirror_ask_size(struct mirror *mirror, const struct known *known, const struct asker *asker,
-	struct question **out, struct err *err);
+/* What is found out of an artifact that is not here without fetching it. One of: */
+struct glance {
+	bool is_told;        /* by the catalog, or by what a running fill was told */
+	int64_t size_bytes;  /* … its size; -1: upstream does not tell */
+	struct spool *spool; /* a fill runs that is told nothing yet: follow it; the caller's own reference */
+	struct question *question; /* what upstream is asked now, the caller's own: await it */
+	bool is_stale;             /* the snapshot is out of date: look again */
+
+	bool is_collapsed; /* with the first and the second: a fill runs */
+};
+
+/* Judges as mirror_join would, and starts no fill. A question is answered with the size, or fails as fills
+ * do. Fails as mirror_join does where nothing is started, and with ERR_BUSY where too many are asked. */
+bool mirror_glance(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
+	struct glance *out, struct err *err);
 
 #endif

@@ -168,16 +168,26 @@ bool registry_prefetch(struct registry *registry, const struct name *name, const
 	return false;
 }
 
-bool registry_look(struct registry *registry, const struct name *name, const struct asker *asker,
-	struct holding *out, bool *found, struct question **question, struct err *err)
+static bool find_or_glance(struct registry *registry, const struct name *name, const struct asker *asker,
+	struct holding *out, bool *found, struct glance *glance, struct err *err)
 {
 	struct snapshot snapshot;
 
-	*question = NULL;
-	if (!find(registry, name, &snapshot, out, found, err))
-		return false;
-	if (*found || out->artifact.recorded ||
-		mirror_ask_size(registry->mirror, &snapshot.known, asker, question, err))
+	for (int look = 0; look < LOOKS_MAX; look++) {
+		if (!find(registry, name, &snapshot, out, found, err))
+			return false;
+		if (!*found && !mirror_glance(registry->mirror, &snapshot, asker, glance, err))
+			return false;
+		if (*found || !glance->is_stale)
+			return true;
+	}
+	return refuse_unsteady(name, err);
+}
+
+bool registry_look(struct registry *registry, const struct name *name, const struct asker *asker,
+	struct holding *out, bool *found, struct glance *glance, struct err *err)
+{
+	if (find_or_glance(registry, name, asker, out, found, glance, err))
 		return true;
 	note_want(registry, name, asker, err);
 	return false;

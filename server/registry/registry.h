@@ -51,10 +51,10 @@ bool registry_prefetch(struct registry *registry, const struct name *name, const
 bool registry_find(struct registry *registry, const struct name *name, struct holding *out, bool *found,
 	struct err *err);
 
-/* The same; for what is neither here nor recorded, *question is what upstream is being asked of its size, the
- * caller's own: await it. NULL otherwise. Fails as mirror_ask_size does. */
+/* The same; of what is not here *glance tells what mirror_glance found out, but that it is never stale. Fails
+ * as that does. */
 bool registry_look(struct registry *registry, const struct name *name, const struct asker *asker,
-	struct holding *out, bool *found, struct question **question, struct err *err);
+	struct holding *out, bool *found, struct glance *glance, struct err *err);
 
 /* Which version a name without one means: of a published handle, and where no upstream can be asked, the
  * highest active one that is here or else listed; otherwise the one that upstream calls its latest. *out is

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Misses that upstream takes its time over: whoever asks for anything else is not held up, and each is asked for once."""
 import http.client
+import json
+import signal
 import subprocess
 import threading
 
@@ -106,6 +108,102 @@ def test_stopping_ends_heads(start, upstream):
     for thread in threads:
         thread.join()
     assert not [reply for reply in replies if isinstance(reply, Reply) and reply.status == 200]
+
+
+# ---- HEAD of a name whose fill is running ------------------------------------------------------------------------------------
+
+PATH, ARCHIVE, MEMBER = "/google/m/1", "/google/m/1.tar.gz", "/google/m/1/model.json?tfjs-format=file"
+LARGE, SMALL_JS = modules.module(1 << 20), modules.tfjs_module()
+
+
+def go_offline(mirror, upstream):
+    mirror.configure({"mirror": {"offline": "on"}}, [upstream.url])
+    mirror.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: mirror.get("/api/v1/stats").json()["offline"], mirror.tail)
+
+
+def collapsed(reply, length):
+    return (reply.status, reply.header("Cache-Status"), reply.headers.get("Content-Length")) == (200, "larder; fwd=miss; collapsed", length)
+
+
+def fills(mirror):
+    return mirror.get("/api/v1/fills").json()["fills"]
+
+
+def explained(mirror):
+    return mirror.get("/api/v1/explain?url=" + ARCHIVE).json()["answer"]
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_head_is_answered_by_the_fill(start, upstream, chunked, offline):
+    mirror = start({}, [upstream.url])
+    gate = threading.Event()
+    upstream.serve(PATH, Answer(LARGE, chunked=chunked, gate=gate, gate_after=1 << 19))
+    threads, replies = get_all(mirror, [ARCHIVE])
+    wait_until(lambda: sum(fill["bytes"] for fill in fills(mirror)), "the first bytes")
+    if offline:
+        go_offline(mirror, upstream)
+    reply = mirror.head(ARCHIVE)
+    assert collapsed(reply, None if chunked else str(len(LARGE))), reply
+    assert explained(mirror)["status"] == 200
+    gate.set()
+    threads[0].join()
+    assert replies[0].body == LARGE
+    assert mirror.head(ARCHIVE).header("Cache-Status") == "larder; hit"
+    assert upstream.count() == 1 and upstream.count(method="HEAD") == 0
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("path", [ARCHIVE, MEMBER], ids=["archive", "file"])
+def test_head_waits_for_a_fill_that_knows_nothing_yet(start, upstream, path, status):
+    mirror = start({}, [upstream.url])
+    held = threading.Event()
+    upstream.serve(PATH, Answer(SMALL if path == ARCHIVE else SMALL_JS, status, before=held))
+    gets, replies = get_all(mirror, [path])
+    upstream.wait_for_requests(1)
+    go_offline(mirror, upstream)
+    heads, answers = head_all(mirror, 3 * [path])
+    wait_until(lambda: [fill["waiters"] for fill in fills(mirror)] == [4], "four who wait")
+    assert_alive(mirror)
+    held.set()
+    for thread in gets + heads:
+        thread.join()
+    assert [reply.status for reply in replies + answers] == 4 * [status]
+    assert upstream.count(PATH) == 1 and not upstream.count(method="HEAD")
+
+
+@pytest.mark.concurrent
+def test_head_of_what_waits_for_its_turn_is_a_question(make_upstream, start):
+    """Nobody's order in advance holds up whoever asks about it, and asking makes it no more urgent."""
+    slow, mirror = two_upstreams(make_upstream, start, 1, 4)
+    held = silent(slow, ["/slow/m0/1"])
+    gets, _ = get_all(mirror, ["/slow/m0/1.tar.gz"])
+    slow.wait_for_requests(1)
+    body = json.dumps({"paths": ["/slow/m1/1.tar.gz"]}).encode()
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer " + mirror.token("admin")}
+    assert mirror.request("POST", "/api/v1/fills", headers, body).status == 202
+    slow.serve("/slow/m1/1", SMALL)
+    reply = mirror.head("/slow/m1/1.tar.gz")
+    assert (reply.status, reply.header("Cache-Status"), reply.header("Content-Length")) == (200, "larder; fwd=miss", str(len(SMALL)))
+    assert slow.count("/slow/m1/1", method="HEAD") == 1
+    held.set()
+    gets[0].join()
+
+
+def test_head_of_what_was_evicted_is_judged_as_get_is(start, upstream):
+    contents = [modules.module(200_000, seed=seed) for seed in range(2)]
+    for number, content in enumerate(contents):
+        upstream.serve(f"/google/m{number}/1", content)
+    mirror = start({"storage": {"max_bytes": len(contents[0]) + 1000}}, [upstream.url])
+    assert [mirror.get(MISS.format(number)).status for number in range(2)] == [200, 200]
+    mirror.wait_for("larder_evictions_total", 1)
+    assert mirror.head(MISS.format(0)).header("Content-Length") == str(len(contents[0]))
+    go_offline(mirror, upstream)
+    assert [mirror.get(MISS.format(0)).status, mirror.head(MISS.format(0)).status] == [504, 504]
+    assert upstream.count(method="HEAD") == 0
 
 
 # ---- places ------------------------------------------------------------------------------------------------------------------

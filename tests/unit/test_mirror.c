@@ -824,12 +824,15 @@ static bool ask_size(struct house *house, int64_t *bytes, struct err *err)
 	const struct asker who = {"address 127.0.0.1", NULL};
 	struct listener listener = {.waiter.wake = note_answer};
 	struct snapshot snapshot;
+	struct glance glance;
 	struct question *question;
 	bool told;
 
 	if (!mirror_look(house->mirror, &house->name, &snapshot, err) ||
-		!mirror_ask_size(house->mirror, &snapshot.known, &who, &question, err))
+		!mirror_glance(house->mirror, &snapshot, &who, &glance, err))
 		return false;
+	question = glance.question;
+	assert_non_null(question);
 	(void)sem_init(&listener.answered, 0, 0);
 	if (question_await(question, &listener.waiter))
 		(void)sem_wait(&listener.answered);
