@@ -389,8 +389,8 @@ def test_part_that_begins_out_of_memory_goes_by_the_sender_pool(larder):
 
 
 @pytest.mark.parametrize("header", ["Range", "Authorization"])
-def test_what_libmicrohttpd_sends_is_brought_into_memory_first(larder, header):
-    """The first request for it, or one that is not for the response cache: none of its threads waits for the disk. A disk may
+def test_what_is_not_in_memory_is_sent_by_the_sender_pool(larder, header):
+    """The first request for it, or one that is not for the response cache: no thread of many connections waits for the disk. A disk may
     be quick enough to have read ahead before a thread comes to ask, so this takes as many tries as it takes."""
     larder.publish(PATH, LARGE)
     wait_until(lambda: larder.get(COMPRESSED).headers.get("x-goog-hash"), "its MD5: what is at hand is forgotten once it is known")

@@ -32,7 +32,7 @@ def test_modules(start_either, size):
     content = SIZES[size]
     larder = start_either()
     larder.publish(PATH, content)
-    # The first answer is libmicrohttpd's, those after it the fast path's; those with other fields never are.
+    # The first answer is its handler's, those after it the response cache's; those with other fields never are.
     for fields, version in [((), "HTTP/1.1")] * 4 + [(["Authorization: Bearer x"], "HTTP/1.1"), ((), "HTTP/1.0")]:
         for pieces in ([head(COMPRESSED, "GET", fields, version)], [head(COMPRESSED, "GET", fields, version)[:20], head(COMPRESSED, "GET", fields, version)[20:]]):
             status, body = ask(larder, pieces)

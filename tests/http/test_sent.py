@@ -58,8 +58,9 @@ def read_metrics(larder, secure):
 # What a client has read, and its kernel has not confirmed yet when it resets the connection: two segments of the loopback.
 UNCONFIRMED = 2 * 65536
 
-# Fields that make the fast path, libmicrohttpd (which answers HTTP/1.0 and odd fields), and a part of the file.
-WAYS = {"fast": ("HTTP/1.1", ""), "libmicrohttpd": ("HTTP/1.1", "Authorization: Bearer x\r\n"), "old": ("HTTP/1.0", ""),
+# What the response cache answers, a handler, libmicrohttpd (which answers odd words about the connection), and a part of the file.
+WAYS = {"fast": ("HTTP/1.1", ""), "handler": ("HTTP/1.1", "Authorization: Bearer x\r\n"), "old": ("HTTP/1.0", ""),
+        "libmicrohttpd": ("HTTP/1.1", "Connection: Upgrade\r\n"),
         "part": ("HTTP/1.1", "Range: bytes=1000-50000000\r\n"), "tls": ("HTTP/1.1", "")}
 
 

@@ -216,7 +216,7 @@ def test_a_cut_fill_looks_cut(start_secure, upstream, tmp_path, cut, chunked, wh
     assert file.stat().st_size < len(content)
 
 
-@pytest.mark.parametrize("way", ["", "Authorization: Bearer x"], ids=["fast", "libmicrohttpd"])
+@pytest.mark.parametrize("way", ["", "Authorization: Bearer x"], ids=["fast", "handler"])
 def test_a_client_that_resets_ends_its_request(start_secure, way):
     larder = start_secure()
     larder.publish(PATH, SIZES["large"])
@@ -230,7 +230,7 @@ def test_a_client_that_resets_ends_its_request(start_secure, way):
 
 
 @pytest.mark.concurrent
-@pytest.mark.parametrize("way", ["", "Authorization: Bearer x"], ids=["fast", "libmicrohttpd"])
+@pytest.mark.parametrize("way", ["", "Authorization: Bearer x"], ids=["fast", "handler"])
 def test_what_is_being_sent_is_sent_at_the_end(start_secure, way):
     larder = start_secure({"server": {"drain_timeout_s": 60}})
     content = SIZES["large"]
