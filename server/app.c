@@ -291,7 +291,8 @@ static bool open_services(struct app *app, struct err *err)
 	struct publisher_settings publishing = {
 		config->publish.max_upload_bytes, config->publish.archives, NULL, &config->safety};
 
-	if (!access_create(services->catalog, config->auth.read_needs_token, &services->access, err) ||
+	if (!access_create(
+		    services->catalog, app->vault, config->auth.read_needs_token, &services->access, err) ||
 		!open_counters(app, err) ||
 		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
 		!tidings_create(app->vault, services->catalog, app->committer, config->store.poll_interval_s,

@@ -152,7 +152,8 @@ const struct command command_store = {
 		"then. A daemon may run meanwhile; what it takes meanwhile may be left out, so run the "
 		"command once more at the "
 		"end. "
-		"Documentation, tokens, pins and what is in quarantine stay behind.\n"
+		"Documentation, valid tokens, pins, and what is held back or was decided of that come "
+		"along; what the bucket has of these stays.\n"
 		"export takes what the bucket has into a data folder that is whole by itself, new or not, in "
 		"the same way: each artifact is verified as one that is fetched, and what is there is not "
 		"taken again. It does not go into the folder of a node over a bucket.",

@@ -25,7 +25,8 @@
 static bool has_all(const struct store_talk *talk)
 {
 	return talk->counts[HANDOVER_LEFT] == 0 && talk->counts[HANDOVER_CONFLICT] == 0 &&
-	       talk->counts[HANDOVER_FAILED] == 0;
+	       talk->counts[HANDOVER_FAILED] == 0 && talk->notes[HANDOVER_CONFLICT] == 0 &&
+	       talk->notes[HANDOVER_FAILED] == 0;
 }
 
 /* Whether a node over the bucket may start on the folder from now on. A daemon that runs there meanwhile may

@@ -19,6 +19,7 @@ struct store_talk {
 	int64_t total_bytes; /* 0: not known; so for the next */
 	int64_t total_count;
 	int64_t counts[HANDOVER_FATE_COUNT];
+	int64_t notes[HANDOVER_FATE_COUNT]; /* of what is told of modules, and of tokens and pins */
 	int64_t sent_bytes;
 	int64_t done_bytes;
 	int64_t done_count;

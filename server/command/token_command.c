@@ -11,6 +11,7 @@
 #include "server/command/command.h"
 #include "server/command/data_folder.h"
 #include "server/command/listing.h"
+#include "server/command/shared_vault.h"
 #include "server/registry/access.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_tokens.h"
@@ -31,20 +32,50 @@ static void tell_place(const char *data_dir, bool is_new)
 }
 
 /* Straight on the database, which other processes may have open: needs no daemon. */
-static bool open_catalog(
-	const struct token_options *options, bool adds, struct catalog **out, struct err *err)
+static bool open_catalog(const struct token_options *options, bool adds, struct config **config,
+	struct catalog **out, struct err *err)
 {
-	AUTO_CONFIG struct config *config = NULL;
 	bool is_named = options->place.data || options->place.config;
 	bool is_new = false;
 
-	if (!command_load_config(&options->place, &config, err) ||
-		!(adds ? data_folder_make(config->storage.data_dir, is_named, &is_new, err)
-		       : data_folder_check(config->storage.data_dir, err)) ||
-		!catalog_open(config->storage.data_dir, out, err))
+	if (!command_load_config(&options->place, config, err) ||
+		!(adds ? data_folder_make((*config)->storage.data_dir, is_named, &is_new, err)
+		       : data_folder_check((*config)->storage.data_dir, err)) ||
+		!catalog_open((*config)->storage.data_dir, out, err))
 		return false;
-	tell_place(config->storage.data_dir, is_new);
+	tell_place((*config)->storage.data_dir, is_new);
 	return true;
+}
+
+/* All that is needed to change one. */
+struct desk {
+	struct config *config;
+	struct catalog *catalog;
+	struct shared_vault shared;
+	struct access *access;
+};
+
+static void leave(struct desk *desk)
+{
+	access_destroy(desk->access);
+	shared_vault_close(&desk->shared);
+	catalog_close(desk->catalog);
+	config_destroy(desk->config);
+}
+
+static int come_to(const struct token_options *options, bool adds, struct desk *desk)
+{
+	struct err err;
+	int status;
+
+	if (!open_catalog(options, adds, &desk->config, &desk->catalog, &err))
+		return command_fail(&err);
+	status = shared_vault_open(desk->config, desk->catalog, &desk->shared);
+	if (status != COMMAND_DONE)
+		return status;
+	return access_create(desk->catalog, desk->shared.vault, false, &desk->access, &err)
+		       ? COMMAND_DONE
+		       : command_fail(&err);
 }
 
 /* ---- create ---- */
@@ -67,12 +98,12 @@ static void join_scopes(const struct token_options *options, struct buffer *out)
 
 static int create_token(const struct token_options *options, const char *name)
 {
-	AUTO_CATALOG struct catalog *catalog = NULL;
-	AUTO_ACCESS struct access *access = NULL;
+	AUTO(leave) struct desk desk = {0};
 	AUTO_BUFFER struct buffer scopes = {0};
 	struct token_text token;
 	int64_t lifetime_s = 0;
 	struct err err;
+	int status;
 
 	join_scopes(options, &scopes);
 	if (scopes.length == 0)
@@ -80,9 +111,10 @@ static int create_token(const struct token_options *options, const char *name)
 	if (options->expires && (!command_parse_duration(options->expires, &lifetime_s) || lifetime_s == 0))
 		return command_misuse("token", "--expires takes a time such as 90d, 12h or 30m, not \"%s\"",
 			options->expires);
-	if (!open_catalog(options, true, &catalog, &err) || !access_create(catalog, false, &access, &err))
-		return command_fail(&err);
-	if (!access_issue(access, name, buffer_string(&scopes), lifetime_s, &token, &err)) {
+	status = come_to(options, true, &desk);
+	if (status != COMMAND_DONE)
+		return status;
+	if (!access_issue(desk.access, name, buffer_string(&scopes), lifetime_s, &token, &err)) {
 		(void)command_fail(&err);
 		return err.code == ERR_BAD_REQUEST ? COMMAND_MISUSE : COMMAND_FAILED;
 	}
@@ -144,13 +176,14 @@ static void print_table(const struct token_secret *tokens, size_t count)
 
 static int list_tokens(const struct token_options *options, const char *name)
 {
+	AUTO_CONFIG struct config *config = NULL;
 	AUTO_CATALOG struct catalog *catalog = NULL;
 	struct token_secret *tokens;
 	size_t count;
 	struct err err;
 
 	(void)name;
-	if (!open_catalog(options, false, &catalog, &err) ||
+	if (!open_catalog(options, false, &config, &catalog, &err) ||
 		!catalog_list_tokens(catalog, &tokens, &count, &err))
 		return command_fail(&err);
 	(options->json ? print_json : print_table)(tokens, count);
@@ -162,12 +195,13 @@ static int list_tokens(const struct token_options *options, const char *name)
 
 static int revoke_token(const struct token_options *options, const char *name)
 {
-	AUTO_CATALOG struct catalog *catalog = NULL;
-	AUTO_ACCESS struct access *access = NULL;
+	AUTO(leave) struct desk desk = {0};
 	struct err err;
+	int status = come_to(options, false, &desk);
 
-	if (!open_catalog(options, false, &catalog, &err) || !access_create(catalog, false, &access, &err) ||
-		!access_revoke(access, name, &err))
+	if (status != COMMAND_DONE)
+		return status;
+	if (!access_revoke(desk.access, name, &err))
 		return command_fail(&err);
 	(void)fprintf(stderr, "token %s is revoked\n", name);
 	return COMMAND_DONE;
@@ -223,7 +257,10 @@ const struct command command_token = {
 	.forms = {"create NAME --scope SCOPE...", "list", "revoke NAME"},
 	.remarks =
 		"A new token is printed once, alone on standard output; only its hash is kept. Works on the "
-		"data folder itself, whether a daemon runs on it or not.",
+		"data folder itself, whether a daemon runs on it or not. Of a node over a bucket ([store] "
+		"kind "
+		"= s3, which --config tells) it counts on all nodes, and nothing is done while the bucket "
+		"cannot be reached.",
 	.groups = {{rows, 0}, {place_option_rows, offsetof(struct token_options, place)}},
 	.options_size = sizeof(struct token_options),
 	.run = run,

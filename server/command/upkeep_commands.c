@@ -15,8 +15,10 @@
 #include "server/command/data_folder.h"
 #include "server/command/listing.h"
 #include "server/command/neighbour.h"
+#include "server/command/shared_vault.h"
 #include "server/registry/committer.h"
 #include "server/registry/reclaimable.h"
+#include "server/registry/shared_pins.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_artifacts.h"
@@ -99,30 +101,31 @@ static bool is_pattern(const char *path)
 	return *path && *path != '/' && strlen(path) <= NAME_PATH_MAX && !strpbrk(path, ", \t\r\n");
 }
 
-static bool pin(struct catalog *catalog, const char *path, struct err *err)
+static bool pin(struct vault *vault, struct catalog *catalog, const char *path, struct err *err)
 {
 	bool added;
 
-	if (!catalog_pin(catalog, path, clock_now_s(), &added, err))
+	if (!shared_pins_add(vault, catalog, path, clock_now_s(), &added, err))
 		return false;
 	(void)fprintf(stderr, added ? "%s is pinned\n" : "%s was pinned before\n", path);
 	return true;
 }
 
-static bool unpin(struct catalog *catalog, const char *path, struct err *err)
+static bool unpin(struct vault *vault, struct catalog *catalog, const char *path, struct err *err)
 {
-	if (!catalog_unpin(catalog, path, err))
+	if (!shared_pins_remove(vault, catalog, path, clock_now_s(), err))
 		return false;
 	(void)fprintf(stderr, "%s is not pinned any more\n", path);
 	return true;
 }
 
 static int change_pins(const struct upkeep_options *options, const char *command, int count, char **paths,
-	bool (*change)(struct catalog *catalog, const char *path, struct err *err))
+	bool (*change)(struct vault *vault, struct catalog *catalog, const char *path, struct err *err))
 {
 	AUTO_CONFIG struct config *config = NULL;
 	AUTO_CATALOG struct catalog *catalog = NULL;
-	int status = COMMAND_DONE;
+	AUTO_SHARED_VAULT struct shared_vault shared = {0};
+	int status;
 	struct err err;
 
 	if (count == 0)
@@ -133,8 +136,9 @@ static int change_pins(const struct upkeep_options *options, const char *command
 	}
 	if (!open_catalog(options, change == pin, &config, &catalog, &err))
 		return command_fail(&err);
-	for (int i = 0; i < count; i++) {
-		if (!change(catalog, paths[i], &err))
+	status = shared_vault_open(config, catalog, &shared);
+	for (int i = 0; i < count && shared.vault; i++) {
+		if (!change(shared.vault, catalog, paths[i], &err))
 			status = command_fail(&err);
 	}
 	return status;
@@ -171,7 +175,8 @@ const struct command command_pin = {
 		"A pinned module is never removed to make room. PATH is a version, such as "
 		"google/nnlm-en-dim50/2, or a handle with all of its versions; * and ? match as in a shell: "
 		"'google/*'. It also counts for what is fetched later. Works on the data folder itself, "
-		"whether a daemon runs on it or not.",
+		"whether a daemon runs on it or not. Of a node over a bucket ([store] kind = s3, which "
+		"--config tells) it counts on all nodes.",
 	.groups = {{pin_rows, 0}, {place_option_rows, offsetof(struct upkeep_options, place)}},
 	.options_size = sizeof(struct upkeep_options),
 	.run = run_pin,

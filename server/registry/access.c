@@ -14,6 +14,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/ranks.h"
+#include "server/registry/shared_tokens.h"
 #include "server/store/catalog/catalog_tokens.h"
 
 static const struct lock_place lock_place = {"access", RANK_ACCESS};
@@ -25,6 +26,7 @@ enum { REFRESH_MS = 1000, UNKNOWN_RELOADS_PER_S = 10 };
 struct access {
 	struct lock mutex; /* guards all below it but what is never changed */
 	struct catalog *catalog;
+	struct vault *vault;
 	bool read_needs_token;
 
 	struct token_secret *tokens; /* as of loaded_ms */
@@ -377,8 +379,8 @@ bool access_issue(struct access *access, const char *name, const char *scopes, i
 {
 	AUTO_BUFFER struct buffer known = {0};
 	int64_t now_s = clock_now_s();
+	struct token_terms terms = {.name = name, .created_at = now_s};
 	struct token_text token;
-	struct digest hash;
 	uint8_t secret[32];
 
 	if (!is_token_name(name))
@@ -390,9 +392,10 @@ bool access_issue(struct access *access, const char *name, const char *scopes, i
 		return false;
 	random_bytes(secret, sizeof secret);
 	(void)snprintf(token.text, sizeof token.text, "lrd_%s", digest_from_bytes(secret).hex);
-	hash = digest_of(token.text, strlen(token.text));
-	if (!catalog_add_token(access->catalog, name, &hash, buffer_string(&known), now_s,
-		    lifetime_s ? now_s + lifetime_s : 0, err))
+	terms.hash = digest_of(token.text, strlen(token.text));
+	terms.scopes = buffer_string(&known);
+	terms.expires_at = lifetime_s ? now_s + lifetime_s : 0;
+	if (!shared_tokens_add(access->vault, access->catalog, &terms, err))
 		return false;
 	forget_table(access);
 	*out = token;
@@ -401,18 +404,22 @@ bool access_issue(struct access *access, const char *name, const char *scopes, i
 
 bool access_revoke(struct access *access, const char *name, struct err *err)
 {
-	if (!catalog_revoke_token(access->catalog, name, clock_now_s(), err))
+	if (!is_token_name(name))
+		return err_set(err, ERR_NOT_FOUND, "there is no valid token named %.100s", name);
+	if (!shared_tokens_revoke(access->vault, access->catalog, name, clock_now_s(), err))
 		return false;
 	forget_table(access);
 	return true;
 }
 
-bool access_create(struct catalog *catalog, bool read_needs_token, struct access **out, struct err *err)
+bool access_create(struct catalog *catalog, struct vault *vault, bool read_needs_token, struct access **out,
+	struct err *err)
 {
 	AUTO_ACCESS struct access *access = mem_zero(1, sizeof *access);
 
 	lock_init(&access->mutex, &lock_place);
 	access->catalog = catalog;
+	access->vault = vault;
 	access->read_needs_token = read_needs_token;
 	if (!reload(access, err))
 		return false;

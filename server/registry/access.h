@@ -12,6 +12,7 @@
 #include "common/own.h"
 
 struct catalog;
+struct vault;
 
 enum right { RIGHT_READ, RIGHT_PUBLISH, RIGHT_WITHDRAW, RIGHT_APPROVE, RIGHT_ADMIN, RIGHT_COUNT };
 
@@ -24,16 +25,17 @@ struct token_text {
 
 struct access;
 
-/* Judges by the catalog's tokens; reading takes one where read_needs_token says so. The catalog must outlive
- * it. destroy takes NULL. */
-bool access_create(struct catalog *catalog, bool read_needs_token, struct access **out, struct err *err);
+/* Judges by the catalog's tokens; reading takes one where read_needs_token says so. What is issued and
+ * revoked is so for all who share the vault. Both must outlive it. destroy takes NULL. */
+bool access_create(struct catalog *catalog, struct vault *vault, bool read_needs_token, struct access **out,
+	struct err *err);
 void access_destroy(struct access *access);
 AUTO_CLEANER(own_access, struct access *, access_destroy)
 #define AUTO_ACCESS AUTO(own_access)
 
 /* Makes a token: a name of [A-Za-z0-9._-], scopes separated by blanks (read, publish:<glob>, withdraw:<glob>,
  * approve:<glob>, admin), a lifetime (0: for ever). *out is the only copy of its secret. ERR_BAD_REQUEST,
- * ERR_CONFLICT where the name is taken. */
+ * ERR_CONFLICT where the name is taken; ERR_STORE_UNAVAILABLE. May wait for the network, as revoke may. */
 bool access_issue(struct access *access, const char *name, const char *scopes, int64_t lifetime_s,
 	struct token_text *out, struct err *err);
 

@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/registry/commits.h"
+#include "server/registry/shared_holds.h"
 #include "server/registry/span.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_fills.h"
@@ -71,6 +72,11 @@ void committer_set_forget(
 bool committer_is_shared(const struct committer *committer)
 {
 	return vault_is_shared(committer->vault);
+}
+
+struct vault *committer_vault(const struct committer *committer)
+{
+	return committer->vault;
 }
 
 bool committer_made(const struct committer *committer, const struct identity *identity)
@@ -195,6 +201,14 @@ static struct deposit deposit_of(const struct committer *committer, struct spool
 	return deposit;
 }
 
+/* Before anybody else can have it. */
+static bool hold_for_all(const struct committer *committer, const struct name *name,
+	const struct origin *origin, struct err *err)
+{
+	return !origin->held_for || !vault_is_shared(committer->vault) ||
+	       shared_holds_add(committer->vault, name, origin->held_for, origin->who, err);
+}
+
 bool committer_deposit(struct committer *committer, struct spool *spool, const struct name *name,
 	const struct origin *origin, const struct inspection *inspection, enum deposited *out,
 	struct err *err)
@@ -204,6 +218,8 @@ bool committer_deposit(struct committer *committer, struct spool *spool, const s
 	*out = DEPOSITED_NEW;
 	if (!vault_is_shared(committer->vault))
 		return true;
+	if (!hold_for_all(committer, name, origin, err))
+		return false;
 	deposit = deposit_of(committer, spool, name, origin, inspection);
 	if (vault_keep(committer->vault, &deposit, out, err))
 		return true;
@@ -222,6 +238,19 @@ static enum kept kept_by_all(const struct committer *committer, enum deposited d
 	return here == KEPT_AGAIN && vault_is_shared(committer->vault) ? KEPT_NEW_ARTIFACT : here;
 }
 
+/* Somebody may have decided of it before, elsewhere. Until that is known here, it is held back. */
+static void take_decision(struct committer *committer, const struct name *name, const struct origin *origin)
+{
+	struct err err;
+
+	if (!origin->held_for || !vault_is_shared(committer->vault))
+		return;
+	if (!shared_holds_take(committer->vault, committer->catalog, name, &err))
+		log_event(LOG_LEVEL_WARN, "what was decided of a version is known here later", "name",
+			name_path(name).text, "why", err.text, NULL);
+	committer_forget(committer, name_path(name).text);
+}
+
 bool committer_commit(struct committer *committer, struct spool *spool, const struct name *name,
 	const struct origin *origin, enum deposited deposited, const struct inspection *inspection,
 	enum kept *out, struct err *err)
@@ -230,9 +259,10 @@ bool committer_commit(struct committer *committer, struct spool *spool, const st
 
 	keeping.is_settled = vault_is_shared(committer->vault);
 	/* Outside of the span: this is the long part, and the file has no name yet that others could see. */
-	if (!blobs_prepare(spool, err))
+	if (!hold_for_all(committer, name, origin, err) || !blobs_prepare(spool, err))
 		return false;
 	if (adopt_and_record(committer, spool, &keeping, out, err)) {
+		take_decision(committer, name, origin);
 		*out = kept_by_all(committer, deposited, *out);
 		return true;
 	}
@@ -361,7 +391,7 @@ bool committer_entomb(struct committer *committer, const struct name *name, stru
 bool committer_decide(struct committer *committer, const struct name *name, const struct decision *decision,
 	struct err *err)
 {
-	bool done = catalog_decide(committer->catalog, name, decision, err);
+	bool done = shared_holds_decide(committer->vault, committer->catalog, name, decision, err);
 
 	committer_forget(committer, name_path(name).text);
 	return done;

@@ -41,6 +41,9 @@ void committer_set_forget(
 /* Whether a deposit has anybody to go to: else it comes to nothing at once. */
 bool committer_is_shared(const struct committer *committer);
 
+/* What it was created with. */
+struct vault *committer_vault(const struct committer *committer);
+
 /* Whether it was this process that made that deposit. */
 bool committer_made(const struct committer *committer, const struct identity *identity);
 
@@ -103,7 +106,8 @@ bool committer_withdraw(
  * be withdrawn. */
 bool committer_entomb(struct committer *committer, const struct name *name, struct err *err);
 
-/* Writes down whether a version is given out, and has it forgotten what it was before. */
+/* Writes down whether a version is given out, for all who share the vault first, and has it forgotten what it
+ * was before. May wait for the network. */
 bool committer_decide(struct committer *committer, const struct name *name, const struct decision *decision,
 	struct err *err);
 

@@ -273,6 +273,7 @@ static bool try_recall(struct fill *fill)
 	struct identity identity;
 	enum recall found = recall_find(fill->tools, fill->name, &identity, &fill->err);
 
+	fill->is_held = found == RECALL_REFUSED && fill->err.code == ERR_QUARANTINED;
 	if (found == RECALL_FOUND)
 		found = take_recalled(fill, &identity);
 	fill->settled = found != RECALL_NOTHING;

@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/registry/handover_notes.h"
 #include "server/registry/likeness.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_export.h"
@@ -260,17 +261,6 @@ static bool hand_artifacts(
 	       hand_those(handover, details, SOURCE_PUBLISHED, err);
 }
 
-static bool leave(const struct handover *handover, const struct name *name)
-{
-	const struct handover_item item = {.name = name,
-		.is_version = true,
-		.fate = HANDOVER_LEFT,
-		.why = "it is in quarantine: withdraw it, or settle that first"};
-
-	handover->tell(handover->context, &item);
-	return true;
-}
-
 static bool hand_version(const struct handover *handover, const struct export_row *row, struct err *err)
 {
 	struct version_details details;
@@ -281,13 +271,13 @@ static bool hand_version(const struct handover *handover, const struct export_ro
 	(void)snprintf(name.handle, sizeof name.handle, "%s", row->handle);
 	if (row->state == STATE_WITHDRAWN)
 		return hand_tombstone(handover, &name, err);
-	if (row->state == STATE_QUARANTINED)
-		return leave(handover, &name);
 	if (!catalog_find_version(handover->catalog, &name, &details, &found, err))
 		return false;
 	if (!found)
 		return true;
-	handed = hand_artifacts(handover, &details, err);
+	/* What is held back is so before others can have it. */
+	handed = handover_notes_hold(handover, &name, err) && hand_artifacts(handover, &details, err) &&
+		 (details.artifact_count == 0 || handover_notes_document(handover, &name, err));
 	version_details_finish(&details);
 	return handed;
 }
@@ -317,8 +307,9 @@ bool handover_run(const struct handover *handover, struct err *err)
 {
 	struct export_row last = {0};
 	bool more = true;
-	bool handed = true;
+	bool handed;
 
+	handed = handover_notes_of_all(handover, err);
 	while (handed && more)
 		handed = hand_page(handover, &last, &more, err);
 	free(last.handle);

@@ -105,8 +105,7 @@ static bool is_news(const struct hearsay *hearsay, enum vault_change change, con
 	return true;
 }
 
-/* Whether it is the store that cannot be read, and not what was asked for alone. */
-static bool is_store_away(const struct hearsay *hearsay)
+bool hearsay_store_is_away(struct vault *vault)
 {
 	static const struct name nobody = {.handle = "larder/ready", .version = 1};
 	struct identity identity;
@@ -116,7 +115,7 @@ static bool is_store_away(const struct hearsay *hearsay)
 	for (int i = 0; i < PROBES; i++) {
 		if (i > 0)
 			clock_sleep_ms(PROBE_PAUSE_MS);
-		if (vault_describe(hearsay->vault, &nobody, &found, &identity, &err))
+		if (vault_describe(vault, &nobody, &found, &identity, &err))
 			return false;
 	}
 	return true;
@@ -131,7 +130,7 @@ static bool read_identity(const struct hearsay *hearsay, const struct name *name
 		return true;
 	if (err->code != ERR_STORE_UNAVAILABLE)
 		return false;
-	*away = is_store_away(hearsay);
+	*away = hearsay_store_is_away(hearsay->vault);
 	return !*away && vault_describe(hearsay->vault, name, found, out, err);
 }
 

@@ -27,6 +27,9 @@ AUTO_CLEANER(own_hearsay, struct hearsay *, hearsay_destroy)
 bool hearsay_take(
 	struct hearsay *hearsay, enum vault_change change, const struct name *name, struct err *err);
 
+/* Whether it is the store that cannot be read, and not what was asked for alone. May wait some seconds. */
+bool hearsay_store_is_away(struct vault *vault);
+
 /* Writes what is left. False as above. */
 bool hearsay_flush(struct hearsay *hearsay, struct err *err);
 

@@ -10,14 +10,14 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/metrics.h"
-#include "server/module/documents/hubdoc.h"
 #include "server/registry/depositing.h"
 #include "server/registry/import_blob.h"
 #include "server/registry/inflow.h"
+#include "server/registry/notices.h"
 #include "server/registry/proof.h"
+#include "server/registry/shared_documents.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_artifacts.h"
-#include "server/store/catalog/catalog_documentation.h"
 
 struct publisher {
 	struct publisher_settings settings;
@@ -466,10 +466,22 @@ bool publisher_withdraw(
 	return true;
 }
 
+/* Whether others have kept it, and it is on record here only now. */
+static bool is_unheard(struct publisher *publisher, const struct name *name, struct err *err)
+{
+	const struct notices notices = {
+		committer_vault(publisher->committer), publisher->catalog, publisher->committer};
+
+	return err->code == ERR_NOT_FOUND && committer_is_shared(publisher->committer) &&
+	       notices_bring(&notices, name, err);
+}
+
 bool publisher_decide(struct publisher *publisher, const struct name *name, const struct decision *decision,
 	struct err *err)
 {
-	if (!committer_decide(publisher->committer, name, decision, err))
+	if (!committer_decide(publisher->committer, name, decision, err) &&
+		!(is_unheard(publisher, name, err) &&
+			committer_decide(publisher->committer, name, decision, err)))
 		return false;
 	log_event(LOG_LEVEL_INFO, decision->approves ? "approved" : "rejected", "name", name_path(name).text,
 		"by", decision->who, "why", decision->reason, NULL);
@@ -479,10 +491,9 @@ bool publisher_decide(struct publisher *publisher, const struct name *name, cons
 bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
 	const char *who, bool *created, struct err *err)
 {
-	AUTO_HUBDOC struct hubdoc *head = NULL;
+	struct vault *vault = committer_vault(publisher->committer);
 
-	if (!hubdoc_read_of(name, markdown, &head, err))
-		return false;
-	return catalog_set_documentation(publisher->catalog, name,
-		&(struct documentation){markdown, head, who, clock_now_s()}, created, err);
+	return shared_documents_set(vault, publisher->catalog, name, markdown, who, created, err) ||
+	       (is_unheard(publisher, name, err) &&
+		       shared_documents_set(vault, publisher->catalog, name, markdown, who, created, err));
 }

@@ -96,13 +96,14 @@ struct holdup *publisher_holdup(const struct publisher *publisher);
 bool publisher_withdraw(
 	struct publisher *publisher, const struct name *name, const char *who, struct err *err);
 
-/* Approves or rejects a version; fails as catalog_decide() does. */
+/* Approves or rejects a version on all nodes; fails as catalog_decide() does, and with
+ * ERR_STORE_UNAVAILABLE. May wait for the network, as the next may. */
 bool publisher_decide(struct publisher *publisher, const struct name *name, const struct decision *decision,
 	struct err *err);
 
-/* Sets a version's Markdown; *created where it had none. With a head in the hub's format it fills description
- * and tags. ERR_NOT_FOUND, ERR_GONE, and ERR_BAD_REQUEST where such a head breaks its format, or is another
- * version's; ERR_BUSY as above. */
+/* Sets a version's Markdown on all nodes; *created where it had none. With a head in the hub's format it
+ * fills description and tags. ERR_NOT_FOUND, ERR_GONE, and ERR_BAD_REQUEST where such a head breaks its
+ * format, or is another version's; ERR_BUSY as above. */
 bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
 	const char *who, bool *created, struct err *err);
 

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "server/metrics.h"
 #include "server/registry/admission.h"
+#include "server/registry/shared_holds.h"
 #include "server/store/catalog/catalog_known.h"
 
 enum { TRIES = 3, PAUSE_MS = 200 };
@@ -57,7 +58,7 @@ enum recall recall_find(
 		return RECALL_REFUSED;
 	switch (standing) {
 	case VAULT_RECORDED:
-		return RECALL_FOUND;
+		return shared_holds_check(tools->vault, name, err) ? RECALL_FOUND : RECALL_REFUSED;
 	case VAULT_GONE:
 		(void)refuse_gone(tools, name, err);
 		return RECALL_REFUSED;

@@ -5,8 +5,10 @@
 
 #include "common/own.h"
 #include "server/registry/inspector.h"
+#include "server/registry/handover_notes.h"
 #include "server/registry/likeness.h"
 #include "server/registry/recall.h"
+#include "server/registry/shared_holds.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/vault/vault.h"
 
@@ -92,9 +94,18 @@ static bool pour(struct taking *taking, struct err *err)
 static bool commit(struct taking *taking, struct err *err)
 {
 	const struct identity *identity = taking->identity;
-	const struct origin origin = {.source = identity->source, .who = identity->who};
+	struct origin origin = {.source = identity->source, .who = identity->who};
+	struct err held = {0};
 	enum kept kept;
 
+	if (!shared_holds_check(taking->takeout->vault, taking->name, &held) &&
+		held.code != ERR_QUARANTINED) {
+		*err = held;
+		return false;
+	}
+	/* Until the decision itself is taken, at the end. */
+	if (held.code == ERR_QUARANTINED)
+		origin.held_for = "other nodes hold it back";
 	if (!committer_commit(taking->takeout->committer, taking->spool, taking->name, &origin, DEPOSITED_NEW,
 		    &taking->inspection, &kept, err))
 		return false;
@@ -152,14 +163,14 @@ static bool take_identity(const struct takeout *takeout, const struct name *name
 
 	if (!catalog_find_artifact(takeout->catalog, name, &artifact, &found, err))
 		return false;
-	if (found && artifact.state == STATE_QUARANTINED)
-		return tell(takeout, name, identity, HANDOVER_LEFT, "it is in quarantine here");
-	if (found && artifact.recorded && artifact.state == STATE_ACTIVE &&
+	if (found && artifact.recorded && artifact.state != STATE_WITHDRAWN &&
 		!digest_equal(&artifact.checksums.sha256, &identity->checksums.sha256))
 		return tell(takeout, name, identity, HANDOVER_CONFLICT,
 			"the data folder has other bytes under that name");
-	if (found && artifact.state == STATE_ACTIVE && is_here(&artifact, identity))
+	if (found && artifact.state != STATE_WITHDRAWN && is_here(&artifact, identity))
 		return tell(takeout, name, identity, HANDOVER_THERE, NULL);
+	if (found && artifact.state == STATE_QUARANTINED)
+		return tell(takeout, name, identity, HANDOVER_LEFT, "it is in quarantine here");
 	if (!vault_find(takeout->vault, name, &standing, &unused, err))
 		return false;
 	/* Its tombstone is told of. */
@@ -290,5 +301,9 @@ static bool take_tombstones(const struct takeout *takeout, struct err *err)
 
 bool takeout_run(struct takeout *takeout, struct err *err)
 {
-	return take_tombstones(takeout, err) && take_versions(takeout, err);
+	const struct handover notes = {takeout->catalog, takeout->blobs, takeout->vault, takeout->dry_run,
+		takeout->tell, takeout->context};
+
+	return take_tombstones(takeout, err) && take_versions(takeout, err) &&
+	       handover_notes_take(&notes, err);
 }

@@ -14,12 +14,16 @@
 #include "server/ranks.h"
 #include "server/registry/committer.h"
 #include "server/registry/hearsay.h"
+#include "server/registry/notices.h"
 #include "server/store/catalog/catalog_known.h"
 
 static const struct lock_place lock_place = {"tidings", RANK_TIDINGS};
 
 /* Clocks of nodes differ, and a hint may come late: so far back it is looked. All is listed once a day. */
 enum { LOOK_BACK_S = 10 * 60, LIST_EACH_MS = 24 * 3600 * 1000 };
+
+/* Notes are told of before they are there (bucket_notes.c), and so are read again for as long. */
+enum { NOTES_LOOK_BACK_S = 30 };
 
 struct tidings {
 	struct lock mutex; /* guards "waked" */
@@ -67,8 +71,18 @@ static bool take_withdrawn(struct tidings *tidings, const struct name *name, str
 	return true;
 }
 
-/* After the first that cannot be taken now, only what is withdrawn is, which nothing need be read for: it is
- * to be known wherever it stands. */
+static bool take(struct tidings *tidings, enum vault_change change, const struct name *name, struct err *err)
+{
+	const struct notices notices = {tidings->vault, tidings->catalog, tidings->committer};
+
+	if (change == CHANGE_WITHDRAWN)
+		return take_withdrawn(tidings, name, err);
+	return change_is_note(change) ? notices_take(&notices, change, name, err)
+				      : hearsay_take(tidings->hearsay, change, name, err);
+}
+
+/* After the first that cannot be taken now, only what is withdrawn is, which nothing need be read for, and
+ * tokens, which may be revoked: these are to be known wherever they stand. */
 static bool take_change(void *context, enum vault_change change, const struct name *name)
 {
 	struct tidings *tidings = context;
@@ -76,10 +90,9 @@ static bool take_change(void *context, enum vault_change change, const struct na
 
 	if (atomic_load(&tidings->stop) || is_due(tidings->poll_due_ms))
 		return false;
-	if (change != CHANGE_WITHDRAWN && tidings->untold.code != ERR_NONE)
+	if (change != CHANGE_WITHDRAWN && change != CHANGE_TOKEN && tidings->untold.code != ERR_NONE)
 		return true;
-	if (change == CHANGE_WITHDRAWN ? take_withdrawn(tidings, name, &err)
-				       : hearsay_take(tidings->hearsay, change, name, &err))
+	if (take(tidings, change, name, &err))
 		return true;
 	tidings->untold = err;
 	return change != CHANGE_WITHDRAWN;
@@ -105,7 +118,8 @@ static bool poll_hints(struct tidings *tidings, struct err *err)
 
 	tidings->untold = (struct err){0};
 	tidings->poll_due_ms = INT64_MAX;
-	if (!vault_poll(tidings->vault, tidings->seen_s - LOOK_BACK_S, &listener, err) ||
+	if (!vault_poll(tidings->vault, tidings->seen_s - LOOK_BACK_S, tidings->seen_s - NOTES_LOOK_BACK_S,
+		    &listener, err) ||
 		!settle(tidings, err))
 		return false;
 	tidings->seen_s = began_s;

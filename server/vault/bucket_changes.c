@@ -17,9 +17,18 @@ static const char feed[] = "feed/";
 /* Which objects tell of it. */
 static const enum vault_kind kinds[CHANGE_COUNT] = {
 	[CHANGE_WITHDRAWN] = VAULT_GONE_MARKS,
+	[CHANGE_TOKEN] = VAULT_TOKENS,
+	[CHANGE_PIN] = VAULT_PINS,
 	[CHANGE_KEPT] = VAULT_IDS,
 	[CHANGE_PUBLISHED] = VAULT_PUBLISHED,
+	[CHANGE_HELD] = VAULT_HOLDS,
+	[CHANGE_DOCUMENTED] = VAULT_DOCS,
 };
+
+enum vault_kind bucket_changes_kind(enum vault_change change)
+{
+	return kinds[change];
+}
 
 /* "feed/", 16 digits, "-", 8 digits, "/". */
 enum {
@@ -114,10 +123,23 @@ static bool read_change(const char *key, enum vault_change *change, struct name 
 	return false;
 }
 
-/* Tells of each key of a page, behind what stands before the keys that are meant. Outside of the request: the
- * listener may take his time. False: he wants no more. */
-static bool tell_page(const struct buffer *keys, size_t skip, const struct vault_listener *listener,
-	struct vault_place *place)
+/* What of a listing is told: keys below a place, behind as many letters, and of notes those from a key on. */
+struct scope {
+	const char *under;
+	size_t skip;
+	const char *notes_from;
+};
+
+static bool is_meant(const struct scope *scope, const char *key, enum vault_change *change, struct name *name)
+{
+	return strlen(key) > scope->skip && read_change(key + scope->skip, change, name) &&
+	       (!change_is_note(*change) || strcmp(key, scope->notes_from) >= 0);
+}
+
+/* Tells of each key of a page. Outside of the request: the listener may take his time. False: he wants no
+ * more. */
+static bool tell_page(const struct buffer *keys, const struct scope *scope,
+	const struct vault_listener *listener, struct vault_place *place)
 {
 	const char *text = buffer_string(keys);
 
@@ -126,7 +148,7 @@ static bool tell_page(const struct buffer *keys, size_t skip, const struct vault
 		enum vault_change change;
 		struct name name;
 
-		if (strlen(key) > skip && read_change(key + skip, &change, &name) &&
+		if (is_meant(scope, key, &change, &name) &&
 			!listener->changed(listener->context, change, &name))
 			return false;
 		(void)snprintf(place->after, sizeof place->after, "%s", key);
@@ -135,15 +157,15 @@ static bool tell_page(const struct buffer *keys, size_t skip, const struct vault
 }
 
 /* *taken: the listener has taken all. */
-static bool read_and_tell(const struct bucket_objects *objects, const char *under, size_t skip,
+static bool read_and_tell(const struct bucket_objects *objects, const struct scope *scope,
 	const struct vault_listener *listener, struct vault_place *place, bool *more, bool *taken,
 	struct err *err)
 {
 	AUTO_BUFFER struct buffer keys = {0};
 
-	if (!read_page(objects, under, place, &keys, more, err))
+	if (!read_page(objects, scope->under, place, &keys, more, err))
 		return false;
-	*taken = tell_page(&keys, skip, listener, place);
+	*taken = tell_page(&keys, scope, listener, place);
 	return true;
 }
 
@@ -199,9 +221,10 @@ static void sweep(const struct bucket_objects *objects)
 bool bucket_changes_list(const struct bucket_objects *objects, enum vault_change change,
 	struct vault_place *place, const struct vault_listener *listener, bool *more, struct err *err)
 {
+	const struct scope scope = {vault_keys_under(kinds[change]), 0, ""};
 	bool taken;
 
-	if (!read_and_tell(objects, vault_keys_under(kinds[change]), 0, listener, place, more, &taken, err))
+	if (!read_and_tell(objects, &scope, listener, place, more, &taken, err))
 		return false;
 	if (taken && !*more && change == CHANGE_WITHDRAWN)
 		sweep(objects);
@@ -209,18 +232,28 @@ bool bucket_changes_list(const struct bucket_objects *objects, enum vault_change
 	return true;
 }
 
-bool bucket_changes_poll(const struct bucket_objects *objects, int64_t since_s,
-	const struct vault_listener *listener, struct err *err)
+/* Behind which the hints of a time by our clock stand. */
+static struct vault_place place_of(const struct bucket_objects *objects, int64_t since_s)
 {
 	struct vault_place place;
-	bool more = true;
-	bool taken = true;
 
 	since_s += bucket_health_ahead_s(objects->health);
 	(void)snprintf(place.after, sizeof place.after, "%s%016" PRIx64, feed,
 		(uint64_t)((since_s > 0 ? since_s : 0) * MS_A_S));
+	return place;
+}
+
+bool bucket_changes_poll(const struct bucket_objects *objects, int64_t since_s, int64_t notes_since_s,
+	const struct vault_listener *listener, struct err *err)
+{
+	struct vault_place place = place_of(objects, since_s);
+	const struct vault_place notes = place_of(objects, notes_since_s);
+	const struct scope scope = {feed, HINT_BYTES, notes.after};
+	bool more = true;
+	bool taken = true;
+
 	while (more && taken) {
-		if (!read_and_tell(objects, feed, HINT_BYTES, listener, &place, &more, &taken, err))
+		if (!read_and_tell(objects, &scope, listener, &place, &more, &taken, err))
 			return false;
 	}
 	return true;

@@ -16,6 +16,7 @@
 #include "common/err.h"
 #include "server/module/name.h"
 #include "server/vault/bucket_objects.h"
+#include "server/vault/vault_keys.h"
 #include "server/vault/vault_terms.h"
 
 /* Tells the others of a change. */
@@ -25,7 +26,10 @@ bool bucket_changes_tell(const struct bucket_objects *objects, enum vault_change
 /* As vault_list and vault_poll (vault.h) say. */
 bool bucket_changes_list(const struct bucket_objects *objects, enum vault_change change,
 	struct vault_place *place, const struct vault_listener *listener, bool *more, struct err *err);
-bool bucket_changes_poll(const struct bucket_objects *objects, int64_t since_s,
+bool bucket_changes_poll(const struct bucket_objects *objects, int64_t since_s, int64_t notes_since_s,
 	const struct vault_listener *listener, struct err *err);
+
+/* Which objects tell of it. */
+enum vault_kind bucket_changes_kind(enum vault_change change);
 
 #endif

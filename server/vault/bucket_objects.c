@@ -50,12 +50,18 @@ bool objects_look(const struct bucket_objects *objects, const char *key, bool *o
 bool objects_read(const struct bucket_objects *objects, const char *key, bool *found, struct buffer *out,
 	struct err *err)
 {
+	return objects_read_large(objects, key, RECORD_BYTES_MAX, found, out, NULL, err);
+}
+
+bool objects_read_large(const struct bucket_objects *objects, const char *key, size_t limit, bool *found,
+	struct buffer *out, struct bucket_facts *facts, struct err *err)
+{
 	enum bucket_outcome outcome;
 
 	if (!objects_may_ask(objects, err))
 		return false;
-	outcome = objects_note(
-		objects, false, bucket_read(objects->bucket, key, RECORD_BYTES_MAX, out, NULL, err), err);
+	outcome =
+		objects_note(objects, false, bucket_read(objects->bucket, key, limit, out, facts, err), err);
 	if (outcome == BUCKET_OVERSIZED)
 		return err_set(err, ERR_UPSTREAM_FAILED,
 			"what the bucket has as %.200s is larger than anything that Larder reads there", key);

@@ -36,6 +36,10 @@ bool objects_look(const struct bucket_objects *objects, const char *key, bool *o
 bool objects_read(const struct bucket_objects *objects, const char *key, bool *found, struct buffer *out,
 	struct err *err);
 
+/* The same of one that is not so small. facts may be NULL. */
+bool objects_read_large(const struct bucket_objects *objects, const char *key, size_t limit, bool *found,
+	struct buffer *out, struct bucket_facts *facts, struct err *err);
+
 /* A small one that is to be there only once. */
 enum bucket_outcome objects_create(
 	const struct bucket_objects *objects, const char *key, const char *text, struct err *err);

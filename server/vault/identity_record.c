@@ -151,3 +151,45 @@ bool mark_read(const char *text, size_t length, struct mark *out, struct err *er
 	*out = mark;
 	return true;
 }
+
+void note_write(const struct name *name, const struct note *note, int64_t revision, const char *nonce,
+	struct buffer *out)
+{
+	json_auto_t *head = json_pack("{s:i, s:s, s:I, s:I, s:s, s:s, s:s}", "larder_note", RECORD_VERSION,
+		"subject", name->handle, "version", (json_int_t)name->version, "revision",
+		(json_int_t)revision, "who", note->who, "at", clock_rfc3339(note->at_s).text, "nonce", nonce);
+	AUTO_FREE char *line = write_json(head);
+
+	buffer_printf(out, "%s\n", line);
+	buffer_add(out, note->text.data, note->text.length);
+}
+
+static bool is_about(const json_t *head, const struct name *name)
+{
+	const char *subject = strictjson_text(head, "subject");
+	int64_t version;
+
+	return subject && strcmp(subject, name->handle) == 0 &&
+	       strictjson_number(head, "version", &version) && version == name->version;
+}
+
+bool note_read(const struct buffer *text, const struct name *name, struct note *out,
+	char nonce[IDENTITY_WORD_MAX + 1], struct err *err)
+{
+	const char *start = buffer_string(text);
+	const char *end = memchr(start, '\n', text->length);
+	json_auto_t *head = NULL;
+	struct note note = {0};
+
+	if (!end || !strictjson_parse(start, (size_t)(end - start), VALUES_MAX, &head, err) ||
+		!is_version(head, "larder_note") || !is_about(head, name) ||
+		!strictjson_number(head, "revision", &note.revision) || note.revision < 1 ||
+		!take_word(head, "who", note.who) || !take_time(head, &note.at_s) ||
+		!take_word(head, "nonce", nonce))
+		return err_set(err, ERR_UPSTREAM_FAILED,
+			"a note in the bucket is none that this version of Larder can read: of %.200s",
+			name->handle);
+	buffer_add(&note.text, end + 1, text->length - (size_t)(end + 1 - start));
+	*out = note;
+	return true;
+}

@@ -22,6 +22,12 @@ char *identity_write(const struct name *name, const struct identity *identity);
 bool identity_read(
 	const char *text, size_t length, const struct name *name, struct identity *out, struct err *err);
 
+/* The same of a note: a line that says what it is, and then its text. nonce is of who wrote it. */
+void note_write(const struct name *name, const struct note *note, int64_t revision, const char *nonce,
+	struct buffer *out);
+bool note_read(const struct buffer *text, const struct name *name, struct note *out,
+	char nonce[IDENTITY_WORD_MAX + 1], struct err *err);
+
 /* That somebody did something to a name at some time: withdrew a version, or published what had been
  * mirrored. */
 struct mark {

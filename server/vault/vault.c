@@ -60,9 +60,24 @@ bool vault_each_identity(struct vault *vault, const struct vault_census *census,
 	return vault->ops->each_identity(vault, census, err);
 }
 
-bool vault_poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
+bool vault_poll(struct vault *vault, int64_t since_s, int64_t notes_since_s,
+	const struct vault_listener *listener, struct err *err)
 {
-	return vault->ops->poll(vault, since_s, listener, err);
+	return vault->ops->poll(vault, since_s, notes_since_s, listener, err);
+}
+
+bool vault_read_note(struct vault *vault, enum vault_change change, const struct name *name, struct note *out,
+	struct err *err)
+{
+	return vault->ops->read_note(vault, change, name, out, err);
+}
+
+bool vault_write_note(struct vault *vault, enum vault_change change, const struct name *name,
+	struct note *note, struct err *err)
+{
+	return note->text.length <= NOTE_TEXT_MAX
+		       ? vault->ops->write_note(vault, change, name, note, err)
+		       : err_set(err, ERR_TOO_LARGE, "nodes tell each other texts of at most 1 MiB");
 }
 
 bool vault_acquire(struct vault *vault, const struct name *name, const struct lease_holder *holder,

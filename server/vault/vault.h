@@ -64,8 +64,21 @@ bool vault_list(struct vault *vault, enum vault_change change, struct vault_plac
 bool vault_each_identity(struct vault *vault, const struct vault_census *census, struct err *err);
 
 /* Tells of what has changed since a time by our clock, whatever the clock of who did it says; of some twice,
- * and of one perhaps not that the list has. */
-bool vault_poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err);
+ * and of one perhaps not that the list has. Of notes since a time of their own: each is to be read again. */
+bool vault_poll(struct vault *vault, int64_t since_s, int64_t notes_since_s,
+	const struct vault_listener *listener, struct err *err);
+
+/* Reads a note (change_is_note); one that nobody has written is empty, with revision 0. Whoever alone has
+ * nothing to share has no other. */
+bool vault_read_note(struct vault *vault, enum vault_change change, const struct name *name, struct note *out,
+	struct err *err);
+
+/* Writes it (text, who, at_s) in the place of the one that was read; on return all nodes have it, and
+ * revision and etag are those of the new one. ERR_CONFLICT where somebody has written another meanwhile: to
+ * be read again. ERR_TOO_LARGE beyond NOTE_TEXT_MAX. Others are told of it before it is there, so that no
+ * crash keeps it from them. */
+bool vault_write_note(struct vault *vault, enum vault_change change, const struct name *name,
+	struct note *note, struct err *err);
 
 /* Asks for the lease on a name, to do for all nodes what needs to be done only once. Whoever alone has
  * nothing to share has each at once (LEASE_NEW). LEASE_THEIRS: another has it; ask again with the same watch

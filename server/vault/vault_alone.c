@@ -63,8 +63,22 @@ static bool count_none(struct vault *vault, const struct vault_census *census, s
 	return true;
 }
 
-static bool poll_none(
-	struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
+static bool poll_none(struct vault *vault, int64_t since_s, int64_t notes_since_s,
+	const struct vault_listener *listener, struct err *err)
+{
+	return true;
+}
+
+static bool read_no_note(struct vault *vault, enum vault_change change, const struct name *name,
+	struct note *out, struct err *err)
+{
+	*out = (struct note){0};
+	return true;
+}
+
+/* It stays what nobody has written: what is written here decides. */
+static bool write_no_note(struct vault *vault, enum vault_change change, const struct name *name,
+	struct note *note, struct err *err)
 {
 	return true;
 }
@@ -104,6 +118,8 @@ struct vault *vault_alone(void)
 		.list = list_none,
 		.each_identity = count_none,
 		.poll = poll_none,
+		.read_note = read_no_note,
+		.write_note = write_no_note,
 		.acquire = acquire,
 		.report = report,
 		.release = release,

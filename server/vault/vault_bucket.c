@@ -14,6 +14,7 @@
 #include "server/vault/bucket_changes.h"
 #include "server/vault/bucket_health.h"
 #include "server/vault/bucket_names.h"
+#include "server/vault/bucket_notes.h"
 #include "server/vault/bucket_sweep.h"
 #include "server/vault/bucket_objects.h"
 #include "server/vault/identity_record.h"
@@ -345,10 +346,23 @@ static bool each_identity(struct vault *vault, const struct vault_census *census
 	return bucket_names_each(&self(vault)->objects, census, err);
 }
 
-static bool poll(struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err)
+static bool poll(struct vault *vault, int64_t since_s, int64_t notes_since_s,
+	const struct vault_listener *listener, struct err *err)
 {
-	return bucket_changes_poll(&self(vault)->objects, since_s, listener, err) ||
+	return bucket_changes_poll(&self(vault)->objects, since_s, notes_since_s, listener, err) ||
 	       objects_refuse_unavailable(err);
+}
+
+static bool read_note(struct vault *vault, enum vault_change change, const struct name *name,
+	struct note *out, struct err *err)
+{
+	return bucket_notes_read(&self(vault)->objects, change, name, out, err);
+}
+
+static bool write_note(struct vault *vault, enum vault_change change, const struct name *name,
+	struct note *note, struct err *err)
+{
+	return bucket_notes_write(&self(vault)->objects, change, name, note, err);
 }
 
 /* ---- leases ---- */
@@ -445,6 +459,8 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 		.list = list,
 		.each_identity = each_identity,
 		.poll = poll,
+		.read_note = read_note,
+		.write_note = write_note,
 		.acquire = acquire,
 		.report = report,
 		.release = release,

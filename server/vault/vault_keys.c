@@ -13,13 +13,17 @@ static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 
 static const struct {
 	const char *under;
+	bool has_version;
 	bool has_format;
 } kinds[VAULT_KIND_COUNT] = {
-	[VAULT_IDS] = {"ids/", true},
-	[VAULT_PUBLISHED] = {"published/", true},
-	[VAULT_LEASES] = {"leases/", true},
-	[VAULT_GONE_MARKS] = {"gone/", false},
-	[VAULT_DOCS] = {"docs/", false},
+	[VAULT_IDS] = {"ids/", true, true},
+	[VAULT_PUBLISHED] = {"published/", true, true},
+	[VAULT_LEASES] = {"leases/", true, true},
+	[VAULT_GONE_MARKS] = {"gone/", true, false},
+	[VAULT_DOCS] = {"docs/", true, false},
+	[VAULT_HOLDS] = {"holds/", true, false},
+	[VAULT_TOKENS] = {"tokens/", false, false},
+	[VAULT_PINS] = {"pins/", false, false},
 };
 
 /* The longest handle as digits with slashes between its pieces, the longest folder, version and format. */
@@ -97,22 +101,32 @@ const char *vault_keys_under(enum vault_kind kind)
 	return kinds[kind].under;
 }
 
+static char *begin_key(enum vault_kind kind, const struct name *name, struct vault_key *key)
+{
+	(void)strcpy(key->text, kinds[kind].under);
+	return encode(name->handle, key->text + strlen(key->text));
+}
+
 struct vault_key vault_keys_of_version(enum vault_kind kind, const struct name *name)
 {
 	struct vault_key key;
-	char *end;
+	char *end = begin_key(kind, name, &key);
 
-	(void)strcpy(key.text, kinds[kind].under);
-	end = encode(name->handle, key.text + strlen(key.text));
 	(void)snprintf(end, (size_t)(key.text + sizeof key.text - end), "/%" PRId64 "/", name->version);
 	return key;
 }
 
 struct vault_key vault_key_of(enum vault_kind kind, const struct name *name)
 {
-	struct vault_key key = vault_keys_of_version(kind, name);
-	size_t length = strlen(key.text);
+	struct vault_key key;
+	size_t length;
 
+	if (!kinds[kind].has_version) {
+		(void)begin_key(kind, name, &key);
+		return key;
+	}
+	key = vault_keys_of_version(kind, name);
+	length = strlen(key.text);
 	if (kinds[kind].has_format)
 		(void)snprintf(key.text + length, sizeof key.text - length, "%s", formats[name->format].name);
 	else
@@ -140,23 +154,31 @@ static bool read_version(const char *text, size_t length, int64_t *out)
 	return number_parse(number, out);
 }
 
+/* What stands behind the handle, whose end moves to before it. */
+static bool read_tail(enum vault_kind kind, const char *key, const char **end, struct name *name)
+{
+	const char *part;
+	const char *part_end;
+
+	if (kinds[kind].has_format && (!(part = take_last(key, end)) || !format_parse(part, &name->format)))
+		return false;
+	part_end = *end;
+	if (!kinds[kind].has_version)
+		return true;
+	part = take_last(key, end);
+	return part && read_version(part, (size_t)(part_end - part), &name->version);
+}
+
 bool vault_key_read(enum vault_kind kind, const char *key, struct name *out)
 {
 	size_t under = strlen(kinds[kind].under);
 	const char *end = key + strlen(key);
-	const char *part_end = end;
-	const char *part;
 	struct name name = *out;
 
 	if (strncmp(key, kinds[kind].under, under) != 0)
 		return false;
 	key += under;
-	if (kinds[kind].has_format && (!(part = take_last(key, &end)) || !format_parse(part, &name.format)))
-		return false;
-	part_end = end;
-	part = take_last(key, &end);
-	if (!part || !read_version(part, (size_t)(part_end - part), &name.version) ||
-		!decode(key, (size_t)(end - key), name.handle) ||
+	if (!read_tail(kind, key, &end, &name) || !decode(key, (size_t)(end - key), name.handle) ||
 		strcmp(vault_key_of(kind, &name).text, key - under) != 0)
 		return false;
 	*out = name;

@@ -24,8 +24,12 @@ struct vault_ops {
 	bool (*list)(struct vault *vault, enum vault_change change, struct vault_place *place,
 		const struct vault_listener *listener, bool *more, struct err *err);
 	bool (*each_identity)(struct vault *vault, const struct vault_census *census, struct err *err);
-	bool (*poll)(
-		struct vault *vault, int64_t since_s, const struct vault_listener *listener, struct err *err);
+	bool (*poll)(struct vault *vault, int64_t since_s, int64_t notes_since_s,
+		const struct vault_listener *listener, struct err *err);
+	bool (*read_note)(struct vault *vault, enum vault_change change, const struct name *name,
+		struct note *out, struct err *err);
+	bool (*write_note)(struct vault *vault, enum vault_change change, const struct name *name,
+		struct note *note, struct err *err);
 	bool (*acquire)(struct vault *vault, const struct name *name, const struct lease_holder *holder,
 		struct lease_watch *watch, struct lease_answer *out, struct err *err);
 	void (*report)(struct vault *vault, struct lease *lease, const struct lease_work *work);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buffer.h"
 #include "common/digest.h"
 #include "common/err.h"
 #include "server/module/name.h"
@@ -55,14 +56,41 @@ struct vault_receiver {
 
 /* What changes for all nodes. */
 enum vault_change {
-	CHANGE_WITHDRAWN, /* a version */
-	CHANGE_KEPT,      /* a name has its identity; */
-	CHANGE_PUBLISHED, /* … and what had been mirrored was published */
+	CHANGE_WITHDRAWN,  /* a version */
+	CHANGE_TOKEN,      /* the token of a name, which stands where handles do; */
+	CHANGE_PIN,        /* … so does a pin's pattern */
+	CHANGE_KEPT,       /* a name has its identity; */
+	CHANGE_PUBLISHED,  /* … and what had been mirrored was published */
+	CHANGE_HELD,       /* what is held back of a version, or what was decided of that */
+	CHANGE_DOCUMENTED, /* a version's documentation */
 	CHANGE_COUNT
 };
 
-/* Is told of names that changed so (their format counts for all but CHANGE_WITHDRAWN). False: it has not
- * taken that, and wants no more. It may use the vault. */
+/* Whether there is a note on it, which is written again and again, and not an object that stays as it is. */
+static inline bool change_is_note(enum vault_change change)
+{
+	return change == CHANGE_TOKEN || change == CHANGE_PIN || change == CHANGE_HELD ||
+	       change == CHANGE_DOCUMENTED;
+}
+
+/* A small text that all nodes agree on: that of the last writer who had read the one before. note_finish()
+ * it. */
+struct note {
+	int64_t revision; /* how often it was written; 0: never */
+	char who[IDENTITY_WORD_MAX + 1];
+	int64_t at_s;
+	struct buffer text;
+	char etag[S3_ETAG_MAX]; /* of the one that was read */
+};
+enum { NOTE_TEXT_MAX = 1 << 20 };
+
+static inline void note_finish(struct note *note)
+{
+	buffer_finish(&note->text);
+}
+
+/* Is told of names that changed so (their format counts for CHANGE_KEPT and CHANGE_PUBLISHED, their version
+ * for all but tokens and pins). False: it has not taken that, and wants no more. It may use the vault. */
 struct vault_listener {
 	bool (*changed)(void *context, enum vault_change change, const struct name *name);
 	void *context;

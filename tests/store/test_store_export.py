@@ -34,7 +34,7 @@ def told(store, data, *words, status=0):
     done = run(store, data, "--json", *words)
     assert done.returncode == status, done
     told = json.loads(done.stdout)
-    return {(item["path"], item["result"]) for item in told["items"]}, told
+    return {(item["path"], item["result"]) for item in told["items"] if "topic" not in item}, told
 
 
 ALL = {("acme/half-plus-two/1", "taken"), ("acme/other/3", "taken"), ("hub/model/1", "taken"), ("acme/gone/1", "withdrawn")}

@@ -127,7 +127,7 @@ def test_what_this_node_pins_or_has_used_stays(front, scripted, tmp_path, start,
     daemon = start({"store": store}, [hub.url])
     for number in range(1, 4):
         assert fetch(daemon, f"/hub/model/{number}").status == 200
-    daemon.larder("pin", "hub/model/1", "--data", str(daemon.data))
+    daemon.larder("pin", "hub/model/1", *daemon.place())
     daemon.stop()
     for number, hours in ((1, 300), (2, 200), (3, 100)):
         front.age(key_of(front, blob_key(digest(module(seed=number)))), hours)

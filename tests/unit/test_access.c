@@ -19,6 +19,7 @@
 #include "server/registry/access.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_tokens.h"
+#include "server/vault/vault_alone.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -40,9 +41,9 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(fixture->folder));
 	assert_true(catalog_open(fixture->folder, &fixture->catalog, &err));
 	assert_true(catalog_open(fixture->folder, &fixture->elsewhere, &err));
-	assert_true(access_create(fixture->catalog, false, &fixture->open, &err));
-	assert_true(access_create(fixture->catalog, true, &fixture->closed, &err));
-	assert_true(access_create(fixture->elsewhere, true, &fixture->other, &err));
+	assert_true(access_create(fixture->catalog, vault_alone(), false, &fixture->open, &err));
+	assert_true(access_create(fixture->catalog, vault_alone(), true, &fixture->closed, &err));
+	assert_true(access_create(fixture->elsewhere, vault_alone(), true, &fixture->other, &err));
 	*state = fixture;
 	return 0;
 }

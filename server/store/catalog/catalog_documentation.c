@@ -3,6 +3,7 @@
 
 #include "server/module/documents/hubdoc.h"
 #include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_notes.h"
 #include "server/store/catalog/catalog_rows.h"
 
 enum statement {
@@ -114,9 +115,11 @@ bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 	const struct documentation *documentation, bool *created, struct err *err)
 {
 	struct name_path path = name_path(name);
+	const struct note_taken note = {
+		"documentation", name->handle, name->version, documentation->revision};
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
-	bool had_one;
+	bool had_one, news;
 
 	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) || !version_find_ids(txn, name, &ids, err))
 		return false;
@@ -124,15 +127,16 @@ bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 		return err_set(err, ERR_NOT_FOUND, "there is no %s to document", path.text);
 	if (ids.state == STATE_WITHDRAWN)
 		return version_check_state(name, ids.state, err);
-	if (!has_documentation(txn, ids.version_id, &had_one, err) ||
-		!documentation_write(txn, ids.version_id, documentation, err) ||
-		!module_refresh(txn, ids.module_id, err) ||
-		!audit_record(
-			txn, documentation->now_s, documentation->who, "document", path.text, NULL, err) ||
-		!txn_commit(txn, err))
+	if (!has_documentation(txn, ids.version_id, &had_one, err) || !note_claim(txn, &note, &news, err))
 		return false;
 	*created = !had_one;
-	return true;
+	if (!news)
+		return true;
+	return documentation_write(txn, ids.version_id, documentation, err) &&
+	       module_refresh(txn, ids.module_id, err) &&
+	       audit_record(
+		       txn, documentation->now_s, documentation->who, "document", path.text, NULL, err) &&
+	       txn_commit(txn, err);
 }
 
 bool catalog_find_documentation(struct catalog *catalog, const struct name *name, char **out, struct err *err)

@@ -19,11 +19,12 @@ struct documentation {
 	const struct hubdoc *head; /* NULL for free text: then the version has neither description nor tags */
 	const char *who;           /* the token's name; NULL where it came with a tree of documentation */
 	int64_t now_s;
+	int64_t revision; /* of the note that all nodes have; 0: it is this one's */
 };
 
 /* Sets a version's documentation, and with it description and tags (ERR_NOT_FOUND without the version,
  * ERR_GONE where it was withdrawn, ERR_BUSY where another process has the database, soon); *created tells
- * whether it had none. */
+ * whether it had none. Nothing where a later note was taken. */
 bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 	const struct documentation *documentation, bool *created, struct err *err);
 /* The newest active version that has documentation; 0: none has. */

@@ -2,12 +2,14 @@
 #include "server/store/catalog/catalog_holds.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_notes.h"
 #include "server/store/catalog/catalog_records.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { HOLD, DECIDE, SET_STATE };
+enum statement { HOLD, DECIDE, SET_STATE, FIND_HOLDS, TAKE_HOLD, FIND_CLOSED };
 
 static const char *const sql[] = {
 	[HOLD] =
@@ -17,7 +19,14 @@ static const char *const sql[] = {
 		   " SELECT version_id, format, ?2, ?3, ?4, ?5 FROM artifacts WHERE version_id = ?1"
 		   " ON CONFLICT DO UPDATE SET decision = excluded.decision, reason = excluded.reason,"
 		   "  who = excluded.who, at = excluded.at",
-	[SET_STATE] = "UPDATE versions SET state = ?2, updated_at = ?3 WHERE id = ?1",
+	[SET_STATE] = "UPDATE versions SET state = ?2, updated_at = max(updated_at, ?3) WHERE id = ?1",
+	[FIND_HOLDS] =
+		"SELECT format, decision, reason, coalesce(who, ''), at FROM holds WHERE version_id = ?1",
+	[TAKE_HOLD] = "INSERT INTO holds (version_id, format, decision, reason, who, at) VALUES (?1, ?2, ?3, "
+		      "?4, ?5, ?6)"
+		      " ON CONFLICT DO UPDATE SET decision = excluded.decision, reason = excluded.reason,"
+		      "  who = excluded.who, at = excluded.at",
+	[FIND_CLOSED] = "SELECT 1 FROM holds WHERE version_id = ?1 AND decision <> 'approved'",
 };
 
 static bool set_state(
@@ -75,4 +84,141 @@ bool catalog_decide(
 	       audit_record(txn, decision->now_s, decision->who, decision->approves ? "approve" : "reject",
 		       name_path(name).text, decision->reason, err) &&
 	       txn_commit(txn, err);
+}
+
+/* ---- what all nodes have ---- */
+
+static const char *const decisions[HOLD_DECISION_COUNT] = {
+	[HOLD_NONE] = "", [HOLD_HELD] = "held", [HOLD_APPROVED] = "approved", [HOLD_REJECTED] = "rejected"};
+
+/* What the audit log calls that. */
+static const char *const actions[HOLD_DECISION_COUNT] = {
+	[HOLD_HELD] = "quarantine", [HOLD_APPROVED] = "approve", [HOLD_REJECTED] = "reject"};
+
+const char *hold_decision_name(enum hold_decision decision)
+{
+	return decisions[decision];
+}
+
+bool hold_decision_parse(const char *name, enum hold_decision *out)
+{
+	for (int i = HOLD_HELD; i < HOLD_DECISION_COUNT; i++) {
+		if (strcmp(name, decisions[i]) == 0) {
+			*out = (enum hold_decision)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void read_hold(struct rows *rows, struct hold_entry out[FORMAT_COUNT])
+{
+	enum format format;
+	struct hold_entry hold = {.at_s = rows_int(rows, 4)};
+
+	(void)snprintf(hold.reason, sizeof hold.reason, "%s", rows_text(rows, 2));
+	(void)snprintf(hold.who, sizeof hold.who, "%s", rows_text(rows, 3));
+	if (format_parse(rows_text(rows, 0), &format) &&
+		hold_decision_parse(rows_text(rows, 1), &hold.decision))
+		out[format] = hold;
+}
+
+static bool find_holds(
+	struct txn *txn, int64_t version_id, struct hold_entry out[FORMAT_COUNT], struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_HOLDS], VALUES(v_int(version_id)));
+
+	memset(out, 0, FORMAT_COUNT * sizeof *out);
+	while (rows_next(rows))
+		read_hold(rows, out);
+	return rows_done(rows, err);
+}
+
+bool catalog_find_holds(struct catalog *catalog, const struct name *name, struct hold_entry out[FORMAT_COUNT],
+	bool *found, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	struct version_ids ids;
+
+	if (!db_read(catalog->db, &txn, err) || !version_find_ids(txn, name, &ids, err))
+		return false;
+	*found = ids.version_id != 0;
+	return find_holds(txn, ids.version_id, out, err);
+}
+
+static bool is_same(const struct hold_entry *a, const struct hold_entry *b)
+{
+	return a->decision == b->decision && a->at_s == b->at_s && strcmp(a->reason, b->reason) == 0 &&
+	       strcmp(a->who, b->who) == 0;
+}
+
+/* One line of the audit log for all formats that the same was decided of. */
+static bool take_hold(struct txn *txn, int64_t version_id, const struct name *name, enum format format,
+	const struct hold_entry *hold, bool tells, struct err *err)
+{
+	const char *who = *hold->who ? hold->who : NULL;
+
+	return txn_run(txn, sql[TAKE_HOLD],
+		       VALUES(v_int(version_id), v_text(formats[format].name),
+			       v_text(decisions[hold->decision]), v_text(hold->reason), v_text(who),
+			       v_int(hold->at_s)),
+		       err) &&
+	       (!tells || audit_record(txn, hold->at_s, who, actions[hold->decision], name_path(name).text,
+				  hold->reason, err));
+}
+
+static bool take_those(struct txn *txn, int64_t version_id, const struct name *name,
+	const struct hold_entry holds[FORMAT_COUNT], int64_t *last_s, struct err *err)
+{
+	struct hold_entry before[FORMAT_COUNT];
+	const struct hold_entry *told = NULL;
+
+	if (!find_holds(txn, version_id, before, err))
+		return false;
+	for (int i = 0; i < FORMAT_COUNT; i++) {
+		const struct hold_entry *hold = &holds[i];
+
+		if (hold->decision == HOLD_NONE || is_same(hold, &before[i]))
+			continue;
+		if (!take_hold(
+			    txn, version_id, name, (enum format)i, hold, !told || !is_same(told, hold), err))
+			return false;
+		told = hold;
+		*last_s = hold->at_s > *last_s ? hold->at_s : *last_s;
+	}
+	return true;
+}
+
+static bool is_closed(struct txn *txn, int64_t version_id, bool *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_CLOSED], VALUES(v_int(version_id)));
+
+	*out = rows_next(rows);
+	return rows_done(rows, err);
+}
+
+bool catalog_take_holds(struct catalog *catalog, const struct name *name,
+	const struct hold_entry holds[FORMAT_COUNT], int64_t revision, struct err *err)
+{
+	const struct note_taken note = {"holds", name->handle, name->version, revision};
+	AUTO_TXN struct txn *txn = NULL;
+	struct version_ids ids;
+	int64_t last_s = 0;
+	bool news, closed;
+
+	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) || !version_find_ids(txn, name, &ids, err))
+		return false;
+	if (ids.version_id == 0)
+		return err_set(err, ERR_NOT_FOUND, "there is no %s", name_path(name).text);
+	if (!note_claim(txn, &note, &news, err))
+		return false;
+	if (!news || ids.state == STATE_WITHDRAWN)
+		return true;
+	if (!take_those(txn, ids.version_id, name, holds, &last_s, err))
+		return false;
+	if (last_s == 0)
+		return txn_commit(txn, err);
+	return is_closed(txn, ids.version_id, &closed, err) &&
+	       set_state(txn, ids.version_id, closed ? STATE_QUARANTINED : STATE_ACTIVE, last_s, err) &&
+	       module_refresh(txn, ids.module_id, err) && txn_commit(txn, err);
 }

@@ -25,4 +25,25 @@ struct decision {
 bool catalog_decide(
 	struct catalog *catalog, const struct name *name, const struct decision *decision, struct err *err);
 
+/* What all nodes have of one format of a version: that it is held back, or what somebody decided of that. */
+enum hold_decision { HOLD_NONE, HOLD_HELD, HOLD_APPROVED, HOLD_REJECTED, HOLD_DECISION_COUNT };
+struct hold_entry {
+	enum hold_decision decision; /* HOLD_NONE: neither */
+	char reason[1024];
+	char who[256]; /* "": nobody in particular */
+	int64_t at_s;
+};
+const char *hold_decision_name(enum hold_decision decision);
+bool hold_decision_parse(const char *name, enum hold_decision *out);
+
+/* Those of a version, by format. *found is false where the version is not known. */
+bool catalog_find_holds(struct catalog *catalog, const struct name *name, struct hold_entry out[FORMAT_COUNT],
+	bool *found, struct err *err);
+
+/* Takes those of a note of this revision, unless a later one was taken: the version is given out where
+ * nothing of it is held back, else not. Nothing where it was withdrawn. ERR_NOT_FOUND where it is not known
+ * here. */
+bool catalog_take_holds(struct catalog *catalog, const struct name *name,
+	const struct hold_entry holds[FORMAT_COUNT], int64_t revision, struct err *err);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "common/globs.h"
 #include "common/mem.h"
+#include "server/store/catalog/catalog_notes.h"
 #include "server/store/catalog/catalog_rows.h"
 
 enum statement {
@@ -168,6 +169,35 @@ bool catalog_unpin(struct catalog *catalog, const char *pattern, struct err *err
 			return false;
 	}
 	return true;
+}
+
+/* What it held is let go of before the note counts as taken: who dies between begins anew. */
+static bool let_go(
+	struct catalog *catalog, const char *pattern, const struct note_taken *note, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	bool news;
+
+	if (!db_read(catalog->db, &txn, err) || !note_is_news(txn, note, &news, err))
+		return false;
+	txn_end(TAKE(txn));
+	return !news || catalog_unpin(catalog, pattern, err) || err->code == ERR_NOT_FOUND;
+}
+
+bool catalog_take_pin(struct catalog *catalog, const char *pattern, bool pinned, int64_t at_s,
+	int64_t revision, struct err *err)
+{
+	const struct note_taken note = {"pin", pattern, 0, revision};
+	AUTO_TXN struct txn *txn = NULL;
+	bool news;
+
+	if (!pinned && !let_go(catalog, pattern, &note, err))
+		return false;
+	if (!db_write(catalog->db, &txn, err) || !note_claim(txn, &note, &news, err))
+		return false;
+	if (pinned && news && !txn_run(txn, sql[ADD_PIN], VALUES(v_text(pattern), v_int(at_s)), err))
+		return false;
+	return txn_commit(txn, err);
 }
 
 bool catalog_list_pins(struct catalog *catalog, struct pin_row **out, size_t *count, struct err *err)

@@ -50,6 +50,10 @@ bool catalog_pin(struct catalog *catalog, const char *pattern, int64_t now_s, bo
 /* ERR_NOT_FOUND where no such pin is. */
 bool catalog_unpin(struct catalog *catalog, const char *pattern, struct err *err);
 
+/* The same as a note of this revision says, unless a later one was taken. */
+bool catalog_take_pin(struct catalog *catalog, const char *pattern, bool pinned, int64_t at_s,
+	int64_t revision, struct err *err);
+
 /* The pattern that pins a name, NULL where none does; free() it. */
 bool catalog_find_pin(struct catalog *catalog, const struct name *name, char **out_pattern, struct err *err);
 

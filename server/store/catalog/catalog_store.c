@@ -6,7 +6,16 @@
 
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { FIND_STORE, NOTE_STORE, NOTE_ELSEWHERE, KEEP_NONE, KEEP_PUBLISHED, HAS_MODULES };
+enum statement {
+	FIND_STORE,
+	NOTE_STORE,
+	NOTE_ELSEWHERE,
+	KEEP_NONE,
+	KEEP_PUBLISHED,
+	HAS_MODULES,
+	FORGET_NOTES,
+	FORGET_SHARED
+};
 
 static const char *const sql[] = {
 	[FIND_STORE] = "SELECT store_id, elsewhere FROM space",
@@ -19,6 +28,8 @@ static const char *const sql[] = {
 		" WHERE a.blob_id = blobs.id AND a.source = 'published' AND v.state <> 'withdrawn'))",
 	[HAS_MODULES] = "SELECT EXISTS (SELECT 1 FROM artifacts)"
 			" OR EXISTS (SELECT 1 FROM versions WHERE state = 'withdrawn')",
+	[FORGET_NOTES] = "DELETE FROM notes",
+	[FORGET_SHARED] = "UPDATE tokens SET shared = 0 WHERE shared = 1",
 };
 
 struct standing {
@@ -59,6 +70,13 @@ bool catalog_note_store(struct catalog *catalog, const struct store_id *store, s
 	       txn_run(txn, sql[NOTE_STORE], VALUES(v_text(store->text)), err) && txn_commit(txn, err);
 }
 
+/* What another bucket's notes were says nothing of this one's. */
+static bool forget_notes(struct txn *txn, struct err *err)
+{
+	return txn_run(txn, sql[FORGET_NOTES], NULL, 0, err) &&
+	       txn_run(txn, sql[FORGET_SHARED], NULL, 0, err);
+}
+
 static bool join_store(struct catalog *catalog, const struct store_id *store, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
@@ -70,6 +88,7 @@ static bool join_store(struct catalog *catalog, const struct store_id *store, st
 	if (before.elsewhere == elsewhere && strcmp(before.store.text, store->text) == 0)
 		return true;
 	return db_write(catalog->db, &txn, err) &&
+	       (strcmp(before.store.text, store->text) == 0 || forget_notes(txn, err)) &&
 	       txn_run(txn, sql[NOTE_STORE], VALUES(v_text(store->text)), err) &&
 	       txn_run(txn, sql[NOTE_ELSEWHERE], VALUES(v_int(elsewhere)), err) &&
 	       txn_run(txn, sql[elsewhere ? KEEP_NONE : KEEP_PUBLISHED], NULL, 0, err) &&

@@ -2,9 +2,10 @@
 #include "server/store/catalog/catalog_tokens.h"
 
 #include "common/mem.h"
+#include "server/store/catalog/catalog_notes.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { ADD_TOKEN, LIST_TOKENS, FIND_VALID_TOKEN, REVOKE_TOKEN };
+enum statement { ADD_TOKEN, LIST_TOKENS, FIND_VALID_TOKEN, REVOKE_TOKEN, TAKE_TOKEN, REVOKE_OTHERS };
 
 static const char *const sql[] = {
 	[ADD_TOKEN] =
@@ -13,7 +14,14 @@ static const char *const sql[] = {
 			" ORDER BY created_at DESC, id DESC",
 	[FIND_VALID_TOKEN] = "SELECT id FROM tokens WHERE name = ?1 AND revoked_at = 0"
 			     " AND (expires_at = 0 OR expires_at > ?2)",
-	[REVOKE_TOKEN] = "UPDATE tokens SET revoked_at = ?2 WHERE id = ?1",
+	[REVOKE_TOKEN] = "UPDATE tokens SET revoked_at = ?2 WHERE name = ?1 AND revoked_at = 0"
+			 " AND (expires_at = 0 OR expires_at > ?2)",
+	[TAKE_TOKEN] = "INSERT INTO tokens (name, hash, scopes, created_at, expires_at, revoked_at, shared)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1) ON CONFLICT (hash) DO UPDATE SET"
+		       " scopes = excluded.scopes, expires_at = excluded.expires_at,"
+		       " revoked_at = max(revoked_at, excluded.revoked_at), shared = 1",
+	[REVOKE_OTHERS] = "UPDATE tokens SET revoked_at = ?3 WHERE name = ?1 AND hash <> ?2 AND shared = 1"
+			  " AND revoked_at = 0",
 };
 
 /* The id of the valid token of that name; 0 where there is none. */
@@ -29,6 +37,23 @@ static bool find_valid(struct txn *txn, const char *name, int64_t now_s, int64_t
 	return true;
 }
 
+static bool refuse_name(const char *name, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT,
+		"there is a valid token named %s: revoke it (larder token revoke %s), or give the new one "
+		"another name",
+		name, name);
+}
+
+bool catalog_check_token_name(struct catalog *catalog, const char *name, int64_t now_s, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t id;
+
+	return db_read(catalog->db, &txn, err) && find_valid(txn, name, now_s, &id, err) &&
+	       (id == 0 || refuse_name(name, err));
+}
+
 bool catalog_add_token(struct catalog *catalog, const char *name, const struct digest *hash,
 	const char *scopes, int64_t now_s, int64_t expires_at, struct err *err)
 {
@@ -38,10 +63,7 @@ bool catalog_add_token(struct catalog *catalog, const char *name, const struct d
 	if (!db_write(catalog->db, &txn, err) || !find_valid(txn, name, now_s, &id, err))
 		return false;
 	if (id)
-		return err_set(err, ERR_CONFLICT,
-			"there is a valid token named %s: revoke it (larder token revoke %s), or give the "
-			"new one another name",
-			name, name);
+		return refuse_name(name, err);
 	return txn_run(txn, sql[ADD_TOKEN],
 		       VALUES(v_text(name), v_digest(hash), v_text(scopes), v_int(now_s), v_int(expires_at)),
 		       err) &&
@@ -57,8 +79,31 @@ bool catalog_revoke_token(struct catalog *catalog, const char *name, int64_t now
 		return false;
 	if (id == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no valid token named %s", name);
-	return txn_run(txn, sql[REVOKE_TOKEN], VALUES(v_int(id), v_int(now_s)), err) &&
+	return txn_run(txn, sql[REVOKE_TOKEN], VALUES(v_text(name), v_int(now_s)), err) &&
 	       audit_record(txn, now_s, NULL, "token-revoke", name, NULL, err) && txn_commit(txn, err);
+}
+
+bool catalog_take_token(
+	struct catalog *catalog, const struct token_terms *terms, int64_t revision, struct err *err)
+{
+	const struct note_taken note = {"token", terms->name, 0, revision};
+	AUTO_TXN struct txn *txn = NULL;
+	bool news;
+
+	if (!db_write(catalog->db, &txn, err) || !note_claim(txn, &note, &news, err))
+		return false;
+	if (!news)
+		return true;
+	return txn_run(txn, sql[TAKE_TOKEN],
+		       VALUES(v_text(terms->name), v_digest(&terms->hash), v_text(terms->scopes),
+			       v_int(terms->created_at), v_int(terms->expires_at), v_int(terms->revoked_at)),
+		       err) &&
+	       txn_run(txn, sql[REVOKE_OTHERS],
+		       VALUES(v_text(terms->name), v_digest(&terms->hash), v_int(terms->created_at)), err) &&
+	       audit_record(txn, terms->revoked_at ? terms->revoked_at : terms->created_at, terms->who,
+		       terms->revoked_at ? "token-revoke" : "token-create", terms->name,
+		       terms->revoked_at ? NULL : terms->scopes, err) &&
+	       txn_commit(txn, err);
 }
 
 struct token_list {

@@ -24,6 +24,25 @@ struct token_row {
 /* hash is the SHA-256 of the secret. ERR_CONFLICT where a token of that name is valid. */
 bool catalog_add_token(struct catalog *catalog, const char *name, const struct digest *hash,
 	const char *scopes, int64_t now_s, int64_t expires_at, struct err *err);
+/* Only the last of that. */
+bool catalog_check_token_name(struct catalog *catalog, const char *name, int64_t now_s, struct err *err);
+
+/* A token as all nodes have it. */
+struct token_terms {
+	const char *name;
+	struct digest hash;
+	const char *scopes;
+	int64_t created_at;
+	int64_t expires_at;
+	int64_t revoked_at;
+	const char *who; /* NULL: done here */
+};
+
+/* Takes it from a note of this revision, unless a later one was taken. A valid one that all nodes had under
+ * that name before is none any more. */
+bool catalog_take_token(
+	struct catalog *catalog, const struct token_terms *terms, int64_t revision, struct err *err);
+
 /* Tokens, newest first, each with its hash for the caller to compare. *count 0: there are none. */
 struct token_secret {
 	struct token_row row;

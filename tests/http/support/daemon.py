@@ -145,11 +145,15 @@ class Daemon(Http):
         assert not check or done.returncode == 0, f"larder {' '.join(arguments)}: status {done.returncode}: {done.stderr}"
         return done
 
+    def place(self):
+        """What commands need that are to count on all nodes of a bucket."""
+        return ("--config", str(self.config_path)) if "kind = s3" in self.config_path.read_text() else ()
+
     def token(self, scope="publish:*"):
         """A token of this scope, made at the first call."""
         if scope not in self.tokens:
             name = re.sub(r"[^a-z0-9]+", "-", scope).strip("-") or "ci"
-            self.tokens[scope] = self.larder("token", "create", f"ci-{name}", "--scope", scope).stdout.strip()
+            self.tokens[scope] = self.larder("token", "create", f"ci-{name}", "--scope", scope, *self.place()).stdout.strip()
         return self.tokens[scope]
 
     # ---- publishing ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nodes agree on beside modules: documentation, tokens, pins and what is held back, made on one, are so on all."""
+import concurrent.futures
+import json
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+
+from conftest import DEADLINE_S, Store, binary
+from support.command_line import run
+from support.daemon import assert_problem
+from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
+from support.modules import digest, module
+from support.waiting import wait_until
+from test_nodes import PATH, QUERY, assert_has, bucket, fetch, node  # noqa: F401
+from test_safety import approver, held_back, module_with
+from test_tidings import STORE, withdraw
+
+FIRST, SECOND = "# First\n\nAll of it.\n", "# Second\n\nMore.\n"
+
+
+@pytest.fixture
+def trio(node):  # noqa: F811
+    return [node(name, number % 2, store=STORE) for number, name in enumerate("abc")]
+
+
+def document(daemon, text, path=PATH):
+    return daemon.request("PUT", path, {"Authorization": f"Bearer {daemon.token()}", "Content-Type": "text/markdown"}, text.encode())
+
+
+def documented(daemon, path=PATH):
+    reply = daemon.get(f"/api/v1/documentation{path}", Accept="text/markdown")
+    return reply.body.decode() if reply.status == 200 else None
+
+
+def wait_for_document(daemon, text, path=PATH):
+    wait_until(lambda: documented(daemon, path) == text, "the documentation is there")
+
+
+def make(daemon, name, *scopes, check=True):
+    return daemon.larder("token", "create", name, *(word for scope in scopes for word in ("--scope", scope)), *daemon.place(), check=check)
+
+
+def put_as(daemon, token, path, body):
+    return daemon.put(path, body, token).status
+
+
+def wipe(daemon):
+    daemon.stop()
+    shutil.rmtree(daemon.data)
+    daemon.data.mkdir(mode=0o750)
+
+
+# ---- documentation ----
+
+
+def test_documentation_is_on_all(trio):
+    a, b, c = trio
+    a.publish(PATH, module())
+    assert document(a, FIRST).status == 201
+    for daemon in (b, c):
+        wait_for_document(daemon, FIRST)
+    assert document(b, SECOND).status == 200
+    for daemon in (a, c):
+        wait_for_document(daemon, SECOND)
+    assert "Second" in c.get(PATH, Accept="text/html").body.decode()
+
+
+def test_what_is_not_listed_here_is_documented_all_the_same(node):  # noqa: F811
+    """Of a version that another has published, and this one has not heard of."""
+    a = node("a")
+    b = node("b", 1, store={"poll_interval_s": 60, "lease_ttl_s": 120})
+    wait_until(lambda: "what all nodes have was listed" in b.log(), "all was listed")
+    a.publish(PATH, module())
+    assert document(b, FIRST).status == 201
+    assert documented(b) == FIRST
+    wait_for_document(a, FIRST)
+    for path, status in (("/acme/nobody/1", 404), (PATH, 410)):
+        if status == 410:
+            withdraw(a)
+        assert document(b if status == 404 else a, SECOND, path).status == status
+
+
+def test_the_last_writer_counts_and_none_is_lost_half(trio):
+    """Many at once, on all nodes: in the end all have the same, which is one of them."""
+    trio[0].publish(PATH, module())
+    for daemon in trio[1:]:
+        wait_until(lambda: daemon.get("/api/v1/modules" + PATH).status == 200, "it is listed")
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        told = list(pool.map(lambda number: document(trio[number % 3], f"# {number}\n").status, range(6)))
+    assert set(told) <= {200, 201}, told
+    wait_until(lambda: len({documented(daemon) for daemon in trio}) == 1, "all have the same")
+    assert documented(trio[0]) in {f"# {number}\n" for number in range(6)}
+
+
+# ---- tokens ----
+
+
+def test_a_token_counts_on_all_and_is_revoked_on_all(trio):
+    a, b, c = trio
+    token = make(a, "release", "publish:acme/*").stdout.strip()
+    assert put_as(a, token, "/acme/on-a/1", module(seed=1)) == 201
+    for number, daemon in enumerate((b, c)):
+        wait_until(lambda: put_as(daemon, token, f"/acme/on-{number}/1", module(seed=number)) == 201, "it is known")
+    assert "valid token named release" in make(b, "release", "admin", check=False).stderr
+    c.larder("token", "revoke", "release", *c.place())
+    for number, daemon in enumerate(trio):
+        wait_until(lambda: put_as(daemon, token, f"/acme/late-{number}/1", module()) == 401, "it is revoked")
+    # The name is free, and the one before stays what it is.
+    other = make(b, "release", "publish:acme/*").stdout.strip()
+    wait_until(lambda: put_as(a, other, "/acme/new/1", module(seed=7)) == 201, "the new one is known")
+    assert put_as(a, token, "/acme/new/1", module(seed=7)) == 401
+    assert token not in json.dumps([daemon.log() for daemon in trio])
+
+
+def test_two_tokens_of_one_name_at_the_same_instant(trio):
+    for turn in range(5):
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            told = list(pool.map(lambda daemon: make(daemon, f"race-{turn}", "read", check=False).returncode, trio[:2]))
+        assert sorted(told) == [0, 1], (turn, told)
+
+
+def test_a_revocation_whose_command_died_is_not_lost(trio, objects):  # noqa: F811
+    """The bucket has it, and nothing else was done: no catalog, also that of the node itself, knew of it."""
+    a, b, _ = trio
+    token = make(a, "release", "publish:acme/*").stdout.strip()
+    wait_until(lambda: put_as(b, token, "/acme/model/1", module()) in (200, 201), "it is known")
+    copy = Store(a.folder / "copy", objects.endpoint, prefix=objects.keys["prefix"])
+    other = a.folder / "other"
+    subprocess.run([binary(), "token", "revoke", "release", "--config", str(copy.config), "--data", str(other)], capture_output=True, text=True, timeout=DEADLINE_S)
+    # A folder that has never been a node's: made by its first command.
+    subprocess.run([binary(), "token", "create", "else", "--scope", "read", "--config", str(copy.config), "--data", str(other)], check=True, capture_output=True,
+                   timeout=DEADLINE_S)
+    subprocess.run([binary(), "token", "revoke", "release", "--config", str(copy.config), "--data", str(other)], check=True, capture_output=True, timeout=DEADLINE_S)
+    shutil.rmtree(other)
+    for daemon in (a, b):
+        wait_until(lambda: put_as(daemon, token, "/acme/late/1", module()) == 401, "it is revoked")
+
+
+def test_nothing_is_half_done_while_the_store_is_away(node, front):  # noqa: F811
+    a = node("a", endpoint=front.url, store={**STORE, "timeout_s": 2, "connect_timeout_s": 2})
+    a.publish(PATH, module())
+    assert document(a, FIRST).status == 201
+    make(a, "release", "publish:acme/*")
+    headers = {"Authorization": f"Bearer {a.token('admin')}", "Content-Type": "application/json"}
+    before = dict(front.objects)
+    serve = front.script.next
+    front.script.next = lambda method, path, headers: "slow"
+    listed = a.larder("token", "list").stdout
+    for words in (("token", "create", "more", "--scope", "read"), ("token", "revoke", "release"), ("pin", "acme/*")):
+        done = a.larder(*words, *a.place(), check=False)
+        assert done.returncode == 1 and "store check" in done.stderr, done
+    assert_problem(document(a, SECOND), 503, "store-unavailable")
+    order = json.dumps({"decision": "reject", "reason": "x"}).encode()
+    assert_problem(a.request("POST", f"/api/v1/decisions{PATH}", headers, order), 503, "store-unavailable")
+    assert a.larder("token", "list").stdout == listed and not json.loads(a.larder("pin", "--list", "--json").stdout)["total"]
+    front.script.next = serve
+    assert documented(a) == FIRST and fetch(a).status == 200
+    assert {key for key in front.objects if "/feed/" not in key and "/probe/" not in key} == {key for key in before if "/feed/" not in key and "/probe/" not in key}
+    wait_until(lambda: document(a, SECOND).status == 200, "the store is back")
+
+
+def test_a_nodes_folder_is_not_changed_alone(node):  # noqa: F811
+    a = node("a")
+    for words in (("token", "create", "x", "--scope", "read"), ("token", "revoke", "ci-publish"), ("pin", "acme/*"), ("unpin", "acme/*")):
+        done = a.larder(*words, check=False)
+        assert done.returncode == 1 and "--config" in done.stderr, done
+
+
+# ---- pins ----
+
+
+def pins(daemon):
+    return {pin["path"] for pin in json.loads(daemon.larder("pin", "--list", "--json").stdout)["pins"]}
+
+
+def test_pins_are_on_all(trio):
+    a, b, c = trio
+    a.larder("pin", "hub/*", "acme/model/1", *a.place())
+    wait_until(lambda: pins(b) == pins(c) == {"hub/*", "acme/model/1"}, "they are pinned")
+    assert "pinned before" in b.larder("pin", "hub/*", *b.place()).stderr
+    b.larder("unpin", "hub/*", *b.place())
+    wait_until(lambda: pins(a) == pins(c) == {"acme/model/1"}, "it is not any more")
+    assert "no pin" in c.larder("unpin", "hub/*", *c.place(), check=False).stderr
+    b.larder("pin", "hub/*", *b.place())
+    wait_until(lambda: pins(a) == {"hub/*", "acme/model/1"}, "it is again")
+
+
+# ---- what is held back ----
+
+
+@pytest.fixture
+def strict(node):  # noqa: F811
+    """One whose policy holds back what has findings, and two without a policy."""
+    return [node("a", 0, store=STORE, safety={"published": "quarantine"}), node("b", 1, store=STORE), node("c", 0, store=STORE)]
+
+
+def decide(daemon, decision, token, path=PATH):
+    return run(decision, path[1:], "--reason", f"{decision} by Ann", server=daemon.url, token=token)
+
+
+def test_what_one_holds_back_is_held_back_on_all(strict):
+    a, b, c = strict
+    body = module_with("WriteFile")
+    assert a.publish(PATH, body).json()["state"] == "quarantined"
+    for daemon in strict:
+        held_back(fetch(daemon), "op-file-write")
+    wait_until(lambda: b.get("/api/v1/modules" + PATH).json().get("state") == "quarantined", "it is listed so")
+    # Approved where it was not judged, and then rejected on the third.
+    token = make(b, "approver", "approve:acme/*").stdout.strip()
+    assert decide(b, "approve", token).stdout == f"{PATH[1:]}: active\n"
+    for daemon in strict:
+        wait_until(lambda: fetch(daemon).status == 200, "it is given out")
+        assert_has(daemon, body)
+    wait_until(lambda: decide(c, "reject", token).returncode == 0, "the token is known")
+    for daemon in strict:
+        wait_until(lambda: fetch(daemon).status == 451, "it is rejected")
+        held_back(fetch(daemon), "reject by Ann")
+    a.restart()
+    held_back(fetch(a), "reject by Ann")
+
+
+def test_what_was_approved_elsewhere_is_not_held_back_anew(strict, node):  # noqa: F811
+    a, b, _ = strict
+    body = module_with("WriteFile")
+    a.publish(PATH, body)
+    token = make(a, "approver", "approve:acme/*").stdout.strip()
+    decide(a, "approve", token)
+    late = node("late", 1, store={"poll_interval_s": 60, "lease_ttl_s": 120}, safety={"published": "quarantine"})
+    assert_has(late, body)
+    assert late.put(PATH, body).status == 200
+    assert_has(late, body)
+
+
+# ---- an empty disk, and folders ----
+
+
+def fill(a):
+    a.publish(PATH, module_with("WriteFile"))
+    a.publish("/acme/plain/1", module())
+    assert document(a, FIRST, "/acme/plain/1").status == 201
+    a.larder("pin", "hub/*", *a.place())
+    token = make(a, "release", "publish:acme/*", "approve:acme/*").stdout.strip()
+    gone = make(a, "gone", "publish:acme/*").stdout.strip()
+    a.larder("token", "revoke", "gone", *a.place())
+    return token, gone
+
+
+def assert_all_is_there(daemon, token, gone):
+    wait_until(lambda: put_as(daemon, token, "/acme/plain/1", module()) == 200, "the token is known")
+    assert put_as(daemon, gone, "/acme/plain/1", module()) == 401
+    wait_for_document(daemon, FIRST, "/acme/plain/1")
+    wait_until(lambda: pins(daemon) == {"hub/*"}, "the pin is there")
+    held_back(fetch(daemon), "op-file-write")
+    wait_until(lambda: daemon.get("/api/v1/modules" + PATH).json().get("state") == "quarantined", "it is listed so")
+
+
+def test_an_empty_disk_has_them_after_its_listing(strict, objects):  # noqa: F811
+    a, b, _ = strict
+    token, gone = fill(a)
+    # No hint is left of anything.
+    for hint in bucket(objects, "feed/"):
+        assert objects.ask("delete", hint)[0] == "done"
+    wipe(b)
+    b.start()
+    assert_all_is_there(b, token, gone)
+
+
+def test_out_into_a_folder_and_into_another_bucket(strict, objects, start, tmp_path, node):  # noqa: F811
+    token, gone = fill(strict[0])
+    for daemon in strict:
+        daemon.stop()
+    out = start({}, (), "out")
+    out.stop()
+    done = subprocess.run([binary(), "store", "export", "--config", str(objects.config), "--data", str(out.data)], capture_output=True, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 0 and "acme/plain/1 (documentation)" in done.stdout and "release (token)" in done.stdout, done
+    out.start()
+    assert_all_is_there(out, token, gone)
+    out.stop()
+    back = Store(tmp_path / "back", objects.endpoint, prefix=objects.keys["prefix"] + "-back", timeout_s=60)
+    sent = subprocess.run([binary(), "store", "import", "--config", str(back.config), "--data", str(out.data)], capture_output=True, text=True, timeout=DEADLINE_S)
+    assert sent.returncode == 0 and "release (token)" in sent.stdout, sent
+    again = subprocess.run([binary(), "store", "import", "--config", str(back.config), "--data", str(out.data), "--json"], capture_output=True, text=True, timeout=DEADLINE_S)
+    assert {item["result"] for item in json.loads(again.stdout)["items"]} == {"there"}, again
+    fresh = node("fresh", 0, store={**STORE, "prefix": back.keys["prefix"]})
+    assert_all_is_there(fresh, token, gone)
+
+
+def test_what_is_no_note_is_passed_over(trio, objects):  # noqa: F811
+    """And holds up nothing behind it."""
+    a, b, _ = trio
+    a.publish(PATH, module())
+    make(a, "first", "read")
+    for key in bucket(objects, "tokens/"):
+        assert objects.ask("put", key, "{}")[0] == "done"
+    for key in ("tokens/none", "pins/0", "docs/x/1", "holds/none/1"):
+        assert objects.ask("put", key, "x")[0] == "done"
+    b.restart()
+    document(a, FIRST)
+    token = make(a, "second", "publish:acme/*").stdout.strip()
+    wait_for_document(b, FIRST)
+    wait_until(lambda: put_as(b, token, PATH, module()) == 200, "it is known")
+    with sqlite3.connect(f"file:{b.data}/larder.db?mode=ro", uri=True) as database:
+        assert database.execute("SELECT count(*) FROM notes").fetchone()[0] == 2
