@@ -188,6 +188,12 @@ static bool open_stores(struct app *app, struct err *err)
 	return true;
 }
 
+static struct naming_rules naming_of(const struct config *config)
+{
+	return (struct naming_rules){
+		config->publish.shadow, config->publish.namespaces, config->publish.refuses_unasked};
+}
+
 static void open_mirror(struct app *app)
 {
 	const struct config *config = app->config;
@@ -198,8 +204,8 @@ static void open_mirror(struct app *app)
 		.private_redirects = config->mirror.private_upstreams,
 		.user_agent = "larder/" LARDER_VERSION,
 	};
-	const struct mirror_policy policy = {
-		config->mirror.offline, config->mirror.allow, config->mirror.deny, config->mirror.max_fills};
+	const struct mirror_policy policy = {config->mirror.offline, config->mirror.allow,
+		config->mirror.deny, config->mirror.max_fills, naming_of(config)};
 	struct fill_tools tools = {
 		.settings = {config->upstreams, config->upstream_count, config->mirror.retries,
 			config->mirror.negative_ttl_s, config->mirror.latest_ttl_s,
@@ -288,8 +294,8 @@ static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
 	struct services *services = &app->services;
-	struct publisher_settings publishing = {
-		config->publish.max_upload_bytes, config->publish.archives, NULL, &config->safety};
+	struct publisher_settings publishing = {config->publish.max_upload_bytes, config->publish.archives,
+		NULL, &config->safety, naming_of(config)};
 
 	if (!access_create(
 		    services->catalog, app->vault, config->auth.read_needs_token, &services->access, err) ||

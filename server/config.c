@@ -185,6 +185,8 @@ void config_destroy(struct config *config)
 	free(config->store.bucket.credentials_file);
 	free(config->store.bucket.ca_file);
 	free(config->store.node_url);
+	free(config->publish.shadow);
+	free(config->publish.namespaces);
 	free(config->safety.rules);
 	free(config->mirror.allow);
 	free(config->mirror.deny);

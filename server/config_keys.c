@@ -11,6 +11,7 @@
 #include "common/number.h"
 #include "common/own.h"
 #include "server/config_values.h"
+#include "server/module/handle_globs.h"
 #include "server/module/name.h"
 
 static const char list_separators[] = ", \t";
@@ -112,6 +113,7 @@ static bool set_choice(const struct key *key, void *slot, const char *value, str
 static const char *const switch_choices[] = {"off", "on", "false", "true", "no", "yes", "0", "1", NULL};
 static const char *const kind_choices[] = {"hub", "kaggle", NULL};
 static const char *const store_choices[] = {"folder", "s3", NULL};
+static const char *const unasked_choices[] = {"warn", "refuse", NULL};
 static const char *const read_choices[] = {"anyone", "token", NULL};
 /* As enum safety_action has them. */
 static const char *const safety_choices[] = {"off", "warn", "quarantine", "refuse", NULL};
@@ -363,6 +365,12 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "How long a received upload or fill may wait for another process that has the database; then 503."},
 	{KEY(publish, max_uploads), RANGE(1, 10000), .initial = "64",
 		.purpose = "Uploads at the same time; more wait for their turn before they are sent."},
+	{KEY(publish, namespaces), LIST, .check = handle_globs_check, .initial = "",
+		.purpose = "Handles that are this site's own, as patterns such as acme/*: no upstream is ever asked for them."},
+	{KEY(publish, shadow), LIST, .check = handle_globs_check, .initial = "",
+		.purpose = "Handles that may be published here although an upstream has them too. Empty: none."},
+	{KEY_IN(publish, unasked, refuses_unasked), .set = set_switch, .choices = unasked_choices, .initial = "warn",
+		.purpose = "What becomes of a new handle while an upstream cannot be asked whether it has it: warn or refuse."},
 
 	{KEY(safety, published), .set = set_choice, .choices = safety_choices, .initial = "warn",
 		.purpose = "What is done about high and critical findings in what is published: off, warn, quarantine or refuse."},

@@ -68,6 +68,9 @@ struct config {
 		struct archive_limits archives; /* mirrored ones, too */
 		int64_t commit_timeout_s;
 		int64_t max_uploads;
+		char *shadow;     /* globs of handles; NULL: none */
+		char *namespaces; /* the same */
+		bool refuses_unasked;
 	} publish;
 	struct safety_policy safety;
 	struct {

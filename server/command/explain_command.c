@@ -83,6 +83,22 @@ static void write_policy(struct buffer *out, const json_t *policy)
 		buffer_printf(out, " (%s)", cell_text(policy, "rule"));
 }
 
+static void write_publication(struct buffer *out, const json_t *publication)
+{
+	const json_t *allowed = json_object_get(publication, "allowed");
+
+	if (!json_is_object(publication))
+		return;
+	buffer_add_string(out, json_is_null(allowed)
+				       ? "upstreams are asked first whether they have the handle"
+			       : json_is_true(allowed) ? "the handle may be published under"
+						       : "refused");
+	if (*cell_text(publication, "rule"))
+		buffer_printf(out, " (%s)", cell_text(publication, "rule"));
+	if (*cell_text(publication, "detail"))
+		buffer_printf(out, ": %s", cell_text(publication, "detail"));
+}
+
 static void write_upstream(struct buffer *out, const json_t *upstream)
 {
 	buffer_add_string(out, cell_text(upstream, "name"));
@@ -126,6 +142,7 @@ static const struct fact {
 	{"fill", "fill", write_fill},
 	{"last_fill", "last fill", write_fill},
 	{"policy", "policy", write_policy},
+	{"publication", "publishing", write_publication},
 };
 
 static void print_text(const char *what, const json_t *explanation, const char *key)

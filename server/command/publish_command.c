@@ -106,6 +106,7 @@ struct publishing {
 	const struct publish_options *options;
 	struct destination destination;
 	struct remote *remote;
+	json_t *warnings; /* of its name; NULL: none */
 	int fd;
 	int documentation; /* -1: none */
 	bool created;      /* else these very bytes were there */
@@ -117,6 +118,7 @@ static void finish(struct publishing *publishing)
 	destination_finish(&publishing->destination);
 	remote_destroy(publishing->remote);
 	json_decref(publishing->version);
+	json_decref(publishing->warnings);
 	if (publishing->fd >= 0)
 		(void)close(publishing->fd);
 	if (publishing->documentation >= 0)
@@ -180,6 +182,7 @@ static bool send_module(struct publishing *publishing, struct err *err)
 			remote_server(publishing->remote));
 	publishing->created = reply.status == 201;
 	publishing->version = TAKE(reply.json);
+	publishing->warnings = json_incref(json_object_get(publishing->version, "warnings"));
 	return true;
 }
 
@@ -209,11 +212,24 @@ static char *url_of(const struct publishing *publishing)
 		"%s/%s", remote_server(publishing->remote), name_path(&publishing->destination.name).text);
 }
 
+/* Whoever takes the output is not to take them for it. */
+static void print_warnings(const json_t *warnings)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach(warnings, i, warning)(void) fprintf(
+		stderr, "warning: %s: %s\n", cell_text(warning, "rule"), cell_text(warning, "message"));
+}
+
 static void print_version(const struct publishing *publishing)
 {
 	AUTO_FREE char *url = url_of(publishing);
 
+	print_warnings(publishing->warnings);
 	if (publishing->options->json) {
+		if (publishing->warnings)
+			(void)json_object_set(publishing->version, "warnings", publishing->warnings);
 		(void)json_object_set_new(publishing->version, "created", json_boolean(publishing->created));
 		listing_print_json(publishing->version);
 		return;

@@ -80,12 +80,25 @@ static void note_idle_places(const struct config *config)
 			config->mirror.max_fills, connections);
 }
 
+/* Whose names are whose, which nobody wants to learn from a refusal. */
+static void note_names(const struct config *config)
+{
+	if (config->publish.namespaces)
+		(void)fprintf(stderr, "note: no upstream is asked for %s (publish.namespaces)\n",
+			config->publish.namespaces);
+	if (config->publish.shadow)
+		(void)fprintf(stderr,
+			"note: %s may be published although an upstream has it too (publish.shadow)\n",
+			config->publish.shadow);
+}
+
 /* As the daemon would find it, and what it would only warn of. */
 static int check(const struct config *config)
 {
 	struct err err;
 
 	note_idle_places(config);
+	note_names(config);
 	if (!config_check_dates(config, &err))
 		return command_fail(&err);
 	(void)puts("the configuration is sound");

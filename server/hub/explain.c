@@ -30,6 +30,7 @@ static const char *const wanted_names[] = {
 /* What is known here of the name, and what would be answered. */
 struct explanation {
 	struct outlook outlook;
+	struct namesakes_view naming;
 	json_t *last_fill; /* that ended lately, NULL: none did */
 	char *pinned_by;   /* the pattern; NULL: none */
 	bool redirects;    /* a version is to be found: */
@@ -179,6 +180,7 @@ static bool explain(struct services *services, struct request *request, const st
 	bool fetched = hub_url->wanted == WANTED_ARTIFACT || hub_url->wanted == WANTED_MEMBER;
 
 	if (!mirror_consider(services->mirror, name, &out->outlook, err) ||
+		!namesakes_look(mirror_namesakes(services->mirror), name, &out->naming, err) ||
 		!catalog_find_pin(services->catalog, name, &out->pinned_by, err))
 		return false;
 	out->last_fill = find_last_fill(services, name);
@@ -250,7 +252,9 @@ static json_t *upstreams_json(
 	const struct services *services, const struct name *name, const struct explanation *explanation)
 {
 	const struct config *config = services->config;
-	bool asked = name->version > 0 && !is_ours(explanation);
+	const char *rule = explanation->outlook.view.rule;
+	bool is_reserved = rule && strcmp(rule, "publish.namespaces") == 0;
+	bool asked = name->version > 0 && !is_reserved && !is_ours(explanation);
 	json_t *items = json_array();
 
 	for (size_t i = 0; i < config->upstream_count; i++) {
@@ -266,6 +270,16 @@ static json_t *upstreams_json(
 	return items;
 }
 
+/* What a publication under its handle would meet. */
+static json_t *publication_json(const struct namesakes_view *view)
+{
+	json_t *allowed =
+		view->outlook == NAMESAKES_ASKS ? json_null() : json_boolean(view->outlook == NAMESAKES_FREE);
+
+	return json_pack("{s:o, s:s?, s:s?}", "allowed", allowed, "rule", view->rule, "detail",
+		view->outlook == NAMESAKES_REFUSED ? view->why.text : NULL);
+}
+
 static json_t *explanation_json(
 	const struct services *services, const struct hub_url *hub_url, const struct explanation *explanation)
 {
@@ -279,13 +293,13 @@ static json_t *explanation_json(
 				     ? json_pack("{s:o}", "until", answer_time(view->quarantined_until_s))
 				     : json_null();
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:{s:b, s:s?}, s:o, s:o, s:o, s:s?, s:o, s:b, s:O?}",
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:{s:b, s:s?}, s:o, s:o, s:o, s:o, s:s?, s:o, s:b, s:O?}",
 		"name", name_json(&hub_url->name), "wanted", wanted_names[hub_url->wanted], "answer",
 		answer_of(explanation), "artifact", artifact_json(explanation), "fill",
 		outlook->has_fill ? fill_json(&outlook->fill) : json_null(), "policy", "allowed",
-		view->allowed, "rule", view->rule, "upstreams",
-		upstreams_json(services, &hub_url->name, explanation), "negative", negative, "quarantine",
-		quarantine, "pinned_by", explanation->pinned_by, "last_used_at",
+		view->allowed, "rule", view->rule, "publication", publication_json(&explanation->naming),
+		"upstreams", upstreams_json(services, &hub_url->name, explanation), "negative", negative,
+		"quarantine", quarantine, "pinned_by", explanation->pinned_by, "last_used_at",
 		last_use ? answer_time(last_use) : json_null(), "offline", view->offline, "last_fill",
 		explanation->last_fill);
 }

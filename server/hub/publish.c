@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/utf8.h"
 #include "server/api/answer.h"
 #include "server/api/api.h"
+#include "server/config.h"
+#include "server/http/clientkey.h"
 #include "server/http/problem.h"
 #include "server/hub/form.h"
 #include "server/hub/hub.h"
+#include "server/hub/upload_head.h"
 #include "server/module/documents/hubdoc.h"
 #include "server/module/documents/renderings.h"
 #include "server/registry/access.h"
+#include "server/registry/mirror.h"
 #include "server/registry/publisher.h"
 #include "server/registry/services.h"
 #include "server/registry/turns.h"
@@ -22,7 +26,9 @@
 /* What a PUT or POST pours its body into: an artifact's upload, a form, or a page of Markdown in memory. */
 struct body {
 	struct services *services;
-	struct request *request; /* until it is poured in */
+	struct request *request;   /* until it is poured in */
+	struct question *question; /* whether an upstream has the handle; NULL: nobody is asked */
+	struct name_warnings warnings;
 	struct line_turn turn;
 	struct name name;
 	struct declaration declaration;
@@ -41,6 +47,7 @@ static void destroy_body(struct body *body)
 	if (body->form)
 		form_abort(body->form);
 	turns_exit(body->services->turns, &body->turn);
+	question_release(body->question);
 	buffer_finish(&body->markdown);
 	free(body);
 }
@@ -51,117 +58,13 @@ static bool authorize(const struct services *services, struct request *request, 
 	return access_check(services->access, request_token(request), right, name->handle, request->who, err);
 }
 
-/* ---- headers of an upload ---- */
-
-static const char form_type[] = "application/x-www-form-urlencoded";
-
-/* Media types under which clients send gzip and bare files; curl adds the form's to --data-binary. */
-static const char *const upload_types[] = {"application/gzip", "application/x-gzip",
-	"application/octet-stream", "binary/octet-stream", "application/x-tar", "application/x-gtar",
-	"application/x-compressed", "application/x-compressed-tar", "application/tar+gzip",
-	"application/x-tgz", form_type};
-
-static bool is_type(const char *content_type, const char *type)
-{
-	size_t length = strlen(type);
-
-	return strncasecmp(content_type, type, length) == 0 && strchr("; \t", content_type[length]);
-}
-
-/* RFC 9110, 14.4. */
-static bool check_part(const struct request *request, struct err *err)
-{
-	return !request_header(request, "Content-Range") ||
-	       err_set(err, ERR_BAD_REQUEST,
-		       "Content-Range: an upload is whole here, and is not gone on with; send all of it, "
-		       "without "
-		       "that header");
-}
-
-static bool check_coding(const struct request *request, struct err *err)
-{
-	const char *coding = request_header(request, "Content-Encoding");
-
-	return !coding || strcasecmp(coding, "identity") == 0 ||
-	       err_set(err, ERR_UNSUPPORTED_MEDIA,
-		       "send the artifact itself, without a Content-Encoding: a tar.gz is no coding of a "
-		       "tar here");
-}
-
-static bool check_type(const struct request *request, struct err *err)
-{
-	const char *type = request_header(request, "Content-Type");
-
-	for (size_t i = 0; type && i < sizeof upload_types / sizeof *upload_types; i++) {
-		if (is_type(type, upload_types[i]))
-			return true;
-	}
-	return !type || err_set(err, ERR_UNSUPPORTED_MEDIA,
-				"send a module as application/gzip or application/octet-stream, "
-				"documentation as text/markdown, a TF.js model that is saved from code as "
-				"multipart/form-data");
-}
-
-/* What clients say of the body, all of it optional; and how, for who says it wrongly. */
-static const struct {
-	const char *name;
-	const char *form;
-} digest_headers[] = {
-	{"Content-Digest", "sha-256=:<base64>: (RFC 9530)"},
-	{"Repr-Digest", "sha-256=:<base64>: (RFC 9530)"},
-	{"Digest", "sha-256=<base64> (RFC 3230)"},
-	{"Content-MD5", "an MD5 in base64 (RFC 1864)"},
-	{"X-Checksum-Sha256", "64 hexadecimal digits"},
-	{"X-Checksum-Sha512", "128 hexadecimal digits"},
-	{"X-Checksum-Sha1", "40 hexadecimal digits"},
-	{"X-Checksum-Md5", "32 hexadecimal digits"},
-	{"x-goog-hash", "md5=<base64>, crc32c=<base64>, or both"},
-	{"x-amz-checksum-sha256", "a SHA-256 in base64"},
-	{"x-amz-checksum-sha1", "a SHA-1 in base64"},
-	{"x-amz-checksum-crc32c", "a CRC-32C in base64"},
-	{"x-amz-checksum-crc32", "a CRC-32 in base64"},
-	{"x-ms-blob-content-md5", "an MD5 in base64"},
-};
-
-/* The first of several and the last: more lines of one header nobody sends. */
-static void read_digest_header(const struct request *request, const char *name, struct testimony *told)
-{
-	const char *first = request_header(request, name);
-	const char *last = request_last_header(request, name);
-
-	if (first)
-		testimony_read(told, name, strlen(name), first);
-	if (last && last != first)
-		testimony_read(told, name, strlen(name), last);
-}
-
-static bool read_declaration(const struct request *request, struct declaration *out, struct err *err)
-{
-	struct declaration declaration = {.length = request->content_length};
-	struct testimony *told = &declaration.told;
-
-	for (size_t i = 0; i < sizeof digest_headers / sizeof *digest_headers; i++) {
-		read_digest_header(request, digest_headers[i].name, told);
-		if (told->malformed)
-			return err_set(err, ERR_BAD_REQUEST, "%s must be %s: send it so, or leave it out",
-				digest_headers[i].name, digest_headers[i].form);
-	}
-	for (size_t i = 0; i < told->count && !declaration.has_sha256; i++) {
-		declaration.has_sha256 = told->items[i].sum == SUM_SHA256;
-		if (declaration.has_sha256)
-			declaration.sha256 = digest_from_bytes(told->items[i].value);
-	}
-	*out = declaration;
-	return true;
-}
-
 /* ---- the body ---- */
 
 static bool is_documentation(const struct request *request)
 {
 	const char *type = request_header(request, "Content-Type");
 
-	return type && is_type(type, "text/markdown");
+	return type && upload_head_is_type(type, "text/markdown");
 }
 
 /* A form needs no query: it is a TF.js model. */
@@ -182,27 +85,20 @@ static bool choose_format(const struct request *request, bool is_form, struct na
 	return true;
 }
 
-static bool check_head(
-	struct request *request, bool is_form, struct declaration *declaration, struct err *err)
-{
-	return check_coding(request, err) && read_declaration(request, declaration, err) &&
-	       (is_form || check_type(request, err));
-}
-
-/* All that can be told before it has its turn. */
+/* All that can be told by the head and what is known here. */
 static bool prepare(struct request *request, struct body *body, struct err *err)
 {
 	body->is_form = form_is_sent(request);
 	if (!hub_url_read_upload(request, &body->name, err) ||
 		!authorize(body->services, request, RIGHT_PUBLISH, &body->name, err) ||
-		!check_part(request, err) || !choose_format(request, body->is_form, &body->name, err))
+		!upload_head_is_whole(request, err) ||
+		!choose_format(request, body->is_form, &body->name, err))
 		return false;
 	if (is_documentation(request))
 		return request->content_length <= HUBDOC_BYTES_MAX ||
 		       err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
-	return check_head(request, body->is_form, &body->declaration, err) &&
-	       publisher_fits(body->services->publisher, body->declaration.length, err) &&
-	       turns_enter(body->services->turns, request->who, &body->turn, err);
+	return upload_head_read(request, body->is_form, &body->declaration, err) &&
+	       publisher_fits(body->services->publisher, body->declaration.length, err);
 }
 
 static bool begin_artifact(struct body *body, struct err *err)
@@ -261,6 +157,68 @@ static void destroy_waiting(void *object)
 
 static const struct later_ops turn_ops = {has_turn, leave_line, take_turn, destroy_waiting, .watched = true};
 
+static void wait_turn(struct body *body, struct reply *reply)
+{
+	struct err err;
+
+	if (turns_enter(body->services->turns, body->request->who, &body->turn, &err))
+		reply_later(reply, &turn_ops, body);
+	else
+		(void)refuse_body(body, reply, &err);
+}
+
+/* ---- whose the handle is ---- */
+
+static bool is_answered(void *object, struct waiter *waiter)
+{
+	struct body *body = object;
+
+	return !question_await(body->question, waiter);
+}
+
+static bool leave_question(void *object, struct waiter *waiter)
+{
+	struct body *body = object;
+
+	return question_leave(body->question, waiter);
+}
+
+static void take_answer(void *object, const struct request *request, struct reply *reply)
+{
+	struct body *body = object;
+	const struct services *services = body->services;
+	bool unasked = false;
+	struct err err;
+
+	(void)request;
+	if (body->question &&
+		!namesakes_answered(mirror_namesakes(services->mirror), body->question, &unasked, &err)) {
+		(void)refuse_body(body, reply, &err);
+		return;
+	}
+	naming_warn(services->catalog, body->name.handle, unasked, &body->warnings);
+	wait_turn(body, reply);
+}
+
+static const struct later_ops question_ops = {
+	is_answered, leave_question, take_answer, destroy_waiting, .watched = true};
+
+static bool ask_whose(struct body *body, struct reply *reply)
+{
+	const struct services *services = body->services;
+	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, body->request);
+	const struct asker asker = {client, NULL, false};
+	struct err err;
+
+	if (!namesakes_ask(mirror_namesakes(services->mirror), &body->name, &asker, &body->question, &err))
+		return refuse_body(body, reply, &err);
+	if (body->question)
+		reply_later(reply, &question_ops, body);
+	else
+		take_answer(body, body->request, reply);
+	return false;
+}
+
 static bool begin(void *context, struct request *request, struct reply *reply)
 {
 	struct body *body = mem_zero(1, sizeof *body);
@@ -274,8 +232,7 @@ static bool begin(void *context, struct request *request, struct reply *reply)
 		request->upload = body;
 		return true;
 	}
-	reply_later(reply, &turn_ops, body);
-	return false;
+	return ask_whose(body, reply);
 }
 
 static bool has_room(const struct request *request, size_t length)
@@ -334,8 +291,20 @@ const struct upload_ops hub_upload = {
 
 /* ---- the answer ---- */
 
+/* Beside those of the version itself. */
+static void add_warnings(json_t *version, const struct name_warnings *warnings)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < warnings->count; i++)
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s}", "rule", warnings->items[i].rule, "path",
+				      warnings->items[i].about, "message", warnings->items[i].text));
+	(void)json_object_set_new(version, "warnings", list);
+}
+
 static void reply_version(void *services, const struct request *request, const struct name *name, int status,
-	struct reply *reply)
+	const struct name_warnings *warnings, struct reply *reply)
 {
 	AUTO_FREE char *path = mem_printf("/%s", name_path(name).text);
 	AUTO_FREE char *way = request_way_to(request, path);
@@ -344,6 +313,8 @@ static void reply_version(void *services, const struct request *request, const s
 
 	if (!version)
 		return problem_reply(reply, &err);
+	if (warnings && warnings->count > 0)
+		add_warnings(version, warnings);
 	reply_json(reply, status, version);
 	if (status == 201)
 		reply_header(reply, "Location", way);
@@ -362,7 +333,7 @@ static void add_hint(const struct request *request, struct err *err)
 	const char *type = request_header(request, "Content-Type");
 	size_t length = strlen(err->text);
 
-	if (err->code == ERR_INVALID_MODULE && type && is_type(type, form_type))
+	if (err->code == ERR_INVALID_MODULE && type && upload_head_is_type(type, UPLOAD_HEAD_FORM_TYPE))
 		(void)snprintf(err->text + length, sizeof err->text - length,
 			". If curl sent it with --data, which leaves out line ends and NULs, use -T or "
 			"--data-binary");
@@ -375,8 +346,14 @@ static void finish_artifact(
 	struct err err;
 	enum kept kept;
 
-	if (finish_body(body, &kept, &examination, &err))
-		return reply_version(services, request, &body->name, kept == KEPT_AGAIN ? 200 : 201, reply);
+	if (finish_body(body, &kept, &examination, &err)) {
+		bool is_new = kept != KEPT_AGAIN;
+
+		if (is_new)
+			name_warnings_log(&body->warnings, &body->name, request->who);
+		return reply_version(services, request, &body->name, is_new ? 201 : 200,
+			is_new ? &body->warnings : NULL, reply);
+	}
 	add_hint(request, &err);
 	if (examination)
 		problem_reply_with(reply, &err,
@@ -429,7 +406,7 @@ static bool document(
 		    change->services->publisher, &change->name, markdown, request->who, &created, err))
 		return false;
 	render_ahead(change->services, markdown);
-	reply_version(change->services, request, &change->name, created ? 201 : 200, reply);
+	reply_version(change->services, request, &change->name, created ? 201 : 200, NULL, reply);
 	return true;
 }
 

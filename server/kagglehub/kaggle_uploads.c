@@ -5,6 +5,8 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/api/answer.h"
+#include "server/config.h"
+#include "server/http/clientkey.h"
 #include "server/http/problem.h"
 #include "server/kagglehub/kaggle_body.h"
 #include "server/kagglehub/kaggle_calls.h"
@@ -14,6 +16,7 @@
 #include "server/module/examination.h"
 #include "server/registry/access.h"
 #include "server/registry/assembly.h"
+#include "server/registry/mirror.h"
 #include "server/registry/services.h"
 #include "server/registry/turns.h"
 
@@ -26,6 +29,9 @@ enum { DEPTH_MAX = 64, WORDS_MAX = 4000 };
 /* A version that is made of what was sent. */
 struct making {
 	struct services *services;
+	struct question *question; /* whether an upstream has the handle; NULL: nobody is asked */
+	struct name_warnings warnings;
+	struct name name; /* of its first version */
 	struct line_turn turn;
 	struct assembly *assembly;
 	int tries;
@@ -37,6 +43,7 @@ static void destroy_making(void *object)
 
 	turns_exit(making->services->turns, &making->turn);
 	assembly_destroy(making->assembly);
+	question_release(making->question);
 	free(making);
 }
 
@@ -169,6 +176,7 @@ static void finish(void *object, const struct request *request, struct reply *re
 	struct err err;
 
 	if (assembly_finish(making->assembly, &name, &examination, &err)) {
+		name_warnings_log(&making->warnings, &name, request->who);
 		reply_made(making->services, request, &name, reply);
 	} else if ((err.code == ERR_CONFLICT || err.code == ERR_GONE) && ++making->tries < TRIES) {
 		return reply_later(reply, &making_ops, making);
@@ -225,6 +233,57 @@ static void take_turn(void *object, const struct request *request, struct reply 
 
 static const struct later_ops turn_ops = {has_turn, leave_line, take_turn, destroy_making, .watched = true};
 
+static void refuse(struct making *making, const struct err *err, struct reply *reply)
+{
+	reply_refused(err, NULL, reply);
+	destroy_making(making);
+}
+
+/* ---- whose the handle is ---- */
+
+static bool is_answered(void *object, struct waiter *waiter)
+{
+	struct making *making = object;
+
+	return !question_await(making->question, waiter);
+}
+
+static bool leave_question(void *object, struct waiter *waiter)
+{
+	struct making *making = object;
+
+	return question_leave(making->question, waiter);
+}
+
+static void take_answer(void *object, const struct request *request, struct reply *reply)
+{
+	struct making *making = object;
+	struct services *services = making->services;
+	bool unasked = false;
+	struct err err;
+
+	if (making->question &&
+		!namesakes_answered(mirror_namesakes(services->mirror), making->question, &unasked, &err))
+		return refuse(making, &err, reply);
+	naming_warn(services->catalog, making->name.handle, unasked, &making->warnings);
+	if (turns_enter(services->turns, request->who, &making->turn, &err))
+		return reply_later(reply, &turn_ops, making);
+	refuse(making, &err, reply);
+}
+
+static const struct later_ops question_ops = {
+	is_answered, leave_question, take_answer, destroy_making, .watched = true};
+
+static bool ask_whose(struct making *making, const struct request *request, struct err *err)
+{
+	const struct services *services = making->services;
+	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	const struct asker asker = {client, NULL, false};
+
+	return namesakes_ask(
+		mirror_namesakes(services->mirror), &making->name, &asker, &making->question, err);
+}
+
 static void make(struct services *services, struct request *request, const struct model_ref *ref,
 	const json_t *tree, struct reply *reply)
 {
@@ -232,13 +291,16 @@ static void make(struct services *services, struct request *request, const struc
 	struct err err;
 
 	making->services = services;
+	making->name = ref->name;
+	making->name.version = 1;
+	making->name.format = ref->framework.format;
 	making->assembly = assembly_create(services, ref->name.handle, request->who);
 	assembly_prefer(making->assembly, ref->framework.format);
-	if (add_folder(making->assembly, tree, "", 0, &err) &&
-		turns_enter(services->turns, request->who, &making->turn, &err))
-		return reply_later(reply, &turn_ops, making);
-	reply_refused(&err, NULL, reply);
-	destroy_making(making);
+	if (!add_folder(making->assembly, tree, "", 0, &err) || !ask_whose(making, request, &err))
+		return refuse(making, &err, reply);
+	if (making->question)
+		return reply_later(reply, &question_ops, making);
+	take_answer(making, request, reply);
 }
 
 /* ---- calls ---- */

@@ -13,6 +13,7 @@
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/module/handle_globs.h"
 #include "server/ranks.h"
 #include "server/registry/shared_tokens.h"
 #include "server/store/catalog/catalog_tokens.h"
@@ -85,31 +86,12 @@ static bool is_one_word(const char *scope)
 	return true;
 }
 
-/* Whether there can be a handle that matches: one has a publisher and a name (INTERFACE: section 1). Only
- * what stands before the first sign that means others is looked at. */
-static bool glob_can_match(const char *glob)
-{
-	static const char publisher[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-	static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/";
-	size_t length = strspn(glob, publisher);
-	const char *rest = glob + length;
-
-	if (*rest && strchr("*?[\\", *rest))
-		return *glob != '-';
-	if (*rest != '/' || length == 0 || *glob == '-')
-		return false;
-	length = strspn(rest, name);
-	if (memmem(rest, length, "//", 2))
-		return false;
-	return rest[length] ? strchr("*?[\\", rest[length]) != NULL : length > 1 && rest[length - 1] != '/';
-}
-
 /* Global ones match whatever there is. */
 static bool scope_can_match(const char *scope)
 {
 	const char *colon = strchr(scope, ':');
 
-	return !colon || glob_can_match(colon + 1);
+	return !colon || handle_glob_can_match(colon + 1);
 }
 
 static bool scope_is_known(const char *scope)

@@ -48,6 +48,8 @@ static bool check_policy(const struct admission *admission, const struct name *n
 	const char *allow = admission->rules.allow;
 	const char *deny = admission->rules.deny;
 
+	if (naming_is_ours(&admission->rules.naming, name->handle))
+		return naming_refuse_fetch(name, err);
 	if (deny && handle_globs_match(deny, name->handle))
 		return err_set(err, ERR_BLOCKED_BY_POLICY, "%s is denied here by mirror.deny", name->handle);
 	if (allow && !handle_globs_match(allow, name->handle))
@@ -140,6 +142,13 @@ bool admission_check_known(const struct known *known, struct err *err)
 	return artifact_check_state(artifact, err) && artifact_check_published(artifact, err);
 }
 
+bool admission_check_source(const struct admission *admission, const struct name *name,
+	enum version_source source, struct err *err)
+{
+	return source != SOURCE_MIRRORED || !naming_is_ours(&admission->rules.naming, name->handle) ||
+	       naming_refuse_fetch(name, err);
+}
+
 bool admission_check(
 	const struct admission *admission, const struct known *known, const char *cdn_loop, struct err *err)
 {
@@ -169,6 +178,8 @@ static const char *deciding_rule(const struct admission *admission, const struct
 {
 	const struct admission_rules *rules = &admission->rules;
 
+	if (naming_is_ours(&rules->naming, name->handle))
+		return "publish.namespaces";
 	if (rules->deny && handle_globs_match(rules->deny, name->handle))
 		return "mirror.deny";
 	return rules->allow ? "mirror.allow" : rules->deny ? "mirror.deny" : NULL;

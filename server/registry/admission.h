@@ -12,14 +12,15 @@
 #include "common/err.h"
 #include "common/own.h"
 #include "server/module/name.h"
+#include "server/registry/naming.h"
+#include "server/store/catalog/catalog_known.h"
 #include "server/upstream/upstream.h"
-
-struct known;
 
 struct admission_rules {
 	bool offline;
 	const char *allow; /* globs of handles; NULL allows all */
 	const char *deny;  /* globs of handles; NULL denies none */
+	struct naming_rules naming;
 	const struct upstream *upstreams;
 	size_t upstream_count;
 	int64_t negative_ttl_s; /* for so long bytes that were held back are not fetched again */
@@ -28,9 +29,10 @@ struct admission_rules {
 /* What the rules and the memory say of a name, each for itself. */
 struct admission_view {
 	bool offline;
-	bool allowed;           /* by the rules below */
-	const char *rule;       /* the key that decides: "mirror.deny", "mirror.allow"; NULL: none is set */
-	int64_t absent_until_s; /* every upstream said no lately; 0: nothing is remembered */
+	bool allowed;                /* by the rules below */
+	const char *rule;            /* the key that decides: "publish.namespaces", "mirror.deny",
+				"mirror.allow"; NULL: none is set */
+	int64_t absent_until_s;      /* every upstream said no lately; 0: nothing is remembered */
 	int64_t quarantined_until_s; /* upstream had other bytes than ours lately; 0: nothing is remembered */
 };
 
@@ -49,6 +51,11 @@ bool admission_is_offline(const struct admission *admission);
 /* Whether it may be given to anyone, be it here or not: ERR_GONE, ERR_QUARANTINED (it is held back),
  * ERR_NOT_FOUND (it is published here in other formats). */
 bool admission_check_known(const struct known *known, struct err *err);
+
+/* Whether what is here of it, or elsewhere with this source, may be given out under this name: ERR_NOT_FOUND
+ * where it was mirrored, and the name is the site's own. */
+bool admission_check_source(const struct admission *admission, const struct name *name,
+	enum version_source source, struct err *err);
 
 /* Whether upstreams may be asked for what is not here. cdn_loop: the request's CDN-Loop header or NULL. Fails
  * as admission_check_known does, and with ERR_BLOCKED_BY_POLICY, ERR_LOOP_DETECTED, ERR_BAD_REQUEST,

@@ -295,6 +295,7 @@ static enum verdict transfer(struct running *running)
 	const struct transfer_request request = {
 		.url = running->url,
 		.head_only = fetch->head_only,
+		.patience_s = fetch->patience_s,
 		.range_first = fetch->offset,
 		.if_range = fetch->offset > 0 ? object_validator(fetch->object) : NULL,
 		.credentials = &credentials,

@@ -5,11 +5,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/thread.h"
 #include "server/metrics.h"
+#include "server/store/catalog/catalog_resemblance.h"
 #include "server/store/catalog/catalog_search.h"
+
+enum { LOOKS_AT_ONCE = 1000, LOOKS_PAUSE_MS = 10 };
 
 struct janitor {
 	struct catalog *catalog;
@@ -17,6 +21,23 @@ struct janitor {
 	pthread_t thread;
 	atomic_bool stop;
 };
+
+/* Bit by bit: others write meanwhile. */
+static void look_at_old(struct janitor *janitor)
+{
+	bool more = true;
+	struct err err;
+
+	while (more && !atomic_load(&janitor->stop)) {
+		if (!catalog_look_at_old(janitor->catalog, LOOKS_AT_ONCE, &more, &err)) {
+			log_event(LOG_LEVEL_WARN, "some names are not known by their looks yet", "why",
+				err.text, NULL);
+			return;
+		}
+		if (more)
+			clock_sleep_ms(LOOKS_PAUSE_MS);
+	}
+}
 
 static void *run(void *argument)
 {
@@ -27,6 +48,7 @@ static void *run(void *argument)
 		log_event(LOG_LEVEL_WARN, "lists could not be prepared", "why", err.text, NULL);
 	if (!committer_sweep_blobs(janitor->committer, &janitor->stop, &err))
 		log_event(LOG_LEVEL_WARN, "the store could not be swept", "why", err.text, NULL);
+	look_at_old(janitor);
 	metric_add(METRIC_SWEEPS, 1);
 	return NULL;
 }

@@ -152,17 +152,18 @@ static bool take_head(void *context, const struct answer *answer, struct err *er
 	return false;
 }
 
-static enum verdict request(const struct latest *latest, const struct asking *asking, size_t upstream,
-	bool head_only, struct hearing *hearing, struct err *err)
+static enum verdict request(const struct fill_tools *tools, const struct asking *asking, size_t upstream,
+	int64_t patience_s, bool head_only, struct hearing *hearing, struct err *err)
 {
 	const struct object nothing = {.length = -1};
 	const struct fetch fetch = {
-		.tools = &latest->tools,
+		.tools = tools,
 		.name = asking->name,
 		.cdn_loop = asking->cdn_loop,
 		.progress = asking->progress,
 		.upstream = upstream,
 		.head_only = head_only,
+		.patience_s = patience_s,
 		.glance = !head_only,
 		.object = &nothing,
 		.head = take_head,
@@ -185,20 +186,21 @@ static bool take_page(void *context, const struct answer *answer, struct err *er
 }
 
 /* One that tells it in an answer's body. */
-static enum verdict read_page(const struct latest *latest, const struct asking *asking, size_t number,
-	int64_t *out_version, struct err *err)
+static enum verdict read_page(const struct fill_tools *tools, const struct asking *asking, size_t number,
+	int64_t patience_s, int64_t *out_version, struct err *err)
 {
 	static const struct object nothing = {.length = -1};
-	const struct upstream *upstream = &latest->tools.settings.upstreams[number];
+	const struct upstream *upstream = &tools->settings.upstreams[number];
 	AUTO_FREE char *url = upstream_url(upstream, asking->name);
 	AUTO_BUFFER struct buffer page = {0};
 	const struct fetch fetch = {
-		.tools = &latest->tools,
+		.tools = tools,
 		.name = asking->name,
 		.cdn_loop = asking->cdn_loop,
 		.progress = asking->progress,
 		.upstream = number,
 		.page = url,
+		.patience_s = patience_s,
 		.object = &nothing,
 		.head = take_page,
 		.body = fetch_gather_page,
@@ -215,19 +217,19 @@ static enum verdict read_page(const struct latest *latest, const struct asking *
 }
 
 /* Some servers refuse HEAD: those are asked by GET, whose body is not read. */
-static enum verdict ask_upstream(const struct latest *latest, const struct asking *asking, size_t upstream,
-	int64_t *out_version, struct err *err)
+enum verdict latest_ask_upstream(const struct fill_tools *tools, const struct asking *asking, size_t upstream,
+	int64_t patience_s, int64_t *out_version, struct err *err)
 {
 	struct hearing hearing;
 	enum verdict verdict;
 
-	if (upstream_tells_latest_in_body(&latest->tools.settings.upstreams[upstream]))
-		return read_page(latest, asking, upstream, out_version, err);
-	verdict = request(latest, asking, upstream, true, &hearing, err);
+	if (upstream_tells_latest_in_body(&tools->settings.upstreams[upstream]))
+		return read_page(tools, asking, upstream, patience_s, out_version, err);
+	verdict = request(tools, asking, upstream, patience_s, true, &hearing, err);
 
 	if (verdict == VERDICT_HEADLESS ||
 		(verdict == VERDICT_FAILED && err->code == ERR_UPSTREAM_FAILED && err->retry_after_s == 0))
-		verdict = request(latest, asking, upstream, false, &hearing, err);
+		verdict = request(tools, asking, upstream, patience_s, false, &hearing, err);
 	*out_version = hearing.version;
 	return verdict;
 }
@@ -276,7 +278,7 @@ static bool ask(void *progress, size_t upstream, int64_t *out_version)
 	enum verdict verdict;
 	struct err why = {0};
 
-	verdict = ask_upstream(latest, search->asking, upstream, out_version, &why);
+	verdict = latest_ask_upstream(&latest->tools, search->asking, upstream, 0, out_version, &why);
 	if (*out_version > 0)
 		remember(latest, search->asking->name, *out_version);
 	else if (verdict != VERDICT_ABSENT)

@@ -12,6 +12,7 @@
 #include "common/own.h"
 #include "server/registry/fill.h"
 #include "server/registry/questions.h"
+#include "server/registry/verdict.h"
 
 struct admission;
 struct latest;
@@ -36,6 +37,11 @@ bool latest_may_ask(struct latest *latest, const struct name *name, const char *
  * absence) and what requests to upstreams fail with. */
 bool latest_ask(struct latest *latest, const struct name *name, const struct asker *asker,
 	int64_t *out_version, struct question **out, struct err *err);
+
+/* Asks one upstream, on a question's thread; patience_s is the fetch's (0: as long as it takes).
+ * *out_version is 0 where it does not say. */
+enum verdict latest_ask_upstream(const struct fill_tools *tools, const struct asking *asking, size_t upstream,
+	int64_t patience_s, int64_t *out_version, struct err *err);
 
 /* The version in an address that ends with "<handle>/<version>", whatever host and folder come before; 0:
  * there is none. The query is not looked at, nor a suffix such as ".tar.gz". */

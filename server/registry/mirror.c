@@ -40,12 +40,18 @@ struct mirror {
 	int64_t max_fills;
 	struct admission *admission;
 	struct latest *latest;
+	struct namesakes *namesakes;
 	struct questions *sizes; /* of what is not here */
 };
 
 struct latest *mirror_latest(struct mirror *mirror)
 {
 	return mirror->latest;
+}
+
+struct namesakes *mirror_namesakes(struct mirror *mirror)
+{
+	return mirror->namesakes;
 }
 
 void mirror_set_offline(struct mirror *mirror, bool offline)
@@ -301,10 +307,19 @@ bool mirror_look(struct mirror *mirror, const struct name *name, struct snapshot
 	return catalog_look(mirror->tools.catalog, name, clock_now_s(), &out->known, err);
 }
 
+bool mirror_check_source(
+	const struct mirror *mirror, const struct name *name, enum version_source source, struct err *err)
+{
+	return admission_check_source(mirror->admission, name, source, err);
+}
+
 bool mirror_check_known(const struct mirror *mirror, const struct known *known, struct err *err)
 {
-	return admission_check_known(known, err) ||
-	       (err->code == ERR_NOT_FOUND && vault_is_shared(mirror->tools.vault));
+	const struct artifact *artifact = &known->artifact;
+
+	return (!artifact->recorded || mirror_check_source(mirror, &artifact->name, artifact->source, err)) &&
+	       (admission_check_known(known, err) ||
+		       (err->code == ERR_NOT_FOUND && vault_is_shared(mirror->tools.vault)));
 }
 
 /* What no upstream may be asked for, other nodes may have: the fill finds out, and asks again whether it may.
@@ -471,7 +486,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	};
 	struct mirror *mirror = mem_zero(1, sizeof *mirror);
 	const struct fill_settings *settings = &tools->settings;
-	const struct admission_rules rules = {policy->offline, policy->allow, policy->deny,
+	const struct admission_rules rules = {policy->offline, policy->allow, policy->deny, policy->naming,
 		settings->upstreams, settings->upstream_count, settings->negative_ttl_s};
 
 	lock_init(&mirror->mutex, &lock_place);
@@ -489,6 +504,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	mirror->admission = admission_create(&rules);
 	mirror->tools.admission = mirror->admission;
 	mirror->latest = latest_create(&mirror->tools, mirror->admission);
+	mirror->namesakes = namesakes_create(&mirror->tools, mirror->admission, &policy->naming);
 	mirror->sizes = questions_create(&kind, &mirror->tools, mirror->admission, tools->client,
 		settings->upstreams, settings->upstream_count);
 	return mirror;
@@ -527,6 +543,7 @@ void mirror_destroy(struct mirror *mirror)
 	wake_all(mirror);
 	await_all_ended(mirror);
 	questions_destroy(mirror->sizes);
+	namesakes_destroy(mirror->namesakes);
 	latest_destroy(mirror->latest);
 	schedule_destroy(mirror->schedule);
 	breakers_destroy(mirror->tools.breakers);

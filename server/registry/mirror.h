@@ -15,6 +15,7 @@
 #include "server/registry/fill.h"
 #include "server/registry/fill_list.h"
 #include "server/registry/latest.h"
+#include "server/registry/namesakes.h"
 #include "server/store/catalog/catalog_known.h"
 
 struct mirror_policy {
@@ -22,6 +23,7 @@ struct mirror_policy {
 	const char *allow; /* globs of handles; NULL allows all */
 	const char *deny;  /* globs of handles; NULL denies none */
 	int64_t max_fills; /* at once; further ones wait for their turn */
+	struct naming_rules naming;
 };
 
 struct mirror;
@@ -37,6 +39,9 @@ AUTO_CLEANER(own_mirror, struct mirror *, mirror_destroy)
 /* Asks the same upstreams which version is the latest; the mirror's own. */
 struct latest *mirror_latest(struct mirror *mirror);
 
+/* Asks them whether they have a handle that is to be published; the mirror's own. */
+struct namesakes *mirror_namesakes(struct mirror *mirror);
+
 /* May be changed at any time. */
 void mirror_set_offline(struct mirror *mirror, bool offline);
 bool mirror_is_offline(const struct mirror *mirror);
@@ -50,6 +55,10 @@ bool mirror_look(struct mirror *mirror, const struct name *name, struct snapshot
 
 /* As admission_check_known; but what only this node does not know of, others may have. */
 bool mirror_check_known(const struct mirror *mirror, const struct known *known, struct err *err);
+
+/* As admission_check_source. */
+bool mirror_check_source(
+	const struct mirror *mirror, const struct name *name, enum version_source source, struct err *err);
 
 /* Joins the running fill of what is not here, or starts one (*collapsed tells which). The caller owns the
  * reference to *out; it is NULL where the snapshot is out of date: look again. Fails as

@@ -88,7 +88,7 @@ static bool check_name(struct publisher *publisher, const struct name *name,
 	const struct declaration *declaration, struct err *err)
 {
 	struct artifact artifact;
-	bool found;
+	bool found, settled;
 
 	if (!catalog_find_artifact(publisher->catalog, name, &artifact, &found, err))
 		return false;
@@ -97,7 +97,7 @@ static bool check_name(struct publisher *publisher, const struct name *name,
 	if (found && artifact.recorded && declaration->has_sha256 &&
 		!digest_equal(&artifact.checksums.sha256, &declaration->sha256))
 		return refuse_conflict(name, &artifact.checksums.sha256, err);
-	return true;
+	return naming_check(&publisher->settings.naming, publisher->catalog, name->handle, &settled, err);
 }
 
 static void free_upload(struct upload *upload)

@@ -15,6 +15,7 @@
 #include "server/module/safety/safety_policy.h"
 #include "server/registry/committer.h"
 #include "server/registry/holdup.h"
+#include "server/registry/naming.h"
 #include "server/registry/space.h"
 #include "server/store/catalog/catalog_keep.h"
 #include "server/upstream/testimony.h"
@@ -24,6 +25,7 @@ struct publisher_settings {
 	struct archive_limits limits;
 	struct holdup *holdup; /* for commits that another process holds up; NULL: they are refused */
 	const struct safety_policy *safety; /* NULL: nothing is refused or held back for findings */
+	struct naming_rules naming;
 };
 
 struct publisher;
@@ -50,6 +52,7 @@ bool publisher_fits(const struct publisher *publisher, int64_t bytes, struct err
 struct upload;
 
 /* Refuses early what need not be sent: ERR_GONE, ERR_CONFLICT (other bytes by their declared digest),
+ * ERR_BLOCKED_BY_POLICY (the handle is an upstream's, as far as is known here: namesakes asks),
  * ERR_TOO_LARGE, ERR_NO_SPACE. How many there are at once is the caller's (see turns.h). who is the token's
  * name. */
 bool publisher_begin(struct publisher *publisher, const struct name *name, const char *who,

@@ -58,7 +58,10 @@ enum recall recall_find(
 		return RECALL_REFUSED;
 	switch (standing) {
 	case VAULT_RECORDED:
-		return shared_holds_check(tools->vault, name, err) ? RECALL_FOUND : RECALL_REFUSED;
+		return admission_check_source(tools->admission, name, out->source, err) &&
+				       shared_holds_check(tools->vault, name, err)
+			       ? RECALL_FOUND
+			       : RECALL_REFUSED;
 	case VAULT_GONE:
 		(void)refuse_gone(tools, name, err);
 		return RECALL_REFUSED;

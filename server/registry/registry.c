@@ -233,10 +233,12 @@ static bool take_word(struct registry *registry, const struct name *name, int64_
 	return true;
 }
 
+/* Of the site's own names what is not published is not given out. */
 static bool find_newest(
 	struct registry *registry, const struct name *name, struct newest *out, struct err *err)
 {
-	return catalog_find_newest(registry->catalog, name->handle, name->format, out, err);
+	return catalog_find_newest(registry->catalog, name->handle, name->format, out, err) &&
+	       (out->published || mirror_check_source(registry->mirror, name, SOURCE_MIRRORED, err));
 }
 
 bool registry_latest(struct registry *registry, const struct name *name, const struct asker *asker,

@@ -403,6 +403,7 @@ static bool set_bounds(struct transfer *transfer)
 	       SET(CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
 #endif
 	       SET(CURLOPT_CONNECTTIMEOUT, (long)settings->connect_timeout_s) &&
+	       SET(CURLOPT_TIMEOUT, (long)transfer->request->patience_s) &&
 	       SET(CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)transfer->request->rate_bytes_per_s) &&
 	       SET(CURLOPT_BUFFERSIZE, socket_buffer(transfer->request->rate_bytes_per_s)) &&
 	       SET(CURLOPT_NOSIGNAL, 1L);

@@ -69,6 +69,7 @@ struct credentials;
 struct transfer_request {
 	const char *url;
 	bool head_only;                        /* HEAD instead of GET */
+	int64_t patience_s;                    /* for the whole transfer; 0: no limit */
 	int64_t range_first;                   /* asks for the bytes from here on; 0 is the whole */
 	const char *if_range;                  /* a strong ETag or a date, with range_first; may be NULL */
 	const struct credentials *credentials; /* sent to the first server only; may be NULL */

@@ -15,11 +15,12 @@ from .waiting import DEADLINE_S, wait_until
 ROOT = Path(__file__).resolve().parents[3]
 REPORTS = re.compile(r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|^SUMMARY: \w+Sanitizer", re.M)
 
-# What tests want otherwise than people: no second tries, no long end, and time-outs only where they ask for them: our upstreams
-# share a busy machine with everything else.
+# What tests want otherwise than people: no second tries, no long end, no question to an upstream before a
+# publication, and time-outs only where they ask for them: our upstreams share a busy machine with everything else.
 SETTINGS = {
     "server": {"drain_timeout_s": 2, "idle_timeout_s": 600, "head_timeout_s": 600, "upload_bytes_per_s": 0},
     "mirror": {"retries": 0, "connect_timeout_s": 600, "stall_timeout_s": 600, "queue_timeout_s": 600, "negative_ttl_s": 600},
+    "publish": {"shadow": "*"},
     "log": {"level": "debug"},
 }
 
