@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "server/metrics.h"
 #include "server/module/handle_globs.h"
 #include "server/registry/cdn_loop.h"
 #include "server/store/catalog/catalog_artifacts.h"
@@ -167,6 +168,12 @@ bool admission_check(
 		return err_set(
 			err, ERR_OFFLINE, "%s is not here, and mirror.offline is on", name_path(name).text);
 	return true;
+}
+
+void admission_count_refusal(const struct err *err)
+{
+	if ((err->code == ERR_NOT_FOUND || err->code == ERR_UPSTREAM_FAILED) && err->retry_after_s > 0)
+		metric_add(METRIC_ABSENT_HITS, 1);
 }
 
 char *admission_loop_header(const struct admission *admission, const char *received)

@@ -71,6 +71,9 @@ bool admission_check_loop(const struct admission *admission, const char *cdn_loo
 /* The CDN-Loop header to send upstream (RFC 8586); free() it. */
 char *admission_loop_header(const struct admission *admission, const char *received);
 
+/* Counts a request that was refused by what is remembered. */
+void admission_count_refusal(const struct err *err);
+
 struct admission_view admission_view(const struct admission *admission, const struct known *known);
 
 #endif

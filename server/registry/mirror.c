@@ -64,13 +64,6 @@ bool mirror_is_offline(const struct mirror *mirror)
 	return admission_is_offline(mirror->admission);
 }
 
-/* Requests are counted. */
-static void count_refusal(const struct err *err)
-{
-	if ((err->code == ERR_NOT_FOUND || err->code == ERR_UPSTREAM_FAILED) && err->retry_after_s > 0)
-		metric_add(METRIC_ABSENT_HITS, 1);
-}
-
 /* ---- running fills ---- */
 
 static void take_from_list(struct running_fill *fill)
@@ -219,19 +212,6 @@ static bool may_begin(const struct mirror *mirror, const struct running_fill *fi
 	       has_way(mirror, fill);
 }
 
-/* Which of two goes first: what clients wait for, then whose client has least, or has waited longest for a
- * turn, then what came first. */
-static bool goes_before(const struct running_fill *fill, const struct running_fill *later)
-{
-	const struct share *share = fill->share;
-	const struct share *theirs = later->share;
-	bool wanted = atomic_load(&fill->progress.wanted);
-
-	if (wanted != atomic_load(&later->progress.wanted))
-		return wanted;
-	return share->placed != theirs->placed ? share->placed < theirs->placed : share->turn <= theirs->turn;
-}
-
 /* Gives it its place and its turn. False: somebody else was faster. */
 static bool admit_waiting(const struct mirror *mirror, struct running_fill *fill)
 {
@@ -258,7 +238,7 @@ static struct running_fill *find_next(const struct mirror *mirror)
 		return NULL;
 	LIST_EACH (struct running_fill, fill, link, &mirror->fills.list) {
 		if (fill->waits && has_place[atomic_load(&fill->progress.wanted)] &&
-			(!next || goes_before(fill, next)) && may_begin(mirror, fill))
+			(!next || running_fill_goes_before(fill, next)) && may_begin(mirror, fill))
 			next = fill;
 	}
 	return next && admit_waiting(mirror, next) ? next : NULL;
@@ -386,7 +366,7 @@ static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot
 		return true;
 	if (prospect == PROSPECT_FETCH)
 		return start_fill(mirror, name, asker, wanted, out, err);
-	count_refusal(err);
+	admission_count_refusal(err);
 	return false;
 }
 
@@ -442,7 +422,7 @@ static bool glance(struct mirror *mirror, const struct snapshot *snapshot, const
 	enum prospect prospect = judge(mirror, known, running, asker, err);
 
 	if (prospect == PROSPECT_REFUSED) {
-		count_refusal(err);
+		admission_count_refusal(err);
 		return false;
 	}
 	if (known->artifact.recorded) {

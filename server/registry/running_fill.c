@@ -102,3 +102,14 @@ struct fill_status running_fill_ended(struct running_fill *fill)
 		status.err = end.err;
 	return status;
 }
+
+bool running_fill_goes_before(const struct running_fill *fill, const struct running_fill *later)
+{
+	const struct share *share = fill->share;
+	const struct share *theirs = later->share;
+	bool wanted = atomic_load(&fill->progress.wanted);
+
+	if (wanted != atomic_load(&later->progress.wanted))
+		return wanted;
+	return share->placed != theirs->placed ? share->placed < theirs->placed : share->turn <= theirs->turn;
+}

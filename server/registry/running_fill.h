@@ -53,6 +53,10 @@ void running_fill_run(struct running_fill *fill, const struct fill_tools *tools)
 /* Ends it without having asked anybody. */
 void running_fill_turn_away(struct running_fill *fill, const struct fill_tools *tools, const struct err *why);
 
+/* Which of two that wait goes first: what clients wait for, then whose client has least, or has waited
+ * longest for a turn, then what came first. */
+bool running_fill_goes_before(const struct running_fill *fill, const struct running_fill *later);
+
 /* As it is seen from outside while it runs, and once it has ended. */
 struct fill_status running_fill_status(struct running_fill *fill);
 struct fill_status running_fill_ended(struct running_fill *fill);
