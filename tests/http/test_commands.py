@@ -13,7 +13,7 @@ import pytest
 from support import modules
 from support.daemon import REPORTS, binary
 from support.upstream import Answer
-from support.waiting import DEADLINE_S
+from support.waiting import DEADLINE_S, wait_until
 
 MODULE = modules.module(5000)
 HANDLE = "acme/half-plus-two"
@@ -371,6 +371,8 @@ def test_compares(run, larder):
 
 def test_compares_for_programs(run, larder):
     publish_two(larder)
+    # The digests of files come later than the files.
+    wait_until(lambda: "to_sha256" in larder.get(f"/api/v1/diff/{HANDLE}/1/2").json()["files"][0], "the files' digests are known")
     assert json.loads(run("diff", HANDLE, 1, 2, "--json", server=larder.url).stdout) == larder.get(f"/api/v1/diff/{HANDLE}/1/2").json()
     run("diff", "--check", HANDLE, 1, 2, status=1, server=larder.url)
     same = rows(run("diff", "--check", HANDLE, 1, 1, "--format=tf-hub", server=larder.url).stdout)

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import socket
+import sqlite3
 import threading
 
 import pytest
@@ -192,6 +193,20 @@ def test_gc_of_another_process_is_heard(upstream, start, tmp_path, size):
 
 
 @pytest.mark.long
+def stop_while_it_writes_nothing(larder):
+    """Stops it where it holds no lock on the database, which it would hold on to."""
+    def stops():
+        larder.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: open(f"/proc/{larder.process.pid}/stat").read().rpartition(")")[2].split()[0] == "T", "it stands still")
+        with contextlib.closing(sqlite3.connect(larder.data / "larder.db", timeout=0, isolation_level=None)) as database:
+            with contextlib.suppress(sqlite3.OperationalError):
+                database.execute("BEGIN IMMEDIATE")
+                return True
+        larder.process.send_signal(signal.SIGCONT)
+
+    wait_until(stops, "it writes nothing")
+
+
 def test_gc_beside_a_daemon_that_does_not_answer(upstream, start, tmp_path):
     """It is told, and removes what the daemon does not keep open."""
     path, other = "/google/m/1", "/google/other/1"
@@ -204,7 +219,7 @@ def test_gc_beside_a_daemon_that_does_not_answer(upstream, start, tmp_path):
         larder.wait_for_idle()
     narrow = tmp_path / "narrow.ini"
     narrow.write_text("[storage]\nmax_bytes = 1\nkeep_free_bytes = 0\n")
-    larder.process.send_signal(signal.SIGSTOP)
+    stop_while_it_writes_nothing(larder)
     try:
         done = larder.larder("gc", "--config", str(narrow))
     finally:
