@@ -319,7 +319,7 @@ static bool open_services(struct app *app, struct err *err)
 	services->publisher =
 		publisher_create(&publishing, services->catalog, services->blobs, app->committer, app->space);
 	services->registry = registry_create(services->catalog, services->blobs, app->committer,
-		services->mirror, app->download_counters, services->wants);
+		services->mirror, app->download_counters, services->wants, config->store.strict);
 	return events_create(services, &services->events, err);
 }
 

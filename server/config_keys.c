@@ -347,7 +347,7 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 	{KEY(store, cache_bytes), SIZE(0), .initial = "0",
 		.purpose = "Most bytes of modules to keep on this node's disk too, last used ones first. 0: no limit."},
 	{KEY(store, strict), SWITCH, .initial = "off",
-		.purpose = "Ask the bucket before each first use whether a version was withdrawn meanwhile."},
+		.purpose = "Ask the bucket before each download whether the version was withdrawn meanwhile."},
 
 	{.section = "auth", .name = "read", .offset = offsetof(struct config, auth.read_needs_token),
 		.set = set_switch, .choices = read_choices, .initial = "anyone",

@@ -59,14 +59,16 @@ static void release_counter(void *context)
 	download_counter_release(context);
 }
 
-/* The whole of what is here is the same for everyone, unless it takes a token to read it; and a part leads to
+/* The whole of what is here is the same for everyone, unless it takes a token to read it, or others are asked
+ * each time; and a part leads to
  * it. */
 static bool may_be_kept(const struct services *services, const struct request *request,
 	const char *cache_status, const struct reply *reply)
 {
 	return request->method == METHOD_GET && reply->kind == REPLY_FILE &&
 	       (reply->status == 200 || reply->part_of > 0) && cache_status == cache_status_hit &&
-	       !services->config->auth.read_needs_token && !request_token(request);
+	       !services->config->auth.read_needs_token && !request_token(request) &&
+	       !registry_is_strict(services->registry);
 }
 
 static void keep(const struct services *services, const struct artifact *artifact, struct reply *reply)

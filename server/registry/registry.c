@@ -17,20 +17,27 @@ struct registry {
 	struct mirror *mirror;
 	struct download_counters *counters;
 	struct wants *wants;
+	bool strict; /* and there are others */
 };
 
 struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
-	struct mirror *mirror, struct download_counters *counters, struct wants *wants)
+	struct mirror *mirror, struct download_counters *counters, struct wants *wants, bool strict)
 {
 	struct registry *registry = mem_zero(1, sizeof *registry);
 
-	*registry = (struct registry){catalog, blobs, committer, mirror, counters, wants};
+	*registry = (struct registry){catalog, blobs, committer, mirror, counters, wants,
+		strict && committer_is_shared(committer)};
 	return registry;
 }
 
 void registry_destroy(struct registry *registry)
 {
 	free(registry);
+}
+
+bool registry_is_strict(const struct registry *registry)
+{
+	return registry->strict;
 }
 
 void holding_finish(struct holding *holding)
@@ -64,13 +71,30 @@ static bool open_blob(struct registry *registry, const struct artifact *artifact
 	return true;
 }
 
+/* Others may have withdrawn it since this node heard of them last. */
+static bool confirm(struct registry *registry, const struct name *name, struct err *err)
+{
+	struct err why;
+	bool gone = false;
+
+	if (registry->strict && !vault_is_gone(committer_vault(registry->committer), name, &gone, err))
+		return false;
+	if (!gone)
+		return true;
+	if (!committer_entomb(registry->committer, name, &why) && why.code != ERR_GONE)
+		log_event(LOG_LEVEL_WARN, "a withdrawal is noted later", "name", name_path(name).text, "why",
+			why.text, NULL);
+	return version_check_state(name, STATE_WITHDRAWN, err);
+}
+
 /* What is here of a name. Where *found is false, *out has what the catalog told, in *snapshot as well. */
 static bool find(struct registry *registry, const struct name *name, struct snapshot *snapshot,
 	struct holding *out, bool *found, struct err *err)
 {
 	*out = (struct holding){.fd = -1};
 	if (!mirror_look(registry->mirror, name, snapshot, err) ||
-		!mirror_check_known(registry->mirror, &snapshot->known, err))
+		!mirror_check_known(registry->mirror, &snapshot->known, err) ||
+		!confirm(registry, name, err))
 		return false;
 	out->artifact = snapshot->known.artifact;
 	*found = known_is_here(&snapshot->known);

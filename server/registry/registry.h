@@ -19,12 +19,17 @@
 struct catalog;
 struct registry;
 
-/* All must outlive it. destroy takes NULL. */
+/* All must outlive it. strict: whatever is opened, found or looked at is asked for anew whether others have
+ * withdrawn it, which waits for the network, and without an answer is ERR_STORE_UNAVAILABLE. destroy takes
+ * NULL. */
 struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
-	struct mirror *mirror, struct download_counters *counters, struct wants *wants);
+	struct mirror *mirror, struct download_counters *counters, struct wants *wants, bool strict);
 void registry_destroy(struct registry *registry);
 AUTO_CLEANER(own_registry, struct registry *, registry_destroy)
 #define AUTO_REGISTRY AUTO(own_registry)
+
+/* Whether it is to be asked for each request: nothing may be answered from memory. Constant. */
+bool registry_is_strict(const struct registry *registry);
 
 struct holding {
 	struct artifact artifact; /* as far as it is recorded; its name always */

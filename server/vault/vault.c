@@ -20,6 +20,11 @@ bool vault_find(struct vault *vault, const struct name *name, enum vault_standin
 	return vault->ops->find(vault, name, out, identity, err);
 }
 
+bool vault_is_gone(struct vault *vault, const struct name *name, bool *out, struct err *err)
+{
+	return vault->ops->is_gone(vault, name, out, err);
+}
+
 bool vault_keep(struct vault *vault, const struct deposit *deposit, enum deposited *out, struct err *err)
 {
 	return vault->ops->keep(vault, deposit, out, err);

@@ -30,6 +30,9 @@ bool vault_is_shared(const struct vault *vault);
 bool vault_find(struct vault *vault, const struct name *name, enum vault_standing *out,
 	struct identity *identity, struct err *err);
 
+/* Whether a version was withdrawn: the cheaper part of that. */
+bool vault_is_gone(struct vault *vault, const struct name *name, bool *out, struct err *err);
+
 /* Keeps them: on return all nodes have the bytes and what they are, and that was read back. DEPOSITED_BEFORE:
  * that very name had those bytes. ERR_CONFLICT where it has others, ERR_GONE; ERR_NOT_FOUND for an upstream's
  * bytes where the version is VAULT_LACKING them. */

@@ -17,6 +17,12 @@ static bool find(struct vault *vault, const struct name *name, enum vault_standi
 	return true;
 }
 
+static bool is_never_gone(struct vault *vault, const struct name *name, bool *out, struct err *err)
+{
+	*out = false;
+	return true;
+}
+
 /* What the catalog makes of them decides. */
 static bool keep(struct vault *vault, const struct deposit *deposit, enum deposited *out, struct err *err)
 {
@@ -110,6 +116,7 @@ struct vault *vault_alone(void)
 {
 	static const struct vault_ops ops = {.destroy = destroy,
 		.find = find,
+		.is_gone = is_never_gone,
 		.keep = keep,
 		.holds = hold_none,
 		.read = read_none,

@@ -52,6 +52,11 @@ static bool find(struct vault *vault, const struct name *name, enum vault_standi
 	return bucket_names_find(&self(vault)->objects, name, out, identity, err);
 }
 
+static bool is_gone(struct vault *vault, const struct name *name, bool *out, struct err *err)
+{
+	return bucket_names_look_gone(&self(vault)->objects, name, out, err);
+}
+
 /* ---- keeping ---- */
 
 static bool put_blob(
@@ -451,6 +456,7 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 	static const struct vault_ops ops = {.is_shared = true,
 		.destroy = destroy,
 		.find = find,
+		.is_gone = is_gone,
 		.keep = keep,
 		.holds = holds,
 		.read = read_blob,

@@ -11,6 +11,7 @@ struct vault_ops {
 	void (*destroy)(struct vault *vault);
 	bool (*find)(struct vault *vault, const struct name *name, enum vault_standing *out,
 		struct identity *identity, struct err *err);
+	bool (*is_gone)(struct vault *vault, const struct name *name, bool *out, struct err *err);
 	bool (*keep)(
 		struct vault *vault, const struct deposit *deposit, enum deposited *out, struct err *err);
 	bool (*holds)(struct vault *vault, const struct digest *digest, int64_t size_bytes, bool *out,

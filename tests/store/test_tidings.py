@@ -116,3 +116,41 @@ def test_what_cannot_be_read_holds_up_nothing_else(node, front, act):  # noqa: F
     b.restart()
     for name in ("bad", "good"):
         wait_until(lambda: b.get(f"/api/v1/modules/acme/{name}/1").status == 200, "it is listed")
+
+
+def test_without_strict_within_the_interval_and_with_it_at_once(node):  # noqa: F811
+    """The second hears of nothing by itself meanwhile, and has it on its disk and in its memory."""
+    slow = {"poll_interval_s": 60, "lease_ttl_s": 120}
+    a, lax, strict = node("a", store=STORE), node("lax", 1, store=slow), node("strict", 1, store={**slow, "strict": "on"})
+    for number in (1, 2):
+        a.publish(f"/acme/model/{number}", module(seed=number))
+        for daemon in (lax, strict):
+            for _ in range(3):
+                assert_has(daemon, module(seed=number), f"/acme/model/{number}")
+    inside = "/acme/model/1/saved_model.pb?tf-hub-format=file"
+    assert strict.get(inside).status == 200
+    withdraw(a, "/acme/model/1")
+    assert fetch(lax, "/acme/model/1").status == 200
+    assert_problem(fetch(strict, "/acme/model/1"), 410, "gone")
+    withdraw(a, "/acme/model/2")
+    assert strict.head("/acme/model/2" + QUERY).status == 410
+    assert_problem(strict.get(inside), 410, "gone")
+    assert strict.get("/api/v1/modules/acme/model/1").json()["state"] == "withdrawn"
+    assert not strict.blobs() and len(lax.blobs()) == 2
+
+
+def test_strict_gives_nothing_out_while_the_store_is_away(node, front):  # noqa: F811
+    store = {**STORE, "timeout_s": 2, "connect_timeout_s": 2}
+    lax, strict = node("lax", endpoint=front.url, store=store), node("strict", endpoint=front.url, store={**store, "strict": "on"})
+    lax.publish(PATH, module())
+    for daemon in (lax, strict):
+        for _ in range(2):
+            assert_has(daemon, module())
+    serve = front.script.next
+    front.script.next = lambda method, path, headers: "slow"
+    problem = fetch(strict)
+    assert_problem(problem, 503, "store-unavailable")
+    assert int(problem.headers["Retry-After"]) > 0
+    assert_has(lax, module())
+    front.script.next = serve
+    wait_until(lambda: fetch(strict).status == 200, "the store is back")
