@@ -25,8 +25,8 @@ struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, s
 {
 	struct registry *registry = mem_zero(1, sizeof *registry);
 
-	*registry = (struct registry){catalog, blobs, committer, mirror, counters, wants,
-		strict && committer_is_shared(committer)};
+	*registry = (struct registry){
+		catalog, blobs, committer, mirror, counters, wants, strict && committer_is_shared(committer)};
 	return registry;
 }
 
@@ -93,8 +93,7 @@ static bool find(struct registry *registry, const struct name *name, struct snap
 {
 	*out = (struct holding){.fd = -1};
 	if (!mirror_look(registry->mirror, name, snapshot, err) ||
-		!mirror_check_known(registry->mirror, &snapshot->known, err) ||
-		!confirm(registry, name, err))
+		!mirror_check_known(registry->mirror, &snapshot->known, err) || !confirm(registry, name, err))
 		return false;
 	out->artifact = snapshot->known.artifact;
 	*found = known_is_here(&snapshot->known);
