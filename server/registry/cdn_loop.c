@@ -9,6 +9,7 @@
 
 #include "common/buffer.h"
 #include "common/digest.h"
+#include "common/own.h"
 
 static const char id_start[] = "larder-";
 static const char token_letters[] =
@@ -82,6 +83,20 @@ static bool is_larder(const char *id, size_t length)
 	       strspn(id + start, "0123456789abcdef") >= length - start;
 }
 
+static bool refuse_long(struct err *err)
+{
+	return err_set(err, ERR_LOOP_DETECTED,
+		"the request has come through too many servers (CDN-Loop): check the upstreams");
+}
+
+/* What we would send must not be too long for who gets it. */
+static bool check_length(const char *header, const char *id, struct err *err)
+{
+	AUTO_FREE char *sent = cdn_loop_append(header, id);
+
+	return strlen(sent) <= CDN_LOOP_MAX || refuse_long(err);
+}
+
 bool cdn_loop_check(const char *header, const char *id, struct err *err)
 {
 	const char *rest = header;
@@ -92,16 +107,16 @@ bool cdn_loop_check(const char *header, const char *id, struct err *err)
 	if (!header)
 		return true;
 	if (strlen(header) > CDN_LOOP_MAX)
-		return err_set(err, ERR_LOOP_DETECTED,
-			"the request has come through too many servers (CDN-Loop): check the upstreams");
+		return refuse_long(err);
 	while (next_info(&rest, &info, &length))
 		passed |= length == strlen(id) && strncmp(info, id, length) == 0;
 	if (!rest)
 		return err_set(err, ERR_BAD_REQUEST,
 			"the CDN-Loop header is malformed (RFC 8586): send it as it came, or none");
-	return !passed ||
-	       err_set(err, ERR_LOOP_DETECTED,
-		       "the request has come through this server before (CDN-Loop): check the upstreams");
+	if (passed)
+		return err_set(err, ERR_LOOP_DETECTED,
+			"the request has come through this server before (CDN-Loop): check the upstreams");
+	return check_length(header, id, err);
 }
 
 char *cdn_loop_append(const char *header, const char *id)
@@ -116,5 +131,32 @@ char *cdn_loop_append(const char *header, const char *id)
 			buffer_printf(&out, "%.*s, ", (int)length, info);
 	}
 	buffer_add_string(&out, id);
+	return buffer_take(&out);
+}
+
+static bool has_id(const char *header, const char *wanted, size_t wanted_length)
+{
+	const char *rest = header;
+	const char *info;
+	size_t length;
+
+	while (next_info(&rest, &info, &length)) {
+		if (length == wanted_length && strncmp(info, wanted, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+char *cdn_loop_common(const char *header, const char *other)
+{
+	struct buffer out = {0};
+	const char *rest = header;
+	const char *info;
+	size_t length;
+
+	while (next_info(&rest, &info, &length)) {
+		if (has_id(other, info, length))
+			buffer_printf(&out, "%s%.*s", out.length ? ", " : "", (int)length, info);
+	}
 	return buffer_take(&out);
 }

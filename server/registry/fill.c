@@ -35,6 +35,8 @@ struct fill {
 	const struct name *name;
 	struct fill_progress *progress;
 	struct fetch fetch;
+	struct trail *trail;
+	char cdn_loop[CDN_LOOP_MAX + 1]; /* what of it is sent */
 	struct spool *spool;
 	struct intake *intake;
 	struct gather *gather; /* NULL: no single files are to be had, or none are known of */
@@ -281,6 +283,12 @@ static bool try_recall(struct fill *fill)
 	return fill->settled;
 }
 
+static bool leads(struct fill *fill)
+{
+	trail_read(fill->trail, fill->cdn_loop);
+	return following_leads(&fill->following);
+}
+
 /* Until this node is the one to ask upstreams, for all of them. */
 static bool consult(struct fill *fill)
 {
@@ -288,7 +296,7 @@ static bool consult(struct fill *fill)
 
 	if (!over && vault_is_shared(fill->tools->vault))
 		give_turn_back(fill);
-	while (!over && !is_stopped(fill) && !following_leads(&fill->following))
+	while (!over && !is_stopped(fill) && !leads(fill))
 		over = try_recall(fill);
 	return over;
 }
@@ -439,6 +447,26 @@ static bool try_round(struct fill *fill)
 	return false;
 }
 
+/* A refusal of what was sent along is none for who has joined since, and has not sent that. Who comes once
+ * nobody is to be asked any more joins nothing. */
+static bool is_in_loop(struct fill *fill)
+{
+	return fill->standings.worst.code == ERR_LOOP_DETECTED &&
+	       (intake_bytes(fill->intake) > 0 || trail_close(fill->trail, fill->cdn_loop));
+}
+
+/* One more round; whether that was the last. Others may only fail; a loop would have it sent round again. */
+static bool go_round(struct fill *fill)
+{
+	do {
+		standings_forget_loop(&fill->standings);
+		trail_read(fill->trail, fill->cdn_loop);
+		if (try_round(fill) || is_stopped(fill) || is_in_loop(fill))
+			return true;
+	} while (fill->standings.worst.code == ERR_LOOP_DETECTED);
+	return standings_all_settled(&fill->standings);
+}
+
 static enum log_level loudness(enum err_code code)
 {
 	return code == ERR_NOT_FOUND || code == ERR_GONE ? LOG_LEVEL_INFO
@@ -544,15 +572,18 @@ static void end(struct fill *fill)
 void fill_run(const struct fill_tools *tools, const struct fill_order *order)
 {
 	const struct fill_settings *settings = &tools->settings;
-	struct fill fill = {
-		.tools = tools, .name = order->name, .spool = order->spool, .progress = order->progress};
+	struct fill fill = {.tools = tools,
+		.name = order->name,
+		.trail = order->trail,
+		.spool = order->spool,
+		.progress = order->progress};
 	int64_t started_ms = clock_monotonic_ms();
 	bool over = false;
 
 	fill.intake = intake_create(tools, order->name, order->spool, order->progress);
 	fill.fetch = (struct fetch){.tools = tools,
 		.name = order->name,
-		.cdn_loop = order->cdn_loop,
+		.cdn_loop = fill.cdn_loop,
 		.progress = order->progress,
 		.ticket = order->ticket,
 		.granted = order->granted,
@@ -560,7 +591,7 @@ void fill_run(const struct fill_tools *tools, const struct fill_order *order)
 		.head = take_head,
 		.body = take_body,
 		.context = &fill};
-	following_init(&fill.following, tools, order->name, order->cdn_loop, fill.intake, order->progress);
+	following_init(&fill.following, tools, order->name, fill.cdn_loop, fill.intake, order->progress);
 	standings_init(&fill.standings, settings->upstreams, settings->upstream_count, order->name);
 	metric_add(METRIC_FILLS_STARTED, 1);
 	if (order->row)
@@ -569,9 +600,7 @@ void fill_run(const struct fill_tools *tools, const struct fill_order *order)
 	for (int64_t round = 0; !over && goes_on(&fill, round, started_ms); round++) {
 		if (round > 0)
 			back_off(&fill, round - 1, 0);
-		/* Others may only fail; a loop would have it sent round again. */
-		over = try_round(&fill) || fill.standings.worst.code == ERR_LOOP_DETECTED ||
-		       standings_all_settled(&fill.standings);
+		over = go_round(&fill);
 	}
 	gather_destroy(fill.gather);
 	end(&fill);

@@ -16,6 +16,7 @@
 #include "server/registry/failed_fills.h"
 #include "server/registry/queue.h"
 #include "server/registry/space.h"
+#include "server/registry/trail.h"
 #include "server/upstream/client.h"
 #include "server/upstream/upstream.h"
 #include "server/vault/vault.h"
@@ -63,8 +64,8 @@ struct fill_order {
 	const struct name *name;
 	struct spool *spool;
 	const struct fill_row
-		*row;         /* what an earlier process noted of the bytes in the spool; NULL: it is empty */
-	const char *cdn_loop; /* is sent along */
+		*row;        /* what an earlier process noted of the bytes in the spool; NULL: it is empty */
+	struct trail *trail; /* is told upstream */
 	struct fill_progress *progress; /* is told how far it is */
 	struct ticket *ticket;          /* has a place */
 	struct turn *granted;           /* a turn with an upstream, to begin with, where it is taken */

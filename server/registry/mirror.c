@@ -344,6 +344,14 @@ static enum prospect judge(const struct mirror *mirror, const struct known *know
 		       : PROSPECT_REFUSED;
 }
 
+/* False: it is about to fail for what others have sent with their requests, and not to be joined. */
+static bool follow_trail(const struct mirror *mirror, struct running_fill *fill, const struct asker *asker)
+{
+	AUTO_FREE char *ids = admission_loop_header(mirror->admission, asker->cdn_loop);
+
+	return trail_join(&fill->trail, ids);
+}
+
 /* Under the mutex. *out is NULL where the snapshot no longer tells the truth. */
 static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
 	bool wanted, struct running_fill **out, bool *collapsed, struct err *err)
@@ -353,6 +361,10 @@ static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot
 	enum prospect prospect = judge(mirror, &snapshot->known, running, asker, err);
 
 	lock_expect(&mirror->mutex);
+	if (prospect == PROSPECT_COLLAPSES && !follow_trail(mirror, running, asker)) {
+		running = NULL;
+		prospect = judge(mirror, &snapshot->known, NULL, asker, err);
+	}
 	*out = NULL;
 	*collapsed = prospect == PROSPECT_COLLAPSES;
 	if (*collapsed) {

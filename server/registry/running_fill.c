@@ -20,7 +20,7 @@ struct running_fill *running_fill_create(struct mirror *mirror, const struct nam
 	fill->waits = true;
 	fill->started_at = clock_now_s();
 	fill_progress_init(&fill->progress);
-	fill->cdn_loop = cdn_loop;
+	trail_init(&fill->trail, cdn_loop);
 	return fill;
 }
 
@@ -29,7 +29,7 @@ void running_fill_destroy(struct running_fill *fill)
 	if (!fill)
 		return;
 	spool_release(fill->spool);
-	free(fill->cdn_loop);
+	trail_finish(&fill->trail);
 	fill_progress_finish(&fill->progress);
 	free(fill);
 }
@@ -65,7 +65,7 @@ void running_fill_run(struct running_fill *fill, const struct fill_tools *tools)
 {
 	struct fill_order order = {.name = &fill->name,
 		.spool = fill->spool,
-		.cdn_loop = fill->cdn_loop,
+		.trail = &fill->trail,
 		.progress = &fill->progress,
 		.ticket = &fill->ticket,
 		.granted = &fill->turn};

@@ -17,6 +17,7 @@
 #include "server/registry/fill_tools.h"
 #include "server/registry/queue.h"
 #include "server/registry/shares.h"
+#include "server/registry/trail.h"
 #include "server/store/catalog/catalog_fills.h"
 #include "server/store/spool.h"
 
@@ -32,7 +33,7 @@ struct running_fill {
 	struct spool *spool;
 	struct fill_row row; /* what is noted of the spool's first bytes, */
 	bool goes_on;        /* … where they are an earlier process's */
-	char *cdn_loop;
+	struct trail trail;  /* told upstream */
 	struct share *share; /* of who asked for it; guarded by the mirror's mutex, as "waits" is */
 	int64_t started_at;
 	struct fill_progress progress;
@@ -41,7 +42,7 @@ struct running_fill {
 	struct turn turn; /* what it begins with */
 };
 
-/* One that waits. cdn_loop, which it takes over, is sent along upstream. destroy takes NULL. */
+/* One that waits. cdn_loop, which it takes over, is what begins its trail. destroy takes NULL. */
 struct running_fill *running_fill_create(struct mirror *mirror, const struct name *name, char *cdn_loop);
 void running_fill_destroy(struct running_fill *fill);
 AUTO_CLEANER(own_running_fill, struct running_fill *, running_fill_destroy)

@@ -55,6 +55,12 @@ void standings_reopen(struct standings *standings)
 	}
 }
 
+void standings_forget_loop(struct standings *standings)
+{
+	if (standings->worst.code == ERR_LOOP_DETECTED)
+		standings->worst = (struct err){0};
+}
+
 bool standings_is_open(const struct standings *standings, size_t upstream)
 {
 	return standings->items[upstream] == STANDING_OPEN;

@@ -44,6 +44,9 @@ void standings_note(
 void standings_doubt(struct standings *standings, size_t upstream);
 void standings_reopen(struct standings *standings);
 
+/* Before they are asked otherwise: that one saw a loop is no failure then. */
+void standings_forget_loop(struct standings *standings);
+
 bool standings_is_open(const struct standings *standings, size_t upstream);
 
 /* None is to be asked any more. */

@@ -13,7 +13,7 @@ from support import modules
 from support.client import Download
 from support.daemon import assert_problem, binary
 from support.upstream import Answer
-from support.waiting import DEADLINE_S
+from support.waiting import DEADLINE_S, wait_until
 
 PATH = "/acme/shared/1"
 HUB, JS, LITE = "?tf-hub-format=compressed", "?tfjs-format=compressed", "?lite-format=tflite"
@@ -160,6 +160,74 @@ def test_what_a_client_makes_up_does_not_go_upstream(upstream, mirror, value):
     seen = upstream.requests[0]
     assert seen.headers["cdn-loop"].startswith("larder-") and "," not in seen.headers["cdn-loop"]
     assert "evil" not in seen.headers["user-agent"] and "range" not in seen.headers
+
+
+def larder_id(number):
+    return f"larder-{number:016x}"
+
+
+def ids(first, count):
+    return ", ".join(larder_id(number) for number in range(first, first + count))
+
+
+def test_more_ids_than_can_be_sent_on_are_refused_to_who_sends_them(upstream, mirror):
+    """The longest that is taken, with ours behind it, is what the next one takes."""
+    upstream.serve(PATH, MODULE)
+    assert_problem(mirror.get(PATH + HUB, cdn_loop=ids(1, 41)), 508, "loop-detected")
+    assert upstream.requests == []
+    assert mirror.get(PATH + HUB, cdn_loop=ids(1, 40)).body == MODULE
+    assert len(upstream.requests[0].headers["cdn-loop"]) <= 1024
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("sent, joined", [
+    (ids(7, 1), [None]), (ids(1, 40), [None]), (ids(7, 2), [ids(20, 1)]), (ids(1, 40), [ids(k, 1) for k in range(20, 28)]),
+    (ids(7, 2), [ids(8, 1), None, ids(7, 1)]), (ids(7, 1), [None] * 8 + [ids(7, 1)]), ("cdn, " + ids(7, 1), [ids(9, 1) + ", cdn"]),
+], ids=["one", "many", "another Larder", "many other Larders", "in part the same", "a crowd", "others' names"])
+@pytest.mark.parametrize("when", ["refused at once", "refused when all wait"])
+def test_ids_that_one_client_sends_refuse_nobody_else(upstream, mirror, sent, joined, when):
+    """The upstream stands for a Larder further up, which refuses its own id, and a header that it could not send on."""
+    gate = threading.Event()
+    held = gate if when == "refused when all wait" else None
+    if not held:
+        joined = [loop for loop in joined if loop != ids(7, 1)]
+
+    def further_up(seen):
+        loop = seen.headers["cdn-loop"]
+        looped = larder_id(7) in loop or len(loop) > 1000
+        return Answer(b"loop", 508, "text/plain", before=held) if looped else Answer(MODULE, before=gate)
+
+    upstream.serve(PATH, further_up)
+    replies = [None] * (1 + len(joined))
+
+    def get(at, loop):
+        replies[at] = mirror.get(PATH + HUB, **({"cdn_loop": loop} if loop else {}))
+
+    threads = [threading.Thread(target=get, args=(at, loop)) for at, loop in enumerate([sent, *joined])]
+    threads[0].start()
+    wait_until(lambda: upstream.requests, lambda: "the request of who sends ids")
+    if not held:
+        threads[0].join()
+    for thread in threads[1:]:
+        thread.start()
+    mirror.wait_for("larder_fill_waiters", len(joined) + (held is not None))
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert replies[0].status == (200 if held else 508)
+    for reply in replies[1:]:
+        assert reply.status == 200 and reply.body == MODULE, reply
+    # They share what is asked: once in vain, once without what one of them had sent.
+    assert upstream.count(PATH) == 2
+
+
+def test_who_alone_sends_ids_is_told_of_the_loop(upstream, mirror):
+    upstream.serve(PATH, Answer(b"loop", 508, "text/plain"))
+    assert_problem(mirror.get(PATH + HUB, cdn_loop=ids(7, 3)), 508, "loop-detected")
+    assert_problem(mirror.get(PATH + HUB), 508, "loop-detected")
+    assert upstream.count(PATH) == 2
+    upstream.serve(PATH, MODULE)
+    assert mirror.get(PATH + HUB).body == MODULE
 
 
 # ---- secrets -----------------------------------------------------------------------------------------------------------

@@ -8,11 +8,13 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/buffer.h"
 #include "common/digest.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/registry/budget.h"
 #include "server/registry/cdn_loop.h"
+#include "server/registry/trail.h"
 
 /* How many are granted in a row. */
 static int drain(struct budget *budget, const char *client, int64_t now_ms)
@@ -133,11 +135,70 @@ static void sends_on_what_no_client_can_make_up(void **state)
 	assert_string_equal(chain, "larder-00000000000000ab, larder-00000000000000aa");
 }
 
+/* A header of so many other Larders' ids. */
+static char *ids(size_t count)
+{
+	struct buffer out = {0};
+
+	for (size_t i = 0; i < count; i++)
+		buffer_printf(&out, "%slarder-%016zx", i ? ", " : "", 0x1000 + i);
+	return buffer_take(&out);
+}
+
+/* Whoever gets it can send it on in turn, or says so himself: nobody is told that what came from us is too
+ * long. */
+static void refuses_what_could_not_be_sent_on(void **state)
+{
+	size_t longest = 0;
+
+	(void)state;
+	for (size_t count = 0; count < 60; count++) {
+		AUTO_FREE char *header = ids(count);
+		AUTO_FREE char *sent = cdn_loop_append(header, ours);
+		bool fits = strlen(sent) <= CDN_LOOP_MAX;
+
+		assert_int_equal(check(header), fits ? ERR_NONE : ERR_LOOP_DETECTED);
+		longest = fits ? count : longest;
+	}
+	assert_int_equal(longest, 40);
+}
+
+static void joins_leave_what_all_have_sent(void **state)
+{
+	AUTO_FREE char *none = cdn_loop_append(NULL, ours);
+	struct trail trail;
+	char sent[CDN_LOOP_MAX + 1];
+
+	(void)state;
+	for (size_t first = 0; first < 41; first++) {
+		for (size_t second = 0; second < 41; second += 7) {
+			AUTO_FREE char *one = ids(first);
+			AUTO_FREE char *other = ids(second);
+			AUTO_FREE char *shorter = cdn_loop_append(first < second ? one : other, ours);
+			AUTO_FREE char *others = cdn_loop_append(other, ours);
+
+			trail_init(&trail, cdn_loop_append(one, ours));
+			assert_true(trail_join(&trail, others));
+			trail_read(&trail, sent);
+			assert_string_equal(sent, shorter);
+			assert_true(trail_join(&trail, none));
+			assert_int_equal(trail_close(&trail, sent), strcmp(sent, none) == 0);
+			trail_read(&trail, sent);
+			assert_string_equal(sent, none);
+			assert_true(trail_close(&trail, none));
+			assert_false(trail_join(&trail, none));
+			trail_finish(&trail);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_client_has_its_own),
 		cmocka_unit_test(many_clients_do_not_drive_out_who_owes),
+		cmocka_unit_test(refuses_what_could_not_be_sent_on),
+		cmocka_unit_test(joins_leave_what_all_have_sent),
 		cmocka_unit_test(takes_what_is_a_cdn_loop),
 		cmocka_unit_test(refuses_control_characters),
 		cmocka_unit_test(sends_on_what_no_client_can_make_up),
