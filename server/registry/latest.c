@@ -15,6 +15,7 @@
 #include "server/ranks.h"
 #include "server/registry/admission.h"
 #include "server/registry/fetch.h"
+#include "server/registry/standings.h"
 #include "server/store/catalog/catalog_known.h"
 
 static const struct lock_place lock_place = {"latest", RANK_LATEST};
@@ -216,7 +217,13 @@ static enum verdict read_page(const struct fill_tools *tools, const struct askin
 	return VERDICT_FAILED;
 }
 
-/* Some servers refuse HEAD: those are asked by GET, whose body is not read. */
+/* What a server makes of HEAD says nothing of what it has, and is not to be remembered: where HEAD is answered
+ * and names no version, GET is asked, whose body is not read. */
+static bool may_know_by_get(enum verdict verdict, const struct err *err)
+{
+	return verdict != VERDICT_FATAL && (verdict != VERDICT_FAILED || err->code == ERR_UPSTREAM_FAILED);
+}
+
 enum verdict latest_ask_upstream(const struct fill_tools *tools, const struct asking *asking, size_t upstream,
 	int64_t patience_s, int64_t *out_version, struct err *err)
 {
@@ -226,10 +233,10 @@ enum verdict latest_ask_upstream(const struct fill_tools *tools, const struct as
 	if (upstream_tells_latest_in_body(&tools->settings.upstreams[upstream]))
 		return read_page(tools, asking, upstream, patience_s, out_version, err);
 	verdict = request(tools, asking, upstream, patience_s, true, &hearing, err);
-
-	if (verdict == VERDICT_HEADLESS ||
-		(verdict == VERDICT_FAILED && err->code == ERR_UPSTREAM_FAILED && err->retry_after_s == 0))
+	if (hearing.version == 0 && may_know_by_get(verdict, err)) {
+		*err = (struct err){0};
 		verdict = request(tools, asking, upstream, patience_s, false, &hearing, err);
+	}
 	*out_version = hearing.version;
 	return verdict;
 }
@@ -246,28 +253,34 @@ struct search {
 	struct latest *latest;
 	const struct asking *asking;
 	size_t next; /* the upstream to look at */
-	struct err worst;
+	struct standings standings;
 };
 
 static void *begin(void *context, const struct asking *asking)
 {
+	struct latest *latest = context;
+	const struct fill_settings *settings = &latest->tools.settings;
 	struct search *search = mem_zero(1, sizeof *search);
 
-	search->latest = context;
+	search->latest = latest;
 	search->asking = asking;
+	standings_init(&search->standings, settings->upstreams, settings->upstream_count, asking->name);
+	for (size_t i = 0; i < settings->upstream_count; i++) {
+		if (!may_tell(&settings->upstreams[i], asking->name))
+			standings_leave_out(&search->standings, i);
+	}
 	return search;
 }
 
 static bool next(void *progress, size_t *upstream)
 {
 	struct search *search = progress;
-	const struct fill_settings *settings = &search->latest->tools.settings;
+	const struct standings *standings = &search->standings;
 
-	while (search->next < settings->upstream_count &&
-		!may_tell(&settings->upstreams[search->next], search->asking->name))
+	while (search->next < standings->count && !standings_is_open(standings, search->next))
 		search->next++;
 	*upstream = search->next++;
-	return *upstream < settings->upstream_count;
+	return *upstream < standings->count;
 }
 
 /* The first that names a version is believed. */
@@ -281,24 +294,34 @@ static bool ask(void *progress, size_t upstream, int64_t *out_version)
 	verdict = latest_ask_upstream(&latest->tools, search->asking, upstream, 0, out_version, &why);
 	if (*out_version > 0)
 		remember(latest, search->asking->name, *out_version);
-	else if (verdict != VERDICT_ABSENT)
-		fetch_keep_worse(&search->worst, &why, latest->tools.settings.upstreams[upstream].name);
+	else
+		standings_note(&search->standings, upstream, verdict, &why);
 	return *out_version > 0;
 }
 
+/* What all have answered for good is remembered with its reason. */
 static void conclude(void *progress, struct err *err)
 {
 	const struct search *search = progress;
+	const struct name *name = search->asking->name;
 
-	if (search->worst.code != ERR_NONE)
-		*err = search->worst;
-	else if (atomic_load(&search->asking->progress->stop))
+	if (atomic_load(&search->asking->progress->stop))
 		(void)err_set(err, ERR_BUSY, "the question was stopped");
-	else
-		(void)fetch_note_absent(&search->latest->tools, search->asking->name, err);
+	else if (standings_conclude(&search->standings, name, err) &&
+		 standings_all_settled(&search->standings) &&
+		 (err->code == ERR_NOT_FOUND || err->code == ERR_UPSTREAM_FAILED))
+		fetch_remember(&search->latest->tools, name, err);
 }
 
-static const struct question_steps steps = {begin, NULL, next, ask, conclude, free};
+static void finish(void *progress)
+{
+	struct search *search = progress;
+
+	standings_finish(&search->standings);
+	free(search);
+}
+
+static const struct question_steps steps = {begin, NULL, next, ask, conclude, finish};
 
 /* ---- questions ---- */
 

@@ -33,8 +33,8 @@ int64_t latest_recall(struct latest *latest, const struct name *name);
 bool latest_may_ask(struct latest *latest, const struct name *name, const char *cdn_loop, struct err *err);
 
 /* What is remembered, or the question that is asked of this handle and format: see questions_ask. It is
- * answered with a version, or fails with ERR_NOT_FOUND (no upstream knows the handle; remembered as an
- * absence) and what requests to upstreams fail with. */
+ * answered with a version, or fails with ERR_NOT_FOUND (no upstream knows the handle) and what
+ * requests to upstreams fail with. What all of them have said for good, to GET, is remembered as of files. */
 bool latest_ask(struct latest *latest, const struct name *name, const struct asker *asker,
 	int64_t *out_version, struct question **out, struct err *err);
 

@@ -55,6 +55,11 @@ void standings_reopen(struct standings *standings)
 	}
 }
 
+void standings_leave_out(struct standings *standings, size_t upstream)
+{
+	standings->items[upstream] = STANDING_OTHER;
+}
+
 void standings_forget_loop(struct standings *standings)
 {
 	if (standings->worst.code == ERR_LOOP_DETECTED)

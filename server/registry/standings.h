@@ -44,6 +44,9 @@ void standings_note(
 void standings_doubt(struct standings *standings, size_t upstream);
 void standings_reopen(struct standings *standings);
 
+/* It is not asked, and nothing depends on it. */
+void standings_leave_out(struct standings *standings, size_t upstream);
+
 /* Before they are asked otherwise: that one saw a loop is no failure then. */
 void standings_forget_loop(struct standings *standings);
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hub URLs without a version: upstream is asked which one is its latest, once and without a download."""
+import json
 import threading
 
 import pytest
 from support import modules
 from support.daemon import assert_problem
-from support.upstream import Answer, html, redirect
+from support.upstream import Answer, bucket_403, by_method, html, redirect
 from support.waiting import wait_until
 
 QUERY = "?tf-hub-format=compressed"
@@ -40,11 +41,12 @@ def test_each_format_is_asked_for_itself(mirror, upstream, query):
     assert [seen.query for seen in upstream.requests] == [query[1:]]
 
 
-@pytest.mark.parametrize("status", [400, 403, 405, 501])
-def test_where_head_is_refused_get_is_asked_and_its_body_left(mirror, upstream, status):
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 405, 410, 429, 451, 500, 501, 503])
+@pytest.mark.parametrize("wait", [{}, {"Retry-After": "600"}], ids=["", "to come again"])
+def test_where_head_does_not_tell_get_is_asked_and_its_body_left(mirror, upstream, status, wait):
     held = threading.Event()
     body = b"x" * (8 << 20)
-    upstream.serve(PATH, Answer(b"no HEAD here\n", status, "text/plain"),
+    upstream.serve(PATH, Answer(b"no HEAD here\n", status, "text/plain", wait),
                    Answer(body, 302, "text/plain", {"Location": f"{PATH}/3{QUERY}"}, gate=held, gate_after=1 << 20))
     assert_redirect(mirror.get(PATH + QUERY), 3)
     held.set()
@@ -68,13 +70,61 @@ def test_who_does_not_tell_is_remembered_as_absent(mirror, upstream, answer):
     for _ in range(3):
         reply = mirror.get(PATH + QUERY)
         assert_problem(reply, 404, "not-found")
-    assert asked(upstream) == ["HEAD"]
+    assert asked(upstream) == ["HEAD", "GET"]
     assert int(reply.header("Retry-After")) > 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 451])
+@pytest.mark.parametrize("head", [None, 405, 200])
+def test_no_is_asked_for_once_and_told_with_its_reason(mirror, upstream, status, head):
+    problem = json.dumps({"title": "no", "detail": "by order"}).encode()
+    refused = Answer(problem, status, "application/problem+json")
+    upstream.serve(PATH, by_method(Answer(b"", head) if head else refused, refused))
+    for _ in range(3):
+        reply = mirror.get(PATH + QUERY)
+        assert_problem(reply, 502, "upstream-failed")
+        assert f"answered {status}" in reply.json()["detail"] and "by order" in reply.json()["detail"], reply
+    assert asked(upstream) == ["HEAD", "GET"] and int(reply.header("Retry-After")) > 0
+    told = mirror.get("/api/v1/explain?url=" + PATH + "%3Ftf-hub-format=compressed").json()["answer"]
+    assert (told["status"], told["code"]) == (502, "upstream-failed") and "by order" in told["detail"]
+
+
+@pytest.mark.parametrize("others", [[], [404], [404, 403]])
+def test_what_a_bucket_does_not_show_is_absent(start, make_upstream, others):
+    bucket, rest = make_upstream(), [make_upstream() for _ in others]
+    mirror = start(upstreams=[one.url + "/{path}?{query}" for one in [bucket, *rest]])
+    bucket.serve(PATH, bucket_403())
+    for one, status in zip(rest, others):
+        one.serve(PATH, Answer(b"", status, "text/plain"))
+    for _ in range(3):
+        reply = mirror.get(PATH + QUERY)
+        assert_problem(reply, 404, "not-found")
+        assert "403" in reply.json()["detail"]
+    assert int(reply.header("Retry-After")) > 0
+    for one in [bucket, *rest]:
+        assert asked(one) == ["HEAD", "GET"]
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+def test_what_may_pass_is_not_remembered(mirror, upstream, status):
+    upstream.serve(PATH, Answer(b"", status), Answer(b"", status), redirect(PATH + "/3" + QUERY))
+    assert mirror.get(PATH + QUERY).status == 502
+    assert asked(upstream) == ["HEAD", "GET"]
+    assert_redirect(mirror.get(PATH + QUERY), 3)
+
+
+def test_who_cannot_be_asked_without_a_version_spoils_no_memory(start, make_upstream):
+    first, second = make_upstream(), make_upstream()
+    mirror = start(upstreams=[first.url + "/{handle}/{version}?{query}", second.url])
+    second.serve(PATH, Answer(b"", 401, "text/plain"))
+    for _ in range(3):
+        assert_problem(mirror.get(PATH + QUERY), 502, "upstream-failed")
+    assert asked(second) == ["HEAD", "GET"] and not first.requests
 
 
 def test_absences_and_answers_are_forgotten_in_time(start, upstream):
     mirror = start({"mirror": {"latest_ttl_s": 0, "negative_ttl_s": 0}}, [upstream.url])
-    upstream.serve(PATH, Answer(b"", 404), redirect(PATH + "/1"), redirect(PATH + "/2"))
+    upstream.serve(PATH, Answer(b"", 404), Answer(b"", 404), redirect(PATH + "/1"), redirect(PATH + "/2"))
     assert mirror.get(PATH + QUERY).status == 404
     assert_redirect(mirror.get(PATH + QUERY), 1)
     assert_redirect(mirror.get(PATH + QUERY), 2)
@@ -172,7 +222,7 @@ def test_the_next_upstream_is_asked_where_one_does_not_tell(start, make_upstream
     first.serve(PATH, Answer(b"", 500))
     third.serve(PATH, redirect(PATH + "/5" + QUERY))
     assert_redirect(mirror.get(PATH + QUERY), 5)
-    assert asked(second) == ["HEAD"]
+    assert asked(second) == ["HEAD", "GET"]
 
 
 def test_explain_asks_nobody(mirror, upstream):
