@@ -344,6 +344,16 @@ void breakers_wake(struct breakers *breakers)
 	(void)pthread_cond_broadcast(&breakers->changed);
 }
 
+/* Each upstream leaves this part of the places to the others. */
+enum { OTHERS_SHARE = 4 };
+
+int64_t breakers_share_of(int64_t places, size_t upstream_count)
+{
+	if (upstream_count < 2)
+		return 0;
+	return places > 1 ? places - (places + OTHERS_SHARE - 1) / OTHERS_SHARE : places;
+}
+
 void breakers_share(struct breakers *breakers, int64_t turns_of_fills)
 {
 	LOCKED(&breakers->mutex);

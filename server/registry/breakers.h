@@ -42,6 +42,9 @@ bool breakers_enter(struct breakers *breakers, size_t upstream, int64_t patience
 	struct turn *out, struct err *err);
 void breakers_leave(struct breakers *breakers, struct turn *turn);
 
+/* What one of several upstreams may have of the places of fills; 0: all. */
+int64_t breakers_share_of(int64_t places, size_t upstream_count);
+
 /* No upstream gives more than so many turns to fills; 0: as many as it has. Before the first of them. */
 void breakers_share(struct breakers *breakers, int64_t turns_of_fills);
 

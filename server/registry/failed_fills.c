@@ -65,11 +65,16 @@ static bool is_noted(const struct failed_fills *failed, const struct name *name)
 	return false;
 }
 
+static bool is_failure(enum err_code code)
+{
+	return code != ERR_NOT_FOUND && code != ERR_GONE && code != ERR_QUARANTINED;
+}
+
 void failed_fills_note(struct failed_fills *failed, const struct name *name, const struct err *why)
 {
 	struct failed_fill *note;
 
-	if (!failed)
+	if (!failed || !is_failure(why->code))
 		return;
 	LOCKED(&failed->mutex);
 	begin_window(failed);

@@ -23,7 +23,8 @@ void failed_fills_destroy(struct failed_fills *failed);
 AUTO_CLEANER(own_failed_fills, struct failed_fills *, failed_fills_destroy)
 #define AUTO_FAILED_FILLS AUTO(own_failed_fills)
 
-/* Notes one; NULL for failed: nobody wants to know. Never blocks for the database. */
+/* Notes one; NULL for failed: nobody wants to know. What no upstream has is no failure, nor what was
+ * withdrawn, and of a quarantine the catalog tells. Never blocks for the database. */
 void failed_fills_note(struct failed_fills *failed, const struct name *name, const struct err *why);
 
 /* Queues what was noted; what could not be written stays noted. */

@@ -511,10 +511,3 @@ void fetch_remember(const struct fill_tools *tools, const struct name *name, con
 		log_event(LOG_LEVEL_WARN, "a refusal is not remembered", "name", name_path(name).text, "why",
 			why.text, NULL);
 }
-
-bool fetch_note_absent(const struct fill_tools *tools, const struct name *name, struct err *err)
-{
-	(void)err_set(err, ERR_NOT_FOUND, "%s is not here, and no upstream has it", name_path(name).text);
-	fetch_remember(tools, name, err);
-	return false;
-}

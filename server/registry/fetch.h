@@ -62,8 +62,4 @@ void fetch_keep_worse(struct err *worst, const struct err *err, const char *upst
  * negative_ttl_s. */
 void fetch_remember(const struct fill_tools *tools, const struct name *name, const struct err *answer);
 
-/* Every upstream said that it is absent: fills *err, and remembers it for the settings' negative_ttl_s.
- * Always false. */
-bool fetch_note_absent(const struct fill_tools *tools, const struct name *name, struct err *err);
-
 #endif

@@ -54,11 +54,6 @@ static bool is_stopped(const struct fill *fill)
 	return atomic_load(&fill->progress->stop);
 }
 
-static bool refuse_stopped(const struct fill *fill, struct err *err)
-{
-	return fill_progress_refuse_stopped(fill->progress, err);
-}
-
 /* ---- one request ---- */
 
 static void report(struct fill *fill)
@@ -213,7 +208,8 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 	fill_progress_state(fill->progress, FILL_VERIFYING);
 	if (!intake_conclude(fill->intake, &inspection, &fill->err))
 		return VERDICT_FATAL;
-	if (atomic_load(&fill->progress->cancelled) && !refuse_stopped(fill, &fill->err))
+	if (atomic_load(&fill->progress->cancelled) &&
+		!fill_progress_refuse_stopped(fill->progress, &fill->err))
 		return VERDICT_FATAL;
 	if (!intake_is_as_told(fill->intake, &inspection, &fill->err)) {
 		intake_disown(fill->intake);
@@ -245,7 +241,8 @@ static bool keep_recalled(struct fill *fill, const struct identity *identity)
 
 	fill_progress_state(fill->progress, FILL_VERIFYING);
 	return intake_conclude(fill->intake, &inspection, &fill->err) &&
-	       (!atomic_load(&fill->progress->cancelled) || refuse_stopped(fill, &fill->err)) &&
+	       (!atomic_load(&fill->progress->cancelled) ||
+		       fill_progress_refuse_stopped(fill->progress, &fill->err)) &&
 	       recall_check(fill->name, identity, &inspection, &fill->err) &&
 	       gate_judge(fill->tools->settings.safety, fill->name, inspection.examination, &origin,
 		       &judgement, &fill->err) &&
@@ -474,15 +471,6 @@ static enum log_level loudness(enum err_code code)
 							 : LOG_LEVEL_WARN;
 }
 
-/* What an upstream does not have is no failure, nor what was withdrawn, and of a quarantine the catalog
- * tells. */
-static void tell_webhooks(const struct fill *fill, const struct err *why)
-{
-	if (why->code != ERR_NOT_FOUND && why->code != ERR_GONE && why->code != ERR_QUARANTINED &&
-		!is_stopped(fill))
-		failed_fills_note(fill->tools->failed_fills, fill->name, why);
-}
-
 static void end_refused(struct fill *fill, const struct err *why)
 {
 	/* Another process can go on with it, whereas a cancelled fill has ended for good. */
@@ -499,7 +487,8 @@ static void end_refused(struct fill *fill, const struct err *why)
 					       : "fill failed",
 		"name", name_path(fill->name).text, "format", formats[fill->name->format].name, "code",
 		err_name(why->code), "why", why->text, NULL);
-	tell_webhooks(fill, why);
+	if (!is_stopped(fill))
+		failed_fills_note(fill->tools->failed_fills, fill->name, why);
 	/* Last: whoever is told finds it counted, and may ask again at once. */
 	atomic_store(&fill->progress->refused, true);
 	spool_refuse(fill->spool, why);
@@ -524,7 +513,8 @@ static void end_passed(struct fill *fill)
 		"format", formats[fill->name->format].name, "size",
 		number_size(intake_bytes(fill->intake)).text, NULL);
 	(void)err_set(&why, ERR_NO_SPACE, "it was passed on to its clients; there is no room to keep it");
-	tell_webhooks(fill, &why);
+	if (!is_stopped(fill))
+		failed_fills_note(fill->tools->failed_fills, fill->name, &why);
 	/* Last: see end_refused. */
 	atomic_store(&fill->progress->refused, true);
 	spool_mark_passed(fill->spool);
@@ -554,7 +544,7 @@ static void end(struct fill *fill)
 	if (fill->kept)
 		return intake_passes_through(fill->intake) ? end_passed(fill) : end_kept(fill);
 	if (is_stopped(fill))
-		(void)refuse_stopped(fill, &why);
+		(void)fill_progress_refuse_stopped(fill->progress, &why);
 	else if (fill->settled)
 		why = fill->err;
 	else if (standings_conclude(&fill->standings, fill->name, &why)) {

@@ -21,13 +21,10 @@
 
 static const struct lock_place lock_place = {"mirror", RANK_MIRROR};
 
-/* How many fills there may be for each that runs before further ones are refused; fewer for those that no
- * client waits for. */
-enum { QUEUE_FACTOR = 16, QUEUE_FACTOR_AHEAD = 12, THREAD_STACK_BYTES = 512 << 10 };
+enum { THREAD_STACK_BYTES = 512 << 10 };
 
-/* The part of the places that each upstream leaves to the others; that of the places, and of the rows, that
- * each client does. */
-enum { OTHERS_SHARE = 4, CLIENTS_PLACES = 8, CLIENTS_ROWS = 4 };
+/* The part of the places that each client leaves to the others. */
+enum { CLIENTS_PLACES = 8 };
 
 struct mirror {
 	struct lock mutex; /* guards everything below up to the blank line */
@@ -125,25 +122,6 @@ static void want(struct running_fill *fill)
 	schedule_kick(fill->mirror->schedule);
 }
 
-/* Nobody's fills take all rows. */
-static bool check_row(const struct mirror *mirror, const struct asker *asker, bool wanted, struct err *err)
-{
-	const struct share *share = shares_find(&mirror->fills.shares, asker->client);
-	int64_t most = (wanted ? QUEUE_FACTOR : QUEUE_FACTOR_AHEAD) * mirror->max_fills;
-
-	lock_expect(&mirror->mutex);
-	if (mirror->fill_count >= most)
-		return err_set(err, ERR_BUSY,
-			"%" PRId64 " fills are running or waiting; try again in a moment",
-			mirror->fill_count);
-	if (share && (int64_t)share->members >= most - most / CLIENTS_ROWS)
-		return err_set(err, ERR_BUSY,
-			"you have %zu fills running or waiting, and the rest are for others; try again when "
-			"some have ended",
-			share->members);
-	return true;
-}
-
 static bool start_fill(struct mirror *mirror, const struct name *name, const struct asker *asker, bool wanted,
 	struct running_fill **out, struct err *err)
 {
@@ -151,7 +129,8 @@ static bool start_fill(struct mirror *mirror, const struct name *name, const str
 
 	lock_expect(&mirror->mutex);
 	/* Without a schedule nobody would begin it, nor notice when its clients' patience ends. */
-	if (!check_row(mirror, asker, wanted, err) || !schedule_start(mirror->schedule, err))
+	if (!running_fills_has_row(&mirror->fills, asker->client, mirror->fill_count, wanted, err) ||
+		!schedule_start(mirror->schedule, err))
 		return false;
 	fill = running_fill_create(mirror, name, admission_loop_header(mirror->admission, asker->cdn_loop));
 	running_fills_add(&mirror->fills, fill, asker->client);
@@ -352,19 +331,29 @@ static bool follow_trail(const struct mirror *mirror, struct running_fill *fill,
 	return trail_join(&fill->trail, ids);
 }
 
+/* Judges who would join a fill; *running is NULL where there is none that he may. */
+static enum prospect find_and_judge(struct mirror *mirror, const struct known *known,
+	const struct asker *asker, struct running_fill **running, struct err *err)
+{
+	enum prospect prospect;
+
+	lock_expect(&mirror->mutex);
+	*running = running_fills_find(&mirror->fills, &known->artifact.name);
+	prospect = judge(mirror, known, *running, asker, err);
+	if (prospect != PROSPECT_COLLAPSES || follow_trail(mirror, *running, asker))
+		return prospect;
+	*running = NULL;
+	return judge(mirror, known, NULL, asker, err);
+}
+
 /* Under the mutex. *out is NULL where the snapshot no longer tells the truth. */
 static bool find_or_start(struct mirror *mirror, const struct snapshot *snapshot, const struct asker *asker,
 	bool wanted, struct running_fill **out, bool *collapsed, struct err *err)
 {
 	const struct name *name = &snapshot->known.artifact.name;
-	struct running_fill *running = running_fills_find(&mirror->fills, name);
-	enum prospect prospect = judge(mirror, &snapshot->known, running, asker, err);
+	struct running_fill *running;
+	enum prospect prospect = find_and_judge(mirror, &snapshot->known, asker, &running, err);
 
-	lock_expect(&mirror->mutex);
-	if (prospect == PROSPECT_COLLAPSES && !follow_trail(mirror, running, asker)) {
-		running = NULL;
-		prospect = judge(mirror, &snapshot->known, NULL, asker, err);
-	}
 	*out = NULL;
 	*collapsed = prospect == PROSPECT_COLLAPSES;
 	if (*collapsed) {
@@ -429,9 +418,8 @@ static bool glance(struct mirror *mirror, const struct snapshot *snapshot, const
 {
 	LOCKED(&mirror->mutex);
 	const struct known *known = &snapshot->known;
-	const struct name *name = &known->artifact.name;
-	struct running_fill *running = running_fills_find(&mirror->fills, name);
-	enum prospect prospect = judge(mirror, known, running, asker, err);
+	struct running_fill *running;
+	enum prospect prospect = find_and_judge(mirror, known, asker, &running, err);
 
 	if (prospect == PROSPECT_REFUSED) {
 		admission_count_refusal(err);
@@ -443,7 +431,8 @@ static bool glance(struct mirror *mirror, const struct snapshot *snapshot, const
 	} else if (prospect == PROSPECT_COLLAPSES)
 		ask_fill(mirror, known, running, asker, out);
 	else
-		out->is_stale = running_fills_count_over(&mirror->fills, name) != snapshot->fills_over;
+		out->is_stale = running_fills_count_over(&mirror->fills, &known->artifact.name) !=
+				snapshot->fills_over;
 	return true;
 }
 
@@ -461,14 +450,6 @@ bool mirror_glance(struct mirror *mirror, const struct snapshot *snapshot, const
 
 /* ---- creating and ending ---- */
 
-/* One of several upstreams cannot take all places. */
-static int64_t share_of(int64_t places, size_t upstream_count)
-{
-	if (upstream_count < 2)
-		return 0;
-	return places > 1 ? places - (places + OTHERS_SHARE - 1) / OTHERS_SHARE : places;
-}
-
 struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror_policy *policy)
 {
 	static const struct question_kind kind = {
@@ -483,7 +464,7 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 
 	lock_init(&mirror->mutex, &lock_place);
 	(void)pthread_cond_init(&mirror->changed, NULL);
-	running_fills_init(&mirror->fills);
+	running_fills_init(&mirror->fills, policy->max_fills);
 	mirror->tools = *tools;
 	mirror->tools.breakers =
 		breakers_create(tools->settings.upstreams, tools->settings.upstream_count, tools->catalog);
@@ -492,7 +473,8 @@ struct mirror *mirror_create(const struct fill_tools *tools, const struct mirror
 	mirror->schedule = schedule_create(begin_next, mirror);
 	queue_set_freed(mirror->tools.queue, look_again, mirror);
 	breakers_set_freed(mirror->tools.breakers, look_again, mirror);
-	breakers_share(mirror->tools.breakers, share_of(policy->max_fills, settings->upstream_count));
+	breakers_share(
+		mirror->tools.breakers, breakers_share_of(policy->max_fills, settings->upstream_count));
 	mirror->admission = admission_create(&rules);
 	mirror->tools.admission = mirror->admission;
 	mirror->latest = latest_create(&mirror->tools, mirror->admission);

@@ -2,13 +2,19 @@
 #include "server/registry/running_fills.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
 #include "common/own.h"
 
-void running_fills_init(struct running_fills *fills)
+/* There may be so many fills for each that runs; fewer of those that no client waits for. A client leaves a
+ * part to the others. */
+enum { QUEUE_FACTOR = 16, QUEUE_FACTOR_AHEAD = 12, CLIENTS_ROWS = 4 };
+
+void running_fills_init(struct running_fills *fills, int64_t max_fills)
 {
+	fills->max_fills = max_fills;
 	list_init(&fills->list);
 	shares_init(&fills->shares);
 	fills->ended = ended_fills_create();
@@ -18,6 +24,23 @@ void running_fills_finish(struct running_fills *fills)
 {
 	assert(list_is_empty(&fills->list));
 	ended_fills_destroy(fills->ended);
+}
+
+bool running_fills_has_row(
+	const struct running_fills *fills, const char *client, int64_t count, bool wanted, struct err *err)
+{
+	const struct share *share = shares_find(&fills->shares, client);
+	int64_t most = (wanted ? QUEUE_FACTOR : QUEUE_FACTOR_AHEAD) * fills->max_fills;
+
+	if (count >= most)
+		return err_set(err, ERR_BUSY,
+			"%" PRId64 " fills are running or waiting; try again in a moment", count);
+	if (share && (int64_t)share->members >= most - most / CLIENTS_ROWS)
+		return err_set(err, ERR_BUSY,
+			"you have %zu fills running or waiting, and the rest are for others; try again when "
+			"some have ended",
+			share->members);
+	return true;
 }
 
 void running_fills_add(struct running_fills *fills, struct running_fill *fill, const char *client)

@@ -5,8 +5,10 @@
 #ifndef SERVER_REGISTRY_RUNNING_FILLS_H
 #define SERVER_REGISTRY_RUNNING_FILLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "common/err.h"
 #include "common/list.h"
 #include "server/registry/fill_list.h"
 #include "server/registry/running_fill.h"
@@ -22,11 +24,17 @@ struct running_fills {
 	uint64_t turns;       /* fills that have begun */
 	uint64_t ended_of[NAMES_APART];
 	struct ended_fills *ended;
+	int64_t max_fills; /* at once */
 };
 
 /* finish: none is left. */
-void running_fills_init(struct running_fills *fills);
+void running_fills_init(struct running_fills *fills, int64_t max_fills);
 void running_fills_finish(struct running_fills *fills);
+
+/* Whether this client may have one more, where so many are not over: nobody's take all rows. wanted: a client
+ * waits for it. ERR_BUSY. */
+bool running_fills_has_row(
+	const struct running_fills *fills, const char *client, int64_t count, bool wanted, struct err *err);
 
 /* A fill enters, and is the client's; it leaves once its spool has come to an end, and is remembered. */
 void running_fills_add(struct running_fills *fills, struct running_fill *fill, const char *client);
