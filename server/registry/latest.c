@@ -217,8 +217,8 @@ static enum verdict read_page(const struct fill_tools *tools, const struct askin
 	return VERDICT_FAILED;
 }
 
-/* What a server makes of HEAD says nothing of what it has, and is not to be remembered: where HEAD is answered
- * and names no version, GET is asked, whose body is not read. */
+/* What a server makes of HEAD says nothing of what it has, and is not to be remembered: where HEAD is
+ * answered and names no version, GET is asked, whose body is not read. */
 static bool may_know_by_get(enum verdict verdict, const struct err *err)
 {
 	return verdict != VERDICT_FATAL && (verdict != VERDICT_FAILED || err->code == ERR_UPSTREAM_FAILED);
