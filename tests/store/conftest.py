@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -14,8 +15,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "http"), str(HERE)]
 
 from support.daemon import binary  # noqa: E402
-from ceph import DEADLINE_S, KEY, SECRET, Ceph, bound_to_parent, is_here  # noqa: E402
+from ceph import DEADLINE_S, KEY, SECRET, Ceph, SharedCeph, bound_to_parent, is_here, shared_ceph  # noqa: E402
 from front import Front  # noqa: E402
+from history import History  # noqa: E402
 
 TOOL = os.environ.get("LARDER_BUCKET_TOOL", str(Path(binary()).parent / "tests" / "store" / "bucket_tool"))
 VAULT_TOOL = str(Path(TOOL).with_name("vault_tool"))
@@ -70,6 +72,14 @@ class Store:
 
 
 @pytest.fixture
+def history():
+    """Of all that the nodes of a test have said; a test has a bucket, or a prefix, of its own."""
+    told = History()
+    yield told
+    told.check()
+
+
+@pytest.fixture
 def front():
     opened = Front()
     yield opened
@@ -81,16 +91,46 @@ def scripted(front, tmp_path):
     return Store(tmp_path, front.url)
 
 
+def pytest_configure(config):
+    """Where there are several of pytest's processes, the one that began them has a Ceph for all."""
+    config.larder_ceph = None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    if not node.config.larder_ceph:
+        node.config.larder_ceph = SharedCeph(Path(tempfile.mkdtemp(prefix="larder-ceph-")), prepare_ceph)
+    node.workerinput["larder_ceph"] = str(node.config.larder_ceph.folder)
+
+
+def pytest_unconfigure(config):
+    if getattr(config, "larder_ceph", None):
+        config.larder_ceph.stop()
+
+
+def prepare_ceph(opened):
+    make_bucket(f"{opened.urls[0]}/models")
+
+
 @pytest.fixture(scope="session")
-def ceph(tmp_path_factory):
+def ceph(request, tmp_path_factory):
     if not is_here():
         pytest.skip("no ceph-mon, ceph-osd and radosgw: tests/run installs them where the distribution has them")
+    shared = getattr(request.config, "workerinput", {}).get("larder_ceph")
+    if shared:
+        yield shared_ceph(Path(shared))
+        return
     opened = Ceph(tmp_path_factory.mktemp("ceph"), gateways=2)
     try:
-        make_bucket(f"{opened.urls[0]}/models")
+        prepare_ceph(opened)
         yield opened
     finally:
         opened.stop()
+
+
+def own_prefix(tmp_path):
+    """Of a test's own, also beside those of pytest's other processes."""
+    return f"{tmp_path.name}-{os.environ.get('PYTEST_XDIST_WORKER', 'gw')}".lower()
 
 
 def make_bucket(url):
@@ -102,8 +142,7 @@ def make_bucket(url):
 @pytest.fixture
 def gateways(ceph, tmp_path):
     """The same bucket through two gateways, below a prefix of this test's own."""
-    prefix = tmp_path.name.lower()
-    stores = [Store(tmp_path / str(number), url, prefix=f"t/{prefix}") for number, url in enumerate(ceph.urls)]
+    stores = [Store(tmp_path / str(number), url, prefix=f"t/{own_prefix(tmp_path)}") for number, url in enumerate(ceph.urls)]
     for store in stores:
         store.is_ceph = True
     return stores
@@ -112,7 +151,7 @@ def gateways(ceph, tmp_path):
 @pytest.fixture
 def objects(ceph, tmp_path):
     """The bucket of the nodes of a test, by its own client."""
-    return Store(tmp_path / "tool", ceph.urls[0], prefix=f"n/{tmp_path.name.lower()}", timeout_s=60)
+    return Store(tmp_path / "tool", ceph.urls[0], prefix=f"n/{own_prefix(tmp_path)}", timeout_s=60)
 
 
 @pytest.fixture(scope="session")

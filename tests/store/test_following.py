@@ -25,6 +25,7 @@ from test_nodes import QUERY, assert_has, fetch, node  # noqa: F401
 PATH = "/google/model/1"
 TTL_S = 5
 SIZE = 4 << 20
+KILLS, FILLS_A_KILL = 4, 5
 
 
 @pytest.fixture
@@ -53,6 +54,7 @@ class Client:
                 seen.update(piece)
                 self.length += len(piece)
                 self.first.set()
+            self.daemon.witness.see_whole(self.path + QUERY, seen.hexdigest())
             return seen.hexdigest()
         except (http.client.HTTPException, OSError):
             return "cut"
@@ -68,7 +70,7 @@ class Client:
 
 @pytest.fixture
 def pool():
-    with concurrent.futures.ThreadPoolExecutor(32) as opened:
+    with concurrent.futures.ThreadPoolExecutor(64) as opened:
         yield opened
 
 
@@ -104,7 +106,7 @@ def assert_one_identity(trio, body):
 
 def test_one_fetches_for_all(trio, pool, gated, upstream):  # noqa: F811
     """Bytes are on each node while upstream still holds the rest back."""
-    clients = [Client(trio[number % 3], pool) for number in range(24)]
+    clients = [Client(trio[number % 3], pool) for number in range(60)]
     for client in clients:
         client.await_first()
     assert len(held_by(trio)) == 1
@@ -185,26 +187,29 @@ def test_a_holder_that_is_killed_is_replaced(trio, pool, gated, upstream):  # no
     assert_one_identity(trio, gated.body)
 
 
-@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("turn", range(KILLS))
 def test_a_holder_that_is_killed_anywhere(trio, pool, upstream, turn):  # noqa: F811
-    """At most two fetches, and nobody takes a short body for whole."""
-    body = module(size=1 << 20)
-    at = random.Random(turn).randrange(len(body))
-    first = Answer(body, gate=threading.Event(), gate_after=at)
-    upstream.serve(PATH, first, Answer(body))
-    clients = [Client(trio[0], pool)]
-    upstream.wait_for_requests(1, PATH)
-    clients += [Client(daemon, pool) for daemon in trio[1:] * 2]
-    wait_until(lambda: all(daemon.metric("larder_fills_running") == 1 for daemon in trio), "all have begun")
+    """At 20 random bytes, five fills to a kill: at most two fetches of each, and nobody takes a short body for whole."""
+    chance, gate = random.Random(turn), threading.Event()
+    bodies = {f"/google/model-{number}/1": module(size=1 << 20, seed=number) for number in range(FILLS_A_KILL)}
+    for path, body in bodies.items():
+        upstream.serve(path, Answer(body, gate=gate, gate_after=chance.randrange(len(body))), Answer(body))
+    clients = {path: [Client(trio[0], pool, path)] for path in bodies}
+    for path in bodies:
+        upstream.wait_for_requests(1, path)
+        clients[path] += [Client(daemon, pool, path) for daemon in trio[1:] * 2]
+    wait_until(lambda: all(daemon.metric("larder_fills_running") == len(bodies) for daemon in trio), "all have begun")
     trio[0].kill()
-    first.gate.set()
-    told = [client.result() for client in clients]
-    assert set(told) <= {digest(body), "cut", 502, 503}, told
-    assert_one_identity(trio[1:], body)
-    assert upstream.count(PATH) <= 2
+    gate.set()
+    for path, body in bodies.items():
+        told = [client.result() for client in clients[path]]
+        assert set(told) <= {digest(body), "cut", 502, 503}, told
+        for daemon in trio[1:]:
+            assert_has(daemon, body, path)
     trio[0].start()
-    assert_has(trio[0], body, PATH)
-    assert upstream.count(PATH) <= 2
+    for path, body in bodies.items():
+        assert_has(trio[0], body, path)
+        assert upstream.count(path) <= 2
 
 
 def test_a_holder_that_is_frozen_and_comes_back(trio, pool, gated, upstream):  # noqa: F811

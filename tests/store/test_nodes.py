@@ -2,7 +2,6 @@
 """Two nodes over two gateways of one Ceph: what is kept on one is there on the other, and nothing ever has two contents."""
 import concurrent.futures
 import http.client
-import os
 import shutil
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import threading
 import pytest
 
 from ceph import DEADLINE_S, KEY, SECRET
-from conftest import Store
+from conftest import Store, own_prefix
 from relay import Relay
 from support.daemon import assert_problem, binary
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
@@ -26,16 +25,17 @@ ROUNDS = 100
 
 
 @pytest.fixture
-def node(ceph, tmp_path, start):  # noqa: F811
+def node(ceph, tmp_path, start, history):  # noqa: F811
     """Starts nodes over the bucket, below a prefix of this test's own: node(name, gateway, …)."""
     credentials = tmp_path / "credentials"
     credentials.write_text(f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
 
     def begin(name, gateway=0, upstreams=(), endpoint=None, **sections):
-        store = {"kind": "s3", "endpoint": endpoint or ceph.urls[gateway], "bucket": "models", "prefix": f"n/{tmp_path.name.lower()}",
+        store = {"kind": "s3", "endpoint": endpoint or ceph.urls[gateway], "bucket": "models", "prefix": f"n/{own_prefix(tmp_path)}",
                  "credentials_file": credentials, "timeout_s": 60, "connect_timeout_s": 60, **sections.pop("store", {})}
         daemon = start({"store": store, **sections}, upstreams, name)
         daemon.store = store
+        daemon.witness = history.witness(store["prefix"], name)
         daemon.again = lambda: begin(name, gateway, upstreams, endpoint, store=store, **sections)
         return daemon
 
@@ -356,18 +356,25 @@ def test_hits_go_on_without_the_store(behind_relay):
     assert_has(a, body)
 
 
-def test_a_store_that_hangs_holds_up_nobody_for_long(ceph, node):
-    a = node("a", store={"timeout_s": 1, "connect_timeout_s": 1})
+@pytest.fixture
+def gateway(ceph):
+    """One to do harm to."""
+    opened = ceph.gateway()
+    yield opened
+    opened.stop()
+
+
+def test_a_store_that_hangs_holds_up_nobody_for_long(gateway, node):
+    a = node("a", endpoint=gateway.url, store={"timeout_s": 1, "connect_timeout_s": 1})
     body = module()
     a.publish(PATH, body)
-    gateway = ceph.processes[2]
-    os.kill(gateway.pid, signal.SIGSTOP)
+    gateway.signal(signal.SIGSTOP)
     try:
         assert_problem(a.put("/acme/other/1", body), 503, "store-unavailable")
         assert_problem(fetch(a, "/acme/other/1"), 503, "store-unavailable")
         assert_has(a, body)
     finally:
-        os.kill(gateway.pid, signal.SIGCONT)
+        gateway.signal(signal.SIGCONT)
     wait_until(lambda: a.put("/acme/other/1", body).status in (200, 201), "it is published once the store answers")
 
 
@@ -383,7 +390,7 @@ def test_nothing_is_imported_into_a_bucket(nodes, tmp_path):
 def over_front(front, node, tmp_path):
     """A node over a store with a script, and what one asks that store of it: published there is PATH. act() is called before each request for the
     bytes is answered, and says how."""
-    tool = Store(tmp_path / "scripted", front.url, prefix=f"n/{tmp_path.name.lower()}")
+    tool = Store(tmp_path / "scripted", front.url, prefix=f"n/{own_prefix(tmp_path)}")
     body = tmp_path / "module"
     body.write_bytes(module(size=20_000))
     assert tool.vault("keep", PATH.strip("/"), "tf-hub", body, "published", "n1") == "new"
@@ -417,7 +424,7 @@ def test_what_is_lost_while_it_comes_is_not_unknown(over_front, front):
 
 def test_hints_are_found_by_the_stores_clock(front, node, tmp_path):
     """It is five hours behind those of the nodes."""
-    tool = Store(tmp_path / "scripted", front.url, prefix=f"n/{tmp_path.name.lower()}")
+    tool = Store(tmp_path / "scripted", front.url, prefix=f"n/{own_prefix(tmp_path)}")
     a, b = (node(name, endpoint=front.url, store={"poll_interval_s": 1}) for name in "ab")
     a.publish(PATH, module())
     assert_has(b, module())

@@ -38,6 +38,7 @@ class Http:
 
     def __init__(self, address, source=None, context=None):
         self.address = address
+        self.witness = None  # is told of each answer that was read whole: witness(method, path, what was sent, reply)
         self.source = source  # another address of this machine to come from: another client
         self.context = context  # of TLS; None: plain HTTP
 
@@ -84,6 +85,8 @@ class Http:
         with self.open(path, method, headers, body) as response:
             reply = Reply(response.status, response.headers, response.read(), response.version)
         contract.hold(method, path, reply)
+        if self.witness:
+            self.witness(method, path, body, reply)
         return reply
 
     def get(self, path, **headers):
