@@ -12,7 +12,7 @@ import time
 import urllib.parse
 from xml.sax.saxutils import escape
 
-HOLD_S, DRIP_S = 4, 0.2
+HOLD_S, DRIP_S, DELAY_S = 4, 0.2, 0.3
 ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>no</Message></Error>'
 
 
@@ -21,10 +21,12 @@ class Script:
     drop (read, no answer), slow (503 SlowDown), error (500, nothing done), late-error (done, then 500), lost (done, no answer),
     conflict (409 ConditionalRequestConflict), cut (half of the body), redirect, huge (an endless answer), moved (another object from now),
     endless (ended by closing), gone (404 NoSuchUpload, nothing done), hold (done HOLD_S later, where the client is still there), drip (403, whose body
-    takes HOLD_S), silent (nothing, as long as the client waits, HOLD_S at most). A tuple is answered as it stands: status, body, headers."""
+    takes HOLD_S), silent (nothing, as long as the client waits, HOLD_S at most), delay (done and answered DELAY_S later), late (done once the client has
+    given up), twice (done two times, the second is answered). A tuple is answered as it stands: status, body, headers."""
 
     def __init__(self):
         self.acts, self.seen, self.lock = {}, [], threading.RLock()
+        self.planned = None  # at()
         self.afterwards = {}
         self.ignores_conditions = False
         self.etags = "quoted"  # how If-Match is compared: quoted, bare; untold: as quoted, but none is told
@@ -36,6 +38,26 @@ class Script:
 
     def on(self, method, *acts):
         self.acts.setdefault(method, []).extend(acts)
+
+    def at(self, number, act, words):
+        """What becomes of that one (from 1 on) of the requests whose address has one of these words."""
+        with self.lock:
+            self.planned = [number, act, words]
+
+    def met(self):
+        """Whether what was planned has come to pass; it does not any more."""
+        with self.lock:
+            planned, self.planned = self.planned, None
+            return planned is None
+
+    def act_planned(self, path):
+        if not self.planned or not any(word in path for word in self.planned[2]):
+            return None
+        self.planned[0] -= 1
+        if self.planned[0] > 0:
+            return None
+        act, self.planned = self.planned[1], None
+        return act
 
     def after(self, method, count, act):
         """Is called once so many requests of the method were seen from now on, after the last of them was done and before it is answered."""
@@ -54,7 +76,7 @@ class Script:
         with self.lock:
             self.seen.append((method, path, dict(headers)))
             queue = self.acts.get(method)
-            return queue.pop(0) if queue else None
+            return queue.pop(0) if queue else self.act_planned(path)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -72,6 +94,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.script.note_done(self.command)
 
     def answer(self, status, body=b"", headers=(), declared=None):
+        if self.mute:
+            return
         self.note_done()
         self.send_response(status)
         for name, value in headers:
@@ -99,10 +123,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def hang_up(self):
         self.note_done()
         self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def serve(self):
-        self.noted = False
+        self.noted = self.mute = False
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
@@ -133,7 +158,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if act == "huge":
             return self.answer(200, b"<ListBucketResult>" + b"<Contents><Key>a</Key></Contents>" * (1 << 18))
         key = url.path.split("/", 2)[2] if url.path.count("/") > 1 else ""
-        return getattr(self, "do_it_" + self.command.lower())(key, query, body, act)
+        return self.perform(getattr(self, "do_it_" + self.command.lower()), (key, query, body), act)
+
+    def perform(self, do_it, what, act):
+        if act == "delay":
+            time.sleep(DELAY_S)
+        if act in ("late", "twice"):
+            if act == "late":
+                self.is_left(HOLD_S)
+            self.mute = True
+            do_it(*what, None)
+            self.mute = False
+        return self.hang_up() if act == "late" else do_it(*what, act)
 
     do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = serve
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import DEADLINE_S, VAULT_TOOL, binary
+from conftest import DEADLINE_S, VAULT_TOOL, Store, binary, own_prefix
 from support.fixtures import blank, make_upstream, start  # noqa: F401
 from support.modules import digest, module
 from test_nodes import assert_has, bucket, fetch, node  # noqa: F401
@@ -257,6 +257,35 @@ def test_a_sweep_beside_publishing(node, objects):  # noqa: F811
     assert len(bucket(objects, "blobs/")) == 4
     for number in (1, 2, 3, 4):
         assert_has(nodes[number % 2], bodies[number - 1], f"/acme/many/{number}")
+
+
+def test_a_sweep_that_takes_bytes_which_are_being_published(front, node, tmp_path):  # noqa: F811
+    """Nobody names them, and they are old: sweeps remove them, one after another, while two nodes publish the same. What was told to be published has
+    its bytes; of what nobody has published none stay."""
+    store = Store(tmp_path / "tool", front.url, prefix=f"n/{own_prefix(tmp_path)}")
+    nodes = [node(name, endpoint=front.url) for name in "ab"]
+    bodies = [module(size=200, seed=seed) for seed in range(40)]
+    keys = [f"{store.keys['prefix']}/{blob_key(digest(body))}" for body in bodies]
+    for key, body in zip(keys, bodies):
+        front.objects[key] = body
+        front.age(key, 100)
+    over, removed = threading.Event(), []
+
+    def sweep():
+        while not over.is_set() or not removed:
+            removed.extend(key for _, key in gc(store)[0])
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        sweeps = pool.submit(sweep)
+        try:
+            told = list(pool.map(lambda n: nodes[n // 2 % 2].put(f"/acme/many-{n}/1", bodies[n]).status, range(0, len(bodies), 2)))
+        finally:
+            over.set()
+        sweeps.result()
+    assert told == [201] * 20 and set(removed) >= {blob_key(digest(body)) for body in bodies[1::2]}
+    assert [key in front.objects for key in keys] == [True, False] * 20
+    for number in range(0, len(bodies), 2):
+        assert_has(nodes[number // 2 % 2], bodies[number], f"/acme/many-{number}/1")
 
 
 def test_one_node_sweeps(gateways, tmp_path):
