@@ -25,6 +25,7 @@
 #include "server/registry/invalidation.h"
 #include "server/registry/janitor.h"
 #include "server/registry/parcels.h"
+#include "server/registry/peer_notes.h"
 #include "server/registry/publisher.h"
 #include "server/registry/reclaimable.h"
 #include "server/registry/registry.h"
@@ -217,7 +218,7 @@ static void open_mirror(struct app *app)
 		.space = app->space,
 		.vault = app->vault,
 		.peers = {&app->node_url, app->services.capabilities, app->config->store.bucket.ca_file,
-			app->config->store.lease_ttl_s},
+			app->config->store.lease_ttl_s, app->services.peer_notes},
 		.checkpoints = app->checkpoints,
 		.failed_fills = webhooks_failed_fills(app->webhooks),
 	};
@@ -393,6 +394,7 @@ bool app_open(const struct config *config, struct bucket *bucket, struct app **o
 	app->config = config;
 	app->vault = bucket ? vault_bucket_create(bucket, config->store.lease_ttl_s) : vault_alone();
 	app->services.vault = app->vault;
+	app->services.peer_notes = peer_notes_create();
 	app->lock_fd = -1;
 	app->services.config = config;
 	app->services.started_at = clock_now_s();
@@ -448,6 +450,7 @@ void app_close(struct app *app)
 	traffic_destroy(app->services.traffic);
 	mirror_destroy(app->services.mirror);
 	client_destroy(app->client);
+	peer_notes_destroy(app->services.peer_notes);
 	/* No fill fails any more. */
 	webhooks_destroy(app->webhooks);
 	janitor_destroy(app->janitor);

@@ -29,6 +29,21 @@ void metric_set(enum metric metric, int64_t value)
 	atomic_store_explicit(&values[metric], value, memory_order_relaxed);
 }
 
+const struct metric_bound metric_store_bounds[METRIC_STORE_BOUNDS] = {{METRIC_STORE_WITHIN_5MS, 5},
+	{METRIC_STORE_WITHIN_20MS, 20}, {METRIC_STORE_WITHIN_100MS, 100}, {METRIC_STORE_WITHIN_500MS, 500},
+	{METRIC_STORE_WITHIN_2S, 2000}, {METRIC_STORE_WITHIN_10S, 10000}, {METRIC_STORE_WITHIN_ANY, -1}};
+
+void metric_store_waited(enum metric kind, int64_t ms)
+{
+	metric_add(METRIC_STORE_WAITED_GETS_MS + (kind - METRIC_STORE_GETS), ms);
+	for (size_t i = 0; i < METRIC_STORE_BOUNDS; i++) {
+		if (metric_store_bounds[i].ms < 0 || ms <= metric_store_bounds[i].ms)
+			metric_add(metric_store_bounds[i].metric, 1);
+	}
+	metric_add(METRIC_STORE_TIMED_SUM, ms);
+	metric_add(METRIC_STORE_TIMED_COUNT, 1);
+}
+
 int64_t metric_read(enum metric metric)
 {
 	return atomic_load_explicit(&values[metric], memory_order_relaxed);

@@ -77,15 +77,45 @@
 		"Those of them that were asked again.") \
 	X(METRIC_STORE_FAILURES, counter, "larder_store_failures_total", "", \
 		"Those that the store did not do for now, or whose answer was lost.") \
-	X(METRIC_STORE_WAITED_MS, counter, "larder_store_waited_milliseconds_total", "", \
-		"How long they were waited for, all together.") \
+	X(METRIC_STORE_WAITED_GETS_MS, counter, "larder_store_waited_milliseconds_total", "{kind=\"get\"}", \
+		"How long requests to the bucket's store were waited for, all together.") \
+	X(METRIC_STORE_WAITED_HEADS_MS, counter, "larder_store_waited_milliseconds_total", \
+		"{kind=\"head\"}", "") \
+	X(METRIC_STORE_WAITED_PUTS_MS, counter, "larder_store_waited_milliseconds_total", "{kind=\"put\"}", \
+		"") \
+	X(METRIC_STORE_WAITED_PARTS_MS, counter, "larder_store_waited_milliseconds_total", \
+		"{kind=\"part\"}", "") \
+	X(METRIC_STORE_WAITED_DELETES_MS, counter, "larder_store_waited_milliseconds_total", \
+		"{kind=\"delete\"}", "") \
+	X(METRIC_STORE_WAITED_LISTS_MS, counter, "larder_store_waited_milliseconds_total", \
+		"{kind=\"list\"}", "") \
+	X(METRIC_STORE_WITHIN_5MS, histogram, "larder_store_request_milliseconds", "_bucket{le=\"5\"}", \
+		"How long each of them took.") \
+	X(METRIC_STORE_WITHIN_20MS, histogram, "larder_store_request_milliseconds", "_bucket{le=\"20\"}", \
+		"") \
+	X(METRIC_STORE_WITHIN_100MS, histogram, "larder_store_request_milliseconds", "_bucket{le=\"100\"}", \
+		"") \
+	X(METRIC_STORE_WITHIN_500MS, histogram, "larder_store_request_milliseconds", "_bucket{le=\"500\"}", \
+		"") \
+	X(METRIC_STORE_WITHIN_2S, histogram, "larder_store_request_milliseconds", "_bucket{le=\"2000\"}", \
+		"") \
+	X(METRIC_STORE_WITHIN_10S, histogram, "larder_store_request_milliseconds", "_bucket{le=\"10000\"}", \
+		"") \
+	X(METRIC_STORE_WITHIN_ANY, histogram, "larder_store_request_milliseconds", "_bucket{le=\"+Inf\"}", \
+		"") \
+	X(METRIC_STORE_TIMED_SUM, histogram, "larder_store_request_milliseconds", "_sum", "") \
+	X(METRIC_STORE_TIMED_COUNT, histogram, "larder_store_request_milliseconds", "_count", "") \
 	X(METRIC_LEASES_HELD, gauge, "larder_leases_held", "", \
 		"Leases on names that this node holds for the others.") \
+	X(METRIC_LEASES_FOLLOWING, gauge, "larder_leases_following", "", \
+		"Fills that take their bytes from another node now.") \
 	X(METRIC_LEASES_ACQUIRED, counter, "larder_leases_total", "{event=\"acquired\"}", \
 		"Leases by what became of them.") \
 	X(METRIC_LEASES_TAKEN, counter, "larder_leases_total", "{event=\"taken-over\"}", "") \
 	X(METRIC_LEASES_FOLLOWED, counter, "larder_leases_total", "{event=\"followed\"}", "") \
 	X(METRIC_LEASES_LOST, counter, "larder_leases_total", "{event=\"lost\"}", "") \
+	X(METRIC_PEER_BYTES, counter, "larder_peer_received_bytes_total", "", \
+		"Bytes taken from other nodes while these fetched them.") \
 	X(METRIC_TIDINGS, counter, "larder_tidings_total", "", \
 		"Versions of this node's that another one withdrew.") \
 	X(METRIC_HEARSAY, counter, "larder_hearsay_total", "", \
@@ -148,6 +178,18 @@ enum metric {
 
 void metric_add(enum metric metric, int64_t amount);
 void metric_set(enum metric metric, int64_t value);
+
+/* Counts how long a request to the store took that was counted as one of the METRIC_STORE_GETS and what
+ * follows them. */
+void metric_store_waited(enum metric kind, int64_t ms);
+
+/* The rows of its histogram: of how many at most it was so long. The last one: of all. */
+struct metric_bound {
+	enum metric metric;
+	int64_t ms; /* -1: any */
+};
+enum { METRIC_STORE_BOUNDS = 7 };
+extern const struct metric_bound metric_store_bounds[METRIC_STORE_BOUNDS];
 int64_t metric_read(enum metric metric);
 
 /* Counts a refusal by its code: larder_refusals_total{code="not-found"}. */

@@ -58,6 +58,12 @@ function nameCell(row) {
 	return made;
 }
 
+function heading(text) {
+	const made = element("th", text);
+	made.scope = "row";
+	return made;
+}
+
 function progress(fill) {
 	const bar = element("progress");
 	bar.setAttribute("aria-label", "Progress");
@@ -174,6 +180,38 @@ function showRows(now) {
 	setRows("recent", now.recent, recentRow);
 }
 
+function requestRow(row) {
+	const mean = row.requests > 0 ? `${Math.floor(row.waited_ms / row.requests)} ms` : "";
+	return element("tr", heading(row.kind), numberCell("Requests", row.requests.toLocaleString("en")), numberCell("Mean time", mean));
+}
+
+function latencyRow(row, i, rows) {
+	const here = row.requests - (i > 0 ? rows[i - 1].requests : 0);
+	return element("tr", heading(row.within_ms === null ? "later" : `within ${row.within_ms} ms`), numberCell("Requests", here.toLocaleString("en")));
+}
+
+function peerRow(peer) {
+	const failure = peer.last_error === null ? [] : [`${peer.last_error}, `, ago(peer.last_error_at)];
+	return element("tr", heading(peer.node), numberCell("Asked", peer.followed.toLocaleString("en")), numberCell("Bytes", size(peer.received_bytes)),
+		numberCell("Last", ago(peer.last_at)), cell("Last failure", ...failure));
+}
+
+function showStore(store) {
+	if (!store || !byId("store-requests")) {
+		return;
+	}
+	const figures = { "store-retries": store.retries, "store-failures": store.failures, "leases-held": store.leases.held,
+		"leases-following": store.leases.following, "leases-taken": store.leases.taken_over, "leases-lost": store.leases.lost };
+	for (const [id, figure] of Object.entries(figures)) {
+		setText(id, figure.toLocaleString("en"));
+	}
+	setText("store-reads", store.reads ? "yes" : "no");
+	setText("store-writes", store.writes ? "yes" : "no");
+	setRows("store-requests", store.requests, requestRow);
+	setRows("store-latency", store.latency, latencyRow);
+	setRows("peers", store.peers, peerRow);
+}
+
 function live(on, text) {
 	byId("live").classList.toggle("on", on);
 	setText("live", text);
@@ -189,6 +227,7 @@ function listen() {
 		showDisk(now.disk);
 		showDay(now.history);
 		showRows(now);
+		showStore(now.store);
 	});
 }
 

@@ -6,6 +6,7 @@
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/fills.h"
+#include "server/api/store_activity.h"
 #include "server/config.h"
 #include "server/metrics.h"
 #include "server/registry/mirror.h"
@@ -128,6 +129,7 @@ json_t *activity_json(const struct services *services, struct err *err)
 	json_object_set_new(object, "recent", recent_json(&recent));
 	json_object_set_new(object, "started_at", answer_time(services->started_at));
 	json_object_set_new(object, "history", history_json(services));
+	json_object_set_new(object, "store", store_activity_json(services));
 	add_fills(services, object);
 	return object;
 }

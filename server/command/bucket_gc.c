@@ -121,7 +121,7 @@ static bool run(const struct config *config, struct bucket *bucket, struct work 
 	if (!work->dry_run && !acquire(vault, config->store.lease_ttl_s, &lease, err))
 		return false;
 	swept = bucket_sweep_run(&sweep, err);
-	vault_release(vault, lease, swept);
+	vault_release(vault, lease, swept ? LEASE_END_DONE : LEASE_END_FAILED);
 	return swept;
 }
 

@@ -192,7 +192,8 @@ static struct deposit deposit_of(const struct committer *committer, struct spool
 			.source = origin->source,
 			.at_s = clock_now_s()},
 		.fd = spool_fd(spool),
-		.is_new = origin->is_new};
+		.is_new = origin->is_new,
+		.stop = origin->stop};
 
 	(void)snprintf(
 		deposit.identity.who, sizeof deposit.identity.who, "%s", origin->who ? origin->who : "");

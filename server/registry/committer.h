@@ -6,6 +6,7 @@
 #ifndef SERVER_REGISTRY_COMMITTER_H
 #define SERVER_REGISTRY_COMMITTER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,9 +60,10 @@ void committer_set_kept(struct committer *committer, void (*kept)(void *context)
 
 struct origin {
 	enum version_source source;
-	const char *who;      /* the token's name, or the upstream's */
-	bool is_new;          /* refused where the version is there, in whatever format */
-	const char *held_for; /* why nobody is to get it before it is approved; NULL: it is given out */
+	const char *who;         /* the token's name, or the upstream's */
+	bool is_new;             /* refused where the version is there, in whatever format */
+	const char *held_for;    /* why nobody is to get it before it is approved; NULL: it is given out */
+	const atomic_bool *stop; /* ends its deposit where it is, once nobody waits for it; may be NULL */
 };
 
 /* Gives a complete and inspected spool to all who share the vault, before it is committed: may wait for the

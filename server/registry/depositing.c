@@ -2,6 +2,7 @@
 #include "server/registry/depositing.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "common/lock.h"
@@ -22,6 +23,7 @@ struct depositing {
 	enum deposited deposited;
 	struct err err;
 
+	atomic_bool stop; /* nobody waits for it any more */
 	struct committer *committer;
 	struct spool *spool;
 	const struct name *name;
@@ -76,6 +78,7 @@ bool depositing_start(struct committer *committer, struct spool *spool, const st
 	depositing->spool = spool;
 	depositing->name = name;
 	depositing->origin = *origin;
+	depositing->origin.stop = &depositing->stop;
 	depositing->inspection = inspection;
 	if (!thread_start(&depositing->thread, &plan, err)) {
 		free_depositing(depositing);
@@ -118,6 +121,7 @@ void depositing_destroy(struct depositing *depositing)
 {
 	if (!depositing)
 		return;
+	atomic_store(&depositing->stop, true);
 	thread_join(depositing->thread);
 	free_depositing(depositing);
 }

@@ -26,7 +26,8 @@ bool depositing_leave(struct depositing *depositing, struct waiter *waiter);
 /* What it came to; blocks until then. */
 bool depositing_result(struct depositing *depositing, enum deposited *out, struct err *err);
 
-/* Waits for its end. Takes NULL. */
+/* Has it end where it is, and waits for that: a second or so, and the store's answer to a small request.
+ * Takes NULL. */
 void depositing_destroy(struct depositing *depositing);
 AUTO_CLEANER(own_depositing, struct depositing *, depositing_destroy)
 #define AUTO_DEPOSITING AUTO(own_depositing)

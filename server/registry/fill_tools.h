@@ -40,6 +40,7 @@ struct peers {
 	const struct capabilities *capabilities;
 	const char *ca_file; /* PEM, of theirs; NULL is the system's */
 	int64_t lease_ttl_s;
+	struct peer_notes *notes; /* of what becomes of following them; may be NULL */
 };
 
 /* What fills work with; all of it outlives them. */

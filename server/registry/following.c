@@ -16,6 +16,7 @@
 #include "server/ranks.h"
 #include "server/registry/capabilities.h"
 #include "server/registry/fill_tools.h"
+#include "server/registry/peer_notes.h"
 #include "server/vault/vault.h"
 
 static const struct lock_place lock_place = {"following", RANK_FOLLOWING};
@@ -39,9 +40,20 @@ void following_init(struct following *following, const struct fill_tools *tools,
 		.work = {.total_bytes = -1}};
 }
 
+static bool is_told(const struct lease_work *work)
+{
+	return *work->upstream != '\0';
+}
+
+/* What has come to nothing before an upstream had it leaves nothing: names that nobody has would be there by
+ * the number. */
 void following_finish(struct following *following, bool kept)
 {
-	vault_release(following->tools->vault, TAKE(following->lease), kept);
+	enum lease_end end = kept                        ? LEASE_END_DONE
+			     : is_told(&following->work) ? LEASE_END_FAILED
+							 : LEASE_END_NOTHING;
+
+	vault_release(following->tools->vault, TAKE(following->lease), end);
 }
 
 static bool is_stopped(const struct following *following)
@@ -88,11 +100,6 @@ static bool acquire(struct following *following, struct lease_answer *out)
 }
 
 /* ---- of which object the other's bytes are ---- */
-
-static bool is_told(const struct lease_work *work)
-{
-	return *work->upstream != '\0';
-}
 
 static bool is_same_object(const struct lease_work *one, const struct lease_work *other)
 {
@@ -176,6 +183,7 @@ struct chase {
 	bool acquired;
 	bool begun; /* an answer to take has come */
 	struct err err;
+	enum err_code failure; /* why the transfer ended too soon; ERR_NONE: it did not */
 };
 
 static bool fits(const struct chase *chase, const struct answer *answer)
@@ -258,6 +266,15 @@ static void end_watch(struct chase *chase)
 	(void)pthread_cond_signal(&chase->ended);
 }
 
+/* One that was ended from here has not failed, nor has he who is silent while he waits for his upstream. */
+static enum err_code failure_of(
+	const struct chase *chase, enum transfer_outcome outcome, const struct err *why)
+{
+	if (outcome == TRANSFER_DONE)
+		return chase->begun ? ERR_NONE : ERR_UPSTREAM_FAILED;
+	return why->code == ERR_NONE || atomic_load(&chase->stop) ? ERR_NONE : why->code;
+}
+
 static enum transfer_outcome transfer(struct chase *chase, const char *url)
 {
 	const struct following *following = chase->following;
@@ -268,9 +285,12 @@ static enum transfer_outcome transfer(struct chase *chase, const char *url)
 		.ca_file = following->tools->peers.ca_file,
 		.cdn_loop = following->cdn_loop,
 		.accept_encoding = "identity"};
-	struct err why;
+	struct err why = {0};
+	enum transfer_outcome outcome =
+		client_transfer(following->tools->client, &request, &receiver, &chase->stop, &why);
 
-	return client_transfer(following->tools->client, &request, &receiver, &chase->stop, &why);
+	chase->failure = failure_of(chase, outcome, &why);
+	return outcome;
 }
 
 /* Without the one who looks, a holder that is silent is noticed by the transfer's own time-out. */
@@ -306,10 +326,22 @@ static bool prepare(struct following *following)
 	return intake_prepare(following->intake, INTAKE_NODES, &ignored);
 }
 
+/* A fill that began anew here has fewer bytes than before. */
+static void note_chase(struct chase *chase, const struct lease_holder *holder, int64_t before)
+{
+	int64_t bytes = atomic_load(&chase->bytes) - before;
+
+	metric_add(METRIC_LEASES_FOLLOWING, -1);
+	metric_add(METRIC_PEER_BYTES, bytes > 0 ? bytes : 0);
+	peer_notes_add(
+		chase->following->tools->peers.notes, holder->node, bytes > 0 ? bytes : 0, chase->failure);
+}
+
 /* Whether the other node was heard of: its answer may be long in coming. */
 static bool chase_holder(struct following *following, const struct lease_holder *holder)
 {
 	struct chase chase = {.following = following, .bytes = intake_bytes(following->intake)};
+	int64_t before = atomic_load(&chase.bytes);
 	enum transfer_outcome outcome;
 
 	if (!prepare(following))
@@ -317,6 +349,7 @@ static bool chase_holder(struct following *following, const struct lease_holder 
 	hold_from(following, holder);
 	fill_progress_attempt(following->progress, "another node");
 	metric_add(METRIC_LEASES_FOLLOWED, 1);
+	metric_add(METRIC_LEASES_FOLLOWING, 1);
 	lock_init(&chase.mutex, &lock_place);
 	(void)pthread_cond_init(&chase.ended, NULL);
 	do {
@@ -324,6 +357,7 @@ static bool chase_holder(struct following *following, const struct lease_holder 
 	} while (!chase.begun && !chase.acquired && intake_await_room(following->intake, &chase.err));
 	(void)pthread_cond_destroy(&chase.ended);
 	lock_finish(&chase.mutex);
+	note_chase(&chase, holder, before);
 	if (chase.acquired) {
 		note_work(following, &chase.answer);
 		take(following, &chase.answer);

@@ -47,13 +47,31 @@ static enum recall check_admission(const struct fill_tools *tools, const struct 
 		       : RECALL_REFUSED;
 }
 
+/* Upstreams had it not, lately. Then one request tells whether another node has it by now, where three tell
+ * why not. */
+static bool is_known_absent(const struct fill_tools *tools, const struct name *name)
+{
+	struct known known;
+	struct err ignored;
+
+	return catalog_look(tools->catalog, name, clock_now_s(), &known, &ignored) &&
+	       admission_view(tools->admission, &known).absent_until_s > 0;
+}
+
 enum recall recall_find(
 	const struct fill_tools *tools, const struct name *name, struct identity *out, struct err *err)
 {
 	enum vault_standing standing;
+	bool found;
 
 	if (!vault_is_shared(tools->vault))
 		return RECALL_NOTHING;
+	if (is_known_absent(tools, name)) {
+		if (!vault_describe(tools->vault, name, &found, out, err))
+			return RECALL_REFUSED;
+		if (!found)
+			return check_admission(tools, name, err);
+	}
 	if (!vault_find(tools->vault, name, &standing, out, err))
 		return RECALL_REFUSED;
 	switch (standing) {

@@ -19,6 +19,7 @@ struct imports;
 struct members;
 struct mirror;
 struct parcels;
+struct peer_notes;
 struct publisher;
 struct registry;
 struct renderings;
@@ -37,7 +38,8 @@ struct services {
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct members *members;
-	struct vault *vault; /* what is shared with other nodes */
+	struct vault *vault;           /* what is shared with other nodes */
+	struct peer_notes *peer_notes; /* what became of following them */
 	struct space *space;
 	struct access *access;
 	struct capabilities *capabilities; /* addresses that carry their own right */

@@ -12,7 +12,8 @@
 
 enum { LEASE_NONCE_MAX = 32 };
 
-enum lease_state { LEASE_ACTIVE, LEASE_DONE, LEASE_FAILED };
+/* The last is never written: the object goes. */
+enum lease_state { LEASE_ACTIVE, LEASE_DONE, LEASE_FAILED, LEASE_REMOVED };
 
 struct lease_record {
 	enum lease_state state;

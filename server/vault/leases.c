@@ -34,6 +34,7 @@ struct lease {
 	struct name name;
 	struct lease_record record;
 	char etag[S3_ETAG_MAX];
+	int64_t written_ms; /* when it was written last, at the latest; on the thread only */
 	int64_t due_ms;
 	bool ending;
 	bool lost; /* another has it: nothing is written any more */
@@ -128,10 +129,12 @@ static bool exchange(struct leases *leases, struct lease *lease, const struct le
 	struct lease_record there;
 	char etag[S3_ETAG_MAX];
 	struct err why;
+	int64_t before_ms = clock_monotonic_ms();
 	enum bucket_outcome outcome = write_lease(leases, &lease->name, record, &condition, etag, &why);
 
 	if (outcome == BUCKET_DONE && *etag) {
 		(void)strcpy(lease->etag, etag);
+		lease->written_ms = before_ms;
 		return true;
 	}
 	if (outcome != BUCKET_DONE && !is_unclear(outcome))
@@ -142,6 +145,29 @@ static bool exchange(struct leases *leases, struct lease *lease, const struct le
 	else if (outcome == BUCKET_DONE)
 		(void)strcpy(lease->etag, etag);
 	return outcome == BUCKET_DONE && !lease->lost && there.count == record->count;
+}
+
+/* A store removes what is there, whoever has written it; so only where nobody can have taken it over: a while
+ * after it was written as active. */
+static bool vanish(struct leases *leases, struct lease *lease, const struct lease_record *record)
+{
+	struct lease_record active = *record;
+	struct vault_key key = vault_key_of(VAULT_LEASES, &lease->name);
+	struct err why;
+
+	active.state = LEASE_ACTIVE;
+	if (clock_monotonic_ms() - lease->written_ms > leases->ttl_ms / WRITES_A_TTL &&
+		!exchange(leases, lease, &active))
+		return false;
+	return bucket_health_may_ask(leases->health, &why) &&
+	       note(leases, true, bucket_delete(leases->bucket, key.text, &why), &why) == BUCKET_DONE;
+}
+
+/* Writes what is due, or removes it. */
+static bool renew(struct leases *leases, struct lease *lease, const struct lease_record *record)
+{
+	return record->state == LEASE_REMOVED ? vanish(leases, lease, record)
+					      : exchange(leases, lease, record);
 }
 
 /* The next one whose time has come, with what is to be written of it; NULL: *until_ms. */
@@ -212,7 +238,7 @@ static void *run(void *argument)
 		struct lease *lease;
 
 		while ((lease = take_due(leases, &record, &until_ms)))
-			settle(leases, lease, record.state, !lease->lost && exchange(leases, lease, &record));
+			settle(leases, lease, record.state, !lease->lost && renew(leases, lease, &record));
 	} while (await(leases, until_ms));
 	return NULL;
 }
@@ -243,6 +269,7 @@ static struct lease *hold(
 	lease->name = *name;
 	lease->record = *record;
 	(void)strcpy(lease->etag, etag);
+	lease->written_ms = clock_monotonic_ms();
 	lease->due_ms = clock_monotonic_ms() + leases->ttl_ms / WRITES_A_TTL;
 	list_append(&leases->held, &lease->link);
 	leases->count++;
@@ -409,13 +436,17 @@ void leases_report(struct leases *leases, struct lease *lease, const struct leas
 	}
 }
 
-void leases_release(struct leases *leases, struct lease *lease, bool done)
+void leases_release(struct leases *leases, struct lease *lease, enum lease_end end)
 {
+	static const enum lease_state states[] = {[LEASE_END_FAILED] = LEASE_FAILED,
+		[LEASE_END_DONE] = LEASE_DONE,
+		[LEASE_END_NOTHING] = LEASE_REMOVED};
+
 	if (!lease)
 		return;
 	LOCKED(&leases->mutex);
 
-	lease->record.state = done ? LEASE_DONE : LEASE_FAILED;
+	lease->record.state = states[end];
 	lease->ending = true;
 	lease->due_ms = 0;
 	(void)pthread_cond_signal(&leases->changed);

@@ -32,6 +32,6 @@ AUTO_CLEANER(own_leases, struct leases *, leases_destroy)
 bool leases_acquire(struct leases *leases, const struct name *name, const struct lease_holder *holder,
 	struct lease_watch *watch, struct lease_answer *out, struct err *err);
 void leases_report(struct leases *leases, struct lease *lease, const struct lease_work *work);
-void leases_release(struct leases *leases, struct lease *lease, bool done);
+void leases_release(struct leases *leases, struct lease *lease, enum lease_end end);
 
 #endif

@@ -96,9 +96,9 @@ void vault_report(struct vault *vault, struct lease *lease, const struct lease_w
 	vault->ops->report(vault, lease, work);
 }
 
-void vault_release(struct vault *vault, struct lease *lease, bool done)
+void vault_release(struct vault *vault, struct lease *lease, enum lease_end end)
 {
-	vault->ops->release(vault, lease, done);
+	vault->ops->release(vault, lease, end);
 }
 
 bool vault_can_read(struct vault *vault, struct err *err)

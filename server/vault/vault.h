@@ -93,8 +93,8 @@ bool vault_acquire(struct vault *vault, const struct name *name, const struct le
 /* Tells the others how far it is; quick, waits for nobody. */
 void vault_report(struct vault *vault, struct lease *lease, const struct lease_work *work);
 
-/* Gives it back; quick, too. done: what was to be done is there for all. Takes NULL. */
-void vault_release(struct vault *vault, struct lease *lease, bool done);
+/* Gives it back; quick, too. Takes NULL. */
+void vault_release(struct vault *vault, struct lease *lease, enum lease_end end);
 
 /* Whether what is shared can be read, and written, as far as the last calls tell. Waits for nobody: what is
  * old, or was not so, is found out for whoever asks next. False fills *err. */

@@ -102,7 +102,7 @@ static void report(struct vault *vault, struct lease *lease, const struct lease_
 	(void)vault;
 }
 
-static void release(struct vault *vault, struct lease *lease, bool done)
+static void release(struct vault *vault, struct lease *lease, enum lease_end end)
 {
 	(void)vault;
 }

@@ -59,20 +59,27 @@ static bool is_gone(struct vault *vault, const struct name *name, bool *out, str
 
 /* ---- keeping ---- */
 
+static bool check_wanted(const struct deposit *deposit, struct err *err)
+{
+	return !deposit->stop || !atomic_load(deposit->stop) ||
+	       err_set(err, ERR_BUSY, "nobody waits for %s any more", name_path(deposit->name).text);
+}
+
 static bool put_blob(
 	struct vault_bucket *vault, const char *key, const struct deposit *deposit, struct err *err)
 {
 	const struct identity *identity = &deposit->identity;
-	const struct s3_body body = {
-		.fd = deposit->fd, .length = identity->size_bytes, .sha256 = identity->checksums.sha256.hex};
+	const struct s3_body body = {.fd = deposit->fd,
+		.length = identity->size_bytes,
+		.sha256 = identity->checksums.sha256.hex,
+		.stop = deposit->stop};
 	enum bucket_outcome outcome;
 
 	if (!objects_may_ask(&vault->objects, err))
 		return false;
 	outcome = identity->size_bytes <= WHOLE_BYTES_MAX
 			  ? bucket_put(vault->bucket, key, &body, NULL, NULL, err)
-			  : bucket_put_parts(
-				    vault->bucket, key, deposit->fd, identity->size_bytes, PART_BYTES, err);
+			  : bucket_put_parts(vault->bucket, key, &body, PART_BYTES, err);
 	/* A bucket that is not there, or a condition that nobody set. */
 	if (outcome == BUCKET_ABSENT || outcome == BUCKET_CLASH)
 		outcome = BUCKET_REFUSED;
@@ -100,7 +107,8 @@ static bool ensure_blob(
 	if (deposit->fd < 0)
 		return true;
 	for (int i = 0; i < CREATE_TRIES; i++) {
-		if (!objects_look(&vault->objects, key.text, &there, &facts, err))
+		if (!check_wanted(deposit, err) ||
+			!objects_look(&vault->objects, key.text, &there, &facts, err))
 			return false;
 		if (there && facts.length == deposit->identity.size_bytes && !(fresh && is_aging(&facts)) &&
 			!(anew && i == 0))
@@ -244,13 +252,13 @@ static bool keep(struct vault *base, const struct deposit *deposit, enum deposit
 	bool publishes = deposit->identity.source == SOURCE_PUBLISHED;
 	bool found;
 
-	if (!check_not_gone(vault, deposit->name, err))
+	if (!check_wanted(deposit, err) || !check_not_gone(vault, deposit->name, err))
 		return false;
 	if (!bucket_names_read_identity(&vault->objects, deposit->name, &found, &there, err))
 		return false;
 	if (!found &&
 		!(check_others(vault, deposit, err) && ensure_blob(vault, deposit, true, publishes, err) &&
-			create_identity(vault, deposit, &there, err)))
+			check_wanted(deposit, err) && create_identity(vault, deposit, &there, err)))
 		return false;
 	return settle(vault, deposit, &there, out, err) && check_not_gone(vault, deposit->name, err);
 }
@@ -384,9 +392,9 @@ static void report(struct vault *vault, struct lease *lease, const struct lease_
 	leases_report(self(vault)->leases, lease, work);
 }
 
-static void release(struct vault *vault, struct lease *lease, bool done)
+static void release(struct vault *vault, struct lease *lease, enum lease_end end)
 {
-	leases_release(self(vault)->leases, lease, done);
+	leases_release(self(vault)->leases, lease, end);
 }
 
 /* ---- how it does ---- */

@@ -34,7 +34,7 @@ struct vault_ops {
 	bool (*acquire)(struct vault *vault, const struct name *name, const struct lease_holder *holder,
 		struct lease_watch *watch, struct lease_answer *out, struct err *err);
 	void (*report)(struct vault *vault, struct lease *lease, const struct lease_work *work);
-	void (*release)(struct vault *vault, struct lease *lease, bool done);
+	void (*release)(struct vault *vault, struct lease *lease, enum lease_end end);
 	bool (*can_read)(struct vault *vault, struct err *err);
 	bool (*can_write)(struct vault *vault, struct err *err);
 };

@@ -4,6 +4,7 @@
 #ifndef SERVER_VAULT_VAULT_TERMS_H
 #define SERVER_VAULT_VAULT_TERMS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,6 +45,8 @@ struct deposit {
 	int fd;                   /* all of them, from the first on; -1: they are not at hand, and only their
 				     identity is kept */
 	bool is_new;              /* refused where the version is there, in whatever format */
+	const atomic_bool *stop;  /* once it is true nobody waits for it: it ends where it is; NULL: it has to
+				     come to its end */
 };
 
 enum deposited { DEPOSITED_NEW, DEPOSITED_BEFORE };
@@ -139,6 +142,13 @@ enum lease_standing {
 	LEASE_NEW,   /* it is ours, and nobody has had it before */
 	LEASE_TAKEN, /* it is ours, and another had it, who has come to an end or is silent */
 	LEASE_THEIRS
+};
+
+/* What came of what a lease was for. */
+enum lease_end {
+	LEASE_END_FAILED, /* another may go on with what the lease tells */
+	LEASE_END_DONE,   /* it is there for all */
+	LEASE_END_NOTHING /* nothing, of which there is nothing to tell: no trace of it stays */
 };
 
 struct lease_answer {

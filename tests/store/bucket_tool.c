@@ -73,7 +73,7 @@ static int put_file(struct bucket *bucket, int count, char **words)
 		return 1;
 	body.length = status.st_size;
 	body.sha256 = digest.hex;
-	outcome = count > 2 ? bucket_put_parts(bucket, words[0], fd, status.st_size, BUCKET_PART_MIN, &err)
+	outcome = count > 2 ? bucket_put_parts(bucket, words[0], &body, BUCKET_PART_MIN, &err)
 			    : bucket_put(bucket, words[0], &body, NULL, NULL, &err);
 	return conclude(outcome, digest.hex, &err);
 }

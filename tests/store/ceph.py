@@ -46,7 +46,7 @@ mon warn on pool no redundancy = false
 mon data avail crit = 1
 mon pg warn min per osd = 0
 osd objectstore = {objectstore}
-memstore device bytes = 1G
+memstore device bytes = 4G
 bluestore block size = 2G
 bluestore cache size = 64M
 osd data = {folder}/osd
@@ -153,9 +153,9 @@ class Cluster:
 
 
 class Ceph(Cluster):
-    def __init__(self, folder, gateways=1, objectstore="memstore"):
+    def __init__(self, folder, gateways=1, objectstore="memstore", more=""):
         super().__init__(folder, [])
-        self.objectstore, self.monitor, self.osd, self.gateways = objectstore, None, None, []
+        self.objectstore, self.more, self.monitor, self.osd, self.gateways = objectstore, more, None, None, []
         # Held to the end: of ports that were merely found free one may be another test's by the time that Ceph listens there.
         self.reserved = [Port(), Port()]
         try:
@@ -170,7 +170,7 @@ class Ceph(Cluster):
         v2, v1 = (port.number for port in self.reserved)
         fsid = str(uuid.uuid4())
         self.conf = self.folder / "ceph.conf"
-        self.conf.write_text(CONFIGURATION.format(folder=self.folder, fsid=fsid, v2=v2, v1=v1, objectstore=self.objectstore))
+        self.conf.write_text(CONFIGURATION.format(folder=self.folder, fsid=fsid, v2=v2, v1=v1, objectstore=self.objectstore) + self.more)
         self.start_cluster(fsid, v2, v1)
         for _ in range(gateways):
             self.gateways.append(self.gateway())

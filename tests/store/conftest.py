@@ -91,6 +91,11 @@ def scripted(front, tmp_path):
     return Store(tmp_path, front.url)
 
 
+def pytest_collection_modifyitems(items):
+    """The long ones first."""
+    items.sort(key=lambda item: not item.get_closest_marker("long"))
+
+
 def pytest_configure(config):
     """Where there are several of pytest's processes, the one that began them has a Ceph for all."""
     config.larder_ceph = None

@@ -12,7 +12,7 @@ import time
 import urllib.parse
 from xml.sax.saxutils import escape
 
-HOLD_S, DRIP_S, DELAY_S = 4, 0.2, 0.3
+HOLD_S, DRIP_S, DELAY_S = 4, 0.2, 0.1
 ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>no</Message></Error>'
 
 

@@ -82,6 +82,17 @@ def test_one_of_many_has_it(gateways, hold):
     assert [word for word in told if word != "new"] == [f"theirs http://{told.index('new')}"] * 7
 
 
+def test_what_came_to_nothing_leaves_nothing(gateways, hold):
+    first = hold(gateways[0], "http://one")
+    assert first.line() == "new"
+    second = hold(gateways[1], "http://two")
+    assert second.line() == "theirs http://one"
+    first.end("nothing")
+    assert second.line() == "new"
+    second.end("nothing")
+    assert gateways[0].run("list", "leases/", 1000).splitlines()[:-1] == []
+
+
 def test_who_renews_keeps_it_and_who_is_frozen_loses_it(gateways, hold):
     first = hold(gateways[0], "http://one")
     assert first.line() == "new"
@@ -145,6 +156,29 @@ def test_a_lost_answer_to_a_renewal_is_resolved(front, scripted, hold, act):
     wait_until(lambda: lease(front)["total_bytes"] == 10, "it is told how much there is")
     holder.end("done")
     assert (lease(front)["state"], lease(front)["bytes"], lease(front)["upstream"]) == ("done", 5, "hub")
+
+
+@pytest.mark.parametrize("act", ["lost", "late-error", "drop", "error", "slow"])
+def test_a_removal_that_fails_is_tried_again(front, scripted, hold, act):
+    holder = hold(scripted, "http://one")
+    assert holder.line() == "new"
+    front.script.on("DELETE", act)
+    holder.end("nothing")
+    assert lease(front) is None
+
+
+def test_another_ones_lease_is_not_removed(front, scripted, hold):
+    """Who was frozen finds out before he removes anything."""
+    holder = hold(scripted, "http://one")
+    assert holder.line() == "new"
+    os.kill(holder.process.pid, signal.SIGSTOP)
+    other = hold(scripted, "http://two")
+    assert other.line() == "theirs http://one"
+    assert other.line() == "taken http://one"
+    holder.say("nothing")
+    os.kill(holder.process.pid, signal.SIGCONT)
+    holder.end()
+    assert lease(front)["node"] == "http://two" and not [seen for seen in front.script.seen if seen[0] == "DELETE"]
 
 
 def test_each_text_is_another(front, scripted, hold):

@@ -21,6 +21,7 @@ from support.waiting import wait_until
 from test_disk import small_disk  # noqa: F401
 
 PATH, QUERY = "/acme/half-plus-two/1", "?tf-hub-format=compressed"
+HALF_PLUS_TWO = "c5hmqp9fd1gmophde1m7aspdehrmu"  # in the keys of acme/half-plus-two
 ROUNDS = 100
 
 
@@ -243,6 +244,40 @@ def test_what_was_absent_is_had_once_another_has_it(node, upstream):  # noqa: F8
     assert upstream.count(PATH) == 1
     a.publish(PATH, module())
     assert_has(b, module())
+
+
+def test_what_is_remembered_as_absent_costs_one_request(front, node, upstream):  # noqa: F811
+    """Whether another node has it by now; and none to upstream."""
+    a = node("a", endpoint=front.url, upstreams=[upstream.url])
+    assert_problem(fetch(a), 404, "not-found")
+    wait_until(lambda: a.metric("larder_leases_held") == 0, "the lease is gone")
+    front.script.seen.clear()
+    for _ in range(3):
+        assert_problem(fetch(a), 404, "not-found")
+    assert [method for method, path, _ in front.script.seen if HALF_PLUS_TWO in path] == ["GET"] * 3
+    assert upstream.count(PATH) == 1
+
+
+def test_an_upload_that_is_given_up_is_not_waited_for(front, node):
+    """The store says nothing to its bytes, and would be asked again; who ends the node does not wait for that."""
+    a = node("a", endpoint=front.url)
+    body = module(size=200_000)
+    taken = front.script.next
+
+    def next_act(method, path, headers):
+        act = taken(method, path, headers)
+        return "silent" if method == "PUT" and digest(body) in path else act
+
+    front.script.next = next_act
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {a.token()}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with a.dial(head.encode() + body):
+        wait_until(lambda: any(method == "PUT" and digest(body) in path for method, path, _ in list(front.script.seen)), "its bytes are on their way")
+        a.stop()
+    assert sum(method == "PUT" and digest(body) in path for method, path, _ in front.script.seen) == 1
+    assert not [key for key in front.objects if "/ids/" in key]
+    front.script.next = taken
+    a.start()
+    assert a.put(PATH, body).status == 201
 
 
 def test_an_upstream_that_changed_its_bytes(node, upstream):  # noqa: F811

@@ -169,8 +169,15 @@ static void await_loss(void)
 	say("lost", "");
 }
 
+static enum lease_end read_end(const char *line)
+{
+	if (strcmp(line, "nothing\n") == 0)
+		return LEASE_END_NOTHING;
+	return strcmp(line, "done\n") == 0 ? LEASE_END_DONE : LEASE_END_FAILED;
+}
+
 /* hold PATH FORMAT NODE [bare]: then, as lines come: "lost" waits until it is, "report" says how far it is,
- * "done" and "failed" end it. */
+ * "done", "failed" and "nothing" end it. */
 static int hold(struct vault *vault, int count, char **words)
 {
 	struct lease_holder us = {.work = {.total_bytes = -1}};
@@ -190,7 +197,7 @@ static int hold(struct vault *vault, int count, char **words)
 		else if (strcmp(line, "report\n") == 0)
 			vault_report(vault, answer.lease, &work);
 		else
-			vault_release(vault, TAKE(answer.lease), strcmp(line, "done\n") == 0);
+			vault_release(vault, TAKE(answer.lease), read_end(line));
 	}
 	return 0;
 }

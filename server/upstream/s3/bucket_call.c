@@ -207,7 +207,7 @@ static enum bucket_outcome ask(
 
 	metric_add(call->kind, 1);
 	answered = s3_exchange(channel, &call->request, out, why);
-	metric_add(METRIC_STORE_WAITED_MS, clock_monotonic_ms() - before_ms);
+	metric_store_waited(call->kind, clock_monotonic_ms() - before_ms);
 	outcome = judge(call, answered, out, answered ? ERR_NONE : why->code, why);
 	if (outcome == BUCKET_BUSY || outcome == BUCKET_UNREACHABLE || outcome == BUCKET_AMBIGUOUS)
 		metric_add(METRIC_STORE_FAILURES, 1);

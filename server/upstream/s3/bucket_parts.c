@@ -17,9 +17,8 @@ enum { COMPLETE_SILENCE_S = 600 };
 struct parts {
 	struct bucket *bucket;
 	const char *key;
-	int fd;
+	const struct s3_body *file;
 	char upload_id[UPLOAD_ID_MAX];
-	int64_t length;
 	char before[S3_ETAG_MAX]; /* what is there before; "" where nothing is */
 	struct buffer list;       /* of what was stored, as the end is told it */
 };
@@ -95,12 +94,16 @@ static enum bucket_outcome put_part(
 	struct digest digest;
 	struct bucket_call call = {.kind = METRIC_STORE_PARTS,
 		.request = {.method = "PUT",
-			.body = {.fd = parts->fd, .offset = offset, .length = length, .sha256 = digest.hex}},
+			.body = {.fd = parts->file->fd,
+				.offset = offset,
+				.length = length,
+				.sha256 = digest.hex,
+				.stop = parts->file->stop}},
 		.key = parts->key,
 		.query = query};
 	enum bucket_outcome outcome;
 
-	if (!hash_part(parts->fd, offset, length, &digest, why))
+	if (!hash_part(parts->file->fd, offset, length, &digest, why))
 		return BUCKET_REFUSED;
 	outcome = bucket_call(parts->bucket, &call, &answer, why);
 	if (outcome != BUCKET_DONE)
@@ -144,7 +147,10 @@ static enum bucket_outcome complete_once(struct parts *parts, struct err *why)
 	call.request = (struct s3_request){.method = "POST",
 		.silence_s = COMPLETE_SILENCE_S,
 		.body_max = ANSWER_BYTES_MAX,
-		.body = {.bytes = body.data, .length = (int64_t)body.length, .sha256 = digest.hex}};
+		.body = {.bytes = body.data,
+			.length = (int64_t)body.length,
+			.sha256 = digest.hex,
+			.stop = parts->file->stop}};
 	outcome = bucket_call(parts->bucket, &call, &answer, why);
 	if (outcome != BUCKET_DONE)
 		return outcome;
@@ -162,7 +168,8 @@ static enum bucket_outcome look_at_end(struct parts *parts, struct err *why)
 	struct bucket_facts facts;
 	enum bucket_outcome outcome = bucket_head(parts->bucket, parts->key, &facts, why);
 
-	if (outcome == BUCKET_DONE && facts.length == parts->length && strcmp(facts.etag, parts->before) != 0)
+	if (outcome == BUCKET_DONE && facts.length == parts->file->length &&
+		strcmp(facts.etag, parts->before) != 0)
 		return BUCKET_DONE;
 	(void)err_set(why, ERR_BUSY, "the store knows no such upload any more: what is there may be it");
 	return BUCKET_AMBIGUOUS;
@@ -201,7 +208,7 @@ static void take_back(struct parts *parts)
 static enum bucket_outcome put_all(struct parts *parts, int64_t part_bytes, struct err *why)
 {
 	enum bucket_outcome outcome = BUCKET_DONE;
-	int64_t length = parts->length;
+	int64_t length = parts->file->length;
 	int number = 1;
 
 	for (int64_t offset = 0; offset < length && outcome == BUCKET_DONE; offset += part_bytes, number++)
@@ -226,11 +233,11 @@ static enum bucket_outcome look_before(struct parts *parts, struct err *why)
 	return outcome == BUCKET_ABSENT ? BUCKET_DONE : outcome;
 }
 
-enum bucket_outcome bucket_put_parts(
-	struct bucket *bucket, const char *key, int fd, int64_t length, int64_t part_bytes, struct err *why)
+enum bucket_outcome bucket_put_parts(struct bucket *bucket, const char *key, const struct s3_body *file,
+	int64_t part_bytes, struct err *why)
 {
-	AUTO(finish_parts) struct parts parts = {.bucket = bucket, .key = key, .fd = fd, .length = length};
-	int64_t least = (length + BUCKET_PARTS_MAX - 1) / BUCKET_PARTS_MAX;
+	AUTO(finish_parts) struct parts parts = {.bucket = bucket, .key = key, .file = file};
+	int64_t least = (file->length + BUCKET_PARTS_MAX - 1) / BUCKET_PARTS_MAX;
 	enum bucket_outcome outcome = look_before(&parts, why);
 
 	if (part_bytes < BUCKET_PART_MIN)

@@ -466,10 +466,11 @@ static bool try_parts_of(struct trial *trial, int fd)
 	int64_t began_ms = clock_monotonic_ms();
 	int64_t taken = 0;
 	const struct s3_receiver receiver = {count_bytes, &taken};
+	const struct s3_body file = {.fd = fd, .length = SPEED_BYTES};
 	int64_t sent_ms;
 	struct err err;
-	enum bucket_outcome outcome = bucket_put_parts(
-		trial->bucket, trial->objects[MAIN].key, fd, SPEED_BYTES, BUCKET_PART_MIN, &err);
+	enum bucket_outcome outcome =
+		bucket_put_parts(trial->bucket, trial->objects[MAIN].key, &file, BUCKET_PART_MIN, &err);
 
 	sent_ms = clock_monotonic_ms();
 	if (outcome == BUCKET_DONE)

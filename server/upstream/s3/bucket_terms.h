@@ -17,7 +17,7 @@ enum bucket_outcome {
 	BUCKET_BUSY,        /* the store did not do it for now, and was asked several times */
 	BUCKET_AMBIGUOUS,   /* it may have been done or not: read it back */
 	BUCKET_UNREACHABLE, /* no connection, or no whole answer to what changes nothing */
-	BUCKET_STOPPED,     /* the receiver wants no more */
+	BUCKET_STOPPED,     /* the receiver wants no more, or the body was to stop */
 	BUCKET_OVERSIZED    /* it has more bytes than what is read there: none of Larder's */
 };
 

@@ -224,12 +224,16 @@ static int64_t short_time_s(const struct bucket_settings *settings)
 /* Only an object's bytes may take long. Else a refusal could drip for hours. */
 static int look_at_pace(void *context, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
 {
-	const struct s3_channel *channel = context;
+	struct s3_channel *channel = context;
+	const atomic_bool *stop = channel->request->body.stop;
 
 	(void)down_all;
 	(void)down;
 	(void)up_all;
 	(void)up;
+	channel->answer->declined = channel->answer->declined || (stop && atomic_load(stop));
+	if (channel->answer->declined)
+		return 1;
 	return channel->is_long && channel->request->silence_s == 0 &&
 	       clock_monotonic_ms() - channel->moved_ms > short_time_s(channel->settings) * 1000;
 }

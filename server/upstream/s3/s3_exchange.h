@@ -6,6 +6,7 @@
 #ifndef SERVER_UPSTREAM_S3_S3_EXCHANGE_H
 #define SERVER_UPSTREAM_S3_S3_EXCHANGE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +31,8 @@ struct s3_body {
 	int fd;
 	int64_t offset;
 	int64_t length;
-	const char *sha256; /* 64 digits; NULL: the body has no bytes */
+	const char *sha256;      /* 64 digits; NULL: the body has no bytes */
+	const atomic_bool *stop; /* ends the request once it is true; NULL: nobody does */
 };
 
 /* Who takes the body of an object as it comes. False ends it. */
@@ -69,7 +71,7 @@ struct s3_answer {
 	int64_t modified_s; /* so of the object */
 	int64_t taken;      /* bytes that the receiver took */
 	bool asked;     /* there was a connection: the request may have arrived, also where no answer came */
-	bool declined;  /* the receiver wants no more */
+	bool declined;  /* the receiver wants no more, or the request was to stop */
 	bool oversized; /* a success with more than body_max */
 	struct buffer body;
 };
