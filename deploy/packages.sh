@@ -59,6 +59,8 @@ wrk                    small requests
 gzip                   a part of what verifying is held against, beside libarchive
 iproute2               switches on the loopback of a network namespace
 util-linux             makes the namespace
+rclone                 the other side of a publish into a bucket
+curl                   … and of a fill from there
 END
 }
 

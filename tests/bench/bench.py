@@ -17,11 +17,12 @@ import rows_hot
 import rows_large
 import rows_memory
 import rows_proxied
+import rows_store
 import rows_upload
 from rows import DISTURBED, markdown, table
 from servers import ROOT, Failed
 
-GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_bundle, rows_memory, rows_proxied, rows_catalogue, rows_growth]
+GROUPS = [rows_hot, rows_large, rows_cold, rows_upload, rows_store, rows_bundle, rows_memory, rows_proxied, rows_catalogue, rows_growth]
 
 
 class Bench:
