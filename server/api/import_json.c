@@ -14,6 +14,7 @@ static const char *const remark_names[NAMES] = {
 static const char *const phase_names[NAMES] = {[IMPORT_PROVING] = "proving",
 	[IMPORT_READING] = "reading",
 	[IMPORT_COPYING] = "copying",
+	[IMPORT_SHARING] = "sharing",
 	[IMPORT_RECORDING] = "recording",
 	[IMPORT_SETTLING] = "settling"};
 static const char *const outcome_names[NAMES] = {[IMPORT_NEW] = "new",

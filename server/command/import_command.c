@@ -14,11 +14,11 @@
 #include "server/command/import_talk.h"
 #include "server/command/interruption.h"
 #include "server/command/neighbour.h"
+#include "server/command/shared_vault.h"
 #include "server/registry/import_foreign.h"
 #include "server/registry/reclaimable.h"
 #include "server/store/catalog/catalog_opening.h"
-#include "server/store/catalog/catalog_store.h"
-#include "server/vault/vault_alone.h"
+#include "server/store/folder_lock.h"
 
 /* ---- where to ---- */
 
@@ -71,13 +71,17 @@ struct stores {
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct members *members;
+	int lock_fd;
+	struct shared_vault shared;
 };
 
 static void finish_stores(struct stores *stores)
 {
+	shared_vault_close(&stores->shared);
 	members_close(stores->members);
 	blobs_close(stores->blobs);
 	catalog_close(stores->catalog);
+	own_close(&stores->lock_fd);
 }
 
 static bool open_place(const struct import_options *options, const char *data_dir, struct err *err)
@@ -96,26 +100,13 @@ static bool open_place(const struct import_options *options, const char *data_di
 	return true;
 }
 
-/* Whoever takes the folder for a bucket's index believes that the bucket has all that is there. */
-static bool check_store(struct catalog *catalog, struct err *err)
-{
-	struct store_id store;
-
-	if (!catalog_find_store(catalog, &store, err))
-		return false;
-	return !*store.text || err_set(err, ERR_BAD_REQUEST,
-				       "this is the folder of a node over a bucket, into which a bundle "
-				       "cannot come yet: publish "
-				       "the modules, or import it into a Larder on a folder");
-}
-
 static bool open_stores(
 	const struct import_options *options, const char *data_dir, struct stores *stores, struct err *err)
 {
 	static const struct archive_limits unpacks_nothing;
 
-	return open_place(options, data_dir, err) && catalog_open(data_dir, &stores->catalog, err) &&
-	       check_store(stores->catalog, err) && blobs_open(data_dir, &stores->blobs, err) &&
+	return open_place(options, data_dir, err) && folder_lock_take_work(data_dir, &stores->lock_fd, err) &&
+	       catalog_open(data_dir, &stores->catalog, err) && blobs_open(data_dir, &stores->blobs, err) &&
 	       blobs_hold_drafts(stores->blobs, err) &&
 	       members_open(data_dir, &unpacks_nothing, 0, &stores->members, err);
 }
@@ -130,7 +121,7 @@ static bool import(const struct import_options *options, const struct config *co
 	struct neighbour neighbour = {.data_dir = config->storage.data_dir};
 	AUTO_COMMITTER
 	struct committer *committer =
-		committer_create(stores->catalog, stores->blobs, stores->members, vault_alone());
+		committer_create(stores->catalog, stores->blobs, stores->members, stores->shared.vault);
 	AUTO_SPACE
 	struct space *space =
 		space_create(&limits, stores->catalog, stores->blobs, committer, &reclaimable, 1);
@@ -156,26 +147,22 @@ static int fail_early(
 	return import_talk_report(&talk, &report, key, err);
 }
 
-static bool check_kind(const struct config *config, struct err *err)
-{
-	return config->store.kind == STORE_FOLDER ||
-	       err_set(err, ERR_BAD_REQUEST,
-		       "a bundle cannot come into a bucket yet ([store] kind = s3): publish the modules, or "
-		       "import it into a Larder on a folder");
-}
-
 static int import_here(const struct import_options *options, const struct signing_key *key)
 {
 	AUTO_CONFIG struct config *config = NULL;
-	AUTO(finish_stores) struct stores stores = {0};
+	AUTO(finish_stores) struct stores stores = {.lock_fd = -1};
 	AUTO(import_talk_finish) struct import_talk talk = {0};
 	struct import_report report = {0};
 	struct err err;
 	bool done;
+	int status;
 
-	if (!command_load_config(&options->place, &config, &err) || !check_kind(config, &err) ||
+	if (!command_load_config(&options->place, &config, &err) ||
 		!open_stores(options, config->storage.data_dir, &stores, &err))
 		return fail_early(options, key, &err);
+	status = shared_vault_open(config, stores.catalog, &stores.shared);
+	if (status != COMMAND_DONE)
+		return status;
 	import_talk_init(&talk, options, config);
 	interruption_watch(INTERRUPTED_IMPORT);
 	log_configure(LOG_LEVEL_WARN, config->log.format);
@@ -267,7 +254,10 @@ const struct command command_import = {
 		"the "
 		"user that it belongs to, whether a daemon runs on it or not; one that is new must be named. "
 		"With --server it goes to a running "
-		"daemon, by the same rules.",
+		"daemon, by the same rules. On a node over a bucket ([store] kind = s3, which --config "
+		"tells) "
+		"each "
+		"module goes into the bucket before it is on record: what other nodes have decides.",
 	.groups = {{rows, 0},
 		{place_option_rows, offsetof(struct import_options, place), BUNDLE_HERE | MODEL},
 		{daemon_rows, offsetof(struct import_options, remote), BUNDLE_THERE}},

@@ -103,6 +103,7 @@ void import_talk_show(void *context, const struct import_progress *progress)
 	static const char *const words[] = {[IMPORT_PROVING] = "proving the pieces",
 		[IMPORT_READING] = "reading what is in it",
 		[IMPORT_COPYING] = "importing",
+		[IMPORT_SHARING] = "sending it to the bucket",
 		[IMPORT_RECORDING] = "recording",
 		[IMPORT_SETTLING] = "withdrawing"};
 	struct import_talk *talk = context;

@@ -12,6 +12,7 @@
 #include "server/registry/takeout.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_store.h"
+#include "server/store/folder_lock.h"
 #include "server/upstream/s3/bucket.h"
 #include "server/vault/vault.h"
 #include "server/vault/vault_alone.h"
@@ -21,6 +22,7 @@ struct stores {
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct members *members;
+	int lock_fd;
 };
 
 static void finish_stores(struct stores *stores)
@@ -28,6 +30,7 @@ static void finish_stores(struct stores *stores)
 	members_close(stores->members);
 	blobs_close(stores->blobs);
 	catalog_close(stores->catalog);
+	own_close(&stores->lock_fd);
 }
 
 /* What is published may be evicted from a folder that is a bucket's index. */
@@ -57,9 +60,10 @@ static bool open_stores(const char *data_dir, bool dry_run, struct stores *store
 {
 	static const struct archive_limits unpacks_nothing;
 
-	return open_folder(data_dir, dry_run, err) && catalog_open(data_dir, &stores->catalog, err) &&
-	       check_alone(stores->catalog, data_dir, err) && blobs_open(data_dir, &stores->blobs, err) &&
-	       blobs_hold_drafts(stores->blobs, err) &&
+	return open_folder(data_dir, dry_run, err) &&
+	       folder_lock_take_work(data_dir, &stores->lock_fd, err) &&
+	       catalog_open(data_dir, &stores->catalog, err) && check_alone(stores->catalog, data_dir, err) &&
+	       blobs_open(data_dir, &stores->blobs, err) && blobs_hold_drafts(stores->blobs, err) &&
 	       members_open(data_dir, &unpacks_nothing, 0, &stores->members, err);
 }
 
@@ -90,7 +94,7 @@ static int take_out(
 int store_export(const struct config *config, bool dry_run, bool json)
 {
 	AUTO_BUCKET struct bucket *bucket = bucket_create(&config->store.bucket);
-	AUTO(finish_stores) struct stores stores = {0};
+	AUTO(finish_stores) struct stores stores = {.lock_fd = -1};
 	AUTO_VAULT struct vault *vault = NULL;
 	struct store_talk talk = {.json = json, .dry_run = dry_run, .takes = true};
 	struct err err;

@@ -75,10 +75,12 @@ int store_import(const struct config *config, bool dry_run, bool json)
 	AUTO_VAULT struct vault *vault = NULL;
 	struct store_talk talk = {.json = json, .dry_run = dry_run};
 	AUTO_FD int lock_fd = -1;
+	AUTO_FD int work_fd = -1;
 	struct err err;
 	int status;
 
 	if (!data_folder_check(config->storage.data_dir, &err) ||
+		!folder_lock_take_work(config->storage.data_dir, &work_fd, &err) ||
 		!catalog_open(config->storage.data_dir, &catalog, &err) ||
 		!blobs_open(config->storage.data_dir, &blobs, &err))
 		return command_fail(&err);

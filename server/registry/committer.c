@@ -84,15 +84,6 @@ bool committer_made(const struct committer *committer, const struct identity *id
 	return strncmp(identity->nonce, committer->node.hex, NODE_LETTERS) == 0;
 }
 
-bool committer_check_alone(const struct committer *committer, const char *what, struct err *err)
-{
-	return !vault_is_shared(committer->vault) ||
-	       err_set(err, ERR_BAD_REQUEST,
-		       "%s cannot come into a bucket yet ([store] kind = s3): publish the modules, or have "
-		       "another Larder, on a folder, import them and be this one's upstream",
-		       what);
-}
-
 void committer_set_kept(struct committer *committer, void (*kept)(void *context), void *context)
 {
 	committer->kept = kept;

@@ -48,9 +48,6 @@ struct vault *committer_vault(const struct committer *committer);
 /* Whether it was this process that made that deposit. */
 bool committer_made(const struct committer *committer, const struct identity *identity);
 
-/* ERR_BAD_REQUEST where it is shared, for what would be recorded here only. */
-bool committer_check_alone(const struct committer *committer, const char *what, struct err *err);
-
 /* Has it forgotten, for what was written by others on the same stores. */
 void committer_forget(const struct committer *committer, const char *label);
 

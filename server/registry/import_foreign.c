@@ -9,6 +9,7 @@
 #include "server/bundle/foreign.h"
 #include "server/module/examination.h"
 #include "server/registry/import_blob.h"
+#include "server/registry/import_sharing.h"
 #include "server/store/catalog/catalog_staging.h"
 
 struct job {
@@ -184,6 +185,29 @@ static bool record(struct job *job, struct err *err)
 	return import_commit(import, &report->recorded, err);
 }
 
+/* Other nodes are to have it first. */
+static bool share(struct job *job, struct err *err)
+{
+	const struct import_sharing sharing = {
+		committer_vault(job->importer->committer), job->importer->blobs, job->order->who};
+	struct import_result result;
+	bool refused;
+
+	if (!catalog_judge_import(
+		    job->importer->catalog, &job->report->contents, &job->version, false, &result, err) ||
+		!import_sharing_judge(committer_vault(job->importer->committer), &job->version, &result, err))
+		return false;
+	if (result.outcome == IMPORT_REFUSED) {
+		job->report->outcomes[IMPORT_REFUSED]++;
+		*err = result.why;
+		return false;
+	}
+	if (!import_sharing_send(&sharing, &job->version, &result, &refused, err))
+		return false;
+	job->report->outcomes[IMPORT_REFUSED] += refused;
+	return !refused;
+}
+
 static void describe(struct import_report *report, const struct foreign_model *model, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -211,5 +235,5 @@ bool import_foreign(const struct importer *importer, const struct import_order *
 	describe(report, &model, order->path);
 	job.carrier = carrier;
 	job.version = (struct imported_version){.name = *name, .source = SOURCE_PUBLISHED};
-	return take_layers(&job, &model, err) && record(&job, err);
+	return take_layers(&job, &model, err) && share(&job, err) && record(&job, err);
 }

@@ -11,11 +11,13 @@
 #include "server/bundle/signature.h"
 #include "server/module/examination.h"
 #include "server/registry/import_blob.h"
+#include "server/registry/import_sharing.h"
 #include "server/registry/import_walk.h"
 #include "server/store/catalog/catalog_staging.h"
 
 /* Four walks: what would come of each version; the bytes of those that would; the transaction; and what the
- * daemon is to forget. */
+ * daemon is to forget. Where nodes share a bucket there is one more before the transaction: what it is about
+ * becomes theirs. */
 
 enum { UNREAD_MAX = 8, RENEW_MS = 3600 * 1000 };
 
@@ -184,6 +186,14 @@ static bool judge(struct job *job, const struct import_walk *walk, struct import
 		job->signer != NULL, out, err);
 }
 
+/* The same by what other nodes have as well. */
+static bool judge_for_all(
+	struct job *job, const struct import_walk *walk, struct import_result *out, struct err *err)
+{
+	return judge(job, walk, out, err) &&
+	       import_sharing_judge(committer_vault(job->importer->committer), &walk->version, out, err);
+}
+
 static bool foresee(struct job *job, const struct import_walk *walk, struct err *err)
 {
 	struct import_result result;
@@ -196,7 +206,7 @@ static bool foresee(struct job *job, const struct import_walk *walk, struct err 
 	}
 	if (!walk->is_version)
 		return true;
-	if (!judge(job, walk, &result, err))
+	if (!judge_for_all(job, walk, &result, err))
 		return false;
 	count_result(job, walk, &result);
 	tell_what_stays(job, walk, &result);
@@ -347,6 +357,32 @@ static bool visit_second(struct job *job, const struct import_walk *walk, void *
 			return false;
 	}
 	uncount_faulty(job, walk, &result);
+	return true;
+}
+
+/* ---- for all nodes ---- */
+
+static bool share(struct job *job, const struct import_walk *walk, void *context, struct err *err)
+{
+	const struct import_sharing sharing = {
+		committer_vault(job->importer->committer), job->importer->blobs, job->order->who};
+	struct import_result result;
+	bool refused;
+
+	(void)context;
+	if (!renew(job, err))
+		return false;
+	if (!walk->is_version || !walk->usable || is_faulty(job, walk->place))
+		return true;
+	if (!judge(job, walk, &result, err) ||
+		!import_sharing_send(&sharing, &walk->version, &result, &refused, err))
+		return err_prefix(err, "%.150s: ", name_path(&walk->version.name).text);
+	if (refused) {
+		job->report->outcomes[result.outcome]--;
+		result.outcome = IMPORT_REFUSED;
+		result.why = *err;
+		count_result(job, walk, &result);
+	}
 	return true;
 }
 
@@ -525,6 +561,10 @@ bool importer_run(const struct importer *importer, const struct import_order *or
 	report->is_read = true;
 	goes_on = !order->dry_run && (is_whole(report) || order->partial) && may_change(&job);
 	if (goes_on && !go(&job, IMPORT_COPYING, NULL, visit_second, err))
+		return false;
+	goes_on = goes_on && (is_whole(report) || order->partial);
+	if (goes_on && committer_is_shared(importer->committer) &&
+		!go(&job, IMPORT_SHARING, NULL, share, err))
 		return false;
 	goes_on = goes_on && (is_whole(report) || order->partial);
 	if (goes_on && (!record(&job, err) || (report->recorded && !settle(&job, err))))

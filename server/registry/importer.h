@@ -34,7 +34,14 @@ struct import_told {
 	const struct examination *examination; /* with the rules that it breaks; NULL */
 };
 
-enum import_phase { IMPORT_READING, IMPORT_COPYING, IMPORT_RECORDING, IMPORT_SETTLING, IMPORT_PROVING };
+enum import_phase {
+	IMPORT_READING,
+	IMPORT_COPYING,
+	IMPORT_SHARING,
+	IMPORT_RECORDING,
+	IMPORT_SETTLING,
+	IMPORT_PROVING
+};
 
 /* How far it has come. */
 struct import_progress {

@@ -169,8 +169,7 @@ bool imports_begin(struct imports *imports, const char *who, int64_t length, str
 	struct incoming *incoming = incoming_create(who, key);
 	struct incoming *idle;
 
-	if (!committer_check_alone(imports->importer.committer, "a bundle", err) ||
-		!put_in(imports, incoming, &idle, err)) {
+	if (!put_in(imports, incoming, &idle, err)) {
 		incoming_destroy(incoming);
 		return false;
 	}

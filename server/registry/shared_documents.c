@@ -69,6 +69,15 @@ bool shared_documents_set(struct vault *vault, struct catalog *catalog, const st
 	return catalog_set_documentation(catalog, name, &documentation, created, err);
 }
 
+bool shared_documents_tell(
+	struct vault *vault, const struct name *name, const char *markdown, const char *who, struct err *err)
+{
+	struct setting setting = {.markdown = markdown};
+	int64_t revision;
+
+	return agree(vault, name, &setting, who, clock_now_s(), &revision, err);
+}
+
 bool shared_documents_send(struct vault *vault, struct catalog *catalog, const struct name *name,
 	bool dry_run, bool *sent, struct err *err)
 {

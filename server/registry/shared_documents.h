@@ -23,6 +23,10 @@ bool shared_documents_set(struct vault *vault, struct catalog *catalog, const st
 bool shared_documents_send(struct vault *vault, struct catalog *catalog, const struct name *name,
 	bool dry_run, bool *sent, struct err *err);
 
+/* The first half of setting it: all nodes have it then, and take it; so does this one, where it was not. */
+bool shared_documents_tell(
+	struct vault *vault, const struct name *name, const char *markdown, const char *who, struct err *err);
+
 /* Takes here what all nodes have. ERR_NOT_FOUND where the version is not known here. */
 bool shared_documents_take(
 	struct vault *vault, struct catalog *catalog, const struct name *name, struct err *err);

@@ -12,4 +12,8 @@
  * where there is none. ERR_BUSY, with what to do, while a daemon has it. */
 bool folder_lock_take(const char *data_dir, int *out_fd, struct err *err);
 
+/* The same for a command that brings modules into the folder, or notes that a bucket has all of them: one at
+ * a time, beside a daemon or not. ERR_BUSY while another does. */
+bool folder_lock_take_work(const char *data_dir, int *out_fd, struct err *err);
+
 #endif
