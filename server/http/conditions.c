@@ -202,7 +202,7 @@ enum foresight conditions_foresee(const struct request *request, int64_t *first,
 
 	if (!range || !read_range(range, first, last) || (*first == 0 && *last < 0))
 		return FORESIGHT_WHOLE;
-	return *first >= 0 && *last >= 0 && !is_conditional(request) ? FORESIGHT_PART : FORESIGHT_NONE;
+	return is_conditional(request) ? FORESIGHT_NONE : FORESIGHT_PART;
 }
 
 struct selection conditions_evaluate(

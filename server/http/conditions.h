@@ -39,7 +39,8 @@ bool conditions_client_has(const struct request *request, const char *etag);
  * known. */
 enum foresight {
 	FORESIGHT_WHOLE, /* all of it, also by "bytes=0-": 200 at once */
-	FORESIGHT_PART,  /* *first to *last, once they are there */
+	FORESIGHT_PART,  /* *first to *last, once they are there; to the end where *last is negative, the last
+			  * *last bytes where *first is */
 	FORESIGHT_NONE   /* that depends on what is not known yet */
 };
 enum foresight conditions_foresee(const struct request *request, int64_t *first, int64_t *last);

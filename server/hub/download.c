@@ -141,7 +141,7 @@ static void foresee(
  * holds the whole against its digest. */
 static void foresee_rest(const struct request *request, struct follower_plan *plan)
 {
-	if (request->http_1_0 || conditions_foresee(request, &plan->first, &plan->last) != FORESIGHT_NONE ||
+	if (request->http_1_0 || conditions_foresee(request, &plan->first, &plan->last) == FORESIGHT_WHOLE ||
 		plan->first <= 0 || plan->last >= 0)
 		return;
 	plan->whole = false;

@@ -6,6 +6,7 @@
 
 #include "common/file.h"
 #include "common/mem.h"
+#include "common/own.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
 
@@ -37,19 +38,48 @@ static bool leave(void *object, struct waiter *waiter)
 
 /* ---- before the first byte ---- */
 
-static bool has_answer(const struct follower_plan *plan, const struct spool_progress *progress)
+/* What a range that goes to the end, or counts from there, comes to once it is known how much there will be.
+ * One that begins behind the end is for the whole to judge. */
+static void settle_range(struct follower_plan *plan, int64_t size)
 {
-	int64_t wanted = plan->open ? plan->first : plan->part ? plan->last : 0;
+	int64_t first = plan->first >= 0 ? plan->first : size > plan->last ? size - plan->last : 0;
 
+	if (!plan->part || plan->open || first >= size ||
+		(plan->first >= 0 && plan->last >= 0 && plan->last < size))
+		return;
+	plan->open = true;
+	plan->first = first;
+	plan->last = size - 1;
+	plan->size = size;
+}
+
+/* The last byte that must be there for a part to be begun; negative: that is not known. */
+static int64_t wanted_of(const struct follower_plan *plan)
+{
+	if (!plan->part)
+		return 0;
+	if (plan->first < 0 || plan->last < 0)
+		return -1;
+	return plan->open ? plan->first : plan->last;
+}
+
+static bool has_answer(struct follower_plan plan, const struct spool_progress *progress)
+{
+	int64_t wanted;
+
+	settle_range(&plan, progress->expected);
+	wanted = wanted_of(&plan);
 	return progress->state == SPOOL_KEPT || progress->state == SPOOL_REFUSED || progress->pass_through ||
-	       (!plan->whole && progress->visible > wanted);
+	       (!plan.whole && wanted >= 0 && progress->visible > wanted);
 }
 
 /* Whether the stream can begin: in pass-through, there will never be a whole to serve from, or to be a part
  * of. */
 static bool may_stream(struct follower *follower, const struct spool_progress *seen)
 {
-	bool depends = follower->plan.whole || (follower->plan.part && seen->visible <= follower->plan.last);
+	const struct follower_plan *plan = &follower->plan;
+	int64_t wanted = plan->open && !plan->size ? plan->last : wanted_of(plan);
+	bool depends = plan->whole || (plan->part && (wanted < 0 || seen->visible <= wanted));
 
 	return seen->state != SPOOL_REFUSED && !(seen->pass_through && depends) &&
 	       spool_advance(follower->spool, &follower->reader, 0);
@@ -64,7 +94,7 @@ static bool ready(void *object, struct waiter *waiter)
 	/* From the join on, another thread may own the follower. */
 	do {
 		(void)spool_await(follower->spool, &seen, NULL);
-		if (has_answer(&plan, &seen))
+		if (has_answer(plan, &seen))
 			return true;
 	} while (!spool_await(follower->spool, &seen, waiter));
 	return false;
@@ -73,6 +103,14 @@ static bool ready(void *object, struct waiter *waiter)
 static const struct feed_ops feed;
 static const struct feed_ops part_feed;
 
+static void tell_range(const struct follower_plan *plan, struct reply *reply)
+{
+	AUTO_FREE char *size = plan->size ? mem_printf("%lld", (long long)plan->size) : mem_dup("*");
+
+	reply_header_printf(reply, "Content-Range", "bytes %lld-%lld/%s", (long long)plan->first,
+		(long long)plan->last, size);
+}
+
 static void begin_stream(struct follower *follower, struct reply *reply)
 {
 	const struct follower_plan *plan = &follower->plan;
@@ -80,8 +118,7 @@ static void begin_stream(struct follower *follower, struct reply *reply)
 	reply_stream(reply, plan->part ? 206 : 200, formats[plan->name.format].media_type,
 		plan->part ? &part_feed : &feed, follower);
 	if (plan->part)
-		reply_header_printf(reply, "Content-Range", "bytes %lld-%lld/*", (long long)plan->first,
-			(long long)plan->last);
+		tell_range(plan, reply);
 	reply_header(reply, "Cache-Status", plan->cache_status);
 	plan->begin(plan, reply);
 	(void)strcpy(reply->note, "miss");
@@ -102,6 +139,7 @@ static void resume(void *object, const struct request *request, struct reply *re
 	struct spool_progress seen = {0};
 
 	(void)spool_await(follower->spool, &seen, NULL);
+	settle_range(&follower->plan, seen.expected);
 	if (seen.state == SPOOL_KEPT) {
 		follower->plan.serve(&follower->plan, request, reply);
 		destroy(follower);
@@ -163,8 +201,9 @@ static enum feed_result await_more(
 			return FEED_CUT;
 		if (*available > 0)
 			return FEED_DATA;
+		/* It has become shorter than was told. */
 		if (has_all(follower, place, &seen))
-			return FEED_END;
+			return follower->plan.size > 0 && place <= follower->plan.last ? FEED_CUT : FEED_END;
 	} while (!spool_await(follower->spool, &seen, waiter));
 	return FEED_WAIT;
 }

@@ -20,10 +20,12 @@ struct follower_plan {
 	const char *member;       /* the file of the archive that is asked for, or NULL; copied */
 	const char *cache_status; /* a constant for the answer's header */
 	bool whole;               /* wait for the end: HTTP/1.0 clients, and ranges that depend on it */
-	bool part;                /* only the bytes from first to last, as soon as they may be shown */
+	bool part; /* only the bytes from first to last, as soon as they may be shown; a negative one as in
+		    * FORESIGHT_PART, until it is known how much there will be */
 	bool open; /* … which goes to the end, wherever that is: from first on, as it comes */
 	int64_t first;
-	int64_t last; /* open: no offset that can be is behind it */
+	int64_t last; /* open: no offset that can be is behind it, but for where size is known */
+	int64_t size; /* of the whole, as a part was told that goes to the end; 0: it was not */
 	/* Answers from the blob once the fill has been kept. */
 	void (*serve)(const struct follower_plan *plan, const struct request *request, struct reply *reply);
 	/* Is told that an answer begins to be streamed, and adds its headers. Never with whole. */

@@ -199,6 +199,7 @@ bool intake_head(struct intake *intake, size_t upstream, const struct answer *an
 		inspector_want(intake->inspector, testimony_wanted(&intake->testimony));
 	intake->certain = !answer->until_close && answer->status != 202;
 	fill_progress_told(intake->progress, intake->object.length);
+	spool_expect(intake->spool, intake->object.length);
 	return true;
 }
 

@@ -253,12 +253,20 @@ static bool cut_to(struct spool *spool, int64_t length)
 	return true;
 }
 
+void spool_expect(struct spool *spool, int64_t length)
+{
+	LOCKED(&spool->mutex);
+
+	spool->progress.expected = length > 0 ? length : 0;
+}
+
 bool spool_restart(struct spool *spool)
 {
 	LOCKED(&spool->mutex);
 
 	if (!cut_to(spool, 0))
 		return false;
+	spool->progress.expected = 0;
 	spool->concealed = false;
 	return true;
 }

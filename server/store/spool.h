@@ -33,6 +33,7 @@ struct spool_progress {
 	enum spool_state state;
 	int64_t length;    /* bytes written so far */
 	int64_t visible;   /* how many of them a client may have */
+	int64_t expected;  /* how long it will be if all goes well; 0: that is not known */
 	bool pass_through; /* it will not be kept */
 	struct err err;    /* why it was refused, or why it passes through */
 };
@@ -63,6 +64,9 @@ AUTO_CLEANER(own_spool, struct spool *, spool_release)
  * with the refusal's error once somebody has refused the spool. */
 bool spool_append(struct spool *spool, const void *bytes, size_t length, struct err *err);
 void spool_complete(struct spool *spool);
+
+/* How long it will be, as the writer was told (-1: he was not). Before he appends. */
+void spool_expect(struct spool *spool, int64_t length);
 
 /* Drops all that was written and grows from nothing again; false, with nothing changed, once a client may
  * have seen a byte or the spool has ended. No spool_stream may be reading it. */
