@@ -15,20 +15,23 @@ enum { SLICES = 8 };
 static const struct row {
 	size_t size;
 	const char *name;    /* NULL: no hash of OpenSSL's */
-	uint32_t polynomial; /* of a CRC, reflected */
+	uint64_t polynomial; /* of a CRC, reflected */
 } rows[SUM_COUNT] = {
 	[SUM_SHA256] = {32, "SHA256", 0},
 	[SUM_SHA512] = {64, "SHA512", 0},
+	[SUM_SHA384] = {48, "SHA384", 0},
 	[SUM_SHA1] = {20, "SHA1", 0},
 	[SUM_MD5] = {16, "MD5", 0},
 	[SUM_CRC32C] = {4, NULL, 0x82f63b78},
 	[SUM_CRC32] = {4, NULL, 0xedb88320},
+	[SUM_CRC64NVME] = {8, NULL, 0x9a6c9329ac4bc9b5},
+	[SUM_CRC64XZ] = {8, NULL, 0xc96c5795d7870f42},
 	[SUM_LENGTH] = {8, NULL, 0},
 };
 
 struct crc {
-	uint32_t value;
-	uint32_t table[SLICES][256];
+	uint64_t value; /* of one of 32 bits, the lower half */
+	uint64_t table[SLICES][256];
 };
 
 struct sums {
@@ -53,21 +56,21 @@ static void must(int ok)
 	}
 }
 
-static struct crc *new_crc(uint32_t polynomial)
+static struct crc *new_crc(const struct row *row)
 {
 	struct crc *crc = mem_zero(1, sizeof *crc);
 
-	crc->value = UINT32_MAX;
-	for (uint32_t i = 0; i < 256; i++) {
-		uint32_t value = i;
+	crc->value = row->size == 8 ? UINT64_MAX : UINT32_MAX;
+	for (uint64_t i = 0; i < 256; i++) {
+		uint64_t value = i;
 
 		for (int bit = 0; bit < 8; bit++)
-			value = value >> 1 ^ (value & 1 ? polynomial : 0);
+			value = value >> 1 ^ (value & 1 ? row->polynomial : 0);
 		crc->table[0][i] = value;
 	}
 	for (int slice = 1; slice < SLICES; slice++) {
 		for (int i = 0; i < 256; i++) {
-			uint32_t before = crc->table[slice - 1][i];
+			uint64_t before = crc->table[slice - 1][i];
 
 			crc->table[slice][i] = before >> 8 ^ crc->table[0][before & 0xff];
 		}
@@ -75,18 +78,26 @@ static struct crc *new_crc(uint32_t polynomial)
 	return crc;
 }
 
+static uint64_t read_eight(const uint8_t *bytes)
+{
+	uint64_t number = 0;
+
+	for (int i = 0; i < SLICES; i++)
+		number |= (uint64_t)bytes[i] << 8 * i;
+	return number;
+}
+
 /* Eight bytes at a time: a table for each. */
 static void add_to_crc(struct crc *crc, const uint8_t *bytes, size_t length)
 {
-	uint32_t value = crc->value;
+	uint64_t value = crc->value;
 
 	for (; length >= SLICES; bytes += SLICES, length -= SLICES) {
-		uint32_t low = value ^ ((uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 |
-					       (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24);
+		uint64_t eight = value ^ read_eight(bytes);
 
-		value = crc->table[7][low & 0xff] ^ crc->table[6][low >> 8 & 0xff] ^
-			crc->table[5][low >> 16 & 0xff] ^ crc->table[4][low >> 24] ^ crc->table[3][bytes[4]] ^
-			crc->table[2][bytes[5]] ^ crc->table[1][bytes[6]] ^ crc->table[0][bytes[7]];
+		value = 0;
+		for (int i = 0; i < SLICES; i++)
+			value ^= crc->table[SLICES - 1 - i][eight >> 8 * i & 0xff];
 	}
 	for (; length > 0; bytes++, length--)
 		value = value >> 8 ^ crc->table[0][(value ^ *bytes) & 0xff];
@@ -118,7 +129,7 @@ struct sums *sums_create(unsigned wanted)
 			must(sums->hashes[i] != NULL);
 			must(EVP_DigestInit_ex(sums->hashes[i], types[i], NULL));
 		} else if (rows[i].polynomial) {
-			sums->crcs[i] = new_crc(rows[i].polynomial);
+			sums->crcs[i] = new_crc(&rows[i]);
 		}
 	}
 	sums->counts = wanted & 1u << SUM_LENGTH;

@@ -10,7 +10,19 @@
 #include "common/own.h"
 
 /* SUM_LENGTH is how many bytes there were, as the others big-endian. */
-enum sum { SUM_SHA256, SUM_SHA512, SUM_SHA1, SUM_MD5, SUM_CRC32C, SUM_CRC32, SUM_LENGTH, SUM_COUNT };
+enum sum {
+	SUM_SHA256,
+	SUM_SHA512,
+	SUM_SHA384,
+	SUM_SHA1,
+	SUM_MD5,
+	SUM_CRC32C,
+	SUM_CRC32,
+	SUM_CRC64NVME, /* Rocksoft's, of NVM Express and Amazon */
+	SUM_CRC64XZ,   /* of ECMA-182, as xz and Alibaba have it */
+	SUM_LENGTH,
+	SUM_COUNT
+};
 enum { SUM_BYTES_MAX = 64 };
 
 /* How many bytes a sum has. */

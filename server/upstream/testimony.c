@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/upstream/testimony.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -37,16 +39,6 @@ static void add(struct testimony *testimony, const struct statement *statement)
 
 /* ---- values ---- */
 
-static void read_base64(struct testimony *testimony, const struct statement_form *form, char *value)
-{
-	struct statement statement = {.form = form, .sum = form->sum};
-
-	if (base64_decode(value, statement.value, sum_size(form->sum)))
-		add(testimony, &statement);
-	else
-		testimony->malformed = true;
-}
-
 static bool decode_hex(const char *text, size_t length, uint8_t *out, size_t size)
 {
 	if (length != 2 * size)
@@ -73,17 +65,81 @@ static void add_hex(struct testimony *testimony, const struct statement_form *fo
 		testimony->malformed = true;
 }
 
+/* Base64, or what some servers write in its place: hexadecimal digits. No length is that of both. */
+static void add_digest(
+	struct testimony *testimony, const struct statement_form *form, enum sum sum, const char *text)
+{
+	struct statement statement = {.form = form, .sum = sum};
+
+	if (base64_decode(text, statement.value, sum_size(sum)))
+		add(testimony, &statement);
+	else
+		add_hex(testimony, form, sum, text, strlen(text));
+}
+
+static void read_base64(struct testimony *testimony, const struct statement_form *form, char *value)
+{
+	add_digest(testimony, form, form->sum, value);
+}
+
+/* As Backblaze writes it where nobody has held it against the bytes: it is the client's word. */
+static void read_bare_hex(struct testimony *testimony, const struct statement_form *form, char *value)
+{
+	static const char unverified[] = "unverified:";
+
+	if (strcmp(value, "none") == 0)
+		return;
+	if (strncmp(value, unverified, strlen(unverified)) == 0)
+		value += strlen(unverified);
+	add_hex(testimony, form, form->sum, value, strlen(value));
+}
+
+/* Alibaba writes it as a number, in ten digits to the bit. */
+static void read_decimal(struct testimony *testimony, const struct statement_form *form, char *value)
+{
+	struct statement statement = {.form = form, .sum = form->sum};
+	char *end = value;
+	unsigned long long number;
+
+	errno = 0;
+	number = strtoull(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || errno) {
+		testimony->malformed = true;
+		return;
+	}
+	sum_of_length(number, statement.value);
+	add(testimony, &statement);
+}
+
+/* Azure writes it with the lowest byte first. */
+static void read_backwards(struct testimony *testimony, const struct statement_form *form, char *value)
+{
+	struct statement statement = {.form = form, .sum = form->sum};
+	size_t size = sum_size(form->sum);
+	uint8_t bytes[SUM_BYTES_MAX];
+
+	if (!base64_decode(value, bytes, size)) {
+		testimony->malformed = true;
+		return;
+	}
+	for (size_t i = 0; i < size; i++)
+		statement.value[i] = bytes[size - 1 - i];
+	add(testimony, &statement);
+}
+
 static void read_hex(struct testimony *testimony, const struct statement_form *form, char *value)
 {
 	add_hex(testimony, form, form->sum, value, strlen(value));
 }
 
-static void read_quoted_hex(struct testimony *testimony, const struct statement_form *form, char *value)
+/* With quotation marks, as entity tags have, or without. Of a small file it is Git's digest, which is another
+ * one and shorter. */
+static void read_linked(struct testimony *testimony, const struct statement_form *form, char *value)
 {
 	size_t length = strlen(value);
+	bool quoted = length > 2 && value[0] == '"' && value[length - 1] == '"';
 
-	if (length > 2 && value[0] == '"' && value[length - 1] == '"')
-		add_hex(testimony, form, form->sum, value + 1, length - 2);
+	add_hex(testimony, form, form->sum, value + quoted, length - 2 * (size_t)quoted);
 }
 
 /* "sha256:" and 64 digits, as OCI registries and Larder write them; "{SHA1{" … "}}" is Nexus's ETag. */
@@ -137,8 +193,8 @@ static bool find_algorithm(const char *name, enum sum *out)
 		const char *name;
 		enum sum sum;
 	} algorithms[] = {{"sha-256", SUM_SHA256}, {"sha256", SUM_SHA256}, {"sha-512", SUM_SHA512},
-		{"sha512", SUM_SHA512}, {"sha", SUM_SHA1}, {"sha-1", SUM_SHA1}, {"sha1", SUM_SHA1},
-		{"md5", SUM_MD5}, {"crc32c", SUM_CRC32C}};
+		{"sha512", SUM_SHA512}, {"sha-384", SUM_SHA384}, {"sha384", SUM_SHA384}, {"sha", SUM_SHA1},
+		{"sha-1", SUM_SHA1}, {"sha1", SUM_SHA1}, {"md5", SUM_MD5}, {"crc32c", SUM_CRC32C}};
 
 	for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
 		if (strcasecmp(algorithms[i].name, name) == 0) {
@@ -163,13 +219,13 @@ static char *trim(char *text)
 /* "sha-256=AbC=" (RFC 3230, Google), or with the value between colons and parameters behind it (RFC 9530). */
 static void read_member(struct testimony *testimony, const struct statement_form *form, char *member)
 {
-	struct statement statement = {.form = form};
+	enum sum sum;
 	size_t name = strcspn(member, "=");
 	char *value = trim(member + name + (member[name] == '='));
 	size_t length;
 
 	member[name] = '\0';
-	if (!find_algorithm(trim(member), &statement.sum))
+	if (!find_algorithm(trim(member), &sum))
 		return;
 	value[strcspn(value, ";")] = '\0';
 	value = trim(value);
@@ -178,10 +234,7 @@ static void read_member(struct testimony *testimony, const struct statement_form
 		value[length - 1] = '\0';
 		value++;
 	}
-	if (base64_decode(value, statement.value, sum_size(statement.sum)))
-		add(testimony, &statement);
-	else
-		testimony->malformed = true;
+	add_digest(testimony, form, sum, value);
 }
 
 static void read_list(struct testimony *testimony, const struct statement_form *form, char *value)
@@ -190,6 +243,23 @@ static void read_list(struct testimony *testimony, const struct statement_form *
 
 	for (char *member = strtok_r(value, ",", &rest); member; member = strtok_r(NULL, ",", &rest))
 		read_member(testimony, form, member);
+}
+
+/* "SHA1:… MD5:… ADLER32:…", in hexadecimal digits. */
+static void read_pairs(struct testimony *testimony, const struct statement_form *form, char *value)
+{
+	char *rest = NULL;
+
+	for (char *pair = strtok_r(value, ", \t", &rest); pair; pair = strtok_r(NULL, ", \t", &rest)) {
+		char *colon = strchr(pair, ':');
+		enum sum sum;
+
+		if (!colon)
+			continue;
+		*colon = '\0';
+		if (find_algorithm(pair, &sum))
+			add_hex(testimony, form, sum, colon + 1, strlen(colon + 1));
+	}
 }
 
 /* ---- headers ---- */
@@ -204,11 +274,18 @@ static const struct statement_form forms[] = {
 	{"x-goog-stored-content-length", SUBJECT_STORED, read_length, SUM_LENGTH},
 	/* S3; of an object that came in parts it is of their sums, with "-N" behind it, and no base64. */
 	{"x-amz-checksum-sha256", SUBJECT_WHOLE, read_base64, SUM_SHA256},
+	{"x-amz-checksum-sha512", SUBJECT_WHOLE, read_base64, SUM_SHA512},
 	{"x-amz-checksum-sha1", SUBJECT_WHOLE, read_base64, SUM_SHA1},
+	{"x-amz-checksum-md5", SUBJECT_WHOLE, read_base64, SUM_MD5},
+	{"x-amz-checksum-crc64nvme", SUBJECT_WHOLE, read_base64, SUM_CRC64NVME},
 	{"x-amz-checksum-crc32c", SUBJECT_WHOLE, read_base64, SUM_CRC32C},
 	{"x-amz-checksum-crc32", SUBJECT_WHOLE, read_base64, SUM_CRC32},
 	{"x-ms-blob-content-md5", SUBJECT_WHOLE, read_base64,
 		SUM_MD5}, /* Azure, beside a part's Content-MD5 */
+	{"x-ms-content-crc64", SUBJECT_BODY, read_backwards, SUM_CRC64NVME},
+	{"x-oss-hash-crc64ecma", SUBJECT_WHOLE, read_decimal, SUM_CRC64XZ}, /* Alibaba */
+	{"X-Bz-Content-Sha1", SUBJECT_OBJECT, read_bare_hex, SUM_SHA1},     /* Backblaze */
+	{"OC-Checksum", SUBJECT_OBJECT, read_pairs, SUM_COUNT}, /* ownCloud, Nextcloud: "MD5:…" */
 	/* Artifactory, Nexus. */
 	{"X-Checksum-Sha256", SUBJECT_OBJECT, read_hex, SUM_SHA256},
 	{"X-Checksum-Sha512", SUBJECT_OBJECT, read_hex, SUM_SHA512},
@@ -217,7 +294,7 @@ static const struct statement_form forms[] = {
 	{"X-Checksum", SUBJECT_OBJECT, read_hex, SUM_SHA1},
 	{"Docker-Content-Digest", SUBJECT_OBJECT, read_labelled, SUM_COUNT},
 	/* Hugging Face, at the redirect to where the file lies. */
-	{"X-Linked-Etag", SUBJECT_OBJECT, read_quoted_hex, SUM_SHA256},
+	{"X-Linked-Etag", SUBJECT_OBJECT, read_linked, SUM_SHA256},
 	{"X-Linked-Size", SUBJECT_OBJECT, read_length, SUM_LENGTH},
 };
 

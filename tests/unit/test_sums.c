@@ -11,6 +11,8 @@
 static void knows_the_check_values(void **state)
 {
 	static const uint8_t crc32c[] = {0xe3, 0x06, 0x92, 0x83};
+	static const uint8_t crc64nvme[] = {0xae, 0x8b, 0x14, 0x86, 0x0a, 0x79, 0x98, 0x88};
+	static const uint8_t crc64xz[] = {0x99, 0x5d, 0xc9, 0xbb, 0xdf, 0x19, 0x39, 0xfa};
 	static const uint8_t crc32[] = {0xcb, 0xf4, 0x39, 0x26};
 	static const uint8_t md5[] = {0x25, 0xf9, 0xe7, 0x94, 0x32, 0x3b, 0x45, 0x38};
 	static const uint8_t length[] = {0, 0, 0, 0, 0, 0, 0, 9};
@@ -21,6 +23,8 @@ static void knows_the_check_values(void **state)
 	sums_result(sums, out);
 	sums_destroy(sums);
 	assert_memory_equal(out[SUM_CRC32C], crc32c, sizeof crc32c);
+	assert_memory_equal(out[SUM_CRC64NVME], crc64nvme, sizeof crc64nvme);
+	assert_memory_equal(out[SUM_CRC64XZ], crc64xz, sizeof crc64xz);
 	assert_memory_equal(out[SUM_CRC32], crc32, sizeof crc32);
 	assert_memory_equal(out[SUM_MD5], md5, sizeof md5);
 	assert_memory_equal(out[SUM_LENGTH], length, sizeof length);
