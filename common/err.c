@@ -13,6 +13,7 @@ static const char *const names[ERR_CODE_COUNT] = {
 	[ERR_UNAUTHORIZED] = "unauthorized",
 	[ERR_FORBIDDEN] = "forbidden",
 	[ERR_BLOCKED_BY_POLICY] = "blocked-by-policy",
+	[ERR_SIGNATURE_REQUIRED] = "signature-required",
 	[ERR_NOT_FOUND] = "not-found",
 	[ERR_METHOD_NOT_ALLOWED] = "method-not-allowed",
 	[ERR_GONE] = "gone",

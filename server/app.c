@@ -32,6 +32,7 @@
 #include "server/registry/services.h"
 #include "server/registry/space.h"
 #include "server/registry/traffic.h"
+#include "server/registry/trust.h"
 #include "server/registry/turns.h"
 #include "server/registry/wants.h"
 #include "server/registry/webhooks.h"
@@ -296,11 +297,11 @@ static bool open_services(struct app *app, struct err *err)
 	const struct config *config = app->config;
 	struct services *services = &app->services;
 	struct publisher_settings publishing = {config->publish.max_upload_bytes, config->publish.archives,
-		NULL, &config->safety, naming_of(config)};
+		NULL, NULL, &config->safety, naming_of(config)};
 
 	if (!access_create(
 		    services->catalog, app->vault, config->auth.read_needs_token, &services->access, err) ||
-		!open_counters(app, err) ||
+		!trust_create(config, services->catalog, &services->trust, err) || !open_counters(app, err) ||
 		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
 		!tidings_create(app->vault, services->catalog, app->committer, config->store.poll_interval_s,
 			&app->tidings, err) ||
@@ -312,6 +313,7 @@ static bool open_services(struct app *app, struct err *err)
 		!webhooks_create(services->catalog, config, &app->webhooks, err))
 		return false;
 	publishing.holdup = app->holdup;
+	publishing.trust = services->trust;
 	services->capabilities = capabilities_create();
 	open_mirror(app);
 	services->budget = budget_create();
@@ -425,8 +427,13 @@ const char *app_url(const struct app *app)
 
 void app_reload(struct app *app, const struct config *config)
 {
+	struct err err;
+
 	mirror_set_offline(app->services.mirror, config->mirror.offline);
 	log_configure(config->log.level, config->log.format);
+	if (!trust_reload(app->services.trust, config, &err))
+		log_event(LOG_LEVEL_ERROR, "the keys that are trusted stay as they were", "why", err.text,
+			NULL);
 }
 
 void app_close(struct app *app)
@@ -462,6 +469,7 @@ void app_close(struct app *app)
 	download_counters_destroy(app->download_counters);
 	wants_destroy(app->services.wants);
 	access_destroy(app->services.access);
+	trust_destroy(app->services.trust);
 	space_destroy(app->space);
 	checkpoints_destroy(app->checkpoints);
 	committer_destroy(app->committer);

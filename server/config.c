@@ -187,9 +187,12 @@ void config_destroy(struct config *config)
 	free(config->store.node_url);
 	free(config->publish.shadow);
 	free(config->publish.namespaces);
+	free(config->publish.require_signature);
+	free(config->publish.trusted_keys);
 	free(config->safety.rules);
 	free(config->mirror.allow);
 	free(config->mirror.deny);
+	free(config->mirror.require_signature);
 	free(config->hub.hosts);
 	free(config->hub.uncompressed_root);
 	free(config->hub.kaggle_map);

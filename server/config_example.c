@@ -37,11 +37,11 @@ void config_write_example(struct buffer *out)
 	AUTO_CONFIG struct config *initial = config_create();
 	const char *section = "";
 
-	buffer_add_string(out,
-		"# Configuration of Larder: every key with its default.\n"
-		"# Sizes take K, M, G or T, times are in seconds.\n"
-		"# Lists are separated by commas or blanks and may go on in indented lines.\n"
-		"# SIGHUP takes over mirror.offline and [log], all else counts from the next start on.\n");
+	buffer_add_string(out, "# Configuration of Larder: every key with its default.\n"
+			       "# Sizes take K, M, G or T, times are in seconds.\n"
+			       "# Lists are separated by commas or blanks and may go on in indented lines.\n"
+			       "# SIGHUP takes over mirror.offline, [log], trusted_keys and both "
+			       "require_signature, all else counts from the next start on.\n");
 	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
 		if (strcmp(section, config_keys[i].section) != 0)
 			buffer_printf(out, "\n[%s]\n", config_keys[i].section);

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/pem.h"
 #include "common/webhook_signature.h"
+#include "server/attest/trusted_keys.h"
 #include "server/upstream/kaggle_map.h"
 #include "server/upstream/kaggle_places.h"
 #include "server/upstream/s3/aws_credentials.h"
@@ -30,6 +31,15 @@ static void check_server(const struct config *config, struct looking *looking)
 	if (certificate && config->server.tls_key &&
 		!pem_check_pair(certificate, config->server.tls_key, &err))
 		note(looking, "server", "tls_certificate, tls_key", &err);
+}
+
+static void check_keys(const struct config *config, struct looking *looking)
+{
+	AUTO_TRUSTED_KEYS struct trusted_keys *keys = NULL;
+	struct err err;
+
+	if (!trusted_keys_read(config->publish.trusted_keys, &keys, &err))
+		note(looking, "publish", "trusted_keys", &err);
 }
 
 static void check_store(const struct config *config, struct looking *looking)
@@ -119,6 +129,7 @@ bool config_check_files(const struct config *config, struct buffer *faults, stru
 	struct looking looking = {.faults = faults};
 
 	check_server(config, &looking);
+	check_keys(config, &looking);
 	check_store(config, &looking);
 	check_upstreams(config, &looking);
 	check_map(config, &looking);

@@ -10,6 +10,7 @@
 #include "common/network.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/attest/trusted_keys.h"
 #include "server/config_values.h"
 #include "server/module/handle_globs.h"
 #include "server/module/name.h"
@@ -371,6 +372,10 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "Handles that may be published here although an upstream has them too. Empty: none."},
 	{KEY_IN(publish, unasked, refuses_unasked), .set = set_switch, .choices = unasked_choices, .initial = "warn",
 		.purpose = "What becomes of a new handle while an upstream cannot be asked whether it has it: warn or refuse."},
+	{KEY(publish, require_signature), LIST, .initial = "",
+		.purpose = "Handles of which only what a trusted key has signed may be published, as patterns such as acme/*. Empty: none."},
+	{KEY(publish, trusted_keys), LIST, .check = trusted_keys_check, .initial = "",
+		.purpose = "Keys that are trusted, separated by commas: NAME FILE [from TIME] [until TIME], such as ci /etc/larder/ci.pub until 2027-01-01."},
 
 	{KEY(safety, published), .set = set_choice, .choices = safety_choices, .initial = "warn",
 		.purpose = "What is done about high and critical findings in what is published: off, warn, quarantine or refuse."},
@@ -404,6 +409,8 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "Handles that may be mirrored, as patterns such as google/* tensorflow/*. Empty: all."},
 	{KEY(mirror, deny), LIST, .initial = "",
 		.purpose = "Handles that may not be, whatever allow says. Empty: none."},
+	{KEY(mirror, require_signature), LIST, .initial = "",
+		.purpose = "Handles that are mirrored only where another Larder brings a signature by a key of publish.trusted_keys. Empty: none."},
 	{KEY(mirror, private_upstreams), SWITCH, .initial = "off",
 		.purpose = "Let an upstream redirect to private, loopback and link-local addresses."},
 

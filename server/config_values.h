@@ -71,6 +71,8 @@ struct config {
 		char *shadow;     /* globs of handles; NULL: none */
 		char *namespaces; /* the same */
 		bool refuses_unasked;
+		char *require_signature; /* globs; NULL: of none */
+		char *trusted_keys;      /* as trusted_keys_read() takes them; NULL: none */
 	} publish;
 	struct safety_policy safety;
 	struct {
@@ -84,8 +86,9 @@ struct config {
 		int64_t retries;
 		int64_t max_fills;
 		int64_t queue_timeout_s;
-		char *allow; /* globs; NULL allows all */
-		char *deny;  /* globs; NULL denies none */
+		char *allow;             /* globs; NULL allows all */
+		char *deny;              /* globs; NULL denies none */
+		char *require_signature; /* globs; NULL: of none */
 		bool private_upstreams;
 	} mirror;
 	struct {

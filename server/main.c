@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
 	&command_prefetch,
 	&command_lock,
 	&command_verify,
+	&command_verify_module,
 	&command_wants,
 	&command_explain,
 	&command_status,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/attestations.h"
 #include "server/api/import_upload.h"
 #include "server/http/problem.h"
 #include "server/hub/hub.h"
@@ -107,6 +108,9 @@ const struct route routes[] = {
 	{METHOD_GET, "/api/v1/signatures/*", ROLE_READ, BODY_NONE, NULL, api_signatures},
 	{METHOD_GET, "/api/v1/files/*", ROLE_READ, BODY_NONE, NULL, api_files},
 	{METHOD_GET, "/api/v1/documentation/*", ROLE_READ, BODY_NONE, NULL, api_documentation},
+	{METHOD_GET, "/api/v1/attestations/*", ROLE_READ, BODY_NONE, NULL, api_attestations},
+	{METHOD_PUT, "/api/v1/attestations/*", ROLE_HANDLER, BODY_UPLOAD, &attestation_upload,
+		api_put_attestation, .slow = true},
 	{METHOD_GET, "/api/v1/diff/*", ROLE_READ, BODY_NONE, NULL, api_diff},
 	{METHOD_GET, "/api/v1/publishers", ROLE_READ, BODY_NONE, NULL, api_publishers},
 	{METHOD_GET, "/api/v1/publishers/*", ROLE_READ, BODY_NONE, NULL, api_publisher},

@@ -21,6 +21,9 @@ void api_module(void *services, struct request *request, struct reply *reply);
 void api_signatures(void *services, struct request *request, struct reply *reply);
 void api_files(void *services, struct request *request, struct reply *reply);
 void api_documentation(void *services, struct request *request, struct reply *reply);
+/* GET tells what is attested of a version's artifacts; PUT takes an attestation. */
+void api_attestations(void *services, struct request *request, struct reply *reply);
+void api_put_attestation(void *services, struct request *request, struct reply *reply);
 void api_publishers(void *services, struct request *request, struct reply *reply);
 /* /api/v1/publishers/<publisher>, /api/v1/publisher-documentation/<publisher> */
 void api_publisher(void *services, struct request *request, struct reply *reply);

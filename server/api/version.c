@@ -8,6 +8,7 @@
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/api_address.h"
+#include "server/api/attestation_list.h"
 #include "server/api/family.h"
 #include "server/api/fills.h"
 #include "server/api/model.h"
@@ -239,17 +240,21 @@ json_t *version_json(const struct ask *ask, const struct name *name, struct err 
 {
 	AUTO(version_details_finish) struct version_details details = {0};
 	AUTO_FREE char *url = mem_printf("%s/%s", ask->base_url, name_path(name).text);
-	json_t *deployments;
+	json_t *attestations, *deployments;
 	json_t *object;
 
 	if (!version_look(ask->services, name, &details, err))
 		return NULL;
 	deployments = family_deployments_json(ask->services, name, err);
-	if (!deployments)
+	attestations = deployments ? attestation_list_json(ask, &details, false, err) : NULL;
+	if (!attestations) {
+		json_decref(deployments);
 		return NULL;
+	}
 	object = details_json(ask->services, &details, url);
 	json_object_set_new(object, "parent", family_parent_json(&details));
 	json_object_set_new(object, "deployments", deployments);
+	json_object_set_new(object, "attestations", attestations);
 	return object;
 }
 

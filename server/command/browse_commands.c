@@ -243,6 +243,22 @@ static void print_findings(const json_t *findings)
 	}
 }
 
+static void print_attestations(const json_t *attestations)
+{
+	const json_t *attestation;
+	size_t i;
+
+	json_array_foreach(attestations, i, attestation)
+	{
+		const char *signer = cell_text(attestation, "signed_by");
+		AUTO_FREE char *text = mem_printf("%s, %s, %s%s", cell_text(attestation, "format"),
+			cell_text(attestation, "predicate_type"),
+			*signer ? "signed by " : "by no key that is trusted there", signer);
+
+		listing_print_fact("attested", text);
+	}
+}
+
 static void print_version(const json_t *version)
 {
 	static const char *const facts[] = {"handle", "version", "source", "state", "published_by",
@@ -251,6 +267,7 @@ static void print_version(const json_t *version)
 	listing_print_facts(version, facts);
 	print_bundles(json_object_get(version, "artifacts"));
 	print_findings(json_object_get(version, "findings"));
+	print_attestations(json_object_get(version, "attestations"));
 	(void)putchar('\n');
 	listing_print_artifacts(version);
 	listing_print_models(version);

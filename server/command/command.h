@@ -78,6 +78,7 @@ extern const struct command command_signatures;
 extern const struct command command_diff;
 extern const struct command command_lock;
 extern const struct command command_verify;
+extern const struct command command_verify_module;
 extern const struct command command_wants;
 extern const struct command command_prefetch;
 extern const struct command command_pull;

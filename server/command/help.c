@@ -8,7 +8,7 @@
 
 const char help_of_larder[] = "Larder mirrors, keeps and serves machine-learning modules.";
 
-enum { WIDTH = 80, OPTION_COLUMN = 24, NAME_COLUMN = 15 };
+enum { WIDTH = 80, OPTION_COLUMN = 24, NAME_COLUMN = 17 };
 
 /* ---- wrapping ---- */
 

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
+#include "server/command/attestant.h"
 #include "server/command/cells.h"
 #include "server/command/command.h"
 #include "server/command/destination.h"
@@ -26,6 +27,7 @@
 
 struct publish_options {
 	struct remote_options remote;
+	struct signing_options signing;
 	const char *documentation;
 	const char *format; /* NULL: by what the file or folder holds */
 	bool dereference;
@@ -108,8 +110,9 @@ struct publishing {
 	struct remote *remote;
 	json_t *warnings; /* of its name; NULL: none */
 	int fd;
-	int documentation; /* -1: none */
-	bool created;      /* else these very bytes were there */
+	int documentation;           /* -1: none */
+	struct attestant *attestant; /* NULL: it is not signed */
+	bool created;                /* else these very bytes were there */
 	json_t *version;
 };
 
@@ -117,6 +120,7 @@ static void finish(struct publishing *publishing)
 {
 	destination_finish(&publishing->destination);
 	remote_destroy(publishing->remote);
+	attestant_destroy(publishing->attestant);
 	json_decref(publishing->version);
 	json_decref(publishing->warnings);
 	if (publishing->fd >= 0)
@@ -231,10 +235,12 @@ static void print_version(const struct publishing *publishing)
 		if (publishing->warnings)
 			(void)json_object_set(publishing->version, "warnings", publishing->warnings);
 		(void)json_object_set_new(publishing->version, "created", json_boolean(publishing->created));
+		attestant_tell_json(publishing->attestant, publishing->version);
 		listing_print_json(publishing->version);
 		return;
 	}
 	(void)printf("%s: %s\n\n", publishing->created ? "published" : "already there", url);
+	attestant_tell(publishing->attestant);
 	listing_print_artifacts(publishing->version);
 	listing_print_models(publishing->version);
 }
@@ -301,6 +307,12 @@ static bool ask_who_is_there(struct remote *remote, struct err *err)
 	return remote_get(remote, "/readyz", &readiness, err);
 }
 
+/* Its attestations would be there before it. */
+static bool is_for_signature(const struct publishing *publishing, const struct remote_reply *reply)
+{
+	return publishing->attestant && strcmp(cell_text(reply->json, "code"), "signature-required") == 0;
+}
+
 /* The server judges what it is told before a body: the token, the name, the digest, the size, its room. */
 static bool ask(struct publishing *publishing, struct err *err)
 {
@@ -309,9 +321,10 @@ static bool ask(struct publishing *publishing, struct err *err)
 	int64_t length;
 
 	if (!ask_who_is_there(publishing->remote, err) || !put(publishing, &reply, err) ||
-		(reply.status != 100 && !remote_accepted(&reply, err)))
+		(reply.status != 100 && !is_for_signature(publishing, &reply) &&
+			!remote_accepted(&reply, err)))
 		return false;
-	if (reply.status != 100)
+	if (reply.status != 100 && !is_for_signature(publishing, &reply))
 		return err_set(err, ERR_UPSTREAM_FAILED,
 			"%s took the module before it was sent: is it a Larder?",
 			remote_server(publishing->remote));
@@ -347,7 +360,9 @@ static bool prepare(struct publishing *publishing, const char *source, const cha
 	return remote_create(&access, &publishing->remote, err) &&
 	       open_documentation(
 		       options->documentation, &destination->name, &publishing->documentation, err) &&
-	       open_source(source, options, &destination->name.format, &publishing->fd, err);
+	       open_source(source, options, &destination->name.format, &publishing->fd, err) &&
+	       attestant_create(
+		       &options->signing, &destination->name, publishing->fd, &publishing->attestant, err);
 }
 
 static bool publish(
@@ -360,7 +375,7 @@ static bool publish(
 		return false;
 	if (options->dry_run)
 		return ask(&publishing, err);
-	if (!send_module(&publishing, err))
+	if (!attestant_send(publishing.attestant, publishing.remote, err) || !send_module(&publishing, err))
 		return false;
 	done = send_documentation(&publishing, err);
 	print_version(&publishing);
@@ -375,6 +390,8 @@ static int run(void *options, int count, char **words)
 
 	if (count != 2)
 		return command_misuse("publish", "publish takes a folder or file and the version's URL");
+	if (!signing_options_check(&((const struct publish_options *)options)->signing, &err))
+		return command_misuse("publish", "%s", err.text);
 	interruption_watch(INTERRUPTED_PUBLISH);
 	return publish(words[0], words[1], options, &err) ? COMMAND_DONE : command_fail(&err);
 }
@@ -406,7 +423,8 @@ const struct command command_publish = {
 		"http://127.0.0.1:8080/acme/half-plus-two/1; acme/half-plus-two/1 is a path on the server "
 		"that "
 		"--server names. Takes a token with the scope publish:GLOB.",
-	.groups = {{rows, 0}, {remote_option_rows, offsetof(struct publish_options, remote)}},
+	.groups = {{rows, 0}, {signing_option_rows, offsetof(struct publish_options, signing)},
+		{remote_option_rows, offsetof(struct publish_options, remote)}},
 	.options_size = sizeof(struct publish_options),
 	.run = run,
 };

@@ -20,6 +20,7 @@ static const struct problem_row rows[ERR_CODE_COUNT] = {
 	[ERR_UNAUTHORIZED] = {401, 0, "A token is needed"},
 	[ERR_FORBIDDEN] = {403, 0, "The token does not allow this"},
 	[ERR_BLOCKED_BY_POLICY] = {403, 0, "Blocked by policy"},
+	[ERR_SIGNATURE_REQUIRED] = {403, 0, "A trusted signature is needed"},
 	[ERR_NOT_FOUND] = {404, 0, "Not found"},
 	[ERR_METHOD_NOT_ALLOWED] = {405, 0, "Method not allowed"},
 	[ERR_GONE] = {410, 0, "Withdrawn"},

@@ -16,6 +16,7 @@
 #include "server/registry/notices.h"
 #include "server/registry/proof.h"
 #include "server/registry/shared_documents.h"
+#include "server/registry/trust.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_artifacts.h"
 
@@ -100,6 +101,14 @@ static bool check_name(struct publisher *publisher, const struct name *name,
 	return naming_check(&publisher->settings.naming, publisher->catalog, name->handle, &settled, err);
 }
 
+static bool check_signed_early(const struct publisher *publisher, const struct name *name,
+	const struct declaration *declaration, struct err *err)
+{
+	return !publisher->settings.trust ||
+	       trust_check_early(publisher->settings.trust, name,
+		       declaration->has_sha256 ? &declaration->sha256 : NULL, err);
+}
+
 static void free_upload(struct upload *upload)
 {
 	struct err over;
@@ -164,6 +173,7 @@ bool publisher_begin(struct publisher *publisher, const struct name *name, const
 	struct upload *upload;
 
 	if (!check_name(publisher, name, declaration, err) ||
+		!check_signed_early(publisher, name, declaration, err) ||
 		!publisher_fits(publisher, declaration->length, err))
 		return false;
 	upload = new_upload(publisher, who, declaration);
@@ -277,6 +287,15 @@ static bool check_safety(struct upload *upload, struct err *err)
 		       upload->safety.text);
 }
 
+/* What is staged is a bundle's, which is believed or not as a whole. */
+static bool check_signed(struct upload *upload, struct err *err)
+{
+	struct trust *trust = upload->publisher->settings.trust;
+
+	return !trust || upload->is_staged ||
+	       trust_check_published(trust, &upload->name, &upload->inspection.checksums.sha256, err);
+}
+
 /* The digest is judged first: bytes that were damaged on the way are not to be called a bad module. */
 static bool judge(struct inspection *inspection, const struct upload *upload, struct err *err)
 {
@@ -345,7 +364,7 @@ static bool inspect(struct upload *upload)
 	if (!upload->inspected)
 		upload->inspected = inspector_wait(upload->inspector, &upload->inspection, &upload->err) &&
 				    judge(&upload->inspection, upload, &upload->err) &&
-				    check_safety(upload, &upload->err);
+				    check_safety(upload, &upload->err) && check_signed(upload, &upload->err);
 	return upload->inspected;
 }
 

@@ -20,10 +20,13 @@
 #include "server/store/catalog/catalog_keep.h"
 #include "server/upstream/testimony.h"
 
+struct trust;
+
 struct publisher_settings {
 	int64_t max_upload_bytes;
 	struct archive_limits limits;
 	struct holdup *holdup; /* for commits that another process holds up; NULL: they are refused */
+	struct trust *trust;   /* whose signatures count; NULL: none is required */
 	const struct safety_policy *safety; /* NULL: nothing is refused or held back for findings */
 	struct naming_rules naming;
 };
@@ -53,8 +56,8 @@ struct upload;
 
 /* Refuses early what need not be sent: ERR_GONE, ERR_CONFLICT (other bytes by their declared digest),
  * ERR_BLOCKED_BY_POLICY (the handle is an upstream's, as far as is known here: namesakes asks),
- * ERR_TOO_LARGE, ERR_NO_SPACE. How many there are at once is the caller's (see turns.h). who is the token's
- * name. */
+ * ERR_TOO_LARGE, ERR_NO_SPACE, ERR_SIGNATURE_REQUIRED. How many there are at once is the caller's (see
+ * turns.h). who is the token's name. */
 bool publisher_begin(struct publisher *publisher, const struct name *name, const char *who,
 	const struct declaration *declaration, struct upload **out, struct err *err);
 

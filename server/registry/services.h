@@ -25,6 +25,7 @@ struct registry;
 struct renderings;
 struct space;
 struct traffic;
+struct trust;
 struct turns;
 struct vault;
 struct wants;
@@ -44,6 +45,7 @@ struct services {
 	struct access *access;
 	struct capabilities *capabilities; /* addresses that carry their own right */
 	struct alarms *alarms;             /* for clients that end a silent connection */
+	struct trust *trust;               /* whose signatures count */
 	struct registry *registry;
 	struct mirror *mirror;
 	struct budget *budget; /* of fills that clients order in advance */

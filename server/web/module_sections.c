@@ -121,6 +121,31 @@ static void write_safety(struct view *view, const json_t *version)
 	HTML(&view->html, "</ul>\n</div>\n");
 }
 
+/* Who vouches for it; the envelopes are in the API. */
+static void write_attestations(struct view *view, const json_t *version)
+{
+	const json_t *attestations = json_object_get(version, "attestations");
+	const json_t *attestation;
+	size_t i;
+
+	if (json_array_size(attestations) == 0)
+		return;
+	HTML(&view->html,
+		"<div class=\"notice\">\n<p><strong>Attested.</strong> The "
+		"<a href=\"%s/api/v1/attestations/%s/%" PRId64 "\">envelopes</a> can be checked with "
+		"<code>larder verify-module</code>.</p>\n<ul>\n",
+		view->root, fact_text(version, "handle"), fact_number(version, "version"));
+	json_array_foreach((json_t *)attestations, i, attestation)
+	{
+		const char *signer = fact_text(attestation, "signed_by");
+
+		HTML(&view->html, "<li>%s: <code>%s</code>, %s%s</li>\n", fact_text(attestation, "format"),
+			fact_text(attestation, "predicate_type"),
+			*signer ? "signed by " : "by no key that is trusted here", signer);
+	}
+	HTML(&view->html, "</ul>\n</div>\n");
+}
+
 void module_sections_write_notices(struct view *view, const json_t *version)
 {
 	const char *state = fact_text(version, "state");
@@ -135,6 +160,7 @@ void module_sections_write_notices(struct view *view, const json_t *version)
 	}
 	json_array_foreach(json_object_get(version, "artifacts"), i, artifact) write_warnings(view, artifact);
 	write_safety(view, version);
+	write_attestations(view, version);
 	if (strcmp(state, "active") == 0 && !facts_is_stored(version))
 		write_missing(view, version);
 }

@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 import yaml
-from support import modules
+from support import attesting, modules
 from support.contract import METHODS, ROOT, Contract, contract
 from support.upstream import Answer
 from test_collections import DOCUMENTS, bring
@@ -81,6 +81,8 @@ def walk(larder, upstream, folder):
             larder.publish(path, archive if path.endswith("/1") else modules.module(4000, seed=2))
     larder.publish("/acme/web/1?tfjs-format=compressed", tfjs)
     larder.publish("/acme/m/1", b"# About\n\nIt.\n", content_type="text/markdown")
+    attested = attesting.envelope(attesting.make_key(folder / "key"), attesting.statement("/acme/m/1", archive))
+    assert [attesting.put(larder, "/acme/m/1", attested).status for _ in range(2)] == [201, 200]
     admin = {"Authorization": f"Bearer {larder.token('admin')}"}
     started = larder.request("POST", "/api/v1/fills", {"Content-Type": "application/json"}, json.dumps({"paths": ["google/far/1"]}).encode())
     assert started.status == 202
@@ -92,7 +94,7 @@ def walk(larder, upstream, folder):
     for path in ("/", "/acme", "/acme/m", "/acme/m/1", "/acme/m/1?tf-hub-format=compressed", "/acme/m/1.tar.gz", "/acme/m?tf-hub-format=compressed",
                  "/acme/web/1/model.json", "/favicon.ico", "/robots.txt", "/-/activity", "/-/wants.txt", "/healthz", "/readyz", "/metrics",
                  "/api/v1/openapi.yaml", "/api/v1/modules?q=m&facets=true", "/api/v1/modules?limit=1", "/api/v1/modules/acme/m", "/api/v1/modules/acme/m/1",
-                 "/api/v1/signatures/acme/m/1", "/api/v1/files/acme/m/1", "/api/v1/documentation/acme/m/1", "/api/v1/diff/acme/m/1/2",
+                 "/api/v1/signatures/acme/m/1", "/api/v1/files/acme/m/1", "/api/v1/documentation/acme/m/1", "/api/v1/attestations/acme/m/1", "/api/v1/diff/acme/m/1/2",
                  "/api/v1/publishers", "/api/v1/publishers/acme", "/api/v1/publisher-documentation/acme", "/api/v1/collections",
                  "/api/v1/collections/acme/encoders", "/api/v1/collection-documentation/acme/encoders", "/api/v1/stats", "/api/v1/fills", "/api/v1/wants",
                  "/api/v1/activity", "/api/v1/webhooks", "/api/v1/explain?url=acme/m/1", "/api/v1/explain?url=google/other/1", fill):

@@ -43,6 +43,7 @@ static void test_every_code_has_its_status(void **state)
 		{ERR_UNAUTHORIZED, 401, "urn:larder:unauthorized", NULL},
 		{ERR_FORBIDDEN, 403, "urn:larder:forbidden", NULL},
 		{ERR_BLOCKED_BY_POLICY, 403, "urn:larder:blocked-by-policy", NULL},
+		{ERR_SIGNATURE_REQUIRED, 403, "urn:larder:signature-required", NULL},
 		{ERR_NOT_FOUND, 404, "urn:larder:not-found", NULL},
 		{ERR_METHOD_NOT_ALLOWED, 405, "urn:larder:method-not-allowed", NULL},
 		{ERR_GONE, 410, "urn:larder:gone", NULL},

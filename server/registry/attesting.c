@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/attesting.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_inspection.h"
+
+enum { PENDING_MAX_S = 24 * 3600, FILES_AT_ONCE = 500 };
+
+/* What is to be kept of one, and what it is held against. */
+struct taking {
+	struct catalog *catalog;
+	struct trust *trust;
+	const struct name *name;
+	const char *who;
+	struct attestation *attestation;
+	struct signer signer;
+	bool is_signed;
+	bool is_bound;       /* what was sent before says whose files it is about: */
+	struct digest bound; /* this artifact's */
+};
+
+void attested_finish(struct attested *attested)
+{
+	free(attested->row.predicate_type);
+	free(attested->row.signed_by);
+	free(attested->row.key_id);
+	free(attested->row.who);
+}
+
+/* ---- the artifact that it is about ---- */
+
+/* The artifact of the version's next format that is here, from this one on. */
+static bool find_next(struct catalog *catalog, struct name *name, struct artifact *out, struct err *err)
+{
+	bool found;
+
+	*out = (struct artifact){0};
+	for (; name->format < FORMAT_COUNT; name->format++) {
+		if (!catalog_find_artifact(catalog, name, out, &found, err))
+			return false;
+		if (found && out->recorded)
+			return true;
+	}
+	out->recorded = false;
+	return true;
+}
+
+static bool list_files(struct catalog *catalog, const struct name *name, struct file_manifest *out,
+	bool *complete, struct err *err)
+{
+	int64_t total = 1;
+
+	*complete = true;
+	for (int64_t at = 0; at < total && *complete;) {
+		struct file_row *rows;
+		size_t count;
+
+		if (!catalog_list_files(catalog, name, at, FILES_AT_ONCE, &rows, &count, &total, err))
+			return false;
+		*complete = total <= FILE_MANIFEST_FILES_MAX && (count > 0 || total == 0);
+		for (size_t i = 0; i < count; i++) {
+			*complete = *complete && rows[i].has_sha256;
+			file_manifest_add(out, rows[i].path, &rows[i].sha256);
+		}
+		at += (int64_t)count;
+		file_rows_destroy(rows, count);
+	}
+	file_manifest_sort(out);
+	return true;
+}
+
+/* Whether the files of this archive are those that are attested; why says what is not so. */
+static bool has_files(const struct taking *taking, const struct artifact *artifact, bool *out,
+	struct err *why, struct err *err)
+{
+	AUTO_FILE_MANIFEST struct file_manifest files = {0};
+	bool complete;
+
+	*out = false;
+	if (!formats[artifact->name.format].is_archive)
+		return true;
+	if (!list_files(taking->catalog, &artifact->name, &files, &complete, err))
+		return false;
+	if (!complete || (int64_t)files.count != artifact->file_count)
+		(void)err_set(why, ERR_NOT_FOUND, "the digests of all files of %s are not known here%s",
+			name_path(taking->name).text,
+			files.count > 0 ? " yet: send it once more in a minute" : "");
+	else if (file_manifest_compare(&taking->attestation->files, &files, why))
+		*out = true;
+	else
+		(void)err_prefix(why, "the attestation is not about %s: ", name_path(taking->name).text);
+	return true;
+}
+
+/* Whether an attestation that was sent before says which artifact has these files. */
+static bool find_bound(struct taking *taking, struct err *err)
+{
+	const struct digest root = file_manifest_root(&taking->attestation->files);
+	struct attestation_row *rows;
+	size_t count;
+	struct err fault;
+
+	if (!catalog_list_attestations(taking->catalog, taking->name, true, &rows, &count, err))
+		return false;
+	for (size_t i = 0; i < count && !taking->is_bound; i++) {
+		AUTO_ATTESTATION struct attestation *other = NULL;
+
+		taking->is_bound = attestation_read(rows[i].text, strlen(rows[i].text), &other, &fault) &&
+				   !other->is_files && attestation_has_byproduct(other, &root);
+		taking->bound = rows[i].subject;
+	}
+	attestation_rows_destroy(rows, count);
+	return true;
+}
+
+static bool is_about(const struct taking *taking, const struct artifact *artifact, bool *out, struct err *why,
+	struct err *err)
+{
+	if (taking->attestation->is_files && !taking->is_bound)
+		return has_files(taking, artifact, out, why, err);
+	*out = taking->is_bound
+		       ? digest_equal(&taking->bound, &artifact->checksums.sha256)
+		       : attestation_is_about(taking->attestation, taking->name, &artifact->checksums.sha256);
+	return true;
+}
+
+/* Of files it must be known now whose they are; the artifact itself may come later. */
+static bool find_artifact(
+	struct taking *taking, struct attested *out, struct digest *subject, struct err *err)
+{
+	struct name name = *taking->name;
+	struct artifact artifact;
+	struct err why;
+
+	if (taking->attestation->is_files && !find_bound(taking, err))
+		return false;
+	if (taking->is_bound)
+		*subject = taking->bound;
+	(void)err_set(&why, ERR_NOT_FOUND,
+		"it is not known whose files it is about: neither does an attestation of %s that was sent "
+		"before "
+		"name its root digest among its byproducts, nor is an archive here whose files could be "
+		"compared",
+		name_path(&name).text);
+	for (name.format = 0; find_next(taking->catalog, &name, &artifact, err); name.format++) {
+		if (!artifact.recorded)
+			break;
+		if (!is_about(taking, &artifact, &out->has_artifact, &why, err))
+			return false;
+		if (out->has_artifact) {
+			out->format = name.format;
+			*subject = artifact.checksums.sha256;
+			return true;
+		}
+	}
+	if (name.format < FORMAT_COUNT)
+		return false;
+	if (taking->is_bound || !taking->attestation->is_files)
+		return true;
+	*err = why;
+	return false;
+}
+
+/* ---- keeping ---- */
+
+static bool judge(struct taking *taking, struct err *err)
+{
+	taking->is_signed = trust_find_signer(taking->trust, taking->attestation, &taking->signer, err);
+	return taking->is_signed || !trust_requires(taking->trust, ARRIVAL_PUBLISHED, taking->name->handle) ||
+	       err_prefix(err, "the attestation of %s: ", name_path(taking->name).text);
+}
+
+static bool keep(const struct taking *taking, const char *text, struct attested *out, struct err *err)
+{
+	const struct attestation_limits limits = {
+		ATTESTATIONS_MAX, ATTESTATIONS_BYTES_MAX, clock_now_s() - PENDING_MAX_S};
+	AUTO_FREE char *copy = mem_dup(text);
+	struct attestation_row row = out->row;
+
+	row.text = copy;
+	return catalog_keep_attestation(taking->catalog, taking->name, &row, &limits, &out->created, err);
+}
+
+static void fill_row(const struct taking *taking, const char *text, struct attestation_row *row)
+{
+	row->digest = digest_of(text, strlen(text));
+	row->predicate_type = mem_dup(taking->attestation->predicate_type);
+	row->signed_by = taking->is_signed ? mem_dup(taking->signer.name) : NULL;
+	row->key_id = taking->is_signed ? mem_dup(taking->signer.id.hex) : NULL;
+	row->who = mem_dup(taking->who);
+	row->created_at = clock_now_s();
+}
+
+bool attesting_take(struct catalog *catalog, struct trust *trust, const struct name *name, const char *text,
+	const char *who, struct attested *out, struct err *err)
+{
+	AUTO(attested_finish) struct attested attested = {0};
+	AUTO_ATTESTATION struct attestation *attestation = NULL;
+	struct taking taking = {.catalog = catalog, .trust = trust, .name = name, .who = who};
+
+	if (!attestation_read(text, strlen(text), &attestation, err) ||
+		!attestation_find_subject(attestation, name, &attested.row.subject, err))
+		return false;
+	taking.attestation = attestation;
+	if (!judge(&taking, err) || !find_artifact(&taking, &attested, &attested.row.subject, err))
+		return false;
+	fill_row(&taking, text, &attested.row);
+	if (!keep(&taking, text, &attested, err))
+		return false;
+	*out = attested;
+	attested = (struct attested){0};
+	return true;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Takes attestations in, from whoever may publish, from an upstream and from bundles: judges them by what is
+ * here of their version, and keeps them as they came. */
+#ifndef SERVER_REGISTRY_ATTESTING_H
+#define SERVER_REGISTRY_ATTESTING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+#include "server/registry/trust.h"
+#include "server/store/catalog/catalog_attestations.h"
+
+struct catalog;
+
+/* One that was taken. */
+struct attested {
+	struct attestation_row row; /* without its text */
+	bool has_artifact;          /* the artifact that it is about is here, in this format: */
+	enum format format;
+	bool created; /* else it was here */
+};
+void attested_finish(struct attested *attested);
+
+/* Keeps an attestation of a version. who: the token's name, or the upstream's; NULL: a bundle's.
+ * ERR_BAD_REQUEST for what is none, or of something else; ERR_SIGNATURE_REQUIRED where the version may be
+ * published with a signature only, and none of the trusted keys has signed it: nothing is kept then;
+ * ERR_NOT_FOUND where it is about files, and the archive that has them is not here; fails as
+ * catalog_keep_attestation() does, too. */
+bool attesting_take(struct catalog *catalog, struct trust *trust, const struct name *name, const char *text,
+	const char *who, struct attested *out, struct err *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/catalog/catalog_attestations.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_rows.h"
+
+enum statement { SETTLE, FORGET, MEASURE, RENEW, ADD, LIST, LIST_WITH_TEXTS };
+
+/* Of a row of attestations: whether its artifact is there. */
+#define HAS_ARTIFACT(row) \
+	"EXISTS (SELECT 1 FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = " row \
+	".version" \
+	" JOIN artifacts a ON a.version_id = v.id JOIN blobs b ON b.id = a.blob_id" \
+	" WHERE m.handle = " row ".handle AND b.digest = " row ".subject)"
+#define OLD_PENDING "(SELECT id FROM attestations WHERE pending AND created_at < ?1 LIMIT 100)"
+#define COLUMNS "digest, predicate_type, subject, signed_by, key_id, who, created_at"
+
+static const char *const sql[] = {
+	[SETTLE] = "UPDATE attestations SET pending = 0 WHERE id IN " OLD_PENDING
+		   " AND " HAS_ARTIFACT("attestations"),
+	[FORGET] =
+		"DELETE FROM attestations WHERE id IN " OLD_PENDING " AND NOT " HAS_ARTIFACT("attestations"),
+	[MEASURE] = "SELECT count(*), coalesce(sum(length(text)), 0) FROM attestations"
+		    " WHERE handle = ?1 AND version = ?2",
+	[RENEW] = "UPDATE attestations SET signed_by = ?4, key_id = ?5"
+		  " WHERE handle = ?1 AND version = ?2 AND digest = ?3",
+	[ADD] = "INSERT INTO attestations (handle, version, digest, predicate_type, subject, signed_by, "
+		"key_id, who,"
+		" created_at, text, pending) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1)",
+	[LIST] = "SELECT " COLUMNS ", NULL FROM attestations WHERE handle = ?1 AND version = ?2 ORDER BY id",
+	[LIST_WITH_TEXTS] =
+		"SELECT " COLUMNS ", text FROM attestations WHERE handle = ?1 AND version = ?2 ORDER BY id",
+};
+
+static void finish_row(struct attestation_row *row)
+{
+	free(row->predicate_type);
+	free(row->signed_by);
+	free(row->key_id);
+	free(row->who);
+	free(row->text);
+}
+
+void attestation_rows_destroy(struct attestation_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		finish_row(&rows[i]);
+	free(rows);
+}
+
+/* ---- keeping ---- */
+
+/* A day later it is clear whether the artifact has come. */
+static bool forget_old(struct txn *txn, int64_t before_s, struct err *err)
+{
+	return txn_run(txn, sql[SETTLE], VALUES(v_int(before_s)), err) &&
+	       txn_run(txn, sql[FORGET], VALUES(v_int(before_s)), err);
+}
+
+static bool renew(struct txn *txn, const struct name *name, const struct attestation_row *row, bool *done,
+	struct err *err)
+{
+	if (!txn_run(txn, sql[RENEW],
+		    VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest),
+			    v_text(row->signed_by), v_text(row->key_id)),
+		    err))
+		return false;
+	*done = txn_changes(txn) > 0;
+	return true;
+}
+
+static bool check_limits(struct txn *txn, const struct name *name, const struct attestation_row *row,
+	const struct attestation_limits *limits, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[MEASURE], VALUES(v_text(name->handle), v_int(name->version)));
+	int64_t count = rows_next(rows) ? rows_int(rows, 0) : 0;
+	int64_t bytes = rows_int(rows, 1);
+
+	if (!rows_done(rows, err))
+		return false;
+	if ((size_t)count >= limits->count || (size_t)bytes + strlen(row->text) > limits->bytes)
+		return err_set(err, ERR_CONFLICT,
+			"%s has %lld attestations of %lld bytes, and a version may have %zu, of %zu bytes "
+			"together",
+			name_path(name).text, (long long)count, (long long)bytes, limits->count,
+			limits->bytes);
+	return true;
+}
+
+static bool add(struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err)
+{
+	return txn_run(txn, sql[ADD],
+		       VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest),
+			       v_text(row->predicate_type), v_digest(&row->subject), v_text(row->signed_by),
+			       v_text(row->key_id), v_text(row->who), v_int(row->created_at),
+			       v_text(row->text)),
+		       err) &&
+	       audit_record(txn, row->created_at, row->who, "attest", name_path(name).text,
+		       row->predicate_type, err);
+}
+
+bool catalog_keep_attestation(struct catalog *catalog, const struct name *name,
+	const struct attestation_row *row, const struct attestation_limits *limits, bool *created,
+	struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	struct version_ids ids;
+	bool renewed;
+
+	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) || !version_find_ids(txn, name, &ids, err))
+		return false;
+	if (ids.version_id != 0 && ids.state == STATE_WITHDRAWN)
+		return version_check_state(name, ids.state, err);
+	if (!forget_old(txn, limits->pending_since_s, err) || !renew(txn, name, row, &renewed, err) ||
+		(!renewed && (!check_limits(txn, name, row, limits, err) || !add(txn, name, row, err))) ||
+		!txn_commit(txn, err))
+		return false;
+	*created = !renewed;
+	return true;
+}
+
+/* ---- reading ---- */
+
+static struct attestation_row read_row(struct rows *rows)
+{
+	return (struct attestation_row){rows_digest(rows, 0), rows_dup(rows, 1), rows_digest(rows, 2),
+		rows_dup(rows, 3), rows_dup(rows, 4), rows_dup(rows, 5), rows_int(rows, 6),
+		rows_dup(rows, 7)};
+}
+
+bool catalog_list_attestations(struct catalog *catalog, const struct name *name, bool with_texts,
+	struct attestation_row **out, size_t *count, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	struct attestation_row *list = NULL;
+	size_t length = 0, capacity = 0;
+
+	if (!db_read(catalog->db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[with_texts ? LIST_WITH_TEXTS : LIST],
+		VALUES(v_text(name->handle), v_int(name->version)));
+	while (rows_next(rows)) {
+		MEM_GROW(list, length, capacity);
+		list[length++] = read_row(rows);
+	}
+	if (!rows_done(rows, err)) {
+		attestation_rows_destroy(list, length);
+		return false;
+	}
+	*out = list;
+	*count = length;
+	return true;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What was attested of versions, as it was sent, and who had signed it. */
+#ifndef SERVER_STORE_CATALOG_CATALOG_ATTESTATIONS_H
+#define SERVER_STORE_CATALOG_CATALOG_ATTESTATIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "server/module/name.h"
+
+struct catalog;
+
+struct attestation_row {
+	struct digest digest; /* of its text */
+	char *predicate_type;
+	struct digest subject; /* the artifact that it is about */
+	char *signed_by; /* the name of the trusted key, and its id; NULL: none had signed it when it came */
+	char *key_id;
+	char *who; /* the token's name, or the upstream's; NULL: a bundle brought it */
+	int64_t created_at;
+	char *text; /* as it was sent */
+};
+void attestation_rows_destroy(struct attestation_row *rows, size_t count);
+
+struct attestation_limits {
+	size_t count; /* of one version */
+	size_t bytes;
+	int64_t pending_since_s; /* those whose artifact has not come, and that were sent before, are
+				    forgotten */
+};
+
+/* Keeps one, whatever of the version is there; once more, and who has signed it is as told now: *created is
+ * false. ERR_GONE where the version was withdrawn, ERR_CONFLICT where it has as many as it may have, ERR_BUSY
+ * where another process has the database. */
+bool catalog_keep_attestation(struct catalog *catalog, const struct name *name,
+	const struct attestation_row *row, const struct attestation_limits *limits, bool *created,
+	struct err *err);
+
+/* Those of a version, in the order in which they came, whatever they are about. Without their texts where
+ * these are not wanted. attestation_rows_destroy() them. */
+bool catalog_list_attestations(struct catalog *catalog, const struct name *name, bool with_texts,
+	struct attestation_row **out, size_t *count, struct err *err);
+
+#endif
