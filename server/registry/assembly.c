@@ -16,6 +16,7 @@
 #include "server/registry/zip_pieces.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_spellings.h"
+#include "server/vault/vault.h"
 
 enum { BLOCK_BYTES = 256 << 10 };
 
@@ -220,6 +221,25 @@ static bool write_out(struct assembly *assembly, struct err *err)
 	return written || assembly->unwanted;
 }
 
+/* The last version that counts. Once a number turned out to be taken elsewhere, all that others have are
+ * asked for: they would be tried one by one. */
+static bool find_last(struct assembly *assembly, int64_t *out, struct err *err)
+{
+	const struct services *services = assembly->services;
+	const char *handle = assembly->name.handle;
+	int64_t others = 0;
+
+	if (!catalog_last_version(services->catalog, handle, out, err) ||
+		(assembly->taken > 0 && !vault_last_version(services->vault, handle, &others, err)))
+		return false;
+	if (*out < assembly->taken)
+		*out = assembly->taken;
+	if (*out < others)
+		*out = others;
+	return *out < INT64_MAX ||
+	       err_set(err, ERR_BAD_REQUEST, "%.200s has the last version that can be: none follows", handle);
+}
+
 static bool pack(struct assembly *assembly, struct err *err)
 {
 	const struct declaration declaration = {.length = -1, .is_new = true};
@@ -231,12 +251,8 @@ static bool pack(struct assembly *assembly, struct err *err)
 	if (assembly->pieces.count == 0)
 		return err_set(err, ERR_INVALID_MODULE, "there is no file in it");
 	assembly->name.format = is_like(assembly, assembly->preferred) ? assembly->preferred : FORMAT_ARCHIVE;
-	if (!catalog_last_version(services->catalog, assembly->name.handle, &last, err))
+	if (!find_last(assembly, &last, err))
 		return false;
-	last = last < assembly->taken ? assembly->taken : last;
-	if (last == INT64_MAX)
-		return err_set(err, ERR_BAD_REQUEST, "%.200s has the last version that can be: none follows",
-			assembly->name.handle);
 	assembly->name.version = last + 1;
 	return publisher_begin(services->publisher, &assembly->name, assembly->who, &declaration,
 		       &assembly->upload, err) &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/vault/bucket_names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/own.h"
@@ -130,6 +131,45 @@ bool bucket_names_find(const struct bucket_objects *objects, const struct name *
 		return find_absent(objects, name, out, err);
 	*out = VAULT_RECORDED;
 	return bucket_names_read_published(objects, name, identity, err);
+}
+
+/* ---- versions ---- */
+
+struct numbers {
+	enum vault_kind kind;
+	const char *handle;
+	int64_t last;
+};
+
+static bool note_number(void *context, const struct listed_object *object, bool *over, struct err *err)
+{
+	struct numbers *numbers = context;
+	struct name name;
+
+	if (vault_key_read(numbers->kind, object->key, &name) && strcmp(name.handle, numbers->handle) == 0 &&
+		name.version > numbers->last)
+		numbers->last = name.version;
+	return true;
+}
+
+/* Keys are in the order of letters, not of numbers: all have to be looked at. What was withdrawn before
+ * anybody kept it here has a tombstone only. */
+bool bucket_names_last_version(
+	const struct bucket_objects *objects, const char *handle, int64_t *out, struct err *err)
+{
+	static const enum vault_kind kinds[] = {VAULT_IDS, VAULT_GONE_MARKS};
+	struct numbers numbers = {.handle = handle};
+	const struct page_visitor visitor = {note_number, &numbers};
+	struct name any = {.version = 1};
+
+	(void)snprintf(any.handle, sizeof any.handle, "%s", handle);
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		numbers.kind = kinds[i];
+		if (!bucket_pages_walk(objects, vault_keys_of_handle(kinds[i], &any).text, &visitor, err))
+			return false;
+	}
+	*out = numbers.last;
+	return true;
 }
 
 /* ---- all of them ---- */

@@ -33,6 +33,10 @@ bool bucket_names_list_formats(const struct bucket_objects *objects, const struc
 bool bucket_names_look_published(const struct bucket_objects *objects, const struct name *name,
 	const struct formats_there *formats_there, bool *out, struct err *err);
 
+/* As vault_last_version (vault.h) says. */
+bool bucket_names_last_version(
+	const struct bucket_objects *objects, const char *handle, int64_t *out, struct err *err);
+
 /* As vault_each_identity (vault.h) says. */
 bool bucket_names_each(
 	const struct bucket_objects *objects, const struct vault_census *census, struct err *err);

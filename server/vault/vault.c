@@ -54,6 +54,11 @@ bool vault_describe(
 	return vault->ops->describe(vault, name, found, identity, err);
 }
 
+bool vault_last_version(struct vault *vault, const char *handle, int64_t *out, struct err *err)
+{
+	return vault->ops->last_version(vault, handle, out, err);
+}
+
 bool vault_list(struct vault *vault, enum vault_change change, struct vault_place *place,
 	const struct vault_listener *listener, bool *more, struct err *err)
 {

@@ -58,6 +58,10 @@ bool vault_withdraw(struct vault *vault, const struct name *name, const char *wh
 bool vault_describe(struct vault *vault, const struct name *name, bool *found, struct identity *identity,
 	struct err *err);
 
+/* The last version of a handle that anybody has kept or withdrawn; 0 where there is none. A request for each
+ * 1,000 of them. */
+bool vault_last_version(struct vault *vault, const char *handle, int64_t *out, struct err *err);
+
 /* Tells of all that have ever changed so: some more of them, from a place on, which goes on to behind what
  * the listener has taken. *more: that was not all. */
 bool vault_list(struct vault *vault, enum vault_change change, struct vault_place *place,

@@ -347,6 +347,11 @@ static bool describe(
 	       (!*found || bucket_names_read_published(objects, name, identity, err));
 }
 
+static bool last_version(struct vault *vault, const char *handle, int64_t *out, struct err *err)
+{
+	return bucket_names_last_version(&self(vault)->objects, handle, out, err);
+}
+
 static bool list(struct vault *vault, enum vault_change change, struct vault_place *place,
 	const struct vault_listener *listener, bool *more, struct err *err)
 {
@@ -470,6 +475,7 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 		.read = read_blob,
 		.withdraw = withdraw,
 		.describe = describe,
+		.last_version = last_version,
 		.list = list,
 		.each_identity = each_identity,
 		.poll = poll,

@@ -116,6 +116,15 @@ struct vault_key vault_keys_of_version(enum vault_kind kind, const struct name *
 	return key;
 }
 
+struct vault_key vault_keys_of_handle(enum vault_kind kind, const struct name *name)
+{
+	struct vault_key key;
+	char *end = begin_key(kind, name, &key);
+
+	(void)snprintf(end, (size_t)(key.text + sizeof key.text - end), "/");
+	return key;
+}
+
 struct vault_key vault_key_of(enum vault_kind kind, const struct name *name)
 {
 	struct vault_key key;

@@ -54,6 +54,9 @@ struct vault_key vault_key_of(enum vault_kind kind, const struct name *name);
 const char *vault_keys_under(enum vault_kind kind);
 struct vault_key vault_keys_of_version(enum vault_kind kind, const struct name *name);
 
+/* So of all versions of a handle; keys of others may begin so, too. */
+struct vault_key vault_keys_of_handle(enum vault_kind kind, const struct name *name);
+
 /* Reads the name back; false for what is no key of that kind, or not the one spelling of it. The format is
  * left alone where the kind has none, and so is the version. */
 bool vault_key_read(enum vault_kind kind, const char *key, struct name *out);

@@ -22,6 +22,7 @@ struct vault_ops {
 		bool *before, struct err *err);
 	bool (*describe)(struct vault *vault, const struct name *name, bool *found, struct identity *identity,
 		struct err *err);
+	bool (*last_version)(struct vault *vault, const char *handle, int64_t *out, struct err *err);
 	bool (*list)(struct vault *vault, enum vault_change change, struct vault_place *place,
 		const struct vault_listener *listener, bool *more, struct err *err);
 	bool (*each_identity)(struct vault *vault, const struct vault_census *census, struct err *err);

@@ -499,6 +499,21 @@ def test_kagglehub_uploads_behind_what_other_nodes_have(nodes):
     assert a.get(f"/api/v1/modules/{handle}/5").status == 200
 
 
+def test_kagglehub_numbers_are_not_tried_one_by_one(front, node):
+    """A node that has listed nothing yet asks once for all that the others have, also where these are more than it would try."""
+    rare = {"poll_interval_s": 60, "lease_ttl_s": 120}
+    a, b = (node(name, endpoint=front.url, store=rare) for name in "ab")
+    handle = "acme/half/keras/one"
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        told = pool.map(lambda number: a.put(f"/{handle}/{number}?archive-format=compressed", module(size=200, seed=number)).status, range(1, 71))
+        assert set(told) == {201}
+    front.script.seen.clear()
+    client = New("http://localhost/api/v1", b.token("publish:*"), proxy=b.address)
+    client.model_upload(handle, {"model.weights.h5": b"HDF", "config.json": b"{}"})
+    assert len(front.script.seen) < 50
+    assert b.get(f"/api/v1/modules/{handle}/71").status == 200
+
+
 # ---- there is no room for it ----
 
 
