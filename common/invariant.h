@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is true wherever the daemon comes by, whoever called: in builds that check (debug, sanitizers) the
+ * What is true wherever the daemon comes by, whoever called: in builds that check (-Dchecks=true) the
  * process aborts where it is not, others do not look. Where the next line would harm memory, assert() stands
  * instead, in every build. */
 #ifndef COMMON_INVARIANT_H

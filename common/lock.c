@@ -48,6 +48,19 @@ void lock_expect(const struct lock *lock)
 	abort();
 }
 
+void may_call_out(const char *what)
+{
+	may_block(what);
+	if (thread_role() == THREAD_DISK) {
+		(void)fprintf(stderr, "larder: a thread that others wait for must not wait for %s\n", what);
+		abort();
+	}
+	if (held_count == 0)
+		return;
+	(void)fprintf(stderr, "larder: nobody may wait for %s while %s is held\n", what, held[0]->name);
+	abort();
+}
+
 void lock_note_given(const struct lock_place *place)
 {
 	unsigned at = held_count;

@@ -43,6 +43,14 @@ void lock_note_given(const struct lock_place *place);
 #define lock_note_given(place) ((void)(place))
 #endif
 
+/* Stands at the beginning of what waits for somebody on the network, which neither a loop or disk thread may,
+ * nor who holds a lock: in builds that check, they abort with these words. */
+#ifdef LARDER_CHECKS
+void may_call_out(const char *what);
+#else
+#define may_call_out(what) ((void)(what))
+#endif
+
 /* Stands at the beginning of what only who holds the lock may call: in builds that check, others abort. */
 #ifdef LARDER_CHECKS
 void lock_expect(const struct lock *lock);

@@ -29,6 +29,7 @@ struct start {
 	char name[NAME_MAX_BYTES + 1];
 };
 
+static _Thread_local bool is_excused;
 static _Thread_local enum thread_role own_role;
 static _Thread_local bool is_named;
 
@@ -160,11 +161,16 @@ void thread_adopt(const char *name, enum thread_role role)
 	take_place(name, role, 0, false);
 }
 
+void thread_excuse(bool excused)
+{
+	is_excused = excused;
+}
+
 void may_block(const char *what)
 {
 	char name[NAME_MAX_BYTES + 1] = "?";
 
-	if (!CHECKS || own_role != THREAD_LOOP)
+	if (!CHECKS || own_role != THREAD_LOOP || is_excused)
 		return;
 	(void)pthread_getname_np(pthread_self(), name, sizeof name);
 	(void)fprintf(stderr, "larder: the loop thread \"%s\" must not wait for %s\n", name, what);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Threads: how one is started, what it is called (top -H shows it), what it may wait for, and who comes first
- * on a core. Every thread has a role; in builds that check (debug, sanitizers), one that breaks the rule of
- * its role aborts the process. */
+ * on a core. Every thread has a role; in builds that check (-Dchecks=true, as all suites have it), a loop
+ * thread that comes to may_block aborts the process, and a disk thread that comes to may_call_out (lock.h).
+ */
 #ifndef COMMON_THREAD_H
 #define COMMON_THREAD_H
 
@@ -16,7 +17,7 @@ enum thread_role {
 	THREAD_ANY,  /* may wait for anything */
 	THREAD_DISK, /* as any, but for the network: others wait for it */
 	THREAD_LOOP  /* serves many connections in turn: must not wait for anything but its events, which it
-			gets to  before long work has had its time */
+			gets to before long work has had its time */
 };
 
 struct thread_plan {
@@ -45,6 +46,9 @@ enum thread_role thread_role(void);
 /* Stands at the beginning of whatever can take long (a database write, a wait, fsync, a transfer): in builds
  * that check, a loop thread that comes here aborts with these words. */
 void may_block(const char *what);
+
+/* What a loop thread does in between is known, and rare: it is not checked. */
+void thread_excuse(bool excused);
 
 /* Whether this build checks. */
 bool thread_checks(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The order of locks, from the first that may be taken to the last. Whoever holds one may take those below it
- * in this list only. Slow ones are held across a write to the database or the removal of files. */
+ * in this list only. Slow ones are held across a write to the database, an fsync or the removal of files. */
 #ifndef SERVER_RANKS_H
 #define SERVER_RANKS_H
 
@@ -51,7 +51,7 @@ enum lock_rank {
 	RANK_SPOOL,
 	RANK_DB_WRITING, /* slow */
 	RANK_DOWNLOAD_COUNTERS,
-	RANK_SEARCH_FOLLOWING, /* slow */
+	RANK_SEARCH_FOLLOWING,
 	RANK_SEARCH,
 	RANK_SEARCH_TERMS,
 	RANK_DB,

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/log.h"
 #include "common/own.h"
@@ -13,6 +14,9 @@
 #include "server/ranks.h"
 
 static const struct lock_place lock_place = {"loop", RANK_LOOP};
+
+/* Whose thread this is. */
+static _Thread_local const struct loop *own_loop;
 
 bool loop_open(struct loop *loop, struct err *err)
 {
@@ -53,6 +57,7 @@ int loop_wait(const struct loop *loop, struct epoll_event *events, int max, int 
 	int count = epoll_wait(loop->epoll_fd, events, max, timeout_ms);
 	eventfd_t ignored;
 
+	own_loop = loop;
 	*woken = false;
 	for (int i = 0; i < count && !*woken; i++) {
 		if (events[i].data.ptr)
@@ -62,6 +67,12 @@ int loop_wait(const struct loop *loop, struct epoll_event *events, int max, int 
 		*woken = true;
 	}
 	return count;
+}
+
+void loop_expect(const struct loop *loop)
+{
+	(void)loop;
+	INVARIANT(own_loop == loop);
 }
 
 void loop_collect(struct loop *loop, struct list *out)

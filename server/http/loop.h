@@ -45,6 +45,10 @@ int loop_wait(const struct loop *loop, struct epoll_event *events, int max, int 
  */
 void loop_collect(struct loop *loop, struct list *out);
 
+/* Stands at the beginning of what only the loop's thread may call, once it has waited for the first time: in
+ * builds that check, others abort. */
+void loop_expect(const struct loop *loop);
+
 /* Gives the thread something, from any thread; an offer is refused (false) once the loop is shut. */
 void loop_post(struct loop *loop, struct list_link *post);
 bool loop_offer(struct loop *loop, struct list_link *post);

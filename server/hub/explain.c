@@ -82,8 +82,8 @@ static bool has_well_upstream(const struct services *services, const struct name
 		if (until_s == 0)
 			return true;
 		(void)err_set(err, ERR_UPSTREAM_UNREACHABLE,
-			"upstream %s: cooling down after failures until %s", config->upstreams[i].name,
-			clock_rfc3339(until_s).text);
+			"upstream %s: its circuit breaker is open after failures, until %s",
+			config->upstreams[i].name, clock_rfc3339(until_s).text);
 		none = false;
 	}
 	return none;

@@ -176,9 +176,11 @@ void breakers_destroy(struct breakers *breakers)
 
 /* ---- entering ---- */
 
-/* Under the mutex. */
-static bool is_cooling(const struct condition *condition, int64_t now_ms)
+static bool is_cooling(const struct breakers *breakers, size_t upstream, int64_t now_ms)
 {
+	const struct condition *condition = &breakers->conditions[upstream];
+
+	lock_expect(&breakers->mutex);
 	return condition->cooldowns > 0 && (condition->probing || now_ms < condition->until_ms);
 }
 
@@ -194,7 +196,7 @@ static bool refuse(const struct condition *condition, int64_t now_ms, struct err
 {
 	int64_t left_s = seconds_left(condition, now_ms);
 
-	(void)err_set(err, ERR_UPSTREAM_UNREACHABLE, "cooling down after failures until %s",
+	(void)err_set(err, ERR_UPSTREAM_UNREACHABLE, "its circuit breaker is open after failures, until %s",
 		clock_rfc3339(clock_now_s() + left_s).text);
 	err->retry_after_s = (unsigned)left_s;
 	return false;
@@ -273,7 +275,7 @@ static bool await_turn(struct breakers *breakers, size_t upstream, bool fills, i
 	for (;;) {
 		int64_t now_ms = clock_monotonic_ms();
 
-		if (is_cooling(condition, now_ms))
+		if (is_cooling(breakers, upstream, now_ms))
 			return refuse(condition, now_ms, err);
 		if (has_turn(breakers, upstream, fills))
 			return true;
@@ -300,7 +302,7 @@ bool breakers_try(struct breakers *breakers, size_t upstream, struct turn *out, 
 	int64_t now_ms = clock_monotonic_ms();
 	LOCKED(&breakers->mutex);
 
-	if (is_cooling(condition, now_ms))
+	if (is_cooling(breakers, upstream, now_ms))
 		return refuse(condition, now_ms, err);
 	if (!has_turn(breakers, upstream, true))
 		return refuse_crowded(err);
@@ -327,7 +329,7 @@ bool breakers_has_turn(struct breakers *breakers, size_t upstream)
 	const struct condition *condition = &breakers->conditions[upstream];
 	LOCKED(&breakers->mutex);
 
-	return !is_cooling(condition, clock_monotonic_ms()) &&
+	return !is_cooling(breakers, upstream, clock_monotonic_ms()) &&
 	       has_turns(breakers, upstream, true, condition->awaiting);
 }
 
@@ -365,7 +367,7 @@ bool breakers_is_cooling(struct breakers *breakers, size_t upstream)
 {
 	LOCKED(&breakers->mutex);
 
-	return is_cooling(&breakers->conditions[upstream], clock_monotonic_ms());
+	return is_cooling(breakers, upstream, clock_monotonic_ms());
 }
 
 int64_t breakers_cooling_until_s(struct breakers *breakers, size_t upstream)
@@ -374,7 +376,7 @@ int64_t breakers_cooling_until_s(struct breakers *breakers, size_t upstream)
 	int64_t now_ms = clock_monotonic_ms();
 	LOCKED(&breakers->mutex);
 
-	return is_cooling(condition, now_ms) ? clock_now_s() + seconds_left(condition, now_ms) : 0;
+	return is_cooling(breakers, upstream, now_ms) ? clock_now_s() + seconds_left(condition, now_ms) : 0;
 }
 
 /* ---- noting and leaving ---- */
@@ -428,7 +430,7 @@ static void recover(struct breakers *breakers, size_t upstream)
 		LOG_LEVEL_INFO, "an upstream is back", "upstream", breakers->upstreams[upstream].name, NULL);
 }
 
-/* Whoever waits to probe may; under the mutex. */
+/* Whoever waits to probe may. */
 static void end_probe(struct breakers *breakers, struct turn *turn)
 {
 	lock_expect(&breakers->mutex);
@@ -445,10 +447,13 @@ void breakers_note_success(struct breakers *breakers, struct turn *turn)
 	recover(breakers, turn->upstream);
 }
 
-/* Under the mutex. One artifact that its upstream cannot give must not take all others from us, however often
- * it is asked for. */
-static void count_failure(struct condition *condition, const struct name *name)
+/* One artifact that its upstream cannot give must not take all others from us, however often it is asked for.
+ */
+static void count_failure(struct breakers *breakers, size_t upstream, const struct name *name)
 {
+	struct condition *condition = &breakers->conditions[upstream];
+
+	lock_expect(&breakers->mutex);
 	for (size_t i = 0; name && i < condition->blamed; i++) {
 		if (name_equals(&condition->artifacts[i], name))
 			return;
@@ -469,7 +474,7 @@ void breakers_note_failure(
 	if (condition->cooldowns > 0 && !was_probe)
 		return;
 	end_probe(breakers, turn);
-	count_failure(condition, name);
+	count_failure(breakers, turn->upstream, name);
 	if (was_probe || retry_after_s > 0 || condition->failures >= FAILURES_MAX)
 		cool_down(breakers, turn->upstream, retry_after_s);
 }

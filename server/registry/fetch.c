@@ -511,3 +511,13 @@ void fetch_remember(const struct fill_tools *tools, const struct name *name, con
 		log_event(LOG_LEVEL_WARN, "a refusal is not remembered", "name", name_path(name).text, "why",
 			why.text, NULL);
 }
+
+bool fetch_refuse_absent(const struct name *name, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "%s is not here, and no upstream has it", name_path(name).text);
+}
+
+bool fetch_refuse_short(struct err *err)
+{
+	return err_set(err, ERR_UPSTREAM_FAILED, "it ended before the length that it told");
+}

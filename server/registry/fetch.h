@@ -62,4 +62,9 @@ void fetch_keep_worse(struct err *worst, const struct err *err, const char *upst
  * negative_ttl_s. */
 void fetch_remember(const struct fill_tools *tools, const struct name *name, const struct err *answer);
 
+/* What is said where no upstream has it (ERR_NOT_FOUND), and of a body that is shorter than it was to be
+ * (ERR_UPSTREAM_FAILED). */
+bool fetch_refuse_absent(const struct name *name, struct err *err);
+bool fetch_refuse_short(struct err *err);
+
 #endif

@@ -136,7 +136,7 @@ static enum verdict fetch(struct fill *fill)
 		return intake_pass_through(intake, &fill->err) ? VERDICT_BROKEN : VERDICT_FATAL;
 	if (verdict != VERDICT_TAKE || !intake_is_short(intake))
 		return verdict;
-	(void)err_set(&fill->err, ERR_UPSTREAM_FAILED, "it ended before the length that it told");
+	(void)fetch_refuse_short(&fill->err);
 	return VERDICT_BROKEN;
 }
 
@@ -205,7 +205,7 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 	struct safety_judgement judgement;
 	AUTO_INSPECTION struct inspection inspection = {0};
 
-	fill_progress_state(fill->progress, FILL_VERIFYING);
+	fill_progress_verify(fill->progress);
 	if (!intake_conclude(fill->intake, &inspection, &fill->err))
 		return VERDICT_FATAL;
 	if (atomic_load(&fill->progress->cancelled) &&
@@ -239,7 +239,7 @@ static bool keep_recalled(struct fill *fill, const struct identity *identity)
 	struct safety_judgement judgement;
 	AUTO_INSPECTION struct inspection inspection = {0};
 
-	fill_progress_state(fill->progress, FILL_VERIFYING);
+	fill_progress_verify(fill->progress);
 	return intake_conclude(fill->intake, &inspection, &fill->err) &&
 	       (!atomic_load(&fill->progress->cancelled) ||
 		       fill_progress_refuse_stopped(fill->progress, &fill->err)) &&

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "common/invariant.h"
 #include "common/lock.h"
 #include "common/own.h"
 #include "server/ranks.h"
@@ -39,11 +40,26 @@ void fill_progress_finish(struct fill_progress *progress)
 	lock_finish(&progress->mutex);
 }
 
+/* As it is drawn in the header. */
+static void enter(struct fill_progress *progress, enum fill_state state)
+{
+	static const bool may_follow[FILL_STATE_COUNT][FILL_STATE_COUNT] = {
+		[FILL_WAITING] = {[FILL_TRANSFERRING] = true, [FILL_VERIFYING] = true, [FILL_FAILED] = true},
+		[FILL_TRANSFERRING] =
+			{[FILL_TRANSFERRING] = true, [FILL_VERIFYING] = true, [FILL_FAILED] = true},
+		[FILL_VERIFYING] = {[FILL_TRANSFERRING] = true, [FILL_KEPT] = true, [FILL_FAILED] = true},
+	};
+
+	lock_expect(&progress->mutex);
+	INVARIANT(may_follow[progress->figures.state][state]);
+	progress->figures.state = state;
+}
+
 void fill_progress_attempt(struct fill_progress *progress, const char *upstream)
 {
 	LOCKED(&progress->mutex);
 
-	progress->figures.state = FILL_TRANSFERRING;
+	enter(progress, FILL_TRANSFERRING);
 	progress->figures.upstream = upstream;
 	progress->figures.attempts++;
 }
@@ -80,14 +96,21 @@ void fill_progress_bytes(struct fill_progress *progress, int64_t bytes, int64_t 
 	progress->mark_count++;
 }
 
-void fill_progress_state(struct fill_progress *progress, enum fill_state state)
+void fill_progress_verify(struct fill_progress *progress)
 {
 	LOCKED(&progress->mutex);
 
-	progress->figures.state = state;
+	enter(progress, FILL_VERIFYING);
 }
 
-/* Under the mutex. Measured up to now, so that the rate of a stalled transfer falls. */
+void fill_progress_end(struct fill_progress *progress, bool is_kept)
+{
+	LOCKED(&progress->mutex);
+
+	enter(progress, is_kept ? FILL_KEPT : FILL_FAILED);
+}
+
+/* Measured up to now, so that the rate of a stalled transfer falls. */
 static int64_t rate_of(const struct fill_progress *progress, int64_t now_ms)
 {
 	size_t oldest =
@@ -95,6 +118,7 @@ static int64_t rate_of(const struct fill_progress *progress, int64_t now_ms)
 	int64_t elapsed_ms = now_ms - progress->marks[oldest].at_ms;
 	int64_t bytes = progress->figures.bytes - progress->marks[oldest].bytes;
 
+	lock_expect(&progress->mutex);
 	if (progress->mark_count == 0 || elapsed_ms <= 0)
 		return 0;
 	return (int64_t)((double)bytes * 1000 / (double)elapsed_ms);

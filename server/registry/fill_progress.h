@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Progress and cancelling of a running fill: the fill tells how far it is, and others read figures that
- * belong together, at any time and from any thread. */
+ * belong together, at any time and from any thread.
+ *
+ *     waiting ──▶ transferring ◀──▶ verifying ──▶ kept
+ *        │             │                │
+ *        └─────────────┴────────────────┴───────▶ failed
+ *
+ * It waits until it has begun and asked somebody (an upstream, another node, the bucket). Transferring is
+ * asking and receiving, of one after the other; what came and is not what was told is asked for again. Where
+ * an earlier process had all bytes, verifying comes at once. What was passed on and is not kept has failed.
+ */
 #ifndef SERVER_REGISTRY_FILL_PROGRESS_H
 #define SERVER_REGISTRY_FILL_PROGRESS_H
 
@@ -54,7 +63,8 @@ void fill_progress_attempt(struct fill_progress *progress, const char *upstream)
 void fill_progress_total(struct fill_progress *progress, int64_t total_bytes); /* by an earlier process */
 void fill_progress_told(struct fill_progress *progress, int64_t total_bytes);  /* by who has the object */
 void fill_progress_bytes(struct fill_progress *progress, int64_t bytes, int64_t now_ms);
-void fill_progress_state(struct fill_progress *progress, enum fill_state state);
+void fill_progress_verify(struct fill_progress *progress);
+void fill_progress_end(struct fill_progress *progress, bool is_kept);
 
 /* Fails with why it ends: somebody has set "stop". */
 bool fill_progress_refuse_stopped(const struct fill_progress *progress, struct err *err);

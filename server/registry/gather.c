@@ -158,7 +158,7 @@ static enum verdict close_file(struct gather *gather, struct err *err)
 	const struct piece *file = last_of(gather);
 
 	if (gather->object.length >= 0 && file->size_bytes < gather->object.length) {
-		(void)err_set(err, ERR_UPSTREAM_FAILED, "it ended before the length that it told");
+		(void)fetch_refuse_short(err);
 		return VERDICT_BROKEN;
 	}
 	if (!proof_check_part(

@@ -43,9 +43,9 @@ static bool await_somebody(struct holdup *holdup)
 	return !holdup->stopping;
 }
 
-/* Under the mutex. */
-static void take_out(struct held *held)
+static void take_out(struct holdup *holdup, struct held *held)
 {
+	lock_expect(&holdup->mutex);
 	list_remove(&held->link);
 	metric_add(METRIC_COMMITS_WAITING, -1);
 }
@@ -59,7 +59,7 @@ static struct waiter *detach(struct holdup *holdup, bool all)
 	LIST_EACH (struct held, held, link, &holdup->list) {
 		held->over = held->until_ms <= now_ms;
 		if (all || held->over) {
-			take_out(held);
+			take_out(holdup, held);
 			waiter_join(&detached, held->waiter);
 		}
 	}
@@ -148,6 +148,6 @@ bool holdup_leave(struct holdup *holdup, struct held *held)
 
 	if (!list_holds(&held->link))
 		return false;
-	take_out(held);
+	take_out(holdup, held);
 	return true;
 }

@@ -125,10 +125,11 @@ static void free_question(struct question *question)
 	free(question);
 }
 
-/* ---- places; all under the mutex ---- */
+/* ---- places ---- */
 
 static bool has_place(const struct questions *questions, const struct question *question)
 {
+	lock_expect(&questions->mutex);
 	return questions->placed < QUESTIONS_AT_ONCE && question->share->placed < questions->client_share &&
 	       (question->upstream == NOWHERE ||
 		       questions->placed_at[question->upstream] < questions->shares_at[question->upstream]);
@@ -138,6 +139,7 @@ static void count_place(struct question *question, int change)
 {
 	struct questions *questions = question->questions;
 
+	lock_expect(&questions->mutex);
 	INVARIANT(question->placed == (change < 0));
 	questions->placed += (size_t)change;
 	question->share->placed += (size_t)change;
@@ -149,6 +151,7 @@ static void count_place(struct question *question, int change)
 
 static void link_in(struct question *question)
 {
+	lock_expect(&question->questions->mutex);
 	list_append(&question->questions->list, &question->link);
 	metric_add(METRIC_QUESTIONS_WAITING, 1);
 }
@@ -156,6 +159,7 @@ static void link_in(struct question *question)
 /* It has no place. */
 static void link_out(struct question *question)
 {
+	lock_expect(&question->questions->mutex);
 	INVARIANT(list_holds(&question->link) && !question->placed);
 	list_remove(&question->link);
 	shares_give_back(TAKE(question->share));
@@ -167,6 +171,7 @@ static struct question *find_next(const struct questions *questions)
 {
 	struct question *found = NULL;
 
+	lock_expect(&questions->mutex);
 	if (questions->ending)
 		return NULL;
 	LIST_EACH (struct question, question, link, &questions->list) {
@@ -190,6 +195,7 @@ static bool place(struct question *question, struct err *err)
 		.detached = true,
 		.stack_bytes = THREAD_STACK_BYTES};
 
+	lock_expect(&questions->mutex);
 	if (!thread_start(NULL, &plan, err))
 		return false;
 	count_place(question, 1);

@@ -93,10 +93,11 @@ struct fill_status running_fill_status(struct running_fill *fill)
 
 struct fill_status running_fill_ended(struct running_fill *fill)
 {
-	struct fill_status status = running_fill_status(fill);
 	struct spool_progress end = spool_wait_end(fill->spool);
+	struct fill_status status;
 
-	status.figures.state = end.state == SPOOL_KEPT ? FILL_KEPT : FILL_FAILED;
+	fill_progress_end(&fill->progress, end.state == SPOOL_KEPT);
+	status = running_fill_status(fill);
 	status.ended_at = clock_now_s();
 	if (end.state != SPOOL_KEPT)
 		status.err = end.err;

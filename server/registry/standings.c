@@ -102,8 +102,7 @@ bool standings_conclude(const struct standings *standings, const struct name *na
 		return standings->worst.code != ERR_NONE;
 	}
 	if (standings->doubt.code == ERR_NONE)
-		(void)err_set(
-			err, ERR_NOT_FOUND, "%s is not here, and no upstream has it", name_path(name).text);
+		(void)fetch_refuse_absent(name, err);
 	else
 		(void)err_set(err, ERR_NOT_FOUND,
 			"%s is not here, and no upstream has it or shows it (%.250s)", name_path(name).text,

@@ -56,11 +56,13 @@ static bool has_room(const struct notes *notes, const struct digest *asker)
 	return notes->count < NOTES_MAX && theirs < NOTES_OF_A_CLIENT;
 }
 
-/* Under the mutex. Several notes of one name are one. */
-static void add(struct notes *notes, const struct want *want)
+/* Several notes of one name are one. */
+static void add(struct wants *wants, const struct want *want)
 {
+	struct notes *notes = wants->notes;
 	struct want *known = find(notes, &want->name);
 
+	lock_expect(&wants->mutex);
 	if (known) {
 		known->times += want->times;
 		known->last_at = want->last_at > known->last_at ? want->last_at : known->last_at;
@@ -74,7 +76,7 @@ void wants_note(struct wants *wants, const struct name *name, const char *client
 	const struct want want = {*name, 1, clock_now_s(), digest_of(client, strlen(client))};
 	LOCKED(&wants->mutex);
 
-	add(wants->notes, &want);
+	add(wants, &want);
 }
 
 static struct notes *take(struct wants *wants)
@@ -91,7 +93,7 @@ static void put_back(struct wants *wants, const struct notes *notes)
 	LOCKED(&wants->mutex);
 
 	for (size_t i = 0; i < notes->count; i++)
-		add(wants->notes, &notes->items[i]);
+		add(wants, &notes->items[i]);
 }
 
 static bool is_empty(struct wants *wants)

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/lock.h"
 #include "common/mem.h"
+#include "common/thread.h"
 #include "server/ranks.h"
 #include "server/store/connection.h"
 
@@ -174,8 +175,10 @@ static void return_reader(struct db *db, struct txn *reader)
 
 bool db_read(struct db *db, struct txn **out, struct err *err)
 {
-	struct txn *txn = take_reader(db);
+	struct txn *txn;
 
+	may_block("reading the database");
+	txn = take_reader(db);
 	if (!txn && !connect_to(db, false, &txn, err)) {
 		return_reader(db, NULL);
 		return false;

@@ -288,9 +288,9 @@ struct client *client_create(const struct client_settings *settings)
 	return client;
 }
 
-/* Under the mutex. */
 static void wake(struct client *client)
 {
+	lock_expect(&client->mutex);
 	if (client->multi)
 		(void)curl_multi_wakeup(client->multi);
 }
@@ -420,6 +420,7 @@ enum transfer_outcome client_transfer(struct client *client, const struct transf
 	const struct outlet outlet = {hand_over, &job};
 	enum transfer_outcome outcome = TRANSFER_STOPPED;
 
+	may_call_out("an upstream");
 	if (!start(client, why))
 		return TRANSFER_STARVED;
 	if (!transfer_init(&job.transfer, &client->settings, request, receiver, &outlet, why))

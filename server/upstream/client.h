@@ -2,7 +2,7 @@
  *
  * HTTP(S) transfers from upstreams: one thread, one connection pool, any number of transfers. Of the
  * daemon, this room, transfer.h, poster.h, proxy_address.h, curl_terms.h and s3_exchange.h know libcurl. It
- * judges transport, not content: what a status means for a module is the mirror's business. */
+ * judges transport, not content: what a status means for a module is the business of those who ask. */
 #ifndef SERVER_UPSTREAM_CLIENT_H
 #define SERVER_UPSTREAM_CLIENT_H
 

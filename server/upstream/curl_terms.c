@@ -33,3 +33,13 @@ const char *curl_terms_reason(const char *text, CURLcode result, const char *pro
 		return "the proxy's address cannot be used";
 	return *text ? text : curl_easy_strerror(result);
 }
+
+bool curl_terms_refuse_handle(struct err *why)
+{
+	return err_set(why, ERR_UPSTREAM_UNREACHABLE, "there is no memory for a transfer");
+}
+
+bool curl_terms_refuse_options(struct err *why)
+{
+	return err_set(why, ERR_UPSTREAM_UNREACHABLE, "libcurl does not take the options of a transfer");
+}

@@ -4,7 +4,7 @@
 #include <curl/curl.h>
 
 #include "common/mem.h"
-#include "common/thread.h"
+#include "common/lock.h"
 #include "server/upstream/client.h"
 #include "server/upstream/curl_terms.h"
 
@@ -149,16 +149,15 @@ bool poster_send(struct poster *poster, const struct posting *posting, const _At
 {
 	AUTO(own_header_list) struct curl_slist *headers = NULL;
 
-	may_block("post");
+	may_call_out("a receiver");
 	if (!poster->easy)
-		return err_set(why, ERR_UPSTREAM_UNREACHABLE, "there is no memory for a transfer");
+		return curl_terms_refuse_handle(why);
 	curl_easy_reset(poster->easy);
 	poster->stop = stop;
 	poster->error[0] = '\0';
 	poster->head_bytes = poster->body_bytes = 0;
 	if (!add_headers(posting, &headers) || !set_bounds(poster) || !set_callbacks(poster) ||
 		!set_request(poster, posting, headers))
-		return err_set(
-			why, ERR_UPSTREAM_UNREACHABLE, "libcurl does not take the options of a transfer");
+		return curl_terms_refuse_options(why);
 	return read_answer(poster, curl_easy_perform(poster->easy), out, why);
 }

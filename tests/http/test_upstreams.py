@@ -65,7 +65,7 @@ def test_failures_in_a_row_begin_a_cool_down(upstream, mirror, status):
         assert_problem(mirror.get(url_of(number)), 502, "upstream-failed")
     reply = mirror.get(url_of(3))
     problem = assert_problem(reply, 504, "upstream-unreachable")
-    assert "cooling down" in problem["detail"] and "test0" in problem["detail"], problem
+    assert "circuit breaker is open" in problem["detail"] and "test0" in problem["detail"], problem
     assert 1 <= int(reply.header("Retry-After")) <= 15
     assert_problem(mirror.get(url_of(3)), 504, "upstream-unreachable")
     assert mirror.head(url_of(3)).status == 504
@@ -78,7 +78,7 @@ def test_unreachable_begins_a_cool_down(upstream, mirror):
     upstream.stop()
     for number in range(3):
         assert_problem(mirror.get(url_of(number)), 504, "upstream-unreachable")
-    assert "cooling down" in assert_problem(mirror.get(url_of(3)), 504, "upstream-unreachable")["detail"]
+    assert "circuit breaker is open" in assert_problem(mirror.get(url_of(3)), 504, "upstream-unreachable")["detail"]
 
 
 @pytest.mark.parametrize("status", [404, 410, 403, 401, 400])
@@ -170,7 +170,7 @@ def test_a_restart_does_not_end_a_cool_down(upstream, mirror, end):
         end(mirror)
         mirror.start()
         reply = mirror.get(COMPRESSED)
-        assert "cooling down" in assert_problem(reply, 504, "upstream-unreachable")["detail"]
+        assert "circuit breaker is open" in assert_problem(reply, 504, "upstream-unreachable")["detail"]
         assert 1700 < int(reply.header("Retry-After")) <= 1800
     assert upstream.count() == 1
     assert mirror.metric("larder_upstreams_cooling") == 1 and mirror.metric("larder_upstream_cooldowns_total") == 0

@@ -71,7 +71,7 @@ static void assert_cooling(struct breakers *breakers, unsigned least_s, unsigned
 	assert_false(breakers_enter(breakers, 0, 0, &never, &turn, &err));
 	assert_int_equal(err.code, ERR_UPSTREAM_UNREACHABLE);
 	assert_in_range(err.retry_after_s, least_s, most_s);
-	assert_non_null(strstr(err.text, "cooling down"));
+	assert_non_null(strstr(err.text, "circuit breaker is open"));
 }
 
 static void three_failures_in_a_row_begin_a_cool_down(void **state)

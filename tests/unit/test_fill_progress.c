@@ -5,9 +5,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "common/thread.h"
 #include "server/registry/fill_progress.h"
 
 static const char upstream[] = "tfhub";
@@ -134,9 +137,62 @@ static void test_verifying(void **state)
 
 	fill_progress_attempt(progress, upstream);
 	now_ms = pour(progress, 0, &bytes, 1000, 2);
-	fill_progress_state(progress, FILL_VERIFYING);
+	fill_progress_verify(progress);
 	assert_string_equal(fill_state_name(fill_progress_read(progress, now_ms).state), "verifying");
 	assert_int_equal(fill_progress_read(progress, now_ms).rate, 0);
+}
+
+/* In a process of its own: what the header does not draw is to abort. */
+static bool aborts(void (*act)(struct fill_progress *progress))
+{
+	struct fill_progress progress;
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		fill_progress_init(&progress);
+		fill_progress_attempt(&progress, upstream);
+		act(&progress);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void keep_unverified(struct fill_progress *progress)
+{
+	fill_progress_end(progress, true);
+}
+
+static void verify_twice(struct fill_progress *progress)
+{
+	fill_progress_verify(progress);
+	fill_progress_verify(progress);
+}
+
+static void go_on_after_the_end(struct fill_progress *progress)
+{
+	fill_progress_end(progress, false);
+	fill_progress_attempt(progress, upstream);
+}
+
+static void ask_again_and_keep(struct fill_progress *progress)
+{
+	fill_progress_verify(progress);
+	fill_progress_attempt(progress, upstream);
+	fill_progress_verify(progress);
+	fill_progress_end(progress, true);
+}
+
+static void test_what_may_follow(void **state)
+{
+	(void)state;
+	if (!thread_checks())
+		skip();
+	assert_true(aborts(keep_unverified));
+	assert_true(aborts(verify_twice));
+	assert_true(aborts(go_on_after_the_end));
+	assert_false(aborts(ask_again_and_keep));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -151,6 +207,7 @@ int main(void)
 		TEST(test_a_new_beginning),
 		TEST(test_more_than_was_told),
 		TEST(test_verifying),
+		cmocka_unit_test(test_what_may_follow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,18 @@ static void join_nobody(struct house *house)
 	may_block("a test");
 }
 
+static void call_out(struct house *house)
+{
+	(void)house;
+	may_call_out("a test");
+}
+
+static void call_out_locked(struct house *house)
+{
+	LOCKED(&house->lower);
+	call_out(house);
+}
+
 static void look(struct house *house)
 {
 	house->seen = thread_role();
@@ -158,6 +170,10 @@ static const struct {
 	{"wait in a loop", wait_a_little, THREAD_LOOP, false},
 	{"block anywhere", join_nobody, THREAD_ANY, true},
 	{"block in a loop", join_nobody, THREAD_LOOP, false},
+	{"call out anywhere", call_out, THREAD_ANY, true},
+	{"call out with a lock", call_out_locked, THREAD_ANY, false},
+	{"call out on a disk thread", call_out, THREAD_DISK, false},
+	{"call out in a loop", call_out, THREAD_LOOP, false},
 };
 
 /* In a process of its own, which a breach is to end. */

@@ -23,6 +23,7 @@ bool fast_thread_watch(struct fast_thread *thread, struct fast_connection *conne
 {
 	int operation = !connection->watched ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
 
+	loop_expect(&thread->loop);
 	if (connection->watched == events && !connection->unseen)
 		return true;
 	connection->watched = events;
@@ -32,12 +33,14 @@ bool fast_thread_watch(struct fast_thread *thread, struct fast_connection *conne
 
 void fast_thread_take(struct fast_thread *thread, struct fast_connection *connection)
 {
+	loop_expect(&thread->loop);
 	list_prepend(&thread->connections, &connection->link);
 	connection->active_s = thread->now_s;
 }
 
 void fast_thread_lend(struct fast_thread *thread, struct fast_connection *connection)
 {
+	loop_expect(&thread->loop);
 	(void)fast_thread_watch(thread, connection, 0);
 	list_remove(&connection->link);
 }
@@ -51,6 +54,7 @@ size_t fast_thread_look(struct fast_thread *thread, struct fast_connection *conn
 {
 	ssize_t got = recv(connection->fd, thread->in, most, MSG_PEEK);
 
+	loop_expect(&thread->loop);
 	if (got < 0 && is_nothing_yet(errno))
 		return 0;
 	if (got <= 0) {
@@ -63,6 +67,7 @@ size_t fast_thread_look(struct fast_thread *thread, struct fast_connection *conn
 
 size_t fast_thread_look_again(struct fast_thread *thread, struct fast_connection *connection)
 {
+	loop_expect(&thread->loop);
 	fast_connection_take_answered(connection, thread->in);
 	if (connection->looks_past)
 		(void)fast_connection_look_past(connection);
@@ -77,6 +82,7 @@ void fast_thread_finish_answer(
 	bool counts_all = ending == SENDING_DONE || !connection->send.reply;
 	int64_t unconfirmed = counts_all ? 0 : delivery_unconfirmed(connection->fd);
 
+	loop_expect(&thread->loop);
 	direct_finish(TAKE(connection->direct), &connection->send, ending, unconfirmed);
 	hit_finish(&connection->send, (const struct sockaddr *)&connection->address, ending, unconfirmed);
 	if (connection->counts)
@@ -89,6 +95,7 @@ void fast_thread_drop(struct fast_thread *thread, struct fast_connection *connec
 {
 	const struct fast_path_exits *exits = &thread->shared->exits;
 
+	loop_expect(&thread->loop);
 	if (connection->direct && direct_is_cut(connection->direct, ending))
 		fast_connection_cut(connection);
 	fast_thread_finish_answer(thread, connection, ending);
@@ -105,6 +112,7 @@ void fast_thread_drop(struct fast_thread *thread, struct fast_connection *connec
 static void part_with(
 	struct fast_thread *thread, struct fast_connection *connection, enum fast_state where_to)
 {
+	loop_expect(&thread->loop);
 	fast_connection_enter(connection, where_to);
 	fast_connection_take_answered(connection, thread->in);
 	fast_thread_lend(thread, connection);
@@ -136,6 +144,7 @@ void fast_thread_refuse(struct fast_thread *thread, struct fast_connection *conn
 
 void fast_thread_hand_on_idle(struct fast_thread *thread)
 {
+	loop_expect(&thread->loop);
 	LIST_EACH (struct fast_connection, connection, link, &thread->connections) {
 		if (!fast_connection_is_busy(connection))
 			fast_thread_hand_on(thread, connection, NULL, NULL);
@@ -170,6 +179,7 @@ void fast_thread_sweep(struct fast_thread *thread)
 {
 	int64_t idlest_s = INT64_MAX;
 
+	loop_expect(&thread->loop);
 	LIST_EACH (struct fast_connection, connection, link, &thread->connections) {
 		if (is_stale(thread, connection)) {
 			fast_thread_drop(thread, connection, SENDING_LATE);
@@ -188,6 +198,7 @@ void fast_thread_make_room(struct fast_thread *thread)
 	struct fast_connection *idlest = NULL;
 	int64_t next_s = INT64_MAX;
 
+	loop_expect(&thread->loop);
 	LIST_EACH (struct fast_connection, connection, link, &thread->connections) {
 		if (fast_connection_is_busy(connection) ||
 			thread->now_s - connection->active_s < CROWDED_IDLE_S)

@@ -11,7 +11,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/number.h"
-#include "common/thread.h"
+#include "common/lock.h"
 #include "server/upstream/client.h"
 #include "server/upstream/curl_terms.h"
 #include "server/upstream/s3/aws_credentials.h"
@@ -437,17 +437,16 @@ bool s3_exchange(
 	AUTO(aws_credentials_finish) struct aws_credentials credentials = {0};
 	CURLcode result;
 
-	may_block("ask a store");
+	may_call_out("a store");
 	begin(channel, request, out);
 	if (!aws_credentials_read(channel->settings->credentials_file, &credentials, why))
 		return false;
 	if (!channel->easy)
-		return err_set(why, ERR_UPSTREAM_UNREACHABLE, "there is no memory for a transfer");
+		return curl_terms_refuse_handle(why);
 	curl_easy_reset(channel->easy);
 	if (!add_lines(channel, &credentials, &lines) || !set_bounds(channel) || !set_callbacks(channel) ||
 		!set_request(channel, lines) || !set_signature(channel, &credentials))
-		return err_set(
-			why, ERR_UPSTREAM_UNREACHABLE, "libcurl does not take the options of a transfer");
+		return curl_terms_refuse_options(why);
 	result = curl_easy_perform(channel->easy);
 	/* It keeps them otherwise, and its memory may be looked at. */
 	(void)curl_easy_setopt(channel->easy, CURLOPT_PASSWORD, NULL);
