@@ -169,7 +169,7 @@ static const struct option_row pin_rows[] = {
 
 const struct command command_pin = {
 	.name = "pin",
-	.summary = "keep mirrored modules whatever the disk lacks",
+	.summary = "keep mirrored modules, however full the disk is",
 	.forms = {"PATH...", "--list"},
 	.remarks =
 		"A pinned module is never removed to make room. PATH is a version, such as "

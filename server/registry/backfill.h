@@ -2,8 +2,7 @@
  *
  * Computes what verification leaves out: the MD5 of blobs, for x-goog-hash, after they were kept and on a
  * thread that runs when nothing else wants to; then the listings and the digests of files that are
- * missing. What lacks is what the
- * catalog lacks, so that a restart forgets nothing. */
+ * missing. What is missing is what the catalog does not have, so that a restart forgets nothing. */
 #ifndef SERVER_REGISTRY_BACKFILL_H
 #define SERVER_REGISTRY_BACKFILL_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One fill from first to last: tries the upstreams that may have the artifact, takes up broken transfers, has
- * the bytes inspected and kept, and ends the spool. Whoever runs it owns the thread; whoever reads the spool
- * need not know. */
+ * One fill from first to last: asks what other nodes have and fetch, tries the upstreams that may have the
+ * artifact, takes up broken transfers, has the bytes inspected, judged and kept, and ends the spool. Whoever
+ * runs it owns the thread; whoever reads the spool need not know. */
 #ifndef SERVER_REGISTRY_FILL_H
 #define SERVER_REGISTRY_FILL_H
 

@@ -39,7 +39,7 @@ const struct object *intake_object(const struct intake *intake);
 /* Whether they are all that there are of it. */
 bool intake_is_whole(const struct intake *intake);
 
-/* Whether bytes lack of the length that upstream told. */
+/* Whether there are fewer bytes than upstream told. */
 bool intake_is_short(const struct intake *intake);
 
 /* Whether they are the beginning of an object that upstream can prove to have the rest of. */

@@ -13,7 +13,7 @@
 struct blobs;
 struct catalog;
 
-/* Goes through all that lack one; what cannot be read waits for the next pass. Returns early, and true, once
+/* Goes through all that have none; what cannot be read waits for the next pass. Returns early, and true, once
  * *stop is set, and behind one that it went through once *yield is. */
 bool relisting_pass(struct catalog *catalog, struct blobs *blobs, const atomic_bool *stop,
 	const atomic_bool *yield, struct err *err);

@@ -44,7 +44,8 @@ struct outlook {
 };
 
 struct space {
-	struct lock mutex; /* guards the decision who gets room; what goes for it goes without the mutex */
+	struct lock
+		mutex; /* guards the decision who gets room; what is evicted for it goes without the mutex */
 	pthread_cond_t changed;
 	bool making; /* one thread evicts; the others wait for what it frees */
 	struct owed owed;

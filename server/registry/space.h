@@ -43,8 +43,8 @@ struct claim {
  * never fit, ERR_BUSY where others, who will let go of it, have the room. */
 bool space_claim(struct space *space, struct claim *claim, int64_t bytes, struct err *err);
 
-/* Extends the claim by bytes that are on the disk already and have just stopped counting elsewhere: an
- * reclaimable's. That changes nothing in all, and cannot fail. */
+/* Extends the claim by bytes that are on the disk already and have just stopped counting elsewhere, as
+ * reclaimable ones. That changes nothing in all, and cannot fail. */
 void space_adopt(struct space *space, struct claim *claim, int64_t bytes);
 
 /* As space_claim, but waits for the others, until *stop or for a minute: ERR_NO_SPACE then. */
@@ -77,7 +77,7 @@ bool space_enforce(struct space *space, struct eviction *out, struct err *err);
 
 struct space_view {
 	int64_t free_bytes;
-	bool full; /* the next upload finds no room, whatever might go for it */
+	bool full; /* the next upload finds no room, even if all were evicted that may be */
 };
 
 /* Looks, and shows what it sees in the metrics. Evicts nothing. */

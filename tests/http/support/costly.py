@@ -131,7 +131,7 @@ def subgraphs(count):
 BARE = {
     "250,000 subgraphs": lambda: subgraphs(250_000),
     "a buffer of 4 MiB": lambda: modules.tflite_model(4 << 20),
-    "a vector that says a milliard": lambda: subgraphs(4)[:40] + struct.pack("<I", 10 ** 9) + bytes(1000),
+    "a vector that says a billion": lambda: subgraphs(4)[:40] + struct.pack("<I", 10 ** 9) + bytes(1000),
 }
 
 KINDS = {"model": ("tf-hub", MODELS), "model.json": ("tfjs", SCRIPTS), "tar": ("tf-hub", ARCHIVES), "pax": ("tf-hub", HEADS),
