@@ -70,6 +70,11 @@ static bool is_entry(
 	return !slash || lies_in(path, slash + 1, entry_length - name_length - 1);
 }
 
+bool uri_refuse_dots(struct err *err)
+{
+	return err_set(err, ERR_BAD_REQUEST, "The path has a \".\" or \"..\" segment.");
+}
+
 bool uri_host_is_listed(const char *hosts, const char *host, size_t length, const char *path)
 {
 	size_t entry_length;

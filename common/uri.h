@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "common/buffer.h"
+#include "common/err.h"
 
 enum { URI_QUERY_MAX = 64 };
 
@@ -26,6 +27,9 @@ bool uri_decode(char *text, bool plus_is_blank);
 
 /* Appends with everything escaped but unreserved characters and those in keep. */
 void uri_encode(struct buffer *out, const char *text, const char *keep);
+
+/* What a path with a segment "." or ".." is refused with: ERR_BAD_REQUEST. */
+bool uri_refuse_dots(struct err *err);
 
 /* Whether a host is one of a list of names with commas or blanks between them, or the path lies in a folder
  * of one that is listed as "host/folder|folder"; NULL is an empty list. */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the house to its floors: every #include of ours points down this list (or stays on its floor), and down the list of rooms
 where a floor has one; no rooms include each other in a circle; no stem stands twice; each foreign library is included in its one
-room only; functions and files are short; each destroy has its AUTO_ beside it, and each AUTO_ local its first value; what comments name is there; every source file names
+room only; functions and files are short; no refusal is written twice; each destroy has its AUTO_ beside it, and each AUTO_ local its first value; what comments name is there; every source file names
 its licence. Exits 1 with one line a fault."""
 import pathlib
 import re
@@ -53,6 +53,8 @@ INSIDE = [
 FUNCTION_LINES_MAX, FUNCTION_LINES_MEDIAN_MAX = 50, 12
 # Of a .c file.
 FILE_LINES_MAX = 600
+# Of a refusal that may stand twice.
+SENTENCE_MAX = 30
 # http knows none of the services, and they know nothing of http.
 STRANGERS = [("server/registry/", "server/http/"), ("server/store/", "server/http/"), ("server/upstream/", "server/http/"),
              ("server/module/", "server/http/"), ("server/bundle/", "server/http/"), ("server/vault/", "server/http/"), ("server/attest/", "server/http/"), ("server/attest/", "server/upstream/"), ("server/bundle/", "server/upstream/"), ("server/store/", "server/upstream/"), ("common/", "server/")]
@@ -166,6 +168,13 @@ def signs():
             yield from (f"{place}: a comment names {word}, which is nowhere" for word in sorted(words))
             yield from (f"{place}: a comment names {header}, which is nowhere" for header in sorted(headers)
                         if not any(path.endswith("/" + header) for path in paths))
+            yield from (f"{place}: a comment names {document}, which is nowhere" for document in sorted(documents(found[0], known)))
+
+
+def documents(comment, known):
+    """What a comment names of documents that are not in this repository: by their file, or as (NAME: a section)."""
+    files = re.findall(r"(?<![\w/.:])[\w/.-]+\.(?:md|yaml|html)\b", re.sub(r"https?://\S+", "", comment))
+    return {name for name in files if not (ROOT / name).exists()} | (set(re.findall(r"\(([A-Z][A-Z_]{3,}):", comment)) - known)
 
 
 def cleaners():
@@ -202,6 +211,20 @@ def first_values():
                     for line, declarator in locals_without_value(source.read_text(encoding="utf-8")))
 
 
+def sentences():
+    """What something is refused with stands in one place: a sentence that stands twice is changed once."""
+    places = {}
+    for source in sources():
+        text = re.sub(r"/\*.*?\*/", lambda comment: re.sub(r"[^\n]", "", comment[0]), source.read_text(encoding="utf-8"), flags=re.S)
+        for call in re.finditer(r"\berr_(?:set|errno)\([^;]*;", text):
+            for words in re.finditer(r'"(?:[^"\\\n]|\\.)*"(?:\s*(?:PRI\w+\s*)?"(?:[^"\\\n]|\\.)*")*', call[0]):
+                sentence = re.sub(r'"\s*"', "", words[0])[1:-1]
+                line = text.count("\n", 0, call.start() + words.start()) + 1
+                places.setdefault(sentence, []).append(f"{source.relative_to(ROOT).as_posix()}:{line}")
+    yield from (f"{' and '.join(found)} refuse with the same words: {sentence}" for sentence, found in places.items()
+                if len(found) > 1 and len(sentence) > SENTENCE_MAX)
+
+
 def faults():
     yield from circles()
     yield from cleaners()
@@ -210,6 +233,7 @@ def faults():
     yield from stems()
     yield from long_files()
     yield from long_functions()
+    yield from sentences()
     for source in sources():
         path = source.relative_to(ROOT).as_posix()
         text = source.read_text(encoding="utf-8")

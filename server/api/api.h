@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The JSON API for people and programs (INTERFACE: section 3): one handler a route. Handlers translate words
+ * The JSON API for people and programs (schema/openapi.yaml): one handler a route. Handlers translate words
  * to values, make one service call and translate the result. */
 #ifndef SERVER_API_API_H
 #define SERVER_API_API_H

@@ -53,13 +53,10 @@ static bool read_versions(const json_t *versions, struct inventory *out, struct 
 
 static bool read_order(const struct request *request, struct inventory *out, struct err *err)
 {
-	json_error_t fault;
-	json_auto_t *body = json_loadb(buffer_string(&request->body), request->body.length, 0, &fault);
+	json_auto_t *body = NULL;
 
-	if (!body)
-		return err_set(
-			err, ERR_BAD_REQUEST, "the body is no JSON: line %d: %.100s", fault.line, fault.text);
-	return read_versions(json_object_get(body, "versions"), out, err);
+	return request_read_json(request, &body, err) &&
+	       read_versions(json_object_get(body, "versions"), out, err);
 }
 
 /* ---- the answer ---- */

@@ -12,16 +12,6 @@
 
 enum { REASON_BYTES_MAX = 1000 };
 
-static bool read_body(const struct request *request, json_t **out, struct err *err)
-{
-	json_error_t fault;
-
-	*out = json_loadb(
-		buffer_string(&request->body), request->body.length, JSON_REJECT_DUPLICATES, &fault);
-	return *out ||
-	       err_set(err, ERR_BAD_REQUEST, "the body is no JSON: line %d: %.100s", fault.line, fault.text);
-}
-
 static bool read_reason(const json_t *body, const char **out, struct err *err)
 {
 	const json_t *reason = json_object_get(body, "reason");
@@ -54,7 +44,7 @@ static bool decide(const struct ask *ask, struct request *request, struct name *
 	if (!version_named(ask, name, err) ||
 		!access_check(services->access, request_token(request), RIGHT_APPROVE, name->handle,
 			request->who, err) ||
-		!read_body(request, &body, err) || !read_decision(body, &decision, err))
+		!request_read_json(request, &body, err) || !read_decision(body, &decision, err))
 		return false;
 	decision.who = request->who;
 	return publisher_decide(services->publisher, name, &decision, err);

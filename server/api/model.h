@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A model's listing as JSON (INTERFACE: section 3). */
+ * A model's listing as JSON (schema/openapi.yaml). */
 #ifndef SERVER_API_MODEL_H
 #define SERVER_API_MODEL_H
 

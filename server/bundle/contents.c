@@ -169,6 +169,13 @@ static bool take_word(const json_t *object, const char *key, char *out, size_t s
 	return text && (size_t)snprintf(out, size, "%s", text) < size;
 }
 
+static bool check_size(const json_t *line, size_t members, struct err *err)
+{
+	return json_object_size(line) == members ||
+	       err_set(err, ERR_BAD_REQUEST, "it has members that format %d does not know",
+		       BUNDLE_FORMAT_VERSION);
+}
+
 static bool read_header(const json_t *line, struct bundle_header *out, struct err *err)
 {
 	int64_t version;
@@ -187,9 +194,7 @@ static bool read_header(const json_t *line, struct bundle_header *out, struct er
 	if (!take_word(line, "name", out->name, sizeof out->name) ||
 		!take_word(line, "server", out->server, sizeof out->server))
 		return err_set(err, ERR_BAD_REQUEST, "\"name\" and \"server\" must be short texts");
-	return json_object_size(line) == 4 + (size_t)has_since ||
-	       err_set(err, ERR_BAD_REQUEST, "it has members that format %d does not know",
-		       BUNDLE_FORMAT_VERSION);
+	return check_size(line, 4 + (size_t)has_since, err);
 }
 
 bool contents_open(struct contents_reader *reader, struct stream *stream, struct err *err)
@@ -264,8 +269,8 @@ static bool refuse_artifacts(const struct bundle_version *version, struct err *e
 
 static bool read_version(const json_t *line, struct bundle_version *out, struct err *err)
 {
-	if (!strictjson_name(line, &out->name))
-		return err_set(err, ERR_BAD_REQUEST, "\"handle\" and \"version\" are no module's name");
+	if (!strictjson_name(line, &out->name, err))
+		return false;
 	if (!read_state(line, out))
 		return err_set(err, ERR_BAD_REQUEST,
 			"\"source\" must be published, mirrored or listed, \"state\" active or withdrawn");
@@ -359,9 +364,7 @@ static bool read_kind(const json_t *object, struct contents_line *out, struct er
 	if (is_version ? !read_version(object, &out->version, err)
 		       : !read_page(object, out->kind, &out->page, err))
 		return false;
-	return json_object_size(object) == (is_version ? VERSION_MEMBERS : PAGE_MEMBERS) ||
-	       err_set(err, ERR_BAD_REQUEST, "it has members that format %d does not know",
-		       BUNDLE_FORMAT_VERSION);
+	return check_size(object, is_version ? VERSION_MEMBERS : PAGE_MEMBERS, err);
 }
 
 bool contents_next(struct contents_reader *reader, struct contents_line *out, bool *more, struct err *err)

@@ -295,7 +295,7 @@ bool outlet_open_folder(const char *path, bool replace, struct outlet **out, str
 
 static bool differs(const struct folder_outlet *folder, struct err *err)
 {
-	return err_set(err, ERR_CONFLICT, "%.200s has other bytes than this bundle", folder->path);
+	return medium_differs(err, folder->path);
 }
 
 static bool prove_put(

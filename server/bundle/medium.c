@@ -91,6 +91,11 @@ static bool is_there(int fd, const char *bytes, size_t length, int64_t offset)
 	       memcmp(block, bytes, length) == 0;
 }
 
+bool medium_differs(struct err *err, const char *path)
+{
+	return err_set(err, ERR_CONFLICT, "%.200s has other bytes than this bundle", path);
+}
+
 bool medium_has(int fd, const void *bytes, size_t length, int64_t offset)
 {
 	const char *next = bytes;

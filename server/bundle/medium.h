@@ -37,6 +37,9 @@ bool medium_write_over(int fd, const char *path, const void *bytes, size_t lengt
 /* Whether a file has these bytes there. */
 bool medium_has(int fd, const void *bytes, size_t length, int64_t offset);
 
+/* What was proved at path is not what it should be. Always false. */
+bool medium_differs(struct err *err, const char *path);
+
 /* Makes a new, empty file in the folder; what has its name (a link, a pipe, a file with another name) goes,
  * and is not written into. folder is for words. */
 bool medium_create(int folder_fd, const char *folder, const char *name, int *out_fd, struct err *err);

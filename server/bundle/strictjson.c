@@ -200,13 +200,14 @@ bool strictjson_names(const char *handle, int64_t version, struct name *out)
 	return true;
 }
 
-bool strictjson_name(const json_t *object, struct name *out)
+bool strictjson_name(const json_t *object, struct name *out, struct err *err)
 {
 	const char *handle = strictjson_text(object, "handle");
 	int64_t version;
 
-	return handle && strictjson_number(object, "version", &version) &&
-	       strictjson_names(handle, version, out);
+	return (handle && strictjson_number(object, "version", &version) &&
+		       strictjson_names(handle, version, out)) ||
+	       err_set(err, ERR_BAD_REQUEST, "\"handle\" and \"version\" are no module's name");
 }
 
 bool strictjson_time(const json_t *object, const char *key, int64_t *out_s)

@@ -33,7 +33,7 @@ bool strictjson_number(const json_t *object, const char *key, int64_t *out);
  */
 bool strictjson_names(const char *handle, int64_t version, struct name *out);
 /* That of an object's "handle" and "version". */
-bool strictjson_name(const json_t *object, struct name *out);
+bool strictjson_name(const json_t *object, struct name *out, struct err *err);
 
 /* Whether it is a time (RFC 3339). */
 bool strictjson_time(const json_t *object, const char *key, int64_t *out_s);

@@ -194,8 +194,8 @@ static bool read_record(const json_t *object, struct version_record *out, struct
 	if (!strictjson_number(object, "larder_version", &version) || version != RECORD_FORMAT)
 		return err_set(err, ERR_BAD_REQUEST, "its \"larder_version\" is not %d: use a newer Larder",
 			RECORD_FORMAT);
-	if (!strictjson_name(object, &out->name))
-		return err_set(err, ERR_BAD_REQUEST, "\"handle\" and \"version\" are no module's name");
+	if (!strictjson_name(object, &out->name, err))
+		return false;
 	if (!read_origin(object, out))
 		return err_set(err, ERR_BAD_REQUEST,
 			"\"source\", \"state\", \"published_by\", \"upstream\" or a time is not as it should "

@@ -69,7 +69,7 @@ static bool clear_way(const struct volumes *volumes, bool replace, struct err *e
 
 static bool differs(const struct volumes *volumes, struct err *err)
 {
-	return err_set(err, ERR_CONFLICT, "%.200s has other bytes than this bundle", volumes->path);
+	return medium_differs(err, volumes->path);
 }
 
 static char *piece_path(const struct volumes *volumes)

@@ -48,8 +48,7 @@ bool documentation_file_send(
 	if (!remote_send(remote, &upload, &reply, err) || !remote_accepted(&reply, err))
 		return false;
 	if (!json_is_object(reply.json))
-		return err_set(err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?",
-			remote_server(remote));
+		return remote_refuse_stranger(remote, err);
 	*created = reply.status == 201;
 	*out = TAKE(reply.json);
 	return true;

@@ -203,8 +203,7 @@ static bool take_import(struct sending *sending, struct remote_reply *reply, str
 	if (!remote_accepted(reply, err))
 		return false;
 	if (!*cell_text(reply->json, "id"))
-		return err_set(err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?",
-			remote_server(sending->remote));
+		return remote_refuse_stranger(sending->remote, err);
 	sending->state = TAKE(reply->json);
 	sending->target = mem_printf("/api/v1/imports/%.64s", cell_text(sending->state, "id"));
 	return true;

@@ -85,7 +85,7 @@ static bool open_source(const char *path, const struct publish_options *options,
 	if (S_ISDIR(status.st_mode))
 		return open_folder(path, options, out_format, out_fd, err);
 	if (!S_ISREG(status.st_mode))
-		return err_set(err, ERR_BAD_REQUEST, "%s is neither a file nor a folder.", path);
+		return err_set(err, ERR_BAD_REQUEST, "%s is no file, and no folder to be packed.", path);
 	if (!choose_format(options, options->format ? FORMAT_TF_HUB : guess_file(path, fd), out_format))
 		return err_set(err, ERR_BAD_REQUEST, "\"%s\" is no format; it must be " FORMATS_IN_WORDS ".",
 			options->format);
@@ -182,8 +182,7 @@ static bool send_module(struct publishing *publishing, struct err *err)
 		return false;
 	}
 	if (!json_is_object(reply.json))
-		return err_set(err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?",
-			remote_server(publishing->remote));
+		return remote_refuse_stranger(publishing->remote, err);
 	publishing->created = reply.status == 201;
 	publishing->version = TAKE(reply.json);
 	publishing->warnings = json_incref(json_object_get(publishing->version, "warnings"));

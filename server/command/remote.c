@@ -272,6 +272,12 @@ char *remote_path_of(const char *target)
 }
 
 /* Performs what is prepared, and takes an object out of a good answer. */
+bool remote_refuse_stranger(const struct remote *remote, struct err *err)
+{
+	return err_set(
+		err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?", remote->server);
+}
+
 static bool perform_for_object(struct remote *remote, json_t **out, struct err *err)
 {
 	AUTO(remote_reply_finish) struct remote_reply reply = {0};
@@ -281,8 +287,7 @@ static bool perform_for_object(struct remote *remote, json_t **out, struct err *
 	if (reply.status == 204 && !reply.json)
 		reply.json = json_object();
 	if (!json_is_object(reply.json))
-		return err_set(err, ERR_UPSTREAM_FAILED, "%s does not answer as a Larder does: is it one?",
-			remote->server);
+		return remote_refuse_stranger(remote, err);
 	*out = TAKE(reply.json);
 	return true;
 }

@@ -108,6 +108,9 @@ int64_t remote_retry_after_s(const struct remote *remote);
 
 /* The registry's URL, without a slash at its end. */
 const char *remote_server(const struct remote *remote);
+
+/* What answered is no daemon of ours: ERR_UPSTREAM_FAILED. */
+bool remote_refuse_stranger(const struct remote *remote, struct err *err);
 /* Whether somebody named it; else it is the one that is meant where nobody does. */
 bool remote_is_named(const struct remote *remote);
 

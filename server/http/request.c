@@ -81,8 +81,8 @@ static const char *skip_scheme(const char *text, size_t slashes)
 	return text + length + found;
 }
 
-/* What kagglehub asks a server on localhost for, whose address it cannot be told (KAGGLE: A.1): its calls,
- * and where their answers lead. */
+/* What kagglehub asks a server on localhost for, whose address it cannot be told: its calls, and where their
+ * answers lead. */
 static bool is_asked_of_localhost(const char *path, const char *query)
 {
 	static const char *const places[] = {"/api/v1/", "/v1/", "/-/t/"};
@@ -127,7 +127,7 @@ static bool check_segments(const char *path, struct err *err)
 		if (length == 0)
 			return err_set(err, ERR_BAD_REQUEST, "The path has an empty segment.");
 		if (strncmp(at, "..", length) == 0 && length <= 2)
-			return err_set(err, ERR_BAD_REQUEST, "The path has a \".\" or \"..\" segment.");
+			return uri_refuse_dots(err);
 	}
 	return true;
 }
@@ -393,4 +393,17 @@ void request_finish(struct request *request)
 	free(TAKE(request->basic_token));
 	query_finish(&request->query);
 	buffer_finish(&request->body);
+}
+
+bool request_read_json(const struct request *request, json_t **out, struct err *err)
+{
+	json_error_t fault;
+	json_t *body = json_loadb(
+		buffer_string(&request->body), request->body.length, JSON_REJECT_DUPLICATES, &fault);
+
+	if (!body)
+		return err_set(
+			err, ERR_BAD_REQUEST, "the body is no JSON: line %d: %.100s", fault.line, fault.text);
+	*out = body;
+	return true;
 }

@@ -4,6 +4,7 @@
 #ifndef SERVER_HTTP_REQUEST_H
 #define SERVER_HTTP_REQUEST_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,5 +84,9 @@ char *request_way_to(const struct request *request, const char *path);
 bool request_wants_html(const struct request *request);
 
 void request_finish(struct request *request);
+
+/* The body as JSON, in which no member stands twice; the caller owns *out. ERR_BAD_REQUEST tells where it is
+ * none. */
+bool request_read_json(const struct request *request, json_t **out, struct err *err);
 
 #endif

@@ -28,7 +28,7 @@ struct response_cache_limits {
 	int64_t bytes;  /* of memory, bodies included */
 };
 
-/* Immutable but for the last part; lives until the table and all who send it have let go. One that is never
+/* Immutable but for the last part; lives until the cache and all who send it have let go. One that is never
  * kept, but sent once, has no target, log_path, note and reuse. */
 struct cached_reply {
 	char *target;
@@ -54,7 +54,7 @@ struct cached_reply {
 
 	_Atomic unsigned holders;
 	_Atomic bool used; /* since the clock's hand last passed */
-	uint32_t hash;     /* from here on guarded by the table's lock */
+	uint32_t hash;     /* from here on guarded by the cache's lock */
 	unsigned slot;
 	struct cached_reply *next; /* in its bucket, or in a list of those that are let go */
 };
@@ -65,11 +65,11 @@ void response_cache_destroy(struct response_cache *cache);
 AUTO_CLEANER(own_response_cache, struct response_cache *, response_cache_destroy)
 #define AUTO_RESPONSE_CACHE AUTO(own_response_cache)
 
-/* Where the table's history stands. Taken before anything is looked up for a reply, it tells
+/* Where the cache's history stands. Taken before anything is looked up for a reply, it tells
  * response_cache_keep whether something was forgotten meanwhile. */
 uint64_t response_cache_ticket(struct response_cache *cache);
 
-/* Keeps the reply (made by the caller, held once, now the table's), unless anything has been forgotten since
+/* Keeps the reply (made by the caller, held once, now the cache's), unless anything has been forgotten since
  * the ticket, the target is there already, or the reply is too large. */
 void response_cache_keep(struct response_cache *cache, uint64_t ticket, struct cached_reply *reply);
 

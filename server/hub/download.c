@@ -247,7 +247,7 @@ static void head_artifact(struct services *services, const struct request *reque
 		reply);
 }
 
-/* tensorflow_hub wants a 303 whose body is the place of an unpacked copy (PROTOCOL: 1.1). */
+/* tensorflow_hub wants a 303 whose body is the place of an unpacked copy. */
 static void point_to_uncompressed(
 	const struct services *services, const struct name *name, struct reply *reply)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A TF.js model as model.save() sends it: a form with the parts model.json and model.weights.bin
- * (PROTOCOL: 1.2). */
+ * A TF.js model as model.save() sends it: a form with the parts model.json and model.weights.bin. */
 #ifndef SERVER_HUB_FORM_H
 #define SERVER_HUB_FORM_H
 

@@ -15,7 +15,7 @@ void hub_download(
 void hub_redirect(
 	void *services, struct request *request, const struct hub_url *hub_url, struct reply *reply);
 
-/* GET and HEAD of one file of a TF.js archive: member.c. */
+/* GET and HEAD of one file of an archive of any format: member.c. */
 void hub_member(void *services, struct request *request, const struct hub_url *hub_url, struct reply *reply);
 
 /* POST /api/v1/fills: starts fills that nobody waits for: prefetch.c. */

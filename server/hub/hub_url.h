@@ -25,7 +25,7 @@ struct hub_url {
 	char *memory;
 };
 
-/* Reads a request for a hub URL (INTERFACE: section 2). Where its path can be read in several ways, the
+/* Reads a request for a hub URL (docs/clients.md). Where its path can be read in several ways, the
  * catalog decides, as it does of spellings of a framework; NULL: the grammar. ERR_BAD_REQUEST with a
  * sentence. */
 bool hub_url_read(

@@ -61,8 +61,7 @@ static bool asks_for_words(const struct request *request)
 	return request_wants_html(request) || (accept && strcasestr(accept, "application/problem+json"));
 }
 
-/* TF.js looks at the status of model.json only: words in any other refusal would become weights (PROTOCOL:
- * 1.2). */
+/* TF.js looks at the status of model.json only: words in any other refusal would become weights. */
 static void drop_words(
 	const struct name *name, const char *member, const struct request *request, struct reply *reply)
 {

@@ -58,13 +58,9 @@ static bool check_paths(const json_t *paths, struct err *err)
 static bool read_body(const struct request *request, json_t **out, struct err *err)
 {
 	json_auto_t *body = NULL;
-	json_error_t fault;
 
-	body = json_loadb(
-		buffer_string(&request->body), request->body.length, JSON_REJECT_DUPLICATES, &fault);
-	if (!body)
-		return err_set(
-			err, ERR_BAD_REQUEST, "the body is no JSON: line %d: %.100s", fault.line, fault.text);
+	if (!request_read_json(request, &body, err))
+		return false;
 	if (!json_is_object(body) || json_object_size(body) != 1)
 		return err_set(
 			err, ERR_BAD_REQUEST, "the body must be an object with \"paths\" and nothing else");

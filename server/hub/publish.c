@@ -85,6 +85,11 @@ static bool choose_format(const struct request *request, bool is_form, struct na
 	return true;
 }
 
+static bool refuse_long_documentation(struct err *err)
+{
+	return err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
+}
+
 /* All that can be told by the head and what is known here. */
 static bool prepare(struct request *request, struct body *body, struct err *err)
 {
@@ -95,8 +100,7 @@ static bool prepare(struct request *request, struct body *body, struct err *err)
 		!choose_format(request, body->is_form, &body->name, err))
 		return false;
 	if (is_documentation(request))
-		return request->content_length <= HUBDOC_BYTES_MAX ||
-		       err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
+		return request->content_length <= HUBDOC_BYTES_MAX || refuse_long_documentation(err);
 	return upload_head_read(request, body->is_form, &body->declaration, err) &&
 	       publisher_fits(body->services->publisher, body->declaration.length, err);
 }
@@ -399,7 +403,7 @@ static bool document(
 	bool created;
 
 	if (body->too_large)
-		return err_set(err, ERR_TOO_LARGE, "documentation has at most 1 MiB");
+		return refuse_long_documentation(err);
 	if (!utf8_is_text(markdown, body->markdown.length))
 		return err_set(err, ERR_BAD_REQUEST, "documentation must be UTF-8 text without NUL");
 	if (!publisher_document(

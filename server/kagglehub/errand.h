@@ -25,7 +25,7 @@ struct errand_kind {
 };
 
 /* Takes over what the ref holds. A GET that has to wait for long is answered with a redirect to itself, so
- * that a client which ends a silent connection has an answer in time (KAGGLE: every request). A HEAD of a
+ * that a client which ends a silent connection has an answer in time. A HEAD of a
  * version has nothing fetched: what is not recorded is not there. */
 void errand_run(struct services *services, const struct errand_kind *kind, struct model_ref *ref,
 	const struct request *request, struct reply *reply);

@@ -82,8 +82,8 @@ static void put_in_words(struct reply *reply)
 	reply_take_bytes(reply, reply->status, "application/json", text, strlen(text));
 }
 
-/* Of a POST that is answered with such a status, kagglehub up to 0.3 tells no more than the status (KAGGLE:
- * recorded from the real clients). Who it is, whether there is such a call, and faults of ours keep theirs.
+/* Of a POST that is answered with such a status, kagglehub up to 0.3 tells no more than the status (recorded
+ * from the real clients). Who it is, whether there is such a call, and faults of ours keep theirs.
  */
 static bool takes_failure(const struct request *request, enum err_code problem)
 {

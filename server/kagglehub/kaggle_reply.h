@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Answers in the form in which kagglehub reads them (KAGGLE: every request). */
+ * Answers in the form in which kagglehub reads them. */
 #ifndef SERVER_KAGGLEHUB_KAGGLE_REPLY_H
 #define SERVER_KAGGLEHUB_KAGGLE_REPLY_H
 

@@ -429,7 +429,7 @@ static void post_to_model(struct services *services, struct request *request, ch
 	struct err err;
 	AUTO_FREE char *model = model_ref_model(parts[0], parts[1], &err);
 
-	/* Up to 0.3 it waits for 15 seconds (KAGGLE: every request). */
+	/* Up to 0.3 it waits for 15 seconds. */
 	request->impatient = true;
 	if (!model || !model_ref_set(&ref, model, framework, variation, 0, NULL, &err))
 		problem_reply(reply, &err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Handlers for kagglehub, of both generations: up to 0.3 it calls by paths, later by the names of methods
- * (KAGGLE: A.2 to A.4). */
+ * Handlers for kagglehub, of both generations: up to 0.3 it calls by paths, later by the names of methods. */
 #ifndef SERVER_KAGGLEHUB_KAGGLEHUB_H
 #define SERVER_KAGGLEHUB_KAGGLEHUB_H
 

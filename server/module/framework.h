@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The word for a framework in Kaggle's handles (KAGGLE: A.3): how it is spelled, and which formats stand
+ * The word for a framework in Kaggle's handles: how it is spelled, and which formats stand
  * for it here. */
 #ifndef SERVER_MODULE_FRAMEWORK_H
 #define SERVER_MODULE_FRAMEWORK_H

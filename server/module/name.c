@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/number.h"
+#include "common/uri.h"
 #include "common/utf8.h"
 
 const struct format_row formats[FORMAT_COUNT] = {
@@ -78,7 +79,7 @@ static bool check_segments(const char *path, struct err *err)
 			return err_set(err, ERR_BAD_REQUEST,
 				"The path has an empty segment (two slashes in a row, or one at an end).");
 		if (equals(segment, ".") || equals(segment, ".."))
-			return err_set(err, ERR_BAD_REQUEST, "The path has a \".\" or \"..\" segment.");
+			return uri_refuse_dots(err);
 	} while (next_segment(end, &segment));
 	return true;
 }
@@ -155,12 +156,10 @@ static bool parse_version(struct segment segment, int64_t *out, struct err *err)
 	if (segment.text[0] == '0')
 		return err_set(
 			err, ERR_BAD_REQUEST, "A version is an integer from 1, without leading zeros.");
-	if (segment.length >= sizeof digits)
-		return err_set(err, ERR_BAD_REQUEST, "The version is too large a number.");
-	memcpy(digits, segment.text, segment.length);
-	if (!number_parse(digits, out))
-		return err_set(err, ERR_BAD_REQUEST, "The version is too large a number.");
-	return true;
+	if (segment.length < sizeof digits)
+		memcpy(digits, segment.text, segment.length);
+	return number_parse(digits, out) ||
+	       err_set(err, ERR_BAD_REQUEST, "The version is too large a number.");
 }
 
 static bool parse_parts(

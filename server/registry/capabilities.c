@@ -81,17 +81,24 @@ static bool read_word(const char *word, char until[24], struct digest *code, int
 	return number_parse(until, until_s) && digest_parse(number + length + 1, code);
 }
 
-bool capabilities_check(const struct capabilities *capabilities, const char *word, enum capability_use use,
-	const char *path, struct err *err)
+static bool is_ours(const struct capabilities *capabilities, const char *word, enum capability_use use,
+	const char *path, int64_t *until_s)
 {
 	struct digest told, ours;
 	char until[24];
+
+	if (!read_word(word, until, &told, until_s))
+		return false;
+	ours = sign(capabilities, use, path, until);
+	return digest_equal(&told, &ours);
+}
+
+bool capabilities_check(const struct capabilities *capabilities, const char *word, enum capability_use use,
+	const char *path, struct err *err)
+{
 	int64_t until_s;
 
-	if (!read_word(word, until, &told, &until_s))
-		return err_set(err, ERR_UNAUTHORIZED, "this address is not one that was given out here");
-	ours = sign(capabilities, use, path, until);
-	if (!digest_equal(&told, &ours))
+	if (!is_ours(capabilities, word, use, path, &until_s))
 		return err_set(err, ERR_UNAUTHORIZED, "this address is not one that was given out here");
 	return until_s > clock_now_s() ||
 	       err_set(err, ERR_UNAUTHORIZED, "this address was good for a while, which is over: ask again");

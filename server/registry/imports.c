@@ -38,7 +38,7 @@ struct imports {
 	int64_t sweep_ms; /* the thread's: when it sweeps */
 };
 
-/* ---- the table; under the mutex ---- */
+/* ---- the table ---- */
 
 static bool is_used(const struct incoming *incoming)
 {
@@ -50,6 +50,7 @@ static struct incoming *take_out(struct imports *imports, size_t place)
 {
 	struct incoming *incoming = imports->items[place];
 
+	lock_expect(&imports->mutex);
 	imports->items[place] = NULL;
 	incoming->dropped = true;
 	incoming->turn = 0;
@@ -152,14 +153,18 @@ static void wait_for_thread(struct imports *imports, struct incoming *incoming, 
 
 /* ---- the head ---- */
 
+static bool check_head_bytes(int64_t length, struct err *err)
+{
+	return length <= head_bytes_max || err_set(err, ERR_TOO_LARGE, "the head of a bundle has at most %s",
+						   number_size(head_bytes_max).text);
+}
+
 static bool open_head(struct imports *imports, struct incoming *incoming, int64_t length, struct err *err)
 {
 	const struct importer *importer = &imports->importer;
 
-	if (length > head_bytes_max)
-		return err_set(err, ERR_TOO_LARGE, "the head of a bundle has at most %s",
-			number_size(head_bytes_max).text);
-	return inflow_open(&incoming->head, importer->space, length, true, err) &&
+	return check_head_bytes(length, err) &&
+	       inflow_open(&incoming->head, importer->space, length, true, err) &&
 	       blobs_begin(importer->blobs, &incoming->head.spool, err);
 }
 
@@ -189,9 +194,7 @@ bool incoming_has_room(const struct incoming *incoming, size_t length)
 
 static bool fits(struct incoming *incoming, size_t length)
 {
-	return incoming->head.length + (int64_t)length <= head_bytes_max ||
-	       err_set(&incoming->failure, ERR_TOO_LARGE, "the head of a bundle has at most %s",
-		       number_size(head_bytes_max).text);
+	return check_head_bytes(incoming->head.length + (int64_t)length, &incoming->failure);
 }
 
 void incoming_make_room(struct incoming *incoming, size_t length)
@@ -385,11 +388,12 @@ static void do_work(struct imports *imports, struct incoming *incoming, bool rec
 	leave(imports, incoming, false);
 }
 
-/* Under the mutex: whose turn it is. */
+/* Whose turn it is. */
 static struct incoming *find_next(struct imports *imports)
 {
 	struct incoming *next = NULL;
 
+	lock_expect(&imports->mutex);
 	for (size_t i = 0; i < IMPORTS_OPEN_MAX; i++) {
 		struct incoming *incoming = imports->items[i];
 

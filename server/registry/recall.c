@@ -28,7 +28,7 @@ static void note_gone(const struct fill_tools *tools, const struct name *name)
 static bool refuse_gone(const struct fill_tools *tools, const struct name *name, struct err *err)
 {
 	note_gone(tools, name);
-	return err_set(err, ERR_GONE, "%s was withdrawn", name_path(name).text);
+	return version_check_state(name, STATE_WITHDRAWN, err);
 }
 
 static bool refuse_lacking(const struct name *name, struct err *err)

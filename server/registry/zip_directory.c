@@ -65,8 +65,7 @@ static bool count_entries(const struct directory *directory, uint64_t offset, st
 		if (!has_sign(entry, entry_sign))
 			return refuse("its directory is not where its end says", err);
 		if (members >= directory->max_members)
-			return err_set(err, ERR_INVALID_MODULE,
-				"archive.zip has more than publish.max_members members");
+			return zip_refuse_many(err);
 		if (!read_at(directory, offset, entry, sizeof entry, err))
 			return false;
 		offset += sizeof entry + read_number(entry + 28, 2) + read_number(entry + 30, 2) +
@@ -115,4 +114,9 @@ bool zip_directory_check(int fd, int64_t zip_bytes, int64_t max_members, struct 
 			return check_end(&directory, tail, at, err);
 	}
 	return refuse("it has no directory", err);
+}
+
+bool zip_refuse_many(struct err *err)
+{
+	return err_set(err, ERR_INVALID_MODULE, "archive.zip has more than publish.max_members members");
 }

@@ -14,4 +14,7 @@
  * have so many entries. ERR_INVALID_MODULE. */
 bool zip_directory_check(int fd, int64_t zip_bytes, int64_t max_members, struct err *err);
 
+/* What too many members are refused with: ERR_INVALID_MODULE. */
+bool zip_refuse_many(struct err *err);
+
 #endif

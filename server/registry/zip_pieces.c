@@ -69,8 +69,7 @@ static char *path_of(const struct zip *zip, struct archive_entry *entry, struct 
 	bool is_folder = archive_entry_filetype(entry) == AE_IFDIR;
 
 	if (zip->members > zip->limits->max_members) {
-		(void)err_set(
-			err, ERR_INVALID_MODULE, "archive.zip has more than publish.max_members members");
+		(void)zip_refuse_many(err);
 		return NULL;
 	}
 	if (is_folder && length > 0 && path[length - 1] == '/')

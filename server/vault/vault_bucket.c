@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/thread.h"
+#include "server/store/catalog/catalog_artifacts.h"
 #include "server/upstream/s3/bucket.h"
 #include "server/upstream/s3/bucket_parts.h"
 #include "server/vault/bucket_changes.h"
@@ -130,8 +131,7 @@ static bool refuse_conflict(const struct deposit *deposit, const struct identity
 
 static bool refuse_old(const struct deposit *deposit, struct err *err)
 {
-	return err_set(err, ERR_CONFLICT, "%.200s is here already, and was to be a new version",
-		name_path(deposit->name).text);
+	return version_refuse_known(deposit->name, err);
 }
 
 /* It is so; where this fails, the others know of it by their next listing. */
@@ -240,7 +240,7 @@ static bool check_not_gone(struct vault_bucket *vault, const struct name *name, 
 	bool gone;
 
 	return bucket_names_look_gone(&vault->objects, name, &gone, err) &&
-	       (!gone || err_set(err, ERR_GONE, "%s was withdrawn", name_path(name).text));
+	       (!gone || version_check_state(name, STATE_WITHDRAWN, err));
 }
 
 /* First the bytes, then what they are; then the bytes again, in case a sweep has taken them before they had a

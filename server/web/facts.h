@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What pages show: exactly what the JSON API tells. No page knows more than a program can ask for. */
+ * What pages show of modules: exactly what the JSON API tells. What else a page asks for itself (feeds of the
+ * catalog, whether a version can be had) the API tells as well. */
 #ifndef SERVER_WEB_FACTS_H
 #define SERVER_WEB_FACTS_H
 

@@ -421,6 +421,14 @@ static void call_here(struct exchange *exchange)
 	exchange->answered = true;
 }
 
+void exchange_refuse_stream(struct exchange *exchange)
+{
+	struct err err;
+
+	(void)err_set(&err, ERR_INTERNAL, "a handler answered an HTTP/1.0 client with a stream");
+	problem_reply(&exchange->reply, &err);
+}
+
 bool exchange_call(struct exchange *exchange)
 {
 	exchange->called = true;

@@ -109,6 +109,10 @@ bool exchange_take(struct exchange *exchange, const void *bytes, size_t length, 
 bool exchange_is_ahead(struct exchange *exchange);
 void exchange_await(struct exchange *exchange, void (*found)(void *context), void *context);
 
+/* A handler has streamed to a client of HTTP/1.0: closing in order would be the only end that it can see, and
+ * no failure would show. Its reply is a problem instead. */
+void exchange_refuse_stream(struct exchange *exchange);
+
 /* Have workers begin the upload, or call the handler. True: the connection is suspended; when it is called
  * again the outcome is there. False: the outcome is there already. */
 bool exchange_begin_upload(struct exchange *exchange);

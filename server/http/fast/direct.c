@@ -59,15 +59,6 @@ bool direct_call(struct direct *direct)
 	return !direct->exchange->answered && exchange_call(direct->exchange);
 }
 
-/* Closing in order would be the only end that such a client can see: no failure would show. */
-static void refuse_stream(struct exchange *exchange)
-{
-	struct err err;
-
-	(void)err_set(&err, ERR_INTERNAL, "a handler answered an HTTP/1.0 client with a stream");
-	problem_reply(&exchange->reply, &err);
-}
-
 /* What is kept of a part is the whole: parts alone would never be given from the cache. */
 static void begin_hit(struct direct *direct, bool is_kept, struct hit *out)
 {
@@ -98,7 +89,7 @@ bool direct_answer(struct direct *direct, struct hit *out)
 		return false;
 	if (exchange->request.http_1_0 && reply->kind == REPLY_STREAM &&
 		exchange->request.method != METHOD_HEAD)
-		refuse_stream(exchange);
+		exchange_refuse_stream(exchange);
 	exchange->sent = true;
 	begin_hit(direct, is_kept, out);
 	/* An ending server may have begun to end since. */

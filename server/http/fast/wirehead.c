@@ -251,16 +251,22 @@ static bool read_fields(struct reading *reading)
 	return true;
 }
 
+bool wire_head_check_framing(unsigned hosts, unsigned framings, bool is_1_1, struct err *err)
+{
+	if (hosts == 0 && is_1_1)
+		return err_set(err, ERR_BAD_REQUEST, "a request of HTTP/1.1 names its host: Host is missing");
+	return (hosts <= 1 && framings <= WIRE_FRAMINGS_MAX) ||
+	       err_set(err, ERR_BAD_REQUEST,
+		       "the request's head can be read in two ways: one Host, and either one "
+		       "Content-Length or Transfer-Encoding: chunked");
+}
+
 /* RFC 9112 sections 3.2, 6.1, 6.3 and 11.2; RFC 9110 section 10.1.1. */
 static bool check_framing(const struct reading *reading)
 {
-	if (reading->hosts == 0 && reading->is_1_1)
-		return err_set(reading->err, ERR_BAD_REQUEST,
-			"a request of HTTP/1.1 names its host: Host is missing");
-	if (reading->hosts > 1 || reading->lengths + reading->codings > 1)
-		return err_set(reading->err, ERR_BAD_REQUEST,
-			"the request's head can be read in two ways: one Host, and either one "
-			"Content-Length or Transfer-Encoding: chunked");
+	if (!wire_head_check_framing(
+		    reading->hosts, reading->lengths + reading->codings, reading->is_1_1, reading->err))
+		return false;
 	if (reading->expects && reading->lengths + reading->codings == 0)
 		return refuse(reading->err, "Expect stands in a request without a body");
 	return reading->parts <= WIRE_PARTS_MAX ||

@@ -27,6 +27,10 @@ struct wire_head {
 	bool closes;   /* HTTP/1.0 without a word about it, or only that it is to be closed */
 };
 
+/* Whether a head with so many fields Host, and so many that say where the body ends, has one meaning. */
+enum { WIRE_FRAMINGS_MAX = 1 };
+bool wire_head_check_framing(unsigned hosts, unsigned framings, bool is_1_1, struct err *err);
+
 /* Requests that stand one behind the other. */
 struct wire_heads {
 	unsigned count;

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "common/number.h"
+#include "server/http/fast/wirehead.h"
 #include "server/http/accesslog.h"
 
 static const char *find_header(const void *headers, const char *name)
@@ -65,9 +66,9 @@ void request_head_read(
 }
 
 struct framing {
-	int lengths;
-	int codings;
-	int hosts;
+	unsigned lengths;
+	unsigned codings;
+	unsigned hosts;
 	bool odd;
 };
 
@@ -91,11 +92,7 @@ bool request_head_check_framing(struct MHD_Connection *connection, const char *v
 	struct framing framing = {0};
 
 	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_framing, &framing);
-	if (framing.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
-		return err_set(err, ERR_BAD_REQUEST, "a request of HTTP/1.1 names its host: Host is missing");
-	if (!framing.odd && framing.hosts <= 1 && framing.lengths + framing.codings <= 1)
-		return true;
-	return err_set(err, ERR_BAD_REQUEST,
-		"the request's head can be read in two ways: one Host, and either one "
-		"Content-Length or Transfer-Encoding: chunked");
+	return wire_head_check_framing(framing.hosts,
+		framing.odd ? WIRE_FRAMINGS_MAX + 1 : framing.lengths + framing.codings,
+		strcmp(version, MHD_HTTP_VERSION_1_1) == 0, err);
 }

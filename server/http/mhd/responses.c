@@ -250,14 +250,10 @@ struct MHD_Response *response_create(struct exchange *exchange)
 {
 	const struct reply *reply = &exchange->reply;
 	struct MHD_Response *response;
-	struct err err;
 
-	/* Closing in order would be the only end that an HTTP/1.0 client can see: no failure would show. */
 	if (reply->kind == REPLY_STREAM && exchange->request.http_1_0 &&
-		exchange->request.method != METHOD_HEAD) {
-		(void)err_set(&err, ERR_INTERNAL, "a handler answered an HTTP/1.0 client with a stream");
-		problem_reply(&exchange->reply, &err);
-	}
+		exchange->request.method != METHOD_HEAD)
+		exchange_refuse_stream(exchange);
 	exchange->is_last = exchange->ends || in_flight_is_ending(exchange->in_flight) ||
 			    (is_bodiless(exchange) && reply->head_length < 0);
 	response = body_response(exchange);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The catalog: what is known of publishers, modules, versions, artifacts and tokens. All of the SQL is in its
- * rooms, which have a header a subject. Their functions may be called from any thread, and wait for nothing
- * but the database. Times are seconds since 1970. */
+ * The catalog: what is known of publishers, modules, versions, artifacts and tokens. The SQL is in its
+ * rooms, which have a header a subject; only the search reads the database for itself. Their functions may be
+ * called from any thread, and wait for nothing but the database. Times are seconds since 1970. */
 #ifndef SERVER_STORE_CATALOG_CATALOG_H
 #define SERVER_STORE_CATALOG_CATALOG_H
 

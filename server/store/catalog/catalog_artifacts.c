@@ -57,6 +57,12 @@ bool version_check_state(const struct name *name, enum version_state state, stru
 	}
 }
 
+bool version_refuse_known(const struct name *name, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT, "%.200s is here already, and was to be a new version",
+		name_path(name).text);
+}
+
 bool artifact_check_state(const struct artifact *artifact, struct err *err)
 {
 	if (artifact->state != STATE_QUARANTINED || !artifact->held_for[0])

@@ -32,6 +32,9 @@ struct artifact {
 /* What a version in that state is refused with, whatever is asked of it: ERR_GONE, ERR_QUARANTINED. */
 bool version_check_state(const struct name *name, enum version_state state, struct err *err);
 
+/* … and where it was to be a new version, and is not: ERR_CONFLICT. */
+bool version_refuse_known(const struct name *name, struct err *err);
+
 /* The same of an artifact's version, with why. */
 bool artifact_check_state(const struct artifact *artifact, struct err *err);
 

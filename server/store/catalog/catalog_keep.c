@@ -203,8 +203,7 @@ bool keeping_check(
 	if (!version_check_state(keeping->name, record->ids.state, err))
 		return false;
 	if (keeping->is_new && !keeping->is_settled)
-		return err_set(
-			err, ERR_CONFLICT, "%.200s is here already, and was to be a new version", path.text);
+		return version_refuse_known(keeping->name, err);
 	if (record->blob_id == 0 && keeping->source == SOURCE_MIRRORED && !keeping->is_settled)
 		return artifact_check_published(
 			&(struct artifact){.name = *keeping->name, .version_source = record->ids.source},

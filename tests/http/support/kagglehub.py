@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """kagglehub as the real ones speak it: 0.3, which calls by paths, and 1.0 (any from 0.4 on), which calls by the names of methods.
-What they send, and what they look at in the answers, was recorded from them (shared/KAGGLE.md)."""
+What they send, and what they look at in the answers, was recorded from them."""
 import base64
 import concurrent.futures
 import gzip
