@@ -404,7 +404,7 @@ static void ask_fill(const struct mirror *mirror, const struct known *known, str
 	struct err ignored;
 
 	lock_expect(&mirror->mutex);
-	if (fill->waits && check_admission(mirror, known, asker->cdn_loop, &ignored))
+	if (fill->waits && !asker->follows && check_admission(mirror, known, asker->cdn_loop, &ignored))
 		return;
 	out->is_collapsed = true;
 	out->is_told = figures.is_told;

@@ -155,8 +155,7 @@ static bool check_version(struct catalog *catalog, const struct name *name, bool
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", name_path(name).text);
 	if (artifact.state == STATE_WITHDRAWN)
 		return version_check_state(name, artifact.state, err);
-	return any || err_set(err, ERR_NOT_FOUND, "nothing of %s is here that could be decided of",
-			      name_path(name).text);
+	return any || catalog_refuse_undecidable(name, err);
 }
 
 bool shared_holds_decide(struct vault *vault, struct catalog *catalog, const struct name *name,

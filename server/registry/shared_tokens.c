@@ -77,10 +77,7 @@ static bool compose_new(void *context, const struct note *before, struct buffer 
 	if (before->revision > 0 && digest_equal(&said.terms.hash, &terms->hash))
 		return false;
 	if (before->revision > 0 && is_valid(&said.terms, clock_now_s()))
-		return err_set(err, ERR_CONFLICT,
-			"there is a valid token named %s: revoke it (larder token revoke %s), or give the "
-			"new one another name",
-			terms->name, terms->name);
+		return catalog_refuse_token_name(terms->name, err);
 	put(terms, text);
 	return true;
 }

@@ -58,6 +58,12 @@ bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *
 		       name_path(keeping->name).text, detail, err);
 }
 
+bool catalog_refuse_undecidable(const struct name *name, struct err *err)
+{
+	return err_set(
+		err, ERR_NOT_FOUND, "nothing of %s is here that could be decided of", name_path(name).text);
+}
+
 bool catalog_decide(
 	struct catalog *catalog, const struct name *name, const struct decision *decision, struct err *err)
 {
@@ -76,8 +82,7 @@ bool catalog_decide(
 		    err))
 		return false;
 	if (txn_changes(txn) == 0)
-		return err_set(err, ERR_NOT_FOUND, "nothing of %s is here that could be decided of",
-			name_path(name).text);
+		return catalog_refuse_undecidable(name, err);
 	return set_state(txn, ids.version_id, decision->approves ? STATE_ACTIVE : STATE_QUARANTINED,
 		       decision->now_s, err) &&
 	       module_refresh(txn, ids.module_id, err) &&

@@ -25,6 +25,9 @@ struct decision {
 bool catalog_decide(
 	struct catalog *catalog, const struct name *name, const struct decision *decision, struct err *err);
 
+/* What a decision is refused with where nothing of the version is here: ERR_NOT_FOUND. */
+bool catalog_refuse_undecidable(const struct name *name, struct err *err);
+
 /* What all nodes have of one format of a version: that it is held back, or what somebody decided of that. */
 enum hold_decision { HOLD_NONE, HOLD_HELD, HOLD_APPROVED, HOLD_REJECTED, HOLD_DECISION_COUNT };
 struct hold_entry {

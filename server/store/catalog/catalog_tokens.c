@@ -37,7 +37,7 @@ static bool find_valid(struct txn *txn, const char *name, int64_t now_s, int64_t
 	return true;
 }
 
-static bool refuse_name(const char *name, struct err *err)
+bool catalog_refuse_token_name(const char *name, struct err *err)
 {
 	return err_set(err, ERR_CONFLICT,
 		"there is a valid token named %s: revoke it (larder token revoke %s), or give the new one "
@@ -51,7 +51,7 @@ bool catalog_check_token_name(struct catalog *catalog, const char *name, int64_t
 	int64_t id;
 
 	return db_read(catalog->db, &txn, err) && find_valid(txn, name, now_s, &id, err) &&
-	       (id == 0 || refuse_name(name, err));
+	       (id == 0 || catalog_refuse_token_name(name, err));
 }
 
 bool catalog_add_token(struct catalog *catalog, const char *name, const struct digest *hash,
@@ -63,7 +63,7 @@ bool catalog_add_token(struct catalog *catalog, const char *name, const struct d
 	if (!db_write(catalog->db, &txn, err) || !find_valid(txn, name, now_s, &id, err))
 		return false;
 	if (id)
-		return refuse_name(name, err);
+		return catalog_refuse_token_name(name, err);
 	return txn_run(txn, sql[ADD_TOKEN],
 		       VALUES(v_text(name), v_digest(hash), v_text(scopes), v_int(now_s), v_int(expires_at)),
 		       err) &&

@@ -27,6 +27,9 @@ bool catalog_add_token(struct catalog *catalog, const char *name, const struct d
 /* Only the last of that. */
 bool catalog_check_token_name(struct catalog *catalog, const char *name, int64_t now_s, struct err *err);
 
+/* What a new token is refused with where a valid one has its name: ERR_CONFLICT. */
+bool catalog_refuse_token_name(const char *name, struct err *err);
+
 /* A token as all nodes have it. */
 struct token_terms {
 	const char *name;
