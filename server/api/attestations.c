@@ -11,6 +11,7 @@
 #include "server/api/api.h"
 #include "server/api/attestation_list.h"
 #include "server/api/version.h"
+#include "server/attest/attestation.h"
 #include "server/attest/statement.h"
 #include "server/http/problem.h"
 #include "server/registry/access.h"
@@ -63,8 +64,7 @@ static bool check_head(const struct request *request, struct err *err)
 	if (!fits)
 		return err_set(err, ERR_UNSUPPORTED_MEDIA,
 			"send an attestation as " MEDIA_DSSE ", " MEDIA_SIGSTORE " or application/json");
-	return request->content_length <= ATTESTATION_BYTES_MAX ||
-	       err_set(err, ERR_TOO_LARGE, "an attestation has at most %d KiB", ATTESTATION_BYTES_MAX >> 10);
+	return attestation_fits(request->content_length, err);
 }
 
 static bool begin(void *context, struct request *request, struct reply *reply)

@@ -100,13 +100,18 @@ static bool read_statement(struct attestation *attestation, struct err *err)
 	return !attestation->is_files || file_manifest_read(attestation->statement, &attestation->files, err);
 }
 
+bool attestation_fits(int64_t bytes, struct err *err)
+{
+	return bytes <= ATTESTATION_BYTES_MAX ||
+	       err_set(err, ERR_TOO_LARGE, "an attestation has at most %d KiB", ATTESTATION_BYTES_MAX >> 10);
+}
+
 bool attestation_read(const char *text, size_t length, struct attestation **out, struct err *err)
 {
 	AUTO_ATTESTATION struct attestation *attestation = NULL;
 
-	if (length > ATTESTATION_BYTES_MAX)
-		return err_set(
-			err, ERR_TOO_LARGE, "an attestation has at most %d KiB", ATTESTATION_BYTES_MAX >> 10);
+	if (!attestation_fits((int64_t)length, err))
+		return false;
 	attestation = mem_zero(1, sizeof *attestation);
 	if (!read_envelope(attestation, text, length, err) || !read_statement(attestation, err))
 		return err_prefix(err, "the attestation: ");

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/digest.h"
 #include "common/err.h"
@@ -32,6 +33,9 @@ struct attestation {
 	bool is_files;  /* it is about files, which are: */
 	struct file_manifest files;
 };
+
+/* Whether one of so many bytes is read: ERR_TOO_LARGE. */
+bool attestation_fits(int64_t bytes, struct err *err);
 
 /* ERR_BAD_REQUEST with a sentence for what is none, ERR_TOO_LARGE. destroy takes NULL. */
 bool attestation_read(const char *text, size_t length, struct attestation **out, struct err *err);
