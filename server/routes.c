@@ -9,6 +9,7 @@
 #include "server/http/problem.h"
 #include "server/hub/hub.h"
 #include "server/kagglehub/kagglehub.h"
+#include "server/registry/registry.h"
 #include "server/registry/services.h"
 #include "server/web/web.h"
 
@@ -38,8 +39,9 @@ static void get_hub_url(void *context, struct request *request, struct reply *re
 	struct err err;
 
 	if (!hub_url_read(request, services->catalog, &hub_url, &err))
-		refuse(services, request, &err, reply);
-	else if (hub_url.wanted == WANTED_DESCRIPTION)
+		return refuse(services, request, &err, reply);
+	registry_hear(services->registry, &hub_url.name, hub_url.written);
+	if (hub_url.wanted == WANTED_DESCRIPTION)
 		describe(services, request, &hub_url.name, reply);
 	else if (hub_url.wanted == WANTED_MEMBER)
 		hub_member(services, request, &hub_url, reply);

@@ -230,9 +230,10 @@ bool hub_url_read(
 	place = strip_place(&path, given && hub_url.wanted == WANTED_MEMBER);
 	apply_place(place, &hub_url, &given);
 	use = !given ? PATH_ANY : hub_url.wanted == WANTED_MEMBER ? PATH_MEMBER : PATH_WHOLE;
-	if (!catalog_read_path(catalog, path, use, &hub_url.name, &hub_url.member, err) ||
-		(catalog && !catalog_settle_name(catalog, &hub_url.name, err)) ||
-		!judge(&hub_url, given, err))
+	if (!catalog_read_path(catalog, path, use, &hub_url.name, &hub_url.member, err))
+		return false;
+	(void)strcpy(hub_url.written, hub_url.name.handle);
+	if ((catalog && !catalog_settle_name(catalog, &hub_url.name, err)) || !judge(&hub_url, given, err))
 		return false;
 	*out = hub_url;
 	hub_url.memory = NULL;

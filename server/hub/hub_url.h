@@ -20,8 +20,9 @@ enum wanted {
 
 struct hub_url {
 	enum wanted wanted;
-	struct name name;   /* version 0 where none is given */
-	const char *member; /* with WANTED_MEMBER; points into memory */
+	struct name name;                /* version 0 where none is given */
+	char written[NAME_PATH_MAX + 1]; /* its handle as it was before a framework's spelling was settled */
+	const char *member;              /* with WANTED_MEMBER; points into memory */
 	char *memory;
 };
 

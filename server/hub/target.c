@@ -8,6 +8,7 @@
 #include "common/own.h"
 #include "server/api/answer.h"
 #include "server/config.h"
+#include "server/registry/registry.h"
 
 /* What stands behind this server's own address, or the text as it is. */
 static const char *strip_base(
@@ -33,6 +34,8 @@ bool target_read(const struct services *services, const struct request *request,
 	bool read = request_set_target(&asked, target, services->config->hub.hosts, err) &&
 		    hub_url_read(&asked, services->catalog, out, err);
 
+	if (read)
+		registry_hear(services->registry, &out->name, out->written);
 	if (shown)
 		*shown = TAKE(asked.log_path);
 	return read;

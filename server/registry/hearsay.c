@@ -58,14 +58,13 @@ static struct keeping keeping_of(const struct name *name, const struct identity 
 		.now_s = identity->at_s};
 }
 
-/* ERR_NOT_FOUND: it is to be judged first. */
 static void note(const struct recording *row)
 {
 	enum err_code code = row->err.code;
 
 	if (row->done)
 		metric_add(METRIC_HEARSAY, 1);
-	else if (code != ERR_GONE && code != ERR_QUARANTINED && code != ERR_NOT_FOUND)
+	else if (code != ERR_GONE && code != ERR_QUARANTINED)
 		log_event(LOG_LEVEL_WARN, "what another node has kept is not listed here", "name",
 			name_path(row->keeping->name).text, "why", row->err.text, NULL);
 }

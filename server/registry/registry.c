@@ -2,11 +2,13 @@
 #include "server/registry/registry.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/metrics.h"
+#include "server/registry/notices.h"
 #include "server/store/catalog/catalog_known.h"
 #include "server/store/catalog/catalog_paths.h"
 
@@ -214,6 +216,32 @@ bool registry_look(struct registry *registry, const struct name *name, const str
 		return true;
 	note_want(registry, name, asker, err);
 	return false;
+}
+
+/* ---- what others have kept under another spelling ---- */
+
+static bool is_known(struct registry *registry, const struct name *name)
+{
+	struct artifact artifact;
+	struct err err;
+	bool found;
+
+	return !catalog_find_artifact(registry->catalog, name, &artifact, &found, &err) || found;
+}
+
+void registry_hear(struct registry *registry, struct name *name, const char *written)
+{
+	const struct notices notices = {
+		committer_vault(registry->committer), registry->catalog, registry->committer};
+	struct name other = *name;
+	struct err err;
+
+	if (name->version == 0 || strcmp(name->handle, written) == 0 ||
+		!committer_is_shared(registry->committer) || is_known(registry, name))
+		return;
+	(void)strcpy(other.handle, written);
+	if (notices_bring(&notices, &other, &err) || err.code == ERR_GONE)
+		*name = other;
 }
 
 /* ---- without a version ---- */

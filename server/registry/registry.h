@@ -41,6 +41,10 @@ struct holding {
 void holding_finish(struct holding *holding);
 #define AUTO_HOLDING AUTO(holding_finish)
 
+/* Where a handle was settled to another spelling of its framework than was asked for, and that is not known
+ * here: takes the one that was written, where another node has kept that. May wait for the network. */
+void registry_hear(struct registry *registry, struct name *name, const char *written);
+
 /* Opens an artifact, starting or joining a fill where it is not here. The caller owns *out. ERR_GONE,
  * ERR_QUARANTINED, and all that mirror_join fails with; what is refused with ERR_OFFLINE is wanted from then
  * on, as it is by all below that ask for an artifact. */

@@ -174,7 +174,15 @@ def test_what_is_held_back_is_so_under_each_name(node):  # noqa: F811
     wait_for_listed(b)
     assert_problem(fetch(b, "/other/writer/1"), 451, "quarantined")
     assert details(b, "/other/writer/1")["state"] == "quarantined"
-    # What nothing was found in is listed at once.
+    # Both heard of before either is here: what is found in one is not given out as the other.
+    late = module_with("WriteFile", "ReadFile")
+    for path in ("/acme/late/1", "/other/late/1"):
+        a.publish(path, late)
+    for path in ("/acme/late/1", "/other/late/1"):
+        wait_for_listed(b, path)
+    for path in ("/acme/late/1", "/other/late/1"):
+        assert_problem(fetch(b, path), 451, "quarantined")
+    # What nothing was found in is here at once.
     assert_has(b, module())
     a.publish("/other/model/1", module())
     assert wait_for_listed(b, "/other/model/1")["artifacts"][0]["cached"] is True
@@ -259,3 +267,14 @@ def test_an_identity_that_is_none_is_passed_over(trio, objects, text):
     assert_problem(fetch(b, "/acme/half-plus-two/2"), 502, "upstream-failed")
     # Which says nothing of the store: what has to be read there is had at once.
     assert_has(b, module())
+
+
+def test_a_spelling_that_another_has_published_is_had_before_it_is_listed(node):  # noqa: F811
+    """It is no other module's, as one that the catalog of this node knows alone would have it."""
+    a, b = node("a", store=STORE), node("b", 1, store={"poll_interval_s": 60, "lease_ttl_s": 120})
+    wait_until(lambda: "what all nodes have was listed" in b.log(), "all was listed")
+    for path in ("/acme/m/TensorFlow2/v/1", "/acme/n/tensor_flow_2/v/1"):
+        a.publish(path, module())
+        assert_has(b, module(), path)
+    a.publish("/acme/m/TensorFlow2/v/2", module(seed=2))
+    assert_has(b, module(seed=2), "/acme/m/TensorFlow2/v/2")

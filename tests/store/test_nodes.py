@@ -413,11 +413,6 @@ def test_a_store_that_hangs_holds_up_nobody_for_long(gateway, node):
     wait_until(lambda: a.put("/acme/other/1", body).status in (200, 201), "it is published once the store answers")
 
 
-def test_nothing_is_imported_into_a_bucket(nodes, tmp_path):
-    reply = nodes[0].request("POST", "/api/v1/imports", {"Authorization": f"Bearer {nodes[0].token('admin')}"}, b"")
-    assert_problem(reply, 400, "bad-request")
-
-
 # ---- what changes while bytes come from the bucket ----
 
 

@@ -3,16 +3,20 @@
 
 #include <stdio.h>
 
+#include "server/module/safety/safety_rules.h"
 #include "server/store/catalog/catalog_rows.h"
 
 /* Behind source, state and what artifact_fill() reads. */
-enum { HELD_FOR_COLUMN = 12 };
+enum { HELD_FOR_COLUMN = 13, UNJUDGED_COLUMN };
 
 enum statement { FIND_ARTIFACT, FIND_CACHED_BLOB, COUNT_DOWNLOADS };
 
 static const char *const sql[] = {
 	[FIND_ARTIFACT] = "SELECT v.source, v.state, " ARTIFACT_COLUMNS
-			  ", (SELECT reason FROM holds WHERE version_id = v.id AND decision <> 'approved')"
+			  ", (SELECT reason FROM holds WHERE version_id = v.id AND decision <> 'approved'),"
+			  " a.unjudged = 1 AND NOT EXISTS (SELECT 1 FROM inspections i WHERE i.blob_id = b.id"
+			  "  AND i.format = a.format AND i.safety_version >= ?4"
+			  "  AND NOT EXISTS (SELECT 1 FROM safety_findings f WHERE f.inspection_id = i.id))"
 			  " FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 			  " LEFT JOIN artifacts a ON a.version_id = v.id AND a.format = ?3"
 			  " LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1",
@@ -39,6 +43,7 @@ void artifact_fill(struct rows *rows, int column, struct artifact *out)
 	out->downloads = rows_int(rows, column + 7);
 	out->last_used_at = rows_int(rows, column + 8);
 	out->source = rows_source(rows, column + 9);
+	out->examined = rows_int(rows, column + 10) != 0;
 }
 
 bool version_check_state(const struct name *name, enum version_state state, struct err *err)
@@ -74,7 +79,7 @@ bool artifact_check_state(const struct artifact *artifact, struct err *err)
 
 bool artifact_is_examined(const struct artifact *artifact)
 {
-	return artifact->file_count > 0;
+	return artifact->examined;
 }
 
 bool artifact_check_published(const struct artifact *artifact, struct err *err)
@@ -91,7 +96,8 @@ bool artifact_find(
 	struct txn *txn, const struct name *name, struct artifact *out, bool *found, struct err *err)
 {
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ARTIFACT],
-		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name)));
+		VALUES(v_text(name->handle), v_int(name->version), v_text(formats[name->format].name),
+			v_int(safety_version)));
 
 	*out = (struct artifact){.name = *name, .version_source = SOURCE_LISTED, .source = SOURCE_LISTED};
 	*found = rows_next(rows);
@@ -100,6 +106,8 @@ bool artifact_find(
 		out->state = rows_state(rows, 1);
 		if (!rows_is_null(rows, 2))
 			artifact_fill(rows, 2, out);
+		if (!rows_is_null(rows, UNJUDGED_COLUMN) && rows_int(rows, UNJUDGED_COLUMN))
+			out->cached = false;
 		if (!rows_is_null(rows, HELD_FOR_COLUMN))
 			(void)snprintf(
 				out->held_for, sizeof out->held_for, "%s", rows_text(rows, HELD_FOR_COLUMN));

@@ -23,7 +23,8 @@ struct artifact {
 	int64_t unpacked_bytes;
 	int64_t file_count;
 	int64_t created_at;
-	bool cached; /* the blob is in the store */
+	bool cached;   /* the blob is in the store, and as this name's as far as that is known */
+	bool examined; /* as this format, at some time */
 	int64_t downloads;
 	int64_t last_used_at; /* a download, or else when it was kept */
 	char held_for[200];   /* why its version is quarantined; "" where that is not known */

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "server/module/safety/safety_rules.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_known.h"
 #include "server/store/catalog/catalog_records.h"
@@ -18,11 +17,11 @@ enum statement {
 	PROMOTE_LISTED,
 	PUBLISH_VERSION,
 	ADD_BLOB,
-	FIND_UNJUDGED,
 	NOTE_BLOB,
 	WAS_EXAMINED,
 	FIND_STAGED,
 	ADD_ARTIFACT,
+	NOTE_JUDGED,
 	PUBLISH_ARTIFACT,
 	OWN_ARTIFACT,
 	TOUCH_VERSION,
@@ -58,10 +57,6 @@ static const char *const sql[] = {
 		" ON CONFLICT (digest) DO UPDATE SET cached = 1, md5 = coalesce(md5, excluded.md5),"
 		" unpacked_bytes = iif(file_count = 0, excluded.unpacked_bytes, unpacked_bytes),"
 		" file_count = iif(file_count = 0, excluded.file_count, file_count) RETURNING id",
-	[FIND_UNJUDGED] = "SELECT b.id FROM blobs b WHERE b.digest = ?1 AND b.cached = 1 AND NOT EXISTS"
-			  " (SELECT 1 FROM inspections i WHERE i.blob_id = b.id AND i.format = ?2 AND "
-			  "i.safety_version >= ?3"
-			  "  AND NOT EXISTS (SELECT 1 FROM safety_findings f WHERE f.inspection_id = i.id))",
 	[NOTE_BLOB] =
 		"INSERT INTO blobs (digest, md5, size_bytes, unpacked_bytes, file_count, cached, added_at)"
 		" VALUES (?1, ?2, ?3, 0, 0, 0, ?4)"
@@ -72,8 +67,10 @@ static const char *const sql[] = {
 	[ADD_ARTIFACT] =
 		"INSERT INTO artifacts"
 		" (version_id, format, blob_id, created_at, last_used_at, source, published_by, upstream,"
-		"  import_id, trusted)"
-		" VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, nullif(?8, 0), ?9)",
+		"  import_id, trusted, unjudged)"
+		" VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, nullif(?8, 0), ?9, ?10)",
+	[NOTE_JUDGED] =
+		"UPDATE artifacts SET unjudged = 0 WHERE version_id = ?1 AND format = ?2 AND unjudged = 1",
 	[PUBLISH_ARTIFACT] = "UPDATE artifacts SET source = 'published', published_by = ?3, upstream = NULL,"
 			     " import_id = nullif(?4, 0), trusted = max(trusted, ?5)"
 			     " WHERE version_id = ?1 AND format = ?2",
@@ -307,27 +304,12 @@ bool blob_record(struct txn *txn, const struct keeping *keeping, int64_t *out_id
 	       inspection_record(txn, *out_id, keeping->name->format, examination, err);
 }
 
-/* Bytes that are here would be given out as they are: where as this format they were not looked into, or
- * something was found in them, they come in by a request, which judges them under this name. */
-static bool check_judged(struct txn *txn, const struct keeping *keeping, struct err *err)
-{
-	int64_t id;
-
-	return ask_id(txn, sql[FIND_UNJUDGED],
-		       VALUES(v_digest(&keeping->checksums->sha256),
-			       v_text(formats[keeping->name->format].name), v_int(safety_version)),
-		       &id, err) &&
-	       (id == 0 || err_set(err, ERR_NOT_FOUND, "%s is to be judged here first",
-				   name_path(keeping->name).text));
-}
-
-/* Only that it is elsewhere, unless it is here already under another name. */
+/* Only that it is elsewhere, unless it is here already under another name: as this one it is to be judged
+ * before it is given out. */
 static bool blob_note(struct txn *txn, const struct keeping *keeping, int64_t *out_id, struct err *err)
 {
 	const struct checksums *checksums = keeping->checksums;
 
-	if (!check_judged(txn, keeping, err))
-		return false;
 	return ask_id(txn, sql[NOTE_BLOB],
 		VALUES(v_digest(&checksums->sha256), md5_value(checksums), v_int(keeping->size_bytes),
 			v_int(keeping->now_s)),
@@ -375,7 +357,8 @@ static bool record_new(struct txn *txn, const struct keeping *keeping, struct re
 		       VALUES(v_int(record->ids.version_id), v_text(format), v_int(blob_id),
 			       v_int(keeping->now_s), v_text(version_source_name(keeping->source)),
 			       v_text(keeping->published_by), v_text(keeping->upstream),
-			       v_int(keeping->import ? keeping->import->id : 0), v_int(is_trusted(keeping))),
+			       v_int(keeping->import ? keeping->import->id : 0), v_int(is_trusted(keeping)),
+			       v_int(keeping->is_elsewhere)),
 		       err) &&
 	       audit_keeping(txn, keeping, err);
 }
@@ -403,6 +386,9 @@ static bool return_bytes(
 
 	if (keeping->is_elsewhere)
 		return true;
+	if (!txn_run(txn, sql[NOTE_JUDGED],
+		    VALUES(v_int(record->ids.version_id), v_text(formats[keeping->name->format].name)), err))
+		return false;
 	return keeping->examination ? return_examined(txn, keeping, record, err)
 				    : require_staged(txn, keeping, &blob_id, err);
 }

@@ -42,7 +42,8 @@ bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *a
 #define ARTIFACT_COLUMNS \
 	"b.digest, b.md5, b.size_bytes, b.unpacked_bytes, b.file_count, a.created_at, b.cached, " \
 	"a.downloads," \
-	" a.last_used_at, a.source"
+	" a.last_used_at, a.source," \
+	" EXISTS (SELECT 1 FROM inspections i WHERE i.blob_id = a.blob_id AND i.format = a.format)"
 void artifact_fill(struct rows *rows, int column, struct artifact *out);
 
 /* As catalog_find_artifact does; *out has its name, whatever is known. */
