@@ -49,6 +49,7 @@ osd objectstore = {objectstore}
 memstore device bytes = 4G
 bluestore block size = 2G
 bluestore cache size = 64M
+bluestore cache autotune = false
 osd data = {folder}/osd
 osd memory target = 939524096
 osd class update on start = false

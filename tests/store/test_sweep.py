@@ -119,12 +119,13 @@ def test_mirrored_bytes_go_over_the_limit(front, scripted, tmp_path):
     assert scripted.vault("find", "hub/model/2", "tf-hub").startswith(f"recorded {sums[2]}")
 
 
-def test_what_this_node_pins_or_has_used_stays(front, scripted, tmp_path, start, make_upstream):  # noqa: F811
+def test_what_this_node_pins_or_has_used_stays(front, scripted, tmp_path, start, make_upstream, history):  # noqa: F811
     hub = make_upstream()
     for number in range(1, 4):
         hub.serve(f"/hub/model/{number}", module(seed=number))
     store = {"kind": "s3", "endpoint": front.url, "bucket": "models", "prefix": "a/test", "credentials_file": scripted.credentials}
     daemon = start({"store": store}, [hub.url])
+    daemon.witness = history.witness("a/test", "a")
     for number in range(1, 4):
         assert fetch(daemon, f"/hub/model/{number}").status == 200
     daemon.larder("pin", "hub/model/1", *daemon.place())
