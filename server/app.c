@@ -221,6 +221,7 @@ static void open_mirror(struct app *app)
 		.peers = {&app->node_url, app->services.capabilities, app->config->store.bucket.ca_file,
 			app->config->store.lease_ttl_s, app->services.peer_notes},
 		.checkpoints = app->checkpoints,
+		.trust = app->services.trust,
 		.failed_fills = webhooks_failed_fills(app->webhooks),
 	};
 

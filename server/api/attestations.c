@@ -122,8 +122,8 @@ void api_put_attestation(void *context, struct request *request, struct reply *r
 	if (strlen(buffer_string(&sent->text)) != sent->text.length &&
 		!err_set(&err, ERR_BAD_REQUEST, "the attestation: it is no JSON: it has NUL in it"))
 		problem_reply(reply, &err);
-	else if (attesting_take(services->catalog, services->trust, &sent->name, buffer_string(&sent->text),
-			 request->who, &attested, &err))
+	else if (attesting_take(services->catalog, services->trust, ARRIVAL_PUBLISHED, &sent->name,
+			 buffer_string(&sent->text), request->who, &attested, &err))
 		reply_attested(&sent->name, &attested, reply);
 	else
 		problem_reply(reply, &err);

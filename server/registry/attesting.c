@@ -167,10 +167,11 @@ static bool find_artifact(
 
 /* ---- keeping ---- */
 
-static bool judge(struct taking *taking, struct err *err)
+static bool judge(struct taking *taking, enum arrival arrival, struct err *err)
 {
 	taking->is_signed = trust_find_signer(taking->trust, taking->attestation, &taking->signer, err);
-	return taking->is_signed || !trust_requires(taking->trust, ARRIVAL_PUBLISHED, taking->name->handle) ||
+	return taking->is_signed || arrival != ARRIVAL_PUBLISHED ||
+	       !trust_requires(taking->trust, arrival, taking->name->handle) ||
 	       err_prefix(err, "the attestation of %s: ", name_path(taking->name).text);
 }
 
@@ -195,8 +196,8 @@ static void fill_row(const struct taking *taking, const char *text, struct attes
 	row->created_at = clock_now_s();
 }
 
-bool attesting_take(struct catalog *catalog, struct trust *trust, const struct name *name, const char *text,
-	const char *who, struct attested *out, struct err *err)
+bool attesting_take(struct catalog *catalog, struct trust *trust, enum arrival arrival,
+	const struct name *name, const char *text, const char *who, struct attested *out, struct err *err)
 {
 	AUTO(attested_finish) struct attested attested = {0};
 	AUTO_ATTESTATION struct attestation *attestation = NULL;
@@ -206,7 +207,7 @@ bool attesting_take(struct catalog *catalog, struct trust *trust, const struct n
 		!attestation_find_subject(attestation, name, &attested.row.subject, err))
 		return false;
 	taking.attestation = attestation;
-	if (!judge(&taking, err) || !find_artifact(&taking, &attested, &attested.row.subject, err))
+	if (!judge(&taking, arrival, err) || !find_artifact(&taking, &attested, &attested.row.subject, err))
 		return false;
 	fill_row(&taking, text, &attested.row);
 	if (!keep(&taking, text, &attested, err))

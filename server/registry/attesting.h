@@ -23,12 +23,12 @@ struct attested {
 };
 void attested_finish(struct attested *attested);
 
-/* Keeps an attestation of a version. who: the token's name, or the upstream's; NULL: a bundle's.
- * ERR_BAD_REQUEST for what is none, or of something else; ERR_SIGNATURE_REQUIRED where the version may be
- * published with a signature only, and none of the trusted keys has signed it: nothing is kept then;
+/* Keeps an attestation of a version that comes so. who: the token's name, or the upstream's; NULL: a
+ * bundle's. ERR_BAD_REQUEST for what is none, or of something else; ERR_SIGNATURE_REQUIRED where the version
+ * may be published with a signature only, and none of the trusted keys has signed it: nothing is kept then;
  * ERR_NOT_FOUND where it is about files, and the archive that has them is not here; fails as
  * catalog_keep_attestation() does, too. */
-bool attesting_take(struct catalog *catalog, struct trust *trust, const struct name *name, const char *text,
-	const char *who, struct attested *out, struct err *err);
+bool attesting_take(struct catalog *catalog, struct trust *trust, enum arrival arrival,
+	const struct name *name, const char *text, const char *who, struct attested *out, struct err *err);
 
 #endif

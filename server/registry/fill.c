@@ -18,6 +18,7 @@
 #include "server/registry/proof.h"
 #include "server/registry/recall.h"
 #include "server/registry/standings.h"
+#include "server/registry/vouching.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_opening.h"
@@ -47,6 +48,7 @@ struct fill {
 	bool kept;                  /* or passed on whole */
 	bool settled;               /* by what other nodes have */
 	bool is_held;               /* kept, and held back */
+	bool from_larder;           /* the upstream is one: it may attest something */
 };
 
 static bool is_stopped(const struct fill *fill)
@@ -69,6 +71,7 @@ static bool take_head(void *context, const struct answer *answer, struct err *er
 
 	if (!intake_head(fill->intake, fill->fetch.upstream, answer, err))
 		return false;
+	fill->from_larder = vouching_is_larder(answer);
 	if (fill->fetch.offset > 0)
 		metric_add(METRIC_UPSTREAM_RESUMES, 1);
 	report(fill);
@@ -204,12 +207,12 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 	struct origin origin = {.source = SOURCE_MIRRORED, .who = upstream->name};
 	struct safety_judgement judgement;
 	AUTO_INSPECTION struct inspection inspection = {0};
+	enum verdict verdict;
 
 	fill_progress_verify(fill->progress);
-	if (!intake_conclude(fill->intake, &inspection, &fill->err))
-		return VERDICT_FATAL;
-	if (atomic_load(&fill->progress->cancelled) &&
-		!fill_progress_refuse_stopped(fill->progress, &fill->err))
+	if (!intake_conclude(fill->intake, &inspection, &fill->err) ||
+		(atomic_load(&fill->progress->cancelled) &&
+			!fill_progress_refuse_stopped(fill->progress, &fill->err)))
 		return VERDICT_FATAL;
 	if (!intake_is_as_told(fill->intake, &inspection, &fill->err)) {
 		intake_disown(fill->intake);
@@ -222,9 +225,13 @@ static enum verdict verify_and_keep(struct fill *fill, const struct upstream *up
 		intake_explain(fill->intake, &fill->err);
 		return intake_is_certain(fill->intake, &inspection) ? VERDICT_REFUSED : VERDICT_FAILED;
 	}
-	if (intake_may_be_cut(fill->intake, inspection.examination, &fill->err)) {
+	verdict = intake_may_be_cut(fill->intake, inspection.examination, &fill->err)
+			  ? VERDICT_FAILED
+			  : vouching_check(&fill->fetch, fill->from_larder, &inspection.checksums.sha256,
+				    &fill->err);
+	if (verdict != VERDICT_TAKE) {
 		intake_disown(fill->intake);
-		return VERDICT_FAILED;
+		return verdict;
 	}
 	intake_warn(fill->intake, inspection.examination);
 	return keep(fill, &origin, &inspection, &fill->err) && is_given_out(fill, &origin) ? VERDICT_KEPT
@@ -464,13 +471,6 @@ static bool go_round(struct fill *fill)
 	return standings_all_settled(&fill->standings);
 }
 
-static enum log_level loudness(enum err_code code)
-{
-	return code == ERR_NOT_FOUND || code == ERR_GONE ? LOG_LEVEL_INFO
-	       : code == ERR_QUARANTINED                 ? LOG_LEVEL_ERROR
-							 : LOG_LEVEL_WARN;
-}
-
 static void end_refused(struct fill *fill, const struct err *why)
 {
 	/* Another process can go on with it, whereas a cancelled fill has ended for good. */
@@ -481,7 +481,7 @@ static void end_refused(struct fill *fill, const struct err *why)
 	metric_add(why->code == ERR_NOT_FOUND ? METRIC_FILLS_ABSENT : METRIC_FILLS_FAILED, 1);
 	if (why->code == ERR_QUARANTINED)
 		metric_add(METRIC_QUARANTINED, 1);
-	log_event(fill->is_held ? LOG_LEVEL_WARN : loudness(why->code),
+	log_event(fill->is_held ? LOG_LEVEL_WARN : verdict_loudness(why->code),
 		fill->is_held                  ? "held back"
 		: why->code == ERR_QUARANTINED ? "upstream changed the bytes"
 					       : "fill failed",

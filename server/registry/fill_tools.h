@@ -58,6 +58,7 @@ struct fill_tools {
 	struct breakers *breakers;         /* the mirror's own, */
 	struct queue *queue;               /* … as these are */
 	struct admission *admission;
+	struct trust *trust; /* whose signatures count; NULL: none is required */
 };
 
 /* What is to be filled. */

@@ -156,3 +156,10 @@ void object_distrust_date(struct object *object, int64_t now_s)
 	if (!clock_parse_http(object->last_modified, &modified_s) || now_s - modified_s < DATE_AGE_MIN_S)
 		object->last_modified[0] = '\0';
 }
+
+enum log_level verdict_loudness(enum err_code code)
+{
+	return code == ERR_NOT_FOUND || code == ERR_GONE ? LOG_LEVEL_INFO
+	       : code == ERR_QUARANTINED                 ? LOG_LEVEL_ERROR
+							 : LOG_LEVEL_WARN;
+}

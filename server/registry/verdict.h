@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/log.h"
 #include "server/upstream/client.h"
 
 enum verdict {
@@ -39,6 +40,9 @@ enum verdict verdict_of_answer(
 
 /* The same for an answer to HEAD, which only GET can make a failure of. */
 enum verdict verdict_of_head(const struct answer *answer, const struct object *object, struct err *err);
+
+/* How loudly a fill's failure is told. */
+enum log_level verdict_loudness(enum err_code code);
 
 enum ailment {
 	AILMENT_NONE,     /* a server that works, if only to say no */

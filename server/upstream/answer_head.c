@@ -93,6 +93,7 @@ static const struct field {
 	{"Content-Encoding", COPIED(content_encoding)},
 	{"ETag", COPIED(etag)},
 	{"Last-Modified", COPIED(last_modified)},
+	{"Cache-Status", COPIED(cache_status)},
 };
 
 static const struct field *find_field(const char *line, size_t name_length)

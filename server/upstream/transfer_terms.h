@@ -44,6 +44,7 @@ struct answer {
 	char content_encoding[64];
 	char etag[256];
 	char last_modified[64];
+	char cache_status[64];
 	char effective_url[1024];   /* without its query: signed URLs carry secrets there */
 	bool is_elsewhere;          /* a redirect led to it, away from the server that was asked */
 	bool was_packed;            /* the receiver's to set: the body is packed on its way */

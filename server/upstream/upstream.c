@@ -239,6 +239,20 @@ char *upstream_file_url(const struct upstream *upstream, const struct name *name
 	return buffer_take(&url);
 }
 
+char *upstream_attestations_url(const struct upstream *upstream, const struct name *name)
+{
+	const char *path = upstream->kind == UPSTREAM_HUB ? strstr(upstream->url, "{path}") : NULL;
+	const char *query = strchr(upstream->url, '?');
+	struct buffer url = {0};
+
+	if (!path || (query && query < path))
+		return NULL;
+	expand(&url, upstream->url, (size_t)(path - upstream->url), name);
+	buffer_add_string(&url, "api/v1/attestations/");
+	add_path(&url, name);
+	return buffer_take(&url);
+}
+
 /* ---- kinds ---- */
 
 /* The name that an upstream knows it by. */

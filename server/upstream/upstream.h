@@ -80,6 +80,10 @@ void upstream_explain(const struct upstream *upstream, const struct name *name, 
 /* The artifact's URL there, or its handle's where the name has no version; free() it. */
 char *upstream_url(const struct upstream *upstream, const struct name *name);
 
+/* Where it tells what is attested of a version, if it is a Larder; free() it. NULL: its template has no place
+ * for that. */
+char *upstream_attestations_url(const struct upstream *upstream, const struct name *name);
+
 /* Whether the upstream's URLs can name a single file of a module as well: those of a hub can. */
 bool upstream_has_files(const struct upstream *upstream);
 

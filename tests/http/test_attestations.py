@@ -406,6 +406,66 @@ def test_links_are_not_signed(larder, file, key):
     larder.assert_nothing_kept()
 
 
+# ---- what a mirror brings along --------------------------------------------------------------------------------------------
+
+def mirror_of(start, origin, key=None, globs="acme/*"):
+    settings = {"mirror": {"private_upstreams": "on"}}
+    if key:
+        settings = {"mirror": {"private_upstreams": "on", "require_signature": globs}, "publish": {"trusted_keys": f"origin {key}.pub"}}
+    return start(settings, [origin.url.rstrip("/")], name="mirror")
+
+
+def test_a_mirror_brings_attestations_along(start, larder, file, key):
+    publish(larder, file, PATH, "--sign", key)
+    mirror = mirror_of(start, larder)
+    assert mirror.get(PATH + QUERY).body == MODULE
+    mirror.wait_for_idle()
+    there, here = listed(larder, PATH), listed(mirror, PATH)
+    assert [each["envelope"] for each in here] == [each["envelope"] for each in there]
+    assert [each.get("bundle") for each in here] == [each.get("bundle") for each in there]
+    assert {each["sent_by"] for each in here} == {"test0"} and {each["signed_by"] for each in here} == {None}
+
+
+def test_a_mirror_that_wants_a_signature(start, larder, file, key):
+    publish(larder, file, PATH, "--sign", key)
+    larder.publish("/acme/unsigned/1" + QUERY, MODULE)
+    larder.publish("/else/unsigned/1" + QUERY, MODULE)
+    mirror = mirror_of(start, larder, key)
+    detail = assert_problem(mirror.get("/acme/unsigned/1" + QUERY), 502, "upstream-failed")["detail"]
+    assert "mirror.require_signature" in detail
+    mirror.assert_nothing_kept()
+    asked = larder.log().count("path=/acme/unsigned/1") + larder.log().count('path="/acme/unsigned/1')
+    assert_problem(mirror.get("/acme/unsigned/1" + QUERY), 502, "upstream-failed")
+    assert larder.log().count("path=/acme/unsigned/1") + larder.log().count('path="/acme/unsigned/1') == asked, "it is remembered"
+    assert mirror.get("/else/unsigned/1" + QUERY).body == MODULE
+    assert mirror.get(PATH + QUERY).body == MODULE
+    assert {each["signed_by"] for each in listed(mirror, PATH)} == {"origin"}
+
+
+def test_a_mirror_that_wants_another_signature(start, larder, file, key):
+    publish(larder, file, PATH, "--sign", key)
+    mirror = mirror_of(start, larder, make_key(key.parent / "other"))
+    assert "signed by none of the 1 keys" in assert_problem(mirror.get(PATH + QUERY), 502, "upstream-failed")["detail"]
+    mirror.assert_nothing_kept()
+
+
+def test_an_upstream_that_is_no_larder(start, upstream, key):
+    """It is not asked unless it must vouch."""
+    upstream.serve(PATH, MODULE)
+    mirror = mirror_of(start, upstream, key, "other/*")
+    assert mirror.get(PATH + QUERY).body == MODULE
+    assert not [path for path in upstream.counts() if "attestations" in str(path)]
+    upstream.serve("/other/x/1", MODULE)
+    assert "nothing is attested of it" in assert_problem(mirror.get("/other/x/1" + QUERY), 502, "upstream-failed")["detail"]
+    upstream.serve("/api/v1/attestations/other/x/2", json.dumps({"attestations": [{"envelope": envelope(key, statement("/other/x/2", MODULE))}]}).encode())
+    upstream.serve("/other/x/2", MODULE)
+    assert mirror.get("/other/x/2" + QUERY).body == MODULE
+    for number, answer in enumerate((b"[]", b"{", json.dumps({"attestations": [{"envelope": {}}, {"envelope": "x"}, 7]}).encode(), b"x" * (4 << 20)), 3):
+        upstream.serve(f"/api/v1/attestations/other/x/{number}", answer)
+        upstream.serve(f"/other/x/{number}", MODULE)
+        assert mirror.get(f"/other/x/{number}" + QUERY).status == 502
+
+
 # ---- without a server ------------------------------------------------------------------------------------------------------
 
 def test_verify_module(larder, file, key):
