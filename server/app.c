@@ -18,6 +18,7 @@
 #include "server/module/documents/renderings.h"
 #include "server/registry/tidings.h"
 #include "server/registry/access.h"
+#include "server/registry/audit_heads.h"
 #include "server/registry/backfill.h"
 #include "server/registry/budget.h"
 #include "server/registry/capabilities.h"
@@ -37,6 +38,7 @@
 #include "server/registry/wants.h"
 #include "server/registry/webhooks.h"
 #include "server/routes.h"
+#include "server/store/catalog/catalog_audit.h"
 #include "server/store/catalog/catalog_filesums.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_places.h"
@@ -75,6 +77,7 @@ struct app {
 	struct space *space;
 	struct janitor *janitor;
 	struct download_counters *download_counters;
+	struct audit_heads audit_heads; /* their thread's */
 	struct webhooks *webhooks;
 	struct client *client;
 	struct front *front;
@@ -243,11 +246,14 @@ static bool open_backfill(struct app *app, struct err *err)
 	return true;
 }
 
-static void write_wants(void *wants)
+/* On the thread of the counters, every few seconds. */
+static void write_beside(void *context)
 {
+	struct app *app = context;
 	struct err err;
 
-	if (!wants_write(wants, &err))
+	audit_heads_tell(&app->audit_heads, clock_now_s());
+	if (!wants_write(app->services.wants, &err))
 		log_event(LOG_LEVEL_WARN, "what was wanted is written down later", "why", err.text, NULL);
 }
 
@@ -256,10 +262,10 @@ static bool open_counters(struct app *app, struct err *err)
 	struct services *services = &app->services;
 
 	services->wants = wants_create(services->catalog);
+	app->audit_heads.catalog = services->catalog;
 	if (!download_counters_create(services->catalog, &app->download_counters, err))
 		return false;
-	download_counters_write_beside(
-		app->download_counters, &(struct counters_beside){write_wants, services->wants});
+	download_counters_write_beside(app->download_counters, &(struct counters_beside){write_beside, app});
 	return true;
 }
 
@@ -424,6 +430,14 @@ bool app_open(const struct config *config, struct bucket *bucket, struct app **o
 const char *app_url(const struct app *app)
 {
 	return front_url(app->front);
+}
+
+bool app_note_configuration(
+	struct app *app, const char *file, const char *digest, const char *how, struct err *err)
+{
+	bool changed;
+
+	return catalog_audit_configuration(app->services.catalog, file, digest, how, &changed, err);
 }
 
 void app_reload(struct app *app, const struct config *config)

@@ -21,6 +21,12 @@ bool app_open(const struct config *config, struct bucket *bucket, struct app **o
 /* "http://127.0.0.1:8080": where it listens. */
 const char *app_url(const struct app *app);
 
+/* Writes it down in the audit log where the configuration is another than the last one: its file, the digest
+ * of that with what the command line says over it, and how it came to count ("started with"). NULL: the
+ * defaults. */
+bool app_note_configuration(
+	struct app *app, const char *file, const char *digest, const char *how, struct err *err);
+
 /* Takes over from a configuration that was read again what can change while running: mirror.offline and the
  * log. */
 void app_reload(struct app *app, const struct config *config);

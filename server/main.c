@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
 	&command_lock,
 	&command_verify,
 	&command_verify_module,
+	&command_audit,
 	&command_wants,
 	&command_explain,
 	&command_status,

@@ -140,6 +140,8 @@ const struct route routes[] = {
 		.takes = is_import},
 	{METHOD_GET, "/api/v1/wants", ROLE_READ, BODY_NONE, NULL, api_wants},
 	{METHOD_DELETE, "/api/v1/wants", ROLE_ADMIN, BODY_NONE, NULL, api_clear_wants},
+	{METHOD_GET, "/api/v1/audit", ROLE_ADMIN, BODY_NONE, NULL, api_audit},
+	{METHOD_GET, "/api/v1/audit/head", ROLE_ADMIN, BODY_NONE, NULL, api_audit_head},
 	{METHOD_GET, "/api/v1/webhooks", ROLE_READ, BODY_NONE, NULL, api_webhooks},
 	{METHOD_GET, "/api/v1/activity", ROLE_READ, BODY_NONE, NULL, api_activity},
 	{METHOD_GET, "/api/v1/events", ROLE_READ, BODY_NONE, NULL, api_events},

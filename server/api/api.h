@@ -57,6 +57,9 @@ void api_openapi(void *services, struct request *request, struct reply *reply);
 void api_wants(void *services, struct request *request, struct reply *reply);
 void api_wants_file(void *services, struct request *request, struct reply *reply);
 void api_clear_wants(void *services, struct request *request, struct reply *reply);
+/* who has changed what clients get, and the hash of the last row of that chain */
+void api_audit(void *services, struct request *request, struct reply *reply);
+void api_audit_head(void *services, struct request *request, struct reply *reply);
 /* the programs that are told what happens here, and how that goes */
 void api_webhooks(void *services, struct request *request, struct reply *reply);
 /* /healthz, /readyz, /metrics */

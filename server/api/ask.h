@@ -41,6 +41,8 @@ ask_value ask_fills; /* a page of those that run, then of those that ended latel
 ask_value ask_webhooks;
 ask_value ask_fill;  /* rest is its id */
 ask_value ask_wants; /* a page of what was asked for offline */
+ask_value ask_audit; /* a page of the audit log */
+ask_value ask_audit_head;
 
 /* Markdown, for the caller to free; NULL with the refusal, also where there is none. */
 typedef char *ask_markdown(const struct ask *ask, struct err *err);

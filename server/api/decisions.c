@@ -6,6 +6,8 @@
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/version.h"
+#include "server/config.h"
+#include "server/http/clientkey.h"
 #include "server/http/problem.h"
 #include "server/registry/access.h"
 #include "server/registry/publisher.h"
@@ -37,6 +39,8 @@ static bool read_decision(const json_t *body, struct decision *out, struct err *
 
 static bool decide(const struct ask *ask, struct request *request, struct name *name, struct err *err)
 {
+	const struct client_address from =
+		client_address(ask->services->config->server.trusted_proxies, request);
 	struct services *services = (struct services *)ask->services;
 	json_auto_t *body = NULL;
 	struct decision decision = {.now_s = clock_now_s()};
@@ -47,6 +51,7 @@ static bool decide(const struct ask *ask, struct request *request, struct name *
 		!request_read_json(request, &body, err) || !read_decision(body, &decision, err))
 		return false;
 	decision.who = request->who;
+	decision.from = from.text;
 	return publisher_decide(services->publisher, name, &decision, err);
 }
 

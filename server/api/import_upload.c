@@ -9,6 +9,8 @@
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/importing.h"
+#include "server/config.h"
+#include "server/http/clientkey.h"
 #include "server/http/problem.h"
 #include "server/module/examination.h"
 #include "server/registry/imports.h"
@@ -77,11 +79,13 @@ static bool start_parcel(struct parcel *parcel, struct err *err)
 {
 	const struct request *request = parcel->request;
 	const struct lacked *lacked = &parcel->lacked;
+	const struct client_address from =
+		client_address(parcel->services->config->server.trusted_proxies, request);
 	const struct staging staging = {lacked->name.format, lacked->source, parcel->bundle};
 	const struct declaration declaration = {
 		.length = lacked->size_bytes, .has_sha256 = true, .sha256 = lacked->digest};
 
-	return parcel->is_head ? imports_begin(parcel->services->imports, request->who,
+	return parcel->is_head ? imports_begin(parcel->services->imports, request->who, from.text,
 					 request->content_length, TAKE(parcel->key), &parcel->incoming, err)
 			       : publisher_begin_staged(parcel->services->publisher, &staging, request->who,
 					 &declaration, &parcel->upload, err);

@@ -128,8 +128,8 @@ static bool import(const struct import_options *options, const struct config *co
 	const struct importer importer = {stores->catalog, stores->blobs, committer, space,
 		{config->storage.data_dir, config->storage.keep_free_bytes}, config->publish.max_upload_bytes,
 		config->publish.archives};
-	const struct import_order order = {options->path, NULL, NULL, key, options->dry_run, options->partial,
-		import_talk_tell, import_talk_show, talk};
+	const struct import_order order = {options->path, NULL, NULL, NULL, key, options->dry_run,
+		options->partial, import_talk_tell, import_talk_show, talk};
 
 	committer_set_forget(committer, neighbour_forget, &neighbour);
 	return options->as ? import_foreign(&importer, &order, &options->name, report, err)

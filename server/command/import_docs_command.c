@@ -69,11 +69,27 @@ static bool begin(struct run *run, struct err *err)
 	return run->import || docs_import_begin(run->catalog, run->now_s, &run->import, err);
 }
 
+static size_t changes(const struct tally *tally)
+{
+	return tally->outcomes[DOCS_NEW] + tally->outcomes[DOCS_CHANGED] + tally->places[DOCS_NEW] +
+	       tally->places[DOCS_CHANGED] + tally->places_gone;
+}
+
+/* A row of the audit log for each transaction that changes something. */
+static bool note(struct run *run, struct err *err)
+{
+	size_t count = changes(&run->taken) - changes(&run->durable);
+	char detail[64];
+
+	(void)snprintf(detail, sizeof detail, "%zu documents and places that are new or changed", count);
+	return count == 0 || docs_import_audit(run->import, run->tree, detail, err);
+}
+
 static bool commit(struct run *run, struct err *err)
 {
 	if (!run->import || run->options->dry_run)
 		return true;
-	if (!docs_import_commit(run->import, err))
+	if (!note(run, err) || !docs_import_commit(run->import, err))
 		return false;
 	docs_import_end(TAKE(run->import));
 	run->pending = 0;

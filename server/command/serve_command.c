@@ -7,7 +7,10 @@
 #include <sys/resource.h>
 
 #include "common/buffer.h"
+#include "common/digest.h"
+#include "common/file.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/own.h"
 #include "server/app.h"
 #include "server/command/bucket_proof.h"
@@ -15,7 +18,7 @@
 #include "server/config_files.h"
 #include "server/upstream/s3/bucket.h"
 
-enum { ARENAS = 4, LARGE_BYTES = 128 << 10 };
+enum { ARENAS = 4, LARGE_BYTES = 128 << 10, CONFIGURATION_MAX = 16 << 20 };
 
 struct options {
 	struct place_options place;
@@ -105,12 +108,39 @@ static int check(const struct config *config)
 	return COMMAND_DONE;
 }
 
+/* The digest of the file, with what the command line says over it; "" for the defaults. free() it. */
+static bool digest_configuration(const struct options *options, char **out, struct err *err)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_FREE char *listen = options->listen ? mem_printf(", --listen %s", options->listen) : mem_dup("");
+	const char *offline = options->offline ? ", --offline" : "";
+
+	if (options->place.config && !file_read_all(options->place.config, CONFIGURATION_MAX, &text, err))
+		return false;
+	if (!options->place.config)
+		*out = mem_printf("%s%s", offline, listen);
+	else
+		*out = mem_printf(
+			"sha256:%s%s%s", digest_of(buffer_string(&text), text.length).hex, offline, listen);
+	return true;
+}
+
+/* What clients get may be other from here on. */
+static bool note_configuration(
+	struct app *app, const struct options *options, const char *how, struct err *err)
+{
+	AUTO_FREE char *digest = NULL;
+
+	return digest_configuration(options, &digest, err) &&
+	       app_note_configuration(app, options->place.config, digest, how, err);
+}
+
 static void reload(struct app *app, const struct options *options)
 {
 	AUTO_CONFIG struct config *config = NULL;
 	struct err err;
 
-	if (!load(options, &config, &err)) {
+	if (!load(options, &config, &err) || !note_configuration(app, options, "read again", &err)) {
 		log_event(LOG_LEVEL_ERROR, "the configuration is not reloaded", "why", err.text, NULL);
 		return;
 	}
@@ -186,6 +216,9 @@ static int serve(const struct config *config, struct bucket *bucket, const struc
 		(void)command_fail(&err);
 		return err.code == ERR_CONFLICT ? COMMAND_MISCONFIGURED : COMMAND_FAILED;
 	}
+	/* A full disk is no reason not to serve: the next start writes it down. */
+	if (!note_configuration(app, options, "started with", &err))
+		log_event(LOG_LEVEL_WARN, "the configuration is not in the audit log", "why", err.text, NULL);
 	print_address(app);
 	await_end(app, options, &signals);
 	return COMMAND_DONE;

@@ -258,6 +258,7 @@ static bool collect(const struct upkeep_options *options, struct stores *stores,
 	int64_t absences;
 
 	committer_set_forget(committer, neighbour_forget, neighbour);
+	catalog_audit_evictions(stores->catalog);
 	if (!count_garbage(stores, &files, &unpacked, err) ||
 		(!options->dry_run && (!committer_sweep_blobs(committer, &never, err) ||
 					      !outgoing_sweep(neighbour->data_dir, err))))

@@ -2,6 +2,7 @@
 #include "server/http/clientkey.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/digest.h"
@@ -40,13 +41,19 @@ static char *address_behind(const struct request *request)
 	return is_address(text) ? TAKE(text) : NULL;
 }
 
-char *client_key(const char *trusted_proxies, const struct request *request)
+struct client_address client_address(const char *trusted_proxies, const struct request *request)
 {
 	AUTO_FREE char *behind = NULL;
+	struct client_address address;
 
-	if (request->who[0])
-		return mem_printf("token %s", request->who);
 	if (network_list_has(trusted_proxies, request->client))
 		behind = address_behind(request);
-	return key_of_address(behind ? behind : request->client);
+	(void)snprintf(address.text, sizeof address.text, "%s", behind ? behind : request->client);
+	return address;
+}
+
+char *client_key(const char *trusted_proxies, const struct request *request)
+{
+	return request->who[0] ? mem_printf("token %s", request->who)
+			       : key_of_address(client_address(trusted_proxies, request).text);
 }

@@ -10,4 +10,10 @@
  * that it tells of. free() it. */
 char *client_key(const char *trusted_proxies, const struct request *request);
 
+/* The address alone: behind such a proxy the one that it tells of. */
+struct client_address {
+	char text[64];
+};
+struct client_address client_address(const char *trusted_proxies, const struct request *request);
+
 #endif

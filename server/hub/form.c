@@ -77,7 +77,8 @@ bool form_begin(const struct services *services, const struct request *request, 
 	form->declaration = *declaration;
 	form->publisher = services->publisher;
 	if (!multipart_create(request_header(request, "Content-Type"), &receiver, &form->multipart, err) ||
-		!parts_begin(services, name, request->who, declaration->length, &form->parts, err)) {
+		!parts_begin(services, name, request->who, declaration->from, declaration->length,
+			&form->parts, err)) {
 		free_form(form);
 		return false;
 	}

@@ -58,6 +58,11 @@ static bool authorize(const struct services *services, struct request *request, 
 	return access_check(services->access, request_token(request), right, name->handle, request->who, err);
 }
 
+static struct client_address from_of(const struct services *services, const struct request *request)
+{
+	return client_address(services->config->server.trusted_proxies, request);
+}
+
 /* ---- the body ---- */
 
 static bool is_documentation(const struct request *request)
@@ -101,8 +106,10 @@ static bool prepare(struct request *request, struct body *body, struct err *err)
 		return false;
 	if (is_documentation(request))
 		return request->content_length <= HUBDOC_BYTES_MAX || refuse_long_documentation(err);
-	return upload_head_read(request, body->is_form, &body->declaration, err) &&
-	       publisher_fits(body->services->publisher, body->declaration.length, err);
+	if (!upload_head_read(request, body->is_form, &body->declaration, err))
+		return false;
+	(void)strcpy(body->declaration.from, from_of(body->services, request).text);
+	return publisher_fits(body->services->publisher, body->declaration.length, err);
 }
 
 static bool begin_artifact(struct body *body, struct err *err)
@@ -406,8 +413,8 @@ static bool document(
 		return refuse_long_documentation(err);
 	if (!utf8_is_text(markdown, body->markdown.length))
 		return err_set(err, ERR_BAD_REQUEST, "documentation must be UTF-8 text without NUL");
-	if (!publisher_document(
-		    change->services->publisher, &change->name, markdown, request->who, &created, err))
+	if (!publisher_document(change->services->publisher, &change->name, markdown, request->who,
+		    from_of(change->services, request).text, &created, err))
 		return false;
 	render_ahead(change->services, markdown);
 	reply_version(change->services, request, &change->name, created ? 201 : 200, NULL, reply);
@@ -419,7 +426,8 @@ static bool withdraw(
 {
 	const struct name *name = &change->name;
 
-	if (!publisher_withdraw(change->services->publisher, name, request->who, err))
+	if (!publisher_withdraw(change->services->publisher, name, request->who,
+		    from_of(change->services, request).text, err))
 		return false;
 	reply_json(reply, 200,
 		json_pack("{s:s, s:I, s:s}", "handle", name->handle, "version", (json_int_t)name->version,

@@ -294,7 +294,8 @@ static void make(struct services *services, struct request *request, const struc
 	making->name = ref->name;
 	making->name.version = 1;
 	making->name.format = ref->framework.format;
-	making->assembly = assembly_create(services, ref->name.handle, request->who);
+	making->assembly = assembly_create(services, ref->name.handle, request->who,
+		client_address(services->config->server.trusted_proxies, request).text);
 	assembly_prefer(making->assembly, ref->framework.format);
 	if (!add_folder(making->assembly, tree, "", 0, &err) || !ask_whose(making, request, &err))
 		return refuse(making, &err, reply);

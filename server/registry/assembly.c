@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/assembly.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -23,6 +24,7 @@ enum { BLOCK_BYTES = 256 << 10 };
 struct assembly {
 	struct services *services;
 	char *who;
+	char *from;
 	struct name name;
 	int64_t taken; /* this version is another node's, though it is not known here */
 	enum format preferred;
@@ -39,12 +41,14 @@ struct assembly {
 	struct err err;
 };
 
-struct assembly *assembly_create(struct services *services, const char *handle, const char *who)
+struct assembly *assembly_create(
+	struct services *services, const char *handle, const char *who, const char *from)
 {
 	struct assembly *assembly = mem_zero(1, sizeof *assembly);
 
 	assembly->services = services;
 	assembly->who = mem_dup(who);
+	assembly->from = mem_dup(from);
 	(void)strcpy(assembly->name.handle, handle);
 	return assembly;
 }
@@ -66,6 +70,7 @@ void assembly_destroy(struct assembly *assembly)
 	pieces_finish(&assembly->pieces);
 	free(assembly->parcels);
 	free(assembly->who);
+	free(assembly->from);
 	free(assembly);
 }
 
@@ -242,10 +247,11 @@ static bool find_last(struct assembly *assembly, int64_t *out, struct err *err)
 
 static bool pack(struct assembly *assembly, struct err *err)
 {
-	const struct declaration declaration = {.length = -1, .is_new = true};
+	struct declaration declaration = {.length = -1, .is_new = true};
 	struct services *services = assembly->services;
 	int64_t last;
 
+	(void)snprintf(declaration.from, sizeof declaration.from, "%s", assembly->from);
 	if (!assembly->unzipped.space && !unzip(assembly, err))
 		return false;
 	if (assembly->pieces.count == 0)

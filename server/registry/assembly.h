@@ -18,8 +18,10 @@ struct assembly;
 struct examination;
 struct services;
 
-/* For a version of this handle, on behalf of a token. destroy gives back what it holds, and takes NULL. */
-struct assembly *assembly_create(struct services *services, const char *handle, const char *who);
+/* For a version of this handle, on behalf of a token, whose client has this address. destroy gives back what
+ * it holds, and takes NULL. */
+struct assembly *assembly_create(
+	struct services *services, const char *handle, const char *who, const char *from);
 void assembly_destroy(struct assembly *assembly);
 AUTO_CLEANER(own_assembly, struct assembly *, assembly_destroy)
 #define AUTO_ASSEMBLY AUTO(own_assembly)

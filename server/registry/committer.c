@@ -134,6 +134,7 @@ static struct keeping keeping_of(
 		.examination = inspection->examination,
 		.is_new = origin->is_new,
 		.held_for = origin->held_for,
+		.from = origin->from,
 		.now_s = clock_now_s(),
 	};
 }
@@ -365,17 +366,18 @@ static bool withdraw_there(
 		       vault_withdraw(committer->vault, name, who, known.version, &before, err));
 }
 
-bool committer_withdraw(
-	struct committer *committer, const struct name *name, const char *who, struct err *err)
+bool committer_withdraw(struct committer *committer, const struct name *name, const char *who,
+	const char *from, struct err *err)
 {
-	const struct withdrawal withdrawal = {name, who, clock_now_s(), vault_is_shared(committer->vault)};
+	const struct withdrawal withdrawal = {
+		name, who, clock_now_s(), vault_is_shared(committer->vault), from};
 
 	return withdraw_there(committer, name, who, err) && withdraw_here(committer, &withdrawal, err);
 }
 
 bool committer_entomb(struct committer *committer, const struct name *name, struct err *err)
 {
-	const struct withdrawal withdrawal = {name, NULL, clock_now_s(), true};
+	const struct withdrawal withdrawal = {name, NULL, clock_now_s(), true, NULL};
 
 	return withdraw_here(committer, &withdrawal, err);
 }

@@ -21,6 +21,7 @@
 #include "server/store/catalog/catalog_md5.h"
 #include "server/store/catalog/catalog_space.h"
 #include "server/store/catalog/catalog_staging.h"
+#include "server/store/catalog/catalog_withdraw.h"
 #include "server/store/unpacked/members.h"
 #include "server/vault/vault.h"
 
@@ -60,6 +61,7 @@ struct origin {
 	const char *who;         /* the token's name, or the upstream's */
 	bool is_new;             /* refused where the version is there, in whatever format */
 	const char *held_for;    /* why nobody is to get it before it is approved; NULL: it is given out */
+	const char *from;        /* the client's address; NULL where there is none */
 	const atomic_bool *stop; /* ends its deposit where it is, once nobody waits for it; may be NULL */
 };
 
@@ -97,9 +99,10 @@ bool committer_compare(struct committer *committer, const struct name *name, con
 bool committer_record_md5(
 	struct committer *committer, const struct blob_md5 *items, size_t count, struct err *err);
 
-/* Withdraws a version, for all who share the vault first, and removes the blobs that nothing else needs. */
-bool committer_withdraw(
-	struct committer *committer, const struct name *name, const char *who, struct err *err);
+/* Withdraws a version, for all who share the vault first, and removes the blobs that nothing else needs.
+ * from: the client's address; NULL: it is not known. */
+bool committer_withdraw(struct committer *committer, const struct name *name, const char *who,
+	const char *from, struct err *err);
 
 /* The same where others have withdrawn it: only here, also what was not known. ERR_GONE where it was known to
  * be withdrawn. */

@@ -169,8 +169,8 @@ static bool take_layers(struct job *job, const struct foreign_model *model, stru
 static bool record(struct job *job, struct err *err)
 {
 	struct import_report *report = job->report;
-	const struct import_origin origin = {
-		report->contents, report->header.name, report->header.created_s, NULL, clock_now_s()};
+	const struct import_origin origin = {report->contents, report->header.name, report->header.created_s,
+		NULL, clock_now_s(), job->order->who, job->order->from};
 	AUTO_IMPORT struct import *import = NULL;
 	struct import_result result;
 

@@ -58,8 +58,8 @@ static bool run_import(struct import_work *work, struct err *err)
 	AUTO_CATALOG struct catalog *catalog = NULL;
 	struct importer importer = *work->importer;
 	const struct import_distant distant = {spool_fd(incoming->head.spool), lacks, &incoming->stop};
-	const struct import_order order = {"the bundle", &distant, incoming->who, incoming->key,
-		!work->records, incoming->partial, tell, show, work};
+	const struct import_order order = {"the bundle", &distant, incoming->who, incoming->from,
+		incoming->key, !work->records, incoming->partial, tell, show, work};
 
 	if (!catalog_open(work->importer->scratch.folder, &catalog, err))
 		return false;

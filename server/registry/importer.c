@@ -429,7 +429,7 @@ static bool record(struct job *job, struct err *err)
 	AUTO_FREE char *name = mem_dup(
 		report->header.name[0] ? report->header.name : clock_rfc3339(report->header.created_s).text);
 	const struct import_origin origin = {report->contents, name, report->header.created_s, job->signer,
-		clock_now_s(), job->order->who};
+		clock_now_s(), job->order->who, job->order->from};
 	AUTO_IMPORT struct import *import = NULL;
 	bool changed = false;
 

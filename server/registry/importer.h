@@ -67,6 +67,7 @@ struct import_order {
 	const char *path;                     /* of what is distant: by what name it is told of */
 	const struct import_distant *distant; /* NULL: it is a file here */
 	const char *who;                      /* the token's name; NULL: whoever has the folder */
+	const char *from;                     /* its client's address; NULL likewise */
 	const struct signing_key *key; /* that must have signed it; NULL: whoever has made it is believed */
 	bool dry_run;
 	bool partial; /* what can be recorded is */

@@ -168,10 +168,10 @@ static bool open_head(struct imports *imports, struct incoming *incoming, int64_
 	       blobs_begin(importer->blobs, &incoming->head.spool, err);
 }
 
-bool imports_begin(struct imports *imports, const char *who, int64_t length, struct signing_key *key,
-	struct incoming **out, struct err *err)
+bool imports_begin(struct imports *imports, const char *who, const char *from, int64_t length,
+	struct signing_key *key, struct incoming **out, struct err *err)
 {
-	struct incoming *incoming = incoming_create(who, key);
+	struct incoming *incoming = incoming_create(who, from, key);
 	struct incoming *idle;
 
 	if (!put_in(imports, incoming, &idle, err)) {

@@ -36,8 +36,8 @@ AUTO_CLEANER(own_imports, struct imports *, imports_destroy)
 /* Opens one, in the place of one that nobody has asked for lately if there are too many (else ERR_BUSY).
  * length: of the head, or -1. Takes over the key, also where it fails: ERR_TOO_LARGE, ERR_NO_SPACE. The id is
  * nobody's guess. */
-bool imports_begin(struct imports *imports, const char *who, int64_t length, struct signing_key *key,
-	struct incoming **out, struct err *err);
+bool imports_begin(struct imports *imports, const char *who, const char *from, int64_t length,
+	struct signing_key *key, struct incoming **out, struct err *err);
 
 /* As upload_has_room() and the like (publisher.h). */
 bool incoming_has_room(const struct incoming *incoming, size_t length);

@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-struct incoming *incoming_create(const char *who, struct signing_key *key)
+struct incoming *incoming_create(const char *who, const char *from, struct signing_key *key)
 {
 	struct incoming *incoming = mem_zero(1, sizeof *incoming);
 	uint8_t bytes[INCOMING_ID_LENGTH / 2];
@@ -17,6 +17,7 @@ struct incoming *incoming_create(const char *who, struct signing_key *key)
 	for (size_t i = 0; i < sizeof bytes; i++)
 		(void)snprintf(incoming->id + 2 * i, 3, "%02x", bytes[i]);
 	incoming->who = mem_dup(who);
+	incoming->from = mem_dup(from);
 	incoming->key = key;
 	incoming->opened_at = clock_now_s();
 	incoming->touched_ms = clock_monotonic_ms();
@@ -35,6 +36,7 @@ void incoming_destroy(struct incoming *incoming)
 	lacking_destroy(incoming->lacking);
 	signing_key_destroy(incoming->key);
 	free(incoming->who);
+	free(incoming->from);
 	free(incoming);
 }
 

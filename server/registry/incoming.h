@@ -57,6 +57,7 @@ struct incoming_fault {
 struct incoming {
 	char id[INCOMING_ID_LENGTH + 1];
 	char *who;
+	char *from;
 	struct signing_key *key;
 	enum incoming_state state;
 	int64_t opened_at;
@@ -79,7 +80,7 @@ struct incoming {
 	int64_t copied_bytes;
 };
 
-struct incoming *incoming_create(const char *who, struct signing_key *key);
+struct incoming *incoming_create(const char *who, const char *from, struct signing_key *key);
 /* Takes NULL. */
 void incoming_destroy(struct incoming *incoming);
 AUTO_CLEANER(own_incoming, struct incoming *, incoming_destroy)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/mem.h"
@@ -28,12 +29,13 @@ static void free_parts(struct parts *parts)
 	free(parts);
 }
 
-bool parts_begin(const struct services *services, const struct name *name, const char *who, int64_t length,
-	struct parts **out, struct err *err)
+bool parts_begin(const struct services *services, const struct name *name, const char *who, const char *from,
+	int64_t length, struct parts **out, struct err *err)
 {
 	struct parts *parts = mem_zero(1, sizeof *parts);
-	const struct declaration declaration = {.length = length};
+	struct declaration declaration = {.length = length};
 
+	(void)snprintf(declaration.from, sizeof declaration.from, "%s", from);
 	parts->publisher = services->publisher;
 	if (!publisher_begin(services->publisher, name, who, &declaration, &parts->upload, err)) {
 		free(parts);

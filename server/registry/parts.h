@@ -20,8 +20,8 @@ struct parts;
 enum { PARTS_MAX = 8 };
 
 /* Fails as publisher_begin does. length: of all that is to come; -1: not told. */
-bool parts_begin(const struct services *services, const struct name *name, const char *who, int64_t length,
-	struct parts **out, struct err *err);
+bool parts_begin(const struct services *services, const struct name *name, const char *who, const char *from,
+	int64_t length, struct parts **out, struct err *err);
 
 /* A file begins; its path is a constant, relative and in normal form. There may be PARTS_MAX, in any order.
  */

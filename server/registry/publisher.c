@@ -313,8 +313,11 @@ static bool stage(struct upload *upload)
 
 static struct origin origin_of(const struct upload *upload)
 {
-	return (struct origin){SOURCE_PUBLISHED, upload->who, upload->declaration.is_new,
-		upload->safety.action == SAFETY_QUARANTINE ? upload->safety.text : NULL};
+	return (struct origin){.source = SOURCE_PUBLISHED,
+		.who = upload->who,
+		.is_new = upload->declaration.is_new,
+		.held_for = upload->safety.action == SAFETY_QUARANTINE ? upload->safety.text : NULL,
+		.from = upload->declaration.from};
 }
 
 /* Nobody waits for it who holds a thread, unless he has not waited before. */
@@ -475,10 +478,10 @@ struct holdup *publisher_holdup(const struct publisher *publisher)
 	return publisher->settings.holdup;
 }
 
-bool publisher_withdraw(
-	struct publisher *publisher, const struct name *name, const char *who, struct err *err)
+bool publisher_withdraw(struct publisher *publisher, const struct name *name, const char *who,
+	const char *from, struct err *err)
 {
-	if (!committer_withdraw(publisher->committer, name, who, err))
+	if (!committer_withdraw(publisher->committer, name, who, from, err))
 		return false;
 	metric_add(METRIC_WITHDRAWN, 1);
 	log_event(LOG_LEVEL_INFO, "withdrawn", "name", name_path(name).text, "by", who, NULL);
@@ -508,11 +511,11 @@ bool publisher_decide(struct publisher *publisher, const struct name *name, cons
 }
 
 bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
-	const char *who, bool *created, struct err *err)
+	const char *who, const char *from, bool *created, struct err *err)
 {
 	struct vault *vault = committer_vault(publisher->committer);
 
-	return shared_documents_set(vault, publisher->catalog, name, markdown, who, created, err) ||
-	       (is_unheard(publisher, name, err) &&
-		       shared_documents_set(vault, publisher->catalog, name, markdown, who, created, err));
+	return shared_documents_set(vault, publisher->catalog, name, markdown, who, from, created, err) ||
+	       (is_unheard(publisher, name, err) && shared_documents_set(vault, publisher->catalog, name,
+							    markdown, who, from, created, err));
 }

@@ -22,6 +22,8 @@
 
 struct trust;
 
+enum { CLIENT_ADDRESS_MAX = 64 };
+
 struct publisher_settings {
 	int64_t max_upload_bytes;
 	struct archive_limits limits;
@@ -47,6 +49,7 @@ struct declaration {
 	struct digest sha256;
 	struct testimony told; /* by its headers, the SHA-256 as well */
 	bool is_new;           /* ERR_CONFLICT at the end where the version is there, in whatever format */
+	char from[CLIENT_ADDRESS_MAX]; /* the client's address; "": it is not known */
 };
 
 /* ERR_TOO_LARGE where no upload may have so many bytes. */
@@ -98,9 +101,10 @@ void upload_abort(struct upload *upload);
 /* Where to wait for another process that has the database; NULL: nowhere. */
 struct holdup *publisher_holdup(const struct publisher *publisher);
 
-/* Withdraws a version; ERR_NOT_FOUND, ERR_GONE; ERR_BUSY where another process has the database. */
-bool publisher_withdraw(
-	struct publisher *publisher, const struct name *name, const char *who, struct err *err);
+/* Withdraws a version; ERR_NOT_FOUND, ERR_GONE; ERR_BUSY where another process has the database. from: the
+ * client's address, as below; NULL: it is not known. */
+bool publisher_withdraw(struct publisher *publisher, const struct name *name, const char *who,
+	const char *from, struct err *err);
 
 /* Approves or rejects a version on all nodes; fails as catalog_decide() does, and with
  * ERR_STORE_UNAVAILABLE. May wait for the network, as the next may. */
@@ -111,6 +115,6 @@ bool publisher_decide(struct publisher *publisher, const struct name *name, cons
  * fills description and tags. ERR_NOT_FOUND, ERR_GONE, and ERR_BAD_REQUEST where such a head breaks its
  * format, or is another version's; ERR_BUSY as above. */
 bool publisher_document(struct publisher *publisher, const struct name *name, const char *markdown,
-	const char *who, bool *created, struct err *err);
+	const char *who, const char *from, bool *created, struct err *err);
 
 #endif

@@ -56,11 +56,12 @@ static bool agree(struct vault *vault, const struct name *name, struct setting *
 }
 
 bool shared_documents_set(struct vault *vault, struct catalog *catalog, const struct name *name,
-	const char *markdown, const char *who, bool *created, struct err *err)
+	const char *markdown, const char *who, const char *from, bool *created, struct err *err)
 {
 	AUTO_HUBDOC struct hubdoc *head = NULL;
 	struct setting setting = {.markdown = markdown};
-	struct documentation documentation = {.markdown = markdown, .who = who, .now_s = clock_now_s()};
+	struct documentation documentation = {
+		.markdown = markdown, .who = who, .now_s = clock_now_s(), .from = from};
 
 	if (!hubdoc_read_of(name, markdown, &head, err) || !check_version(catalog, name, err) ||
 		!agree(vault, name, &setting, who, documentation.now_s, &documentation.revision, err))

@@ -17,7 +17,7 @@ struct vault;
  * ERR_BAD_REQUEST where a head in the hub's format is broken or another version's, and as vault_write_note()
  * does: then it is as it was. */
 bool shared_documents_set(struct vault *vault, struct catalog *catalog, const struct name *name,
-	const char *markdown, const char *who, bool *created, struct err *err);
+	const char *markdown, const char *who, const char *from, bool *created, struct err *err);
 
 /* Writes what is here for all nodes, where they have none; *sent tells whether it was. */
 bool shared_documents_send(struct vault *vault, struct catalog *catalog, const struct name *name,

@@ -111,6 +111,9 @@ def walk(larder, upstream, folder):
     walk_kaggle(larder)
     assert larder.request("GET", "/api/v1/imports", admin).status == 200
     assert larder.request("GET", "/api/v1/imports", {**admin, "If-None-Match": "*"}).status == 304
+    for path in ("/api/v1/audit", "/api/v1/audit?limit=1&order=oldest", "/api/v1/audit/head"):
+        assert larder.request("GET", path, admin).status == 200
+        assert larder.request("GET", path, {**admin, "If-None-Match": "*"}).status == 304
     assert larder.request("DELETE", "/api/v1/wants", admin).status == 200
     order = json.dumps({"decision": "approve", "reason": "ours"}).encode()
     assert larder.request("POST", "/api/v1/decisions/acme/m/1", admin, order).status == 200

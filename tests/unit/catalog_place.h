@@ -14,6 +14,7 @@
 #include "server/store/catalog/catalog_keep.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_rows.h"
+#include "server/store/catalog/catalog_withdraw.h"
 
 enum { NOW = 1700000000 };
 

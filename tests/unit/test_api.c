@@ -19,6 +19,7 @@
 #include "server/registry/services.h"
 #include "server/registry/space.h"
 #include "server/store/blobs.h"
+#include "server/store/catalog/catalog_withdraw.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_keep.h"

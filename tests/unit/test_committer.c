@@ -456,7 +456,7 @@ static void *withdraw_first(void *argument)
 	struct name name = name_of("acme/first", 1, FORMAT_TF_HUB);
 	struct err err = {0};
 
-	if (!committer_withdraw(house->committer, &name, "ci", &err))
+	if (!committer_withdraw(house->committer, &name, "ci", NULL, &err))
 		fail_msg("%s", err.text);
 	return NULL;
 }

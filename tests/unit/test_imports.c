@@ -139,7 +139,7 @@ static void send_head(struct house *house, char *id, struct digest *contents)
 	struct err err = {0};
 	int64_t until_ms = clock_monotonic_ms() + DEADLINE_MS;
 
-	assert_true(imports_begin(house->imports, "ci", (int64_t)head.length, NULL, &incoming, &err));
+	assert_true(imports_begin(house->imports, "ci", "::1", (int64_t)head.length, NULL, &incoming, &err));
 	assert_true(incoming_write(incoming, head.data, head.length));
 	assert_true(imports_read(house->imports, incoming, id, &err));
 	while (!is_open(house->imports, id)) {

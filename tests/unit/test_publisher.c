@@ -252,13 +252,13 @@ static void a_withdrawn_number_is_never_used_again(void **state)
 	struct house *house = *state;
 	struct err err = {0};
 
-	assert_false(publisher_withdraw(house->publisher, &house->name, "ann", &err));
+	assert_false(publisher_withdraw(house->publisher, &house->name, "ann", "::1", &err));
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 	publish_well(house, &house->module, KEPT_NEW_VERSION);
-	assert_true(publisher_withdraw(house->publisher, &house->name, "ann", &err));
+	assert_true(publisher_withdraw(house->publisher, &house->name, "ann", "::1", &err));
 	assert_int_equal(place_count_blobs(&house->place), 0);
 	assert_int_equal(refused_at_once(house, &nothing), ERR_GONE);
-	assert_false(publisher_withdraw(house->publisher, &house->name, "ann", &err));
+	assert_false(publisher_withdraw(house->publisher, &house->name, "ann", "::1", &err));
 	assert_int_equal(err.code, ERR_GONE);
 }
 
@@ -273,7 +273,7 @@ static void one_withdrawn_meanwhile_is_gone(void **state)
 	publish_well(house, &house->module, KEPT_NEW_VERSION);
 	upload = begin(house, &nothing);
 	assert_true(write_all(upload, &house->module));
-	assert_true(publisher_withdraw(house->publisher, &house->name, "ann", &err));
+	assert_true(publisher_withdraw(house->publisher, &house->name, "ann", "::1", &err));
 	assert_false(upload_finish(upload, &kept, &examination, &err));
 	assert_int_equal(err.code, ERR_GONE);
 	assert_int_equal(place_count_blobs(&house->place), 0);
@@ -290,9 +290,9 @@ static void shared_bytes_stay_while_one_needs_them(void **state)
 	publish_well(house, &house->module, KEPT_NEW_VERSION);
 	house->name.version = 2;
 	publish_well(house, &house->module, KEPT_NEW_VERSION);
-	assert_true(publisher_withdraw(house->publisher, &first, "ann", &err));
+	assert_true(publisher_withdraw(house->publisher, &first, "ann", "::1", &err));
 	assert_stored(house, &house->module);
-	assert_true(publisher_withdraw(house->publisher, &house->name, "ann", &err));
+	assert_true(publisher_withdraw(house->publisher, &house->name, "ann", "::1", &err));
 	assert_int_equal(place_count_blobs(&house->place), 0);
 }
 
@@ -450,15 +450,15 @@ static void documents_a_version(void **state)
 	struct err err = {0};
 	bool created;
 
-	assert_false(publisher_document(publisher, &house->name, "# x", "ann", &created, &err));
+	assert_false(publisher_document(publisher, &house->name, "# x", "ann", "::1", &created, &err));
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 	publish_well(house, &house->module, KEPT_NEW_VERSION);
-	assert_true(publisher_document(publisher, &house->name, "# x", "ann", &created, &err));
+	assert_true(publisher_document(publisher, &house->name, "# x", "ann", "::1", &created, &err));
 	assert_true(created);
-	assert_true(publisher_document(publisher, &house->name, "# y", "ann", &created, &err));
+	assert_true(publisher_document(publisher, &house->name, "# y", "ann", "::1", &created, &err));
 	assert_false(created);
-	assert_true(publisher_withdraw(publisher, &house->name, "ann", &err));
-	assert_false(publisher_document(publisher, &house->name, "# z", "ann", &created, &err));
+	assert_true(publisher_withdraw(publisher, &house->name, "ann", "::1", &err));
+	assert_false(publisher_document(publisher, &house->name, "# z", "ann", "::1", &created, &err));
 	assert_int_equal(err.code, ERR_GONE);
 }
 

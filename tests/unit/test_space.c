@@ -172,7 +172,7 @@ static void withdrawn_bytes_count_as_mirrored_again(void **state)
 	(void)keep(house, "a/shared", SOURCE_MIRRORED, 1);
 	(void)keep(house, "b/shared", SOURCE_PUBLISHED, 1);
 	assert_int_equal(mirrored_bytes(house), 0);
-	assert_true(committer_withdraw(house->committer, &name, "somebody", &err));
+	assert_true(committer_withdraw(house->committer, &name, "somebody", NULL, &err));
 	assert_int_equal(mirrored_bytes(house), UNIT);
 }
 

@@ -186,5 +186,6 @@ bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, s
 		return false;
 	if (id == 0)
 		return true;
-	return blob_set_cached(txn, id, false, err) && txn_commit(txn, err);
+	return audit_loss(txn, id, "lose", err) && blob_set_cached(txn, id, false, err) &&
+	       txn_commit(txn, err);
 }

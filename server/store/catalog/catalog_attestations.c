@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/catalog/catalog_attestations.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,14 +95,23 @@ static bool check_limits(struct txn *txn, const struct name *name, const struct 
 
 static bool add(struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err)
 {
+	char after[sizeof "sha256:" + sizeof row->digest.hex];
+
+	(void)snprintf(after, sizeof after, "sha256:%s", row->digest.hex);
 	return txn_run(txn, sql[ADD],
 		       VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest),
 			       v_text(row->predicate_type), v_digest(&row->subject), v_text(row->signed_by),
 			       v_text(row->key_id), v_text(row->who), v_int(row->created_at),
 			       v_text(row->text)),
 		       err) &&
-	       audit_record(txn, row->created_at, row->who, "attest", name_path(name).text,
-		       row->predicate_type, err);
+	       audit_record(txn,
+		       &(struct audit_row){.at = row->created_at,
+			       .who = row->who,
+			       .action = "attest",
+			       .subject = name_path(name).text,
+			       .detail = row->predicate_type,
+			       .after = after},
+		       err);
 }
 
 bool catalog_keep_attestation(struct catalog *catalog, const struct name *name,

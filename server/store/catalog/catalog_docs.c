@@ -2,6 +2,7 @@
 #include "server/store/catalog/catalog_docs.h"
 
 #include "common/mem.h"
+#include "server/store/catalog/catalog_audit.h"
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_rows.h"
 
@@ -98,6 +99,19 @@ struct docs_import *docs_import_within(struct txn *txn, int64_t now_s)
 struct txn *docs_import_txn(struct docs_import *import)
 {
 	return import->txn;
+}
+
+bool docs_import_audit(struct docs_import *import, const char *tree, const char *detail, struct err *err)
+{
+	const struct audit_place place = audit_command_line();
+
+	return audit_record(import->txn,
+		&(struct audit_row){.at = import->now_s,
+			.from = place.text,
+			.action = "import-docs",
+			.subject = tree,
+			.detail = detail},
+		err);
 }
 
 bool docs_import_commit(struct docs_import *import, struct err *err)

@@ -29,6 +29,9 @@ bool docs_import_add(struct docs_import *import, const struct hubdoc *doc, const
 /* Once all are there: a version also comes in the formats of those deployments that are its default ones. */
 bool docs_import_link(struct docs_import *import, struct err *err);
 
+/* Writes a row of the audit log with it: which tree it is, and what came of it. */
+bool docs_import_audit(struct docs_import *import, const char *tree, const char *detail, struct err *err);
+
 /* Makes what was taken durable. The end drops what was not committed, and frees it; takes NULL. */
 bool docs_import_commit(struct docs_import *import, struct err *err);
 void docs_import_end(struct docs_import *import);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/catalog/catalog_documentation.h"
 
+#include <stdio.h>
+
 #include "server/module/documents/hubdoc.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_notes.h"
@@ -8,7 +10,7 @@
 
 enum statement {
 	LOOK_AT_DOCUMENTATION,
-	HAS_DOCUMENTATION,
+	FIND_WRITTEN,
 	SET_DOCUMENTATION,
 	DESCRIBE_VERSION,
 	DROP_TAGS,
@@ -21,7 +23,7 @@ static const char *const sql[] = {
 	[LOOK_AT_DOCUMENTATION] =
 		"SELECT markdown = ?2, updated_by IS NOT NULL, updated_at FROM documentation"
 		" WHERE version_id = ?1",
-	[HAS_DOCUMENTATION] = "SELECT 1 FROM documentation WHERE version_id = ?1",
+	[FIND_WRITTEN] = "SELECT markdown FROM documentation WHERE version_id = ?1",
 	[SET_DOCUMENTATION] =
 		"INSERT INTO documentation (version_id, markdown, body_at, updated_by, updated_at)"
 		" VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (version_id) DO UPDATE SET markdown = "
@@ -49,14 +51,6 @@ bool catalog_find_documented(struct catalog *catalog, const char *handle, int64_
 	return rows_done(rows, err);
 }
 
-static bool has_documentation(struct txn *txn, int64_t version_id, bool *out, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[HAS_DOCUMENTATION], VALUES(v_int(version_id)));
-
-	*out = rows_next(rows);
-	return rows_done(rows, err);
-}
-
 bool documentation_look(
 	struct txn *txn, int64_t version_id, const char *markdown, struct written *out, struct err *err)
 {
@@ -67,6 +61,24 @@ bool documentation_look(
 	if (rows_next(rows))
 		*out = (struct written){
 			true, rows_int(rows, 0) != 0, rows_int(rows, 1) != 0, rows_int(rows, 2)};
+	return rows_done(rows, err);
+}
+
+struct audit_digests audit_text_digest(const char *text)
+{
+	struct digest digest = digest_of(text, strlen(text));
+	struct audit_digests out;
+
+	(void)snprintf(out.text, sizeof out.text, "sha256:%s", digest.hex);
+	return out;
+}
+
+bool documentation_digest(struct txn *txn, int64_t version_id, struct audit_digests *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_WRITTEN], VALUES(v_int(version_id)));
+	const char *markdown = rows_next(rows) ? rows_text(rows, 0) : NULL;
+
+	*out = markdown ? audit_text_digest(markdown) : (struct audit_digests){0};
 	return rows_done(rows, err);
 }
 
@@ -111,6 +123,22 @@ bool documentation_write(
 	       write_tags(txn, version_id, head, err);
 }
 
+static bool audit_documentation(struct txn *txn, const char *path, const struct documentation *documentation,
+	const char *before, struct err *err)
+{
+	const struct audit_digests after = audit_text_digest(documentation->markdown);
+
+	return audit_record(txn,
+		&(struct audit_row){.at = documentation->now_s,
+			.who = documentation->who,
+			.from = documentation->from,
+			.action = "document",
+			.subject = path,
+			.before = before,
+			.after = after.text},
+		err);
+}
+
 bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 	const struct documentation *documentation, bool *created, struct err *err)
 {
@@ -119,7 +147,8 @@ bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 		"documentation", name->handle, name->version, documentation->revision};
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
-	bool had_one, news;
+	struct audit_digests before;
+	bool news;
 
 	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) || !version_find_ids(txn, name, &ids, err))
 		return false;
@@ -127,16 +156,14 @@ bool catalog_set_documentation(struct catalog *catalog, const struct name *name,
 		return err_set(err, ERR_NOT_FOUND, "there is no %s to document", path.text);
 	if (ids.state == STATE_WITHDRAWN)
 		return version_check_state(name, ids.state, err);
-	if (!has_documentation(txn, ids.version_id, &had_one, err) || !note_claim(txn, &note, &news, err))
+	if (!documentation_digest(txn, ids.version_id, &before, err) || !note_claim(txn, &note, &news, err))
 		return false;
-	*created = !had_one;
+	*created = !*before.text;
 	if (!news)
 		return true;
 	return documentation_write(txn, ids.version_id, documentation, err) &&
 	       module_refresh(txn, ids.module_id, err) &&
-	       audit_record(
-		       txn, documentation->now_s, documentation->who, "document", path.text, NULL, err) &&
-	       txn_commit(txn, err);
+	       audit_documentation(txn, path.text, documentation, before.text, err) && txn_commit(txn, err);
 }
 
 bool catalog_find_documentation(struct catalog *catalog, const struct name *name, char **out, struct err *err)

@@ -20,6 +20,7 @@ struct documentation {
 	const char *who;           /* the token's name; NULL where it came with a tree of documentation */
 	int64_t now_s;
 	int64_t revision; /* of the note that all nodes have; 0: it is this one's */
+	const char *from; /* the client's address; NULL where there is none */
 };
 
 /* Sets a version's documentation, and with it description and tags (ERR_NOT_FOUND without the version,

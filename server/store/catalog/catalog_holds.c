@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_audit.h"
 #include "server/store/catalog/catalog_notes.h"
 #include "server/store/catalog/catalog_records.h"
 #include "server/store/catalog/catalog_rows.h"
@@ -39,6 +40,7 @@ static bool set_state(
 bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err)
 {
 	const char *format = formats[keeping->name->format].name;
+	const struct audit_digests before = audit_digest(keeping->name->format, &keeping->checksums->sha256);
 	char detail[256];
 
 	if (!keeping->held_for)
@@ -53,9 +55,33 @@ bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *
 	record->refresh = true;
 	(void)snprintf(detail, sizeof detail, "%s: %s", format, keeping->held_for);
 	return set_state(txn, record->ids.version_id, STATE_QUARANTINED, keeping->now_s, err) &&
-	       audit_record(txn, keeping->now_s,
-		       keeping->published_by ? keeping->published_by : keeping->upstream, "quarantine",
-		       name_path(keeping->name).text, detail, err);
+	       audit_record(txn,
+		       &(struct audit_row){.at = keeping->now_s,
+			       .who = keeping->published_by ? keeping->published_by : keeping->upstream,
+			       .from = keeping->from,
+			       .action = "quarantine",
+			       .subject = name_path(keeping->name).text,
+			       .detail = detail,
+			       .before = before.text},
+		       err);
+}
+
+static bool audit_decision(struct txn *txn, const struct name *name, int64_t version_id,
+	const struct decision *decision, struct err *err)
+{
+	struct audit_digests digests;
+
+	return audit_digests(txn, version_id, &digests, err) &&
+	       audit_record(txn,
+		       &(struct audit_row){.at = decision->now_s,
+			       .who = decision->who,
+			       .from = decision->from,
+			       .action = decision->approves ? "approve" : "reject",
+			       .subject = name_path(name).text,
+			       .detail = decision->reason,
+			       .before = decision->approves ? NULL : digests.text,
+			       .after = decision->approves ? digests.text : NULL},
+		       err);
 }
 
 bool catalog_refuse_undecidable(const struct name *name, struct err *err)
@@ -86,9 +112,7 @@ bool catalog_decide(
 	return set_state(txn, ids.version_id, decision->approves ? STATE_ACTIVE : STATE_QUARANTINED,
 		       decision->now_s, err) &&
 	       module_refresh(txn, ids.module_id, err) &&
-	       audit_record(txn, decision->now_s, decision->who, decision->approves ? "approve" : "reject",
-		       name_path(name).text, decision->reason, err) &&
-	       txn_commit(txn, err);
+	       audit_decision(txn, name, ids.version_id, decision, err) && txn_commit(txn, err);
 }
 
 /* ---- what all nodes have ---- */
@@ -157,6 +181,25 @@ static bool is_same(const struct hold_entry *a, const struct hold_entry *b)
 	       strcmp(a->who, b->who) == 0;
 }
 
+static bool audit_hold(struct txn *txn, int64_t version_id, const struct name *name,
+	const struct hold_entry *hold, struct err *err)
+{
+	bool approves = hold->decision == HOLD_APPROVED;
+	struct audit_digests digests;
+
+	return audit_digests(txn, version_id, &digests, err) &&
+	       audit_record(txn,
+		       &(struct audit_row){.at = hold->at_s,
+			       .who = *hold->who ? hold->who : NULL,
+			       .from = AUDIT_ALL_NODES,
+			       .action = actions[hold->decision],
+			       .subject = name_path(name).text,
+			       .detail = hold->reason,
+			       .before = approves ? NULL : digests.text,
+			       .after = approves ? digests.text : NULL},
+		       err);
+}
+
 /* One line of the audit log for all formats that the same was decided of. */
 static bool take_hold(struct txn *txn, int64_t version_id, const struct name *name, enum format format,
 	const struct hold_entry *hold, bool tells, struct err *err)
@@ -168,8 +211,7 @@ static bool take_hold(struct txn *txn, int64_t version_id, const struct name *na
 			       v_text(decisions[hold->decision]), v_text(hold->reason), v_text(who),
 			       v_int(hold->at_s)),
 		       err) &&
-	       (!tells || audit_record(txn, hold->at_s, who, actions[hold->decision], name_path(name).text,
-				  hold->reason, err));
+	       (!tells || audit_hold(txn, version_id, name, hold, err));
 }
 
 static bool take_those(struct txn *txn, int64_t version_id, const struct name *name,

@@ -15,7 +15,8 @@
 struct decision {
 	bool approves; /* it is given out; else it is held back */
 	const char *reason;
-	const char *who; /* the token's name */
+	const char *who;  /* the token's name */
+	const char *from; /* the client's address */
 	int64_t now_s;
 };
 

@@ -5,6 +5,7 @@
 
 #include "common/mem.h"
 #include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_audit.h"
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_records.h"
 
@@ -48,6 +49,7 @@ struct import {
 	char *name;
 	char *signer;
 	char *who;
+	char *from;
 	struct keeping_import bundle; /* id 0: nothing has changed yet */
 	int64_t module_id;            /* still to be refreshed; 0: none is */
 	bool changed;
@@ -282,9 +284,11 @@ bool import_begin(
 	import->name = mem_dup(origin->name);
 	import->signer = mem_dup(origin->signer);
 	import->who = mem_dup(origin->who);
+	import->from = mem_dup(origin->from ? origin->from : audit_command_line().text);
 	import->bundle = (struct keeping_import){.contents = origin->contents,
 		.name = import->name,
 		.who = import->who,
+		.from = import->from,
 		.is_verified = import->signer != NULL};
 	*out = import;
 	return true;
@@ -299,6 +303,7 @@ void import_end(struct import *import)
 	free(import->name);
 	free(import->signer);
 	free(import->who);
+	free(import->from);
 	free(import);
 }
 
@@ -319,13 +324,23 @@ static bool note_change(struct import *import, struct err *err)
 	return import->changed;
 }
 
-static bool audit(struct import *import, const struct name *name, const char *action, struct err *err)
+/* before, after: NULL where there is none. */
+static bool audit(struct import *import, const struct name *name, const char *action, const char *before,
+	const char *after, struct err *err)
 {
 	char detail[256];
 
 	(void)snprintf(detail, sizeof detail, "from %.200s", import->name);
-	return audit_record(
-		import->txn, import->origin.now_s, import->who, action, name_path(name).text, detail, err);
+	return audit_record(import->txn,
+		&(struct audit_row){.at = import->origin.now_s,
+			.who = import->who,
+			.from = import->from,
+			.action = action,
+			.subject = name_path(name).text,
+			.detail = detail,
+			.before = before,
+			.after = after},
+		err);
 }
 
 static bool refresh(struct import *import, int64_t module_id, struct err *err)
@@ -347,11 +362,13 @@ static bool take_withdrawal(struct import *import, const struct imported_version
 		.published_by = version->published_by,
 		.upstream = version->upstream,
 		.now_s = import->origin.now_s};
+	struct audit_digests before;
 	struct orphans orphans;
 
 	return (ids->version_id != 0 || version_add(import->txn, &keeping, ids, err)) &&
+	       audit_digests(import->txn, ids->version_id, &before, err) &&
 	       version_withdraw(import->txn, ids->version_id, import->origin.now_s, &orphans, err) &&
-	       audit(import, &version->name, "withdraw", err);
+	       audit(import, &version->name, "withdraw", before.text, NULL, err);
 }
 
 static bool take_artifacts(struct import *import, const struct imported_version *version,
@@ -379,11 +396,13 @@ static bool take_documentation(struct import *import, const struct imported_vers
 	const struct documentation documentation = {
 		version->markdown, version->head, NULL, import->origin.now_s};
 	int64_t at = version->documented_at > 0 ? version->documented_at : import->origin.now_s;
+	struct audit_digests before, after = audit_text_digest(version->markdown);
 
-	return documentation_write(import->txn, ids->version_id, &documentation, err) &&
+	return documentation_digest(import->txn, ids->version_id, &before, err) &&
+	       documentation_write(import->txn, ids->version_id, &documentation, err) &&
 	       txn_run(import->txn, sql[DATE_DOCUMENTATION], VALUES(v_int(ids->version_id), v_int(at)),
 		       err) &&
-	       audit(import, &version->name, "document", err);
+	       audit(import, &version->name, "document", before.text, after.text, err);
 }
 
 /* A version without bytes can be asked for all the same: it is listed. */
@@ -477,12 +496,34 @@ bool import_add_page(struct import *import, const struct hubdoc *page, const cha
 	       (*out >= DOCS_SAME || note_change(import, err));
 }
 
+/* The bundle itself, with the head of the audit log where it was made. */
+static bool audit_bundle(struct import *import, struct err *err)
+{
+	AUTO_FREE char *signer =
+		import->signer ? mem_printf("signed by %s", import->signer) : mem_dup("not verified");
+	AUTO_FREE char *detail = import->origin.audit_head ? mem_printf("%s, audit head there sha256:%s",
+								     signer, import->origin.audit_head->hex)
+							   : mem_dup(signer);
+	AUTO_FREE char *contents = mem_printf("contents sha256:%s", import->origin.contents.hex);
+
+	return audit_record(import->txn,
+		&(struct audit_row){.at = import->origin.now_s,
+			.who = import->who,
+			.from = import->from,
+			.action = "import-bundle",
+			.subject = import->name,
+			.detail = detail,
+			.after = contents},
+		err);
+}
+
 bool import_commit(struct import *import, bool *changed, struct err *err)
 {
 	*changed = import->changed || import->vouched;
 	if (!*changed)
 		return true;
-	return refresh(import, 0, err) && (!import->listed || docs_import_link(import->docs, err)) &&
+	return audit_bundle(import, err) && refresh(import, 0, err) &&
+	       (!import->listed || docs_import_link(import->docs, err)) &&
 	       txn_run(import->txn, sql[UNSTAGE_CLAIMED], VALUES(v_digest(&import->origin.contents)), err) &&
 	       txn_commit(import->txn, err);
 }

@@ -24,7 +24,9 @@ struct import_origin {
 	int64_t created_at;
 	const char *signer; /* the fingerprint of the key that has proved it; NULL: none was asked for */
 	int64_t now_s;
-	const char *who; /* the token's name; NULL: whoever has the data folder */
+	const char *who;                 /* the token's name; NULL: whoever has the data folder */
+	const char *from;                /* the client's address; NULL: a command's */
+	const struct digest *audit_head; /* of the audit log where it was made; NULL: it does not tell */
 };
 
 struct imported_artifact {

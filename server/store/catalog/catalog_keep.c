@@ -27,9 +27,7 @@ enum statement {
 	TOUCH_VERSION,
 	REFRESH_LATEST,
 	REFRESH_SUMMARY,
-	FORGET_WANT,
-	WITHDRAW,
-	FIND_ORPHANS
+	FORGET_WANT
 };
 
 static const char *const sql[] = {
@@ -97,13 +95,6 @@ static const char *const sql[] = {
 		"  FROM artifacts a JOIN blobs b ON b.id = a.blob_id WHERE a.version_id = latest_id) WHERE "
 		"id = ?1",
 	[FORGET_WANT] = "DELETE FROM wants WHERE handle = ?1 AND version = ?2 AND format = ?3",
-	[WITHDRAW] = "UPDATE versions SET state = 'withdrawn', updated_at = ?2 WHERE id = ?1",
-	[FIND_ORPHANS] = "SELECT b.id, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
-			 " WHERE a.version_id = ?1 AND b.cached = 1 AND NOT EXISTS"
-			 " (SELECT 1 FROM artifacts o JOIN versions v ON v.id = o.version_id"
-			 "  WHERE o.blob_id = b.id AND v.state <> 'withdrawn')"
-			 " AND NOT EXISTS (SELECT 1 FROM staged_blobs s WHERE s.blob_id = b.id)"
-			 " GROUP BY b.id",
 };
 
 bool module_refresh(struct txn *txn, int64_t module_id, struct err *err)
@@ -154,11 +145,21 @@ static bool refuse_changed(
 {
 	const struct digest *got = &keeping->checksums->sha256;
 	struct name_path path = name_path(keeping->name);
+	const struct audit_digests before = audit_digest(keeping->name->format, &record->digest);
+	const struct audit_digests after = audit_digest(keeping->name->format, got);
 	char detail[256];
 
 	(void)snprintf(detail, sizeof detail, "%s: recorded sha256:%s, upstream now has sha256:%s",
 		formats[keeping->name->format].name, record->digest.hex, got->hex);
-	if (!audit_record(txn, keeping->now_s, keeping->upstream, "quarantine", path.text, detail, err) ||
+	if (!audit_record(txn,
+		    &(struct audit_row){.at = keeping->now_s,
+			    .who = keeping->upstream,
+			    .action = "quarantine",
+			    .subject = path.text,
+			    .detail = detail,
+			    .before = before.text,
+			    .after = after.text},
+		    err) ||
 		!txn_run(txn, sql[NOTE_QUARANTINE],
 			VALUES(v_text(keeping->name->handle), v_int(keeping->name->version),
 				v_text(formats[keeping->name->format].name), v_int(keeping->now_s)),
@@ -328,14 +329,23 @@ static bool audit_keeping(struct txn *txn, const struct keeping *keeping, struct
 {
 	char detail[256];
 	bool is_import = keeping->import;
+	struct audit_digests after;
 
 	if (keeping->is_elsewhere || (!is_import && keeping->source != SOURCE_PUBLISHED))
 		return true;
 	(void)snprintf(detail, sizeof detail, "%s: sha256:%s%s%.100s", formats[keeping->name->format].name,
 		keeping->checksums->sha256.hex, is_import ? ", from " : "",
 		is_import ? keeping->import->name : "");
-	return audit_record(txn, keeping->now_s, is_import ? keeping->import->who : keeping->published_by,
-		is_import ? "import" : "publish", name_path(keeping->name).text, detail, err);
+	after = audit_digest(keeping->name->format, &keeping->checksums->sha256);
+	return audit_record(txn,
+		&(struct audit_row){.at = keeping->now_s,
+			.who = is_import ? keeping->import->who : keeping->published_by,
+			.from = is_import ? keeping->import->from : keeping->from,
+			.action = is_import ? "import" : "publish",
+			.subject = name_path(keeping->name).text,
+			.detail = detail,
+			.after = after.text},
+		err);
 }
 
 /* A token or an upstream has given it, or somebody has checked who did. */
@@ -501,84 +511,4 @@ bool catalog_keep(struct catalog *catalog, const struct keeping *keeping, enum k
 	else
 		*err = row.err;
 	return row.done;
-}
-
-/* ---- withdrawing ---- */
-
-static bool find_orphans(struct txn *txn, int64_t version_id, struct orphans *out, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_ORPHANS], VALUES(v_int(version_id)));
-
-	while (out->count < FORMAT_COUNT && rows_next(rows)) {
-		out->ids[out->count] = rows_int(rows, 0);
-		out->digests[out->count++] = rows_digest(rows, 1);
-	}
-	return rows_done(rows, err);
-}
-
-/* Deleting is the reverse of keeping: the row first gives up its claim, then the file may go. */
-static bool disown(struct txn *txn, int64_t version_id, struct orphans *out, struct err *err)
-{
-	if (!find_orphans(txn, version_id, out, err))
-		return false;
-	for (size_t i = 0; i < out->count; i++) {
-		if (!blob_set_cached(txn, out->ids[i], false, err))
-			return false;
-	}
-	return true;
-}
-
-bool version_withdraw(
-	struct txn *txn, int64_t version_id, int64_t now_s, struct orphans *out, struct err *err)
-{
-	*out = (struct orphans){0};
-	return txn_run(txn, sql[WITHDRAW], VALUES(v_int(version_id), v_int(now_s)), err) &&
-	       disown(txn, version_id, out, err);
-}
-
-/* The version's row: made for one that is not known, where that is wanted. */
-static bool find_to_withdraw(struct txn *txn, const struct withdrawal *withdrawal, struct version_ids *out,
-	bool *known, struct err *err)
-{
-	const struct keeping keeping = {
-		.name = withdrawal->name, .source = SOURCE_LISTED, .now_s = withdrawal->now_s};
-
-	if (!version_find_ids(txn, withdrawal->name, out, err))
-		return false;
-	*known = out->version_id != 0;
-	if (!*known)
-		return withdrawal->unknown_too ? version_add(txn, &keeping, out, err)
-					       : err_set(err, ERR_NOT_FOUND, "there is no %s",
-							 name_path(withdrawal->name).text);
-	return out->state != STATE_WITHDRAWN ||
-	       err_set(err, ERR_GONE, "%s was withdrawn before", name_path(withdrawal->name).text);
-}
-
-/* What others have withdrawn, and was never known here, is no event here. */
-static bool audit_withdrawal(
-	struct txn *txn, const struct withdrawal *withdrawal, bool known, struct err *err)
-{
-	return (!withdrawal->who && !known) ||
-	       audit_record(txn, withdrawal->now_s, withdrawal->who, "withdraw",
-		       name_path(withdrawal->name).text, NULL, err);
-}
-
-bool catalog_withdraw(struct catalog *catalog, const struct withdrawal *withdrawal,
-	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err)
-{
-	struct orphans orphans;
-	AUTO_TXN struct txn *txn = NULL;
-	struct version_ids ids;
-	bool known;
-
-	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) ||
-		!find_to_withdraw(txn, withdrawal, &ids, &known, err) ||
-		!version_withdraw(txn, ids.version_id, withdrawal->now_s, &orphans, err) ||
-		!module_refresh(txn, ids.module_id, err) || !audit_withdrawal(txn, withdrawal, known, err) ||
-		!txn_commit(txn, err))
-		return false;
-	txn_end(TAKE(txn));
-	for (size_t i = 0; i < orphans.count && orphaned; i++)
-		orphaned(context, &orphans.digests[i]);
-	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Records what was published or mirrored, and withdraws versions. */
+ * Records what was published or mirrored. */
 #ifndef SERVER_STORE_CATALOG_CATALOG_KEEP_H
 #define SERVER_STORE_CATALOG_CATALOG_KEEP_H
 
@@ -34,19 +34,5 @@ struct recording {
  * what one of them broke the transaction with. */
 bool catalog_keep_all(struct catalog *catalog, struct recording *const *rows, size_t count,
 	int64_t patience_ms, struct err *err);
-
-struct withdrawal {
-	const struct name *name;
-	const char *who; /* NULL: others have withdrawn it */
-	int64_t now_s;
-	bool unknown_too; /* notes it also of a version that is not known here */
-};
-
-/* Withdraws a version: 410 from now on, its number is never used again. Digests that no other version needs
- * are no longer claimed and are handed to orphaned (may be called several times, after the commit).
- * ERR_NOT_FOUND, ERR_GONE if it was withdrawn before, ERR_BUSY where another process has the database, soon.
- */
-bool catalog_withdraw(struct catalog *catalog, const struct withdrawal *withdrawal,
-	void (*orphaned)(void *context, const struct digest *digest), void *context, struct err *err);
 
 #endif

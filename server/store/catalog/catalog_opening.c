@@ -6,21 +6,13 @@
 #include "server/store/search/search.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { ADD_AUDIT, WRITE_HEALTH };
+enum statement { WRITE_HEALTH };
 
 static const char *const sql[] = {
-	[ADD_AUDIT] = "INSERT INTO audit (at, who, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
 	[WRITE_HEALTH] =
 		"INSERT INTO health (id, checked_at) VALUES (1, ?1)"
 		" ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at RETURNING checked_at",
 };
-
-bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *action, const char *subject,
-	const char *detail, struct err *err)
-{
-	return txn_run(txn, sql[ADD_AUDIT],
-		VALUES(v_int(now_s), v_text(who), v_text(action), v_text(subject), v_text(detail)), err);
-}
 
 bool catalog_open(const char *data_dir, struct catalog **out, struct err *err)
 {

@@ -6,6 +6,7 @@
 
 #include "server/module/name.h"
 #include "server/module/safety/safety_findings.h"
+#include "server/store/audit_chain.h"
 #include "server/store/catalog/catalog.h"
 #include "server/store/db.h"
 
@@ -23,6 +24,7 @@ struct tags;
 struct catalog {
 	struct db *db;
 	struct search *search;
+	bool audits_evictions; /* set before it is used, if at all */
 };
 
 /* The files of schema/, in order; made by the build. */
@@ -32,10 +34,19 @@ extern const size_t catalog_migration_count;
 enum version_source rows_source(struct rows *rows, int column);
 enum version_state rows_state(struct rows *rows, int column);
 
-/* Writes a line of the audit log; the subject is a name's path or a token's name. who, detail: NULL where
- * there is none. */
-bool audit_record(struct txn *txn, int64_t now_s, const char *who, const char *action, const char *subject,
-	const char *detail, struct err *err);
+/* Writes a row of the audit log, as a part of the change that it tells of: all but its id and its hash are
+ * given. The subject is a name's path, a token's name … Texts are cut where they are too long. */
+bool audit_record(struct txn *txn, const struct audit_row *row, struct err *err);
+
+#define AUDIT_CONFIGURATION "configuration"
+
+/* What a version has, as the audit log tells it: "tf-hub sha256:…, tfjs sha256:…". */
+struct audit_digests {
+	char text[FORMAT_COUNT * 96];
+};
+bool audit_digests(struct txn *txn, int64_t version_id, struct audit_digests *out, struct err *err);
+/* … and one artifact. */
+struct audit_digests audit_digest(enum format format, const struct digest *digest);
 
 /* What an artifact's columns are, in a statement with artifacts a and blobs b; artifact_fill() reads them
  * into *out from this column on. */
@@ -89,6 +100,14 @@ struct written {
 };
 bool documentation_look(
 	struct txn *txn, int64_t version_id, const char *markdown, struct written *out, struct err *err);
+
+/* Writes a row where a blob that goes from this disk is a published one: "evict" where all nodes share the
+ * others' copies, "lose" where it cannot be read. One for all names that have its bytes. */
+bool audit_loss(struct txn *txn, int64_t blob_id, const char *action, struct err *err);
+
+/* The digest of a text, and of what is written of a version ("": nothing), as the audit log has them. */
+struct audit_digests audit_text_digest(const char *text);
+bool documentation_digest(struct txn *txn, int64_t version_id, struct audit_digests *out, struct err *err);
 
 /* A version of source `listed` that is not known yet, and a format that a version is said to come in. */
 bool version_list(

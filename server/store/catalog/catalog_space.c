@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/store/catalog/catalog_space.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/globs.h"
 #include "common/mem.h"
+#include "server/store/catalog/catalog_audit.h"
 #include "server/store/catalog/catalog_notes.h"
 #include "server/store/catalog/catalog_rows.h"
 
@@ -130,20 +133,29 @@ static bool find_pin_of_blob(
 	return rows_done(rows, err);
 }
 
+static bool audit_pin(struct txn *txn, const char *action, const char *pattern, const char *from,
+	int64_t now_s, struct err *err)
+{
+	return audit_record(txn,
+		&(struct audit_row){.at = now_s, .from = from, .action = action, .subject = pattern}, err);
+}
+
 bool catalog_pin(struct catalog *catalog, const char *pattern, int64_t now_s, bool *added, struct err *err)
 {
+	const struct audit_place place = audit_command_line();
 	AUTO_TXN struct txn *txn = NULL;
 
 	if (!db_write(catalog->db, &txn, err) ||
 		!txn_run(txn, sql[ADD_PIN], VALUES(v_text(pattern), v_int(now_s)), err))
 		return false;
 	*added = txn_changes(txn) > 0;
-	return txn_commit(txn, err);
+	return (!*added || audit_pin(txn, "pin", pattern, place.text, now_s, err)) && txn_commit(txn, err);
 }
 
 /* Frees some of what it holds; and where there is no more, takes the pin away: a process that dies between
  * leaves nothing held by a pin that is not there. */
-static bool unpin_some(struct catalog *catalog, const char *pattern, bool *more, struct err *err)
+static bool unpin_some(
+	struct catalog *catalog, const char *pattern, const char *from, bool *more, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
 
@@ -157,18 +169,23 @@ static bool unpin_some(struct catalog *catalog, const char *pattern, bool *more,
 		return false;
 	if (txn_changes(txn) == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no pin %.200s", pattern);
-	return txn_commit(txn, err);
+	return audit_pin(txn, "unpin", pattern, from, clock_now_s(), err) && txn_commit(txn, err);
 }
 
-bool catalog_unpin(struct catalog *catalog, const char *pattern, struct err *err)
+static bool unpin(struct catalog *catalog, const char *pattern, const char *from, struct err *err)
 {
 	bool more = true;
 
 	while (more) {
-		if (!unpin_some(catalog, pattern, &more, err))
+		if (!unpin_some(catalog, pattern, from, &more, err))
 			return false;
 	}
 	return true;
+}
+
+bool catalog_unpin(struct catalog *catalog, const char *pattern, struct err *err)
+{
+	return unpin(catalog, pattern, audit_command_line().text, err);
 }
 
 /* What it held is let go of before the note counts as taken: who dies between begins anew. */
@@ -181,7 +198,13 @@ static bool let_go(
 	if (!db_read(catalog->db, &txn, err) || !note_is_news(txn, note, &news, err))
 		return false;
 	txn_end(TAKE(txn));
-	return !news || catalog_unpin(catalog, pattern, err) || err->code == ERR_NOT_FOUND;
+	return !news || unpin(catalog, pattern, AUDIT_ALL_NODES, err) || err->code == ERR_NOT_FOUND;
+}
+
+static bool add_shared_pin(struct txn *txn, const char *pattern, int64_t at_s, struct err *err)
+{
+	return txn_run(txn, sql[ADD_PIN], VALUES(v_text(pattern), v_int(at_s)), err) &&
+	       (txn_changes(txn) == 0 || audit_pin(txn, "pin", pattern, AUDIT_ALL_NODES, at_s, err));
 }
 
 bool catalog_take_pin(struct catalog *catalog, const char *pattern, bool pinned, int64_t at_s,
@@ -195,7 +218,7 @@ bool catalog_take_pin(struct catalog *catalog, const char *pattern, bool pinned,
 		return false;
 	if (!db_write(catalog->db, &txn, err) || !note_claim(txn, &note, &news, err))
 		return false;
-	if (pinned && news && !txn_run(txn, sql[ADD_PIN], VALUES(v_text(pattern), v_int(at_s)), err))
+	if (pinned && news && !add_shared_pin(txn, pattern, at_s, err))
 		return false;
 	return txn_commit(txn, err);
 }
@@ -252,7 +275,8 @@ static bool evict_one(struct txn *txn, const struct candidate *candidate, struct
 	}
 	eviction->bytes += candidate->size_bytes;
 	eviction->count++;
-	return eviction->dry_run || blob_set_cached(txn, candidate->id, false, err);
+	return eviction->dry_run || (audit_loss(txn, candidate->id, "evict", err) &&
+					    blob_set_cached(txn, candidate->id, false, err));
 }
 
 /* What is pinned is noted so, and not found again. */
@@ -281,6 +305,31 @@ static bool is_enough(const struct eviction *eviction, size_t looked_before)
 	       (!eviction->dry_run && eviction->looked - looked_before >= LOOKED_AT_ONCE);
 }
 
+void catalog_audit_evictions(struct catalog *catalog)
+{
+	catalog->audits_evictions = true;
+}
+
+/* What somebody has ordered: one row for all that goes at once. */
+static bool audit_collection(struct catalog *catalog, struct txn *txn, const struct eviction *before,
+	const struct eviction *now, struct err *err)
+{
+	const struct audit_place place = audit_command_line();
+	char detail[96];
+
+	if (!catalog->audits_evictions || now->count == before->count)
+		return true;
+	(void)snprintf(detail, sizeof detail, "%zu mirrored blobs, %" PRId64 " bytes",
+		now->count - before->count, now->bytes - before->bytes);
+	return audit_record(txn,
+		&(struct audit_row){.at = clock_now_s(),
+			.from = place.text,
+			.action = "gc",
+			.subject = "mirrored",
+			.detail = detail},
+		err);
+}
+
 bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
 	bool (*take)(void *context, const struct digest *digest, int64_t size_bytes), void *context,
 	struct err *err)
@@ -288,16 +337,17 @@ bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
 	AUTO(finish_pins) struct pins pins = {0};
 	AUTO_TXN struct txn *txn = NULL;
 	struct candidate candidate = {.used_at = eviction->behind.used_at, .id = eviction->behind.id};
-	size_t before = eviction->looked;
+	const struct eviction before = *eviction;
 
 	if (!(eviction->dry_run ? db_read : db_write)(catalog->db, &txn, err) || !load_pins(txn, &pins, err))
 		return false;
-	while (!is_enough(eviction, before)) {
+	while (!is_enough(eviction, before.looked)) {
 		if (!find_next(txn, &candidate, &candidate, err))
 			return false;
 		eviction->over = candidate.id == 0;
 		if (!eviction->over && !look_at(txn, &pins, &candidate, eviction, take, context, err))
 			return false;
 	}
-	return eviction->dry_run || txn_commit(txn, err);
+	return eviction->dry_run ||
+	       (audit_collection(catalog, txn, &before, eviction, err) && txn_commit(txn, err));
 }

@@ -44,6 +44,10 @@ bool catalog_evict(struct catalog *catalog, struct eviction *eviction,
 	bool (*take)(void *context, const struct digest *digest, int64_t size_bytes), void *context,
 	struct err *err);
 
+/* Has each later eviction written down in the audit log, a row for all that goes in one transaction: for a
+ * command, before the catalog is used. */
+void catalog_audit_evictions(struct catalog *catalog);
+
 /* Pins the versions that a pattern stands for, also those to come: one version ("acme/model/1"), or a shell
  * pattern of handles such as "acme/model" itself. *added is false where it was there. */
 bool catalog_pin(struct catalog *catalog, const char *pattern, int64_t now_s, bool *added, struct err *err);

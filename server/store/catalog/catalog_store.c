@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/own.h"
 #include "server/store/catalog/catalog_rows.h"
 
 enum statement {
@@ -77,6 +80,19 @@ static bool forget_notes(struct txn *txn, struct err *err)
 	       txn_run(txn, sql[FORGET_SHARED], NULL, 0, err);
 }
 
+static bool audit_joining(
+	struct txn *txn, const struct store_id *before, const struct store_id *now, struct err *err)
+{
+	AUTO_FREE char *detail = mem_printf("before: %s", *before->text ? before->text : "the folder alone");
+
+	return audit_record(txn,
+		&(struct audit_row){.at = clock_now_s(),
+			.action = "join-store",
+			.subject = *now->text ? now->text : "the folder alone",
+			.detail = detail},
+		err);
+}
+
 static bool join_store(struct catalog *catalog, const struct store_id *store, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
@@ -92,7 +108,7 @@ static bool join_store(struct catalog *catalog, const struct store_id *store, st
 	       txn_run(txn, sql[NOTE_STORE], VALUES(v_text(store->text)), err) &&
 	       txn_run(txn, sql[NOTE_ELSEWHERE], VALUES(v_int(elsewhere)), err) &&
 	       txn_run(txn, sql[elsewhere ? KEEP_NONE : KEEP_PUBLISHED], NULL, 0, err) &&
-	       txn_commit(txn, err);
+	       audit_joining(txn, &before.store, store, err) && txn_commit(txn, err);
 }
 
 static bool has_modules(struct catalog *catalog, bool *out, struct err *err)

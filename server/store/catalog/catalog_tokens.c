@@ -2,6 +2,7 @@
 #include "server/store/catalog/catalog_tokens.h"
 
 #include "common/mem.h"
+#include "server/store/catalog/catalog_audit.h"
 #include "server/store/catalog/catalog_notes.h"
 #include "server/store/catalog/catalog_rows.h"
 
@@ -54,6 +55,17 @@ bool catalog_check_token_name(struct catalog *catalog, const char *name, int64_t
 	       (id == 0 || catalog_refuse_token_name(name, err));
 }
 
+static bool record(struct txn *txn, int64_t now_s, const char *action, const char *name, const char *scopes,
+	struct err *err)
+{
+	const struct audit_place place = audit_command_line();
+
+	return audit_record(txn,
+		&(struct audit_row){
+			.at = now_s, .from = place.text, .action = action, .subject = name, .detail = scopes},
+		err);
+}
+
 bool catalog_add_token(struct catalog *catalog, const char *name, const struct digest *hash,
 	const char *scopes, int64_t now_s, int64_t expires_at, struct err *err)
 {
@@ -67,7 +79,7 @@ bool catalog_add_token(struct catalog *catalog, const char *name, const struct d
 	return txn_run(txn, sql[ADD_TOKEN],
 		       VALUES(v_text(name), v_digest(hash), v_text(scopes), v_int(now_s), v_int(expires_at)),
 		       err) &&
-	       audit_record(txn, now_s, NULL, "token-create", name, scopes, err) && txn_commit(txn, err);
+	       record(txn, now_s, "token-create", name, scopes, err) && txn_commit(txn, err);
 }
 
 bool catalog_revoke_token(struct catalog *catalog, const char *name, int64_t now_s, struct err *err)
@@ -80,7 +92,7 @@ bool catalog_revoke_token(struct catalog *catalog, const char *name, int64_t now
 	if (id == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no valid token named %s", name);
 	return txn_run(txn, sql[REVOKE_TOKEN], VALUES(v_text(name), v_int(now_s)), err) &&
-	       audit_record(txn, now_s, NULL, "token-revoke", name, NULL, err) && txn_commit(txn, err);
+	       record(txn, now_s, "token-revoke", name, NULL, err) && txn_commit(txn, err);
 }
 
 bool catalog_take_token(
@@ -100,9 +112,14 @@ bool catalog_take_token(
 		       err) &&
 	       txn_run(txn, sql[REVOKE_OTHERS],
 		       VALUES(v_text(terms->name), v_digest(&terms->hash), v_int(terms->created_at)), err) &&
-	       audit_record(txn, terms->revoked_at ? terms->revoked_at : terms->created_at, terms->who,
-		       terms->revoked_at ? "token-revoke" : "token-create", terms->name,
-		       terms->revoked_at ? NULL : terms->scopes, err) &&
+	       audit_record(txn,
+		       &(struct audit_row){.at = terms->revoked_at ? terms->revoked_at : terms->created_at,
+			       .who = terms->who,
+			       .from = AUDIT_ALL_NODES,
+			       .action = terms->revoked_at ? "token-revoke" : "token-create",
+			       .subject = terms->name,
+			       .detail = terms->revoked_at ? NULL : terms->scopes},
+		       err) &&
 	       txn_commit(txn, err);
 }
 

@@ -17,6 +17,7 @@ struct keeping_import {
 	struct digest contents;
 	const char *name;
 	const char *who;  /* the token of whoever imports it; NULL: on the folder itself */
+	const char *from; /* its client's address; NULL: it is not known */
 	bool is_verified; /* its signature was checked */
 };
 
@@ -26,6 +27,7 @@ struct keeping {
 	enum version_source source; /* published or mirrored */
 	const char *published_by;   /* the token's name; NULL for mirrored */
 	const char *upstream;       /* the upstream's name; NULL for published */
+	const char *from;           /* the client's address; NULL where there is none */
 	const struct checksums *checksums;
 	int64_t size_bytes;
 	const struct examination
