@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/digest.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -24,7 +26,7 @@
 #include "server/vault/vault_ops.h"
 
 /* One request for what is no larger, else parts; how often a create is tried whose answer was lost. */
-enum { WHOLE_BYTES_MAX = 64 << 20, PART_BYTES = 32 << 20, CREATE_TRIES = 4 };
+enum { WHOLE_BYTES_MAX = 64 << 20, PART_BYTES = 32 << 20, CREATE_TRIES = 4, HASH_BYTES = 256 << 10 };
 
 struct vault_bucket {
 	struct vault base;
@@ -66,6 +68,28 @@ static bool check_wanted(const struct deposit *deposit, struct err *err)
 	       err_set(err, ERR_BUSY, "nobody waits for %s any more", name_path(deposit->name).text);
 }
 
+/* Whether what was refused is what it is called: where the disk has damaged it, the store is well. */
+static bool check_bytes(const struct deposit *deposit, struct err *err)
+{
+	AUTO_HASHER struct hasher *hasher = hasher_create();
+	AUTO_FREE char *bytes = mem_zero(1, HASH_BYTES);
+	struct digest digest;
+	int64_t offset = 0;
+	size_t got;
+
+	do {
+		if (!file_read_at(deposit->fd, bytes, HASH_BYTES, offset, &got, err))
+			return false;
+		hasher_add(hasher, bytes, got);
+		offset += (int64_t)got;
+	} while (got > 0);
+	digest = hasher_result(hasher);
+	return digest_equal(&digest, &deposit->identity.checksums.sha256) ||
+	       err_set(err, ERR_INTERNAL,
+		       "the bytes of %.200s are damaged on the disk: they have sha256:%.12s…, and had %.12s…",
+		       name_path(deposit->name).text, digest.hex, deposit->identity.checksums.sha256.hex);
+}
+
 static bool put_blob(
 	struct vault_bucket *vault, const char *key, const struct deposit *deposit, struct err *err)
 {
@@ -81,6 +105,13 @@ static bool put_blob(
 	outcome = identity->size_bytes <= WHOLE_BYTES_MAX
 			  ? bucket_put(vault->bucket, key, &body, NULL, NULL, err)
 			  : bucket_put_parts(vault->bucket, key, &body, PART_BYTES, err);
+	if (outcome == BUCKET_REFUSED) {
+		struct err why = *err;
+
+		if (!check_bytes(deposit, err))
+			return false;
+		*err = why;
+	}
 	/* A bucket that is not there, or a condition that nobody set. */
 	if (outcome == BUCKET_ABSENT || outcome == BUCKET_CLASH)
 		outcome = BUCKET_REFUSED;

@@ -59,7 +59,7 @@ static bool digest_file(int fd, struct digest *out)
 	return got == 0;
 }
 
-/* file KEY PATH [parts] */
+/* file KEY PATH [parts [SHA256]] */
 static int put_file(struct bucket *bucket, int count, char **words)
 {
 	AUTO_FD int fd = open(words[1], O_RDONLY | O_CLOEXEC);
@@ -72,7 +72,7 @@ static int put_file(struct bucket *bucket, int count, char **words)
 	if (fd < 0 || fstat(fd, &status) < 0 || !digest_file(fd, &digest))
 		return 1;
 	body.length = status.st_size;
-	body.sha256 = digest.hex;
+	body.sha256 = count > 3 ? words[3] : digest.hex;
 	outcome = count > 2 ? bucket_put_parts(bucket, words[0], &body, BUCKET_PART_MIN, &err)
 			    : bucket_put(bucket, words[0], &body, NULL, NULL, &err);
 	return conclude(outcome, digest.hex, &err);

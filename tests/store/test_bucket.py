@@ -206,6 +206,14 @@ def test_parts_that_fail_are_taken_back(front, scripted, tmp_path):
     assert not front.unfinished and scripted.ask("head", "large")[0] == "absent"
 
 
+def test_a_file_that_is_not_what_it_is_called_is_put_together_nowhere(front, scripted, tmp_path):
+    """Its parts have each their digest."""
+    path, _ = written(tmp_path, (5 << 20) + 7)
+    outcome, told = scripted.ask("file", "large", path, "parts", "0" * 64)
+    assert outcome == "refused" and "should have" in told
+    assert not front.unfinished and scripted.ask("head", "large")[0] == "absent"
+
+
 def taken_back(front):
     return [path for method, path, _ in front.script.seen if method == "DELETE" and "uploadId" in path]
 

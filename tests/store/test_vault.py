@@ -221,3 +221,13 @@ def test_damaged_bytes_are_mended_by_whoever_publishes_them(front, scripted, tmp
     front.objects[key] = bytes(len(front.objects[key]))
     assert scripted.vault("keep", name, "tf-hub", path, "published", "n2") == told
     assert scripted.vault("read", digest, 0, -1) == digest
+
+
+def test_bytes_that_the_disk_has_damaged_are_no_fault_of_the_store(gateways, tmp_path):
+    """A small object's, which the store holds against their digest itself."""
+    path = tmp_path / "damaged"
+    path.write_bytes(b"x" * 1000)
+    told = gateways[0].vault("keep", "acme/damaged/1", "tf-hub", path, "published", "n1", "-", "0" * 64)
+    assert told.startswith("internal ") and "damaged on the disk" in told, told
+    assert gateways[1].vault("find", "acme/damaged/1", "tf-hub") == "unknown"
+    assert gateways[0].vault("keep", "acme/damaged/1", "tf-hub", path, "published", "n1") == "new"

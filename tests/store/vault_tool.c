@@ -74,7 +74,7 @@ static bool digest_file(int fd, struct digest *out)
 static int keep(struct vault *vault, int count, char **words)
 {
 	AUTO_FD int fd = open(words[2], O_RDONLY | O_CLOEXEC);
-	struct deposit deposit = {.fd = fd, .is_new = count > 5};
+	struct deposit deposit = {.fd = fd, .is_new = count > 5 && strcmp(words[5], "new") == 0};
 	enum deposited deposited;
 	struct name name;
 	struct stat status;
@@ -88,6 +88,9 @@ static int keep(struct vault *vault, int count, char **words)
 	deposit.identity.size_bytes = status.st_size;
 	(void)snprintf(deposit.identity.who, sizeof deposit.identity.who, "who-%s", words[4]);
 	(void)snprintf(deposit.identity.nonce, sizeof deposit.identity.nonce, "%s", words[4]);
+	/* What it had when it got its name. */
+	if (count > 6 && !digest_parse(words[6], &deposit.identity.checksums.sha256))
+		return 2;
 	if (!vault_keep(vault, &deposit, &deposited, &err))
 		return fail(&err);
 	return puts(deposited == DEPOSITED_NEW ? "new" : "before") < 0;

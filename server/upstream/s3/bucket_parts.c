@@ -21,11 +21,13 @@ struct parts {
 	char upload_id[UPLOAD_ID_MAX];
 	char before[S3_ETAG_MAX]; /* what is there before; "" where nothing is */
 	struct buffer list;       /* of what was stored, as the end is told it */
+	struct hasher *whole;     /* of all parts so far */
 };
 
 static void finish_parts(struct parts *parts)
 {
 	buffer_finish(&parts->list);
+	hasher_destroy(parts->whole);
 }
 
 static bool take_upload_id(void *context, const char *name, const char *text)
@@ -66,8 +68,10 @@ static enum bucket_outcome begin(struct parts *parts, struct err *why)
 }
 
 /* No body is held whole in memory: its digest is made before it is sent. */
-static bool hash_part(int fd, int64_t offset, int64_t length, struct digest *out, struct err *err)
+static bool hash_part(
+	struct parts *parts, int64_t offset, int64_t length, struct digest *out, struct err *err)
 {
+	int fd = parts->file->fd;
 	AUTO_HASHER struct hasher *hasher = hasher_create();
 	AUTO_FREE char *bytes = mem_zero(1, HASH_BYTES);
 
@@ -80,6 +84,7 @@ static bool hash_part(int fd, int64_t offset, int64_t length, struct digest *out
 		if (got == 0)
 			return err_set(err, ERR_INTERNAL, "the file is shorter than it was");
 		hasher_add(hasher, bytes, got);
+		hasher_add(parts->whole, bytes, got);
 		done += (int64_t)got;
 	}
 	*out = hasher_result(hasher);
@@ -103,7 +108,7 @@ static enum bucket_outcome put_part(
 		.query = query};
 	enum bucket_outcome outcome;
 
-	if (!hash_part(parts->file->fd, offset, length, &digest, why))
+	if (!hash_part(parts, offset, length, &digest, why))
 		return BUCKET_REFUSED;
 	outcome = bucket_call(parts->bucket, &call, &answer, why);
 	if (outcome != BUCKET_DONE)
@@ -205,6 +210,16 @@ static void take_back(struct parts *parts)
 	(void)bucket_call(parts->bucket, &call, &answer, &unused);
 }
 
+/* Each part is what was read of the file; all of them may be another than it was when it got its name. */
+static bool check_whole(struct parts *parts, struct err *err)
+{
+	struct digest digest = hasher_result(parts->whole);
+
+	return !parts->file->sha256 || strcmp(digest.hex, parts->file->sha256) == 0 ||
+	       err_set(err, ERR_INTERNAL, "the file has sha256:%s, and should have sha256:%s", digest.hex,
+		       parts->file->sha256);
+}
+
 static enum bucket_outcome put_all(struct parts *parts, int64_t part_bytes, struct err *why)
 {
 	enum bucket_outcome outcome = BUCKET_DONE;
@@ -214,6 +229,8 @@ static enum bucket_outcome put_all(struct parts *parts, int64_t part_bytes, stru
 	for (int64_t offset = 0; offset < length && outcome == BUCKET_DONE; offset += part_bytes, number++)
 		outcome = put_part(parts, number, offset,
 			length - offset < part_bytes ? length - offset : part_bytes, why);
+	if (outcome == BUCKET_DONE && !check_whole(parts, why))
+		outcome = BUCKET_REFUSED;
 	if (outcome != BUCKET_DONE) {
 		take_back(parts);
 		return outcome;
@@ -240,6 +257,7 @@ enum bucket_outcome bucket_put_parts(struct bucket *bucket, const char *key, con
 	int64_t least = (file->length + BUCKET_PARTS_MAX - 1) / BUCKET_PARTS_MAX;
 	enum bucket_outcome outcome = look_before(&parts, why);
 
+	parts.whole = hasher_create();
 	if (part_bytes < BUCKET_PART_MIN)
 		part_bytes = BUCKET_PART_MIN;
 	if (outcome == BUCKET_DONE)
