@@ -305,7 +305,8 @@ static enum verdict transfer(struct running *running)
 		.cdn_loop = fetch->cdn_loop,
 		.accept_encoding = running->wants_coded || fetch->takes_coded ? "gzip" : "identity",
 	};
-	fill_progress_attempt(fetch->progress, upstream->name);
+	if (!fetch->is_beside)
+		fill_progress_attempt(fetch->progress, upstream->name);
 	outcome = client_transfer(fetch->tools->client, &request, &receiver, &fetch->progress->stop, &why);
 	if (running->led_away)
 		breakers_note_success(fetch->tools->breakers, &running->turn);

@@ -28,6 +28,8 @@ struct fetch {
 	size_t upstream;      /* its place among the settings' */
 	const char *member;   /* a file of the TF.js module instead of its archive; NULL: none */
 	const char *page; /* an address where the upstream tells of the artifact, instead of its own; NULL */
+	bool is_beside;   /* a question about what has come: no attempt of the fill's, which goes on verifying
+			   */
 	bool head_only;
 	bool takes_coded;            /* and says so: what a store keeps in a coding comes in it */
 	bool glance;                 /* GET, and no more than it takes to know the head */

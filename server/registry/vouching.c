@@ -54,6 +54,7 @@ static enum verdict ask(const struct fetch *fill, const char *url, struct buffer
 		.granted = fill->granted,
 		.upstream = fill->upstream,
 		.page = url,
+		.is_beside = true,
 		.patience_s = PATIENCE_S,
 		.object = &nothing,
 		.head = take_any,
