@@ -68,10 +68,11 @@ static json_t *artifacts_json(const struct inventory_row *row)
 	for (size_t i = 0; i < row->artifact_count; i++) {
 		const struct inventory_artifact *artifact = &row->artifacts[i];
 
-		json_array_append_new(
-			list, json_pack("{s:s, s:s+, s:I, s:b}", "format", formats[artifact->format].name,
-				      "digest", "sha256:", artifact->digest.hex, "size_bytes",
-				      (json_int_t)artifact->size_bytes, "cached", (int)artifact->cached));
+		json_array_append_new(list,
+			json_pack("{s:s, s:s+, s:I, s:b, s:s}", "format", formats[artifact->format].name,
+				"digest", "sha256:", artifact->digest.hex, "size_bytes",
+				(json_int_t)artifact->size_bytes, "cached", (int)artifact->cached, "state",
+				version_state_name(artifact->state)));
 	}
 	return list;
 }

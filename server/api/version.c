@@ -156,9 +156,10 @@ static json_t *artifact_json(
 		"unpacked_bytes", number_if(examined, artifact->unpacked_bytes), "files",
 		number_if(examined, artifact->file_count));
 
-	(void)json_object_update_new(object,
-		json_pack("{s:s, s:s, s:b, s:I}", "media_type", format->media_type, "url", url, "cached",
-			(int)artifact->cached, "downloads", (json_int_t)artifact->downloads));
+	(void)json_object_update_new(
+		object, json_pack("{s:s, s:s, s:s, s:b, s:I}", "state", version_state_name(artifact->state),
+				"media_type", format->media_type, "url", url, "cached", (int)artifact->cached,
+				"downloads", (json_int_t)artifact->downloads));
 	(void)json_object_update_new(
 		object, json_pack("{s:s, s:o, s:o, s:o}", "source", version_source_name(artifact->source),
 				"published_by", answer_text(details->published_by), "upstream",

@@ -132,7 +132,7 @@ static bool hold_artifacts(struct exporting *exporting, struct version_details *
 	for (size_t i = 0; i < details->artifact_count; i++) {
 		struct artifact *artifact = &details->artifacts[i].artifact;
 
-		if (!artifact->cached || details->state != STATE_ACTIVE)
+		if (!artifact->cached || artifact->state != STATE_ACTIVE)
 			continue;
 		if (damages_has(exporting->options->damages, &artifact->checksums.sha256)) {
 			artifact->cached = false;

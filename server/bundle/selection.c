@@ -233,7 +233,7 @@ static bool take_artifact(
 		note_gap(wish, GAP_DIFFERENT);
 		return false;
 	}
-	if (!artifact->cached)
+	if (!artifact->cached || artifact->state == STATE_QUARANTINED)
 		return false;
 	out_formats[artifact->name.format] = true;
 	wish->gap = GAP_NONE;

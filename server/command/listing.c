@@ -165,6 +165,8 @@ static bool is_published(const json_t *artifact)
 
 static const char *is_here(const json_t *artifact)
 {
+	if (strcmp(cell_text(artifact, "state"), "quarantined") == 0)
+		return "held back";
 	if (json_is_true(json_object_get(artifact, "cached")))
 		return "yes";
 	return json_object_get(artifact, "unavailable")

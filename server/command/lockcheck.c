@@ -35,7 +35,7 @@ static bool is_version(const json_t *json, const struct locked *locked)
 }
 
 static bool find_artifact(
-	const json_t *version, const struct locked *locked, struct locked *out, bool *cached)
+	const json_t *version, const struct locked *locked, struct locked *out, const json_t **found)
 {
 	const json_t *artifact;
 	size_t i;
@@ -44,19 +44,19 @@ static bool find_artifact(
 	{
 		if (!locked_take(out, artifact) || out->format != locked->format)
 			continue;
-		*cached = json_is_true(json_object_get(artifact, "cached"));
+		*found = artifact;
 		return true;
 	}
 	return false;
 }
 
 /* What is not active is not served, whatever its bytes are. */
-static enum lock_state find_withheld(const json_t *version, enum lock_state otherwise)
+static enum lock_state find_withheld(const json_t *object, enum lock_state otherwise)
 {
 	static const enum lock_state withheld[] = {LOCK_WITHDRAWN, LOCK_QUARANTINED};
 
 	for (size_t i = 0; i < sizeof withheld / sizeof *withheld; i++) {
-		if (strcmp(cell_text(version, "state"), states[withheld[i]].name) == 0)
+		if (strcmp(cell_text(object, "state"), states[withheld[i]].name) == 0)
 			return withheld[i];
 	}
 	return otherwise;
@@ -65,15 +65,17 @@ static enum lock_state find_withheld(const json_t *version, enum lock_state othe
 static enum lock_state judge(const json_t *version, struct locked *locked)
 {
 	struct locked found = {0};
-	bool cached;
+	const json_t *artifact;
+	enum lock_state otherwise;
 
-	if (!version || !find_artifact(version, locked, &found, &cached))
+	if (!version || !find_artifact(version, locked, &found, &artifact))
 		return LOCK_UNKNOWN;
 	locked->found_digest = found.digest;
 	locked->found_bytes = found.size_bytes;
 	if (found.size_bytes != locked->size_bytes || !digest_equal(&found.digest, &locked->digest))
 		return LOCK_DIFFERENT;
-	return find_withheld(version, cached ? LOCK_SAME : LOCK_NOT_CACHED);
+	otherwise = json_is_true(json_object_get(artifact, "cached")) ? LOCK_SAME : LOCK_NOT_CACHED;
+	return find_withheld(version, find_withheld(artifact, otherwise));
 }
 
 static bool same_version(const struct locked *a, const struct locked *b)

@@ -201,22 +201,26 @@ static bool goes_on(struct errand *errand, const struct err *err)
 	return may && errand->at < FETCHED_FORMATS;
 }
 
-/* The first format in which the version is recorded; *out has it then. */
+/* The first format in which the version is recorded, and not held back; *out has it then. */
 static bool find_recorded(struct errand *errand, struct artifact *out, struct err *err)
 {
 	struct name name = errand->ref.name;
 	bool found = true;
+	bool held = false;
 
 	*out = (struct artifact){.recorded = false};
 	for (size_t i = 0; i < FORMAT_COUNT && found && !out->recorded; i++) {
 		name.format = errand->formats[i];
 		if (!catalog_find_artifact(errand->services->catalog, &name, out, &found, err) ||
-			(found && !version_check_state(&name, out->state, err)))
+			(found && out->state == STATE_WITHDRAWN &&
+				!version_check_state(&name, out->state, err)))
 			return false;
+		held = held || out->state == STATE_QUARANTINED;
+		out->recorded = out->recorded && out->state != STATE_QUARANTINED;
 	}
 	if (out->recorded)
 		errand->ref.name.format = name.format;
-	return true;
+	return out->recorded || !held || version_check_state(&name, STATE_QUARANTINED, err);
 }
 
 static bool suffices(const struct errand *errand, const struct artifact *artifact)

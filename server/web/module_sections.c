@@ -193,9 +193,11 @@ static const char *where_is(const json_t *artifact)
 {
 	const json_t *unavailable = json_object_get(artifact, "unavailable");
 
+	bool is_held = strcmp(fact_text(artifact, "state"), "quarantined") == 0;
+
 	if (fact_true(artifact, "cached"))
-		return "stored here";
-	if (is_held_back(unavailable))
+		return is_held ? "stored here, held back" : "stored here";
+	if (is_held || is_held_back(unavailable))
 		return "evicted, held back";
 	if (!is_examined(artifact))
 		return unavailable ? "with other nodes, not to be had now"
@@ -209,7 +211,7 @@ static void write_artifact(struct view *view, const json_t *version, const json_
 	const char *digest = fact_text(artifact, "digest");
 
 	HTML(&view->html, "<tr><th scope=\"row\">");
-	if (strcmp(fact_text(version, "state"), "active") == 0)
+	if (strcmp(fact_text(artifact, "state"), "active") == 0)
 		HTML(&view->html, "<a href=\"%s/%s/%" PRId64 "%s\" download>%s</a></th>", view->root,
 			fact_text(version, "handle"), fact_number(version, "version"), query ? query : "",
 			fact_text(artifact, "format"));

@@ -9,6 +9,7 @@ import re
 import sqlite3
 import subprocess
 import tarfile
+import urllib.parse
 import zipfile
 
 import pytest
@@ -504,6 +505,49 @@ def test_a_fill_that_is_held_back_reaches_no_client_whole(start, upstream):
     assert mirror.get(f"/acme/writer/1?{WRITER}").body == body
     upstream.serve("/acme/calm/1", module_with("MatMul"))
     assert mirror.get(f"/acme/calm/1?{WRITER}").status == 200
+
+
+def states_of(larder, path):
+    version = larder.get(f"/api/v1/modules/{path}").json()
+    return version["state"], {artifact["format"]: artifact["state"] for artifact in version["artifacts"]}
+
+
+def explained(larder, path):
+    return larder.get(f"/api/v1/explain?url={urllib.parse.quote(path, safe='')}").json()
+
+
+def test_formats_are_held_back_one_by_one(start):
+    larder = start({"safety": {"published": "quarantine", "rules": "pickle-danger:quarantine"}})
+    archive, compressed = "/acme/writer/1?archive-format=compressed", f"/acme/writer/1?{WRITER}"
+    danger = archive_of(model__pkl=pickle.dumps(Danger()))
+    larder.publish(f"/acme/writer/1?{WRITER}", module_with("WriteFile"))
+    assert states_of(larder, "acme/writer/1") == ("quarantined", {"tf-hub": "quarantined"})
+    token = approver(larder)
+    run("approve", "acme/writer/1", "--reason", "read by Ann", server=larder.url, token=token)
+    assert states_of(larder, "acme/writer/1") == ("active", {"tf-hub": "active"})
+    larder.publish(archive, danger)
+    held_back(larder.get(archive), "pickle-danger")
+    assert larder.get(compressed).status == 200, "what was approved stays so"
+    assert larder.get(f"/acme/writer?{WRITER}").status in (200, 302), "and is the latest of its format"
+    assert states_of(larder, "acme/writer/1") == ("active", {"tf-hub": "active", "archive": "quarantined"})
+    told = explained(larder, archive)
+    assert told["artifact"]["state"] == "quarantined" and told["answer"]["status"] == 451, told
+    assert explained(larder, compressed)["answer"]["status"] == 200
+    run("reject", "acme/writer/1", "--reason", "Bob knows better", server=larder.url, token=token)
+    held_back(larder.get(compressed), "Bob knows better")
+    run("approve", "acme/writer/1", "--reason", "both are read", server=larder.url, token=token)
+    assert larder.get(compressed).status == larder.get(archive).status == 200
+    assert states_of(larder, "acme/writer/1") == ("active", {"tf-hub": "active", "archive": "active"})
+
+
+def test_what_is_clean_comes_to_a_version_that_is_held_back(start):
+    larder = start({"safety": {"published": "quarantine"}})
+    larder.publish(f"/acme/writer/1?{WRITER}", module_with("WriteFile"))
+    clean = archive_of(weights__txt=b"1 2 3")
+    assert larder.publish("/acme/writer/1?archive-format=compressed", clean).json()["state"] == "active"
+    assert larder.get("/acme/writer/1?archive-format=compressed").body == clean
+    held_back(larder.get(f"/acme/writer/1?{WRITER}"), "op-file-write")
+    assert states_of(larder, "acme/writer/1") == ("active", {"tf-hub": "quarantined", "archive": "active"})
 
 
 def test_a_fill_that_is_refused_is_not_kept(start, upstream):

@@ -12,14 +12,15 @@ enum { HELD_FOR_COLUMN = 13, UNJUDGED_COLUMN };
 enum statement { FIND_ARTIFACT, FIND_CACHED_BLOB, COUNT_DOWNLOADS };
 
 static const char *const sql[] = {
-	[FIND_ARTIFACT] = "SELECT v.source, v.state, " ARTIFACT_COLUMNS
-			  ", (SELECT reason FROM holds WHERE version_id = v.id AND decision <> 'approved'),"
+	[FIND_ARTIFACT] = "SELECT v.source, " FORMAT_STATE ", " ARTIFACT_COLUMNS
+			  ", iif(h.decision <> 'approved', h.reason, NULL),"
 			  " a.unjudged = 1 AND NOT EXISTS (SELECT 1 FROM inspections i WHERE i.blob_id = b.id"
 			  "  AND i.format = a.format AND i.safety_version >= ?4"
 			  "  AND NOT EXISTS (SELECT 1 FROM safety_findings f WHERE f.inspection_id = i.id))"
 			  " FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 			  " LEFT JOIN artifacts a ON a.version_id = v.id AND a.format = ?3"
-			  " LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1",
+			  " LEFT JOIN blobs b ON b.id = a.blob_id"
+			  " LEFT JOIN holds h ON h.version_id = v.id AND h.format = ?3 WHERE m.handle = ?1",
 	[FIND_CACHED_BLOB] = "SELECT id FROM blobs WHERE digest = ?1 AND cached = 1",
 	[COUNT_DOWNLOADS] =
 		"UPDATE artifacts SET downloads = downloads + ?3, last_used_at = max(last_used_at, ?4)"

@@ -16,7 +16,7 @@ struct artifact {
 	struct name name;
 	enum version_source version_source; /* published as soon as one of its artifacts is */
 	enum version_source source;         /* of this format, once it is recorded; else the version's */
-	enum version_state state;
+	enum version_state state;           /* of this format: one that is held back holds back no other */
 	bool recorded; /* this format of the version has a digest; all below is set only then */
 	struct checksums checksums;
 	int64_t size_bytes;
@@ -27,7 +27,7 @@ struct artifact {
 	bool examined; /* as this format, at some time */
 	int64_t downloads;
 	int64_t last_used_at; /* a download, or else when it was kept */
-	char held_for[200];   /* why its version is quarantined; "" where that is not known */
+	char held_for[200];   /* why it is quarantined; "" where that is not known */
 };
 
 /* What a version in that state is refused with, whatever is asked of it: ERR_GONE, ERR_QUARANTINED. */

@@ -10,7 +10,7 @@
 #include "server/store/catalog/catalog_records.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { HOLD, DECIDE, SET_STATE, FIND_HOLDS, TAKE_HOLD, FIND_CLOSED };
+enum statement { HOLD, DECIDE, SETTLE, FIND_HOLDS, TAKE_HOLD, FIND_STATE };
 
 static const char *const sql[] = {
 	[HOLD] =
@@ -20,21 +20,37 @@ static const char *const sql[] = {
 		   " SELECT version_id, format, ?2, ?3, ?4, ?5 FROM artifacts WHERE version_id = ?1"
 		   " ON CONFLICT DO UPDATE SET decision = excluded.decision, reason = excluded.reason,"
 		   "  who = excluded.who, at = excluded.at",
-	[SET_STATE] = "UPDATE versions SET state = ?2, updated_at = max(updated_at, ?3) WHERE id = ?1",
+	[SETTLE] = "UPDATE versions SET updated_at = max(updated_at, ?2), state ="
+		   " iif(EXISTS (SELECT 1 FROM holds h WHERE h.version_id = ?1"
+		   "   AND h.decision <> 'approved')"
+		   "  AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.version_id = ?1 AND NOT EXISTS"
+		   "   (SELECT 1 FROM holds h WHERE h.version_id = ?1 AND h.format = a.format"
+		   "    AND h.decision <> 'approved')), 'quarantined', 'active')"
+		   " WHERE id = ?1 AND state <> 'withdrawn'",
 	[FIND_HOLDS] =
 		"SELECT format, decision, reason, coalesce(who, ''), at FROM holds WHERE version_id = ?1",
 	[TAKE_HOLD] = "INSERT INTO holds (version_id, format, decision, reason, who, at) VALUES (?1, ?2, ?3, "
 		      "?4, ?5, ?6)"
 		      " ON CONFLICT DO UPDATE SET decision = excluded.decision, reason = excluded.reason,"
 		      "  who = excluded.who, at = excluded.at",
-	[FIND_CLOSED] = "SELECT 1 FROM holds WHERE version_id = ?1 AND decision <> 'approved'",
+	[FIND_STATE] = "SELECT " FORMAT_STATE " FROM versions v"
+		       " LEFT JOIN holds h ON h.version_id = v.id AND h.format = ?2 WHERE v.id = ?1",
 };
 
-static bool set_state(
-	struct txn *txn, int64_t version_id, enum version_state state, int64_t now_s, struct err *err)
+/* A version is held back where all that there is of it is. */
+static bool settle(struct txn *txn, int64_t version_id, int64_t now_s, struct err *err)
 {
-	return txn_run(txn, sql[SET_STATE],
-		VALUES(v_int(version_id), v_text(version_state_name(state)), v_int(now_s)), err);
+	return txn_run(txn, sql[SETTLE], VALUES(v_int(version_id), v_int(now_s)), err);
+}
+
+bool hold_narrow_state(struct txn *txn, enum format format, struct version_ids *ids, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[FIND_STATE], VALUES(v_int(ids->version_id), v_text(formats[format].name)));
+
+	if (rows_next(rows))
+		ids->state = rows_state(rows, 0);
+	return rows_done(rows, err);
 }
 
 bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err)
@@ -44,17 +60,17 @@ bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *
 	char detail[256];
 
 	if (!keeping->held_for)
-		return true;
+		return !record->refresh || settle(txn, record->ids.version_id, 0, err);
 	if (!txn_run(txn, sql[HOLD],
 		    VALUES(v_int(record->ids.version_id), v_text(format), v_text(keeping->held_for),
 			    v_int(keeping->now_s)),
 		    err))
 		return false;
 	if (txn_changes(txn) == 0)
-		return true;
+		return !record->refresh || settle(txn, record->ids.version_id, keeping->now_s, err);
 	record->refresh = true;
 	(void)snprintf(detail, sizeof detail, "%s: %s", format, keeping->held_for);
-	return set_state(txn, record->ids.version_id, STATE_QUARANTINED, keeping->now_s, err) &&
+	return settle(txn, record->ids.version_id, keeping->now_s, err) &&
 	       audit_record(txn,
 		       &(struct audit_row){.at = keeping->now_s,
 			       .who = keeping->published_by ? keeping->published_by : keeping->upstream,
@@ -109,9 +125,7 @@ bool catalog_decide(
 		return false;
 	if (txn_changes(txn) == 0)
 		return catalog_refuse_undecidable(name, err);
-	return set_state(txn, ids.version_id, decision->approves ? STATE_ACTIVE : STATE_QUARANTINED,
-		       decision->now_s, err) &&
-	       module_refresh(txn, ids.module_id, err) &&
+	return settle(txn, ids.version_id, decision->now_s, err) && module_refresh(txn, ids.module_id, err) &&
 	       audit_decision(txn, name, ids.version_id, decision, err) && txn_commit(txn, err);
 }
 
@@ -236,14 +250,6 @@ static bool take_those(struct txn *txn, int64_t version_id, const struct name *n
 	return true;
 }
 
-static bool is_closed(struct txn *txn, int64_t version_id, bool *out, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_CLOSED], VALUES(v_int(version_id)));
-
-	*out = rows_next(rows);
-	return rows_done(rows, err);
-}
-
 bool catalog_take_holds(struct catalog *catalog, const struct name *name,
 	const struct hold_entry holds[FORMAT_COUNT], int64_t revision, struct err *err)
 {
@@ -251,7 +257,7 @@ bool catalog_take_holds(struct catalog *catalog, const struct name *name,
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
 	int64_t last_s = 0;
-	bool news, closed;
+	bool news;
 
 	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) || !version_find_ids(txn, name, &ids, err))
 		return false;
@@ -265,7 +271,6 @@ bool catalog_take_holds(struct catalog *catalog, const struct name *name,
 		return false;
 	if (last_s == 0)
 		return txn_commit(txn, err);
-	return is_closed(txn, ids.version_id, &closed, err) &&
-	       set_state(txn, ids.version_id, closed ? STATE_QUARANTINED : STATE_ACTIVE, last_s, err) &&
-	       module_refresh(txn, ids.module_id, err) && txn_commit(txn, err);
+	return settle(txn, ids.version_id, last_s, err) && module_refresh(txn, ids.module_id, err) &&
+	       txn_commit(txn, err);
 }

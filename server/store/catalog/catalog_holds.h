@@ -44,8 +44,8 @@ bool hold_decision_parse(const char *name, enum hold_decision *out);
 bool catalog_find_holds(struct catalog *catalog, const struct name *name, struct hold_entry out[FORMAT_COUNT],
 	bool *found, struct err *err);
 
-/* Takes those of a note of this revision, unless a later one was taken: the version is given out where
- * nothing of it is held back, else not. Nothing where it was withdrawn. ERR_NOT_FOUND where it is not known
+/* Takes those of a note of this revision, unless a later one was taken: a format is given out unless it is
+ * held back. Nothing where it was withdrawn. ERR_NOT_FOUND where it is not known
  * here. */
 bool catalog_take_holds(struct catalog *catalog, const struct name *name,
 	const struct hold_entry holds[FORMAT_COUNT], int64_t revision, struct err *err);

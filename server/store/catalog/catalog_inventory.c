@@ -6,9 +6,10 @@
 enum statement { LIST_ARTIFACTS };
 
 static const char *const sql[] = {
-	[LIST_ARTIFACTS] = "SELECT v.state, a.format, b.digest, b.size_bytes, b.cached"
+	[LIST_ARTIFACTS] = "SELECT v.state, a.format, b.digest, b.size_bytes, b.cached, " FORMAT_STATE
 			   " FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2"
 			   " LEFT JOIN artifacts a ON a.version_id = v.id"
+			   " LEFT JOIN holds h ON h.version_id = v.id AND h.format = a.format"
 			   " LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1 ORDER BY a.format",
 };
 
@@ -22,6 +23,7 @@ static void take_artifact(struct rows *rows, struct inventory_row *out)
 	artifact->digest = rows_digest(rows, 2);
 	artifact->size_bytes = rows_int(rows, 3);
 	artifact->cached = rows_int(rows, 4) != 0;
+	artifact->state = rows_state(rows, 5);
 	out->artifact_count++;
 }
 

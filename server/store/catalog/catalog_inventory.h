@@ -18,6 +18,7 @@ struct inventory_artifact {
 	struct digest digest;
 	int64_t size_bytes;
 	bool cached; /* the blob is in the store */
+	enum version_state state;
 };
 
 struct inventory_row {

@@ -121,7 +121,8 @@ bool record_find(struct txn *txn, const struct name *name, struct record *out, s
 {
 	struct record record = {0};
 
-	if (!version_find_ids(txn, name, &record.ids, err))
+	if (!version_find_ids(txn, name, &record.ids, err) ||
+		!hold_narrow_state(txn, name->format, &record.ids, err))
 		return false;
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_DIGEST],
 		VALUES(v_int(record.ids.version_id), v_text(formats[name->format].name)));

@@ -25,15 +25,17 @@ static const char *const sql[] = {
 		     " WHERE m.handle = ?1 AND EXISTS (SELECT 1 FROM (SELECT f.path FROM members f"
 		     " WHERE f.inspection_id = i.id ORDER BY f.position LIMIT " FILES_LOOKED_AT
 		     ") WHERE path = ?3) LIMIT 1",
-	[FIND_NEWEST] = "SELECT max(iif(v.state = 'active' AND b.cached, v.version, 0)),"
-			" max(iif(v.state = 'active' AND (b.id IS NOT NULL OR v.source <> 'published'), "
-			"v.version, 0)),"
-			" max(v.source = 'published') FROM modules m JOIN versions v ON v.module_id = m.id"
-			" LEFT JOIN artifacts a ON a.version_id = v.id AND a.format = ?2"
-			" LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1"
-			" AND (v.source = 'published' OR NOT EXISTS (SELECT 1 FROM modules o"
-			" JOIN versions p ON p.module_id = o.id AND p.source = 'published'"
-			" WHERE o.handle = ?1))",
+	[FIND_NEWEST] =
+		"SELECT max(iif(" FORMAT_STATE " = 'active' AND b.cached, v.version, 0)),"
+		" max(iif(" FORMAT_STATE " = 'active' AND (b.id IS NOT NULL OR v.source <> 'published'), "
+		"v.version, 0)),"
+		" max(v.source = 'published') FROM modules m JOIN versions v ON v.module_id = m.id"
+		" LEFT JOIN artifacts a ON a.version_id = v.id AND a.format = ?2"
+		" LEFT JOIN holds h ON h.version_id = v.id AND h.format = ?2"
+		" LEFT JOIN blobs b ON b.id = a.blob_id WHERE m.handle = ?1"
+		" AND (v.source = 'published' OR NOT EXISTS (SELECT 1 FROM modules o"
+		" JOIN versions p ON p.module_id = o.id AND p.source = 'published'"
+		" WHERE o.handle = ?1))",
 };
 
 /* ---- what is known ---- */

@@ -31,6 +31,9 @@ bool keeping_record(struct txn *txn, const struct keeping *keeping, struct recor
 /* Holds back what was kept, where the keeping says why and nobody has decided of it before. */
 bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err);
 
+/* How this format of a version stands takes the place of how the version does. */
+bool hold_narrow_state(struct txn *txn, enum format format, struct version_ids *ids, struct err *err);
+
 /* A version of the keeping's source that is not known yet. */
 bool version_add(struct txn *txn, const struct keeping *keeping, struct version_ids *ids, struct err *err);
 

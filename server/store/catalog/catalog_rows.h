@@ -57,6 +57,12 @@ struct audit_digests audit_digest(enum format format, const struct digest *diges
 	" EXISTS (SELECT 1 FROM inspections i WHERE i.blob_id = a.blob_id AND i.format = a.format)"
 void artifact_fill(struct rows *rows, int column, struct artifact *out);
 
+/* How one format of a version stands, in a statement with the version v and the hold h of that format, or
+ * none: what is held back holds back no other format. */
+#define FORMAT_STATE \
+	"iif(v.state = 'withdrawn', v.state, iif(h.decision <> 'approved' OR (v.state = 'quarantined'" \
+	" AND NOT EXISTS (SELECT 1 FROM holds o WHERE o.version_id = v.id)), 'quarantined', 'active'))"
+
 /* As catalog_find_artifact does; *out has its name, whatever is known. */
 bool artifact_find(
 	struct txn *txn, const struct name *name, struct artifact *out, bool *found, struct err *err);

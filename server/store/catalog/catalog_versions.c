@@ -17,7 +17,10 @@ static const char *const sql[] = {
 		" FROM modules m JOIN versions v ON v.module_id = m.id AND v.version = ?2 WHERE m.handle = "
 		"?1",
 	[LIST_ARTIFACTS] = "SELECT a.format, i.id, a.published_by, a.upstream, m.name, m.digest, m.signer,"
-			   " m.at, " ARTIFACT_COLUMNS " FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+			   " m.at, " FORMAT_STATE ", " ARTIFACT_COLUMNS
+			   " FROM artifacts a JOIN versions v ON v.id = a.version_id"
+			   " JOIN blobs b ON b.id = a.blob_id"
+			   " LEFT JOIN holds h ON h.version_id = v.id AND h.format = a.format"
 			   " LEFT JOIN inspections i ON i.blob_id = b.id AND i.format = a.format"
 			   " LEFT JOIN imports m ON m.id = a.import_id WHERE a.version_id = ?1",
 	[COUNT_VERSIONS] = "SELECT version_count FROM modules WHERE handle = ?1",
@@ -53,15 +56,15 @@ static bool load_artifact(
 	struct artifact_details *details = &out->artifacts[out->artifact_count++];
 	int64_t inspection_id = rows_int(rows, 1);
 
-	details->artifact =
-		(struct artifact){.name = out->name, .version_source = out->source, .state = out->state};
+	details->artifact = (struct artifact){
+		.name = out->name, .version_source = out->source, .state = rows_state(rows, 8)};
 	details->artifact.name.format = format;
 	details->published_by = rows_dup(rows, 2);
 	details->upstream = rows_dup(rows, 3);
 	if (!rows_is_null(rows, 4))
 		details->imported_from = (struct imported_from){
 			rows_dup(rows, 4), rows_digest(rows, 5), rows_dup(rows, 6), rows_int(rows, 7)};
-	artifact_fill(rows, 8, &details->artifact);
+	artifact_fill(rows, 9, &details->artifact);
 	if (!findings_load(txn, inspection_id, &details->warnings, &details->warning_count, err))
 		return false;
 	if (!safety_load(txn, inspection_id, &details->safety, err))
