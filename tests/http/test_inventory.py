@@ -29,7 +29,7 @@ def test_tells_what_there_is_in_the_order_of_the_request(larder):
         handle, version = path.rsplit("/", 1)
         assert (row["handle"], row["version"], row["state"]) == (handle, int(version), "withdrawn" if path == "acme/m0/1" else "active")
         assert row["artifacts"] == [{"format": "tf-hub", "digest": "sha256:" + modules.digest(contents[path]), "size_bytes": len(contents[path]),
-                                     "cached": path != "acme/m0/1"}]
+                                     "cached": path != "acme/m0/1", "state": row["state"]}]
 
 
 def test_many_at_once(larder):
