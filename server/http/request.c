@@ -64,7 +64,7 @@ bool request_says_proxied(const struct request *request)
 /* The target as it may be logged. */
 static char *loggable(const char *target)
 {
-	AUTO_FREE char *text = mem_dup_n(target, strnlen(target, REQUEST_TARGET_MAX));
+	AUTO_FREE char *text = mem_dup_n(target, strnlen(target, REQUEST_LOGGED_MAX));
 
 	return secrets_hide_tokens(text, NULL);
 }

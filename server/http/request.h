@@ -21,7 +21,8 @@ const char *method_name(enum method method);
 /* METHOD_OTHER for all that we do not serve. */
 enum method method_of(const char *name, size_t length);
 
-enum { REQUEST_TARGET_MAX = 8192, REQUEST_MEMORY_BODY_MAX = 64 << 10 };
+/* A target may be as long as a head; of a longer one the beginning is logged. */
+enum { REQUEST_TARGET_MAX = 32 << 10, REQUEST_LOGGED_MAX = 8192, REQUEST_MEMORY_BODY_MAX = 64 << 10 };
 
 struct request {
 	enum method method;

@@ -71,12 +71,9 @@ enum verdict verdict_of_answer(
 	const struct answer *answer, const struct object *object, int64_t offset, struct err *err)
 {
 	switch (answer->status) {
-	case 200:
-	case 201:
-	case 202:
-	case 203:
-		/* What the body is, its bytes will tell. */
-		return offset == 0 ? VERDICT_TAKE : VERDICT_RESTART;
+	case 204:
+	case 205:
+		return of_failure(answer, err);
 	case 206:
 		if (offset == 0)
 			return of_part(answer, err);
@@ -86,6 +83,10 @@ enum verdict verdict_of_answer(
 	case 404:
 	case 410:
 		return VERDICT_ABSENT;
+	case 200 ... 203:
+	case 207 ... 299:
+		/* What the body is, its bytes will tell. */
+		return offset == 0 ? VERDICT_TAKE : VERDICT_RESTART;
 	default:
 		return of_refusal(answer, offset, err);
 	}

@@ -77,10 +77,25 @@ def test_a_page_is_absence(upstream, eager, page):
     eager.assert_nothing_kept()
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 203])
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 207, 208, 226, 250, 299])
 def test_other_kinds_of_success(upstream, eager, status):
     upstream.serve(PATH, Answer(SMALL, status))
     assert eager.get(COMPRESSED).body == SMALL
+
+
+@pytest.mark.parametrize("status", [204, 205])
+def test_success_without_a_body_is_a_failure(upstream, eager, status):
+    upstream.serve(PATH, Answer(b"", status))
+    assert_problem(eager.get(COMPRESSED), 502, "upstream-failed")
+    upstream.serve(PATH, SMALL)
+    assert eager.get(COMPRESSED).body == SMALL, "it was remembered"
+
+
+@pytest.mark.parametrize("status", [200, 207, 299])
+def test_any_success_is_judged_by_its_bytes(upstream, eager, status):
+    upstream.serve(PATH, Answer(b"<?xml version='1.0'?><multistatus/>" * 9, status, "application/xml"))
+    assert_problem(eager.get(COMPRESSED), 502, "upstream-failed")
+    eager.assert_nothing_kept()
 
 
 @pytest.mark.parametrize("chunked", [False, True])
