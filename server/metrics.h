@@ -159,6 +159,8 @@
 	X(METRIC_UPLOADS_ABORTED, counter, "larder_uploads_aborted_total", "", \
 		"Uploads whose client went away.") \
 	X(METRIC_UPLOADS_WAITING, gauge, "larder_uploads_waiting", "", "Uploads that wait for their turn.") \
+	X(METRIC_INSPECTIONS_WAITING, gauge, "larder_inspections_waiting", "", \
+		"Small files that wait until few others are examined.") \
 	X(METRIC_UNPACKINGS_WAITING, gauge, "larder_unpackings_waiting", "", \
 		"Requests for files of archives that wait for their turn to unpack one.") \
 	X(METRIC_QUESTIONS_WAITING, gauge, "larder_questions_waiting", "", \

@@ -26,6 +26,7 @@ struct committer {
 	struct vault *vault;
 	struct digest node; /* random bytes: whose deposits are whose */
 	struct span *span;
+	struct inspection_places *places;
 	struct commits *commits;
 	struct catalog *catalog;
 	struct blobs *blobs;
@@ -46,6 +47,7 @@ struct committer *committer_create(
 	committer->node = digest_from_bytes(node);
 	committer->vault = vault;
 	committer->span = span_create(blobs);
+	committer->places = inspection_places_create();
 	committer->commits = commits_create(catalog, blobs);
 	committer->catalog = catalog;
 	committer->blobs = blobs;
@@ -59,6 +61,7 @@ void committer_destroy(struct committer *committer)
 		return;
 	commits_destroy(committer->commits);
 	span_destroy(committer->span);
+	inspection_places_destroy(committer->places);
 	free(committer);
 }
 
@@ -72,6 +75,11 @@ void committer_set_forget(
 bool committer_is_shared(const struct committer *committer)
 {
 	return vault_is_shared(committer->vault);
+}
+
+struct inspection_places *committer_places(const struct committer *committer)
+{
+	return committer->places;
 }
 
 struct vault *committer_vault(const struct committer *committer)

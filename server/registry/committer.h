@@ -43,6 +43,9 @@ void committer_set_forget(
 /* Whether a deposit has anybody to go to: else it comes to nothing at once. */
 bool committer_is_shared(const struct committer *committer);
 
+/* Of all whose inspections it commits. */
+struct inspection_places *committer_places(const struct committer *committer);
+
 /* What it was created with. */
 struct vault *committer_vault(const struct committer *committer);
 

@@ -43,7 +43,8 @@ static bool open_copy(struct copy *copy, struct err *err)
 	return space_claim(importer->space, &copy->claim, artifact->size_bytes > 0 ? artifact->size_bytes : 1,
 		       err) &&
 	       blobs_begin(importer->blobs, &copy->spool, err) &&
-	       inspector_start(copy->spool, artifact->format, &importer->limits, &copy->inspector, err);
+	       inspector_start(copy->spool, artifact->format, &importer->limits,
+		       committer_places(importer->committer), &copy->inspector, err);
 }
 
 /* Which of the two has failed decides what is worth going on with. */

@@ -11,6 +11,7 @@
 
 #include "common/lock.h"
 #include "common/mem.h"
+#include "common/own.h"
 #include "common/thread.h"
 #include "server/ranks.h"
 
@@ -39,6 +40,7 @@ struct inspector {
 	struct hashing hashing;
 	enum format format;
 	struct archive_limits limits;
+	struct inspection_places *places;
 	pthread_t thread;
 	bool joined;
 	atomic_bool given_up;
@@ -63,6 +65,8 @@ void inspection_finish(struct inspection *inspection)
 	examination_destroy(inspection->examination);
 	if (gives_back)
 		(void)malloc_trim(0);
+	if (inspection->place)
+		inspection_places_leave(inspection->place);
 	*inspection = (struct inspection){0};
 }
 
@@ -151,11 +155,32 @@ static void *run_hashing(void *argument)
 	return NULL;
 }
 
+/* Where nobody's pace can hold it. */
+static void take_place(struct inspector *inspector)
+{
+	int64_t length;
+	struct err ended; /* the examination will find out */
+
+	if (spool_wait_bytes(inspector->source.spool, INSPECTION_SMALL_BYTES, &length, &ended) &&
+		length <= INSPECTION_SMALL_BYTES &&
+		inspection_places_enter(inspector->places, INSPECTION_PATIENCE_MS))
+		inspector->inspection.place = inspector->places;
+}
+
+/* Until all is committed, where what was listed stays so long. */
+static void leave_place(struct inspection *inspection)
+{
+	if (inspection->place && !is_large(inspection->examination))
+		inspection_places_leave(TAKE(inspection->place));
+}
+
 static void examine(struct inspector *inspector)
 {
+	take_place(inspector);
 	inspector->done = examination_run(&inspector->source.stream, inspector->format, &inspector->limits,
 		&inspector->inspection.examination, &inspector->err);
 	spool_stream_finish(&inspector->source);
+	leave_place(&inspector->inspection);
 	if (inspector->done && examination_count(inspector->inspection.examination, SEVERITY_VIOLATION) > 0)
 		atomic_store(&inspector->given_up, true);
 }
@@ -227,7 +252,7 @@ static void *run(void *argument)
 }
 
 bool inspector_start(struct spool *spool, enum format format, const struct archive_limits *limits,
-	struct inspector **out, struct err *err)
+	struct inspection_places *places, struct inspector **out, struct err *err)
 {
 	struct inspector *inspector = mem_zero(1, sizeof *inspector);
 	/* A second of work for one module must not hold up thousands of small requests on the same core. */
@@ -242,6 +267,7 @@ bool inspector_start(struct spool *spool, enum format format, const struct archi
 	spool_stream_init(&inspector->hashing.source, spool);
 	inspector->format = format;
 	inspector->limits = *limits;
+	inspector->places = places;
 	if (!thread_start(&inspector->thread, &plan, err)) {
 		inspector->joined = true;
 		spool_stream_finish(&inspector->source);

@@ -15,6 +15,7 @@
 #include "common/waiter.h"
 #include "server/module/archives/archive_limits.h"
 #include "server/module/examination.h"
+#include "server/registry/inspection_places.h"
 #include "server/store/spool_stream.h"
 
 struct inspection {
@@ -23,15 +24,18 @@ struct inspection {
 	struct sum_set sums; /* those that were wanted, its SHA-256 and its length */
 	int64_t size_bytes;
 	struct examination *examination;
+	struct inspection_places *place; /* NULL: it has none, or needs none any more */
 };
 void inspection_finish(struct inspection *inspection);
 #define AUTO_INSPECTION AUTO(inspection_finish)
 
 struct inspector;
 
-/* Starts the threads; they end with the spool: complete and read, or refused. The limits are copied. */
+/* Starts the threads; they end with the spool: complete and read, or refused. The limits are copied. What is
+ * at most INSPECTION_SMALL_BYTES long is examined once it is complete, and has a place meanwhile; where much
+ * is listed of it, until the inspection is finished. */
 bool inspector_start(struct spool *spool, enum format format, const struct archive_limits *limits,
-	struct inspector **out, struct err *err);
+	struct inspection_places *places, struct inspector **out, struct err *err);
 
 /* Has these sums (1 << SUM_MD5 …) computed beside SHA-256. To be called before the spool has a byte that is
  * new to the inspector; later calls have no effect. MD5 of what is

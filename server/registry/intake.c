@@ -327,8 +327,9 @@ bool intake_pass_through(struct intake *intake, const struct err *why)
 /* Has an inspector read along; true where one does. */
 static bool inspect(struct intake *intake, struct err *err)
 {
-	if (!intake->inspector && !inspector_start(intake->spool, intake->name->format,
-					  &intake->tools->settings.limits, &intake->inspector, err))
+	if (!intake->inspector &&
+		!inspector_start(intake->spool, intake->name->format, &intake->tools->settings.limits,
+			committer_places(intake->tools->committer), &intake->inspector, err))
 		return false;
 	/* What is told already of what an earlier process left. */
 	inspector_want(intake->inspector, testimony_wanted(&intake->testimony));

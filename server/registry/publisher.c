@@ -138,7 +138,7 @@ static bool open_spool(struct upload *upload, struct err *err)
 		    err) ||
 		!blobs_begin(publisher->blobs, &inflow->spool, err) ||
 		!inspector_start(inflow->spool, upload->name.format, &publisher->settings.limits,
-			&upload->inspector, err))
+			committer_places(publisher->committer), &upload->inspector, err))
 		return false;
 	inspector_want(upload->inspector, testimony_wanted(&upload->declaration.told));
 	return true;

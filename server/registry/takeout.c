@@ -60,8 +60,8 @@ static bool begin(struct taking *taking, struct err *err)
 	taking->claim.unlimited = taking->identity->source == SOURCE_PUBLISHED;
 	return space_claim(takeout->space, &taking->claim, size_bytes > 0 ? size_bytes : 1, err) &&
 	       blobs_begin(takeout->blobs, &taking->spool, err) &&
-	       inspector_start(
-		       taking->spool, taking->name->format, &takeout->limits, &taking->inspector, err);
+	       inspector_start(taking->spool, taking->name->format, &takeout->limits,
+		       committer_places(takeout->committer), &taking->inspector, err);
 }
 
 static bool take(void *context, const void *bytes, size_t length)

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "server/metrics.h"
 #include "server/registry/inspector.h"
 #include "tests/unit/store_place.h"
 
@@ -29,8 +30,11 @@ int pthread_create(
 	return atomic_fetch_sub(&threads_left, 1) > 0 ? create(thread, attributes, run, argument) : EAGAIN;
 }
 
+static struct inspection_places *places;
+
 static int set_up(void **state)
 {
+	places = inspection_places_create();
 	struct place *place = mem_zero(1, sizeof *place);
 
 	place_open(place);
@@ -42,6 +46,7 @@ static int tear_down(void **state)
 {
 	place_close(*state);
 	free(*state);
+	inspection_places_destroy(TAKE(places));
 	return 0;
 }
 
@@ -60,7 +65,7 @@ static struct inspector *inspect(struct spool *spool)
 	struct inspector *inspector = NULL;
 	struct err err = {0};
 
-	if (!inspector_start(spool, FORMAT_TF_HUB, &limits, &inspector, &err))
+	if (!inspector_start(spool, FORMAT_TF_HUB, &limits, places, &inspector, &err))
 		fail_msg("%s", err.text);
 	return inspector;
 }
@@ -191,7 +196,7 @@ static void await_giving_up(struct inspector *inspector)
 		(void)sched_yield();
 }
 
-/* Whoever sends nonsense is stopped while he sends it: the spool grows still. */
+/* Whoever sends much nonsense is stopped while he sends it: the spool grows still. */
 static void gives_up_early_on_hostile_bytes(void **state)
 {
 	AUTO_SPOOL struct spool *spool = begin(*state);
@@ -201,7 +206,7 @@ static void gives_up_early_on_hostile_bytes(void **state)
 	struct digest digest;
 	struct err err = {0};
 
-	add_noise(&nonsense, 100 << 10, 1);
+	add_noise(&nonsense, INSPECTION_SMALL_BYTES + (100 << 10), 1);
 	append(spool, &nonsense, 4096);
 	await_giving_up(inspector);
 	/* What comes all the same is hashed: a declared digest is judged by it. */
@@ -210,7 +215,7 @@ static void gives_up_early_on_hostile_bytes(void **state)
 	assert_true(inspector_wait(inspector, &inspection, &err));
 	inspector_destroy(inspector);
 	assert_true(inspection.whole);
-	add_noise(&nonsense, 100 << 10, 1);
+	add_noise(&nonsense, INSPECTION_SMALL_BYTES + (100 << 10), 1);
 	digest = digest_of(nonsense.data, nonsense.length);
 	assert_true(digest_equal(&inspection.checksums.sha256, &digest));
 	assert_string_equal(inspection.examination->findings[0].rule, "gzip-broken");
@@ -226,7 +231,7 @@ static void keeps_its_findings_when_refused_later(void **state)
 	const struct err refusal = {.code = ERR_BUSY, .text = "no more"};
 	struct err err = {0};
 
-	add_noise(&nonsense, 100 << 10, 1);
+	add_noise(&nonsense, INSPECTION_SMALL_BYTES + (100 << 10), 1);
 	append(spool, &nonsense, 4096);
 	await_giving_up(inspector);
 	spool_refuse(spool, &refusal);
@@ -249,6 +254,77 @@ static void need_not_be_waited_for(void **state)
 	inspector_destroy(NULL);
 }
 
+/* ---- places ---- */
+
+struct guest {
+	pthread_t thread;
+	_Atomic bool inside;
+};
+
+static void *enter_and_leave(void *argument)
+{
+	struct guest *guest = argument;
+
+	if (inspection_places_enter(places, 60 * 1000)) {
+		atomic_store(&guest->inside, true);
+		inspection_places_leave(places);
+	}
+	return NULL;
+}
+
+static void await_line(int64_t length)
+{
+	while (metric_read(METRIC_INSPECTIONS_WAITING) != length)
+		(void)sched_yield();
+}
+
+static void who_finds_no_place_waits_and_goes_on(void **state)
+{
+	struct guest guest = {0};
+
+	(void)state;
+	for (int i = 0; i < INSPECTION_PLACES; i++)
+		assert_true(inspection_places_enter(places, 0));
+	assert_false(inspection_places_enter(places, 10));
+	assert_int_equal(pthread_create(&guest.thread, NULL, enter_and_leave, &guest), 0);
+	await_line(1);
+	assert_false(atomic_load(&guest.inside));
+	for (int i = 0; i < INSPECTION_PLACES; i++)
+		inspection_places_leave(places);
+	assert_int_equal(pthread_join(guest.thread, NULL), 0);
+	assert_true(atomic_load(&guest.inside));
+	await_line(0);
+}
+
+/* A body that stands still, however small, is in nobody's way; one that is there takes its turn. */
+static void a_slow_pace_holds_no_place(void **state)
+{
+	AUTO_SPOOL struct spool *slow = begin(*state);
+	AUTO_SPOOL struct spool *whole = begin(*state);
+	AUTO_BUFFER struct buffer module = {0};
+	AUTO_INSPECTION struct inspection inspection = {0};
+	struct inspector *first = inspect(slow);
+	struct inspector *second = inspect(whole);
+	const struct err refusal = {.code = ERR_BUSY, .text = "no more"};
+	struct err err;
+
+	for (int i = 0; i < INSPECTION_PLACES; i++)
+		assert_true(inspection_places_enter(places, 0));
+	make_module(&module, 1 << 10, 1);
+	assert_true(spool_append(slow, module.data, module.length / 2, &err));
+	append(whole, &module, 4096);
+	spool_complete(whole);
+	await_line(1);
+	inspection_places_leave(places);
+	assert_true(inspector_wait(second, &inspection, &err));
+	assert_null(inspection.place);
+	inspector_destroy(second);
+	spool_refuse(slow, &refusal);
+	inspector_destroy(first);
+	for (int i = 1; i < INSPECTION_PLACES; i++)
+		inspection_places_leave(places);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +335,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(gives_up_early_on_hostile_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keeps_its_findings_when_refused_later, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(need_not_be_waited_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_finds_no_place_waits_and_goes_on, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_slow_pace_holds_no_place, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("inspector", tests, NULL, NULL);
