@@ -73,7 +73,14 @@ static const struct {
 	{"x-amz-checksum-sha1", "a SHA-1 in base64"},
 	{"x-amz-checksum-crc32c", "a CRC-32C in base64"},
 	{"x-amz-checksum-crc32", "a CRC-32 in base64"},
+	{"x-amz-checksum-crc64nvme", "a CRC-64/NVME in base64"},
+	{"x-amz-checksum-sha512", "a SHA-512 in base64"},
+	{"x-amz-checksum-md5", "an MD5 in base64"},
 	{"x-ms-blob-content-md5", "an MD5 in base64"},
+	{"x-ms-content-crc64", "a CRC-64/NVME in base64, its lowest byte first"},
+	{"x-oss-hash-crc64ecma", "a CRC-64/XZ as a number"},
+	{"X-Bz-Content-Sha1", "40 hexadecimal digits"},
+	{"OC-Checksum", "SHA1:<hexadecimal digits>, MD5:<hexadecimal digits>, or both"},
 };
 
 /* The first of several and the last: more lines of one header nobody sends. */
