@@ -127,6 +127,7 @@ static bool run_checksums(const struct subject *subject)
 
 static bool run_inspector(const struct subject *subject)
 {
+	AUTO_INSPECTION_PLACES struct inspection_places *places = inspection_places_create();
 	AUTO_SPOOL struct spool *spool = NULL;
 	AUTO_INSPECTION struct inspection inspection = {0};
 	struct inspector *inspector = NULL;
@@ -138,7 +139,7 @@ static bool run_inspector(const struct subject *subject)
 		return false;
 	spool_leave_draft(spool);
 	spool_complete(spool);
-	done = inspector_start(spool, subject->format, &limits, &inspector, &err) &&
+	done = inspector_start(spool, subject->format, &limits, places, &inspector, &err) &&
 	       inspector_wait(inspector, &inspection, &err) && inspection.whole;
 	inspector_destroy(inspector);
 	return done;
