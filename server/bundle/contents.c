@@ -60,6 +60,8 @@ void contents_write_header(const struct bundle_header *header, struct buffer *ou
 
 	if (header->since_s > 0)
 		(void)json_object_set_new(line, "since", json_string(clock_rfc3339(header->since_s).text));
+	if (header->has_audit_head)
+		(void)json_object_set_new(line, "audit_head", strictjson_digest_value(&header->audit_head));
 	write_line(line, out);
 }
 
@@ -181,6 +183,8 @@ static bool read_header(const json_t *line, struct bundle_header *out, struct er
 	int64_t version;
 	bool has_since = json_object_get(line, "since");
 
+	out->has_audit_head = json_object_get(line, "audit_head");
+
 	if (!strictjson_number(line, "larder_bundle", &version))
 		return err_set(err, ERR_BAD_REQUEST, "it has no \"larder_bundle\" with a number");
 	if (version != BUNDLE_FORMAT_VERSION)
@@ -194,7 +198,9 @@ static bool read_header(const json_t *line, struct bundle_header *out, struct er
 	if (!take_word(line, "name", out->name, sizeof out->name) ||
 		!take_word(line, "server", out->server, sizeof out->server))
 		return err_set(err, ERR_BAD_REQUEST, "\"name\" and \"server\" must be short texts");
-	return check_size(line, 4 + (size_t)has_since, err);
+	if (out->has_audit_head && !strictjson_digest(line, "audit_head", &out->audit_head))
+		return err_set(err, ERR_BAD_REQUEST, "\"audit_head\" must be a digest (sha256)");
+	return check_size(line, 4 + (size_t)has_since + (size_t)out->has_audit_head, err);
 }
 
 bool contents_open(struct contents_reader *reader, struct stream *stream, struct err *err)

@@ -39,6 +39,8 @@ struct bundle_header {
 	int64_t since_s;                /* what it is an update of was made then; 0: all is in here */
 	char name[BUNDLE_NAME_MAX + 1]; /* what people call it; "" without one */
 	char server[64];                /* "larder 0.1.0" */
+	bool has_audit_head;
+	struct digest audit_head; /* of the audit log where it was made, as it was then */
 };
 
 struct bundle_artifact {

@@ -29,6 +29,7 @@
 #include "server/command/export_place.h"
 #include "server/command/export_report.h"
 #include "server/command/progress_bar.h"
+#include "server/store/catalog/catalog_audit.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/outgoing.h"
 
@@ -150,6 +151,7 @@ static bool set_header(struct run *run, struct err *err)
 {
 	struct bundle_header *header = &run->exporting.header;
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	struct audit_head head;
 
 	if (epoch && !number_parse(epoch, &header->created_s))
 		return err_set(err, ERR_BAD_REQUEST, "SOURCE_DATE_EPOCH must be a number of seconds");
@@ -158,6 +160,10 @@ static bool set_header(struct run *run, struct err *err)
 		header->created_s = clock_now_s();
 	(void)snprintf(header->name, sizeof header->name, "%s", run->options->name ? run->options->name : "");
 	(void)snprintf(header->server, sizeof header->server, "larder %s", LARDER_VERSION);
+	if (!catalog_audit_head(run->catalog, &head, err))
+		return false;
+	header->has_audit_head = head.exists;
+	header->audit_head = head.hash;
 	return true;
 }
 

@@ -429,7 +429,8 @@ static bool record(struct job *job, struct err *err)
 	AUTO_FREE char *name = mem_dup(
 		report->header.name[0] ? report->header.name : clock_rfc3339(report->header.created_s).text);
 	const struct import_origin origin = {report->contents, name, report->header.created_s, job->signer,
-		clock_now_s(), job->order->who, job->order->from};
+		clock_now_s(), job->order->who, job->order->from,
+		report->header.has_audit_head ? &report->header.audit_head : NULL};
 	AUTO_IMPORT struct import *import = NULL;
 	bool changed = false;
 

@@ -241,6 +241,19 @@ def test_the_command(larder, folder):
     assert json.loads(larder_audit(larder, "--verify", "--json", folder=folder, status=1).stdout)["sound"] is False
 
 
+def test_a_bundle_brings_the_head(larder, start, tmp_path):
+    larder.publish("/acme/x/1", MODULE)
+    larder.larder("export", "-o", str(tmp_path / "b"), "--name", "spring")
+    head = larder.get("/api/v1/audit/head", **admin(larder)).json()["hash"]
+    other = start(name="other")
+    other.larder("import", str(tmp_path / "b"))
+    row, = told(other, "import-bundle", "spring")
+    assert row["detail"] == f"not verified, audit head there {head}" and row["after"].startswith("contents sha256:"), row
+    larder.larder("pin", "acme/x")
+    larder_audit(larder, "--verify", "--head", head)
+    recompute(rows(other))
+
+
 SCRIPT = re.search(r"^```python\n(.*?)^```$", (ROOT / "docs/trust.md").read_text(encoding="utf-8"), re.M | re.S)[1]
 
 

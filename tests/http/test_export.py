@@ -84,7 +84,9 @@ def test_everything_that_is_here(stocked):
     assert bundle.line("acme/x/3")["state"] == "withdrawn" and bundle.line("acme/x/3")["artifacts"] == []
     assert list(bundle.publishers) == ["acme"] and bundle.publishers["acme"].startswith("# Publisher acme\nAcme Ltd")
     assert list(bundle.collections) == ["acme/c"]
-    assert bundle.header == {"larder_bundle": 1, "created": "2026-11-28T12:00:00Z", "name": "", "server": bundle.header["server"]}
+    head = stocked.get("/api/v1/audit/head", authorization=f"Bearer {stocked.token('admin')}").json()["hash"]
+    assert bundle.header == {"larder_bundle": 1, "created": "2026-11-28T12:00:00Z", "name": "", "server": bundle.header["server"],
+                             "audit_head": head}
     assert bundle.signature() is None
     assert {key: told[key] for key in ("versions", "withdrawn", "artifacts", "blobs", "publishers", "collections", "missing")} == {
         "versions": 6, "withdrawn": 1, "artifacts": 5, "blobs": 4, "publishers": 1, "collections": 1, "missing": []}

@@ -220,6 +220,7 @@ static void wrong_members_are_refused(void **state)
 		{"\"larder_bundle\":1,", "", "larder_bundle"},
 		{"\"name\":\"weekly\"", "\"name\":\"weekly\",\"more\":1", "does not know"},
 		{"\"name\":\"weekly\"", "\"name\":7", "short texts"},
+		{"\"name\":\"weekly\"", "\"name\":\"weekly\",\"audit_head\":\"sha256:1\"", "audit_head"},
 		{"2026-11-28", "2026-13-28", "times"},
 		{"T12:00:00Z", "", "times"},
 		{"\"handle\":\"acme/a\"", "\"handle\":\"../a\"", "no module's name"},
