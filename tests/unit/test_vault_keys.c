@@ -37,6 +37,10 @@ static void test_keys(void **state)
 	assert_key(VAULT_LEASES, &name, "leases/c5hmqp9f91gmopiv68/12/tfjs");
 	assert_key(VAULT_GONE_MARKS, &name, "gone/c5hmqp9f91gmopiv68/12");
 	assert_key(VAULT_DOCS, &name, "docs/c5hmqp9f91gmopiv68/12");
+	assert_key(VAULT_HOLDS, &name, "holds/c5hmqp9f91gmopiv68/12");
+	/* Without a version, whatever it is about. */
+	assert_string_equal(vault_key_of(VAULT_TOKENS, &name).text, "tokens/c5hmqp9f91gmopiv68");
+	assert_string_equal(vault_key_of(VAULT_PINS, &name).text, "pins/c5hmqp9f91gmopiv68");
 	assert_string_equal(vault_keys_of_version(VAULT_IDS, &name).text, "ids/c5hmqp9f91gmopiv68/12/");
 	assert_string_equal(vault_key_blob(&digest).text,
 		"blobs/sha256/e3/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
