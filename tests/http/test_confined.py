@@ -28,6 +28,24 @@ systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no sys
 confinable = pytest.mark.skipif(not confined.can_confine(), reason="no systemd, no python3-seccomp or no user namespaces here")
 
 
+def test_the_unit_goes_on_trying_but_for_a_faulty_configuration(tmp_path):
+    """What it must say for that, and that the daemon ends as it expects."""
+    lines = UNIT.read_text().splitlines()
+    unit, service = lines.index("[Unit]"), lines.index("[Service]")
+    assert unit < lines.index("StartLimitIntervalSec=0") < service, "the limit is a key of [Unit]; in [Service] it says nothing"
+    said = dict(line.split("=", 1) for line in lines[service:] if "=" in line and not line.startswith("#"))
+    assert said["Restart"] == "on-failure" and float(said["RestartSec"]) >= 5
+    assert not any(line.startswith(("StartLimitBurst", "StartLimitAction")) for line in lines)
+    (tmp_path / "larder.ini").write_text("[server]\nlisten = nonsense\n")
+    ended = subprocess.run([binary(), "serve", "--config", str(tmp_path / "larder.ini"), "--data", str(tmp_path / "data")],
+                           capture_output=True, timeout=DEADLINE_S)
+    assert str(ended.returncode) == said["RestartPreventExitStatus"] == "78", ended
+    (tmp_path / "larder.ini").write_text("[server]\nlisten = 192.0.2.1:1\n")
+    ended = subprocess.run([binary(), "serve", "--config", str(tmp_path / "larder.ini"), "--data", str(tmp_path / "data")],
+                           capture_output=True, timeout=DEADLINE_S)
+    assert ended.returncode not in (0, 78), "an address that comes late is tried again"
+
+
 @pytest.fixture
 def confine(tmp_path, monkeypatch, upstream):
     """Starts a daemon as the unit would: confine(action), or without any restriction: confine(None)."""
