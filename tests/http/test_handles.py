@@ -6,6 +6,7 @@ import re
 import subprocess
 import tarfile
 import threading
+import zlib
 from collections import Counter
 from urllib.parse import quote
 
@@ -58,6 +59,17 @@ class Row:
             yield f"/{bucket}/{self.path}{suffix}"
             yield f"/https://storage.googleapis.com/{bucket}/{self.path}{suffix}"
             yield f"http://storage.googleapis.com/{bucket}/{self.path}{suffix}"
+        yield self.rarer()
+
+    def rarer(self):
+        """One of the other forms, each of them every few rows."""
+        forms = [f"/https:/tfhub.dev/{self.path}?{self.query}", f"https://tfhub.dev/{self.path}?{self.query}",
+                 f"http://tfhub.dev/{self.path}/?{self.query}", f"/{self.path}/?{self.query}"]
+        if self.format == "tf-hub":
+            forms += [f"/{self.path}.tar.gz", f"/{self.path}.tgz", f"/https://tfhub.dev/{self.path}.tar.gz"]
+        if self.format == "tflite":
+            forms += [f"/{self.path}.tflite", f"/https://tfhub.dev/{self.path}.tflite"]
+        return forms[zlib.crc32(self.path.encode()) % len(forms)]
 
 
 def at_once(larder, work, items, threads=4):
@@ -90,6 +102,9 @@ def check_version(larder, row):
         assert name == {"handle": row.handle, "version": int(row.version), "format": row.format}, f"{address}: {told}"
     described = larder.get(f"/api/v1/modules/{row.path}").json()
     assert (described["handle"], described["version"]) == (row.handle, int(row.version))
+    if zlib.crc32(row.path.encode()) % 8 == 0:
+        assert larder.get(f"/{row.path}").json() == described, f"/{row.path} is not its JSON"
+        check_page(larder, row.handle, f"/{row.version}")
 
 
 def check_handle(larder, latest, handle):
@@ -104,8 +119,8 @@ def check_handle(larder, latest, handle):
         assert (reply.header("Location"), reply.header("Cache-Control")) == (f"/{handle}/{version}?{query}", "no-cache")
 
 
-def check_page(larder, handle):
-    page = larder.get(f"/{handle}", accept="text/html")
+def check_page(larder, handle, version=""):
+    page = larder.get(f"/{handle}{version}", accept="text/html")
     assert page.status == 200 and page.header("Content-Type").startswith("text/html"), f"/{handle}: {page}"
     name = handle.split("/", 1)[1]
     assert f"<h1>{name} <span".encode() in page.body, f"/{handle} is not the page of {name}"
@@ -327,9 +342,9 @@ def test_each_form_of_every_known_name(start_with_catalogue, catalogue, upstream
     at_once(mirror, check_version, catalogue)
     assert not upstream.requests
     at_once(mirror, lambda client, handle: check_handle(client, latest, handle), sorted(latest))
-    # Each was asked about once, although it was asked for twice.
-    asked = Counter(seen.path for seen in upstream.requests)
-    assert set(asked) == {"/" + handle for handle in latest} and set(asked.values()) == {1}
+    # Each was asked about once, although it was asked for twice: by HEAD, and since that is answered with 404, by GET.
+    asked = Counter((seen.method, seen.path) for seen in upstream.requests)
+    assert set(asked) == {(method, "/" + handle) for handle in latest for method in ("HEAD", "GET")} and set(asked.values()) == {1}
     numbered = [handle for handle in sorted(latest) if any(part.isdigit() for part in handle.split("/")[1:])]
     assert len(numbered) > 400
     at_once(mirror, check_page, numbered)
