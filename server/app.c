@@ -293,7 +293,7 @@ static bool open_imports(struct app *app, struct err *err)
 	const struct config *config = app->config;
 	const struct importer importer = {app->services.catalog, app->services.blobs, app->committer,
 		app->space, {NULL, config->storage.keep_free_bytes}, config->publish.max_upload_bytes,
-		config->publish.archives};
+		config->publish.archives, &config->safety};
 
 	return imports_create(
 		&importer, config->storage.data_dir, IMPORTS_SWEEP_EACH_MS, &app->services.imports, err);

@@ -127,7 +127,7 @@ static bool import(const struct import_options *options, const struct config *co
 		space_create(&limits, stores->catalog, stores->blobs, committer, &reclaimable, 1);
 	const struct importer importer = {stores->catalog, stores->blobs, committer, space,
 		{config->storage.data_dir, config->storage.keep_free_bytes}, config->publish.max_upload_bytes,
-		config->publish.archives};
+		config->publish.archives, &config->safety};
 	const struct import_order order = {options->path, NULL, NULL, NULL, key, options->dry_run,
 		options->partial, import_talk_tell, import_talk_show, talk};
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/registry/gate.h"
 
+#include "common/mem.h"
+#include "common/own.h"
 #include "common/utf8.h"
+#include "server/module/safety/safety_rules.h"
 #include "server/store/catalog/catalog_artifacts.h"
 
 enum { TOLD_PATH_MAX = 64 };
@@ -41,6 +44,24 @@ bool gate_judge(const struct safety_policy *policy, const struct name *name,
 	return out->action != SAFETY_REFUSE ||
 	       err_set(err, ERR_UPSTREAM_FAILED, "the safety rules refuse what it answered with: %s",
 		       out->text);
+}
+
+struct safety_judgement gate_judge_rows(const struct safety_policy *policy, bool is_published,
+	const char *handle, const struct safety_rows *rows)
+{
+	AUTO_FREE struct safety_finding *items = mem_zero(rows->count + 1, sizeof *items);
+	struct safety_findings findings = {.items = items};
+
+	for (size_t i = 0; i < rows->count; i++) {
+		struct safety_finding *finding = &items[findings.count];
+
+		if (!safety_rule_find(rows->items[i].rule, &finding->rule))
+			continue;
+		finding->where = rows->items[i].where;
+		finding->detail = rows->items[i].detail;
+		findings.count++;
+	}
+	return safety_policy_judge(policy, is_published, handle, &findings);
 }
 
 bool gate_is_open(struct catalog *catalog, const struct name *name, const struct origin *origin,

@@ -9,6 +9,7 @@
 #include "server/bundle/foreign.h"
 #include "server/module/examination.h"
 #include "server/registry/import_blob.h"
+#include "server/registry/import_gate.h"
 #include "server/registry/import_sharing.h"
 #include "server/store/catalog/catalog_staging.h"
 
@@ -81,7 +82,7 @@ static bool find_here(struct job *job, const struct imported_artifact *artifact,
 static bool try_format(struct job *job, const struct foreign_layer *layer, enum format format, bool *taken,
 	struct examination **examination, struct err *why)
 {
-	const struct imported_artifact artifact = {.format = format,
+	struct imported_artifact artifact = {.format = format,
 		.digest = layer->blob.digest,
 		.size_bytes = layer->blob.size_bytes,
 		.source = SOURCE_PUBLISHED};
@@ -98,6 +99,7 @@ static bool try_format(struct job *job, const struct foreign_layer *layer, enum 
 		job->report->copied_blobs += *taken;
 		job->report->copied_bytes += *taken ? artifact.size_bytes : 0;
 	}
+	*taken = *taken && import_gate_judge(job->importer, &job->version.name, &artifact, why);
 	if (*taken)
 		take(job, &artifact);
 	return true;

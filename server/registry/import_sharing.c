@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/own.h"
 #include "server/registry/shared_documents.h"
+#include "server/registry/shared_holds.h"
 #include "server/store/blobs.h"
 #include "server/vault/identity_record.h"
 #include "server/vault/vault.h"
@@ -95,6 +96,9 @@ static bool send_artifact(const struct import_sharing *sharing, const struct imp
 	name.format = artifact->format;
 	if (!blobs_read(sharing->blobs, &artifact->digest, &fd, &size_bytes, err) &&
 		err->code != ERR_NOT_FOUND)
+		return false;
+	if (artifact->held_for[0] &&
+		!shared_holds_add(sharing->vault, &name, artifact->held_for, sharing->who, err))
 		return false;
 	deposit = deposit_of(artifact, &name, fd);
 	return vault_keep(sharing->vault, &deposit, &deposited, err) || settle(refused, err);

@@ -12,6 +12,8 @@
 #include "server/registry/committer.h"
 #include "server/registry/space.h"
 
+struct safety_policy;
+
 struct importer {
 	struct catalog *catalog;
 	struct blobs *blobs;
@@ -20,6 +22,7 @@ struct importer {
 	struct scratch_place scratch; /* what stays free there is the space's, too */
 	int64_t max_upload_bytes;
 	struct archive_limits limits;
+	const struct safety_policy *safety; /* NULL: nothing is refused or held back for findings */
 };
 
 #endif

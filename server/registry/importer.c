@@ -11,6 +11,7 @@
 #include "server/bundle/signature.h"
 #include "server/module/examination.h"
 #include "server/registry/import_blob.h"
+#include "server/registry/import_gate.h"
 #include "server/registry/import_sharing.h"
 #include "server/registry/import_walk.h"
 #include "server/store/catalog/catalog_staging.h"
@@ -158,6 +159,16 @@ static bool check_artifact(
 			      : carrier_check(job->carrier, &blob, err);
 }
 
+/* By what was found in the bytes, once they are here. What was kept before stays. */
+static void check_gate(struct job *job, const struct import_walk *walk, size_t place, bool lacked)
+{
+	struct imported_artifact artifact = walk->version.artifacts[place];
+	struct err why;
+
+	if (!import_gate_check(job->importer, &walk->version.name, &artifact, lacked, &why))
+		note_fault(job, walk, artifact.format, NULL, &why);
+}
+
 static void look_at_bytes(struct job *job, const struct import_walk *walk, const struct import_result *result)
 {
 	const struct imported_version *version = &walk->version;
@@ -166,8 +177,10 @@ static void look_at_bytes(struct job *job, const struct import_walk *walk, const
 	if (!check_manifest(job, &walk->line.version.manifest, &why))
 		note_fault(job, walk, FORMAT_COUNT, NULL, &why);
 	for (size_t i = 0; i < version->artifact_count; i++) {
-		if (!result->lacks[i])
+		if (!result->lacks[i]) {
+			check_gate(job, walk, i, false);
 			continue;
+		}
 		if (check_artifact(job, &version->name, &version->artifacts[i], &why))
 			job->report->wanted_bytes += version->artifacts[i].size_bytes;
 		else
@@ -355,6 +368,7 @@ static bool visit_second(struct job *job, const struct import_walk *walk, void *
 	for (size_t i = 0; is_to_come(&result) && i < walk->version.artifact_count; i++) {
 		if (!bring_artifact(job, walk, &walk->version.artifacts[i], err))
 			return false;
+		check_gate(job, walk, i, result.lacks[i]);
 	}
 	uncount_faulty(job, walk, &result);
 	return true;
@@ -366,6 +380,7 @@ static bool share(struct job *job, const struct import_walk *walk, void *context
 {
 	const struct import_sharing sharing = {
 		committer_vault(job->importer->committer), job->importer->blobs, job->order->who};
+	struct imported_version version = walk->version;
 	struct import_result result;
 	bool refused;
 
@@ -374,8 +389,8 @@ static bool share(struct job *job, const struct import_walk *walk, void *context
 		return false;
 	if (!walk->is_version || !walk->usable || is_faulty(job, walk->place))
 		return true;
-	if (!judge(job, walk, &result, err) ||
-		!import_sharing_send(&sharing, &walk->version, &result, &refused, err))
+	if (!judge(job, walk, &result, err) || !import_gate_judge_all(job->importer, &version, err) ||
+		!import_sharing_send(&sharing, &version, &result, &refused, err))
 		return err_prefix(err, "%.150s: ", name_path(&walk->version.name).text);
 	if (refused) {
 		job->report->outcomes[result.outcome]--;
@@ -407,7 +422,10 @@ static bool visit_third(struct job *job, const struct import_walk *walk, void *c
 	if (!walk->usable || is_faulty(job, walk->place))
 		return true;
 	if (walk->is_version) {
-		if (!import_add_version(import, &walk->version, &result, err))
+		struct imported_version version = walk->version;
+
+		if (!import_gate_judge_all(job->importer, &version, err) ||
+			!import_add_version(import, &version, &result, err))
 			return false;
 		count_result(job, walk, &result);
 		return true;

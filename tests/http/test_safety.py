@@ -550,6 +550,49 @@ def test_what_is_clean_comes_to_a_version_that_is_held_back(start):
     assert states_of(larder, "acme/writer/1") == ("active", {"tf-hub": "quarantined", "archive": "active"})
 
 
+def bundle_of_writer(start, tmp_path):
+    """Of a site that has approved it."""
+    larder = start({"safety": {"published": "quarantine"}}, name="origin")
+    larder.publish(f"/acme/writer/1?{WRITER}", module_with("WriteFile"))
+    larder.publish(f"/acme/calm/1?{WRITER}", module_with("MatMul"))
+    run("approve", "acme/writer/1", "--reason", "read by Ann", server=larder.url, token=approver(larder))
+    bundle = tmp_path / "all.tar"
+    larder.larder("export", "-o", str(bundle))
+    return bundle
+
+
+def imported(larder, bundle, *options, check=True):
+    return larder.larder("import", str(bundle), "--config", str(larder.config_path), *options, check=check)
+
+
+def test_what_a_bundle_brings_is_held_back(start, tmp_path):
+    bundle = bundle_of_writer(start, tmp_path)
+    larder = start({"safety": {"published": "quarantine"}})
+    imported(larder, bundle)
+    held_back(larder.get(f"/acme/writer/1?{WRITER}"), "op-file-write (WriteFile, in saved_model.pb)")
+    assert larder.get(f"/acme/calm/1?{WRITER}").status == 200
+    assert [row[1] for row in audited(larder)] == ["quarantine"]
+    imported(larder, bundle)
+    assert states_of(larder, "acme/writer/1") == ("quarantined", {"tf-hub": "quarantined"}), "once more changes nothing"
+    other = start({"safety": {"published": "quarantine"}}, name="other")
+    run("import", bundle, server=other.url, token=other.token("admin"))
+    assert states_of(other, "acme/writer/1") == ("quarantined", {"tf-hub": "quarantined"}), "over the network, too"
+    run("approve", "acme/writer/1", "--reason", "read by Bob, too", server=larder.url, token=approver(larder))
+    imported(larder, bundle)
+    assert larder.get(f"/acme/writer/1?{WRITER}").status == 200, "and what was approved stays so"
+
+
+def test_what_a_bundle_brings_is_refused(start, tmp_path):
+    bundle = bundle_of_writer(start, tmp_path)
+    larder = start({"safety": {"rules": "op-file-write@acme/*:refuse"}})
+    done = imported(larder, bundle, check=False)
+    assert done.returncode == 1 and "acme/writer/1" in done.stderr and "the safety rules refuse it: op-file-write" in done.stderr, done
+    assert larder.get("/api/v1/modules").json()["total"] == 0
+    assert imported(larder, bundle, "--dry-run", check=False).returncode == 1, "its bytes are here, and known"
+    assert imported(larder, bundle, "--partial", check=False).returncode == 1
+    assert larder.get(f"/acme/calm/1?{WRITER}").status == 200 and larder.get("/api/v1/modules/acme/writer/1").status == 404
+
+
 def test_a_fill_that_is_refused_is_not_kept(start, upstream):
     mirror = start({"safety": {"rules": "pickle-danger:refuse"}}, [upstream.url])
     upstream.serve("/acme/pickle/1", archive_of(model__pkl=pickle.dumps(Danger())))

@@ -53,6 +53,19 @@ bool hold_narrow_state(struct txn *txn, enum format format, struct version_ids *
 	return rows_done(rows, err);
 }
 
+bool hold_lets_in(const struct keeping *keeping, const struct record *record, struct err *err)
+{
+	return (keeping->import && record->ids.state == STATE_QUARANTINED) ||
+	       version_check_state(keeping->name, record->ids.state, err);
+}
+
+static const char *who_kept(const struct keeping *keeping)
+{
+	if (keeping->import)
+		return keeping->import->who;
+	return keeping->published_by ? keeping->published_by : keeping->upstream;
+}
+
 bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err)
 {
 	const char *format = formats[keeping->name->format].name;
@@ -73,7 +86,7 @@ bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *
 	return settle(txn, record->ids.version_id, keeping->now_s, err) &&
 	       audit_record(txn,
 		       &(struct audit_row){.at = keeping->now_s,
-			       .who = keeping->published_by ? keeping->published_by : keeping->upstream,
+			       .who = who_kept(keeping),
 			       .from = keeping->from,
 			       .action = "quarantine",
 			       .subject = name_path(keeping->name).text,

@@ -202,16 +202,13 @@ static bool judge_withdrawal(struct txn *txn, const struct imported_version *ver
 	       (verified || out->outcome == IMPORT_REFUSED || check_trusted(txn, version, ids, out, err));
 }
 
-static bool refuse_withdrawn(
-	const struct imported_version *version, const struct version_ids *ids, struct import_result *out)
+static bool refuse_withdrawn(struct import_result *out)
 {
 	out->outcome = IMPORT_REFUSED;
-	if (ids->state == STATE_WITHDRAWN)
-		(void)err_set(&out->why, ERR_GONE,
-			"it was withdrawn here, and its number is never used again: --partial takes the "
-			"others, and a bundle that is exported anew can do without it");
-	else
-		(void)version_check_state(&version->name, ids->state, &out->why);
+	(void)err_set(&out->why, ERR_GONE,
+		"it was withdrawn here, and its number is never used again: --partial takes the others, and "
+		"a "
+		"bundle that is exported anew can do without it");
 	return true;
 }
 
@@ -224,8 +221,8 @@ static bool judge(struct txn *txn, const struct imported_version *version, bool 
 		return false;
 	if (version->state == STATE_WITHDRAWN)
 		return judge_withdrawal(txn, version, verified, ids, out, err);
-	if (ids->version_id != 0 && ids->state != STATE_ACTIVE)
-		return refuse_withdrawn(version, ids, out);
+	if (ids->version_id != 0 && ids->state == STATE_WITHDRAWN)
+		return refuse_withdrawn(out);
 	if (ids->version_id == 0 || (ids->source == SOURCE_LISTED && version->artifact_count > 0))
 		out->outcome = IMPORT_NEW;
 	for (size_t i = 0; i < version->artifact_count; i++) {
@@ -371,11 +368,25 @@ static bool take_withdrawal(struct import *import, const struct imported_version
 	       audit(import, &version->name, "withdraw", before.text, NULL, err);
 }
 
+/* What was kept before stays as it is, unless its bytes come anew. */
+static bool take_artifact(struct txn *txn, struct matter *matter, const char *held_for, struct err *err)
+{
+	enum kept kept;
+	bool here, staged;
+
+	if (!find_bytes(txn, matter, &here, &staged, err) ||
+		!keeping_check(txn, &matter->keeping, &matter->record, err))
+		return false;
+	if (*held_for && (matter->record.blob_id == 0 || staged))
+		matter->keeping.held_for = held_for;
+	return keeping_record(txn, &matter->keeping, &matter->record, &kept, err) &&
+	       hold_record(txn, &matter->keeping, &matter->record, err);
+}
+
 static bool take_artifacts(struct import *import, const struct imported_version *version,
 	enum version_source source, struct err *err)
 {
 	struct matter matter;
-	enum kept kept;
 
 	for (size_t i = 0; i < version->artifact_count; i++) {
 		if (version->artifacts[i].source != source)
@@ -383,8 +394,7 @@ static bool take_artifacts(struct import *import, const struct imported_version 
 		if (!find_matter(import->txn, version, i, &import->bundle, &matter, err))
 			return false;
 		matter.keeping.now_s = import->origin.now_s;
-		if (!keeping_check(import->txn, &matter.keeping, &matter.record, err) ||
-			!keeping_record(import->txn, &matter.keeping, &matter.record, &kept, err))
+		if (!take_artifact(import->txn, &matter, version->artifacts[i].held_for, err))
 			return false;
 	}
 	return true;

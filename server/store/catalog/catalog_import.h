@@ -36,6 +36,7 @@ struct imported_artifact {
 	enum version_source source; /* published or mirrored */
 	const char *published_by;
 	const char *upstream;
+	char held_for[200]; /* why it is to be held back, unless it was kept before; "": it is not */
 };
 
 /* A version as the bundle tells of it. */

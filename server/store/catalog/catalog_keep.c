@@ -199,7 +199,7 @@ bool keeping_check(
 
 	if (record->ids.version_id == 0)
 		return true;
-	if (!version_check_state(keeping->name, record->ids.state, err))
+	if (!hold_lets_in(keeping, record, err))
 		return false;
 	if (keeping->is_new && !keeping->is_settled)
 		return version_refuse_known(keeping->name, err);

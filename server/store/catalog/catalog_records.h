@@ -31,6 +31,10 @@ bool keeping_record(struct txn *txn, const struct keeping *keeping, struct recor
 /* Holds back what was kept, where the keeping says why and nobody has decided of it before. */
 bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err);
 
+/* Whether a version may be given this: not once it is withdrawn, nor where it is held back, unless a bundle
+ * has it, which changes nothing about that. */
+bool hold_lets_in(const struct keeping *keeping, const struct record *record, struct err *err);
+
 /* How this format of a version stands takes the place of how the version does. */
 bool hold_narrow_state(struct txn *txn, enum format format, struct version_ids *ids, struct err *err);
 

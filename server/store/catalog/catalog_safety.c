@@ -8,9 +8,12 @@
 #include "server/module/safety/safety_rules.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { ADD_FINDING, LIST_FINDINGS, FIND_OLDER, SET_VERSION, DROP_FINDINGS };
+enum statement { FIND_INSPECTION, ADD_FINDING, LIST_FINDINGS, FIND_OLDER, SET_VERSION, DROP_FINDINGS };
 
 static const char *const sql[] = {
+	[FIND_INSPECTION] =
+		"SELECT i.id FROM blobs b JOIN inspections i ON i.blob_id = b.id AND i.format = ?2"
+		" WHERE b.digest = ?1",
 	[ADD_FINDING] = "INSERT INTO safety_findings (inspection_id, position, rule, severity, place, detail)"
 			" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[LIST_FINDINGS] = "SELECT rule, severity, place, detail FROM safety_findings"
@@ -80,4 +83,25 @@ void safety_rows_finish(struct safety_rows *rows)
 	}
 	free(rows->items);
 	*rows = (struct safety_rows){0};
+}
+
+static bool find_inspection(
+	struct txn *txn, const struct digest *digest, enum format format, int64_t *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[FIND_INSPECTION], VALUES(v_digest(digest), v_text(formats[format].name)));
+
+	*out = rows_next(rows) ? rows_int(rows, 0) : 0;
+	return rows_done(rows, err);
+}
+
+bool catalog_find_safety(struct catalog *catalog, const struct digest *digest, enum format format,
+	struct safety_rows *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+	int64_t id;
+
+	*out = (struct safety_rows){0};
+	return db_read(catalog->db, &txn, err) && find_inspection(txn, digest, format, &id, err) &&
+	       safety_load(txn, id, out, err);
 }
