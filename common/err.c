@@ -29,6 +29,7 @@ static const char *const names[ERR_CODE_COUNT] = {
 	[ERR_UPSTREAM_FAILED] = "upstream-failed",
 	[ERR_LOOP_DETECTED] = "loop-detected",
 	[ERR_QUARANTINED] = "quarantined",
+	[ERR_TOO_MANY_ATTEMPTS] = "too-many-attempts",
 	[ERR_BUSY] = "busy",
 	[ERR_STORE_UNAVAILABLE] = "store-unavailable",
 	[ERR_NO_SPACE] = "no-space",

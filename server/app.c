@@ -31,6 +31,7 @@
 #include "server/registry/reclaimable.h"
 #include "server/registry/registry.h"
 #include "server/registry/services.h"
+#include "server/registry/sessions.h"
 #include "server/registry/space.h"
 #include "server/registry/traffic.h"
 #include "server/registry/trust.h"
@@ -63,6 +64,7 @@ struct app {
 	const struct config *config;
 	int lock_fd;
 	struct services services;
+	_Atomic(struct access *) access; /* the services', once they have it */
 	struct response_cache *response_cache;
 	struct invalidation *invalidation; /* NULL: other processes cannot be heard */
 	struct store_id store;             /* the bucket that it shares */
@@ -127,9 +129,12 @@ static bool bring_places(const struct app *app, struct err *err)
 static void hear(void *context, const char *label)
 {
 	const struct app *app = context;
+	struct access *access = atomic_load(&app->access);
 	struct err err;
 
-	if (strcmp(label, INVALIDATION_PLACES) != 0)
+	if (strcmp(label, INVALIDATION_TOKENS) == 0 && access)
+		access_forget(access);
+	else if (strcmp(label, INVALIDATION_PLACES) != 0)
 		forget(app->response_cache, label);
 	else if (!bring_places(app, &err))
 		log_event(LOG_LEVEL_WARN, "places at Kaggle that were imported count from the next start on",
@@ -250,9 +255,12 @@ static bool open_backfill(struct app *app, struct err *err)
 static void write_beside(void *context)
 {
 	struct app *app = context;
+	struct access *access = atomic_load(&app->access);
 	struct err err;
 
 	audit_heads_tell(&app->audit_heads, clock_now_s());
+	if (access && !access_write_uses(access, false, &err))
+		log_event(LOG_LEVEL_WARN, "uses of tokens are written down later", "why", err.text, NULL);
 	if (!wants_write(app->services.wants, &err))
 		log_event(LOG_LEVEL_WARN, "what was wanted is written down later", "why", err.text, NULL);
 }
@@ -299,6 +307,17 @@ static bool open_imports(struct app *app, struct err *err)
 		&importer, config->storage.data_dir, IMPORTS_SWEEP_EACH_MS, &app->services.imports, err);
 }
 
+static bool open_access(struct app *app, struct err *err)
+{
+	struct services *services = &app->services;
+
+	if (!access_create(services->catalog, app->vault, app->config->auth.read_needs_token,
+		    &services->access, err))
+		return false;
+	atomic_store(&app->access, services->access);
+	return true;
+}
+
 static bool open_services(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
@@ -306,8 +325,7 @@ static bool open_services(struct app *app, struct err *err)
 	struct publisher_settings publishing = {config->publish.max_upload_bytes, config->publish.archives,
 		NULL, NULL, &config->safety, naming_of(config)};
 
-	if (!access_create(
-		    services->catalog, app->vault, config->auth.read_needs_token, &services->access, err) ||
+	if (!open_access(app, err) ||
 		!trust_create(config, services->catalog, &services->trust, err) || !open_counters(app, err) ||
 		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
 		!tidings_create(app->vault, services->catalog, app->committer, config->store.poll_interval_s,
@@ -321,7 +339,7 @@ static bool open_services(struct app *app, struct err *err)
 		return false;
 	publishing.holdup = app->holdup;
 	publishing.trust = services->trust;
-	services->capabilities = capabilities_create();
+	services->capabilities = capabilities_create(services->access);
 	open_mirror(app);
 	services->budget = budget_create();
 	services->traffic = traffic_create(clock_monotonic_ms());
@@ -333,23 +351,49 @@ static bool open_services(struct app *app, struct err *err)
 	return events_create(services, &services->events, err);
 }
 
+/* Whether a browser shows a page, or our page asks for what it shows, with a session's cookie. */
+static bool is_signed_in(const struct services *services, struct request *request)
+{
+	bool is_page = request->method == METHOD_GET || request->method == METHOD_HEAD;
+	AUTO_FREE char *session = is_page ? request_cookie(request, WEB_SESSION_COOKIE) : NULL;
+	struct err ignored;
+
+	request->by_session = session && request_is_from_own_page(request) &&
+			      (request_wants_html(request) || request_header(request, "Sec-Fetch-Site")) &&
+			      sessions_check(services->access, session, request->who, &ignored);
+	return request->by_session;
+}
+
 static bool authorize(void *context, enum role role, struct request *request, struct err *err)
 {
 	const struct services *services = context;
 
 	if (role == ROLE_READ && capability_is_one(request->path_token))
 		return capabilities_check(services->capabilities, request->path_token, CAPABILITY_FOLLOWS,
-			       request->path, err) ||
+			       request->path, request->who, err) ||
 		       capabilities_check(services->capabilities, request->path_token, CAPABILITY_READS,
-			       request->path, err);
-	return access_check(services->access, request_token(request),
+			       request->path, request->who, err);
+	if (role == ROLE_READ && !request_token(request) && is_signed_in(services, request))
+		return true;
+	return access_check(services->access, request_token(request), request->origin,
 		role == ROLE_ADMIN ? RIGHT_ADMIN : RIGHT_READ, NULL, request->who, err);
 }
 
 static void present(void *services, const struct request *request, const struct err *err, struct reply *reply)
 {
 	web_refuse(services, request, err, reply);
+	/* What a program sends only when it is asked for it; a browser would ask its user. */
+	if (err->code == ERR_UNAUTHORIZED && !request_wants_html(request) &&
+		!request_header(request, "Sec-Fetch-Mode"))
+		reply_header(reply, "WWW-Authenticate", "Basic realm=\"larder\"");
 	kaggle_adapt(services, request, reply);
+}
+
+static void adapt(void *services, const struct request *request, struct reply *reply)
+{
+	kaggle_adapt(services, request, reply);
+	if (request->by_session)
+		reply_make_private(reply);
 }
 
 static bool open_front(struct app *app, struct err *err)
@@ -359,6 +403,7 @@ static bool open_front(struct app *app, struct err *err)
 		.listen = config->server.listen,
 		.tls_certificate = config->server.tls_certificate,
 		.tls_key = config->server.tls_key,
+		.trusted_proxies = config->server.trusted_proxies,
 		.hub_hosts = config->hub.hosts,
 		.threads = (unsigned)config->server.threads,
 		.workers = (unsigned)config->server.workers,
@@ -373,7 +418,7 @@ static bool open_front(struct app *app, struct err *err)
 		.services = &app->services,
 		.authorize = authorize,
 		.present = present,
-		.adapt = kaggle_adapt,
+		.adapt = adapt,
 	};
 
 	return front_open(&settings, &app->front, err);
@@ -451,6 +496,15 @@ void app_reload(struct app *app, const struct config *config)
 			NULL);
 }
 
+static void close_access(struct app *app)
+{
+	struct err err;
+
+	if (app->services.access && !access_write_uses(app->services.access, true, &err))
+		log_event(LOG_LEVEL_WARN, "some uses of tokens were not written down", "why", err.text, NULL);
+	access_destroy(app->services.access);
+}
+
 void app_close(struct app *app)
 {
 	if (!app)
@@ -483,7 +537,7 @@ void app_close(struct app *app)
 	response_cache_destroy(app->response_cache);
 	download_counters_destroy(app->download_counters);
 	wants_destroy(app->services.wants);
-	access_destroy(app->services.access);
+	close_access(app);
 	trust_destroy(app->services.trust);
 	space_destroy(app->space);
 	checkpoints_destroy(app->checkpoints);

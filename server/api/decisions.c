@@ -46,8 +46,8 @@ static bool decide(const struct ask *ask, struct request *request, struct name *
 	struct decision decision = {.now_s = clock_now_s()};
 
 	if (!version_named(ask, name, err) ||
-		!access_check(services->access, request_token(request), RIGHT_APPROVE, name->handle,
-			request->who, err) ||
+		!access_check(services->access, request_token(request), request->origin, RIGHT_APPROVE,
+			name->handle, request->who, err) ||
 		!request_read_json(request, &body, err) || !read_decision(body, &decision, err))
 		return false;
 	decision.who = request->who;

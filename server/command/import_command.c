@@ -233,7 +233,7 @@ static const struct option_row daemon_rows[] = {
 		"a daemon instead of a folder (or $LARDER_SERVER, where no folder is named and none is "
 		"here)"},
 	{"token", 0, "TOKEN", TEXT_INTO(struct remote_options, token),
-		"a token of scope admin (or $LARDER_TOKEN)", .or_next = true},
+		"a token of scope admin (or $LARDER_TOKEN)", .or_next = true, .is_secret = true},
 	{"token-file", 0, "FILE", TEXT_INTO(struct remote_options, token_file), "the file that holds it"},
 	{0},
 };

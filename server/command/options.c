@@ -138,6 +138,22 @@ static void append(struct option_texts *texts, const struct option_row *row, con
 	texts->count = count;
 }
 
+static void forget(void *place)
+{
+	char **text = place;
+
+	free(*text);
+	*text = NULL;
+}
+
+/* What is in argv, anybody on the machine can read. */
+static void take_secret(void *place, char *value)
+{
+	forget(place);
+	*(char **)place = mem_dup(value);
+	memset(value, '*', strlen(value));
+}
+
 static void take(const struct table *table, size_t i, struct option_given *given)
 {
 	const struct option_row *row = table->rows[i];
@@ -149,6 +165,8 @@ static void take(const struct table *table, size_t i, struct option_given *given
 		given->rows[given->count++] = row;
 	if (row->kind == OPTION_FLAG)
 		*(bool *)table->places[i] = true;
+	else if (row->is_secret)
+		take_secret(table->places[i], optarg);
 	else if (row->kind == OPTION_TEXT)
 		*(const char **)table->places[i] = optarg;
 	else
@@ -202,6 +220,8 @@ void options_finish(const struct option_group *groups, void *values)
 	{
 		struct option_texts *texts = (void *)((char *)values + group->offset + row->offset);
 
+		if (row->is_secret)
+			forget(texts);
 		if (row->kind == OPTION_FLAG || row->kind == OPTION_TEXT)
 			continue;
 		free(texts->values);

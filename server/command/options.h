@@ -27,6 +27,7 @@ struct option_row {
 	const char *choices; /* what its value may be, separated by blanks; NULL: anything */
 	unsigned forms;      /* bits of the command's forms that take it; 0: all of them */
 	bool or_next;        /* it and the next row exclude each other */
+	bool is_secret;      /* a text that lists of processes are not to show: argv has stars in its place */
 };
 
 /* The kind and offset of a row, from the member that it goes to; the compiler refuses one of another type. */

@@ -63,7 +63,7 @@ const struct option_row remote_option_rows[] = {
 	{"server", 0, "URL", TEXT_INTO(struct remote_options, server),
 		"the registry (default: $LARDER_SERVER, or http://127.0.0.1:8080)"},
 	{"token", 0, "TOKEN", TEXT_INTO(struct remote_options, token),
-		"the token to send (default: $LARDER_TOKEN)", .or_next = true},
+		"the token to send (default: $LARDER_TOKEN)", .or_next = true, .is_secret = true},
 	{"token-file", 0, "FILE", TEXT_INTO(struct remote_options, token_file), "the file that holds it"},
 	{0},
 };

@@ -12,7 +12,9 @@
 #include "server/command/data_folder.h"
 #include "server/command/listing.h"
 #include "server/command/shared_vault.h"
+#include "server/command/neighbour.h"
 #include "server/registry/access.h"
+#include "server/registry/invalidation.h"
 #include "server/store/catalog/catalog_opening.h"
 #include "server/store/catalog/catalog_tokens.h"
 
@@ -96,6 +98,14 @@ static void join_scopes(const struct token_options *options, struct buffer *out)
 		buffer_printf(out, "%s%s", i > 0 ? " " : "", options->scopes.values[i]);
 }
 
+/* It counts in a daemon on this folder at once. */
+static void tell_daemon(const struct desk *desk)
+{
+	struct neighbour neighbour = {.data_dir = desk->config->storage.data_dir};
+
+	neighbour_forget(&neighbour, INVALIDATION_TOKENS);
+}
+
 static int create_token(const struct token_options *options, const char *name)
 {
 	AUTO(leave) struct desk desk = {0};
@@ -145,10 +155,12 @@ static void print_json(const struct token_secret *tokens, size_t count)
 		const struct token_row *row = &tokens[i].row;
 
 		(void)json_array_append_new(
-			list, json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "name", row->name, "scopes", row->scopes,
-				      "state", token_state(row), "created_at", json_time(row->created_at),
-				      "expires_at", json_time(row->expires_at), "revoked_at",
-				      json_time(row->revoked_at)));
+			list, json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "name", row->name, "scopes",
+				      row->scopes, "state", token_state(row), "created_at",
+				      json_time(row->created_at), "expires_at", json_time(row->expires_at),
+				      "revoked_at", json_time(row->revoked_at), "last_used_at",
+				      json_time(row->used_at), "last_used_from",
+				      row->used_at ? json_string(row->used_from) : json_null()));
 	}
 	(void)json_dumpf(all, stdout, JSON_INDENT(2));
 	(void)putchar('\n');
@@ -157,7 +169,8 @@ static void print_json(const struct token_secret *tokens, size_t count)
 
 static void print_table(const struct token_secret *tokens, size_t count)
 {
-	static const char *const headings[] = {"NAME", "SCOPES", "CREATED", "EXPIRES", "STATE"};
+	static const char *const headings[] = {
+		"NAME", "SCOPES", "CREATED", "EXPIRES", "STATE", "LAST USED", "FROM"};
 	AUTO(text_table_finish) struct text_table table = {.columns = sizeof headings / sizeof *headings};
 
 	for (size_t i = 0; i < table.columns; i++)
@@ -170,6 +183,8 @@ static void print_table(const struct token_secret *tokens, size_t count)
 		text_table_add(&table, clock_rfc3339(row->created_at).text);
 		text_table_add(&table, row->expires_at ? clock_rfc3339(row->expires_at).text : "never");
 		text_table_add(&table, token_state(row));
+		text_table_add(&table, row->used_at ? clock_rfc3339(row->used_at).text : "never");
+		text_table_add(&table, row->used_from);
 	}
 	listing_print(&table);
 }
@@ -203,6 +218,7 @@ static int revoke_token(const struct token_options *options, const char *name)
 		return status;
 	if (!access_revoke(desk.access, name, &err))
 		return command_fail(&err);
+	tell_daemon(&desk);
 	(void)fprintf(stderr, "token %s is revoked\n", name);
 	return COMMAND_DONE;
 }

@@ -52,6 +52,12 @@ struct client_address client_address(const char *trusted_proxies, const struct r
 	return address;
 }
 
+void client_set_origin(const char *trusted_proxies, struct request *request)
+{
+	(void)snprintf(request->origin, sizeof request->origin, "%s",
+		client_address(trusted_proxies, request).text);
+}
+
 char *client_key(const char *trusted_proxies, const struct request *request)
 {
 	return request->who[0] ? mem_printf("token %s", request->who)

@@ -6,6 +6,10 @@
 
 #include "server/http/request.h"
 
+/* Sets request->origin: its client's address, behind one of these proxies (networks; NULL: none) the one that
+ * it tells of. */
+void client_set_origin(const char *trusted_proxies, struct request *request);
+
 /* A token, or an address, of IPv6 a network's; behind one of these proxies (networks; NULL: none) the one
  * that it tells of. free() it. */
 char *client_key(const char *trusted_proxies, const struct request *request);

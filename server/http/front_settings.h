@@ -16,9 +16,10 @@ struct front_settings {
 	const char *listen;          /* "127.0.0.1:8080", "[::]:80"; port 0 takes a free one */
 	const char *tls_certificate; /* PEM files; both or neither */
 	const char *tls_key;
-	const char *hub_hosts; /* see request_set_target */
-	unsigned threads;      /* epoll threads; 0: one per core, at least 2 */
-	unsigned workers;      /* 0: twice the cores, at least 8 */
+	const char *trusted_proxies; /* networks; NULL: none */
+	const char *hub_hosts;       /* see request_set_target */
+	unsigned threads;            /* epoll threads; 0: one per core, at least 2 */
+	unsigned workers;            /* 0: twice the cores, at least 8 */
 	unsigned max_connections;
 	unsigned idle_timeout_s;
 	unsigned head_timeout_s;     /* from a head's first byte to its last; 0: as long as it takes */

@@ -36,6 +36,7 @@ static const struct problem_row rows[ERR_CODE_COUNT] = {
 	[ERR_UPSTREAM_FAILED] = {502, 30, "Upstream failed"},
 	[ERR_LOOP_DETECTED] = {508, 0, "Loop detected"},
 	[ERR_QUARANTINED] = {451, 0, "Quarantined"},
+	[ERR_TOO_MANY_ATTEMPTS] = {429, 1, "Too many attempts"},
 	[ERR_BUSY] = {503, 1, "Busy"},
 	[ERR_STORE_UNAVAILABLE] = {503, 5, "Store unavailable"},
 	[ERR_NO_SPACE] = {507, 60, "No space left"},

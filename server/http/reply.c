@@ -114,6 +114,18 @@ void reply_vary(struct reply *reply, const char *field)
 	reply_header(reply, "Vary", all);
 }
 
+void reply_make_private(struct reply *reply)
+{
+	for (size_t i = 0; i < reply->header_count; i++) {
+		struct reply_header *header = &reply->headers[i];
+
+		if (strcmp(header->name, "Cache-Control") != 0 || strncmp(header->value, "public", 6) != 0)
+			continue;
+		free(header->value);
+		header->value = mem_dup("private, no-cache");
+	}
+}
+
 void reply_retype(struct reply *reply, const char *media_type)
 {
 	drop_header(reply, "Content-Type");

@@ -320,6 +320,41 @@ const char *request_token(const struct request *request)
 	return request->path_token ? request->path_token : request->basic_token;
 }
 
+char *request_cookie(const struct request *request, const char *name)
+{
+	const char *at = request_header(request, "Cookie");
+	size_t length = strlen(name);
+
+	while (at && *at) {
+		at += strspn(at, "; \t");
+		if (strncmp(at, name, length) == 0 && at[length] == '=')
+			return mem_dup_n(at + length + 1, strcspn(at + length + 1, "; \t"));
+		at += strcspn(at, ";");
+	}
+	return NULL;
+}
+
+/* By host and port, as far as Host has one: a proxy may have left it out. */
+static bool is_own_origin(const struct request *request, const char *origin)
+{
+	const char *host = request_header(request, "Host");
+	const char *place = strstr(origin, "://");
+	size_t length = host ? strlen(host) : 0;
+
+	return place && length > 0 && strncasecmp(place + 3, host, length) == 0 &&
+	       (place[3 + length] == '\0' || (place[3 + length] == ':' && !strchr(host, ':')));
+}
+
+bool request_is_from_own_page(const struct request *request)
+{
+	const char *site = request_header(request, "Sec-Fetch-Site");
+	const char *origin = request_header(request, "Origin");
+
+	if (site)
+		return strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
+	return !origin || is_own_origin(request, origin);
+}
+
 char *request_way_to(const struct request *request, const char *path)
 {
 	AUTO_BUFFER struct buffer way = {0};

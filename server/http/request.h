@@ -38,11 +38,13 @@ struct request {
 	bool has_body;          /* a Content-Length above 0 or chunked coding */
 	int64_t content_length; /* -1: chunked, or no body */
 	char client[64];        /* its address as text */
+	char origin[64];        /* the same, or of whom a trusted proxy tells; "" until it is known */
 	struct buffer body;     /* with BODY_MEMORY: the whole of it */
 	void *upload;           /* with BODY_UPLOAD: what begin made */
 	bool impatient;         /* set by a handler whose reply has to wait: its client ends a connection on
 				   which nothing comes for some seconds */
 	char who[64];           /* the token's name once the request is authorized; "" for anyone */
+	bool by_session;        /* it was authorized by a browser's cookie: to read, and for nothing else */
 	int64_t started_us;     /* monotonic */
 
 	/* How headers are found; set by the front, or by a test. */
@@ -76,6 +78,12 @@ void request_read_basic(struct request *request);
 /* The token that the client presented: Authorization: Bearer, else path_token, else basic_token (which
  * clients send along by themselves, wherever an address with its own right leads them), else NULL. */
 const char *request_token(const struct request *request);
+
+/* The value of a cookie; NULL where there is none. free() it. */
+char *request_cookie(const struct request *request, const char *name);
+
+/* Whether a page of ours has sent it, as far as the browser tells: not one of another site. */
+bool request_is_from_own_page(const struct request *request);
 
 /* What leads a client from this request to another path of ours ("/a/b"), for a Location; free() it. Behind a
  * token's path it is relative: the token is not repeated, and yet the client goes on with it. */

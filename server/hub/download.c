@@ -152,11 +152,12 @@ static void foresee_rest(const struct request *request, struct follower_plan *pl
 /* Another node, by the address that this one has told the others. */
 static bool is_follower(const struct services *services, const struct request *request)
 {
+	char who[TOKEN_NAME_MAX + 1];
 	struct err ignored;
 
 	return capability_is_one(request->path_token) &&
 	       capabilities_check(services->capabilities, request->path_token, CAPABILITY_FOLLOWS,
-		       request->path, &ignored);
+		       request->path, who, &ignored);
 }
 
 static void get_artifact(struct services *services, const struct request *request, const struct name *name,

@@ -55,7 +55,8 @@ static void destroy_body(struct body *body)
 static bool authorize(const struct services *services, struct request *request, enum right right,
 	const struct name *name, struct err *err)
 {
-	return access_check(services->access, request_token(request), right, name->handle, request->who, err);
+	return access_check(services->access, request_token(request), request->origin, right, name->handle,
+		request->who, err);
 }
 
 static struct client_address from_of(const struct services *services, const struct request *request)

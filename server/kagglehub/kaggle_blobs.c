@@ -38,7 +38,8 @@ void kaggle_start_blob(void *context, struct request *request, struct reply *rep
 	const json_t *length;
 	struct err err;
 
-	if (!access_check_some(services->access, request_token(request), RIGHT_PUBLISH, request->who, &err) ||
+	if (!access_check_some(services->access, request_token(request), request->origin, RIGHT_PUBLISH,
+		    request->who, &err) ||
 		!kaggle_read_body(request, &body, &err))
 		return problem_reply(reply, &err);
 	name = kaggle_text(body, "name");
@@ -201,9 +202,11 @@ static bool start(struct delivery *delivery, struct reply *reply)
 
 static bool check_right(const struct services *services, const struct request *request, struct err *err)
 {
+	char who[TOKEN_NAME_MAX + 1];
+
 	return capability_is_one(request->path_token)
 		       ? capabilities_check(services->capabilities, request->path_token, CAPABILITY_PUTS,
-				 request->path, err)
+				 request->path, who, err)
 		       : err_set(err, ERR_UNAUTHORIZED,
 				 "a file is sent to the address that StartBlobUpload gives");
 }

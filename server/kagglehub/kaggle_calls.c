@@ -24,7 +24,8 @@ static const struct {
 
 static bool may_read(const struct services *services, struct request *request, struct err *err)
 {
-	return access_check(services->access, request_token(request), RIGHT_READ, NULL, request->who, err);
+	return access_check(services->access, request_token(request), request->origin, RIGHT_READ, NULL,
+		request->who, err);
 }
 
 void kaggle_call(void *services, struct request *request, struct reply *reply)

@@ -127,8 +127,10 @@ static bool may_go_on(
 	char who[TOKEN_NAME_MAX + 1];
 	struct err ignored;
 
-	return !token || !access_check_some(services->access, token, RIGHT_PUBLISH, who, &ignored) ||
-	       access_check_below(services->access, token, RIGHT_PUBLISH, beginning, who, err);
+	return !token ||
+	       !access_check_some(services->access, token, request->origin, RIGHT_PUBLISH, who, &ignored) ||
+	       access_check_below(
+		       services->access, token, request->origin, RIGHT_PUBLISH, beginning, who, err);
 }
 
 static void reply_model(

@@ -309,8 +309,8 @@ static void make(struct services *services, struct request *request, const struc
 static bool may_publish(const struct services *services, struct request *request, const struct model_ref *ref,
 	struct err *err)
 {
-	return access_check(
-		services->access, request_token(request), RIGHT_PUBLISH, ref->name.handle, request->who, err);
+	return access_check(services->access, request_token(request), request->origin, RIGHT_PUBLISH,
+		ref->name.handle, request->who, err);
 }
 
 /* Its version is to be named: a handle that is here has one already. */
@@ -347,8 +347,8 @@ static bool may_publish_some(
 {
 	AUTO_FREE char *beginning = mem_printf("%s/", model);
 
-	return access_check_below(
-		services->access, request_token(request), RIGHT_PUBLISH, beginning, request->who, err);
+	return access_check_below(services->access, request_token(request), request->origin, RIGHT_PUBLISH,
+		beginning, request->who, err);
 }
 
 void kaggle_create_model(void *context, struct request *request, struct reply *reply)
@@ -358,7 +358,8 @@ void kaggle_create_model(void *context, struct request *request, struct reply *r
 	AUTO_FREE char *model = NULL;
 	struct err err;
 
-	if (!access_check_some(services->access, request_token(request), RIGHT_PUBLISH, request->who, &err) ||
+	if (!access_check_some(services->access, request_token(request), request->origin, RIGHT_PUBLISH,
+		    request->who, &err) ||
 		!kaggle_read_body(request, &body, &err))
 		return problem_reply(reply, &err);
 	model = model_ref_model(kaggle_text(body, "ownerSlug"), kaggle_text(body, "slug"), &err);

@@ -26,7 +26,8 @@ static void write_way(
 	uri_encode(&encoded, path, kept_in_paths);
 	if (services->config->auth.read_needs_token) {
 		buffer_printf(out, "/-/t/%s",
-			capabilities_make(services->capabilities, CAPABILITY_READS, path, READ_LIFETIME_S)
+			capabilities_make(
+				services->capabilities, CAPABILITY_READS, path, request->who, READ_LIFETIME_S)
 				.text);
 		buffer_add_string(out, buffer_string(&encoded));
 		return;
@@ -77,5 +78,7 @@ char *kaggle_blob_url(
 	AUTO_FREE char *base = base_url(services, request);
 
 	return mem_printf("%s/-/t/%s%s", base,
-		capabilities_make(services->capabilities, CAPABILITY_PUTS, path, lifetime_s).text, path);
+		capabilities_make(services->capabilities, CAPABILITY_PUTS, path, request->who, lifetime_s)
+			.text,
+		path);
 }

@@ -16,7 +16,9 @@
 #include "common/thread.h"
 #include "server/module/handle_globs.h"
 #include "server/ranks.h"
+#include "server/registry/attempts.h"
 #include "server/registry/shared_tokens.h"
+#include "server/registry/token_uses.h"
 #include "server/store/catalog/catalog_tokens.h"
 
 static const struct lock_place lock_place = {"access", RANK_ACCESS};
@@ -38,6 +40,8 @@ struct access {
 	int64_t window_ms; /* a second in which reloads for unknown tokens are counted: strangers cause them
 			    */
 	int window_reloads;
+	struct attempts *attempts;
+	struct token_uses uses;
 };
 
 /* A global one takes no ":<glob>". */
@@ -228,7 +232,7 @@ static bool find_token(
 	return true;
 }
 
-static void forget_table(struct access *access)
+void access_forget(struct access *access)
 {
 	LOCKED(&access->mutex);
 	access->loaded = false;
@@ -261,16 +265,58 @@ static bool check_scopes(const struct token_row *row, enum right right, const ch
 		rights[right].name, about_handle ? ":" : "", about_handle ? handle : "");
 }
 
-static bool check_token(struct access *access, const char *secret, enum right right, const char *handle,
-	char who[TOKEN_NAME_MAX + 1], struct err *err)
+static bool refuse_attempt(unsigned wait_s, struct err *err)
+{
+	(void)err_set(err, ERR_TOO_MANY_ATTEMPTS,
+		"too many tokens that are none came from this address: wait %u seconds, and have the client "
+		"present one that is valid",
+		wait_s);
+	err->retry_after_s = wait_s;
+	return false;
+}
+
+static bool find_valid(
+	struct access *access, const char *secret, const struct token_secret **out, struct err *err)
+{
+	return find_token(access, secret, out, err) && check_valid(*out, err);
+}
+
+/* A valid token, which counts as used. tries: whether one that is none counts as well. *out is valid until
+ * the mutex is given back. */
+static bool find_good(struct access *access, const char *secret, const char *origin, bool tries,
+	const struct token_secret **out, struct err *err)
+{
+	struct digest hash = digest_of(secret, strlen(secret));
+	int64_t now_ms = clock_monotonic_ms();
+	unsigned wait_s = 0;
+	bool good;
+
+	lock_expect(&access->mutex);
+	if (tries && !attempts_may(access->attempts, origin, &hash, now_ms, &wait_s))
+		return refuse_attempt(wait_s, err);
+	good = find_valid(access, secret, out, err);
+	if (good && origin)
+		token_uses_note(&access->uses, (*out)->row.id, origin, clock_now_s());
+	if (tries && (good || err->code == ERR_UNAUTHORIZED))
+		attempts_note(access->attempts, origin, &hash, good, now_ms);
+	return good;
+}
+
+static void take_name(const struct token_secret *token, char who[TOKEN_NAME_MAX + 1])
+{
+	(void)snprintf(who, TOKEN_NAME_MAX + 1, "%s", token->row.name);
+}
+
+static bool check_token(struct access *access, const char *secret, const char *origin, bool tries,
+	enum right right, const char *handle, char who[TOKEN_NAME_MAX + 1], struct err *err)
 {
 	const struct token_secret *token;
 
 	LOCKED(&access->mutex);
-	if (!find_token(access, secret, &token, err) || !check_valid(token, err) ||
+	if (!find_good(access, secret, origin, tries, &token, err) ||
 		!check_scopes(&token->row, right, handle, err))
 		return false;
-	(void)snprintf(who, TOKEN_NAME_MAX + 1, "%s", token->row.name);
+	take_name(token, who);
 	return true;
 }
 
@@ -279,15 +325,21 @@ static bool refuse_anonymous(struct err *err)
 	return err_set(err, ERR_UNAUTHORIZED, "this takes a token: Authorization: Bearer <token>");
 }
 
-bool access_check(struct access *access, const char *secret, enum right right, const char *handle,
+bool access_identify(struct access *access, const char *secret, const char *origin,
 	char who[TOKEN_NAME_MAX + 1], struct err *err)
+{
+	return check_token(access, secret, origin, true, RIGHT_READ, NULL, who, err);
+}
+
+bool access_check(struct access *access, const char *secret, const char *origin, enum right right,
+	const char *handle, char who[TOKEN_NAME_MAX + 1], struct err *err)
 {
 	bool open = right == RIGHT_READ && !access->read_needs_token;
 	struct err ignored;
 
 	if (!secret && !open)
 		return refuse_anonymous(err);
-	if (secret && check_token(access, secret, right, handle, who, open ? &ignored : err))
+	if (secret && check_token(access, secret, origin, !open, right, handle, who, open ? &ignored : err))
 		return true;
 	/* A stale token in some tool's settings does not keep it from what anyone may do. */
 	if (open)
@@ -308,7 +360,7 @@ static bool scopes_touch(const char *scopes, enum right right)
 	}
 }
 
-bool access_check_some(struct access *access, const char *secret, enum right right,
+bool access_check_some(struct access *access, const char *secret, const char *origin, enum right right,
 	char who[TOKEN_NAME_MAX + 1], struct err *err)
 {
 	const struct token_secret *token;
@@ -316,12 +368,12 @@ bool access_check_some(struct access *access, const char *secret, enum right rig
 	if (!secret)
 		return refuse_anonymous(err);
 	LOCKED(&access->mutex);
-	if (!find_token(access, secret, &token, err) || !check_valid(token, err))
+	if (!find_good(access, secret, origin, true, &token, err))
 		return false;
 	if (!scopes_touch(token->row.scopes, right))
 		return err_set(err, ERR_FORBIDDEN, "the token %s lacks the scope %s", token->row.name,
 			rights[right].name);
-	(void)snprintf(who, TOKEN_NAME_MAX + 1, "%s", token->row.name);
+	take_name(token, who);
 	return true;
 }
 
@@ -350,19 +402,56 @@ static bool scopes_reach(const char *scopes, enum right right, const char *begin
 	}
 }
 
-bool access_check_below(struct access *access, const char *secret, enum right right, const char *beginning,
-	char who[TOKEN_NAME_MAX + 1], struct err *err)
+bool access_check_below(struct access *access, const char *secret, const char *origin, enum right right,
+	const char *beginning, char who[TOKEN_NAME_MAX + 1], struct err *err)
 {
 	const struct token_secret *token;
 
-	if (!access_check_some(access, secret, right, who, err))
+	if (!access_check_some(access, secret, origin, right, who, err))
 		return false;
 	LOCKED(&access->mutex);
-	if (!find_token(access, secret, &token, err))
+	if (!find_valid(access, secret, &token, err))
 		return false;
 	return scopes_reach(token->row.scopes, right, beginning) ||
 	       err_set(err, ERR_FORBIDDEN, "the token %s has no scope %s for %.200s*", token->row.name,
 		       rights[right].name, beginning);
+}
+
+/* ---- by name ---- */
+
+bool access_find_valid(struct access *access, const char *name, struct digest *out, struct err *err)
+{
+	LOCKED(&access->mutex);
+
+	if ((!access->loaded || clock_monotonic_ms() - access->loaded_ms >= REFRESH_MS) &&
+		!reload(access, err))
+		return false;
+	for (size_t i = 0; i < access->count; i++) {
+		const struct token_secret *token = &access->tokens[i];
+
+		if (strcmp(token->row.name, name) == 0 && check_valid(token, err)) {
+			*out = token->hash;
+			return true;
+		}
+	}
+	return check_valid(NULL, err);
+}
+
+/* ---- uses ---- */
+
+static struct token_use *take_uses(struct access *access, bool all, size_t *count)
+{
+	LOCKED(&access->mutex);
+
+	return token_uses_take(&access->uses, all, clock_now_s(), count);
+}
+
+bool access_write_uses(struct access *access, bool all, struct err *err)
+{
+	size_t count;
+	AUTO_FREE struct token_use *uses = take_uses(access, all, &count);
+
+	return count == 0 || catalog_note_token_uses(access->catalog, uses, count, err);
 }
 
 /* ---- issuing ---- */
@@ -398,7 +487,7 @@ bool access_issue(struct access *access, const char *name, const char *scopes, i
 	terms.expires_at = lifetime_s ? now_s + lifetime_s : 0;
 	if (!shared_tokens_add(access->vault, access->catalog, &terms, err))
 		return false;
-	forget_table(access);
+	access_forget(access);
 	*out = token;
 	return true;
 }
@@ -409,7 +498,7 @@ bool access_revoke(struct access *access, const char *name, struct err *err)
 		return err_set(err, ERR_NOT_FOUND, "there is no valid token named %.100s", name);
 	if (!shared_tokens_revoke(access->vault, access->catalog, name, clock_now_s(), err))
 		return false;
-	forget_table(access);
+	access_forget(access);
 	return true;
 }
 
@@ -422,6 +511,7 @@ bool access_create(struct catalog *catalog, struct vault *vault, bool read_needs
 	access->catalog = catalog;
 	access->vault = vault;
 	access->read_needs_token = read_needs_token;
+	access->attempts = attempts_create();
 	if (!reload(access, err))
 		return false;
 	*out = TAKE(access);
@@ -433,6 +523,8 @@ void access_destroy(struct access *access)
 	if (!access)
 		return;
 	token_secrets_destroy(access->tokens, access->count);
+	attempts_destroy(access->attempts);
+	token_uses_finish(&access->uses);
 	lock_finish(&access->mutex);
 	free(access);
 }

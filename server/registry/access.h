@@ -12,6 +12,7 @@
 #include "common/own.h"
 
 struct catalog;
+struct digest;
 struct vault;
 
 enum right { RIGHT_READ, RIGHT_PUBLISH, RIGHT_WITHDRAW, RIGHT_APPROVE, RIGHT_ADMIN, RIGHT_COUNT };
@@ -44,18 +45,33 @@ bool access_revoke(struct access *access, const char *name, struct err *err);
 
 /* Whether the bearer of this secret (NULL: nobody in particular) may do this with the handle; admin may do
  * all, any valid token may read. who gets the token's name, or "". ERR_UNAUTHORIZED without a valid token
- * where one is needed, ERR_FORBIDDEN where its scopes do not suffice. From any thread; takes microseconds,
- * and a query once a second. */
-bool access_check(struct access *access, const char *secret, enum right right, const char *handle,
-	char who[TOKEN_NAME_MAX + 1], struct err *err);
+ * where one is needed, ERR_FORBIDDEN where its scopes do not suffice,
+ * ERR_TOO_MANY_ATTEMPTS where others that are none came from origin (an address; NULL: nobody's) lately. From
+ * any thread; takes microseconds, and a query once a second. */
+bool access_check(struct access *access, const char *secret, const char *origin, enum right right,
+	const char *handle, char who[TOKEN_NAME_MAX + 1], struct err *err);
 
 /* The same for a right that goes by handles, where the handle is not known yet: whether there is any with
  * which the bearer may do it. */
-bool access_check_some(struct access *access, const char *secret, enum right right,
+bool access_check_some(struct access *access, const char *secret, const char *origin, enum right right,
 	char who[TOKEN_NAME_MAX + 1], struct err *err);
 
 /* … whether there may be any that begins so ("acme/model/"). */
-bool access_check_below(struct access *access, const char *secret, enum right right, const char *beginning,
+bool access_check_below(struct access *access, const char *secret, const char *origin, enum right right,
+	const char *beginning, char who[TOKEN_NAME_MAX + 1], struct err *err);
+
+/* Whether the secret is a valid token's, as which it counts as used; who gets its name. Fails as access_check
+ * does. */
+bool access_identify(struct access *access, const char *secret, const char *origin,
 	char who[TOKEN_NAME_MAX + 1], struct err *err);
+
+/* The hash of the valid token of that name; ERR_UNAUTHORIZED where there is none. */
+bool access_find_valid(struct access *access, const char *name, struct digest *out, struct err *err);
+
+/* Writes down which tokens were used last, as far as that is due; all: all of it. */
+bool access_write_uses(struct access *access, bool all, struct err *err);
+
+/* Another process has changed the tokens: they are read again before the next is judged. */
+void access_forget(struct access *access);
 
 #endif

@@ -75,7 +75,7 @@ static void tell_address(const struct following *following, struct lease_holder 
 	const char *node = atomic_load(peers->node_url);
 	AUTO_FREE char *path = mem_printf("/%s", name_path(following->name).text);
 	struct capability_text right =
-		capabilities_make(peers->capabilities, CAPABILITY_FOLLOWS, path, ADDRESS_LIFETIME_S);
+		capabilities_make(peers->capabilities, CAPABILITY_FOLLOWS, path, "", ADDRESS_LIFETIME_S);
 	AUTO_FREE char *template = mem_printf("%s/-/t/%s/{path}?{query}", node, right.text);
 	const struct upstream here = {.kind = UPSTREAM_HUB, .url = template};
 	AUTO_FREE char *url = upstream_url(&here, following->name);

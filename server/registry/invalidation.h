@@ -13,6 +13,8 @@
 
 /* A label that is no name's: places at Kaggle were imported. */
 #define INVALIDATION_PLACES "places at Kaggle"
+/* … tokens were made or revoked. */
+#define INVALIDATION_TOKENS "tokens of all"
 
 struct invalidation;
 

@@ -101,7 +101,8 @@ static bool may_read(struct services *services, const struct request *request)
 	char who[TOKEN_NAME_MAX + 1];
 	struct err err;
 
-	return access_check(services->access, request_token(request), RIGHT_READ, NULL, who, &err);
+	return access_check(
+		services->access, request_token(request), request->origin, RIGHT_READ, NULL, who, &err);
 }
 
 static bool cancel(struct services *services, struct request *request, struct err *err)
@@ -121,7 +122,7 @@ static bool cancel(struct services *services, struct request *request, struct er
 			"It takes a token with the admin scope: `larder token create NAME --scope admin` "
 			"makes one "
 			"where the server runs.");
-	if (!access_check(services->access, token, RIGHT_ADMIN, NULL, request->who, err))
+	if (!access_check(services->access, token, request->origin, RIGHT_ADMIN, NULL, request->who, err))
 		return false;
 	if (!number_parse(request->rest, &id))
 		return err_set(err, ERR_BAD_REQUEST, "The id of a download is a number.");

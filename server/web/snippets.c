@@ -285,7 +285,9 @@ void snippets_write(struct view *view, const json_t *module, const json_t *versi
 	const char *name = slash ? slash + 1 : handle;
 	int64_t number = fact_number(version, "version");
 	AUTO_FREE char *path = mem_printf("%s/%" PRId64, handle, number);
-	AUTO_FREE char *url = mem_printf("%s/%s", view->url, path);
+	/* Whoever it is shared with has a token of his own. */
+	AUTO_FREE char *url =
+		mem_printf("%s%s/%s", view->url, view->request->by_session ? "/-/t/$LARDER_TOKEN" : "", path);
 	AUTO_FREE char *file = mem_printf("%s-%" PRId64, name, number);
 	AUTO_FREE char *digits = mem_printf("%" PRId64, number);
 

@@ -9,6 +9,7 @@
 #include "server/api/answer.h"
 #include "server/api/api_address.h"
 #include "server/api/parameters.h"
+#include "server/config.h"
 #include "server/http/problem.h"
 #include "server/module/documents/doccode.h"
 #include "server/web/assets.h"
@@ -21,6 +22,7 @@ static const struct {
 	{"Content-Security-Policy",
 		"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
 		"'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
+	{"X-Frame-Options", "DENY"},
 	{"Referrer-Policy", "no-referrer"},
 	{"Vary", "Accept"},
 };
@@ -144,10 +146,21 @@ void view_begin(struct view *view, const char *title, enum view_section section,
 	write_header(view, section);
 }
 
+static void write_sign_out(struct view *view)
+{
+	if (view->request->by_session)
+		HTML(&view->html,
+			"<form class=\"sign-out\" method=\"post\" action=\"/-/sign-out\"><p>Signed in as %s "
+			"<button type=\"submit\">Sign out</button></p></form>\n",
+			view->request->who);
+}
+
 static void write_footer(struct view *view)
 {
+	HTML(&view->html, "</main>\n<footer class=\"site\">\n");
+	write_sign_out(view);
 	HTML(&view->html,
-		"</main>\n<footer class=\"site\">\n<p>Larder %s</p>\n"
+		"<p>Larder %s</p>\n"
 		"<p><a href=\"%s/api/v1/openapi.yaml\">API</a> <a href=\"%s/metrics\">Metrics</a> <a "
 		"href=\"%s/%s\">Feed</a></p>\n</footer>\n</body>\n</html>\n",
 		LARDER_VERSION, view->root, view->root, view->root, feed_of(view));
@@ -207,6 +220,32 @@ void view_write_detail(struct view *view, const char *detail)
 	HTML(&view->html, "%s", detail + address.end);
 }
 
+void view_write_sign_in(struct view *view, const char *next)
+{
+	HTML(&view->html,
+		"<form class=\"sign-in\" method=\"post\" action=\"/-/sign-in\">\n"
+		"<input type=\"hidden\" name=\"next\" value=\"%s\">\n"
+		"<label for=\"token\">Token</label>\n"
+		"<input id=\"token\" type=\"password\" name=\"token\" required "
+		"autocomplete=\"current-password\" "
+		"spellcheck=\"false\">\n<button type=\"submit\">Sign in</button>\n</form>\n",
+		next);
+}
+
+/* Who has a token in the address already is not to give it again. */
+static void write_ways_in(struct view *view)
+{
+	const struct request *request = view->request;
+	bool takes =
+		view->services->config->auth.read_needs_token && !request->path_token && !request->as_proxy;
+
+	if (takes)
+		view_write_sign_in(view, request->log_path);
+	HTML(&view->html,
+		"<p>A browser can send one in the address: <code>%s/-/t/&lt;token&gt;/</code>.</p>\n",
+		view->url);
+}
+
 void view_refuse(struct view *view, const struct err *err, struct reply *reply)
 {
 	struct html *html = &view->html;
@@ -221,9 +260,7 @@ void view_refuse(struct view *view, const struct err *err, struct reply *reply)
 					: err->text);
 	HTML(html, "</p>\n");
 	if (err->code == ERR_UNAUTHORIZED)
-		HTML(html,
-			"<p>A browser can send one in the address: <code>%s/-/t/&lt;token&gt;/</code>.</p>\n",
-			view->url);
+		write_ways_in(view);
 	HTML(html, "<p><a href=\"%s/\">All modules</a></p>\n</div>\n", view->root);
 	view_send(view, reply, reply->status);
 }

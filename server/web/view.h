@@ -50,6 +50,9 @@ bool view_takes(struct view *view, const char *parameters, struct reply *reply);
 /* Throws away what was written and sends a page that tells of the refusal. */
 void view_refuse(struct view *view, const struct err *err, struct reply *reply);
 
+/* A form that signs in, and leads to this path of ours then. */
+void view_write_sign_in(struct view *view, const char *next);
+
 /* Why something was refused; where that names an address of the API, the page that tells the same. */
 void view_write_detail(struct view *view, const char *detail);
 

@@ -39,6 +39,14 @@ void web_feed(void *services, struct request *request, struct reply *reply);
 void web_feed_of(void *services, struct request *request, struct reply *reply);
 void web_activity(void *services, struct request *request, struct reply *reply);
 
+/* The cookie by which a browser reads that has signed in: HttpOnly, for this site's own pages alone. */
+#define WEB_SESSION_COOKIE "larder-session"
+/* /-/sign-in: a form for a token, where reading takes one; POST takes it, and leads back to ?next=.
+ * /-/sign-out: POST ends the session. */
+void web_sign_in(void *services, struct request *request, struct reply *reply);
+void web_take_sign_in(void *services, struct request *request, struct reply *reply);
+void web_sign_out(void *services, struct request *request, struct reply *reply);
+
 /* The page of a publisher, a module or a version, whichever the name is: for the bare hub URLs. */
 void web_describe(
 	void *services, const struct request *request, const struct name *name, struct reply *reply);

@@ -45,7 +45,7 @@ def test_routes_and_description_are_the_same():
     pages = {(method, path) for method, path in routes() if path.startswith("/-/") and path != "/-/blobs/*"}
     assert described - {("GET", "/-/*"), ("POST", "/-/*")} == routes() - pages
     assert {("GET", "/-/*"), ("POST", "/-/*")} <= described
-    assert {path for method, path in pages if method != "GET"} == {"/-/fills/*"}
+    assert {path for method, path in pages if method != "GET"} == {"/-/fills/*", "/-/sign-in", "/-/sign-out"}
 
 
 def test_operations_have_names_of_their_own():

@@ -80,7 +80,7 @@ static enum err_code check(struct access *access, const char *secret, enum right
 	char who[TOKEN_NAME_MAX + 1] = "untouched";
 	struct err err = {0};
 
-	return access_check(access, secret, right, handle, who, &err) ? ERR_NONE : err.code;
+	return access_check(access, secret, NULL, right, handle, who, &err) ? ERR_NONE : err.code;
 }
 
 static const struct {
@@ -160,17 +160,17 @@ static void test_who(void **state)
 	char who[TOKEN_NAME_MAX + 1];
 	struct err err;
 
-	assert_true(access_check(fixture->open, token.text, RIGHT_PUBLISH, "acme/x", who, &err));
+	assert_true(access_check(fixture->open, token.text, NULL, RIGHT_PUBLISH, "acme/x", who, &err));
 	assert_string_equal(who, "ci");
-	assert_true(access_check(fixture->open, token.text, RIGHT_READ, "acme/x", who, &err));
+	assert_true(access_check(fixture->open, token.text, NULL, RIGHT_READ, "acme/x", who, &err));
 	assert_string_equal(who, "ci");
-	assert_true(access_check(fixture->open, NULL, RIGHT_READ, "acme/x", who, &err));
+	assert_true(access_check(fixture->open, NULL, NULL, RIGHT_READ, "acme/x", who, &err));
 	assert_string_equal(who, "");
-	assert_true(access_check(fixture->open, "lrd_stale", RIGHT_READ, "acme/x", who, &err));
+	assert_true(access_check(fixture->open, "lrd_stale", NULL, RIGHT_READ, "acme/x", who, &err));
 	assert_string_equal(who, "");
-	assert_false(access_check(fixture->open, token.text, RIGHT_WITHDRAW, "acme/x", who, &err));
+	assert_false(access_check(fixture->open, token.text, NULL, RIGHT_WITHDRAW, "acme/x", who, &err));
 	assert_string_equal(err.text, "the token ci lacks the scope withdraw:acme/x");
-	assert_false(access_check(fixture->open, token.text, RIGHT_ADMIN, NULL, who, &err));
+	assert_false(access_check(fixture->open, token.text, NULL, RIGHT_ADMIN, NULL, who, &err));
 	assert_string_equal(err.text, "the token ci lacks the scope admin");
 }
 

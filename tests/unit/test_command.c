@@ -310,7 +310,7 @@ static void test_token_life(void **state)
 	assert_int_equal(larder_in(*state, "token create x --scope write").status, COMMAND_MISUSE);
 	outcome = larder_in(*state, "token list");
 	assert_int_equal(strncmp(outcome.out, "ci\tread\t20", 10), 0);
-	assert_non_null(strstr(outcome.out, "Z\tnever\tvalid\n"));
+	assert_non_null(strstr(outcome.out, "Z\tnever\tvalid\tnever\t\n"));
 	assert_int_equal(larder_in(*state, "token revoke ci").status, COMMAND_DONE);
 	outcome = larder_in(*state, "token revoke ci");
 	assert_int_equal(outcome.status, COMMAND_FAILED);

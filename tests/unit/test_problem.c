@@ -59,6 +59,7 @@ static void test_every_code_has_its_status(void **state)
 		{ERR_UPSTREAM_FAILED, 502, "urn:larder:upstream-failed", "30"},
 		{ERR_LOOP_DETECTED, 508, "urn:larder:loop-detected", NULL},
 		{ERR_QUARANTINED, 451, "urn:larder:quarantined", NULL},
+		{ERR_TOO_MANY_ATTEMPTS, 429, "urn:larder:too-many-attempts", "1"},
 		{ERR_BUSY, 503, "urn:larder:busy", "1"},
 		{ERR_STORE_UNAVAILABLE, 503, "urn:larder:store-unavailable", "5"},
 		{ERR_NO_SPACE, 507, "urn:larder:no-space", "60"},

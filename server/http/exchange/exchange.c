@@ -10,6 +10,7 @@
 #include "common/container.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/http/clientkey.h"
 #include "server/http/exchange/client_end.h"
 #include "server/http/problem.h"
 #include "server/http/rendition.h"
@@ -138,12 +139,19 @@ static void answer_unrouted(struct exchange *exchange, bool path_known, const ch
 		reply_header(&exchange->reply, "Allow", allow);
 }
 
+/* Browsers add it by themselves once it was given: a form of another site's can only be posted. */
+static bool takes_basic(const struct exchange *exchange)
+{
+	return exchange->route->basic || exchange->request.method != METHOD_POST;
+}
+
 static bool is_authorized(struct exchange *exchange, struct err *err)
 {
 	const struct front_settings *settings = &exchange->in_flight->settings;
 	enum role role = exchange->route->role;
 
-	if (exchange->route->basic)
+	client_set_origin(settings->trusted_proxies, &exchange->request);
+	if (takes_basic(exchange))
 		request_read_basic(&exchange->request);
 	if (role == ROLE_NONE || role == ROLE_HANDLER)
 		return true;

@@ -6,13 +6,22 @@
 #include "server/store/catalog/catalog_notes.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { ADD_TOKEN, LIST_TOKENS, FIND_VALID_TOKEN, REVOKE_TOKEN, TAKE_TOKEN, REVOKE_OTHERS };
+enum statement {
+	ADD_TOKEN,
+	LIST_TOKENS,
+	FIND_VALID_TOKEN,
+	REVOKE_TOKEN,
+	TAKE_TOKEN,
+	REVOKE_OTHERS,
+	NOTE_USE
+};
 
 static const char *const sql[] = {
 	[ADD_TOKEN] =
 		"INSERT INTO tokens (name, hash, scopes, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-	[LIST_TOKENS] = "SELECT name, scopes, created_at, expires_at, revoked_at, hash FROM tokens"
-			" ORDER BY created_at DESC, id DESC",
+	[LIST_TOKENS] = "SELECT t.name, t.scopes, t.created_at, t.expires_at, t.revoked_at, t.hash, t.id,"
+			" coalesce(u.at, 0), coalesce(u.origin, '') FROM tokens t"
+			" LEFT JOIN token_uses u ON u.token_id = t.id ORDER BY t.created_at DESC, t.id DESC",
 	[FIND_VALID_TOKEN] = "SELECT id FROM tokens WHERE name = ?1 AND revoked_at = 0"
 			     " AND (expires_at = 0 OR expires_at > ?2)",
 	[REVOKE_TOKEN] = "UPDATE tokens SET revoked_at = ?2 WHERE name = ?1 AND revoked_at = 0"
@@ -23,6 +32,10 @@ static const char *const sql[] = {
 		       " revoked_at = max(revoked_at, excluded.revoked_at), shared = 1",
 	[REVOKE_OTHERS] = "UPDATE tokens SET revoked_at = ?3 WHERE name = ?1 AND hash <> ?2 AND shared = 1"
 			  " AND revoked_at = 0",
+	[NOTE_USE] =
+		"INSERT INTO token_uses (token_id, at, origin) SELECT id, ?2, ?3 FROM tokens WHERE id = ?1"
+		" ON CONFLICT (token_id) DO UPDATE SET at = excluded.at, origin = excluded.origin"
+		" WHERE excluded.at > at",
 };
 
 /* The id of the valid token of that name; 0 where there is none. */
@@ -148,7 +161,10 @@ bool catalog_list_tokens(struct catalog *catalog, struct token_secret **out, siz
 									 .scopes = rows_dup(rows, 1),
 									 .created_at = rows_int(rows, 2),
 									 .expires_at = rows_int(rows, 3),
-									 .revoked_at = rows_int(rows, 4)},
+									 .revoked_at = rows_int(rows, 4),
+									 .id = rows_int(rows, 6),
+									 .used_at = rows_int(rows, 7),
+									 .used_from = rows_dup(rows, 8)},
 			.hash = rows_digest(rows, 5)};
 	}
 	if (!rows_done(rows, err))
@@ -164,6 +180,22 @@ void token_secrets_destroy(struct token_secret *tokens, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		free(tokens[i].row.name);
 		free(tokens[i].row.scopes);
+		free(tokens[i].row.used_from);
 	}
 	free(tokens);
+}
+
+bool catalog_note_token_uses(
+	struct catalog *catalog, const struct token_use *uses, size_t count, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_write(catalog->db, &txn, err))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!txn_run(txn, sql[NOTE_USE],
+			    VALUES(v_int(uses[i].token_id), v_int(uses[i].at), v_text(uses[i].origin)), err))
+			return false;
+	}
+	return txn_commit(txn, err);
 }

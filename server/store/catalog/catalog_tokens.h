@@ -14,11 +14,14 @@
 struct catalog;
 
 struct token_row {
+	int64_t id;
 	char *name;
 	char *scopes; /* separated by blanks: "read publish:acme/x" */
 	int64_t created_at;
 	int64_t expires_at; /* 0: never */
 	int64_t revoked_at; /* 0: not */
+	int64_t used_at;    /* last, as far as was written down here; 0: never */
+	char *used_from;    /* an address; "" with 0 */
 };
 
 /* hash is the SHA-256 of the secret. ERR_CONFLICT where a token of that name is valid. */
@@ -52,6 +55,16 @@ struct token_secret {
 	struct digest hash;
 };
 bool catalog_list_tokens(struct catalog *catalog, struct token_secret **out, size_t *count, struct err *err);
+/* When a token was used last, and from which address. */
+enum { TOKEN_ORIGIN_SIZE = 64 };
+struct token_use {
+	int64_t token_id;
+	int64_t at;
+	char origin[TOKEN_ORIGIN_SIZE];
+};
+bool catalog_note_token_uses(
+	struct catalog *catalog, const struct token_use *uses, size_t count, struct err *err);
+
 void token_secrets_destroy(struct token_secret *tokens, size_t count);
 /* ERR_NOT_FOUND where no valid token has the name. */
 bool catalog_revoke_token(struct catalog *catalog, const char *name, int64_t now_s, struct err *err);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a browser is given in place of a token that somebody has signed in with: it reads, for some hours, and
+ * as long as that token is valid. Nothing is kept of it, so that it is good on each node and after a restart.
+ */
+#ifndef SERVER_REGISTRY_SESSIONS_H
+#define SERVER_REGISTRY_SESSIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "server/registry/access.h"
+
+enum { SESSION_LIFETIME_S = 12 * 3600 };
+
+struct session_text {
+	char text[TOKEN_NAME_MAX + 96];
+};
+
+/* For the bearer of this secret: fails as access_check does for reading where that takes a token. */
+bool sessions_begin(struct access *access, const char *secret, const char *origin, struct session_text *out,
+	struct err *err);
+
+/* who gets the token's name. ERR_UNAUTHORIZED where it was not made here, or is over. */
+bool sessions_check(
+	struct access *access, const char *session, char who[TOKEN_NAME_MAX + 1], struct err *err);
+
+#endif
