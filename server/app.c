@@ -325,8 +325,8 @@ static bool open_services(struct app *app, struct err *err)
 	struct publisher_settings publishing = {config->publish.max_upload_bytes, config->publish.archives,
 		NULL, NULL, &config->safety, naming_of(config)};
 
-	if (!open_access(app, err) ||
-		!trust_create(config, services->catalog, &services->trust, err) || !open_counters(app, err) ||
+	if (!open_access(app, err) || !trust_create(config, services->catalog, &services->trust, err) ||
+		!open_counters(app, err) ||
 		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
 		!tidings_create(app->vault, services->catalog, app->committer, config->store.poll_interval_s,
 			&app->tidings, err) ||

@@ -76,8 +76,8 @@ static bool begin(void *context, struct request *request, struct reply *reply)
 	struct err err;
 
 	if (!version_named(&ask, &name, &err) ||
-		!access_check(services->access, request_token(request), RIGHT_PUBLISH, name.handle,
-			request->who, &err) ||
+		!access_check(services->access, request_token(request), request->origin, RIGHT_PUBLISH,
+			name.handle, request->who, &err) ||
 		!check_head(request, &err)) {
 		problem_reply(reply, &err);
 		return false;
