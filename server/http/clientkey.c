@@ -54,8 +54,8 @@ struct client_address client_address(const char *trusted_proxies, const struct r
 
 void client_set_origin(const char *trusted_proxies, struct request *request)
 {
-	(void)snprintf(request->origin, sizeof request->origin, "%s",
-		client_address(trusted_proxies, request).text);
+	(void)snprintf(
+		request->origin, sizeof request->origin, "%s", client_address(trusted_proxies, request).text);
 }
 
 char *client_key(const char *trusted_proxies, const struct request *request)
