@@ -111,8 +111,8 @@ static bool cancel(struct services *services, struct request *request, struct er
 	const char *token;
 	int64_t id;
 
-	if (!query_parse(buffer_string(&request->body), &form))
-		return err_set(err, ERR_BAD_REQUEST, "The form cannot be read: send it from its page.");
+	if (!view_read_form(request, &form, err))
+		return false;
 	token = query_find(&form, "token");
 	/* No header: what stands in front may add one to a form of anybody's. */
 	if (!token || !*token)

@@ -89,11 +89,7 @@ void web_take_sign_in(void *services, struct request *request, struct reply *rep
 	struct err err;
 
 	view_init(&view, services, request);
-	if (!query_parse(buffer_string(&request->body), &form)) {
-		(void)err_set(&err, ERR_BAD_REQUEST, "The form cannot be read: send it from its page.");
-		return view_refuse(&view, &err, reply);
-	}
-	if (!begin(&view, &form, &session, &err))
+	if (!view_read_form(request, &form, &err) || !begin(&view, &form, &session, &err))
 		return view_refuse(&view, &err, reply);
 	next = query_find(&form, "next");
 	lead_to(reply, is_own_path(next) ? next : "/");

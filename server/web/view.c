@@ -220,6 +220,12 @@ void view_write_detail(struct view *view, const char *detail)
 	HTML(&view->html, "%s", detail + address.end);
 }
 
+bool view_read_form(const struct request *request, struct query *out, struct err *err)
+{
+	return query_parse(buffer_string(&request->body), out) ||
+	       err_set(err, ERR_BAD_REQUEST, "The form cannot be read: send it from its page.");
+}
+
 void view_write_sign_in(struct view *view, const char *next)
 {
 	HTML(&view->html,

@@ -50,6 +50,9 @@ bool view_takes(struct view *view, const char *parameters, struct reply *reply);
 /* Throws away what was written and sends a page that tells of the refusal. */
 void view_refuse(struct view *view, const struct err *err, struct reply *reply);
 
+/* What a form of one of our pages has sent; query_finish() it. ERR_BAD_REQUEST. */
+bool view_read_form(const struct request *request, struct query *out, struct err *err);
+
 /* A form that signs in, and leads to this path of ours then. */
 void view_write_sign_in(struct view *view, const char *next);
 
