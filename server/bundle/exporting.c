@@ -16,6 +16,7 @@
 #include "server/bundle/notes.h"
 #include "server/bundle/version_record.h"
 #include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_attestations.h"
 #include "server/store/catalog/catalog_export.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/outgoing.h"
@@ -84,6 +85,8 @@ static bool put_notes(
 struct parcel {
 	struct version_details details;
 	struct export_words words;
+	struct attestation_row *attestations;
+	size_t attestation_count;
 	struct bundle_version version;
 	struct buffer record;
 	struct buffer manifest;
@@ -93,6 +96,7 @@ static void finish_parcel(struct parcel *parcel)
 {
 	version_details_finish(&parcel->details);
 	export_words_finish(&parcel->words);
+	attestation_rows_destroy(parcel->attestations, parcel->attestation_count);
 	buffer_finish(&parcel->record);
 	buffer_finish(&parcel->manifest);
 }
@@ -181,6 +185,20 @@ static void fill_version(struct parcel *parcel, const bool taken[FORMAT_COUNT])
 	version->source = source_of(details, taken);
 }
 
+/* Those that are about artifacts that are taken. */
+static void add_attestations(const struct parcel *parcel, struct version_record *record)
+{
+	for (size_t i = 0; i < parcel->attestation_count; i++) {
+		struct attestation_row *row = &parcel->attestations[i];
+		bool goes = false;
+
+		for (size_t j = 0; j < parcel->version.artifact_count; j++)
+			goes = goes || digest_equal(&row->subject, &parcel->version.artifacts[j].blob.digest);
+		if (goes && record->attestation_count < VERSION_ATTESTATIONS_MAX)
+			record->attestations[record->attestation_count++] = row->text;
+	}
+}
+
 /* Everything in it is borrowed. */
 static void write_record(
 	const struct exporting *exporting, struct parcel *parcel, const bool taken[FORMAT_COUNT])
@@ -206,6 +224,7 @@ static void write_record(
 				artifact->artifact.name.format, artifact->artifact.source,
 				artifact->published_by, artifact->upstream, artifact->artifact.created_at};
 	}
+	add_attestations(parcel, &record);
 	version_record_write(&record,
 		exporting->options->describe ? exporting->options->describe(details) : NULL, &parcel->record);
 }
@@ -301,6 +320,8 @@ static bool load_parcel(struct exporting *exporting, const struct name *name, st
 
 	return catalog_find_version(catalog, name, &out->details, found, err) &&
 	       (!*found || catalog_find_export_words(catalog, name, &out->words, found, err)) &&
+	       (!*found || catalog_list_attestations(
+				   catalog, name, true, &out->attestations, &out->attestation_count, err)) &&
 	       (!*found || exporting->options->selection->words_only ||
 		       hold_artifacts(exporting, &out->details, err));
 }

@@ -11,8 +11,9 @@
 #include "server/bundle/contents.h"
 #include "server/bundle/strictjson.h"
 
-/* Of what is read: 12 members, 4 formats and 4 artifacts; the Markdown with each of its letters escaped. */
-enum { RECORD_FORMAT = 1, VALUES_MAX = 100, WORD_MAX = 2048, READ_BYTES_MAX = 7 << 20 };
+/* Of what is read: 13 members, formats, artifacts and attestations; the Markdown with each of its letters
+ * escaped. */
+enum { RECORD_FORMAT = 1, VALUES_MAX = 130, WORD_MAX = 2048, READ_BYTES_MAX = 7 << 20 };
 
 void version_record_finish(struct version_record *record)
 {
@@ -24,6 +25,8 @@ void version_record_finish(struct version_record *record)
 		free(record->artifacts[i].published_by);
 		free(record->artifacts[i].upstream);
 	}
+	for (size_t i = 0; i < record->attestation_count; i++)
+		free(record->attestations[i]);
 	*record = (struct version_record){0};
 }
 
@@ -76,6 +79,15 @@ static json_t *artifacts_json(const struct version_record *record)
 	return array;
 }
 
+static json_t *attestations_json(const struct version_record *record)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < record->attestation_count; i++)
+		(void)json_array_append_new(array, json_string(record->attestations[i]));
+	return array;
+}
+
 static json_t *record_json(const struct version_record *record)
 {
 	json_t *object = json_pack("{s:i, s:s, s:I, s:s, s:s}", "larder_version", RECORD_FORMAT, "handle",
@@ -101,7 +113,14 @@ static int add_bytes(const char *bytes, size_t length, void *context)
 void version_record_write(const struct version_record *record, json_t *shown, struct buffer *out)
 {
 	json_t *object = record_json(record);
+	json_auto_t *attestations = attestations_json(record);
 
+	/* What no import would read is not worth the rest: a long documentation, each letter of it escaped.
+	 */
+	if (record->attestation_count > 0 &&
+		json_dumpb(object, NULL, 0, JSON_COMPACT) + json_dumpb(attestations, NULL, 0, JSON_COMPACT) <
+			READ_BYTES_MAX - 100)
+		(void)json_object_set(object, "attestations", attestations);
 	if (shown && json_dumpb(shown, NULL, 0, JSON_COMPACT) <= VERSION_RECORD_SHOWN_MAX)
 		(void)json_object_update_missing(object, shown);
 	(void)json_dump_callback(object, add_bytes, out, JSON_COMPACT);
@@ -187,6 +206,27 @@ static bool read_artifacts(const json_t *array, struct version_record *out)
 	return true;
 }
 
+/* Bundles of before have none. */
+static bool read_attestations(const json_t *array, struct version_record *out)
+{
+	size_t bytes = 0;
+
+	if (!array)
+		return true;
+	if (!json_is_array(array) || json_array_size(array) > VERSION_ATTESTATIONS_MAX)
+		return false;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const json_t *item = json_array_get(array, i);
+		const char *text = json_string_value(item);
+
+		if (!text || strlen(text) != json_string_length(item))
+			return false;
+		bytes += strlen(text);
+		out->attestations[out->attestation_count++] = mem_dup(text);
+	}
+	return bytes <= VERSION_ATTESTATIONS_BYTES_MAX;
+}
+
 static bool read_record(const json_t *object, struct version_record *out, struct err *err)
 {
 	int64_t version;
@@ -205,6 +245,10 @@ static bool read_record(const json_t *object, struct version_record *out, struct
 			"\"documentation\" must be null, or have \"markdown\" of at most %d MiB, "
 			"\"updated_by\" and \"updated_at\"",
 			BUNDLE_MARKDOWN_MAX >> 20);
+	if (!read_attestations(json_object_get(object, "attestations"), out))
+		return err_set(err, ERR_BAD_REQUEST,
+			"\"attestations\" must be at most %d texts, of at most %d MiB",
+			VERSION_ATTESTATIONS_MAX, VERSION_ATTESTATIONS_BYTES_MAX >> 20);
 	return (read_formats(json_object_get(object, "formats"), out) &&
 		       read_artifacts(json_object_get(object, "artifacts"), out)) ||
 	       err_set(err, ERR_BAD_REQUEST, "\"formats\" or \"artifacts\" is not as it should be");
@@ -214,7 +258,7 @@ bool version_record_read(struct buffer *text, struct version_record *out, struct
 {
 	static const char *const keys[] = {"larder_version", "handle", "version", "source", "state",
 		"published_by", "upstream", "created_at", "updated_at", "documentation", "formats",
-		"artifacts", NULL};
+		"artifacts", "attestations", NULL};
 	AUTO(version_record_finish) struct version_record record = {0};
 	json_auto_t *object = NULL;
 

@@ -17,6 +17,7 @@
 
 /* More than the Markdown, however it is escaped, with what people are shown: no export writes more. */
 enum { VERSION_RECORD_BYTES_MAX = 8 << 20, VERSION_RECORD_SHOWN_MAX = 1 << 20 };
+enum { VERSION_ATTESTATIONS_MAX = 16, VERSION_ATTESTATIONS_BYTES_MAX = 1 << 20 };
 
 /* Where an artifact came from; NULL where it is not known, or does not apply. */
 struct artifact_record {
@@ -41,6 +42,8 @@ struct version_record {
 	bool listed[FORMAT_COUNT];                      /* formats that documentation tells of */
 	struct artifact_record artifacts[FORMAT_COUNT]; /* by format */
 	size_t artifact_count;
+	char *attestations[VERSION_ATTESTATIONS_MAX]; /* as they were sent; what they say is not looked at */
+	size_t attestation_count;
 };
 void version_record_finish(struct version_record *record);
 

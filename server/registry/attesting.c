@@ -216,3 +216,48 @@ bool attesting_take(struct catalog *catalog, struct trust *trust, enum arrival a
 	attested = (struct attested){0};
 	return true;
 }
+
+/* ---- what a bundle carries ---- */
+
+/* Whose files they are another one says. */
+static bool find_carried_subject(struct attestation *const *all, size_t count, const struct attestation *one,
+	const struct name *name, struct digest *out)
+{
+	struct digest root = file_manifest_root(&one->files);
+	struct err err;
+
+	if (!one->is_files)
+		return attestation_find_subject(one, name, out, &err);
+	for (size_t i = 0; i < count; i++) {
+		if (all[i] && !all[i]->is_files && attestation_has_byproduct(all[i], &root))
+			return attestation_find_subject(all[i], name, out, &err);
+	}
+	return false;
+}
+
+size_t attesting_read_carried(
+	const struct name *name, char *const *texts, size_t count, struct attestation_row *out)
+{
+	struct attestation *all[ATTESTATIONS_MAX] = {0};
+	size_t taken = 0;
+	struct err err;
+
+	for (size_t i = 0; i < count && i < ATTESTATIONS_MAX; i++) {
+		if (!attestation_read(texts[i], strlen(texts[i]), &all[i], &err))
+			all[i] = NULL;
+	}
+	for (size_t i = 0; i < count && i < ATTESTATIONS_MAX; i++) {
+		struct digest subject;
+
+		if (!all[i] || !find_carried_subject(all, ATTESTATIONS_MAX, all[i], name, &subject))
+			continue;
+		out[taken++] = (struct attestation_row){.digest = digest_of(texts[i], strlen(texts[i])),
+			.predicate_type = mem_dup(all[i]->predicate_type),
+			.subject = subject,
+			.created_at = clock_now_s(),
+			.text = mem_dup(texts[i])};
+	}
+	for (size_t i = 0; i < ATTESTATIONS_MAX; i++)
+		attestation_destroy(all[i]);
+	return taken;
+}

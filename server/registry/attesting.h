@@ -23,6 +23,11 @@ struct attested {
 };
 void attested_finish(struct attested *attested);
 
+/* Reads those that a bundle carries of a version: rows of what can be read and is about it, in room for
+ * ATTESTATIONS_MAX. Each is to be freed as attestation_rows_destroy() does. */
+size_t attesting_read_carried(
+	const struct name *name, char *const *texts, size_t count, struct attestation_row *out);
+
 /* Keeps an attestation of a version that comes so. who: the token's name, or the upstream's; NULL: a
  * bundle's. ERR_BAD_REQUEST for what is none, or of something else; ERR_SIGNATURE_REQUIRED where the version
  * may be published with a signature only, and none of the trusted keys has signed it: nothing is kept then;

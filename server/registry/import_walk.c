@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/attesting.h"
 #include "server/registry/import_walk.h"
 
 #include <string.h>
@@ -86,6 +87,8 @@ static void leave_line(struct import_walk *walk)
 {
 	hubdoc_destroy(TAKE(walk->head));
 	version_record_finish(&walk->record);
+	attestation_rows_destroy(TAKE(walk->attestations), walk->attestation_count);
+	walk->attestation_count = 0;
 	walk->record = (struct version_record){0};
 	contents_line_finish(&walk->line);
 }
@@ -203,6 +206,19 @@ static void take_artifact(
 			.upstream = record->upstream};
 }
 
+static void take_attestations(struct import_walk *walk)
+{
+	const struct version_record *record = &walk->record;
+
+	if (record->attestation_count == 0)
+		return;
+	walk->attestations = mem_zero(ATTESTATIONS_MAX, sizeof *walk->attestations);
+	walk->attestation_count = attesting_read_carried(
+		&walk->version.name, record->attestations, record->attestation_count, walk->attestations);
+	walk->version.attestations = walk->attestations;
+	walk->version.attestation_count = walk->attestation_count;
+}
+
 static void take_version(struct import_walk *walk)
 {
 	const struct bundle_version *line = &walk->line.version;
@@ -218,6 +234,7 @@ static void take_version(struct import_walk *walk)
 		/* A date that is still to come would keep all later words out. */
 		.documented_at = record->documented_s < clock_now_s() ? record->documented_s : clock_now_s()};
 	memcpy(walk->version.listed, record->listed, sizeof record->listed);
+	take_attestations(walk);
 	for (size_t i = 0; i < line->artifact_count; i++)
 		take_artifact(walk, &line->artifacts[i], find_artifact(record, line->artifacts[i].format));
 }

@@ -48,6 +48,8 @@ struct import_walk {
 	bool usable;     /* it says what it should; else why tells what is wrong with it */
 	struct err why;
 	struct imported_version version;
+	struct attestation_row *attestations; /* the version's */
+	size_t attestation_count;
 };
 
 /* carrier: for the first walk, which takes the records from there; NULL for the others. Fails as

@@ -466,6 +466,28 @@ def test_an_upstream_that_is_no_larder(start, upstream, key):
         assert mirror.get(f"/other/x/{number}" + QUERY).status == 502
 
 
+# ---- what a bundle carries --------------------------------------------------------------------------------------------------
+
+def test_a_bundle_carries_attestations(start, larder, file, key):
+    publish(larder, file, PATH, "--sign", key)
+    larder.publish("/acme/plain/1" + QUERY, OTHER)
+    larder.larder("export", "acme/*", "-o", str(file.parent / "bundle"))
+    far = start(name="far")
+    far.larder("import", str(file.parent / "bundle"))
+    assert far.get(PATH + QUERY).body == MODULE
+    there, here = listed(larder, PATH), listed(far, PATH)
+    assert [(each["digest"], each["envelope"], each["artifact"]) for each in here] == [(each["digest"], each["envelope"], each["artifact"]) for each in there]
+    assert {each["sent_by"] for each in here} == {None} and listed(far, "/acme/plain/1") == []
+    later = envelope(key, statement("/acme/plain/1", OTHER))
+    assert put(larder, "/acme/plain/1", later).status == 201
+    larder.larder("export", "acme/*", "-o", str(file.parent / "second"))
+    far.larder("import", str(file.parent / "second"))
+    assert [each["envelope"] for each in listed(far, "/acme/plain/1")] == [later]
+    assert len(listed(far, PATH)) == 2
+    again = far.larder("import", str(file.parent / "second")).stdout
+    assert len(listed(far, "/acme/plain/1")) == 1, again
+
+
 # ---- without a server ------------------------------------------------------------------------------------------------------
 
 def test_verify_module(larder, file, key):

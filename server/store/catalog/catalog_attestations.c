@@ -9,7 +9,7 @@
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { SETTLE, FORGET, MEASURE, RENEW, ADD, LIST, LIST_WITH_TEXTS };
+enum statement { FIND, SETTLE, FORGET, MEASURE, RENEW, ADD, LIST, LIST_WITH_TEXTS };
 
 /* Of a row of attestations: whether its artifact is there. */
 #define HAS_ARTIFACT(row) \
@@ -21,6 +21,7 @@ enum statement { SETTLE, FORGET, MEASURE, RENEW, ADD, LIST, LIST_WITH_TEXTS };
 #define COLUMNS "digest, predicate_type, subject, signed_by, key_id, who, created_at"
 
 static const char *const sql[] = {
+	[FIND] = "SELECT 1 FROM attestations WHERE handle = ?1 AND version = ?2 AND digest = ?3",
 	[SETTLE] = "UPDATE attestations SET pending = 0 WHERE id IN " OLD_PENDING
 		   " AND " HAS_ARTIFACT("attestations"),
 	[FORGET] =
@@ -93,7 +94,8 @@ static bool check_limits(struct txn *txn, const struct name *name, const struct 
 	return true;
 }
 
-static bool add(struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err)
+bool attestation_add(
+	struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err)
 {
 	char after[sizeof "sha256:" + sizeof row->digest.hex];
 
@@ -114,6 +116,29 @@ static bool add(struct txn *txn, const struct name *name, const struct attestati
 		       err);
 }
 
+static bool is_here(struct txn *txn, const struct name *name, const struct attestation_row *row, bool *out,
+	struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(
+		txn, sql[FIND], VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest)));
+
+	*out = rows_next(rows);
+	return rows_done(rows, err);
+}
+
+bool attestation_is_wanted(struct txn *txn, const struct name *name, const struct attestation_row *row,
+	bool *out, struct err *err)
+{
+	static const struct attestation_limits limits = {ATTESTATION_ROWS_MAX, ATTESTATION_ROWS_BYTES_MAX, 0};
+	struct err why = {0};
+	bool here;
+
+	if (!is_here(txn, name, row, &here, err))
+		return false;
+	*out = !here && check_limits(txn, name, row, &limits, &why);
+	return why.code == ERR_NONE || why.code == ERR_CONFLICT || err_set(err, why.code, "%s", why.text);
+}
+
 bool catalog_keep_attestation(struct catalog *catalog, const struct name *name,
 	const struct attestation_row *row, const struct attestation_limits *limits, bool *created,
 	struct err *err)
@@ -127,7 +152,8 @@ bool catalog_keep_attestation(struct catalog *catalog, const struct name *name,
 	if (ids.version_id != 0 && ids.state == STATE_WITHDRAWN)
 		return version_check_state(name, ids.state, err);
 	if (!forget_old(txn, limits->pending_since_s, err) || !renew(txn, name, row, &renewed, err) ||
-		(!renewed && (!check_limits(txn, name, row, limits, err) || !add(txn, name, row, err))) ||
+		(!renewed && (!check_limits(txn, name, row, limits, err) ||
+				     !attestation_add(txn, name, row, err))) ||
 		!txn_commit(txn, err))
 		return false;
 	*created = !renewed;

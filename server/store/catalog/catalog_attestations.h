@@ -26,6 +26,9 @@ struct attestation_row {
 };
 void attestation_rows_destroy(struct attestation_row *rows, size_t count);
 
+/* Of one version. */
+enum { ATTESTATION_ROWS_MAX = 16, ATTESTATION_ROWS_BYTES_MAX = 1 << 20 };
+
 struct attestation_limits {
 	size_t count; /* of one version */
 	size_t bytes;
@@ -39,6 +42,13 @@ struct attestation_limits {
 bool catalog_keep_attestation(struct catalog *catalog, const struct name *name,
 	const struct attestation_row *row, const struct attestation_limits *limits, bool *created,
 	struct err *err);
+
+/* As a part of another transaction: whether one is not here, and fits beside those that are; and adds it. */
+struct txn;
+bool attestation_is_wanted(struct txn *txn, const struct name *name, const struct attestation_row *row,
+	bool *out, struct err *err);
+bool attestation_add(
+	struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err);
 
 /* Those of a version, in the order in which they came, whatever they are about. Without their texts where
  * these are not wanted. attestation_rows_destroy() them. */

@@ -20,6 +20,8 @@ enum statement {
 #define EXPORT_OF_VERSION \
 	"SELECT m.handle, v.version, v.state, max(v.updated_at," \
 	" coalesce((SELECT max(a.created_at) FROM artifacts a WHERE a.version_id = v.id), 0)," \
+	" coalesce((SELECT max(t.created_at) FROM attestations t WHERE t.handle = m.handle" \
+	" AND t.version = v.version), 0)," \
 	" coalesce((SELECT d.updated_at FROM documentation d WHERE d.version_id = v.id), 0))" \
 	" FROM modules m JOIN versions v ON v.module_id = m.id"
 

@@ -5,6 +5,7 @@
 
 #include "common/mem.h"
 #include "server/store/catalog/catalog_artifacts.h"
+#include "server/store/catalog/catalog_attestations.h"
 #include "server/store/catalog/catalog_audit.h"
 #include "server/store/catalog/catalog_documentation.h"
 #include "server/store/catalog/catalog_records.h"
@@ -150,6 +151,30 @@ static bool judge_documentation(struct txn *txn, const struct imported_version *
 	return true;
 }
 
+/* Whether one is to come: it is about bytes that come, too. */
+static bool wants_attestation(struct txn *txn, const struct imported_version *version,
+	const struct attestation_row *row, bool *out, struct err *err)
+{
+	*out = false;
+	for (size_t i = 0; i < version->artifact_count; i++)
+		*out = *out || digest_equal(&row->subject, &version->artifacts[i].digest);
+	return !*out || attestation_is_wanted(txn, &version->name, row, out, err);
+}
+
+static bool judge_attestations(
+	struct txn *txn, const struct imported_version *version, struct import_result *out, struct err *err)
+{
+	for (size_t i = 0; i < version->attestation_count && out->outcome == IMPORT_SAME; i++) {
+		bool wanted;
+
+		if (!wants_attestation(txn, version, &version->attestations[i], &wanted, err))
+			return false;
+		if (wanted)
+			out->outcome = IMPORT_CHANGED;
+	}
+	return true;
+}
+
 /* Whoever withdrew it there meant the bytes that he had: what a token has published here is none of them. */
 static bool check_own(struct txn *txn, const struct imported_version *version, const struct version_ids *ids,
 	struct import_result *out, struct err *err)
@@ -231,7 +256,7 @@ static bool judge(struct txn *txn, const struct imported_version *version, bool 
 		if (out->outcome == IMPORT_REFUSED)
 			return true;
 	}
-	return judge_documentation(txn, version, ids, out, err);
+	return judge_documentation(txn, version, ids, out, err) && judge_attestations(txn, version, out, err);
 }
 
 bool catalog_judge_import(struct catalog *catalog, const struct digest *contents,
@@ -430,6 +455,19 @@ static bool list(struct import *import, const struct imported_version *version, 
 	return true;
 }
 
+static bool take_attestations(struct import *import, const struct imported_version *version, struct err *err)
+{
+	for (size_t i = 0; i < version->attestation_count; i++) {
+		bool wanted;
+
+		if (!wants_attestation(import->txn, version, &version->attestations[i], &wanted, err) ||
+			(wanted && !attestation_add(
+					   import->txn, &version->name, &version->attestations[i], err)))
+			return false;
+	}
+	return true;
+}
+
 static bool record(struct import *import, const struct imported_version *version,
 	const struct import_result *result, struct version_ids *ids, struct err *err)
 {
@@ -443,7 +481,8 @@ static bool record(struct import *import, const struct imported_version *version
 		!version_find_ids(import->txn, &version->name, ids, err) ||
 		(ids->version_id == 0 && !list(import, version, ids, err)))
 		return false;
-	return result->documentation >= DOCS_SAME || take_documentation(import, version, ids, err);
+	return (result->documentation >= DOCS_SAME || take_documentation(import, version, ids, err)) &&
+	       take_attestations(import, version, err);
 }
 
 static bool is_idle(const struct import_result *result)

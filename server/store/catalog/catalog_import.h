@@ -29,6 +29,8 @@ struct import_origin {
 	const struct digest *audit_head; /* of the audit log where it was made; NULL: it does not tell */
 };
 
+struct attestation_row;
+
 struct imported_artifact {
 	enum format format;
 	struct digest digest;
@@ -48,10 +50,12 @@ struct imported_version {
 	const char *upstream;
 	struct imported_artifact artifacts[FORMAT_COUNT]; /* a format once */
 	size_t artifact_count;
-	bool listed[FORMAT_COUNT]; /* it is said to come in these, too */
-	const char *markdown;      /* NULL: none */
-	const struct hubdoc *head; /* of the Markdown; NULL: free text */
-	int64_t documented_at;     /* 0: not told */
+	bool listed[FORMAT_COUNT];                  /* it is said to come in these, too */
+	const char *markdown;                       /* NULL: none */
+	const struct hubdoc *head;                  /* of the Markdown; NULL: free text */
+	int64_t documented_at;                      /* 0: not told */
+	const struct attestation_row *attestations; /* about its artifacts */
+	size_t attestation_count;
 };
 
 enum import_outcome {
