@@ -550,6 +550,21 @@ def test_what_is_clean_comes_to_a_version_that_is_held_back(start):
     assert states_of(larder, "acme/writer/1") == ("active", {"tf-hub": "quarantined", "archive": "active"})
 
 
+def test_what_older_rules_judged_is_judged_when_it_comes_again(larder):
+    larder.publish(f"/acme/writer/1?{WRITER}", module_with("WriteFile"))
+    found = findings_of(larder, "acme/writer/1")
+    assert [finding[0] for finding in found] == ["op-file-write"]
+    with sqlite3.connect(larder.data / "larder.db") as database:
+        version = database.execute("SELECT safety_version FROM inspections").fetchone()
+        database.execute("UPDATE inspections SET safety_version = 0")
+        database.execute("DELETE FROM safety_findings")
+    assert not findings_of(larder, "acme/writer/1")
+    larder.publish(f"/acme/writer/1?{WRITER}", module_with("WriteFile"))
+    assert findings_of(larder, "acme/writer/1") == found
+    with sqlite3.connect(larder.data / "larder.db") as database:
+        assert database.execute("SELECT safety_version FROM inspections").fetchone() == version
+
+
 def bundle_of_writer(start, tmp_path):
     """Of a site that has approved it."""
     larder = start({"safety": {"published": "quarantine"}}, name="origin")

@@ -374,7 +374,8 @@ static bool record_new(struct txn *txn, const struct keeping *keeping, struct re
 	       audit_keeping(txn, keeping, err);
 }
 
-/* Bytes of which only others had told are the first that are looked into here. */
+/* Bytes of which only others had told are the first that are looked into here; what older rules were asked of
+ * is judged anew. */
 static bool return_examined(
 	struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err)
 {
@@ -384,7 +385,9 @@ static bool return_examined(
 		    VALUES(v_int(record->blob_id), v_text(formats[keeping->name->format].name)), &id, err))
 		return false;
 	if (id != 0)
-		return blob_set_cached(txn, record->blob_id, true, err);
+		return blob_set_cached(txn, record->blob_id, true, err) &&
+		       inspection_record(
+			       txn, record->blob_id, keeping->name->format, keeping->examination, err);
 	record->refresh = true;
 	return blob_record(txn, keeping, &id, err);
 }
