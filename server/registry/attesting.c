@@ -21,7 +21,11 @@ struct taking {
 	bool is_signed;
 	bool is_bound;       /* what was sent before says whose files it is about: */
 	struct digest bound; /* this artifact's */
+	bool is_vouched;     /* and that has the same signer as this one */
 };
+
+/* How the files of an archive are to those that are attested. */
+enum likeness { FILES_UNKNOWN, FILES_OTHER, FILES_SAME };
 
 void attested_finish(struct attested *attested)
 {
@@ -74,57 +78,90 @@ static bool list_files(struct catalog *catalog, const struct name *name, struct 
 }
 
 /* Whether the files of this archive are those that are attested; why says what is not so. */
-static bool has_files(const struct taking *taking, const struct artifact *artifact, bool *out,
+static bool compare_files(const struct taking *taking, const struct artifact *artifact, enum likeness *out,
 	struct err *why, struct err *err)
 {
 	AUTO_FILE_MANIFEST struct file_manifest files = {0};
 	bool complete;
 
-	*out = false;
+	*out = FILES_UNKNOWN;
 	if (!formats[artifact->name.format].is_archive)
 		return true;
 	if (!list_files(taking->catalog, &artifact->name, &files, &complete, err))
 		return false;
 	if (!complete || (int64_t)files.count != artifact->file_count)
-		(void)err_set(why, ERR_NOT_FOUND, "the digests of all files of %s are not known here%s",
+		return !err_set(why, ERR_NOT_FOUND, "the digests of all files of %s are not known here%s",
 			name_path(taking->name).text,
 			files.count > 0 ? " yet: send it once more in a minute" : "");
-	else if (file_manifest_compare(&taking->attestation->files, &files, why))
-		*out = true;
-	else
+	*out = FILES_SAME;
+	if (!file_manifest_compare(&taking->attestation->files, &files, why)) {
 		(void)err_prefix(why, "the attestation is not about %s: ", name_path(taking->name).text);
+		*out = FILES_OTHER;
+	}
 	return true;
 }
 
-/* Whether an attestation that was sent before says which artifact has these files. */
+/* Whose files these are, another attestation may say, which was sent before. What anybody may have written
+ * says nothing of whether the one who has signed the files has signed them as this version's. */
+static void bind_files(struct taking *taking, const struct attestation_row *row, const struct digest *root)
+{
+	AUTO_ATTESTATION struct attestation *other = NULL;
+	struct signer signer;
+	struct err fault;
+	bool is_vouched;
+
+	if (!attestation_read(row->text, strlen(row->text), &other, &fault) || other->is_files ||
+		!attestation_has_byproduct(other, root))
+		return;
+	is_vouched = taking->is_signed && trust_find_signer(taking->trust, other, &signer, &fault) &&
+		     digest_equal(&signer.id, &taking->signer.id);
+	if (taking->is_bound && !is_vouched)
+		return;
+	taking->is_bound = true;
+	taking->is_vouched = is_vouched;
+	taking->bound = row->subject;
+}
+
 static bool find_bound(struct taking *taking, struct err *err)
 {
 	const struct digest root = file_manifest_root(&taking->attestation->files);
 	struct attestation_row *rows;
 	size_t count;
-	struct err fault;
 
 	if (!catalog_list_attestations(taking->catalog, taking->name, true, &rows, &count, err))
 		return false;
-	for (size_t i = 0; i < count && !taking->is_bound; i++) {
-		AUTO_ATTESTATION struct attestation *other = NULL;
-
-		taking->is_bound = attestation_read(rows[i].text, strlen(rows[i].text), &other, &fault) &&
-				   !other->is_files && attestation_has_byproduct(other, &root);
-		taking->bound = rows[i].subject;
-	}
+	for (size_t i = 0; i < count && !taking->is_vouched; i++)
+		bind_files(taking, &rows[i], &root);
 	attestation_rows_destroy(rows, count);
 	return true;
 }
 
-static bool is_about(const struct taking *taking, const struct artifact *artifact, bool *out, struct err *why,
-	struct err *err)
+/* Files that are known here are compared, whatever others say of them. */
+static bool is_about_files(
+	struct taking *taking, const struct artifact *artifact, bool *out, struct err *why, struct err *err)
 {
-	if (taking->attestation->is_files && !taking->is_bound)
-		return has_files(taking, artifact, out, why, err);
-	*out = taking->is_bound
-		       ? digest_equal(&taking->bound, &artifact->checksums.sha256)
-		       : attestation_is_about(taking->attestation, taking->name, &artifact->checksums.sha256);
+	enum likeness likeness;
+
+	*out = false;
+	if (taking->is_bound && !digest_equal(&taking->bound, &artifact->checksums.sha256))
+		return true;
+	if (!compare_files(taking, artifact, &likeness, why, err))
+		return false;
+	if (taking->is_bound && likeness == FILES_OTHER) {
+		*err = *why;
+		return false;
+	}
+	*out = likeness == FILES_SAME || (taking->is_bound && likeness == FILES_UNKNOWN);
+	taking->is_vouched = taking->is_vouched || likeness == FILES_SAME;
+	return true;
+}
+
+static bool is_about(
+	struct taking *taking, const struct artifact *artifact, bool *out, struct err *why, struct err *err)
+{
+	if (taking->attestation->is_files)
+		return is_about_files(taking, artifact, out, why, err);
+	*out = attestation_is_about(taking->attestation, taking->name, &artifact->checksums.sha256);
 	return true;
 }
 
@@ -188,10 +225,12 @@ static bool keep(const struct taking *taking, const char *text, struct attested 
 
 static void fill_row(const struct taking *taking, const char *text, struct attestation_row *row)
 {
+	bool is_known = taking->is_signed && (!taking->attestation->is_files || taking->is_vouched);
+
 	row->digest = digest_of(text, strlen(text));
 	row->predicate_type = mem_dup(taking->attestation->predicate_type);
-	row->signed_by = taking->is_signed ? mem_dup(taking->signer.name) : NULL;
-	row->key_id = taking->is_signed ? mem_dup(taking->signer.id.hex) : NULL;
+	row->signed_by = is_known ? mem_dup(taking->signer.name) : NULL;
+	row->key_id = is_known ? mem_dup(taking->signer.id.hex) : NULL;
 	row->who = mem_dup(taking->who);
 	row->created_at = clock_now_s();
 }

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""By whom something is told to be signed, against those who would have a key's name on what it never signed, or take it away."""
+import json
+import signal
+
+import pytest
+from support import attesting, modules
+from support.attesting import FILES, PROVENANCE, envelope, listed, make_key, put, statement
+from support.command_line import run
+from support.daemon import assert_problem
+from support.waiting import wait_until
+
+MODULE = modules.module(5000)
+EVIL = modules.module(5000, seed=2)
+PATH = "/acme/signed/1"
+QUERY = "?tf-hub-format=compressed"
+
+
+@pytest.fixture
+def key(tmp_path):
+    return make_key(tmp_path / "ci.key")
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "module.tar.gz").write_bytes(MODULE)
+    return tmp_path / "module.tar.gz"
+
+
+def settings_for(key, globs=""):
+    return {"publish": {"require_signature": globs, "trusted_keys": f"ci {key}.pub"}}
+
+
+def publish(daemon, file, path, *arguments, **more):
+    return run("publish", file, path.strip("/"), *arguments, server=daemon.url, token=daemon.token(), cwd=file.parent, **more)
+
+
+def reload(daemon):
+    before = daemon.log().count("reloaded")
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: daemon.log().count("reloaded") > before, "the configuration to be read again")
+
+
+def signers(daemon, path):
+    return [(each["predicate_type"], each["signed_by"]) for each in listed(daemon, path)]
+
+
+# ---- a list of files ---------------------------------------------------------------------------------------------------
+
+def unsigned(path, artifact, root):
+    """What anybody may write: these bytes have those files."""
+    said = statement(path, artifact, predicate={"runDetails": {"byproducts": [{"name": "files", "digest": {"sha256": root}}]}})
+    payload = json.dumps(said).encode()
+    return {"payload": attesting.text_of(payload), "payloadType": attesting.TYPE, "signatures": [{"sig": "AAAA"}]}
+
+
+def signed_files(daemon, file, key):
+    """What the key has signed of MODULE's files, and their root digest."""
+    publish(daemon, file, PATH, "--sign", key, "--attestations", "out")
+    taken = json.loads((file.parent / "out/model.sig").read_text())
+    return taken, json.loads(attesting.base64.b64decode(taken["dsseEnvelope"]["payload"]))["subject"][0]["digest"]["sha256"]
+
+
+def test_files_of_another_module(start, file, key):
+    larder = start(settings_for(key))
+    taken, root = signed_files(larder, file, key)
+    larder.publish("/acme/evil/1" + QUERY, EVIL)
+    wait_until(lambda: put(larder, "/acme/evil/1", taken).status == 400, "the digests of its files")
+    assert put(larder, "/acme/evil/1", unsigned("/acme/evil/1", EVIL, root)).status == 201
+    detail = assert_problem(put(larder, "/acme/evil/1", taken), 400, "bad-request")["detail"]
+    assert "the attestation is not about acme/evil/1" in detail
+    assert signers(larder, "/acme/evil/1") == [(PROVENANCE, None)]
+
+
+def test_files_of_another_module_before_it_comes(start, file, key):
+    larder = start(settings_for(key))
+    taken, root = signed_files(larder, file, key)
+    assert put(larder, "/acme/evil/1", unsigned("/acme/evil/1", EVIL, root)).status == 201
+    assert put(larder, "/acme/evil/1", taken).json()["signed_by"] is None
+    larder.publish("/acme/evil/1" + QUERY, EVIL)
+    assert signers(larder, "/acme/evil/1") == [(PROVENANCE, None), (FILES, None)]
+
+
+def test_files_of_another_module_that_an_upstream_tells(start, file, key):
+    origin = start()
+    taken, root = signed_files(origin, file, key)
+    assert put(origin, "/acme/evil/1", unsigned("/acme/evil/1", EVIL, root)).status == 201
+    assert put(origin, "/acme/evil/1", taken).status == 201
+    origin.publish("/acme/evil/1" + QUERY, EVIL)
+    mirror = start({"mirror": {"private_upstreams": "on"}, **settings_for(key)}, [origin.url.rstrip("/")], name="mirror")
+    for path, body in ((PATH, MODULE), ("/acme/evil/1", EVIL)):
+        assert mirror.get(path + QUERY).body == body
+    mirror.wait_for_idle()
+    assert signers(mirror, PATH) == [(PROVENANCE, "ci"), (FILES, "ci")]
+    assert signers(mirror, "/acme/evil/1") == [(PROVENANCE, None), (FILES, None)]
