@@ -41,6 +41,15 @@ struct verifying {
 	struct file_manifest files;
 	json_t *list;    /* of what was found, as JSON */
 	size_t verified; /* how many say what they should */
+	struct given *given;
+	size_t given_count;
+	size_t given_capacity;
+};
+
+/* One that was given. */
+struct given {
+	struct attestation *attestation; /* NULL: it cannot be read, since: */
+	struct err why;
 };
 
 static void finish(struct verifying *verifying)
@@ -49,6 +58,9 @@ static void finish(struct verifying *verifying)
 		signing_key_destroy(verifying->keys[i]);
 	free(verifying->keys);
 	file_manifest_finish(&verifying->files);
+	for (size_t i = 0; i < verifying->given_count; i++)
+		attestation_destroy(verifying->given[i].attestation);
+	free(verifying->given);
 	json_decref(verifying->list);
 	if (verifying->fd >= 0)
 		(void)close(verifying->fd);
@@ -65,6 +77,27 @@ static const struct signing_key *find_key(const struct verifying *verifying, con
 	return NULL;
 }
 
+/* A list of files has no name in it: that of the module is what the same key says of these files. */
+static bool is_called_so(const struct verifying *verifying, const struct attestation *files,
+	const struct signing_key *key, struct err *err)
+{
+	const struct digest root = file_manifest_root(&files->files);
+	struct digest subject;
+	struct err fault;
+
+	for (size_t i = 0; i < verifying->given_count; i++) {
+		const struct attestation *other = verifying->given[i].attestation;
+
+		if (other && !other->is_files && attestation_has_byproduct(other, &root) &&
+			attestation_find_subject(other, &verifying->name, &subject, &fault) &&
+			dsse_is_signed_by(&other->dsse, key))
+			return true;
+	}
+	return err_set(err, ERR_BAD_REQUEST,
+		"it says nothing of the name, and no statement about %s by the same key names these files",
+		name_path(&verifying->name).text);
+}
+
 static bool has_files(struct verifying *verifying, const struct attestation *attestation, struct err *err)
 {
 	bool complete = true;
@@ -77,12 +110,14 @@ static bool has_files(struct verifying *verifying, const struct attestation *att
 			: err_set(err, ERR_TOO_LARGE, "it has more files than can be compared");
 }
 
-static bool is_about(struct verifying *verifying, const struct attestation *attestation, struct err *err)
+static bool is_about(struct verifying *verifying, const struct attestation *attestation,
+	const struct signing_key *key, struct err *err)
 {
 	const char *called = "";
 
 	if (attestation->is_files)
-		return has_files(verifying, attestation, err);
+		return has_files(verifying, attestation, err) &&
+		       (verifying->name.version == 0 || is_called_so(verifying, attestation, key, err));
 	if (!attestation_has_digest(attestation, &verifying->digest, &called))
 		return err_set(err, ERR_BAD_REQUEST, "it is about other bytes");
 	return verifying->name.version == 0 ||
@@ -98,7 +133,7 @@ static bool check(struct verifying *verifying, const struct attestation *attesta
 
 	*out_key = find_key(verifying, &attestation->dsse);
 	if (*out_key)
-		return is_about(verifying, attestation, err);
+		return is_about(verifying, attestation, *out_key, err);
 	dsse_list_signers(&attestation->dsse, &signers);
 	return err_set(err, ERR_FORBIDDEN, "it is not signed by %s: its signatures name %s",
 		verifying->key_count == 1 ? "this key" : "any of these keys",
@@ -116,31 +151,35 @@ static void note(struct verifying *verifying, const char *predicate_type, const 
 	verifying->verified += why == NULL;
 }
 
-static void judge(struct verifying *verifying, const char *text)
+static void judge(struct verifying *verifying, const struct given *given)
 {
-	AUTO_ATTESTATION struct attestation *attestation = NULL;
 	const struct signing_key *key = NULL;
-	struct err err;
-	bool holds = attestation_read(text, strlen(text), &attestation, &err) &&
-		     check(verifying, attestation, &key, &err);
+	struct err err = given->why;
+	bool holds = given->attestation && check(verifying, given->attestation, &key, &err);
 
 	if (!holds)
 		text_table_blank_controls(err.text);
-	note(verifying, attestation ? attestation->predicate_type : NULL, key, holds ? NULL : err.text);
+	note(verifying, given->attestation ? given->attestation->predicate_type : NULL, key,
+		holds ? NULL : err.text);
 }
 
 /* ---- files of attestations ---- */
 
-static void judge_json(struct verifying *verifying, const json_t *value)
+static void add_json(struct verifying *verifying, const json_t *value)
 {
 	AUTO_FREE char *text = json_dumps(value, JSON_COMPACT);
+	struct given given = {0};
 
-	if (text)
-		judge(verifying, text);
+	if (!text)
+		return;
+	if (!attestation_read(text, strlen(text), &given.attestation, &given.why))
+		given.attestation = NULL;
+	MEM_GROW(verifying->given, verifying->given_count, verifying->given_capacity);
+	verifying->given[verifying->given_count++] = given;
 }
 
 /* One by itself, or all that a registry has answered. */
-static bool judge_file(struct verifying *verifying, const char *path, struct err *err)
+static bool read_file(struct verifying *verifying, const char *path, struct err *err)
 {
 	AUTO_BUFFER struct buffer text = {0};
 	json_auto_t *value = NULL;
@@ -153,24 +192,24 @@ static bool judge_file(struct verifying *verifying, const char *path, struct err
 		return err_prefix(err, "%s: ", path);
 	list = json_object_get(value, "attestations");
 	if (!list)
-		judge_json(verifying, value);
+		add_json(verifying, value);
 	json_array_foreach(list, i, item)
 	{
-		judge_json(verifying, json_object_get(item, "envelope"));
+		add_json(verifying, json_object_get(item, "envelope"));
 	}
 	return true;
 }
 
-static bool judge_files(struct verifying *verifying, const char *path, struct err *err)
+static bool read_files(struct verifying *verifying, const char *path, struct err *err)
 {
 	const struct option_texts *files = &verifying->options->attestations;
 	AUTO_FREE char *beside = mem_printf("%s.attestations.json", path);
 
 	if (files->count == 0)
-		return judge_file(verifying, beside, err) ||
+		return read_file(verifying, beside, err) ||
 		       err_prefix(err, "name the attestations by --attestation: ");
 	for (size_t i = 0; i < files->count; i++) {
-		if (!judge_file(verifying, files->values[i], err))
+		if (!read_file(verifying, files->values[i], err))
 			return false;
 	}
 	return true;
@@ -235,8 +274,10 @@ static void print_json(const struct verifying *verifying, const char *path)
 static bool verify(struct verifying *verifying, const char *path, struct err *err)
 {
 	if (!read_keys(verifying, err) || !open_module(verifying, path, err) ||
-		!judge_files(verifying, path, err))
+		!read_files(verifying, path, err))
 		return false;
+	for (size_t i = 0; i < verifying->given_count; i++)
+		judge(verifying, &verifying->given[i]);
 	if (verifying->options->json)
 		print_json(verifying, path);
 	else
@@ -267,7 +308,8 @@ static const struct option_row rows[] = {
 		"given several "
 		"times (default: FILE.attestations.json beside FILE)"},
 	{"name", 0, "PATH", TEXT_INTO(struct verify_options, name),
-		"as what it must have been signed, such as acme/half-plus-two/1"},
+		"as what it must have been signed, such as acme/half-plus-two/1; a list of its files counts "
+		"where the same key has signed a statement with this name about them"},
 	{"json", 0, NULL, FLAG_INTO(struct verify_options, json), "print what was found as JSON"},
 	{0},
 };

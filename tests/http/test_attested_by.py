@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """By whom something is told to be signed, against those who would have a key's name on what it never signed, or take it away."""
+import gzip
 import json
 import signal
 
@@ -93,3 +94,25 @@ def test_files_of_another_module_that_an_upstream_tells(start, file, key):
     mirror.wait_for_idle()
     assert signers(mirror, PATH) == [(PROVENANCE, "ci"), (FILES, "ci")]
     assert signers(mirror, "/acme/evil/1") == [(PROVENANCE, None), (FILES, None)]
+
+
+# ---- without a server ------------------------------------------------------------------------------------------------------
+
+def test_a_list_of_files_says_nothing_of_the_name(larder, file, key):
+    publish(larder, file, PATH, "--sign", key, "--attestations", "out")
+    (file.parent / "module.tar.gz.attestations.json").write_bytes(larder.get("/api/v1/attestations" + PATH).body)
+    check = ["verify-module", file, "--key", f"{key}.pub", "--name"]
+    assert run(*check, "acme/signed/1").stdout.count("verified: ") == 2
+    for name in ("acme/signed/2", "evil/other/9"):
+        done = run(*check, name, status=1)
+        assert not done.stdout and f"says nothing of the name, and no statement about {name}" in done.stderr, done
+    files, provenance = (["--attestation", file.parent / "out" / name] for name in ("model.sig", "provenance.dsse.json"))
+    assert "says nothing of the name" in run(*check, "acme/signed/1", *files, status=1).stderr
+    assert run(*check, "acme/signed/1", *files, *provenance).stdout.count("verified: ") == 2
+    other = make_key(file.parent / "other")
+    said = attesting.base64.b64decode(json.loads(provenance[1].read_text())["payload"])
+    (file.parent / "others.json").write_text(json.dumps(envelope(other, said.replace(b"acme/signed/1", b"evil/other/9"))))
+    done = run(*check, "evil/other/9", *files, *provenance, "--attestation", file.parent / "others.json", status=1)
+    assert done.stderr.count("not verified: ") == 3, done
+    file.write_bytes(gzip.compress(gzip.decompress(MODULE), 9))
+    assert FILES in run(*check, "acme/signed/1").stdout, "packed anew it has the same files, and that name"
