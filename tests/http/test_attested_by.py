@@ -96,6 +96,42 @@ def test_files_of_another_module_that_an_upstream_tells(start, file, key):
     assert signers(mirror, "/acme/evil/1") == [(PROVENANCE, None), (FILES, None)]
 
 
+# ---- the places that a version has ------------------------------------------------------------------------------------------
+
+def many(key, number):
+    return envelope(key, {**statement(PATH, modules.module(500, seed=number)), "predicate": {"number": number}})
+
+
+def test_what_was_refused_takes_no_place(start, file, key):
+    """Of a version that fails again and again, and is mended then."""
+    larder = start(settings_for(key, "acme/*"))
+    for number in range(20):
+        assert put(larder, PATH, many(key, number)).status == 201
+        assert larder.put(PATH + QUERY, b"no module").status in (403, 422)
+    publish(larder, file, PATH, "--sign", key)
+    assert larder.get(PATH + QUERY).body == MODULE
+    assert signers(larder, PATH) == [(PROVENANCE, "ci"), (FILES, "ci")]
+
+
+def test_uploads_that_break_off_take_no_place(start, file, key):
+    """The same bytes, and each time another moment at which they were built."""
+    larder = start(settings_for(key, "acme/*"))
+    for number in range(20):
+        assert put(larder, PATH, envelope(key, {**statement(PATH, MODULE), "predicate": {"number": number}})).status == 201
+    publish(larder, file, PATH, "--sign", key)
+    assert [each["predicate_type"] for each in listed(larder, PATH)][-2:] == [PROVENANCE, FILES]
+
+
+def test_what_is_here_gives_no_place_away(start, key):
+    larder = start(settings_for(key))
+    larder.publish(PATH + QUERY, MODULE)
+    for number in range(16):
+        assert put(larder, PATH, envelope(key, {**statement(PATH, MODULE), "predicate": {"number": number}})).status == 201
+    before = listed(larder, PATH)
+    assert_problem(put(larder, PATH, many(key, 1)), 409, "conflict")
+    assert listed(larder, PATH) == before
+
+
 # ---- without a server ------------------------------------------------------------------------------------------------------
 
 def test_a_list_of_files_says_nothing_of_the_name(larder, file, key):

@@ -9,7 +9,7 @@
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { FIND, SETTLE, FORGET, MEASURE, RENEW, ADD, LIST, LIST_WITH_TEXTS };
+enum statement { FIND, SETTLE, FORGET, MEASURE, DISPLACE, RENEW, ADD, LIST, LIST_WITH_TEXTS };
 
 /* Of a row of attestations: whether its artifact is there. */
 #define HAS_ARTIFACT(row) \
@@ -28,6 +28,11 @@ static const char *const sql[] = {
 		"DELETE FROM attestations WHERE id IN " OLD_PENDING " AND NOT " HAS_ARTIFACT("attestations"),
 	[MEASURE] = "SELECT count(*), coalesce(sum(length(text)), 0) FROM attestations"
 		    " WHERE handle = ?1 AND version = ?2",
+	/* First what is about other bytes, then what the same key has signed. */
+	[DISPLACE] = "DELETE FROM attestations WHERE id = (SELECT id FROM attestations"
+		     " WHERE handle = ?1 AND version = ?2 AND pending"
+		     " AND (subject <> ?3 OR key_id IS ?4) AND NOT " HAS_ARTIFACT(
+			     "attestations") " ORDER BY subject = ?3, id LIMIT 1)",
 	[RENEW] = "UPDATE attestations SET signed_by = ?4, key_id = ?5"
 		  " WHERE handle = ?1 AND version = ?2 AND digest = ?3",
 	[ADD] = "INSERT INTO attestations (handle, version, digest, predicate_type, subject, signed_by, "
@@ -75,23 +80,52 @@ static bool renew(struct txn *txn, const struct name *name, const struct attesta
 	return true;
 }
 
-static bool check_limits(struct txn *txn, const struct name *name, const struct attestation_row *row,
-	const struct attestation_limits *limits, struct err *err)
+struct measure {
+	int64_t count;
+	int64_t bytes;
+};
+
+static bool measure(struct txn *txn, const struct name *name, struct measure *out, struct err *err)
 {
 	AUTO_ROWS struct rows *rows =
 		txn_query(txn, sql[MEASURE], VALUES(v_text(name->handle), v_int(name->version)));
-	int64_t count = rows_next(rows) ? rows_int(rows, 0) : 0;
-	int64_t bytes = rows_int(rows, 1);
+	bool found = rows_next(rows);
 
-	if (!rows_done(rows, err))
+	*out = (struct measure){found ? rows_int(rows, 0) : 0, found ? rows_int(rows, 1) : 0};
+	return rows_done(rows, err);
+}
+
+/* What is not here of the version gives way, the oldest first: it may have been refused, or broken off. */
+static bool displace(struct txn *txn, const struct name *name, const struct attestation_row *row, bool *done,
+	struct err *err)
+{
+	if (!txn_run(txn, sql[DISPLACE],
+		    VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->subject),
+			    v_text(row->key_id)),
+		    err))
 		return false;
-	if ((size_t)count >= limits->count || (size_t)bytes + strlen(row->text) > limits->bytes)
-		return err_set(err, ERR_CONFLICT,
-			"%s has %lld attestations of %lld bytes, and a version may have %zu, of %zu bytes "
-			"together",
-			name_path(name).text, (long long)count, (long long)bytes, limits->count,
-			limits->bytes);
+	*done = txn_changes(txn) > 0;
 	return true;
+}
+
+static bool check_limits(struct txn *txn, const struct name *name, const struct attestation_row *row,
+	const struct attestation_limits *limits, struct err *err)
+{
+	struct measure there;
+
+	for (bool displaced = true; displaced;) {
+		if (!measure(txn, name, &there, err))
+			return false;
+		if ((size_t)there.count < limits->count &&
+			(size_t)there.bytes + strlen(row->text) <= limits->bytes)
+			return true;
+		if (!displace(txn, name, row, &displaced, err))
+			return false;
+	}
+	return err_set(err, ERR_CONFLICT,
+		"%s has %lld attestations of %lld bytes, and a version may have %zu, of %zu bytes together",
+		name_path(name).text, (long long)there.count, (long long)there.bytes, limits->count,
+		limits->bytes);
 }
 
 bool attestation_add(

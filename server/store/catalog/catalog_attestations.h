@@ -37,8 +37,9 @@ struct attestation_limits {
 };
 
 /* Keeps one, whatever of the version is there; once more, and who has signed it is as told now: *created is
- * false. ERR_GONE where the version was withdrawn, ERR_CONFLICT where it has as many as it may have, ERR_BUSY
- * where another process has the database. */
+ * false. Where it has as many as it may have, older ones give way whose artifact has not come. ERR_GONE where
+ * the version was withdrawn, ERR_CONFLICT where it has as many of what is here, ERR_BUSY where another
+ * process has the database. */
 bool catalog_keep_attestation(struct catalog *catalog, const struct name *name,
 	const struct attestation_row *row, const struct attestation_limits *limits, bool *created,
 	struct err *err);
