@@ -204,10 +204,11 @@ static struct deposit deposit_of(const struct committer *committer, struct spool
 
 /* Before anybody else can have it. */
 static bool hold_for_all(const struct committer *committer, const struct name *name,
-	const struct origin *origin, struct err *err)
+	const struct origin *origin, const struct inspection *inspection, struct err *err)
 {
 	return !origin->held_for || !vault_is_shared(committer->vault) ||
-	       shared_holds_add(committer->vault, name, origin->held_for, origin->who, err);
+	       shared_holds_add(committer->vault, name, &inspection->checksums.sha256, origin->held_for,
+		       origin->who, err);
 }
 
 bool committer_deposit(struct committer *committer, struct spool *spool, const struct name *name,
@@ -219,7 +220,7 @@ bool committer_deposit(struct committer *committer, struct spool *spool, const s
 	*out = DEPOSITED_NEW;
 	if (!vault_is_shared(committer->vault))
 		return true;
-	if (!hold_for_all(committer, name, origin, err))
+	if (!hold_for_all(committer, name, origin, inspection, err))
 		return false;
 	deposit = deposit_of(committer, spool, name, origin, inspection);
 	if (vault_keep(committer->vault, &deposit, out, err))
@@ -260,7 +261,7 @@ bool committer_commit(struct committer *committer, struct spool *spool, const st
 
 	keeping.is_settled = vault_is_shared(committer->vault);
 	/* Outside of the span: this is the long part, and the file has no name yet that others could see. */
-	if (!hold_for_all(committer, name, origin, err) || !blobs_prepare(spool, err))
+	if (!hold_for_all(committer, name, origin, inspection, err) || !blobs_prepare(spool, err))
 		return false;
 	if (adopt_and_record(committer, spool, &keeping, out, err)) {
 		take_decision(committer, name, origin);

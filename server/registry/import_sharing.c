@@ -97,8 +97,8 @@ static bool send_artifact(const struct import_sharing *sharing, const struct imp
 	if (!blobs_read(sharing->blobs, &artifact->digest, &fd, &size_bytes, err) &&
 		err->code != ERR_NOT_FOUND)
 		return false;
-	if (artifact->held_for[0] &&
-		!shared_holds_add(sharing->vault, &name, artifact->held_for, sharing->who, err))
+	if (artifact->held_for[0] && !shared_holds_add(sharing->vault, &name, &artifact->digest,
+					     artifact->held_for, sharing->who, err))
 		return false;
 	deposit = deposit_of(artifact, &name, fd);
 	return vault_keep(sharing->vault, &deposit, &deposited, err) || settle(refused, err);

@@ -413,12 +413,16 @@ static bool is_shared(const struct upload *upload)
 
 static bool begin_deposit(struct upload *upload)
 {
-	const struct origin origin = origin_of(upload);
+	struct origin origin;
 
-	return upload->depositing ||
-	       (inspect(upload) &&
-		       depositing_start(upload->publisher->committer, upload->inflow.spool, &upload->name,
-			       &origin, &upload->inspection, &upload->depositing, &upload->err));
+	if (upload->depositing)
+		return true;
+	if (!inspect(upload))
+		return false;
+	/* Only now it is known whether it is held back. */
+	origin = origin_of(upload);
+	return depositing_start(upload->publisher->committer, upload->inflow.spool, &upload->name, &origin,
+		&upload->inspection, &upload->depositing, &upload->err);
 }
 
 /* Whether it is still being deposited. What comes of that decides, where it fails: no other process of this

@@ -77,7 +77,7 @@ enum recall recall_find(
 	switch (standing) {
 	case VAULT_RECORDED:
 		return admission_check_source(tools->admission, name, out->source, err) &&
-				       shared_holds_check(tools->vault, name, err)
+				       shared_holds_check(tools->vault, name, &out->checksums.sha256, err)
 			       ? RECALL_FOUND
 			       : RECALL_REFUSED;
 	case VAULT_GONE:

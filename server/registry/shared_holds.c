@@ -20,6 +20,15 @@ static bool read_text(const json_t *object, const char *key, char *out, size_t s
 	return text && snprintf(out, size, "%s", text) < (int)size;
 }
 
+/* Without, it is of all bytes: so wrote who did not know them, and of several that is said so. */
+static bool read_bytes(const json_t *object, struct hold_entry *out)
+{
+	const char *hex = strictjson_text(object, "sha256");
+
+	out->is_of_bytes = hex != NULL;
+	return !hex || digest_parse(hex, &out->bytes);
+}
+
 static bool read_hold(const json_t *object, struct hold_entry *out)
 {
 	const char *decision = strictjson_text(object, "decision");
@@ -27,7 +36,7 @@ static bool read_hold(const json_t *object, struct hold_entry *out)
 	return decision && hold_decision_parse(decision, &out->decision) &&
 	       read_text(object, "reason", out->reason, sizeof out->reason) &&
 	       read_text(object, "who", out->who, sizeof out->who) &&
-	       strictjson_number(object, "at", &out->at_s);
+	       strictjson_number(object, "at", &out->at_s) && read_bytes(object, out);
 }
 
 /* Formats that this version does not know are not its to serve. */
@@ -50,18 +59,23 @@ static bool read_said(const struct note *note, const struct name *name, struct h
 	return true;
 }
 
+static json_t *write_hold(const struct hold_entry *hold)
+{
+	json_t *object = json_pack("{s:s, s:s, s:s, s:I}", "decision", hold_decision_name(hold->decision),
+		"reason", hold->reason, "who", hold->who, "at", (json_int_t)hold->at_s);
+
+	if (hold->decision == HOLD_HELD && hold->is_of_bytes)
+		(void)json_object_set_new(object, "sha256", json_string(hold->bytes.hex));
+	return object;
+}
+
 static void put(const struct hold_entry holds[FORMAT_COUNT], struct buffer *text)
 {
 	json_t *object = json_object();
 
 	for (int i = 0; i < FORMAT_COUNT; i++) {
-		const struct hold_entry *hold = &holds[i];
-
-		if (hold->decision != HOLD_NONE)
-			(void)json_object_set_new(object, formats[i].name,
-				json_pack("{s:s, s:s, s:s, s:I}", "decision",
-					hold_decision_name(hold->decision), "reason", hold->reason, "who",
-					hold->who, "at", (json_int_t)hold->at_s));
+		if (holds[i].decision != HOLD_NONE)
+			(void)json_object_set_new(object, formats[i].name, write_hold(&holds[i]));
 	}
 	concord_put_json(object, text);
 }
@@ -85,6 +99,27 @@ struct change {
 	bool changed;
 };
 
+static bool is_of_others(const struct hold_entry *there, const struct hold_entry *wanted)
+{
+	return there->is_of_bytes && (!wanted->is_of_bytes || !digest_equal(&there->bytes, &wanted->bytes));
+}
+
+/* Whether that changes what is there. Of two bytes that nobody has yet, either may become what it is: then it
+ * is held back whatever it has. */
+static bool merge(struct hold_entry *there, const struct hold_entry *wanted, bool decides)
+{
+	if (wanted->decision == HOLD_NONE)
+		return false;
+	if (there->decision == HOLD_NONE || decides) {
+		*there = *wanted;
+		return true;
+	}
+	if (there->decision != HOLD_HELD || wanted->decision != HOLD_HELD || !is_of_others(there, wanted))
+		return false;
+	there->is_of_bytes = false;
+	return true;
+}
+
 static bool compose(void *context, const struct note *before, struct buffer *text, struct err *err)
 {
 	struct change *change = context;
@@ -94,12 +129,8 @@ static bool compose(void *context, const struct note *before, struct buffer *tex
 		return false;
 	change->changed = false;
 	for (int i = 0; i < FORMAT_COUNT; i++) {
-		const struct hold_entry *wanted = &change->holds[i];
-
-		if (wanted->decision == HOLD_NONE || (there[i].decision != HOLD_NONE && !change->decides))
-			continue;
-		there[i] = *wanted;
-		change->changed = true;
+		if (merge(&there[i], &change->holds[i], change->decides))
+			change->changed = true;
 	}
 	if (change->changed)
 		put(there, text);
@@ -114,13 +145,23 @@ static bool agree(struct vault *vault, struct change *change, const char *who, i
 	return concord_write(vault, &concord, &note, err);
 }
 
-bool shared_holds_add(
-	struct vault *vault, const struct name *name, const char *reason, const char *who, struct err *err)
+bool shared_holds_add(struct vault *vault, const struct name *name, const struct digest *bytes,
+	const char *reason, const char *who, struct err *err)
 {
 	struct change change = {.name = name};
+	struct hold_entry *hold = &change.holds[name->format];
 	int64_t now_s = clock_now_s();
+	enum vault_standing standing;
+	struct identity there;
 
-	change.holds[name->format] = hold_of(HOLD_HELD, reason, who, now_s);
+	if (!vault_find(vault, name, &standing, &there, err))
+		return false;
+	if (standing == VAULT_GONE ||
+		(standing == VAULT_RECORDED && !digest_equal(&there.checksums.sha256, bytes)))
+		return true;
+	*hold = hold_of(HOLD_HELD, reason, who, now_s);
+	hold->is_of_bytes = true;
+	hold->bytes = *bytes;
 	return agree(vault, &change, who, now_s, err);
 }
 
@@ -211,7 +252,8 @@ bool shared_holds_take(struct vault *vault, struct catalog *catalog, const struc
 	       (note.revision == 0 || catalog_take_holds(catalog, name, holds, note.revision, err));
 }
 
-bool shared_holds_check(struct vault *vault, const struct name *name, struct err *err)
+bool shared_holds_check(
+	struct vault *vault, const struct name *name, const struct digest *bytes, struct err *err)
 {
 	AUTO_NOTE struct note note = {0};
 	struct hold_entry holds[FORMAT_COUNT];
@@ -220,6 +262,7 @@ bool shared_holds_check(struct vault *vault, const struct name *name, struct err
 	if (!vault_read_note(vault, CHANGE_HELD, name, &note, err) || !read_said(&note, name, holds, err))
 		return false;
 	return hold->decision == HOLD_NONE || hold->decision == HOLD_APPROVED ||
+	       (hold->decision == HOLD_HELD && hold->is_of_bytes && !digest_equal(&hold->bytes, bytes)) ||
 	       err_set(err, ERR_QUARANTINED,
 		       "%.150s is held back: %.200s. Have it approved, or use another version",
 		       name_path(name).text, hold->reason);

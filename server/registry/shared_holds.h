@@ -15,10 +15,11 @@
 struct catalog;
 struct vault;
 
-/* Has a format held back on all nodes, before there are bytes of it: unless something was decided of it
- * before, which stays. who may be NULL. */
-bool shared_holds_add(
-	struct vault *vault, const struct name *name, const char *reason, const char *who, struct err *err);
+/* Has these bytes of a format held back on all nodes, before anybody else can have them: unless something was
+ * decided of it before, which stays. Nothing where it has other bytes, or was withdrawn: whoever brings these
+ * is refused, and takes nothing from anybody. who may be NULL. */
+bool shared_holds_add(struct vault *vault, const struct name *name, const struct digest *bytes,
+	const char *reason, const char *who, struct err *err);
 
 /* Decides of all formats that are on record here, on all nodes and then here. Fails as catalog_decide() does,
  * and as vault_write_note(): then all is as it was. */
@@ -33,7 +34,8 @@ bool shared_holds_send(struct vault *vault, struct catalog *catalog, const struc
 bool shared_holds_take(
 	struct vault *vault, struct catalog *catalog, const struct name *name, struct err *err);
 
-/* Whether a format may be given out, as all nodes have it; ERR_QUARANTINED tells why not. */
-bool shared_holds_check(struct vault *vault, const struct name *name, struct err *err);
+/* Whether these bytes of a format may be given out, as all nodes have it; ERR_QUARANTINED tells why not. */
+bool shared_holds_check(
+	struct vault *vault, const struct name *name, const struct digest *bytes, struct err *err);
 
 #endif

@@ -98,7 +98,7 @@ static bool commit(struct taking *taking, struct err *err)
 	struct err held = {0};
 	enum kept kept;
 
-	if (!shared_holds_check(taking->takeout->vault, taking->name, &held) &&
+	if (!shared_holds_check(taking->takeout->vault, taking->name, &identity->checksums.sha256, &held) &&
 		held.code != ERR_QUARANTINED) {
 		*err = held;
 		return false;

@@ -305,3 +305,95 @@ def test_what_is_no_note_is_passed_over(trio, objects):  # noqa: F811
     wait_until(lambda: put_as(b, token, PATH, module()) == 200, "it is known")
     with sqlite3.connect(f"file:{b.data}/larder.db?mode=ro", uri=True) as database:
         assert database.execute("SELECT count(*) FROM notes").fetchone()[0] == 2
+
+
+# ---- what is held back, and whose it is not ----
+
+
+@pytest.fixture
+def pair(node, front):  # noqa: F811
+    """One whose policy holds back what has findings, and one without a policy, over a store with a script."""
+    return node("a", endpoint=front.url, store=STORE, safety={"published": "quarantine"}), node("b", endpoint=front.url, store=STORE)
+
+
+def below(front, under):
+    return [key for key in front.objects if f"/{under}/" in key and "/feed/" not in key]
+
+
+def refuse_keys(front, *words):
+    """Whatever is written below one of these is refused until that is called."""
+    serve = front.script.next
+
+    def refuse(method, path, headers):
+        act = serve(method, path, headers)
+        return "slow" if method == "PUT" and "/feed/" not in path and any(f"/{word}/" in path for word in words) else act
+
+    front.script.next = refuse
+
+    def end():
+        front.script.next = serve
+
+    return end
+
+
+def test_it_is_held_back_before_there_is_anything_to_have(pair, front):
+    """Before it has a name, by the order in which the store was told."""
+    a, b = pair
+    front.script.seen.clear()
+    assert a.publish(PATH, module_with("WriteFile")).json()["state"] == "quarantined"
+    keys = [path for method, path, _ in front.script.seen if method == "PUT" and "/feed/" not in path]
+    order = [next(word for word in ("holds", "blobs", "ids", "probe") if f"/{word}/" in path) for path in keys]
+    assert [word for word in order if word != "probe"] == ["holds", "blobs", "ids"]
+    held_back(fetch(b), "op-file-write")
+
+
+def test_what_cannot_be_held_back_is_not_published(pair, front):
+    a, b = pair
+    end = refuse_keys(front, "holds")
+    assert_problem(a.put(PATH, module_with("WriteFile")), 503, "store-unavailable")
+    assert not below(front, "ids") and not below(front, "blobs") and not below(front, "holds")
+    assert_problem(fetch(b), 504, "upstream-unreachable")
+    end()
+    wait_until(lambda: a.put(PATH, module_with("WriteFile")).status == 201, "the store is back")
+    held_back(fetch(b), "op-file-write")
+
+
+def test_a_publish_that_is_refused_holds_back_nothing(pair, front):
+    """Other bytes for a version that is there, and any for one that was withdrawn."""
+    a, b = pair
+    body = module()
+    b.publish(PATH, body)
+    b.publish("/acme/gone/1", body)
+    withdraw(b, "/acme/gone/1")
+    assert_problem(a.put(PATH, module_with("WriteFile")), 409, "conflict")
+    assert_problem(a.put("/acme/gone/1", module_with("WriteFile")), 410, "gone")
+    assert not below(front, "holds")
+    for daemon in pair:
+        assert_has(daemon, body)
+
+
+def test_what_was_held_back_and_never_published_holds_back_no_other(pair, front):
+    """Its name is free, and its hold is of its own bytes."""
+    a, b = pair
+    end = refuse_keys(front, "ids")
+    assert_problem(a.put(PATH, module_with("WriteFile")), 503, "store-unavailable")
+    end()
+    assert len(below(front, "holds")) == 1 and not below(front, "ids")
+    body = module()
+    wait_until(lambda: b.put(PATH, body).status == 201, "the store is back")
+    for daemon in (*pair, pair[0].restart() or pair[0]):
+        assert_has(daemon, body)
+        assert daemon.get("/api/v1/modules" + PATH).json()["state"] == "active"
+
+
+def test_two_that_are_held_back_at_once_free_neither(pair, front):
+    """Whichever gets the name."""
+    a, b = pair
+    end = refuse_keys(front, "ids")
+    for seed in (1, 2):
+        wait_until(lambda: a.put(PATH, module_with("WriteFile", seed=seed)).json()["code"] == "store-unavailable" and below(front, "holds"), "it is refused")
+    end()
+    assert "sha256" not in front.objects[below(front, "holds")[0]].decode()
+    wait_until(lambda: a.put(PATH, module_with("WriteFile", seed=1)).status == 201, "the store is back")
+    for daemon in pair:
+        held_back(fetch(daemon), "op-file-write")

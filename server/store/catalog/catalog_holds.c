@@ -10,7 +10,7 @@
 #include "server/store/catalog/catalog_records.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { HOLD, DECIDE, SETTLE, FIND_HOLDS, TAKE_HOLD, FIND_STATE };
+enum statement { HOLD, DECIDE, SETTLE, FIND_HOLDS, TAKE_HOLD, FIND_STATE, FIND_BYTES };
 
 static const char *const sql[] = {
 	[HOLD] =
@@ -28,13 +28,17 @@ static const char *const sql[] = {
 		   "    AND h.decision <> 'approved')), 'quarantined', 'active')"
 		   " WHERE id = ?1 AND state <> 'withdrawn'",
 	[FIND_HOLDS] =
-		"SELECT format, decision, reason, coalesce(who, ''), at FROM holds WHERE version_id = ?1",
+		"SELECT h.format, h.decision, h.reason, coalesce(h.who, ''), h.at, b.digest FROM holds h"
+		" LEFT JOIN artifacts a ON a.version_id = h.version_id AND a.format = h.format"
+		" LEFT JOIN blobs b ON b.id = a.blob_id WHERE h.version_id = ?1",
 	[TAKE_HOLD] = "INSERT INTO holds (version_id, format, decision, reason, who, at) VALUES (?1, ?2, ?3, "
 		      "?4, ?5, ?6)"
 		      " ON CONFLICT DO UPDATE SET decision = excluded.decision, reason = excluded.reason,"
 		      "  who = excluded.who, at = excluded.at",
 	[FIND_STATE] = "SELECT " FORMAT_STATE " FROM versions v"
 		       " LEFT JOIN holds h ON h.version_id = v.id AND h.format = ?2 WHERE v.id = ?1",
+	[FIND_BYTES] = "SELECT b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+		       " WHERE a.version_id = ?1 AND a.format = ?2",
 };
 
 /* A version is held back where all that there is of it is. */
@@ -174,6 +178,9 @@ static void read_hold(struct rows *rows, struct hold_entry out[FORMAT_COUNT])
 
 	(void)snprintf(hold.reason, sizeof hold.reason, "%s", rows_text(rows, 2));
 	(void)snprintf(hold.who, sizeof hold.who, "%s", rows_text(rows, 3));
+	hold.is_of_bytes = !rows_is_null(rows, 5);
+	if (hold.is_of_bytes)
+		hold.bytes = rows_digest(rows, 5);
 	if (format_parse(rows_text(rows, 0), &format) &&
 		hold_decision_parse(rows_text(rows, 1), &hold.decision))
 		out[format] = hold;
@@ -241,18 +248,38 @@ static bool take_hold(struct txn *txn, int64_t version_id, const struct name *na
 	       (!tells || audit_hold(txn, version_id, name, hold, err));
 }
 
+/* Whether it is of what is on record here; *pending: nothing is, so far. */
+static bool concerns(struct txn *txn, int64_t version_id, enum format format, const struct hold_entry *hold,
+	bool *out, bool *pending, struct err *err)
+{
+	*out = hold->decision != HOLD_NONE;
+	if (hold->decision != HOLD_HELD || !hold->is_of_bytes)
+		return true;
+	AUTO_ROWS struct rows *rows =
+		txn_query(txn, sql[FIND_BYTES], VALUES(v_int(version_id), v_text(formats[format].name)));
+	bool known = rows_next(rows);
+	struct digest here = known ? rows_digest(rows, 0) : (struct digest){0};
+
+	*out = known && digest_equal(&here, &hold->bytes);
+	*pending = *pending || !known;
+	return rows_done(rows, err);
+}
+
 static bool take_those(struct txn *txn, int64_t version_id, const struct name *name,
-	const struct hold_entry holds[FORMAT_COUNT], int64_t *last_s, struct err *err)
+	const struct hold_entry holds[FORMAT_COUNT], int64_t *last_s, bool *pending, struct err *err)
 {
 	struct hold_entry before[FORMAT_COUNT];
 	const struct hold_entry *told = NULL;
+	bool wanted;
 
 	if (!find_holds(txn, version_id, before, err))
 		return false;
 	for (int i = 0; i < FORMAT_COUNT; i++) {
 		const struct hold_entry *hold = &holds[i];
 
-		if (hold->decision == HOLD_NONE || is_same(hold, &before[i]))
+		if (!concerns(txn, version_id, (enum format)i, hold, &wanted, pending, err))
+			return false;
+		if (!wanted || is_same(hold, &before[i]))
 			continue;
 		if (!take_hold(
 			    txn, version_id, name, (enum format)i, hold, !told || !is_same(told, hold), err))
@@ -270,17 +297,19 @@ bool catalog_take_holds(struct catalog *catalog, const struct name *name,
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;
 	int64_t last_s = 0;
+	bool pending = false;
 	bool news;
 
 	if (!db_write_within(catalog->db, DB_MOMENT_MS, &txn, err) || !version_find_ids(txn, name, &ids, err))
 		return false;
 	if (ids.version_id == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", name_path(name).text);
-	if (!note_claim(txn, &note, &news, err))
+	if (!note_is_news(txn, &note, &news, err))
 		return false;
 	if (!news || ids.state == STATE_WITHDRAWN)
 		return true;
-	if (!take_those(txn, ids.version_id, name, holds, &last_s, err))
+	if (!take_those(txn, ids.version_id, name, holds, &last_s, &pending, err) ||
+		(!pending && !note_claim(txn, &note, &news, err)))
 		return false;
 	if (last_s == 0)
 		return txn_commit(txn, err);

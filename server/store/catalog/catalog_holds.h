@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/digest.h"
 #include "common/err.h"
 #include "server/module/name.h"
 #include "server/store/catalog/catalog.h"
@@ -36,6 +37,8 @@ struct hold_entry {
 	char reason[1024];
 	char who[256]; /* "": nobody in particular */
 	int64_t at_s;
+	bool is_of_bytes; /* what is held back is these bytes, and no others */
+	struct digest bytes;
 };
 const char *hold_decision_name(enum hold_decision decision);
 bool hold_decision_parse(const char *name, enum hold_decision *out);
@@ -45,8 +48,9 @@ bool catalog_find_holds(struct catalog *catalog, const struct name *name, struct
 	bool *found, struct err *err);
 
 /* Takes those of a note of this revision, unless a later one was taken: a format is given out unless it is
- * held back. Nothing where it was withdrawn. ERR_NOT_FOUND where it is not known
- * here. */
+ * held back. What is of other bytes than those on record here counts for nothing; where none are on record,
+ * the rest is taken, and the note is news once more. Nothing where it was withdrawn. ERR_NOT_FOUND where it
+ * is not known here. */
 bool catalog_take_holds(struct catalog *catalog, const struct name *name,
 	const struct hold_entry holds[FORMAT_COUNT], int64_t revision, struct err *err);
 
