@@ -296,6 +296,18 @@ static void open_turns(struct services *services)
 	services->unpackings = turns_create(&unpackings, unpackings_at_once(services->config));
 }
 
+static void open_registry(struct app *app)
+{
+	struct services *services = &app->services;
+	const struct config *config = services->config;
+	const struct registry_sharing sharing = {.strict = config->store.strict,
+		.poll_interval_s = config->store.poll_interval_s,
+		.workers = front_worker_count((unsigned)config->server.workers)};
+
+	services->registry = registry_create(services->catalog, services->blobs, app->committer,
+		services->mirror, app->download_counters, services->wants, &sharing);
+}
+
 static bool open_imports(struct app *app, struct err *err)
 {
 	const struct config *config = app->config;
@@ -346,8 +358,7 @@ static bool open_services(struct app *app, struct err *err)
 	open_turns(services);
 	services->publisher =
 		publisher_create(&publishing, services->catalog, services->blobs, app->committer, app->space);
-	services->registry = registry_create(services->catalog, services->blobs, app->committer,
-		services->mirror, app->download_counters, services->wants, config->store.strict);
+	open_registry(app);
 	return events_create(services, &services->events, err);
 }
 

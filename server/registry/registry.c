@@ -9,6 +9,8 @@
 #include "common/own.h"
 #include "server/metrics.h"
 #include "server/registry/notices.h"
+#include "server/registry/store_waits.h"
+#include "server/registry/unheard.h"
 #include "server/store/catalog/catalog_known.h"
 #include "server/store/catalog/catalog_paths.h"
 
@@ -20,20 +22,28 @@ struct registry {
 	struct download_counters *counters;
 	struct wants *wants;
 	bool strict; /* and there are others */
+	struct store_waits *waits;
+	struct unheard *unheard;
 };
 
 struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
-	struct mirror *mirror, struct download_counters *counters, struct wants *wants, bool strict)
+	struct mirror *mirror, struct download_counters *counters, struct wants *wants,
+	const struct registry_sharing *sharing)
 {
 	struct registry *registry = mem_zero(1, sizeof *registry);
 
-	*registry = (struct registry){
-		catalog, blobs, committer, mirror, counters, wants, strict && committer_is_shared(committer)};
+	*registry = (struct registry){catalog, blobs, committer, mirror, counters, wants,
+		sharing->strict && committer_is_shared(committer), store_waits_create(sharing->workers),
+		unheard_create(sharing->poll_interval_s)};
 	return registry;
 }
 
 void registry_destroy(struct registry *registry)
 {
+	if (!registry)
+		return;
+	unheard_destroy(registry->unheard);
+	store_waits_destroy(registry->waits);
 	free(registry);
 }
 
@@ -73,13 +83,25 @@ static bool open_blob(struct registry *registry, const struct artifact *artifact
 	return true;
 }
 
+static bool ask_gone(struct registry *registry, const struct name *name, bool *gone, struct err *err)
+{
+	size_t place;
+	bool asked;
+
+	if (!store_waits_enter(registry->waits, &place, err))
+		return false;
+	asked = vault_is_gone(committer_vault(registry->committer), name, gone, err);
+	store_waits_leave(registry->waits, place);
+	return asked;
+}
+
 /* Others may have withdrawn it since this node heard of them last. */
 static bool confirm(struct registry *registry, const struct name *name, struct err *err)
 {
 	struct err why;
 	bool gone = false;
 
-	if (registry->strict && !vault_is_gone(committer_vault(registry->committer), name, &gone, err))
+	if (registry->strict && !ask_gone(registry, name, &gone, err))
 		return false;
 	if (!gone)
 		return true;
@@ -229,18 +251,33 @@ static bool is_known(struct registry *registry, const struct name *name)
 	return !catalog_find_artifact(registry->catalog, name, &artifact, &found, &err) || found;
 }
 
-void registry_hear(struct registry *registry, struct name *name, const char *written)
+/* Whoever finds all places taken goes on as if nobody had it. */
+static bool is_heard_of(struct registry *registry, const struct name *name)
 {
 	const struct notices notices = {
 		committer_vault(registry->committer), registry->catalog, registry->committer};
+	struct err err = {0};
+	size_t place;
+	bool heard;
+
+	if (unheard_has(registry->unheard, name) || !store_waits_try(registry->waits, &place))
+		return false;
+	heard = notices_bring(&notices, name, &err) || err.code == ERR_GONE;
+	store_waits_leave(registry->waits, place);
+	if (!heard && err.code == ERR_NOT_FOUND)
+		unheard_add(registry->unheard, name);
+	return heard;
+}
+
+void registry_hear(struct registry *registry, struct name *name, const char *written)
+{
 	struct name other = *name;
-	struct err err;
 
 	if (name->version == 0 || strcmp(name->handle, written) == 0 ||
 		!committer_is_shared(registry->committer) || is_known(registry, name))
 		return;
 	(void)strcpy(other.handle, written);
-	if (notices_bring(&notices, &other, &err) || err.code == ERR_GONE)
+	if (is_heard_of(registry, &other))
 		*name = other;
 }
 

@@ -19,11 +19,17 @@
 struct catalog;
 struct registry;
 
-/* All must outlive it. strict: whatever is opened, found or looked at is asked for anew whether others have
- * withdrawn it, which waits for the network, and without an answer is ERR_STORE_UNAVAILABLE. destroy takes
- * NULL. */
+struct registry_sharing {
+	bool strict; /* whatever is opened, found or looked at is asked for anew whether others have withdrawn
+			it, which waits for the network, and without an answer is ERR_STORE_UNAVAILABLE */
+	int64_t poll_interval_s; /* so late it is known here what others have kept */
+	size_t workers;          /* half of them may wait for that at once */
+};
+
+/* All must outlive it. destroy takes NULL. */
 struct registry *registry_create(struct catalog *catalog, struct blobs *blobs, struct committer *committer,
-	struct mirror *mirror, struct download_counters *counters, struct wants *wants, bool strict);
+	struct mirror *mirror, struct download_counters *counters, struct wants *wants,
+	const struct registry_sharing *sharing);
 void registry_destroy(struct registry *registry);
 AUTO_CLEANER(own_registry, struct registry *, registry_destroy)
 #define AUTO_REGISTRY AUTO(own_registry)
@@ -42,7 +48,8 @@ void holding_finish(struct holding *holding);
 #define AUTO_HOLDING AUTO(holding_finish)
 
 /* Where a handle was settled to another spelling of its framework than was asked for, and that is not known
- * here: takes the one that was written, where another node has kept that. May wait for the network. */
+ * here: takes the one that was written, where another node has kept that. May wait for the network, and asks
+ * nobody where many do. */
 void registry_hear(struct registry *registry, struct name *name, const char *written);
 
 /* Opens an artifact, starting or joining a fill where it is not here. The caller owns *out. ERR_GONE,
