@@ -216,11 +216,14 @@ static bool keep(const struct taking *taking, const char *text, struct attested 
 {
 	const struct attestation_limits limits = {
 		ATTESTATIONS_MAX, ATTESTATIONS_BYTES_MAX, clock_now_s() - PENDING_MAX_S};
-	AUTO_FREE char *copy = mem_dup(text);
-	struct attestation_row row = out->row;
+	bool kept;
 
-	row.text = copy;
-	return catalog_keep_attestation(taking->catalog, taking->name, &row, &limits, &out->created, err);
+	out->row.text = mem_dup(text);
+	kept = catalog_keep_attestation(
+		taking->catalog, taking->name, &out->row, &limits, &out->created, err);
+	free(out->row.text);
+	out->row.text = NULL;
+	return kept;
 }
 
 static void fill_row(const struct taking *taking, const char *text, struct attestation_row *row)

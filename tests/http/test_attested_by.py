@@ -46,6 +46,41 @@ def signers(daemon, path):
     return [(each["predicate_type"], each["signed_by"]) for each in listed(daemon, path)]
 
 
+# ---- what is sent once more ---------------------------------------------------------------------------------------------
+
+def again(daemon, envelope):
+    """To the byte, as larder publish had sent it."""
+    return put(daemon, PATH, json.dumps(envelope, separators=(",", ":")).encode())
+
+
+def attested(daemon):
+    reply = daemon.get("/api/v1/audit?limit=200&order=oldest", Authorization=f"Bearer {daemon.token('admin')}")
+    return [row for row in reply.json()["rows"] if row["action"] == "attest"]
+
+
+def test_what_a_key_had_signed_stays(start, file, key):
+    larder = start(settings_for(key))
+    publish(larder, file, PATH, "--sign", key)
+    before, rows = listed(larder, PATH), attested(larder)
+    larder.configure(settings_for(make_key(key.parent / "other")))
+    reload(larder)
+    assert again(larder, before[0]["envelope"]).json()["signed_by"] == "ci"
+    assert listed(larder, PATH) == before and attested(larder) == rows
+
+
+def test_who_is_found_to_have_signed_is_told(start, file, key):
+    larder = start()
+    publish(larder, file, PATH, "--sign", key)
+    provenance = listed(larder, PATH)[0]
+    larder.configure(settings_for(key))
+    reload(larder)
+    reply = again(larder, provenance["envelope"])
+    assert (reply.status, reply.json()["signed_by"]) == (200, "ci")
+    assert signers(larder, PATH) == [(PROVENANCE, "ci"), (FILES, None)]
+    first, _, last = attested(larder)
+    assert first["after"] == last["after"]
+
+
 # ---- a list of files ---------------------------------------------------------------------------------------------------
 
 def unsigned(path, artifact, root):

@@ -21,7 +21,8 @@ enum statement { FIND, SETTLE, FORGET, MEASURE, DISPLACE, RENEW, ADD, LIST, LIST
 #define COLUMNS "digest, predicate_type, subject, signed_by, key_id, who, created_at"
 
 static const char *const sql[] = {
-	[FIND] = "SELECT 1 FROM attestations WHERE handle = ?1 AND version = ?2 AND digest = ?3",
+	[FIND] = "SELECT signed_by, key_id FROM attestations WHERE handle = ?1 AND version = ?2 AND digest = "
+		 "?3",
 	[SETTLE] = "UPDATE attestations SET pending = 0 WHERE id IN " OLD_PENDING
 		   " AND " HAS_ARTIFACT("attestations"),
 	[FORGET] =
@@ -33,8 +34,10 @@ static const char *const sql[] = {
 		     " WHERE handle = ?1 AND version = ?2 AND pending"
 		     " AND (subject <> ?3 OR key_id IS ?4) AND NOT " HAS_ARTIFACT(
 			     "attestations") " ORDER BY subject = ?3, id LIMIT 1)",
-	[RENEW] = "UPDATE attestations SET signed_by = ?4, key_id = ?5"
-		  " WHERE handle = ?1 AND version = ?2 AND digest = ?3",
+	[RENEW] = "UPDATE attestations SET signed_by = ?4, key_id = ?5,"
+		  " created_at = CASE WHEN pending AND NOT " HAS_ARTIFACT(
+			  "attestations") " THEN ?6 ELSE created_at END"
+					  " WHERE handle = ?1 AND version = ?2 AND digest = ?3",
 	[ADD] = "INSERT INTO attestations (handle, version, digest, predicate_type, subject, signed_by, "
 		"key_id, who,"
 		" created_at, text, pending) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1)",
@@ -61,6 +64,18 @@ void attestation_rows_destroy(struct attestation_row *rows, size_t count)
 
 /* ---- keeping ---- */
 
+struct former_signer {
+	bool is_there; /* the attestation is, signed by this one: */
+	char *signed_by;
+	char *key_id;
+};
+
+static void finish_signer(struct former_signer *former)
+{
+	free(former->signed_by);
+	free(former->key_id);
+}
+
 /* A day later it is clear whether the artifact has come. */
 static bool forget_old(struct txn *txn, int64_t before_s, struct err *err)
 {
@@ -68,16 +83,60 @@ static bool forget_old(struct txn *txn, int64_t before_s, struct err *err)
 	       txn_run(txn, sql[FORGET], VALUES(v_int(before_s)), err);
 }
 
-static bool renew(struct txn *txn, const struct name *name, const struct attestation_row *row, bool *done,
-	struct err *err)
+static bool audit_attestation(
+	struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err)
 {
-	if (!txn_run(txn, sql[RENEW],
-		    VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest),
-			    v_text(row->signed_by), v_text(row->key_id)),
-		    err))
+	char after[sizeof "sha256:" + sizeof row->digest.hex];
+
+	(void)snprintf(after, sizeof after, "sha256:%s", row->digest.hex);
+	return audit_record(txn,
+		&(struct audit_row){.at = row->created_at,
+			.who = row->who,
+			.action = "attest",
+			.subject = name_path(name).text,
+			.detail = row->predicate_type,
+			.after = after},
+		err);
+}
+
+static bool find_signer(struct txn *txn, const struct name *name, const struct attestation_row *row,
+	struct former_signer *out, struct err *err)
+{
+	AUTO_ROWS struct rows *rows = txn_query(
+		txn, sql[FIND], VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest)));
+
+	out->is_there = rows_next(rows);
+	if (out->is_there) {
+		out->signed_by = rows_dup(rows, 0);
+		out->key_id = rows_dup(rows, 1);
+	}
+	return rows_done(rows, err);
+}
+
+/* Who had signed it when it came stays, also where that key is not trusted any more; who is found to have
+ * signed it now is told of. */
+static bool renew(
+	struct txn *txn, const struct name *name, struct attestation_row *row, bool *done, struct err *err)
+{
+	AUTO(finish_signer) struct former_signer former = {0};
+	bool changes = false;
+
+	if (!find_signer(txn, name, row, &former, err))
 		return false;
-	*done = txn_changes(txn) > 0;
-	return true;
+	*done = former.is_there;
+	if (!former.is_there)
+		return true;
+	if (!row->signed_by) {
+		row->signed_by = TAKE(former.signed_by);
+		row->key_id = TAKE(former.key_id);
+	} else {
+		changes = !former.signed_by || strcmp(former.signed_by, row->signed_by) != 0;
+	}
+	return txn_run(txn, sql[RENEW],
+		       VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest),
+			       v_text(row->signed_by), v_text(row->key_id), v_int(row->created_at)),
+		       err) &&
+	       (!changes || audit_attestation(txn, name, row, err));
 }
 
 struct measure {
@@ -131,23 +190,13 @@ static bool check_limits(struct txn *txn, const struct name *name, const struct 
 bool attestation_add(
 	struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err)
 {
-	char after[sizeof "sha256:" + sizeof row->digest.hex];
-
-	(void)snprintf(after, sizeof after, "sha256:%s", row->digest.hex);
 	return txn_run(txn, sql[ADD],
 		       VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest),
 			       v_text(row->predicate_type), v_digest(&row->subject), v_text(row->signed_by),
 			       v_text(row->key_id), v_text(row->who), v_int(row->created_at),
 			       v_text(row->text)),
 		       err) &&
-	       audit_record(txn,
-		       &(struct audit_row){.at = row->created_at,
-			       .who = row->who,
-			       .action = "attest",
-			       .subject = name_path(name).text,
-			       .detail = row->predicate_type,
-			       .after = after},
-		       err);
+	       audit_attestation(txn, name, row, err);
 }
 
 static bool is_here(struct txn *txn, const struct name *name, const struct attestation_row *row, bool *out,
@@ -173,9 +222,8 @@ bool attestation_is_wanted(struct txn *txn, const struct name *name, const struc
 	return why.code == ERR_NONE || why.code == ERR_CONFLICT || err_set(err, why.code, "%s", why.text);
 }
 
-bool catalog_keep_attestation(struct catalog *catalog, const struct name *name,
-	const struct attestation_row *row, const struct attestation_limits *limits, bool *created,
-	struct err *err)
+bool catalog_keep_attestation(struct catalog *catalog, const struct name *name, struct attestation_row *row,
+	const struct attestation_limits *limits, bool *created, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
 	struct version_ids ids;

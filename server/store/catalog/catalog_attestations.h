@@ -36,13 +36,12 @@ struct attestation_limits {
 				    forgotten */
 };
 
-/* Keeps one, whatever of the version is there; once more, and who has signed it is as told now: *created is
- * false. Where it has as many as it may have, older ones give way whose artifact has not come. ERR_GONE where
- * the version was withdrawn, ERR_CONFLICT where it has as many of what is here, ERR_BUSY where another
- * process has the database. */
-bool catalog_keep_attestation(struct catalog *catalog, const struct name *name,
-	const struct attestation_row *row, const struct attestation_limits *limits, bool *created,
-	struct err *err);
+/* Keeps one, whatever of the version is there. Once more, and *created is false; who had signed it before
+ * stays, and is in the row then, where none is told now. Where it has as many as it may have, older ones give
+ * way whose artifact has not come. ERR_GONE where the version was withdrawn, ERR_CONFLICT where it has as
+ * many of what is here, ERR_BUSY where another process has the database. */
+bool catalog_keep_attestation(struct catalog *catalog, const struct name *name, struct attestation_row *row,
+	const struct attestation_limits *limits, bool *created, struct err *err);
 
 /* As a part of another transaction: whether one is not here, and fits beside those that are; and adds it. */
 struct txn;
