@@ -28,7 +28,8 @@ struct made {
 	const char *media_type;
 	const char *file_name;
 	struct buffer text;
-	bool is_there; /* the registry had one of the same kind, of this artifact, by this key */
+	bool is_there;    /* the registry had one of the same kind, of this artifact, by this key */
+	bool is_believed; /* and knows that it is */
 };
 
 enum { MADE_PROVENANCE, MADE_FILES, MADE_MAX };
@@ -124,7 +125,7 @@ static struct made *add(struct attestant *attestant, const char *predicate_type,
 {
 	struct made *made = &attestant->made[attestant->count++];
 
-	*made = (struct made){predicate_type, media_type, file_name, {0}, false};
+	*made = (struct made){predicate_type, media_type, file_name, {0}, false, false};
 	return made;
 }
 
@@ -228,15 +229,40 @@ bool attestant_create(const struct signing_options *options, const struct name *
 
 /* ---- sending ---- */
 
-static bool is_same(const struct attestant *attestant, const struct made *made, const json_t *there)
+/* Whose an attestation is its signature tells, not the key's name in it, which anybody may write. */
+static bool is_same(
+	const struct attestant *attestant, const struct made *made, const json_t *there, const char *text)
 {
-	const struct digest id = signing_key_id(attestant->key);
-	const json_t *signatures = json_object_get(json_object_get(there, "envelope"), "signatures");
+	AUTO_ATTESTATION struct attestation *attestation = NULL;
 	AUTO_FREE char *digest = mem_printf("sha256:%s", attestant->digest.hex);
+	struct err why;
 
 	return strcmp(cell_text(there, "predicate_type"), made->predicate_type) == 0 &&
 	       strcmp(cell_text(there, "artifact"), digest) == 0 &&
-	       strcmp(cell_text(json_array_get(signatures, 0), "keyid"), id.hex) == 0;
+	       attestation_read(text, strlen(text), &attestation, &why) &&
+	       dsse_is_signed_by(&attestation->dsse, attestant->key);
+}
+
+/* One that the registry does not know as this key's, whose key it may not have trusted yet, is sent again as
+ * it is: the registry looks anew then, and has no more of them. */
+static void compare(const struct attestant *attestant, struct made *made, const json_t *there)
+{
+	const json_t *bundle = json_object_get(there, "bundle");
+	AUTO_FREE char *text = json_dumps(
+		json_is_object(bundle) ? bundle : json_object_get(there, "envelope"), JSON_COMPACT);
+	const struct digest id = signing_key_id(attestant->key);
+	AUTO_FREE char *digest = NULL;
+
+	if (!text || made->is_believed || !is_same(attestant, made, there, text))
+		return;
+	made->is_believed = strcmp(cell_text(there, "key_id"), id.hex) == 0;
+	digest = mem_printf("sha256:%s", digest_of(text, strlen(text)).hex);
+	if (made->is_believed || strcmp(cell_text(there, "digest"), digest) == 0)
+		made->is_there = true;
+	if (!made->is_believed && made->is_there) {
+		buffer_finish(&made->text);
+		buffer_add_string(&made->text, text);
+	}
 }
 
 /* What is published once more was attested before: a job that runs each night is not to fill the registry
@@ -255,8 +281,7 @@ static void look(struct attestant *attestant, struct remote *remote)
 	json_array_foreach(list, i, there)
 	{
 		for (size_t j = 0; j < attestant->count; j++)
-			attestant->made[j].is_there =
-				attestant->made[j].is_there || is_same(attestant, &attestant->made[j], there);
+			compare(attestant, &attestant->made[j], there);
 	}
 }
 
@@ -312,7 +337,7 @@ bool attestant_send(struct attestant *attestant, struct remote *remote, struct e
 		return true;
 	look(attestant, remote);
 	for (size_t i = 0; i < attestant->count; i++) {
-		if (!attestant->made[i].is_there && !send_one(attestant, &attestant->made[i], remote, err))
+		if (!attestant->made[i].is_believed && !send_one(attestant, &attestant->made[i], remote, err))
 			return false;
 	}
 	return true;

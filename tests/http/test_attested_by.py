@@ -81,6 +81,31 @@ def test_who_is_found_to_have_signed_is_told(start, file, key):
     assert first["after"] == last["after"]
 
 
+@pytest.mark.parametrize("trusts", [True, False])
+def test_another_in_the_name_of_the_key(start, file, key, trusts):
+    """Whoever may publish writes anything for a keyid."""
+    larder = start(settings_for(key) if trusts else None)
+    larder.publish(PATH + QUERY, MODULE)
+    pretended = envelope(key, statement(PATH, MODULE))
+    pretended["signatures"][0]["sig"] = "AAAA"
+    assert put(larder, PATH, pretended).json()["signed_by"] is None
+    done = publish(larder, file, PATH, "--sign", key)
+    assert "signed before" not in done.stdout, done
+    assert signers(larder, PATH)[1:] == [(PROVENANCE, "ci" if trusts else None), (FILES, "ci" if trusts else None)]
+
+
+def test_what_was_signed_before_the_key_was_trusted(start, file, key):
+    larder = start()
+    publish(larder, file, PATH, "--sign", key)
+    for signer in (None, "ci", "ci"):
+        done = publish(larder, file, PATH, "--sign", key)
+        assert done.stdout.count("signed before by key") == 2, done
+        assert signers(larder, PATH) == [(PROVENANCE, signer), (FILES, signer)], "none is added"
+        if not signer:
+            larder.configure(settings_for(key))
+            reload(larder)
+
+
 # ---- a list of files ---------------------------------------------------------------------------------------------------
 
 def unsigned(path, artifact, root):
