@@ -488,23 +488,37 @@ const char *app_url(const struct app *app)
 	return front_url(app->front);
 }
 
-bool app_note_configuration(
-	struct app *app, const char *file, const char *digest, const char *how, struct err *err)
+static bool note_configuration(
+	struct app *app, const char *file, const char *digest, const char *keys, bool starts, struct err *err)
 {
+	AUTO_FREE char *whole = mem_printf("%s%s", digest, keys);
 	bool changed;
 
-	return catalog_audit_configuration(app->services.catalog, file, digest, how, &changed, err);
+	return catalog_audit_configuration(app->services.catalog, file, whole, starts, &changed, err);
 }
 
-void app_reload(struct app *app, const struct config *config)
+bool app_note_configuration(struct app *app, const char *file, const char *digest, struct err *err)
 {
-	struct err err;
+	AUTO_FREE char *keys = trust_tell(app->services.trust);
 
+	return note_configuration(app, file, digest, keys, true, err);
+}
+
+bool app_reload(
+	struct app *app, const struct config *config, const char *file, const char *digest, struct err *err)
+{
+	AUTO_TRUST_TERMS struct trust_terms *terms = NULL;
+	AUTO_FREE char *keys = NULL;
+
+	if (!trust_terms_read(config, &terms, err))
+		return false;
+	keys = trust_terms_tell(terms);
+	if (!note_configuration(app, file, digest, keys, false, err))
+		return false;
 	mirror_set_offline(app->services.mirror, config->mirror.offline);
 	log_configure(config->log.level, config->log.format);
-	if (!trust_reload(app->services.trust, config, &err))
-		log_event(LOG_LEVEL_ERROR, "the keys that are trusted stay as they were", "why", err.text,
-			NULL);
+	trust_adopt(app->services.trust, TAKE(terms));
+	return true;
 }
 
 static void close_access(struct app *app)

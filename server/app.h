@@ -21,15 +21,14 @@ bool app_open(const struct config *config, struct bucket *bucket, struct app **o
 /* "http://127.0.0.1:8080": where it listens. */
 const char *app_url(const struct app *app);
 
-/* Writes it down in the audit log where the configuration is another than the last one: its file, the digest
- * of that with what the command line says over it, and how it came to count ("started with"). NULL: the
- * defaults. */
-bool app_note_configuration(
-	struct app *app, const char *file, const char *digest, const char *how, struct err *err);
+/* Writes down in the audit log with which configuration it has started, where that is another than the last
+ * one: its file, and the digest of that with what the command line says over it. NULL: the defaults. */
+bool app_note_configuration(struct app *app, const char *file, const char *digest, struct err *err);
 
-/* Takes over from a configuration that was read again what can change while running: mirror.offline and the
- * log. */
-void app_reload(struct app *app, const struct config *config);
+/* Takes over from a configuration that was read again what can change while running: mirror.offline, the log
+ * and whose signatures count. It is written down as well, and first; if that fails, all stays as it was. */
+bool app_reload(
+	struct app *app, const struct config *config, const char *file, const char *digest, struct err *err);
 
 /* Ends running answers within server.drain_timeout_s, stops fills, writes what was counted. Takes NULL. */
 void app_close(struct app *app);

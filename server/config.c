@@ -546,6 +546,7 @@ bool config_read(
 
 	if (!file_read_all(path, FILE_SIZE_MAX, &text, err))
 		return false;
+	config->file = digest_of(buffer_string(&text), text.length);
 	reading.section = mem_dup("");
 	reading.rest = buffer_string(&text);
 	if (strncmp(reading.rest, "\xEF\xBB\xBF", 3) == 0)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/digest.h"
 #include "common/log.h"
 #include "server/module/archives/archive_limits.h"
 #include "server/module/safety/safety_policy.h"
@@ -32,6 +33,7 @@ enum store_kind { STORE_FOLDER, STORE_S3 };
 enum hold { HOLD_NEVER, HOLD_PROXIED, HOLD_ALWAYS };
 
 struct config {
+	struct digest file; /* of the text that it was read from */
 	struct {
 		char *listen;
 		char *public_url;      /* NULL: from the request's Host */

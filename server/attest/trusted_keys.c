@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/attest/trusted_keys.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,24 @@ bool trusted_keys_read(const char *list, struct trusted_keys **out, struct err *
 	}
 	*out = TAKE(keys);
 	return true;
+}
+
+size_t trusted_keys_count(const struct trusted_keys *keys)
+{
+	return keys->count;
+}
+
+struct digest trusted_keys_digest(const struct trusted_keys *keys)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	for (size_t i = 0; i < keys->count; i++) {
+		const struct trusted_key *key = &keys->items[i];
+
+		buffer_printf(&text, "%s %s %" PRId64 " %" PRId64 "\n", key->name,
+			signing_key_id(key->key).hex, key->from_s, key->until_s);
+	}
+	return digest_of(buffer_string(&text), text.length);
 }
 
 /* ---- judging ---- */

@@ -28,6 +28,11 @@ void trusted_keys_destroy(struct trusted_keys *keys);
 AUTO_CLEANER(own_trusted_keys, struct trusted_keys *, trusted_keys_destroy)
 #define AUTO_TRUSTED_KEYS AUTO(own_trusted_keys)
 
+size_t trusted_keys_count(const struct trusted_keys *keys);
+
+/* Of all that counts of them: names, keys, and the times in which they count. */
+struct digest trusted_keys_digest(const struct trusted_keys *keys);
+
 /* Who has signed. */
 struct signer {
 	char name[KEY_NAME_MAX + 1];

@@ -7,8 +7,6 @@
 #include <sys/resource.h>
 
 #include "common/buffer.h"
-#include "common/digest.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -18,7 +16,7 @@
 #include "server/config_files.h"
 #include "server/upstream/s3/bucket.h"
 
-enum { ARENAS = 4, LARGE_BYTES = 128 << 10, CONFIGURATION_MAX = 16 << 20 };
+enum { ARENAS = 4, LARGE_BYTES = 128 << 10 };
 
 struct options {
 	struct place_options place;
@@ -108,44 +106,32 @@ static int check(const struct config *config)
 	return COMMAND_DONE;
 }
 
-/* The digest of the file, with what the command line says over it; "" for the defaults. free() it. */
-static bool digest_configuration(const struct options *options, char **out, struct err *err)
+/* The digest of the file as it was read, with what the command line says over it; "" for the defaults. free()
+ * it. */
+static char *tell_configuration(const struct config *config, const struct options *options)
 {
-	AUTO_BUFFER struct buffer text = {0};
 	AUTO_FREE char *listen = options->listen ? mem_printf(", --listen %s", options->listen) : mem_dup("");
 	const char *offline = options->offline ? ", --offline" : "";
 
-	if (options->place.config && !file_read_all(options->place.config, CONFIGURATION_MAX, &text, err))
-		return false;
-	if (!options->place.config)
-		*out = mem_printf("%s%s", offline, listen);
-	else
-		*out = mem_printf(
-			"sha256:%s%s%s", digest_of(buffer_string(&text), text.length).hex, offline, listen);
-	return true;
-}
-
-/* What clients get may be other from here on. */
-static bool note_configuration(
-	struct app *app, const struct options *options, const char *how, struct err *err)
-{
-	AUTO_FREE char *digest = NULL;
-
-	return digest_configuration(options, &digest, err) &&
-	       app_note_configuration(app, options->place.config, digest, how, err);
+	return options->place.config ? mem_printf("sha256:%s%s%s", config->file.hex, offline, listen)
+				     : mem_printf("%s%s", offline, listen);
 }
 
 static void reload(struct app *app, const struct options *options)
 {
 	AUTO_CONFIG struct config *config = NULL;
+	AUTO_FREE char *digest = NULL;
 	struct err err;
 
-	if (!load(options, &config, &err) || !note_configuration(app, options, "read again", &err)) {
-		log_event(LOG_LEVEL_ERROR, "the configuration is not reloaded", "why", err.text, NULL);
-		return;
+	if (load(options, &config, &err)) {
+		digest = tell_configuration(config, options);
+		if (app_reload(app, config, options->place.config, digest, &err)) {
+			log_event(LOG_LEVEL_INFO, "reloaded", "offline",
+				config->mirror.offline ? "on" : "off", NULL);
+			return;
+		}
 	}
-	app_reload(app, config);
-	log_event(LOG_LEVEL_INFO, "reloaded", "offline", config->mirror.offline ? "on" : "off", NULL);
+	log_event(LOG_LEVEL_ERROR, "the configuration is not reloaded", "why", err.text, NULL);
 }
 
 /* Signals are taken here, one after the other, and by no other thread. */
@@ -202,6 +188,7 @@ static void print_address(const struct app *app)
 
 static int serve(const struct config *config, struct bucket *bucket, const struct options *options)
 {
+	AUTO_FREE char *digest = tell_configuration(config, options);
 	AUTO_APP struct app *app = NULL;
 	sigset_t signals;
 	struct err err;
@@ -217,7 +204,7 @@ static int serve(const struct config *config, struct bucket *bucket, const struc
 		return err.code == ERR_CONFLICT ? COMMAND_MISCONFIGURED : COMMAND_FAILED;
 	}
 	/* A full disk is no reason not to serve: the next start writes it down. */
-	if (!note_configuration(app, options, "started with", &err))
+	if (!app_note_configuration(app, options->place.config, digest, &err))
 		log_event(LOG_LEVEL_WARN, "the configuration is not in the audit log", "why", err.text, NULL);
 	print_address(app);
 	await_end(app, options, &signals);

@@ -16,7 +16,7 @@
 static const struct lock_place lock_place = {"trust", RANK_TRUST};
 
 /* What the configuration said at one time; whoever judges by it holds it. */
-struct terms {
+struct trust_terms {
 	_Atomic int holders;
 	char *globs[2]; /* by enum arrival; NULL: none */
 	struct trusted_keys *keys;
@@ -25,12 +25,12 @@ struct terms {
 struct trust {
 	struct lock lock; /* guards which terms count */
 	struct catalog *catalog;
-	struct terms *terms;
+	struct trust_terms *terms;
 };
 
 /* ---- terms ---- */
 
-static void release(struct terms *terms)
+void trust_terms_destroy(struct trust_terms *terms)
 {
 	if (!terms || atomic_fetch_sub(&terms->holders, 1) > 1)
 		return;
@@ -40,12 +40,9 @@ static void release(struct terms *terms)
 	free(terms);
 }
 
-AUTO_CLEANER(own_terms, struct terms *, release)
-#define AUTO_TERMS AUTO(own_terms)
-
-static bool read_terms(const struct config *config, struct terms **out, struct err *err)
+bool trust_terms_read(const struct config *config, struct trust_terms **out, struct err *err)
 {
-	AUTO_TERMS struct terms *terms = mem_zero(1, sizeof *terms);
+	AUTO_TRUST_TERMS struct trust_terms *terms = mem_zero(1, sizeof *terms);
 
 	atomic_store(&terms->holders, 1);
 	terms->globs[ARRIVAL_PUBLISHED] = mem_dup(config->publish.require_signature);
@@ -56,7 +53,7 @@ static bool read_terms(const struct config *config, struct terms **out, struct e
 	return true;
 }
 
-static struct terms *hold(struct trust *trust)
+static struct trust_terms *hold(struct trust *trust)
 {
 	LOCKED(&trust->lock);
 
@@ -64,9 +61,9 @@ static struct terms *hold(struct trust *trust)
 	return trust->terms;
 }
 
-static struct terms *exchange(struct trust *trust, struct terms *terms)
+static struct trust_terms *exchange(struct trust *trust, struct trust_terms *terms)
 {
-	struct terms *former;
+	struct trust_terms *former;
 	LOCKED(&trust->lock);
 
 	former = trust->terms;
@@ -76,10 +73,10 @@ static struct terms *exchange(struct trust *trust, struct terms *terms)
 
 bool trust_create(const struct config *config, struct catalog *catalog, struct trust **out, struct err *err)
 {
-	struct terms *terms;
+	struct trust_terms *terms;
 	struct trust *trust;
 
-	if (!read_terms(config, &terms, err))
+	if (!trust_terms_read(config, &terms, err))
 		return false;
 	trust = mem_zero(1, sizeof *trust);
 	lock_init(&trust->lock, &lock_place);
@@ -93,26 +90,35 @@ void trust_destroy(struct trust *trust)
 {
 	if (!trust)
 		return;
-	release(trust->terms);
+	trust_terms_destroy(trust->terms);
 	lock_finish(&trust->lock);
 	free(trust);
 }
 
-bool trust_reload(struct trust *trust, const struct config *config, struct err *err)
+void trust_adopt(struct trust *trust, struct trust_terms *terms)
 {
-	struct terms *terms;
+	trust_terms_destroy(exchange(trust, terms));
+}
 
-	if (!read_terms(config, &terms, err))
-		return false;
-	release(exchange(trust, terms));
-	return true;
+char *trust_terms_tell(const struct trust_terms *terms)
+{
+	return trusted_keys_count(terms->keys) == 0
+		       ? mem_dup("")
+		       : mem_printf(", keys sha256:%s", trusted_keys_digest(terms->keys).hex);
+}
+
+char *trust_tell(struct trust *trust)
+{
+	AUTO_TRUST_TERMS struct trust_terms *terms = hold(trust);
+
+	return trust_terms_tell(terms);
 }
 
 /* ---- judging ---- */
 
 bool trust_requires(struct trust *trust, enum arrival arrival, const char *handle)
 {
-	AUTO_TERMS struct terms *terms = hold(trust);
+	AUTO_TRUST_TERMS struct trust_terms *terms = hold(trust);
 
 	return terms->globs[arrival] && handle_globs_match(terms->globs[arrival], handle);
 }
@@ -120,7 +126,7 @@ bool trust_requires(struct trust *trust, enum arrival arrival, const char *handl
 bool trust_find_signer(
 	struct trust *trust, const struct attestation *attestation, struct signer *out, struct err *err)
 {
-	AUTO_TERMS struct terms *terms = hold(trust);
+	AUTO_TRUST_TERMS struct trust_terms *terms = hold(trust);
 
 	return trusted_keys_find_signer(terms->keys, &attestation->dsse, clock_now_s(), out, err);
 }

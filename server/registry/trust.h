@@ -25,8 +25,19 @@ void trust_destroy(struct trust *trust);
 AUTO_CLEANER(own_trust, struct trust *, trust_destroy)
 #define AUTO_TRUST AUTO(own_trust)
 
-/* Takes over what the configuration says now; where a file cannot be read, all stays as it was. */
-bool trust_reload(struct trust *trust, const struct config *config, struct err *err);
+/* What the configuration says of them at one time, with the keys as their files were. destroy takes NULL. */
+struct trust_terms;
+bool trust_terms_read(const struct config *config, struct trust_terms **out, struct err *err);
+void trust_terms_destroy(struct trust_terms *terms);
+AUTO_CLEANER(own_trust_terms, struct trust_terms *, trust_terms_destroy)
+#define AUTO_TRUST_TERMS AUTO(own_trust_terms)
+
+/* Has these count from now on, and takes them. */
+void trust_adopt(struct trust *trust, struct trust_terms *terms);
+
+/* Which keys these are, or those that count: ", keys sha256:…", "" where there are none. free() it. */
+char *trust_terms_tell(const struct trust_terms *terms);
+char *trust_tell(struct trust *trust);
 
 /* Where an artifact comes from. */
 enum arrival { ARRIVAL_PUBLISHED, ARRIVAL_MIRRORED };

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 from support import modules
+from support.attesting import make_key
 from support.client import Http
 from support.daemon import ROOT, assert_problem, binary
 from support.waiting import DEADLINE_S, wait_until
@@ -185,6 +186,31 @@ def test_a_configuration_that_is_read_again(larder):
     larder.process.send_signal(signal.SIGHUP)
     wait_until(lambda: "is not reloaded" in larder.log(), "the refusal")
     assert len(configured()) == 2, "what has not changed, and what does not count, is no row"
+    larder.configure({"mirror": {"offline": "true"}})
+    second = digest()
+    for _ in range(2):
+        larder.restart()
+        assert configured()[2:] == [(f"started with: {larder.config_path}", second, second)], "what a reload had left as it was counts now"
+
+
+def test_another_key_in_the_file_of_a_trusted_one(larder):
+    """The configuration names it, and stays to the byte as it was."""
+    def configured():
+        return [row["after"] for row in rows(larder) if row["action"] == "configure"]
+
+    key = make_key(larder.folder / "ci.key")
+    larder.configure({"publish": {"trusted_keys": f"ci {key}.pub"}})
+    larder.restart()
+    first = configured()[-1]
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}, keys sha256:[0-9a-f]{64}", first), first
+    larder.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: larder.log().count("reloaded") == 1, "the first reload")
+    assert configured()[-1] == first
+    count = len(configured())
+    make_key(key)
+    larder.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: larder.log().count("reloaded") == 2, "the second reload")
+    assert len(configured()) == count + 1 and configured()[-1][:72] == first[:72] and configured()[-1] != first
 
 
 def test_only_an_admin_reads_it(larder):

@@ -319,14 +319,17 @@ static void a_configuration_is_told_once(void **state)
 {
 	const struct {
 		const char *digest;
+		bool starts;
 		bool changed;
-	} cases[] = {{"1", true}, {"1", false}, {"2", true}, {"", true}, {"", false}, {"1", true}};
+	} cases[] = {{"1", true, true}, {"1", true, false}, {"1", false, false}, {"2", false, true},
+		{"2", false, false}, {"2", true, true}, {"2", true, false}, {"", true, true},
+		{"", true, false}, {"1", true, true}};
 	struct err err = {0};
 	bool changed;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		assert_true(catalog_audit_configuration(
-			catalog_of(state), "f.ini", cases[i].digest, "started with", &changed, &err));
+			catalog_of(state), "f.ini", cases[i].digest, cases[i].starts, &changed, &err));
 		assert_int_equal(changed, cases[i].changed);
 	}
 	assert_string_equal(verify(catalog_of(state), NULL), "");

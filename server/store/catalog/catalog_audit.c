@@ -56,7 +56,7 @@ static const char *const sql[] = {
 	[LIST_NEWEST_OF] = COLUMNS " WHERE id < ?1 AND at >= ?2 AND" OF_SUBJECT " ORDER BY id DESC LIMIT ?3",
 	[COUNT_ALL] = "SELECT count(*) FROM audit WHERE id > 0 AND at >= ?2",
 	[COUNT_OF] = "SELECT count(*) FROM audit WHERE at >= ?2 AND" OF_SUBJECT,
-	[FIND_CONFIGURATION] = "SELECT digest_after FROM audit WHERE subject = ?1"
+	[FIND_CONFIGURATION] = "SELECT digest_after, detail FROM audit WHERE subject = ?1"
 			       " AND action = 'configure' ORDER BY id DESC LIMIT 1",
 	[DIGESTS_OF_VERSION] = "SELECT a.format, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
 			       " WHERE a.version_id = ?1 ORDER BY a.format",
@@ -351,35 +351,59 @@ bool catalog_verify_audit(struct catalog *catalog, struct audit_check *check, st
 
 /* ---- the configuration ---- */
 
-static bool find_configuration(struct txn *txn, char **out, struct err *err)
+static const char read_again[] = "read again";
+
+/* What was written down last. */
+struct configured {
+	bool exists;
+	bool is_reload; /* the process that read it had been started with another */
+	char *digest;
+};
+
+static void finish_configured(struct configured *configured)
+{
+	free(configured->digest);
+}
+
+static bool find_configuration(struct txn *txn, struct configured *out, struct err *err)
 {
 	AUTO_ROWS struct rows *rows =
 		txn_query(txn, sql[FIND_CONFIGURATION], VALUES(v_text(AUDIT_CONFIGURATION)));
 
-	*out = rows_next(rows) ? mem_dup(rows_text(rows, 0) ? rows_text(rows, 0) : "") : NULL;
+	out->exists = rows_next(rows);
+	if (out->exists) {
+		const char *detail = rows_text(rows, 1);
+
+		out->digest = rows_dup(rows, 0);
+		out->is_reload = detail && strncmp(detail, read_again, strlen(read_again)) == 0;
+	}
 	return rows_done(rows, err);
 }
 
-/* Most starts change nothing, and have nobody to wait for. */
-static bool is_other_configuration(struct catalog *catalog, const char *digest, bool *out, struct err *err)
+/* Most starts change nothing, and have nobody to wait for. One after a reload does: what a reload leaves as
+ * it was counts from then on. */
+static bool is_other_configuration(
+	struct catalog *catalog, const char *digest, bool starts, bool *out, struct err *err)
 {
-	AUTO_FREE char *before = NULL;
+	AUTO(finish_configured) struct configured before = {0};
 	AUTO_TXN struct txn *txn = NULL;
 
 	if (!db_read(catalog->db, &txn, err) || !find_configuration(txn, &before, err))
 		return false;
-	*out = !before || strcmp(before, digest) != 0;
+	*out = !before.exists || strcmp(before.digest ? before.digest : "", digest) != 0 ||
+	       (starts && before.is_reload);
 	return true;
 }
 
-bool catalog_audit_configuration(struct catalog *catalog, const char *file, const char *digest,
-	const char *how, bool *changed, struct err *err)
+bool catalog_audit_configuration(struct catalog *catalog, const char *file, const char *digest, bool starts,
+	bool *changed, struct err *err)
 {
-	AUTO_FREE char *detail = mem_printf("%s: %s", how, file ? file : "the defaults");
-	AUTO_FREE char *before = NULL;
+	AUTO_FREE char *detail =
+		mem_printf("%s: %s", starts ? "started with" : read_again, file ? file : "the defaults");
+	AUTO(finish_configured) struct configured before = {0};
 	AUTO_TXN struct txn *txn = NULL;
 
-	if (!is_other_configuration(catalog, digest, changed, err))
+	if (!is_other_configuration(catalog, digest, starts, changed, err))
 		return false;
 	if (!*changed)
 		return true;
@@ -390,7 +414,7 @@ bool catalog_audit_configuration(struct catalog *catalog, const char *file, cons
 				.action = "configure",
 				.subject = AUDIT_CONFIGURATION,
 				.detail = detail,
-				.before = before,
+				.before = before.digest,
 				.after = digest},
 			err) &&
 		txn_commit(txn, err));

@@ -55,8 +55,9 @@ bool catalog_count_audit(
 bool catalog_verify_audit(struct catalog *catalog, struct audit_check *check, struct err *err);
 
 /* Writes down that the configuration is another than the last that was written down: digest is that of its
- * file, with what else counts; "" where the defaults do (file: NULL). *changed: it was. */
-bool catalog_audit_configuration(struct catalog *catalog, const char *file, const char *digest,
-	const char *how, bool *changed, struct err *err);
+ * file, with what else counts; "" where the defaults do (file: NULL). A start is written down also where the
+ * last one was read again by a process that had not started with it. *changed: it was. */
+bool catalog_audit_configuration(struct catalog *catalog, const char *file, const char *digest, bool starts,
+	bool *changed, struct err *err);
 
 #endif
