@@ -72,6 +72,17 @@ static bool check_unchained(struct audit_check *check, const struct audit_row *r
 	return true;
 }
 
+/* The number of the first one tells how many there were before it. */
+static bool check_earlier(const struct audit_check *check, const struct audit_row *row, struct err *err)
+{
+	if (row->id == (int64_t)check->earlier + 1)
+		return true;
+	return err_set(err, ERR_CONFLICT,
+		"rows of an earlier Larder were removed or added: %zu are there before row %" PRId64
+		", with which the chain begins",
+		check->earlier, row->id);
+}
+
 bool audit_check_row(struct audit_check *check, const struct audit_row *row, struct err *err)
 {
 	struct digest hash;
@@ -88,6 +99,8 @@ bool audit_check_row(struct audit_check *check, const struct audit_row *row, str
 				       " is not the first that was written: it, or what was before "
 				       "it, was changed or removed",
 			row->id);
+	if (!check->begun && !check_earlier(check, row, err))
+		return false;
 	check->begun = true;
 	check->last_id = row->id;
 	check->last = hash;

@@ -208,6 +208,41 @@ static int64_t count(struct catalog *catalog, const struct audit_query *query)
 	return count;
 }
 
+/* Those have no hash, but a number each. */
+static void rows_before_the_chain_are_counted(void **state)
+{
+	static const char *const earlier[] = {"DELETE FROM audit", "DELETE FROM audit_head",
+		"INSERT INTO audit (at, who, action, subject) VALUES (1, 'ci', 'publish', 'acme/old/1')",
+		"INSERT INTO audit (at, who, action, subject) VALUES (2, 'ci', 'publish', 'acme/old/2')"};
+	static const char *const removed[] = {"DELETE FROM audit WHERE id = 1"};
+
+	run_beside(*state, earlier, 4);
+	pin_some(catalog_of(state));
+	assert_string_equal(verify(catalog_of(state), NULL), "");
+	run_beside(*state, removed, 1);
+	assert_non_null(strstr(verify(catalog_of(state), NULL), "were removed or added"));
+}
+
+/* Whoever lists them does not see it, and whoever verifies does. */
+static void a_row_before_the_first_shows(void **state)
+{
+	static const char *const added[] = {
+		"INSERT INTO audit (id, at, who, action, subject) VALUES (-1, 3, 'ann', 'approve', "
+		"'acme/x/1')"};
+	const struct audit_query queries[] = {{.newest_first = true, .limit = 60}, {.limit = 60},
+		{.newest_first = true, .limit = 60, .subject = "acme/x/1"}};
+
+	pin_some(catalog_of(state));
+	run_beside(*state, added, 1);
+	for (size_t i = 0; i < 3; i++) {
+		size_t expected = queries[i].subject ? 0 : 1 + PINS;
+
+		assert_int_equal(list(catalog_of(state), &queries[i]).count, expected);
+		assert_int_equal(count(catalog_of(state), &queries[i]), expected);
+	}
+	assert_non_null(strstr(verify(catalog_of(state), NULL), "were removed or added"));
+}
+
 static void rows_are_listed_from_either_end(void **state)
 {
 	struct catalog *catalog = catalog_of(state);
@@ -344,6 +379,8 @@ int main(void)
 		TEST(removed_rows_are_not_covered_up),
 		TEST(rows_of_an_earlier_larder_stay_as_they_are),
 		TEST(texts_are_cut_and_are_utf8),
+		TEST(rows_before_the_chain_are_counted),
+		TEST(a_row_before_the_first_shows),
 		TEST(rows_are_listed_from_either_end),
 		TEST(rows_of_one_subject),
 		TEST(a_publication_has_its_digest),

@@ -51,11 +51,12 @@ static const char *const sql[] = {
 		"h.audit_id"
 		" WHERE h.id = 1",
 	[LIST_OLDEST] = COLUMNS " WHERE id > ?1 AND at >= ?2 ORDER BY id LIMIT ?3",
-	[LIST_NEWEST] = COLUMNS " WHERE id < ?1 AND at >= ?2 ORDER BY id DESC LIMIT ?3",
+	[LIST_NEWEST] = COLUMNS " WHERE id > 0 AND id < ?1 AND at >= ?2 ORDER BY id DESC LIMIT ?3",
 	[LIST_OLDEST_OF] = COLUMNS " WHERE id > ?1 AND at >= ?2 AND" OF_SUBJECT " ORDER BY id LIMIT ?3",
-	[LIST_NEWEST_OF] = COLUMNS " WHERE id < ?1 AND at >= ?2 AND" OF_SUBJECT " ORDER BY id DESC LIMIT ?3",
+	[LIST_NEWEST_OF] =
+		COLUMNS " WHERE id > 0 AND id < ?1 AND at >= ?2 AND" OF_SUBJECT " ORDER BY id DESC LIMIT ?3",
 	[COUNT_ALL] = "SELECT count(*) FROM audit WHERE id > 0 AND at >= ?2",
-	[COUNT_OF] = "SELECT count(*) FROM audit WHERE at >= ?2 AND" OF_SUBJECT,
+	[COUNT_OF] = "SELECT count(*) FROM audit WHERE id > 0 AND at >= ?2 AND" OF_SUBJECT,
 	[FIND_CONFIGURATION] = "SELECT digest_after, detail FROM audit WHERE subject = ?1"
 			       " AND action = 'configure' ORDER BY id DESC LIMIT 1",
 	[DIGESTS_OF_VERSION] = "SELECT a.format, b.digest FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
@@ -334,7 +335,8 @@ static bool verify_row(void *context, const struct audit_row *row)
 bool catalog_verify_audit(struct catalog *catalog, struct audit_check *check, struct err *err)
 {
 	struct audit_head head;
-	struct verifying verifying = {check, &head, .seen = 1, .sound = true, .err = err};
+	struct verifying verifying = {
+		check, &head, .seen = 1, .last_id = INT64_MIN, .sound = true, .err = err};
 	struct audit_query query = {.limit = VERIFIED_AT_ONCE};
 
 	/* Rows that come meanwhile are behind it. */
