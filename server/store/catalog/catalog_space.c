@@ -275,8 +275,7 @@ static bool evict_one(struct txn *txn, const struct candidate *candidate, struct
 	}
 	eviction->bytes += candidate->size_bytes;
 	eviction->count++;
-	return eviction->dry_run || (audit_loss(txn, candidate->id, "evict", err) &&
-					    blob_set_cached(txn, candidate->id, false, err));
+	return eviction->dry_run || blob_set_cached(txn, candidate->id, false, err);
 }
 
 /* What is pinned is noted so, and not found again. */
