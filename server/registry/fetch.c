@@ -34,6 +34,13 @@ struct running {
 
 /* ---- what comes ---- */
 
+/* What is asked beside may fail where modules are given well: it is no reason to close an upstream. */
+static void note_failure(struct running *running, const struct name *name, int64_t retry_after_s)
+{
+	if (!running->fetch->is_beside)
+		breakers_note_failure(running->fetch->tools->breakers, &running->turn, name, retry_after_s);
+}
+
 static void note_status(struct running *running, const struct answer *answer)
 {
 	const struct fetch *fetch = running->fetch;
@@ -45,8 +52,7 @@ static void note_status(struct running *running, const struct answer *answer)
 		breakers_note_success(breakers, &running->turn);
 	/* What a server makes of HEAD says nothing of how it does. */
 	else if (!fetch->head_only)
-		breakers_note_failure(breakers, &running->turn,
-			ailment == AILMENT_ARTIFACT ? fetch->name : NULL,
+		note_failure(running, ailment == AILMENT_ARTIFACT ? fetch->name : NULL,
 			asks_for_rest ? answer->retry_after_s : 0);
 }
 
@@ -250,8 +256,7 @@ static enum verdict of_outcome(struct running *running, enum transfer_outcome ou
 		return VERDICT_SLOW;
 	case TRANSFER_SILENT:
 	case TRANSFER_UNREACHABLE:
-		breakers_note_failure(fetch->tools->breakers, &running->turn,
-			outcome == TRANSFER_SILENT ? fetch->name : NULL, 0);
+		note_failure(running, outcome == TRANSFER_SILENT ? fetch->name : NULL, 0);
 		(void)err_set(&running->err, ERR_UPSTREAM_UNREACHABLE, "%s", why->text);
 		return VERDICT_FAILED;
 	case TRANSFER_STARVED:
