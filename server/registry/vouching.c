@@ -2,6 +2,7 @@
 #include "server/registry/vouching.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
@@ -92,21 +93,21 @@ static void add(struct vouched *vouched, const json_t *item)
 		vouched->texts[vouched->count++] = TAKE(text);
 }
 
-static void read_page(struct vouched *vouched, const struct buffer *page)
+static bool read_page(struct vouched *vouched, const struct buffer *page, struct err *err)
 {
 	json_auto_t *answer = NULL;
 	const json_t *list, *item;
-	struct err err;
 	size_t i;
 
-	if (page->length == 0 ||
-		!strictjson_parse(page->data, page->length, ANSWER_VALUES_MAX, &answer, &err))
-		return;
+	if (!strictjson_parse(
+		    page->length > 0 ? page->data : "", page->length, ANSWER_VALUES_MAX, &answer, err))
+		return err_prefix(err, "what it attests cannot be read: ");
 	list = json_object_get(answer, "attestations");
 	json_array_foreach(list, i, item)
 	{
 		add(vouched, item);
 	}
+	return true;
 }
 
 /* They come before the artifact, which is kept only after. What fails here is told, and stops nothing. */
@@ -157,6 +158,15 @@ static bool may_be_asked_again(enum verdict verdict)
 	       verdict == VERDICT_FATAL;
 }
 
+/* Nobody asks again while the artifact is here. */
+static void tell_unknown(const struct fetch *fill, bool is_required, const struct err *why)
+{
+	if (!is_required)
+		log_event(LOG_LEVEL_WARN, "what an upstream attests is not known, and not kept", "name",
+			name_path(fill->name).text, "upstream",
+			fill->tools->settings.upstreams[fill->upstream].name, "why", why->text, NULL);
+}
+
 enum verdict vouching_check(
 	const struct fetch *fill, bool is_larder, const struct digest *digest, struct err *err)
 {
@@ -168,12 +178,19 @@ enum verdict vouching_check(
 	AUTO_BUFFER struct buffer page = {0};
 	struct err why = {0};
 	enum verdict verdict;
+	bool is_unknown = false;
 
 	if (!tools->trust || (!is_larder && !is_required))
 		return VERDICT_TAKE;
 	verdict = url ? ask(fill, url, &page, &why) : VERDICT_ABSENT;
-	if (verdict == VERDICT_TAKE)
-		read_page(&vouched, &page);
+	if (verdict == VERDICT_TAKE && !read_page(&vouched, &page, &why))
+		is_unknown = true;
+	if (atomic_load(&fill->progress->cancelled)) {
+		(void)fill_progress_refuse_stopped(fill->progress, err);
+		return VERDICT_FATAL;
+	}
+	if (is_unknown || may_be_asked_again(verdict))
+		tell_unknown(fill, is_required, &why);
 	if (is_required && may_be_asked_again(verdict)) {
 		*err = why;
 		return verdict == VERDICT_FATAL ? VERDICT_FATAL : VERDICT_FAILED;

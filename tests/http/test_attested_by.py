@@ -9,6 +9,7 @@ from support import attesting, modules
 from support.attesting import FILES, PROVENANCE, envelope, listed, make_key, put, statement
 from support.command_line import run
 from support.daemon import assert_problem
+from support.upstream import Answer
 from support.waiting import wait_until
 
 MODULE = modules.module(5000)
@@ -190,6 +191,26 @@ def test_what_is_here_gives_no_place_away(start, key):
     before = listed(larder, PATH)
     assert_problem(put(larder, PATH, many(key, 1)), 409, "conflict")
     assert listed(larder, PATH) == before
+
+
+# ---- an upstream that does not tell -------------------------------------------------------------------------------------
+
+TELLING = "/api/v1/attestations"
+
+
+@pytest.mark.parametrize("answer, words", [
+    (Answer(b"", 429, headers={"Retry-After": "600"}), "429"), (Answer(b"", 503, headers={"Retry-After": "600"}), "503"), (b"{", "cannot be read")])
+def test_a_question_that_fails(upstream, mirror, answer, words):
+    """The module is kept, the log says what is missing, and others are fetched."""
+    larder = {"Cache-Status": "Larder; hit"}
+    for number in (1, 2):
+        upstream.serve(f"/acme/told/{number}", Answer(MODULE, headers=larder))
+        upstream.serve(f"{TELLING}/acme/told/{number}", answer)
+        assert mirror.get(f"/acme/told/{number}" + QUERY).body == MODULE
+        mirror.wait_for_idle()
+        assert listed(mirror, f"/acme/told/{number}") == []
+    told = [line for line in mirror.log().splitlines() if "what an upstream attests is not known" in line]
+    assert len(told) == 2 and "acme/told/1" in told[0] and words in told[0], told
 
 
 # ---- without a server ------------------------------------------------------------------------------------------------------
