@@ -213,22 +213,27 @@ static bool may_reload_for_unknown(struct access *access)
 	return access->window_reloads++ < UNKNOWN_RELOADS_PER_S;
 }
 
-/* *out is NULL where the token is not known; else valid until the mutex is given back. */
-static bool find_token(
-	struct access *access, const char *secret, const struct token_secret **out, struct err *err)
+/* As of a second ago at the latest. *out is NULL where the token is not known; else valid until the mutex is
+ * given back. fresh: the table was read for this one. */
+static bool find_known(struct access *access, const struct digest *hash, const struct token_secret **out,
+	bool *fresh, struct err *err)
 {
-	struct digest hash = digest_of(secret, strlen(secret));
-	bool stale = !access->loaded || clock_monotonic_ms() - access->loaded_ms >= REFRESH_MS;
-
-	if (stale && !reload(access, err))
+	*fresh = !access->loaded || clock_monotonic_ms() - access->loaded_ms >= REFRESH_MS;
+	if (*fresh && !reload(access, err))
 		return false;
-	*out = match(access, &hash);
-	if (*out || stale || !may_reload_for_unknown(access))
+	*out = match(access, hash);
+	return true;
+}
+
+/* One that is not known may have been made a moment ago. */
+static bool find_new(struct access *access, const struct digest *hash, bool fresh,
+	const struct token_secret **out, struct err *err)
+{
+	if (*out || fresh || !may_reload_for_unknown(access))
 		return true;
-	/* It may have been made a moment ago. */
 	if (!reload(access, err))
 		return false;
-	*out = match(access, &hash);
+	*out = match(access, hash);
 	return true;
 }
 
@@ -278,27 +283,36 @@ static bool refuse_attempt(unsigned wait_s, struct err *err)
 static bool find_valid(
 	struct access *access, const char *secret, const struct token_secret **out, struct err *err)
 {
-	return find_token(access, secret, out, err) && check_valid(*out, err);
+	struct digest hash = digest_of(secret, strlen(secret));
+	bool fresh;
+
+	return find_known(access, &hash, out, &fresh, err) && find_new(access, &hash, fresh, out, err) &&
+	       check_valid(*out, err);
 }
 
-/* A valid token, which counts as used. tries: whether one that is none counts as well. *out is valid until
- * the mutex is given back. */
+/* A valid token, which counts as used: whatever else came from its address, since nobody guesses one. tries:
+ * whether one that is none counts as well. *out is valid until the mutex is given back. */
 static bool find_good(struct access *access, const char *secret, const char *origin, bool tries,
 	const struct token_secret **out, struct err *err)
 {
 	struct digest hash = digest_of(secret, strlen(secret));
 	int64_t now_ms = clock_monotonic_ms();
+	struct err ignored = {0};
 	unsigned wait_s = 0;
-	bool good;
+	bool fresh, good;
 
 	lock_expect(&access->mutex);
-	if (tries && !attempts_may(access->attempts, origin, &hash, now_ms, &wait_s))
+	if (!find_known(access, &hash, out, &fresh, err))
+		return false;
+	if (tries && !check_valid(*out, &ignored) && !attempts_may(access->attempts, origin, now_ms, &wait_s))
 		return refuse_attempt(wait_s, err);
-	good = find_valid(access, secret, out, err);
+	if (!find_new(access, &hash, fresh, out, err))
+		return false;
+	good = check_valid(*out, err);
 	if (good && origin)
 		token_uses_note(&access->uses, (*out)->row.id, origin, clock_now_s());
-	if (tries && (good || err->code == ERR_UNAUTHORIZED))
-		attempts_note(access->attempts, origin, &hash, good, now_ms);
+	if (tries && !good)
+		attempts_note_failed(access->attempts, origin, now_ms);
 	return good;
 }
 

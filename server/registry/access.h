@@ -46,8 +46,8 @@ bool access_revoke(struct access *access, const char *name, struct err *err);
 /* Whether the bearer of this secret (NULL: nobody in particular) may do this with the handle; admin may do
  * all, any valid token may read. who gets the token's name, or "". ERR_UNAUTHORIZED without a valid token
  * where one is needed, ERR_FORBIDDEN where its scopes do not suffice,
- * ERR_TOO_MANY_ATTEMPTS where others that are none came from origin (an address; NULL: nobody's) lately. From
- * any thread; takes microseconds, and a query once a second. */
+ * ERR_TOO_MANY_ATTEMPTS where it is none, as were others that came from origin (an address; NULL: nobody's)
+ * lately. From any thread; takes microseconds, and a query once a second. */
 bool access_check(struct access *access, const char *secret, const char *origin, enum right right,
 	const char *handle, char who[TOKEN_NAME_MAX + 1], struct err *err);
 

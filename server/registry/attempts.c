@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/digest.h"
 #include "common/mem.h"
 
-/* So many sets of so few, found by the address' digest; of each the tokens that were good last. */
-enum { SETS = 512, WAYS = 4, FAMILIAR = 4, HASH_BYTES = 8, NETWORK_BYTES = 8, ADDRESS_BYTES = 16 };
+/* So many sets of so few, found by the address' digest. */
+enum { SETS = 512, WAYS = 4, NETWORK_BYTES = 8, ADDRESS_BYTES = 16 };
 
 static const int64_t full_ms = (int64_t)ATTEMPTS_AT_ONCE * ATTEMPTS_EACH_S * 1000;
 
@@ -16,8 +17,6 @@ struct source {
 	uint8_t address[ADDRESS_BYTES];
 	int64_t seen_ms; /* 0: free */
 	int64_t debt_ms; /* as of seen_ms; each failure adds, time takes off */
-	uint8_t familiar[FAMILIAR][HASH_BYTES];
-	unsigned next; /* of familiar */
 };
 
 struct attempts {
@@ -111,33 +110,22 @@ static struct source *find_or_take(
 	return found;
 }
 
-static bool is_familiar(const struct source *source, const struct digest *hash)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < FAMILIAR; i++)
-		any |= memcmp(source->familiar[i], hash->bytes, HASH_BYTES) == 0;
-	return any;
-}
-
 /* ---- judging ---- */
 
-bool attempts_may(struct attempts *attempts, const char *origin, const struct digest *hash, int64_t now_ms,
-	unsigned *wait_s)
+bool attempts_may(struct attempts *attempts, const char *origin, int64_t now_ms, unsigned *wait_s)
 {
 	uint8_t address[ADDRESS_BYTES];
 	const struct source *source = read_address(origin, address) ? find(attempts, address) : NULL;
 	int64_t most_ms = full_ms - (int64_t)ATTEMPTS_EACH_S * 1000;
 	int64_t debt_ms = source ? debt_at(source, now_ms) : 0;
 
-	if (debt_ms <= most_ms || is_familiar(source, hash))
+	if (debt_ms <= most_ms)
 		return true;
 	*wait_s = (unsigned)((debt_ms - most_ms + 999) / 1000);
 	return false;
 }
 
-void attempts_note(
-	struct attempts *attempts, const char *origin, const struct digest *hash, bool good, int64_t now_ms)
+void attempts_note_failed(struct attempts *attempts, const char *origin, int64_t now_ms)
 {
 	uint8_t address[ADDRESS_BYTES];
 	struct source *source;
@@ -145,10 +133,6 @@ void attempts_note(
 	if (!read_address(origin, address))
 		return;
 	source = find_or_take(attempts, address, now_ms);
-	source->debt_ms = debt_at(source, now_ms);
+	source->debt_ms = debt_at(source, now_ms) + (int64_t)ATTEMPTS_EACH_S * 1000;
 	source->seen_ms = now_ms;
-	if (!good)
-		source->debt_ms += (int64_t)ATTEMPTS_EACH_S * 1000;
-	else if (!is_familiar(source, hash))
-		memcpy(source->familiar[source->next++ % FAMILIAR], hash->bytes, HASH_BYTES);
 }
