@@ -352,6 +352,7 @@ static bool open_services(struct app *app, struct err *err)
 	publishing.holdup = app->holdup;
 	publishing.trust = services->trust;
 	services->capabilities = capabilities_create(services->access);
+	services->sessions = sessions_create(services->access);
 	open_mirror(app);
 	services->budget = budget_create();
 	services->traffic = traffic_create(clock_monotonic_ms());
@@ -371,7 +372,7 @@ static bool is_signed_in(const struct services *services, struct request *reques
 
 	request->by_session = session && request_is_from_own_page(request) &&
 			      (request_wants_html(request) || request_header(request, "Sec-Fetch-Site")) &&
-			      sessions_check(services->access, session, request->who, &ignored);
+			      sessions_check(services->sessions, session, request->who, &ignored);
 	return request->by_session;
 }
 
@@ -547,6 +548,7 @@ void app_close(struct app *app)
 	turns_destroy(app->services.turns);
 	budget_destroy(app->services.budget);
 	alarms_destroy(app->services.alarms);
+	sessions_destroy(app->services.sessions);
 	capabilities_destroy(app->services.capabilities);
 	traffic_destroy(app->services.traffic);
 	mirror_destroy(app->services.mirror);

@@ -23,6 +23,7 @@ struct peer_notes;
 struct publisher;
 struct registry;
 struct renderings;
+struct sessions;
 struct space;
 struct traffic;
 struct trust;
@@ -43,6 +44,7 @@ struct services {
 	struct peer_notes *peer_notes; /* what became of following them */
 	struct space *space;
 	struct access *access;
+	struct sessions *sessions;         /* of browsers that have signed in */
 	struct capabilities *capabilities; /* addresses that carry their own right */
 	struct alarms *alarms;             /* for clients that end a silent connection */
 	struct trust *trust;               /* whose signatures count */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "common/clock.h"
@@ -13,31 +14,58 @@
 #include "common/mem.h"
 #include "common/number.h"
 
-/* Of the token's name and the end, by what is kept of the token, which no two have in common. */
-static struct digest sign(const struct digest *token, const char *name, const char *until)
+enum { KEY_BYTES = 32 };
+
+struct sessions {
+	uint8_t key[KEY_BYTES];
+	struct access *access;
+};
+
+struct sessions *sessions_create(struct access *access)
 {
-	AUTO_FREE char *words = mem_printf("larder-session\n%s\n%s", name, until);
+	struct sessions *sessions = mem_zero(1, sizeof *sessions);
+
+	random_bytes(sessions->key, sizeof sessions->key);
+	sessions->access = access;
+	return sessions;
+}
+
+void sessions_destroy(struct sessions *sessions)
+{
+	if (!sessions)
+		return;
+	OPENSSL_cleanse(sessions->key, sizeof sessions->key);
+	free(sessions);
+}
+
+/* Of the token's name and the end, and of what is kept of the token, which no two of a name have in common.
+ */
+static struct digest sign(
+	const struct sessions *sessions, const struct digest *token, const char *name, const char *until)
+{
+	AUTO_FREE char *words = mem_printf("larder-session\n%s\n%s\n%s", token->hex, name, until);
 	uint8_t code[32];
 	size_t length;
 
-	if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, token->bytes, sizeof token->bytes,
+	if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, sessions->key, sizeof sessions->key,
 		    (const unsigned char *)words, strlen(words), code, sizeof code, &length))
 		abort();
 	return digest_from_bytes(code);
 }
 
-bool sessions_begin(struct access *access, const char *secret, const char *origin, struct session_text *out,
-	struct err *err)
+bool sessions_begin(const struct sessions *sessions, const char *secret, const char *origin,
+	struct session_text *out, struct err *err)
 {
 	char who[TOKEN_NAME_MAX + 1];
 	struct digest token;
 	char until[24];
 
-	if (!access_identify(access, secret, origin, who, err) ||
-		!access_find_valid(access, who, &token, err))
+	if (!access_identify(sessions->access, secret, origin, who, err) ||
+		!access_find_valid(sessions->access, who, &token, err))
 		return false;
 	(void)snprintf(until, sizeof until, "%" PRId64, clock_now_s() + SESSION_LIFETIME_S);
-	(void)snprintf(out->text, sizeof out->text, "%s.%s.%s", who, until, sign(&token, who, until).hex);
+	(void)snprintf(
+		out->text, sizeof out->text, "%s.%s.%s", who, until, sign(sessions, &token, who, until).hex);
 	return true;
 }
 
@@ -46,12 +74,13 @@ static bool refuse(struct err *err)
 	return err_set(err, ERR_UNAUTHORIZED, "you are signed in no longer");
 }
 
-bool sessions_check(struct access *access, const char *session, char who[TOKEN_NAME_MAX + 1], struct err *err)
+bool sessions_check(
+	const struct sessions *sessions, const char *session, char who[TOKEN_NAME_MAX + 1], struct err *err)
 {
 	AUTO_FREE char *name = mem_dup(session);
 	char *code = strrchr(name, '.'), *until;
 	struct digest token, told, ours;
-	int64_t until_s;
+	int64_t until_s, now_s = clock_now_s();
 
 	if (!code)
 		return refuse(err);
@@ -61,10 +90,10 @@ bool sessions_check(struct access *access, const char *session, char who[TOKEN_N
 		return refuse(err);
 	*until++ = '\0';
 	if (strlen(name) > TOKEN_NAME_MAX || strlen(until) > 20 || !number_parse(until, &until_s) ||
-		!access_find_valid(access, name, &token, err))
+		!access_find_valid(sessions->access, name, &token, err))
 		return refuse(err);
-	ours = sign(&token, name, until);
-	if (!digest_equal(&told, &ours) || until_s <= clock_now_s())
+	ours = sign(sessions, &token, name, until);
+	if (!digest_equal(&told, &ours) || until_s <= now_s || until_s > now_s + SESSION_LIFETIME_S)
 		return refuse(err);
 	(void)snprintf(who, TOKEN_NAME_MAX + 1, "%s", name);
 	return true;

@@ -77,7 +77,7 @@ static bool begin(
 			err, ERR_FORBIDDEN, "This form is another site's: sign in on a page of this one.");
 	if (!token || !*token)
 		return err_set(err, ERR_UNAUTHORIZED, "There is no token in the form.");
-	return sessions_begin(view->services->access, token, request->origin, out, err);
+	return sessions_begin(view->services->sessions, token, request->origin, out, err);
 }
 
 void web_take_sign_in(void *services, struct request *request, struct reply *reply)
