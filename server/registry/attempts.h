@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * How often an address has presented a token that is none: after some it has to wait before more of them are
- * looked for. It is no matter to a token that is valid. Of IPv6 a network (/64) counts as one address. A table of a fixed size, which whoever comes from many addresses can only make forget. Takes
- * no lock: its owner does. */
+ * looked for. It is no matter to a token that is valid. Of IPv6 a network (/64) counts as one address. A
+ * table of a fixed size, which whoever comes from many addresses can only make forget. Takes no lock: its
+ * owner does. */
 #ifndef SERVER_REGISTRY_ATTEMPTS_H
 #define SERVER_REGISTRY_ATTEMPTS_H
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/own.h"
 #include "server/registry/access.h"
 
 enum { SESSION_LIFETIME_S = 12 * 3600 };
@@ -24,6 +25,8 @@ struct sessions;
  * takes NULL. */
 struct sessions *sessions_create(struct access *access);
 void sessions_destroy(struct sessions *sessions);
+AUTO_CLEANER(own_sessions, struct sessions *, sessions_destroy)
+#define AUTO_SESSIONS AUTO(own_sessions)
 
 /* For the bearer of this secret: fails as access_check does for reading where that takes a token. */
 bool sessions_begin(const struct sessions *sessions, const char *secret, const char *origin,
