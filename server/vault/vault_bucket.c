@@ -165,6 +165,17 @@ static bool refuse_old(const struct deposit *deposit, struct err *err)
 	return version_refuse_known(deposit->name, err);
 }
 
+/* Before it is there: whoever ends in between has told of nothing, which the others pass over and look at
+ * again for minutes. Of what was mirrored they may know by their next listing. */
+static bool tell_first(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+{
+	if (bucket_changes_tell(&vault->objects, CHANGE_KEPT, deposit->name, err))
+		return true;
+	log_event(LOG_LEVEL_WARN, "other nodes cannot be told of what is kept", "name",
+		name_path(deposit->name).text, "why", err->text, NULL);
+	return deposit->identity.source != SOURCE_PUBLISHED || objects_refuse_unavailable(err);
+}
+
 /* It is so; where this fails, the others know of it by their next listing. */
 static void tell_late(struct vault_bucket *vault, enum vault_change change, const struct name *name)
 {
@@ -212,15 +223,20 @@ static bool settle(struct vault_bucket *vault, const struct deposit *deposit, st
 {
 	bool ours = strcmp(there->nonce, deposit->identity.nonce) == 0;
 	bool publishes = deposit->identity.source == SOURCE_PUBLISHED;
+	struct deposit rest = *deposit;
 
 	if (!ours && deposit->is_new)
 		return refuse_old(deposit, err);
 	if (!digest_equal(&there->checksums.sha256, &deposit->identity.checksums.sha256))
 		return refuse_conflict(deposit, there, err);
-	if (!ensure_blob(vault, deposit, false, publishes && !ours, err))
+	/* What has its name already comes to its end, whoever waits for it. */
+	if (ours)
+		rest.stop = NULL;
+	if (!ensure_blob(vault, &rest, false, publishes && !ours, err))
 		return false;
 	*out = ours ? DEPOSITED_NEW : DEPOSITED_BEFORE;
-	if (ours)
+	/* Whoever was first may not have come so far. */
+	if (publishes && !ours)
 		tell_late(vault, CHANGE_KEPT, deposit->name);
 	if (!publishes)
 		return true;
@@ -289,7 +305,8 @@ static bool keep(struct vault *base, const struct deposit *deposit, enum deposit
 		return false;
 	if (!found &&
 		!(check_others(vault, deposit, err) && ensure_blob(vault, deposit, true, publishes, err) &&
-			check_wanted(deposit, err) && create_identity(vault, deposit, &there, err)))
+			check_wanted(deposit, err) && tell_first(vault, deposit, err) &&
+			create_identity(vault, deposit, &there, err)))
 		return false;
 	return settle(vault, deposit, &there, out, err) && check_not_gone(vault, deposit->name, err);
 }

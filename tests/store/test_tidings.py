@@ -154,3 +154,48 @@ def test_strict_gives_nothing_out_while_the_store_is_away(node, front):  # noqa:
     assert_has(lax, module())
     front.script.next = serve
     wait_until(lambda: fetch(strict).status == 200, "the store is back")
+
+
+# ---- who is told of what is kept ----
+
+
+def hints_refused(front):
+    """Has the store refuse whatever tells of an identity, until that is called."""
+    serve = front.script.next
+    front.script.next = lambda method, path, headers: (method == "PUT" and "feed/" in path and "/ids/" in path and serve(method, path, headers) is None and "slow") or serve(
+        method, path, headers)
+
+    def end():
+        front.script.next = serve
+
+    return end
+
+
+def wait_for_listing(daemon, path=PATH):
+    wait_until(lambda: daemon.get("/api/v1/modules" + path).status == 200, "it is listed")
+
+
+def test_what_others_cannot_be_told_of_is_not_published(front, node):
+    """Else it would be listed nowhere but here for a day."""
+    a, b = (node(name, endpoint=front.url, store=STORE) for name in "ab")
+    end = hints_refused(front)
+    assert_problem(a.put(PATH, module()), 503, "store-unavailable")
+    assert not [key for key in front.objects if "/ids/" in key]
+    end()
+    wait_until(lambda: a.put(PATH, module()).status == 201, "the store is back")
+    wait_for_listing(b)
+
+
+def test_to_publish_again_tells_the_others(front, node):
+    """Whatever became of who published it first."""
+    a, b = (node(name, endpoint=front.url, store=STORE) for name in "ab")
+    wait_until(lambda: "what all nodes have was listed" in b.log(), "all was listed")
+    body = module()
+    c = node("c", endpoint=front.url, store=STORE)
+    c.publish(PATH, body)
+    c.stop()
+    for daemon in (a, b):
+        wait_for_listing(daemon)
+    before = {key for key in front.objects if "/feed/" in key}
+    assert a.put(PATH, body).status == 200
+    assert [key for key in front.objects if "/feed/" in key and "/ids/" in key and key not in before]
