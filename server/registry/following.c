@@ -183,6 +183,7 @@ struct chase {
 	bool acquired;
 	bool begun; /* an answer to take has come */
 	struct err err;
+	bool is_refused;       /* the holder says that no upstream has given him anything */
 	enum err_code failure; /* why the transfer ended too soon; ERR_NONE: it did not */
 };
 
@@ -204,6 +205,7 @@ static bool take_head(void *context, const struct answer *answer)
 		.range_last = -1,
 		.range_total = -1};
 
+	chase->is_refused = answer->status == 404 || answer->status == 502 || answer->status == 504;
 	chase->begun = fits(chase, answer) &&
 		       intake_head(chase->following->intake, INTAKE_NODES, &head, &chase->err);
 	return chase->begun;
@@ -266,10 +268,13 @@ static void end_watch(struct chase *chase)
 	(void)pthread_cond_signal(&chase->ended);
 }
 
-/* One that was ended from here has not failed, nor has he who is silent while he waits for his upstream. */
+/* One that was ended from here has not failed, nor has he who is silent while he waits for his upstream, or
+ * tells what that has said. */
 static enum err_code failure_of(
 	const struct chase *chase, enum transfer_outcome outcome, const struct err *why)
 {
+	if (chase->is_refused)
+		return ERR_NONE;
 	if (outcome == TRANSFER_DONE)
 		return chase->begun ? ERR_NONE : ERR_UPSTREAM_FAILED;
 	return why->code == ERR_NONE || atomic_load(&chase->stop) ? ERR_NONE : why->code;
@@ -358,6 +363,8 @@ static bool chase_holder(struct following *following, const struct lease_holder 
 	(void)pthread_cond_destroy(&chase.ended);
 	lock_finish(&chase.mutex);
 	note_chase(&chase, holder, before);
+	if (chase.is_refused && !is_told(&holder->work))
+		(void)strcpy(following->empty_handed, holder->nonce);
 	if (chase.acquired) {
 		note_work(following, &chase.answer);
 		take(following, &chase.answer);
@@ -419,6 +426,14 @@ static bool follow(struct following *following, const struct lease_holder *holde
 	return clock_monotonic_ms() >= following->alone_at_ms;
 }
 
+/* Who was told by one that there is nothing does not wait for the next to find that out as well: to ask once
+ * more than is needed costs less than to ask one after the other. */
+static bool is_next_to_ask(const struct following *following, const struct lease_holder *holder)
+{
+	return *following->empty_handed && strcmp(following->empty_handed, holder->nonce) != 0 &&
+	       !is_told(&holder->work);
+}
+
 /* Whoever had it before may have come to his end since it was looked what the others have. */
 static bool decide(struct following *following)
 {
@@ -431,6 +446,8 @@ static bool decide(struct following *following)
 		take(following, &answer);
 		return answer.standing == LEASE_NEW || !following->lease;
 	}
+	if (is_next_to_ask(following, &answer.holder))
+		return true;
 	if (!follow(following, &answer.holder))
 		return false;
 	log_event(LOG_LEVEL_WARN,

@@ -34,8 +34,9 @@ struct following {
 	struct fill_progress *progress;
 
 	struct lease_watch watch;
-	struct lease *lease; /* where this node fetches it for all */
-	struct held held;    /* what came of other nodes */
+	struct lease *lease;                      /* where this node fetches it for all */
+	struct held held;                         /* what came of other nodes */
+	char empty_handed[IDENTITY_WORD_MAX + 1]; /* the lease of who was given nothing by any upstream */
 	int tries;
 	int64_t alone_at_ms; /* until when the others are waited for; 0: nobody is */
 	struct lease_work work;

@@ -336,3 +336,25 @@ def test_bytes_go_on_as_those_of_the_object_that_is_told_later(node, upstream, m
     leased("c", "http://127.0.0.1:9", '"one"', "failed")
     assert client.result() == digest(body)
     assert [request.headers.get("if-range") for request in upstream.requests] == ['"one"']
+
+
+def test_what_upstream_has_not_is_found_out_beside_each_other(node, upstream, pool):  # noqa: F811
+    """Who was told by one that there is nothing asks itself, and waits for no third; which no node is blamed for."""
+    gates = [threading.Event() for _ in range(4)]
+    answers = [Answer(b"", 404, before=gate) for gate in gates]
+    upstream.serve(PATH, *answers)
+    four = [node(name, number % 2, [upstream.url], store={"lease_ttl_s": 30, "poll_interval_s": 1}) for number, name in enumerate("abcd")]
+    try:
+        replies = [pool.submit(fetch, four[0], PATH)]
+        wait_until(lambda: upstream.count(PATH) == 1, "the first asks")
+        replies += [pool.submit(fetch, daemon, PATH) for daemon in four[1:]]
+        wait_until(lambda: all(daemon.metric("larder_leases_following") == 1 for daemon in four[1:]), "the others follow it")
+        gates[0].set()
+        wait_until(lambda: upstream.count(PATH) == 4, "the others ask, while none of them has an answer")
+    finally:
+        for gate in gates:
+            gate.set()
+    for reply in replies:
+        assert_problem(reply.result(), 404, "not-found")
+    for daemon in four[1:]:
+        assert [peer["last_error"] for peer in daemon.get("/api/v1/activity").json()["store"]["peers"]] == [None]
