@@ -83,6 +83,22 @@ static struct deposit deposit_of(const struct imported_artifact *artifact, const
 	return deposit;
 }
 
+/* Whether all have it already, with its bytes: an import that goes on sends the rest only. */
+static bool is_there(struct vault *vault, const struct name *name, const struct imported_artifact *artifact,
+	bool *out, struct err *err)
+{
+	enum vault_standing standing;
+	struct identity there;
+
+	*out = false;
+	if (!vault_find(vault, name, &standing, &there, err))
+		return false;
+	if (standing != VAULT_RECORDED || !digest_equal(&there.checksums.sha256, &artifact->digest) ||
+		(artifact->source == SOURCE_PUBLISHED && there.source != SOURCE_PUBLISHED))
+		return true;
+	return vault_holds(vault, &artifact->digest, artifact->size_bytes, out, err);
+}
+
 /* Bytes that went from the disk since they were recorded are where all have them. */
 static bool send_artifact(const struct import_sharing *sharing, const struct imported_version *version,
 	const struct imported_artifact *artifact, bool *refused, struct err *err)
@@ -92,6 +108,7 @@ static bool send_artifact(const struct import_sharing *sharing, const struct imp
 	enum deposited deposited;
 	AUTO_FD int fd = -1;
 	int64_t size_bytes;
+	bool there;
 
 	name.format = artifact->format;
 	if (!blobs_read(sharing->blobs, &artifact->digest, &fd, &size_bytes, err) &&
@@ -100,6 +117,10 @@ static bool send_artifact(const struct import_sharing *sharing, const struct imp
 	if (artifact->held_for[0] && !shared_holds_add(sharing->vault, &name, &artifact->digest,
 					     artifact->held_for, sharing->who, err))
 		return false;
+	if (!is_there(sharing->vault, &name, artifact, &there, err))
+		return false;
+	if (there)
+		return true;
 	deposit = deposit_of(artifact, &name, fd);
 	return vault_keep(sharing->vault, &deposit, &deposited, err) || settle(refused, err);
 }

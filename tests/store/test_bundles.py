@@ -96,6 +96,26 @@ def test_where_the_store_went_away_the_same_command_goes_on(node, front, tmp_pat
         assert_has(a, body, f"/{name}")
 
 
+def test_what_all_have_is_not_sent_again(node, front, tmp_path):  # noqa: F811
+    """Whoever goes on with an import that was broken off sends the rest, and no more."""
+    a, b = (node(name, endpoint=front.url, store=STORE) for name in "ab")
+    names = [f"acme/many-{number}/1" for number in range(3)]
+    bundle = Bundle()
+    for number, name in enumerate(names):
+        bundle.add(name, {"tf-hub": module(seed=number)})
+    path = bundle.tar(tmp_path / "b.tar")
+    brought(a, path)
+    key = sorted(key for key in front.objects if "/ids/" in key and "/feed/" not in key)[-1]
+    del front.objects[key]
+    front.script.seen.clear()
+    brought(b, path)
+    written = [path for method, path, _ in front.script.seen if method == "PUT" and "/probe/" not in path]
+    assert key in front.objects and len([path for path in written if "/blobs/" in path]) <= 1
+    assert [path for path in written if "/ids/" in path and "/feed/" not in path and "feed%2F" not in path] == [f"/models/{key}"]
+    for number, name in enumerate(names):
+        assert_has(b, module(seed=number), f"/{name}")
+
+
 def test_one_command_at_a_time_brings_something(start, objects, tmp_path):  # noqa: F811
     """None may note that the bucket has all, while another brings more."""
     daemon = start({}, (), "folder")
