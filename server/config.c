@@ -512,8 +512,6 @@ static void check_store(struct reading *reading)
 		add_fault(reading, line_of(reading, "store", "path_style"),
 			"a bucket with a \".\" in its name cannot stand before a host's name: path_style = "
 			"on");
-	if (config->store.lease_ttl_s < 2 * config->store.poll_interval_s)
-		add_fault(reading, line, "lease_ttl_s must be at least twice poll_interval_s");
 }
 
 static void check_whole(struct reading *reading)

@@ -84,7 +84,7 @@ def test_names_of_another_spelling_leave_half_of_the_workers(front, node, hush, 
 
 def test_what_nobody_has_as_it_is_written_is_asked_once(front, node):
     """Until the node is told of it anyway."""
-    a = node("a", endpoint=front.url, store={**STORE, "poll_interval_s": 60, "lease_ttl_s": 120})
+    a = node("a", endpoint=front.url, store={**STORE, "poll_interval_s": 60})
     b = node("b", endpoint=front.url, store=STORE)
     path = "/acme/n/tensorflow2/y/7"
     assert a.get(path).status == 404

@@ -280,8 +280,6 @@ static const struct {
 	{"[store]\nregion = eu central\n", "2: region: \"eu central\" is no region, such as eu-central-1\n"},
 	{"[store]\nkind = s3\nbucket = a.b.c\npath_style = off\n",
 		"4: a bucket with a \".\" in its name cannot stand before a host's name: path_style = on\n"},
-	{"[store]\nkind = s3\nbucket = models\nlease_ttl_s = 5\n",
-		"2: lease_ttl_s must be at least twice poll_interval_s\n"},
 	/* All of them, in the order of their lines. */
 	{"[server]\nthreads = x\nworkers\n[log]\nlevel = x\ncolour = red\n",
 		"2: threads takes a whole number from 0 to 1024, not \"x\"\n"
