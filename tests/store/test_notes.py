@@ -139,6 +139,10 @@ def test_a_revocation_whose_command_died_is_not_lost(trio, objects):  # noqa: F8
         wait_until(lambda: put_as(daemon, token, "/acme/late/1", module()) == 401, "it is revoked")
 
 
+def names(listed):
+    return {(token["name"], token["revoked_at"]) for token in json.loads(listed)["tokens"]}
+
+
 def test_nothing_is_half_done_while_the_store_is_away(node, front):  # noqa: F811
     a = node("a", endpoint=front.url, store={**STORE, "timeout_s": 2, "connect_timeout_s": 2})
     a.publish(PATH, module())
@@ -148,18 +152,37 @@ def test_nothing_is_half_done_while_the_store_is_away(node, front):  # noqa: F81
     before = dict(front.objects)
     serve = front.script.next
     front.script.next = lambda method, path, headers: "slow"
-    listed = a.larder("token", "list").stdout
-    for words in (("token", "create", "more", "--scope", "read"), ("token", "revoke", "release"), ("pin", "acme/*")):
+    listed = a.larder("token", "list", "--json").stdout
+    for words in (("token", "create", "more", "--scope", "read"), ("pin", "acme/*")):
         done = a.larder(*words, *a.place(), check=False)
         assert done.returncode == 1 and "store check" in done.stderr, done
     assert_problem(document(a, SECOND), 503, "store-unavailable")
     order = json.dumps({"decision": "reject", "reason": "x"}).encode()
     assert_problem(a.request("POST", f"/api/v1/decisions{PATH}", headers, order), 503, "store-unavailable")
-    assert a.larder("token", "list").stdout == listed and not json.loads(a.larder("pin", "--list", "--json").stdout)["total"]
+    assert names(a.larder("token", "list", "--json").stdout) == names(listed) and not json.loads(a.larder("pin", "--list", "--json").stdout)["total"]
     front.script.next = serve
     assert documented(a) == FIRST and fetch(a).status == 200
     assert {key for key in front.objects if "/feed/" not in key and "/probe/" not in key} == {key for key in before if "/feed/" not in key and "/probe/" not in key}
     wait_until(lambda: document(a, SECOND).status == 200, "the store is back")
+
+
+def test_a_token_is_revoked_here_while_the_store_is_away(node, front):  # noqa: F811
+    """And on the others once it answers."""
+    a, b = (node(name, endpoint=front.url, store={**STORE, "timeout_s": 2, "connect_timeout_s": 2}) for name in "ab")
+    token = make(a, "release", "publish:acme/*").stdout.strip()
+    a.publish(PATH, module())
+    wait_until(lambda: put_as(b, token, PATH, module()) == 200, "the other knows it")
+    serve = front.script.next
+    front.script.next = lambda method, path, headers: "slow"
+    done = a.larder("token", "revoke", "release", *a.place(), check=False)
+    assert done.returncode == 1 and "store check" in done.stderr and "token release is revoked here, and the other nodes are not told" in done.stderr, done
+    assert put_as(a, token, PATH, module()) == 401
+    front.script.next = serve
+    again = a.larder("token", "revoke", "release", *a.place())
+    assert "token release is revoked\n" in again.stderr and again.returncode == 0, again
+    wait_until(lambda: put_as(b, token, PATH, module()) == 401, "the other knows that too")
+    a.restart()
+    assert put_as(a, token, PATH, module()) == 401
 
 
 def test_a_nodes_folder_is_not_changed_alone(node):  # noqa: F811
