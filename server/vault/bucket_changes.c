@@ -65,7 +65,7 @@ bool bucket_changes_tell(const struct bucket_objects *objects, enum vault_change
 	struct vault_key key = vault_key_of(kinds[change], name);
 	struct vault_key hint;
 	struct digest digest = digest_of("", 0);
-	const struct s3_body body = {.bytes = "", .length = 0, .sha256 = digest.hex};
+	const struct s3_body body = {.bytes = "", .length = 0, .sha256 = digest.hex, .stop = objects->stop};
 	uint32_t chance;
 	int64_t at_s;
 

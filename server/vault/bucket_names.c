@@ -66,8 +66,11 @@ bool bucket_names_list_formats(const struct bucket_objects *objects, const struc
 	struct formats_there *out, struct err *err)
 {
 	struct vault_key under = vault_keys_of_version(VAULT_IDS, name);
-	const struct bucket_page page = {
-		.under = under.text, .limit = FORMAT_COUNT, .object = note_format, .context = out};
+	const struct bucket_page page = {.under = under.text,
+		.limit = FORMAT_COUNT,
+		.stop = objects->stop,
+		.object = note_format,
+		.context = out};
 	enum bucket_outcome outcome;
 	bool more;
 

@@ -35,6 +35,11 @@ enum bucket_outcome objects_note(
 	return outcome;
 }
 
+static bool refuse_stopped(struct err *err)
+{
+	return err_set(err, ERR_BUSY, "nobody waits for what the store was asked any more");
+}
+
 bool objects_look(const struct bucket_objects *objects, const char *key, bool *out,
 	struct bucket_facts *facts, struct err *err)
 {
@@ -42,8 +47,11 @@ bool objects_look(const struct bucket_objects *objects, const char *key, bool *o
 
 	if (!objects_may_ask(objects, err))
 		return false;
-	outcome = objects_note(objects, false, bucket_head(objects->bucket, key, facts, err), err);
+	outcome = objects_note(
+		objects, false, bucket_head(objects->bucket, key, objects->stop, facts, err), err);
 	*out = outcome == BUCKET_DONE;
+	if (outcome == BUCKET_STOPPED)
+		return refuse_stopped(err);
 	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT;
 }
 
@@ -60,12 +68,14 @@ bool objects_read_large(const struct bucket_objects *objects, const char *key, s
 
 	if (!objects_may_ask(objects, err))
 		return false;
-	outcome =
-		objects_note(objects, false, bucket_read(objects->bucket, key, limit, out, facts, err), err);
+	outcome = objects_note(objects, false,
+		bucket_read(objects->bucket, key, limit, objects->stop, out, facts, err), err);
 	if (outcome == BUCKET_OVERSIZED)
 		return err_set(err, ERR_UPSTREAM_FAILED,
 			"what the bucket has as %.200s is larger than anything that Larder reads there", key);
 	*found = outcome == BUCKET_DONE;
+	if (outcome == BUCKET_STOPPED)
+		return refuse_stopped(err);
 	return outcome == BUCKET_DONE || outcome == BUCKET_ABSENT;
 }
 
@@ -74,9 +84,14 @@ enum bucket_outcome objects_create(
 {
 	static const struct bucket_condition once = {.if_absent = true};
 	struct digest digest = digest_of(text, strlen(text));
-	const struct s3_body body = {.bytes = text, .length = (int64_t)strlen(text), .sha256 = digest.hex};
+	const struct s3_body body = {
+		.bytes = text, .length = (int64_t)strlen(text), .sha256 = digest.hex, .stop = objects->stop};
+	enum bucket_outcome outcome;
 
 	if (!objects_may_ask(objects, err))
 		return BUCKET_UNREACHABLE;
-	return objects_note(objects, true, bucket_put(objects->bucket, key, &body, &once, NULL, err), err);
+	outcome = objects_note(objects, true, bucket_put(objects->bucket, key, &body, &once, NULL, err), err);
+	if (outcome == BUCKET_STOPPED)
+		(void)refuse_stopped(err);
+	return outcome;
 }

@@ -5,6 +5,7 @@
 #ifndef SERVER_VAULT_BUCKET_OBJECTS_H
 #define SERVER_VAULT_BUCKET_OBJECTS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "common/buffer.h"
@@ -17,6 +18,7 @@ struct bucket_health;
 struct bucket_objects {
 	struct bucket *bucket;
 	struct bucket_health *health;
+	const atomic_bool *stop; /* ends each request once it is true (ERR_BUSY); NULL: nobody does */
 };
 
 /* Both are false: it cannot be used now, or what was written is not there. */

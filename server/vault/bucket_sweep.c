@@ -378,7 +378,7 @@ bool bucket_sweep_run(const struct sweep *sweep, struct err *err)
 	AUTO(finish) struct sweeping sweeping = {.sweep = sweep};
 
 	bucket_health_init(&sweeping.health);
-	sweeping.objects = (struct bucket_objects){sweep->bucket, &sweeping.health};
+	sweeping.objects = (struct bucket_objects){.bucket = sweep->bucket, .health = &sweeping.health};
 	return read_names(&sweeping, err) && walk(&sweeping, blobs_under, look_at_blob, err) &&
 	       hold_limit(&sweeping, err) &&
 	       walk(&sweeping, vault_keys_under(VAULT_LEASES), look_at_lease, err) &&

@@ -96,7 +96,7 @@ static enum bucket_outcome read_lease(
 	if (!bucket_health_may_ask(leases->health, why))
 		return BUCKET_UNREACHABLE;
 	outcome = note(leases, false,
-		bucket_read(leases->bucket, key.text, LEASE_BYTES_MAX, &text, &facts, why), why);
+		bucket_read(leases->bucket, key.text, LEASE_BYTES_MAX, NULL, &text, &facts, why), why);
 	(void)snprintf(etag, S3_ETAG_MAX, "%s", facts.etag);
 	if (outcome == BUCKET_DONE && !lease_read(buffer_string(&text), text.length, out, why))
 		return BUCKET_REFUSED;

@@ -53,7 +53,7 @@ bool store_identity_find(struct bucket *bucket, struct store_id *out, struct err
 
 	for (int i = 0; i < TRIES; i++) {
 		AUTO_BUFFER struct buffer text = {0};
-		enum bucket_outcome outcome = bucket_read(bucket, key, STORE_ID_MAX, &text, NULL, &why);
+		enum bucket_outcome outcome = bucket_read(bucket, key, STORE_ID_MAX, NULL, &text, NULL, &why);
 
 		if (outcome == BUCKET_DONE)
 			return take(&text, out, err);

@@ -91,7 +91,7 @@ static bool check_bytes(const struct deposit *deposit, struct err *err)
 }
 
 static bool put_blob(
-	struct vault_bucket *vault, const char *key, const struct deposit *deposit, struct err *err)
+	const struct bucket_objects *objects, const char *key, const struct deposit *deposit, struct err *err)
 {
 	const struct identity *identity = &deposit->identity;
 	const struct s3_body body = {.fd = deposit->fd,
@@ -100,11 +100,11 @@ static bool put_blob(
 		.stop = deposit->stop};
 	enum bucket_outcome outcome;
 
-	if (!objects_may_ask(&vault->objects, err))
+	if (!objects_may_ask(objects, err))
 		return false;
 	outcome = identity->size_bytes <= WHOLE_BYTES_MAX
-			  ? bucket_put(vault->bucket, key, &body, NULL, NULL, err)
-			  : bucket_put_parts(vault->bucket, key, &body, PART_BYTES, err);
+			  ? bucket_put(objects->bucket, key, &body, NULL, NULL, err)
+			  : bucket_put_parts(objects->bucket, key, &body, PART_BYTES, err);
 	if (outcome == BUCKET_REFUSED) {
 		struct err why = *err;
 
@@ -115,7 +115,7 @@ static bool put_blob(
 	/* A bucket that is not there, or a condition that nobody set. */
 	if (outcome == BUCKET_ABSENT || outcome == BUCKET_CLASH)
 		outcome = BUCKET_REFUSED;
-	return objects_note(&vault->objects, true, outcome, err) == BUCKET_DONE;
+	return objects_note(objects, true, outcome, err) == BUCKET_DONE;
 }
 
 /* A sweep that has looked for names already may be about to take it, where it has none yet that counts: it
@@ -129,8 +129,8 @@ static bool is_aging(const struct bucket_facts *facts)
 /* Overwriting with the same bytes harms nobody. To send what is there is a waste, but before it is named
  * (fresh), and where somebody publishes it: what has the length may be damaged, and nobody else can mend it
  * (anew). */
-static bool ensure_blob(
-	struct vault_bucket *vault, const struct deposit *deposit, bool fresh, bool anew, struct err *err)
+static bool ensure_blob(const struct bucket_objects *objects, const struct deposit *deposit, bool fresh,
+	bool anew, struct err *err)
 {
 	struct vault_key key = vault_key_blob(&deposit->identity.checksums.sha256);
 	struct bucket_facts facts = {0};
@@ -139,13 +139,12 @@ static bool ensure_blob(
 	if (deposit->fd < 0)
 		return true;
 	for (int i = 0; i < CREATE_TRIES; i++) {
-		if (!check_wanted(deposit, err) ||
-			!objects_look(&vault->objects, key.text, &there, &facts, err))
+		if (!check_wanted(deposit, err) || !objects_look(objects, key.text, &there, &facts, err))
 			return false;
 		if (there && facts.length == deposit->identity.size_bytes && !(fresh && is_aging(&facts)) &&
 			!(anew && i == 0))
 			return true;
-		if (!put_blob(vault, key.text, deposit, err))
+		if (!put_blob(objects, key.text, deposit, err))
 			return false;
 	}
 	return objects_refuse_unwritten(err);
@@ -167,9 +166,9 @@ static bool refuse_old(const struct deposit *deposit, struct err *err)
 
 /* Before it is there: whoever ends in between has told of nothing, which the others pass over and look at
  * again for minutes. Of what was mirrored they may know by their next listing. */
-static bool tell_first(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+static bool tell_first(const struct bucket_objects *objects, const struct deposit *deposit, struct err *err)
 {
-	if (bucket_changes_tell(&vault->objects, CHANGE_KEPT, deposit->name, err))
+	if (bucket_changes_tell(objects, CHANGE_KEPT, deposit->name, err))
 		return true;
 	log_event(LOG_LEVEL_WARN, "other nodes cannot be told of what is kept", "name",
 		name_path(deposit->name).text, "why", err->text, NULL);
@@ -177,17 +176,18 @@ static bool tell_first(struct vault_bucket *vault, const struct deposit *deposit
 }
 
 /* It is so; where this fails, the others know of it by their next listing. */
-static void tell_late(struct vault_bucket *vault, enum vault_change change, const struct name *name)
+static void tell_late(const struct bucket_objects *objects, enum vault_change change, const struct name *name)
 {
 	struct err err;
 
-	if (!bucket_changes_tell(&vault->objects, change, name, &err))
+	if (!bucket_changes_tell(objects, change, name, &err))
 		log_event(LOG_LEVEL_WARN, "other nodes learn late of a change", "name", name_path(name).text,
 			"why", err.text, NULL);
 }
 
 /* What had been mirrored is published now. Whoever was first counts; that it is there is read back. */
-static bool mark_published(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+static bool mark_published(
+	const struct bucket_objects *objects, const struct deposit *deposit, struct err *err)
 {
 	struct vault_key key = vault_key_of(VAULT_PUBLISHED, deposit->name);
 	struct mark mark = {.at_s = deposit->identity.at_s};
@@ -198,32 +198,35 @@ static bool mark_published(struct vault_bucket *vault, const struct deposit *dep
 	(void)strcpy(mark.nonce, deposit->identity.nonce);
 	text = mark_write(deposit->name, &mark);
 	for (int i = 0; i < CREATE_TRIES && !there; i++) {
-		enum bucket_outcome outcome = objects_create(&vault->objects, key.text, text, err);
+		enum bucket_outcome outcome = objects_create(objects, key.text, text, err);
 
 		if (outcome != BUCKET_DONE && outcome != BUCKET_CLASH && outcome != BUCKET_AMBIGUOUS)
 			return outcome != BUCKET_ABSENT ? false : objects_refuse_unavailable(err);
-		if (!objects_look(&vault->objects, key.text, &there, NULL, err))
+		if (!objects_look(objects, key.text, &there, NULL, err))
 			return false;
 	}
 	if (there)
-		tell_late(vault, CHANGE_PUBLISHED, deposit->name);
+		tell_late(objects, CHANGE_PUBLISHED, deposit->name);
 	return there || objects_refuse_unwritten(err);
 }
 
 /* The mark is a name that counts for more, and is given as the first one is. */
-static bool publish_mirrored(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+static bool publish_mirrored(
+	const struct bucket_objects *objects, const struct deposit *deposit, struct err *err)
 {
-	return ensure_blob(vault, deposit, true, false, err) && mark_published(vault, deposit, err) &&
-	       ensure_blob(vault, deposit, false, false, err);
+	return ensure_blob(objects, deposit, true, false, err) && mark_published(objects, deposit, err) &&
+	       ensure_blob(objects, deposit, false, false, err);
 }
 
 /* There is an identity: is it this deposit's? */
-static bool settle(struct vault_bucket *vault, const struct deposit *deposit, struct identity *there,
+static bool settle(const struct bucket_objects *all, const struct deposit *deposit, struct identity *there,
 	enum deposited *out, struct err *err)
 {
 	bool ours = strcmp(there->nonce, deposit->identity.nonce) == 0;
 	bool publishes = deposit->identity.source == SOURCE_PUBLISHED;
 	struct deposit rest = *deposit;
+	struct bucket_objects asked = *all;
+	const struct bucket_objects *objects = &asked;
 
 	if (!ours && deposit->is_new)
 		return refuse_old(deposit, err);
@@ -232,61 +235,62 @@ static bool settle(struct vault_bucket *vault, const struct deposit *deposit, st
 	/* What has its name already comes to its end, whoever waits for it. */
 	if (ours)
 		rest.stop = NULL;
-	if (!ensure_blob(vault, &rest, false, publishes && !ours, err))
+	asked.stop = rest.stop;
+	if (!ensure_blob(objects, &rest, false, publishes && !ours, err))
 		return false;
 	*out = ours ? DEPOSITED_NEW : DEPOSITED_BEFORE;
 	/* Whoever was first may not have come so far. */
 	if (publishes && !ours)
-		tell_late(vault, CHANGE_KEPT, deposit->name);
+		tell_late(objects, CHANGE_KEPT, deposit->name);
 	if (!publishes)
 		return true;
-	return bucket_names_read_published(&vault->objects, deposit->name, there, err) &&
-	       (there->source == SOURCE_PUBLISHED || publish_mirrored(vault, deposit, err));
+	return bucket_names_read_published(objects, deposit->name, there, err) &&
+	       (there->source == SOURCE_PUBLISHED || publish_mirrored(objects, &rest, err));
 }
 
 /* What the version's other formats say to that. */
-static bool check_others(struct vault_bucket *vault, const struct deposit *deposit, struct err *err)
+static bool check_others(const struct bucket_objects *objects, const struct deposit *deposit, struct err *err)
 {
 	struct formats_there formats_there;
 	bool published;
 
-	if (!bucket_names_list_formats(&vault->objects, deposit->name, &formats_there, err))
+	if (!bucket_names_list_formats(objects, deposit->name, &formats_there, err))
 		return false;
 	if (deposit->is_new && formats_there.count > 0)
 		return refuse_old(deposit, err);
 	if (deposit->identity.source == SOURCE_PUBLISHED)
 		return true;
-	if (!bucket_names_look_published(&vault->objects, deposit->name, &formats_there, &published, err))
+	if (!bucket_names_look_published(objects, deposit->name, &formats_there, &published, err))
 		return false;
 	return !published || err_set(err, ERR_NOT_FOUND, "%s was published in other formats, and not as %s",
 				     name_path(deposit->name).text, formats[deposit->name->format].name);
 }
 
 /* Whoever is told that it was created, and whoever is told nothing, reads back what is there. */
-static bool create_identity(
-	struct vault_bucket *vault, const struct deposit *deposit, struct identity *there, struct err *err)
+static bool create_identity(const struct bucket_objects *objects, const struct deposit *deposit,
+	struct identity *there, struct err *err)
 {
 	struct vault_key key = vault_key_of(VAULT_IDS, deposit->name);
 	AUTO_FREE char *text = identity_write(deposit->name, &deposit->identity);
 	bool found = false;
 
 	for (int i = 0; i < CREATE_TRIES && !found; i++) {
-		enum bucket_outcome outcome = objects_create(&vault->objects, key.text, text, err);
+		enum bucket_outcome outcome = objects_create(objects, key.text, text, err);
 
 		if (outcome != BUCKET_DONE && outcome != BUCKET_CLASH && outcome != BUCKET_AMBIGUOUS &&
 			outcome != BUCKET_BUSY)
 			return outcome != BUCKET_ABSENT ? false : objects_refuse_unavailable(err);
-		if (!bucket_names_read_identity(&vault->objects, deposit->name, &found, there, err))
+		if (!bucket_names_read_identity(objects, deposit->name, &found, there, err))
 			return false;
 	}
 	return found || objects_refuse_unwritten(err);
 }
 
-static bool check_not_gone(struct vault_bucket *vault, const struct name *name, struct err *err)
+static bool check_not_gone(const struct bucket_objects *objects, const struct name *name, struct err *err)
 {
 	bool gone;
 
-	return bucket_names_look_gone(&vault->objects, name, &gone, err) &&
+	return bucket_names_look_gone(objects, name, &gone, err) &&
 	       (!gone || version_check_state(name, STATE_WITHDRAWN, err));
 }
 
@@ -294,21 +298,26 @@ static bool check_not_gone(struct vault_bucket *vault, const struct name *name, 
  * name; and the tombstone again, since all that may have taken hours. */
 static bool keep(struct vault *base, const struct deposit *deposit, enum deposited *out, struct err *err)
 {
-	struct vault_bucket *vault = self(base);
+	struct bucket_objects asked = self(base)->objects;
+	const struct bucket_objects *objects = &asked;
 	struct identity there;
 	bool publishes = deposit->identity.source == SOURCE_PUBLISHED;
 	bool found;
 
-	if (!check_wanted(deposit, err) || !check_not_gone(vault, deposit->name, err))
+	asked.stop = deposit->stop;
+	if (!check_wanted(deposit, err) || !check_not_gone(objects, deposit->name, err))
 		return false;
-	if (!bucket_names_read_identity(&vault->objects, deposit->name, &found, &there, err))
+	if (!bucket_names_read_identity(objects, deposit->name, &found, &there, err))
 		return false;
 	if (!found &&
-		!(check_others(vault, deposit, err) && ensure_blob(vault, deposit, true, publishes, err) &&
-			check_wanted(deposit, err) && tell_first(vault, deposit, err) &&
-			create_identity(vault, deposit, &there, err)))
+		!(check_others(objects, deposit, err) &&
+			ensure_blob(objects, deposit, true, publishes, err) && check_wanted(deposit, err) &&
+			tell_first(objects, deposit, err) && create_identity(objects, deposit, &there, err)))
 		return false;
-	return settle(vault, deposit, &there, out, err) && check_not_gone(vault, deposit->name, err);
+	if (!settle(objects, deposit, &there, out, err))
+		return false;
+	asked.stop = NULL;
+	return check_not_gone(objects, deposit->name, err);
 }
 
 /* ---- reading ---- */
@@ -539,7 +548,7 @@ struct vault *vault_bucket_create(struct bucket *bucket, int64_t lease_ttl_s)
 	vault->base.ops = &ops;
 	vault->bucket = bucket;
 	bucket_health_init(&vault->health);
-	vault->objects = (struct bucket_objects){bucket, &vault->health};
+	vault->objects = (struct bucket_objects){.bucket = bucket, .health = &vault->health};
 	vault->leases = leases_create(bucket, &vault->health, lease_ttl_s);
 	return &vault->base;
 }

@@ -103,7 +103,7 @@ static int read_small(struct bucket *bucket, int count, char **words)
 	AUTO_BUFFER struct buffer body = {0};
 	struct bucket_facts facts;
 	struct err err = {0};
-	enum bucket_outcome outcome = bucket_read(bucket, words[0], 1 << 20, &body, &facts, &err);
+	enum bucket_outcome outcome = bucket_read(bucket, words[0], 1 << 20, NULL, &body, &facts, &err);
 
 	return conclude(outcome, buffer_string(&body), &err);
 }
@@ -112,7 +112,7 @@ static int head(struct bucket *bucket, int count, char **words)
 {
 	struct bucket_facts facts = {0};
 	struct err err = {0};
-	enum bucket_outcome outcome = bucket_head(bucket, words[0], &facts, &err);
+	enum bucket_outcome outcome = bucket_head(bucket, words[0], NULL, &facts, &err);
 	char told[64];
 
 	(void)snprintf(told, sizeof told, "%lld", (long long)facts.length);
@@ -123,7 +123,7 @@ static int tell_etag(struct bucket *bucket, int count, char **words)
 {
 	struct bucket_facts facts = {0};
 	struct err err = {0};
-	enum bucket_outcome outcome = bucket_head(bucket, words[0], &facts, &err);
+	enum bucket_outcome outcome = bucket_head(bucket, words[0], NULL, &facts, &err);
 
 	return conclude(outcome, facts.etag, &err);
 }

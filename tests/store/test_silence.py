@@ -94,3 +94,17 @@ def test_what_nobody_has_as_it_is_written_is_asked_once(front, node):
     assert len([1 for _, asked, _ in front.script.seen if "/feed/" not in asked and "prefix" not in asked]) <= seen + 1
     b.publish("/acme/n/TensorFlow2/y/8", module())
     assert_has(a, module(), "/acme/n/TensorFlow2/y/8")
+
+
+@pytest.mark.parametrize("word", ["/gone/", "/ids/", "/blobs/"])
+def test_an_upload_that_is_given_up_waits_for_no_answer(front, node, hush, word):
+    """Whatever the store was asked for it; who ends the node does not wait either."""
+    a = node("a", endpoint=front.url, store={**STORE, "timeout_s": 3600})
+    body = module()
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {a.token()}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with hush(word) as asked, a.dial(head.encode() + body):
+        wait_until(lambda: asked, "the store is asked")
+        a.stop()
+    assert not [key for key in front.objects if "/ids/" in key and "/feed/" not in key]
+    a.start()
+    assert a.put(PATH, body).status == 201

@@ -156,12 +156,12 @@ enum bucket_outcome bucket_get(struct bucket *bucket, const char *key, int64_t f
 	return outcome;
 }
 
-enum bucket_outcome bucket_read(struct bucket *bucket, const char *key, size_t limit, struct buffer *out,
-	struct bucket_facts *facts, struct err *why)
+enum bucket_outcome bucket_read(struct bucket *bucket, const char *key, size_t limit, const atomic_bool *stop,
+	struct buffer *out, struct bucket_facts *facts, struct err *why)
 {
 	AUTO_ANSWER struct s3_answer answer = {0};
 	struct bucket_call call = {.kind = METRIC_STORE_GETS,
-		.request = {.method = "GET", .object = true, .body_max = limit},
+		.request = {.method = "GET", .object = true, .body = {.stop = stop}, .body_max = limit},
 		.key = key};
 	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
 
@@ -176,11 +176,13 @@ enum bucket_outcome bucket_read(struct bucket *bucket, const char *key, size_t l
 
 /* ---- head, delete ---- */
 
-enum bucket_outcome bucket_head(
-	struct bucket *bucket, const char *key, struct bucket_facts *facts, struct err *why)
+enum bucket_outcome bucket_head(struct bucket *bucket, const char *key, const atomic_bool *stop,
+	struct bucket_facts *facts, struct err *why)
 {
 	AUTO_ANSWER struct s3_answer answer = {0};
-	struct bucket_call call = {.kind = METRIC_STORE_HEADS, .request = {.method = "HEAD"}, .key = key};
+	struct bucket_call call = {.kind = METRIC_STORE_HEADS,
+		.request = {.method = "HEAD", .body = {.stop = stop}},
+		.key = key};
 	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);
 
 	if (outcome == BUCKET_DONE)
@@ -340,7 +342,7 @@ enum bucket_outcome bucket_list(struct bucket *bucket, const struct bucket_page 
 	AUTO_FREE char *start = mem_printf("%s%s%s", prefix ? prefix : "", prefix ? "/" : "", page->under);
 	AUTO_ANSWER struct s3_answer answer = {0};
 	struct bucket_call call = {.kind = METRIC_STORE_LISTS,
-		.request = {.method = "GET", .body_max = PAGE_BYTES_MAX},
+		.request = {.method = "GET", .body = {.stop = page->stop}, .body_max = PAGE_BYTES_MAX},
 		.query = query};
 	struct listing listing = {.page = page, .start = start, .bare = prefix ? strlen(prefix) + 1 : 0};
 	enum bucket_outcome outcome = bucket_call(bucket, &call, &answer, why);

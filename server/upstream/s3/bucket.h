@@ -41,11 +41,11 @@ enum bucket_outcome bucket_get(struct bucket *bucket, const char *key, int64_t f
 	const struct s3_receiver *receiver, struct bucket_facts *facts, struct err *why);
 
 /* Appends a small object to *out; BUCKET_OVERSIZED where it has more bytes than limit. */
-enum bucket_outcome bucket_read(struct bucket *bucket, const char *key, size_t limit, struct buffer *out,
-	struct bucket_facts *facts, struct err *why);
+enum bucket_outcome bucket_read(struct bucket *bucket, const char *key, size_t limit, const atomic_bool *stop,
+	struct buffer *out, struct bucket_facts *facts, struct err *why);
 
-enum bucket_outcome bucket_head(
-	struct bucket *bucket, const char *key, struct bucket_facts *facts, struct err *why);
+enum bucket_outcome bucket_head(struct bucket *bucket, const char *key, const atomic_bool *stop,
+	struct bucket_facts *facts, struct err *why);
 
 /* Removes an object; done too where there is none. Stores do not hold to conditions here. */
 enum bucket_outcome bucket_delete(struct bucket *bucket, const char *key, struct err *why);

@@ -171,7 +171,7 @@ static enum bucket_outcome complete_once(struct parts *parts, struct err *why)
 static enum bucket_outcome look_at_end(struct parts *parts, struct err *why)
 {
 	struct bucket_facts facts;
-	enum bucket_outcome outcome = bucket_head(parts->bucket, parts->key, &facts, why);
+	enum bucket_outcome outcome = bucket_head(parts->bucket, parts->key, parts->file->stop, &facts, why);
 
 	if (outcome == BUCKET_DONE && facts.length == parts->file->length &&
 		strcmp(facts.etag, parts->before) != 0)
@@ -244,7 +244,7 @@ static enum bucket_outcome put_all(struct parts *parts, int64_t part_bytes, stru
 static enum bucket_outcome look_before(struct parts *parts, struct err *why)
 {
 	struct bucket_facts facts = {0};
-	enum bucket_outcome outcome = bucket_head(parts->bucket, parts->key, &facts, why);
+	enum bucket_outcome outcome = bucket_head(parts->bucket, parts->key, parts->file->stop, &facts, why);
 
 	(void)strcpy(parts->before, facts.etag);
 	return outcome == BUCKET_ABSENT ? BUCKET_DONE : outcome;

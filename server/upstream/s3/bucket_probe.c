@@ -222,7 +222,7 @@ static bool read_back(struct trial *trial, const char *text, const char *etag, c
 	struct bucket_facts facts;
 	struct err err;
 	enum bucket_outcome outcome =
-		bucket_read(trial->bucket, trial->objects[MAIN].key, BODY_MAX, &body, &facts, &err);
+		bucket_read(trial->bucket, trial->objects[MAIN].key, BODY_MAX, NULL, &body, &facts, &err);
 
 	if (outcome != BUCKET_DONE)
 		return tell_outcome(trial, outcome, access_remedy, &err), false;
@@ -298,7 +298,7 @@ static bool try_swap_of_none(struct trial *trial)
 			"exchanged");
 	else if (outcome != BUCKET_CLASH && outcome != BUCKET_ABSENT)
 		tell_outcome(trial, outcome, condition_remedy, &err);
-	else if (bucket_head(trial->bucket, trial->objects[NONE].key, &facts, &err) == BUCKET_DONE)
+	else if (bucket_head(trial->bucket, trial->objects[NONE].key, NULL, &facts, &err) == BUCKET_DONE)
 		tell_fault(trial, condition_remedy,
 			"the store says that nothing was exchanged where nothing is, and keeps it");
 	else
@@ -502,7 +502,7 @@ static bool try_delete(struct trial *trial)
 	if (outcome != BUCKET_DONE)
 		return tell_outcome(trial, outcome, access_remedy, &err), false;
 	trial->objects[MAIN].written = false;
-	if (bucket_head(trial->bucket, trial->objects[MAIN].key, &facts, &err) != BUCKET_ABSENT)
+	if (bucket_head(trial->bucket, trial->objects[MAIN].key, NULL, &facts, &err) != BUCKET_ABSENT)
 		return tell(trial, PROBE_WARNING, NULL, "what was removed is still there"), true;
 	tell(trial, PROBE_OK, NULL, "what is removed is gone");
 	return true;

@@ -81,7 +81,7 @@ static enum bucket_outcome look(struct bucket *bucket, const char *key,
 {
 	AUTO_BUFFER struct buffer body = {0};
 	struct bucket_facts facts = {0};
-	enum bucket_outcome outcome = bucket_read(bucket, key, BODY_BYTES, &body, &facts, why);
+	enum bucket_outcome outcome = bucket_read(bucket, key, BODY_BYTES, NULL, &body, &facts, why);
 
 	for (int i = 0; outcome == BUCKET_DONE && i < BUCKET_RACERS; i++) {
 		if (strcmp(buffer_string(&body), racers[i].body) == 0)

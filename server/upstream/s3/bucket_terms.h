@@ -4,6 +4,7 @@
 #ifndef SERVER_UPSTREAM_S3_BUCKET_TERMS_H
 #define SERVER_UPSTREAM_S3_BUCKET_TERMS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,10 +41,11 @@ struct bucket_facts {
 
 /* What a page of a listing is about. */
 struct bucket_page {
-	const char *under;   /* what the keys begin with */
-	const char *after;   /* the last key of the page before; NULL: from the first on */
-	int limit;           /* at most BUCKET_PAGE_MAX */
-	int64_t *modified_s; /* where it stands when an object was written last, while it is told; NULL */
+	const char *under;       /* what the keys begin with */
+	const char *after;       /* the last key of the page before; NULL: from the first on */
+	int limit;               /* at most BUCKET_PAGE_MAX */
+	int64_t *modified_s;     /* where it stands when an object was written last, while it is told; NULL */
+	const atomic_bool *stop; /* ends the request once it is true; NULL: nobody does */
 	/* False ends it. */
 	bool (*object)(void *context, const char *key, int64_t length);
 	void *context;
