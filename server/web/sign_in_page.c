@@ -10,10 +10,11 @@
 #include "server/web/view.h"
 #include "server/web/web.h"
 
-/* A path of ours, and nothing that a browser takes for another host ("//host", "/\\host"). */
+/* A path of ours, and nothing that a browser takes for another host ("//host", "/\\host"). Not this form's
+ * own: who has signed in would meet it again. */
 static bool is_own_path(const char *next)
 {
-	if (!next || next[0] != '/' || next[1] == '/' || next[1] == '\\')
+	if (!next || next[0] != '/' || next[1] == '/' || next[1] == '\\' || strncmp(next, "/-/sign-", 8) == 0)
 		return false;
 	for (const char *c = next; *c; c++) {
 		if (*c <= ' ' || *c > '~' || *c == '\\')
@@ -89,10 +90,15 @@ void web_take_sign_in(void *services, struct request *request, struct reply *rep
 	struct err err;
 
 	view_init(&view, services, request);
-	if (!view_read_form(request, &form, &err) || !begin(&view, &form, &session, &err))
+	view.next = "/";
+	if (!view_read_form(request, &form, &err))
 		return view_refuse(&view, &err, reply);
 	next = query_find(&form, "next");
-	lead_to(reply, is_own_path(next) ? next : "/");
+	if (is_own_path(next))
+		view.next = next;
+	if (!begin(&view, &form, &session, &err))
+		return view_refuse(&view, &err, reply);
+	lead_to(reply, view.next);
 	set_cookie(&view, reply, session.text, SESSION_LIFETIME_S);
 }
 

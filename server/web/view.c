@@ -246,7 +246,7 @@ static void write_ways_in(struct view *view)
 		view->services->config->auth.read_needs_token && !request->path_token && !request->as_proxy;
 
 	if (takes)
-		view_write_sign_in(view, request->log_path);
+		view_write_sign_in(view, view->next ? view->next : request->log_path);
 	HTML(&view->html,
 		"<p>A browser can send one in the address: <code>%s/-/t/&lt;token&gt;/</code>.</p>\n",
 		view->url);

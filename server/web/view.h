@@ -25,10 +25,11 @@ enum view_section {
 struct view {
 	struct services *services;
 	const struct request *request;
-	char *root;     /* what links begin with: "", or "/-/t/<token>" for a browser that reads so */
-	char *base_url; /* where the client reaches us; no last slash */
-	char *url;      /* the same, with root */
-	char *feed;     /* the Atom feed of what it shows, under root; NULL: that of all */
+	char *root;       /* what links begin with: "", or "/-/t/<token>" for a browser that reads so */
+	char *base_url;   /* where the client reaches us; no last slash */
+	char *url;        /* the same, with root */
+	char *feed;       /* the Atom feed of what it shows, under root; NULL: that of all */
+	const char *next; /* where a form that signs in leads to; NULL: back to this page */
 	struct html html;
 };
 

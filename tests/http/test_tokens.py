@@ -284,6 +284,17 @@ def test_it_leads_to_no_other_site(closed, next_):
     assert page.status == 200 and b"evil" not in page.body
 
 
+@pytest.mark.parametrize("next_,way", [(PATH, PATH), ("/-/sign-in", "/"), ("/-/sign-out", "/"), ("//evil.example/", "/")])
+def test_a_wrong_token_keeps_the_way(closed, next_, way):
+    """Who gives the right one then gets where he wanted to go."""
+    refused = sign_in(closed, WRONG, next_)
+    assert refused.status == 401
+    told = re.search(rb'name="next" value="([^"]*)"', refused.body)[1].decode()
+    assert told == way
+    reply = sign_in(closed, closed.token("read"), told)
+    assert (reply.status, reply.header("Location")) == (303, way)
+
+
 def test_wrong_tokens_are_told_and_slowed_down(closed):
     for _ in range(200):
         reply = sign_in(closed, WRONG)
