@@ -286,6 +286,16 @@ static void explain(
 	}
 }
 
+/* In seconds; what little is left is one. */
+static int64_t time_for(const struct fetch *fetch)
+{
+	int64_t left_ms = fetch->until_ms - clock_monotonic_ms();
+
+	if (!fetch->until_ms)
+		return fetch->patience_s;
+	return left_ms > 1000 ? (left_ms + 999) / 1000 : 1;
+}
+
 static enum verdict transfer(struct running *running)
 {
 	const struct fetch *fetch = running->fetch;
@@ -300,7 +310,7 @@ static enum verdict transfer(struct running *running)
 	const struct transfer_request request = {
 		.url = running->url,
 		.head_only = fetch->head_only,
-		.patience_s = fetch->patience_s,
+		.patience_s = time_for(fetch),
 		.range_first = fetch->offset,
 		.if_range = fetch->offset > 0 ? object_validator(fetch->object) : NULL,
 		.credentials = &credentials,

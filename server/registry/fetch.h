@@ -34,6 +34,7 @@ struct fetch {
 	bool takes_coded;            /* and says so: what a store keeps in a coding comes in it */
 	bool glance;                 /* GET, and no more than it takes to know the head */
 	int64_t patience_s;          /* for the whole of it; 0: as long as something comes */
+	int64_t until_ms;            /* monotonic: instead of that, the end of several; 0: none */
 	int64_t offset;              /* bytes that are there already, */
 	const struct object *object; /* … of this */
 	/* The head of an answer to take; false with *err is fatal. */

@@ -154,7 +154,7 @@ static bool take_head(void *context, const struct answer *answer, struct err *er
 }
 
 static enum verdict request(const struct fill_tools *tools, const struct asking *asking, size_t upstream,
-	int64_t patience_s, bool head_only, struct hearing *hearing, struct err *err)
+	int64_t until_ms, bool head_only, struct hearing *hearing, struct err *err)
 {
 	const struct object nothing = {.length = -1};
 	const struct fetch fetch = {
@@ -164,7 +164,7 @@ static enum verdict request(const struct fill_tools *tools, const struct asking 
 		.progress = asking->progress,
 		.upstream = upstream,
 		.head_only = head_only,
-		.patience_s = patience_s,
+		.until_ms = until_ms,
 		.glance = !head_only,
 		.object = &nothing,
 		.head = take_head,
@@ -188,7 +188,7 @@ static bool take_page(void *context, const struct answer *answer, struct err *er
 
 /* One that tells it in an answer's body. */
 static enum verdict read_page(const struct fill_tools *tools, const struct asking *asking, size_t number,
-	int64_t patience_s, int64_t *out_version, struct err *err)
+	int64_t until_ms, int64_t *out_version, struct err *err)
 {
 	static const struct object nothing = {.length = -1};
 	const struct upstream *upstream = &tools->settings.upstreams[number];
@@ -201,7 +201,7 @@ static enum verdict read_page(const struct fill_tools *tools, const struct askin
 		.progress = asking->progress,
 		.upstream = number,
 		.page = url,
-		.patience_s = patience_s,
+		.until_ms = until_ms,
 		.object = &nothing,
 		.head = take_page,
 		.body = fetch_gather_page,
@@ -225,17 +225,18 @@ static bool may_know_by_get(enum verdict verdict, const struct err *err)
 }
 
 enum verdict latest_ask_upstream(const struct fill_tools *tools, const struct asking *asking, size_t upstream,
-	int64_t patience_s, int64_t *out_version, struct err *err)
+	const struct latest_terms *terms, int64_t *out_version, struct err *err)
 {
 	struct hearing hearing;
 	enum verdict verdict;
 
 	if (upstream_tells_latest_in_body(&tools->settings.upstreams[upstream]))
-		return read_page(tools, asking, upstream, patience_s, out_version, err);
-	verdict = request(tools, asking, upstream, patience_s, true, &hearing, err);
-	if (hearing.version == 0 && may_know_by_get(verdict, err)) {
+		return read_page(tools, asking, upstream, terms->until_ms, out_version, err);
+	verdict = request(tools, asking, upstream, terms->until_ms, true, &hearing, err);
+	if (hearing.version == 0 && may_know_by_get(verdict, err) &&
+		!(terms->trusts_head && verdict == VERDICT_ABSENT)) {
 		*err = (struct err){0};
-		verdict = request(tools, asking, upstream, patience_s, false, &hearing, err);
+		verdict = request(tools, asking, upstream, terms->until_ms, false, &hearing, err);
 	}
 	*out_version = hearing.version;
 	return verdict;
@@ -286,12 +287,13 @@ static bool next(void *progress, size_t *upstream)
 /* The first that names a version is believed. */
 static bool ask(void *progress, size_t upstream, int64_t *out_version)
 {
+	static const struct latest_terms patient = {0};
 	struct search *search = progress;
 	struct latest *latest = search->latest;
 	enum verdict verdict;
 	struct err why = {0};
 
-	verdict = latest_ask_upstream(&latest->tools, search->asking, upstream, 0, out_version, &why);
+	verdict = latest_ask_upstream(&latest->tools, search->asking, upstream, &patient, out_version, &why);
 	if (*out_version > 0)
 		remember(latest, search->asking->name, *out_version);
 	else

@@ -38,10 +38,15 @@ bool latest_may_ask(struct latest *latest, const struct name *name, const char *
 bool latest_ask(struct latest *latest, const struct name *name, const struct asker *asker,
 	int64_t *out_version, struct question **out, struct err *err);
 
-/* Asks one upstream, on a question's thread; patience_s is the fetch's (0: as long as it takes).
- * *out_version is 0 where it does not say. */
+/* How one upstream is asked. */
+struct latest_terms {
+	int64_t until_ms; /* the fetch's; 0: as long as it takes */
+	bool trusts_head; /* what it answers to HEAD is so: GET has said the same before */
+};
+
+/* Asks one upstream, on a question's thread. *out_version is 0 where it does not say. */
 enum verdict latest_ask_upstream(const struct fill_tools *tools, const struct asking *asking, size_t upstream,
-	int64_t patience_s, int64_t *out_version, struct err *err);
+	const struct latest_terms *terms, int64_t *out_version, struct err *err);
 
 /* The version in an address that ends with "<handle>/<version>", whatever host and folder come before; 0:
  * there is none. The query is not looked at, nor a suffix such as ".tar.gz". */

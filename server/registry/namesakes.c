@@ -105,7 +105,7 @@ static bool drop(void *context, const void *bytes, size_t length, struct err *er
 
 /* Whether it has this very artifact. By GET where HEAD is refused, hanging up behind the head. */
 static enum verdict ask_for_artifact(const struct fill_tools *tools, const struct asking *asking,
-	const struct name *name, size_t upstream, bool *has, struct err *err)
+	const struct name *name, size_t upstream, int64_t until_ms, bool *has, struct err *err)
 {
 	static const struct object nothing = {.length = -1};
 	struct fetch fetch = {.tools = tools,
@@ -115,7 +115,7 @@ static enum verdict ask_for_artifact(const struct fill_tools *tools, const struc
 		.upstream = upstream,
 		.head_only = true,
 		.takes_coded = true,
-		.patience_s = NAMESAKES_PATIENCE_S,
+		.until_ms = until_ms,
 		.object = &nothing,
 		.head = take_head,
 		.body = drop,
@@ -130,26 +130,38 @@ static enum verdict ask_for_artifact(const struct fill_tools *tools, const struc
 	return fetch_run(&fetch, err);
 }
 
-/* Says 403 of what it does not have, or of what it does not show. */
-static bool says_no(enum verdict verdict)
+/* Says 403 of what it does not have, or of what it does not show. One that had to ask us in turn has none of
+ * its own. */
+static bool says_no(enum verdict verdict, const struct err *err)
 {
-	return verdict == VERDICT_ABSENT || verdict == VERDICT_FORBIDDEN || verdict == VERDICT_HIDDEN;
+	return verdict == VERDICT_ABSENT || verdict == VERDICT_FORBIDDEN || verdict == VERDICT_HIDDEN ||
+	       (verdict == VERDICT_FAILED && err->code == ERR_LOOP_DETECTED);
 }
 
 /* One question on its way. */
 struct search {
 	struct namesakes *namesakes;
 	const struct asking *asking;
-	size_t next; /* the upstream to look at */
+	size_t next;               /* the upstream to look at */
+	int64_t until_ms;          /* monotonic: the end of the question, */
+	struct latest_terms terms; /* … and of what the upstream that is asked has of it */
 	struct err worst;
 };
+
+static bool is_late(const struct search *search, struct err *err)
+{
+	return clock_monotonic_ms() >= search->terms.until_ms &&
+	       !err_set(err, ERR_UPSTREAM_UNREACHABLE, "it has not answered all that was asked in time");
+}
 
 /* An upstream that tells which version of a handle is the latest has the handle. Others have its first
  * version, as most handles do. True: it has it, or cannot be asked (*err). */
 static bool ask_as(
-	const struct search *search, const struct name *name, size_t upstream, bool *has, struct err *err)
+	struct search *search, const struct name *name, size_t upstream, bool *has, struct err *err)
 {
 	const struct fill_tools *tools = &search->namesakes->tools;
+	bool tells_latest = upstream_tells_latest(&tools->settings.upstreams[upstream]);
+	int64_t until_ms = search->terms.until_ms;
 	struct asking asking = *search->asking;
 	struct name first = *name;
 	struct name alone = *name;
@@ -159,16 +171,20 @@ static bool ask_as(
 	asking.name = &alone;
 	alone.version = 0;
 	first.version = 1;
-	if (upstream_tells_latest(&tools->settings.upstreams[upstream])) {
-		verdict = latest_ask_upstream(tools, &asking, upstream, NAMESAKES_PATIENCE_S, &version, err);
+	if (tells_latest) {
+		verdict = latest_ask_upstream(tools, &asking, upstream, &search->terms, &version, err);
 		*has = version > 0;
-		if (*has || !says_no(verdict))
+		if (*has || !says_no(verdict, err) || is_late(search, err))
 			return true;
+		search->terms.trusts_head = true;
 	}
-	verdict = ask_for_artifact(tools, &asking, name, upstream, has, err);
-	if (!*has && says_no(verdict) && name->version != 1)
-		verdict = ask_for_artifact(tools, &asking, &first, upstream, has, err);
-	return *has || !says_no(verdict);
+	verdict = ask_for_artifact(tools, &asking, name, upstream, until_ms, has, err);
+	if (!*has && says_no(verdict, err) && !tells_latest && name->version != 1) {
+		if (is_late(search, err))
+			return true;
+		verdict = ask_for_artifact(tools, &asking, &first, upstream, until_ms, has, err);
+	}
+	return *has || !says_no(verdict, err);
 }
 
 static char *address_as(const struct upstream *upstream, const struct name *name, enum format format)
@@ -214,6 +230,7 @@ static void *begin(void *context, const struct asking *asking)
 
 	search->namesakes = context;
 	search->asking = asking;
+	search->until_ms = clock_monotonic_ms() + INT64_C(1000) * NAMESAKES_PATIENCE_S;
 	return search;
 }
 
@@ -229,6 +246,16 @@ static bool next(void *progress, size_t *upstream)
 	return *upstream < settings->upstream_count;
 }
 
+/* What is left, in equal parts for those that are still to be asked: one that is slow keeps no other from
+ * being asked. */
+static int64_t share_of_time(const struct search *search, size_t upstream)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	size_t left = search->namesakes->tools.settings.upstream_count - upstream;
+
+	return now_ms + (search->until_ms - now_ms) / (int64_t)left;
+}
+
 static bool ask(void *progress, size_t upstream, int64_t *out_answer)
 {
 	struct search *search = progress;
@@ -238,11 +265,12 @@ static bool ask(void *progress, size_t upstream, int64_t *out_answer)
 	struct err why = {0};
 	bool has = false, over = false;
 
+	search->terms = (struct latest_terms){.until_ms = share_of_time(search, upstream)};
 	for (enum format format = 0; format < FORMAT_COUNT && !over; format++) {
 		name.format = format;
 		why = (struct err){0};
 		over = !is_asked_before(settings, asked, format) &&
-		       ask_as(search, &name, upstream, &has, &why);
+		       (is_late(search, &why) || ask_as(search, &name, upstream, &has, &why));
 	}
 	if (has)
 		remember(search->namesakes, asked, ONE_HAS);

@@ -17,7 +17,7 @@ struct admission;
 struct fill_tools;
 struct namesakes;
 
-/* For how long one request of such a question may take. */
+/* For how long such a question may take, however many are asked. */
 enum { NAMESAKES_PATIENCE_S = 5 };
 
 /* The tools are copied; what they point to, the admission and what the rules point to must outlive it.

@@ -4,6 +4,7 @@ nowhere, and a name that people take for another gets a warning."""
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 from support import modules
@@ -180,6 +181,51 @@ def test_refused_where_the_site_wants_it_so(start, upstream, answer):
     reply = site.put("/other/m/1", MODULE)
     assert reply.status in (502, 504) and "publish.unasked" in reply.json()["detail"], reply
     assert site.put("/acme/m/1", MODULE).status == 201
+
+
+def test_a_question_has_an_end(strict, upstream):
+    """However slow each answer is, and however much there is to ask."""
+    def slowly(_):
+        time.sleep(1.5)
+        return Answer(b"", 404)
+
+    for path in ("/slow/m", "/slow/m/7", "/slow/m/1"):
+        upstream.serve(path, slowly)
+    reply = strict.put("/slow/m/7", MODULE)
+    assert reply.status == 201 and rules(reply) == ["upstream-not-asked"], reply
+    assert len(upstream.requests) < 8, upstream.requests
+
+
+def test_a_slow_one_keeps_no_other_from_being_asked(start, upstream, make_upstream):
+    slow, held = make_upstream(), threading.Event()
+    slow.serve("/google/m", Answer(b"", 404, before=held))
+    upstream.serve("/google/m", redirect("/google/m/9" + QUERY))
+    try:
+        assert_shadows(start(RULES, [slow.url, upstream.url]).put("/google/m/1", MODULE))
+    finally:
+        held.set()
+
+
+def test_few_questions_are_asked(strict, upstream):
+    """Of each format its latest and the version; by GET only as long as nobody knows what HEAD is worth."""
+    assert strict.put("/acme/m/7", MODULE).status == 201
+    seen = [(one.method, one.path, one.query) for one in upstream.requests]
+    assert len(seen) == len(set(seen)) and len(seen) <= 11, seen
+    assert not [one for one in seen if one[1] == "/acme/m/1"]
+
+
+@pytest.mark.parametrize("rules_", [RULES, {"publish": {"shadow": "", "unasked": "refuse"}}], ids=["warn", "refuse"])
+def test_two_that_ask_each_other(start, rules_):
+    """Who had to ask the one that asks has none of its own."""
+    with Port() as port:
+        one = start(rules_, ["http://%s:%d" % port.address])
+        other = start({**rules_, "server": {"listen": "%s:%d" % port.address}}, [one.url], "other")
+        for version in range(2):
+            assert one.put(f"/acme/x{version}/1", MODULE).status == 201
+            assert other.get(f"/acme/x{version}/1" + QUERY).status == 200
+            reply = other.put(f"/acme/y{version}/1", MODULE)
+            assert reply.status == 201 and rules(reply) == [], reply
+            assert_shadows(other.put(f"/acme/x{version}/2", MODULE))
 
 
 def test_one_that_has_it_counts_beside_one_that_is_out_of_reach(start, upstream):
