@@ -16,6 +16,7 @@ struct taking {
 	struct trust *trust;
 	const struct name *name;
 	const char *who;
+	const char *from;
 	struct attestation *attestation;
 	struct signer signer;
 	bool is_signed;
@@ -235,15 +236,17 @@ static void fill_row(const struct taking *taking, const char *text, struct attes
 	row->signed_by = is_known ? mem_dup(taking->signer.name) : NULL;
 	row->key_id = is_known ? mem_dup(taking->signer.id.hex) : NULL;
 	row->who = mem_dup(taking->who);
+	row->from = taking->from;
 	row->created_at = clock_now_s();
 }
 
 bool attesting_take(struct catalog *catalog, struct trust *trust, enum arrival arrival,
-	const struct name *name, const char *text, const char *who, struct attested *out, struct err *err)
+	const struct name *name, const char *text, const char *who, const char *from, struct attested *out,
+	struct err *err)
 {
 	AUTO(attested_finish) struct attested attested = {0};
 	AUTO_ATTESTATION struct attestation *attestation = NULL;
-	struct taking taking = {.catalog = catalog, .trust = trust, .name = name, .who = who};
+	struct taking taking = {.catalog = catalog, .trust = trust, .name = name, .who = who, .from = from};
 
 	if (!attestation_read(text, strlen(text), &attestation, err) ||
 		!attestation_find_subject(attestation, name, &attested.row.subject, err))

@@ -28,12 +28,13 @@ void attested_finish(struct attested *attested);
 size_t attesting_read_carried(
 	const struct name *name, char *const *texts, size_t count, struct attestation_row *out);
 
-/* Keeps an attestation of a version that comes so. who: the token's name, or the upstream's; NULL: a
- * bundle's. ERR_BAD_REQUEST for what is none, or of something else; ERR_SIGNATURE_REQUIRED where the version
- * may be published with a signature only, and none of the trusted keys has signed it: nothing is kept then;
- * ERR_NOT_FOUND where it is about files, and the archive that has them is not here; fails as
- * catalog_keep_attestation() does, too. */
+/* Keeps an attestation of a version that comes so. who: the token's name, or the upstream's; from:
+ * the client's address; NULL: an upstream's. ERR_BAD_REQUEST for what is none, or of something else;
+ * ERR_SIGNATURE_REQUIRED where the version may be published with a signature only, and none of the trusted
+ * keys has signed it: nothing is kept then; ERR_NOT_FOUND where it is about files, and the archive that has
+ * them is not here; fails as catalog_keep_attestation() does, too. */
 bool attesting_take(struct catalog *catalog, struct trust *trust, enum arrival arrival,
-	const struct name *name, const char *text, const char *who, struct attested *out, struct err *err);
+	const struct name *name, const char *text, const char *who, const char *from, struct attested *out,
+	struct err *err);
 
 #endif

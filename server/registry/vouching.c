@@ -120,8 +120,8 @@ static void keep(const struct fetch *fill, const struct vouched *vouched)
 		struct err err;
 
 		if (!attesting_take(tools->catalog, tools->trust, ARRIVAL_MIRRORED, fill->name,
-			    vouched->texts[i], tools->settings.upstreams[fill->upstream].name, &attested,
-			    &err))
+			    vouched->texts[i], tools->settings.upstreams[fill->upstream].name, NULL,
+			    &attested, &err))
 			log_event(LOG_LEVEL_WARN, "an upstream's attestation is not kept", "name",
 				name_path(fill->name).text, "why", err.text, NULL);
 	}

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from support import modules
-from support.attesting import make_key
+from support.attesting import envelope, make_key, statement
 from support.client import Http
 from support.daemon import ROOT, assert_problem, binary
 from support.waiting import DEADLINE_S, wait_until
@@ -161,6 +161,8 @@ def test_an_address_behind_a_trusted_proxy(start):
     assert larder.put("/acme/x/1", b"# x\n", content_type="text/markdown", x_forwarded_for="2001:db8::7").status == 201
     assert told(larder, "publish", "acme/x/1")[0]["from"] == "192.0.2.7"
     assert told(larder, "document", "acme/x/1")[0]["from"] == "2001:db8::7"
+    assert larder.put("/api/v1/attestations/acme/x/1", json.dumps(envelope(make_key(larder.folder / "key"), statement("/acme/x/1", MODULE))).encode(), content_type="application/json", x_forwarded_for="192.0.2.9").status == 201
+    assert [(row["who"], row["from"]) for row in told(larder, "attest", "acme/x/1")] == [("ci-publish", "192.0.2.9")]
     alone = start(name="alone")
     assert alone.put("/acme/x/1", MODULE, x_forwarded_for="192.0.2.7").status == 201
     assert told(alone, "publish", "acme/x/1")[0]["from"] == "127.0.0.1"

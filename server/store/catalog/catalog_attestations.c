@@ -83,15 +83,16 @@ static bool forget_old(struct txn *txn, int64_t before_s, struct err *err)
 	       txn_run(txn, sql[FORGET], VALUES(v_int(before_s)), err);
 }
 
-static bool audit_attestation(
-	struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err)
+static bool audit_attestation(struct txn *txn, const struct name *name, const struct attestation_row *row,
+	const char *who, struct err *err)
 {
 	char after[sizeof "sha256:" + sizeof row->digest.hex];
 
 	(void)snprintf(after, sizeof after, "sha256:%s", row->digest.hex);
 	return audit_record(txn,
 		&(struct audit_row){.at = row->created_at,
-			.who = row->who,
+			.who = who,
+			.from = row->from,
 			.action = "attest",
 			.subject = name_path(name).text,
 			.detail = row->predicate_type,
@@ -136,7 +137,7 @@ static bool renew(
 		       VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest),
 			       v_text(row->signed_by), v_text(row->key_id), v_int(row->created_at)),
 		       err) &&
-	       (!changes || audit_attestation(txn, name, row, err));
+	       (!changes || audit_attestation(txn, name, row, row->who, err));
 }
 
 struct measure {
@@ -187,8 +188,8 @@ static bool check_limits(struct txn *txn, const struct name *name, const struct 
 		limits->bytes);
 }
 
-bool attestation_add(
-	struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err)
+bool attestation_add(struct txn *txn, const struct name *name, const struct attestation_row *row,
+	const char *who, struct err *err)
 {
 	return txn_run(txn, sql[ADD],
 		       VALUES(v_text(name->handle), v_int(name->version), v_digest(&row->digest),
@@ -196,7 +197,7 @@ bool attestation_add(
 			       v_text(row->key_id), v_text(row->who), v_int(row->created_at),
 			       v_text(row->text)),
 		       err) &&
-	       audit_attestation(txn, name, row, err);
+	       audit_attestation(txn, name, row, who, err);
 }
 
 static bool is_here(struct txn *txn, const struct name *name, const struct attestation_row *row, bool *out,
@@ -235,7 +236,7 @@ bool catalog_keep_attestation(struct catalog *catalog, const struct name *name, 
 		return version_check_state(name, ids.state, err);
 	if (!forget_old(txn, limits->pending_since_s, err) || !renew(txn, name, row, &renewed, err) ||
 		(!renewed && (!check_limits(txn, name, row, limits, err) ||
-				     !attestation_add(txn, name, row, err))) ||
+				     !attestation_add(txn, name, row, row->who, err))) ||
 		!txn_commit(txn, err))
 		return false;
 	*created = !renewed;
@@ -247,8 +248,8 @@ bool catalog_keep_attestation(struct catalog *catalog, const struct name *name, 
 static struct attestation_row read_row(struct rows *rows)
 {
 	return (struct attestation_row){rows_digest(rows, 0), rows_dup(rows, 1), rows_digest(rows, 2),
-		rows_dup(rows, 3), rows_dup(rows, 4), rows_dup(rows, 5), rows_int(rows, 6),
-		rows_dup(rows, 7)};
+		rows_dup(rows, 3), rows_dup(rows, 4), rows_dup(rows, 5), rows_int(rows, 6), rows_dup(rows, 7),
+		NULL};
 }
 
 bool catalog_list_attestations(struct catalog *catalog, const struct name *name, bool with_texts,

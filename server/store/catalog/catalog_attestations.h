@@ -23,6 +23,8 @@ struct attestation_row {
 	char *who; /* the token's name, or the upstream's; NULL: a bundle brought it */
 	int64_t created_at;
 	char *text; /* as it was sent */
+	const char
+		*from; /* of one that comes: from where, for the audit log; it is another's, and not read */
 };
 void attestation_rows_destroy(struct attestation_row *rows, size_t count);
 
@@ -43,12 +45,13 @@ struct attestation_limits {
 bool catalog_keep_attestation(struct catalog *catalog, const struct name *name, struct attestation_row *row,
 	const struct attestation_limits *limits, bool *created, struct err *err);
 
-/* As a part of another transaction: whether one is not here, and fits beside those that are; and adds it. */
+/* As a part of another transaction: whether one is not here, and fits beside those that are; and adds it;
+ * who: brings it, for the audit log. */
 struct txn;
 bool attestation_is_wanted(struct txn *txn, const struct name *name, const struct attestation_row *row,
 	bool *out, struct err *err);
-bool attestation_add(
-	struct txn *txn, const struct name *name, const struct attestation_row *row, struct err *err);
+bool attestation_add(struct txn *txn, const struct name *name, const struct attestation_row *row,
+	const char *who, struct err *err);
 
 /* Those of a version, in the order in which they came, whatever they are about. Without their texts where
  * these are not wanted. attestation_rows_destroy() them. */

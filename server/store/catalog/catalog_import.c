@@ -458,11 +458,12 @@ static bool list(struct import *import, const struct imported_version *version, 
 static bool take_attestations(struct import *import, const struct imported_version *version, struct err *err)
 {
 	for (size_t i = 0; i < version->attestation_count; i++) {
+		struct attestation_row row = version->attestations[i];
 		bool wanted;
 
-		if (!wants_attestation(import->txn, version, &version->attestations[i], &wanted, err) ||
-			(wanted && !attestation_add(
-					   import->txn, &version->name, &version->attestations[i], err)))
+		row.from = import->from;
+		if (!wants_attestation(import->txn, version, &row, &wanted, err) ||
+			(wanted && !attestation_add(import->txn, &version->name, &row, import->who, err)))
 			return false;
 	}
 	return true;
