@@ -60,8 +60,6 @@ void contents_write_header(const struct bundle_header *header, struct buffer *ou
 
 	if (header->since_s > 0)
 		(void)json_object_set_new(line, "since", json_string(clock_rfc3339(header->since_s).text));
-	if (header->has_audit_head)
-		(void)json_object_set_new(line, "audit_head", strictjson_digest_value(&header->audit_head));
 	write_line(line, out);
 }
 

@@ -40,7 +40,8 @@ struct bundle_header {
 	char name[BUNDLE_NAME_MAX + 1]; /* what people call it; "" without one */
 	char server[64];                /* "larder 0.1.0" */
 	bool has_audit_head;
-	struct digest audit_head; /* of the audit log where it was made, as it was then */
+	struct digest audit_head; /* of the audit log where it was made, as it was then. It is read here where
+				     an export of a time has it here; now the contents' manifest has it */
 };
 
 struct bundle_artifact {

@@ -484,8 +484,9 @@ static bool begin(struct exporting *exporting, struct err *err)
 
 static bool put_signature(struct exporting *exporting, struct bundle_blob *out, struct err *err)
 {
-	const struct signed_statement statement = {
-		exporting->report.contents, exporting->options->header.created_s};
+	const struct signed_statement statement = {exporting->report.contents,
+		exporting->options->header.created_s, exporting->options->header.has_audit_head,
+		exporting->options->header.audit_head};
 	AUTO_BUFFER struct buffer envelope = {0};
 
 	if (!exporting->options->key)
@@ -496,14 +497,15 @@ static bool put_signature(struct exporting *exporting, struct bundle_blob *out, 
 
 static bool put_contents(struct exporting *exporting, struct bundle_blob *out_manifest, struct err *err)
 {
+	const struct bundle_header *header = &exporting->options->header;
 	AUTO_BUFFER struct buffer manifest = {0};
 	struct bundle_blob signature;
 
 	if (!put_notes(exporting, &exporting->contents, &exporting->report.contents, err) ||
 		!put_signature(exporting, &signature, err) || !put_empty(exporting, err))
 		return false;
-	layout_write_contents(
-		&exporting->report.contents, exporting->options->key ? &signature : NULL, &manifest);
+	layout_write_contents(&exporting->report.contents, exporting->options->key ? &signature : NULL,
+		header->has_audit_head ? &header->audit_head : NULL, &manifest);
 	return put(exporting, &manifest, out_manifest, err);
 }
 

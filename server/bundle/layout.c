@@ -155,8 +155,8 @@ void layout_write_version(const struct bundle_version *version, int64_t updated_
 	buffer_add_string(out, "}");
 }
 
-void layout_write_contents(
-	const struct bundle_blob *contents, const struct bundle_blob *signature, struct buffer *out)
+void layout_write_contents(const struct bundle_blob *contents, const struct bundle_blob *signature,
+	const struct digest *audit_head, struct buffer *out)
 {
 	struct bundle_blob none = layout_empty_blob();
 
@@ -166,7 +166,12 @@ void layout_write_contents(
 		buffer_add_string(out, ",");
 		write_descriptor(MEDIA_SIGNATURE, signature, NOTES({NOTE_TITLE, "signature.json"}), out);
 	}
-	buffer_add_string(out, "]}");
+	buffer_add_string(out, "]");
+	/* Here an earlier Larder passes over it, which it does not in the contents. */
+	if (audit_head)
+		buffer_printf(
+			out, ",\"annotations\":{\"" NOTE_AUDIT_HEAD "\":\"sha256:%s\"}", audit_head->hex);
+	buffer_add_string(out, "}");
 }
 
 /* ---- the index ---- */

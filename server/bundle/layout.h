@@ -13,10 +13,10 @@
 struct bundle_blob layout_empty_blob(void);
 
 /* Append a manifest: of a version (whose own blob says nothing yet), of the contents (signature NULL: not
- * signed). */
+ * signed; audit_head NULL: there is none). */
 void layout_write_version(const struct bundle_version *version, int64_t updated_s, struct buffer *out);
-void layout_write_contents(
-	const struct bundle_blob *contents, const struct bundle_blob *signature, struct buffer *out);
+void layout_write_contents(const struct bundle_blob *contents, const struct bundle_blob *signature,
+	const struct digest *audit_head, struct buffer *out);
 
 /* The bundle's index, piece by piece: its beginning with the contents' manifest, a descriptor of each
  * version, its end. */

@@ -29,6 +29,7 @@
  * contents' manifest within it: skopeo keeps annotations, and no artifactType there. */
 #define NOTE_BUNDLE "dev.larder.bundle"
 #define NOTE_CONTENTS "dev.larder.contents"
+#define NOTE_AUDIT_HEAD "dev.larder.audit-head"
 #define NOTE_NAME "dev.larder.name"
 #define NOTE_HANDLE "dev.larder.handle"
 #define NOTE_VERSION "dev.larder.version"

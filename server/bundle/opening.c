@@ -227,6 +227,15 @@ static bool take_layers(const json_t *layers, struct opening *out, struct err *e
 	       err_set(err, ERR_BAD_REQUEST, "the manifest of the bundle's contents names no contents");
 }
 
+static bool take_audit_head(const json_t *notes, struct opening *out, struct err *err)
+{
+	out->has_audit_head = json_object_get(notes, NOTE_AUDIT_HEAD);
+	return !out->has_audit_head || strictjson_digest(notes, NOTE_AUDIT_HEAD, &out->audit_head) ||
+	       err_set(err, ERR_BAD_REQUEST,
+		       "the manifest of the bundle's contents: \"" NOTE_AUDIT_HEAD
+		       "\" must be a digest (sha256)");
+}
+
 bool opening_find(struct carrier *carrier, struct opening *out, struct err *err)
 {
 	AUTO_BUFFER struct buffer text = {0};
@@ -240,6 +249,7 @@ bool opening_find(struct carrier *carrier, struct opening *out, struct err *err)
 	if (!strictjson_parse(buffer_string(&text), text.length, VALUES_MAX, &manifest, err))
 		return err_prefix(err, "the manifest of the bundle's contents: ");
 	return take_layers(json_object_get(manifest, "layers"), out, err) &&
+	       take_audit_head(json_object_get(manifest, "annotations"), out, err) &&
 	       prove_config(carrier, manifest, out, err);
 }
 
@@ -258,6 +268,11 @@ bool opening_verify(struct carrier *carrier, const struct opening *opening, cons
 	if (!carrier_read_blob(carrier, &opening->signature, SIGNATURE_BYTES_MAX, &text, err) ||
 		!signature_verify(key, buffer_string(&text), text.length, &statement, err))
 		return false;
+	if (statement.has_audit_head != opening->has_audit_head ||
+		(opening->has_audit_head && !digest_equal(&statement.audit_head, &opening->audit_head)))
+		return err_set(err, ERR_FORBIDDEN,
+			"the signature is of another head of the audit log than the bundle has: it is not "
+			"what was signed");
 	return (digest_equal(&statement.contents.digest, &opening->contents.digest) &&
 		       statement.contents.size_bytes == opening->contents.size_bytes) ||
 	       err_set(err, ERR_FORBIDDEN,

@@ -22,6 +22,8 @@ struct opening {
 	struct bundle_blob contents;
 	bool is_signed;
 	struct bundle_blob signature;
+	bool has_audit_head;
+	struct digest audit_head;
 };
 
 /* Finds the one bundle that is there. What lies on the way to its contents is held against its digests.

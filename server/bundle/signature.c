@@ -10,9 +10,12 @@
 
 static void write_payload(const struct signed_statement *statement, struct buffer *out)
 {
-	buffer_printf(out, "{\"contents\":{\"digest\":\"sha256:%s\",\"size\":%lld},\"created\":\"%s\"}",
+	buffer_printf(out, "{\"contents\":{\"digest\":\"sha256:%s\",\"size\":%lld},\"created\":\"%s\"",
 		statement->contents.digest.hex, (long long)statement->contents.size_bytes,
 		clock_rfc3339(statement->created_s).text);
+	if (statement->has_audit_head)
+		buffer_printf(out, ",\"audit_head\":\"sha256:%s\"", statement->audit_head.hex);
+	buffer_add_string(out, "}");
 }
 
 void signature_write(
@@ -46,9 +49,11 @@ static bool read_statement(const struct buffer *payload, struct signed_statement
 	if (!strictjson_parse(payload->data, payload->length, DSSE_VALUES_MAX, &object, err))
 		return false;
 	contents = json_object_get(object, "contents");
+	out->has_audit_head = json_object_get(object, "audit_head");
 	return (strictjson_digest(contents, "digest", &out->contents.digest) &&
 		       strictjson_number(contents, "size", &out->contents.size_bytes) &&
-		       strictjson_time(object, "created", &out->created_s)) ||
+		       strictjson_time(object, "created", &out->created_s) &&
+		       (!out->has_audit_head || strictjson_digest(object, "audit_head", &out->audit_head))) ||
 	       err_set(err, ERR_BAD_REQUEST, "what it signs is no bundle's contents");
 }
 

@@ -19,6 +19,8 @@ enum { SIGNATURE_BYTES_MAX = 64 << 10 };
 struct signed_statement {
 	struct bundle_blob contents;
 	int64_t created_s;
+	bool has_audit_head;
+	struct digest audit_head;
 };
 
 /* Appends the envelope; the same statement gives the same bytes. */

@@ -274,6 +274,10 @@ static bool go(struct job *job, enum import_phase phase, void *context,
 	if (!import_walk_open(&walk, &job->notes, carrier, err))
 		return false;
 	job->report->header = walk.reader.header;
+	if (job->opening.has_audit_head) {
+		job->report->header.has_audit_head = true;
+		job->report->header.audit_head = job->opening.audit_head;
+	}
 	if (!opening_check_time(&job->opening, &walk.reader.header, err))
 		return false;
 	while (more) {

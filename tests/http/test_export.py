@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """larder export: what is here becomes a bundle, a part of it or all, in a folder, a tar or pieces; and other tools carry it."""
+import base64
 import hashlib
 import json
 import os
@@ -85,8 +86,8 @@ def test_everything_that_is_here(stocked):
     assert list(bundle.publishers) == ["acme"] and bundle.publishers["acme"].startswith("# Publisher acme\nAcme Ltd")
     assert list(bundle.collections) == ["acme/c"]
     head = stocked.get("/api/v1/audit/head", authorization=f"Bearer {stocked.token('admin')}").json()["hash"]
-    assert bundle.header == {"larder_bundle": 1, "created": "2026-11-28T12:00:00Z", "name": "", "server": bundle.header["server"],
-                             "audit_head": head}
+    assert bundle.header == {"larder_bundle": 1, "created": "2026-11-28T12:00:00Z", "name": "", "server": bundle.header["server"]}, "what format 1 has, and no more"
+    assert bundle.contents_manifest["annotations"] == {"dev.larder.audit-head": head}
     assert bundle.signature() is None
     assert {key: told[key] for key in ("versions", "withdrawn", "artifacts", "blobs", "publishers", "collections", "missing")} == {
         "versions": 6, "withdrawn": 1, "artifacts": 5, "blobs": 4, "publishers": 1, "collections": 1, "missing": []}
@@ -759,6 +760,8 @@ def test_keygen_and_sign(stocked):
     told = report(stocked, "--sign", "key", "-o", "out")
     envelope = Bundle(folder / "out").signature()
     assert is_signed_by(envelope, folder / "key.pub", folder)
+    signed = json.loads(base64.b64decode(envelope["payload"]))
+    assert signed["audit_head"] == Bundle(folder / "out").contents_manifest["annotations"]["dev.larder.audit-head"]
     assert told["key"] == "sha256:" + envelope["signatures"][0]["keyid"]
     der = subprocess.run(["openssl", "pkey", "-pubin", "-in", "key.pub", "-outform", "DER"], cwd=folder, check=True, capture_output=True)
     assert told["key"] == "sha256:" + hashlib.sha256(der.stdout).hexdigest()

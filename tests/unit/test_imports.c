@@ -108,7 +108,7 @@ static struct buffer make_head(struct digest *contents)
 	contents_write_header(&header, &line);
 	blob = add_blob(&tar, &line);
 	*contents = blob.digest;
-	layout_write_contents(&blob, NULL, &manifest);
+	layout_write_contents(&blob, NULL, NULL, &manifest);
 	blob = add_blob(&tar, &manifest);
 	layout_begin_index(&blob, &index);
 	layout_end_index(&header, &index);

@@ -68,16 +68,20 @@ static void make_key(struct place *place)
 	assert_true(signing_key_read_private(path, &place->key, &err));
 }
 
-static int set_up(void **state)
+/* With a head of the audit log, and one that is signed; NULL: none. */
+static int lay_out(void **state, const struct digest *head, const struct digest *signed_head)
 {
 	const struct bundle_header header = {.created_s = 1795869296, .name = "spring", .server = "tests"};
 	AUTO_BUFFER struct buffer line = {0}, envelope = {0}, manifest = {0}, index = {0}, outer = {0},
 				  mark = {0}, empty = {0};
 	struct place *place = mem_zero(1, sizeof *place);
-	struct signed_statement statement = {.created_s = header.created_s};
+	struct signed_statement statement = {
+		.created_s = header.created_s, .has_audit_head = signed_head != NULL};
 	struct bundle_blob blob;
 	AUTO_FREE char *folders = NULL;
 
+	if (signed_head)
+		statement.audit_head = *signed_head;
 	(void)snprintf(place->folder, sizeof place->folder, "/tmp/larder-test.XXXXXX");
 	assert_non_null(mkdtemp(place->folder));
 	folders = mem_printf("mkdir -p '%s/blobs/sha256'", place->folder);
@@ -91,7 +95,7 @@ static int set_up(void **state)
 	statement.contents = add_blob(place, &line);
 	signature_write(place->key, &statement, &envelope);
 	blob = add_blob(place, &envelope);
-	layout_write_contents(&statement.contents, &blob, &manifest);
+	layout_write_contents(&statement.contents, &blob, head, &manifest);
 	blob = add_blob(place, &manifest);
 	layout_begin_index(&blob, &index);
 	layout_end_index(&header, &index);
@@ -100,6 +104,13 @@ static int set_up(void **state)
 	add_file(place, "index.json", &outer);
 	*state = place;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	const struct digest head = digest_of("head", 4);
+
+	return lay_out(state, &head, &head);
 }
 
 static int tear_down(void **state)
@@ -135,6 +146,25 @@ static bool is_taken(const struct place *place, struct err *err)
 	       opening_check_time(&opening, &reader.header, err);
 	contents_close(&reader);
 	return done;
+}
+
+static void test_the_head_of_the_audit_log_is_signed(void **state)
+{
+	const struct digest head = digest_of("head", 4), other = digest_of("other", 5);
+	const struct {
+		const struct digest *told, *signed_head;
+		bool taken;
+	} rows[] = {{&head, &head, true}, {NULL, NULL, true}, {&other, &head, false}, {NULL, &head, false},
+		{&head, NULL, false}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct err err = {0};
+
+		(void)tear_down(state);
+		(void)lay_out(state, rows[i].told, rows[i].signed_head);
+		assert_int_equal(is_taken(*state, &err), rows[i].taken);
+		assert_true(rows[i].taken || strstr(err.text, "another head of the audit log"));
+	}
 }
 
 /* All eight of each byte where no digest covers it, else one. */
@@ -217,6 +247,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_no_bit_can_be_flipped, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_the_head_of_the_audit_log_is_signed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_other_tools_may_write_index_json, set_up, tear_down),
 		cmocka_unit_test(test_flipped_texts),
 	};
