@@ -25,6 +25,7 @@ struct trust_terms {
 struct trust {
 	struct lock lock; /* guards which terms count */
 	struct catalog *catalog;
+	bool is_node; /* one of several that share a bucket */
 	struct trust_terms *terms;
 };
 
@@ -81,6 +82,7 @@ bool trust_create(const struct config *config, struct catalog *catalog, struct t
 	trust = mem_zero(1, sizeof *trust);
 	lock_init(&trust->lock, &lock_place);
 	trust->catalog = catalog;
+	trust->is_node = config->store.kind == STORE_S3;
 	trust->terms = terms;
 	*out = trust;
 	return true;
@@ -177,6 +179,18 @@ static bool hold_rows(struct trust *trust, const struct attestation_row *rows, s
 	return held;
 }
 
+/* What to look at besides, where another node may have got the attestation. */
+static bool refuse_published(const struct trust *trust, struct err *err)
+{
+	const struct err why = *err;
+
+	return !trust->is_node ? false
+			       : err_set(err, why.code,
+					 "%s. Of nodes that share a bucket only the one that an "
+					 "attestation was sent to knows it: both must go to the same node",
+					 why.text);
+}
+
 bool trust_check_published(
 	struct trust *trust, const struct name *name, const struct digest *digest, struct err *err)
 {
@@ -190,7 +204,7 @@ bool trust_check_published(
 		return false;
 	held = hold_rows(trust, rows, count, name, digest, err);
 	attestation_rows_destroy(rows, count);
-	return held;
+	return held || refuse_published(trust, err);
 }
 
 static bool has_fitting(const struct attestation_row *rows, size_t count, const struct digest *digest)
@@ -215,5 +229,5 @@ bool trust_check_early(
 		return false;
 	fits = has_fitting(rows, count, digest);
 	attestation_rows_destroy(rows, count);
-	return fits || refuse_unsigned(name, count > 0, err);
+	return fits || refuse_unsigned(name, count > 0, err) || refuse_published(trust, err);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """deploy/nodes as it stands there, but for names, addresses, certificates and the store: three nodes behind nginx over one bucket."""
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import DEADLINE_S, binary
+from support.attesting import envelope, make_key, statement
 from support.client import Http
 from support.daemon import assert_problem
 from support.fixtures import blank, make_upstream, start, upstream  # noqa: F401
@@ -131,3 +133,31 @@ def test_what_takes_several_requests_stays_with_a_node(deployed):
         client.model_upload("acme/half/keras/one", {"model.weights.h5": b"HDF", "config.json": b"{}", f"file-{number}": b"x"})
     for daemon in nodes:
         wait_until(lambda daemon=daemon: daemon.get("/api/v1/modules/acme/half/keras/one/3").status == 200, "all three are there")
+
+
+def test_what_must_be_signed(node, tmp_path):  # noqa: F811
+    """The attestation comes first, and only the node that got it knows it."""
+    if not shutil.which("nginx"):
+        pytest.skip("nginx is not installed")
+    key = make_key(tmp_path / "ci.key")
+    publish = {"require_signature": "acme/*", "trusted_keys": f"ci {key}.pub"}
+    nodes = [node(name, number % 2, publish=publish, store={"poll_interval_s": 1}) for number, name in enumerate("abc")]
+    headers = {"Authorization": f"Bearer {nodes[0].token('publish:*')}"}
+    wait_until(lambda: all(daemon.request("PUT", "/else/x/1", headers, b"no").status != 401 for daemon in nodes), "all know the token")
+    nginx = Nginx(tmp_path / "nginx", nodes)
+
+    def attest(server, path, body):
+        sent = json.dumps(envelope(key, statement(path, body))).encode()
+        return server.request("PUT", f"/api/v1/attestations{path}", {**headers, "Content-Type": "application/json"}, sent)
+
+    try:
+        for number in range(1, 7):
+            path, body = f"/acme/signed/{number}", module(seed=number)
+            assert attest(nginx, path, body).status == 201
+            reply = nginx.request("PUT", path, headers, body)
+            assert reply.status == 201, reply
+    finally:
+        nginx.stop()
+    assert attest(nodes[0], "/acme/other/1", module()).status == 201
+    detail = assert_problem(nodes[1].request("PUT", "/acme/other/1", headers, module()), 403, "signature-required")["detail"]
+    assert "both must go to the same node" in detail
