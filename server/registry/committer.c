@@ -241,11 +241,11 @@ static enum kept kept_by_all(const struct committer *committer, enum deposited d
 }
 
 /* Somebody may have decided of it before, elsewhere. Until that is known here, it is held back. */
-static void take_decision(struct committer *committer, const struct name *name, const struct origin *origin)
+void committer_take_decision(struct committer *committer, const struct name *name)
 {
 	struct err err;
 
-	if (!origin->held_for || !vault_is_shared(committer->vault))
+	if (!vault_is_shared(committer->vault))
 		return;
 	if (!shared_holds_take(committer->vault, committer->catalog, name, &err))
 		log_event(LOG_LEVEL_WARN, "what was decided of a version is known here later", "name",
@@ -264,7 +264,8 @@ bool committer_commit(struct committer *committer, struct spool *spool, const st
 	if (!hold_for_all(committer, name, origin, inspection, err) || !blobs_prepare(spool, err))
 		return false;
 	if (adopt_and_record(committer, spool, &keeping, out, err)) {
-		take_decision(committer, name, origin);
+		if (origin->held_for)
+			committer_take_decision(committer, name);
 		*out = kept_by_all(committer, deposited, *out);
 		return true;
 	}

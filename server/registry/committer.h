@@ -83,6 +83,9 @@ bool committer_commit(struct committer *committer, struct spool *spool, const st
 	const struct origin *origin, enum deposited deposited, const struct inspection *inspection,
 	enum kept *out, struct err *err);
 
+/* Takes what all nodes have decided of a version, or hold back of it, where they had it before this one. */
+void committer_take_decision(struct committer *committer, const struct name *name);
+
 /* Makes a complete and inspected spool a blob that no version claims yet, staged for an import: durable on
  * return, and the spool is marked as kept. ERR_BUSY as above: patient has it wait for seconds before. */
 bool committer_stage(struct committer *committer, struct spool *spool, const struct staging *staging,

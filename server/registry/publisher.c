@@ -343,6 +343,9 @@ static bool keep(struct upload *upload)
 	if (!committer_commit(upload->publisher->committer, upload->inflow.spool, &upload->name, &origin,
 		    upload->deposit, inspection, &upload->kept, &upload->err))
 		return false;
+	/* Others had it before, and may hold it back. */
+	if (upload->deposit == DEPOSITED_BEFORE)
+		committer_take_decision(upload->publisher->committer, &upload->name);
 	if (upload->kept != KEPT_AGAIN)
 		metric_add(METRIC_PUBLISHED, 1);
 	log_event(LOG_LEVEL_INFO, upload->kept == KEPT_AGAIN ? "published again" : "published", "name",

@@ -420,3 +420,15 @@ def test_two_that_are_held_back_at_once_free_neither(pair, front):
     wait_until(lambda: a.put(PATH, module_with("WriteFile", seed=1)).status == 201, "the store is back")
     for daemon in pair:
         held_back(fetch(daemon), "op-file-write")
+
+
+def test_what_is_published_again_elsewhere_is_held_back_there_at_once(node, front):  # noqa: F811
+    """Also by one whose policy lets it pass, and who has not been told yet."""
+    a = node("a", endpoint=front.url, store=STORE, safety={"published": "quarantine"})
+    b = node("b", endpoint=front.url, store={"poll_interval_s": 600})
+    wait_until(lambda: "what all nodes have was listed" in b.log(), "all was listed")
+    body = module_with("WriteFile")
+    assert a.publish(PATH, body).json()["state"] == "quarantined"
+    reply = b.put(PATH, body)
+    assert reply.status == 200 and reply.json()["state"] == "quarantined", reply
+    held_back(fetch(b), "op-file-write")
