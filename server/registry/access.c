@@ -460,12 +460,22 @@ static struct token_use *take_uses(struct access *access, bool all, size_t *coun
 	return token_uses_take(&access->uses, all, clock_now_s(), count);
 }
 
+static void put_uses_back(struct access *access, const struct token_use *uses, size_t count)
+{
+	LOCKED(&access->mutex);
+
+	token_uses_put_back(&access->uses, uses, count);
+}
+
 bool access_write_uses(struct access *access, bool all, struct err *err)
 {
 	size_t count;
 	AUTO_FREE struct token_use *uses = take_uses(access, all, &count);
 
-	return count == 0 || catalog_note_token_uses(access->catalog, uses, count, err);
+	if (count == 0 || catalog_note_token_uses(access->catalog, uses, count, err))
+		return true;
+	put_uses_back(access, uses, count);
+	return false;
 }
 
 /* ---- issuing ---- */

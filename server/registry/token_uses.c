@@ -49,3 +49,15 @@ struct token_use *token_uses_take(struct token_uses *uses, bool all, int64_t now
 	}
 	return taken;
 }
+
+void token_uses_put_back(struct token_uses *uses, const struct token_use *taken, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct token_use_row *row = find_or_add(uses, taken[i].token_id);
+
+		if (row->use.at < taken[i].at)
+			row->use = taken[i];
+		row->is_new = true;
+		row->written_at = 0;
+	}
+}

@@ -34,4 +34,7 @@ void token_uses_note(struct token_uses *uses, int64_t id, const char *origin, in
 /* What is to be written down now (all: whatever there is); the caller's own, NULL where there is nothing. */
 struct token_use *token_uses_take(struct token_uses *uses, bool all, int64_t now_s, size_t *count);
 
+/* What was taken could not be written down: it is due again, or what came after it is. */
+void token_uses_put_back(struct token_uses *uses, const struct token_use *taken, size_t count);
+
 #endif

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens: when each was used last, what becomes of those that are none, of those that are revoked, and of a browser that signs in."""
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import re
+import sqlite3
 import subprocess
 import threading
 import urllib.parse
@@ -70,6 +72,19 @@ def test_last_use_and_from_where(start):
     assert "203.0.113.3" in table and "\tvalid\tnever\t\n" in table, table
     assert token not in table
     site.start()
+
+
+def test_a_use_that_cannot_be_written_down_is_written_later(closed):
+    token = create(closed, "reader")
+    with contextlib.closing(sqlite3.connect(closed.data / "larder.db", timeout=DEADLINE_S)) as database:
+        database.execute("CREATE TRIGGER full BEFORE INSERT ON token_uses BEGIN SELECT raise(ABORT, 'full'); END")
+        database.commit()
+        assert closed.get("/api/v1/stats", **bearer(token)).status == 200
+        wait_until(lambda: "uses of tokens are written down later" in closed.log(), "it cannot be written")
+        assert listed(closed)["reader"]["last_used_at"] is None
+        database.execute("DROP TRIGGER full")
+        database.commit()
+    wait_until(lambda: listed(closed)["reader"]["last_used_from"] == "127.0.0.1", "the use is written down")
 
 
 # ---- those that are none ----------------------------------------------------------------------------------------------------
