@@ -116,14 +116,13 @@ void reply_vary(struct reply *reply, const char *field)
 
 void reply_make_private(struct reply *reply)
 {
-	for (size_t i = 0; i < reply->header_count; i++) {
-		struct reply_header *header = &reply->headers[i];
+	const char *told = reply_find_header(reply, "Cache-Control");
 
-		if (strcmp(header->name, "Cache-Control") != 0 || strncmp(header->value, "public", 6) != 0)
-			continue;
-		free(header->value);
-		header->value = mem_dup("private, no-cache");
-	}
+	reply_vary(reply, "Cookie");
+	if (told && strstr(told, "no-store"))
+		return;
+	drop_header(reply, "Cache-Control");
+	reply_header(reply, "Cache-Control", "private, no-cache");
 }
 
 void reply_retype(struct reply *reply, const char *media_type)

@@ -127,7 +127,7 @@ void reply_header_printf(struct reply *reply, const char *name, const char *form
 /* Adds one to the fields that Vary names. */
 void reply_vary(struct reply *reply, const char *field);
 
-/* What is for one client alone: no cache that others use may keep it. */
+/* What is for a browser that has signed in alone: no cache that others use may keep it. */
 void reply_make_private(struct reply *reply);
 
 /* Another Content-Type in place of the one that came with the body. */

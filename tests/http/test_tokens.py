@@ -233,6 +233,16 @@ def test_a_browser_signs_in_reads_and_signs_out(closed):
     assert token not in closed.log() and cookie.split("=")[1] not in closed.log()
 
 
+def test_no_cache_that_others_use_keeps_what_a_session_reads(closed):
+    """Pages tell who reads."""
+    cookie = cookie_of(sign_in(closed, closed.token("read")))
+    for path in ("/", PATH, ARTIFACT, "/-/activity", "/no/where/1", "/api/v1/stats"):
+        reply = closed.get(path, Accept=PAGE, Cookie=cookie, **{"Sec-Fetch-Site": "same-origin"})
+        control = reply.header("Cache-Control")
+        assert control == "no-store" or control.startswith("private"), (path, control)
+        assert "Cookie" in reply.header("Vary"), (path, reply.headers)
+
+
 def test_a_cookie_is_good_for_reading_pages_only(closed):
     cookie = cookie_of(sign_in(closed, closed.token("admin")))
     sent = {"Cookie": cookie, "Accept": PAGE, "Sec-Fetch-Site": "same-origin"}
