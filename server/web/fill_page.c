@@ -18,8 +18,8 @@
 
 static void write_form(struct view *view, const json_t *fill)
 {
-	AUTO_FREE char *command = mem_printf("larder fills cancel %" PRId64 " --server %s --token \"$TOKEN\"",
-		fact_number(fill, "id"), view->base_url);
+	AUTO_FREE char *command = mem_printf(
+		"larder fills cancel %" PRId64 " --server %s", fact_number(fill, "id"), view->base_url);
 
 	view_begin_section(view, "cancel", "Cancel it");
 	HTML(&view->html,
@@ -29,8 +29,8 @@ static void write_form(struct view *view, const json_t *fill)
 	HTML(&view->html,
 		"<label>Token <input type=\"password\" name=\"token\" autocomplete=\"off\"%s></label>\n",
 		view->request->path_token ? "" : " required");
-	HTML(&view->html,
-		"<button class=\"stop\">Cancel the download</button>\n</form>\n<p>Or in a terminal:</p>\n");
+	HTML(&view->html, "<button class=\"stop\">Cancel the download</button>\n</form>\n<p>Or in a "
+			  "terminal, where LARDER_TOKEN has it:</p>\n");
 	view_code(view, "Command", command);
 	view_end_section(view);
 }

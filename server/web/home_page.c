@@ -112,8 +112,7 @@ static void write_beginning(struct view *view)
 {
 	AUTO_FREE char *prefetch =
 		mem_printf("larder prefetch --server %s google/nnlm-en-dim50/2", view->url);
-	AUTO_FREE char *publish =
-		mem_printf("larder publish my-model/ %s/acme/my-model/1 --token \"$TOKEN\"", view->url);
+	AUTO_FREE char *publish = mem_printf("larder publish my-model/ %s/acme/my-model/1", view->url);
 
 	HTML(&view->html, "<div class=\"hero\">\n<h1>Models, close at hand</h1>\n");
 	write_lead(view);
@@ -123,7 +122,8 @@ static void write_beginning(struct view *view)
 	view_code(view, "Download a module", prefetch);
 	HTML(&view->html,
 		"<p>Publish one of your own; the token is made once, by whoever runs this server:</p>\n");
-	view_code(view, "Make a token", "TOKEN=$(larder token create ci --scope 'publish:acme/*')");
+	view_code(view, "Make a token",
+		"export LARDER_TOKEN=$(larder token create ci --scope 'publish:acme/*' --expires 90d)");
 	view_code(view, "Publish a module", publish);
 	HTML(&view->html, "<p>Or list a whole catalogue of documentation, whose modules are downloaded at "
 			  "first use:</p>\n");

@@ -374,6 +374,12 @@ def test_a_token_on_the_command_line_is_not_in_the_list_of_processes(closed, mak
         process.wait(DEADLINE_S)
 
 
+def test_examples_on_pages_end_their_tokens_and_keep_them_off_command_lines(larder):
+    page = larder.get("/", Accept=PAGE).body.decode()
+    made = re.search(r"export LARDER_TOKEN=[^<]*", page)[0]
+    assert "--expires 90d" in made and "--token" not in page
+
+
 def test_nothing_tells_a_token(closed):
     token = closed.token("read")
     seen = []
