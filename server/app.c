@@ -363,6 +363,24 @@ static bool open_services(struct app *app, struct err *err)
 	return events_create(services, &services->events, err);
 }
 
+/* Over plain HTTP browsers do not tell from where a request comes: our scripts do, and EventSource by what it
+ * takes. */
+static bool is_of_a_page(const struct request *request)
+{
+	const char *accept = request_header(request, "Accept");
+
+	return request_wants_html(request) || request_header(request, "Sec-Fetch-Site") ||
+	       request_header(request, WEB_OWN_SCRIPT) ||
+	       (accept && strcmp(accept, "text/event-stream") == 0);
+}
+
+/* What a program sends only when it is asked for it, a browser would ask its user for. */
+static bool is_of_a_program(const struct request *request)
+{
+	return !is_of_a_page(request) && !request_header(request, "Sec-Fetch-Mode") &&
+	       !request_header(request, "Cookie") && !request_header(request, "Accept-Language");
+}
+
 /* Whether a browser shows a page, or our page asks for what it shows, with a session's cookie. */
 static bool is_signed_in(const struct services *services, struct request *request)
 {
@@ -370,8 +388,7 @@ static bool is_signed_in(const struct services *services, struct request *reques
 	AUTO_FREE char *session = is_page ? request_cookie(request, WEB_SESSION_COOKIE) : NULL;
 	struct err ignored;
 
-	request->by_session = session && request_is_from_own_page(request) &&
-			      (request_wants_html(request) || request_header(request, "Sec-Fetch-Site")) &&
+	request->by_session = session && request_is_from_own_page(request) && is_of_a_page(request) &&
 			      sessions_check(services->sessions, session, request->who, &ignored);
 	return request->by_session;
 }
@@ -394,9 +411,7 @@ static bool authorize(void *context, enum role role, struct request *request, st
 static void present(void *services, const struct request *request, const struct err *err, struct reply *reply)
 {
 	web_refuse(services, request, err, reply);
-	/* What a program sends only when it is asked for it; a browser would ask its user. */
-	if (err->code == ERR_UNAUTHORIZED && !request_wants_html(request) &&
-		!request_header(request, "Sec-Fetch-Mode"))
+	if (err->code == ERR_UNAUTHORIZED && is_of_a_program(request))
 		reply_header(reply, "WWW-Authenticate", "Basic realm=\"larder\"");
 	kaggle_adapt(services, request, reply);
 }

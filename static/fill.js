@@ -13,7 +13,7 @@ function element(name, text) {
 }
 
 async function ask(path, options) {
-	const answer = await fetch(`${root}/api/v1/fills${path}`, options);
+	const answer = await fetch(`${root}/api/v1/fills${path}`, { ...options, headers: { "X-Larder-Page": "1", ...options?.headers } });
 	const told = await answer.json();
 	if (!answer.ok) {
 		throw new Error(told.detail);

@@ -41,6 +41,9 @@ void web_activity(void *services, struct request *request, struct reply *reply);
 
 /* The cookie by which a browser reads that has signed in: HttpOnly, for this site's own pages alone. */
 #define WEB_SESSION_COOKIE "larder-session"
+
+/* A header that our scripts send. */
+#define WEB_OWN_SCRIPT "X-Larder-Page"
 /* /-/sign-in: a form for a token, where reading takes one; POST takes it, and leads back to ?next=.
  * /-/sign-out: POST ends the session. */
 void web_sign_in(void *services, struct request *request, struct reply *reply);

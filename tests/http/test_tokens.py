@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import re
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -241,6 +242,19 @@ def test_no_cache_that_others_use_keeps_what_a_session_reads(closed):
         control = reply.header("Cache-Control")
         assert control == "no-store" or control.startswith("private"), (path, control)
         assert "Cookie" in reply.header("Vary"), (path, reply.headers)
+
+
+def test_scripts_of_a_page_over_plain_http(closed):
+    """Browsers send them no Sec-Fetch there. Nothing makes a browser ask its user for a password."""
+    cookie = cookie_of(sign_in(closed, closed.token("read")))
+    with socket.create_connection(closed.address, DEADLINE_S) as client:
+        client.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nCookie: {cookie}\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    script = {"Accept": "*/*", "X-Larder-Page": "1"}
+    assert closed.get("/api/v1/fills", Cookie=cookie, **script).status == 200
+    for sent in (script, {"Accept": "text/event-stream"}, {"Accept": "*/*", "Cookie": "a=b"}, {"Accept": "image/*", "Accept-Language": "en"}):
+        reply = closed.get("/api/v1/fills", **sent)
+        assert reply.status == 401 and reply.headers.get_all("WWW-Authenticate") == ['Bearer realm="larder"'], reply
 
 
 def test_a_cookie_is_good_for_reading_pages_only(closed):
