@@ -1,26 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """Killed at any instant: no change is there without its row in the audit log, no row without its change, and the chain is whole.
 So it is with commands that write to the database beside the daemon."""
+import base64
 import contextlib
 import hashlib
 import http.client
+import json
 import random
 import sqlite3
 import subprocess
 import threading
 
 from support import modules
+from support.attesting import TYPE, statement
 from support.daemon import binary
 
 ROUNDS = 10
 
 
+def attestation(path, module):
+    """As anybody may write it: nobody has signed it."""
+    payload = base64.b64encode(json.dumps(statement(path, module)).encode()).decode()
+    return json.dumps({"payload": payload, "payloadType": TYPE, "signatures": [{"sig": "AAAA"}]}).encode()
+
+
 def publish_until_killed(larder, number):
-    """Versions of one handle: published, described, withdrawn."""
+    """Versions of one handle: attested, published, described, withdrawn."""
     for version in range(1, 200):
         path = f"/acme/r{number}/{version}"
         try:
-            larder.put(path, modules.module(2000, seed=number * 1000 + version))
+            module = modules.module(2000, seed=number * 1000 + version)
+            larder.put(f"/api/v1/attestations{path}", attestation(path, module), content_type="application/json")
+            larder.put(path, module)
             larder.put(path, f"# text {version}\n".encode(), content_type="text/markdown")
             if version % 3 == 0:
                 larder.request("DELETE", path, {"Authorization": f"Bearer {larder.token('withdraw:*')}"})
@@ -57,6 +68,7 @@ def assert_each_change_has_its_row(larder):
                                    " JOIN versions v ON v.id = d.version_id JOIN modules m ON m.id = v.module_id").fetchall()
         told = dict(database.execute("SELECT subject, digest_after FROM audit WHERE action = 'document' ORDER BY id"))
         assert told == {path: "sha256:" + hashlib.sha256(text.encode()).hexdigest() for path, text in written}
+        assert sorted(column(database, "SELECT handle || '/' || version FROM attestations")) == subjects(database, "attest")
         assert sorted(column(database, "SELECT name FROM tokens")) == subjects(database, "token-create")
         assert sorted(column(database, "SELECT name FROM tokens WHERE revoked_at <> 0")) == subjects(database, "token-revoke")
         pinned = sorted(set(subjects(database, "pin")) - set(subjects(database, "unpin")))
