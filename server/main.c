@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
 	&command_withdraw,
 	&command_approve,
 	&command_reject,
+	&command_rescan,
 	&command_document,
 	&command_pull,
 	&command_prefetch,

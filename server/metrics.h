@@ -146,6 +146,10 @@
 		"Models whose signatures were listed after they were kept.") \
 	X(METRIC_LATE_FILESUMS, counter, "larder_late_file_digests_total", "", \
 		"Archives whose files' digests were computed after they were kept.") \
+	X(METRIC_OUTDATED, gauge, "larder_outdated_inspections", "", \
+		"Artifacts in the store that an older version of the safety rules has judged; larder " \
+		"rescan " \
+		"judges them anew.") \
 	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \
 	X(METRIC_WEBHOOKS_DELIVERED, counter, "larder_webhook_attempts_total", "{result=\"delivered\"}", \
 		"Attempts to tell a webhook of an event.") \

@@ -8,6 +8,7 @@
 #include "server/registry/space.h"
 #include "server/store/catalog/catalog_listing.h"
 #include "server/store/catalog/catalog_opening.h"
+#include "server/store/catalog/catalog_outdated.h"
 #include "server/store/catalog/catalog_wants.h"
 #include "server/vault/vault.h"
 
@@ -64,10 +65,13 @@ void api_metrics(void *services, struct request *request, struct reply *reply)
 	const struct services *all = services;
 	AUTO_BUFFER struct buffer text = {0};
 	struct space_view space;
+	int64_t outdated;
 	struct err ignored;
 
 	/* What cannot be looked at is told by /readyz; the figures stay what they were. */
 	(void)space_look(all->space, &space, &ignored);
+	if (catalog_count_outdated(all->catalog, &outdated, &ignored))
+		metric_set(METRIC_OUTDATED, outdated);
 	metrics_write(&text);
 	answer_plain(reply, "text/plain; version=0.0.4; charset=utf-8", buffer_string(&text));
 }
@@ -96,11 +100,12 @@ void api_stats(void *services, struct request *request, struct reply *reply)
 {
 	const struct services *all = services;
 	struct catalog_totals totals;
-	int64_t wants;
+	int64_t wants, outdated;
 	struct err err;
 	json_t *object;
 
-	if (!catalog_count(all->catalog, &totals, &err) || !catalog_count_wants(all->catalog, &wants, &err)) {
+	if (!catalog_count(all->catalog, &totals, &err) || !catalog_count_wants(all->catalog, &wants, &err) ||
+		!catalog_count_outdated(all->catalog, &outdated, &err)) {
 		problem_reply(reply, &err);
 		return;
 	}
@@ -108,6 +113,7 @@ void api_stats(void *services, struct request *request, struct reply *reply)
 	(void)json_object_update_new(object, traffic_json());
 	json_object_set_new(object, "offline", json_boolean(mirror_is_offline(all->mirror)));
 	json_object_set_new(object, "wants", json_integer((json_int_t)wants));
+	json_object_set_new(object, "outdated", json_integer((json_int_t)outdated));
 	json_object_set_new(object, "started_at", answer_time(all->started_at));
 	answer_json(reply, object);
 }

@@ -87,6 +87,7 @@ extern const struct command command_unpin;
 extern const struct command command_withdraw;
 extern const struct command command_approve;
 extern const struct command command_reject;
+extern const struct command command_rescan;
 extern const struct command command_audit;
 extern const struct command command_document;
 extern const struct command command_explain;

@@ -37,6 +37,7 @@ HANDLER(publish_ended, "the server has all of the version or nothing of it; \"la
 		       "and the same command settles it and changes nothing that is there")
 HANDLER(prefetch_ended, "what was ordered is fetched all the same, as \"larder fills\" shows; the same "
 			"command orders the rest")
+HANDLER(rescan_ended, "what was told of is judged; the same command goes on with the rest")
 
 static void (*const handlers[])(int number) = {
 	[INTERRUPTED_IMPORT] = import_ended,
@@ -46,6 +47,7 @@ static void (*const handlers[])(int number) = {
 	[INTERRUPTED_PULL_AWAY] = pull_away_ended,
 	[INTERRUPTED_PUBLISH] = publish_ended,
 	[INTERRUPTED_PREFETCH] = prefetch_ended,
+	[INTERRUPTED_RESCAN] = rescan_ended,
 };
 
 void interruption_watch(enum interruption which)

@@ -12,7 +12,8 @@ enum interruption {
 	INTERRUPTED_PULL,      /* into a file or a folder */
 	INTERRUPTED_PULL_AWAY, /* to standard output */
 	INTERRUPTED_PUBLISH,
-	INTERRUPTED_PREFETCH
+	INTERRUPTED_PREFETCH,
+	INTERRUPTED_RESCAN
 };
 
 /* From here on such a signal has this said on standard error, and ends the process at once with

@@ -77,6 +77,9 @@ static void print_stats(const json_t *stats)
 	print_fact("stored", "%s in %s, for %" JSON_INTEGER_FORMAT " of %s",
 		size_of(stats, "blob_bytes", &stored), counted(stats, "blobs", "file", "files").text,
 		number_of(stats, "cached"), counted(stats, "artifacts", "artifact", "artifacts").text);
+	if (number_of(stats, "outdated") > 0)
+		print_fact("outdated", "%s judged by older safety rules (larder rescan)",
+			counted(stats, "outdated", "artifact was", "artifacts were").text);
 	print_fact("since", "%s", cell_text(stats, "started_at"));
 	print_fact("requests", "%s, %s", counted(stats, "hits", "hit", "hits").text,
 		counted(stats, "misses", "miss", "misses").text);

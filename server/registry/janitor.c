@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/thread.h"
 #include "server/metrics.h"
+#include "server/store/catalog/catalog_outdated.h"
 #include "server/store/catalog/catalog_resemblance.h"
 #include "server/store/catalog/catalog_search.h"
 
@@ -39,6 +40,23 @@ static void look_at_old(struct janitor *janitor)
 	}
 }
 
+static void count_old(struct janitor *janitor)
+{
+	bool more = true;
+	struct err err;
+
+	while (more && !atomic_load(&janitor->stop)) {
+		if (!catalog_count_on(janitor->catalog, &more, &err)) {
+			log_event(LOG_LEVEL_WARN,
+				"not all that older safety rules have judged is counted yet", "why", err.text,
+				NULL);
+			return;
+		}
+		if (more)
+			clock_sleep_ms(LOOKS_PAUSE_MS);
+	}
+}
+
 static void *run(void *argument)
 {
 	struct janitor *janitor = argument;
@@ -49,6 +67,7 @@ static void *run(void *argument)
 	if (!committer_sweep_blobs(janitor->committer, &janitor->stop, &err))
 		log_event(LOG_LEVEL_WARN, "the store could not be swept", "why", err.text, NULL);
 	look_at_old(janitor);
+	count_old(janitor);
 	metric_add(METRIC_SWEEPS, 1);
 	return NULL;
 }

@@ -19,6 +19,7 @@ WRITERS = {
     "import, dry": ["import", "bundle", "--dry-run"],
     "import-docs": ["import-docs", "docs"],
     "gc": ["gc"],
+    "rescan": ["rescan"],
     "pin": ["pin", "acme/x"],
     "unpin": ["unpin", "acme/x"],
     "token": ["token", "create", "ci", "--scope", "publish:*"],

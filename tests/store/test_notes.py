@@ -257,6 +257,44 @@ def test_what_was_approved_elsewhere_is_not_held_back_anew(strict, node):  # noq
     assert_has(late, body)
 
 
+def age(daemon):
+    """As an older version of the rules has left it, which found nothing."""
+    with sqlite3.connect(daemon.data / "larder.db") as database:
+        database.execute("DELETE FROM safety_findings")
+        database.execute("UPDATE inspections SET safety_version = 0")
+
+
+def rescan(daemon):
+    config = daemon.folder / "strict.ini"
+    config.write_text(daemon.config_path.read_text() + "\n[safety]\npublished = quarantine\n", encoding="utf-8")
+    return daemon.larder("rescan", "--config", str(config)).stdout.splitlines()[0].split("\t")[:2]
+
+
+def test_what_newer_rules_hold_back_on_one_is_held_back_on_all(trio):
+    a, b, c = trio
+    body = module_with("WriteFile")
+    a.publish(PATH, body)
+    for daemon in trio:
+        assert_has(daemon, body)
+        age(daemon)
+    assert "all nodes are to know" in a.larder("rescan", check=False).stderr
+    assert rescan(a) == ["held", f"{PATH[1:]} (tf-hub)"]
+    held_back(fetch(a), "op-file-write")
+    for daemon in (b, c):
+        wait_until(lambda: fetch(daemon).status == 451, "it is held back")
+    token = make(a, "approver", "approve:acme/*").stdout.strip()
+    decide(a, "approve", token)
+    for daemon in trio:
+        wait_until(lambda: fetch(daemon).status == 200, "it is given out")
+    # Known to be approved on the one, and taken from the bucket by the other that has not heard of it.
+    with sqlite3.connect(c.data / "larder.db") as database:
+        database.execute("DELETE FROM holds")
+        database.execute("DELETE FROM notes WHERE topic = 'holds'")
+    for daemon in (b, c):
+        assert rescan(daemon) == ["judged", f"{PATH[1:]} (tf-hub)"]
+        assert_has(daemon, body)
+
+
 # ---- an empty disk, and folders ----
 
 

@@ -70,11 +70,25 @@ static const char *who_kept(const struct keeping *keeping)
 	return keeping->published_by ? keeping->published_by : keeping->upstream;
 }
 
+/* What findings hold back from then on. */
+static bool audit_quarantine(struct txn *txn, const struct name *name, const struct digest *digest,
+	const char *reason, const struct audit_row *begun, struct err *err)
+{
+	const struct audit_digests before = audit_digest(name->format, digest);
+	struct audit_row row = *begun;
+	char detail[256];
+
+	(void)snprintf(detail, sizeof detail, "%s: %s", formats[name->format].name, reason);
+	row.action = "quarantine";
+	row.subject = name_path(name).text;
+	row.detail = detail;
+	row.before = before.text;
+	return audit_record(txn, &row, err);
+}
+
 bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err)
 {
 	const char *format = formats[keeping->name->format].name;
-	const struct audit_digests before = audit_digest(keeping->name->format, &keeping->checksums->sha256);
-	char detail[256];
 
 	if (!keeping->held_for)
 		return !record->refresh || settle(txn, record->ids.version_id, 0, err);
@@ -86,17 +100,33 @@ bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *
 	if (txn_changes(txn) == 0)
 		return !record->refresh || settle(txn, record->ids.version_id, keeping->now_s, err);
 	record->refresh = true;
-	(void)snprintf(detail, sizeof detail, "%s: %s", format, keeping->held_for);
 	return settle(txn, record->ids.version_id, keeping->now_s, err) &&
-	       audit_record(txn,
-		       &(struct audit_row){.at = keeping->now_s,
-			       .who = who_kept(keeping),
-			       .from = keeping->from,
-			       .action = "quarantine",
-			       .subject = name_path(keeping->name).text,
-			       .detail = detail,
-			       .before = before.text},
+	       audit_quarantine(txn, keeping->name, &keeping->checksums->sha256, keeping->held_for,
+		       &(struct audit_row){
+			       .at = keeping->now_s, .who = who_kept(keeping), .from = keeping->from},
 		       err);
+}
+
+bool hold_late(struct txn *txn, const struct name *name, const struct digest *digest, const char *reason,
+	int64_t now_s, bool *held, struct err *err)
+{
+	struct version_ids ids;
+
+	*held = false;
+	if (!version_find_ids(txn, name, &ids, err))
+		return false;
+	if (ids.version_id == 0 || ids.state == STATE_WITHDRAWN)
+		return true;
+	if (!txn_run(txn, sql[HOLD],
+		    VALUES(v_int(ids.version_id), v_text(formats[name->format].name), v_text(reason),
+			    v_int(now_s)),
+		    err))
+		return false;
+	*held = txn_changes(txn) > 0;
+	return !*held ||
+	       (settle(txn, ids.version_id, now_s, err) && module_refresh(txn, ids.module_id, err) &&
+		       audit_quarantine(txn, name, digest, reason,
+			       &(struct audit_row){.at = now_s, .from = audit_command_line().text}, err));
 }
 
 static bool audit_decision(struct txn *txn, const struct name *name, int64_t version_id,

@@ -112,9 +112,10 @@ static bool is_digested(const struct examination *examination)
 	return is;
 }
 
-bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
+bool inspection_record(struct txn *txn, int64_t blob_id, const struct name *name,
 	const struct examination *examination, struct err *err)
 {
+	enum format format = name->format;
 	int64_t id;
 
 	if (!txn_run(txn, sql[ADD_INSPECTION],
@@ -123,7 +124,7 @@ bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
 		    err))
 		return false;
 	if (txn_changes(txn) == 0)
-		return safety_renew(txn, blob_id, format, &examination->safety, err) &&
+		return safety_renew(txn, blob_id, name, &examination->safety, err) &&
 		       (!examination->is_listed ||
 			       inspection_list_late(txn, blob_id, format, examination->saved_model, err));
 	id = txn_last_id(txn);

@@ -303,7 +303,7 @@ bool blob_record(struct txn *txn, const struct keeping *keeping, int64_t *out_id
 		return false;
 	/* The blob may have been known, and forgotten, under other names. */
 	return blob_set_cached(txn, *out_id, true, err) &&
-	       inspection_record(txn, *out_id, keeping->name->format, examination, err);
+	       inspection_record(txn, *out_id, keeping->name, examination, err);
 }
 
 /* Only that it is elsewhere, unless it is here already under another name: as this one it is to be judged
@@ -386,8 +386,7 @@ static bool return_examined(
 		return false;
 	if (id != 0)
 		return blob_set_cached(txn, record->blob_id, true, err) &&
-		       inspection_record(
-			       txn, record->blob_id, keeping->name->format, keeping->examination, err);
+		       inspection_record(txn, record->blob_id, keeping->name, keeping->examination, err);
 	record->refresh = true;
 	return blob_record(txn, keeping, &id, err);
 }

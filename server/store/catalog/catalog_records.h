@@ -31,6 +31,11 @@ bool keeping_record(struct txn *txn, const struct keeping *keeping, struct recor
 /* Holds back what was kept, where the keeping says why and nobody has decided of it before. */
 bool hold_record(struct txn *txn, const struct keeping *keeping, struct record *record, struct err *err);
 
+/* Holds back what was kept before, unless somebody has decided of it; *held: it was not held back yet. The
+ * module is refreshed. */
+bool hold_late(struct txn *txn, const struct name *name, const struct digest *digest, const char *reason,
+	int64_t now_s, bool *held, struct err *err);
+
 /* Whether a version may be given this: not once it is withdrawn, nor where it is held back, unless a bundle
  * has it, which changes nothing about that. */
 bool hold_lets_in(const struct keeping *keeping, const struct record *record, struct err *err);

@@ -132,9 +132,9 @@ bool tags_load(struct txn *txn, int64_t version_id, struct tags *out, struct err
  * uses it. */
 bool blob_set_cached(struct txn *txn, int64_t blob_id, bool cached, struct err *err);
 
-/* Writes down an examination of a blob; one of the same blob and format that is there already stays as it is.
- */
-bool inspection_record(struct txn *txn, int64_t blob_id, enum format format,
+/* Writes down an examination of a blob, made for this name and its format; of one that is there already only
+ * what safety_renew() does changes. */
+bool inspection_record(struct txn *txn, int64_t blob_id, const struct name *name,
 	const struct examination *examination, struct err *err);
 bool saved_model_record(
 	struct txn *txn, int64_t inspection_id, const struct saved_model *model, struct err *err);
@@ -150,8 +150,9 @@ bool saved_model_load(struct txn *txn, int64_t inspection_id, struct saved_model
 struct safety_rows;
 bool safety_record(
 	struct txn *txn, int64_t inspection_id, const struct safety_findings *findings, struct err *err);
-/* The same in place of what an older version of the rules has found in this blob, if one has judged it. */
-bool safety_renew(struct txn *txn, int64_t blob_id, enum format format,
+/* The same in place of what an older version of the rules has found in this blob, if one has judged it. It
+ * stays outdated where other names have these bytes: the policy is not asked of those. */
+bool safety_renew(struct txn *txn, int64_t blob_id, const struct name *name,
 	const struct safety_findings *findings, struct err *err);
 bool safety_load(struct txn *txn, int64_t inspection_id, struct safety_rows *out, struct err *err);
 

@@ -8,7 +8,7 @@
 #include "server/module/safety/safety_rules.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { FIND_INSPECTION, ADD_FINDING, LIST_FINDINGS, FIND_OLDER, SET_VERSION, DROP_FINDINGS };
+enum statement { FIND_INSPECTION, ADD_FINDING, LIST_FINDINGS, FIND_OLDER, SET_VERSION_ALONE, DROP_FINDINGS };
 
 static const char *const sql[] = {
 	[FIND_INSPECTION] =
@@ -20,7 +20,12 @@ static const char *const sql[] = {
 			  " WHERE inspection_id = ?1 ORDER BY position",
 	[FIND_OLDER] = "SELECT id FROM inspections WHERE blob_id = ?1 AND format = ?2"
 		       " AND safety_version < ?3",
-	[SET_VERSION] = "UPDATE inspections SET safety_version = ?2 WHERE id = ?1",
+	[SET_VERSION_ALONE] =
+		"UPDATE inspections SET safety_version = ?2 WHERE id = ?1 AND NOT EXISTS"
+		" (SELECT 1 FROM artifacts a JOIN versions v ON v.id = a.version_id JOIN modules m ON m.id = "
+		"v.module_id"
+		" WHERE a.blob_id = inspections.blob_id AND a.format = inspections.format AND a.unjudged = 0"
+		" AND v.state <> 'withdrawn' AND (m.handle <> ?3 OR v.version <> ?4))",
 	[DROP_FINDINGS] = "DELETE FROM safety_findings WHERE inspection_id = ?1",
 };
 
@@ -41,19 +46,21 @@ bool safety_record(
 	return true;
 }
 
-bool safety_renew(struct txn *txn, int64_t blob_id, enum format format,
+bool safety_renew(struct txn *txn, int64_t blob_id, const struct name *name,
 	const struct safety_findings *findings, struct err *err)
 {
 	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_OLDER],
-		VALUES(v_int(blob_id), v_text(formats[format].name), v_int(safety_version)));
+		VALUES(v_int(blob_id), v_text(formats[name->format].name), v_int(safety_version)));
 	int64_t id = rows_next(rows) ? rows_int(rows, 0) : 0;
 
 	if (!rows_done(rows, err))
 		return false;
-	return id == 0 ||
-	       (txn_run(txn, sql[DROP_FINDINGS], VALUES(v_int(id)), err) &&
-		       txn_run(txn, sql[SET_VERSION], VALUES(v_int(id), v_int(safety_version)), err) &&
-		       safety_record(txn, id, findings, err));
+	return id == 0 || (txn_run(txn, sql[DROP_FINDINGS], VALUES(v_int(id)), err) &&
+				  txn_run(txn, sql[SET_VERSION_ALONE],
+					  VALUES(v_int(id), v_int(safety_version), v_text(name->handle),
+						  v_int(name->version)),
+					  err) &&
+				  safety_record(txn, id, findings, err));
 }
 
 bool safety_load(struct txn *txn, int64_t inspection_id, struct safety_rows *out, struct err *err)
