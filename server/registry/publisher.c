@@ -365,12 +365,24 @@ static void seal(struct upload *upload)
 		spool_complete(upload->inflow.spool);
 }
 
+/* A fill may have brought another's version of the handle while the bytes came. */
+static bool check_still_free(const struct upload *upload, struct err *err)
+{
+	const struct publisher *publisher = upload->publisher;
+	bool settled;
+
+	return upload->is_staged || naming_check(&publisher->settings.naming, publisher->catalog,
+					    upload->name.handle, &settled, err);
+}
+
 static bool inspect(struct upload *upload)
 {
 	if (!upload->inspected)
 		upload->inspected = inspector_wait(upload->inspector, &upload->inspection, &upload->err) &&
 				    judge(&upload->inspection, upload, &upload->err) &&
-				    check_safety(upload, &upload->err) && check_signed(upload, &upload->err);
+				    check_safety(upload, &upload->err) &&
+				    check_signed(upload, &upload->err) &&
+				    check_still_free(upload, &upload->err);
 	return upload->inspected;
 }
 

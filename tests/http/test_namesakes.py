@@ -70,6 +70,21 @@ def test_it_is_learnt_before_the_body(strict, upstream):
         assert client.recv(100).startswith(b"HTTP/1.1 403 ")
 
 
+def test_what_comes_from_upstream_meanwhile_counts(strict, upstream):
+    """While a body is on its way."""
+    head = (f"PUT /acme/late/2 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {strict.token()}\r\nContent-Length: {len(MODULE)}\r\n"
+            "Expect: 100-continue\r\nConnection: close\r\n\r\n")
+    with socket.create_connection(strict.address, DEADLINE_S) as client:
+        client.sendall(head.encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 100 ")
+        upstream.serve("/acme/late/1", Answer(MODULE))
+        assert strict.get("/acme/late/1" + QUERY).status == 200
+        client.sendall(MODULE)
+        reply = client.makefile("rb").read()
+    assert reply.startswith(b"HTTP/1.1 403 ") and b"publish.shadow" in reply, reply
+    assert strict.get("/acme/late/2" + QUERY).status == 404
+
+
 def test_answers_are_remembered(strict, upstream):
     assert strict.put("/acme/m/1", b"no module").status == 422
     asked = len(upstream.requests)
