@@ -36,7 +36,8 @@ def blob_key(sha256):
 
 
 def key_of(front, under):
-    return next(key for key in front.objects if f"/{under}" in key)
+    """The first such one; the hints of others have their keys within."""
+    return next(key for key in front.objects if f"/{under}" in key and "/feed/" not in key)
 
 
 def put_blob(front, folder, seed, hours):
