@@ -156,17 +156,27 @@ static bool list_some(struct tidings *tidings, struct err *err)
 	return true;
 }
 
-/* All is listed also where a hint could not be taken: it begins with what is withdrawn. */
-static bool look(struct tidings *tidings, struct err *err)
+/* For as long as nothing else is due. */
+static bool list_while_there_is_time(struct tidings *tidings, struct err *err)
 {
-	bool polled = poll_hints(tidings, err);
 	bool done = true;
 
 	tidings->poll_due_ms = clock_monotonic_ms() + tidings->poll_interval_ms;
 	while (done && is_due(tidings->list_due_ms) && !is_due(tidings->poll_due_ms) &&
 		!atomic_load(&tidings->stop))
 		done = list_some(tidings, err);
-	return polled && done;
+	return done;
+}
+
+/* All is listed also where a hint cannot be taken: before the hints, since the store counts as away for a
+ * while where one of them had no answer. It begins with what is withdrawn. */
+static bool look(struct tidings *tidings, struct err *err)
+{
+	bool listed = list_while_there_is_time(tidings, err);
+	bool polled = poll_hints(tidings, err);
+
+	tidings->poll_due_ms = clock_monotonic_ms() + tidings->poll_interval_ms;
+	return listed && polled;
 }
 
 /* Told once, until it goes again. */
