@@ -119,9 +119,8 @@ static bool cancel(struct services *services, struct request *request, struct er
 		token = request->path_token;
 	if (!token)
 		return err_set(err, ERR_UNAUTHORIZED,
-			"It takes a token with the admin scope: `larder token create NAME --scope admin` "
-			"makes one "
-			"where the server runs.");
+			"It takes a token with the admin scope: `larder token create NAME --scope admin "
+			"--expires 90d` makes one where the server runs.");
 	if (!access_check(services->access, token, request->origin, RIGHT_ADMIN, NULL, request->who, err))
 		return false;
 	if (!number_parse(request->rest, &id))
