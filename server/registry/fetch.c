@@ -428,6 +428,34 @@ static bool take_any(void *context, const struct answer *answer, struct err *err
 	return true;
 }
 
+static bool hang_up(void *context, const void *bytes, size_t length, struct err *err)
+{
+	(void)context;
+	(void)bytes;
+	(void)length;
+	(void)err;
+	return false;
+}
+
+enum verdict fetch_run_head(const struct fetch *fetch, struct err *err)
+{
+	static const struct object nothing = {.length = -1};
+	struct fetch question = *fetch;
+	enum verdict verdict;
+
+	question.head_only = true;
+	question.takes_coded = true;
+	question.object = &nothing;
+	question.body = hang_up;
+	verdict = fetch_run(&question, err);
+	if (verdict != VERDICT_HEADLESS)
+		return verdict;
+	question.head_only = false;
+	question.glance = true;
+	*err = (struct err){0};
+	return fetch_run(&question, err);
+}
+
 bool fetch_gather_page(void *context, const void *bytes, size_t length, struct err *err)
 {
 	struct buffer *page = context;

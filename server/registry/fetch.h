@@ -52,6 +52,10 @@ struct fetch {
  * _RESTART and _HEADLESS. */
 enum verdict fetch_run(const struct fetch *fetch, struct err *err);
 
+/* The head alone: by HEAD, and where that is refused by GET, hanging up behind the head. head_only, glance,
+ * takes_coded, object and body are its own. */
+enum verdict fetch_run_head(const struct fetch *fetch, struct err *err);
+
 /* Takes the body of a page (a receiver's body whose context is a buffer); false where it has more than
  * FETCH_PAGE_MAX bytes. */
 enum { FETCH_PAGE_MAX = 1 << 20 };

@@ -27,36 +27,13 @@ static bool note_length(void *context, const struct answer *answer, struct err *
 	return true;
 }
 
-static bool drop(void *context, const void *bytes, size_t length, struct err *err)
-{
-	(void)context;
-	(void)bytes;
-	(void)length;
-	(void)err;
-	return false;
-}
-
-/* By GET where HEAD is refused, hanging up behind the head. */
-static enum verdict ask(const struct fetch *fetch, struct err *err)
-{
-	struct fetch glance = *fetch;
-	enum verdict verdict = fetch_run(fetch, err);
-
-	if (verdict != VERDICT_HEADLESS)
-		return verdict;
-	glance.head_only = false;
-	glance.glance = true;
-	*err = (struct err){0};
-	return fetch_run(&glance, err);
-}
-
 /* As single files, where that is how it has it: what they become has no size yet. */
 static enum verdict ask_for_files(
 	const struct fetch *archive, enum verdict denied, int64_t *length, struct err *err)
 {
 	const struct fetch first = gather_first(archive);
 	struct err why = {0};
-	enum verdict verdict = ask(&first, &why);
+	enum verdict verdict = fetch_run_head(&first, &why);
 
 	*length = -1;
 	if (verdict == VERDICT_ABSENT)
@@ -67,7 +44,6 @@ static enum verdict ask_for_files(
 
 static void *begin(void *context, const struct asking *asking)
 {
-	static const struct object nothing = {.length = -1};
 	const struct fill_tools *tools = context;
 	struct search *search = mem_zero(1, sizeof *search);
 
@@ -76,11 +52,7 @@ static void *begin(void *context, const struct asking *asking)
 		.name = asking->name,
 		.cdn_loop = asking->cdn_loop,
 		.progress = asking->progress,
-		.head_only = true,
-		.takes_coded = true,
-		.object = &nothing,
 		.head = note_length,
-		.body = drop,
 		.context = search};
 	standings_init(
 		&search->standings, tools->settings.upstreams, tools->settings.upstream_count, asking->name);
@@ -118,7 +90,7 @@ static bool ask_upstream(void *progress, size_t upstream, int64_t *out_bytes)
 	enum verdict verdict;
 
 	search->fetch.upstream = upstream;
-	verdict = ask(&search->fetch, &why);
+	verdict = fetch_run_head(&search->fetch, &why);
 	if (gather_is_possible(&search->fetch, verdict))
 		verdict = ask_for_files(&search->fetch, verdict, &search->length, &why);
 	*out_bytes = search->length;

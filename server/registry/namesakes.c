@@ -94,40 +94,20 @@ static bool take_head(void *context, const struct answer *answer, struct err *er
 	return true;
 }
 
-static bool drop(void *context, const void *bytes, size_t length, struct err *err)
-{
-	(void)context;
-	(void)bytes;
-	(void)length;
-	(void)err;
-	return false;
-}
-
-/* Whether it has this very artifact. By GET where HEAD is refused, hanging up behind the head. */
+/* Whether it has this very artifact. */
 static enum verdict ask_for_artifact(const struct fill_tools *tools, const struct asking *asking,
 	const struct name *name, size_t upstream, int64_t until_ms, bool *has, struct err *err)
 {
-	static const struct object nothing = {.length = -1};
-	struct fetch fetch = {.tools = tools,
+	const struct fetch fetch = {.tools = tools,
 		.name = name,
 		.cdn_loop = asking->cdn_loop,
 		.progress = asking->progress,
 		.upstream = upstream,
-		.head_only = true,
-		.takes_coded = true,
 		.until_ms = until_ms,
-		.object = &nothing,
 		.head = take_head,
-		.body = drop,
 		.context = has};
-	enum verdict verdict = fetch_run(&fetch, err);
 
-	if (verdict != VERDICT_HEADLESS)
-		return verdict;
-	fetch.head_only = false;
-	fetch.glance = true;
-	*err = (struct err){0};
-	return fetch_run(&fetch, err);
+	return fetch_run_head(&fetch, err);
 }
 
 /* Says 403 of what it does not have, or of what it does not show. One that had to ask us in turn has none of
