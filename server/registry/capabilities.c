@@ -7,20 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/mem.h"
 #include "common/number.h"
-
-enum { KEY_BYTES = 32 };
+#include "server/registry/process_key.h"
 
 static const char prefix[] = "cap_";
 
 struct capabilities {
-	uint8_t key[KEY_BYTES];
+	struct process_key key;
 	struct access *access;
 };
 
@@ -28,7 +24,7 @@ struct capabilities *capabilities_create(struct access *access)
 {
 	struct capabilities *capabilities = mem_zero(1, sizeof *capabilities);
 
-	random_bytes(capabilities->key, sizeof capabilities->key);
+	process_key_init(&capabilities->key);
 	capabilities->access = access;
 	return capabilities;
 }
@@ -37,7 +33,7 @@ void capabilities_destroy(struct capabilities *capabilities)
 {
 	if (!capabilities)
 		return;
-	OPENSSL_cleanse(capabilities->key, sizeof capabilities->key);
+	process_key_finish(&capabilities->key);
 	free(capabilities);
 }
 
@@ -45,13 +41,8 @@ static struct digest sign(const struct capabilities *capabilities, enum capabili
 	const char *who, const char *until)
 {
 	AUTO_FREE char *words = mem_printf("%d\n%s\n%s\n%s", (int)use, until, who, path);
-	uint8_t code[32];
-	size_t length;
 
-	if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, capabilities->key, sizeof capabilities->key,
-		    (const unsigned char *)words, strlen(words), code, sizeof code, &length))
-		abort();
-	return digest_from_bytes(code);
+	return process_key_sign(&capabilities->key, words);
 }
 
 struct capability_text capabilities_make(const struct capabilities *capabilities, enum capability_use use,

@@ -6,18 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/mem.h"
 #include "common/number.h"
-
-enum { KEY_BYTES = 32 };
+#include "server/registry/process_key.h"
 
 struct sessions {
-	uint8_t key[KEY_BYTES];
+	struct process_key key;
 	struct access *access;
 };
 
@@ -25,7 +21,7 @@ struct sessions *sessions_create(struct access *access)
 {
 	struct sessions *sessions = mem_zero(1, sizeof *sessions);
 
-	random_bytes(sessions->key, sizeof sessions->key);
+	process_key_init(&sessions->key);
 	sessions->access = access;
 	return sessions;
 }
@@ -34,7 +30,7 @@ void sessions_destroy(struct sessions *sessions)
 {
 	if (!sessions)
 		return;
-	OPENSSL_cleanse(sessions->key, sizeof sessions->key);
+	process_key_finish(&sessions->key);
 	free(sessions);
 }
 
@@ -44,13 +40,8 @@ static struct digest sign(
 	const struct sessions *sessions, const struct digest *token, const char *name, const char *until)
 {
 	AUTO_FREE char *words = mem_printf("larder-session\n%s\n%s\n%s", token->hex, name, until);
-	uint8_t code[32];
-	size_t length;
 
-	if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, sessions->key, sizeof sessions->key,
-		    (const unsigned char *)words, strlen(words), code, sizeof code, &length))
-		abort();
-	return digest_from_bytes(code);
+	return process_key_sign(&sessions->key, words);
 }
 
 bool sessions_begin(const struct sessions *sessions, const char *secret, const char *origin,
