@@ -191,6 +191,17 @@ bool db_read(struct db *db, struct txn **out, struct err *err)
 	return true;
 }
 
+bool db_has(struct db *db, const char *text, bool *out, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	if (!db_read(db, &txn, err))
+		return false;
+	AUTO_ROWS struct rows *rows = txn_query(txn, text, NULL, 0);
+	*out = rows_next(rows);
+	return rows_done(rows, err);
+}
+
 /* The writer's lock is held. Waits for nobody. */
 static bool begin_at_once(struct db *db, struct err *err)
 {

@@ -37,6 +37,9 @@ AUTO_CLEANER(own_db, struct db *, db_close)
  * connections are out. A thread holds one transaction at a time. */
 bool db_read(struct db *db, struct txn **out, struct err *err);
 
+/* Whether a query without values has a row, by a snapshot of its own. */
+bool db_has(struct db *db, const char *text, bool *out, struct err *err);
+
 /* Begins the one writing transaction, after those of other threads and processes. */
 bool db_write(struct db *db, struct txn **out, struct err *err);
 

@@ -41,22 +41,11 @@ struct batch {
 	size_t count;
 };
 
-static bool are_before(struct catalog *catalog, bool *out, struct err *err)
-{
-	AUTO_TXN struct txn *txn = NULL;
-
-	if (!db_read(catalog->db, &txn, err))
-		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[ARE_BEFORE], NULL, 0);
-	*out = rows_next(rows);
-	return rows_done(rows, err);
-}
-
 bool catalog_seek_undigested(struct catalog *catalog, bool *more, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
 
-	if (!are_before(catalog, more, err))
+	if (!db_has(catalog->db, sql[ARE_BEFORE], more, err))
 		return false;
 	return !*more || (db_write(catalog->db, &txn, err) && txn_run(txn, sql[SEEK], NULL, 0, err) &&
 				 txn_run(txn, sql[ADVANCE], NULL, 0, err) && txn_commit(txn, err));

@@ -25,8 +25,6 @@ enum statement {
 	PUBLISH_ARTIFACT,
 	OWN_ARTIFACT,
 	TOUCH_VERSION,
-	REFRESH_LATEST,
-	REFRESH_SUMMARY,
 	FORGET_WANT
 };
 
@@ -75,34 +73,8 @@ static const char *const sql[] = {
 	[OWN_ARTIFACT] = "UPDATE artifacts SET upstream = ?3, import_id = NULL, trusted = 1"
 			 " WHERE version_id = ?1 AND format = ?2",
 	[TOUCH_VERSION] = "UPDATE versions SET updated_at = max(updated_at, ?2) WHERE id = ?1",
-	[REFRESH_LATEST] =
-		"UPDATE modules SET"
-		" latest_id = (SELECT id FROM versions WHERE module_id = ?1 AND state = 'active'"
-		"  ORDER BY version DESC LIMIT 1),"
-		" described_id = (SELECT id FROM versions WHERE module_id = ?1 AND documented = 2"
-		"  AND state = 'active' ORDER BY version DESC LIMIT 1),"
-		" documented_id = (SELECT id FROM versions WHERE module_id = ?1 AND documented > 0"
-		"  AND state = 'active' ORDER BY version DESC LIMIT 1),"
-		" updated_at = (SELECT max(updated_at) FROM versions WHERE module_id = ?1) WHERE id = ?1",
-	[REFRESH_SUMMARY] =
-		"UPDATE modules SET"
-		" latest_source = (SELECT source FROM versions WHERE id = latest_id),"
-		" latest_formats = (SELECT coalesce(',' || group_concat(format) || ',', '') FROM"
-		"  (SELECT format FROM artifacts WHERE version_id = latest_id UNION"
-		"   SELECT format FROM listed_formats WHERE version_id = latest_id)),"
-		" (latest_cached, latest_size_bytes) ="
-		" (SELECT coalesce(min(b.cached), 0), coalesce(sum(b.size_bytes), 0)"
-		"  FROM artifacts a JOIN blobs b ON b.id = a.blob_id WHERE a.version_id = latest_id) WHERE "
-		"id = ?1",
 	[FORGET_WANT] = "DELETE FROM wants WHERE handle = ?1 AND version = ?2 AND format = ?3",
 };
-
-bool module_refresh(struct txn *txn, int64_t module_id, struct err *err)
-{
-	return txn_run(txn, sql[REFRESH_LATEST], VALUES(v_int(module_id)), err) &&
-	       txn_run(txn, sql[REFRESH_SUMMARY], VALUES(v_int(module_id)), err) &&
-	       module_refresh_texts(txn, module_id, err);
-}
 
 /* Runs a statement that answers one id. */
 static bool ask_id(struct txn *txn, const char *text, const struct value *values, size_t count, int64_t *out,

@@ -21,7 +21,6 @@ enum statement {
 	LIST_NAMES,
 	IS_OUTDATED,
 	DROP_FINDINGS,
-	LIST_MODULES,
 	SETTLE
 };
 
@@ -46,8 +45,6 @@ static const char *const sql[] = {
 		       " ORDER BY m.handle, v.version",
 	[IS_OUTDATED] = "SELECT 1 FROM inspections WHERE id = ?1 AND safety_version < ?2",
 	[DROP_FINDINGS] = "DELETE FROM safety_findings WHERE inspection_id = ?1",
-	[LIST_MODULES] = "SELECT DISTINCT m.id FROM artifacts a JOIN modules m ON m.latest_id = a.version_id"
-			 " WHERE a.blob_id = ?1 AND a.format = ?2",
 	[SETTLE] = "UPDATE inspections SET safety_version = ?2 WHERE id = ?1 AND safety_version < ?2",
 };
 
@@ -66,22 +63,11 @@ bool catalog_count_outdated(struct catalog *catalog, int64_t *out, struct err *e
 	return true;
 }
 
-static bool are_before(struct catalog *catalog, bool *out, struct err *err)
-{
-	AUTO_TXN struct txn *txn = NULL;
-
-	if (!db_read(catalog->db, &txn, err))
-		return false;
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[ARE_BEFORE], NULL, 0);
-	*out = rows_next(rows);
-	return rows_done(rows, err);
-}
-
 bool catalog_count_on(struct catalog *catalog, bool *more, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
 
-	if (!are_before(catalog, more, err))
+	if (!db_has(catalog->db, sql[ARE_BEFORE], more, err))
 		return false;
 	return !*more || (db_write(catalog->db, &txn, err) &&
 				 txn_run(txn, sql[COUNT_BEFORE], VALUES(v_int(COUNTED_AT_ONCE)), err) &&
@@ -149,44 +135,6 @@ void outdated_names_finish(struct outdated_names *names)
 
 /* ---- writing ---- */
 
-struct module_list {
-	int64_t *items;
-	size_t count;
-	size_t capacity;
-};
-
-static void module_list_finish(struct module_list *list)
-{
-	free(list->items);
-}
-
-static bool list_latest(
-	struct txn *txn, const struct outdated *item, struct module_list *out, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(
-		txn, sql[LIST_MODULES], VALUES(v_int(item->blob_id), v_text(formats[item->format].name)));
-
-	while (rows_next(rows)) {
-		MEM_GROW(out->items, out->count, out->capacity);
-		out->items[out->count++] = rows_int(rows, 0);
-	}
-	return rows_done(rows, err);
-}
-
-/* Lists are filtered by them. */
-static bool refresh_latest(struct txn *txn, const struct outdated *item, struct err *err)
-{
-	AUTO(module_list_finish) struct module_list list = {0};
-
-	if (!list_latest(txn, item, &list, err))
-		return false;
-	for (size_t i = 0; i < list.count; i++) {
-		if (!module_refresh(txn, list.items[i], err))
-			return false;
-	}
-	return true;
-}
-
 static bool is_outdated(struct txn *txn, const struct outdated *item, bool *out, struct err *err)
 {
 	AUTO_ROWS struct rows *rows =
@@ -204,9 +152,9 @@ static bool replace_findings(
 
 	if (!is_outdated(txn, item, &outdated, err))
 		return false;
-	return !outdated ||
-	       (txn_run(txn, sql[DROP_FINDINGS], VALUES(v_int(item->id)), err) &&
-		       safety_record(txn, item->id, findings, err) && refresh_latest(txn, item, err));
+	return !outdated || (txn_run(txn, sql[DROP_FINDINGS], VALUES(v_int(item->id)), err) &&
+				    safety_record(txn, item->id, findings, err) &&
+				    modules_refresh_of(txn, item->blob_id, item->format, err));
 }
 
 bool catalog_judge_anew(struct catalog *catalog, const struct outdated *item,

@@ -6,15 +6,13 @@
 #include "common/mem.h"
 #include "server/store/catalog/catalog_rows.h"
 
-enum statement { FIND, FIND_SAME, MARK, LIST_MODULES };
+enum statement { FIND, FIND_SAME, MARK };
 
 static const char *const sql[] = {
 	[FIND] = "SELECT i.id, b.id, i.format, b.digest FROM inspections i JOIN blobs b ON b.id = i.blob_id"
 		 " WHERE i.listed = 0 AND i.id > ?1 AND b.cached = 1 ORDER BY i.id LIMIT 1",
 	[FIND_SAME] = "SELECT id FROM inspections WHERE blob_id = ?1 AND format = ?2 AND listed = 0",
 	[MARK] = "UPDATE inspections SET listed = 1 WHERE id = ?1 AND listed = 0",
-	[LIST_MODULES] = "SELECT m.id FROM artifacts a JOIN modules m ON m.latest_id = a.version_id"
-			 " WHERE a.blob_id = ?1 AND a.format = ?2",
 };
 
 bool catalog_find_unlisted(struct catalog *catalog, int64_t behind_id, struct unlisted *out, struct err *err)
@@ -56,42 +54,11 @@ bool inspection_list_late(struct txn *txn, int64_t blob_id, enum format format,
 	return rows_done(rows, err) && (id == 0 || record(txn, id, model, err));
 }
 
-struct module_ids {
-	int64_t *items;
-	size_t count;
-	size_t capacity;
-};
-
-static void module_ids_finish(struct module_ids *ids)
-{
-	free(ids->items);
-}
-
-static bool list_modules(
-	struct txn *txn, const struct unlisted *item, struct module_ids *out, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(
-		txn, sql[LIST_MODULES], VALUES(v_int(item->blob_id), v_text(formats[item->format].name)));
-
-	while (rows_next(rows)) {
-		MEM_GROW(out->items, out->count, out->capacity);
-		out->items[out->count++] = rows_int(rows, 0);
-	}
-	return rows_done(rows, err);
-}
-
 bool catalog_record_listing(struct catalog *catalog, const struct unlisted *item,
 	const struct saved_model *model, struct err *err)
 {
-	AUTO(module_ids_finish) struct module_ids ids = {0};
 	AUTO_TXN struct txn *txn = NULL;
 
-	if (!db_write(catalog->db, &txn, err) || !record(txn, item->id, model, err) ||
-		!list_modules(txn, item, &ids, err))
-		return false;
-	for (size_t i = 0; model && i < ids.count; i++) {
-		if (!module_refresh(txn, ids.items[i], err))
-			return false;
-	}
-	return txn_commit(txn, err);
+	return db_write(catalog->db, &txn, err) && record(txn, item->id, model, err) &&
+	       (!model || modules_refresh_of(txn, item->blob_id, item->format, err)) && txn_commit(txn, err);
 }

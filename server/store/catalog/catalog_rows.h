@@ -80,6 +80,9 @@ bool version_find_ids(struct txn *txn, const struct name *name, struct version_i
  * or documentation changed. */
 bool module_refresh(struct txn *txn, int64_t module_id, struct err *err);
 
+/* The same of each module whose latest version has these bytes as this format. */
+bool modules_refresh_of(struct txn *txn, int64_t blob_id, enum format format, struct err *err);
+
 /* Counts downloads of a module that were made at a time, in all and by the day. */
 bool trend_record(struct txn *txn, int64_t module_id, int64_t count, int64_t at_s, struct err *err);
 
@@ -150,8 +153,9 @@ bool saved_model_load(struct txn *txn, int64_t inspection_id, struct saved_model
 struct safety_rows;
 bool safety_record(
 	struct txn *txn, int64_t inspection_id, const struct safety_findings *findings, struct err *err);
-/* The same in place of what an older version of the rules has found in this blob, if one has judged it. It
- * stays outdated where other names have these bytes: the policy is not asked of those. */
+/* The same in place of what an older version of the rules has found in this blob, if one has judged it; lists
+ * are filtered by it at once. It stays outdated where other names have these bytes: the policy is not asked
+ * of those. */
 bool safety_renew(struct txn *txn, int64_t blob_id, const struct name *name,
 	const struct safety_findings *findings, struct err *err);
 bool safety_load(struct txn *txn, int64_t inspection_id, struct safety_rows *out, struct err *err);
