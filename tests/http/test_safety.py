@@ -559,8 +559,11 @@ def test_what_older_rules_judged_is_judged_when_it_comes_again(larder):
         database.execute("UPDATE inspections SET safety_version = 0")
         database.execute("DELETE FROM safety_findings")
     assert not findings_of(larder, "acme/writer/1")
+    larder.publish("/acme/writer/1", b"# Module acme/writer/1\nWrites a file.\n", content_type="text/markdown")
+    listed = "/api/v1/modules?finding=op-file-write"
+    assert larder.get(listed).json()["total"] == 0
     larder.publish(f"/acme/writer/1?{WRITER}", module_with("WriteFile"))
-    assert findings_of(larder, "acme/writer/1") == found
+    assert findings_of(larder, "acme/writer/1") == found and larder.get(listed).json()["total"] == 1
     with sqlite3.connect(larder.data / "larder.db") as database:
         assert database.execute("SELECT safety_version FROM inspections").fetchone() == version
 

@@ -60,7 +60,8 @@ bool safety_renew(struct txn *txn, int64_t blob_id, const struct name *name,
 					  VALUES(v_int(id), v_int(safety_version), v_text(name->handle),
 						  v_int(name->version)),
 					  err) &&
-				  safety_record(txn, id, findings, err));
+				  safety_record(txn, id, findings, err) &&
+				  modules_refresh_of(txn, blob_id, name->format, err));
 }
 
 bool safety_load(struct txn *txn, int64_t inspection_id, struct safety_rows *out, struct err *err)
