@@ -13,26 +13,12 @@ import threading
 
 import pytest
 from support import attesting, modules
-from support.attesting import FILES, PROVENANCE, envelope, file_statement, listed, make_key, put, statement
+from support.attesting import FILES, MODULE, PATH, PROVENANCE, QUERY, envelope, file, file_statement, key, listed, make_key, put, statement  # noqa: F401
 from support.command_line import environment, run
 from support.daemon import ROOT, assert_problem, binary
 from support.waiting import DEADLINE_S, wait_until
 
-MODULE = modules.module(5000)
 OTHER = modules.module(5000, seed=2)
-PATH = "/acme/signed/1"
-QUERY = "?tf-hub-format=compressed"
-
-
-@pytest.fixture
-def key(tmp_path):
-    return make_key(tmp_path / "ci.key")
-
-
-@pytest.fixture
-def file(tmp_path):
-    (tmp_path / "module.tar.gz").write_bytes(MODULE)
-    return tmp_path / "module.tar.gz"
 
 
 def settings_for(keys, globs="acme/*"):

@@ -6,27 +6,13 @@ import signal
 
 import pytest
 from support import attesting, modules
-from support.attesting import FILES, PROVENANCE, envelope, listed, make_key, put, statement
+from support.attesting import FILES, MODULE, PATH, PROVENANCE, QUERY, envelope, file, key, listed, make_key, put, statement  # noqa: F401
 from support.command_line import run
 from support.daemon import assert_problem
 from support.upstream import Answer
 from support.waiting import wait_until
 
-MODULE = modules.module(5000)
 EVIL = modules.module(5000, seed=2)
-PATH = "/acme/signed/1"
-QUERY = "?tf-hub-format=compressed"
-
-
-@pytest.fixture
-def key(tmp_path):
-    return make_key(tmp_path / "ci.key")
-
-
-@pytest.fixture
-def file(tmp_path):
-    (tmp_path / "module.tar.gz").write_bytes(MODULE)
-    return tmp_path / "module.tar.gz"
 
 
 def settings_for(key, globs=""):

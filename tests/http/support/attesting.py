@@ -5,10 +5,18 @@ import hashlib
 import json
 import subprocess
 
+import pytest
+
+from . import modules
+
 STATEMENT = "https://in-toto.io/Statement/v1"
 TYPE = "application/vnd.in-toto+json"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 FILES = "https://model_signing/signature/v1.0"
+
+MODULE = modules.module(5000)
+PATH = "/acme/signed/1"
+QUERY = "?tf-hub-format=compressed"
 
 
 def make_key(path, *kind):
@@ -16,6 +24,17 @@ def make_key(path, *kind):
     subprocess.run(["openssl", "genpkey", "-algorithm", *(kind or ["ed25519"]), "-out", path], check=True, capture_output=True)
     subprocess.run(["openssl", "pkey", "-in", path, "-pubout", "-out", f"{path}.pub"], check=True, capture_output=True)
     return path
+
+
+@pytest.fixture
+def key(tmp_path):
+    return make_key(tmp_path / "ci.key")
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "module.tar.gz").write_bytes(MODULE)
+    return tmp_path / "module.tar.gz"
 
 
 def key_id(path):
