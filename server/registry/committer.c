@@ -47,7 +47,7 @@ struct committer *committer_create(
 	committer->node = digest_from_bytes(node);
 	committer->vault = vault;
 	committer->span = span_create(blobs);
-	committer->places = inspection_places_create();
+	committer->places = inspection_places_create(INSPECTION_PATIENCE_MS);
 	committer->commits = commits_create(catalog, blobs);
 	committer->catalog = catalog;
 	committer->blobs = blobs;

@@ -24,14 +24,16 @@ struct inspection_places {
 	struct lock mutex; /* guards all below */
 	struct list line;
 	int taken;
+	int64_t patience_ms; /* never changes */
 };
 
-struct inspection_places *inspection_places_create(void)
+struct inspection_places *inspection_places_create(int64_t patience_ms)
 {
 	struct inspection_places *places = mem_zero(1, sizeof *places);
 
 	lock_init(&places->mutex, &lock_place);
 	list_init(&places->line);
+	places->patience_ms = patience_ms;
 	return places;
 }
 
@@ -59,7 +61,7 @@ static void wait_in_line(struct inspection_places *places, struct in_line *self,
 	(void)pthread_cond_destroy(&self->called);
 }
 
-bool inspection_places_enter(struct inspection_places *places, int64_t patience_ms)
+bool inspection_places_enter(struct inspection_places *places, struct err *err)
 {
 	LOCKED(&places->mutex);
 	struct in_line self = {0};
@@ -68,8 +70,11 @@ bool inspection_places_enter(struct inspection_places *places, int64_t patience_
 		places->taken++;
 		return true;
 	}
-	wait_in_line(places, &self, clock_monotonic_ms() + patience_ms);
-	return self.has_place;
+	wait_in_line(places, &self, clock_monotonic_ms() + places->patience_ms);
+	return self.has_place || err_set(err, ERR_BUSY,
+					 "%d small files are being examined already, and none of them came "
+					 "to its end; try again later",
+					 INSPECTION_PLACES);
 }
 
 void inspection_places_leave(struct inspection_places *places)

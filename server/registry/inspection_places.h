@@ -9,21 +9,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/err.h"
 #include "common/own.h"
 
 /* An examination takes up to 4 MiB; 64 MiB are granted to all that have a place. */
-enum { INSPECTION_PLACES = 16, INSPECTION_SMALL_BYTES = 512 << 10, INSPECTION_PATIENCE_MS = 10 * 1000 };
+enum { INSPECTION_PLACES = 16, INSPECTION_SMALL_BYTES = 512 << 10, INSPECTION_PATIENCE_MS = 60 * 1000 };
 
 struct inspection_places;
 
-/* destroy takes NULL; nobody may have a place or wait for one then. */
-struct inspection_places *inspection_places_create(void);
+/* Who waits does so for patience_ms at most. destroy takes NULL; nobody may have a place or wait for one
+ * then. */
+struct inspection_places *inspection_places_create(int64_t patience_ms);
 void inspection_places_destroy(struct inspection_places *places);
 AUTO_CLEANER(own_inspection_places, struct inspection_places *, inspection_places_destroy)
 #define AUTO_INSPECTION_PLACES AUTO(own_inspection_places)
 
-/* Waits for a place, for patience_ms at most; false: there was none, which is no reason not to go on. */
-bool inspection_places_enter(struct inspection_places *places, int64_t patience_ms);
+/* Waits for a place. ERR_BUSY: there was none in all that time; who went on without would take memory that
+ * others are granted. */
+bool inspection_places_enter(struct inspection_places *places, struct err *err);
 void inspection_places_leave(struct inspection_places *places);
 
 #endif

@@ -156,15 +156,18 @@ static void *run_hashing(void *argument)
 }
 
 /* Where nobody's pace can hold it. */
-static void take_place(struct inspector *inspector)
+static bool take_place(struct inspector *inspector)
 {
 	int64_t length;
 	struct err ended; /* the examination will find out */
 
-	if (spool_wait_bytes(inspector->source.spool, INSPECTION_SMALL_BYTES, &length, &ended) &&
-		length <= INSPECTION_SMALL_BYTES &&
-		inspection_places_enter(inspector->places, INSPECTION_PATIENCE_MS))
-		inspector->inspection.place = inspector->places;
+	if (!spool_wait_bytes(inspector->source.spool, INSPECTION_SMALL_BYTES, &length, &ended) ||
+		length > INSPECTION_SMALL_BYTES)
+		return true;
+	if (!inspection_places_enter(inspector->places, &inspector->err))
+		return false;
+	inspector->inspection.place = inspector->places;
+	return true;
 }
 
 /* Until all is committed, where what was listed stays so long. */
@@ -176,9 +179,9 @@ static void leave_place(struct inspection *inspection)
 
 static void examine(struct inspector *inspector)
 {
-	take_place(inspector);
-	inspector->done = examination_run(&inspector->source.stream, inspector->format, &inspector->limits,
-		&inspector->inspection.examination, &inspector->err);
+	inspector->done = take_place(inspector) &&
+			  examination_run(&inspector->source.stream, inspector->format, &inspector->limits,
+				  &inspector->inspection.examination, &inspector->err);
 	spool_stream_finish(&inspector->source);
 	leave_place(&inspector->inspection);
 	if (inspector->done && examination_count(inspector->inspection.examination, SEVERITY_VIOLATION) > 0)

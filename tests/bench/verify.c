@@ -127,7 +127,8 @@ static bool run_checksums(const struct subject *subject)
 
 static bool run_inspector(const struct subject *subject)
 {
-	AUTO_INSPECTION_PLACES struct inspection_places *places = inspection_places_create();
+	AUTO_INSPECTION_PLACES struct inspection_places *places =
+		inspection_places_create(INSPECTION_PATIENCE_MS);
 	AUTO_SPOOL struct spool *spool = NULL;
 	AUTO_INSPECTION struct inspection inspection = {0};
 	struct inspector *inspector = NULL;

@@ -34,7 +34,7 @@ static struct inspection_places *places;
 
 static int set_up(void **state)
 {
-	places = inspection_places_create();
+	places = inspection_places_create(60 * 1000);
 	struct place *place = mem_zero(1, sizeof *place);
 
 	place_open(place);
@@ -264,8 +264,9 @@ struct guest {
 static void *enter_and_leave(void *argument)
 {
 	struct guest *guest = argument;
+	struct err err;
 
-	if (inspection_places_enter(places, 60 * 1000)) {
+	if (inspection_places_enter(places, &err)) {
 		atomic_store(&guest->inside, true);
 		inspection_places_leave(places);
 	}
@@ -278,14 +279,20 @@ static void await_line(int64_t length)
 		(void)sched_yield();
 }
 
-static void who_finds_no_place_waits_and_goes_on(void **state)
+static void take_all(struct inspection_places *all)
+{
+	struct err err;
+
+	for (int i = 0; i < INSPECTION_PLACES; i++)
+		assert_true(inspection_places_enter(all, &err));
+}
+
+static void who_finds_no_place_waits_for_one(void **state)
 {
 	struct guest guest = {0};
 
 	(void)state;
-	for (int i = 0; i < INSPECTION_PLACES; i++)
-		assert_true(inspection_places_enter(places, 0));
-	assert_false(inspection_places_enter(places, 10));
+	take_all(places);
 	assert_int_equal(pthread_create(&guest.thread, NULL, enter_and_leave, &guest), 0);
 	await_line(1);
 	assert_false(atomic_load(&guest.inside));
@@ -294,6 +301,29 @@ static void who_finds_no_place_waits_and_goes_on(void **state)
 	assert_int_equal(pthread_join(guest.thread, NULL), 0);
 	assert_true(atomic_load(&guest.inside));
 	await_line(0);
+}
+
+/* Never more are examined at once, however slow the machine is: what they list takes memory. */
+static void who_waits_in_vain_is_refused(void **state)
+{
+	AUTO_INSPECTION_PLACES struct inspection_places *impatient = inspection_places_create(10);
+	AUTO_SPOOL struct spool *spool = begin(*state);
+	AUTO_BUFFER struct buffer module = {0};
+	struct inspection inspection = {0};
+	struct inspector *inspector = NULL;
+	struct err err = {0};
+
+	take_all(impatient);
+	assert_true(inspector_start(spool, FORMAT_TF_HUB, &limits, impatient, &inspector, &err));
+	make_module(&module, 1 << 10, 1);
+	append(spool, &module, 4096);
+	spool_complete(spool);
+	assert_false(inspector_wait(inspector, &inspection, &err));
+	assert_int_equal(err.code, ERR_BUSY);
+	assert_null(inspection.examination);
+	inspector_destroy(inspector);
+	for (int i = 0; i < INSPECTION_PLACES; i++)
+		inspection_places_leave(impatient);
 }
 
 /* A body that stands still, however small, is in nobody's way; one that is there takes its turn. */
@@ -308,8 +338,7 @@ static void a_slow_pace_holds_no_place(void **state)
 	const struct err refusal = {.code = ERR_BUSY, .text = "no more"};
 	struct err err;
 
-	for (int i = 0; i < INSPECTION_PLACES; i++)
-		assert_true(inspection_places_enter(places, 0));
+	take_all(places);
 	make_module(&module, 1 << 10, 1);
 	assert_true(spool_append(slow, module.data, module.length / 2, &err));
 	append(whole, &module, 4096);
@@ -335,7 +364,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(gives_up_early_on_hostile_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keeps_its_findings_when_refused_later, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(need_not_be_waited_for, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(who_finds_no_place_waits_and_goes_on, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_finds_no_place_waits_for_one, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_waits_in_vain_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_slow_pace_holds_no_place, set_up, tear_down),
 	};
 
