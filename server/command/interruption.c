@@ -38,6 +38,7 @@ HANDLER(publish_ended, "the server has all of the version or nothing of it; \"la
 HANDLER(prefetch_ended, "what was ordered is fetched all the same, as \"larder fills\" shows; the same "
 			"command orders the rest")
 HANDLER(rescan_ended, "what was told of is judged; the same command goes on with the rest")
+HANDLER(verify_ended, "what was told of is held back, or mended; the same command goes on where it was")
 
 static void (*const handlers[])(int number) = {
 	[INTERRUPTED_IMPORT] = import_ended,
@@ -48,6 +49,7 @@ static void (*const handlers[])(int number) = {
 	[INTERRUPTED_PUBLISH] = publish_ended,
 	[INTERRUPTED_PREFETCH] = prefetch_ended,
 	[INTERRUPTED_RESCAN] = rescan_ended,
+	[INTERRUPTED_VERIFY] = verify_ended,
 };
 
 void interruption_watch(enum interruption which)

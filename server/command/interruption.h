@@ -13,7 +13,8 @@ enum interruption {
 	INTERRUPTED_PULL_AWAY, /* to standard output */
 	INTERRUPTED_PUBLISH,
 	INTERRUPTED_PREFETCH,
-	INTERRUPTED_RESCAN
+	INTERRUPTED_RESCAN,
+	INTERRUPTED_VERIFY
 };
 
 /* From here on such a signal has this said on standard error, and ends the process at once with

@@ -150,13 +150,23 @@ bool admission_check_source(const struct admission *admission, const struct name
 	       naming_refuse_fetch(name, err);
 }
 
+/* No upstream's bytes may stand for them. Where nodes share a bucket it is asked all the same. */
+static bool check_lost(const struct artifact *artifact, struct err *err)
+{
+	return !artifact->recorded || artifact->cached || artifact->source != SOURCE_PUBLISHED ||
+	       err_set(err, ERR_QUARANTINED,
+		       "%.150s was published here, and its bytes are damaged or gone: have them restored "
+		       "(larder verify --repair --from), or publish the same bytes once more",
+		       name_path(&artifact->name).text);
+}
+
 bool admission_check(
 	const struct admission *admission, const struct known *known, const char *cdn_loop, struct err *err)
 {
 	const struct name *name = &known->artifact.name;
 
-	if (!admission_check_known(known, err) || !check_policy(admission, name, err) ||
-		!admission_check_loop(admission, cdn_loop, err))
+	if (!admission_check_known(known, err) || !check_lost(&known->artifact, err) ||
+		!check_policy(admission, name, err) || !admission_check_loop(admission, cdn_loop, err))
 		return false;
 	/* A site without a way out may have none, and still tells what it lacks. */
 	if (!some_upstream_may_have(admission, name) &&

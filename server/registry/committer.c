@@ -87,6 +87,11 @@ struct vault *committer_vault(const struct committer *committer)
 	return committer->vault;
 }
 
+struct span *committer_span(const struct committer *committer)
+{
+	return committer->span;
+}
+
 bool committer_made(const struct committer *committer, const struct identity *identity)
 {
 	return strncmp(identity->nonce, committer->node.hex, NODE_LETTERS) == 0;
@@ -330,7 +335,7 @@ bool committer_compare(struct committer *committer, const struct name *name, con
 	return false;
 }
 
-static void remove_unpacked(struct committer *committer, const struct digest *digest)
+void committer_remove_unpacked(struct committer *committer, const struct digest *digest)
 {
 	struct err err;
 
@@ -344,7 +349,7 @@ static void remove_orphan(void *context, const struct digest *digest)
 	struct committer *committer = context;
 	struct err err;
 
-	remove_unpacked(committer, digest);
+	committer_remove_unpacked(committer, digest);
 	if (!blobs_remove(committer->blobs, digest, &err))
 		log_event(LOG_LEVEL_WARN, "a blob that nothing claims stays", "digest", digest->hex, "why",
 			err.text, NULL);
@@ -489,8 +494,11 @@ bool committer_check_lost(
 	if (err->code != ERR_NOT_FOUND)
 		return false;
 	*lost = true;
-	remove_unpacked(committer, digest);
-	return catalog_forget_blob(committer->catalog, digest, err);
+	committer_remove_unpacked(committer, digest);
+	if (!catalog_forget_blob(committer->catalog, digest, err))
+		return false;
+	committer_forget(committer, digest->hex);
+	return true;
 }
 
 /* ---- sweeping ---- */
@@ -543,7 +551,7 @@ static bool sweep_unpacked(void *context, const struct digest *digest, int64_t b
 
 	(void)bytes;
 	if (catalog_claims_blob(sweep->committer->catalog, digest, &claimed, &err) && !claimed)
-		remove_unpacked(sweep->committer, digest);
+		committer_remove_unpacked(sweep->committer, digest);
 	return !atomic_load(sweep->stop);
 }
 

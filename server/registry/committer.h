@@ -26,6 +26,7 @@
 #include "server/vault/vault.h"
 
 struct committer;
+struct span;
 
 /* All must outlive it. What is unpacked of a blob goes with it; members may be NULL. destroy takes NULL. */
 struct committer *committer_create(
@@ -48,6 +49,11 @@ struct inspection_places *committer_places(const struct committer *committer);
 
 /* What it was created with. */
 struct vault *committer_vault(const struct committer *committer);
+
+/* For the rooms that find blobs damaged, and make them anew: the span that all stand in, and what goes with a
+ * blob. */
+struct span *committer_span(const struct committer *committer);
+void committer_remove_unpacked(struct committer *committer, const struct digest *digest);
 
 /* Whether it was this process that made that deposit. */
 bool committer_made(const struct committer *committer, const struct identity *identity);

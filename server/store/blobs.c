@@ -31,6 +31,7 @@ struct blobs {
 	int blobs_fd;                /* data_dir/blobs/sha256 */
 	int drafts_fd;               /* data_dir/drafts */
 	char *reserve;               /* data_dir/reserve */
+	char *data_dir;
 };
 
 /* "ab/ab12…" below blobs/sha256. */
@@ -84,6 +85,7 @@ bool blobs_open(const char *data_dir, struct blobs **out, struct err *err)
 	lock_init(&blobs->mutex, &lock_place);
 	blobs->blobs_fd = blobs->drafts_fd = -1;
 	blobs->reserve = mem_printf("%s/reserve", data_dir);
+	blobs->data_dir = mem_dup(data_dir);
 	if (!open_folder(data_dir, "blobs/sha256", &blobs->blobs_fd, err) ||
 		!open_folder(data_dir, "drafts", &blobs->drafts_fd, err))
 		return false;
@@ -103,6 +105,7 @@ void blobs_close(struct blobs *blobs)
 	own_close(&blobs->drafts_fd);
 	lock_finish(&blobs->mutex);
 	free(blobs->reserve);
+	free(blobs->data_dir);
 	free(blobs);
 }
 
@@ -260,6 +263,26 @@ bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *
 	if (unlinkat(blobs->blobs_fd, path_of(digest).text, 0) < 0 && errno != ENOENT)
 		return err_errno(err, errno, "remove blob %s", digest->hex);
 	return true;
+}
+
+bool blobs_is_file(struct blobs *blobs, const struct digest *digest, int fd)
+{
+	struct stat named;
+	struct stat open;
+
+	return fstatat(blobs->blobs_fd, path_of(digest).text, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstat(fd, &open) == 0 && named.st_dev == open.st_dev && named.st_ino == open.st_ino;
+}
+
+bool blobs_put_aside(struct blobs *blobs, const struct digest *digest, struct err *err)
+{
+	AUTO_FD int folder = -1;
+
+	if (!open_folder(blobs->data_dir, "damaged", &folder, err))
+		return false;
+	if (renameat(blobs->blobs_fd, path_of(digest).text, folder, digest->hex) < 0)
+		return err_errno(err, errno, "put blob %s aside", digest->hex);
+	return file_sync_folder(folder, err) && sync_shard(blobs, digest, err);
 }
 
 bool blobs_offer(struct blobs *blobs, const struct digest *digest, int *out_fd)

@@ -59,6 +59,12 @@ bool blobs_peek(struct blobs *blobs, const struct digest *digest, int *out_fd, s
 /* Removes a blob; nothing to do is no error. Needs no free space. */
 bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *err);
 
+/* Whether a descriptor is of the file that is there under this digest now. */
+bool blobs_is_file(struct blobs *blobs, const struct digest *digest, int fd);
+
+/* Moves a blob to data_dir/damaged, where people may look at it: nobody else does. ERR_NOT_FOUND. */
+bool blobs_put_aside(struct blobs *blobs, const struct digest *digest, struct err *err);
+
 /* Whether nobody reads the blob, in this process or another; *out_fd, the caller's, then keeps new readers
  * waiting until it is closed. True as well where the file is gone (*out_fd is -1 then). */
 bool blobs_offer(struct blobs *blobs, const struct digest *digest, int *out_fd);

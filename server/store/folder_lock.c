@@ -49,3 +49,15 @@ bool folder_lock_take_work(const char *data_dir, int *out_fd, struct err *err)
 				"try again",
 				data_dir));
 }
+
+bool folder_lock_take_reading(const char *data_dir, const char *what, int *out_fd, struct err *err)
+{
+	AUTO_FREE char *name = mem_printf("%s.lock", what);
+	bool held;
+
+	return take(data_dir, name, out_fd, &held, err) ||
+	       (held && err_set(err, ERR_BUSY,
+				"another \"larder %s\" works on %.200s now: let it come to its end, or "
+				"interrupt it",
+				what, data_dir));
+}

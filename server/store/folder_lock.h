@@ -16,4 +16,7 @@ bool folder_lock_take(const char *data_dir, int *out_fd, struct err *err);
  * a time, beside a daemon or not. ERR_BUSY while another does. */
 bool folder_lock_take_work(const char *data_dir, int *out_fd, struct err *err);
 
+/* The same for a command that reads all of the folder for its own sake: what names it, such as "verify". */
+bool folder_lock_take_reading(const char *data_dir, const char *what, int *out_fd, struct err *err);
+
 #endif

@@ -217,7 +217,8 @@ static bool find_loss(struct txn *txn, int64_t blob_id, struct loss *out, struct
 	return rows_done(rows, err);
 }
 
-bool audit_loss(struct txn *txn, int64_t blob_id, const char *action, struct err *err)
+/* What has become of published bytes on this disk; one row for all names that have them. */
+static bool audit_bytes(struct txn *txn, int64_t blob_id, const char *action, bool are_here, struct err *err)
 {
 	char others[64] = "";
 	struct loss loss;
@@ -234,8 +235,19 @@ bool audit_loss(struct txn *txn, int64_t blob_id, const char *action, struct err
 			.action = action,
 			.subject = loss.subject,
 			.detail = others,
-			.before = loss.before.text},
+			.before = are_here ? NULL : loss.before.text,
+			.after = are_here ? loss.before.text : NULL},
 		err);
+}
+
+bool audit_loss(struct txn *txn, int64_t blob_id, const char *action, struct err *err)
+{
+	return audit_bytes(txn, blob_id, action, false, err);
+}
+
+bool audit_return(struct txn *txn, int64_t blob_id, struct err *err)
+{
+	return audit_bytes(txn, blob_id, "restore", true, err);
 }
 
 /* ---- reading ---- */

@@ -113,6 +113,8 @@ bool documentation_look(
 /* Writes a row where a blob that goes from this disk is a published one: "evict" where all nodes share the
  * others' copies, "lose" where it cannot be read. One for all names that have its bytes. */
 bool audit_loss(struct txn *txn, int64_t blob_id, const char *action, struct err *err);
+/* … and "restore" where what was lost is back. */
+bool audit_return(struct txn *txn, int64_t blob_id, struct err *err);
 
 /* The digest of a text, and of what is written of a version ("": nothing), as the audit log has them. */
 struct audit_digests audit_text_digest(const char *text);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/registry/blob_copy.h"
+
+#include "common/mem.h"
+#include "common/own.h"
+#include "server/store/blobs.h"
+
+static bool pour(struct stream *stream, struct spool *spool, struct err *err)
+{
+	const uint8_t *data;
+	size_t length;
+
+	for (;;) {
+		if (!stream_next(stream, &data, &length, err))
+			return false;
+		if (length == 0)
+			return true;
+		if (!spool_append(spool, data, length, err))
+			return false;
+	}
+}
+
+bool blob_copy(int fd, const struct digest *digest, struct read_rate *rate, struct blobs *into,
+	struct spool **out, struct err *err)
+{
+	static const atomic_bool never = false;
+	AUTO_FREE struct paced_blob *blob = mem_zero(1, sizeof *blob);
+	AUTO_SPOOL struct spool *spool = NULL;
+	struct stream *stream;
+	bool copied;
+
+	if (!blobs_begin(into, &spool, err))
+		return false;
+	stream = paced_blob_init(blob, fd, &never, rate);
+	copied = pour(stream, spool, err) && paced_blob_verify(blob, digest, err);
+	paced_blob_finish(blob);
+	if (!copied)
+		return false;
+	spool_complete(spool);
+	*out = TAKE(spool);
+	return true;
+}
