@@ -60,13 +60,24 @@ static bool ask_number(struct txn *txn, const char *text, int64_t *out, struct e
 	return true;
 }
 
-static bool apply(struct txn *txn, const struct migration *migration, int64_t number, struct err *err)
+/* The step that comes next, or the last one, which makes all of an empty database. Names the step that
+ * failed. */
+static bool apply(
+	struct txn *txn, const struct migration *migrations, size_t count, int64_t *version, struct err *err)
 {
+	int64_t tables;
 	char mark[48];
 
-	(void)snprintf(mark, sizeof mark, "PRAGMA user_version = %lld", (long long)number);
-	if (!connection_execute(txn, migration->sql, err) || !connection_execute(txn, mark, err))
-		return err_prefix(err, "migration %s", migration->name);
+	if (!ask_number(txn, "SELECT count(*) FROM sqlite_schema", &tables, err))
+		return false;
+	bool is_whole = tables == 0 && migrations[count - 1].whole;
+	const struct migration *step = &migrations[is_whole ? count - 1 : (size_t)*version];
+
+	*version = step - migrations + 1;
+	(void)snprintf(mark, sizeof mark, "PRAGMA user_version = %lld", (long long)*version);
+	if (!connection_execute(txn, is_whole ? step->whole : step->sql, err) ||
+		!connection_execute(txn, mark, err))
+		return err_prefix(err, "migration %s", step->name);
 	return txn_commit(txn, err);
 }
 
@@ -84,10 +95,8 @@ static bool migrate(struct db *db, const struct migration *migrations, size_t co
 
 		if (!db_write(db, &txn, err) || !ask_number(txn, version_sql, &version, err))
 			return false;
-		if (version >= 0 && version < (int64_t)count &&
-			!apply(txn, &migrations[version], version + 1, err))
+		if (version >= 0 && version < (int64_t)count && !apply(txn, migrations, count, &version, err))
 			return false;
-		version++;
 	}
 	return true;
 }

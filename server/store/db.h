@@ -19,6 +19,8 @@ struct db;
 struct migration {
 	const char *name;
 	const char *sql;
+	const char
+		*whole; /* what an empty database is given in place of this and all steps before; or NULL */
 };
 
 /* Opens or creates the file and applies the migrations that it lacks, each in one transaction. Refuses a file
