@@ -45,6 +45,7 @@
 #include "server/store/catalog/catalog_places.h"
 #include "server/store/catalog/catalog_store.h"
 #include "server/store/folder_lock.h"
+#include "server/store/restore_mark.h"
 #include "server/store/outgoing.h"
 #include "server/store/unpacked/members.h"
 #include "server/upstream/kaggle_map.h"
@@ -171,8 +172,8 @@ static bool open_stores(struct app *app, struct err *err)
 	struct reclaimable reclaimables[2];
 	struct members_room room;
 
-	if (!folder_lock_take(data_dir, &app->lock_fd, err) || !blobs_open(data_dir, &services->blobs, err) ||
-		!open_catalog(data_dir, services, err) ||
+	if (!restore_mark_check(data_dir, err) || !folder_lock_take(data_dir, &app->lock_fd, err) ||
+		!blobs_open(data_dir, &services->blobs, err) || !open_catalog(data_dir, services, err) ||
 		!catalog_belong_to(services->catalog, &app->store, err) ||
 		!members_open(data_dir, &app->config->publish.archives, app->config->storage.keep_free_bytes,
 			&services->members, err) ||

@@ -31,6 +31,8 @@ static const struct command *const commands[] = {
 	&command_pin,
 	&command_unpin,
 	&command_gc,
+	&command_backup,
+	&command_restore,
 	&command_store,
 	&command_export,
 	&command_keygen,

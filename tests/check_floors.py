@@ -60,7 +60,7 @@ STRANGERS = [("server/registry/", "server/http/"), ("server/store/", "server/htt
              ("server/module/", "server/http/"), ("server/bundle/", "server/http/"), ("server/vault/", "server/http/"), ("server/attest/", "server/http/"), ("server/attest/", "server/upstream/"), ("server/bundle/", "server/upstream/"), ("server/store/", "server/upstream/"), ("common/", "server/")]
 ONE_ROOM = {
     "microhttpd.h": ["server/http/mhd/daemon.", "server/http/mhd/request_head.c", "server/http/mhd/responses.c", "server/http/mhd/mhd_suspension.c", "server/http/mhd/guest.c", "server/http/mhd/status_phrase.c"],
-    "sqlite3.h": ["server/store/connection.", "server/store/statements.c", "server/store/db.c"],
+    "sqlite3.h": ["server/store/connection.", "server/store/statements.c", "server/store/db.c", "server/store/db_copy.c"],
     "curl/curl.h": ["server/upstream/client.c", "server/upstream/transfer.", "server/upstream/poster.c", "server/upstream/proxy_address.c", "server/upstream/curl_terms.",  "server/upstream/s3/s3_exchange.c", "server/command/"],
     "expat.h": ["server/upstream/s3/s3_xml.c"],
     "openssl/ssl.h": ["server/http/tls/"],

@@ -13,6 +13,7 @@
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/bundle/scratch.h"
+#include "server/store/restore_mark.h"
 
 /* "nobody (uid 65534)", and as sudo takes it. */
 struct user {
@@ -87,6 +88,8 @@ bool data_folder_look(const char *data_dir, bool *is_new, struct err *err)
 	struct stat existing;
 
 	*is_new = false;
+	if (!restore_mark_check(data_dir, err))
+		return false;
 	if (stat(database, &existing) == 0)
 		return check_owner(data_dir, &existing, false, err);
 	*is_new = true;

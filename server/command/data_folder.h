@@ -10,7 +10,8 @@
 #include "common/err.h"
 
 /* *is_new: there is no store in it, or no folder yet. ERR_FORBIDDEN, with whose it is and what to do, where
- * it is not accessible, or what is made there would be of another user than what is there. */
+ * it is not accessible, or what is made there would be of another user than what is there; ERR_CONFLICT
+ * where a restore into it was cut off. */
 bool data_folder_look(const char *data_dir, bool *is_new, struct err *err);
 
 /* The same, and makes the folder where there is none, if it was named: the default is one below where the

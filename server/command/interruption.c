@@ -39,6 +39,12 @@ HANDLER(prefetch_ended, "what was ordered is fetched all the same, as \"larder f
 			"command orders the rest")
 HANDLER(rescan_ended, "what was told of is judged; the same command goes on with the rest")
 HANDLER(verify_ended, "what was told of is held back, or mended; the same command goes on where it was")
+HANDLER(backup_ended,
+	"the folder has the backup of before, if there was one; the same command goes on with the "
+	"rest")
+HANDLER(restore_ended,
+	"nothing can use the folder until the same command has come to its end; it goes on with "
+	"the rest")
 
 static void (*const handlers[])(int number) = {
 	[INTERRUPTED_IMPORT] = import_ended,
@@ -50,6 +56,8 @@ static void (*const handlers[])(int number) = {
 	[INTERRUPTED_PREFETCH] = prefetch_ended,
 	[INTERRUPTED_RESCAN] = rescan_ended,
 	[INTERRUPTED_VERIFY] = verify_ended,
+	[INTERRUPTED_BACKUP] = backup_ended,
+	[INTERRUPTED_RESTORE] = restore_ended,
 };
 
 void interruption_watch(enum interruption which)

@@ -14,7 +14,9 @@ enum interruption {
 	INTERRUPTED_PUBLISH,
 	INTERRUPTED_PREFETCH,
 	INTERRUPTED_RESCAN,
-	INTERRUPTED_VERIFY
+	INTERRUPTED_VERIFY,
+	INTERRUPTED_BACKUP,
+	INTERRUPTED_RESTORE
 };
 
 /* From here on such a signal has this said on standard error, and ends the process at once with

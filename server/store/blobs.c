@@ -265,6 +265,30 @@ bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *
 	return true;
 }
 
+bool blobs_size(struct blobs *blobs, const struct digest *digest, int64_t *out_bytes, struct err *err)
+{
+	struct stat status;
+
+	if (fstatat(blobs->blobs_fd, path_of(digest).text, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(err, errno, "look at blob %s", digest->hex);
+	*out_bytes = status.st_size;
+	return true;
+}
+
+bool blobs_link(struct blobs *blobs, const struct digest *digest, struct blobs *into, struct err *err)
+{
+	struct blob_path path = path_of(digest);
+
+	if (!make_shard(into, digest, err))
+		return false;
+	if (linkat(blobs->blobs_fd, path.text, into->blobs_fd, path.text, 0) < 0 && errno != EEXIST)
+		return errno == EXDEV
+			       ? err_set(err, ERR_BAD_REQUEST,
+					 "hard links need both folders on one file system: leave --link out")
+			       : err_errno(err, errno, "link blob %s", digest->hex);
+	return sync_shard(into, digest, err);
+}
+
 bool blobs_is_file(struct blobs *blobs, const struct digest *digest, int fd)
 {
 	struct stat named;

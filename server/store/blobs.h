@@ -59,6 +59,13 @@ bool blobs_peek(struct blobs *blobs, const struct digest *digest, int *out_fd, s
 /* Removes a blob; nothing to do is no error. Needs no free space. */
 bool blobs_remove(struct blobs *blobs, const struct digest *digest, struct err *err);
 
+/* How long the file is; ERR_NOT_FOUND. */
+bool blobs_size(struct blobs *blobs, const struct digest *digest, int64_t *out_bytes, struct err *err);
+
+/* Gives a blob's file a name in other blobs, on the same file system, too: durable on return. ERR_NOT_FOUND
+ * where it is gone, ERR_BAD_REQUEST where it is another file system. */
+bool blobs_link(struct blobs *blobs, const struct digest *digest, struct blobs *into, struct err *err);
+
 /* Whether a descriptor is of the file that is there under this digest now. */
 bool blobs_is_file(struct blobs *blobs, const struct digest *digest, int fd);
 

@@ -24,6 +24,8 @@ WHOLE = {"SELECT id, facet, value FROM facet_values": "facet_values",
          "FROM module_facets ORDER BY module_id, value_id": "module_facets",
          "DELETE FROM absences WHERE until_s < ?1": "absences",
          "SELECT count(*), coalesce(sum(size_bytes), 0) FROM blobs WHERE cached = 1": "blobs",  # once in a pass that reads all of them
+         "UPDATE blobs SET cached = 0 WHERE cached = 1": "blobs",  # of a copy of the database, in a backup
+         "UPDATE modules SET latest_cached = 0 WHERE latest_cached = 1": "modules",
          "UPDATE blobs SET published = ": "blobs",  # once, when a node begins or ends to share a bucket
          "SELECT EXISTS (SELECT 1 FROM artifacts)": "artifacts",  # its first row; and where there is none,
          "EXISTS (SELECT 1 FROM versions WHERE state = 'withdrawn')": "versions",  # once, when a node begins to share a bucket

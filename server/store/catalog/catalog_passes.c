@@ -17,7 +17,9 @@ enum statement {
 	NEXT_LOST,
 	MEASURE,
 	LIST_NAMES,
-	FIND_LOST_BLOB
+	FIND_LOST_BLOB,
+	FORGET_ALL,
+	REFRESH_ALL
 };
 
 #define BLOB_COLUMNS "SELECT id, digest, size_bytes, published FROM blobs"
@@ -48,6 +50,8 @@ static const char *const sql[] = {
 	[FIND_LOST_BLOB] = "SELECT b.id FROM blobs b WHERE b.digest = ?1 AND b.cached = 0"
 			   " AND EXISTS (SELECT 1 FROM artifacts a JOIN versions v ON v.id = a.version_id"
 			   "  WHERE a.blob_id = b.id AND v.state <> 'withdrawn')",
+	[FORGET_ALL] = "UPDATE blobs SET cached = 0 WHERE cached = 1",
+	[REFRESH_ALL] = "UPDATE modules SET latest_cached = 0 WHERE latest_cached = 1",
 };
 
 static const char *const kinds[PASS_KIND_COUNT] = {[PASS_VERIFY] = "verify", [PASS_SCRUB] = "scrub"};
@@ -207,4 +211,12 @@ bool catalog_return_blob(
 		return true;
 	*returned = audit_return(txn, id, err) && blob_set_cached(txn, id, true, err) && txn_commit(txn, err);
 	return *returned;
+}
+
+bool catalog_forget_all_blobs(struct catalog *catalog, struct err *err)
+{
+	AUTO_TXN struct txn *txn = NULL;
+
+	return db_write(catalog->db, &txn, err) && txn_run(txn, sql[FORGET_ALL], NULL, 0, err) &&
+	       txn_run(txn, sql[REFRESH_ALL], NULL, 0, err) && txn_commit(txn, err);
 }

@@ -62,6 +62,9 @@ enum { PASS_NAMES_MAX = 100 };
 bool catalog_list_blob_names(
 	struct catalog *catalog, int64_t blob_id, struct name **out, size_t *out_count, struct err *err);
 
+/* None is in the store any more: for a copy of the database, whose blobs are in a bucket. */
+bool catalog_forget_all_blobs(struct catalog *catalog, struct err *err);
+
 /* A blob that was lost is in the store again; *returned is false where no row wants it. With a row in the
  * audit log where it is a published one. */
 bool catalog_return_blob(
