@@ -4,15 +4,21 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buffer.h"
 #include "common/clock.h"
+#include "common/mem.h"
 #include "common/own.h"
 
-static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
+static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warn", "notice", "info", "debug"};
+/* Those of syslog(3). */
+static const char *const priorities[LOG_LEVEL_COUNT] = {"<3>", "<4>", "<5>", "<6>", "<7>"};
+static _Atomic bool is_journal;
 static _Atomic enum log_level chosen_level = LOG_LEVEL_INFO;
 static _Atomic enum log_format chosen_format = LOG_FORMAT_TEXT;
 
@@ -20,6 +26,19 @@ void log_configure(enum log_level level, enum log_format format)
 {
 	atomic_store(&chosen_level, level);
 	atomic_store(&chosen_format, format);
+}
+
+void log_find_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[64];
+	struct stat status;
+
+	if (!stream || fstat(STDERR_FILENO, &status) < 0)
+		return;
+	(void)snprintf(own, sizeof own, "%llu:%llu", (unsigned long long)status.st_dev,
+		(unsigned long long)status.st_ino);
+	atomic_store(&is_journal, strcmp(stream, own) == 0);
 }
 
 bool log_parse_level(const char *name, enum log_level *out)
@@ -99,22 +118,49 @@ static void add_json_pair(struct buffer *line, const char *key, const char *valu
 	add_quoted(line, value);
 }
 
+static bool is_json(void)
+{
+	return atomic_load_explicit(&chosen_format, memory_order_relaxed) == LOG_FORMAT_JSON;
+}
+
+static void add_priority(struct buffer *line, enum log_level level)
+{
+	if (atomic_load_explicit(&is_journal, memory_order_relaxed))
+		buffer_add_string(line, priorities[level]);
+}
+
+static void add_event(struct buffer *line, enum log_level level, const char *event)
+{
+	bool json = is_json();
+	struct time_text now = clock_rfc3339(clock_now_s());
+
+	add_priority(line, level);
+	buffer_printf(line, json ? "{\"time\":\"%s\",\"level\":\"%s\",\"event\":" : "%s %s ", now.text,
+		level_names[level]);
+	if (json)
+		add_quoted(line, event);
+	else
+		buffer_add_string(line, event);
+}
+
+/* One write a line, so that lines of several threads never mix. A log that cannot be written is nobody's
+ * failure. */
+static void write_line(struct buffer *line, const char *end)
+{
+	buffer_add_string(line, end);
+	if (write(STDERR_FILENO, line->data, line->length) < 0)
+		return;
+}
+
 void log_event(enum log_level level, const char *event, ...)
 {
-	bool json = atomic_load(&chosen_format) == LOG_FORMAT_JSON;
+	bool json = is_json();
 	AUTO_BUFFER struct buffer line = {0};
-	struct time_text now;
 	va_list pairs;
 
 	if (!log_enabled(level))
 		return;
-	now = clock_rfc3339(clock_now_s());
-	buffer_printf(&line, json ? "{\"time\":\"%s\",\"level\":\"%s\",\"event\":" : "%s %s ", now.text,
-		level_names[level]);
-	if (json)
-		add_quoted(&line, event);
-	else
-		buffer_add_string(&line, event);
+	add_event(&line, level, event);
 	va_start(pairs, event);
 	for (const char *key = va_arg(pairs, const char *); key; key = va_arg(pairs, const char *)) {
 		const char *value = va_arg(pairs, const char *);
@@ -123,9 +169,34 @@ void log_event(enum log_level level, const char *event, ...)
 			(json ? add_json_pair : add_text_pair)(&line, key, value);
 	}
 	va_end(pairs);
-	buffer_add_string(&line, json ? "}\n" : "\n");
-	/* One write a line, so that lines of several threads never mix. A log that cannot be written is
-	 * nobody's failure. */
-	if (write(STDERR_FILENO, line.data, line.length) < 0)
-		return;
+	write_line(&line, json ? "}\n" : "\n");
+}
+
+static void write_text(enum log_level level, const char *text, size_t length)
+{
+	AUTO_BUFFER struct buffer line = {0};
+
+	add_priority(&line, level);
+	buffer_add(&line, text, length);
+	write_line(&line, "\n");
+}
+
+static void write_text_as_event(enum log_level level, const char *text, size_t length)
+{
+	AUTO_FREE char *event = mem_dup_n(text, length);
+	AUTO_BUFFER struct buffer line = {0};
+
+	add_event(&line, level, event);
+	write_line(&line, "}\n");
+}
+
+void log_lines(enum log_level level, const char *text)
+{
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+
+		(is_json() ? write_text_as_event : write_text)(level, text, length);
+		text += length;
+		text += *text == '\n';
+	}
 }

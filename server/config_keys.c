@@ -119,7 +119,7 @@ static const char *const read_choices[] = {"anyone", "token", NULL};
 /* As enum safety_action has them. */
 static const char *const safety_choices[] = {"off", "warn", "quarantine", "refuse", NULL};
 static const char *const hold_choices[] = {"never", "proxied", "always", NULL};
-static const char *const level_choices[] = {"error", "warn", "info", "debug", NULL};
+static const char *const level_choices[] = {"error", "warn", "notice", "info", "debug", NULL};
 static const char *const log_format_choices[] = {"text", "json", NULL};
 
 static bool check_listen(const char *value, struct err *err)
@@ -425,7 +425,7 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "File with old names and where Kaggle has them: each line <handle>[/<version>], a tab, <owner>/<model>/<framework>/<variation>[/<version>]."},
 
 	{KEY(log, level), .set = set_choice, .choices = level_choices, .initial = "info",
-		.purpose = "Least severe events to write: error, warn, info or debug."},
+		.purpose = "Least severe events to write: error, warn, notice, info (requests, too) or debug."},
 	{KEY(log, format), .set = set_choice, .choices = log_format_choices, .initial = "text",
 		.purpose = "One line an event, as text or as json."},
 	/* clang-format on */

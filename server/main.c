@@ -2,6 +2,7 @@
  *
  * argv → a command. */
 #include "common/file.h"
+#include "common/log.h"
 #include "server/command/command_line.h"
 
 static const struct command *const commands[] = {
@@ -51,5 +52,6 @@ int main(int argc, char **argv)
 
 	if (!file_open_standard(&err))
 		return command_fail(&err);
+	log_find_journal();
 	return command_run(commands, argc, argv);
 }

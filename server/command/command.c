@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/buffer.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/own.h"
@@ -16,10 +17,12 @@
 int command_fail(const struct err *err)
 {
 	struct err shown = *err;
+	AUTO_FREE char *line = NULL;
 
 	/* It may quote a server, or a file of strangers. */
 	text_table_blank_controls(shown.text);
-	(void)fprintf(stderr, "larder: %s\n", shown.text);
+	line = mem_printf("larder: %s", shown.text);
+	log_lines(LOG_LEVEL_ERROR, line);
 	return COMMAND_FAILED;
 }
 
@@ -42,16 +45,14 @@ const struct option_row place_option_rows[] = {
 	{0},
 };
 
-bool command_read_config(
-	const struct place_options *place, struct config **out, size_t *out_count, struct err *err)
+bool command_read_config(const struct place_options *place, struct config **out, struct buffer *faults,
+	size_t *out_count, struct err *err)
 {
 	AUTO_CONFIG struct config *config = place->config ? NULL : config_create();
-	AUTO_BUFFER struct buffer faults = {0};
 	size_t count = 0;
 
-	if (place->config && !config_read(place->config, &config, &faults, &count, err))
+	if (place->config && !config_read(place->config, &config, faults, &count, err))
 		return false;
-	(void)fputs(buffer_string(&faults), stderr);
 	if (place->data && !config_set(config, "storage", "data_dir", place->data, err))
 		return false;
 	*out = TAKE(config);
@@ -62,10 +63,12 @@ bool command_read_config(
 bool command_load_config(const struct place_options *place, struct config **out, struct err *err)
 {
 	AUTO_CONFIG struct config *config = NULL;
+	AUTO_BUFFER struct buffer faults = {0};
 	size_t count = 0;
 
-	if (!command_read_config(place, &config, &count, err))
+	if (!command_read_config(place, &config, &faults, &count, err))
 		return false;
+	log_lines(LOG_LEVEL_ERROR, buffer_string(&faults));
 	if (count > 0)
 		return config_refuse(place->config, count, err);
 	*out = TAKE(config);

@@ -57,9 +57,9 @@ extern const struct option_row place_option_rows[];
  * file are printed to stderr. The caller owns *out. */
 bool command_load_config(const struct place_options *place, struct config **out, struct err *err);
 
-/* The same for whoever looks for more faults, as config_read() does. */
-bool command_read_config(
-	const struct place_options *place, struct config **out, size_t *out_count, struct err *err);
+/* The same for whoever looks for more faults, as config_read() does: they are appended, a line each. */
+bool command_read_config(const struct place_options *place, struct config **out, struct buffer *faults,
+	size_t *out_count, struct err *err);
 
 /* Opens a file for reading; "-" is standard input, which closing leaves open. */
 bool command_open_file(const char *name, FILE **out, struct err *err);

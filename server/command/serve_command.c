@@ -31,7 +31,7 @@ static bool check_files(const struct config *config, struct err *err)
 	AUTO_BUFFER struct buffer faults = {0};
 	bool sound = config_check_files(config, &faults, err);
 
-	(void)fputs(buffer_string(&faults), stderr);
+	log_lines(LOG_LEVEL_ERROR, buffer_string(&faults));
 	return sound;
 }
 
@@ -55,13 +55,21 @@ static bool check_all(
 					: err_prefix(err, "%s, and ", file.text);
 }
 
-static bool load(const struct options *options, struct config **out, struct err *err)
+/* Where a daemon starts, its faults are told as its configuration wants the log, as far as it could be read.
+ */
+static bool load(const struct options *options, bool starts, struct config **out, struct err *err)
 {
 	AUTO_CONFIG struct config *config = NULL;
-	size_t faults = 0;
+	AUTO_BUFFER struct buffer faults = {0};
+	size_t count = 0;
 
-	if (!command_read_config(&options->place, &config, &faults, err) || !override(config, options, err) ||
-		!check_all(config, options, faults, err) || !config_read_map(config, err))
+	if (!command_read_config(&options->place, &config, &faults, &count, err))
+		return false;
+	if (starts)
+		log_configure(config->log.level, config->log.format);
+	log_lines(LOG_LEVEL_ERROR, buffer_string(&faults));
+	if (!override(config, options, err) || !check_all(config, options, count, err) ||
+		!config_read_map(config, err))
 		return false;
 	*out = TAKE(config);
 	return true;
@@ -123,10 +131,10 @@ static void reload(struct app *app, const struct options *options)
 	AUTO_FREE char *digest = NULL;
 	struct err err;
 
-	if (load(options, &config, &err)) {
+	if (load(options, false, &config, &err)) {
 		digest = tell_configuration(config, options);
 		if (app_reload(app, config, options->place.config, digest, &err)) {
-			log_event(LOG_LEVEL_INFO, "reloaded", "offline",
+			log_event(LOG_LEVEL_NOTICE, "reloaded", "offline",
 				config->mirror.offline ? "on" : "off", NULL);
 			return;
 		}
@@ -143,7 +151,7 @@ static void await_end(struct app *app, const struct options *options, const sigs
 		if (signal == SIGHUP)
 			reload(app, options);
 	}
-	log_event(LOG_LEVEL_INFO, "stopping", NULL);
+	log_event(LOG_LEVEL_NOTICE, "stopping", NULL);
 }
 
 static void block_signals(sigset_t *out)
@@ -181,6 +189,7 @@ static void give_memory_back(void)
 /* Nobody may be there to read it: that is no reason to end in failure. */
 static void print_address(const struct app *app)
 {
+	log_event(LOG_LEVEL_NOTICE, "listening", "url", app_url(app), "version", LARDER_VERSION, NULL);
 	(void)printf("listening on %s\n", app_url(app));
 	if (fflush(stdout) != 0 && !freopen("/dev/null", "w", stdout))
 		log_event(LOG_LEVEL_WARN, "standard output cannot be written", NULL);
@@ -230,7 +239,7 @@ static int run(void *values, int count, char **words)
 
 	if (count > 0)
 		return command_misuse("serve", "serve takes options only, not \"%s\"", *words);
-	if (!load(options, &config, &err)) {
+	if (!load(options, !options->check, &config, &err)) {
 		(void)command_fail(&err);
 		return options->check ? COMMAND_FAILED : COMMAND_MISCONFIGURED;
 	}

@@ -2,6 +2,7 @@
 #include "server/http/accesslog.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include "common/clock.h"
@@ -15,7 +16,9 @@ void accesslog_client(const struct sockaddr *address, char *out, size_t size)
 		number = &((const struct sockaddr_in *)address)->sin_addr;
 	else if (address && address->sa_family == AF_INET6)
 		number = &((const struct sockaddr_in6 *)address)->sin6_addr;
-	if (number)
+	if (number && address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)number))
+		(void)inet_ntop(AF_INET, (const uint8_t *)number + 12, out, (socklen_t)size);
+	else if (number)
 		(void)inet_ntop(address->sa_family, number, out, (socklen_t)size);
 }
 

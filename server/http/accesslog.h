@@ -28,7 +28,8 @@ struct accesslog_line {
 bool accesslog_is_on(void);
 void accesslog_write(const struct accesslog_line *access);
 
-/* The address as text; out stays as it is for other families than IPv4 and IPv6. */
+/* The address as text, of IPv4 as IPv4 also where it came to a socket of IPv6; out stays as it is for other
+ * families than IPv4 and IPv6. */
 void accesslog_client(const struct sockaddr *address, char *out, size_t size);
 
 #endif

@@ -14,7 +14,7 @@ static void tell(const struct audit_head *head)
 	char row[24];
 
 	(void)snprintf(row, sizeof row, "%" PRId64, head->id);
-	log_event(LOG_LEVEL_INFO, "head of the audit log", "row", row, "sha256", head->hash.hex, NULL);
+	log_event(LOG_LEVEL_NOTICE, "head of the audit log", "row", row, "sha256", head->hash.hex, NULL);
 }
 
 bool audit_heads_tell(struct audit_heads *heads, int64_t now_s)

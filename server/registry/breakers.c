@@ -426,8 +426,8 @@ static void recover(struct breakers *breakers, size_t upstream)
 	condition->cooldowns = 0;
 	condition->unnoted = true;
 	metric_add(METRIC_UPSTREAMS_COOLING, -1);
-	log_event(
-		LOG_LEVEL_INFO, "an upstream is back", "upstream", breakers->upstreams[upstream].name, NULL);
+	log_event(LOG_LEVEL_NOTICE, "an upstream is back", "upstream", breakers->upstreams[upstream].name,
+		NULL);
 }
 
 /* Whoever waits to probe may. */

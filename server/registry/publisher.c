@@ -348,7 +348,7 @@ static bool keep(struct upload *upload)
 		committer_take_decision(upload->publisher->committer, &upload->name);
 	if (upload->kept != KEPT_AGAIN)
 		metric_add(METRIC_PUBLISHED, 1);
-	log_event(LOG_LEVEL_INFO, upload->kept == KEPT_AGAIN ? "published again" : "published", "name",
+	log_event(LOG_LEVEL_NOTICE, upload->kept == KEPT_AGAIN ? "published again" : "published", "name",
 		name_path(&upload->name).text, "format", formats[upload->name.format].name, "by", upload->who,
 		"sha256", inspection->checksums.sha256.hex, NULL);
 	spool_mark_kept(upload->inflow.spool);
@@ -503,7 +503,7 @@ bool publisher_withdraw(struct publisher *publisher, const struct name *name, co
 	if (!committer_withdraw(publisher->committer, name, who, from, err))
 		return false;
 	metric_add(METRIC_WITHDRAWN, 1);
-	log_event(LOG_LEVEL_INFO, "withdrawn", "name", name_path(name).text, "by", who, NULL);
+	log_event(LOG_LEVEL_NOTICE, "withdrawn", "name", name_path(name).text, "by", who, NULL);
 	return true;
 }
 
@@ -524,8 +524,8 @@ bool publisher_decide(struct publisher *publisher, const struct name *name, cons
 		!(is_unheard(publisher, name, err) &&
 			committer_decide(publisher->committer, name, decision, err)))
 		return false;
-	log_event(LOG_LEVEL_INFO, decision->approves ? "approved" : "rejected", "name", name_path(name).text,
-		"by", decision->who, "why", decision->reason, NULL);
+	log_event(LOG_LEVEL_NOTICE, decision->approves ? "approved" : "rejected", "name",
+		name_path(name).text, "by", decision->who, "why", decision->reason, NULL);
 	return true;
 }
 

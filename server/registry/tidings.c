@@ -66,7 +66,7 @@ static bool take_withdrawn(struct tidings *tidings, const struct name *name, str
 		return err->code == ERR_GONE;
 	if (known.version) {
 		metric_add(METRIC_TIDINGS, 1);
-		log_event(LOG_LEVEL_INFO, "withdrawn by another node", "name", name_path(name).text, NULL);
+		log_event(LOG_LEVEL_NOTICE, "withdrawn by another node", "name", name_path(name).text, NULL);
 	}
 	return true;
 }

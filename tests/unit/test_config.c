@@ -245,7 +245,7 @@ static const struct {
 	{"[publish]\nmax_upload_bytes = 0\n",
 		"2: max_upload_bytes takes a size of at least 1 bytes such as 512M or 16G, not \"0\"\n"},
 	{"[auth]\nread = all\n", "2: read takes one of anyone, token, not \"all\"\n"},
-	{"[log]\nlevel = loud\n", "2: level takes one of error, warn, info, debug, not \"loud\"\n"},
+	{"[log]\nlevel = loud\n", "2: level takes one of error, warn, notice, info, debug, not \"loud\"\n"},
 	{"[mirror]\noffline = maybe\n",
 		"2: offline takes one of off, on, false, true, no, yes, 0, 1, not \"maybe\"\n"},
 	{"[upstream]\n",
@@ -284,7 +284,7 @@ static const struct {
 	{"[server]\nthreads = x\nworkers\n[log]\nlevel = x\ncolour = red\n",
 		"2: threads takes a whole number from 0 to 1024, not \"x\"\n"
 		"3: this is neither a [section] nor \"key = value\" nor a # comment\n"
-		"5: level takes one of error, warn, info, debug, not \"x\"\n"
+		"5: level takes one of error, warn, notice, info, debug, not \"x\"\n"
 		"6: there is no key \"colour\" in [log]\n"},
 };
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/log.h"
 #include "server/metrics.h"
 
 /* How many bytes of answered heads may stay in a socket. */
@@ -32,10 +33,13 @@ bool fast_connection_may_enter(enum fast_state from, enum fast_state to)
 
 void fast_connection_check(enum fast_state from, enum fast_state to)
 {
+	char text[96];
+
 	if (fast_connection_may_enter(from, to))
 		return;
-	(void)fprintf(stderr, "larder: a connection of the fast path goes from state %d to %d\n", (int)from,
+	(void)snprintf(text, sizeof text, "a connection of the fast path goes from state %d to %d", (int)from,
 		(int)to);
+	log_event(LOG_LEVEL_ERROR, text, NULL);
 	abort();
 }
 

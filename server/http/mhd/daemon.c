@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -28,6 +29,16 @@ static void on_log(void *argument, const char *format, va_list args)
 	(void)vsnprintf(text, sizeof text, format, args);
 	text[strcspn(text, "\r\n")] = '\0';
 	log_event(LOG_LEVEL_DEBUG, "connection", "text", text, NULL);
+}
+
+/* Whatever it is, the library cannot go on. */
+static void on_panic(void *argument, const char *file, unsigned line, const char *reason)
+{
+	char place[160];
+
+	(void)snprintf(place, sizeof place, "%s:%u", file ? file : "?", line);
+	log_event(LOG_LEVEL_ERROR, "libmicrohttpd cannot go on", "why", reason, "place", place, NULL);
+	abort();
 }
 
 struct options {
@@ -58,6 +69,7 @@ bool daemon_start(struct daemon *daemon, const struct front_settings *settings, 
 	struct options options = {.count = 0};
 	void *context = hooks->context;
 
+	MHD_set_panic_func(on_panic, NULL);
 	add(&options, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)connection_memory, NULL);
 	add_all(&options, settings);
 	/* The logger comes first, so that complaints about the other options reach it. */
