@@ -432,6 +432,7 @@ static bool open_front(struct app *app, struct err *err)
 		.tls_certificate = config->server.tls_certificate,
 		.tls_key = config->server.tls_key,
 		.trusted_proxies = config->server.trusted_proxies,
+		.proxies_write = config->server.reads_forwarded ? FORWARDED_RFC7239 : FORWARDED_X,
 		.hub_hosts = config->hub.hosts,
 		.threads = (unsigned)config->server.threads,
 		.workers = (unsigned)config->server.workers,

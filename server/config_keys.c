@@ -115,6 +115,7 @@ static const char *const switch_choices[] = {"off", "on", "false", "true", "no",
 static const char *const kind_choices[] = {"hub", "kaggle", NULL};
 static const char *const store_choices[] = {"folder", "s3", NULL};
 static const char *const unasked_choices[] = {"warn", "refuse", NULL};
+static const char *const proxy_header_choices[] = {"x-forwarded", "forwarded", NULL};
 static const char *const read_choices[] = {"anyone", "token", NULL};
 /* As enum safety_action has them. */
 static const char *const safety_choices[] = {"off", "warn", "quarantine", "refuse", NULL};
@@ -292,7 +293,9 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 	{KEY(server, public_url), .set = set_base_url, .check = check_base_url, .initial = "",
 		.purpose = "URL at which clients reach Larder, for links. Empty: from the request's Host."},
 	{KEY(server, trusted_proxies), LIST, .check = network_check_list, .initial = "",
-		.purpose = "Networks of proxies in front of Larder, such as 10.0.0.0/8 127.0.0.1: X-Forwarded-For tells their clients. Empty: none."},
+		.purpose = "Networks of proxies in front of Larder, such as 10.0.0.0/8 127.0.0.1: what they tell of their clients counts. Empty: none."},
+	{KEY_IN(server, proxy_header, reads_forwarded), .set = set_switch, .choices = proxy_header_choices, .initial = "x-forwarded",
+		.purpose = "What those proxies write: x-forwarded (X-Forwarded-For, -Proto, -Host) or forwarded (RFC 7239). The other one is not read."},
 	{KEY(server, tls_certificate), .set = set_text, .initial = "",
 		.purpose = "PEM file with certificate and chain; with tls_key, Larder speaks HTTPS only."},
 	{KEY(server, tls_key), .set = set_text, .initial = "",

@@ -38,6 +38,7 @@ struct config {
 		char *listen;
 		char *public_url;      /* NULL: from the request's Host */
 		char *trusted_proxies; /* networks; NULL: none */
+		bool reads_forwarded;  /* proxy_header = x-forwarded | forwarded */
 		char *tls_certificate; /* NULL: plain HTTP */
 		char *tls_key;
 		int64_t threads;

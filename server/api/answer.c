@@ -28,11 +28,12 @@ static bool is_host(const char *host)
 
 char *answer_base_url(const struct services *services, const struct request *request)
 {
-	const char *host = request_header(request, "Host");
+	const char *host = request->told_host ? request->told_host : request_header(request, "Host");
+	const char *own = services->config->server.tls_certificate ? "https" : "http";
 
 	if (services->config->server.public_url || !host || !is_host(host))
 		return mem_dup(atomic_load(&services->url));
-	return mem_printf("%s://%s", services->config->server.tls_certificate ? "https" : "http", host);
+	return mem_printf("%s://%s", *request->told_scheme ? request->told_scheme : own, host);
 }
 
 static json_t *escape(const char *text)

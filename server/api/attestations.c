@@ -118,7 +118,7 @@ void api_put_attestation(void *context, struct request *request, struct reply *r
 {
 	struct services *services = context;
 	struct sent *sent = TAKE(request->upload);
-	const struct client_address from = client_address(services->config->server.trusted_proxies, request);
+	const char *from = client_address(request);
 	AUTO(attested_finish) struct attested attested = {0};
 	struct err err;
 
@@ -126,7 +126,7 @@ void api_put_attestation(void *context, struct request *request, struct reply *r
 		!err_set(&err, ERR_BAD_REQUEST, "the attestation: it is no JSON: it has NUL in it"))
 		problem_reply(reply, &err);
 	else if (attesting_take(services->catalog, services->trust, ARRIVAL_PUBLISHED, &sent->name,
-			 buffer_string(&sent->text), request->who, from.text, &attested, &err))
+			 buffer_string(&sent->text), request->who, from, &attested, &err))
 		reply_attested(&sent->name, &attested, reply);
 	else
 		problem_reply(reply, &err);

@@ -39,8 +39,7 @@ static bool read_decision(const json_t *body, struct decision *out, struct err *
 
 static bool decide(const struct ask *ask, struct request *request, struct name *name, struct err *err)
 {
-	const struct client_address from =
-		client_address(ask->services->config->server.trusted_proxies, request);
+	const char *from = client_address(request);
 	struct services *services = (struct services *)ask->services;
 	json_auto_t *body = NULL;
 	struct decision decision = {.now_s = clock_now_s()};
@@ -51,7 +50,7 @@ static bool decide(const struct ask *ask, struct request *request, struct name *
 		!request_read_json(request, &body, err) || !read_decision(body, &decision, err))
 		return false;
 	decision.who = request->who;
-	decision.from = from.text;
+	decision.from = from;
 	return publisher_decide(services->publisher, name, &decision, err);
 }
 

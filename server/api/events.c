@@ -296,7 +296,7 @@ static bool listen(
 	const struct services *services, const struct request *request, struct reply *reply, struct err *err)
 {
 	static const struct feed_ops ops = {read_news, leave, listener_destroy};
-	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	struct share *share = NULL;
 	struct listener *listener;
 

@@ -79,13 +79,12 @@ static bool start_parcel(struct parcel *parcel, struct err *err)
 {
 	const struct request *request = parcel->request;
 	const struct lacked *lacked = &parcel->lacked;
-	const struct client_address from =
-		client_address(parcel->services->config->server.trusted_proxies, request);
+	const char *from = client_address(request);
 	const struct staging staging = {lacked->name.format, lacked->source, parcel->bundle};
 	const struct declaration declaration = {
 		.length = lacked->size_bytes, .has_sha256 = true, .sha256 = lacked->digest};
 
-	return parcel->is_head ? imports_begin(parcel->services->imports, request->who, from.text,
+	return parcel->is_head ? imports_begin(parcel->services->imports, request->who, from,
 					 request->content_length, TAKE(parcel->key), &parcel->incoming, err)
 			       : publisher_begin_staged(parcel->services->publisher, &staging, request->who,
 					 &declaration, &parcel->upload, err);

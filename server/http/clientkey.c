@@ -3,12 +3,11 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "common/digest.h"
 #include "common/mem.h"
 #include "common/network.h"
-#include "common/own.h"
 
 static char *key_of_address(const char *text)
 {
@@ -19,47 +18,36 @@ static char *key_of_address(const char *text)
 	return mem_printf("address %s", text);
 }
 
-static bool is_address(const char *text)
+static void read_told(const char *trusted_proxies, enum forwarded_kind kind, const struct request *request,
+	struct forwarded *out)
 {
-	struct in6_addr address;
-
-	return inet_pton(AF_INET6, text, &address) == 1 || inet_pton(AF_INET, text, &address) == 1;
+	forwarded_read(request_last_header(request, kind == FORWARDED_X ? "X-Forwarded-For" : "Forwarded"),
+		kind, trusted_proxies, out);
+	if (kind == FORWARDED_X)
+		forwarded_add_x(request_last_header(request, "X-Forwarded-Proto"),
+			request_last_header(request, "X-Forwarded-Host"), out);
 }
 
-/* What the proxy itself has added stands last; before it stands what the client says of himself. */
-static char *address_behind(const struct request *request)
+void client_set_origin(const char *trusted_proxies, enum forwarded_kind kind, struct request *request)
 {
-	const char *told = request_last_header(request, "X-Forwarded-For");
-	const char *last = told ? strrchr(told, ',') : NULL;
-	AUTO_FREE char *text = NULL;
-
-	if (!told)
-		return NULL;
-	last = last ? last + 1 : told;
-	last += strspn(last, " \t");
-	text = mem_dup_n(last, strcspn(last, " \t"));
-	return is_address(text) ? TAKE(text) : NULL;
-}
-
-struct client_address client_address(const char *trusted_proxies, const struct request *request)
-{
-	AUTO_FREE char *behind = NULL;
-	struct client_address address;
+	struct forwarded told = {.client = ""};
 
 	if (network_list_has(trusted_proxies, request->client))
-		behind = address_behind(request);
-	(void)snprintf(address.text, sizeof address.text, "%s", behind ? behind : request->client);
-	return address;
-}
-
-void client_set_origin(const char *trusted_proxies, struct request *request)
-{
+		read_told(trusted_proxies, kind, request, &told);
 	(void)snprintf(
-		request->origin, sizeof request->origin, "%s", client_address(trusted_proxies, request).text);
+		request->origin, sizeof request->origin, "%s", *told.client ? told.client : request->client);
+	(void)snprintf(request->told_scheme, sizeof request->told_scheme, "%s", told.scheme);
+	free(request->told_host);
+	request->told_host = *told.host ? mem_dup(told.host) : NULL;
 }
 
-char *client_key(const char *trusted_proxies, const struct request *request)
+const char *client_address(const struct request *request)
+{
+	return *request->origin ? request->origin : request->client;
+}
+
+char *client_key(const struct request *request)
 {
 	return request->who[0] ? mem_printf("token %s", request->who)
-			       : key_of_address(client_address(trusted_proxies, request).text);
+			       : key_of_address(client_address(request));
 }

@@ -4,20 +4,17 @@
 #ifndef SERVER_HTTP_CLIENTKEY_H
 #define SERVER_HTTP_CLIENTKEY_H
 
+#include "server/http/forwarded.h"
 #include "server/http/request.h"
 
 /* Sets request->origin: its client's address, behind one of these proxies (networks; NULL: none) the one that
- * it tells of. */
-void client_set_origin(const char *trusted_proxies, struct request *request);
+ * it tells of; and what that proxy says of the scheme and the host that its client used. */
+void client_set_origin(const char *trusted_proxies, enum forwarded_kind kind, struct request *request);
 
-/* A token, or an address, of IPv6 a network's; behind one of these proxies (networks; NULL: none) the one
- * that it tells of. free() it. */
-char *client_key(const char *trusted_proxies, const struct request *request);
+/* A token, or an address, of IPv6 a network's; behind a trusted proxy that of its client. free() it. */
+char *client_key(const struct request *request);
 
-/* The address alone: behind such a proxy the one that it tells of. */
-struct client_address {
-	char text[64];
-};
-struct client_address client_address(const char *trusted_proxies, const struct request *request);
+/* The address alone. */
+const char *client_address(const struct request *request);
 
 #endif

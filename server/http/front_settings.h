@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "server/http/forwarded.h"
 #include "server/http/route.h"
 
 struct response_cache;
@@ -17,9 +18,10 @@ struct front_settings {
 	const char *tls_certificate; /* PEM files; both or neither */
 	const char *tls_key;
 	const char *trusted_proxies; /* networks; NULL: none */
-	const char *hub_hosts;       /* see request_set_target */
-	unsigned threads;            /* epoll threads; 0: one per core, at least 2 */
-	unsigned workers;            /* 0: twice the cores, at least 8 */
+	enum forwarded_kind proxies_write;
+	const char *hub_hosts; /* see request_set_target */
+	unsigned threads;      /* epoll threads; 0: one per core, at least 2 */
+	unsigned workers;      /* 0: twice the cores, at least 8 */
 	unsigned max_connections;
 	unsigned idle_timeout_s;
 	unsigned head_timeout_s;     /* from a head's first byte to its last; 0: as long as it takes */

@@ -337,7 +337,7 @@ char *request_cookie(const struct request *request, const char *name)
 /* By host and port, as far as Host has one: a proxy may have left it out. */
 static bool is_own_origin(const struct request *request, const char *origin)
 {
-	const char *host = request_header(request, "Host");
+	const char *host = request->told_host ? request->told_host : request_header(request, "Host");
 	const char *place = strstr(origin, "://");
 	size_t length = host ? strlen(host) : 0;
 
@@ -426,6 +426,7 @@ void request_finish(struct request *request)
 	free(TAKE(request->log_path));
 	free(TAKE(request->path_token));
 	free(TAKE(request->basic_token));
+	free(TAKE(request->told_host));
 	query_finish(&request->query);
 	buffer_finish(&request->body);
 }

@@ -39,6 +39,8 @@ struct request {
 	int64_t content_length; /* -1: chunked, or no body */
 	char client[64];        /* its address as text */
 	char origin[64];        /* the same, or of whom a trusted proxy tells; "" until it is known */
+	char told_scheme[8];    /* what a trusted proxy says that its client used: "http" or "https"; or "" */
+	char *told_host;        /* the same of Host; or NULL */
 	struct buffer body;     /* with BODY_MEMORY: the whole of it */
 	void *upload;           /* with BODY_UPLOAD: what begin made */
 	bool impatient;         /* set by a handler whose reply has to wait: its client ends a connection on

@@ -166,7 +166,7 @@ static void get_artifact(struct services *services, const struct request *reques
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct follower_plan plan = {
 		.services = services, .name = *name, .serve = serve_kept, .begin = begin_stream};
-	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	const struct asker asker = {
 		client, request_header(request, "CDN-Loop"), is_follower(services, request)};
 	struct err err;
@@ -228,7 +228,7 @@ static void head_artifact(struct services *services, const struct request *reque
 {
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct inquiry inquiry = {.services = services, .name = *name, .tell = tell};
-	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	const struct asker asker = {
 		client, request_header(request, "CDN-Loop"), is_follower(services, request)};
 	struct glance glance;

@@ -182,7 +182,7 @@ static const struct later_ops in_turn = {
 static void unpack_in_turn(const struct follower_plan *plan, const struct request *request,
 	struct holding *holding, struct reply *reply)
 {
-	AUTO_FREE char *client = client_key(plan->services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	struct wait *wait = create_wait(plan);
 	struct err err;
 
@@ -284,7 +284,7 @@ static void serve_kept(const struct follower_plan *plan, const struct request *r
 static void get_member(struct follower_plan *plan, const struct request *request, struct reply *reply)
 {
 	AUTO_HOLDING struct holding holding = {.fd = -1};
-	AUTO_FREE char *client = client_key(plan->services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 
@@ -323,7 +323,7 @@ static void head_member(struct follower_plan *plan, const struct request *reques
 	AUTO_HOLDING struct holding holding = {.fd = -1};
 	struct inquiry inquiry = {
 		.services = plan->services, .name = plan->name, .member = plan->member, .tell = tell};
-	AUTO_FREE char *client = client_key(plan->services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct glance glance;
 	struct err err;

@@ -164,7 +164,7 @@ void hub_prefetch(void *context, struct request *request, struct reply *reply)
 	const struct services *services = context;
 	json_auto_t *body = NULL;
 	json_auto_t *ids = json_array();
-	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	json_t *here, *refused;
 	const json_t *paths, *path;
 	struct err err;

@@ -59,11 +59,6 @@ static bool authorize(const struct services *services, struct request *request, 
 		request->who, err);
 }
 
-static struct client_address from_of(const struct services *services, const struct request *request)
-{
-	return client_address(services->config->server.trusted_proxies, request);
-}
-
 /* ---- the body ---- */
 
 static bool is_documentation(const struct request *request)
@@ -109,7 +104,7 @@ static bool prepare(struct request *request, struct body *body, struct err *err)
 		return request->content_length <= HUBDOC_BYTES_MAX || refuse_long_documentation(err);
 	if (!upload_head_read(request, body->is_form, &body->declaration, err))
 		return false;
-	(void)strcpy(body->declaration.from, from_of(body->services, request).text);
+	(void)strcpy(body->declaration.from, client_address(request));
 	return publisher_fits(body->services->publisher, body->declaration.length, err);
 }
 
@@ -218,7 +213,7 @@ static const struct later_ops question_ops = {
 static bool ask_whose(struct body *body, struct reply *reply)
 {
 	const struct services *services = body->services;
-	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, body->request);
+	AUTO_FREE char *client = client_key(body->request);
 	const struct asker asker = {client, NULL, false};
 	struct err err;
 
@@ -415,7 +410,7 @@ static bool document(
 	if (!utf8_is_text(markdown, body->markdown.length))
 		return err_set(err, ERR_BAD_REQUEST, "documentation must be UTF-8 text without NUL");
 	if (!publisher_document(change->services->publisher, &change->name, markdown, request->who,
-		    from_of(change->services, request).text, &created, err))
+		    client_address(request), &created, err))
 		return false;
 	render_ahead(change->services, markdown);
 	reply_version(change->services, request, &change->name, created ? 201 : 200, NULL, reply);
@@ -427,8 +422,8 @@ static bool withdraw(
 {
 	const struct name *name = &change->name;
 
-	if (!publisher_withdraw(change->services->publisher, name, request->who,
-		    from_of(change->services, request).text, err))
+	if (!publisher_withdraw(
+		    change->services->publisher, name, request->who, client_address(request), err))
 		return false;
 	reply_json(reply, 200,
 		json_pack("{s:s, s:I, s:s}", "handle", name->handle, "version", (json_int_t)name->version,

@@ -40,7 +40,7 @@ void hub_redirect(void *context, struct request *request, const struct hub_url *
 	struct inquiry inquiry = {
 		.services = context, .name = hub_url->name, .wanted = hub_url->wanted, .tell = tell};
 	struct name name = hub_url->name;
-	AUTO_FREE char *client = client_key(inquiry.services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	const struct asker asker = {client, request_header(request, "CDN-Loop")};
 	struct err err;
 

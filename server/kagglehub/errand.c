@@ -233,7 +233,7 @@ static bool suffices(const struct errand *errand, const struct artifact *artifac
 static void fetch(struct errand *errand, const struct request *request, struct reply *reply)
 {
 	struct services *services = errand->services;
-	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	const struct asker asker = asker_of(request, client);
 	struct err err;
 
@@ -295,7 +295,7 @@ static void take_fill(struct errand *errand, const struct request *request, stru
 static bool find_latest(struct errand *errand, const struct request *request, struct err *err)
 {
 	struct services *services = errand->services;
-	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	const struct asker asker = asker_of(request, client);
 	struct name *name = &errand->ref.name;
 	bool asks;

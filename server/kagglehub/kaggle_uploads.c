@@ -277,7 +277,7 @@ static const struct later_ops question_ops = {
 static bool ask_whose(struct making *making, const struct request *request, struct err *err)
 {
 	const struct services *services = making->services;
-	AUTO_FREE char *client = client_key(services->config->server.trusted_proxies, request);
+	AUTO_FREE char *client = client_key(request);
 	const struct asker asker = {client, NULL, false};
 
 	return namesakes_ask(
@@ -294,8 +294,7 @@ static void make(struct services *services, struct request *request, const struc
 	making->name = ref->name;
 	making->name.version = 1;
 	making->name.format = ref->framework.format;
-	making->assembly = assembly_create(services, ref->name.handle, request->who,
-		client_address(services->config->server.trusted_proxies, request).text);
+	making->assembly = assembly_create(services, ref->name.handle, request->who, client_address(request));
 	assembly_prefer(making->assembly, ref->framework.format);
 	if (!add_folder(making->assembly, tree, "", 0, &err) || !ask_whose(making, request, &err))
 		return refuse(making, &err, reply);

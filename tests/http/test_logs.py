@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 import pytest
+from support import modules
 from support.command_line import binary
 from support.daemon import Daemon
 from support.waiting import DEADLINE_S, wait_until
@@ -13,14 +14,10 @@ from support.waiting import DEADLINE_S, wait_until
 PRIORITIES = {"error": "3", "warn": "4", "notice": "5", "info": "6", "debug": "7"}
 
 
-def requests(larder, count):
-    """The first so many requests of a log in JSON."""
-    def told():
-        whole = larder.log().rpartition("\n")[0]
-        return [event for event in map(json.loads, whole.splitlines()) if event["event"] == "request"]
-
-    wait_until(lambda: len(told()) >= count, lambda: f"{count} requests to be in the log: {larder.tail()}")
-    return told()[:count]
+def requests(larder):
+    """Those of a log in JSON, as far as it is written."""
+    whole = larder.log().rpartition("\n")[0]
+    return [event for event in map(json.loads, whole.splitlines()) if event["event"] == "request"]
 
 
 @pytest.fixture
@@ -96,5 +93,39 @@ def test_an_address_is_written_as_what_it_is(start):
     for address, path in [("127.0.0.1", "/healthz"), ("[::1]", "/healthz?second")]:
         done = subprocess.run(["curl", "-sS", "--noproxy", "*", "-g", f"http://{address}:{port}{path}"], capture_output=True, timeout=DEADLINE_S)
         assert done.returncode == 0, done
-    clients = {event["path"]: event["client"] for event in requests(larder, 2)}
+    wait_until(lambda: len(requests(larder)) >= 2, lambda: f"both to be in the log: {larder.tail()}")
+    clients = {event["path"]: event["client"] for event in requests(larder)}
     assert clients == {"/healthz": "127.0.0.1", "/healthz?second": "::1"}
+
+
+# ---- behind proxies ---------------------------------------------------------------------------------------------------------
+
+MODULE = modules.module(300)
+INVENTED = {"X-Forwarded-For": "203.0.113.66", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "x.example",
+            "Forwarded": 'for=203.0.113.99;proto=https;host="f.example"'}
+
+
+@pytest.mark.parametrize("server, client, base", [
+    ({"trusted_proxies": "127.0.0.1"}, "203.0.113.66", "https://x.example"),
+    ({"trusted_proxies": "127.0.0.1", "proxy_header": "forwarded"}, "203.0.113.99", "https://f.example"),
+    ({"trusted_proxies": "10.0.0.0/8"}, "127.0.0.1", None),
+    ({}, "127.0.0.1", None),
+], ids=["x-forwarded", "forwarded", "another", "none"])
+def test_the_client_is_whom_a_trusted_proxy_tells_of(start, server, client, base):
+    """An answer from the response cache, one of a worker, an upload, a refusal, and links in answers."""
+    larder = start({"server": server, "log": {"format": "json"}})
+    larder.publish("/acme/told/1", MODULE)
+    paths = ["/acme/told/1?tf-hub-format=compressed"] * 3 + ["/api/v1/stats", "/acme/nothing/1?tf-hub-format=compressed"]
+    for path in paths:
+        larder.get(path, **INVENTED)
+    assert larder.metric("larder_express_total") >= 1
+    larder.request("PUT", "/acme/told/2", {**INVENTED, "Authorization": f"Bearer {larder.token('publish:*')}"}, MODULE)
+    paths.append("/acme/told/2")
+
+    def told():
+        return sorted((event["path"], event["client"]) for event in requests(larder) if event["path"] in paths)
+
+    wait_until(lambda: len(told()) >= len(paths), lambda: f"all to be in the log: {larder.tail()}")
+    assert told() == sorted((path, client) for path in paths)
+    links = larder.get("/api/v1/modules/acme/told/1", **INVENTED).body.decode()
+    assert '"' + (base or "http://%s:%d" % larder.address) + "/acme/told/1" in links, links

@@ -80,6 +80,7 @@ static void assert_same_config(const struct config *a, const struct config *b)
 	assert_same_text(a->server.listen, b->server.listen);
 	assert_same_text(a->server.public_url, b->server.public_url);
 	assert_same_text(a->server.trusted_proxies, b->server.trusted_proxies);
+	assert_int_equal(a->server.reads_forwarded, b->server.reads_forwarded);
 	assert_int_equal(a->mirror.hold_until_verified, b->mirror.hold_until_verified);
 	assert_same_text(a->server.tls_certificate, b->server.tls_certificate);
 	assert_same_text(a->server.tls_key, b->server.tls_key);

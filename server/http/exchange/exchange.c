@@ -150,7 +150,6 @@ static bool is_authorized(struct exchange *exchange, struct err *err)
 	const struct front_settings *settings = &exchange->in_flight->settings;
 	enum role role = exchange->route->role;
 
-	client_set_origin(settings->trusted_proxies, &exchange->request);
 	if (takes_basic(exchange))
 		request_read_basic(&exchange->request);
 	if (role == ROLE_NONE || role == ROLE_HANDLER)
@@ -174,6 +173,7 @@ void exchange_match(struct exchange *exchange)
 	char allow[64];
 	struct err err;
 
+	client_set_origin(settings->trusted_proxies, settings->proxies_write, &exchange->request);
 	if (exchange->target_err.code != ERR_NONE) {
 		exchange_refuse(exchange, &exchange->target_err);
 		return;

@@ -2,6 +2,7 @@
 #include "server/http/exchange/record.h"
 
 #include "server/http/accesslog.h"
+#include "server/http/clientkey.h"
 #include "server/metrics.h"
 
 static void log_it(const struct exchange *exchange, const char *ending)
@@ -14,7 +15,7 @@ static void log_it(const struct exchange *exchange, const char *ending)
 		.status = exchange->sent ? reply->status : 0,
 		.sent_bytes = exchange->sent_bytes,
 		.started_us = request->started_us,
-		.client = request->client,
+		.client = client_address(request),
 		.who = request->who,
 		.note = reply->note,
 		.problem = reply->problem,

@@ -50,6 +50,8 @@ static bool answer(struct fast_thread *thread, struct fast_connection *connectio
 		(head.closes && is_followed(&head, length)) ||
 		!hit_begin(&connection->send, thread->shared->in_flight->settings.response_cache, &head))
 		return false;
+	hit_note_client(&connection->send, &head, (const struct sockaddr *)&connection->address,
+		&thread->shared->in_flight->settings);
 	connection->unseen |= is_followed(&head, length);
 	fast_connection_note_answered(connection, head.length, thread->in);
 	fast_answer_begin(thread, connection);

@@ -17,9 +17,11 @@
 #include "common/file.h"
 #include "common/invariant.h"
 #include "common/mem.h"
+#include "common/network.h"
 #include "common/own.h"
 #include "server/http/accesslog.h"
 #include "server/http/conditions.h"
+#include "server/http/forwarded.h"
 #include "server/metrics.h"
 
 /* For who takes so much in so short a time, more may wait in the kernel than for one that may be stalled:
@@ -71,6 +73,22 @@ bool hit_begin(struct hit *hit, struct response_cache *cache, const struct plain
 	if (head->method == METHOD_GET && hit->status != 304)
 		hit->left = hit->length = selection.length;
 	return true;
+}
+
+void hit_note_client(struct hit *hit, const struct plain_head *head, const struct sockaddr *peer,
+	const struct front_settings *settings)
+{
+	const char *told = head->told[settings->proxies_write];
+	struct forwarded forwarded;
+	char address[64] = "";
+
+	if (!hit->started_us || !settings->trusted_proxies || !told)
+		return;
+	accesslog_client(peer, address, sizeof address);
+	if (!network_list_has(settings->trusted_proxies, address))
+		return;
+	forwarded_read(told, settings->proxies_write, settings->trusted_proxies, &forwarded);
+	hit->client = *forwarded.client ? mem_dup(forwarded.client) : NULL;
 }
 
 void hit_begin_fresh(
@@ -343,7 +361,7 @@ static void log_it(
 		.status = hit->status,
 		.sent_bytes = sent_bytes,
 		.started_us = hit->started_us,
-		.client = address,
+		.client = hit->client ? hit->client : address,
 		.note = hit->reply->note,
 		.ending = ending,
 	};
@@ -386,5 +404,6 @@ void hit_finish(struct hit *hit, const struct sockaddr *client, enum sending end
 		record(hit, client, ending, hit_sent_bytes(hit, unconfirmed));
 	cached_reply_release(hit->reply);
 	free(hit->head);
+	free(hit->client);
 	*hit = (struct hit){0};
 }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "server/http/fast/plainhead.h"
+#include "server/http/front_settings.h"
 #include "server/http/response_cache.h"
 #include "server/http/sending.h"
 
@@ -40,11 +41,17 @@ struct hit {
 	bool patient;          /* may wait for the disk */
 	bool fresh;            /* its exchange counts and logs it */
 	bool closes;           /* the client wants no more on this connection */
+	char *client;          /* whom a trusted proxy has told of, where it is to be logged; or NULL */
 	int64_t measured_us;   /* since when its pace is measured; 0: not yet, -1: no more */
 };
 
 /* Finds the reply for this request. False: there is none, or the answer is a refusal; nothing is begun. */
 bool hit_begin(struct hit *hit, struct response_cache *cache, const struct plain_head *head);
+
+/* Where it is logged: its client is the one that this head tells of, if the connection is a trusted proxy's.
+ */
+void hit_note_client(struct hit *hit, const struct plain_head *head, const struct sockaddr *peer,
+	const struct front_settings *settings);
 
 /* Begins with a reply as its handler made it, of which an offset of its file, if it is one, is the first
  * byte; takes over the hold. */

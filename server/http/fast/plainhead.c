@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/http/forwarded.h"
 #include "server/http/http_token.h"
 #include "server/http/request_line.h"
 
@@ -12,7 +13,15 @@ struct seen {
 	int connections;
 };
 
-enum meaning { MEANS_NOTHING, MEANS_HOST, MEANS_CONNECTION, MEANS_CONDITION, MEANS_MORE };
+enum meaning {
+	MEANS_NOTHING,
+	MEANS_HOST,
+	MEANS_CONNECTION,
+	MEANS_CONDITION,
+	MEANS_TOLD_X,
+	MEANS_TOLD,
+	MEANS_MORE
+};
 
 /* Fields that change what is asked for. All others are passed over, as libmicrohttpd and we do elsewhere. */
 static const struct {
@@ -28,6 +37,8 @@ static const struct {
 	{"If-None-Match", 13, MEANS_CONDITION},
 	{"If-Modified-Since", 17, MEANS_CONDITION},
 	{"If-Unmodified-Since", 19, MEANS_CONDITION},
+	{"X-Forwarded-For", 15, MEANS_TOLD_X},
+	{"Forwarded", 9, MEANS_TOLD},
 	{"Authorization", 13, MEANS_MORE},
 	{"Content-Length", 14, MEANS_MORE},
 	{"Transfer-Encoding", 17, MEANS_MORE},
@@ -126,6 +137,12 @@ static bool read_field(char **at, const char *end, struct plain_head *out, struc
 		return read_connection(out, value, &seen->connections);
 	case MEANS_CONDITION:
 		return keep_condition(out, name, length, value);
+	case MEANS_TOLD_X:
+		out->told[FORWARDED_X] = value;
+		return true;
+	case MEANS_TOLD:
+		out->told[FORWARDED_RFC7239] = value;
+		return true;
 	default:
 		return false;
 	}
@@ -138,6 +155,7 @@ bool plain_head_read(char *bytes, size_t length, struct plain_head *out)
 	struct seen seen = {0};
 
 	out->condition_count = 0;
+	out->told[FORWARDED_X] = out->told[FORWARDED_RFC7239] = NULL;
 	out->closes = false;
 	if (!read_first_line(&at, end, out))
 		return false;

@@ -26,6 +26,8 @@ struct plain_head {
 	bool closes;                                         /* Connection: close */
 	struct plain_condition conditions[PLAIN_CONDITIONS]; /* Range, If-Range, If-None-Match … */
 	size_t condition_count;
+	const char *told[2]; /* the last of X-Forwarded-For and of Forwarded, as enum forwarded_kind numbers
+				them; or NULL */
 };
 
 /* Reads the head at the start of bytes, writing NULs into them. False: not plain, or not all there. */
