@@ -182,6 +182,32 @@ enum metric {
 		METRIC_COUNT
 };
 
+/* How long things took: X(name, family, labels, help), as METRICS has it. */
+#define HISTOGRAMS(X) \
+	X(HISTOGRAM_FIRST_BYTE_HIT, "larder_first_byte_seconds", "result=\"hit\"", \
+		"From the head of a request for a module to the head of its answer. Of hits on the fast " \
+		"path one of 64 " \
+		"where requests are not logged.") \
+	X(HISTOGRAM_FIRST_BYTE_MISS, "larder_first_byte_seconds", "result=\"miss\"", "") \
+	X(HISTOGRAM_FIRST_BYTE_COLLAPSED, "larder_first_byte_seconds", "result=\"collapsed\"", "") \
+	X(HISTOGRAM_UPSTREAM, "larder_upstream_seconds", "", "Transfers from upstreams, from begin to end.") \
+	X(HISTOGRAM_FSYNC, "larder_fsync_seconds", "", "Making received bytes durable.") \
+	X(HISTOGRAM_COMMIT, "larder_commit_seconds", "", \
+		"Recording an artifact, with the wait for the transaction before.") \
+	X(HISTOGRAM_WAIT_WORKER, "larder_queue_wait_seconds", "queue=\"workers\"", \
+		"Waits for a worker, and of fills that clients want for a place (mirror.max_fills).") \
+	X(HISTOGRAM_WAIT_FILL, "larder_queue_wait_seconds", "queue=\"fills\"", "")
+
+enum histogram {
+#define HISTOGRAM_NAME(name, family, labels, help) name,
+	HISTOGRAMS(HISTOGRAM_NAME)
+#undef HISTOGRAM_NAME
+		HISTOGRAM_COUNT
+};
+
+/* Counts one that took so long; two relaxed additions. */
+void metric_observe(enum histogram histogram, int64_t us);
+
 void metric_add(enum metric metric, int64_t amount);
 void metric_set(enum metric metric, int64_t value);
 

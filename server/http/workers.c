@@ -5,10 +5,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/thread.h"
+#include "server/metrics.h"
 #include "server/ranks.h"
 
 static const struct lock_place lock_place = {"workers", RANK_WORKERS};
@@ -43,6 +45,7 @@ static void *work(void *argument)
 	struct workers *workers = argument;
 
 	for (struct job *job = take_job(workers); job; job = take_job(workers)) {
+		metric_observe(HISTOGRAM_WAIT_WORKER, clock_monotonic_us() - job->queued_us);
 		job->run(job);
 		mem_settle();
 	}
@@ -93,6 +96,8 @@ void workers_destroy(struct workers *workers)
 
 static bool submit(struct workers *workers, struct job *job, size_t queue_max)
 {
+	job->queued_us = clock_monotonic_us();
+
 	LOCKED(&workers->mutex);
 	if (workers->queued >= queue_max)
 		return false;

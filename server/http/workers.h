@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/err.h"
 #include "common/list.h"
@@ -14,6 +15,7 @@
 struct job {
 	void (*run)(struct job *job);
 	struct list_link link; /* in the queue */
+	int64_t queued_us;     /* the queue's */
 };
 
 struct workers;

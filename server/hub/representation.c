@@ -61,8 +61,10 @@ bool representation_reply(const struct services *services, const struct request 
 
 	fill_selected(reply, &selection, representation);
 	reply_header(reply, "Cache-Status", cache_status);
-	(void)snprintf(
-		reply->note, sizeof reply->note, "%s", cache_status == cache_status_hit ? "hit" : "miss");
+	(void)snprintf(reply->note, sizeof reply->note, "%s",
+		cache_status == cache_status_hit         ? "hit"
+		: cache_status == cache_status_collapsed ? "collapsed"
+							 : "miss");
 	if (is_refusal(&selection))
 		return false;
 	reply->is_module = true;

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/container.h"
 #include "common/list.h"
 #include "common/lock.h"
@@ -125,12 +126,14 @@ bool commits_keep(struct commits *commits, const struct keeping *keeping, enum k
 {
 	struct entry entry = {.row.keeping = keeping};
 	struct batch batch;
+	int64_t begun_us = clock_monotonic_us();
 
 	join(commits, &entry);
 	while (await(commits, &entry, &batch)) {
 		write_batch(commits, &batch);
 		tell(commits, &batch);
 	}
+	metric_observe(HISTOGRAM_COMMIT, clock_monotonic_us() - begun_us);
 	if (entry.row.done)
 		*out = entry.row.kept;
 	else

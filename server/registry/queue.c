@@ -11,6 +11,7 @@
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/metrics.h"
 #include "server/ranks.h"
 
 static const struct lock_place lock_place = {"queue", RANK_QUEUE};
@@ -133,6 +134,8 @@ static void enter(struct queue *queue, struct ticket *ticket)
 	ticket->inside = true;
 	queue->inside++;
 	queue->inside_unwanted += !ticket->wanted_ms;
+	if (ticket->wanted_ms)
+		metric_observe(HISTOGRAM_WAIT_FILL, (clock_monotonic_ms() - ticket->wanted_ms) * 1000);
 }
 
 static bool refuse(const struct queue *queue, struct err *err)

@@ -13,11 +13,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/lock.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "common/thread.h"
+#include "server/metrics.h"
 #include "server/ranks.h"
 
 enum { RESERVE_BYTES = 4 << 20, SHARDS = 256 };
@@ -202,13 +204,17 @@ static bool sync_shard(const struct blobs *blobs, const struct digest *digest, s
 
 bool blobs_prepare(struct spool *spool, struct err *err)
 {
+	int64_t begun_us;
+
 	/* Whoever follows the spool reads the blob. */
 	(void)flock(spool_fd(spool), LOCK_SH);
 	if (fchmod(spool_fd(spool), 0440) < 0)
 		return err_errno(err, errno, "make draft %s read-only", spool_name(spool));
 	may_block("fsync");
+	begun_us = clock_monotonic_us();
 	if (fsync(spool_fd(spool)) < 0)
 		return err_errno(err, errno, "make draft %s durable", spool_name(spool));
+	metric_observe(HISTOGRAM_FSYNC, clock_monotonic_us() - begun_us);
 	return true;
 }
 

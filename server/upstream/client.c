@@ -419,6 +419,7 @@ enum transfer_outcome client_transfer(struct client *client, const struct transf
 	struct job job = {.client = client, .stop = stop, .has_news = PTHREAD_COND_INITIALIZER};
 	const struct outlet outlet = {hand_over, &job};
 	enum transfer_outcome outcome = TRANSFER_STOPPED;
+	int64_t begun_us = clock_monotonic_us();
 
 	may_call_out("an upstream");
 	if (!start(client, why))
@@ -431,6 +432,7 @@ enum transfer_outcome client_transfer(struct client *client, const struct transf
 		outcome = transfer_end(&job.transfer, job.result, why);
 	else
 		(void)err_set(why, ERR_UPSTREAM_FAILED, "The daemon is stopping.");
+	metric_observe(HISTOGRAM_UPSTREAM, clock_monotonic_us() - begun_us);
 	transfer_finish(&job.transfer);
 	(void)pthread_cond_destroy(&job.has_news);
 	return outcome;

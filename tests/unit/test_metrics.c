@@ -65,11 +65,37 @@ static void a_family_stands_together_and_says_what_it_is(void **state)
 	assert_null(strstr(text, " \n"));
 }
 
+/* Cumulative, and the last bucket is the count, as Prometheus wants it. */
+static void times_by_buckets(void **state)
+{
+	AUTO_BUFFER struct buffer out = {0};
+	static const char *const lines[] = {
+		"larder_first_byte_seconds_bucket{result=\"hit\",le=\"0.0001\"} 1\n",
+		"larder_first_byte_seconds_bucket{result=\"hit\",le=\"0.0005\"} 2\n",
+		"larder_first_byte_seconds_bucket{result=\"hit\",le=\"300\"} 3\n",
+		"larder_first_byte_seconds_bucket{result=\"hit\",le=\"+Inf\"} 4\n",
+		"larder_first_byte_seconds_sum{result=\"hit\"} 601.000201\n",
+		"larder_first_byte_seconds_count{result=\"hit\"} 4\n",
+		"larder_upstream_seconds_bucket{le=\"+Inf\"} 0\n",
+		"larder_upstream_seconds_sum 0.000000\n",
+		"# TYPE larder_first_byte_seconds histogram\n",
+	};
+
+	metric_observe(HISTOGRAM_FIRST_BYTE_HIT, 100);
+	metric_observe(HISTOGRAM_FIRST_BYTE_HIT, 101);
+	metric_observe(HISTOGRAM_FIRST_BYTE_HIT, 300000000);
+	metric_observe(HISTOGRAM_FIRST_BYTE_HIT, 301000000);
+	metrics_write(&out);
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		assert_int_equal(count(buffer_string(&out), lines[i]), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_and_sets),
 		cmocka_unit_test(writes_what_it_counted),
+		cmocka_unit_test(times_by_buckets),
 		cmocka_unit_test(a_family_stands_together_and_says_what_it_is),
 	};
 

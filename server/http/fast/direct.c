@@ -2,7 +2,9 @@
 #include "server/http/fast/direct.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "server/http/accesslog.h"
 #include "server/http/exchange/exchange.h"
@@ -78,6 +80,21 @@ static void begin_hit(struct direct *direct, bool is_kept, struct hit *out)
 	reply->status = part.status;
 }
 
+static void observe_first_byte(const struct exchange *exchange)
+{
+	static const struct {
+		const char *note;
+		enum histogram histogram;
+	} kinds[] = {{"hit", HISTOGRAM_FIRST_BYTE_HIT}, {"miss", HISTOGRAM_FIRST_BYTE_MISS},
+		{"collapsed", HISTOGRAM_FIRST_BYTE_COLLAPSED}};
+
+	for (size_t i = 0; exchange->reply.is_module && i < sizeof kinds / sizeof *kinds; i++) {
+		if (strcmp(exchange->reply.note, kinds[i].note) == 0)
+			metric_observe(
+				kinds[i].histogram, clock_monotonic_us() - exchange->request.started_us);
+	}
+}
+
 bool direct_answer(struct direct *direct, struct hit *out)
 {
 	struct exchange *exchange = direct->exchange;
@@ -91,6 +108,7 @@ bool direct_answer(struct direct *direct, struct hit *out)
 		exchange->request.method != METHOD_HEAD)
 		exchange_refuse_stream(exchange);
 	exchange->sent = true;
+	observe_first_byte(exchange);
 	begin_hit(direct, is_kept, out);
 	/* An ending server may have begun to end since. */
 	if (is_kept && out->reply->target)
