@@ -8,7 +8,7 @@ from support import modules
 from support.client import Download
 from support.proxies import KINDS, Proxy
 from support.upstream import Answer
-from support.waiting import DEADLINE_S
+from support.waiting import DEADLINE_S, wait_until
 
 PATH = "/google/big/1"
 COMPRESSED = PATH + "?tf-hub-format=compressed"
@@ -110,3 +110,19 @@ def test_told_by_the_configuration(start, upstream, settings, waits):
     upstream.serve(PATH, MODULE)
     reply = larder.get(COMPRESSED)
     assert reply.body == MODULE and ("Content-Length" in reply.headers) == waits, dict(reply.headers)
+
+
+@pytest.mark.parametrize("kind", ["deployed", "haproxy", "caddy"])
+def test_no_token_in_their_logs(behind, kind, tmp_path):
+    """As the documents have each of them write its log: requests that are answered, and ones that fail."""
+    larder, proxy = behind(kind, logs=True)
+    token = larder.token("read")
+    paths = [f"/-/t/{token}/api/v1/stats?seen=one", f"/-/t/{token}/nothing/2", f"/-/t/{token}"]
+    for path in paths:
+        proxy.get(path)
+    proxy.get("/seen/three")
+    larder.stop()
+    assert proxy.get(paths[0].replace("one", "four")).status >= 500
+    logs = lambda: "".join(file.read_text(errors="replace") for file in (tmp_path / kind).glob("*.log"))  # noqa: E731
+    wait_until(lambda: all(words in logs() for words in ("/api/v1/stats?seen=one", "/seen/three", "seen=four")), lambda: f"all to be logged: {logs()}")
+    assert token not in logs() and logs().count("/-/t/***/") >= 3, logs()
