@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLOORS = [
     ["server/main.c"],
     ["server/command/"],
-    ["server/app.", "server/routes."],
+    ["server/app.", "server/gatekeeper.", "server/routes."],
     ["server/hub/", "server/api/", "server/web/", "server/kagglehub/"],
     ["server/registry/"],
     ["server/vault/"],
