@@ -487,6 +487,12 @@ static void close_access(struct app *app)
 	access_destroy(app->services.access);
 }
 
+void app_announce_end(struct app *app)
+{
+	atomic_store(&app->services.ending, true);
+	front_announce_end(app->front);
+}
+
 void app_close(struct app *app)
 {
 	if (!app)

@@ -30,6 +30,9 @@ bool app_note_configuration(struct app *app, const char *file, const char *diges
 bool app_reload(
 	struct app *app, const struct config *config, const char *file, const char *digest, struct err *err);
 
+/* From now on /readyz says 503, and each answer closes its connection; all else is served as before. */
+void app_announce_end(struct app *app);
+
 /* Ends running answers within server.drain_timeout_s, stops fills, writes what was counted. Takes NULL. */
 void app_close(struct app *app);
 AUTO_CLEANER(own_app, struct app *, app_close)

@@ -312,6 +312,8 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "A request's head, or a TLS handshake, has to be there so long after its first byte; 0: any time."},
 	{KEY(server, upload_bytes_per_s), RANGE(0, 1000000), .initial = "500",
 		.purpose = "An upload that is slower over 20 seconds is closed; 0: none is."},
+	{KEY(server, drain_delay_s), RANGE(0, 3600), .initial = "0",
+		.purpose = "How long all is served on after SIGTERM while /readyz says 503, so that balancers notice; a second SIGTERM ends it."},
 	{KEY(server, drain_timeout_s), RANGE(0, 86400), .initial = "30",
 		.purpose = "How long running answers may go on after SIGTERM."},
 

@@ -47,6 +47,7 @@ struct config {
 		int64_t idle_timeout_s;
 		int64_t head_timeout_s;
 		int64_t upload_bytes_per_s;
+		int64_t drain_delay_s;
 		int64_t drain_timeout_s;
 	} server;
 	struct {

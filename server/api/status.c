@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdatomic.h>
+
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/http/problem.h"
@@ -52,6 +54,10 @@ void api_readyz(void *services, struct request *request, struct reply *reply)
 	struct space_view space = {0};
 	struct err why, err;
 
+	if (atomic_load(&all->ending)) {
+		(void)err_set(&err, ERR_BUSY, "Not ready to serve: the server is about to stop.");
+		return problem_reply(reply, &err);
+	}
 	if (!look(all, &space, &why)) {
 		(void)err_set(&err, ERR_BUSY, "Not ready to serve: %.200s", why.text);
 		return problem_reply(reply, &err);

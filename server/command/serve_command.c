@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "common/buffer.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/own.h"
@@ -154,6 +156,22 @@ static void await_end(struct app *app, const struct options *options, const sigs
 	log_event(LOG_LEVEL_NOTICE, "stopping", NULL);
 }
 
+/* Balancers look at /readyz meanwhile. Whoever asks a second time for the end does not wait for them. */
+static void let_balancers_notice(struct app *app, int64_t delay_s, const sigset_t *signals)
+{
+	int64_t until_ms = clock_monotonic_ms() + 1000 * delay_s;
+	int64_t left_ms = 1000 * delay_s;
+	int signal = SIGHUP;
+
+	app_announce_end(app);
+	for (; left_ms > 0 && signal != SIGTERM && signal != SIGINT;
+		left_ms = until_ms - clock_monotonic_ms()) {
+		const struct timespec left = {left_ms / 1000, left_ms % 1000 * 1000000};
+
+		signal = sigtimedwait(signals, NULL, &left);
+	}
+}
+
 static void block_signals(sigset_t *out)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -217,6 +235,7 @@ static int serve(const struct config *config, struct bucket *bucket, const struc
 		log_event(LOG_LEVEL_WARN, "the configuration is not in the audit log", "why", err.text, NULL);
 	print_address(app);
 	await_end(app, options, &signals);
+	let_balancers_notice(app, config->server.drain_delay_s, &signals);
 	return COMMAND_DONE;
 }
 

@@ -524,6 +524,11 @@ const char *front_url(const struct front *front)
 	return front->url;
 }
 
+void front_announce_end(struct front *front)
+{
+	in_flight_announce_end(&front->in_flight);
+}
+
 static void let_go(struct front *front)
 {
 	in_flight_announce_end(&front->in_flight);

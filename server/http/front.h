@@ -22,6 +22,9 @@ bool front_open(const struct front_settings *settings, struct front **out, struc
 /* "http://127.0.0.1:8080": where it really listens. */
 const char *front_url(const struct front *front);
 
+/* From now on each answer closes its connection; connections are taken as before. */
+void front_announce_end(struct front *front);
+
 /* Takes no more connections, lets running answers end for at most drain_timeout_s, ends the rest; takes NULL.
  */
 void front_close(struct front *front);

@@ -5,6 +5,7 @@
 #define SERVER_REGISTRY_SERVICES_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct access;
@@ -37,6 +38,7 @@ struct services {
 	 * certain once a port was taken. */
 	const char *_Atomic url;
 	int64_t started_at;
+	_Atomic bool ending; /* it is about to be stopped, and balancers are to look elsewhere */
 	struct catalog *catalog;
 	struct blobs *blobs;
 	struct members *members;

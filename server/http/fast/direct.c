@@ -18,7 +18,8 @@
 struct direct {
 	struct exchange *exchange;
 	struct wire_fields fields;
-	bool closes; /* the client wants no more on this connection */
+	bool closes;   /* the client wants no more on this connection */
+	bool followed; /* … or has sent more along, to be served before it closes */
 	bool fed;
 };
 
@@ -55,6 +56,11 @@ struct direct *direct_create(struct in_flight *in_flight, const char *bytes, con
 	return direct;
 }
 
+void direct_note_followed(struct direct *direct)
+{
+	direct->followed = true;
+}
+
 bool direct_call(struct direct *direct)
 {
 	exchange_match(direct->exchange);
@@ -74,7 +80,7 @@ static void begin_hit(struct direct *direct, bool is_kept, struct hit *out)
 	prepared = cached_reply_create(exchange);
 	cached_reply_take_body(prepared, reply);
 	hit_begin_fresh(out, prepared, exchange->request.method, reply->offset,
-		direct->closes || in_flight_is_ending(exchange->in_flight));
+		direct->closes || (!direct->followed && in_flight_is_ending(exchange->in_flight)));
 	if (part.status != reply->status)
 		hit_narrow(out, part.status, part.offset, part.size);
 	reply->status = part.status;

@@ -23,6 +23,9 @@ bool direct_suits(const struct wire_head *head);
 struct direct *direct_create(struct in_flight *in_flight, const char *bytes, const struct wire_head *head,
 	const struct sockaddr *client, const struct suspension_ops *ops, void *connection);
 
+/* The client has sent more along with it: an ending server answers that, too, before it closes. */
+void direct_note_followed(struct direct *direct);
+
 /* Has it matched, and its handler called. True: the connection is suspended until that has come to an end. */
 bool direct_call(struct direct *direct);
 

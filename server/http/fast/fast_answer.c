@@ -161,6 +161,8 @@ void fast_answer_call(struct fast_thread *thread, struct fast_connection *connec
 		(const struct sockaddr *)&connection->address, &suspension_ops, connection);
 	connection->looked = 0;
 	connection->unseen |= head->length < length;
+	if (head->length < length)
+		direct_note_followed(connection->direct);
 	fast_connection_note_answered(connection, head->length, thread->in);
 	if (!direct_call(connection->direct))
 		send_answer(thread, connection);

@@ -52,6 +52,9 @@ static bool answer(struct fast_thread *thread, struct fast_connection *connectio
 		return false;
 	hit_note_client(&connection->send, &head, (const struct sockaddr *)&connection->address,
 		&thread->shared->in_flight->settings);
+	/* An ending server serves what was sent before it closes. */
+	connection->send.closes |=
+		!is_followed(&head, length) && in_flight_is_ending(thread->shared->in_flight);
 	connection->unseen |= is_followed(&head, length);
 	fast_connection_note_answered(connection, head.length, thread->in);
 	fast_answer_begin(thread, connection);
