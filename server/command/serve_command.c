@@ -15,6 +15,7 @@
 #include "server/app.h"
 #include "server/command/bucket_proof.h"
 #include "server/command/command.h"
+#include "server/command/service_manager.h"
 #include "server/config_files.h"
 #include "server/upstream/s3/bucket.h"
 
@@ -127,21 +128,39 @@ static char *tell_configuration(const struct config *config, const struct option
 				     : mem_printf("%s%s", offline, listen);
 }
 
+static void tell_serving(const struct app *app)
+{
+	AUTO_FREE char *status = mem_printf("serving on %s", app_url(app));
+
+	service_manager_tell_ready(status);
+}
+
+/* The daemon serves on as before, which is why it is ready. */
+static void tell_fault(const struct err *why)
+{
+	AUTO_FREE char *status = mem_printf("the configuration is not reloaded: %s", why->text);
+
+	log_event(LOG_LEVEL_ERROR, "the configuration is not reloaded", "why", why->text, NULL);
+	service_manager_tell_ready(status);
+}
+
 static void reload(struct app *app, const struct options *options)
 {
 	AUTO_CONFIG struct config *config = NULL;
 	AUTO_FREE char *digest = NULL;
 	struct err err;
 
+	service_manager_tell_reloading();
 	if (load(options, false, &config, &err)) {
 		digest = tell_configuration(config, options);
 		if (app_reload(app, config, options->place.config, digest, &err)) {
 			log_event(LOG_LEVEL_NOTICE, "reloaded", "offline",
 				config->mirror.offline ? "on" : "off", NULL);
+			tell_serving(app);
 			return;
 		}
 	}
-	log_event(LOG_LEVEL_ERROR, "the configuration is not reloaded", "why", err.text, NULL);
+	tell_fault(&err);
 }
 
 /* Signals are taken here, one after the other, and by no other thread. */
@@ -154,6 +173,7 @@ static void await_end(struct app *app, const struct options *options, const sigs
 			reload(app, options);
 	}
 	log_event(LOG_LEVEL_NOTICE, "stopping", NULL);
+	service_manager_tell_stopping();
 }
 
 /* Balancers look at /readyz meanwhile. Whoever asks a second time for the end does not wait for them. */
@@ -233,6 +253,7 @@ static int serve(const struct config *config, struct bucket *bucket, const struc
 	/* A full disk is no reason not to serve: the next start writes it down. */
 	if (!app_note_configuration(app, options->place.config, digest, &err))
 		log_event(LOG_LEVEL_WARN, "the configuration is not in the audit log", "why", err.text, NULL);
+	tell_serving(app);
 	print_address(app);
 	await_end(app, options, &signals);
 	let_balancers_notice(app, config->server.drain_delay_s, &signals);
