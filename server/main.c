@@ -32,6 +32,7 @@ static const struct command *const commands[] = {
 	&command_pin,
 	&command_unpin,
 	&command_gc,
+	&command_doctor,
 	&command_backup,
 	&command_restore,
 	&command_store,

@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "server/store/search/search.h"
 #include "server/store/catalog/catalog_rows.h"
+#include "server/store/db_soundness.h"
 
 enum statement { WRITE_HEALTH };
 
@@ -47,6 +48,13 @@ bool catalog_check(struct catalog *catalog, struct err *err)
 	/* What others write just now is not waited for: it will tell as well. */
 	return !txn ||
 	       (txn_run(txn, sql[WRITE_HEALTH], VALUES(v_int(clock_now_s())), err) && txn_commit(txn, err));
+}
+
+bool catalog_examine(const char *data_dir, struct err *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/larder.db", data_dir);
+
+	return db_soundness_check(path, (int64_t)catalog_migration_count, err);
 }
 
 bool catalog_is_free(struct catalog *catalog)

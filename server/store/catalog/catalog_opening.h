@@ -21,6 +21,9 @@ AUTO_CLEANER(own_catalog, struct catalog *, catalog_close)
 /* Writes something small, unless another thread is writing: whether the database can serve. */
 bool catalog_check(struct catalog *catalog, struct err *err);
 
+/* Reads all of the database of a data folder, and changes nothing: db_soundness_check(). */
+bool catalog_examine(const char *data_dir, struct err *err);
+
 /* Whether no other process is writing just now. */
 bool catalog_is_free(struct catalog *catalog);
 
