@@ -15,7 +15,7 @@ TEXT = r'"(?:[^"\\]|\\.)*"'
 VERBS = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ", "REPLACE ")
 
 # These hold one row, or what an operator writes by hand (with a row for each event; places at Kaggle are 100,000 at most), or no more than run at once, or 10,000 rows.
-SMALL = {"kaggle_places", "undigested_before", "search_state", "space", "totals", "safety_totals", "safety_counting", "health", "pins", "tokens", "cooldowns", "fills", "wants", "webhooks", "webhook_events"}
+SMALL = {"kaggle_places", "undigested_before", "search_state", "space", "totals", "safety_totals", "safety_counting", "health", "pins", "tokens", "cooldowns", "fills", "wants", "webhooks", "webhook_events", "sqlite_master", "sqlite_schema"}
 
 # What reads all by its purpose: the index in memory when it is built, the janitor, which looks at no more than 100,000, and
 # what operators bring by hand.
