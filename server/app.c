@@ -339,7 +339,8 @@ static bool open_services(struct app *app, struct err *err)
 
 	if (!open_access(app, err) || !trust_create(config, services->catalog, &services->trust, err) ||
 		!open_counters(app, err) ||
-		!janitor_create(services->catalog, app->committer, &app->janitor, err) ||
+		!janitor_create(&(struct blob_losses){services->catalog, services->blobs, app->committer},
+			config->storage.scrub_days, &app->janitor, err) ||
 		!tidings_create(app->vault, services->catalog, app->committer, config->store.poll_interval_s,
 			&app->tidings, err) ||
 		!open_backfill(app, err) ||

@@ -323,6 +323,8 @@ const struct key config_keys[CONFIG_KEY_COUNT] = {
 		.purpose = "Most bytes of mirrored modules to keep, last used ones first. 0: no limit. Where kind = s3: in the bucket, whenever larder gc runs."},
 	{KEY(storage, keep_free_bytes), SIZE(0), .initial = "1G",
 		.purpose = "Bytes to leave free on the disk: before it gets fuller, mirrored modules go."},
+	{KEY(storage, scrub_days), RANGE(0, 3650), .initial = "0",
+		.purpose = "Read all that is stored once in so many days, behind all other work, and hold it against its digests. 0: never."},
 
 	{KEY(store, kind), .set = set_choice, .choices = store_choices, .initial = "folder",
 		.purpose = "Where what is kept is kept: folder (data_dir), or s3, a bucket that several nodes share (docs/scale-out.md)."},

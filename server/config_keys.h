@@ -25,7 +25,7 @@ struct key {
 	bool (*check)(const char *value, struct err *err);
 };
 
-enum { CONFIG_KEY_COUNT = 66, UPSTREAM_KEY_COUNT = 12, WEBHOOK_KEY_COUNT = 4 };
+enum { CONFIG_KEY_COUNT = 67, UPSTREAM_KEY_COUNT = 12, WEBHOOK_KEY_COUNT = 4 };
 
 /* Their slots lie in struct config; in struct upstream, where the first is its url; in struct webhook, where
  * the second is its secret_file. */

@@ -54,6 +54,7 @@ struct config {
 		char *data_dir;
 		int64_t max_bytes;
 		int64_t keep_free_bytes;
+		int64_t scrub_days; /* 0: never */
 	} storage;
 	struct {
 		enum store_kind kind;

@@ -150,6 +150,17 @@
 		"Artifacts in the store that an older version of the safety rules has judged; larder " \
 		"rescan " \
 		"judges them anew.") \
+	X(METRIC_SCRUB_BLOBS, gauge, "larder_scrub_blobs", "", \
+		"Blobs held against their digests in the pass of the scrub that runs, or the last one.") \
+	X(METRIC_SCRUB_BYTES, gauge, "larder_scrub_bytes", "", "Their bytes.") \
+	X(METRIC_SCRUB_DAMAGED, counter, "larder_scrub_damaged_total", "", \
+		"Blobs that the scrub found to be damaged or gone.") \
+	X(METRIC_SCRUB_PASSES, counter, "larder_scrub_passes_total", "", \
+		"Passes of the scrub that came to their end.") \
+	X(METRIC_SCRUB_LAST_END, gauge, "larder_scrub_last_end_timestamp_seconds", "", \
+		"When the last whole pass of the scrub ended; 0: there was none.") \
+	X(METRIC_SCRUB_LAST_DAMAGED, gauge, "larder_scrub_last_damaged", "", \
+		"Blobs that it found to be damaged or gone.") \
 	X(METRIC_WITHDRAWN, counter, "larder_withdrawn_total", "", "Versions withdrawn.") \
 	X(METRIC_WEBHOOKS_DELIVERED, counter, "larder_webhook_attempts_total", "{result=\"delivered\"}", \
 		"Attempts to tell a webhook of an event.") \

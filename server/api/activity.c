@@ -6,6 +6,7 @@
 #include "server/api/answer.h"
 #include "server/api/api.h"
 #include "server/api/fills.h"
+#include "server/api/pass_figures.h"
 #include "server/api/store_activity.h"
 #include "server/config.h"
 #include "server/metrics.h"
@@ -118,16 +119,18 @@ json_t *activity_json(const struct services *services, struct err *err)
 {
 	AUTO(recent_finish) struct recent recent = {0};
 	int64_t free_bytes, mirrored_bytes;
-	json_t *object;
+	json_t *object, *passes;
 
 	if (!catalog_list_recent(services->catalog, RECENT_MAX, &recent.rows, &recent.count, err) ||
 		!catalog_mirrored_bytes(services->catalog, &mirrored_bytes, err) ||
-		!blobs_free_bytes(services->blobs, &free_bytes, err))
+		!blobs_free_bytes(services->blobs, &free_bytes, err) ||
+		!(passes = pass_figures(services, err)))
 		return NULL;
 	object = traffic_json();
 	json_object_set_new(object, "disk", disk_json(services, free_bytes, mirrored_bytes));
 	json_object_set_new(object, "recent", recent_json(&recent));
 	json_object_set_new(object, "started_at", answer_time(services->started_at));
+	json_object_set_new(object, "passes", passes);
 	json_object_set_new(object, "history", history_json(services));
 	json_object_set_new(object, "store", store_activity_json(services));
 	add_fills(services, object);

@@ -3,6 +3,7 @@
 
 #include "server/api/answer.h"
 #include "server/api/api.h"
+#include "server/api/pass_figures.h"
 #include "server/http/problem.h"
 #include "server/metrics.h"
 #include "server/registry/mirror.h"
@@ -108,10 +109,11 @@ void api_stats(void *services, struct request *request, struct reply *reply)
 	struct catalog_totals totals;
 	int64_t wants, outdated;
 	struct err err;
-	json_t *object;
+	json_t *object, *passes;
 
 	if (!catalog_count(all->catalog, &totals, &err) || !catalog_count_wants(all->catalog, &wants, &err) ||
-		!catalog_count_outdated(all->catalog, &outdated, &err)) {
+		!catalog_count_outdated(all->catalog, &outdated, &err) ||
+		!(passes = pass_figures(all, &err))) {
 		problem_reply(reply, &err);
 		return;
 	}
@@ -120,6 +122,7 @@ void api_stats(void *services, struct request *request, struct reply *reply)
 	json_object_set_new(object, "offline", json_boolean(mirror_is_offline(all->mirror)));
 	json_object_set_new(object, "wants", json_integer((json_int_t)wants));
 	json_object_set_new(object, "outdated", json_integer((json_int_t)outdated));
+	json_object_set_new(object, "passes", passes);
 	json_object_set_new(object, "started_at", answer_time(all->started_at));
 	answer_json(reply, object);
 }

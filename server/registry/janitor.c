@@ -10,6 +10,8 @@
 #include "common/mem.h"
 #include "common/thread.h"
 #include "server/metrics.h"
+#include "server/registry/committer.h"
+#include "server/registry/scrub.h"
 #include "server/store/catalog/catalog_outdated.h"
 #include "server/store/catalog/catalog_resemblance.h"
 #include "server/store/catalog/catalog_search.h"
@@ -19,6 +21,7 @@ enum { LOOKS_AT_ONCE = 1000, LOOKS_PAUSE_MS = 10 };
 struct janitor {
 	struct catalog *catalog;
 	struct committer *committer;
+	struct scrub *scrub; /* or NULL */
 	pthread_t thread;
 	atomic_bool stop;
 };
@@ -73,14 +76,16 @@ static void *run(void *argument)
 }
 
 bool janitor_create(
-	struct catalog *catalog, struct committer *committer, struct janitor **out, struct err *err)
+	const struct blob_losses *stores, int64_t scrub_days, struct janitor **out, struct err *err)
 {
 	struct janitor *janitor = mem_zero(1, sizeof *janitor);
 	const struct thread_plan plan = {.name = "janitor", .run = run, .context = janitor};
 
-	janitor->catalog = catalog;
-	janitor->committer = committer;
-	if (!thread_start(&janitor->thread, &plan, err)) {
+	janitor->catalog = stores->catalog;
+	janitor->committer = stores->committer;
+	if (!scrub_create(stores, scrub_days, &janitor->scrub, err) ||
+		!thread_start(&janitor->thread, &plan, err)) {
+		scrub_destroy(janitor->scrub);
 		free(janitor);
 		return false;
 	}
@@ -94,5 +99,6 @@ void janitor_destroy(struct janitor *janitor)
 		return;
 	atomic_store(&janitor->stop, true);
 	thread_join(janitor->thread);
+	scrub_destroy(janitor->scrub);
 	free(janitor);
 }

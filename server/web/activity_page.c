@@ -9,6 +9,7 @@
 #include "server/web/facts.h"
 #include "server/web/fill_rows.h"
 #include "server/web/html_table.h"
+#include "server/web/passes_section.h"
 #include "server/web/store_section.h"
 #include "server/web/times.h"
 #include "server/web/web.h"
@@ -235,6 +236,7 @@ static void write_activity(struct view *view, const json_t *activity)
 	fill_rows_write_ended(view, json_object_get(activity, "ended_fills"));
 	store_section_write(view, json_object_get(activity, "store"));
 	webhooks_section_write(view);
+	passes_section_write(view, json_object_get(activity, "passes"));
 	write_wants(view);
 	write_recent(view, json_object_get(activity, "recent"));
 	HTML(&view->html, "</div>\n");
