@@ -9,10 +9,10 @@ import subprocess
 BLOCK = 1 << 16
 
 
-def make_certificate(folder):
+def make_certificate(folder, days=30):
     """cert.pem and key.pem for localhost and 127.0.0.1."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
-                    "key.pem", "-out", "cert.pem", "-days", "30", "-subj", "/CN=localhost", "-addext",
+                    "key.pem", "-out", "cert.pem", "-days", str(days), "-subj", "/CN=localhost", "-addext",
                     "subjectAltName=IP:127.0.0.1,DNS:localhost"], cwd=folder, check=True, capture_output=True)
     return folder
 
