@@ -21,6 +21,7 @@
 #include "server/command/folder_proof.h"
 #include "server/command/listing.h"
 #include "server/command/upstream_proof.h"
+#include "server/command/way_proof.h"
 #include "server/config_files.h"
 #include "server/store/catalog/catalog_opening.h"
 
@@ -217,6 +218,16 @@ static void check_certificate(struct patient *patient, struct finding *finding)
 		finding_set(finding, FINDING_OK, NULL, "it is good for two weeks and longer");
 }
 
+static void check_authorities(struct patient *patient, struct finding *finding)
+{
+	way_proof_authorities(finding);
+}
+
+static void check_proxies(struct patient *patient, struct finding *finding)
+{
+	way_proof_proxies(finding);
+}
+
 enum needs { NEEDS_NOTHING, NEEDS_FOLDER, NEEDS_STORE };
 
 static const struct check {
@@ -233,6 +244,8 @@ static const struct check {
 	{"database", NEEDS_STORE, check_database},
 	{"configured-files", NEEDS_NOTHING, check_files},
 	{"certificate", NEEDS_NOTHING, check_certificate},
+	{"authorities", NEEDS_NOTHING, check_authorities},
+	{"proxy-environment", NEEDS_NOTHING, check_proxies},
 };
 
 static void look(const struct check *check, struct patient *patient, struct finding *finding)
@@ -323,7 +336,8 @@ const struct command command_doctor = {
 		"Looks at the data folder and whose it is, tries in a new folder inside of it what the store "
 		"needs of a file system, and looks at free space, inodes, the limit on open files, the "
 		"clock, "
-		"all of the database, and the certificates and files that the configuration names. Then it "
+		"all of the database, the certificates and files that the configuration names, and the "
+		"environment's proxies. Then it "
 		"asks each upstream for the root of its server, all at once and for mirror.connect_timeout_s "
 		"at most, "
 		"through its proxy and without its credentials. Says of each whether it is ok, a warning or "

@@ -14,7 +14,8 @@ from support.secure import make_certificate
 from support.upstream import Answer, Raw
 from support.waiting import DEADLINE_S
 
-CHECKS = ["data-folder", "file-system", "free-space", "inodes", "descriptors", "clock", "database", "configured-files", "certificate"]
+CHECKS = ["data-folder", "file-system", "free-space", "inodes", "descriptors", "clock", "database", "configured-files", "certificate", "authorities",
+          "proxy-environment"]
 
 
 def modest(folder):
@@ -188,6 +189,15 @@ def test_each_upstream_is_asked_and_told_of(tmp_path, make_upstream, certificate
         assert row["state"] == state and words in row["finding"], row
     assert "hush" not in done.stdout + done.stderr
     assert [(seen.method, seen.path, "authorization" in seen.headers) for seen in well.requests] == [("HEAD", "/", False)]
+
+
+def test_a_proxy_of_the_environment_that_is_no_address_is_a_fault(tmp_path):
+    data = new_store(tmp_path)
+    for variable, value, status in (("https_proxy", "http://user:hush@proxy.example:3128", 0), ("all_proxy", "proxy.example:3128", 0),
+                                    ("https_proxy", "http://user:hush@proxy.example:port", 1), ("ALL_PROXY", "http://", 1)):
+        done = run("doctor", "--no-network", "--data", data, "--json", *modest(tmp_path), status=status, more={variable: value})
+        row = {row["check"]: row for row in json.loads(done.stdout)["checks"]}["proxy-environment"]
+        assert row["state"] == ("fault" if status else "ok") and variable in row["finding"] and "hush" not in done.stdout
 
 
 def test_offline_and_on_request_no_upstream_is_asked(tmp_path, upstream):
