@@ -10,10 +10,13 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/config_environment.h"
 #include "server/config_keys.h"
+#include "server/config_named.h"
+#include "server/config_settings.h"
 #include "server/upstream/kaggle_places.h"
 
-enum { FILE_SIZE_MAX = 1 << 20, NAME_LENGTH_MAX = 32, INITIAL_UPSTREAM_COUNT = 2, NAMED_KEYS_MAX = 16 };
+enum { FILE_SIZE_MAX = 1 << 20, INITIAL_UPSTREAM_COUNT = 2 };
 
 static const struct {
 	const char *name;
@@ -22,62 +25,6 @@ static const struct {
 	{"tfhub", "https://tfhub.dev/{path}?{query}"},
 	{"gcs", "https://storage.googleapis.com/tfhub-modules/{path}.tar.gz"},
 };
-
-/* Sections of which there may be several, each with a name, which is the first member of its struct. */
-static const struct named {
-	const char *word;
-	const char *article;
-	const char *example;
-	const struct key *keys;
-	size_t key_count;
-	size_t required; /* so many keys, from the first, which are texts, must be set */
-	size_t most;
-	size_t size;         /* of its struct; … */
-	size_t items_offset; /* … in struct config, where they are, */
-	size_t count_offset; /* … and how many */
-} named_sections[] = {
-	{"upstream", "an", "tfhub", upstream_keys, UPSTREAM_KEY_COUNT, 1, 64, sizeof(struct upstream),
-		offsetof(struct config, upstreams), offsetof(struct config, upstream_count)},
-	{"webhook", "a", "ci", webhook_keys, WEBHOOK_KEY_COUNT, 2, 16, sizeof(struct webhook),
-		offsetof(struct config, webhooks), offsetof(struct config, webhook_count)},
-};
-
-enum { NAMED_COUNT = sizeof named_sections / sizeof *named_sections };
-
-_Static_assert(offsetof(struct upstream, name) == 0, "names come first");
-_Static_assert(offsetof(struct webhook, name) == 0, "names come first");
-_Static_assert((int)UPSTREAM_KEY_COUNT <= (int)NAMED_KEYS_MAX, "their lines are noted");
-_Static_assert((int)WEBHOOK_KEY_COUNT <= (int)NAMED_KEYS_MAX, "their lines are noted");
-
-static const struct named *find_named(const char *word, size_t length)
-{
-	for (size_t i = 0; i < NAMED_COUNT; i++) {
-		if (strlen(named_sections[i].word) == length &&
-			strncmp(named_sections[i].word, word, length) == 0)
-			return &named_sections[i];
-	}
-	return NULL;
-}
-
-static const struct named *named_of(const struct key *key)
-{
-	return find_named(key->section, strlen(key->section));
-}
-
-static size_t *count_of(const struct named *named, const struct config *config)
-{
-	return (size_t *)((char *)config + named->count_offset);
-}
-
-static void *item_of(const struct named *named, const struct config *config, size_t number)
-{
-	return *(char **)((char *)config + named->items_offset) + number * named->size;
-}
-
-static void *last_of(const struct named *named, const struct config *config)
-{
-	return item_of(named, config, *count_of(named, config) - 1);
-}
 
 static bool is_section(const char *name)
 {
@@ -89,37 +36,6 @@ static bool is_section(const char *name)
 }
 
 /* ---- the struct ---- */
-
-static void set_initial(const struct key *table, size_t count, void *base)
-{
-	struct err err;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!key_set(&table[i], base, table[i].initial, &err)) {
-			(void)fprintf(
-				stderr, "larder: the default of %s is wrong: %s\n", table[i].name, err.text);
-			abort();
-		}
-	}
-}
-
-static void *add_named(struct config *config, const struct named *named, const char *name)
-{
-	void **items = (void **)((char *)config + named->items_offset);
-	size_t *count = count_of(named, config);
-	void *item;
-
-	*items = mem_resize(*items, *count + 1, named->size);
-	++*count;
-	item = last_of(named, config);
-	memset(item, 0, named->size);
-	*(char **)item = mem_dup(name);
-	set_initial(named->keys, named->key_count, item);
-	/* What must be set has an example, which nobody is to take for an answer. */
-	for (size_t i = 0; i < named->required; i++)
-		free(TAKE(*(char **)((char *)item + named->keys[i].offset)));
-	return item;
-}
 
 static void drop_upstreams(struct config *config)
 {
@@ -159,9 +75,10 @@ struct config *config_create(void)
 {
 	struct config *config = mem_zero(1, sizeof *config);
 
-	set_initial(config_keys, CONFIG_KEY_COUNT, config);
+	keys_set_initial(config_keys, CONFIG_KEY_COUNT, config);
 	for (size_t i = 0; i < INITIAL_UPSTREAM_COUNT; i++) {
-		struct upstream *upstream = add_named(config, &named_sections[0], initial_upstreams[i].name);
+		struct upstream *upstream =
+			named_add(config, named_find("upstream", 8), initial_upstreams[i].name);
 
 		upstream->url = mem_dup(initial_upstreams[i].url);
 	}
@@ -199,6 +116,7 @@ void config_destroy(struct config *config)
 	kaggle_places_destroy(config->hub.places);
 	drop_upstreams(config);
 	drop_webhooks(config);
+	settings_drop(config);
 	free(config);
 }
 
@@ -209,7 +127,10 @@ bool config_set(
 
 	if (!found || named_of(found))
 		return err_set(err, ERR_BAD_REQUEST, "there is no key \"%s\" in [%s]", key, section);
-	return key_set(found, config, value, err);
+	if (!key_set(found, config, value, err))
+		return false;
+	settings_note(config, section, NULL, key, "the command line");
+	return true;
 }
 
 /* ---- the file ---- */
@@ -259,6 +180,15 @@ add_fault(struct reading *reading, int line, const char *format, ...)
 	reading->fault_count++;
 }
 
+static void note_setting(struct reading *reading, const struct key *key)
+{
+	AUTO_FREE char *by = mem_printf("%s:%d", reading->path, reading->value_line);
+	const struct named *named = reading->named;
+
+	settings_note(reading->config, key->section,
+		named ? *(char **)named_last(named, reading->config) : NULL, key->name, by);
+}
+
 static void apply(struct reading *reading, const struct key *key, void *base, int *line)
 {
 	struct err err;
@@ -267,6 +197,8 @@ static void apply(struct reading *reading, const struct key *key, void *base, in
 		add_fault(reading, reading->value_line, "%s was already set in line %d", key->name, *line);
 	else if (!key_set(key, base, buffer_string(&reading->value), &err))
 		add_fault(reading, reading->value_line, "%s", err.text);
+	else
+		note_setting(reading, key);
 	*line = reading->value_line;
 }
 
@@ -280,7 +212,7 @@ static void apply_pending(struct reading *reading)
 	const struct key *key = pending_key(reading);
 
 	if (key && reading->named)
-		apply(reading, key, last_of(reading->named, reading->config),
+		apply(reading, key, named_last(reading->named, reading->config),
 			&reading->named_key_lines[key - reading->named->keys]);
 	else if (key)
 		apply(reading, key, reading->config, &reading->key_lines[key - config_keys]);
@@ -297,7 +229,7 @@ static void apply_pending(struct reading *reading)
 /* What its kind says of its url. */
 static void settle_upstream(struct reading *reading)
 {
-	struct upstream *upstream = last_of(reading->named, reading->config);
+	struct upstream *upstream = named_last(reading->named, reading->config);
 	int *line = &reading->named_key_lines[0];
 	struct err err;
 
@@ -319,26 +251,9 @@ static void close_named(struct reading *reading)
 	for (size_t i = 0; named && i < named->required; i++) {
 		if (!reading->named_key_lines[i])
 			add_fault(reading, reading->named_line, "[%s %s] has no %s", named->word,
-				*(char **)last_of(named, reading->config), named->keys[i].name);
+				*(char **)named_last(named, reading->config), named->keys[i].name);
 	}
 	reading->named = NULL;
-}
-
-static bool is_name(const char *name)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t length = strlen(name);
-
-	return length > 0 && length <= NAME_LENGTH_MAX && strspn(name, letters) == length;
-}
-
-static bool is_taken(const struct named *named, const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < *count_of(named, config); i++) {
-		if (strcmp(*(char **)item_of(named, config, i), name) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* The first upstream of a file takes the place of the defaults. */
@@ -355,27 +270,27 @@ static bool open_named(struct reading *reading, const struct named *named, const
 {
 	struct config *config = reading->config;
 
-	if (!is_name(name))
+	if (!named_fits(name))
 		return err_set(err, ERR_BAD_REQUEST,
 			"%s %s's name has 1 to %d letters, digits and ._-, as in [%s %s]", named->article,
-			named->word, NAME_LENGTH_MAX, named->word, named->example);
+			named->word, NAMED_LENGTH_MAX, named->word, named->example);
 	make_way(reading, named);
-	if (is_taken(named, config, name))
+	if (named_is_taken(named, config, name))
 		return err_set(
 			err, ERR_BAD_REQUEST, "there is more than one %s named \"%s\"", named->word, name);
-	if (*count_of(named, config) == named->most)
+	if (named_count(named, config) == named->most)
 		return err_set(err, ERR_BAD_REQUEST, "there are more than %zu %ss", named->most, named->word);
 	reading->named = named;
 	reading->named_line = reading->line;
 	memset(reading->named_key_lines, 0, sizeof reading->named_key_lines);
-	(void)add_named(config, named, name);
+	(void)named_add(config, named, name);
 	return true;
 }
 
 static void open_section(struct reading *reading, char *name)
 {
 	size_t word = strcspn(name, " \t");
-	const struct named *named = find_named(name, word);
+	const struct named *named = named_find(name, word);
 	struct err err;
 
 	free(TAKE(reading->section));
@@ -531,27 +446,46 @@ static void read_text(struct reading *reading)
 	(void)ini_parse_stream(read_line, reading, on_key, reading);
 	apply_pending(reading);
 	close_named(reading);
-	check_whole(reading);
-	check_store(reading);
+}
+
+static bool read_file(struct reading *reading, struct err *err)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	if (!file_read_all(reading->path, FILE_SIZE_MAX, &text, err))
+		return false;
+	reading->config->file = digest_of(buffer_string(&text), text.length);
+	reading->section = mem_dup("");
+	reading->rest = buffer_string(&text);
+	if (strncmp(reading->rest, "\xEF\xBB\xBF", 3) == 0)
+		reading->rest += 3;
+	read_text(reading);
+	if (strlen(buffer_string(&text)) != text.length)
+		add_fault(reading, reading->line, "the file goes on behind a NUL byte here: it is no text");
+	return true;
+}
+
+/* As if it stood behind the file: the first upstream takes the place of the defaults there, too. */
+static void read_environment(struct reading *reading)
+{
+	if (!reading->has_upstreams && environment_has("UPSTREAM_"))
+		drop_upstreams(reading->config);
+	reading->fault_count += environment_apply(reading->config, reading->faults);
 }
 
 bool config_read(
 	const char *path, struct config **out, struct buffer *faults, size_t *out_count, struct err *err)
 {
 	AUTO_CONFIG struct config *config = config_create();
-	AUTO_BUFFER struct buffer text = {0};
-	AUTO(finish_reading) struct reading reading = {.path = path, .config = config, .faults = faults};
+	AUTO(finish_reading)
+	struct reading reading = {
+		.path = path ? path : "the environment", .config = config, .faults = faults};
 
-	if (!file_read_all(path, FILE_SIZE_MAX, &text, err))
+	if (path && !read_file(&reading, err))
 		return false;
-	config->file = digest_of(buffer_string(&text), text.length);
-	reading.section = mem_dup("");
-	reading.rest = buffer_string(&text);
-	if (strncmp(reading.rest, "\xEF\xBB\xBF", 3) == 0)
-		reading.rest += 3;
-	read_text(&reading);
-	if (strlen(buffer_string(&text)) != text.length)
-		add_fault(&reading, reading.line, "the file goes on behind a NUL byte here: it is no text");
+	read_environment(&reading);
+	check_whole(&reading);
+	check_store(&reading);
 	*out = TAKE(config);
 	*out_count = reading.fault_count;
 	return true;
@@ -559,7 +493,8 @@ bool config_read(
 
 bool config_refuse(const char *path, size_t count, struct err *err)
 {
-	return err_set(err, ERR_BAD_REQUEST, "%s has %zu fault%s", path, count, count == 1 ? "" : "s");
+	return err_set(err, ERR_BAD_REQUEST, "%s has %zu fault%s", path ? path : "the environment", count,
+		count == 1 ? "" : "s");
 }
 
 bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err)

@@ -18,8 +18,9 @@ void config_destroy(struct config *config);
 AUTO_CLEANER(own_config, struct config *, config_destroy)
 #define AUTO_CONFIG AUTO(own_config)
 
-/* Reads an ini file over the defaults. Every fault is appended to *faults as one line "FILE:LINE: sentence";
- * false if there was any (err sums them up) or the file cannot be read. The caller owns *out. */
+/* Reads an ini file over the defaults, and the environment over both (config_environment.h); path may be
+ * NULL: no file. Every fault is appended to *faults as one line "FILE:LINE: sentence"; false if there was any
+ * (err sums them up) or the file cannot be read. The caller owns *out. */
 bool config_load(const char *path, struct config **out, struct buffer *faults, struct err *err);
 
 /* The same for whoever looks for more faults: *out has what could be read beside the *out_count that there

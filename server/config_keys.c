@@ -508,3 +508,16 @@ bool key_set(const struct key *key, void *base, const char *value, struct err *e
 {
 	return key->set(key, (char *)base + key->offset, value, err);
 }
+
+void keys_set_initial(const struct key *table, size_t count, void *base)
+{
+	struct err err;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!key_set(&table[i], base, table[i].initial, &err)) {
+			(void)fprintf(
+				stderr, "larder: the default of %s is wrong: %s\n", table[i].name, err.text);
+			abort();
+		}
+	}
+}

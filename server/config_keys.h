@@ -40,4 +40,7 @@ const struct key *key_find(const char *section, const char *name);
  */
 bool key_set(const struct key *key, void *base, const char *value, struct err *err);
 
+/* Sets all keys of a table to what they start as. */
+void keys_set_initial(const struct key *table, size_t count, void *base);
+
 #endif

@@ -32,8 +32,16 @@ enum store_kind { STORE_FOLDER, STORE_S3 };
 
 enum hold { HOLD_NEVER, HOLD_PROXIED, HOLD_ALWAYS };
 
+/* What was set, and by what: "server.listen" by "/etc/larder.ini:3". */
+struct setting {
+	char *key;
+	char *by;
+};
+
 struct config {
-	struct digest file; /* of the text that it was read from */
+	struct digest file;       /* of the text that it was read from */
+	struct setting *settings; /* what is not as it started, in the order of its setting */
+	size_t setting_count;
 	struct {
 		char *listen;
 		char *public_url;      /* NULL: from the request's Host */

@@ -28,6 +28,7 @@ static const struct command *const commands[] = {
 	&command_wants,
 	&command_explain,
 	&command_status,
+	&command_health,
 	&command_fills,
 	&command_pin,
 	&command_unpin,

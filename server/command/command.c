@@ -48,10 +48,10 @@ const struct option_row place_option_rows[] = {
 bool command_read_config(const struct place_options *place, struct config **out, struct buffer *faults,
 	size_t *out_count, struct err *err)
 {
-	AUTO_CONFIG struct config *config = place->config ? NULL : config_create();
+	AUTO_CONFIG struct config *config = NULL;
 	size_t count = 0;
 
-	if (place->config && !config_read(place->config, &config, faults, &count, err))
+	if (!config_read(place->config, &config, faults, &count, err))
 		return false;
 	if (place->data && !config_set(config, "storage", "data_dir", place->data, err))
 		return false;

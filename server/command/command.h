@@ -93,6 +93,7 @@ extern const struct command command_document;
 extern const struct command command_explain;
 extern const struct command command_status;
 extern const struct command command_fills;
+extern const struct command command_health;
 extern const struct command command_gc;
 extern const struct command command_doctor;
 extern const struct command command_backup;

@@ -21,6 +21,7 @@ struct remote_options {
 	const char *server;
 	const char *token;
 	const char *token_file;
+	bool is_itself; /* the daemon of this very machine, by an address: whatever its certificate says */
 };
 extern const struct option_row remote_option_rows[];
 

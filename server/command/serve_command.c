@@ -16,7 +16,9 @@
 #include "server/command/bucket_proof.h"
 #include "server/command/command.h"
 #include "server/command/service_manager.h"
+#include "server/config_environment.h"
 #include "server/config_files.h"
+#include "server/config_settings.h"
 #include "server/upstream/s3/bucket.h"
 
 enum { ARENAS = 4, LARGE_BYTES = 128 << 10 };
@@ -104,13 +106,25 @@ static void note_names(const struct config *config)
 			config->publish.shadow);
 }
 
+static void note_variables(void)
+{
+	AUTO_BUFFER struct buffer notes = {0};
+
+	environment_note_unknown(&notes);
+	(void)fputs(buffer_string(&notes), stderr);
+}
+
 /* As the daemon would find it, and what it would only warn of. */
 static int check(const struct config *config)
 {
+	AUTO_BUFFER struct buffer settings = {0};
 	struct err err;
 
 	note_idle_places(config);
 	note_names(config);
+	note_variables();
+	settings_write(config, &settings);
+	(void)fputs(buffer_string(&settings), stdout);
 	if (!config_check_dates(config, &err))
 		return command_fail(&err);
 	(void)puts("the configuration is sound");
@@ -123,9 +137,12 @@ static char *tell_configuration(const struct config *config, const struct option
 {
 	AUTO_FREE char *listen = options->listen ? mem_printf(", --listen %s", options->listen) : mem_dup("");
 	const char *offline = options->offline ? ", --offline" : "";
+	AUTO_BUFFER struct buffer variables = {0};
 
-	return options->place.config ? mem_printf("sha256:%s%s%s", config->file.hex, offline, listen)
-				     : mem_printf("%s%s", offline, listen);
+	environment_tell(config, &variables);
+	return options->place.config ? mem_printf("sha256:%s%s%s%s", config->file.hex,
+					       buffer_string(&variables), offline, listen)
+				     : mem_printf("%s%s%s", buffer_string(&variables), offline, listen);
 }
 
 static void tell_serving(const struct app *app)

@@ -354,6 +354,166 @@ static void test_set_for_the_command_line(void **state)
 	assert_false(config_set(config, "upstream", "url", "http://a/{path}", &err));
 }
 
+/* ---- the environment ---- */
+
+/* LARDER_SECTION_KEY, with the name of a section in between. */
+static void spell(const char *section, const char *name, const char *key, char *out, size_t size)
+{
+	(void)snprintf(out, size, "LARDER_%s%s%s_%s", section, *name ? "_" : "", name, key);
+	for (char *c = out; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+}
+
+/* A value that it takes, another than its default where there is one. */
+static const char *value_for(const struct key *key, char *number, size_t size)
+{
+	if (strcmp(key->name, "kind") == 0)
+		return key->initial;
+	if (key->choices)
+		return key->choices[1];
+	if (key->max <= key->min)
+		return key->initial;
+	(void)snprintf(number, size, "%lld", (long long)key->min + 1);
+	return number;
+}
+
+static struct config *must_read_environment(void)
+{
+	AUTO_BUFFER struct buffer faults = {0};
+	struct config *config = NULL;
+	size_t count = 0;
+	struct err err;
+
+	assert_true(config_read(NULL, &config, &faults, &count, &err));
+	if (count)
+		fail_msg("%s", buffer_string(&faults));
+	return config;
+}
+
+static bool is_set_by(const struct config *config, const char *by)
+{
+	for (size_t i = 0; i < config->setting_count; i++) {
+		if (strcmp(config->settings[i].by, by) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_key(const struct key *key, const char *name, const char *rest)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_CONFIG struct config *by_file = NULL;
+	AUTO_CONFIG struct config *by_variable = NULL;
+	AUTO_CONFIG struct config *over_file = NULL;
+	char variable[128], number[32];
+	const char *value = value_for(key, number, sizeof number);
+
+	buffer_printf(
+		&text, "[%s%s%s]\n%s = %s\n%s", key->section, *name ? " " : "", name, key->name, value, rest);
+	by_file = must_load(buffer_string(&text));
+	spell(key->section, name, key->name, variable, sizeof variable);
+	assert_int_equal(setenv(variable, value, 1), 0);
+	by_variable = must_read_environment();
+	assert_same_config(by_file, by_variable);
+	assert_true(is_set_by(by_variable, variable));
+	buffer_finish(&text);
+	buffer_printf(&text, "[%s%s%s]\n%s = %s\n%s", key->section, *name ? " " : "", name, key->name,
+		key->initial, rest);
+	over_file = must_load(buffer_string(&text));
+	assert_same_config(by_file, over_file);
+	assert_int_equal(unsetenv(variable), 0);
+}
+
+static void test_every_key_by_environment(void **state)
+{
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+		check_key(&config_keys[i], "", "");
+	assert_int_equal(setenv("LARDER_UPSTREAM_A_URL", "https://a.example/{path}?{query}", 1), 0);
+	for (size_t i = 1; i < UPSTREAM_KEY_COUNT; i++)
+		check_key(&upstream_keys[i], "a", "url = https://a.example/{path}?{query}\n");
+	assert_int_equal(unsetenv("LARDER_UPSTREAM_A_URL"), 0);
+}
+
+static void test_variables_that_are_none(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *value;
+		const char *fault; /* "": it is passed over */
+	} cases[] = {
+		{"LARDER_SERVER", "http://x", ""},
+		{"LARDER_TOKEN", "x", ""},
+		{"LARDER_PORT", "tcp://10.0.0.1:80", ""},
+		{"LARDER_STORE_SERVICE_HOST", "10.0.0.1", ""},
+		{"LARDER_STORE_PORT_80_TCP_ADDR", "10.0.0.1", ""},
+		{"LARDER_SOMETHING_ELSE", "x", ""},
+		{"larder_log_level", "x", ""},
+		{"LARDER_LOG_LEVELS", "debug",
+			"LARDER_LOG_LEVELS: no key of the configuration is called so; did you mean "
+			"LARDER_LOG_LEVEL?\n"},
+		{"LARDER_OFFLINE", "on",
+			"LARDER_OFFLINE: no key of the configuration is called so; did you mean "
+			"LARDER_MIRROR_OFFLINE?\n"},
+		{"LARDER_SERVR_LISTEN", "x",
+			"LARDER_SERVR_LISTEN: no key of the configuration is called so; did you mean "
+			"LARDER_SERVER_LISTEN?\n"},
+		{"LARDER_UPSTREAM_URL", "x",
+			"LARDER_UPSTREAM_URL: no key of the configuration is called so (LARDER_SECTION_KEY, "
+			"LARDER_UPSTREAM_NAME_KEY)\n"},
+		{"LARDER_UPSTREAM_A_MATCH", "x", "LARDER_UPSTREAM_A_URL: [upstream a] has no url\n"},
+		{"LARDER_WEBHOOK_A_B_URL", "http://x/",
+			"LARDER_WEBHOOK_A_B_SECRET_FILE: [webhook a_b] has no secret_file\n"},
+		{"LARDER_LOG_LEVEL", "a\nb", "LARDER_LOG_LEVEL: level is one line\n"},
+		{"LARDER_LOG_LEVEL", "loud",
+			"LARDER_LOG_LEVEL: level takes one of error, warn, notice, info, debug, not "
+			"\"loud\"\n"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		AUTO_BUFFER struct buffer faults = {0};
+		AUTO_CONFIG struct config *config = NULL;
+		size_t count = 0;
+		struct err err;
+
+		assert_int_equal(setenv(cases[i].name, cases[i].value, 1), 0);
+		assert_true(config_read(NULL, &config, &faults, &count, &err));
+		assert_string_equal(buffer_string(&faults), cases[i].fault);
+		assert_int_equal(count, *cases[i].fault != '\0');
+		assert_int_equal(unsetenv(cases[i].name), 0);
+	}
+}
+
+/* As if it stood behind the file. */
+static void test_upstreams_by_environment(void **state)
+{
+	AUTO_CONFIG struct config *alone = NULL;
+	AUTO_CONFIG struct config *both = NULL;
+
+	assert_int_equal(setenv("LARDER_UPSTREAM_TF_HUB_URL", "https://a.example/{path}?{query}", 1), 0);
+	alone = must_read_environment();
+	assert_int_equal(alone->upstream_count, 1);
+	assert_string_equal(alone->upstreams[0].name, "tf_hub");
+	assert_int_equal(setenv("LARDER_UPSTREAM_Z_KIND", "kaggle", 1), 0);
+	both = must_load("[upstream tf.hub]\nurl = https://b.example/{path}?{query}\n");
+	assert_int_equal(both->upstream_count, 2);
+	assert_string_equal(both->upstreams[0].name, "tf.hub");
+	assert_string_equal(both->upstreams[0].url, "https://a.example/{path}?{query}");
+	assert_string_equal(both->upstreams[1].name, "z");
+	assert_non_null(both->upstreams[1].url);
+	assert_int_equal(unsetenv("LARDER_UPSTREAM_TF_HUB_URL") + unsetenv("LARDER_UPSTREAM_Z_KIND"), 0);
+}
+
+/* What belongs together may come from both. */
+static void test_the_whole_is_judged_with_the_environment(void **state)
+{
+	AUTO_CONFIG struct config *config = NULL;
+
+	assert_int_equal(setenv("LARDER_SERVER_TLS_KEY", "/k.pem", 1), 0);
+	config = must_load("[server]\ntls_certificate = /c.pem\n");
+	assert_string_equal(config->server.tls_key, "/k.pem");
+	assert_int_equal(unsetenv("LARDER_SERVER_TLS_KEY"), 0);
+}
+
 /* Takes the "#" from every line that is a key or a section when it is left out. */
 static void uncomment(const char *text, struct buffer *out)
 {
@@ -417,6 +577,10 @@ int main(void)
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_missing_file),
 		cmocka_unit_test(test_set_for_the_command_line),
+		cmocka_unit_test(test_every_key_by_environment),
+		cmocka_unit_test(test_variables_that_are_none),
+		cmocka_unit_test(test_upstreams_by_environment),
+		cmocka_unit_test(test_the_whole_is_judged_with_the_environment),
 		cmocka_unit_test(test_example_shows_the_defaults),
 		cmocka_unit_test(test_example_file_is_current),
 	};
