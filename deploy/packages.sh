@@ -48,6 +48,7 @@ skopeo                 what people carry OCI images with: must copy bundles to t
 docker-registry        … and where to, and back
 python3-seccomp        makes the unit's filter of system calls without systemd
 p7zip-full             7-Zip: what many pack with on Windows
+systemd                systemd-analyze: what the unit leaves open
 prometheus             promtool: reads deploy/prometheus as Prometheus would
 END
 }
