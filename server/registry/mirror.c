@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/crypto_thread.h"
 #include "common/invariant.h"
 #include "common/lock.h"
 #include "common/mem.h"
@@ -91,6 +92,7 @@ static void end_running(struct running_fill *fill)
 	queue_leave(mirror->tools.queue, &fill->ticket);
 	running_fill_destroy(fill);
 	metric_add(METRIC_FILLS_RUNNING, -1);
+	crypto_thread_end();
 	count_ended(mirror);
 }
 

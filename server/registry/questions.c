@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "common/crypto_thread.h"
 #include "common/invariant.h"
 #include "common/lock.h"
 #include "common/mem.h"
@@ -298,6 +299,7 @@ static struct question *take_next(struct questions *questions)
 		return next;
 	}
 	INVARIANT(questions->threads > 0);
+	crypto_thread_end();
 	questions->threads--;
 	(void)pthread_cond_broadcast(&questions->changed);
 	return NULL;

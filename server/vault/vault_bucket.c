@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto_thread.h"
 #include "common/digest.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -491,6 +492,7 @@ static void *find_out(void *argument)
 
 	(void)ask_reading(vault, &err);
 	(void)ask_writing(vault, &err);
+	crypto_thread_end();
 	bucket_health_asked(&vault->health);
 	return NULL;
 }
