@@ -48,7 +48,7 @@ class Nginx(Http):
             assert count, f"deploy/nodes/nginx.conf has no {pattern} any more"
         folder.mkdir()
         config = folder / "nginx.conf"
-        config.write_text(NGINX.replace("{site}", "SITE").format(folder=folder).replace("SITE", site))
+        config.write_text(NGINX.replace("{site}", "SITE").format(folder=folder, log_to="access_log off;", log="").replace("SITE", site))
         self.log = open(folder / "log", "wb")
         tried = subprocess.run(["nginx", "-t", "-c", config, "-e", "stderr"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=DEADLINE_S)
         assert tried.returncode == 0, tried.stdout
