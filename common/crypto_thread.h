@@ -4,8 +4,8 @@
 #ifndef COMMON_CRYPTO_THREAD_H
 #define COMMON_CRYPTO_THREAD_H
 
-/* Gives it back. For a detached thread, before it tells anybody of its end: the process may be gone before the
- * system does it. */
+/* Gives it back. For a detached thread, before it tells anybody of its end: the process may be gone before
+ * the system does it. */
 void crypto_thread_end(void);
 
 #endif

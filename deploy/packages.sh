@@ -102,6 +102,15 @@ END
 	node_packages
 }
 
+deb_packages() {
+	cat <<'END'
+dpkg-dev               builds a package of Debian's
+debhelper              … by its rules
+fakeroot               … as if by root
+lintian                says what is wrong with it
+END
+}
+
 # The names in a table: the first word of each line.
 package_names() {
 	"$1" | while read -r name _; do
