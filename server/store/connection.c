@@ -2,13 +2,14 @@
 #include "server/store/connection.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
 
-enum { BUSY_RETRY_MS = 10 };
+enum { BUSY_RETRY_MS = 10, CHECK_WORDS_SIZE = 100 };
 
 static const char pragmas[] = "PRAGMA foreign_keys = ON;"
 			      "PRAGMA synchronous = FULL;"
@@ -116,4 +117,22 @@ bool connection_enter_wal(struct txn *txn, int64_t patience_ms, struct err *err)
 		return err_set(err, ERR_INTERNAL,
 			"database %s: this file system cannot hold a write-ahead log", txn->path);
 	return true;
+}
+
+/* Without a row it is damaged too badly for that. */
+static int note_words(void *context, int count, char **columns, char **names)
+{
+	(void)names;
+	(void)snprintf(context, CHECK_WORDS_SIZE, "%s", count > 0 && columns[0] ? columns[0] : "?");
+	return 0;
+}
+
+bool connection_check(struct txn *txn, struct err *err)
+{
+	char words[CHECK_WORDS_SIZE] = "?";
+
+	if (sqlite3_exec(txn->handle, "PRAGMA quick_check(1)", note_words, words, NULL) != SQLITE_OK)
+		return connection_failed(txn, err);
+	return strcmp(words, "ok") == 0 ||
+	       err_set(err, ERR_INTERNAL, "the database %.120s is damaged: %s", txn->path, words);
 }

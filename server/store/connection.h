@@ -50,6 +50,9 @@ bool connection_enter_wal(struct txn *txn, int64_t patience_ms, struct err *err)
 /* Runs a script of statements without values. */
 bool connection_execute(struct txn *txn, const char *script, struct err *err);
 
+/* Whether all of its pages are sound (PRAGMA quick_check). ERR_INTERNAL where they are not. */
+bool connection_check(struct txn *txn, struct err *err);
+
 /* Says in *err what the connection failed at last. Always false. */
 bool connection_failed(const struct txn *txn, struct err *err);
 

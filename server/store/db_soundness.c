@@ -9,18 +9,6 @@
 #include "server/store/db.h"
 #include "server/store/statements.h"
 
-static bool check_pages(struct txn *txn, struct err *err)
-{
-	AUTO_ROWS struct rows *rows = txn_query(txn, "PRAGMA quick_check(1)", NULL, 0);
-	char words[160] = "";
-
-	if (rows_next(rows))
-		(void)snprintf(words, sizeof words, "%s", rows_text(rows, 0));
-	if (!rows_done(rows, err))
-		return false;
-	return strcmp(words, "ok") == 0 || err_set(err, ERR_INTERNAL, "it is damaged: %s", words);
-}
-
 static bool check_keys(struct txn *txn, struct err *err)
 {
 	AUTO_ROWS struct rows *rows = txn_query(txn, "PRAGMA foreign_key_check", NULL, 0);
@@ -51,5 +39,6 @@ bool db_soundness_check(const char *path, int64_t known_migrations, struct err *
 	AUTO_CONNECTION struct txn *txn = NULL;
 
 	return connection_open(path, false, DB_PATIENCE_MS, &txn, err) &&
-	       check_migrations(txn, known_migrations, err) && check_pages(txn, err) && check_keys(txn, err);
+	       check_migrations(txn, known_migrations, err) && connection_check(txn, err) &&
+	       check_keys(txn, err);
 }
