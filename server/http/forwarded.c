@@ -27,47 +27,43 @@ static struct span trim(const char *text, size_t length)
 	return (struct span){text, length};
 }
 
-/* As far as a separator that is not quoted. False: a quoted text has no end. */
-static bool find_end(const char *text, const char *end, char separator, const char **out)
+/* As far as a semicolon that is not quoted. */
+static const char *find_end(const char *text, const char *end)
 {
 	bool quoted = false;
 
-	for (; text < end && (quoted || *text != separator); text++) {
+	for (; text < end && (quoted || *text != ';'); text++) {
 		if (*text == '"')
 			quoted = !quoted;
 		else if (quoted && *text == '\\' && text + 1 < end)
 			text++;
 	}
-	*out = text;
-	return !quoted;
+	return text;
 }
 
-/* The last elements of the list, the last one first. */
-struct hops {
-	struct span ring[HOPS_MAX];
-	size_t count; /* that were seen */
-};
-
-static const struct span *hop_from_end(const struct hops *hops, size_t back)
+/* Whether it is the second of a pair in a quoted text. */
+static bool is_escaped(const char *begin, const char *at)
 {
-	return &hops->ring[(hops->count - 1 - back) % HOPS_MAX];
-}
+	size_t backslashes = 0;
 
-static bool split(const char *value, struct hops *out)
-{
-	const char *end = value + strlen(value);
-
-	out->count = 0;
-	for (;;) {
-		const char *comma;
-
-		if (!find_end(value, end, ',', &comma))
-			return false;
-		out->ring[out->count++ % HOPS_MAX] = trim(value, (size_t)(comma - value));
-		if (comma == end)
-			return true;
-		value = comma + 1;
+	while (at > begin && at[-1] == '\\') {
+		backslashes++;
+		at--;
 	}
+	return backslashes % 2 == 1;
+}
+
+/* The last element of the list, from its end on, so that a quote which a stranger has left open takes nothing
+ * with it that comes after. Only Forwarded has quotes. NULL: the one at the end has no beginning. */
+static const char *find_last(const char *begin, const char *end, enum forwarded_kind kind)
+{
+	bool quoted = false;
+
+	for (; end > begin && (quoted || end[-1] != ','); end--) {
+		if (kind == FORWARDED_RFC7239 && end[-1] == '"')
+			quoted = !quoted || is_escaped(begin, end - 1);
+	}
+	return quoted ? NULL : end;
 }
 
 static bool copy(struct span from, char *out, size_t size)
@@ -160,9 +156,8 @@ static void read_element(struct span text, struct element *out)
 
 	*out = (struct element){.node = ""};
 	for (const char *at = text.text; at < end;) {
-		const char *semicolon;
+		const char *semicolon = find_end(at, end);
 
-		(void)find_end(at, end, ';', &semicolon);
 		read_pair(trim(at, (size_t)(semicolon - at)), out);
 		at = semicolon + 1;
 	}
@@ -187,15 +182,19 @@ static void read_hop(struct span text, enum forwarded_kind kind, struct forwarde
 void forwarded_read(
 	const char *value, enum forwarded_kind kind, const char *trusted_proxies, struct forwarded *out)
 {
-	struct hops hops;
+	const char *end = value ? value + strlen(value) : NULL;
 
 	*out = (struct forwarded){.client = ""};
-	if (!value || !split(value, &hops))
-		return;
-	for (size_t back = 0; back < hops.count && back < HOPS_MAX; back++) {
-		read_hop(*hop_from_end(&hops, back), kind, out);
-		if (!network_list_has(trusted_proxies, out->client))
+	for (int hop = 0; value && hop < HOPS_MAX; hop++) {
+		const char *begin = find_last(value, end, kind);
+
+		*out = (struct forwarded){.client = ""};
+		if (!begin)
 			return;
+		read_hop(trim(begin, (size_t)(end - begin)), kind, out);
+		if (begin == value || !network_list_has(trusted_proxies, out->client))
+			return;
+		end = begin - 1;
 	}
 }
 

@@ -33,6 +33,12 @@ static void reads_what_proxies_write(void **state)
 		{FORWARDED_X, "8.8.8.8, unknown, 10.1.1.1", "", "", ""},
 		{FORWARDED_X, "8.8.8.8,", "", "", ""},
 		{FORWARDED_X, "8.8.8.8, \"", "", "", ""},
+		/* What a stranger leaves open takes nothing with it. */
+		{FORWARDED_X, "\", 192.0.2.1", "192.0.2.1", "", ""},
+		{FORWARDED_X, "\"8.8.8.8\\, 192.0.2.1, 10.1.1.1", "192.0.2.1", "", ""},
+		{FORWARDED_RFC7239, "for=\", for=192.0.2.1;proto=https", "192.0.2.1", "https", ""},
+		{FORWARDED_RFC7239, "for=\"\\, for=\"[2001:db8::1]:4711\", for=\"10.1.1.1:80\"",
+			"2001:db8::1", "", ""},
 		/* All are the site's own. */
 		{FORWARDED_X, "10.3.3.3, 10.1.1.1", "10.3.3.3", "", ""},
 		{FORWARDED_X, "::ffff:10.3.3.3", "::ffff:10.3.3.3", "", ""},
@@ -62,11 +68,13 @@ static void reads_what_proxies_write(void **state)
 	}
 }
 
-/* Any number of the site's own proxies behind a client, and any number of inventions before it, in both
- * forms. */
+/* Any number of the site's own proxies behind a client, and any number of inventions before it, of which some
+ * are quotes that are left open, in both forms. */
 static void finds_the_client_in_any_chain(void **state)
 {
 	static const char *const forms[] = {"%s%s", "%sfor=%s"};
+	static const char *const invented[] = {
+		"203.0.113.9,", "10.9.9.9,", "\",", "\"\\,", "\";for=10.9.9.9,"};
 
 	(void)state;
 	for (unsigned i = 0; i < 2 * 40 * 31; i++) {
@@ -77,7 +85,7 @@ static void finds_the_client_in_any_chain(void **state)
 		struct forwarded told;
 
 		for (unsigned k = 0; k < inventions; k++)
-			buffer_printf(&list, forms[kind], "", k % 3 ? "10.9.9.9," : "203.0.113.9,");
+			buffer_printf(&list, forms[kind], "", invented[(k + own) % COUNT(invented)]);
 		buffer_printf(&list, forms[kind], "", "192.0.2.77");
 		for (unsigned k = 0; k < own; k++)
 			buffer_printf(&list, forms[kind], " , ", k % 2 ? "127.0.0.1" : "10.4.5.6:1234");
