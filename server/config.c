@@ -241,18 +241,26 @@ static void settle_upstream(struct reading *reading)
 		add_fault(reading, *line, "url: %s", err.text);
 }
 
-/* What can be said of one of several only when all of its keys have been read. */
+static void check_named(struct reading *reading, const struct named *named, const char *name)
+{
+	if (strcmp(named->word, "upstream") == 0)
+		settle_upstream(reading);
+	for (size_t i = 0; i < named->required; i++) {
+		if (!reading->named_key_lines[i])
+			add_fault(reading, reading->named_line, "[%s %s] has no %s", named->word, name,
+				named->keys[i].name);
+	}
+}
+
+/* What can be said of one of several only when all of its keys have been read; where variables have some of
+ * them, that is later. */
 static void close_named(struct reading *reading)
 {
 	const struct named *named = reading->named;
+	const char *name = named ? *(char **)named_last(named, reading->config) : NULL;
 
-	if (named && strcmp(named->word, "upstream") == 0)
-		settle_upstream(reading);
-	for (size_t i = 0; named && i < named->required; i++) {
-		if (!reading->named_key_lines[i])
-			add_fault(reading, reading->named_line, "[%s %s] has no %s", named->word,
-				*(char **)named_last(named, reading->config), named->keys[i].name);
-	}
+	if (named && !environment_speaks_of(named, name))
+		check_named(reading, named, name);
 	reading->named = NULL;
 }
 
@@ -397,11 +405,6 @@ static int on_key(void *context, const char *section, const char *name, const ch
 	return 1;
 }
 
-static int line_of(const struct reading *reading, const char *section, const char *name)
-{
-	return reading->key_lines[key_find(section, name) - config_keys];
-}
-
 int64_t config_cache_bytes(const struct config *config)
 {
 	return config->store.kind == STORE_FOLDER ? config->storage.max_bytes : config->store.cache_bytes;
@@ -412,19 +415,27 @@ const char *config_cache_key(const struct config *config)
 	return config->store.kind == STORE_FOLDER ? "storage.max_bytes" : "store.cache_bytes";
 }
 
+/* A fault between keys, told of what has set one of them: a line, or a variable. */
+static void blame(struct reading *reading, const char *section, const char *key, const char *why)
+{
+	const char *by = settings_by(reading->config, section, key);
+
+	buffer_printf(reading->faults, "%s: %s\n", by ? by : reading->path, why);
+	reading->fault_count++;
+}
+
 /* What of a bucket does not fit together. */
 static void check_store(struct reading *reading)
 {
 	const struct config *config = reading->config;
-	int line = line_of(reading, "store", "kind");
 
 	if (config->store.kind == STORE_FOLDER)
 		return;
 	if (!config->store.bucket.name)
-		add_fault(reading, line, "kind = s3 needs bucket as well");
+		blame(reading, "store", "kind", "kind = s3 needs bucket as well");
 	if (!config->store.bucket.path_style && config->store.bucket.name &&
 		strchr(config->store.bucket.name, '.'))
-		add_fault(reading, line_of(reading, "store", "path_style"),
+		blame(reading, "store", settings_by(config, "store", "path_style") ? "path_style" : "bucket",
 			"a bucket with a \".\" in its name cannot stand before a host's name: path_style = "
 			"on");
 }
@@ -434,11 +445,9 @@ static void check_whole(struct reading *reading)
 	const struct config *config = reading->config;
 
 	if (config->server.tls_certificate && !config->server.tls_key)
-		add_fault(reading, line_of(reading, "server", "tls_certificate"),
-			"tls_certificate needs tls_key as well");
+		blame(reading, "server", "tls_certificate", "tls_certificate needs tls_key as well");
 	if (config->server.tls_key && !config->server.tls_certificate)
-		add_fault(reading, line_of(reading, "server", "tls_key"),
-			"tls_key needs tls_certificate as well");
+		blame(reading, "server", "tls_key", "tls_key needs tls_certificate as well");
 }
 
 static void read_text(struct reading *reading)
@@ -468,7 +477,7 @@ static bool read_file(struct reading *reading, struct err *err)
 /* As if it stood behind the file: the first upstream takes the place of the defaults there, too. */
 static void read_environment(struct reading *reading)
 {
-	if (!reading->has_upstreams && environment_has("UPSTREAM_"))
+	if (!reading->has_upstreams && environment_speaks_of(named_find("upstream", 8), NULL))
 		drop_upstreams(reading->config);
 	reading->fault_count += environment_apply(reading->config, reading->faults);
 }

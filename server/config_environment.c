@@ -280,42 +280,53 @@ static void apply(struct environment *environment, const char *variable)
 
 /* ---- what must be set ---- */
 
+/* A variable of a section of which there may be several, without LARDER_; free() it. */
+static char *spell_named(const struct named *named, const void *item, const struct key *key)
+{
+	char *word = mem_printf("%s_%s_%s", named->word, *(char *const *)item, key->name);
+
+	for (char *c = word; *c; c++)
+		*c = strchr(".-", *c) ? '_' : (char)toupper((unsigned char)*c);
+	return word;
+}
+
 /* Named after the variable that would mend it. */
 static void check_required(struct environment *environment, const struct named *named, void *item)
 {
 	for (size_t i = 0; i < named->required; i++) {
-		AUTO_FREE char *word =
-			mem_printf("%s_%s_%s", named->word, *(char **)item, named->keys[i].name);
+		AUTO_FREE char *word = spell_named(named, item, &named->keys[i]);
 		AUTO_FREE char *why =
 			mem_printf("[%s %s] has no %s", named->word, *(char **)item, named->keys[i].name);
 
-		for (char *c = word; *c; c++)
-			*c = strchr(".-", *c) ? '_' : (char)toupper((unsigned char)*c);
 		if (!*(char **)((char *)item + named->keys[i].offset))
 			add_fault(environment, word, why);
 	}
 }
 
-static void check_upstream(struct environment *environment, struct upstream *upstream)
+static void check_upstream(struct environment *environment, const struct named *named, void *item)
 {
+	struct upstream *upstream = item;
+	AUTO_FREE char *word = spell_named(named, item, &named->keys[0]);
 	struct err err;
 
 	upstream_settle(upstream);
 	if (upstream->url && !upstream_check(upstream, &err))
-		add_fault(environment, "UPSTREAM", err.text);
-	check_required(environment, named_find("upstream", strlen("upstream")), upstream);
+		add_fault(environment, word, err.text);
+	check_required(environment, named, item);
 }
 
 /* Of those that the environment speaks of: the file's have been looked at. */
-static void check_all(struct environment *environment)
+static void check_all(struct environment *environment, const char *kind,
+	void (*check)(struct environment *environment, const struct named *named, void *item))
 {
-	struct config *config = environment->config;
-	const struct named *webhook = named_find("webhook", strlen("webhook"));
+	const struct named *named = named_find(kind, strlen(kind));
 
-	for (size_t i = 0; environment_has("UPSTREAM_") && i < config->upstream_count; i++)
-		check_upstream(environment, &config->upstreams[i]);
-	for (size_t i = 0; environment_has("WEBHOOK_") && i < config->webhook_count; i++)
-		check_required(environment, webhook, &config->webhooks[i]);
+	for (size_t i = 0; i < named_count(named, environment->config); i++) {
+		void *item = named_item(named, environment->config, i);
+
+		if (environment_speaks_of(named, *(char **)item))
+			check(environment, named, item);
+	}
 }
 
 size_t environment_apply(struct config *config, struct buffer *faults)
@@ -326,18 +337,29 @@ size_t environment_apply(struct config *config, struct buffer *faults)
 
 	for (size_t i = 0; i < count; i++)
 		apply(&environment, variables[i]);
-	if (environment.fault_count == 0)
-		check_all(&environment);
+	if (environment.fault_count > 0)
+		return environment.fault_count;
+	check_all(&environment, "upstream", check_upstream);
+	check_all(&environment, "webhook", check_required);
 	return environment.fault_count;
 }
 
-bool environment_has(const char *beginning)
+static bool is_of(const struct named *named, const char *name, const char *variable)
+{
+	AUTO_FREE char *word = word_of(variable);
+	struct meant meant;
+
+	return !is_service(word, strchr(variable, '=') + 1) && read_word(word, &meant) &&
+	       meant.named == named && (!name || is_same_name(name, meant.name));
+}
+
+bool environment_speaks_of(const struct named *named, const char *name)
 {
 	const char *variables[VARIABLES_MAX];
 	size_t count = list_variables(variables);
 
 	for (size_t i = 0; i < count; i++) {
-		if (begins(variables[i] + sizeof prefix - 1, beginning))
+		if (is_of(named, name, variables[i]))
 			return true;
 	}
 	return false;

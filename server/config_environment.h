@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "common/buffer.h"
+#include "server/config_named.h"
 #include "server/config_values.h"
 
 /* Takes over what the variables say, in the order of their names. Each fault is a line of *faults, "LARDER_X:
@@ -17,8 +18,8 @@
  * service of that name, of a client's, or of nobody's) is passed over. */
 size_t environment_apply(struct config *config, struct buffer *faults);
 
-/* Whether a variable begins so, behind LARDER_: "UPSTREAM_". */
-bool environment_has(const char *beginning);
+/* Whether a variable sets a key of the section of this kind and name (NULL: of any name). */
+bool environment_speaks_of(const struct named *named, const char *name);
 
 /* Appends ", NAME" for each variable that has set something. */
 void environment_tell(const struct config *config, struct buffer *out);

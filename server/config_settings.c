@@ -32,6 +32,14 @@ void settings_note(
 	config->settings[config->setting_count++] = (struct setting){.key = TAKE(label), .by = mem_dup(by)};
 }
 
+const char *settings_by(const struct config *config, const char *section, const char *key)
+{
+	AUTO_FREE char *label = mem_printf("%s.%s", section, key);
+	const struct setting *known = find(config, label);
+
+	return known ? known->by : NULL;
+}
+
 void settings_drop(struct config *config)
 {
 	for (size_t i = 0; i < config->setting_count; i++) {

@@ -14,6 +14,9 @@ void settings_note(
 	struct config *config, const char *section, const char *name, const char *key, const char *by);
 void settings_drop(struct config *config);
 
+/* What has set the key of a section of which there is one; NULL: nothing has. */
+const char *settings_by(const struct config *config, const char *section, const char *key);
+
 /* One line a key, "server.listen: LARDER_SERVER_LISTEN". */
 void settings_write(const struct config *config, struct buffer *out);
 
