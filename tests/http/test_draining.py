@@ -100,5 +100,24 @@ def test_a_running_answer_outlives_the_delay(start):
     assert larder.process.wait(DEADLINE_S) == 0
 
 
+@pytest.mark.parametrize("fields", ["", "Authorization: Bearer x\r\n"], ids=["hit", "by a handler"])
+def test_what_a_client_sends_on_takes_nothing_from_its_answer(start, fields):
+    """The server has said that it closes, which the client cannot know before it has sent its next request."""
+    larder = start({"server": {"drain_delay_s": LONG, "drain_timeout_s": int(DEADLINE_S)}})
+    large = modules.module(20_000_000)
+    larder.publish(PATH, large)
+    assert larder.get(PATH + "?tf-hub-format=compressed").body == large
+    larder.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: readiness(larder) == 503, larder.tail)
+    with larder.dial() as connection:
+        connection.sendall(f"GET {PATH}?tf-hub-format=compressed HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode())
+        got = [connection.recv(1000)]
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        while got[-1]:
+            got.append(connection.recv(1 << 20))
+    assert b"".join(got).endswith(b"\r\n\r\n" + large)
+    larder.stop()
+
+
 def test_the_delay_ends_by_itself(start):
     start({"server": {"drain_delay_s": 1}}).stop()

@@ -36,6 +36,8 @@ static void complete(struct fast_thread *thread, struct fast_connection *connect
 	fast_connection_enter(connection, FAST_WAITING);
 	if (!closes && atomic_load_explicit(&thread->shared->ending, memory_order_relaxed))
 		fast_thread_hand_on(thread, connection, NULL, NULL);
+	else if (closes && in_flight_is_ending(thread->shared->in_flight))
+		fast_thread_see_off(thread, connection);
 	else if (closes || !fast_thread_watch(thread, connection, FAST_REQUESTS))
 		fast_thread_drop(thread, connection, SENDING_DONE);
 }

@@ -12,9 +12,10 @@
  *   CALLING    suspended: a worker calls its handler                 ANSWERING, CLOSED
  *   FEEDING    suspended: the sender pool sends a body that grows    ANSWERING, CLOSED
  *
- * The ends: CLOSED; HANDED_ON to libmicrohttpd, before anything of the request was read; SEEN_OFF, refused
- * and left to lingering. A connection with TLS comes from within this machine, and nothing of this differs.
- * It is its thread's own; while it is LOADING, the sender pool's. */
+ * The ends: CLOSED; HANDED_ON to libmicrohttpd, before anything of the request was read; SEEN_OFF, refused or
+ * given the last answer of a server that ends, and left to lingering. A connection with TLS comes from within
+ * this machine, and nothing of this differs. It is its thread's own; while it is LOADING, the sender pool's.
+ */
 #ifndef SERVER_HTTP_FAST_FAST_CONNECTION_H
 #define SERVER_HTTP_FAST_FAST_CONNECTION_H
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -138,6 +139,16 @@ void fast_thread_refuse(struct fast_thread *thread, struct fast_connection *conn
 	part_with(thread, connection, FAST_SEEN_OFF);
 	refusal_send(connection->fd, (const struct sockaddr *)&connection->address, thread->desk.date,
 		is_head, err);
+	exits->see_off(exits->context, connection->fd);
+	free(connection);
+}
+
+void fast_thread_see_off(struct fast_thread *thread, struct fast_connection *connection)
+{
+	const struct fast_path_exits *exits = &thread->shared->exits;
+
+	part_with(thread, connection, FAST_SEEN_OFF);
+	(void)shutdown(connection->fd, SHUT_WR);
 	exits->see_off(exits->context, connection->fd);
 	free(connection);
 }

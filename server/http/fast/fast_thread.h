@@ -59,13 +59,14 @@ size_t fast_thread_look_again(struct fast_thread *thread, struct fast_connection
 void fast_thread_finish_answer(
 	struct fast_thread *thread, struct fast_connection *connection, enum sending ending);
 
-/* The three ends of a connection, which is gone then: it is closed; handed on, with its head or NULL both;
- * refused, and seen off. */
+/* The ends of a connection, which is gone then: it is closed; handed on, with its head or NULL both; refused,
+ * and seen off; seen off, as more may come of it that must not take its last answer away. */
 void fast_thread_drop(struct fast_thread *thread, struct fast_connection *connection, enum sending ending);
 void fast_thread_hand_on(struct fast_thread *thread, struct fast_connection *connection, const char *head,
 	const struct wire_heads *heads);
 void fast_thread_refuse(
 	struct fast_thread *thread, struct fast_connection *connection, const struct err *err);
+void fast_thread_see_off(struct fast_thread *thread, struct fast_connection *connection);
 
 /* Before anything is served: an answer must not be dated before what it tells of. True: a second has passed.
  */
