@@ -62,18 +62,38 @@ static bool mend(struct mending *mending, const struct pass_blob *blob, struct s
 	return blob_losses_mend(mending->losses, &blob->digest, spool, &mended, why);
 }
 
+static bool copy_back(struct mending *mending, const struct pass_blob *blob, int fd, struct err *why)
+{
+	AUTO_SPOOL struct spool *spool = NULL;
+
+	return blob_copy(fd, &blob->digest, mending->rate, mending->losses->blobs, &spool, why) &&
+	       mend(mending, blob, spool, why);
+}
+
+/* One that was lost, and lies in its place again: somebody has put it there, or its file system is back.
+ * Copied, since nobody tells whether it is durable, and whose it is. */
+static bool from_its_place(struct mending *mending, const struct pass_blob *blob, struct err *why)
+{
+	AUTO_FD int fd = -1;
+	struct err none;
+
+	if (!blobs_peek(mending->losses->blobs, &blob->digest, &fd, &none)) {
+		if (none.code != ERR_NOT_FOUND)
+			*why = none;
+		return false;
+	}
+	return copy_back(mending, blob, fd, why);
+}
+
 static bool from_folder(struct mending *mending, const struct pass_blob *blob, struct err *why)
 {
 	const char *hex = blob->digest.hex;
 	AUTO_FREE char *path = mem_printf("%s/blobs/sha256/%.2s/%s", mending->folder, hex, hex);
-	AUTO_SPOOL struct spool *spool = NULL;
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
 		return err_errno(why, errno, "open %.150s", path);
-	return (blob_copy(fd, &blob->digest, mending->rate, mending->losses->blobs, &spool, why) ||
-		       err_prefix(why, "%.150s: ", mending->folder)) &&
-	       mend(mending, blob, spool, why);
+	return copy_back(mending, blob, fd, why) || err_prefix(why, "%.150s: ", mending->folder);
 }
 
 /* ---- over HTTP ---- */
@@ -168,7 +188,7 @@ static bool through_daemon(
 enum mended mending_try(struct mending *mending, const struct pass_blob *blob, const struct name *names,
 	size_t count, struct err *why)
 {
-	if (mending->folder && from_folder(mending, blob, why))
+	if (from_its_place(mending, blob, why) || (mending->folder && from_folder(mending, blob, why)))
 		return MENDED_RESTORED;
 	for (size_t i = 0; mending->peer && i < count; i++) {
 		if (from_peer(mending, blob, &names[i], why))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where a blob that was lost may come from: a folder that has blobs by their digests (a backup, another data
- * folder), another registry, or, by way of the daemon on this folder, its upstreams. Whatever they give has
- * the digest, or counts for nothing. */
+ * Where a blob that was lost may come from: its own place, where it lies again; a folder that has blobs by
+ * their digests (a backup, another data folder), another registry, or, by way of the daemon on this folder,
+ * its upstreams. Whatever they give has the digest, or counts for nothing. */
 #ifndef SERVER_COMMAND_MENDING_H
 #define SERVER_COMMAND_MENDING_H
 

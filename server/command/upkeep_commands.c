@@ -213,13 +213,13 @@ struct garbage {
 	int64_t bytes;
 };
 
-static bool count_unclaimed(void *context, const struct digest *digest, int64_t size_bytes)
+static bool count_unneeded(void *context, const struct digest *digest, int64_t size_bytes)
 {
 	struct garbage *garbage = context;
-	bool claimed = true;
+	bool needed = true;
 	struct err err;
 
-	if (catalog_claims_blob(garbage->catalog, digest, &claimed, &err) && !claimed) {
+	if (catalog_needs_blob(garbage->catalog, digest, &needed, &err) && !needed) {
 		garbage->count++;
 		garbage->bytes += size_bytes;
 	}
@@ -236,8 +236,8 @@ static bool count_garbage(
 	struct stores *stores, struct garbage *blobs, struct garbage *unpacked, struct err *err)
 {
 	*blobs = *unpacked = (struct garbage){.catalog = stores->catalog};
-	(void)members_each(stores->members, count_unclaimed, unpacked);
-	return blobs_each(stores->blobs, count_unclaimed, blobs, err);
+	(void)members_each(stores->members, count_unneeded, unpacked);
+	return blobs_each(stores->blobs, count_unneeded, blobs, err);
 }
 
 /* Each step is safe beside a daemon: the committer keeps the two apart. */

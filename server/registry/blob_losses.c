@@ -52,13 +52,13 @@ static bool adopt_and_return(const struct blob_losses *losses, const struct dige
 }
 
 /* Alone, so that it is not one that waits for its row. */
-static bool remove_unclaimed(const struct blob_losses *losses, const struct digest *digest, struct err *err)
+static bool remove_unneeded(const struct blob_losses *losses, const struct digest *digest, struct err *err)
 {
-	bool claimed;
+	bool needed;
 	ALONE(committer_span(losses->committer));
 
-	return catalog_claims_blob(losses->catalog, digest, &claimed, err) &&
-	       (claimed || blobs_remove(losses->blobs, digest, err));
+	return catalog_needs_blob(losses->catalog, digest, &needed, err) &&
+	       (needed || blobs_remove(losses->blobs, digest, err));
 }
 
 bool blob_losses_mend(const struct blob_losses *losses, const struct digest *digest, struct spool *spool,
@@ -70,9 +70,9 @@ bool blob_losses_mend(const struct blob_losses *losses, const struct digest *dig
 	if (!blobs_prepare(spool, err))
 		return false;
 	if (!adopt_and_return(losses, digest, spool, mended, err)) {
-		(void)remove_unclaimed(losses, digest, &ignored);
+		(void)remove_unneeded(losses, digest, &ignored);
 		return false;
 	}
 	spool_mark_kept(spool);
-	return *mended || remove_unclaimed(losses, digest, err);
+	return *mended || remove_unneeded(losses, digest, err);
 }

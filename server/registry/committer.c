@@ -114,10 +114,10 @@ void committer_forget(const struct committer *committer, const char *label)
 static void undo_adoption(struct committer *committer, const struct digest *digest)
 {
 	struct err err;
-	bool claimed = true;
+	bool needed = true;
 	ALONE(committer->span);
 
-	if (!catalog_claims_blob(committer->catalog, digest, &claimed, &err) || claimed)
+	if (!catalog_needs_blob(committer->catalog, digest, &needed, &err) || needed)
 		return;
 	if (!blobs_remove(committer->blobs, digest, &err))
 		log_event(LOG_LEVEL_WARN, "an unclaimed blob stays", "digest", digest->hex, "why", err.text,
@@ -524,6 +524,20 @@ struct sweep {
 	const _Atomic bool *stop;
 };
 
+static void sweep_unclaimed(struct committer *committer, const struct digest *digest)
+{
+	bool needed = false;
+	struct err err;
+
+	if (catalog_needs_blob(committer->catalog, digest, &needed, &err) && !needed) {
+		remove_orphan(committer, digest);
+		log_event(LOG_LEVEL_INFO, "removed a blob that nothing claims", "sha256", digest->hex, NULL);
+	}
+	if (needed)
+		log_event(LOG_LEVEL_WARN, "a published blob that was lost lies in its place again", "sha256",
+			digest->hex, "remedy", "larder verify --repair takes it back", NULL);
+}
+
 /* Alone in the span for one blob at a time, so that none is taken for unclaimed between its rename and
  * its row. */
 static bool sweep_blob(void *context, const struct digest *digest, int64_t size_bytes)
@@ -535,10 +549,8 @@ static bool sweep_blob(void *context, const struct digest *digest, int64_t size_
 	ALONE(committer->span);
 
 	(void)size_bytes;
-	if (catalog_claims_blob(committer->catalog, digest, &claimed, &err) && !claimed) {
-		remove_orphan(committer, digest);
-		log_event(LOG_LEVEL_INFO, "removed a blob that nothing claims", "sha256", digest->hex, NULL);
-	}
+	if (catalog_claims_blob(committer->catalog, digest, &claimed, &err) && !claimed)
+		sweep_unclaimed(committer, digest);
 	return !atomic_load(sweep->stop);
 }
 

@@ -2,6 +2,7 @@
 """larder verify: what lies in the store is held against its digests; what is damaged is given to nobody, named, and mended."""
 import json
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -121,6 +122,34 @@ def test_what_is_damaged_is_held_back_and_restored(larder, tmp_path):
         assert larder.get(f"/{paths[harm]}?{FORMAT}").body == body
     assert len(audited(larder, "lose")) == len(HARM) and len(audited(larder, "restore")) == len(HARM) - 1
     assert larder.larder("audit", "--verify").returncode == 0
+
+
+def test_what_lies_in_its_place_again_is_taken_back(larder, tmp_path):
+    """Somebody has put it back, or its file system is there again: it is never what nothing claims, and what is not whole is not given."""
+    bodies = {f"/acme/m{i}/1": modules.module(3000, seed=i) for i in range(3)}
+    for path, body in bodies.items():
+        larder.publish(path, body)
+    back, rotten, withdrawn = bodies
+    (larder.data / "blobs/sha256").rename(tmp_path / "away")
+    assert {line[0] for line in verify(larder, status=1)[0]} == {"held"}
+    larder.stop()
+    shutil.rmtree(larder.data / "blobs/sha256")
+    (tmp_path / "away").rename(larder.data / "blobs/sha256")
+    flip(blob_of(larder, bodies[rotten]))
+    larder.start()
+    assert larder.request("DELETE", withdrawn, {"Authorization": "Bearer " + larder.token("withdraw:*")}).status == 200
+    larder.restart()  # a start removes what nothing claims
+    larder.wait_for("larder_sweeps_total", 1)
+    larder.larder("gc")
+    assert sorted(larder.blobs()) == sorted(modules.digest(bodies[path]) for path in (back, rotten))
+    assert "lies in its place again" in larder.log()
+    for path in bodies:
+        assert larder.get(f"{path}?{FORMAT}").status == (410 if path == withdrawn else 451)
+    lines, _ = verify(larder, "--repair", "--server", larder.url, status=1)
+    assert {line[1]: line[0] for line in lines} == {f"{back[1:]} (tf-hub)": "restored", f"{rotten[1:]} (tf-hub)": "held"}
+    assert larder.get(f"{back}?{FORMAT}").body == bodies[back]
+    larder.publish(rotten, bodies[rotten])
+    assert larder.get(f"{rotten}?{FORMAT}").body == bodies[rotten] and verify(larder)[0] == []
 
 
 # ---- what was mirrored -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@
 /* Behind source, state and what artifact_fill() reads. */
 enum { HELD_FOR_COLUMN = 13, UNJUDGED_COLUMN };
 
-enum statement { FIND_ARTIFACT, FIND_CACHED_BLOB, COUNT_DOWNLOADS };
+enum statement { FIND_ARTIFACT, FIND_CACHED_BLOB, FIND_NEEDED_BLOB, COUNT_DOWNLOADS };
 
 static const char *const sql[] = {
 	[FIND_ARTIFACT] = "SELECT v.source, " FORMAT_STATE ", " ARTIFACT_COLUMNS
@@ -22,6 +22,7 @@ static const char *const sql[] = {
 			  " LEFT JOIN blobs b ON b.id = a.blob_id"
 			  " LEFT JOIN holds h ON h.version_id = v.id AND h.format = ?3 WHERE m.handle = ?1",
 	[FIND_CACHED_BLOB] = "SELECT id FROM blobs WHERE digest = ?1 AND cached = 1",
+	[FIND_NEEDED_BLOB] = "SELECT id FROM blobs WHERE digest = ?1 AND (cached = 1 OR published = 1)",
 	[COUNT_DOWNLOADS] =
 		"UPDATE artifacts SET downloads = downloads + ?3, last_used_at = max(last_used_at, ?4)"
 		" WHERE version_id = ?1 AND format = ?2",
@@ -155,10 +156,11 @@ bool catalog_count_downloads(
 
 /* ---- blobs ---- */
 
-/* The id of a blob that counts as cached; 0 where there is none. */
-static bool find_cached_blob(struct txn *txn, const struct digest *digest, int64_t *out_id, struct err *err)
+/* The id of the one that a statement finds; 0 where there is none. */
+static bool find_blob(struct txn *txn, enum statement statement, const struct digest *digest, int64_t *out_id,
+	struct err *err)
 {
-	AUTO_ROWS struct rows *rows = txn_query(txn, sql[FIND_CACHED_BLOB], VALUES(v_digest(digest)));
+	AUTO_ROWS struct rows *rows = txn_query(txn, sql[statement], VALUES(v_digest(digest)));
 	int64_t id = rows_next(rows) ? rows_int(rows, 0) : 0;
 
 	if (!rows_done(rows, err))
@@ -167,15 +169,26 @@ static bool find_cached_blob(struct txn *txn, const struct digest *digest, int64
 	return true;
 }
 
-bool catalog_claims_blob(struct catalog *catalog, const struct digest *digest, bool *claimed, struct err *err)
+static bool is_there(struct catalog *catalog, enum statement statement, const struct digest *digest,
+	bool *there, struct err *err)
 {
 	AUTO_TXN struct txn *txn = NULL;
 	int64_t id;
 
-	if (!db_read(catalog->db, &txn, err) || !find_cached_blob(txn, digest, &id, err))
+	if (!db_read(catalog->db, &txn, err) || !find_blob(txn, statement, digest, &id, err))
 		return false;
-	*claimed = id != 0;
+	*there = id != 0;
 	return true;
+}
+
+bool catalog_claims_blob(struct catalog *catalog, const struct digest *digest, bool *claimed, struct err *err)
+{
+	return is_there(catalog, FIND_CACHED_BLOB, digest, claimed, err);
+}
+
+bool catalog_needs_blob(struct catalog *catalog, const struct digest *digest, bool *needed, struct err *err)
+{
+	return is_there(catalog, FIND_NEEDED_BLOB, digest, needed, err);
 }
 
 bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, struct err *err)
@@ -183,7 +196,7 @@ bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, s
 	AUTO_TXN struct txn *txn = NULL;
 	int64_t id;
 
-	if (!db_write(catalog->db, &txn, err) || !find_cached_blob(txn, digest, &id, err))
+	if (!db_write(catalog->db, &txn, err) || !find_blob(txn, FIND_CACHED_BLOB, digest, &id, err))
 		return false;
 	if (id == 0)
 		return true;

@@ -55,6 +55,10 @@ bool catalog_find_artifact(
 bool catalog_claims_blob(
 	struct catalog *catalog, const struct digest *digest, bool *claimed, struct err *err);
 
+/* Whether its file is to stay where there is one: a row claims it, or it was published and then lost, and
+ * lies there again, put back by somebody, or since its file system is back. */
+bool catalog_needs_blob(struct catalog *catalog, const struct digest *digest, bool *needed, struct err *err);
+
 /* The blob is no longer in the store: its rows stay, with cached false. */
 bool catalog_forget_blob(struct catalog *catalog, const struct digest *digest, struct err *err);
 
