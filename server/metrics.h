@@ -196,9 +196,8 @@ enum metric {
 /* How long things took: X(name, family, labels, help), as METRICS has it. */
 #define HISTOGRAMS(X) \
 	X(HISTOGRAM_FIRST_BYTE_HIT, "larder_first_byte_seconds", "result=\"hit\"", \
-		"From the head of a request for a module to the head of its answer. Of hits on the fast " \
-		"path one of 64 " \
-		"where requests are not logged.") \
+		"From the head of a request for a module to the head of its answer. Hits on the fast " \
+		"path only where requests are logged.") \
 	X(HISTOGRAM_FIRST_BYTE_MISS, "larder_first_byte_seconds", "result=\"miss\"", "") \
 	X(HISTOGRAM_FIRST_BYTE_COLLAPSED, "larder_first_byte_seconds", "result=\"collapsed\"", "") \
 	X(HISTOGRAM_UPSTREAM, "larder_upstream_seconds", "", "Transfers from upstreams, from begin to end.") \

@@ -126,6 +126,14 @@ static bool may_enter(const struct queue *queue, const struct ticket *ticket)
 	return has_place(queue, ticket->wanted_ms) && is_first(queue, ticket);
 }
 
+/* Whoever has stepped aside had a place: what he did with it is no wait. */
+static void time_it(struct ticket *ticket)
+{
+	if (ticket->wanted_ms && !ticket->timed)
+		metric_observe(HISTOGRAM_WAIT_FILL, (clock_monotonic_ms() - ticket->wanted_ms) * 1000);
+	ticket->timed = true;
+}
+
 static void enter(struct queue *queue, struct ticket *ticket)
 {
 	lock_expect(&queue->mutex);
@@ -134,8 +142,7 @@ static void enter(struct queue *queue, struct ticket *ticket)
 	ticket->inside = true;
 	queue->inside++;
 	queue->inside_unwanted += !ticket->wanted_ms;
-	if (ticket->wanted_ms)
-		metric_observe(HISTOGRAM_WAIT_FILL, (clock_monotonic_ms() - ticket->wanted_ms) * 1000);
+	time_it(ticket);
 }
 
 static bool refuse(const struct queue *queue, struct err *err)

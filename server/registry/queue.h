@@ -26,6 +26,7 @@ struct ticket {
 	struct list_link link;
 	bool inside;       /* it has a place */
 	bool aside;        /* it waits for something else */
+	bool timed;        /* its wait for its first place has been counted */
 	int64_t wanted_ms; /* since when a client waits for it; 0: none does */
 };
 

@@ -6,10 +6,13 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/buffer.h"
 #include "common/own.h"
+#include "server/metrics.h"
 #include "server/registry/queue.h"
 #include "tests/unit/held.h"
 
@@ -239,6 +242,41 @@ static void who_is_stopped_waits_no_longer(void **state)
 	queue_leave(queue, &first);
 }
 
+/* How often a wait for a place was counted. */
+static long long count_waits(void)
+{
+	static const char line[] = "larder_queue_wait_seconds_count{queue=\"fills\"} ";
+	AUTO_BUFFER struct buffer text = {0};
+	const char *at;
+
+	metrics_write(&text);
+	at = strstr(buffer_string(&text), line);
+	assert_non_null(at);
+	return strtoll(at + sizeof line - 1, NULL, 10);
+}
+
+static void a_wait_is_counted_once(void **state)
+{
+	AUTO_QUEUE struct queue *queue = queue_create(2, 0);
+	long long before = count_waits();
+	struct ticket ticket, unwanted;
+	struct err err;
+
+	(void)state;
+	enter(queue, &ticket, true);
+	assert_int_equal(count_waits(), before + 1);
+	for (int i = 0; i < 3; i++) {
+		queue_step_aside(queue, &ticket);
+		assert_true(queue_await(queue, &ticket, &never, &err));
+		queue_untry(queue, &ticket);
+		assert_true(queue_try(queue, &ticket));
+	}
+	enter(queue, &unwanted, false);
+	assert_int_equal(count_waits(), before + 1);
+	queue_leave(queue, &unwanted);
+	queue_leave(queue, &ticket);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -247,6 +285,7 @@ int main(void)
 		cmocka_unit_test(a_quarter_of_the_places_is_for_clients),
 		cmocka_unit_test(clients_wait_for_so_long_only),
 		cmocka_unit_test(who_is_stopped_waits_no_longer),
+		cmocka_unit_test(a_wait_is_counted_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
