@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -250,14 +251,20 @@ static bool copy_all(struct backup *backup, struct err *err)
 	return err_set(err, ERR_BUSY, "versions are withdrawn faster than they are backed up: try again");
 }
 
-/* Closed, all of it is in the one file. */
+/* Closed, all of it is in the one file; where that failed, the write-ahead log stays. */
 static bool settle_database(struct backup *backup, struct err *err)
 {
 	AUTO_FREE char *path = mem_printf("%s/larder.db", backup->place);
+	AUTO_FREE char *log = mem_printf("%s-wal", path);
 	AUTO_FD int fd = -1;
 	AUTO_FD int folder = -1;
 
 	catalog_close(TAKE(backup->copy));
+	if (access(log, F_OK) == 0)
+		return err_set(err, ERR_INTERNAL,
+			"%.150s could not be written wholly: see that there is room and that the disk is "
+			"sound, and run it again",
+			path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	folder = open(backup->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || folder < 0 || fsync(fd) < 0)

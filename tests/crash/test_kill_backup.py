@@ -2,6 +2,7 @@
 """A backup and a restore that are killed at any instant: there is the backup of before or the new one, wholly, and nobody can take a
 folder that is not restored to its end for a data folder. The same command goes on."""
 import contextlib
+import errno
 import json
 import os
 import random
@@ -17,7 +18,9 @@ from support.daemon import REPORTS, binary
 from support.waiting import DEADLINE_S
 
 SHIM = Path(binary()).parent / "tests" / "crash" / "doomed.so"
+PULLED = SHIM.with_name("pulled.so")
 POINTS = 14  # of each kind
+LAST_WRITES = 12
 
 pytestmark = pytest.mark.skipif(not SHIM.exists(), reason=f"{SHIM} is not built")
 
@@ -31,8 +34,8 @@ def larder(*words, **environment):
 
 
 def wanted_by(database):
-    """The digests that its rows say are here, and its published versions."""
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+    """The digests that its rows say are here, and its published versions: of this file alone, as a restore reads it."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?immutable=1", uri=True)) as opened:
         assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         blobs = {digest.hex() for (digest,) in opened.execute("SELECT digest FROM blobs WHERE cached = 1")}
         versions = opened.execute("SELECT count(*) FROM versions").fetchone()[0]
@@ -72,6 +75,31 @@ def count_calls(tmp_path, *words):
     done = larder(*words, LD_PRELOAD=SHIM, DOOMED_COUNT=tmp_path / "count")
     assert done.returncode == 0, done
     return int((tmp_path / "count").read_text())
+
+
+def test_a_write_that_fails_once(larder_of_before, tmp_path):
+    """Each of the last ones, such as those that fold the new database into one file: it is the backup then, or it is not."""
+    body = modules.module(20_000, seed=7)
+    blob = larder_of_before.data / "blobs/sha256" / modules.digest(body)[:2] / modules.digest(body)
+    blob.chmod(0o640)
+    blob.write_bytes(body[:-1])  # so that a row of the new database changes
+
+    def back_up(name, **more):
+        folder = tmp_path / name
+        shutil.copytree(tmp_path / "before", folder)
+        done = larder("backup", folder, "--data", larder_of_before.data, LD_PRELOAD=PULLED, PULLED_BELOW=folder, PULLED_ONLY="write", **more)
+        assert done.returncode == 1, done
+        return folder, backed_up(folder)
+    assert back_up("counted", PULLED_COUNT=tmp_path / "count")[1] == (7, 9)
+    calls = int((tmp_path / "count").read_text())
+    found = set()
+    for at in range(calls - LAST_WRITES + 1, calls + 1):
+        folder, has = back_up(str(at), PULLED_AT=at, PULLED_FOR=1, PULLED_ERROR=errno.ENOSPC)
+        assert has in ((5, 5), (7, 9)), at
+        found.add(has)
+        assert larder("backup", folder, "--data", larder_of_before.data).returncode == 1 and backed_up(folder) == (7, 9)
+        shutil.rmtree(folder)
+    assert (5, 5) in found
 
 
 @pytest.mark.long
