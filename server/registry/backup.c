@@ -251,6 +251,19 @@ static bool copy_all(struct backup *backup, struct err *err)
 	return err_set(err, ERR_BUSY, "versions are withdrawn faster than they are backed up: try again");
 }
 
+static bool hash_file(int fd, struct digest *out, struct err *err)
+{
+	static const atomic_bool never = false;
+	AUTO_FREE struct paced_blob *file = mem_zero(1, sizeof *file);
+	struct read_rate unbounded = {0};
+	bool drained = stream_drain(paced_blob_init(file, fd, &never, &unbounded), err);
+
+	if (drained)
+		*out = hasher_result(file->hasher);
+	paced_blob_finish(file);
+	return drained;
+}
+
 /* Closed, all of it is in the one file; where that failed, the write-ahead log stays. */
 static bool settle_database(struct backup *backup, struct err *err)
 {
@@ -269,7 +282,8 @@ static bool settle_database(struct backup *backup, struct err *err)
 	folder = open(backup->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || folder < 0 || fsync(fd) < 0)
 		return err_errno(err, errno, "make %s durable", path);
-	return file_sync_folder(folder, err) && file_sync_folder(backup->folder->fd, err);
+	return hash_file(fd, &backup->marker.database, err) && file_sync_folder(folder, err) &&
+	       file_sync_folder(backup->folder->fd, err);
 }
 
 /* ---- what goes ---- */

@@ -45,6 +45,7 @@ static int64_t number_of(const json_t *object, const char *key)
 static bool take_marker(const json_t *object, struct backup_folder *folder, struct err *err)
 {
 	const char *larder = json_string_value(json_object_get(object, "larder"));
+	const char *database = json_string_value(json_object_get(object, "database_sha256"));
 	struct backup_marker *marker = &folder->marker;
 
 	if (number_of(object, "format") != FORMAT)
@@ -57,7 +58,8 @@ static bool take_marker(const json_t *object, struct backup_folder *folder, stru
 		.bytes = number_of(object, "bytes"),
 		.is_index = json_is_true(json_object_get(object, "index_only"))};
 	(void)snprintf(marker->larder, sizeof marker->larder, "%s", larder ? larder : "");
-	return true;
+	return marker->number == 0 || (database && digest_parse(database, &marker->database)) ||
+	       err_set(err, ERR_CONFLICT, "%.150s/%s is damaged", folder->path, marker_name);
 }
 
 /* *found is false where there is none. */
@@ -79,11 +81,11 @@ static bool read_marker(struct backup_folder *folder, bool *found, struct err *e
 
 static bool write_marker(struct backup_folder *folder, const struct backup_marker *marker, struct err *err)
 {
-	json_auto_t *object = json_pack("{s:i, s:s, s:I, s:I, s:s, s:I, s:I, s:b}", "format", FORMAT,
-		"larder", LARDER_VERSION, "catalog", (json_int_t)marker->number, "at_s",
-		(json_int_t)marker->at_s, "at", clock_rfc3339(marker->at_s).text, "blobs",
-		(json_int_t)marker->blobs, "bytes", (json_int_t)marker->bytes, "index_only",
-		(int)marker->is_index);
+	json_auto_t *object = json_pack("{s:i, s:s, s:I, s:s, s:I, s:s, s:I, s:I, s:b}", "format", FORMAT,
+		"larder", LARDER_VERSION, "catalog", (json_int_t)marker->number, "database_sha256",
+		marker->database.hex, "at_s", (json_int_t)marker->at_s, "at",
+		clock_rfc3339(marker->at_s).text, "blobs", (json_int_t)marker->blobs, "bytes",
+		(json_int_t)marker->bytes, "index_only", (int)marker->is_index);
 	AUTO_FREE char *text = json_dumps(object, JSON_INDENT(2));
 	AUTO_FD int fd = openat(folder->fd, draft_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 

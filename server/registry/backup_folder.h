@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/own.h"
 
@@ -16,7 +17,8 @@ struct backup_marker {
 	int64_t at_s;
 	int64_t blobs;
 	int64_t bytes;
-	bool is_index; /* of a node over a bucket, which has the blobs */
+	bool is_index;          /* of a node over a bucket, which has the blobs */
+	struct digest database; /* of the file larder.db in it */
 	char larder[32];
 };
 

@@ -79,9 +79,10 @@ static bool claim(struct restore *restore, struct err *err)
 
 /* ---- the database ---- */
 
-static bool copy_file(int from, int to, struct err *err)
+static bool copy_file(int from, int to, struct digest *digest, struct err *err)
 {
 	AUTO_FREE uint8_t *block = mem_zero(1, COPIED_AT_ONCE);
+	AUTO_HASHER struct hasher *hasher = hasher_create();
 	int64_t offset = 0;
 	size_t length;
 
@@ -89,8 +90,10 @@ static bool copy_file(int from, int to, struct err *err)
 		if (!file_read_at(from, block, COPIED_AT_ONCE, offset, &length, err) ||
 			!file_write_at(to, block, length, offset, err))
 			return false;
+		hasher_add(hasher, block, length);
 		offset += (int64_t)length;
 	} while (length > 0);
+	*digest = hasher_result(hasher);
 	return fsync(to) == 0 || err_errno(err, errno, "make the database durable");
 }
 
@@ -108,6 +111,16 @@ static bool remove_database(const char *path, struct err *err)
 	return true;
 }
 
+/* It has no copy, and whoever wants what is left of it takes it by hand. */
+static bool check_database(
+	const struct restore *restore, const char *source, const struct digest *digest, struct err *err)
+{
+	return digest_equal(digest, &restore->folder->marker.database) ||
+	       err_set(err, ERR_INTERNAL,
+		       "%.200s is damaged: it does not have the digest that it had. Restore another backup",
+		       source);
+}
+
 static bool copy_database(struct restore *restore, struct err *err)
 {
 	AUTO_FREE char *place = backup_folder_catalog(restore->folder, restore->folder->marker.number);
@@ -115,6 +128,7 @@ static bool copy_database(struct restore *restore, struct err *err)
 	AUTO_FREE char *target = mem_printf("%s/larder.db", restore->order->data_dir);
 	AUTO_FD int from = open(source, O_RDONLY | O_CLOEXEC);
 	AUTO_FD int to = -1;
+	struct digest digest;
 
 	if (from < 0)
 		return err_errno(err, errno, "open %s", source);
@@ -123,7 +137,8 @@ static bool copy_database(struct restore *restore, struct err *err)
 	to = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (to < 0)
 		return err_errno(err, errno, "make %s", target);
-	return copy_file(from, to, err) && catalog_open(restore->order->data_dir, &restore->catalog, err) &&
+	return copy_file(from, to, &digest, err) && check_database(restore, source, &digest, err) &&
+	       catalog_open(restore->order->data_dir, &restore->catalog, err) &&
 	       catalog_measure_blobs(
 		       restore->catalog, &restore->progress.total_blobs, &restore->progress.total_bytes, err);
 }

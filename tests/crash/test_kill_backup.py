@@ -50,9 +50,11 @@ def assert_blobs(folder, digests):
 def backed_up(folder):
     """What a backup has, all of it verified; None where none has come to its end."""
     marker = folder / "larder-backup.json"
-    number = json.loads(marker.read_text())["catalog"] if marker.exists() else 0
+    told = json.loads(marker.read_text()) if marker.exists() else {}
+    number = told.get("catalog", 0)
     if number == 0:
         return None
+    assert modules.digest((folder / f"catalog-{number}/larder.db").read_bytes()) == told["database_sha256"]
     digests, versions = wanted_by(folder / f"catalog-{number}/larder.db")
     assert_blobs(folder, digests)
     return len(digests), versions

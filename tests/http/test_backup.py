@@ -166,6 +166,19 @@ def test_a_damaged_backup_is_told(upstream, start, revive, tmp_path):
     assert restore(tmp_path / "b", tmp_path / "third")["left_out"] == []
 
 
+def test_a_damaged_database_is_not_restored(alone, tmp_path):
+    """Wherever it is damaged: a bit of a row, say, that SQLite would not miss."""
+    publish_some(alone, 1)
+    backup(alone, tmp_path / "b", "--prune")
+    database, = (tmp_path / "b").glob("catalog-*/larder.db")
+    for seed in range(3):
+        flip(database, seed)
+        assert f"{database} is damaged" in run("restore", tmp_path / "b", "--data", tmp_path / "n", status=1).stderr
+        assert (tmp_path / "n/restoring").exists()
+        flip(database, seed)
+    assert restore(tmp_path / "b", tmp_path / "n")["left_out"] == []
+
+
 @pytest.mark.concurrent
 def test_while_others_publish_and_withdraw(larder, revive, tmp_path):
     """Each backup is one that could have been: what was answered before it began is in it, or was withdrawn by the time it ended."""
