@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
 #include "server/registry/committer.h"
@@ -14,7 +15,7 @@
 #include "server/store/catalog/catalog_artifacts.h"
 
 /* How far it is is written down now and then: what was read since is read again. */
-enum { NOTED_MS = 1000, READS_MAX = 3 };
+enum { NOTED_MS = 1000, READS_MAX = 3, OTHERS_MAX = 4, PROBE_BYTES = 4096 };
 
 static const char *const fault_names[FAULT_COUNT] = {
 	[FAULT_DAMAGED] = "damaged", [FAULT_MISSING] = "missing", [FAULT_UNREADABLE] = "unreadable"};
@@ -37,17 +38,63 @@ enum outcome { OUTCOME_WHOLE, OUTCOME_GONE, OUTCOME_AGAIN, OUTCOME_FAULTY };
 /* ---- one blob ---- */
 
 /* The bytes as the disk has them, not as they are remembered. */
-static bool read_once(
-	struct verification *verification, const struct pass_blob *item, int fd, bool *whole, struct err *why)
+static void forget_pages(int fd)
 {
-	bool read;
-
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	(void)paced_blob_init(&verification->blob, fd, verification->order->stop, verification->order->rate);
-	read = paced_blob_verify(&verification->blob, &item->digest, why);
-	*whole = read;
+}
+
+/* *was_read: to its end, whatever its bytes are. */
+static bool read_once(struct verification *verification, const struct pass_blob *item, int fd, bool *was_read,
+	bool *whole, struct err *why)
+{
+	struct stream *stream;
+
+	forget_pages(fd);
+	stream = paced_blob_init(
+		&verification->blob, fd, verification->order->stop, verification->order->rate);
+	*was_read = stream_drain(stream, why);
+	*whole = *was_read && paced_blob_verify(&verification->blob, &item->digest, why);
 	paced_blob_finish(&verification->blob);
-	return read || why->code != ERR_NOT_FOUND;
+	return *whole || why->code != ERR_NOT_FOUND;
+}
+
+static bool is_readable(const struct verification *verification, const struct pass_blob *item)
+{
+	uint8_t block[PROBE_BYTES];
+	AUTO_FD int fd = -1;
+	size_t length;
+	struct err err;
+
+	if (!blobs_peek(verification->losses->blobs, &item->digest, &fd, &err))
+		return false;
+	forget_pages(fd);
+	return file_read_at(fd, block, sizeof block, 0, &length, &err);
+}
+
+/* A disk that answers nothing for a while is no reason to give up all that is on it: where a blob cannot be
+ * read, one of its neighbours must be, if it has any. */
+static bool check_disk(const struct verification *verification, const struct pass_blob *item,
+	const struct err *why, struct err *err)
+{
+	struct catalog *catalog = verification->losses->catalog;
+	struct pass_blob other = *item;
+	bool has_others = false;
+
+	for (int i = 0; i < OTHERS_MAX; i++) {
+		/* Behind the last one comes the first. */
+		if (!catalog_next_blob(catalog, other.id ? &other.digest : NULL, &other, err))
+			return false;
+		if (other.id == item->id)
+			break;
+		if (other.id != 0 && is_readable(verification, &other))
+			return true;
+		has_others = has_others || other.id != 0;
+	}
+	return !has_others ||
+	       err_set(err, ERR_INTERNAL,
+		       "neither blob %.16s… nor those behind it can be read (%.200s): see that the disk of "
+		       "blobs/ is there, and sound",
+		       item->digest.hex, why->text);
 }
 
 /* A signal waits until the row, the file and what the daemon has at hand are in keeping. */
@@ -70,10 +117,11 @@ static bool examine(struct verification *verification, const struct pass_blob *i
 	enum outcome *out, struct err *why, struct err *err)
 {
 	bool whole = false;
+	bool was_read;
 	bool condemned;
 
 	for (int i = 0; i < 2 && !whole; i++) {
-		if (!read_once(verification, item, fd, &whole, why)) {
+		if (!read_once(verification, item, fd, &was_read, &whole, why)) {
 			*out = OUTCOME_AGAIN; /* removed, or replaced, while it was read */
 			return true;
 		}
@@ -81,7 +129,8 @@ static bool examine(struct verification *verification, const struct pass_blob *i
 	*out = OUTCOME_WHOLE;
 	if (whole)
 		return true;
-	if (!condemn(verification, item, fd, &condemned, err))
+	if ((!was_read && !check_disk(verification, item, why, err)) ||
+		!condemn(verification, item, fd, &condemned, err))
 		return false;
 	*out = condemned ? OUTCOME_FAULTY : OUTCOME_AGAIN;
 	return true;
@@ -98,6 +147,11 @@ static bool look(struct verification *verification, const struct pass_blob *item
 	*fault = FAULT_DAMAGED;
 	if (blobs_peek(losses->blobs, &item->digest, &fd, why))
 		return examine(verification, item, fd, out, why, err);
+	/* Others will let go of their descriptors. */
+	if (why->code == ERR_BUSY) {
+		*err = *why;
+		return false;
+	}
 	*out = OUTCOME_FAULTY;
 	*fault = FAULT_UNREADABLE;
 	if (why->code != ERR_NOT_FOUND)

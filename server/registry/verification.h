@@ -34,7 +34,8 @@ struct verification_order {
 };
 
 /* Goes on to the end of the pass, or until it is stopped. *out is how it stands then: started_s is 0 where it
- * has come to its end. Fails where it cannot go on, and with what found fails with. */
+ * has come to its end. Fails where it cannot go on, as where the disk lets it read no blob at all, and with
+ * what found fails with. */
 bool verification_run(const struct blob_losses *losses, const struct verification_order *order,
 	struct pass *out, struct err *err);
 

@@ -253,3 +253,24 @@ def test_an_import_from_it_into_a_daemon(larder, tmp_path, form):
     assert run(larder, medium, "import", bundle).returncode == 0
     for path, content in CONTENTS.items():
         assert larder.get(f"/{path}.tar.gz").body == content
+
+
+# ---- the disk of the store ---------------------------------------------------------------------------------------------
+
+def test_a_disk_that_is_away_gives_nothing_up(larder):
+    """What verify cannot read is damaged only where it can read others; and where it has no descriptors it knows nothing."""
+    bodies = {f"/acme/m{i}/1": modules.module(3000, seed=i) for i in range(3)}
+    for path, body in bodies.items():
+        larder.publish(path, body)
+    disk = larder.data / "blobs"
+    calls = count_calls(larder.folder, larder.data, disk, "verify", PULLED_ONLY="open")
+    for at, answer, only, told in ((1, (errno.EIO, None), "read", "see that the disk of blobs/ is there"),
+                                   (calls, (errno.EMFILE, None), "open", "Too many open files")):
+        done = run(larder.data, disk, "verify", "--anew", **pulled(at, answer, PULLED_ONLY=only))
+        assert done.returncode == 1 and done.stdout == "" and told in done.stderr, done
+    for path, body in bodies.items():
+        assert larder.get(f"{path}.tar.gz").body == body
+    done = run(larder.data, disk, "verify", "--anew", **pulled(1, (errno.EIO, 2), PULLED_ONLY="read"))
+    held, = [line for line in done.stdout.splitlines() if line.startswith("held")]
+    assert "Input/output error" in held and done.returncode == 1, done
+    assert sorted(larder.get(f"{path}.tar.gz").status for path in bodies) == [200, 200, 451]
