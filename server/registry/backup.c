@@ -56,7 +56,7 @@ static bool is_whole(int fd, const struct digest *digest, struct read_rate *rate
 	bool whole;
 
 	(void)paced_blob_init(blob, fd, &never, rate);
-	whole = paced_blob_verify(blob, digest, err);
+	whole = paced_blob_verify(blob, digest, err) || blob_copy_blame(err);
 	paced_blob_finish(blob);
 	return whole;
 }
@@ -84,7 +84,7 @@ bool backup_copy_blob(struct blobs *from, const struct pass_blob *blob, struct b
 	AUTO_FD int fd = -1;
 
 	if (!blobs_peek(from, &blob->digest, &fd, err))
-		return false;
+		return blob_copy_blame(err);
 	if (link)
 		return is_whole(fd, &blob->digest, rate, err) && blobs_remove(into, &blob->digest, err) &&
 		       blobs_link(from, &blob->digest, into, err);
@@ -126,12 +126,6 @@ static bool leave_out(
 	return catalog_forget_blob(backup->copy, &blob->digest, err);
 }
 
-/* What ends the backup, as opposed to what is one blob's fault. */
-static bool is_fatal(const struct err *why)
-{
-	return why->code == ERR_NO_SPACE || why->code == ERR_BAD_REQUEST || why->code == ERR_BUSY;
-}
-
 /* *taken is false, and *why says so, where it is not whole, or not there. One that is replaced by the same
  * bytes while it is read is read again. */
 static bool copy_blob(
@@ -142,7 +136,7 @@ static bool copy_blob(
 	*taken = false;
 	for (int i = 0; i < TRIES_MAX && !*taken; i++) {
 		*taken = backup_copy_blob(order->blobs, blob, backup->into, order->link, order->rate, why);
-		if (!*taken && is_fatal(why)) {
+		if (!*taken && !blob_copy_is_blamed(why)) {
 			*err = *why;
 			return false;
 		}

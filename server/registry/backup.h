@@ -65,8 +65,8 @@ bool backup_run(const struct backup_order *order, struct backup_folder *folder, 
  * bytes, and one that is damaged is removed. */
 bool backup_has_blob(struct blobs *blobs, const struct pass_blob *blob, bool checks, struct read_rate *rate);
 
-/* Has a blob of some blobs in others, verified on the way. ERR_NOT_FOUND, ERR_INTERNAL where its bytes are
- * not what they were. */
+/* Has a blob of some blobs in others, verified on the way. Where it is not whole there:
+ * blob_copy_is_blamed(). */
 bool backup_copy_blob(struct blobs *from, const struct pass_blob *blob, struct blobs *into, bool link,
 	struct read_rate *rate, struct err *err);
 

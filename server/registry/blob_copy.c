@@ -5,6 +5,18 @@
 #include "common/own.h"
 #include "server/store/blobs.h"
 
+bool blob_copy_blame(struct err *err)
+{
+	if (err->code == ERR_INTERNAL)
+		err->code = ERR_DIGEST_MISMATCH;
+	return false;
+}
+
+bool blob_copy_is_blamed(const struct err *err)
+{
+	return err->code == ERR_NOT_FOUND || err->code == ERR_DIGEST_MISMATCH;
+}
+
 static bool pour(struct stream *stream, struct spool *spool, struct err *err)
 {
 	const uint8_t *data;
@@ -12,7 +24,7 @@ static bool pour(struct stream *stream, struct spool *spool, struct err *err)
 
 	for (;;) {
 		if (!stream_next(stream, &data, &length, err))
-			return false;
+			return blob_copy_blame(err);
 		if (length == 0)
 			return true;
 		if (!spool_append(spool, data, length, err))
@@ -32,7 +44,7 @@ bool blob_copy(int fd, const struct digest *digest, struct read_rate *rate, stru
 	if (!blobs_begin(into, &spool, err))
 		return false;
 	stream = paced_blob_init(blob, fd, &never, rate);
-	copied = pour(stream, spool, err) && paced_blob_verify(blob, digest, err);
+	copied = pour(stream, spool, err) && (paced_blob_verify(blob, digest, err) || blob_copy_blame(err));
 	paced_blob_finish(blob);
 	if (!copied)
 		return false;

@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/own.h"
+#include "server/registry/blob_copy.h"
 #include "server/store/blobs.h"
 #include "server/store/catalog/catalog_artifacts.h"
 #include "server/store/catalog/catalog_opening.h"
@@ -173,7 +174,7 @@ static bool bring_blob(struct restore *restore, const struct pass_blob *blob, st
 		restore->report->new_bytes += blob->size_bytes;
 		return true;
 	}
-	if (why.code != ERR_NOT_FOUND && why.code != ERR_INTERNAL) {
+	if (!blob_copy_is_blamed(&why)) {
 		*err = why;
 		return false;
 	}

@@ -37,7 +37,7 @@ def run(data, folder, *arguments, **environment):
     """data: a folder, or a daemon."""
     if environment:
         options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
-        environment |= {"LD_PRELOAD": SHIM, "PULLED_BELOW": folder, "ASAN_OPTIONS": options.lstrip(":")}
+        environment = {"LD_PRELOAD": SHIM, "PULLED_BELOW": folder, "ASAN_OPTIONS": options.lstrip(":"), **environment}
     done = subprocess.run(command_line(data, arguments), capture_output=True, text=True, timeout=DEADLINE_S,
                           cwd=folder, env={**os.environ, "SOURCE_DATE_EPOCH": "1795867200", **{key: str(value) for key, value in environment.items()}})
     assert not REPORTS.search(done.stderr), done.stderr
@@ -274,3 +274,16 @@ def test_a_disk_that_is_away_gives_nothing_up(larder):
     held, = [line for line in done.stdout.splitlines() if line.startswith("held")]
     assert "Input/output error" in held and done.returncode == 1, done
     assert sorted(larder.get(f"{path}.tar.gz").status for path in bodies) == [200, 200, 451]
+
+
+def test_where_it_cannot_be_written_no_blob_is_left_out(larder, tmp_path):
+    """Of a backup and of a restore: one failure to write ends them, and the same command goes on."""
+    bodies = {f"/acme/m{i}/1": modules.module(3000, seed=i) for i in range(3)}
+    for path, body in bodies.items():
+        larder.publish(path, body)
+    backup, restored = tmp_path / "backup", tmp_path / "restored"
+    for words, data, place in ((("backup", backup), larder.data, backup), (("restore", backup), restored, restored)):
+        done = run(data, tmp_path, *words, PULLED_BELOW=place / "drafts", **pulled(2, (errno.EIO, 1), PULLED_ONLY="sync"))
+        assert done.returncode == 1 and done.stdout == "" and "Input/output error" in done.stderr, done
+        assert run(data, tmp_path, *words).returncode == 0
+    assert len(blobs(restored)) == len(bodies)
